@@ -1,0 +1,49 @@
+"""Everything stagelog raises on purpose.
+
+    StagelogError                     one line: where, what, and the mend; carries its exit code
+    ├── ConfigurationError  64        a file the user wrote is wrong (also ValueError)
+    ├── DeviceError         69        a port or a server that is needed is not there (also ConnectionError)
+    ├── LogError            74        a log cannot be read or written (also OSError)
+    └── WireError           74        one frame's bytes are wrong (also ValueError); a stream counts it and goes on
+
+Wire damage is data and never leaves a decoder's `feed`; WireError is for the one-frame parsers and encoders.
+"""
+
+from __future__ import annotations
+
+
+class StagelogError(Exception):
+    """`what` went wrong, `where` (a file and line, a port, a log), and the `mend`: what the user can do."""
+
+    exit_code = 74
+
+    def __init__(self, what: str, *, where: str = "", mend: str = "") -> None:
+        self.what, self.where, self.mend = what, where, mend
+        super().__init__(what)
+
+    def __str__(self) -> str:
+        place = f"{self.where}: " if self.where else ""
+        mend = f"; {self.mend}" if self.mend else ""
+        return f"{place}{self.what}{mend}"
+
+
+class ConfigurationError(StagelogError, ValueError):
+    """A configuration, itinerary, rules or DBC file that cannot be used as it stands."""
+
+    exit_code = 64
+
+
+class DeviceError(StagelogError, ConnectionError):
+    """A serial port or a server that is needed and does not answer."""
+
+    exit_code = 69
+
+
+class LogError(StagelogError, OSError):
+    """A log that cannot be opened, read or written."""
+
+    exit_code = 74
+
+
+class WireError(StagelogError, ValueError):
+    """Bytes that are no frame of the protocol, or a frame that the protocol cannot carry."""

@@ -1,0 +1,112 @@
+"""The values that flow through stagelog, from the wire to the log.
+
+Every record is an immutable tuple whose fields stand in the order of the log's columns, so that a
+hundred thousand of them a second can be handed to SQLite as they are. Units are in the names; `t_us` is
+always microseconds of the monotonic clock since the session began. A value that is not known is None,
+never zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+# SocketCAN's flag bits in a CAN identifier (linux/can.h).
+EFF_FLAG = 0x8000_0000
+"""Extended frame: the identifier has 29 bits."""
+RTR_FLAG = 0x4000_0000
+"""Remote frame: `data` is as many zero bytes as the frame's length code asks for."""
+ERR_FLAG = 0x2000_0000
+"""Error frame: the bits below are an error class, not an identifier."""
+# SocketCAN keeps the FD flags beside the identifier; one column holds both here, so they sit above its
+# 32 bits, where a mask for the identifier does not meet them. Classic frames carry none of these.
+FD_FLAG = 1 << 32
+"""CAN FD frame (whatever its length)."""
+BRS_FLAG = 1 << 33
+"""FD frame with the bit rate switched."""
+ESI_FLAG = 1 << 34
+"""FD frame whose sender was error passive."""
+STANDARD_MASK = 0x7FF
+EXTENDED_MASK = 0x1FFF_FFFF
+
+
+class CanFrame(NamedTuple):
+    """One frame of a CAN bus. `bus` is the log's number of the bus, `can_id` carries the flag bits."""
+
+    t_us: int
+    bus: int
+    can_id: int
+    data: bytes
+
+
+class Sentence(NamedTuple):
+    """One whole NMEA 0183 sentence whose checksum holds: from its `$` to its checksum, without CR LF."""
+
+    t_us: int
+    text: str
+
+
+class Rejected(NamedTuple):
+    """Bytes that were no frame. `reason` is a short fixed word ("checksum", "length", ...), `data` the bytes."""
+
+    t_us: int
+    reason: str
+    data: bytes
+
+
+class Notice(NamedTuple):
+    """Something a device or a decoder has to say that is no frame: bus state, overrun, an odd clock.
+
+    `kind` is a fixed word of the log's event table; `detail` is what JSON can hold.
+    """
+
+    t_us: int
+    kind: str
+    detail: Mapping[str, Any]
+
+
+class Batch(NamedTuple):
+    """What one chunk of bytes came to. Each list is in order of arrival."""
+
+    frames: list[CanFrame]
+    sentences: list[Sentence]
+    rejected: list[Rejected]
+    notices: list[Notice]
+
+
+class Fix(NamedTuple):
+    """What the receiver said of one epoch.
+
+    `quality` is GGA's (0 none, 1 GPS, 2 differential, 4 RTK fixed, 5 RTK float, 6 estimated ...); without a
+    position it is 0 and `lat`, `lon`, `alt_m`, `speed_mps` and `course_deg` are None. Degrees are WGS 84,
+    north and east positive. `date_ok` is False when the date cannot be true (GPS week rollover): such a time
+    is logged and sets nothing.
+    """
+
+    t_us: int
+    utc_us: int | None
+    lat: float | None
+    lon: float | None
+    alt_m: float | None
+    speed_mps: float | None
+    course_deg: float | None
+    quality: int
+    satellites: int | None
+    hdop: float | None
+    date_ok: bool = True
+
+
+class Channel(NamedTuple):
+    """A named engine value. `source` says where it comes from, such as "obd2" or "engine.dbc:ENGINE_DATA"."""
+
+    name: str
+    unit: str
+    source: str
+
+
+class Reading(NamedTuple):
+    """The value of one channel at one moment."""
+
+    t_us: int
+    channel: Channel
+    value: float

@@ -1,0 +1,1 @@
+"""A receiver, an adapter and a car that speak the real protocols."""

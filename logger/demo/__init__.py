@@ -1,0 +1,1 @@
+"""The built-in stages and the virtual drive along them."""

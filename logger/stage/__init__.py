@@ -1,0 +1,1 @@
+"""Pure rally knowledge: no clock, port, thread or database."""
