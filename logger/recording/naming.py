@@ -1,0 +1,66 @@
+"""What a log is called: the stage, the car and a counter, never the clock (a Pi wakes up in 1970).
+
+A power-cycle in mid-stage goes on in the same file. Without a stage there is nothing to tell one drive from
+the next but the power-on itself, so each boot begins a new file, and a restart within it goes on.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from pathlib import Path
+
+
+def stem(stage_key: str | None, car_number: int | None) -> str:
+    """The name of a log without its counter, such as "dakar-2026-11-car-500"."""
+    words = stage_key or "drive"
+    if car_number is not None:
+        words = f"{words} car {car_number}"
+    return slug(words)
+
+
+def slug(text: str) -> str:
+    """Text as a file name: lower-case letters, digits and single dashes; "log" when nothing is left."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:80] or "log"
+
+
+def choose(directory: Path, name: str, *, boot_id: str | None) -> Path:
+    """The file to record into: the newest of this name, or the next number.
+
+    `boot_id` None resumes whatever is there (a stage); otherwise only a log last written in the same boot.
+    """
+    found = logs_named(directory, name)
+    if not found:
+        return directory / f"{name}-001.db"
+    number, newest = found[-1]
+    if boot_id is None or _last_boot_id(newest) in (boot_id, None):
+        return newest
+    return directory / f"{name}-{number + 1:03d}.db"
+
+
+def next_free(directory: Path, name: str) -> Path:
+    """The file after the newest of this name."""
+    found = logs_named(directory, name)
+    return directory / f"{name}-{found[-1][0] + 1 if found else 1:03d}.db"
+
+
+def logs_named(directory: Path, name: str) -> list[tuple[int, Path]]:
+    """The logs of one name in a folder, with their counters, in that order."""
+    return sorted(
+        (int(counter), path)
+        for path in directory.glob(f"{name}-*.db")
+        if (counter := path.stem[len(name) + 1 :]).isdecimal()
+    )
+
+
+def _last_boot_id(path: Path) -> str | None:
+    """The boot of a log's newest session; None when it cannot be read, which opening it will deal with."""
+    try:
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        try:
+            row = connection.execute("SELECT boot_id FROM session ORDER BY id DESC LIMIT 1").fetchone()
+        finally:
+            connection.close()
+    except sqlite3.Error:
+        return None
+    return None if row is None else str(row[0])

@@ -1,0 +1,101 @@
+"""Rows on their way to the log: what the pipeline makes and the writer stores.
+
+One `Rows` holds what a short stretch of time came to, a list a table, each row in the order of the table's
+columns but for `session`, which only the log knows. Readings still name their channel: the log gives the number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, NamedTuple
+
+from firmware_bridge.records import CanFrame, Fix, Reading
+
+
+class SentenceRow(NamedTuple):
+    """One NMEA sentence and the port it came from."""
+
+    t_us: int
+    port: str
+    text: str
+
+
+class RejectedRow(NamedTuple):
+    """Bytes that were no frame, and the port they came from."""
+
+    t_us: int
+    port: str
+    reason: str
+    data: bytes
+
+
+class ClockRow(NamedTuple):
+    """At `t_us` of the session it was `utc_us`, within `error_us`, says `source`."""
+
+    t_us: int
+    utc_us: int
+    error_us: int
+    source: str
+
+
+class EventRow(NamedTuple):
+    """Something that happened; `detail` is what JSON can hold."""
+
+    t_us: int
+    kind: str
+    detail: Mapping[str, Any]
+
+
+class ProgressRow(NamedTuple):
+    """What the crew saw, once a second."""
+
+    t_us: int
+    section: int | None
+    distance_m: float
+    elapsed_s: float | None
+    average_mps: float | None
+    limit_kmh: float | None
+    speed_mps: float | None
+
+
+# What a row weighs in memory while it waits, in bytes: tuple, boxed integers and payload, measured with
+# sys.getsizeof on CPython 3.11 and rounded up. A queue bounded by bytes needs no better than this.
+_FRAME_BYTES = 200
+_OTHER_BYTES = 400
+
+
+@dataclass(slots=True)
+class Rows:
+    """Rows by table, in order of arrival."""
+
+    frame: list[CanFrame] = field(default_factory=list)
+    sentence: list[SentenceRow] = field(default_factory=list)
+    fix: list[Fix] = field(default_factory=list)
+    reading: list[Reading] = field(default_factory=list)
+    clock: list[ClockRow] = field(default_factory=list)
+    event: list[EventRow] = field(default_factory=list)
+    progress: list[ProgressRow] = field(default_factory=list)
+    rejected: list[RejectedRow] = field(default_factory=list)
+
+    def extend(self, other: Rows) -> None:
+        """Append the rows of `other`, table by table."""
+        for table in TABLES:
+            getattr(self, table).extend(getattr(other, table))
+
+    def counts(self) -> dict[str, int]:
+        """Rows a table, only tables that have any."""
+        return {table: len(rows) for table in TABLES if (rows := getattr(self, table))}
+
+    def __len__(self) -> int:
+        return sum(len(getattr(self, table)) for table in TABLES)
+
+    @property
+    def weight_bytes(self) -> int:
+        """Roughly the memory that these rows hold."""
+        frames = len(self.frame)
+        return frames * _FRAME_BYTES + (len(self) - frames) * _OTHER_BYTES
+
+
+TABLES: tuple[str, ...] = tuple(table.name for table in fields(Rows))
+"""The tables that the recorder fills while it drives, in the order in which they are written."""

@@ -1,0 +1,232 @@
+"""One log file, open for writing: created, resumed or set aside; rows in, commits out.
+
+Only the writer thread touches a `Log`, and its connection is the only one in the system that writes or
+checkpoints the file. A log that SQLite cannot read is renamed, never deleted, and a fresh one takes its place.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+from firmware_bridge.errors import LogError
+from firmware_bridge.records import Channel
+from logger.recording import schema
+from logger.recording.rows import Rows
+
+_CHECKPOINT_BYTES = 4 * 1024 * 1024
+"""The WAL is folded into the log every so many bytes: rarely enough that the last page of each table is not
+copied again and again, often enough that a reader never finds a long WAL."""
+_ROWS_A_STATEMENT = 100
+"""Frames inserted by one statement. SQLite hands Python's lock back and forth once a statement, so this many
+rows together halve the writer's time and leave the decoder undisturbed; more brings nothing (measured)."""
+_COLUMNS = {
+    "frame": 4,
+    "sentence": 3,
+    "fix": 10,
+    "reading": 3,
+    "clock": 4,
+    "event": 3,
+    "progress": 7,
+    "rejected": 4,
+}
+"""Columns of each table besides `session`."""
+
+
+_TAILS = ("", "-wal", "-shm")
+"""A log's file and what SQLite keeps beside it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionStart:
+    """What is said of one power-on of the recorder. `started_utc` is the system clock's word, not to be trusted."""
+
+    boot_id: str
+    started_utc: str
+    software: str
+    config: str
+
+
+class Log:
+    """A log that is being written. Not thread-safe: one thread owns it."""
+
+    def __init__(self, path: Path, *, durable: bool = True) -> None:
+        """Open or create the log at `path`.
+
+        `durable=False` is for logs that can be made again (simulate, replay): nothing is synced before the end.
+        Raises sqlite3.DatabaseError when the file is damaged, LogError when it is not a log of ours.
+        """
+        self.path = path
+        self.session = 0
+        self.rows_written = 0
+        self._channels: dict[Channel, int] = {}
+        self._sql: dict[str, str] = {}
+        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=1.0)
+        try:
+            self._configure(durable)
+            self._database = schema.prepare(self._connection)
+            self._refuse_truncated()
+            rows = self._connection.execute("SELECT name, unit, source, id FROM channel")
+            self._channels = {Channel(*row[:3]): row[3] for row in rows}
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _configure(self, durable: bool) -> None:
+        # The page size holds only for a blank file, and must come before the journal.
+        self._connection.execute(f"PRAGMA page_size = {schema.PAGE_BYTES}")
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
+        page_bytes = self._connection.execute("PRAGMA page_size").fetchone()[0]
+        self._connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_BYTES // page_bytes}")
+
+    def _refuse_truncated(self) -> None:
+        """A file shorter than its header says lost its end: SQLite would notice only when it came across the hole."""
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        pages, page_bytes = (
+            self._connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size")
+        )
+        if self.path.stat().st_size < pages * page_bytes:
+            raise sqlite3.DatabaseError("the file is shorter than its header says")
+
+    def begin_session(self, start: SessionStart, meta: Mapping[str, str]) -> int:
+        """Add a session and bring `meta` up to date, durably. Returns the session's number, from 1."""
+        with self._database.atomic():
+            self._database.table("meta").upsert_all(
+                ({"key": key, "value": value} for key, value in meta.items()), pk="key"
+            )
+            table = self._database.table("session")
+            table.insert(
+                {
+                    "boot_id": start.boot_id,
+                    "started_utc": start.started_utc,
+                    "software": start.software,
+                    "config": start.config,
+                }
+            )
+            self.session = int(table.last_pk)
+        for name, columns in _COLUMNS.items():
+            marks = ", ".join("?" * columns)
+            self._sql[name] = f"INSERT INTO {name} VALUES ({self.session:d}, {marks})"  # noqa: S608
+        one = f"({self.session:d}, {', '.join('?' * _COLUMNS['frame'])})"
+        self._frames_sql = f"INSERT INTO frame VALUES {', '.join([one] * _ROWS_A_STATEMENT)}"  # noqa: S608
+        return self.session
+
+    def write(self, rows: Rows) -> None:
+        """Insert rows into the open transaction, beginning one if need be. Not durable before `commit`.
+
+        Raises sqlite3.Error; then `rollback` and hand the same rows in again.
+        """
+        if not self._connection.in_transaction:
+            self._connection.execute("BEGIN")
+        self._write_frames(rows.frame)
+        insert = self._connection.executemany
+        insert(self._sql["sentence"], rows.sentence)
+        insert(self._sql["fix"], (fix[: _COLUMNS["fix"]] for fix in rows.fix))
+        insert(self._sql["reading"], ((r.t_us, self._channel_id(r.channel), r.value) for r in rows.reading))
+        insert(self._sql["clock"], rows.clock)
+        insert(self._sql["event"], ((e.t_us, e.kind, _to_json(e.detail)) for e in rows.event))
+        insert(self._sql["progress"], rows.progress)
+        insert(self._sql["rejected"], rows.rejected)
+
+    def _write_frames(self, frames: Sequence[tuple[Any, ...]]) -> None:
+        whole = len(frames) - len(frames) % _ROWS_A_STATEMENT
+        groups = (
+            list(chain.from_iterable(frames[at : at + _ROWS_A_STATEMENT]))
+            for at in range(0, whole, _ROWS_A_STATEMENT)
+        )
+        self._connection.executemany(self._frames_sql, groups)
+        self._connection.executemany(self._sql["frame"], islice(frames, whole, None))
+
+    def _channel_id(self, channel: Channel) -> int:
+        known = self._channels.get(channel)
+        if known is None:
+            known = 1 + max(self._channels.values(), default=0)
+            self._connection.execute("INSERT INTO channel VALUES (?, ?, ?, ?)", (known, *channel))
+            self._channels[channel] = known
+        return known
+
+    def commit(self) -> None:
+        """Make what was written durable."""
+        if self._connection.in_transaction:
+            self._connection.execute("COMMIT")
+
+    def rollback(self) -> None:
+        """Forget what was written since the last commit."""
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+        # Channels numbered in the forgotten transaction are gone with it.
+        rows = self._connection.execute("SELECT name, unit, source, id FROM channel")
+        self._channels = {Channel(*row[:3]): row[3] for row in rows}
+
+    def last_event(self, kind: str) -> dict[str, Any] | None:
+        """The newest event of a kind over all sessions, with its session and `t_us`, or None."""
+        found = self._connection.execute(
+            "SELECT session, t_us, detail FROM event WHERE kind = ? ORDER BY rowid DESC LIMIT 1", (kind,)
+        ).fetchone()
+        return None if found is None else {"session": found[0], "t_us": found[1], **json.loads(found[2])}
+
+    def meta(self) -> dict[str, str]:
+        """What the log says of itself."""
+        return dict(self._connection.execute("SELECT key, value FROM meta"))
+
+    def close(self) -> None:
+        """Commit, fold the WAL into the file and close it: what is left is one file, whole."""
+        self.commit()
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._connection.close()
+
+    def abandon(self) -> None:
+        """Close without another write: for a file that has turned out damaged."""
+        self._connection.close()
+
+
+def open_log(path: Path, *, durable: bool = True) -> tuple[Log, Path | None]:
+    """Open or create the log at `path`; a damaged one is set aside first.
+
+    Returns the log and, where one was set aside, its new name. Raises LogError when the folder cannot be
+    written or the file belongs to somebody else.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            return Log(path, durable=durable), None
+        except sqlite3.DatabaseError as damage:
+            if not is_damage(damage):
+                raise
+            aside = set_aside(path)
+            return Log(path, durable=durable), aside
+    except (OSError, sqlite3.Error) as error:
+        if isinstance(error, LogError):
+            raise
+        raise LogError(
+            f"cannot write the log: {error}", where=str(path), mend="check the folder, its owner and the free space"
+        ) from error
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether an error says that the file itself is bad (rather than full, locked or out of reach)."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is None:
+        return isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError)
+    return code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a damaged log and what belongs to it; nothing is deleted. Returns the log's new name."""
+    number = next(n for n in range(1, 10_000) if not path.with_name(f"{path.name}.damaged-{n}").exists())
+    aside = path.with_name(f"{path.name}.damaged-{number}")
+    for tail in _TAILS:
+        old = path.with_name(path.name + tail)
+        if old.exists():
+            old.rename(aside.with_name(aside.name + tail))
+    return aside
+
+
+def _to_json(detail: Mapping[str, Any]) -> str:
+    return json.dumps(detail, separators=(",", ":"), ensure_ascii=False)
