@@ -1,0 +1,126 @@
+"""Is the right device at the other end? Silence, a wrong baud rate and swapped cables, told apart in words.
+
+Sans-I/O and of no thread: what arrived, the decoder's counters and the time come in, a finding goes out. The
+idea: the counters are looked at over a stretch of some seconds. Bad pieces with hardly a good one mean that
+the bytes are not what the configuration says; whether another protocol's decoder is happy with them tells a
+wrong cable from a wrong rate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from firmware_bridge.baud import SAMPLE_BYTES, holds
+from firmware_bridge.protocols import PROTOCOL_NAMES, protocol
+
+SILENT_US = 5_000_000
+"""A GPS receiver speaks every second; an adapter on a bus that is awake, all the time."""
+STRETCH_US = 3_000_000
+"""Counters are judged over no less: at 1 Hz, three epochs."""
+MIN_BAD = 3
+"""Fewer bad pieces in a stretch condemn nothing: a session begins with a torn one."""
+BAD_A_GOOD = 10
+"""Bad pieces a good one from which on the good ones are chance. A damaged cable is far from this."""
+
+
+class Finding(NamedTuple):
+    """`state` is "open" when all is well, else "silent", "wrong_baud" or "no_protocol"; `detail` says it in
+    words."""
+
+    state: str
+    detail: str
+
+
+class Expected(NamedTuple):
+    """What the configuration says is at the port called `name`. `neighbours` are the other ports, by
+    protocol."""
+
+    name: str
+    protocol: str
+    neighbours: Mapping[str, str]
+
+
+class LinkHealth:
+    """Watches one session. `baud` is None where the port has no rate of its own (a socket).
+
+    `good` and `bad`, here and later, are the counters of the port's decoder, which goes on from session to
+    session.
+    """
+
+    def __init__(self, expected: Expected, baud: int | None, good: int, bad: int, began_us: int) -> None:
+        self._expected = expected
+        self._baud = baud
+        self._well = Finding("open", f"{baud} baud" if baud else "")
+        self._finding = self._well
+        self._heard_us = self._stretch_us = began_us
+        self._good, self._bad = good, bad
+        self._sample = b""
+
+    def arrived(self, data: bytes, t_us: int) -> None:
+        """Bytes came; the latest are kept."""
+        self._heard_us = t_us
+        self._sample = (self._sample + data)[-SAMPLE_BYTES:]
+
+    def finding(self, good: int, bad: int, t_us: int) -> Finding:
+        """What is to be said at `t_us`, the counters being as old as they are."""
+        new_good, new_bad = good - self._good, bad - self._bad
+        if t_us - self._heard_us >= SILENT_US:
+            self._finding = silence([self._baud])
+        elif self._finding.state == "silent" or new_good < 0 or new_bad < 0:
+            self._finding = self._well  # heard again, or another decoder counts from zero: a new stretch
+        elif t_us - self._stretch_us < STRETCH_US or new_good + new_bad < MIN_BAD:
+            return self._finding  # too early to say
+        elif new_bad >= MIN_BAD and new_bad >= BAD_A_GOOD * new_good:
+            self._finding = mismatch(self._expected, [(self._baud, self._sample)])
+        else:
+            self._finding = self._well
+        self._stretch_us, self._good, self._bad = t_us, good, bad
+        return self._finding
+
+
+def silence(bauds: Sequence[int | None]) -> Finding:
+    """Open, and nothing comes."""
+    return Finding("silent", f"open, but no bytes{_at(bauds)}: check power and wiring, or the bus is asleep")
+
+
+def mismatch(expected: Expected, samples: Sequence[tuple[int | None, bytes]]) -> Finding:
+    """Bytes come, at one rate or at each of several that were tried, and are not of the expected protocol."""
+    wanted = _word(expected.protocol)
+    for baud, sample in samples:
+        if found := _resembles(sample, but_not=expected.protocol):
+            neighbour = expected.neighbours.get(found)
+            cables = f"the cables of {neighbour} and {expected.name} may be swapped"
+            mend = cables if neighbour else "correct `protocol`, or check which device this is"
+            return Finding(
+                "no_protocol", f"this looks like {_word(found)}{_at([baud])}, not {wanted}: {mend}"
+            )
+    bauds = [baud for baud, _ in samples]
+    proof = "NMEA checksum" if expected.protocol == "nmea" else f"{wanted} frame"
+    what = f"bytes arrive but no {proof} holds{_at(bauds)}"
+    if bauds == [None]:
+        return Finding("no_protocol", f"{what}: correct `protocol`, or check which device this is")
+    mend = 'try baud = "auto"' if len(bauds) == 1 else "check which device this is, its ground and its levels"
+    return Finding("wrong_baud", f"{what}: {mend}")
+
+
+def _resembles(sample: bytes, but_not: str) -> str | None:
+    """The protocol whose decoder is happy with `sample`."""
+    for name in PROTOCOL_NAMES:
+        if name != but_not:
+            decoder = protocol(name).decoder(0)
+            decoder.feed(sample, 0)
+            if holds(decoder.good, decoder.bad):
+                return name
+    return None
+
+
+def _at(bauds: Sequence[int | None]) -> str:
+    """` at 4800, 9600 or 38400 baud`; nothing where there is no rate."""
+    *others, last = [str(baud) for baud in bauds if baud] or [""]
+    return f" at {', '.join(others)}{' or ' if others else ''}{last} baud" if last else ""
+
+
+def _word(protocol_name: str) -> str:
+    """As people write it; the names of the CAN protocols are those of the configuration."""
+    return "NMEA" if protocol_name == "nmea" else protocol_name

@@ -1,0 +1,220 @@
+"""The supervisor of one port: opens it, reads, stamps, queues; reopens it for ever.
+
+Knows the serial line and what opens and proves a protocol, not what its frames mean; creates no thread: the
+daemon gives it one, and nothing that happens to one port touches another. Sessions are one-shot (link.py).
+Each ends in a PortError, which is reported in words, and after a back-off the next one begins, under the same
+name: where udev's symbolic link points by then.
+
+    opening ─ missing | denied | busy | unusable      cannot be opened; tried again for ever
+       └─ open ─ lost                                 hung up, unplugged
+            ├─ silent                                 open, no bytes
+            ├─ wrong_baud                             bytes, but hardly a good frame
+            └─ no_protocol                            bytes of something else: a wrong cable
+
+A chunk is stamped right after it was read, so never before its last byte arrived; its first byte may have
+come up to `link.GATHER_S` earlier.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Literal, NamedTuple
+
+from firmware_bridge.baud import RateTrial
+from firmware_bridge.link import Link, has_rate, open_link
+from firmware_bridge.link_health import Expected, LinkHealth, mismatch, silence
+from firmware_bridge.outbox import Outbox
+from firmware_bridge.protocols import Protocol, Step
+from firmware_bridge.trouble import PortError
+
+FIRST_PAUSE_S = 0.1
+"""Pause before the first reopening: a hub that stumbles is back at once."""
+LONGEST_PAUSE_S = 2.0
+"""The pause doubles up to this; a device plugged in is recorded within it."""
+GOOD_WHILE_US = 5_000_000
+"""A session that lasted this long was a real one: the pauses begin anew."""
+WAIT_S = 0.1
+"""Longest wait for bytes before the stop event and the link's health are looked at."""
+HEALTH_US = 500_000
+"""How often a link's health is looked at."""
+INIT_WAIT_S = 0.1
+"""Pause between the user's lines for a receiver that answers nothing."""
+REPEAT_US = 60_000_000
+"""The same trouble is said once, and then once a minute."""
+
+
+class Chunk(NamedTuple):
+    """Bytes as they were read from `port`; all of them had arrived by `t_us`."""
+
+    port: str
+    t_us: int
+    data: bytes
+
+
+class LinkChange(NamedTuple):
+    """`port` went over to `state`, a word of the drawing above; `detail` is one line with the mend."""
+
+    port: str
+    t_us: int
+    state: str
+    detail: str
+
+
+class PortReader:
+    """`run` is the body of a port's thread; `write` and `judge` may be called from others.
+
+    `baud` is bit/s, or "auto" to try the protocol's rates until its own decoder says that frames hold.
+    `opening` is what the protocol sends at each open, `init` the user's own lines after it. `neighbours` are
+    the other ports' names by protocol. `clock_us` is the session's monotonic clock. `sink` takes what is
+    read; it must not block.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        baud: int | Literal["auto"],
+        protocol: Protocol,
+        *,
+        clock_us: Callable[[], int],
+        sink: Callable[[Chunk | LinkChange], None],
+        opening: Sequence[Step] = (),
+        init: Sequence[str] = (),
+        neighbours: Mapping[str, str] | None = None,
+    ) -> None:
+        self.name, self.url = name, url
+        self._protocol = protocol
+        lines = (line.rstrip("\r\n").encode() + b"\r\n" for line in init)
+        self._opening = (*opening, *(Step(line, INIT_WAIT_S) for line in lines))
+        self._expected = Expected(name, protocol.name, neighbours or {})
+        self._clock_us, self._sink = clock_us, sink
+        self._has_rate = has_rate(url)
+        self._search = baud == "auto" and self._has_rate
+        self._bauds = protocol.bauds if baud == "auto" else (baud,)
+        self._outbox = Outbox()
+        self._writable = False
+        self._judged = (0, 0)
+        self._reported = ("", "")
+        self._reported_us = 0
+
+    @property
+    def dropped_bytes(self) -> int:
+        """Bytes of `write` that were never sent: no session, or the device does not take them."""
+        return self._outbox.dropped_bytes
+
+    def write(self, data: bytes) -> bool:
+        """Queue all of `data` for sending, or drop and count it. Never blocks."""
+        return self._outbox.put(data) if self._writable else self._outbox.drop(data)
+
+    def judge(self, good: int, bad: int) -> None:
+        """What this port's decoder has counted so far; call it now and then, at least every second."""
+        self._judged = (good, bad)
+
+    def run(self, stop: threading.Event) -> None:
+        """Record the port until `stop`; returns within 0.3 s of it, a network port's connecting and
+        closing aside (pyserial's own 5 s and 0.3 s)."""
+        self._report("opening", self.url)
+        pause_s = FIRST_PAUSE_S
+        while not stop.is_set():
+            began_us = self._clock_us()
+            try:
+                with open_link(self.url, self._bauds[0], self._outbox) as link:
+                    self._session(link, stop)
+            except PortError as trouble:
+                self._report(trouble.state, str(trouble))
+            finally:
+                self._writable = False
+            if self._clock_us() - began_us >= GOOD_WHILE_US:
+                pause_s = FIRST_PAUSE_S
+            stop.wait(pause_s)
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    def _session(self, link: Link, stop: threading.Event) -> None:
+        """From just opened until `stop`, or PortError."""
+        try:
+            if self._search:
+                self._find_rate(link, stop)
+            else:
+                self._deliver(self._open(link, stop))
+            if not stop.is_set():
+                self._listen(link, stop)
+        finally:
+            link.say_goodbye(self._protocol.closing)
+
+    def _find_rate(self, link: Link, stop: threading.Event) -> None:
+        """Leaves `link` at the rate that holds and delivers what was read at it, not the noise of the others.
+
+        PortError when all were tried in vain. The rate that holds is the first to be tried the next time.
+        """
+        samples = []
+        for baud in self._bauds:
+            link.set_rate(baud)
+            trial, chunks = RateTrial(self._protocol.decoder(0), self._clock_us()), []
+            for chunk in chain(self._open(link, stop), self._reads(link, stop)):
+                chunks.append(chunk)
+                trial.feed(chunk.data, chunk.t_us)
+                if trial.verdict(chunk.t_us) is not None:
+                    break
+            if trial.holds:
+                self._bauds = (baud, *(other for other in self._bauds if other != baud))
+                self._deliver(chunks)
+                return
+            if stop.is_set():
+                return
+            samples.append((baud, trial.sample))
+        heard = any(sample for _, sample in samples)
+        raise PortError(*(mismatch(self._expected, samples) if heard else silence(self._bauds)))
+
+    def _listen(self, link: Link, stop: threading.Event) -> None:
+        """Deliver chunks until `stop`, and say how the link fares."""
+        look_us = self._clock_us()
+        health = LinkHealth(
+            self._expected, self._bauds[0] if self._has_rate else None, *self._judged, look_us
+        )
+        self._report(*health.finding(*self._judged, look_us))
+        self._writable = True
+        for chunk in self._reads(link, stop):
+            if chunk.data:
+                self._sink(chunk)
+                health.arrived(chunk.data, chunk.t_us)
+            if chunk.t_us - look_us >= HEALTH_US:
+                look_us = chunk.t_us
+                finding = health.finding(*self._judged, look_us)
+                if self._search and finding.state in ("wrong_baud", "no_protocol"):
+                    what = f"hardly a frame holds at {self._bauds[0]} baud any more"
+                    raise PortError("wrong_baud", what, mend="the rate is looked for again")
+                self._report(*finding)
+
+    def _open(self, link: Link, stop: threading.Event) -> Iterator[Chunk]:
+        """Send each opening step and wait for any answer, as long as the step says; go on without one."""
+        for step in self._opening:
+            self._outbox.put(step.send)
+            left_s = step.wait_s
+            while left_s > 0 and not stop.is_set():
+                chunk = self._read(link, min(left_s, WAIT_S))
+                yield chunk
+                left_s = 0 if chunk.data else left_s - WAIT_S
+
+    def _reads(self, link: Link, stop: threading.Event) -> Iterator[Chunk]:
+        """What arrives until `stop`. A chunk without data says that a wait is over."""
+        while not stop.is_set():
+            yield self._read(link, WAIT_S)
+
+    def _deliver(self, chunks: Iterable[Chunk]) -> None:
+        for chunk in chunks:
+            if chunk.data:
+                self._sink(chunk)
+
+    def _read(self, link: Link, wait_s: float) -> Chunk:
+        data = link.read(wait_s)
+        return Chunk(self.name, self._clock_us(), data)
+
+    def _report(self, state: str, detail: str) -> None:
+        """Say what is new; the same trouble again only after a while."""
+        t_us = self._clock_us()
+        if (state, detail) == self._reported and (state == "open" or t_us - self._reported_us < REPEAT_US):
+            return
+        self._reported, self._reported_us = (state, detail), t_us
+        self._sink(LinkChange(self.name, t_us, state, detail))

@@ -1,0 +1,98 @@
+"""What is wrong with a port, in words: a state for the live page, and one line with the mend.
+
+Knows errno and pyserial's habits, no protocol and no thread. The idea: pyserial wraps the kernel's answer
+in a SerialException, sometimes with its number, sometimes only as the exception's context. The number
+decides; pyserial's own text is the last resort.
+"""
+
+from __future__ import annotations
+
+import errno
+import termios
+from typing import NamedTuple
+
+from firmware_bridge.errors import DeviceError
+
+PORT_ERRORS = (OSError, termios.error, ValueError, LookupError, TypeError, OverflowError, NotImplementedError)
+"""What pyserial 3.5 raises for a port that cannot be used: SerialException is an OSError; the others come
+from termios, a rate that does not fit, and from slips in its parsing of URLs (KeyError for an unknown
+option)."""
+
+
+class PortError(DeviceError):
+    """Why one session with a port ended or did not begin. `state` is the word that a LinkChange carries."""
+
+    def __init__(self, state: str, what: str, *, where: str = "", mend: str = "") -> None:
+        self.state = state
+        super().__init__(what, where=where, mend=mend)
+
+
+class _Case(NamedTuple):
+    state: str
+    what: str
+    mend: str
+
+
+_ABSENT = _Case("missing", "no such device", "plug it in, or correct `port`")
+_DENIED = _Case("denied", "no permission", "sudo usermod -aG dialout USER, then log in again")
+_BUSY = _Case("busy", "another program holds it", "stop that program; `fuser -v {where}` names it")
+_NO_TTY = _Case("unusable", "this is no serial port", "correct `port`")
+_NO_ANSWER = _Case("missing", "nothing answers there", "start the server, or correct `port`")
+_CASES = {
+    errno.ENOENT: _ABSENT,
+    errno.ENODEV: _ABSENT,
+    errno.ENXIO: _ABSENT,
+    errno.EIO: _Case("lost", "the device does not respond", "unplug it and plug it in again"),
+    errno.EACCES: _DENIED,
+    errno.EPERM: _DENIED,
+    errno.EBUSY: _BUSY,
+    errno.EAGAIN: _BUSY,  # what a lock says that another program holds
+    errno.ENOTTY: _NO_TTY,
+    errno.EISDIR: _NO_TTY,
+    errno.ENOTDIR: _NO_TTY,
+    errno.ECONNREFUSED: _NO_ANSWER,
+    errno.EHOSTUNREACH: _NO_ANSWER,
+    errno.ENETUNREACH: _NO_ANSWER,
+    errno.ETIMEDOUT: _NO_ANSWER,
+}
+
+
+def cannot_open(url: str, baud: int, error: Exception) -> PortError:
+    """`error` is what opening `url` raised, one of PORT_ERRORS."""
+    if case := _CASES.get(_number(error)):
+        return PortError(case.state, case.what, where=url, mend=case.mend.format(where=url))
+    if isinstance(error, OSError):
+        return PortError("missing", _one_line(error), where=url, mend="correct `port`")
+    mend = f"correct `port` or `baud` (it was opened at {baud} baud)"
+    return PortError("unusable", _one_line(error), where=url, mend=mend)
+
+
+def cannot_set_rate(url: str, baud: int, error: Exception) -> PortError:
+    """`error` is what changing an open port's rate raised: the port is gone, or its driver refuses the
+    rate."""
+    if _number(error) == errno.EIO:
+        return lost(url, error)
+    mend = "take a rate that the adapter supports"
+    return PortError("unusable", f"{baud} baud is refused", where=url, mend=mend)
+
+
+def lost(url: str, error: Exception | None = None) -> PortError:
+    """An open port went away: `error` while it was used, or a read that is ready and yields nothing."""
+    why = _one_line(error) if error else "hung up"
+    return PortError("lost", why, where=url, mend="it is reopened when it comes back")
+
+
+def _number(error: BaseException | None) -> int:
+    """The errno in `error` or in what it was raised from; 0 where there is none."""
+    while error is not None:
+        first = error.args[0] if error.args else None
+        if isinstance(error, OSError | termios.error) and isinstance(first, int):
+            return first
+        error = error.__cause__ or error.__context__
+    return 0
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror and not error.filename:
+        return str(error.strerror)
+    return " ".join(str(error).split()) or type(error).__name__
