@@ -65,18 +65,20 @@ def m001_log(db: Database) -> None:
     db.create_table("channel", {"id": int, "name": str, "unit": str, "source": str}, pk="id")
 
 
-def prepare(connection: sqlite3.Connection) -> Database:
-    """Bring a log that is open for writing to the newest schema, a blank one from nothing.
-
-    Raises LogError when the file is another program's, or a newer stagelog's.
-    """
-    database = Database(connection)
+def require_ours(connection: sqlite3.Connection) -> None:
+    """Raise LogError when a file is another program's, or a newer stagelog's; changes nothing."""
+    if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        return  # blank: ours to fill
     if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-        if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-            raise LogError("this SQLite file is no stagelog log", mend="name another file")
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    newer = {migration.name for migration in migrations.applied(database)} - VERSIONS
+        raise LogError("this is no stagelog log", mend="name a file that `stagelog run` or `simulate` wrote")
+    newer = {migration.name for migration in migrations.applied(Database(connection))} - VERSIONS
     if newer:
         raise LogError(f"this log's schema is newer ({', '.join(sorted(newer))})", mend="update stagelog")
+
+
+def prepare(connection: sqlite3.Connection) -> Database:
+    """Bring a log that is open for writing to the newest schema, a blank one from nothing."""
+    database = Database(connection)
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     migrations.apply(database)
     return database

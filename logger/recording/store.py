@@ -68,6 +68,7 @@ class Log:
         self._sql: dict[str, str] = {}
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=1.0)
         try:
+            schema.require_ours(self._connection)
             self._configure(durable)
             self._database = schema.prepare(self._connection)
             self._refuse_truncated()

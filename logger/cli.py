@@ -1,0 +1,98 @@
+"""The command line: which verbs there are, and how each error becomes one line and an exit code.
+
+Every verb lives in the room that does its work and is imported when it is called: the recorder must be up
+within a second of power-on and pays for nothing else.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from importlib import import_module
+from typing import NamedTuple
+
+import click
+
+from firmware_bridge.errors import StagelogError
+
+
+class Verb(NamedTuple):
+    """Where a verb is defined, and its line in the overview."""
+
+    module: str
+    summary: str
+
+
+VERBS: dict[str, Verb] = {
+    "demo": Verb("logger.demo.verbs", "A virtual car, recorded: no hardware needed."),
+    "run": Verb("logger.recording.verbs", "The recorder: from the car's ports into the log."),
+    "simulate": Verb("logger.demo.verbs", "A whole stage's logs, faster than it was driven."),
+    "replay": Verb("logger.recording.verbs", "A log or a raw capture through the recorder's computation again."),
+    "check": Verb("logger.recording.verbs", "A configuration or an itinerary: every error at once."),
+    "logs": Verb("logger.recording.verbs", "Which logs there are."),
+    "info": Verb("logger.recording.verbs", "What is in a log."),
+    "verify": Verb("logger.recording.verbs", "Is a log whole?"),
+}
+
+EXIT_USAGE = 2
+EXIT_IO = 74
+EXIT_INTERRUPTED = 130
+
+
+class _Verbs(click.Group):
+    """A group that imports a verb's module only when that verb is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        verb = VERBS.get(cmd_name)
+        if verb is None:
+            return None
+        command = getattr(import_module(verb.module), cmd_name.replace("-", "_"))
+        assert isinstance(command, click.Command)  # noqa: S101 - the table above is ours
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, verb.summary) for name, verb in VERBS.items()])
+
+
+@click.command(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="stagelog")
+@click.option("-v", "--verbose", is_flag=True, help="Say more on standard error.")
+def cli(verbose: bool) -> None:
+    """Stagelog: records a rally-raid drive, shows it to the crew, and judges it afterwards.
+
+    `stagelog VERB --help` tells all about a verb. Exit codes: 0 done, 1 found something wrong, 2 wrong usage,
+    64 wrong configuration, 69 a needed device or server is not there, 74 reading or writing failed.
+    """
+    logging.basicConfig(
+        level=logging.DEBUG if verbose else logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr
+    )
+
+
+def main() -> None:
+    """The program's entry point; never returns."""
+    sys.exit(_run())
+
+
+def _run() -> int:
+    try:
+        result = cli.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return EXIT_USAGE
+    except (click.Abort, KeyboardInterrupt):
+        return EXIT_INTERRUPTED
+    except StagelogError as error:
+        print(f"stagelog: {error}", file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output has enough; say nothing more to it
+        return EXIT_IO
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"stagelog: {where}{error.strerror or error}", file=sys.stderr)
+        return EXIT_IO
+    return result if isinstance(result, int) else 0

@@ -1,0 +1,71 @@
+"""Rows into a log that can be made again: written in great strides, synced once at the end."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from firmware_bridge.errors import LogError
+from logger.recording.rows import Rows
+from logger.recording.store import Log, SessionStart
+
+_STRIDE_BYTES = 8 * 1024 * 1024
+"""Rows gathered before they are inserted: bounds memory; more is no faster."""
+
+
+class BulkLog:
+    """A log under construction; it gets its name when it is whole."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises LogError when `path` exists already or cannot be written."""
+        if path.exists():
+            raise LogError("there is a log already", where=str(path), mend="choose another folder with -o")
+        self._path = path
+        self._part = path.with_name(path.name + ".part")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._part.unlink(missing_ok=True)
+            self._log = Log(self._part, durable=False)
+        except (OSError, sqlite3.Error) as error:
+            raise LogError(f"cannot be written: {error}", where=str(path), mend="check the folder") from error
+        self._rows = Rows()
+        self._waiting_bytes = 0
+
+    def begin_session(self, start: SessionStart, meta: dict[str, str]) -> None:
+        """Rows from here on belong to a new session."""
+        self._flush()
+        self._log.commit()
+        self._log.begin_session(start, meta)
+
+    def put(self, rows: Rows) -> None:
+        """Take rows. Raises LogError when the disk refuses them."""
+        self._rows.extend(rows)
+        self._waiting_bytes += rows.weight_bytes
+        if self._waiting_bytes >= _STRIDE_BYTES:
+            self._flush()
+            self._log.commit()
+
+    def _flush(self) -> None:
+        try:
+            if len(self._rows):
+                self._log.write(self._rows)
+        except sqlite3.Error as error:
+            raise LogError(f"cannot be written: {error}", where=str(self._path), mend="free some space") from error
+        self._rows = Rows()
+        self._waiting_bytes = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self._log.abandon()
+            self._part.unlink(missing_ok=True)
+            return
+        self._flush()
+        self._log.close()
+        self._part.rename(self._path)

@@ -1,0 +1,44 @@
+"""The queue from the port readers to the decoder: bounded by bytes, its losses counted.
+
+Raw bytes are small (a saturated bus is 240 kB/s), so the bound is never met unless decoding has stopped; it
+is there so that not even then the recorder grows until the system kills it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, deque
+
+from firmware_bridge.ports import Chunk, LinkChange
+
+INBOX_BYTES = 16 * 1024 * 1024
+"""More than a minute of a saturated bus."""
+
+
+class Inbox:
+    """Any thread puts, one takes."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._items: deque[Chunk | LinkChange] = deque()
+        self._bytes = 0
+        self._lost: Counter[str] = Counter()
+
+    def put(self, item: Chunk | LinkChange) -> None:
+        """Add what a port said; a chunk that does not fit is counted instead."""
+        weight = len(item.data) if isinstance(item, Chunk) else 0
+        with self._lock:
+            if weight and self._bytes + weight > INBOX_BYTES:
+                self._lost[item.port] += weight
+                return
+            self._items.append(item)
+            self._bytes += weight
+
+    def take(self) -> tuple[list[Chunk | LinkChange], dict[str, int]]:
+        """All that is there, and the bytes lost a port since the last call."""
+        with self._lock:
+            items, lost = list(self._items), dict(self._lost)
+            self._items.clear()
+            self._lost.clear()
+            self._bytes = 0
+        return items, lost

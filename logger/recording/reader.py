@@ -1,0 +1,141 @@
+"""Logs opened for reading: what is there, what is in it. Never writes, never checkpoints (`mode=ro`)."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from firmware_bridge.errors import LogError
+from logger.recording import schema
+from logger.recording.rows import TABLES
+
+LOG_PATTERN = "*.db"
+"""How logs are named, in any folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionInfo:
+    """One power-on within a log. Times are of the session's own clock; UTC is None where GPS never told it."""
+
+    id: int
+    boot_id: str
+    started_utc: str
+    software: str
+    first_t_us: int
+    last_t_us: int
+    first_utc_us: int | None
+    ended: str | None
+    """How it ended, in one word, or None: the power was cut, or it is still being recorded."""
+
+    @property
+    def duration_s(self) -> float:
+        """From its first row to its last."""
+        return (self.last_t_us - self.first_t_us) / 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class LogInfo:
+    """A log at a glance."""
+
+    path: Path
+    size_bytes: int
+    meta: dict[str, str]
+    sessions: tuple[SessionInfo, ...]
+    rows: dict[str, int]
+    open: bool
+    """Whether a WAL lies beside it: being recorded now, or left by a power cut."""
+
+    @property
+    def duration_s(self) -> float:
+        """Time recorded, over all sessions."""
+        return sum(session.duration_s for session in self.sessions)
+
+    @property
+    def stage(self) -> str:
+        """The stage's name for people, or a dash."""
+        return self.meta.get("stage") or "-"
+
+
+@contextmanager
+def open_log_readonly(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection that can only read. Raises LogError when the file is not there, no log, or too new.
+
+    A log without a WAL beside it is nobody's at the moment and is opened as immutable, so that nothing is
+    created beside it: it may lie on a read-only stick.
+    """
+    if not path.is_file():
+        raise LogError("no such log", where=str(path), mend="`stagelog logs DIR` lists those there are")
+    mode = "mode=ro" if has_wal(path) else "mode=ro&immutable=1"
+    try:
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True)
+    except sqlite3.Error as error:
+        raise LogError(f"cannot be opened: {error}", where=str(path), mend="check its permissions") from error
+    try:
+        schema.require_ours(connection)
+        yield connection
+    except sqlite3.Error as error:
+        raise LogError(
+            f"cannot be read: {error}", where=str(path), mend="`stagelog verify` says what is left of it"
+        ) from error
+    except LogError as error:
+        raise LogError(error.what, where=str(path), mend=error.mend) from error
+    finally:
+        connection.close()
+
+
+def has_wal(path: Path) -> bool:
+    """Whether a write-ahead log with anything in it lies beside a log."""
+    wal = path.with_name(path.name + "-wal")
+    return wal.exists()
+
+
+def info(path: Path) -> LogInfo:
+    """A log at a glance; takes no longer for a long one. Raises LogError."""
+    with open_log_readonly(path) as connection:
+        meta = dict(connection.execute("SELECT key, value FROM meta"))
+        # Rows are never deleted, so the last number of a table is its count.
+        rows = {
+            table: connection.execute(f"SELECT coalesce(max(rowid), 0) FROM {table}").fetchone()[0]  # noqa: S608
+            for table in TABLES
+        }
+        sessions = tuple(_sessions(connection))
+    return LogInfo(path, path.stat().st_size, meta, sessions, rows, has_wal(path))
+
+
+def _sessions(connection: sqlite3.Connection) -> Iterator[SessionInfo]:
+    ended = {}
+    clocks: dict[int, int] = {}
+    spans: dict[int, tuple[int, int]] = {}
+    for session, detail in connection.execute("SELECT session, detail FROM event WHERE kind = 'session_end'"):
+        ended[session] = str(json.loads(detail).get("reason", "ended"))
+    for session, t_us, utc_us in connection.execute("SELECT session, t_us, utc_us FROM clock ORDER BY rowid"):
+        clocks.setdefault(session, utc_us - t_us)
+    for session, first, last in connection.execute(
+        "SELECT session, min(t_us), max(t_us) FROM (SELECT session, t_us FROM event"
+        " UNION ALL SELECT session, t_us FROM fix) GROUP BY session"
+    ):
+        spans[session] = first, last
+    for row in connection.execute("SELECT id, boot_id, started_utc, software FROM session ORDER BY id"):
+        first, last = spans.get(row[0], (0, 0))
+        utc = clocks[row[0]] + first if row[0] in clocks else None
+        yield SessionInfo(*row, first, last, utc, ended.get(row[0]))
+
+
+def logs_in(folder: Path) -> list[Path]:
+    """The files in a folder that may be logs, by name. Raises LogError when there is no such folder."""
+    if not folder.is_dir():
+        raise LogError("no such folder", where=str(folder), mend="name the folder of [log] directory")
+    return sorted(path for path in folder.glob(LOG_PATTERN) if path.is_file())
+
+
+def events(connection: sqlite3.Connection) -> Iterator[tuple[int, int, str, dict[str, Any]]]:
+    """Every event: session, t_us, kind and detail, in order."""
+    for session, t_us, kind, detail in connection.execute(
+        "SELECT session, t_us, kind, detail FROM event ORDER BY rowid"
+    ):
+        yield session, t_us, kind, json.loads(detail)

@@ -1,0 +1,169 @@
+"""What a configuration means for the recorder: its ports, its decoders, and what the log says of them.
+
+Everything that can be wrong with the files named in a configuration comes out here, before a port is opened.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal
+
+from firmware_bridge.engine.obd2 import Obd2Decoder, Poller
+from firmware_bridge.engine.readings import EngineDecoder, EngineReadings
+from firmware_bridge.errors import ConfigurationError
+from firmware_bridge.fixes import FixBuilder
+from firmware_bridge.protocols import Protocol, protocol
+from logger.config import Can, Config, Gps
+from logger.recording.naming import slug, stem
+from logger.recording.pipeline import Pipeline, Source
+from logger.stage import itinerary as itineraries
+
+BUSES_A_PORT = 16
+"""Bus numbers set aside for each CAN port: GVRET's bus field has four bits."""
+LOG_FORMAT = "1"
+"""The meaning of the log's tables, should it ever change in a way that the schema does not show."""
+
+
+@dataclass(frozen=True, slots=True)
+class PortPlan:
+    """A port to read: where it is, what it speaks, and who may talk back."""
+
+    name: str
+    url: str
+    baud: int | Literal["auto"]
+    protocol: Protocol
+    bitrate: int | None = None
+    listen_only: bool = True
+    init: tuple[str, ...] = ()
+    poller: Poller | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """The stage under way. `text` is the itinerary file as it stood."""
+
+    key: str | None
+    text: str
+    itinerary: itineraries.Itinerary | None
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """All that the recorder needs, made from a configuration."""
+
+    ports: tuple[PortPlan, ...]
+    pipeline: Pipeline
+    stage: Stage
+    log_stem: str
+    meta: dict[str, str]
+
+
+def prepare(config: Config) -> Setup:
+    """Read the files that a configuration names and build the recorder's parts. Raises ConfigurationError."""
+    ports: list[PortPlan] = []
+    sources: list[Source] = []
+    decoders: list[EngineDecoder] = []
+    dbc_texts: dict[str, str] = {}
+    if config.gps is not None:
+        ports.append(_gps_plan(config.gps))
+        sources.append(Source(config.gps.name, protocol("nmea").decoder(0), FixBuilder()))
+    for index, can in enumerate(config.can):
+        plan = _can_plan(can)
+        ports.append(plan)
+        sources.append(Source(can.name, plan.protocol.decoder(BUSES_A_PORT * index)))
+        texts = {path.name: read_text(path) for path in can.dbc}
+        decoders += engine_decoders(texts, [can.preset] if can.preset else [])
+        dbc_texts |= texts
+    stage = load_stage(config.stage.itinerary if config.stage else None)
+    meta = describe(config, stage, dbc_texts)
+    return Setup(
+        tuple(ports), Pipeline(sources, EngineReadings(decoders)), stage, stem(stage.key, config.car.number), meta
+    )
+
+
+def _gps_plan(gps: Gps) -> PortPlan:
+    return PortPlan(gps.name, gps.port, gps.baud, protocol("nmea"), init=gps.init)
+
+
+def _can_plan(can: Can) -> PortPlan:
+    chosen = protocol(can.protocol)
+    poller = None
+    if can.poll:
+        if chosen.encode is None:
+            raise ConfigurationError(
+                f"protocol {can.protocol} cannot transmit", where=f"[[can]] {can.name}", mend="set poll = false"
+            )
+        poller = Poller()
+    return PortPlan(
+        can.name, can.port, can.baud, chosen, bitrate=can.bitrate, listen_only=can.listen_only, poller=poller
+    )
+
+
+def engine_decoders(dbc_texts: dict[str, str], presets: Sequence[str]) -> list[EngineDecoder]:
+    """Decoders for DBC texts by name, and for presets. Raises ConfigurationError."""
+    decoders: list[EngineDecoder] = []
+    for name, text in dbc_texts.items():
+        from firmware_bridge.engine import dbc  # noqa: PLC0415 - cantools takes a third of a second to import
+
+        decoders.append(dbc.load(text, name))
+    for preset in presets:
+        if preset != "obd2":
+            raise ConfigurationError(f"unknown preset '{preset}'", mend='the preset there is: "obd2"')
+        decoders.append(Obd2Decoder())
+    return decoders
+
+
+def load_stage(path: Path | None) -> Stage:
+    """The itinerary at `path`, or no stage at all. Raises ConfigurationError."""
+    if path is None:
+        return Stage(None, "", None)
+    text = read_text(path)
+    itinerary = itineraries.load(text, str(path))
+    return Stage(slug(f"{itinerary.stage.event} {itinerary.stage.number}"), text, itinerary)
+
+
+def read_text(path: Path) -> str:
+    """A text file that a configuration names. Raises ConfigurationError."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot be read: {error.strerror}", where=str(path), mend="check the name in the configuration"
+        ) from error
+
+
+def describe(config: Config, stage: Stage, dbc_texts: dict[str, str]) -> dict[str, str]:
+    """What the log's `meta` says: all that reading it years later needs."""
+    meta = {
+        "format": LOG_FORMAT,
+        "software": f"stagelog {version('stagelog')}",
+        "car": json.dumps(
+            {
+                "number": config.car.number,
+                "name": config.car.name,
+                "class": config.car.class_name,
+                "crew": list(config.car.crew),
+            },
+            ensure_ascii=False,
+        ),
+        "ports": json.dumps(
+            ([{"name": config.gps.name, "protocol": "nmea"}] if config.gps else [])
+            + [{"name": can.name, "protocol": can.protocol} for can in config.can]
+        ),
+        "buses": json.dumps({BUSES_A_PORT * index: can.name for index, can in enumerate(config.can)}),
+        "presets": json.dumps([can.preset for can in config.can if can.preset]),
+    }
+    meta |= {f"dbc:{name}": text for name, text in dbc_texts.items()}
+    if stage.itinerary is not None:
+        described = stage.itinerary.stage
+        meta |= {
+            "stage_key": stage.key or "",
+            "stage": f"{described.event} {described.number} {described.name}".strip(),
+            "stage_date": str(described.date or ""),
+            "itinerary": stage.text,
+        }
+    return meta

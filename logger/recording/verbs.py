@@ -1,0 +1,205 @@
+"""The recorder's verbs: run, replay, check, logs, info, verify. They open things; plain functions do the work."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from firmware_bridge.errors import ConfigurationError, StagelogError
+
+EXIT_FOUND_WRONG = 1
+
+_PATH = click.Path(path_type=Path)
+_configuration = click.option(
+    "-c", "--config", "config_path", type=_PATH, required=True, help="The configuration, stagelog.toml."
+)
+
+
+@click.command(name="run")
+@_configuration
+def run(config_path: Path) -> None:
+    """Record from the ports of a configuration until SIGTERM or Ctrl-C.
+
+    SIGHUP reads the configuration again and goes on in the log of another stage if it names one. A port that
+    is missing, silent or speaks something else is said once, and looked for again for ever; the others go on.
+    """
+    from logger import config  # noqa: PLC0415 - what follows is imported only by the recorder
+    from logger.recording.daemon import Recorder  # noqa: PLC0415
+
+    recorder = Recorder(config.load(config_path))
+    stop = threading.Event()
+    reread = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    signal.signal(signal.SIGHUP, lambda *_: reread.set())
+
+    def on_round() -> None:
+        if reread.is_set():
+            reread.clear()
+            try:
+                recorder.change_stage(config.load(config_path))
+            except StagelogError as error:
+                print(f"stagelog: {error}; recording goes on as before", file=sys.stderr)
+
+    print(f"recording into {recorder.status().writer.path}", file=sys.stderr)
+    recorder.run(stop, on_round)
+
+
+@click.command(name="replay")
+@click.argument("file", type=_PATH)
+@click.option("--protocol", help="The file is raw bytes of a port that spoke this: slcan, gvret, nmea ...")
+@click.option("--baud", default=115_200, show_default=True, help="Pace of raw bytes.")
+@click.option("--dbc", multiple=True, type=_PATH, help="Read the engine's frames with this DBC file.")
+@click.option("--preset", multiple=True, help="Read the engine's frames with a preset: obd2.")
+@click.option("-o", "--output", type=_PATH, help="Make a log of it in this folder.")
+def replay(
+    file: Path, protocol: str | None, baud: int, dbc: tuple[Path, ...], preset: tuple[str, ...], output: Path | None
+) -> None:
+    """Put a recording through the recorder's computation again.
+
+    FILE is a log, an NMEA text, a CAN log that python-can reads (candump, ASC, BLF, TRC), or, with --protocol,
+    bytes caught from a port. Prints what came of it; with -o, a log of it is made.
+    """
+    from logger.recording import replaying  # noqa: PLC0415
+    from logger.recording.replay import Capture  # noqa: PLC0415
+    from logger.recording.setup import read_text  # noqa: PLC0415
+    from logger.terminal import progress_bar  # noqa: PLC0415
+
+    capture = Capture(file, protocol, baud, {path.name: read_text(path) for path in dbc}, preset)
+    with progress_bar(f"replaying {file.name}") as progress:
+        outcome = replaying.replay(capture, output, progress)
+    for line in outcome.lines():
+        click.echo(line)
+
+
+@click.command(name="check")
+@click.argument("file", type=_PATH)
+def check(file: Path) -> int:
+    """Check a configuration or an itinerary; tells every error at once, with its line and key."""
+    from logger import config  # noqa: PLC0415
+    from logger.recording import setup  # noqa: PLC0415
+    from logger.stage import itinerary  # noqa: PLC0415
+
+    text = setup.read_text(file)
+    try:
+        if itinerary.looks_like_itinerary(text):
+            found = itinerary.load(text, str(file))
+            click.echo(f"{file}: an itinerary of {len(found.sections)} sections, no errors")
+        else:
+            setup.prepare(config.load(file))
+            click.echo(f"{file}: a configuration, no errors")
+    except ConfigurationError as error:
+        problems = getattr(error, "problems", None) or [error]
+        for problem in problems:
+            click.echo(str(problem), err=True)
+        return EXIT_FOUND_WRONG
+    return 0
+
+
+@click.command(name="logs")
+@click.argument("folder", type=_PATH, default=Path(), required=False)
+@click.option("--json", "as_json", is_flag=True, help="For programs: a JSON list.")
+def logs(folder: Path, as_json: bool) -> None:
+    """List the logs in FOLDER (here, if left out): stage, car, begin, duration, rows, size, state."""
+    from logger.recording import reader  # noqa: PLC0415
+
+    found: list[dict[str, Any]] = []
+    for path in reader.logs_in(folder):
+        try:
+            found.append(_summary(reader.info(path)))
+        except StagelogError as error:
+            found.append({"log": path.name, "state": error.what})
+    if as_json:
+        click.echo(json.dumps(found, indent=1, ensure_ascii=False))
+    elif not found:
+        click.echo(f"no logs in {folder.resolve()}")
+    else:
+        from logger.terminal import print_table  # noqa: PLC0415
+
+        columns = ["log", "stage", "begun", "duration", "fixes", "frames", "size", "state"]
+        print_table(columns, [[str(row.get(column, "")) for column in columns] for row in found])
+
+
+@click.command(name="info")
+@click.argument("log", type=_PATH)
+@click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object.")
+def info(log: Path, as_json: bool) -> None:
+    """Tell what is in LOG: stage, car, sessions, rows a table, and the texts it carries."""
+    from logger.recording import reader  # noqa: PLC0415
+
+    found = reader.info(log)
+    told = _summary(found) | {
+        "car": json.loads(found.meta.get("car", "{}")),
+        "software": found.meta.get("software", ""),
+        "carries": sorted(key for key in found.meta if key.startswith("dbc:") or key == "itinerary"),
+        "rows": found.rows,
+        "sessions": [
+            {
+                "session": session.id,
+                "begun": _utc(session.first_utc_us),
+                "duration": _duration(session.duration_s),
+                "ended": session.ended or ("recording, or power cut" if found.open else "power cut"),
+                "software": session.software,
+            }
+            for session in found.sessions
+        ],
+    }
+    if as_json:
+        click.echo(json.dumps(told, indent=1, ensure_ascii=False))
+        return
+    for key, value in told.items():
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            click.echo(f"{key}:")
+            for item in value:
+                click.echo("  " + ", ".join(f"{name} {text}" for name, text in item.items()))
+        elif isinstance(value, dict):
+            click.echo(f"{key}: " + ", ".join(f"{name} {text}" for name, text in value.items()))
+        else:
+            click.echo(f"{key}: {', '.join(value) if isinstance(value, list) else value}")
+
+
+@click.command(name="verify")
+@click.argument("log", type=_PATH, nargs=-1, required=True)
+def verify(log: tuple[Path, ...]) -> int:
+    """Tell whether each LOG is whole; exit 1, with the reasons, when one is not."""
+    from logger.recording.verify import verify as find_problems  # noqa: PLC0415
+    from logger.terminal import progress_bar  # noqa: PLC0415
+
+    damaged = False
+    for path in log:
+        with progress_bar(f"verifying {path.name}") as progress:
+            problems = find_problems(path, progress)
+        damaged = damaged or bool(problems)
+        click.echo(f"{path}: {'NOT whole' if problems else 'whole'}")
+        for problem in problems:
+            click.echo(f"  {problem}")
+    return EXIT_FOUND_WRONG if damaged else 0
+
+
+def _summary(found: Any) -> dict[str, Any]:
+    first = next((session.first_utc_us for session in found.sessions if session.first_utc_us), None)
+    return {
+        "log": found.path.name,
+        "stage": found.stage,
+        "begun": _utc(first),
+        "duration": _duration(found.duration_s),
+        "fixes": found.rows["fix"],
+        "frames": found.rows["frame"],
+        "size": f"{found.size_bytes / 1e6:.1f} MB",
+        "state": "open" if found.open else "closed",
+    }
+
+
+def _utc(utc_us: int | None) -> str:
+    return "-" if utc_us is None else datetime.fromtimestamp(utc_us // 1_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _duration(seconds: float) -> str:
+    return f"{int(seconds) // 3600}:{int(seconds) // 60 % 60:02d}:{int(seconds) % 60:02d}"

@@ -1,0 +1,149 @@
+"""The log file: what goes in comes out, sessions, migrations, and files that are not what they should be."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from sqlite_utils import Database
+
+from firmware_bridge.errors import LogError
+from logger.recording import schema
+from logger.recording.rows import TABLES
+from logger.recording.store import Log, open_log
+from logger.recording.verify import verify
+from tests.logger.recording.rows_made import META, START, drive, frames
+
+DESIGN = {
+    "meta": "key, value",
+    "session": "id, boot_id, started_utc, software, config",
+    "clock": "session, t_us, utc_us, error_us, source",
+    "sentence": "session, t_us, port, text",
+    "fix": "session, t_us, utc_us, lat, lon, alt_m, speed_mps, course_deg, quality, satellites, hdop",
+    "frame": "session, t_us, bus, can_id, data",
+    "channel": "id, name, unit, source",
+    "reading": "session, t_us, channel, value",
+    "event": "session, t_us, kind, detail",
+    "progress": "session, t_us, section, distance_m, elapsed_s, average_mps, limit_kmh, speed_mps",
+    "rejected": "session, t_us, port, reason, data",
+}
+
+
+def recorded(path: Path) -> Log:
+    log, _ = open_log(path)
+    log.begin_session(START, META)
+    log.write(drive())
+    log.commit()
+    return log
+
+
+def test_tables_are_those_of_the_contract(tmp_path: Path) -> None:
+    recorded(tmp_path / "a.db").close()
+    database = Database(sqlite3.connect(tmp_path / "a.db"))
+    for table, columns in DESIGN.items():
+        assert ", ".join(column.name for column in database.table(table).columns) == columns
+    indexes = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'index'")]
+    assert [name for name in indexes if "meta" not in name and "migrations" not in name] == []
+    database.close()
+
+
+def test_rows_come_out_as_they_went_in(tmp_path: Path) -> None:
+    log = recorded(tmp_path / "a.db")
+    log.write(frames(1234, first=3))
+    log.close()
+    connection = sqlite3.connect(tmp_path / "a.db")
+    numbers = [int.from_bytes(data, "big") for (data,) in connection.execute("SELECT data FROM frame ORDER BY rowid")]
+    assert numbers == list(range(1237))
+    assert connection.execute("SELECT * FROM fix WHERE quality = 0").fetchone() == (
+        *(1, 2500, None, None, None, None, None, None, 0, 0, None),
+    )
+    assert connection.execute(
+        "SELECT name, value FROM reading JOIN channel ON channel.id = reading.channel"
+    ).fetchall() == [("rpm", 3500.0)]
+    assert connection.execute("SELECT detail FROM event").fetchone() == ('{"text":"Überfahrt"}',)
+    connection.close()
+    assert not (tmp_path / "a.db-wal").exists()
+    assert verify(tmp_path / "a.db") == []
+
+
+def test_a_second_start_goes_on_in_a_new_session(tmp_path: Path) -> None:
+    recorded(tmp_path / "a.db").close()
+    log, aside = open_log(tmp_path / "a.db")
+    assert aside is None
+    assert log.begin_session(START, META) == 2
+    log.write(drive())
+    log.close()
+    connection = sqlite3.connect(tmp_path / "a.db")
+    assert connection.execute("SELECT session, count(*) FROM frame GROUP BY session").fetchall() == [(1, 3), (2, 3)]
+    assert connection.execute("SELECT count(*) FROM channel").fetchone() == (1,)
+    connection.close()
+
+
+def test_rollback_forgets_rows_and_the_channels_numbered_in_them(tmp_path: Path) -> None:
+    log, _ = open_log(tmp_path / "a.db")
+    log.begin_session(START, META)
+    log.write(drive())
+    log.rollback()
+    log.write(drive())
+    log.close()
+    assert verify(tmp_path / "a.db") == []
+    connection = sqlite3.connect(tmp_path / "a.db")
+    assert connection.execute("SELECT count(*) FROM reading JOIN channel ON id = channel").fetchone() == (1,)
+    connection.close()
+
+
+@pytest.mark.parametrize("garbage", [b"not a database at all, " * 100, b"SQLite format 3\0" + b"\xff" * 5000])
+def test_a_damaged_log_is_set_aside_and_kept(tmp_path: Path, garbage: bytes) -> None:
+    path = tmp_path / "a.db"
+    path.write_bytes(garbage)
+    log, aside = open_log(path)
+    log.close()
+    assert aside is not None
+    assert aside.read_bytes() == garbage
+    path.write_bytes(garbage)
+    log, second = open_log(path)
+    log.close()
+    assert second is not None
+    assert second != aside
+
+
+def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE theirs (x)")
+    connection.close()
+    before = path.read_bytes()
+    with pytest.raises(LogError, match="no stagelog log"):
+        open_log(path)
+    assert path.read_bytes() == before
+
+
+def test_a_newer_log_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    recorded(path).close()
+    database = Database(path)
+    database.table("_sqlite_migrations").insert(
+        {"migration_set": "stagelog", "name": "m999_later", "applied_at": "2031-01-01"}
+    )
+    database.close()
+    with pytest.raises(LogError, match="update stagelog"):
+        open_log(path)
+
+
+def test_an_unwritable_folder_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(LogError) as caught:
+        open_log(tmp_path / "file" / "a.db")
+    assert "\n" not in str(caught.value)
+    assert "check the folder" in str(caught.value)
+
+
+def test_every_migration_is_known_to_readers() -> None:
+    database = Database(memory=True)
+    assert {migration.name for migration in schema.migrations.pending(database)} == schema.VERSIONS
+    database.close()
+
+
+def test_every_table_of_rows_is_a_table_of_the_log() -> None:
+    assert set(TABLES) == set(DESIGN) - {"meta", "session", "channel"}
