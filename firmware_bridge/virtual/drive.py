@@ -1,0 +1,169 @@
+"""The truth of one car's drive: where it is, how fast and which way, at any instant.
+
+Everything virtual (receiver, engine, adapter) is computed from a Drive, and tests measure the recorder
+against it. It knows no rally and no noise: a path over the ground and the instants at which the car is
+where on it, both as arrays.
+
+The idea: between two nodes of its plan the car accelerates evenly. Distance is then a parabola of time and
+speed its exact derivative, so whatever is integrated or differentiated from samples can be compared with a
+truth that agrees with itself. Time is `t_s`, seconds since the drive began; `utc_s` says when that was.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+
+WGS84_A_M = 6_378_137.0
+WGS84_E2 = 0.006_694_379_990_14
+
+ACCELERATION_WINDOW_S = 0.5
+"""Acceleration is the change of speed over this long: what a driver's foot and an engine's inertia follow."""
+
+
+def metres_per_degree(lat_deg: ArrayLike) -> tuple[Floats, Floats]:
+    """Metres to a degree of latitude and of longitude at `lat_deg`, on the WGS 84 ellipsoid."""
+    lat = np.radians(np.asarray(lat_deg, dtype=np.float64))
+    w2 = 1.0 - WGS84_E2 * np.sin(lat) ** 2
+    north = WGS84_A_M * (1.0 - WGS84_E2) / w2**1.5
+    east = WGS84_A_M * np.cos(lat) / np.sqrt(w2)
+    return np.radians(north), np.radians(east)
+
+
+class Moment(NamedTuple):
+    """One instant of a drive. Degrees are WGS 84; `course_deg` is true, 0 to 360."""
+
+    t_s: float
+    distance_m: float
+    lat: float
+    lon: float
+    alt_m: float
+    speed_mps: float
+    course_deg: float
+
+
+class Moments(NamedTuple):
+    """Many instants: the fields of Moment as arrays of one length."""
+
+    t_s: Floats
+    distance_m: Floats
+    lat: Floats
+    lon: Floats
+    alt_m: Floats
+    speed_mps: Floats
+    course_deg: Floats
+
+
+@dataclass(frozen=True)
+class Path:
+    """A line over the ground: points with their cumulative length, which never decreases.
+
+    `lon` may run past 180 degrees rather than jump; positions that are read come back within it.
+    """
+
+    lat: Floats
+    lon: Floats
+    alt_m: Floats
+    distance_m: Floats
+    _leg_middle_m: Floats = field(init=False, repr=False)
+    _leg_course_deg: Floats = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "lon", np.unwrap(self.lon, period=360.0))
+        north, east = metres_per_degree((self.lat[1:] + self.lat[:-1]) / 2)
+        course = np.degrees(np.arctan2(np.diff(self.lon) * east, np.diff(self.lat) * north))
+        object.__setattr__(self, "_leg_middle_m", (self.distance_m[1:] + self.distance_m[:-1]) / 2)
+        object.__setattr__(self, "_leg_course_deg", np.unwrap(course, period=360.0))
+
+    @property
+    def length_m(self) -> float:
+        return float(self.distance_m[-1] - self.distance_m[0])
+
+    def position(self, distance_m: Floats) -> tuple[Floats, Floats, Floats]:
+        """Latitude, longitude and altitude at each distance."""
+        lat = np.interp(distance_m, self.distance_m, self.lat)
+        lon = np.interp(distance_m, self.distance_m, self.lon)
+        return lat, (lon + 180.0) % 360.0 - 180.0, np.interp(distance_m, self.distance_m, self.alt_m)
+
+    def heading_deg(self, distance_m: Floats) -> Floats:
+        """Course at each distance, turning smoothly and not folded into 0 to 360."""
+        return np.interp(distance_m, self._leg_middle_m, self._leg_course_deg)
+
+
+class Drive:
+    """One car's drive along a path.
+
+    `t_s`, `distance_m` and `speed_mps` are the nodes of the plan: times increase, distances never decrease,
+    and between nodes speed is linear in time (`pace` makes such plans). `utc_s` is the POSIX time of t_s = 0.
+    Before its first and after its last node the car stands.
+    """
+
+    def __init__(
+        self, path: Path, t_s: ArrayLike, distance_m: ArrayLike, speed_mps: ArrayLike, utc_s: int = 0
+    ) -> None:
+        self.path = path
+        self.utc_s = utc_s
+        self._t_s = np.asarray(t_s, dtype=np.float64)
+        self._distance_m = np.asarray(distance_m, dtype=np.float64)
+        self._speed_mps = np.asarray(speed_mps, dtype=np.float64)
+        self._acceleration = np.append(np.diff(self._speed_mps) / np.diff(self._t_s), 0.0)
+
+    @property
+    def end_s(self) -> float:
+        """When the drive is over; it begins at t_s = 0."""
+        return float(self._t_s[-1])
+
+    @property
+    def length_m(self) -> float:
+        return float(self._distance_m[-1] - self._distance_m[0])
+
+    def at(self, t_s: float) -> Moment:
+        """The truth at one instant."""
+        moments = self.sample(np.array([t_s]))
+        return Moment(*(float(column[0]) for column in moments))
+
+    def sample(self, t_s: ArrayLike) -> Moments:
+        """The truth at many instants, in any order."""
+        t = np.asarray(t_s, dtype=np.float64)
+        distance, speed = self.motion(t)
+        lat, lon, alt = self.path.position(distance)
+        return Moments(t, distance, lat, lon, alt, speed, self.path.heading_deg(distance) % 360.0)
+
+    def motion(self, t_s: ArrayLike) -> tuple[Floats, Floats]:
+        """Distance (m) and speed (m/s) alone, for who needs no position."""
+        t = np.clip(t_s, self._t_s[0], self._t_s[-1])
+        node = np.clip(np.searchsorted(self._t_s, t, side="right") - 1, 0, len(self._t_s) - 1)
+        since = t - self._t_s[node]
+        speed = self._speed_mps[node] + self._acceleration[node] * since
+        return self._distance_m[node] + (self._speed_mps[node] + speed) / 2 * since, speed
+
+    def acceleration_mps2(self, t_s: ArrayLike) -> Floats:
+        """Acceleration along the path, over ACCELERATION_WINDOW_S around each instant."""
+        t = np.asarray(t_s, dtype=np.float64)
+        before, after = (self.motion(t + side * ACCELERATION_WINDOW_S / 2)[1] for side in (-1, 1))
+        return (after - before) / ACCELERATION_WINDOW_S
+
+    def time_at(self, distance_m: float) -> float:
+        """The first instant (s) at which the car has come this far; a distance never reached is an error."""
+        if not self._distance_m[0] <= distance_m <= self._distance_m[-1]:
+            raise ValueError(f"the drive never comes to {distance_m} m")
+        after = int(np.searchsorted(self._distance_m, distance_m, side="left"))
+        if self._distance_m[after] == distance_m:
+            return float(self._t_s[after])
+        node = after - 1
+        gap, v, a = distance_m - self._distance_m[node], self._speed_mps[node], self._acceleration[node]
+        return float(self._t_s[node] + 2 * gap / (v + np.sqrt(max(0.0, v * v + 2 * a * gap))))
+
+    def between(self, t0_s: float, t1_s: float) -> Drive:
+        """The same drive from `t0_s`, a whole second, to `t1_s`; its own t_s begins at 0 again."""
+        if t0_s != int(t0_s) or not 0 <= t0_s < t1_s:
+            raise ValueError(f"no drive from {t0_s} to {t1_s} s")
+        inner = self._t_s[(self._t_s > t0_s) & (self._t_s < t1_s)]
+        t = np.concatenate(([t0_s], inner, [t1_s]))
+        distance, speed = self.motion(t)
+        return Drive(self.path, t - t0_s, distance, speed, self.utc_s + int(t0_s))

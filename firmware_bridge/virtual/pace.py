@@ -1,0 +1,210 @@
+"""From "be there by then" to a speed at every metre: the plan of a drive.
+
+It knows a path and numbers, no rally: stretches of the path with a speed limit and a cruising speed, and
+anchors, instants at which the car has to be at a distance. Between two anchors it drives as a driver does:
+brakes for bends and limits, accelerates out of them with what the engine gives, goes faster and slower with
+the ground. How hard it pushes is one number a leg, and that number is solved so that the leg takes exactly
+its time; so every anchor is met to the microsecond whatever the terrain.
+
+The speed profile is found in the distance domain. Let w(v) be the distance the car needs from rest to reach
+v: "accelerates no harder than it can" then reads w[i+1] <= w[i] + ds, and a running minimum of w - s solves
+a whole leg at once. Braking is the same from the far end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from firmware_bridge.errors import ConfigurationError
+from firmware_bridge.virtual.drive import Drive, Floats, Path
+
+NODE_SPACING_M = 10.0
+"""A node of the plan this often: 0.2 s at the class limit of 170 km/h, finer than any receiver looks."""
+LEAST_NODES = 8
+"""Even a stretch of a few metres is driven in this many steps."""
+ACCELERATION_MPS2 = 4.0
+"""Pull from rest of a 300 kW, 2.5 t car on gravel; it falls to nothing at TOP_SPEED_MPS."""
+TOP_SPEED_MPS = 55.0
+"""Where drag takes all the power: 198 km/h."""
+BRAKING_MPS2 = 6.0
+"""Braking on gravel, short of locking."""
+CORNERING_MPS2 = 5.5
+"""Lateral grip on gravel."""
+LIMIT_MARGIN = 0.985
+"""A driver keeps this much under a limit, so that noise in anybody's speedometer is no over-speed."""
+UNDULATION_M = (2600.0, 940.0, 410.0, 190.0)
+"""Wave lengths of the ground's ups and downs: fast plains, stony parts, washboard."""
+SOLVER_STEPS = 70
+"""Bisections of how hard to push: the leg's time is then right to the last bit of a float."""
+_NEVER = 1e9
+
+
+class Stretch(NamedTuple):
+    """What holds from one distance to another: never above `limit_mps`, by choice about `cruise_mps`.
+
+    `roughness` is how much the ground makes the speed vary, 0 to about 0.3. Where stretches overlap the
+    lowest numbers count.
+    """
+
+    from_m: float
+    to_m: float
+    limit_mps: float = _NEVER
+    cruise_mps: float = _NEVER
+    roughness: float = 0.3
+
+
+class Anchor(NamedTuple):
+    """Be at `distance_m` at `t_s`. Two at one distance are a stop; `speed_mps` None lets the plan choose."""
+
+    t_s: float
+    distance_m: float
+    speed_mps: float | None = None
+
+
+class Pace:
+    """Plans drives along one path. `seed` is the driver's hand: where they push and where they do not."""
+
+    def __init__(self, path: Path, stretches: Sequence[Stretch], seed: int = 0) -> None:
+        self._path = path
+        self._stretches = tuple(stretches)
+        rng = np.random.default_rng(seed)
+        self._phases = rng.uniform(0, 2 * np.pi, len(UNDULATION_M))
+
+    def natural_s(self, from_m: float, to_m: float) -> float:
+        """How long (s) it takes from rest to rest at the cruising speeds."""
+        return self._leg(from_m, to_m, 0.0, 0.0).time_s(push=1.0)
+
+    def fastest_s(self, from_m: float, to_m: float) -> float:
+        """The least time (s) that limits, bends and the engine allow from rest to rest."""
+        return self._leg(from_m, to_m, 0.0, 0.0).time_s(push=_NEVER)
+
+    def drive(self, anchors: Sequence[Anchor], utc_s: int = 0) -> Drive:
+        """The drive that meets every anchor, from rest to rest; ConfigurationError if one cannot be met."""
+        speeds = self._anchor_speeds(anchors)
+        nodes = [(np.array([anchors[0].t_s]), np.array([anchors[0].distance_m]), np.zeros(1))]
+        for (start, v0), (end, v1) in pairwise(zip(anchors, speeds, strict=True)):
+            if end.distance_m == start.distance_m:
+                nodes.append((np.array([end.t_s]), np.array([end.distance_m]), np.zeros(1)))
+            else:
+                nodes.append(self._leg(start.distance_m, end.distance_m, v0, v1).solve(start.t_s, end.t_s))
+        t_s, distance_m, speed_mps = (np.concatenate(column) for column in zip(*nodes, strict=True))
+        return Drive(self._path, t_s, distance_m, speed_mps, utc_s)
+
+    def _anchor_speeds(self, anchors: Sequence[Anchor]) -> list[float]:
+        """Speed at each anchor: nothing at stops, else the average around it as far as it can be had."""
+        speeds = [0.0] * len(anchors)
+        moving = [i for i in range(1, len(anchors) - 1) if self._passes(anchors[i - 1 : i + 2])]
+        for i in moving:
+            before, here, after = anchors[i - 1 : i + 2]
+            average = (after.distance_m - before.distance_m) / (after.t_s - before.t_s)
+            speeds[i] = average if here.speed_mps is None else here.speed_mps
+        # What can be driven there at all is read from the fastest drive from stop to stop.
+        stops = [i for i in range(len(anchors)) if i not in moving]
+        for first, last in pairwise(stops):
+            if anchors[last].distance_m > anchors[first].distance_m and last - first > 1:
+                leg = self._leg(anchors[first].distance_m, anchors[last].distance_m, 0.0, 0.0)
+                fastest = leg.speeds(_NEVER)
+                for i in range(first + 1, last):
+                    at = float(np.interp(anchors[i].distance_m, leg.s, fastest))
+                    speeds[i] = min(speeds[i], 0.95 * at)
+        return speeds
+
+    @staticmethod
+    def _passes(three: Sequence[Anchor]) -> bool:
+        before, here, after = three
+        return before.distance_m < here.distance_m < after.distance_m
+
+    def _leg(self, from_m: float, to_m: float, v0: float, v1: float) -> _Leg:
+        edges = [e for stretch in self._stretches for e in stretch[:2] if from_m < e < to_m]
+        steps = max(LEAST_NODES, int((to_m - from_m) / NODE_SPACING_M))
+        s = np.unique(np.concatenate((np.linspace(from_m, to_m, steps + 1), edges)))
+        limit = np.full(len(s), TOP_SPEED_MPS * 0.98)
+        cruise = np.full(len(s), _NEVER)
+        roughness = np.full(len(s), 0.3)
+        for stretch in self._stretches:
+            inside = slice(np.searchsorted(s, stretch.from_m), np.searchsorted(s, stretch.to_m, side="right"))
+            limit[inside] = np.minimum(limit[inside], stretch.limit_mps * LIMIT_MARGIN)
+            cruise[inside] = np.minimum(cruise[inside], stretch.cruise_mps)
+            roughness[inside] = np.minimum(roughness[inside], stretch.roughness)
+        heading = np.radians(self._path.heading_deg(np.stack((s - 15.0, s + 15.0))))
+        bend = np.sqrt(CORNERING_MPS2 / np.maximum(np.abs(heading[1] - heading[0]) / 30.0, 1e-6))
+        waves = sum(
+            np.sin(2 * np.pi * s / length + p) for length, p in zip(UNDULATION_M, self._phases, strict=True)
+        )
+        return _Leg(
+            s, np.minimum(limit, bend), np.minimum(cruise, 200.0) * np.exp(roughness * waves / 2), v0, v1
+        )
+
+
+class _Leg:
+    """One stretch from anchor to anchor: what the speed may be and would be, and its solution in time."""
+
+    def __init__(self, s: Floats, possible: Floats, wanted: Floats, v0: float, v1: float) -> None:
+        self.s = s
+        self._wanted = wanted
+        self._v0, self._v1 = v0, v1
+        ends = possible.copy()
+        ends[0], ends[-1] = v0, v1
+        self._possible = self._drivable(ends)
+        # Nor can it lose or gain speed faster than brakes and engine allow where an anchor fixes it.
+        braking = np.sqrt(np.maximum(0.0, v0 * v0 - 2 * BRAKING_MPS2 * (s - s[0])))
+        gaining = _speed(np.maximum(0.0, _run_up(v1) - (s[-1] - s)))
+        self._least = np.minimum(np.maximum(braking, gaining), self._possible)
+
+    def speeds(self, push: float) -> Floats:
+        wanted = np.minimum(self._possible, self._wanted * push)
+        wanted = np.maximum(wanted, self._least)
+        wanted[0], wanted[-1] = self._v0, self._v1
+        return self._drivable(wanted)
+
+    def time_s(self, push: float) -> float:
+        return float(np.sum(self._steps_s(self.speeds(push))))
+
+    def solve(self, t0_s: float, t1_s: float) -> tuple[Floats, Floats, Floats]:
+        """Times, distances and speeds of the nodes after the first, taking from `t0_s` exactly to `t1_s`."""
+        wanted_s = t1_s - t0_s
+        low, high = 1e-3, 1e3
+        if self.time_s(high) > wanted_s:
+            raise ConfigurationError(
+                f"{(self.s[-1] - self.s[0]) / 1000:.3f} km cannot be driven in {wanted_s:.0f} s,"
+                f" it takes at least {self.time_s(high):.0f} s",
+                mend="allow more time or higher speeds",
+            )
+        for _ in range(SOLVER_STEPS):
+            push = (low * high) ** 0.5
+            low, high = (push, high) if self.time_s(push) > wanted_s else (low, push)
+        v = self.speeds(high)
+        steps = self._steps_s(v)
+        t = t0_s + np.cumsum(steps) * (wanted_s / float(np.sum(steps)))
+        t[-1] = t1_s
+        return t, self.s[1:], v[1:]
+
+    def _steps_s(self, v: Floats) -> Floats:
+        return 2 * np.diff(self.s) / np.maximum(v[1:] + v[:-1], 1e-9)
+
+    def _drivable(self, v: Floats) -> Floats:
+        """The fastest speeds under `v` that the engine can reach and the brakes can shed."""
+        run_up = np.minimum.accumulate(_run_up(v) - self.s) + self.s
+        braked = _speed(run_up) ** 2 / (2 * BRAKING_MPS2) + self.s
+        shed = np.minimum.accumulate(braked[::-1])[::-1] - self.s
+        out: Floats = np.sqrt(2 * BRAKING_MPS2 * np.maximum(shed, 0.0))
+        return out
+
+
+def _run_up(speed_mps: Floats | float) -> Floats:
+    """Distance (m) from rest to a speed at full pull a0 (1 - v^2 / top^2): the integral of v dv / a(v)."""
+    share = np.minimum(np.asarray(speed_mps) / TOP_SPEED_MPS, 0.999) ** 2
+    out: Floats = -(TOP_SPEED_MPS**2) / (2 * ACCELERATION_MPS2) * np.log1p(-share)
+    return out
+
+
+def _speed(run_up_m: Floats) -> Floats:
+    """The inverse of `_run_up`."""
+    out: Floats = TOP_SPEED_MPS * np.sqrt(
+        -np.expm1(-2 * ACCELERATION_MPS2 * np.maximum(run_up_m, 0.0) / TOP_SPEED_MPS**2)
+    )
+    return out

@@ -1,0 +1,127 @@
+"""The stages that come with stagelog: an itinerary, the cars that drove it, and their drives.
+
+The texts beside this file say which of their numbers are published and which are made up.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from functools import cache
+from importlib.resources import files
+
+from firmware_bridge.errors import ConfigurationError
+from firmware_bridge.virtual.drive import Drive
+from logger.demo import planning
+from logger.demo.planning import Orders, Overspeed, Plan
+from logger.stage.itinerary import Itinerary, load
+
+STAGES = {"dakar-2026-11": "dakar_2026_11"}
+
+BEFORE_SECTION_S, AFTER_SECTION_S = 120, 60
+"""A drive of one section alone begins and ends this long before and after it."""
+
+
+@dataclass(frozen=True)
+class CarPlan:
+    """One car of a built-in stage: who is in it and what it is to do. `key` is its short name."""
+
+    key: str
+    number: int
+    name: str
+    car_class: str
+    crew: tuple[str, ...]
+    orders: Orders
+
+
+@dataclass(frozen=True)
+class BuiltInStage:
+    """A stage with its cars, the winner first. `dbc_text` describes the frames of the cars' engine bus."""
+
+    name: str
+    itinerary_text: str
+    itinerary: Itinerary
+    dbc_text: str
+    cars: tuple[CarPlan, ...]
+
+    def car(self, key: str) -> CarPlan:
+        """The car of that short name or number; ConfigurationError naming those there are."""
+        for car in self.cars:
+            if key.lower() in (car.key, str(car.number)):
+                return car
+        names = ", ".join(car.key for car in self.cars)
+        raise ConfigurationError(f'no car "{key}"', where=self.name, mend=f"choose one of {names}")
+
+
+@cache
+def stage(name: str) -> BuiltInStage:
+    """The built-in stage of that name; ConfigurationError naming those there are."""
+    if name not in STAGES:
+        raise ConfigurationError(f'no built-in stage "{name}"', mend=f"choose one of {', '.join(STAGES)}")
+    itinerary_text = _text(f"{STAGES[name]}.toml")
+    itinerary = load(itinerary_text, f"{STAGES[name]}.toml")
+    return BuiltInStage(
+        name, itinerary_text, itinerary, demo_dbc(), _cars(f"{STAGES[name]}_cars.toml", itinerary)
+    )
+
+
+def demo_dbc() -> str:
+    """The DBC text of the virtual car's engine bus."""
+    return _text("demo_engine.dbc")
+
+
+def plan(built_in: BuiltInStage, car: CarPlan) -> Plan:
+    """The car's whole day, with the truth of every waypoint."""
+    return planning.plan(built_in.itinerary, car.orders)
+
+
+def drive(built_in: BuiltInStage, car: CarPlan, section: int | None = None) -> Drive:
+    """The car's drive: the whole day, or one section (from 0) with the minutes around it."""
+    day = plan(built_in, car)
+    return day.drive if section is None else section_drive(day, section)
+
+
+def section_drive(day: Plan, section: int) -> Drive:
+    """One section (from 0) of a planned day, with the minutes around it; its t_s begins at 0."""
+    if not 0 <= section < len(day.sections):
+        raise ConfigurationError(f"no section {section + 1}", mend=f"there are {len(day.sections)}")
+    begins_s, ends_s = day.sections[section]
+    from_s = max(0, int(begins_s) - BEFORE_SECTION_S)
+    return day.drive.between(from_s, min(day.drive.end_s, int(ends_s) + AFTER_SECTION_S))
+
+
+def _text(name: str) -> str:
+    return files("logger.demo").joinpath(name).read_text(encoding="utf-8")
+
+
+def _cars(name: str, itinerary: Itinerary) -> tuple[CarPlan, ...]:
+    raw = tomllib.loads(_text(name))
+    return tuple(
+        CarPlan(
+            key=car["key"],
+            number=car["number"],
+            name=car["name"],
+            car_class=car["class"],
+            crew=tuple(car["crew"]),
+            orders=Orders(
+                departs_utc_s=_utc_s(itinerary, car["departs"], raw["utc_offset_h"]),
+                start_after_s=raw["stage_start_after_s"],
+                elapsed_s={at: _seconds(elapsed) for at, elapsed in car["elapsed"].items()},
+                overspeeds=tuple(Overspeed(**over) for over in car.get("overspeeds", ())),
+                seed=car["number"],
+            ),
+        )
+        for car in raw["car"]
+    )
+
+
+def _utc_s(itinerary: Itinerary, local: time, utc_offset_h: int) -> int:
+    if itinerary.stage.date is None:
+        raise ConfigurationError("a built-in stage needs a date", where=itinerary.stage.name)
+    at = datetime.combine(itinerary.stage.date, local, UTC) - timedelta(hours=utc_offset_h)
+    return int(at.timestamp())
+
+
+def _seconds(elapsed: time) -> int:
+    return elapsed.hour * 3600 + elapsed.minute * 60 + elapsed.second
