@@ -1,0 +1,66 @@
+"""The texts in NMEA's fields as numbers: times of day, dates, angles, decimals. Strict: a value or None.
+
+Knows no sentence. Text is ASCII. None means "this is no such value"; what that is worth the caller decides.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from functools import lru_cache
+from typing import Final
+
+DAY_US: Final = 86_400_000_000
+FIRST_TWO_DIGIT_YEAR: Final = 80
+"""GPS time begins in 1980: 80-99 are the last century's, 00-79 this one's."""
+
+_TIME = re.compile(r"([0-9]{2})([0-9]{2})([0-9]{2})(?:\.([0-9]*))?")
+_DATE = re.compile(r"([0-9]{2})([0-9]{2})([0-9]{2})")
+
+
+@lru_cache(maxsize=4)  # the sentences of an epoch share their time, those of a day their date
+def time_of_day_us(text: str) -> int | None:
+    """`hhmmss` with any decimals, to the microsecond; second 60 is a leap second. None if it is no time."""
+    if not (match := _TIME.fullmatch(text)):
+        return None
+    hours, minutes, seconds = int(match[1]), int(match[2]), int(match[3])
+    if hours > 23 or minutes > 59 or seconds > 60:
+        return None
+    fraction = int(match[4][:6].ljust(6, "0")) if match[4] else 0
+    return ((hours * 60 + minutes) * 60 + seconds) * 1_000_000 + fraction
+
+
+def day_number(day: int, month: int, year: int) -> int | None:
+    """Days from 1970 to a civil date; None if there is no such day, or it lies before GPS time began."""
+    try:
+        days = (datetime.date(year, month, day) - datetime.date(1970, 1, 1)).days
+    except ValueError:
+        return None
+    return days if year >= 1980 else None
+
+
+@lru_cache(maxsize=4)
+def two_digit_date(text: str) -> int | None:
+    """`ddmmyy` as days from 1970; None if it is no date."""
+    if not (match := _DATE.fullmatch(text)):
+        return None
+    year = int(match[3])
+    return day_number(int(match[1]), int(match[2]), year + (1900 if year >= FIRST_TWO_DIGIT_YEAR else 2000))
+
+
+def decimal(text: str) -> float | None:
+    """A plain decimal number, and nothing else that `float` would take (nan, 1e9, 1_0); None otherwise."""
+    if text[text[:1] in ("+", "-") :].replace(".", "", 1).isdigit():
+        return float(text)
+    return None
+
+
+def angle_deg(text: str, hemisphere: str, sides: str, limit: float) -> float | None:
+    """`dddmm.mmm` and a hemisphere, one of the two `sides` (the positive one first), as signed degrees."""
+    if not text.replace(".", "", 1).isdigit() or not hemisphere or hemisphere not in sides:
+        return None
+    degrees, minutes = divmod(float(text), 100.0)
+    angle = degrees + minutes / 60.0
+    if minutes > 60.0 or angle > limit:  # a firmware that rounds 59.99999 up writes 60
+        return None
+    return angle if hemisphere == sides[0] else -angle

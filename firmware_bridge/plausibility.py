@@ -1,0 +1,76 @@
+"""Whether a car can have come from where it was to where it is said to be now.
+
+An 8-bit checksum lets one damaged sentence in 256 through, and a receiver in a canyon invents places of its
+own. The idea: what lies further off than the fastest car could have driven is rejected; but it is remembered,
+and when the next positions agree with it rather than with the old place, the car is there. So a ferry with
+the power off costs a few epochs and nothing locks the receiver out. Knows no sentences and no clock.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final, NamedTuple
+
+from firmware_bridge.nmea_fields import DAY_US
+
+MAX_CAR_MPS: Final = 100.0
+"""Twice the fastest class's limit of 170 km/h: a margin for the descent and for Doppler noise."""
+SLACK_M: Final = 500.0
+"""What a receiver moves a standing car by when it changes satellites, beside a rock wall, at the worst."""
+AGREEING: Final = 3
+"""So many rejected positions in a row that fit each other are believed: damage does not repeat itself."""
+_METRES_PER_DEGREE: Final = 111_195.0
+"""Of a great circle on the mean sphere; the gate needs no better."""
+
+
+class Place(NamedTuple):
+    """A position and when it was: UTC time of day if known, and the arrival on the session's clock."""
+
+    lat: float
+    lon: float
+    time_us: int | None
+    t_us: int
+
+
+def distance_m(a: Place, b: Place) -> float:
+    """Between two places, good to a percent at the gate's few kilometres and never far off elsewhere."""
+    north = b.lat - a.lat
+    east = (b.lon - a.lon + 180.0) % 360.0 - 180.0
+    return _METRES_PER_DEGREE * math.hypot(north, east * math.cos(math.radians((a.lat + b.lat) / 2.0)))
+
+
+def _elapsed_s(a: Place, b: Place) -> float:
+    """The longer of what the receiver's clock and ours say: either may stand still (ours does in replay)."""
+    elapsed_us = max(0, b.t_us - a.t_us)
+    if a.time_us is not None and b.time_us is not None:
+        half = DAY_US // 2
+        elapsed_us = max(elapsed_us, (b.time_us - a.time_us + half) % DAY_US - half)
+    return elapsed_us / 1e6
+
+
+def _reachable(a: Place, b: Place) -> bool:
+    return distance_m(a, b) <= SLACK_M + MAX_CAR_MPS * _elapsed_s(a, b)
+
+
+class Gate:
+    """Admits positions. `jump_m` is how far the last one asked about jumped, 0 if it did not."""
+
+    def __init__(self) -> None:
+        self.jump_m = 0.0
+        self._last: Place | None = None
+        self._rejected: Place | None = None
+        self._agreeing = 0
+
+    def admits(self, place: Place) -> bool:
+        """True if `place` can be; the gate then measures from it. The first one is always believed."""
+        if self._last is None or _reachable(self._last, place):
+            self.jump_m = 0.0
+        else:
+            self.jump_m = distance_m(self._last, place)
+            agrees = self._rejected is not None and _reachable(self._rejected, place)
+            self._agreeing = self._agreeing + 1 if agrees else 1
+            if self._agreeing < AGREEING:
+                self._rejected = place
+                return False
+        self._last, self._rejected = place, None
+        return True
