@@ -1,0 +1,122 @@
+"""What real route files get wrong: each rule of a good route, and what is made of a breach.
+
+Knows waypoints in the order of the road and nothing of files. A breach never refuses the route: it is
+remarked on, with its line, and mended in the way that cannot cost a crew a penalty. A zone that nobody ends
+holds to the next one or to the end of its section; a pause that nobody ends has no length; what ends nothing
+is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from logger.stage import geo
+from logger.stage.itinerary import PAIRS, Waypoint
+
+_ENDS_A_ZONE = ("dz", "dss", "ass")
+"""What a zone that nobody ended does not outlast."""
+
+
+class Remark(NamedTuple):
+    """A warning, and the line of the file that it is about (None: the whole of it)."""
+
+    line: int | None
+    what: str
+
+    def __str__(self) -> str:
+        return self.what if self.line is None else f"line {self.line}: {self.what}"
+
+
+class Mark(NamedTuple):
+    """A waypoint still on the way into a section: its line, and a time control's minutes to the next one."""
+
+    line: int
+    waypoint: Waypoint
+    allowed_min: float | None = None
+
+
+def timed_sections(marks: Sequence[Mark]) -> Iterator[Remark]:
+    """One DSS and one ASS a timed section."""
+    start: Mark | None = None
+    found = False
+    for mark in marks:
+        if mark.waypoint.kind == "dss":
+            found = True
+            if start is not None:
+                yield Remark(start.line, "dss without an ass before the next dss")
+            start = mark
+        elif mark.waypoint.kind == "ass":
+            if start is None:
+                yield Remark(mark.line, "ass without a dss before it: taken to be timed from the last cut on")
+            start, found = None, True
+    if start is not None:
+        yield Remark(start.line, "dss without an ass: taken to be timed to the end")
+    if not found:
+        yield Remark(None, "no dss and no ass: the whole route becomes one liaison")
+
+
+def zones_without_speed(marks: Sequence[Mark]) -> Iterator[Remark]:
+    """A DZ has a speed. None is invented: the itinerary cannot be used before somebody writes it."""
+    for mark in marks:
+        if mark.waypoint.kind == "dz" and mark.waypoint.speed_kmh is None:
+            yield Remark(
+                mark.line, "dz without a speed: write its speed_kmh into the itinerary before it is used"
+            )
+
+
+def overlaps(marks: Sequence[Mark]) -> Iterator[Remark]:
+    """The circles in which neighbours validate do not overlap. Without positions the road between decides."""
+    for (_, before, _), (line, after, _) in pairwise(marks):
+        if before.position is not None and after.position is not None:
+            apart_m = geo.distance_m(*before.position, *after.position)
+        else:
+            apart_m = (after.km - before.km) * 1000
+        if 0 < apart_m < before.clearing_m + after.clearing_m:
+            circles = f"{before.kind} ({before.clearing_m:g} m) and {after.kind} ({after.clearing_m:g} m)"
+            yield Remark(line, f"the clear circles of {circles} overlap: they are {apart_m:.0f} m apart")
+
+
+def paired(marks: Sequence[Mark], end_km: float, remarks: list[Remark]) -> list[Mark]:
+    """DZ and FZ, DN and FN, DT and FT come in pairs: missing ends are added, odd ones left out."""
+    result = list(marks)
+    for first, last in PAIRS.items():
+        result = list(_pair(result, first, last, end_km, remarks))
+    return result
+
+
+def _pair(marks: list[Mark], first: str, last: str, end_km: float, remarks: list[Remark]) -> Iterator[Mark]:
+    is_open = False
+    unended: Mark | None = None  # a zone whose end is still to be made up
+    for index, mark in enumerate(marks):
+        kind = mark.waypoint.kind
+        if unended is not None and kind in _ENDS_A_ZONE:
+            yield _end(unended, last, mark.waypoint)
+            unended = None
+        if kind == last and not is_open:
+            remarks.append(Remark(mark.line, f"{last} without a {first} before it: left out"))
+            continue
+        yield mark
+        if kind in (first, last):
+            is_open = kind == first and _next(marks, index, first, last) == last
+        if kind == first and not is_open and first == "dz":
+            unended = mark
+            remarks.append(
+                Remark(mark.line, "dz without an fz: holds to the next dz or the end of its section")
+            )
+        elif kind == first and not is_open:
+            yield _end(mark, last, mark.waypoint)
+            remarks.append(Remark(mark.line, f"{first} without an {last}: taken to end where it begins"))
+    if unended is not None:
+        yield _end(unended, last, Waypoint(km=end_km, kind=last))
+
+
+def _next(marks: list[Mark], index: int, *kinds: str) -> str:
+    """The first of some kinds that comes after a mark; "" for none."""
+    ahead = (marks[later].waypoint.kind for later in range(index + 1, len(marks)))
+    return next((kind for kind in ahead if kind in kinds), "")
+
+
+def _end(opener: Mark, kind: str, at: Waypoint) -> Mark:
+    return Mark(opener.line, Waypoint(km=at.km, kind=kind, lat=at.lat, lon=at.lon))

@@ -1,0 +1,224 @@
+"""The XML half of OpenRally: a stream of bytes -> the points and values that matter, in bounded memory.
+
+Knows GPX's skeleton and nothing of rallying: which points there are, what stands in their `extensions`, on
+which line. It must not know what a `dz` is (`openrally.py` does).
+
+The idea: expat hands over one tag at a time, only short values are kept, and drawings pass by without being
+collected, so a file of any size costs what its waypoints cost. Names are matched without their namespace,
+because every version of the format and every program has its own; an extension of somebody else (Garmin's,
+say) is told apart by its namespace and left alone. A file may be hostile: document types are refused before
+their first entity is declared (no entity bombs, no outside files), and sizes have a limit.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import BinaryIO, NamedTuple, NoReturn
+from xml.parsers import expat
+from xml.parsers.expat import errors as expat_errors
+
+from firmware_bridge.errors import ConfigurationError
+
+FORMS = ("wpt", "rtept", "trkpt")
+"""The three kinds of point in GPX, the likeliest to carry a roadbook first."""
+ATTRIBUTES = ("name", "open", "clear", "time", "allowed", "kph", "mph")
+"""The attributes that any version of OpenRally gives a meaning."""
+
+CHUNK_BYTES = 1 << 18
+MAX_BYTES = 1 << 28
+"""256 MB: the largest exports, with a drawing on each of a thousand notes, are some tens of megabytes."""
+MAX_TOKEN_BYTES = 1 << 22
+"""4 MB: expat holds a tag or a comment whole, and some exporters write a picture as an attribute."""
+MAX_DEPTH = 200
+"""Nested elements: GPX needs five, an inline SVG drawing some ten more."""
+MAX_ELEMENTS = 100_000
+"""Values kept: a thousand notes with a dozen elements each are an eighth of it."""
+MAX_VALUE_CHARS = 200
+"""Kept of one value: names are shorter, drawings are not wanted. An ellipsis marks what was cut."""
+
+_CUT_SHORT = {expat_errors.XML_ERROR_NO_ELEMENTS, expat_errors.XML_ERROR_UNCLOSED_TOKEN,
+              expat_errors.XML_ERROR_UNCLOSED_CDATA_SECTION, expat_errors.XML_ERROR_PARTIAL_CHAR}  # fmt: skip
+_ENCODING = {expat_errors.XML_ERROR_UNKNOWN_ENCODING, expat_errors.XML_ERROR_INCORRECT_ENCODING,
+             expat_errors.XML_ERROR_INVALID_TOKEN}  # fmt: skip
+
+
+class Element(NamedTuple):
+    """One element of an `extensions`: its local name in lower case, its line, text and known attributes."""
+
+    name: str
+    line: int
+    text: str
+    attributes: Mapping[str, str]
+
+
+class Point(NamedTuple):
+    """One point of the file that carries extension elements. `lat` and `lon` are as written, or None."""
+
+    form: str
+    line: int
+    lat: str | None
+    lon: str | None
+    names: list[str]
+    elements: list[Element]
+
+
+@dataclass(slots=True)
+class RouteFile:
+    """What a GPX file holds that an itinerary could need."""
+
+    titles: dict[str, str] = field(default_factory=dict)
+    """The first name of the metadata, of a route, of a track: by the element that has it."""
+    facts: list[Element] = field(default_factory=list)
+    """The extension elements of the whole file, such as its units."""
+    points: list[Point] = field(default_factory=list)
+    plain: Counter[str] = field(default_factory=Counter)
+    """Points without any extension, by form: only counted."""
+
+
+def parse(stream: BinaryIO, name: str) -> RouteFile:
+    """Read the GPX file `stream`, called `name` in messages.
+
+    Raises ConfigurationError for what is no whole, harmless GPX file, with the line where it goes wrong.
+    """
+    reader = _Reader(name)
+    size = 0
+    while chunk := stream.read(CHUNK_BYTES):
+        size += len(chunk)
+        if size > MAX_BYTES:
+            reader.refuse(f"over {MAX_BYTES >> 20} MB", "export the route without pictures")
+        reader.feed(chunk, size)
+    if not size:
+        raise ConfigurationError("the file is empty", where=name, mend="export the route again")
+    reader.feed(b"", size)
+    return reader.route
+
+
+def _is_openrally(namespace: str) -> bool:
+    """OpenRally's own in any version, or one without a prefix, which stands in GPX's namespace or in none."""
+    return not namespace or "openrally" in namespace.lower() or "/GPX/1/" in namespace
+
+
+def _kept(text: str) -> str:
+    return text if len(text) <= MAX_VALUE_CHARS else text[:MAX_VALUE_CHARS] + "…"
+
+
+@dataclass(slots=True)
+class _Value:
+    """An element whose text is being collected, up to a little more than is kept."""
+
+    depth: int
+    line: int
+    attributes: Mapping[str, str]
+    text: str = ""
+
+    def collect(self, text: str) -> None:
+        if len(self.text) <= MAX_VALUE_CHARS:
+            self.text = (self.text + text[: MAX_VALUE_CHARS + 1]).lstrip()
+
+
+class _Reader:
+    """expat's callbacks. `route` is complete after the last `feed`, that of no bytes."""
+
+    def __init__(self, name: str) -> None:
+        self.route = RouteFile()
+        self._name = name
+        self._path: list[str] = []
+        self._point: Point | None = None
+        self._value: _Value | None = None
+        self._elements = 0
+        self._parser = expat.ParserCreate(namespace_separator=" ")
+        self._parser.StartDoctypeDeclHandler = self._doctype
+        self._parser.StartElementHandler = self._start
+        self._parser.EndElementHandler = self._end
+
+    def refuse(self, what: str, mend: str) -> NoReturn:
+        raise ConfigurationError(what, where=f"{self._name}:{self._parser.CurrentLineNumber}", mend=mend)
+
+    def feed(self, chunk: bytes, size: int) -> None:
+        """Parse the next chunk of a file of which `size` bytes have come; no bytes end it."""
+        try:
+            self._parser.Parse(chunk, not chunk)
+        except expat.ExpatError as error:
+            self._broken(error)
+        except ConfigurationError:
+            raise
+        except (LookupError, ValueError) as error:  # pyexpat's answer to an encoding it cannot use
+            self.refuse(f"unreadable encoding ({error})", "save the file as UTF-8")
+        if size - self._parser.CurrentByteIndex > MAX_TOKEN_BYTES:
+            self.refuse(f"one tag of over {MAX_TOKEN_BYTES >> 20} MB", "export the route without pictures")
+
+    def _broken(self, error: expat.ExpatError) -> NoReturn:
+        reason = expat.ErrorString(error.code)
+        where = f"{self._name}:{error.lineno}"
+        if reason in _CUT_SHORT:
+            what, mend = f"the file is cut short ({reason})", "export or copy the route again"
+        elif not self._path and not self.route.points and reason != expat_errors.XML_ERROR_UNKNOWN_ENCODING:
+            what, mend = f"not an XML file ({reason})", "give an OpenRally GPX file"
+        elif reason in _ENCODING:
+            what, mend = f"damaged, or not in the encoding that it names ({reason})", "save the file as UTF-8"
+        else:
+            what, mend = f"not well-formed XML ({reason})", "export the route again"
+        raise ConfigurationError(what, where=where, mend=mend) from error
+
+    def _doctype(self, *_: object) -> None:
+        self.refuse(
+            "document types are refused: they can hide entity bombs", "delete the <!DOCTYPE ...> part"
+        )
+
+    def _start(self, tag: str, attributes: dict[str, str]) -> None:
+        namespace, _, local = tag.rpartition(" ")
+        self._parser.CharacterDataHandler = None
+        self._path.append(local)
+        if len(self._path) == 1 and local != "gpx":
+            self.refuse(f"the file is <{_kept(local)}>, not <gpx>", "give an OpenRally GPX file")
+        if len(self._path) > MAX_DEPTH:
+            self.refuse(f"elements nested more than {MAX_DEPTH} deep", "export the route again")
+        line = self._parser.CurrentLineNumber
+        if self._value is not None:  # inside a drawing
+            return
+        if local in FORMS and self._point is None:
+            lat, lon = attributes.get("lat"), attributes.get("lon")
+            self._point = Point(local, line, lat and _kept(lat), lon and _kept(lon), [], [])
+        elif self._is_value(namespace):
+            known = {key: _kept(attributes[key]) for key in ATTRIBUTES if key in attributes}
+            self._value = _Value(len(self._path), line, known)
+            self._parser.CharacterDataHandler = self._value.collect
+
+    def _is_value(self, namespace: str) -> bool:
+        match self._path:
+            case ["gpx", "extensions", _] | [*_, "metadata" | "wpt" | "rtept" | "trkpt", "extensions", _]:
+                return _is_openrally(namespace)
+            case [*_, "metadata" | "rte" | "trk" | "wpt" | "rtept" | "trkpt", "name"]:
+                return True
+        return False
+
+    def _end(self, _tag: str) -> None:
+        self._parser.CharacterDataHandler = None
+        depth = len(self._path)
+        local = self._path.pop()
+        if self._value is not None:
+            if self._value.depth == depth:
+                self._keep(local, self._value)
+                self._value = None
+        elif self._point is not None and local == self._point.form and local not in self._path:
+            if self._point.elements:
+                self.route.points.append(self._point)
+            else:
+                self.route.plain[local] += 1
+            self._point = None
+
+    def _keep(self, local: str, value: _Value) -> None:
+        self._elements += 1
+        if self._elements > MAX_ELEMENTS:
+            self.refuse(f"over {MAX_ELEMENTS:,} values", "export the route in parts")
+        text = _kept(" ".join(value.text.split()))
+        parent = self._path[-1]
+        if parent != "extensions" and self._point is not None:
+            self._point.names.append(text)
+        elif parent != "extensions":
+            self.route.titles.setdefault(parent, text)
+        else:
+            element = Element(local.lower(), value.line, text, value.attributes)
+            (self.route.facts if self._point is None else self._point.elements).append(element)
