@@ -42,7 +42,7 @@ SECONDS = Statement("time_s", "second")
 NO_PLACE = Meaning()
 
 # In the order in which a car meets what stands at one place: what ends there, the start, controls, the
-# finish, what begins there. Second and later names of a kind are spellings of older versions and other programs.
+# finish, what begins there. Second and later names of a kind are older versions' and other programs'.
 ELEMENTS: Mapping[str, Meaning] = {
     **dict.fromkeys(["fz", "endofzone"], Meaning("fz")),
     "fn": Meaning("fn"),
@@ -218,15 +218,16 @@ class Translator:
 
     def _give_speed(self, note: Note) -> None:
         """The second spelling of a zone's limit: an element beside the dz."""
-        if note.speed_kmh is None:
+        limit = note.speed_kmh
+        if limit is None:
             return
         for index, mark in enumerate(note.marks):
             if mark.waypoint.kind == "dz":
                 own = mark.waypoint.speed_kmh
-                if own is not None and own != note.speed_kmh:
-                    what = f"two limits for one zone, {own:g} and {note.speed_kmh:g} km/h: the lower is taken"
+                if own is not None and own != limit:
+                    what = f"two limits for one zone, {own:g} and {limit:g} km/h: the lower is taken"
                     self._remarks.append(Remark(mark.line, what))
-                lower = min(own or note.speed_kmh, note.speed_kmh)
+                lower = limit if own is None else min(own, limit)
                 note.marks[index] = mark._replace(waypoint=replace(mark.waypoint, speed_kmh=lower))
                 note.speed_kmh = None
 
