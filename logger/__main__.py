@@ -1,0 +1,5 @@
+"""`python -m logger` is `stagelog`."""
+
+from logger.cli import main
+
+main()

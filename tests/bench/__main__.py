@@ -1,0 +1,114 @@
+"""Every benchmark in one command: `python -m tests.bench [NAME...]`. Prints a table; judges nothing.
+
+`--runs N` repeats each (medians are printed), `--minutes M` lengthens the memory run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import sqlite3
+import statistics
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from tests.bench import recorder
+from tests.bench.recorder import Load
+
+Row = tuple[str, str]
+FAST = 600_000
+PEER_FRAMES = 30_000
+SATURATED = 9_000
+"""Frames a second of a full 1 Mbit/s bus."""
+
+
+def _median(runs: int, measure: Callable[[], Load], figure: Callable[[Load], float]) -> tuple[float, list[Load]]:
+    loads = [measure() for _ in range(runs)]
+    return statistics.median(figure(load) for load in loads), loads
+
+
+def throughput(options: argparse.Namespace) -> Iterator[Row]:
+    """Bytes on a pty to committed rows, everything on, against python-can's slcan bus and SqliteWriter."""
+    peers = [recorder.peer(PEER_FRAMES) for _ in range(options.runs)]
+    peer_rate = statistics.median(load.frames_a_s for load in peers)
+    peer_cpu = statistics.median(load.cpu_us_a_frame for load in peers)
+    yield "python-can slcan -> SqliteWriter", f"{peer_rate:,.0f} frames/s, {peer_cpu:.1f} us CPU a frame"
+    for protocol in ("slcan", "gvret", "realdash", "canserial"):
+        rate, loads = _median(
+            options.runs, lambda name=protocol: recorder.record(name, FAST), lambda load: load.frames_a_s
+        )
+        cpu = statistics.median(load.cpu_us_a_frame for load in loads)
+        lost = sum(load.dropped for load in loads)
+        yield (
+            f"{protocol} pty -> committed rows",
+            f"{rate:,.0f} frames/s ({rate / peer_rate:.0f} x peer), {cpu:.2f} us CPU a frame"
+            f" (peer / {peer_cpu / cpu:.0f}), {lost} lost",
+        )
+
+
+def saturated(options: argparse.Namespace) -> Iterator[Row]:
+    """A full 1 Mbit/s bus with 10 Hz GPS: CPU, losses, memory."""
+    seconds = int(options.minutes * 60)
+    share, loads = _median(
+        options.runs,
+        lambda: recorder.record("slcan", SATURATED * seconds, SATURATED),
+        lambda load: load.cpu_s / load.seconds,
+    )
+    yield (
+        f"9,000 frames/s + 10 Hz GPS, {seconds} s",
+        f"{100 * share:.1f} % of one core, {sum(load.dropped for load in loads)} lost,"
+        f" {max(load.rss_mb for load in loads):.0f} MB resident at most",
+    )
+
+
+def disk(options: argparse.Namespace) -> Iterator[Row]:
+    """Bytes handed to the card a frame, everything included, at 1,000 frames/s and max_loss_s = 1."""
+    for gps_hz in (1, 10):
+        figure, _ = _median(
+            options.runs,
+            lambda hz=gps_hz: recorder.record("slcan", 60_000, 1_000, gps_hz=hz),
+            lambda load: load.disk_bytes / load.frames,
+        )
+        yield f"1,000 frames/s + {gps_hz} Hz GPS", f"{figure:.1f} bytes to the card a frame"
+
+
+def start(options: argparse.Namespace) -> Iterator[Row]:
+    """From exec to the first committed row that another process can read."""
+    figure, _ = _median(
+        max(3, options.runs), lambda: recorder.record("slcan", 1_000), lambda load: load.first_row_s
+    )
+    yield "exec to first committed row", f"{figure:.2f} s"
+
+
+BENCHMARKS: dict[str, Callable[[argparse.Namespace], Iterator[Row]]] = {
+    "throughput": throughput,
+    "saturated": saturated,
+    "disk": disk,
+    "start": start,
+}
+
+
+def main() -> None:
+    """Run the benchmarks named, or all."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--minutes", type=float, default=1.0)
+    options = parser.parse_args()
+    if unknown := set(options.names) - set(BENCHMARKS):
+        parser.error(f"no benchmark {', '.join(sorted(unknown))}")
+    print(f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {_processor()}", flush=True)
+    for name in options.names or BENCHMARKS:
+        for what, figure in BENCHMARKS[name](options):
+            print(f"{name:12} {what:42} {figure}", flush=True)
+
+
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    models = [line.partition(": ")[2] for line in lines if line.startswith(("model name", "Model"))]
+    return f"{len(models)} x {models[0]}" if models else platform.machine()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

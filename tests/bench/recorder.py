@@ -1,0 +1,225 @@
+"""The recorder as a whole process under load: rates, CPU, disk, memory, start-up, beside a named peer."""
+
+from __future__ import annotations
+
+import os
+import resource
+import select
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+TICKS_A_S = os.sysconf("SC_CLK_TCK")
+CONFIG = """
+[log]
+directory = "{folder}/logs"
+max_loss_s = 1.0
+{gps}
+[[can]]
+name = "engine"
+port = "{port}"
+protocol = "{protocol}"
+baud = 2000000
+bitrate = 500000
+"""
+GPS = """
+[gps]
+port = "{port}"
+baud = 115200
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What was recorded, and what it took. `cpu_s` is the process's own, user and system."""
+
+    frames: int
+    seconds: float
+    cpu_s: float
+    disk_bytes: int
+    rss_mb: float
+    first_row_s: float
+    dropped: int
+
+    @property
+    def frames_a_s(self) -> float:
+        return self.frames / self.seconds
+
+    @property
+    def cpu_us_a_frame(self) -> float:
+        return self.cpu_s / self.frames * 1e6
+
+
+class Feeder:
+    """tests.bench.wire (or its GPS) in a process of its own."""
+
+    def __init__(self, *arguments: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.port = self._line()
+
+    def _line(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().strip()
+
+    def go(self) -> None:
+        """Let it pour."""
+        assert self._process.stdin is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+
+    def poured_s(self) -> float:
+        """Wait until it has poured; how long that took."""
+        return float(self._line())
+
+    def close(self) -> None:
+        """End it."""
+        self._process.terminate()
+        self._process.communicate()
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    """A folder on a real disk, for as long as it is needed."""
+    made = Path(tempfile.mkdtemp(prefix="stagelog-bench-", dir=Path.home()))
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made)
+
+
+def cpu_s(pid: int) -> float:
+    """User and system time of a process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS_A_S
+
+
+def written_bytes(pid: int) -> int:
+    """Bytes that a process has handed to the block layer (page granularity: the card's view)."""
+    lines = Path(f"/proc/{pid}/io").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("write_bytes")).split()[1])
+
+
+def rss_mb(pid: int) -> float:
+    """Resident memory at its highest."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
+
+
+def rows(log: Path, table: str = "frame") -> int:
+    """Committed rows, as another process sees them."""
+    if not log.exists():
+        return 0
+    try:
+        connection = sqlite3.connect(f"{log.as_uri()}?mode=ro", uri=True)
+        try:
+            return int(connection.execute(f"SELECT coalesce(max(rowid), 0) FROM {table}").fetchone()[0])
+        finally:
+            connection.close()
+    except sqlite3.Error:
+        return 0
+
+
+def record(protocol: str, frames: int, rate: int = 0, gps_hz: int = 10) -> Load:
+    """Let `stagelog run` record `frames` frames poured at `rate` a second (0: as fast as they are taken)."""
+    with folder() as place:
+        feeder = Feeder("tests.bench.wire", protocol, str(frames), str(rate))
+        gps = Feeder("tests.bench.gps", str(gps_hz)) if gps_hz else None
+        text = CONFIG.format(
+            folder=place, port=feeder.port, protocol=protocol, gps=GPS.format(port=gps.port) if gps else ""
+        )
+        (place / "stagelog.toml").write_text(text)
+        log = place / "logs" / "drive-001.db"
+        began = time.monotonic()
+        recorder = subprocess.Popen(
+            [sys.executable, "-m", "logger", "run", "-c", str(place / "stagelog.toml")],
+            stderr=subprocess.PIPE,
+        )
+        try:
+            while not rows(log, "event"):
+                time.sleep(0.01)
+            first_row_s = time.monotonic() - began
+            time.sleep(1.5)  # the opening sequence
+            if gps:
+                gps.go()
+            cpu_before, disk_before = cpu_s(recorder.pid), written_bytes(recorder.pid)
+            began = time.monotonic()
+            feeder.go()
+            feeder.poured_s()
+            while rows(log) < frames and time.monotonic() - began < frames / (rate or 5000) + 60:
+                time.sleep(0.02)
+            took = time.monotonic() - began
+            load = Load(
+                frames=rows(log),
+                seconds=took,
+                cpu_s=cpu_s(recorder.pid) - cpu_before,
+                disk_bytes=written_bytes(recorder.pid) - disk_before,
+                rss_mb=rss_mb(recorder.pid),
+                first_row_s=first_row_s,
+                dropped=frames - rows(log),
+            )
+        finally:
+            recorder.send_signal(signal.SIGTERM)
+            recorder.communicate(timeout=30)
+            feeder.close()
+            if gps:
+                gps.close()
+    return load
+
+
+PEER = """
+import resource, sys, time
+import can
+bus = can.Bus(interface="slcan", channel=sys.argv[1], bitrate=500000, sleep_after_open=0.2, timeout=0.1)
+writer = can.SqliteWriter(sys.argv[2])
+print("ready", flush=True)
+seen, wanted = 0, int(sys.argv[3])
+while seen < wanted:
+    message = bus.recv(10)
+    if message is None:
+        break
+    seen += 1
+    writer.on_message_received(message)
+writer.stop()
+usage = resource.getrusage(resource.RUSAGE_SELF)
+print(seen, usage.ru_utime + usage.ru_stime, flush=True)
+bus.shutdown()
+"""
+
+
+def peer(frames: int) -> Load:
+    """python-can's slcan bus into its SqliteWriter, over the same pseudo-terminal."""
+    with folder() as place:
+        feeder = Feeder("tests.bench.wire", "slcan", str(frames), "0")
+        process = subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-c", PEER, feeder.port, str(place / "peer.db"), str(frames)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        assert process.stdout is not None
+        process.stdout.readline()
+        before = cpu_s(process.pid)
+        began = time.monotonic()
+        feeder.go()
+        ready, _, _ = select.select([process.stdout], [], [], 300)
+        told = process.stdout.readline().split() if ready else ["0", "1"]
+        took = time.monotonic() - began
+        process.kill()
+        process.communicate()
+        feeder.close()
+        return Load(int(told[0]), took, float(told[1]) - before, 0, 0.0, 0.0, 0)
+
+
+def self_rss_mb() -> float:
+    """This process's own peak."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -1,0 +1,77 @@
+"""Bytes for the benchmarks, and a process that pours them into a pseudo-terminal.
+
+    python -m tests.bench.wire PROTOCOL FRAMES RATE        (RATE 0: as fast as the line takes them)
+
+The feeder is a process of its own, so that it costs the measured one nothing. It prints the name of its port, waits
+for a line on standard input, pours, and prints how long that took. Commands of the host are read and dropped.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+import tty
+
+from firmware_bridge.protocols import protocol
+from firmware_bridge.records import CanFrame
+
+IDS = (0x100, 0x101, 0x102, 0x1A0, 0x280, 0x2C4, 0x3B7, 0x450, 0x5F0, 0x7E8)
+_TICK_S = 0.005
+"""Paced feeding pours this often, as an adapter's USB packets do."""
+
+
+def encoded(name: str, count: int) -> list[bytes]:
+    """`count` distinct 8-byte frames in a protocol."""
+    encode = protocol(name).encode
+    assert encode is not None
+    payload = 0x0123_4567_89AB_CDEF
+    return [
+        encode(CanFrame(n * 100, 0, IDS[n % len(IDS)], ((payload * (n + 1)) & (2**64 - 1)).to_bytes(8, "big")))
+        for n in range(count)
+    ]
+
+
+def _pour(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view[:65536]) :]
+
+
+def _drain(fd: int) -> None:
+    while True:
+        try:
+            if not os.read(fd, 4096):
+                return
+        except OSError:
+            return
+
+
+def main(name: str, count: int, rate: int) -> None:
+    """Pour `count` frames at `rate` a second."""
+    distinct = encoded(name, 10_000)
+    master, slave = os.openpty()
+    tty.setraw(slave)
+    threading.Thread(target=_drain, args=(master,), daemon=True).start()
+    print(os.ttyname(slave), flush=True)
+    sys.stdin.readline()
+    began = time.monotonic()
+    poured = 0
+    while poured < count:
+        if rate:
+            due = min(count, int((time.monotonic() - began) * rate))
+            if due == poured:
+                time.sleep(_TICK_S)
+                continue
+        else:
+            due = min(count, poured + len(distinct))
+        _pour(master, b"".join(distinct[n % len(distinct)] for n in range(poured, due)))
+        poured = due
+    print(time.monotonic() - began, flush=True)
+    sys.stdin.readline()
+    os.close(slave)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))

@@ -1,0 +1,96 @@
+"""F1: a power cut truncates or corrupts the log.
+
+Processes are killed with SIGKILL at random moments, and the WAL that such a cut leaves is torn and spoiled further, as
+a card does that was writing when the voltage went. A cut of the machine itself needs a machine: that is a soak.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+import time
+from pathlib import Path
+
+from logger.recording.store import open_log
+from logger.recording.verify import verify
+from tests.field_failures.recorder_process import (
+    NumberedBus,
+    has_rows,
+    integrity,
+    numbers,
+    query,
+    recording,
+    stop,
+    until,
+    write_config,
+)
+from tests.logger.recording.rows_made import META, START, frames
+
+KILLS = 8
+MAX_LOSS_S = 1.0
+
+
+def test_f01_killed_at_random_moments_loses_at_most_a_second_and_goes_on_in_the_same_log(tmp_path: Path) -> None:
+    chance = random.Random(11)
+    lost_s: list[float] = []
+    log = tmp_path / "logs" / "test-7-001.db"
+    with NumberedBus() as bus:
+        config = write_config(tmp_path, bus.port, stage=7)
+        for _ in range(KILLS):
+            before = len(numbers(log)) if log.exists() else 0
+            with recording(config) as process:
+                until(has_rows(log, before + 1))
+                time.sleep(chance.uniform(0.0, 1.5))
+                process.kill()
+                killed_at = time.monotonic()
+                process.wait()
+            assert integrity(log) == "ok"
+            kept = numbers(log)[-1]
+            lost_s.append(killed_at - bus.sent_at[kept])
+        with recording(config) as process:
+            until(has_rows(log, len(numbers(log)) + 1))
+            stop(process)
+    print(f"F1: {KILLS} kills, {max(lost_s):.2f} s lost at most, {sum(lost_s) / KILLS:.2f} s on average")
+    assert max(lost_s) <= MAX_LOSS_S
+    assert query(log, "SELECT count(*) FROM session") == [(KILLS + 1,)]
+    assert verify(log) == []
+
+
+def test_f01_torn_and_spoiled_wal_tails_open_and_keep_what_was_committed(tmp_path: Path) -> None:
+    chance = random.Random(12)
+    source = tmp_path / "source.db"
+    log, _ = open_log(source)
+    log.begin_session(START, META)
+    for number in range(40):
+        log.write(frames(25, first=25 * number))
+        log.commit()
+    wal = Path(f"{source}-wal").read_bytes()
+    kept: list[int] = []
+    for trial in range(60):
+        copy = tmp_path / f"trial-{trial}.db"
+        shutil.copy(source, copy)
+        at = chance.randrange(len(wal))
+        torn = wal[:at] if trial % 2 else wal[:at] + bytes([wal[at] ^ 0xFF]) + wal[at + 1 :]
+        Path(f"{copy}-wal").write_bytes(torn)
+        opened, aside = open_log(copy)
+        assert aside is None or not numbers_or_none(aside)
+        opened.begin_session(START, META)
+        opened.write(frames(1, first=1_000_000))
+        opened.close()
+        assert verify(copy) == []
+        found = numbers(copy)
+        assert found[-1] == 1_000_000
+        assert found[:-1] == list(range(len(found) - 1))
+        assert len(found[:-1]) % 25 == 0
+        kept.append(len(found) - 1)
+    log.abandon()
+    print(f"F1: {len(kept)} damaged WAL tails, all opened, {min(kept)} to {max(kept)} of 1000 rows kept")
+    assert max(kept) > 500
+
+
+def numbers_or_none(log: Path) -> list[int]:
+    """A log that had nothing but its WAL, and lost that, holds nothing to lose."""
+    try:
+        return numbers(log)
+    except Exception:  # noqa: BLE001 - whatever it is, there were no rows
+        return []

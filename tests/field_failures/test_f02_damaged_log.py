@@ -1,0 +1,51 @@
+"""F2: a damaged database at start stops the logger."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+
+from logger.recording.store import open_log
+from logger.recording.verify import verify
+from tests.field_failures.recorder_process import NumberedBus, has_rows, recording, stop, until, write_config
+from tests.logger.recording.rows_made import META, START, frames
+
+
+def half_written(path: Path) -> None:
+    log, _ = open_log(path)
+    log.begin_session(START, META)
+    log.write(frames(3000))
+    log.close()
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+
+
+def garbage(path: Path) -> None:
+    path.write_bytes(random.Random(2).randbytes(100_000))
+
+
+def scribbled_over(path: Path) -> None:
+    half_written(path)
+    path.write_bytes(path.read_bytes()[:100] + b"\xee" * 8192)
+
+
+@pytest.mark.parametrize("damage", [half_written, garbage, scribbled_over])
+def test_f02_is_set_aside_and_recording_begins(tmp_path: Path, damage: object) -> None:
+    assert callable(damage)
+    log = tmp_path / "logs" / "test-3-001.db"
+    log.parent.mkdir()
+    damage(log)
+    spoiled = log.read_bytes()
+    with NumberedBus() as bus:
+        config = write_config(tmp_path, bus.port, stage=3)
+        with recording(config) as process:
+            took_s = until(has_rows(log))
+            said = stop(process)
+    print(f"F2: recording {took_s:.2f} s after the start, {damage.__name__} log set aside")
+    assert log.with_name(f"{log.name}.damaged-1").read_bytes() == spoiled
+    assert "set aside" in said
+    assert verify(log) == []
+    shutil.rmtree(log.parent)

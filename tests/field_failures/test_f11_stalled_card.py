@@ -1,0 +1,73 @@
+"""F11: frames dropped under load, silently. A saturated bus while the card stalls for five seconds."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from logger import config as configs
+from logger.recording import store, writer
+from logger.recording.daemon import Recorder
+from logger.recording.verify import verify
+from tests.field_failures.recorder_process import NumberedBus, has_rows, numbers, query, until, write_config
+
+SATURATED = 9_000
+"""Frames a second of a full 1 Mbit/s bus."""
+STALL_S = 5.0
+
+
+class StallingCard:
+    """Makes one commit take as long as a card that is busy with itself."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.stall = threading.Event()
+        real = store.Log.commit
+
+        def commit(log: store.Log) -> None:
+            if self.stall.is_set():
+                self.stall.clear()
+                time.sleep(STALL_S)
+            real(log)
+
+        monkeypatch.setattr(store.Log, "commit", commit)
+
+
+@pytest.mark.parametrize("queue_bytes", [writer.QUEUE_BYTES, 2_000_000])
+def test_f11_nothing_is_lost_and_beyond_the_bound_it_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, queue_bytes: int
+) -> None:
+    monkeypatch.setattr(writer, "QUEUE_BYTES", queue_bytes)
+    card = StallingCard(monkeypatch)
+    log = tmp_path / "logs" / "test-5-001.db"
+    with NumberedBus(rate=SATURATED) as bus:
+        recorder = Recorder(configs.load(write_config(tmp_path, bus.port, stage=5)))
+        stop = threading.Event()
+        thread = threading.Thread(target=recorder.run, args=(stop,))
+        thread.start()
+        until(has_rows(log, 1000))
+        card.stall.set()
+        time.sleep(STALL_S + 2)
+        lag_s = recorder.status().writer.lag_s
+        bus.silence()
+        time.sleep(0.5)
+        dropped = recorder.status().writer.dropped
+        stop.set()
+        thread.join(20)
+    found = numbers(log)
+    missing = len(bus.sent_at) - found[0] - len(found)
+    told = sum(
+        int(str(row[0])) for row in query(log, "SELECT json_extract(detail, '$.frame') FROM event WHERE kind = 'dropped'")
+    )
+    print(f"F11: {STALL_S:.0f} s stall at {SATURATED} frames/s, queue {queue_bytes / 1e6:.0f} MB: {missing} of"
+          f" {len(bus.sent_at)} frames lost, {told} told in the log, lag afterwards {lag_s:.2f} s")
+    assert missing == told
+    assert dropped >= told
+    assert found == sorted(set(found))
+    if queue_bytes == writer.QUEUE_BYTES:
+        assert missing == 0
+    else:
+        assert missing > 0
+    assert verify(log) == []

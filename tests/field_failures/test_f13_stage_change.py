@@ -1,0 +1,60 @@
+"""F13: rotation loses data. A stage change under load conserves every row."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+
+from logger.recording.verify import verify
+from tests.field_failures.recorder_process import (
+    NumberedBus,
+    has_rows,
+    numbers,
+    query,
+    recording,
+    stop,
+    until,
+    write_config,
+)
+
+STAGES = (1, 2, 3)
+
+
+def test_f13_every_frame_is_in_one_of_the_logs(tmp_path: Path) -> None:
+    logs = [tmp_path / "logs" / f"test-{stage}-001.db" for stage in STAGES]
+    with NumberedBus(rate=3000) as bus:
+        config = write_config(tmp_path, bus.port, stage=STAGES[0])
+        with recording(config) as process:
+            for stage, log in zip(STAGES, logs, strict=True):
+                if stage != STAGES[0]:
+                    write_config(tmp_path, bus.port, stage=stage)
+                    process.send_signal(signal.SIGHUP)
+                until(has_rows(log, 1000))
+            bus.silence()
+            time.sleep(0.5)
+            stop(process)
+    kept = [numbers(log) for log in logs]
+    together = [number for part in kept for number in part]
+    print(f"F13: {len(STAGES) - 1} stage changes at 3,000 frames/s, {len(bus.sent_at) - len(together)} of"
+          f" {len(bus.sent_at)} rows lost")
+    assert together == list(range(together[0], len(bus.sent_at)))
+    for log in logs:
+        assert verify(log) == []
+    assert query(logs[0], "SELECT json_extract(detail, '$.next') FROM event WHERE kind = 'session_end'") == [
+        (logs[1].name,)
+    ]
+
+
+def test_f13_a_wrong_stage_changes_nothing(tmp_path: Path) -> None:
+    log = tmp_path / "logs" / "test-1-001.db"
+    with NumberedBus() as bus:
+        config = write_config(tmp_path, bus.port, stage=1)
+        with recording(config) as process:
+            until(has_rows(log))
+            (tmp_path / "stage.toml").write_text("[stage\n")
+            process.send_signal(signal.SIGHUP)
+            until(has_rows(log, len(numbers(log)) + 500))
+            said = stop(process)
+    assert "recording goes on as before" in said
+    assert verify(log) == []

@@ -1,0 +1,90 @@
+"""What `verify` says of whole logs and of damaged ones."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from logger.recording.store import open_log
+from logger.recording.verify import verify
+from tests.logger.recording.rows_made import META, START, drive, frames
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    path = tmp_path / "a.db"
+    opened, _ = open_log(path)
+    opened.begin_session(START, META)
+    opened.write(drive())
+    opened.write(frames(2000, first=3))
+    opened.close()
+    return path
+
+
+def spoil(log: Path, sql: str) -> None:
+    connection = sqlite3.connect(log)
+    connection.execute(sql)
+    connection.commit()
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+
+
+def test_a_whole_log(log: Path) -> None:
+    steps: list[float] = []
+    assert verify(log, steps.append) == []
+    assert steps == sorted(steps)
+    assert steps[-1] == 1.0
+
+
+def test_a_log_cut_off_is_whole(tmp_path: Path) -> None:
+    opened, _ = open_log(tmp_path / "cut.db")
+    opened.begin_session(START, META)
+    opened.write(drive())
+    opened.commit()
+    assert verify(tmp_path / "cut.db") == []
+    opened.close()
+
+
+@pytest.mark.parametrize(
+    ("sql", "reason"),
+    [
+        ("DELETE FROM meta WHERE key = 'buses'", "meta has no 'buses'"),
+        ("UPDATE frame SET session = 9 WHERE rowid = 7", "frame: rows of session 9"),
+        ("UPDATE frame SET t_us = 1 WHERE rowid = 7", "frame: time runs backwards in session 1"),
+        ("UPDATE sentence SET text = '$GPGLL,5057.971,N,00146.110,E,142451,A*27'", "checksum does not hold"),
+        ("UPDATE fix SET lat = 91 WHERE rowid = 1", "fix: 1 rows that can be no position"),
+        ("UPDATE fix SET lat = 0, lon = 0 WHERE quality = 0", "fix: 1 rows that can be no position"),
+        ("UPDATE reading SET channel = 12", "reading: rows of channel 12"),
+        ("UPDATE event SET detail = '{'", "event: row 1 holds no JSON"),
+        ("UPDATE frame SET data = 'text' WHERE rowid = 3", "frame: 1 rows that can be no CAN frame"),
+        ("DELETE FROM session", "no session was ever begun"),
+    ],
+)
+def test_rows_that_cannot_be_true(log: Path, sql: str, reason: str) -> None:
+    spoil(log, sql)
+    assert any(reason in problem for problem in verify(log))
+
+
+@pytest.mark.parametrize("size", [0, 1, 99, 100, 511, 5000, 30_000])
+def test_a_truncated_file(log: Path, size: int) -> None:
+    log.write_bytes(log.read_bytes()[:size])
+    assert verify(log) != []
+
+
+def test_damaged_pages(log: Path) -> None:
+    data = bytearray(log.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 2048] = b"\x00" * 2048
+    log.write_bytes(data)
+    assert any("damaged" in problem or "cannot be read" in problem for problem in verify(log))
+
+
+def test_not_there_and_not_ours(tmp_path: Path) -> None:
+    assert verify(tmp_path / "none.db") == ["no such log"]
+    (tmp_path / "theirs.db").write_bytes(b"hello" * 100)
+    assert "cannot be read" in verify(tmp_path / "theirs.db")[0]
+    connection = sqlite3.connect(tmp_path / "foreign.db")
+    connection.execute("CREATE TABLE t (x)")
+    connection.close()
+    assert verify(tmp_path / "foreign.db") == ["this is no stagelog log"]
