@@ -44,7 +44,7 @@ class Epoch:
     def take(self, report: Report) -> None:
         """One more sentence of this epoch."""
         kind, time_us, quality, lat, lon, alt_m, speed_mps, course_deg, satellites, hdop, day = report
-        if kind != "GSA":  # there may be any number of them, and nothing waits for one
+        if kind != "GSA" or self.hdop is None:  # the second GSA and the one after GGA are nothing to wait for
             self.kinds.add(kind)
         if self.time_us is None:
             self.time_us = time_us

@@ -67,7 +67,6 @@ class FixBuilder:
                 self._epoch.last_us = t_us
             return fixes
         if self._is_late(report, t_us):
-            self.rejected["late"] += 1
             return fixes
         if self._epoch is not None and _begins_another(report, self._epoch):
             fixes += self._end()
@@ -111,15 +110,20 @@ class FixBuilder:
         if ended is None:
             return False
         if time_us is None:
-            late = epoch is None and kind not in ended.kinds and t_us - ended.last_us <= PAUSE_US
+            if epoch is not None or kind in ended.kinds or t_us - ended.last_us > PAUSE_US:
+                return False
+            if kind == "GSA" and ended.hdop is not None:  # one more, and nothing new in it
+                return True
         elif time_us == ended.time_us and t_us - ended.t_us < LATE_US:
-            late = epoch is None or epoch.time_us != time_us
-        else:
-            return stands_still and _is_before(time_us, (epoch or ended).time_us)
-        if late and kind not in ended.kinds:  # so it was not complete
+            if epoch is not None and epoch.time_us == time_us:
+                return False
+        elif not (stands_still and _is_before(time_us, (epoch or ended).time_us)):
+            return False
+        self.rejected["late"] += 1
+        if time_us in (None, ended.time_us) and kind not in ended.kinds:  # so it had not been complete
             self._steady = 0
             self._learn_date(ended, report.day)
-        return late
+        return True
 
     def _end(self) -> list[Fix]:
         epoch = self._epoch
@@ -159,12 +163,13 @@ class FixBuilder:
             self.rejected["null island"] += 1
             return False
         admitted = self._gate.admits(Place(epoch.lat, epoch.lon, epoch.time_us, epoch.t_us))
-        detail = {"distance_m": round(self._gate.jump_m), "lat": epoch.lat, "lon": epoch.lon}
-        if not admitted:
-            self.rejected["jump"] += 1
-            self._notice("gps_jump", {**detail, "count": self.rejected["jump"]})
-        elif self._gate.jump_m:
-            self._notice("gps_moved", detail)
+        if self._gate.jump_m:
+            if not admitted:
+                self.rejected["jump"] += 1
+            place = {"lat": epoch.lat, "lon": epoch.lon, "distance_m": round(self._gate.jump_m)}
+            self._notice(
+                "gps_moved" if admitted else "gps_jump", {**place, "rejected": self.rejected["jump"]}
+            )
         return admitted
 
     def _utc_us(self, epoch: Epoch) -> int | None:

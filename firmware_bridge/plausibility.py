@@ -49,7 +49,8 @@ def _elapsed_s(a: Place, b: Place) -> float:
 
 
 def _reachable(a: Place, b: Place) -> bool:
-    return distance_m(a, b) <= SLACK_M + MAX_CAR_MPS * _elapsed_s(a, b)
+    excess_m = distance_m(a, b) - SLACK_M
+    return excess_m <= 0.0 or excess_m <= MAX_CAR_MPS * _elapsed_s(a, b)
 
 
 class Gate:
