@@ -77,6 +77,7 @@ class TomlFile:
     def __init__(self, text: str, name: str, folder: Path | None = None) -> None:
         self._name, self._folder = name, folder or Path()
         self._problems: list[tuple[int, ConfigurationError]] = []
+        self._replaced: set[KeyPath] = set()
         text = text.removeprefix("\ufeff")  # what Windows editors put first
         try:
             self._tables = tomllib.loads(text)
@@ -113,6 +114,8 @@ class TomlFile:
                 value = self._complain((*path, key), "missing", addition(key, hint))
             else:
                 continue
+            if value is _WRONG:
+                self._replaced.add((*path, key))
             if value is _WRONG and _is_required(field):
                 value = _NEUTRAL.get(get_origin(hint) or hint, _WRONG)
             if value is not _WRONG:
@@ -121,7 +124,8 @@ class TomlFile:
                 return _WRONG
         built = cls(**values)
         for flaw in built.flaws() if hasattr(built, "flaws") else ():
-            self._complain((*path, *flaw.key), flaw.what, flaw.mend)
+            if (*path, *flaw.key) not in self._replaced:  # else it is about our stand-in
+                self._complain((*path, *flaw.key), flaw.what, flaw.mend)
         return built
 
     def _value(self, hint: Any, raw: Any, path: KeyPath, rules: Mapping[str, Any]) -> Any:

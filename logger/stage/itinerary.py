@@ -7,6 +7,7 @@ what a waypoint states itself always wins.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -60,6 +61,9 @@ PAIRS = {"dz": "fz", "dn": "fn", "dt": "ft"}
 """What opens a stretch of road, and what closes it."""
 
 _TIMED_PAUSES = ("dn", "dt")
+
+_CONFIGURES = re.compile(r"^\s*(itinerary\s*=|\[+\s*(car|log|gps|can|live|serve|alarm)\s*\])", re.MULTILINE)
+"""What a configuration has and an itinerary has not, where both may have a [stage]."""
 
 _SPEED = within(above=0, most=400)  # no rally vehicle is that fast: more is a slip of the keyboard
 _RADIUS = within(above=0, most=20_000)
@@ -149,14 +153,15 @@ class Section:
                 open_index = index
             elif point.kind == last:
                 if open_index is None:
-                    what = f"{last} at km {point.km} ends nothing"
+                    what = f"this {last} ends nothing"
                     yield Flaw(("waypoint", index), what, f"add the {first} before it, or take it out")
                 open_index = None
         if open_index is not None:
             yield self._unclosed(open_index, first, last)
 
-    def _unclosed(self, index: int, first: str, last: str) -> Flaw:
-        what = f"{first} at km {self.waypoints[index].km} has no {last} of its own"
+    @staticmethod
+    def _unclosed(index: int, first: str, last: str) -> Flaw:
+        what = f"this {first} has no {last} of its own"
         return Flaw(
             ("waypoint", index),
             what,
@@ -185,6 +190,13 @@ class Itinerary:
     def flaws(self) -> Iterable[Flaw]:
         if not self.sections:
             yield Flaw(("section",), "missing", "add a [[section]] table")
+
+
+def looks_like_itinerary(text: str) -> bool:
+    """Whether a TOML text, right or wrong, is meant as an itinerary and not as a configuration."""
+    if re.search(r"^\s*\[\[\s*section\b", text, re.MULTILINE):
+        return True
+    return bool(re.search(r"^\s*\[\s*stage\s*\]", text, re.MULTILINE)) and not _CONFIGURES.search(text)
 
 
 def load(text: str, name: str) -> Itinerary:

@@ -1,0 +1,116 @@
+"""Engine readings from a DBC file, read by cantools.
+
+cantools is trusted with the file and its arithmetic, not with the bus: a frame that is too short, a
+multiplexer value that the file does not know, a number that is none give no reading and are counted. Values
+stay numbers: a choice's name says nothing to an alarm. Importing cantools takes a third of a second, so
+only a configuration with a DBC imports this module.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from itertools import product
+from typing import cast
+
+import cantools.database
+from cantools.database.can import Database, Message
+from cantools.database.errors import DecodeError, UnsupportedDatabaseFormatError
+
+from firmware_bridge.errors import ConfigurationError
+from firmware_bridge.records import BRS_FLAG, EFF_FLAG, ESI_FLAG, FD_FLAG, Channel, Notice, Reading
+
+# A DBC says nothing of how a frame travelled: as a classic frame, or as an FD frame of any colour.
+_TRAVELLED = (0, *(FD_FLAG | rate | error for rate, error in product((0, BRS_FLAG), (0, ESI_FLAG))))
+
+_MEND = "export it again from the program that made it, or take it out of the configuration"
+
+
+def load(text: str, name: str) -> DbcDecoder:
+    """The decoder for the text of a DBC file; `name` is the file's, for sources and errors.
+
+    Raises ConfigurationError where cantools cannot read it, with line and column where cantools tells them.
+    A file whose signals overlap or overrun their message is read all the same, with a notice.
+    """
+    try:
+        return DbcDecoder(_read(text, strict=True), name)
+    except UnsupportedDatabaseFormatError as strict_error:
+        try:
+            decoder = DbcDecoder(_read(text, strict=False), name)
+        except UnsupportedDatabaseFormatError as error:
+            raise _unreadable(error, name) from error
+        detail = {"file": name, "what": _words(strict_error), "then": "read without this check"}
+        decoder.notices = (Notice(0, "dbc_not_strict", detail),)
+        return decoder
+
+
+class DbcDecoder:
+    """Frames of one DBC file's messages to readings. `bad` counts those that could not be read whole."""
+
+    def __init__(self, database: Database, name: str) -> None:
+        self.bad = 0
+        self.notices: tuple[Notice, ...] = ()
+        self._messages: dict[int, tuple[Message, dict[str, Channel]]] = {}
+        turns = set()
+        uses = Counter(signal.name for message in database.messages for signal in message.signals)
+        for message in database.messages:
+            channels = {}
+            for signal in message.signals:
+                unique = signal.name if uses[signal.name] == 1 else f"{message.name}.{signal.name}"
+                channels[signal.name] = Channel(unique, signal.unit or "", f"{name}:{message.name}")
+            can_id = message.frame_id | (EFF_FLAG if message.is_extended_frame else 0)
+            self._messages[can_id] = message, channels
+            if message.is_multiplexed():
+                turns.add(can_id)
+        self.ids = frozenset(can_id | flags for can_id in self._messages for flags in _TRAVELLED)
+        self.turns = frozenset(can_id | flags for can_id in turns for flags in _TRAVELLED)
+        self.channels = tuple(
+            channel for _, channels in self._messages.values() for channel in channels.values()
+        )
+
+    def decode(self, t_us: int, can_id: int, data: bytes) -> list[Reading]:
+        """The readings in one frame: of a short one, those of the signals that are whole."""
+        known = self._messages.get(can_id & 0xFFFF_FFFF)
+        if known is None:
+            return []
+        message, channels = known
+        try:
+            values = cast(dict[str, float], message.decode(data, decode_choices=False, allow_truncated=True))
+        except (DecodeError, ValueError, KeyError, OverflowError):
+            self.bad += 1
+            return []
+        readings = [
+            Reading(t_us, channels[signal], number)
+            for signal, value in values.items()
+            if math.isfinite(number := float(value))
+        ]
+        self.bad += len(data) < message.length or len(readings) < len(values)
+        return readings
+
+
+def text_of(raw: bytes) -> str:
+    """The text of a DBC file: UTF-8 where its bytes are that, else the code page of the usual editors."""
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return raw.decode("cp1252", errors="replace")
+
+
+def _read(text: str, *, strict: bool) -> Database:
+    database = cantools.database.load_string(text, database_format="dbc", strict=strict)
+    return cast(Database, database)  # its other kind comes from CDD files
+
+
+def _words(error: UnsupportedDatabaseFormatError) -> str:
+    """cantools' reason on one line, without its wrapping."""
+    return " ".join(str(error.e_dbc or error).split())
+
+
+def _unreadable(error: UnsupportedDatabaseFormatError, name: str) -> ConfigurationError:
+    what = _words(error)
+    place = re.match(r"(.*?) at line (\d+), column (\d+):(.*)", what)
+    if place is None:
+        return ConfigurationError(f"no readable DBC: {what}", where=name, mend=_MEND)
+    what = f"no readable DBC: {place[1]}{place[4]}"
+    return ConfigurationError(what, where=f"{name}:{place[2]}:{place[3]}", mend=_MEND)

@@ -1,0 +1,85 @@
+"""Frames to engine readings, ten times a second, without slowing the bus down.
+
+Every frame goes to the log as it is; the crew needs only the newest values. So the hot path, `feed`, decodes
+nothing: it remembers the latest frame of each identifier, and `tick` decodes those somebody wants. An
+identifier whose frames say different things in turn (OBD-II answers, multiplexed messages) keeps all of them
+until the tick, or the rarer values would never be seen.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import Protocol
+
+from firmware_bridge.records import CanFrame, Channel, Reading
+
+MAX_KEPT_FRAMES = 1024
+"""Of identifiers that speak in turns, between two ticks: more than a full 1 Mbit/s bus brings in 0.1 s."""
+
+MAX_LATEST_IDS = 4096
+"""Identifiers remembered between two ticks, wanted or not: more than any bus has that is not damaged."""
+
+
+class EngineDecoder(Protocol):
+    """What knows the meaning of some identifiers. `decode` never raises: unreadable data adds to `bad`."""
+
+    @property
+    def ids(self) -> frozenset[int]:
+        """The identifiers it decodes, with their flag bits."""
+
+    @property
+    def turns(self) -> frozenset[int]:
+        """Those of `ids` whose frames carry different channels in turn."""
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """Every channel that it can give."""
+
+    bad: int
+
+    def decode(self, t_us: int, can_id: int, data: bytes) -> list[Reading]:
+        """What one frame says."""
+
+
+class EngineReadings:
+    """The newest reading of every channel of all the decoders, whatever bus it comes on."""
+
+    def __init__(self, decoders: Sequence[EngineDecoder]) -> None:
+        self._decoders: dict[int, list[EngineDecoder]] = {}
+        for decoder in decoders:
+            for can_id in decoder.ids:
+                self._decoders.setdefault(can_id, []).append(decoder)
+        self._turns: frozenset[int] = frozenset().union(*(decoder.turns for decoder in decoders))
+        self._wanted = self._decoders.keys() - self._turns
+        self._latest: dict[int, CanFrame] = {}
+        self._kept: deque[CanFrame] = deque(maxlen=MAX_KEPT_FRAMES)
+
+    def feed(self, frames: Sequence[CanFrame]) -> None:
+        """Take note of frames, in order of arrival. The plainest loop measured as the fastest: 60 ns a frame."""
+        if self._wanted:
+            latest = self._latest
+            for frame in frames:
+                latest[frame[2]] = frame
+            if len(latest) > MAX_LATEST_IDS:
+                self._latest = {can_id: latest[can_id] for can_id in self._wanted & latest.keys()}
+        if self._turns:
+            turns = self._turns
+            self._kept.extend([frame for frame in frames if frame[2] in turns])
+
+    def tick(self, t_us: int) -> list[Reading]:
+        """The newest reading of each channel that has had one since the last tick, in order of time.
+
+        A reading carries the time of its frame, and none a time after `t_us`.
+        """
+        newest: dict[Channel, Reading] = {}
+        latest = (self._latest[can_id] for can_id in self._wanted & self._latest.keys())
+        for frame in sorted((*self._kept, *latest), key=attrgetter("t_us")):
+            for decoder in self._decoders[frame.can_id]:
+                for reading in decoder.decode(min(frame.t_us, t_us), frame.can_id, frame.data):
+                    newest.pop(reading.channel, None)
+                    newest[reading.channel] = reading
+        self._kept.clear()
+        self._latest.clear()
+        return list(newest.values())

@@ -1,0 +1,234 @@
+"""`stagelog.toml`: what one car's set-up says, read once into frozen values.
+
+Every rule of the file stands here, so that a wrong one is found with its line before a port is opened: parts
+of the program are handed the values they need and check nothing again. Relative paths start from the file's
+own folder. The one secret, the crew page's pin, never appears in a repr or in the log.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from functools import reduce
+from operator import xor
+from pathlib import Path
+from typing import Literal
+
+from firmware_bridge.engine.presets import PRESET_NAMES
+from firmware_bridge.errors import ConfigurationError
+from firmware_bridge.protocols import PROTOCOL_NAMES
+from logger.tomlfile import Flaw, TomlFile, dumps, named, one_of, within
+
+CAN_PROTOCOLS = tuple(name for name in PROTOCOL_NAMES if name != "nmea")
+
+MIN_PIN_LENGTH = 4
+"""Fewer digits are guessed within minutes even when guesses are rate-limited."""
+
+MAX_SOCKET_PATH_BYTES = 107
+"""Linux keeps 108 bytes for a Unix socket's path, the last of them a NUL."""
+
+_BAUD = within(300, 12_000_000)  # from the slowest GPS ever sold to the fastest USB serial chip
+_BITRATE = within(5_000, 1_000_000)  # what a classic CAN controller can be set to
+
+
+@dataclass(frozen=True, slots=True)
+class Car:
+    """Who drives; all of it goes into the log's meta."""
+
+    number: int | None = field(default=None, metadata=within(0, 99_999))
+    name: str = ""
+    class_name: str = field(default="", metadata=named("class"))
+    crew: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """Where logs go, how much a power cut may cost, how much room is left for others."""
+
+    directory: Path = Path("/var/lib/stagelog")
+    max_loss_s: float = field(default=1.0, metadata=within(0.05, 60))
+    min_free_mb: int = field(default=512, metadata=within(0, 1_000_000))
+
+
+@dataclass(frozen=True, slots=True)
+class Gps:
+    """The GPS receiver. `port` is a device or a pyserial URL; each of `init` is sent at every opening."""
+
+    port: str
+    name: str = "gps"
+    baud: int | Literal["auto"] = field(default="auto", metadata=_BAUD)
+    init: tuple[str, ...] = ()
+
+    def flaws(self) -> Iterable[Flaw]:
+        yield from _emptiness(("port", self.port), ("name", self.name))
+        for index, sentence in enumerate(self.init):
+            body, star, checksum = sentence.removeprefix("$").partition("*")
+            right = f"{reduce(xor, body.encode(), 0):02X}"
+            if not sentence.isascii() or not sentence.isprintable():
+                what = "has characters that a receiver does not take"
+                yield Flaw(("init", index), what, "write it in plain ASCII; the line end is added")
+            elif star and checksum.upper() != right:
+                what = f"the checksum is {checksum or 'missing'}, so the receiver would ignore it"
+                yield Flaw(("init", index), what, f"end it with *{right}")
+
+
+@dataclass(frozen=True, slots=True)
+class Can:
+    """A CAN adapter and what is read from its bus. With `poll` it also asks the engine over OBD-II."""
+
+    name: str
+    port: str
+    protocol: str = field(metadata=one_of(CAN_PROTOCOLS))
+    baud: int | Literal["auto"] = field(default="auto", metadata=_BAUD)
+    bitrate: int | None = field(default=None, metadata=_BITRATE)
+    listen_only: bool = True
+    dbc: tuple[Path, ...] = ()
+    preset: str | None = field(default=None, metadata=one_of(PRESET_NAMES))
+    poll: bool = False
+
+    def flaws(self) -> Iterable[Flaw]:
+        yield from _emptiness(("port", self.port), ("name", self.name))
+        if self.poll and self.listen_only:
+            what = "OBD-II polling transmits, and listen_only = true forbids that"
+            yield Flaw(("poll",), what, "set poll = false, or listen_only = false")
+        if self.poll and self.preset != "obd2":
+            yield Flaw(("poll",), "nothing reads the OBD-II answers", 'add preset = "obd2"')
+
+
+@dataclass(frozen=True, slots=True)
+class StageRef:
+    """The stage to record."""
+
+    itinerary: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """The recorder's live socket and how often its snapshot is replaced."""
+
+    socket: Path = Path("/run/stagelog/live.sock")
+    rate_hz: float = field(default=10.0, metadata=within(0.5, 50))
+
+    def flaws(self) -> Iterable[Flaw]:
+        length = len(os.fsencode(self.socket))
+        if length > MAX_SOCKET_PATH_BYTES:
+            what = f"a path of {length} bytes is too long for a socket"
+            yield Flaw(("socket",), what, f"choose one of at most {MAX_SOCKET_PATH_BYTES} bytes")
+
+
+@dataclass(frozen=True, slots=True)
+class Serve:
+    """The crew server's address. Whoever can reach it from another machine must know the pin."""
+
+    host: str = "127.0.0.1"
+    port: int = field(default=8040, metadata=within(0, 65_535))
+    pin: str | None = field(default=None, repr=False)
+
+    def flaws(self) -> Iterable[Flaw]:
+        yield from _emptiness(("host", self.host))
+        if self.pin is None and not is_loopback(self.host):
+            what = f"missing: host = {self.host!r} can be reached from other machines"
+            yield Flaw(("pin",), what, 'add pin = "...", or set host = "127.0.0.1"')
+        if self.pin is not None and len(self.pin) < MIN_PIN_LENGTH:
+            yield Flaw(("pin",), "too short", f"use at least {MIN_PIN_LENGTH} characters")
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """An alarm as declared: raised when `when` has held for `for_s` seconds while `while_` held too."""
+
+    name: str
+    when: str
+    while_: str = field(default="", metadata=named("while"))
+    for_s: float = field(default=0.0, metadata=within(0, 3600))
+    level: Literal["info", "warn", "critical"] = "warn"
+
+    def flaws(self) -> Iterable[Flaw]:
+        yield from _emptiness(("name", self.name), ("when", self.when))
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The whole file. It names at least one source: a GPS receiver or a CAN adapter."""
+
+    car: Car = Car()
+    log: Log = Log()
+    gps: Gps | None = None
+    can: tuple[Can, ...] = ()
+    stage: StageRef | None = None
+    live: Live = Live()
+    serve: Serve = Serve()
+    alarms: tuple[Alarm, ...] = field(default=(), metadata=named("alarm"))
+
+    def flaws(self) -> Iterable[Flaw]:
+        sources: list[tuple[tuple[str | int, ...], Gps | Can]] = [
+            *([(("gps",), self.gps)] if self.gps else []),
+            *((("can", index), can) for index, can in enumerate(self.can)),
+        ]
+        if not sources:
+            yield Flaw(
+                ("gps",), "no source: neither a [gps] nor a [[can]] table", "add the one that is plugged in"
+            )
+        names = Counter(source.name for _, source in sources)
+        ports = Counter(source.port for _, source in sources)
+        for place, source in sources:
+            if source.name and names[source.name] > 1:
+                yield Flaw((*place, "name"), f'"{source.name}" names two sources', "give each its own name")
+            if source.port and ports[source.port] > 1:
+                yield Flaw((*place, "port"), "two sources read this port", "give each its own port")
+        alarms = Counter(alarm.name for alarm in self.alarms)
+        for index, alarm in enumerate(self.alarms):
+            if alarm.name and alarms[alarm.name] > 1:
+                yield Flaw(
+                    ("alarm", index, "name"), f'"{alarm.name}" names two alarms', "give each its own name"
+                )
+
+
+def load(path: Path) -> Config:
+    """The configuration in a file. Raises ConfigurationError: TomlError where the text is wrong."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        mend = "name the configuration with -c FILE"
+        raise ConfigurationError(f"cannot be read: {error.strerror}", where=str(path), mend=mend) from error
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        mend = "save the file in UTF-8"
+        raise ConfigurationError("not UTF-8 text", where=f"{path}:{line}", mend=mend) from error
+    return loads(text, str(path), path.parent)
+
+
+def loads(text: str, name: str, folder: Path) -> Config:
+    """The configuration in a text; relative paths and ports start from `folder`. Raises TomlError."""
+    config = TomlFile(text, name, folder).build(Config)
+    return replace(
+        config,
+        gps=replace(config.gps, port=_from(folder, config.gps.port)) if config.gps else None,
+        can=tuple(replace(can, port=_from(folder, can.port)) for can in config.can),
+    )
+
+
+def for_log(config: Config) -> str:
+    """The configuration as TOML for the log: defaults written out, keys in fixed order, without the pin."""
+    return dumps(replace(config, serve=replace(config.serve, pin=None)))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a server on `host` can be reached from this machine alone."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _from(folder: Path, port: str) -> str:
+    return port if "://" in port else str(folder / port)
+
+
+def _emptiness(*texts: tuple[str, str]) -> Iterable[Flaw]:
+    for key, text in texts:
+        if not text.strip():
+            yield Flaw((key,), "empty", f"write {key} = text in quotes, or leave the table out")
