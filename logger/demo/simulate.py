@@ -2,3 +2,139 @@
 
 One process a car; each writes its own log and tells how far it is.
 """
+
+from __future__ import annotations
+
+import multiprocessing
+import multiprocessing.sharedctypes
+import os
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from firmware_bridge.engine.readings import EngineReadings
+from firmware_bridge.fixes import FixBuilder
+from firmware_bridge.protocols import protocol
+from firmware_bridge.virtual.car import simulate_bytes
+from logger import config as configs
+from logger.demo import stages
+from logger.recording import naming, setup
+from logger.recording.bulk import BulkLog
+from logger.recording.pipeline import READING_PERIOD_US, Pipeline, Source
+from logger.recording.store import SessionStart
+
+DBC_NAME = "demo_engine.dbc"
+_TAKE_EVERY_US = 5_000_000
+"""Rows are handed to the log in strides of so much drive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One car's log to make. `stage` is a built-in stage's name or the path of an itinerary."""
+
+    stage: str
+    car: str
+    gps_hz: int
+    can_rate: int
+    section: int | None
+    folder: Path
+
+
+def orders(
+    stage: str, cars: Sequence[str], gps_hz: int, can_rate: int, section: int | None, folder: Path
+) -> list[Order]:
+    """An order for each car named, or for every car of the stage. Raises ConfigurationError."""
+    built_in = stages.find(stage)
+    wanted = [built_in.car(key) for key in cars] if cars else list(built_in.cars)
+    return [Order(stage, car.key, gps_hz, can_rate, section, folder) for car in wanted]
+
+
+def simulate(work: Sequence[Order], progress: Callable[[float], None]) -> list[Path]:
+    """Make the logs of all orders, as many at a time as there are cores. Raises StagelogError."""
+    for order in work:
+        if (path := log_path(order)).exists():
+            path.unlink()  # it can be made again, and is about to be
+    shares = multiprocessing.Array("d", len(work), lock=False)
+    with ProcessPoolExecutor(
+        max_workers=min(len(work), os.cpu_count() or 1), initializer=_share, initargs=(shares,)
+    ) as pool:
+        results = [pool.submit(_simulate_numbered, number, order) for number, order in enumerate(work)]
+        while not all(result.done() for result in results):
+            progress(sum(shares) / len(work))
+            time.sleep(0.1)
+        return [result.result() for result in results]
+
+
+def log_path(order: Order) -> Path:
+    """Where an order's log goes."""
+    built_in = stages.find(order.stage)
+    key = setup.stage_key(built_in.itinerary)
+    name = naming.stem(key, built_in.car(order.car).number)
+    return order.folder / f"{name}-001.db"
+
+
+def simulate_car(order: Order, progress: Callable[[float], None]) -> Path:
+    """Drive one car and record it. Returns the log."""
+    built_in = stages.find(order.stage)
+    car = built_in.car(order.car)
+    drive = stages.drive(built_in, car, order.section)
+    config = configs.Config(
+        car=configs.Car(car.number, car.name, car.car_class, car.crew),
+        gps=configs.Gps("virtual"),
+        can=(configs.Can("engine", "virtual", "slcan", dbc=(Path(DBC_NAME),)),),
+    )
+    stage = setup.Stage(setup.stage_key(built_in.itinerary), built_in.itinerary_text, built_in.itinerary)
+    dbc_texts = {DBC_NAME: built_in.dbc_text}
+    pipeline = Pipeline(
+        [
+            Source("gps", protocol("nmea").decoder(0), FixBuilder()),
+            Source("engine", protocol("slcan").decoder(0)),
+        ],
+        EngineReadings(setup.engine_decoders(dbc_texts, [])),
+    )
+    start = SessionStart(
+        boot_id="simulated",
+        started_utc=datetime.fromtimestamp(drive.utc_s, UTC).isoformat(timespec="seconds"),
+        software=f"stagelog {version('stagelog')}",
+        config=configs.for_log(config),
+    )
+    path = log_path(order)
+    meta = setup.describe(config, stage, dbc_texts) | {"simulated": order.stage}
+    with BulkLog(path) as log:
+        log.begin_session(start, meta)
+        pipeline.event(0, "session_begin", {"log": path.name})
+        t_us = tick_at_us = take_at_us = 0
+        for chunk in simulate_bytes(drive, gps_hz=order.gps_hz, can_rate=order.can_rate):
+            port, t_us, data = chunk
+            if t_us >= tick_at_us:
+                pipeline.tick(t_us)
+                tick_at_us = t_us + READING_PERIOD_US
+            pipeline.feed(port, t_us, data)
+            if t_us >= take_at_us:
+                log.put(pipeline.take())
+                take_at_us = t_us + _TAKE_EVERY_US
+                progress(t_us / 1e6 / drive.end_s)
+        pipeline.finish(t_us)
+        pipeline.event(t_us, "session_end", {"reason": "stopped"})
+        log.put(pipeline.take())
+    progress(1.0)
+    return path
+
+
+_shares: multiprocessing.sharedctypes.Array[float]
+
+
+def _share(shares: multiprocessing.sharedctypes.Array[float]) -> None:
+    global _shares  # noqa: PLW0603 - what a worker process is started with
+    _shares = shares
+
+
+def _simulate_numbered(number: int, order: Order) -> Path:
+    def progress(done: float) -> None:
+        _shares[number] = done
+
+    return simulate_car(order, progress)

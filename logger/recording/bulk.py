@@ -52,7 +52,9 @@ class BulkLog:
             if len(self._rows):
                 self._log.write(self._rows)
         except sqlite3.Error as error:
-            raise LogError(f"cannot be written: {error}", where=str(self._path), mend="free some space") from error
+            raise LogError(
+                f"cannot be written: {error}", where=str(self._path), mend="free some space"
+            ) from error
         self._rows = Rows()
         self._waiting_bytes = 0
 

@@ -146,7 +146,9 @@ class Recorder:
             log.info("the stage is the same: going on in the same log")
             return
         follower = self._open(self._path(setup), setup)
-        self._pipeline.event(self.clock_us(), "session_end", {"reason": "next stage", "next": follower.path.name})
+        self._pipeline.event(
+            self.clock_us(), "session_end", {"reason": "next stage", "next": follower.path.name}
+        )
         self.writer.put(self._pipeline.take())
         self.writer.change_log(follower)
         self._setup = replace(setup, ports=self._setup.ports, pipeline=self._pipeline)
@@ -220,7 +222,9 @@ class Recorder:
         opened.begin_session(self._start, setup.meta)
         began = Rows(event=[EventRow(self.clock_us(), "session_begin", {"log": path.name})])
         if aside is not None:
-            log.error("%s was damaged: set aside as %s, recording goes on in a fresh one", path.name, aside.name)
+            log.error(
+                "%s was damaged: set aside as %s, recording goes on in a fresh one", path.name, aside.name
+            )
             began.event.append(EventRow(self.clock_us(), "log_set_aside", {"as": aside.name}))
         opened.write(began)
         opened.commit()

@@ -71,7 +71,9 @@ def kind_of(capture: Capture) -> str:
         with capture.path.open("rb") as file:
             head = file.read(_CHUNK_BYTES)
     except OSError as error:
-        raise LogError(f"cannot be read: {error.strerror}", where=str(capture.path), mend="check its name") from error
+        raise LogError(
+            f"cannot be read: {error.strerror}", where=str(capture.path), mend="check its name"
+        ) from error
     if head.startswith(b"SQLite format 3\0"):
         return "log"
     if re.search(rb"^[$!][A-Z]{2}[A-Z0-9]{2,4},", head, re.MULTILINE):
@@ -134,7 +136,9 @@ def _log_session(
     frames = connection.cursor().execute(
         "SELECT t_us, bus, can_id, data FROM frame WHERE session = ? ORDER BY rowid", (number,)
     )
-    last = connection.execute("SELECT max(t_us) FROM sentence WHERE session = ?", (number,)).fetchone()[0] or 1
+    last = (
+        connection.execute("SELECT max(t_us) FROM sentence WHERE session = ?", (number,)).fetchone()[0] or 1
+    )
     beat = _Beat(pipeline)
     for row in heapq.merge(sentences, map(CanFrame._make, frames), key=lambda row: row[0]):
         if beat.reached(row[0]):

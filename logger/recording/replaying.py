@@ -59,7 +59,9 @@ def replay(capture: replays.Capture, output: Path | None, progress: Callable[[fl
                     engine[reading.channel.name] = min(low, reading.value), max(high, reading.value), unit
                 for fix in some.fix:
                     first_utc_us = first_utc_us or fix.utc_us
-                last_t_us = max([last_t_us, *(row[-1].t_us for row in (some.fix, some.frame, some.sentence) if row)])
+                last_t_us = max(
+                    [last_t_us, *(row[-1].t_us for row in (some.fix, some.frame, some.sentence) if row)]
+                )
                 if log is not None:
                     log.put(some)
             duration_us += last_t_us

@@ -81,7 +81,11 @@ def prepare(config: Config) -> Setup:
     stage = load_stage(config.stage.itinerary if config.stage else None)
     meta = describe(config, stage, dbc_texts)
     return Setup(
-        tuple(ports), Pipeline(sources, EngineReadings(decoders)), stage, stem(stage.key, config.car.number), meta
+        tuple(ports),
+        Pipeline(sources, EngineReadings(decoders)),
+        stage,
+        stem(stage.key, config.car.number),
+        meta,
     )
 
 
@@ -95,7 +99,9 @@ def _can_plan(can: Can) -> PortPlan:
     if can.poll:
         if chosen.encode is None:
             raise ConfigurationError(
-                f"protocol {can.protocol} cannot transmit", where=f"[[can]] {can.name}", mend="set poll = false"
+                f"protocol {can.protocol} cannot transmit",
+                where=f"[[can]] {can.name}",
+                mend="set poll = false",
             )
         poller = Poller()
     return PortPlan(
@@ -123,7 +129,12 @@ def load_stage(path: Path | None) -> Stage:
         return Stage(None, "", None)
     text = read_text(path)
     itinerary = itineraries.load(text, str(path))
-    return Stage(slug(f"{itinerary.stage.event} {itinerary.stage.number}"), text, itinerary)
+    return Stage(stage_key(itinerary), text, itinerary)
+
+
+def stage_key(itinerary: itineraries.Itinerary) -> str:
+    """What tells a stage from every other, in a file's name: event and number."""
+    return slug(f"{itinerary.stage.event} {itinerary.stage.number}")
 
 
 def read_text(path: Path) -> str:

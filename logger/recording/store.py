@@ -206,7 +206,9 @@ def open_log(path: Path, *, durable: bool = True) -> tuple[Log, Path | None]:
         if isinstance(error, LogError):
             raise
         raise LogError(
-            f"cannot write the log: {error}", where=str(path), mend="check the folder, its owner and the free space"
+            f"cannot write the log: {error}",
+            where=str(path),
+            mend="check the folder, its owner and the free space",
         ) from error
 
 

@@ -60,7 +60,12 @@ def run(config_path: Path) -> None:
 @click.option("--preset", multiple=True, help="Read the engine's frames with a preset: obd2.")
 @click.option("-o", "--output", type=_PATH, help="Make a log of it in this folder.")
 def replay(
-    file: Path, protocol: str | None, baud: int, dbc: tuple[Path, ...], preset: tuple[str, ...], output: Path | None
+    file: Path,
+    protocol: str | None,
+    baud: int,
+    dbc: tuple[Path, ...],
+    preset: tuple[str, ...],
+    output: Path | None,
 ) -> None:
     """Put a recording through the recorder's computation again.
 
@@ -198,7 +203,11 @@ def _summary(found: Any) -> dict[str, Any]:
 
 
 def _utc(utc_us: int | None) -> str:
-    return "-" if utc_us is None else datetime.fromtimestamp(utc_us // 1_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return (
+        "-"
+        if utc_us is None
+        else datetime.fromtimestamp(utc_us // 1_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    )
 
 
 def _duration(seconds: float) -> str:

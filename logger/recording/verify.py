@@ -99,9 +99,7 @@ def _frames(connection: sqlite3.Connection) -> Iterator[str]:
         yield f"frame: {wrong} rows that can be no CAN frame"
 
 
-def _backwards(
-    table: str, rows: sqlite3.Cursor, latest: dict[tuple[int, object], int]
-) -> Iterator[str]:
+def _backwards(table: str, rows: sqlite3.Cursor, latest: dict[tuple[int, object], int]) -> Iterator[str]:
     for session, source, t_us in rows:
         key = (session, source)
         if t_us < latest.get(key, 0):
@@ -134,9 +132,7 @@ def _checksum_holds(text: str) -> bool:
 
 
 def _references(connection: sqlite3.Connection) -> Iterator[str]:
-    lost = connection.execute(
-        "SELECT DISTINCT channel FROM reading EXCEPT SELECT id FROM channel"
-    ).fetchall()
+    lost = connection.execute("SELECT DISTINCT channel FROM reading EXCEPT SELECT id FROM channel").fetchall()
     for (channel,) in lost:
         yield f"reading: rows of channel {channel}, which there is none of"
 

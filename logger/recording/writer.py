@@ -117,7 +117,9 @@ class Writer:
     def status(self) -> WriterStatus:
         """The present state, as one immutable value."""
         with self._changed:
-            first = self._oldest if self._oldest is not None else (self._waiting[0][0] if self._waiting else None)
+            first = (
+                self._oldest if self._oldest is not None else (self._waiting[0][0] if self._waiting else None)
+            )
             return WriterStatus(
                 path=self._log.path,
                 session=self._log.session,
@@ -206,7 +208,9 @@ class Writer:
     def _put_back(self, taken: list[tuple[float, Rows | Log]], dropped: Counter[str]) -> None:
         with self._changed:
             self._waiting.extendleft(reversed(taken))
-            self._waiting_bytes = sum(item.weight_bytes for _, item in self._waiting if isinstance(item, Rows))
+            self._waiting_bytes = sum(
+                item.weight_bytes for _, item in self._waiting if isinstance(item, Rows)
+            )
             self._dropped += dropped
 
     def _survive(self, error: sqlite3.Error) -> None:
@@ -222,7 +226,9 @@ class Writer:
             except (LogError, sqlite3.Error) as refusal:
                 self._set_trouble(str(refusal))
             return
-        self._set_trouble(f"cannot write {self._log.path}: {error}; free the disk or change the card, rows wait")
+        self._set_trouble(
+            f"cannot write {self._log.path}: {error}; free the disk or change the card, rows wait"
+        )
 
     def _set_trouble(self, trouble: str) -> None:
         if trouble != self._trouble:
