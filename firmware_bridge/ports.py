@@ -189,13 +189,16 @@ class PortReader:
 
     def _open(self, link: Link, stop: threading.Event) -> Iterator[Chunk]:
         """Send each opening step and wait for any answer, as long as the step says; go on without one."""
+        answer = b""
         for step in self._opening:
+            if step.unless and answer.startswith(step.unless):
+                continue
             self._outbox.put(step.send)
-            left_s = step.wait_s
-            while left_s > 0 and not stop.is_set():
+            answer, left_s = b"", step.wait_s
+            while not answer and left_s > 0 and not stop.is_set():
                 chunk = self._read(link, min(left_s, WAIT_S))
                 yield chunk
-                left_s = 0 if chunk.data else left_s - WAIT_S
+                answer, left_s = chunk.data, left_s - WAIT_S
 
     def _reads(self, link: Link, stop: threading.Event) -> Iterator[Chunk]:
         """What arrives until `stop`. A chunk without data says that a wait is over."""
