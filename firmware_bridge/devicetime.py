@@ -1,0 +1,144 @@
+"""A device's own clock, mapped onto the session's.
+
+An adapter stamps each frame when it hears it; the bytes arrive later, many frames in one chunk. Its counter
+is therefore the better clock for the distance between frames, and arrival the only one for where they lie in
+the session. This module joins the two. It reads no clock and knows no protocol.
+
+Rule 1: the counter is unwrapped with arrival's help, to the multiple nearest to the time that has passed, so
+        that whole wraps missed on a quiet bus do not matter. Where firmwares differ in where they wrap, the
+        modulus is learned from the stamps seen and from the wraps.
+Rule 2: a frame cannot arrive before it was sent. The smallest difference between arrival and counter seen in
+        the last seconds is the offset; a crystal that is off is followed, as old differences are forgotten.
+Rule 3: what cannot be true is dropped at once in favour of arrival: a counter that fell behind (a reset), or
+        that stands still (firmware which always sends 0).
+Rule 4: times never run backwards and are never later than arrival.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+# Twice this is remembered: a crystal 100 ppm off moves 0.4 ms in it, less than a step of a millisecond stamp.
+WINDOW_US = 2_000_000
+# Later than this against the best seen is no delay on the way (USB latency timers and UART queues hold tens
+# of milliseconds back) but a counter that jumped.
+LATE_US = 100_000
+# A counter that has not moved for this long while frames came is no clock; the coarsest steps are 1 ms.
+STUCK_US = 20_000
+# A jump worth telling: an adapter that restarted, not one that hiccuped.
+JUMP_US = 1_000_000
+# Another modulus must explain a wrap better by this much: far above the jitter of arrival, and far below the
+# 5.5 s between the moduli that matter.
+LEARN_US = 1_000_000
+
+
+class DeviceClock:
+    """Maps stamps in steps of `tick_us` that wrap at one of `moduli` (ascending) to session microseconds."""
+
+    def __init__(self, tick_us: int, moduli: tuple[int, ...], not_before_us: int = 0) -> None:
+        self._tick_us = tick_us
+        self._moduli = moduli
+        self._modulus = moduli[0]
+        self._floor_us = not_before_us
+        self._stamp: int | None = None
+        self._device_us = 0
+        self._arrival_us = 0
+        self._moved_us = 0
+        self._window_from_us = 0
+        self._best_us = 0
+        self._older_us = 0
+        self._jump_us: int | None = None
+
+    @property
+    def modulus(self) -> int:
+        """Where the counter is believed to wrap, in ticks."""
+        return self._modulus
+
+    def take_jump(self) -> int | None:
+        """By how much the counter jumped against the session's clock since this was last asked, if it did."""
+        jump_us, self._jump_us = self._jump_us, None
+        return jump_us
+
+    def session_us(self, stamps: Sequence[int], arrival_us: int) -> list[int]:
+        """The session time of each stamp of one chunk that arrived at `arrival_us`."""
+        if not stamps:
+            return []
+        if (largest := max(stamps)) >= self._modulus:
+            self._modulus = next((m for m in self._moduli if m > largest), self._moduli[-1])
+        tick_us, first, last = self._tick_us, stamps[0], stamps[-1]
+        if self._stamp is None:
+            start_us = first * tick_us
+        else:
+            passed = (arrival_us - self._arrival_us) // tick_us
+            start_us = self._device_us + tick_us * self._ticks(self._stamp, first, passed)
+        in_order = last - first < self._modulus // 2 and sorted(stamps) == list(stamps)
+        if in_order:
+            end_us = start_us + (last - first) * tick_us
+            device_us: list[int] = []
+        else:
+            device_us = self._unwrapped(stamps, start_us)
+            end_us = device_us[-1]
+        offset_us = self._offset(last, end_us, arrival_us)
+        self._stamp, self._device_us, self._arrival_us = last, end_us, arrival_us
+        shift_us = start_us - first * tick_us + offset_us
+        floor_us = self._floor_us
+        self._floor_us = max(floor_us, end_us + offset_us)
+        if in_order and start_us + offset_us >= floor_us:
+            return [stamp * tick_us + shift_us for stamp in stamps]
+        if in_order:
+            return [max(stamp * tick_us + shift_us, floor_us) for stamp in stamps]
+        return self._bounded(device_us, offset_us, floor_us, arrival_us)
+
+    def _ticks(self, before: int, stamp: int, expected: int) -> int:
+        """Ticks from one stamp to the next, about `expected` of them; learns the modulus from a wrap."""
+        ticks = _nearest(stamp - before, self._modulus, expected)
+        margin = LEARN_US // self._tick_us
+        if abs(ticks - expected) > margin and 2 * expected < 3 * self._moduli[0]:
+            for modulus in self._moduli:
+                other = _nearest(stamp - before, modulus, expected)
+                if abs(other - expected) + margin < abs(ticks - expected) and stamp < modulus:
+                    self._modulus, ticks = modulus, other
+        return ticks
+
+    def _unwrapped(self, stamps: Sequence[int], start_us: int) -> list[int]:
+        """A chunk with a wrap, a jump or disorder in it: stamp by stamp."""
+        device_us = [start_us]
+        for before, stamp in pairwise(stamps):
+            device_us.append(device_us[-1] + self._tick_us * self._ticks(before, stamp, 0))
+        return device_us
+
+    def _offset(self, last: int, end_us: int, arrival_us: int) -> int:
+        """What to add to device time: the smallest recent lead of arrival over the device's clock."""
+        lead_us = arrival_us - end_us
+        known_us = min(self._best_us, self._older_us)
+        if self._stamp is None:
+            known_us = lead_us
+        elif abs(lead_us - known_us) > JUMP_US and last != self._stamp:
+            self._jump_us = known_us - lead_us
+        if last != self._stamp:
+            self._moved_us = arrival_us
+        stuck = arrival_us - self._moved_us > STUCK_US
+        age_us = arrival_us - self._window_from_us
+        if self._stamp is None or stuck or lead_us - known_us > LATE_US or age_us > 2 * WINDOW_US:
+            self._older_us = self._best_us = lead_us
+            self._window_from_us = arrival_us
+        elif age_us > WINDOW_US:
+            self._older_us, self._best_us = self._best_us, lead_us
+            self._window_from_us = arrival_us
+        elif lead_us < self._best_us:
+            self._best_us = lead_us
+        return min(self._best_us, self._older_us)
+
+    @staticmethod
+    def _bounded(device_us: list[int], offset_us: int, floor_us: int, arrival_us: int) -> list[int]:
+        times_us = []
+        for at_us in device_us:
+            floor_us = max(floor_us, min(at_us + offset_us, arrival_us))
+            times_us.append(floor_us)
+        return times_us
+
+
+def _nearest(difference: int, modulus: int, expected: int) -> int:
+    """The value congruent to `difference` that is nearest to `expected`."""
+    return difference + modulus * round((expected - difference) / modulus)

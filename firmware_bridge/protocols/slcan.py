@@ -1,0 +1,310 @@
+"""SLCAN, the Lawicel ASCII protocol, in every dialect met so far: the decoder of the stream.
+
+One line is drawn in `slcan_line`, what adapters say besides frames in `slcan_answers`, how they are opened in
+`slcan_opening`. CR ends a line, LF as well in some firmwares, and BEL (07) is an answer by itself.
+
+There is no checksum, so a line must be right to the digit: known kind, possible identifier, exact length. How
+many digits of device time follow the data is settled by the stream itself: a line that differs from those
+before is not believed until the next one agrees with it. Behind a lost CR there is a good frame in a bad line.
+
+Speed: a chunk whose lines are all of one kind and length is decoded by C code alone (`_even`). Other lines go
+one by one through a table of heads (kind, identifier, length) seen before, which the construct fills, and
+what fits no head is looked at slowly. All ways give what the construct gives.
+"""
+
+from __future__ import annotations
+
+import re
+from binascii import unhexlify
+from functools import lru_cache
+from itertools import repeat
+from struct import Struct as Packing
+from typing import Any, NamedTuple
+
+from construct import ConstructError
+
+from firmware_bridge.devicetime import DeviceClock
+from firmware_bridge.protocols.framing import Account, can_frames
+from firmware_bridge.protocols.slcan_answers import BEL, answer
+from firmware_bridge.protocols.slcan_line import HEAD, KINDS, MODULI, TICK_US, encode, parse, report
+from firmware_bridge.protocols.slcan_opening import BAUDS, CLOSING, opening
+from firmware_bridge.records import (
+    EFF_FLAG,
+    ESI_FLAG,
+    EXTENDED_MASK,
+    FD_FLAG,
+    RTR_FLAG,
+    STANDARD_MASK,
+    Batch,
+    CanFrame,
+)
+
+__all__ = ["BAUDS", "CLOSING", "Decoder", "encode", "opening", "parse", "report"]
+
+# The longest line of any firmware is CANable 2.5's description of itself, of up to 250 characters.
+MAX_LINE = 256
+# A bus has tens to a few hundred identifiers; noise must not fill memory.
+MAX_HEADS = 4096
+# Below this many lines the C path's fixed cost is more than it saves.
+EVEN_LINES = 4
+# Makes the length of no line fit while the number of stamp digits is not known.
+NOT_SETTLED = -1_000
+# Starts of a frame that are no hex digits: the only ones that stand out from the data inside a damaged line.
+START = re.compile(rb"[tTrR]")
+# How `struct` calls a stamp of so many digits.
+STAMP_CODES = {0: "", 4: "H", 8: "I"}
+STANDARD_ZEROS = bytes.maketrans(b"t\r", b"00")
+EXTENDED_ZEROS = bytes.maketrans(b"T", b"0")
+
+
+class Head(NamedTuple):
+    """A line's beginning, as the table keeps it."""
+
+    can_id: int
+    start: int
+    """Where the data begins."""
+    size: int
+    """Where the data ends, in characters from the start of the line."""
+    length: int
+    """Bytes of data in the line."""
+    fill: bytes
+    """The data of a remote frame, which the line does not carry."""
+
+
+class Line(NamedTuple):
+    """A line that is a frame."""
+
+    stamp_digits: int
+    can_id: int
+    data: bytes
+    stamp: int
+
+
+class Decoder:
+    """SLCAN bytes to frames. `bus` is the log's number of the adapter's only bus."""
+
+    def __init__(self, bus: int = 0) -> None:
+        self.good = 0
+        self._bus = bus
+        self._account = Account()
+        self._rest = b""
+        self._t_us = self._last_us = 0
+        self._heads: dict[bytes, Head] = {}
+        self._stamp_digits = NOT_SETTLED
+        self._clock: DeviceClock | None = None
+        self._doubt = (NOT_SETTLED, 0)
+        self._damaged_at = -1
+        self._frames: list[CanFrame] = []
+        self._ids: list[int] = []
+        self._datas: list[bytes] = []
+        self._stamps: list[int] = []
+
+    @property
+    def bad(self) -> int:
+        return self._account.bad
+
+    def feed(self, data: bytes, t_us: int) -> Batch:
+        """Decode what arrived at `t_us`. At most one unfinished line is kept."""
+        if b"\n" in data:
+            data = data.replace(b"\r\n", b"\r").replace(b"\n", b"\r")
+        if BEL in data:
+            data = data.replace(BEL, b"\r\a\r")
+        self._t_us = t_us
+        buffer = self._rest + data
+        end = buffer.rfind(b"\r") + 1
+        if end:
+            block = buffer[:end]
+            if not self._even(block):
+                self._lines(block.split(b"\r")[:-1])
+        self._rest = buffer[end:]
+        if len(self._rest) > MAX_LINE:
+            self._reject(self._rest[:-MAX_LINE], "overlong")
+            self._rest = self._rest[-MAX_LINE:]
+        self._finish()
+        if self.good != self._damaged_at:
+            self._account.settle()
+        frames, self._frames = self._frames, []
+        return self._account.batch(frames)
+
+    def _even(self, block: bytes) -> bool:
+        """Decode lines that are all standard or all extended data frames of one length, or none of them."""
+        size = block.find(b"\r") + 1
+        count, left = divmod(len(block), size)
+        kind = block[:1]
+        if left or count < EVEN_LINES or kind not in (b"t", b"T"):
+            return False
+        start = 5 if kind == b"t" else 10
+        length = b"012345678".find(block[start - 1 : start])
+        if length < 0 or size != start + 2 * length + self._stamp_digits + 1:
+            return False
+        same_dlc = block[start - 1 : start] * count == block[start - 1 :: size]
+        if not (same_dlc and block[::size] == kind * count and block[size - 1 :: size] == b"\r" * count):
+            return False
+        if block.count(kind) != count or block.count(b"\r") != count:
+            return False
+        try:
+            columns = _columns(block, kind, length, self._stamp_digits)
+        except ValueError:
+            return False
+        if kind == b"t":
+            heads, datas, *stamps = columns
+            ids = [head >> 4 for head in heads]
+            possible = bool(max(ids) <= STANDARD_MASK)
+        else:
+            tops, heads, datas, *stamps = columns
+            ids = [top << 28 | head >> 4 | EFF_FLAG for top, head in zip(tops, heads, strict=True)]
+            possible = bool(max(tops) <= EXTENDED_MASK >> 28)
+        if possible:
+            self._ids += ids
+            self._datas += datas
+            for column in stamps:
+                self._stamps += column
+        return possible
+
+    def _lines(self, lines: list[bytes]) -> None:
+        """Decode lines one by one: the hot path of mixed traffic. What the table does not know goes aside."""
+        known = self._heads.get
+        add_id, add_data, add_stamp = self._ids.append, self._datas.append, self._stamps.append
+        stamp_digits = self._stamp_digits
+        for line in lines:
+            head = known(line[:5]) or known(line[:10])
+            if head is not None and len(line) == head[2] + stamp_digits:
+                can_id, start, _, length, fill = head
+                try:
+                    raw = unhexlify(line[start:])
+                except ValueError:
+                    self._reject(line + b"\r", "hex")
+                    continue
+                add_id(can_id)
+                add_data(fill or raw[:length])
+                add_stamp(int.from_bytes(raw[length:], "big"))
+            elif line:
+                self._unusual(line)
+                stamp_digits = self._stamp_digits
+                add_id, add_data, add_stamp = self._ids.append, self._datas.append, self._stamps.append
+
+    def _unusual(self, line: bytes) -> None:
+        """No frame of the table and the usual length: a new identifier, an answer, another mode, or damage."""
+        frame = self._frame(line) or self._frame(line.lstrip(b"zZ"))  # z: acknowledged, or sent and echoed
+        if frame is not None:
+            if not self._believe(frame):
+                self._reject(line + b"\r", "length")
+        elif (said := answer(line)) is not None:
+            kind, detail = said
+            if kind:
+                self._account.notice(self._t_us, kind, **detail)
+        else:
+            self._damaged(line)
+
+    def _damaged(self, line: bytes) -> None:
+        """Look for a good frame at the end of a damaged line, behind a CR that was lost."""
+        for match in START.finditer(line, 1):
+            second = self._frame(line[match.start() :])
+            if second is not None and second.stamp_digits == self._stamp_digits:
+                first = self._frame(line[: match.start()])
+                if first is None or not self._believe(first):
+                    self._reject(line[: match.start()], "hex" if START.match(line) else "noise")
+                self._believe(second)
+                return
+        self._reject(line + b"\r", "length" if line[:1] in KINDS else "noise")
+
+    def _frame(self, line: bytes) -> Line | None:
+        """The frame that a line is, however many stamp digits it has."""
+        head = self._head(line)
+        if head is None:
+            return None
+        can_id, start, size, length, fill = head
+        digits = len(line) - size
+        if can_id & FD_FLAG and digits % 2 and line[-1:] in (b"0", b"1", b"S"):
+            can_id |= 0 if line[-1:] == b"0" else ESI_FLAG
+            line, digits = line[:-1], digits - 1
+        if digits - 2 * len(fill) == max(
+            self._stamp_digits, 0
+        ):  # stock canable2 sends data with a remote frame
+            start, digits = start + 2 * len(fill), digits - 2 * len(fill)
+        if digits not in STAMP_CODES:
+            return None
+        try:
+            raw = unhexlify(line[start:])
+        except ValueError:
+            return None
+        return Line(digits, can_id, fill or raw[:length], int.from_bytes(raw[length:], "big"))
+
+    def _head(self, line: bytes) -> Head | None:
+        """The head of a line from the table, or by the construct into the table."""
+        start = 10 if KINDS.get(line[:1], 0) & EFF_FLAG else 5
+        head = self._heads.get(line[:start])
+        if head is None:
+            try:
+                fields = HEAD.parse(line[:start])
+            except (ConstructError, ValueError):
+                return None
+            fill = bytes(fields.dlc) if fields.flags & RTR_FLAG else b""
+            head = Head(fields.number | fields.flags, start, start + 2 * fields.length, fields.length, fill)
+            if len(self._heads) >= MAX_HEADS:
+                self._heads.clear()
+            self._heads[line[:start]] = head
+        return head
+
+    def _believe(self, frame: Line) -> bool:
+        """Take a frame, unless the length of its stamp is news that the line before it did not bring, too."""
+        if frame.stamp_digits != self._stamp_digits:
+            count = self.good + len(self._ids)
+            if self._stamp_digits != NOT_SETTLED and self._doubt != (frame.stamp_digits, count):
+                self._doubt = (frame.stamp_digits, count)
+                return False
+            self._settle_on(frame.stamp_digits)
+        self._ids.append(frame.can_id)
+        self._datas.append(frame.data)
+        self._stamps.append(frame.stamp)
+        return True
+
+    def _settle_on(self, stamp_digits: int) -> None:
+        """The stream changed to another kind of stamp: finish the frames so far with the clock they had."""
+        self._finish()
+        self._stamp_digits = stamp_digits
+        self._clock = None
+        if stamp_digits:
+            self._clock = DeviceClock(TICK_US[stamp_digits], MODULI[stamp_digits], self._last_us)
+
+    def _finish(self) -> None:
+        """Turn the columns into frames."""
+        if not self._ids:
+            return
+        if self._clock is None:
+            times_us = [self._t_us] * len(self._ids)
+        else:
+            times_us = self._clock.session_us(self._stamps, self._t_us)
+            if (jump_us := self._clock.take_jump()) is not None:
+                self._account.notice(self._t_us, "device_clock", jump_ms=jump_us // 1000)
+        self._last_us = times_us[-1]
+        self.good += len(self._ids)
+        self._frames += can_frames(times_us, repeat(self._bus), self._ids, self._datas)
+        self._ids, self._datas, self._stamps = [], [], []
+
+    def _reject(self, data: bytes, reason: str) -> None:
+        count = self.good + len(self._ids)
+        if count != self._damaged_at:
+            self._account.settle()
+            self._damaged_at = count
+        self._account.reject(data, reason, self._t_us)
+
+
+@lru_cache(maxsize=64)
+def _packing(kind: bytes, length: int, stamp_digits: int) -> Packing:
+    head = "H" if kind == b"t" else "BI"
+    return Packing(f">{head}{length}s{STAMP_CODES[stamp_digits]}x")
+
+
+def _columns(block: bytes, kind: bytes, length: int, stamp_digits: int) -> tuple[tuple[Any, ...], ...]:
+    """The lines' fields, unpacked all at once; ValueError if anything is no hex digit.
+
+    The letter and the CR become zeros, which puts the digits of every line on byte boundaries: a standard
+    line has an odd number of them before its data, so the first letter is cut off and each CR shares a byte
+    with the next line's letter; an extended line has an even number, and its CR takes a byte of its own.
+    """
+    if kind == b"t":
+        digits = block[1:].translate(STANDARD_ZEROS) + b"0"
+    else:
+        digits = block.replace(b"\r", b"00").translate(EXTENDED_ZEROS)
+    return tuple(zip(*_packing(kind, length, stamp_digits).iter_unpack(unhexlify(digits)), strict=True))
