@@ -151,8 +151,9 @@ class PortReader:
         samples = []
         for baud in self._bauds:
             link.set_rate(baud)
+            opening = list(self._open(link, stop))  # all of it, even where an adapter left open talks already
             trial, chunks = RateTrial(self._protocol.decoder(0), self._clock_us()), []
-            for chunk in chain(self._open(link, stop), self._reads(link, stop)):
+            for chunk in chain(opening, self._reads(link, stop)):
                 chunks.append(chunk)
                 trial.feed(chunk.data, chunk.t_us)
                 if trial.verdict(chunk.t_us) is not None:

@@ -1,0 +1,138 @@
+"""F9: a USB device is unplugged and comes back, perhaps under another name. The other source never notices.
+
+On real ptys: closing the far end is to the kernel what pulling the plug is, a hang-up of the terminal.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import struct
+import threading
+from pathlib import Path
+
+import pytest
+
+from firmware_bridge.ports import Chunk, LinkChange, PortReader
+from firmware_bridge.protocols import protocol
+from tests.firmware_bridge.devices import (
+    Said,
+    clock_us,
+    eventually,
+    plug,
+    pty,
+    running,
+    sentence,
+    talking,
+)
+
+NMEA, SLCAN = protocol("nmea"), protocol("slcan")
+# linux/tty ioctls that Python's termios does not name (asm-generic/ioctls.h): a master's number, its lock.
+TIOCGPTN, TIOCSPTLCK = 0x8004_5430, 0x4004_5431
+FRAME = b"t%03X8DEADBEEF01234567\r"
+
+
+def reader(name: str, url: str | Path, said: Said) -> PortReader:
+    return PortReader(
+        name, str(url), 115200, NMEA if name == "gps" else SLCAN, clock_us=clock_us(), sink=said
+    )
+
+
+def test_back_under_another_name_while_the_other_source_goes_on(tmp_path: Path) -> None:
+    said, link = Said(), tmp_path / "stagelog-gps"
+    frames = b"".join(FRAME % (number & 0x7FF) for number in range(30_000))
+    fed = threading.Event()
+    with pty() as first, pty() as second, pty() as adapter:
+        plug(link, first)
+        assert first.name != second.name
+
+        def bus(stop: threading.Event) -> None:
+            for start in range(0, len(frames), 2200):
+                adapter.send(frames[start : start + 2200])
+                stop.wait(0.002)
+            fed.set()
+
+        with running(reader("gps", link, said), reader("engine", adapter.name, said)):
+            said.await_state("open", "gps")
+            said.await_state("open", "engine")
+            with talking(bus):
+                first.send(sentence(1))
+                eventually(lambda: said.data("gps") == sentence(1))
+                first.hang_up()
+                said.await_state("lost", "gps")
+                eventually(lambda: "missing" in said.states("gps") or said.states("gps").count("lost") > 1)
+                plug(link, second)
+                said.await_state("open", "gps", times=2)
+                second.send(sentence(2))
+                eventually(lambda: said.data("gps") == sentence(1) + sentence(2))
+                eventually(fed.is_set, "the bus spoke all the while")
+            eventually(lambda: len(said.data("engine")) == len(frames), "every frame")
+    assert said.data("engine") == frames
+    assert said.states("engine") == ["opening", "open"]
+
+
+def test_the_gap_is_an_event_between_the_bytes(tmp_path: Path) -> None:
+    said, link = Said(), tmp_path / "stagelog-gps"
+    with pty() as first, pty() as second:
+        plug(link, first)
+        with running(reader("gps", link, said)):
+            said.await_state("open")
+            first.send(sentence(1))
+            eventually(lambda: bool(said.data()))
+            plug(link, second)
+            first.hang_up()
+            said.await_state("open", times=2)
+            second.send(sentence(2))
+            eventually(lambda: said.data().endswith(sentence(2)))
+    order = ["bytes" if isinstance(item, Chunk) else item.state for item in said.items]
+    lost = order.index("lost")
+    assert "bytes" in order[:lost]
+    assert order[lost + 1] == "open"
+    assert set(order[lost + 2 :]) == {"bytes"}
+    change = said.items[lost]
+    assert isinstance(change, LinkChange)
+    assert change.detail.startswith(f"{link}: hung up; ")
+
+
+@pytest.mark.parametrize("times", [5])
+def test_a_loose_plug_is_reopened_for_ever(tmp_path: Path, times: int) -> None:
+    said, link = Said(), tmp_path / "stagelog-gps"
+    with running(reader("gps", link, said)):
+        for number in range(times):
+            with pty() as device:
+                plug(link, device)
+                said.await_state("open", times=number + 1)
+                device.send(sentence(number))
+                eventually(lambda number=number: said.data().endswith(sentence(number)))
+    assert said.data() == b"".join(map(sentence, range(times)))
+
+
+def test_eio_ends_a_session_and_the_next_one_begins() -> None:
+    """Reading a pty's master after its slave has gone is EIO, as from a dying USB adapter.
+
+    /dev/ptmx makes a fresh pair each time it is opened; the test finds the reader's half among its own files.
+    """
+    said = Said()
+    with running(reader("gps", "/dev/ptmx", said)):
+        for number in range(2):
+            said.await_state("open", times=number + 1)
+            slave = os.open(_slave_of_the_reader(), os.O_RDWR | os.O_NOCTTY)
+            os.write(slave, sentence(number))
+            eventually(lambda number=number: said.data().find(sentence(number)[:-2]) >= 0)
+            os.close(slave)
+            lost = said.await_state("lost", times=number + 1)
+            assert "Input/output error" in lost.detail
+
+
+def _slave_of_the_reader() -> str:
+    """The name of the only slave whose master, not used by this test itself, is open in this process."""
+    for entry in Path("/proc/self/fd").iterdir():
+        try:
+            if not entry.readlink().name.endswith("ptmx"):
+                continue
+            number = struct.unpack("i", fcntl.ioctl(int(entry.name), TIOCGPTN, bytes(4)))[0]
+            fcntl.ioctl(int(entry.name), TIOCSPTLCK, struct.pack("i", 0))
+        except FileNotFoundError:
+            continue
+        return f"/dev/pts/{number}"
+    raise AssertionError("the reader holds no master")

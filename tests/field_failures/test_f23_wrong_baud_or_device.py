@@ -1,0 +1,213 @@
+"""F23, the bridge's half: a wrong baud rate, silence, or a cable to the wrong device is said in words.
+
+A pty enforces no baud rate, so the device of these tests does: it looks at the rate that the reader has set,
+and when that is not its own, what it sends is noise, as it is on a wire. The clock of these sessions runs
+fast, so that thresholds of seconds pass in a fraction.
+"""
+
+from __future__ import annotations
+
+import random
+import termios
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from firmware_bridge.ports import Chunk, PortReader
+from firmware_bridge.protocols import Decoder, Protocol, Step, protocol
+from firmware_bridge.records import CanFrame
+from tests.firmware_bridge.devices import (
+    Pty,
+    Said,
+    clock_us,
+    eventually,
+    pty,
+    running,
+    sentence,
+    talking,
+)
+
+NMEA, SLCAN = protocol("nmea"), protocol("slcan")
+FAST = 10
+"""How many seconds of the session pass in one of the test."""
+
+
+class Talker:
+    """A device that says `line(n)`, a hundred times a second, at `baud`."""
+
+    def __init__(self, device: Pty, baud: int, line: Callable[[int], bytes]) -> None:
+        self.device, self.baud, self.line = device, baud, line
+        self._noise = random.Random(23)
+
+    def talk(self, stop: threading.Event) -> None:
+        number = 0
+        while not stop.wait(0.01):
+            right = self.device.speed == getattr(termios, f"B{self.baud}")
+            data = self.line(number) if right else self._noise.randbytes(len(self.line(number)))
+            number += right
+            self.device.send(data)
+
+
+def frame(number: int) -> bytes:
+    assert SLCAN.report is not None
+    return SLCAN.report(CanFrame(0, 0, number & 0x7FF, bytes(8)))
+
+
+@contextmanager
+def decoding(said: Said, *readers: tuple[PortReader, Protocol]) -> Iterator[list[Decoder]]:
+    """The main thread's part: decode what the readers deliver, and tell them how that goes."""
+    decoders = {reader.name: what.decoder(0) for reader, what in readers}
+
+    def body(stop: threading.Event) -> None:
+        done = 0
+        while not stop.wait(0.01):
+            for item in said.items[done:]:
+                done += 1
+                if isinstance(item, Chunk):
+                    decoders[item.port].feed(item.data, item.t_us)
+            for reader, _ in readers:
+                reader.judge(decoders[reader.name].good, decoders[reader.name].bad)
+
+    with talking(body):
+        yield list(decoders.values())
+
+
+def auto(device: Pty, said: Said, what: Protocol = NMEA, **more: object) -> PortReader:
+    return PortReader("port", device.name, "auto", what, clock_us=clock_us(FAST), sink=said, **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("baud", [4800, 9600, 38400, 230400])
+def test_auto_finds_the_rate_and_delivers_no_noise(baud: int) -> None:
+    said = Said()
+    with pty() as device, talking(Talker(device, baud, sentence).talk), running(auto(device, said)):
+        opened = said.await_state("open", "port")
+        eventually(lambda: len(said.data("port")) > 2000)
+    assert opened.detail == f"{baud} baud"
+    decoder = NMEA.decoder(0)
+    decoder.feed(said.data("port"), 0)
+    assert decoder.good > 20
+    assert decoder.bad <= 1, "at most the first sentence is torn"
+
+
+def test_auto_follows_a_receiver_that_changes_its_rate() -> None:
+    said = Said()
+    with pty() as device:
+        talker, reader = Talker(device, 9600, sentence), auto(device, said)
+        with talking(talker.talk), running(reader), decoding(said, (reader, NMEA)) as [decoder]:
+            assert said.await_state("open", "port").detail == "9600 baud"
+            talker.baud = 38400
+            assert "9600 baud any more" in said.await_state("wrong_baud", "port").detail
+            assert said.await_state("open", "port", times=2).detail == "38400 baud"
+            good = decoder.good
+            eventually(lambda: decoder.good > good + 20)
+
+
+def test_auto_tries_the_rate_first_that_held_last() -> None:
+    """A receiver at the last of the rates is found at once after it was unplugged."""
+    said = Said()
+    with pty() as device:
+        seen: set[int] = set()
+        talker = Talker(device, NMEA.bauds[-1], sentence)
+
+        def watch(stop: threading.Event) -> None:
+            while not stop.wait(0.0005):
+                seen.add(device.speed)
+
+        with talking(talker.talk), talking(watch):
+            reader = auto(device, said)
+            with running(reader):
+                said.await_state("open", "port")
+            assert len(seen) > 1, "others were tried before"
+            seen.clear()
+            with running(reader):
+                said.await_state("open", "port", times=2)
+        assert seen == {getattr(termios, f"B{NMEA.bauds[-1]}")}
+
+
+def test_auto_sends_the_whole_opening_to_an_adapter_that_talks_already() -> None:
+    """One that was left open by a power cut: frames hold before it was told the bit rate."""
+    said = Said()
+    steps = (Step(b"C\r", 0.01), Step(b"S6\r", 0.01), Step(b"O\r", 0.01))
+    with pty() as device, talking(Talker(device, SLCAN.bauds[0], lambda number: frame(number) * 20).talk):
+        with running(auto(device, said, SLCAN, opening=steps)):
+            said.await_state("open", "port")
+        assert device.received() == b"C\rS6\rO\r" + SLCAN.closing
+
+
+def test_auto_on_a_silent_line_says_so_and_finds_the_rate_when_the_device_wakes() -> None:
+    said = Said()
+    with pty() as device, running(auto(device, said)):
+        silent = said.await_state("silent", "port")
+        assert all(str(baud) in silent.detail for baud in NMEA.bauds)
+        with talking(Talker(device, 4800, sentence).talk):
+            assert said.await_state("open", "port").detail == "4800 baud"
+
+
+def test_auto_on_something_else_says_what_it_looks_like() -> None:
+    said = Said()
+    with pty() as device:
+        reader = auto(device, said, neighbours={"slcan": "engine"})
+        with talking(Talker(device, 115200, frame).talk), running(reader):
+            change = said.await_state("no_protocol", "port")
+    assert change.detail == (
+        "this looks like slcan at 115200 baud, not NMEA: the cables of engine and port may be swapped"
+    )
+    assert not said.data("port"), "nothing of it fills the disk"
+
+
+def test_a_wrong_fixed_rate_says_so_and_heals() -> None:
+    said = Said()
+    with pty() as device:
+        talker = Talker(device, 38400, sentence)
+        reader = PortReader("port", device.name, 4800, NMEA, clock_us=clock_us(FAST), sink=said)
+        with talking(talker.talk), running(reader), decoding(said, (reader, NMEA)):
+            change = said.await_state("wrong_baud", "port")
+            talker.baud = 4800
+            said.await_state("open", "port", times=2)
+    assert change.detail == 'bytes arrive but no NMEA checksum holds at 4800 baud: try baud = "auto"'
+    assert said.states("port") == ["opening", "open", "wrong_baud", "open"], "one session, each said once"
+
+
+def test_swapped_cables_are_named_on_both_ports() -> None:
+    said, clock = Said(), clock_us(FAST)
+    with pty() as gps_socket, pty() as can_socket:
+        gps = PortReader(
+            "gps", gps_socket.name, 115200, NMEA, clock_us=clock, sink=said, neighbours={"slcan": "engine"}
+        )
+        engine = PortReader(
+            "engine", can_socket.name, 115200, SLCAN, clock_us=clock, sink=said, neighbours={"nmea": "gps"}
+        )
+        with (
+            talking(Talker(gps_socket, 115200, frame).talk),
+            talking(Talker(can_socket, 115200, sentence).talk),
+            running(gps, engine),
+            decoding(said, (gps, NMEA), (engine, SLCAN)),
+        ):
+            at_gps = said.await_state("no_protocol", "gps").detail
+            at_engine = said.await_state("no_protocol", "engine").detail
+    assert at_gps.endswith("not NMEA: the cables of engine and gps may be swapped")
+    assert at_engine.endswith("not slcan: the cables of gps and engine may be swapped")
+
+
+def test_silence_is_said_and_ends_with_the_first_bytes() -> None:
+    said = Said()
+    with pty() as device:
+        reader = PortReader("port", device.name, 9600, NMEA, clock_us=clock_us(FAST), sink=said)
+        with running(reader):
+            change = said.await_state("silent", "port")
+            assert change.t_us >= 5_000_000
+            device.send(sentence(1))
+            said.await_state("open", "port", times=2)
+    assert change.detail == ("open, but no bytes at 9600 baud: check power and wiring, or the bus is asleep")
+
+
+def test_a_recorder_that_does_not_judge_is_told_nothing() -> None:
+    """While decoding is stalled the counters stand still: that is no reason to blame the cable."""
+    said = Said()
+    with pty() as device:
+        reader = PortReader("port", device.name, 9600, NMEA, clock_us=clock_us(FAST), sink=said)
+        with talking(Talker(device, 9600, sentence).talk), running(reader):
+            eventually(lambda: bool(said.chunks("port")) and said.chunks("port")[-1].t_us > 15_000_000)
+    assert said.states("port") == ["opening", "open"]
