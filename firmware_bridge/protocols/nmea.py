@@ -48,6 +48,7 @@ _BEGUN = re.compile(rb"[$!]%b{0,%d}+(\*[0-9A-Fa-f]{0,2})?" % (_BODY, MAX_BODY))
 _COMMENT = re.compile(rb"#[ \t][^\n]{0,%d}" % MAX_BODY)
 _NOISE_END = re.compile(rb"[$!\r\n]")
 _LINE_END = re.compile(rb"[\r\n]+")
+_HEX_PAIR = re.compile(rb"[0-9A-Fa-f]{2}")
 _BODY_WHOLE = re.compile(rb"%b{%d,%d}" % (_BODY, MIN_BODY, MAX_BODY))
 
 LAYOUT: Final = Struct(
@@ -58,7 +59,11 @@ LAYOUT: Final = Struct(
     ),
     "checksum"
     / Checksum(
-        ExprAdapter(Bytes(2), lambda digits, _: int(digits, 16), lambda number, _: b"%02X" % number),
+        ExprAdapter(
+            ExprValidator(Bytes(2), lambda digits, _: _HEX_PAIR.fullmatch(digits) is not None),
+            lambda digits, _: int(digits, 16),
+            lambda number, _: b"%02X" % number,
+        ),
         lambda body: reduce(xor, body),
         this.body,
     ),
