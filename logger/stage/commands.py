@@ -1,0 +1,117 @@
+"""What the crew may say, as typed values out of loose JSON: names and arguments are checked before anything moves.
+
+    start_section   {index?}            the section waited for, the next, or that of an index (from 0)
+    finish_section  {}
+    undo            {}
+    schedule_start  {utc}               "08:15", "08:15:30", a whole ISO 8601 time, or null to take it away
+    adjust_distance {metres, trip?}     moves the section's distance, or that of trip 1 or 2
+    set_distance    {km, trip?}
+    reset_trip      {trip}
+    mark            {note?}             a moment worth finding again
+    acknowledge     {name?}             one alarm, or all
+
+Every mistake is a ValueError of one line that a crew can read.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from logger.stage.trips import TRIPS
+from logger.tomlwords import nearest
+
+MAX_M = 5_000_000.0
+"""No stage is 5,000 km long, the longest that an itinerary may say."""
+MAX_NOTE_CHARS = 200
+_ARGUMENTS: dict[str, tuple[frozenset[str], frozenset[str]]] = {  # needed, and allowed besides
+    "start_section": (frozenset(), frozenset({"index"})),
+    "finish_section": (frozenset(), frozenset()),
+    "undo": (frozenset(), frozenset()),
+    "schedule_start": (frozenset({"utc"}), frozenset()),
+    "adjust_distance": (frozenset({"metres"}), frozenset({"trip"})),
+    "set_distance": (frozenset({"km"}), frozenset({"trip"})),
+    "reset_trip": (frozenset({"trip"}), frozenset()),
+    "mark": (frozenset(), frozenset({"note"})),
+    "acknowledge": (frozenset(), frozenset({"name"})),
+}
+COMMANDS = tuple(_ARGUMENTS)
+
+
+class Order(NamedTuple):
+    """A checked command: `number` is a section, a trip (0 or 1) or None; `metres` and `text` as it needs them."""
+
+    name: str
+    number: int | None = None
+    metres: float = 0.0
+    text: str | None = None
+
+
+def order(name: str, arguments: Mapping[str, Any]) -> Order:
+    """The checked command. Raises ValueError."""
+    if name not in _ARGUMENTS:
+        raise ValueError(f'"{name[:40]}" is no command; {nearest(name[:40], COMMANDS)}')
+    needed, optional = _ARGUMENTS[name]
+    for unknown in sorted(arguments.keys() - needed - optional):
+        raise ValueError(f'{name}: "{unknown[:40]}" is no argument of it')
+    for missing in sorted(needed - arguments.keys()):
+        raise ValueError(f'{name}: "{missing}" is missing')
+    trip = arguments.get("trip")
+    number = None if trip is None else _whole(name, "trip", trip, 1, TRIPS) - 1
+    match name:
+        case "start_section":
+            index = arguments.get("index")
+            return Order(name, None if index is None else _whole(name, "index", index, 0, 1000))
+        case "adjust_distance":
+            return Order(name, number, _number(name, "metres", arguments["metres"], -MAX_M))
+        case "set_distance":
+            return Order(name, number, 1000 * _number(name, "km", arguments["km"], 0, MAX_M / 1000))
+        case "reset_trip" if number is None:
+            raise ValueError(f"{name}: trip must be a whole number from 1 to {TRIPS}")
+        case "schedule_start" | "mark" | "acknowledge":
+            key = {"schedule_start": "utc", "mark": "note", "acknowledge": "name"}[name]
+            return Order(name, text=_text(name, key, arguments.get(key)))
+    return Order(name, number)
+
+
+def start_utc_us(text: str, now_utc_us: int) -> int:
+    """The UTC of a start as the crew writes it; a bare time of day is the one nearest to now. Raises ValueError."""
+    now = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=now_utc_us)
+    if re.fullmatch(r"\d{1,2}:\d{2}(:\d{2})?", text):
+        hour, minute, second = (*map(int, text.split(":")), 0)[:3]
+        if hour > 23 or minute > 59 or second > 59:
+            raise ValueError(f'"{text}" is no time of day')
+        day = now.replace(hour=hour, minute=minute, second=second, microsecond=0)
+        due = min((day + timedelta(days=days) for days in (-1, 0, 1)), key=lambda due: abs(due - now))
+    else:
+        try:
+            due = datetime.fromisoformat(text)
+        except ValueError:
+            raise ValueError(
+                f'"{text[:40]}" is no time: write 08:15, 08:15:30 or 2026-01-15T08:15:00Z'
+            ) from None
+        due = due.astimezone(UTC) if due.tzinfo else due.replace(tzinfo=UTC)
+    if abs(due - now) > timedelta(days=2):
+        raise ValueError(f'"{text}" is more than two days from now')
+    return (due - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1)
+
+
+def _whole(name: str, key: str, value: Any, least: int, most: int) -> int:
+    if type(value) is not int or not least <= value <= most:
+        raise ValueError(f"{name}: {key} must be a whole number from {least} to {most}")
+    return value
+
+
+def _number(name: str, key: str, value: Any, least: float, most: float = MAX_M) -> float:
+    if type(value) not in (int, float) or not math.isfinite(value) or not least <= value <= most:
+        raise ValueError(f"{name}: {key} must be a number from {least:.0f} to {most:.0f}")
+    return float(value)
+
+
+def _text(name: str, key: str, value: Any) -> str | None:
+    if value is not None and (not isinstance(value, str) or len(value) > MAX_NOTE_CHARS):
+        raise ValueError(f"{name}: {key} must be text of at most {MAX_NOTE_CHARS} characters")
+    return value

@@ -1,0 +1,95 @@
+"""A section of the itinerary in the shape the drive needs: marks in order, zones, and where it begins and ends.
+
+A mark is a waypoint with its defaults filled in, in metres. A section that names no end (no `ass`, no last
+`tc`) gets a mark of its own at its length, so that everything works from kilometres alone.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from logger.stage.itinerary import WAYPOINT_KINDS, Opening, Section
+
+END = "end"
+"""The kind of a mark that stands at a section's length because no waypoint ends it."""
+_STARTS = {"selective": "dss", "neutralisation": "dn", "transfer": "dt"}
+_ENDS = {"selective": "ass", "neutralisation": "fn", "transfer": "ft", "liaison": "tc"}
+CONTROLS = frozenset({"dss", "ass", "cp", "tc"})
+"""Where officials write times."""
+SPLITS = frozenset({"cp", "ass"})
+
+
+class Mark(NamedTuple):
+    """A waypoint. `metres` from the section's start by the roadbook; `open_m` 0 when nearness opens nothing."""
+
+    order: int
+    kind: str
+    name: str
+    metres: float
+    position: tuple[float, float] | None
+    opening: Opening
+    open_m: float
+    clear_m: float
+    pause_us: int | None
+
+    @property
+    def label(self) -> str:
+        """Its name, or its kind and kilometre."""
+        return self.name or f"{self.kind.upper()} {self.metres / 1000:.2f}"
+
+
+class Zone(NamedTuple):
+    """A speed control zone."""
+
+    begin: Mark
+    end: Mark
+    kmh: float
+
+
+class Course:
+    """One section. `start` is the mark that starts it, if it has one; `end` the index of the mark that ends it."""
+
+    def __init__(self, section: Section) -> None:
+        self.section = section
+        self.length_m = section.length_km * 1000
+        marks = [
+            Mark(
+                index,
+                point.kind,
+                point.name,
+                point.km * 1000,
+                point.position,
+                WAYPOINT_KINDS[point.kind].opening,
+                point.opening_m or 0.0,
+                point.clearing_m,
+                None if point.time_s is None else round(point.time_s * 1e6),
+            )
+            for index, point in enumerate(section.waypoints)
+        ]
+        ends = [mark.order for mark in marks if mark.kind == _ENDS[section.kind]]
+        if section.kind == "liaison" and ends and ends[-1] != len(marks) - 1:
+            ends = []  # a time control on the way ends nothing
+        if not ends:
+            ends = [len(marks)]
+            marks.append(Mark(ends[0], END, "", self.length_m, None, "never", 0.0, 0.0, None))
+        self.marks = tuple(marks)
+        self.end = ends[-1]
+        first = marks[0]
+        self.start = first if first.kind == _STARTS.get(section.kind) and first.order != self.end else None
+        self.target_us = None if section.target_min is None else round(section.target_min * 60e6)
+        self.zones = tuple(self._zones(section))
+
+    @property
+    def timed(self) -> bool:
+        """Whether its time counts for the result."""
+        return self.section.kind == "selective"
+
+    def _zones(self, section: Section) -> list[Zone]:
+        zones = []
+        for mark, point in zip(self.marks, section.waypoints, strict=False):
+            if mark.kind == "dz" and point.speed_kmh is not None:
+                last = next(
+                    (after for after in self.marks[mark.order + 1 :] if after.kind == "fz"), self.marks[-1]
+                )
+                zones.append(Zone(mark, last, point.speed_kmh))
+        return zones

@@ -1,0 +1,303 @@
+"""The live computation of a drive: values in, live state out. Recorder, replay, simulation and review run this.
+
+It wires the parts together and knows their order, not their work: the clock turns every time into drive time,
+the odometer makes legs of fixes and wheel speeds, each leg goes through progress, then limits; a tick looks
+at the clock and the alarms. No clock is read and nothing is opened here: the same inputs give the same state,
+the same events and the same rows, and nothing that comes in as data raises.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from firmware_bridge.records import Fix, Reading
+from logger.stage import commands
+from logger.stage.alarms import AlarmRule, Alarms, Change, Raised
+from logger.stage.course import Course
+from logger.stage.itinerary import Itinerary
+from logger.stage.limits import KMH, Limit, Limits, Over
+from logger.stage.odometer import OBD, TOP_MPS, WHEEL, Leg, Odometer, OdometerState
+from logger.stage.progress import Progress
+from logger.stage.resume import pack, unpack
+from logger.stage.rules import Rules
+from logger.stage.snapshot import snapshot
+from logger.stage.steps import ProgressState, Step
+from logger.stage.timing import ClockState, DriveClock
+from logger.stage.trips import TRIPS, Trip
+
+STATE_VERSION = 1
+READING_EXPIRED_US = 5_000_000
+"""A reading as old as this is not known any more."""
+GPS_START_US = 60_000_000
+"""A receiver that has just been switched on may take so long before its silence is worth an alarm."""
+MAX_EVENTS = 10_000
+"""Events that wait to be taken; beyond it something has stopped taking them and the oldest go."""
+WHEEL_CHANNELS = {"wheel_kmh": WHEEL, "speed_kmh": OBD}
+"""Channels that tell the speed, the better first."""
+
+
+class Event(NamedTuple):
+    """A row of the event table."""
+
+    t_us: int
+    kind: str
+    detail: Mapping[str, Any]
+
+
+class ProgressRow(NamedTuple):
+    """A row of the progress table: what the crew saw."""
+
+    t_us: int
+    section: int | None
+    distance_m: float
+    elapsed_s: float | None
+    average_mps: float | None
+    limit_kmh: float | None
+    speed_mps: float | None
+
+
+class Saved(NamedTuple):
+    """Everything that goes on after a power cut, in the order of its parts."""
+
+    version: int
+    clock: ClockState
+    odometer: OdometerState
+    progress: ProgressState
+    trips: tuple[Trip, ...]
+    alarms: tuple[Raised, ...]
+    over: Over | None
+
+
+class LiveStage:
+    """One car's stage, live. Without an itinerary speed, distance, trips and alarms still work."""
+
+    def __init__(
+        self,
+        itinerary: Itinerary | None,
+        rules: Rules,
+        alarms: Sequence[AlarmRule] = (),
+        *,
+        class_name: str | None = None,
+        reset_at_marks: bool = True,
+    ) -> None:
+        self.itinerary = itinerary
+        self.clock = DriveClock()
+        self.odometer = Odometer()
+        self.alarms = Alarms(alarms)
+        self.trips: tuple[Trip, ...] = (Trip(),) * TRIPS
+        self.engine: dict[str, Reading] = {}
+        self.last_fix: Fix | None = None
+        self.rules = rules
+        courses = tuple(Course(section) for section in itinerary.sections) if itinerary else ()
+        self.progress = Progress(courses, self.odometer, self._emit, reset_at_marks=reset_at_marks)
+        stage_kmh = itinerary.stage.max_speed_kmh if itinerary else None
+        fixed = {"class": rules.class_limit_kmh(class_name), "stage": stage_kmh}
+        self.limits = Limits(rules.speed, fixed, self._emit)
+        self._events: list[Event] = []
+        self._health: dict[str, float] = {}
+        self._located_t_us: int | None = None
+        self._ticked_us: int | None = None
+
+    def fix(self, fix: Fix) -> None:
+        """Take what the receiver said of one epoch."""
+        utc_us = fix.utc_us if fix.date_ok and fix.lat is not None else None
+        at_us = self.clock.fix_us(fix.t_us, utc_us)
+        self.last_fix = fix
+        if fix.lat is None or fix.lon is None or not (abs(fix.lat) <= 90 and math.isfinite(fix.lon)):
+            return
+        self._located_t_us = fix.t_us
+        self._follow(self.odometer.fix(at_us, fix.lat, fix.lon, fix.speed_mps))
+
+    def readings(self, readings: Iterable[Reading]) -> None:
+        """Take engine readings; those of a wheel or OBD speed go into the odometer as well."""
+        for reading in readings:
+            if not math.isfinite(reading.value):
+                continue
+            name = reading.channel.name
+            self.engine[name] = reading
+            source = WHEEL_CHANNELS.get(name)
+            if source is not None and 0 <= reading.value <= TOP_MPS * KMH:
+                at_us = self.clock.moment_us(reading.t_us)
+                self._follow(self.odometer.wheel(at_us, reading.value / KMH, source))
+
+    def health(self, name: str, value: float | None) -> None:
+        """Tell a value of the recorder that alarms may ask for, such as `can_age_s`; None if it is not known."""
+        if value is None:
+            self._health.pop(name, None)
+        else:
+            self._health[name] = value
+
+    def tick(self, t_us: int) -> None:
+        """Time has come to `t_us`: a due start, alarms."""
+        now_us = self.clock.now_us(t_us)
+        self._due(now_us)
+        for change in self.alarms.tick(now_us, self.values(t_us)):
+            self._alarm(now_us, change)
+
+    def command(self, t_us: int, name: str, arguments: Mapping[str, Any]) -> None:
+        """Do what the crew says. Raises ValueError, one line, if it is wrong or cannot be done now."""
+        order = commands.order(name, arguments)
+        now_us = self.clock.now_us(t_us)
+        self._obey(order, now_us)
+        self._emit(now_us, "command", {"name": name, "arguments": dict(arguments)})
+
+    def take_events(self) -> list[Event]:
+        """The events since the last call, as they became known; they are the caller's now."""
+        events, self._events = self._events, []
+        return events
+
+    @property
+    def due_us(self) -> int | None:
+        """When, in drive time, the next section starts because the crew or a neutralisation says so."""
+        run = self.progress.run
+        return run.due_us if run.due_utc_us is None else self.clock.of_utc(run.due_utc_us)
+
+    @property
+    def planned_us(self) -> int | None:
+        """When, in drive time, the next section should start by the itinerary."""
+        courses, following = self.progress.courses, self.progress.following
+        start = courses[following].section.start_utc if following < len(courses) else None
+        return None if start is None else self.clock.of_utc(round(start.timestamp() * 1e6))
+
+    def limit(self) -> Limit:
+        """The limit where the car was last known to be."""
+        where = None if self.odometer.at_us is None else self.odometer.position
+        return self.limits.at(self.progress.course, self.progress.run, self.odometer.total_m, where)
+
+    def progress_row(self, t_us: int) -> ProgressRow:
+        """The row of the progress table for a moment."""
+        now_us = self.clock.now_us(t_us)
+        run, course = self.progress.run, self.progress.course
+        elapsed_us = run.elapsed_us(now_us)
+        total_m = self.odometer.total_m
+        return ProgressRow(
+            t_us,
+            None if course is None else run.section,
+            total_m if course is None else run.metres(total_m),
+            None if elapsed_us is None else elapsed_us / 1e6,
+            run.average_mps(self.odometer.past(now_us)),
+            self.limit().kmh,
+            self.odometer.speed(now_us)[0],
+        )
+
+    def values(self, t_us: int) -> dict[str, float | None]:
+        """Everything that alarms may ask for, at a moment; what is too old is left out."""
+        oldest_us = t_us - READING_EXPIRED_US
+        values: dict[str, float | None] = {
+            name: reading.value for name, reading in self.engine.items() if reading.t_us > oldest_us
+        }
+        values |= self._health
+        if self._located_t_us is not None or t_us >= GPS_START_US:
+            values["gps_age_s"] = (t_us - (self._located_t_us or 0)) / 1e6
+        mps, _ = self.odometer.speed(self.clock.now_us(t_us))
+        if mps is not None:
+            limit_kmh = self.limit().kmh
+            values["speed_kmh"] = mps * KMH
+            values["over_kmh"] = None if limit_kmh is None else mps * KMH - limit_kmh
+        return values
+
+    def snapshot(self, t_us: int) -> dict[str, Any]:
+        """The live state as JSON for a moment (snapshot.py)."""
+        return snapshot(self, t_us)
+
+    def state(self) -> list[Any]:
+        """What `restore` needs, as JSON; some hundred bytes and the splits."""
+        progress, over = self.progress.state(), self.limits.over
+        alarms, clock = self.alarms.state(), self.clock.state()
+        saved = Saved(STATE_VERSION, clock, self.odometer.state(), progress, self.trips, alarms, over)
+        packed: list[Any] = pack(saved)
+        return packed
+
+    def restore(self, state: Any, gap_s: float | None) -> bool:
+        """Go on from a `state` of an earlier session. `gap_s`: from that state to this session's t_us = 0, if known.
+
+        A state that cannot be read, or is of another itinerary, changes nothing and returns False.
+        """
+        try:
+            saved = unpack(Saved, state)
+            _check(saved)
+            self.progress.resume(saved.progress)
+        except ValueError as error:
+            self._emit(0, "state_refused", {"why": str(error)})
+            return False
+        self.clock.resume(saved.clock, gap_s)
+        self.odometer.resume(saved.odometer)
+        self.trips, self.limits.over = saved.trips, saved.over
+        self.alarms.resume(saved.alarms)
+        return True
+
+    def _follow(self, leg: Leg | None) -> None:
+        if leg is None:
+            return
+        self._due(leg.to_us)
+        self.progress.leg(leg)
+        self.limits.leg(leg, self.limit(), self.progress.run)
+
+    def _due(self, now_us: int) -> None:
+        """Start what is due: by the crew's schedule, at a neutralisation's end, or at the itinerary's own time."""
+        last_us, due_us = self._ticked_us, self.due_us
+        self._ticked_us = now_us if last_us is None else max(now_us, last_us)
+        planned_us = self.planned_us
+        if due_us is None and planned_us is not None and last_us is not None and last_us < planned_us:
+            due_us = planned_us  # only as the moment passes: a plan of long ago, or undone, starts nothing
+        self.progress.due(now_us, due_us)
+
+    def _obey(self, order: commands.Order, now_us: int) -> None:
+        total_m = self.odometer.total_m
+        match order.name:
+            case "start_section":
+                self.progress.start(now_us, "crew", order.number)
+            case "finish_section":
+                self.progress.finish(self.odometer.past(now_us)._replace(at_us=now_us), "crew")
+            case "undo":
+                self.trips = self.progress.undo(now_us).trips or self.trips
+            case "schedule_start":
+                self.progress.schedule(now_us, self._start_utc_us(order.text, now_us))
+            case "reset_trip":
+                self._set_trip(order.number, Trip(total_m, now_us), now_us)
+            case "adjust_distance" | "set_distance" if order.number is not None:
+                trip = self.trips[order.number]
+                moved_m = order.metres - (trip.metres(total_m) if order.name == "set_distance" else 0.0)
+                self._set_trip(order.number, trip._replace(correction_m=trip.correction_m + moved_m), now_us)
+            case "adjust_distance":
+                self.progress.adjust(now_us, order.metres)
+            case "set_distance":
+                self.progress.adjust(now_us, order.metres - self.progress.run.metres(total_m))
+            case "acknowledge":
+                self._acknowledge(order.text, now_us)
+
+    def _start_utc_us(self, text: str | None, now_us: int) -> int | None:
+        now_utc_us = self.clock.utc_us(now_us)
+        if text is None:
+            return None
+        if now_utc_us is None:
+            raise ValueError("schedule_start: the time is not known yet: GPS has not told it")
+        return commands.start_utc_us(text, now_utc_us)
+
+    def _set_trip(self, number: int | None, trip: Trip, now_us: int) -> None:
+        assert number is not None  # noqa: S101 - checked by commands.order
+        self.progress.push(Step(f"trip {number + 1}", "trips", now_us, trips=self.trips))
+        self.trips = (*self.trips[:number], trip, *self.trips[number + 1 :])
+
+    def _acknowledge(self, name: str | None, now_us: int) -> None:
+        if name is not None and not self.alarms.knows(name):
+            raise ValueError(f'acknowledge: "{name}" is no alarm')
+        for change in self.alarms.acknowledge(name):
+            self._alarm(now_us, change)
+
+    def _alarm(self, now_us: int, change: Change) -> None:
+        rule = change.rule
+        self._emit(now_us, "alarm", {"state": change.what, "name": rule.name, "level": rule.level})
+
+    def _emit(self, at_us: int, kind: str, detail: Mapping[str, Any]) -> None:
+        utc_us = self.clock.utc_us(at_us)
+        self._events.append(Event(self.clock.t_us(at_us), kind, {**detail, "utc_us": utc_us}))
+        if len(self._events) > MAX_EVENTS:
+            del self._events[: MAX_EVENTS // 2]
+
+
+def _check(saved: Saved) -> None:
+    if saved.version != STATE_VERSION or len(saved.trips) != TRIPS:
+        raise ValueError("the state is of another version")

@@ -1,0 +1,275 @@
+"""How far the car has come: GPS Doppler speed integrated, a calibrated wheel where GPS is lost.
+
+Doppler speed is good to a few cm/s in any weather, while positions wander by metres: summing the distances
+between fixes adds up the wander, at standstill most of all. So positions serve only where there is no speed,
+as the straight way across a gap, and for others to see where the car passed. Every stretch comes out as a
+`Leg`, which says whether GPS saw it. The total never runs backwards. Times are drive time (timing.py).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import NamedTuple
+
+from logger.stage import geo
+from logger.stage.wheel import Wheel, WheelState
+
+Position = tuple[float, float]
+
+STILL_MPS = 0.4
+"""Slower is standing: Doppler noise of a parked receiver stays below, and a car in gear creeps faster."""
+TOP_MPS = 90.0
+"""324 km/h: no rally car is as fast, so a receiver that says so is wrong."""
+HARD_MPS2 = 20.0
+"""Twice full braking on asphalt: a change of speed beyond it is an error of the receiver."""
+SPEED_NOISE_MPS = 2.0
+"""What two good speeds may differ by at once, on top of that."""
+LOST_US = 1_500_000
+"""Without a fix for so long GPS is lost and the wheel takes over; a 1 Hz receiver is late, not lost, till then."""
+BLINK_US = 3_000_000
+"""Between fixes no further apart the speeds at both ends say the way better than anything else could."""
+EXPIRED_US = 5_000_000
+"""A speed as old as this is none."""
+JUMP_M = 50.0
+"""How far a position may lie off what speed allows: the wander of a receiver among rocks or trees."""
+POSITION_STEP_US = 1_000_000
+"""Without Doppler, speed is taken between positions at least so far apart in time: noise divides by it."""
+POSITION_NOISE_M = 3.0
+"""... and a shift of less than this in that time is standing."""
+HISTORY_STEP_US = 1_000_000
+HISTORY_STEPS = 900
+"""A quarter of an hour, a second a step: how late a start may be given and still get its true kilometre."""
+WHEEL, OBD = "wheel", "obd"
+
+
+class Leg(NamedTuple):
+    """One stretch of the drive. `a` and `b` are where it began and ended if positions are to be trusted;
+    `seen` is False where GPS did not see it (the distance is an estimate)."""
+
+    from_us: int
+    to_us: int
+    from_m: float
+    to_m: float
+    a: Position | None
+    b: Position | None
+    from_mps: float
+    to_mps: float
+    seen: bool
+
+    def at_us(self, fraction: float) -> int:
+        """When the car was at a fraction of the leg's way, if it changed speed evenly along it."""
+        v0, v1 = self.from_mps, self.to_mps
+        if self.seen and v0 + v1 > 0 and v0 != v1:
+            way = fraction * (v0 + v1) / 2
+            root = max(0.0, v0 * v0 + 2 * (v1 - v0) * way) ** 0.5
+            fraction = 2 * way / (v0 + root) if v0 + root > 0 else 0.0
+        return self.from_us + round(fraction * (self.to_us - self.from_us))
+
+
+class Seen(NamedTuple):
+    """The last fix that counted."""
+
+    at_us: int
+    mps: float
+    position: Position | None
+    position_us: int
+
+
+class OdometerState(NamedTuple):
+    """What another session needs to go on."""
+
+    total_m: float
+    moving_us: int
+    estimated_m: float
+    at_us: int | None
+    last: Seen | None
+    wheel: WheelState
+    obd: WheelState
+
+
+class Past(NamedTuple):
+    """The odometer at an earlier moment."""
+
+    at_us: int
+    total_m: float
+    moving_us: int
+
+
+class Odometer:
+    """Metres driven (`total_m`) and time spent moving (`moving_us`) until `at_us`."""
+
+    def __init__(self) -> None:
+        self.total_m = 0.0
+        self.moving_us = 0
+        self.at_us: int | None = None
+        self.rejected = 0
+        self._last: Seen | None = None
+        self._base_m = 0.0  # the total at the last fix; what the wheel adds since is provisional
+        self._bridged_m = 0.0
+        self._anchor: tuple[int, Position] | None = None
+        self._wheels = {WHEEL: Wheel(), OBD: Wheel()}
+        self._past: deque[Past] = deque(maxlen=HISTORY_STEPS)
+
+    @property
+    def estimated_m(self) -> float:
+        """Metres of the total that GPS did not see."""
+        return self._bridged_m + self.total_m - self._base_m
+
+    @property
+    def position(self) -> Position | None:
+        """Where the car was last seen."""
+        return self._last.position if self._last else None
+
+    def fix(self, at_us: int, lat: float, lon: float, speed_mps: float | None) -> Leg | None:
+        """Take a fix. None if it is the first, is no newer than the last, or cannot be true."""
+        last, here = self._last, (lat, lon)
+        if last is not None and at_us <= last.at_us:
+            return None
+        if speed_mps is None:
+            speed_mps = self._speed_between(at_us, here, last)
+        if not self._plausible(at_us, speed_mps, last):
+            self.rejected += 1
+            return None
+        mps = speed_mps if speed_mps >= STILL_MPS else 0.0
+        if last is None:
+            self._last = Seen(at_us, mps, here, at_us)
+            self._bridged_m = self.estimated_m
+            self._base_m = self.total_m
+            self._advance(at_us, self.total_m, mps > 0)
+            self._mark()
+            return None
+        trusted = self._reachable(at_us, here, mps, last)
+        dt_us = at_us - last.at_us
+        seen = dt_us <= BLINK_US
+        if seen:
+            way_m = (last.mps + mps) / 2 * dt_us / 1e6
+            for wheel in self._wheels.values():
+                wheel.calibrate(way_m, dt_us)
+        else:
+            way_m = self._bridge(dt_us, last.position if trusted else None, here)
+            self._bridged_m += way_m
+            self._mark()
+        from_m = self._base_m
+        self._advance(
+            at_us, max(from_m + way_m, self.total_m), way_m * 1e6 > (0 if seen else STILL_MPS * dt_us)
+        )
+        self._base_m = self.total_m
+        self._last = Seen(at_us, mps, here, at_us) if trusted else last._replace(at_us=at_us, mps=mps)
+        a, b = (last.position, here) if trusted else (None, None)
+        return Leg(last.at_us, at_us, from_m, self.total_m, a, b, last.mps, mps, seen)
+
+    def wheel(self, at_us: int, speed_mps: float, source: str) -> Leg | None:
+        """Take a raw wheel or OBD speed. A leg comes out only while GPS is lost."""
+        if not 0 <= speed_mps <= TOP_MPS:
+            self.rejected += 1
+            return None
+        wheel = self._wheels[source]
+        if not wheel.reading(at_us, speed_mps) or wheel is not self._heard(at_us) or not self.lost(at_us):
+            return None
+        from_us, from_m = at_us if self.at_us is None else self.at_us, self.total_m
+        if at_us < from_us:
+            return None
+        total_m = max(from_m, self._base_m + wheel.metres)
+        self._advance(at_us, total_m, total_m > from_m)
+        mps = speed_mps * wheel.scale
+        return Leg(from_us, at_us, from_m, total_m, None, None, mps, mps, seen=False)
+
+    def speed(self, now_us: int) -> tuple[float | None, str | None]:
+        """Metres a second and who says so ("gps", "wheel", "obd"); None when nothing recent does."""
+        gps_age_us = now_us - self._last.at_us if self._last else EXPIRED_US
+        wheel = self._heard(now_us)
+        if self._last and (gps_age_us <= LOST_US or (wheel is None and gps_age_us < EXPIRED_US)):
+            return self._last.mps, "gps"
+        if wheel is not None:
+            name = WHEEL if wheel is self._wheels[WHEEL] else OBD
+            return wheel.raw_mps * wheel.scale, name
+        return None, None
+
+    def lost(self, now_us: int) -> bool:
+        """Whether GPS does not see the car."""
+        return self._last is None or now_us - self._last.at_us > LOST_US
+
+    def past(self, at_us: int) -> Past:
+        """The odometer as it was at a moment (the oldest known, if that is longer ago; the newest, if later)."""
+        later = Past(at_us if self.at_us is None else self.at_us, self.total_m, self.moving_us)
+        if at_us >= later.at_us:
+            return later
+        for earlier in reversed(self._past):
+            if earlier.at_us <= at_us:
+                part = (at_us - earlier.at_us) / (later.at_us - earlier.at_us)
+                metres = earlier.total_m + part * (later.total_m - earlier.total_m)
+                return Past(
+                    at_us, metres, round(earlier.moving_us + part * (later.moving_us - earlier.moving_us))
+                )
+            if earlier.at_us < later.at_us:
+                later = earlier
+        return later
+
+    def state(self) -> OdometerState:
+        """What `resume` needs."""
+        wheel, obd = self._wheels[WHEEL].state(), self._wheels[OBD].state()
+        return OdometerState(
+            self.total_m, self.moving_us, self.estimated_m, self.at_us, self._last, wheel, obd
+        )
+
+    def resume(self, state: OdometerState) -> None:
+        """Go on where another session ended: the next fix or wheel reading bridges the gap."""
+        self.total_m = self._base_m = state.total_m
+        self.moving_us, self._bridged_m, self.at_us = state.moving_us, state.estimated_m, state.at_us
+        self._last = state.last
+        self._wheels[WHEEL].resume(state.wheel)
+        self._wheels[OBD].resume(state.obd)
+
+    def _plausible(self, at_us: int, speed_mps: float, last: Seen | None) -> bool:
+        if not 0 <= speed_mps <= TOP_MPS:
+            return False
+        if last is None or at_us - last.at_us > BLINK_US:
+            return True
+        return abs(speed_mps - last.mps) <= HARD_MPS2 * (at_us - last.at_us) / 1e6 + SPEED_NOISE_MPS
+
+    def _reachable(self, at_us: int, here: Position, mps: float, last: Seen) -> bool:
+        """Whether the car can have come here from where it was last seen."""
+        if last.position is None:
+            return True
+        dt_s = (at_us - last.position_us) / 1e6
+        fastest = max(mps, last.mps) + HARD_MPS2 if dt_s <= BLINK_US / 1e6 else TOP_MPS
+        return geo.distance_m(*last.position, *here) <= fastest * dt_s + JUMP_M
+
+    def _speed_between(self, at_us: int, here: Position, last: Seen | None) -> float:
+        """The speed of a receiver that tells none, from its positions."""
+        if self._anchor is None or at_us - self._anchor[0] > BLINK_US:
+            self._anchor = (at_us, here)
+        elif at_us - self._anchor[0] >= POSITION_STEP_US:
+            since_us, there = self._anchor
+            self._anchor = (at_us, here)
+            way_m = geo.distance_m(*there, *here)
+            return way_m * 1e6 / (at_us - since_us) if way_m > POSITION_NOISE_M else 0.0
+        return last.mps if last else 0.0
+
+    def _bridge(self, dt_us: int, there: Position | None, here: Position) -> float:
+        """Metres driven while GPS was lost: by a wheel that was heard throughout, or at least the straight way."""
+        best = max(self._wheels.values(), key=lambda wheel: wheel.covered_us)
+        by_wheel_m = best.metres
+        if best.covered_us >= 0.9 * dt_us:
+            return by_wheel_m
+        return max(by_wheel_m, geo.distance_m(*there, *here) if there else 0.0)
+
+    def _heard(self, now_us: int) -> Wheel | None:
+        """The best wheel that is being heard."""
+        for wheel in self._wheels.values():
+            if wheel.at_us is not None and now_us - wheel.at_us <= LOST_US:
+                return wheel
+        return None
+
+    def _mark(self) -> None:
+        for wheel in self._wheels.values():
+            wheel.mark()
+
+    def _advance(self, at_us: int, total_m: float, moved: bool) -> None:
+        if self.at_us is not None and at_us > self.at_us:
+            if not self._past or self.at_us - self._past[-1].at_us >= HISTORY_STEP_US:
+                self._past.append(Past(self.at_us, self.total_m, self.moving_us))
+            if moved:
+                self.moving_us += at_us - self.at_us
+        self.at_us = at_us if self.at_us is None else max(at_us, self.at_us)
+        self.total_m = total_m

@@ -1,0 +1,215 @@
+"""When the car passed which mark: the segment between fixes against each circle, in order.
+
+A mark counts as passed when the driven way has met its circle; the instant of passing is that of the nearest
+approach, interpolated between fixes, which is where a line across the road would stand. (The circle's edge
+would be passed a second earlier, by an amount that depends on its size.) It is known only when the car moves
+away again or stops there. At a start the car waits beside the line: there the instant is the last of standing.
+A mark without coordinates, or any mark while GPS is lost, is passed at its kilometre.
+
+Order is kept: the next pending mark first; a later one within reach of the odometer may pass and leaves those
+between as missed. A mark a kilometre behind by the odometer is no longer the next, but still passes if met.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from logger.stage import geo
+from logger.stage.course import Course, Mark
+from logger.stage.odometer import Leg
+from logger.stage.run import Near, Run
+
+RECEDE_M = 20.0
+"""So far beyond the nearest approach it is over: more than a receiver's wander, less than a second's drive."""
+STOOD_US = 3_000_000
+"""Standing in a circle for so long is having arrived."""
+BESIDE_M = 15.0
+"""A car that waits at a start stands no further from the line than this, give or take its receiver."""
+OVERRUN_M = 1000.0
+"""A mark so far behind by the odometer has been missed, or the odometer would have to be wrong by a kilometre."""
+LOOKAHEAD = 2
+"""Marks after the next that are watched as well."""
+AHEAD_M = 1000.0
+AHEAD_SHARE = 0.03
+"""A later mark passes only where the odometer expects it within this, or this share of the way to it: roads
+that come back to a place would pass the wrong mark."""
+TOO_SOON_SHARE = 0.3
+"""After a mark that was seen being passed, the next cannot come before this share of the way to it."""
+BLIND_CHORD_M = 2000.0
+"""Across a longer gap in GPS the straight line says nothing of the road."""
+JUMP_SLACK_M = 200.0
+"""What the odometer may lag behind positions, when it is used to leave out distant marks."""
+
+
+class Passed(NamedTuple):
+    """A mark was passed at an instant, when odometer and moving time read so much. `nearest_m` None: by km."""
+
+    mark: Mark
+    at_us: int
+    total_m: float
+    moving_us: int
+    nearest_m: float | None
+    estimated: bool
+
+
+class Watch:
+    """Looks at the pending marks of a course, a leg at a time."""
+
+    def __init__(self) -> None:
+        self._far_until_m: dict[tuple[int, int], float] = {}
+
+    def look(self, course: Course, run: Run, leg: Leg, moving_us: int) -> tuple[Run, Passed | None]:
+        """What a leg came to: the run with nears and opening brought up to date, and the first mark passed."""
+        metres = run.metres(leg.to_m)
+        nears: list[Near] = []
+        passed: Passed | None = None
+        waiting = False  # for a mark with coordinates: kilometres do not overtake it
+        for mark in _pending(course, run, metres):
+            if run.held == mark.order:
+                run = _release(run, mark, leg, metres)
+                waiting = True
+                continue
+            near = next((near for near in run.nears if near.mark == mark.order), None)
+            found: Passed | None = None
+            away_m = self._away_m(run, mark, leg)
+            if not waiting and mark.order > run.opened and _opens(mark, run, metres, away_m):
+                run = run._replace(opened=mark.order)
+            if mark.position is None:
+                if near is not None:
+                    found = _passed(mark, near)
+                elif not waiting:
+                    found = _by_km(mark, run, leg, moving_us)
+            elif away_m is not None and (
+                near or away_m <= mark.clear_m + leg.to_m - leg.from_m + JUMP_SLACK_M
+            ):
+                near, found = _meet(near, mark, leg, moving_us, run.started_us is None)
+            if not leg.seen and found is None and near is None and run.started_us is not None:
+                found = _by_km(mark, run, leg, moving_us)
+            if found is not None and passed is None and not nears:
+                passed = found
+            elif near is not None:
+                nears.append(near)
+            elif found is not None:
+                nears.append(_kept(found))
+            waiting = waiting or (mark.position is not None and metres <= mark.metres + OVERRUN_M)
+        if tuple(nears) != run.nears:
+            run = run._replace(nears=tuple(nears))
+        return run, passed
+
+    def _away_m(self, run: Run, mark: Mark, leg: Leg) -> float | None:
+        """The straight way to a mark, or None while the odometer says that it is too far to matter."""
+        key = run.section, mark.order
+        if mark.position is None or leg.b is None or leg.to_m < self._far_until_m.get(key, 0.0):
+            return None
+        away_m = geo.distance_m(*leg.b, *mark.position)
+        spare_m = away_m - max(mark.clear_m, mark.open_m) - JUMP_SLACK_M
+        if spare_m > 0:
+            self._far_until_m[key] = leg.to_m + 0.9 * spare_m
+        return away_m
+
+
+def _opens(mark: Mark, run: Run, metres: float, away_m: float | None) -> bool:
+    """Whether the crew is now shown a mark that they were not shown before."""
+    if mark.opening == "after_previous" and run.sure:
+        return True
+    if mark.opening not in ("near", "after_previous"):
+        return False
+    return (
+        mark.metres - metres <= mark.open_m
+        if mark.position is None
+        else (away_m or 0.0) <= mark.open_m and away_m is not None
+    )
+
+
+def _pending(course: Course, run: Run, metres: float) -> list[Mark]:
+    """The marks that this stretch may pass: all behind that are still open, the next, and a few ahead."""
+    if run.started_us is None:
+        return [course.start] if course.start is not None else []
+    marks = course.marks
+    settled_m = marks[run.done - 1].metres if run.done else 0.0
+    pending: list[Mark] = []
+    ahead = 0
+    for mark in marks[run.done : course.end + 1]:
+        if not ahead:
+            gap_m = mark.metres - settled_m
+            if run.sure and metres - settled_m < TOO_SOON_SHARE * gap_m - 2 * mark.clear_m:
+                break
+        elif abs(metres - mark.metres) > max(AHEAD_M, AHEAD_SHARE * (mark.metres - settled_m)):
+            break
+        pending.append(mark)
+        if metres <= mark.metres + OVERRUN_M:
+            ahead += 1
+            if ahead > LOOKAHEAD:
+                break
+    return pending
+
+
+def _release(run: Run, mark: Mark, leg: Leg, metres: float) -> Run:
+    """Lets a held mark pass again once the car has been away from it."""
+    if mark.position is None:
+        away = metres < mark.metres
+    else:
+        away = leg.b is not None and geo.distance_m(*leg.b, *mark.position) > mark.clear_m
+    return run._replace(held=None) if away else run
+
+
+def _meet(
+    near: Near | None, mark: Mark, leg: Leg, moving_us: int, is_start: bool
+) -> tuple[Near | None, Passed | None]:
+    assert leg.a is not None and leg.b is not None and mark.position is not None  # noqa: S101, PT018
+    met = geo.crossing(leg.a, leg.b, mark.position, mark.clear_m)
+    if met is None:
+        return None, _passed(mark, near) if near else None
+    if not leg.seen and met.leave < 1 and leg.to_m - leg.from_m > BLIND_CHORD_M:
+        return None, None
+    standing = leg.from_mps == leg.to_mps == 0
+    at_us = leg.at_us(met.nearest)
+    here = Near(
+        mark.order,
+        met.nearest_m,
+        at_us,
+        leg.from_m + met.nearest * (leg.to_m - leg.from_m),
+        moving_us if standing else moving_us - (leg.to_us - at_us),
+        0,
+        not leg.seen,
+    )
+    if near is None:
+        near = here
+    elif standing:
+        near = near._replace(stood_us=near.stood_us + leg.to_us - leg.from_us)
+        if is_start and met.nearest_m <= near.nearest_m + BESIDE_M:
+            near = near._replace(at_us=leg.to_us, total_m=leg.to_m, moving_us=moving_us)
+    elif met.nearest_m < near.nearest_m - (BESIDE_M if is_start and near.stood_us else 0.0):
+        near = here._replace(stood_us=near.stood_us, estimated=near.estimated or here.estimated)
+    arrived = near.stood_us >= STOOD_US and not is_start
+    if met.leave < 1 or arrived or geo.distance_m(*leg.b, *mark.position) > near.nearest_m + RECEDE_M:
+        return near, _passed(mark, near)
+    return near, None
+
+
+def _by_km(mark: Mark, run: Run, leg: Leg, moving_us: int) -> Passed | None:
+    first_m, last_m = run.metres(leg.from_m), run.metres(leg.to_m)
+    if last_m < mark.metres:
+        return None
+    part = min(1.0, max(0.0, (mark.metres - first_m) / (last_m - first_m))) if last_m > first_m else 0.0
+    at_us = leg.at_us(part)
+    total_m = leg.from_m + part * (leg.to_m - leg.from_m)
+    return Passed(mark, at_us, total_m, moving_us - (leg.to_us - at_us), None, not leg.seen)
+
+
+def _passed(mark: Mark, near: Near) -> Passed:
+    return Passed(mark, near.at_us, near.total_m, near.moving_us, near.nearest_m, near.estimated)
+
+
+def _kept(found: Passed | None) -> Near:
+    """A mark passed behind another that is not yet: it waits as a near for its turn."""
+    assert found is not None  # noqa: S101
+    return Near(
+        found.mark.order,
+        found.nearest_m or 0.0,
+        found.at_us,
+        found.total_m,
+        found.moving_us,
+        0,
+        found.estimated,
+    )

@@ -1,0 +1,307 @@
+"""Through the day's sections: started and finished by crossing, by the clock, or by the crew; always undoable.
+
+    waiting --start (crossing dss | due time | crew)--> running --finish (crossing ass | length | crew)--+
+       ^                                                                                                  |
+       +------- next section is selective: waiting; liaison, neutralisation, transfer: running at once ---+
+
+Knows marks, legs and drive time; no GPS, no limits. Every change is an event through `emit(at_us, kind, detail)`.
+`undo` takes back the last section change or correction: putting the old `Run` back is enough (see run.py).
+After it, the mark that had changed the section by itself is held until the car has been away from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from logger.stage.course import CONTROLS, END, SPLITS, Course, Mark
+from logger.stage.odometer import Leg, Odometer, Past
+from logger.stage.passing import OVERRUN_M, Passed, Watch
+from logger.stage.run import Run, marked
+from logger.stage.steps import MAX_CONTROLS, MAX_UNDO, Control, ProgressState, Step
+
+Emit = Callable[[int, str, Mapping[str, Any]], None]
+
+ROLLING_MPS = 3.0
+"""Faster than this a car that waits for an untimed section has set off; slower it may be shuffling in a queue."""
+_AUTO_START = -1
+"""In `Run.held`: setting off does not start this section."""
+_CHANGES_A_LEG = 4
+"""Section changes that one leg can bring: more would be an itinerary of no length."""
+JUMP_START_US = 60_000_000
+"""Leaving the start this shortly before the due time is a jumped start: the due time stands."""
+
+
+class Progress:
+    """The day so far. `reset_at_marks`: the distance is re-set to the roadbook at each mark that was seen passed."""
+
+    def __init__(
+        self, courses: tuple[Course, ...], odometer: Odometer, emit: Emit, *, reset_at_marks: bool = True
+    ) -> None:
+        self.courses = courses
+        self.run = Run()
+        self.steps: tuple[Step, ...] = ()
+        self.controls: tuple[Control, ...] = ()
+        self._odometer = odometer
+        self._emit = emit
+        self._reset = reset_at_marks
+        self._watch = Watch()
+
+    @property
+    def course(self) -> Course | None:
+        """The section that is driven or waited for; None when there is none (left)."""
+        return self.courses[self.run.section] if self.run.section < len(self.courses) else None
+
+    @property
+    def following(self) -> int:
+        """The index of the section that a start would start: the one waited for, or the next."""
+        return self.run.section + (self.run.started_us is not None)
+
+    @property
+    def next_mark(self) -> Mark | None:
+        """The mark that comes next: not passed, and not so far behind that it was missed."""
+        course, metres = self.course, self.run.metres(self._odometer.total_m)
+        if course is None:
+            return None
+        ahead = course.marks[self.run.done : course.end + 1]
+        return next(
+            (mark for mark in ahead if metres <= mark.metres + OVERRUN_M), ahead[-1] if ahead else None
+        )
+
+    def leg(self, leg: Leg) -> None:
+        """Take a leg of the drive."""
+        for _ in range(_CHANGES_A_LEG):
+            course, run = self.course, self.run
+            if course is None:
+                return
+            if run.started_us is None and not course.timed:
+                if run.held != _AUTO_START and leg.to_mps > ROLLING_MPS:
+                    self.start(leg.from_us, "moving", held=_AUTO_START)
+                return
+            opened = run.opened
+            self.run, passed = self._watch.look(course, run, leg, self._odometer.moving_us)
+            if self.run.opened != opened:
+                self._waypoint(leg.to_us, course.marks[self.run.opened], "open")
+            start = passed if run.started_us is None else None
+            if passed is None:
+                start = self._next_start(leg)
+            if start is not None:
+                self._started_by(start)
+            elif passed is not None:
+                self._settle(passed)
+            else:
+                return
+
+    def due(self, now_us: int, due_us: int | None) -> None:
+        """Time has come to `now_us`; the next section is to start at `due_us`."""
+        if due_us is not None and now_us >= due_us:
+            self.run = self.run._replace(due_us=None, due_utc_us=None)
+            if self.following < len(self.courses):
+                self.start(due_us, "schedule")
+
+    def schedule(self, at_us: int, due_utc_us: int | None) -> None:
+        """Set or, with None, take away the UTC at which the next section starts. Raises ValueError if there is none."""
+        if self.following >= len(self.courses):
+            raise ValueError("no section is left")
+        self.push(Step("scheduled start", "schedule", at_us, due_utc_us=self.run.due_utc_us))
+        self.run = self.run._replace(due_utc_us=due_utc_us)
+
+    def start(self, at_us: int, cause: str, index: int | None = None, held: int | None = None) -> None:
+        """Start the section that is waited for, or else the next, or that of an index.
+
+        `held` is the mark whose passing did it. Raises ValueError if there is no such section.
+        """
+        if index is None:
+            index = self.run.section + (self.run.started_us is not None)
+        if not 0 <= index < len(self.courses):
+            raise ValueError(
+                "there is no section to start" if index < 0 or not self.courses else "no section is left"
+            )
+        past = self._odometer.past(at_us)
+        before = self.run if held is None else self.run._replace(held=held, nears=())
+        self.push(Step(f"start of {self._title(index)}", "section", at_us, before))
+        if self.run.started_us is not None:
+            self._finished(past._replace(at_us=at_us), cause)
+        self._begin(index, past._replace(at_us=at_us), cause)
+
+    def finish(self, past: Past, cause: str, undo_to: Run | None = None) -> None:
+        """Finish the section at a moment. Raises ValueError if none is running."""
+        run = self.run
+        if run.started_us is None or self.course is None:
+            raise ValueError("no section is running")
+        self.push(Step(f"finish of {self._title(run.section)}", "section", past.at_us, undo_to or run))
+        self._finished(past, cause)
+        following = self.courses[run.section + 1] if run.section + 1 < len(self.courses) else None
+        if following is not None and not following.timed:
+            self._begin(run.section + 1, past, cause)
+        else:
+            splits = run.splits or run.earlier_splits
+            self.run = Run(
+                run.section + 1, earlier_splits=splits, due_us=run.due_us, due_utc_us=run.due_utc_us
+            )
+
+    def undo(self, at_us: int) -> Step:
+        """Take back the last step; returns what it was. Raises ValueError if there is none."""
+        if not self.steps:
+            raise ValueError("there is nothing to undo")
+        *others, step = self.steps
+        self.steps = tuple(others)
+        if step.kind == "schedule":
+            self.run = self.run._replace(due_utc_us=step.due_utc_us)
+        elif step.kind == "distance" and step.run is not None:
+            unmoved = self.run.done == step.done
+            self.run = self.run._replace(correction_m=self.run.correction_m - step.correction_m)
+            if unmoved:
+                self.run = self.run._replace(done=step.run.done, sure=step.run.sure, splits=step.run.splits)
+        elif step.run is not None:
+            self.run = step.run
+            self.controls = tuple(control for control in self.controls if control.at_us < step.at_us)
+        self._emit(at_us, "undone", {"what": step.what})
+        return step
+
+    def adjust(self, at_us: int, metres: float) -> None:
+        """Move the distance in the section. Raises ValueError if none is running.
+
+        Marks that are now far behind are given up; marks by kilometre that are ahead again are open again.
+        """
+        before = self.run
+        if before.started_us is None or self.course is None:
+            raise ValueError("no section is running")
+        marks, first = self.course.marks, 0 if self.course.start is None else self.course.start.order + 1
+        here_m, done, splits = before.metres(self._odometer.total_m) + metres, before.done, before.splits
+        while done < self.course.end and marks[done].metres < here_m - OVERRUN_M:
+            done += 1
+        while done > first and marks[done - 1].position is None and marks[done - 1].metres > here_m:
+            done -= 1
+            if splits and marks[done].kind in SPLITS and splits[-1].km == marks[done].metres / 1000:
+                splits = splits[:-1]
+        sure = before.sure and done == before.done
+        self.run = before._replace(
+            correction_m=before.correction_m + metres, done=done, sure=sure, splits=splits
+        )
+        self.push(Step(f"distance {metres:+.0f} m", "distance", at_us, before, metres, done))
+
+    def push(self, step: Step) -> None:
+        """Remember how to undo something."""
+        self.steps = (*self.steps, step)[-MAX_UNDO:]
+
+    def resume(self, state: ProgressState) -> None:
+        """Go on where another session ended. Raises ValueError if the state is of another itinerary."""
+        if not 0 <= state.run.section <= len(self.courses):
+            raise ValueError("the state is of another itinerary")
+        if state.run.section < len(self.courses):
+            marks = len(self.courses[state.run.section].marks)
+            if not 0 <= state.run.done <= marks or not -1 <= state.run.opened < marks:
+                raise ValueError("the state is of another itinerary")
+        self.run, self.steps, self.controls = state
+
+    def state(self) -> ProgressState:
+        """What `resume` needs."""
+        return ProgressState(self.run, self.steps, self.controls)
+
+    def _title(self, index: int) -> str:
+        section = self.courses[index].section
+        return section.name or f"{section.kind} {index + 1}"
+
+    def _begin(self, index: int, past: Past, cause: str) -> None:
+        course, run = self.courses[index], self.run
+        is_fixed_pause = course.section.kind == "neutralisation" and course.target_us is not None
+        self.run = Run(
+            index,
+            past.at_us,
+            past.total_m,
+            past.moving_us,
+            certain_m=self._odometer.estimated_m,
+            correction_m=0.0 if course.start is None else course.start.metres,
+            done=0 if course.start is None else course.start.order + 1,
+            sure=course.start is not None and cause in ("crossing", "schedule"),
+            earlier_splits=run.splits or run.earlier_splits,
+            due_us=past.at_us + (course.target_us or 0) if is_fixed_pause else None,
+        )
+        detail = {
+            "state": "started",
+            "index": index,
+            "kind": course.section.kind,
+            "name": course.section.name,
+        }
+        self._emit(past.at_us, "section", {**detail, "cause": cause})
+        if course.start is not None:
+            self._control(course.start, past.at_us, 0)
+
+    def _finished(self, past: Past, cause: str) -> None:
+        run, course = self.run, self.course
+        assert course is not None  # noqa: S101 - the caller has looked
+        for mark in course.marks[run.done : course.end]:
+            self._waypoint(past.at_us, mark, "missed")
+        elapsed_us, average_mps = run.elapsed_us(past.at_us), run.average_mps(past)
+        detail = {
+            "state": "finished",
+            "index": run.section,
+            "kind": course.section.kind,
+            "name": course.section.name,
+        }
+        numbers = {
+            "elapsed_s": None if elapsed_us is None else elapsed_us / 1e6,
+            "distance_m": round(run.metres(past.total_m), 1),
+            "average_mps": None if average_mps is None else round(average_mps, 4),
+        }
+        self._emit(past.at_us, "section", {**detail, "cause": cause, **numbers})
+
+    def _next_start(self, leg: Leg) -> Passed | None:
+        """The start of the next timed section, met when this one's own marks are done with."""
+        run, following = self.run, self.run.section + 1
+        course = self.course
+        if course is None or course.timed or following >= len(self.courses) or run.started_us is None:
+            return None
+        start = self.courses[following].start
+        if start is None or start.position is None or run.done < course.end:
+            return None
+        waiting = Run(following, nears=run.nears, held=run.held)
+        waiting, passed = self._watch.look(self.courses[following], waiting, leg, self._odometer.moving_us)
+        self.run = run._replace(nears=waiting.nears, held=waiting.held)
+        return passed
+
+    def _started_by(self, passed: Passed) -> None:
+        due_us = self.run.due_us
+        if due_us is not None and 0 < due_us - passed.at_us <= JUMP_START_US:
+            self.run = self.run._replace(nears=(), held=passed.mark.order)
+            return
+        self.start(passed.at_us, "crossing", held=passed.mark.order)
+        self._waypoint(passed.at_us, passed.mark, "validated", passed)
+
+    def _settle(self, passed: Passed) -> None:
+        mark, past = passed.mark, Past(passed.at_us, passed.total_m, passed.moving_us)
+        before, course = self.run, self.course
+        assert course is not None  # noqa: S101 - something passed
+        for missed in course.marks[before.done : mark.order]:
+            self._waypoint(past.at_us, missed, "missed")
+        run = marked(before, mark, past, estimated=passed.estimated)
+        if mark.kind in CONTROLS:
+            self._control(mark, past.at_us, before.elapsed_us(past.at_us))
+        sure = passed.nearest_m is not None and not passed.estimated
+        moved_m = 0.0
+        if self._reset and sure:
+            moved_m = mark.metres - run.metres(past.total_m)
+            run = run._replace(correction_m=run.correction_m + moved_m, certain_m=self._odometer.estimated_m)
+            self.steps = tuple(step for step in self.steps if step.kind != "distance")
+        nears = tuple(near for near in run.nears if near.mark > mark.order)
+        self.run = run._replace(done=mark.order + 1, sure=sure, nears=nears)
+        self._waypoint(past.at_us, mark, "validated", passed, moved_m=round(moved_m, 1))
+        if mark.order == course.end:
+            undo_to = before._replace(held=mark.order, nears=())
+            self.finish(past, "distance" if passed.nearest_m is None else "crossing", undo_to)
+
+    def _waypoint(
+        self, at_us: int, mark: Mark, state: str, passed: Passed | None = None, **more: float
+    ) -> None:
+        if mark.kind == END:
+            return
+        detail = {"state": state, "section": self.run.section, "kind": mark.kind, "name": mark.name}
+        detail |= {"km": mark.metres / 1000, **more}
+        if passed is not None:
+            nearest_m = None if passed.nearest_m is None else round(passed.nearest_m, 1)
+            detail |= {"nearest_m": nearest_m, "estimated": passed.estimated}
+        self._emit(at_us, "waypoint", detail)
+
+    def _control(self, mark: Mark, at_us: int, elapsed_us: int | None) -> None:
+        self.controls = (*self.controls, Control(mark.kind, mark.label, at_us, elapsed_us))[-MAX_CONTROLS:]

@@ -1,0 +1,68 @@
+"""Named tuples to plain JSON values and back, checked: a saved state may be torn, old, or somebody's joke.
+
+`pack` gives lists without names, which keeps a state that is saved every second small. `unpack` believes
+nothing: types follow the annotations of the class, floats are finite, and anything else is a ValueError.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+
+T = TypeVar("T")
+
+MAX_ITEMS = 1000
+"""Longest list in a state; its lists are splits and pauses, a few dozen at most."""
+MAX_INTEGER = 1 << 62
+"""Microseconds fit many times over, and sums of a few still fit SQLite's 64 bits."""
+
+
+def pack(value: Any) -> Any:
+    """Tuples (named or not) as lists, all the way down; anything else as it is."""
+    return [pack(item) for item in value] if isinstance(value, tuple) else value
+
+
+def unpack(cls: type[T], data: Any) -> T:
+    """The value of a type from what `pack` made of it. Raises ValueError if it cannot have been that."""
+    return cast(T, _value(cls, data))
+
+
+def _value(hint: Any, data: Any) -> Any:
+    origin = get_origin(hint)
+    if origin in (Union, UnionType):
+        return _union(get_args(hint), data)
+    if origin is tuple:
+        return _tuple(get_args(hint), data)
+    if origin is Literal:
+        if data in get_args(hint):
+            return data
+    elif hasattr(hint, "_fields"):
+        return hint(*_tuple(_hints(hint), data))
+    elif hint is float and type(data) in (int, float) and math.isfinite(data):
+        return float(data)
+    elif type(data) is hint and (hint is not int or abs(data) < MAX_INTEGER):
+        return data
+    raise ValueError(f"{str(data)[:40]!r} is no {getattr(hint, '__name__', hint)}")
+
+
+def _union(options: tuple[Any, ...], data: Any) -> Any:
+    if data is None and NoneType in options:
+        return None
+    return _value(next(option for option in options if option is not NoneType), data)
+
+
+def _tuple(hints: tuple[Any, ...], data: Any) -> tuple[Any, ...]:
+    if not isinstance(data, list) or len(data) > MAX_ITEMS:
+        raise ValueError("a list is missing")
+    if len(hints) == 2 and hints[1] is Ellipsis:
+        return tuple(_value(hints[0], item) for item in data)
+    if len(data) != len(hints):
+        raise ValueError(f"{len(data)} values where {len(hints)} belong")
+    return tuple(_value(hint, item) for hint, item in zip(hints, data, strict=True))
+
+
+@cache
+def _hints(cls: Any) -> tuple[Any, ...]:
+    return tuple(get_type_hints(cls).values())

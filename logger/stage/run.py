@@ -1,0 +1,144 @@
+"""Where the car is in the itinerary, as one immutable value; and the arithmetic on it.
+
+A `Run` holds no running totals: it remembers what odometer and drive time read at its start, and everything
+else is a difference. So a section change is one assignment, undo is putting the old value back (however much
+has been driven since), and a power cut costs nothing but the newest second. Distance may be moved (by the
+crew, or re-set to the roadbook at a waypoint) without the odometer knowing.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from logger.stage.course import SPLITS, Mark
+from logger.stage.odometer import Past
+
+
+class Near(NamedTuple):
+    """The nearest the car has been to a mark in whose circle it is; `stood_us` is how long it has stood there."""
+
+    mark: int
+    nearest_m: float
+    at_us: int
+    total_m: float
+    moving_us: int
+    stood_us: int
+    estimated: bool
+
+
+class Pause(NamedTuple):
+    """A neutralisation or transfer within a section: `allowed_us` is its fixed length, if it has one."""
+
+    kind: str
+    from_us: int
+    from_m: float
+    from_moving_us: int
+    allowed_us: int | None
+    to_us: int | None = None
+    to_m: float = 0.0
+    to_moving_us: int = 0
+
+    def uncounted_us(self, at_us: int) -> int:
+        """How much of the time up to a moment it takes away. A fixed length ends to the exact second, wherever
+        the car is then; otherwise its closing mark ends it."""
+        last_us = at_us if self.to_us is None else min(at_us, self.to_us)
+        if self.allowed_us is not None:
+            last_us = min(at_us, self.from_us + self.allowed_us)
+        return max(0, last_us - self.from_us)
+
+
+class Split(NamedTuple):
+    """The counted time at a checkpoint or the finish."""
+
+    name: str
+    km: float
+    elapsed_us: int
+    average_mps: float | None
+    estimated: bool
+
+
+class Run(NamedTuple):
+    """One section being driven, or waited for (`started_us` None)."""
+
+    section: int = 0
+    started_us: int | None = None
+    base_m: float = 0.0
+    base_moving_us: int = 0
+    correction_m: float = 0.0
+    certain_m: float = 0.0
+    """What the odometer had estimated in all when the distance was last certain."""
+    done: int = 0
+    """Marks settled: passed, or given up."""
+    sure: bool = False
+    """Whether the last of them was seen being passed."""
+    held: int | None = None
+    """A mark that must not pass by itself until the car has been away from it: the crew undid that."""
+    opened: int = -1
+    nears: tuple[Near, ...] = ()
+    pauses: tuple[Pause, ...] = ()
+    splits: tuple[Split, ...] = ()
+    earlier_splits: tuple[Split, ...] = ()
+    """Those of the last section that had any: shown until there are new ones."""
+    due_us: int | None = None
+    """When the next section starts by itself, in drive time ..."""
+    due_utc_us: int | None = None
+    """... or in UTC, as the crew gave it."""
+
+    def metres(self, total_m: float) -> float:
+        """Distance in the section at a reading of the odometer."""
+        return 0.0 if self.started_us is None else total_m - self.base_m + self.correction_m
+
+    def elapsed_us(self, at_us: int) -> int | None:
+        """Counted time at a moment."""
+        if self.started_us is None:
+            return None
+        return max(0, at_us - self.started_us - sum(pause.uncounted_us(at_us) for pause in self.pauses))
+
+    def counted_m(self, total_m: float) -> float:
+        """Distance that the averages count: without that of neutralisations and transfers."""
+        away_m = sum((total_m if pause.to_us is None else pause.to_m) - pause.from_m for pause in self.pauses)
+        return max(0.0, self.metres(total_m) - away_m)
+
+    def average_mps(self, past: Past) -> float | None:
+        """Average with stops at a moment of the odometer; None before there is any time to speak of."""
+        return _ratio(self.counted_m(past.total_m), self.elapsed_us(past.at_us))
+
+    def moving_average_mps(self, past: Past) -> float | None:
+        """Average without stops."""
+        if self.started_us is None:
+            return None
+        away_us = sum(
+            (past.moving_us if pause.to_us is None else pause.to_moving_us) - pause.from_moving_us
+            for pause in self.pauses
+        )
+        return _ratio(self.counted_m(past.total_m), past.moving_us - self.base_moving_us - away_us)
+
+    @property
+    def pause(self) -> Pause | None:
+        """The neutralisation or transfer that the car is in."""
+        return self.pauses[-1] if self.pauses and self.pauses[-1].to_us is None else None
+
+
+_SHORTEST_US = 1_000_000
+"""An average over less than a second is noise."""
+
+
+def _ratio(metres: float, elapsed_us: int | None) -> float | None:
+    return metres * 1e6 / elapsed_us if elapsed_us is not None and elapsed_us >= _SHORTEST_US else None
+
+
+def marked(run: Run, mark: Mark, past: Past, *, estimated: bool) -> Run:
+    """The run after a mark was passed at a moment: its split is taken, its pause begun or ended."""
+    elapsed_us = run.elapsed_us(past.at_us)
+    if mark.kind in SPLITS and elapsed_us is not None:
+        away_m = run.metres(past.total_m) - run.counted_m(past.total_m)
+        average_mps = _ratio(mark.metres - away_m, elapsed_us)
+        split = Split(mark.label, mark.metres / 1000, elapsed_us, average_mps, estimated)
+        return run._replace(splits=(*run.splits, split))
+    if mark.kind in ("dn", "dt") and run.pause is None:
+        pause = Pause(mark.kind, past.at_us, past.total_m, past.moving_us, mark.pause_us)
+        return run._replace(pauses=(*run.pauses, pause))
+    if mark.kind in ("fn", "ft") and run.pause is not None:
+        closed = run.pause._replace(to_us=past.at_us, to_m=past.total_m, to_moving_us=past.moving_us)
+        return run._replace(pauses=(*run.pauses[:-1], closed))
+    return run

@@ -1,0 +1,121 @@
+"""Drive time: one monotonic time scale under everything that is timed, paced by GPS and never stepped.
+
+Three clocks meet here. `t_us` is the session's monotonic clock at which bytes arrived; `utc_us` is what the
+receiver says of an epoch; `at_us` is drive time, in which all elapsed times are differences. It begins as the
+session's clock. Once UTC is known, a fix's drive time follows its UTC, so that neither the delay of a cable
+nor a stall of this computer moves a split; and it goes on across a power cut, because UTC does. When UTC
+itself steps (a leap second, a receiver that learns the date), drive time does not: durations stay true.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+IN_LINE_US = 500_000
+"""A fix whose UTC is this near to what the session clock expects is believed at once: delays of a serial
+receiver vary by less."""
+AGREE_US = 250_000
+"""Fixes out of line by the same amount within this are one step of UTC, not the stragglers of a stall."""
+STEP_FIXES = 5
+"""So many fixes that agree on another UTC make it the new one."""
+DRIFT_US_A_S = 100
+"""A Pi's crystal is wrong by up to 50 parts in a million; the estimate may follow twice that."""
+LONGEST_GAP_US = 36 * 3_600_000_000
+"""A marathon stage spans a night: a longer gap between two sessions is a wrong date."""
+
+
+class ClockState(NamedTuple):
+    """What another session needs to go on: the last drive time, and UTC at drive time 0."""
+
+    at_us: int
+    zero_utc_us: int | None
+
+
+class DriveClock:
+    """Ties `t_us`, UTC and drive time together."""
+
+    def __init__(self) -> None:
+        self._zero_utc_us: int | None = None  # UTC at drive time 0
+        self._offset_us = 0  # drive time minus t_us, by the shortest delay seen
+        self._offset_t_us = 0
+        self._last_us = 0
+        self._resumed = False  # the offset is a guess until UTC shows how long the gap was
+        self._step_us = 0
+        self._step_fixes = 0
+
+    def fix_us(self, t_us: int, utc_us: int | None) -> int:
+        """The drive time of a fix that arrived at `t_us` and says it was taken at `utc_us`."""
+        expected = t_us + self._offset_us
+        if utc_us is None:
+            return expected
+        if self._zero_utc_us is None:
+            self._zero_utc_us = utc_us - expected
+            self._resumed = False
+            return expected
+        at_us = utc_us - self._zero_utc_us
+        if self._resumed:
+            return self._bridge(at_us, expected, t_us, utc_us)
+        step = at_us - expected
+        if abs(step) <= IN_LINE_US:
+            self._step_fixes = 0
+            drift = (t_us - self._offset_t_us) * DRIFT_US_A_S // 1_000_000
+            self._offset_us += max(step, -max(drift, 0))
+            self._offset_t_us = t_us
+            self._last_us = max(self._last_us, at_us)
+            return at_us
+        return self._out_of_line(step, expected)
+
+    def moment_us(self, t_us: int) -> int:
+        """The drive time of something that was seen at `t_us`."""
+        return t_us + self._offset_us
+
+    def now_us(self, t_us: int) -> int:
+        """The drive time at a moment of the session; never less than what it has been."""
+        self._last_us = max(self._last_us, t_us + self._offset_us)
+        return self._last_us
+
+    def t_us(self, at_us: int) -> int:
+        """The session time of a moment in drive time (before 0 if it lies in an earlier session)."""
+        return at_us - self._offset_us
+
+    def utc_us(self, at_us: int) -> int | None:
+        """UTC at a moment of drive time, or None while no fix has told it."""
+        return None if self._zero_utc_us is None else self._zero_utc_us + at_us
+
+    def of_utc(self, utc_us: int) -> int | None:
+        """The drive time at which it is `utc_us`, or None while UTC is not known."""
+        return None if self._zero_utc_us is None else utc_us - self._zero_utc_us
+
+    def state(self) -> ClockState:
+        """What `resume` needs."""
+        return ClockState(self._last_us, self._zero_utc_us)
+
+    def resume(self, state: ClockState, gap_s: float | None) -> None:
+        """Go on where another session ended. `gap_s` is the time from its last state to this session's t_us = 0,
+        where that is known (the computer did not restart). UTC corrects it with the first fix."""
+        self._zero_utc_us = state.zero_utc_us
+        self._last_us = state.at_us
+        self._offset_us = state.at_us + int((gap_s or 0.0) * 1e6)
+        self._resumed = True
+
+    def _bridge(self, at_us: int, expected: int, t_us: int, utc_us: int) -> int:
+        """The first UTC after a resume says how long the gap was."""
+        self._resumed = False
+        self._offset_t_us = t_us
+        if 0 <= at_us - self._last_us + IN_LINE_US <= LONGEST_GAP_US:
+            self._offset_us = at_us - t_us
+            self._last_us = max(self._last_us, at_us)
+            return at_us
+        self._zero_utc_us = utc_us - expected
+        return expected
+
+    def _out_of_line(self, step: int, expected: int) -> int:
+        self._step_fixes = self._step_fixes + 1 if abs(step - self._step_us) <= AGREE_US else 1
+        self._step_us = step
+        if self._step_fixes >= STEP_FIXES:
+            assert self._zero_utc_us is not None  # noqa: S101 - out of line with it
+            self._zero_utc_us += step
+            self._step_fixes = 0
+        elif step < 0 and self._last_us < expected + step:  # held up on its way, and still in order
+            return expected + step
+        return expected
