@@ -83,7 +83,7 @@ def test_the_gap_is_an_event_between_the_bytes(tmp_path: Path) -> None:
             first.hang_up()
             said.await_state("open", times=2)
             second.send(sentence(2))
-            eventually(lambda: said.data().endswith(sentence(2)))
+            said.await_tail(sentence(2))
     order = ["bytes" if isinstance(item, Chunk) else item.state for item in said.items]
     lost = order.index("lost")
     assert "bytes" in order[:lost]
@@ -103,7 +103,7 @@ def test_a_loose_plug_is_reopened_for_ever(tmp_path: Path, times: int) -> None:
                 plug(link, device)
                 said.await_state("open", times=number + 1)
                 device.send(sentence(number))
-                eventually(lambda number=number: said.data().endswith(sentence(number)))
+                said.await_tail(sentence(number))
     assert said.data() == b"".join(map(sentence, range(times)))
 
 
@@ -118,7 +118,7 @@ def test_eio_ends_a_session_and_the_next_one_begins() -> None:
             said.await_state("open", times=number + 1)
             slave = os.open(_slave_of_the_reader(), os.O_RDWR | os.O_NOCTTY)
             os.write(slave, sentence(number))
-            eventually(lambda number=number: said.data().find(sentence(number)[:-2]) >= 0)
+            said.await_tail(sentence(number))
             os.close(slave)
             lost = said.await_state("lost", times=number + 1)
             assert "Input/output error" in lost.detail

@@ -65,6 +65,10 @@ class Pty:
                 self._received += piece
         return self._received
 
+    def await_received(self, data: bytes) -> None:
+        """Until all that the near end has sent is `data`."""
+        eventually(lambda: self.received() == data, f"{data!r}")
+
     def hang_up(self) -> None:
         """Unplug: the near end gets a hang-up. Its name is not used again while this object lives."""
         os.close(self.master)
@@ -117,6 +121,10 @@ class Said:
         """The `times`-th change to `state`."""
         eventually(lambda: self.states(port).count(state) >= times, f"{state} in {self.states(port)}")
         return [change for change in self.changes(port) if change.state == state][times - 1]
+
+    def await_tail(self, data: bytes, port: str = "gps") -> None:
+        """Until the port's bytes end with `data`."""
+        eventually(lambda: self.data(port).endswith(data), f"{data!r}")
 
 
 def eventually(holds: Callable[[], bool], what: str = "") -> None:

@@ -51,7 +51,7 @@ def test_bytes_are_stamped_after_they_arrived_and_in_order() -> None:
         for number in range(20):
             sent_us.append(clock())
             device.send(sentence(number))
-            eventually(lambda number=number: said.data().endswith(sentence(number)))
+            said.await_tail(sentence(number))
         end_us = clock()
     assert said.data() == b"".join(map(sentence, range(20)))
     stamps = [chunk.t_us for chunk in said.chunks()]
@@ -210,7 +210,7 @@ def test_opening_steps_come_in_order_and_need_no_answer() -> None:
         )
         with running(reader):
             said.await_state("open", "engine")
-            eventually(lambda: device.received() == b"\r\rC\rS6\rO\r", "the opening")
+            device.await_received(b"\r\rC\rS6\rO\r")
         assert device.received() == b"\r\rC\rS6\rO\r" + SLCAN.closing
 
 
@@ -221,7 +221,7 @@ def test_a_step_waits_for_the_answer_and_the_answer_is_recorded() -> None:
 
         def adapter(stop: threading.Event) -> None:
             for question, answer in ((b"V\r", b"V1013\r"), (b"V\rO\r", b"\r")):
-                eventually(lambda question=question: device.received() == question)
+                device.await_received(question)
                 device.send(answer)
 
         reader = PortReader(
@@ -240,7 +240,7 @@ def test_a_step_is_left_out_when_the_one_before_it_was_understood(answer: bytes,
     with pty() as device:
 
         def adapter(stop: threading.Event) -> None:
-            eventually(lambda: device.received() == b"L\r")
+            device.await_received(b"L\r")
             device.send(answer)
 
         reader = PortReader(
@@ -248,7 +248,7 @@ def test_a_step_is_left_out_when_the_one_before_it_was_understood(answer: bytes,
         )
         with talking(adapter), running(reader):
             said.await_state("open", "engine")
-            eventually(lambda: device.received() == expected)
+            device.await_received(expected)
 
 
 def test_init_lines_get_their_line_end_and_are_sent_at_each_open(tmp_path: Path) -> None:
@@ -258,10 +258,10 @@ def test_init_lines_get_their_line_end_and_are_sent_at_each_open(tmp_path: Path)
     with pty() as first, pty() as second:
         plug(link, first)
         with running(gps(str(link), said, init=init)):
-            eventually(lambda: first.received() == sent)
+            first.await_received(sent)
             plug(link, second)
             first.hang_up()
-            eventually(lambda: second.received() == sent)
+            second.await_received(sent)
 
 
 def test_what_another_thread_writes_is_sent_at_once_even_on_a_silent_line() -> None:
@@ -273,7 +273,7 @@ def test_what_another_thread_writes_is_sent_at_once_even_on_a_silent_line() -> N
         with running(reader):
             said.await_state("open")
             eventually(lambda: reader.write(b"t7DF80201050000000000\r"))
-            eventually(lambda: device.received() == b"t7DF80201050000000000\r")
+            device.await_received(b"t7DF80201050000000000\r")
         assert not reader.write(b"too late")
 
 
@@ -316,7 +316,7 @@ def test_socket_urls_are_recorded_written_to_and_reopened() -> None:
             with client:
                 said.await_state("open", times=2)
                 client.sendall(sentence(2))
-                eventually(lambda: said.data().endswith(sentence(2)))
+                said.await_tail(sentence(2))
 
 
 def test_a_server_that_is_not_there_is_missing() -> None:
@@ -417,7 +417,7 @@ def test_stamps_never_run_backwards_across_reopenings(tmp_path: Path) -> None:
             plug(link, devices[-1])
             said.await_state("open", times=number + 1)
             devices[-1].send(sentence(number))
-            eventually(lambda number=number: said.data().endswith(sentence(number)))
+            said.await_tail(sentence(number))
             devices[-1].hang_up()
     for device in devices:
         device.close()
