@@ -27,7 +27,9 @@ VERBS: dict[str, Verb] = {
     "demo": Verb("logger.demo.verbs", "A virtual car, recorded: no hardware needed."),
     "run": Verb("logger.recording.verbs", "The recorder: from the car's ports into the log."),
     "simulate": Verb("logger.demo.verbs", "A whole stage's logs, faster than it was driven."),
-    "replay": Verb("logger.recording.verbs", "A log or a raw capture through the recorder's computation again."),
+    "replay": Verb(
+        "logger.recording.verbs", "A log or a raw capture through the recorder's computation again."
+    ),
     "check": Verb("logger.recording.verbs", "A configuration or an itinerary: every error at once."),
     "logs": Verb("logger.recording.verbs", "Which logs there are."),
     "info": Verb("logger.recording.verbs", "What is in a log."),
@@ -68,7 +70,9 @@ def cli(verbose: bool) -> None:
     64 wrong configuration, 69 a needed device or server is not there, 74 reading or writing failed.
     """
     logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr
+        level=logging.DEBUG if verbose else logging.INFO,
+        format="%(levelname)s %(message)s",
+        stream=sys.stderr,
     )
 
 

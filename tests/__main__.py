@@ -32,7 +32,9 @@ def main(arguments: list[str]) -> int:
         extra = arguments if name == "tests" else []
         if subprocess.run([*command, *extra], cwd=ROOT, check=False).returncode:
             failed.append(name)
-        print(f"-- {name}: {'FAILED' if name in failed else 'ok'}, {time.monotonic() - began:.0f} s", flush=True)
+        print(
+            f"-- {name}: {'FAILED' if name in failed else 'ok'}, {time.monotonic() - began:.0f} s", flush=True
+        )
     print("failed: " + ", ".join(failed) if failed else "all checks passed", flush=True)
     return 1 if failed else 0
 

@@ -103,8 +103,9 @@ def _read(text: str, *, strict: bool) -> Database:
 
 
 def _words(error: UnsupportedDatabaseFormatError) -> str:
-    """cantools' reason on one line, without its wrapping."""
-    return " ".join(str(error.e_dbc or error).split())
+    """cantools' reason on one line, without its wrapping and without what upsets a terminal."""
+    words = " ".join(str(error.e_dbc or error).split())
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in words)
 
 
 def _unreadable(error: UnsupportedDatabaseFormatError, name: str) -> ConfigurationError:

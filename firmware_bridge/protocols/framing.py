@@ -12,7 +12,7 @@ that does not it moves on by a single byte: a good frame may have begun inside.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from itertools import repeat
 from typing import Any, ClassVar
 
@@ -30,6 +30,8 @@ SECOND_US = 1_000_000
 # What a search may find instead of a frame's size.
 NEED_MORE = 0
 NO_FRAME = -1
+# Below this many frames looking for an even run costs more than it saves.
+EVEN_FRAMES = 4
 
 new_record = tuple.__new__
 
@@ -93,7 +95,8 @@ class Account:
 class FrameSearch(ABC):
     """A decoder of a binary protocol without escaping: finds the frames, its subclass knows what they are.
 
-    A subclass fills the columns `_stamps`, `_buses`, `_ids` and `_datas`, one entry a frame.
+    A subclass fills the columns `_stamps`, `_buses`, `_ids` and `_datas`, one entry a frame, and leaves out
+    `_stamps` when its devices have no clock.
     """
 
     STARTS: ClassVar[bytes]
@@ -113,38 +116,26 @@ class FrameSearch(ABC):
         return self._account.bad
 
     def feed(self, data: bytes, t_us: int) -> Batch:
-        """Decode what arrived at `t_us`. What is left over is less than one frame of the longest kind."""
+        """Decode what arrived at `t_us`. What is kept is less than one frame of the longest kind."""
         buffer = self._rest + data
         self._t_us = t_us
         at, end = 0, len(buffer)
         while at < end:
-            size = self._run(buffer, at) or self._one(buffer, at)
-            if size > 0:
+            stop, verdict = self._some(buffer, at)
+            if stop > at:
                 self._account.settle()
-                at += size
-            elif size == NEED_MORE:
+            at = stop
+            if verdict == NEED_MORE:
                 break
-            else:
-                start = self._next_start(buffer, at + 1)
-                self._account.reject(buffer[at:start], self._why(buffer, at), t_us)
-                at = start
+            start = min((w for s in self.STARTS if (w := buffer.find(s, at + 1)) >= 0), default=end)
+            self._account.reject(buffer[at:start], "frame" if buffer[at] in self.STARTS else "noise", t_us)
+            at = start
         self._rest = buffer[at:]
-        return self._account.batch(self._frames(t_us))
+        return self._account.batch(self._frames())
 
     @abstractmethod
-    def _run(self, buffer: bytes, at: int) -> int:
-        """Decode a run of equal-sized frames at once; how many bytes it took, 0 if there is none here."""
-
-    @abstractmethod
-    def _one(self, buffer: bytes, at: int) -> int:
-        """Decode one frame or answer; how many bytes it took, or NEED_MORE or NO_FRAME."""
-
-    def _why(self, buffer: bytes, at: int) -> str:
-        return "frame" if buffer[at] in self.STARTS else "noise"
-
-    def _next_start(self, buffer: bytes, at: int) -> int:
-        found = [where for start in self.STARTS if (where := buffer.find(start, at)) >= 0]
-        return min(found, default=len(buffer))
+    def _some(self, buffer: bytes, at: int) -> tuple[int, int]:
+        """Decode from `at` on for as long as it is good: where that ends, and NEED_MORE or NO_FRAME."""
 
     def _clear(self) -> None:
         self._stamps: list[int] = []
@@ -152,15 +143,33 @@ class FrameSearch(ABC):
         self._ids: list[int] = []
         self._datas: list[bytes] = []
 
-    def _frames(self, t_us: int) -> list[CanFrame]:
+    def _frames(self) -> list[CanFrame]:
         if not self._ids:
             return []
         self.good += len(self._ids)
-        times: Sequence[int] = [t_us] * len(self._ids)
+        times_us = [self._t_us] * len(self._ids)
         if self._clock is not None:
-            times = self._clock.session_us(self._stamps, t_us)
-            if (jump_us := self._clock.take_jump()) is not None:
-                self._account.notice(t_us, "device_clock", jump_ms=jump_us // 1000)
-        frames = can_frames(times, self._buses, self._ids, self._datas)
+            times_us = stamped(self._clock, self._stamps, self._t_us, self._account)
+        frames = can_frames(times_us, self._buses, self._ids, self._datas)
         self._clear()
         return frames
+
+
+def stamped(clock: DeviceClock, stamps: list[int], t_us: int, account: Account) -> list[int]:
+    """The times of a chunk's frames by the device's clock; a jump of that clock is worth a notice."""
+    times_us = clock.session_us(stamps, t_us)
+    if (jump_us := clock.take_jump()) is not None:
+        account.notice(t_us, "device_clock", jump_ms=jump_us // 1000)
+    return times_us
+
+
+def even_block(buffer: bytes, at: int, size: int, same: Mapping[int, int]) -> bytes:
+    """The rest of the buffer from `at`, in whole frames of `size` bytes, if all of them have the `same` values
+    at the same places (the start at 0 is one); else nothing."""
+    count = (len(buffer) - at) // size
+    stop = at + count * size
+    if count < EVEN_FRAMES or buffer[stop : stop + 1] not in (b"", bytes((same[0],))):
+        return b""
+    block = buffer[at:stop]
+    even = all(block[place::size].count(value) == count for place, value in same.items())
+    return block if even else b""

@@ -5,7 +5,7 @@ One line is drawn in `slcan_line`, what adapters say besides frames in `slcan_an
 
 There is no checksum, so a line must be right to the digit: known kind, possible identifier, exact length. How
 many digits of device time follow the data is settled by the stream itself: a line that differs from those
-before is not believed until the next one agrees with it. Behind a lost CR there is a good frame in a bad line.
+before is not believed until the next one agrees with it. Behind a lost CR lies a good frame.
 
 Speed: a chunk whose lines are all of one kind and length is decoded by C code alone (`_even`). Other lines go
 one by one through a table of heads (kind, identifier, length) seen before, which the construct fills, and
@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 from construct import ConstructError
 
 from firmware_bridge.devicetime import DeviceClock
-from firmware_bridge.protocols.framing import Account, can_frames
+from firmware_bridge.protocols.framing import Account, can_frames, stamped
 from firmware_bridge.protocols.slcan_answers import BEL, answer
 from firmware_bridge.protocols.slcan_line import HEAD, KINDS, MODULI, TICK_US, encode, parse, report
 from firmware_bridge.protocols.slcan_opening import BAUDS, CLOSING, opening
@@ -184,7 +184,7 @@ class Decoder:
                 add_id, add_data, add_stamp = self._ids.append, self._datas.append, self._stamps.append
 
     def _unusual(self, line: bytes) -> None:
-        """No frame of the table and the usual length: a new identifier, an answer, another mode, or damage."""
+        """No frame of the table and the usual length: a new identifier, an answer, a new mode, or damage."""
         frame = self._frame(line) or self._frame(line.lstrip(b"zZ"))  # z: acknowledged, or sent and echoed
         if frame is not None:
             if not self._believe(frame):
@@ -274,9 +274,7 @@ class Decoder:
         if self._clock is None:
             times_us = [self._t_us] * len(self._ids)
         else:
-            times_us = self._clock.session_us(self._stamps, self._t_us)
-            if (jump_us := self._clock.take_jump()) is not None:
-                self._account.notice(self._t_us, "device_clock", jump_ms=jump_us // 1000)
+            times_us = stamped(self._clock, self._stamps, self._t_us, self._account)
         self._last_us = times_us[-1]
         self.good += len(self._ids)
         self._frames += can_frames(times_us, repeat(self._bus), self._ids, self._datas)

@@ -111,7 +111,7 @@ def parse(line: bytes, stamp_digits: int = 0) -> tuple[int, bytes, int]:
 def report(frame: CanFrame, stamp_digits: int = 0, modulus: int | None = None) -> bytes:
     """The line by which an adapter reports a frame, stamped with its `t_us` if `stamp_digits` is 4 or 8.
 
-    The stamp wraps at `modulus` ticks (Lawicel's and Nakakiyo's by default). WireError if there is no such line.
+    It wraps at `modulus` ticks (Lawicel's and Nakakiyo's by default). WireError if there is no such line.
     """
     number = frame.can_id & EXTENDED_MASK
     kind = _KIND_OF_FLAGS.get(frame.can_id & ~EXTENDED_MASK & ~ESI_FLAG)

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 
 from firmware_bridge.errors import ConfigurationError
 from firmware_bridge.virtual.drive import Drive
+from firmware_bridge.virtual.traffic import DEMO_DBC
 from logger.demo import planning
 from logger.demo.planning import Orders, Overspeed, Plan
 from logger.stage.itinerary import Itinerary, load
@@ -62,13 +64,26 @@ def stage(name: str) -> BuiltInStage:
     itinerary_text = _text(f"{STAGES[name]}.toml")
     itinerary = load(itinerary_text, f"{STAGES[name]}.toml")
     return BuiltInStage(
-        name, itinerary_text, itinerary, demo_dbc(), _cars(f"{STAGES[name]}_cars.toml", itinerary)
+        name, itinerary_text, itinerary, DEMO_DBC, _cars(f"{STAGES[name]}_cars.toml", itinerary)
     )
 
 
-def demo_dbc() -> str:
-    """The DBC text of the virtual car's engine bus."""
-    return _text("demo_engine.dbc")
+def find(name: str) -> BuiltInStage:
+    """A built-in stage by its name, or a user's own itinerary by its path, with one car that drives it as planned.
+
+    ConfigurationError where it is neither, or the itinerary is wrong.
+    """
+    if name in STAGES:
+        return stage(name)
+    try:
+        text = Path(name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        mend = f"give the path of an itinerary, or one of {', '.join(STAGES)}"
+        raise ConfigurationError(
+            "neither a built-in stage nor a readable itinerary", where=name, mend=mend
+        ) from error
+    car = CarPlan("car", 1, "Virtual car", "", (), Orders())
+    return BuiltInStage(Path(name).stem, text, load(text, name), DEMO_DBC, (car,))
 
 
 def plan(built_in: BuiltInStage, car: CarPlan) -> Plan:

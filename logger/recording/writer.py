@@ -165,7 +165,8 @@ class Writer:
             self._waiting_bytes = 0
             if taken:
                 self._oldest = taken[0][0]
-            dropped, self._dropped = self._dropped, Counter()
+            dropped = self._dropped if taken else Counter()
+            self._dropped = Counter() if taken else self._dropped
         while taken:
             end = next((i for i, (_, item) in enumerate(taken) if isinstance(item, Log)), len(taken))
             rows = [item for _, item in taken[:end] if isinstance(item, Rows)]

@@ -135,10 +135,9 @@ class _Odometer:
         before_km = self._total_km - self._origin_km
         if km >= before_km - SMALLEST_STEP_BACK_KM:
             return max(self._total_km, self._origin_km + km)
-        if (
-            note.reset_km is not None
-        ):  # its own distance counts from its own reset: the road to it is not written
-            self._estimated.append(note.line)
+        if note.reset_km is not None:
+            what = f"the distance {km:.6g} of a reset counts from itself: the road to it is taken as straight"
+            self._remarks.append(Remark(note.line, what))
             return self._total_km + straight_km
         back = f"the distance goes back from {before_km:.6g} to {km:.6g} km without a reset"
         if km < before_km * RESTART_FRACTION:

@@ -173,9 +173,10 @@ class Translator:
             elif meaning.kind:
                 self._add_mark(note, element, meaning, point)
             elif meaning.states:
-                for name, value in self._values(element, meaning).items():
-                    setattr(note, name, value)
-                if meaning.states is RESET and note.reset_km is None:
+                number = self._values(element, meaning).get(meaning.states.value)
+                if number is not None:
+                    setattr(note, meaning.states.value, number)
+                elif meaning.states is RESET:
                     note.reset_km = 0.0  # the schema's default
             else:
                 self._without_place.setdefault(element.name, []).append(element.line)

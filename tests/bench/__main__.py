@@ -23,7 +23,9 @@ SATURATED = 9_000
 """Frames a second of a full 1 Mbit/s bus."""
 
 
-def _median(runs: int, measure: Callable[[], Load], figure: Callable[[Load], float]) -> tuple[float, list[Load]]:
+def _median(
+    runs: int, measure: Callable[[], Load], figure: Callable[[Load], float]
+) -> tuple[float, list[Load]]:
     loads = [measure() for _ in range(runs)]
     return statistics.median(figure(load) for load in loads), loads
 

@@ -1,6 +1,6 @@
 """A receiver for the benchmarks: RMC and GGA at a steady rate on a pseudo-terminal, in a process of its own.
 
-    python -m tests.bench.gps HZ
+python -m tests.bench.gps HZ
 """
 
 from __future__ import annotations

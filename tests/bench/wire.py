@@ -24,11 +24,13 @@ _TICK_S = 0.005
 
 def encoded(name: str, count: int) -> list[bytes]:
     """`count` distinct 8-byte frames in a protocol."""
-    encode = protocol(name).encode
-    assert encode is not None
+    report = protocol(name).report
+    assert report is not None
     payload = 0x0123_4567_89AB_CDEF
     return [
-        encode(CanFrame(n * 100, 0, IDS[n % len(IDS)], ((payload * (n + 1)) & (2**64 - 1)).to_bytes(8, "big")))
+        encode(
+            CanFrame(n * 100, 0, IDS[n % len(IDS)], ((payload * (n + 1)) & (2**64 - 1)).to_bytes(8, "big"))
+        )
         for n in range(count)
     ]
 

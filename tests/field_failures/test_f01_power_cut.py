@@ -30,7 +30,9 @@ KILLS = 8
 MAX_LOSS_S = 1.0
 
 
-def test_f01_killed_at_random_moments_loses_at_most_a_second_and_goes_on_in_the_same_log(tmp_path: Path) -> None:
+def test_f01_killed_at_random_moments_loses_at_most_a_second_and_goes_on_in_the_same_log(
+    tmp_path: Path,
+) -> None:
     chance = random.Random(11)
     lost_s: list[float] = []
     log = tmp_path / "logs" / "test-7-001.db"

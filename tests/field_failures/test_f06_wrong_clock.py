@@ -16,7 +16,11 @@ from tests.field_failures.recorder_process import NumberedBus, has_rows, numbers
 
 PACKAGES = Path(__file__).parents[2]
 WALL_CLOCK = re.compile(r"\btime\.time\(|\btime\.time_ns\(|datetime\.now\(|datetime\.utcnow\(|date\.today\(")
-BOOTS = (datetime(1970, 1, 1, 0, 0, 12, tzinfo=UTC), datetime(2038, 2, 1, tzinfo=UTC), datetime(2026, 1, 15, tzinfo=UTC))
+BOOTS = (
+    datetime(1970, 1, 1, 0, 0, 12, tzinfo=UTC),
+    datetime(2038, 2, 1, tzinfo=UTC),
+    datetime(2026, 1, 15, tzinfo=UTC),
+)
 
 
 def record_some(config: Path, log: Path, more: int) -> None:
@@ -66,4 +70,8 @@ def test_f06_the_wall_clock_is_read_only_to_be_written_down() -> None:
         if WALL_CLOCK.search(path.read_text())
     }
     # Each of these writes `started_utc`, which the schema's documentation says not to trust.
-    assert readers <= {"logger/recording/daemon.py", "logger/recording/replaying.py", "logger/demo/simulate.py"}
+    assert readers <= {
+        "logger/recording/daemon.py",
+        "logger/recording/replaying.py",
+        "logger/demo/simulate.py",
+    }

@@ -17,6 +17,7 @@ from tests.field_failures.recorder_process import NumberedBus, has_rows, numbers
 SATURATED = 9_000
 """Frames a second of a full 1 Mbit/s bus."""
 STALL_S = 5.0
+WHOLE_QUEUE, SMALL_QUEUE = writer.QUEUE_BYTES, 2_000_000
 
 
 class StallingCard:
@@ -35,7 +36,7 @@ class StallingCard:
         monkeypatch.setattr(store.Log, "commit", commit)
 
 
-@pytest.mark.parametrize("queue_bytes", [writer.QUEUE_BYTES, 2_000_000])
+@pytest.mark.parametrize("queue_bytes", [WHOLE_QUEUE, SMALL_QUEUE])
 def test_f11_nothing_is_lost_and_beyond_the_bound_it_is_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, queue_bytes: int
 ) -> None:
@@ -59,14 +60,17 @@ def test_f11_nothing_is_lost_and_beyond_the_bound_it_is_counted(
     found = numbers(log)
     missing = len(bus.sent_at) - found[0] - len(found)
     told = sum(
-        int(str(row[0])) for row in query(log, "SELECT json_extract(detail, '$.frame') FROM event WHERE kind = 'dropped'")
+        int(str(row[0]))
+        for row in query(log, "SELECT json_extract(detail, '$.frame') FROM event WHERE kind = 'dropped'")
     )
-    print(f"F11: {STALL_S:.0f} s stall at {SATURATED} frames/s, queue {queue_bytes / 1e6:.0f} MB: {missing} of"
-          f" {len(bus.sent_at)} frames lost, {told} told in the log, lag afterwards {lag_s:.2f} s")
+    print(
+        f"F11: {STALL_S:.0f} s stall at {SATURATED} frames/s, queue {queue_bytes / 1e6:.0f} MB: {missing} of"
+        f" {len(bus.sent_at)} frames lost, {told} told in the log, lag afterwards {lag_s:.2f} s"
+    )
     assert missing == told
     assert dropped >= told
     assert found == sorted(set(found))
-    if queue_bytes == writer.QUEUE_BYTES:
+    if queue_bytes == WHOLE_QUEUE:
         assert missing == 0
     else:
         assert missing > 0

@@ -6,14 +6,18 @@ from firmware_bridge.records import CanFrame, Channel, Fix, Reading
 from logger.recording.rows import EventRow, Rows, SentenceRow
 from logger.recording.store import SessionStart
 
-START = SessionStart(boot_id="boot-1", started_utc="1970-01-01T00:00:12+00:00", software="stagelog test", config="")
+START = SessionStart(
+    boot_id="boot-1", started_utc="1970-01-01T00:00:12+00:00", software="stagelog test", config=""
+)
 META = {"format": "1", "software": "stagelog test", "buses": "{}", "ports": "[]"}
 RPM = Channel("rpm", "rpm", "test")
 
 
 def frames(count: int, first: int = 0) -> Rows:
     """`count` frames a millisecond apart, numbered in their data from `first`."""
-    return Rows(frame=[CanFrame(1000 * n, 0, 0x123, n.to_bytes(8, "big")) for n in range(first, first + count)])
+    return Rows(
+        frame=[CanFrame(1000 * n, 0, 0x123, n.to_bytes(8, "big")) for n in range(first, first + count)]
+    )
 
 
 def drive() -> Rows:

@@ -53,7 +53,9 @@ def test_rows_come_out_as_they_went_in(tmp_path: Path) -> None:
     log.write(frames(1234, first=3))
     log.close()
     connection = sqlite3.connect(tmp_path / "a.db")
-    numbers = [int.from_bytes(data, "big") for (data,) in connection.execute("SELECT data FROM frame ORDER BY rowid")]
+    numbers = [
+        int.from_bytes(data, "big") for (data,) in connection.execute("SELECT data FROM frame ORDER BY rowid")
+    ]
     assert numbers == list(range(1237))
     assert connection.execute("SELECT * FROM fix WHERE quality = 0").fetchone() == (
         *(1, 2500, None, None, None, None, None, None, 0, 0, None),
@@ -75,7 +77,10 @@ def test_a_second_start_goes_on_in_a_new_session(tmp_path: Path) -> None:
     log.write(drive())
     log.close()
     connection = sqlite3.connect(tmp_path / "a.db")
-    assert connection.execute("SELECT session, count(*) FROM frame GROUP BY session").fetchall() == [(1, 3), (2, 3)]
+    assert connection.execute("SELECT session, count(*) FROM frame GROUP BY session").fetchall() == [
+        (1, 3),
+        (2, 3),
+    ]
     assert connection.execute("SELECT count(*) FROM channel").fetchone() == (1,)
     connection.close()
 

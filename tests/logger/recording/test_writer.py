@@ -77,7 +77,9 @@ def test_closing_drains(tmp_path: Path) -> None:
     assert verify(tmp_path / "a.db") == []
 
 
-def test_what_does_not_fit_is_counted_and_said_in_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_does_not_fit_is_counted_and_said_in_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(writers, "QUEUE_BYTES", 250_000)
     log = begun(tmp_path / "a.db")
     blocker = sqlite3.connect(tmp_path / "a.db", isolation_level=None)
