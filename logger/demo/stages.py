@@ -69,7 +69,7 @@ def stage(name: str) -> BuiltInStage:
 
 
 def find(name: str) -> BuiltInStage:
-    """A built-in stage by its name, or a user's own itinerary by its path, with one car that drives it as planned.
+    """A built-in stage by its name, or a user's own itinerary by its path, with one car that drives it.
 
     ConfigurationError where it is neither, or the itinerary is wrong.
     """
