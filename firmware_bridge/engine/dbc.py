@@ -12,11 +12,11 @@ import math
 import re
 from collections import Counter
 from itertools import product
-from typing import cast
+from typing import NamedTuple, cast
 
 import cantools.database
-from cantools.database.can import Database, Message
-from cantools.database.errors import DecodeError, UnsupportedDatabaseFormatError
+from cantools.database.can import Database, Message, Signal
+from cantools.database.errors import DecodeError, Error, UnsupportedDatabaseFormatError
 
 from firmware_bridge.errors import ConfigurationError
 from firmware_bridge.records import BRS_FLAG, EFF_FLAG, ESI_FLAG, FD_FLAG, Channel, Notice, Reading
@@ -51,7 +51,7 @@ class DbcDecoder:
     def __init__(self, database: Database, name: str) -> None:
         self.bad = 0
         self.notices: tuple[Notice, ...] = ()
-        self._messages: dict[int, tuple[Message, dict[str, Channel]]] = {}
+        self._messages: dict[int, _Known] = {}
         turns = set()
         uses = Counter(signal.name for message in database.messages for signal in message.signals)
         for message in database.messages:
@@ -60,13 +60,13 @@ class DbcDecoder:
                 unique = signal.name if uses[signal.name] == 1 else f"{message.name}.{signal.name}"
                 channels[signal.name] = Channel(unique, signal.unit or "", f"{name}:{message.name}")
             can_id = message.frame_id | (EFF_FLAG if message.is_extended_frame else 0)
-            self._messages[can_id] = message, channels
+            self._messages[can_id] = _Known(message.length, _sound_parts(message), channels)
             if message.is_multiplexed():
                 turns.add(can_id)
         self.ids = frozenset(can_id | flags for can_id in self._messages for flags in _TRAVELLED)
         self.turns = frozenset(can_id | flags for can_id in turns for flags in _TRAVELLED)
         self.channels = tuple(
-            channel for _, channels in self._messages.values() for channel in channels.values()
+            channel for known in self._messages.values() for channel in known.channels.values()
         )
 
     def decode(self, t_us: int, can_id: int, data: bytes) -> list[Reading]:
@@ -74,19 +74,52 @@ class DbcDecoder:
         known = self._messages.get(can_id & 0xFFFF_FFFF)
         if known is None:
             return []
-        message, channels = known
-        try:
-            values = cast(dict[str, float], message.decode(data, decode_choices=False, allow_truncated=True))
-        except (DecodeError, ValueError, KeyError, OverflowError):
-            self.bad += 1
-            return []
+        values: dict[str, float] = {}
+        is_whole = len(data) >= known.length
+        for part in known.parts:
+            try:
+                decoded = part.decode(data, decode_choices=False, allow_truncated=True)
+            except (DecodeError, ValueError, KeyError, OverflowError):
+                is_whole = False
+            else:
+                values.update(cast(dict[str, float], decoded))
         readings = [
-            Reading(t_us, channels[signal], number)
+            Reading(t_us, known.channels[signal], number)
             for signal, value in values.items()
             if math.isfinite(number := float(value))
         ]
-        self.bad += len(data) < message.length or len(readings) < len(values)
+        self.bad += not is_whole or len(readings) < len(values)
         return readings
+
+
+class _Known(NamedTuple):
+    length: int
+    parts: tuple[Message, ...]
+    channels: dict[str, Channel]
+
+
+def _sound_parts(message: Message) -> tuple[Message, ...]:
+    """The message; or, where its signals overlap, each of them alone, for cantools decodes none of them then.
+
+    A signal that overruns the message has no value and is left out.
+    """
+    try:
+        message.refresh(strict=True)
+    except Error:
+        return tuple(part for signal in message.signals if (part := _alone(message, signal)))
+    return (message,)
+
+
+def _alone(message: Message, signal: Signal) -> Message | None:
+    """The message with this signal only, and the multiplexers above it."""
+    signals = [signal]
+    while signals[-1].multiplexer_signal is not None:
+        signals.append(message.get_signal_by_name(signals[-1].multiplexer_signal))
+    is_extended = message.is_extended_frame
+    try:
+        return Message(message.frame_id, message.name, message.length, signals, is_extended_frame=is_extended)
+    except Error:
+        return None
 
 
 def text_of(raw: bytes) -> str:

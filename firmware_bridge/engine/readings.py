@@ -57,7 +57,7 @@ class EngineReadings:
         self._kept: deque[CanFrame] = deque(maxlen=MAX_KEPT_FRAMES)
 
     def feed(self, frames: Sequence[CanFrame]) -> None:
-        """Take note of frames, in order of arrival. Of all ways measured, the plainest loop is the fastest."""
+        """Take note of frames, in order of arrival. The plainest loop measured as the fastest."""
         if self._wanted:
             latest = self._latest
             for frame in frames:
