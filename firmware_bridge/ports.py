@@ -39,6 +39,9 @@ WAIT_S = 0.1
 """Longest wait for bytes before the stop event and the link's health are looked at."""
 HEALTH_US = 500_000
 """How often a link's health is looked at."""
+OPEN_AGAIN_US = 30_000_000
+"""How often a silent device is sent its opening again: one that restarted, as in a brown-out when the engine
+is cranked, has forgotten its bit rate and would stay silent for ever."""
 INIT_WAIT_S = 0.1
 """Pause between the user's lines for a receiver that answers nothing."""
 REPEAT_US = 60_000_000
@@ -171,6 +174,7 @@ class PortReader:
     def _listen(self, link: Link, stop: threading.Event) -> None:
         """Deliver chunks until `stop`, and say how the link fares."""
         look_us = self._clock_us()
+        opened_us = -OPEN_AGAIN_US
         health = LinkHealth(
             self._expected, self._bauds[0] if self._has_rate else None, *self._judged, look_us
         )
@@ -187,6 +191,9 @@ class PortReader:
                     what = f"hardly a frame holds at {self._bauds[0]} baud any more"
                     raise PortError("wrong_baud", what, mend="the rate is looked for again")
                 self._report(*finding)
+                if finding.state == "silent" and look_us - opened_us >= OPEN_AGAIN_US:
+                    opened_us = look_us
+                    self._deliver(self._open(link, stop))
 
     def _open(self, link: Link, stop: threading.Event) -> Iterator[Chunk]:
         """Send each opening step and wait for any answer, as long as the step says; go on without one."""

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from firmware_bridge.ports import Chunk, LinkChange, PortReader
-from firmware_bridge.protocols import protocol
+from firmware_bridge.protocols import Step, protocol
 from tests.firmware_bridge.devices import (
     Said,
     clock_us,
@@ -105,6 +105,34 @@ def test_a_loose_plug_is_reopened_for_ever(tmp_path: Path, times: int) -> None:
                 device.send(sentence(number))
                 said.await_tail(sentence(number))
     assert said.data() == b"".join(map(sentence, range(times)))
+
+
+def test_an_adapter_that_restarted_behind_its_port_is_opened_again() -> None:
+    """Cranking the engine browns the adapter out while its USB chip lives on: no hang-up, but a closed bus."""
+    said, steps = Said(), (Step(b"C\r", 0.01), Step(b"O\r", 0.01))
+    cranked = threading.Event()
+    with pty() as device:
+
+        def adapter(stop: threading.Event) -> None:
+            opened, number = 0, 0
+            while not stop.wait(0.01):
+                if device.received().count(b"O\r") > opened:
+                    device.send(FRAME % (number & 0x7FF))
+                    number += 1
+                if cranked.is_set():
+                    opened = device.received().count(b"O\r")
+                    cranked.clear()
+
+        engine = PortReader(
+            "engine", device.name, 115200, SLCAN, clock_us=clock_us(speed=10), sink=said, opening=steps
+        )
+        with talking(adapter), running(engine):
+            eventually(lambda: len(said.data("engine")) > 10 * len(FRAME % 0))
+            cranked.set()
+            said.await_state("silent", "engine")
+            said.await_state("open", "engine", times=2)
+            before = len(said.data("engine"))
+            eventually(lambda: len(said.data("engine")) > before + 10 * len(FRAME % 0))
 
 
 def test_eio_ends_a_session_and_the_next_one_begins() -> None:
