@@ -108,7 +108,7 @@ def test_a_loose_plug_is_reopened_for_ever(tmp_path: Path, times: int) -> None:
 
 
 def test_an_adapter_that_restarted_behind_its_port_is_opened_again() -> None:
-    """Cranking the engine browns the adapter out while its USB chip lives on: no hang-up, but a closed bus."""
+    """Cranking the engine browns the adapter out, its USB chip lives on: no hang-up, but a closed bus."""
     said, steps = Said(), (Step(b"C\r", 0.01), Step(b"O\r", 0.01))
     cranked = threading.Event()
     with pty() as device:
