@@ -57,7 +57,7 @@ def decimal(text: str) -> float | None:
 
 def angle_deg(text: str, hemisphere: str, sides: str, limit: float) -> float | None:
     """`dddmm.mmm` and a hemisphere, one of the two `sides` (the positive one first), as signed degrees."""
-    if not text.replace(".", "", 1).isdigit() or not hemisphere or hemisphere not in sides:
+    if not text.replace(".", "", 1).isdigit() or len(hemisphere) != 1 or hemisphere not in sides:
         return None
     degrees, minutes = divmod(float(text), 100.0)
     angle = degrees + minutes / 60.0

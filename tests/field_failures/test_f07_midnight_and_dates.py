@@ -1,0 +1,133 @@
+"""F7: midnight and dates: across 00:00 UTC, 31 December, 29 February, a leap second."""
+
+import datetime
+from itertools import pairwise
+
+import pytest
+
+from firmware_bridge.fixes import FixBuilder
+from firmware_bridge.records import Fix, Sentence
+from tests.firmware_bridge.nmea_lines import fixes_of, gga, line, rmc, utc
+
+BOUNDARIES = [
+    ("2026-01-15", "2026-01-16"),
+    ("2025-12-31", "2026-01-01"),
+    ("2026-02-28", "2026-03-01"),
+    ("2028-02-28", "2028-02-29"),
+    ("2028-02-29", "2028-03-01"),
+    ("2100-02-28", "2100-03-01"),
+]
+
+
+def ddmmyy(day: str) -> str:
+    return f"{datetime.date.fromisoformat(day):%d%m%y}"
+
+
+def zda(time: str, day: str) -> str:
+    return line(f"GPZDA,{time},{datetime.date.fromisoformat(day):%d,%m,%Y},00,00")
+
+
+def seconds_across(hz: int) -> list[tuple[str, bool]]:
+    """Times of day from 23:59:58 to 00:00:02, and whether they are after midnight."""
+    steps = range(-2 * hz, 2 * hz + 1)
+    return [
+        (f"0000{step / hz:06.3f}" if step >= 0 else f"2359{60 + step / hz:06.3f}", step >= 0)
+        for step in steps
+    ]
+
+
+def assert_unbroken(fixes: list[Fix], before: str, after: str, hz: int) -> None:
+    times = [fix.utc_us for fix in fixes]
+    assert None not in times
+    assert [b - a for a, b in pairwise(times) if a and b] == [1_000_000 // hz] * 4 * hz
+    assert (utc(fixes[0])[:10], utc(fixes[-1])[:10]) == (before, after)
+    assert utc(fixes[2 * hz]) == f"{after}T00:00:00.000Z"
+
+
+@pytest.mark.parametrize("hz", [1, 10, 25])
+@pytest.mark.parametrize(("before", "after"), BOUNDARIES[:5])
+@pytest.mark.parametrize("first", ["RMC", "GGA"])
+def test_dated_sentences(before: str, after: str, hz: int, first: str) -> None:
+    texts = []
+    for time, is_after in seconds_across(hz):
+        epoch = [rmc(time, ddmmyy(after if is_after else before)), gga(time)]
+        texts += epoch if first == "RMC" else epoch[::-1]
+    assert_unbroken(fixes_of(texts), before, after, hz)
+
+
+@pytest.mark.parametrize("dated", [rmc, zda])
+@pytest.mark.parametrize(("before", "after"), BOUNDARIES[:5])
+def test_a_date_said_once_is_carried_across(before: str, after: str, dated: object) -> None:
+    times = seconds_across(5)
+    texts = (
+        [rmc(times[0][0], ddmmyy(before))] if dated is rmc else [gga(times[0][0]), zda(times[0][0], before)]
+    )
+    texts += [gga(time) for time, _ in times[1:]]
+    assert_unbroken(fixes_of(texts), before, after, 5)
+
+
+def test_zda_has_the_whole_year() -> None:
+    before, after = BOUNDARIES[5]
+    texts = []
+    for time, is_after in seconds_across(1):
+        texts += [gga(time), zda(time, after if is_after else before)]
+    assert_unbroken(fixes_of(texts), before, after, 1)
+
+
+def test_zda_that_stamps_its_own_moment_dates_the_epochs_after_it() -> None:
+    fixes = fixes_of([gga("235958.00"), zda("235958.50", "2025-12-31"), gga("235959.00"), gga("000000.00")])
+    assert [fix.utc_us and utc(fix) for fix in fixes] == [
+        None,
+        "2025-12-31T23:59:59.000Z",
+        "2026-01-01T00:00:00.000Z",
+    ]
+
+
+def test_a_date_that_comes_late_for_a_complete_epoch_is_still_learned() -> None:
+    builder = FixBuilder()
+    texts = [gga(f"1200{second:02}.00") for second in range(10)]
+    fixes = fixes_of([*texts, zda("120009.00", "2026-01-15"), gga("120010.00")], builder)
+    assert builder.rejected == {"late": 1}
+    assert utc(fixes[-1]) == "2026-01-15T12:00:10.000Z"
+    assert all(fix.utc_us is None for fix in fixes[:-1])
+
+
+def test_days_without_a_date_are_counted_by_the_session_clock() -> None:
+    builder = FixBuilder()
+    builder.feed(Sentence(0, rmc("120000.00", "281225")))
+    three_days_us = int(3.3 * 86_400e6)
+    fixes = builder.feed(Sentence(three_days_us, gga("191200.00")))
+    fixes += builder.finish()
+    assert utc(fixes[-1]) == "2025-12-31T19:12:00.000Z"
+
+
+@pytest.mark.parametrize("carried", [False, True])
+def test_a_leap_second_is_the_next_days_first_and_nothing_is_lost(carried: bool) -> None:
+    times = ["235958.00", "235959.00", "235959.50", "235960.00", "235960.50", "000000.00", "000001.00"]
+    texts = [rmc(times[0], "311226")]
+    for time in times[1:]:
+        date = "010127" if time.startswith("00") else "311226"
+        texts += [gga(time)] if carried else [rmc(time, date), gga(time)]
+    fixes = fixes_of(texts)
+    assert [utc(fix)[11:] for fix in fixes] == [
+        *("23:59:58.000Z", "23:59:59.000Z", "23:59:59.500Z", "00:00:00.000Z"),
+        *("00:00:00.500Z", "00:00:00.000Z", "00:00:01.000Z"),
+    ]
+    assert [utc(fix)[:10] for fix in fixes] == ["2026-12-31"] * 3 + ["2027-01-01"] * 4
+    assert all(fix.lat is not None for fix in fixes)
+
+
+def test_the_date_is_unknown_until_it_is_said() -> None:
+    fixes = fixes_of([gga("120000.00"), gga("120001.00"), rmc("120002.00"), gga("120003.00")])
+    assert [fix.utc_us is None for fix in fixes] == [True, True, False, False]
+    assert all(fix.lat is not None for fix in fixes)
+
+
+def test_the_clock_of_a_receiver_that_never_had_a_fix_dates_nothing() -> None:
+    cold = [rmc("000416.984", "260120", status="V"), zda("000417.984", "2020-01-26")]
+    fixes = fixes_of([*cold, rmc("120000.00"), rmc("120001.00", "060180", status="V")])
+    assert [fix.utc_us and utc(fix) for fix in fixes] == [
+        None,
+        "2026-01-15T12:00:00.000Z",
+        "2026-01-15T12:00:01.000Z",
+    ]

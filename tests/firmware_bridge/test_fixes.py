@@ -1,0 +1,294 @@
+"""Epochs: which sentences make one fix, when it comes out, and what of it is believed."""
+
+import pytest
+
+from firmware_bridge.fixes import COMPLETE_AFTER, LATE_US, PAUSE_US, FixBuilder
+from firmware_bridge.records import Sentence
+from tests.firmware_bridge.nmea_lines import PLACE, fixes_of, gga, line, north_of, rmc, utc
+
+VTG = line("GNVTG,045.0,T,,M,020.0,N,037.0,K,A")
+GSA = line("GNGSA,A,3,01,02,03,04,,,,,,,,,1.5,0.8,1.2,1")
+GLL = line(f"GNGLL,{PLACE},120000.00,A,A")
+GNS = line(f"GNGNS,120000.00,{PLACE},AAN,17,0.7,545.4,46.9,,")
+LAT, LON = 48.1173018, 11.5166687
+
+
+def test_one_epoch_gathers_what_each_of_its_sentences_knows() -> None:
+    (fix,) = fixes_of([rmc("120000.00"), gga("120000.00"), VTG, GSA, GLL])
+    assert fix.lat == pytest.approx(LAT)
+    assert fix.lon == pytest.approx(LON)
+    assert fix.speed_mps == pytest.approx(10 * 1852 / 3600)
+    assert (fix.course_deg, fix.alt_m, fix.quality, fix.satellites, fix.hdop) == (90.0, 545.4, 1, 8, 0.9)
+    assert (utc(fix), fix.date_ok) == ("2026-01-15T12:00:00.000Z", True)
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2], [1, 0, 2], [2, 1, 0], [1, 2, 0]])
+@pytest.mark.parametrize("hz", [1, 5, 10, 20, 25])
+def test_any_order_and_any_rate_make_one_fix_an_epoch(order: list[int], hz: int) -> None:
+    texts: list[str] = []
+    for number in range(60):
+        seconds = number / hz
+        time = f"1200{seconds:06.3f}"
+        epoch = [rmc(time), gga(time), VTG]
+        texts += [epoch[place] for place in order]
+    for every_us in (0, 5_000):
+        fixes = fixes_of(texts, every_us=every_us)
+        assert len(fixes) == 60
+        assert [fix.utc_us for fix in fixes] == [
+            1_768_478_400_000_000 + number * 1_000_000 // hz for number in range(60)
+        ]
+        assert all(fix.lat is not None and fix.alt_m == 545.4 and fix.speed_mps for fix in fixes)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "has_time"),
+    [(GLL, False), (rmc("120000"), True), (gga("120000.0"), False), (GNS, False)],
+)
+def test_one_kind_of_sentence_alone_makes_fixes(sentence: str, has_time: bool) -> None:
+    (fix,) = fixes_of([sentence])
+    assert fix.lat == pytest.approx(LAT)
+    assert fix.lon == pytest.approx(LON)
+    assert fix.quality == 1
+    assert (fix.utc_us is not None) is has_time
+
+
+def test_vtg_gives_the_speed_that_no_rmc_gives() -> None:
+    (fix,) = fixes_of([gga("120000.00"), VTG])
+    assert fix.speed_mps == pytest.approx(20 * 1852 / 3600)
+    assert fix.course_deg == 45.0
+    (fix,) = fixes_of([gga("120000.00"), line("GPVTG,,T,,M,,N,036.0,K,A")])
+    assert fix.speed_mps == pytest.approx(10.0)
+    assert fix.course_deg is None
+    for nothing in ("GPVTG,1,T,,M,5,N,9,K,N", "GPVTG,1,2,3,4"):
+        (fix,) = fixes_of([gga("120000.00"), line(nothing)])
+        assert fix.speed_mps is None
+
+
+def test_gns_counts_satellites_of_all_constellations_and_gsa_gives_hdop_where_nothing_else_does() -> None:
+    (fix,) = fixes_of([gga("120000.00", satellites="12"), GNS])
+    assert fix.satellites == 17
+    (fix,) = fixes_of([rmc("120000.00"), GSA])
+    assert fix.hdop == 0.8
+
+
+@pytest.mark.parametrize(
+    ("modes", "quality"), [("RN", 4), ("AF", 5), ("DA", 2), ("NA", 1), ("EN", 6), ("P", 3), ("S", 8)]
+)
+def test_gns_modes_are_ggas_qualities(modes: str, quality: int) -> None:
+    (fix,) = fixes_of([rmc("120000.00"), GNS.replace("AAN", modes)])
+    assert fix.quality == quality
+
+
+def test_the_position_is_the_last_one_of_the_epoch() -> None:
+    (fix,) = fixes_of([rmc("120000.00", place=north_of(30)), gga("120000.00")])
+    assert fix.lat == pytest.approx(LAT)
+
+
+# When a fix comes out ------------------------------------------------------------------------------------
+
+
+def test_an_epoch_ends_with_a_later_time_or_a_pause_and_bears_its_first_arrival() -> None:
+    builder = FixBuilder()
+    assert builder.feed(Sentence(1_000, rmc("120000.00"))) == []
+    assert builder.feed(Sentence(50_000, gga("120000.00"))) == []
+    (first,) = builder.feed(Sentence(1_001_000, rmc("120001.00"))) or builder.tick(1_001_000)
+    assert first.t_us == 1_000
+    assert builder.tick(1_001_000 + PAUSE_US) == []
+    (second,) = builder.tick(1_001_001 + PAUSE_US)
+    assert (second.t_us, utc(second)) == (1_001_000, "2026-01-15T12:00:01.000Z")
+    assert builder.tick(9_000_000) == builder.finish() == []
+
+
+def test_sentences_that_matter_not_hold_an_epoch_together() -> None:
+    builder = FixBuilder()
+    builder.feed(Sentence(0, rmc("120000.00")))
+    for step in range(1, 6):
+        assert builder.feed(Sentence(step * 150_000, line("GPGSV,1,1,01,02,33,299,27"))) == []
+    assert builder.feed(Sentence(900_000, gga("120000.00"))) == []
+    assert builder.finish()[0].alt_m == 545.4
+
+
+def test_ticks_change_when_a_fix_comes_out_but_not_what_it_is() -> None:
+    sentences = []
+    for second in range(20):
+        time = f"1200{second:02}.00"
+        sentences += [
+            Sentence(second * 1_000_000, rmc(time)),
+            Sentence(second * 1_000_000 + 90_000, gga(time)),
+        ]
+    replayed, live, silent = FixBuilder(), [], []
+    for sentence in sentences:
+        silent += replayed.feed(sentence)
+    ticking = FixBuilder()
+    for sentence in sentences:
+        live += ticking.tick(sentence.t_us - 100_000) + ticking.tick(sentence.t_us - 30_000)
+        live += ticking.feed(sentence)
+    assert live + ticking.finish() == silent + replayed.finish()
+
+
+def test_a_receiver_that_is_known_is_not_waited_for() -> None:
+    builder = FixBuilder()
+    for second in range(30):
+        time = f"1200{second:02}.00"
+        fixes = builder.feed(Sentence(second * 1_000_000, rmc(time)))
+        fixes += builder.feed(Sentence(second * 1_000_000 + 20_000, gga(time)))
+        came = [utc(fix)[17:19] for fix in fixes]
+        known = second > COMPLETE_AFTER
+        if second == COMPLETE_AFTER + 1:
+            assert len(came) == 2
+        else:
+            assert came == ([f"{second if known else second - 1:02}"] if second else [])
+
+
+def test_what_comes_after_a_complete_epoch_is_late_and_waited_for_again() -> None:
+    builder, fixes = FixBuilder(), []
+    for second in range(30):
+        time = f"1200{second:02}.00"
+        texts = [rmc(time), VTG] if second < 15 else [rmc(time), VTG, gga(time)]
+        for text in texts:
+            fixes += builder.feed(Sentence(second * 1_000_000, text))
+    fixes += builder.finish()
+    assert len(fixes) == 30
+    assert builder.rejected == {"late": 1}
+    assert [fix.alt_m for fix in fixes[16:]] == [545.4] * 14
+
+
+def test_a_stray_sentence_of_the_epoch_before_makes_no_fix_of_its_own() -> None:
+    builder = FixBuilder()
+    texts = [rmc("120000.00"), rmc("120001.00"), gga("120000.00"), rmc("120002.00"), gga("120001.00")]
+    assert [utc(fix)[17:19] for fix in fixes_of(texts, builder)] == ["00", "01", "02"]
+    assert builder.rejected == {"late": 2}
+
+
+def test_a_gga_whose_clock_stands_still_disturbs_nothing() -> None:
+    texts = []
+    for second in range(20):
+        texts += [rmc(f"1200{second:02}.00"), gga("115900.00", quality="0")]
+    fixes = fixes_of(texts, every_us=100_000)
+    assert [fix.quality for fix in fixes] == [1, 0] + [1] * 19  # the first one cannot be known for what it is
+
+
+def test_a_clock_that_stands_still_makes_a_fix_now_and_then_and_one_set_back_goes_on() -> None:
+    fixes = fixes_of([rmc("120000.00")] * 100, every_us=100_000)
+    assert 4 <= len(fixes) <= 100 * 100_000 // LATE_US
+    fixes = fixes_of([rmc("120005.00"), rmc("120006.00"), rmc("120003.70"), rmc("120004.70")])
+    assert [utc(fix)[17:23] for fix in fixes] == ["05.000", "06.000", "03.700", "04.700"]
+
+
+def test_without_any_time_an_epoch_ends_where_its_sentences_repeat() -> None:
+    cold = [line("GPRMC,,V,,,,,,,,,,N"), line("GPGGA,,,,,,0,00,99.99,,,,,,")]
+    fixes = fixes_of([*cold, *cold, rmc("120000.00"), gga("120000.00")])
+    assert [(fix.quality, fix.satellites, fix.utc_us is None) for fix in fixes] == [
+        (0, 0, True),
+        (0, 0, True),
+        (1, 8, False),
+    ]
+
+
+def test_sentences_that_say_nothing_of_a_fix_make_none() -> None:
+    others = [
+        "GPGSV,1,1,00",
+        "GPTXT,01,01,02,hello",
+        "PGRMC,A,1,2,3,4,5,6,A,8,9,A",
+        "GPZDA,120000,15,01,2026,,",
+    ]
+    assert fixes_of([line(body) for body in others] + [VTG, GSA]) == []
+
+
+# No fix is never a position ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        [rmc("120000.00", status="V")],
+        [rmc("120000.00", status="V"), gga("120000.00")],
+        [gga("120000.00"), rmc("120000.00", status="V")],
+        [rmc("120000.00", mode="N")],
+        [gga("120000.00", quality="0")],
+        [rmc("120000.00"), gga("120000.00", quality="0")],
+        [gga("120000.00", place=",,,")],
+        [gga("120000.00", place="0000.00000,N,00000.00000,E")],
+        [GNS.replace("AAN", "NNN")],
+        [line(f"GNGLL,{PLACE},120000.00,V,N")],
+        [line(f"GNGLL,{PLACE},120000.00,N,V")],
+        [rmc("120000.00", place="36000.0000,N,72000.0000,E", status="V")],
+    ],
+)
+def test_a_denied_fix_has_no_position_speed_or_course(texts: list[str]) -> None:
+    (fix,) = fixes_of(texts)
+    assert fix.quality == 0
+    assert fix[2:7] == (None, None, None, None, None)
+
+
+def test_navigational_status_v_of_nmea_41_is_no_denial() -> None:
+    (fix,) = fixes_of([rmc("120000.00").replace("*", ",V*")])
+    assert fix.lat == pytest.approx(LAT)
+
+
+def test_dead_reckoning_and_rtk_keep_their_quality() -> None:
+    for quality in (2, 4, 5, 6):
+        (fix,) = fixes_of([rmc("120000.00"), gga("120000.00", quality=str(quality))])
+        assert fix.quality == quality
+
+
+# The gate ------------------------------------------------------------------------------------------------
+
+
+def drive(*north_m: float) -> list[str]:
+    return [rmc(f"1200{second:02}.00", place=north_of(metres)) for second, metres in enumerate(north_m)]
+
+
+def test_a_jump_of_kilometres_is_rejected_counted_and_told() -> None:
+    builder = FixBuilder()
+    fixes = fixes_of(drive(0, 40, 5_000, 120, 160), builder)
+    assert [fix.lat is not None for fix in fixes] == [True, True, False, True, True]
+    assert (fixes[2].quality, utc(fixes[2])) == (0, "2026-01-15T12:00:02.000Z")
+    assert builder.rejected == {"jump": 1}
+    (notice,) = builder.take_notices()
+    assert notice.kind == "gps_jump"
+    assert notice.detail["distance_m"] == pytest.approx(4_960, rel=0.01)
+    assert builder.take_notices() == []
+
+
+def test_a_car_that_was_carried_off_is_believed_after_a_few_epochs() -> None:
+    builder = FixBuilder()
+    fixes = fixes_of(drive(0, 40, 50_000, 50_040, 50_080, 50_120), builder)
+    assert [fix.lat is not None for fix in fixes] == [True, True, False, False, True, True]
+    assert builder.rejected == {"jump": 2}
+
+
+def test_scattered_rubbish_is_never_believed() -> None:
+    fixes = fixes_of(drive(0, *(3_000 * step for step in range(1, 30)), 900))
+    assert [fix.lat is not None for fix in fixes] == [True] + [False] * 29 + [True]
+
+
+def test_notices_of_one_kind_keep_their_distance() -> None:
+    builder = FixBuilder()
+    fixes_of(drive(0, *(1_900 * step for step in range(1, 50))), builder, every_us=1_000_000)
+    notices = builder.take_notices()
+    assert [notice.t_us for notice in notices] == [2_000_000 + 10_000_000 * step for step in range(5)]
+    assert [notice.detail["rejected"] for notice in notices] == [1, 12, 22, 32, 42]
+
+
+# Fields --------------------------------------------------------------------------------------------------
+
+
+def test_a_field_that_cannot_be_read_is_none_counted_and_told_and_the_rest_stays() -> None:
+    builder = FixBuilder()
+    bad = rmc("120000.00").replace("010.0", "1_0.0").replace("090.0", "nan")
+    (fix,) = fixes_of([bad, line(f"GPGGA,120000.00,{PLACE},1,0x8,inf,1e3,M,,M,,")], builder)
+    assert fix.lat == pytest.approx(LAT)
+    assert (fix.speed_mps, fix.course_deg, fix.satellites, fix.hdop, fix.alt_m) == (None,) * 5
+    assert builder.unreadable == {"RMC speed": 1, "RMC course": 1, "satellites": 1, "hdop": 1, "altitude": 1}
+    (notice,) = builder.take_notices()
+    assert (notice.kind, notice.detail) == ("gps_field", dict(builder.unreadable))
+    assert builder.take_notices() == []
+
+
+@pytest.mark.parametrize(
+    "text", ["", "$", "$GPRMC", "$GPRMC,", "$GPRMC*", "$GPGGA,²,²,N,²,E,²", "!", "GPRMC,1,2"]
+)
+def test_odd_texts_are_survived(text: str) -> None:
+    fixes = fixes_of([text, rmc("120000.00"), text])
+    assert [fix.lat for fix in fixes if fix.lat is not None] == [pytest.approx(LAT)]
