@@ -16,7 +16,6 @@ Rule 4: times never run backwards and are never later than arrival.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import pairwise
 
 # Twice this is remembered: a crystal 100 ppm off moves 0.4 ms in it, less than a step of a millisecond stamp.
@@ -60,19 +59,20 @@ class DeviceClock:
         jump_us, self._jump_us = self._jump_us, None
         return jump_us
 
-    def session_us(self, stamps: Sequence[int], arrival_us: int) -> list[int]:
+    def session_us(self, stamps: list[int], arrival_us: int) -> list[int]:
         """The session time of each stamp of one chunk that arrived at `arrival_us`."""
         if not stamps:
             return []
-        if (largest := max(stamps)) >= self._modulus:
-            self._modulus = next((m for m in self._moduli if m > largest), self._moduli[-1])
         tick_us, first, last = self._tick_us, stamps[0], stamps[-1]
+        in_order = stamps == sorted(stamps)
+        if (largest := last if in_order else max(stamps)) >= self._modulus:
+            self._modulus = next((m for m in self._moduli if m > largest), self._moduli[-1])
+        in_order = in_order and last - first < self._modulus // 2
         if self._stamp is None:
             start_us = first * tick_us
         else:
             passed = (arrival_us - self._arrival_us) // tick_us
             start_us = self._device_us + tick_us * self._ticks(self._stamp, first, passed)
-        in_order = last - first < self._modulus // 2 and sorted(stamps) == list(stamps)
         if in_order:
             end_us = start_us + (last - first) * tick_us
             device_us: list[int] = []
@@ -101,7 +101,7 @@ class DeviceClock:
                     self._modulus, ticks = modulus, other
         return ticks
 
-    def _unwrapped(self, stamps: Sequence[int], start_us: int) -> list[int]:
+    def _unwrapped(self, stamps: list[int], start_us: int) -> list[int]:
         """A chunk with a wrap, a jump or disorder in it: stamp by stamp."""
         device_us = [start_us]
         for before, stamp in pairwise(stamps):

@@ -164,8 +164,8 @@ def stamped(clock: DeviceClock, stamps: list[int], t_us: int, account: Account) 
 
 
 def even_block(buffer: bytes, at: int, size: int, same: Mapping[int, int]) -> bytes:
-    """The rest of the buffer from `at`, in whole frames of `size` bytes, if all of them have the `same` values
-    at the same places (the start at 0 is one); else nothing."""
+    """The rest of the buffer from `at`, in whole frames of `size` bytes, if all have the `same` values at
+    their places (the start at 0 is one); else nothing."""
     count = (len(buffer) - at) // size
     stop = at + count * size
     if count < EVEN_FRAMES or buffer[stop : stop + 1] not in (b"", bytes((same[0],))):

@@ -1,0 +1,254 @@
+"""GVRET, the binary protocol of ESP32RET, M2RET, Macchina and SavvyCAN.
+
+    heard     F1 00 | stamp us u32 | id u32, bit 31 extended | bus << 4 + length u8 | data | 00
+    heard FD  F1 14 | stamp us u32 | id u32                  | length u8 | bus u8   | data | 00
+    to send   F1 00 | id u32 | bus u8 | length u8 | data | 00
+    answers   F1 and 01 time, 06 parameters, 07 device, 09 DE AD alive, 0C buses, 0D extended buses
+
+All little-endian, no checksum and no escaping. A frame is believed if its identifier, bus and length are
+possible, the closing 00 is there and the next thing starts with F1. There are no remote and no error frames.
+The stamp wraps every 71.58 minutes.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from struct import Struct as Packing
+
+from construct import (
+    Array,
+    BitStruct,
+    Byte,
+    Bytes,
+    Const,
+    ConstructError,
+    Int16ul,
+    Int32ul,
+    Nibble,
+    Rebuild,
+    Struct,
+    Switch,
+    len_,
+    this,
+)
+
+from firmware_bridge.devicetime import DeviceClock
+from firmware_bridge.errors import ConfigurationError, WireError
+from firmware_bridge.protocols import Step
+from firmware_bridge.protocols.framing import NEED_MORE, NO_FRAME, FrameSearch, even_block
+from firmware_bridge.records import EFF_FLAG, FD_FLAG, STANDARD_MASK, CanFrame
+
+FRAME = Struct(
+    Const(b"\xf1\x00"),
+    "stamp" / Int32ul,
+    "can_id" / Int32ul,
+    "size" / BitStruct("bus" / Nibble, "length" / Nibble),
+    "data" / Bytes(this.size.length),
+    Const(b"\x00"),
+)
+FD_FRAME = Struct(
+    Const(b"\xf1\x14"),
+    "stamp" / Int32ul,
+    "can_id" / Int32ul,
+    "length" / Rebuild(Byte, len_(this.data)),
+    "bus" / Byte,
+    "data" / Bytes(this.length),
+    Const(b"\x00"),
+)
+COMMAND = Struct(
+    Const(b"\xf1\x00"),
+    "can_id" / Int32ul,
+    "bus" / Byte,
+    "length" / Rebuild(Byte, len_(this.data)),
+    "data" / Bytes(this.length),
+    Const(b"\x00"),
+)
+SET_UP = Struct(Const(b"\xf1\x05"), "buses" / Array(2, Int32ul), Const(b"\x00"))
+ANSWERS = {
+    0x01: Struct("clock_us" / Int32ul),
+    0x06: Array(2, Struct("mode" / Byte, "bitrate" / Int32ul)),
+    0x07: Struct("build" / Int16ul, "eeprom" / Byte, "rest" / Bytes(3)),
+    0x09: Const(b"\xde\xad"),
+    0x0C: Struct("buses" / Byte),
+    0x0D: Array(3, Struct("mode" / Byte, "bitrate" / Int32ul)),
+}
+ANSWER = Struct(Const(b"\xf1"), "command" / Byte, "body" / Switch(this.command, ANSWERS))
+ANSWER_SIZES: dict[int, int] = {command: 2 + body.sizeof() for command, body in ANSWERS.items()}
+
+FD_LENGTHS = frozenset((*range(9), 12, 16, 20, 24, 32, 48, 64))
+MAX_BUSES = 16
+STAMP_MODULUS = 2**32
+# The bits of a bus's set-up above its bit rate.
+SET_MODE, ENABLED, LISTEN_ONLY = 0x8000_0000, 0x4000_0000, 0x2000_0000
+MAX_BITRATE = 1_000_000
+# ESP32RET's UART runs at 1 Mbaud; the others are native USB, where any rate does.
+BAUDS = (1_000_000, 115_200, 2_000_000, 921_600, 500_000, 460_800)
+# There is no way back out of the binary mode, and none is needed.
+CLOSING = b""
+SHORT_S = 0.05
+# An ESP32 may still be starting.
+ANSWER_S = 0.2
+
+_HEAD = Packing("<HIIB")
+_FD_HEAD = Packing("<IIBB")
+
+
+class Decoder(FrameSearch):
+    """GVRET bytes to frames. `bus` is the log's number of the adapter's bus 0."""
+
+    STARTS = b"\xf1"
+
+    def __init__(self, bus: int = 0) -> None:
+        super().__init__(bus, DeviceClock(1, (STAMP_MODULUS,)))
+
+    def _some(self, buffer: bytes, at: int) -> tuple[int, int]:
+        at += self._even(buffer, at)
+        end = len(buffer)
+        while at < end:
+            if end - at >= 12 and buffer[at] == 0xF1 and buffer[at + 1] == 0:
+                _, stamp, can_id, size = _HEAD.unpack_from(buffer, at)
+                stop = at + 12 + (size & 15)
+                if size & 15 > 8 or not _possible(can_id):
+                    return at, NO_FRAME
+                if stop > end:
+                    return at, NEED_MORE
+                if buffer[stop - 1] or (stop < end and buffer[stop] != 0xF1):
+                    return at, NO_FRAME
+                self._stamps.append(stamp)
+                self._ids.append(can_id)
+                self._buses.append(self._bus + (size >> 4))
+                self._datas.append(buffer[at + 11 : stop - 1])
+                at = stop
+            else:
+                taken = self._other(buffer, at)
+                if taken <= 0:
+                    return at, taken
+                at += taken
+        return at, NEED_MORE
+
+    def _even(self, buffer: bytes, at: int) -> int:
+        """Decode a whole buffer of frames of one length and bus at once; the number of bytes taken."""
+        if len(buffer) < at + 12 or (length := buffer[at + 10] & 15) > 8:
+            return 0
+        size = 12 + length
+        block = even_block(buffer, at, size, {0: 0xF1, 1: 0, 10: buffer[at + 10], size - 1: 0})
+        if not block:
+            return 0
+        stamps, ids, datas = zip(*_packing(length).iter_unpack(block), strict=True)
+        if not all(map(_possible, set(ids))):
+            return 0
+        self._stamps += stamps
+        self._ids += ids
+        self._buses += [self._bus + (buffer[at + 10] >> 4)] * len(ids)
+        self._datas += datas
+        return len(block)
+
+    def _other(self, buffer: bytes, at: int) -> int:
+        """An FD frame or an answer: how many bytes it took, or NEED_MORE or NO_FRAME."""
+        end = len(buffer)
+        if buffer[at] != 0xF1:
+            return NO_FRAME
+        if at + 1 == end:
+            return NEED_MORE
+        command = buffer[at + 1]
+        size = ANSWER_SIZES.get(command)
+        if size:
+            return self._answer(buffer, at, size)
+        if command not in (0x00, 0x14):
+            return NO_FRAME
+        return self._fd(buffer, at) if command and end - at >= 12 else NEED_MORE
+
+    def _answer(self, buffer: bytes, at: int, size: int) -> int:
+        if len(buffer) - at < size:
+            return NEED_MORE
+        if buffer[at + size : at + size + 1] not in (b"", b"\xf1"):
+            return NO_FRAME
+        try:
+            answer = ANSWER.parse(buffer[at : at + size])
+        except ConstructError:
+            return NO_FRAME
+        if answer.command == 0x07:
+            self._account.notice(self._t_us, "adapter_answer", build=answer.body.build)
+        elif answer.command == 0x0C:
+            self._account.notice(self._t_us, "adapter_answer", buses=answer.body.buses)
+        elif answer.command == 0x06:
+            self._account.notice(self._t_us, "adapter_answer", bitrates=[bus.bitrate for bus in answer.body])
+        return size
+
+    def _fd(self, buffer: bytes, at: int) -> int:
+        stamp, can_id, length, bus = _FD_HEAD.unpack_from(buffer, at + 2)
+        stop: int = at + 13 + length
+        if length not in FD_LENGTHS or bus >= MAX_BUSES or not _possible(can_id):
+            return NO_FRAME
+        if stop > len(buffer):
+            return NEED_MORE
+        if buffer[stop - 1] or buffer[stop : stop + 1] not in (b"", b"\xf1"):
+            return NO_FRAME
+        self._stamps.append(stamp)
+        self._ids.append(can_id | FD_FLAG)
+        self._buses.append(self._bus + bus)
+        self._datas.append(buffer[at + 12 : stop - 1])
+        return stop - at
+
+
+def _possible(can_id: int) -> bool:
+    """A standard identifier, or bit 31 and an extended one: the flag is where the log has it."""
+    return can_id <= STANDARD_MASK or can_id >> 29 == EFF_FLAG >> 29
+
+
+@lru_cache(maxsize=9)
+def _packing(length: int) -> Packing:
+    return Packing(f"<2xIIx{length}sx")
+
+
+def report(frame: CanFrame) -> bytes:
+    """What an adapter sends when it hears a frame, stamped with its `t_us`; `bus` is the adapter's own.
+
+    WireError if GVRET cannot say it: remote and error frames, the FD flags, more than sixteen buses.
+    """
+    fields = {"stamp": frame.t_us % STAMP_MODULUS, "can_id": frame.can_id & ~FD_FLAG, "data": frame.data}
+    _check(frame, MAX_BUSES)
+    if frame.can_id & FD_FLAG:
+        wire: bytes = FD_FRAME.build(fields | {"bus": frame.bus})
+    else:
+        wire = FRAME.build(fields | {"size": {"bus": frame.bus, "length": len(frame.data)}})
+    return wire
+
+
+def encode(frame: CanFrame) -> bytes:
+    """The command that makes an adapter transmit a classic frame on its own `bus`; WireError if it cannot."""
+    _check(frame, 4)  # firmwares look at two bits of the bus
+    if frame.can_id & FD_FLAG:
+        raise WireError("GVRET has no command to transmit an FD frame")
+    wire: bytes = COMMAND.build({"can_id": frame.can_id, "bus": frame.bus, "data": frame.data})
+    return wire
+
+
+def _check(frame: CanFrame, buses: int) -> None:
+    fd = bool(frame.can_id & FD_FLAG)
+    if not _possible(frame.can_id & ~FD_FLAG) or frame.can_id < 0:
+        raise WireError(f"GVRET has no frame {frame.can_id:X}")
+    if len(frame.data) not in FD_LENGTHS or (len(frame.data) > 8 and not fd):
+        raise WireError(f"GVRET has no frame of {len(frame.data)} bytes")
+    if not 0 <= frame.bus < buses:
+        raise WireError(f"GVRET has no bus {frame.bus}")
+
+
+def opening(bitrate: int | None, listen_only: bool) -> tuple[Step, ...]:
+    """Into binary mode, set up, and ask what there is.
+
+    A `bitrate` (bit/s) sets the adapter's bus 0 as asked and bus 1 to the same rate, always only listening,
+    since nobody said what it is connected to. None leaves both as the adapter has them, listening or not.
+    ConfigurationError above 1 Mbit/s, which the firmware would silently make 1 Mbit/s.
+    """
+    steps = [Step(b"\xe7\xe7", SHORT_S)]
+    if bitrate is not None:
+        if not 0 < bitrate <= MAX_BITRATE:
+            raise ConfigurationError(
+                f"GVRET has no bit rate {bitrate}", mend=f"it has any from 1 to {MAX_BITRATE}"
+            )
+        on = SET_MODE | ENABLED | bitrate
+        buses = [on | LISTEN_ONLY if listen_only else on, on | LISTEN_ONLY]
+        steps.append(Step(SET_UP.build({"buses": buses}), SHORT_S))
+    steps.append(Step(b"\xf1\x0c\xf1\x06\xf1\x07\xf1\x09", ANSWER_S))
+    return tuple(steps)
