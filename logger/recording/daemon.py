@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 _ROUND_S = 0.02
 """The decoder looks into the inbox this often: 50 wake-ups a second cost next to nothing, and 20 ms are lost in the
 150 ms that a value may take to the crew."""
+_ROUND_BYTES = 1024 * 1024
+"""Decoded in one round at most: a backlog is worked off in pieces that the writer keeps up with."""
 _JUDGE_EVERY_US = 500_000
 """How often the decoder tells the ports how much of what they read made sense."""
 _GOOD_STATES = frozenset({"opening", "open"})
@@ -121,7 +123,7 @@ class Recorder:
         for thread in threads:
             thread.start()
         try:
-            while not stop.wait(_ROUND_S):
+            while not stop.wait(self._patience_s()):
                 self._round()
                 on_round()
         finally:
@@ -129,6 +131,9 @@ class Recorder:
             for thread in threads:
                 thread.join(_STOP_S)
             self._round()
+            while len(self._inbox):
+                time.sleep(self._patience_s())
+                self._round()
             self._finish()
             self.writer.close()
             writer_thread.join(_STOP_S)
@@ -169,9 +174,13 @@ class Recorder:
     def _pipeline(self) -> Pipeline:
         return self._setup.pipeline
 
+    def _patience_s(self) -> float:
+        behind = len(self._inbox) > _ROUND_BYTES and not self.writer.is_crowded()
+        return 0.0 if behind else _ROUND_S
+
     def _round(self) -> None:
         """Decode what has arrived, poll the engine, hand the rows on."""
-        items, lost = self._inbox.take()
+        items, lost = self._inbox.take(0 if self.writer.is_crowded() else _ROUND_BYTES)
         for item in items:
             if isinstance(item, Chunk):
                 frames = self._pipeline.feed(item.port, item.t_us, item.data)

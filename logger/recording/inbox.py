@@ -34,11 +34,19 @@ class Inbox:
             self._items.append(item)
             self._bytes += weight
 
-    def take(self) -> tuple[list[Chunk | LinkChange], dict[str, int]]:
-        """All that is there, and the bytes lost a port since the last call."""
+    def take(self, most_bytes: int) -> tuple[list[Chunk | LinkChange], dict[str, int]]:
+        """What has waited longest, up to a little over `most_bytes`, and the bytes lost a port since the last call."""
+        taken: list[Chunk | LinkChange] = []
         with self._lock:
-            items, lost = list(self._items), dict(self._lost)
-            self._items.clear()
+            lost = dict(self._lost)
             self._lost.clear()
-            self._bytes = 0
-        return items, lost
+            until = self._bytes - most_bytes
+            while self._items and self._bytes > until:
+                item = self._items.popleft()
+                taken.append(item)
+                self._bytes -= len(item.data) if isinstance(item, Chunk) else 0
+        return taken, lost
+
+    def __len__(self) -> int:
+        """Bytes that wait."""
+        return self._bytes

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import sqlite3
 
-from sqlite_utils import Database, Migrations
-
 from firmware_bridge.errors import LogError
+from logger.recording.light_sqlite_utils import Database, Migrations
 
 APPLICATION_ID = 0x53544C47
 """SQLite's application_id of a log: the letters STLG."""

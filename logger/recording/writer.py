@@ -32,6 +32,8 @@ _SYNC_SHARE = 0.85
 the disk, whose own measured slowness is taken off as well."""
 _SOONEST_S = 0.1
 """However slow the card, rows are gathered this long: committing more often would only make it slower."""
+_STUCK_S = 2.0
+"""A card that has taken nothing for so long is stuck, not slow."""
 _BATCH_BYTES = 4 * 1024 * 1024
 """Rows inserted at a time: bounds the time that the queue's lock and a retry cover."""
 
@@ -83,6 +85,7 @@ class Writer:
         self._counts: Counter[str] = Counter()
         self._commits = 0
         self._trouble = ""
+        self._moved_at = time.monotonic()
 
     # -- any thread -------------------------------------------------------------------------------------
 
@@ -101,6 +104,16 @@ class Writer:
             if self._waiting_bytes > _BATCH_BYTES:
                 self._changed.notify()
         return True
+
+    def is_crowded(self) -> bool:
+        """Whether rows come faster than the card takes them, though it does take them.
+
+        Whoever decodes had better wait then: undecoded bytes need a tenth of the memory. A card that takes nothing
+        at all is another matter: the crew's figures must go on, and what does not fit is counted.
+        """
+        with self._changed:
+            moving = time.monotonic() - self._moved_at < _STUCK_S
+            return moving and self._waiting_bytes > QUEUE_BYTES // 2
 
     def change_log(self, log_to_follow: Log) -> None:
         """From here on rows go to another log; those already queued still go to the present one."""
@@ -205,6 +218,7 @@ class Writer:
         with self._changed:
             self._counts.update(gathered.counts())
             self._commits += 1
+            self._moved_at = time.monotonic()
 
     def _put_back(self, taken: list[tuple[float, Rows | Log]], dropped: Counter[str]) -> None:
         with self._changed:

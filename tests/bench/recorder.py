@@ -14,9 +14,11 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+BLOCK_BYTES = 512
+"""The unit of ru_oublock."""
 TICKS_A_S = os.sysconf("SC_CLK_TCK")
 CONFIG = """
 [log]
@@ -162,18 +164,21 @@ def record(protocol: str, frames: int, rate: int = 0, gps_hz: int = 10) -> Load:
                 frames=rows(log),
                 seconds=took,
                 cpu_s=cpu_s(recorder.pid) - cpu_before,
-                disk_bytes=written_bytes(recorder.pid) - disk_before,
+                disk_bytes=0,
                 rss_mb=rss_mb(recorder.pid),
                 first_row_s=first_row_s,
                 dropped=frames - rows(log),
             )
         finally:
             recorder.send_signal(signal.SIGTERM)
-            recorder.communicate(timeout=30)
+            usage = os.wait4(recorder.pid, 0)[2]
+            recorder.returncode = 0
+            recorder.communicate()
             feeder.close()
             if gps:
                 gps.close()
-    return load
+    # Closing folds the WAL into the file: those bytes count as well.
+    return replace(load, disk_bytes=usage.ru_oublock * BLOCK_BYTES - disk_before)
 
 
 PEER = """

@@ -28,7 +28,7 @@ def encoded(name: str, count: int) -> list[bytes]:
     assert report is not None
     payload = 0x0123_4567_89AB_CDEF
     return [
-        encode(
+        report(
             CanFrame(n * 100, 0, IDS[n % len(IDS)], ((payload * (n + 1)) & (2**64 - 1)).to_bytes(8, "big"))
         )
         for n in range(count)
