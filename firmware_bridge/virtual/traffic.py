@@ -85,7 +85,9 @@ class Traffic:
 
     def between(self, t0_s: float, t1_s: float) -> Frames:
         """The frames of t0_s <= t < t1_s; frame k of the drive is sent at k / rate."""
-        number = np.arange(np.ceil(t0_s * self._rate), np.ceil(t1_s * self._rate)).astype(np.int64)
+        # One more on each side, for products round: a frame belongs where its own time says.
+        number = np.arange(int(t0_s * self._rate) - 1, int(t1_s * self._rate) + 2)
+        number = number[(number / self._rate >= t0_s) & (number / self._rate < t1_s)]
         t_s = number / self._rate
         kind = self._slot_message[number % len(self._slot_message)]
         filler = number % len(self._filler_id)

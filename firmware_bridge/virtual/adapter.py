@@ -1,0 +1,119 @@
+"""A CAN adapter on the virtual car's engine bus: obeys its host and reports what it hears.
+
+Sans-I/O: what the host sends goes in with the time, answers come out; `bytes_between` gives the reports of a
+stretch of time, nothing while the host has not opened the adapter. Requests that the host transmits reach the
+engine computer, whose answers are on the bus a few milliseconds later, among the other frames.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+
+import numpy as np
+
+from firmware_bridge.errors import ConfigurationError
+from firmware_bridge.records import CanFrame
+from firmware_bridge.virtual import wire
+from firmware_bridge.virtual.dialogue import DIALECTS, DIALOGUES, Dialogue, SlcanDialogue
+from firmware_bridge.virtual.engine import Engine
+from firmware_bridge.virtual.obd import EngineComputer
+from firmware_bridge.virtual.traffic import Frames, Traffic
+from firmware_bridge.virtual.wire import Reports
+
+AHEAD_S = 1.0
+"""Reports are made for so much drive at once and then handed out piece by piece."""
+MOST_PENDING = 64
+"""Answers waiting for their time; a host asks one question at a time, so this many is a fault of the host."""
+
+
+class CanAdapter:
+    """An adapter that speaks `protocol`, for SLCAN in one of the `dialect`s of real firmware.
+
+    Times are seconds of the drive, and so is the device's clock.
+    """
+
+    def __init__(
+        self, engine: Engine, traffic: Traffic, protocol: str = "slcan", dialect: str = "lawicel"
+    ) -> None:
+        if protocol not in wire.REPORTS:
+            raise ConfigurationError(
+                f'no virtual adapter speaks "{protocol}"', mend=f"one of {', '.join(wire.REPORTS)}"
+            )
+        if dialect not in DIALECTS:
+            raise ConfigurationError(f'no SLCAN dialect "{dialect}"', mend=f"one of {', '.join(DIALECTS)}")
+        self.protocol = protocol
+        self._traffic, self._computer = traffic, EngineComputer(engine)
+        self._dialect = dialect
+        self.restart()
+
+    def restart(self) -> None:
+        """Power-up: closed again, nothing pending."""
+        slcan = self.protocol == "slcan"
+        self._dialogue: Dialogue = SlcanDialogue(self._dialect) if slcan else DIALOGUES[self.protocol]()
+        self._pending: list[CanFrame] = []
+        self._ahead: tuple[float, list[float], Reports] = (0.0, [], Reports(b"", []))
+        self._spelling: object = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the host hears the bus."""
+        return self._dialogue.is_open
+
+    def feed(self, data: bytes, t_s: float) -> bytes:
+        """Take what the host sent at `t_s`; what the adapter answers at once."""
+        reply = self._dialogue.feed(data, round(t_s * 1e6))
+        for frame in reply.transmit:
+            answer = self._computer.answer(frame, t_s)
+            if answer is not None and len(self._pending) < MOST_PENDING:
+                self._pending.append(answer)
+        return reply.answer
+
+    def bytes_between(self, t0_s: float, t1_s: float) -> bytes:
+        """The reports of t0_s <= t < t1_s, engine computer's answers among them; nothing while closed."""
+        due = [frame for frame in self._pending if frame.t_us < t1_s * 1e6]
+        self._pending = self._pending[len(due) :]
+        if not self.is_open:
+            return b""
+        pieces = []
+        from_s = t0_s
+        for frame in due:
+            at_s = max(from_s, frame.t_us / 1e6)
+            pieces += [
+                self._reported(from_s, at_s),
+                self.report(_alone(frame._replace(t_us=round(at_s * 1e6)))).data,
+            ]
+            from_s = at_s
+        return b"".join((*pieces, self._reported(from_s, t1_s)))
+
+    def report(self, frames: Frames) -> Reports:
+        """Frames as this adapter reports them now."""
+        if isinstance(self._dialogue, SlcanDialogue):
+            dialect = self._dialogue.dialect
+            stamped = self._dialogue.is_stamping
+            return wire.slcan(frames, stamped=stamped, wrap_ms=dialect.wrap_ms, lower=dialect.lower)
+        return wire.REPORTS[self.protocol](frames)
+
+    def _reported(self, t0_s: float, t1_s: float) -> bytes:
+        pieces = []
+        while t0_s < t1_s:
+            end_s, times, reports = self._made_ahead(t0_s)
+            first, last = bisect_left(times, t0_s), bisect_left(times, min(t1_s, end_s))
+            ends = (0, *reports.ends)
+            pieces.append(reports.data[ends[first] : ends[last]])
+            t0_s = end_s
+        return b"".join(pieces)
+
+    def _made_ahead(self, t_s: float) -> tuple[float, list[float], Reports]:
+        """Reports of a stretch that holds `t_s`; made anew when it is over or is to be spelt otherwise."""
+        spelling = self._dialogue.is_stamping if isinstance(self._dialogue, SlcanDialogue) else None
+        end_s, times, _ = self._ahead
+        if not end_s - AHEAD_S <= t_s < end_s or spelling != self._spelling:
+            frames = self._traffic.between(t_s, t_s + AHEAD_S)
+            times = frames.t_s.tolist()
+            self._ahead, self._spelling = (t_s + AHEAD_S, times, self.report(frames)), spelling
+        return self._ahead
+
+
+def _alone(frame: CanFrame) -> Frames:
+    data = np.frombuffer(frame.data.ljust(8, b"\x00"), np.uint8).reshape(1, 8)
+    return Frames(np.array([frame.t_us / 1e6]), np.array([frame.can_id]), np.array([len(frame.data)]), data)
