@@ -27,10 +27,10 @@ ATTRIBUTES = ("name", "open", "clear", "time", "allowed", "kph", "mph")
 """The attributes that any version of OpenRally gives a meaning."""
 
 CHUNK_BYTES = 1 << 18
-MAX_BYTES = 1 << 28
-"""256 MB: the largest exports, with a drawing on each of a thousand notes, are some tens of megabytes."""
-MAX_TOKEN_BYTES = 1 << 22
-"""4 MB: expat holds a tag or a comment whole, and some exporters write a picture as an attribute."""
+MAX_BYTES = 1 << 27
+"""128 MB: the largest exports, with a drawing on each of a thousand notes, are some tens of megabytes."""
+MAX_TOKEN_BYTES = 1 << 21
+"""2 MB: expat holds a tag or a comment whole, and some exporters write a picture as an attribute."""
 MAX_DEPTH = 200
 """Nested elements: GPX needs five, an inline SVG drawing some ten more."""
 MAX_ELEMENTS = 100_000
@@ -40,8 +40,7 @@ MAX_VALUE_CHARS = 200
 
 _CUT_SHORT = {expat_errors.XML_ERROR_NO_ELEMENTS, expat_errors.XML_ERROR_UNCLOSED_TOKEN,
               expat_errors.XML_ERROR_UNCLOSED_CDATA_SECTION, expat_errors.XML_ERROR_PARTIAL_CHAR}  # fmt: skip
-_ENCODING = {expat_errors.XML_ERROR_UNKNOWN_ENCODING, expat_errors.XML_ERROR_INCORRECT_ENCODING,
-             expat_errors.XML_ERROR_INVALID_TOKEN}  # fmt: skip
+_ENCODING = {expat_errors.XML_ERROR_UNKNOWN_ENCODING, expat_errors.XML_ERROR_INCORRECT_ENCODING}
 
 
 class Element(NamedTuple):
@@ -128,6 +127,7 @@ class _Reader:
         self._point: Point | None = None
         self._value: _Value | None = None
         self._elements = 0
+        self._has_begun = False
         self._parser = expat.ParserCreate(namespace_separator=" ")
         self._parser.StartDoctypeDeclHandler = self._doctype
         self._parser.StartElementHandler = self._start
@@ -154,10 +154,12 @@ class _Reader:
         where = f"{self._name}:{error.lineno}"
         if reason in _CUT_SHORT:
             what, mend = f"the file is cut short ({reason})", "export or copy the route again"
-        elif not self._path and not self.route.points and reason != expat_errors.XML_ERROR_UNKNOWN_ENCODING:
-            what, mend = f"not an XML file ({reason})", "give an OpenRally GPX file"
         elif reason in _ENCODING:
-            what, mend = f"damaged, or not in the encoding that it names ({reason})", "save the file as UTF-8"
+            what, mend = f"unreadable encoding ({reason})", "save the file as UTF-8"
+        elif not self._has_begun:
+            what, mend = f"not an XML file ({reason})", "give an OpenRally GPX file"
+        elif reason == expat_errors.XML_ERROR_INVALID_TOKEN:
+            what, mend = "damaged, or not in the encoding that it names", "save the file as UTF-8"
         else:
             what, mend = f"not well-formed XML ({reason})", "export the route again"
         raise ConfigurationError(what, where=where, mend=mend) from error
@@ -171,6 +173,7 @@ class _Reader:
         namespace, _, local = tag.rpartition(" ")
         self._parser.CharacterDataHandler = None
         self._path.append(local)
+        self._has_begun = True
         if len(self._path) == 1 and local != "gpx":
             self.refuse(f"the file is <{_kept(local)}>, not <gpx>", "give an OpenRally GPX file")
         if len(self._path) > MAX_DEPTH:
