@@ -20,7 +20,7 @@ from typing import Literal
 from firmware_bridge.engine.presets import PRESET_NAMES
 from firmware_bridge.errors import ConfigurationError
 from firmware_bridge.protocols import PROTOCOL_NAMES
-from logger.tomlfile import Flaw, TomlFile, dumps, named, one_of, within
+from logger.tomlfile import SECRET, Flaw, TomlFile, dumps, named, one_of, within
 
 CAN_PROTOCOLS = tuple(name for name in PROTOCOL_NAMES if name != "nmea")
 
@@ -125,7 +125,7 @@ class Serve:
 
     host: str = "127.0.0.1"
     port: int = field(default=8040, metadata=within(0, 65_535))
-    pin: str | None = field(default=None, repr=False)
+    pin: str | None = field(default=None, repr=False, metadata=SECRET)
 
     def flaws(self) -> Iterable[Flaw]:
         yield from _emptiness(("host", self.host))

@@ -25,7 +25,7 @@ from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_origin, get_
 
 from firmware_bridge.errors import ConfigurationError
 from logger.tomllines import KeyPath, lines
-from logger.tomlwords import addition, alternatives, literal, misfit, nearest, shown, spelt
+from logger.tomlwords import HIDDEN, addition, alternatives, literal, misfit, nearest, shown, spelt
 
 T = TypeVar("T")
 
@@ -66,6 +66,10 @@ def named(key: str) -> dict[str, Any]:
 def one_of(names: Iterable[str]) -> dict[str, Any]:
     """Field metadata: the text is one of names that another part of the program knows."""
     return {"names": tuple(names)}
+
+
+SECRET: dict[str, Any] = {"secret": True}
+"""Field metadata: the value is never repeated in a message."""
 
 
 class TomlFile:
@@ -132,7 +136,8 @@ class TomlFile:
         options = alternatives(hint)
         fitting = next((option for option in options if _fits(option, raw)), None)
         if fitting is None:
-            return self._complain(path, *misfit(options, raw, path))
+            seen = HIDDEN if rules.get("secret") else raw
+            return self._complain(path, *misfit(options, seen, path))
         if dataclasses.is_dataclass(fitting):
             return self._table(fitting, raw, path)  # type: ignore[arg-type]
         if get_origin(fitting) is tuple:

@@ -27,6 +27,9 @@ _WORDS = {
     datetime: "a date and time such as 2026-01-15T07:03:00Z",
     Path: "a path in quotes",
 }
+HIDDEN = object()
+"""Stands for a wrong value that must not be repeated."""
+
 _LONGEST_SHOWN = 40  # characters of a wrong value: enough to know it again on one line
 
 
@@ -58,6 +61,8 @@ def literal(value: Any) -> str:
 
 def shown(raw: Any) -> str:
     """A value of the file, cut to one line's worth."""
+    if raw is HIDDEN:
+        return "something else"
     if isinstance(raw, dict | list):
         return "a table" if isinstance(raw, dict) else "a list"
     text = literal(raw)

@@ -41,7 +41,7 @@ class Crossing(NamedTuple):
 
 
 def distance_m(lat1: float, lon1: float, lat2: float, lon2: float) -> float:
-    """Metres along the ground between two points: within 0.01 % up to 50 km, 0.6 % anywhere on earth."""
+    """Metres along the ground between two points: within 0.01 % up to 50 km, 0.6 % up to 10,000 km."""
     a, b = _frame(lat1, lon1), _frame(lat2, lon2)
     chord = math.sqrt((b.x - a.x) ** 2 + (b.y - a.y) ** 2 + (b.z - a.z) ** 2)
     return 2 * MEAN_RADIUS_M * math.asin(min(1.0, chord / (2 * MEAN_RADIUS_M)))

@@ -1,0 +1,260 @@
+"""`stagelog.toml`: the whole of it, each rule, and the secret that stays secret."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from firmware_bridge.errors import ConfigurationError
+from logger.config import Alarm, Car, Config, Gps, Live, Log, Serve, for_log, is_loopback, load, loads
+from logger.tomlfile import TomlError
+
+WHOLE = """\
+[car]
+number = 500
+name = "Defender"
+class = "Stock"
+crew = ["driver", "navigator"]
+[log]
+directory = "/var/lib/stagelog"
+max_loss_s = 0.5
+min_free_mb = 256
+[gps]
+port = "/dev/stagelog-gps"
+baud = 115200
+init = ["$PMTK220,100*2F", "$PUBX,40,GSV,0,0,0,0"]
+[[can]]
+name = "engine"
+port = "socket://127.0.0.1:7000"
+protocol = "slcan"
+baud = 2000000
+bitrate = 500000
+listen_only = false
+poll = true
+dbc = ["engine.dbc", "/etc/chassis.dbc"]
+preset = "obd2"
+[[can]]
+name = "chassis"
+port = "ttys/can1"
+protocol = "gvret"
+[stage]
+itinerary = "stages/stage.toml"
+[live]
+socket = "/run/stagelog/live.sock"
+rate_hz = 20
+[serve]
+host = "0.0.0.0"
+port = 8041
+pin = "s3cr3t"
+[[alarm]]
+name = "alternator"
+when = "battery_v < 13.0"
+while = "rpm > 1000"
+for_s = 10
+level = "critical"
+"""
+GPS = '[gps]\nport = "/dev/gps"\n'
+CAN = '[[can]]\nname = "engine"\nport = "/dev/can"\nprotocol = "slcan"\n'
+
+
+def read(text: str) -> Config:
+    return loads(text, "stagelog.toml", Path("/etc/stagelog"))
+
+
+def problems(text: str) -> list[str]:
+    with pytest.raises(TomlError) as caught:
+        read(text)
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_the_whole_file() -> None:
+    config = read(WHOLE)
+    assert config.car == Car(500, "Defender", "Stock", ("driver", "navigator"))
+    assert config.log == Log(Path("/var/lib/stagelog"), 0.5, 256)
+    assert config.gps == Gps("/dev/stagelog-gps", "gps", 115200, ("$PMTK220,100*2F", "$PUBX,40,GSV,0,0,0,0"))
+    engine, chassis = config.can
+    assert (engine.name, engine.protocol, engine.baud, engine.bitrate) == (
+        "engine",
+        "slcan",
+        2_000_000,
+        500_000,
+    )
+    assert (engine.listen_only, engine.poll, engine.preset) == (False, True, "obd2")
+    assert (chassis.baud, chassis.bitrate, chassis.listen_only, chassis.poll) == ("auto", None, True, False)
+    assert config.live == Live(Path("/run/stagelog/live.sock"), 20.0)
+    assert config.serve == Serve("0.0.0.0", 8041, "s3cr3t")  # noqa: S104 - an address to be told apart, not opened
+    assert config.alarms == (Alarm("alternator", "battery_v < 13.0", "rpm > 1000", 10.0, "critical"),)
+
+
+def test_relative_paths_start_from_the_file_s_folder() -> None:
+    config = read(WHOLE)
+    assert config.can[0].dbc == (Path("/etc/stagelog/engine.dbc"), Path("/etc/chassis.dbc"))
+    assert config.stage is not None
+    assert config.stage.itinerary == Path("/etc/stagelog/stages/stage.toml")
+    assert [can.port for can in config.can] == ["socket://127.0.0.1:7000", "/etc/stagelog/ttys/can1"]
+
+
+def test_one_source_is_enough() -> None:
+    config = read(GPS)
+    assert config == Config(gps=Gps("/dev/gps"))
+    assert config.gps is not None
+    assert config.gps.baud == "auto"
+    assert config.serve == Serve("127.0.0.1", 8040, None)
+    assert config.log.max_loss_s == 1.0
+    assert read(CAN).gps is None
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "expected"),
+    [
+        ("", 1, "gps: no source: neither a [gps] nor a [[can]] table; add the one that is plugged in"),
+        (CAN.replace("slcan", "slacn"), 4, 'can[0].protocol: "slacn" is not known; did you mean "slcan"?'),
+        (CAN.replace("slcan", "nmea"), 4, 'can[0].protocol: "nmea" is not known'),
+        (CAN + 'preset = "obd"', 5, 'can[0].preset: "obd" is not known; did you mean "obd2"?'),
+        (CAN + 'baud = "fast"', 5, 'can[0].baud: expected a whole number or "auto", found "fast"'),
+        (CAN + "baud = 20", 5, "can[0].baud: 20 is too small; the least is 300"),
+        (CAN + "bitrate = 2_000_000", 5, "can[0].bitrate: 2000000 is too large; the most is 1000000"),
+        (
+            CAN + 'poll = true\npreset = "obd2"',
+            5,
+            "can[0].poll: OBD-II polling transmits, and listen_only = true",
+        ),
+        (
+            CAN + "listen_only = false\npoll = true",
+            6,
+            "can[0].poll: nothing reads the OBD-II answers; add preset",
+        ),
+        (GPS + CAN.replace("/dev/can", "/dev/gps"), 2, "gps.port: two sources read this port"),
+        (GPS + CAN.replace('"engine"', '"gps"'), 1, 'gps.name: "gps" names two sources'),
+        ('[gps]\nport = ""', 2, "gps.port: empty"),
+        (
+            GPS + 'init = ["$PMTK220,100*2E"]',
+            3,
+            "gps.init[0]: the checksum is 2E, so the receiver would ignore it",
+        ),
+        (GPS + 'init = ["$A\\n"]', 3, "gps.init[0]: has characters that a receiver does not take"),
+        (
+            GPS + '[serve]\nhost = "0.0.0.0"',
+            3,
+            "serve.pin: missing: host = '0.0.0.0' can be reached from other",
+        ),
+        (GPS + '[serve]\nhost = "::"', 3, "serve.pin: missing"),
+        (GPS + '[serve]\npin = "123"', 4, "serve.pin: too short; use at least 4 characters"),
+        (GPS + '[serve]\npin = ""', 4, "serve.pin: too short"),
+        (
+            GPS + "[serve]\npin = 1234",
+            4,
+            "serve.pin: expected text in quotes, found something else; write pin = ",
+        ),
+        (GPS + '[serve]\nhost = "0.0.0.0"\npin = 1234', 5, "serve.pin: expected text in quotes"),
+        (GPS + "[serve]\nport = 70000", 4, "serve.port: 70000 is too large"),
+        (GPS + "[live]\nrate_hz = 0", 4, "live.rate_hz: 0 is too small"),
+        (
+            GPS + f'[live]\nsocket = "/{"x" * 107}"',
+            4,
+            "live.socket: a path of 108 bytes is too long for a socket",
+        ),
+        (GPS + "[log]\nmax_loss_s = 0", 4, "log.max_loss_s: 0 is too small"),
+        (GPS + "[stage]", 3, "stage.itinerary: missing; add itinerary = a path in quotes"),
+        (GPS + '[[alarm]]\nname = "a"', 3, "alarm[0].when: missing"),
+        (GPS + '[[alarm]]\nname = "a"\nwhen = " "', 5, "alarm[0].when: empty"),
+        (
+            GPS + '[[alarm]]\nname = "a"\nwhen = "rpm > 1"\nlevel = "loud"',
+            6,
+            'alarm[0].level: "loud" is not known',
+        ),
+        (GPS + "[sreve]\nport = 1", 3, 'sreve: unknown key; did you mean "serve"?'),
+    ],
+)
+def test_each_rule(text: str, line: int, expected: str) -> None:
+    found = problems(text)
+    assert found[0].startswith(f"stagelog.toml:{line}: {expected}")
+    places = [problem.split(": ")[1].rpartition(".")[2] for problem in found]
+    assert set(places) == {places[0]}, "one mistake is told as one"
+
+
+def test_every_mistake_at_once() -> None:
+    text = WHOLE.replace("500", '"500"', 1).replace("slcan", "slacn").replace('pin = "s3cr3t"\n', "")
+    text = text.replace("rate_hz", "rate").replace("listen_only = false\n", "")
+    assert [problem.split(": ")[:2] for problem in problems(text)] == [
+        ["stagelog.toml:2", "car.number"],
+        ["stagelog.toml:17", "can[0].protocol"],
+        ["stagelog.toml:20", "can[0].poll"],
+        ["stagelog.toml:31", "live.rate"],
+        ["stagelog.toml:32", "serve.pin"],
+    ]
+
+
+def test_two_alarms_of_one_name() -> None:
+    alarm = '[[alarm]]\nname = "a"\nwhen = "rpm > 1"\n'
+    assert len(problems(GPS + alarm + alarm)) == 2
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("127.0.0.1", True),
+        ("127.8.8.8", True),
+        ("::1", True),
+        ("[::1]", True),
+        ("localhost", True),
+        ("0.0.0.0", False),  # noqa: S104
+        ("::", False),
+        ("192.168.4.1", False),
+        ("stagelog.local", False),
+        ("localhost.example.org", False),
+        ("", False),
+    ],
+)
+def test_loopback(host: str, expected: bool) -> None:
+    assert is_loopback(host) is expected
+
+
+def test_the_pin_is_nowhere_to_be_read() -> None:
+    config = read(WHOLE)
+    assert config.serve.pin == "s3cr3t"
+    assert "s3cr3t" not in repr(config)
+    assert "s3cr3t" not in for_log(config)
+    for wrong in ("52_741", "[52741]", "{ a = 52741 }", "'52'", "52741.5"):
+        assert not [problem for problem in problems(GPS + f"[serve]\npin = {wrong}") if "52" in problem]
+
+
+def test_the_text_for_the_log_holds_all_the_rest() -> None:
+    config = read(WHOLE)
+    text = for_log(config)
+    logged = tomllib.loads(text)
+    assert logged["car"] == {
+        "number": 500,
+        "name": "Defender",
+        "class": "Stock",
+        "crew": ["driver", "navigator"],
+    }
+    assert logged["can"][1]["listen_only"] is True
+    assert "pin" not in logged["serve"]
+    again = loads(text.replace("[serve]\n", '[serve]\npin = "s3cr3t"\n'), "log", Path("/elsewhere"))
+    assert again == config
+    assert for_log(again) == text
+
+
+def test_a_file_is_read_from_its_folder(tmp_path: Path) -> None:
+    path = tmp_path / "stagelog.toml"
+    path.write_text(GPS.replace("/dev/gps", "gps.pty"), encoding="utf-8")
+    config = load(path)
+    assert config.gps is not None
+    assert config.gps.port == str(tmp_path / "gps.pty")
+
+
+def test_a_file_that_cannot_be_read_says_so(tmp_path: Path) -> None:
+    for path, what in ((tmp_path / "none.toml", "No such file"), (tmp_path, "Is a directory")):
+        with pytest.raises(ConfigurationError, match=f"{path}: cannot be read: {what}.*; ") as caught:
+            load(path)
+        assert caught.value.exit_code == 64
+
+
+def test_a_file_that_is_no_text_says_where(tmp_path: Path) -> None:
+    path = tmp_path / "stagelog.toml"
+    path.write_bytes(GPS.encode() + 'name = "Méharée"'.encode("latin-1"))
+    with pytest.raises(ConfigurationError, match=f"{path}:3: not UTF-8 text; save"):
+        load(path)
