@@ -192,6 +192,16 @@ def test_two_alarms_of_one_name() -> None:
     assert len(problems(GPS + alarm + alarm)) == 2
 
 
+def test_two_dbc_files_of_one_name() -> None:
+    both = 'dbc = ["a/engine.dbc", "b/engine.dbc"]\n'
+    [problem] = problems(CAN + both)
+    assert problem.startswith(
+        "stagelog.toml:5: can[0].dbc[1]: /etc/stagelog/a/engine.dbc has this file name too"
+    )
+    again = CAN.replace("engine", "chassis").replace("/dev/can", "/dev/can2") + 'dbc = ["a/engine.dbc"]\n'
+    assert len(read(CAN + 'dbc = ["a/engine.dbc"]\n' + again).can) == 2
+
+
 @pytest.mark.parametrize(
     ("host", "expected"),
     [
