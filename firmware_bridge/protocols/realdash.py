@@ -5,8 +5,8 @@
     55   55 33 22 11 | id u32 | UTF-8 | 00                  a text for the dashboard
 
 All little-endian, no device time. The CRC is the usual one, of everything before it, and proves a 66 by
-itself; a 44 is believed if the next thing starts behind it. Nothing says whether an identifier is extended: it is, if
-it does not fit into 11 bits. A text becomes a notice.
+itself; a 44 is believed if the next thing starts behind it. Nothing says whether an identifier is extended:
+it is, if it does not fit into 11 bits. A text becomes a notice.
 """
 
 from __future__ import annotations

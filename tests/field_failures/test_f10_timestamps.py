@@ -1,0 +1,104 @@
+"""F10: timestamps wrong or unordered (python-can, RaceCapture, SavvyCAN).
+
+Whole streams through the real decoders: wherever a device's counter wraps (60000, 60001, 65536 milliseconds,
+an hour or 2^32 of microseconds), times are those of the frames within a few milliseconds, run forwards and
+never lie after arrival.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from firmware_bridge.protocols import Decoder, canserial, gvret, slcan
+from firmware_bridge.records import CanFrame
+
+CHUNK_US = 20_000
+JITTER_US = (0, 0, 500, 3_000, 9_000)
+# A step of the stamp, a 50 ppm crystal over the seconds the clock remembers, and the shortest way to the host.
+ALLOWED_US = 1_500
+START_US = 7_000_000
+
+
+def slcan_line(digits: int, modulus: int) -> Callable[[CanFrame], bytes]:
+    return lambda frame: slcan.report(frame, digits, modulus)
+
+
+DEVICES: dict[str, tuple[type[Decoder], Callable[[CanFrame], bytes], int]] = {
+    "slcan Z1 60000": (slcan.Decoder, slcan_line(4, 60_000), 60_000_000),
+    "slcan Z1 60001": (slcan.Decoder, slcan_line(4, 60_001), 60_001_000),
+    "slcan Z1 65536": (slcan.Decoder, slcan_line(4, 65_536), 65_536_000),
+    "slcan Z2": (slcan.Decoder, slcan_line(8, 3_600_000_000), 3_600_000_000),
+    "gvret": (gvret.Decoder, gvret.report, 2**32),
+    "canserial": (canserial.Decoder, canserial.report, 2**32 * 1_000),
+}
+
+
+def drive(wrap_us: int, ppm: float, rate_hz: float, seconds: float) -> Iterator[tuple[int, list[CanFrame]]]:
+    """Chunks as they arrive, and what is in them: frames at their true time with the device's own in `t_us`.
+
+    The device's counter begins a third of the time before it wraps.
+    """
+    pick = random.Random(10)
+    begins_us = wrap_us - seconds * 1e6 / 3
+    t_us, arrival_us, chunk = float(START_US), 0, list[CanFrame]()
+    end_us = START_US
+    while t_us < START_US + seconds * 1e6:
+        t_us += pick.expovariate(rate_hz) * 1e6
+        if t_us > end_us + CHUNK_US:
+            if chunk:
+                arrival_us = max(arrival_us, end_us + CHUNK_US + pick.choice(JITTER_US))
+                yield arrival_us, chunk
+            chunk, end_us = [], int(t_us // CHUNK_US) * CHUNK_US
+        device_us = int(begins_us + (t_us - START_US) * (1 + ppm / 1e6))
+        chunk.append(CanFrame(device_us, 0, 0x123, int(t_us).to_bytes(8, "big")))
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("ppm", [-50, 50])
+@pytest.mark.parametrize(("rate_hz", "seconds"), [(400, 30), (20, 200)])
+def test_across_the_wrap(device: str, ppm: float, rate_hz: float, seconds: float) -> None:
+    make, report, wrap_us = DEVICES[device]
+    decoder = make(0)
+    last_us, errors = 0, []
+    for arrival_us, chunk in drive(wrap_us, ppm, rate_hz, seconds):
+        batch = decoder.feed(b"".join(map(report, chunk)), arrival_us)
+        assert [frame.data for frame in batch.frames] == [frame.data for frame in chunk]
+        assert not batch.notices
+        for frame in batch.frames:
+            assert last_us <= frame.t_us <= arrival_us
+            last_us = frame.t_us
+            errors.append(frame.t_us - int.from_bytes(frame.data, "big"))
+    errors = sorted(errors[len(errors) // 10 :])
+    assert -ALLOWED_US < errors[len(errors) // 100]
+    assert errors[len(errors) // 2] < ALLOWED_US
+    assert errors[-len(errors) // 20] < ALLOWED_US + (0 if rate_hz > 100 else CHUNK_US)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_frames_of_one_chunk_are_as_far_apart_as_the_device_says(device: str) -> None:
+    make, report, _ = DEVICES[device]
+    decoder = make(0)
+    times_us = [1_000_000, 1_003_000, 1_004_000, 1_019_000]
+    chunk = b"".join(report(CanFrame(t_us, 0, 0x123, bytes(8))) for t_us in times_us)
+    frames = decoder.feed(chunk, 5_000_000).frames
+    assert [5_000_000 - frame.t_us for frame in frames] == [19_000, 16_000, 15_000, 0]
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_device_that_restarts_is_followed_within_a_second(device: str) -> None:
+    make, report, _ = DEVICES[device]
+    decoder = make(0)
+    last_us = 0
+    for number in range(400):
+        t_us = 50_000_000 + number * 10_000
+        device_us = number * 10_000 + (47_000_000 if number < 200 else -2_000_000)
+        batch = decoder.feed(report(CanFrame(device_us, 0, 0x123, b"")), t_us + 1_000)
+        (frame,) = batch.frames
+        assert last_us <= frame.t_us <= t_us + 1_000
+        last_us = frame.t_us
+        if not 200 <= number < 300:
+            assert abs(frame.t_us - t_us) <= 2_000
+        assert [notice.kind for notice in batch.notices] == (["device_clock"] if number == 200 else [])

@@ -1,0 +1,139 @@
+"""The registry, and what holds for every frame protocol alike."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from firmware_bridge.errors import ConfigurationError
+from firmware_bridge.protocols import PROTOCOL_NAMES, Protocol, protocol
+from firmware_bridge.protocols.framing import MAX_NOTICES_A_SECOND, MAX_REJECTED_BYTES, Account
+from firmware_bridge.records import CanFrame
+from tests.firmware_bridge.wire import CAN_PROTOCOLS, T_US, chunks, feed, frames, what
+
+
+def reporter(name: str) -> Protocol:
+    chosen = protocol(name)
+    assert chosen.report is not None
+    return chosen
+
+
+@pytest.mark.parametrize("name", PROTOCOL_NAMES)
+def test_each_protocol_is_complete(name: str) -> None:
+    chosen = protocol(name)
+    decoder = chosen.decoder(0)
+    assert (chosen.name, decoder.good, decoder.bad) == (name, 0, 0)
+    assert (chosen.encode is None) == (chosen.report is None) == (name == "nmea")
+    assert len(set(chosen.bauds)) == len(chosen.bauds) > 1
+    for step in chosen.opening(500_000, True) + chosen.opening(None, False):
+        assert step.send
+        assert 0.05 <= step.wait_s <= 0.2
+
+
+def test_an_unknown_name_is_told_the_nearest_one() -> None:
+    with pytest.raises(ConfigurationError, match='no protocol "slcam"; did you mean "slcan"') as caught:
+        protocol("slcam")
+    assert caught.value.exit_code == 64
+    with pytest.raises(ConfigurationError, match="it is one of slcan, gvret"):
+        protocol("j1850")
+
+
+def test_only_the_protocol_asked_for_is_imported() -> None:
+    code = (
+        "import sys; from firmware_bridge.protocols import protocol; protocol('canserial');"
+        "print(*(m for m in sys.modules if m.startswith('firmware_bridge.protocols.')))"
+    )
+    seen = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert {m.rpartition(".")[2] for m in seen.split()} == {"canserial", "framing"}
+
+
+@pytest.mark.parametrize("name", CAN_PROTOCOLS)
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_built_and_fed_back_in_any_chunks_it_is_the_same(name: str, data: st.DataObject) -> None:
+    """Long runs of alike frames and mixed ones take different ways through the decoder."""
+    chosen = reporter(name)
+    assert chosen.report is not None
+    some = data.draw(st.lists(frames(name), min_size=1, max_size=8))
+    repeated = [frame for frame in some for _ in range(data.draw(st.sampled_from((1, 1, 6))))]
+    wire = b"".join(map(chosen.report, repeated))
+    sizes = data.draw(st.lists(st.integers(1, 90), min_size=1, max_size=5) | st.just([len(wire)]))
+    decoder = chosen.decoder(0)
+    batch = feed(decoder, chunks(wire, sizes))
+    assert what(batch.frames) == what(repeated)
+    assert (decoder.good, decoder.bad) == (len(repeated), 0)
+    assert not batch.rejected
+
+
+@pytest.mark.parametrize("name", CAN_PROTOCOLS)
+@settings(max_examples=100, deadline=None)
+@given(data=st.data())
+def test_arbitrary_bytes_never_raise(name: str, data: st.DataObject) -> None:
+    starts = st.sampled_from((b"\xf1\x00", b"\xf1\x14", b"\xaa", b"\x44\x33\x22\x11", b"\x66\x33\x22\x11"))
+    text = st.text("tTrRdDbBszZVF#0123456789ABCDEFabcdef\r\n\a", max_size=60).map(str.encode)
+    pieces = data.draw(st.lists(st.binary(max_size=60) | starts | text, max_size=12))
+    decoder = protocol(name).decoder(0)
+    batch = feed(decoder, pieces)
+    times = [frame.t_us for frame in batch.frames]
+    assert times == sorted(times)
+    assert all(len(record.data) <= MAX_REJECTED_BYTES for record in batch.rejected)
+    assert len(batch.rejected) <= decoder.bad <= len(batch.rejected) + 1
+    assert decoder.good == len(batch.frames)
+
+
+@pytest.mark.parametrize("name", CAN_PROTOCOLS)
+def test_garbage_before_between_and_after(name: str) -> None:
+    chosen = reporter(name)
+    assert chosen.report is not None
+    good = [CanFrame(0, 0, 0x123, bytes([n, *range(7)])) for n in range(6)]
+    wire = [chosen.report(frame) for frame in good]
+    noise = b"\x00\xff\x99garbage\x88"
+    line_end = b"\r" if name == "slcan" else b""
+    stream = noise + line_end + wire[0] + wire[1] + wire[2][:7] + line_end + wire[3] + wire[4] + noise
+    decoder = chosen.decoder(0)
+    batch = feed(decoder, [stream, line_end, wire[5]])
+    # A binary frame with noise right behind it is given up: its end is not to be told from the noise's.
+    kept = [0, 1, 3, 4, 5] if name == "slcan" else [0, 1, 3, 5]
+    assert what(batch.frames) == what(good[n] for n in kept)
+    assert decoder.bad == len(batch.rejected) == 3
+    assert all(record.t_us <= T_US + 2_000 for record in batch.rejected)
+
+
+@pytest.mark.parametrize("name", CAN_PROTOCOLS)
+def test_endless_garbage_stays_small_and_shows(name: str) -> None:
+    """A wrong baud rate: a few records a second at most, each short, and nothing piles up."""
+    decoder = protocol(name).decoder(0)
+    batch = feed(decoder, [bytes([0x80, 0xFE, 0x07 ^ 0x80, 0x99] * 16)] * 2_000)
+    assert 10 < len(batch.rejected) <= 128_000 / 4096 + 1
+    assert {len(record.data) for record in batch.rejected} == {MAX_REJECTED_BYTES}
+    assert decoder.good == 0
+
+
+def test_a_stretch_is_one_record_however_it_arrives() -> None:
+    account = Account()
+    account.reject(b"ab", "noise", 1)
+    account.reject(b"c", "frame", 2)
+    assert (account.bad, account.batch([]).rejected) == (1, [])
+    account.settle()
+    account.settle()
+    assert account.batch([]).rejected == [(1, "noise", b"abc")]
+    account.reject(b"d", "frame", 3)
+    assert account.bad == 2
+
+
+def test_notices_are_limited_and_say_how_many_were_left_out() -> None:
+    account = Account()
+    for _ in range(100):
+        account.notice(1_500_000, "bus_error", errors=["ack"])
+    account.notice(1_600_000, "bus_state", state="off")
+    account.notice(2_000_000, "bus_error", errors=["ack"])
+    notices = account.batch([]).notices
+    assert [notice.kind for notice in notices] == ["bus_error"] * MAX_NOTICES_A_SECOND + [
+        "bus_state",
+        "bus_error",
+    ]
+    assert notices[-1].detail == {"errors": ["ack"], "left_out": 100 - MAX_NOTICES_A_SECOND}

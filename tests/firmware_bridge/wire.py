@@ -1,0 +1,86 @@
+"""What the protocol tests share: frames that each protocol can carry, and ways to feed bytes to a decoder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from hypothesis import strategies as st
+
+from firmware_bridge.protocols import Decoder
+from firmware_bridge.records import (
+    BRS_FLAG,
+    EFF_FLAG,
+    ERR_FLAG,
+    ESI_FLAG,
+    FD_FLAG,
+    RTR_FLAG,
+    Batch,
+    CanFrame,
+    Notice,
+    Rejected,
+)
+
+CAN_PROTOCOLS = ("slcan", "gvret", "realdash", "canserial")
+FD_LENGTHS = (0, 1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 20, 24, 32, 48, 64)
+T_US = 5_000_000
+
+standard_ids = st.integers(0, 0x7FF)
+extended_ids = st.integers(0, 0x1FFF_FFFF).map(lambda number: number | EFF_FLAG)
+ids = standard_ids | extended_ids
+classic_data = st.binary(max_size=8)
+fd_data = st.sampled_from(FD_LENGTHS).flatmap(lambda length: st.binary(min_size=length, max_size=length))
+remote_data = st.integers(0, 8).map(bytes)
+
+
+def frames(name: str) -> st.SearchStrategy[CanFrame]:
+    """Any frame that the protocol can carry, at time and bus 0."""
+    classic = st.builds(CanFrame, st.just(0), st.just(0), ids, classic_data)
+    remote = st.builds(CanFrame, st.just(0), st.just(0), ids.map(lambda i: i | RTR_FLAG), remote_data)
+    fd = st.builds(CanFrame, st.just(0), st.just(0), ids.map(lambda i: i | FD_FLAG), fd_data)
+    if name == "slcan":
+        flags = st.sampled_from((0, BRS_FLAG, ESI_FLAG, BRS_FLAG | ESI_FLAG))
+        flagged = st.builds(lambda frame, more: frame._replace(can_id=frame.can_id | more), fd, flags)
+        return classic | remote | flagged
+    if name == "gvret":
+        return classic | fd
+    if name == "canserial":
+        errors = st.builds(
+            CanFrame,
+            st.just(0),
+            st.just(0),
+            ids.map(lambda i: i | ERR_FLAG),
+            st.binary(min_size=8, max_size=8),
+        )
+        return classic | remote | errors
+    told_apart = standard_ids | st.integers(0x800, 0x1FFF_FFFF).map(lambda number: number | EFF_FLAG)
+    eight = st.builds(CanFrame, st.just(0), st.just(0), told_apart, st.binary(min_size=8, max_size=8))
+    longer = st.integers(3, 16).flatmap(lambda n: st.binary(min_size=4 * n, max_size=4 * n))
+    return eight | st.builds(CanFrame, st.just(0), st.just(0), told_apart.map(lambda i: i | FD_FLAG), longer)
+
+
+def chunks(data: bytes, sizes: Sequence[int]) -> list[bytes]:
+    """The data in chunks of these sizes, over and over."""
+    cut: list[bytes] = []
+    while data:
+        size = sizes[len(cut) % len(sizes)]
+        cut.append(data[:size])
+        data = data[size:]
+    return cut
+
+
+def feed(decoder: Decoder, pieces: Iterable[bytes], t_us: int = T_US) -> Batch:
+    """Everything that the decoder makes of the pieces, a millisecond apart."""
+    found: list[CanFrame] = []
+    rejected: list[Rejected] = []
+    notices: list[Notice] = []
+    for number, piece in enumerate(pieces):
+        batch = decoder.feed(piece, t_us + 1_000 * number)
+        found += batch.frames
+        rejected += batch.rejected
+        notices += batch.notices
+    return Batch(found, [], rejected, notices)
+
+
+def what(found: Iterable[CanFrame]) -> list[tuple[int, bytes]]:
+    """Identifier and data of each frame: what there is to compare when times differ."""
+    return [(frame.can_id, frame.data) for frame in found]
