@@ -1,9 +1,9 @@
 """Is the right device at the other end? Silence, a wrong baud rate and swapped cables, told apart in words.
 
-Sans-I/O and of no thread: what arrived, the decoder's counters and the time come in, a finding goes out. The
-idea: the counters are looked at over a stretch of some seconds. Bad pieces with hardly a good one mean that
-the bytes are not what the configuration says; whether another protocol's decoder is happy with them tells a
-wrong cable from a wrong rate.
+Sans-I/O and of no thread: what arrived and the time come in, a finding goes out. The idea: every few seconds
+the latest bytes are decoded once more, aside. If hardly a frame holds in them, they are not what the
+configuration says; whether another protocol's decoder is happy with them tells a wrong cable from a wrong
+rate. It costs the decoding of one sample in three seconds, and depends on no other thread's being up to date.
 """
 
 from __future__ import annotations
@@ -11,15 +11,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from firmware_bridge.baud import SAMPLE_BYTES, holds
+from firmware_bridge.baud import GARBAGE_BYTES, SAMPLE_BYTES, holds
 from firmware_bridge.protocols import PROTOCOL_NAMES, protocol
 
 SILENT_US = 5_000_000
 """A GPS receiver speaks every second; an adapter on a bus that is awake, all the time."""
 STRETCH_US = 3_000_000
-"""Counters are judged over no less: at 1 Hz, three epochs."""
-MIN_BAD = 3
-"""Fewer bad pieces in a stretch condemn nothing: a session begins with a torn one."""
+"""Bytes are judged over no less: at 1 Hz, three epochs."""
 BAD_A_GOOD = 10
 """Bad pieces a good one from which on the good ones are chance. A damaged cable is far from this."""
 
@@ -42,40 +40,35 @@ class Expected(NamedTuple):
 
 
 class LinkHealth:
-    """Watches one session. `baud` is None where the port has no rate of its own (a socket).
+    """Watches one session. `baud` is None where the port has no rate of its own (a socket)."""
 
-    `good` and `bad`, here and later, are the counters of the port's decoder, which goes on from session to
-    session.
-    """
-
-    def __init__(self, expected: Expected, baud: int | None, good: int, bad: int, began_us: int) -> None:
+    def __init__(self, expected: Expected, baud: int | None, began_us: int) -> None:
         self._expected = expected
         self._baud = baud
         self._well = Finding("open", f"{baud} baud" if baud else "")
         self._finding = self._well
         self._heard_us = self._stretch_us = began_us
-        self._good, self._bad = good, bad
-        self._sample = b""
+        self._bytes, self._sample = 0, b""
 
     def arrived(self, data: bytes, t_us: int) -> None:
-        """Bytes came; the latest are kept."""
+        """Bytes came; the latest of the stretch are kept."""
         self._heard_us = t_us
+        self._bytes += len(data)
         self._sample = (self._sample + data)[-SAMPLE_BYTES:]
 
-    def finding(self, good: int, bad: int, t_us: int) -> Finding:
-        """What is to be said at `t_us`, the counters being as old as they are."""
-        new_good, new_bad = good - self._good, bad - self._bad
+    def finding(self, t_us: int) -> Finding:
+        """What is to be said at `t_us`."""
         if t_us - self._heard_us >= SILENT_US:
             self._finding = silence([self._baud])
-        elif self._finding.state == "silent" or new_good < 0 or new_bad < 0:
-            self._finding = self._well  # heard again, or another decoder counts from zero: a new stretch
-        elif t_us - self._stretch_us < STRETCH_US or new_good + new_bad < MIN_BAD:
-            return self._finding  # too early to say
-        elif new_bad >= MIN_BAD and new_bad >= BAD_A_GOOD * new_good:
-            self._finding = mismatch(self._expected, [(self._baud, self._sample)])
-        else:
+        elif self._finding.state == "silent":
             self._finding = self._well
-        self._stretch_us, self._good, self._bad = t_us, good, bad
+        elif t_us - self._stretch_us < STRETCH_US or self._bytes < GARBAGE_BYTES:
+            return self._finding  # too early to say
+        else:
+            good, bad = _count(self._expected.protocol, self._sample)
+            chance = bad > 0 and bad >= BAD_A_GOOD * good
+            self._finding = mismatch(self._expected, [(self._baud, self._sample)]) if chance else self._well
+        self._stretch_us, self._bytes, self._sample = t_us, 0, b""
         return self._finding
 
 
@@ -106,13 +99,15 @@ def mismatch(expected: Expected, samples: Sequence[tuple[int | None, bytes]]) ->
 
 def _resembles(sample: bytes, but_not: str) -> str | None:
     """The protocol whose decoder is happy with `sample`."""
-    for name in PROTOCOL_NAMES:
-        if name != but_not:
-            decoder = protocol(name).decoder(0)
-            decoder.feed(sample, 0)
-            if holds(decoder.good, decoder.bad):
-                return name
-    return None
+    others = (name for name in PROTOCOL_NAMES if name != but_not)
+    return next((name for name in others if holds(*_count(name, sample))), None)
+
+
+def _count(protocol_name: str, sample: bytes) -> tuple[int, int]:
+    """How many good frames and bad pieces of a protocol are in `sample`."""
+    decoder = protocol(protocol_name).decoder(0)
+    decoder.feed(sample, 0)
+    return decoder.good, decoder.bad
 
 
 def _at(bauds: Sequence[int | None]) -> str:

@@ -66,7 +66,7 @@ class LinkChange(NamedTuple):
 
 
 class PortReader:
-    """`run` is the body of a port's thread; `write` and `judge` may be called from others.
+    """`run` is the body of a port's thread; `write` may be called from others.
 
     `baud` is bit/s, or "auto" to try the protocol's rates until its own decoder says that frames hold.
     `opening` is what the protocol sends at each open, `init` the user's own lines after it. `neighbours` are
@@ -98,7 +98,6 @@ class PortReader:
         self._bauds = protocol.bauds if baud == "auto" else (baud,)
         self._outbox = Outbox()
         self._writable = False
-        self._judged = (0, 0)
         self._reported = ("", "")
         self._reported_us = 0
 
@@ -112,8 +111,7 @@ class PortReader:
         return self._outbox.put(data) if self._writable else self._outbox.drop(data)
 
     def judge(self, good: int, bad: int) -> None:
-        """What this port's decoder has counted so far; call it now and then, at least every second."""
-        self._judged = (good, bad)
+        """Unused: the link's health looks at the bytes itself. To go together with its call in the daemon."""
 
     def run(self, stop: threading.Event) -> None:
         """Record the port until `stop`; returns within 0.3 s of it, a network port's connecting and
@@ -175,10 +173,8 @@ class PortReader:
         """Deliver chunks until `stop`, and say how the link fares."""
         look_us = self._clock_us()
         opened_us = -OPEN_AGAIN_US
-        health = LinkHealth(
-            self._expected, self._bauds[0] if self._has_rate else None, *self._judged, look_us
-        )
-        self._report(*health.finding(*self._judged, look_us))
+        health = LinkHealth(self._expected, self._bauds[0] if self._has_rate else None, look_us)
+        self._report(*health.finding(look_us))
         self._writable = True
         for chunk in self._reads(link, stop):
             if chunk.data:
@@ -186,7 +182,7 @@ class PortReader:
                 health.arrived(chunk.data, chunk.t_us)
             if chunk.t_us - look_us >= HEALTH_US:
                 look_us = chunk.t_us
-                finding = health.finding(*self._judged, look_us)
+                finding = health.finding(look_us)
                 if self._search and finding.state in ("wrong_baud", "no_protocol"):
                     what = f"hardly a frame holds at {self._bauds[0]} baud any more"
                     raise PortError("wrong_baud", what, mend="the rate is looked for again")

@@ -10,13 +10,12 @@ from __future__ import annotations
 import random
 import termios
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import pytest
 
-from firmware_bridge.ports import Chunk, PortReader
-from firmware_bridge.protocols import Decoder, Protocol, Step, protocol
+from firmware_bridge.ports import PortReader
+from firmware_bridge.protocols import Protocol, Step, protocol
 from firmware_bridge.records import CanFrame
 from tests.firmware_bridge.devices import (
     Pty,
@@ -55,25 +54,6 @@ def frame(number: int) -> bytes:
     return SLCAN.report(CanFrame(0, 0, number & 0x7FF, bytes(8)))
 
 
-@contextmanager
-def decoding(said: Said, *readers: tuple[PortReader, Protocol]) -> Iterator[list[Decoder]]:
-    """The main thread's part: decode what the readers deliver, and tell them how that goes."""
-    decoders = {reader.name: what.decoder(0) for reader, what in readers}
-
-    def body(stop: threading.Event) -> None:
-        done = 0
-        while not stop.wait(0.01):
-            for item in said.items[done:]:
-                done += 1
-                if isinstance(item, Chunk):
-                    decoders[item.port].feed(item.data, item.t_us)
-            for reader, _ in readers:
-                reader.judge(decoders[reader.name].good, decoders[reader.name].bad)
-
-    with talking(body):
-        yield list(decoders.values())
-
-
 def auto(device: Pty, said: Said, what: Protocol = NMEA, **more: object) -> PortReader:
     return PortReader("port", device.name, "auto", what, clock_us=clock_us(FAST), sink=said, **more)  # type: ignore[arg-type]
 
@@ -95,13 +75,16 @@ def test_auto_follows_a_receiver_that_changes_its_rate() -> None:
     said = Said()
     with pty() as device:
         talker, reader = Talker(device, 9600, sentence), auto(device, said)
-        with talking(talker.talk), running(reader), decoding(said, (reader, NMEA)) as [decoder]:
+        with talking(talker.talk), running(reader):
             assert said.await_state("open", "port").detail == "9600 baud"
             talker.baud = 38400
             assert "9600 baud any more" in said.await_state("wrong_baud", "port").detail
             assert said.await_state("open", "port", times=2).detail == "38400 baud"
-            good = decoder.good
-            eventually(lambda: decoder.good > good + 20)
+            changed = len(said.data("port"))
+            eventually(lambda: len(said.data("port")) > changed + 2000)
+    decoder = NMEA.decoder(0)
+    decoder.feed(said.data("port")[changed:], 0)
+    assert decoder.good > 20
 
 
 def test_auto_tries_the_rate_first_that_held_last() -> None:
@@ -162,7 +145,7 @@ def test_a_wrong_fixed_rate_says_so_and_heals() -> None:
     with pty() as device:
         talker = Talker(device, 38400, sentence)
         reader = PortReader("port", device.name, 4800, NMEA, clock_us=clock_us(FAST), sink=said)
-        with talking(talker.talk), running(reader), decoding(said, (reader, NMEA)):
+        with talking(talker.talk), running(reader):
             change = said.await_state("wrong_baud", "port")
             talker.baud = 4800
             said.await_state("open", "port", times=2)
@@ -183,7 +166,6 @@ def test_swapped_cables_are_named_on_both_ports() -> None:
             talking(Talker(gps_socket, 115200, frame).talk),
             talking(Talker(can_socket, 115200, sentence).talk),
             running(gps, engine),
-            decoding(said, (gps, NMEA), (engine, SLCAN)),
         ):
             at_gps = said.await_state("no_protocol", "gps").detail
             at_engine = said.await_state("no_protocol", "engine").detail
@@ -201,13 +183,3 @@ def test_silence_is_said_and_ends_with_the_first_bytes() -> None:
             device.send(sentence(1))
             said.await_state("open", "port", times=2)
     assert change.detail == ("open, but no bytes at 9600 baud: check power and wiring, or the bus is asleep")
-
-
-def test_a_recorder_that_does_not_judge_is_told_nothing() -> None:
-    """While decoding is stalled the counters stand still: that is no reason to blame the cable."""
-    said = Said()
-    with pty() as device:
-        reader = PortReader("port", device.name, 9600, NMEA, clock_us=clock_us(FAST), sink=said)
-        with talking(Talker(device, 9600, sentence).talk), running(reader):
-            eventually(lambda: bool(said.chunks("port")) and said.chunks("port")[-1].t_us > 15_000_000)
-    assert said.states("port") == ["opening", "open"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from firmware_bridge.baud import GARBAGE_BYTES
 from firmware_bridge.link_health import (
-    MIN_BAD,
     SILENT_US,
     STRETCH_US,
     Expected,
@@ -14,7 +14,7 @@ from firmware_bridge.link_health import (
     mismatch,
     silence,
 )
-from firmware_bridge.protocols import nmea, protocol
+from firmware_bridge.protocols import PROTOCOL_NAMES, nmea, protocol
 from firmware_bridge.records import CanFrame
 
 GPS = Expected("gps", "nmea", {"slcan": "engine"})
@@ -24,14 +24,23 @@ NOISE = bytes(range(128, 256)) * 8
 WELL = Finding("open", "9600 baud")
 
 
-def health(expected: Expected = GPS, baud: int | None = 9600, good: int = 0, bad: int = 0) -> LinkHealth:
-    return LinkHealth(expected, baud, good, bad, 0)
+def health(expected: Expected = GPS, baud: int | None = 9600) -> LinkHealth:
+    return LinkHealth(expected, baud, 0)
 
 
-def slcan_bytes() -> bytes:
-    encode = protocol("slcan").report
-    assert encode is not None
-    return b"".join(encode(CanFrame(0, 0, 0x100 + number, bytes(8))) for number in range(20))
+def speech(name: str) -> bytes:
+    """A kilobyte and more of a protocol."""
+    if name == "nmea":
+        return SENTENCES
+    report = protocol(name).report
+    assert report is not None
+    return b"".join(report(CanFrame(number * 1000, 0, 0x100 + number, bytes(8))) for number in range(60))
+
+
+def damaged(every: int) -> bytes:
+    """Sentences of which every so-manyth has one character wrong."""
+    lines = SENTENCES.splitlines(keepends=True)
+    return b"".join(line if number % every else line.replace(b"A", b"V") for number, line in enumerate(lines))
 
 
 @pytest.mark.parametrize(
@@ -39,70 +48,81 @@ def slcan_bytes() -> bytes:
     [(0, "open"), (SILENT_US - 1, "open"), (SILENT_US, "silent"), (SILENT_US * 9, "silent")],
 )
 def test_silence_is_said_after_five_seconds(quiet_us: int, state: str) -> None:
-    assert health().finding(0, 0, quiet_us).state == state
+    assert health().finding(quiet_us).state == state
 
 
 def test_a_link_that_is_heard_again_is_open() -> None:
     link = health()
-    assert link.finding(0, 0, SILENT_US).state == "silent"
+    assert link.finding(SILENT_US).state == "silent"
     link.arrived(SENTENCES, SILENT_US + 1)
-    assert link.finding(0, 0, SILENT_US + 2) == WELL
+    assert link.finding(SILENT_US + 2) == WELL
 
 
 @pytest.mark.parametrize(
-    ("good", "bad", "state"),
+    ("data", "state"),
     [
-        (0, 0, "open"),
-        (0, MIN_BAD - 1, "open"),
-        (0, MIN_BAD, "wrong_baud"),
-        (1, 9, "open"),
-        (1, 10, "wrong_baud"),
-        (100, 50, "open"),  # a damaged cable, not a wrong rate
-        (100, 0, "open"),
-        (5, 1000, "wrong_baud"),
+        (SENTENCES, "open"),
+        (SENTENCES[30:], "open"),
+        (NOISE, "wrong_baud"),
+        (NOISE[: GARBAGE_BYTES - 1], "open"),  # too little to condemn it
+        (NOISE[:GARBAGE_BYTES], "wrong_baud"),
+        (damaged(2), "open"),  # every second sentence: a damaged cable, not a wrong rate
+        (damaged(20), "open"),
+        (SENTENCES[:65] + NOISE * 4, "wrong_baud"),  # one good sentence in 4 kB is chance
     ],
 )
-def test_counters_over_a_stretch_tell_a_wrong_rate(good: int, bad: int, state: str) -> None:
+def test_bytes_over_a_stretch_tell_a_wrong_rate(data: bytes, state: str) -> None:
     link = health()
-    link.arrived(NOISE, 1)
-    link.arrived(NOISE, STRETCH_US)
-    assert link.finding(good, bad, STRETCH_US - 1) == WELL, "too early"
-    assert link.finding(good, bad, STRETCH_US).state == state
+    for start in range(0, len(data), 50):
+        link.arrived(data[start : start + 50], STRETCH_US - 1)
+    assert link.finding(STRETCH_US - 1) == WELL, "too early"
+    assert link.finding(STRETCH_US).state == state
 
 
-def test_slow_counters_are_waited_for() -> None:
-    """Two bad pieces in a stretch say nothing; a third one later does."""
+@pytest.mark.parametrize("name", PROTOCOL_NAMES)
+@pytest.mark.parametrize("noise", [NOISE, bytes(2000), b"\xff" * 2000, b"hello, rally\r\n" * 100])
+def test_every_protocol_knows_a_stranger(name: str, noise: bytes) -> None:
+    link = LinkHealth(Expected("port", name, {}), 115200, 0)
+    link.arrived(noise, STRETCH_US)
+    assert link.finding(STRETCH_US).state == "wrong_baud"
+
+
+@pytest.mark.parametrize("name", PROTOCOL_NAMES)
+@pytest.mark.parametrize("other", PROTOCOL_NAMES)
+def test_every_protocol_knows_every_other(name: str, other: str) -> None:
+    link = LinkHealth(Expected("port", name, {}), 115200, 0)
+    link.arrived(speech(other)[7:], STRETCH_US)
+    finding = link.finding(STRETCH_US)
+    if name == other:
+        assert finding.state == "open"
+    else:
+        assert finding.detail.startswith(f"this looks like {'NMEA' if other == 'nmea' else other} at ")
+
+
+def test_acknowledgements_of_requests_that_nobody_answers_are_no_noise() -> None:
+    """OBD polling with the ignition off: an slcan adapter acknowledges, and there is no frame for hours."""
+    link = health(ENGINE)
+    for second in range(1, 60):
+        link.arrived(b"z\r" * 10, second * 1_000_000)
+        assert link.finding(second * 1_000_000) == WELL
+
+
+def test_slow_garbage_is_found_in_time() -> None:
     link = health()
-    for second in range(1, 9):
-        link.arrived(NOISE, second * 1_000_000)
-        assert link.finding(0, min(second, 2), second * 1_000_000) == WELL
-    assert link.finding(0, 3, 9_000_000).state == "wrong_baud"
-
-
-def test_what_was_counted_before_this_session_is_not_held_against_it() -> None:
-    link = health(good=1000, bad=500)
-    link.arrived(SENTENCES, STRETCH_US)
-    assert link.finding(1003, 500, STRETCH_US) == WELL
-    link.arrived(NOISE, 2 * STRETCH_US)
-    assert link.finding(1003, 503, 2 * STRETCH_US).state == "wrong_baud"
-
-
-def test_a_new_decoder_that_counts_from_zero_alarms_nobody() -> None:
-    link = health(good=1000, bad=0)
-    link.arrived(SENTENCES, STRETCH_US)
-    assert link.finding(2, 3, STRETCH_US) == WELL
-    link.arrived(SENTENCES, 2 * STRETCH_US)
-    assert link.finding(8, 3, 2 * STRETCH_US) == WELL
+    for second in range(1, 8):
+        link.arrived(NOISE[:70], second * 1_000_000)
+        assert link.finding(second * 1_000_000) == WELL
+    link.arrived(NOISE[:70], 8_000_000)
+    assert link.finding(8_000_000).state == "wrong_baud"
 
 
 def test_trouble_ends_when_frames_hold_again() -> None:
     link = health()
     link.arrived(NOISE, STRETCH_US)
-    assert link.finding(0, 10, STRETCH_US).state == "wrong_baud"
+    assert link.finding(STRETCH_US).state == "wrong_baud"
     link.arrived(SENTENCES, STRETCH_US + 1)
-    assert link.finding(2, 10, STRETCH_US + 2).state == "wrong_baud", "two sentences are too few"
-    link.arrived(SENTENCES, 2 * STRETCH_US)
-    assert link.finding(20, 10, 2 * STRETCH_US) == WELL
+    assert link.finding(2 * STRETCH_US - 1).state == "wrong_baud", "said too early"
+    assert link.finding(2 * STRETCH_US) == WELL
 
 
 def test_words_for_a_wrong_rate() -> None:
@@ -122,7 +142,7 @@ def test_words_for_swapped_cables() -> None:
         "no_protocol",
         "this looks like NMEA at 115200 baud, not slcan: the cables of gps and engine may be swapped",
     )
-    assert mismatch(GPS, [(4800, NOISE), (115200, slcan_bytes())]) == (
+    assert mismatch(GPS, [(4800, NOISE), (115200, speech("slcan"))]) == (
         "no_protocol",
         "this looks like slcan at 115200 baud, not NMEA: the cables of engine and gps may be swapped",
     )
