@@ -14,7 +14,7 @@ battery kept, if it kept any, and dates nothing.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -31,6 +31,8 @@ LONGEST_EPOCH_US: Final = 1_500_000
 """The slowest receivers make an epoch a second, and a slow line may stretch its sentences beyond that."""
 LATE_US: Final = 900_000
 """A sentence of the epoch just ended is late so long; after that its receiver's clock stands still."""
+REMEMBERED: Final = 4
+"""Times of so many ended epochs are known again: some receivers write one sentence an epoch or two behind."""
 COMPLETE_AFTER: Final = 5
 """So many epochs alike tell what a whole one is; some sentences come only every second or fifth time."""
 NOTICE_EVERY_US: Final = 10_000_000
@@ -48,6 +50,7 @@ class FixBuilder:
         self._calendar = Calendar()
         self._epoch: Epoch | None = None
         self._ended: Epoch | None = None
+        self._past: deque[int | None] = deque(maxlen=REMEMBERED)
         self._usual: set[str] = set()
         self._steady = 0
         self._times: dict[str, int] = {}
@@ -102,7 +105,7 @@ class FixBuilder:
         return notices
 
     def _is_late(self, report: Report, t_us: int) -> bool:
-        """Whether a sentence belongs to the epoch that ended last, or bears a stamp that stands still."""
+        """Whether a sentence belongs to an epoch that has ended, or bears a stamp that stands still."""
         kind, time_us, ended, epoch = report.kind, report.time_us, self._ended, self._epoch
         stands_still = time_us is not None and time_us == self._times.get(kind)
         if time_us is not None:
@@ -114,15 +117,16 @@ class FixBuilder:
                 return False
             if kind == "GSA" and ended.hdop is not None:  # one more, and nothing new in it
                 return True
-        elif time_us == ended.time_us and t_us - ended.t_us < LATE_US:
-            if epoch is not None and epoch.time_us == time_us:
+        elif time_us == ended.time_us and (epoch is None or epoch.time_us is None):
+            if t_us - ended.t_us >= LATE_US:
                 return False
-        elif not (stands_still and _is_before(time_us, (epoch or ended).time_us)):
+        elif not (_is_before(time_us, (epoch or ended).time_us) and (stands_still or time_us in self._past)):
             return False
         self.rejected["late"] += 1
         if time_us in (None, ended.time_us) and kind not in ended.kinds:  # so it had not been complete
             self._steady = 0
-            self._learn_date(ended, report.day)
+        if not stands_still:
+            self._learn_date(time_us, report.day, t_us)
         return True
 
     def _end(self) -> list[Fix]:
@@ -130,58 +134,54 @@ class FixBuilder:
         if epoch is None:
             return []
         self._epoch, self._ended = None, epoch
+        self._past.append(epoch.time_us)
         self._steady = self._steady + 1 if epoch.kinds == self._usual else 0
         self._usual = epoch.kinds
         if epoch.says_something:
             return [self._fix(epoch)]
-        self._learn_date(epoch, epoch.day)
+        self._learn_date(epoch.time_us, epoch.day, epoch.t_us)
         return []
 
-    def _learn_date(self, epoch: Epoch, day: int | None) -> None:
-        if self._has_fix and day is not None and epoch.time_us is not None:
-            self._calendar.learn(epoch.time_us, day, epoch.t_us)
+    def _learn_date(self, time_us: int | None, day: int | None, t_us: int) -> None:
+        if self._has_fix and time_us is not None and day is not None:
+            self._calendar.learn(time_us, day, t_us)
 
     def _fix(self, epoch: Epoch) -> Fix:
-        self._has_fix = not epoch.denied and self._believes(epoch)
-        utc_us = self._utc_us(epoch)
+        time_us, t_us = epoch.time_us, epoch.t_us
+        day = carried = None if time_us is None else self._calendar.day(time_us, t_us)
+        if epoch.day is not None:
+            day = epoch.day
+        self._has_fix = not epoch.denied and self._believes(epoch, day)
+        if not self._has_fix:
+            day = carried
+        self._learn_date(time_us, day, t_us)
+        utc_us = None if time_us is None or day is None else day * DAY_US + time_us
         date_ok = utc_us is None or date_can_be(utc_us)
         if not date_ok:
             self._notice("gps_date", {"utc_us": utc_us, "earliest": EARLIEST_DATE.isoformat()})
         if not self._has_fix:
             nothing = (None, None, None, None, None)
-            return Fix(epoch.t_us, utc_us, *nothing, 0, epoch.satellites, epoch.hdop, date_ok)
+            return Fix(t_us, utc_us, *nothing, 0, epoch.satellites, epoch.hdop, date_ok)
         return Fix(
-            *(epoch.t_us, utc_us, epoch.lat, epoch.lon, epoch.alt_m, epoch.speed_mps, epoch.course_deg),
+            *(t_us, utc_us, epoch.lat, epoch.lon, epoch.alt_m, epoch.speed_mps, epoch.course_deg),
             *(epoch.quality or 0, epoch.satellites, epoch.hdop, date_ok),
         )
 
-    def _believes(self, epoch: Epoch) -> bool:
+    def _believes(self, epoch: Epoch, day: int | None) -> bool:
         """Whether the epoch's position is one, and one where the car can be."""
         if epoch.lat is None or epoch.lon is None:
             return False
         if epoch.lat == 0.0 and epoch.lon == 0.0:  # what a firmware makes of "unknown"; nobody rallies there
             self.rejected["null island"] += 1
             return False
-        admitted = self._gate.admits(Place(epoch.lat, epoch.lon, epoch.time_us, epoch.t_us))
+        admitted = self._gate.admits(Place(epoch.lat, epoch.lon, epoch.time_us, day, epoch.t_us))
         if self._gate.jump_m:
             if not admitted:
                 self.rejected["jump"] += 1
             place = {"lat": epoch.lat, "lon": epoch.lon, "distance_m": round(self._gate.jump_m)}
-            self._notice(
-                "gps_moved" if admitted else "gps_jump", {**place, "rejected": self.rejected["jump"]}
-            )
+            kind = "gps_moved" if admitted else "gps_jump"
+            self._notice(kind, {**place, "rejected": self.rejected["jump"]})
         return admitted
-
-    def _utc_us(self, epoch: Epoch) -> int | None:
-        if epoch.time_us is None:
-            return None
-        day = epoch.day if self._has_fix else None
-        if day is None:
-            day = self._calendar.day(epoch.time_us, epoch.t_us)
-        if day is None:
-            return None
-        self._learn_date(epoch, day)
-        return day * DAY_US + epoch.time_us
 
     def _notice(self, kind: str, detail: Mapping[str, Any]) -> bool:
         """Notes it, unless one of its kind was noted a moment ago; whether it did."""

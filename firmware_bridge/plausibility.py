@@ -24,11 +24,12 @@ _METRES_PER_DEGREE: Final = 111_195.0
 
 
 class Place(NamedTuple):
-    """A position and when it was: UTC time of day if known, and the arrival on the session's clock."""
+    """A position and when it was: UTC time of day and day since 1970, where known; arrival on our clock."""
 
     lat: float
     lon: float
     time_us: int | None
+    day: int | None
     t_us: int
 
 
@@ -40,11 +41,18 @@ def distance_m(a: Place, b: Place) -> float:
 
 
 def _elapsed_s(a: Place, b: Place) -> float:
-    """The longer of what the receiver's clock and ours say: either may stand still (ours does in replay)."""
-    elapsed_us = max(0, b.t_us - a.t_us)
+    """The longest of what either clock can say: ours stands still in replay, the receiver's may be set.
+
+    A clock that is set back says as little of the way between as one set forward: both count.
+    """
+    elapsed_us = b.t_us - a.t_us
     if a.time_us is not None and b.time_us is not None:
-        half = DAY_US // 2
-        elapsed_us = max(elapsed_us, (b.time_us - a.time_us + half) % DAY_US - half)
+        apart_us = b.time_us - a.time_us
+        if a.day is not None and b.day is not None:
+            apart_us += (b.day - a.day) * DAY_US
+        else:
+            apart_us = (apart_us + DAY_US // 2) % DAY_US - DAY_US // 2
+        elapsed_us = max(elapsed_us, abs(apart_us))
     return elapsed_us / 1e6
 
 

@@ -68,10 +68,13 @@ def test_a_damaged_field_here_and_there_never_moves_the_car(data: st.DataObject)
         texts += epoch
     fixes = fixes_of(texts)
     assert_sound(fixes)
-    truth = Place(48.0 + 7.03811 / 60, 11.0 + 31.00012 / 60, None, 0)
+    truth = Place(48.0 + 7.03811 / 60, 11.0 + 31.00012 / 60, None, None, 0)
     for fix in fixes:
         if fix.lat is not None and fix.lon is not None:
-            assert distance_m(truth, Place(fix.lat, fix.lon, None, 0)) < 30 * 50 + SLACK_M + 2 * MAX_CAR_MPS
+            assert (
+                distance_m(truth, Place(fix.lat, fix.lon, None, None, 0))
+                < 30 * 50 + SLACK_M + 2 * MAX_CAR_MPS
+            )
     assert sum(fix.lat is not None for fix in fixes) >= 45
 
 
@@ -160,30 +163,43 @@ def test_the_gate_never_locks_a_car_out(far_km: int, hz: int) -> None:
     ],
 )
 def test_distances(a: tuple[float, float], b: tuple[float, float], metres: float) -> None:
-    there = distance_m(Place(*a, None, 0), Place(*b, None, 0))
+    there = distance_m(Place(*a, None, None, 0), Place(*b, None, None, 0))
     assert there == pytest.approx(metres, rel=0.01) or (a[0] > 89 and there <= 1.6 * metres)
 
 
+@pytest.mark.parametrize("days", [None, (20_000, 20_001)])
 @pytest.mark.parametrize(
     ("seconds", "by", "north_m", "admitted"),
     [
+        (0.0, "both", SLACK_M - 5, True),
+        (0.0, "both", SLACK_M + 5, False),
         (1.0, "both", SLACK_M + MAX_CAR_MPS - 5, True),
         (1.0, "both", SLACK_M + MAX_CAR_MPS + 5, False),
         (60.0, "receiver", 6_400, True),
         (60.0, "session", 6_400, True),
         (60.0, "both", 6_600, False),
-        (-1.0, "receiver", SLACK_M - 5, True),
-        (-1.0, "receiver", SLACK_M + 50, False),
+        (-60.0, "receiver", 6_400, True),
+        (-60.0, "receiver", 6_600, False),
     ],
 )
-def test_both_sides_of_the_gate(seconds: float, by: str, north_m: float, admitted: bool) -> None:
-    gate = Gate()
-    start_us = 86_395_000_000  # the receiver's clock passes midnight on the way
-    assert gate.admits(Place(48.0, 11.0, start_us, 0))
-    step_us = int(seconds * 1e6)
-    time_us = (start_us + (step_us if by != "session" else 0)) % 86_400_000_000
+def test_both_sides_of_the_gate(
+    seconds: float, by: str, north_m: float, admitted: bool, days: tuple[int, int] | None
+) -> None:
+    """The receiver's clock passes midnight on the way, with and without a date."""
+    gate, step_us = Gate(), int(seconds * 1e6)
+    first, second = 86_399_999_999, 86_399_999_999 + (step_us if by != "session" else 0)
+    before = after = None
+    if days:
+        before, after = days[0], days[second >= 86_400_000_000]
+    assert gate.admits(Place(48.0, 11.0, first, before, 0))
     t_us = step_us if by != "receiver" else 0
-    assert gate.admits(Place(48.0 + north_m / 111_195.0, 11.0, time_us, t_us)) is admitted
+    place = Place(48.0 + north_m / 111_195.0, 11.0, second % 86_400_000_000, after, t_us)
+    assert gate.admits(place) is admitted
+
+
+def test_snippets_of_other_days_and_places_are_no_jumps() -> None:
+    texts = [rmc("120000", "150126"), rmc("110000", "160126", north_of(60_000)), rmc("130000", "110126")]
+    assert all(fix.lat is not None for fix in fixes_of(texts))
 
 
 def test_a_tunnel_of_ten_minutes_is_no_jump() -> None:

@@ -160,6 +160,15 @@ def test_a_stray_sentence_of_the_epoch_before_makes_no_fix_of_its_own() -> None:
     assert builder.rejected == {"late": 2}
 
 
+@pytest.mark.parametrize("every_us", [0, 300_000])
+def test_a_receiver_whose_rmc_is_an_epoch_behind_makes_one_fix_an_epoch(every_us: int) -> None:
+    texts = []
+    for second in range(1, 30):
+        texts += [gga(f"1200{second:02}.00"), rmc(f"1200{second - 1:02}.00")]
+    fixes = fixes_of(texts, every_us=every_us)[2:]  # the first two come before the habit can be known
+    assert [utc(fix)[17:19] for fix in fixes] == [f"{second:02}" for second in range(2, 30)]
+
+
 def test_a_gga_whose_clock_stands_still_disturbs_nothing() -> None:
     texts = []
     for second in range(20):
