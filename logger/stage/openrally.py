@@ -5,15 +5,15 @@ route (`openrally_lint.py`): it puts them together and does what needs the whole
 
 The idea: the distances of the points are unwound into one running odometer, and the sections are read off
 the marks along it. A DSS begins a timed section and an ASS ends one; all road before, between and after them
-is liaison.
-Nothing is lost silently: whatever is left out, estimated or mended is in a warning with its line.
+is liaison. Nothing is lost silently: whatever is left out, estimated or mended is in a warning with its
+line.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise, zip_longest
+from itertools import pairwise
 from pathlib import PurePath
 from typing import BinaryIO, NamedTuple
 
@@ -67,7 +67,9 @@ def read(stream: BinaryIO, name: str) -> Imported:
     remarks += openrally_lint.overlaps(marks)
     marks = openrally_lint.paired(marks, end_km, remarks)
     controls = [mark for mark in marks if mark.waypoint.kind == "tc"]
-    sections = tuple(_section(stretch, controls, remarks) for stretch in _stretches(marks, end_km, remarks))
+    legs_end_km = {control: following.waypoint.km for control, following in pairwise(controls)}
+    stretches = _stretches(marks, end_km, remarks)
+    sections = tuple(_section(stretch, legs_end_km, remarks) for stretch in stretches)
     if not sections:
         raise ConfigurationError(
             "no road: every point is at one place", where=name, mend="give the points distances"
@@ -254,28 +256,27 @@ def _split_pairs(before: _Stretch, after: _Stretch) -> None:
             after.marks.insert(0, Mark(opener.line, again))
 
 
-def _section(stretch: _Stretch, controls: Sequence[Mark], remarks: list[Remark]) -> Section:
+def _section(stretch: _Stretch, legs_end_km: Mapping[Mark, float], remarks: list[Remark]) -> Section:
     waypoints = tuple(
         replace(mark.waypoint, km=round(mark.waypoint.km - stretch.start_km, KM_DECIMALS))
         for mark in stretch.marks
     )
-    target_min = _target_min(stretch, controls, remarks)
+    target_min = _target_min(stretch, legs_end_km, remarks)
     kind: SectionKind = "selective" if stretch.is_timed else "liaison"
     return Section(kind=kind, length_km=stretch.length_km, target_min=target_min, waypoints=waypoints)
 
 
-def _target_min(stretch: _Stretch, controls: Sequence[Mark], remarks: list[Remark]) -> float | None:
+def _target_min(stretch: _Stretch, legs_end_km: Mapping[Mark, float], remarks: list[Remark]) -> float | None:
     """The minutes allowed from control to control, where the section holds both of them."""
     target_min = 0.0
-    for control, following in zip_longest(controls, controls[1:]):
-        if control.allowed_min is None or control not in stretch.marks:
+    for mark in stretch.marks:
+        if mark.allowed_min is None:
             continue
-        end_km = stretch.end_km if following is None else following.waypoint.km
-        if control.waypoint.km < end_km <= stretch.end_km:
-            target_min += control.allowed_min
+        if mark.waypoint.km < legs_end_km.get(mark, stretch.end_km) <= stretch.end_km:
+            target_min += mark.allowed_min
         else:
-            what = f"the {control.allowed_min:g} minutes allowed lead over the end of a section: left out"
-            remarks.append(Remark(control.line, what))
+            what = f"the {mark.allowed_min:g} minutes allowed lead over the end of a section: left out"
+            remarks.append(Remark(mark.line, what))
     if target_min > LONGEST_TARGET_MIN:
         remarks.append(Remark(None, f"a target time of {target_min:g} minutes: left out"))
         return None
