@@ -77,6 +77,8 @@ class Course:
         first = marks[0]
         self.start = first if first.kind == _STARTS.get(section.kind) and first.order != self.end else None
         self.target_us = None if section.target_min is None else round(section.target_min * 60e6)
+        start_utc = section.start_utc
+        self.start_utc_us = None if start_utc is None else round(start_utc.timestamp() * 1e6)
         self.zones = tuple(self._zones(section))
 
     @property

@@ -23,16 +23,20 @@ LATE_M = 200.0
 """A zone whose `dz` was not met holds from this far beyond its kilometre: the odometer's own doubt."""
 
 
+NEARBY_M = 4000.0
+"""A place so far by the odometer is not looked for with coordinates: no road winds so much, nor is it so wrong."""
+
+
 class Limit(NamedTuple):
     """What holds at a place. `reason` is "class", "stage", "section" or "zone"; `approaching_m` is the way to the
     next zone, when it is near, and `approaching_kmh` its limit; `free` says that nothing is recorded here."""
 
-    kmh: float | None
-    reason: str | None
-    zone: str | None
-    free: bool
-    approaching_m: float | None
-    approaching_kmh: float | None
+    kmh: float | None = None
+    reason: str | None = None
+    zone: str | None = None
+    free: bool = False
+    approaching_m: float | None = None
+    approaching_kmh: float | None = None
 
 
 class Over(NamedTuple):
@@ -61,40 +65,38 @@ class Limits:
     ) -> None:
         self.over: Over | None = None
         self._rules = rules
-        self._fixed = {reason: kmh for reason, kmh in fixed.items() if kmh is not None}
+        known = [(kmh, reason) for reason, kmh in fixed.items() if kmh is not None]
+        kmh, reason = min(known, default=(None, None))
+        self._fixed = Limit(kmh, reason)
         self._emit = emit
 
     def at(self, course: Course | None, run: Run, total_m: float, position: Position | None) -> Limit:
         """The limit where the car is; `position` None when it is not known."""
-        limits = dict(self._fixed)
+        limit = self._fixed
         if course is None:
-            return _lowest(limits, None, free=False)
+            return limit
         if course.section.max_speed_kmh is not None:
-            limits["section"] = course.section.max_speed_kmh
-        if run.started_us is None:
-            return _lowest(limits, None, free=False)
+            limit = _lower(limit, course.section.max_speed_kmh, "section")
+        if run.started_us is None or not course.zones:
+            return limit
         metres = run.metres(total_m)
-        met = {near.mark for near in run.nears}
-        free = False
+        met = [near.mark for near in run.nears]
         for zone in course.zones:
             begin, end = zone.begin, zone.end
             if run.done > end.order or metres > end.metres + OVERRUN_M:
-                free = free or (run.done == end.order + 1 and _inside(end, metres, position))
-                continue
-            if end.order in met:  # in the acceleration area: the zone is over, and nothing is charged yet
-                free = True
-                continue
-            if not _entered(zone, run, met, metres):
+                if run.done == end.order + 1 and _inside(end, metres, position):
+                    limit = limit._replace(free=True)
+            elif end.order in met:  # in the acceleration area: the zone is over, and nothing is charged yet
+                limit = limit._replace(free=True)
+            elif _entered(zone, run, met, metres):
+                free = limit.free or _inside(begin, metres, position) or _inside(end, metres, position)
+                return _lower(limit, zone.kmh, "zone", begin.label)._replace(free=free)
+            else:
                 away_m = _away(begin, metres, position)
-                if away_m > self._rules.approach_m:
-                    break
-                return _lowest(limits, None, free=free)._replace(
-                    approaching_m=round(away_m), approaching_kmh=zone.kmh
-                )
-            limits["zone"] = zone.kmh
-            free = free or _inside(begin, metres, position) or _inside(end, metres, position)
-            return _lowest(limits, zone.begin.label, free=free)
-        return _lowest(limits, None, free=free)
+                if away_m <= self._rules.approach_m:
+                    return limit._replace(approaching_m=round(away_m), approaching_kmh=zone.kmh)
+                break
+        return limit
 
     def leg(self, leg: Leg, limit: Limit, run: Run) -> None:
         """Take a leg and the limit at its end."""
@@ -154,13 +156,12 @@ class Limits:
         self._emit(over.from_us, "overspeed", detail)
 
 
-def _lowest(limits: Mapping[str, float], zone: str | None, *, free: bool) -> Limit:
-    reason = min(limits, key=lambda name: limits[name], default=None)
-    kmh = None if reason is None else limits[reason]
-    return Limit(kmh, reason, zone if reason == "zone" else None, free, None, None)
+def _lower(limit: Limit, kmh: float, reason: str, zone: str | None = None) -> Limit:
+    """The limit with another one that holds as well."""
+    return Limit(kmh, reason, zone, limit.free) if limit.kmh is None or kmh < limit.kmh else limit
 
 
-def _entered(zone: Zone, run: Run, met: set[int], metres: float) -> bool:
+def _entered(zone: Zone, run: Run, met: list[int], metres: float) -> bool:
     begin = zone.begin
     if run.done > begin.order or begin.order in met:
         return True
@@ -168,8 +169,9 @@ def _entered(zone: Zone, run: Run, met: set[int], metres: float) -> bool:
 
 
 def _away(mark: Mark, metres: float, position: Position | None) -> float:
-    if mark.position is None or position is None:
-        return abs(mark.metres - metres)
+    by_road_m = abs(mark.metres - metres)
+    if mark.position is None or position is None or by_road_m > NEARBY_M:
+        return by_road_m
     return geo.distance_m(*position, *mark.position)
 
 

@@ -158,8 +158,8 @@ class LiveStage:
     def planned_us(self) -> int | None:
         """When, in drive time, the next section should start by the itinerary."""
         courses, following = self.progress.courses, self.progress.following
-        start = courses[following].section.start_utc if following < len(courses) else None
-        return None if start is None else self.clock.of_utc(round(start.timestamp() * 1e6))
+        start_utc_us = courses[following].start_utc_us if following < len(courses) else None
+        return None if start_utc_us is None else self.clock.of_utc(start_utc_us)
 
     def limit(self) -> Limit:
         """The limit where the car was last known to be."""

@@ -32,6 +32,8 @@ EXPIRED_US = 5_000_000
 """A speed as old as this is none."""
 JUMP_M = 50.0
 """How far a position may lie off what speed allows: the wander of a receiver among rocks or trees."""
+LONGEST_DEGREE_M = 111_700.0
+"""No degree of latitude or longitude is longer."""
 POSITION_STEP_US = 1_000_000
 """Without Doppler, speed is taken between positions at least so far apart in time: noise divides by it."""
 POSITION_NOISE_M = 3.0
@@ -233,7 +235,11 @@ class Odometer:
             return True
         dt_s = (at_us - last.position_us) / 1e6
         fastest = max(mps, last.mps) + HARD_MPS2 if dt_s <= BLINK_US / 1e6 else TOP_MPS
-        return geo.distance_m(*last.position, *here) <= fastest * dt_s + JUMP_M
+        bound_m = fastest * dt_s + JUMP_M
+        (lat1, lon1), (lat2, lon2) = last.position, here
+        if (abs(lat2 - lat1) + abs(lon2 - lon1)) * LONGEST_DEGREE_M <= bound_m:
+            return True  # nearly always, without the exact way
+        return geo.distance_m(lat1, lon1, lat2, lon2) <= bound_m
 
     def _speed_between(self, at_us: int, here: Position, last: Seen | None) -> float:
         """The speed of a receiver that tells none, from its positions."""

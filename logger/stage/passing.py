@@ -3,7 +3,7 @@
 A mark counts as passed when the driven way has met its circle; the instant of passing is that of the nearest
 approach, interpolated between fixes, which is where a line across the road would stand. (The circle's edge
 would be passed a second earlier, by an amount that depends on its size.) It is known only when the car moves
-away again or stops there. At a start the car waits beside the line: there the instant is the last of standing.
+away again or stands there. At a start the car waits beside the line: there the instant is the last of standing.
 A mark without coordinates, or any mark while GPS is lost, is passed at its kilometre.
 
 Order is kept: the next pending mark first; a later one within reach of the odometer may pass and leaves those
@@ -21,10 +21,14 @@ from logger.stage.run import Near, Run
 
 RECEDE_M = 20.0
 """So far beyond the nearest approach it is over: more than a receiver's wander, less than a second's drive."""
+ARRIVALS = frozenset({"tc", "cp", "dn", "dt"})
+"""Where a car may stop for good, and is there when it has stood so long, so near. (At an `fn` it waits beside
+the line, as at a start; nobody stands at an `ass`.)"""
 STOOD_US = 3_000_000
-"""Standing in a circle for so long is having arrived."""
-BESIDE_M = 15.0
-"""A car that waits at a start stands no further from the line than this, give or take its receiver."""
+STOOD_M = 10.0
+NEARER_M = 5.0
+"""A car that waits at a start and then comes nearer than this to the line had waited before it; otherwise
+setting off was its start."""
 OVERRUN_M = 1000.0
 """A mark so far behind by the odometer has been missed, or the odometer would have to be wrong by a kilometre."""
 LOOKAHEAD = 2
@@ -176,12 +180,12 @@ def _meet(
     if near is None:
         near = here
     elif standing:
-        near = near._replace(stood_us=near.stood_us + leg.to_us - leg.from_us)
-        if is_start and met.nearest_m <= near.nearest_m + BESIDE_M:
-            near = near._replace(at_us=leg.to_us, total_m=leg.to_m, moving_us=moving_us)
-    elif met.nearest_m < near.nearest_m - (BESIDE_M if is_start and near.stood_us else 0.0):
-        near = here._replace(stood_us=near.stood_us, estimated=near.estimated or here.estimated)
-    arrived = near.stood_us >= STOOD_US and not is_start
+        stood_us = near.stood_us + leg.to_us - leg.from_us
+        near = here._replace(at_us=leg.to_us) if is_start else near
+        near = near._replace(stood_us=stood_us)
+    elif met.nearest_m < near.nearest_m - (NEARER_M if is_start and near.stood_us else 0.0):
+        near = here._replace(estimated=near.estimated or here.estimated)
+    arrived = mark.kind in ARRIVALS and near.stood_us >= STOOD_US and near.nearest_m <= STOOD_M
     if met.leave < 1 or arrived or geo.distance_m(*leg.b, *mark.position) > near.nearest_m + RECEDE_M:
         return near, _passed(mark, near)
     return near, None

@@ -24,8 +24,8 @@ Emit = Callable[[int, str, Mapping[str, Any]], None]
 
 ROLLING_MPS = 3.0
 """Faster than this a car that waits for an untimed section has set off; slower it may be shuffling in a queue."""
-_AUTO_START = -1
-"""In `Run.held`: setting off does not start this section."""
+_SETTING_OFF, _NEXT_START = -1, -2
+"""In `Run.held`: setting off does not start this section; meeting its start does not start the next one."""
 _CHANGES_A_LEG = 4
 """Section changes that one leg can bring: more would be an itinerary of no length."""
 JUMP_START_US = 60_000_000
@@ -46,6 +46,7 @@ class Progress:
         self._emit = emit
         self._reset = reset_at_marks
         self._watch = Watch()
+        self._due_us: int | None = None
 
     @property
     def course(self) -> Course | None:
@@ -75,8 +76,8 @@ class Progress:
             if course is None:
                 return
             if run.started_us is None and not course.timed:
-                if run.held != _AUTO_START and leg.to_mps > ROLLING_MPS:
-                    self.start(leg.from_us, "moving", held=_AUTO_START)
+                if run.held != _SETTING_OFF and leg.to_mps > ROLLING_MPS:
+                    self.start(leg.from_us, "moving", held=_SETTING_OFF)
                 return
             opened = run.opened
             self.run, passed = self._watch.look(course, run, leg, self._odometer.moving_us)
@@ -94,7 +95,9 @@ class Progress:
 
     def due(self, now_us: int, due_us: int | None) -> None:
         """Time has come to `now_us`; the next section is to start at `due_us`."""
+        self._due_us = due_us
         if due_us is not None and now_us >= due_us:
+            self._due_us = None
             self.run = self.run._replace(due_us=None, due_utc_us=None)
             if self.following < len(self.courses):
                 self.start(due_us, "schedule")
@@ -118,7 +121,7 @@ class Progress:
                 "there is no section to start" if index < 0 or not self.courses else "no section is left"
             )
         past = self._odometer.past(at_us)
-        before = self.run if held is None else self.run._replace(held=held, nears=())
+        before = self.run if held is None else self.run._replace(held=held, nears=(), ahead=())
         self.push(Step(f"start of {self._title(index)}", "section", at_us, before))
         if self.run.started_us is not None:
             self._finished(past._replace(at_us=at_us), cause)
@@ -256,17 +259,22 @@ class Progress:
         start = self.courses[following].start
         if start is None or start.position is None or run.done < course.end:
             return None
-        waiting = Run(following, nears=run.nears, held=run.held)
+        held = start.order if run.held == _NEXT_START else None
+        waiting = Run(following, nears=run.ahead, held=held)
         waiting, passed = self._watch.look(self.courses[following], waiting, leg, self._odometer.moving_us)
-        self.run = run._replace(nears=waiting.nears, held=waiting.held)
+        released = held is not None and waiting.held is None
+        if waiting.nears != run.ahead or released:
+            self.run = run._replace(ahead=waiting.nears, held=None if released else run.held)
         return passed
 
     def _started_by(self, passed: Passed) -> None:
-        due_us = self.run.due_us
+        """The start of the section waited for, or of the next, was passed."""
+        due_us = self._due_us
+        held = passed.mark.order if self.run.started_us is None else _NEXT_START
         if due_us is not None and 0 < due_us - passed.at_us <= JUMP_START_US:
-            self.run = self.run._replace(nears=(), held=passed.mark.order)
+            self.run = self.run._replace(nears=(), ahead=(), held=held)
             return
-        self.start(passed.at_us, "crossing", held=passed.mark.order)
+        self.start(passed.at_us, "crossing", held=held)
         self._waypoint(passed.at_us, passed.mark, "validated", passed)
 
     def _settle(self, passed: Passed) -> None:
@@ -288,7 +296,7 @@ class Progress:
         self.run = run._replace(done=mark.order + 1, sure=sure, nears=nears)
         self._waypoint(past.at_us, mark, "validated", passed, moved_m=round(moved_m, 1))
         if mark.order == course.end:
-            undo_to = before._replace(held=mark.order, nears=())
+            undo_to = before._replace(held=mark.order, nears=(), ahead=())
             self.finish(past, "distance" if passed.nearest_m is None else "crossing", undo_to)
 
     def _waypoint(

@@ -7,6 +7,7 @@ over-speed is an event and not yet a sentence.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
@@ -150,12 +151,22 @@ class Rules:
 
 
 def load(text: str, name: str) -> Rules:
-    """The rules in a TOML text. Raises TomlError with every problem, by line and key of the file `name`."""
-    return TomlFile(text, name).build(Rules)
+    """The rules in a TOML text: each table that it states replaces stagelog's own, an alarm that of its name.
+
+    Raises TomlError with every problem, by line and key of the file `name`.
+    """
+    own, brought = TomlFile(text, name).build(Rules), default_rules()
+    kept = {
+        field.name: getattr(brought, field.name)
+        for field in dataclasses.fields(Rules)
+        if getattr(own, field.name) == field.default
+    }
+    texts = {alarm.name: alarm for alarm in (*brought.alarm_texts, *own.alarm_texts)}
+    return dataclasses.replace(own, **kept | {"name": own.name or name, "alarm_texts": tuple(texts.values())})
 
 
 @cache
 def default_rules() -> Rules:
     """The rules that stagelog brings."""
     file = resources.files(__package__).joinpath("rules_default.toml")
-    return load(file.read_text(encoding="utf-8"), file.name)
+    return TomlFile(file.read_text(encoding="utf-8"), file.name).build(Rules)

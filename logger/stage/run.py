@@ -75,6 +75,8 @@ class Run(NamedTuple):
     """A mark that must not pass by itself until the car has been away from it: the crew undid that."""
     opened: int = -1
     nears: tuple[Near, ...] = ()
+    ahead: tuple[Near, ...] = ()
+    """The same for the start of the next section."""
     pauses: tuple[Pause, ...] = ()
     splits: tuple[Split, ...] = ()
     earlier_splits: tuple[Split, ...] = ()
