@@ -83,12 +83,14 @@ class DeviceClock:
         self._stamp, self._device_us, self._arrival_us = last, end_us, arrival_us
         shift_us = start_us - first * tick_us + offset_us
         floor_us = self._floor_us
-        self._floor_us = max(floor_us, end_us + offset_us)
-        if in_order and start_us + offset_us >= floor_us:
-            return [stamp * tick_us + shift_us for stamp in stamps]
-        if in_order:
-            return [max(stamp * tick_us + shift_us, floor_us) for stamp in stamps]
-        return self._bounded(device_us, offset_us, floor_us, arrival_us)
+        if not in_order:
+            times_us = self._bounded(device_us, offset_us, floor_us, arrival_us)
+        elif start_us + offset_us < floor_us:
+            times_us = [max(stamp * tick_us + shift_us, floor_us) for stamp in stamps]
+        else:
+            times_us = [stamp * tick_us + shift_us for stamp in stamps]
+        self._floor_us = times_us[-1]
+        return times_us
 
     def _ticks(self, before: int, stamp: int, expected: int) -> int:
         """Ticks from one stamp to the next, about `expected` of them; learns the modulus from a wrap."""

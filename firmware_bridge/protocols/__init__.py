@@ -25,8 +25,11 @@ NMEA_BAUDS = (9600, 38400, 115200, 4800, 57600, 230400, 19200)
 class Decoder(Interface):
     """Bytes of one port in, records out. `good` counts frames or sentences, `bad` the rejected stretches."""
 
-    good: int
-    bad: int
+    @property
+    def good(self) -> int: ...
+
+    @property
+    def bad(self) -> int: ...
 
     def feed(self, data: bytes, t_us: int) -> Batch:
         """Decode what arrived at `t_us`. Damage is counted and returned as rejected, never raised."""

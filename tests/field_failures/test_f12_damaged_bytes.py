@@ -63,19 +63,13 @@ def wire_of(name: str, stamp_digits: int, sent: list[CanFrame]) -> list[bytes]:
 
 @pytest.mark.parametrize(("name", "stamp_digits"), kinds_of_stream())
 @settings(max_examples=100, deadline=None)
-@given(
-    seed=st.integers(0, 20),
-    kind=st.sampled_from(("flip", "delete", "insert")),
-    where=st.floats(0, 1, exclude_max=True),
-    value=st.integers(0, 255),
-    sizes=st.lists(st.integers(1, 400), min_size=1, max_size=3),
-)
-def test_one_damaged_byte_costs_at_most_two_frames(
-    name: str, stamp_digits: int, seed: int, kind: str, where: float, value: int, sizes: list[int]
-) -> None:
-    sent = traffic(name, seed)
+@given(data=st.data())
+def test_one_damaged_byte_costs_at_most_two_frames(name: str, stamp_digits: int, data: st.DataObject) -> None:
+    sent = traffic(name, data.draw(st.integers(0, 20)))
     wire = b"".join(wire_of(name, stamp_digits, sent))
-    hurt = damaged(wire, kind, int(where * len(wire)), value)
+    kind = data.draw(st.sampled_from(("flip", "delete", "insert")))
+    hurt = damaged(wire, kind, data.draw(st.integers(0, len(wire) - 1)), data.draw(st.integers(0, 255)))
+    sizes = data.draw(st.lists(st.integers(1, 400), min_size=1, max_size=3))
     decoder = protocol(name).decoder(0)
     batch = feed(decoder, chunks(hurt, sizes))
     assert lost(sent, batch.frames) <= MAX_LOST
