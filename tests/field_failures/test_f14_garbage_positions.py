@@ -40,7 +40,6 @@ def assert_sound(fixes: list[Fix]) -> None:
         assert fix.speed_mps is None or 0 <= fix.speed_mps <= 515
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.sampled_from(["RMC", "GGA", "GNS", "GLL"]), st.lists(FIELD, max_size=15)), max_size=20
@@ -51,7 +50,7 @@ def test_random_fields_with_a_good_checksum(sentences: list[tuple[str, list[str]
 
 
 @given(st.data())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_a_damaged_field_here_and_there_never_moves_the_car(data: st.DataObject) -> None:
     """Damage that the checksum let through, ten epochs apart: the car stays where it is driving."""
     texts = []
@@ -121,7 +120,6 @@ def test_a_claimed_fix_without_a_place_is_none(place: str) -> None:
     assert [(fix.quality, fix.lat, fix.lon) for fix in fixes] == [(0, None, None)] * 3
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from([0, 300, 2_500, 20_000, 60_000]), min_size=1, max_size=40))
 def test_a_far_position_is_believed_only_when_others_agree_with_it(norths: list[int]) -> None:
     builder = FixBuilder()
@@ -139,7 +137,7 @@ def test_a_far_position_is_believed_only_when_others_agree_with_it(norths: list[
         run, believed = 0, north
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 40), st.integers(1, 10))
 def test_the_gate_never_locks_a_car_out(far_km: int, hz: int) -> None:
     builder = FixBuilder()

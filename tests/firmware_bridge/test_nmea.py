@@ -5,7 +5,7 @@ from operator import xor
 
 import pytest
 from construct import ConstructError
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from firmware_bridge.errors import WireError
@@ -127,13 +127,11 @@ def test_what_no_sentence_can_carry_is_refused(body: str) -> None:
         encode("GPGGA,1", start="#")
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=1100))
 def test_the_folded_checksum_is_the_xor_of_the_bytes(body: bytes) -> None:
     assert checksum(body) == reduce(xor, body, 0)
 
 
-@settings(deadline=None)
 @given(BODY, st.sampled_from("$!"))
 def test_what_is_encoded_is_decoded_and_parses_by_the_layout(body: str, start: str) -> None:
     wire = encode(body, start)
@@ -142,7 +140,6 @@ def test_what_is_encoded_is_decoded_and_parses_by_the_layout(body: str, start: s
     assert (parsed.start, parsed.body) == (start.encode(), body.encode())
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_decoder_and_layout_agree_on_damaged_sentences(data: st.DataObject) -> None:
     wire = bytearray(encode(data.draw(BODY)))
@@ -158,7 +155,6 @@ def test_decoder_and_layout_agree_on_damaged_sentences(data: st.DataObject) -> N
     assert [text.encode() for text in sentences if len(text) == len(wire) - 2] == expected
 
 
-@settings(deadline=None)
 @given(NOISE, NOISE)
 @example(b"#", b"#x")
 def test_a_sentence_between_noise_comes_out_exactly_once(before: bytes, after: bytes) -> None:
@@ -166,7 +162,6 @@ def test_a_sentence_between_noise_comes_out_exactly_once(before: bytes, after: b
         assert outcome([before + GGA + after])[0] == [bare(GGA)]
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.sampled_from([GGA, AIS, GGA[:20], b"# " + RMC, b"#", b"\n"]) | st.binary(max_size=40)),
     st.data(),
@@ -179,7 +174,6 @@ def test_any_chunking_gives_the_same(pieces: list[bytes], data: st.DataObject) -
     assert outcome([stream[i : i + 1] for i in range(len(stream))]) == outcome([stream])
 
 
-@settings(deadline=None)
 @given(st.lists(st.binary(max_size=2000), max_size=4))
 def test_arbitrary_bytes_never_raise_and_little_is_held_back(chunks: list[bytes]) -> None:
     decoder = Decoder()

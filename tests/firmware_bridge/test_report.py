@@ -4,7 +4,7 @@ import datetime
 
 import pynmea2
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_bridge.nmea_fields import angle_deg, day_number, decimal, time_of_day_us, two_digit_date
@@ -27,7 +27,6 @@ PLACES = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(TIMES, DAYS, PLACES, st.floats(0, 900), st.floats(0, 360))
 def test_rmc_reads_as_pynmea2_does(
     time: datetime.time, day: datetime.date, place: str, knots: float, course: float
@@ -49,7 +48,6 @@ def midnight(day: datetime.date) -> datetime.datetime:
     return datetime.datetime.combine(day, datetime.time())
 
 
-@settings(deadline=None)
 @given(PLACES, st.integers(1, 8), st.integers(0, 40), st.floats(0, 99), st.floats(-400, 9000))
 def test_gga_reads_as_pynmea2_does(
     place: str, quality: int, satellites: int, hdop: float, alt_m: float
@@ -63,7 +61,6 @@ def test_gga_reads_as_pynmea2_does(
     assert (ours.hdop, ours.alt_m) == (float(theirs.horizontal_dil), theirs.altitude)
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from(["GPRMC", "GNGGA", "GLGNS", "BDGLL", "GPVTG", "GPZDA", "GAGSA", "XXRMC"]),
     st.lists(
