@@ -110,9 +110,6 @@ class PortReader:
         """Queue all of `data` for sending, or drop and count it. Never blocks."""
         return self._outbox.put(data) if self._writable else self._outbox.drop(data)
 
-    def judge(self, good: int, bad: int) -> None:
-        """Unused: the link's health looks at the bytes itself. To go together with its call in the daemon."""
-
     def run(self, stop: threading.Event) -> None:
         """Record the port until `stop`; returns within 0.3 s of it, a network port's connecting and
         closing aside (pyserial's own 5 s and 0.3 s)."""

@@ -6,10 +6,9 @@ One process a car; each writes its own log and tells how far it is.
 from __future__ import annotations
 
 import multiprocessing
-import multiprocessing.sharedctypes
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, MutableSequence, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,7 +18,7 @@ from pathlib import Path
 from firmware_bridge.engine.readings import EngineReadings
 from firmware_bridge.fixes import FixBuilder
 from firmware_bridge.protocols import protocol
-from firmware_bridge.virtual.car import simulate_bytes
+from firmware_bridge.virtual.simulation import simulate_bytes
 from logger import config as configs
 from logger.demo import stages
 from logger.recording import naming, setup
@@ -125,10 +124,10 @@ def simulate_car(order: Order, progress: Callable[[float], None]) -> Path:
     return path
 
 
-_shares: multiprocessing.sharedctypes.Array[float]
+_shares: MutableSequence[float]
 
 
-def _share(shares: multiprocessing.sharedctypes.Array[float]) -> None:
+def _share(shares: MutableSequence[float]) -> None:
     global _shares  # noqa: PLW0603 - what a worker process is started with
     _shares = shares
 

@@ -38,8 +38,6 @@ _ROUND_S = 0.02
 150 ms that a value may take to the crew."""
 _ROUND_BYTES = 1024 * 1024
 """Decoded in one round at most: a backlog is worked off in pieces that the writer keeps up with."""
-_JUDGE_EVERY_US = 500_000
-"""How often the decoder tells the ports how much of what they read made sense."""
 _GOOD_STATES = frozenset({"opening", "open"})
 _STOP_S = 10.0
 """The writer's time to put everything on the card at shutdown, under systemd's own 90 s."""
@@ -82,7 +80,6 @@ class Recorder:
         )
         self._inbox = Inbox()
         self._links: dict[str, LinkChange] = {}
-        self._judge_at_us = 0
         first = self._open(self._path(self._setup), self._setup)
         self.writer = Writer(
             first,
@@ -194,11 +191,10 @@ class Recorder:
         for port, poller in self._pollers.items():
             for request in poller.due(now):
                 self._readers[port].write(self._encode[port](request))
-        self._pipeline.tick(now)
-        if now >= self._judge_at_us:
-            self._judge_at_us = now + _JUDGE_EVERY_US
-            for port, reader in self._readers.items():
-                reader.judge(*self._pipeline.counts(port))
+        # With a backlog, time has only come as far as the bytes have: a tick ahead of them would end epochs early.
+        reached = now if not len(self._inbox) else max((item.t_us for item in items), default=None)
+        if reached is not None:
+            self._pipeline.tick(reached)
         self.writer.put(self._pipeline.take())
 
     def _link_changed(self, change: LinkChange) -> None:

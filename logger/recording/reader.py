@@ -120,10 +120,12 @@ def _sessions(connection: sqlite3.Connection) -> Iterator[SessionInfo]:
         " UNION ALL SELECT session, t_us FROM fix) GROUP BY session"
     ):
         spans[session] = first, last
-    for row in connection.execute("SELECT id, boot_id, started_utc, software FROM session ORDER BY id"):
-        first, last = spans.get(row[0], (0, 0))
-        utc = clocks[row[0]] + first if row[0] in clocks else None
-        yield SessionInfo(*row, first, last, utc, ended.get(row[0]))
+    for number, boot_id, started_utc, software in connection.execute(
+        "SELECT id, boot_id, started_utc, software FROM session ORDER BY id"
+    ):
+        first, last = spans.get(number, (0, 0))
+        utc = clocks[number] + first if number in clocks else None
+        yield SessionInfo(number, boot_id, started_utc, software, first, last, utc, ended.get(number))
 
 
 def logs_in(folder: Path) -> list[Path]:

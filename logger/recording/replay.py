@@ -121,10 +121,13 @@ def _log_sessions(capture: Capture, progress: Progress) -> Iterator[Session]:
         for done, number in enumerate(numbers):
             sources = [Source(port, protocol("nmea").decoder(0), FixBuilder()) for port in ports]
             pipeline = Pipeline(sources, EngineReadings(engine_decoders(texts, presets)))
-            rows = _log_session(
-                connection, number, pipeline, lambda part, at=done: progress((at + part) / len(numbers))
-            )
+            rows = _log_session(connection, number, pipeline, _part(progress, done, len(numbers)))
             yield Session(meta | {"replayed": capture.path.name}, rows)
+
+
+def _part(progress: Progress, done: int, of: int) -> Progress:
+    """The progress of one part among several of equal weight."""
+    return lambda share: progress((done + share) / of)
 
 
 def _log_session(

@@ -6,13 +6,15 @@ Everything that can be wrong with the files named in a configuration comes out h
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
-from firmware_bridge.engine.obd2 import Obd2Decoder, Poller
+from firmware_bridge.engine.obd2 import Poller
+from firmware_bridge.engine.presets import preset
 from firmware_bridge.engine.readings import EngineDecoder, EngineReadings
 from firmware_bridge.errors import ConfigurationError
 from firmware_bridge.fixes import FixBuilder
@@ -21,6 +23,8 @@ from logger.config import Can, Config, Gps
 from logger.recording.naming import slug, stem
 from logger.recording.pipeline import Pipeline, Source
 from logger.stage import itinerary as itineraries
+
+log = logging.getLogger(__name__)
 
 BUSES_A_PORT = 16
 """Bus numbers set aside for each CAN port: GVRET's bus field has four bits."""
@@ -75,7 +79,7 @@ def prepare(config: Config) -> Setup:
         plan = _can_plan(can)
         ports.append(plan)
         sources.append(Source(can.name, plan.protocol.decoder(BUSES_A_PORT * index)))
-        texts = {path.name: read_text(path) for path in can.dbc}
+        texts = read_dbcs(can.dbc)
         decoders += engine_decoders(texts, [can.preset] if can.preset else [])
         dbc_texts |= texts
     stage = load_stage(config.stage.itinerary if config.stage else None)
@@ -109,18 +113,17 @@ def _can_plan(can: Can) -> PortPlan:
     )
 
 
-def engine_decoders(dbc_texts: dict[str, str], presets: Sequence[str]) -> list[EngineDecoder]:
+def engine_decoders(dbc_texts: Mapping[str, str], presets: Iterable[str]) -> list[EngineDecoder]:
     """Decoders for DBC texts by name, and for presets. Raises ConfigurationError."""
     decoders: list[EngineDecoder] = []
     for name, text in dbc_texts.items():
         from firmware_bridge.engine import dbc  # noqa: PLC0415 - cantools takes a third of a second to import
 
-        decoders.append(dbc.load(text, name))
-    for preset in presets:
-        if preset != "obd2":
-            raise ConfigurationError(f"unknown preset '{preset}'", mend='the preset there is: "obd2"')
-        decoders.append(Obd2Decoder())
-    return decoders
+        decoder = dbc.load(text, name)
+        for notice in decoder.notices:
+            log.warning("%s: %s", name, ", ".join(str(said) for said in notice.detail.values()))
+        decoders.append(decoder)
+    return decoders + [preset(name) for name in presets]
 
 
 def load_stage(path: Path | None) -> Stage:
@@ -137,10 +140,25 @@ def stage_key(itinerary: itineraries.Itinerary) -> str:
     return slug(f"{itinerary.stage.event} {itinerary.stage.number}")
 
 
+def read_dbcs(paths: Iterable[Path]) -> dict[str, str]:
+    """The texts of DBC files, by file name. Raises ConfigurationError."""
+    texts = {}
+    for path in paths:
+        from firmware_bridge.engine import dbc  # noqa: PLC0415 - see engine_decoders
+
+        texts[path.name] = dbc.text_of(read_bytes(path))
+    return texts
+
+
 def read_text(path: Path) -> str:
-    """A text file that a configuration names. Raises ConfigurationError."""
+    """A UTF-8 text file that a configuration names. Raises ConfigurationError."""
+    return read_bytes(path).decode("utf-8", errors="replace")
+
+
+def read_bytes(path: Path) -> bytes:
+    """A file that a configuration names. Raises ConfigurationError."""
     try:
-        return path.read_text(encoding="utf-8", errors="replace")
+        return path.read_bytes()
     except OSError as error:
         raise ConfigurationError(
             f"cannot be read: {error.strerror}", where=str(path), mend="check the name in the configuration"

@@ -110,7 +110,7 @@ class Log:
                     "config": start.config,
                 }
             )
-            self.session = int(table.last_pk)
+            self.session = int(self._connection.execute("SELECT max(id) FROM session").fetchone()[0])
         for name, columns in _COLUMNS.items():
             marks = ", ".join("?" * columns)
             self._sql[name] = f"INSERT INTO {name} VALUES ({self.session:d}, {marks})"  # noqa: S608

@@ -74,10 +74,10 @@ def replay(
     """
     from logger.recording import replaying  # noqa: PLC0415
     from logger.recording.replay import Capture  # noqa: PLC0415
-    from logger.recording.setup import read_text  # noqa: PLC0415
+    from logger.recording.setup import read_dbcs  # noqa: PLC0415
     from logger.terminal import progress_bar  # noqa: PLC0415
 
-    capture = Capture(file, protocol, baud, {path.name: read_text(path) for path in dbc}, preset)
+    capture = Capture(file, protocol, baud, read_dbcs(dbc), preset)
     with progress_bar(f"replaying {file.name}") as progress:
         outcome = replaying.replay(capture, output, progress)
     for line in outcome.lines():

@@ -9,8 +9,8 @@ import argparse
 import platform
 import sqlite3
 import statistics
-import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from tests.bench import recorder
@@ -38,7 +38,7 @@ def throughput(options: argparse.Namespace) -> Iterator[Row]:
     yield "python-can slcan -> SqliteWriter", f"{peer_rate:,.0f} frames/s, {peer_cpu:.1f} us CPU a frame"
     for protocol in ("slcan", "gvret", "realdash", "canserial"):
         rate, loads = _median(
-            options.runs, lambda name=protocol: recorder.record(name, FAST), lambda load: load.frames_a_s
+            options.runs, partial(recorder.record, protocol, FAST), lambda load: load.frames_a_s
         )
         cpu = statistics.median(load.cpu_us_a_frame for load in loads)
         lost = sum(load.dropped for load in loads)
@@ -69,7 +69,7 @@ def disk(options: argparse.Namespace) -> Iterator[Row]:
     for gps_hz in (1, 10):
         figure, _ = _median(
             options.runs,
-            lambda hz=gps_hz: recorder.record("slcan", 60_000, 1_000, gps_hz=hz),
+            partial(recorder.record, "slcan", 60_000, 1_000, gps_hz=gps_hz),
             lambda load: load.disk_bytes / load.frames,
         )
         yield f"1,000 frames/s + {gps_hz} Hz GPS", f"{figure:.1f} bytes to the card a frame"
@@ -113,4 +113,4 @@ def _processor() -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -33,8 +34,7 @@ def scribbled_over(path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [half_written, garbage, scribbled_over])
-def test_f02_is_set_aside_and_recording_begins(tmp_path: Path, damage: object) -> None:
-    assert callable(damage)
+def test_f02_is_set_aside_and_recording_begins(tmp_path: Path, damage: Callable[[Path], None]) -> None:
     log = tmp_path / "logs" / "test-3-001.db"
     log.parent.mkdir()
     damage(log)
@@ -44,7 +44,7 @@ def test_f02_is_set_aside_and_recording_begins(tmp_path: Path, damage: object) -
         with recording(config) as process:
             took_s = until(has_rows(log))
             said = stop(process)
-    print(f"F2: recording {took_s:.2f} s after the start, {damage.__name__} log set aside")
+    print(f"F2: recording {took_s:.2f} s after the start, {getattr(damage, "__name__", "")} log set aside")
     assert log.with_name(f"{log.name}.damaged-1").read_bytes() == spoiled
     assert "set aside" in said
     assert verify(log) == []

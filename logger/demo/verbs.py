@@ -1,0 +1,87 @@
+"""The verbs that need no car: demo and simulate."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from logger.recording.daemon import RecorderStatus
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command(name="simulate")
+@click.argument("stage")
+@click.option("-o", "--output", "folder", type=_PATH, required=True, help="The folder for the logs.")
+@click.option("--car", "cars", multiple=True, help="Only this car (name or number); may be given again.")
+@click.option("--gps-hz", type=click.IntRange(1, 25), default=5, show_default=True, help="Fixes a second.")
+@click.option(
+    "--can-rate", type=click.IntRange(0, 10_000), default=100, show_default=True, help="CAN frames a second."
+)
+@click.option("--section", type=click.IntRange(1), help="Only this section of the itinerary, counted from 1.")
+def simulate(
+    stage: str, folder: Path, cars: tuple[str, ...], gps_hz: int, can_rate: int, section: int | None
+) -> None:
+    """Make the logs of a whole STAGE, one a car, through the recorder's own decoders and store.
+
+    STAGE is a built-in one (dakar-2026-11) or an itinerary of your own. Logs that are there already are made anew.
+    """
+    from logger.demo import simulate as simulation  # noqa: PLC0415 - numpy, and the virtual car
+    from logger.terminal import progress_bar  # noqa: PLC0415
+
+    index = None if section is None else section - 1
+    work = simulation.orders(stage, cars, gps_hz, can_rate, index, folder)
+    with progress_bar(f"driving {len(work)} cars") as progress:
+        logs = simulation.simulate(work, progress)
+    for log in logs:
+        click.echo(log)
+
+
+@click.command(name="demo")
+@click.option(
+    "-o",
+    "--output",
+    "folder",
+    type=_PATH,
+    default=Path("stagelog-demo"),
+    show_default=True,
+    help="The folder for its configuration and its logs.",
+)
+@click.option("--gps-hz", type=click.IntRange(1, 25), default=10, show_default=True, help="Fixes a second.")
+@click.option(
+    "--can-rate", type=click.IntRange(1, 10_000), default=1000, show_default=True, help="CAN frames a second."
+)
+@click.option("--seconds", type=click.FloatRange(1), help="Stop by itself after so long.")
+def demo(folder: Path, gps_hz: int, can_rate: int, seconds: float | None) -> None:
+    """Drive a virtual car on real pseudo-terminals and record it, until Ctrl-C.
+
+    The car drives stage 11 of the Dakar 2026 from a minute before its first checkpoint. The log can be opened while it
+    grows; a second demo goes on in the same log, as a car does after a power-cycle.
+    """
+    from logger.demo.demo import demonstrate  # noqa: PLC0415 - numpy, and the virtual car
+    from logger.terminal import LiveLine  # noqa: PLC0415
+
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    if seconds is not None:
+        threading.Timer(seconds, stop.set).start()
+    live = LiveLine()
+
+    def report(status: RecorderStatus) -> None:
+        if not live.begun:
+            live.say(f"recording into {status.writer.path}; open it with sqlite3; stop with Ctrl-C")
+        writer = status.writer
+        live.show(
+            f"{writer.fixes} fixes, {writer.frames} frames, {writer.rows} rows, {writer.lag_s:.1f} s not yet"
+            f" on the disk, {writer.dropped} dropped"
+            + "".join(f", {name} {link.state}" for name, link in status.links.items())
+        )
+
+    log = demonstrate(folder, gps_hz=gps_hz, can_rate=can_rate, stop=stop, report=report)
+    live.say(f"the log is {log}")
