@@ -8,8 +8,8 @@ many digits of device time follow the data is settled by the stream itself: a li
 before is not believed until the next one agrees with it. Behind a lost CR lies a good frame.
 
 Speed: a chunk whose lines are all of one kind and length is decoded by C code alone (`_even`). Other lines go
-one by one through a table of heads (kind, identifier, length) seen before, which the construct fills, and
-what fits no head is looked at slowly. All ways give what the construct gives.
+one by one through a table of heads (kind, identifier, length) seen before, and what fits no head is looked
+at slowly. All ways give what the construct of `slcan_line` gives: tests hold them to it.
 """
 
 from __future__ import annotations
@@ -21,19 +21,25 @@ from itertools import repeat
 from struct import Struct as Packing
 from typing import Any, NamedTuple
 
-from construct import ConstructError
-
 from firmware_bridge.devicetime import DeviceClock
 from firmware_bridge.protocols.framing import Account, can_frames, stamped
 from firmware_bridge.protocols.slcan_answers import BEL, answer
-from firmware_bridge.protocols.slcan_line import HEAD, KINDS, MODULI, TICK_US, encode, parse, report
+from firmware_bridge.protocols.slcan_line import (
+    KINDS,
+    MODULI,
+    TICK_US,
+    Head,
+    encode,
+    parse,
+    read_head,
+    report,
+)
 from firmware_bridge.protocols.slcan_opening import BAUDS, CLOSING, opening
 from firmware_bridge.records import (
     EFF_FLAG,
     ESI_FLAG,
     EXTENDED_MASK,
     FD_FLAG,
-    RTR_FLAG,
     STANDARD_MASK,
     Batch,
     CanFrame,
@@ -55,20 +61,6 @@ START = re.compile(rb"[tTrR]")
 STAMP_CODES = {0: "", 4: "H", 8: "I"}
 STANDARD_ZEROS = bytes.maketrans(b"t\r", b"00")
 EXTENDED_ZEROS = bytes.maketrans(b"T", b"0")
-
-
-class Head(NamedTuple):
-    """A line's beginning, as the table keeps it."""
-
-    can_id: int
-    start: int
-    """Where the data begins."""
-    size: int
-    """Where the data ends, in characters from the start of the line."""
-    length: int
-    """Bytes of data in the line."""
-    fill: bytes
-    """The data of a remote frame, which the line does not carry."""
 
 
 class Line(NamedTuple):
@@ -231,19 +223,13 @@ class Decoder:
         return Line(digits, can_id, fill or raw[:length], int.from_bytes(raw[length:], "big"))
 
     def _head(self, line: bytes) -> Head | None:
-        """The head of a line from the table, or by the construct into the table."""
-        start = 10 if KINDS.get(line[:1], 0) & EFF_FLAG else 5
-        head = self._heads.get(line[:start])
-        if head is None:
-            try:
-                fields = HEAD.parse(line[:start])
-            except (ConstructError, ValueError):
-                return None
-            fill = bytes(fields.dlc) if fields.flags & RTR_FLAG else b""
-            head = Head(fields.number | fields.flags, start, start + 2 * fields.length, fields.length, fill)
+        """The head of a line, from the table or into it."""
+        key = line[: 10 if KINDS.get(line[:1], 0) & EFF_FLAG else 5]
+        head = self._heads.get(key)
+        if head is None and (head := read_head(key)) is not None:
             if len(self._heads) >= MAX_HEADS:
                 self._heads.clear()
-            self._heads[line[:start]] = head
+            self._heads[key] = head
         return head
 
     def _believe(self, frame: Line) -> bool:

@@ -102,7 +102,7 @@ def primed(digits: int) -> Decoder:
 def test_every_way_gives_what_the_construct_gives(
     runs: list[tuple[CanFrame, int]], digits: int, lower: bool
 ) -> None:
-    """Runs of alike lines are decoded by C code, others through the table, new heads by the construct."""
+    """Runs of alike lines are decoded by C code, others through the table of heads."""
     lines = [report(frame, digits) for frame, times in runs for _ in range(times)]
     lines = [line[:1] + line[1:].lower() if lower else line for line in lines]
     batch = primed(digits).feed(b"".join(lines), 1_000)
