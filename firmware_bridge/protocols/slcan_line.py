@@ -6,8 +6,8 @@
     then              0, 4 (Z1, ms) or 8 (Z2, us) digits of device time; FD: 0, 1 or S (error passive) if told
     CR                the end
 
-The construct is the reference: the decoder's faster ways are held to it by tests. It knows no stream and no clock; how
-many digits of device time a line carries cannot be read from the line, so it is an argument.
+The construct is the reference: the decoder's faster ways are held to it by tests. It knows no stream and no
+clock; how many digits of device time a line carries cannot be read from the line, so it is an argument.
 """
 
 from __future__ import annotations
