@@ -62,13 +62,18 @@ class Watch:
     def __init__(self) -> None:
         self._far_until_m: dict[tuple[int, int], float] = {}
 
-    def look(self, course: Course, run: Run, leg: Leg, moving_us: int) -> tuple[Run, Passed | None]:
-        """What a leg came to: the run with nears and opening brought up to date, and the first mark passed."""
+    def look(
+        self, course: Course, run: Run, leg: Leg, moving_us: int, doubt_m: float
+    ) -> tuple[Run, Passed | None]:
+        """What a leg came to: the run with nears and opening brought up to date, and the first mark passed.
+
+        `doubt_m` is how much of the distance since it was last certain is an estimate.
+        """
         metres = run.metres(leg.to_m)
         nears: list[Near] = []
         passed: Passed | None = None
         waiting = False  # for a mark with coordinates: kilometres do not overtake it
-        for mark in _pending(course, run, metres):
+        for mark in _pending(course, run, metres, doubt_m):
             if run.held == mark.order:
                 run = _release(run, mark, leg, metres)
                 waiting = True
@@ -78,10 +83,12 @@ class Watch:
             away_m = self._away_m(run, mark, leg)
             if not waiting and mark.order > run.opened and _opens(mark, run, metres, away_m):
                 run = run._replace(opened=mark.order)
-            if mark.position is None:
-                if near is not None:
-                    found = _passed(mark, near)
-                elif not waiting:
+            if _too_soon(course, run, mark, metres):
+                break
+            if near is not None and near.passed:
+                found = _passed(mark, near)
+            elif mark.position is None:
+                if not waiting and run.started_us is not None:
                     found = _by_km(mark, run, leg, moving_us)
             elif away_m is not None and (
                 near or away_m <= mark.clear_m + leg.to_m - leg.from_m + JUMP_SLACK_M
@@ -91,10 +98,10 @@ class Watch:
                 found = _by_km(mark, run, leg, moving_us)
             if found is not None and passed is None and not nears:
                 passed = found
-            elif near is not None:
-                nears.append(near)
             elif found is not None:
                 nears.append(_kept(found))
+            elif near is not None:
+                nears.append(near)
             waiting = waiting or (mark.position is not None and metres <= mark.metres + OVERRUN_M)
         if tuple(nears) != run.nears:
             run = run._replace(nears=tuple(nears))
@@ -118,14 +125,12 @@ def _opens(mark: Mark, run: Run, metres: float, away_m: float | None) -> bool:
         return True
     if mark.opening not in ("near", "after_previous"):
         return False
-    return (
-        mark.metres - metres <= mark.open_m
-        if mark.position is None
-        else (away_m or 0.0) <= mark.open_m and away_m is not None
-    )
+    if mark.position is None:
+        return mark.metres - metres <= mark.open_m
+    return away_m is not None and away_m <= mark.open_m
 
 
-def _pending(course: Course, run: Run, metres: float) -> list[Mark]:
+def _pending(course: Course, run: Run, metres: float, doubt_m: float) -> list[Mark]:
     """The marks that this stretch may pass: all behind that are still open, the next, and a few ahead."""
     if run.started_us is None:
         return [course.start] if course.start is not None else []
@@ -134,18 +139,23 @@ def _pending(course: Course, run: Run, metres: float) -> list[Mark]:
     pending: list[Mark] = []
     ahead = 0
     for mark in marks[run.done : course.end + 1]:
-        if not ahead:
-            gap_m = mark.metres - settled_m
-            if run.sure and metres - settled_m < TOO_SOON_SHARE * gap_m - 2 * mark.clear_m:
-                break
-        elif abs(metres - mark.metres) > max(AHEAD_M, AHEAD_SHARE * (mark.metres - settled_m)):
+        reach_m = max(AHEAD_M, AHEAD_SHARE * (mark.metres - settled_m), doubt_m)
+        if ahead and mark.metres - metres > reach_m:
             break
         pending.append(mark)
         if metres <= mark.metres + OVERRUN_M:
             ahead += 1
-            if ahead > LOOKAHEAD:
+            if ahead > LOOKAHEAD and not doubt_m:
                 break
     return pending
+
+
+def _too_soon(course: Course, run: Run, mark: Mark, metres: float) -> bool:
+    """Whether a mark comes before the road can have got there from the last one, which was seen being passed."""
+    if not run.sure or not run.done:
+        return False
+    settled_m = course.marks[run.done - 1].metres
+    return metres - settled_m < TOO_SOON_SHARE * (mark.metres - settled_m) - 2 * mark.clear_m
 
 
 def _release(run: Run, mark: Mark, leg: Leg, metres: float) -> Run:
@@ -205,15 +215,7 @@ def _passed(mark: Mark, near: Near) -> Passed:
     return Passed(mark, near.at_us, near.total_m, near.moving_us, near.nearest_m, near.estimated)
 
 
-def _kept(found: Passed | None) -> Near:
-    """A mark passed behind another that is not yet: it waits as a near for its turn."""
-    assert found is not None  # noqa: S101
-    return Near(
-        found.mark.order,
-        found.nearest_m or 0.0,
-        found.at_us,
-        found.total_m,
-        found.moving_us,
-        0,
-        found.estimated,
-    )
+def _kept(found: Passed) -> Near:
+    """A mark that was passed while an earlier one is not yet over: it waits for its turn."""
+    mark, at_us, total_m, moving_us, nearest_m, estimated = found
+    return Near(mark.order, nearest_m or 0.0, at_us, total_m, moving_us, 0, estimated, passed=True)

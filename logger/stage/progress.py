@@ -26,8 +26,8 @@ ROLLING_MPS = 3.0
 """Faster than this a car that waits for an untimed section has set off; slower it may be shuffling in a queue."""
 _SETTING_OFF, _NEXT_START = -1, -2
 """In `Run.held`: setting off does not start this section; meeting its start does not start the next one."""
-_CHANGES_A_LEG = 4
-"""Section changes that one leg can bring: more would be an itinerary of no length."""
+_PASSES_A_LEG = 100
+"""Marks that one leg can pass: a leg is a second's drive, or a gap in GPS of some kilometres."""
 JUMP_START_US = 60_000_000
 """Leaving the start this shortly before the due time is a jumped start: the due time stands."""
 
@@ -71,7 +71,7 @@ class Progress:
 
     def leg(self, leg: Leg) -> None:
         """Take a leg of the drive."""
-        for _ in range(_CHANGES_A_LEG):
+        for _ in range(_PASSES_A_LEG):
             course, run = self.course, self.run
             if course is None:
                 return
@@ -80,7 +80,8 @@ class Progress:
                     self.start(leg.from_us, "moving", held=_SETTING_OFF)
                 return
             opened = run.opened
-            self.run, passed = self._watch.look(course, run, leg, self._odometer.moving_us)
+            doubt_m = self._odometer.estimated_m - run.certain_m
+            self.run, passed = self._watch.look(course, run, leg, self._odometer.moving_us, doubt_m)
             if self.run.opened != opened:
                 self._waypoint(leg.to_us, course.marks[self.run.opened], "open")
             start = passed if run.started_us is None else None
@@ -115,11 +116,9 @@ class Progress:
         `held` is the mark whose passing did it. Raises ValueError if there is no such section.
         """
         if index is None:
-            index = self.run.section + (self.run.started_us is not None)
+            index = self.following
         if not 0 <= index < len(self.courses):
-            raise ValueError(
-                "there is no section to start" if index < 0 or not self.courses else "no section is left"
-            )
+            raise ValueError("no section is left" if self.courses else "there is no itinerary")
         past = self._odometer.past(at_us)
         before = self.run if held is None else self.run._replace(held=held, nears=(), ahead=())
         self.push(Step(f"start of {self._title(index)}", "section", at_us, before))
@@ -138,9 +137,12 @@ class Progress:
         if following is not None and not following.timed:
             self._begin(run.section + 1, past, cause)
         else:
-            splits = run.splits or run.earlier_splits
             self.run = Run(
-                run.section + 1, earlier_splits=splits, due_us=run.due_us, due_utc_us=run.due_utc_us
+                run.section + 1,
+                nears=run.ahead,
+                earlier_splits=run.splits or run.earlier_splits,
+                due_us=run.due_us,
+                due_utc_us=run.due_utc_us,
             )
 
     def undo(self, at_us: int) -> Step:
@@ -261,7 +263,9 @@ class Progress:
             return None
         held = start.order if run.held == _NEXT_START else None
         waiting = Run(following, nears=run.ahead, held=held)
-        waiting, passed = self._watch.look(self.courses[following], waiting, leg, self._odometer.moving_us)
+        waiting, passed = self._watch.look(
+            self.courses[following], waiting, leg, self._odometer.moving_us, 0.0
+        )
         released = held is not None and waiting.held is None
         if waiting.nears != run.ahead or released:
             self.run = run._replace(ahead=waiting.nears, held=None if released else run.held)

@@ -15,7 +15,10 @@ from logger.stage.odometer import Past
 
 
 class Near(NamedTuple):
-    """The nearest the car has been to a mark in whose circle it is; `stood_us` is how long it has stood there."""
+    """The nearest the car has been to a mark in whose circle it is; `stood_us` is how long it has stood there.
+
+    `passed` means that it is over, and only waits for an earlier mark to be.
+    """
 
     mark: int
     nearest_m: float
@@ -24,6 +27,7 @@ class Near(NamedTuple):
     moving_us: int
     stood_us: int
     estimated: bool
+    passed: bool = False
 
 
 class Pause(NamedTuple):

@@ -27,7 +27,10 @@ def run(alarms: Alarms, *steps: tuple[float, float | None, float | None]) -> lis
         ([(0, 12.9, 2000), (10, 12.9, 2000)], [(10, "raised")]),
         ([(0, 13.0, 2000), (20, 13.0, 2000)], []),
         ([(0, 12.0, 1000), (20, 12.0, 1000)], []),  # not qualified: idling
-        ([(0, 12.9, 2000), (5, 13.1, 2000), (6, 12.9, 2000), (15, 12.9, 2000)], []),  # broken off: counts anew
+        (
+            [(0, 12.9, 2000), (5, 13.1, 2000), (6, 12.9, 2000), (15, 12.9, 2000)],
+            [],
+        ),  # broken off: counts anew
         ([(0, 12.9, 2000), (5, None, 2000), (10, 12.9, 2000)], []),  # not known in between
         ([(0, 12.9, 2000), (10, 12.9, 2000), (11, 13.2, 2000)], [(10, "raised")]),  # within the slack
         ([(0, 12.9, 2000), (10, 12.9, 2000), (11, 13.3, 2000)], [(10, "raised"), (11, "cleared")]),
@@ -47,7 +50,10 @@ def test_acknowledged_stays_until_cleared_and_then_rings_again() -> None:
     assert [change.what for change in alarms.acknowledge("alternator")] == ["acknowledged"]
     assert alarms.acknowledge("alternator") == []
     assert [raised.acknowledged for _, raised in alarms.raised()] == [True]
-    assert run(alarms, (20, 14.0, 2000), (30, 12.0, 2000), (40, 12.0, 2000)) == [(20, "cleared"), (40, "raised")]
+    assert run(alarms, (20, 14.0, 2000), (30, 12.0, 2000), (40, 12.0, 2000)) == [
+        (20, "cleared"),
+        (40, "raised"),
+    ]
     assert [raised.acknowledged for _, raised in alarms.raised()] == [False]
 
 
@@ -73,7 +79,11 @@ def test_state_resumes_and_forgets_rules_that_are_gone() -> None:
 
 
 def test_the_grave_and_unacknowledged_come_first() -> None:
-    rules = [alarm_rule("a", "x > 0", level="info"), alarm_rule("b", "x > 0", level="critical"), alarm_rule("c", "x > 0")]
+    rules = [
+        alarm_rule("a", "x > 0", level="info"),
+        alarm_rule("b", "x > 0", level="critical"),
+        alarm_rule("c", "x > 0"),
+    ]
     alarms = Alarms(rules)
     alarms.tick(0, {"x": 1.0})
     alarms.acknowledge("b")

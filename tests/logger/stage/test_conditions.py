@@ -80,7 +80,9 @@ def test_slack_keeps_a_condition_on(text: str, slack: float | None, on_until: fl
     ],
 )
 def test_mistakes_are_said_in_one_line(text: str, says: str) -> None:
-    with pytest.raises(ConfigurationError, match=f"(?s){says.replace('(', '[(]').replace(')', '[)]')}") as caught:
+    with pytest.raises(
+        ConfigurationError, match=f"(?s){says.replace('(', '[(]').replace(')', '[)]')}"
+    ) as caught:
         parse(text)
     assert "\n" not in str(caught.value)
 
@@ -98,13 +100,17 @@ def test_any_text_is_parsed_or_refused(text: str) -> None:
         return
 
 
-_ATOMS = st.tuples(st.sampled_from("abc"), st.sampled_from(["<", "<=", ">", ">=", "==", "!="]), st.integers(-3, 3))
+_ATOMS = st.tuples(
+    st.sampled_from("abc"), st.sampled_from(["<", "<=", ">", ">=", "==", "!="]), st.integers(-3, 3)
+)
 
 
 @given(
     st.recursive(
         _ATOMS.map(lambda atom: f"{atom[0]} {atom[1]} {atom[2]}"),
-        lambda inner: st.tuples(inner, st.sampled_from(["and", "or"]), inner).map(lambda t: f"({t[0]} {t[1]} {t[2]})"),
+        lambda inner: st.tuples(inner, st.sampled_from(["and", "or"]), inner).map(
+            lambda t: f"({t[0]} {t[1]} {t[2]})"
+        ),
         max_leaves=8,
     ),
     st.fixed_dictionaries(dict.fromkeys("abc", st.integers(-4, 4).map(float))),

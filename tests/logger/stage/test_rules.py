@@ -9,7 +9,8 @@ from logger.tomlfile import TomlError
 
 
 @pytest.mark.parametrize(
-    ("name", "kmh"), [("Stock", 170), ("ultimate", 170), ("SSV", 125), ("Challenger", 135), ("Tractor", None), (None, None)]
+    ("name", "kmh"),
+    [("Stock", 170), ("ultimate", 170), ("SSV", 125), ("Challenger", 135), ("Tractor", None), (None, None)],
 )
 def test_the_limit_of_a_class(name: str | None, kmh: float | None) -> None:
     assert default_rules().class_limit_kmh(name) == kmh

@@ -6,12 +6,16 @@ receiver shows: Doppler to 0.1 m/s, positions that wander slowly over metres, an
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
 from firmware_bridge.records import Channel, Fix, Reading
 from firmware_bridge.virtual.drive import Drive, Path, metres_per_degree
+from logger.stage.itinerary import Itinerary, Section, Stage, Waypoint
+from logger.stage.live import Event, LiveStage
+from logger.stage.rules import Rules, default_rules
 
 START_UTC_US = 1_768_464_000_000_000
 """15 January 2026, 08:00 UTC: t_s = 0 of every drive here."""
@@ -111,3 +115,52 @@ def wheel(
     kmh = np.round(speed * 3.6 * scale / step_kmh) * step_kmh
     for moment, value in zip(t, kmh, strict=True):
         yield Reading(round((moment + 0.05) * 1e6), channel, float(value))
+
+
+def waypoint(
+    path: Path, at_m: float, kind: str, *, from_m: float = 0.0, hidden: bool = False, **more: Any
+) -> Waypoint:
+    """A waypoint on the road at a distance from its beginning; its km counts from `from_m`."""
+    lat, lon, _ = path.position(np.array([at_m]))
+    position = {} if hidden else {"lat": float(lat[0]), "lon": float(lon[0])}
+    return Waypoint((at_m - from_m) / 1000, kind, more.pop("name", kind.upper()), **position, **more)
+
+
+def one_section(path: Path, marks: Iterable[tuple[Any, ...]], length_m: float, *, begins_m: float = 200.0, hidden: bool = False,
+                **section: Any) -> Itinerary:  # fmt: skip
+    """A stage of one timed section that begins at `begins_m` of the road: marks are (metres in it, kind, more)."""
+    points = tuple(
+        waypoint(path, begins_m + metres, kind, from_m=begins_m, hidden=hidden, **(more[0] if more else {}))
+        for metres, kind, *more in marks
+    )
+    timed = Section("selective", length_m / 1000, "SS", waypoints=points, **section)
+    return Itinerary(Stage("Test"), (timed,))
+
+
+def follow(
+    live: LiveStage, fixes: Iterable[Fix], readings: Iterable[Reading] = (), tick_s: float = 0.5
+) -> list[Event]:
+    """Feed a live stage in order of arrival, ticking in between; returns all its events."""
+    inputs: list[Fix | Reading] = sorted([*fixes, *readings], key=lambda record: record.t_us)
+    due_us = inputs[0].t_us if inputs else 0
+    for record in inputs:
+        while due_us <= record.t_us:
+            live.tick(due_us)
+            due_us += round(tick_s * 1e6)
+        if isinstance(record, Reading):
+            live.readings([record])
+        else:
+            live.fix(record)
+    return live.take_events()
+
+
+def live_stage(itinerary: Itinerary | None, rules: Rules | None = None, **options: Any) -> LiveStage:
+    """A live stage under the usual rules, without alarms."""
+    return LiveStage(itinerary, rules or default_rules(), **options)
+
+
+def of_kind(events: Iterable[Event], kind: str, **detail: Any) -> list[Event]:
+    """The events of a kind whose details are as given."""
+    return [
+        e for e in events if e.kind == kind and all(e.detail[key] == value for key, value in detail.items())
+    ]

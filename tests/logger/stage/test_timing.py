@@ -1,0 +1,102 @@
+"""Drive time: follows UTC, never steps, goes on across a gap."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from logger.stage.timing import ClockState, DriveClock
+
+UTC = 1_768_464_000_000_000
+S = 1_000_000
+
+
+def test_a_fix_is_timed_by_its_utc_and_not_by_its_arrival() -> None:
+    clock = DriveClock()
+    assert clock.fix_us(5 * S, UTC) == 5 * S
+    assert clock.fix_us(6 * S + 70_000, UTC + S) == 6 * S
+    assert clock.fix_us(7 * S - 60_000, UTC + 2 * S) == 7 * S
+
+
+def test_before_utc_is_known_arrival_times_it() -> None:
+    clock = DriveClock()
+    assert clock.fix_us(3 * S, None) == 3 * S
+    assert clock.utc_us(3 * S) is None
+    assert clock.of_utc(UTC) is None
+    assert clock.fix_us(4 * S, UTC) == 4 * S
+    assert clock.utc_us(3 * S) == UTC - S
+    assert clock.of_utc(UTC + S) == 5 * S
+
+
+def test_fixes_held_up_by_a_stall_keep_their_own_times() -> None:
+    clock = DriveClock()
+    clock.fix_us(0, UTC)
+    arrived = [clock.fix_us(8 * S + i * 1000, UTC + i * S) for i in range(1, 9)]
+    assert arrived == [i * S for i in range(1, 9)]
+
+
+def test_a_step_of_utc_does_not_step_drive_time() -> None:
+    for step in (-18 * S, -S, S, 3600 * S, -86_400 * S):
+        clock = DriveClock()
+        times = [clock.fix_us(i * S, UTC + i * S + (step if i >= 20 else 0)) for i in range(60)]
+        assert times == sorted(times)
+        assert abs(times[-1] - 59 * S) < 0.1 * S, step
+        assert clock.utc_us(times[-1]) == UTC + 59 * S + step, step
+
+
+def test_one_wild_date_changes_nothing() -> None:
+    clock = DriveClock()
+    times = [clock.fix_us(i * S, UTC + i * S + (7 * 86_400 * S if i == 9 else 0)) for i in range(20)]
+    assert times == [i * S for i in range(20)]
+
+
+def test_it_follows_a_slow_crystal() -> None:
+    clock = DriveClock()
+    for i in range(20_000):
+        clock.fix_us(round(i * S * 1.00005), UTC + i * S)
+    assert abs(clock.now_us(round(20_000 * S * 1.00005)) - 20_000 * S) < 0.01 * S
+
+
+def test_it_goes_on_across_a_power_cut_by_utc() -> None:
+    first = DriveClock()
+    for i in range(100):
+        first.fix_us(i * S + 50_000, UTC + i * S)
+    second = DriveClock()
+    second.resume(first.state(), None)
+    assert second.now_us(2 * S) <= 103 * S
+    assert second.fix_us(8 * S, UTC + 160 * S) == first.of_utc(UTC + 160 * S)
+    assert abs(second.now_us(9 * S) - (first.of_utc(UTC + 161 * S) or 0)) < 0.1 * S
+
+
+def test_a_known_gap_serves_until_utc_corrects_it() -> None:
+    clock = DriveClock()
+    clock.resume(ClockState(100 * S, UTC), 7.5)
+    assert clock.now_us(S) == round(108.5 * S)
+    assert clock.fix_us(2 * S, UTC + 110 * S) == 110 * S
+
+
+def test_a_date_from_another_year_does_not_bridge() -> None:
+    clock = DriveClock()
+    clock.resume(ClockState(100 * S, UTC), 5.0)
+    assert clock.fix_us(2 * S, UTC - 86_400 * S * 365) == 107 * S
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 10**10),
+            st.none() | st.integers(0, 4 * 10**15) | st.integers(UTC, UTC + 10**10),
+            st.booleans(),
+        ),
+        max_size=40,
+    )
+)
+def test_now_never_runs_backwards_whatever_comes(inputs: list[tuple[int, int | None, bool]]) -> None:
+    clock, last = DriveClock(), 0
+    for t_us, utc_us, ask in inputs:
+        if ask:
+            now = clock.now_us(t_us)
+            assert now >= last
+            last = now
+        else:
+            clock.fix_us(t_us, utc_us)
