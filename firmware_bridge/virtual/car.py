@@ -24,10 +24,7 @@ from firmware_bridge.virtual.device import LiveDevice
 from firmware_bridge.virtual.drive import Drive
 from firmware_bridge.virtual.engine import Engine
 from firmware_bridge.virtual.receiver import GpsReceiver
-from firmware_bridge.virtual.simulation import simulate_bytes
 from firmware_bridge.virtual.traffic import Traffic
-
-__all__ = ["VirtualCar", "simulate_bytes"]
 
 CAN_TICK_S = 0.01
 """How often a CAN adapter's USB frame goes out: prompt enough for OBD-II, and few wakes."""

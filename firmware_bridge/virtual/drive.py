@@ -140,13 +140,19 @@ class Drive:
         node = np.clip(np.searchsorted(self._t_s, t, side="right") - 1, 0, len(self._t_s) - 1)
         since = t - self._t_s[node]
         speed = self._speed_mps[node] + self._acceleration[node] * since
-        return self._distance_m[node] + (self._speed_mps[node] + speed) / 2 * since, speed
+        distance = self._distance_m[node] + (self._speed_mps[node] + speed) / 2 * since
+        return distance, np.where(t == t_s, speed, 0.0)
 
     def acceleration_mps2(self, t_s: ArrayLike) -> Floats:
         """Acceleration along the path, over ACCELERATION_WINDOW_S around each instant."""
         t = np.asarray(t_s, dtype=np.float64)
         before, after = (self.motion(t + side * ACCELERATION_WINDOW_S / 2)[1] for side in (-1, 1))
         return (after - before) / ACCELERATION_WINDOW_S
+
+    def leaves_at(self, distance_m: float) -> float:
+        """The last instant (s) at which the car is no further than this: `time_at`, unless it stands there."""
+        after = int(np.searchsorted(self._distance_m, distance_m, side="right")) - 1
+        return float(self._t_s[after]) if self._distance_m[after] == distance_m else self.time_at(distance_m)
 
     def time_at(self, distance_m: float) -> float:
         """The first instant (s) at which the car has come this far; a distance never reached is an error."""

@@ -40,6 +40,8 @@ UNDULATION_M = (2600.0, 940.0, 410.0, 190.0)
 """Wave lengths of the ground's ups and downs: fast plains, stony parts, washboard."""
 SOLVER_STEPS = 70
 """Bisections of how hard to push: the leg's time is then right to the last bit of a float."""
+CLOCK_ROUNDING_S = 1e-6
+"""A leg's time is the difference of two instants of a day: so much it may be off by."""
 _NEVER = 1e9
 
 
@@ -168,7 +170,7 @@ class _Leg:
         """Times, distances and speeds of the nodes after the first, taking from `t0_s` exactly to `t1_s`."""
         wanted_s = t1_s - t0_s
         low, high = 1e-3, 1e3
-        if self.time_s(high) > wanted_s:
+        if self.time_s(high) > wanted_s + CLOCK_ROUNDING_S:
             raise ConfigurationError(
                 f"{(self.s[-1] - self.s[0]) / 1000:.3f} km cannot be driven in {wanted_s:.0f} s,"
                 f" it takes at least {self.time_s(high):.0f} s",

@@ -83,9 +83,9 @@ class GpsReceiver:
         self._block: tuple[int, list[Epoch]] = (-1, [])
 
     def bytes_between(self, t0_s: float, t1_s: float) -> Iterator[Epoch]:
-        """The epochs that arrive at t0_s <= t < t1_s, in order."""
+        """The epochs that arrive at t0_s <= t < t1_s, in order; after the drive the car stands."""
         first = max(0, int((t0_s - LATENCY_S - LATENCY_JITTER_S) * self._hz) - 1) // BLOCK
-        last = int(max(0.0, min(t1_s, self._drive.end_s + 1)) * self._hz) // BLOCK
+        last = int(max(0.0, t1_s) * self._hz) // BLOCK
         for block in range(first, last + 1):
             epochs = self._epochs(block)
             if epochs[0].t_s >= t0_s and epochs[-1].t_s < t1_s:

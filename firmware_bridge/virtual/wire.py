@@ -17,7 +17,6 @@ from firmware_bridge.virtual.rows import Bytes, Ints, Mask, Rows, hex_digits, jo
 from firmware_bridge.virtual.traffic import Frames
 
 LAWICEL_WRAP_MS = 60_000
-CANSERIAL_EXTENDED = 0x8000_0000
 
 
 class Reports(NamedTuple):
@@ -56,12 +55,12 @@ def gvret(frames: Frames) -> Reports:
 
 
 def canserial(frames: Frames) -> Reports:
-    """AA | milliseconds u32 | length u32 | id u32 | data | BB."""
+    """AA | milliseconds u32 | length u8 | id u32 | data | BB."""
     return _binary(
         frames,
         _constant(frames, b"\xaa"),
         _octets(_ticks(frames, 1e3), "<u4"),
-        _octets(frames.length, "<u4"),
+        frames.length.astype(np.uint8)[:, None],
         _octets(frames.can_id, "<u4"),
         frames.data,
         _constant(frames, b"\xbb"),

@@ -1,0 +1,179 @@
+"""When a virtual car is where: an itinerary's day as anchors, instants at distances.
+
+It stands before the departure, drives liaisons at its ease and waits at the time controls, lines up a few
+metres before the start of a timed section and crosses the line on a second, is at waypoints at the elapsed
+times it was ordered to take, stands through neutralisations, passes the finish flying and stops at the stop
+control. Without orders a timed section takes its target time, or an average of 100 km/h, as far as bends and
+limits allow.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from itertools import pairwise
+
+from firmware_bridge.virtual.pace import Anchor, Pace
+from logger.stage.itinerary import Itinerary, Section, Waypoint
+
+M_PER_KM = 1000.0
+
+BEFORE_DEPARTURE_S = 180
+"""The car stands this long, engine running, before the day begins: a receiver's cold start fits in."""
+AFTER_ARRIVAL_S = 120
+"""And this long at the end."""
+LINE_UP_M = 15.0
+"""Crews wait this far before a start line and cross it moving, so that the crossing is one instant."""
+LINE_RUN_S = 4.5
+"""From there to the line; a second more than the car needs, even if it has to stop on it."""
+LINE_SPEED_MPS = 2 * LINE_UP_M / LINE_RUN_S
+STOP_CONTROL_M = 300.0
+"""The stop control is this far after the flying finish, unless the itinerary has a time control there."""
+STOP_CONTROL_WITHIN_M = 1000.0
+STOP_CONTROL_S = 240.0
+CONTROL_S = 60.0
+"""A card is stamped in a minute."""
+START_AFTER_S = 600
+"""From the last time control to the start of the timed section."""
+TIGHTEST = 1.08
+"""Nobody drives a section in less than this times what its bends and limits would allow."""
+SELECTIVE_KMH = 100.0
+"""What a timed section without a target is driven at, on average."""
+
+
+def place_m(start_m: float, km: float) -> float:
+    """A kilometre of a section that starts at `start_m`, in metres of the day; to the millimetre."""
+    return round(start_m + km * M_PER_KM, 3)
+
+
+def starts_m(itinerary: Itinerary) -> list[float]:
+    """Where each section starts, in metres of the day, and the end of the last."""
+    starts = [0.0]
+    for section in itinerary.sections:
+        starts.append(place_m(starts[-1], section.length_km))
+    return starts
+
+
+class Timetable:
+    """The anchors of one car's day. `elapsed_s` are times of the timed section at named waypoints, where ordered."""
+
+    def __init__(
+        self, itinerary: Itinerary, pace: Pace, start_after_s: int, elapsed_s: Mapping[str, int]
+    ) -> None:
+        self._sections, self._starts_m = itinerary.sections, starts_m(itinerary)
+        self._pace, self._start_after_s, self._ordered_s = pace, start_after_s, elapsed_s
+        self._anchors = [Anchor(0.0, 0.0)]
+
+    def anchors(self) -> list[Anchor]:
+        """From standing before the departure to standing after the arrival."""
+        self._anchors = [Anchor(0.0, 0.0)]
+        self._wait_until(BEFORE_DEPARTURE_S)
+        for index in range(len(self._sections)):
+            if self._is_timed(index):
+                self._timed(index)
+            else:
+                self._road(index)
+        self._wait_until(math.ceil(self._now_s) + AFTER_ARRIVAL_S)
+        return self._anchors
+
+    @property
+    def _now_s(self) -> float:
+        return self._anchors[-1].t_s
+
+    @property
+    def _here_m(self) -> float:
+        return self._anchors[-1].distance_m
+
+    def _wait_until(self, t_s: float) -> None:
+        if t_s > self._now_s:
+            self._anchors.append(Anchor(float(t_s), self._here_m))
+
+    def _go(self, to_m: float) -> None:
+        if to_m > self._here_m:
+            self._anchors.append(Anchor(self._now_s + self._pace.natural_s(self._here_m, to_m), to_m))
+
+    def _is_timed(self, index: int) -> bool:
+        return 0 <= index < len(self._sections) and self._sections[index].kind == "selective"
+
+    def _road(self, index: int) -> None:
+        section, start = self._sections[index], self._starts_m[index]
+        begun_s, end = self._now_s, self._starts_m[index + 1]
+        controls = [place_m(start, point.km) for point in section.waypoints if point.kind == "tc"]
+        if self._is_timed(index - 1):
+            near = [m for m in controls if m <= start + STOP_CONTROL_WITHIN_M]
+            stop = near[0] if near else start + min(STOP_CONTROL_M, (end - start) / 3)
+            self._go(stop)
+            self._wait_until(self._now_s + STOP_CONTROL_S)
+        last = end - (LINE_UP_M if self._is_timed(index + 1) else 0.0)
+        stops = [m for m in controls if self._here_m < m <= last] or [last]
+        for stop in stops:
+            self._go(stop)
+            self._wait_until(math.ceil(self._now_s) + CONTROL_S)
+        if section.target_min is not None:
+            self._wait_until(begun_s + section.target_min * 60)
+        left_s = self._now_s
+        self._go(last)
+        if self._is_timed(index + 1):
+            due_s = max(left_s + self._start_after_s, self._now_s + LINE_RUN_S + 1)
+            self._wait_until(math.ceil(due_s) - LINE_RUN_S)
+
+    def _timed(self, index: int) -> None:
+        section, start = self._sections[index], self._starts_m[index]
+        if self._here_m < start:
+            self._anchors.append(Anchor(self._now_s + LINE_RUN_S, start, LINE_SPEED_MPS))
+        begun_s, paused_s = self._now_s, 0.0
+        elapsed = self._elapsed(section, start)
+        pause: Waypoint | None = None
+        for point in section.waypoints:
+            at = place_m(start, point.km)
+            if point.kind == "dn" and point.time_s is not None:
+                pause = point
+            elif point.kind == "fn" and pause is not None:
+                paused_s += self._neutralised(at, pause.time_s or 0.0)
+                pause = None
+                continue
+            if at > self._here_m and point.km in elapsed:
+                self._anchors.append(Anchor(begun_s + paused_s + elapsed[point.km], at))
+        if self._here_m < self._starts_m[index + 1]:
+            self._anchors.append(
+                Anchor(begun_s + paused_s + elapsed[section.length_km], self._starts_m[index + 1])
+            )
+        if index + 1 < len(self._sections) and self._is_timed(index + 1):
+            self._wait_until(math.ceil(self._now_s) + self._start_after_s)
+
+    def _neutralised(self, end_m: float, time_s: float) -> float:
+        """Drive to the end of a neutralisation and wait; cross it `time_s` after its beginning."""
+        begun_s = self._now_s
+        self._go(end_m - LINE_UP_M)
+        leaves_s = max(begun_s + time_s, math.ceil(self._now_s + LINE_RUN_S) + 1)
+        self._wait_until(leaves_s - LINE_RUN_S)
+        self._anchors.append(Anchor(leaves_s, end_m, LINE_SPEED_MPS))
+        return leaves_s - begun_s
+
+    def _elapsed(self, section: Section, start_m: float) -> dict[float, float]:
+        """Elapsed time (whole s) at the kilometres that have one: as ordered, else in proportion."""
+        ordered = {p.km: self._ordered_s[p.name] for p in section.waypoints if p.name in self._ordered_s}
+        known: dict[float, float] = {0.0: 0.0, **ordered}
+        if section.length_km not in known:
+            known[section.length_km] = self._own_time_s(section, start_m)
+        for point in section.waypoints:
+            if point.kind == "dn" and point.km not in known:
+                before = max(km for km in known if km < point.km)
+                after = min(km for km in known if km > point.km)
+                share = (point.km - before) / (after - before)
+                known[point.km] = round(known[before] + share * (known[after] - known[before]))
+        ends = {dn.km: fn.km for dn, fn in pairwise(p for p in section.waypoints if p.kind in ("dn", "fn"))}
+        for before, km in pairwise(sorted(known)):
+            if km not in ordered:  # what nobody ordered takes at least what it has to
+                least_s = self._least_s(place_m(start_m, ends.get(before, before)), place_m(start_m, km))
+                known[km] = max(known[km], known[before] + least_s)
+        return known
+
+    def _own_time_s(self, section: Section, start_m: float) -> float:
+        """What the car takes when nobody orders a time: the target or 100 km/h, never faster than it can."""
+        wanted = section.target_min * 60 if section.target_min else section.length_km / SELECTIVE_KMH * 3600
+        return max(math.ceil(wanted), self._least_s(start_m, place_m(start_m, section.length_km)))
+
+    def _least_s(self, from_m: float, to_m: float) -> int:
+        """The least whole seconds from one place to another, standing at both."""
+        return math.ceil(TIGHTEST * self._pace.fastest_s(from_m, to_m)) + 1 if to_m > from_m else 0
