@@ -63,8 +63,7 @@ def test_whatever_the_decoder_finds_is_a_frame_to_the_construct(
     if wire:
         wire[place % len(wire)] = value
     for frame in feed(Decoder(), [bytes(wire)]).frames:
-        again = report(frame._replace(t_us=0))
-        assert bytes(wire).find(again[6:]) >= 6
+        assert report(frame)[6:] in bytes(wire)[6:]
 
 
 def test_the_capture_from_the_field_is_clean() -> None:
@@ -114,6 +113,14 @@ def test_after_a_bad_frame_it_looks_again_one_byte_on(damage: bytes, found: tupl
     assert [frame.can_id - 0x100 for frame in batch.frames] == list(found)
     assert (decoder.bad, len(batch.rejected)) == (1, 1)
     assert damage[:9] in batch.rejected[0].data
+
+
+@pytest.mark.parametrize("can_id", ["00080000", "ffffff1f", "00000020", "00000040", "000000a0"])
+def test_a_run_of_impossible_identifiers(can_id: str) -> None:
+    run = bytes.fromhex(f"f1 00 00000000 {can_id} 00 00") * 6
+    decoder = Decoder()
+    assert feed(decoder, [run]).frames == []
+    assert decoder.bad == 1
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,15 @@ def test_garbage_before_between_and_after(name: str) -> None:
     assert all(record.t_us <= T_US + 2_000 for record in batch.rejected)
 
 
+@pytest.mark.parametrize("name", ["gvret", "realdash", "canserial"])
+def test_a_run_of_alike_frames_is_checked_to_its_end(name: str) -> None:
+    chosen = reporter(name)
+    assert chosen.report is not None
+    run = [CanFrame(0, 0, 0x123, bytes([n] * 8)) for n in range(6)]
+    batch = feed(chosen.decoder(0), [b"".join(map(chosen.report, run)) + b"noise"])
+    assert what(batch.frames) == what(run[:-1])
+
+
 @pytest.mark.parametrize("name", CAN_PROTOCOLS)
 def test_endless_garbage_stays_small_and_shows(name: str) -> None:
     """A wrong baud rate: a few records a second at most, each short, and nothing piles up."""
