@@ -76,11 +76,13 @@ def length_of(lat: Floats, lon: Floats) -> Floats:
 
 
 def _distinct(places: Sequence[Place]) -> list[Place]:
+    """The places in the order of the road, each once; longitudes run on over the antimeridian."""
     known: list[Place] = []
     for place in sorted(places):
         if not known or place.distance_m - known[-1].distance_m > SAME_PLACE_M:
             known.append(place)
-    return known
+    lons = np.unwrap([place.lon for place in known], period=360.0).tolist()
+    return [place._replace(lon=lon) for place, lon in zip(known, lons, strict=True)]
 
 
 def _with_ends(known: list[Place], length_m: float) -> list[Place]:

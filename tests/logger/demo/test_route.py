@@ -68,6 +68,12 @@ def test_any_two_places_near_enough_have_a_road(
     assert geo.distance_m(ends[0][1], ends[1][1], *there) < 0.1
 
 
+def test_a_road_may_cross_the_antimeridian() -> None:
+    path = road([Place(0.0, 66.0, 179.95), Place(8_000.0, 66.01, -179.95)], 8_000.0, rough=[])
+    assert measured_m(path) == pytest.approx(8_000.0, rel=1e-4)
+    assert abs(path.position(np.array([8_000.0]))[1][0] + 179.95) < 1e-6
+
+
 def test_without_places_it_is_made_up_and_always_the_same() -> None:
     first, second = (road([], 50_000.0, rough=[]) for _ in range(2))
     assert measured_m(first) == pytest.approx(50_000.0, rel=1e-4)
