@@ -20,6 +20,7 @@ from typing import Literal
 from firmware_bridge.engine.presets import PRESET_NAMES
 from firmware_bridge.errors import ConfigurationError
 from firmware_bridge.protocols import PROTOCOL_NAMES
+from logger.stage import conditions
 from logger.tomlfile import SECRET, Flaw, TomlFile, dumps, named, one_of, within
 
 CAN_PROTOCOLS = tuple(name for name in PROTOCOL_NAMES if name != "nmea")
@@ -100,9 +101,11 @@ class Can:
 
 @dataclass(frozen=True, slots=True)
 class StageRef:
-    """The stage to record."""
+    """The stage to record, and by which rules; `reset_odometer` sets the distance to the roadbook's at waypoints."""
 
     itinerary: Path
+    rules: Path | None = None
+    reset_odometer: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +151,12 @@ class Alarm:
 
     def flaws(self) -> Iterable[Flaw]:
         yield from _emptiness(("name", self.name), ("when", self.when))
+        for key, text in (("when", self.when), ("while", self.while_)):
+            if text.strip():
+                try:
+                    conditions.parse(text)
+                except ConfigurationError as error:
+                    yield Flaw((key,), error.what, error.mend)
 
 
 @dataclass(frozen=True, slots=True)

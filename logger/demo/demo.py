@@ -56,6 +56,9 @@ dbc = ["demo_engine.dbc"]
 
 [stage]
 itinerary = "stage.toml"
+
+[live]
+socket = "live.sock"
 """
 
 

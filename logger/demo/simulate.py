@@ -23,7 +23,7 @@ from logger import config as configs
 from logger.demo import stages
 from logger.recording import naming, setup
 from logger.recording.bulk import BulkLog
-from logger.recording.pipeline import READING_PERIOD_US, Pipeline, Source
+from logger.recording.pipeline import Pipeline, Source
 from logger.recording.store import SessionStart
 
 DBC_NAME = "demo_engine.dbc"
@@ -86,7 +86,7 @@ def simulate_car(order: Order, progress: Callable[[float], None]) -> Path:
         gps=configs.Gps("virtual"),
         can=(configs.Can("engine", "virtual", "slcan", dbc=(Path(DBC_NAME),)),),
     )
-    stage = setup.Stage(setup.stage_key(built_in.itinerary), built_in.itinerary_text, built_in.itinerary)
+    stage = setup.stage_of(built_in.itinerary_text, built_in.name)
     dbc_texts = {DBC_NAME: built_in.dbc_text}
     pipeline = Pipeline(
         [
@@ -94,6 +94,7 @@ def simulate_car(order: Order, progress: Callable[[float], None]) -> Path:
             Source("engine", protocol("slcan").decoder(0)),
         ],
         EngineReadings(setup.engine_decoders(dbc_texts, [])),
+        stage.live(car.car_class),
     )
     start = SessionStart(
         boot_id="simulated",
@@ -106,12 +107,8 @@ def simulate_car(order: Order, progress: Callable[[float], None]) -> Path:
     with BulkLog(path) as log:
         log.begin_session(start, meta)
         pipeline.event(0, "session_begin", {"log": path.name})
-        t_us = tick_at_us = take_at_us = 0
-        for chunk in simulate_bytes(drive, gps_hz=order.gps_hz, can_rate=order.can_rate):
-            port, t_us, data = chunk
-            if t_us >= tick_at_us:
-                pipeline.tick(t_us)
-                tick_at_us = t_us + READING_PERIOD_US
+        t_us = take_at_us = 0
+        for port, t_us, data in simulate_bytes(drive, gps_hz=order.gps_hz, can_rate=order.can_rate):
             pipeline.feed(port, t_us, data)
             if t_us >= take_at_us:
                 log.put(pipeline.take())

@@ -51,6 +51,11 @@ class GpsClock:
         self._written = ClockRow(fix.t_us, fix.t_us + best, error, "gps")
         return self._written
 
+    @property
+    def error_s(self) -> float | None:
+        """How far off UTC may be, or None while it is not known."""
+        return None if self._written is None else self._written.error_us / 1e6
+
     def utc_us(self, t_us: int) -> int | None:
         """UTC at a moment of the session, or None while no fix has told it."""
         if not self._offsets:

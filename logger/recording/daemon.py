@@ -1,10 +1,12 @@
 """The recorder: every thread it has is created, named and stopped here.
 
     port NAME   one a port: reads, stamps, queues (firmware_bridge.ports)
-    decoder     the thread that calls `run`: decodes, makes rows, polls OBD-II
+    decoder     the thread that calls `run`: decodes, makes rows and live state, polls OBD-II
     writer      owns the log's one connection (logger.recording.writer)
+    live socket serves the live state, takes the crew's commands (logger.recording.live)
 
     port threads --Inbox--> decoder --Writer.put--> writer --> log
+    live socket  --Inbox-->    |  ----publish-----> live socket
 
 Bytes go one way. A port in trouble is its own thread's business; a slow card is the writer's; neither is
 waited for by anybody else. On `stop` the ports close first, the decoder takes what they left, the writer
@@ -13,22 +15,26 @@ writes it, and the log is closed: nothing that was read is lost.
 
 from __future__ import annotations
 
+import json
 import logging
+import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
 from firmware_bridge.ports import Chunk, LinkChange, PortReader
 from logger.config import Config, for_log
 from logger.recording import naming
-from logger.recording.inbox import Inbox
-from logger.recording.pipeline import Pipeline
+from logger.recording.inbox import CrewOrder, Inbox
+from logger.recording.live import LiveSocket
 from logger.recording.rows import EventRow, Rows
 from logger.recording.setup import PortPlan, Setup, prepare
-from logger.recording.store import Log, SessionStart, open_log, set_aside
+from logger.recording.store import STATE_KEY, Log, SessionStart, open_log, set_aside
 from logger.recording.writer import Writer, WriterStatus
 
 log = logging.getLogger(__name__)
@@ -38,6 +44,10 @@ _ROUND_S = 0.02
 150 ms that a value may take to the crew."""
 _ROUND_BYTES = 1024 * 1024
 """Decoded in one round at most: a backlog is worked off in pieces that the writer keeps up with."""
+_SETTLE_US = 20_000
+"""A beat waits so long for what was stamped before it and is still on its way from a port's thread."""
+_HEALTH_EVERY_US = 500_000
+"""How often the alarms learn of the recorder's own state; they are to speak within 3 s."""
 _GOOD_STATES = frozenset({"opening", "open"})
 _STOP_S = 10.0
 """The writer's time to put everything on the card at shutdown, under systemd's own 90 s."""
@@ -72,6 +82,7 @@ class Recorder:
         self._config = config
         self._began_ns = time.monotonic_ns()
         self._setup = prepare(config)
+        self._pipeline = self._setup.pipeline
         self._start = SessionStart(
             boot_id=_boot_id(),
             started_utc=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -80,7 +91,10 @@ class Recorder:
         )
         self._inbox = Inbox()
         self._links: dict[str, LinkChange] = {}
+        self._live: LiveSocket | None = None
+        self._publish_at_us = self._health_at_us = 0
         first = self._open(self._path(self._setup), self._setup)
+        self._resume(first)
         self.writer = Writer(
             first,
             max_loss_s=config.log.max_loss_s,
@@ -117,6 +131,7 @@ class Recorder:
         ]
         writer_thread = threading.Thread(target=self.writer.run, name="writer", daemon=True)
         writer_thread.start()
+        live_thread = self._start_live_socket()
         for thread in threads:
             thread.start()
         try:
@@ -127,6 +142,9 @@ class Recorder:
             ports_stop.set()
             for thread in threads:
                 thread.join(_STOP_S)
+            if self._live is not None:
+                self._live.close()
+                live_thread.join(_STOP_S)
             self._round()
             while len(self._inbox):
                 time.sleep(self._patience_s())
@@ -153,7 +171,9 @@ class Recorder:
         )
         self.writer.put(self._pipeline.take())
         self.writer.change_log(follower)
-        self._setup = replace(setup, ports=self._setup.ports, pipeline=self._pipeline)
+        self._setup, self._config = replace(setup, ports=self._setup.ports), config
+        self._pipeline.live = setup.pipeline.live
+        self._resume(follower)
         log.info("recording into %s", follower.path)
 
     def status(self) -> RecorderStatus:
@@ -167,35 +187,57 @@ class Recorder:
 
     # -- the decoder's thread ---------------------------------------------------------------------------
 
-    @property
-    def _pipeline(self) -> Pipeline:
-        return self._setup.pipeline
-
     def _patience_s(self) -> float:
         behind = len(self._inbox) > _ROUND_BYTES and not self.writer.is_crowded()
         return 0.0 if behind else _ROUND_S
 
     def _round(self) -> None:
-        """Decode what has arrived, poll the engine, hand the rows on."""
+        """Decode what has arrived, obey the crew, poll the engine, hand the rows on, publish."""
+        now = self.clock_us()
         items, lost = self._inbox.take(0 if self.writer.is_crowded() else _ROUND_BYTES)
-        for item in items:
+        for item in sorted(items, key=attrgetter("t_us")):
             if isinstance(item, Chunk):
                 frames = self._pipeline.feed(item.port, item.t_us, item.data)
                 if (poller := self._pollers.get(item.port)) is not None:
                     poller.feed(frames)
+            elif isinstance(item, CrewOrder):
+                self._obey(item)
             else:
                 self._link_changed(item)
-        now = self.clock_us()
         if lost:
             self._pipeline.event(now, "bytes_dropped", lost)
         for port, poller in self._pollers.items():
             for request in poller.due(now):
                 self._readers[port].write(self._encode[port](request))
-        # With a backlog, time has only come as far as the bytes have: a tick ahead of them would end epochs early.
-        reached = now if not len(self._inbox) else max((item.t_us for item in items), default=None)
-        if reached is not None:
-            self._pipeline.tick(reached)
-        self.writer.put(self._pipeline.take())
+        if now >= self._health_at_us:
+            self._health_at_us = now + _HEALTH_EVERY_US
+            self._tell_health(now)
+        if not len(self._inbox):
+            self._pipeline.advance(now - _SETTLE_US)
+        rows = self._pipeline.take()
+        if rows.progress:
+            rows.state = self._state(rows.progress[-1].t_us)
+        self.writer.put(rows)
+        if self._live is not None and (rows.fix or now >= self._publish_at_us):
+            self._publish_at_us = now + int(1e6 / self._config.live.rate_hz)
+            self._live.publish(self.snapshot())
+
+    def _obey(self, order: CrewOrder) -> None:
+        try:
+            self._pipeline.command(order.t_us, order.name, order.arguments)
+        except ValueError as error:
+            order.reply(str(error))
+        else:
+            order.reply(None)
+
+    def _tell_health(self, now: int) -> None:
+        """What the alarms ask of the recorder itself."""
+        status = self.writer.status()
+        live = self._pipeline.live
+        live.health("can_age_s", self._pipeline.can_age_s(now))
+        live.health("writer_lag_s", status.lag_s)
+        live.health("disk_free_mb", _free_mb(status.path))
+        live.health("clock_error_s", self._pipeline.clock.error_s)
 
     def _link_changed(self, change: LinkChange) -> None:
         self._links[change.port] = change
@@ -208,8 +250,89 @@ class Recorder:
     def _finish(self) -> None:
         now = self.clock_us()
         self._pipeline.finish(now)
-        self._pipeline.event(self.clock_us(), "session_end", {"reason": "stopped"})
-        self.writer.put(self._pipeline.take())
+        self._pipeline.event(now, "session_end", {"reason": "stopped"})
+        rows = self._pipeline.take()
+        rows.state = self._state(now)
+        self.writer.put(rows)
+
+    # -- live -------------------------------------------------------------------------------------------
+
+    def snapshot(self) -> dict[str, Any]:
+        """The live state as the socket serves it."""
+        now = self.clock_us()
+        status = self.writer.status()
+        live = self._pipeline.live.snapshot(now)
+        return {
+            **live,
+            "session": status.session,
+            "recording": {
+                "path": str(status.path),
+                "rows": status.rows,
+                "frames": status.frames,
+                "lag_s": round(status.lag_s, 3),
+                "dropped": status.dropped,
+                "free_mb": _free_mb(status.path),
+                "ok": status.ok,
+                "trouble": status.trouble or None,
+            },
+            "links": {
+                port: {
+                    "state": link.state,
+                    "detail": link.detail,
+                    "age_s": round((now - link.since_t_us) / 1e6, 3),
+                    "good": link.good,
+                    "bad": link.bad,
+                }
+                for port, link in self.status().links.items()
+            },
+        }
+
+    def _start_live_socket(self) -> threading.Thread:
+        """The live socket's thread; without a place for the socket the log goes on alone, and says so."""
+
+        def on_command(fields: dict[str, Any], reply: Callable[[str | None], None]) -> None:
+            name = fields.pop("command")
+            self._inbox.put(CrewOrder(self.clock_us(), name, fields, reply))
+
+        try:
+            self._live = LiveSocket(self._config.live.socket, on_command)
+        except OSError as error:
+            log.warning(
+                "%s: no live socket: %s; recording goes on, the crew page will be empty",
+                self._config.live.socket,
+                error.strerror or error,
+            )
+            return threading.Thread()
+        thread = threading.Thread(target=self._live.run, name="live socket", daemon=True)
+        thread.start()
+        return thread
+
+    def _state(self, t_us: int) -> str:
+        saved = {
+            "boot_id": self._start.boot_id,
+            "boot_us": self._boot_us(t_us),
+            "live": self._pipeline.live.state(),
+        }
+        return json.dumps(saved, separators=(",", ":"))
+
+    def _boot_us(self, t_us: int) -> int:
+        """A moment of this session on the clock that runs from the power-on."""
+        return self._began_ns // 1000 + t_us
+
+    def _resume(self, opened: Log) -> None:
+        """Go on where the log's last session ended."""
+        text = opened.meta().get(STATE_KEY)
+        if text is None:
+            return
+        try:
+            saved = json.loads(text)
+            same_boot = saved["boot_id"] == self._start.boot_id
+            gap_s = (self._boot_us(0) - saved["boot_us"]) / 1e6 if same_boot else None
+            done = self._pipeline.live.restore(saved["live"], gap_s)
+        except (ValueError, TypeError, KeyError):
+            log.warning("the log's state cannot be read: the stage begins anew, the rows are all there")
+            return
+        self._pipeline.event(0, "resumed", {"ok": done, "gap_s": gap_s, "live": saved["live"]})
 
     # -- logs -------------------------------------------------------------------------------------------
 
@@ -234,6 +357,14 @@ class Recorder:
         opened.write(began)
         opened.commit()
         return opened
+
+
+def _free_mb(path: Path) -> int | None:
+    """Room left beside a log, in megabytes."""
+    try:
+        return shutil.disk_usage(path.parent).free // 1_000_000
+    except OSError:
+        return None
 
 
 def _boot_id() -> str:

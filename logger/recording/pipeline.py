@@ -1,8 +1,13 @@
-"""From port bytes to rows, sans-I/O: the same code records live, replays, simulates and reviews.
+"""From port bytes to rows and live state, sans-I/O: the same code records live, replays, simulates and reviews.
 
-Bytes and times go in, `Rows` come out. Each source has its own decoder; a GPS source's sentences become fixes and
-the clock, CAN frames become readings ten times a second. What a damaged wire throws up is kept as evidence up
-to a bound a second, and counted beyond it: a loose connector must not fill the card.
+Bytes and times go in, `Rows` come out, and a LiveStage (`live`) is kept up with them. Rule 1: time never runs
+back; an input stamped before the last one is taken to have come just after it. Rule 2: ten times a second there is a
+beat, at whole tenths of the session; engine readings, the end of an epoch by a pause, alarms and the progress row
+happen at beats and nowhere else. So the order in which things happened can be read from the rows alone,
+and a replay of a log comes to the very progress that the crew saw.
+
+What a damaged wire throws up is kept as evidence up to a bound a second, and counted beyond it: a loose connector
+must not fill the card.
 """
 
 from __future__ import annotations
@@ -10,24 +15,25 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
-from firmware_bridge.engine.readings import EngineReadings
 from firmware_bridge.fixes import FixBuilder
 from firmware_bridge.protocols import Decoder
-from firmware_bridge.records import CanFrame, Fix, Notice, Rejected, Sentence
+from firmware_bridge.records import CanFrame, Fix, Notice, Reading, Rejected, Sentence
 from logger.recording.clock import GpsClock
-from logger.recording.rows import EventRow, RejectedRow, Rows, SentenceRow
+from logger.recording.rows import EventRow, ProgressRow, RejectedRow, Rows, SentenceRow
+from logger.stage.live import LiveStage
 
-READING_PERIOD_US = 100_000
-"""Engine readings are logged at 10 Hz."""
+BEAT_US = 100_000
+"""Ten beats a second: the rate of the engine readings."""
+PROGRESS_EVERY_US = 1_000_000
+"""What the crew saw is logged once a second."""
 _REJECTED_ROWS_A_S = 20
 """Damaged pieces kept as rows, a port and second; enough to see what is wrong with a wire."""
 _REJECTED_BYTES_A_ROW = 256
 """Bytes kept of one damaged piece: a whole sentence or several frames."""
 _NOTICES_A_S = 5
 """Notices of one kind kept, a port and second: a bus in trouble says so thousands of times."""
-_SECOND_US = 1_000_000
 
 
 @dataclass(slots=True)
@@ -37,53 +43,55 @@ class Source:
     port: str
     decoder: Decoder
     fixes: FixBuilder | None = None
-    _second: int = -1
     _allowance: Counter[str] = field(default_factory=Counter)
-    _surplus: Counter[str] = field(default_factory=Counter)
 
     def allow(self, kind: str, most: int) -> bool:
         """Whether one more of a kind may be logged in this second; if not it is counted."""
         self._allowance[kind] += 1
-        if self._allowance[kind] <= most:
-            return True
-        self._surplus[kind] += 1
-        return False
+        return self._allowance[kind] <= most
 
-    def next_second(self, t_us: int) -> dict[str, int]:
-        """On entering another second: what was not logged one by one in the last."""
-        second = t_us // _SECOND_US
-        if second == self._second:
-            return {}
-        self._second = second
-        surplus = dict(self._surplus)
+    def surplus(self) -> dict[str, int]:
+        """What was not logged one by one in the second that ends here."""
+        most = {"rejected": _REJECTED_ROWS_A_S}
+        over = {kind: count - most.get(kind, _NOTICES_A_S) for kind, count in self._allowance.items()}
         self._allowance.clear()
-        self._surplus.clear()
-        return surplus
+        return {kind: count for kind, count in over.items() if count > 0}
+
+
+class Engine(Protocol):
+    """Frames in, the newest readings of each channel out at each beat (firmware_bridge.engine.readings)."""
+
+    def feed(self, frames: Sequence[CanFrame]) -> None:
+        """Frames, in order of arrival."""
+
+    def tick(self, t_us: int) -> list[Reading]:
+        """The readings of the beat at `t_us`, none of a later time."""
 
 
 class Pipeline:
-    """Sources in, rows out. Not thread-safe: one thread feeds it."""
+    """Sources in, rows and live state out. Not thread-safe: one thread feeds it."""
 
-    def __init__(self, sources: Sequence[Source], readings: EngineReadings) -> None:
+    def __init__(self, sources: Sequence[Source], engine: Engine, live: LiveStage) -> None:
+        self.live = live
+        self.clock = GpsClock()
         self._sources = {source.port: source for source in sources}
-        self._readings = readings
-        self._clock = GpsClock()
+        self._engine = engine
         self._rows = Rows()
-        self._reading_t_us = 0
-
-    @property
-    def clock(self) -> GpsClock:
-        """UTC as GPS tells it."""
-        return self._clock
+        self._t_us = 0
+        self._beat_us = 0
+        self._framed_us: int | None = None
 
     def feed(self, port: str, t_us: int, data: bytes) -> Sequence[CanFrame]:
         """Bytes that arrived on a port at `t_us`. Returns the frames among them, which a poller wants to see."""
+        t_us = self._advance(t_us)
         source = self._sources[port]
         batch = source.decoder.feed(data, t_us)
         if batch.frames:
-            self.frames(batch.frames)
+            self._framed_us = t_us
+            self._rows.frame.extend(batch.frames)
+            self._engine.feed(batch.frames)
         for sentence in batch.sentences:
-            self.sentence(port, sentence)
+            self._sentence(source, sentence)
         for rejected in batch.rejected:
             self._reject(source, rejected)
         for notice in batch.notices:
@@ -91,38 +99,40 @@ class Pipeline:
         return batch.frames
 
     def frames(self, frames: Sequence[CanFrame]) -> None:
-        """Frames that are whole already: out of a decoder, or out of another log."""
+        """Frames that are whole already, out of another log, with the times they have there."""
+        self._framed_us = frames[-1].t_us
+        self.advance(self._framed_us - 1)
         self._rows.frame.extend(frames)
-        self._readings.feed(frames)
+        self._engine.feed(frames)
 
-    def sentence(self, port: str, sentence: Sentence) -> None:
-        """A sentence that is whole already."""
-        self._rows.sentence.append(SentenceRow(sentence.t_us, port, sentence.text))
-        source = self._sources[port]
-        if source.fixes is not None:
-            self._fixes(source, source.fixes.feed(sentence))
+    def sentences(self, port: str, t_us: int, texts: Sequence[str]) -> None:
+        """Sentences that are whole already and arrived together."""
+        t_us = self._advance(t_us)
+        for text in texts:
+            self._sentence(self._sources[port], Sentence(t_us, text))
+
+    def command(self, t_us: int, name: str, arguments: Mapping[str, Any]) -> None:
+        """The crew's word. Raises ValueError, one line, when it is wrong or cannot be done now."""
+        t_us = self._advance(t_us)
+        self.live.command(t_us, name, arguments)
+        self._take_events()
 
     def event(self, t_us: int, kind: str, detail: Mapping[str, Any]) -> None:
         """Something that the caller has to say: a link that came or went, a loss."""
         self._rows.event.append(EventRow(t_us, kind, detail))
 
-    def tick(self, t_us: int) -> None:
-        """Time has come to `t_us`: ends epochs after a pause, takes readings, says what was too much to log."""
-        for source in self._sources.values():
-            if source.fixes is not None:
-                self._fixes(source, source.fixes.tick(t_us))
-            if surplus := source.next_second(t_us):
-                self.event(t_us, "not_logged", {"port": source.port, **surplus})
-        if t_us - self._reading_t_us >= READING_PERIOD_US:
-            self._reading_t_us = t_us - t_us % READING_PERIOD_US
-            self._rows.reading.extend(self._readings.tick(t_us))
+    def advance(self, t_us: int) -> None:
+        """Nothing stamped before `t_us` is to come any more: the beats up to there happen."""
+        while self._beat_us + BEAT_US <= t_us:
+            self._beat(self._beat_us + BEAT_US)
 
     def finish(self, t_us: int) -> None:
-        """No more bytes will come: ends what is open."""
+        """Nothing is to come any more: ends what is open."""
+        self.advance(t_us)
         for source in self._sources.values():
             if source.fixes is not None:
                 self._fixes(source, source.fixes.finish())
-        self.tick(t_us + _SECOND_US)
+        self._take_events()
 
     def take(self) -> Rows:
         """The rows since the last call; they are the caller's now."""
@@ -134,10 +144,52 @@ class Pipeline:
         decoder = self._sources[port].decoder
         return decoder.good, decoder.bad
 
+    def can_age_s(self, t_us: int) -> float | None:
+        """Time since the last CAN frame (from the session's begin if none came); None without an adapter."""
+        if all(source.fixes is not None for source in self._sources.values()):
+            return None
+        return (t_us - (self._framed_us or 0)) / 1e6
+
+    def _advance(self, t_us: int) -> int:
+        """The time that an input stamped `t_us` is taken to have, with every beat before it done."""
+        t_us = max(t_us, self._t_us + 1)
+        self.advance(t_us - 1)
+        self._t_us = t_us
+        return t_us
+
+    def _beat(self, t_us: int) -> None:
+        last_us, self._beat_us = self._beat_us, t_us
+        self._t_us = max(self._t_us, t_us)
+        for source in self._sources.values():
+            if source.fixes is not None:
+                self._fixes(source, source.fixes.tick(t_us))
+        # A frame that took its time on the wire is read in the beat in which it came, not in one that is over.
+        made = [r._replace(t_us=max(r.t_us, last_us + 1)) for r in self._engine.tick(t_us)]
+        if made:
+            self._rows.reading.extend(made)
+            self.live.readings(made)
+        self.live.tick(t_us)
+        if t_us % PROGRESS_EVERY_US == 0:
+            self._rows.progress.append(ProgressRow(*self.live.progress_row(t_us)))
+            for source in self._sources.values():
+                if surplus := source.surplus():
+                    self.event(t_us, "not_logged", {"port": source.port, **surplus})
+        self._take_events()
+
+    def _take_events(self) -> None:
+        for event in self.live.take_events():
+            self._rows.event.append(EventRow(*event))
+
+    def _sentence(self, source: Source, sentence: Sentence) -> None:
+        self._rows.sentence.append(SentenceRow(sentence.t_us, source.port, sentence.text))
+        if source.fixes is not None:
+            self._fixes(source, source.fixes.feed(sentence))
+
     def _fixes(self, source: Source, fixes: Sequence[Fix]) -> None:
         for fix in fixes:
             self._rows.fix.append(fix)
-            row = self._clock.feed(fix)
+            self.live.fix(fix)
+            row = self.clock.feed(fix)
             if row is not None:
                 self._rows.clock.append(row)
         assert source.fixes is not None  # noqa: S101 - callers have looked

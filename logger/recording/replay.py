@@ -10,9 +10,11 @@ import heapq
 import json
 import re
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from itertools import groupby
+from operator import itemgetter, methodcaller
 from pathlib import Path
 
 from firmware_bridge.engine.readings import EngineReadings
@@ -27,12 +29,13 @@ from firmware_bridge.records import (
     FD_FLAG,
     RTR_FLAG,
     CanFrame,
-    Sentence,
+    Channel,
+    Reading,
 )
-from logger.recording.pipeline import READING_PERIOD_US, Pipeline, Source
+from logger.recording.pipeline import Engine, Pipeline, Source
 from logger.recording.reader import open_log_readonly
 from logger.recording.rows import Rows
-from logger.recording.setup import LOG_FORMAT, engine_decoders
+from logger.recording.setup import LOG_FORMAT, engine_decoders, stage_of
 
 _CHUNK_BYTES = 4096
 _BITS_A_BYTE = 10
@@ -40,6 +43,12 @@ _BITS_A_BYTE = 10
 _TIME_OF_DAY = re.compile(rb"^\$..(?:RMC|GGA|GNS|ZDA),(\d\d)(\d\d)(\d\d(?:\.\d+)?),", re.ASCII)
 _LONGEST_PAUSE_US = 3600 * 1_000_000
 """A longer silence within an NMEA text is a seam between two recordings and is taken as a second."""
+
+_TAKE_EVERY = 1000
+"""Rows are handed on every so many inputs."""
+_FRAMES_TOGETHER = 10_000
+_BURST_US = 10_000
+"""Frames fed at a time: what one round of the recorder sees."""
 
 Progress = Callable[[float], None]
 
@@ -53,6 +62,7 @@ class Capture:
     baud: int = 115_200
     dbc_texts: dict[str, str] = field(default_factory=dict)
     presets: tuple[str, ...] = ()
+    itinerary_text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +105,10 @@ def sessions(capture: Capture, progress: Progress) -> Iterator[Session]:
     port = capture.path.name
     name = capture.protocol or ("nmea" if kind == "nmea" else "slcan")
     fixes = FixBuilder() if name == "nmea" else None
-    pipeline = Pipeline([Source(port, protocol(name).decoder(0), fixes)], EngineReadings(decoders))
+    source = Source(port, protocol(name).decoder(0), fixes)
+    pipeline = Pipeline(
+        [source], EngineReadings(decoders), stage_of(capture.itinerary_text, "the itinerary").live("")
+    )
     replayed = {"raw": _raw, "nmea": _nmea_text, "can": _can_file}[kind]
     meta = {
         "format": LOG_FORMAT,
@@ -112,17 +125,66 @@ def sessions(capture: Capture, progress: Progress) -> Iterator[Session]:
 def _log_sessions(capture: Capture, progress: Progress) -> Iterator[Session]:
     with open_log_readonly(capture.path) as connection:
         meta = dict(connection.execute("SELECT key, value FROM meta"))
-        texts = capture.dbc_texts or {
-            key.removeprefix("dbc:"): text for key, text in meta.items() if key.startswith("dbc:")
-        }
-        presets = capture.presets or json.loads(meta.get("presets", "[]"))
+        stage = stage_of(
+            capture.itinerary_text or meta.get("itinerary", ""),
+            "the log's itinerary",
+            meta.get("rules", ""),
+            "the log's rules",
+            reset_odometer=json.loads(meta.get("reset_odometer", "true")),
+        )
+        class_name = json.loads(meta.get("car", "{}")).get("class", "")
         ports = [row[0] for row in connection.execute("SELECT DISTINCT port FROM sentence")]
         numbers = [row[0] for row in connection.execute("SELECT id FROM session ORDER BY id")]
         for done, number in enumerate(numbers):
             sources = [Source(port, protocol("nmea").decoder(0), FixBuilder()) for port in ports]
-            pipeline = Pipeline(sources, EngineReadings(engine_decoders(texts, presets)))
+            pipeline = Pipeline(sources, _engine(capture, connection, number), stage.live(class_name))
+            _resume(pipeline, connection, number)
             rows = _log_session(connection, number, pipeline, _part(progress, done, len(numbers)))
             yield Session(meta | {"replayed": capture.path.name}, rows)
+
+
+def _engine(capture: Capture, connection: sqlite3.Connection, session: int) -> Engine:
+    """The readings as they were recorded, or, with other decoders than the log's, made anew from the frames."""
+    if capture.dbc_texts or capture.presets:
+        return EngineReadings(engine_decoders(capture.dbc_texts, capture.presets))
+    return RecordedReadings(
+        Reading(t_us, Channel(*channel), value)
+        for t_us, value, *channel in connection.cursor().execute(
+            "SELECT t_us, value, name, unit, source FROM reading JOIN channel ON channel.id = reading.channel"
+            " WHERE session = ? ORDER BY reading.rowid",
+            (session,),
+        )
+    )
+
+
+class RecordedReadings:
+    """The readings of a log, given out beat by beat as they were made."""
+
+    def __init__(self, readings: Iterator[Reading]) -> None:
+        self._readings = readings
+        self._next = next(readings, None)
+
+    def feed(self, frames: Sequence[CanFrame]) -> None:
+        """Frames say nothing new here."""
+
+    def tick(self, t_us: int) -> list[Reading]:
+        """The readings of the beat at `t_us`."""
+        beat = []
+        while self._next is not None and self._next.t_us <= t_us:
+            beat.append(self._next)
+            self._next = next(self._readings, None)
+        return beat
+
+
+def _resume(pipeline: Pipeline, connection: sqlite3.Connection, session: int) -> None:
+    """Begin where the recorder began this session."""
+    found = connection.execute(
+        "SELECT detail FROM event WHERE session = ? AND kind = 'resumed'", (session,)
+    ).fetchone()
+    if found is not None:
+        detail = json.loads(found[0])
+        pipeline.live.restore(detail["live"], detail["gap_s"])
+        pipeline.event(0, "resumed", detail)
 
 
 def _part(progress: Progress, done: int, of: int) -> Progress:
@@ -131,44 +193,57 @@ def _part(progress: Progress, done: int, of: int) -> Progress:
 
 
 def _log_session(
-    connection: sqlite3.Connection, number: int, pipeline: Pipeline, progress: Progress
+    connection: sqlite3.Connection, session: int, pipeline: Pipeline, progress: Progress
 ) -> Iterator[Rows]:
-    sentences = connection.cursor().execute(
-        "SELECT t_us, port, text FROM sentence WHERE session = ? ORDER BY rowid", (number,)
+    """The session's inputs in order of time: what arrived together is fed together."""
+    inputs = heapq.merge(
+        _chunks(connection, session),
+        _bursts(connection, session),
+        _orders(connection, session),
+        key=itemgetter(0),
     )
-    frames = connection.cursor().execute(
-        "SELECT t_us, bus, can_id, data FROM frame WHERE session = ? ORDER BY rowid", (number,)
-    )
-    last = (
-        connection.execute("SELECT max(t_us) FROM sentence WHERE session = ?", (number,)).fetchone()[0] or 1
-    )
-    beat = _Beat(pipeline)
-    for row in heapq.merge(sentences, map(CanFrame._make, frames), key=lambda row: row[0]):
-        if beat.reached(row[0]):
-            progress(min(1.0, row[0] / last))
+    end = connection.execute("SELECT max(t_us) FROM event WHERE session = ?", (session,)).fetchone()[0] or 1
+    t_us = 0
+    for count, (t_us, feed) in enumerate(inputs):
+        feed(pipeline)
+        if count % _TAKE_EVERY == 0:
+            progress(min(1.0, t_us / end))
             yield pipeline.take()
-        if isinstance(row, CanFrame):
-            pipeline.frames((row,))
-        else:
-            pipeline.sentence(row[1], Sentence(row[0], row[2]))
-    pipeline.finish(beat.t_us)
+    pipeline.finish(max(t_us, end))
     yield pipeline.take()
 
 
-class _Beat:
-    """Ticks a pipeline as often as the recorder does, in the recording's own time."""
+Input = tuple[int, Callable[[Pipeline], object]]
 
-    def __init__(self, pipeline: Pipeline) -> None:
-        self._pipeline = pipeline
-        self.t_us = 0
 
-    def reached(self, t_us: int) -> bool:
-        """Time has come to `t_us`; True when that was a tick."""
-        if t_us < self.t_us + READING_PERIOD_US:
-            return False
-        self.t_us = t_us
-        self._pipeline.tick(t_us)
-        return True
+def _chunks(connection: sqlite3.Connection, session: int) -> Iterator[Input]:
+    """Sentences, those of one chunk together."""
+    rows = connection.cursor().execute(
+        "SELECT t_us, port, text FROM sentence WHERE session = ? ORDER BY rowid", (session,)
+    )
+    for (t_us, port), together in groupby(rows, key=itemgetter(0, 1)):
+        texts = [row[2] for row in together]
+        yield t_us, methodcaller("sentences", port, t_us, texts)
+
+
+def _bursts(connection: sqlite3.Connection, session: int) -> Iterator[Input]:
+    """Frames, as they stand: nothing waits for them but the engine's readings."""
+    cursor = connection.cursor().execute(
+        "SELECT t_us, bus, can_id, data FROM frame WHERE session = ? ORDER BY rowid", (session,)
+    )
+    while burst := [CanFrame._make(row) for row in cursor.fetchmany(_FRAMES_TOGETHER)]:
+        for _, together in groupby(burst, key=lambda frame: frame.t_us // _BURST_US):
+            frames = list(together)
+            yield frames[-1].t_us, methodcaller("frames", frames)
+
+
+def _orders(connection: sqlite3.Connection, session: int) -> Iterator[Input]:
+    """What the crew commanded."""
+    for t_us, detail in connection.cursor().execute(
+        "SELECT t_us, detail FROM event WHERE session = ? AND kind = 'command' ORDER BY rowid", (session,)
+    ):
+        order = json.loads(detail)
+        yield t_us, methodcaller("command", t_us, order["name"], order["arguments"])
 
 
 def _raw(capture: Capture, pipeline: Pipeline, port: str, progress: Progress) -> Iterator[Rows]:
@@ -179,7 +254,6 @@ def _raw(capture: Capture, pipeline: Pipeline, port: str, progress: Progress) ->
             done += len(data)
             t_us = done * _BITS_A_BYTE * 1_000_000 // capture.baud
             pipeline.feed(port, t_us, data)
-            pipeline.tick(t_us)
             progress(done / total)
             yield pipeline.take()
     pipeline.finish(t_us)
@@ -199,7 +273,6 @@ def _nmea_text(capture: Capture, pipeline: Pipeline, port: str, progress: Progre
                 if before is not None and day_us != before:
                     passed = (day_us - before) % (86_400 * 1_000_000)
                     t_us += passed if passed <= _LONGEST_PAUSE_US else 1_000_000
-                    pipeline.tick(t_us)
                     progress(done / total)
                     yield pipeline.take()
                 before = day_us
@@ -212,23 +285,23 @@ def _can_file(capture: Capture, pipeline: Pipeline, port: str, progress: Progres
     import can  # noqa: PLC0415 - a quarter of a second to import, for this alone
 
     began: float | None = None
-    beat = _Beat(pipeline)
+    t_us = 0
     buses: dict[object, int] = {}
     try:
         with can.LogReader(str(capture.path)) as messages:
-            for message in messages:
+            for count, message in enumerate(messages):
                 began = message.timestamp if began is None else began
-                t_us = max(beat.t_us, round((message.timestamp - began) * 1e6))
-                if beat.reached(t_us):
-                    yield pipeline.take()
+                t_us = max(t_us, round((message.timestamp - began) * 1e6))
                 bus = buses.setdefault(message.channel, len(buses))
                 pipeline.frames((_frame(message, t_us, bus),))
+                if count % _TAKE_EVERY == 0:
+                    yield pipeline.take()
     except (ValueError, OSError, EOFError, IndexError) as error:
         if isinstance(error, StagelogError):
             raise
         raise LogError(f"no CAN log that python-can reads: {error}", where=str(capture.path)) from error
     progress(1.0)
-    pipeline.finish(beat.t_us)
+    pipeline.finish(t_us)
     yield pipeline.take()
 
 

@@ -6,11 +6,14 @@ columns but for `session`, which only the log knows. Readings still name their c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from firmware_bridge.records import CanFrame, Fix, Reading
+from logger.stage.live import Event as EventRow
+from logger.stage.live import ProgressRow
+
+__all__ = ["TABLES", "ClockRow", "EventRow", "ProgressRow", "RejectedRow", "Rows", "SentenceRow"]
 
 
 class SentenceRow(NamedTuple):
@@ -39,26 +42,6 @@ class ClockRow(NamedTuple):
     source: str
 
 
-class EventRow(NamedTuple):
-    """Something that happened; `detail` is what JSON can hold."""
-
-    t_us: int
-    kind: str
-    detail: Mapping[str, Any]
-
-
-class ProgressRow(NamedTuple):
-    """What the crew saw, once a second."""
-
-    t_us: int
-    section: int | None
-    distance_m: float
-    elapsed_s: float | None
-    average_mps: float | None
-    limit_kmh: float | None
-    speed_mps: float | None
-
-
 # What a row weighs in memory while it waits, in bytes: tuple, boxed integers and payload, measured with
 # sys.getsizeof on CPython 3.11 and rounded up. A queue bounded by bytes needs no better than this.
 _FRAME_BYTES = 200
@@ -77,11 +60,14 @@ class Rows:
     event: list[EventRow] = field(default_factory=list)
     progress: list[ProgressRow] = field(default_factory=list)
     rejected: list[RejectedRow] = field(default_factory=list)
+    state: str | None = None
+    """What the live computation needs to go on after a power cut; the log keeps the newest only."""
 
     def extend(self, other: Rows) -> None:
         """Append the rows of `other`, table by table."""
         for table in TABLES:
             getattr(self, table).extend(getattr(other, table))
+        self.state = other.state or self.state
 
     def counts(self) -> dict[str, int]:
         """Rows a table, only tables that have any."""
@@ -97,5 +83,5 @@ class Rows:
         return frames * _FRAME_BYTES + (len(self) - frames) * _OTHER_BYTES
 
 
-TABLES: tuple[str, ...] = tuple(table.name for table in fields(Rows))
+TABLES: tuple[str, ...] = tuple(table.name for table in fields(Rows) if table.name != "state")
 """The tables that the recorder fills while it drives, in the order in which they are written."""

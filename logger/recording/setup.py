@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
@@ -19,10 +19,15 @@ from firmware_bridge.engine.readings import EngineDecoder, EngineReadings
 from firmware_bridge.errors import ConfigurationError
 from firmware_bridge.fixes import FixBuilder
 from firmware_bridge.protocols import Protocol, protocol
+from logger import config as configs
 from logger.config import Can, Config, Gps
 from logger.recording.naming import slug, stem
 from logger.recording.pipeline import Pipeline, Source
 from logger.stage import itinerary as itineraries
+from logger.stage.alarms import alarm_rule, merged
+from logger.stage.live import LiveStage
+from logger.stage.rules import Rules, default_rules
+from logger.stage.rules import load as load_rules
 
 log = logging.getLogger(__name__)
 
@@ -48,11 +53,28 @@ class PortPlan:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """The stage under way. `text` is the itinerary file as it stood."""
+    """The stage under way and its rules; the texts are those of their files as they stood, "" where there is none."""
 
-    key: str | None
-    text: str
-    itinerary: itineraries.Itinerary | None
+    key: str | None = None
+    text: str = ""
+    itinerary: itineraries.Itinerary | None = None
+    rules: Rules = field(default_factory=default_rules)
+    rules_text: str = ""
+    reset_odometer: bool = True
+
+    def live(self, class_name: str, alarms: Iterable[configs.Alarm] = ()) -> LiveStage:
+        """A live computation at the beginning of this stage; `alarms` are the user's own, beside the rules'."""
+        own = (
+            alarm_rule(alarm.name, alarm.when, alarm.while_ or None, for_s=alarm.for_s, level=alarm.level)
+            for alarm in alarms
+        )
+        return LiveStage(
+            self.itinerary,
+            self.rules,
+            merged(self.rules.alarms, own),
+            class_name=class_name or None,
+            reset_at_marks=self.reset_odometer,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +104,11 @@ def prepare(config: Config) -> Setup:
         texts = read_dbcs(can.dbc)
         decoders += engine_decoders(texts, [can.preset] if can.preset else [])
         dbc_texts |= texts
-    stage = load_stage(config.stage.itinerary if config.stage else None)
-    meta = describe(config, stage, dbc_texts)
-    return Setup(
-        tuple(ports),
-        Pipeline(sources, EngineReadings(decoders)),
-        stage,
-        stem(stage.key, config.car.number),
-        meta,
-    )
+    stage = load_stage(config.stage)
+    live = stage.live(config.car.class_name, config.alarms)
+    pipeline = Pipeline(sources, EngineReadings(decoders), live)
+    name = stem(stage.key, config.car.number)
+    return Setup(tuple(ports), pipeline, stage, name, describe(config, stage, dbc_texts))
 
 
 def _gps_plan(gps: Gps) -> PortPlan:
@@ -126,13 +144,28 @@ def engine_decoders(dbc_texts: Mapping[str, str], presets: Iterable[str]) -> lis
     return decoders + [preset(name) for name in presets]
 
 
-def load_stage(path: Path | None) -> Stage:
-    """The itinerary at `path`, or no stage at all. Raises ConfigurationError."""
-    if path is None:
-        return Stage(None, "", None)
-    text = read_text(path)
-    itinerary = itineraries.load(text, str(path))
-    return Stage(stage_key(itinerary), text, itinerary)
+def load_stage(named: configs.StageRef | None) -> Stage:
+    """The stage that a configuration names, or none at all. Raises ConfigurationError."""
+    if named is None:
+        return Stage()
+    rules_text = read_text(named.rules) if named.rules else ""
+    return stage_of(
+        read_text(named.itinerary),
+        str(named.itinerary),
+        rules_text,
+        str(named.rules),
+        reset_odometer=named.reset_odometer,
+    )
+
+
+def stage_of(
+    text: str, name: str, rules_text: str = "", rules_name: str = "", *, reset_odometer: bool = True
+) -> Stage:
+    """A stage out of its texts; the names are for error messages. Raises ConfigurationError."""
+    itinerary = itineraries.load(text, name) if text else None
+    rules = load_rules(rules_text, rules_name) if rules_text else default_rules()
+    key = None if itinerary is None else stage_key(itinerary)
+    return Stage(key, text, itinerary, rules, rules_text, reset_odometer)
 
 
 def stage_key(itinerary: itineraries.Itinerary) -> str:
@@ -194,5 +227,7 @@ def describe(config: Config, stage: Stage, dbc_texts: dict[str, str]) -> dict[st
             "stage": f"{described.event} {described.number} {described.name}".strip(),
             "stage_date": str(described.date or ""),
             "itinerary": stage.text,
+            "rules": stage.rules_text,
+            "reset_odometer": json.dumps(stage.reset_odometer),
         }
     return meta

@@ -25,6 +25,8 @@ copied again and again, often enough that a reader never finds a long WAL."""
 _ROWS_A_STATEMENT = 100
 """Frames inserted by one statement. SQLite hands Python's lock back and forth once a statement, so this many
 rows together halve the writer's time and leave the decoder undisturbed; more brings nothing (measured)."""
+STATE_KEY = "state"
+"""Where `meta` keeps the live computation's state, for the session after a power cut."""
 _COLUMNS = {
     "frame": 4,
     "sentence": 3,
@@ -134,6 +136,8 @@ class Log:
         insert(self._sql["event"], ((e.t_us, e.kind, _to_json(e.detail)) for e in rows.event))
         insert(self._sql["progress"], rows.progress)
         insert(self._sql["rejected"], rows.rejected)
+        if rows.state is not None:
+            self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (STATE_KEY, rows.state))
 
     def _write_frames(self, frames: Sequence[tuple[Any, ...]]) -> None:
         whole = len(frames) - len(frames) % _ROWS_A_STATEMENT
@@ -164,13 +168,6 @@ class Log:
         # Channels numbered in the forgotten transaction are gone with it.
         rows = self._connection.execute("SELECT name, unit, source, id FROM channel")
         self._channels = {Channel(*row[:3]): row[3] for row in rows}
-
-    def last_event(self, kind: str) -> dict[str, Any] | None:
-        """The newest event of a kind over all sessions, with its session and `t_us`, or None."""
-        found = self._connection.execute(
-            "SELECT session, t_us, detail FROM event WHERE kind = ? ORDER BY rowid DESC LIMIT 1", (kind,)
-        ).fetchone()
-        return None if found is None else {"session": found[0], "t_us": found[1], **json.loads(found[2])}
 
     def meta(self) -> dict[str, str]:
         """What the log says of itself."""
