@@ -1,0 +1,120 @@
+"""What stands before every page: whose host name, whose page, whose pin; and what a browser may do with an answer.
+
+    Host     one that a stranger's DNS cannot point here: an address, or this machine's own name
+    Origin   a POST comes from a page of ours, or from a program that is no browser
+    pin      a token in the cookie, or the pin in `Authorization: Bearer`
+
+A plain ASGI layer around the whole application, so that errors and pages that are yet to be written are
+behind it too.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Collection
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from logger.crew.pin import Gate, TooManyGuessesError
+
+COOKIE = "stagelog"
+LOGIN = "/login"
+PUBLIC = frozenset({LOGIN, "/crew.css", "/favicon.ico"})
+"""What the login page needs."""
+
+HEADERS = {
+    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "x-frame-options": "DENY",
+}
+
+
+class Guard:
+    """Lets requests through to `app`. `host` is what the server is bound to, besides the machine's own names."""
+
+    def __init__(self, app: ASGIApp, gate: Gate, host: str) -> None:
+        self._app, self._gate = app, gate
+        name = socket.gethostname().lower()
+        self._names = {"localhost", host.lower(), name, f"{name}.local"}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for key, value in HEADERS.items():
+                    headers[key] = value
+            await send(message)
+
+        answer: ASGIApp = self._refusal(scope) or self._app
+        await answer(scope, receive, send_guarded)
+
+    def _refusal(self, scope: Scope) -> Response | None:
+        headers = Headers(scope=scope)
+        host = headers.get("host", "")
+        if not is_ours(host, self._names):
+            return _error(421, "this is not the address of the crew page; use its number or its own name")
+        if scope["method"] not in ("GET", "HEAD") and not is_same_origin(headers, host):
+            return _error(403, "a page of another site may not do this")
+        if self._gate.open or scope["path"] in PUBLIC:
+            return None
+        return self._closed(scope, headers)
+
+    def _closed(self, scope: Scope, headers: Headers) -> Response | None:
+        if self._gate.admits(cookie_parser(headers.get("cookie", "")).get(COOKIE, "")):
+            return None
+        scheme, _, guess = headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            try:
+                if self._gate.knows(guess.strip(), client_address(scope)):
+                    return None
+            except TooManyGuessesError as error:
+                return _error(429, str(error), {"retry-after": f"{error.wait_s:.0f}"})
+        if scope["method"] == "GET" and not scope["path"].startswith("/api/"):
+            return RedirectResponse(LOGIN, status_code=303)
+        return _error(401, "the pin is needed", {"www-authenticate": 'Bearer realm="stagelog"'})
+
+
+def is_ours(host: str, names: Collection[str]) -> bool:
+    """Whether a Host header names this machine in a way that no other site can: rebinding needs a DNS name."""
+    try:
+        name = urlsplit(f"//{host}").hostname
+    except ValueError:
+        return False
+    if name is None or host.endswith("@") or "@" in host or "/" in host:
+        return False
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return name.lower().removesuffix(".") in names
+    return True
+
+
+def is_same_origin(headers: Headers, host: str) -> bool:
+    """Whether a request that changes something comes from a page of ours. What sends neither header is no browser."""
+    if headers.get("sec-fetch-site", "same-origin") != "same-origin":
+        return False
+    origin = headers.get("origin")
+    return origin is None or origin.lower() in (f"http://{host}".lower(), f"https://{host}".lower())
+
+
+def client_address(scope: Scope) -> str:
+    """Who asks: the peer's address, never a header's word for it."""
+    client: Any = scope.get("client")
+    return str(client[0]) if client else ""
+
+
+def _error(status: int, what: str, headers: dict[str, str] | None = None) -> Response:
+    return JSONResponse({"ok": False, "error": what}, status, headers)

@@ -1,0 +1,210 @@
+"""`stagelog watch`: the live state in a terminal, for whoever sits at the recorder with a keyboard.
+
+The same feed as the crew page's, drawn with rich; a recorder that is away is said to be, and found again. Into
+a pipe goes one plain line a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.columns import Columns
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from firmware_bridge.errors import DeviceError
+from logger.crew import compliance
+from logger.crew.feed import FRESH_S, Feed, News
+
+LOOK_S = 0.25
+LINE_S = 1.0
+FIRST_S = 3.0
+"""Some snapshots' time: a recorder that says nothing for so long is not there."""
+GONE_S = 5.0
+GONE = "--"
+_LEVELS = {"critical": "bold white on red", "warn": "bold black on yellow", "info": "bold white on blue"}
+
+
+async def watch(live_socket: Path, *, once: bool, compliant: bool) -> None:
+    """Show the state until cancelled. DeviceError with `once` if there is no recorder."""
+    feed = Feed(live_socket, compliance.permitted if compliant else compliance.unrestricted)
+    following = asyncio.create_task(feed.run())
+    try:
+        if once:
+            await _tell_once(feed, live_socket)
+        elif sys.stdout.isatty():
+            await _draw(feed)
+        else:
+            while True:
+                print(line(feed.news, _age_s(feed.news)), flush=True)
+                await asyncio.sleep(LINE_S)
+    finally:
+        following.cancel()
+
+
+async def _tell_once(feed: Feed, live_socket: Path) -> None:
+    try:
+        async with asyncio.timeout(FIRST_S):
+            while feed.fresh() is None:
+                await feed.newer(feed.news)
+    except TimeoutError:
+        mend = "start it: stagelog run"
+        raise DeviceError(feed.news.why or "silent", where=str(live_socket), mend=mend) from None
+    Console().print(picture(feed.news, 0.0))
+
+
+async def _draw(feed: Feed) -> None:
+    with Live(console=Console(), screen=True, auto_refresh=False) as screen:
+        while True:
+            screen.update(picture(feed.news, _age_s(feed.news)), refresh=True)
+            await asyncio.sleep(LOOK_S)
+
+
+def line(news: News, age_s: float) -> str:
+    """The state in one line."""
+    state = news.snapshot
+    if state is None or age_s > GONE_S:
+        return f"no live state: {news.why or 'the recorder is silent'}"
+    section, limit = _group(state, "section"), _group(state, "limit")
+    alarms = ", ".join(str(alarm.get("name")) for alarm in state.get("alarms") or ())
+    return (
+        f"{_clock(state.get('utc'))} {_number(state.get('speed_kmh'), 0)} km/h limit {_number(limit.get('kmh'), 0)} "
+        f"{section.get('name') or GONE} km {_number(section.get('distance_km'), 2)} "
+        f"average {_number(section.get('average_kmh'), 1)}" + (f" ALARM {alarms}" if alarms else "")
+    )
+
+
+def picture(news: News, age_s: float) -> RenderableType:
+    """The state as a screen full."""
+    state = news.snapshot
+    if state is None or age_s > GONE_S:
+        return Panel(
+            Text(f"No live state: {news.why or 'the recorder is silent'}. Trying again.", "bold red")
+        )
+    parts: list[RenderableType] = []
+    if age_s > FRESH_S:
+        parts.append(Text(f" {age_s:.0f} s old: the recorder is silent ", "bold white on red"))
+    for alarm in state.get("alarms") or ():
+        style = "dim" if alarm.get("acknowledged") else _LEVELS.get(alarm.get("level"), "bold")
+        parts.append(Text(f" {alarm.get('name')}: {alarm.get('message')} ", style))
+    panels = (_speed(state), _section(state), _trips(state), _splits(state), _engine(state), _health(state))
+    return Group(*parts, _head(state), _progress(state), Columns(panels))
+
+
+def _head(state: Mapping[str, Any]) -> Text:
+    stage = _group(state, "stage")
+    named = " · ".join(str(stage[key]) for key in ("event", "number", "name") if stage.get(key) is not None)
+    return Text(f"{_clock(state.get('utc'))} UTC   {named or 'no stage'}", "bold")
+
+
+def _progress(state: Mapping[str, Any]) -> RenderableType:
+    share = _group(state, "section").get("progress")
+    return Text("") if share is None else ProgressBar(total=1.0, completed=share)
+
+
+def _speed(state: Mapping[str, Any]) -> RenderableType:
+    limit, coming = _group(state, "limit"), _group(state, "next")
+    over = limit.get("over_kmh") or 0.0
+    style = "bold white on red" if over > 0 else "bold"
+    ahead = limit.get("approaching_m")
+    rows = {
+        "speed": f"{_number(state.get('speed_kmh'), 0)} km/h ({state.get('speed_source') or GONE})",
+        "limit": f"{_number(limit.get('kmh'), 0)} {limit.get('zone') or limit.get('reason') or ''}",
+        "over": f"+{over:.0f}" if over > 0 else GONE,
+        "zone in": GONE if ahead is None else f"{ahead} m",
+        "next": f"{coming.get('name') or GONE} {_number(coming.get('distance_km'), 2)} km",
+    }
+    return Panel(_table(rows, style), title="now")
+
+
+def _section(state: Mapping[str, Any]) -> RenderableType:
+    section, countdown = _group(state, "section"), _group(state, "countdown")
+    rows = {
+        "section": f"{section.get('name') or GONE} ({section.get('kind') or GONE})",
+        "km": f"{_number(section.get('distance_km'), 2)} of {_number(section.get('length_km'), 1)}"
+        + (" estimated" if section.get("estimated") else ""),
+        "elapsed": _duration(section.get("elapsed_s")),
+        "average": f"{_number(section.get('average_kmh'), 1)}, moving {_number(section.get('moving_average_kmh'), 1)}",
+        "required": _number(section.get("required_kmh"), 1),
+        str(countdown.get("kind") or "countdown"): _duration(countdown.get("remaining_s")),
+    }
+    return Panel(_table(rows), title="section")
+
+
+def _trips(state: Mapping[str, Any]) -> RenderableType:
+    trips = enumerate(state.get("trip") or (), 1)
+    rows = {
+        f"trip {number}": f"{_number(trip.get('distance_km'), 2)} km, average {_number(trip.get('average_kmh'), 1)}"
+        for number, trip in trips
+    }
+    return Panel(_table(rows), title="trips")
+
+
+def _splits(state: Mapping[str, Any]) -> RenderableType:
+    rows = {
+        str(split.get("name")): f"{_duration(split.get('elapsed_s'))}  {_number(split.get('average_kmh'), 1)}"
+        for split in state.get("splits") or ()
+    }
+    return Panel(_table(rows), title="splits")
+
+
+def _engine(state: Mapping[str, Any]) -> RenderableType:
+    rows = {
+        name: f"{_number(found.get('value') if (found.get('age_s') or 0) < GONE_S else None, 1)} {found.get('unit')}"
+        for name, found in _group(state, "engine").items()
+    }
+    return Panel(_table(rows), title="engine")
+
+
+def _health(state: Mapping[str, Any]) -> RenderableType:
+    gps, recording = _group(state, "gps"), _group(state, "recording")
+    position = ", ".join(_number(gps.get(key), 5) for key in ("lat", "lon"))
+    rows = {
+        "gps": f"quality {gps.get('quality')}, {gps.get('satellites')} satellites, {_number(gps.get('age_s'), 1)} s",
+        "position": "hidden in the timed section" if state.get("compliance") else position,
+        "log": f"{'ok' if recording.get('ok') else 'NOT WRITTEN'}, {recording.get('rows')} rows, "
+        f"{recording.get('dropped')} lost, {recording.get('free_mb')} MB free",
+    } | {
+        port: f"{link.get('state')}, {link.get('good')} good, {link.get('bad')} bad"
+        for port, link in _group(state, "links").items()
+    }
+    return Panel(_table(rows), title="links and log")
+
+
+def _table(rows: Mapping[str, str], style: str = "") -> Table:
+    table = Table.grid(padding=(0, 2))
+    for name, text in rows.items():
+        table.add_row(Text(name, "dim"), Text(text, style))
+    return table
+
+
+def _group(state: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    group = state.get(name)
+    return group if isinstance(group, Mapping) else {}
+
+
+def _number(value: Any, places: int) -> str:
+    return GONE if value is None else f"{value:.{places}f}"
+
+
+def _clock(iso: Any) -> str:
+    return GONE if iso is None else str(iso)[11:19]
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return GONE
+    whole = int(abs(seconds))
+    return f"{'-' if seconds < 0 else ''}{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+
+
+def _age_s(news: News) -> float:
+    return asyncio.get_running_loop().time() - news.at_s

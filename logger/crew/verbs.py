@@ -1,0 +1,51 @@
+"""The crew's verbs: serve and watch."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import click
+
+_PATH = click.Path(path_type=Path)
+_compliance = click.option(
+    "--compliance/--no-compliance",
+    default=True,
+    show_default=True,
+    help="Hide position and heading while a timed section is driven.",
+)
+
+
+@click.command(name="serve")
+@click.option(
+    "-c", "--config", "config_path", type=_PATH, required=True, help="The configuration, stagelog.toml."
+)
+@_compliance
+def serve(config_path: Path, compliance: bool) -> None:
+    """Serve the crew page until SIGTERM or Ctrl-C.
+
+    The recorder may come and go meanwhile: the page says so, and heals. On an address that other machines can
+    reach the page asks for the pin of [serve].
+    """
+    from logger import config  # noqa: PLC0415 - a verb imports what it runs
+    from logger.crew import server  # noqa: PLC0415
+
+    read = config.load(config_path)
+    asyncio.run(
+        server.serve(read.serve.host, read.serve.port, read.serve.pin, read.live.socket, compliant=compliance)
+    )
+
+
+@click.command(name="watch")
+@click.option("-c", "--config", "config_path", type=_PATH, help="The configuration, for the socket in it.")
+@click.option("--socket", "live_socket", type=_PATH, help="The recorder's live socket.")
+@click.option("--once", is_flag=True, help="Tell the state once; exit 69 when there is no recorder.")
+@_compliance
+def watch(config_path: Path | None, live_socket: Path | None, once: bool, compliance: bool) -> None:
+    """Show the live state in this terminal, until Ctrl-C; into a pipe, a line a second."""
+    from logger import config  # noqa: PLC0415
+    from logger.crew import terminal  # noqa: PLC0415
+
+    if live_socket is None:
+        live_socket = (config.load(config_path).live if config_path else config.Live()).socket
+    asyncio.run(terminal.watch(live_socket, once=once, compliant=compliance))
