@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -24,20 +26,18 @@ class BulkLog:
             raise LogError("there is a log already", where=str(path), mend="choose another folder with -o")
         self._path = path
         self._part = path.with_name(path.name + ".part")
-        try:
+        with self._told():
             path.parent.mkdir(parents=True, exist_ok=True)
             self._part.unlink(missing_ok=True)
             self._log = Log(self._part, durable=False)
-        except (OSError, sqlite3.Error) as error:
-            raise LogError(f"cannot be written: {error}", where=str(path), mend="check the folder") from error
         self._rows = Rows()
         self._waiting_bytes = 0
 
     def begin_session(self, start: SessionStart, meta: dict[str, str]) -> None:
-        """Rows from here on belong to a new session."""
+        """Rows from here on belong to a new session. Raises LogError when the disk refuses it."""
         self._flush()
-        self._log.commit()
-        self._log.begin_session(start, meta)
+        with self._told():
+            self._log.begin_session(start, meta)
 
     def put(self, rows: Rows) -> None:
         """Take rows. Raises LogError when the disk refuses them."""
@@ -45,18 +45,25 @@ class BulkLog:
         self._waiting_bytes += rows.weight_bytes
         if self._waiting_bytes >= _STRIDE_BYTES:
             self._flush()
-            self._log.commit()
 
     def _flush(self) -> None:
-        try:
+        with self._told():
             if len(self._rows):
                 self._log.write(self._rows)
-        except sqlite3.Error as error:
-            raise LogError(
-                f"cannot be written: {error}", where=str(self._path), mend="free some space"
-            ) from error
+            self._log.commit()
         self._rows = Rows()
         self._waiting_bytes = 0
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """What goes wrong with the disk, as one line."""
+        try:
+            yield
+        except (OSError, sqlite3.Error) as error:
+            if isinstance(error, LogError):
+                raise
+            mend = "check the folder and its free space"
+            raise LogError(f"cannot be written: {error}", where=str(self._path), mend=mend) from error
 
     def __enter__(self) -> Self:
         return self
@@ -64,10 +71,13 @@ class BulkLog:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is not None:
-            self._log.abandon()
-            self._part.unlink(missing_ok=True)
-            return
-        self._flush()
-        self._log.close()
-        self._part.rename(self._path)
+        try:
+            if kind is None:
+                self._flush()
+                with self._told():
+                    self._log.close()
+                    self._part.rename(self._path)
+        finally:
+            if self._part.exists():
+                self._log.abandon()
+                self._part.unlink()

@@ -69,7 +69,8 @@ def open_log_readonly(path: Path) -> Iterator[sqlite3.Connection]:
     created beside it: it may lie on a read-only stick.
     """
     if not path.is_file():
-        raise LogError("no such log", where=str(path), mend="`stagelog logs DIR` lists those there are")
+        what = "this is a folder" if path.is_dir() else "no such log"
+        raise LogError(what, where=str(path), mend="`stagelog logs DIR` lists the logs in one")
     mode = "mode=ro" if has_wal(path) else "mode=ro&immutable=1"
     try:
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True)
@@ -77,6 +78,7 @@ def open_log_readonly(path: Path) -> Iterator[sqlite3.Connection]:
         raise LogError(f"cannot be opened: {error}", where=str(path), mend="check its permissions") from error
     try:
         schema.require_ours(connection)
+        _require_begun(connection)
         yield connection
     except sqlite3.Error as error:
         raise LogError(
@@ -86,6 +88,12 @@ def open_log_readonly(path: Path) -> Iterator[sqlite3.Connection]:
         raise LogError(error.what, where=str(path), mend=error.mend) from error
     finally:
         connection.close()
+
+
+def _require_begun(connection: sqlite3.Connection) -> None:
+    """Raise LogError for a blank file: the power was cut in the moment of its creation."""
+    if not connection.execute("PRAGMA application_id").fetchone()[0]:
+        raise LogError("nothing was ever recorded in it", mend="it may be deleted")
 
 
 def has_wal(path: Path) -> bool:

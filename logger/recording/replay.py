@@ -1,7 +1,6 @@
 """A recorded drive through the recorder's computation again: a log, an NMEA text, a CAN log, or bytes of a port.
 
-Times are the recording's own: a log's and a CAN log's as they stand; an NMEA text's from the times of day within
-it; raw bytes at the pace of the line that carried them. Nothing here reads a clock.
+Times are the recording's own: a log's as they stand, others' as `captures` finds them. Nothing here reads a clock.
 """
 
 from __future__ import annotations
@@ -18,39 +17,24 @@ from operator import itemgetter, methodcaller
 from pathlib import Path
 
 from firmware_bridge.engine.readings import EngineReadings
-from firmware_bridge.errors import LogError, StagelogError
+from firmware_bridge.errors import LogError
 from firmware_bridge.fixes import FixBuilder
 from firmware_bridge.protocols import protocol
-from firmware_bridge.records import (
-    BRS_FLAG,
-    EFF_FLAG,
-    ERR_FLAG,
-    ESI_FLAG,
-    FD_FLAG,
-    RTR_FLAG,
-    CanFrame,
-    Channel,
-    Reading,
-)
+from firmware_bridge.records import CanFrame, Channel, Reading
+from logger.recording import candump, captures
+from logger.recording.captures import Progress
 from logger.recording.pipeline import Engine, Pipeline, Source
 from logger.recording.reader import open_log_readonly
 from logger.recording.rows import Rows
 from logger.recording.setup import LOG_FORMAT, engine_decoders, stage_of
 
-_CHUNK_BYTES = 4096
-_BITS_A_BYTE = 10
-"""Start bit, eight data bits, stop bit."""
-_TIME_OF_DAY = re.compile(rb"^\$..(?:RMC|GGA|GNS|ZDA),(\d\d)(\d\d)(\d\d(?:\.\d+)?),", re.ASCII)
-_LONGEST_PAUSE_US = 3600 * 1_000_000
-"""A longer silence within an NMEA text is a seam between two recordings and is taken as a second."""
-
+_HEAD_BYTES = 65_536
+"""Looked at to tell what a file is: remarks may come first."""
 _TAKE_EVERY = 1000
 """Rows are handed on every so many inputs."""
 _FRAMES_TOGETHER = 10_000
 _BURST_US = 10_000
 """Frames fed at a time: what one round of the recorder sees."""
-
-Progress = Callable[[float], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,25 +58,26 @@ class Session:
 
 
 def kind_of(capture: Capture) -> str:
-    """What a file is: "log", "raw", "can" or "nmea". Raises LogError when it cannot be read or told."""
-    if capture.protocol is not None:
-        return "raw"
+    """What a file is: "log", "raw", "candump", "can" or "nmea". Raises LogError when it cannot be read or told."""
+    where = str(capture.path)
     try:
         with capture.path.open("rb") as file:
-            head = file.read(_CHUNK_BYTES)
+            head = file.read(_HEAD_BYTES)
     except OSError as error:
-        raise LogError(
-            f"cannot be read: {error.strerror}", where=str(capture.path), mend="check its name"
-        ) from error
+        raise LogError(f"cannot be read: {error.strerror}", where=where, mend="check its name") from error
+    if not head:
+        raise LogError("is empty", where=where, mend="name a file with a recording in it")
+    if capture.protocol is not None:
+        return "raw"
     if head.startswith(b"SQLite format 3\0"):
         return "log"
     if re.search(rb"^[$!][A-Z]{2}[A-Z0-9]{2,4},", head, re.MULTILINE):
         return "nmea"
-    if capture.path.suffix in {".log", ".asc", ".blf", ".trc", ".csv"}:
+    if candump.PATTERN.search(head):
+        return "candump"
+    if capture.path.suffix.lower() in {".asc", ".blf", ".trc", ".csv"}:
         return "can"
-    raise LogError(
-        "neither a log, an NMEA text nor a CAN log", where=str(capture.path), mend="raw bytes need --protocol"
-    )
+    raise LogError("neither a log, an NMEA text nor a CAN log", where=where, mend="raw bytes need --protocol")
 
 
 def sessions(capture: Capture, progress: Progress) -> Iterator[Session]:
@@ -103,13 +88,19 @@ def sessions(capture: Capture, progress: Progress) -> Iterator[Session]:
         return
     decoders = engine_decoders(capture.dbc_texts, capture.presets)
     port = capture.path.name
-    name = capture.protocol or ("nmea" if kind == "nmea" else "slcan")
+    name = capture.protocol or kind
     fixes = FixBuilder() if name == "nmea" else None
-    source = Source(port, protocol(name).decoder(0), fixes)
+    decoder = candump.Decoder() if kind in {"candump", "can"} else protocol(name).decoder(0)
+    source = Source(port, decoder, fixes)
     pipeline = Pipeline(
         [source], EngineReadings(decoders), stage_of(capture.itinerary_text, "the itinerary").live("")
     )
-    replayed = {"raw": _raw, "nmea": _nmea_text, "can": _can_file}[kind]
+    rows = {
+        "raw": lambda: captures.raw_bytes(capture.path, capture.baud, pipeline, port, progress),
+        "nmea": lambda: captures.nmea_text(capture.path, pipeline, port, progress),
+        "candump": lambda: captures.candump_text(capture.path, pipeline, port, progress),
+        "can": lambda: captures.can_file(capture.path, pipeline, progress),
+    }[kind]()
     meta = {
         "format": LOG_FORMAT,
         "software": f"stagelog {version('stagelog')}",
@@ -119,7 +110,7 @@ def sessions(capture: Capture, progress: Progress) -> Iterator[Session]:
         "replayed": capture.path.name,
         **{f"dbc:{dbc}": text for dbc, text in capture.dbc_texts.items()},
     }
-    yield Session(meta, replayed(capture, pipeline, port, progress))
+    yield Session(meta, rows)
 
 
 def _log_sessions(capture: Capture, progress: Progress) -> Iterator[Session]:
@@ -244,77 +235,3 @@ def _orders(connection: sqlite3.Connection, session: int) -> Iterator[Input]:
     ):
         order = json.loads(detail)
         yield t_us, methodcaller("command", t_us, order["name"], order["arguments"])
-
-
-def _raw(capture: Capture, pipeline: Pipeline, port: str, progress: Progress) -> Iterator[Rows]:
-    total = max(1, capture.path.stat().st_size)
-    done = t_us = 0
-    with capture.path.open("rb") as file:
-        while data := file.read(_CHUNK_BYTES):
-            done += len(data)
-            t_us = done * _BITS_A_BYTE * 1_000_000 // capture.baud
-            pipeline.feed(port, t_us, data)
-            progress(done / total)
-            yield pipeline.take()
-    pipeline.finish(t_us)
-    yield pipeline.take()
-
-
-def _nmea_text(capture: Capture, pipeline: Pipeline, port: str, progress: Progress) -> Iterator[Rows]:
-    total = max(1, capture.path.stat().st_size)
-    done = t_us = 0
-    before: int | None = None
-    with capture.path.open("rb") as file:
-        for line in file:
-            done += len(line)
-            if found := _TIME_OF_DAY.match(line):
-                hours, minutes, seconds = found.groups()
-                day_us = (int(hours) * 3600 + int(minutes) * 60) * 1_000_000 + int(float(seconds) * 1e6)
-                if before is not None and day_us != before:
-                    passed = (day_us - before) % (86_400 * 1_000_000)
-                    t_us += passed if passed <= _LONGEST_PAUSE_US else 1_000_000
-                    progress(done / total)
-                    yield pipeline.take()
-                before = day_us
-            pipeline.feed(port, t_us, line)
-    pipeline.finish(t_us)
-    yield pipeline.take()
-
-
-def _can_file(capture: Capture, pipeline: Pipeline, port: str, progress: Progress) -> Iterator[Rows]:
-    import can  # noqa: PLC0415 - a quarter of a second to import, for this alone
-
-    began: float | None = None
-    t_us = 0
-    buses: dict[object, int] = {}
-    try:
-        with can.LogReader(str(capture.path)) as messages:
-            for count, message in enumerate(messages):
-                began = message.timestamp if began is None else began
-                t_us = max(t_us, round((message.timestamp - began) * 1e6))
-                bus = buses.setdefault(message.channel, len(buses))
-                pipeline.frames((_frame(message, t_us, bus),))
-                if count % _TAKE_EVERY == 0:
-                    yield pipeline.take()
-    except (ValueError, OSError, EOFError, IndexError) as error:
-        if isinstance(error, StagelogError):
-            raise
-        raise LogError(f"no CAN log that python-can reads: {error}", where=str(capture.path)) from error
-    progress(1.0)
-    pipeline.finish(t_us)
-    yield pipeline.take()
-
-
-def _frame(message: object, t_us: int, bus: int) -> CanFrame:
-    """A python-can message as a frame of ours."""
-    flags = {
-        "is_extended_id": EFF_FLAG,
-        "is_remote_frame": RTR_FLAG,
-        "is_error_frame": ERR_FLAG,
-        "is_fd": FD_FLAG,
-        "bitrate_switch": BRS_FLAG,
-        "error_state_indicator": ESI_FLAG,
-    }
-    can_id = message.arbitration_id | sum(flag for name, flag in flags.items() if getattr(message, name))  # type: ignore[attr-defined]
-    data = bytes(message.dlc) if message.is_remote_frame else bytes(message.data)  # type: ignore[attr-defined]
-    return CanFrame(t_us, bus, can_id, data)

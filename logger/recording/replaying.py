@@ -13,6 +13,7 @@ from pathlib import Path
 from logger.recording import replay as replays
 from logger.recording.bulk import BulkLog
 from logger.recording.naming import slug
+from logger.recording.rows import EventRow, Rows
 from logger.recording.store import SessionStart
 
 
@@ -48,9 +49,10 @@ def replay(capture: replays.Capture, output: Path | None, progress: Callable[[fl
     with ExitStack() as stack:
         log = stack.enter_context(BulkLog(target)) if target is not None else None
         for session in replays.sessions(capture, progress):
-            if log is not None:
-                log.begin_session(_session_start(), session.meta)
             last_t_us = 0
+            if log is not None and target is not None:
+                log.begin_session(_session_start(), session.meta)
+                log.put(Rows(event=[EventRow(0, "session_begin", {"log": target.name})]))
             for some in session.rows:
                 rows.update(some.counts())
                 for reading in some.reading:
@@ -64,6 +66,8 @@ def replay(capture: replays.Capture, output: Path | None, progress: Callable[[fl
                 )
                 if log is not None:
                     log.put(some)
+            if log is not None:
+                log.put(Rows(event=[EventRow(last_t_us, "session_end", {"reason": "replayed"})]))
             duration_us += last_t_us
     return Outcome(dict(rows), duration_us / 1e6, first_utc_us, engine, target)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
@@ -111,6 +111,28 @@ def prepare(config: Config) -> Setup:
     return Setup(tuple(ports), pipeline, stage, name, describe(config, stage, dbc_texts))
 
 
+def problems(config: Config) -> list[ConfigurationError]:
+    """All that is wrong with the files which a configuration names, where `prepare` stops at the first.
+
+    Each file is prepared by itself, as if the configuration named no other.
+    """
+    files = [(can, path) for can in config.can for path in can.dbc]
+    parts = [replace(config, stage=None, can=(replace(can, dbc=(path,)),)) for can, path in files]
+    parts.append(replace(config, can=tuple(replace(can, dbc=()) for can in config.can)))
+    found: list[ConfigurationError] = []
+    for part in parts:
+        try:
+            prepare(part)
+        except ConfigurationError as error:
+            found += each_problem(error)
+    return found
+
+
+def each_problem(error: ConfigurationError) -> list[ConfigurationError]:
+    """The single problems of an error that may tell of several."""
+    return list(getattr(error, "problems", None) or [error])
+
+
 def _gps_plan(gps: Gps) -> PortPlan:
     return PortPlan(gps.name, gps.port, gps.baud, protocol("nmea"), init=gps.init)
 
@@ -185,7 +207,13 @@ def read_dbcs(paths: Iterable[Path]) -> dict[str, str]:
 
 def read_text(path: Path) -> str:
     """A UTF-8 text file that a configuration names. Raises ConfigurationError."""
-    return read_bytes(path).decode("utf-8", errors="replace")
+    data = read_bytes(path)
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        mend = "save the file in UTF-8"
+        raise ConfigurationError("not UTF-8 text", where=f"{path}:{line}", mend=mend) from error
 
 
 def read_bytes(path: Path) -> bytes:
@@ -194,7 +222,7 @@ def read_bytes(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise ConfigurationError(
-            f"cannot be read: {error.strerror}", where=str(path), mend="check the name in the configuration"
+            f"cannot be read: {error.strerror}", where=str(path), mend="check its name"
         ) from error
 
 

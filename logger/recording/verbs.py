@@ -55,7 +55,13 @@ def run(config_path: Path) -> None:
 @click.command(name="replay")
 @click.argument("file", type=_PATH)
 @click.option("--protocol", help="The file is raw bytes of a port that spoke this: slcan, gvret, nmea ...")
-@click.option("--baud", default=115_200, show_default=True, help="Pace of raw bytes.")
+@click.option(
+    "--baud",
+    type=click.IntRange(300, 12_000_000),
+    default=115_200,
+    show_default=True,
+    help="Pace of raw bytes, bit/s.",
+)
 @click.option("--dbc", multiple=True, type=_PATH, help="Read the engine's frames with this DBC file.")
 @click.option("--preset", multiple=True, help="Read the engine's frames with a preset: obd2.")
 @click.option("-o", "--output", type=_PATH, help="Make a log of it in this folder.")
@@ -92,19 +98,20 @@ def check(file: Path) -> int:
     from logger.recording import setup  # noqa: PLC0415
     from logger.stage import itinerary  # noqa: PLC0415
 
-    text = setup.read_text(file)
     try:
+        text = setup.read_text(file)
         if itinerary.looks_like_itinerary(text):
             found = itinerary.load(text, str(file))
-            click.echo(f"{file}: an itinerary of {len(found.sections)} sections, no errors")
+            kind, problems = f"an itinerary of {len(found.sections)} sections", []
         else:
-            setup.prepare(config.load(file))
-            click.echo(f"{file}: a configuration, no errors")
+            kind, problems = "a configuration", setup.problems(config.load(file))
     except ConfigurationError as error:
-        problems = getattr(error, "problems", None) or [error]
-        for problem in problems:
-            click.echo(str(problem), err=True)
+        problems = setup.each_problem(error)
+    for problem in problems:
+        click.echo(str(problem), err=True)
+    if problems:
         return EXIT_FOUND_WRONG
+    click.echo(f"{file}: {kind}, no errors")
     return 0
 
 

@@ -1,0 +1,176 @@
+"""Captures that other programs made, fed to a pipeline: bytes of a port, an NMEA text, a CAN log.
+
+Knows no file but the one it is given, and no clock: time is what the capture's own stamps say has passed, as far as
+that can be true, or, of raw bytes, the pace of the line that carried them. Each function yields rows a little
+at a time and tells how far it is.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from firmware_bridge.errors import LogError
+from firmware_bridge.records import (
+    BRS_FLAG,
+    EFF_FLAG,
+    ERR_FLAG,
+    ESI_FLAG,
+    FD_FLAG,
+    RTR_FLAG,
+    CanFrame,
+)
+from logger.recording import candump
+from logger.recording.pipeline import Pipeline
+from logger.recording.rows import Rows
+
+log = logging.getLogger(__name__)
+
+_CHUNK_BYTES = 4096
+"""Bytes read at a time, and the longest line: a file without line ends must not fill the memory."""
+_BITS_A_BYTE = 10
+"""Start bit, eight data bits, stop bit."""
+_TAKE_EVERY = 1000
+"""Rows are handed on every so many inputs."""
+_TIME_OF_DAY = re.compile(rb"^\$..(?:RMC|GGA|GNS|ZDA),(\d\d)(\d\d)(\d\d(?:\.\d+)?),", re.ASCII)
+_DAY_US = 86_400_000_000
+_DISORDER_US = 1_000_000
+"""Stamps that step back by less come of buffers between two buses; by more, of a clock that was set."""
+_LONGEST_PAUSE_US = 3600 * 1_000_000
+"""A longer silence within a capture is a seam between two recordings, or damage."""
+_SEAM_US = 1_000_000
+"""What a seam is taken to last."""
+
+Progress = Callable[[float], None]
+
+
+def raw_bytes(path: Path, baud: int, pipeline: Pipeline, port: str, progress: Progress) -> Iterator[Rows]:
+    """Bytes caught from a port, at `baud` bit/s."""
+    total = path.stat().st_size
+    done = t_us = 0
+    with path.open("rb") as file:
+        while data := file.read(_CHUNK_BYTES):
+            done += len(data)
+            t_us = done * _BITS_A_BYTE * 1_000_000 // baud
+            pipeline.feed(port, t_us, data)
+            progress(done / total)
+            yield pipeline.take()
+    pipeline.finish(t_us)
+    yield pipeline.take()
+
+
+class _Passing:
+    """Session time out of a capture's own stamps, which may step and jump where session time may not.
+
+    `wrap_us` is where the stamps begin again, such as midnight.
+    """
+
+    def __init__(self, wrap_us: int | None = None) -> None:
+        self.t_us = 0
+        self._wrap_us = wrap_us
+        self._last_us: int | None = None
+
+    def at(self, stamp_us: int) -> int:
+        """Session time at a stamp."""
+        passed_us = 0 if self._last_us is None else stamp_us - self._last_us
+        if self._wrap_us is not None:
+            half_us = self._wrap_us // 2
+            passed_us = (passed_us + half_us) % self._wrap_us - half_us
+        if not -_DISORDER_US < passed_us < _LONGEST_PAUSE_US:
+            passed_us = _SEAM_US
+        elif passed_us < 0:
+            return self.t_us
+        self._last_us = stamp_us
+        self.t_us += passed_us
+        return self.t_us
+
+
+def nmea_text(path: Path, pipeline: Pipeline, port: str, progress: Progress) -> Iterator[Rows]:
+    """Sentences as text, timed by the times of day within them."""
+
+    def stamp_us(line: bytes) -> int | None:
+        found = _TIME_OF_DAY.match(line)
+        if found is None:
+            return None
+        hours, minutes, seconds = found.groups()
+        return (int(hours) * 3600 + int(minutes) * 60) * 1_000_000 + round(float(seconds) * 1e6)
+
+    yield from _lines(path, pipeline, port, progress, stamp_us, _Passing(_DAY_US))
+
+
+def candump_text(path: Path, pipeline: Pipeline, port: str, progress: Progress) -> Iterator[Rows]:
+    """A candump log; the source's decoder is `candump.Decoder`."""
+    yield from _lines(path, pipeline, port, progress, candump.stamp_us, _Passing())
+
+
+def _lines(
+    path: Path,
+    pipeline: Pipeline,
+    port: str,
+    progress: Progress,
+    stamp_us: Callable[[bytes], int | None],
+    passing: _Passing,
+) -> Iterator[Rows]:
+    """A text, line by line, each at the time of the newest stamp."""
+    total = path.stat().st_size
+    done = 0
+    with path.open("rb") as file:
+        for count, line in enumerate(iter(lambda: file.readline(_CHUNK_BYTES), b"")):
+            done += len(line)
+            stamp = stamp_us(line)
+            pipeline.feed(port, passing.t_us if stamp is None else passing.at(stamp), line)
+            if count % _TAKE_EVERY == 0:
+                progress(done / total)
+                yield pipeline.take()
+    pipeline.finish(passing.t_us)
+    yield pipeline.take()
+
+
+def can_file(path: Path, pipeline: Pipeline, progress: Progress) -> Iterator[Rows]:
+    """A CAN log in a format of python-can's. Raises LogError when it makes nothing of it."""
+    passing = _Passing()
+    buses: dict[object, int] = {}
+    for count, message in enumerate(_messages(path)):
+        t_us = passing.at(round(message.timestamp * 1e6))
+        bus = buses.setdefault(message.channel, len(buses))
+        pipeline.frames((_frame(message, t_us, bus),))
+        if count % _TAKE_EVERY == 0:
+            yield pipeline.take()
+    progress(1.0)
+    pipeline.finish(passing.t_us)
+    yield pipeline.take()
+
+
+def _messages(path: Path) -> Iterator[Any]:
+    """What python-can reads in a file; where it is damaged further on, what comes before counts."""
+    import can  # noqa: PLC0415 - a quarter of a second to import, for this alone
+
+    count = 0
+    try:
+        with can.LogReader(str(path)) as messages:
+            for count, message in enumerate(messages, 1):  # noqa: B007 - told below
+                yield message
+    except Exception as error:  # its readers raise whatever a damaged file leads them to
+        why = " ".join(str(error).split()) or type(error).__name__
+        if not count:
+            mend = "check that its name ends as its format asks"
+            raise LogError(f"no CAN log that python-can reads: {why}", where=str(path), mend=mend) from error
+        log.warning("%s: damaged after %d frames (%s): the rest is left out", path, count, why)
+
+
+def _frame(message: Any, t_us: int, bus: int) -> CanFrame:
+    """A python-can message as a frame of ours."""
+    flags = {
+        "is_extended_id": EFF_FLAG,
+        "is_remote_frame": RTR_FLAG,
+        "is_error_frame": ERR_FLAG,
+        "is_fd": FD_FLAG,
+        "bitrate_switch": BRS_FLAG,
+        "error_state_indicator": ESI_FLAG,
+    }
+    can_id = message.arbitration_id | sum(flag for name, flag in flags.items() if getattr(message, name))
+    data = bytes(message.dlc) if message.is_remote_frame else bytes(message.data)
+    return CanFrame(t_us, bus, can_id, data)
