@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import sys
 from importlib import import_module
+from keyword import iskeyword
 from typing import NamedTuple
 
 import click
@@ -30,7 +31,8 @@ VERBS: dict[str, Verb] = {
     "replay": Verb(
         "logger.recording.verbs", "A log or a raw capture through the recorder's computation again."
     ),
-    "check": Verb("logger.recording.verbs", "A configuration or an itinerary: every error at once."),
+    "import": Verb("logger.preparing", "An OpenRally GPX file into an itinerary."),
+    "check": Verb("logger.preparing", "A configuration or an itinerary: every error at once."),
     "logs": Verb("logger.recording.verbs", "Which logs there are."),
     "info": Verb("logger.recording.verbs", "What is in a log."),
     "verify": Verb("logger.recording.verbs", "Is a log whole?"),
@@ -51,7 +53,8 @@ class _Verbs(click.Group):
         verb = VERBS.get(cmd_name)
         if verb is None:
             return None
-        command = getattr(import_module(verb.module), cmd_name.replace("-", "_"))
+        function = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
+        command = getattr(import_module(verb.module), function)
         assert isinstance(command, click.Command)  # noqa: S101 - the table above is ours
         return command
 

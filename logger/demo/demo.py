@@ -1,8 +1,8 @@
 """The demonstration: a virtual car on real pseudo-terminals, recorded by the real recorder.
 
-It leaves behind a folder as a car has one: a configuration, the itinerary, the DBC file and the logs. The drive is
-the built-in stage's, from a minute before the first checkpoint; within five minutes it passes the checkpoint and a speed
-zone (too fast, once), loses GPS for a while, and snaps its alternator belt.
+It leaves behind a folder as a car has one: a configuration, the itinerary, the DBC file and the logs. The drive
+is the built-in stage's, from a minute before the first checkpoint; within five minutes it passes the checkpoint
+and a speed zone (too fast, once), loses GPS for a while, and snaps its alternator belt.
 """
 
 from __future__ import annotations
@@ -89,8 +89,8 @@ def demonstrate(
 
         def on_round() -> None:
             nonlocal next_report_us
-            if recorder.clock_us() >= next_report_us:
-                next_report_us = recorder.clock_us() + int(_REPORT_EVERY_S * 1e6)
+            if recorder.origin.t_us() >= next_report_us:
+                next_report_us = recorder.origin.t_us() + int(_REPORT_EVERY_S * 1e6)
                 report(recorder.status())
             if virtual.now_s >= day.drive.end_s:
                 stop.set()
@@ -110,8 +110,8 @@ def set_up(folder: Path, built_in: BuiltInStage, car: CarPlan, gps_port: str, ca
             name=car.name,
             class_name=car.car_class,
             crew=", ".join(f'"{member}"' for member in car.crew),
-            gps_port=Path(gps_port).resolve(),
-            can_port=Path(can_port).resolve(),
+            gps_port=Path(gps_port).absolute(),
+            can_port=Path(can_port).absolute(),
         ),
         encoding="utf-8",
     )

@@ -71,11 +71,11 @@ class LiveSocket:
         self._clients: dict[int, _Client] = {}
         self._selector = selectors.DefaultSelector()
 
-    def publish(self, snapshot: dict[str, Any]) -> None:
-        """Replace the snapshot; any thread. Cheap when nobody listens."""
+    def publish(self, snapshot: Callable[[], dict[str, Any]]) -> None:
+        """Replace the snapshot, which is made only when somebody listens; any thread."""
         if not self._clients:
             return
-        line = json.dumps(snapshot, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+        line = json.dumps(snapshot(), separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
         with self._lock:
             self._newest = line
             self._number += 1

@@ -1,4 +1,4 @@
-"""The recorder's verbs: run, replay, check, logs, info, verify. They open things; plain functions do the work."""
+"""The recorder's verbs: run, replay, logs, info, verify. They open things; plain functions do the work."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from firmware_bridge.errors import ConfigurationError, StagelogError
+from firmware_bridge.errors import StagelogError
 
 EXIT_FOUND_WRONG = 1
 
@@ -88,31 +88,6 @@ def replay(
         outcome = replaying.replay(capture, output, progress)
     for line in outcome.lines():
         click.echo(line)
-
-
-@click.command(name="check")
-@click.argument("file", type=_PATH)
-def check(file: Path) -> int:
-    """Check a configuration or an itinerary; tells every error at once, with its line and key."""
-    from logger import config  # noqa: PLC0415
-    from logger.recording import setup  # noqa: PLC0415
-    from logger.stage import itinerary  # noqa: PLC0415
-
-    try:
-        text = setup.read_text(file)
-        if itinerary.looks_like_itinerary(text):
-            found = itinerary.load(text, str(file))
-            kind, problems = f"an itinerary of {len(found.sections)} sections", []
-        else:
-            kind, problems = "a configuration", setup.problems(config.load(file))
-    except ConfigurationError as error:
-        problems = setup.each_problem(error)
-    for problem in problems:
-        click.echo(str(problem), err=True)
-    if problems:
-        return EXIT_FOUND_WRONG
-    click.echo(f"{file}: {kind}, no errors")
-    return 0
 
 
 @click.command(name="logs")

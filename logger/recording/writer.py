@@ -27,7 +27,7 @@ QUEUE_BYTES = 32 * 1024 * 1024
 """Rows that may wait: about 18 s of a saturated 1 Mbit/s bus, and a third of what the recorder may occupy."""
 _RETRY_S = 1.0
 """A card that refuses is asked again this often."""
-_SYNC_SHARE = 0.85
+_SYNC_SHARE = 0.9
 """Share of `max_loss_s` that rows wait to be committed together; the rest is for the way to the writer and for
 the disk, whose own measured slowness is taken off as well."""
 _SOONEST_S = 0.1

@@ -44,7 +44,8 @@ def test_f02_is_set_aside_and_recording_begins(tmp_path: Path, damage: Callable[
         with recording(config) as process:
             took_s = until(has_rows(log))
             said = stop(process)
-    print(f"F2: recording {took_s:.2f} s after the start, {getattr(damage, "__name__", "")} log set aside")
+    name = getattr(damage, "__name__", "")
+    print(f"F2: recording {took_s:.2f} s after the start, {name} log set aside")
     assert log.with_name(f"{log.name}.damaged-1").read_bytes() == spoiled
     assert "set aside" in said
     assert verify(log) == []

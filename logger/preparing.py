@@ -1,0 +1,66 @@
+"""The verbs of the evening before: check, import."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from firmware_bridge.errors import ConfigurationError, LogError
+
+EXIT_FOUND_WRONG = 1
+_PATH = click.Path(path_type=Path)
+
+
+@click.command(name="check")
+@click.argument("file", type=_PATH)
+def check(file: Path) -> int:
+    """Check a configuration or an itinerary; tells every error at once, with its line and key."""
+    from logger import config  # noqa: PLC0415
+    from logger.recording import setup  # noqa: PLC0415
+    from logger.stage import itinerary  # noqa: PLC0415
+
+    try:
+        text = setup.read_text(file)
+        if itinerary.looks_like_itinerary(text):
+            found = itinerary.load(text, str(file))
+            kind, problems = f"an itinerary of {len(found.sections)} sections", []
+        else:
+            kind, problems = "a configuration", setup.problems(config.load(file))
+    except ConfigurationError as error:
+        problems = setup.each_problem(error)
+    for problem in problems:
+        click.echo(str(problem), err=True)
+    if problems:
+        return EXIT_FOUND_WRONG
+    click.echo(f"{file}: {kind}, no errors")
+    return 0
+
+
+@click.command(name="import")
+@click.argument("route", type=_PATH)
+@click.option("-o", "--output", type=_PATH, required=True, help="The itinerary to write, such as stage.toml.")
+def import_(route: Path, output: Path) -> None:
+    """Make an itinerary of ROUTE, an OpenRally GPX file of any version; tells what it found odd.
+
+    Speed zones, waypoints and their radii, neutralisations and time controls come over. Look through the result: event,
+    number, date and target times are rarely in such a file.
+    """
+    from logger.stage import openrally  # noqa: PLC0415 - an XML parser
+
+    try:
+        with route.open("rb") as stream:
+            text, warnings = openrally.import_route(stream, str(route))
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot be read: {error.strerror}", where=str(route), mend="check its name"
+        ) from error
+    for warning in warnings:
+        click.echo(f"{route}: {warning}", err=True)
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise LogError(
+            f"cannot be written: {error.strerror}", where=str(output), mend="check the folder"
+        ) from error
+    click.echo(f"{output}: written; {len(warnings)} warnings; `stagelog check {output}` reads it again")

@@ -1,0 +1,185 @@
+"""The decoder's work, round by round: what has arrived becomes rows and live state, and goes on to whom it concerns.
+
+Knows no thread and no log: it takes from an Inbox, feeds the pipeline, and puts into the Writer; the ports
+get the OBD-II requests, the live socket gets the snapshots. Only the thread that calls `round` touches the pipeline.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+from firmware_bridge.ports import Chunk, LinkChange, PortReader
+from logger.recording.inbox import CrewOrder, Inbox
+from logger.recording.pipeline import Pipeline
+from logger.recording.resume import Origin, state_text
+from logger.recording.setup import PortPlan
+from logger.recording.writer import Writer
+
+log = logging.getLogger(__name__)
+
+ROUND_S = 0.02
+"""The inbox is looked into this often: 50 wake-ups a second cost next to nothing, and 20 ms are lost of the 150 ms
+that a value may take to the crew."""
+_ROUND_BYTES = 1024 * 1024
+"""Decoded in one round at most: a backlog is worked off in pieces that the writer keeps up with."""
+_SETTLE_US = 20_000
+"""A beat waits so long for what was stamped before it and is still on its way from a port's thread."""
+_HEALTH_EVERY_US = 500_000
+"""How often the alarms learn of the recorder's own state; they are to speak within 3 s."""
+_GOOD_STATES = frozenset({"opening", "open"})
+
+
+@dataclass(frozen=True, slots=True)
+class LinkState:
+    """A port as others see it."""
+
+    state: str
+    detail: str
+    since_t_us: int
+    good: int
+    bad: int
+
+
+class Decoding:
+    """Everything between the inbox and the writer."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        inbox: Inbox,
+        writer: Writer,
+        readers: Mapping[str, PortReader],
+        plans: Sequence[PortPlan],
+        origin: Origin,
+    ) -> None:
+        self.pipeline = pipeline
+        self._inbox = inbox
+        self._writer = writer
+        self._readers = readers
+        self._pollers = {plan.name: plan.poller for plan in plans if plan.poller is not None}
+        self._encode = {plan.name: plan.protocol.encode for plan in plans if plan.protocol.encode is not None}
+        self._origin = origin
+        self._links: dict[str, LinkChange] = {}
+        self._health_at_us = 0
+
+    def patience_s(self) -> float:
+        """How long the next round can wait."""
+        behind = len(self._inbox) > _ROUND_BYTES and not self._writer.is_crowded()
+        return 0.0 if behind else ROUND_S
+
+    def round(self) -> bool:
+        """Decode what has arrived, obey the crew, poll the engine, hand the rows on. True when a fix was among it."""
+        now = self._origin.t_us()
+        items, lost = self._inbox.take(0 if self._writer.is_crowded() else _ROUND_BYTES)
+        for item in sorted(items, key=attrgetter("t_us")):
+            if isinstance(item, Chunk):
+                frames = self.pipeline.feed(item.port, item.t_us, item.data)
+                if (poller := self._pollers.get(item.port)) is not None:
+                    poller.feed(frames)
+            elif isinstance(item, CrewOrder):
+                self._obey(item)
+            else:
+                self._link_changed(item)
+        if lost:
+            self.pipeline.event(now, "bytes_dropped", lost)
+        for port, poller in self._pollers.items():
+            for request in poller.due(now):
+                self._readers[port].write(self._encode[port](request))
+        if now >= self._health_at_us:
+            self._health_at_us = now + _HEALTH_EVERY_US
+            self._tell_health(now)
+        if not len(self._inbox):
+            self.pipeline.advance(now - _SETTLE_US)
+        rows = self.pipeline.take()
+        if rows.progress:
+            rows.state = state_text(self.pipeline, self._origin, rows.progress[-1].t_us)
+        self._writer.put(rows)
+        return bool(rows.fix)
+
+    def finish(self, reason: str, wait: Callable[[float], None]) -> None:
+        """Work off what is left, and end the session."""
+        self.round()
+        while len(self._inbox):
+            wait(self.patience_s())
+            self.round()
+        now = self._origin.t_us()
+        self.pipeline.finish(now)
+        self.pipeline.event(now, "session_end", {"reason": reason})
+        rows = self.pipeline.take()
+        rows.state = state_text(self.pipeline, self._origin, now)
+        self._writer.put(rows)
+
+    def links(self) -> dict[str, LinkState]:
+        """Every port's state."""
+        return {
+            port: LinkState(change.state, change.detail, change.t_us, *self.pipeline.counts(port))
+            for port, change in self._links.items()
+        }
+
+    def snapshot(self) -> dict[str, Any]:
+        """The live state as the socket serves it."""
+        now = self._origin.t_us()
+        status = self._writer.status()
+        return {
+            **self.pipeline.live.snapshot(now),
+            "session": status.session,
+            "recording": {
+                "path": str(status.path),
+                "rows": status.rows,
+                "frames": status.frames,
+                "lag_s": round(status.lag_s, 3),
+                "dropped": status.dropped,
+                "free_mb": free_mb(status.path),
+                "ok": status.ok,
+                "trouble": status.trouble or None,
+            },
+            "links": {
+                port: {
+                    "state": link.state,
+                    "detail": link.detail,
+                    "age_s": round((now - link.since_t_us) / 1e6, 3),
+                    "good": link.good,
+                    "bad": link.bad,
+                }
+                for port, link in self.links().items()
+            },
+        }
+
+    def _obey(self, order: CrewOrder) -> None:
+        try:
+            self.pipeline.command(order.t_us, order.name, order.arguments)
+        except ValueError as error:
+            order.reply(str(error))
+        else:
+            order.reply(None)
+
+    def _tell_health(self, now: int) -> None:
+        """What the alarms ask of the recorder itself."""
+        status = self._writer.status()
+        live = self.pipeline.live
+        live.health("can_age_s", self.pipeline.can_age_s(now))
+        live.health("writer_lag_s", status.lag_s)
+        live.health("disk_free_mb", free_mb(status.path))
+        live.health("clock_error_s", self.pipeline.clock.error_s)
+
+    def _link_changed(self, change: LinkChange) -> None:
+        self._links[change.port] = change
+        self.pipeline.event(
+            change.t_us, "link", {"port": change.port, "state": change.state, "detail": change.detail}
+        )
+        level = logging.INFO if change.state in _GOOD_STATES else logging.WARNING
+        log.log(level, "%s: %s", change.port, change.detail or change.state)
+
+
+def free_mb(path: Path) -> int | None:
+    """Room left beside a log, in megabytes."""
+    try:
+        return shutil.disk_usage(path.parent).free // 1_000_000
+    except OSError:
+        return None
