@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from logger.stage import geo
 from logger.stage.course import Course, Mark, Zone
-from logger.stage.odometer import Leg, Position
+from logger.stage.leg import Leg, Position
 from logger.stage.passing import OVERRUN_M
 from logger.stage.rules import SpeedRules
 from logger.stage.run import Run
@@ -29,14 +29,20 @@ NEARBY_M = 4000.0
 
 class Limit(NamedTuple):
     """What holds at a place. `reason` is "class", "stage", "section" or "zone"; `approaching_m` is the way to the
-    next zone, when it is near, and `approaching_kmh` its limit; `free` says that nothing is recorded here."""
+    next zone, when it is near, and `approaching_kmh` its limit; `edge_m` is how far outside of the nearest free
+    area of a zone the car is, negative inside."""
 
     kmh: float | None = None
     reason: str | None = None
     zone: str | None = None
-    free: bool = False
+    edge_m: float | None = None
     approaching_m: float | None = None
     approaching_kmh: float | None = None
+
+    @property
+    def free(self) -> bool:
+        """Whether being over is not recorded here."""
+        return self.edge_m is not None and self.edge_m <= 0
 
 
 class Over(NamedTuple):
@@ -64,6 +70,7 @@ class Limits:
         emit: Callable[[int, str, Mapping[str, Any]], None],
     ) -> None:
         self.over: Over | None = None
+        self._edge_m: float | None = None
         self._rules = rules
         known = [(kmh, reason) for reason, kmh in fixed.items() if kmh is not None]
         kmh, reason = min(known, default=(None, None))
@@ -84,13 +91,15 @@ class Limits:
         for zone in course.zones:
             begin, end = zone.begin, zone.end
             if run.done > end.order or metres > end.metres + OVERRUN_M:
-                if run.done == end.order + 1 and _inside(end, metres, position):
-                    limit = limit._replace(free=True)
+                if run.done == end.order + 1 and (edge_m := _edge(end, metres, position)) <= 0:
+                    limit = limit._replace(edge_m=edge_m)
             elif end.order in met:  # in the acceleration area: the zone is over, and nothing is charged yet
-                limit = limit._replace(free=True)
+                limit = limit._replace(edge_m=_edge(end, metres, position))
             elif _entered(zone, run, met, metres):
-                free = limit.free or _inside(begin, metres, position) or _inside(end, metres, position)
-                return _lower(limit, zone.kmh, "zone", begin.label)._replace(free=free)
+                edge_m = min(_edge(begin, metres, position), _edge(end, metres, position))
+                return _lower(limit, zone.kmh, "zone", begin.label)._replace(
+                    edge_m=edge_m if limit.edge_m is None else min(edge_m, limit.edge_m)
+                )
             else:
                 away_m = _away(begin, metres, position)
                 if away_m <= self._rules.approach_m:
@@ -100,25 +109,22 @@ class Limits:
 
     def leg(self, leg: Leg, limit: Limit, run: Run) -> None:
         """Take a leg and the limit at its end."""
-        over = self.over
-        if over is not None and (
-            not leg.seen or limit.free or limit.kmh != over.limit_kmh or run.section != over.section
-        ):
-            self._close(over, leg.from_us, leg.from_m)
+        over, edge_m = self.over, self._edge_m
+        self._edge_m = limit.edge_m
+        judged = limit.kmh is not None and leg.seen and not limit.free
+        if over is not None and not (judged and limit.kmh == over.limit_kmh and run.section == over.section):
+            part = _edge_part(edge_m, limit.edge_m) if limit.free else 0.0
+            self._close(over, *_point(leg, part))
             over = None
-        if limit.kmh is None or limit.free or not leg.seen:
-            self.over = None
-            return
-        if over is None:
+        if judged and limit.kmh is not None:
             threshold = (limit.kmh + self._rules.tolerance_kmh) / KMH
-            if leg.to_mps > threshold:
-                over = _opened(leg, limit.kmh, limit.zone, run, threshold)
-        if over is not None:
-            over = self._followed(over._replace(max_mps=max(over.max_mps, leg.to_mps)), leg)
-            if leg.to_mps <= limit.kmh / KMH:
-                end_us, end_m = _crossed(leg, limit.kmh / KMH)
-                self._close(over, end_us, end_m)
-                over = None
+            if over is None and leg.to_mps > threshold:
+                over = _opened(leg, limit, run, threshold, _edge_part(edge_m, limit.edge_m))
+            if over is not None:
+                over = self._followed(over._replace(max_mps=max(over.max_mps, leg.to_mps)), leg)
+                if leg.to_mps <= limit.kmh / KMH:
+                    self._close(over, *_point(leg, _speed_part(leg, limit.kmh / KMH)))
+                    over = None
         self.over = over
 
     def close(self, at_us: int, total_m: float) -> None:
@@ -158,7 +164,7 @@ class Limits:
 
 def _lower(limit: Limit, kmh: float, reason: str, zone: str | None = None) -> Limit:
     """The limit with another one that holds as well."""
-    return Limit(kmh, reason, zone, limit.free) if limit.kmh is None or kmh < limit.kmh else limit
+    return Limit(kmh, reason, zone, limit.edge_m) if limit.kmh is None or kmh < limit.kmh else limit
 
 
 def _entered(zone: Zone, run: Run, met: list[int], metres: float) -> bool:
@@ -175,22 +181,34 @@ def _away(mark: Mark, metres: float, position: Position | None) -> float:
     return geo.distance_m(*position, *mark.position)
 
 
-def _inside(mark: Mark, metres: float, position: Position | None) -> bool:
-    return _away(mark, metres, position) <= mark.clear_m
+def _edge(mark: Mark, metres: float, position: Position | None) -> float:
+    """How far outside of a mark's circle the car is, negative inside."""
+    return _away(mark, metres, position) - mark.clear_m
 
 
-def _opened(leg: Leg, limit_kmh: float, zone: str | None, run: Run, threshold_mps: float) -> Over:
-    """An over-speed begins where the threshold was crossed, and with an impulse."""
-    from_us, from_m = (
-        _crossed(leg, threshold_mps) if leg.from_mps < threshold_mps else (leg.from_us, leg.from_m)
-    )
-    km = run.metres(from_m) / 1000
-    return Over(run.section, zone, limit_kmh, km, from_us, from_m, leg.to_mps, 1, from_us, from_m)
+def _opened(leg: Leg, limit: Limit, run: Run, threshold_mps: float, edge_part: float) -> Over:
+    """An over-speed begins where the threshold was crossed outside of a free area, and with an impulse."""
+    part = max(edge_part, _speed_part(leg, threshold_mps) if leg.from_mps < threshold_mps else 0.0)
+    from_us, from_m = _point(leg, part)
+    km, kmh = run.metres(from_m) / 1000, limit.kmh or 0.0
+    return Over(run.section, limit.zone, kmh, km, from_us, from_m, leg.to_mps, 1, from_us, from_m)
 
 
-def _crossed(leg: Leg, mps: float) -> tuple[int, float]:
-    """Where on a leg the speed was `mps`, if it changed evenly in time."""
+def _edge_part(from_m: float | None, to_m: float | None) -> float:
+    """The part of a leg's time after which the edge of a free area was crossed, either way; 0 if none was."""
+    if from_m is None or to_m is None or (from_m <= 0) == (to_m <= 0):
+        return 0.0
+    return from_m / (from_m - to_m)
+
+
+def _speed_part(leg: Leg, mps: float) -> float:
+    """The part of a leg's time after which the speed was `mps`, if it changed evenly."""
     change = leg.to_mps - leg.from_mps
-    part = min(1.0, max(0.0, (mps - leg.from_mps) / change)) if change else 1.0
-    way = part * (leg.from_mps + part * change / 2) * (leg.to_us - leg.from_us) / 1e6
-    return leg.from_us + round(part * (leg.to_us - leg.from_us)), leg.from_m + way
+    return min(1.0, max(0.0, (mps - leg.from_mps) / change)) if change else 1.0
+
+
+def _point(leg: Leg, part: float) -> tuple[int, float]:
+    """Drive time and odometer after a part of a leg's time."""
+    dt_us = leg.to_us - leg.from_us
+    way_m = part * (leg.from_mps + part * (leg.to_mps - leg.from_mps) / 2) * dt_us / 1e6
+    return leg.from_us + round(part * dt_us), leg.from_m + way_m

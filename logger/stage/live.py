@@ -10,24 +10,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from firmware_bridge.records import Fix, Reading
 from logger.stage import commands
-from logger.stage.alarms import AlarmRule, Alarms, Change, Raised
+from logger.stage.alarms import AlarmRule, Alarms, Change
 from logger.stage.course import Course
+from logger.stage.events import Event, ProgressRow
 from logger.stage.itinerary import Itinerary
-from logger.stage.limits import KMH, Limit, Limits, Over
-from logger.stage.odometer import OBD, TOP_MPS, WHEEL, Leg, Odometer, OdometerState
+from logger.stage.leg import Leg
+from logger.stage.limits import KMH, Limit, Limits
+from logger.stage.odometer import OBD, TOP_MPS, WHEEL, Odometer, Past
 from logger.stage.progress import Progress
-from logger.stage.resume import pack, unpack
+from logger.stage.resume import pack
 from logger.stage.rules import Rules
+from logger.stage.saved import STATE_VERSION, Saved, saved_state
 from logger.stage.snapshot import snapshot
-from logger.stage.steps import ProgressState, Step
-from logger.stage.timing import ClockState, DriveClock
+from logger.stage.steps import Step
+from logger.stage.timing import DriveClock
 from logger.stage.trips import TRIPS, Trip
 
-STATE_VERSION = 1
+__all__ = ["Event", "LiveStage", "ProgressRow"]
+
 READING_EXPIRED_US = 5_000_000
 """A reading as old as this is not known any more."""
 GPS_START_US = 60_000_000
@@ -36,38 +40,6 @@ MAX_EVENTS = 10_000
 """Events that wait to be taken; beyond it something has stopped taking them and the oldest go."""
 WHEEL_CHANNELS = {"wheel_kmh": WHEEL, "speed_kmh": OBD}
 """Channels that tell the speed, the better first."""
-
-
-class Event(NamedTuple):
-    """A row of the event table."""
-
-    t_us: int
-    kind: str
-    detail: Mapping[str, Any]
-
-
-class ProgressRow(NamedTuple):
-    """A row of the progress table: what the crew saw."""
-
-    t_us: int
-    section: int | None
-    distance_m: float
-    elapsed_s: float | None
-    average_mps: float | None
-    limit_kmh: float | None
-    speed_mps: float | None
-
-
-class Saved(NamedTuple):
-    """Everything that goes on after a power cut, in the order of its parts."""
-
-    version: int
-    clock: ClockState
-    odometer: OdometerState
-    progress: ProgressState
-    trips: tuple[Trip, ...]
-    alarms: tuple[Raised, ...]
-    over: Over | None
 
 
 class LiveStage:
@@ -216,8 +188,7 @@ class LiveStage:
         A state that cannot be read, or is of another itinerary, changes nothing and returns False.
         """
         try:
-            saved = unpack(Saved, state)
-            _check(saved)
+            saved = saved_state(state)
             self.progress.resume(saved.progress)
         except ValueError as error:
             self._emit(0, "state_refused", {"why": str(error)})
@@ -248,9 +219,9 @@ class LiveStage:
         total_m = self.odometer.total_m
         match order.name:
             case "start_section":
-                self.progress.start(now_us, "crew", order.number)
+                self.progress.start(self._moment(now_us), "crew", order.number)
             case "finish_section":
-                self.progress.finish(self.odometer.past(now_us)._replace(at_us=now_us), "crew")
+                self.progress.finish(self._moment(now_us), "crew")
             case "undo":
                 self.trips = self.progress.undo(now_us).trips or self.trips
             case "schedule_start":
@@ -267,6 +238,10 @@ class LiveStage:
                 self.progress.adjust(now_us, order.metres - self.progress.run.metres(total_m))
             case "acknowledge":
                 self._acknowledge(order.text, now_us)
+
+    def _moment(self, now_us: int) -> Past:
+        """Now, with the odometer's newest reading."""
+        return self.odometer.past(now_us)._replace(at_us=now_us)
 
     def _start_utc_us(self, text: str | None, now_us: int) -> int | None:
         now_utc_us = self.clock.utc_us(now_us)
@@ -296,8 +271,3 @@ class LiveStage:
         self._events.append(Event(self.clock.t_us(at_us), kind, {**detail, "utc_us": utc_us}))
         if len(self._events) > MAX_EVENTS:
             del self._events[: MAX_EVENTS // 2]
-
-
-def _check(saved: Saved) -> None:
-    if saved.version != STATE_VERSION or len(saved.trips) != TRIPS:
-        raise ValueError("the state is of another version")

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from logger.stage import geo
 from logger.stage.course import Course, Mark
-from logger.stage.odometer import Leg
+from logger.stage.leg import Leg
 from logger.stage.run import Near, Run
 
 RECEDE_M = 20.0
@@ -79,23 +79,12 @@ class Watch:
                 waiting = True
                 continue
             near = next((near for near in run.nears if near.mark == mark.order), None)
-            found: Passed | None = None
             away_m = self._away_m(run, mark, leg)
             if not waiting and mark.order > run.opened and _opens(mark, run, metres, away_m):
                 run = run._replace(opened=mark.order)
             if _too_soon(course, run, mark, metres):
                 break
-            if near is not None and near.passed:
-                found = _passed(mark, near)
-            elif mark.position is None:
-                if not waiting and run.started_us is not None:
-                    found = _by_km(mark, run, leg, moving_us)
-            elif away_m is not None and (
-                near or away_m <= mark.clear_m + leg.to_m - leg.from_m + JUMP_SLACK_M
-            ):
-                near, found = _meet(near, mark, leg, moving_us, run.started_us is None)
-            if not leg.seen and found is None and near is None and run.started_us is not None:
-                found = _by_km(mark, run, leg, moving_us)
+            near, found = _found(mark, near, run, leg, moving_us, away_m, by_km=not waiting)
             if found is not None and passed is None and not nears:
                 passed = found
             elif found is not None:
@@ -117,6 +106,24 @@ class Watch:
         if spare_m > 0:
             self._far_until_m[key] = leg.to_m + 0.9 * spare_m
         return away_m
+
+
+def _found(
+    mark: Mark, near: Near | None, run: Run, leg: Leg, moving_us: int, away_m: float | None, *, by_km: bool
+) -> tuple[Near | None, Passed | None]:
+    """Whether the leg comes near a mark, or passes it. `by_km` lets one without coordinates pass."""
+    running = run.started_us is not None
+    if near is not None and near.passed:
+        return near, _passed(mark, near)
+    found: Passed | None = None
+    if mark.position is None:
+        if by_km and running:
+            found = _by_km(mark, run, leg, moving_us)
+    elif away_m is not None and (near or away_m <= mark.clear_m + leg.to_m - leg.from_m + JUMP_SLACK_M):
+        near, found = _meet(near, mark, leg, moving_us, is_start=not running)
+    if not leg.seen and found is None and near is None and running:
+        found = _by_km(mark, run, leg, moving_us)
+    return near, found
 
 
 def _opens(mark: Mark, run: Run, metres: float, away_m: float | None) -> bool:
@@ -168,9 +175,9 @@ def _release(run: Run, mark: Mark, leg: Leg, metres: float) -> Run:
 
 
 def _meet(
-    near: Near | None, mark: Mark, leg: Leg, moving_us: int, is_start: bool
+    near: Near | None, mark: Mark, leg: Leg, moving_us: int, *, is_start: bool
 ) -> tuple[Near | None, Passed | None]:
-    assert leg.a is not None and leg.b is not None and mark.position is not None  # noqa: S101, PT018
+    assert leg.a is not None and leg.b is not None and mark.position is not None  # noqa: S101
     met = geo.crossing(leg.a, leg.b, mark.position, mark.clear_m)
     if met is None:
         return None, _passed(mark, near) if near else None
@@ -187,6 +194,8 @@ def _meet(
         0,
         not leg.seen,
     )
+    if near is not None and not leg.seen:
+        near = near._replace(estimated=True)  # it may have come nearer unseen
     if near is None:
         near = here
     elif standing:

@@ -11,16 +11,13 @@ After it, the mark that had changed the section by itself is held until the car 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
-
-from logger.stage.course import CONTROLS, END, SPLITS, Course, Mark
-from logger.stage.odometer import Leg, Odometer, Past
+from logger.stage.course import CONTROLS, END, Course, Mark
+from logger.stage.events import Emit, finish_detail, section_detail, waypoint_detail
+from logger.stage.leg import Leg
+from logger.stage.odometer import Odometer, Past
 from logger.stage.passing import OVERRUN_M, Passed, Watch
-from logger.stage.run import Run, marked
+from logger.stage.run import Run, marked, moved
 from logger.stage.steps import MAX_CONTROLS, MAX_UNDO, Control, ProgressState, Step
-
-Emit = Callable[[int, str, Mapping[str, Any]], None]
 
 ROLLING_MPS = 3.0
 """Faster than this a car that waits for an untimed section has set off; slower it may be shuffling in a queue."""
@@ -77,7 +74,8 @@ class Progress:
                 return
             if run.started_us is None and not course.timed:
                 if run.held != _SETTING_OFF and leg.to_mps > ROLLING_MPS:
-                    self.start(leg.from_us, "moving", held=_SETTING_OFF)
+                    undo_to = run._replace(held=_SETTING_OFF)
+                    self.start(self._odometer.past(leg.from_us), "moving", undo_to=undo_to)
                 return
             opened = run.opened
             doubt_m = self._odometer.estimated_m - run.certain_m
@@ -101,7 +99,7 @@ class Progress:
             self._due_us = None
             self.run = self.run._replace(due_us=None, due_utc_us=None)
             if self.following < len(self.courses):
-                self.start(due_us, "schedule")
+                self.start(self._odometer.past(due_us)._replace(at_us=due_us), "schedule")
 
     def schedule(self, at_us: int, due_utc_us: int | None) -> None:
         """Set or, with None, take away the UTC at which the next section starts. Raises ValueError if there is none."""
@@ -110,21 +108,27 @@ class Progress:
         self.push(Step("scheduled start", "schedule", at_us, due_utc_us=self.run.due_utc_us))
         self.run = self.run._replace(due_utc_us=due_utc_us)
 
-    def start(self, at_us: int, cause: str, index: int | None = None, held: int | None = None) -> None:
-        """Start the section that is waited for, or else the next, or that of an index.
+    def start(
+        self,
+        past: Past,
+        cause: str,
+        index: int | None = None,
+        *,
+        undo_to: Run | None = None,
+        estimated: bool = False,
+    ) -> None:
+        """Start the section that is waited for, or else the next, or that of an index, at a moment.
 
-        `held` is the mark whose passing did it. Raises ValueError if there is no such section.
+        Raises ValueError if there is no such section.
         """
         if index is None:
             index = self.following
         if not 0 <= index < len(self.courses):
             raise ValueError("no section is left" if self.courses else "there is no itinerary")
-        past = self._odometer.past(at_us)
-        before = self.run if held is None else self.run._replace(held=held, nears=(), ahead=())
-        self.push(Step(f"start of {self._title(index)}", "section", at_us, before))
+        self.push(Step(f"start of {self._title(index)}", "section", past.at_us, undo_to or self.run))
         if self.run.started_us is not None:
-            self._finished(past._replace(at_us=at_us), cause)
-        self._begin(index, past._replace(at_us=at_us), cause)
+            self._finished(past, cause)
+        self._begin(index, past, cause, estimated=estimated)
 
     def finish(self, past: Past, cause: str, undo_to: Run | None = None) -> None:
         """Finish the section at a moment. Raises ValueError if none is running."""
@@ -172,19 +176,8 @@ class Progress:
         before = self.run
         if before.started_us is None or self.course is None:
             raise ValueError("no section is running")
-        marks, first = self.course.marks, 0 if self.course.start is None else self.course.start.order + 1
-        here_m, done, splits = before.metres(self._odometer.total_m) + metres, before.done, before.splits
-        while done < self.course.end and marks[done].metres < here_m - OVERRUN_M:
-            done += 1
-        while done > first and marks[done - 1].position is None and marks[done - 1].metres > here_m:
-            done -= 1
-            if splits and marks[done].kind in SPLITS and splits[-1].km == marks[done].metres / 1000:
-                splits = splits[:-1]
-        sure = before.sure and done == before.done
-        self.run = before._replace(
-            correction_m=before.correction_m + metres, done=done, sure=sure, splits=splits
-        )
-        self.push(Step(f"distance {metres:+.0f} m", "distance", at_us, before, metres, done))
+        self.run = moved(before, self.course, metres, self._odometer.total_m, OVERRUN_M)
+        self.push(Step(f"distance {metres:+.0f} m", "distance", at_us, before, metres, self.run.done))
 
     def push(self, step: Step) -> None:
         """Remember how to undo something."""
@@ -208,12 +201,13 @@ class Progress:
         section = self.courses[index].section
         return section.name or f"{section.kind} {index + 1}"
 
-    def _begin(self, index: int, past: Past, cause: str) -> None:
+    def _begin(self, index: int, past: Past, cause: str, *, estimated: bool = False) -> None:
         course, run = self.courses[index], self.run
         is_fixed_pause = course.section.kind == "neutralisation" and course.target_us is not None
         self.run = Run(
             index,
             past.at_us,
+            estimated,
             past.total_m,
             past.moving_us,
             certain_m=self._odometer.estimated_m,
@@ -223,13 +217,7 @@ class Progress:
             earlier_splits=run.splits or run.earlier_splits,
             due_us=past.at_us + (course.target_us or 0) if is_fixed_pause else None,
         )
-        detail = {
-            "state": "started",
-            "index": index,
-            "kind": course.section.kind,
-            "name": course.section.name,
-        }
-        self._emit(past.at_us, "section", {**detail, "cause": cause})
+        self._emit(past.at_us, "section", section_detail(index, course, "started", cause))
         if course.start is not None:
             self._control(course.start, past.at_us, 0)
 
@@ -238,19 +226,8 @@ class Progress:
         assert course is not None  # noqa: S101 - the caller has looked
         for mark in course.marks[run.done : course.end]:
             self._waypoint(past.at_us, mark, "missed")
-        elapsed_us, average_mps = run.elapsed_us(past.at_us), run.average_mps(past)
-        detail = {
-            "state": "finished",
-            "index": run.section,
-            "kind": course.section.kind,
-            "name": course.section.name,
-        }
-        numbers = {
-            "elapsed_s": None if elapsed_us is None else elapsed_us / 1e6,
-            "distance_m": round(run.metres(past.total_m), 1),
-            "average_mps": None if average_mps is None else round(average_mps, 4),
-        }
-        self._emit(past.at_us, "section", {**detail, "cause": cause, **numbers})
+        detail = section_detail(run.section, course, "finished", cause)
+        self._emit(past.at_us, "section", detail | finish_detail(run, past))
 
     def _next_start(self, leg: Leg) -> Passed | None:
         """The start of the next timed section, met when this one's own marks are done with."""
@@ -278,7 +255,9 @@ class Progress:
         if due_us is not None and 0 < due_us - passed.at_us <= JUMP_START_US:
             self.run = self.run._replace(nears=(), ahead=(), held=held)
             return
-        self.start(passed.at_us, "crossing", held=held)
+        undo_to = self.run._replace(held=held, nears=(), ahead=())
+        past = Past(passed.at_us, passed.total_m, passed.moving_us)
+        self.start(past, "crossing", undo_to=undo_to, estimated=passed.estimated)
         self._waypoint(passed.at_us, passed.mark, "validated", passed)
 
     def _settle(self, passed: Passed) -> None:
@@ -306,14 +285,8 @@ class Progress:
     def _waypoint(
         self, at_us: int, mark: Mark, state: str, passed: Passed | None = None, **more: float
     ) -> None:
-        if mark.kind == END:
-            return
-        detail = {"state": state, "section": self.run.section, "kind": mark.kind, "name": mark.name}
-        detail |= {"km": mark.metres / 1000, **more}
-        if passed is not None:
-            nearest_m = None if passed.nearest_m is None else round(passed.nearest_m, 1)
-            detail |= {"nearest_m": nearest_m, "estimated": passed.estimated}
-        self._emit(at_us, "waypoint", detail)
+        if mark.kind != END:
+            self._emit(at_us, "waypoint", waypoint_detail(self.run.section, mark, state, passed, **more))
 
     def _control(self, mark: Mark, at_us: int, elapsed_us: int | None) -> None:
         self.controls = (*self.controls, Control(mark.kind, mark.label, at_us, elapsed_us))[-MAX_CONTROLS:]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from logger.stage.course import SPLITS, Mark
+from logger.stage.course import SPLITS, Course, Mark
 from logger.stage.odometer import Past
 
 
@@ -66,6 +66,8 @@ class Run(NamedTuple):
 
     section: int = 0
     started_us: int | None = None
+    start_estimated: bool = False
+    """Whether GPS did not see the start: then every split is an estimate."""
     base_m: float = 0.0
     base_moving_us: int = 0
     correction_m: float = 0.0
@@ -139,7 +141,9 @@ def marked(run: Run, mark: Mark, past: Past, *, estimated: bool) -> Run:
     if mark.kind in SPLITS and elapsed_us is not None:
         away_m = run.metres(past.total_m) - run.counted_m(past.total_m)
         average_mps = _ratio(mark.metres - away_m, elapsed_us)
-        split = Split(mark.label, mark.metres / 1000, elapsed_us, average_mps, estimated)
+        split = Split(
+            mark.label, mark.metres / 1000, elapsed_us, average_mps, estimated or run.start_estimated
+        )
         return run._replace(splits=(*run.splits, split))
     if mark.kind in ("dn", "dt") and run.pause is None:
         pause = Pause(mark.kind, past.at_us, past.total_m, past.moving_us, mark.pause_us)
@@ -148,3 +152,18 @@ def marked(run: Run, mark: Mark, past: Past, *, estimated: bool) -> Run:
         closed = run.pause._replace(to_us=past.at_us, to_m=past.total_m, to_moving_us=past.moving_us)
         return run._replace(pauses=(*run.pauses[:-1], closed))
     return run
+
+
+def moved(run: Run, course: Course, metres: float, total_m: float, overrun_m: float) -> Run:
+    """The run after its distance was moved: marks now `overrun_m` behind are given up, and marks by kilometre
+    that are ahead again are open again."""
+    marks, first = course.marks, 0 if course.start is None else course.start.order + 1
+    here_m, done, splits = run.metres(total_m) + metres, run.done, run.splits
+    while done < course.end and marks[done].metres < here_m - overrun_m:
+        done += 1
+    while done > first and marks[done - 1].position is None and marks[done - 1].metres > here_m:
+        done -= 1
+        if splits and marks[done].kind in SPLITS and splits[-1].km == marks[done].metres / 1000:
+            splits = splits[:-1]
+    sure = run.sure and done == run.done
+    return run._replace(correction_m=run.correction_m + metres, done=done, sure=sure, splits=splits)

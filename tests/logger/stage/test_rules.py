@@ -33,7 +33,8 @@ def test_a_file_of_ones_own_replaces_table_by_table() -> None:
 
 
 def test_every_mistake_at_once_with_its_line() -> None:
-    text = '[speed]\nimpulse_m = 0\n[[alarm]]\nname = "a"\nwhen = "rpm >"\n[[penalties.band]]\nover_kmh = 9\npenalty_s = 1\n'
+    text = '[speed]\nimpulse_m = 0\n[[alarm]]\nname = "a"\nwhen = "rpm >"\n'
+    text += "[[penalties.band]]\nover_kmh = 9\npenalty_s = 1\n"
     text += "[[penalties.band]]\nover_kmh = 6\npenalty_s = 2\n"
     with pytest.raises(TomlError) as caught:
         load(text, "own.toml")

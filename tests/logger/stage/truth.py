@@ -13,8 +13,9 @@ import numpy as np
 
 from firmware_bridge.records import Channel, Fix, Reading
 from firmware_bridge.virtual.drive import Drive, Path, metres_per_degree
+from logger.stage.events import Event
 from logger.stage.itinerary import Itinerary, Section, Stage, Waypoint
-from logger.stage.live import Event, LiveStage
+from logger.stage.live import LiveStage
 from logger.stage.rules import Rules, default_rules
 
 START_UTC_US = 1_768_464_000_000_000
@@ -126,8 +127,15 @@ def waypoint(
     return Waypoint((at_m - from_m) / 1000, kind, more.pop("name", kind.upper()), **position, **more)
 
 
-def one_section(path: Path, marks: Iterable[tuple[Any, ...]], length_m: float, *, begins_m: float = 200.0, hidden: bool = False,
-                **section: Any) -> Itinerary:  # fmt: skip
+def one_section(
+    path: Path,
+    marks: Iterable[tuple[Any, ...]],
+    length_m: float,
+    *,
+    begins_m: float = 200.0,
+    hidden: bool = False,
+    **section: Any,
+) -> Itinerary:
     """A stage of one timed section that begins at `begins_m` of the road: marks are (metres in it, kind, more)."""
     points = tuple(
         waypoint(path, begins_m + metres, kind, from_m=begins_m, hidden=hidden, **(more[0] if more else {}))
