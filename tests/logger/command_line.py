@@ -1,0 +1,46 @@
+"""`stagelog` as a user calls it: another process, in a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[2]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
+"""The program under test is this checkout's, wherever it is called from."""
+
+
+class Ended(NamedTuple):
+    """What a command said on each stream, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def complaints(self) -> list[str]:
+        """The lines on standard error, but for what is logged for information."""
+        return [line for line in self.err.splitlines() if not line.startswith("INFO ")]
+
+    @property
+    def complaint(self) -> str:
+        """The one line on standard error."""
+        assert len(self.complaints) == 1, self.err
+        return self.complaints[0]
+
+
+def stagelog(
+    *arguments: str | bytes | Path, folder: Path, before: Callable[[], object] | None = None
+) -> Ended:
+    """Run `python -m logger` with arguments in a folder; `before` runs in the process first."""
+    command: Sequence[str | bytes | Path] = (sys.executable, "-m", "logger", *arguments)
+    done = subprocess.run(
+        command, cwd=folder, env=ENVIRONMENT, capture_output=True, timeout=100, check=False, preexec_fn=before
+    )
+    out, err = done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
+    assert "Traceback" not in err, err
+    return Ended(done.returncode, out, err)
