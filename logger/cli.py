@@ -25,8 +25,10 @@ class Verb(NamedTuple):
 
 
 VERBS: dict[str, Verb] = {
-    "demo": Verb("logger.demo.verbs", "A virtual car, recorded: no hardware needed."),
+    "demo": Verb("logger.demo.verbs", "A virtual car, recorded and shown: no hardware needed."),
     "run": Verb("logger.recording.verbs", "The recorder: from the car's ports into the log."),
+    "serve": Verb("logger.crew.verbs", "The crew server: the page that the crew looks at."),
+    "watch": Verb("logger.crew.verbs", "The live state in a terminal."),
     "simulate": Verb("logger.demo.verbs", "A whole stage's logs, faster than it was driven."),
     "replay": Verb(
         "logger.recording.verbs", "A log or a raw capture through the recorder's computation again."

@@ -7,16 +7,24 @@ and a speed zone (too fast, once), loses GPS for a while, and snaps its alternat
 
 from __future__ import annotations
 
+import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
+from firmware_bridge.errors import DeviceError
 from firmware_bridge.virtual.car import VirtualCar
+from firmware_bridge.virtual.drive import Drive
 from firmware_bridge.virtual.engine import Engine
 from firmware_bridge.virtual.receiver import GpsReceiver
 from logger import config as configs
 from logger.demo import stages
+from logger.demo.simulate import record_drive
 from logger.demo.stages import BuiltInStage, CarPlan
+from logger.recording import naming, setup
 from logger.recording.daemon import Recorder, RecorderStatus
 
 STAGE = "dakar-2026-11"
@@ -28,6 +36,9 @@ GPS_LOST_S = (170.0, 190.0)
 """Within the demonstration: past the speed zone, and long enough for the wheels to take over."""
 BELT_SNAPS_S = 215.0
 """Within the demonstration: the alarm, which waits ten seconds, comes before its fourth minute is over."""
+EARLIER_GPS_HZ, EARLIER_CAN_RATE = 1, 5
+"""The stage so far goes into the log at these rates: it is there in some seconds."""
+USUAL_PORT = 8040
 _REPORT_EVERY_S = 1.0
 
 CONFIGURATION = """\
@@ -59,32 +70,64 @@ itinerary = "stage.toml"
 
 [live]
 socket = "live.sock"
+
+[serve]
+port = {http_port}
 """
 
 
-def demonstrate(
-    folder: Path,
-    *,
-    gps_hz: int,
-    can_rate: int,
-    stop: threading.Event,
-    report: Callable[[RecorderStatus], None],
-) -> Path:
-    """Drive and record until `stop` or the end of the stage; `report` is called once a second. Returns the log."""
+@dataclass(frozen=True, slots=True)
+class Demonstration:
+    """A drive that is about to be recorded, from `start_s` on; what was driven before is in `log` already."""
+
+    folder: Path
+    built_in: BuiltInStage
+    car: CarPlan
+    drive: Drive
+    start_s: float
+    log: Path
+
+
+def prepare(folder: Path, progress: Callable[[float], None]) -> Demonstration:
+    """Plan the drive and put the stage so far into a new log; `progress` is told the share done."""
     built_in = stages.stage(STAGE)
     car = built_in.car(CAR)
     day = stages.plan(built_in, car)
     checkpoint = next(passage for passage in day.passages if passage.kind == FIRST_CHECKPOINT)
     start_s = checkpoint.t_s - LEAD_IN_S
-    lost_s = tuple(start_s + moment for moment in GPS_LOST_S)
-    receiver = GpsReceiver(day.drive, gps_hz, seed=day.drive.utc_s, dropouts=[(lost_s[0], lost_s[1])])
-    engine = Engine(day.drive, belt_snaps_s=start_s + BELT_SNAPS_S)
-    folder.mkdir(parents=True, exist_ok=True)
+    logs = folder / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    log = naming.next_free(logs, naming.stem(setup.stage_key(built_in.itinerary), car.number))
+    record_drive(log, built_in, car, day.drive, EARLIER_GPS_HZ, EARLIER_CAN_RATE, start_s, progress)
+    return Demonstration(folder, built_in, car, day.drive, start_s, log)
+
+
+def run(
+    demo: Demonstration,
+    gps_hz: int,
+    can_rate: int,
+    stop: threading.Event,
+    ready: Callable[[str], None],
+    report: Callable[[RecorderStatus], None],
+) -> None:
+    """Drive, record and serve until `stop` or the end of the stage.
+
+    `ready` is told the crew page's address, `report` the recorder's state once a second.
+    """
+    lost_s = (demo.start_s + GPS_LOST_S[0], demo.start_s + GPS_LOST_S[1])
+    receiver = GpsReceiver(demo.drive, gps_hz, seed=demo.drive.utc_s, dropouts=[lost_s])
+    engine = Engine(demo.drive, belt_snaps_s=demo.start_s + BELT_SNAPS_S)
     with VirtualCar(
-        day.drive, start_s=start_s, receiver=receiver, engine=engine, can_rate=can_rate, directory=folder
+        demo.drive,
+        start_s=demo.start_s,
+        receiver=receiver,
+        engine=engine,
+        can_rate=can_rate,
+        directory=demo.folder,
     ) as virtual:
-        path = set_up(folder, built_in, car, virtual.gps_port, virtual.can_port)
-        recorder = Recorder(configs.load(path))
+        http_port = _free_port()
+        configuration = set_up(demo, virtual, http_port)
+        recorder = Recorder(configs.load(configuration))
         next_report_us = 0
 
         def on_round() -> None:
@@ -92,15 +135,34 @@ def demonstrate(
             if recorder.origin.t_us() >= next_report_us:
                 next_report_us = recorder.origin.t_us() + int(_REPORT_EVERY_S * 1e6)
                 report(recorder.status())
-            if virtual.now_s >= day.drive.end_s:
+            if virtual.now_s >= demo.drive.end_s:
                 stop.set()
 
-        recorder.run(stop, on_round)
-        return recorder.status().writer.path
+        crew = subprocess.Popen([sys.executable, "-m", "logger", "serve", "-c", str(configuration)])  # noqa: S603
+        try:
+            ready(f"http://127.0.0.1:{http_port}/")
+            recorder.run(stop, on_round)
+        finally:
+            crew.terminate()
+            crew.wait()
 
 
-def set_up(folder: Path, built_in: BuiltInStage, car: CarPlan, gps_port: str, can_port: str) -> Path:
+def _free_port() -> int:
+    """The crew page's usual port, or any other that is free."""
+    for wanted in (USUAL_PORT, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", wanted))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise DeviceError("no free TCP port", where="127.0.0.1", mend="close a program that listens")
+
+
+def set_up(demo: Demonstration, virtual: VirtualCar, http_port: int) -> Path:
     """Write the configuration and the files that it names; returns its path."""
+    folder, built_in, car = demo.folder, demo.built_in, demo.car
     (folder / "stage.toml").write_text(built_in.itinerary_text, encoding="utf-8")
     (folder / "demo_engine.dbc").write_text(built_in.dbc_text, encoding="utf-8")
     path = folder / "stagelog.toml"
@@ -110,8 +172,9 @@ def set_up(folder: Path, built_in: BuiltInStage, car: CarPlan, gps_port: str, ca
             name=car.name,
             class_name=car.car_class,
             crew=", ".join(f'"{member}"' for member in car.crew),
-            gps_port=Path(gps_port).absolute(),
-            can_port=Path(can_port).absolute(),
+            gps_port=Path(virtual.gps_port).absolute(),
+            can_port=Path(virtual.can_port).absolute(),
+            http_port=http_port,
         ),
         encoding="utf-8",
     )

@@ -18,12 +18,15 @@ from pathlib import Path
 from firmware_bridge.engine.readings import EngineReadings
 from firmware_bridge.fixes import FixBuilder
 from firmware_bridge.protocols import protocol
+from firmware_bridge.virtual.drive import Drive
 from firmware_bridge.virtual.simulation import simulate_bytes
 from logger import config as configs
 from logger.demo import stages
+from logger.demo.stages import BuiltInStage, CarPlan
 from logger.recording import naming, setup
 from logger.recording.bulk import BulkLog
 from logger.recording.pipeline import Pipeline, Source
+from logger.recording.resume import Origin, state_text
 from logger.recording.store import SessionStart
 
 DBC_NAME = "demo_engine.dbc"
@@ -81,6 +84,23 @@ def simulate_car(order: Order, progress: Callable[[float], None]) -> Path:
     built_in = stages.find(order.stage)
     car = built_in.car(order.car)
     drive = stages.drive(built_in, car, order.section)
+    path = log_path(order)
+    record_drive(path, built_in, car, drive, order.gps_hz, order.can_rate, drive.end_s, progress)
+    progress(1.0)
+    return path
+
+
+def record_drive(
+    path: Path,
+    built_in: BuiltInStage,
+    car: CarPlan,
+    drive: Drive,
+    gps_hz: int,
+    can_rate: int,
+    until_s: float,
+    progress: Callable[[float], None],
+) -> None:
+    """Make the log of a drive from its beginning to `until_s`, as the recorder would have."""
     config = configs.Config(
         car=configs.Car(car.number, car.name, car.car_class, car.crew),
         gps=configs.Gps("virtual"),
@@ -102,23 +122,21 @@ def simulate_car(order: Order, progress: Callable[[float], None]) -> Path:
         software=f"stagelog {version('stagelog')}",
         config=configs.for_log(config),
     )
-    path = log_path(order)
-    meta = setup.describe(config, stage, dbc_texts) | {"simulated": order.stage}
     with BulkLog(path) as log:
-        log.begin_session(start, meta)
+        log.begin_session(start, setup.describe(config, stage, dbc_texts) | {"simulated": built_in.name})
         pipeline.event(0, "session_begin", {"log": path.name})
         t_us = take_at_us = 0
-        for port, t_us, data in simulate_bytes(drive, gps_hz=order.gps_hz, can_rate=order.can_rate):
+        for port, t_us, data in simulate_bytes(drive, gps_hz=gps_hz, can_rate=can_rate, t1_s=until_s):
             pipeline.feed(port, t_us, data)
             if t_us >= take_at_us:
                 log.put(pipeline.take())
                 take_at_us = t_us + _TAKE_EVERY_US
-                progress(t_us / 1e6 / drive.end_s)
+                progress(t_us / 1e6 / until_s)
         pipeline.finish(t_us)
         pipeline.event(t_us, "session_end", {"reason": "stopped"})
-        log.put(pipeline.take())
-    progress(1.0)
-    return path
+        rows = pipeline.take()
+        rows.state = state_text(pipeline, Origin("simulated", 0), t_us)
+        log.put(rows)
 
 
 _shares: MutableSequence[float]

@@ -58,24 +58,29 @@ def simulate(
 )
 @click.option("--seconds", type=click.FloatRange(1), help="Stop by itself after so long.")
 def demo(folder: Path, gps_hz: int, can_rate: int, seconds: float | None) -> None:
-    """Drive a virtual car on real pseudo-terminals and record it, until Ctrl-C.
+    """Drive a virtual car on real pseudo-terminals, record it, and serve the crew page, until Ctrl-C.
 
-    The car drives stage 11 of the Dakar 2026 from a minute before its first checkpoint. The log can be opened while it
-    grows; a second demo goes on in the same log, as a car does after a power-cycle.
+    The car drives stage 11 of the Dakar 2026 from a minute before its first checkpoint; the stage so far is put into
+    the log first. Open the address that it prints. The log can be opened while it grows.
     """
-    from logger.demo.demo import demonstrate  # noqa: PLC0415 - numpy, and the virtual car
-    from logger.terminal import LiveLine  # noqa: PLC0415
+    from logger.demo import demo as demonstration  # noqa: PLC0415 - numpy, and the virtual car
+    from logger.terminal import LiveLine, progress_bar  # noqa: PLC0415
 
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    if seconds is not None:
-        threading.Timer(seconds, stop.set).start()
+    with progress_bar("the stage so far") as progress:
+        prepared = demonstration.prepare(folder, progress)
     live = LiveLine()
 
+    def ready(address: str) -> None:
+        live.say(f"crew page: {address}")
+        live.say(f"log:       {prepared.log}")
+        live.say("stop with Ctrl-C")
+        if seconds is not None:
+            threading.Timer(seconds, stop.set).start()
+
     def report(status: RecorderStatus) -> None:
-        if not live.begun:
-            live.say(f"recording into {status.writer.path}; open it with sqlite3; stop with Ctrl-C")
         writer = status.writer
         live.show(
             f"{writer.fixes} fixes, {writer.frames} frames, {writer.rows} rows, {writer.lag_s:.1f} s not yet"
@@ -83,5 +88,5 @@ def demo(folder: Path, gps_hz: int, can_rate: int, seconds: float | None) -> Non
             + "".join(f", {name} {link.state}" for name, link in status.links.items())
         )
 
-    log = demonstrate(folder, gps_hz=gps_hz, can_rate=can_rate, stop=stop, report=report)
-    live.say(f"the log is {log}")
+    demonstration.run(prepared, gps_hz, can_rate, stop, ready, report)
+    live.say(f"the log is {prepared.log}")
