@@ -28,8 +28,12 @@ class BulkLog:
         self._part = path.with_name(path.name + ".part")
         with self._told():
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._part.unlink(missing_ok=True)
-            self._log = Log(self._part, durable=False)
+            self._clear()
+            try:
+                self._log = Log(self._part, durable=False)
+            except BaseException:
+                self._clear()
+                raise
         self._rows = Rows()
         self._waiting_bytes = 0
 
@@ -78,6 +82,10 @@ class BulkLog:
                     self._log.close()
                     self._part.rename(self._path)
         finally:
-            if self._part.exists():
-                self._log.abandon()
-                self._part.unlink()
+            self._log.abandon()
+            self._clear()
+
+    def _clear(self) -> None:
+        """Remove what is unfinished, here or from an earlier attempt."""
+        for left in self._part.parent.glob(f"{self._part.name}*"):  # SQLite's own files beside it too
+            left.unlink()
