@@ -1,0 +1,263 @@
+"""What a recording says, as arrays: fixes, what the crew saw, events. The review's one input.
+
+A log's own rows are taken as they stand, for they are what the live computation came to; `recompute` makes the
+same rows anew where rules or itinerary differ. Knows no penalties. The idea: every row gets a place on one time
+axis, `at_us`, which is UTC where GPS told it, so that sessions before and after a power cut are one drive.
+Frames and sentences are never read. Of a damaged log everything up to the damage is kept.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firmware_bridge.dating import date_can_be
+from logger.recording.setup import Stage, stage_of
+
+Floats = NDArray[np.float64]
+
+CHUNK_ROWS = 10_000
+"""Rows turned into numbers at a time: keeps Python's own objects out of the memory's peak."""
+IN_LINE_US = 500_000
+"""A fix whose UTC is this near to its session's clock is placed by it; one further off was held up on its way."""
+
+
+class Event(NamedTuple):
+    """A row of the event table, on the drive's time axis."""
+
+    session: int
+    t_us: int
+    at_us: int
+    kind: str
+    detail: dict[str, Any]
+
+
+class Fixes(NamedTuple):
+    """Fixes in order, a column each; nan where not known."""
+
+    session: Floats
+    t_us: Floats
+    at_us: Floats
+    utc_us: Floats
+    lat: Floats
+    lon: Floats
+    alt_m: Floats
+    mps: Floats
+    course_deg: Floats
+    quality: Floats
+    satellites: Floats
+    hdop: Floats
+
+    @property
+    def located(self) -> NDArray[np.bool_]:
+        """Which of them have a position."""
+        return np.isfinite(self.lat)
+
+
+class Seen(NamedTuple):
+    """What the crew saw, once a second, a column each."""
+
+    session: Floats
+    t_us: Floats
+    at_us: Floats
+    section: Floats
+    distance_m: Floats
+    elapsed_s: Floats
+    average_mps: Floats
+    limit_kmh: Floats
+    mps: Floats
+
+
+FIX_COLUMNS = 11
+SEEN_COLUMNS = 8
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A recording. `remarks` are for the reader; `damage` says what could not be read, "" if all could."""
+
+    name: str
+    meta: dict[str, str]
+    stage: Stage
+    fixes: Fixes
+    seen: Seen
+    events: tuple[Event, ...]
+    remarks: tuple[str, ...] = ()
+    damage: str = ""
+    utc_known: bool = True
+    path: Path | None = None
+    counts: dict[str, int] = field(default_factory=dict)
+    """Rows of the tables that are not read."""
+    offsets_us: dict[int, float] = field(default_factory=dict)
+    """What turns each session's t_us into at_us."""
+    checked_itinerary: str = ""
+    """The itinerary file that was given for it now, if one was."""
+
+    @property
+    def car(self) -> dict[str, Any]:
+        """Number, name, class and crew, as far as they are known."""
+        car: dict[str, Any] = json.loads(self.meta.get("car", "{}"))
+        return car
+
+
+class RawRows(NamedTuple):
+    """Rows as they come: session first, then the columns of the log's tables."""
+
+    fix: Floats
+    progress: Floats
+    event: list[tuple[int, int, str, dict[str, Any]]]
+
+
+def table(rows: Iterable[Sequence[Any]], columns: int) -> Floats:
+    """Rows of numbers and None as an array, without holding them all as objects at once."""
+    rows = iter(rows)
+    parts = []
+    while chunk := list(islice(rows, CHUNK_ROWS)):
+        parts.append(np.array(chunk, dtype=np.float64))
+    return np.concatenate(parts) if parts else np.empty((0, columns))
+
+
+class TornReader:
+    """Rows of a log up to where it is damaged. `damage` says where that was."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self.damage = ""
+
+    def rows(self, what: str, sql: str) -> Iterator[tuple[Any, ...]]:
+        """The rows of a query, as many as can be read."""
+        try:
+            yield from self._connection.execute(sql)
+        except sqlite3.Error as error:
+            self.damage = self.damage or f"{what}: {error}"
+
+
+def assemble(name: str, meta: dict[str, str], stage: Stage, rows: RawRows, **more: Any) -> Evidence:
+    """The evidence in raw rows: puts them on one time axis."""
+    offsets_us = _offsets(rows)
+    utc_known = bool(offsets_us) and all(known for _, known in offsets_us.values())
+    shifts = {session: offset for session, (offset, _) in offsets_us.items()}
+    fix, seen = rows.fix, rows.progress
+    expected = fix[:, 1] + _by_session(fix[:, 0], shifts)
+    utc_us = fix[:, 2]
+    in_line = np.isfinite(fix[:, 3]) & (np.abs(utc_us - expected) < IN_LINE_US)
+    at_us = np.maximum.accumulate(np.where(in_line, utc_us, expected)) if len(fix) else expected
+    seen_at = seen[:, 1] + _by_session(seen[:, 0], shifts)
+    events = tuple(
+        Event(session, t_us, _event_at(detail, t_us + shifts.get(session, 0.0)), kind, detail)
+        for session, t_us, kind, detail in rows.event
+    )
+    return Evidence(
+        name,
+        meta,
+        stage,
+        Fixes(fix[:, 0], fix[:, 1], at_us, *fix.T[2:]),
+        Seen(seen[:, 0], seen[:, 1], seen_at, *seen.T[2:]),
+        events,
+        utc_known=utc_known,
+        offsets_us=shifts,
+        **more,
+    )
+
+
+def _event_at(detail: dict[str, Any], expected_us: float) -> int:
+    utc_us = detail.get("utc_us")
+    if isinstance(utc_us, int) and abs(utc_us - expected_us) < 60 * IN_LINE_US:
+        return utc_us
+    return round(expected_us)
+
+
+def _by_session(sessions: Floats, shifts: dict[int, float]) -> Floats:
+    shift = np.zeros(len(sessions))
+    for session, offset_us in shifts.items():
+        shift[sessions == session] = offset_us
+    return shift
+
+
+def _offsets(rows: RawRows) -> dict[int, tuple[float, bool]]:
+    """UTC minus t_us of each session, and whether GPS told it; without it a session follows the last one."""
+    offsets: dict[int, tuple[float, bool]] = {}
+    end_us = 0.0
+    numbers = {*rows.fix[:, 0].astype(int), *rows.progress[:, 0].astype(int), *(row[0] for row in rows.event)}
+    for session in sorted(numbers):
+        fix = rows.fix[rows.fix[:, 0] == session]
+        told = fix[np.isfinite(fix[:, 3]) & np.isfinite(fix[:, 2])]
+        told = told[[date_can_be(int(utc_us)) for utc_us in told[:, 2]]] if len(told) else told
+        offset_us = float(np.median(told[:, 2] - told[:, 1])) if len(told) else end_us
+        offsets[session] = offset_us, len(told) > 0
+        lasts = [fix[-1, 1] if len(fix) else 0.0]
+        lasts += [t_us for number, t_us, *_ in rows.event if number == session][-1:]
+        end_us = offset_us + max(lasts)
+    return offsets
+
+
+def from_log(
+    connection: sqlite3.Connection,
+    path: Path,
+    *,
+    open_now: bool,
+    itinerary_text: str = "",
+    rules_text: str = "",
+) -> Evidence:
+    """What a log says, by its own rows. Raises ConfigurationError when the itinerary in it cannot be used."""
+    torn = TornReader(connection)
+    meta = {
+        key: value for key, value in torn.rows("meta", "SELECT key, value FROM meta") if value is not None
+    }
+    stage = stage_of(
+        itinerary_text or meta.get("itinerary", ""),
+        "the log's itinerary",
+        rules_text or meta.get("rules", ""),
+        "the log's rules",
+        reset_odometer=json.loads(meta.get("reset_odometer", "true")),
+    )
+    rows = RawRows(
+        table(
+            torn.rows(
+                "fixes",
+                "SELECT session, t_us, utc_us, lat, lon, alt_m, speed_mps, course_deg, quality, satellites, hdop"
+                " FROM fix ORDER BY rowid",
+            ),
+            FIX_COLUMNS,
+        ),
+        table(
+            torn.rows(
+                "progress",
+                "SELECT session, t_us, section, distance_m, elapsed_s, average_mps, limit_kmh, speed_mps"
+                " FROM progress ORDER BY rowid",
+            ),
+            SEEN_COLUMNS,
+        ),
+        [
+            (session, t_us, kind, _detail(detail))
+            for session, t_us, kind, detail in torn.rows(
+                "events", "SELECT session, t_us, kind, detail FROM event ORDER BY rowid"
+            )
+        ],
+    )
+    counts = {}
+    for name in ("sentence", "frame", "reading", "rejected"):
+        found = next(torn.rows(name, f"SELECT coalesce(max(rowid), 0) FROM {name}"), (0,))  # noqa: S608
+        counts[name] = int(found[0])
+    remarks = []
+    if open_now:
+        remarks.append("the log is still being recorded, or the power was cut: this is how far it has got")
+    return assemble(
+        path.name, meta, stage, rows, remarks=tuple(remarks), damage=torn.damage, path=path, counts=counts
+    )
+
+
+def _detail(text: str) -> dict[str, Any]:
+    try:
+        detail = json.loads(text)
+    except ValueError:
+        return {}
+    return detail if isinstance(detail, dict) else {}

@@ -1,0 +1,143 @@
+"""Another device's GPX track as fixes: positions and times, speed where it tells one.
+
+Reads a stream in bounded memory and refuses document types, as a file may come from anywhere.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from xml.parsers import expat
+
+from firmware_bridge.errors import LogError
+from logger.review.evidence import FIX_COLUMNS, SEEN_COLUMNS, RawRows, table
+
+HEAD_BYTES = 4096
+CHUNK_BYTES = 1 << 16
+MAX_TEXT = 100
+"""Longer is no number and no time."""
+SPEEDS = ("speed",)
+"""Elements, of whatever namespace, that tell metres a second: GPX 1.0 and several makers' extensions."""
+GPS = 1
+"""The quality of a fix of which nothing else is known."""
+Row = tuple[int | float | None, ...]
+
+
+def is_gpx(path: Path) -> bool:
+    """Whether a file looks like GPX; what cannot be read does not."""
+    try:
+        with path.open("rb") as file:
+            return b"<gpx" in file.read(HEAD_BYTES)
+    except OSError:
+        return False
+
+
+def rows(path: Path) -> RawRows:
+    """The track points that have a time, as one session. Raises LogError when there are none."""
+    try:
+        fix = table(_fixes(path), FIX_COLUMNS)
+    except expat.ExpatError as error:
+        raise LogError(
+            f"no whole GPX file: {error}", where=str(path), mend="export the track again"
+        ) from error
+    if not len(fix):
+        raise LogError(
+            "no track point with a time in it",
+            where=str(path),
+            mend="a roadbook says where to drive: export what was driven, with times",
+        )
+    return RawRows(fix, table((), SEEN_COLUMNS), [])
+
+
+def _fixes(path: Path) -> Iterator[Row]:
+    first_us = last_us = None
+    for lat, lon, found in _Points(path):
+        utc_us = _utc_us(found.get("time", ""))
+        if utc_us is None or not (abs(lat) <= 90 and math.isfinite(lon)):
+            continue
+        first_us = utc_us if first_us is None else first_us
+        if last_us is not None and utc_us <= last_us:
+            continue
+        last_us = utc_us
+        t_us = utc_us - first_us + 1
+        speed = _number(found.get("speed"))
+        yield (
+            1,
+            t_us,
+            utc_us,
+            lat,
+            lon,
+            _number(found.get("ele")),
+            speed,
+            None,
+            GPS,
+            None,
+            _number(found.get("hdop")),
+        )
+
+
+def _utc_us(text: str) -> int | None:
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        return None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return round(moment.timestamp() * 1e6)
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        number = float(text or "")
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+class _Points:
+    """The track points of a file: position and the short texts within each."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._ready: list[tuple[float, float, dict[str, str]]] = []
+        self._point: tuple[float, float, dict[str, str]] | None = None
+        self._text: list[str] | None = None
+
+    def __iter__(self) -> Iterator[tuple[float, float, dict[str, str]]]:
+        parser = expat.ParserCreate()
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.CharacterDataHandler = self._characters
+        parser.StartDoctypeDeclHandler = self._refuse
+        with self._path.open("rb") as file:
+            while chunk := file.read(CHUNK_BYTES):
+                parser.Parse(chunk, False)
+                ready, self._ready = self._ready, []
+                yield from ready
+        parser.Parse(b"", True)
+
+    def _refuse(self, *_: object) -> None:
+        raise LogError("a document type in a GPX file", where=str(self._path), mend="export the track again")
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        if name.rpartition(":")[2] == "trkpt":
+            lat, lon = _number(attributes.get("lat")), _number(attributes.get("lon"))
+            self._point = (math.nan if lat is None else lat, math.nan if lon is None else lon, {})
+        elif self._point is not None:
+            self._text = []
+
+    def _characters(self, text: str) -> None:
+        if self._text is not None and len(self._text) < MAX_TEXT:
+            self._text.append(text[:MAX_TEXT])
+
+    def _end(self, name: str) -> None:
+        local = name.rpartition(":")[2]
+        if self._point is None:
+            return
+        if local == "trkpt":
+            self._ready.append(self._point)
+            self._point = None
+        elif self._text is not None:
+            self._point[2].setdefault(local, "".join(self._text))
+            self._text = None

@@ -1,0 +1,134 @@
+"""From a file's name to evidence: a log as it was recorded or made anew, an NMEA text, another device's GPX track.
+
+The one place of the review that opens recordings. What cannot be used is one line; what can be is used.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from firmware_bridge.errors import ConfigurationError
+from logger.recording import replay
+from logger.recording.reader import has_wal, open_log_readonly
+from logger.recording.setup import Stage, read_text, stage_of
+from logger.review import gpx
+from logger.review.evidence import FIX_COLUMNS, SEEN_COLUMNS, Evidence, RawRows, assemble, from_log, table
+from logger.review.penalties import MODELS
+from logger.review.recompute import recomputed
+from logger.stage.rules import Rules, default_rules
+from logger.stage.rules import load as load_rules
+
+Progress = Callable[[float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """How a recording is to be looked at; empty texts and None leave it as it was driven.
+
+    `rules` is a rules file or the name of a penalty model; `section` (from 0) says that only that one was driven.
+    """
+
+    itinerary: Path | None = None
+    rules: str | None = None
+    section: int | None = None
+    car_class: str = ""
+
+
+@contextmanager
+def opened(
+    path: Path, wanted: Wanted, progress: Progress
+) -> Iterator[tuple[Evidence, Rules, sqlite3.Connection | None]]:
+    """A recording's evidence, the rules for it, and the connection to its log. Raises StagelogError."""
+    itinerary_text = "" if wanted.itinerary is None else read_text(wanted.itinerary)
+    if gpx.is_gpx(path):
+        yield *_other(path, wanted, itinerary_text, progress, gpx.rows(path)), None
+    elif replay.kind_of(replay.Capture(path)) != "log":
+        yield *_other(path, wanted, itinerary_text, progress, None), None
+    else:
+        with open_log_readonly(path) as connection:
+            yield *_log(path, connection, wanted, itinerary_text, progress), connection
+
+
+def _log(
+    path: Path, connection: sqlite3.Connection, wanted: Wanted, itinerary_text: str, progress: Progress
+) -> tuple[Evidence, Rules]:
+    recorded = from_log(connection, path, open_now=has_wal(path))
+    rules = _rules(wanted, recorded.stage.rules)
+    stage = _stage(recorded.stage, wanted, itinerary_text, rules)
+    if (
+        stage.itinerary == recorded.stage.itinerary
+        and wanted.section is None
+        and not _changes_driving(rules, recorded.stage.rules)
+    ):
+        return dataclasses.replace(recorded, stage=stage), rules
+    return _fitting(recomputed(recorded, stage, progress, connection, wanted.section), wanted), rules
+
+
+def _other(
+    path: Path, wanted: Wanted, itinerary_text: str, progress: Progress, rows: RawRows | None
+) -> tuple[Evidence, Rules]:
+    """What another device recorded, put through the computation."""
+    rules = _rules(wanted, default_rules())
+    stage = _stage(Stage(), wanted, itinerary_text, rules)
+    if rows is None:
+        fixes = (
+            (number, *fix[:10])
+            for number, session in enumerate(
+                replay.sessions(replay.Capture(path), lambda share: progress(share / 2)), 1
+            )
+            for some in session.rows
+            for fix in some.fix
+        )
+        rows = RawRows(table(fixes, FIX_COLUMNS), table((), SEEN_COLUMNS), [])
+    meta = {"car": f'{{"class": "{wanted.car_class}"}}'} if wanted.car_class else {}
+    evidence = assemble(path.name, meta, stage, rows)
+    return _fitting(recomputed(evidence, stage, progress, None, wanted.section), wanted), rules
+
+
+def _rules(wanted: Wanted, brought: Rules) -> Rules:
+    if wanted.rules is None:
+        return brought
+    model = MODELS.get(wanted.rules.lower().replace("-", "_"))
+    if model is not None:
+        return dataclasses.replace(brought, penalties=dataclasses.replace(brought.penalties, model=model))  # type: ignore[arg-type]
+    path = Path(wanted.rules)
+    if not path.exists():
+        names = ", ".join(name for name in MODELS if "_" not in name)
+        raise ConfigurationError(
+            "neither a rules file nor a penalty model",
+            where=wanted.rules,
+            mend=f"name a file, or one of {names}",
+        )
+    return load_rules(read_text(path), str(path))
+
+
+def _stage(recorded: Stage, wanted: Wanted, itinerary_text: str, rules: Rules) -> Stage:
+    stage = recorded
+    if itinerary_text:
+        stage = stage_of(itinerary_text, str(wanted.itinerary), reset_odometer=recorded.reset_odometer)
+    stage = dataclasses.replace(stage, rules=rules)
+    sections = 0 if stage.itinerary is None else len(stage.itinerary.sections)
+    if wanted.section is not None and not 0 <= wanted.section < sections:
+        raise ConfigurationError(f"there is no section {wanted.section + 1}", mend=f"there are {sections}")
+    return stage
+
+
+def _changes_driving(rules: Rules, recorded: Rules) -> bool:
+    """Whether rules differ in what the live computation uses; penalties are the review's alone."""
+    alike = {"name": "", "penalties": recorded.penalties, "missed": recorded.missed}
+    alike["not_finished"] = recorded.not_finished
+    return dataclasses.replace(rules, **alike) != dataclasses.replace(recorded, name="")  # type: ignore[arg-type]
+
+
+def _fitting(evidence: Evidence, wanted: Wanted) -> Evidence:
+    """The evidence, with a remark if the itinerary is of somewhere else."""
+    return (
+        evidence
+        if wanted.itinerary is None
+        else dataclasses.replace(evidence, checked_itinerary=str(wanted.itinerary))
+    )

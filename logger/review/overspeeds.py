@@ -1,0 +1,60 @@
+"""Over-speeds out of the events, with what the penalty models ask beyond them, measured in the fixes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from logger.review.evidence import Evidence, Floats
+from logger.review.penalties import Overspeed
+from logger.stage.limits import KMH
+
+SAMPLE_S = 0.01
+"""How finely "longer than five seconds" is looked at: between fixes speed is taken to change evenly."""
+
+
+def overspeeds_of(evidence: Evidence, mps: Floats, sustained_share: float) -> list[Overspeed]:
+    """Every over-speed, in order. `mps` is the speed at each fix; a sustained one is above the limit by the share."""
+    overspeeds = []
+    known = evidence.fixes.located & np.isfinite(mps)
+    at_us, mps = evidence.fixes.at_us[known], mps[known]
+    for event in evidence.events:
+        if event.kind != "overspeed":
+            continue
+        detail = event.detail
+        limit_kmh, duration_s = float(detail["limit_kmh"]), float(detail["duration_s"])
+        gained_m, sustained_s = _measured(
+            at_us, mps, event.at_us, duration_s, limit_kmh / KMH, limit_kmh * (1 + sustained_share) / KMH
+        )
+        overspeeds.append(
+            Overspeed(
+                int(detail["section"]),
+                detail.get("zone"),
+                float(detail["km"]),
+                event.at_us,
+                duration_s,
+                float(detail["distance_m"]),
+                float(detail["max_kmh"]),
+                limit_kmh,
+                int(detail["impulses"]),
+                gained_m,
+                sustained_s,
+            )
+        )
+    return sorted(overspeeds, key=lambda over: over.at_us)
+
+
+def _measured(
+    at_us: Floats, mps: Floats, from_us: int, duration_s: float, limit_mps: float, sustained_mps: float
+) -> tuple[float, float]:
+    """Metres gained over the limit, and the longest time without a break above a higher speed."""
+    to_us = from_us + duration_s * 1e6
+    if not len(at_us):
+        return 0.0, 0.0
+    inside = at_us[np.searchsorted(at_us, from_us, "right") : np.searchsorted(at_us, to_us, "left")]
+    times_us = np.concatenate([[from_us], inside, [to_us]])
+    excess = np.maximum(0.0, np.interp(times_us, at_us, mps) - limit_mps)
+    gained_m = float(np.trapezoid(excess, times_us) / 1e6)
+    samples = np.interp(np.arange(from_us, to_us, SAMPLE_S * 1e6), at_us, mps) > sustained_mps
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], samples, [False]]).astype(np.int8)))
+    lengths = edges[1::2] - edges[::2]
+    return round(gained_m, 3), round(float(lengths.max(initial=0)) * SAMPLE_S, 2)

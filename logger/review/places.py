@@ -1,0 +1,71 @@
+"""Where each fix was: its section, and its distance in it, as the live computation had it.
+
+Knows neither limits nor penalties. A progress row tells the distance at the last fix before it; which fix that
+was shows in their speeds, which are the same number. Between such anchors distance is interpolated.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from logger.review.evidence import Evidence, Floats
+from logger.review.runs import Day
+from logger.stage.odometer import STILL_MPS
+
+NO_RUN = -1
+
+
+class Places(NamedTuple):
+    """For each fix: which run of the day it is in (`NO_RUN` for none), metres in that section, the speed as it was
+    reckoned with, and the limit in force (nan where there is none)."""
+
+    run: NDArray[np.int64]
+    metres: Floats
+    mps: Floats
+    limit_kmh: Floats
+
+
+def places_of(evidence: Evidence, day: Day) -> Places:
+    """The place of every fix."""
+    fixes, seen = evidence.fixes, evidence.seen
+    seen_mps = np.nan_to_num(seen.mps)
+    mps = fixes.mps
+    if len(seen.at_us) and not np.all(np.isfinite(mps)):  # a receiver that tells no speed
+        mps = np.where(np.isfinite(mps), mps, np.interp(fixes.at_us, seen.at_us, seen_mps))
+    anchors_us = _anchors(evidence, np.where(mps < STILL_MPS, 0.0, mps), seen_mps)
+    run, metres = np.full(len(fixes.at_us), NO_RUN), np.full(len(fixes.at_us), np.nan)
+    if not day.sections and len(seen.at_us):
+        metres = np.interp(fixes.at_us, anchors_us, seen.distance_m)
+    for number, section in enumerate(day.sections):
+        last_us = section.ended_us if section.ended_us is not None else np.inf
+        following = day.sections[number + 1].began_us if number + 1 < len(day.sections) else np.inf
+        last_us = min(last_us, following)
+        here = (fixes.at_us >= section.began_us) & (fixes.at_us <= last_us)
+        rows = (seen.section == section.index) & (anchors_us > section.began_us) & (anchors_us < last_us)
+        at_us, way_m = [float(section.began_us)], [0.0]
+        ends_us, ends_m = [], []
+        if section.finished is not None:
+            ends_us, ends_m = [float(last_us)], [float(section.finished["distance_m"])]
+        known_us = np.concatenate([at_us, anchors_us[rows], ends_us])
+        known_m = np.concatenate([way_m, seen.distance_m[rows], ends_m])
+        run[here], metres[here] = number, np.interp(fixes.at_us[here], known_us, known_m)
+    following_row = np.minimum(np.searchsorted(anchors_us, fixes.at_us), max(0, len(seen.at_us) - 1))
+    limit_kmh = seen.limit_kmh[following_row] if len(seen.at_us) else np.full(len(mps), np.nan)
+    return Places(run, metres, mps, limit_kmh)
+
+
+def _anchors(evidence: Evidence, fix_mps: Floats, seen_mps: Floats) -> Floats:
+    """When the distance of each progress row was true."""
+    fixes, seen = evidence.fixes, evidence.seen
+    if not len(fixes.at_us):
+        return seen.at_us
+    last = np.searchsorted(fixes.at_us, seen.at_us, side="right") - 1
+    anchors_us = seen.at_us.copy()
+    for back in (2, 1, 0):
+        index = last - back
+        same = (index >= 0) & (np.abs(fix_mps[np.maximum(index, 0)] - seen_mps) < 1e-6)
+        anchors_us[same] = fixes.at_us[index[same]]
+    return np.maximum.accumulate(anchors_us)

@@ -1,0 +1,137 @@
+"""How good the evidence is: so that a steward can judge it, and nobody believes more of it than is there."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from logger.review.evidence import Evidence, Floats
+from logger.review.places import NO_RUN, Places
+from logger.review.runs import Day
+from logger.stage.odometer import BLINK_US, LOST_US
+
+MOST_GAPS = 50
+"""Gaps told one by one, the longest first; all are counted."""
+
+
+class Gap(NamedTuple):
+    """A stretch without a position. `distance_m` is what the odometer made of it; from `BLINK_US` on that is an
+    estimate, by the wheel or along the straight line."""
+
+    section: int | None
+    km: float | None
+    at_us: int
+    duration_s: float
+    distance_m: float | None
+
+    @property
+    def estimated(self) -> bool:
+        return self.duration_s * 1e6 > BLINK_US
+
+
+class Quality(NamedTuple):
+    """The figures, and the gaps in order of time."""
+
+    figures: dict[str, Any]
+    gaps: tuple[Gap, ...]
+
+
+def quality_of(
+    evidence: Evidence, day: Day, places: Places, connection: sqlite3.Connection | None
+) -> Quality:
+    """What can be said of the evidence. `connection` is to its log, if it is one."""
+    gaps = _gaps(evidence, day, places)
+    events = Counter(event.kind for event in evidence.events)
+    sessions = sorted(evidence.offsets_us)
+    ended = {event.session for event in evidence.events if event.kind == "session_end"}
+    figures: dict[str, Any] = _gps(evidence)
+    figures |= {
+        "gaps": len(gaps),
+        "gap_s": round(sum(gap.duration_s for gap in gaps), 2),
+        "longest_gap_s": round(max((gap.duration_s for gap in gaps), default=0.0), 2),
+        "estimated_m": round(sum(gap.distance_m or 0.0 for gap in gaps if gap.estimated), 1),
+        "position_jumps": events["gps_jump"],
+        "sessions": len(sessions),
+        "sessions_cut_short": len([number for number in sessions if number not in ended]),
+        "sentences": evidence.counts.get("sentence"),
+        "frames": evidence.counts.get("frame"),
+        "dropped_bytes": sum(_numbers(e.detail) for e in evidence.events if e.kind == "bytes_dropped"),
+        "dropped_rows": sum(_numbers(e.detail) for e in evidence.events if e.kind == "dropped"),
+        "link_losses": len(
+            [e for e in evidence.events if e.kind == "link" and e.detail.get("state") == "lost"]
+        ),
+        "rejected": {},
+        "rejected_bytes": 0,
+        "not_logged": sum(_numbers(e.detail) for e in evidence.events if e.kind == "not_logged"),
+        "clock_error_s": None,
+    }
+    if connection is not None:
+        figures |= _tables(connection)
+    return Quality(figures, gaps)
+
+
+def _gps(evidence: Evidence) -> dict[str, Any]:
+    fixes = evidence.fixes
+    located = fixes.located
+    steps_us = np.diff(fixes.at_us[located])
+    qualities, counts = np.unique(fixes.quality[np.isfinite(fixes.quality)], return_counts=True)
+    return {
+        "fixes": len(fixes.at_us),
+        "located": int(located.sum()),
+        "rate_hz": round(1e6 / float(np.median(steps_us)), 2)
+        if len(steps_us) and np.median(steps_us) > 0
+        else None,
+        "gps_quality": {str(int(kind)): int(count) for kind, count in zip(qualities, counts, strict=True)},
+        "satellites_min": _figure(np.min, fixes.satellites[located]),
+        "satellites_median": _figure(np.median, fixes.satellites[located]),
+        "hdop_median": _figure(np.median, fixes.hdop[located]),
+        "hdop_max": _figure(np.max, fixes.hdop[located]),
+    }
+
+
+def _figure(function: Any, values: Floats) -> float | None:
+    values = values[np.isfinite(values)]
+    return round(float(function(values)), 2) if len(values) else None
+
+
+def _gaps(evidence: Evidence, day: Day, places: Places) -> tuple[Gap, ...]:
+    located = np.flatnonzero(evidence.fixes.located)
+    at_us = evidence.fixes.at_us[located]
+    found = []
+    for number in np.flatnonzero(np.diff(at_us) > LOST_US):
+        before, after = located[number], located[number + 1]
+        run = int(places.run[before])
+        known = run != NO_RUN and places.run[after] == run
+        distance_m = float(places.metres[after] - places.metres[before]) if known else None
+        km = float(places.metres[before]) / 1000 if run != NO_RUN else None
+        duration_s = float(at_us[number + 1] - at_us[number]) / 1e6
+        section = day.sections[run].index if run != NO_RUN else None
+        found.append(Gap(section, km, int(at_us[number]), round(duration_s, 3), distance_m))
+    return tuple(found)
+
+
+def _numbers(detail: dict[str, Any]) -> int:
+    """The counts in a detail: `{"port": ..., "rejected": 12}` is 12."""
+    return sum(value for key, value in detail.items() if type(value) is int and key != "utc_us")
+
+
+def _tables(connection: sqlite3.Connection) -> dict[str, Any]:
+    figures: dict[str, Any] = {}
+    try:
+        reasons = connection.execute(
+            "SELECT reason, count(*), total(length(data)) FROM rejected GROUP BY reason"
+        )
+        rows = reasons.fetchall()
+        figures["rejected"] = {reason: count for reason, count, _ in rows}
+        figures["rejected_bytes"] = int(sum(size for *_, size in rows))
+        (error_us,) = connection.execute("SELECT max(error_us) FROM clock").fetchone()
+        figures["clock_error_s"] = None if error_us is None else error_us / 1e6
+        names = connection.execute("SELECT value FROM meta WHERE key = 'ports'").fetchone()
+        figures["ports"] = json.loads(names[0]) if names else []
+    except (sqlite3.Error, ValueError):
+        pass  # the damage is told once, for the whole log
+    return figures

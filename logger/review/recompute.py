@@ -1,0 +1,218 @@
+"""The rows of a drive made anew: under other rules, for another itinerary, or from another device's track.
+
+Recorded fixes, wheel speeds and commands go through the recorder's own pipeline at its own beats, so what comes
+out is what the crew would have seen. Sentences and frames are not needed for that and not read.
+"""
+
+from __future__ import annotations
+
+import heapq
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
+
+from firmware_bridge.dating import date_can_be
+from firmware_bridge.fixes import FixBuilder
+from firmware_bridge.protocols import protocol
+from firmware_bridge.records import Channel, Fix, Reading
+from logger.recording.pipeline import Pipeline, Source
+from logger.recording.replay import RecordedReadings
+from logger.recording.rows import Rows
+from logger.recording.setup import Stage
+from logger.review.evidence import FIX_COLUMNS, SEEN_COLUMNS, Evidence, Floats, RawRows, assemble, table
+from logger.stage.live import WHEEL_CHANNELS
+
+Progress = Callable[[float], None]
+
+STRIDE_US = 60_000_000
+"""Rows are taken once a minute of the drive."""
+MADE_KINDS = frozenset({"section", "waypoint", "overspeed", "alarm", "undone", "command", "state_refused"})
+"""Events of the computation: they are made anew. All others are kept as they were recorded."""
+
+
+class RecordedFixes(FixBuilder):
+    """Fixes that are there already, given out at the beats that follow them."""
+
+    def __init__(self, fixes: Iterable[Fix]) -> None:
+        super().__init__()
+        self._fixes = iter(fixes)
+        self._next = next(self._fixes, None)
+
+    def tick(self, t_us: int) -> list[Fix]:
+        """The fixes up to a beat."""
+        found = []
+        while self._next is not None and self._next.t_us <= t_us:
+            found.append(self._next)
+            self._next = next(self._fixes, None)
+        return found
+
+    def finish(self) -> list[Fix]:
+        """Those that are left."""
+        return self.tick(1 << 62)
+
+
+def recomputed(
+    evidence: Evidence,
+    stage: Stage,
+    progress: Progress,
+    connection: sqlite3.Connection | None = None,
+    section: int | None = None,
+) -> Evidence:
+    """The same drive against another stage or other rules.
+
+    With `section` (from 0) only that one was driven, from its start on; it keeps its number. `connection` is to the
+    log, for its wheel speeds.
+    """
+    driven = stage if section is None else _narrowed(stage, section)
+    sessions = sorted(evidence.offsets_us)
+    made: list[tuple[int, Rows]] = []
+    state: list[Any] | None = None
+    for done, number in enumerate(sessions):
+        fixes = RecordedFixes(_fixes(evidence, number))
+        source = Source("gps", protocol("nmea").decoder(0), fixes)
+        live = driven.live(str(evidence.car.get("class", "")))
+        if state is not None:
+            live.restore(state, _gap_s(evidence, number))
+        pipeline = Pipeline([source], RecordedReadings(_readings(connection, number, driven)), live)
+        for t_us in _moments(evidence, number, pipeline):
+            progress((done + t_us / max(1.0, _end_us(evidence, number))) / len(sessions))
+            made.append((number, pipeline.take()))
+        state = live.state()
+    return _with_rows(evidence, stage, made, section or 0)
+
+
+def _narrowed(stage: Stage, section: int) -> Stage:
+    import dataclasses  # noqa: PLC0415
+
+    assert stage.itinerary is not None  # noqa: S101 - the caller has looked
+    only = dataclasses.replace(stage.itinerary, sections=stage.itinerary.sections[section : section + 1])
+    return dataclasses.replace(stage, itinerary=only)
+
+
+def _moments(evidence: Evidence, session: int, pipeline: Pipeline) -> Iterator[float]:
+    """Advance the pipeline to each minute, each command, and the end."""
+    end_us = round(_end_us(evidence, session))
+    strides: Iterator[tuple[int, Any]] = ((t_us, None) for t_us in range(STRIDE_US, end_us, STRIDE_US))
+    orders = (
+        (event.t_us, event.detail)
+        for event in evidence.events
+        if event.session == session and event.kind == "command"
+    )
+    for t_us, order in heapq.merge(strides, orders, key=itemgetter(0)):
+        if order is None:
+            pipeline.advance(t_us)
+        else:
+            _obey(pipeline, t_us, order)
+        yield t_us
+    pipeline.finish(end_us)
+    yield end_us
+
+
+def _obey(pipeline: Pipeline, t_us: int, order: dict[str, Any]) -> None:
+    try:
+        pipeline.command(t_us, str(order.get("name")), order.get("arguments") or {})
+    except ValueError as error:
+        pipeline.event(t_us, "refused", {"name": order.get("name"), "why": str(error)})
+
+
+def _end_us(evidence: Evidence, session: int) -> float:
+    ends = [float(evidence.fixes.t_us[evidence.fixes.session == session].max(initial=0.0))]
+    ends += [event.t_us for event in evidence.events if event.session == session][-1:]
+    return max(ends)
+
+
+def _gap_s(evidence: Evidence, session: int) -> float | None:
+    for event in evidence.events:
+        if event.session == session and event.kind == "resumed":
+            gap_s = event.detail.get("gap_s")
+            return float(gap_s) if gap_s is not None else None
+    return None
+
+
+def _fixes(evidence: Evidence, session: int) -> Iterator[Fix]:
+    columns = evidence.fixes
+    for index in np.flatnonzero(columns.session == session).tolist():
+        utc_us = _whole(columns.utc_us[index])
+        yield Fix(
+            int(columns.t_us[index]),
+            utc_us,
+            _known(columns.lat[index]),
+            _known(columns.lon[index]),
+            _known(columns.alt_m[index]),
+            _known(columns.mps[index]),
+            _known(columns.course_deg[index]),
+            _whole(columns.quality[index]) or 0,
+            _whole(columns.satellites[index]),
+            _known(columns.hdop[index]),
+            utc_us is None or date_can_be(utc_us),
+        )
+
+
+def _known(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _whole(value: float) -> int | None:
+    return int(value) if np.isfinite(value) else None
+
+
+def _readings(connection: sqlite3.Connection | None, session: int, stage: Stage) -> Iterator[Reading]:
+    """Wheel speeds, and whatever the rules' alarms ask for."""
+    if connection is None:
+        return
+    conditions = " ".join(f"{text.when} {text.qualified_by}" for text in stage.rules.alarm_texts)
+    channels = {
+        number: Channel(name, unit, source)
+        for number, name, unit, source in connection.execute("SELECT id, name, unit, source FROM channel")
+        if name in WHEEL_CHANNELS or name in conditions
+    }
+    marks = ", ".join("?" * len(channels))
+    sql = (
+        f"SELECT t_us, channel, value FROM reading WHERE session = ? AND channel IN ({marks}) ORDER BY rowid"  # noqa: S608
+    )
+    for t_us, channel, value in connection.execute(sql, (session, *channels)):
+        if value is not None:
+            yield Reading(t_us, channels[channel], value)
+
+
+def _with_rows(evidence: Evidence, stage: Stage, made: list[tuple[int, Rows]], first: int) -> Evidence:
+    """The evidence with progress and events exchanged; sections count from `first`."""
+    fixes = evidence.fixes
+    seen = table(
+        (
+            (number, row.t_us, None if row.section is None else row.section + first, *row[2:])
+            for number, rows in made
+            for row in rows.progress
+        ),
+        SEEN_COLUMNS,
+    )
+    events = [(e.session, e.t_us, e.kind, e.detail) for e in evidence.events if e.kind not in MADE_KINDS]
+    events += [
+        (number, event.t_us, event.kind, _shifted(dict(event.detail), first))
+        for number, rows in made
+        for event in rows.event
+    ]
+    columns = (fixes.session, fixes.t_us, fixes.utc_us, *fixes[4:])
+    fix: Floats = np.column_stack(columns) if len(fixes.t_us) else np.empty((0, FIX_COLUMNS))
+    # Of one moment, what was recorded comes first; what was made stays in the order in which it was made.
+    events.sort(key=itemgetter(0))
+    return assemble(
+        evidence.name,
+        evidence.meta,
+        stage,
+        RawRows(fix, seen, events),
+        remarks=evidence.remarks,
+        damage=evidence.damage,
+        path=evidence.path,
+        counts=evidence.counts,
+    )
+
+
+def _shifted(detail: dict[str, Any], first: int) -> dict[str, Any]:
+    for key in ("section", "index"):
+        if isinstance(detail.get(key), int):
+            detail[key] += first
+    return detail

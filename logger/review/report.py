@@ -1,0 +1,248 @@
+"""What the review says of one recording, as values: the same for the terminal, for programs and for the page.
+
+Knows no file and no page. The rows of the evidence, which the live computation made, are put together here; what
+is added is what only hindsight knows: penalties, nearest distances, the quality of the evidence.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sqlite3
+from typing import NamedTuple
+
+import numpy as np
+
+from firmware_bridge.errors import ConfigurationError, LogError, StagelogError
+from logger.review.engine import ChannelReport, engine_of
+from logger.review.evidence import Evidence
+from logger.review.overspeeds import overspeeds_of
+from logger.review.penalties import Overspeed, charged, missed_s
+from logger.review.places import Places, places_of
+from logger.review.quality import Quality, quality_of
+from logger.review.runs import Day, Moving, SectionRun, day_of
+from logger.review.waypoints import CHARGED, WaypointReport, waypoints_of
+from logger.stage.course import Course
+from logger.stage.limits import KMH
+from logger.stage.odometer import Past
+from logger.stage.rules import Rules
+from logger.stage.run import Split
+
+ELSEWHERE_M = 50_000.0
+"""No car loses its way by so much: an itinerary all of whose waypoints are further off is another one."""
+EARLY_S = 1.0
+"""Leaving a neutralisation is told to the second; a smaller difference is the doubt of GPS."""
+CROSSED = ("crossing", "distance")
+"""How a section ends when it was driven to its end; otherwise the crew or the clock ended it."""
+
+
+class SectionReport(NamedTuple):
+    """A section as it was driven. `finished` says that its end was reached, with enough waypoints if it is timed."""
+
+    index: int
+    kind: str
+    name: str
+    length_km: float | None
+    distance_km: float
+    began_us: int
+    ended_us: int | None
+    elapsed_s: float | None
+    average_mps: float | None
+    moving_average_mps: float | None
+    max_kmh: float | None
+    finished: bool
+    splits: tuple[Split, ...]
+    penalty_s: float
+
+
+class PauseReport(NamedTuple):
+    """A neutralisation or transfer. `early_s` is how much before its end it was left, 0 if it was not."""
+
+    section: int
+    kind: str
+    at_us: int
+    took_s: float | None
+    allowed_s: float | None
+
+    @property
+    def early_s(self) -> float:
+        if self.took_s is None or self.allowed_s is None:
+            return 0.0
+        early_s = self.allowed_s - self.took_s
+        return round(early_s, 2) if early_s >= EARLY_S else 0.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """All of it. `penalties_s` stand in the order of `overspeeds`."""
+
+    evidence: Evidence
+    rules: Rules
+    day: Day
+    places: Places
+    courses: tuple[Course, ...]
+    sections: tuple[SectionReport, ...]
+    overspeeds: tuple[Overspeed, ...]
+    penalties_s: tuple[float, ...]
+    waypoints: tuple[WaypointReport, ...]
+    pauses: tuple[PauseReport, ...]
+    engine: tuple[ChannelReport, ...]
+    quality: Quality
+    remarks: tuple[str, ...]
+
+    @property
+    def penalty_s(self) -> float:
+        """Everything that the rules would charge, in seconds."""
+        return round(sum(section.penalty_s for section in self.sections), 3)
+
+    @property
+    def wrong(self) -> StagelogError | None:
+        """What keeps the review from being all that it should be; its exit code is the verb's."""
+        evidence = self.evidence
+        if evidence.damage:
+            return LogError(
+                f"damaged, {evidence.damage}; reviewed as far as it can be read",
+                where=evidence.name,
+                mend="`stagelog verify` says more",
+            )
+        if not evidence.fixes.located.any():
+            return LogError(
+                "no fix in it: nothing can be said of speed and way",
+                where=evidence.name,
+                mend="`stagelog info` tells what it has",
+            )
+        nearest_m = min((p.nearest_m for p in self.waypoints if p.nearest_m is not None), default=0.0)
+        if nearest_m > ELSEWHERE_M:
+            return ConfigurationError(
+                f"the itinerary is of another place: its nearest waypoint is {nearest_m / 1000:.0f} km off the drive",
+                where=evidence.checked_itinerary or evidence.name,
+                mend="give that of this stage with --itinerary",
+            )
+        return None
+
+    def offset_m(self, section: int) -> float:
+        """Where a section begins, in metres of the day by the roadbook."""
+        return sum(course.length_m for course in self.courses[:section])
+
+
+def report_of(evidence: Evidence, rules: Rules, connection: sqlite3.Connection | None = None) -> Report:
+    """Review a recording under rules. `connection` is to its log, for the engine and the wire's damage."""
+    itinerary = evidence.stage.itinerary
+    courses = tuple(Course(section) for section in itinerary.sections) if itinerary else ()
+    day = day_of(evidence, courses)
+    places = places_of(evidence, day)
+    overspeeds = tuple(overspeeds_of(evidence, places.mps, rules.penalties.rallycheck_share))
+    penalties_s = tuple(charged(overspeeds, rules.penalties))
+    waypoints = waypoints_of(evidence, courses, day, places)
+    remarks, engine = list(evidence.remarks), []
+    if connection is not None:
+        try:
+            engine = engine_of(connection, evidence.counts.get("reading", 0))
+        except sqlite3.Error as error:
+            remarks.append(f"the engine's readings cannot be read: {error}")
+    moving = Moving(evidence)
+    sections = tuple(
+        _section(number, run, evidence, rules, courses, places, moving)._replace(
+            penalty_s=_penalty_s(run.index, overspeeds, penalties_s, waypoints, rules)
+        )
+        for number, run in enumerate(day.sections)
+    )
+    sections = tuple(_judged(section, waypoints, rules) for section in sections)
+    return Report(
+        evidence,
+        rules,
+        day,
+        places,
+        courses,
+        sections,
+        overspeeds,
+        penalties_s,
+        waypoints,
+        tuple(_pauses(day)),
+        tuple(engine),
+        quality_of(evidence, day, places, connection),
+        tuple(remarks),
+    )
+
+
+def _section(
+    number: int,
+    driven: SectionRun,
+    evidence: Evidence,
+    rules: Rules,
+    courses: tuple[Course, ...],
+    places: Places,
+    moving: Moving,
+) -> SectionReport:
+    run, course = driven.run, courses[driven.index] if driven.index < len(courses) else None
+    here = places.run == number
+    mps = places.mps[here & evidence.fixes.located]
+    mps = mps[np.isfinite(mps)]
+    metres = places.metres[here]
+    distance_m = float(metres[-1]) if len(metres) else 0.0
+    ended_us = driven.ended_us
+    last_us = (
+        ended_us
+        if ended_us is not None
+        else int(evidence.fixes.at_us[here][-1])
+        if here.any()
+        else run.started_us or 0
+    )
+    past = Past(last_us, distance_m, moving.us(last_us))
+    elapsed_us, average_mps = run.elapsed_us(last_us), run.average_mps(past)
+    elapsed_s = None if elapsed_us is None else elapsed_us / 1e6
+    if driven.finished is not None:
+        distance_m = float(driven.finished["distance_m"])
+        elapsed_s, average_mps = driven.finished.get("elapsed_s"), driven.finished.get("average_mps")
+        past = past._replace(total_m=distance_m)
+    return SectionReport(
+        driven.index,
+        course.section.kind if course else "",
+        course.section.name if course else "",
+        course.length_m / 1000 if course else None,
+        distance_m / 1000,
+        driven.began_us,
+        ended_us,
+        elapsed_s,
+        average_mps,
+        run.moving_average_mps(past),
+        round(float(mps.max()) * KMH, 1) if len(mps) else None,
+        driven.ended_by in CROSSED,
+        run.splits,
+        0.0,
+    )
+
+
+def _penalty_s(
+    index: int,
+    overspeeds: tuple[Overspeed, ...],
+    penalties_s: tuple[float, ...],
+    waypoints: tuple[WaypointReport, ...],
+    rules: Rules,
+) -> float:
+    over = sum(cost for over, cost in zip(overspeeds, penalties_s, strict=True) if over.section == index)
+    missed = sum(
+        missed_s(point.kind, rules.missed) for point in waypoints if point.section == index and point.charged
+    )
+    return round(over + missed, 3)
+
+
+def _judged(section: SectionReport, waypoints: tuple[WaypointReport, ...], rules: Rules) -> SectionReport:
+    """A timed section with too few waypoints counts as not finished."""
+    points = [point for point in waypoints if point.section == section.index and point.kind in CHARGED]
+    enough = sum(point.validated for point in points) >= rules.missed.least_share * len(points)
+    finished = section.finished and (section.kind != "selective" or enough)
+    return section._replace(finished=finished)
+
+
+def _pauses(day: Day) -> list[PauseReport]:
+    return [
+        PauseReport(
+            section.index,
+            pause.kind,
+            pause.from_us,
+            None if pause.to_us is None else (pause.to_us - pause.from_us) / 1e6,
+            None if pause.allowed_us is None else pause.allowed_us / 1e6,
+        )
+        for section in day.sections
+        for pause in section.run.pauses
+    ]

@@ -1,0 +1,144 @@
+"""The review for the terminal: short tables, the figures an engineer asks for first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from logger.review.report import Report
+from logger.review.times import elapsed_text, time_of_day
+from logger.stage.limits import KMH
+
+MOST_OVERSPEEDS = 20
+"""Told one by one, the dearest; the rest is counted."""
+Table = tuple[str, list[str], list[list[str]]]
+
+
+def tables(report: Report) -> Iterator[Table]:
+    """Title, columns and rows of each table that has any."""
+    names = [section.name or section.kind for section in report.sections]
+    name_of = {section.index: name for section, name in zip(report.sections, names, strict=True)}
+    if report.sections:
+        columns = ["section", "km", "time", "avg km/h", "moving", "max", "penalty", ""]
+        yield (
+            "Sections",
+            columns,
+            [
+                [
+                    name,
+                    f"{section.distance_km:.2f}",
+                    elapsed_text(section.elapsed_s),
+                    _kmh(section.average_mps),
+                    _kmh(section.moving_average_mps),
+                    "-" if section.max_kmh is None else f"{section.max_kmh:.1f}",
+                    penalty_text(section.penalty_s),
+                    "" if section.finished else "not finished",
+                ]
+                for section, name in zip(report.sections, names, strict=True)
+            ],
+        )
+    splits = [
+        [name, split.name, f"{split.km:.2f}", elapsed_text(split.elapsed_us / 1e6), _kmh(split.average_mps)]
+        for section, name in zip(report.sections, names, strict=True)
+        for split in section.splits
+    ]
+    if splits:
+        yield "Splits", ["section", "at", "km", "time", "avg km/h"], splits
+    yield from _overspeeds(report, name_of)
+    missed = [
+        [name_of.get(point.section, ""), point.name, point.kind, f"{point.km:.2f}", _metres(point.nearest_m)]
+        for point in report.waypoints
+        if point.state == "missed"
+    ]
+    if missed:
+        yield "Missed waypoints", ["section", "name", "kind", "km", "nearest"], missed
+    pauses = [
+        [pause.kind, time_of_day(pause.at_us), elapsed_text(pause.took_s), elapsed_text(pause.allowed_s),
+         f"{pause.early_s:.1f} s early" if pause.early_s else ""]
+        for pause in report.pauses
+    ]  # fmt: skip
+    if pauses:
+        yield "Neutralisations", ["kind", "UTC", "took", "allowed", ""], pauses
+    if report.engine:
+        yield (
+            "Engine",
+            ["channel", "min", "mean", "max", "unit"],
+            [[c.name, f"{c.low:.4g}", f"{c.mean:.4g}", f"{c.high:.4g}", c.unit] for c in report.engine],
+        )
+
+
+def _overspeeds(report: Report, name_of: dict[int, str]) -> Iterator[Table]:
+    both = list(zip(report.overspeeds, report.penalties_s, strict=True))
+    if not both:
+        return
+    dearest = sorted(both, key=lambda pair: (-pair[1], -pair[0].over_kmh))[:MOST_OVERSPEEDS]
+    shown = sorted(dearest, key=lambda pair: pair[0].at_us)
+    title = (
+        "Over-speeds" if len(shown) == len(both) else f"Over-speeds, the dearest {len(shown)} of {len(both)}"
+    )
+    columns = ["section", "km", "UTC", "limit", "max", "over", "for", "impulses", "penalty"]
+    yield (
+        title,
+        columns,
+        [
+            [
+                name_of.get(over.section, "-"),
+                f"{over.km:.2f}",
+                time_of_day(over.at_us) if report.evidence.utc_known else "-",
+                f"{over.limit_kmh:g}" + (f" {over.zone}" if over.zone else ""),
+                f"{over.max_kmh:.1f}",
+                f"+{over.over_kmh:.1f}",
+                f"{over.duration_s:.1f} s",
+                str(over.impulses),
+                penalty_text(cost),
+            ]
+            for over, cost in shown
+        ],
+    )
+
+
+def summary(report: Report) -> str:
+    """One line on how much there is and how good it is."""
+    figures = report.quality.figures
+    validated = sum(point.validated for point in report.waypoints)
+    met = sum(point.state != "not reached" for point in report.waypoints)
+    parts = [
+        f"{figures['fixes']} fixes",
+        f"{figures['gaps']} gaps ({figures['gap_s']:.0f} s)",
+        f"{figures['estimated_m']:.0f} m estimated",
+    ]
+    if met:
+        parts.insert(0, f"{validated} of {met} waypoints validated")
+    if figures["rejected_bytes"]:
+        parts.append(f"{figures['rejected_bytes']} bytes rejected")
+    if figures["dropped_bytes"] or figures["dropped_rows"]:
+        parts.append(f"DROPPED {figures['dropped_bytes']} bytes, {figures['dropped_rows']} rows")
+    if figures["clock_error_s"] is not None:
+        parts.append(f"clock within {figures['clock_error_s']:.2f} s")
+    if figures["sessions"] > 1:
+        parts.append(f"{figures['sessions']} sessions")
+    return ", ".join(parts)
+
+
+def heading(report: Report) -> str:
+    """Which car, which stage."""
+    car = report.evidence.car
+    stage = report.evidence.stage.itinerary.stage if report.evidence.stage.itinerary else None
+    crew = " / ".join(car.get("crew", ()))
+    who = " ".join(str(part) for part in (car.get("number"), crew or car.get("name")) if part)
+    what = f"{stage.event} {stage.number or ''} {stage.name}".strip() if stage else "no itinerary"
+    return " - ".join(part for part in (report.evidence.name, who, " ".join(what.split())) if part)
+
+
+def penalty_text(seconds: float) -> str:
+    """A penalty: nothing, seconds as they are when short, h:mm:ss when long."""
+    if not seconds:
+        return "-"
+    return f"{seconds:g} s" if seconds < 60 or seconds % 1 else elapsed_text(seconds)
+
+
+def _kmh(mps: float | None) -> str:
+    return "-" if mps is None else f"{mps * KMH:.1f}"
+
+
+def _metres(metres: float | None) -> str:
+    return "-" if metres is None else f"{metres:.0f} m" if metres < 10_000 else f"{metres / 1000:.0f} km"

@@ -1,0 +1,83 @@
+"""What became of every waypoint of the itinerary, and how near the car came to it."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from firmware_bridge.virtual.drive import metres_per_degree
+from logger.review.evidence import Evidence, Floats
+from logger.review.places import Places
+from logger.review.runs import Day, Passage
+from logger.stage.course import END, Course, Mark
+
+CHARGED = frozenset({"wpv", "wpe", "wpm", "wps", "wpn", "wpp", "wpc", "cp", "dz", "fz"})
+"""Kinds whose missing costs time in a timed section; a start or finish that is missing is no finished section."""
+
+State = Literal["validated", "missed", "not reached"]
+
+
+class WaypointReport(NamedTuple):
+    """A waypoint. `charged` says that missing it costs a penalty; `at_us` is None unless it was validated."""
+
+    section: int
+    kind: str
+    name: str
+    km: float
+    state: State
+    nearest_m: float | None
+    at_us: int | None
+    estimated: bool
+    charged: bool
+
+    @property
+    def validated(self) -> bool:
+        return self.state == "validated"
+
+
+def waypoints_of(
+    evidence: Evidence, courses: tuple[Course, ...], day: Day, places: Places
+) -> tuple[WaypointReport, ...]:
+    """Every waypoint, in the order of the roadbook."""
+    passages = {(p.section, p.kind, round(p.km, 6)): p for p in day.passages}
+    reports = []
+    for index, course in enumerate(courses):
+        numbers = [number for number, run in enumerate(day.sections) if run.index == index]
+        here = np.isin(places.run, numbers) & evidence.fixes.located
+        lat, lon = evidence.fixes.lat[here], evidence.fixes.lon[here]
+        for mark in course.marks:
+            if mark.kind != END:
+                passage = passages.get((index, mark.kind, round(mark.metres / 1000, 6)))
+                reports.append(_report(index, course, mark, passage, lat, lon))
+    return tuple(reports)
+
+
+def _report(
+    index: int, course: Course, mark: Mark, passage: Passage | None, lat: Floats, lon: Floats
+) -> WaypointReport:
+    state: State = "not reached" if passage is None else "validated" if passage.validated else "missed"
+    nearest_m = passage.nearest_m if passage is not None else None
+    if nearest_m is None and mark.position is not None:
+        nearest_m = nearest(lat, lon, mark.position)
+    at_us = passage.at_us if passage is not None and passage.validated else None
+    charged = state == "missed" and course.timed and mark.kind in CHARGED
+    estimated = passage is not None and passage.estimated
+    return WaypointReport(
+        index, mark.kind, mark.label, mark.metres / 1000, state, nearest_m, at_us, estimated, charged
+    )
+
+
+def nearest(lat: Floats, lon: Floats, place: tuple[float, float]) -> float | None:
+    """Metres from a place to the line through the fixes; None without any."""
+    if not len(lat):
+        return None
+    per_lat, per_lon = metres_per_degree(place[0])
+    x = ((lon - place[1] + 180) % 360 - 180) * per_lon
+    y = (lat - place[0]) * per_lat
+    if len(x) == 1:
+        return round(float(np.hypot(x[0], y[0])), 1)
+    dx, dy = np.diff(x), np.diff(y)
+    length2 = dx * dx + dy * dy
+    part = np.clip(-(x[:-1] * dx + y[:-1] * dy) / np.where(length2 > 0, length2, 1.0), 0.0, 1.0)
+    return round(float(np.hypot(x[:-1] + part * dx, y[:-1] + part * dy).min()), 1)
