@@ -1,0 +1,1 @@
+"""Logs into other people's formats. Reads logs, never writes one; the recorder never imports this room."""

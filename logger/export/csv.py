@@ -1,0 +1,110 @@
+"""CSV by RFC 4180: a comma between fields, CR LF after each line, a header that names the units.
+
+A row a fix with the engine beside it, or a row a frame of the raw bus, or a row a signal decoded anew. An empty field
+is a value that is not known. Numbers have a point, times are UTC.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import sqlite3
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO
+
+import numpy as np
+
+from firmware_bridge.records import BRS_FLAG, EFF_FLAG, ERR_FLAG, ESI_FLAG, EXTENDED_MASK, FD_FLAG, RTR_FLAG
+from logger.export import beside, text
+from logger.export.blocks import FixBlock, FrameBlock, Integers, Progress, frame_blocks
+from logger.export.selection import Selection
+
+_ROWS_TOGETHER = 2048
+"""Lines made at a time: their characters stay in the processor's cache."""
+FIX_COLUMNS = (
+    *("utc", "session", "t_s", "lat_deg", "lon_deg", "alt_m", "speed_kmh", "course_deg"),
+    *("quality", "satellites", "hdop"),
+)
+FRAME_COLUMNS = ("utc", "session", "t_s", "bus", "id_hex", "flags", "length_bytes", "data_hex")
+FLAGS = {EFF_FLAG: b"X", RTR_FLAG: b"R", ERR_FLAG: b"E", FD_FLAG: b"F", BRS_FLAG: b"B", ESI_FLAG: b"S"}
+"""Letters of the column `flags`: extended identifier, remote, error, FD, bit rate switched, sender error passive."""
+
+
+def write_fixes(
+    connection: sqlite3.Connection, selection: Selection, stream: BinaryIO, progress: Progress
+) -> None:
+    """A row a fix."""
+    _, titles = beside.channel_titles(connection)
+    stream.write(_record([*FIX_COLUMNS, *beside.STAGE_COLUMNS, *titles]))
+    for fixes, others in beside.rows(connection, selection, progress):
+        for rows in _strides(len(fixes.t_us)):
+            parts = _fix_parts(FixBlock(*(column[rows] for column in fixes)))
+            parts += [text.numbers(column) for column in others[rows].T]
+            stream.write(_lines(parts))
+
+
+def write_frames(
+    connection: sqlite3.Connection, selection: Selection, stream: BinaryIO, progress: Progress
+) -> None:
+    """A row a frame."""
+    stream.write(_record(FRAME_COLUMNS))
+    for block in frame_blocks(connection, selection, progress):
+        for rows in _strides(len(block.t_us)):
+            stream.write(_lines(_frame_parts(block, np.arange(rows.start, min(rows.stop, len(block.t_us))))))
+
+
+def _fix_parts(fixes: FixBlock) -> list[text.Part]:
+    return [
+        text.moments(fixes.utc),
+        text.integers(fixes.session),
+        text.fixed(fixes.t_us / 1e6, 6),
+        text.fixed(fixes.lat, 8),  # a millimetre
+        text.fixed(fixes.lon, 8),
+        text.fixed(fixes.alt_m, 3),
+        text.fixed(fixes.speed_mps * 3.6, 4),
+        text.fixed(fixes.course_deg, 3),
+        text.fixed(fixes.quality, 0),
+        text.fixed(fixes.satellites, 0),
+        text.fixed(fixes.hdop, 3),
+    ]
+
+
+def _frame_parts(block: FrameBlock, rows: Integers) -> list[text.Part]:
+    can_id, length = block.can_id[rows], block.length[rows]
+    flags = [text.chosen((b"", letter), ((can_id & flag) != 0).astype(int)) for flag, letter in FLAGS.items()]
+    return [
+        text.moments(block.utc[rows]),
+        text.integers(block.session[rows]),
+        text.fixed(block.t_us[rows] / 1e6, 6),
+        text.integers(block.bus[rows]),
+        identifier(can_id),
+        np.concatenate(flags, axis=1),
+        text.integers(length),
+        text.hexadecimal(block.matrix(rows, int(length.max(initial=0))), length),
+    ]
+
+
+def identifier(can_id: Integers) -> text.Characters:
+    """An identifier in hexadecimal: three digits, or eight for extended and error frames."""
+    long = (can_id & (EFF_FLAG | ERR_FLAG)) != 0
+    digits = text.hex_number(can_id & EXTENDED_MASK, 8)
+    digits[~long, :5] = 0
+    return digits
+
+
+def _record(fields: Iterable[str]) -> bytes:
+    written = io.StringIO()
+    csv.writer(written, lineterminator="\r\n").writerow(fields)
+    return written.getvalue().encode()
+
+
+def _lines(fields: list[text.Part]) -> bytes:
+    parts: list[text.Part] = []
+    for field in fields:
+        parts += [field, b","]
+    parts[-1] = b"\r\n"
+    return text.lines(len(fields[0]), parts)
+
+
+def _strides(rows: int) -> Iterator[slice]:
+    return (slice(first, first + _ROWS_TOGETHER) for first in range(0, rows, _ROWS_TOGETHER))

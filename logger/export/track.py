@@ -1,0 +1,77 @@
+"""What GPX and KML have in common: where the line of the drive breaks, and the roadbook's points beside it."""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+from xml.sax.saxutils import escape
+
+import numpy as np
+
+from firmware_bridge.errors import ConfigurationError
+from logger.export.blocks import FixBlock, Progress, fix_blocks
+from logger.export.selection import Selection
+from logger.stage import itinerary
+from logger.stage.itinerary import Itinerary, Waypoint
+
+GAP_US = 10_000_000
+"""A longer time without a position interrupts the line: what lies between was not seen."""
+_POINTS = 2048
+"""Points handed on at a time."""
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+class Stretch(NamedTuple):
+    """Fixes with a position, in one line. `begins` says what begins with them: "track", "segment" or nothing new."""
+
+    begins: str
+    fixes: FixBlock
+
+
+def stretches(connection: sqlite3.Connection, selection: Selection, progress: Progress) -> Iterator[Stretch]:
+    """The drive, a track a session, a segment from gap to gap. Raises LogError."""
+    session, t_us = -1, 0
+    for block in fix_blocks(connection, selection, progress):
+        positioned = ~(np.isnan(block.lat) | np.isnan(block.lon))
+        fixes = FixBlock(*(column[positioned] for column in block))
+        breaks = np.flatnonzero((np.diff(fixes.session) != 0) | (np.diff(fixes.t_us) > GAP_US)) + 1
+        edges = np.unique([0, *breaks, *range(0, len(fixes.t_us), _POINTS), len(fixes.t_us)])
+        for first, last in zip(edges, edges[1:], strict=False):
+            part = FixBlock(*(column[first:last] for column in fixes))
+            begins = "segment" if part.t_us[0] - t_us > GAP_US else ""
+            yield Stretch("track" if part.session[0] != session else begins, part)
+            session, t_us = int(part.session[-1]), int(part.t_us[-1])
+
+
+def route(meta: Mapping[str, str]) -> Itinerary | None:
+    """The itinerary that a log carries, or None. Raises ConfigurationError where it cannot be read."""
+    return itinerary.load(meta["itinerary"], "the log's itinerary") if meta.get("itinerary") else None
+
+
+def points(meta: Mapping[str, str]) -> Iterator[tuple[str, Waypoint]]:
+    """The roadbook's waypoints that have coordinates, with what to call each."""
+    try:
+        found = route(meta)
+    except ConfigurationError:
+        return  # the drive is worth having without them
+    for section in found.sections if found else ():
+        for waypoint in section.waypoints:
+            if waypoint.position is not None:
+                yield xml(waypoint.name or f"{waypoint.kind.upper()} {waypoint.km:g}"), waypoint
+
+
+def title(meta: Mapping[str, str]) -> str:
+    """What to call the drive: stage and car, as far as the log knows them."""
+    car = json.loads(meta.get("car", "{}"))
+    named = [meta.get("stage") or "drive"]
+    if car.get("number") is not None:
+        named.append(f"car {car['number']}")
+    return xml(", ".join(named))
+
+
+def xml(said: str) -> str:
+    """Text for XML, without the control characters that it cannot hold."""
+    return escape(_NOT_XML.sub("", said))

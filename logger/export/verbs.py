@@ -1,0 +1,89 @@
+"""The verb export. It opens the log and the file; `formats.write` does the work."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import click
+
+_PATH = click.Path(path_type=Path)
+_FORMATS = ("gpx", "csv", "parquet", "candump", "asc", "blf", "mf4", "kml", "openrally")
+
+
+class _Moment(click.ParamType):
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from logger.export.selection import moment  # noqa: PLC0415
+
+        try:
+            return moment(value)
+        except ValueError:
+            self.fail(f"{value!r} is no time such as 2026-01-15T08:30 or 08:30:00, in UTC", param, ctx)
+
+
+@click.command(name="export")
+@click.argument("log", type=_PATH)
+@click.option("--format", "format_name", type=click.Choice(_FORMATS), required=True)
+@click.option("-o", "--output", type=_PATH, help="The file to write; without it, the standard output.")
+@click.option(
+    "--from", "first", type=_Moment(), help="Begin at this UTC time: 2026-01-15T08:30, or 08:30 alone."
+)
+@click.option("--to", "last", type=_Moment(), help="End at this UTC time.")
+@click.option("--section", type=click.IntRange(1), help="Only this section of the itinerary, counted from 1.")
+@click.option("--frames", is_flag=True, help="The raw bus instead of the fixes (csv, parquet).")
+@click.option("--signals", is_flag=True, help="Every frame decoded anew (csv, parquet, mf4).")
+@click.option(
+    "--dbc",
+    multiple=True,
+    type=_PATH,
+    help="Decode with this DBC file, not the log's own; implies --signals.",
+)
+def export(
+    log: Path,
+    format_name: str,
+    output: Path | None,
+    first: Any,
+    last: Any,
+    section: int | None,
+    frames: bool,
+    signals: bool,
+    dbc: tuple[Path, ...],
+) -> None:
+    """Write LOG, or a part of it, for other programs."""
+    from logger.export import formats, selection  # noqa: PLC0415 - numpy
+    from logger.recording.reader import open_log_readonly  # noqa: PLC0415
+    from logger.recording.setup import read_dbcs  # noqa: PLC0415
+    from logger.terminal import progress_bar  # noqa: PLC0415
+
+    if frames and (signals or dbc):
+        raise click.UsageError("--frames and --signals are two different things: choose one")
+    if output is None and sys.stdout.isatty() and format_name in {"parquet", "blf", "mf4"}:
+        raise click.UsageError(f"{format_name} is nothing to read on a terminal: name a file with -o")
+    content: formats.Content | None = "frames" if frames else "signals" if signals or dbc else None
+    with open_log_readonly(log) as connection, progress_bar(f"exporting {log.name}") as progress:
+        chosen = selection.select(connection, first, last, section)
+        with _destination(output) as stream:
+            formats.write(
+                connection, chosen, format_name, stream, progress, content=content, dbc_texts=read_dbcs(dbc)
+            )
+
+
+@contextmanager
+def _destination(output: Path | None) -> Iterator[BinaryIO]:
+    """The standard output, or a file that gets its name when it is whole."""
+    if output is None:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    part = output.with_name(output.name + ".part")
+    try:
+        with part.open("wb") as stream:
+            yield stream
+        part.replace(output)
+    finally:
+        part.unlink(missing_ok=True)
