@@ -129,7 +129,7 @@ class Feed:
 
     def _take(self, line: bytes) -> None:
         try:
-            document = json.loads(line)
+            document = json.loads(line, parse_constant=lambda _: None)  # NaN is nothing a browser can read
         except ValueError:
             document = None
         if not isinstance(document, dict):

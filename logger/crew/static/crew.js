@@ -187,16 +187,16 @@ function renderPace(shown) {
   const over = known && limit.over_kmh > 0 && !limit.free;
   const pace = over ? "over" : known && limit.warning && !limit.free ? "near" : "ok";
   for (const panel of all("[data-pace]")) panel.dataset.pace = pace;
-  for (const mark of all("[data-over]")) write(mark, over ? `+${Math.max(1, Math.round(limit.over_kmh))}` : "+0");
   for (const sign of all("[data-sign]")) sign.toggleAttribute("data-none", limit.kmh == null);
-  for (const place of all("[data-reason]")) write(place, limit.zone ? `Zone ${limit.zone}` : limit.reason ?? "");
-  const ahead = limit.approaching_m == null ? "" : `${limit.approaching_kmh ?? "Zone"}\u00a0in ${limit.approaching_m}\u00a0m`;
-  for (const place of all("[data-approach]")) write(place, limit.free && !ahead ? "Free area" : ahead);
+  for (const place of all("[data-reason]")) write(place, limit.kmh == null ? "" : limit.zone ? `Zone from ${limit.zone.replace(/^\D*(?=\d)/, "km ")}` : `${limit.reason} limit`);
+  const kind = over ? "over" : limit.approaching_m != null ? "ahead" : limit.free ? "free" : "";
+  const notice = {over: `+${Math.max(1, Math.round(limit.over_kmh))}`, ahead: `${limit.approaching_kmh ?? "Zone"} in ${limit.approaching_m} m`, free: "Free area"};
+  for (const place of all("[data-notice]")) { place.dataset.kind = kind; write(place, notice[kind] ?? ""); }
   for (const place of all("[data-next-name]")) write(place, nameOf(shown.next) || "Next");
-  sound(over ? "over" : pace === "near" ? "near" : ahead ? "ahead" : "");
+  sound(kind === "over" ? kind : pace === "near" ? pace : kind);
 }
 
-const nameOf = mark => mark?.name || (mark?.kind ? mark.kind.toUpperCase() : "");
+const nameOf = mark => (mark?.name || mark?.kind?.toUpperCase() || "").replace(/ \d+\.\d\d$/, "");  // the km is shown beside it
 const CONTROLS = new Set(["dss", "ass", "cp", "tc", "dn", "dt", "end"]);
 
 function renderRoad(shown) {
@@ -266,7 +266,7 @@ function renderEngine(shown) {
     parent.replaceChildren(...names.map(name => {
       const box = document.createElement("p"), value = document.createElement("b"), label = document.createElement("small");
       value.dataset.engine = name;
-      label.textContent = name.replace(/_(v|c|bar|pct|kmh|kpa|deg)$/, "").replaceAll("_", " ");
+      label.textContent = name.replace(/_(v|c|pct)$/, "").replaceAll("_", " ");  // what is written beside the value
       box.append(value, label);
       return box;
     }));
@@ -284,13 +284,13 @@ const LINK_WORDS = {open: "good", opening: "near", waiting: "near"};
 function health(shown) {  // [text, state, detail] of everything that must work
   const {gps = {}, recording = {}, links = {}} = shown, known = [];
   const gpsFresh = rhythm("gps").fresh(ageOf("gps"));
-  known.push([`GPS ${gps.satellites ?? GONE}`, gpsFresh === "gone" ? "bad" : !gps.quality ? "bad" : gpsFresh === "stale" ? "near" : "good",
+  known.push([`${gps.satellites ?? GONE} sat`, gpsFresh === "gone" ? "bad" : !gps.quality ? "bad" : gpsFresh === "stale" ? "near" : "good",
     `quality ${gps.quality ?? GONE}, ${gps.satellites ?? GONE} satellites, hdop ${gps.hdop ?? GONE}`]);
   for (const [name, link] of Object.entries(links ?? {}))
     known.push([name, LINK_WORDS[link.state] ?? "bad", `${link.state}${link.detail ? `: ${link.detail}` : ""}, ${link.good} good, ${link.bad} bad`]);
   known.push([recording.ok === false ? "LOG NOT WRITTEN" : recording.dropped ? `LOG lost ${recording.dropped}` : "LOG",
     recording.ok == null ? "unknown" : !recording.ok ? "bad" : recording.dropped ? "near" : "good",
-    `${recording.rows ?? GONE} rows, ${recording.lag_s ?? GONE} s behind, ${recording.dropped ?? GONE} lost, ${recording.free_mb ?? GONE} MB free`]);
+    `${recording.rows ?? GONE} rows, ${recording.lag_s ?? GONE} s behind, ${recording.dropped ?? GONE} lost, ${recording.free_mb ?? GONE} MB free${recording.trouble ? `: ${recording.trouble}` : ""}`]);
   for (const alarm of shown.alarms ?? []) if (alarm.acknowledged) known.push([alarm.name, alarm.level === "critical" ? "bad" : "near", alarm.message]);
   return known;
 }
