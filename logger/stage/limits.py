@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from logger.stage import geo
 from logger.stage.course import Course, Mark, Zone
 from logger.stage.leg import Leg, Position
-from logger.stage.passing import OVERRUN_M
+from logger.stage.passing import IDLE_M, OVERRUN_M
 from logger.stage.rules import SpeedRules
 from logger.stage.run import Run
 
@@ -75,6 +75,7 @@ class Limits:
         known = [(kmh, reason) for reason, kmh in fixed.items() if kmh is not None]
         kmh, reason = min(known, default=(None, None))
         self._fixed = Limit(kmh, reason)
+        self._same: tuple[Run | None, float, Limit] = (None, 0.0, self._fixed)
         self._emit = emit
 
     def at(self, course: Course | None, run: Run, total_m: float, position: Position | None) -> Limit:
@@ -86,6 +87,8 @@ class Limits:
             limit = _lower(limit, course.section.max_speed_kmh, "section")
         if run.started_us is None or not course.zones:
             return limit
+        if run is self._same[0] and total_m < self._same[1]:
+            return self._same[2]
         metres = run.metres(total_m)
         met = [near.mark for near in run.nears]
         for zone in course.zones:
@@ -104,6 +107,8 @@ class Limits:
                 away_m = _away(begin, metres, position)
                 if away_m <= self._rules.approach_m:
                     return limit._replace(approaching_m=round(away_m), approaching_kmh=zone.kmh)
+                if not limit.free:
+                    self._same = run, total_m + min(IDLE_M, away_m - self._rules.approach_m), limit
                 break
         return limit
 

@@ -121,7 +121,8 @@ class Odometer:
         if seen:
             way_m = (last.mps + mps) / 2 * dt_us / 1e6
             for wheel in self._wheels.values():
-                wheel.calibrate(way_m, dt_us)
+                if wheel.at_us is not None:
+                    wheel.calibrate(way_m, dt_us)
         else:
             way_m = self._bridge(dt_us, last.position if trusted else None, here)
             self._bridged_m += way_m

@@ -44,6 +44,10 @@ BLIND_CHORD_M = 2000.0
 JUMP_SLACK_M = 200.0
 """What the odometer may lag behind positions, when it is used to leave out distant marks."""
 
+IDLE_M = 100.0
+"""Looking at all pending marks may be left out for so long when all are further away; which are pending
+changes with kilometres, not with metres."""
+
 
 class Passed(NamedTuple):
     """A mark was passed at an instant, when odometer and moving time read so much. `nearest_m` None: by km."""
@@ -61,6 +65,7 @@ class Watch:
 
     def __init__(self) -> None:
         self._far_until_m: dict[tuple[int, int], float] = {}
+        self._idle: tuple[Run | None, float] = (None, 0.0)
 
     def look(
         self, course: Course, run: Run, leg: Leg, moving_us: int, doubt_m: float
@@ -69,11 +74,14 @@ class Watch:
 
         `doubt_m` is how much of the distance since it was last certain is an estimate.
         """
+        if run is self._idle[0] and leg.to_m < self._idle[1] and leg.seen:
+            return run, None
         metres = run.metres(leg.to_m)
+        pending = _pending(course, run, metres, doubt_m)
         nears: list[Near] = []
         passed: Passed | None = None
         waiting = False  # for a mark with coordinates: kilometres do not overtake it
-        for mark in _pending(course, run, metres, doubt_m):
+        for mark in pending:
             if run.held == mark.order:
                 run = _release(run, mark, leg, metres)
                 waiting = True
@@ -92,9 +100,20 @@ class Watch:
             elif near is not None:
                 nears.append(near)
             waiting = waiting or (mark.position is not None and metres <= mark.metres + OVERRUN_M)
-        if tuple(nears) != run.nears:
-            run = run._replace(nears=tuple(nears))
+        if nears or run.nears:
+            return run._replace(nears=tuple(nears)), passed
+        if passed is None and run.held is None:
+            self._idle = (
+                run,
+                leg.to_m + min((self._spare_m(run, mark, leg, metres) for mark in pending), default=0.0),
+            )
         return run, passed
+
+    def _spare_m(self, run: Run, mark: Mark, leg: Leg, metres: float) -> float:
+        """How far the car can drive, at least, before a mark matters; never more than IDLE_M."""
+        if mark.position is not None:
+            return min(IDLE_M, self._far_until_m.get((run.section, mark.order), 0.0) - leg.to_m)
+        return min(IDLE_M, mark.metres - metres - (mark.open_m if mark.order > run.opened else 0.0))
 
     def _away_m(self, run: Run, mark: Mark, leg: Leg) -> float | None:
         """The straight way to a mark, or None while the odometer says that it is too far to matter."""

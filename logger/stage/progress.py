@@ -43,6 +43,8 @@ class Progress:
         self._emit = emit
         self._reset = reset_at_marks
         self._watch = Watch()
+        self._watch_ahead = Watch()
+        self._waiting = Run()
         self._due_us: int | None = None
 
     @property
@@ -83,7 +85,7 @@ class Progress:
             if self.run.opened != opened:
                 self._waypoint(leg.to_us, course.marks[self.run.opened], "open")
             start = passed if run.started_us is None else None
-            if passed is None:
+            if passed is None and not course.timed:
                 start = self._next_start(leg)
             if start is not None:
                 self._started_by(start)
@@ -233,19 +235,20 @@ class Progress:
         """The start of the next timed section, met when this one's own marks are done with."""
         run, following = self.run, self.run.section + 1
         course = self.course
-        if course is None or course.timed or following >= len(self.courses) or run.started_us is None:
+        if course is None or following >= len(self.courses) or run.started_us is None:
             return None
         start = self.courses[following].start
         if start is None or start.position is None or run.done < course.end:
             return None
         held = start.order if run.held == _NEXT_START else None
-        waiting = Run(following, nears=run.ahead, held=held)
-        waiting, passed = self._watch.look(
-            self.courses[following], waiting, leg, self._odometer.moving_us, 0.0
-        )
-        released = held is not None and waiting.held is None
-        if waiting.nears != run.ahead or released:
-            self.run = run._replace(ahead=waiting.nears, held=None if released else run.held)
+        before = self._waiting  # the same object while nothing changes: a watch need not look again and again
+        if (before.section, before.nears, before.held) != (following, run.ahead, held):
+            before = Run(following, nears=run.ahead, held=held)
+        moving_us = self._odometer.moving_us
+        self._waiting, passed = self._watch_ahead.look(self.courses[following], before, leg, moving_us, 0.0)
+        if self._waiting is not before:
+            released = held is not None and self._waiting.held is None
+            self.run = run._replace(ahead=self._waiting.nears, held=None if released else run.held)
         return passed
 
     def _started_by(self, passed: Passed) -> None:

@@ -64,7 +64,7 @@ class Wheel:
 
     def calibrate(self, gps_m: float, dt_us: int) -> None:
         """GPS says the road since the last mark was `gps_m` long and took `dt_us`; begins another stretch."""
-        if self.at_us is None or gps_m * 1e6 < SLOW_MPS * dt_us:
+        if gps_m * 1e6 < SLOW_MPS * dt_us:
             self._forget_block()
         else:
             self._block_gps_m += gps_m

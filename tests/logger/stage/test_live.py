@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from firmware_bridge.records import Channel, Fix, Reading
 from logger.stage.commands import COMMANDS
-from logger.stage.live import LiveStage
+from logger.stage.live import HEALTH_VALUES, OWN_VALUES, LiveStage
 from logger.stage.rules import default_rules
 from tests.logger.stage import truth
 from tests.logger.stage.truth import follow, live_stage, of_kind, one_section
@@ -130,6 +130,15 @@ def test_alarms_of_engine_and_recorder() -> None:
     assert of_kind(events, "command", name="acknowledge")
 
 
+def test_the_brought_alarms_ask_for_nothing_unheard_of() -> None:
+    car = {"battery_v", "rpm", "coolant_c", "oil_bar"}
+    asked = {name for rule in default_rules().alarms for name in rule.when.names}
+    assert asked <= car | OWN_VALUES | HEALTH_VALUES
+    live = stage()
+    follow(live, until(100))
+    assert live.values(100 * S).keys() >= OWN_VALUES
+
+
 def test_a_receiver_that_never_speaks_is_an_alarm_after_its_cold_start() -> None:
     live = stage()
     live.tick(59 * S)
@@ -210,7 +219,7 @@ def cut(live: LiveStage, at_s: float, gap_s: float, *, known: bool) -> tuple[Liv
     return again, round((at_s + gap_s) * S)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.floats(20, DRIVE.end_s - 70), st.floats(0.5, 30), st.booleans(), st.integers(0, 10**6))
 def test_a_power_cut_at_any_moment(at_s: float, gap_s: float, known: bool, phase_us: int) -> None:
     whole, live = stage(), stage()
@@ -233,7 +242,7 @@ def test_a_power_cut_at_any_moment(at_s: float, gap_s: float, known: bool, phase
     assert resumed.odometer.total_m == pytest.approx(whole.odometer.total_m, abs=max(1.0, blind_m))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.floats(60, 400), st.floats(0.5, 30))
 def test_elapsed_time_goes_on_across_a_power_cut_to_a_tenth(at_s: float, gap_s: float) -> None:
     live = stage()
@@ -297,7 +306,7 @@ def test_a_broken_state_is_refused_and_changes_nothing(state: Any) -> None:
     assert [event.kind for event in live.take_events()] == ["state_refused"]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.data())
 def test_a_damaged_state_never_raises_later(data: st.DataObject) -> None:
     live = stage()
