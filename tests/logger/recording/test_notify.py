@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -136,7 +137,7 @@ def test_one_part_that_stands_still_ends_the_feeding(blocked: str) -> None:
 def test_a_card_that_stalls_for_less_than_the_patience_is_not_punished() -> None:
     pulses = running(("writer",), 20 * S) | {t_us: {"writer": t_us} for t_us in range(30 * S, 60 * S, S)}
     fed = fed_at(Watchdog(PERIOD_US), pulses, 60 * S)
-    assert max(later - earlier for earlier, later in zip(fed, fed[1:], strict=False)) < PERIOD_US
+    assert max(later - earlier for earlier, later in pairwise(fed)) < PERIOD_US
 
 
 def test_patience_has_its_limit_at_half_a_period() -> None:

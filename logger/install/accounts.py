@@ -1,0 +1,88 @@
+"""The users and groups of the machine that is installed into, looked up in its own files.
+
+They are made and removed by Debian's own tools, whose `--prefix` works on the user database of an image. Those
+follow links, so an image whose user database is not plain files below its own /etc is refused.
+"""
+
+from __future__ import annotations
+
+import subprocess
+
+from firmware_bridge.errors import ConfigurationError, StagelogError
+from logger.install.root import Root
+
+_DATABASE = ("/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow")
+
+
+class Accounts:
+    """Users and groups by name, as they are at the moment."""
+
+    def __init__(self, root: Root) -> None:
+        self._root = root
+
+    def uid(self, user: str) -> int | None:
+        """A user's number, or None."""
+        return 0 if user == "root" else self._number("/etc/passwd", user)
+
+    def gid(self, group: str) -> int | None:
+        """A group's number, or None."""
+        return 0 if group == "root" else self._number("/etc/group", group)
+
+    def user_exists(self, user: str, group: str) -> bool:
+        """Whether both are there. Raises ConfigurationError when the user is in another group: it is not ours."""
+        uid, gid = self.uid(user), self.gid(group)
+        if uid is not None and self._number("/etc/passwd", user, column=3) != gid:
+            mend = "remove that user, or give it this group"
+            raise ConfigurationError(f"is there, but not in group {group}", where=f"user {user}", mend=mend)
+        return uid is not None
+
+    def add(self, user: str, group: str) -> None:
+        """Make a system user, and its group if that is missing. Raises StagelogError."""
+        self._refuse_links()
+        if self.gid(group) is None:
+            self._run("groupadd", "--system", group)
+        no_home = ("--no-create-home", "--home-dir", "/nonexistent", "--shell", "/usr/sbin/nologin")
+        self._run("useradd", "--system", "--gid", group, *no_home, user)
+
+    def remove_user(self, user: str) -> None:
+        """Remove a user; nothing happens when there is none. Raises StagelogError."""
+        if self.uid(user) is not None:
+            self._refuse_links()
+            self._run("userdel", user)
+
+    def remove_group(self, group: str) -> None:
+        """Remove a group; nothing happens when there is none. Raises StagelogError."""
+        if self.gid(group) is not None:
+            self._refuse_links()
+            self._run("groupdel", group)
+
+    def _number(self, path: str, name: str, column: int = 2) -> int | None:
+        entry = self._root.look(path)
+        if entry is None:
+            return None
+        for line in entry.content.decode(errors="replace").splitlines():
+            fields = line.split(":")
+            if fields[0] == name and len(fields) > column and fields[column].isdigit():
+                return int(fields[column])
+        return None
+
+    def _refuse_links(self) -> None:
+        if self._root.is_this_machine:
+            return
+        for path in _DATABASE:
+            entry = self._root.look(path)
+            if self._root.real(path) != path or (entry is not None and entry.kind != "file"):
+                mend = "make the users in the image by its own means first"
+                raise ConfigurationError("is not a plain file of the image", where=path, mend=mend)
+
+    def _run(self, tool: str, *arguments: str) -> None:
+        prefix = () if self._root.is_this_machine else ("--prefix", str(self._root.directory.resolve()))
+        try:
+            done = subprocess.run(  # noqa: S603 - names of our own
+                (tool, *prefix, *arguments), capture_output=True, text=True, check=False
+            )
+        except FileNotFoundError as error:
+            mend = "install Debian's package passwd"
+            raise StagelogError("is not there to make users with", where=tool, mend=mend) from error
+        if done.returncode != 0:
+            raise StagelogError(" ".join(done.stderr.split()) or f"exit code {done.returncode}", where=tool)

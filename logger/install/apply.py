@@ -1,0 +1,149 @@
+"""Carries out changes, and writes down before each one what it is about to change.
+
+Cut off at any moment, the same call goes on where it was: each change is whole or not at all, and the record
+knows what was there. Ordinary files are put there under another name first and then renamed.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+from firmware_bridge.errors import StagelogError
+from logger.install.accounts import Accounts
+from logger.install.change import Change, Empty, Forget, GiveBack, Make, RemoveAccount
+from logger.install.plan import Account, File, Folder, Step
+from logger.install.record import RECORD, Record, Trace, digest
+from logger.install.root import Entry, Root
+
+
+def carry_out(changes: Iterable[Change], root: Root, record: Record, say: Callable[[str], None]) -> None:
+    """Do it, saying each change before it is done. Raises StagelogError or OSError; what was done stays done."""
+    for change in changes:
+        say(change.words)
+        match change:
+            case Make(step=Account() as account):
+                _make_account(account, root, record)
+            case Make():
+                _remember(change, root, record)
+                _put_aside(change.path, change.aside, root)
+                _make(change.step, change.path, root)
+            case GiveBack():
+                _give_back(change, root, record)
+            case Empty():
+                root.empty(change.path)
+            case RemoveAccount():
+                _remove_account(change, root, record)
+            case Forget():
+                root.remove(RECORD)
+    if root.look(RECORD) is not None:
+        record.save(root)
+
+
+def spoken(command: Sequence[str]) -> str:
+    """A command as it is announced."""
+    return "run " + " ".join(command)
+
+
+def run(commands: Iterable[Sequence[str]], say: Callable[[str], None]) -> None:
+    """Run commands of the system. Raises StagelogError for the first one that fails."""
+    for command in commands:
+        say(spoken(command))
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - the plan's
+        except FileNotFoundError as error:
+            raise StagelogError("is not there", where=command[0]) from error
+        if done.returncode != 0:
+            raise StagelogError(
+                " ".join(done.stderr.split()) or f"exit code {done.returncode}",
+                where=" ".join(command),
+                mend="`journalctl -u stagelog-recorder -u stagelog-crew` tells more",
+            )
+
+
+def _make_account(account: Account, root: Root, record: Record) -> None:
+    accounts = Accounts(root)
+    if accounts.gid(account.group) is None:
+        record.groups.append(account.group)
+    record.users.append(account.name)
+    record.save(root)
+    accounts.add(account.name, account.group)
+
+
+def _remember(change: Make, root: Root, record: Record) -> None:
+    step = change.step
+    kept = isinstance(step, File) and step.keep
+    trace = record.paths.get(change.path)
+    if trace is None:
+        was = root.look(change.path)
+        if was is not None and kept:
+            was = replace(was, content=b"")  # it stays, and it has the pin in it
+        trace = record.paths[change.path] = Trace(was, kept=kept)
+    if isinstance(step, Folder):
+        trace.ours = ""
+    elif not kept:
+        trace.ours = digest(_entry(step))
+    record.save(root)
+
+
+def _make(step: Step, path: str, root: Root) -> None:
+    accounts = Accounts(root)
+    if isinstance(step, Folder | File):
+        uid, gid = accounts.uid(step.owner), accounts.gid(step.group)
+        if uid is None or gid is None:
+            raise StagelogError(f"there is no {step.owner}:{step.group} to own it", where=path)
+        entry = root.look(path)
+        if isinstance(step, File) and not (step.keep and entry is not None and entry.kind == "file"):
+            root.write(path, step.content, step.mode, uid, gid)
+        elif isinstance(step, Folder) and entry is None:
+            root.make_folder(path, step.mode, uid, gid)
+        else:
+            root.own(path, step.mode, uid, gid)
+    else:
+        root.link(path, _entry(step).target)
+
+
+def _give_back(change: GiveBack, root: Root, record: Record) -> None:
+    path, was, trace = change.path, change.was, record.paths[change.path]
+    now = root.look(path)
+    _put_aside(path, change.aside, root)
+    if was is None and now is not None and now.kind == "folder":
+        root.remove_folder(path)
+    elif was is None:
+        if now is not None and not change.aside:
+            root.remove(path)
+    elif was.kind == "folder" or trace.kept:
+        root.own(path, was.mode, was.uid, was.gid)
+    elif was.kind == "link":
+        root.link(path, was.target, was.uid, was.gid)
+    else:
+        root.write(path, was.content, was.mode, was.uid, was.gid)
+    if root.look(path) is None or was is not None:
+        del record.paths[path]  # a folder in which something else lies is tried again the next time
+        if root.look(RECORD) is not None:
+            record.save(root)
+
+
+def _remove_account(change: RemoveAccount, root: Root, record: Record) -> None:
+    accounts = Accounts(root)
+    if change.kind == "user":
+        accounts.remove_user(change.name)
+        record.users.remove(change.name)
+    else:
+        accounts.remove_group(change.name)
+        record.groups.remove(change.name)
+    record.save(root)
+
+
+def _put_aside(path: str, aside: str, root: Root) -> None:
+    if aside:
+        root.rename(path, aside)
+
+
+def _entry(step: Step) -> Entry:
+    """A file's or a link's step as it will be found in the machine."""
+    if isinstance(step, File):
+        return Entry("file", step.mode, 0, 0, content=step.content)
+    assert not isinstance(step, Account | Folder)  # noqa: S101 - those have no content
+    return Entry("link", 0o777, 0, 0, target=step.target)

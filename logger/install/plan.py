@@ -1,0 +1,152 @@
+"""What is to be where once stagelog is installed: a list of steps, made without looking at the machine.
+
+Pure: the contents come in as arguments, and the steps are plain values that say all there is to say, so that a
+dry run and the installation cannot differ. Units are those of `systemd/`, byte for byte; what differs from car to car
+is in the configuration, and where the program lies is in one link.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+GROUP = "stagelog"
+RECORDER_USER = "stagelog"
+CREW_USER = "stagelog-crew"
+
+CONFIGURATION_FOLDER = "/etc/stagelog"
+CONFIGURATION = f"{CONFIGURATION_FOLDER}/stagelog.toml"
+LOGS = "/var/lib/stagelog"
+PROGRAM = "/usr/local/bin/stagelog"
+"""Where the units and the mechanic find the program, whichever version lies behind it."""
+RECORD_FOLDER = "/usr/local/lib/stagelog"
+"""Where it is written down what was there before."""
+ADAPTER_RULES = "/etc/udev/rules.d/69-stagelog-adapters.rules"
+UNIT_FOLDER = "/etc/systemd/system"
+UNITS = ("stagelog-recorder.service", "stagelog-crew.service")
+
+SHIPPED: Mapping[str, str] = {
+    **{unit: f"{UNIT_FOLDER}/{unit}" for unit in UNITS},
+    "70-stagelog.rules": "/etc/udev/rules.d/70-stagelog.rules",
+    "stagelog.tmpfiles": "/etc/tmpfiles.d/stagelog.conf",
+}
+"""Files of `systemd/` that always belong to an installation, and their places."""
+OPTIONS: Mapping[str, tuple[str, str]] = {
+    "journald": ("journald.conf", "/etc/systemd/journald.conf.d/stagelog.conf"),
+    "hardware-watchdog": ("hardware-watchdog.conf", "/etc/systemd/system.conf.d/stagelog.conf"),
+    "read-only-root": (
+        "read-only-root.conf",
+        f"{UNIT_FOLDER}/stagelog-recorder.service.d/read-only-root.conf",
+    ),
+}
+"""What is installed only when asked for: its file of `systemd/`, and its place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A system user without a home or a shell, in a group that is made with it if need be."""
+
+    name: str
+    group: str
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder. One that is not `ours` is made if it is missing, and otherwise left as it is."""
+
+    path: str
+    mode: int = 0o755
+    owner: str = "root"
+    group: str = "root"
+    ours: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file. With `keep`, what is in one that is already there stays; only who may read it is put right."""
+
+    path: str
+    content: bytes
+    mode: int = 0o644
+    owner: str = "root"
+    group: str = "root"
+    keep: bool = False
+
+    def __repr__(self) -> str:
+        return f"File({self.path!r}, {len(self.content)} bytes)"  # the configuration has the pin in it
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A symbolic link."""
+
+    path: str
+    target: str
+
+
+Step = Account | Folder | File | Link
+Commands = tuple[tuple[str, ...], ...]
+
+
+def installation(
+    shipped: Mapping[str, bytes],
+    *,
+    program: str,
+    configuration: bytes,
+    adapter_rules: bytes = b"",
+    options: Iterable[str] = (),
+) -> tuple[Step, ...]:
+    """All steps, in their order. `shipped` are the files of `systemd/` by name; `program` is the real executable.
+
+    `adapter_rules` is empty where no adapter is bound by its serial number.
+    """
+    steps: list[Step] = [
+        Folder(RECORD_FOLDER),
+        Account(RECORDER_USER, GROUP),
+        Account(CREW_USER, GROUP),
+        Folder(CONFIGURATION_FOLDER, 0o750, "root", GROUP, ours=True),
+        File(CONFIGURATION, configuration, 0o640, "root", GROUP, keep=True),
+        Folder(LOGS, 0o750, RECORDER_USER, GROUP, ours=True),
+    ]
+    if program != PROGRAM:
+        steps.append(Link(PROGRAM, program))
+    places = [*SHIPPED.items(), *(OPTIONS[name] for name in sorted(set(options)))]
+    steps += [File(place, shipped[name]) for name, place in places]
+    if adapter_rules:
+        steps.append(File(ADAPTER_RULES, adapter_rules))
+    wants = f"{UNIT_FOLDER}/multi-user.target.wants"
+    steps += [Link(f"{wants}/{unit}", f"{UNIT_FOLDER}/{unit}") for unit in UNITS]
+    return tuple(_with_parents(steps))
+
+
+def starting() -> Commands:
+    """Commands after an installation on a running system: the new files are read, the new version runs."""
+    return (
+        ("systemctl", "daemon-reload"),
+        ("udevadm", "control", "--reload"),
+        ("udevadm", "trigger", "--action=add", "--subsystem-match=tty", "--subsystem-match=usb-serial"),
+        ("systemctl", "restart", *UNITS),
+    )
+
+
+def stopping() -> Commands:
+    """Commands before stagelog is taken out of a running system."""
+    return (("systemctl", "stop", *UNITS),)
+
+
+def stopped() -> Commands:
+    """Commands after it was taken out."""
+    return (("systemctl", "daemon-reload"), ("udevadm", "control", "--reload"))
+
+
+def _with_parents(steps: Iterable[Step]) -> Iterator[Step]:
+    """Each step, and before it the folders that it needs."""
+    planned = {step.path for step in steps if isinstance(step, Folder)}
+    for step in steps:
+        if not isinstance(step, Account):
+            for parent in reversed(PurePosixPath(step.path).parents[:-1]):
+                if str(parent) not in planned:
+                    planned.add(str(parent))
+                    yield Folder(str(parent))
+        yield step

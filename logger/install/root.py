@@ -1,0 +1,194 @@
+"""The machine that is installed into: this one, or an image of one that lies in a folder.
+
+Every path is one of that machine. Symbolic links are followed as that machine would follow them: an absolute one
+starts at its root, and `..` does not lead out of it. So an image, however crafted, cannot make the installer write
+anywhere else. The idea: each component is opened from the folder before it, never following a link by itself.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from firmware_bridge.errors import LogError
+
+MAX_LINKS = 40
+"""As many symbolic links as Linux itself follows in one path."""
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is at a path. `content` is a file's, `target` a link's."""
+
+    kind: Literal["file", "link", "folder", "other"]
+    mode: int
+    uid: int
+    gid: int
+    content: bytes = b""
+    target: str = ""
+
+
+class Root:
+    """File operations inside one machine. All raise OSError."""
+
+    def __init__(self, directory: Path = Path("/")) -> None:
+        self.directory = directory
+
+    @property
+    def is_this_machine(self) -> bool:
+        """Whether it is the one that we run on, and not an image."""
+        return self.directory.resolve() == Path("/")
+
+    def real(self, path: str) -> str:
+        """The path without links on the way, of a folder that may itself be a link. It need not exist."""
+        names: list[str] = []
+        waiting = list(reversed(PurePosixPath(path).parts[1:]))
+        links = 0
+        while waiting:
+            name = waiting.pop()
+            if name == "..":
+                names = names[:-1]
+                continue
+            target = self._target("/".join(names), name)
+            if target is None:
+                names.append(name)
+                continue
+            links += 1
+            if links > MAX_LINKS:
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+            if target.startswith("/"):
+                names = []
+            waiting.extend(part for part in reversed(PurePosixPath(target).parts) if part != "/")
+        return "/" + "/".join(names)
+
+    def look(self, path: str) -> Entry | None:
+        """What is at a path, the last component not followed; None when nothing is."""
+        with suppress(FileNotFoundError, NotADirectoryError), self._parent(path) as (folder, name):
+            found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+            owned = (stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid)
+            if stat.S_ISLNK(found.st_mode):
+                return Entry("link", *owned, target=os.readlink(name, dir_fd=folder))
+            if stat.S_ISREG(found.st_mode):
+                descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+                with os.fdopen(descriptor, "rb") as file:
+                    return Entry("file", *owned, content=file.read())
+            return Entry("folder" if stat.S_ISDIR(found.st_mode) else "other", *owned)
+        return None
+
+    def write(self, path: str, content: bytes, mode: int, uid: int, gid: int) -> None:
+        """Put a file there, whole or not at all; it replaces what is there, a link itself included."""
+        with self._parent(path) as (folder, name):
+            fresh = f".{name}.{secrets.token_hex(4)}"
+            descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=folder)
+            try:
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(content)
+                    os.fchown(descriptor, uid, gid)
+                    os.fchmod(descriptor, mode)
+                    file.flush()
+                    os.fsync(descriptor)
+                os.replace(fresh, name, src_dir_fd=folder, dst_dir_fd=folder)
+            except BaseException:
+                os.unlink(fresh, dir_fd=folder)
+                raise
+            os.fsync(folder)
+
+    def link(self, path: str, target: str, uid: int = 0, gid: int = 0) -> None:
+        """Put a symbolic link there; it replaces what is there."""
+        with self._parent(path) as (folder, name):
+            fresh = f".{name}.{secrets.token_hex(4)}"
+            os.symlink(target, fresh, dir_fd=folder)
+            os.chown(fresh, uid, gid, dir_fd=folder, follow_symlinks=False)
+            os.replace(fresh, name, src_dir_fd=folder, dst_dir_fd=folder)
+            os.fsync(folder)
+
+    def make_folder(self, path: str, mode: int, uid: int, gid: int) -> None:
+        """Make one folder."""
+        with self._parent(path) as (folder, name):
+            os.mkdir(name, 0o700, dir_fd=folder)
+        self.own(path, mode, uid, gid)
+
+    def own(self, path: str, mode: int, uid: int, gid: int) -> None:
+        """Change the owner and mode of a file or folder."""
+        with self._parent(path) as (folder, name):
+            descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+            try:
+                os.fchown(descriptor, uid, gid)
+                os.fchmod(descriptor, mode)
+            finally:
+                os.close(descriptor)
+
+    def rename(self, path: str, name: str) -> None:
+        """Give a file another name in its folder."""
+        with self._parent(path) as (folder, old):
+            os.rename(old, name, src_dir_fd=folder, dst_dir_fd=folder)
+
+    def remove(self, path: str) -> None:
+        """Remove a file or a link."""
+        with self._parent(path) as (folder, name):
+            os.unlink(name, dir_fd=folder)
+
+    def remove_folder(self, path: str) -> None:
+        """Remove a folder if it is empty; leave it otherwise."""
+        with self._parent(path) as (folder, name):
+            try:
+                os.rmdir(name, dir_fd=folder)
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EBUSY, errno.EEXIST):
+                    raise
+
+    def names_in(self, path: str) -> list[str]:
+        """The names in a folder, sorted; none when there is no such folder."""
+        with suppress(FileNotFoundError, NotADirectoryError), self._folder(path) as folder:
+            return sorted(entry.name for entry in os.scandir(folder))
+        return []
+
+    def empty(self, path: str) -> None:
+        """Remove everything in a folder. Links in it are removed, not followed."""
+        with self._folder(path) as folder:
+            for entry in list(os.scandir(folder)):
+                if entry.is_dir(follow_symlinks=False):
+                    shutil.rmtree(entry.name, dir_fd=folder)
+                else:
+                    os.unlink(entry.name, dir_fd=folder)
+
+    def _target(self, folder: str, name: str) -> str | None:
+        """Where a link leads; None for anything else, and for nothing."""
+        with suppress(FileNotFoundError, NotADirectoryError), self._folder("/" + folder) as descriptor:
+            try:
+                return os.readlink(name, dir_fd=descriptor)
+            except OSError as error:
+                if error.errno != errno.EINVAL:  # there is something, and it is no link
+                    raise
+        return None
+
+    @contextmanager
+    def _parent(self, path: str) -> Iterator[tuple[int, str]]:
+        """The folder of a path, opened, and the name in it."""
+        whole = PurePosixPath(path)
+        if not whole.is_absolute() or not whole.name or whole.name == "..":
+            raise LogError("is no path of a file", where=path)
+        with self._folder(self.real(str(whole.parent))) as folder:
+            yield folder, whole.name
+
+    @contextmanager
+    def _folder(self, real: str) -> Iterator[int]:
+        """A folder, opened component by component; one that became a link meanwhile is refused."""
+        descriptor = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            for name in PurePosixPath(real).parts[1:]:
+                deeper = os.open(name, _FOLDER, dir_fd=descriptor)
+                os.close(descriptor)
+                descriptor = deeper
+            yield descriptor
+        finally:
+            os.close(descriptor)
