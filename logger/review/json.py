@@ -26,7 +26,7 @@ def document(report: Report) -> dict[str, Any]:
         },
         "sections": [
             {
-                "index": section.index,
+                "index": section.section,
                 "kind": section.kind,
                 "name": section.name,
                 "length_km": section.length_km,

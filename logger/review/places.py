@@ -44,7 +44,7 @@ def places_of(evidence: Evidence, day: Day) -> Places:
         following = day.sections[number + 1].began_us if number + 1 < len(day.sections) else np.inf
         last_us = min(last_us, following)
         here = (fixes.at_us >= section.began_us) & (fixes.at_us <= last_us)
-        rows = (seen.section == section.index) & (anchors_us > section.began_us) & (anchors_us < last_us)
+        rows = (seen.section == section.section) & (anchors_us > section.began_us) & (anchors_us < last_us)
         at_us, way_m = [float(section.began_us)], [0.0]
         ends_us, ends_m = [], []
         if section.finished is not None:

@@ -109,7 +109,7 @@ def _gaps(evidence: Evidence, day: Day, places: Places) -> tuple[Gap, ...]:
         distance_m = float(places.metres[after] - places.metres[before]) if known else None
         km = float(places.metres[before]) / 1000 if run != NO_RUN else None
         duration_s = float(at_us[number + 1] - at_us[number]) / 1e6
-        section = day.sections[run].index if run != NO_RUN else None
+        section = day.sections[run].section if run != NO_RUN else None
         found.append(Gap(section, km, int(at_us[number]), round(duration_s, 3), distance_m))
     return tuple(found)
 

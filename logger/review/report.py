@@ -38,7 +38,7 @@ CROSSED = ("crossing", "distance")
 class SectionReport(NamedTuple):
     """A section as it was driven. `finished` says that its end was reached, with enough waypoints if it is timed."""
 
-    index: int
+    section: int
     kind: str
     name: str
     length_km: float | None
@@ -142,7 +142,7 @@ def report_of(evidence: Evidence, rules: Rules, connection: sqlite3.Connection |
     moving = Moving(evidence)
     sections = tuple(
         _section(number, run, evidence, rules, courses, places, moving)._replace(
-            penalty_s=_penalty_s(run.index, overspeeds, penalties_s, waypoints, rules)
+            penalty_s=_penalty_s(run.section, overspeeds, penalties_s, waypoints, rules)
         )
         for number, run in enumerate(day.sections)
     )
@@ -173,7 +173,7 @@ def _section(
     places: Places,
     moving: Moving,
 ) -> SectionReport:
-    run, course = driven.run, courses[driven.index] if driven.index < len(courses) else None
+    run, course = driven.run, courses[driven.section] if driven.section < len(courses) else None
     here = places.run == number
     mps = places.mps[here & evidence.fixes.located]
     mps = mps[np.isfinite(mps)]
@@ -195,7 +195,7 @@ def _section(
         elapsed_s, average_mps = driven.finished.get("elapsed_s"), driven.finished.get("average_mps")
         past = past._replace(total_m=distance_m)
     return SectionReport(
-        driven.index,
+        driven.section,
         course.section.kind if course else "",
         course.section.name if course else "",
         course.length_m / 1000 if course else None,
@@ -228,7 +228,7 @@ def _penalty_s(
 
 def _judged(section: SectionReport, waypoints: tuple[WaypointReport, ...], rules: Rules) -> SectionReport:
     """A timed section with too few waypoints counts as not finished."""
-    points = [point for point in waypoints if point.section == section.index and point.kind in CHARGED]
+    points = [point for point in waypoints if point.section == section.section and point.kind in CHARGED]
     enough = sum(point.validated for point in points) >= rules.missed.least_share * len(points)
     finished = section.finished and (section.kind != "selective" or enough)
     return section._replace(finished=finished)
@@ -237,7 +237,7 @@ def _judged(section: SectionReport, waypoints: tuple[WaypointReport, ...], rules
 def _pauses(day: Day) -> list[PauseReport]:
     return [
         PauseReport(
-            section.index,
+            section.section,
             pause.kind,
             pause.from_us,
             None if pause.to_us is None else (pause.to_us - pause.from_us) / 1e6,

@@ -44,7 +44,7 @@ class SectionRun(NamedTuple):
     finished: dict[str, Any] | None = None
 
     @property
-    def index(self) -> int:
+    def section(self) -> int:
         return self.run.section
 
 
@@ -134,7 +134,7 @@ def _waypoint(day: Day, event: Event, courses: tuple[Course, ...], moving: Movin
     )
     day = day._replace(passages=(*day.passages, passage))
     mark = _mark(courses, passage)
-    if not validated or mark is None or not day.sections or day.sections[-1].index != section:
+    if not validated or mark is None or not day.sections or day.sections[-1].section != section:
         return day
     *others, last = day.sections
     past = Past(event.at_us, mark.metres, moving.us(event.at_us))

@@ -16,7 +16,7 @@ Table = tuple[str, list[str], list[list[str]]]
 def tables(report: Report) -> Iterator[Table]:
     """Title, columns and rows of each table that has any."""
     names = [section.name or section.kind for section in report.sections]
-    name_of = {section.index: name for section, name in zip(report.sections, names, strict=True)}
+    name_of = {section.section: name for section, name in zip(report.sections, names, strict=True)}
     if report.sections:
         columns = ["section", "km", "time", "avg km/h", "moving", "max", "penalty", ""]
         yield (
@@ -126,7 +126,7 @@ def heading(report: Report) -> str:
     crew = " / ".join(car.get("crew", ()))
     who = " ".join(str(part) for part in (car.get("number"), crew or car.get("name")) if part)
     what = f"{stage.event} {stage.number or ''} {stage.name}".strip() if stage else "no itinerary"
-    return " - ".join(part for part in (report.evidence.name, who, " ".join(what.split())) if part)
+    return " - ".join(part for part in (who or report.evidence.name, " ".join(what.split())) if part)
 
 
 def penalty_text(seconds: float) -> str:

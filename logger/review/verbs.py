@@ -66,7 +66,7 @@ def review(
     if as_json:
         click.echo(encoding.dumps(json.document(report), indent=1, ensure_ascii=False, allow_nan=False))
     else:
-        click.echo(terminal.heading(report))
+        click.echo(f"{terminal.heading(report)} ({log.name})")
         for title, columns, rows in terminal.tables(report):
             click.echo(f"\n{title}")
             print_table(columns, rows)

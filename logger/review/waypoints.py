@@ -43,7 +43,7 @@ def waypoints_of(
     passages = {(p.section, p.kind, round(p.km, 6)): p for p in day.passages}
     reports = []
     for index, course in enumerate(courses):
-        numbers = [number for number, run in enumerate(day.sections) if run.index == index]
+        numbers = [number for number, run in enumerate(day.sections) if run.section == index]
         here = np.isin(places.run, numbers) & evidence.fixes.located
         lat, lon = evidence.fixes.lat[here], evidence.fixes.lon[here]
         for mark in course.marks:

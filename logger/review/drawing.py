@@ -1,0 +1,253 @@
+"""What the page draws, as a document for its script: lanes over distance, bands, tracks, points.
+
+Everything is linked by one number, the kilometre of the day by the roadbook: lanes share it as their axis, and
+each track has it beside its east and north metres. Knows no HTML. Points are thinned so that a page of a whole
+day stays light, but never where the car was over the limit.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firmware_bridge.virtual.drive import metres_per_degree
+from logger.review.evidence import Floats
+from logger.review.places import NO_RUN
+from logger.review.report import Report
+from logger.review.waypoints import WaypointReport
+from logger.stage.limits import KMH
+
+MOST_POINTS = 30_000
+"""Points of one drive on a page: twenty a screen column when all is shown, a fix each 20 m of a long stage."""
+AROUND_S = 20.0
+"""Every fix is kept so long before and after an over-speed."""
+Numbers = NDArray[np.float32]
+
+
+def packed(values: Floats) -> str:
+    """Numbers as the script reads them: 32-bit floats, little-endian, in base64."""
+    return base64.b64encode(np.asarray(values, dtype="<f4").tobytes()).decode("ascii")
+
+
+class Drawn:
+    """The fixes of a report that are worth drawing, a column each. `km` counts through the day."""
+
+    def __init__(self, report: Report) -> None:
+        places, fixes = report.places, report.evidence.fixes
+        usable = fixes.located & np.isfinite(places.metres) & np.isfinite(places.mps)
+        if report.day.sections:
+            usable &= places.run != NO_RUN
+        at = np.flatnonzero(usable)
+        at = at[thinned(places.mps[at], fixes.at_us[at], _kept_spans(report))]
+        offsets = np.array([report.offset_m(run.section) for run in report.day.sections] or [0.0])
+        base_m = offsets[places.run[at]] if report.day.sections else 0.0
+        self.at = at
+        self.km: Floats = np.maximum.accumulate(places.metres[at] + base_m) / 1000
+        self.kmh: Floats = places.mps[at] * KMH
+        self.limit_kmh: Floats = places.limit_kmh[at]
+        self.at_us: Floats = fixes.at_us[at]
+        self.lat, self.lon = fixes.lat[at], fixes.lon[at]
+
+
+def _kept_spans(report: Report) -> list[tuple[float, float]]:
+    margin_us = AROUND_S * 1e6
+    return [
+        (over.at_us - margin_us, over.at_us + over.duration_s * 1e6 + margin_us) for over in report.overspeeds
+    ]
+
+
+def thinned(values: Floats, at_us: Floats, spans: list[tuple[float, float]]) -> NDArray[np.int64]:
+    """Indices worth drawing: of each stretch its least and greatest value, and everything within the spans."""
+    if len(values) <= MOST_POINTS:
+        return np.arange(len(values))
+    size = -(-2 * len(values) // MOST_POINTS)
+    whole = len(values) // size * size
+    blocks = values[:whole].reshape(-1, size)
+    starts = np.arange(0, whole, size)
+    keep = [starts + blocks.argmin(axis=1), starts + blocks.argmax(axis=1), np.arange(whole, len(values))]
+    keep += [np.flatnonzero((at_us >= first) & (at_us <= last)) for first, last in spans]
+    return np.unique(np.concatenate(keep))
+
+
+class Plane:
+    """East and north metres around the middle of a drive: good for a drawing of some hundred kilometres."""
+
+    def __init__(self, lat: Floats, lon: Floats) -> None:
+        known = len(lat) > 0
+        self._lat = float(np.mean(lat)) if known else 0.0
+        self._lon = float(lon[0]) if known else 0.0
+        self._per_lat, self._per_lon = (float(metres) for metres in metres_per_degree(self._lat))
+
+    def east(self, lon: Floats | float) -> Floats:
+        """Metres east; across the antimeridian the shorter way."""
+        return np.asarray(((np.asarray(lon) - self._lon + 180) % 360 - 180) * self._per_lon)
+
+    def north(self, lat: Floats | float) -> Floats:
+        """Metres north."""
+        return np.asarray((np.asarray(lat) - self._lat) * self._per_lat)
+
+
+def review_document(report: Report) -> dict[str, Any]:
+    """Speed against the limit, an engine channel below it, the track beside them."""
+    drawn = Drawn(report)
+    plane = Plane(drawn.lat, drawn.lon)
+    known = np.isfinite(drawn.limit_kmh)
+    limit = {"name": "limit", "colour": "limit", "step": True, "x": packed(drawn.km[known])}
+    limit["y"] = packed(drawn.limit_kmh[known])
+    speed = {
+        "name": "speed",
+        "colour": "speed",
+        "x": packed(drawn.km),
+        "y": packed(drawn.kmh),
+        "above": "limit",
+    }
+    lanes = [
+        {
+            "title": "Speed",
+            "unit": "km/h",
+            "share": 3,
+            "from_zero": True,
+            "series": [limit, speed],
+            "bands": bands(report),
+        }
+    ]
+    channels = _channels(report, drawn)
+    if channels:
+        lanes.append(
+            {"title": "Engine", "unit": "", "share": 1, "choices": channels, "series": [], "bands": []}
+        )
+    return {
+        "ranges": ranges(report),
+        "lanes": lanes,
+        "tracks": [track("speed", "", drawn, plane)],
+        "points": points(report, drawn, plane),
+        "bands": [band for band in bands(report) if band["kind"] in ("zone", "over")],
+        "clock": clock(report, drawn),
+        "begin": first_timed(report),
+    }
+
+
+def track(colour: str, name: str, drawn: Drawn, plane: Plane) -> dict[str, Any]:
+    """One car's way on the map."""
+    return {
+        "name": name,
+        "colour": colour,
+        "x": packed(drawn.km),
+        "e": packed(plane.east(drawn.lon)),
+        "n": packed(plane.north(drawn.lat)),
+    }
+
+
+def clock(report: Report, drawn: Drawn) -> dict[str, Any] | None:
+    """UTC over distance, for the readout."""
+    if not report.evidence.utc_known or not len(drawn.at_us):
+        return None
+    first_us = float(drawn.at_us[0])
+    return {"begin_ms": first_us / 1000, "x": packed(drawn.km), "s": packed((drawn.at_us - first_us) / 1e6)}
+
+
+def ranges(report: Report) -> list[dict[str, Any]]:
+    """The day's sections as stretches to zoom to."""
+    return [
+        {
+            "name": section.name or section.kind,
+            "from": report.offset_m(section.section) / 1000,
+            "to": report.offset_m(section.section) / 1000 + max(section.distance_km, 0.1),
+        }
+        for section in report.sections
+    ]
+
+
+def first_timed(report: Report) -> list[float] | None:
+    """What is shown at first: the timed section, or all where there is none."""
+    for section, stretch in zip(report.sections, ranges(report), strict=True):
+        if section.kind == "selective":
+            return [stretch["from"], stretch["to"]]
+    return None
+
+
+def bands(report: Report) -> list[dict[str, Any]]:
+    """Stretches of the road that matter: zones, their free areas, over-speeds, and where GPS was lost."""
+    found: list[dict[str, Any]] = []
+    for index, course in enumerate(report.courses):
+        base_km = report.offset_m(index) / 1000
+        for zone in course.zones:
+            first, last = base_km + zone.begin.metres / 1000, base_km + zone.end.metres / 1000
+            found.append({"kind": "zone", "from": first, "to": last, "label": f"{zone.kmh:g}"})
+            for at, radius_m in ((first, zone.begin.clear_m), (last, zone.end.clear_m)):
+                found.append(
+                    {"kind": "free", "from": at - radius_m / 1000, "to": at + radius_m / 1000, "label": ""}
+                )
+    for gap in report.quality.gaps:
+        if gap.section is not None and gap.km is not None:
+            first = report.offset_m(gap.section) / 1000 + gap.km
+            found.append(
+                {"kind": "gap", "from": first, "to": first + (gap.distance_m or 0) / 1000, "label": "no GPS"}
+            )
+    for over in report.overspeeds:
+        first, last = over_km(report, over.section, over.km, over.distance_m)
+        found.append({"kind": "over", "from": first, "to": last, "label": f"+{over.over_kmh:g}"})
+    return found
+
+
+def over_km(report: Report, section: int, km: float, distance_m: float) -> tuple[float, float]:
+    """Where an over-speed begins and ends, in kilometres of the day."""
+    first = report.offset_m(section) / 1000 + km
+    return first, first + distance_m / 1000
+
+
+def points(report: Report, drawn: Drawn, plane: Plane) -> list[dict[str, Any]]:
+    """The waypoints on the map; one without coordinates stands where the car was at its kilometre."""
+    found = []
+    for point in report.waypoints:
+        km = report.offset_m(point.section) / 1000 + point.km
+        where = _position(report, point, km, drawn)
+        if where is not None:
+            east, north = float(plane.east(where[1])), float(plane.north(where[0]))
+            found.append(
+                {
+                    "x": km,
+                    "e": east,
+                    "n": north,
+                    "label": point.name,
+                    "kind": point.kind,
+                    "state": point.state,
+                }
+            )
+    return found
+
+
+def _position(report: Report, point: WaypointReport, km: float, drawn: Drawn) -> tuple[float, float] | None:
+    marks = report.courses[point.section].marks
+    for mark in marks:
+        if mark.kind == point.kind and mark.metres / 1000 == point.km and mark.position is not None:
+            return mark.position
+    if not len(drawn.km) or not drawn.km[0] <= km <= drawn.km[-1]:
+        return None
+    return float(np.interp(km, drawn.km, drawn.lat)), float(np.interp(km, drawn.km, drawn.lon))
+
+
+def _channels(report: Report, drawn: Drawn) -> list[dict[str, Any]]:
+    """The engine's channels over distance: where the car was in the middle of each stretch of readings."""
+    if not len(drawn.km):
+        return []
+    found = []
+    for channel in report.engine:
+        at_us = np.array([s.t_us + report.evidence.offsets_us.get(s.session, 0.0) for s in channel.stretches])
+        inside = (at_us >= drawn.at_us[0]) & (at_us <= drawn.at_us[-1])
+        km = np.interp(at_us[inside], drawn.at_us, drawn.km)
+        figures = np.array([(s.low, s.mean, s.high) for s in channel.stretches])[inside]
+        found.append(
+            {
+                "name": channel.name,
+                "unit": channel.unit,
+                "x": packed(km),
+                "low": packed(figures[:, 0]),
+                "y": packed(figures[:, 1]),
+                "high": packed(figures[:, 2]),
+            }
+        )
+    return found

@@ -1,0 +1,254 @@
+"""The review as one page that needs nothing but itself: tables, and a drawing that can be zoomed.
+
+Everything is inside the file: style, script, data; its policy forbids it to load anything. Text out of a log is
+escaped wherever it goes, for a log may come from anybody.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from html import escape
+from importlib.resources import files
+from typing import Any, NamedTuple
+
+from logger.review.drawing import over_km, review_document
+from logger.review.report import Report
+from logger.review.terminal import heading, penalty_text, summary
+from logger.review.times import elapsed_text, time_of_day
+from logger.stage.limits import KMH
+
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
+LONG_ROWS = 20
+"""A longer table may be broken between the page's two columns."""
+LEGEND = (
+    ("speed", "speed"),
+    ("limit", "limit"),
+    ("zone", "speed zone"),
+    ("free", "free area, waypoint validated"),
+    ("over", "over-speed, waypoint missed"),
+    ("gap", "no GPS, not reached"),
+)
+
+
+class Row(NamedTuple):
+    """A row of a table. `span` is the stretch of road, in km of the day, that a click on it shows."""
+
+    cells: Sequence[str]
+    span: tuple[float, float] | None = None
+    kind: str = ""
+
+
+def page(report: Report) -> str:
+    """The whole page."""
+    cost = penalty_text(report.penalty_s) if report.penalty_s else "none"
+    head = (
+        f"<h1>{escape(heading(report))}</h1><p>{escape(report.evidence.name)}</p>"
+        f"<p>{escape(report.rules.name)}, {report.rules.penalties.model}</p>"
+        f'<p class="verdict {"bad" if report.penalty_s else "good"}">penalty {escape(cost)}</p>'
+    )
+    remarks = "".join(f'<p class="remark">{escape(remark)}</p>' for remark in _remarks(report))
+    return document(heading(report), head, remarks, review_document(report), LEGEND, _tables(report))
+
+
+def document(
+    title: str,
+    head: str,
+    remarks: str,
+    drawing: dict[str, Any],
+    legend: Iterable[tuple[str, str]],
+    tables: Iterable[str],
+) -> str:
+    """A page around a drawing."""
+    folder = files("logger.review").joinpath("page")
+    style, script = (folder.joinpath(name).read_text(encoding="utf-8") for name in ("style.css", "plot.js"))
+    data = json.dumps(drawing, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    keys = "".join(
+        f'<span><i style="background:var(--{colour})"></i>{escape(text)}</span>' for colour, text in legend
+    )
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{style}</style></head><body><main>"
+        f'<header>{head}</header>{remarks}<div class="bar" id="bar"><output id="readout"></output></div>'
+        '<div class="plot"><div><canvas id="lanes"></canvas></div><div><canvas id="map"></canvas></div></div>'
+        f'<p class="legend">{keys}</p><div class="tables">{"".join(tables)}</div></main>'
+        f'<script type="application/json" id="drawing">{data}</script><script>{script}</script></body></html>\n'
+    )
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Row]) -> str:
+    """A table with its title; a column whose name begins with a blank holds numbers. Nothing without rows."""
+    if not rows:
+        return ""
+    numbers = [column.startswith(" ") for column in columns]
+
+    def cell(tag: str, text: str, number: bool) -> str:
+        return f"<{tag}{' class=n' if number else ''}>{escape(text)}</{tag}>"
+
+    head = "".join(
+        cell("th", column.strip(), number) for column, number in zip(columns, numbers, strict=True)
+    )
+    body = "".join(
+        f"<tr{_span(row)}{f' class={row.kind}' if row.kind else ''}>"
+        + "".join(cell("td", text, number) for text, number in zip(row.cells, numbers, strict=True))
+        + "</tr>"
+        for row in rows
+    )
+    return (
+        f'<section{" class=long" if len(rows) > LONG_ROWS else ""}><h2>{escape(title)}</h2><div class="scroll"><table><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div></section>"
+    )
+
+
+def _span(row: Row) -> str:
+    return "" if row.span is None else f' data-from="{row.span[0]:.4f}" data-to="{row.span[1]:.4f}"'
+
+
+def _remarks(report: Report) -> list[str]:
+    return [*report.remarks, *([report.wrong.what] if report.wrong else [])]
+
+
+def _tables(report: Report) -> Iterable[str]:
+    names = {section.section: section.name or section.kind for section in report.sections}
+    clock = time_of_day if report.evidence.utc_known else (lambda _us: "-")
+    yield table(
+        "Sections",
+        ["section", " km", " time", " avg km/h", " moving", " max", " penalty", ""],
+        [
+            Row(
+                [
+                    section.name or section.kind,
+                    f"{section.distance_km:.2f}",
+                    elapsed_text(section.elapsed_s),
+                    _kmh(section.average_mps),
+                    _kmh(section.moving_average_mps),
+                    _figure(section.max_kmh),
+                    penalty_text(section.penalty_s),
+                    "" if section.finished else "not finished",
+                ]
+            )
+            for section in report.sections
+        ],
+    )
+    yield table(
+        "Splits",
+        ["section", "at", " km", " time", " avg km/h"],
+        [
+            Row(
+                [
+                    names[section.section],
+                    split.name + (" (estimated)" if split.estimated else ""),
+                    f"{split.km:.2f}",
+                    elapsed_text(split.elapsed_us / 1e6),
+                    _kmh(split.average_mps),
+                ]
+            )
+            for section in report.sections
+            for split in section.splits
+        ],
+    )
+    yield table(
+        f"Over-speeds ({len(report.overspeeds)})",
+        ["section", " km", " UTC", " limit", "zone", " max", " over", " s", " m", " impulses", " penalty"],
+        [
+            Row(
+                [
+                    names.get(over.section, "-"),
+                    f"{over.km:.3f}",
+                    clock(over.at_us),
+                    f"{over.limit_kmh:g}",
+                    over.zone or "",
+                    f"{over.max_kmh:.1f}",
+                    f"+{over.over_kmh:.1f}",
+                    f"{over.duration_s:.1f}",
+                    f"{over.distance_m:.0f}",
+                    str(over.impulses),
+                    penalty_text(cost),
+                ],
+                over_km(report, over.section, over.km, over.distance_m),
+            )
+            for over, cost in zip(report.overspeeds, report.penalties_s, strict=True)
+        ],
+    )
+    yield table(
+        "Neutralisations",
+        ["kind", " UTC", " took", " allowed", ""],
+        [
+            Row(
+                [
+                    "neutralisation" if pause.kind == "dn" else "transfer",
+                    clock(pause.at_us),
+                    elapsed_text(pause.took_s),
+                    elapsed_text(pause.allowed_s),
+                    f"left {pause.early_s:.0f} s early" if pause.early_s else "",
+                ]
+            )
+            for pause in report.pauses
+        ],
+    )
+    yield table(
+        "Waypoints",
+        ["section", "name", "kind", " km", "", " nearest m", " UTC"],
+        [
+            Row(
+                [
+                    names.get(point.section, ""),
+                    point.name,
+                    point.kind,
+                    f"{point.km:.2f}",
+                    point.state + (" (estimated)" if point.estimated else ""),
+                    _figure(point.nearest_m),
+                    clock(point.at_us),
+                ],
+                _around(report, point.section, point.km),
+                {"missed": "missed", "not reached": "faint"}.get(point.state, ""),
+            )
+            for point in report.waypoints
+        ],
+    )
+    yield table(
+        "Engine",
+        ["channel", " min", " mean", " max", "unit"],
+        [Row([c.name, f"{c.low:.4g}", f"{c.mean:.4g}", f"{c.high:.4g}", c.unit]) for c in report.engine],
+    )
+    yield table(
+        "Alarms",
+        [" UTC", "alarm", "level", ""],
+        [
+            Row([clock(e.at_us), *(str(e.detail.get(key, "")) for key in ("name", "level", "state"))])
+            for e in report.evidence.events
+            if e.kind == "alarm"
+        ],
+    )
+    yield table(
+        f"Evidence: {summary(report)}",
+        ["", ""],
+        [
+            Row([key.replace("_", " "), _plain(value)])
+            for key, value in report.quality.figures.items()
+            if value not in (None, {}, [])
+        ],
+    )
+
+
+def _around(report: Report, section: int, km: float) -> tuple[float, float]:
+    at = report.offset_m(section) / 1000 + km
+    return at - 0.3, at + 0.3
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {count}" for key, count in value.items())
+    if isinstance(value, list):
+        return ", ".join(" ".join(str(part) for part in item.values()) for item in value)
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
+
+
+def _kmh(mps: float | None) -> str:
+    return "-" if mps is None else f"{mps * KMH:.1f}"
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f}"
