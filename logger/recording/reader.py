@@ -71,7 +71,7 @@ def open_log_readonly(path: Path) -> Iterator[sqlite3.Connection]:
     if not path.is_file():
         what = "this is a folder" if path.is_dir() else "no such log"
         raise LogError(what, where=str(path), mend="`stagelog logs DIR` lists the logs in one")
-    mode = "mode=ro" if has_wal(path) else "mode=ro&immutable=1"
+    mode = "mode=ro" if _wal(path).exists() else "mode=ro&immutable=1"
     try:
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True)
     except sqlite3.Error as error:
@@ -97,9 +97,16 @@ def _require_begun(connection: sqlite3.Connection) -> None:
 
 
 def has_wal(path: Path) -> bool:
-    """Whether a write-ahead log with anything in it lies beside a log."""
-    wal = path.with_name(path.name + "-wal")
-    return wal.exists()
+    """Whether a write-ahead log with anything in it lies beside a log.
+
+    An empty one is what a program leaves that looked at a closed log without the right to write.
+    """
+    wal = _wal(path)
+    return wal.exists() and wal.stat().st_size > 0
+
+
+def _wal(path: Path) -> Path:
+    return path.with_name(path.name + "-wal")
 
 
 def info(path: Path) -> LogInfo:
