@@ -17,7 +17,6 @@ from firmware_bridge.virtual.drive import metres_per_degree
 from logger.review.evidence import Floats
 from logger.review.places import NO_RUN
 from logger.review.report import Report
-from logger.review.waypoints import WaypointReport
 from logger.stage.limits import KMH
 
 MOST_POINTS = 30_000
@@ -123,7 +122,7 @@ def review_document(report: Report) -> dict[str, Any]:
         "ranges": ranges(report),
         "lanes": lanes,
         "tracks": [track("speed", "", drawn, plane)],
-        "points": points(report, drawn, plane),
+        "points": points(report, plane),
         "bands": [band for band in bands(report) if band["kind"] in ("zone", "over")],
         "clock": clock(report, drawn),
         "begin": first_timed(report),
@@ -199,35 +198,22 @@ def over_km(report: Report, section: int, km: float, distance_m: float) -> tuple
     return first, first + distance_m / 1000
 
 
-def points(report: Report, drawn: Drawn, plane: Plane) -> list[dict[str, Any]]:
-    """The waypoints on the map; one without coordinates stands where the car was at its kilometre."""
+def points(report: Report, plane: Plane) -> list[dict[str, Any]]:
+    """The waypoints on the map: those whose place is known."""
+    places = {
+        (index, mark.kind, mark.metres / 1000): mark.position
+        for index, course in enumerate(report.courses)
+        for mark in course.marks
+    }
     found = []
     for point in report.waypoints:
-        km = report.offset_m(point.section) / 1000 + point.km
-        where = _position(report, point, km, drawn)
+        where = places[point.section, point.kind, point.km]
         if where is not None:
+            km = report.offset_m(point.section) / 1000 + point.km
             east, north = float(plane.east(where[1])), float(plane.north(where[0]))
-            found.append(
-                {
-                    "x": km,
-                    "e": east,
-                    "n": north,
-                    "label": point.name,
-                    "kind": point.kind,
-                    "state": point.state,
-                }
-            )
+            told = {"label": point.name, "kind": point.kind, "state": point.state}
+            found.append({"x": km, "e": east, "n": north, **told})
     return found
-
-
-def _position(report: Report, point: WaypointReport, km: float, drawn: Drawn) -> tuple[float, float] | None:
-    marks = report.courses[point.section].marks
-    for mark in marks:
-        if mark.kind == point.kind and mark.metres / 1000 == point.km and mark.position is not None:
-            return mark.position
-    if not len(drawn.km) or not drawn.km[0] <= km <= drawn.km[-1]:
-        return None
-    return float(np.interp(km, drawn.km, drawn.lat)), float(np.interp(km, drawn.km, drawn.lon))
 
 
 def _channels(report: Report, drawn: Drawn) -> list[dict[str, Any]]:

@@ -96,8 +96,9 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Row]) -> str:
         + "</tr>"
         for row in rows
     )
+    kind = " class=long" if len(rows) > LONG_ROWS else ""
     return (
-        f'<section{" class=long" if len(rows) > LONG_ROWS else ""}><h2>{escape(title)}</h2><div class="scroll"><table><thead><tr>{head}</tr></thead>'
+        f'<section{kind}><h2>{escape(title)}</h2><div class="scroll"><table><thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div></section>"
     )
 

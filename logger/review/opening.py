@@ -107,6 +107,11 @@ def _rules(wanted: Wanted, brought: Rules) -> Rules:
     return load_rules(read_text(path), str(path))
 
 
+def rules_of(wanted: Wanted) -> Rules:
+    """The rules that are wanted, where there is no recording that brings its own. Raises ConfigurationError."""
+    return _rules(wanted, default_rules())
+
+
 def _stage(recorded: Stage, wanted: Wanted, itinerary_text: str, rules: Rules) -> Stage:
     stage = recorded
     if itinerary_text:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json as encoding
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from firmware_bridge.errors import StagelogError
 
-EXIT_FOUND_WRONG = 1
-EXIT_CONFIGURATION = 64
+if TYPE_CHECKING:
+    from logger.review.opening import Wanted
+    from logger.review.report import Report
 
 _PATH = click.Path(path_type=Path)
 _itinerary = click.option(
@@ -84,3 +87,108 @@ def _verdict(wrong: StagelogError | None) -> int:
         return 0
     print(f"stagelog: {wrong}", file=sys.stderr)
     return wrong.exit_code
+
+
+@click.command(name="compare")
+@click.argument("logs", type=_PATH, nargs=-1, required=True)
+@click.option(
+    "--section",
+    type=click.IntRange(1),
+    help="Which section, counted from 1; the first timed one if left out.",
+)
+@click.option("--html", type=_PATH, help="Write a page that needs no network into this file.")
+@_json
+@_rules
+@_itinerary
+def compare(
+    logs: tuple[Path, ...],
+    section: int | None,
+    html: Path | None,
+    as_json: bool,
+    rules: str | None,
+    itinerary: Path | None,
+) -> int:
+    """Compare two to four LOGS over one section: the gap over distance, splits, and where time was won."""
+    from logger.review import compare as comparing  # noqa: PLC0415
+    from logger.review import compare_page  # noqa: PLC0415
+    from logger.review.opening import Wanted  # noqa: PLC0415
+    from logger.terminal import print_table  # noqa: PLC0415
+
+    if not comparing.LEAST_CARS <= len(logs) <= comparing.MOST_CARS:
+        raise click.UsageError(f"compare takes {comparing.LEAST_CARS} to {comparing.MOST_CARS} logs")
+    reports = _reports(logs, Wanted(itinerary, rules))
+    found = comparing.compare(reports, None if section is None else section - 1)
+    if html is not None:
+        html.write_text(compare_page.page(found), encoding="utf-8")
+    if as_json:
+        click.echo(encoding.dumps(comparing.document(found), indent=1, ensure_ascii=False, allow_nan=False))
+    else:
+        for title, columns, rows in compare_page.tables(found):
+            click.echo(f"\n{title}")
+            print_table(columns, rows)
+    return max((_verdict(report.wrong) for report in reports), default=0)
+
+
+def _reports(logs: Sequence[Path], wanted: Wanted) -> list[Report]:
+    """Each log's report, without its engine."""
+    from logger.review.opening import opened  # noqa: PLC0415
+    from logger.review.report import report_of  # noqa: PLC0415
+    from logger.terminal import progress_bar  # noqa: PLC0415
+
+    reports = []
+    for log in logs:
+        with progress_bar(f"reviewing {log.name}") as progress, opened(log, wanted, progress) as found:
+            evidence, chosen, _ = found
+            reports.append(report_of(evidence, chosen))
+    return reports
+
+
+@click.command(name="standings")
+@click.argument("logs", type=_PATH, nargs=-1)
+@click.option("--penalties", type=_PATH, help="Decisions of the stewards: a TOML file.")
+@click.option(
+    "--results", type=_PATH, multiple=True, help="Earlier stages, or cars without a log: TOML or CSV."
+)
+@click.option("--imposed-only", is_flag=True, help="Leave out what is provisional.")
+@_json
+@_rules
+def standings(
+    logs: tuple[Path, ...],
+    penalties: Path | None,
+    results: tuple[Path, ...],
+    imposed_only: bool,
+    as_json: bool,
+    rules: str | None,
+) -> int:
+    """Make the class tables out of LOGS, results of other stages, and penalties.
+
+    The last stage has a table of its own; the overall one adds all stages. Penalties are the stewards' and come
+    from their file alone: what `review` computes is shown beside, and not counted.
+    """
+    from logger.review import results as files  # noqa: PLC0415
+    from logger.review import standings as tables  # noqa: PLC0415
+    from logger.review.opening import Wanted, rules_of  # noqa: PLC0415
+    from logger.terminal import print_table  # noqa: PLC0415
+
+    if not logs and not results:
+        raise click.UsageError("standings takes logs, --results, or both")
+    wanted = Wanted(rules=rules)
+    reports = _reports(logs, wanted)
+    rows = [row for path in results for row in files.load_results(path)]
+    decisions = files.load_decisions(penalties) if penalties is not None else files.Decisions()
+    not_finished = (reports[0].rules if reports else rules_of(wanted)).not_finished
+    found = tables.standings(
+        [tables.result_of(report) for report in reports] + rows,
+        decisions,
+        not_finished,
+        imposed_only=imposed_only,
+    )
+    if as_json:
+        click.echo(encoding.dumps(tables.document(found), indent=1, ensure_ascii=False, allow_nan=False))
+    else:
+        for title, columns, lines in tables.tables(found):
+            click.echo(f"\n{title}")
+            print_table(columns, lines)
+        for remark in found.remarks:
+            click.echo(f"stagelog: {remark}", err=True)
+    return max((_verdict(report.wrong) for report in reports), default=0)

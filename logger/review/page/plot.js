@@ -81,6 +81,9 @@
         if (b < LEFT || a > width - RIGHT) continue;
         g.globalAlpha = { zone: 0.16, free: 0.28, over: 0.22, gap: 0.3 }[band.kind]; g.fillStyle = colour(band.kind);
         g.fillRect(a, y0, b - a, high); g.globalAlpha = 1;
+        if (band.kind === "over" && b - a < 12) { // too short to be seen from afar
+          const middle = (a + b) / 2; g.beginPath(); g.moveTo(middle - 6, y0); g.lineTo(middle + 6, y0); g.lineTo(middle, y0 + 11); g.fill();
+        }
       }
       g.strokeStyle = colour("line"); g.lineWidth = 1; g.fillStyle = colour("quiet");
       const ys = steps(low, most, Math.max(2, high / 36));

@@ -1,0 +1,148 @@
+"""The comparison for people: tables for the terminal, and one page with gaps and speeds over distance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from logger.review import html
+from logger.review.compare import Comparison, Driven, Stretch
+from logger.review.drawing import Plane, bands, packed, points, thinned
+from logger.review.evidence import Floats
+from logger.review.terminal import Table
+from logger.review.times import elapsed_text, gap_text
+
+MOST_STRETCHES = 12
+"""Of the stretches, those in which most was won."""
+
+
+def tables(found: Comparison) -> Iterator[Table]:
+    """Title, columns and rows: results, splits, where time was won."""
+    labels = [car.label for car in found.cars]
+    yield (
+        "Result",
+        ["car", "time", "gap", "avg km/h", "max", ""],
+        [
+            [
+                car.label,
+                elapsed_text(car.section.elapsed_s),
+                "" if first else gap_text(_behind(car, found.cars[0])),
+                "-" if car.section.average_mps is None else f"{car.section.average_mps * 3.6:.1f}",
+                "-" if car.section.max_kmh is None else f"{car.section.max_kmh:.1f}",
+                "" if car.section.finished else f"not finished, km {car.section.distance_km:.1f}",
+            ]
+            for car, first in zip(found.cars, [True] + [False] * len(found.cars), strict=False)
+        ],
+    )
+    yield (
+        "Splits",
+        ["at", "km", *labels],
+        [
+            [
+                row.name,
+                f"{row.km:.2f}",
+                *(
+                    elapsed_text(seconds) if not late else f"{elapsed_text(seconds)} {gap_text(late)}"
+                    for seconds, late in zip(row.elapsed_s, row.behind_s, strict=True)
+                ),
+            ]
+            for row in found.splits
+        ],
+    )
+    rows = [_stretch_row(row) for row in _most_won(found)]
+    if rows:
+        yield "Where time was won", ["stretch", "km", *labels], rows
+
+
+def page(found: Comparison) -> str:
+    """The whole page."""
+    section = found.course.section
+    title = f"{section.name or section.kind}: " + ", ".join(car.label for car in found.cars)
+    legend = [(f"car{number}", car.label) for number, car in enumerate(found.cars, 1)]
+    legend += [("zone", "speed zone"), ("free", "free area")]
+    parts = []
+    for name, columns, rows in tables(found):
+        numbered = [columns[0], *(f" {column}" for column in columns[1:])]
+        spans: Sequence[tuple[float, float] | None] = [None] * len(rows)
+        if name == "Where time was won":
+            spans = [(row.from_km, row.to_km) for row in _most_won(found)]
+        parts.append(
+            html.table(name, numbered, [html.Row(row, span) for row, span in zip(rows, spans, strict=True)])
+        )
+    return html.document(title, f"<h1>{escape(title)}</h1>", "", drawing(found), legend, parts)
+
+
+def drawing(found: Comparison) -> dict[str, Any]:
+    """Gap and speed over the kilometres of the section, and each car's way."""
+    report = found.cars[0].report
+    base_km = report.offset_m(found.cars[0].section.section) / 1000
+    length_km = found.course.length_m / 1000
+    plane = Plane(found.cars[0].lat, found.cars[0].lon)
+    gaps = [
+        _series(f"car{number}", car.label, found.km[np.isfinite(gap)], gap[np.isfinite(gap)])
+        for number, (car, gap) in enumerate(zip(found.cars, found.gap_s, strict=True), 1)
+    ]
+    kept = [thinned(car.kmh, car.elapsed_s, []) for car in found.cars]
+    speeds = [
+        _series(f"car{number}", car.label, car.km[at], car.kmh[at])
+        for number, (car, at) in enumerate(zip(found.cars, kept, strict=True), 1)
+    ]
+    road = [
+        band | {"from": band["from"] - base_km, "to": band["to"] - base_km}
+        for band in bands(report)
+        if band["kind"] in ("zone", "free") and base_km <= band["from"] <= base_km + length_km
+    ]
+    lane = {"share": 1, "bands": road}
+    return {
+        "ranges": [{"name": found.course.section.name or found.course.section.kind, "from": 0.0, "to": length_km}],
+        "lanes": [
+            {"title": f"Behind {found.cars[0].label}", "unit": "s", "zero_line": True, "series": gaps} | lane,
+            {"title": "Speed", "unit": "km/h", "from_zero": True, "series": speeds} | lane,
+        ],
+        "tracks": [
+            {
+                "name": car.label,
+                "colour": f"car{number}",
+                "x": packed(car.km[at]),
+                "e": packed(plane.east(car.lon[at])),
+                "n": packed(plane.north(car.lat[at])),
+            }
+            for number, (car, at) in enumerate(zip(found.cars, kept, strict=True), 1)
+        ],
+        "points": [
+            point | {"x": point["x"] - base_km}
+            for point in points(report, plane)
+            if base_km <= point["x"] <= base_km + length_km
+        ],
+        "bands": [band for band in road if band["kind"] == "zone"],
+        "clock": None,
+    }  # fmt: skip
+
+
+def _series(colour: str, name: str, km: Floats, values: Floats) -> dict[str, Any]:
+    return {"name": name, "colour": colour, "x": packed(km), "y": packed(values)}
+
+
+def _behind(car: Driven, first: Driven) -> float | None:
+    ours, theirs = car.section.elapsed_s, first.section.elapsed_s
+    if ours is None or theirs is None or not (car.section.finished and first.section.finished):
+        return None
+    return round(ours) - round(theirs)
+
+
+def _most_won(found: Comparison) -> list[Stretch]:
+    most = sorted(found.stretches, key=lambda row: -row.spread_s)[:MOST_STRETCHES]
+    return sorted(most, key=lambda row: row.from_km)
+
+
+def _stretch_row(row: Stretch) -> list[str]:
+    known = [seconds for seconds in row.seconds if seconds is not None]
+    best = min(known, default=0.0)
+    cells = [
+        "-" if seconds is None else f"{seconds:.1f} s" if seconds == best else f"+{seconds - best:.1f}"
+        for seconds in row.seconds
+    ]
+    return [row.name, f"{row.from_km:.1f} - {row.to_km:.1f}", *cells]

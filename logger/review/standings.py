@@ -1,0 +1,241 @@
+"""Class tables: timed sections plus penalties, one table for the last stage and one for all.
+
+Pure values. Who did not finish a stage gets its maximum time and the rules' penalty on top: the maximum of the
+decisions file, else the slowest finisher's time, which is the least that it can have been. Provisional penalties
+count like imposed ones and are marked, as on an organiser's own lists.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from logger.review.report import Report
+from logger.review.results import Decision, Decisions, Result
+from logger.review.terminal import Table
+from logger.review.times import elapsed_text, gap_text, whole_s
+from logger.stage.rules import NotFinished
+
+
+class Entry(NamedTuple):
+    """A car in a table. `total_s` None: it has no result in a stage that others have one in."""
+
+    car: int
+    name: str
+    class_name: str
+    time_s: int | None
+    penalty_s: float
+    provisional_s: float
+    not_finished: tuple[str, ...]
+    computed_penalty_s: float
+    decisions: tuple[Decision, ...]
+
+    @property
+    def total_s(self) -> float | None:
+        return None if self.time_s is None else self.time_s + self.penalty_s
+
+
+class Standing(NamedTuple):
+    """One table, best first; `gap_s` stand beside the entries."""
+
+    class_name: str
+    title: str
+    entries: tuple[Entry, ...]
+
+    @property
+    def gap_s(self) -> tuple[float | None, ...]:
+        totals = [entry.total_s for entry in self.entries]
+        best = min((total for total in totals if total is not None), default=0.0)
+        return tuple(None if total is None else total - best for total in totals)
+
+
+class Standings(NamedTuple):
+    """All tables and what has to be said of them."""
+
+    tables: tuple[Standing, ...]
+    remarks: tuple[str, ...]
+
+
+def result_of(report: Report) -> Result:
+    """A log as a result: its timed sections, added in whole seconds."""
+    car, itinerary = report.evidence.car, report.evidence.stage.itinerary
+    wanted = [index for index, course in enumerate(report.courses) if course.timed]
+    driven = {section.section: section for section in report.sections if section.section in wanted}
+    finished = bool(wanted) and all(index in driven and driven[index].finished for index in wanted)
+    seconds = sum(whole_s(section.elapsed_s or 0.0) for section in driven.values())
+    number = itinerary.stage.number if itinerary else None
+    crew = " / ".join(car.get("crew", ())) or str(car.get("name", ""))
+    return Result(
+        int(car.get("number") or 0),
+        str(number) if number is not None else itinerary.stage.name if itinerary else report.evidence.name,
+        elapsed_text(seconds) if finished else "",
+        crew,
+        str(car.get("class", "")),
+        finished,
+        report.penalty_s,
+    )
+
+
+def standings(
+    results: Sequence[Result], decisions: Decisions, rules: NotFinished, *, imposed_only: bool = False
+) -> Standings:
+    """The tables of each class: the last stage, and all of them when there are several."""
+    penalties = [p for p in decisions.penalties if not imposed_only or p.status == "imposed"]
+    labels = sorted({row.label for row in results}, key=_stage_order)
+    remarks = [
+        f"two results of car {row.car} in stage {row.label}: the first counts"
+        for at, row in enumerate(results)
+        if any((row.car, row.label) == (other.car, other.label) for other in results[:at])
+    ]
+    first: dict[tuple[int, str], Result] = {}
+    for row in results:
+        first.setdefault((row.car, row.label), row)
+    rows = list(first.values())
+    cars = {row.car for row in rows}
+    remarks += [
+        f"a penalty of car {penalty.car}, which has no result: left out"
+        for penalty in penalties
+        if penalty.car not in cars
+    ]
+    maxima = {str(maximum.stage): maximum.seconds for maximum in decisions.maxima}
+    tables = []
+    for class_name in sorted({_class_of(rows, car) for car in cars}):
+        ours = [row for row in rows if _class_of(rows, row.car) == class_name]
+        stages = [("Overall" if len(labels) > 1 else "", labels)]
+        if len(labels) > 1:
+            stages.insert(0, (f"Stage {labels[-1]}", labels[-1:]))
+        for title, wanted in stages:
+            entries = [_entry(car, class_name, ours, wanted, penalties, maxima, rules, title != f"Stage {labels[-1]}")
+                       for car in sorted({row.car for row in ours})]  # fmt: skip
+            entries.sort(key=lambda entry: (entry.total_s is None, entry.total_s or 0.0))
+            tables.append(Standing(class_name, title or f"Stage {labels[0]}", tuple(entries)))
+    return Standings(tuple(tables), tuple(remarks))
+
+
+def _entry(
+    car: int,
+    class_name: str,
+    rows: Sequence[Result],
+    labels: Sequence[str],
+    penalties: Iterable[Decision],
+    maxima: dict[str, float],
+    rules: NotFinished,
+    every_stage: bool,
+) -> Entry:
+    """A car over some stages; in the overall table a penalty counts whatever its stage is called."""
+    own = {row.label: row for row in rows if row.car == car}
+    given = [p for p in penalties if p.car == car and (every_stage or str(p.stage) in labels)]
+    time_s: int | None = 0
+    not_finished = [label for label in labels if label in own and not own[label].finished]
+    for label in labels:
+        row = own.get(label)
+        if row is None or time_s is None:
+            time_s = None
+        elif row.finished:
+            time_s += row.seconds or 0
+        else:
+            time_s += round(_maximum_s(rows, label, maxima))
+    extra_s = rules.penalty_s * len(not_finished)
+    return Entry(
+        car,
+        next((row.name for row in own.values() if row.name), str(car)),
+        class_name,
+        time_s,
+        sum(p.seconds for p in given) + extra_s,
+        sum(p.seconds for p in given if p.status == "provisional"),
+        tuple(not_finished),
+        sum(own[label].computed_penalty_s for label in labels if label in own),
+        tuple(given),
+    )
+
+
+def _maximum_s(rows: Sequence[Result], label: str, maxima: dict[str, float]) -> float:
+    slowest = max((row.seconds or 0 for row in rows if row.label == label and row.finished), default=0)
+    return max(maxima.get(label, 0.0), slowest)
+
+
+def _class_of(rows: Sequence[Result], car: int) -> str:
+    return next((row.class_name for row in rows if row.car == car and row.class_name), "")
+
+
+def _stage_order(label: str) -> tuple[int, str]:
+    """By the last number in a label: "1-10" comes before "11"."""
+    numbers = re.findall(r"\d+", label)
+    return (int(numbers[-1]) if numbers else 0), label
+
+
+def tables(found: Standings) -> Iterator[Table]:
+    """Title, columns and rows of each table."""
+    for standing in found.tables:
+        title = " - ".join(part for part in (standing.title, standing.class_name) if part)
+        yield (
+            title,
+            ["", "car", "crew", "time", "penalties", "total", "gap", ""],
+            [
+                [
+                    str(place) if entry.total_s is not None else "-",
+                    str(entry.car),
+                    entry.name,
+                    elapsed_text(entry.time_s),
+                    elapsed_text(entry.penalty_s) if entry.penalty_s else "-",
+                    elapsed_text(entry.total_s),
+                    "" if not gap_s else gap_text(gap_s),
+                    "; ".join(_notes(entry)),
+                ]
+                for place, (entry, gap_s) in enumerate(zip(standing.entries, standing.gap_s, strict=True), 1)
+            ],
+        )
+
+
+def _notes(entry: Entry) -> Iterator[str]:
+    for decision in entry.decisions:
+        what = f"{elapsed_text(decision.seconds)} {decision.reason}".strip()
+        paper = f" ({decision.document})" if decision.document else ""
+        yield what + paper + (" PROVISIONAL" if decision.status == "provisional" else "")
+    for label in entry.not_finished:
+        yield f"stage {label} not finished"
+    if entry.total_s is None:
+        yield "a stage is missing"
+    if entry.computed_penalty_s:
+        yield f"review finds {elapsed_text(entry.computed_penalty_s)}, not counted"
+
+
+def document(found: Standings) -> dict[str, Any]:
+    """The tables as one JSON object."""
+    return {
+        "tables": [
+            {
+                "title": standing.title,
+                "class": standing.class_name,
+                "entries": [
+                    {
+                        "place": place if entry.total_s is not None else None,
+                        "car": entry.car,
+                        "name": entry.name,
+                        "time_s": entry.time_s,
+                        "penalty_s": entry.penalty_s,
+                        "provisional_s": entry.provisional_s,
+                        "total_s": entry.total_s,
+                        "gap_s": gap_s,
+                        "not_finished": entry.not_finished,
+                        "computed_penalty_s": entry.computed_penalty_s,
+                        "penalties": [
+                            {
+                                "seconds": d.seconds,
+                                "reason": d.reason,
+                                "document": d.document,
+                                "status": d.status,
+                            }
+                            for d in entry.decisions
+                        ],
+                    }
+                    for place, (entry, gap_s) in enumerate(
+                        zip(standing.entries, standing.gap_s, strict=True), 1
+                    )
+                ],
+            }
+            for standing in found.tables
+        ],
+        "remarks": found.remarks,
+    }
