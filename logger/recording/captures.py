@@ -24,7 +24,7 @@ from firmware_bridge.records import (
     CanFrame,
 )
 from logger.recording import candump
-from logger.recording.pipeline import Pipeline
+from logger.recording.pipeline import BEAT_US, Pipeline
 from logger.recording.rows import Rows
 
 log = logging.getLogger(__name__)
@@ -58,11 +58,11 @@ def raw_bytes(path: Path, baud: int, pipeline: Pipeline, port: str, progress: Pr
             pipeline.feed(port, t_us, data)
             progress(done / total)
             yield pipeline.take()
-    pipeline.finish(t_us)
+    pipeline.finish(t_us + BEAT_US)
     yield pipeline.take()
 
 
-class _Passing:
+class Passing:
     """Session time out of a capture's own stamps, which may step and jump where session time may not.
 
     `wrap_us` is where the stamps begin again, such as midnight.
@@ -98,12 +98,12 @@ def nmea_text(path: Path, pipeline: Pipeline, port: str, progress: Progress) -> 
         hours, minutes, seconds = found.groups()
         return (int(hours) * 3600 + int(minutes) * 60) * 1_000_000 + round(float(seconds) * 1e6)
 
-    yield from _lines(path, pipeline, port, progress, stamp_us, _Passing(_DAY_US))
+    yield from _lines(path, pipeline, port, progress, stamp_us, Passing(_DAY_US))
 
 
 def candump_text(path: Path, pipeline: Pipeline, port: str, progress: Progress) -> Iterator[Rows]:
     """A candump log; the source's decoder is `candump.Decoder`."""
-    yield from _lines(path, pipeline, port, progress, candump.stamp_us, _Passing())
+    yield from _lines(path, pipeline, port, progress, candump.stamp_us, Passing())
 
 
 def _lines(
@@ -112,7 +112,7 @@ def _lines(
     port: str,
     progress: Progress,
     stamp_us: Callable[[bytes], int | None],
-    passing: _Passing,
+    passing: Passing,
 ) -> Iterator[Rows]:
     """A text, line by line, each at the time of the newest stamp."""
     total = path.stat().st_size
@@ -125,13 +125,13 @@ def _lines(
             if count % _TAKE_EVERY == 0:
                 progress(done / total)
                 yield pipeline.take()
-    pipeline.finish(passing.t_us)
+    pipeline.finish(passing.t_us + BEAT_US)
     yield pipeline.take()
 
 
 def can_file(path: Path, pipeline: Pipeline, progress: Progress) -> Iterator[Rows]:
     """A CAN log in a format of python-can's. Raises LogError when it makes nothing of it."""
-    passing = _Passing()
+    passing = Passing()
     buses: dict[object, int] = {}
     for count, message in enumerate(_messages(path)):
         t_us = passing.at(round(message.timestamp * 1e6))
@@ -140,7 +140,7 @@ def can_file(path: Path, pipeline: Pipeline, progress: Progress) -> Iterator[Row
         if count % _TAKE_EVERY == 0:
             yield pipeline.take()
     progress(1.0)
-    pipeline.finish(passing.t_us)
+    pipeline.finish(passing.t_us + BEAT_US)
     yield pipeline.take()
 
 

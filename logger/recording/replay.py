@@ -23,7 +23,7 @@ from firmware_bridge.protocols import protocol
 from firmware_bridge.records import CanFrame, Channel, Reading
 from logger.recording import candump, captures
 from logger.recording.captures import Progress
-from logger.recording.pipeline import Engine, Pipeline, Source
+from logger.recording.pipeline import BEAT_US, Engine, Pipeline, Source
 from logger.recording.reader import open_log_readonly
 from logger.recording.rows import Rows
 from logger.recording.setup import LOG_FORMAT, engine_decoders, stage_of
@@ -193,15 +193,25 @@ def _log_session(
         _orders(connection, session),
         key=itemgetter(0),
     )
-    end = connection.execute("SELECT max(t_us) FROM event WHERE session = ?", (session,)).fetchone()[0] or 1
+    end = _end_us(connection, session)
     t_us = 0
     for count, (t_us, feed) in enumerate(inputs):
         feed(pipeline)
         if count % _TAKE_EVERY == 0:
-            progress(min(1.0, t_us / end))
+            progress(min(1.0, t_us / max(1, end)))
             yield pipeline.take()
     pipeline.finish(max(t_us, end))
     yield pipeline.take()
+
+
+def _end_us(connection: sqlite3.Connection, session: int) -> int:
+    """How far the session's time came: the beats after the last input happened too, also before a power cut."""
+    event_us, progress_us, reading_us = (
+        connection.execute(f"SELECT max(t_us) FROM {table} WHERE session = ?", (session,)).fetchone()[0] or 0  # noqa: S608
+        for table in ("event", "progress", "reading")
+    )
+    beat_us = -(-reading_us // BEAT_US) * BEAT_US  # a reading is older than the beat that made it
+    return max(event_us, progress_us, beat_us)
 
 
 Input = tuple[int, Callable[[Pipeline], object]]

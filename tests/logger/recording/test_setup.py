@@ -1,0 +1,116 @@
+"""What a configuration means for the recorder, and every file error before a port is opened."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from firmware_bridge.engine.obd2 import Poller
+from firmware_bridge.errors import ConfigurationError
+from logger import config as configs
+from logger.recording import setup
+
+STAGE = (
+    '[stage]\nevent = "Dakar"\nnumber = 11\nname = "A - B"\n'
+    '[[section]]\nkind = "liaison"\nname = "L"\nlength_km = 3.0\n'
+)
+DBC = 'VERSION ""\nBO_ 256 ENGINE: 8 ECU\n SG_ RPM : 0|16@1+ (0.25,0) [0|16000] "rpm" ECU\n'
+BUSES = """
+[[can]]
+name = "engine"
+port = "can0"
+protocol = "slcan"
+bitrate = 500000
+listen_only = false
+poll = true
+preset = "obd2"
+dbc = ["engine.dbc"]
+
+[[can]]
+name = "chassis"
+port = "socket://box:3000"
+protocol = "gvret"
+"""
+
+
+def written(folder: Path, text: str, **files: str | bytes) -> configs.Config:
+    for name, content in files.items():
+        path = folder / name.replace("_", ".")
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    (folder / "stagelog.toml").write_text(text)
+    return configs.load(folder / "stagelog.toml")
+
+
+def test_ports_buses_and_what_the_log_says(tmp_path: Path) -> None:
+    config = written(
+        tmp_path,
+        '[car]\nnumber = 500\n[gps]\nport = "gps"\ninit = ["$PMTK220,100*2F"]\n[stage]\nitinerary = "stage.toml"\n'
+        + BUSES,
+        engine_dbc=DBC,
+        stage_toml=STAGE,
+    )
+    made = setup.prepare(config)
+    assert [(plan.name, plan.protocol.name) for plan in made.ports] == [
+        ("gps", "nmea"),
+        ("engine", "slcan"),
+        ("chassis", "gvret"),
+    ]
+    gps, engine, chassis = made.ports
+    assert gps.init == ("$PMTK220,100*2F",)
+    assert isinstance(engine.poller, Poller)
+    assert not engine.listen_only
+    assert chassis.listen_only
+    assert chassis.poller is None
+    assert chassis.url == "socket://box:3000"
+    assert made.log_stem == "dakar-11-car-500"
+    assert json.loads(made.meta["buses"]) == {"0": "engine", "16": "chassis"}
+    assert made.meta["dbc:engine.dbc"] == DBC
+    assert made.meta["itinerary"] == STAGE
+    made.pipeline.feed("chassis", 1, bytes.fromhex("f100 00000000 23010000 31 00 00".replace(" ", "")))
+    made.pipeline.feed("engine", 1, b"t1000\r")
+    assert [row.bus for row in made.pipeline.take().frame] == [16 + 3, 0]
+
+
+def test_without_a_stage_the_log_is_a_drive(tmp_path: Path) -> None:
+    made = setup.prepare(written(tmp_path, '[gps]\nport = "gps"\n'))
+    assert made.log_stem == "drive"
+    assert "itinerary" not in made.meta
+    assert "stage" not in made.meta
+
+
+def test_problems_tells_those_of_every_file(tmp_path: Path) -> None:
+    config = written(
+        tmp_path,
+        '[stage]\nitinerary = "stage.toml"\n'
+        + BUSES.replace('["engine.dbc"]', '["none.dbc", "engine.dbc", "bad.dbc"]'),
+        engine_dbc=DBC,
+        bad_dbc="nonsense",
+        stage_toml=STAGE.replace("liaison", "liason").replace("3.0", "-3.0"),
+    )
+    found = [str(problem) for problem in setup.problems(config)]
+    assert len(found) == 4, found
+    for words, problem in zip(
+        ("none.dbc: cannot be read", "bad.dbc:1", "liason", "-3.0"), found, strict=True
+    ):
+        assert words in problem
+    with pytest.raises(ConfigurationError):
+        setup.prepare(config)
+
+
+def test_problems_of_what_is_right(tmp_path: Path) -> None:
+    config = written(
+        tmp_path, '[stage]\nitinerary = "stage.toml"\n' + BUSES, engine_dbc=DBC, stage_toml=STAGE
+    )
+    assert setup.problems(config) == []
+
+
+def test_texts_are_utf8_and_dbc_files_in_their_own_code_page(tmp_path: Path) -> None:
+    latin = DBC.replace('"rpm"', '"\xb0C"').encode("latin-1")
+    config = written(tmp_path, BUSES, engine_dbc=latin)
+    assert "\xb0C" in setup.prepare(config).meta["dbc:engine.dbc"]
+    (tmp_path / "stage.toml").write_bytes(b'[stage]\nname = "M\xfcller"\n')
+    with pytest.raises(ConfigurationError, match="not UTF-8 text") as caught:
+        setup.read_text(tmp_path / "stage.toml")
+    assert caught.value.where == f"{tmp_path / 'stage.toml'}:2"
