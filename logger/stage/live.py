@@ -94,7 +94,7 @@ class LiveStage:
             self.engine[name] = reading
             source = WHEEL_CHANNELS.get(name)
             if source is not None and 0 <= reading.value <= TOP_MPS * KMH:
-                at_us = self.clock.moment_us(reading.t_us)
+                at_us = self.clock.at_us(reading.t_us)
                 self._follow(self.odometer.wheel(at_us, reading.value / KMH, source))
 
     def health(self, name: str, value: float | None) -> None:
@@ -106,7 +106,8 @@ class LiveStage:
 
     def tick(self, t_us: int) -> None:
         """Time has come to `t_us`: a due start, alarms."""
-        now_us = self.clock.now_us(t_us)
+        self.clock.advance(t_us)
+        now_us = self.clock.at_us(t_us)
         self._due(now_us)
         for change in self.alarms.tick(now_us, self.values(t_us)):
             self._alarm(now_us, change)
@@ -114,7 +115,7 @@ class LiveStage:
     def command(self, t_us: int, name: str, arguments: Mapping[str, Any]) -> None:
         """Do what the crew says. Raises ValueError, one line, if it is wrong or cannot be done now."""
         order = commands.order(name, arguments)
-        now_us = self.clock.now_us(t_us)
+        now_us = self.clock.at_us(t_us)
         self._obey(order, now_us)
         self._emit(now_us, "command", {"name": name, "arguments": dict(arguments)})
 
@@ -143,7 +144,7 @@ class LiveStage:
 
     def progress_row(self, t_us: int) -> ProgressRow:
         """The row of the progress table for a moment."""
-        now_us = self.clock.now_us(t_us)
+        now_us = self.clock.at_us(t_us)
         run, course = self.progress.run, self.progress.course
         elapsed_us = run.elapsed_us(now_us)
         total_m = self.odometer.total_m
@@ -166,7 +167,7 @@ class LiveStage:
         values |= self._health
         if self._located_t_us is not None or t_us >= GPS_START_US:
             values["gps_age_s"] = (t_us - (self._located_t_us or 0)) / 1e6
-        mps, _ = self.odometer.speed(self.clock.now_us(t_us))
+        mps, _ = self.odometer.speed(self.clock.at_us(t_us))
         if mps is not None:
             limit_kmh = self.limit().kmh
             values["speed_kmh"] = mps * KMH

@@ -25,7 +25,7 @@ _EPOCH = datetime.fromtimestamp(0, UTC)
 
 def snapshot(live: LiveStage, t_us: int) -> dict[str, Any]:
     """The live state at a moment of the session."""
-    now_us = live.clock.now_us(t_us)
+    now_us = live.clock.at_us(t_us)
     mps, source = live.odometer.speed(now_us)
     at_us = live.odometer.at_us
     age_s = None if at_us is None else _age(now_us, at_us)

@@ -38,14 +38,15 @@ class DriveClock:
         self._zero_utc_us: int | None = None  # UTC at drive time 0
         self._offset_us = 0  # drive time minus t_us, by the shortest delay seen
         self._offset_t_us = 0
-        self._last_us = 0
+        self._fix_us = 0  # of the last fix
+        self._reached_us = 0  # for the state
         self._resumed = False  # the offset is a guess until UTC shows how long the gap was
         self._step_us = 0
         self._step_fixes = 0
 
     def fix_us(self, t_us: int, utc_us: int | None) -> int:
         """The drive time of a fix that arrived at `t_us` and says it was taken at `utc_us`."""
-        expected = t_us + self._offset_us
+        expected = self.at_us(t_us)
         if utc_us is None:
             return expected
         if self._zero_utc_us is None:
@@ -61,18 +62,16 @@ class DriveClock:
             drift = (t_us - self._offset_t_us) * DRIFT_US_A_S // 1_000_000
             self._offset_us += max(step, -max(drift, 0))
             self._offset_t_us = t_us
-            self._last_us = max(self._last_us, at_us)
-            return at_us
+            return self._taken(at_us)
         return self._out_of_line(step, expected)
 
-    def moment_us(self, t_us: int) -> int:
-        """The drive time of something that was seen at `t_us`."""
+    def at_us(self, t_us: int) -> int:
+        """The drive time at a moment of the session. Asking changes nothing."""
         return t_us + self._offset_us
 
-    def now_us(self, t_us: int) -> int:
-        """The drive time at a moment of the session; never less than what it has been."""
-        self._last_us = max(self._last_us, t_us + self._offset_us)
-        return self._last_us
+    def advance(self, t_us: int) -> None:
+        """The session has come to `t_us`: from there its state goes on, whether or not there was a fix."""
+        self._reached_us = max(self._reached_us, self.at_us(t_us))
 
     def t_us(self, at_us: int) -> int:
         """The session time of a moment in drive time (before 0 if it lies in an earlier session)."""
@@ -88,13 +87,13 @@ class DriveClock:
 
     def state(self) -> ClockState:
         """What `resume` needs."""
-        return ClockState(self._last_us, self._zero_utc_us)
+        return ClockState(self._reached_us, self._zero_utc_us)
 
     def resume(self, state: ClockState, gap_s: float | None) -> None:
         """Go on where another session ended. `gap_s` is the time from its last state to this session's t_us = 0,
         where that is known (the computer did not restart). UTC corrects it with the first fix."""
         self._zero_utc_us = state.zero_utc_us
-        self._last_us = state.at_us
+        self._fix_us = self._reached_us = state.at_us
         self._offset_us = state.at_us + int((gap_s or 0.0) * 1e6)
         self._resumed = True
 
@@ -102,10 +101,9 @@ class DriveClock:
         """The first UTC after a resume says how long the gap was."""
         self._resumed = False
         self._offset_t_us = t_us
-        if 0 <= at_us - self._last_us + IN_LINE_US <= LONGEST_GAP_US:
+        if -IN_LINE_US <= at_us - self._reached_us <= LONGEST_GAP_US:
             self._offset_us = at_us - t_us
-            self._last_us = max(self._last_us, at_us)
-            return at_us
+            return self._taken(at_us)
         self._zero_utc_us = utc_us - expected
         return expected
 
@@ -116,6 +114,11 @@ class DriveClock:
             assert self._zero_utc_us is not None  # noqa: S101 - out of line with it
             self._zero_utc_us += step
             self._step_fixes = 0
-        elif step < 0 and self._last_us < expected + step:  # held up on its way, and still in order
-            return expected + step
-        return expected
+        elif step < 0 and self._fix_us < expected + step:  # held up on its way, and still in order
+            return self._taken(expected + step)
+        return self._taken(expected)
+
+    def _taken(self, at_us: int) -> int:
+        self._fix_us = max(self._fix_us, at_us)
+        self._reached_us = max(self._reached_us, at_us)
+        return at_us
