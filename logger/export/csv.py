@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import BinaryIO
 
 import numpy as np
@@ -26,6 +26,7 @@ FIX_COLUMNS = (
     *("quality", "satellites", "hdop"),
 )
 FRAME_COLUMNS = ("utc", "session", "t_s", "bus", "id_hex", "flags", "length_bytes", "data_hex")
+SIGNAL_COLUMNS = ("utc", "session", "t_s", "bus", "signal", "unit", "source", "value")
 FLAGS = {EFF_FLAG: b"X", RTR_FLAG: b"R", ERR_FLAG: b"E", FD_FLAG: b"F", BRS_FLAG: b"B", ESI_FLAG: b"S"}
 """Letters of the column `flags`: extended identifier, remote, error, FD, bit rate switched, sender error passive."""
 
@@ -51,6 +52,37 @@ def write_frames(
     for block in frame_blocks(connection, selection, progress):
         for rows in _strides(len(block.t_us)):
             stream.write(_lines(_frame_parts(block, np.arange(rows.start, min(rows.stop, len(block.t_us))))))
+
+
+def write_signals(
+    connection: sqlite3.Connection,
+    selection: Selection,
+    stream: BinaryIO,
+    progress: Progress,
+    dbc_texts: Mapping[str, str] | None = None,
+) -> None:
+    """A row a signal, in order of frames."""
+    from logger.export import signals  # noqa: PLC0415 - cantools takes a third of a second to import
+
+    stream.write(_record(SIGNAL_COLUMNS))
+    decoder = signals.decoder_for(connection, dbc_texts)
+    for block, decoded in signals.decoded_blocks(connection, selection, progress, decoder):
+        table = signals.long_table(decoded)
+        words = [_record(channel)[:-2] for channel in table.channels]
+        for stride in _strides(len(table.rows)):
+            rows = table.rows[stride]
+            stream.write(
+                _lines(
+                    [
+                        text.moments(block.utc[rows]),
+                        text.integers(block.session[rows]),
+                        text.fixed(block.t_us[rows] / 1e6, 6),
+                        text.integers(block.bus[rows]),
+                        text.chosen(words, table.channel[stride]),
+                        text.numbers(table.values[stride]),
+                    ]
+                )
+            )
 
 
 def _fix_parts(fixes: FixBlock) -> list[text.Part]:

@@ -1,0 +1,118 @@
+"""MF4 (ASAM MDF 4): the raw bus, or decoded signals, for measurement programs. Needs the extra [mf4], asammdf.
+
+Times are UTC: seconds since a whole second, in doubles, which hold the microsecond. The raw bus has the three groups of
+MDF's bus logging in python-can's layout, but written a block of frames at a time: python-can's own writer takes them
+one by one, a hundred times slower. asammdf keeps what it is given in a temporary file, so memory is constant.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firmware_bridge.errors import ConfigurationError
+from firmware_bridge.records import BRS_FLAG, EFF_FLAG, ERR_FLAG, ESI_FLAG, EXTENDED_MASK, FD_FLAG, RTR_FLAG
+from logger.export.blocks import FrameBlock, Progress, frame_blocks
+from logger.export.canlog import CLASSIC_BYTES, epoch_us, start_s
+from logger.export.selection import Integers, Selection
+
+try:
+    from asammdf import MDF, Signal
+    from asammdf.blocks.v4_blocks import SourceInformation
+    from asammdf.blocks.v4_constants import BUS_TYPE_CAN, SOURCE_BUS
+    from can.io.mf4 import ERR_DTYPE, RTR_DTYPE, STD_DTYPE
+except ImportError as error:
+    raise ConfigurationError(
+        "MF4 needs asammdf, which is not installed", mend='pip install "stagelog[mf4]"'
+    ) from error
+
+_DEFLATE = 1
+_DATA_BYTES = 64
+_GROUPS = {"CAN_DataFrame": STD_DTYPE, "CAN_ErrorFrame": ERR_DTYPE, "CAN_RemoteFrame": RTR_DTYPE}
+"""Kinds of frames and the layouts of their records."""
+_FD_LENGTHS = np.array([*range(9), 12, 16, 20, 24, 32, 48, 64])
+"""What each length code of CAN FD stands for, in bytes."""
+
+
+def write_frames(
+    connection: sqlite3.Connection, selection: Selection, stream: BinaryIO, progress: Progress
+) -> None:
+    """The raw bus; `stream` must be seekable."""
+    first_s = start_s(connection, selection)
+    with _file(stream, first_s) as mdf:
+        for name, layout in _GROUPS.items():
+            source = SourceInformation(source_type=SOURCE_BUS, bus_type=BUS_TYPE_CAN)
+            mdf.append(Signal(np.empty(0, dtype=layout), np.empty(0), name=name, source=source))
+        for block in frame_blocks(connection, selection, progress):
+            is_error, is_remote = (block.can_id & ERR_FLAG) != 0, (block.can_id & RTR_FLAG) != 0
+            times = _seconds(block, first_s)
+            for group, mask in enumerate((~is_error & ~is_remote, is_error, is_remote & ~is_error)):
+                rows = np.flatnonzero(mask)
+                if len(rows):
+                    records = _records(list(_GROUPS)[group], block, rows)
+                    mdf.extend(group, [(times[rows], None), (records, None)])
+
+
+def write_signals(
+    connection: sqlite3.Connection,
+    selection: Selection,
+    stream: BinaryIO,
+    progress: Progress,
+    dbc_texts: Mapping[str, str] | None = None,
+) -> None:
+    """A channel a signal, each with its own times; `stream` must be seekable."""
+    from logger.export import signals  # noqa: PLC0415 - cantools takes a third of a second to import
+
+    first_s = start_s(connection, selection)
+    decoder = signals.decoder_for(connection, dbc_texts)
+    groups: dict[Any, int] = {}
+    with _file(stream, first_s) as mdf:
+        for block, decoded in signals.decoded_blocks(connection, selection, progress, decoder):
+            times = _seconds(block, first_s)
+            for channel, rows, values in decoded:
+                if channel in groups:
+                    mdf.extend(groups[channel], [(times[rows], None), (values, None)])
+                else:
+                    signal = Signal(values, times[rows], name=channel.name, unit=channel.unit)
+                    groups[channel] = mdf.append(signal, comment=channel.source)
+
+
+@contextmanager
+def _file(stream: BinaryIO, first_s: int) -> Iterator[MDF]:
+    """An MDF whose times count from a moment; it goes to the stream when it is complete."""
+    with MDF(version="4.10") as mdf:
+        mdf.header.start_time = datetime.fromtimestamp(first_s, UTC)
+        yield mdf
+        mdf.save(stream, compression=_DEFLATE)
+
+
+def _seconds(block: FrameBlock, first_s: int) -> NDArray[np.float64]:
+    return (epoch_us(block) - first_s * 1_000_000) / 1e6
+
+
+def _records(name: str, block: FrameBlock, rows: Integers) -> NDArray[Any]:
+    """Frames of one kind as records of its group."""
+    can_id, length = block.can_id[rows], block.length[rows]
+    is_fd = ((can_id & FD_FLAG) != 0) | (length > CLASSIC_BYTES)
+    records = np.zeros(len(rows), dtype=_GROUPS[name])
+    fields = {
+        "BusChannel": block.bus[rows],
+        "ID": can_id & EXTENDED_MASK,
+        "IDE": (can_id & EFF_FLAG) != 0,
+        "DLC": np.where(is_fd, np.searchsorted(_FD_LENGTHS, length), length),
+        "DataLength": length if name != "CAN_RemoteFrame" else 0,
+        "DataBytes": block.matrix(rows, _DATA_BYTES),
+        "EDL": is_fd,
+        "BRS": (can_id & BRS_FLAG) != 0,
+        "ESI": (can_id & ESI_FLAG) != 0,
+    }
+    for field, values in fields.items():
+        if f"{name}.{field}" in records.dtype.fields:
+            records[f"{name}.{field}"] = values
+    return records

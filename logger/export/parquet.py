@@ -1,0 +1,108 @@
+"""Parquet: the columns of the CSV files with types, for pandas, DuckDB, Spark. Needs the extra [parquet], pyarrow.
+
+Times are UTC in microseconds, speed is in m/s and `can_id` has its flag bits, as in the log; an unknown value is null.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from firmware_bridge.errors import ConfigurationError
+from logger.export import beside
+from logger.export.blocks import FixBlock, Progress, frame_blocks
+from logger.export.selection import Selection
+
+try:
+    import pyarrow as pa
+    from pyarrow.parquet import ParquetWriter
+except ImportError as error:
+    raise ConfigurationError(
+        "Parquet needs pyarrow, which is not installed", mend='pip install "stagelog[parquet]"'
+    ) from error
+
+_ROWS_A_GROUP = 131_072
+"""Rows gathered before they are written: small row groups make big files that are slow to read."""
+_MOMENT = [("utc", pa.timestamp("us", "UTC")), ("session", pa.int32()), ("t_us", pa.int64())]
+_SMALL = {"quality", "satellites", "section"}
+_FRAMES = pa.schema([*_MOMENT, ("bus", pa.int16()), ("can_id", pa.int64()), ("data", pa.binary())])
+_SIGNALS = pa.schema(
+    [*_MOMENT, ("bus", pa.int16()), *((name, pa.string()) for name in ("signal", "unit", "source"))]
+    + [("value", pa.float64())]
+)
+
+
+def write_fixes(
+    connection: sqlite3.Connection, selection: Selection, stream: BinaryIO, progress: Progress
+) -> None:
+    """A row a fix, the engine beside it."""
+    _, titles = beside.channel_titles(connection)
+    names = [*FixBlock._fields[len(_MOMENT) :], *beside.STAGE_COLUMNS, *titles]
+    kinds = [(name, pa.int16() if name in _SMALL else pa.float64()) for name in names]
+    with _table(stream, pa.schema([*_MOMENT, *kinds])) as write:
+        for fixes, others in beside.rows(connection, selection, progress):
+            session, t_us, utc, *columns = fixes
+            write([utc, session, t_us, *columns, *others.T])
+
+
+def write_frames(
+    connection: sqlite3.Connection, selection: Selection, stream: BinaryIO, progress: Progress
+) -> None:
+    """A row a frame."""
+    with _table(stream, _FRAMES) as write:
+        for block in frame_blocks(connection, selection, progress):
+            ends = np.append(block.start, len(block.data)).astype(np.int32)
+            buffers = [None, pa.py_buffer(ends), pa.py_buffer(block.data)]
+            data = pa.Array.from_buffers(pa.binary(), len(block.t_us), buffers)
+            write([block.utc, block.session, block.t_us, block.bus, block.can_id, data])
+
+
+def write_signals(
+    connection: sqlite3.Connection,
+    selection: Selection,
+    stream: BinaryIO,
+    progress: Progress,
+    dbc_texts: Mapping[str, str] | None = None,
+) -> None:
+    """A row a signal, in order of frames."""
+    from logger.export import signals  # noqa: PLC0415 - cantools takes a third of a second to import
+
+    decoder = signals.decoder_for(connection, dbc_texts)
+    with _table(stream, _SIGNALS) as write:
+        for block, decoded in signals.decoded_blocks(connection, selection, progress, decoder):
+            table = signals.long_table(decoded)
+            words = [
+                pa.array([channel[at] for channel in table.channels], pa.string()).take(
+                    pa.array(table.channel)
+                )
+                for at in range(3)
+            ]
+            moments = [column[table.rows] for column in (block.utc, block.session, block.t_us, block.bus)]
+            write([*moments, *words, table.values])
+
+
+@contextmanager
+def _table(stream: BinaryIO, schema: Any) -> Iterator[Callable[[list[Any]], None]]:
+    """A Parquet file; what it yields takes a block's columns, in the order of the schema."""
+    with ParquetWriter(stream, schema, compression="zstd") as writer:
+        waiting: list[Any] = []
+
+        def write(columns: list[Any]) -> None:
+            arrays = [_array(column, field.type) for column, field in zip(columns, schema, strict=True)]
+            waiting.append(pa.Table.from_arrays(arrays, schema=schema))
+            if sum(map(len, waiting)) >= _ROWS_A_GROUP:
+                writer.write_table(pa.concat_tables(waiting))
+                waiting.clear()
+
+        yield write
+        if waiting:
+            writer.write_table(pa.concat_tables(waiting))
+
+
+def _array(column: Any, kind: Any) -> Any:
+    """A column in the type of its field; not-a-number and not-a-time are null."""
+    return column if isinstance(column, pa.Array) else pa.array(column, from_pandas=True).cast(kind)

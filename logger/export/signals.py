@@ -1,0 +1,231 @@
+"""Every frame of a log decoded anew, thousands of frames at a time.
+
+cantools reads the DBC and says what it means; its arithmetic is done here by numpy, to the same bits. What the live
+decoder would not say is not said here either: a signal of which a short frame holds only a part, a message whose
+multiplexer has a value that the DBC does not know, a float that is no number.
+
+The frames of one identifier are a matrix of bytes. Eight of its columns are a 64-bit word in either byte order, and a
+signal is a shift and a mask of that. What does not fit (more than 64 bits, or nine bytes touched) goes through
+Python's integers: right, slow and rare.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from cantools.database.can import Message, Signal
+from cantools.database.utils import start_bit
+from numpy.typing import NDArray
+
+from firmware_bridge.engine import dbc
+from firmware_bridge.errors import ConfigurationError
+from firmware_bridge.records import EFF_FLAG, ERR_FLAG, EXTENDED_MASK, RTR_FLAG, Channel
+from logger.export.blocks import FrameBlock, Numbers, Progress, frame_blocks
+from logger.export.selection import Integers, Selection
+
+Mask = NDArray[np.bool_]
+_WORD_BYTES = 8
+_SAFE_BITS = 62
+"""Integers of so many bits can be added to and still fit into 64, sign included."""
+_FLOATS = {16: np.float16, 32: np.float32, 64: np.float64}
+META_PREFIX = "dbc:"
+"""Before a DBC's name in the keys of the log's meta."""
+
+
+class Decoded(NamedTuple):
+    """What a block says of one channel: a value for each of these rows of the block, in their order."""
+
+    channel: Channel
+    rows: Integers
+    values: Numbers
+
+
+class BulkDecoder:
+    """The messages of some DBC files."""
+
+    def __init__(self, dbc_texts: Mapping[str, str]) -> None:
+        """Texts by file name. Raises ConfigurationError where one is no readable DBC."""
+        self._messages: dict[int, list[_BulkMessage]] = defaultdict(list)
+        for name, text in dbc_texts.items():
+            # The live decoder's own table: one way of reading a DBC, with its mending of overlapping signals.
+            for can_id, known in dbc.load(text, name)._messages.items():
+                self._messages[can_id].append(_BulkMessage(known.length, known.parts, known.channels))
+
+    def decode(self, block: FrameBlock) -> Iterator[Decoded]:
+        """All that the frames of a block say. Remote and error frames say nothing."""
+        identifier = block.can_id & (EFF_FLAG | EXTENDED_MASK)
+        identifier[(block.can_id & (RTR_FLAG | ERR_FLAG)) != 0] = -1
+        order = np.argsort(identifier, kind="stable")
+        begins = np.flatnonzero(np.diff(identifier[order], prepend=-2))
+        for rows in np.split(order, begins)[1:]:
+            can_id = int(identifier[rows[0]])
+            for message in self._messages.get(can_id, ()):
+                yield from message.decode(block, rows)
+
+
+class LongTable(NamedTuple):
+    """What a block says, a row a value in the order of its frames: which row of the block, which channel, what."""
+
+    channels: list[Channel]
+    rows: Integers
+    channel: Integers
+    values: Numbers
+
+
+def long_table(decoded: Sequence[Decoded]) -> LongTable:
+    """Channels one below the other."""
+    rows = np.concatenate([one.rows for one in decoded] or [np.empty(0, dtype=np.int64)])
+    values = np.concatenate([one.values for one in decoded] or [np.empty(0)])
+    channel = np.repeat(np.arange(len(decoded)), [len(one.rows) for one in decoded])
+    order = np.argsort(rows, kind="stable")
+    return LongTable([one.channel for one in decoded], rows[order], channel[order], values[order])
+
+
+def decoder_for(connection: sqlite3.Connection, dbc_texts: Mapping[str, str] | None) -> BulkDecoder:
+    """A decoder with the DBC texts given, or else with the log's own. Raises ConfigurationError where there are none."""
+    own = {
+        key.removeprefix(META_PREFIX): text
+        for key, text in connection.execute("SELECT key, value FROM meta ORDER BY key")
+        if key.startswith(META_PREFIX)
+    }
+    if not (dbc_texts or own):
+        raise ConfigurationError("the log carries no DBC file", mend="name one with --dbc")
+    return BulkDecoder(dbc_texts or own)
+
+
+def decoded_blocks(
+    connection: sqlite3.Connection, selection: Selection, progress: Progress, decoder: BulkDecoder
+) -> Iterator[tuple[FrameBlock, list[Decoded]]]:
+    """The frames of a selection, a block at a time, and what they say. Raises LogError."""
+    for block in frame_blocks(connection, selection, progress):
+        yield block, list(decoder.decode(block))
+
+
+class _BulkMessage:
+    """One message. Its parts are decoded each by itself: what fails in one is not missed in another."""
+
+    def __init__(self, length: int, parts: Sequence[Message], channels: Mapping[str, Channel]) -> None:
+        self._length = length
+        self._parts = parts
+        self._channels = channels
+        self._signals = {signal.name: signal for part in parts for signal in part.signals}
+
+    def decode(self, block: FrameBlock, rows: Integers) -> Iterator[Decoded]:
+        """The values of those frames of a block that are this message."""
+        with np.errstate(all="ignore"):  # any bytes may come as a float, and what is no number is left out
+            frames = _Frames(block, rows, self._length)
+            for name, mask in self._present(frames).items():
+                there = np.flatnonzero(mask)
+                values = frames.scaled(self._signals[name], there).astype(np.float64)
+                finite = np.isfinite(values)
+                if finite.any():
+                    yield Decoded(self._channels[name], rows[there[finite]], values[finite])
+
+    def _present(self, frames: _Frames) -> dict[str, Mask]:
+        """Which frames hold which signals."""
+        present: dict[str, Mask] = {}
+        for part in self._parts:
+            found: dict[str, Mask] = {}
+            failed = np.zeros(frames.count, dtype=bool)
+            self._walk(part.signal_tree, np.ones(frames.count, dtype=bool), frames, found, failed)
+            for name, mask in found.items():
+                present[name] = present.get(name, False) | (mask & ~failed)
+        return present
+
+    def _walk(self, tree: Any, mask: Mask, frames: _Frames, found: dict[str, Mask], failed: Mask) -> None:
+        """Follow a tree of signals, and of multiplexers with a tree for each value, for the frames of `mask`."""
+        for node in tree:
+            for name, branches in node.items() if isinstance(node, dict) else ((node, {}),):
+                whole = mask & frames.whole(self._signals[name])
+                found[name] = found.get(name, False) | whole
+                if branches:
+                    choice = frames.choice(self._signals[name])
+                    failed |= whole & ~np.isin(choice, list(branches))
+                    for value, branch in branches.items():
+                        self._walk(branch, whole & (choice == value), frames, found, failed)
+
+
+class _Frames:
+    """Frames of one message: their bytes, and the signals in them."""
+
+    def __init__(self, block: FrameBlock, rows: Integers, length: int) -> None:
+        self.count = len(rows)
+        self._bytes = -(-max(length, 1) // _WORD_BYTES) * _WORD_BYTES
+        self._matrix = block.matrix(rows, self._bytes)
+        self._short = block.length[rows] < length
+        self._bits = 8 * block.length[rows]
+        self._words: dict[tuple[str, int], NDArray[np.uint64]] = {}
+
+    def whole(self, signal: Signal) -> Mask:
+        """Which frames are long enough for a signal."""
+        return ~self._short | (start_bit(signal) + signal.length <= self._bits)
+
+    def choice(self, signal: Signal) -> NDArray[Any]:
+        """A multiplexer's values, as whole numbers; -1 or some other odd one for what is no number."""
+        values = self.scaled(signal, np.arange(self.count))
+        return np.trunc(values) if values.dtype.kind == "f" else values
+
+    def scaled(self, signal: Signal, there: Integers) -> NDArray[Any]:
+        """A signal's values in some frames: integers or doubles, as cantools would have them."""
+        raw = self._raw(signal, there)
+        scale, offset = signal.scale, signal.offset
+        if scale == 1 and offset == 0:
+            return raw
+        if not signal.is_float and float(scale).is_integer() and float(offset).is_integer():
+            return _product(raw, int(scale), signal.length, int(offset))
+        if not signal.is_float and isinstance(scale, int):
+            return _product(raw, scale, signal.length).astype(np.float64) + float(offset)
+        return raw.astype(np.float64) * float(scale) + float(offset)
+
+    def _raw(self, signal: Signal, there: Integers) -> NDArray[Any]:
+        first = start_bit(signal)
+        last_byte = (first + signal.length - 1) // 8
+        at = first // 64 * 8 if first // 64 == last_byte // 8 else max(0, last_byte + 1 - _WORD_BYTES)
+        if at > first // 8:
+            return self._wide(signal, there)
+        into = first - 8 * at  # from the end where the order begins: the least significant bit, or the most
+        is_little = signal.byte_order == "little_endian"
+        shift = into if is_little else 64 - into - signal.length
+        word = self._word(signal.byte_order, at)[there] >> np.uint64(shift)
+        unsigned = word & np.uint64(2**signal.length - 1)
+        if signal.is_float:
+            width = signal.length
+            return unsigned.astype(f"u{width // 8}").view(_FLOATS[width]).astype(np.float64)
+        if signal.is_signed:
+            rest = 64 - signal.length
+            return (unsigned << np.uint64(rest)).view(np.int64) >> np.int64(rest)
+        return unsigned if signal.length == 64 else unsigned.astype(np.int64)
+
+    def _word(self, byte_order: str, at: int) -> NDArray[np.uint64]:
+        """Eight bytes of every frame as one number."""
+        if (byte_order, at) not in self._words:
+            eight = np.ascontiguousarray(self._matrix[:, at : at + _WORD_BYTES])
+            order = "<u8" if byte_order == "little_endian" else ">u8"
+            self._words[byte_order, at] = eight.view(order).ravel().astype(np.uint64)
+        return self._words[byte_order, at]
+
+    def _wide(self, signal: Signal, there: Integers) -> NDArray[Any]:
+        """A signal that does not fit into a word, in Python's integers."""
+        is_little = signal.byte_order == "little_endian"
+        first = start_bit(signal)
+        shift = first if is_little else 8 * self._bytes - first - signal.length
+        numbers = []
+        for row in self._matrix[there]:
+            number = int.from_bytes(row.tobytes(), "little" if is_little else "big") >> shift
+            number &= 2**signal.length - 1
+            is_negative = signal.is_signed and not signal.is_float and number >> (signal.length - 1)
+            numbers.append(number - 2**signal.length if is_negative else number)
+        if signal.is_float:
+            return np.array(numbers, dtype=np.uint64).view(np.float64)
+        return np.array(numbers, dtype=object)
+
+
+def _product(raw: NDArray[Any], scale: int, bits: int, offset: int = 0) -> NDArray[Any]:
+    """Whole numbers times a whole number and more, without overflow."""
+    if max(bits + scale.bit_length(), offset.bit_length()) > _SAFE_BITS:
+        raw = raw.astype(object)
+    return raw * scale + offset

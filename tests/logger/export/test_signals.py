@@ -1,0 +1,183 @@
+"""Frames decoded in bulk: the same as cantools says frame by frame, for every DBC at hand and for made-up hard ones."""
+
+from __future__ import annotations
+
+import math
+import random
+import struct
+from collections import defaultdict
+from pathlib import Path
+
+import cantools.database
+import numpy as np
+import pytest
+from cantools.database.errors import DecodeError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from firmware_bridge.engine import dbc
+from firmware_bridge.records import EFF_FLAG, ERR_FLAG, FD_FLAG, RTR_FLAG, CanFrame
+from logger.export.blocks import FrameBlock
+from logger.export.signals import BulkDecoder
+
+CORPUS = Path(__file__).parents[3] / "../shared/corpus/dbc"
+FILES = sorted(CORPUS.glob("*.dbc"))
+FRAMES_A_MESSAGE = 30
+HARD = """
+BO_ 256 WIDE: 8 X
+ SG_ u64 : 0|64@1+ (1,0) [0|0] "" X
+BO_ 257 WIDE_SCALED: 8 X
+ SG_ s64 : 7|64@0- (3,-7) [0|0] "" X
+BO_ 258 HALF: 8 X
+ SG_ u60 : 3|60@1+ (0.1,0.5) [0|0] "" X
+BO_ 259 ACROSS: 16 X
+ SG_ nine : 4|61@1- (1,0) [0|0] "" X
+ SG_ tail : 70|50@1+ (2,0.25) [0|0] "" X
+BO_ 260 ACROSS_BIG: 16 X
+ SG_ nine_big : 3|62@0- (0.5,1) [0|0] "" X
+ SG_ late : 100|20@0+ (1,0) [0|0] "" X
+BO_ 261 LONG: 64 X
+ SG_ blob : 0|200@1+ (1,0) [0|0] "" X
+ SG_ last : 504|8@1- (1,0) [0|0] "" X
+BO_ 262 SCALED_MUX: 8 X
+ SG_ mux M : 0|4@1+ (2,1) [0|0] "" X
+ SG_ one m3 : 8|8@1+ (1,0) [0|0] "" X
+ SG_ two m5 : 8|16@0- (0.01,-40) [0|0] "" X
+BO_ 263 OVERLAP: 4 X
+ SG_ a : 0|16@1+ (1,0) [0|0] "" X
+ SG_ b : 8|16@1- (1,0) [0|0] "" X
+ SG_ beyond : 24|16@1+ (1,0) [0|0] "" X
+BO_ 2566844926 EXTENDED: 8 X
+ SG_ f32 : 0|32@1- (1,0) [0|0] "" X
+ SG_ f32_big : 39|32@0- (0.5,3) [0|0] "" X
+BO_ 265 EMPTY: 0 X
+BO_ 266 FLOAT_ACROSS: 16 X
+ SG_ f64 : 4|64@1- (2,1) [0|0] "" X
+SIG_VALTYPE_ 2566844926 f32 : 1;
+SIG_VALTYPE_ 2566844926 f32_big : 1;
+SIG_VALTYPE_ 266 f64 : 2;
+"""
+
+
+def block_of(frames: list[CanFrame]) -> FrameBlock:
+    length = np.array([len(frame.data) for frame in frames], dtype=np.int64)
+    whole = [
+        np.array([getattr(frame, name) for frame in frames], dtype=np.int64)
+        for name in ("t_us", "bus", "can_id")
+    ]
+    t_us, bus, can_id = whole
+    utc = t_us.astype("datetime64[us]")
+    data = np.frombuffer(b"".join(frame.data for frame in frames), dtype=np.uint8)
+    return FrameBlock(np.ones_like(t_us), t_us, utc, bus, can_id, length, np.cumsum(length) - length, data)
+
+
+def in_bulk(text: str, frames: list[CanFrame]) -> list[dict[str, float]]:
+    """Values by channel, a frame at a time."""
+    found: list[dict[str, float]] = [{} for _ in frames]
+    for decoded in BulkDecoder({"a.dbc": text}).decode(block_of(frames)):
+        for row, value in zip(decoded.rows.tolist(), decoded.values.tolist(), strict=True):
+            assert decoded.channel.name not in found[row]
+            found[row][decoded.channel.name] = value
+    return found
+
+
+def one_by_one(text: str, frames: list[CanFrame]) -> list[dict[str, float]]:
+    """The same from the live decoder."""
+    decoder = dbc.load(text, "a.dbc")
+    return [
+        {}
+        if frame.can_id & (RTR_FLAG | ERR_FLAG)
+        else {reading.channel.name: reading.value for reading in decoder.decode(0, frame.can_id, frame.data)}
+        for frame in frames
+    ]
+
+
+def frames_for(text: str, rng: random.Random) -> list[CanFrame]:
+    """Random frames of every message: mostly whole, some short, some long, some FD; and of no message."""
+    decoder = dbc.load(text, "a.dbc")
+    frames = []
+    for can_id, known in decoder._messages.items():
+        is_multiplexed = can_id in decoder.turns
+        for count in range(256 if is_multiplexed else FRAMES_A_MESSAGE):
+            length = rng.choice((known.length, known.length, known.length, rng.randrange(65)))
+            data = bytearray(rng.randbytes(length))
+            if data and is_multiplexed:
+                data[0] = count  # where the multiplexers at hand are: so that each value is met
+            flag = FD_FLAG if length > 8 else rng.choice((0, 0, 0, RTR_FLAG, ERR_FLAG))
+            frames.append(CanFrame(len(frames), 0, can_id | flag, bytes(data)))
+            frames.append(CanFrame(len(frames), 0, can_id ^ EFF_FLAG, bytes(data)))
+    rng.shuffle(frames)
+    return frames
+
+
+@pytest.mark.skipif(not FILES, reason="the corpus of DBC files is not beside the project")
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_real_dbc_decodes_as_frame_by_frame(path: Path) -> None:
+    text = dbc.text_of(path.read_bytes())
+    frames = frames_for(text, random.Random(path.name))
+    expected = one_by_one(text, frames)
+    assert sum(map(len, expected)) > FRAMES_A_MESSAGE
+    assert in_bulk(text, frames) == expected
+
+
+@pytest.mark.skipif(not FILES, reason="the corpus of DBC files is not beside the project")
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_whole_frames_decode_as_cantools_has_them(path: Path) -> None:
+    """Against cantools itself, where it decodes at all."""
+    text = dbc.text_of(path.read_bytes())
+    database = cantools.database.load_string(text, "dbc", strict=False)
+    messages = {
+        message.frame_id | (EFF_FLAG if message.is_extended_frame else 0): message
+        for message in database.messages
+    }
+    rng = random.Random(path.name)
+    frames = [
+        CanFrame(0, 0, can_id, bytes([first, *rng.randbytes(message.length - 1)]))
+        for can_id, message in messages.items()
+        for first in range(256)
+    ]
+    compared = 0
+    for frame, found in zip(frames, in_bulk(text, frames), strict=True):
+        try:
+            said = messages[frame.can_id].decode(frame.data, decode_choices=False)
+        except (DecodeError, ValueError):
+            assert found == {}
+            continue
+        values = {name.rpartition(".")[2]: value for name, value in found.items()}
+        assert values == {name: float(value) for name, value in said.items() if math.isfinite(value)}
+        compared += 1
+    assert compared >= 5
+
+
+@settings(max_examples=15)
+@given(st.integers(0, 2**32))
+def test_a_hard_dbc_decodes_as_frame_by_frame(seed: int) -> None:
+    frames = frames_for(HARD, random.Random(seed))
+    assert in_bulk(HARD, frames) == one_by_one(HARD, frames)
+
+
+def test_the_hard_dbc_is_as_hard_as_it_looks() -> None:
+    """Each of its signals is decoded somewhere, but the one that has no room."""
+    found = defaultdict(int)
+    for values in in_bulk(HARD, frames_for(HARD, random.Random(1))):
+        for name in values:
+            found[name] += 1
+    assert set(found) == {channel.name for channel in dbc.load(HARD, "a.dbc").channels} - {"beyond"}
+
+
+def test_extremes_are_exact() -> None:
+    """Integers at the edge of 64 bits, where a double rounds and an int64 would overflow."""
+    frames = [
+        CanFrame(0, 0, 256, b"\xff" * 8),
+        CanFrame(1, 0, 257, struct.pack(">q", -(2**63))),
+        CanFrame(2, 0, 257, struct.pack(">q", 2**63 - 1)),
+    ]
+    assert in_bulk(HARD, frames) == [
+        {"u64": float(2**64 - 1)},
+        {"s64": float(-(2**63) * 3 - 7)},
+        {"s64": float((2**63 - 1) * 3 - 7)},
+    ]
+
+
+def test_no_frames_say_nothing() -> None:
+    assert in_bulk(HARD, []) == []
