@@ -1,0 +1,137 @@
+"""How long the review of a long day takes: 10 h at 10 Hz, 12 million frames, 4.7 million readings.
+
+python -m tests.bench.review [--hours H]      makes the log, then reviews it, and half of it, in processes of their own
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from firmware_bridge.records import Fix
+from logger import config as configs
+from logger.demo import stages
+from logger.recording import setup
+from logger.recording.bulk import BulkLog
+from logger.recording.rows import EventRow, ProgressRow, Rows
+from logger.recording.store import Log, SessionStart
+from logger.review.evidence import FIX_COLUMNS, SEEN_COLUMNS, Event, RawRows, Seen, assemble, table
+from logger.review.recompute import recomputed
+
+FIX_HZ = 10
+FRAMES_A_S = 333
+CHANNELS = 13
+WANTED_S, WANTED_MB = 8.0, 300.0
+REVIEW = "from logger.review.verbs import review; review(standalone_mode=False)"
+"""The verb as `stagelog review` calls it."""
+
+
+def make_log(path: Path, hours: float) -> float:
+    """A log of the built-in stage. Returns the seconds that the live computation took for all its fixes."""
+    built_in = stages.stage("dakar-2026-11")
+    car = built_in.car("price")
+    drive = stages.drive(built_in, car)
+    times_s = np.arange(0, min(hours * 3600, drive.end_s), 1 / FIX_HZ)
+    seen = drive.sample(times_s)
+    fixes = [
+        Fix(
+            round(t * 1e6) + 50_000, round((drive.utc_s + t) * 1e6), lat, lon, 1000.0, mps, course, 1, 12, 0.8
+        )
+        for t, lat, lon, mps, course in zip(
+            *(column.tolist() for column in (times_s, seen.lat, seen.lon, seen.speed_mps, seen.course_deg)),
+            strict=True,
+        )
+    ]
+    stage = setup.stage_of(built_in.itinerary_text, built_in.name)
+    config = configs.Config(car=configs.Car(car.number, car.name, car.car_class, car.crew))
+    meta = setup.describe(config, stage, {})
+    raw = RawRows(table(((1, *fix[:10]) for fix in fixes), FIX_COLUMNS), table((), SEEN_COLUMNS), [])
+    began = time.monotonic()
+    made = recomputed(assemble(path.name, meta, stage, raw), stage, lambda _share: None)
+    took_s = time.monotonic() - began
+    with BulkLog(path) as log:
+        log.begin_session(SessionStart("bench", "", "bench", ""), meta)
+        log.put(Rows(fix=fixes, progress=list(_progress(made.seen)), event=_events(made.events, times_s[-1])))
+    _fill(path, float(times_s[-1]))
+    return took_s
+
+
+def _progress(seen: Seen) -> Iterator[ProgressRow]:
+    known = [[None if value != value else value for value in column.tolist()] for column in seen[3:]]  # noqa: PLR0124
+    for t_us, section, *rest in zip(seen.t_us.tolist(), *known, strict=True):
+        yield ProgressRow(round(t_us), None if section is None else round(section), *rest)  # type: ignore[arg-type]
+
+
+def _events(events: Iterable[Event], end_s: float) -> list[EventRow]:
+    rows = [EventRow(event.t_us, event.kind, event.detail) for event in events]
+    return [*rows, EventRow(round(end_s * 1e6), "session_end", {"reason": "stopped"})]
+
+
+def _fill(path: Path, seconds: float) -> None:
+    """Frames and readings, made by SQLite itself."""
+    log = Log(path, durable=False)
+    run = log._connection.execute
+    count = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < ? - 1)"
+    frames, readings = int(seconds * FRAMES_A_S), int(seconds * FIX_HZ) * CHANNELS
+    run("BEGIN")
+    run(
+        f"{count} INSERT INTO frame SELECT 1, i * {1_000_000 // FRAMES_A_S}, 0, 256 + i % 20,"
+        " x'0011223344556677' FROM n",
+        (frames,),
+    )
+    for number in range(CHANNELS):
+        run("INSERT INTO channel VALUES (?, ?, '1/min', 'bench')", (number + 1, f"channel_{number}"))
+    run(
+        f"{count} INSERT INTO reading SELECT 1, i / {CHANNELS} * {1_000_000 // FIX_HZ}, 1 + i % {CHANNELS},"
+        " 800 + (i * 7919) % 6000 FROM n",
+        (readings,),
+    )
+    run("COMMIT")
+    log.close()
+
+
+def measure(arguments: list[str]) -> tuple[float, float, float]:
+    """Seconds, seconds of the processor, and megabytes of a process that reviews."""
+    began = time.monotonic()
+    process = subprocess.Popen([sys.executable, "-c", REVIEW, *arguments], stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"the review failed: {arguments}")
+    return time.monotonic() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+
+def main() -> None:
+    """Make the logs and print the table."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.review", description=__doc__)
+    parser.add_argument("--hours", type=float, default=10.0)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        for hours in (options.hours / 2, options.hours):
+            log = Path(folder) / f"{hours:g}h.db"
+            live_s = make_log(log, hours)
+            print(
+                f"{hours:g} h: {log.stat().st_size / 1e6:.0f} MB; fixes through LiveStage anew: {live_s:.1f} s"
+            )
+            page = Path(folder) / "page.html"
+            for name, more in (("table", []), ("json", ["--json"]), ("page", ["--html", str(page)])):
+                seconds, cpu_s, megabytes = measure([str(log), *more])
+                print(
+                    f"{hours:g} h review, {name}: {seconds:.2f} s (allowed {WANTED_S:g} / {WANTED_S / seconds:.1f}),"
+                    f" {cpu_s:.2f} s CPU,"
+                    f" {megabytes:.0f} MB (allowed {WANTED_MB:g} / {WANTED_MB / megabytes:.1f})",
+                    flush=True,
+                )
+    print(f"this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+
+
+if __name__ == "__main__":
+    main()
