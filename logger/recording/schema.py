@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 
 from firmware_bridge.errors import LogError
+from firmware_bridge.records import EFF_FLAG, ERR_FLAG, EXTENDED_MASK, FD_FLAG, RTR_FLAG
 from logger.recording.light_sqlite_utils import Database, Migrations
 
 APPLICATION_ID = 0x53544C47
@@ -18,7 +19,7 @@ PAGE_BYTES = 1024
 pages save the card; the benchmark `disk` has the figures."""
 
 migrations = Migrations("stagelog")
-VERSIONS = frozenset({"m001_log"})
+VERSIONS = frozenset({"m001_log", "m002_views"})
 """Every migration below: what a log may have applied and still be ours to read."""
 
 
@@ -62,6 +63,100 @@ def m001_log(db: Database) -> None:
     for name, columns in tables.items():
         db.create_table(name, drive | columns, not_null={"session", "t_us"})
     db.create_table("channel", {"id": int, "name": str, "unit": str, "source": str}, pk="id")
+
+
+_MINUTE_US = 60_000_000
+_CLOCK_MINUTE = f"""
+WITH RECURSIVE step AS (
+  SELECT session, iif(row_number() OVER steps = 1, 0, t_us) AS from_us,
+         coalesce(lead(t_us) OVER steps, t_us + 1440 * {_MINUTE_US}) AS until_us, utc_us - t_us AS offset_us
+  FROM clock WINDOW steps AS (PARTITION BY session ORDER BY t_us, rowid)
+),
+spread AS (
+  SELECT session, from_us / {_MINUTE_US} AS minute, from_us, until_us, offset_us FROM step
+  UNION ALL
+  SELECT session, minute + 1, from_us, until_us, offset_us FROM spread
+  WHERE (minute + 1) * {_MINUTE_US} < until_us
+)
+SELECT session, minute, from_us, until_us, offset_us FROM spread
+"""
+"""Which clock row holds in each minute of a session: `offset_us` is UTC minus session time from `from_us` to before
+`until_us`. The newest row at or before a moment holds, the first also for what came before it, the last for a day more."""
+
+
+def _timed(columns: str, table: str, utc_us: str = "r.t_us + c.offset_us", joins: str = "") -> str:
+    """A view's SELECT: rows of a table in their order, with UTC in ISO 8601 to the millisecond and session seconds.
+
+    Matching the minute makes the join an equality, for which SQLite builds its index as it goes: by time alone it
+    would hold every row against every minute of the drive.
+    """
+    return (
+        f"SELECT strftime('%Y-%m-%dT%H:%M:%fZ', ({utc_us}) / 1e6, 'unixepoch') AS utc, r.session,"  # noqa: S608
+        f" r.t_us / 1e6 AS t_s, {columns} FROM {table} AS r LEFT JOIN clock_minute AS c ON c.session = r.session"
+        f" AND c.minute = r.t_us / {_MINUTE_US} AND r.t_us >= c.from_us AND r.t_us < c.until_us {joins}"
+    )
+
+
+@migrations()
+def m002_views(db: Database) -> None:
+    """Views for people with sqlite3 or Datasette: times in UTC, speeds in km/h. Each begins with utc, session, t_s.
+
+    speed         every fix's speed with the limit and the section of that second: speed_kmh, limit_kmh, over_kmh,
+                  section (from 1), distance_km
+    track         every fix with a position: latitude, longitude, alt_m, speed_kmh, course_deg, quality, satellites, hdop
+    engine        every reading: channel, value, unit, source
+    frames_hex    every frame: bus, id (3 or 8 hexadecimal digits), extended, remote, error, fd (0 or 1), length, data
+    events        every event: kind, detail (JSON)
+    progress_kmh  what the crew saw, once a second: section (from 1), distance_km, elapsed_s, average_kmh, limit_kmh,
+                  speed_kmh
+    clock_minute  what the others take the time from
+
+    A fix has its epoch's own time where the clock bears it out to 2 s; everything else the time of its arrival. `utc` is
+    null in a session that never learned it.
+    """
+    fix_utc = "iif(abs(r.utc_us - r.t_us - c.offset_us) < 2000000, r.utc_us, r.t_us + c.offset_us)"
+    limits = (
+        "LEFT JOIN (SELECT session, t_us / 1000000 AS second, max(limit_kmh) AS limit_kmh, max(section) AS section,"
+        " max(distance_m) AS distance_m FROM progress GROUP BY 1, 2) AS p"
+        " ON p.session = r.session AND p.second = r.t_us / 1000000"
+    )
+    speed = "r.speed_mps * 3.6"
+    views = {
+        "clock_minute": _CLOCK_MINUTE,
+        "speed": _timed(
+            f"{speed} AS speed_kmh, p.limit_kmh, max(0, {speed} - p.limit_kmh) AS over_kmh, p.section + 1 AS section,"
+            " p.distance_m / 1000.0 AS distance_km",
+            "fix",
+            fix_utc,
+            limits,
+        ),
+        "track": _timed(
+            f"r.lat AS latitude, r.lon AS longitude, r.alt_m, {speed} AS speed_kmh, r.course_deg, r.quality,"
+            " r.satellites, r.hdop",
+            "(SELECT * FROM fix WHERE lat IS NOT NULL)",
+            fix_utc,
+        ),
+        "engine": _timed(
+            "h.name AS channel, r.value, h.unit, h.source",
+            "reading",
+            joins="LEFT JOIN channel AS h ON h.id = r.channel",
+        ),
+        "frames_hex": _timed(
+            f"r.bus, printf(iif(r.can_id & {EFF_FLAG | ERR_FLAG}, '%08X', '%03X'), r.can_id & {EXTENDED_MASK}) AS id,"
+            f" r.can_id & {EFF_FLAG} != 0 AS extended, r.can_id & {RTR_FLAG} != 0 AS remote,"
+            f" r.can_id & {ERR_FLAG} != 0 AS error, r.can_id & {FD_FLAG} != 0 OR length(r.data) > 8 AS fd,"
+            " length(r.data) AS length, hex(r.data) AS data",
+            "frame",
+        ),
+        "events": _timed("r.kind, r.detail", "event"),
+        "progress_kmh": _timed(
+            "r.section + 1 AS section, r.distance_m / 1000.0 AS distance_km, r.elapsed_s,"
+            f" r.average_mps * 3.6 AS average_kmh, r.limit_kmh, {speed} AS speed_kmh",
+            "progress",
+        ),
+    }
+    for name, sql in views.items():
+        db.create_view(name, sql)
 
 
 def require_ours(connection: sqlite3.Connection) -> None:
