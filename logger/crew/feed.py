@@ -44,7 +44,7 @@ class News:
     @cached_property
     def text(self) -> str:
         """The snapshot as JSON, made once for all who read it, and not at all when nobody does."""
-        return json.dumps(self.snapshot, separators=(",", ":"), ensure_ascii=False)
+        return json.dumps(self.snapshot, separators=(",", ":"))
 
 
 class Feed:
@@ -129,13 +129,14 @@ class Feed:
 
     def _take(self, line: bytes) -> None:
         try:
-            document = json.loads(line, parse_constant=lambda _: None)  # NaN is nothing a browser can read
-        except ValueError:
+            document = json.loads(line, parse_constant=lambda _: None)  # no browser can read NaN
+        except (ValueError, RecursionError):
             document = None
         if not isinstance(document, dict):
             log.warning("the recorder sent what is no JSON object")
         elif "answer" in document:
-            answer = self._waiting.get(document["answer"])
+            number = document["answer"]
+            answer = self._waiting.get(number) if isinstance(number, int) else None
             if answer is not None and not answer.done():
                 answer.set_result(document)
         else:

@@ -54,7 +54,7 @@ def login(gate: Gate) -> Endpoint:
             return RedirectResponse("/", 303)
         if request.method != "POST":
             return ask()
-        fields = parse_qs((await body(request, MAX_LOGIN_BYTES)).decode("utf-8", "replace"), max_num_fields=4)
+        fields = parse_qs((await body(request, MAX_LOGIN_BYTES)).decode("utf-8", "replace"))
         try:
             known = gate.knows(fields.get("pin", [""])[0], client_address(request.scope))
         except TooManyGuessesError as error:

@@ -1,0 +1,116 @@
+"""The real crew server as a process, and plain HTTP to it."""
+
+from __future__ import annotations
+
+import json
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+PIN = "jaune-2468"
+START_S = 20.0
+
+_CONFIG = """
+[gps]
+port = "socket://127.0.0.1:9"
+[live]
+socket = "{socket}"
+[serve]
+host = "{host}"
+port = {port}
+"""
+
+
+@dataclass
+class Answer:
+    """What came back: `headers` by lower-case name."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass
+class Served:
+    """A crew server that runs. `port` is where."""
+
+    process: subprocess.Popen[str]
+    port: int
+    said: Path
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def ask(
+        self, path: str, method: str = "GET", body: bytes | None = None, headers: Mapping[str, str] | None = None,
+        address: str = "127.0.0.1",
+    ) -> Answer:  # fmt: skip
+        """One request on a connection of its own."""
+        connection = HTTPConnection(address, self.port, timeout=10)
+        try:
+            connection.request(method, path, body, dict(headers or {}))
+            got = connection.getresponse()
+            return Answer(got.status, {key.lower(): value for key, value in got.getheaders()}, got.read())
+        finally:
+            connection.close()
+
+    def command(self, said: Any, headers: Mapping[str, str] | None = None) -> Answer:
+        """A command as the page sends it."""
+        sent = {"content-type": "application/json", **(headers or {})}
+        return self.ask("/api/command", "POST", json.dumps(said).encode(), sent)
+
+
+@contextmanager
+def serving(
+    folder: Path,
+    live_socket: Path,
+    *options: str,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    pin: str | None = None,
+) -> Iterator[Served]:
+    """`stagelog serve` for as long as the body lasts."""
+    config = folder / "stagelog.toml"
+    text = _CONFIG.format(socket=live_socket, host=host, port=port)
+    config.write_text(text + (f'pin = "{pin}"\n' if pin else ""))
+    said = folder / "serve.txt"
+    program = "import sys; from logger.crew.verbs import serve; serve(sys.argv[1:])"
+    with said.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-c", program, "-c", str(config), *options], stderr=output, text=True
+        )
+    try:
+        yield Served(process, _port(process, said), said)
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        process.wait()
+
+
+def _port(process: subprocess.Popen[str], said: Path) -> int:
+    began = time.monotonic()
+    while time.monotonic() - began < START_S:
+        found = re.search(r"crew page at http://[^ ]*:(\d+)/", said.read_text())
+        if found:
+            return int(found[1])
+        assert process.poll() is None, said.read_text()
+        select.select([], [], [], 0.05)
+    raise AssertionError(f"the crew server did not start: {said.read_text()}")

@@ -1,0 +1,119 @@
+"""A connection's patience: slow headers, long headers, clients that take nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+import uvicorn
+from starlette.types import Receive, Scope, Send
+from uvicorn.server import ServerState
+
+from logger.crew import connections
+from logger.crew.connections import Connection
+
+CHUNK = b"x" * 65_536
+Body = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+async def endless(_scope: Scope, _receive: Receive, send: Send) -> None:
+    """An answer without end; an application is told that the client has left by being let go on."""
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    for _ in range(4000):
+        await send({"type": "http.response.body", "body": CHUNK, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def brief(_scope: Scope, _receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+    await send({"type": "http.response.body", "body": b"ok"})
+
+
+async def connected(app: Callable[..., Awaitable[None]], body: Body) -> None:
+    """Run a body with one connection to a server of `app`."""
+    config = uvicorn.Config(app, http=Connection, ws="none", lifespan="off", log_config=None)
+    config.h11_max_incomplete_event_size = 16_384
+    config.load()
+    state = ServerState()
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(
+        lambda: Connection(config=config, server_state=state, app_state={}), "127.0.0.1", 0
+    )
+    reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+    try:
+        async with asyncio.timeout(10):
+            await body(reader, writer)
+            while state.connections:
+                await asyncio.sleep(0.01)
+    finally:
+        writer.transport.abort()
+        server.close()
+        await asyncio.gather(*state.tasks)
+
+
+async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Headers, a line at a time, until the connection is cut."""
+    writer.write(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n")
+    with pytest.raises(ConnectionError):
+        while True:
+            writer.write(b"x: y\r\n")
+            await writer.drain()
+            await asyncio.sleep(0.02)
+
+
+def test_headers_that_never_end_are_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "HEADERS_S", 0.2)
+    asyncio.run(connected(brief, drip))
+
+
+def test_so_are_those_of_a_second_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "HEADERS_S", 0.2)
+
+    async def body(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        await reader.readuntil(b"ok")
+        await drip(reader, writer)
+
+    asyncio.run(connected(brief, body))
+
+
+def test_a_client_that_says_nothing_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "HEADERS_S", 0.2)
+
+    async def body(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+            await reader.readexactly(1)
+
+    asyncio.run(connected(brief, body))
+
+
+def test_an_answer_may_take_longer_than_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "HEADERS_S", 0.1)
+
+    async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+        await asyncio.sleep(0.4)
+        await brief(scope, receive, send)
+
+    async def body(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+        assert (await reader.read()).endswith(b"ok")
+
+    asyncio.run(connected(slow, body))
+
+
+def test_long_headers_are_refused() -> None:
+    async def body(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nx: " + b"y" * 30_000)
+        assert (await reader.readline()).startswith(b"HTTP/1.1 4")
+
+    asyncio.run(connected(brief, body))
+
+
+def test_a_client_that_takes_nothing_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "STALLED_S", 0.2)
+
+    async def body(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")  # and the answer is never read
+
+    asyncio.run(connected(endless, body))

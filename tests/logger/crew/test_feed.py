@@ -1,0 +1,209 @@
+"""The line to the recorder: newest wins, commands are answered, and whoever is at the other end, it goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from firmware_bridge.errors import DeviceError
+from logger.crew import feed as feed_module
+from logger.crew.compliance import unrestricted
+from logger.crew.feed import Feed
+
+Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+class Peer:
+    """A program at the recorder's end of the socket that says and does what a test wants."""
+
+    def __init__(self, path: Path, talk: Talk) -> None:
+        self._path, self._talk = path, talk
+        self._writers: list[asyncio.StreamWriter] = []
+
+    async def __aenter__(self) -> Peer:
+        self._server = await asyncio.start_unix_server(self._serve, self._path)
+        return self
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.append(writer)
+        with suppress(OSError):
+            await self._talk(reader, writer)
+            await reader.read()
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        for writer in self._writers:
+            writer.transport.abort()
+        self._path.unlink()
+        await asyncio.sleep(0)
+
+
+
+
+def say(*lines: bytes) -> Talk:
+    async def talk(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.writelines(lines)
+        await writer.drain()
+
+    return talk
+
+
+async def followed(path: Path, body: Callable[[Feed], Awaitable[None]]) -> None:
+    """Run a body beside a feed that follows the socket at `path`."""
+    feed = Feed(path, unrestricted)
+    following = asyncio.create_task(feed.run())
+    try:
+        async with asyncio.timeout(20):
+            await body(feed)
+        assert not following.done(), "the feed has died"
+    finally:
+        following.cancel()
+        with suppress(asyncio.CancelledError):
+            await following
+
+
+async def present(feed: Feed, holds: Callable[[Any], bool] = lambda _: True) -> Any:
+    """The first snapshot for which something holds."""
+    news = feed.news
+    while news.snapshot is None or not holds(news.snapshot):
+        news = await feed.newer(news)
+    return news.snapshot
+
+
+def test_the_newest_snapshot_is_the_one_that_is_had(tmp_path: Path) -> None:
+    async def body(feed: Feed) -> None:
+        async with Peer(tmp_path / "s", say(*(b'{"n": %d}\n' % n for n in range(1000)))):
+            await present(feed, lambda snapshot: snapshot["n"] == 999)
+            news = feed.fresh()
+            assert news is not None
+            assert json.loads(news.text) == {"n": 999, "compliance": False}
+
+    asyncio.run(followed(tmp_path / "s", body))
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [b"\n", b"not JSON\n", b"[1, 2]\n", b"null\n", b'"text"\n', b"\xff\xfe\n", b'{"answer": 77}\n', b"[" * 50_000 + b"\n",
+     b'{"answer": [], "ok": true}\n'],
+)  # fmt: skip
+def test_garbage_between_snapshots_is_passed_over(tmp_path: Path, garbage: bytes) -> None:
+    async def body(feed: Feed) -> None:
+        async with Peer(tmp_path / "s", say(b'{"n": 1}\n', garbage, b'{"n": 2}\n')):
+            await present(feed, lambda snapshot: snapshot["n"] == 2)
+
+    asyncio.run(followed(tmp_path / "s", body))
+
+
+def test_a_number_that_is_none_reaches_no_browser(tmp_path: Path) -> None:
+    async def body(feed: Feed) -> None:
+        async with Peer(tmp_path / "s", say(b'{"speed_kmh": NaN, "x": -Infinity}\n')):
+            snapshot = await present(feed)
+            assert (snapshot["speed_kmh"], snapshot["x"]) == (None, None)
+
+    asyncio.run(followed(tmp_path / "s", body))
+
+
+def test_a_line_without_end_is_cut_off_and_the_feed_goes_on(tmp_path: Path) -> None:
+    async def body(feed: Feed) -> None:
+        async with Peer(tmp_path / "s", say(b"x" * (feed_module.MAX_LINE_BYTES * 3))):
+            await asyncio.sleep(0.2)
+        async with Peer(tmp_path / "s", say(b'{"n": 1}\n')):
+            await present(feed)
+
+    asyncio.run(followed(tmp_path / "s", body))
+
+
+def test_a_recorder_that_goes_and_comes_is_noticed_both_times(tmp_path: Path) -> None:
+    async def body(feed: Feed) -> None:
+        for round_ in range(3):
+            async with Peer(tmp_path / "s", say(b'{"n": %d}\n' % round_)):
+                await present(feed, lambda snapshot, n=round_: snapshot["n"] == n)
+            while feed.news.snapshot is not None:
+                await feed.newer(feed.news)
+            assert feed.fresh() is None
+            assert feed.news.why
+
+    asyncio.run(followed(tmp_path / "s", body))
+
+
+def test_answers_find_their_commands_in_any_order(tmp_path: Path) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b'{"n": 0}\n')
+        said = [json.loads(await reader.readline()) for _ in range(3)]
+        for command in reversed(said):
+            ok = command["command"] != "undo"
+            answer = {"answer": command["id"], "ok": ok} | ({} if ok else {"error": "there is nothing to undo"})
+            writer.write(json.dumps(answer).encode() + b"\n" + b'{"n": 1}\n')
+        assert [command.get("metres") for command in said] == [10, None, None]
+
+    async def body(feed: Feed) -> None:
+        async with Peer(tmp_path / "s", talk):
+            await present(feed)
+            answers = await asyncio.gather(
+                feed.command("adjust_distance", {"metres": 10}), feed.command("undo", {}), feed.command("mark", {})
+            )
+            assert [answer["ok"] for answer in answers] == [True, False, True]
+            assert answers[1]["error"] == "there is nothing to undo"
+
+    asyncio.run(followed(tmp_path / "s", body))
+
+
+def test_a_command_without_a_recorder_fails_at_once(tmp_path: Path) -> None:
+    async def body(feed: Feed) -> None:
+        with pytest.raises(DeviceError, match="not there"):
+            await feed.command("mark", {})
+
+    asyncio.run(followed(tmp_path / "s", body))
+
+
+def test_a_command_fails_when_the_recorder_dies_under_it(tmp_path: Path) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b'{"n": 0}\n')
+        await reader.readline()
+        writer.transport.abort()
+
+    async def body(feed: Feed) -> None:
+        async with Peer(tmp_path / "s", talk):
+            await present(feed)
+            with pytest.raises(DeviceError, match="went away"):
+                await feed.command("mark", {})
+
+    asyncio.run(followed(tmp_path / "s", body))
+
+
+def test_a_recorder_that_hangs_is_not_waited_for_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed_module, "ANSWER_S", 0.2)
+
+    async def body(feed: Feed) -> None:
+        async with Peer(tmp_path / "s", say(b'{"n": 0}\n')):
+            await present(feed)
+            with pytest.raises(DeviceError, match="did not answer"):
+                await feed.command("mark", {})
+            # What it had not read is not read later: the connection is a new one.
+            while feed.news.snapshot is not None:
+                await feed.newer(feed.news)
+
+    asyncio.run(followed(tmp_path / "s", body))
+
+
+def test_only_so_many_commands_wait_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed_module, "ANSWER_S", 0.3)
+
+    async def body(feed: Feed) -> None:
+        async with Peer(tmp_path / "s", say(b'{"n": 0}\n')):
+            await present(feed)
+            outcomes = await asyncio.gather(
+                *(feed.command("mark", {}) for _ in range(40)), return_exceptions=True
+            )
+            busy = [str(outcome) for outcome in outcomes if "busy" in str(outcome)]
+            assert len(busy) == 40 - feed_module.MAX_WAITING
+
+    asyncio.run(followed(tmp_path / "s", body))
