@@ -10,6 +10,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from logger.stage.course import Course
 from logger.stage.itinerary import WAYPOINT_KINDS
 from logger.stage.limits import KMH
 from logger.stage.odometer import Past
@@ -143,7 +144,19 @@ def _section(live: LiveStage, now_us: int) -> dict[str, Any]:
         "required_kmh": _kmh(required_mps),
         "eta_utc": None if eta_us is None else _iso(live.clock.utc_us(eta_us)),
         "estimated": odometer.estimated_m - run.certain_m >= 1.0,
+        "marks": _marks(course),
     }
+
+
+def _marks(course: Course | None) -> list[dict[str, Any]]:
+    """The section's waypoints, for whoever draws them along it; a zone's first has the zone's limit."""
+    if course is None:
+        return []
+    limits_kmh = {zone.begin.order: zone.kmh for zone in course.zones}
+    return [
+        {"kind": mark.kind, "name": mark.name, "km": mark.metres / 1000, "kmh": limits_kmh.get(mark.order)}
+        for mark in course.marks
+    ]
 
 
 def _next(live: LiveStage, age_s: float | None) -> dict[str, Any]:
