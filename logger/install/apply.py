@@ -1,7 +1,7 @@
-"""Carries out changes, and writes down before each one what it is about to change.
+"""Carries out changes. What they are about to replace is written down before the first of them is made.
 
-Cut off at any moment, the same call goes on where it was: each change is whole or not at all, and the record
-knows what was there. Ordinary files are put there under another name first and then renamed.
+Cut off at any moment, the same call goes on where it was: each change is whole or not at all, one that is done
+already is no change any more, and the record knows what was there.
 """
 
 from __future__ import annotations
@@ -18,26 +18,34 @@ from logger.install.record import RECORD, Record, Trace, digest
 from logger.install.root import Entry, Root
 
 
-def carry_out(changes: Iterable[Change], root: Root, record: Record, say: Callable[[str], None]) -> None:
+def carry_out(changes: Sequence[Change], root: Root, record: Record, say: Callable[[str], None]) -> None:
     """Do it, saying each change before it is done. Raises StagelogError or OSError; what was done stays done."""
     for change in changes:
+        if isinstance(change, Make):
+            _remember(change, root, record)
+    saved = False
+    for change in changes:
+        saved = saved or record.save(root)
         say(change.words)
         match change:
-            case Make(step=Account() as account):
-                _make_account(account, root, record)
             case Make():
-                _remember(change, root, record)
                 _put_aside(change.path, change.aside, root)
                 _make(change.step, change.path, root)
             case GiveBack():
-                _give_back(change, root, record)
+                _put_aside(change.path, change.aside, root)
+                _give_back(change, root, keep_content=record.paths[change.path].kept)
             case Empty():
                 root.empty(change.path)
+            case RemoveAccount(kind="user"):
+                Accounts(root).remove_user(change.name)
             case RemoveAccount():
-                _remove_account(change, root, record)
+                Accounts(root).remove_group(change.name)
             case Forget():
                 root.remove(RECORD)
-    if root.look(RECORD) is not None:
+    given_back = {change.path for change in changes if isinstance(change, GiveBack)}
+    # A folder in which something else lies is tried again the next time.
+    record.forget(path for path in given_back if (entry := root.look(path)) is None or entry.kind != "folder")
+    if not any(isinstance(change, Forget) for change in changes):
         record.save(root)
 
 
@@ -62,17 +70,15 @@ def run(commands: Iterable[Sequence[str]], say: Callable[[str], None]) -> None:
             )
 
 
-def _make_account(account: Account, root: Root, record: Record) -> None:
-    accounts = Accounts(root)
-    if accounts.gid(account.group) is None:
-        record.groups.append(account.group)
-    record.users.append(account.name)
-    record.save(root)
-    accounts.add(account.name, account.group)
-
-
 def _remember(change: Make, root: Root, record: Record) -> None:
     step = change.step
+    if isinstance(step, Account):
+        accounts = Accounts(root)
+        if accounts.gid(step.group) is None and step.group not in record.groups:
+            record.groups.append(step.group)
+        if step.name not in record.users:
+            record.users.append(step.name)
+        return
     kept = isinstance(step, File) and step.keep
     trace = record.paths.get(change.path)
     if trace is None:
@@ -80,16 +86,15 @@ def _remember(change: Make, root: Root, record: Record) -> None:
         if was is not None and kept:
             was = replace(was, content=b"")  # it stays, and it has the pin in it
         trace = record.paths[change.path] = Trace(was, kept=kept)
-    if isinstance(step, Folder):
-        trace.ours = ""
-    elif not kept:
+    if not (kept or isinstance(step, Folder)):
         trace.ours = digest(_entry(step))
-    record.save(root)
 
 
 def _make(step: Step, path: str, root: Root) -> None:
     accounts = Accounts(root)
-    if isinstance(step, Folder | File):
+    if isinstance(step, Account):
+        accounts.add(step.name, step.group)
+    elif isinstance(step, Folder | File):
         uid, gid = accounts.uid(step.owner), accounts.gid(step.group)
         if uid is None or gid is None:
             raise StagelogError(f"there is no {step.owner}:{step.group} to own it", where=path)
@@ -104,36 +109,19 @@ def _make(step: Step, path: str, root: Root) -> None:
         root.link(path, _entry(step).target)
 
 
-def _give_back(change: GiveBack, root: Root, record: Record) -> None:
-    path, was, trace = change.path, change.was, record.paths[change.path]
-    now = root.look(path)
-    _put_aside(path, change.aside, root)
-    if was is None and now is not None and now.kind == "folder":
-        root.remove_folder(path)
-    elif was is None:
-        if now is not None and not change.aside:
+def _give_back(change: GiveBack, root: Root, *, keep_content: bool) -> None:
+    path, was, now = change.path, change.was, root.look(change.path)
+    if was is None:
+        if now is not None and now.kind == "folder":
+            root.remove_folder(path)
+        elif now is not None:
             root.remove(path)
-    elif was.kind == "folder" or trace.kept:
+    elif was.kind == "folder" or keep_content:
         root.own(path, was.mode, was.uid, was.gid)
     elif was.kind == "link":
         root.link(path, was.target, was.uid, was.gid)
     else:
         root.write(path, was.content, was.mode, was.uid, was.gid)
-    if root.look(path) is None or was is not None:
-        del record.paths[path]  # a folder in which something else lies is tried again the next time
-        if root.look(RECORD) is not None:
-            record.save(root)
-
-
-def _remove_account(change: RemoveAccount, root: Root, record: Record) -> None:
-    accounts = Accounts(root)
-    if change.kind == "user":
-        accounts.remove_user(change.name)
-        record.users.remove(change.name)
-    else:
-        accounts.remove_group(change.name)
-        record.groups.remove(change.name)
-    record.save(root)
 
 
 def _put_aside(path: str, aside: str, root: Root) -> None:

@@ -13,8 +13,8 @@ from typing import Literal
 
 from firmware_bridge.errors import ConfigurationError
 from logger.install.accounts import Accounts
-from logger.install.plan import LOGS, Account, File, Folder, Link, Step
-from logger.install.record import RECORD, Record, Trace, digest, leads_to_record
+from logger.install.plan import LOGS, RECORD_FOLDER, Account, File, Folder, Link, Step
+from logger.install.record import RECORD, Record, Trace, digest
 from logger.install.root import Entry, Root
 
 
@@ -101,6 +101,7 @@ def to_uninstall(root: Root, record: Record, *, configuration: bool, logs: bool)
     late: list[Change] = []
     stays: list[str] = []
     logs_folder = root.real(LOGS)
+    record_folder = PurePosixPath(root.real(RECORD_FOLDER))
     for path, trace in reversed(record.paths.items()):
         if path == logs_folder and root.names_in(path):
             if logs:
@@ -110,7 +111,7 @@ def to_uninstall(root: Root, record: Record, *, configuration: bool, logs: bool)
         if trace.kept and trace.was is None and not configuration and root.look(path) is not None:
             stays.append(path)
         else:
-            (late if leads_to_record(path) else changes).extend(_back(path, root, trace))
+            (late if record_folder.is_relative_to(path) else changes).extend(_back(path, root, trace))
     if stays:
         staying = [*stays, *(f"user {user}" for user in record.users), RECORD]
         return changes + [Stays(f"{what} stays") for what in staying]

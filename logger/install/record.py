@@ -1,7 +1,8 @@
 """What an installation changed, and what was there before: enough to give everything back.
 
-One JSON file in the machine itself, rewritten before each change, so that an installation cut off in the middle
-can be continued or undone. Contents that were replaced are in it; the configuration's never are.
+One JSON file in the machine itself, written before the first change, so that an installation cut off in the middle
+can be continued or undone; the file's empty folder is the most that can be left behind. Contents that were
+replaced are in it; the configuration's never are.
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from pathlib import PurePosixPath
 from typing import Any
 
 from firmware_bridge.errors import LogError
@@ -43,15 +44,21 @@ class Record:
     groups: list[str] = field(default_factory=list)
     paths: dict[str, Trace] = field(default_factory=dict)
 
-    def save(self, root: Root) -> None:
-        """Write it down; nothing is written before its folder is there."""
+    def forget(self, paths: Iterable[str]) -> None:
+        """Leave out what was given back."""
+        for path in paths:
+            self.paths.pop(path, None)
+
+    def save(self, root: Root) -> bool:
+        """Write it down; False, and nothing is written, before its folder is there."""
         if root.look(RECORD_FOLDER) is None:
-            return
+            return False
         told = asdict(self) | {"format": _FORMAT}
         for trace in told["paths"].values():
             if trace["was"] is not None:
                 trace["was"]["content"] = base64.b64encode(trace["was"]["content"]).decode()
         root.write(RECORD, json.dumps(told, indent=1).encode() + b"\n", 0o600, 0, 0)
+        return True
 
 
 def load(root: Root) -> Record | None:
@@ -71,11 +78,6 @@ def digest(entry: Entry | None) -> str:
     if entry is None or entry.kind not in ("file", "link"):
         return ""
     return hashlib.sha256(entry.kind.encode() + b"\0" + entry.content + entry.target.encode()).hexdigest()
-
-
-def leads_to_record(path: str) -> bool:
-    """Whether a folder holds the record, and so goes after it."""
-    return PurePosixPath(path) in PurePosixPath(RECORD).parents
 
 
 def _record(told: dict[str, Any]) -> Record:

@@ -1,0 +1,86 @@
+"""Rules for adapters: by serial number, by socket where that is ambiguous, and never what a device dictates."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from logger.install.adapters import Adapter, find, plugged, rule, rules
+
+FTDI = Adapter("/dev/ttyUSB0", 0x0403, 0x6001, "A50285BI", "1-1.2")
+CP210X = Adapter("/dev/ttyUSB1", 0x10C4, 0xEA60, "0001", "1-1.3")
+
+
+def test_by_serial_number() -> None:
+    assert rule("can", FTDI, [FTDI, CP210X]) == (
+        'SUBSYSTEM=="tty", SUBSYSTEMS=="usb", ATTRS{idVendor}=="0403", ATTRS{idProduct}=="6001", '
+        'ATTRS{serial}=="A50285BI", ENV{STAGELOG}="can"'
+    )
+
+
+def test_by_socket_where_two_share_a_number_or_have_none() -> None:
+    twin = replace(CP210X, device="/dev/ttyUSB2", place="1-1.4")
+    assert 'KERNELS=="1-1.3"' in (rule("gps", CP210X, [CP210X, twin]) or "")
+    assert 'KERNELS=="1-1.4"' in (rule("gps", twin, [CP210X, twin]) or "")
+    nameless = replace(FTDI, serial_number="")
+    assert 'KERNELS=="1-1.2"' in (rule("gps", nameless, [nameless]) or "")
+    assert rule("gps", replace(nameless, place=""), [nameless]) is None
+
+
+@pytest.mark.parametrize(
+    "serial",
+    [
+        '1", RUN+="/bin/sh',
+        "1\nRUN",
+        "*",
+        "[a-z]",
+        "a|b",
+        "$env{x}",
+        "%k",
+        "a b",
+        "\N{DIGIT ONE}\u0661",
+        "1\n",
+        "a" * 65,
+    ],
+)
+def test_what_a_device_says_does_not_become_a_rule(serial: str) -> None:
+    evil = replace(FTDI, serial_number=serial)
+    assert 'KERNELS=="1-1.2"' in (rule("can", evil, [evil]) or "")
+    assert rule("can", replace(evil, place=serial), [evil]) is None
+
+
+@given(serial=st.text(max_size=80), place=st.text(max_size=20))
+def test_any_line_has_the_form_of_one_rule(serial: str, place: str) -> None:
+    adapter = replace(FTDI, serial_number=serial, place=place)
+    line = rule("can", adapter, [adapter])
+    form = (
+        r'SUBSYSTEM=="tty", SUBSYSTEMS=="usb", ATTRS\{idVendor\}=="0403", ATTRS\{idProduct\}=="6001", '
+        r'(ATTRS\{serial\}|KERNELS)=="[A-Za-z0-9._:-]+", ENV\{STAGELOG\}="can"'
+    )
+    assert line is None or re.fullmatch(form, line, re.ASCII)
+
+
+def test_a_role_is_bound_anew_and_the_other_stays() -> None:
+    first = rules("", {"gps": rule("gps", FTDI, [FTDI]) or "", "can": rule("can", CP210X, [CP210X]) or ""})
+    second = rules(first, {"can": rule("can", replace(FTDI, serial_number="NEW"), []) or ""})
+    assert "A50285BI" in second and "NEW" in second and "0001" not in second
+    assert rules(second, {}) == second
+    assert rules("", {}) == ""
+
+
+def test_an_adapter_is_found_behind_links(tmp_path: Path) -> None:
+    device = tmp_path / "ttyUSB0"
+    device.touch()
+    (tmp_path / "by-id").symlink_to(device)
+    adapter = replace(FTDI, device=str(device))
+    assert find(str(tmp_path / "by-id"), [adapter]) is adapter
+    assert find("/dev/serial0-that-is-not-there", [adapter]) is None
+
+
+def test_this_machine_can_be_asked() -> None:
+    assert all(adapter.device.startswith("/dev/") for adapter in plugged())

@@ -1,0 +1,84 @@
+"""The first configuration says what was answered, and the recorder can read it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from firmware_bridge.errors import ConfigurationError
+from logger import config
+from logger.config import CAN_PROTOCOLS
+from logger.install.configuration import CAN_NAME, GPS_NAME, Answers, render
+
+FOLDER = Path("/etc/stagelog")
+
+
+def read(answers: Answers) -> config.Config:
+    return config.loads(render(answers).decode(), "stagelog.toml", FOLDER)
+
+
+pins = st.text(st.characters(exclude_categories=["Cs"]), min_size=4, max_size=20)
+
+
+@given(
+    number=st.none() | st.integers(0, 99_999),
+    protocol=st.sampled_from(CAN_PROTOCOLS),
+    bitrate=st.integers(5_000, 1_000_000),
+    pin=st.none() | pins,
+)
+def test_what_was_answered_is_what_is_read(
+    number: int | None, protocol: str, bitrate: int, pin: str | None
+) -> None:
+    found = read(Answers(number=number, protocol=protocol, bitrate=bitrate, pin=pin))
+    assert found.car.number == number
+    assert found.gps is not None and found.gps.port == GPS_NAME
+    assert [(can.port, can.protocol, can.bitrate, can.listen_only) for can in found.can] == [
+        (CAN_NAME, protocol, bitrate, True)
+    ]
+    assert found.serve.pin == pin
+    assert found.serve.host == ("127.0.0.1" if pin is None else "0.0.0.0")  # noqa: S104
+    assert found.log == config.Log()
+    assert found.live == config.Live()
+
+
+def test_a_device_may_be_missing() -> None:
+    assert read(Answers(gps_port="")).gps is None
+    assert read(Answers(can_port="")).can == ()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        Answers(bitrate=4_999),
+        Answers(number=-1),
+        Answers(protocol="slcam"),
+        Answers(gps_port="", can_port=""),
+        Answers(gps_port=CAN_NAME),
+        Answers(pin="123"),
+    ],
+)
+def test_a_wrong_answer_is_refused_before_anything_is_written(wrong: Answers) -> None:
+    with pytest.raises(ConfigurationError):
+        render(wrong)
+
+
+def test_every_line_that_is_commented_out_is_right_as_well() -> None:
+    """A mechanic takes the sign away; what appears must be configuration, not prose."""
+    lines = render(Answers(number=500, pin="4711")).decode().splitlines()
+    examples = [
+        line.removeprefix("# ")
+        if line.startswith(("# [", "# ")) and ("=" in line or line.startswith("# ["))
+        else line
+        for line in lines
+        if not line.startswith(("# stagelog:", "# `", "# The crew"))
+    ]
+    found = config.loads("\n".join(examples), "stagelog.toml", FOLDER)
+    assert found.stage is not None and found.alarms[0].name == "alternator"
+    assert found.can[0].preset == "obd2" and found.car.class_name == "T1+"
+
+
+def test_answers_do_not_show_the_pin() -> None:
+    assert "4711" not in repr(Answers(pin="4711"))

@@ -1,0 +1,312 @@
+"""Real installations into an image: again, over something, cut off, and out again without a trace."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from firmware_bridge.errors import ConfigurationError, LogError, StagelogError
+from logger import config
+from logger.install import apply, change, plan, record, verbs
+from logger.install.root import Root
+from logger.install.shipped import shipped
+from tests.logger.install.conftest import PIN, Call, tree
+
+CONFIGURATION = plan.CONFIGURATION.lstrip("/")
+RECORDER = "etc/systemd/system/stagelog-recorder.service"
+WITH_PIN = ("--pin-file", "-", "--number", "500")
+
+
+def test_all_is_there_and_belongs_to_whom_it_should(image: Path, call: Call) -> None:
+    call("install", *WITH_PIN, "--bitrate", "250000")
+    users = (image / "etc/passwd").read_text()
+    uids = {line.split(":")[0]: int(line.split(":")[2]) for line in users.splitlines()}
+    gid = int((image / "etc/group").read_text().split("\nstagelog:x:")[1].split(":")[0])
+    found = {name: (oct(entry[1]), *entry[2:4]) for name, entry in tree(image).items() if "stagelog" in name}
+    assert found["etc/stagelog"] == ("0o750", 0, gid)
+    assert found[CONFIGURATION] == ("0o640", 0, gid)
+    assert found["var/lib/stagelog"] == ("0o750", uids["stagelog"], gid)
+    assert found[RECORDER] == ("0o644", 0, 0)
+    assert found[record.RECORD.lstrip("/")] == ("0o600", 0, 0)
+    assert uids["stagelog-crew"] not in (0, uids["stagelog"])
+    assert (image / RECORDER).read_bytes() == shipped()["stagelog-recorder.service"]
+    assert (image / "usr/local/bin/stagelog").readlink() == Path("/opt/stagelog/bin/stagelog")
+    read = config.load(image / CONFIGURATION)
+    assert (read.car.number, read.can[0].bitrate, read.serve.pin) == (500, 250_000, PIN)
+
+
+def test_the_pin_is_in_the_configuration_and_nowhere_else(image: Path, call: Call) -> None:
+    said = "\n".join(call("install", *WITH_PIN))
+    assert PIN not in said
+    holding = [name for name, entry in tree(image).items() if PIN in str(entry[-1])]
+    assert holding == [CONFIGURATION]
+
+
+def test_without_a_pin_the_page_stays_on_the_machine(image: Path, call: Call) -> None:
+    call("install", "--yes")
+    serve = config.load(image / CONFIGURATION).serve
+    assert (serve.host, serve.pin) == ("127.0.0.1", None)
+
+
+def test_the_second_time_there_is_nothing_to_do(image: Path, call: Call) -> None:
+    call("install", *WITH_PIN)
+    before = tree(image)
+    assert call("install", *WITH_PIN) == ["nothing to do: all is as it should be"]
+    assert tree(image) == before
+
+
+def test_a_dry_run_says_what_is_done_and_does_nothing(image: Path, call: Call) -> None:
+    for options in (WITH_PIN, ("--with", "journald"), ("--without", "journald", "--with", "read-only-root")):
+        before = tree(image)
+        foretold = call("install", "--dry-run", *options)
+        assert tree(image) == before
+        assert call("install", *options) == foretold
+        assert tree(image) != before
+    for asked in ([], ["--configuration", "--logs", "--yes"]):
+        before = tree(image)
+        foretold = call("uninstall", "--dry-run", *asked)
+        assert tree(image) == before
+        assert call("uninstall", *asked) == foretold
+        assert tree(image) != before
+
+
+@pytest.mark.parametrize("asked", [("--configuration",), ("--configuration", "--logs", "--yes")])
+def test_uninstall_leaves_the_machine_as_it_was(image: Path, call: Call, asked: tuple[str, ...]) -> None:
+    """Over files, links, folders of others, with their own modes and owners."""
+    (image / RECORDER).parent.mkdir(parents=True)
+    (image / RECORDER).write_bytes(b"[Unit]\nDescription=somebody else's\n\0\xff")
+    (image / RECORDER).chmod(0o600)
+    os.chown(image / RECORDER, 7, 8)
+    (image / "usr/local/bin/stagelog").write_text("#!/bin/sh\n")
+    (image / "usr/local/bin/stagelog").chmod(0o755)
+    (image / "etc/udev/rules.d/70-stagelog.rules").symlink_to("/dev/null")
+    os.chown(image / "etc/udev/rules.d/70-stagelog.rules", 7, 8, follow_symlinks=False)
+    (image / "var/lib/stagelog").mkdir(0o700)
+    before = tree(image)
+    call("install", *WITH_PIN, "--with", "journald", "--with", "hardware-watchdog")
+    call("uninstall", *asked)
+    assert tree(image) == before
+
+
+def test_uninstall_keeps_configuration_and_logs_and_whom_they_belong_to(image: Path, call: Call) -> None:
+    before = tree(image)
+    call("install", *WITH_PIN)
+    log = image / "var/lib/stagelog/stage11-1.db"
+    log.write_bytes(b"a log")
+    kept = tree(image)[CONFIGURATION]
+    said = call("uninstall")
+    assert {line for line in said if line.endswith(" stays")} == {
+        f"{what} stays"
+        for what in (plan.CONFIGURATION, plan.LOGS, "user stagelog", "user stagelog-crew", record.RECORD)
+    }
+    assert log.read_bytes() == b"a log"
+    assert tree(image)[CONFIGURATION] == kept
+    assert not list(image.rglob("*.service")) and not list(image.rglob("*.rules"))
+    call("uninstall", "--configuration", "--logs", "--yes")
+    assert tree(image) == before, "what stayed can be removed later"
+
+
+def test_logs_are_removed_only_after_a_yes(image: Path, call: Call) -> None:
+    call("install", *WITH_PIN)
+    log = image / "var/lib/stagelog/stage11-1.db"
+    log.write_bytes(b"a log")
+    before = tree(image)
+    refused = CliRunner().invoke(verbs.uninstall, ["--root", str(image), "--logs"], input="n\n")
+    assert refused.exit_code != 0
+    assert tree(image) == before
+
+
+def test_a_configuration_that_is_there_is_kept(image: Path, call: Call) -> None:
+    """Only who may read it is put right, and given back."""
+    (image / CONFIGURATION).parent.mkdir()
+    (image / CONFIGURATION).write_text('[gps]\nport = "/dev/ttyUSB7"\n')
+    (image / CONFIGURATION).chmod(0o644)
+    before = tree(image)
+    call("install", *WITH_PIN)
+    assert (image / CONFIGURATION).read_text() == '[gps]\nport = "/dev/ttyUSB7"\n'
+    assert (image / CONFIGURATION).stat().st_mode & 0o777 == 0o640
+    call("uninstall", "--configuration")
+    assert tree(image) == before
+
+
+def test_a_configuration_that_is_kept_elsewhere_stays_there(image: Path, call: Call) -> None:
+    (image / CONFIGURATION).parent.mkdir()
+    (image / CONFIGURATION).symlink_to("/data/stagelog.toml")
+    call("install", *WITH_PIN)
+    assert (image / CONFIGURATION).readlink() == Path("/data/stagelog.toml")
+
+
+def test_a_kept_configuration_that_is_wrong_is_said(image: Path, call: Call) -> None:
+    (image / CONFIGURATION).parent.mkdir()
+    (image / CONFIGURATION).write_text('[gsp]\nport = "/dev/ttyUSB7"\n')
+    result = CliRunner().invoke(verbs.install, ["--root", str(image), "--yes"], catch_exceptions=False)
+    assert "gsp" in result.stderr and "will not start" in result.stderr
+    assert result.exit_code == 0, "a later version may be stricter: the mend is an editor's work"
+
+
+def test_an_upgrade_renews_ours_keeps_edits_aside_and_takes_back_what_left(image: Path, call: Call) -> None:
+    call("install", *WITH_PIN, "--with", "journald")
+    new = image / "etc/systemd/system/stagelog-crew.service"
+    edited = image / "etc/udev/rules.d/70-stagelog.rules"
+    of_the_older_version = {"stagelog-crew.service": b"[Unit]\n# an older version\n"}
+    root, known = Root(image), record.load(Root(image))
+    assert known is not None
+    older = plan.installation(
+        {**shipped(), **of_the_older_version}, program="/opt/stagelog-0.0/bin/stagelog", configuration=b""
+    )
+    apply.carry_out(change.to_install(older, root, known), root, known, lambda _: None)
+    assert new.read_bytes() == of_the_older_version["stagelog-crew.service"]
+    assert not (image / "etc/systemd/journald.conf.d").exists(), "what a version does not know is given back"
+    edited.write_bytes(b"# by hand\n")
+    configuration = (image / CONFIGURATION).read_bytes()
+    said = call("install", "--yes")
+    assert "edited" in "\n".join(said)
+    assert new.read_bytes() == shipped()["stagelog-crew.service"]
+    assert edited.with_name("70-stagelog.rules.edited-1").read_bytes() == b"# by hand\n"
+    assert (image / "usr/local/bin/stagelog").readlink() == Path("/opt/stagelog/bin/stagelog")
+    assert (image / CONFIGURATION).read_bytes() == configuration
+
+
+class PowerCutError(Exception):
+    """The power goes."""
+
+
+class CutRoot(Root):
+    """A machine whose power goes when it is about to be changed for the `last`th time."""
+
+    def __init__(self, directory: Path, last: int) -> None:
+        super().__init__(directory)
+        self._left = last
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in ("write", "link", "make_folder", "own", "rename", "remove", "remove_folder", "empty"):
+            self._left -= 1
+            if self._left < 0:
+                raise PowerCutError
+        return super().__getattribute__(name)
+
+
+@pytest.mark.parametrize("verb", ["install", "uninstall"])
+@pytest.mark.parametrize("then", ["finish", "undo"])
+def test_cut_off_at_any_write_it_can_be_finished_or_undone(
+    image: Path, call: Call, verb: str, then: str
+) -> None:
+    """The most that is ever left behind is the record's folder, empty."""
+    (image / RECORDER).parent.mkdir(parents=True)
+    (image / RECORDER).write_text("somebody else's")
+    _add_users(image)  # to make and remove them some hundred times would take minutes
+    before = tree(image)
+    call("install", *WITH_PIN)
+    done = tree(image)
+    call("uninstall", "--configuration")
+    cuts = 0
+    while _is_cut_off(image, call, verb, cuts):
+        cuts += 1
+        if then == "finish":
+            call("install", *WITH_PIN)
+            assert set(tree(image)) == set(done)
+        call("uninstall", "--configuration")
+        left = tree(image)
+        left.pop("usr/local/lib/stagelog", None)
+        assert left == before, f"cut off at change {cuts}"
+        with suppress(FileNotFoundError):
+            (image / "usr/local/lib/stagelog").rmdir()
+    print(f"{verb}: power cut at each of {cuts} changes, then {then}: nothing left behind")
+    assert cuts > 12
+
+
+def _add_users(image: Path, *names: str) -> None:
+    with (image / "etc/group").open("a") as group, (image / "etc/passwd").open("a") as passwd:
+        group.write("stagelog:x:321:\n")
+        for number, name in enumerate(names or ("stagelog", "stagelog-crew")):
+            passwd.write(f"{name}:x:{321 + number}:321::/:/usr/sbin/nologin\n")
+
+
+def _is_cut_off(image: Path, call: Call, verb: str, last: int) -> bool:
+    if verb == "uninstall":
+        call("install", *WITH_PIN)
+    root = CutRoot(image, last)
+    known = record.load(root) or record.Record()
+    if verb == "install":
+        steps = plan.installation(
+            shipped(), program="/opt/stagelog/bin/stagelog", configuration=b'[gps]\nport = "/dev/gps"\n'
+        )
+        changes = change.to_install(steps, root, known)
+    else:
+        changes = change.to_uninstall(root, known, configuration=True, logs=False)
+    try:
+        apply.carry_out(changes, root, known, lambda _: None)
+    except PowerCutError:
+        return True
+    return False
+
+
+def test_users_that_were_there_stay(image: Path, call: Call) -> None:
+    _add_users(image, "stagelog")
+    call("install", *WITH_PIN)
+    call("uninstall", "--configuration")
+    assert "stagelog:x:321:321" in (image / "etc/passwd").read_text()
+    assert "stagelog-crew" not in (image / "etc/passwd").read_text()
+    assert "stagelog:x:321:" in (image / "etc/group").read_text()
+
+
+def test_a_user_of_that_name_in_another_group_is_not_taken_over(image: Path, call: Call) -> None:
+    with (image / "etc/passwd").open("a") as passwd:
+        passwd.write("stagelog:x:1000:1000::/home/stagelog:/bin/bash\n")
+    before = tree(image)
+    with pytest.raises(ConfigurationError, match="not in group"):
+        call("install", *WITH_PIN)
+    assert tree(image) == before
+
+
+@pytest.mark.parametrize("blocked", [RECORDER, CONFIGURATION, "etc/udev/rules.d/70-stagelog.rules"])
+def test_a_folder_in_the_way_is_said_before_anything_is_done(image: Path, call: Call, blocked: str) -> None:
+    (image / blocked).mkdir(parents=True)
+    before = tree(image)
+    with pytest.raises(ConfigurationError, match="in the way"):
+        call("install", *WITH_PIN)
+    assert tree(image) == before
+
+
+@pytest.mark.parametrize("garbage", [b"", b"{}", b"[1]", b"\xff", b'{"format": 99}', b"null"])
+def test_a_damaged_record_is_said_and_nothing_is_done(image: Path, call: Call, garbage: bytes) -> None:
+    call("install", *WITH_PIN)
+    (image / record.RECORD.lstrip("/")).write_bytes(garbage)
+    before = tree(image)
+    for verb in ("install", "uninstall"):
+        with pytest.raises(LogError, match="cannot be read"):
+            call(verb)
+    assert tree(image) == before
+
+
+def test_uninstall_without_an_installation_does_nothing(image: Path, call: Call) -> None:
+    before = tree(image)
+    assert call("uninstall", "--configuration", "--logs", "--yes") == [
+        "nothing to do: stagelog is not installed"
+    ]
+    assert tree(image) == before
+
+
+@pytest.mark.parametrize("place", ["/home/pi/venv/bin/stagelog", "/root/stagelog", "/tmp/x", "stagelog"])  # noqa: S108
+def test_a_program_that_the_services_cannot_see_is_refused(image: Path, call: Call, place: str) -> None:
+    with pytest.raises(ConfigurationError, match="cannot run it from there"):
+        call("install", *WITH_PIN, "--program", place)
+
+
+def test_the_program_may_be_where_the_units_look_for_it(image: Path, call: Call) -> None:
+    (image / "usr/local/bin/stagelog").write_text("#!/bin/sh\n")
+    call("install", *WITH_PIN, "--program", plan.PROGRAM)
+    assert (image / "usr/local/bin/stagelog").read_text() == "#!/bin/sh\n"
+
+
+@pytest.mark.parametrize("pin", ["", "123\n", "\n4711-secret"])
+def test_a_short_pin_is_refused(image: Path, call: Call, pin: str) -> None:
+    before = tree(image)
+    with pytest.raises(StagelogError, match="too short"):
+        call("install", "--pin-file", "-", stdin=pin)
+    assert tree(image) == before
