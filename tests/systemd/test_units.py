@@ -1,0 +1,216 @@
+"""The units and rules, judged by systemd's own tools: they verify, and they let nothing do more than it must."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from logger.install import plan
+from logger.install.shipped import shipped
+from tests.systemd.units import CREW, FOLDER, RECORDER, UNITS, read, require, values
+
+EXPOSURE_LIMIT = {RECORDER: 1.0, CREW: 1.5}
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Path:
+    """The files of an installation with everything in it, and systemd's own units beside them."""
+    systemd = Path("/lib/systemd/system")
+    if not (systemd / "basic.target").exists():
+        pytest.skip("systemd's own units are not here")
+    steps = plan.installation(
+        shipped(), program="/opt/stagelog/bin/stagelog", configuration=b"", options=plan.OPTIONS
+    )
+    for step in steps:
+        if isinstance(step, plan.Folder):
+            (tmp_path / step.path[1:]).mkdir()
+        elif isinstance(step, plan.File):
+            (tmp_path / step.path[1:]).write_bytes(step.content)
+        elif isinstance(step, plan.Link):
+            (tmp_path / step.path[1:]).symlink_to(step.target)
+    shutil.copytree(systemd, tmp_path / "lib/systemd/system", symlinks=True)
+    for program in ("opt/stagelog/bin/stagelog", "bin/kill", "usr/bin/mountpoint", "sbin/modprobe"):
+        (tmp_path / program).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / program).write_text("#!/bin/sh\n")
+        (tmp_path / program).chmod(0o755)
+    return tmp_path
+
+
+def verify(machine: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [require("systemd-analyze"), "verify", f"--root={machine}", *plan.UNITS],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_installed_units_verify(machine: Path) -> None:
+    told = verify(machine)
+    assert (told.returncode, told.stdout, told.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"), [("WatchdogSec=20", "WatchdogSecs=20"), ("Type=notify", "Type=notifies")]
+)
+def test_a_mistake_would_be_found(machine: Path, right: str, wrong: str) -> None:
+    unit = machine / "etc/systemd/system/stagelog-recorder.service"
+    unit.write_text(unit.read_text().replace(right, wrong))
+    told = verify(machine)
+    assert wrong.partition("=")[0 if right.partition("=")[0] not in wrong.split("=") else 2] in told.stderr
+
+
+def test_systemd_enables_them_just_as_the_installer_does(machine: Path) -> None:
+    def wants() -> dict[str, Path]:
+        folder = machine / "etc/systemd/system/multi-user.target.wants"
+        return {path.name: path.readlink() for path in folder.iterdir()}
+
+    ours = wants()
+    assert set(ours) == set(plan.UNITS)
+    systemctl = [require("systemctl"), f"--root={machine}"]
+    subprocess.run([*systemctl, "disable", *plan.UNITS], check=True, capture_output=True)
+    subprocess.run([*systemctl, "enable", *plan.UNITS], check=True, capture_output=True)
+    assert wants() == ours
+
+
+def exposure(unit: Path) -> tuple[float, set[str]]:
+    """systemd's figure for a unit, and the directives that it finds less than strict."""
+    command = [require("systemd-analyze"), "security", "--offline=yes", "--no-pager"]
+    told = subprocess.run(
+        [*command, "--threshold=100", str(unit)], capture_output=True, text=True, check=True
+    ).stdout
+    (figure,) = (
+        float(line.split(":")[1].split()[0]) for line in told.splitlines() if "Overall exposure level" in line
+    )
+    lax = subprocess.run(
+        [*command, "--json=short", "--threshold=100", str(unit)], capture_output=True, text=True, check=True
+    )
+    found = {
+        name.partition("=")[0]
+        for row in json.loads(lax.stdout)
+        if row["set"] is False
+        for name in row["name"].split("/")
+    }
+    return figure, found
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_exposure(unit: Path) -> None:
+    figure, _ = exposure(unit)
+    print(f"{unit.stem}: exposure {figure:.1f}, at most {EXPOSURE_LIMIT[unit]:.1f}")
+    assert figure <= EXPOSURE_LIMIT[unit]
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_whatever_is_less_strict_than_it_could_be_says_why(unit: Path) -> None:
+    _, lax = exposure(unit)
+    written = [line for line in read(unit) if line.key in lax]
+    assert written, "systemd finds nothing lax: then this test reads its answer wrongly"
+    assert [line for line in written if not line.reason] == []
+
+
+def test_the_recorder_has_serial_ports_and_no_network() -> None:
+    assert values(RECORDER, "Service", "PrivateNetwork") == ["yes"]
+    assert values(RECORDER, "Service", "RestrictAddressFamilies") == ["AF_UNIX"]
+    assert values(RECORDER, "Service", "DevicePolicy") == ["closed"]
+    assert sorted(values(RECORDER, "Service", "DeviceAllow")) == [
+        "char-ttyACM rw",
+        "char-ttyAMA rw",
+        "char-ttyS rw",
+        "char-ttyUSB rw",
+    ]
+
+
+def test_the_crew_server_has_no_device_and_may_write_nothing_that_stays() -> None:
+    assert values(CREW, "Service", "PrivateDevices") == ["yes"]
+    assert values(CREW, "Service", "DeviceAllow") == []
+    assert values(CREW, "Service", "ProtectSystem") == ["strict"]
+    writable = ("ReadWritePaths", "StateDirectory", "CacheDirectory", "LogsDirectory", "RuntimeDirectory")
+    assert [line for line in read(CREW) if line.key in writable or line.key.startswith("Bind")] == []
+
+
+def test_the_recorder_may_write_the_logs_and_its_socket_and_nothing_else() -> None:
+    assert values(RECORDER, "Service", "ProtectSystem") == ["strict"]
+    assert values(RECORDER, "Service", "ReadWritePaths") == [plan.LOGS]
+    assert values(RECORDER, "Service", "RuntimeDirectory") == ["stagelog"]
+    assert values(RECORDER, "Service", "StateDirectory") == [], "it would bind the recorder to a mount"
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_neither_waits_for_network_or_time_nor_for_the_other(unit: Path) -> None:
+    """What is waited for by default (local file systems) is enough; a driver module is loaded in milliseconds."""
+    ordering = (
+        "After",
+        "Requires",
+        "Requisite",
+        "BindsTo",
+        "PartOf",
+        "Wants",
+        "Upholds",
+        "RequiresMountsFor",
+    )
+    named = {name for line in read(unit) if line.key in ordering for name in line.value.split()}
+    assert {name for name in named if not name.startswith("modprobe@")} == set()
+
+
+def test_drivers_whose_devices_are_allowed_are_loaded_first() -> None:
+    """DeviceAllow= looks drivers up at the start: one loaded by a later plug would be forbidden."""
+    for key in ("Wants", "After"):
+        assert set(" ".join(values(RECORDER, "Unit", key)).split()) == {
+            "modprobe@usbserial.service",
+            "modprobe@cdc_acm.service",
+        }
+
+
+def test_users_of_the_units_are_those_that_are_installed() -> None:
+    accounts = {step.name: step.group for step in _steps() if isinstance(step, plan.Account)}
+    running = {values(unit, "Service", "User")[0]: values(unit, "Service", "Group")[0] for unit in UNITS}
+    assert running == accounts
+
+
+def _steps() -> tuple[plan.Step, ...]:
+    return plan.installation(shipped(), program="/opt/x", configuration=b"")
+
+
+def test_every_file_of_the_folder_is_installed_or_explained() -> None:
+    there = {path.name for path in FOLDER.iterdir()}
+    assert there == {*plan.SHIPPED, *(name for name, _ in plan.OPTIONS.values()), "README.md"}
+    explained = (FOLDER / "README.md").read_text(encoding="utf-8")
+    for name in there - {"README.md"}:
+        assert name in explained
+
+
+def test_udev_takes_the_rules(tmp_path: Path) -> None:
+    """udevadm reads them together with the machine's own, in a mount namespace, and has nothing to say."""
+    udevadm, unshare = require("udevadm"), require("unshare")
+    device = next(iter(sorted(Path("/sys/class/tty").glob("tty*"))), None)
+    if os.geteuid() != 0 or device is None:
+        pytest.skip("needs root and a terminal device to try the rules on")
+    wrong = tmp_path / "98-wrong.rules"
+    wrong.write_text('SUBSYSTEM="tty"\n')
+    told = subprocess.run(
+        [unshare, "--mount", "sh", "-euc", _TRY_RULES, "sh", str(FOLDER), str(wrong), udevadm, str(device)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    output = told.stdout + told.stderr
+    if "70-stagelog.rules" not in output:
+        pytest.skip(f"no mount namespace here: {output.strip()[:200]}")
+    complaints = [line for line in output.splitlines() if "/run/udev/rules.d/" in line and ".rules:" in line]
+    assert [line for line in complaints if "70-stagelog" in line] == []
+    assert [line for line in complaints if "98-wrong" in line], "udevadm would have said what is wrong"
+
+
+_TRY_RULES = """
+mkdir -p /run/udev
+mount -t tmpfs tmpfs /run/udev
+mkdir /run/udev/rules.d
+cp "$1"/*.rules "$2" /run/udev/rules.d
+"$3" test "$4" 2>&1
+"""

@@ -1,0 +1,59 @@
+"""Unit files read as systemd reads them, and where its own tools are."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+FOLDER = Path(__file__).parents[2] / "systemd"
+RECORDER = FOLDER / "stagelog-recorder.service"
+CREW = FOLDER / "stagelog-crew.service"
+UNITS = (RECORDER, CREW)
+
+
+class Line(NamedTuple):
+    """One directive; `reason` is the comment that it stands under, with no blank line between."""
+
+    section: str
+    key: str
+    value: str
+    reason: str
+
+
+def read(unit: Path) -> list[Line]:
+    """Every directive of a unit, in its order."""
+    lines: list[Line] = []
+    section = reason = ""
+    in_comment = False
+    for text in unit.read_text(encoding="utf-8").splitlines():
+        if text.startswith("#"):
+            reason = f"{reason} {text[1:].strip()}" if in_comment else text[1:].strip()
+        elif text.startswith("["):
+            section, reason = text.strip("[]"), ""
+        elif not text:
+            reason = ""
+        else:
+            key, equals, value = text.partition("=")
+            assert equals and not value.endswith("\\"), f"{unit.name}: {text}"
+            lines.append(Line(section, key, value, reason))
+        in_comment = text.startswith("#")
+    return lines
+
+
+def values(unit: Path, section: str, key: str) -> list[str]:
+    """All values of one directive."""
+    return [line.value for line in read(unit) if (line.section, line.key) == (section, key)]
+
+
+def require(tool: str) -> str:
+    """Where a tool is. Skips where there is none, and fails in CI, which is to install it."""
+    found = shutil.which(tool)
+    if found is None and os.environ.get("CI") == "true":
+        pytest.fail(f"{tool} is missing in CI: install systemd and udev")
+    if found is None:
+        pytest.skip(f"{tool} is not here")
+    return found
