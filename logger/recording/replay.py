@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import heapq
 import json
+import logging
 import re
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version
 from itertools import groupby
 from operator import itemgetter, methodcaller
 from pathlib import Path
+from typing import Any
 
 from firmware_bridge.engine.readings import EngineReadings
 from firmware_bridge.errors import LogError
@@ -27,6 +30,8 @@ from logger.recording.pipeline import BEAT_US, Engine, Pipeline, Source
 from logger.recording.reader import open_log_readonly
 from logger.recording.rows import Rows
 from logger.recording.setup import LOG_FORMAT, engine_decoders, stage_of
+
+log = logging.getLogger(__name__)
 
 _HEAD_BYTES = 65_536
 """Looked at to tell what a file is: remarks may come first."""
@@ -193,25 +198,35 @@ def _log_session(
         _orders(connection, session),
         key=itemgetter(0),
     )
-    end = _end_us(connection, session)
-    t_us = 0
+    came_to_us, closed_us = _end(connection, session)
     for count, (t_us, feed) in enumerate(inputs):
         feed(pipeline)
         if count % _TAKE_EVERY == 0:
-            progress(min(1.0, t_us / max(1, end)))
+            progress(min(1.0, t_us / max(came_to_us, 1)))
             yield pipeline.take()
-    pipeline.finish(max(t_us, end))
+    pipeline.advance(came_to_us)
+    last_fix = pipeline.live.last_fix
+    if last_fix is None or last_fix.t_us < closed_us:
+        pipeline.finish(came_to_us)
     yield pipeline.take()
 
 
-def _end_us(connection: sqlite3.Connection, session: int) -> int:
-    """How far the session's time came: the beats after the last input happened too, also before a power cut."""
-    event_us, progress_us, reading_us = (
-        connection.execute(f"SELECT max(t_us) FROM {table} WHERE session = ?", (session,)).fetchone()[0] or 0  # noqa: S608
-        for table in ("event", "progress", "reading")
+def _end(connection: sqlite3.Connection, session: int) -> tuple[int, int]:
+    """How far the recorder had come, and up to when it had closed the receiver's epochs.
+
+    A session that was ended says so. After a power cut the beats tell by the rows that they left behind, and an
+    epoch that has no fix was still open.
+    """
+    ended_us = connection.execute(
+        "SELECT max(t_us) FROM event WHERE session = ? AND kind = 'session_end'", (session,)
+    ).fetchone()[0]
+    progress_us, reading_us, fix_us = (
+        row[0] if (row := connection.execute(sql, (session,)).fetchone()) else 0
+        for table in ("progress", "reading", "fix")
+        for sql in [f"SELECT t_us FROM {table} WHERE session = ? ORDER BY rowid DESC LIMIT 1"]  # noqa: S608
     )
-    beat_us = -(-reading_us // BEAT_US) * BEAT_US  # a reading is older than the beat that made it
-    return max(event_us, progress_us, beat_us)
+    beat_us = -(-reading_us // BEAT_US) * BEAT_US
+    return max(ended_us or 0, progress_us, beat_us), fix_us if ended_us is None else ended_us
 
 
 Input = tuple[int, Callable[[Pipeline], object]]
@@ -244,4 +259,12 @@ def _orders(connection: sqlite3.Connection, session: int) -> Iterator[Input]:
         "SELECT t_us, detail FROM event WHERE session = ? AND kind = 'command' ORDER BY rowid", (session,)
     ):
         order = json.loads(detail)
-        yield t_us, methodcaller("command", t_us, order["name"], order["arguments"])
+        yield t_us, partial(_obey, t_us, order["name"], order["arguments"])
+
+
+def _obey(t_us: int, name: str, arguments: dict[str, Any], pipeline: Pipeline) -> None:
+    """A command that made sense then; with another itinerary it may not."""
+    try:
+        pipeline.command(t_us, name, arguments)
+    except ValueError as error:
+        log.warning("at %.1f s the crew's command cannot be obeyed: %s", t_us / 1e6, error)
