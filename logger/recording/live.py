@@ -10,6 +10,7 @@ recorder keeps nothing for it and waits for nobody. Who may connect is the socke
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -51,17 +52,10 @@ class LiveSocket:
     """Serves snapshots from `publish` to any number of listeners, and hands commands to `on_command`."""
 
     def __init__(self, path: Path, on_command: Command) -> None:
-        """Bind the socket; a stale one left by a crash is replaced. Raises OSError."""
+        """Bind the socket; a stale one left by a crash is replaced, any other file is not. Raises OSError."""
         self.path = path
         self._on_command = on_command
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with suppress(FileNotFoundError):
-            path.unlink()
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._listener.bind(str(path))
-        path.chmod(SOCKET_MODE)
-        self._listener.listen(MAX_CLIENTS)
-        self._listener.setblocking(False)
+        self._listener = _listener(path)
         self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._lock = threading.Lock()
         self._newest = b""
@@ -148,6 +142,8 @@ class LiveSocket:
     def _take(self, client: _Client, line: bytes) -> None:
         try:
             fields = json.loads(line)
+            # JSON can spell what is no text and no number; neither the log nor a listener could take it.
+            json.dumps(fields, ensure_ascii=False, allow_nan=False).encode()
         except (ValueError, RecursionError):
             fields = None
         if not isinstance(fields, dict) or not isinstance(fields.get("command"), str):
@@ -199,3 +195,21 @@ class LiveSocket:
         if self._clients.pop(client.connection.fileno(), None) is not None:
             self._selector.unregister(client.connection)
             client.connection.close()
+
+
+def _listener(path: Path) -> socket.socket:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_socket():
+        path.unlink()
+    elif path.exists():
+        raise FileExistsError(errno.EEXIST, "a file that is no socket is there", str(path))
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        listener.bind(str(path))
+        path.chmod(SOCKET_MODE)
+        listener.listen(MAX_CLIENTS)
+    except OSError:
+        listener.close()
+        raise
+    listener.setblocking(False)
+    return listener
