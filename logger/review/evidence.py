@@ -12,7 +12,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware_bridge.dating import date_can_be
+from firmware_bridge.nmea_fields import DAY_US
 from logger.recording.setup import Stage, stage_of
 
 Floats = NDArray[np.float64]
@@ -76,8 +77,19 @@ class Seen(NamedTuple):
     mps: Floats
 
 
-FIX_COLUMNS = 11
-SEEN_COLUMNS = 8
+FIX_NAMES = ("session", "t_us", "utc_us", "lat", "lon", "alt_m", "speed_mps", "course_deg", "quality",
+             "satellites", "hdop")  # fmt: skip
+SEEN_NAMES = (
+    "session",
+    "t_us",
+    "section",
+    "distance_m",
+    "elapsed_s",
+    "average_mps",
+    "limit_kmh",
+    "speed_mps",
+)
+FIX_COLUMNS, SEEN_COLUMNS = len(FIX_NAMES), len(SEEN_NAMES)
 
 
 @dataclass(frozen=True)
@@ -139,6 +151,14 @@ class TornReader:
         except sqlite3.Error as error:
             self.damage = self.damage or f"{what}: {error}"
 
+    def numbers(self, what: str, table: str, columns: Sequence[str]) -> Floats:
+        """Columns of a table, in order of writing; nan for NULL, which crosses from SQLite as infinity."""
+        told = ", ".join(f"ifnull({column}, 9e999)" for column in columns)
+        rows = self.rows(what, f"SELECT {told} FROM {table} ORDER BY rowid")  # noqa: S608 - names are ours
+        flat = np.fromiter(chain.from_iterable(rows), dtype=np.float64)
+        flat[np.isinf(flat)] = np.nan
+        return flat.reshape(-1, len(columns))
+
 
 def assemble(name: str, meta: dict[str, str], stage: Stage, rows: RawRows, **more: Any) -> Evidence:
     """The evidence in raw rows: puts them on one time axis."""
@@ -190,7 +210,8 @@ def _offsets(rows: RawRows) -> dict[int, tuple[float, bool]]:
     for session in sorted(numbers):
         fix = rows.fix[rows.fix[:, 0] == session]
         told = fix[np.isfinite(fix[:, 3]) & np.isfinite(fix[:, 2])]
-        told = told[[date_can_be(int(utc_us)) for utc_us in told[:, 2]]] if len(told) else told
+        days, day = np.unique(told[:, 2] // DAY_US, return_inverse=True)
+        told = told[np.array([date_can_be(int(number * DAY_US)) for number in days], dtype=bool)[day]]
         offset_us = float(np.median(told[:, 2] - told[:, 1])) if len(told) else end_us
         offsets[session] = offset_us, len(told) > 0
         lasts = [fix[-1, 1] if len(fix) else 0.0]
@@ -220,22 +241,8 @@ def from_log(
         reset_odometer=json.loads(meta.get("reset_odometer", "true")),
     )
     rows = RawRows(
-        table(
-            torn.rows(
-                "fixes",
-                "SELECT session, t_us, utc_us, lat, lon, alt_m, speed_mps, course_deg, quality, satellites, hdop"
-                " FROM fix ORDER BY rowid",
-            ),
-            FIX_COLUMNS,
-        ),
-        table(
-            torn.rows(
-                "progress",
-                "SELECT session, t_us, section, distance_m, elapsed_s, average_mps, limit_kmh, speed_mps"
-                " FROM progress ORDER BY rowid",
-            ),
-            SEEN_COLUMNS,
-        ),
+        torn.numbers("fixes", "fix", FIX_NAMES),
+        torn.numbers("progress", "progress", SEEN_NAMES),
         [
             (session, t_us, kind, _detail(detail))
             for session, t_us, kind, detail in torn.rows(
