@@ -79,7 +79,7 @@ class _Newest:
     def __init__(self, stream: Iterator[Known], columns: int) -> None:
         self._stream = stream
         self._columns = columns
-        self._held = Known(*(np.empty(0, dtype=kind) for kind in (np.int64, np.int64, np.float64)))
+        self._held = Known(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64), np.empty(0))
 
     def at(self, key: Integers) -> Numbers:
         """A row a moment; the moments of a call are in order, and come after those of the call before."""
@@ -89,7 +89,7 @@ class _Newest:
             if found is None:
                 break
             held.append(found)
-        known = Known(*(np.concatenate(part) for part in zip(*held, strict=True)))
+        known = Known._make(np.concatenate(part) for part in zip(*held, strict=True))
         values = np.full((len(key), self._columns), np.nan)
         order = np.argsort(known.column, kind="stable")
         bounds = np.searchsorted(known.column[order], np.arange(self._columns + 1))
@@ -100,5 +100,5 @@ class _Newest:
                 fresh = (newest >= 0) & (key - known.key[own[newest]] <= OLDEST_US)
                 values[fresh, column] = known.value[own[newest[fresh]]]
         keep = known.key >= key.max() - OLDEST_US
-        self._held = Known(*(part[keep] for part in known))
+        self._held = Known._make(part[keep] for part in known)
         return values

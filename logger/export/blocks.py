@@ -22,6 +22,7 @@ from logger.export.selection import Integers, Selection, Times
 Progress = Callable[[float], None]
 Numbers = NDArray[np.float64]
 Bytes = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
 Columns = dict[str, NDArray[Any]]
 
 _ROWS = 16_384
@@ -63,6 +64,10 @@ class FixBlock(NamedTuple):
     quality: Numbers
     satellites: Numbers
     hdop: Numbers
+
+    def rows(self, which: slice | Integers | Mask) -> FixBlock:
+        """Some of the fixes."""
+        return FixBlock._make(column[which] for column in self)
 
 
 def frame_blocks(
@@ -138,7 +143,7 @@ def _blocks(
         count, *found, data = connection.execute(sql, (first, min(rows, first + _ROWS - 1))).fetchone()
         progress(min(1.0, (first + _ROWS) / rows))
         if count:
-            arrays = {
+            arrays: Columns = {
                 name: np.fromstring(text or "", dtype=kind, sep=",")
                 for (name, kind), text in zip(columns.items(), found, strict=True)
             }

@@ -5,10 +5,10 @@
     asc       local time to the ms + microseconds   an error frame's class and data; an empty FD frame reads as remote
     blf       UTC to the ms + nanoseconds           -
 
-Frames of a session that never learned the time are dated from 1970, each at its session time. Buses are `can0`, `can1` ...
-in candump and channel numbers elsewhere, as python-can counts them: from 0, whatever the file has. ASC and BLF are written
-by python-can; candump by hand, for python-can's own writer drops how many bytes a remote frame asks for and makes all
-error frames alike.
+Frames of a session that never learned the time are dated from 1970, each at its session time. Buses are `can0`,
+`can1` ... in candump and channel numbers elsewhere, counted from 0 as python-can does, whatever stands in the file. ASC
+and BLF are written by python-can; candump by hand, for python-can's own writer drops how many bytes a remote frame asks
+for and makes all error frames alike.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ import numpy as np
 
 from firmware_bridge.records import BRS_FLAG, EFF_FLAG, ERR_FLAG, ESI_FLAG, EXTENDED_MASK, FD_FLAG, RTR_FLAG
 from logger.export import text
-from logger.export.blocks import FrameBlock, Integers, Progress, frame_blocks
-from logger.export.selection import Selection
+from logger.export.blocks import FrameBlock, Progress, frame_blocks
+from logger.export.selection import Integers, Selection
 
 CLASSIC_BYTES = 8
 """What a classic frame carries at most: a longer one was FD whatever its flags say."""

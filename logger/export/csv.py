@@ -16,8 +16,8 @@ import numpy as np
 
 from firmware_bridge.records import BRS_FLAG, EFF_FLAG, ERR_FLAG, ESI_FLAG, EXTENDED_MASK, FD_FLAG, RTR_FLAG
 from logger.export import beside, text
-from logger.export.blocks import FixBlock, FrameBlock, Integers, Progress, frame_blocks
-from logger.export.selection import Selection
+from logger.export.blocks import FixBlock, FrameBlock, Progress, frame_blocks
+from logger.export.selection import Integers, Selection
 
 _ROWS_TOGETHER = 2048
 """Lines made at a time: their characters stay in the processor's cache."""
@@ -39,7 +39,7 @@ def write_fixes(
     stream.write(_record([*FIX_COLUMNS, *beside.STAGE_COLUMNS, *titles]))
     for fixes, others in beside.rows(connection, selection, progress):
         for rows in _strides(len(fixes.t_us)):
-            parts = _fix_parts(FixBlock(*(column[rows] for column in fixes)))
+            parts = _fix_parts(fixes.rows(rows))
             parts += [text.numbers(column) for column in others[rows].T]
             stream.write(_lines(parts))
 

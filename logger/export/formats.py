@@ -68,7 +68,7 @@ def write(
     chosen = FORMATS.get(name)
     if chosen is None:
         raise ConfigurationError(f"no format {name!r}", mend=f"there are {', '.join(FORMATS)}")
-    wanted = content or next(iter(chosen.writers))
+    wanted = next(iter(chosen.writers)) if content is None else content
     if wanted not in chosen.writers:
         able = ", ".join(key for key, one in FORMATS.items() if wanted in one.writers)
         raise ConfigurationError(f"{name} cannot hold {wanted}", mend=f"choose one of {able}")

@@ -1,8 +1,8 @@
 """MF4 (ASAM MDF 4): the raw bus, or decoded signals, for measurement programs. Needs the extra [mf4], asammdf.
 
-Times are UTC: seconds since a whole second, in doubles, which hold the microsecond. The raw bus has the three groups of
-MDF's bus logging in python-can's layout, but written a block of frames at a time: python-can's own writer takes them
-one by one, a hundred times slower. asammdf keeps what it is given in a temporary file, so memory is constant.
+Times are UTC: seconds since a whole second, in doubles, which hold the microsecond. The raw bus has MDF's groups for
+bus logging, of each session its own, in python-can's layout, but written a block of frames at a time, where python-can's
+own writer takes them one by one. asammdf keeps what it is given in a temporary file, so memory is constant.
 """
 
 from __future__ import annotations
@@ -11,13 +11,23 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import product
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from firmware_bridge.errors import ConfigurationError
-from firmware_bridge.records import BRS_FLAG, EFF_FLAG, ERR_FLAG, ESI_FLAG, EXTENDED_MASK, FD_FLAG, RTR_FLAG
+from firmware_bridge.records import (
+    BRS_FLAG,
+    EFF_FLAG,
+    ERR_FLAG,
+    ESI_FLAG,
+    EXTENDED_MASK,
+    FD_FLAG,
+    RTR_FLAG,
+    Channel,
+)
 from logger.export.blocks import FrameBlock, Progress, frame_blocks
 from logger.export.canlog import CLASSIC_BYTES, epoch_us, start_s
 from logger.export.selection import Integers, Selection
@@ -32,9 +42,8 @@ except ImportError as error:
         "MF4 needs asammdf, which is not installed", mend='pip install "stagelog[mf4]"'
     ) from error
 
-_DEFLATE = 1
 _DATA_BYTES = 64
-_GROUPS = {"CAN_DataFrame": STD_DTYPE, "CAN_ErrorFrame": ERR_DTYPE, "CAN_RemoteFrame": RTR_DTYPE}
+_LAYOUTS = {"CAN_DataFrame": STD_DTYPE, "CAN_ErrorFrame": ERR_DTYPE, "CAN_RemoteFrame": RTR_DTYPE}
 """Kinds of frames and the layouts of their records."""
 _FD_LENGTHS = np.array([*range(9), 12, 16, 20, 24, 32, 48, 64])
 """What each length code of CAN FD stands for, in bytes."""
@@ -45,18 +54,21 @@ def write_frames(
 ) -> None:
     """The raw bus; `stream` must be seekable."""
     first_s = start_s(connection, selection)
+    groups: dict[tuple[int, str], int] = {}
     with _file(stream, first_s) as mdf:
-        for name, layout in _GROUPS.items():
-            source = SourceInformation(source_type=SOURCE_BUS, bus_type=BUS_TYPE_CAN)
-            mdf.append(Signal(np.empty(0, dtype=layout), np.empty(0), name=name, source=source))
         for block in frame_blocks(connection, selection, progress):
             is_error, is_remote = (block.can_id & ERR_FLAG) != 0, (block.can_id & RTR_FLAG) != 0
+            kinds = (~is_error & ~is_remote, is_error, is_remote & ~is_error)
             times = _seconds(block, first_s)
-            for group, mask in enumerate((~is_error & ~is_remote, is_error, is_remote & ~is_error)):
-                rows = np.flatnonzero(mask)
+            for session, (name, mask) in product(_sessions(block), zip(_LAYOUTS, kinds, strict=True)):
+                rows = np.flatnonzero(mask & (block.session == session))
+                if len(rows) and (session, name) not in groups:
+                    source = SourceInformation(source_type=SOURCE_BUS, bus_type=BUS_TYPE_CAN)
+                    empty = Signal(np.empty(0, dtype=_LAYOUTS[name]), np.empty(0), name=name, source=source)
+                    groups[session, name] = mdf.append(empty)
                 if len(rows):
-                    records = _records(list(_GROUPS)[group], block, rows)
-                    mdf.extend(group, [(times[rows], None), (records, None)])
+                    records = _records(name, block, rows)
+                    mdf.extend(groups[session, name], [(times[rows], None), (records, None)])
 
 
 def write_signals(
@@ -71,16 +83,18 @@ def write_signals(
 
     first_s = start_s(connection, selection)
     decoder = signals.decoder_for(connection, dbc_texts)
-    groups: dict[Any, int] = {}
+    groups: dict[tuple[int, Channel], int] = {}
     with _file(stream, first_s) as mdf:
         for block, decoded in signals.decoded_blocks(connection, selection, progress, decoder):
             times = _seconds(block, first_s)
-            for channel, rows, values in decoded:
-                if channel in groups:
-                    mdf.extend(groups[channel], [(times[rows], None), (values, None)])
-                else:
-                    signal = Signal(values, times[rows], name=channel.name, unit=channel.unit)
-                    groups[channel] = mdf.append(signal, comment=channel.source)
+            for session, (channel, rows, values) in product(_sessions(block), decoded):
+                own = block.session[rows] == session
+                seconds, said = times[rows[own]], values[own]
+                if len(said) and (session, channel) in groups:
+                    mdf.extend(groups[session, channel], [(seconds, None), (said, None)])
+                elif len(said):
+                    signal = Signal(said, seconds, name=channel.name, unit=channel.unit)
+                    groups[session, channel] = mdf.append(signal, comment=channel.source)
 
 
 @contextmanager
@@ -89,7 +103,13 @@ def _file(stream: BinaryIO, first_s: int) -> Iterator[MDF]:
     with MDF(version="4.10") as mdf:
         mdf.header.start_time = datetime.fromtimestamp(first_s, UTC)
         yield mdf
-        mdf.save(stream, compression=_DEFLATE)
+        target: Any = stream  # asammdf's type for files is narrower than what it takes
+        mdf.save(target, compression=1)  # deflate
+
+
+def _sessions(block: FrameBlock) -> list[int]:
+    """MDF's times must rise within a group, and those of a session without UTC do not follow the others'."""
+    return [int(session) for session in np.unique(block.session)]
 
 
 def _seconds(block: FrameBlock, first_s: int) -> NDArray[np.float64]:
@@ -100,7 +120,7 @@ def _records(name: str, block: FrameBlock, rows: Integers) -> NDArray[Any]:
     """Frames of one kind as records of its group."""
     can_id, length = block.can_id[rows], block.length[rows]
     is_fd = ((can_id & FD_FLAG) != 0) | (length > CLASSIC_BYTES)
-    records = np.zeros(len(rows), dtype=_GROUPS[name])
+    records = np.zeros(len(rows), dtype=_LAYOUTS[name])
     fields = {
         "BusChannel": block.bus[rows],
         "ID": can_id & EXTENDED_MASK,
@@ -113,6 +133,6 @@ def _records(name: str, block: FrameBlock, rows: Integers) -> NDArray[Any]:
         "ESI": (can_id & ESI_FLAG) != 0,
     }
     for field, values in fields.items():
-        if f"{name}.{field}" in records.dtype.fields:
+        if f"{name}.{field}" in (records.dtype.names or ()):
             records[f"{name}.{field}"] = values
     return records

@@ -31,8 +31,12 @@ _MOMENT = [("utc", pa.timestamp("us", "UTC")), ("session", pa.int32()), ("t_us",
 _SMALL = {"quality", "satellites", "section"}
 _FRAMES = pa.schema([*_MOMENT, ("bus", pa.int16()), ("can_id", pa.int64()), ("data", pa.binary())])
 _SIGNALS = pa.schema(
-    [*_MOMENT, ("bus", pa.int16()), *((name, pa.string()) for name in ("signal", "unit", "source"))]
-    + [("value", pa.float64())]
+    [
+        *_MOMENT,
+        ("bus", pa.int16()),
+        *((name, pa.string()) for name in ("signal", "unit", "source")),
+        ("value", pa.float64()),
+    ]
 )
 
 

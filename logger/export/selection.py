@@ -1,8 +1,8 @@
 """Which part of a log: sessions and stretches of them, by UTC or by section; and what time it was then.
 
 Rows carry session time. The one rule for UTC, here and in the log's views: what the newest clock row at or before a
-moment says, or the session's first one for what came before it; a session whose receiver never told the time has no UTC.
-Knows nothing of formats.
+moment says, or the session's first one for what came before it; a session that never learned the time has no UTC. Knows
+nothing of formats.
 """
 
 from __future__ import annotations
@@ -68,10 +68,9 @@ class Clock:
                 utc[own] = (t_us[own] + offset_us[step]).astype("datetime64[us]")
         return utc
 
-    def within(self, first: datetime | None, last: datetime | None) -> Iterator[Span]:
+    def within(self, first: datetime, last: datetime) -> Iterator[Span]:
         """The stretches that lie between two moments, a session at most one."""
-        low = -_END_US if first is None else _utc_us(first)
-        high = _END_US if last is None else _utc_us(last)
+        low, high = _utc_us(first), _utc_us(last)
         for session, (at_us, offset_us) in self._steps.items():
             begins = np.maximum(low - offset_us, [0, *at_us[1:]])
             ends = np.minimum(high - offset_us, [*(at_us[1:] - 1), _END_US])
@@ -112,13 +111,14 @@ def select(
     last: Moment | None = None,
     section: int | None = None,
 ) -> Selection:
-    """The part of a log from `first` to `last`, both included, and within a section, counted from 1. Raises LogError."""
+    """The part of a log from `first` to `last`, both included, and within a section (from 1). Raises LogError."""
     clock = Clock(connection)
     spans: tuple[Span, ...] | None = None
     if first is not None or last is not None:
         begin, end = _extent(connection, clock)
-        spans = tuple(clock.within(_dated(first, begin, end), _dated(last, begin, end)))
-        if not spans:
+        earliest, latest = _dated(first, begin, end) or begin, _dated(last, begin, end) or end
+        spans = tuple(clock.within(earliest, latest))
+        if not spans or earliest > end or latest < begin:
             raise LogError(
                 "nothing of the log lies between these times", mend=f"it reaches from {begin} to {end}"
             )

@@ -86,7 +86,7 @@ def long_table(decoded: Sequence[Decoded]) -> LongTable:
 
 
 def decoder_for(connection: sqlite3.Connection, dbc_texts: Mapping[str, str] | None) -> BulkDecoder:
-    """A decoder with the DBC texts given, or else with the log's own. Raises ConfigurationError where there are none."""
+    """A decoder with the DBC texts given, or else the log's own. Raises ConfigurationError where there are none."""
     own = {
         key.removeprefix(META_PREFIX): text
         for key, text in connection.execute("SELECT key, value FROM meta ORDER BY key")

@@ -6,6 +6,7 @@ bytes where a value is narrower; at the end all zero bytes fall out together. Kn
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -33,7 +34,8 @@ def lines(count: int, parts: Sequence[Part]) -> bytes:
         for part in parts
     ]
     matrix = np.concatenate(columns, axis=1)
-    return matrix[matrix != 0].tobytes()
+    written: bytes = matrix[matrix != 0].tobytes()
+    return written
 
 
 def integers(values: NDArray[np.int64]) -> Characters:
@@ -46,7 +48,7 @@ def fixed(values: NDArray[np.float64], decimals: int, *, trim: bool = True) -> C
     known = np.isfinite(values)
     scaled = np.where(known, values, 0.0) * 10.0**decimals
     if (np.abs(scaled) >= _EXACT).any():
-        return texts([f"{value:.{decimals}f}" if value == value else "" for value in values.tolist()])
+        return texts([f"{value:.{decimals}f}" if math.isfinite(value) else "" for value in values.tolist()])
     whole = np.rint(scaled).astype(np.int64)
     return only(known, _digits(np.abs(whole), whole < 0, decimals, trim=trim))
 
@@ -84,7 +86,8 @@ def hexadecimal(matrix: NDArray[np.uint8], length: NDArray[np.int64]) -> Charact
 def hex_number(values: NDArray[np.int64], digits: int) -> Characters:
     """Whole numbers as so many hexadecimal digits."""
     shifts = np.arange(digits - 1, -1, -1) * 4
-    return _HEX[(values[:, None] >> shifts) & 15]
+    digits_of: Characters = _HEX[(values[:, None] >> shifts) & 15]
+    return digits_of
 
 
 def padded(values: NDArray[np.int64], digits: int) -> Characters:
@@ -101,7 +104,8 @@ def texts(values: Sequence[str]) -> Characters:
 def chosen(options: Sequence[bytes], index: NDArray[np.integer]) -> Characters:
     """One of a few words in each line."""
     words = np.array(options, dtype=bytes).view(np.uint8).reshape(len(options), -1)
-    return words[index]
+    found: Characters = words[index]
+    return found
 
 
 def only(mask: Mask, part: Characters) -> Characters:

@@ -6,6 +6,7 @@ import json
 import re
 import sqlite3
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import NamedTuple
 from xml.sax.saxutils import escape
 
@@ -36,11 +37,11 @@ def stretches(connection: sqlite3.Connection, selection: Selection, progress: Pr
     session, t_us = -1, 0
     for block in fix_blocks(connection, selection, progress):
         positioned = ~(np.isnan(block.lat) | np.isnan(block.lon))
-        fixes = FixBlock(*(column[positioned] for column in block))
+        fixes = block.rows(positioned)
         breaks = np.flatnonzero((np.diff(fixes.session) != 0) | (np.diff(fixes.t_us) > GAP_US)) + 1
         edges = np.unique([0, *breaks, *range(0, len(fixes.t_us), _POINTS), len(fixes.t_us)])
-        for first, last in zip(edges, edges[1:], strict=False):
-            part = FixBlock(*(column[first:last] for column in fixes))
+        for first, last in pairwise(edges):
+            part = fixes.rows(slice(first, last))
             begins = "segment" if part.t_us[0] - t_us > GAP_US else ""
             yield Stretch("track" if part.session[0] != session else begins, part)
             session, t_us = int(part.session[-1]), int(part.t_us[-1])

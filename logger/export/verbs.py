@@ -14,16 +14,15 @@ _PATH = click.Path(path_type=Path)
 _FORMATS = ("gpx", "csv", "parquet", "candump", "asc", "blf", "mf4", "kml", "openrally")
 
 
-class _Moment(click.ParamType):
-    name = "time"
+def _moment(_context: click.Context, _option: click.Parameter, text: str | None) -> Any:
+    from logger.export.selection import moment  # noqa: PLC0415 - numpy
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        from logger.export.selection import moment  # noqa: PLC0415
-
-        try:
-            return moment(value)
-        except ValueError:
-            self.fail(f"{value!r} is no time such as 2026-01-15T08:30 or 08:30:00, in UTC", param, ctx)
+    try:
+        return None if text is None else moment(text)
+    except ValueError as error:
+        raise click.BadParameter(
+            f"{text!r} is no time such as 2026-01-15T08:30 or 08:30:00, in UTC"
+        ) from error
 
 
 @click.command(name="export")
@@ -31,9 +30,13 @@ class _Moment(click.ParamType):
 @click.option("--format", "format_name", type=click.Choice(_FORMATS), required=True)
 @click.option("-o", "--output", type=_PATH, help="The file to write; without it, the standard output.")
 @click.option(
-    "--from", "first", type=_Moment(), help="Begin at this UTC time: 2026-01-15T08:30, or 08:30 alone."
+    "--from",
+    "first",
+    metavar="TIME",
+    callback=_moment,
+    help="Begin at this UTC time: 2026-01-15T08:30, or 08:30 alone.",
 )
-@click.option("--to", "last", type=_Moment(), help="End at this UTC time.")
+@click.option("--to", "last", metavar="TIME", callback=_moment, help="End at this UTC time.")
 @click.option("--section", type=click.IntRange(1), help="Only this section of the itinerary, counted from 1.")
 @click.option("--frames", is_flag=True, help="The raw bus instead of the fixes (csv, parquet).")
 @click.option("--signals", is_flag=True, help="Every frame decoded anew (csv, parquet, mf4).")

@@ -79,9 +79,9 @@ spread AS (
   WHERE (minute + 1) * {_MINUTE_US} < until_us
 )
 SELECT session, minute, from_us, until_us, offset_us FROM spread
-"""
-"""Which clock row holds in each minute of a session: `offset_us` is UTC minus session time from `from_us` to before
-`until_us`. The newest row at or before a moment holds, the first also for what came before it, the last for a day more."""
+"""  # noqa: S608 - a constant of ours
+"""Which clock row holds in each minute of a session: `offset_us` is UTC minus session time from `from_us` to
+before `until_us`. The newest row at or before a moment holds; the first also before it, the last for a day after it."""
 
 
 def _timed(columns: str, table: str, utc_us: str = "r.t_us + c.offset_us", joins: str = "") -> str:
@@ -103,7 +103,8 @@ def m002_views(db: Database) -> None:
 
     speed         every fix's speed with the limit and the section of that second: speed_kmh, limit_kmh, over_kmh,
                   section (from 1), distance_km
-    track         every fix with a position: latitude, longitude, alt_m, speed_kmh, course_deg, quality, satellites, hdop
+    track         every fix with a position: latitude, longitude, alt_m, speed_kmh, course_deg, quality, satellites,
+                  hdop
     engine        every reading: channel, value, unit, source
     frames_hex    every frame: bus, id (3 or 8 hexadecimal digits), extended, remote, error, fd (0 or 1), length, data
     events        every event: kind, detail (JSON)
@@ -111,8 +112,8 @@ def m002_views(db: Database) -> None:
                   speed_kmh
     clock_minute  what the others take the time from
 
-    A fix has its epoch's own time where the clock bears it out to 2 s; everything else the time of its arrival. `utc` is
-    null in a session that never learned it.
+    A fix has its epoch's own time where the clock bears it out to 2 s; everything else the time of its arrival.
+    `utc` is null in a session that never learned it.
     """
     fix_utc = "iif(abs(r.utc_us - r.t_us - c.offset_us) < 2000000, r.utc_us, r.t_us + c.offset_us)"
     limits = (

@@ -1,0 +1,125 @@
+"""The raw bus there and back, through python-can's readers and through our own for candump."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import can
+import pytest
+
+from firmware_bridge.records import (
+    BRS_FLAG,
+    EFF_FLAG,
+    ERR_FLAG,
+    ESI_FLAG,
+    EXTENDED_MASK,
+    FD_FLAG,
+    RTR_FLAG,
+    CanFrame,
+)
+from logger.export.formats import FORMATS
+from logger.recording import candump
+from tests.logger.export.logs_made import BEGIN_US, exported, frames
+
+READ_WITH = {"asc": {"relative_timestamp": False}}
+STEPPED_US = 63_250_000
+
+
+def utc_us(t_us: int) -> int:
+    return BEGIN_US + t_us + (20_000 if t_us >= STEPPED_US else 0)
+
+
+def expected() -> Iterator[tuple[int, int, int, bytes]]:
+    """Time, bus, identifier with flags, data, of both sessions; the second is dated from 1970."""
+    for frame in frames():
+        yield utc_us(frame.t_us), frame.bus, frame.can_id, frame.data
+    for frame in frames():
+        yield frame
+
+
+def read(message: Any) -> tuple[int, int | None, int, bytes]:
+    flags = {
+        EFF_FLAG: message.is_extended_id,
+        RTR_FLAG: message.is_remote_frame,
+        ERR_FLAG: message.is_error_frame,
+        FD_FLAG: message.is_fd,
+        BRS_FLAG: message.bitrate_switch,
+        ESI_FLAG: message.error_state_indicator,
+    }
+    can_id = message.arbitration_id | sum(flag for flag, is_set in flags.items() if is_set)
+    data = bytes(message.dlc) if message.is_remote_frame else bytes(message.data)
+    bus = message.channel if message.channel is None else int(str(message.channel).removeprefix("can"))
+    return round(message.timestamp * 1e6), bus, can_id, data
+
+
+def read_back(path: Path, name: str, data: bytes) -> list[tuple[int, int | None, int, bytes]]:
+    file = path / f"a{FORMATS[name].suffix}"
+    file.write_bytes(data)
+    with can.LogReader(file, **READ_WITH.get(name, {})) as messages:
+        return [read(message) for message in messages]
+
+
+@pytest.fixture(params=["UTC", "Asia/Riyadh"])
+def time_zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """ASC has local time without saying of where."""
+    monkeypatch.setenv("TZ", request.param)
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("time_zone")
+@pytest.mark.parametrize("name", ["candump", "asc", "blf", "mf4"])
+def test_frames_survive_the_way_through_python_can(log: Path, tmp_path: Path, name: str) -> None:
+    if name == "mf4":
+        pytest.importorskip("asammdf")
+    wanted = list(expected())
+    if name == "mf4":
+        wanted.sort(key=lambda row: row[0])  # its reader merges by time
+    found = read_back(tmp_path, name, exported(log, name, "frames"))
+    assert len(found) == len(wanted)
+    for one, other in zip(found, wanted, strict=True):
+        if other[2] & ERR_FLAG and name == "candump":  # its reader makes all error frames alike
+            assert (one[0], one[2] & ERR_FLAG) == (other[0], ERR_FLAG)
+        elif other[2] & ERR_FLAG and name == "asc":  # the format has no place for their class and data
+            assert (one[:2], one[2] & ERR_FLAG) == (other[:2], ERR_FLAG)
+        else:
+            assert one == other
+
+
+def test_our_own_candump_reader_reads_it_all(log: Path) -> None:
+    """Error frames with class and data, but for the one bit that tells python-can of them."""
+    decoder = candump.Decoder()
+    lines = exported(log, "candump").splitlines(keepends=True)
+    found = [decoder.feed(line, candump.stamp_us(line) or 0).frames[0] for line in lines]
+    buses: dict[int, int] = {}
+    for frame, (t_us, bus, can_id, data) in zip(found, expected(), strict=True):
+        number = buses.setdefault(bus, len(buses))
+        is_error = can_id & ERR_FLAG
+        meant = (can_id | 0x80) & (ERR_FLAG | EXTENDED_MASK) if is_error else can_id
+        assert frame == CanFrame(t_us, number, meant, data)
+    assert decoder.bad == 0
+
+
+def test_a_section_alone(log: Path, tmp_path: Path) -> None:
+    """From its start to its finish, to the microsecond of the events, in both sessions."""
+    wanted = [row for row in frames() if 19_600_000 <= row.t_us <= 149_300_000]
+    found = read_back(tmp_path, "blf", exported(log, "blf", section=1))
+    assert [row[3] for row in found] == [row.data for row in wanted] * 2
+
+
+def test_formats_that_go_back_in_their_file_can_go_down_a_pipe(log: Path, tmp_path: Path) -> None:
+    """BLF completes its header at the end."""
+    from logger.export import formats, selection
+    from tests.logger.export.logs_made import opened
+
+    (read_end, write_end) = os.pipe()
+    with opened(log) as connection, os.fdopen(write_end, "wb") as pipe:
+        formats.write(connection, selection.select(connection), "blf", pipe)
+    with os.fdopen(read_end, "rb") as pipe:
+        assert read_back(tmp_path, "blf", pipe.read()) == list(expected())

@@ -1,0 +1,94 @@
+"""`stagelog export` as people call it: files, pipes, and mistakes in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from firmware_bridge.errors import ConfigurationError, LogError, StagelogError
+from logger.export.formats import FORMATS
+from logger.export.verbs import export
+from tests.logger.export.logs_made import DBC, exported
+
+
+def test_a_file_and_a_pipe_get_the_same(log: Path, tmp_path: Path) -> None:
+    output = tmp_path / "a.csv"
+    result = CliRunner().invoke(export, [str(log), "--format", "csv", "-o", str(output)])
+    assert result.exit_code == 0, result.output
+    assert output.read_bytes() == exported(log, "csv")
+    assert list(tmp_path.iterdir()) == [output]
+    piped = CliRunner().invoke(export, [str(log), "--format", "csv"])
+    assert piped.stdout_bytes == output.read_bytes()
+
+
+def test_every_format_is_offered() -> None:
+    option = next(option for option in export.params if option.name == "format_name")
+    assert list(option.type.choices) == list(FORMATS)  # type: ignore[attr-defined]
+
+
+def test_frames_and_a_part(log: Path, tmp_path: Path) -> None:
+    output = tmp_path / "a.csv"
+    arguments = ["--frames", "--section", "1", "--from", "07:20:30", "--to", "2026-01-15T07:21"]
+    result = CliRunner().invoke(export, [str(log), "--format", "csv", *arguments, "-o", str(output)])
+    assert result.exit_code == 0, result.output
+    times = [line.split(",")[0] for line in output.read_text().splitlines()[1:]]
+    assert times
+    assert all("2026-01-15T07:20:30" <= utc <= "2026-01-15T07:21:00.000000Z" for utc in times)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--format", "tcx"], "tcx"),
+        (["--format", "csv", "--from", "noon"], "no time such as"),
+        (["--format", "csv", "--frames", "--signals"], "choose one"),
+        (["--format", "csv", "--section", "0"], "section"),
+    ],
+)
+def test_wrong_usage_is_two(log: Path, arguments: list[str], said: str) -> None:
+    result = CliRunner().invoke(export, [str(log), *arguments])
+    assert result.exit_code == 2
+    assert said in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind", "said"),
+    [
+        (["--format", "gpx", "--signals"], ConfigurationError, "choose one of csv, parquet, mf4"),
+        (["--format", "gpx", "--section", "5"], LogError, "driven were 1, 2"),
+        (["--format", "csv", "--dbc", "absent.dbc"], ConfigurationError, "absent.dbc: cannot be read"),
+        (["--format", "csv", "--dbc", "wrong.dbc"], ConfigurationError, "wrong.dbc:1:1: no readable DBC"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line_and_leaves_no_file(
+    log: Path, tmp_path: Path, arguments: list[str], kind: type[StagelogError], said: str
+) -> None:
+    (tmp_path / "wrong.dbc").write_text("this is no DBC")
+    arguments = [str(tmp_path / part) if part.endswith(".dbc") else part for part in arguments]
+    result = CliRunner().invoke(export, [str(log), *arguments, "-o", str(tmp_path / "out")])
+    assert isinstance(result.exception, kind)
+    assert said in str(result.exception)
+    assert "\n" not in str(result.exception)
+    assert [path.name for path in tmp_path.iterdir()] == ["wrong.dbc"]
+
+
+@pytest.mark.parametrize("damage", ["missing", "foreign", "truncated"])
+def test_a_bad_log_is_one_line(log: Path, tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "a.db"
+    if damage == "foreign":
+        path.write_text("not a log " * 500)
+    if damage == "truncated":
+        path.write_bytes(log.read_bytes()[:20_000])
+    result = CliRunner().invoke(export, [str(path), "--format", "csv", "-o", str(tmp_path / "out")])
+    assert isinstance(result.exception, LogError)
+    assert "\n" not in str(result.exception)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_dbc_given_now_means_signals(log: Path, tmp_path: Path) -> None:
+    dbc = tmp_path / "given.dbc"
+    dbc.write_text(DBC)
+    result = CliRunner().invoke(export, [str(log), "--format", "csv", "--dbc", str(dbc)])
+    assert result.stdout.startswith("utc,session,t_s,bus,signal,unit,source,value")
