@@ -68,7 +68,7 @@ def engine_of(connection: sqlite3.Connection, readings: int) -> list[ChannelRepo
     most = max(channels, default=0) + 1
     for first in range(1, readings + 1, step * STRETCHES_AT_ONCE):
         rows = connection.execute(
-            "SELECT channel, ifnull(value, 9e999) FROM reading WHERE rowid BETWEEN ? AND ? ORDER BY rowid",
+            "SELECT ifnull(channel, 0), ifnull(value, 9e999) FROM reading WHERE rowid BETWEEN ? AND ? ORDER BY rowid",
             (first, first + step * STRETCHES_AT_ONCE - 1),
         )
         flat = np.fromiter(chain.from_iterable(rows), dtype=np.float64).reshape(-1, 2)

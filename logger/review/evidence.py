@@ -157,7 +157,8 @@ class TornReader:
         rows = self.rows(what, f"SELECT {told} FROM {table} ORDER BY rowid")  # noqa: S608 - names are ours
         flat = np.fromiter(chain.from_iterable(rows), dtype=np.float64)
         flat[np.isinf(flat)] = np.nan
-        return flat.reshape(-1, len(columns))
+        numbers = flat.reshape(-1, len(columns))
+        return numbers[np.isfinite(numbers[:, :2]).all(axis=1)]  # a torn page may read as rows of nothing
 
 
 def assemble(name: str, meta: dict[str, str], stage: Stage, rows: RawRows, **more: Any) -> Evidence:

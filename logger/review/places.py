@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from logger.review.evidence import Evidence, Floats
 from logger.review.runs import Day
-from logger.stage.odometer import STILL_MPS
+from logger.stage.odometer import LOST_US, STILL_MPS
 
 NO_RUN = -1
 
@@ -51,10 +51,26 @@ def places_of(evidence: Evidence, day: Day) -> Places:
             ends_us, ends_m = [float(last_us)], [float(section.finished["distance_m"])]
         known_us = np.concatenate([at_us, anchors_us[rows], ends_us])
         known_m = np.concatenate([way_m, seen.distance_m[rows], ends_m])
+        found_us, found_m = _found_again(fixes.at_us, mps, fixes.located & here, known_us, known_m)
+        order = np.argsort(np.concatenate([known_us, found_us]), kind="stable")
+        known_us = np.concatenate([known_us, found_us])[order]
+        known_m = np.concatenate([known_m, found_m])[order]
         run[here], metres[here] = number, np.interp(fixes.at_us[here], known_us, known_m)
     following_row = np.minimum(np.searchsorted(anchors_us, fixes.at_us), max(0, len(seen.at_us) - 1))
     limit_kmh = seen.limit_kmh[following_row] if len(seen.at_us) else np.full(len(mps), np.nan)
     return Places(run, metres, mps, limit_kmh)
+
+
+def _found_again(
+    at_us: Floats, mps: Floats, located: NDArray[np.bool_], known_us: Floats, known_m: Floats
+) -> tuple[Floats, Floats]:
+    """Anchors where GPS came back: there the distance made up for the gap, a moment before a row told so."""
+    at_us, mps = at_us[located], mps[located]
+    back = np.flatnonzero(np.diff(at_us) > LOST_US) + 1
+    row = np.searchsorted(known_us, at_us[back])
+    back, row = back[row < len(known_us)], row[row < len(known_us)]
+    way_m = np.nan_to_num(mps[back]) * (known_us[row] - at_us[back]) / 1e6
+    return at_us[back], known_m[row] - way_m
 
 
 def _anchors(evidence: Evidence, fix_mps: Floats, seen_mps: Floats) -> Floats:

@@ -44,7 +44,9 @@ def waypoints_of(
     reports = []
     for index, course in enumerate(courses):
         numbers = [number for number, run in enumerate(day.sections) if run.section == index]
-        here = np.isin(places.run, numbers) & evidence.fixes.located
+        here = evidence.fixes.located
+        if numbers:
+            here = here & np.isin(places.run, numbers)
         lat, lon = evidence.fixes.lat[here], evidence.fixes.lon[here]
         for mark in course.marks:
             if mark.kind != END:
