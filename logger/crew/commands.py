@@ -28,7 +28,9 @@ async def command(request: Request) -> Response:
         raise HTTPException(415, "send a command as application/json")
     try:
         said = json.loads(await body(request, MAX_COMMAND_BYTES))
-        json.dumps(said, ensure_ascii=False).encode()  # half a character, which JSON can write, is no text
+        json.dumps(
+            said, ensure_ascii=False, allow_nan=False
+        ).encode()  # half a character is no text, NaN no number
     except (ValueError, RecursionError):
         raise HTTPException(400, "the command is no JSON") from None
     if not isinstance(said, dict) or not isinstance(name := said.pop("command", None), str) or "id" in said:

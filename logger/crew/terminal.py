@@ -7,6 +7,7 @@ a pipe goes one plain line a second.
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 from rich.columns import Columns
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.padding import Padding
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -36,6 +38,7 @@ _LEVELS = {"critical": "bold white on red", "warn": "bold black on yellow", "inf
 async def watch(live_socket: Path, *, once: bool, compliant: bool) -> None:
     """Show the state until cancelled. DeviceError with `once` if there is no recorder."""
     feed = Feed(live_socket, compliance.permitted if compliant else compliance.unrestricted)
+    logging.getLogger(Feed.__module__).setLevel(logging.CRITICAL)  # the picture says it, and must stay whole
     following = asyncio.create_task(feed.run())
     try:
         if once:
@@ -107,7 +110,7 @@ def _head(state: Mapping[str, Any]) -> Text:
 
 def _progress(state: Mapping[str, Any]) -> RenderableType:
     share = _group(state, "section").get("progress")
-    return Text("") if share is None else ProgressBar(total=1.0, completed=share)
+    return Text("") if share is None else Padding(ProgressBar(total=1.0, completed=share), 0)
 
 
 def _speed(state: Mapping[str, Any]) -> RenderableType:
@@ -122,7 +125,7 @@ def _speed(state: Mapping[str, Any]) -> RenderableType:
         "zone in": GONE if ahead is None else f"{ahead} m",
         "next": f"{coming.get('name') or GONE} {_number(coming.get('distance_km'), 2)} km",
     }
-    return Panel(_table(rows, style), title="now")
+    return _panel("now", rows, style)
 
 
 def _section(state: Mapping[str, Any]) -> RenderableType:
@@ -136,7 +139,7 @@ def _section(state: Mapping[str, Any]) -> RenderableType:
         "required": _number(section.get("required_kmh"), 1),
         str(countdown.get("kind") or "countdown"): _duration(countdown.get("remaining_s")),
     }
-    return Panel(_table(rows), title="section")
+    return _panel("section", rows)
 
 
 def _trips(state: Mapping[str, Any]) -> RenderableType:
@@ -145,7 +148,7 @@ def _trips(state: Mapping[str, Any]) -> RenderableType:
         f"trip {number}": f"{_number(trip.get('distance_km'), 2)} km, average {_number(trip.get('average_kmh'), 1)}"
         for number, trip in trips
     }
-    return Panel(_table(rows), title="trips")
+    return _panel("trips", rows)
 
 
 def _splits(state: Mapping[str, Any]) -> RenderableType:
@@ -153,7 +156,7 @@ def _splits(state: Mapping[str, Any]) -> RenderableType:
         str(split.get("name")): f"{_duration(split.get('elapsed_s'))}  {_number(split.get('average_kmh'), 1)}"
         for split in state.get("splits") or ()
     }
-    return Panel(_table(rows), title="splits")
+    return _panel("splits", rows)
 
 
 def _engine(state: Mapping[str, Any]) -> RenderableType:
@@ -161,14 +164,14 @@ def _engine(state: Mapping[str, Any]) -> RenderableType:
         name: f"{_number(found.get('value') if (found.get('age_s') or 0) < GONE_S else None, 1)} {found.get('unit')}"
         for name, found in _group(state, "engine").items()
     }
-    return Panel(_table(rows), title="engine")
+    return _panel("engine", rows)
 
 
 def _health(state: Mapping[str, Any]) -> RenderableType:
     gps, recording = _group(state, "gps"), _group(state, "recording")
     position = ", ".join(_number(gps.get(key), 5) for key in ("lat", "lon"))
     rows = {
-        "gps": f"quality {gps.get('quality')}, {gps.get('satellites')} satellites, {_number(gps.get('age_s'), 1)} s",
+        "fix": f"quality {gps.get('quality')}, {gps.get('satellites')} satellites, {_number(gps.get('age_s'), 1)} s",
         "position": "hidden in the timed section" if state.get("compliance") else position,
         "log": f"{'ok' if recording.get('ok') else 'NOT WRITTEN'}, {recording.get('rows')} rows, "
         f"{recording.get('dropped')} lost, {recording.get('free_mb')} MB free",
@@ -176,14 +179,14 @@ def _health(state: Mapping[str, Any]) -> RenderableType:
         port: f"{link.get('state')}, {link.get('good')} good, {link.get('bad')} bad"
         for port, link in _group(state, "links").items()
     }
-    return Panel(_table(rows), title="links and log")
+    return _panel("links and log", rows)
 
 
-def _table(rows: Mapping[str, str], style: str = "") -> Table:
+def _panel(title: str, rows: Mapping[str, str], style: str = "") -> Panel:
     table = Table.grid(padding=(0, 2))
     for name, text in rows.items():
         table.add_row(Text(name, "dim"), Text(text, style))
-    return table
+    return Panel(table, title=title, expand=False)
 
 
 def _group(state: Mapping[str, Any], name: str) -> Mapping[str, Any]:

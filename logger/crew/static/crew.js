@@ -259,7 +259,7 @@ const ENGINE_FIRST = ["battery_v", "coolant_c", "oil_bar", "oil_c", "rpm", "fuel
 
 function renderEngine(shown) {
   const place = name => { const at = ENGINE_FIRST.indexOf(name); return at < 0 ? 99 : at; };
-  const names = Object.keys(shown.engine ?? {}).sort((a, b) => place(a) - place(b) || a.localeCompare(b)).slice(0, 12);
+  const names = Object.keys(state?.engine ?? {}).sort((a, b) => place(a) - place(b) || a.localeCompare(b)).slice(0, 12);
   const parent = $("engine");
   if (parent.dataset.names !== names.join()) {
     parent.dataset.names = names.join();
@@ -272,7 +272,7 @@ function renderEngine(shown) {
     }));
   }
   for (const element of all("[data-engine]", parent)) {
-    const {value, unit, age_s: age} = shown.engine[element.dataset.engine];
+    const {value = null, unit, age_s: age} = shown.engine?.[element.dataset.engine] ?? {};
     const fresh = age == null ? "gone" : rhythm("engine." + element.dataset.engine).fresh(age + waited());
     const number = value === null ? GONE : fixed(Math.abs(value) < 20 && !Number.isInteger(value) ? 1 : 0)(value);
     write(element, fresh === "gone" ? GONE : number + ({degC: "\u00b0", "%": "%", V: "V"}[unit] ?? ""), message === "stale" ? "stale" : fresh);

@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,15 +25,15 @@ _ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"
 def chromium() -> Iterator[Browser]:
     """Debian's browser, headless."""
     program = shutil.which("chromium")
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        sync_playwright = None
-    if program is None or sync_playwright is None:
-        missing = "no chromium here" if program is None else "playwright is not installed"
-        if os.environ.get("CI"):
-            pytest.fail(f"{missing}: the crew page is untested")
+    missing = "no chromium here" if program is None else ""
+    if find_spec("playwright") is None:
+        missing = "playwright is not installed"
+    if missing and os.environ.get("CI"):
+        pytest.fail(f"{missing}: the crew page is untested")
+    if missing:
         pytest.skip(missing)
+    from playwright.sync_api import sync_playwright
+
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=_ARGUMENTS)
         yield browser

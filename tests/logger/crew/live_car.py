@@ -26,7 +26,14 @@ from logger.stage.rules import default_rules
 STAGE = "dakar-2026-11"
 SS11, SS11_FROM_M = 1, 320_000.0
 HZ = 10
-UNITS = {"rpm": "1/min", "battery_v": "V", "coolant_c": "degC", "oil_bar": "bar", "oil_c": "degC", "fuel_pct": "%"}
+UNITS = {
+    "rpm": "1/min",
+    "battery_v": "V",
+    "coolant_c": "degC",
+    "oil_bar": "bar",
+    "oil_c": "degC",
+    "fuel_pct": "%",
+}
 HEALTHY = {
     "rpm": 3450.0,
     "battery_v": 14.1,
@@ -61,9 +68,7 @@ class LiveCar:
         self.commands: list[dict[str, Any]] = []
         self.history: deque[dict[str, Any]] = deque(maxlen=30)
         self.socket = live_socket
-        self._live = LiveStage(
-            built_in.itinerary, rules, rules.alarms, class_name=built_in.cars[0].car_class
-        )
+        self._live = LiveStage(built_in.itinerary, rules, rules.alarms, class_name=built_in.cars[0].car_class)
         self._lock = threading.Lock()
         self._listening: LiveSocket | None = None
         self._threads: list[threading.Thread] = []

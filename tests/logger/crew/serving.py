@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 PIN = "jaune-2468"
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - such a server is what the pin is for
 START_S = 20.0
 
 _CONFIG = """

@@ -79,7 +79,12 @@ GPS = {"age_s": 0.1, "quality": 1, "lat": 21.9, "lon": 40.9, "course_deg": 45.0}
     ],
 )
 def test_position_and_heading_are_hidden_in_a_timed_section(section: Any, hidden: bool) -> None:
-    snapshot = {"gps": GPS, "section": section, "speed_kmh": 120.0, "next": {"kind": "cp", "distance_km": 1.2}}
+    snapshot = {
+        "gps": GPS,
+        "section": section,
+        "speed_kmh": 120.0,
+        "next": {"kind": "cp", "distance_km": 1.2},
+    }
     shown = permitted(snapshot)
     assert shown["compliance"] is hidden
     for key in ("lat", "lon", "course_deg"):

@@ -14,7 +14,7 @@ import pytest
 
 from tests.logger.crew.browsing import SIZES, chromium, fresh, listen, opened, texts, until
 from tests.logger.crew.live_car import HEALTHY, LiveCar
-from tests.logger.crew.serving import PIN, Served, serving
+from tests.logger.crew.serving import EVERYWHERE, PIN, Served, serving
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -22,6 +22,23 @@ if TYPE_CHECKING:
 KM = 43.4
 PICTURES = Path(__file__).parents[2] / "pictures"
 WIDE = SIZES[0]
+
+CUT = """() => [...document.querySelectorAll('main [data-value]')].filter(value => {
+    const box = value.closest('p, .sign, section').getBoundingClientRect(), own = value.getBoundingClientRect();
+    return value.offsetParent && (own.left < box.left - 1 || own.right > box.right + 1);
+  }).map(value => value.outerHTML)"""
+"""Values that are wider than their place."""
+PLACES = """() => [...document.querySelectorAll('header > *, main > section, nav, .trip, main section p, .sign')]
+  .filter(box => box.offsetParent).map(box => {
+    const {left, top, width, height} = box.getBoundingClientRect();
+    return [left, top, width, height].map(Math.round);
+  })"""
+MARKS = """() => [...document.querySelectorAll('#marks > i')]
+  .map(({className, style}) => [className.split(' ')[0], parseFloat(style.left), parseFloat(style.width) || 0])"""
+NOTE_TURNS = """() => { window.turned = {}; new MutationObserver(() => {
+    turned[document.body.dataset.link] ??= waited();
+  }).observe(document.body, {attributes: true}); }"""
+"""How old the newest snapshot was when the page first called it stale, and gone."""
 
 
 @pytest.fixture(scope="module")
@@ -130,20 +147,13 @@ def test_everything_fits_and_is_large_enough_for_gloves(
         )
         assert small == []
         assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
-        cut = page.evaluate(
-            """() => [...document.querySelectorAll('main [data-value]')].filter(value => value.offsetParent)
-            .filter(value => { const box = value.closest('p, .sign, section').getBoundingClientRect(), own = value.getBoundingClientRect();
-              return own.left < box.left - 1 || own.right > box.right + 1; }).map(value => value.outerHTML)"""
-        )
+        cut = page.evaluate(CUT)
         assert cut == []
 
 
 def places(page: Page) -> Any:
     """Where everything of the page stands that has a place of its own."""
-    return page.evaluate(
-        "[...document.querySelectorAll('header > *, main > section, nav, .trip, main p, .sign')].filter(box => box.offsetParent)"
-        ".map(box => { const at = box.getBoundingClientRect(); return [at.left, at.top, at.width, at.height].map(Math.round); })"
-    )
+    return page.evaluate(PLACES)
 
 
 @pytest.mark.parametrize("view", ["driver", "navigator"])
@@ -182,9 +192,7 @@ def test_the_road_ahead_is_drawn_to_scale(browser: Browser, served: Served, car:
     with opened(browser, served.url + "/#navigator", WIDE) as page:
         fresh(page)
         section = car.published["section"]
-        drawn = page.evaluate(
-            "[...document.querySelectorAll('#marks > i')].map(mark => [mark.className.split(' ')[0], parseFloat(mark.style.left), parseFloat(mark.style.width) || 0])"
-        )
+        drawn = page.evaluate(MARKS)
         length = section["length_km"]
         controls = {"dss", "ass", "cp", "dn"}
         wanted = [
@@ -199,13 +207,17 @@ def test_the_road_ahead_is_drawn_to_scale(browser: Browser, served: Served, car:
         zone = next(width for kind, _, width in drawn if kind == "zone")
         assert zone == pytest.approx(100 * 1.3 / length, abs=0.01)  # DZ at 24.8, FZ at 26.1
         here = page.evaluate("parseFloat(document.getElementById('car').style.left)")
-        assert here in [pytest.approx(100 * told["section"]["progress"], abs=0.001) for told in list(car.history)]
+        assert here in [
+            pytest.approx(100 * told["section"]["progress"], abs=0.001) for told in list(car.history)
+        ]
         upcoming = page.inner_text("#next li:first-child").split("\n")
         assert upcoming[0] in {re.sub(r" \d+\.\d\d$", "", told["next"]["name"]) + suffix
                                for told in list(car.history) for suffix in ("", " 50")}  # fmt: skip
         splits = [row.split("\n") for row in page.locator("#splits li").all_inner_texts()]
         said = car.published["splits"]
-        assert splits == [[split["name"], duration(split["elapsed_s"]), rounded(split["average_kmh"], 1)] for split in said]
+        assert splits == [
+            [split["name"], duration(split["elapsed_s"]), rounded(split["average_kmh"], 1)] for split in said
+        ]
         assert splits[0][0] == "CP1" or car.published["section"]["distance_km"] < 43
 
 
@@ -228,8 +240,7 @@ def test_the_engine_is_shown_with_its_units(browser: Browser, served: Served, ca
 def test_an_old_value_looks_old_and_then_is_gone(browser: Browser, served: Served, car: LiveCar) -> None:
     with opened(browser, served.url + "/#driver", WIDE) as page:
         fresh(page)
-        page.evaluate("""() => { window.turned = {}; new MutationObserver(() => { turned[document.body.dataset.link] ??= waited(); })
-            .observe(document.body, {attributes: true}); }""")
+        page.evaluate(NOTE_TURNS)
         car.hang()
         until(page, "document.body.dataset.link === 'stale'")
         assert page.inner_text("#trouble") == "Recorder is silent"
@@ -280,16 +291,19 @@ def test_a_lost_server_is_said_and_heals(browser: Browser, car: LiveCar, tmp_pat
 
 
 def test_a_lost_recorder_is_said_and_heals(browser: Browser, tmp_path: Path) -> None:
-    with LiveCar(tmp_path / "live.sock", KM) as own, serving(tmp_path, own.socket) as server:
-        with opened(browser, server.url + "/#navigator", SIZES[1]) as page:
-            fresh(page)
-            own.disconnect()
-            until(page, "document.getElementById('trouble').innerText === 'No recorder'")
-            page.keyboard.press("m")
-            page.wait_for_selector("#said[data-wrong]:not(:empty)")
-            assert "the recorder is not there" in page.inner_text("#said")
-            own.connect()
-            fresh(page)
+    with (
+        LiveCar(tmp_path / "live.sock", KM) as own,
+        serving(tmp_path, own.socket) as server,
+        opened(browser, server.url + "/#navigator", SIZES[1]) as page,
+    ):
+        fresh(page)
+        own.disconnect()
+        until(page, "document.getElementById('trouble').innerText === 'No recorder'")
+        page.keyboard.press("m")
+        page.wait_for_selector("#said[data-wrong]:not(:empty)")
+        assert "the recorder is not there" in page.inner_text("#said")
+        own.connect()
+        fresh(page)
 
 
 # -- the crew acts ------------------------------------------------------------------------------------------
@@ -342,7 +356,9 @@ def test_a_log_that_is_not_written_is_seen(browser: Browser, served: Served, car
         until(page, "document.getElementById('chips').innerText.includes('LOG lost 3')")
 
 
-def test_trips_are_moved_and_undone_by_touch_and_by_key(browser: Browser, served: Served, car: LiveCar) -> None:
+def test_trips_are_moved_and_undone_by_touch_and_by_key(
+    browser: Browser, served: Served, car: LiveCar
+) -> None:
     with opened(browser, served.url + "/#navigator", WIDE) as page:
         fresh(page)
         del car.commands[:]
@@ -393,16 +409,18 @@ def test_position_and_heading_are_nowhere_in_a_timed_section(
         gps = page.evaluate("state.gps")
         assert (gps["lat"], gps["lon"], gps["course_deg"]) == (None, None, None)
         assert car.published["gps"]["lat"] is not None
-    with serving(tmp_path, car.socket, "--no-compliance") as free:
-        with opened(browser, free.url + "/#navigator", WIDE) as page:
-            fresh(page)
-            page.keyboard.press("h")
-            page.wait_for_selector("#position:visible")
-            shown = page.inner_text("#position")
-            assert any(
-                shown.startswith(f"{told['gps']['lat']:.5f}, {told['gps']['lon']:.5f}, heading ")
-                for told in list(car.history)
-            )
+    with (
+        serving(tmp_path, car.socket, "--no-compliance") as free,
+        opened(browser, free.url + "/#navigator", WIDE) as page,
+    ):
+        fresh(page)
+        page.keyboard.press("h")
+        page.wait_for_selector("#position:visible")
+        shown = page.inner_text("#position")
+        assert any(
+            shown.startswith(f"{told['gps']['lat']:.5f}, {told['gps']['lon']:.5f}, heading ")
+            for told in list(car.history)
+        )
 
 
 def test_theme_view_and_clock_are_remembered(browser: Browser, served: Served, car: LiveCar) -> None:
@@ -436,7 +454,7 @@ def test_sound_is_off_until_it_is_touched(browser: Browser, served: Served, car:
 
 
 def test_the_pin_is_typed_once(browser: Browser, car: LiveCar, tmp_path: Path) -> None:
-    with serving(tmp_path, car.socket, host="0.0.0.0", pin=PIN) as server:
+    with serving(tmp_path, car.socket, host=EVERYWHERE, pin=PIN) as server:
         context = browser.new_context(viewport={"width": 390, "height": 844})
         page = context.new_page()
         page.goto(server.url + "/")
@@ -463,7 +481,9 @@ def test_it_works_without_a_channel_between_tabs(browser: Browser, served: Serve
     context.close()
 
 
-@pytest.mark.skipif(not os.environ.get("STAGELOG_PICTURES"), reason="STAGELOG_PICTURES=1 makes the README's pictures")
+@pytest.mark.skipif(
+    not os.environ.get("STAGELOG_PICTURES"), reason="STAGELOG_PICTURES=1 makes the README's pictures"
+)
 def test_pictures_for_the_readme(browser: Browser, served: Served, car: LiveCar) -> None:
     PICTURES.mkdir(exist_ok=True)
     for view in ("driver", "navigator"):

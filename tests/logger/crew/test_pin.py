@@ -99,6 +99,15 @@ def test_a_token_is_good_after_a_restart_and_no_longer_when_pin_or_car_change() 
 def test_no_token_is_made_up() -> None:
     asked, _ = gate()
     name, _, signature = asked.token().partition(".")
-    for forged in ("", ".", name, f"{name}.", f".{signature}", f"{name}x.{signature}", f"{name}.{signature}0", "é.é"):
+    for forged in (
+        "",
+        ".",
+        name,
+        f"{name}.",
+        f".{signature}",
+        f"{name}x.{signature}",
+        f"{name}.{signature}0",
+        "é.é",
+    ):
         assert not asked.admits(forged)
     assert asked.token() != asked.token()

@@ -20,7 +20,7 @@ import pytest
 from logger.crew import connections, pin
 from logger.crew.guard import HEADERS
 from tests.logger.crew.live_car import LiveCar
-from tests.logger.crew.serving import PIN, Answer, Served, serving
+from tests.logger.crew.serving import EVERYWHERE, PIN, Answer, Served, serving
 
 KM = 43.5
 
@@ -41,7 +41,7 @@ def served(car: LiveCar, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 @pytest.fixture(scope="module")
 def guarded(car: LiveCar, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A server on every address of this machine, so with a pin."""
-    with serving(tmp_path_factory.mktemp("guarded"), car.socket, host="0.0.0.0", pin=PIN) as server:
+    with serving(tmp_path_factory.mktemp("guarded"), car.socket, host=EVERYWHERE, pin=PIN) as server:
         yield server
 
 
@@ -127,7 +127,8 @@ def test_what_the_recorder_refuses_is_said_in_its_words(served: Served) -> None:
         (b'{"command": "mark"}', "text/plain", 415),
         (b'{"command": "mark"}', "application/x-www-form-urlencoded", 415),
         (b" " * 5000 + b'{"command": "mark"}', "application/json", 413),
-        (b'{"command": "adjust_distance", "metres": NaN}', "application/json", 409),
+        (b'{"command": "adjust_distance", "metres": NaN}', "application/json", 400),
+        (b'{"command": "adjust_distance", "metres": 1e999}', "application/json", 400),
     ],
 )
 def test_what_is_no_command_is_refused(served: Served, body: bytes, kind: str, status: int) -> None:
@@ -235,12 +236,12 @@ def test_the_pin_opens_it_and_stays_out_of_everything(guarded: Served, tmp_path:
     assert guarded.command({"command": "mark"}, {"authorization": f"Bearer {PIN}"}).status == 200
     assert PIN not in guarded.said.read_text()
     # After a restart the crew is still in.
-    with serving(tmp_path, car.socket, host="0.0.0.0", pin=PIN) as again:
+    with serving(tmp_path, car.socket, host=EVERYWHERE, pin=PIN) as again:
         assert again.ask("/", headers=session).status == 200
 
 
 def test_guessing_is_stopped_before_the_guess_is_looked_at(car: LiveCar, tmp_path: Path) -> None:
-    with serving(tmp_path, car.socket, host="0.0.0.0", pin=PIN) as server:
+    with serving(tmp_path, car.socket, host=EVERYWHERE, pin=PIN) as server:
         wrong = [login(server, f"{number:04}").status for number in range(pin.ADDRESS_GUESSES)]
         assert wrong == [401] * pin.ADDRESS_GUESSES
         refused = login(server, PIN)
@@ -254,7 +255,7 @@ def test_guessing_is_stopped_before_the_guess_is_looked_at(car: LiveCar, tmp_pat
     ("body", "status"), [(b"", 401), (b"pin=" + b"1" * 2000, 413), (b"&" * 100, 401), (b"pin=%ff", 401)]
 )
 def test_odd_logins_are_refused(car: LiveCar, tmp_path: Path, body: bytes, status: int) -> None:
-    with serving(tmp_path, car.socket, host="0.0.0.0", pin=PIN) as server:
+    with serving(tmp_path, car.socket, host=EVERYWHERE, pin=PIN) as server:
         assert server.ask("/login", "POST", body).status == status
 
 
@@ -344,8 +345,11 @@ def test_a_stopped_server_lets_its_pages_go(car: LiveCar, tmp_path: Path) -> Non
 def test_an_address_that_is_taken_is_one_line_and_exit_69(served: Served, tmp_path: Path) -> None:
     config = tmp_path / "stagelog.toml"
     config.write_text(f'[gps]\nport = "socket://127.0.0.1:9"\n[serve]\nport = {served.port}\n')
-    program = "from logger.crew.verbs import serve\nfrom firmware_bridge.errors import DeviceError\nimport sys\n"
-    program += "try:\n    serve(sys.argv[1:])\nexcept DeviceError as error:\n    print(error)\n    sys.exit(error.exit_code)"
+    program = (
+        "from logger.crew.verbs import serve\nfrom firmware_bridge.errors import DeviceError\nimport sys\n"
+    )
+    program += "try:\n    serve(sys.argv[1:])\nexcept DeviceError as error:\n"
+    program += "    print(error)\n    sys.exit(error.exit_code)"
     ran = subprocess.run(
         [sys.executable, "-c", program, "-c", str(config)],
         capture_output=True,

@@ -1,0 +1,126 @@
+"""`stagelog watch`: the same state in a terminal, in a pipe, and once."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from logger.crew.feed import News
+from logger.crew.terminal import GONE_S, line, picture
+from tests.logger.crew.live_car import LiveCar
+
+WATCH = """
+import sys
+from firmware_bridge.errors import DeviceError
+from logger.crew.verbs import watch
+try:
+    watch(sys.argv[1:])
+except DeviceError as error:
+    print(error, file=sys.stderr)
+    sys.exit(error.exit_code)
+"""
+
+
+@pytest.fixture(scope="module")
+def car(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveCar]:
+    with LiveCar(tmp_path_factory.mktemp("car") / "live.sock", 2.0) as driven:
+        yield driven
+
+
+def drawn(state: dict[str, Any] | None, age_s: float = 0.0, why: str = "") -> str:
+    console = Console(width=110, record=True, file=open(os.devnull, "w"))  # noqa: SIM115, PTH123
+    with console.file:
+        console.print(picture(News(0.0, state, why), age_s))
+        return console.export_text()
+
+
+def watch(*options: str) -> list[str]:
+    return [sys.executable, "-c", WATCH, *options]
+
+
+def test_a_picture_has_what_the_snapshot_says(car: LiveCar) -> None:
+    time.sleep(0.3)
+    told = json.loads(json.dumps(car.published))
+    told["alarms"] = [
+        {"name": "alternator", "level": "critical", "message": "no charge", "acknowledged": False}
+    ]
+    text = drawn(told)
+    parts = [
+        "Dakar 2026 · 11 · Bisha - Al Henakiyah",
+        "alternator: no charge",
+        "14.1 V",
+        "quality 1, 12 satellites",
+    ]
+    parts += [f"{told['speed_kmh']:.0f} km/h (gps)", f"{told['section']['distance_km']:.2f} of 346.0"]
+    for part in parts:
+        assert part in text
+    assert "s old" not in text
+    assert "3 s old: the recorder is silent" in drawn(told, 3.0)
+    assert "Dakar" not in drawn(told, GONE_S + 1)
+    assert "No live state: the recorder went away" in drawn(None, why="the recorder went away")
+
+
+@pytest.mark.parametrize("state", [{}, {"section": None, "gps": None, "trip": None, "alarms": None}])
+def test_a_snapshot_that_says_nothing_is_drawn_too(state: dict[str, Any]) -> None:
+    assert "--" in drawn(state)
+    assert "-- km/h" in line(News(0.0, state), 0.0)
+
+
+def test_once_tells_the_state_and_ends(car: LiveCar) -> None:
+    ran = subprocess.run(
+        watch("--socket", str(car.socket), "--once"), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert "SS11 (selective)" in ran.stdout
+    assert "hidden in the timed section" in ran.stdout
+
+
+def test_once_without_a_recorder_is_one_line_and_exit_69(tmp_path: Path) -> None:
+    absent = tmp_path / "none.sock"
+    ran = subprocess.run(
+        watch("--socket", str(absent), "--once"), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ran.returncode == 69
+    assert ran.stderr.count("\n") == 1
+    assert ran.stderr.startswith(f"{absent}: the recorder is not there")
+
+
+def test_into_a_pipe_goes_a_line_a_second(car: LiveCar) -> None:
+    with subprocess.Popen(watch("--socket", str(car.socket)), stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(3)]
+        process.terminate()
+    assert "SS11 km 2." in lines[-1]
+    assert "\x1b" not in "".join(lines)
+
+
+def test_on_a_terminal_it_is_drawn_and_left_as_it_was(car: LiveCar) -> None:
+    master, slave = pty.openpty()
+    environment = os.environ | {"TERM": "xterm", "COLUMNS": "110", "LINES": "40"}
+    with subprocess.Popen(
+        watch("--socket", str(car.socket)), stdout=slave, stdin=slave, stderr=subprocess.PIPE, env=environment
+    ) as process:
+        os.close(slave)
+        seen = b""
+        while b"SS11" not in seen:
+            seen += os.read(master, 65536)
+        process.send_signal(signal.SIGINT)
+        with suppress(OSError):  # the terminal's other end is closed
+            while data := os.read(master, 65536):
+                seen += data
+        process.wait(10)
+    os.close(master)
+    assert b"\x1b[?1049h" in seen, "an own screen"
+    assert b"\x1b[?1049l" in seen, "and the old one back"
