@@ -88,6 +88,8 @@ class PortReader:
         neighbours: Mapping[str, str] | None = None,
     ) -> None:
         self.name, self.url = name, url
+        self.rounds = 0
+        """Grows as long as the thread goes round; a watchdog looks at it."""
         self._protocol = protocol
         lines = (line.rstrip("\r\n").encode() + b"\r\n" for line in init)
         self._opening = (*opening, *(Step(line, INIT_WAIT_S) for line in lines))
@@ -116,6 +118,7 @@ class PortReader:
         self._report("opening", self.url)
         pause_s = FIRST_PAUSE_S
         while not stop.is_set():
+            self.rounds += 1
             began_us = self._clock_us()
             try:
                 with open_link(self.url, self._bauds[0], self._outbox) as link:
@@ -212,6 +215,7 @@ class PortReader:
                 self._sink(chunk)
 
     def _read(self, link: Link, wait_s: float) -> Chunk:
+        self.rounds += 1
         data = link.read(wait_s)
         return Chunk(self.name, self._clock_us(), data)
 

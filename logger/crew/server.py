@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
+import time
 from pathlib import Path
 
 import uvicorn
@@ -31,6 +32,7 @@ from logger.crew.guard import LOGIN, Guard
 from logger.crew.pages import login, nothing, page
 from logger.crew.pin import Gate
 from logger.crew.streams import LiveStream, live
+from logger.recording import notify
 
 BACKLOG = 64
 KEEP_ALIVE_S = 5
@@ -85,9 +87,22 @@ async def serve(host: str, port: int, pin: str | None, live_socket: Path, *, com
     )
     print(f"crew page at {_address(host, listener)}", file=sys.stderr, flush=True)
     async with asyncio.TaskGroup() as tasks:
-        following = tasks.create_task(feed.run())
+        following = [tasks.create_task(feed.run()), tasks.create_task(_tell_systemd())]
         await _Server(config, feed).serve([listener])
-        following.cancel()
+        for task in following:
+            task.cancel()
+
+
+async def _tell_systemd() -> None:
+    """Ready as soon as the address is had and the loop turns; alive as long as it does."""
+    notifier, watchdog = notify.from_environment()
+    notifier.ready("serving the crew page")
+    turns = 0
+    while True:
+        turns += 1
+        if watchdog.is_due(time.monotonic_ns() // 1000, {"loop": turns}):
+            notifier.alive()
+        await asyncio.sleep(1.0)
 
 
 class _Server(uvicorn.Server):

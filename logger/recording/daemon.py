@@ -138,6 +138,11 @@ class Recorder:
         utc_us = self._setup.pipeline.clock.utc_us(now)
         return RecorderStatus(now, utc_us, self.writer.status(), self.decoding.links())
 
+    def pulses(self) -> dict[str, int]:
+        """A number for each thread that grows as long as it goes round."""
+        ports = {f"port {name}": reader.rounds for name, reader in self._readers.items()}
+        return {"writer": self.writer.rounds, **ports}
+
     def _reader(self, plan: PortPlan) -> PortReader:
         return PortReader(
             plan.name,

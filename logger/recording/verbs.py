@@ -31,8 +31,10 @@ def run(config_path: Path) -> None:
     is missing, silent or speaks something else is said once, and looked for again for ever; the others go on.
     """
     from logger import config  # noqa: PLC0415 - what follows is imported only by the recorder
+    from logger.recording import notify  # noqa: PLC0415
     from logger.recording.daemon import Recorder  # noqa: PLC0415
 
+    notifier, watchdog = notify.from_environment()
     recorder = Recorder(config.load(config_path))
     stop = threading.Event()
     reread = threading.Event()
@@ -40,7 +42,15 @@ def run(config_path: Path) -> None:
         signal.signal(number, lambda *_: stop.set())
     signal.signal(signal.SIGHUP, lambda *_: reread.set())
 
+    is_ready = False
+
     def on_round() -> None:
+        nonlocal is_ready
+        if not is_ready and recorder.writer.status().commits:
+            is_ready = True
+            notifier.ready(f"recording into {recorder.writer.status().path}")
+        if watchdog.is_due(recorder.origin.t_us(), recorder.pulses()):
+            notifier.alive()
         if reread.is_set():
             reread.clear()
             try:
@@ -50,6 +60,8 @@ def run(config_path: Path) -> None:
 
     print(f"recording into {recorder.status().writer.path}", file=sys.stderr)
     recorder.run(stop, on_round)
+    notifier.stopping()
+    notifier.close()
 
 
 @click.command(name="replay")

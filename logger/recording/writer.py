@@ -86,6 +86,8 @@ class Writer:
         self._commits = 0
         self._trouble = ""
         self._moved_at = time.monotonic()
+        self.rounds = 0
+        """Grows as long as the thread goes round; a watchdog looks at it."""
 
     # -- any thread -------------------------------------------------------------------------------------
 
@@ -150,6 +152,7 @@ class Writer:
     def run(self) -> None:
         """The thread's body: until `close`, and then until nothing waits or the card refuses for good."""
         while True:
+            self.rounds += 1
             with self._changed:
                 self._changed.wait_for(lambda: self._closing or self._heavy(), timeout=self._patience_s())
                 closing = self._closing
