@@ -12,6 +12,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from firmware_bridge.errors import StagelogError
+from logger import config as configs
+from logger.recording.rows import Rows
+from logger.recording.store import Log, SessionStart
 from logger.review.html import page
 from logger.review.json import document
 from logger.review.opening import Wanted, opened
@@ -232,7 +235,7 @@ def test_the_itinerary_of_another_stage(log: Path, folder: Path) -> None:
 
 
 def test_the_page_holds_all_and_loads_nothing(folder: Path) -> None:
-    car = drives.configs.Car(71, "x", "Stock", ("</script><script>alert(1)</script>",))
+    car = configs.Car(71, "x", "Stock", ("</script><script>alert(1)</script>",))
     text = page(report(drives.write_log(folder / "hostile.db", FIXES, car)))
     assert "alert(1)</script>" not in text
     assert "http://" not in text and "https://" not in text
@@ -247,3 +250,18 @@ def test_the_page_holds_all_and_loads_nothing(folder: Path) -> None:
         "Evidence",
     ):
         assert word in text
+
+
+def test_a_log_that_is_being_recorded(folder: Path) -> None:
+    path = folder / "open.db"
+    log = Log(path)
+    try:
+        log.begin_session(SessionStart("test", "", "test", ""), {"itinerary": drives.ITINERARY})
+        log.write(Rows(fix=FIXES[:100]))
+        log.commit()
+        result = run(path)
+    finally:
+        log.close()
+    assert result.return_value == 0
+    assert "still being recorded" in result.output
+    assert "100 fixes" in result.output

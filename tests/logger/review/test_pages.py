@@ -1,0 +1,112 @@
+"""The review's pages in a real browser: what is pointed at here is shown there, and nothing is fetched."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from logger.demo import simulate
+from logger.review import compare_page, html
+from logger.review.compare import compare
+from logger.review.opening import Wanted, opened
+from logger.review.report import Report, report_of
+from tests.logger.crew import browsing
+from tests.logger.review import drives
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+SIZE = (1500, 1000)
+PICTURES = Path(__file__).parents[2] / "pictures"
+
+
+def report(path: Path) -> Report:
+    with opened(path, Wanted(), lambda _share: None) as (evidence, rules, connection):
+        return report_of(evidence, rules, connection)
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory: pytest.TempPathFactory) -> list[Report]:
+    folder = tmp_path_factory.mktemp("pages")
+    seen = [drives.fixes(drives.plan(seconds), hz=2) for seconds in (600, 630)]
+    return [report(drives.write_log(folder / f"{at}.db", fixes)) for at, fixes in enumerate(seen)]
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with browsing.chromium() as browser:
+        yield browser
+
+
+def view(page: Page) -> tuple[float, float]:
+    first, last = page.evaluate("stagelog.view()")
+    return first, last
+
+
+def test_an_overspeed_is_one_click_away(chromium: Browser, reports: list[Report], tmp_path: Path) -> None:
+    path = tmp_path / "review.html"
+    path.write_text(html.page(reports[0]), encoding="utf-8")
+    with browsing.opened(chromium, path.as_uri(), SIZE) as page:
+        fetched: list[str] = []
+        page.on("request", lambda request: fetched.append(request.url))
+        assert view(page) == pytest.approx((0, 14), abs=0.1)  # the timed section first
+        page.click("section:has(h2:text('Over-speeds')) tr[data-from]")
+        first, last = view(page)
+        assert first < drives.OVER_KM < drives.OVER_TO_KM < last
+        assert last - first < 3
+        box = page.locator("#lanes").bounding_box()
+        assert box is not None
+        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 60)
+        page.wait_for_function("document.getElementById('readout').textContent.includes('limit 50')")
+        page.mouse.wheel(0, -300)
+        page.wait_for_function(f"stagelog.view()[1] - stagelog.view()[0] < {last - first - 0.1}")
+        page.mouse.dblclick(box["x"] + box["width"] / 2, box["y"] + 60)
+        page.wait_for_function("stagelog.view()[1] > 14")
+        assert fetched == []
+
+
+def test_pointing_at_the_track_points_at_the_speed(
+    chromium: Browser, reports: list[Report], tmp_path: Path
+) -> None:
+    path = tmp_path / "review.html"
+    path.write_text(html.page(reports[0]), encoding="utf-8")
+    with browsing.opened(chromium, path.as_uri(), SIZE) as page:
+        box = page.locator("#map").bounding_box()
+        assert box is not None
+        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        page.wait_for_function("stagelog.pointed() !== null")
+        assert 4 < page.evaluate("stagelog.pointed()") < 10
+        assert "SS7 km" in page.inner_text("#readout")
+
+
+def test_the_comparison_tells_each_car(chromium: Browser, reports: list[Report], tmp_path: Path) -> None:
+    path = tmp_path / "compare.html"
+    path.write_text(compare_page.page(compare(reports)), encoding="utf-8")
+    with browsing.opened(chromium, path.as_uri(), SIZE) as page:
+        box = page.locator("#lanes").bounding_box()
+        assert box is not None
+        page.mouse.move(box["x"] + box["width"] - 30, box["y"] + 60)
+        page.wait_for_function("document.getElementById('readout').textContent.split('Driver').length >= 5")
+        assert "Where time was won" in page.inner_text("body")
+
+
+@pytest.mark.skipif(
+    not os.environ.get("STAGELOG_PICTURES"), reason="STAGELOG_PICTURES=1 makes the README's pictures"
+)
+def test_pictures(chromium: Browser, tmp_path: Path) -> None:
+    logs = simulate.simulate(simulate.orders("dakar-2026-11", (), 1, 1, None, tmp_path), lambda _share: None)
+    found = compare([report(log) for log in logs])
+    price = next(car.report for car in found.cars if car.report.evidence.car["number"] == 503)
+    pages = {"review": html.page(price), "compare": compare_page.page(found)}
+    PICTURES.mkdir(exist_ok=True)
+    for name, text in pages.items():
+        path = tmp_path / f"{name}.html"
+        path.write_text(text, encoding="utf-8")
+        with browsing.opened(chromium, path.as_uri(), SIZE) as page:
+            page.evaluate("stagelog.point(stagelog.view()[0] + 44.9)")
+            page.wait_for_function("document.getElementById('readout').textContent.includes('km')")
+            page.screenshot(path=PICTURES / f"{name}.png")
