@@ -10,7 +10,7 @@ can be folded in; rows are only ever added, so the blocks together are the log a
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,10 +23,15 @@ Progress = Callable[[float], None]
 Numbers = NDArray[np.float64]
 Bytes = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
-Columns = dict[str, NDArray[Any]]
 
 _ROWS = 16_384
 """Rows a block: enough that a block's fixed cost does not count, few enough to stay in the processor's cache."""
+
+
+_OWN_TIME_US = 2_000_000
+"""An epoch reaches the log some tenths of a second late; one that is further off the clock is no time to go by."""
+_WHOLE = {"t_us", "bus", "can_id", "length(data)", "channel"}
+"""Columns of whole numbers, always known; the others are doubles, NaN for null."""
 
 
 class FrameBlock(NamedTuple):
@@ -43,10 +48,15 @@ class FrameBlock(NamedTuple):
 
     def matrix(self, rows: Integers, width: int) -> Bytes:
         """The first `width` bytes of some frames, a row each, zeros where a frame is shorter."""
-        padded = np.append(self.data, np.zeros(width, dtype=np.uint8))
         place = np.arange(width)
-        found: Bytes = padded[self.start[rows, None] + place]
-        found[place >= self.length[rows, None]] = 0
+        index = self.start[rows, None] + place
+        data = self.data
+        if index.max(initial=0) >= len(data):  # the last frames have no others behind them
+            data = np.append(data, np.zeros(width, dtype=np.uint8))
+        found: Bytes = data[index]
+        length = self.length[rows]
+        if length.min(initial=width) < width:
+            found[place >= length[:, None]] = 0
         return found
 
 
@@ -74,26 +84,21 @@ def frame_blocks(
     connection: sqlite3.Connection, selection: Selection, progress: Progress
 ) -> Iterator[FrameBlock]:
     """The frames of a selection, in order of rows. Raises LogError."""
-    integers = dict.fromkeys(("session", "t_us", "bus", "can_id", "length(data)"), np.int64)
-    for found, data in _blocks(connection, "frame", integers, selection, progress, "data"):
-        session, t_us, bus, can_id, length = found.values()
-        start = np.cumsum(length) - length
+    names = ("t_us", "bus", "can_id", "length(data)")
+    for (session, t_us, bus, can_id, length), data in _blocks(
+        connection, "frame", names, selection, progress, "data"
+    ):
         utc = selection.clock.utc(session, t_us)
+        start = np.cumsum(length) - length
         yield FrameBlock(session, t_us, utc, bus, can_id, length, start, np.frombuffer(data, dtype=np.uint8))
-
-
-_OWN_TIME_US = 2_000_000
-"""An epoch reaches the log some tenths of a second late; one that is further off the clock is no time to go by."""
 
 
 def fix_blocks(
     connection: sqlite3.Connection, selection: Selection, progress: Progress
 ) -> Iterator[FixBlock]:
     """The fixes of a selection, in order of rows, those without a position too. Raises LogError."""
-    columns = {name: np.int64 if name in {"session", "t_us"} else np.float64 for name in FixBlock._fields}
-    columns = {"utc_us" if name == "utc" else name: kind for name, kind in columns.items()}
-    for found, _ in _blocks(connection, "fix", columns, selection, progress):
-        session, t_us, utc_us, *others = found.values()
+    names = ("t_us", "utc_us", *FixBlock._fields[3:])
+    for (session, t_us, utc_us, *others), _ in _blocks(connection, "fix", names, selection, progress):
         utc = selection.clock.utc(session, t_us)
         own = np.nan_to_num(utc_us).astype(np.int64).astype("datetime64[us]")
         borne_out = np.abs(own - utc) < np.timedelta64(_OWN_TIME_US, "us")  # never so for "not a time"
@@ -104,9 +109,9 @@ def reading_blocks(
     connection: sqlite3.Connection, selection: Selection
 ) -> Iterator[tuple[Integers, Integers, Integers, Numbers]]:
     """The readings of a selection: session, t_us, channel, value (to 15 digits). Raises LogError."""
-    columns = {"session": np.int64, "t_us": np.int64, "channel": np.int64, "value": np.float64}
-    for found, _ in _blocks(connection, "reading", columns, selection, lambda _done: None):
-        session, t_us, channel, value = found.values()
+    for (session, t_us, channel, value), _ in _blocks(
+        connection, "reading", ("t_us", "channel", "value"), selection
+    ):
         yield session, t_us, channel, value
 
 
@@ -114,42 +119,47 @@ def progress_blocks(
     connection: sqlite3.Connection, selection: Selection
 ) -> Iterator[tuple[Integers, Integers, Numbers, Numbers, Numbers]]:
     """What the crew saw: session, t_us, section (from 0), distance in metres, limit in km/h. Raises LogError."""
-    names = ("session", "t_us", "section", "distance_m", "limit_kmh")
-    columns = {name: np.int64 if name in {"session", "t_us"} else np.float64 for name in names}
-    for found, _ in _blocks(connection, "progress", columns, selection, lambda _done: None):
-        session, t_us, section, distance_m, limit_kmh = found.values()
+    names = ("t_us", "section", "distance_m", "limit_kmh")
+    for (session, t_us, section, distance_m, limit_kmh), _ in _blocks(
+        connection, "progress", names, selection
+    ):
         yield session, t_us, section, distance_m, limit_kmh
 
 
 def _blocks(
     connection: sqlite3.Connection,
     table: str,
-    columns: Mapping[str, type],
+    names: Sequence[str],
     selection: Selection,
-    progress: Progress,
+    progress: Progress = lambda _done: None,
     blob: str = "NULL",
-) -> Iterator[tuple[Columns, bytes]]:
-    """Columns of a table, by name, and the bytes of a blob column end to end."""
+) -> Iterator[tuple[list[NDArray[Any]], bytes]]:
+    """The session of each row and the columns named; and the bytes of a blob column end to end."""
     texts = ", ".join(
-        f"group_concat({name})" if kind is np.int64 else f"group_concat(coalesce({name}, 'nan'))"
-        for name, kind in columns.items()
+        f"group_concat({name})" if name in _WHOLE else f"group_concat(coalesce({name}, 'nan'))"
+        for name in names
     )
-    sql = (
-        f"SELECT count(*), {texts}, CAST(group_concat({blob}, '') AS BLOB) FROM {table}"  # noqa: S608 - our own names
-        f" WHERE rowid BETWEEN ? AND ? AND ({selection.condition})"
-    )
+    rows_of = f"FROM {table} WHERE rowid BETWEEN ? AND ? AND ({selection.condition})"
+    sql = f"SELECT count(*), min(session), max(session), CAST(group_concat({blob}, '') AS BLOB), {texts} {rows_of}"
     rows = connection.execute(f"SELECT coalesce(max(rowid), 0) FROM {table}").fetchone()[0]  # noqa: S608
     for first in range(1, rows + 1, _ROWS):
-        count, *found, data = connection.execute(sql, (first, min(rows, first + _ROWS - 1))).fetchone()
-        progress(min(1.0, (first + _ROWS) / rows))
-        if count:
-            arrays: Columns = {
-                name: np.fromstring(text or "", dtype=kind, sep=",")
-                for (name, kind), text in zip(columns.items(), found, strict=True)
-            }
-            if any(len(array) != count for array in arrays.values()):
-                raise LogError(
-                    f"a row of {table} has no value where there must be one",
-                    mend="`stagelog verify` says more",
-                )
-            yield arrays, data or b""
+        ends = (first, min(rows, first + _ROWS - 1))
+        count, low, high, data, *found = connection.execute(sql, ends).fetchone()
+        progress(ends[1] / rows)
+        if not count:
+            continue
+        arrays = [np.full(count, low)]
+        if low != high:  # a new session begins here
+            arrays = [
+                _array(connection.execute(f"SELECT group_concat(session) {rows_of}", ends).fetchone()[0])
+            ]
+        arrays += [_array(text, name in _WHOLE) for name, text in zip(names, found, strict=True)]
+        if any(len(array) != count for array in arrays):
+            raise LogError(
+                f"a row of {table} has no value where there must be one", mend="`stagelog verify` says more"
+            )
+        yield arrays, data or b""
+
+
+def _array(text: str | None, is_whole: bool = True) -> NDArray[Any]:
+    return np.fromstring(text or "", dtype=np.int64 if is_whole else np.float64, sep=",")

@@ -44,7 +44,7 @@ FORMATS: dict[str, Format] = {
     "candump": Format(".log", {"frames": "canlog.write_candump"}),
     "asc": Format(".asc", {"frames": "canlog.write_asc"}),
     "blf": Format(".blf", {"frames": "canlog.write_blf"}, seeks=True),
-    "mf4": Format(".mf4", {"frames": "mf4.write_frames", "signals": "mf4.write_signals"}, seeks=True),
+    "mf4": Format(".mf4", {"frames": "mf4.write_frames", "signals": "mf4.write_signals"}),
     "kml": Format(".kml", {"fixes": "kml.write"}),
     "openrally": Format(".gpx", {"fixes": "gpx.write_openrally"}),
 }

@@ -1,17 +1,20 @@
 """MF4 (ASAM MDF 4): the raw bus, or decoded signals, for measurement programs. Needs the extra [mf4], asammdf.
 
 Times are UTC: seconds since a whole second, in doubles, which hold the microsecond. The raw bus has MDF's groups for
-bus logging, of each session its own, in python-can's layout, but written a block of frames at a time, where python-can's
-own writer takes them one by one. asammdf keeps what it is given in a temporary file, so memory is constant.
+bus logging, of each session its own, in python-can's layout, but written a block of frames at a time: python-can's
+own writer takes them one by one. asammdf keeps what it is given in temporary files, so memory is constant.
 """
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import product
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -52,7 +55,7 @@ _FD_LENGTHS = np.array([*range(9), 12, 16, 20, 24, 32, 48, 64])
 def write_frames(
     connection: sqlite3.Connection, selection: Selection, stream: BinaryIO, progress: Progress
 ) -> None:
-    """The raw bus; `stream` must be seekable."""
+    """The raw bus."""
     first_s = start_s(connection, selection)
     groups: dict[tuple[int, str], int] = {}
     with _file(stream, first_s) as mdf:
@@ -78,7 +81,7 @@ def write_signals(
     progress: Progress,
     dbc_texts: Mapping[str, str] | None = None,
 ) -> None:
-    """A channel a signal, each with its own times; `stream` must be seekable."""
+    """A channel a signal, each with its own times."""
     from logger.export import signals  # noqa: PLC0415 - cantools takes a third of a second to import
 
     first_s = start_s(connection, selection)
@@ -100,11 +103,12 @@ def write_signals(
 @contextmanager
 def _file(stream: BinaryIO, first_s: int) -> Iterator[MDF]:
     """An MDF whose times count from a moment; it goes to the stream when it is complete."""
-    with MDF(version="4.10") as mdf:
+    with MDF(version="4.10") as mdf, tempfile.TemporaryDirectory() as folder:
         mdf.header.start_time = datetime.fromtimestamp(first_s, UTC)
         yield mdf
-        target: Any = stream  # asammdf's type for files is narrower than what it takes
-        mdf.save(target, compression=1)  # deflate
+        saved = mdf.save(Path(folder) / "export.mf4", compression=1)  # deflate
+        with saved.open("rb") as file:
+            shutil.copyfileobj(file, stream)
 
 
 def _sessions(block: FrameBlock) -> list[int]:

@@ -28,6 +28,7 @@ from logger.export.blocks import FrameBlock, Numbers, Progress, frame_blocks
 from logger.export.selection import Integers, Selection
 
 Mask = NDArray[np.bool_]
+Which = Integers | slice
 _WORD_BYTES = 8
 _SAFE_BITS = 62
 """Integers of so many bits can be added to and still fit into 64, sign included."""
@@ -119,11 +120,13 @@ class _BulkMessage:
         with np.errstate(all="ignore"):  # any bytes may come as a float, and what is no number is left out
             frames = _Frames(block, rows, self._length)
             for name, mask in self._present(frames).items():
-                there = np.flatnonzero(mask)
+                there = slice(None) if mask.all() else np.flatnonzero(mask)
                 values = frames.scaled(self._signals[name], there).astype(np.float64)
                 finite = np.isfinite(values)
-                if finite.any():
-                    yield Decoded(self._channels[name], rows[there[finite]], values[finite])
+                if finite.all() and len(values):
+                    yield Decoded(self._channels[name], rows[there], values)
+                elif finite.any():
+                    yield Decoded(self._channels[name], rows[there][finite], values[finite])
 
     def _present(self, frames: _Frames) -> dict[str, Mask]:
         """Which frames hold which signals."""
@@ -166,10 +169,10 @@ class _Frames:
 
     def choice(self, signal: Signal) -> NDArray[Any]:
         """A multiplexer's values, as whole numbers; -1 or some other odd one for what is no number."""
-        values = self.scaled(signal, np.arange(self.count))
+        values = self.scaled(signal, slice(None))
         return np.trunc(values) if values.dtype.kind == "f" else values
 
-    def scaled(self, signal: Signal, there: Integers) -> NDArray[Any]:
+    def scaled(self, signal: Signal, there: Which) -> NDArray[Any]:
         """A signal's values in some frames: integers or doubles, as cantools would have them."""
         raw = self._raw(signal, there)
         scale, offset = signal.scale, signal.offset
@@ -181,7 +184,7 @@ class _Frames:
             return _product(raw, scale, signal.length).astype(np.float64) + float(offset)
         return raw.astype(np.float64) * float(scale) + float(offset)
 
-    def _raw(self, signal: Signal, there: Integers) -> NDArray[Any]:
+    def _raw(self, signal: Signal, there: Which) -> NDArray[Any]:
         first = start_bit(signal)
         last_byte = (first + signal.length - 1) // 8
         at = first // 64 * 8 if first // 64 == last_byte // 8 else max(0, last_byte + 1 - _WORD_BYTES)
@@ -208,7 +211,7 @@ class _Frames:
             self._words[byte_order, at] = eight.view(order).ravel().astype(np.uint64)
         return self._words[byte_order, at]
 
-    def _wide(self, signal: Signal, there: Integers) -> NDArray[Any]:
+    def _wide(self, signal: Signal, there: Which) -> NDArray[Any]:
         """A signal that does not fit into a word, in Python's integers."""
         is_little = signal.byte_order == "little_endian"
         first = start_bit(signal)

@@ -22,18 +22,13 @@ _EXACT = 2.0**53
 _LEAST, _MOST = 1e-3, 1e9
 """Between these, six decimals say all that an engine value has to say."""
 _DECIMALS = 6
+_DAY_US = 86_400_000_000
 _HEX = np.frombuffer(b"0123456789ABCDEF", dtype=np.uint8)
 
 
 def lines(count: int, parts: Sequence[Part]) -> bytes:
     """The text of `count` lines: their parts side by side; a part in bytes is the same in every line."""
-    columns = [
-        np.broadcast_to(np.frombuffer(part, dtype=np.uint8), (count, len(part)))
-        if isinstance(part, bytes)
-        else part
-        for part in parts
-    ]
-    matrix = np.concatenate(columns, axis=1)
+    matrix = _beside(count, parts)
     written: bytes = matrix[matrix != 0].tobytes()
     return written
 
@@ -68,10 +63,17 @@ def numbers(values: NDArray[np.float64]) -> Characters:
 
 def moments(utc: NDArray[np.datetime64], unit: str = "us") -> Characters:
     """UTC as in 2026-01-15T06:22:35.123456Z; `unit` is "us" or "ms". Nothing where it is not known."""
-    written = np.datetime_as_string(utc, unit=unit, timezone="UTC")  # type: ignore[call-overload]
-    width = written.dtype.itemsize // 4
-    letters = written.view(np.uint32).reshape(len(utc), width).astype(np.uint8)
-    return only(~np.isnat(utc), letters)
+    known = ~np.isnat(utc)
+    day, day_us = np.divmod(np.where(known, utc.astype(np.int64), 0), _DAY_US)
+    days, which = np.unique(day, return_inverse=True)
+    dates = [str(date).encode() for date in days.astype("datetime64[D]")]
+    seconds, fraction_us = np.divmod(day_us, 1_000_000)
+    fraction = padded(fraction_us, 6) if unit == "us" else padded(fraction_us // 1000, 3)
+    parts: list[Part] = [
+        *(chosen(dates, which), b"T", padded(seconds // 3600, 2), b":", padded(seconds // 60 % 60, 2)),
+        *(b":", padded(seconds % 60, 2), b".", fraction, b"Z"),
+    ]
+    return only(known, _beside(len(utc), parts))
 
 
 def hexadecimal(matrix: NDArray[np.uint8], length: NDArray[np.int64]) -> Characters:
@@ -91,8 +93,9 @@ def hex_number(values: NDArray[np.int64], digits: int) -> Characters:
 
 
 def padded(values: NDArray[np.int64], digits: int) -> Characters:
-    """Whole numbers, not negative, as so many decimal digits."""
-    return (values[:, None] // 10 ** np.arange(digits - 1, -1, -1) % 10 + ord("0")).astype(np.uint8)
+    """Whole numbers, not negative, as so many decimal digits: nine at most."""
+    powers = 10 ** np.arange(digits - 1, -1, -1, dtype=np.uint32)
+    return (values.astype(np.uint32)[:, None] // powers % np.uint32(10) + ord("0")).astype(np.uint8)
 
 
 def texts(values: Sequence[str]) -> Characters:
@@ -113,20 +116,31 @@ def only(mask: Mask, part: Characters) -> Characters:
     return np.where(mask[:, None], part, np.uint8(0))
 
 
+def _beside(count: int, parts: Sequence[Part]) -> Characters:
+    columns = [
+        np.broadcast_to(np.frombuffer(part, dtype=np.uint8), (count, len(part)))
+        if isinstance(part, bytes)
+        else part
+        for part in parts
+    ]
+    return np.concatenate(columns, axis=1)
+
+
 def _digits(magnitude: NDArray[np.int64], negative: Mask, decimals: int, *, trim: bool = False) -> Characters:
     """[sign] [whole digits] [. decimals], the decimal point set into whole numbers `decimals` from the right."""
     width = max(len(str(int(magnitude.max(initial=0)))), decimals + 1)
     point = decimals > 0
     part = np.zeros((len(magnitude), 1 + width + point), dtype=np.uint8)
     part[negative, 0] = ord("-")
-    rest = magnitude
+    rest = magnitude.astype(np.uint32) if width <= 9 else magnitude
     at_end = np.ones(len(magnitude), dtype=bool) if trim else np.zeros(len(magnitude), dtype=bool)
     for place in range(width):
         column = part[:, width - place + (point and place < decimals)]
         if place == decimals and point:
             part[:, width - decimals + 1] = np.where(at_end, 0, ord("."))
         shown = rest > 0 if place > decimals else True
-        rest, digit = np.divmod(rest, 10)
+        rest, above = rest // 10, rest
+        digit = above - 10 * rest  # numpy divides by a constant much faster than it finds a remainder
         if place < decimals:
             at_end &= digit == 0
             shown = ~at_end

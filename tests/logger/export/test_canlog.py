@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,10 @@ from firmware_bridge.records import (
     RTR_FLAG,
     CanFrame,
 )
+from logger.export import formats, selection
 from logger.export.formats import FORMATS
 from logger.recording import candump
-from tests.logger.export.logs_made import BEGIN_US, exported, frames
+from tests.logger.export.logs_made import BEGIN_US, exported, frames, opened
 
 READ_WITH = {"asc": {"relative_timestamp": False}}
 STEPPED_US = 63_250_000
@@ -113,13 +115,20 @@ def test_a_section_alone(log: Path, tmp_path: Path) -> None:
     assert [row[3] for row in found] == [row.data for row in wanted] * 2
 
 
-def test_formats_that_go_back_in_their_file_can_go_down_a_pipe(log: Path, tmp_path: Path) -> None:
-    """BLF completes its header at the end."""
-    from logger.export import formats, selection
-    from tests.logger.export.logs_made import opened
-
-    (read_end, write_end) = os.pipe()
-    with opened(log) as connection, os.fdopen(write_end, "wb") as pipe:
-        formats.write(connection, selection.select(connection), "blf", pipe)
-    with os.fdopen(read_end, "rb") as pipe:
-        assert read_back(tmp_path, "blf", pipe.read()) == list(expected())
+@pytest.mark.parametrize("name", ["blf", "mf4"])
+def test_formats_that_go_back_in_their_file_can_go_down_a_pipe(log: Path, tmp_path: Path, name: str) -> None:
+    """They complete their headers at the end."""
+    if name == "mf4":
+        pytest.importorskip("asammdf")
+    read_end, write_end = os.pipe()
+    with (
+        opened(log) as connection,
+        os.fdopen(read_end, "rb") as reader,
+        os.fdopen(write_end, "wb") as pipe,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        reading = pool.submit(reader.read)
+        formats.write(connection, selection.select(connection), name, pipe)
+        pipe.close()
+        data = reading.result()
+    assert sorted(read_back(tmp_path, name, data)) == sorted(expected())
