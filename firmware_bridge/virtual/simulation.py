@@ -13,7 +13,7 @@ from firmware_bridge.virtual.engine import Engine
 from firmware_bridge.virtual.receiver import GpsReceiver
 from firmware_bridge.virtual.traffic import Traffic
 
-CAN_CHUNK_S = 0.5
+CAN_CHUNK_S = 0.1
 """The adapter's bytes come in chunks of so much drive. Its stamps tell the frames of a chunk apart."""
 GENERATED_S = 60.0
 """So much drive is computed at once, as far as the frames of a busy bus fit in memory."""

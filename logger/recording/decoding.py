@@ -32,6 +32,7 @@ _SETTLE_US = 20_000
 """A beat waits so long for what was stamped before it and is still on its way from a port's thread."""
 _HEALTH_EVERY_US = 500_000
 """How often the alarms learn of the recorder's own state; they are to speak within 3 s."""
+_NO_LINK = LinkChange("", 0, "", "")
 _GOOD_STATES = frozenset({"opening", "open"})
 
 
@@ -89,6 +90,8 @@ class Decoding:
         if lost:
             self.pipeline.event(now, "bytes_dropped", lost)
         for port, poller in self._pollers.items():
+            if self._links.get(port, _NO_LINK).state != "open":
+                continue  # a question that nobody hears would count as one that nobody answers
             for request in poller.due(now):
                 self._readers[port].write(self._encode[port](request))
         if now >= self._health_at_us:

@@ -49,7 +49,7 @@ def run(config_path: Path) -> None:
         if not is_ready and recorder.writer.status().commits:
             is_ready = True
             notifier.ready(f"recording into {recorder.writer.status().path}")
-        if watchdog.is_due(recorder.origin.t_us(), recorder.pulses()):
+        if is_ready and watchdog.is_due(recorder.origin.t_us(), recorder.pulses()):
             notifier.alive()
         if reread.is_set():
             reread.clear()

@@ -238,8 +238,8 @@ class Progress:
         if course is None or following >= len(self.courses) or run.started_us is None:
             return None
         start = self.courses[following].start
-        if start is None or start.position is None or run.done < course.end:
-            return None
+        if start is None or start.position is None or 0 < run.done < course.end:
+            return None  # a log begun on the way has met no mark yet: it may be anywhere, also at the start
         held = start.order if run.held == _NEXT_START else None
         before = self._waiting  # the same object while nothing changes: a watch need not look again and again
         if (before.section, before.nears, before.held) != (following, run.ahead, held):

@@ -40,7 +40,9 @@ def test_f13_every_frame_is_in_one_of_the_logs(tmp_path: Path) -> None:
         f"F13: {len(STAGES) - 1} stage changes at 3,000 frames/s, {len(bus.sent_at) - together[0] - len(together)} of"
         f" {len(bus.sent_at)} rows lost"
     )
-    assert together == list(range(together[0], len(bus.sent_at)))
+    # The bus counts a burst when all of it is out: the log may have some of one that it was silenced in.
+    assert together == list(range(together[0], together[-1] + 1))
+    assert together[-1] + 1 >= len(bus.sent_at)
     for log in logs:
         assert verify(log) == []
     assert query(logs[0], "SELECT json_extract(detail, '$.next') FROM event WHERE kind = 'session_end'") == [
