@@ -38,7 +38,9 @@ VERBS: dict[str, Verb] = {
     "logs": Verb("logger.recording.verbs", "Which logs there are."),
     "info": Verb("logger.recording.verbs", "What is in a log."),
     "verify": Verb("logger.recording.verbs", "Is a log whole?"),
-    "review": Verb("logger.review.verbs", "A log judged: speed against limits, splits, waypoints, engine, evidence."),
+    "review": Verb(
+        "logger.review.verbs", "A log judged: speed against limits, splits, waypoints, engine, evidence."
+    ),
     "compare": Verb("logger.review.verbs", "Team-mates' logs side by side."),
     "standings": Verb("logger.review.verbs", "The class table, from logs, results and penalties."),
     "export": Verb("logger.export.verbs", "A log for other people's programs."),
