@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from logger.review import html
 from logger.review.compare import Comparison, Driven, Stretch
 from logger.review.drawing import Plane, bands, packed, points, thinned
 from logger.review.evidence import Floats
+from logger.review.sheet import Row, document, table
 from logger.review.terminal import Table
 from logger.review.times import elapsed_text, gap_text
 
@@ -69,10 +69,8 @@ def page(found: Comparison) -> str:
         spans: Sequence[tuple[float, float] | None] = [None] * len(rows)
         if name == "Where time was won":
             spans = [(row.from_km, row.to_km) for row in _most_won(found)]
-        parts.append(
-            html.table(name, numbered, [html.Row(row, span) for row, span in zip(rows, spans, strict=True)])
-        )
-    return html.document(title, f"<h1>{escape(title)}</h1>", "", drawing(found), legend, parts)
+        parts.append(table(name, numbered, [Row(row, span) for row, span in zip(rows, spans, strict=True)]))
+    return document(title, f"<h1>{escape(title)}</h1>", "", drawing(found), legend, parts)
 
 
 def drawing(found: Comparison) -> dict[str, Any]:

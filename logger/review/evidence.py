@@ -9,10 +9,9 @@ Frames and sentences are never read. Of a damaged log everything up to the damag
 from __future__ import annotations
 
 import json
-import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 
 from firmware_bridge.dating import date_can_be
 from firmware_bridge.nmea_fields import DAY_US
-from logger.recording.setup import Stage, stage_of
+from logger.recording.setup import Stage
 
 Floats = NDArray[np.float64]
 
@@ -77,19 +76,7 @@ class Seen(NamedTuple):
     mps: Floats
 
 
-FIX_NAMES = ("session", "t_us", "utc_us", "lat", "lon", "alt_m", "speed_mps", "course_deg", "quality",
-             "satellites", "hdop")  # fmt: skip
-SEEN_NAMES = (
-    "session",
-    "t_us",
-    "section",
-    "distance_m",
-    "elapsed_s",
-    "average_mps",
-    "limit_kmh",
-    "speed_mps",
-)
-FIX_COLUMNS, SEEN_COLUMNS = len(FIX_NAMES), len(SEEN_NAMES)
+FIX_COLUMNS, SEEN_COLUMNS = 11, 8
 
 
 @dataclass(frozen=True)
@@ -135,30 +122,6 @@ def table(rows: Iterable[Sequence[Any]], columns: int) -> Floats:
     while chunk := list(islice(rows, CHUNK_ROWS)):
         parts.append(np.array(chunk, dtype=np.float64))
     return np.concatenate(parts) if parts else np.empty((0, columns))
-
-
-class TornReader:
-    """Rows of a log up to where it is damaged. `damage` says where that was."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-        self.damage = ""
-
-    def rows(self, what: str, sql: str) -> Iterator[tuple[Any, ...]]:
-        """The rows of a query, as many as can be read."""
-        try:
-            yield from self._connection.execute(sql)
-        except sqlite3.Error as error:
-            self.damage = self.damage or f"{what}: {error}"
-
-    def numbers(self, what: str, table: str, columns: Sequence[str]) -> Floats:
-        """Columns of a table, in order of writing; nan for NULL, which crosses from SQLite as infinity."""
-        told = ", ".join(f"ifnull({column}, 9e999)" for column in columns)
-        rows = self.rows(what, f"SELECT {told} FROM {table} ORDER BY rowid")  # noqa: S608 - names are ours
-        flat = np.fromiter(chain.from_iterable(rows), dtype=np.float64)
-        flat[np.isinf(flat)] = np.nan
-        numbers = flat.reshape(-1, len(columns))
-        return numbers[np.isfinite(numbers[:, :2]).all(axis=1)]  # a torn page may read as rows of nothing
 
 
 def assemble(name: str, meta: dict[str, str], stage: Stage, rows: RawRows, **more: Any) -> Evidence:
@@ -219,53 +182,3 @@ def _offsets(rows: RawRows) -> dict[int, tuple[float, bool]]:
         lasts += [t_us for number, t_us, *_ in rows.event if number == session][-1:]
         end_us = offset_us + max(lasts)
     return offsets
-
-
-def from_log(
-    connection: sqlite3.Connection,
-    path: Path,
-    *,
-    open_now: bool,
-    itinerary_text: str = "",
-    rules_text: str = "",
-) -> Evidence:
-    """What a log says, by its own rows. Raises ConfigurationError when the itinerary in it cannot be used."""
-    torn = TornReader(connection)
-    meta = {
-        key: value for key, value in torn.rows("meta", "SELECT key, value FROM meta") if value is not None
-    }
-    stage = stage_of(
-        itinerary_text or meta.get("itinerary", ""),
-        "the log's itinerary",
-        rules_text or meta.get("rules", ""),
-        "the log's rules",
-        reset_odometer=json.loads(meta.get("reset_odometer", "true")),
-    )
-    rows = RawRows(
-        torn.numbers("fixes", "fix", FIX_NAMES),
-        torn.numbers("progress", "progress", SEEN_NAMES),
-        [
-            (session, t_us, kind, _detail(detail))
-            for session, t_us, kind, detail in torn.rows(
-                "events", "SELECT session, t_us, kind, detail FROM event ORDER BY rowid"
-            )
-        ],
-    )
-    counts = {}
-    for name in ("sentence", "frame", "reading", "rejected"):
-        found = next(torn.rows(name, f"SELECT coalesce(max(rowid), 0) FROM {name}"), (0,))  # noqa: S608
-        counts[name] = int(found[0])
-    remarks = []
-    if open_now:
-        remarks.append("the log is still being recorded, or the power was cut: this is how far it has got")
-    return assemble(
-        path.name, meta, stage, rows, remarks=tuple(remarks), damage=torn.damage, path=path, counts=counts
-    )
-
-
-def _detail(text: str) -> dict[str, Any]:
-    try:
-        detail = json.loads(text)
-    except ValueError:
-        return {}
-    return detail if isinstance(detail, dict) else {}

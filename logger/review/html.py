@@ -1,26 +1,18 @@
-"""The review as one page that needs nothing but itself: tables, and a drawing that can be zoomed.
-
-Everything is inside the file: style, script, data; its policy forbids it to load anything. Text out of a log is
-escaped wherever it goes, for a log may come from anybody.
-"""
+"""The review as one page: the drawing, and below it every table. A click on a row shows its place on the road."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from html import escape
-from importlib.resources import files
-from typing import Any, NamedTuple
+from typing import Any
 
 from logger.review.drawing import over_km, review_document
 from logger.review.report import Report
+from logger.review.sheet import Row, document, table
 from logger.review.terminal import heading, penalty_text, summary
 from logger.review.times import elapsed_text, time_of_day
 from logger.stage.limits import KMH
 
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
-LONG_ROWS = 20
-"""A longer table may be broken between the page's two columns."""
 LEGEND = (
     ("speed", "speed"),
     ("limit", "limit"),
@@ -29,14 +21,6 @@ LEGEND = (
     ("over", "over-speed, waypoint missed"),
     ("gap", "no GPS, not reached"),
 )
-
-
-class Row(NamedTuple):
-    """A row of a table. `span` is the stretch of road, in km of the day, that a click on it shows."""
-
-    cells: Sequence[str]
-    span: tuple[float, float] | None = None
-    kind: str = ""
 
 
 def page(report: Report) -> str:
@@ -49,62 +33,6 @@ def page(report: Report) -> str:
     )
     remarks = "".join(f'<p class="remark">{escape(remark)}</p>' for remark in _remarks(report))
     return document(heading(report), head, remarks, review_document(report), LEGEND, _tables(report))
-
-
-def document(
-    title: str,
-    head: str,
-    remarks: str,
-    drawing: dict[str, Any],
-    legend: Iterable[tuple[str, str]],
-    tables: Iterable[str],
-) -> str:
-    """A page around a drawing."""
-    folder = files("logger.review").joinpath("page")
-    style, script = (folder.joinpath(name).read_text(encoding="utf-8") for name in ("style.css", "plot.js"))
-    data = json.dumps(drawing, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
-    keys = "".join(
-        f'<span><i style="background:var(--{colour})"></i>{escape(text)}</span>' for colour, text in legend
-    )
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{style}</style></head><body><main>"
-        f'<header>{head}</header>{remarks}<div class="bar" id="bar"><output id="readout"></output></div>'
-        '<div class="plot"><div><canvas id="lanes"></canvas></div><div><canvas id="map"></canvas></div></div>'
-        f'<p class="legend">{keys}</p><div class="tables">{"".join(tables)}</div></main>'
-        f'<script type="application/json" id="drawing">{data}</script><script>{script}</script></body></html>\n'
-    )
-
-
-def table(title: str, columns: Sequence[str], rows: Sequence[Row]) -> str:
-    """A table with its title; a column whose name begins with a blank holds numbers. Nothing without rows."""
-    if not rows:
-        return ""
-    numbers = [column.startswith(" ") for column in columns]
-
-    def cell(tag: str, text: str, number: bool) -> str:
-        return f"<{tag}{' class=n' if number else ''}>{escape(text)}</{tag}>"
-
-    head = "".join(
-        cell("th", column.strip(), number) for column, number in zip(columns, numbers, strict=True)
-    )
-    body = "".join(
-        f"<tr{_span(row)}{f' class={row.kind}' if row.kind else ''}>"
-        + "".join(cell("td", text, number) for text, number in zip(row.cells, numbers, strict=True))
-        + "</tr>"
-        for row in rows
-    )
-    kind = " class=long" if len(rows) > LONG_ROWS else ""
-    return (
-        f'<section{kind}><h2>{escape(title)}</h2><div class="scroll"><table><thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div></section>"
-    )
-
-
-def _span(row: Row) -> str:
-    return "" if row.span is None else f' data-from="{row.span[0]:.4f}" data-to="{row.span[1]:.4f}"'
 
 
 def _remarks(report: Report) -> list[str]:

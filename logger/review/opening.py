@@ -17,7 +17,8 @@ from logger.recording import replay, schema
 from logger.recording.reader import has_wal, open_log_readonly
 from logger.recording.setup import Stage, read_text, stage_of
 from logger.review import gpx
-from logger.review.evidence import FIX_COLUMNS, SEEN_COLUMNS, Evidence, RawRows, assemble, from_log, table
+from logger.review.evidence import FIX_COLUMNS, SEEN_COLUMNS, Evidence, RawRows, assemble, table
+from logger.review.logrows import from_log
 from logger.review.penalties import MODELS
 from logger.review.recompute import recomputed
 from logger.stage.rules import Rules, default_rules

@@ -24,7 +24,8 @@ _rules = click.option(
     "--rules", help="A rules file, or a penalty model: banded, rallysafe, rallycheck, overtime."
 )
 _section = click.option(
-    "--section",
+    "--only-section",
+    "section",
     type=click.IntRange(1),
     help="Only this section was driven (counted from 1): begin at its start.",
 )

@@ -1,0 +1,102 @@
+"""The rows of a log as evidence. Of a damaged log everything up to the damage is kept; frames are never read."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from logger.recording.setup import stage_of
+from logger.review.evidence import Evidence, Floats, RawRows, assemble
+
+FIX_NAMES = ("session", "t_us", "utc_us", "lat", "lon", "alt_m", "speed_mps", "course_deg", "quality",
+             "satellites", "hdop")  # fmt: skip
+SEEN_NAMES = (
+    "session",
+    "t_us",
+    "section",
+    "distance_m",
+    "elapsed_s",
+    "average_mps",
+    "limit_kmh",
+    "speed_mps",
+)
+
+
+class TornReader:
+    """Rows of a log up to where it is damaged. `damage` says where that was."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self.damage = ""
+
+    def rows(self, what: str, sql: str) -> Iterator[tuple[Any, ...]]:
+        """The rows of a query, as many as can be read."""
+        try:
+            yield from self._connection.execute(sql)
+        except sqlite3.Error as error:
+            self.damage = self.damage or f"{what}: {error}"
+
+    def numbers(self, what: str, table: str, columns: Sequence[str]) -> Floats:
+        """Columns of a table, in order of writing; nan for NULL, which crosses from SQLite as infinity."""
+        told = ", ".join(f"ifnull({column}, 9e999)" for column in columns)
+        rows = self.rows(what, f"SELECT {told} FROM {table} ORDER BY rowid")  # noqa: S608 - names are ours
+        flat = np.fromiter(chain.from_iterable(rows), dtype=np.float64)
+        flat[np.isinf(flat)] = np.nan
+        numbers = flat.reshape(-1, len(columns))
+        return numbers[np.isfinite(numbers[:, :2]).all(axis=1)]  # a torn page may read as rows of nothing
+
+
+def from_log(
+    connection: sqlite3.Connection,
+    path: Path,
+    *,
+    open_now: bool,
+    itinerary_text: str = "",
+    rules_text: str = "",
+) -> Evidence:
+    """What a log says, by its own rows. Raises ConfigurationError when the itinerary in it cannot be used."""
+    torn = TornReader(connection)
+    meta = {
+        key: value for key, value in torn.rows("meta", "SELECT key, value FROM meta") if value is not None
+    }
+    stage = stage_of(
+        itinerary_text or meta.get("itinerary", ""),
+        "the log's itinerary",
+        rules_text or meta.get("rules", ""),
+        "the log's rules",
+        reset_odometer=json.loads(meta.get("reset_odometer", "true")),
+    )
+    rows = RawRows(
+        torn.numbers("fixes", "fix", FIX_NAMES),
+        torn.numbers("progress", "progress", SEEN_NAMES),
+        [
+            (session, t_us, kind, _detail(detail))
+            for session, t_us, kind, detail in torn.rows(
+                "events", "SELECT session, t_us, kind, detail FROM event ORDER BY rowid"
+            )
+        ],
+    )
+    counts = {}
+    for name in ("sentence", "frame", "reading", "rejected"):
+        found = next(torn.rows(name, f"SELECT coalesce(max(rowid), 0) FROM {name}"), (0,))  # noqa: S608
+        counts[name] = int(found[0])
+    remarks = []
+    if open_now:
+        remarks.append("the log is still being recorded, or the power was cut: this is how far it has got")
+    return assemble(
+        path.name, meta, stage, rows, remarks=tuple(remarks), damage=torn.damage, path=path, counts=counts
+    )
+
+
+def _detail(text: str) -> dict[str, Any]:
+    try:
+        detail = json.loads(text)
+    except ValueError:
+        return {}
+    return detail if isinstance(detail, dict) else {}

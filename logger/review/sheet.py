@@ -1,0 +1,81 @@
+"""One file that a browser shows without a network: tables, and a drawing with its script.
+
+Style, script and data are inside, and its policy forbids it to load anything. Text is escaped wherever it goes:
+a log may come from anybody. Knows nothing of reviews.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from html import escape
+from importlib.resources import files
+from typing import Any, NamedTuple
+
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
+LONG_ROWS = 20
+"""A longer table may be broken between the page's two columns."""
+
+
+class Row(NamedTuple):
+    """A row of a table. `span` is the stretch of road, in km of the day, that a click on it shows."""
+
+    cells: Sequence[str]
+    span: tuple[float, float] | None = None
+    kind: str = ""
+
+
+def document(
+    title: str,
+    head: str,
+    remarks: str,
+    drawing: dict[str, Any],
+    legend: Iterable[tuple[str, str]],
+    tables: Iterable[str],
+) -> str:
+    """A page around a drawing."""
+    folder = files("logger.review").joinpath("page")
+    style, script = (folder.joinpath(name).read_text(encoding="utf-8") for name in ("style.css", "plot.js"))
+    data = json.dumps(drawing, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    keys = "".join(
+        f'<span><i style="background:var(--{colour})"></i>{escape(text)}</span>' for colour, text in legend
+    )
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{style}</style></head><body><main>"
+        f'<header>{head}</header>{remarks}<div class="bar" id="bar"><output id="readout"></output></div>'
+        '<div class="plot"><div><canvas id="lanes"></canvas></div><div><canvas id="map"></canvas></div></div>'
+        f'<p class="legend">{keys}</p><div class="tables">{"".join(tables)}</div></main>'
+        f'<script type="application/json" id="drawing">{data}</script><script>{script}</script></body></html>\n'
+    )
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Row]) -> str:
+    """A table with its title; a column whose name begins with a blank holds numbers. Nothing without rows."""
+    if not rows:
+        return ""
+    numbers = [column.startswith(" ") for column in columns]
+
+    def cell(tag: str, text: str, number: bool) -> str:
+        return f"<{tag}{' class=n' if number else ''}>{escape(text)}</{tag}>"
+
+    head = "".join(
+        cell("th", column.strip(), number) for column, number in zip(columns, numbers, strict=True)
+    )
+    body = "".join(
+        f"<tr{_span(row)}{f' class={row.kind}' if row.kind else ''}>"
+        + "".join(cell("td", text, number) for text, number in zip(row.cells, numbers, strict=True))
+        + "</tr>"
+        for row in rows
+    )
+    kind = " class=long" if len(rows) > LONG_ROWS else ""
+    return (
+        f'<section{kind}><h2>{escape(title)}</h2><div class="scroll"><table><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div></section>"
+    )
+
+
+def _span(row: Row) -> str:
+    return "" if row.span is None else f' data-from="{row.span[0]:.4f}" data-to="{row.span[1]:.4f}"'
