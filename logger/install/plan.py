@@ -24,6 +24,7 @@ RECORD_FOLDER = "/usr/local/lib/stagelog"
 """Where it is written down what was there before."""
 ADAPTER_RULES = "/etc/udev/rules.d/69-stagelog-adapters.rules"
 UNIT_FOLDER = "/etc/systemd/system"
+_UDEV_RELOAD = ("udevadm", "control", "--reload")
 UNITS = ("stagelog-recorder.service", "stagelog-crew.service")
 
 SHIPPED: Mapping[str, str] = {
@@ -120,12 +121,15 @@ def installation(
     return tuple(_with_parents(steps))
 
 
-def starting() -> Commands:
-    """Commands after an installation on a running system: the new files are read, the new version runs."""
+def starting(*, udev: bool) -> Commands:
+    """Commands after an installation on a running system: the new files are read, the new version runs.
+
+    `udev` says whether it runs as well; in a container it often does not.
+    """
+    trigger = ("udevadm", "trigger", "--action=add", "--subsystem-match=tty", "--subsystem-match=usb-serial")
     return (
         ("systemctl", "daemon-reload"),
-        ("udevadm", "control", "--reload"),
-        ("udevadm", "trigger", "--action=add", "--subsystem-match=tty", "--subsystem-match=usb-serial"),
+        *((_UDEV_RELOAD, trigger) if udev else ()),
         ("systemctl", "restart", *UNITS),
     )
 
@@ -135,9 +139,9 @@ def stopping() -> Commands:
     return (("systemctl", "stop", *UNITS),)
 
 
-def stopped() -> Commands:
+def stopped(*, udev: bool) -> Commands:
     """Commands after it was taken out."""
-    return (("systemctl", "daemon-reload"), ("udevadm", "control", "--reload"))
+    return (("systemctl", "daemon-reload"), *((_UDEV_RELOAD,) if udev else ()))
 
 
 def _with_parents(steps: Iterable[Step]) -> Iterator[Step]:

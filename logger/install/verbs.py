@@ -26,6 +26,8 @@ _IN_AN_IMAGE = "/opt/stagelog/bin/stagelog"
 """Where the README has the program installed."""
 _BOOTED = Path("/run/systemd/system")
 """There exactly while systemd runs this machine (sd_booted(3))."""
+_UDEV = Path("/run/udev/control")
+"""There while udev runs."""
 
 _root_option = click.option(
     "--root",
@@ -101,7 +103,7 @@ def install(
     if not news:
         click.echo("nothing to do: all is as it should be")
         return
-    _perform(root, known, dry_run, before=(), changes=changes, after=plan.starting())
+    _perform(root, known, dry_run, before=(), changes=changes, after=plan.starting(udev=_UDEV.exists()))
 
 
 @click.command(name="uninstall")
@@ -123,7 +125,9 @@ def uninstall(directory: Path, dry_run: bool, configuration: bool, logs: bool, y
     changes = change.to_uninstall(root, known, configuration=configuration, logs=logs)
     if logs and not (dry_run or yes):
         click.confirm(f"Remove all logs in {plan.LOGS} for ever?", abort=True)
-    _perform(root, known, dry_run, before=plan.stopping(), changes=changes, after=plan.stopped())
+    _perform(
+        root, known, dry_run, before=plan.stopping(), changes=changes, after=plan.stopped(udev=_UDEV.exists())
+    )
 
 
 def _perform(
