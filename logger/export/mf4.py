@@ -7,6 +7,7 @@ own writer takes them one by one. asammdf keeps what it is given in temporary fi
 
 from __future__ import annotations
 
+import logging
 import shutil
 import sqlite3
 import tempfile
@@ -35,6 +36,7 @@ from logger.export.blocks import FrameBlock, Progress, frame_blocks
 from logger.export.canlog import CLASSIC_BYTES, epoch_us, start_s
 from logger.export.selection import Integers, Selection
 
+logging.getLogger("numexpr.utils").setLevel(logging.WARNING)  # it tells everybody how many threads it has
 try:
     from asammdf import MDF, Signal
     from asammdf.blocks.v4_blocks import SourceInformation
