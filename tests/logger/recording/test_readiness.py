@@ -20,7 +20,9 @@ def test_ready_alive_and_stopping_arrive_in_this_order(tmp_path: Path) -> None:
         config = write_config(tmp_path, bus.port, stage=9)
         environment = os.environ | {"NOTIFY_SOCKET": str(address), "WATCHDOG_USEC": "2000000"}
         recorder = subprocess.Popen(
-            [sys.executable, "-m", "logger", "run", "-c", str(config)], env=environment, stderr=subprocess.PIPE
+            [sys.executable, "-m", "logger", "run", "-c", str(config)],
+            env=environment,
+            stderr=subprocess.PIPE,
         )
         try:
             said = [manager.recv(4096).decode()]
