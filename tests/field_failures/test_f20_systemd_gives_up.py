@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from firmware_bridge.errors import ConfigurationError, DeviceError, LogError
+from tests.systemd.machine import Machine, booted
 from tests.systemd.units import UNITS, read, values
 
 SHORTEST_PAUSE_S = 1.0
+KILLS = 8
+"""systemd's own limit is five starts within ten seconds; where it counts, the sixth is refused."""
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
@@ -51,3 +55,56 @@ def test_f20_one_that_hangs_is_ended_and_started_again(unit: Path) -> None:
     (stop,) = values(unit, "Service", "TimeoutStopSec")
     assert 0 < float(period) <= 60
     assert 0 < float(start) < float("inf") and 0 < float(stop) < float("inf")
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """Stagelog on a machine where systemd runs, restarting at once: a pause would hide systemd's own limit."""
+    with booted(tmp_path_factory.mktemp("machine") / "scratch") as up:
+        up.run("/opt/stagelog/bin/stagelog", "install", "--yes", "--program", "/opt/stagelog/bin/stagelog")
+        for unit in UNITS:
+            _drop_in(up, unit.name, "[Service]", "RestartSec=0")
+        yield up
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_f20_killed_again_and_again_it_is_there_again(machine: Machine, unit: Path) -> None:
+    machine.run("systemctl", "restart", unit.name)
+    assert _kill(machine, unit.name) == KILLS
+    machine.wait_active(unit.name)
+    print(f"{unit.stem}: killed {KILLS} times in a row, restarted {KILLS} times")
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_f20_with_systemds_own_limit_it_would_be_given_up(machine: Machine, unit: Path) -> None:
+    """The same kills tell the difference: this is what `StartLimitIntervalSec=0` is for."""
+    _drop_in(machine, unit.name, "[Unit]", "StartLimitIntervalSec=60")
+    machine.run("systemctl", "restart", unit.name)
+    assert _kill(machine, unit.name) < KILLS
+    assert machine.property(unit.name, "ActiveState") == "failed"
+
+
+def _drop_in(machine: Machine, unit: str, section: str, line: str) -> None:
+    folder = f"/run/systemd/system/{unit}.d"
+    name = line.partition("=")[0]
+    machine.shell(f"mkdir -p {folder}; printf '%s\\n%s\\n' '{section}' '{line}' > {folder}/{name}.conf")
+    machine.run("systemctl", "daemon-reload")
+
+
+def _kill(machine: Machine, unit: str) -> int:
+    """Kill a unit's process as soon as there is one, again and again; how often it was started again."""
+    restarts = 0
+    while restarts < KILLS:
+        machine.run("systemctl", "kill", "--signal=KILL", unit)
+        killed = restarts
+        machine.wait(
+            "restarted or given up",
+            lambda: (
+                int(machine.property(unit, "NRestarts")) > killed  # noqa: B023 - called at once
+                or machine.property(unit, "ActiveState") == "failed"
+            ),
+        )
+        if machine.property(unit, "ActiveState") == "failed":
+            break
+        restarts = int(machine.property(unit, "NRestarts"))
+    return restarts

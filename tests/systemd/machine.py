@@ -1,0 +1,116 @@
+"""A machine on which systemd really runs: Debian's own, as the first process of namespaces of their own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import sysconfig
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.systemd.units import require
+
+_BOOT = Path(__file__).with_name("boot.sh")
+_BOOT_S = 60
+SETTLE_S = 60
+"""A shared machine may be slow; nothing here waits longer than it must."""
+
+
+class Machine:
+    """Commands run inside; what they say comes back."""
+
+    def __init__(self, first_process: int) -> None:
+        self._enter = [
+            "nsenter",
+            "--all",
+            f"--target={first_process}",
+            "env",
+            "-i",
+            "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+        ]
+
+    def run(self, *command: str, check: bool = True) -> str:
+        """Run a command; its standard output. Anything but success fails, unless told otherwise."""
+        done = subprocess.run([*self._enter, *command], capture_output=True, text=True, check=False)
+        assert not check or done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def shell(self, text: str) -> str:
+        """Run a line of shell."""
+        return self.run("sh", "-euc", text)
+
+    def property(self, unit: str, name: str) -> str:
+        """What systemd says of a unit."""
+        return self.run("systemctl", "show", f"--property={name}", "--value", unit).strip()
+
+    def wait(self, what: str, is_so: Callable[[], bool]) -> None:
+        """Wait until something is so."""
+        ends = time.monotonic() + SETTLE_S
+        while not is_so():
+            journal = self.run("journalctl", "--no-pager", "-n", "40", check=False)
+            assert time.monotonic() < ends, f"not within {SETTLE_S} s: {what}\n{journal}"
+            time.sleep(0.2)
+
+    def wait_active(self, *units: str) -> None:
+        """Wait until units run and have said that they are ready."""
+        self.wait(
+            f"{units} active", lambda: all(self.property(unit, "ActiveState") == "active" for unit in units)
+        )
+
+
+@contextmanager
+def booted(scratch: Path) -> Iterator[Machine]:
+    """A machine, up; gone with all its processes at the end. Skips, saying why, where that cannot be."""
+    unshare = require("unshare")
+    if not Path("/lib/systemd/systemd").exists():
+        pytest.skip("systemd is not here")
+    if os.geteuid() != 0:
+        pytest.skip("only root boots a machine in namespaces")
+    scratch.mkdir()
+    spaces = ["--mount", "--pid", "--fork", "--uts", "--ipc", "--net", "--cgroup", "--kill-child"]
+    site = sysconfig.get_path("purelib")
+    checkout = str(Path(__file__).parents[2])
+    with (scratch.parent / "console").open("w+") as console:
+        process = subprocess.Popen(
+            [
+                unshare,
+                *spaces,
+                "--propagation=private",
+                "sh",
+                str(_BOOT),
+                str(scratch),
+                sys.base_prefix,
+                site,
+                checkout,
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=console,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            machine = _wait_for_boot(process)
+            if machine is None:
+                console.seek(0)
+                pytest.skip(f"no machine can be booted here: {console.read()[-300:].strip()}")
+            yield machine
+        finally:
+            process.send_signal(signal.SIGKILL)  # takes the first process inside with it, and that all others
+            process.wait()
+
+
+def _wait_for_boot(process: subprocess.Popen[bytes]) -> Machine | None:
+    ends = time.monotonic() + _BOOT_S
+    while process.poll() is None and time.monotonic() < ends:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        if children and Path(f"/proc/{children[0]}/comm").read_text() == "systemd\n":
+            machine = Machine(int(children[0]))
+            if machine.run("systemctl", "is-system-running", check=False).strip() in ("running", "degraded"):
+                return machine
+        time.sleep(0.2)
+    return None

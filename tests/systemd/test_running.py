@@ -1,0 +1,118 @@
+"""The installed services under a real systemd: started, confined, killed, hung, misconfigured, taken out again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.systemd.machine import Machine, booted
+
+RECORDER, CREW = "stagelog-recorder.service", "stagelog-crew.service"
+QUICK_WATCHDOG = "/run/systemd/system/stagelog-recorder.service.d/quick.conf"
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """One machine for all tests here, with stagelog installed as a mechanic does."""
+    with booted(tmp_path_factory.mktemp("machine") / "scratch") as up:
+        up.shell(
+            "echo 4711-pin > /run/pin;"
+            " /opt/stagelog/bin/stagelog install --program /opt/stagelog/bin/stagelog --pin-file /run/pin"
+        )
+        yield up
+
+
+def test_both_are_ready_when_install_returns(machine: Machine) -> None:
+    for unit in (RECORDER, CREW):
+        assert machine.property(unit, "ActiveState") == "active"
+    assert "recording into /var/lib/stagelog/" in machine.property(RECORDER, "StatusText")
+
+
+def test_the_recorder_has_no_power_and_no_network(machine: Machine) -> None:
+    pid = machine.property(RECORDER, "MainPID")
+    status = dict(
+        line.split(":\t", 1)
+        for line in machine.run("cat", f"/proc/{pid}/status").splitlines()
+        if ":\t" in line
+    )
+    assert {int(status[kind], 16) for kind in ("CapPrm", "CapEff", "CapBnd", "CapInh")} == {0}
+    assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2")
+    assert status["Uid"].split()[0] != "0"
+    interfaces = machine.run("nsenter", f"--target={pid}", "--net", "cat", "/proc/net/dev").splitlines()[2:]
+    assert [line.split(":")[0].strip() for line in interfaces] == ["lo"]
+
+
+def test_the_crew_server_reads_logs_and_cannot_write_them(machine: Machine) -> None:
+    """Tried as the crew's user, in the crew server's own view of the file system."""
+    pid = machine.property(CREW, "MainPID")
+    inside = ("nsenter", f"--target={pid}", "--mount", "setpriv", "--reuid=stagelog-crew", "--regid=stagelog")
+    as_crew = (*inside, "--clear-groups", "sh", "-c")
+    assert machine.run(*as_crew, "head -c 15 /var/lib/stagelog/*.db") == "SQLite format 3"
+    assert machine.run(*as_crew, "touch /var/lib/stagelog/x 2>&1 || echo refused").endswith("refused\n")
+    as_root = ("nsenter", f"--target={pid}", "--mount", "sh", "-c")
+    assert "Read-only" in machine.run(*as_root, "touch /var/lib/stagelog/x 2>&1 || true")
+    assert machine.run(*as_root, "ls /dev").split().count("ttyUSB0") == 0
+
+
+def test_the_page_is_served(machine: Machine) -> None:
+    read = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8040/login').status)"
+    assert machine.run("python3", "-c", read).strip() == "200"
+
+
+def test_one_that_hangs_is_restarted_by_the_watchdog(machine: Machine) -> None:
+    """Stopped as a whole, so that nothing in it moves; with a short patience, to see it within seconds."""
+    before = machine.property(RECORDER, "MainPID")
+    machine.shell(
+        f"mkdir -p $(dirname {QUICK_WATCHDOG});"
+        f" printf '[Service]\\nWatchdogSec=2\\n' > {QUICK_WATCHDOG};"
+        f" systemctl daemon-reload; systemctl restart {RECORDER}"
+    )
+    hung = machine.property(RECORDER, "MainPID")
+    assert hung != before
+    machine.run("kill", "-STOP", hung)
+    machine.wait("another process", lambda: machine.property(RECORDER, "MainPID") not in ("0", hung))
+    machine.wait_active(RECORDER)
+    journal = machine.run("journalctl", "--no-pager", "--unit", RECORDER)
+    assert "Watchdog timeout" in journal
+    machine.shell(f"rm -r $(dirname {QUICK_WATCHDOG}); systemctl daemon-reload; systemctl restart {RECORDER}")
+
+
+def test_a_wrong_configuration_is_said_once(machine: Machine) -> None:
+    machine.shell("cp -p /etc/stagelog/stagelog.toml /run/; echo '[gsp]' >> /etc/stagelog/stagelog.toml")
+    machine.run("systemctl", "restart", RECORDER, check=False)
+    machine.wait("it has failed", lambda: machine.property(RECORDER, "ActiveState") == "failed")
+    assert machine.property(RECORDER, "ExecMainStatus") == "64"
+    machine.shell("sleep 3")
+    assert machine.property(RECORDER, "ActiveState") == "failed", "it was not tried again"
+    machine.shell(f"cp -p /run/stagelog.toml /etc/stagelog/; systemctl start {RECORDER}")
+    machine.wait_active(RECORDER)
+
+
+def test_logs_that_are_not_there_yet_are_waited_for(machine: Machine) -> None:
+    """As with a partition that is mounted late."""
+    machine.shell(
+        f"systemctl stop {RECORDER}; mv /var/lib/stagelog /var/lib/late; systemctl start --no-block {RECORDER}"
+    )
+    machine.wait("it tries again", lambda: int(machine.property(RECORDER, "NRestarts")) >= 6)
+    machine.shell("mv /var/lib/late /var/lib/stagelog")
+    machine.wait_active(RECORDER)
+
+
+def test_stopped_in_order_the_log_is_closed(machine: Machine) -> None:
+    machine.run("systemctl", "stop", RECORDER)
+    assert machine.property(RECORDER, "Result") == "success"
+    names = machine.run("ls", "/var/lib/stagelog").split()
+    assert names and all(name.endswith(".db") for name in names)
+    assert "NOT" not in machine.shell("/usr/local/bin/stagelog verify /var/lib/stagelog/*.db")
+    machine.run("systemctl", "start", RECORDER)
+
+
+def test_uninstalled_nothing_is_left(machine: Machine) -> None:
+    """The last test here: it takes the machine's stagelog away."""
+    machine.shell("/opt/stagelog/bin/stagelog uninstall --configuration --logs --yes")
+    for unit in (RECORDER, CREW):
+        assert machine.property(unit, "LoadState") == "not-found"
+    left = machine.shell("rm /run/stagelog.toml; find /etc /usr/local /var/lib /run -xdev -name '*stagelog*'")
+    assert left == ""
+    assert "stagelog" not in machine.run("cat", "/etc/passwd", "/etc/group", "/etc/shadow")
