@@ -1,21 +1,21 @@
-"""sqlite-utils without numpy.
+"""sqlite-utils without numpy and pandas.
 
-sqlite-utils imports numpy wherever it is installed, only to recognise its number types in a schema. No schema of ours
-has any, and that import would be a third of the time from power-on to the first row, and 15 MB. So numpy is
-hidden for the moment of the import, unless somebody has it already.
+sqlite-utils imports both wherever they are installed, only to recognise their number types in a schema. No schema of
+ours has any, and those imports would be a third of the time from power-on to the first row, and 15 MB. So they are hidden
+for the moment of the import, unless somebody has them already.
 """
 
 from __future__ import annotations
 
 import sys
 
-_hidden = "numpy" not in sys.modules
-if _hidden:
-    sys.modules["numpy"] = None  # type: ignore[assignment]
+_hidden = [name for name in ("numpy", "pandas") if name not in sys.modules]
+for _name in _hidden:
+    sys.modules[_name] = None  # type: ignore[assignment]
 try:
     from sqlite_utils import Database, Migrations
 finally:
-    if _hidden:
-        del sys.modules["numpy"]
+    for _name in _hidden:
+        del sys.modules[_name]
 
 __all__ = ["Database", "Migrations"]
