@@ -1,7 +1,7 @@
 """sqlite-utils without numpy and pandas.
 
 sqlite-utils imports both wherever they are installed, only to recognise their number types in a schema. No schema of
-ours has any, and those imports would be a third of the time from power-on to the first row, and 15 MB. So they are hidden
+ours has any, and those imports would be a third of the time from power-on to the first row. So they are hidden
 for the moment of the import, unless somebody has them already.
 """
 
