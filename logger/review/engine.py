@@ -1,27 +1,25 @@
 """The engine of a log: each channel's range, and its course in stretches short enough to draw.
 
-The table is in order of time and has no index, so it is read once, in order, into arrays of bounded size; numpy
-does the sums. (SQLite's own GROUP BY sorts, and takes four times as long.)
+SQLite does the sums, a stretch of rows at a time: the table is in order of time and has no index, and one sort
+of millions of readings would take longer. SQLite lets go of Python's lock meanwhile, so threads share the work.
 """
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import chain
+from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
-from logger.review.evidence import Floats
+from logger.review.salvage import log_connection
 
 STRETCHES = 4000
 """Twice the columns of a wide screen: a day is still told apart by ten seconds."""
 
-STRETCHES_AT_ONCE = 200
-"""Stretches read together: a few megabytes of a long day."""
+MOST_WORKERS = 4
+"""Threads: the cores of a Pi. Each has a connection of its own."""
 
 
 class Stretch(NamedTuple):
@@ -58,46 +56,31 @@ class ChannelReport:
         self.low, self.high = min(self.low, low), max(self.high, high)
 
 
-def engine_of(connection: sqlite3.Connection, readings: int) -> list[ChannelReport]:
-    """Every channel that has readings. Raises sqlite3.Error where the log is damaged."""
-    channels = {
-        number: ChannelReport(name, unit)
-        for number, name, unit in connection.execute("SELECT id, name, unit FROM channel ORDER BY id")
-    }
+def engine_of(path: Path, readings: int) -> list[ChannelReport]:
+    """Every channel of a log that has readings. Raises LogError where the log is damaged."""
+    with log_connection(path) as connection:
+        rows = connection.execute("SELECT id, name, unit FROM channel ORDER BY id").fetchall()
+    channels = {number: ChannelReport(name, unit) for number, name, unit in rows}
     step = max(1, -(-readings // STRETCHES))
-    most = max(channels, default=0) + 1
-    for first in range(1, readings + 1, step * STRETCHES_AT_ONCE):
-        rows = connection.execute(
-            "SELECT ifnull(channel, 0), ifnull(value, 9e999) FROM reading WHERE rowid BETWEEN ? AND ? ORDER BY rowid",
-            (first, first + step * STRETCHES_AT_ONCE - 1),
-        )
-        flat = np.fromiter(chain.from_iterable(rows), dtype=np.float64).reshape(-1, 2)
-        stretch, values = np.arange(len(flat)) // step, flat[:, 1]
-        key = stretch * most + flat[:, 0].astype(np.int64)
-        known = np.isfinite(values)
-        begun: dict[int, tuple[int, int]] = {}
-        for at, number, low, high, total, count in _sums(key[known], values[known], most):
-            if at not in begun:
-                row = "SELECT session, t_us FROM reading WHERE rowid = ?"
-                begun[at] = connection.execute(row, (first + at * step,)).fetchone()
-            session, t_us = begun[at]
-            if number in channels:
-                channels[number].take(session, t_us, low, high, total, count)
+    stretches = range(1, readings + 1, step)
+    share = max(1, -(-len(stretches) // min(MOST_WORKERS, os.cpu_count() or 1)))
+    parts = [stretches[at : at + share] for at in range(0, len(stretches), share)]
+    with ThreadPoolExecutor(MOST_WORKERS) as pool:
+        for sums in pool.map(partial(_sums, path, step), parts):
+            for number, session, t_us, low, high, total, count in sums:
+                if number in channels:
+                    channels[number].take(session, t_us, low, high, total, count)
     return [channel for channel in channels.values() if channel.count]
 
 
-def _sums(
-    key: NDArray[np.int64], values: Floats, most: int
-) -> Iterator[tuple[int, int, float, float, float, int]]:
-    """Stretch, channel, least, greatest, sum and count of each key's values."""
-    order = np.argsort(key, kind="stable")
-    key, values = key[order], values[order]
-    if not len(key):
-        return
-    starts = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]]))
-    lows, highs = np.minimum.reduceat(values, starts), np.maximum.reduceat(values, starts)
-    totals, counts = np.add.reduceat(values, starts), np.diff([*starts, len(key)])
-    for number, low, high, total, count in zip(
-        *(column.tolist() for column in (key[starts], lows, highs, totals, counts)), strict=True
-    ):
-        yield number // most, number % most, low, high, total, count
+def _sums(path: Path, step: int, firsts: range) -> list[tuple[int, int, int, float, float, float, int]]:
+    """Channel, session, begin, least, greatest, sum and count, for every stretch that begins at one of the rows."""
+    sums = []
+    with log_connection(path) as connection:
+        for first in firsts:
+            sums += connection.execute(
+                "SELECT channel, session, min(t_us), min(value), max(value), total(value), count(*) FROM reading"
+                " WHERE rowid BETWEEN ? AND ? AND value IS NOT NULL GROUP BY channel, session",
+                (first, first + step - 1),
+            ).fetchall()
+    return sums

@@ -12,22 +12,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from firmware_bridge.errors import ConfigurationError, LogError
-from logger.recording import replay, schema
-from logger.recording.reader import has_wal, open_log_readonly
+from firmware_bridge.errors import ConfigurationError
+from logger.recording import replay
+from logger.recording.reader import has_wal
 from logger.recording.setup import Stage, read_text, stage_of
 from logger.review import gpx
 from logger.review.evidence import FIX_COLUMNS, SEEN_COLUMNS, Evidence, RawRows, assemble, table
 from logger.review.logrows import from_log
 from logger.review.penalties import MODELS
 from logger.review.recompute import recomputed
+from logger.review.salvage import log_connection
 from logger.stage.rules import Rules, default_rules
 from logger.stage.rules import load as load_rules
 
 Progress = Callable[[float], None]
-
-PAGES_AT = 28
-"""Where SQLite's header says how many pages the file has; at 16 how large they are (1 means 65,536)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,35 +52,8 @@ def opened(
     elif replay.kind_of(replay.Capture(path)) != "log":
         yield *_other(path, wanted, itinerary_text, progress, None), None
     else:
-        with _salvaged(path) if _is_cut_short(path) else open_log_readonly(path) as connection:
+        with log_connection(path) as connection:
             yield *_log(path, connection, wanted, itinerary_text, progress), connection
-
-
-def _is_cut_short(path: Path) -> bool:
-    """Whether a log is shorter than its header says: SQLite would not even open it."""
-    with path.open("rb") as file:
-        head = file.read(PAGES_AT + 4)
-    page_bytes = int.from_bytes(head[16:18], "big")
-    pages = int.from_bytes(head[PAGES_AT:], "big")
-    return path.stat().st_size < pages * (page_bytes if page_bytes > 1 else 65_536) and not has_wal(path)
-
-
-@contextmanager
-def _salvaged(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection to what is left of a log that was cut short. Raises LogError when it is no log of ours."""
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
-    try:
-        connection.execute("PRAGMA writable_schema = ON")  # only so does SQLite bear with missing pages
-        schema.require_ours(connection)
-        yield connection
-    except sqlite3.Error as error:
-        raise LogError(
-            f"too little is left of it: {error}", where=str(path), mend="fetch it again"
-        ) from error
-    except LogError as error:
-        raise LogError(error.what, where=str(path), mend=error.mend) from error
-    finally:
-        connection.close()
 
 
 def _log(

@@ -134,11 +134,11 @@ def report_of(evidence: Evidence, rules: Rules, connection: sqlite3.Connection |
     penalties_s = tuple(charged(overspeeds, rules.penalties))
     waypoints = waypoints_of(evidence, courses, day, places)
     remarks, engine = list(evidence.remarks), []
-    if connection is not None:
+    if connection is not None and evidence.path is not None:
         try:
-            engine = engine_of(connection, evidence.counts.get("reading", 0))
-        except sqlite3.Error as error:
-            remarks.append(f"the engine's readings cannot be read: {error}")
+            engine = engine_of(evidence.path, evidence.counts.get("reading", 0))
+        except LogError as error:
+            remarks.append(f"the engine's readings: {error.what}")
     moving = Moving(evidence)
     sections = tuple(
         _section(number, run, evidence, rules, courses, places, moving)._replace(

@@ -1,0 +1,47 @@
+"""A connection to a log, whole or what is left of one that was cut short: a broken download, a full stick."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+from firmware_bridge.errors import LogError
+from logger.recording import schema
+from logger.recording.reader import has_wal, open_log_readonly
+
+PAGES_AT = 28
+"""Where SQLite's header says how many pages the file has; at 16 how large they are (1 means 65,536)."""
+
+
+def log_connection(path: Path) -> AbstractContextManager[sqlite3.Connection]:
+    """A connection that can only read. Raises LogError."""
+    return _salvaged(path) if _is_cut_short(path) else open_log_readonly(path)
+
+
+def _is_cut_short(path: Path) -> bool:
+    """Whether a log is shorter than its header says: SQLite would not even open it."""
+    with path.open("rb") as file:
+        head = file.read(PAGES_AT + 4)
+    page_bytes = int.from_bytes(head[16:18], "big")
+    pages = int.from_bytes(head[PAGES_AT:], "big")
+    return path.stat().st_size < pages * (page_bytes if page_bytes > 1 else 65_536) and not has_wal(path)
+
+
+@contextmanager
+def _salvaged(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection to what is left of a log that was cut short. Raises LogError when it is no log of ours."""
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+    try:
+        connection.execute("PRAGMA writable_schema = ON")  # only so does SQLite bear with missing pages
+        schema.require_ours(connection)
+        yield connection
+    except sqlite3.Error as error:
+        raise LogError(
+            f"too little is left of it: {error}", where=str(path), mend="fetch it again"
+        ) from error
+    except LogError as error:
+        raise LogError(error.what, where=str(path), mend=error.mend) from error
+    finally:
+        connection.close()
