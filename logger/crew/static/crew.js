@@ -311,7 +311,8 @@ function renderHealth(shown) {
   const {gps = {}, stage = {}, recording = {}} = shown, degrees = value => (value == null ? GONE : value.toFixed(5));
   const where = shown.compliance ? "hidden in the timed section" : `${degrees(gps.lat)}, ${degrees(gps.lon)}, heading ${gps.course_deg == null ? GONE : Math.round(gps.course_deg) + "\u00b0"}`;
   write($("stage"), [stage.event, stage.number && `stage ${stage.number}`, stage.name].filter(Boolean).join(" \u00b7 ") || "No stage");
-  const rows = [...known.map(([label, , detail]) => [label, detail]), ["Position", where], ["Speed from", shown.speed_source ?? GONE], ["File", recording.path ?? GONE]];
+  const rows = [...known.map(([label, , detail]) => [label, detail]), ["Position", where], ["Speed from", shown.speed_source ?? GONE], ["File", recording.path ?? GONE],
+    ...(shown.controls ?? []).map(control => [nameOf(control), `${control.utc ? clock(control.utc, false) : GONE}, ${control.elapsed_s == null ? GONE : duration(control.elapsed_s)}`]).reverse()];
   const all = JSON.stringify(rows);
   if ($("details").dataset.rows === all) return;
   $("details").dataset.rows = all;

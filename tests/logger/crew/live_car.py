@@ -154,20 +154,10 @@ class LiveCar:
                 self._live.tick(t_us)
                 self._live.take_events()
                 snapshot = self._live.snapshot(t_us)
-                snapshot["section"].setdefault("marks", self._marks())
             if not self._hang.is_set():
                 own = {"session": 1, "recording": dict(self.recording), "links": dict(self.links)}
                 self.history.append(snapshot | own)
                 live_socket.publish(lambda: self.published)
-
-    def _marks(self) -> list[dict[str, Any]]:
-        course = self._live.progress.course
-        zones = {} if course is None else {zone.begin.order: zone.kmh for zone in course.zones}
-        marks = () if course is None else course.marks
-        return [
-            {"kind": mark.kind, "name": mark.name, "km": mark.metres / 1000, "kmh": zones.get(mark.order)}
-            for mark in marks
-        ]
 
     def _obey(self, fields: dict[str, Any], reply: Callable[[str | None], None]) -> None:
         self.commands.append(dict(fields))

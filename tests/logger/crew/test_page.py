@@ -398,6 +398,24 @@ def test_the_section_is_set_to_the_waypoint_where_the_car_is(
         waits(lambda: car.commands[-1] == {"command": "undo"})
 
 
+def test_the_last_controls_are_told_with_their_times(browser: Browser, served: Served, car: LiveCar) -> None:
+    with opened(browser, served.url + "/#driver", SIZES[1]) as page:
+        fresh(page)
+        page.keyboard.press("h")
+        page.wait_for_selector("#position:visible")
+        rows = dict(
+            zip(
+                page.locator("#details dt").all_inner_texts(),
+                page.locator("#details dd").all_inner_texts(),
+                strict=True,
+            )
+        )
+        controls = car.published["controls"]
+        assert {control["name"] for control in controls} >= {"DSS", "CP1"}
+        for control in controls:
+            assert rows[control["name"]] == f"{control['utc'][11:19]}, {duration(control['elapsed_s'])}"
+
+
 def test_position_and_heading_are_nowhere_in_a_timed_section(
     browser: Browser, served: Served, car: LiveCar, tmp_path: Path
 ) -> None:
@@ -481,12 +499,14 @@ def test_it_works_without_a_channel_between_tabs(browser: Browser, served: Serve
     context.close()
 
 
-@pytest.mark.skipif(
-    not os.environ.get("STAGELOG_PICTURES"), reason="STAGELOG_PICTURES=1 makes the README's pictures"
-)
-def test_pictures_for_the_readme(browser: Browser, served: Served, car: LiveCar) -> None:
-    PICTURES.mkdir(exist_ok=True)
-    for view in ("driver", "navigator"):
-        with opened(browser, f"{served.url}/#{view}", WIDE) as page:
-            fresh(page)
-            page.screenshot(path=PICTURES / f"{view}.png")
+def test_pictures_of_both_views(browser: Browser, tmp_path: Path) -> None:
+    """A zone ahead, the first split taken. With STAGELOG_PICTURES=1 they become those of the README."""
+    folder = PICTURES if os.environ.get("STAGELOG_PICTURES") else tmp_path
+    with LiveCar(tmp_path / "live.sock", KM) as own, serving(tmp_path, own.socket) as server:
+        for view in ("driver", "navigator"):
+            with opened(browser, f"{server.url}/#{view}", WIDE) as page:
+                page.wait_for_selector(f"#{view} [data-notice][data-kind=ahead]")
+                fresh(page)
+                assert page.locator("[data-fresh=stale]").count() == 0
+                page.screenshot(path=folder / f"{view}.png")
+    assert (folder / "driver.png").stat().st_size > 10_000

@@ -230,7 +230,7 @@ def test_the_pin_opens_it_and_stays_out_of_everything(guarded: Served, tmp_path:
     assert PIN not in cookie
     session = {"cookie": "theme=x; " + cookie.partition(";")[0]}
     assert guarded.ask("/", headers=session).status == 200
-    assert guarded.ask("/api/live", headers=session).status == 200
+    until(lambda: guarded.ask("/api/live", headers=session).status == 200)
     assert guarded.command({"command": "mark"}, session).status == 200
     assert guarded.command({"command": "mark"}, {**session, "origin": "http://evil.example"}).status == 403
     assert guarded.command({"command": "mark"}, {"authorization": f"Bearer {PIN}"}).status == 200
