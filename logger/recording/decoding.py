@@ -33,6 +33,8 @@ _SETTLE_US = 20_000
 _HEALTH_EVERY_US = 500_000
 """How often the alarms learn of the recorder's own state; they are to speak within 3 s."""
 _NO_LINK = LinkChange("", 0, "", "")
+_OVERDUE_S = 2.0
+"""Rows that wait for the card so long are in danger even if it has refused nothing: it may hang in a sync."""
 _GOOD_STATES = frozenset({"opening", "open"})
 
 
@@ -100,8 +102,8 @@ class Decoding:
         if not len(self._inbox):
             self.pipeline.advance(now - _SETTLE_US)
         rows = self.pipeline.take()
-        if rows.progress:
-            rows.state = state_text(self.pipeline, self._origin, rows.progress[-1].t_us)
+        if rows.progress or rows.event:  # what has just happened is not to be undone by a power cut
+            rows.state = self._state()
         self._writer.put(rows)
         return bool(rows.fix)
 
@@ -115,7 +117,7 @@ class Decoding:
         self.pipeline.finish(now)
         self.pipeline.event(now, "session_end", {"reason": reason})
         rows = self.pipeline.take()
-        rows.state = state_text(self.pipeline, self._origin, now)
+        rows.state = self._state()
         self._writer.put(rows)
 
     def links(self) -> dict[str, LinkState]:
@@ -129,6 +131,7 @@ class Decoding:
         """The live state as the socket serves it."""
         now = self._origin.t_us()
         status = self._writer.status()
+        is_overdue = status.lag_s > _OVERDUE_S
         return {
             **self.pipeline.live.snapshot(now),
             "session": status.session,
@@ -139,8 +142,9 @@ class Decoding:
                 "lag_s": round(status.lag_s, 3),
                 "dropped": status.dropped,
                 "free_mb": free_mb(status.path),
-                "ok": status.ok,
-                "trouble": status.trouble or None,
+                "ok": status.ok and not is_overdue,
+                "trouble": status.trouble
+                or (f"nothing written for {status.lag_s:.0f} s" if is_overdue else None),
             },
             "links": {
                 port: {
@@ -153,6 +157,11 @@ class Decoding:
                 for port, link in self.links().items()
             },
         }
+
+    def _state(self) -> str:
+        """The live state, dated by its own clock: it may have come further than the last beat, or less far than now."""
+        clock = self.pipeline.live.clock
+        return state_text(self.pipeline, self._origin, clock.t_us(clock.state().at_us))
 
     def _obey(self, order: CrewOrder) -> None:
         try:

@@ -1,0 +1,105 @@
+"""F19: the logger stops and nobody notices. A writer that hangs or is refused: the crew is told within 3 s."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from firmware_bridge.virtual.car import VirtualCar
+from logger.recording import store
+from logger.recording.verify import verify
+from tests.field_failures.recorder_process import query, until
+from tests.logger.recording.driving import START_S, Crew, built_in, recorder_here, set_up
+
+WITHIN_S = 3.0
+BUSY_S = 1.0
+"""What a snapshot may take to be made and read where the machine is shared."""
+MESSAGE = "The log is not being written"
+
+
+class Card:
+    """Stands in for the SD card: good, hanging in its sync, or full."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.is_full = False
+        self._good = threading.Event()
+        self._good.set()
+        commit, write = store.Log.commit, store.Log.write
+
+        def hanging(log: store.Log) -> None:
+            self._good.wait()
+            commit(log)
+
+        def refusing(log: store.Log, rows: Any) -> None:
+            if self.is_full:
+                raise sqlite3.OperationalError("database or disk is full")
+            write(log, rows)
+
+        monkeypatch.setattr(store.Log, "commit", hanging)
+        monkeypatch.setattr(store.Log, "write", refusing)
+
+    def hang(self) -> None:
+        self._good.clear()
+
+    def fill(self) -> None:
+        self.is_full = True
+
+    def heal(self) -> None:
+        self.is_full = False
+        self._good.set()
+
+
+@pytest.fixture
+def card(monkeypatch: pytest.MonkeyPatch) -> Iterator[Card]:
+    card = Card(monkeypatch)
+    yield card
+    card.heal()
+
+
+def said_of_the_log(snapshot: dict[str, Any]) -> bool:
+    """Whether the log's alarm is on."""
+    return MESSAGE in [alarm["message"] for alarm in snapshot["alarms"]]
+
+
+@pytest.mark.parametrize("trouble", [Card.hang, Card.fill], ids=["hangs", "full"])
+def test_f19_the_crew_is_told_within_three_seconds_and_nothing_is_lost(
+    tmp_path: Path, card: Card, trouble: Callable[[Card], None]
+) -> None:
+    with VirtualCar(built_in()[2], start_s=START_S, gps_hz=5, can_rate=300) as car:
+        config = set_up(tmp_path, car)
+        with recorder_here(config) as recorder, Crew(tmp_path / "live.sock") as crew:
+            try:
+                until(lambda: crew.snapshot()["recording"]["frames"] > 0)
+                assert not said_of_the_log(crew.snapshot())
+                trouble(card)
+                began = time.monotonic()
+                until(lambda: said_of_the_log(crew.snapshot()), WITHIN_S + BUSY_S)
+                took_s = time.monotonic() - began
+                said = crew.snapshot()
+                print(f"F19: told after {took_s:.2f} s, lag {said['recording']['lag_s']:.2f} s")
+                assert said["recording"]["lag_s"] > 2.0
+                assert not said["recording"]["ok"]
+                assert said["recording"]["trouble"]
+                assert said["speed_kmh"] is not None  # the figures go on
+                assert crew.command("mark") is None
+            finally:
+                card.heal()
+            until(lambda: (now := crew.snapshot())["recording"]["ok"] and not said_of_the_log(now))
+            status = recorder.status().writer
+    assert status.dropped == 0
+    assert verify(status.path) == []
+    alarms = query(
+        status.path,
+        "SELECT json_extract(detail, '$.state') FROM event"
+        " WHERE kind = 'alarm' AND json_extract(detail, '$.name') = 'log' ORDER BY rowid",
+    )
+    assert alarms == [("raised",), ("cleared",)]
+    frames_us = [int(str(row[0])) for row in query(status.path, "SELECT t_us FROM frame ORDER BY t_us")]
+    assert max(b - a for a, b in pairwise(frames_us)) < 500_000  # none is missing
