@@ -27,7 +27,9 @@ def _moment(_context: click.Context, _option: click.Parameter, text: str | None)
 
 @click.command(name="export")
 @click.argument("log", type=_PATH)
-@click.option("--format", "format_name", type=click.Choice(_FORMATS), required=True)
+@click.option(
+    "--format", "format_name", type=click.Choice(_FORMATS), required=True, help="What to make of the log."
+)
 @click.option("-o", "--output", type=_PATH, help="The file to write; without it, the standard output.")
 @click.option(
     "--from",

@@ -39,7 +39,7 @@ _TAKE_EVERY = 1000
 """Rows are handed on every so many inputs."""
 _FRAMES_TOGETHER = 10_000
 _BURST_US = 10_000
-"""Frames fed at a time: what one round of the recorder sees."""
+"""Frames fed at a time: what one round of the recorder sees. A frame on the very beat still belongs to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +248,7 @@ def _bursts(connection: sqlite3.Connection, session: int) -> Iterator[Input]:
         "SELECT t_us, bus, can_id, data FROM frame WHERE session = ? ORDER BY rowid", (session,)
     )
     while burst := [CanFrame._make(row) for row in cursor.fetchmany(_FRAMES_TOGETHER)]:
-        for _, together in groupby(burst, key=lambda frame: frame.t_us // _BURST_US):
+        for _, together in groupby(burst, key=lambda frame: (frame.t_us - 1) // _BURST_US):
             frames = list(together)
             yield frames[-1].t_us, methodcaller("frames", frames)
 
