@@ -20,6 +20,7 @@ class Terminal:
 
     def __init__(self, *arguments: str) -> None:
         self.seen = ""
+        self._answered = 0
         self._child, self._master = pty.fork()
         if self._child == 0:
             code = "from logger.install.verbs import install; install()"
@@ -27,11 +28,16 @@ class Terminal:
 
     def answer(self, question: str, text: str) -> None:
         """Wait for the words of a question, then type."""
-        seen_before = len(self.seen)
-        ends = time.monotonic() + WAIT_S
-        while question not in self.seen[seen_before:]:
-            assert self._read(ends - time.monotonic()), self.seen
+        self.until(question)
         os.write(self._master, text.encode() + b"\n")
+
+    def until(self, words: str) -> str:
+        """Wait for words that come after those waited for last; what was seen on the way to them."""
+        begun, ends = self._answered, time.monotonic() + WAIT_S
+        while (at := self.seen.find(words, begun)) < 0:
+            assert self._read(ends - time.monotonic()), self.seen
+        self._answered = at + len(words)
+        return self.seen[begun:at]
 
     def wait(self) -> int:
         """Read to the end; the exit code."""
@@ -61,7 +67,8 @@ def test_a_few_questions_make_a_configuration(image: Path) -> None:
     terminal.answer("Bit rate", "250000")
     terminal.answer("Pin for the crew page", "123")
     terminal.answer("Once more", "123")
-    terminal.answer("at least 4 characters", PIN)
+    assert "at least 4 characters" in terminal.until("Pin for the crew page")
+    terminal.answer("machine): ", PIN)
     terminal.answer("Once more", PIN)
     assert terminal.wait() == 0, terminal.seen
     assert PIN not in terminal.seen
