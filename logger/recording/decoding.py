@@ -28,8 +28,9 @@ ROUND_S = 0.02
 that a value may take to the crew."""
 _ROUND_BYTES = 1024 * 1024
 """Decoded in one round at most: a backlog is worked off in pieces that the writer keeps up with."""
-_SETTLE_US = 20_000
-"""A beat waits so long for what was stamped before it and is still on its way from a port's thread."""
+_SETTLE_US = 10_000
+"""A beat waits so long for what was stamped before it and is still on its way from a port's thread: under a
+millisecond as a rule. What is later than that is taken to have come after the beat."""
 _HEALTH_EVERY_US = 500_000
 """How often the alarms learn of the recorder's own state; they are to speak within 3 s."""
 _NO_LINK = LinkChange("", 0, "", "")
@@ -77,7 +78,7 @@ class Decoding:
         return 0.0 if behind else ROUND_S
 
     def round(self) -> bool:
-        """Decode what has arrived, obey the crew, poll the engine, hand the rows on. True when a fix was among it."""
+        """Decode what has arrived, obey the crew, poll the engine, hand the rows on. True when there is news to show."""
         now = self._origin.t_us()
         items, lost = self._inbox.take(0 if self._writer.is_crowded() else _ROUND_BYTES)
         for item in sorted(items, key=attrgetter("t_us")):
@@ -105,7 +106,7 @@ class Decoding:
         if rows.progress or rows.event:  # what has just happened is not to be undone by a power cut
             rows.state = self._state()
         self._writer.put(rows)
-        return bool(rows.fix)
+        return bool(rows.fix or rows.reading)
 
     def finish(self, reason: str, wait: Callable[[float], None]) -> None:
         """Work off what is left, and end the session."""

@@ -1,0 +1,249 @@
+"""How soon the crew sees it: from the wire to the live socket; and what the recorder costs with everything live.
+
+A receiver of 10 Hz and an adapter are spoken from here, so that when a value went onto the wire is known; the first
+snapshot that shows it ends the measurement. An engine value is as old as ten readings a second make it; the adapter's
+period is not quite theirs, so that every age between two readings comes up.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import selectors
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import time
+import tty
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from firmware_bridge.protocols import protocol
+from firmware_bridge.records import CanFrame
+from tests.bench.gps import epoch
+from tests.bench.recorder import Feeder, cpu_s, folder
+from tests.bench.wire import IDS
+
+Row = tuple[str, str]
+GPS_HZ = 10
+CAN_PERIOD_S = 0.0973
+"""Of the frame that is waited for: some 10 Hz, and no multiple of the recorder's beat."""
+COUNTER_ID = 0x77
+SATURATED = 9_000
+WARM_UP_S = 5.0
+"""Ports open, the receiver's habits are known, the listener is there."""
+KM_A_DEGREE = 60 * 1.852
+CONFIG = """
+[log]
+directory = "logs"
+
+[gps]
+port = "{gps}"
+baud = 115200
+
+[[can]]
+name = "counter"
+port = "{can}"
+protocol = "slcan"
+baud = 2000000
+bitrate = 500000
+dbc = ["counter.dbc"]
+
+[stage]
+itinerary = "stage.toml"
+
+[live]
+socket = "live.sock"
+"""
+_REPORT = protocol("slcan").report or (lambda frame: b"")
+BUS = """
+[[can]]
+name = "bus"
+port = "{port}"
+protocol = "slcan"
+baud = 2000000
+bitrate = 1000000
+dbc = ["bus.dbc"]
+"""
+
+
+@dataclass(slots=True)
+class Measured:
+    """Seconds from the wire to the socket, and the share of one core that the recorder took."""
+
+    gps_s: list[float] = field(default_factory=list)
+    engine_s: list[float] = field(default_factory=list)
+    core: float = 0.0
+
+
+def live(options: argparse.Namespace) -> Iterator[Row]:
+    """Wire to live socket at 10 Hz, alone and beside a full 1 Mbit/s bus; CPU with everything live."""
+    seconds = options.minutes * 60
+    for what, rate in (("alone", 0), ("9,000 frames/s", SATURATED)):
+        runs = [measure(seconds, rate) for _ in range(options.runs)]
+        for name in ("gps", "engine"):
+            taken = [s for run in runs for s in getattr(run, f"{name}_s")]
+            yield f"wire -> live socket, {name}, {what}", _percentiles(taken)
+        core = statistics.median(run.core for run in runs)
+        yield f"recorder, everything live, {what}", f"{100 * core:.1f} % of one core"
+
+
+def _percentiles(taken: list[float]) -> str:
+    taken = sorted(taken)
+    at = {share: taken[min(len(taken) - 1, int(share * len(taken)))] for share in (0.5, 0.99)}
+    return (
+        f"{1000 * at[0.5]:.0f} ms median, {1000 * at[0.99]:.0f} ms at 99 %, {1000 * taken[-1]:.0f} ms at most"
+        f" ({len(taken)} values)"
+    )
+
+
+def measure(seconds: float, rate: int) -> Measured:
+    """One run of the recorder; `rate` is of another bus beside the measured frames, in frames a second."""
+    with folder() as place, _ports() as (gps, can):
+        feeder = (
+            Feeder("tests.bench.wire", "slcan", str(int(rate * (seconds + 60))), str(rate)) if rate else None
+        )
+        config = CONFIG.format(gps=os.ttyname(gps[1]), can=os.ttyname(can[1]))
+        config += BUS.format(port=feeder.port) if feeder else ""
+        (place / "stagelog.toml").write_text(config)
+        (place / "stage.toml").write_text(_itinerary())
+        (place / "counter.dbc").write_text(_dbc({COUNTER_ID: ("count",)}))
+        (place / "bus.dbc").write_text(
+            _dbc({can_id: tuple(f"s{n}_{i}" for i in range(4)) for n, can_id in enumerate(IDS)})
+        )
+        recorder = subprocess.Popen(
+            [sys.executable, "-m", "logger", "run", "-c", str(place / "stagelog.toml")],
+            stderr=subprocess.PIPE,
+        )
+        try:
+            with _listener(place / "live.sock") as listener:
+                listener.sendall(b'{"command": "start_section"}\n')
+                if feeder:
+                    feeder.go()
+                wires = Wires(listener, gps[0], can[0])
+                wires.watch(WARM_UP_S)
+                before, began = cpu_s(recorder.pid), time.monotonic()
+                measured = wires.watch(seconds)
+                measured.core = (cpu_s(recorder.pid) - before) / (time.monotonic() - began)
+        finally:
+            recorder.send_signal(signal.SIGTERM)
+            recorder.communicate()
+            if feeder:
+                feeder.close()
+    return measured
+
+
+class Wires:
+    """Speaks on both wires and notes when the socket shows what was said. What is said only ever rises."""
+
+    def __init__(self, listener: socket.socket, gps: int, can: int) -> None:
+        self._listener, self._gps, self._can = listener, gps, can
+        self._began = time.monotonic()
+        self._epochs = self._counts = 0
+        self._written: dict[str, deque[tuple[float, float]]] = {"gps": deque(), "engine": deque()}
+        self._rest = b""
+        self._selector = selectors.DefaultSelector()
+        for channel in (listener, gps, can):
+            self._selector.register(channel, selectors.EVENT_READ)
+
+    def watch(self, seconds: float) -> Measured:
+        """Go on for so long."""
+        measured = Measured()
+        until = time.monotonic() + seconds
+        while (now := time.monotonic()) < until:
+            gps_at, can_at = self._began + self._epochs / GPS_HZ, self._began + self._counts * CAN_PERIOD_S
+            if now >= min(gps_at, can_at):
+                self._speak_gps() if gps_at <= can_at else self._speak_can()
+                continue
+            for key, _ in self._selector.select(max(0.0, min(gps_at, can_at, until) - now)):
+                if key.fileobj is self._listener:
+                    self._hear(measured)
+                else:
+                    os.read(key.fd, 4096)  # the host's commands need no answer
+        return measured
+
+    def _speak_gps(self) -> None:
+        self._epochs += 1
+        sent = epoch(self._epochs, GPS_HZ)
+        lat = sent.split(b",")[3]
+        os.write(self._gps, sent)
+        self._written["gps"].append((int(lat[:2]) + float(lat[2:]) / 60, time.monotonic()))
+
+    def _speak_can(self) -> None:
+        self._counts += 1
+        frame = CanFrame(0, 0, COUNTER_ID, self._counts.to_bytes(8, "little"))
+        os.write(self._can, _REPORT(frame))
+        self._written["engine"].append((self._counts, time.monotonic()))
+
+    def _hear(self, measured: Measured) -> None:
+        *lines, self._rest = (self._rest + self._listener.recv(1 << 20)).split(b"\n")
+        now = time.monotonic()
+        for line in lines:
+            said = json.loads(line)
+            if "answer" in said:
+                continue
+            shown = said["gps"]["lat"], said["engine"].get("count", {}).get("value")
+            for name, value, taken in zip(
+                ("gps", "engine"), shown, (measured.gps_s, measured.engine_s), strict=True
+            ):
+                written = self._written[name]
+                while value is not None and written and written[0][0] <= value + _NEARLY:
+                    taken.append(now - written.popleft()[1])
+
+
+_NEARLY = 1e-6
+"""Degrees, a tenth of a metre: how far a position may be rounded on its way."""
+
+
+@contextmanager
+def _ports() -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+    """Two pseudo-terminals: master and slave of each."""
+    pairs = os.openpty(), os.openpty()
+    try:
+        for _, slave in pairs:
+            tty.setraw(slave)
+        yield pairs
+    finally:
+        for fd in (fd for pair in pairs for fd in pair):
+            os.close(fd)
+
+
+@contextmanager
+def _listener(path: Path) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_UNIX) as listener:
+        while True:
+            try:
+                listener.connect(str(path))
+                break
+            except (FileNotFoundError, ConnectionRefusedError):
+                time.sleep(0.05)
+        yield listener
+
+
+def _itinerary() -> str:
+    """A section along the benchmark's meridian, with a speed zone every five kilometres."""
+    text = '[stage]\nevent = "Bench"\nnumber = 1\nname = "North"\n'
+    text += '[[section]]\nkind = "selective"\nname = "SS"\nlength_km = 100.0\n'
+    for km in range(1, 100):
+        kind = {3: "dz", 4: "fz"}.get(km % 5, "wpm")
+        text += f'[[section.waypoint]]\nkm = {km}\nkind = "{kind}"\nlat = {20 + km / KM_A_DEGREE:.6f}\nlon = 42.6\n'
+        text += "speed_kmh = 90\n" if kind == "dz" else ""
+    return text
+
+
+def _dbc(signals: dict[int, tuple[str, ...]]) -> str:
+    """A DBC file: messages by identifier, each with signals of equal width over its eight octets."""
+    text = 'VERSION ""\n\nBU_: CAR\n\n'
+    for can_id, names in signals.items():
+        text += f"BO_ {can_id} M{can_id:X}: 8 CAR\n"
+        bits = min(32, 64 // len(names))
+        for at, name in enumerate(names):
+            text += f' SG_ {name} : {at * bits}|{bits}@1+ (1,0) [0|0] "" CAR\n'
+        text += "\n"
+    return text
