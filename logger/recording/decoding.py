@@ -78,7 +78,7 @@ class Decoding:
         return 0.0 if behind else ROUND_S
 
     def round(self) -> bool:
-        """Decode what has arrived, obey the crew, poll the engine, hand the rows on. True when there is news to show."""
+        """Decode what has arrived, obey the crew, poll the engine, hand the rows on. True when there is news."""
         now = self._origin.t_us()
         items, lost = self._inbox.take(0 if self._writer.is_crowded() else _ROUND_BYTES)
         for item in sorted(items, key=attrgetter("t_us")):
