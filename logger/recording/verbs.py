@@ -46,9 +46,9 @@ def run(config_path: Path) -> None:
 
     def on_round() -> None:
         nonlocal is_ready
-        if not is_ready and recorder.writer.status().commits:
-            is_ready = True
-            notifier.ready(f"recording into {recorder.writer.status().path}")
+        if not is_ready and ((status := recorder.writer.status()).commits or status.trouble):
+            is_ready = True  # with a card that refuses, too: a restart would not mend it
+            notifier.ready(status.trouble or f"recording into {status.path}")
         if is_ready and watchdog.is_due(recorder.origin.t_us(), recorder.pulses()):
             notifier.alive()
         if reread.is_set():
