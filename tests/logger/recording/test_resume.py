@@ -74,6 +74,8 @@ def lasting(said: dict[str, Any]) -> dict[str, Any]:
         "countdown": said["countdown"]["utc"],
         "acknowledged": [alarm["name"] for alarm in said["alarms"] if alarm["acknowledged"]],
         "controls": said["controls"],
+        # Both trips grow with the odometer, whose truth is looked at elsewhere: between them nothing changes.
+        "trips": round(said["trip"][1]["distance_km"] - said["trip"][0]["distance_km"], 3),
     }
 
 
