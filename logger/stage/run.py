@@ -103,8 +103,13 @@ class Run(NamedTuple):
         return max(0, at_us - self.started_us - sum(pause.uncounted_us(at_us) for pause in self.pauses))
 
     def counted_m(self, total_m: float) -> float:
-        """Distance that the averages count: without that of neutralisations and transfers."""
-        away_m = sum((total_m if pause.to_us is None else pause.to_m) - pause.from_m for pause in self.pauses)
+        """Distance that the averages count. Organisers divide a section's whole length by its counted time, so
+        the road of a neutralisation, a refuelling as a rule, counts; a transfer is a liaison, and does not."""
+        away_m = sum(
+            (total_m if pause.to_us is None else pause.to_m) - pause.from_m
+            for pause in self.pauses
+            if pause.kind == "dt"
+        )
         return max(0.0, self.metres(total_m) - away_m)
 
     def average_mps(self, past: Past) -> float | None:

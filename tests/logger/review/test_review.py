@@ -65,6 +65,8 @@ def test_the_section_is_as_driven(log: Path) -> None:
     assert section["elapsed_s"] == pytest.approx(SECONDS, abs=0.05)
     assert section["distance_km"] == pytest.approx(14.0, abs=0.01)
     assert section["finished"] is True
+    assert section["average_kmh"] == pytest.approx(14.0 / SECONDS * 3600, abs=0.05)  # all of its road
+    assert section["splits"][-1]["average_kmh"] == pytest.approx(section["average_kmh"], abs=0.05)
     assert [split["name"] for split in section["splits"]] == ["CP1", "ASS"]
     at = {passage.kind: passage.t_s for passage in PLAN.passages}
     assert section["splits"][0]["elapsed_s"] == pytest.approx(at["cp"] - PLAN.sections[0][0], abs=0.05)

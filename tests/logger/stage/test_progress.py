@@ -246,6 +246,21 @@ def test_a_neutralisation_takes_its_time_to_the_exact_second(time_s: float | Non
     assert splits(live)["ASS"] == pytest.approx(instant(drive, 9000) - instant(drive, 0) - taken_s, abs=0.05)
 
 
+@pytest.mark.parametrize(("opens", "closes", "counts"), [("dn", "fn", True), ("dt", "ft", False)])
+def test_the_road_of_a_neutralisation_counts_and_that_of_a_transfer_does_not(
+    opens: str, closes: str, counts: bool
+) -> None:
+    drive = truth.planned(truth.road(20_000), [(20, 0.0), (6, 90.0), (400, 90.0), (5, 0.0)])
+    live = live_stage(
+        one_section(drive.path, [(0, "dss"), (3000, opens), (5000, closes), (9000, "ass")], 9000)
+    )
+    follow(live, truth.fixes(drive, 10, noise=False))
+    (split,) = live.progress.run.earlier_splits
+    driven_m = 9000 if counts else 7000
+    assert split.average_mps == pytest.approx(driven_m * 1e6 / split.elapsed_us, rel=1e-3)
+    assert split.elapsed_us / S == pytest.approx(7000 / 25, abs=5)
+
+
 def test_the_countdown_of_a_neutralisation() -> None:
     drive, itinerary = neutralised(300.0)
     live = live_stage(itinerary)

@@ -1,0 +1,57 @@
+"""Stage 11 of the Dakar 2026 as the crew page tells it: the splits, the gap and the average of the source."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import pytest
+
+from logger.demo import stages
+from logger.stage.live import LiveStage
+from logger.stage.rules import default_rules
+from tests.logger.stage import truth
+from tests.logger.stage.truth import of_kind
+
+STAGE = stages.stage("dakar-2026-11")
+SS11 = 1
+S = 1_000_000
+WINNER_S = 3 * 3600 + 27 * 60 + 36
+GAP_AT_CP1_S = 11
+
+
+@cache
+def driven(key: str) -> tuple[dict[str, Any], dict[str, Any], list[float]]:
+    """After the finish: what the page shows, the section's last event, and the averages of the progress table."""
+    car = STAGE.car(key)
+    drive = stages.drive(STAGE, car, SS11)
+    live = LiveStage(STAGE.itinerary, default_rules(), class_name=car.car_class)
+    live.command(0, "start_section", {})  # the liaison before it: it is over
+    live.command(0, "finish_section", {})
+    averages: list[float] = []
+    for fix in truth.fixes(drive, 1, noise=False):
+        live.fix(fix)
+        live.tick(fix.t_us)
+        row = live.progress_row(fix.t_us)
+        if row.section == SS11 and row.average_mps is not None:
+            averages.append(row.average_mps * 3.6)
+    (finish,) = of_kind(live.take_events(), "section", state="finished", index=SS11)
+    return live.snapshot(fix.t_us), dict(finish.detail), averages
+
+
+def splits(key: str) -> dict[str, dict[str, Any]]:
+    return {split["name"]: split for split in driven(key)[0]["splits"]}
+
+
+def test_the_winner_averages_100_at_the_finish_wherever_it_is_told() -> None:
+    _, finish, averages = driven("baciuska")
+    assert splits("baciuska")["ASS"]["elapsed_s"] == pytest.approx(WINNER_S, abs=0.2)
+    assert splits("baciuska")["ASS"]["average_kmh"] == pytest.approx(100.0, abs=0.02)
+    assert finish["average_mps"] * 3.6 == pytest.approx(100.0, abs=0.02)
+    assert averages[-1] == pytest.approx(100.0, abs=0.05)  # a second or less before the line
+
+
+def test_the_leader_at_the_first_checkpoint_leads_by_the_gap_of_the_source() -> None:
+    leader, winner = splits("peterhansel")["CP1"], splits("baciuska")["CP1"]
+    assert winner["elapsed_s"] - leader["elapsed_s"] == pytest.approx(GAP_AT_CP1_S, abs=0.2)
+    assert leader["average_kmh"] == pytest.approx(43.0 / leader["elapsed_s"] * 3600, abs=0.02)
