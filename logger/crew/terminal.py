@@ -122,7 +122,7 @@ def _speed(state: Mapping[str, Any]) -> RenderableType:
         "speed": f"{_number(state.get('speed_kmh'), 0)} km/h ({state.get('speed_source') or GONE})",
         "limit": f"{_number(limit.get('kmh'), 0)} {limit.get('zone') or limit.get('reason') or ''}",
         "over": f"+{over:.0f}" if over > 0 else GONE,
-        "zone in": GONE if ahead is None else f"{ahead} m",
+        "zone in": GONE if ahead is None else f"{ahead:.0f} m",
         "next": f"{coming.get('name') or GONE} {_number(coming.get('distance_km'), 2)} km",
     }
     return _panel("now", rows, style)

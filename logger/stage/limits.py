@@ -28,9 +28,9 @@ NEARBY_M = 4000.0
 
 
 class Limit(NamedTuple):
-    """What holds at a place. `reason` is "class", "stage", "section" or "zone"; `approaching_m` is the way to the
-    next zone, when it is near, and `approaching_kmh` its limit; `edge_m` is how far outside of the nearest free
-    area of a zone the car is, negative inside."""
+    """What holds at a place. `reason` is "class", "stage", "section" or "zone"; `approaching_m` is the way by road
+    to the next zone, when it is near, and `approaching_kmh` its limit; `edge_m` is how far outside of the nearest
+    free area of a zone the car is, negative inside."""
 
     kmh: float | None = None
     reason: str | None = None
@@ -104,9 +104,9 @@ class Limits:
                     edge_m=edge_m if limit.edge_m is None else min(edge_m, limit.edge_m)
                 )
             else:
-                away_m = _away(begin, metres, position)
+                away_m = max(0.0, begin.metres - metres)  # by road, as the way to the next waypoint is told
                 if away_m <= self._rules.approach_m:
-                    return limit._replace(approaching_m=round(away_m), approaching_kmh=zone.kmh)
+                    return limit._replace(approaching_m=round(away_m, 1), approaching_kmh=zone.kmh)
                 if not limit.free:
                     self._same = run, total_m + min(IDLE_M, away_m - self._rules.approach_m), limit
                 break

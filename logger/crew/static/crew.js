@@ -135,6 +135,7 @@ const clock = (iso, running) => {
 };
 const formats = {
   whole: fixed(0), tenth: fixed(1), km: fixed(2), near: km => (km < 1 ? `${fixed(0)(Math.max(0, km * 1000))} m` : fixed(km < 100 ? 2 : 1)(km)),
+  way: km => formats.near(km) + (km < 1 ? "" : " km"),
   time: duration, clock: iso => clock(iso, false),
 };
 
@@ -190,7 +191,7 @@ function renderPace(shown) {
   for (const sign of all("[data-sign]")) sign.toggleAttribute("data-none", limit.kmh == null);
   for (const place of all("[data-reason]")) write(place, limit.kmh == null ? "" : limit.zone ? `Zone from ${limit.zone.replace(/^\D*(?=\d)/, "km ")}` : `${limit.reason} limit`);
   const kind = over ? "over" : limit.approaching_m != null ? "ahead" : limit.free ? "free" : "";
-  const notice = {over: `+${Math.max(1, Math.round(limit.over_kmh))}`, ahead: `${limit.approaching_kmh ?? "Zone"} in ${limit.approaching_m} m`, free: "Free area"};
+  const notice = {over: `+${Math.max(1, Math.round(limit.over_kmh))}`, ahead: `${limit.approaching_kmh ?? "Zone"} in ${formats.way(limit.approaching_m / 1000)}`, free: "Free area"};
   for (const place of all("[data-notice]")) { place.dataset.kind = kind; write(place, notice[kind] ?? ""); }
   for (const place of all("[data-next-name]")) write(place, nameOf(shown.next) || "Next");
   sound(kind === "over" ? kind : pace === "near" ? pace : kind);

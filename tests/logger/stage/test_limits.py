@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -39,15 +40,18 @@ def limit(live: LiveStage) -> dict[str, Any]:
     return shot
 
 
-def limits_along(live: LiveStage, drive: Drive, hz: float = 10) -> list[tuple[float, dict[str, Any]]]:
-    """(metres in the section, limit) at each fix."""
-    seen = []
+def along(live: LiveStage, drive: Drive, hz: float = 10) -> Iterator[tuple[float, dict[str, Any]]]:
+    """(metres in the section, snapshot) at each fix."""
     for fix in truth.fixes(drive, hz, noise=False):
         live.fix(fix)
         if fix.utc_us is not None:
             metres = drive.at((fix.utc_us - truth.START_UTC_US) / 1e6).distance_m - 200
-            seen.append((metres, limit(live)))
-    return seen
+            yield metres, live.snapshot(fix.t_us)
+
+
+def limits_along(live: LiveStage, drive: Drive) -> list[tuple[float, dict[str, Any]]]:
+    """(metres in the section, limit) at each fix."""
+    return [(metres, shot["limit"]) for metres, shot in along(live, drive)]
 
 
 @pytest.mark.parametrize(
@@ -95,15 +99,22 @@ def test_a_zone_holds_from_its_circle_to_its_end_and_is_free_around_both(hidden:
     assert max(free) == pytest.approx(4090, abs=4)
 
 
-def test_it_is_announced_a_kilometre_before() -> None:
-    live = live_stage(one_section(ROAD, ZONED, 8000, hidden=False), class_name="Stock")
-    near = [
-        (metres, lim) for metres, lim in limits_along(live, steady(90)) if lim["approaching_m"] is not None
-    ]
-    assert near[0][1]["approaching_m"] == pytest.approx(1000, abs=4)
-    assert near[0][1]["approaching_kmh"] == 50
-    assert near[-1][1]["approaching_m"] == pytest.approx(90, abs=4)
-    assert 1800 < near[0][0] < 2000  # straight, on a winding road
+@pytest.mark.parametrize("hidden", [False, True])
+def test_it_is_announced_a_kilometre_before_and_its_way_is_that_to_the_next_waypoint(hidden: bool) -> None:
+    live = live_stage(one_section(ROAD, ZONED, 8000, hidden=hidden), class_name="Stock")
+    if hidden:
+        live.command(0, "start_section", {})
+        live.progress.run = live.progress.run._replace(correction_m=-200.0)
+    near = []
+    for metres, shot in along(live, steady(90)):
+        if (way_m := shot["limit"]["approaching_m"]) is not None:
+            near.append((metres, way_m))
+            assert shot["next"]["kind"] == "dz"
+            assert way_m == pytest.approx(shot["next"]["distance_km"] * 1000, abs=0.051)
+            assert shot["limit"]["approaching_kmh"] == 50
+    assert near[0][0] == pytest.approx(2000, abs=4)
+    assert near[0][1] == pytest.approx(1000, abs=4)
+    assert near[-1][1] == pytest.approx(0 if hidden else 90, abs=5)  # by road to the circle's edge
 
 
 def test_a_zone_holds_whatever_road_is_driven() -> None:
