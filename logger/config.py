@@ -47,11 +47,15 @@ class Car:
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """Where logs go, how much a power cut may cost, how much room is left for others."""
+    """Where logs go, how much a power cut may cost, how much room is kept free.
+
+    Room is made by removing old logs that have been downloaded; with `last_resort`, in the end, others as well.
+    """
 
     directory: Path = Path("/var/lib/stagelog")
     max_loss_s: float = field(default=1.0, metadata=within(0.05, 60))
     min_free_mb: int = field(default=512, metadata=within(0, 1_000_000))
+    last_resort: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +128,13 @@ class Live:
 
 @dataclass(frozen=True, slots=True)
 class Serve:
-    """The crew server's address. Whoever can reach it from another machine must know the pin."""
+    """The crew server's address, and where it keeps what it must not forget. Whoever can reach it from another
+    machine must know the pin."""
 
     host: str = "127.0.0.1"
     port: int = field(default=8040, metadata=within(0, 65_535))
     pin: str | None = field(default=None, repr=False, metadata=SECRET)
+    state: Path = Path("/var/lib/stagelog-crew")
 
     def flaws(self) -> Iterable[Flaw]:
         yield from _emptiness(("host", self.host))

@@ -4,6 +4,7 @@
     decoder     the thread that calls `run`: decodes, makes rows and live state, polls OBD-II
     writer      owns the log's one connection (logger.recording.writer)
     live socket serves the live state, takes the crew's commands (logger.recording.live)
+    housekeeper keeps room on the card (logger.retention)
 
     port threads --Inbox--> decoder --Writer.put--> writer --> log
     live socket  --Inbox-->    |  ----publish-----> live socket
@@ -35,6 +36,7 @@ from logger.recording.rows import EventRow, Rows
 from logger.recording.setup import PortPlan, Setup, prepare
 from logger.recording.store import Log, SessionStart, open_log, set_aside
 from logger.recording.writer import Writer, WriterStatus
+from logger.retention.housekeeper import Housekeeper, Removed
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +69,17 @@ class Recorder:
             config=for_log(config),
         )
         self._inbox = Inbox()
-        first = self._open(self._path(self._setup), self._setup)
+        self._in_use: tuple[Path, ...] = (self._path(self._setup),)
+        self._housekeeper = Housekeeper(
+            config.log.directory,
+            config.log.min_free_mb * 1_000_000,
+            last_resort=config.log.last_resort,
+            delivered=dict,
+            in_use=lambda: self._in_use,
+            tell=self._tell_removed,
+        )
+        removed = self._housekeeper.before_first_log()
+        first = self._open(self._in_use[0], self._setup)
         resume(self._setup.pipeline, first, self.origin)
         self.writer = Writer(
             first,
@@ -75,17 +87,21 @@ class Recorder:
             fresh_log=lambda path: self._open(path, self._setup, damaged=True),
             clock_us=self.origin.t_us,
         )
+        for each in removed:
+            self._tell_removed(each)
         plans = self._setup.ports
         self._readers = {plan.name: self._reader(plan) for plan in plans}
         self.decoding = Decoding(
             self._setup.pipeline, self._inbox, self.writer, self._readers, plans, self.origin
         )
+        self.decoding.room_h = lambda: self._housekeeper.room_h
 
     def run(self, stop: threading.Event, on_round: Callable[[], None] = lambda: None) -> None:
         """Record until `stop` is set, then drain and close. `on_round` is called some fifty times a second."""
         ports_stop = threading.Event()
         ports = [_start(f"port {name}", reader.run, ports_stop) for name, reader in self._readers.items()]
         writer = _start("writer", self.writer.run)
+        housekeeper = _start("housekeeper", self._housekeeper.run, ports_stop)
         live = self._live_socket()
         live_thread = None if live is None else _start("live socket", live.run)
         publish_at_us = 0
@@ -99,7 +115,7 @@ class Recorder:
                 on_round()
         finally:
             ports_stop.set()
-            for thread in ports:
+            for thread in (*ports, housekeeper):
                 thread.join(_STOP_S)
             if live is not None and live_thread is not None:
                 live.close()
@@ -120,7 +136,9 @@ class Recorder:
         if setup.log_stem == self._setup.log_stem:
             log.info("the stage is the same: going on in the same log")
             return
-        follower = self._open(self._path(setup), setup)
+        with self._housekeeper.resting():
+            follower = self._open(self._path(setup), setup)
+            self._in_use = (follower.path, *self._in_use)  # those before it may have rows to come
         pipeline = self._setup.pipeline
         pipeline.event(
             self.origin.t_us(), "session_end", {"reason": "next stage", "next": follower.path.name}
@@ -142,6 +160,9 @@ class Recorder:
         """A number for each thread that grows as long as it goes round."""
         ports = {f"port {name}": reader.rounds for name, reader in self._readers.items()}
         return {"writer": self.writer.rounds, **ports}
+
+    def _tell_removed(self, removed: Removed) -> None:
+        self.writer.put(Rows(event=[EventRow(self.origin.t_us(), "log_removed", removed._asdict())]))
 
     def _reader(self, plan: PortPlan) -> PortReader:
         return PortReader(

@@ -71,6 +71,8 @@ class Decoding:
         self._origin = origin
         self._links: dict[str, LinkChange] = {}
         self._health_at_us = 0
+        self.room_h: Callable[[], float | None] = lambda: None
+        """Hours of recording that the card has room for; the daemon knows who can tell."""
 
     def patience_s(self) -> float:
         """How long the next round can wait."""
@@ -143,6 +145,7 @@ class Decoding:
                 "lag_s": round(status.lag_s, 3),
                 "dropped": status.dropped,
                 "free_mb": free_mb(status.path),
+                "room_h": None if (room_h := self.room_h()) is None else round(room_h, 1),
                 "ok": status.ok and not is_overdue,
                 "trouble": status.trouble
                 or (f"nothing written for {status.lag_s:.0f} s" if is_overdue else None),
@@ -179,6 +182,7 @@ class Decoding:
         live.health("can_age_s", self.pipeline.can_age_s(now))
         live.health("writer_lag_s", status.lag_s)
         live.health("disk_free_mb", free_mb(status.path))
+        live.health("disk_room_h", self.room_h())
         live.health("clock_error_s", self.pipeline.clock.error_s)
 
     def _link_changed(self, change: LinkChange) -> None:

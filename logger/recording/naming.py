@@ -6,9 +6,16 @@ the next but the power-on itself, so each boot begins a new file, and a restart 
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
+
+REMOVED = "removed.jsonl"
+"""The logs that had to go, a JSON object a line: their numbers are not given to others."""
+_REMOVED_BYTES = 1024 * 1024
+"""Read of it at most, from its end: ten thousand logs."""
 
 
 def stem(stage_key: str | None, car_number: int | None) -> str:
@@ -30,27 +37,42 @@ def choose(directory: Path, name: str, *, boot_id: str | None) -> Path:
     `boot_id` None resumes whatever is there (a stage); otherwise only a log last written in the same boot.
     """
     found = logs_named(directory, name)
-    if not found:
-        return directory / f"{name}-001.db"
-    number, newest = found[-1]
-    if boot_id is None or _last_boot_id(newest) in (boot_id, None):
-        return newest
-    return directory / f"{name}-{number + 1:03d}.db"
+    if found:
+        _, newest = found[-1]
+        if boot_id is None or _last_boot_id(newest) in (boot_id, None):
+            return newest
+    return next_free(directory, name)
 
 
 def next_free(directory: Path, name: str) -> Path:
-    """The file after the newest of this name."""
-    found = logs_named(directory, name)
-    return directory / f"{name}-{found[-1][0] + 1 if found else 1:03d}.db"
+    """The file after the newest of this name that there ever was."""
+    numbers = [number for number, _ in logs_named(directory, name)]
+    numbers += [number for gone in _removed(directory) if (number := _counter(gone, name)) is not None]
+    return directory / f"{name}-{max(numbers, default=0) + 1:03d}.db"
 
 
 def logs_named(directory: Path, name: str) -> list[tuple[int, Path]]:
     """The logs of one name in a folder, with their counters, in that order."""
     return sorted(
-        (int(counter), path)
+        (counter, path)
         for path in directory.glob(f"{name}-*.db")
-        if (counter := path.stem[len(name) + 1 :]).isdecimal()
+        if (counter := _counter(path.name, name)) is not None
     )
+
+
+def _counter(file_name: str, name: str) -> int | None:
+    match = re.fullmatch(rf"{re.escape(name)}-(\d+)\.db", file_name, re.ASCII)
+    return int(match[1]) if match else None
+
+
+def _removed(directory: Path) -> list[str]:
+    """Names of logs that had to go; a note that cannot be read costs only itself."""
+    names = []
+    with suppress(OSError):
+        for line in (directory / REMOVED).read_bytes()[-_REMOVED_BYTES:].splitlines():
+            with suppress(ValueError, TypeError, KeyError):
+                names.append(str(json.loads(line)["log"]))
+    return names
 
 
 def _last_boot_id(path: Path) -> str | None:

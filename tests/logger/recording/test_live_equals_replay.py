@@ -44,7 +44,7 @@ from tests.logger.recording.driving import (
 
 TABLES = ("sentence", "fix", "frame", "clock", "progress")
 LIVE_EVENTS = ("section", "waypoint", "overspeed", "command", "undone", "resumed", "state_refused", "alarm")
-RECORDERS_OWN = ("can lost", "log", "disk", "clock")
+RECORDERS_OWN = ("can lost", "log", "disk", "disk full", "clock")
 """Alarms on the recorder's own health, which no log holds: a replay cannot raise them again."""
 
 

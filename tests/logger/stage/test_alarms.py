@@ -99,7 +99,8 @@ def test_the_grave_and_unacknowledged_come_first() -> None:
         ("gps lost", {"gps_age_s": 3.1}, {"gps_age_s": 0.1}, 0),
         ("can lost", {"can_age_s": 3.1}, {"can_age_s": 0.1}, 0),
         ("log", {"writer_lag_s": 2.1}, {"writer_lag_s": 0.1}, 0),
-        ("disk", {"disk_free_mb": 500.0}, {"disk_free_mb": 900.0}, 5),
+        ("disk", {"disk_room_h": 7.5}, {"disk_room_h": 9.5}, 5),
+        ("disk full", {"disk_free_mb": 100.0}, {"disk_free_mb": 900.0}, 5),
         ("clock", {"clock_error_s": 0.6}, {"clock_error_s": 0.1}, 10),
     ],
 )

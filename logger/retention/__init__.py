@@ -1,0 +1,1 @@
+"""Room on the card: old logs make way for new ones, by one rule."""

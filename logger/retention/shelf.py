@@ -1,0 +1,137 @@
+"""The folder of logs on the card: what stands there, and how a log is taken away.
+
+Only the recorder removes anything. A removal goes: the name into `removed.jsonl`, then `-shm`, `.db`, `-wal`. So a
+power cut in between leaves a whole log, or a lone `-wal` that the next survey sweeps up; and the number in its
+name is never given to another log, which a laptop would take for the one that is gone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from firmware_bridge.errors import LogError
+from logger.recording.naming import REMOVED
+from logger.recording.reader import LOG_PATTERN, open_log_readonly
+from logger.retention.rule import Stored
+from logger.transfer.state import read_state
+
+Reach = tuple[int, int]
+"""How far a log goes: the session and t_us of its newest row. It is another as soon as a row is added."""
+
+KEEP_TAIL = ".keep"
+"""A file of this name beside a log protects it."""
+MOST_LOGS = 2000
+"""Looked at in one survey; a season has some hundreds."""
+_TAILS = ("-shm", "", "-wal")
+"""What belongs to a log, in the order in which it is taken away."""
+
+
+class Shelf:
+    """One folder. Not thread-safe: the housekeeper's thread looks through it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._known: dict[Path, tuple[tuple[int, ...], Reach | None, int | None]] = {}
+
+    def survey(self, delivered: Mapping[str, Collection[Reach]]) -> list[Stored]:
+        """Every log; one that has not changed since the last survey is not opened again. Raises OSError."""
+        self._sweep()
+        found, known = [], {}
+        for path in sorted(self.folder.glob(LOG_PATTERN))[:MOST_LOGS]:
+            state = _state(path)
+            entry = self._known.get(path)
+            if entry is None or entry[0] != state:
+                entry = state, *_extent(path)
+            known[path] = entry
+            how_far, utc_us = entry[1:]
+            found.append(
+                Stored(
+                    path,
+                    size_bytes(path),
+                    utc_us,
+                    is_readable=how_far is not None,
+                    is_delivered=how_far in delivered.get(path.name, ()),
+                    is_protected=is_protected(path),
+                )
+            )
+        self._known = known
+        return found
+
+    def remove(self, path: Path, why: str) -> None:
+        """Take a log away for good. Raises OSError."""
+        with suppress(OSError):  # a card that is full to the last byte takes no note: room comes first
+            _note(self.folder / REMOVED, {"log": path.name, "why": why})
+        for tail in _TAILS:
+            path.with_name(path.name + tail).unlink(missing_ok=True)
+
+    def _sweep(self) -> None:
+        """What a power cut left of a removal."""
+        for tail in ("-wal", "-shm"):
+            for left in self.folder.glob(LOG_PATTERN + tail):
+                if not left.with_name(left.name.removesuffix(tail)).exists():
+                    left.unlink(missing_ok=True)
+
+
+def size_bytes(path: Path) -> int:
+    """What a log takes on the card, with what lies beside it; 0 when it is gone."""
+    return sum(stat.st_size for stat in _stats(path, _TAILS))
+
+
+def is_protected(path: Path) -> bool:
+    """Whether somebody has said that a log stays."""
+    return path.with_name(path.name + KEEP_TAIL).exists()
+
+
+def protect(path: Path, *, on: bool = True) -> None:
+    """Say that a log stays, or that it need not any longer. Raises LogError."""
+    mark = path.with_name(path.name + KEEP_TAIL)
+    try:
+        if on:
+            if not path.is_file():
+                raise LogError(
+                    "no such log", where=str(path), mend="`stagelog logs DIR` lists the logs in one"
+                )
+            mark.touch()
+        else:
+            mark.unlink(missing_ok=True)
+    except OSError as error:
+        if isinstance(error, LogError):
+            raise
+        mend = "only the recorder's user and root may write there: try it with sudo"
+        raise LogError(f"cannot be written: {error.strerror}", where=str(mark), mend=mend) from error
+
+
+def _extent(path: Path) -> tuple[Reach | None, int | None]:
+    """How far a log goes and the last time that GPS told it; None for what cannot be read."""
+    try:
+        with open_log_readonly(path) as connection:
+            last = connection.execute("SELECT utc_us FROM clock ORDER BY rowid DESC LIMIT 1").fetchone()
+            state = read_state(connection)
+    except LogError:
+        return None, None
+    return (state.session, state.t_us), None if last is None else last[0]
+
+
+def _state(path: Path) -> tuple[int, ...]:
+    """Differs when a log has changed."""
+    stats = _stats(path, ("", "-wal"))
+    return tuple(number for stat in stats for number in (stat.st_ino, stat.st_size, stat.st_mtime_ns))
+
+
+def _stats(path: Path, tails: Iterable[str]) -> list[os.stat_result]:
+    found = []
+    for tail in tails:
+        with suppress(FileNotFoundError):
+            found.append(path.with_name(path.name + tail).stat())
+    return found
+
+
+def _note(path: Path, entry: Mapping[str, str]) -> None:
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(entry) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
