@@ -82,11 +82,9 @@ def cli(verbose: bool) -> None:
     `stagelog VERB --help` tells all about a verb. Exit codes: 0 done, 1 found something wrong, 2 wrong usage,
     64 wrong configuration, 69 a needed device or server is not there, 74 reading or writing failed.
     """
-    logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.INFO,
-        format="%(levelname)s %(message)s",
-        stream=sys.stderr,
-    )
+    logging.basicConfig(format="%(levelname)s %(message)s", stream=sys.stderr)
+    for ours in ("firmware_bridge", "logger"):  # what libraries have to say is for their own users
+        logging.getLogger(ours).setLevel(logging.DEBUG if verbose else logging.INFO)
 
 
 def main() -> None:

@@ -18,6 +18,7 @@ import cantools.database
 from cantools.database.can import Database, Message, Signal
 from cantools.database.errors import DecodeError, Error, UnsupportedDatabaseFormatError
 
+from firmware_bridge.engine.plain_signals import PlainSignals, plain_signals
 from firmware_bridge.errors import ConfigurationError
 from firmware_bridge.records import BRS_FLAG, EFF_FLAG, ESI_FLAG, FD_FLAG, Channel, Notice, Reading
 
@@ -60,7 +61,9 @@ class DbcDecoder:
                 unique = signal.name if uses[signal.name] == 1 else f"{message.name}.{signal.name}"
                 channels[signal.name] = Channel(unique, signal.unit or "", f"{name}:{message.name}")
             can_id = message.frame_id | (EFF_FLAG if message.is_extended_frame else 0)
-            self._messages[can_id] = _Known(message.length, _sound_parts(message), channels)
+            parts = _sound_parts(message)
+            plain = plain_signals(message, channels) if parts == (message,) else None
+            self._messages[can_id] = _Known(message.length, parts, channels, plain)
             if message.is_multiplexed():
                 turns.add(can_id)
         self.ids = frozenset(can_id | flags for can_id in self._messages for flags in _TRAVELLED)
@@ -74,28 +77,41 @@ class DbcDecoder:
         known = self._messages.get(can_id & 0xFFFF_FFFF)
         if known is None:
             return []
-        values: dict[str, float] = {}
         is_whole = len(data) >= known.length
+        if is_whole and known.plain is not None:
+            return known.plain.decode(t_us, data)
+        values: dict[str, float] = {}
         for part in known.parts:
             try:
                 decoded = part.decode(data, decode_choices=False, allow_truncated=True)
             except (DecodeError, ValueError, KeyError, OverflowError):
                 is_whole = False
             else:
-                values.update(cast(dict[str, float], decoded))
+                values.update(
+                    {signal: _number(value) for signal, value in cast(dict[str, float], decoded).items()}
+                )
         readings = [
             Reading(t_us, known.channels[signal], number)
-            for signal, value in values.items()
-            if math.isfinite(number := float(value))
+            for signal, number in values.items()
+            if math.isfinite(number)
         ]
         self.bad += not is_whole or len(readings) < len(values)
         return readings
+
+
+def _number(value: float) -> float:
+    """A signal's value as a double; what is beyond a double's range is none."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
 
 
 class _Known(NamedTuple):
     length: int
     parts: tuple[Message, ...]
     channels: dict[str, Channel]
+    plain: PlainSignals | None
 
 
 def _sound_parts(message: Message) -> tuple[Message, ...]:

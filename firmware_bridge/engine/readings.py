@@ -73,13 +73,13 @@ class EngineReadings:
 
         A reading carries the time of its frame, and none a time after `t_us`.
         """
-        newest: dict[Channel, Reading] = {}
-        latest = (self._latest[can_id] for can_id in self._wanted & self._latest.keys())
-        for frame in sorted((*self._kept, *latest), key=attrgetter("t_us")):
-            for decoder in self._decoders[frame.can_id]:
-                for reading in decoder.decode(min(frame.t_us, t_us), frame.can_id, frame.data):
-                    newest.pop(reading.channel, None)
-                    newest[reading.channel] = reading
+        latest = [self._latest[can_id] for can_id in self._wanted & self._latest.keys()]
+        frames = sorted((*self._kept, *latest), key=attrgetter("t_us"))
         self._kept.clear()
         self._latest.clear()
-        return list(newest.values())
+        newest: dict[Channel, Reading] = {}
+        for frame in reversed(frames):
+            for decoder in self._decoders[frame.can_id]:
+                for reading in reversed(decoder.decode(min(frame.t_us, t_us), frame.can_id, frame.data)):
+                    newest.setdefault(reading.channel, reading)
+        return list(newest.values())[::-1]

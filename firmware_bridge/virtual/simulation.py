@@ -5,6 +5,7 @@ No clock and no port: chunks as a reader hands them on, each with the time it ar
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from firmware_bridge.virtual import wire
@@ -20,6 +21,8 @@ GENERATED_S = 60.0
 GENERATED_FRAMES = 20_000
 TRANSPORT_S = 0.001
 """From the last frame of a chunk to its arrival."""
+CHUNK_LEAD_S = 0.002
+"""A chunk ends so much before a whole tenth, and so is there for the beat to which its frames belong."""
 
 
 def simulate_bytes(
@@ -65,8 +68,13 @@ def _can_chunks(engine: Engine, rate: float, t0_s: float, t1_s: float) -> Iterat
         data, ends = wire.slcan(frames)
         first = sent = 0
         while first < len(ends):
-            # Counted from the first frame of each chunk, so that a slow bus has no empty ones.
-            last = int(frames.t_s.searchsorted(frames.t_s[first] + CAN_CHUNK_S))
+            last = int(frames.t_s.searchsorted(_chunk_end_s(frames.t_s[first])))
             yield "engine", int((frames.t_s[last - 1] + TRANSPORT_S) * 1e6), data[sent : ends[last - 1]]
             first, sent = last, ends[last - 1]
         from_s = to_s
+
+
+def _chunk_end_s(t_s: float) -> float:
+    """The end of the chunk in which a frame of `t_s` travels; after it, if only by rounding."""
+    end_s = (math.floor((t_s + CHUNK_LEAD_S) / CAN_CHUNK_S) + 1) * CAN_CHUNK_S - CHUNK_LEAD_S
+    return end_s if end_s > t_s else end_s + CAN_CHUNK_S

@@ -21,7 +21,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--car", "cars", multiple=True, help="Only this car (name or number); may be given again.")
 @click.option("--gps-hz", type=click.IntRange(1, 25), default=1, show_default=True, help="Fixes a second.")
 @click.option(
-    "--can-rate", type=click.IntRange(0, 10_000), default=50, show_default=True, help="CAN frames a second."
+    "--can-rate", type=click.IntRange(0, 10_000), default=20, show_default=True, help="CAN frames a second."
 )
 @click.option("--section", type=click.IntRange(1), help="Only this section of the itinerary, counted from 1.")
 def simulate(

@@ -81,6 +81,24 @@ class Pipeline:
         self._beat_us = 0
         self._framed_us: int | None = None
 
+    @property
+    def t_us(self) -> int:
+        """How far time has come."""
+        return self._t_us
+
+    def begin(self, t_us: int) -> None:
+        """Nothing stamped up to `t_us` is to come: the log of this drive begins there, later than its session."""
+        self._t_us, self._beat_us = t_us, t_us // BEAT_US * BEAT_US
+        self.live.begin(t_us)
+
+    def change_stage(self, live: LiveStage) -> None:
+        """Go on with another stage, in a log of its own: as if begun here, with nothing known that it does not tell."""
+        self.live = live
+        self.clock = GpsClock()
+        for source in self._sources.values():
+            source.fixes = FixBuilder() if source.fixes is not None else None
+        self.begin(self._t_us)
+
     def feed(self, port: str, t_us: int, data: bytes) -> Sequence[CanFrame]:
         """Bytes that arrived on a port at `t_us`. Returns the frames among them, which a poller wants to see."""
         t_us = self._advance(t_us)
@@ -129,6 +147,14 @@ class Pipeline:
     def finish(self, t_us: int) -> None:
         """Nothing is to come any more: ends what is open."""
         self.advance(t_us)
+        if t_us > self._beat_us:
+            self._beat(t_us)  # what came since the last whole tenth has its readings too
+        self.close_epochs()
+        self.live.finish()
+        self._take_events()
+
+    def close_epochs(self) -> None:
+        """No more sentences are to come: makes fixes of those that are there."""
         for source in self._sources.values():
             if source.fixes is not None:
                 self._fixes(source, source.fixes.finish())
@@ -164,7 +190,7 @@ class Pipeline:
             if source.fixes is not None:
                 self._fixes(source, source.fixes.tick(t_us))
         # A frame that took its time on the wire is read in the beat in which it came, not in one that is over.
-        made = [r._replace(t_us=max(r.t_us, last_us + 1)) for r in self._engine.tick(t_us)]
+        made = [r if r.t_us > last_us else r._replace(t_us=last_us + 1) for r in self._engine.tick(t_us)]
         if made:
             self._rows.reading.extend(made)
             self.live.readings(made)

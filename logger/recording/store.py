@@ -23,7 +23,7 @@ _CHECKPOINT_BYTES = 4 * 1024 * 1024
 """The WAL is folded into the log every so many bytes: rarely enough that the last page of each table is not
 copied again and again, often enough that a reader never finds a long WAL."""
 _ROWS_A_STATEMENT = 100
-"""Frames inserted by one statement. SQLite hands Python's lock back and forth once a statement, so this many
+"""Rows inserted by one statement. SQLite hands Python's lock back and forth once a statement, so this many
 rows together halve the writer's time and leave the decoder undisturbed; more brings nothing (measured)."""
 STATE_KEY = "state"
 """Where `meta` keeps the live computation's state, for the session after a power cut."""
@@ -68,6 +68,7 @@ class Log:
         self.rows_written = 0
         self._channels: dict[Channel, int] = {}
         self._sql: dict[str, str] = {}
+        self._many_sql: dict[str, str] = {}
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=1.0)
         try:
             schema.require_ours(self._connection)
@@ -83,7 +84,7 @@ class Log:
     def _configure(self, durable: bool) -> None:
         # The page size holds only for a blank file, and must come before the journal.
         self._connection.execute(f"PRAGMA page_size = {schema.PAGE_BYTES}")
-        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute(f"PRAGMA journal_mode = {'WAL' if durable else 'OFF'}")
         self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
         page_bytes = self._connection.execute("PRAGMA page_size").fetchone()[0]
         self._connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_BYTES // page_bytes}")
@@ -116,8 +117,8 @@ class Log:
         for name, columns in _COLUMNS.items():
             marks = ", ".join("?" * columns)
             self._sql[name] = f"INSERT INTO {name} VALUES ({self.session:d}, {marks})"  # noqa: S608
-        one = f"({self.session:d}, {', '.join('?' * _COLUMNS['frame'])})"
-        self._frames_sql = f"INSERT INTO frame VALUES {', '.join([one] * _ROWS_A_STATEMENT)}"  # noqa: S608
+            many = ", ".join([f"({self.session:d}, {marks})"] * _ROWS_A_STATEMENT)
+            self._many_sql[name] = f"INSERT INTO {name} VALUES {many}"  # noqa: S608
         return self.session
 
     def write(self, rows: Rows) -> None:
@@ -127,11 +128,12 @@ class Log:
         """
         if not self._connection.in_transaction:
             self._connection.execute("BEGIN")
-        self._write_frames(rows.frame)
+        self._write_many("frame", rows.frame)
+        readings = [(t_us, self._channel_id(channel), value) for t_us, channel, value in rows.reading]
+        self._write_many("reading", readings)
         insert = self._connection.executemany
         insert(self._sql["sentence"], rows.sentence)
         insert(self._sql["fix"], (fix[: _COLUMNS["fix"]] for fix in rows.fix))
-        insert(self._sql["reading"], ((r.t_us, self._channel_id(r.channel), r.value) for r in rows.reading))
         insert(self._sql["clock"], rows.clock)
         insert(self._sql["event"], ((e.t_us, e.kind, _to_json(e.detail)) for e in rows.event))
         insert(self._sql["progress"], rows.progress)
@@ -139,14 +141,14 @@ class Log:
         if rows.state is not None:
             self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (STATE_KEY, rows.state))
 
-    def _write_frames(self, frames: Sequence[tuple[Any, ...]]) -> None:
-        whole = len(frames) - len(frames) % _ROWS_A_STATEMENT
+    def _write_many(self, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        whole = len(rows) - len(rows) % _ROWS_A_STATEMENT
         groups = (
-            list(chain.from_iterable(frames[at : at + _ROWS_A_STATEMENT]))
+            list(chain.from_iterable(rows[at : at + _ROWS_A_STATEMENT]))
             for at in range(0, whole, _ROWS_A_STATEMENT)
         )
-        self._connection.executemany(self._frames_sql, groups)
-        self._connection.executemany(self._sql["frame"], islice(frames, whole, None))
+        self._connection.executemany(self._many_sql[table], groups)
+        self._connection.executemany(self._sql[table], islice(rows, whole, None))
 
     def _channel_id(self, channel: Channel) -> int:
         known = self._channels.get(channel)
@@ -174,8 +176,9 @@ class Log:
         return dict(self._connection.execute("SELECT key, value FROM meta"))
 
     def close(self) -> None:
-        """Commit, fold the WAL into the file and close it: what is left is one file, whole."""
+        """Commit, fold the WAL into the file and close it: what is left is one file, whole, that opens with a WAL."""
         self.commit()
+        self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._connection.close()
 

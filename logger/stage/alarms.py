@@ -119,8 +119,10 @@ class Alarms:
         self._raised = {raised.name: raised for raised in state if raised.name in self._rules}
 
     def _watch(self, rule: AlarmRule, at_us: int, values: Values, raised: Raised | None) -> str | None:
-        qualified = rule.qualified_by.holds(values) if rule.qualified_by else True
         holds = rule.when.holds(values, rule.rearm if raised and not raised.past else 0.0)
+        if holds is False and raised is None and not self._pending:
+            return None  # as it is nearly always, ten times a second
+        qualified = rule.qualified_by.holds(values) if rule.qualified_by else True
         if raised is None or raised.past:
             if not (holds and qualified):
                 self._pending.pop(rule.name, None)

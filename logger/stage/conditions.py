@@ -73,7 +73,7 @@ class Comparison:
 
     def holds(self, values: Values, slack: float | None = 0.0) -> bool | None:
         value = values.get(self.name)
-        if value is None or math.isnan(value):
+        if value is None or value != value:  # noqa: PLR0124 - not a number
             return None
         lean = abs(self.limit) * SLACK_SHARE if slack is None else slack
         return _OPERATORS[self.operator](value, self.limit, lean)

@@ -249,6 +249,14 @@ def test_two_messages_of_one_identifier_leave_the_last(caplog: pytest.LogCapture
     assert value_of(decoder, 1, b"\x07" + bytes(7)) == {"B_X": 7.0}
 
 
+@pytest.mark.parametrize("scale", ["1e308", "1e400", "-1e308", "0"])
+def test_a_scale_beyond_all_numbers_raises_nothing(scale: str) -> None:
+    decoder = dbc.load(ENGINE.replace("(0.25,0)", f"({scale},0)"), "engine.dbc")
+    values = value_of(decoder, 256, bytes.fromhex("FF FF 82 0F 00 00 00 00"))
+    assert values["GEAR"] == 15
+    assert all(math.isfinite(value) for value in values.values())
+
+
 def test_cantools_is_imported_by_this_module_alone() -> None:
     program = (
         "import sys, firmware_bridge.engine.presets, firmware_bridge.engine.readings;"

@@ -94,10 +94,10 @@ def test_frames_decode_again_from_the_dbc_in_the_log(recorded: Path, tmp_path: P
     before = {(row[1], row[2]): row[5] for row in content(recorded, "reading")}
     again = {(row[1], row[2]): row[5] for row in content(log, "reading")}
     assert {name for _, name in again} == {name for _, name in before}
+    assert len(again) == len(before)
     # A log does not tell which frames came in one chunk: near a beat the newest may be another, a period apart.
-    assert len(again) == pytest.approx(len(before), rel=0.02)
     same = before.keys() & again.keys()
-    assert len(same) > 0.5 * len(before)
+    assert len(same) > 0.9 * len(before)
     assert all(again[key] == before[key] for key in same)
 
 
