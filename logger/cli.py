@@ -95,8 +95,14 @@ def main() -> None:
 def _run() -> int:
     try:
         result = cli.main(standalone_mode=False)
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
+        return EXIT_USAGE
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        verb = context.command_path if context else "stagelog"
+        what = error.format_message().removesuffix(".")
+        print(f"{verb}: {what}; `{verb} --help` tells how", file=sys.stderr)
         return EXIT_USAGE
     except (click.Abort, KeyboardInterrupt):
         return EXIT_INTERRUPTED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import signal
 import sys
@@ -34,12 +35,18 @@ def run(config_path: Path) -> None:
     from logger.recording import notify  # noqa: PLC0415
     from logger.recording.daemon import Recorder  # noqa: PLC0415
 
+    faulthandler.enable()  # a crash in a library, or the watchdog's abort, tells where each thread stood
     notifier, watchdog = notify.from_environment()
     recorder = Recorder(config.load(config_path))
     stop = threading.Event()
     reread = threading.Event()
+
+    def on_end(*_: object) -> None:
+        stop.set()
+        notifier.stopping()  # before what is left is brought to the card, which may take its time
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, on_end)
     signal.signal(signal.SIGHUP, lambda *_: reread.set())
 
     is_ready = False
@@ -60,7 +67,6 @@ def run(config_path: Path) -> None:
 
     print(f"recording into {recorder.status().writer.path}", file=sys.stderr)
     recorder.run(stop, on_round)
-    notifier.stopping()
     notifier.close()
 
 
