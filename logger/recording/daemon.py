@@ -133,19 +133,17 @@ class Recorder:
         LogError, and recording goes on as before.
         """
         setup = prepare(config)
+        start = replace(self._start, config=for_log(config))
         if setup.log_stem == self._setup.log_stem:
             log.info("the stage is the same: going on in the same log")
             return
         with self._housekeeper.resting():
-            follower = self._open(self._path(setup), setup)
+            follower = self._open(self._path(setup), setup, start=start)
             self._in_use = (follower.path, *self._in_use)  # those before it may have rows to come
         pipeline = self._setup.pipeline
-        pipeline.event(
-            self.origin.t_us(), "session_end", {"reason": "next stage", "next": follower.path.name}
-        )
-        self.writer.put(pipeline.take())
+        self.decoding.end_log(pipeline.t_us, {"reason": "next stage", "next": follower.path.name})
         self.writer.change_log(follower)
-        pipeline.live = setup.pipeline.live
+        pipeline.change_stage(setup.pipeline.live)
         resume(pipeline, follower, self.origin)
         self._setup, self._config = replace(setup, ports=self._setup.ports, pipeline=pipeline), config
         log.info("recording into %s", follower.path)
@@ -197,13 +195,16 @@ class Recorder:
         boot_id = None if has_stage else self.origin.boot_id
         return naming.choose(self._config.log.directory, setup.log_stem, boot_id=boot_id)
 
-    def _open(self, path: Path, setup: Setup, *, damaged: bool = False) -> Log:
+    def _open(
+        self, path: Path, setup: Setup, *, damaged: bool = False, start: SessionStart | None = None
+    ) -> Log:
         """A log with its session begun; `damaged` sets what is there aside first. Raises LogError."""
         aside = set_aside(path) if damaged else None
         opened, found_damaged = open_log(path)
         aside = aside or found_damaged
-        opened.begin_session(self._start, setup.meta)
-        began = Rows(event=[EventRow(self.origin.t_us(), "session_begin", {"log": path.name})])
+        opened.begin_session(start or self._start, setup.meta)
+        detail = {"log": path.name, "begins_us": self._setup.pipeline.t_us}
+        began = Rows(event=[EventRow(self.origin.t_us(), "session_begin", detail)])
         if aside is not None:
             log.error(
                 "%s was damaged: set aside as %s, recording goes on in a fresh one", path.name, aside.name

@@ -116,9 +116,12 @@ class Decoding:
         while len(self._inbox):
             wait(self.patience_s())
             self.round()
-        now = self._origin.t_us()
-        self.pipeline.finish(now)
-        self.pipeline.event(now, "session_end", {"reason": reason})
+        self.end_log(self._origin.t_us(), {"reason": reason})
+
+    def end_log(self, t_us: int, detail: Mapping[str, Any]) -> None:
+        """End what is open at `t_us`, and with it the log that the writer has; `detail` says why."""
+        self.pipeline.finish(t_us)
+        self.pipeline.event(t_us, "session_end", detail)
         rows = self.pipeline.take()
         rows.state = self._state()
         self._writer.put(rows)

@@ -56,10 +56,11 @@ class Capture:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One stretch of a replay: what its log's meta is to say, and its rows, a little at a time."""
+    """One stretch of a replay: what its log's meta is to say, its rows, a little at a time, and where they begin."""
 
     meta: dict[str, str]
     rows: Iterator[Rows]
+    begins_us: int = 0
 
 
 def kind_of(capture: Capture) -> str:
@@ -134,9 +135,20 @@ def _log_sessions(capture: Capture, progress: Progress) -> Iterator[Session]:
         for done, number in enumerate(numbers):
             sources = [Source(port, protocol("nmea").decoder(0), FixBuilder()) for port in ports]
             pipeline = Pipeline(sources, _engine(capture, connection, number), stage.live(class_name))
+            begins_us = begins_at(connection, number)
+            pipeline.begin(begins_us)
             _resume(pipeline, connection, number)
             rows = _log_session(connection, number, pipeline, _part(progress, done, len(numbers)))
-            yield Session(meta | {"replayed": capture.path.name}, rows)
+            yield Session(meta | {"replayed": capture.path.name}, rows, begins_us)
+
+
+def begins_at(connection: sqlite3.Connection, session: int) -> int:
+    """The session time after which a session's rows come: above 0 in a log that a change of stage began."""
+    found = connection.execute(
+        "SELECT json_extract(detail, '$.begins_us') FROM event WHERE session = ? AND kind = 'session_begin'",
+        (session,),
+    ).fetchone()
+    return int(found[0] or 0) if found is not None else 0
 
 
 def _engine(capture: Capture, connection: sqlite3.Connection, session: int) -> Engine:
@@ -204,15 +216,18 @@ def _log_session(
         if count % _TAKE_EVERY == 0:
             progress(min(1.0, t_us / max(came_to_us, 1)))
             yield pipeline.take()
-    pipeline.advance(came_to_us)
-    last_fix = pipeline.live.last_fix
-    if last_fix is None or last_fix.t_us < closed_us:
+    if closed_us is None:
         pipeline.finish(came_to_us)
+    else:
+        pipeline.advance(came_to_us)
+        last_fix = pipeline.live.last_fix
+        if last_fix is None or last_fix.t_us < closed_us:
+            pipeline.close_epochs()
     yield pipeline.take()
 
 
-def _end(connection: sqlite3.Connection, session: int) -> tuple[int, int]:
-    """How far the recorder had come, and up to when it had closed the receiver's epochs.
+def _end(connection: sqlite3.Connection, session: int) -> tuple[int, int | None]:
+    """How far the recorder had come, and up to when it had closed the receiver's epochs: None for all of them.
 
     A session that was ended says so. After a power cut the beats tell by the rows that they left behind, and an
     epoch that has no fix was still open.
@@ -220,13 +235,15 @@ def _end(connection: sqlite3.Connection, session: int) -> tuple[int, int]:
     ended_us = connection.execute(
         "SELECT max(t_us) FROM event WHERE session = ? AND kind = 'session_end'", (session,)
     ).fetchone()[0]
+    if ended_us is not None:
+        return ended_us, None
     progress_us, reading_us, fix_us = (
         row[0] if (row := connection.execute(sql, (session,)).fetchone()) else 0
         for table in ("progress", "reading", "fix")
         for sql in [f"SELECT t_us FROM {table} WHERE session = ? ORDER BY rowid DESC LIMIT 1"]  # noqa: S608
     )
     beat_us = -(-reading_us // BEAT_US) * BEAT_US
-    return max(ended_us or 0, progress_us, beat_us), fix_us if ended_us is None else ended_us
+    return max(progress_us, beat_us), fix_us
 
 
 Input = tuple[int, Callable[[Pipeline], object]]

@@ -52,7 +52,8 @@ def replay(capture: replays.Capture, output: Path | None, progress: Callable[[fl
             last_t_us = 0
             if log is not None and target is not None:
                 log.begin_session(_session_start(), session.meta)
-                log.put(Rows(event=[EventRow(0, "session_begin", {"log": target.name})]))
+                began = {"log": target.name, "begins_us": session.begins_us}
+                log.put(Rows(event=[EventRow(session.begins_us, "session_begin", began)]))
             for some in session.rows:
                 rows.update(some.counts())
                 for reading in some.reading:

@@ -72,6 +72,7 @@ class LiveStage:
         self.limits = Limits(rules.speed, fixed, self._emit)
         self._events: list[Event] = []
         self._health: dict[str, float] = {}
+        self._begins_us = 0
         self._located_t_us: int | None = None
         self._ticked_us: int | None = None
 
@@ -119,6 +120,16 @@ class LiveStage:
         self._obey(order, now_us)
         self._emit(now_us, "command", {"name": name, "arguments": dict(arguments)})
 
+    def begin(self, t_us: int) -> None:
+        """The log begins at `t_us`, not with the session: nothing was missing before it."""
+        self._begins_us = t_us
+        self.trips = (Trip(base_us=self.clock.at_us(t_us)),) * TRIPS
+
+    def finish(self) -> None:
+        """The log ends: so does an over-speed that goes on, where the car was last seen."""
+        if self.odometer.at_us is not None:
+            self.limits.close(self.odometer.at_us, self.odometer.total_m)
+
     def take_events(self) -> list[Event]:
         """The events since the last call, as they became known; they are the caller's now."""
         events, self._events = self._events, []
@@ -165,8 +176,8 @@ class LiveStage:
             name: reading.value for name, reading in self.engine.items() if reading.t_us > oldest_us
         }
         values |= self._health
-        if self._located_t_us is not None or t_us >= GPS_START_US:
-            values["gps_age_s"] = (t_us - (self._located_t_us or 0)) / 1e6
+        if self._located_t_us is not None or t_us - self._begins_us >= GPS_START_US:
+            values["gps_age_s"] = (t_us - (self._located_t_us or self._begins_us)) / 1e6
         mps, _ = self.odometer.speed(self.clock.at_us(t_us))
         if mps is not None:
             limit_kmh = self.limit().kmh

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import random
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
@@ -39,6 +40,7 @@ from tests.logger.recording.driving import (
     recorder_here,
     set_up,
     set_up_at,
+    short_stage,
     wait_until,
 )
 
@@ -138,6 +140,39 @@ def test_two_sessions_with_a_kill_between_replay_exactly(car: VirtualCar, tmp_pa
     assert query(log, "SELECT count(*) FROM session") == [(2,)]
     assert happened(log) >= {("resumed", ""), ("command", ""), ("waypoint", "validated")}
     assert differences(log, tmp_path / "again") == {}
+
+
+def test_a_change_of_stage_in_mid_overspeed_replays_exactly_in_both_logs(
+    car: VirtualCar, tmp_path: Path
+) -> None:
+    config = set_up(tmp_path, car)
+    first, second = (tmp_path / "logs" / f"test-{number}-car-7-001.db" for number in (3, 4))
+    with recording(config) as process, Crew(tmp_path / "live.sock") as crew:
+        assert crew.command("start_section", index=0) is None
+        while not ((limit := crew.snapshot()["limit"])["zone"] and limit["over_kmh"] and not limit["free"]):
+            pass
+        next_stage = short_stage().replace("number = 3", "number = 4")
+        (tmp_path / "stage.toml").write_text(next_stage, encoding="utf-8")
+        process.send_signal(signal.SIGHUP)
+        while crew.snapshot()["recording"]["path"] != str(second):
+            pass
+        assert crew.command("start_section", index=0) is None
+        began = time.monotonic()
+        while time.monotonic() < began + 3.0:
+            crew.snapshot()
+        stop(process)
+    ((ends_us,),) = query(first, "SELECT t_us FROM event WHERE kind = 'session_end'")
+    ((begins_us, over),) = query(
+        second,
+        "SELECT json_extract(detail, '$.begins_us'), (SELECT count(*) FROM event WHERE kind = 'alarm')"
+        " FROM event WHERE kind = 'session_begin'",
+    )
+    assert begins_us == ends_us
+    assert over == 0, "GPS was not lost"
+    assert int(str(query(second, "SELECT min(t_us) FROM progress")[0][0])) > int(str(begins_us))
+    assert ("overspeed", "") in happened(first)
+    for number, log in enumerate((first, second)):
+        assert differences(log, tmp_path / f"again-{number}") == {}
 
 
 # -- the same decoding, stepped ---------------------------------------------------------------------------

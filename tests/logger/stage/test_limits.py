@@ -227,3 +227,29 @@ def test_class_limits_are_judged_on_the_road_as_well() -> None:
     assert over.detail["limit_kmh"] == 170
     assert over.detail["max_kmh"] == pytest.approx(180, abs=0.1)
     assert over.detail["duration_s"] == pytest.approx(10 + 5 * 9 / 30 + 5 * 10 / 60, abs=0.1)
+
+
+def test_one_that_goes_on_ends_with_the_log_where_the_car_was_last_seen() -> None:
+    live = live_stage(one_section(ROAD, ZONED, 8000), class_name="Stock")
+    drive = steady(90)
+    ends_s = drive.time_at(200 + 3600)
+    events = follow(live, truth.fixes(drive, 10, noise=False, to_s=ends_s))
+    assert of_kind(events, "overspeed") == []
+    live.finish()
+    (over,) = of_kind(live.take_events(), "overspeed")
+    assert over.detail["km"] == pytest.approx(3.09, abs=0.004)
+    assert over.detail["distance_m"] == pytest.approx(510, abs=4)
+    assert over.detail["duration_s"] == pytest.approx(510 / 25, abs=0.2)
+    live.finish()
+    assert live.take_events() == []
+    assert live.state()[-1] is None, "the next session does not tell it again"
+
+
+def test_one_that_goes_on_ends_with_its_section() -> None:
+    live = live_stage(one_section(ROAD, ZONED, 8000), class_name="Stock")
+    fixes = truth.fixes(steady(90), 10, noise=False, to_s=steady(90).time_at(200 + 3600))
+    follow(live, fixes[:-2])
+    live.command(fixes[-3].t_us, "finish_section", {})
+    (over,) = of_kind(follow(live, fixes[-2:]), "overspeed")
+    assert over.detail["section"] == 0
+    assert over.detail["distance_m"] == pytest.approx(510, abs=10)
