@@ -99,24 +99,6 @@ class Pipeline:
             source.fixes = FixBuilder() if source.fixes is not None else None
         self.begin(self._t_us)
 
-    @property
-    def t_us(self) -> int:
-        """How far time has come."""
-        return self._t_us
-
-    def begin(self, t_us: int) -> None:
-        """Nothing stamped up to `t_us` is to come: the log of this drive begins there, later than its session."""
-        self._t_us, self._beat_us = t_us, t_us // BEAT_US * BEAT_US
-        self.live.begin(t_us)
-
-    def change_stage(self, live: LiveStage) -> None:
-        """Go on with another stage, in a log of its own: as if begun here, with nothing known that it does not tell."""
-        self.live = live
-        self.clock = GpsClock()
-        for source in self._sources.values():
-            source.fixes = FixBuilder() if source.fixes is not None else None
-        self.begin(self._t_us)
-
     def feed(self, port: str, t_us: int, data: bytes) -> Sequence[CanFrame]:
         """Bytes that arrived on a port at `t_us`. Returns the frames among them, which a poller wants to see."""
         t_us = self._advance(t_us)
@@ -167,12 +149,6 @@ class Pipeline:
         self.advance(t_us)
         if t_us > self._beat_us:
             self._beat(t_us)  # what came since the last whole tenth has its readings too
-        self.close_epochs()
-        self.live.finish()
-        self._take_events()
-
-    def close_epochs(self) -> None:
-        """No more sentences are to come: makes fixes of those that are there."""
         self.close_epochs()
         self.live.finish()
         self._take_events()
