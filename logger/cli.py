@@ -44,6 +44,8 @@ VERBS: dict[str, Verb] = {
     "compare": Verb("logger.review.verbs", "Team-mates' logs side by side."),
     "standings": Verb("logger.review.verbs", "The class table, from logs, results and penalties."),
     "export": Verb("logger.export.verbs", "A log for other people's programs."),
+    "doctor": Verb("logger.doctor.verbs", "What is wrong with this car's set-up, in words."),
+    "protect": Verb("logger.retention.verbs", "Have a log stay on the card, however full that becomes."),
     "install": Verb("logger.install.verbs", "Set this machine up as the car's recorder."),
     "uninstall": Verb("logger.install.verbs", "Give the machine back; logs stay."),
 }

@@ -47,7 +47,7 @@ def choose(directory: Path, name: str, *, boot_id: str | None) -> Path:
 def next_free(directory: Path, name: str) -> Path:
     """The file after the newest of this name that there ever was."""
     numbers = [number for number, _ in logs_named(directory, name)]
-    numbers += [number for gone in _removed(directory) if (number := _counter(gone, name)) is not None]
+    numbers += [number for gone in removed(directory) if (number := _counter(gone, name)) is not None]
     return directory / f"{name}-{max(numbers, default=0) + 1:03d}.db"
 
 
@@ -60,19 +60,19 @@ def logs_named(directory: Path, name: str) -> list[tuple[int, Path]]:
     )
 
 
-def _counter(file_name: str, name: str) -> int | None:
-    match = re.fullmatch(rf"{re.escape(name)}-(\d+)\.db", file_name, re.ASCII)
-    return int(match[1]) if match else None
-
-
-def _removed(directory: Path) -> list[str]:
+def removed(directory: Path) -> list[str]:
     """Names of logs that had to go; a note that cannot be read costs only itself."""
     names = []
     with suppress(OSError):
         for line in (directory / REMOVED).read_bytes()[-_REMOVED_BYTES:].splitlines():
             with suppress(ValueError, TypeError, KeyError):
-                names.append(str(json.loads(line)["log"]))
+                names.append(Path(str(json.loads(line)["log"])).name)
     return names
+
+
+def _counter(file_name: str, name: str) -> int | None:
+    match = re.fullmatch(rf"{re.escape(name)}-(\d+)\.db", file_name, re.ASCII)
+    return int(match[1]) if match else None
 
 
 def _last_boot_id(path: Path) -> str | None:

@@ -108,6 +108,7 @@ class Housekeeper:
         is_short = free < wanted and now_s - self._removed_s >= COOL_S
         if is_short or now_s - self._surveyed_s >= SURVEY_S:
             self._surveyed_s = now_s
+            self._shelf.sweep()
             self._logs = self._shelf.survey(self._delivered())
         if is_short:
             for chosen in choose(self._logs, self._in_use(), wanted - free, last_resort=self._last_resort):

@@ -1,7 +1,7 @@
 """The folder of logs on the card: what stands there, and how a log is taken away.
 
 Only the recorder removes anything. A removal goes: the name into `removed.jsonl`, then `-shm`, `.db`, `-wal`. So a
-power cut in between leaves a whole log, or a lone `-wal` that the next survey sweeps up; and the number in its
+power cut in between leaves a whole log, or a lone `-wal` that is swept up later; and the number in its
 name is never given to another log, which a laptop would take for the one that is gone.
 """
 
@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from firmware_bridge.errors import LogError
-from logger.recording.naming import REMOVED
+from logger.recording.naming import REMOVED, removed
 from logger.recording.reader import LOG_PATTERN, open_log_readonly
 from logger.retention.rule import Stored
 from logger.transfer.state import read_state
@@ -39,7 +39,6 @@ class Shelf:
 
     def survey(self, delivered: Mapping[str, Collection[Reach]]) -> list[Stored]:
         """Every log; one that has not changed since the last survey is not opened again. Raises OSError."""
-        self._sweep()
         found, known = [], {}
         for path in sorted(self.folder.glob(LOG_PATTERN))[:MOST_LOGS]:
             state = _state(path)
@@ -68,12 +67,12 @@ class Shelf:
         for tail in _TAILS:
             path.with_name(path.name + tail).unlink(missing_ok=True)
 
-    def _sweep(self) -> None:
-        """What a power cut left of a removal."""
-        for tail in ("-wal", "-shm"):
-            for left in self.folder.glob(LOG_PATTERN + tail):
-                if not left.with_name(left.name.removesuffix(tail)).exists():
-                    left.unlink(missing_ok=True)
+    def sweep(self) -> None:
+        """What a power cut left of a removal. Raises OSError."""
+        for name in removed(self.folder):
+            if not (self.folder / name).exists():
+                for tail in ("-wal", "-shm"):
+                    (self.folder / (name + tail)).unlink(missing_ok=True)
 
 
 def size_bytes(path: Path) -> int:

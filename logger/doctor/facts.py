@@ -1,0 +1,43 @@
+"""What was heard of one port, whoever listened: the doctor itself, or the recorder that has the port open."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from firmware_bridge.records import Fix, Notice
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """`state` and `detail` are a port's words (firmware_bridge.ports); `good` and `bad` pieces came in `seconds`.
+
+    `frames` counts by identifier and length. `speaks` is what else was found on the wire: (protocol, baud).
+    `bitrate` is at which frames came instead of at the configured one. `group` owns a device that refused.
+    """
+
+    name: str
+    url: str
+    protocol: str
+    state: str
+    detail: str = ""
+    seconds: float = 0.0
+    good: int = 0
+    bad: int = 0
+    bytes: int = 0
+    by_recorder: bool = False
+    group: str = ""
+    speaks: tuple[str, int] | None = None
+    frames: Mapping[tuple[int, int], int] = field(default_factory=Counter)
+    fixes: tuple[Fix, ...] = ()
+    utc_offset_s: float | None = None
+    """The system's clock minus that of GPS."""
+    notices: tuple[Notice, ...] = ()
+    has_answered: bool = False
+    bitrate: int | None = None
+    tried_bitrates: tuple[int, ...] = ()
+
+
+Detail = Mapping[str, Any]

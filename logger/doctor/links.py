@@ -1,0 +1,91 @@
+"""Judging a port: is it there, may it be used, is the right device at its other end, and how clean is the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from logger.doctor.facts import Heard
+from logger.doctor.findings import Finding, note, ok, wrong
+
+DAMAGED_SHARE = 0.01
+"""More damaged pieces than this point to a cable, its ground or its shield: a sound wire has none but the first."""
+_CANNOT_OPEN = ("missing", "denied", "busy", "unusable", "lost", "opening")
+
+
+def judge(heard: Heard, neighbours: Mapping[str, str]) -> Iterator[Finding]:
+    """What is to be said of a port; `neighbours` are the other ports' names by protocol."""
+    where = f"port {heard.name}"
+    if heard.state in _CANNOT_OPEN:
+        yield _not_open(heard, where)
+    elif heard.speaks is not None:
+        yield _another(heard, where, neighbours)
+    elif heard.state in ("wrong_baud", "no_protocol") or (heard.bad and not heard.good):
+        what = heard.detail if heard.state != "open" else f"bytes arrive, and none is {_word(heard.protocol)}"
+        mend = "check which device this is, its ground and its levels"
+        yield wrong(where, what.partition(": ")[0], heard.detail.partition(": ")[2] or mend)
+    elif heard.is_mute:
+        yield _silent(heard, where)
+    else:
+        yield _open(heard, where)
+
+
+def _not_open(heard: Heard, where: str) -> Finding:
+    if heard.state == "denied":
+        group = heard.group or "dialout"
+        mend = f"sudo usermod -aG {group} USER, then log in again; or call the doctor with sudo"
+        return wrong(where, f"{heard.url} may be used by group {group} only", mend)
+    if heard.state == "busy":
+        mend = f"`sudo fuser -v {heard.url}` names it: stop it (gpsd and ModemManager are the usual ones)"
+        return wrong(where, f"{heard.url} is in use by another program", mend)
+    what, _, mend = heard.detail.partition("; ")
+    return wrong(where, what, mend or "plug it in, or correct `port`")
+
+
+def _another(heard: Heard, where: str, neighbours: Mapping[str, str]) -> Finding:
+    assert heard.speaks is not None  # noqa: S101 - the caller has looked
+    protocol, baud = heard.speaks
+    if protocol == heard.protocol:
+        what = f"it speaks {_word(protocol)} at {baud} baud, not at the configured rate"
+        return wrong(where, what, f'set baud = {baud}, or baud = "auto"')
+    what = f"this port speaks {_word(protocol)} (at {baud} baud), not {_word(heard.protocol)}"
+    if protocol in neighbours:
+        return wrong(
+            where, f"{what}: the cables of {heard.name} and {neighbours[protocol]} are swapped", "swap them"
+        )
+    mend = f'set protocol = "{protocol}"' if protocol != "nmea" else "that is a GPS receiver: correct `port`"
+    return wrong(where, what, mend)
+
+
+def _silent(heard: Heard, where: str) -> Finding:
+    what = f"open, but silent for {heard.seconds:g} s"
+    if heard.protocol == "nmea":
+        return wrong(
+            where,
+            what,
+            "check the receiver's power and its TX wire; a CAN adapter on the GPS port is silent too",
+        )
+    if heard.protocol == "slcan":
+        return wrong(
+            where,
+            f"{what}, and the adapter answers nothing",
+            "check its power, `baud`, and which device this is",
+        )
+    return wrong(where, what, "check power and wiring; switch the ignition on")
+
+
+def _open(heard: Heard, where: str) -> Finding:
+    pieces = "sentences" if heard.protocol == "nmea" else "frames"
+    rate = f"{heard.good / heard.seconds:.0f} {pieces}/s" if heard.seconds else f"{heard.good} {pieces}"
+    what = ", ".join(word for word in (_word(heard.protocol), heard.detail, rate) if word)
+    bad = max(0, heard.bad - (not heard.by_recorder))  # the first piece after an opening is torn
+    share = bad / max(1, heard.good + bad)
+    if share > DAMAGED_SHARE:
+        mend = "check plug, ground and shield, and keep the cable away from the alternator and the radio"
+        return wrong(where, f"{what}, but {share:.1%} of them damaged", mend)
+    if bad:
+        return note(where, f"{what}, {bad} damaged")
+    return ok(where, f"{what}, none damaged")
+
+
+def _word(protocol: str) -> str:
+    return "NMEA" if protocol == "nmea" else protocol
