@@ -1,0 +1,202 @@
+"""Three ways to copy a log, by what else is being done with it.
+
+    file    nobody has it open: one file that does not change, copied as it stands, damage and all
+    pages   it may be growing: SQLite's own backup, as fast as the disk, within one read transaction. That does not
+            block the recorder, but as long as it lasts the write-ahead log cannot begin anew; when that has grown
+            too long, the copy is given up for the third way
+    rows    it is growing faster than it is copied: rows are only ever added to a log and never changed, so a first
+            short transaction copies what is small and notes each table's last row, and then the rows up to there are
+            fetched in slices, a short transaction each. However long that takes, the copy is the log as it was
+            in that first moment
+
+All bring to the card what they write every few megabytes, so that the recorder's own sync never waits for more.
+Each returns False when the log was opened or closed meanwhile, so that another way is the right one.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Callable
+from contextlib import closing, suppress
+from pathlib import Path
+
+from firmware_bridge.errors import LogError
+from logger.recording.reader import has_wal
+from logger.recording.rows import TABLES
+from logger.recording.schema import APPLICATION_ID
+
+MOST_WAL_BYTES = 8 * 1024 * 1024
+"""The recorder folds its write-ahead log into the log at 4 MB; it may grow to twice that while pages are copied,
+and then takes the recorder twice the usual time to fold."""
+STEP_PAGES = 512
+"""Pages copied between two looks at the write-ahead log: some milliseconds."""
+HOLD_S = 0.02
+"""How long a slice of rows may hold the log: the number of rows in one is steered by this."""
+FIRST_ROWS, MOST_ROWS = 2_000, 100_000
+"""A slice's rows, at first and at most; they are in memory meanwhile, some 60 bytes each."""
+SYNC_BYTES = 4 * 1024 * 1024
+"""What may wait to be brought to the card: a fifth of a second of a slow one."""
+BLOCK_BYTES = 1024 * 1024
+REMOVE_BYTES, REMOVE_PAUSE_S = 8 * 1024 * 1024, 0.02
+"""A large file is removed from its end, step by step: at once, its hundreds of megabytes go through the file system's
+journal together, and the recorder's sync waits for them (300 ms were measured, and 30 ms so)."""
+
+Progress = Callable[[float], None]
+
+
+class GrownError(Exception):
+    """The write-ahead log has become too long to hold the log any longer."""
+
+
+def copy_file(log: Path, to: Path, progress: Progress) -> bool:
+    """Copy a log that nobody has open."""
+    with log.open("rb", buffering=0) as source, to.open("wb", buffering=0) as copy:
+        before = os.fstat(source.fileno())
+        while block := source.read(BLOCK_BYTES):
+            copy.write(block)
+            if copy.tell() % SYNC_BYTES == 0:
+                os.fdatasync(copy.fileno())
+            progress(min(1.0, copy.tell() / max(before.st_size, 1)))
+        os.fsync(copy.fileno())
+        after = os.fstat(source.fileno())
+    changed = (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns)
+    return not changed and not has_wal(log)
+
+
+def copy_pages(log: Path, to: Path, progress: Progress) -> bool:
+    """Copy a log that may be growing. Raises GrownError when it grows too fast for this, sqlite3.Error."""
+    remove(to)
+    wal = log.with_name(log.name + "-wal")
+    with closing(
+        sqlite3.connect(f"{log.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+    ) as source:
+        try:
+            source.execute("BEGIN")
+            _require_ours(source, "main")
+        except sqlite3.OperationalError:
+            if has_wal(log):
+                raise
+            return False
+        with closing(sqlite3.connect(to, isolation_level=None)) as copy:
+            _no_journal(copy, source.execute("PRAGMA page_size").fetchone()[0])
+            with to.open("rb") as written:
+                synced = 0
+
+                def look(_status: int, remaining: int, total: int) -> None:
+                    nonlocal synced
+                    synced = _sync(written.fileno(), synced)
+                    if wal.stat().st_size > MOST_WAL_BYTES:
+                        raise GrownError
+                    progress(1 - remaining / max(total, 1))
+
+                source.backup(copy, pages=STEP_PAGES, progress=look)
+                copy.execute("PRAGMA journal_mode = DELETE")  # one file, wherever it is carried
+                os.fsync(written.fileno())
+    return True
+
+
+def copy_rows(log: Path, to: Path, progress: Progress) -> bool:
+    """Copy a log that is growing. Raises sqlite3.Error."""
+    remove(to)
+    with closing(sqlite3.connect(to, isolation_level=None, uri=True)) as copy:
+        try:
+            copy.execute("ATTACH ? AS log", (f"{log.absolute().as_uri()}?mode=ro",))
+            page_bytes = copy.execute("PRAGMA log.page_size").fetchone()[0]
+        except sqlite3.OperationalError:
+            if has_wal(log):
+                raise
+            return False
+        _no_journal(copy, page_bytes)
+        copy.execute("PRAGMA temp_store = MEMORY")
+        last_rows = _copy_frame(copy)
+        with to.open("rb") as written:
+            _copy_slices(copy, last_rows, written.fileno(), progress)
+            os.fsync(written.fileno())
+    return True
+
+
+def remove(path: Path) -> None:
+    """Remove a file, however large, without holding up whoever writes to the same disk. Nothing if there is none."""
+    with suppress(FileNotFoundError):
+        size = path.stat(follow_symlinks=False).st_size
+        while size > REMOVE_BYTES:
+            size -= REMOVE_BYTES
+            os.truncate(path, size)
+            time.sleep(REMOVE_PAUSE_S)
+        path.unlink()
+
+
+def _no_journal(copy: sqlite3.Connection, page_bytes: int) -> None:
+    """A copy that fails is thrown away: it needs neither a journal nor syncs but our own."""
+    for setting in (f"page_size = {page_bytes}", "journal_mode = OFF", "synchronous = OFF"):
+        copy.execute(f"PRAGMA main.{setting}")
+
+
+def _require_ours(connection: sqlite3.Connection, name: str) -> None:
+    if connection.execute(f"PRAGMA {name}.application_id").fetchone()[0] != APPLICATION_ID:
+        raise LogError("this is no stagelog log", mend="name a file that `stagelog run` wrote")
+
+
+def _copy_frame(copy: sqlite3.Connection) -> dict[str, int]:
+    """Copy what is small, and note the last row of each table that is not: all of one moment."""
+    copy.execute("BEGIN")
+    _require_ours(copy, "log")
+    things = copy.execute(
+        "SELECT name, sql, type = 'table' AS is_table FROM log.sqlite_master"
+        " WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%' ORDER BY is_table DESC, rowid"
+    ).fetchall()
+    for name, sql, is_table in things:
+        copy.execute(sql)
+        if is_table and name not in TABLES:
+            copy.execute(f'INSERT INTO main."{name}" SELECT * FROM log."{name}"')  # noqa: S608
+    for setting in ("application_id", "user_version"):
+        value = copy.execute(f"PRAGMA log.{setting}").fetchone()[0]
+        copy.execute(f"PRAGMA main.{setting} = {value}")
+    last_rows = {
+        table: copy.execute(f"SELECT coalesce(max(rowid), 0) FROM log.{table}").fetchone()[0]  # noqa: S608
+        for table in TABLES
+    }
+    copy.execute("COMMIT")
+    return last_rows
+
+
+def _copy_slices(
+    copy: sqlite3.Connection, last_rows: dict[str, int], written: int, progress: Progress
+) -> None:
+    """Copy the rows up to the last ones. The log is held only while a slice of them is brought into memory."""
+    total, done, rows, synced = max(sum(last_rows.values()), 1), 0, FIRST_ROWS, 0
+    for table, last in last_rows.items():
+        copy.execute(f"CREATE TEMP TABLE slice AS SELECT rowid AS number, * FROM log.{table} LIMIT 0")  # noqa: S608
+        columns = ", ".join(row[1] for row in copy.execute(f"PRAGMA log.table_info({table})"))
+        at = 0
+        while at < last:
+            until = min(at + rows, last)
+            began = time.monotonic()
+            copy.execute(
+                f"INSERT INTO slice SELECT rowid, * FROM log.{table} WHERE rowid > ? AND rowid <= ?",  # noqa: S608
+                (at, until),
+            )
+            rows = _steered(rows, time.monotonic() - began)
+            copy.execute(f"INSERT INTO main.{table} (rowid, {columns}) SELECT * FROM slice")  # noqa: S608
+            copy.execute("DELETE FROM slice")
+            done += until - at
+            at = until
+            synced = _sync(written, synced)
+            progress(done / total)
+        copy.execute("DROP TABLE slice")
+
+
+def _steered(rows: int, held_s: float) -> int:
+    """How many rows the next slice may have, after one of `rows` that took `held_s`."""
+    return max(1, min(MOST_ROWS, rows * 2, round(rows * HOLD_S / max(held_s, 1e-6))))
+
+
+def _sync(written: int, synced: int) -> int:
+    """Bring a file to the card if enough has come since it had `synced` bytes; the bytes it has there now."""
+    size = os.fstat(written).st_size
+    if size - synced < SYNC_BYTES:
+        return synced
+    os.fdatasync(written)
+    return size

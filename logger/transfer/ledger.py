@@ -1,0 +1,79 @@
+"""Which logs were delivered, whole and checked, and how far they had come then: `delivered.jsonl` in a folder.
+
+Lines are only ever added, each brought to the disk before anybody relies on it. A line that a power cut tore, or
+that somebody wrote into by hand, is passed over: the log it spoke of then counts as undelivered, which costs room
+and not data.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+FILE = "delivered.jsonl"
+MODE = 0o640
+"""The recorder is of the crew server's group, and asks it before it removes an old log."""
+
+
+class Delivered(NamedTuple):
+    """A log as it arrived: its newest row's session and time, and the arrival by the car's clock, not to be trusted."""
+
+    name: str
+    session: int
+    t_us: int
+    size: int
+    sha256: str
+    utc: str
+
+
+_KINDS = (str, int, int, int, str, str)
+
+
+def add(folder: Path, delivered: Delivered) -> None:
+    """Note a delivery, durably. Raises OSError."""
+    line = json.dumps(delivered._asdict(), ensure_ascii=False, separators=(",", ":")).encode()
+    descriptor = os.open(folder / FILE, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, MODE)
+    try:
+        os.fchmod(descriptor, MODE)
+        # The newline before it ends a line that was torn; readers pass over the empty ones.
+        os.write(descriptor, b"\n" + line + b"\n")
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read(folder: Path) -> dict[str, Delivered]:
+    """Each log's furthest delivery, by its name. Never raises: what cannot be read was not delivered."""
+    found: dict[str, Delivered] = {}
+    for delivered in _lines(folder):
+        before = found.setdefault(delivered.name, delivered)
+        if (delivered.session, delivered.t_us) >= (before.session, before.t_us):
+            found[delivered.name] = delivered
+    return found
+
+
+def reaches(folder: Path) -> dict[str, set[tuple[int, int]]]:
+    """How far each log, by its name, went in each of its deliveries: session and t_us of the newest row. Never raises.
+
+    A log is delivered as long as its `LogState` has one of these; a row more, and it is not.
+    """
+    found: dict[str, set[tuple[int, int]]] = {}
+    for delivered in _lines(folder):
+        found.setdefault(delivered.name, set()).add((delivered.session, delivered.t_us))
+    return found
+
+
+def _lines(folder: Path) -> Iterator[Delivered]:
+    try:
+        lines = (folder / FILE).read_bytes().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        with suppress(ValueError, TypeError, RecursionError):
+            delivered = Delivered(**json.loads(line))
+            if all(type(value) is kind for value, kind in zip(delivered, _KINDS, strict=True)):
+                yield delivered

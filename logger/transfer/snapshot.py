@@ -1,0 +1,105 @@
+"""A consistent copy of a log, also of one that another process is recording at this moment.
+
+    from logger.transfer.snapshot import snapshot
+    taken = snapshot(Path("stage-001.db"), Path("copy.db"))      # taken.sha256, taken.state.rows, ...
+
+The recorder never waits for it: see copying.py for how. For a download and for a USB stick alike; a client that is
+slow reads the copy, never the log.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+from pathlib import Path
+from typing import NamedTuple
+
+from firmware_bridge.errors import LogError
+from logger.recording.reader import has_wal
+from logger.transfer.copying import (
+    BLOCK_BYTES,
+    GrownError,
+    Progress,
+    copy_file,
+    copy_pages,
+    copy_rows,
+    remove,
+)
+from logger.transfer.state import LogState, state_of
+
+TRIES = 5
+"""The recorder opens or closes a log in just this moment: rarely twice, never five times."""
+_COPIED = 0.9
+"""The share of the work that copying is; the rest is the digest."""
+
+
+class Snapshot(NamedTuple):
+    """A copy that is whole and on the disk, its SHA-256 (hexadecimal), and how far the log had come.
+
+    `state` is None where the log is damaged beyond reading; its bytes are copied nevertheless.
+    """
+
+    path: Path
+    size: int
+    sha256: str
+    state: LogState | None
+
+
+def snapshot(log: Path, to: Path, progress: Progress = lambda _done: None) -> Snapshot:
+    """Copy a log to the new file `to`, consistently; `progress` is told the share done and may raise to stop it.
+
+    Nothing is left at `to` when it fails. Raises LogError when the log cannot be read, OSError when the copy
+    cannot be written.
+    """
+    try:
+        _copy(log, to, lambda done: progress(_COPIED * done))
+        digest = digest_of(to, lambda done: progress(_COPIED + (1 - _COPIED) * done))
+        sync_folder(to.parent)
+        return Snapshot(to, to.stat().st_size, digest, readable_state(to))
+    except sqlite3.Error as error:
+        remove(to)
+        mend = "`stagelog verify` says what is left of it"
+        raise LogError(f"cannot be copied: {error}", where=str(log), mend=mend) from error
+    except BaseException:
+        remove(to)
+        raise
+
+
+def _copy(log: Path, to: Path, progress: Progress) -> None:
+    way = copy_pages
+    for _ in range(TRIES):
+        try:
+            if (way if has_wal(log) else copy_file)(log, to, progress):
+                return
+        except GrownError:
+            way = copy_rows
+    raise LogError("is opened and closed all the time", where=str(log), mend="try again")
+
+
+def readable_state(path: Path) -> LogState | None:
+    """How far a log has come; None when it cannot be read."""
+    try:
+        return state_of(path)
+    except LogError:
+        return None
+
+
+def digest_of(path: Path, progress: Progress = lambda _done: None) -> str:
+    """The SHA-256 of a file, hexadecimal; `progress` is told the share done."""
+    hasher = hashlib.sha256()
+    with path.open("rb", buffering=0) as file:
+        size = max(os.fstat(file.fileno()).st_size, 1)
+        while block := file.read(BLOCK_BYTES):
+            hasher.update(block)
+            progress(min(1.0, file.tell() / size))
+    return hasher.hexdigest()
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring to the disk which files are in a folder."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
