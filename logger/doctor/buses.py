@@ -46,7 +46,7 @@ def judge(heard: Heard, wiring: Wiring) -> Iterator[Finding]:
             yield wrong(where, f"{what}, and bus errors ({some(troubles)})", mend)
         else:
             yield ok(where, what)
-    elif heard.state in ("open", "silent") and heard.speaks is None and not heard.bad:
+    elif heard.state in ("open", "silent") and not (heard.is_mute or heard.speaks or heard.bad):
         yield _silence(heard, wiring, where, troubles)
 
 

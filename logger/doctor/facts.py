@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from firmware_bridge.records import Fix, Notice
 
@@ -39,5 +38,7 @@ class Heard:
     bitrate: int | None = None
     tried_bitrates: tuple[int, ...] = ()
 
-
-Detail = Mapping[str, Any]
+    @property
+    def is_mute(self) -> bool:
+        """Whether nothing at all came: no piece, no answer to a question, at no bit rate."""
+        return not (self.good or self.bad or self.has_answered or self.notices or self.bitrate)

@@ -65,11 +65,9 @@ def _silent(heard: Heard, where: str) -> Finding:
             "check the receiver's power and its TX wire; a CAN adapter on the GPS port is silent too",
         )
     if heard.protocol == "slcan":
-        return wrong(
-            where,
-            f"{what}, and the adapter answers nothing",
-            "check its power, `baud`, and which device this is",
-        )
+        tried = f", at {len(heard.tried_bitrates) + 1} bit rates" if heard.tried_bitrates else ""
+        mend = "switch the ignition on; check the adapter's power, the wires of the bus, and which device this is"
+        return wrong(where, f"{what}{tried}, and the adapter answers nothing", mend)
     return wrong(where, what, "check power and wiring; switch the ignition on")
 
 

@@ -22,7 +22,7 @@ def look(folder: Path, ledgers: Iterable[Path], in_use: Collection[Path]) -> She
     """The logs in a folder; `in_use` are being recorded."""
     if not folder.is_dir():
         return Shelf()
-    stored = rule.oldest_first(shelf.Shelf(folder).survey({}))
+    stored = rule.oldest_first(shelf.Shelf(folder).survey(shelf.delivered(ledgers)))
     newest = next((log for log in stored if log.path in in_use), stored[-1] if stored else None)
     wals = {
         path.name.removesuffix("-wal"): path.stat().st_size

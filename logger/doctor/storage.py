@@ -11,6 +11,8 @@ MOST_WAL_BYTES = 64 * 1024 * 1024
 """A WAL is folded in every 4 MB; one this long has a reader that never lets go, or a card that refuses."""
 WORN_SHARE = 0.8
 """JEDEC's estimate comes in tenths; from here on a card is to be changed before the season."""
+LONG_H = 1000.0
+"""Room for a season is not worth a figure."""
 _MEMORY_SYSTEMS = ("tmpfs", "ramfs", "overlay", "rootfs")
 _PRE_EOL = {1: "normal", 2: "80 % of its reserve used", 3: "90 % of its reserve used"}
 _KERNEL_MOST = 3
@@ -81,7 +83,7 @@ def judge_disk(disk: Disk, min_free_mb: int, room_h: float | None) -> Iterator[F
             "on the system's own partition",
             "a partition of its own keeps a full card from harming the system",
         )
-    room = "" if room_h is None else f", room for about {room_h:.0f} h"
+    room = "" if room_h is None or room_h > LONG_H else f", room for about {room_h:.0f} h"
     what = f"{disk.free_mb} of {disk.size_mb} MB free{room}"
     if disk.free_mb < min_free_mb:
         yield wrong(

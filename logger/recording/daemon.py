@@ -37,6 +37,7 @@ from logger.recording.setup import PortPlan, Setup, prepare
 from logger.recording.store import Log, SessionStart, open_log, set_aside
 from logger.recording.writer import Writer, WriterStatus
 from logger.retention.housekeeper import Housekeeper, Removed
+from logger.retention.shelf import delivered
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +75,7 @@ class Recorder:
             config.log.directory,
             config.log.min_free_mb * 1_000_000,
             last_resort=config.log.last_resort,
-            delivered=dict,
+            delivered=lambda: delivered([config.log.directory, config.serve.state]),
             in_use=lambda: self._in_use,
             tell=self._tell_removed,
         )

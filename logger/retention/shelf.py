@@ -17,6 +17,7 @@ from firmware_bridge.errors import LogError
 from logger.recording.naming import REMOVED, removed
 from logger.recording.reader import LOG_PATTERN, open_log_readonly
 from logger.retention.rule import Stored
+from logger.transfer import ledger
 from logger.transfer.state import read_state
 
 Reach = tuple[int, int]
@@ -28,6 +29,19 @@ MOST_LOGS = 2000
 """Looked at in one survey; a season has some hundreds."""
 _TAILS = ("-shm", "", "-wal")
 """What belongs to a log, in the order in which it is taken away."""
+
+
+def delivered(folders: Iterable[Path]) -> dict[str, set[Reach]]:
+    """How far each log has been downloaded, by name, as the ledgers in some folders tell; a folder may be missing.
+
+    A log counts as delivered when it goes exactly so far: one that goes on has grown, and one that ends before is
+    another log of the same name.
+    """
+    reached: dict[str, set[Reach]] = {}
+    for folder in folders:
+        for name, delivery in ledger.read(folder).items():
+            reached.setdefault(name, set()).add((delivery.session, delivery.t_us))
+    return reached
 
 
 class Shelf:
