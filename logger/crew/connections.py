@@ -9,7 +9,10 @@ client on a bad link gets the newest snapshot next and not a backlog of old ones
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import socket
+import struct
+import termios
 from typing import Any
 
 import h11
@@ -26,6 +29,33 @@ UNSENT_BYTES = 16 * 1024
 """About four snapshots."""
 
 
+class Line:
+    """What an answer may know of its connection, and do to it: `scope["state"]["line"]`."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._left: int | None = None
+
+    def unsent(self) -> int:
+        """Bytes whose arrival the client's system has not confirmed: now, or when the connection ended."""
+        if self._left is not None:
+            return self._left
+        raw: Any = self._transport.get_extra_info("socket")
+        try:
+            queued = fcntl.ioctl(raw.fileno(), termios.TIOCOUTQ, b"\0" * 4)
+        except (OSError, ValueError):
+            return 1  # nobody can tell: then it has not arrived
+        return self._transport.get_write_buffer_size() + int(struct.unpack("i", queued)[0])
+
+    def cut(self) -> None:
+        """End the connection in the middle of an answer: the client must not take it for whole."""
+        self._transport.abort()
+
+    def ended(self) -> None:
+        """The connection is gone."""
+        self._left = self.unsent()
+
+
 class Connection(H11Protocol):
     """uvicorn's HTTP/1.1 connection with bounded patience."""
 
@@ -34,6 +64,8 @@ class Connection(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._line = Line(transport)
+        self.app_state = {**self.app_state, "line": self._line}
         neighbours = sum(_address(other) == _address(self) for other in self.connections)
         if len(self.connections) > MAX_CONNECTIONS or neighbours > MAX_ADDRESS_CONNECTIONS:
             transport.abort()
@@ -56,6 +88,7 @@ class Connection(H11Protocol):
         for timer in (self._patience, self._stalled):
             if timer is not None:
                 timer.cancel()
+        self._line.ended()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:

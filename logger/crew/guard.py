@@ -55,7 +55,7 @@ class Guard:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for key, value in HEADERS.items():
-                    headers[key] = value
+                    headers.setdefault(key, value)  # a page may bring a policy of its own
             await send(message)
 
         answer: ASGIApp = self._refusal(scope) or self._app

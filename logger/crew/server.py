@@ -1,9 +1,10 @@
 """The crew server: put together, bound, run and stopped here.
 
-    Connection (patience)  ->  Guard (host, origin, pin, headers)  ->  routes  ->  Feed  ->  the recorder's socket
+    Connection (patience)  ->  Guard (host, origin, pin, headers)  ->  routes  ->  Feed    ->  the recorder's socket
+                                                                               ->  Copies  ->  the logs, for reading
 
-One thread, one event loop, and no line to the log or to a device. Whatever happens to it, the recorder does not
-notice. Routes that read logs join the list in `routes`.
+One event loop, threads for what reads files, processes for what takes long, and no line to a device. Whatever
+happens to it, the recorder does not notice.
 """
 
 from __future__ import annotations
@@ -24,9 +25,10 @@ from starlette.types import ASGIApp
 
 from firmware_bridge.errors import DeviceError
 from logger.config import is_loopback
-from logger.crew import compliance
+from logger.crew import compliance, logs
 from logger.crew.commands import command
 from logger.crew.connections import Connection
+from logger.crew.copies import Copies
 from logger.crew.feed import Feed
 from logger.crew.guard import LOGIN, Guard
 from logger.crew.pages import login, nothing, page
@@ -42,7 +44,7 @@ MAX_HEADER_BYTES = 16 * 1024
 _MACHINE_ID = Path("/etc/machine-id")
 
 
-def routes(feed: Feed, gate: Gate) -> list[BaseRoute]:
+def routes(feed: Feed, gate: Gate, copies: Copies) -> list[BaseRoute]:
     """Everything the crew server answers."""
     return [
         Route("/", page("crew.html")),
@@ -53,24 +55,27 @@ def routes(feed: Feed, gate: Gate) -> list[BaseRoute]:
         Route("/api/live", live),
         Route("/api/live/stream", LiveStream(feed)),
         Route("/api/command", command, methods=["POST"]),
+        *logs.routes(copies),
     ]
 
 
-def application(feed: Feed, gate: Gate, host: str) -> ASGIApp:
+def application(feed: Feed, gate: Gate, copies: Copies, host: str) -> ASGIApp:
     """The whole as one ASGI application."""
-    app = Starlette(routes=routes(feed, gate), exception_handlers={HTTPException: _told})
+    app = Starlette(routes=routes(feed, gate, copies), exception_handlers={HTTPException: _told})
     app.state.feed = feed
     return Guard(app, gate, host)
 
 
-async def serve(host: str, port: int, pin: str | None, live_socket: Path, *, compliant: bool) -> None:
+async def serve(
+    host: str, port: int, pin: str | None, live_socket: Path, copies: Copies, *, compliant: bool
+) -> None:
     """Serve until SIGTERM or Ctrl-C. Raises DeviceError if the address cannot be had."""
     listener = _listen(host, port)
     loop = asyncio.get_running_loop()
     feed = Feed(live_socket, compliance.permitted if compliant else compliance.unrestricted)
     gate = Gate(None if is_loopback(host) else pin, _salt(), loop.time)
     config = uvicorn.Config(
-        application(feed, gate, host),
+        application(feed, gate, copies, host),
         http=Connection,
         ws="none",
         lifespan="off",
@@ -88,7 +93,7 @@ async def serve(host: str, port: int, pin: str | None, live_socket: Path, *, com
     print(f"crew page at {_address(host, listener)}", file=sys.stderr, flush=True)
     async with asyncio.TaskGroup() as tasks:
         following = [tasks.create_task(feed.run()), tasks.create_task(_tell_systemd())]
-        await _Server(config, feed).serve([listener])
+        await _Server(config, feed, copies).serve([listener])
         for task in following:
             task.cancel()
 
@@ -106,14 +111,15 @@ async def _tell_systemd() -> None:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, letting go of the pages that watch before it waits for them."""
+    """uvicorn, letting go of the pages that watch, and of copies being made, before it waits for them."""
 
-    def __init__(self, config: uvicorn.Config, feed: Feed) -> None:
+    def __init__(self, config: uvicorn.Config, feed: Feed, copies: Copies) -> None:
         super().__init__(config)
-        self._feed = feed
+        self._feed, self._copies = feed, copies
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._feed.close()
+        self._copies.close()
         await super().shutdown(sockets)
 
 

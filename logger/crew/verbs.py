@@ -29,10 +29,13 @@ def serve(config_path: Path, compliance: bool) -> None:
     """
     from logger import config  # noqa: PLC0415 - a verb imports what it runs
     from logger.crew import server  # noqa: PLC0415
+    from logger.crew.copies import Copies  # noqa: PLC0415
 
     read = config.load(config_path)
+    there = read.serve
+    copies = Copies(read.log.directory, there.state, read.log.min_free_mb * 1_000_000)
     asyncio.run(
-        server.serve(read.serve.host, read.serve.port, read.serve.pin, read.live.socket, compliant=compliance)
+        server.serve(there.host, there.port, there.pin, read.live.socket, copies, compliant=compliance)
     )
 
 

@@ -1,0 +1,108 @@
+"""`GET /api/logs`: every log at a glance, for the page and for `stagelog fetch`.
+
+    {"logs": [{name, state, size, stage, begun_utc, duration_s, distance_km, identity, session, t_us, rows,
+               etag, sha256, delivered, trouble}], "exports": [...]}
+
+`state` is "recording", "open" (it was not closed: the power was cut), "closed" or "damaged"; `etag` is known where
+nothing would have to be done for a download; `delivered` says that somebody has all of it. A log that has not changed
+since it was last looked at is not opened again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from firmware_bridge.errors import LogError
+from logger.crew.copies import Copies, Seen, seen_of
+from logger.crew.exports import formats
+from logger.crew.feed import Feed
+from logger.crew.ranges import tag
+from logger.recording import reader
+from logger.transfer import ledger
+from logger.transfer.state import read_state
+
+_DISTANCE = "SELECT sum(far) FROM (SELECT max(distance_m) AS far FROM progress GROUP BY session, section)"
+"""Metres: a session counts on from what a section had, so the furthest of a section is what was driven in it."""
+
+
+class Listing:
+    """What is remembered of each log."""
+
+    def __init__(self, copies: Copies) -> None:
+        self._copies = copies
+        self._known: dict[str, tuple[Seen, dict[str, Any]]] = {}
+        self._one_at_a_time = asyncio.Lock()
+
+    async def answer(self, request: Request) -> Response:
+        """The endpoint."""
+        feed: Feed = request.app.state.feed
+        async with self._one_at_a_time:
+            try:
+                found = await asyncio.to_thread(self._entries, _recorded(feed))
+            except LogError as error:
+                raise HTTPException(503, str(error)) from error
+        headers = {"cache-control": "no-store"}
+        return JSONResponse({"logs": found, "exports": formats()}, headers=headers)
+
+    def _entries(self, recorded: str | None) -> list[dict[str, Any]]:
+        names = self._copies.names()
+        delivered = ledger.reaches(self._copies.state)
+        self._known = {name: known for name, known in self._known.items() if name in names}
+        return [self._entry(name, recorded, delivered.get(name, set())) for name in names]
+
+    def _entry(self, name: str, recorded: str | None, delivered: set[tuple[int, int]]) -> dict[str, Any]:
+        path = self._copies.logs / name
+        try:
+            seen = seen_of(path)
+            if name not in self._known or self._known[name][0] != seen:
+                self._known[name] = seen, _look(path)
+        except OSError as error:
+            return {"name": name, "state": "damaged", "size": 0, "trouble": error.strerror or str(error)}
+        entry = {"name": name, **self._known[name][1]}
+        if entry["state"] == "open" and name == recorded:
+            entry["state"] = "recording"
+        copy = self._copies.known(name)
+        entry["sha256"] = copy.sha256 if copy else None
+        entry["etag"] = tag(copy.sha256) if copy else None
+        entry["delivered"] = (entry.get("session"), entry.get("t_us")) in delivered
+        return entry
+
+
+def _look(path: Path) -> dict[str, Any]:
+    size = path.stat().st_size
+    try:
+        info = reader.info(path)
+        with reader.open_log_readonly(path) as connection:
+            state = read_state(connection)
+            with closing(connection.execute(_DISTANCE)) as rows:
+                metres = rows.fetchone()[0]
+    except LogError as error:
+        return {"state": "damaged", "size": size, "trouble": error.what}
+    begun_us = next((session.first_utc_us for session in info.sessions if session.first_utc_us), None)
+    return {
+        "state": "open" if info.open else "closed",
+        "size": size,
+        "stage": info.meta.get("stage"),
+        "begun_utc": None
+        if begun_us is None
+        else datetime.fromtimestamp(begun_us // 1_000_000, UTC).isoformat(),
+        "duration_s": info.duration_s,
+        "distance_km": None if metres is None else metres / 1000,
+        **state._asdict(),
+    }
+
+
+def _recorded(feed: Feed) -> str | None:
+    """The name of the log that the recorder says it is writing."""
+    news = feed.fresh()
+    recording = None if news is None or news.snapshot is None else news.snapshot.get("recording")
+    path = recording.get("path") if isinstance(recording, dict) else None
+    return Path(path).name if isinstance(path, str) else None
