@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-import sqlite3
 from contextlib import suppress
 from pathlib import Path
+
+from firmware_bridge.errors import LogError
+from logger.recording.reader import open_log_readonly
 
 REMOVED = "removed.jsonl"
 """The logs that had to go, a JSON object a line: their numbers are not given to others."""
@@ -78,11 +80,8 @@ def _counter(file_name: str, name: str) -> int | None:
 def _last_boot_id(path: Path) -> str | None:
     """The boot of a log's newest session; None when it cannot be read, which opening it will deal with."""
     try:
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-        try:
+        with open_log_readonly(path) as connection:
             row = connection.execute("SELECT boot_id FROM session ORDER BY id DESC LIMIT 1").fetchone()
-        finally:
-            connection.close()
-    except sqlite3.Error:
+    except LogError:
         return None
     return None if row is None else str(row[0])

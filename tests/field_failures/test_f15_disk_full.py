@@ -1,0 +1,229 @@
+"""F15: the disk is full. A real small file system, the real recorder and crew server as processes.
+
+Old logs go by the rule of retention and by nothing else, the crew page lives, what was committed stays, and the log
+goes on by itself when there is room again.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from firmware_bridge.virtual.car import VirtualCar
+from logger import config as configs
+from logger.recording import writer
+from logger.recording.daemon import Recorder
+from logger.recording.store import open_log
+from logger.recording.verify import verify
+from logger.retention.shelf import protect
+from logger.transfer import ledger
+from logger.transfer.state import state_of
+from tests.field_failures.recorder_process import (
+    NumberedBus,
+    has_rows,
+    numbers,
+    query,
+    recording,
+    stop,
+    until,
+)
+from tests.field_failures.small_disk import filled, small_disk
+from tests.logger.crew.serving import Served, serving
+from tests.logger.recording.driving import START_S, built_in
+from tests.logger.recording.rows_made import META, START, frames
+
+DISK_MB, MIN_FREE_MB = 24, 6
+OLD_ROWS = 80_000
+"""About 2 MB each."""
+RATE = 2000
+PATIENCE_S = 30.0
+CONFIG = """\
+[log]
+directory = "{logs}"
+min_free_mb = {min_free_mb}
+[gps]
+port = "{gps}"
+baud = 115200
+[[can]]
+name = "engine"
+port = "{can}"
+protocol = "slcan"
+baud = 2000000
+[live]
+socket = "{live}"
+[serve]
+state = "{state}"
+"""
+
+
+@pytest.fixture
+def logs(tmp_path: Path) -> Iterator[Path]:
+    with small_disk(tmp_path / "logs", DISK_MB) as folder:
+        yield folder
+
+
+def old_log(folder: Path, number: int, *, ledgers: Path | None) -> Path:
+    log, _ = open_log(folder / f"drive-{number:03d}.db", durable=False)
+    log.begin_session(START, META)
+    log.write(frames(OLD_ROWS))
+    log.close()
+    if ledgers is not None:
+        state = state_of(log.path)
+        ledger.add(ledgers, ledger.Delivered(log.path.name, state.session, state.t_us, 1, "0" * 64, "1970"))
+    return log.path
+
+
+def configured(tmp_path: Path, gps: str, can: str) -> Path:
+    path = tmp_path / "stagelog.toml"
+    text = CONFIG.format(
+        logs=tmp_path / "logs", min_free_mb=MIN_FREE_MB, gps=gps, can=can, live=tmp_path / "live.sock",
+        state=tmp_path / "crew",
+    )  # fmt: skip
+    path.write_text(text)
+    return path
+
+
+def live(server: Served) -> dict[str, Any]:
+    got = server.ask("/api/live")
+    assert got.status == 200, got.body
+    said: dict[str, Any] = got.json
+    return said
+
+
+def alarms(server: Served) -> set[str]:
+    return {alarm["name"] for alarm in live(server)["alarms"]}
+
+
+def is_on_the_page(server: Served) -> bool:
+    """Whether the page has the recorder's news."""
+    return bool(server.ask("/api/live").json.get("recording"))
+
+
+def test_f15_old_logs_go_by_the_rule_the_page_lives_and_the_log_heals(tmp_path: Path, logs: Path) -> None:
+    (tmp_path / "crew").mkdir()
+    old = {
+        1: old_log(logs, 1, ledgers=tmp_path / "crew"),
+        2: old_log(logs, 2, ledgers=None),
+        3: old_log(logs, 3, ledgers=logs),
+        4: old_log(logs, 4, ledgers=logs),
+        5: old_log(logs, 5, ledgers=tmp_path / "crew"),
+    }
+    protect(old[3])
+    present = logs / "drive-006.db"
+    (logs / "ballast").write_bytes(bytes(shutil.disk_usage(logs).free - 7_000_000))
+    with (
+        VirtualCar(built_in()[2], start_s=START_S, gps_hz=5) as car,
+        NumberedBus(RATE) as bus,
+        recording(configured(tmp_path, car.gps_port, bus.port)) as process,
+        serving(tmp_path / "crew", live_socket=tmp_path / "live.sock") as server,
+    ):
+        until(has_rows(present, RATE), PATIENCE_S)
+        until(lambda: not old[1].exists(), PATIENCE_S)
+        assert [number for number, path in old.items() if path.exists()] == [2, 3, 4, 5], (
+            "no more than needed"
+        )
+        until(lambda: "disk" in alarms(server), PATIENCE_S)
+        with filled(logs):
+            full_at = time.monotonic()
+            until(lambda: not live(server)["recording"]["ok"], 10.0)
+            said = live(server)
+            assert "disk" in said["recording"]["trouble"]
+            assert said["speed_kmh"] is not None, "the crew's figures go on"
+            until(lambda: "log" in alarms(server), 10.0)
+            time.sleep(max(0.0, full_at + 4.0 - time.monotonic()))
+            assert process.poll() is None
+            held, sent = len(numbers(present)), len(bus.sent_at)
+            assert sent > held + 2 * RATE, "the disk was full"
+        freed_at = time.monotonic()
+        until(lambda: live(server)["recording"]["ok"], 10.0)
+        healed_s = time.monotonic() - freed_at
+        until(has_rows(present, sent), PATIENCE_S)
+        bus.silence()
+        time.sleep(0.5)
+        assert live(server)["recording"]["dropped"] == 0
+        stop(process)
+    kept = numbers(present)
+    assert kept == list(range(kept[0], kept[-1] + 1))
+    assert kept[-1] + 1 >= len(bus.sent_at)
+    assert verify(present) == []
+    assert query(present, "SELECT count(*) FROM session") == [(1,)], "no restart"
+    removed = [
+        json.loads(str(row[0]))
+        for row in query(present, "SELECT detail FROM event WHERE kind = 'log_removed'")
+    ]
+    assert [(each["name"], each["why"]) for each in removed] == [("drive-001.db", "downloaded")]
+    print(
+        f"F15: 5 old logs on a full {DISK_MB} MB disk: 1 removed (downloaded, the oldest), 4 kept; full for 4 s at"
+        f" {RATE} frames/s: 0 of {len(bus.sent_at)} frames lost, written again {healed_s:.1f} s after there was room"
+    )
+
+
+def test_f15_nothing_goes_that_was_not_downloaded_or_is_protected(tmp_path: Path, logs: Path) -> None:
+    (tmp_path / "crew").mkdir()
+    old = [old_log(logs, 1, ledgers=None), old_log(logs, 2, ledgers=logs)]
+    protect(old[1])
+    (logs / "ballast").write_bytes(bytes(shutil.disk_usage(logs).free - 3_000_000))
+    with (
+        NumberedBus(RATE) as bus,
+        recording(configured(tmp_path, str(tmp_path / "no-gps"), bus.port)) as process,
+    ):
+        until(has_rows(logs / "drive-003.db", 3 * RATE), PATIENCE_S)
+        stop(process)
+    assert all(path.exists() for path in old)
+    assert verify(old[0]) == verify(old[1]) == []
+
+
+def test_f15_what_does_not_fit_is_counted_and_shown(
+    tmp_path: Path, logs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "QUEUE_BYTES", 1_000_000)  # half a minute of a full disk, in seconds
+    present = logs / "drive-001.db"
+    with NumberedBus(RATE) as bus:
+        recorder = Recorder(configs.load(configured(tmp_path, str(tmp_path / "no-gps"), bus.port)))
+        halt = threading.Event()
+        thread = threading.Thread(target=recorder.run, args=(halt,))
+        thread.start()
+        until(has_rows(present, RATE), PATIENCE_S)
+        with filled(logs):
+            until(lambda: recorder.status().writer.dropped > RATE, PATIENCE_S)
+            shown = recorder.decoding.snapshot()["recording"]
+            assert not shown["ok"]
+            assert shown["dropped"] > RATE
+        until(lambda: recorder.status().writer.ok, PATIENCE_S)
+        bus.silence()
+        time.sleep(0.5)
+        halt.set()
+        thread.join(20)
+    found = numbers(present)
+    missing = max(len(bus.sent_at), found[-1] + 1) - found[0] - len(found)
+    counted = "SELECT coalesce(sum(json_extract(detail, '$.frame')), 0) FROM event WHERE kind = 'dropped'"
+    told = int(str(query(present, counted)[0][0]))
+    print(f"F15: beyond the queue {missing} of {len(bus.sent_at)} frames did not fit, {told} told in the log")
+    assert missing == told > RATE
+    assert found == sorted(set(found))
+    assert verify(present) == []
+
+
+def test_f15_a_start_on_a_full_disk_makes_room_by_the_rule(tmp_path: Path, logs: Path) -> None:
+    (tmp_path / "crew").mkdir()
+    old = [old_log(logs, number, ledgers=tmp_path / "crew") for number in (1, 2, 3, 4)]
+    with filled(logs), NumberedBus(RATE) as bus:
+        with recording(configured(tmp_path, str(tmp_path / "no-gps"), bus.port)) as process:
+            until(has_rows(logs / "drive-005.db", RATE), PATIENCE_S)
+            stop(process)
+        left = [path.name for path in old if path.exists()]
+    told = query(
+        logs / "drive-005.db", "SELECT json_extract(detail, '$.name') FROM event WHERE kind = 'log_removed'"
+    )
+    assert [path.name for path in old if path.name not in left] == [str(row[0]) for row in told] != []
+    assert left == [path.name for path in old][len(told) :], "the oldest went"
+    print(
+        f"F15: started on a disk without a byte left: {len(told)} downloaded logs made room, {len(left)} kept"
+    )
