@@ -10,23 +10,27 @@ from __future__ import annotations
 import ipaddress
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import xor
 from pathlib import Path
 from typing import Literal
 
-from firmware_bridge.engine.presets import PRESET_NAMES
+from firmware_bridge.engine.presets import PRESET_NAMES, preset
 from firmware_bridge.errors import ConfigurationError
 from firmware_bridge.protocols import PROTOCOL_NAMES
 from logger.stage import conditions
+from logger.stage.alarms import HEALTH_VALUES, OWN_VALUES
 from logger.tomlfile import SECRET, Flaw, TomlFile, dumps, named, one_of, within
 
 CAN_PROTOCOLS = tuple(name for name in PROTOCOL_NAMES if name != "nmea")
 
 MIN_PIN_LENGTH = 4
 """Fewer digits are guessed within minutes even when guesses are rate-limited."""
+
+MAX_LOSS_S = 10
+"""A writer that rests for longer looks stuck to the watchdog of the shipped unit, which has 20 s."""
 
 MAX_SOCKET_PATH_BYTES = 107
 """Linux keeps 108 bytes for a Unix socket's path, the last of them a NUL."""
@@ -53,7 +57,7 @@ class Log:
     """
 
     directory: Path = Path("/var/lib/stagelog")
-    max_loss_s: float = field(default=1.0, metadata=within(0.05, 60))
+    max_loss_s: float = field(default=1.0, metadata=within(0.05, MAX_LOSS_S))
     min_free_mb: int = field(default=512, metadata=within(0, 1_000_000))
     last_resort: bool = False
 
@@ -134,6 +138,8 @@ class Serve:
     host: str = "127.0.0.1"
     port: int = field(default=8040, metadata=within(0, 65_535))
     pin: str | None = field(default=None, repr=False, metadata=SECRET)
+    compliance: bool = True
+    """Whether position and heading are hidden while a timed section is driven."""
     state: Path = Path("/var/lib/stagelog-crew")
 
     def flaws(self) -> Iterable[Flaw]:
@@ -147,20 +153,36 @@ class Serve:
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """An alarm as declared: raised when `when` has held for `for_s` seconds while `while_` held too."""
+    """An alarm as declared: raised when `when` has held for `for_s` seconds while `while_` held too.
+
+    It clears when `when` fails with `rearm` to spare, in the channel's unit (None: 2 % of the number); with `latch`
+    it stays in view until it is acknowledged as well. An empty `message` is made of name and condition.
+    """
 
     name: str
     when: str
     while_: str = field(default="", metadata=named("while"))
     for_s: float = field(default=0.0, metadata=within(0, 3600))
     level: Literal["info", "warn", "critical"] = "warn"
+    message: str = ""
+    rearm: float | None = field(default=None, metadata=within(0, 1_000_000))
+    latch: bool = False
 
     def flaws(self) -> Iterable[Flaw]:
         yield from _emptiness(("name", self.name), ("when", self.when))
+        yield from self._faults(None)
+
+    def unheard(self, channels: Iterable[str]) -> list[Flaw]:
+        """The names in its conditions that nothing in the car tells: `channels` are those of its engine."""
+        if any(self._faults(None)):
+            return []  # no conditions at all, and told as such
+        return list(self._faults(OWN_VALUES | HEALTH_VALUES | {*channels}))
+
+    def _faults(self, known: Set[str] | None) -> Iterable[Flaw]:
         for key, text in (("when", self.when), ("while", self.while_)):
             if text.strip():
                 try:
-                    conditions.parse(text)
+                    conditions.parse(text, known)
                 except ConfigurationError as error:
                     yield Flaw((key,), error.what, error.mend)
 
@@ -207,6 +229,13 @@ class Config:
                 yield Flaw(
                     ("alarm", index, "name"), f'"{alarm.name}" names two alarms', "give each its own name"
                 )
+        if not any(can.dbc for can in self.can):  # what DBC files tell is known when they are read
+            channels = {
+                channel.name for can in self.can if can.preset for channel in preset(can.preset).channels
+            }
+            for index, alarm in enumerate(self.alarms):
+                for flaw in alarm.unheard(channels):
+                    yield flaw._replace(key=("alarm", index, *flaw.key))
 
 
 def load(path: Path) -> Config:

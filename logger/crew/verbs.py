@@ -10,9 +10,8 @@ import click
 _PATH = click.Path(path_type=Path)
 _compliance = click.option(
     "--compliance/--no-compliance",
-    default=True,
-    show_default=True,
-    help="Hide position and heading while a timed section is driven.",
+    default=None,
+    help="Hide position and heading while a timed section is driven, whatever [serve] says.",
 )
 
 
@@ -21,7 +20,7 @@ _compliance = click.option(
     "-c", "--config", "config_path", type=_PATH, required=True, help="The configuration, stagelog.toml."
 )
 @_compliance
-def serve(config_path: Path, compliance: bool) -> None:
+def serve(config_path: Path, compliance: bool | None) -> None:
     """Serve the crew page until SIGTERM or Ctrl-C.
 
     The recorder may come and go meanwhile: the page says so, and heals. On an address that other machines can
@@ -34,8 +33,9 @@ def serve(config_path: Path, compliance: bool) -> None:
     read = config.load(config_path)
     there = read.serve
     copies = Copies(read.log.directory, there.state, read.log.min_free_mb * 1_000_000)
+    compliant = there.compliance if compliance is None else compliance
     asyncio.run(
-        server.serve(there.host, there.port, there.pin, read.live.socket, copies, compliant=compliance)
+        server.serve(there.host, there.port, there.pin, read.live.socket, copies, compliant=compliant)
     )
 
 
@@ -44,11 +44,14 @@ def serve(config_path: Path, compliance: bool) -> None:
 @click.option("--socket", "live_socket", type=_PATH, help="The recorder's live socket.")
 @click.option("--once", is_flag=True, help="Tell the state once; exit 69 when there is no recorder.")
 @_compliance
-def watch(config_path: Path | None, live_socket: Path | None, once: bool, compliance: bool) -> None:
+def watch(config_path: Path | None, live_socket: Path | None, once: bool, compliance: bool | None) -> None:
     """Show the live state in this terminal, until Ctrl-C; into a pipe, a line a second."""
     from logger import config  # noqa: PLC0415
     from logger.crew import terminal  # noqa: PLC0415
 
-    if live_socket is None:
-        live_socket = (config.load(config_path).live if config_path else config.Live()).socket
-    asyncio.run(terminal.watch(live_socket, once=once, compliant=compliance))
+    live, served = config.Live(), config.Serve()
+    if config_path is not None:
+        read = config.load(config_path)
+        live, served = read.live, read.serve
+    compliant = served.compliance if compliance is None else compliance
+    asyncio.run(terminal.watch(live_socket or live.socket, once=once, compliant=compliant))

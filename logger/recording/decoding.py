@@ -19,7 +19,7 @@ from logger.recording.inbox import CrewOrder, Inbox
 from logger.recording.pipeline import Pipeline
 from logger.recording.resume import Origin, state_text
 from logger.recording.setup import PortPlan
-from logger.recording.writer import Writer
+from logger.recording.writer import Writer, WriterStatus
 
 log = logging.getLogger(__name__)
 
@@ -34,8 +34,9 @@ millisecond as a rule. What is later than that is taken to have come after the b
 _HEALTH_EVERY_US = 500_000
 """How often the alarms learn of the recorder's own state; they are to speak within 3 s."""
 _NO_LINK = LinkChange("", 0, "", "")
-_OVERDUE_S = 2.0
-"""Rows that wait for the card so long are in danger even if it has refused nothing: it may hang in a sync."""
+_OVERDUE_S = 1.0
+"""Rows that wait for the card so much longer than `max_loss_s` are in danger even if it has refused nothing: it may
+hang in a sync."""
 _GOOD_STATES = frozenset({"opening", "open"})
 
 
@@ -137,7 +138,7 @@ class Decoding:
         """The live state as the socket serves it."""
         now = self._origin.t_us()
         status = self._writer.status()
-        is_overdue = status.lag_s > _OVERDUE_S
+        is_overdue = self._overdue_s(status) > _OVERDUE_S
         return {
             **self.pipeline.live.snapshot(now),
             "session": status.session,
@@ -183,10 +184,14 @@ class Decoding:
         status = self._writer.status()
         live = self.pipeline.live
         live.health("can_age_s", self.pipeline.can_age_s(now))
-        live.health("writer_lag_s", status.lag_s)
+        live.health("writer_lag_s", self._overdue_s(status))
         live.health("disk_free_mb", free_mb(status.path))
         live.health("disk_room_h", self.room_h())
         live.health("clock_error_s", self.pipeline.clock.error_s)
+
+    def _overdue_s(self, status: WriterStatus) -> float:
+        """How much longer rows have waited for the card than the crew has agreed to lose."""
+        return max(0.0, status.lag_s - self._writer.max_loss_s)
 
     def _link_changed(self, change: LinkChange) -> None:
         self._links[change.port] = change

@@ -10,6 +10,7 @@ import json
 import logging
 import re
 import sqlite3
+import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -24,6 +25,7 @@ from firmware_bridge.errors import LogError
 from firmware_bridge.fixes import FixBuilder
 from firmware_bridge.protocols import protocol
 from firmware_bridge.records import CanFrame, Channel, Reading
+from logger.config import Alarm
 from logger.recording import candump, captures
 from logger.recording.captures import Progress
 from logger.recording.pipeline import BEAT_US, Engine, Pipeline, Source
@@ -37,6 +39,7 @@ _HEAD_BYTES = 65_536
 """Looked at to tell what a file is: remarks may come first."""
 _TAKE_EVERY = 1000
 """Rows are handed on every so many inputs."""
+_ALARM_FIELDS = {"while": "while_"}
 _FRAMES_TOGETHER = 10_000
 _BURST_US = 10_000
 """Frames fed at a time: what one round of the recorder sees. A frame on the very beat still belongs to it."""
@@ -134,7 +137,8 @@ def _log_sessions(capture: Capture, progress: Progress) -> Iterator[Session]:
         numbers = [row[0] for row in connection.execute("SELECT id FROM session ORDER BY id")]
         for done, number in enumerate(numbers):
             sources = [Source(port, protocol("nmea").decoder(0), FixBuilder()) for port in ports]
-            pipeline = Pipeline(sources, _engine(capture, connection, number), stage.live(class_name))
+            live = stage.live(class_name, own_alarms(connection, number))
+            pipeline = Pipeline(sources, _engine(capture, connection, number), live)
             begins_us = begins_at(connection, number)
             pipeline.begin(begins_us)
             _resume(pipeline, connection, number)
@@ -149,6 +153,19 @@ def begins_at(connection: sqlite3.Connection, session: int) -> int:
         (session,),
     ).fetchone()
     return int(found[0] or 0) if found is not None else 0
+
+
+def own_alarms(connection: sqlite3.Connection, session: int) -> list[Alarm]:
+    """The user's own alarms of a session, out of the configuration that it ran under."""
+    (text,) = connection.execute("SELECT config FROM session WHERE id = ?", (session,)).fetchone()
+    try:
+        tables = tomllib.loads(text or "").get("alarm", [])
+        return [
+            Alarm(**{_ALARM_FIELDS.get(key, key): value for key, value in table.items()}) for table in tables
+        ]
+    except (tomllib.TOMLDecodeError, TypeError, AttributeError) as error:
+        log.warning("session %d: its own alarms cannot be read: %s", session, error)
+        return []
 
 
 def _engine(capture: Capture, connection: sqlite3.Connection, session: int) -> Engine:

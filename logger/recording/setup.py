@@ -28,6 +28,7 @@ from logger.stage.alarms import alarm_rule, merged
 from logger.stage.live import LiveStage
 from logger.stage.rules import Rules, default_rules
 from logger.stage.rules import load as load_rules
+from logger.tomlfile import TomlError
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +66,16 @@ class Stage:
     def live(self, class_name: str, alarms: Iterable[configs.Alarm] = ()) -> LiveStage:
         """A live computation at the beginning of this stage; `alarms` are the user's own, beside the rules'."""
         own = (
-            alarm_rule(alarm.name, alarm.when, alarm.while_ or None, for_s=alarm.for_s, level=alarm.level)
+            alarm_rule(
+                alarm.name,
+                alarm.when,
+                alarm.while_ or None,
+                for_s=alarm.for_s,
+                level=alarm.level,
+                message=alarm.message,
+                rearm=alarm.rearm,
+                latch=alarm.latch,
+            )
             for alarm in alarms
         )
         return LiveStage(
@@ -104,6 +114,7 @@ def prepare(config: Config) -> Setup:
         texts = read_dbcs(can.dbc)
         decoders += engine_decoders(texts, [can.preset] if can.preset else [])
         dbc_texts |= texts
+    _check_alarms(config.alarms, decoders)
     stage = load_stage(config.stage)
     live = stage.live(config.car.class_name, config.alarms)
     pipeline = Pipeline(sources, EngineReadings(decoders), live)
@@ -114,23 +125,38 @@ def prepare(config: Config) -> Setup:
 def problems(config: Config) -> list[ConfigurationError]:
     """All that is wrong with the files which a configuration names, where `prepare` stops at the first.
 
-    Each file is prepared by itself, as if the configuration named no other.
+    Each file is prepared by itself, as if the configuration named no other; alarms ask for what all of them tell.
     """
     files = [(can, path) for can in config.can for path in can.dbc]
-    parts = [replace(config, stage=None, can=(replace(can, dbc=(path,)),)) for can, path in files]
-    parts.append(replace(config, can=tuple(replace(can, dbc=()) for can in config.can)))
-    found: list[ConfigurationError] = []
-    for part in parts:
-        try:
-            prepare(part)
-        except ConfigurationError as error:
-            found += each_problem(error)
-    return found
+    parts = [replace(config, stage=None, can=(replace(can, dbc=(path,)),), alarms=()) for can, path in files]
+    parts.append(replace(config, can=tuple(replace(can, dbc=()) for can in config.can), alarms=()))
+    found = [problem for part in parts for problem in _problems(part)]
+    return found or _problems(config)
+
+
+def _problems(config: Config) -> list[ConfigurationError]:
+    try:
+        prepare(config)
+    except ConfigurationError as error:
+        return each_problem(error)
+    return []
 
 
 def each_problem(error: ConfigurationError) -> list[ConfigurationError]:
     """The single problems of an error that may tell of several."""
     return list(getattr(error, "problems", None) or [error])
+
+
+def _check_alarms(alarms: Iterable[configs.Alarm], decoders: Iterable[EngineDecoder]) -> None:
+    """An alarm that asks for what nothing tells would be silent for ever. Raises TomlError."""
+    channels = {channel.name for decoder in decoders for channel in decoder.channels}
+    wrong = [
+        ConfigurationError(flaw.what, where=f"[[alarm]] {alarm.name}: {flaw.key[-1]}", mend=flaw.mend)
+        for alarm in alarms
+        for flaw in alarm.unheard(channels)
+    ]
+    if wrong:
+        raise TomlError(wrong)
 
 
 def _gps_plan(gps: Gps) -> PortPlan:

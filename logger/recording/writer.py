@@ -70,8 +70,8 @@ class Writer:
         clock_us: Callable[[], int],
     ) -> None:
         """`fresh_log(path)` sets a damaged log aside and returns a new one with its session begun."""
+        self.max_loss_s = max_loss_s
         self._log = first_log
-        self._max_loss_s = max_loss_s
         self._fresh_log = fresh_log
         self._clock_us = clock_us
         self._waiting: deque[tuple[float, Rows | Log]] = deque()
@@ -170,7 +170,7 @@ class Writer:
             return _RETRY_S
         if not self._commits:
             return _SOONEST_S  # the first rows prove that the log is there: the crew wants to know at once
-        return max(_SOONEST_S, self._max_loss_s * _SYNC_SHARE - self._sync_s)
+        return max(_SOONEST_S, self.max_loss_s * _SYNC_SHARE - self._sync_s)
 
     def _write_waiting(self) -> bool:
         """Write and commit all that waits. False when the card refused; nothing is lost then."""

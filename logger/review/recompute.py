@@ -19,11 +19,11 @@ from firmware_bridge.fixes import FixBuilder
 from firmware_bridge.protocols import protocol
 from firmware_bridge.records import Channel, Fix, Reading
 from logger.recording.pipeline import Pipeline, Source
-from logger.recording.replay import RecordedReadings
+from logger.recording.replay import RecordedReadings, own_alarms
 from logger.recording.rows import Rows
 from logger.recording.setup import Stage
 from logger.review.evidence import FIX_COLUMNS, SEEN_COLUMNS, Evidence, Floats, RawRows, assemble, table
-from logger.stage.live import WHEEL_CHANNELS
+from logger.stage.live import WHEEL_CHANNELS, LiveStage
 
 Progress = Callable[[float], None]
 
@@ -67,17 +67,19 @@ def recomputed(
     log, for its wheel speeds.
     """
     driven = stage if section is None else _narrowed(stage, section)
-    sessions = sorted(evidence.offsets_us)
+    sessions = [int(number) for number in sorted(evidence.offsets_us)]  # numpy's numbers find nothing in SQLite
     made: list[tuple[int, Rows]] = []
     state: list[Any] | None = None
     for done, number in enumerate(sessions):
         fixes = RecordedFixes(_fixes(evidence, number))
         source = Source("gps", protocol("nmea").decoder(0), fixes)
-        live = driven.live(str(evidence.car.get("class", "")))
+        alarms = own_alarms(connection, number) if connection else []
+        live = driven.live(str(evidence.car.get("class", "")), alarms)
+        pipeline = Pipeline([source], RecordedReadings(_readings(connection, number, live)), live)
+        pipeline.begin(_begins_us(evidence, number))
         if state is not None:
             live.restore(state, _gap_s(evidence, number))
-        pipeline = Pipeline([source], RecordedReadings(_readings(connection, number, driven)), live)
-        for t_us in _moments(evidence, number, pipeline):
+        for t_us in _moments(evidence, number, pipeline, is_last=number == sessions[-1]):
             progress((done + t_us / max(1.0, _end_us(evidence, number))) / len(sessions))
             made.append((number, pipeline.take()))
         state = live.state()
@@ -92,10 +94,11 @@ def _narrowed(stage: Stage, section: int) -> Stage:
     return dataclasses.replace(stage, itinerary=only)
 
 
-def _moments(evidence: Evidence, session: int, pipeline: Pipeline) -> Iterator[float]:
-    """Advance the pipeline to each minute, each command, and the end."""
+def _moments(evidence: Evidence, session: int, pipeline: Pipeline, *, is_last: bool) -> Iterator[float]:
+    """Advance the pipeline to each minute, each command, and the end. After a power cut the next session goes on."""
     end_us = round(_end_us(evidence, session))
-    strides: Iterator[tuple[int, Any]] = ((t_us, None) for t_us in range(STRIDE_US, end_us, STRIDE_US))
+    from_us = pipeline.t_us + STRIDE_US
+    strides: Iterator[tuple[int, Any]] = ((t_us, None) for t_us in range(from_us, end_us, STRIDE_US))
     orders = (
         (event.t_us, event.detail)
         for event in evidence.events
@@ -107,7 +110,11 @@ def _moments(evidence: Evidence, session: int, pipeline: Pipeline) -> Iterator[f
         else:
             _obey(pipeline, t_us, order)
         yield t_us
-    pipeline.finish(end_us)
+    if is_last or any(e.session == session and e.kind == "session_end" for e in evidence.events):
+        pipeline.finish(end_us)
+    else:
+        pipeline.advance(end_us)
+        pipeline.close_epochs()
     yield end_us
 
 
@@ -122,6 +129,12 @@ def _end_us(evidence: Evidence, session: int) -> float:
     ends = [float(evidence.fixes.t_us[evidence.fixes.session == session].max(initial=0.0))]
     ends += [event.t_us for event in evidence.events if event.session == session][-1:]
     return max(ends)
+
+
+def _begins_us(evidence: Evidence, session: int) -> int:
+    """Where a session's rows begin: later than the session in a log that a change of stage began."""
+    begins = [e.detail for e in evidence.events if e.session == session and e.kind == "session_begin"]
+    return int(begins[0].get("begins_us") or 0) if begins else 0
 
 
 def _gap_s(evidence: Evidence, session: int) -> float | None:
@@ -159,15 +172,15 @@ def _whole(value: float) -> int | None:
     return int(value) if np.isfinite(value) else None
 
 
-def _readings(connection: sqlite3.Connection | None, session: int, stage: Stage) -> Iterator[Reading]:
-    """Wheel speeds, and whatever the rules' alarms ask for."""
+def _readings(connection: sqlite3.Connection | None, session: int, live: LiveStage) -> Iterator[Reading]:
+    """Wheel speeds, and whatever the alarms ask for."""
     if connection is None:
         return
-    conditions = " ".join(f"{text.when} {text.qualified_by}" for text in stage.rules.alarm_texts)
+    wanted = WHEEL_CHANNELS.keys() | live.alarms.asks_for
     channels = {
         number: Channel(name, unit, source)
         for number, name, unit, source in connection.execute("SELECT id, name, unit, source FROM channel")
-        if name in WHEEL_CHANNELS or name in conditions
+        if name in wanted
     }
     marks = ", ".join("?" * len(channels))
     sql = (

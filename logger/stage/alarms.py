@@ -17,6 +17,10 @@ from logger.stage.conditions import Condition, Values, parse
 
 Level = Literal["info", "warn", "critical"]
 
+OWN_VALUES = frozenset({"speed_kmh", "over_kmh", "gps_age_s"})
+HEALTH_VALUES = frozenset({"can_age_s", "writer_lag_s", "disk_free_mb", "disk_room_h", "clock_error_s"})
+"""What alarms may ask for beside the car's channels: of the drive, and of the recorder itself."""
+
 
 @dataclass(frozen=True, slots=True)
 class AlarmRule:
@@ -106,6 +110,13 @@ class Alarms:
             pairs, key=lambda pair: (pair[1].acknowledged, urgency[pair[0].level], pair[1].since_us)
         )
 
+    @property
+    def asks_for(self) -> frozenset[str]:
+        """The names in all conditions."""
+        rules = self._rules.values()
+        conditions = [rule.when for rule in rules] + [rule.qualified_by for rule in rules if rule.qualified_by]
+        return frozenset().union(*(condition.names for condition in conditions))
+
     def knows(self, name: str) -> bool:
         """Whether there is an alarm of this name."""
         return name in self._rules
@@ -124,18 +135,22 @@ class Alarms:
             return None  # as it is nearly always, ten times a second
         qualified = rule.qualified_by.holds(values) if rule.qualified_by else True
         if raised is None or raised.past:
-            if not (holds and qualified):
-                self._pending.pop(rule.name, None)
-                return None
-            if at_us - self._pending.setdefault(rule.name, at_us) < rule.for_s * 1e6:
-                return None
-            del self._pending[rule.name]
-            self._raised[rule.name] = Raised(rule.name, at_us, acknowledged=False, past=False)
-            return None if raised else "raised"
-        if holds is False or qualified is False:
-            if rule.latch and not raised.acknowledged:
-                self._raised[rule.name] = raised._replace(past=True)
-                return None
-            del self._raised[rule.name]
-            return "cleared"
-        return None
+            return self._rise(rule, at_us, raised, holds=bool(holds and qualified))
+        return self._fall(rule, raised) if holds is False or qualified is False else None
+
+    def _rise(self, rule: AlarmRule, at_us: int, raised: Raised | None, *, holds: bool) -> str | None:
+        if not holds:
+            self._pending.pop(rule.name, None)
+            return None
+        if at_us - self._pending.setdefault(rule.name, at_us) < rule.for_s * 1e6:
+            return None
+        del self._pending[rule.name]
+        self._raised[rule.name] = Raised(rule.name, at_us, acknowledged=False, past=False)
+        return None if raised else "raised"
+
+    def _fall(self, rule: AlarmRule, raised: Raised) -> str | None:
+        if rule.latch and not raised.acknowledged:
+            self._raised[rule.name] = raised._replace(past=True)
+            return None
+        del self._raised[rule.name]
+        return "cleared"

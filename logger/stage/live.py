@@ -38,9 +38,6 @@ GPS_START_US = 60_000_000
 """A receiver that has just been switched on may take so long before its silence is worth an alarm."""
 MAX_EVENTS = 10_000
 """Events that wait to be taken; beyond it something has stopped taking them and the oldest go."""
-OWN_VALUES = frozenset({"speed_kmh", "over_kmh", "gps_age_s"})
-HEALTH_VALUES = frozenset({"can_age_s", "writer_lag_s", "disk_free_mb", "disk_room_h", "clock_error_s"})
-"""What alarms may ask for beside the car's channels: computed here, and told by the recorder through `health`."""
 WHEEL_CHANNELS = {"wheel_kmh": WHEEL, "speed_kmh": OBD}
 """Channels that tell the speed, the better first."""
 

@@ -103,3 +103,16 @@ def test_f19_the_crew_is_told_within_three_seconds_and_nothing_is_lost(
     assert alarms == [("raised",), ("cleared",)]
     frames_us = [int(str(row[0])) for row in query(status.path, "SELECT t_us FROM frame ORDER BY t_us")]
     assert max(b - a for a, b in pairwise(frames_us)) < 500_000  # none is missing
+
+
+def test_f19_rows_that_wait_as_long_as_the_crew_allows_are_no_trouble(tmp_path: Path) -> None:
+    with VirtualCar(built_in()[2], start_s=START_S, gps_hz=5, can_rate=300) as car:
+        config = set_up(tmp_path, car)
+        config.write_text(config.read_text().replace("[log]\n", "[log]\nmax_loss_s = 10\n"))
+        with recorder_here(config), Crew(tmp_path / "live.sock") as crew:
+            lags_s = [0.0]
+            while max(lags_s) < 4.0:
+                said = crew.snapshot()
+                lags_s.append(said["recording"]["lag_s"])
+                assert said["recording"]["ok"]
+                assert not said_of_the_log(said)

@@ -56,6 +56,7 @@ for_s = 10
 level = "critical"
 """
 GPS = '[gps]\nport = "/dev/gps"\n'
+ALARM = '[[alarm]]\nname = "a"\nwhen = "speed_kmh > 1"\n'
 CAN = '[[can]]\nname = "engine"\nport = "/dev/can"\nprotocol = "slcan"\n'
 
 
@@ -86,6 +87,11 @@ def test_the_whole_file() -> None:
     assert config.live == Live(Path("/run/stagelog/live.sock"), 20.0)
     assert config.serve == Serve("0.0.0.0", 8041, "s3cr3t")  # noqa: S104 - an address to be told apart, not opened
     assert config.alarms == (Alarm("alternator", "battery_v < 13.0", "rpm > 1000", 10.0, "critical"),)
+
+
+def test_position_and_heading_are_hidden_unless_it_is_said() -> None:
+    assert read(GPS).serve.compliance
+    assert not read(GPS + "[serve]\ncompliance = false\n").serve.compliance
 
 
 def test_relative_paths_start_from_the_file_s_folder() -> None:
@@ -159,12 +165,13 @@ def test_one_source_is_enough() -> None:
         (GPS + "[log]\nmax_loss_s = 0", 4, "log.max_loss_s: 0 is too small"),
         (GPS + "[stage]", 3, "stage.itinerary: missing; add itinerary = a path in quotes"),
         (GPS + '[[alarm]]\nname = "a"', 3, "alarm[0].when: missing"),
+        (GPS + "[log]\nmax_loss_s = 11", 4, "log.max_loss_s: 11 is too large"),
+        (GPS + '[serve]\ncompliance = "yes"', 4, "serve.compliance: expected true or false"),
         (GPS + '[[alarm]]\nname = "a"\nwhen = " "', 5, "alarm[0].when: empty"),
-        (
-            GPS + '[[alarm]]\nname = "a"\nwhen = "rpm > 1"\nlevel = "loud"',
-            6,
-            'alarm[0].level: "loud" is not known',
-        ),
+        (GPS + ALARM + 'level = "loud"', 6, 'alarm[0].level: "loud" is not known'),
+        (GPS + ALARM + "rearm = -1", 6, "alarm[0].rearm: -1 is too small"),
+        (GPS + ALARM + 'while = "1 > rpm"', 6, "alarm[0].while: "),
+        (GPS + ALARM + 'while = "gps_age > 1"', 6, 'alarm[0].while: "gps_age > 1": "gps_age" is no channel'),
         (GPS + "[sreve]\nport = 1", 3, 'sreve: unknown key; did you mean "serve"?'),
     ],
 )
@@ -188,8 +195,22 @@ def test_every_mistake_at_once() -> None:
 
 
 def test_two_alarms_of_one_name() -> None:
-    alarm = '[[alarm]]\nname = "a"\nwhen = "rpm > 1"\n'
-    assert len(problems(GPS + alarm + alarm)) == 2
+    assert len(problems(GPS + ALARM + ALARM)) == 2
+
+
+def test_an_alarm_may_say_all_that_the_rules_may() -> None:
+    [alarm] = read(GPS + ALARM + 'message = "Too fast"\nrearm = 5\nlatch = true\n').alarms
+    assert alarm == Alarm("a", "speed_kmh > 1", message="Too fast", rearm=5.0, latch=True)
+
+
+def test_an_alarm_asks_for_what_something_tells() -> None:
+    """The names are known unless a DBC file, which is not read yet, may bring others."""
+    asks = '[[alarm]]\nname = "a"\nwhen = "coolnat_c > 110"\n'
+    assert problems(CAN + 'preset = "obd2"\n' + asks) == [
+        'stagelog.toml:8: alarm[0].when: "coolnat_c > 110": "coolnat_c" is no channel; did you mean "coolant_c"?'
+    ]
+    assert read(CAN + 'preset = "obd2"\n' + asks.replace("coolnat", "coolant")).alarms
+    assert read(CAN + 'dbc = ["engine.dbc"]\n' + asks).alarms
 
 
 def test_two_dbc_files_of_one_name() -> None:

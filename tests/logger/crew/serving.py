@@ -83,11 +83,12 @@ def serving(
     host: str = "127.0.0.1",
     port: int = 0,
     pin: str | None = None,
+    more: str = "",
 ) -> Iterator[Served]:
-    """`stagelog serve` for as long as the body lasts."""
+    """`stagelog serve` for as long as the body lasts; `more` is added to its [serve]."""
     config = folder / "stagelog.toml"
     text = _CONFIG.format(socket=live_socket, host=host, port=port)
-    config.write_text(text + (f'pin = "{pin}"\n' if pin else ""))
+    config.write_text(text + (f'pin = "{pin}"\n' if pin else "") + more)
     said = folder / "serve.txt"
     program = "import sys; from logger.crew.verbs import serve; serve(sys.argv[1:])"
     with said.open("w") as output:

@@ -361,3 +361,22 @@ def test_an_address_that_is_taken_is_one_line_and_exit_69(served: Served, tmp_pa
     assert ran.returncode == 69, ran.stderr
     assert ran.stdout.startswith(f"127.0.0.1:{served.port}: cannot serve there")
     assert ran.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("more", "options", "is_hidden"),
+    [
+        ("", [], True),
+        ("compliance = false\n", [], False),
+        ("compliance = false\n", ["--compliance"], True),
+        ("compliance = true\n", ["--no-compliance"], False),
+    ],
+)
+def test_whether_the_position_is_hidden_is_configured_and_a_flag_overrides_it(
+    car: LiveCar, tmp_path: Path, more: str, options: list[str], is_hidden: bool
+) -> None:
+    with serving(tmp_path, car.socket, *options, more=more) as server:
+        until(lambda: server.ask("/api/live").status == 200)
+        told = server.ask("/api/live").json
+        assert told["section"]["kind"] == "selective"
+        assert (told["gps"]["lat"] is None, told["compliance"]) == (is_hidden, is_hidden)

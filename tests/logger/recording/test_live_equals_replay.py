@@ -31,6 +31,7 @@ from logger.recording.resume import Origin, resume
 from logger.recording.rows import EventRow, Rows
 from logger.recording.store import SessionStart, open_log
 from logger.recording.writer import Writer
+from logger.review.opening import Wanted, opened
 from tests.field_failures.recorder_process import query, recording, stop
 from tests.logger.recording.driving import (
     START_S,
@@ -99,6 +100,26 @@ ORDERS: tuple[tuple[float, str, dict[str, Any]], ...] = (
 )
 
 
+OWN_ALARMS = """
+[[alarm]]
+name = "revs"
+when = "rpm > 800"
+for_s = 1
+rearm = 50
+latch = true
+
+[[alarm]]
+name = "fast"
+when = "speed_kmh > 60"
+while = "rpm > 800"
+"""
+
+
+def alarms(log: Path) -> list[str]:
+    """The names of a log's alarms, once for each time that something happened to one."""
+    return [json.loads(str(row[3]))["name"] for row in rows(log, "event") if row[2] == "alarm"]
+
+
 @pytest.fixture
 def car() -> Iterator[VirtualCar]:
     with VirtualCar(built_in()[2], start_s=START_S, gps_hz=5, can_rate=300) as car:
@@ -109,7 +130,7 @@ def car() -> Iterator[VirtualCar]:
 def test_a_drive_with_a_busy_crew_replays_exactly(
     car: VirtualCar, tmp_path: Path, load: Callable[[], Any]
 ) -> None:
-    config = set_up(tmp_path, car, more="rate_hz = 50\n")
+    config = set_up(tmp_path, car, more="rate_hz = 50\n" + OWN_ALARMS)
     with load(), recorder_here(config) as recorder, Crew(tmp_path / "live.sock") as crew:
         began = time.monotonic()
         for after_s, name, arguments in ORDERS:
@@ -119,7 +140,13 @@ def test_a_drive_with_a_busy_crew_replays_exactly(
         wait_until(began + 10.5)
         log = recorder.status().writer.path
     assert happened(log) >= {("section", "finished"), ("waypoint", "validated"), ("overspeed", "")}
+    assert {"revs", "fast"} <= set(alarms(log))
     assert differences(log, tmp_path / "again") == {}
+    other_rules = tmp_path / "rules.toml"
+    other_rules.write_text("[speed]\nwarn_within_kmh = 3\n")  # so that the review makes everything anew
+    with opened(log, Wanted(rules=str(other_rules)), lambda share: None) as (evidence, *_):
+        made = [event.detail["name"] for event in evidence.events if event.kind == "alarm"]
+    assert [name for name in made if name not in RECORDERS_OWN] == alarms(log)
 
 
 def test_two_sessions_with_a_kill_between_replay_exactly(car: VirtualCar, tmp_path: Path) -> None:

@@ -114,3 +114,21 @@ def test_texts_are_utf8_and_dbc_files_in_their_own_code_page(tmp_path: Path) -> 
     with pytest.raises(ConfigurationError, match="not UTF-8 text") as caught:
         setup.read_text(tmp_path / "stage.toml")
     assert caught.value.where == f"{tmp_path / 'stage.toml'}:2"
+
+
+def test_an_alarm_asks_for_what_the_dbc_files_and_presets_tell(tmp_path: Path) -> None:
+    alarms = "".join(
+        f'[[alarm]]\nname = "{number}"\nwhen = "{when}"\nwhile = "{also}"\n'
+        for number, (when, also) in enumerate([("RPM > 1", "coolant_c > 90"), ("RMP > 1", "over_kmhh > 0")])
+    )
+    text = f'[can]\nname = "e"\nport = "can0"\nprotocol = "slcan"\npreset = "obd2"\ndbc = ["engine.dbc"]\n{alarms}'
+    config = written(tmp_path, text.replace("[can]", "[[can]]", 1), engine_dbc=DBC)
+    found = [str(problem) for problem in setup.problems(config)]
+    assert [problem.split(": ")[:2] for problem in found] == [
+        ["[[alarm]] 1", "when"],
+        ["[[alarm]] 1", "while"],
+    ]
+    assert 'did you mean "RPM"?' in found[0]
+    assert 'did you mean "over_kmh"?' in found[1]
+    with pytest.raises(ConfigurationError, match="RMP"):
+        setup.prepare(config)

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firmware_bridge.records import Channel, Fix, Reading
+from logger.stage.alarms import HEALTH_VALUES, OWN_VALUES
 from logger.stage.commands import COMMANDS
-from logger.stage.live import HEALTH_VALUES, OWN_VALUES, LiveStage
+from logger.stage.live import LiveStage
 from logger.stage.rules import default_rules
 from tests.logger.stage import truth
 from tests.logger.stage.truth import follow, live_stage, of_kind, one_section
