@@ -114,7 +114,9 @@ class Alarms:
     def asks_for(self) -> frozenset[str]:
         """The names in all conditions."""
         rules = self._rules.values()
-        conditions = [rule.when for rule in rules] + [rule.qualified_by for rule in rules if rule.qualified_by]
+        conditions = [rule.when for rule in rules] + [
+            rule.qualified_by for rule in rules if rule.qualified_by
+        ]
         return frozenset().union(*(condition.names for condition in conditions))
 
     def knows(self, name: str) -> bool:
