@@ -44,6 +44,7 @@ VERBS: dict[str, Verb] = {
     "compare": Verb("logger.review.verbs", "Team-mates' logs side by side."),
     "standings": Verb("logger.review.verbs", "The class table, from logs, results and penalties."),
     "export": Verb("logger.export.verbs", "A log for other people's programs."),
+    "fetch": Verb("logger.transfer.verbs", "The car's logs onto this machine, while it records."),
     "doctor": Verb("logger.doctor.verbs", "What is wrong with this car's set-up, in words."),
     "protect": Verb("logger.retention.verbs", "Have a log stay on the card, however full that becomes."),
     "install": Verb("logger.install.verbs", "Set this machine up as the car's recorder."),
@@ -97,14 +98,8 @@ def main() -> None:
 def _run() -> int:
     try:
         result = cli.main(standalone_mode=False)
-    except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
-        return EXIT_USAGE
     except click.ClickException as error:
-        context = getattr(error, "ctx", None)
-        verb = context.command_path if context else "stagelog"
-        what = error.format_message().removesuffix(".")
-        print(f"{verb}: {what}; `{verb} --help` tells how", file=sys.stderr)
+        print(_wrong_use(error), file=sys.stderr)
         return EXIT_USAGE
     except (click.Abort, KeyboardInterrupt):
         return EXIT_INTERRUPTED
@@ -119,3 +114,13 @@ def _run() -> int:
         print(f"stagelog: {where}{error.strerror or error}", file=sys.stderr)
         return EXIT_IO
     return result if isinstance(result, int) else 0
+
+
+def _wrong_use(error: click.ClickException) -> str:
+    """One line; or the overview, for whoever asked for nothing."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        return error.format_message()
+    what = error.format_message().removesuffix(".")
+    context = getattr(error, "ctx", None)
+    verb = context.command_path if context else "stagelog"
+    return f"{verb}: {what}; `{verb} --help` tells how"
