@@ -97,7 +97,7 @@ def main() -> None:
 
 def _run() -> int:
     try:
-        result = cli.main(standalone_mode=False)
+        result = cli.main(prog_name="stagelog", standalone_mode=False)
     except click.ClickException as error:
         print(_wrong_use(error), file=sys.stderr)
         return EXIT_USAGE
