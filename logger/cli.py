@@ -45,6 +45,7 @@ VERBS: dict[str, Verb] = {
     "standings": Verb("logger.review.verbs", "The class table, from logs, results and penalties."),
     "export": Verb("logger.export.verbs", "A log for other people's programs."),
     "fetch": Verb("logger.transfer.verbs", "The car's logs onto this machine, while it records."),
+    "fetch": Verb("logger.transfer.verbs", "The car's logs onto this machine, while it records."),
     "doctor": Verb("logger.doctor.verbs", "What is wrong with this car's set-up, in words."),
     "protect": Verb("logger.retention.verbs", "Have a log stay on the card, however full that becomes."),
     "install": Verb("logger.install.verbs", "Set this machine up as the car's recorder."),

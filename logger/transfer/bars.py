@@ -1,0 +1,77 @@
+"""A bar a log on standard error, with rate and time left, while `stagelog fetch` runs on a terminal."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+
+class Bars:
+    """Who watches a download, for a terminal."""
+
+    def __init__(self) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._bars: dict[str, TaskID] = {}
+        self._moving: set[str] = set()
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def preparing(self, name: str, done: float) -> None:
+        """The car is making a copy."""
+        self._progress.update(self._bar(name), description=f"{escape(name)}: the car copies it, {done:.0%}")
+
+    def checking(self, name: str, done: float) -> None:
+        """It is being verified."""
+        self._progress.update(self._bar(name), description=f"{escape(name)}: checking, {done:.0%}")
+
+    def moved(self, name: str, at: int, size: int) -> None:
+        """So many bytes of so many are here."""
+        if name not in self._moving:  # what an earlier fetch brought says nothing of this one's rate
+            self._moving.add(name)
+            self._progress.reset(self._bar(name), total=size, completed=at)
+        self._progress.update(self._bar(name), description=escape(name), total=size, completed=at)
+
+    def say(self, text: str) -> None:
+        """Above the bars."""
+        self._progress.console.print(f"stagelog: {escape(text)}", highlight=False)
+
+    def done(self, name: str, text: str) -> None:
+        """The outcome, and the bar is gone."""
+        if name in self._bars:
+            self._progress.remove_task(self._bars.pop(name))
+        self._progress.stop()
+        click.echo(text)
+        self._progress.start()
+
+    def _bar(self, name: str) -> TaskID:
+        if name not in self._bars:
+            self._bars[name] = self._progress.add_task(escape(name), total=None)
+        return self._bars[name]

@@ -1,0 +1,197 @@
+"""One log from the car into a file, over a line that is cut again and again, also across a restart of either side.
+
+What has come lies in NAME.SHA256.part: the name says of which version of the log these bytes are, so whoever goes on
+asks for the rest of just that one (If-Range). When the car has it no more, it answers with a newer one from
+its beginning. A part is given its real name elsewhere, after it was checked.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shutil
+from http.client import HTTPResponse
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from firmware_bridge.errors import LogError
+from logger.transfer.car import Car, CutError, path_of
+from logger.transfer.patience import Patience
+
+BLOCK_BYTES = 256 * 1024
+MOST_WORDS_BYTES = 4096
+TRIES = 3
+"""Bytes that are not those announced: a disk or a memory is bad, and a fourth time is no better."""
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_RANGE = re.compile(r"bytes (?:(\d{1,18})-\d{1,18}|\*)/(\d{1,18})", re.ASCII)
+
+
+class Watcher(Protocol):
+    """Who is told how a download goes."""
+
+    def preparing(self, name: str, done: float) -> None:
+        """The car is making a copy: the share done, 0 to 1."""
+
+    def checking(self, name: str, done: float) -> None:
+        """It is here, and is being verified: the share done, 0 to 1."""
+
+    def moved(self, name: str, at: int, size: int) -> None:
+        """So many bytes of so many are here."""
+
+    def say(self, text: str) -> None:
+        """Something that whoever waits should know."""
+
+    def done(self, name: str, text: str) -> None:
+        """The outcome of a log."""
+
+
+class Part:
+    """What has come of one version of a log. Only one process at a time goes on with it."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or begin it. Raises LogError when another process has it, OSError."""
+        self.path = path
+        self.sha256 = path.name.split(".")[-2]
+        self._file: BinaryIO = path.open("ab")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._file.close()
+            raise LogError("another fetch is at work on it", where=str(path), mend="let it finish") from error
+        self._hasher = hashlib.sha256()
+        with path.open("rb") as file:
+            while block := file.read(BLOCK_BYTES):
+                self._hasher.update(block)
+            self.size = file.tell()
+
+    def append(self, block: bytes) -> None:
+        """The next bytes."""
+        self._file.write(block)
+        self._hasher.update(block)
+        self.size += len(block)
+
+    def is_right(self) -> bool:
+        """Whether these are the bytes that were announced."""
+        return self._hasher.hexdigest() == self.sha256
+
+    def close(self) -> None:
+        """Everything to the disk."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+
+
+class Download:
+    """One log on its way from a car into a folder."""
+
+    def __init__(self, car: Car, name: str, folder: Path, patience: Patience, watcher: Watcher) -> None:
+        self._car, self._name, self._folder = car, name, folder
+        self._patience, self._watcher = patience, watcher
+        self._part: Part | None = None
+
+    def run(self, known_sha256: str = "") -> tuple[Path, str] | None:
+        """Bring the log here: its part file, whole and on the disk, and its SHA-256.
+
+        None when the car has just `known_sha256`. Raises LogError, DeviceError, ConfigurationError, OSError.
+        """
+        for _ in range(TRIES):
+            self._part = self._left_over()
+            try:
+                while not self._patience.through(lambda: self._attempt(known_sha256)):
+                    pass
+            finally:
+                if self._part is not None:
+                    self._part.close()
+            if self._part is None:
+                return None
+            if self._part.is_right():
+                return self._part.path, self._part.sha256
+            self._watcher.say(f"{self._name}: what came is not what the car announced; fetching it again")
+            self._part.path.unlink()
+        raise LogError("arrives damaged again and again", where=self._name, mend="check this machine's disk")
+
+    def _attempt(self, known_sha256: str) -> bool:
+        """Ask, and take what comes. False if it is to be asked again. Raises CutError."""
+        headers = {"Prefer": "respond-async", "Stagelog-Confirms": "1"}
+        if known_sha256:
+            headers["If-None-Match"] = f'"{known_sha256}"'
+        at = self._part.size if self._part else 0
+        if self._part and at:
+            headers |= {"Range": f"bytes={at}-", "If-Range": f'"{self._part.sha256}"'}
+        with self._car.ask("GET", path_of(self._name), headers=headers) as answer:
+            if answer.status == 304:
+                return True
+            if answer.status == 202:
+                self._watcher.preparing(self._name, _share(answer))
+                return False
+            sha256 = answer.headers.get("etag", "").strip('"')
+            if not _SHA256.fullmatch(sha256):
+                raise LogError("the car does not say which version it sends", where=self._name)
+            first, size = _place(answer)
+            if first is None:  # there is nothing behind what has come
+                if self._part and self._part.sha256 == sha256 and at == size:
+                    return True
+                self._begin(sha256)
+                return False
+            if first != at or self._part is None or self._part.sha256 != sha256:
+                self._begin(sha256)
+                if first != 0:
+                    return False
+            self._take(answer, size)
+        return True
+
+    def _take(self, answer: HTTPResponse, size: int) -> None:
+        part = self._part
+        assert part is not None  # noqa: S101 - begun by whoever calls
+        if shutil.disk_usage(self._folder).free < size - part.size:
+            mend = "make room, and fetch again: what has come stays"
+            raise LogError("too little room for it here", where=f"{self._folder}/{self._name}", mend=mend)
+        while block := answer.read(min(BLOCK_BYTES, size - part.size)):
+            part.append(block)
+            self._patience.progressed()
+            self._watcher.moved(self._name, part.size, size)
+        if part.size < size:
+            raise CutError("the line was cut")
+
+    def _begin(self, sha256: str) -> None:
+        """Begin a version from its first byte; what there is of others is of no use any more."""
+        if self._part is not None:
+            self._watcher.say(
+                f"{self._name}: the car has no longer what was begun; fetching it from the beginning"
+            )
+            self._part.close()
+            self._part = None
+        for old in _parts(self._folder, self._name):
+            old.unlink()
+        self._part = Part(self._folder / f"{self._name}.{sha256}.part")
+
+    def _left_over(self) -> Part | None:
+        """What an earlier fetch left."""
+        left = sorted(_parts(self._folder, self._name), key=lambda path: path.stat().st_mtime)
+        return Part(left[-1]) if left else None
+
+
+def _parts(folder: Path, name: str) -> list[Path]:
+    ours = re.compile(re.escape(name) + r"\.[0-9a-f]{64}\.part")
+    return [path for path in folder.iterdir() if ours.fullmatch(path.name)]
+
+
+def _share(answer: HTTPResponse) -> float:
+    try:
+        return float(json.loads(answer.read(MOST_WORDS_BYTES))["done"])
+    except (ValueError, KeyError, TypeError):
+        return 0.0
+
+
+def _place(answer: HTTPResponse) -> tuple[int | None, int]:
+    """The number of the first byte that comes, None if none does, and how many there are in all. Raises CutError."""
+    try:
+        if answer.status == 200:
+            return 0, int(answer.headers["content-length"])
+        found = _RANGE.fullmatch(answer.headers["content-range"])
+        return (None if found[1] is None else int(found[1])), int(found[2])  # type: ignore[index]
+    except (TypeError, ValueError) as error:
+        raise CutError("the car does not say what it sends") from error

@@ -1,0 +1,83 @@
+"""Which logs are taken from a car, and how one that has arrived gets its place.
+
+Taken is what is not here, or has grown since. What arrived has to have the SHA-256 that the car announced and to
+pass `verify`; then it replaces the shorter log of the same name, in one step. A log here is never replaced by
+another one (the first session tells them apart), which is put beside it, nor by a shorter one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from firmware_bridge.errors import LogError
+from logger.recording.verify import verify
+from logger.transfer.car import Car
+from logger.transfer.download import Download, Watcher
+from logger.transfer.patience import Patience
+from logger.transfer.snapshot import digest_of, readable_state, sync_folder
+from logger.transfer.state import LogState, state_of
+
+DAMAGED_TAIL = ".damaged"
+
+
+class Outcome(NamedTuple):
+    """What became of one log, for people; `ok` is False when something is wrong with it."""
+
+    name: str
+    text: str
+    ok: bool = True
+
+
+def fetch(car: Car, entry: Mapping[str, Any], folder: Path, patience: Patience, watcher: Watcher) -> Outcome:
+    """Bring one log of the car's list up to date in `folder`. Raises StagelogError, OSError."""
+    name = str(entry["name"])
+    there = _listed_state(entry)
+    if there is not None:
+        here = readable_state(_place(folder, name, there))
+        if here is not None and here.rows >= there.rows:
+            return Outcome(name, "nothing new")
+    damaged = folder / (name + DAMAGED_TAIL)
+    known_sha256 = digest_of(damaged) if there is None and damaged.exists() else ""
+    arrived = Download(car, name, folder, patience, watcher).run(known_sha256)
+    if arrived is None:
+        return Outcome(name, "damaged, as it was; nothing new", ok=False)
+    part, sha256 = arrived
+    size = part.stat().st_size
+    if problems := verify(part, lambda done: watcher.checking(name, done)):
+        part.replace(damaged)
+        sync_folder(folder)
+        return Outcome(name, f"is damaged in the car ({problems[0]}); kept as {damaged.name}", ok=False)
+    state = state_of(part)
+    target = _place(folder, name, state)
+    before = readable_state(target) if target.exists() else None
+    if before is not None and before.rows > state.rows:
+        part.unlink()
+        return Outcome(name, "goes less far than what is here; left as it is")
+    part.replace(target)
+    sync_folder(folder)
+    text = f"{size / 1e6:.1f} MB, whole{'' if before is None else ', grown'}"
+    if target.name != name:
+        text += f"; {name} here is another log, so it is in {target.name}"
+    try:
+        patience.through(lambda: car.confirm(name, sha256))
+    except LogError as error:
+        text += f"; the car did not note that it was delivered ({error.what})"
+    return Outcome(name, text)
+
+
+def _place(folder: Path, name: str, state: LogState) -> Path:
+    """Where a log belongs: under its name, or beside another log that has this name here."""
+    target = folder / name
+    here = readable_state(target) if target.exists() else state
+    is_it = here is not None and here.identity == state.identity
+    return target if is_it else target.with_stem(f"{target.stem}.{state.identity}")
+
+
+def _listed_state(entry: Mapping[str, Any]) -> LogState | None:
+    """How far the car says that a log goes; None for one that it cannot read."""
+    try:
+        return LogState.from_json(entry)
+    except (KeyError, TypeError, ValueError):
+        return None
