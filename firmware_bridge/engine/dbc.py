@@ -11,7 +11,9 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
+from collections.abc import Mapping
 from itertools import product
+from types import MappingProxyType
 from typing import NamedTuple, cast
 
 import cantools.database
@@ -52,7 +54,7 @@ class DbcDecoder:
     def __init__(self, database: Database, name: str) -> None:
         self.bad = 0
         self.notices: tuple[Notice, ...] = ()
-        self._messages: dict[int, _Known] = {}
+        self._messages: dict[int, KnownMessage] = {}
         turns = set()
         uses = Counter(signal.name for message in database.messages for signal in message.signals)
         for message in database.messages:
@@ -63,7 +65,7 @@ class DbcDecoder:
             can_id = message.frame_id | (EFF_FLAG if message.is_extended_frame else 0)
             parts = _sound_parts(message)
             plain = plain_signals(message, channels) if parts == (message,) else None
-            self._messages[can_id] = _Known(message.length, parts, channels, plain)
+            self._messages[can_id] = KnownMessage(message.length, parts, channels, plain)
             if message.is_multiplexed():
                 turns.add(can_id)
         self.ids = frozenset(can_id | flags for can_id in self._messages for flags in _TRAVELLED)
@@ -71,6 +73,11 @@ class DbcDecoder:
         self.channels = tuple(
             channel for known in self._messages.values() for channel in known.channels.values()
         )
+
+    @property
+    def messages(self) -> Mapping[int, KnownMessage]:
+        """The messages by identifier, with EFF_FLAG where it is extended."""
+        return MappingProxyType(self._messages)
 
     def decode(self, t_us: int, can_id: int, data: bytes) -> list[Reading]:
         """The readings in one frame: of a short one, those of the signals that are whole."""
@@ -107,7 +114,12 @@ def _number(value: float) -> float:
         return math.inf
 
 
-class _Known(NamedTuple):
+class KnownMessage(NamedTuple):
+    """A message as it is decoded: how many bytes it has, and each signal's channel by the signal's name.
+
+    `parts` are what cantools decodes one by one: the message itself, or its signals alone where they overlap.
+    """
+
     length: int
     parts: tuple[Message, ...]
     channels: dict[str, Channel]

@@ -53,7 +53,7 @@ class BulkDecoder:
         self._messages: dict[int, list[_BulkMessage]] = defaultdict(list)
         for name, text in dbc_texts.items():
             # The live decoder's own table: one way of reading a DBC, with its mending of overlapping signals.
-            for can_id, known in dbc.load(text, name)._messages.items():
+            for can_id, known in dbc.load(text, name).messages.items():
                 self._messages[can_id].append(_BulkMessage(known.length, known.parts, known.channels))
 
     def decode(self, block: FrameBlock) -> Iterator[Decoded]:

@@ -96,7 +96,7 @@ def frames_for(text: str, rng: random.Random) -> list[CanFrame]:
     """Random frames of every message: mostly whole, some short, some long, some FD; and of no message."""
     decoder = dbc.load(text, "a.dbc")
     frames: list[CanFrame] = []
-    for can_id, known in decoder._messages.items():
+    for can_id, known in decoder.messages.items():
         is_multiplexed = can_id in decoder.turns
         for count in range(256 if is_multiplexed else FRAMES_A_MESSAGE):
             length = rng.choice((known.length, known.length, known.length, rng.randrange(65)))
