@@ -8,6 +8,7 @@ speak sends nothing at all.
 from __future__ import annotations
 
 import grp
+import queue
 import threading
 import time
 from collections import Counter
@@ -35,6 +36,8 @@ TRIAL_S = 1.2
 """Listening at one rate: a receiver at 1 Hz speaks once."""
 BITRATE_S = 0.6
 """Listening at one bit rate of a bus: the slowest messages of an engine come ten times in it."""
+CLOSE_S = 5.0
+"""A port takes a third of a second to be closed, a network port a little longer."""
 KEPT_BYTES = 16 * 1024 * 1024
 """Of what was heard: a quarter of a minute of the fastest USB adapter."""
 COMMON_BITRATES = (500_000, 250_000, 1_000_000, 125_000, 800_000, 100_000, 50_000)
@@ -87,7 +90,7 @@ class Listener:
                 stop.wait(seconds)
         finally:
             done.set()
-            thread.join(5.0)
+            thread.join(CLOSE_S)
         heard = self._heard(seconds)
         if heard.state == "denied":
             return replace(heard, group=_group_of(self.plan.url))
@@ -178,22 +181,32 @@ class Listener:
 def listen_all(plans: Sequence[PortPlan], seconds: float, stop: threading.Event) -> list[Heard]:
     """All ports at once. Raises KeyboardInterrupt when the user has had enough, with every port closed."""
     began_s = time.monotonic()
-    heard: dict[str, Heard] = {}
+    answers: queue.SimpleQueue[Heard | None] = queue.SimpleQueue()
 
     def body(plan: PortPlan) -> None:
         neighbours = {other.protocol.name: other.name for other in plans if other is not plan}
-        heard[plan.name] = Listener(plan, neighbours, began_s).listen(seconds, stop)
+        heard = None
+        try:
+            heard = Listener(plan, neighbours, began_s).listen(seconds, stop)
+        finally:
+            answers.put(heard)
 
-    threads = [threading.Thread(target=body, args=(plan,), daemon=True) for plan in plans]
-    for thread in threads:
-        thread.start()
+    for plan in plans:
+        threading.Thread(target=body, args=(plan,), daemon=True).start()
+    heard: dict[str, Heard] = {}
+    left = len(plans)
+    # Not Thread.join: interrupted, it takes a thread that runs for one that has ended (CPython 3.11).
     try:
-        for thread in threads:
-            thread.join()
+        while left:
+            if (port := answers.get()) is not None:
+                heard[port.name] = port
+            left -= 1
     finally:
         stop.set()
-        for thread in threads:
-            thread.join(10.0)
+        with suppress(queue.Empty):
+            while left:
+                answers.get(timeout=CLOSE_S)
+                left -= 1
     return [heard[plan.name] for plan in plans if plan.name in heard]
 
 

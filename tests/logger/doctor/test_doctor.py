@@ -1,0 +1,293 @@
+"""`stagelog doctor` on real ptys: the virtual car with one thing wrong at a time, with and without a recorder."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from firmware_bridge.virtual.adapter import CanAdapter
+from firmware_bridge.virtual.car import VirtualCar
+from firmware_bridge.virtual.device import LiveDevice
+from firmware_bridge.virtual.dialogue import SlcanDialogue
+from firmware_bridge.virtual.engine import Engine
+from firmware_bridge.virtual.traffic import Traffic
+from logger.doctor.examination import examine
+from logger.doctor.findings import Finding
+from tests.field_failures.recorder_process import until
+from tests.firmware_bridge.devices import pty
+from tests.logger.command_line import stagelog
+from tests.logger.recording.driving import START_S, built_in, recorder_here, set_up, set_up_at
+
+SECONDS = 1.5
+HEARD = ("port", "gps", "bus", "dbc")
+OTHER_DBC = 'VERSION ""\nBO_ 291 STEERING: 8 X\n SG_ ANGLE : 0|16@1+ (0.1,0) [0|0] "deg" X\n'
+
+
+@contextmanager
+def car(**more: object) -> Iterator[VirtualCar]:
+    with VirtualCar(built_in()[2], start_s=START_S, gps_hz=5, can_rate=300, **more) as driven:  # type: ignore[arg-type]
+        yield driven
+
+
+def examined(config: Path, seconds: float = SECONDS) -> list[Finding]:
+    """What the doctor says of the ports and what is behind them."""
+    found = list(examine(config, seconds, threading.Event()))
+    return [finding for finding in found if finding.where.split()[0] in (*HEARD, "recorder")]
+
+
+def troubles(found: list[Finding]) -> list[str]:
+    return [
+        f"{finding.where}: {finding.what}; {finding.mend}" for finding in found if finding.verdict == "wrong"
+    ]
+
+
+def test_all_is_well(tmp_path: Path) -> None:
+    with car() as driven:
+        found = examined(set_up(tmp_path, driven))
+    assert troubles(found) == []
+    assert [finding.where for finding in found if finding.verdict == "ok"] == [
+        "port gps", "gps gps", "gps gps", "port engine", "bus engine", "dbc engine.dbc"
+    ]  # fmt: skip
+    assert "115200 baud" in found[1].what
+
+
+def test_the_recorder_is_asked_and_its_ports_are_left_alone(tmp_path: Path) -> None:
+    with car() as driven, recorder_here(set_up(tmp_path, driven)) as recorder:
+        until(lambda: recorder.status().writer.frames > 300)
+        found = examined(tmp_path / "stagelog.toml", seconds=3.0)
+        states = [link.state for link in recorder.decoding.links().values()]
+    assert troubles(found) == []
+    assert states == ["open", "open"]
+    assert found[0].what.startswith("recording into ")
+    assert [finding.where for finding in found if finding.verdict == "ok"][1:] == [
+        "port gps", "gps gps", "gps gps", "port engine", "bus engine", "dbc engine.dbc"
+    ]  # fmt: skip
+
+
+def test_the_recorder_says_what_is_unplugged(tmp_path: Path) -> None:
+    with car() as driven, recorder_here(set_up(tmp_path, driven)) as recorder:
+        until(lambda: recorder.status().writer.frames > 0)
+        driven.unplug("gps")
+        until(lambda: recorder.decoding.links()["gps"].state == "missing")
+        found = troubles(examined(tmp_path / "stagelog.toml"))
+    assert len(found) == 1
+    assert "no such device" in found[0]
+
+
+def test_swapped_cables_are_named(tmp_path: Path) -> None:
+    with car() as driven:
+        found = troubles(examined(set_up_at(tmp_path, driven.can_port, driven.gps_port)))
+    assert found[0].startswith("port gps: open, but silent"), "an adapter that nobody opens says nothing"
+    assert "this port speaks NMEA" in found[1]
+    assert "the cables of engine and gps are swapped" in found[1]
+
+
+def test_a_wrong_fixed_rate_is_told_with_the_right_one(tmp_path: Path) -> None:
+    with car(gps_baud=38400) as driven:
+        config = set_up(tmp_path, driven)
+        found = troubles(examined(config))
+        assert found == [
+            'port gps: it speaks NMEA at 38400 baud, not at the configured rate; set baud = 38400, or baud = "auto"'
+        ]
+        config.write_text(config.read_text().replace("baud = 115200", 'baud = "auto"'))
+        assert troubles(examined(config)) == []
+
+
+def test_another_protocol_is_told(tmp_path: Path) -> None:
+    with car(protocol="canserial") as driven:
+        found = troubles(examined(set_up(tmp_path, driven)))
+    assert len(found) == 1
+    assert 'set protocol = "canserial"' in found[0]
+
+
+def test_silent_and_missing_ports(tmp_path: Path) -> None:
+    with car() as driven:
+        config = set_up(tmp_path, driven)
+        driven.silence("gps")
+        driven.unplug("can")
+        found = troubles(examined(config))
+    assert len(found) == 2
+    assert "silent for 1.5 s" in found[0]
+    assert "no such device" in found[1]
+
+
+def test_a_damaged_wire(tmp_path: Path) -> None:
+    with car() as driven:
+        driven.damage("can", 0.002)
+        found = troubles(examined(set_up(tmp_path, driven), seconds=3.0))
+    assert any(words.startswith("port engine") and "damaged; check plug, ground" in words for words in found)
+
+
+def test_a_port_that_another_program_holds(tmp_path: Path) -> None:
+    with car() as driven:
+        held = pty_holder(driven.gps_port)
+        try:
+            found = troubles(examined(set_up(tmp_path, driven)))
+        finally:
+            held.terminate()
+            held.communicate()
+    assert len(found) == 1
+    assert "in use by another program" in found[0]
+
+
+def pty_holder(port: str) -> subprocess.Popen[bytes]:
+    """Another program with a port open, and locked as serial programs lock it."""
+    program = "import serial, sys, time; p=serial.Serial(sys.argv[1], exclusive=True); print(flush=True); time.sleep(9)"
+    process = subprocess.Popen([sys.executable, "-c", program, port], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.readline()
+    return process
+
+
+def test_another_cars_dbc(tmp_path: Path) -> None:
+    with car() as driven:
+        config = set_up(tmp_path, driven)
+        (tmp_path / "engine.dbc").write_text(OTHER_DBC)
+        found = troubles(examined(config))
+    assert len(found) == 1
+    assert found[0].startswith("dbc engine.dbc: none of its 1 messages is on the bus; it is of another car")
+
+
+class PickyAdapter(CanAdapter):
+    """On a bus of 250 kbit/s: set to another rate it hears nothing, and its controller counts errors."""
+
+    CODE = "5"
+
+    def bytes_between(self, t0_s: float, t1_s: float) -> bytes:
+        dialogue = self._dialogue
+        assert isinstance(dialogue, SlcanDialogue)
+        self.listened.append(dialogue.is_listening or not dialogue.is_open)
+        return super().bytes_between(t0_s, t1_s) if dialogue.bitrate_code == self.CODE else b""
+
+    def restart(self) -> None:
+        super().restart()
+        self.listened: list[bool] = []
+
+
+@contextmanager
+def picky(folder: Path) -> Iterator[PickyAdapter]:
+    engine = Engine(built_in()[2])
+    adapter = PickyAdapter(engine, Traffic(engine, rate=300))
+    began = time.monotonic()
+    device = LiveDevice(
+        "can", folder / "can", tick_s=0.01, baud=None, clock=lambda: START_S + time.monotonic() - began,
+        produce=adapter.bytes_between, answer=adapter.feed,
+    )  # fmt: skip
+    device.start()
+    try:
+        yield adapter
+    finally:
+        device.stop()
+
+
+CAN_ONLY = """\
+[log]
+directory = "logs"
+[live]
+socket = "live.sock"
+[[can]]
+name = "engine"
+port = "can"
+protocol = "slcan"
+baud = 2000000
+bitrate = 500000
+listen_only = {listen_only}
+"""
+
+
+@pytest.mark.parametrize("listen_only", ["true", "false"])
+def test_a_wrong_bit_rate_is_told_with_the_right_one_and_nothing_is_sent(
+    tmp_path: Path, listen_only: str
+) -> None:
+    config = tmp_path / "stagelog.toml"
+    config.write_text(CAN_ONLY.format(listen_only=listen_only))
+    with picky(tmp_path) as adapter:
+        found = troubles(examined(config))
+        assert found == [
+            "bus engine: no frame at 500000 bit/s, but there are at 250000 bit/s; set bitrate = 250000"
+        ]
+        assert adapter.listened, "it was open"
+        assert all(adapter.listened), "the doctor only ever listens, whatever the configuration says"
+        until(lambda: not adapter.is_open)
+
+
+def test_a_sleeping_bus_behind_an_adapter_that_answers(tmp_path: Path) -> None:
+    config = tmp_path / "stagelog.toml"
+    config.write_text(CAN_ONLY.format(listen_only="true"))
+    with picky(tmp_path) as adapter:
+        adapter.CODE = "none"
+        found = troubles(examined(config))
+    assert len(found) == 1
+    assert "the adapter answers, but no frame came" in found[0]
+    assert "ignition" in found[0]
+
+
+def test_a_receiver_without_a_sky(tmp_path: Path) -> None:
+    with VirtualCar(built_in()[2], start_s=5.0, gps_hz=5) as cold:
+        cold.receiver._cold_start_s = 1e9
+        config = tmp_path / "stagelog.toml"
+        config.write_text(
+            f'[live]\nsocket = "live.sock"\n[log]\ndirectory = "."\n[gps]\nport = "{cold.gps_port}"\nbaud = 9600\n'
+        )
+        found = troubles(examined(config))
+    assert len(found) == 1
+    assert "no position yet" in found[0] or "no satellite" in found[0]
+
+
+# -- the verb ------------------------------------------------------------------------------------------------
+
+
+def test_the_verb_for_programs(tmp_path: Path) -> None:
+    with pty() as device:
+        config = tmp_path / "stagelog.toml"
+        config.write_text(
+            f'[live]\nsocket = "live.sock"\n[log]\ndirectory = "logs"\n[gps]\nport = "{device.name}"\nbaud = 9600\n'
+        )
+        said = stagelog("doctor", "-c", config, "--json", "--seconds", "1", folder=tmp_path)
+    told = json.loads(said.out)
+    assert said.code == 1
+    assert told["wrong"] == sum(finding["verdict"] == "wrong" for finding in told["findings"]) == 2
+    assert {"verdict", "where", "what", "mend"} == set(told["findings"][0])
+    assert [finding["where"] for finding in told["findings"] if finding["verdict"] == "wrong"] == [
+        "port gps", f"disk {tmp_path / 'logs'}"
+    ]  # fmt: skip
+
+
+def test_a_wrong_configuration_is_told_whole_and_the_machine_examined_all_the_same(tmp_path: Path) -> None:
+    config = tmp_path / "stagelog.toml"
+    config.write_text('[gsp]\nport = "/dev/x"\n[log]\nmin_free_mb = -1\n')
+    said = stagelog("doctor", "-c", config, folder=tmp_path)
+    assert said.code == 1
+    lines = [line for line in said.out.splitlines() if line.startswith("WRONG")]
+    assert len(lines) >= 2
+    assert "gsp" in said.out
+    assert "power" in said.out
+    assert stagelog("doctor", "-c", tmp_path / "none.toml", folder=tmp_path).code == 1
+
+
+def test_ctrl_c_ends_it_and_closes_the_adapter(tmp_path: Path) -> None:
+    config = tmp_path / "stagelog.toml"
+    config.write_text(CAN_ONLY.format(listen_only="true"))
+    with picky(tmp_path) as adapter:
+        adapter.CODE = "6"
+        process = subprocess.Popen(
+            [sys.executable, "-m", "logger", "doctor", "-c", str(config), "--seconds", "60"],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=Path(__file__).parents[3],
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+        )  # fmt: skip
+        until(lambda: adapter.is_open, 20.0)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=15)
+        until(lambda: not adapter.is_open)
+    assert process.returncode == 130
+    assert b"Traceback" not in err

@@ -1,0 +1,359 @@
+"""The doctor's verdicts, as tables: facts in, findings out, both sides of every threshold."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from firmware_bridge.records import EFF_FLAG, ERR_FLAG, Fix, Notice
+from logger.doctor import buses, fixes, links, machine, storage
+from logger.doctor.facts import Heard
+from logger.doctor.findings import Finding
+
+NEIGHBOURS = {"nmea": "gps", "slcan": "engine"}
+
+
+def heard(protocol: str = "slcan", state: str = "open", detail: str = "115200 baud", **more: Any) -> Heard:
+    name = "gps" if protocol == "nmea" else "engine"
+    return Heard(name, "/dev/ttyUSB0", protocol, state, detail, **{"seconds": 5.0, **more})
+
+
+def said(findings: Iterable[Finding]) -> list[tuple[str, str]]:
+    """Verdicts, and what and the mend in one."""
+    return [(finding.verdict, f"{finding.what}; {finding.mend}") for finding in findings]
+
+
+def assert_says(findings: Iterable[Finding], *expected: tuple[str, str]) -> None:
+    """As many findings as expected, each of its verdict and with its words in it."""
+    found = said(findings)
+    assert [verdict for verdict, _ in found] == [verdict for verdict, _ in expected], found
+    for (_, text), (_, words) in zip(found, expected, strict=True):
+        assert words in text, found
+
+
+@pytest.mark.parametrize(
+    ("facts", "verdict", "words"),
+    [
+        (heard(good=500), "ok", "slcan, 115200 baud, 100 frames/s, none damaged"),
+        (heard("nmea", good=50), "ok", "NMEA, 115200 baud, 10 sentences/s"),
+        (heard(good=500, bad=1), "ok", "none damaged"),  # the first is torn
+        (heard(good=500, bad=1, by_recorder=True), "note", "1 damaged"),
+        (heard(good=990, bad=11), "note", "10 damaged"),  # just 1 %
+        (heard(good=980, bad=21), "wrong", "2.0% of them damaged; check plug, ground"),
+        (heard(state="missing", detail="/dev/x: no such device; plug it in"), "wrong", "no such device; plug it in"),
+        (heard(state="denied", group="plugdev"), "wrong", "usermod -aG plugdev"),
+        (heard(state="denied"), "wrong", "dialout"),
+        (heard(state="busy"), "wrong", "in use by another program"),
+        (heard(state="lost", detail="hung up; it comes back"), "wrong", "hung up"),
+        (heard(state="opening", detail="/dev/x"), "wrong", "/dev/x"),
+        (heard(bad=50, speaks=("slcan", 1_000_000)), "wrong", 'at 1000000 baud, not at the configured rate; set baud'),
+        (heard(speaks=("nmea", 9600)), "wrong", "speaks NMEA (at 9600 baud), not slcan: the cables of engine and gps"),
+        (heard(speaks=("gvret", 1_000_000)), "wrong", 'set protocol = "gvret"'),
+        (heard("nmea", speaks=("slcan", 115200)), "wrong", "cables of gps and engine are swapped"),
+        (heard(state="wrong_baud", detail="no frame holds at 9600 baud: try auto", bad=9), "wrong", "try auto"),
+        (heard(bad=20), "wrong", "none is slcan"),
+        (heard("nmea"), "wrong", "silent for 5 s; check the receiver's power"),
+        (heard(), "wrong", "the adapter answers nothing"),
+        (heard(tried_bitrates=(1, 2)), "wrong", "at 3 bit rates"),
+        (heard(has_answered=True), "ok", "0 frames/s"),
+        (heard(bitrate=250_000), "ok", "0 frames/s"),
+        (heard("gvret"), "wrong", "ignition"),
+    ],
+)  # fmt: skip
+def test_ports(facts: Heard, verdict: str, words: str) -> None:
+    others = {protocol: name for protocol, name in NEIGHBOURS.items() if name != facts.name}
+    assert_says(links.judge(facts, others), (verdict, words))
+
+
+def test_a_receiver_at_a_can_port_without_a_gps_port_is_named() -> None:
+    assert_says(links.judge(heard(speaks=("nmea", 4800)), {}), ("wrong", "that is a GPS receiver"))
+
+
+def fix(
+    t_s: float = 0.0, quality: int = 1, satellites: int | None = 12, hdop: float | None = 0.8, **more: Any
+) -> Fix:
+    made = Fix(
+        int(t_s * 1e6),
+        1_768_460_400_000_000,
+        20.0,
+        42.0,
+        600.0,
+        10.0,
+        90.0,
+        quality,
+        satellites,
+        hdop,
+        **more,
+    )
+    return made if quality else made._replace(lat=None, lon=None, alt_m=None, speed_mps=None, course_deg=None)
+
+
+def gps(*made: Fix, good: int = 50) -> Heard:
+    return heard("nmea", good=good, fixes=made)
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        (gps(*[fix()] * 50), [("ok", "position, 12 satellites, hdop 0.8"), ("ok", "10.0 fixes a second")]),
+        (gps(*[fix(satellites=5)] * 50), [("wrong", "5 satellites, hdop 0.8: poor; give the antenna"), ("ok", "10.0")]),
+        (gps(*[fix(satellites=6, hdop=2.5)] * 50), [("ok", "6 satellites"), ("ok", "")]),
+        (gps(*[fix(hdop=2.6)] * 50), [("wrong", "poor"), ("ok", "")]),
+        (gps(*[fix(satellites=None, hdop=None)] * 50), [("ok", "position"), ("ok", "")]),
+        (gps(*[fix()] * 25, *[fix(quality=0)] * 25), [("wrong", "only in 50% of the fixes"), ("ok", "")]),
+        (gps(*[fix()] * 5), [("ok", ""), ("note", '1.0 fixes a second; ask it for more')]),
+        (gps(*[fix(quality=0, satellites=3)] * 5), [("wrong", "no position yet (3 satellites in use); give")]),
+        (gps(*[fix(quality=0, satellites=0)] * 5), [("wrong", "no satellite in use")]),
+        (gps(), [("wrong", "none that makes a fix; have the receiver send RMC and GGA")]),
+        (gps(good=0), []),
+        (gps(*[fix(date_ok=False)] * 50), [("ok", ""), ("ok", ""), ("wrong", "week rollover")]),
+    ],
+)  # fmt: skip
+def test_fixes(facts: Heard, expected: list[tuple[str, str]]) -> None:
+    assert_says(fixes.judge(facts), *expected)
+
+
+@pytest.mark.parametrize(
+    ("offset_s", "verdict", "words"),
+    [
+        (None, "note", "GPS has told no time"),
+        (1.9, "ok", "agrees with GPS to 1.9 s"),
+        (-2.1, "note", "2 s behind GPS"),
+        (-1.76e9, "note", "56 years behind GPS"),
+        (7200.0, "note", "2 hours ahead of GPS"),
+    ],
+)
+def test_the_clock_is_never_wrong_for_nothing_depends_on_it(
+    offset_s: float | None, verdict: str, words: str
+) -> None:
+    finding = fixes.judge_clock(offset_s, has_rtc=False)
+    assert (finding.verdict, words in finding.what) == (verdict, True), finding
+    assert "no battery clock" in finding.what
+
+
+WIRING = buses.Wiring(500_000, listen_only=True, poll=False, preset=None)
+FRAMES = Counter({(0x100, 8): 400, (0x200, 8): 100})
+
+
+def notice(kind: str, **detail: Any) -> Notice:
+    return Notice(0, kind, detail)
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        (heard(good=500, frames=FRAMES), [("ok", "100 frames/s of 2 identifiers")]),
+        (
+            heard(good=500, frames=FRAMES, notices=(notice("bus_state", state="passive"),)),
+            [("wrong", "bus errors (bus passive); check the two wires")],
+        ),
+        (heard(good=500, frames=FRAMES, notices=(notice("bus_state", state="active"),)), [("ok", "")]),
+        (
+            heard(has_answered=True, bitrate=250_000),
+            [("wrong", "there are at 250000 bit/s; set bitrate = 250000")],
+        ),
+        (
+            heard(notices=(notice("bus_error", errors=["stuff", "stuff", "crc"]),)),
+            [("wrong", "bus errors (stuff error, crc error); correct `bitrate` first")],
+        ),
+        (
+            heard(notices=(notice("adapter_status", flags=["bus_error", "rx_full"]),)),
+            [("wrong", "no frame at 500000 bit/s, but bus errors (bus error)")],
+        ),
+        (heard(frames=Counter({(ERR_FLAG | 1, 8): 9}), good=9), [("wrong", "error frames")]),
+        (
+            heard(has_answered=True, tried_bitrates=(250_000, 125_000)),
+            [
+                (
+                    "wrong",
+                    "the adapter answers, but no frame came in 5 s at 500000 bit/s nor at 250000, 125000 bit/s",
+                )
+            ],
+        ),
+        (heard(), []),  # mute: the port's finding says it
+        (heard(bad=50, speaks=("nmea", 9600)), []),
+        (heard(state="missing"), []),
+    ],
+)
+def test_buses(facts: Heard, expected: list[tuple[str, str]]) -> None:
+    assert_says(buses.judge(facts, WIRING), *expected)
+
+
+def test_a_silent_obd_socket_has_its_own_mend() -> None:
+    wiring = WIRING._replace(preset="obd2")
+    assert_says(
+        buses.judge(heard(has_answered=True), wiring), ("wrong", "set poll = true and listen_only = false")
+    )
+    polled = wiring._replace(poll=True, listen_only=False)
+    assert_says(buses.judge(heard(has_answered=True), polled), ("wrong", "switch the ignition on; check"))
+
+
+DBC = [buses.Message(0x100, "ENGINE", 8), buses.Message(0x200, "BRAKES", 4), buses.Message(0x300, "DOORS", 2)]
+
+
+@pytest.mark.parametrize(
+    ("messages", "frames", "expected"),
+    [
+        (DBC[:2], FRAMES, [("ok", "all of its 2 messages")]),
+        (DBC, FRAMES, [("note", "2 of its 3 messages seen; not within 5 s: DOORS (0x300)")]),
+        (DBC, {}, []),  # nothing on the bus says nothing of the file
+        (DBC[2:], FRAMES, [("wrong", "none of its 1 messages is on the bus; it is of another car")]),
+        ([buses.Message(0x100 | EFF_FLAG, "E", 8)], FRAMES, [("wrong", "in the other format")]),
+        (DBC[:1], {(0x100, 6): 3, (0x100, 8): 9}, [("wrong", "ENGINE (0x100) has 6 bytes on the bus, 8"), ("ok", "")]),
+        (DBC[1:2], {(0x200, 8): 3}, [("ok", "")]),  # longer is well: signals are whole
+        ([], {(0x100, 8): 1}, [("wrong", "none of its 0 messages")]),
+    ],
+)  # fmt: skip
+def test_dbc_files_against_the_bus(
+    messages: list[buses.Message], frames: dict[tuple[int, int], int], expected: list[tuple[str, str]]
+) -> None:
+    assert_says(buses.judge_dbc("engine.dbc", messages, frames, 5.0), *expected)
+
+
+def test_identifiers_that_nobody_knows() -> None:
+    frames = {(0x100, 8): 1, (0x18FEF100 | EFF_FLAG, 8): 1, (ERR_FLAG | 4, 8): 1}
+    found = buses.judge_unknown("engine", frames, {0x100})
+    assert_says(found, ("note", "1 identifiers that nothing here can read: 0x18FEF100"))
+    assert said(buses.judge_unknown("engine", frames, set())) == [], "nothing was to be read"
+
+
+@pytest.mark.parametrize(
+    ("disk", "verdicts", "words"),
+    [
+        ({"free_mb": 512}, ["ok"], "512 of 32000 MB free, room for about 20 h"),
+        ({"free_mb": 511}, ["wrong"], "512 are to be kept free; fetch the logs"),
+        ({"exists": False}, ["wrong"], "no such folder"),
+        ({"free_mb": 900, "is_read_only": True}, ["wrong", "ok"], "read-only"),
+        ({"free_mb": 900, "can_write": False, "user": "stagelog"}, ["wrong", "ok"], "chown stagelog /logs"),
+        ({"free_mb": 900, "kind": "tmpfs"}, ["wrong", "ok"], "gone with the power"),
+        ({"free_mb": 900, "is_root": True, "kind": "ext4"}, ["note", "ok"], "on the system's own partition"),
+    ],
+)
+def test_disks(disk: dict[str, Any], verdicts: list[str], words: str) -> None:
+    found = said(storage.judge_disk(storage.Disk("/logs", **{"size_mb": 32_000, **disk}), 512, 20.0))
+    assert [verdict for verdict, _ in found] == verdicts
+    assert words in found[0][1]
+
+
+@pytest.mark.parametrize(
+    ("card", "verdict", "words"),
+    [
+        (storage.Card("mmcblk0", "MMC", "AJTD4R", "08/2023", (1, 1), 1), "ok", "MMC AJTD4R of 08/2023: 0 to 10 %"),
+        (storage.Card("mmcblk0", "MMC", life=(8, 2), pre_eol=1), "ok", "70 to 80 %"),
+        (storage.Card("mmcblk0", "MMC", life=(2, 9), pre_eol=1), "wrong", "80 to 90 % of its life used; change it"),
+        (storage.Card("mmcblk0", "MMC", life=(11, 1), pre_eol=3), "wrong", "beyond its life, 90 % of its reserve"),
+        (storage.Card("mmcblk0", "SD", "SC64G", "01/2024"), "note", "this kind says nothing of its health"),
+        (storage.Card(), "note", "cannot be read"),
+    ],
+)  # fmt: skip
+def test_cards(card: storage.Card, verdict: str, words: str) -> None:
+    first, *_ = said(storage.judge_card(card))
+    assert first[0] == verdict
+    assert words in first[1]
+
+
+@pytest.mark.parametrize(
+    ("errors", "verdict"), [(None, "note"), ((), "ok"), (("mmc0: error -110",), "wrong")]
+)
+def test_kernel_messages(errors: tuple[str, ...] | None, verdict: str) -> None:
+    assert [finding.verdict for finding in storage.judge_card(storage.Card(kernel_errors=errors))][1:] == [
+        verdict
+    ]
+
+
+@pytest.mark.parametrize(
+    ("shelf", "expected"),
+    [
+        (storage.Shelf(), [("note", "none yet")]),
+        (storage.Shelf(3, "a-003.db", cut_short=2), [("ok", "is whole, 2 of its sessions ended by a power cut")]),
+        (storage.Shelf(3, "a-003.db", ("damaged: page 7",)), [("wrong", "a-003.db: damaged: page 7")]),
+        (storage.Shelf(3, "a-003.db", None), [("note", "too large to look through now")]),
+        (storage.Shelf(1, "a", set_aside=("a.damaged-1",)), [("ok", ""), ("wrong", "1 set aside as damaged: a.dam")]),
+        (storage.Shelf(1, "a", longest_wal=("a.db", 64 << 20)), [("ok", "")]),
+        (storage.Shelf(1, "a", longest_wal=("a.db", (64 << 20) + 1)), [("ok", ""), ("wrong", "not folded in")]),
+        (storage.Shelf(1, "a", not_fetched_mb=900), [("ok", ""), ("note", "900 MB have not been downloaded")]),
+    ],
+)  # fmt: skip
+def test_shelves(shelf: storage.Shelf, expected: list[tuple[str, str]]) -> None:
+    assert_says(storage.judge_shelf(shelf), *expected)
+
+
+@pytest.mark.parametrize(
+    ("power", "verdict", "words"),
+    [
+        (machine.Power(), "note", "does not tell"),
+        (machine.Power(throttled=0), "ok", "has been good"),
+        (machine.Power(throttled=0x5_0005), "wrong", "now: under-voltage, throttled; a supply of 5.1 V"),
+        (machine.Power(throttled=0x5_0000), "wrong", "since the start: under-voltage, throttled; a supply"),
+        (machine.Power(throttled=0x8), "wrong", "now: close to its temperature limit; give it air"),
+        (machine.Power(is_low=True), "wrong", "too low; a supply"),
+        (machine.Power(is_low=False), "ok", "good"),
+    ],
+)
+def test_power(power: machine.Power, verdict: str, words: str) -> None:
+    assert_says(machine.judge_power(power), (verdict, words))
+
+
+RUNNING = {
+    "LoadState": "loaded",
+    "UnitFileState": "enabled",
+    "ActiveState": "active",
+    "SubState": "running",
+    "NRestarts": "0",
+}
+
+
+@pytest.mark.parametrize(
+    ("told", "verdict", "words"),
+    [
+        (RUNNING, "ok", "running"),
+        (RUNNING | {"NRestarts": "3"}, "ok", "restarted 3 times"),
+        (RUNNING | {"NRestarts": "4"}, "wrong", "restarted 4 times; journalctl"),
+        (
+            RUNNING | {"UnitFileState": "disabled"},
+            "wrong",
+            "not started with the machine; sudo systemctl enable",
+        ),
+        (RUNNING | {"ActiveState": "failed", "ExecMainStatus": "64"}, "wrong", "refuses its configuration"),
+        (
+            RUNNING | {"ActiveState": "activating", "SubState": "auto-restart"},
+            "wrong",
+            "activating (auto-restart)",
+        ),
+        ({"LoadState": "not-found"}, "note", "is not installed"),
+        ({"LoadState": "masked"}, "wrong", "unmask"),
+        ({}, "wrong", "journalctl"),
+    ],
+)
+def test_units(told: dict[str, str], verdict: str, words: str) -> None:
+    finding = machine.judge_unit("stagelog-recorder.service", told)
+    assert finding.where == "service stagelog-recorder"
+    assert_says([finding], (verdict, words))
+
+
+@pytest.mark.parametrize(
+    ("state", "recording", "verdict", "words"),
+    [
+        ("absent", {}, "note", "opens the ports itself"),
+        ("denied", {}, "wrong", "sudo"),
+        ("hangs", {}, "wrong", "does not answer"),
+        (
+            "running",
+            {"ok": True, "rows": 5, "path": "a.db", "dropped": 0},
+            "ok",
+            "a.db, 5 rows, nothing lost",
+        ),
+        ("running", {"ok": False, "trouble": "disk full"}, "wrong", "disk full"),
+        ("running", {"ok": True, "dropped": 7}, "wrong", "7 rows did not fit"),
+    ],
+)
+def test_recorders(state: str, recording: dict[str, object], verdict: str, words: str) -> None:
+    assert_says([machine.judge_recorder(state, "why", recording)], (verdict, words))
+
+
+def test_a_finding_is_one_line() -> None:
+    assert str(Finding("wrong", "port gps", "silent", "plug it in")) == "WRONG  port gps: silent; plug it in"
+    assert str(Finding("ok", "port gps", "well")) == "OK     port gps: well"

@@ -1,0 +1,179 @@
+"""What the doctor reads of the machine, from a Raspberry's files laid out in a folder, and of real logs."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from logger.doctor import looking, shelves, storage
+from logger.doctor.machine import Power
+from logger.recording.store import open_log, set_aside
+from logger.transfer import ledger
+from logger.transfer.state import state_of
+from tests.field_failures.small_disk import small_disk
+from tests.logger.recording.rows_made import META, START, frames
+
+
+def lay_out(root: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return root
+
+
+def block(root: Path, folder: Path, device: dict[str, str]) -> Path:
+    """sysfs with a card whose second partition holds `folder`."""
+    number = folder.stat().st_dev
+    whole = "devices/platform/mmc0/block/mmcblk0"
+    lay_out(
+        root, {f"{whole}/mmcblk0p2/partition": "2\n"} | {f"{whole}/device/{k}": v for k, v in device.items()}
+    )
+    links = root / "dev/block"
+    links.mkdir(parents=True)
+    (links / f"{os.major(number)}:{os.minor(number)}").symlink_to(root / whole / "mmcblk0p2")
+    return root
+
+
+@pytest.mark.parametrize(
+    ("device", "card"),
+    [
+        (
+            {"type": "MMC\n", "name": "AJTD4R\n", "date": "08/2023", "life_time": "0x02 0x01", "pre_eol_info": "0x01"},
+            storage.Card("mmcblk0", "MMC", "AJTD4R", "08/2023", (2, 1), 1),
+        ),
+        ({"type": "SD\n", "name": "SC64G\n", "date": "01/2024\n"}, storage.Card("mmcblk0", "SD", "SC64G", "01/2024")),
+        ({"model": "Samsung SSD \n", "life_time": ""}, storage.Card("mmcblk0", "Samsung SSD")),
+        ({"type": "MMC", "life_time": "0x00 0x00"}, storage.Card("mmcblk0", "MMC")),  # it does not know
+    ],
+)  # fmt: skip
+def test_the_card_below_the_logs(tmp_path: Path, device: dict[str, str], card: storage.Card) -> None:
+    sysfs = block(tmp_path / "sys", tmp_path, device)
+    found = looking.card(tmp_path, sysfs, tmp_path / "no-kmsg")
+    assert found == card
+    assert found.kernel_errors is None
+
+
+def test_no_card_to_be_seen(tmp_path: Path) -> None:
+    assert looking.card(tmp_path / "nowhere", tmp_path, tmp_path / "no-kmsg") == storage.Card()
+
+
+def test_complaints_of_the_kernel(tmp_path: Path) -> None:
+    kmsg = tmp_path / "kmsg"
+    kmsg.write_text("6,1,0,-;usb 1-1: new device\n")
+    assert looking.card(tmp_path, kmsg=kmsg).kernel_errors == ()
+    kmsg.write_text("3,7,0,-;mmc0: error -110 whilst initialising SD card\n")
+    assert looking.card(tmp_path, kmsg=kmsg).kernel_errors == (
+        "mmc0: error -110 whilst initialising SD card",
+    )
+
+
+def test_the_real_kernels_messages_are_read_or_are_not_to_be(tmp_path: Path) -> None:
+    found = looking.card(tmp_path).kernel_errors
+    assert found is None or isinstance(found, tuple)
+
+
+@pytest.mark.parametrize(
+    ("files", "power"),
+    [
+        ({}, Power()),
+        ({"devices/platform/soc/soc:firmware/get_throttled": "50005\n"}, Power(throttled=0x50005)),
+        ({"devices/platform/soc/soc:firmware/get_throttled": "?"}, Power()),
+        (
+            {"class/hwmon/hwmon1/name": "rpi_volt\n", "class/hwmon/hwmon1/in0_lcrit_alarm": "1\n"},
+            Power(is_low=True),
+        ),
+        (
+            {"class/hwmon/hwmon0/name": "rpi_volt\n", "class/hwmon/hwmon0/in0_lcrit_alarm": "0\n"},
+            Power(is_low=False),
+        ),
+        ({"class/hwmon/hwmon0/name": "cpu_thermal\n", "class/hwmon/hwmon0/in0_lcrit_alarm": "1\n"}, Power()),
+    ],
+)
+def test_the_supply(tmp_path: Path, files: dict[str, str], power: Power) -> None:
+    assert looking.power(lay_out(tmp_path, files)) == power
+
+
+def test_the_battery_clock(tmp_path: Path) -> None:
+    assert not looking.has_rtc(tmp_path)
+    (tmp_path / "class/rtc/rtc0").mkdir(parents=True)
+    assert looking.has_rtc(tmp_path)
+
+
+def test_a_small_disk_in_memory(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "logs", 8) as folder:
+        found = looking.disk(folder)
+    assert (found.kind, found.size_mb, found.is_root, found.is_read_only) == ("tmpfs", 8, False, False)
+    assert found.free_mb <= 8
+    assert not looking.disk(tmp_path / "nowhere").exists
+
+
+@pytest.mark.parametrize(
+    ("mode", "uid", "can_write"),
+    [(0o755, 65534, True), (0o555, 65534, False), (0o755, 0, False), (0o757, 0, True)],
+)
+def test_whether_the_recorders_user_may_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int, uid: int, can_write: bool
+) -> None:
+    if os.getuid():
+        pytest.skip("only root may give a folder away")
+    monkeypatch.setattr(looking, "RECORDER_USER", pwd.getpwuid(65534).pw_name)
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    os.chown(folder, uid, 0)
+    folder.chmod(mode)
+    assert looking.disk(folder).can_write is can_write
+
+
+def make_log(folder: Path, name: str, rows: int = 500) -> Path:
+    log, _ = open_log(folder / f"{name}.db")
+    log.begin_session(START, META)
+    log.write(frames(rows))
+    log.close()
+    return log.path
+
+
+def test_the_logs_that_lie_there(tmp_path: Path) -> None:
+    assert shelves.look(tmp_path / "nowhere", [], []) == storage.Shelf()
+    assert shelves.look(tmp_path, [], []).logs == 0
+    fetched, newest = make_log(tmp_path, "a-001"), make_log(tmp_path, "a-002")
+    state = state_of(fetched)
+    ledger.add(tmp_path, ledger.Delivered(fetched.name, state.session, state.t_us, 1, "0" * 64, "1970"))
+    set_aside(make_log(tmp_path, "a-003"))
+    found = shelves.look(tmp_path, [tmp_path], [])
+    assert found == storage.Shelf(
+        2, "a-002.db", (), cut_short=1, set_aside=("a-003.db.damaged-1",), not_fetched_mb=0
+    ), "its one session has ended without a word"
+    assert shelves.look(tmp_path, [], [newest]).cut_short == 0, "it is being recorded"
+
+
+def test_a_damaged_log_is_seen(tmp_path: Path) -> None:
+    path = make_log(tmp_path, "a-001", rows=5000)
+    with path.open("r+b") as file:
+        file.seek(20 * 1024)
+        file.write(os.urandom(8192))
+    found = shelves.look(tmp_path, [], [])
+    assert found.problems, "quick_check says so"
+
+
+def test_a_log_too_large_to_look_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_log(tmp_path, "a-001", rows=20_000)
+    monkeypatch.setattr(shelves, "CHECK_S", -1.0)
+    monkeypatch.setattr(shelves, "_STEP", 1)
+    assert shelves.look(tmp_path, [], []).problems is None
+
+
+def test_a_long_wal_is_seen(tmp_path: Path) -> None:
+    path = make_log(tmp_path, "a-001")
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA wal_autocheckpoint = 0")
+    connection.execute("INSERT INTO rejected VALUES (1, 1, 'x', 'y', zeroblob(300000))")
+    connection.commit()
+    name, size = shelves.look(tmp_path, [], []).longest_wal
+    connection.close()
+    assert name == "a-001.db"
+    assert size > 300_000
