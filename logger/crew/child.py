@@ -6,11 +6,14 @@ import asyncio
 import os
 import sys
 from contextlib import suppress
+from pathlib import Path
 
 PIECE_BYTES = 64 * 1024
 SAID_BYTES = 500
 """Of what it says at most so much is kept, the last."""
 LOWEST = 19
+FIRST_TO_GO = 1000
+"""When memory runs out, it is this process that the kernel ends."""
 
 
 class Child:
@@ -26,6 +29,8 @@ class Child:
         self._process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe)
         with suppress(OSError):  # a service may be forbidden to
             os.setpriority(os.PRIO_PROCESS, self._process.pid, LOWEST)
+        with suppress(OSError):
+            Path(f"/proc/{self._process.pid}/oom_score_adj").write_text(str(FIRST_TO_GO))
         self._listening = asyncio.create_task(self._listen())
         return self
 

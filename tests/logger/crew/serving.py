@@ -21,6 +21,9 @@ EVERYWHERE = "0.0.0.0"  # noqa: S104 - such a server is what the pin is for
 START_S = 20.0
 
 _CONFIG = """
+[log]
+directory = "{logs}"
+min_free_mb = {min_free_mb}
 [gps]
 port = "socket://127.0.0.1:9"
 [live]
@@ -28,6 +31,7 @@ socket = "{socket}"
 [serve]
 host = "{host}"
 port = {port}
+state = "state"
 """
 
 
@@ -87,7 +91,7 @@ def serving(
 ) -> Iterator[Served]:
     """`stagelog serve` for as long as the body lasts; `more` is added to its [serve]."""
     config = folder / "stagelog.toml"
-    text = _CONFIG.format(socket=live_socket, host=host, port=port)
+    text = _CONFIG.format(socket=live_socket, host=host, port=port, logs=logs, min_free_mb=min_free_mb)
     config.write_text(text + (f'pin = "{pin}"\n' if pin else "") + more)
     said = folder / "serve.txt"
     program = "import sys; from logger.crew.verbs import serve; serve(sys.argv[1:])"
