@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from firmware_bridge.errors import DeviceError
+from logger.recording.allowance import Allowance
+from logger.recording.live import MAX_COMMANDS_A_S
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +33,8 @@ ANSWER_S = 3.0
 """The recorder answers within one round of a few hundredths of a second, or something is wrong with it."""
 MAX_WAITING = 16
 """Commands under way at once: more than one crew can press."""
+COMMANDS_A_S = MAX_COMMANDS_A_S // 2
+"""Well below what the recorder takes from one client: it would stop listening, to all pages at once."""
 FRESH_S = 1.0
 """News older than this must not be handed to a newcomer as the present."""
 
@@ -59,6 +63,7 @@ class Feed:
         self._writer: asyncio.StreamWriter | None = None
         self._waiting: dict[int, asyncio.Future[Mapping[str, Any]]] = {}
         self._last_id = 0
+        self._allowance = Allowance(COMMANDS_A_S)
 
     async def run(self) -> None:
         """Follow the recorder until cancelled."""
@@ -95,7 +100,7 @@ class Feed:
         writer = self._writer
         if writer is None:
             raise DeviceError("the recorder is not there", mend="start it: stagelog run")
-        if len(self._waiting) >= MAX_WAITING:
+        if len(self._waiting) >= MAX_WAITING or not self._allowance.take(_now_s()):
             raise DeviceError("the recorder is busy", mend="try again")
         self._last_id = number = self._last_id + 1
         answer: asyncio.Future[Mapping[str, Any]] = asyncio.get_running_loop().create_future()

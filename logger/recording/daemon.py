@@ -183,9 +183,12 @@ class Recorder:
             name = fields.pop("command")
             self._inbox.put(CrewOrder(self.origin.t_us(), name, fields, reply))
 
+        def on_refused(count: int) -> None:
+            self.writer.put(Rows(event=[EventRow(self.origin.t_us(), "commands_refused", {"count": count})]))
+
         path = self._config.live.socket
         try:
-            return LiveSocket(path, on_command)
+            return LiveSocket(path, on_command, on_refused)
         except OSError as error:
             why = error.strerror or error
             log.warning("%s: no live socket: %s; recording goes on, the crew page will be empty", path, why)

@@ -5,23 +5,28 @@
     up     {"command": "mark", "id": ID, ...}
 
 One thread, one `select`. A listener that does not read gets the newest snapshot when it does, and never more: the
-recorder keeps nothing for it and waits for nobody. Who may connect is the socket file's mode.
+recorder keeps nothing for it and waits for nobody. One that commands faster than any crew is not listened to until
+it has been quiet for a second, and is told how much of what it said was not done. Who may connect is the socket
+file's mode.
 """
 
 from __future__ import annotations
 
-import errno
 import json
 import logging
 import os
 import selectors
 import socket
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from logger.recording.allowance import Allowance
+from logger.recording.socketfile import bound
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +36,13 @@ MAX_LINE_BYTES = 8192
 """A command is some hundred bytes; whoever sends more without a line end is cut off."""
 MAX_ANSWER_BYTES = 65_536
 """Answers wait for a listener up to this; one that never reads is cut off."""
-SOCKET_MODE = 0o660
-"""The recorder's own group may command."""
+MAX_COMMANDS_A_S = 20
+"""Of one client: several pages with a finger on each. Every command is an event in the log."""
+MAX_COMMANDS_IN_ALL_A_S = 100
+"""Of all together: whoever connects anew for each handful gains little."""
+REST_S = 1.0
+MAX_REST_BYTES = 16_384
+"""Who says more than this while it is not listened to is cut off: reading it costs the decoder its time."""
 
 Command = Callable[[dict[str, Any], Callable[[str | None], None]], None]
 """Takes a command's fields and what to call with its outcome: None, or what was wrong."""
@@ -45,17 +55,26 @@ class _Client:
     answers: bytes = b""
     read: bytes = b""
     seen: int = 0
-    interest: int = field(default=selectors.EVENT_READ)
+    interest: int = 0
+    allowance: Allowance = field(default_factory=lambda: Allowance(MAX_COMMANDS_A_S))
+    rests_until: float | None = None
+    refused: int = 0
 
 
 class LiveSocket:
-    """Serves snapshots from `publish` to any number of listeners, and hands commands to `on_command`."""
+    """Serves snapshots from `publish` to any number of listeners, and hands commands to `on_command`.
 
-    def __init__(self, path: Path, on_command: Command) -> None:
-        """Bind the socket; a stale one left by a crash is replaced, any other file is not. Raises OSError."""
+    `on_refused` is told how many commands were not taken, once a flood is over.
+    """
+
+    def __init__(self, path: Path, on_command: Command, on_refused: Callable[[int], None]) -> None:
+        """Bind the socket; a stale one left by a crash is replaced, that of a running recorder and any other file
+        are not. Raises OSError."""
         self.path = path
         self._on_command = on_command
-        self._listener = _listener(path)
+        self._on_refused = on_refused
+        self._allowance = Allowance(MAX_COMMANDS_IN_ALL_A_S)
+        self._listener = bound(path)
         self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._lock = threading.Lock()
         self._newest = b""
@@ -85,13 +104,14 @@ class LiveSocket:
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._selector.register(self._wake_fd, selectors.EVENT_READ)
         while not self._closing:
-            for key, events in self._selector.select():
+            for key, events in self._selector.select(self._patience_s()):
                 if key.fileobj is self._listener:
                     self._accept()
                 elif key.fd == self._wake_fd:
                     os.eventfd_read(self._wake_fd)
                 else:
                     self._serve(self._clients[key.fd], events)
+            self._rouse()
             self._hand_out()
         for client in list(self._clients.values()):
             self._drop(client)
@@ -114,8 +134,8 @@ class LiveSocket:
             connection.close()
             return
         connection.setblocking(False)
-        self._clients[connection.fileno()] = _Client(connection, seen=self._number)
-        self._selector.register(connection, selectors.EVENT_READ)
+        client = self._clients[connection.fileno()] = _Client(connection, seen=self._number)
+        self._look_out(client)
 
     def _serve(self, client: _Client, events: int) -> None:
         try:
@@ -136,8 +156,15 @@ class LiveSocket:
         if len(client.read) > MAX_LINE_BYTES:
             raise ConnectionAbortedError("a line without an end")
         for line in lines:
-            if line.strip():
+            if not line.strip():
+                continue
+            now = time.monotonic()
+            if client.rests_until is None and client.allowance.take(now) and self._allowance.take(now):
                 self._take(client, line)
+            else:
+                client.refused += 1
+                client.rests_until = now + REST_S
+        self._look_out(client)
 
     def _take(self, client: _Client, line: bytes) -> None:
         try:
@@ -186,30 +213,53 @@ class LiveSocket:
     def _send(self, client: _Client) -> None:
         with suppress(BlockingIOError):
             client.unsent = client.unsent[client.connection.send(client.unsent) :]
-        interest = selectors.EVENT_READ | (selectors.EVENT_WRITE if client.unsent else 0)
-        if interest != client.interest:
-            client.interest = interest
+        self._look_out(client)
+
+    def _look_out(self, client: _Client) -> None:
+        """For what the selector is to wait: what the client says, unless it rests, and room for what it is to hear."""
+        interest = 0 if client.rests_until is not None else selectors.EVENT_READ
+        interest |= selectors.EVENT_WRITE if client.unsent else 0
+        before, client.interest = client.interest, interest
+        if not before and interest:
+            self._selector.register(client.connection, interest)
+        elif before and not interest:
+            self._selector.unregister(client.connection)
+        elif interest != before:
             self._selector.modify(client.connection, interest)
+
+    def _patience_s(self) -> float | None:
+        """Until the first of those that were too fast is to be listened to again."""
+        rests = [client.rests_until for client in self._clients.values() if client.rests_until is not None]
+        return max(0.0, min(rests) - time.monotonic()) if rests else None
+
+    def _rouse(self) -> None:
+        """Look at those that have rested: who went on goes on resting, who was quiet is told and listened to."""
+        now = time.monotonic()
+        for client in list(self._clients.values()):
+            if client.rests_until is None or now < client.rests_until:
+                continue
+            try:
+                said = client.connection.recv(MAX_REST_BYTES)
+                if not said or len(said) == MAX_REST_BYTES:
+                    raise ConnectionAbortedError("gone, or a flood")
+                self._read(client, said)
+            except BlockingIOError:
+                client.rests_until = None
+                self._answer(client, None, f"too fast: {client.refused} commands were not done")
+                self._tell_refused(client)
+                self._look_out(client)
+            except OSError:
+                self._drop(client)
+
+    def _tell_refused(self, client: _Client) -> None:
+        if client.refused:
+            log.warning("%d commands came too fast and were not done", client.refused)
+            self._on_refused(client.refused)
+            client.refused = 0
 
     def _drop(self, client: _Client) -> None:
         if self._clients.pop(client.connection.fileno(), None) is not None:
-            self._selector.unregister(client.connection)
+            if client.interest:
+                self._selector.unregister(client.connection)
             client.connection.close()
-
-
-def _listener(path: Path) -> socket.socket:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.is_socket():
-        path.unlink()
-    elif path.exists():
-        raise FileExistsError(errno.EEXIST, "a file that is no socket is there", str(path))
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        listener.bind(str(path))
-        path.chmod(SOCKET_MODE)
-        listener.listen(MAX_CLIENTS)
-    except OSError:
-        listener.close()
-        raise
-    listener.setblocking(False)
-    return listener
+            self._tell_refused(client)

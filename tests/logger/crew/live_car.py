@@ -66,6 +66,7 @@ class LiveCar:
         self.gps_lost = False
         self.faster_kmh = 0.0
         self.commands: list[dict[str, Any]] = []
+        self.refused: list[int] = []
         self.history: deque[dict[str, Any]] = deque(maxlen=30)
         self.socket = live_socket
         self._live = LiveStage(built_in.itinerary, rules, rules.alarms, class_name=built_in.cars[0].car_class)
@@ -95,7 +96,7 @@ class LiveCar:
     def connect(self) -> None:
         """The recorder is there: its socket is bound, snapshots go out."""
         self._stop.clear()
-        self._listening = LiveSocket(self.socket, self._obey)
+        self._listening = LiveSocket(self.socket, self._obey, self.refused.append)
         self._threads = [
             threading.Thread(target=self._listening.run, name="live socket"),
             threading.Thread(target=self._follow, args=(self._listening,), name="car"),

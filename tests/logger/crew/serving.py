@@ -87,6 +87,8 @@ def serving(
     host: str = "127.0.0.1",
     port: int = 0,
     pin: str | None = None,
+    logs: Path | str = "logs",
+    min_free_mb: int = 0,
     more: str = "",
 ) -> Iterator[Served]:
     """`stagelog serve` for as long as the body lasts; `more` is added to its [serve]."""

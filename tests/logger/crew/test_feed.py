@@ -205,7 +205,8 @@ def test_only_so_many_commands_wait_at_once(tmp_path: Path, monkeypatch: pytest.
             outcomes = await asyncio.gather(
                 *(feed.command("mark", {}) for _ in range(40)), return_exceptions=True
             )
-            busy = [str(outcome) for outcome in outcomes if "busy" in str(outcome)]
-            assert len(busy) == 40 - feed_module.MAX_WAITING
+            sent = [outcome for outcome in outcomes if "busy" not in str(outcome)]
+            # A second may end among them; then as many again would be allowed, but for those that wait.
+            assert feed_module.COMMANDS_A_S <= len(sent) <= feed_module.MAX_WAITING
 
     asyncio.run(followed(tmp_path / "s", body))

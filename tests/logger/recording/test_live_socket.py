@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from firmware_bridge.virtual.car import VirtualCar
-from logger.recording import live
+from logger.recording import live, socketfile
 from logger.recording.live import LiveSocket
 from tests.field_failures.recorder_process import query, until
 from tests.logger.recording.driving import START_S, Crew, built_in, recorder_here, set_up
@@ -29,7 +29,8 @@ class Desk:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.heard: list[dict[str, Any]] = []
-        self.socket = LiveSocket(path, self._take)
+        self.refused: list[int] = []
+        self.socket = LiveSocket(path, self._take, self.refused.append)
 
     def _take(self, fields: dict[str, Any], reply: Callable[[str | None], None]) -> None:
         self.heard.append(fields)
@@ -140,6 +141,37 @@ def test_a_disconnect_in_mid_line_is_nobody_elses_business(desk: Desk) -> None:
     assert desk.heard == [{"command": "mark"}]
 
 
+def test_who_commands_too_fast_rests_until_quiet_and_is_told_once_what_was_not_done(desk: Desk) -> None:
+    with Crew(desk.path) as fast, Crew(desk.path) as crew:
+        for burst in range(3):
+            fast.send(b'{"command": "mark"}\n' * 200)
+            assert crew.command("undo") is None, "others are heard meanwhile"
+            time.sleep(live.REST_S / 2 if burst < 2 else 0)
+        answers = [fast.next() for _ in range(live.MAX_COMMANDS_A_S + 1)]
+        heard = sum(fields == {"command": "mark"} for fields in desk.heard)
+        assert heard <= 2 * live.MAX_COMMANDS_A_S  # the burst may have met the end of a second
+        *done, told = answers + [fast.next() for _ in range(heard + 1 - len(answers))]
+        assert all(answer["ok"] for answer in done)
+        assert told == {
+            "answer": None,
+            "ok": False,
+            "error": f"too fast: {600 - heard} commands were not done",
+        }
+        assert desk.refused == [600 - heard]
+        assert fast.command("mark") is None, "it is heard again"
+
+
+def test_all_together_cannot_command_without_end(desk: Desk) -> None:
+    began = time.monotonic()
+    for _ in range(30):
+        with Crew(desk.path) as crew:
+            crew.send(b'{"command": "mark"}\n' * live.MAX_COMMANDS_A_S)
+            crew.next()
+    until(lambda: len(desk.heard) + sum(desk.refused) == 30 * live.MAX_COMMANDS_A_S)
+    seconds = int(time.monotonic() - began) + 2
+    assert len(desk.heard) <= seconds * live.MAX_COMMANDS_IN_ALL_A_S
+
+
 # -- listeners --------------------------------------------------------------------------------------------
 
 
@@ -200,15 +232,26 @@ def test_a_stale_socket_is_replaced_and_only_owner_and_group_may_connect(tmp_pat
         left.bind(str(path))
     assert path.is_socket()
     with serving(path), Crew(path) as crew:
-        assert path.stat().st_mode & 0o777 == live.SOCKET_MODE
+        assert path.stat().st_mode & 0o777 == socketfile.SOCKET_MODE
         assert crew.command("mark") is None
+
+
+def test_a_running_recorder_keeps_its_socket(desk: Desk) -> None:
+    with Crew(desk.path) as crew:
+        assert crew.command("mark") is None
+        with pytest.raises(OSError, match="another recorder"):
+            LiveSocket(desk.path, lambda fields, reply: None, lambda count: None)
+        assert crew.command("mark") is None
+    with Crew(desk.path) as late:
+        assert late.command("mark") is None
+    assert len(desk.heard) == 3
 
 
 def test_a_file_that_is_no_socket_is_not_touched(tmp_path: Path) -> None:
     path = tmp_path / "live.sock"
     path.write_text("somebody's notes")
     with pytest.raises(OSError, match="no socket"):
-        LiveSocket(path, lambda fields, reply: None)
+        LiveSocket(path, lambda fields, reply: None, lambda count: None)
     assert path.read_text() == "somebody's notes"
 
 

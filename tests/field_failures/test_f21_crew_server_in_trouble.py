@@ -1,0 +1,152 @@
+"""F21: whatever becomes of the crew server, whoever hangs on the live socket: the recorder's counts do not change."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from http.client import HTTPConnection
+from pathlib import Path
+
+from logger.recording.live import MAX_COMMANDS_A_S, MAX_COMMANDS_IN_ALL_A_S
+from logger.recording.verify import verify
+from tests.field_failures.recorder_process import (
+    NumberedBus,
+    has_rows,
+    numbers,
+    query,
+    recording,
+    stop,
+    until,
+    write_config,
+)
+from tests.logger.crew.serving import Served, serving
+
+PAGES = 8
+RATE = 2000
+TROUBLE_S = 3.0
+DONE = (
+    "SELECT json_extract(detail, '$.arguments.note'), count(*) FROM event WHERE kind = 'command' GROUP BY 1"
+)
+REFUSED = "SELECT json_extract(detail, '$.count') FROM event WHERE kind = 'commands_refused'"
+
+
+@contextmanager
+def busy(body: object, *arguments: object) -> Iterator[None]:
+    """A thread that does something over and over until the end."""
+    over = threading.Event()
+
+    def run() -> None:
+        while not over.is_set():
+            with suppress(OSError):
+                body(*arguments)  # type: ignore[operator]
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def flood(path: Path) -> None:
+    """Commands as fast as the socket takes them, until it does not any more."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(0.5)
+        client.connect(str(path))
+        while True:
+            client.sendall(b'{"command": "mark", "note": "flood"}\n' * 50)
+
+
+def press(served: Served) -> None:
+    """A page that never stops commanding."""
+    served.command({"command": "mark", "note": "page"})
+
+
+@contextmanager
+def watching(served: Served) -> Iterator[None]:
+    """A page that has opened its stream, and reads as little as it likes: nothing."""
+    connection = HTTPConnection("127.0.0.1", served.port, timeout=10)
+    connection.request("GET", "/api/live/stream")
+    connection.getresponse()
+    yield
+    connection.close()
+
+
+def test_f21_killed_hung_and_flooded_the_recorder_does_not_notice(tmp_path: Path) -> None:
+    live_socket = tmp_path / "live.sock"
+    log = tmp_path / "logs" / "test-1-001.db"
+    with NumberedBus(RATE) as bus:
+        config = write_config(tmp_path, bus.port, stage=1)
+        config.write_text(config.read_text() + f'[live]\nsocket = "{live_socket}"\n')
+        with recording(config) as process:
+            until(has_rows(log, 100))
+            (crew := tmp_path / "crew").mkdir()
+            with serving(crew, live_socket) as served, ExitStack() as stack:
+                until(lambda: served.ask("/api/live").status == 200)
+                deaf = stack.enter_context(socket.socket(socket.AF_UNIX))
+                deaf.connect(str(live_socket))  # and never reads
+                for _ in range(PAGES):
+                    stack.enter_context(watching(served))
+                began = time.monotonic()
+                with busy(flood, live_socket), busy(press, served):
+                    time.sleep(TROUBLE_S)
+                flooded_s = time.monotonic() - began
+                assert served.ask("/api/live").json["recording"]["dropped"] == 0
+                served.process.send_signal(signal.SIGSTOP)
+                time.sleep(TROUBLE_S)
+                served.process.kill()
+                served.process.wait()
+                sent = len(bus.sent_at)
+                until(has_rows(log, sent))
+            bus.silence()
+            time.sleep(0.5)
+            said = stop(process)
+    kept = numbers(log)
+    assert kept == list(range(kept[0], kept[-1] + 1)), "none is missing"
+    assert kept[-1] + 1 >= len(bus.sent_at)
+    assert verify(log) == []
+    assert query(log, "SELECT count(*) FROM event WHERE kind = 'bytes_dropped'") == [(0,)]
+    done = {str(note): int(str(count)) for note, count in query(log, DONE)}
+    refused = [int(str(count)) for (count,) in query(log, REFUSED)]
+    print(f"F21: {len(kept)} frames kept of {len(kept)}; commands done {done}, refused {sum(refused)}")
+    assert 0 < done["flood"] <= MAX_COMMANDS_IN_ALL_A_S * (flooded_s + 2)
+    assert 0 < done["page"] <= MAX_COMMANDS_A_S * (flooded_s + 2)
+    assert 0 < len(refused) <= 4 * flooded_s + 4, "told once a flood, not once a command"
+    assert "came too fast" in said
+
+
+def test_f21_a_second_recorder_does_not_take_the_live_socket_over(tmp_path: Path) -> None:
+    live_socket = tmp_path / "live.sock"
+    folders = [tmp_path / name for name in ("first", "second")]
+    with NumberedBus() as bus, NumberedBus() as other, ExitStack() as stack:
+        running = []
+        for folder, port in zip(folders, (bus.port, other.port), strict=True):
+            folder.mkdir()
+            config = write_config(folder, port, stage=1)
+            config.write_text(config.read_text() + f'[live]\nsocket = "{live_socket}"\n')
+            running.append(stack.enter_context(recording(config)))
+            until(has_rows(folder / "logs" / "test-1-001.db", 100))
+        first, second = running
+        (warning,) = [line for line in stop(second).splitlines() if "live socket" in line]
+        assert "another recorder serves it" in warning
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(5)
+            client.connect(str(live_socket))
+            client.sendall(b'{"command": "mark", "id": 1}\n')
+            assert b'"answer": 1' in client.recv(100_000)
+        first.kill()
+        first.wait()
+        assert live_socket.is_socket(), "left behind by a dead process"
+        third = stack.enter_context(recording(folders[1] / "stagelog.toml"))
+        until(lambda: _answers(live_socket))
+        assert "no live socket" not in stop(third)
+
+
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(str(path)) == 0
