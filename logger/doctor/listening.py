@@ -12,36 +12,28 @@ import queue
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from firmware_bridge.baud import RateTrial, holds
-from firmware_bridge.errors import ConfigurationError
+from firmware_bridge.baud import holds
 from firmware_bridge.fixes import FixBuilder
-from firmware_bridge.link import Link, has_rate, open_link
-from firmware_bridge.outbox import Outbox
+from firmware_bridge.link import has_rate
 from firmware_bridge.ports import Chunk, LinkChange, PortReader
-from firmware_bridge.protocols import NMEA_BAUDS, PROTOCOL_NAMES, protocol
-from firmware_bridge.protocols.slcan_opening import BITRATE_CODES
 from firmware_bridge.records import Batch, Fix, Notice
-from firmware_bridge.trouble import PortError
 from logger.doctor.facts import Heard
+from logger.doctor.searching import find_bitrate, identify
 from logger.recording.setup import PortPlan
 
 SEARCH_S = 20.0
 """How long a port may look for its rate: NMEA's seven, each for one and a half seconds and some doubt."""
-TRIAL_S = 1.2
-"""Listening at one rate: a receiver at 1 Hz speaks once."""
-BITRATE_S = 0.6
-"""Listening at one bit rate of a bus: the slowest messages of an engine come ten times in it."""
+GLIMPSE_S = 0.6
+"""Listening at a rate that has been found: to count what came."""
 CLOSE_S = 5.0
 """A port takes a third of a second to be closed, a network port a little longer."""
 KEPT_BYTES = 16 * 1024 * 1024
 """Of what was heard: a quarter of a minute of the fastest USB adapter."""
-COMMON_BITRATES = (500_000, 250_000, 1_000_000, 125_000, 800_000, 100_000, 50_000)
-"""Of cars and trucks, the most usual first."""
 _ASK_SLCAN = (b"V\r", b"F\r")
 """Version and status: what an adapter answers that is alive on a bus that is not."""
 _ANSWERS = ("adapter_answer", "adapter_status", "adapter_refused")
@@ -58,6 +50,7 @@ class Listener:
         self._items: list[Chunk | LinkChange] = []
         self._bytes = 0
         self._opened = threading.Event()
+        self._opening = plan.protocol.opening(plan.bitrate, True)
         self._reader = PortReader(
             plan.name,
             plan.url,
@@ -65,13 +58,30 @@ class Listener:
             plan.protocol,
             clock_us=self._clock_us,
             sink=self._take,
-            opening=plan.protocol.opening(plan.bitrate, True),
+            opening=self._opening,
             init=plan.init,
             neighbours=neighbours,
         )
 
     def listen(self, seconds: float, stop: threading.Event) -> Heard:
-        """Open the port, listen for `seconds` from when it spoke, and judge nothing. Ends early on `stop`."""
+        """What the port says in `seconds`; if it is not what it should be, what else can be found. `stop` ends it."""
+        heard = self._listen(seconds, stop)
+        if heard.state == "denied":
+            return replace(heard, group=_group_of(self.plan.url))
+        if stop.is_set() or heard.state not in _OPEN:
+            return heard
+        is_strange = heard.bad > 0 and not holds(heard.good, heard.bad)
+        if is_strange or heard.state in ("wrong_baud", "no_protocol"):
+            return replace(heard, speaks=identify(self.plan.url, stop))
+        if self.plan.protocol.name == "slcan" and not heard.frames:
+            found = find_bitrate(self.plan, _baud_of(heard, self.plan), stop)
+            heard = replace(heard, bitrate=found.bitrate, tried_bitrates=found.tried)
+        if heard.is_mute and self._opening and self.plan.baud != "auto" and has_rate(self.plan.url):
+            heard = self._at_other_rates(heard, stop)
+        return heard
+
+    def _listen(self, seconds: float, stop: threading.Event) -> Heard:
+        """Open the port as the recorder would, and listen for `seconds` from when it spoke."""
         done = threading.Event()
         thread = threading.Thread(
             target=self._reader.run, args=(done,), name=f"port {self.plan.name}", daemon=True
@@ -80,8 +90,8 @@ class Listener:
         try:
             patience_s = SEARCH_S if self.plan.baud == "auto" and has_rate(self.plan.url) else seconds
             until_s = time.monotonic() + patience_s
-            while not self._opened.wait(0.05) and not stop.is_set() and time.monotonic() < until_s:
-                if self._has_failed():
+            while not (self._opened.wait(0.05) or self._has_failed() or stop.is_set()):
+                if time.monotonic() >= until_s:
                     break
             if self._opened.is_set():
                 if self.plan.protocol.name == "slcan":
@@ -91,17 +101,7 @@ class Listener:
         finally:
             done.set()
             thread.join(CLOSE_S)
-        heard = self._heard(seconds)
-        if heard.state == "denied":
-            return replace(heard, group=_group_of(self.plan.url))
-        if stop.is_set() or heard.state not in _OPEN:
-            return heard
-        is_strange = heard.bad > 0 and not holds(heard.good, heard.bad)
-        if is_strange or heard.state in ("wrong_baud", "no_protocol"):
-            return replace(heard, speaks=identify(self.plan.url, stop))
-        if self.plan.protocol.name == "slcan" and not heard.frames:
-            return self._at_other_bitrates(heard, stop)
-        return heard
+        return self._heard(seconds)
 
     def _clock_us(self) -> int:
         return int((time.monotonic() - self._began_s) * 1e6)
@@ -152,30 +152,12 @@ class Listener:
             has_answered=any(notice.kind in _ANSWERS for notice in notices),
         )
 
-    def _at_other_bitrates(self, heard: Heard, stop: threading.Event) -> Heard:
-        """A silent bus may only be set to a wrong bit rate: listens at the others, which a listener may do."""
-        tried: list[int] = []
-        rates = [rate for rate in COMMON_BITRATES if rate != self.plan.bitrate and rate in BITRATE_CODES]
-        outbox = Outbox()
-        baud = _baud_of(heard, self.plan)
-        with suppress(PortError, ConfigurationError), open_link(self.plan.url, baud, outbox) as link:
-            try:
-                for rate in rates:
-                    if stop.is_set():
-                        break
-                    tried.append(rate)
-                    decoder = self.plan.protocol.decoder(0)
-                    frames = 0
-                    for step in self.plan.protocol.opening(rate, True):
-                        outbox.put(step.send)
-                        frames += len(decoder.feed(link.read(step.wait_s), 0).frames)
-                    for data in _reads(link, BITRATE_S, stop):
-                        frames += len(decoder.feed(data, 0).frames)
-                    if frames and holds(decoder.good, decoder.bad):
-                        return replace(heard, bitrate=rate, tried_bitrates=tuple(tried))
-            finally:
-                link.say_goodbye(self.plan.protocol.closing)
-        return replace(heard, tried_bitrates=tuple(tried))
+    def _at_other_rates(self, heard: Heard, stop: threading.Event) -> Heard:
+        """An adapter that is spoken to at a wrong rate never hears that it is to be opened, and is silent."""
+        found = Listener(replace(self.plan, baud="auto"), {}, self._began_s)._listen(GLIMPSE_S, stop)
+        if not holds(found.good, found.bad):
+            return heard
+        return replace(heard, speaks=(found.protocol, _baud_of(found, self.plan)))
 
 
 def listen_all(plans: Sequence[PortPlan], seconds: float, stop: threading.Event) -> list[Heard]:
@@ -208,30 +190,6 @@ def listen_all(plans: Sequence[PortPlan], seconds: float, stop: threading.Event)
                 answers.get(timeout=CLOSE_S)
                 left -= 1
     return [heard[plan.name] for plan in plans if plan.name in heard]
-
-
-def identify(url: str, stop: threading.Event) -> tuple[str, int] | None:
-    """What a port really speaks, and at which rate, by listening alone; None if no protocol fits at any rate."""
-    rates = [*NMEA_BAUDS, *(baud for name in PROTOCOL_NAMES for baud in protocol(name).bauds)]
-    outbox = Outbox()
-    with suppress(PortError), open_link(url, rates[0], outbox) as link:
-        for rate in dict.fromkeys(rates if has_rate(url) else rates[:1]):
-            link.set_rate(rate)
-            trials = {name: RateTrial(protocol(name).decoder(0), 0) for name in PROTOCOL_NAMES}
-            for data in _reads(link, TRIAL_S, stop):
-                for name, trial in trials.items():
-                    trial.feed(data, 0)
-                    if trial.holds:
-                        return name, rate
-            if stop.is_set():
-                break
-    return None
-
-
-def _reads(link: Link, seconds: float, stop: threading.Event) -> Iterator[bytes]:
-    until_s = time.monotonic() + seconds
-    while not stop.is_set() and (left_s := until_s - time.monotonic()) > 0:
-        yield link.read(min(left_s, 0.1))
 
 
 def _fixes(builder: FixBuilder, batch: Batch) -> list[Fix]:

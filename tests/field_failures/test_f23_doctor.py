@@ -1,7 +1,7 @@
-"""F23, the doctor's part: a wrong baud rate, silence, and a cable to the wrong device are told in words, with the mend.
+"""F23, the doctor's part: a wrong baud rate, silence, and a wrong cable are told in words, with the mend.
 
-A virtual device on a pty says garbage to a host of the wrong rate, as a wire does; each trouble is tried with the doctor
-at the ports, and the swapped cables with a recorder that runs as well.
+A virtual device on a pty says garbage to a host of the wrong rate, as a wire does; each trouble is tried with the
+doctor at the ports, and the swapped cables with a recorder that runs as well.
 """
 
 from __future__ import annotations

@@ -1,0 +1,87 @@
+"""Gathering where a port or a bus does not say what it should: what does it speak, and at which rate?
+
+A port is only listened to; an adapter is opened at each bit rate to listen only, which disturbs no bus.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import NamedTuple
+
+from firmware_bridge.baud import RateTrial, holds
+from firmware_bridge.link import Link, has_rate, open_link
+from firmware_bridge.outbox import Outbox
+from firmware_bridge.protocols import NMEA_BAUDS, PROTOCOL_NAMES, protocol
+from firmware_bridge.protocols.slcan_opening import BITRATE_CODES
+from firmware_bridge.trouble import PortError
+from logger.recording.setup import PortPlan
+
+TRIAL_S = 1.2
+"""Listening at one rate: a receiver at 1 Hz speaks once."""
+BITRATE_S = 0.6
+"""Listening at one bit rate of a bus: the slowest messages of an engine come ten times in it."""
+COMMON_BITRATES = (500_000, 250_000, 1_000_000, 125_000, 800_000, 100_000, 50_000)
+"""Of cars and trucks, the most usual first."""
+
+
+class Bitrate(NamedTuple):
+    """The bit rate at which frames came, None if at none of those `tried`."""
+
+    bitrate: int | None
+    tried: tuple[int, ...]
+
+
+def identify(url: str, stop: threading.Event) -> tuple[str, int] | None:
+    """What a port really speaks, and at which rate, by listening alone; None if no protocol fits at any rate."""
+    rates = [*NMEA_BAUDS, *(baud for name in PROTOCOL_NAMES for baud in protocol(name).bauds)]
+    outbox = Outbox()
+    with suppress(PortError), open_link(url, rates[0], outbox) as link:
+        for rate in dict.fromkeys(rates if has_rate(url) else rates[:1]):
+            link.set_rate(rate)
+            trials = {name: RateTrial(protocol(name).decoder(0), 0) for name in PROTOCOL_NAMES}
+            for data in _reads(link, TRIAL_S, stop):
+                for name, trial in trials.items():
+                    trial.feed(data, 0)
+                    if trial.holds:
+                        return name, rate
+            if stop.is_set():
+                break
+    return None
+
+
+def find_bitrate(plan: PortPlan, baud: int, stop: threading.Event) -> Bitrate:
+    """A silent bus may only be set to a wrong bit rate: listens at the others, through an SLCAN adapter."""
+    tried: list[int] = []
+    outbox = Outbox()
+    with suppress(PortError), open_link(plan.url, baud, outbox) as link:
+        try:
+            for rate in COMMON_BITRATES:
+                if stop.is_set():
+                    break
+                if rate == plan.bitrate or rate not in BITRATE_CODES:
+                    continue
+                tried.append(rate)
+                decoder = plan.protocol.decoder(0)
+                answer = b""
+                for step in plan.protocol.opening(rate, True):
+                    if step.unless and answer.startswith(step.unless):
+                        continue  # it would end the listening only
+                    outbox.put(step.send)
+                    answer = link.read(step.wait_s)
+                    decoder.feed(answer, 0)
+                for data in _reads(link, BITRATE_S, stop):
+                    decoder.feed(data, 0)
+                if holds(decoder.good, decoder.bad):
+                    return Bitrate(rate, tuple(tried))
+        finally:
+            link.say_goodbye(plan.protocol.closing)
+    return Bitrate(None, tuple(tried))
+
+
+def _reads(link: Link, seconds: float, stop: threading.Event) -> Iterator[bytes]:
+    until_s = time.monotonic() + seconds
+    while not stop.is_set() and (left_s := until_s - time.monotonic()) > 0:
+        yield link.read(min(left_s, 0.1))
