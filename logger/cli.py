@@ -47,6 +47,7 @@ VERBS: dict[str, Verb] = {
     "fetch": Verb("logger.transfer.verbs", "The car's logs onto this machine, while it records."),
     "fetch": Verb("logger.transfer.verbs", "The car's logs onto this machine, while it records."),
     "doctor": Verb("logger.doctor.verbs", "What is wrong with this car's set-up, in words."),
+    "stick": Verb("logger.stick.verbs", "The logs that nobody has yet onto a USB stick."),
     "protect": Verb("logger.retention.verbs", "Have a log stay on the card, however full that becomes."),
     "install": Verb("logger.install.verbs", "Set this machine up as the car's recorder."),
     "uninstall": Verb("logger.install.verbs", "Give the machine back; logs stay."),

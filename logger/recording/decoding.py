@@ -19,6 +19,7 @@ from logger.recording.inbox import CrewOrder, Inbox
 from logger.recording.pipeline import Pipeline
 from logger.recording.resume import Origin, state_text
 from logger.recording.setup import PortPlan
+from logger.recording.stick_news import StickNews
 from logger.recording.writer import Writer, WriterStatus
 
 log = logging.getLogger(__name__)
@@ -72,6 +73,7 @@ class Decoding:
         self._origin = origin
         self._links: dict[str, LinkChange] = {}
         self._health_at_us = 0
+        self._stick = StickNews()
         self.room_h: Callable[[], float | None] = lambda: None
         """Hours of recording that the card has room for; the daemon knows who can tell."""
 
@@ -164,6 +166,7 @@ class Decoding:
                 }
                 for port, link in self.links().items()
             },
+            "stick": self._stick.snapshot(now),
         }
 
     def _state(self) -> str:
@@ -173,7 +176,11 @@ class Decoding:
 
     def _obey(self, order: CrewOrder) -> None:
         try:
-            self.pipeline.command(order.t_us, order.name, order.arguments)
+            if order.name == "stick":  # not the crew's word, but that of the copying process
+                if self._stick.take(order.t_us, order.arguments):
+                    self.pipeline.event(order.t_us, "stick", order.arguments)
+            else:
+                self.pipeline.command(order.t_us, order.name, order.arguments)
         except ValueError as error:
             order.reply(str(error))
         else:

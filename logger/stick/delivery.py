@@ -1,0 +1,229 @@
+"""Logs onto a USB stick: which, how each gets its place there, and when it counts as delivered.
+
+Rule 1: a log has its name on the stick only when all of it is there: it is written under another name, brought to
+the stick, read back from it, held against its SHA-256 and verified, and only then renamed. Rule 2: the
+car notes a delivery only after that. So a stick that is pulled, full or worn out costs its copy and nothing else, and
+the next one that is plugged in gets the log. A log on the stick is never replaced by another one of that name (the
+first session tells them apart), nor by a shorter one.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from firmware_bridge.errors import DeviceError, LogError
+from logger.recording.reader import LOG_PATTERN
+from logger.recording.verify import verify
+from logger.retention.shelf import size_bytes
+from logger.transfer import ledger
+from logger.transfer.copying import remove
+from logger.transfer.snapshot import digest_of, readable_state, snapshot, sync_folder
+from logger.transfer.state import LogState
+
+FOLDER = "stagelog"
+"""Where the logs lie on the stick, among whatever else is on it."""
+PART_TAIL, DAMAGED_TAIL = ".part", ".damaged"
+_COPIED, _READ_BACK = 0.7, 0.9
+"""The shares of the work after copying and after reading back; what is left is `verify`."""
+_SPARE_BYTES = 1024 * 1024
+"""Left free: a file system that is full to the last block takes no new name."""
+_FAT_BYTES = 4 * 1024**3
+"""FAT32 has no larger files."""
+_WORDS = {
+    errno.EROFS: ("it is write-protected", "move its switch, or use another stick"),
+    errno.EACCES: ("it may not be written", "format it as exFAT or FAT32"),
+    errno.EPERM: ("it may not be written", "format it as exFAT or FAT32"),
+    errno.ENOSPC: ("it is full", "make room on it, or use another stick"),
+    errno.EIO: ("it was pulled, or is broken", "plug it in again: nothing in the car is lost"),
+}
+_GONE = ("it was pulled", "plug it in again: nothing in the car is lost")
+
+Tell = Callable[[str], None]
+
+
+class Outcome(NamedTuple):
+    """What became of one log, for people. `size` is what was copied, in bytes; not `ok`: something is wrong with it."""
+
+    name: str
+    text: str
+    size: int = 0
+    ok: bool = True
+
+
+def deliver(logs: Path, stick: Path, tell: Tell, *, every: bool = False) -> list[Outcome]:
+    """Copy the logs of a folder that were never delivered as far as they go now.
+
+    With `every`, all that the stick lacks. `tell` hears how it goes, several times a second. Raises DeviceError
+    when the stick takes nothing (any more).
+    """
+    folder = _prepared(stick)
+    device = folder.stat().st_dev
+    wanted = _wanted(logs, folder, every=every)
+    outcomes = []
+    for number, log in enumerate(wanted, 1):
+        which = f"{number} of {len(wanted)}: {log.name}"
+        try:
+            outcome = _Copy(log, folder, device, _telling(tell, which)).run()
+        except OSError as error:  # LogError as well: SQLite does not tell whose disk it was
+            _require_writable(folder, device)
+            why = error.what if isinstance(error, LogError) else error.strerror or str(error)
+            outcome = Outcome(log.name, f"not copied: {why}", ok=False)
+        outcomes.append(outcome)
+    return outcomes
+
+
+def _telling(tell: Tell, which: str) -> Callable[[float], None]:
+    return lambda done: tell(f"{which}, {done:.0%}")
+
+
+class _Copy:
+    """One log on its way."""
+
+    def __init__(self, log: Path, folder: Path, device: int, progress: Callable[[float], None]) -> None:
+        self._log, self._folder, self._device, self._progress = log, folder, device, progress
+        self._part = folder / f".{log.name}{PART_TAIL}"
+
+    def run(self) -> Outcome:
+        """Raises LogError, OSError; what is on the stick under a log's name is whole nevertheless."""
+        need = size_bytes(self._log)
+        disk = os.statvfs(self._folder)
+        free = disk.f_bavail * disk.f_frsize
+        if need + _SPARE_BYTES > free:
+            what = f"does not fit: {need / 1e6:.0f} MB, and {free / 1e6:.0f} MB are free"
+            return Outcome(self._log.name, what, ok=False)
+        try:
+            return self._brought()
+        except OSError as error:
+            if need >= _FAT_BYTES and isinstance(error, LogError):
+                raise LogError(f"{error.what}; FAT32 takes at most 4 GB a file, exFAT takes more") from error
+            raise
+        finally:
+            with suppress(OSError):
+                remove(self._part)
+
+    def _brought(self) -> Outcome:
+        taken = snapshot(self._log, self._part, lambda done: self._progress(_COPIED * done))
+        share = _READ_BACK - _COPIED
+        if _read_back(self._part, lambda done: self._progress(_COPIED + share * done)) != taken.sha256:
+            what = "the stick does not keep what it is given; use another one"
+            return Outcome(self._log.name, what, ok=False)
+        problems = verify(self._part, lambda done: self._progress(_READ_BACK + (1 - _READ_BACK) * done))
+        if taken.state is None or problems:
+            self._rename(self._folder / (self._log.name + DAMAGED_TAIL))
+            why = problems[0] if problems else "it cannot be read"
+            return Outcome(
+                self._log.name, f"is damaged in the car ({why}); copied as it is", taken.size, ok=False
+            )
+        target = _place(self._folder, self._log.name, taken.state)
+        before = readable_state(target) if target.exists() else None
+        if before is None or before.rows <= taken.state.rows:
+            self._rename(target)
+        text = f"{taken.size / 1e6:.1f} MB, whole{'' if before is None else ', grown'}"
+        if target.name != self._log.name:
+            text += f"; {self._log.name} there is another log, so it is in {target.name}"
+        return Outcome(self._log.name, text + self._note(taken.state, taken.size, taken.sha256), taken.size)
+
+    def _rename(self, target: Path) -> None:
+        """Give it its name, durably. Raises FileNotFoundError when the stick is no longer there."""
+        self._part.replace(target)
+        sync_folder(self._folder)
+        _require_mounted(self._folder, self._device)
+
+    def _note(self, state: LogState, size: int, sha256: str) -> str:
+        """Tell the car that the log may go when the card fills up; what is to be said if it cannot be told."""
+        utc = datetime.now(UTC).isoformat(timespec="seconds")
+        noted = ledger.Delivered(self._log.name, state.session, state.t_us, size, sha256, utc)
+        try:
+            ledger.add(self._log.parent, noted)
+        except OSError as error:
+            return f"; the car did not note that it was delivered ({error.strerror})"
+        return ""
+
+
+def _wanted(logs: Path, folder: Path, *, every: bool) -> list[Path]:
+    """The newest first: it is the one that is waited for, should the stick be pulled too soon."""
+    reached = ledger.reaches(logs)
+    wanted = []
+    for log in logs.glob(LOG_PATTERN):
+        state = readable_state(log)
+        if state is None:
+            copy = folder / (log.name + DAMAGED_TAIL)
+            is_there = copy.exists() and copy.stat().st_size == log.stat().st_size
+        elif every:
+            there = readable_state(_place(folder, log.name, state))
+            is_there = there is not None and there.rows >= state.rows
+        else:
+            is_there = (state.session, state.t_us) in reached.get(log.name, ())
+        if not is_there:
+            wanted.append(log)
+    return sorted(wanted, key=lambda log: log.stat().st_mtime, reverse=True)
+
+
+def _place(folder: Path, name: str, state: LogState) -> Path:
+    """Where a log belongs: under its name, or beside another log that has this name on the stick."""
+    target = folder / name
+    there = readable_state(target) if target.exists() else state
+    is_it = there is not None and there.identity == state.identity
+    return target if is_it else target.with_stem(f"{target.stem}.{state.identity}")
+
+
+def _read_back(part: Path, progress: Callable[[float], None]) -> str:
+    """The SHA-256 of what the stick holds, not of what this machine remembers having written."""
+    descriptor = os.open(part, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+    finally:
+        os.close(descriptor)
+    return digest_of(part, progress)
+
+
+def _prepared(stick: Path) -> Path:
+    """The folder on the stick, with nothing half in it. Raises DeviceError."""
+    folder = stick / FOLDER
+    try:
+        folder.mkdir(exist_ok=True)
+        if folder.is_symlink():
+            raise DeviceError(f"{FOLDER} on it is a link", where=str(stick), mend="remove it")
+        for part in folder.glob(f".*{PART_TAIL}"):
+            part.unlink()
+        sync_folder(stick)
+    except OSError as error:
+        if isinstance(error, DeviceError):
+            raise
+        raise _refusal(stick, error) from error
+    _require_writable(folder, folder.stat().st_dev)
+    return folder
+
+
+def _require_writable(folder: Path, device: int) -> None:
+    """Write a block and take it back. Raises DeviceError."""
+    probe = folder / f".probe{PART_TAIL}"
+    try:
+        _require_mounted(folder, device)
+        with probe.open("wb") as file:
+            file.write(bytes(4096))
+            file.flush()
+            os.fsync(file.fileno())
+        probe.unlink()
+    except OSError as error:
+        with suppress(OSError):
+            probe.unlink()
+        raise _refusal(folder.parent, error) from error
+
+
+def _require_mounted(folder: Path, device: int) -> None:
+    """An unmounted stick leaves an empty folder of the car behind. Raises FileNotFoundError."""
+    if folder.stat().st_dev != device:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder))
+
+
+def _refusal(stick: Path, error: OSError) -> DeviceError:
+    what, mend = _WORDS.get(error.errno or 0, _GONE)
+    return DeviceError(what, where=str(stick), mend=mend)

@@ -1,0 +1,97 @@
+"""The verb of the USB stick. With --device it is what udev starts when one is plugged in."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from firmware_bridge.errors import ConfigurationError, DeviceError, StagelogError
+
+if TYPE_CHECKING:
+    from logger.stick.telling import Teller
+
+EXIT_FOUND_WRONG = 1
+_PATH = click.Path(path_type=Path)
+
+
+@click.command(name="stick")
+@click.argument("folder", type=_PATH, required=False)
+@click.option(
+    "--device", type=_PATH, help="Mount this device, for this process alone, and unmount it at the end."
+)
+@click.option("-c", "--config", "config_path", type=_PATH, required=True, help="The car's stagelog.toml.")
+@click.option("--all", "every", is_flag=True, help="Also logs that were delivered before.")
+def stick(folder: Path | None, device: Path | None, config_path: Path, every: bool) -> int:
+    """Copy the logs that nobody has yet onto the USB stick mounted at FOLDER; the recorder may go on recording.
+
+    Each is verified on the stick before it gets its name there and counts as delivered. With --device, FOLDER is
+    where to mount it, and only a stick labelled STAGELOG, or with a file stagelog-sync on it, is written.
+    """
+    from logger import config as configs  # noqa: PLC0415 - a verb imports what it runs
+    from logger.stick.telling import Teller  # noqa: PLC0415
+
+    config = configs.load(config_path)
+    teller = Teller(config.live.socket)
+    if folder is None:
+        raise click.UsageError("missing: the folder FOLDER of the stick")
+    try:
+        if device is None:
+            return _deliver(config.log.directory, folder, teller, every=every)
+        return _from_device(device, folder, config_path, teller)
+    except StagelogError as error:
+        teller.tell("failed", f"{error.what}; {error.mend}" if error.mend else error.what)
+        raise
+
+
+def _from_device(device: Path, place: Path, config_path: Path, teller: Teller) -> int:
+    """Mount, let another process that may do nothing but copy do its work, unmount, and only then say so."""
+    from logger.stick.mounting import mounted  # noqa: PLC0415
+
+    with mounted(device, place) as is_ours:
+        if not is_ours:
+            click.echo(f"{device} is no stick of ours: left alone")
+            return 0
+        program = [sys.executable, "-m", "logger", "stick", str(place), "-c", str(config_path)]
+        done = subprocess.run(program, stdout=subprocess.PIPE, text=True, check=False)  # noqa: S603 - ourselves
+        click.echo(done.stdout, nl=False)
+    said = done.stdout.splitlines()
+    if done.returncode in (0, EXIT_FOUND_WRONG) and said:
+        teller.tell("done", f"{said[-1]}. It may be pulled.")
+    return done.returncode
+
+
+def _deliver(logs: Path, folder: Path, teller: Teller, *, every: bool) -> int:
+    from logger.stick.delivery import deliver  # noqa: PLC0415
+
+    _require_another_disk(folder, logs)
+    teller.copying("looking what is new")
+    outcomes = deliver(logs, folder, teller.copying, every=every)
+    for outcome in outcomes:
+        click.echo(f"{outcome.name}: {outcome.text}")
+    copied = [outcome for outcome in outcomes if outcome.size]
+    wrong = [outcome for outcome in outcomes if not outcome.ok]
+    said = f"{len(copied)} logs copied, {sum(outcome.size for outcome in copied) / 1e6:.0f} MB"
+    if not outcomes:
+        said = "nothing new"
+    elif wrong:
+        said = f"{len(copied)} of {len(outcomes)} logs copied; {wrong[0].name}: {wrong[0].text}"
+    click.echo(said)
+    teller.tell("copied", said)
+    return EXIT_FOUND_WRONG if wrong else 0
+
+
+def _require_another_disk(folder: Path, logs: Path) -> None:
+    """A copy on the car's own card is no delivery: it would let the log be removed. Raises the errors of the tree."""
+    try:
+        same = folder.stat().st_dev == logs.stat().st_dev
+    except OSError as error:
+        raise DeviceError(
+            f"cannot be looked at: {error.strerror}", where=str(error.filename or folder)
+        ) from error
+    if same:
+        mend = "mount the stick first, and name the folder where it is"
+        raise ConfigurationError("is on the same disk as the logs", where=str(folder), mend=mend)

@@ -1,0 +1,236 @@
+"""Logs onto real small file systems: whole or not at all, and delivered only when they are there."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from firmware_bridge.errors import DeviceError
+from logger.recording.verify import verify
+from logger.retention.shelf import Shelf, delivered
+from logger.stick import delivery
+from logger.stick.delivery import DAMAGED_TAIL, FOLDER, deliver
+from logger.transfer import ledger
+from tests.field_failures.small_disk import filled
+from tests.logger.stick.conftest import STICK_MB, plugged
+from tests.logger.transfer.logs_made import being_recorded, closed, content, large, rows
+
+
+def quiet(_: str) -> None:
+    """Nobody listens."""
+
+
+def names(stick: Path) -> set[str]:
+    return {path.name for path in (stick / FOLDER).iterdir()}
+
+
+def is_delivered(logs: Path) -> dict[str, bool]:
+    """What retention would say of each log."""
+    return {stored.path.name: stored.is_delivered for stored in Shelf(logs).survey(delivered([logs]))}
+
+
+def test_all_logs_are_copied_verified_and_noted(logs: Path, stick: Path) -> None:
+    for name in ("a-001.db", "b-001.db"):
+        closed(logs / name)
+    told: list[str] = []
+    outcomes = deliver(logs, stick, told.append)
+    assert [(outcome.ok, "whole" in outcome.text) for outcome in outcomes] == [(True, True)] * 2
+    assert names(stick) == {"a-001.db", "b-001.db"}
+    for path in (stick / FOLDER).iterdir():
+        assert content(path) == content(logs / path.name)
+        noted = ledger.read(logs)[path.name]
+        assert noted.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+        assert noted.size == path.stat().st_size
+    assert is_delivered(logs) == {"a-001.db": True, "b-001.db": True}
+    assert told[0].startswith("1 of 2: ") and told[-1].endswith(".db, 100%")
+
+
+def test_the_second_time_only_what_is_new_or_grew(logs: Path, stick: Path) -> None:
+    closed(logs / "a-001.db")
+    with being_recorded(logs / "b-001.db") as log:
+        deliver(logs, stick, quiet)
+        assert deliver(logs, stick, quiet) == []
+        log.write(rows(500, 3000))
+        log.commit()
+        (outcome,) = deliver(logs, stick, quiet)
+        assert outcome.name == "b-001.db" and "grown" in outcome.text
+        assert content(stick / FOLDER / "b-001.db") == content(logs / "b-001.db")
+        assert is_delivered(logs)["b-001.db"]
+
+
+def test_another_stick_gets_what_was_delivered_before_only_on_request(logs: Path, stick: Path) -> None:
+    closed(logs / "a-001.db")
+    deliver(logs, stick, quiet)
+    shutil.rmtree(stick / FOLDER)
+    assert deliver(logs, stick, quiet) == []
+    assert [outcome.ok for outcome in deliver(logs, stick, quiet, every=True)] == [True]
+    assert deliver(logs, stick, quiet, every=True) == []
+
+
+def test_another_log_of_that_name_is_left_alone(logs: Path, stick: Path) -> None:
+    """The same stage in another car, or the demonstration of yesterday."""
+    (stick / FOLDER).mkdir()
+    theirs = closed(stick / FOLDER / "a-001.db", boot_id="theirs")
+    before = theirs.read_bytes()
+    closed(logs / "a-001.db", boot_id="ours")
+    (outcome,) = deliver(logs, stick, quiet)
+    assert theirs.read_bytes() == before
+    (ours,) = names(stick) - {"a-001.db"}
+    assert ours in outcome.text
+    assert content(stick / FOLDER / ours) == content(logs / "a-001.db")
+    assert deliver(logs, stick, quiet, every=True) == []
+
+
+def test_a_longer_log_on_the_stick_is_not_replaced_by_a_shorter_one(logs: Path, stick: Path) -> None:
+    """A card that was put back to what it was last week."""
+    with being_recorded(logs / "a-001.db") as log:
+        early = logs.parent / "early"
+        shutil.copytree(logs, early)
+        log.write(rows(500, 3000))
+        log.commit()
+        deliver(logs, stick, quiet)
+        before = (stick / FOLDER / "a-001.db").read_bytes()
+        deliver(early, stick, quiet)
+    assert (stick / FOLDER / "a-001.db").read_bytes() == before
+
+
+def test_a_damaged_log_is_copied_as_it_is_and_never_counts(logs: Path, stick: Path) -> None:
+    path = closed(logs / "a-001.db", 20_000)
+    with path.open("r+b") as file:
+        file.seek(path.stat().st_size // 2)
+        file.write(bytes(4096))
+    (outcome,) = deliver(logs, stick, quiet)
+    assert not outcome.ok and "damaged" in outcome.text
+    assert names(stick) == {"a-001.db" + DAMAGED_TAIL}
+    assert (stick / FOLDER / ("a-001.db" + DAMAGED_TAIL)).read_bytes() == path.read_bytes()
+    assert not ledger.read(logs)
+
+
+@pytest.mark.parametrize("kind", ["ext4", "exfat", "vfat"])
+def test_file_systems_as_sold(logs: Path, tmp_path: Path, kind: str) -> None:
+    """With no owners and no permission bits; grown over what is there, then full, then with room again."""
+    with plugged(tmp_path / "stick", kind) as stick:
+        with being_recorded(logs / "a-001.db") as log:
+            deliver(logs, stick, quiet)
+            log.write(rows(500, 3000))
+            log.commit()
+            assert [outcome.ok for outcome in deliver(logs, stick, quiet)] == [True]
+        assert content(stick / FOLDER / "a-001.db") == content(logs / "a-001.db")
+        large(logs / "b-001.db", STICK_MB + 4)
+        (outcome,) = (outcome for outcome in deliver(logs, stick, quiet) if outcome.name == "b-001.db")
+        assert not outcome.ok and "does not fit" in outcome.text
+        assert names(stick) == {"a-001.db"}
+        assert verify(stick / FOLDER / "a-001.db") == []
+
+
+def test_what_does_not_fit_leaves_room_for_what_does(logs: Path, stick: Path) -> None:
+    closed(logs / "a-001.db")
+    large(logs / "b-001.db", STICK_MB + 4)
+    found = {outcome.name: outcome.ok for outcome in deliver(logs, stick, quiet)}
+    assert found == {"a-001.db": True, "b-001.db": False}
+    assert is_delivered(logs) == found
+
+
+def test_a_full_stick_is_said_and_holds_nothing_half(logs: Path, stick: Path) -> None:
+    closed(logs / "a-001.db")
+    with filled(stick), pytest.raises(DeviceError, match="full"):
+        deliver(logs, stick, quiet)
+    assert not ledger.read(logs)
+    assert [outcome.ok for outcome in deliver(logs, stick, quiet)] == [True]
+
+
+def test_a_stick_that_fills_up_meanwhile(logs: Path, stick: Path) -> None:
+    """Somebody else writes to it; what comes of the log is said, and nothing half is left."""
+    large(logs / "a-001.db", 12)
+    filler = stick / "filler"
+
+    def fill(_: str) -> None:
+        if not filler.exists():
+            filler.write_bytes(bytes(STICK_MB - 6 << 20))
+
+    (outcome,) = deliver(logs, stick, fill)
+    assert not outcome.ok and "not copied" in outcome.text
+    assert names(stick) == set()
+    assert not ledger.read(logs)
+    filler.unlink()
+    assert [outcome.ok for outcome in deliver(logs, stick, quiet)] == [True]
+
+
+def test_a_write_protected_stick_is_said(logs: Path, stick: Path) -> None:
+    closed(logs / "a-001.db")
+    subprocess.run(["mount", "-o", "remount,ro", str(stick)], check=True)
+    with pytest.raises(DeviceError, match="write-protected"):
+        deliver(logs, stick, quiet)
+    assert not ledger.read(logs)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.69, 0.8, 0.95, 1.0])
+def test_pulled_at_any_moment_nothing_counts_that_is_not_there(
+    logs: Path, tmp_path: Path, share: float
+) -> None:
+    """Unmounted by force, so that every name on it is gone at once."""
+    large(logs / "a-001.db", 8)
+    with plugged(tmp_path / "stick", "ext4") as stick:
+
+        def pull(said: str) -> None:
+            if float(said.rpartition(" ")[2].rstrip("%")) >= 100 * share:
+                subprocess.run(["umount", "-l", str(stick)], check=False, capture_output=True)
+
+        with pytest.raises(DeviceError, match="pulled"):
+            deliver(logs, stick, pull)
+        assert not ledger.read(logs), "it may not be removed from the car"
+        assert not (stick / FOLDER).exists(), "nothing was written into the folder under the stick"
+
+
+def test_the_rest_of_a_pulled_copy_is_cleared_away(logs: Path, stick: Path) -> None:
+    (stick / FOLDER).mkdir()
+    (stick / FOLDER / ".a-001.db.part").write_bytes(b"half")
+    closed(logs / "a-001.db")
+    deliver(logs, stick, quiet)
+    assert names(stick) == {"a-001.db"}
+
+
+def test_a_stick_that_forgets_is_found_out(logs: Path, stick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counterfeit sticks take everything and keep the first megabytes; here one forgets before it is read back."""
+    closed(logs / "a-001.db")
+    right = delivery.digest_of
+
+    def forgotten(path: Path, progress: Callable[[float], None]) -> str:
+        with path.open("r+b") as file:
+            file.seek(8192)
+            file.write(bytes(512))
+        return right(path, progress)
+
+    monkeypatch.setattr(delivery, "digest_of", forgotten)
+    (outcome,) = deliver(logs, stick, quiet)
+    assert not outcome.ok and "does not keep" in outcome.text
+    assert names(stick) == set() and not ledger.read(logs)
+
+
+def test_a_link_on_the_stick_leads_nowhere(logs: Path, stick: Path) -> None:
+    """A stick made to have the car overwrite its own log."""
+    log = closed(logs / "a-001.db")
+    before = log.read_bytes()
+    (stick / FOLDER).symlink_to(logs)
+    with pytest.raises(DeviceError, match="link"):
+        deliver(logs, stick, quiet)
+    (stick / FOLDER).unlink()
+    (stick / FOLDER).mkdir()
+    (stick / FOLDER / "a-001.db").symlink_to(log)
+    (stick / FOLDER / ".a-001.db.part").symlink_to(log)
+    deliver(logs, stick, quiet)
+    assert log.read_bytes() == before
+    assert not (stick / FOLDER / "a-001.db").is_symlink()
+
+
+def test_a_ledger_that_cannot_be_written_is_said(logs: Path, stick: Path) -> None:
+    closed(logs / "a-001.db")
+    (logs / ledger.FILE).mkdir()
+    (outcome,) = deliver(logs, stick, quiet)
+    assert "did not note" in outcome.text
+    assert names(stick) == {"a-001.db"}
