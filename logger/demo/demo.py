@@ -22,6 +22,7 @@ from firmware_bridge.virtual.engine import Engine
 from firmware_bridge.virtual.receiver import GpsReceiver
 from logger import config as configs
 from logger.demo import stages
+from logger.demo.planning import Plan
 from logger.demo.simulate import record_drive
 from logger.demo.stages import BuiltInStage, CarPlan
 from logger.recording import naming, setup
@@ -93,8 +94,7 @@ def prepare(folder: Path, progress: Callable[[float], None]) -> Demonstration:
     built_in = stages.stage(STAGE)
     car = built_in.car(CAR)
     day = stages.plan(built_in, car)
-    checkpoint = next(passage for passage in day.passages if passage.kind == FIRST_CHECKPOINT)
-    start_s = checkpoint.t_s - LEAD_IN_S
+    start_s = start_of(day)
     logs = folder / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     log = naming.next_free(logs, naming.stem(setup.stage_key(built_in.itinerary), car.number))
@@ -114,14 +114,11 @@ def run(
 
     `ready` is told the crew page's address, `report` the recorder's state once a second.
     """
-    lost_s = (demo.start_s + GPS_LOST_S[0], demo.start_s + GPS_LOST_S[1])
-    receiver = GpsReceiver(demo.drive, gps_hz, seed=demo.drive.utc_s, dropouts=[lost_s])
-    engine = Engine(demo.drive, belt_snaps_s=demo.start_s + BELT_SNAPS_S)
     with VirtualCar(
         demo.drive,
         start_s=demo.start_s,
-        receiver=receiver,
-        engine=engine,
+        receiver=receiver(demo.drive, demo.start_s, gps_hz),
+        engine=engine(demo.drive, demo.start_s),
         can_rate=can_rate,
         directory=demo.folder,
     ) as virtual:
@@ -145,6 +142,23 @@ def run(
         finally:
             crew.terminate()
             crew.wait()
+
+
+def start_of(day: Plan) -> float:
+    """When, in a planned day, the demonstration begins."""
+    checkpoint = next(passage for passage in day.passages if passage.kind == FIRST_CHECKPOINT)
+    return checkpoint.t_s - LEAD_IN_S
+
+
+def receiver(drive: Drive, start_s: float, gps_hz: int) -> GpsReceiver:
+    """The car's receiver, which loses GPS for a while."""
+    lost_s = (start_s + GPS_LOST_S[0], start_s + GPS_LOST_S[1])
+    return GpsReceiver(drive, gps_hz, seed=drive.utc_s, dropouts=[lost_s])
+
+
+def engine(drive: Drive, start_s: float) -> Engine:
+    """The car's engine, whose alternator belt snaps."""
+    return Engine(drive, belt_snaps_s=start_s + BELT_SNAPS_S)
 
 
 def _free_port() -> int:
