@@ -1,0 +1,76 @@
+"""Power cuts of a whole machine: `python -m tests.power_cuts --cuts 25`. A table; exit 1 if one cost too much.
+
+Needs root, and Debian's qemu-system-x86, debootstrap and e2fsprogs. The first run makes the guest (minutes; kept in
+`--guest`); a cut then takes about a minute, because the processor is emulated.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.power_cuts.cuts import MAX_LOSS_S, Car, Outcome
+from tests.power_cuts.images import kept_guest, make_guest, missing_tools
+
+KEPT_GUEST = Path.home() / ".cache" / "stagelog" / "power-cuts"
+_TITLES = ("cut", "at s", "sent", "kept", "lost s", "unflushed writes", "session", "verify")
+_ROW = "{:>4} {:>7} {:>6} {:>6} {:>7} {:>20} {:>8}  {}"
+
+
+def main(arguments: list[str]) -> int:
+    """Cut as often as asked."""
+    parser = argparse.ArgumentParser(prog="python -m tests.power_cuts", description=__doc__)
+    parser.add_argument("--cuts", type=int, default=25)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--moments", type=int, default=6, help="further moments of each run to look at")
+    parser.add_argument("--guest", type=Path, default=KEPT_GUEST, help="where the guest is kept")
+    options = parser.parse_args(arguments)
+    if missing := missing_tools():
+        print(f"not here: {', '.join(missing)}", file=sys.stderr)
+        return 69
+    guest = kept_guest(options.guest)
+    if guest is None:
+        print("making the guest: some minutes, once", file=sys.stderr)
+        guest = make_guest(options.guest)
+    outcomes: list[Outcome] = []
+    print(_ROW.format(*_TITLES), flush=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        car = Car(guest, Path(scratch), options.seed, options.moments)
+        for number in range(1, options.cuts + 1):
+            outcome = car.cut()
+            outcomes.append(outcome)
+            print(_row(number, outcome), flush=True)
+    print(_summary(outcomes))
+    return 0 if all(outcome.is_sound for outcome in outcomes) else 1
+
+
+def _row(number: int, outcome: Outcome) -> str:
+    unflushed = f"{outcome.writes.lost} of {outcome.writes.kept + outcome.writes.lost} lost"
+    return _ROW.format(
+        number,
+        f"{outcome.after_s:.1f}",
+        outcome.sent,
+        outcome.kept,
+        f"{outcome.lost_s:.2f}",
+        unflushed,
+        outcome.sessions,
+        "; ".join(outcome.problems) or "ok",
+    )
+
+
+def _summary(outcomes: list[Outcome]) -> str:
+    losses = [outcome.lost_s for outcome in outcomes]
+    rows = sum(outcome.sent - outcome.kept for outcome in outcomes)
+    bad = sum(not outcome.is_sound for outcome in outcomes)
+    return (
+        f"F1: {len(outcomes)} power cuts of a machine, {max(losses):.2f} s lost at most (allowed: {MAX_LOSS_S:.1f} s),"
+        f" {sum(losses) / len(losses):.2f} s on average; {rows} of {sum(outcome.sent for outcome in outcomes)}"
+        f" frames; {sum(outcome.moments for outcome in outcomes)} further moments looked at;"
+        f" {bad} beyond the bound or damaged"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

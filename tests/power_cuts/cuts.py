@@ -1,0 +1,167 @@
+"""One power cut: boot, record, die at a random moment; then what is left of the disk, and of the log on it."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import sqlite3
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from logger.recording.verify import verify
+from tests.power_cuts import disk
+from tests.power_cuts.images import Guest, make_blank, make_program
+from tests.power_cuts.machine import FRAME_ID, Adapter, running
+
+MAX_LOSS_S = 1.0
+"""`[log] max_loss_s` of the guest's configuration."""
+RATE = 200
+"""Frames a second: what an emulated processor reads without falling behind, at 4.4 kB/s."""
+_BOOT_S = 180.0
+_LATEST_S = 12.0
+"""A cut comes at most so long after the bus was opened."""
+_WHILE_STARTING = 0.2
+"""This share of the cuts comes at any moment between power-on and recording."""
+_STARTING_S = 20.0
+_LOG = "power-cuts-1-car-501-001.db"
+ITINERARY = """
+[stage]
+event = "Power cuts"
+number = 1
+name = "In the dark"
+date = 2026-01-15
+
+[[section]]
+kind = "selective"
+name = "SS1"
+length_km = 100.0
+"""
+
+
+class Outcome(NamedTuple):
+    """What one cut cost."""
+
+    after_s: float
+    """From the opening of the bus to the cut; from power-on, negative, when the bus was not open yet."""
+    sent: int
+    kept: int
+    lost_s: float
+    writes: disk.Cut
+    sessions: int
+    moments: int
+    """Further moments of the same run at which the power might have gone, each looked at as well."""
+    problems: list[str]
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether the disk and the log are whole and nothing beyond the bound is lost."""
+        return not self.problems and self.lost_s <= MAX_LOSS_S
+
+
+class Car:
+    """The machine's disks and its adapter, from one cut to the next."""
+
+    def __init__(self, guest: Guest, folder: Path, seed: int, moments: int) -> None:
+        self._guest, self._folder, self._moments = guest, folder, moments
+        self._chance = random.Random(seed)
+        self._program, self._logs = folder / "program.ext4", folder / "logs.ext4"
+        self._adapter = Adapter(folder / "engine.socket", RATE)
+        self._sessions = 0
+        make_program(self._program, ITINERARY)
+        make_blank(self._logs)
+
+    def cut(self) -> Outcome:
+        """Boot it, record, cut its power, and look."""
+        before, journal = self._folder / "before.ext4", self._folder / "journal"
+        disk.copy_sparse(self._logs, before)
+        adapter = self._adapter
+        with running(
+            self._guest, self._program, self._logs, journal, {"engine": self._folder / "engine.socket"}
+        ) as machine:
+            adapter.plug()
+            began = time.monotonic()
+            if self._chance.random() < _WHILE_STARTING:
+                time.sleep(self._chance.uniform(0.0, _STARTING_S))
+            else:
+                while adapter.opened_at is None:
+                    if not machine.is_running() or time.monotonic() > began + _BOOT_S:
+                        raise RuntimeError(f"the bus was not opened:\n{machine.said()[-2000:]}")
+                    time.sleep(0.05)
+                time.sleep(self._chance.uniform(0.0, _LATEST_S))
+            if not machine.is_running() or "the recorder ended" in machine.said():
+                raise RuntimeError(f"it did not record:\n{machine.said()[-2000:]}")
+            at = machine.cut_power()
+            adapter.unplug()
+        written = list(disk.writes(journal))
+        problems = [problem for _ in range(self._moments) for problem in self._other_moment(written)]
+        writes = disk.cut_power(before, written, self._chance)
+        before.replace(self._logs)
+        opened = adapter.opened_at
+        return self._looked(at - opened if opened else began - at, at, writes, problems)
+
+    def _other_moment(self, written: list[disk.Write]) -> list[str]:
+        """What would be wrong had the power gone at another moment of this run."""
+        image, place = self._folder / "moment.ext4", self._folder / "moment"
+        disk.copy_sparse(self._folder / "before.ext4", image)
+        end = self._chance.randrange(len(written) + 1)
+        disk.cut_power(image, written[:end], self._chance)
+        problems, log = self._examined(disk.check(image, place))
+        if log is not None:
+            _, sessions, holes = _read(log, self._adapter.first)
+            problems += holes
+            if sessions - self._sessions not in (0, 1):
+                problems.append(f"{sessions} sessions after {self._sessions}")
+        shutil.rmtree(place)
+        return [f"after write {end} of {len(written)}: {problem}" for problem in problems]
+
+    def _looked(self, after_s: float, at: float, writes: disk.Cut, problems: list[str]) -> Outcome:
+        place, sent_at, first = self._folder / "looked", self._adapter.sent_at, self._adapter.first
+        found, log = self._examined(disk.check(self._logs, place))
+        kept, sessions, holes = (0, 0, []) if log is None else _read(log, first)
+        problems = problems + found + holes
+        if sessions - self._sessions not in (0, 1):
+            problems.append(f"{sessions} sessions after {self._sessions}")
+        self._sessions = sessions
+        sent = sum(when <= at for when in sent_at[first:])
+        lost_s = at - sent_at[first + kept] if kept < sent else 0.0
+        shutil.rmtree(place)
+        return Outcome(after_s, sent, kept, lost_s, writes, sessions, self._moments, problems)
+
+    def _examined(self, checked: disk.Checked) -> tuple[list[str], Path | None]:
+        """What is wrong with a disk and the log on it; the log, where there is one with anything in it."""
+        problems = [] if checked.is_clean else [f"e2fsck: {checked.said}"]
+        names = [path.name for path in checked.logs.glob("*")] if checked.logs.exists() else []
+        if any(not name.startswith(_LOG) or ".damaged" in name for name in names):
+            problems.append(f"beside the log: {names}")
+        log = checked.logs / _LOG
+        if not self._sessions and not _has_begun(log):
+            return problems, None
+        return problems + verify(log), log
+
+
+def _has_begun(log: Path) -> bool:
+    """Whether the power lasted until the first session was in the log: before that there is nothing to lose."""
+    if not log.exists():
+        return False
+    connection = sqlite3.connect(f"{log.as_uri()}?mode=ro", uri=True)
+    try:
+        if not connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'session'").fetchone()[0]:
+            return False
+        return bool(connection.execute("SELECT count(*) FROM session").fetchone()[0])
+    finally:
+        connection.close()
+
+
+def _read(log: Path, first: int) -> tuple[int, int, list[str]]:
+    """Frames kept of those numbered from `first`, the log's sessions, and holes between the frames kept."""
+    connection = sqlite3.connect(f"{log.as_uri()}?mode=ro", uri=True)
+    try:
+        rows = connection.execute("SELECT data FROM frame WHERE can_id = ? ORDER BY rowid", (FRAME_ID,))
+        numbers = [int.from_bytes(data, "big") for (data,) in rows]
+        sessions = connection.execute("SELECT count(*) FROM session").fetchone()[0]
+    finally:
+        connection.close()
+    kept = [number for number in numbers if number >= first]
+    holes = [] if kept == list(range(first, first + len(kept))) else [f"holes: {kept[:3]} ... {kept[-3:]}"]
+    return len(kept), sessions, holes

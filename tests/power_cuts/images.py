@@ -1,0 +1,162 @@
+"""The virtual car's disks: Debian with its own kernel, and the program as it stands in this checkout.
+
+Debian is made once and kept in a folder; the program's disk is made afresh for every run, the logs' disk is blank.
+No image is ever mounted here: mkfs.ext4 fills them from folders.
+"""
+
+from __future__ import annotations
+
+import platform
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import NamedTuple
+
+_PACKAGES = ("linux-image-amd64", "initramfs-tools", "zstd", "python3", "e2fsprogs", "kmod")
+_BOOT_MODULES = ("virtio_pci", "virtio_blk", "ext4", "crc32c_generic")
+_INIT = "#!/bin/sh\nmount -o ro /dev/vdb /opt && exec sh /opt/init.sh\n"
+_ROOT_MB, _PROGRAM_MB, LOGS_MB = 1500, 600, 256
+_HERE = Path(__file__).parent
+_CHECKOUT = _HERE.parents[1]
+
+CONFIG = """
+[car]
+number = 501
+
+[log]
+directory = "/var/lib/stagelog/logs"
+max_loss_s = 1.0
+min_free_mb = 16
+
+[[can]]
+name = "engine"
+port = "/dev/ttyUSB0"
+protocol = "slcan"
+baud = 2000000
+bitrate = 500000
+
+[stage]
+itinerary = "stage.toml"
+
+[live]
+socket = "/run/stagelog/live.sock"
+"""
+
+
+class Guest(NamedTuple):
+    """What a machine boots from."""
+
+    kernel: Path
+    initrd: Path
+    root: Path
+
+
+def missing_tools() -> list[str]:
+    """Programs that the power cuts need and that are not here."""
+    needed = ("qemu-system-x86_64", "debootstrap", "mkfs.ext4", "e2fsck", "debugfs")
+    return [tool for tool in needed if shutil.which(tool) is None]
+
+
+def kept_guest(folder: Path) -> Guest | None:
+    """The guest that was made there before."""
+    guest = Guest(folder / "vmlinuz", folder / "initrd", folder / "root.ext4")
+    return guest if all(part.exists() for part in guest) else None
+
+
+def make_guest(folder: Path) -> Guest:
+    """Debian of this machine's own release, from its own mirror: some minutes, 1 GB, root needed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        root = Path(scratch) / "root"
+        release = platform.freedesktop_os_release()["VERSION_CODENAME"]
+        include = f"--include={','.join(_PACKAGES)}"
+        _run("debootstrap", "--variant=minbase", include, release, str(root), _mirror(release))
+        (root / "etc/initramfs-tools/conf.d/small").write_text("MODULES=list\nBUSYBOX=auto\n")
+        (root / "etc/initramfs-tools/modules").write_text("\n".join(_BOOT_MODULES) + "\n")
+        _run("chroot", str(root), "update-initramfs", "-u", "-k", "all")
+        init = root / "sbin/init"
+        init.unlink(missing_ok=True)
+        init.write_text(_INIT)
+        init.chmod(0o755)
+        (root / "var/lib/stagelog").mkdir(parents=True)
+        shutil.rmtree(root / "var/cache/apt")
+        shutil.rmtree(root / "var/lib/apt/lists")
+        guest = Guest(folder / "vmlinuz", folder / "initrd", folder / "root.ext4")
+        shutil.copy(_newest(root / "boot", "vmlinuz-*"), guest.kernel)
+        shutil.copy(_newest(root / "boot", "initrd.img-*"), guest.initrd)
+        _filled(guest.root, root, _ROOT_MB)
+    return guest
+
+
+def make_program(image: Path, itinerary: str) -> None:
+    """A disk with this checkout, the libraries that it runs with, the configuration and the init."""
+    with tempfile.TemporaryDirectory(dir=image.parent) as scratch:
+        folder = Path(scratch)
+        for package in ("firmware_bridge", "logger"):
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(_CHECKOUT / package, folder / "checkout" / package, ignore=ignored)
+        for distribution in _libraries("stagelog", set()):
+            for file in distribution.files or ():
+                if ".." not in file.parts and "__pycache__" not in file.parts:
+                    target = folder / "site" / file
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copy(Path(str(file.locate())), target)
+        told = folder / "site" / f"stagelog-{metadata.version('stagelog')}.dist-info" / "METADATA"
+        told.parent.mkdir()
+        told.write_text(str(metadata.distribution("stagelog").read_text("METADATA")))
+        (folder / "stagelog.toml").write_text(CONFIG)
+        (folder / "stage.toml").write_text(itinerary)
+        shutil.copy(_HERE / "init.sh", folder)
+        _filled(image, folder, _PROGRAM_MB)
+
+
+def make_blank(image: Path) -> None:
+    """An empty file system for the logs, as a card is formatted."""
+    with tempfile.TemporaryDirectory(dir=image.parent) as empty:
+        _filled(image, Path(empty), LOGS_MB)
+
+
+def _filled(image: Path, folder: Path, megabytes: int) -> None:
+    image.unlink(missing_ok=True)
+    _run("mkfs.ext4", "-q", "-d", str(folder), str(image), f"{megabytes}M")
+
+
+def _libraries(name: str, seen: set[str]) -> Iterator[metadata.Distribution]:
+    """What a distribution needs, and what that needs; extras left out."""
+    for requirement in metadata.requires(name) or ():
+        bare, marker = re.split(r"[\s<>=!~;\[(]", requirement, maxsplit=1)[0], requirement.partition(";")[2]
+        if bare.lower() in seen or "extra" in marker:
+            continue
+        seen.add(bare.lower())
+        try:
+            found = metadata.distribution(bare)
+        except metadata.PackageNotFoundError:
+            continue  # for another platform
+        yield found
+        yield from _libraries(bare, seen)
+
+
+def _mirror(release: str) -> str:
+    """Where this machine gets its own packages from."""
+    layout = "$(REPO_URI) $(CODENAME) $(COMPONENT)"
+    told = _run("apt-get", "indextargets", "--format", layout, "Created-By: Packages")
+    for line in told.splitlines():
+        uri, codename, component = line.split()
+        if (codename, component) == (release, "main"):
+            return uri
+    raise SystemExit(f"apt knows no source of Debian's {release} here")
+
+
+def _newest(folder: Path, pattern: str) -> Path:
+    return max(folder.glob(pattern), key=lambda path: path.stat().st_mtime)
+
+
+def _run(*command: str) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{command[0]}: {(done.stderr or done.stdout)[-500:]}")
+    return done.stdout

@@ -1,0 +1,15 @@
+# The first process of the virtual car, run by the /sbin/init of images.py; /opt is the program's disk.
+# As short as a boot can be: the file system of the logs mended and mounted, the recorder started.
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin
+mount -t tmpfs tmpfs /run
+mount -t tmpfs tmpfs /tmp
+modprobe -a xhci_pci ftdi_sio
+e2fsck -p /dev/vdc
+mount -o noatime /dev/vdc /var/lib/stagelog
+cd /opt
+export PYTHONPATH=/opt/checkout:/opt/site PYTHONDONTWRITEBYTECODE=1
+python3 -m logger run -c /opt/stagelog.toml
+echo "the recorder ended with $?"
+umount /var/lib/stagelog
+echo o > /proc/sysrq-trigger
+sleep 10
