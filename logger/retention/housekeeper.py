@@ -26,8 +26,8 @@ SURVEY_S = 60.0
 """How often the folder is looked through while nothing presses: what has been downloaded since, what may go."""
 COOL_S = 60.0
 """After a removal: the room of a log that somebody is still reading comes back only when they are done."""
-MEASURE_S = 60.0
-"""So long a log grows before its pace is believed."""
+MEASURE_S = 20.0
+"""So long a log grows before its pace is believed. Its WAL makes the pace look too high at first, never too low."""
 BEGIN_BYTES = 16 * 1024 * 1024
 """With less room than this something is removed before a log is begun; otherwise the start does not wait."""
 
