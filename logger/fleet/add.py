@@ -1,0 +1,144 @@
+"""A log into the store: verified, told apart, reviewed once by its own rules, and written table by table.
+
+A kill at any moment does no harm, and a second run completes what is missing: each file gets its place whole, under a
+name that its log's SHA-256 gives it, and the row in the table `log`, without which a log does not count, comes last.
+
+The log itself is kept too, compressed. The review reads what no table holds (the state of links, the rules, the
+texts, the wire's damage), and judging it again must be the very same code on the very same bytes: a table would be a
+second source of the truth. It costs as much room as the tables, and is the evidence.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from firmware_bridge.errors import LogError
+from logger.fleet import tables
+from logger.fleet.catalogue import Entry, entries
+from logger.fleet.identity import entry_of, refuse_strangers, same_recording
+from logger.fleet.judged import judged_tables
+from logger.fleet.rows import LogRows
+from logger.fleet.store import Store
+from logger.recording.reader import has_wal
+from logger.recording.verify import verify
+from logger.review import json
+from logger.review.opening import Wanted, opened
+from logger.review.report import report_of
+from logger.transfer.snapshot import digest_of, snapshot
+
+BLOCK_BYTES = 1024 * 1024
+STREAMED = ("fix", "reading", "event", "progress")
+Progress = Callable[[float], None]
+
+
+class Outcome(NamedTuple):
+    """What became of a log, in words; `new` is whether anything was written."""
+
+    entry: Entry
+    text: str
+    new: bool
+
+
+class Adder:
+    """Adds logs to a store. `cars` are those that are expected (none for any); `frames` asks for the frames too."""
+
+    def __init__(self, store: Store, cars: Collection[int] = (), *, frames: bool = False) -> None:
+        self._store = store
+        self._cars = frozenset(cars)
+        self._tables = (*STREAMED, *tables.JUDGED, *((tables.FRAME,) if frames else ()))
+        self._known = {entry.log: entry for entry in entries(store)}
+
+    def add(self, path: Path, progress: Progress = lambda _done: None) -> Outcome:
+        """Take a log. Raises LogError when it is damaged, or not of the car that it should be; OSError."""
+        with self._store.workshop() as workshop, _still(path, workshop) as log:
+            sha256 = digest_of(log, lambda done: progress(0.05 * done))
+            entry = self._known.get(sha256) or entry_of(log, sha256)
+            missing = [table for table in self._tables if not self._store.has(entry.path(table))]
+            if sha256 in self._known and not missing:
+                self._forget_shorter(entry)
+                return Outcome(entry, "is there already", new=False)
+            refuse_strangers(entry, path, self._known.values(), self._cars)
+            if any(other.rows >= entry.rows for other in same_recording(entry, self._known.values())):
+                return Outcome(entry, "goes less far than the copy that is there", new=False)
+            problems = verify(log, lambda done: progress(0.05 + 0.45 * done))
+            if problems:
+                mend = "`stagelog verify` says more; it is not taken"
+                raise LogError(f"damaged: {problems[0]}", where=str(path), mend=mend)
+            self._write(entry, log, missing, workshop, lambda done: progress(0.5 + 0.5 * done))
+        self._known[sha256] = entry
+        grown = self._forget_shorter(entry)
+        return Outcome(entry, "added, grown" if grown else "added", new=True)
+
+    def _write(self, entry: Entry, log: Path, missing: list[str], workshop: Path, progress: Progress) -> None:
+        made = workshop / "made"
+        if not self._store.has(entry.copy):
+            _compress(log, made, entry.log)
+            self._store.place(made, entry.copy)
+        progress(0.1)
+        with opened(log, Wanted(), lambda done: progress(0.1 + 0.1 * done)) as (evidence, rules, connection):
+            assert connection is not None  # noqa: S101 - a log has one
+            report = report_of(evidence, rules, connection)
+            progress(0.3)
+            judged = judged_tables(json.document(report), entry.log)
+            rows = LogRows(connection, entry.log, report)
+            for number, table in enumerate(missing):
+                share = 0.7 / len(missing)
+
+                def told(done: float, first: float = 0.3 + number * share, share: float = share) -> None:
+                    progress(first + done * share)
+
+                tables.write(made, table, [judged[table]] if table in judged else rows.blocks(table, told))
+                self._store.place(made, entry.path(table))
+        if entry.log not in self._known:
+            tables.write(made, "log", [entry.as_table()])
+            self._store.place(made, entry.path("log"))
+
+    def _forget_shorter(self, entry: Entry) -> bool:
+        """Remove the copies from before a log grew, their rows in `log` first. Returns whether there were any."""
+        shorter = [other for other in same_recording(entry, self._known.values()) if other.rows < entry.rows]
+        for other in shorter:
+            for table in ("log", *tables.TABLES):
+                self._store.remove(other.path(table))
+            self._store.remove(other.copy)
+            del self._known[other.log]
+        return bool(shorter)
+
+
+@contextmanager
+def _still(path: Path, workshop: Path) -> Iterator[Path]:
+    """A log that nobody writes: the file itself, or a consistent copy of one that has a write-ahead log."""
+    if not has_wal(path):
+        yield path
+        return
+    (workshop / "still").mkdir()
+    yield snapshot(path, workshop / "still" / path.name).path
+
+
+def _compress(log: Path, to: Path, sha256: str) -> None:
+    """Raises LogError when the log is another one by now."""
+    hasher = hashlib.sha256()
+    with log.open("rb") as source, pa.CompressedOutputStream(pa.OSFile(str(to), "wb"), "zstd") as copy:
+        while block := source.read(BLOCK_BYTES):
+            hasher.update(block)
+            copy.write(block)
+    if hasher.hexdigest() != sha256:
+        raise LogError("changed while it was added", where=str(log), mend="add it again")
+
+
+def restore(store: Store, entry: Entry, folder: Path) -> Path:
+    """The log as it was added, under its own name in a local folder. Raises LogError when it is not what was added."""
+    path = folder / entry.name
+    hasher = hashlib.sha256()
+    with store.read(entry.copy) as stream, pa.input_stream(stream, "zstd") as source, path.open("wb") as log:
+        while block := source.read(BLOCK_BYTES):
+            hasher.update(block)
+            log.write(block)
+    if hasher.hexdigest() != entry.log:
+        raise LogError("is not what was added", where=entry.copy, mend="remove it, and add the log again")
+    return path

@@ -1,0 +1,66 @@
+"""The judging on Dask distributed: workers of this machine, or those of a scheduler that is there already.
+
+A worker that dies is Dask's business: what it was at is given to another one. Knows nothing of what is judged.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from distributed import Client, LocalCluster, as_completed
+
+from firmware_bridge.errors import DeviceError
+from logger.fleet.catalogue import Entry
+from logger.fleet.review import Judge, Run, Verdict, judge
+
+PATIENCE_S = 30.0
+"""A scheduler that has no worker after so long has none."""
+
+
+@contextmanager
+def workers(scheduler: str | None, count: int | None) -> Iterator[Judge]:
+    """The processors of a scheduler's workers, or of `count` processes here (None: one a core).
+
+    Raises DeviceError when the scheduler does not answer or has no workers.
+    """
+    if scheduler is None:
+        with (
+            LocalCluster(
+                n_workers=count or os.cpu_count() or 1,
+                threads_per_worker=1,  # the review is Python and SQLite: threads would take turns
+                dashboard_address=None,
+                silence_logs=logging.CRITICAL,
+            ) as cluster,
+            Client(cluster) as client,
+        ):
+            yield _judging(client)
+        return
+    try:
+        client = Client(scheduler, timeout=PATIENCE_S, set_as_default=False)
+    except (OSError, TimeoutError, ValueError) as error:
+        mend = "start one with `dask scheduler`, and give its address as tcp://host:8786"
+        raise DeviceError("no scheduler answers", where=scheduler, mend=mend) from error
+    with client:
+        with suppress(TimeoutError):
+            client.wait_for_workers(1, timeout=PATIENCE_S)
+        if not client.scheduler_info(n_workers=-1)["workers"]:
+            mend = f"start one with `dask worker {scheduler}` where stagelog[fleet] is installed"
+            raise DeviceError("the scheduler has no worker", where=scheduler, mend=mend)
+        yield _judging(client)
+
+
+def _judging(client: Client) -> Judge:
+    def judged(run: Run, found: list[Entry]) -> Iterator[Verdict]:
+        futures = {client.submit(judge, run, entry, pure=False): entry for entry in found}
+        for future in as_completed(list(futures)):
+            entry = futures.pop(future)
+            if future.status == "finished":
+                yield future.result()
+            else:  # a log on which worker after worker dies
+                yield Verdict(entry, None, None, error=f"{entry.name}: {future.exception()}", exit_code=1)
+            future.release()
+
+    return judged

@@ -1,0 +1,133 @@
+"""What a log says of itself, and whether the store may believe it: above all, that it is of the car it claims.
+
+A wrong number in one car's configuration would put two cars' drives into one. It shows in four ways: the file's name,
+the configuration of a session, the user's own list of cars, or a car that drives in two places at once.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from firmware_bridge.errors import LogError
+from logger.fleet.catalogue import NO_EVENT, Entry
+from logger.recording.naming import slug
+from logger.recording.reader import LogInfo, info, open_log_readonly
+from logger.stage.itinerary import load
+from logger.transfer.state import state_of
+
+_NAMED_CAR = re.compile(r"-car-(\d+)-", re.ASCII)
+_EPOCH = datetime.fromtimestamp(0, UTC)
+
+
+def entry_of(path: Path, sha256: str) -> Entry:
+    """A log as the store will list it. Raises LogError where it names no car or contradicts itself."""
+    told = info(path)
+    car = _car(told)
+    number = car.get("number")
+    if type(number) is not int:
+        mend = "write number = ... under [car] of its configuration before recording"
+        raise LogError("names no car", where=str(path), mend=mend)
+    for place, other in _other_numbers(path):
+        if other != number:
+            raise LogError(
+                f"is of car {number} by its meta, and of car {other} by {place}",
+                where=str(path),
+                mend="find out whose it is; it is not taken",
+            )
+    itinerary = load(told.meta["itinerary"], "the log's itinerary") if told.meta.get("itinerary") else None
+    stage = itinerary.stage if itinerary else None
+    state = state_of(path)
+    times = sorted(_times(told))
+    return Entry(
+        log=sha256,
+        name=path.name,
+        identity=state.identity,
+        rows=state.rows,
+        size_bytes=told.size_bytes,
+        software=told.meta.get("software", ""),
+        event_name=stage.event if stage else "",
+        stage_name=stage.name if stage else "",
+        stage_date=str(stage.date or "") if stage else "",
+        car_name=str(car.get("name") or ""),
+        car_class=str(car.get("class") or ""),
+        crew=" / ".join(map(str, car.get("crew") or ())),
+        from_utc=times[0] if times else None,
+        to_utc=times[-1] if times else None,
+        duration_s=round(told.duration_s, 3),
+        event=slug(stage.event or stage.name) if stage else NO_EVENT,
+        stage=(stage.number or 0) if stage else 0,
+        car=number,
+    )
+
+
+def refuse_strangers(entry: Entry, path: Path, known: Iterable[Entry], cars: Collection[int]) -> None:
+    """Raise LogError when a log cannot be of the car that it names.
+
+    `known` are the store's logs, `cars` those that are expected: none for any.
+    """
+    if cars and entry.car not in cars:
+        expected = ", ".join(map(str, sorted(cars)))
+        mend = f"give --car {entry.car} as well if it belongs here"
+        raise LogError(f"is of car {entry.car}; expected is {expected}", where=str(path), mend=mend)
+    for other in known:
+        if (other.event, other.stage, other.car) != (entry.event, entry.stage, entry.car):
+            continue
+        if other.identity != entry.identity and _overlap(entry, other):
+            raise LogError(
+                f"car {entry.car} cannot have driven twice at once: the store has {other.name} of the same hours",
+                where=str(path),
+                mend="one of the two is of another car, or of a second recorder in the same one",
+            )
+
+
+def same_recording(entry: Entry, known: Iterable[Entry]) -> list[Entry]:
+    """The store's other copies of a recording: from before it grew, or from after."""
+    return [
+        other
+        for other in known
+        if other.identity == entry.identity
+        and (other.event, other.stage, other.car) == (entry.event, entry.stage, entry.car)
+        and other.log != entry.log
+    ]
+
+
+def _car(told: LogInfo) -> dict[str, Any]:
+    with suppress(ValueError):
+        car = json.loads(told.meta.get("car", "{}"))
+        if isinstance(car, dict):
+            return car
+    return {}
+
+
+def _other_numbers(path: Path) -> Iterator[tuple[str, int]]:
+    """What else says whose a log is: its name, and the configuration of each session."""
+    if found := _NAMED_CAR.search(path.name):
+        yield "its file's name", int(found[1])
+    with open_log_readonly(path) as connection:
+        configs = connection.execute("SELECT id, config FROM session ORDER BY id").fetchall()
+    for session, text in configs:
+        with suppress(tomllib.TOMLDecodeError, TypeError, AttributeError):
+            number = tomllib.loads(text).get("car", {}).get("number")
+            if type(number) is int:
+                yield f"the configuration of session {session}", number
+
+
+def _times(told: LogInfo) -> Iterator[datetime]:
+    for session in told.sessions:
+        if session.first_utc_us is not None:
+            began = _EPOCH + timedelta(microseconds=session.first_utc_us)
+            yield began
+            yield began + timedelta(seconds=session.duration_s)
+
+
+def _overlap(one: Entry, other: Entry) -> bool:
+    if one.from_utc is None or one.to_utc is None or other.from_utc is None or other.to_utc is None:
+        return False
+    return one.from_utc < other.to_utc and other.from_utc < one.to_utc

@@ -1,0 +1,75 @@
+"""SQL over the dataset: DuckDB within this process, one view a table.
+
+The question is anybody's text, so DuckDB is shut in before it is read: it is handed the tables as Arrow datasets,
+then forbidden every access to files, network and extensions, and its settings are locked. It can neither write into
+the store nor read anything beside it. Only files whose log is in the table `log` are handed over.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import duckdb
+import pyarrow as pa
+from pyarrow import compute
+
+from firmware_bridge.errors import ConfigurationError
+from logger.fleet import tables
+from logger.fleet.catalogue import dataset, entries
+from logger.fleet.store import Store
+
+ROWS = 10_000
+"""Rows of the answer at a time."""
+_SHUT = (
+    "SET TimeZone = 'UTC'",
+    "SET python_enable_replacements = false",  # or a variable of ours would be a table
+    "SET enable_external_access = false",
+    "SET lock_configuration = true",
+)
+
+
+@contextmanager
+def asked(store: Store, sql: str, run: str | None = None) -> Iterator[pa.RecordBatchReader | None]:
+    """The answer to a question; None to what has none. `run` gives the tables of a review in place of the first one's.
+
+    Raises ConfigurationError when the question cannot be answered.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="stagelog-fleet-") as spill,
+        duckdb.connect(config={"temp_directory": spill}) as connection,
+    ):
+        for table, found in _datasets(store, run):
+            connection.register(table, found)
+        for setting in _SHUT:
+            connection.execute(setting)
+        try:
+            answer = connection.sql(sql)
+            yield None if answer is None else answer.to_arrow_reader(ROWS)
+        except duckdb.Error as error:
+            what = " ".join(str(error).split())
+            raise ConfigurationError(
+                f"DuckDB: {what}", mend=f"the tables are {', '.join(tables.TABLES)}"
+            ) from error
+
+
+def _datasets(store: Store, run: str | None) -> Iterator[tuple[str, object]]:
+    found = entries(store)
+    for table in tables.TABLES:
+        below = f"review/{run}/" if run is not None and table in tables.JUDGED else ""
+        there = set(store.list(f"{below}{table}/", ".parquet"))
+        paths = [entry.path(table, below) for entry in found]
+        yield table, dataset(store, table, [path for path in paths if path in there], below)
+
+
+def as_text(batch: pa.RecordBatch) -> pa.Table:
+    """Rows with their times as ISO 8601 text, which neither JSON nor CSV has a type for."""
+    found = pa.table(batch)
+    for at, field in enumerate(found.schema):
+        if pa.types.is_timestamp(field.type):
+            text = compute.strftime(found.column(at).cast(pa.timestamp("us")), "%Y-%m-%dT%H:%M:%S")
+            zone = "Z" if field.type.tz else ""
+            column = compute.binary_join_element_wise(text, zone, "")
+            found = found.set_column(at, field.name, column)
+    return found

@@ -1,0 +1,93 @@
+"""A log's rows as Arrow tables, a block at a time: memory does not grow with the log."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from logger.export.blocks import Progress, fix_blocks, frame_blocks, reading_blocks
+from logger.export.selection import Clock, Selection
+from logger.fleet.tables import TABLES
+from logger.review.places import NO_RUN
+from logger.review.report import Report
+
+_ROWS = 16_384
+"""Rows a block of the tables that are read row by row."""
+
+
+class LogRows:
+    """The tables of one log. `sha256` names it in every row."""
+
+    def __init__(self, connection: sqlite3.Connection, sha256: str, report: Report) -> None:
+        self._connection = connection
+        self._sha256 = sha256
+        self._report = report
+        self._all = Selection(Clock(connection))
+
+    def blocks(self, table: str, progress: Progress = lambda _done: None) -> Iterator[pa.Table]:
+        """A table's rows. Raises LogError, sqlite3.Error."""
+        found: Iterator[list[Any]] = {
+            "fix": self._fix,
+            "reading": self._reading,
+            "event": lambda p: self._plain("event", "kind, detail", p),
+            "progress": lambda p: self._plain(
+                "progress",
+                "section + 1, distance_m, elapsed_s, average_mps, limit_kmh, speed_mps",
+                p,
+            ),
+            "frame": self._frame,
+        }[table](progress)
+        schema = TABLES[table]
+        for columns in found:
+            name = pa.repeat(pa.scalar(self._sha256), len(columns[0]))
+            arrays = [
+                _array(column, field.type) for column, field in zip([name, *columns], schema, strict=True)
+            ]
+            yield pa.Table.from_arrays(arrays, schema=schema)
+
+    def _fix(self, progress: Progress) -> Iterator[list[Any]]:
+        places = self._report.places
+        sections = np.array([run.section + 1 for run in self._report.day.sections] + [0])
+        done = 0
+        for session, t_us, utc, *columns in fix_blocks(self._connection, self._all, progress):
+            here = slice(done, done + len(t_us))  # the review's rows are the log's, in their order
+            done = here.stop
+            run = places.run[here]
+            section = np.where(run == NO_RUN, np.nan, sections[run])
+            yield [session, t_us, utc, *columns, section, places.metres[here], places.limit_kmh[here]]
+
+    def _reading(self, progress: Progress) -> Iterator[list[Any]]:
+        known = self._connection.execute("SELECT id, name, unit, source FROM channel ORDER BY id").fetchall()
+        place = np.zeros(max((row[0] for row in known), default=0) + 1, dtype=np.int64)
+        place[[row[0] for row in known]] = np.arange(len(known))
+        words = [pa.array([row[at] for row in known], pa.string()) for at in (1, 2, 3)]
+        for session, t_us, channel, value in reading_blocks(self._connection, self._all):
+            name, unit, source = (word.take(pa.array(place[channel])) for word in words)
+            yield [session, t_us, self._all.clock.utc(session, t_us), name, value, unit, source]
+        progress(1.0)
+
+    def _frame(self, progress: Progress) -> Iterator[list[Any]]:
+        for block in frame_blocks(self._connection, self._all, progress):
+            ends = np.append(block.start, len(block.data)).astype(np.int32)
+            buffers = [None, pa.py_buffer(ends), pa.py_buffer(block.data)]
+            data = pa.Array.from_buffers(pa.binary(), len(block.t_us), buffers)
+            yield [block.session, block.t_us, block.utc, block.bus, block.can_id, data]
+
+    def _plain(self, table: str, columns: str, progress: Progress) -> Iterator[list[Any]]:
+        cursor = self._connection.execute(f"SELECT session, t_us, {columns} FROM {table} ORDER BY rowid")  # noqa: S608
+        while rows := cursor.fetchmany(_ROWS):
+            session, t_us, *others = (list(column) for column in zip(*rows, strict=True))
+            utc = self._all.clock.utc(np.array(session), np.array(t_us))
+            yield [session, t_us, utc, *others]
+        progress(1.0)
+
+
+def _array(column: Any, kind: pa.DataType) -> pa.Array:
+    """A column in the type of its field; not-a-number and not-a-time are null."""
+    if isinstance(column, list):
+        return pa.array(column, kind)
+    return column if isinstance(column, pa.Array) else pa.array(column, from_pandas=True).cast(kind)

@@ -1,0 +1,90 @@
+"""What came of reviewing a season: a table of the logs, and each event's class tables."""
+
+from __future__ import annotations
+
+import json as encoding
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Any
+
+from logger.fleet.review import Run, Verdict, in_order
+from logger.fleet.store import Store
+from logger.review import standings
+from logger.review.results import Decisions, Result
+from logger.review.standings import Standings
+from logger.review.terminal import Table, penalty_text
+from logger.stage.rules import NotFinished
+
+LOG_COLUMNS = ["event", "stage", "car", "crew", "time", "max km/h", "over-speeds", "missed", "penalty", ""]
+
+
+def class_tables(
+    verdicts: Sequence[Verdict], earlier: Sequence[Result], decisions: Decisions, *, imposed_only: bool
+) -> dict[str, Standings]:
+    """The standings of each event; `earlier` are results of stages that no log is there for."""
+    found = {}
+    for event, group in groupby(verdicts, key=lambda verdict: verdict.entry.event):
+        own = list(group)
+        rows = [*in_order(own), *earlier]
+        rules = next((v.not_finished for v in own if v.not_finished is not None), NotFinished())
+        if rows:
+            found[event] = standings.standings(rows, decisions, rules, imposed_only=imposed_only)
+    return found
+
+
+def tables(verdicts: Sequence[Verdict], season: dict[str, Standings]) -> Iterator[Table]:
+    """Title, columns and rows of each table."""
+    yield "Logs", LOG_COLUMNS, [_row(verdict) for verdict in verdicts]
+    for event, found in season.items():
+        for title, columns, rows in standings.tables(found):
+            yield f"{event}: {title}", columns, rows
+
+
+def _row(verdict: Verdict) -> list[str]:
+    entry, result = verdict.entry, verdict.result
+    return [
+        entry.event,
+        str(entry.stage),
+        str(entry.car),
+        entry.crew or entry.car_name,
+        (result.time if result else "") or "-",
+        "-" if verdict.max_kmh is None else f"{verdict.max_kmh:.1f}",
+        str(verdict.overspeeds),
+        str(verdict.missed),
+        penalty_text(verdict.penalty_s),
+        "see below" if verdict.error else "",
+    ]
+
+
+def document(run: Run, verdicts: Sequence[Verdict], season: dict[str, Standings]) -> dict[str, Any]:
+    """All of it as one JSON object."""
+    return {
+        "run": run.name,
+        "logs": [
+            {
+                "log": verdict.entry.log,
+                "name": verdict.entry.name,
+                "event": verdict.entry.event,
+                "stage": verdict.entry.stage,
+                "car": verdict.entry.car,
+                "class": verdict.entry.car_class,
+                "time_s": verdict.result.seconds if verdict.result else None,
+                "finished": verdict.result.finished if verdict.result else None,
+                "max_kmh": verdict.max_kmh,
+                "overspeeds": verdict.overspeeds,
+                "missed": verdict.missed,
+                "penalty_s": verdict.penalty_s,
+                "error": verdict.error or None,
+            }
+            for verdict in verdicts
+        ],
+        "standings": {event: standings.document(found) for event, found in season.items()},
+    }
+
+
+def save(store: Store, run: Run, said: dict[str, Any]) -> None:
+    """Put the document beside the run's other results."""
+    with store.workshop() as workshop:
+        made = workshop / "made"
+        made.write_text(encoding.dumps(said, indent=1, ensure_ascii=False), encoding="utf-8")
+        store.place(made, f"{run.folder}season.json")

@@ -1,0 +1,182 @@
+"""The verbs `fleet add`, `fleet fetch`, `fleet review`, `fleet query`. They open things and print."""
+
+from __future__ import annotations
+
+import json as encoding
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import click
+
+from firmware_bridge.errors import ConfigurationError, StagelogError
+
+_PATH = click.Path(path_type=Path)
+_PACKAGES = {"dask", "distributed", "duckdb", "fsspec", "pyarrow"}
+_store = click.option(
+    "--store",
+    "url",
+    required=True,
+    help="The fleet's data: a folder, or a URL that fsspec takes, such as s3://bucket/rally.",
+)
+
+
+@contextmanager
+def _extra() -> Iterator[None]:
+    """What is missing without the extra, as one line."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in _PACKAGES:
+            raise
+        mend = 'pip install "stagelog[fleet]"'
+        raise ConfigurationError(
+            f"needs {missing}, which is not installed", where="fleet", mend=mend
+        ) from error
+
+
+@click.group(name="fleet")
+def fleet() -> None:
+    """Many logs as one dataset: add them, review them all, ask about them."""
+
+
+@fleet.command(name="add")
+@click.argument("logs", type=_PATH, nargs=-1, required=True)
+@_store
+@click.option(
+    "--car", "cars", type=int, multiple=True, help="Take logs of this car only; may be given again."
+)
+@click.option("--frames", is_flag=True, help="The raw bus too: it makes the dataset ten times as big.")
+def add(logs: tuple[Path, ...], url: str, cars: tuple[int, ...], frames: bool) -> int:
+    """Turn LOGS (files, or folders of them) into Parquet tables in a store.
+
+    A log that is there already changes nothing. One that is damaged, or of another car than it says, is told of and
+    left out; the others go in, and the exit code is 1.
+    """
+    with _extra():
+        from logger.fleet.add import Adder  # noqa: PLC0415 - pyarrow and numpy
+        from logger.fleet.store import Store  # noqa: PLC0415
+        from logger.recording.reader import logs_in  # noqa: PLC0415
+        from logger.terminal import progress_bar  # noqa: PLC0415
+
+    adder = Adder(Store(url), cars, frames=frames)
+    paths = [log for path in logs for log in (logs_in(path) if path.is_dir() else [path])]
+    wrong = 0
+    for number, path in enumerate(paths, 1):
+        try:
+            with progress_bar(f"{number} of {len(paths)}: {path.name}") as progress:
+                outcome = adder.add(path, progress)
+            click.echo(f"{path.name}: {outcome.text}")
+        except (StagelogError, OSError) as error:
+            print(f"stagelog: {error}", file=sys.stderr)
+            wrong = 1
+    return wrong
+
+
+@fleet.command(name="review")
+@_store
+@click.option("--rules", help="A rules file, or a penalty model: banded, rallysafe, rallycheck, overtime.")
+@click.option(
+    "--scheduler", help="An existing Dask scheduler, tcp://host:8786; without it, processes of this machine."
+)
+@click.option(
+    "--workers", type=click.IntRange(0), help="So many processes here (one a core); 0 for a plain loop."
+)
+@click.option("--event", help="Only logs of this event, as in the names of the store's folders.")
+@click.option("--stage", type=int, help="Only logs of this stage.")
+@click.option("--car", type=int, help="Only logs of this car.")
+@click.option("--results", type=_PATH, multiple=True, help="Stages or cars without a log: TOML or CSV.")
+@click.option("--penalties", type=_PATH, help="Decisions of the stewards: a TOML file.")
+@click.option("--imposed-only", is_flag=True, help="Leave out what is provisional.")
+@click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object.")
+def review(
+    url: str,
+    rules: str | None,
+    scheduler: str | None,
+    workers: int | None,
+    event: str | None,
+    stage: int | None,
+    car: int | None,
+    results: tuple[Path, ...],
+    penalties: Path | None,
+    imposed_only: bool,
+    as_json: bool,
+) -> int:
+    """Review every log of a store, on all processors, and make the class tables.
+
+    It is what `stagelog review` does, once for each log. Tables and documents are left in the store, under review/.
+    """
+    with _extra():
+        from logger.fleet import catalogue, season  # noqa: PLC0415 - pyarrow and numpy
+        from logger.fleet import review as reviewing  # noqa: PLC0415
+        from logger.fleet.store import Store  # noqa: PLC0415
+        from logger.review import results as files  # noqa: PLC0415
+        from logger.terminal import print_table, progress_bar  # noqa: PLC0415
+
+    if scheduler is not None and workers is not None:
+        raise click.UsageError("--workers are of this machine, --scheduler has its own: choose one")
+    store = Store(url)
+    run = reviewing.run_of(store, rules)
+    earlier = [row for path in results for row in files.load_results(path)]
+    decisions = files.load_decisions(penalties) if penalties is not None else files.Decisions()
+    found = list(catalogue.chosen(catalogue.entries(store), event, stage, car))
+    if not found:
+        raise ConfigurationError(
+            "no such log in the store", where=url, mend="add some with `stagelog fleet add`"
+        )
+    if (results or penalties) and len({entry.event for entry in found}) > 1:
+        raise click.UsageError("results and penalties are of one event: say which with --event")
+    with _judging(scheduler, workers) as judging, progress_bar(f"reviewing {len(found)} logs") as progress:
+        verdicts = reviewing.review(run, found, judging, progress)
+    tables = season.class_tables(verdicts, earlier, decisions, imposed_only=imposed_only)
+    said = season.document(run, verdicts, tables)
+    season.save(store, run, said)
+    if as_json:
+        click.echo(encoding.dumps(said, indent=1, ensure_ascii=False))
+    else:
+        for title, columns, rows in season.tables(verdicts, tables):
+            click.echo(f"\n{title}")
+            print_table(columns, rows)
+        click.echo(f"\nTables and documents are in {store.url}/{run.folder}")
+    for verdict in verdicts:
+        if verdict.error:
+            print(f"stagelog: {verdict.error}", file=sys.stderr)
+    for remark in (remark for standing in tables.values() for remark in standing.remarks):
+        print(f"stagelog: {remark}", file=sys.stderr)
+    return int(any(verdict.error for verdict in verdicts))
+
+
+def _judging(scheduler: str | None, workers: int | None) -> Any:
+    with _extra():
+        from logger.fleet.review import in_a_loop  # noqa: PLC0415
+
+        if workers == 0:
+            return nullcontext(in_a_loop)
+        from logger.fleet import cluster  # noqa: PLC0415 - Dask takes a second to import
+
+        return cluster.workers(scheduler, workers)
+
+
+@fleet.command(name="query")
+@click.argument("sql")
+@_store
+@click.option("--run", help="Take section, overspeed and quality from this review, a folder under review/.")
+@click.option("--json", "form", flag_value="json", help="A JSON object a line.")
+@click.option("--csv", "form", flag_value="csv", help="CSV with a heading.")
+def query(sql: str, url: str, run: str | None, form: str | None) -> None:
+    """Answer a question in SQL (DuckDB's), such as "SELECT car, max(speed_mps) FROM fix GROUP BY car".
+
+    The tables are fix, reading, event, progress, section, overspeed, quality, frame and log. Nothing in the store can
+    be changed by it.
+    """
+    with _extra():
+        from logger.fleet import answers  # noqa: PLC0415 - DuckDB and pyarrow
+        from logger.fleet.query import asked  # noqa: PLC0415
+        from logger.fleet.store import Store  # noqa: PLC0415
+
+    with asked(Store(url), sql, run) as answer:
+        if answer is not None:
+            answers.FORMS[form or "table"](answer)
