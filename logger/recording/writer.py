@@ -17,7 +17,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from firmware_bridge.errors import LogError
 from logger.recording.rows import EventRow, Rows
 from logger.recording.store import Log, is_damage
 
@@ -241,7 +240,7 @@ class Writer:
             self._log.abandon()
             try:
                 self._log = self._fresh_log(self._log.path)
-            except (LogError, sqlite3.Error) as refusal:
+            except (OSError, sqlite3.Error) as refusal:  # LogError among them
                 self._set_trouble(str(refusal))
             return
         self._set_trouble(

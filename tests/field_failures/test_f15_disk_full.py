@@ -6,6 +6,7 @@ goes on by itself when there is room again.
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 import threading
@@ -20,7 +21,7 @@ from firmware_bridge.virtual.car import VirtualCar
 from logger import config as configs
 from logger.recording import writer
 from logger.recording.daemon import Recorder
-from logger.recording.store import open_log
+from logger.recording.store import Log, open_log, set_aside
 from logger.recording.verify import verify
 from logger.retention.shelf import protect
 from logger.transfer import ledger
@@ -166,8 +167,9 @@ def test_f15_old_logs_go_by_the_rule_the_page_lives_and_the_log_heals(tmp_path: 
     assert old[2].exists(), "nobody has it"
     assert old[3].exists(), "it is protected"
     print(
-        f"F15: 5 old logs on a full {DISK_MB} MB disk: {len(removed)} removed (downloaded, the oldest first), {5 - len(removed)} kept; full for 4 s at"
-        f" {RATE} frames/s: 0 of {len(bus.sent_at)} frames lost, written again {healed_s:.1f} s after there was room"
+        f"F15: 5 old logs on a full {DISK_MB} MB disk: {len(removed)} removed (downloaded, the oldest first),"
+        f" {5 - len(removed)} kept; full for 4 s at {RATE} frames/s: 0 of {len(bus.sent_at)} frames lost,"
+        f" written again {healed_s:.1f} s after there was room"
     )
 
 
@@ -233,3 +235,31 @@ def test_f15_a_start_on_a_full_disk_makes_room_by_the_rule(tmp_path: Path, logs:
     print(
         f"F15: started on a disk without a byte left: {len(told)} downloaded logs made room, {len(left)} kept"
     )
+
+
+def test_f15_a_card_that_refuses_even_to_set_a_damaged_log_aside_is_survived(tmp_path: Path) -> None:
+    """The writer's thread goes on asking; when the card takes it again the rows are all there."""
+    first, _ = open_log(tmp_path / "a-001.db")
+    first.begin_session(START, META)
+    refusals = 3
+
+    def fresh(path: Path) -> Log:
+        nonlocal refusals
+        refusals -= 1
+        if refusals > 0:
+            raise OSError(errno.EROFS, "Read-only file system")
+        set_aside(path)
+        log, _ = open_log(path)
+        log.begin_session(START, META)
+        return log
+
+    owner = writer.Writer(first, max_loss_s=0.1, fresh_log=fresh, clock_us=lambda: 0)
+    first._connection.close()  # to SQLite, one that can do nothing any more
+    thread = threading.Thread(target=owner.run)
+    thread.start()
+    owner.put(frames(50))
+    until(lambda: "Read-only" in owner.status().trouble)
+    until(lambda: owner.status().ok and owner.status().rows == 50, 10.0)
+    owner.close()
+    thread.join(10)
+    assert numbers(tmp_path / "a-001.db") == list(range(50))
