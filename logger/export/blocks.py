@@ -1,10 +1,10 @@
 """A log's tables as numpy columns, a block of rows at a time: constant memory, whatever the log's length.
 
-Python's sqlite3 spends more on making a tuple of objects out of a row than SQLite on reading it. So SQLite itself
-writes a block's columns as one text each (`group_concat`), which numpy reads in one go: three times faster than rows.
-
-Each block is a statement of its own. Between blocks nothing is held, so that the WAL of a log that is being recorded
-can be folded in; rows are only ever added, so the blocks together are the log as it stood at the beginning.
+A log that nobody writes is read from SQLite's pages (`pages`). Else SQL has to: Python's sqlite3 spends more on making
+a tuple of objects out of a row than SQLite on reading it, so SQLite itself writes a block's columns as one text each
+(`group_concat`), which numpy reads in one go. Each block is a statement of its own, and between blocks nothing is held,
+so that the WAL of a log that is being recorded can be folded in; rows are only ever added, so the blocks together are
+the log as it stood at the beginning.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware_bridge.errors import LogError
+from logger.export.pages import Table, table_of
 from logger.export.selection import Integers, Selection, Times
 
 Progress = Callable[[float], None]
@@ -30,8 +31,9 @@ _ROWS = 16_384
 
 _OWN_TIME_US = 2_000_000
 """An epoch reaches the log some tenths of a second late; one that is further off the clock is no time to go by."""
-_WHOLE = {"t_us", "bus", "can_id", "length(data)", "channel"}
+_WHOLE = {"session", "t_us", "bus", "can_id", "channel"}
 """Columns of whole numbers, always known; the others are doubles, NaN for null."""
+_NO_BYTES = (np.empty(0, dtype=np.int64), b"")
 
 
 class FrameBlock(NamedTuple):
@@ -84,8 +86,8 @@ def frame_blocks(
     connection: sqlite3.Connection, selection: Selection, progress: Progress
 ) -> Iterator[FrameBlock]:
     """The frames of a selection, in order of rows. Raises LogError."""
-    names = ("t_us", "bus", "can_id", "length(data)")
-    for (session, t_us, bus, can_id, length), data in _blocks(
+    names = ("t_us", "bus", "can_id")
+    for (session, t_us, bus, can_id), length, data in _blocks(
         connection, "frame", names, selection, progress, "data"
     ):
         utc = selection.clock.utc(session, t_us)
@@ -98,7 +100,7 @@ def fix_blocks(
 ) -> Iterator[FixBlock]:
     """The fixes of a selection, in order of rows, those without a position too. Raises LogError."""
     names = ("t_us", "utc_us", *FixBlock._fields[3:])
-    for (session, t_us, utc_us, *others), _ in _blocks(connection, "fix", names, selection, progress):
+    for (session, t_us, utc_us, *others), *_ in _blocks(connection, "fix", names, selection, progress):
         utc = selection.clock.utc(session, t_us)
         own = np.nan_to_num(utc_us).astype(np.int64).astype("datetime64[us]")
         borne_out = np.abs(own - utc) < np.timedelta64(_OWN_TIME_US, "us")  # never so for "not a time"
@@ -109,7 +111,7 @@ def reading_blocks(
     connection: sqlite3.Connection, selection: Selection
 ) -> Iterator[tuple[Integers, Integers, Integers, Numbers]]:
     """The readings of a selection: session, t_us, channel, value (to 15 digits). Raises LogError."""
-    for (session, t_us, channel, value), _ in _blocks(
+    for (session, t_us, channel, value), *_ in _blocks(
         connection, "reading", ("t_us", "channel", "value"), selection
     ):
         yield session, t_us, channel, value
@@ -120,10 +122,18 @@ def progress_blocks(
 ) -> Iterator[tuple[Integers, Integers, Numbers, Numbers, Numbers]]:
     """What the crew saw: session, t_us, section (from 0), distance in metres, limit in km/h. Raises LogError."""
     names = ("t_us", "section", "distance_m", "limit_kmh")
-    for (session, t_us, section, distance_m, limit_kmh), _ in _blocks(
+    for (session, t_us, section, distance_m, limit_kmh), *_ in _blocks(
         connection, "progress", names, selection
     ):
         yield session, t_us, section, distance_m, limit_kmh
+
+
+class _Rows(NamedTuple):
+    """Rows as either way of reading has them: session, the columns named, and a column of bytes end to end."""
+
+    columns: list[NDArray[Any]]
+    length: Integers
+    data: bytes
 
 
 def _blocks(
@@ -132,33 +142,65 @@ def _blocks(
     names: Sequence[str],
     selection: Selection,
     progress: Progress = lambda _done: None,
-    blob: str = "NULL",
-) -> Iterator[tuple[list[NDArray[Any]], bytes]]:
-    """The session of each row and the columns named; and the bytes of a blob column end to end."""
-    texts = ", ".join(
+    blob: str = "",
+) -> Iterator[_Rows]:
+    """The rows of a selection, from the file's pages where nobody writes it, else by SQL."""
+    pages = table_of(connection, table)
+    read = (
+        _by_sql(connection, table, names, selection, blob)
+        if pages is None
+        else _by_pages(pages, names, selection, blob)
+    )
+    for rows, done in read:
+        progress(done)
+        if len(rows.columns[0]):
+            yield rows
+
+
+def _by_pages(
+    table: Table, names: Sequence[str], selection: Selection, blob: str
+) -> Iterator[tuple[_Rows, float]]:
+    places = [table.columns.index(name) for name in ("session", *names)]
+    for cells, done in table.cells():
+        chosen = cells
+        if selection.spans is not None:
+            session, t_us = (cells.whole(table.columns.index(name)) for name in ("session", "t_us"))
+            chosen = cells.rows(selection.holds(session, t_us))
+        columns: list[NDArray[Any]] = [
+            chosen.whole(place) if table.columns[place] in _WHOLE else chosen.numbers(place)
+            for place in places
+        ]
+        yield _Rows(columns, *(chosen.bytes(table.columns.index(blob)) if blob else _NO_BYTES)), done
+
+
+def _by_sql(
+    connection: sqlite3.Connection, table: str, names: Sequence[str], selection: Selection, blob: str
+) -> Iterator[tuple[_Rows, float]]:
+    texts = [
         f"group_concat({name})" if name in _WHOLE else f"group_concat(coalesce({name}, 'nan'))"
         for name in names
+    ]
+    texts.append(
+        f"group_concat(length({blob})), CAST(group_concat({blob}, '') AS BLOB)" if blob else "NULL, NULL"
     )
     rows_of = f"FROM {table} WHERE rowid BETWEEN ? AND ? AND ({selection.condition})"
-    sql = f"SELECT count(*), min(session), max(session), CAST(group_concat({blob}, '') AS BLOB), {texts} {rows_of}"
+    sql = f"SELECT count(*), min(session), max(session), {', '.join(texts)} {rows_of}"
     rows = connection.execute(f"SELECT coalesce(max(rowid), 0) FROM {table}").fetchone()[0]  # noqa: S608
     for first in range(1, rows + 1, _ROWS):
         ends = (first, min(rows, first + _ROWS - 1))
-        count, low, high, data, *found = connection.execute(sql, ends).fetchone()
-        progress(ends[1] / rows)
-        if not count:
-            continue
-        arrays = [np.full(count, low)]
+        count, low, high, *found, lengths, data = connection.execute(sql, ends).fetchone()
+        columns: list[NDArray[Any]] = [np.full(count, low or 0)]
         if low != high:  # a new session begins here
-            arrays = [
+            columns = [
                 _array(connection.execute(f"SELECT group_concat(session) {rows_of}", ends).fetchone()[0])
             ]
-        arrays += [_array(text, name in _WHOLE) for name, text in zip(names, found, strict=True)]
-        if any(len(array) != count for array in arrays):
+        columns += [_array(text, name in _WHOLE) for name, text in zip(names, found, strict=True)]
+        length = _array(lengths)
+        if any(len(column) != count for column in columns) or (blob and len(length) != count):
             raise LogError(
                 f"a row of {table} has no value where there must be one", mend="`stagelog verify` says more"
             )
-        yield arrays, data or b""
+        yield _Rows(columns, length, data or b""), ends[1] / rows
 
 
 def _array(text: str | None, is_whole: bool = True) -> NDArray[Any]:

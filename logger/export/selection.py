@@ -96,6 +96,13 @@ class Selection:
             for span in self.spans
         )
 
+    def holds(self, session: Integers, t_us: Integers) -> NDArray[np.bool_]:
+        """The same of rows."""
+        held = np.full(len(t_us), self.spans is None)
+        for span in self.spans or ():
+            held |= (session == span.session) & (t_us >= span.first_us) & (t_us <= span.last_us)
+        return held
+
 
 def moment(text: str) -> Moment:
     """A moment as people write it: 2026-01-15T08:30Z, with or without date, seconds, offset. Raises ValueError."""

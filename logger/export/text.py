@@ -22,15 +22,12 @@ _EXACT = 2.0**53
 _LEAST, _MOST = 1e-3, 1e9
 """Between these, six decimals say all that an engine value has to say."""
 _DECIMALS = 6
-_DAY_US = 86_400_000_000
 _HEX = np.frombuffer(b"0123456789ABCDEF", dtype=np.uint8)
 
 
 def lines(count: int, parts: Sequence[Part]) -> bytes:
     """The text of `count` lines: their parts side by side; a part in bytes is the same in every line."""
-    matrix = _beside(count, parts)
-    written: bytes = matrix[matrix != 0].tobytes()
-    return written
+    return _beside(count, parts).tobytes().translate(None, b"\0")
 
 
 def integers(values: NDArray[np.int64]) -> Characters:
@@ -64,16 +61,11 @@ def numbers(values: NDArray[np.float64]) -> Characters:
 def moments(utc: NDArray[np.datetime64], unit: str = "us") -> Characters:
     """UTC as in 2026-01-15T06:22:35.123456Z; `unit` is "us" or "ms". Nothing where it is not known."""
     known = ~np.isnat(utc)
-    day, day_us = np.divmod(np.where(known, utc.astype(np.int64), 0), _DAY_US)
-    days, which = np.unique(day, return_inverse=True)
-    dates = [str(date).encode() for date in days.astype("datetime64[D]")]
-    seconds, fraction_us = np.divmod(day_us, 1_000_000)
+    second, fraction_us = np.divmod(np.where(known, utc.astype(np.int64), 0), 1_000_000)
+    seconds, which = np.unique(second, return_inverse=True)
+    told = np.datetime_as_string(seconds.astype("datetime64[s]")).astype(bytes)
     fraction = padded(fraction_us, 6) if unit == "us" else padded(fraction_us // 1000, 3)
-    parts: list[Part] = [
-        *(chosen(dates, which), b"T", padded(seconds // 3600, 2), b":", padded(seconds // 60 % 60, 2)),
-        *(b":", padded(seconds % 60, 2), b".", fraction, b"Z"),
-    ]
-    return only(known, _beside(len(utc), parts))
+    return only(known, _beside(len(utc), [_letters(told)[which], b".", fraction, b"Z"]))
 
 
 def hexadecimal(matrix: NDArray[np.uint8], length: NDArray[np.int64]) -> Characters:
@@ -100,14 +92,12 @@ def padded(values: NDArray[np.int64], digits: int) -> Characters:
 
 def texts(values: Sequence[str]) -> Characters:
     """Ready texts; for what is rare."""
-    ready = np.array([value.encode() for value in values], dtype=bytes)
-    return ready.view(np.uint8).reshape(len(values), -1)
+    return _letters(np.array([value.encode() for value in values], dtype=bytes))
 
 
 def chosen(options: Sequence[bytes], index: NDArray[np.integer]) -> Characters:
     """One of a few words in each line."""
-    words = np.array(options, dtype=bytes).view(np.uint8).reshape(len(options), -1)
-    found: Characters = words[index]
+    found: Characters = _letters(np.array(options, dtype=bytes))[index]
     return found
 
 
@@ -117,13 +107,18 @@ def only(mask: Mask, part: Characters) -> Characters:
 
 
 def _beside(count: int, parts: Sequence[Part]) -> Characters:
-    columns = [
-        np.broadcast_to(np.frombuffer(part, dtype=np.uint8), (count, len(part)))
-        if isinstance(part, bytes)
-        else part
-        for part in parts
-    ]
-    return np.concatenate(columns, axis=1)
+    widths = [len(part) if isinstance(part, bytes) else part.shape[1] for part in parts]
+    matrix = np.empty((count, sum(widths)), dtype=np.uint8)
+    at = 0
+    for part, width in zip(parts, widths, strict=True):
+        matrix[:, at : at + width] = np.frombuffer(part, dtype=np.uint8) if isinstance(part, bytes) else part
+        at += width
+    return matrix
+
+
+def _letters(words: NDArray[np.bytes_]) -> Characters:
+    """Words as a row of characters each."""
+    return words.view(np.uint8).reshape(len(words), words.itemsize)
 
 
 def _digits(magnitude: NDArray[np.int64], negative: Mask, decimals: int, *, trim: bool = False) -> Characters:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,18 +76,25 @@ def open_log_readonly(path: Path) -> Iterator[sqlite3.Connection]:
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True)
     except sqlite3.Error as error:
         raise LogError(f"cannot be opened: {error}", where=str(path), mend="check its permissions") from error
-    try:
+    with closing(connection), as_log_errors(path, "`stagelog verify` says what is left of it"):
         schema.require_ours(connection)
         _require_begun(connection)
         yield connection
-    except sqlite3.Error as error:
-        raise LogError(
-            f"cannot be read: {error}", where=str(path), mend="`stagelog verify` says what is left of it"
-        ) from error
+
+
+@contextmanager
+def as_log_errors(path: Path, mend: str) -> Iterator[None]:
+    """Whatever is found to be wrong with a log as a LogError on one line that names its file.
+
+    SQLite quotes a damaged file in its messages: they may hold line breaks, or be no text at all.
+    """
+    try:
+        yield
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        said = "".join(letter if letter.isprintable() else "\ufffd" for letter in str(error))
+        raise LogError(f"cannot be read: {said}", where=str(path), mend=mend) from error
     except LogError as error:
         raise LogError(error.what, where=str(path), mend=error.mend) from error
-    finally:
-        connection.close()
 
 
 def _require_begun(connection: sqlite3.Connection) -> None:

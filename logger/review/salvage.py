@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
-from firmware_bridge.errors import LogError
 from logger.recording import schema
-from logger.recording.reader import has_wal, open_log_readonly
+from logger.recording.reader import as_log_errors, has_wal, open_log_readonly
 
 PAGES_AT = 28
 """Where SQLite's header says how many pages the file has; at 16 how large they are (1 means 65,536)."""
@@ -33,15 +32,7 @@ def _is_cut_short(path: Path) -> bool:
 def _salvaged(path: Path) -> Iterator[sqlite3.Connection]:
     """A connection to what is left of a log that was cut short. Raises LogError when it is no log of ours."""
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
-    try:
+    with closing(connection), as_log_errors(path, "too little is left of it: fetch it again"):
         connection.execute("PRAGMA writable_schema = ON")  # only so does SQLite bear with missing pages
         schema.require_ours(connection)
         yield connection
-    except sqlite3.Error as error:
-        raise LogError(
-            f"too little is left of it: {error}", where=str(path), mend="fetch it again"
-        ) from error
-    except LogError as error:
-        raise LogError(error.what, where=str(path), mend=error.mend) from error
-    finally:
-        connection.close()
