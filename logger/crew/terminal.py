@@ -152,10 +152,10 @@ def _trips(state: Mapping[str, Any]) -> RenderableType:
 
 
 def _splits(state: Mapping[str, Any]) -> RenderableType:
-    rows = {
-        str(split.get("name")): f"{_duration(split.get('elapsed_s'))}  {_number(split.get('average_kmh'), 1)}"
-        for split in state.get("splits") or ()
-    }
+    rows = {}
+    for split in state.get("splits") or ():
+        taken = _duration(_official(split.get("elapsed_s")))
+        rows[str(split.get("name"))] = f"{taken}  {_number(split.get('average_kmh'), 1)}"
     return _panel("splits", rows)
 
 
@@ -207,6 +207,11 @@ def _duration(seconds: float | None) -> str:
         return GONE
     whole = int(abs(seconds))
     return f"{'-' if seconds < 0 else ''}{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+
+
+def _official(seconds: float | None) -> float | None:
+    """A time that was taken, in whole seconds: GPS is a hundredth off, and would turn 24:38 into 24:37."""
+    return None if seconds is None else round(seconds)
 
 
 def _age_s(news: News) -> float:

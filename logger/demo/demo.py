@@ -89,12 +89,15 @@ class Demonstration:
     log: Path
 
 
-def prepare(folder: Path, progress: Callable[[float], None]) -> Demonstration:
-    """Plan the drive and put the stage so far into a new log; `progress` is told the share done."""
+def prepare(folder: Path, progress: Callable[[float], None], later_s: float = 0.0) -> Demonstration:
+    """Plan the drive and put the stage so far into a new log; `progress` is told the share done.
+
+    `later_s` is for who does not want to wait: the demonstration begins so much later.
+    """
     built_in = stages.stage(STAGE)
     car = built_in.car(CAR)
     day = stages.plan(built_in, car)
-    start_s = start_of(day)
+    start_s = start_of(day) + later_s
     logs = folder / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     log = naming.next_free(logs, naming.stem(setup.stage_key(built_in.itinerary), car.number))
@@ -112,7 +115,7 @@ def run(
 ) -> None:
     """Drive, record and serve until `stop` or the end of the stage.
 
-    `ready` is told the crew page's address, `report` the recorder's state once a second.
+    `ready` is told the crew page's address as soon as it can be opened, `report` the recorder's state once a second.
     """
     with VirtualCar(
         demo.drive,
@@ -125,10 +128,13 @@ def run(
         http_port = _free_port()
         configuration = set_up(demo, virtual, http_port)
         recorder = Recorder(configs.load(configuration))
-        next_report_us = 0
+        next_report_us, is_served = 0, False
 
         def on_round() -> None:
-            nonlocal next_report_us
+            nonlocal next_report_us, is_served
+            if not is_served and _answers(http_port):
+                is_served = True
+                ready(f"http://127.0.0.1:{http_port}/")
             if recorder.origin.t_us() >= next_report_us:
                 next_report_us = recorder.origin.t_us() + int(_REPORT_EVERY_S * 1e6)
                 report(recorder.status())
@@ -137,7 +143,6 @@ def run(
 
         crew = subprocess.Popen([sys.executable, "-m", "logger", "serve", "-c", str(configuration)])  # noqa: S603
         try:
-            ready(f"http://127.0.0.1:{http_port}/")
             recorder.run(stop, on_round)
         finally:
             crew.terminate()
@@ -159,6 +164,12 @@ def receiver(drive: Drive, start_s: float, gps_hz: int) -> GpsReceiver:
 def engine(drive: Drive, start_s: float) -> Engine:
     """The car's engine, whose alternator belt snaps."""
     return Engine(drive, belt_snaps_s=start_s + BELT_SNAPS_S)
+
+
+def _answers(port: int) -> bool:
+    """Whether somebody listens on a port of this machine."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _free_port() -> int:

@@ -14,7 +14,7 @@ from logger.stage.course import Course
 from logger.stage.itinerary import WAYPOINT_KINDS
 from logger.stage.limits import KMH
 from logger.stage.odometer import Past
-from logger.stage.run import Split
+from logger.stage.run import Run, Split
 
 if TYPE_CHECKING:
     from logger.stage.live import LiveStage
@@ -127,7 +127,7 @@ def _section(live: LiveStage, now_us: int) -> dict[str, Any]:
         required_mps = remaining_m * 1e6 / left_us if left_us > 0 else None
     eta_us = None
     if remaining_m is not None and average_mps and run.counted_m(odometer.total_m) >= SHORTEST_ETA_M:
-        eta_us = now_us + round(remaining_m / average_mps * 1e6)
+        eta_us = now_us + round(remaining_m / average_mps * 1e6) + _waits_us(run, course, now_us)
     running = run.started_us is not None
     return {
         "index": run.section if course else None,
@@ -146,6 +146,14 @@ def _section(live: LiveStage, now_us: int) -> dict[str, Any]:
         "estimated": odometer.estimated_m - run.certain_m >= 1.0,
         "marks": _marks(course),
     }
+
+
+def _waits_us(run: Run, course: Course | None, now_us: int) -> int:
+    """What neutralisations of a fixed length still take: their time stands, the crew's day does not."""
+    ahead = course.marks[run.done :] if course else ()
+    pause = run.pause
+    left_us = 0 if pause is None or pause.allowed_us is None else pause.from_us + pause.allowed_us - now_us
+    return max(0, left_us) + sum(mark.pause_us or 0 for mark in ahead)
 
 
 def _marks(course: Course | None) -> list[dict[str, Any]]:

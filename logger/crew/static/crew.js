@@ -129,6 +129,7 @@ const duration = seconds => {
   const whole = Math.floor(Math.abs(seconds));
   return `${seconds < 0 ? "-" : ""}${Math.floor(whole / 3600)}:${two(whole / 60 % 60)}:${two(whole % 60)}`;
 };
+const official = seconds => duration(Math.round(seconds));  // a time that was taken; GPS is a hundredth off, not a second
 const clock = (iso, running) => {
   const at = new Date(Date.parse(iso) + (running ? waited() * 1000 : 0));
   return setting("zone") === "local" ? at.toLocaleTimeString("en-GB") : at.toISOString().slice(11, 19);
@@ -253,7 +254,7 @@ function renderLists(shown) {
   list($("next"), coming.map(mark => [mark.kind === "dz" ? "zone" : "", nameOf(mark) + (mark.kmh ? ` ${mark.kmh}` : ""),
     formats.km(mark.km), formats.near(Math.max(0, mark.km - here))]));
   list($("splits"), (shown.splits ?? []).slice(-4).map(split => ["", `${split.name}${split.estimated ? " ~" : ""}`,
-    split.elapsed_s == null ? GONE : duration(split.elapsed_s), split.average_kmh == null ? GONE : formats.tenth(split.average_kmh)]));
+    split.elapsed_s == null ? GONE : official(split.elapsed_s), split.average_kmh == null ? GONE : formats.tenth(split.average_kmh)]));
 }
 
 const ENGINE_FIRST = ["battery_v", "coolant_c", "oil_bar", "oil_c", "rpm", "fuel_pct", "gear", "intake_c"];
@@ -313,7 +314,7 @@ function renderHealth(shown) {
   const where = shown.compliance ? "hidden in the timed section" : `${degrees(gps.lat)}, ${degrees(gps.lon)}, heading ${gps.course_deg == null ? GONE : Math.round(gps.course_deg) + "\u00b0"}`;
   write($("stage"), [stage.event, stage.number && `stage ${stage.number}`, stage.name].filter(Boolean).join(" \u00b7 ") || "No stage");
   const rows = [...known.map(([label, , detail]) => [label, detail]), ["Position", where], ["Speed from", shown.speed_source ?? GONE], ["File", recording.path ?? GONE],
-    ...(shown.controls ?? []).map(control => [nameOf(control), `${control.utc ? clock(control.utc, false) : GONE}, ${control.elapsed_s == null ? GONE : duration(control.elapsed_s)}`]).reverse()];
+    ...(shown.controls ?? []).map(control => [nameOf(control), `${control.utc ? clock(control.utc, false) : GONE}, ${control.elapsed_s == null ? GONE : official(control.elapsed_s)}`]).reverse()];
   const all = JSON.stringify(rows);
   if ($("details").dataset.rows === all) return;
   $("details").dataset.rows = all;

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import queue
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.logger.crew.browsing import SIZES, chromium, fresh, listen, opened, texts, until
+from logger.demo import demo
+from tests.logger.crew.browsing import PATIENCE_MS, SIZES, chromium, fresh, listen, opened, texts, until
 from tests.logger.crew.live_car import HEALTHY, LiveCar
 from tests.logger.crew.serving import EVERYWHERE, PIN, Served, serving
 
@@ -22,6 +26,8 @@ if TYPE_CHECKING:
 KM = 43.4
 PICTURES = Path(__file__).parents[2] / "pictures"
 WIDE = SIZES[0]
+ZONE_AHEAD_S = 72.0
+"""Of the demonstration: the checkpoint is passed, and half a minute follows in which the next zone is announced."""
 
 CUT = """() => [...document.querySelectorAll('main [data-value]')].filter(value => {
     const box = value.closest('p, .sign, section').getBoundingClientRect(), own = value.getBoundingClientRect();
@@ -80,6 +86,11 @@ def duration(seconds: float | None) -> str:
     if seconds is None:
         return "--"
     return f"{int(seconds) // 3600}:{int(seconds) // 60 % 60:02}:{int(seconds) % 60:02}"
+
+
+def official(seconds: float) -> str:
+    """A time that was taken, to the nearest second."""
+    return duration(float(rounded(seconds, 0)))
 
 
 def near(km: float | None) -> str:
@@ -216,7 +227,7 @@ def test_the_road_ahead_is_drawn_to_scale(browser: Browser, served: Served, car:
         splits = [row.split("\n") for row in page.locator("#splits li").all_inner_texts()]
         said = car.published["splits"]
         assert splits == [
-            [split["name"], duration(split["elapsed_s"]), rounded(split["average_kmh"], 1)] for split in said
+            [split["name"], official(split["elapsed_s"]), rounded(split["average_kmh"], 1)] for split in said
         ]
         assert splits[0][0] == "CP1" or car.published["section"]["distance_km"] < 43
 
@@ -413,7 +424,7 @@ def test_the_last_controls_are_told_with_their_times(browser: Browser, served: S
         controls = car.published["controls"]
         assert {control["name"] for control in controls} >= {"DSS", "CP1"}
         for control in controls:
-            assert rows[control["name"]] == f"{control['utc'][11:19]}, {duration(control['elapsed_s'])}"
+            assert rows[control["name"]] == f"{control['utc'][11:19]}, {official(control['elapsed_s'])}"
 
 
 def test_position_and_heading_are_nowhere_in_a_timed_section(
@@ -499,14 +510,40 @@ def test_it_works_without_a_channel_between_tabs(browser: Browser, served: Serve
     context.close()
 
 
+@contextmanager
+def demonstration(folder: Path, later_s: float) -> Iterator[str]:
+    """`stagelog demo`, begun later than usual: its address."""
+    prepared = demo.prepare(folder, lambda share: None, later_s)
+    stop, address = threading.Event(), queue.Queue[str]()
+    arguments = (prepared, 10, 1000, stop, address.put, lambda status: None)
+    thread = threading.Thread(target=demo.run, args=arguments)
+    thread.start()
+    try:
+        yield address.get(timeout=60)
+    finally:
+        stop.set()
+        thread.join()
+
+
 def test_pictures_of_both_views(browser: Browser, tmp_path: Path) -> None:
-    """A zone ahead, the first split taken. With STAGELOG_PICTURES=1 they become those of the README."""
+    """The demonstration after its first checkpoint, a zone ahead. STAGELOG_PICTURES=1 makes them the README's."""
     folder = PICTURES if os.environ.get("STAGELOG_PICTURES") else tmp_path
-    with LiveCar(tmp_path / "live.sock", KM) as own, serving(tmp_path, own.socket) as server:
-        for view in ("driver", "navigator"):
-            with opened(browser, f"{server.url}/#{view}", WIDE) as page:
-                page.wait_for_selector(f"#{view} [data-notice][data-kind=ahead]")
-                fresh(page)
-                assert page.locator("[data-fresh=stale]").count() == 0
-                page.screenshot(path=folder / f"{view}.png")
+    with demonstration(tmp_path / "demo", ZONE_AHEAD_S) as address:
+        pages = [browser.new_page(viewport={"width": WIDE[0], "height": WIDE[1]}) for _ in range(2)]
+        for view, page in zip(("driver", "navigator"), pages, strict=True):
+            page.goto(f"{address}#{view}")
+        for view, page in zip(("driver", "navigator"), pages, strict=True):
+            page.set_default_timeout(PATIENCE_MS)
+            page.wait_for_selector(f"#{view} [data-notice][data-kind=ahead]")
+            until(page, "document.querySelectorAll('#engine p').length >= 6")
+            fresh(page)
+            until(page, "document.querySelectorAll('main [data-fresh=stale]').length === 0")
+            page.screenshot(path=folder / f"{view}.png")
+            assert page.inner_text("#splits li").split("\n")[:2] == ["CP1", "0:24:38"] or view == "driver"
+            ahead = page.evaluate(
+                "[state.limit.approaching_m, state.next.distance_km * 1000, state.next.kind]"
+            )
+            assert ahead[0] == pytest.approx(ahead[1], abs=0.06)
+            assert ahead[2] == "dz"
+            page.close()
     assert (folder / "driver.png").stat().st_size > 10_000

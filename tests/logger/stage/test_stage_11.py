@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -39,6 +40,23 @@ def driven(key: str) -> tuple[dict[str, Any], dict[str, Any], list[float]]:
     return live.snapshot(fix.t_us), dict(finish.detail), averages
 
 
+@cache
+def arrivals() -> list[datetime]:
+    """When the page expects the winner at the finish, every ten minutes of the section."""
+    car = STAGE.car("baciuska")
+    live = LiveStage(STAGE.itinerary, default_rules(), class_name=car.car_class)
+    live.command(0, "start_section", {})
+    live.command(0, "finish_section", {})
+    told = []
+    for fix in truth.fixes(stages.drive(STAGE, car, SS11), 1, noise=False):
+        live.fix(fix)
+        if fix.t_us // S % 600 == 0:
+            section = live.snapshot(fix.t_us)["section"]
+            if section["index"] == SS11 and section["distance_km"] > 20:
+                told.append(datetime.fromisoformat(section["eta_utc"]))
+    return told
+
+
 def splits(key: str) -> dict[str, dict[str, Any]]:
     return {split["name"]: split for split in driven(key)[0]["splits"]}
 
@@ -55,3 +73,15 @@ def test_the_leader_at_the_first_checkpoint_leads_by_the_gap_of_the_source() -> 
     leader, winner = splits("peterhansel")["CP1"], splits("baciuska")["CP1"]
     assert winner["elapsed_s"] - leader["elapsed_s"] == pytest.approx(GAP_AT_CP1_S, abs=0.2)
     assert leader["average_kmh"] == pytest.approx(43.0 / leader["elapsed_s"] * 3600, abs=0.02)
+
+
+def test_the_arrival_that_is_expected_counts_the_refuelling_stop() -> None:
+    plan = stages.plan(STAGE, STAGE.car("baciuska"))
+    drive = stages.section_drive(plan, SS11)
+    finish_s = next(p.t_s for p in plan.passages if p.name == "ASS") + plan.drive.utc_s - drive.utc_s
+    finish = datetime.fromtimestamp(truth.START_UTC_US / 1e6 + finish_s, UTC)
+    late_s = [(told - finish).total_seconds() for told in arrivals()]
+    assert len(late_s) > 15
+    assert max(late_s) < 600, "the average before the fast gravel is not that of the stage"
+    assert min(late_s) > -600, "15 minutes of refuelling are not forgotten"
+    assert abs(late_s[-1]) < 60
