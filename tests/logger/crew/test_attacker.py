@@ -1,0 +1,434 @@
+"""The crew server against somebody on the car's Wi-Fi who speaks to its port in raw bytes.
+
+A real `stagelog serve` on every address; the attacker knows no pin, or, where that is worse, has a token. Many
+attackers are many addresses of the loopback network. After each attack the crew still has its page.
+"""
+
+from __future__ import annotations
+
+import random
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+import pytest
+
+from logger.crew import connections, exports, pin
+from tests.logger.crew.serving import EVERYWHERE, PIN, Served, serving
+from tests.logger.crew.test_server import login, until
+from tests.logger.transfer.logs_made import closed
+
+LOG = "stage-1-001.db"
+SECRET = b"the-team's-secret"
+CREW, ATTACKER = "127.0.0.1", "127.0.0.66"
+MAY_GROW_KB = 12_000
+"""What the server's memory may grow by under any attack here; the attacks themselves are far larger."""
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a log, and secrets around and among the logs."""
+    folder = tmp_path_factory.mktemp("car")
+    logs = folder / "logs"
+    closed(logs / LOG)
+    (folder / "secret.db").write_bytes(SECRET)
+    (logs / "inside").mkdir()
+    (logs / "inside" / "deep.db").write_bytes(SECRET)
+    (logs / "link.db").symlink_to(folder / "secret.db")
+    (logs / "passwd.db").symlink_to("/etc/passwd")
+    (logs / "up.db").symlink_to("..")
+    (logs / "dangling.db").symlink_to("nowhere")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def served(place: Path) -> Iterator[Served]:
+    with serving(place, place / "live.sock", host=EVERYWHERE, pin=PIN) as server:
+        yield server
+        said = server.said.read_text()
+        assert "Traceback" not in said, said
+        assert PIN not in said
+
+
+@pytest.fixture(scope="module")
+def cookie(served: Served) -> str:
+    """That of somebody of the crew."""
+    return login(served, PIN).headers["set-cookie"].partition(";")[0]
+
+
+@pytest.fixture(autouse=True)
+def crew_is_served(served: Served, cookie: str) -> Iterator[None]:
+    """Whatever happened: the crew has its page, and the server's memory is what it was."""
+    before = memory_kb(served)
+    yield
+    until(lambda: crew_sees(served, cookie), 15.0)
+    grown = memory_kb(served) - before
+    assert grown < MAY_GROW_KB, f"{grown} kB more"
+
+
+def crew_sees(served: Served, cookie: str) -> bool:
+    try:
+        return served.ask("/", headers={"cookie": cookie}).status == 200
+    except OSError:
+        return False
+
+
+def memory_kb(served: Served) -> int:
+    lines = Path(f"/proc/{served.process.pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
+
+
+def open_files(served: Served) -> int:
+    return sum(1 for _ in Path(f"/proc/{served.process.pid}/fd").iterdir())
+
+
+def dial(served: Served, address: str = ATTACKER) -> socket.socket:
+    """A connection from an address of the attacker's."""
+    return socket.create_connection(("127.0.0.1", served.port), timeout=20, source_address=(address, 0))
+
+
+def raw(served: Served, data: bytes, address: str = ATTACKER) -> bytes:
+    """Say these very bytes; all that comes back until the server hangs up or says nothing more."""
+    with dial(served, address) as connection:
+        connection.settimeout(5)
+        answer = b""
+        with suppress(ConnectionError):
+            connection.sendall(data)
+        with suppress(ConnectionError, TimeoutError):
+            while piece := connection.recv(65_536):
+                answer += piece
+        return answer
+
+
+def request(line: str | bytes, *headers: str, body: bytes = b"") -> bytes:
+    """A request as bytes; the connection is to be closed after it."""
+    line = line.encode("latin-1") if isinstance(line, str) else line
+    lines = [line, b"Host: 127.0.0.1", b"Connection: close", *(header.encode() for header in headers)]
+    return b"\r\n".join(lines) + b"\r\n\r\n" + body
+
+
+def status(answer: bytes) -> int:
+    """The status of an answer; 0 when the server hung up without one."""
+    return int(answer.split(b" ", 2)[1]) if answer.startswith(b"HTTP/1.1 ") else 0
+
+
+# -- files ----------------------------------------------------------------------------------------------------
+
+UP = ("..", "%2e%2e", "%2E.", "..%00", "%252e%252e", "%c0%ae%c0%ae", "....", ".%2e;", "..\\", "%uff0e%uff0e")
+SLASH = ("/", "%2f", "%5c", "\\", "%252f", "%c0%af", "//", "/./")
+WAYS_OUT = [f"{up}{slash}secret.db" for up in UP for slash in SLASH] + [
+    "link.db", "passwd.db", "up.db", "dangling.db", "up.db/secret.db", "up.db%2fsecret.db", "inside/deep.db",
+    "inside%2fdeep.db", "/etc/passwd", "%2fetc%2fpasswd", "file:///etc/passwd", f"{LOG}/../../secret.db",
+    f"{LOG}%00.db", f"{LOG}%0d%0aX-Evil:%201", ".", "..", "%", "%%", "*", f"{LOG}-wal", "../stagelog.toml",
+    "..%2fstagelog.toml", "~root", "$HOME", "|id", "a" * 5000, "%f0%9f%8f%8d" * 500,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "route",
+    ["/api/logs/{}", "/api/logs/{}/export?format=csv", "/logs/{}/review", "/{}", "/static/{}", "/logs/{}"],
+)
+def test_no_address_leads_out_of_the_folder_of_logs(served: Served, cookie: str, route: str) -> None:
+    """Even for somebody with a token, and with the address on the wire exactly as it is here."""
+    for way in WAYS_OUT:
+        answer = raw(served, request(f"GET {route.format(way)} HTTP/1.1", f"Cookie: {cookie}"))
+        assert SECRET not in answer, way
+        assert b"root:" not in answer, way
+        assert PIN.encode() not in answer, way
+        assert b"x-evil" not in answer.lower(), way
+        assert status(answer) in (0, 400, 404, 405), (way, answer[:200])
+
+
+@pytest.mark.parametrize("name", ["link.db", "passwd.db", "up.db", "dangling.db"])
+def test_symbolic_links_are_no_logs(served: Served, cookie: str, name: str) -> None:
+    there = served.ask("/api/logs", headers={"cookie": cookie}).json["logs"]
+    assert [log["name"] for log in there] == [LOG]
+    for route in (f"/api/logs/{name}", f"/api/logs/{name}/export?format=csv", f"/logs/{name}/review"):
+        assert served.ask(route, headers={"cookie": cookie}).status == 404
+
+
+def test_without_the_pin_not_even_the_names_are_told(served: Served) -> None:
+    for route in ("/api/logs", f"/api/logs/{LOG}", "/api/live", "/api/live/stream", "/logs", "/crew.js"):
+        for line in (
+            f"GET {route} HTTP/1.1",
+            f"GET http://127.0.0.1{route} HTTP/1.1",
+            f"HEAD {route} HTTP/1.1",
+        ):
+            for trick in (
+                "X-Forwarded-For: 127.0.0.1",
+                "X-Original-URL: /login",
+                "Cookie: stagelog=.",
+                "A: b",
+            ):
+                answer = raw(served, request(line, trick))
+                assert status(answer) in (303, 401), (line, trick)
+                assert LOG.encode() not in answer
+    for line in (
+        "GET /login/../api/logs HTTP/1.1",
+        "GET /login%2f..%2fapi%2flogs HTTP/1.1",
+        "GET //login HTTP/1.1",
+    ):
+        assert status(raw(served, request(line))) in (303, 401, 404), line
+
+
+# -- sizes ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"GET /" + b"a" * 5_000_000 + b" HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+        request("GET /login HTTP/1.1", "X: " + "y" * 5_000_000),
+        request("GET /login HTTP/1.1", *(f"X-{number}: y" for number in range(50_000))),
+        request("GET /login HTTP/1.1", "Cookie: " + "; ".join(f"stagelog={n}" for n in range(100_000))),
+        b"\r\n" * 1_000_000,
+        b"A" * 5_000_000,
+    ],
+    ids=["address", "header", "headers", "cookies", "empty lines", "no line"],
+)
+def test_what_is_too_long_is_refused_and_not_kept(served: Served, data: bytes) -> None:
+    before = memory_kb(served)
+    answers = [raw(served, data) for _ in range(3)]
+    assert {status(answer) for answer in answers} <= {0, 400, 414, 431}
+    assert memory_kb(served) - before < MAY_GROW_KB
+
+
+@pytest.mark.parametrize("route", ["/login", "/api/command", f"/api/logs/{LOG}/delivered"])
+@pytest.mark.parametrize("framing", ["Content-Length: 10000000000", "Transfer-Encoding: chunked"])
+def test_a_body_without_end_is_not_taken(served: Served, cookie: str, route: str, framing: str) -> None:
+    head = request(f"POST {route} HTTP/1.1", f"Cookie: {cookie}", "Content-Type: application/json", framing)
+    piece = b"x" * 65_536
+    piece = b"10000\r\n" + piece + b"\r\n" if "chunked" in framing else piece
+    taken = 0
+    with dial(served) as connection, suppress(ConnectionError, TimeoutError):
+        connection.sendall(head)
+        connection.settimeout(5)
+        while taken < 100_000_000:
+            connection.sendall(piece)
+            taken += len(piece)
+    assert taken < 30_000_000, "cut off soon; what was taken lay in the buffers of the kernels"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("Content-Length: -1",),
+        ("Content-Length: 5", "Content-Length: 6"),
+        ("Transfer-Encoding: chunked, chunked",),
+        ("Transfer-Encoding: \x0bchunked",),
+        ("Content-Length: 0x5",),
+        ("Content-Length: 99999999999999999999999999",),
+    ],
+)
+def test_no_request_hides_in_another(served: Served, cookie: str, lines: tuple[str, ...]) -> None:
+    """Two who read the end of a body differently could be made to smuggle; here such a request ends its connection."""
+    hidden = b"0\r\n\r\nGET /api/logs HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: " + cookie.encode() + b"\r\n\r\n"
+    answer = raw(
+        served,
+        b"POST /login HTTP/1.1\r\nHost: 127.0.0.1\r\n" + "\r\n".join(lines).encode() + b"\r\n\r\n" + hidden,
+    )
+    assert LOG.encode() not in answer
+    assert answer.count(b"HTTP/1.1 ") <= 1
+
+
+def test_many_ranges_are_not_many_answers(served: Served, cookie: str) -> None:
+    whole = len(served.ask(f"/api/logs/{LOG}", headers={"cookie": cookie}).body)
+    ranges = "bytes=" + ",".join(f"{number}-" for number in range(1000))
+    answer = raw(served, request(f"GET /api/logs/{LOG} HTTP/1.1", f"Cookie: {cookie}", f"Range: {ranges}"))
+    assert len(answer) < whole + 2000
+
+
+# -- time and number ------------------------------------------------------------------------------------------
+
+
+def hung_up(connection: socket.socket, within_s: float) -> bool:
+    connection.settimeout(within_s)
+    try:
+        while connection.recv(4096):
+            pass
+    except TimeoutError:
+        return False
+    except ConnectionError:
+        pass
+    return True
+
+
+def test_slow_clients_are_cut_off_and_one_address_cannot_take_all(served: Served, cookie: str) -> None:
+    """Slowloris: a header line now and then, on as many connections as there are to be had."""
+    with ExitStack() as stack:
+        slow = [stack.enter_context(dial(served)) for _ in range(200)]
+        for connection in slow:
+            with suppress(ConnectionError):
+                connection.sendall(b"GET /login HTTP/1.1\r\nHost: 127.0.0.1\r\n")
+        assert crew_sees(served, cookie), "while they hold what they have got"
+        ends = time.monotonic() + connections.HEADERS_S + 10.0
+        left = slow
+        while left and time.monotonic() < ends:
+            for connection in left:
+                with suppress(ConnectionError):
+                    connection.sendall(b"X: y\r\n")
+            left = [connection for connection in left if not hung_up(connection, 0.001)]
+            time.sleep(0.5)
+        assert not left, "none of them is still there"
+
+
+def test_connections_that_come_and_go_leave_nothing(served: Served) -> None:
+    files = open_files(served)
+    for _ in range(1500):
+        with suppress(OSError), dial(served) as connection:
+            connection.sendall(b"GET /login HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"[: random.randrange(50)])
+    until(lambda: open_files(served) <= files + 2, 15.0)
+
+
+def test_a_thousand_requests_in_one_go_are_answered_in_turn(served: Served) -> None:
+    one = b"GET /login HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    answer = raw(served, one * 999 + request("GET /login HTTP/1.1"))
+    assert answer.count(b"HTTP/1.1 200") == 1000
+
+
+def test_exports_are_few_and_end_with_their_clients(served: Served, cookie: str) -> None:
+    asked = request(f"GET /api/logs/{LOG}/export?format=csv HTTP/1.1", f"Cookie: {cookie}")
+    children = Path(f"/proc/{served.process.pid}/task/{served.process.pid}/children")
+    with ExitStack() as stack:
+        greedy = [stack.enter_context(dial(served)) for _ in range(20)]
+        most = 0
+        for connection in greedy:
+            connection.sendall(asked)
+            most = max(most, len(children.read_text().split()))
+        assert crew_sees(served, cookie)
+        most = max(most, len(children.read_text().split()))
+        assert most <= exports.MOST_EXPORTS
+    until(lambda: not children.read_text().split(), 15.0)
+
+
+# -- guessing -------------------------------------------------------------------------------------------------
+
+
+def test_guesses_at_once_and_from_everywhere_are_few(place: Path, tmp_path: Path) -> None:
+    """Eight threads, forty addresses, login and bearer, forged headers: all together have a handful of guesses."""
+    with serving(tmp_path, tmp_path / "live.sock", host=EVERYWHERE, pin=PIN) as server:
+        token = login(server, PIN).headers["set-cookie"].partition(";")[0]
+        statuses: list[int] = []
+
+        def guess(number: int) -> None:
+            for n in range(40):
+                forged = f"X-Forwarded-For: 10.0.{number}.{n}"
+                body = b"pin=%04d" % (number * 40 + n)
+                as_form = request("POST /login HTTP/1.1", forged, f"Content-Length: {len(body)}", body=body)
+                as_token = request(
+                    "GET /api/live HTTP/1.1", forged, f"Authorization: Bearer {number:02}{n:02}"
+                )
+                statuses.append(
+                    status(raw(server, (as_form, as_token)[n % 2], f"127.0.{number + 1}.{n + 1}"))
+                )
+
+        threads = [threading.Thread(target=guess, args=(number,)) for number in range(8)]
+        began = time.monotonic()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        earned = (time.monotonic() - began) / pin.ALL_EVERY_S
+        looked_at = sum(code in (303, 200, 401) for code in statuses)
+        print(
+            f"attacker: {len(statuses)} guesses from 320 addresses, {looked_at} looked at, the rest told to wait"
+        )
+        assert looked_at <= pin.ALL_GUESSES + earned + 1
+        assert statuses.count(429) == len(statuses) - looked_at
+        assert crew_sees(server, token), "whoever is in stays in"
+
+
+# -- other sites ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("route", ["/login", "/api/command", f"/api/logs/{LOG}/delivered"])
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Origin: http://evil.example", "Origin: null", "Origin: http://127.0.0.1.evil.example", "Sec-Fetch-Site: cross-site",
+        "Sec-Fetch-Site: same-site", "Origin: http://127.0.0.1@evil.example", "Origin: https://127.0.0.1:1", "Origin:",
+    ],
+)  # fmt: skip
+def test_another_sites_page_posts_in_vain(served: Served, cookie: str, route: str, header: str) -> None:
+    """With the crew's cookie, should a browser ever send it along."""
+    for kind in ("application/json", "text/plain", "application/x-www-form-urlencoded"):
+        body = b'{"command": "mark"}'
+        sent = (f"Cookie: {cookie}", header, f"Content-Type: {kind}", f"Content-Length: {len(body)}")
+        assert status(raw(served, request(f"POST {route} HTTP/1.1", *sent, body=body))) == 403
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example", "127.0.0.1.evil.example", "evil.example:127.0.0.1", "a@127.0.0.1", "127.0.0.1/x", ""],
+)
+def test_a_strangers_name_for_this_machine_is_refused(served: Served, cookie: str, host: str) -> None:
+    data = f"GET /api/logs HTTP/1.1\r\nHost: {host}\r\nCookie: {cookie}\r\nConnection: close\r\n\r\n".encode()
+    assert status(raw(served, data)) in (400, 421)
+
+
+@pytest.mark.parametrize(
+    "method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "PROPFIND", "get"]
+)
+def test_other_methods_do_nothing(served: Served, cookie: str, method: str) -> None:
+    for route in ("/", "/api/command", f"/api/logs/{LOG}"):
+        answer = raw(served, request(f"{method} {route} HTTP/1.1", f"Cookie: {cookie}"))
+        assert status(answer) in (0, 400, 404, 405), (method, route, answer[:100])
+        assert b"access-control-allow" not in answer.lower()
+
+
+# -- garbage --------------------------------------------------------------------------------------------------
+
+GARBAGE = [
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500),  # a TLS hello
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    b"GET / HTTP/0.9\r\n\r\n",
+    b"GET / HTTP/9.9\r\nHost: 127.0.0.1\r\n\r\n",
+    b"GET /\r\n\r\n",
+    b"\x00" * 1000,
+    b"SSH-2.0-OpenSSH_9.2\r\n",
+    b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: x\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n",
+]
+
+
+@pytest.mark.parametrize("data", GARBAGE, ids=range(len(GARBAGE)))
+def test_other_protocols_get_no_further(served: Served, data: bytes) -> None:
+    with dial(served) as connection:
+        connection.sendall(data)
+        connection.shutdown(socket.SHUT_WR)
+        connection.settimeout(15)
+        answer = b""
+        with suppress(ConnectionError):
+            while piece := connection.recv(65_536):
+                answer += piece
+    assert status(answer) in (0, 303, 400, 421, 505)
+
+
+def test_damaged_requests_never_make_it_stumble(served: Served, cookie: str) -> None:
+    """Good requests with bytes flipped, lost and added: a refusal or a hang-up, never a 500."""
+    chance = random.Random(5)
+    good = [
+        request(f"GET /api/logs/{LOG} HTTP/1.1", f"Cookie: {cookie}", "Range: bytes=0-10", 'If-Match: "x"'),
+        request(f"GET /api/logs/{LOG}/export?format=gpx HTTP/1.1", f"Cookie: {cookie}"),
+        request("POST /api/command HTTP/1.1", f"Cookie: {cookie}", "Content-Type: application/json",
+                "Content-Length: 19", body=b'{"command": "mark"}'),
+        request("POST /login HTTP/1.1", "Origin: http://127.0.0.1", "Content-Length: 8", body=b"pin=1234"),
+        request("GET /api/live HTTP/1.1", "Authorization: Bearer 1234"),
+    ]  # fmt: skip
+    tried = 400
+    for _ in range(tried):
+        data = bytearray(chance.choice(good))
+        for _ in range(chance.randrange(1, 6)):
+            at = chance.randrange(len(data))
+            data[at : at + chance.randrange(2)] = chance.randbytes(chance.randrange(3))
+        with dial(served) as connection, suppress(ConnectionError):
+            connection.sendall(bytes(data))
+            connection.shutdown(socket.SHUT_WR)
+            answer = b""
+            while piece := connection.recv(65_536):
+                answer += piece
+            assert status(answer) != 500, bytes(data)
+    print(f"attacker: {tried} damaged requests, none made it stumble")
