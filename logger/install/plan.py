@@ -26,9 +26,11 @@ ADAPTER_RULES = "/etc/udev/rules.d/69-stagelog-adapters.rules"
 UNIT_FOLDER = "/etc/systemd/system"
 _UDEV_RELOAD = ("udevadm", "control", "--reload")
 UNITS = ("stagelog-recorder.service", "stagelog-crew.service")
+STICK_UNIT = "stagelog-stick@.service"
+"""Started by udev, once a stick."""
 
 SHIPPED: Mapping[str, str] = {
-    **{unit: f"{UNIT_FOLDER}/{unit}" for unit in UNITS},
+    **{unit: f"{UNIT_FOLDER}/{unit}" for unit in (*UNITS, STICK_UNIT)},
     "70-stagelog.rules": "/etc/udev/rules.d/70-stagelog.rules",
     "stagelog.tmpfiles": "/etc/tmpfiles.d/stagelog.conf",
 }
@@ -136,7 +138,7 @@ def starting(*, udev: bool) -> Commands:
 
 def stopping() -> Commands:
     """Commands before stagelog is taken out of a running system."""
-    return (("systemctl", "stop", *UNITS),)
+    return (("systemctl", "stop", *UNITS, STICK_UNIT.replace("@", "@*")),)
 
 
 def stopped(*, udev: bool) -> Commands:

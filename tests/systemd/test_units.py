@@ -12,9 +12,9 @@ import pytest
 
 from logger.install import plan
 from logger.install.shipped import shipped
-from tests.systemd.units import CREW, FOLDER, RECORDER, UNITS, read, require, values
+from tests.systemd.units import CREW, FOLDER, RECORDER, STICK, UNITS, read, require, values
 
-EXPOSURE_LIMIT = {RECORDER: 1.0, CREW: 1.5}
+EXPOSURE_LIMIT = {RECORDER: 1.0, CREW: 1.5, STICK: 1.2}
 
 
 @pytest.fixture
@@ -43,7 +43,13 @@ def machine(tmp_path: Path) -> Path:
 
 def verify(machine: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [require("systemd-analyze"), "verify", f"--root={machine}", *plan.UNITS],
+        [
+            require("systemd-analyze"),
+            "verify",
+            f"--root={machine}",
+            *plan.UNITS,
+            "stagelog-stick@sda1.service",
+        ],
         capture_output=True,
         text=True,
         check=False,
@@ -142,7 +148,7 @@ def test_the_recorder_may_write_the_logs_and_its_socket_and_nothing_else() -> No
     assert values(RECORDER, "Service", "StateDirectory") == [], "it would bind the recorder to a mount"
 
 
-@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+@pytest.mark.parametrize("unit", (RECORDER, CREW), ids=lambda unit: unit.stem)
 def test_neither_waits_for_network_or_time_nor_for_the_other(unit: Path) -> None:
     """What is waited for by default (local file systems) is enough; a driver module is loaded in milliseconds."""
     ordering = (
@@ -168,9 +174,18 @@ def test_drivers_whose_devices_are_allowed_are_loaded_first() -> None:
         }
 
 
+def test_the_stick_s_service_has_one_power_and_one_kind_of_device() -> None:
+    for key in ("CapabilityBoundingSet", "AmbientCapabilities"):
+        assert values(STICK, "Service", key) == ["CAP_SYS_ADMIN"]
+    assert values(STICK, "Service", "DeviceAllow") == ["block-sd rw"]
+    assert values(STICK, "Service", "ReadWritePaths") == [plan.LOGS]
+    assert values(STICK, "Service", "PrivateMounts") == ["yes"]
+
+
 def test_users_of_the_units_are_those_that_are_installed() -> None:
     accounts = {step.name: step.group for step in _steps() if isinstance(step, plan.Account)}
     running = {values(unit, "Service", "User")[0]: values(unit, "Service", "Group")[0] for unit in UNITS}
+    assert values(STICK, "Service", "User") == ["stagelog"]
     assert running == accounts
 
 

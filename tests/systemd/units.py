@@ -12,7 +12,8 @@ import pytest
 FOLDER = Path(__file__).parents[2] / "systemd"
 RECORDER = FOLDER / "stagelog-recorder.service"
 CREW = FOLDER / "stagelog-crew.service"
-UNITS = (RECORDER, CREW)
+STICK = FOLDER / "stagelog-stick@.service"
+UNITS = (RECORDER, CREW, STICK)
 
 
 class Line(NamedTuple):

@@ -1,0 +1,129 @@
+"""A stick under a real systemd: mounted by the service for itself alone, filled, let go of; and others left alone."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.logger.stick.conftest import image
+from tests.systemd.machine import Machine, booted
+
+RECORDER = "stagelog-recorder.service"
+DROP_INS = "/run/systemd/system/stagelog-stick@.service.d"
+CGROUP = "/sys/fs/cgroup/system.slice/system-stagelog\\\\x2dstick.slice"
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """A machine that records; its sticks are loop devices, for which the unit is opened."""
+    with booted(tmp_path_factory.mktemp("machine") / "scratch") as up:
+        up.shell(
+            "/opt/stagelog/bin/stagelog install --program /opt/stagelog/bin/stagelog --yes;"
+            f" mkdir -p {DROP_INS} /dev/disk/by-label;"
+            f" printf '[Service]\\nDeviceAllow=block-loop rw\\n' > {DROP_INS}/loop.conf;"
+            " systemctl daemon-reload"
+        )
+        up.wait_active(RECORDER)
+        yield up
+
+
+@contextmanager
+def in_hand(machine: Machine, place: Path, *, label: str = "", marked: bool = False) -> Iterator[str]:
+    """A stick, plugged in; its device's name."""
+    uid, gid = machine.run("id", "-u", "stagelog").strip(), machine.run("id", "-g", "stagelog").strip()
+    options = ["-E", f"root_owner={uid}:{gid}", *(["-L", label] if label else [])]
+    if marked:
+        (place.parent / "on-it").mkdir()
+        (place.parent / "on-it/stagelog-sync").touch()
+        options += ["-d", str(place.parent / "on-it")]
+    with image(place, "ext4", *options) as device:
+        name = Path(device).name
+        machine.run("mknod", device, "b", "7", name.removeprefix("loop"))
+        if label:
+            machine.run("ln", "-s", device, f"/dev/disk/by-label/{label}")
+        try:
+            yield name
+        finally:
+            machine.run("rm", "-f", device, f"/dev/disk/by-label/{label or 'none'}")
+
+
+def looked_into(machine: Machine, name: str) -> dict[str, str]:
+    """The files on a stick that was pulled, with their digests."""
+    found = machine.shell(
+        f"mkdir -p /mnt/look; mount -o ro /dev/{name} /mnt/look; cd /mnt/look;"
+        " find . -type f -exec sha256sum {} +; cd /; umount /mnt/look"
+    )
+    return {line[66:].removeprefix("./"): line[:64] for line in found.splitlines()}
+
+
+def live(machine: Machine) -> dict[str, str | None]:
+    """What the page shows of the stick."""
+    line = machine.shell(
+        "python3 -c \"import socket; s = socket.socket(socket.AF_UNIX); s.connect('/run/stagelog/live.sock');"
+        ' print(s.makefile().readline())"'
+    )
+    said: dict[str, str | None] = json.loads(line)["stick"]
+    return said
+
+
+@pytest.mark.parametrize("how", ["label", "marker"])
+def test_plugged_in_it_gets_the_logs(machine: Machine, tmp_path: Path, how: str) -> None:
+    marks = {"label": "STAGELOG"} if how == "label" else {"marked": True}
+    with in_hand(machine, tmp_path / "stick.img", **marks) as name:  # type: ignore[arg-type]
+        before = machine.run("cat", "/proc/self/mounts")
+        machine.run("systemctl", "start", f"stagelog-stick@{name}.service")
+        assert machine.run("cat", "/proc/self/mounts") == before
+        journal = machine.run("journalctl", "--no-pager", f"--unit=stagelog-stick@{name}.service")
+        on_it = looked_into(machine, name)
+    (log,) = (path for path in on_it if path.endswith(".db"))
+    assert re.search(r"1 logs? copied", journal), journal
+    noted = [
+        json.loads(line)
+        for line in machine.run("cat", "/var/lib/stagelog/delivered.jsonl").split("\n")
+        if line
+    ]
+    assert noted[-1]["sha256"] == on_it[log]
+    said = live(machine)
+    assert said["state"] == "done" and str(said["detail"]).endswith("It may be pulled.")
+
+
+def test_any_other_stick_is_left_alone(machine: Machine, tmp_path: Path) -> None:
+    with in_hand(machine, tmp_path / "stick.img", label="HOLIDAYS") as name:
+        before = hashlib.sha256((tmp_path / "stick.img").read_bytes()).hexdigest()
+        machine.run("systemctl", "start", f"stagelog-stick@{name}.service")
+    assert hashlib.sha256((tmp_path / "stick.img").read_bytes()).hexdigest() == before
+
+
+def test_a_stick_without_a_file_system_is_said(machine: Machine, tmp_path: Path) -> None:
+    with in_hand(machine, tmp_path / "stick.img", label="STAGELOG") as name:
+        (tmp_path / "stick.img").write_bytes(bytes(24 << 20))
+        machine.run("systemctl", "start", f"stagelog-stick@{name}.service", check=False)
+    said = live(machine)
+    assert said["state"] == "failed" and "format it as exFAT" in str(said["detail"])
+
+
+def test_what_copies_has_no_powers(machine: Machine, tmp_path: Path) -> None:
+    """The program that touches the stick is held up at the recorder's socket, and looked at."""
+    with in_hand(machine, tmp_path / "stick.img", label="STAGELOG") as name:
+        machine.run("systemctl", "kill", "--signal=STOP", RECORDER)
+        machine.run("systemctl", "start", "--no-block", f"stagelog-stick@{name}.service")
+
+        def statuses() -> list[str]:
+            listed = f"cat {CGROUP}/stagelog-stick@{name}.service/cgroup.procs || true"
+            pids = machine.shell(listed).split()
+            return [machine.run("cat", f"/proc/{pid}/status", check=False) for pid in pids]
+
+        machine.wait("two processes", lambda: len(statuses()) >= 2)
+        parent, child, *_ = statuses()
+        machine.run("systemctl", "kill", "--signal=CONT", RECORDER)
+        assert re.search(r"CapEff:\s+0000000000200000\n", parent), "CAP_SYS_ADMIN and no other"
+        assert re.search(r"CapEff:\s+0{16}\n", child) and re.search(r"CapPrm:\s+0{16}\n", child)
+        machine.wait(
+            "done", lambda: machine.property(f"stagelog-stick@{name}.service", "ActiveState") == "inactive"
+        )
