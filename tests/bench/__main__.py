@@ -14,6 +14,8 @@ from functools import partial
 from pathlib import Path
 
 from tests.bench import recorder
+from tests.bench.live import live
+from tests.bench.page import page
 from tests.bench.recorder import Load
 
 Row = tuple[str, str]
@@ -88,6 +90,8 @@ BENCHMARKS: dict[str, Callable[[argparse.Namespace], Iterator[Row]]] = {
     "saturated": saturated,
     "disk": disk,
     "start": start,
+    "live": live,
+    "page": page,
 }
 
 

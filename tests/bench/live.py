@@ -89,12 +89,13 @@ def live(options: argparse.Namespace) -> Iterator[Row]:
         runs = [measure(seconds, rate) for _ in range(options.runs)]
         for name in ("gps", "engine"):
             taken = [s for run in runs for s in getattr(run, f"{name}_s")]
-            yield f"wire -> live socket, {name}, {what}", _percentiles(taken)
+            yield f"wire -> live socket, {name}, {what}", percentiles(taken)
         core = statistics.median(run.core for run in runs)
         yield f"recorder, everything live, {what}", f"{100 * core:.1f} % of one core"
 
 
-def _percentiles(taken: list[float]) -> str:
+def percentiles(taken: list[float]) -> str:
+    """Median, the 99th percentile and the worst of some times in seconds, as a row says them."""
     taken = sorted(taken)
     at = {share: taken[min(len(taken) - 1, int(share * len(taken)))] for share in (0.5, 0.99)}
     return (
