@@ -65,7 +65,7 @@ class Served:
         address: str = "127.0.0.1",
     ) -> Answer:  # fmt: skip
         """One request on a connection of its own."""
-        connection = HTTPConnection(address, self.port, timeout=10)
+        connection = HTTPConnection(address, self.port, timeout=60)
         try:
             connection.request(method, path, body, dict(headers or {}))
             got = connection.getresponse()

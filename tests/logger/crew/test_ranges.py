@@ -1,0 +1,94 @@
+"""Range and version headers, as a table: what is asked for, what is passed over, what cannot be."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from logger.crew.ranges import UnsatisfiableError, asked_range, digest_header, tags, wanted
+
+SIZE = 1000
+
+
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        (None, None),
+        ("bytes=0-", range(1000)),
+        ("bytes=0-0", range(1)),
+        ("bytes=1-2", range(1, 3)),
+        ("bytes=999-", range(999, 1000)),
+        ("bytes=999-5000", range(999, 1000)),
+        ("bytes=0-99999999999999999999999999", range(1000)),
+        ("bytes=-1", range(999, 1000)),
+        ("bytes=-1000", range(1000)),
+        ("bytes=-99999999999999999999999999", range(1000)),
+        ("bytes = 5-6", range(5, 7)),
+        # passed over: the whole file is the answer
+        ("bytes=", None),
+        ("bytes=-", None),
+        ("bytes=2-1", None),
+        ("bytes=a-b", None),
+        ("bytes=0-1,5-6", None),
+        ("bytes=0x10-", None),
+        ("bytes=+1-2", None),
+        ("bytes=--1", None),
+        ("lines=0-1", None),
+        ("bytes=1-2;", None),
+        ("bytes=\u0661-", None),
+    ],
+)
+def test_asked_range(text: str | None, asked: range | None) -> None:
+    assert asked_range(text, SIZE) == asked
+
+
+@pytest.mark.parametrize("text", ["bytes=1000-", "bytes=99999999999999999999999-", "bytes=-0"])
+def test_what_is_behind_the_end(text: str) -> None:
+    with pytest.raises(UnsatisfiableError):
+        asked_range(text, SIZE)
+
+
+def test_nothing_of_an_empty_file_can_be_had() -> None:
+    for text in ("bytes=0-", "bytes=-5"):
+        with pytest.raises(UnsatisfiableError):
+            asked_range(text, 0)
+    assert asked_range(None, 0) is None
+
+
+@given(st.text(max_size=60) | st.from_regex(r"bytes=\d*-\d*", fullmatch=True), st.integers(0, 2**40))
+def test_a_range_is_always_within_the_file(text: str, size: int) -> None:
+    try:
+        asked = asked_range(text, size)
+    except UnsatisfiableError:
+        return
+    assert asked is None or (0 <= asked.start < asked.stop <= size and asked.step == 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (None, set()),
+        ('"a"', {"a"}),
+        ('"a", "b"', {"a", "b"}),
+        ('W/"a", "b"', {"b"}),
+        ("*", {"*"}),
+        ("a", set()),
+        ("Tue, 15 Nov 1994 08:12:31 GMT", set()),
+    ],
+)
+def test_tags(text: str | None, found: set[str]) -> None:
+    assert tags(text) == found
+
+
+def test_wanted_versions() -> None:
+    assert wanted({"if-range": '"a"', "if-match": '"b", "c"'}) == {"a", "b", "c"}
+    assert wanted({"if-match": "*"}) == set()
+
+
+def test_the_digest_is_the_one_of_the_standard() -> None:
+    """The example of RFC 9530, appendix A: "{"hello": "world"}" and a line feed."""
+    from hashlib import sha256
+
+    sha = sha256(b'{"hello": "world"}\n').hexdigest()
+    assert digest_header(sha) == "sha-256=:RK/0qy18MlBSVnWgjwz6lZEWjP/lF5HF9bvEF8FabDg=:"
