@@ -26,6 +26,7 @@ def workers(scheduler: str | None, count: int | None) -> Iterator[Judge]:
 
     Raises DeviceError when the scheduler does not answer or has no workers.
     """
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # its comings and goings are not the user's
     if scheduler is None:
         with (
             LocalCluster(

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from logger.export.blocks import Progress, fix_blocks, frame_blocks, reading_blocks
 from logger.export.selection import Clock, Selection
@@ -58,7 +59,18 @@ class LogRows:
             done = here.stop
             run = places.run[here]
             section = np.where(run == NO_RUN, np.nan, sections[run])
-            yield [session, t_us, utc, *columns, section, places.metres[here], places.limit_kmh[here]]
+            way_m, limit_kmh = places.metres[here], places.limit_kmh[here]
+            yield [session, t_us, utc, *columns, section, way_m, limit_kmh, self._free(run, way_m)]
+
+    def _free(self, run: NDArray[np.int64], way_m: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Which fixes were in a free area, by the roadbook's distance, as the review's page draws them."""
+        free = np.zeros(len(run), dtype=np.bool_)
+        for number in np.unique(run[run != NO_RUN]):
+            section = self._report.day.sections[number].section
+            for zone in self._report.courses[section].zones if section < len(self._report.courses) else ():
+                for mark in (zone.begin, zone.end):
+                    free |= (run == number) & (np.abs(way_m - mark.metres) <= mark.clear_m)
+        return free
 
     def _reading(self, progress: Progress) -> Iterator[list[Any]]:
         known = self._connection.execute("SELECT id, name, unit, source FROM channel ORDER BY id").fetchall()

@@ -65,6 +65,7 @@ TABLES: dict[str, pa.Schema] = {
         _SECTION,
         ("distance_m", _REAL, "metres since the section's beginning, by the roadbook"),
         ("limit_kmh", _REAL, "the speed limit there"),
+        ("free", pa.bool_(), "about the beginning or end of a zone, where over-speed is not charged"),
     ),
     "reading": _table(
         "A row an engine value, ten times a second.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json as encoding
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,50 @@ def add(logs: tuple[Path, ...], url: str, cars: tuple[int, ...], frames: bool) -
     A log that is there already changes nothing. One that is damaged, or of another car than it says, is told of and
     left out; the others go in, and the exit code is 1.
     """
+    return _add(logs, url, cars, frames=frames)
+
+
+@fleet.command(name="fetch")
+@click.argument("cars", metavar="URL...", nargs=-1, required=True)
+@_store
+@click.option(
+    "--folder",
+    type=_PATH,
+    default=Path("fetched"),
+    show_default=True,
+    help="Where the logs come to lie; a second fetch goes on there.",
+)
+@click.option("--pin", help="The crew pages' pin, if all cars have the same; better in STAGELOG_PIN.")
+@click.option("--patience", "patience_s", type=click.FloatRange(0), help="As of `stagelog fetch`.")
+@click.option("--frames", is_flag=True, help="The raw bus too.")
+@click.pass_context
+def fetch(
+    context: click.Context,
+    cars: tuple[str, ...],
+    url: str,
+    folder: Path,
+    pin: str | None,
+    patience_s: float | None,
+    frames: bool,
+) -> int:
+    """The evening's logs of all cars: download those that are new or grew, then add them to the store.
+
+    A car that does not answer is told of, and the others go on; the exit code is 1 then.
+    """
+    from logger.transfer.verbs import fetch as fetch_logs  # noqa: PLC0415 - a verb imports what it runs
+
+    more = {} if patience_s is None else {"patience_s": patience_s}
+    wrong = 0
+    for car in cars:
+        try:
+            wrong |= context.invoke(fetch_logs, url=car, folder=folder, pin=pin, **more)
+        except (StagelogError, OSError) as error:
+            print(f"stagelog: {error}", file=sys.stderr)
+            wrong = 1
+    return _add([folder], url, (), frames=frames) or wrong
+
+
+def _add(logs: Sequence[Path], url: str, cars: Sequence[int], *, frames: bool) -> int:
     with _extra():
         from logger.fleet.add import Adder  # noqa: PLC0415 - pyarrow and numpy
         from logger.fleet.store import Store  # noqa: PLC0415
