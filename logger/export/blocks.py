@@ -108,11 +108,11 @@ def fix_blocks(
 
 
 def reading_blocks(
-    connection: sqlite3.Connection, selection: Selection
+    connection: sqlite3.Connection, selection: Selection, progress: Progress = lambda _done: None
 ) -> Iterator[tuple[Integers, Integers, Integers, Numbers]]:
     """The readings of a selection: session, t_us, channel, value (to 15 digits). Raises LogError."""
     for (session, t_us, channel, value), *_ in _blocks(
-        connection, "reading", ("t_us", "channel", "value"), selection
+        connection, "reading", ("t_us", "channel", "value"), selection, progress
     ):
         yield session, t_us, channel, value
 

@@ -42,8 +42,10 @@ _TOGETHER_BYTES = 1 << 19
 """Pages read at a time: their rows' numbers stay in the processor's cache."""
 _MOST_LEVELS = 20
 """SQLite's own bound."""
-_GAP_PAGES = 64
+_GAP_PAGES = 16
 """Other tables' pages between ours are read along: so many cost less than another call."""
+_MOST_BYTES = 1 << 22
+"""Read in one call."""
 
 
 class Cells(NamedTuple):
@@ -134,7 +136,8 @@ class Table:
         if numbers.min() < 1 or numbers.max() * self._page_bytes > self._path.stat().st_size:
             raise _damaged("a page that is not in the file")
         pages = np.empty((len(numbers), self._page_bytes), dtype=np.uint8)
-        ends = np.flatnonzero((np.diff(numbers) <= 0) | (np.diff(numbers) > _GAP_PAGES)) + 1
+        steps, parts = np.diff(numbers), np.diff(numbers * self._page_bytes // _MOST_BYTES)
+        ends = np.flatnonzero((steps <= 0) | (steps > _GAP_PAGES) | (parts != 0)) + 1
         for first, last in zip([0, *ends], [*ends, len(numbers)], strict=True):
             run = numbers[first:last] - numbers[first]
             file.seek((int(numbers[first]) - 1) * self._page_bytes)

@@ -46,15 +46,17 @@ class Decoded(NamedTuple):
 
 
 class BulkDecoder:
-    """The messages of some DBC files."""
+    """The messages of some DBC files. `unused` are the files of which no message has been met yet."""
 
     def __init__(self, dbc_texts: Mapping[str, str]) -> None:
         """Texts by file name. Raises ConfigurationError where one is no readable DBC."""
-        self._messages: dict[int, list[_BulkMessage]] = defaultdict(list)
+        self.unused = set(dbc_texts)
+        self._messages: dict[int, list[tuple[str, _BulkMessage]]] = defaultdict(list)
         for name, text in dbc_texts.items():
             # The live decoder's own table: one way of reading a DBC, with its mending of overlapping signals.
             for can_id, known in dbc.load(text, name).messages.items():
-                self._messages[can_id].append(_BulkMessage(known.length, known.parts, known.channels))
+                message = _BulkMessage(known.length, known.parts, known.channels)
+                self._messages[can_id].append((name, message))
 
     def decode(self, block: FrameBlock) -> Iterator[Decoded]:
         """All that the frames of a block say. Remote and error frames say nothing."""
@@ -64,7 +66,8 @@ class BulkDecoder:
         begins = np.flatnonzero(np.diff(identifier[order], prepend=-2))
         for rows in np.split(order, begins)[1:]:
             can_id = int(identifier[rows[0]])
-            for message in self._messages.get(can_id, ()):
+            for name, message in self._messages.get(can_id, ()):
+                self.unused.discard(name)
                 yield from message.decode(block, rows)
 
 

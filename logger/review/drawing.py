@@ -221,19 +221,20 @@ def _channels(report: Report, drawn: Drawn) -> list[dict[str, Any]]:
     if not len(drawn.km):
         return []
     found = []
+    offsets_us = report.evidence.offsets_us
     for channel in report.engine:
-        at_us = np.array([s.t_us + report.evidence.offsets_us.get(s.session, 0.0) for s in channel.stretches])
+        course = channel.course
+        at_us = course.t_us + np.array([offsets_us.get(int(session), 0.0) for session in course.session])
         inside = (at_us >= drawn.at_us[0]) & (at_us <= drawn.at_us[-1])
         km = np.interp(at_us[inside], drawn.at_us, drawn.km)
-        figures = np.array([(s.low, s.mean, s.high) for s in channel.stretches])[inside]
         found.append(
             {
                 "name": channel.name,
                 "unit": channel.unit,
                 "x": packed(km),
-                "low": packed(figures[:, 0]),
-                "y": packed(figures[:, 1]),
-                "high": packed(figures[:, 2]),
+                "low": packed(course.low[inside]),
+                "y": packed(course.mean[inside]),
+                "high": packed(course.high[inside]),
             }
         )
     return found

@@ -1,86 +1,151 @@
 """The engine of a log: each channel's range, and its course in stretches short enough to draw.
 
-SQLite does the sums, a stretch of rows at a time: the table is in order of time and has no index, and one sort
-of millions of readings would take longer. SQLite lets go of Python's lock meanwhile, so threads share the work.
+Out of the readings that the recorder made; or, by DBC files given now, out of every frame of the bus, decoded anew.
+Either comes as numpy columns, a block of rows at a time, and only the sums of its stretches are kept.
 """
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from functools import partial
-from pathlib import Path
+import sqlite3
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from logger.review.salvage import log_connection
+import numpy as np
+from numpy.typing import NDArray
+
+from firmware_bridge.errors import LogError
+from firmware_bridge.records import Channel
+from logger.export.blocks import Progress, reading_blocks
+from logger.export.selection import Integers, select
+from logger.review.evidence import Floats
 
 STRETCHES = 4000
 """Twice the columns of a wide screen: a day is still told apart by ten seconds."""
 
-MOST_WORKERS = 4
-"""Threads: the cores of a Pi. Each has a connection of its own."""
+
+class Values(NamedTuple):
+    """Some of a channel's values, in order of time. `row` numbers the rows that they came in."""
+
+    channel: Channel
+    row: Integers
+    session: Integers
+    t_us: Integers
+    value: Floats
 
 
-class Stretch(NamedTuple):
-    """The readings of one channel in one short stretch."""
+class Course(NamedTuple):
+    """A channel stretch by stretch, a column each: when it began, the least, the mean and the greatest value."""
 
-    session: int
-    t_us: int
-    low: float
-    mean: float
-    high: float
+    session: Floats
+    t_us: Floats
+    low: Floats
+    mean: Floats
+    high: Floats
 
 
-@dataclass
-class ChannelReport:
+class ChannelReport(NamedTuple):
     """One channel over the whole log."""
 
     name: str
     unit: str
-    count: int = 0
-    total: float = 0.0
-    low: float = float("inf")
-    high: float = float("-inf")
-    stretches: list[Stretch] = field(default_factory=list)
-
-    @property
-    def mean(self) -> float:
-        return self.total / self.count if self.count else 0.0
-
-    def take(self, session: int, t_us: int, low: float, high: float, total: float, count: int) -> None:
-        """Add the sums of a stretch."""
-        self.stretches.append(Stretch(session, t_us, low, total / count, high))
-        self.count += count
-        self.total += total
-        self.low, self.high = min(self.low, low), max(self.high, high)
+    low: float
+    mean: float
+    high: float
+    course: Course
 
 
-def engine_of(path: Path, readings: int) -> list[ChannelReport]:
-    """Every channel of a log that has readings. Raises LogError where the log is damaged."""
-    with log_connection(path) as connection:
-        rows = connection.execute("SELECT id, name, unit FROM channel ORDER BY id").fetchall()
-    channels = {number: ChannelReport(name, unit) for number, name, unit in rows}
-    step = max(1, -(-readings // STRETCHES))
-    stretches = range(1, readings + 1, step)
-    share = max(1, -(-len(stretches) // min(MOST_WORKERS, os.cpu_count() or 1)))
-    parts = [stretches[at : at + share] for at in range(0, len(stretches), share)]
-    with ThreadPoolExecutor(MOST_WORKERS) as pool:
-        for sums in pool.map(partial(_sums, path, step), parts):
-            for number, session, t_us, low, high, total, count in sums:
-                if number in channels:
-                    channels[number].take(session, t_us, low, high, total, count)
-    return [channel for channel in channels.values() if channel.count]
+class EngineReport(NamedTuple):
+    """The channels that have values. `unused` are the DBC files of which no message is on the bus; `damage` says
+    what could not be read."""
+
+    channels: tuple[ChannelReport, ...] = ()
+    unused: tuple[str, ...] = ()
+    damage: str = ""
 
 
-def _sums(path: Path, step: int, firsts: range) -> list[tuple[int, int, int, float, float, float, int]]:
-    """Channel, session, begin, least, greatest, sum and count, for every stretch that begins at one of the rows."""
-    sums = []
-    with log_connection(path) as connection:
-        for first in firsts:
-            sums += connection.execute(
-                "SELECT channel, session, min(t_us), min(value), max(value), total(value), count(*) FROM reading"
-                " WHERE rowid BETWEEN ? AND ? AND value IS NOT NULL GROUP BY channel, session",
-                (first, first + step - 1),
-            ).fetchall()
-    return sums
+def engine_of(
+    connection: sqlite3.Connection,
+    dbc_texts: Mapping[str, str] | None = None,
+    progress: Progress = lambda _done: None,
+) -> EngineReport:
+    """Every channel of a log: as recorded, or decoded by DBC texts given by name, if one of them is of this bus.
+
+    Raises ConfigurationError where a text is no readable DBC.
+    """
+    if not dbc_texts:
+        return _reported(connection, "reading", _recorded(connection, progress))
+    from logger.export.signals import BulkDecoder, decoded_blocks  # noqa: PLC0415 - cantools takes a third of a second
+
+    decoder = BulkDecoder(dbc_texts)
+
+    def decoded() -> Iterator[Values]:
+        row = 0
+        for block, channels in decoded_blocks(connection, select(connection), progress, decoder):
+            for channel, rows, values in channels:
+                yield Values(channel, row + rows, block.session[rows], block.t_us[rows], values)
+            row += len(block.t_us)
+
+    found = _reported(connection, "frame", decoded())
+    unused = tuple(sorted(decoder.unused))
+    if len(unused) == len(dbc_texts):
+        found = _reported(connection, "reading", _recorded(connection, progress))
+    return found._replace(unused=unused)
+
+
+def _recorded(connection: sqlite3.Connection, progress: Progress) -> Iterator[Values]:
+    channels = {
+        number: Channel(name, unit, source)
+        for number, name, unit, source in connection.execute(
+            "SELECT id, name, unit, source FROM channel ORDER BY id"
+        )
+    }
+    row = 0
+    for session, t_us, channel, value in reading_blocks(connection, select(connection), progress):
+        order = np.argsort(channel, kind="stable")
+        begins = np.flatnonzero(np.diff(channel[order], prepend=channel[order[0]] - 1))
+        for rows in np.split(order, begins[1:]):
+            known = channels.get(int(channel[rows[0]]))
+            if known is not None:
+                yield Values(known, row + rows, session[rows], t_us[rows], value[rows])
+        row += len(t_us)
+
+
+def _reported(connection: sqlite3.Connection, table: str, values: Iterator[Values]) -> EngineReport:
+    """The channels of a stream of values that come out of a table's rows; up to where the log is damaged."""
+    parts: dict[Channel, list[NDArray[np.float64]]] = {}
+    damage = ""
+    try:
+        (rows,) = connection.execute(f"SELECT coalesce(max(rowid), 0) FROM {table}").fetchone()  # noqa: S608 - ours
+        step = max(1, -(-rows // STRETCHES))
+        for some in values:
+            parts.setdefault(some.channel, []).append(_sums(some, step))
+    except (sqlite3.Error, LogError) as error:
+        damage = str(error)
+    reports = (_report(channel, np.concatenate(sums, axis=1)) for channel, sums in parts.items())
+    return EngineReport(tuple(report for report in reports if len(report.course.t_us)), damage=damage)
+
+
+def _sums(some: Values, step: int) -> NDArray[np.float64]:
+    """For every stretch of `step` rows: session, begin, least, greatest, sum and count, a row each."""
+    kept = np.isfinite(some.value)
+    row, session, t_us, value = (part[kept] for part in some[1:])
+    begins = np.flatnonzero(np.diff(row // step, prepend=-1) | np.diff(session, prepend=-1))
+    if not len(begins):
+        return np.empty((6, 0))
+    counts = np.diff(begins, append=len(row))
+    least, greatest, total = (sums.reduceat(value, begins) for sums in (np.minimum, np.maximum, np.add))
+    return np.stack([session[begins], t_us[begins], least, greatest, total, counts])
+
+
+def _report(channel: Channel, sums: NDArray[np.float64]) -> ChannelReport:
+    session, t_us, low, high, total, count = sums
+    mean = total.sum() / count.sum() if len(count) else 0.0
+    course = Course(session, t_us, low, total / count, high)
+    return ChannelReport(
+        channel.name,
+        channel.unit,
+        low.min(initial=np.inf).item(),
+        float(mean),
+        high.max(initial=-np.inf).item(),
+        course,
+    )

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from firmware_bridge.errors import LogError
+from logger.export.pages import table_of
 from logger.recording.setup import stage_of
 from logger.review.evidence import Evidence, Floats, RawRows, assemble
 
@@ -42,14 +44,36 @@ class TornReader:
         except sqlite3.Error as error:
             self.damage = self.damage or f"{what}: {error}"
 
-    def numbers(self, what: str, table: str, columns: Sequence[str]) -> Floats:
-        """Columns of a table, in order of writing; nan for NULL, which crosses from SQLite as infinity."""
-        told = ", ".join(f"ifnull({column}, 9e999)" for column in columns)
-        rows = self.rows(what, f"SELECT {told} FROM {table} ORDER BY rowid")  # noqa: S608 - names are ours
+    def numbers(self, what: str, name: str, columns: Sequence[str]) -> Floats:
+        """Columns of a table, in order of writing; nan for NULL."""
+        numbers = self._by_pages(name, columns)
+        if numbers is None:
+            numbers = self._by_rows(what, name, columns)
+        return numbers[np.isfinite(numbers[:, :2]).all(axis=1)]  # a torn page may read as rows of nothing
+
+    def _by_pages(self, name: str, columns: Sequence[str]) -> Floats | None:
+        """The columns of a whole table of a log that nobody writes."""
+        try:
+            table = table_of(self._connection, name)
+            if table is None:
+                return None
+            places = [table.columns.index(column) for column in columns]
+            parts = [
+                np.column_stack([cells.numbers(place) for place in places]) for cells, _ in table.cells()
+            ]
+        except (sqlite3.Error, LogError, ValueError):
+            return None
+        return np.concatenate(parts)
+
+    def _by_rows(self, what: str, name: str, columns: Sequence[str]) -> Floats:
+        """The same as far as it can be read. NULL crosses from SQLite as infinity, and so does what is no number."""
+        told = ", ".join(
+            f"iif(typeof({column}) IN ('integer', 'real'), {column}, 9e999)" for column in columns
+        )
+        rows = self.rows(what, f"SELECT {told} FROM {name} ORDER BY rowid")  # noqa: S608 - names are ours
         flat = np.fromiter(chain.from_iterable(rows), dtype=np.float64)
         flat[np.isinf(flat)] = np.nan
-        numbers = flat.reshape(-1, len(columns))
-        return numbers[np.isfinite(numbers[:, :2]).all(axis=1)]  # a torn page may read as rows of nothing
+        return flat.reshape(-1, len(columns))
 
 
 def from_log(
@@ -97,6 +121,6 @@ def from_log(
 def _detail(text: str) -> dict[str, Any]:
     try:
         detail = json.loads(text)
-    except ValueError:
+    except (TypeError, ValueError):
         return {}
     return detail if isinstance(detail, dict) else {}

@@ -67,7 +67,9 @@ def recomputed(
     log, for its wheel speeds.
     """
     driven = stage if section is None else _narrowed(stage, section)
-    sessions = [int(number) for number in sorted(evidence.offsets_us)]  # numpy's numbers find nothing in SQLite
+    sessions = [
+        int(number) for number in sorted(evidence.offsets_us)
+    ]  # numpy's numbers find nothing in SQLite
     made: list[tuple[int, Rows]] = []
     state: list[Any] | None = None
     for done, number in enumerate(sessions):

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 import sqlite3
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 from firmware_bridge.errors import ConfigurationError, LogError, StagelogError
-from logger.review.engine import ChannelReport, engine_of
+from logger.export.blocks import Progress
+from logger.review.engine import ChannelReport, EngineReport, engine_of
 from logger.review.evidence import Evidence
 from logger.review.overspeeds import overspeeds_of
 from logger.review.penalties import Overspeed, charged, missed_s
@@ -31,6 +33,8 @@ ELSEWHERE_M = 50_000.0
 """No car loses its way by so much: an itinerary all of whose waypoints are further off is another one."""
 EARLY_S = 1.0
 """Leaving a neutralisation is told to the second; a smaller difference is the doubt of GPS."""
+OTHER_DBC = "take the DBC of this car, and look at the identifiers with `export --format csv --frames`"
+"""The mend of a DBC that says nothing."""
 CROSSED = ("crossing", "distance")
 """How a section ends when it was driven to its end; otherwise the crew or the clock ended it."""
 
@@ -88,6 +92,8 @@ class Report:
     engine: tuple[ChannelReport, ...]
     quality: Quality
     remarks: tuple[str, ...]
+    unused_dbcs: tuple[str, ...] = ()
+    """DBC files given for it that say nothing of its bus."""
 
     @property
     def penalty_s(self) -> float:
@@ -117,6 +123,10 @@ class Report:
                 where=evidence.checked_itinerary or evidence.name,
                 mend="give that of this stage with --itinerary",
             )
+        if self.unused_dbcs:
+            return ConfigurationError(
+                "none of its messages is on the bus", where=", ".join(self.unused_dbcs), mend=OTHER_DBC
+            )
         return None
 
     def offset_m(self, section: int) -> float:
@@ -124,8 +134,18 @@ class Report:
         return sum(course.length_m for course in self.courses[:section])
 
 
-def report_of(evidence: Evidence, rules: Rules, connection: sqlite3.Connection | None = None) -> Report:
-    """Review a recording under rules. `connection` is to its log, for the engine and the wire's damage."""
+def report_of(
+    evidence: Evidence,
+    rules: Rules,
+    connection: sqlite3.Connection | None = None,
+    dbc_texts: Mapping[str, str] | None = None,
+    progress: Progress = lambda _done: None,
+) -> Report:
+    """Review a recording under rules. `connection` is to its log, for the engine and the wire's damage.
+
+    `dbc_texts`, by name, tell the engine instead of what was recorded. Raises ConfigurationError where one cannot be
+    read.
+    """
     itinerary = evidence.stage.itinerary
     courses = tuple(Course(section) for section in itinerary.sections) if itinerary else ()
     day = day_of(evidence, courses)
@@ -133,12 +153,12 @@ def report_of(evidence: Evidence, rules: Rules, connection: sqlite3.Connection |
     overspeeds = tuple(overspeeds_of(evidence, places.mps, rules.penalties.rallycheck_share))
     penalties_s = tuple(charged(overspeeds, rules.penalties))
     waypoints = waypoints_of(evidence, courses, day, places)
-    remarks, engine = list(evidence.remarks), []
-    if connection is not None and evidence.path is not None:
-        try:
-            engine = engine_of(evidence.path, evidence.counts.get("reading", 0))
-        except LogError as error:
-            remarks.append(f"the engine's readings: {error.what}")
+    remarks = list(evidence.remarks)
+    engine = EngineReport(unused=tuple(dbc_texts or ()))
+    if connection is not None:
+        engine = engine_of(connection, dbc_texts, progress)
+    if engine.damage:
+        remarks.append(f"the engine is told as far as it can be read: {engine.damage}")
     moving = Moving(evidence)
     sections = tuple(
         _section(number, run, evidence, rules, courses, places, moving)._replace(
@@ -158,9 +178,10 @@ def report_of(evidence: Evidence, rules: Rules, connection: sqlite3.Connection |
         penalties_s,
         waypoints,
         tuple(_pauses(day)),
-        tuple(engine),
+        engine.channels,
         quality_of(evidence, day, places, connection),
         tuple(remarks),
+        engine.unused,
     )
 
 

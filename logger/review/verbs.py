@@ -40,6 +40,9 @@ _json = click.option("--json", "as_json", is_flag=True, help="For programs: one 
 @_itinerary
 @_section
 @click.option("--class", "car_class", default="", help="The car's class, where the file does not say it.")
+@click.option(
+    "--dbc", multiple=True, type=_PATH, help="Tell the engine by this DBC file, every frame decoded anew."
+)
 def review(
     log: Path,
     html: Path | None,
@@ -48,12 +51,14 @@ def review(
     itinerary: Path | None,
     section: int | None,
     car_class: str,
+    dbc: tuple[Path, ...],
 ) -> int:
     """Tell where the car of LOG was over the limit, what it costs, and how the sections went.
 
     LOG is a log, or what another device recorded: an NMEA text or a GPX track with times, to be reviewed against
     an itinerary.
     """
+    from logger.recording.setup import read_dbcs  # noqa: PLC0415
     from logger.review import json, terminal  # noqa: PLC0415 - numpy, which only the review pays for
     from logger.review.opening import Wanted, opened  # noqa: PLC0415
     from logger.review.report import report_of  # noqa: PLC0415
@@ -62,7 +67,7 @@ def review(
     wanted = Wanted(itinerary, rules, None if section is None else section - 1, car_class)
     with progress_bar(f"reviewing {log.name}") as progress, opened(log, wanted, progress) as found:
         evidence, chosen, connection = found
-        report = report_of(evidence, chosen, connection)
+        report = report_of(evidence, chosen, connection, read_dbcs(dbc), progress)
     if html is not None:
         from logger.review.html import page  # noqa: PLC0415
 

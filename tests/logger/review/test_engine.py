@@ -1,0 +1,154 @@
+"""The engine in a review: as it was recorded, or by a corrected DBC given now, from every frame of the bus."""
+
+from __future__ import annotations
+
+import base64
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from firmware_bridge.errors import ConfigurationError
+from firmware_bridge.records import CanFrame, Channel, Reading
+from logger.recording.rows import EventRow, Rows
+from logger.recording.store import Log, SessionStart
+from logger.review.engine import STRETCHES, engine_of
+from logger.review.verbs import review
+from tests.logger.review import drives
+
+DBC = """
+BO_ 256 M: 8 X
+ SG_ rpm : 0|16@1+ (0.25,0) [0|8000] "1/min" X
+ SG_ gear M : 16|8@1+ (1,0) [0|0] "" X
+ SG_ boost_bar m1 : 24|8@1- (0.1,-1) [0|0] "bar" X
+ SG_ oil_c m0 : 24|8@1- (1,0) [0|0] "degC" X
+ SG_ water_c m2 : 24|8@1- (1,0) [0|0] "degC" X
+"""
+FRAMES = 30_000
+RPM = Channel("rpm", "1/min", "a.dbc:M")
+
+
+def raw(number: int) -> tuple[int, int, int]:
+    """What the engine's frame says: revolutions in quarters, gear, boost in signed tenths."""
+    return (number * 7919) % 32_000, number % 3, number % 251 - 125
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two sessions on one bus, with readings that an older DBC made."""
+    path = tmp_path_factory.mktemp("engine") / "a.db"
+    with closing(Log(path, durable=False)) as made:
+        for session in (1, 2):
+            made.begin_session(
+                SessionStart("boot", "", "test", ""), {"itinerary": drives.ITINERARY, "dbc:a.dbc": DBC}
+            )
+            rows = Rows(fix=drives.fixes(drives.plan(), hz=1)[:300])
+            for number in range(FRAMES // 2 * (session - 1), FRAMES // 2 * session):
+                quarters, gear, tenths = raw(number)
+                data = quarters.to_bytes(2, "little") + bytes([gear, tenths % 256, 0, 0, 0, 0])
+                t_us = 20_000 * (number - FRAMES // 2 * (session - 1))
+                rows.frame.append(CanFrame(t_us, 0, 256, data))
+                rows.reading.append(Reading(t_us, RPM, quarters * 0.25))
+            rows.event.append(EventRow(t_us, "session_end", {"reason": "stopped"}))
+            made.write(rows)
+    return path
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(review, [str(argument) for argument in arguments], standalone_mode=False)
+
+
+def test_the_sums_of_the_readings_are_those_of_sql(log: Path) -> None:
+    with closing(sqlite3.connect(log)) as connection:
+        [rpm] = engine_of(connection).channels
+        low, high, mean = connection.execute(
+            "SELECT min(value), max(value), avg(value) FROM reading"
+        ).fetchone()
+    assert (rpm.name, rpm.unit, rpm.low, rpm.high) == ("rpm", "1/min", low, high)
+    assert rpm.mean == pytest.approx(mean, rel=1e-12)
+    assert len(rpm.course.t_us) == pytest.approx(FRAMES / -(-FRAMES // STRETCHES), abs=2)
+    assert (rpm.course.low <= rpm.course.mean).all()
+    assert (rpm.course.mean <= rpm.course.high).all()
+    assert set(rpm.course.session.tolist()) == {1, 2}
+    assert (float(rpm.course.low.min()), float(rpm.course.high.max())) == (low, high)
+
+
+def test_a_corrected_dbc_tells_the_engine_anew(log: Path, tmp_path: Path) -> None:
+    corrected = tmp_path / "corrected.dbc"
+    corrected.write_text(DBC.replace("(0.25,0)", "(0.5,100)"))
+    result = run(log, "--dbc", corrected, "--json")
+    assert result.return_value == 0, result.output
+    engine = json.loads(result.stdout)["engine"]
+    truth = [raw(number) for number in range(FRAMES)]
+    rpm = [quarters * 0.5 + 100 for quarters, *_ in truth]
+    boost = [tenths * 0.1 - 1 for _, gear, tenths in truth if gear == 1]
+    assert set(engine) == {"gear", "rpm", "boost_bar", "oil_c", "water_c"}
+    assert (engine["rpm"]["min"], engine["rpm"]["max"]) == (min(rpm), max(rpm))
+    assert engine["rpm"]["mean"] == pytest.approx(sum(rpm) / len(rpm), abs=1e-4)
+    assert (engine["boost_bar"]["min"], engine["boost_bar"]["max"]) == (min(boost), max(boost))
+    assert engine["boost_bar"]["mean"] == pytest.approx(sum(boost) / len(boost), abs=1e-3)
+    assert engine["boost_bar"]["unit"] == "bar"
+
+
+def test_its_channels_are_drawn(tmp_path: Path) -> None:
+    dbc, page = tmp_path / "a.dbc", tmp_path / "page.html"
+    dbc.write_text(DBC)
+    log = drives.write_log(tmp_path / "driven.db", drives.fixes(drives.plan(), hz=1))
+    with closing(sqlite3.connect(log)) as connection:
+        data = (500).to_bytes(2, "little") + bytes(6)
+        rows = [(1, t_us, 0, 256, data) for t_us in range(0, 600_000_000, 1_000_000)]
+        connection.executemany("INSERT INTO frame VALUES (?, ?, ?, ?, ?)", rows)
+        connection.commit()
+    assert run(log, "--dbc", dbc, "--html", page).return_value == 0
+    drawing = page.read_text().split('id="drawing">')[1].split("</script>")[0]
+    [lane] = [lane for lane in json.loads(drawing)["lanes"] if "choices" in lane]
+    rpm = next(choice for choice in lane["choices"] if choice["name"] == "rpm")
+    assert set(np.frombuffer(base64.b64decode(rpm["y"]), dtype="<f4").tolist()) == {125.0}
+    kilometres = np.frombuffer(base64.b64decode(rpm["x"]), dtype="<f4")
+    assert (np.diff(kilometres) >= 0).all()
+    assert kilometres[-1] > 9
+
+
+def test_a_dbc_of_another_car_leaves_what_was_recorded(log: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.dbc"
+    other.write_text(DBC.replace("256 M", "512 M"))
+    result = run(log, "--dbc", other)
+    assert result.return_value == 64
+    [line] = [line for line in result.stderr.splitlines() if "other.dbc" in line]
+    assert "none of its messages is on the bus" in line
+    assert "rpm" in result.stdout
+
+
+def test_of_two_dbcs_the_one_that_fits_is_used_and_the_other_named(log: Path, tmp_path: Path) -> None:
+    fits, other = tmp_path / "fits.dbc", tmp_path / "other.dbc"
+    fits.write_text(DBC)
+    other.write_text(DBC.replace("256 M", "512 M"))
+    result = run(log, "--dbc", fits, "--dbc", other)
+    assert result.return_value == 64
+    assert "boost_bar" in result.stdout
+    assert "stagelog: other.dbc: none" in result.stderr
+
+
+@pytest.mark.parametrize("text", ["this is no DBC", "BO_ 1 M: 8"])
+def test_what_is_no_dbc_is_one_line(log: Path, tmp_path: Path, text: str) -> None:
+    wrong = tmp_path / "wrong.dbc"
+    wrong.write_text(text)
+    result = run(log, "--dbc", wrong)
+    assert isinstance(result.exception, ConfigurationError)
+    assert str(result.exception).startswith("wrong.dbc:1:")
+    assert "\n" not in str(result.exception)
+
+
+def test_a_track_has_no_bus(tmp_path: Path) -> None:
+    dbc, itinerary = tmp_path / "a.dbc", tmp_path / "short.toml"
+    dbc.write_text(DBC)
+    itinerary.write_text(drives.ITINERARY)
+    track = drives.write_gpx(tmp_path / "track.gpx", drives.fixes(drives.plan(), hz=1))
+    result = run(track, "--itinerary", itinerary, "--dbc", dbc)
+    assert result.return_value == 64
+    assert "SS7" in result.stdout
+    assert "a.dbc: none of its messages is on the bus" in result.stderr
