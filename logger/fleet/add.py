@@ -25,7 +25,7 @@ from logger.fleet.identity import entry_of, refuse_strangers, same_recording
 from logger.fleet.judged import judged_tables
 from logger.fleet.rows import LogRows
 from logger.fleet.store import Store
-from logger.recording.reader import has_wal
+from logger.recording.reader import has_wal, open_log_readonly
 from logger.recording.verify import verify
 from logger.review import json
 from logger.review.opening import Wanted, opened
@@ -112,7 +112,12 @@ class Adder:
 
 @contextmanager
 def _still(path: Path, workshop: Path) -> Iterator[Path]:
-    """A log that nobody writes: the file itself, or a consistent copy of one that has a write-ahead log."""
+    """A log that nobody writes: the file itself, or a consistent copy of one that has a write-ahead log.
+
+    Raises LogError when it is no log.
+    """
+    with open_log_readonly(path):
+        pass  # what is no log at all is told of before anything is done
     if not has_wal(path):
         yield path
         return

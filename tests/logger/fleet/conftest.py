@@ -1,0 +1,29 @@
+"""Logs that several files of these tests read; none of them writes into them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from logger import config as configs
+from tests.logger.fleet import stage_11
+from tests.logger.review import drives
+
+
+@pytest.fixture(scope="session")
+def three_cars(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Stage 11's cars, 501 to 503."""
+    return stage_11.write_logs(tmp_path_factory.mktemp("stage-11"))
+
+
+@pytest.fixture(scope="session")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Cars 71 and 72 on the short stage."""
+    folder = tmp_path_factory.mktemp("pair")
+    logs = []
+    for number, seconds in ((71, 600), (72, 620)):
+        car = configs.Car(number, "", "Stock", (f"Driver {number}",))
+        seen = drives.fixes(drives.plan(seconds), 1)
+        logs.append(drives.write_log(folder / f"test-7-car-{number}-001.db", seen, car))
+    return logs
