@@ -41,6 +41,7 @@ KEEP_ALIVE_S = 5
 STOP_S = 2
 """What is still being sent when the server stops has so long."""
 MAX_HEADER_BYTES = 16 * 1024
+CREW_FILES = ("crew.css", "crew.js", "link.js", "render.js", "sound.js", "words.js")
 _MACHINE_ID = Path("/etc/machine-id")
 
 
@@ -48,8 +49,7 @@ def routes(feed: Feed, gate: Gate, copies: Copies) -> list[BaseRoute]:
     """Everything the crew server answers."""
     return [
         Route("/", page("crew.html")),
-        Route("/crew.css", page("crew.css")),
-        Route("/crew.js", page("crew.js")),
+        *(Route(f"/{name}", page(name)) for name in CREW_FILES),
         Route("/favicon.ico", nothing),
         Route(LOGIN, login(gate), methods=["GET", "POST"]),
         Route("/api/live", live),

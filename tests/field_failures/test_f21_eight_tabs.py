@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.logger.crew.browsing import chromium, fresh, until
+from tests.logger.crew.browsing import chromium, fresh, snapshot, until
 from tests.logger.crew.live_car import LiveCar
 from tests.logger.crew.serving import serving
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 TABS = 8
+STREAMS = "async () => (await import('/link.js')).stream !== null"
 
 
 @pytest.fixture
@@ -27,12 +28,12 @@ def browser() -> Iterator[Browser]:
 def _updates(page: Page) -> None:
     """A tab shows the present, and then a later one."""
     fresh(page)
-    before = page.evaluate("state.section.distance_km")
-    until(page, "before => state.section.distance_km > before", before)
+    before = snapshot(page)["section"]["distance_km"]
+    until(page, "async before => (await import('/link.js')).state.section.distance_km > before", before)
 
 
 def _leaders(pages: list[Page]) -> list[Page]:
-    return [page for page in pages if page.evaluate("stream !== null")]
+    return [page for page in pages if page.evaluate(STREAMS)]
 
 
 def test_eight_tabs_all_update_and_all_may_command(browser: Browser, tmp_path: Path) -> None:

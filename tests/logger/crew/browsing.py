@@ -89,6 +89,12 @@ def _holds(page: Page, holds: str, argument: Any) -> bool:
         return False
 
 
+def snapshot(page: Page) -> dict[str, Any]:
+    """The snapshot that a page shows."""
+    found: dict[str, Any] = page.evaluate("async () => (await import('/link.js')).state")
+    return found
+
+
 def fresh(page: Page) -> None:
     """Wait until the page shows the present."""
     until(page, "document.body.dataset.link === 'fresh'")

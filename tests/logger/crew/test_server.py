@@ -19,6 +19,7 @@ import pytest
 
 from logger.crew import connections, pin
 from logger.crew.guard import HEADERS
+from logger.crew.server import CREW_FILES
 from tests.logger.crew.live_car import LiveCar
 from tests.logger.crew.serving import EVERYWHERE, PIN, Answer, Served, serving
 
@@ -166,7 +167,7 @@ def test_every_answer_carries_the_rules_for_browsers(
 
 
 def test_the_page_needs_nothing_from_elsewhere(served: Served) -> None:
-    for path in ("/", "/crew.css", "/crew.js"):
+    for path in ("/", *(f"/{name}" for name in CREW_FILES)):
         text = served.ask(path).body.decode()
         assert not re.search(r"https?:|[\"'(]//", text), "an address of another machine"
     page = served.ask("/").body.decode()

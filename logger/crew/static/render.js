@@ -1,0 +1,190 @@
+// Snapshot -> page, ten times a second whether or not anything came: what is late is shown as late.
+//
+// It computes nothing about the drive: what is not in the snapshot is not known here either.
+
+import {SILENT_S, ageOf, heard, recorder, rhythm, state, waited} from "/link.js";
+import {sound} from "/sound.js";
+import {$, GONE, all, clock, duration, fixed, formats, list, now, official, read, write} from "/words.js";
+
+let values = [];
+let message = "gone";
+
+export function bind() {  // every element that shows one value of the snapshot
+  values = all("[data-value]").map(element => ({element, path: element.dataset.value, format: element.dataset.format, group: element.dataset.age}));
+}
+
+export function render() {
+  message = state ? rhythm("message").fresh(waited()) : "gone";
+  const lostServer = now() - heard > SILENT_S;
+  document.body.dataset.link = message;
+  write($("trouble"), message === "fresh" ? "" : lostServer ? "No connection: trying again"
+    : recorder === null ? "Connecting" : recorder ? "Recorder is silent" : "No recorder");
+  const shown = message === "gone" ? {} : state;
+  for (const {element, path, format, group} of values) {
+    const value = read(shown, path);
+    const fresh = group ? rhythm(group).fresh(ageOf(group)) : "fresh";
+    if (value === null || fresh === "gone") write(element, GONE, "gone");
+    else write(element, path === "utc" ? clock(value, waited()) : formats[format](value), message === "stale" ? "stale" : fresh);
+  }
+  renderPace(shown);
+  renderRoad(shown);
+  renderLists(shown);
+  renderEngine(shown);
+  renderHealth(shown);
+  renderAlarm(state);
+}
+
+function renderPace(shown) {
+  const limit = shown.limit ?? {};
+  const known = shown.speed_kmh != null && rhythm("limit").fresh(ageOf("limit")) !== "gone";
+  const over = known && limit.over_kmh > 0 && !limit.free;
+  const pace = over ? "over" : known && limit.warning && !limit.free ? "near" : "ok";
+  for (const panel of all("[data-pace]")) panel.dataset.pace = pace;
+  for (const sign of all("[data-sign]")) sign.toggleAttribute("data-none", limit.kmh == null);
+  for (const place of all("[data-reason]")) write(place, limit.kmh == null ? "" : limit.zone ? `Zone from ${limit.zone.replace(/^\D*(?=\d)/, "km ")}` : `${limit.reason} limit`);
+  const kind = over ? "over" : limit.approaching_m != null ? "ahead" : limit.free ? "free" : "";
+  const notice = {over: `+${Math.max(1, Math.round(limit.over_kmh))}`, ahead: `${limit.approaching_kmh ?? "Zone"} in ${formats.way(limit.approaching_m / 1000)}`, free: "Free area"};
+  for (const place of all("[data-notice]")) { place.dataset.kind = kind; write(place, notice[kind] ?? ""); }
+  for (const place of all("[data-next-name]")) write(place, nameOf(shown.next) || "Next");
+  sound(kind === "over" ? kind : pace === "near" ? pace : kind);
+}
+
+export const nameOf = mark => (mark?.name || mark?.kind?.toUpperCase() || "").replace(/ \d+\.\d\d$/, "");  // the km is shown beside it
+const CONTROLS = new Set(["dss", "ass", "cp", "tc", "dn", "dt", "end"]);
+
+function renderRoad(shown) {
+  const section = shown.section ?? {};
+  const name = [section.name, section.kind !== section.name && section.kind].filter(Boolean).join(" \u00b7 ");
+  const waiting = section.state === "waiting" ? " \u00b7 waiting for the start" : "";
+  for (const place of all("[data-section]")) write(place, name ? name + waiting : "No section");
+  const {kind, remaining_s: left = null} = shown.countdown ?? {};
+  const seconds = left === null ? 0 : Math.ceil(left - waited());
+  write($("countdown"), left === null ? "" : `${{start: "Start", target: "Target", neutralisation: "Neutralised", transfer: "Transfer"}[kind] ?? kind} ${seconds < 0 ? "late " : ""}${duration(Math.abs(seconds))}`);
+  $("countdown").toggleAttribute("data-late", seconds < 0);
+  const length = section.length_km;
+  write($("bar-from"), length ? "0" : "");
+  write($("bar-to"), length ? `${formats.tenth(length)} km${section.estimated ? ", distance estimated" : ""}` : "");
+  $("bar").style.visibility = length ? "visible" : "hidden";
+  const done = `${100 * (section.progress ?? 0)}%`;
+  if ($("car").style.left !== done) $("car").style.left = $("driven").style.width = done;
+  $("car").hidden = section.progress == null;
+  const width = $("bar").clientWidth;
+  const key = JSON.stringify([section.marks, length, width]);
+  if (length && $("marks").dataset.key !== key) { $("marks").dataset.key = key; drawMarks(section.marks ?? [], length, width); }
+}
+
+function drawMarks(marks, length, width) {
+  const drawn = [];
+  let free = -Infinity;
+  marks.forEach((mark, index) => {
+    const item = document.createElement("i");
+    item.style.left = `${100 * mark.km / length}%`;
+    if (mark.kind === "dz") {
+      const end = marks.slice(index).find(after => after.kind === "fz")?.km ?? length;
+      item.className = "zone";
+      item.style.width = `${100 * (end - mark.km) / length}%`;
+    } else if (CONTROLS.has(mark.kind)) {
+      item.className = "control";
+      const at = width * mark.km / length, label = document.createElement("span");
+      label.textContent = nameOf(mark);
+      const room = 9 * label.textContent.length + 12;
+      const left = at + room > width;
+      item.classList.toggle("left", left);
+      if ((left ? at - room : at) >= free) { item.append(label); free = left ? at : at + room; }
+    } else if (mark.kind === "fz") return;
+    else item.className = "point";
+    drawn.push(item);
+  });
+  $("marks").replaceChildren(...drawn);
+}
+
+function renderLists(shown) {
+  const {distance_km: here = null, marks} = shown.section ?? {}, next = shown.next;
+  const ahead = (marks ?? []).filter(mark => here !== null && mark.km >= (next?.km ?? here)).slice(0, 6);
+  const coming = ahead.length || !next?.kind ? ahead : [next];
+  list($("next"), coming.map(mark => [mark.kind === "dz" ? "zone" : "", nameOf(mark) + (mark.kmh ? ` ${mark.kmh}` : ""),
+    formats.km(mark.km), formats.near(Math.max(0, mark.km - here))]));
+  list($("splits"), (shown.splits ?? []).slice(-4).map(split => ["", `${split.name}${split.estimated ? " ~" : ""}`,
+    split.elapsed_s == null ? GONE : official(split.elapsed_s), split.average_kmh == null ? GONE : formats.tenth(split.average_kmh)]));
+}
+
+const ENGINE_FIRST = ["battery_v", "coolant_c", "oil_bar", "oil_c", "rpm", "fuel_pct", "gear", "intake_c"];
+
+function renderEngine(shown) {
+  const place = name => { const at = ENGINE_FIRST.indexOf(name); return at < 0 ? 99 : at; };
+  const names = Object.keys(state?.engine ?? {}).sort((a, b) => place(a) - place(b) || a.localeCompare(b)).slice(0, 12);
+  const parent = $("engine");
+  if (parent.dataset.names !== names.join()) {
+    parent.dataset.names = names.join();
+    parent.replaceChildren(...names.map(name => {
+      const box = document.createElement("p"), value = document.createElement("b"), label = document.createElement("small");
+      value.dataset.engine = name;
+      label.textContent = name.replace(/_(v|c|pct)$/, "").replaceAll("_", " ");  // what is written beside the value
+      box.append(value, label);
+      return box;
+    }));
+  }
+  for (const element of all("[data-engine]", parent)) {
+    const {value = null, unit, age_s: age} = shown.engine?.[element.dataset.engine] ?? {};
+    const fresh = age == null ? "gone" : rhythm("engine." + element.dataset.engine).fresh(age + waited());
+    const number = value === null ? GONE : fixed(Math.abs(value) < 20 && !Number.isInteger(value) ? 1 : 0)(value);
+    write(element, fresh === "gone" ? GONE : number + ({degC: "\u00b0", "%": "%", V: "V"}[unit] ?? ""), message === "stale" ? "stale" : fresh);
+  }
+}
+
+const LINK_WORDS = {open: "good", opening: "near", waiting: "near"};
+
+function health(shown) {  // [text, state, detail] of everything that must work
+  const {gps = {}, recording = {}, links = {}} = shown, known = [];
+  const gpsFresh = rhythm("gps").fresh(ageOf("gps"));
+  known.push([`${gps.satellites ?? GONE} sat`, gpsFresh === "gone" ? "bad" : !gps.quality ? "bad" : gpsFresh === "stale" ? "near" : "good",
+    `quality ${gps.quality ?? GONE}, ${gps.satellites ?? GONE} satellites, hdop ${gps.hdop ?? GONE}`]);
+  for (const [name, link] of Object.entries(links ?? {}))
+    known.push([name, LINK_WORDS[link.state] ?? "bad", `${link.state}${link.detail ? `: ${link.detail}` : ""}, ${link.good} good, ${link.bad} bad`]);
+  known.push([recording.ok === false ? "LOG NOT WRITTEN" : recording.dropped ? `LOG lost ${recording.dropped}` : "LOG",
+    recording.ok == null ? "unknown" : !recording.ok ? "bad" : recording.dropped ? "near" : "good",
+    `${recording.rows ?? GONE} rows, ${recording.lag_s ?? GONE} s behind, ${recording.dropped ?? GONE} lost, ${recording.free_mb ?? GONE} MB free${recording.trouble ? `: ${recording.trouble}` : ""}`]);
+  for (const alarm of shown.alarms ?? []) if (alarm.acknowledged) known.push([alarm.name, alarm.level === "critical" ? "bad" : "near", alarm.message]);
+  return known;
+}
+
+function renderHealth(shown) {
+  const known = state && message !== "gone" ? health(shown) : [];
+  const text = JSON.stringify(known.map(([label, good]) => [label, good]));
+  if ($("chips").dataset.rows !== text) {
+    $("chips").dataset.rows = text;
+    $("chips").replaceChildren(...known.map(([label, good]) => {
+      const chip = document.createElement("span");
+      chip.textContent = label;
+      chip.dataset.state = good;
+      return chip;
+    }));
+  }
+  if (!$("more-dialog").open) return;
+  const {gps = {}, stage = {}, recording = {}} = shown, degrees = value => (value == null ? GONE : value.toFixed(5));
+  const where = shown.compliance ? "hidden in the timed section" : `${degrees(gps.lat)}, ${degrees(gps.lon)}, heading ${gps.course_deg == null ? GONE : Math.round(gps.course_deg) + "\u00b0"}`;
+  write($("stage"), [stage.event, stage.number && `stage ${stage.number}`, stage.name].filter(Boolean).join(" \u00b7 ") || "No stage");
+  const rows = [...known.map(([label, , detail]) => [label, detail]), ["Position", where], ["Speed from", shown.speed_source ?? GONE], ["File", recording.path ?? GONE],
+    ...(shown.controls ?? []).map(control => [nameOf(control), `${control.utc ? clock(control.utc) : GONE}, ${control.elapsed_s == null ? GONE : official(control.elapsed_s)}`]).reverse()];
+  const all = JSON.stringify(rows);
+  if ($("details").dataset.rows === all) return;
+  $("details").dataset.rows = all;
+  $("details").replaceChildren(...rows.flatMap(([label, detail]) => {
+    const [term, text] = [document.createElement("dt"), document.createElement("dd")];
+    [term.textContent, text.textContent, text.id] = [label, detail, label === "Position" ? "position" : ""];
+    return [term, text];
+  }));
+}
+
+function renderAlarm(shown) {
+  const waiting = (shown?.alarms ?? []).filter(alarm => !alarm.acknowledged), alarm = waiting[0];
+  const panel = $("alarm");
+  panel.hidden = !alarm;
+  if (!alarm) return;
+  panel.dataset.level = alarm.level;
+  write($("alarm-name"), alarm.name + (waiting.length > 1 ? ` (1 of ${waiting.length})` : ""));
+  write($("alarm-message"), alarm.message ?? "");
+  write($("alarm-since"), alarm.since_s == null ? "" : `for ${duration(alarm.since_s + waited())}`);
+  $("acknowledge").dataset.name = alarm.name;
+  sound(`alarm ${alarm.level}`);
+}

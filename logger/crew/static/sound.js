@@ -1,0 +1,29 @@
+// Sounds: off until the crew has touched the button, as browsers demand.
+
+import {now} from "/words.js";
+
+let audio = null;
+const sounded = new Map();  // when each was last heard
+const PAUSE_S = 0.3;        // between any two, so that each can be told from the other
+const TONES = {over: [880, 0.5], near: [660, 2], ahead: [520, 4], "alarm critical": [1200, 0.6], "alarm warn": [740, 1.5], "alarm info": [600, Infinity]};
+
+export function sound(what) {
+  if (!audio || document.hidden || !what) return;
+  const [pitch, every] = TONES[what] ?? TONES["alarm warn"];
+  if (now() - Math.max(...sounded.values()) < PAUSE_S || now() - (sounded.get(what) ?? -Infinity) < every) return;
+  sounded.set(what, now());
+  const tone = audio.createOscillator(), volume = audio.createGain();
+  tone.type = "square";
+  tone.frequency.value = pitch;
+  volume.gain.setValueAtTime(0.25, audio.currentTime);
+  volume.gain.exponentialRampToValueAtTime(0.001, audio.currentTime + 0.2);
+  tone.connect(volume).connect(audio.destination);
+  tone.start();
+  tone.stop(audio.currentTime + 0.2);
+}
+
+export function toggle() {  // whether they are on now
+  if (audio) { audio.close(); audio = null; } else audio = new AudioContext();
+  sound("ahead");
+  return audio !== null;
+}
