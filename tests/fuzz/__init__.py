@@ -1,0 +1,1 @@
+"""Fuzzers: whatever comes in from outside, however damaged, is refused in words or survived."""

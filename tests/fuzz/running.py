@@ -1,0 +1,104 @@
+"""One target for a while: how many inputs, how much memory; an input that crashes or hangs it is kept as a file."""
+
+from __future__ import annotations
+
+import hashlib
+import signal
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import NamedTuple
+
+from tests.fuzz import logs, texts, wires
+from tests.fuzz.mutation import inputs
+
+TARGETS = {**wires.TARGETS, **texts.TARGETS, **logs.TARGETS}
+HANG_S = 10
+"""No input of at most 64 kB takes a program so long that is not caught in it; the machine may be busy."""
+MAY_GROW_KB = 40_000
+"""After the first inputs, when everything is imported and every cache has its size."""
+_WARM_UP = 2000
+
+
+class Run(NamedTuple):
+    """What came of it. `found` has a traceback for each place that failed."""
+
+    inputs: int
+    seconds: float
+    grown_kb: int
+    found: dict[str, str]
+
+
+class HangError(Exception):
+    """An input took too long."""
+
+
+@contextmanager
+def hang_is_an_error() -> Iterator[None]:
+    """HangError for a body that takes longer than HANG_S; in the main thread."""
+
+    def late(_number: int, _frame: FrameType | None) -> None:
+        raise HangError(f"longer than {HANG_S} s")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, HANG_S)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def run(name: str, *, most: int, seconds: float, seed: int, keep: Path | None = None) -> Run:
+    """At most so many inputs and so long. The first input of each failure is kept in the folder `keep`."""
+    make_seeds, make_check = TARGETS[name]
+    check, began, count, warm_kb = make_check(), time.monotonic(), 0, 0
+    found: dict[str, str] = {}
+    for data in inputs(make_seeds(), seed):
+        try:
+            with hang_is_an_error():
+                check(data)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is what was looked for
+            where = f"{type(error).__name__} at {traceback.extract_tb(error.__traceback__)[-1]}"
+            if where not in found:
+                found[where] = traceback.format_exc()
+                _keep(keep, name, data)
+        count += 1
+        if count == _WARM_UP:
+            warm_kb = resident_kb()
+        if count >= most or time.monotonic() - began >= seconds:
+            break
+    grown_kb = resident_kb() - warm_kb if warm_kb else 0
+    if grown_kb >= MAY_GROW_KB:
+        found["growth"] = f"{grown_kb} kB more after {count} inputs"
+    return Run(count, time.monotonic() - began, grown_kb, found)
+
+
+def _keep(folder: Path | None, name: str, data: bytes) -> None:
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{name}-{hashlib.sha256(data).hexdigest()[:12]}").write_bytes(data)
+
+
+def covered(name: str, seconds: float, folder: Path) -> None:
+    """The same with atheris, which follows what the inputs reach; it ends the process by itself."""
+    import atheris  # type: ignore[import-untyped,unused-ignore,import-not-found]
+
+    make_seeds, make_check = TARGETS[name]
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, data in enumerate(make_seeds()):
+        (folder / f"seed-{number}").write_bytes(data)
+    atheris.instrument_all()
+    check: Callable[[bytes], None] = make_check()
+    options = [f"-max_total_time={seconds:.0f}", f"-timeout={HANG_S}", "-max_len=16384", "-rss_limit_mb=1024"]
+    atheris.Setup(["fuzz", *options, str(folder)], check)
+    atheris.Fuzz()
+
+
+def resident_kb() -> int:
+    """This process's memory."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))

@@ -1,0 +1,209 @@
+"""Targets that are bytes from a port: each decoder, the fixes, the engine's values.
+
+A decoder lives through all inputs, as it does through a rally; its buffers stay bounded, its times never run ahead of
+their arrival, and when sound frames follow they come out.
+"""
+
+from __future__ import annotations
+
+import importlib.resources
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from firmware_bridge.engine import dbc
+from firmware_bridge.engine.obd2 import Obd2Decoder, Poller
+from firmware_bridge.engine.readings import EngineDecoder
+from firmware_bridge.fixes import FixBuilder
+from firmware_bridge.protocols import nmea, protocol
+from firmware_bridge.records import BRS_FLAG, EFF_FLAG, FD_FLAG, RTR_FLAG, CanFrame, Fix, Sentence
+from logger.recording import candump
+
+Check = Callable[[bytes], None]
+MOST_HELD = 1 << 16
+"""Bytes and items that a decoder may keep: a chunk of the port's and a frame, with room to spare."""
+_PROBE_EVERY = 64
+_PROBES = 16
+"""Sound frames after damage: more than the longest length that a damaged head can claim takes with it."""
+CAN_PROTOCOLS = ("slcan", "gvret", "realdash", "canserial")
+NMEA = (
+    b"$GPRMC,120000.00,A,4807.03811,N,01131.00012,E,022.4,084.4,150126,003.1,W*68\r\n",
+    b"$GPGGA,120000.00,4807.03811,N,01131.00012,E,1,08,0.9,545.4,M,46.9,M,,*6E\r\n",
+    b"$GNGNS,120001.00,4807.03811,N,01131.00012,E,AAN,12,0.8,545.4,46.9,,*55\r\n",
+    b"$GPGSA,A,3,04,05,,09,12,,,24,,,,,2.5,1.3,2.1*39\r\n",
+    b"$GPVTG,084.4,T,077.8,M,022.4,N,041.5,K*43\r\n",
+    b"$GPGLL,4916.45,N,12311.12,W,225444,A,*1D\r\n",
+    b"$GPZDA,201530.00,04,07,2026,00,00*68\r\n",
+)
+
+
+def sound_frames(name: str) -> list[CanFrame]:
+    """Frames of the kinds that a protocol can carry."""
+    found = [CanFrame(0, 0, 0x100 + n, bytes(range(n, n + 8))) for n in range(8)]
+    found += [CanFrame(0, 0, 0x18DA_F110 + n | EFF_FLAG, bytes(8)) for n in range(4)]
+    if name in ("slcan", "gvret"):
+        found += [CanFrame(0, 0, 0x200 | FD_FLAG, bytes(range(64)))]
+    if name == "slcan":
+        found += [
+            CanFrame(0, 0, 0x201 | FD_FLAG | BRS_FLAG, bytes(12)),
+            CanFrame(0, 0, 0x202 | RTR_FLAG, bytes(4)),
+        ]
+    return found
+
+
+def reported(name: str) -> list[bytes]:
+    """What an adapter sends of them."""
+    report = protocol(name).report
+    assert report is not None
+    return [report(frame) for frame in sound_frames(name)]
+
+
+def decoder_seeds(name: str) -> list[bytes]:
+    """Streams of an adapter, and what it answers to commands."""
+    pieces = reported(name)
+    answers = [
+        b"\r",
+        b"\a",
+        b"V1013\r",
+        b"N1234\r",
+        b"F00\r",
+        b"z\rZ\r",
+        b"\xf1\x06" + bytes(10),
+        b"\xf1\x01abcd",
+    ]
+    return [b"".join(pieces), b"".join(reversed(pieces)), *pieces, *answers]
+
+
+def decoder(name: str) -> Check:
+    """A CAN protocol's decoder."""
+    made = protocol(name).decoder(16)
+    probe, wanted = b"".join(reported(name)[:1] * _PROBES), sound_frames(name)[0]
+    state = {"t_us": 0, "count": 0, "newest": 0}
+
+    def feed(data: bytes) -> list[CanFrame]:
+        state["t_us"] += 1000
+        batch = made.feed(data, state["t_us"])
+        for frame in batch.frames:
+            assert state["newest"] <= frame.t_us <= state["t_us"], f"time {frame.t_us} at {state['t_us']}"
+            assert len(frame.data) <= 64
+            assert 16 <= frame.bus < 32
+            state["newest"] = frame.t_us
+        assert sum(len(rejected.data) for rejected in batch.rejected) <= MOST_HELD + len(data)
+        return list(batch.frames)
+
+    def check(data: bytes) -> None:
+        middle = len(data) // 3
+        feed(data[:middle])
+        feed(data[middle:])
+        state["count"] += 1
+        if state["count"] % _PROBE_EVERY == 0:
+            came = feed(probe)
+            assert came, "sound frames are not heard any more"
+            assert (came[-1].can_id, came[-1].data) == (wanted.can_id, wanted.data)
+            assert held(made) < MOST_HELD, f"it holds {held(made)}"
+
+    return check
+
+
+def positions(fixes: Sequence[Fix]) -> None:
+    """No fix is a place that there is not, and none is 0, 0."""
+    for fix in fixes:
+        if fix.lat is None or fix.lon is None:
+            assert (fix.lat, fix.lon, fix.speed_mps) == (None, None, None)
+            continue
+        assert abs(fix.lat) <= 90
+        assert abs(fix.lon) <= 180
+        assert (fix.lat, fix.lon) != (0.0, 0.0)
+        assert all(value is None or math.isfinite(value) for value in (fix.alt_m, fix.speed_mps, fix.hdop))
+        assert fix.course_deg is None or 0 <= fix.course_deg <= 360
+
+
+def receiver() -> Check:
+    """NMEA from bytes to fixes; and each input once more as a sentence whose checksum holds."""
+    made, builder = nmea.Decoder(), FixBuilder()
+    state = {"t_us": 0}
+
+    def check(data: bytes) -> None:
+        state["t_us"] += 50_000
+        sentences = list(made.feed(data, state["t_us"]).sentences)
+        for line in data.splitlines()[:20]:
+            body = line.lstrip(b"$").partition(b"*")[0][:75].decode("latin-1")
+            total = 0
+            for letter in body.encode("latin-1"):
+                total ^= letter
+            sentences.append(Sentence(state["t_us"], f"${body}*{total:02X}"))
+        for sentence in sentences:
+            positions(builder.feed(sentence))
+        positions(builder.tick(state["t_us"] + 10_000))
+        builder.take_notices()
+        assert held(made) < MOST_HELD
+        assert held(builder) < MOST_HELD
+
+    return check
+
+
+def engine_decoders() -> list[EngineDecoder]:
+    """OBD-II, and the DBC of the virtual engine."""
+    text = (importlib.resources.files("firmware_bridge.virtual") / "demo_engine.dbc").read_text()
+    return [Obd2Decoder(), dbc.load(text, "demo_engine.dbc")]
+
+
+def engine() -> Check:
+    """Any frame of any identifier that somebody wants."""
+    decoders, poller = engine_decoders(), Poller()
+    ids = sorted({can_id for one in decoders for can_id in one.ids})
+    state = {"t_us": 0}
+
+    def check(data: bytes) -> None:
+        state["t_us"] += 20_000
+        can_id, content = ids[(data[0] if data else 0) % len(ids)], data[1:65]
+        for one in decoders:
+            for reading in one.decode(state["t_us"], can_id, content):
+                assert isinstance(reading.value, float | int)
+        poller.feed([CanFrame(state["t_us"], 0, can_id, content)])
+        assert len(poller.due(state["t_us"])) < 100
+        assert held(poller) < MOST_HELD
+
+    return check
+
+
+def candump_lines() -> Check:
+    """The text of candump, as `replay` reads it."""
+
+    def check(data: bytes) -> None:
+        made = candump.Decoder()
+        for line in data.splitlines(keepends=True):
+            candump.stamp_us(line)
+            for frame in made.feed(line, 1000).frames:
+                assert len(frame.data) <= 64
+
+    return check
+
+
+def held(value: Any, depth: int = 4) -> int:
+    """Bytes and items that an object keeps, its parts' included."""
+    if isinstance(value, bytes | bytearray | str):
+        return len(value)
+    if isinstance(value, list | tuple | set | frozenset | dict):
+        inside = value.values() if isinstance(value, dict) else value
+        return len(value) + (sum(held(item, depth - 1) for item in inside) if depth else 0)
+    names = [*getattr(value, "__dict__", {}), *getattr(type(value), "__slots__", ())]
+    return sum(held(getattr(value, name, None), depth - 1) for name in names) if depth else 0
+
+
+TARGETS: dict[str, tuple[Callable[[], list[bytes]], Callable[[], Check]]] = {
+    **{name: (partial(decoder_seeds, name), partial(decoder, name)) for name in CAN_PROTOCOLS},
+    "nmea": (lambda: [*NMEA, b"".join(NMEA)], receiver),
+    "engine": (
+        lambda: [bytes([n]) + bytes((3, 0x41, pid, 1, 2, 3, 4, 5)) for n, pid in enumerate((0, 12, 13, 5))],
+        engine,
+    ),
+    "candump": (
+        lambda: [
+            b"(1436509052.249713) vcan0 044#2A366C2BBA\n(1436509052.449847) vcan0 0F6#7ADFE07BD2\n",
+            b"(0000000000.000000) can1 18DAF110##1112233\n(1.5) can0 123#R8\n",
+        ],
+        candump_lines,
+    ),
+}
