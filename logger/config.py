@@ -10,7 +10,7 @@ from __future__ import annotations
 import ipaddress
 import os
 from collections import Counter
-from collections.abc import Iterable, Set
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import xor
@@ -20,8 +20,7 @@ from typing import Literal
 from firmware_bridge.engine.presets import PRESET_NAMES, preset
 from firmware_bridge.errors import ConfigurationError
 from firmware_bridge.protocols import PROTOCOL_NAMES
-from logger.stage import conditions
-from logger.stage.alarms import HEALTH_VALUES, OWN_VALUES
+from logger.conditions import Alarm, Shutdown, empty
 from logger.tomlfile import SECRET, Flaw, TomlFile, dumps, named, one_of, within
 
 CAN_PROTOCOLS = tuple(name for name in PROTOCOL_NAMES if name != "nmea")
@@ -72,7 +71,7 @@ class Gps:
     init: tuple[str, ...] = ()
 
     def flaws(self) -> Iterable[Flaw]:
-        yield from _emptiness(("port", self.port), ("name", self.name))
+        yield from empty(("port", self.port), ("name", self.name))
         for index, sentence in enumerate(self.init):
             body, star, checksum = sentence.removeprefix("$").partition("*")
             right = f"{reduce(xor, body.encode(), 0):02X}"
@@ -99,7 +98,7 @@ class Can:
     poll: bool = False
 
     def flaws(self) -> Iterable[Flaw]:
-        yield from _emptiness(("port", self.port), ("name", self.name))
+        yield from empty(("port", self.port), ("name", self.name))
         if self.poll and self.listen_only:
             what = "OBD-II polling transmits, and listen_only = true forbids that"
             yield Flaw(("poll",), what, "set poll = false, or listen_only = false")
@@ -143,7 +142,7 @@ class Serve:
     state: Path = Path("/var/lib/stagelog-crew")
 
     def flaws(self) -> Iterable[Flaw]:
-        yield from _emptiness(("host", self.host))
+        yield from empty(("host", self.host))
         if self.pin is None and not is_loopback(self.host):
             what = f"missing: host = {self.host!r} can be reached from other machines"
             yield Flaw(("pin",), what, 'add pin = "...", or set host = "127.0.0.1"')
@@ -152,39 +151,10 @@ class Serve:
 
 
 @dataclass(frozen=True, slots=True)
-class Alarm:
-    """An alarm as declared: raised when `when` has held for `for_s` seconds while `while_` held too.
+class Clock:
+    """Who is told the time of GPS: `chrony` is the socket of its SOCK reference clock. The recorder sets no clock."""
 
-    It clears when `when` fails with `rearm` to spare, in the channel's unit (None: 2 % of the number); with `latch`
-    it stays in view until it is acknowledged as well. An empty `message` is made of name and condition.
-    """
-
-    name: str
-    when: str
-    while_: str = field(default="", metadata=named("while"))
-    for_s: float = field(default=0.0, metadata=within(0, 3600))
-    level: Literal["info", "warn", "critical"] = "warn"
-    message: str = ""
-    rearm: float | None = field(default=None, metadata=within(0, 1_000_000))
-    latch: bool = False
-
-    def flaws(self) -> Iterable[Flaw]:
-        yield from _emptiness(("name", self.name), ("when", self.when))
-        yield from self._faults(None)
-
-    def unheard(self, channels: Iterable[str]) -> list[Flaw]:
-        """The names in its conditions that nothing in the car tells: `channels` are those of its engine."""
-        if any(self._faults(None)):
-            return []  # no conditions at all, and told as such
-        return list(self._faults(OWN_VALUES | HEALTH_VALUES | {*channels}))
-
-    def _faults(self, known: Set[str] | None) -> Iterable[Flaw]:
-        for key, text in (("when", self.when), ("while", self.while_)):
-            if text.strip():
-                try:
-                    conditions.parse(text, known)
-                except ConfigurationError as error:
-                    yield Flaw((key,), error.what, error.mend)
+    chrony: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +168,8 @@ class Config:
     stage: StageRef | None = None
     live: Live = Live()
     serve: Serve = Serve()
+    clock: Clock = Clock()
+    shutdown: Shutdown | None = None
     alarms: tuple[Alarm, ...] = field(default=(), metadata=named("alarm"))
 
     def flaws(self) -> Iterable[Flaw]:
@@ -233,9 +205,15 @@ class Config:
             channels = {
                 channel.name for can in self.can if can.preset for channel in preset(can.preset).channels
             }
-            for index, alarm in enumerate(self.alarms):
+            for place, alarm in self.conditions():
                 for flaw in alarm.unheard(channels):
-                    yield flaw._replace(key=("alarm", index, *flaw.key))
+                    yield flaw._replace(key=(*place, *flaw.key))
+
+    def conditions(self) -> Iterable[tuple[tuple[str | int, ...], Alarm]]:
+        """Whatever has a condition on the car's channels, each with its place in the file."""
+        yield from ((("alarm", index), alarm) for index, alarm in enumerate(self.alarms))
+        if self.shutdown is not None:
+            yield ("shutdown",), self.shutdown.alarm
 
 
 def load(path: Path) -> Config:
@@ -277,9 +255,3 @@ def is_loopback(host: str) -> bool:
 
 def _from(folder: Path, port: str) -> str:
     return port if "://" in port else str(folder / port)
-
-
-def _emptiness(*texts: tuple[str, str]) -> Iterable[Flaw]:
-    for key, text in texts:
-        if not text.strip():
-            yield Flaw((key,), "empty", f"write {key} = text in quotes, or leave the table out")

@@ -35,15 +35,23 @@ SHIPPED: Mapping[str, str] = {
     "stagelog.tmpfiles": "/etc/tmpfiles.d/stagelog.conf",
 }
 """Files of `systemd/` that always belong to an installation, and their places."""
-OPTIONS: Mapping[str, tuple[str, str]] = {
-    "journald": ("journald.conf", "/etc/systemd/journald.conf.d/stagelog.conf"),
-    "hardware-watchdog": ("hardware-watchdog.conf", "/etc/systemd/system.conf.d/stagelog.conf"),
-    "read-only-root": (
-        "read-only-root.conf",
-        f"{UNIT_FOLDER}/stagelog-recorder.service.d/read-only-root.conf",
-    ),
+OPTIONS: Mapping[str, Mapping[str, str]] = {
+    "journald": {"journald.conf": "/etc/systemd/journald.conf.d/stagelog.conf"},
+    "hardware-watchdog": {"hardware-watchdog.conf": "/etc/systemd/system.conf.d/stagelog.conf"},
+    "read-only-root": {
+        "read-only-root.conf": f"{UNIT_FOLDER}/stagelog-recorder.service.d/read-only-root.conf"
+    },
+    "chrony": {
+        "chrony.conf": "/etc/chrony/conf.d/stagelog.conf",
+        "chrony-socket.conf": f"{UNIT_FOLDER}/chrony.service.d/stagelog.conf",
+    },
+    "power-off": {
+        unit: f"{UNIT_FOLDER}/{unit}" for unit in ("stagelog-power-off.path", "stagelog-power-off.service")
+    },
 }
-"""What is installed only when asked for: its file of `systemd/`, and its place."""
+"""What is installed only when asked for: its files of `systemd/`, and their places."""
+STARTED = {"power-off": "stagelog-power-off.path"}
+"""The unit of an option that is to run from the boot on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +122,14 @@ def installation(
     ]
     if program != PROGRAM:
         steps.append(Link(PROGRAM, program))
-    places = [*SHIPPED.items(), *(OPTIONS[name] for name in sorted(set(options)))]
-    steps += [File(place, shipped[name]) for name, place in places]
+    chosen = sorted(set(options))
+    places = [SHIPPED, *(OPTIONS[name] for name in chosen)]
+    steps += [File(place, shipped[name]) for files in places for name, place in files.items()]
     if adapter_rules:
         steps.append(File(ADAPTER_RULES, adapter_rules))
     wants = f"{UNIT_FOLDER}/multi-user.target.wants"
-    steps += [Link(f"{wants}/{unit}", f"{UNIT_FOLDER}/{unit}") for unit in UNITS]
+    enabled = [*UNITS, *(STARTED[name] for name in chosen if name in STARTED)]
+    steps += [Link(f"{wants}/{unit}", f"{UNIT_FOLDER}/{unit}") for unit in enabled]
     return tuple(_with_parents(steps))
 
 

@@ -15,7 +15,7 @@ _PACKAGED = Path(sysconfig.get_path("data")) / "share/stagelog/systemd"
 
 def shipped() -> Mapping[str, bytes]:
     """All files that the plan may ask for, by name. Raises ConfigurationError when this copy is not whole."""
-    names = [*SHIPPED, *(name for name, _ in OPTIONS.values())]
+    names = [*SHIPPED, *(name for files in OPTIONS.values() for name in files)]
     for folder in (_CHECKOUT, _PACKAGED):
         if all((folder / name).is_file() for name in names):
             return {name: (folder / name).read_bytes() for name in names}

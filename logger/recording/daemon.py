@@ -28,9 +28,11 @@ from typing import Any
 from firmware_bridge.ports import PortReader
 from logger.config import Config, for_log
 from logger.recording import naming
+from logger.recording.chrony import ChronySource
 from logger.recording.decoding import Decoding, LinkState
 from logger.recording.inbox import CrewOrder, Inbox
 from logger.recording.live import LiveSocket
+from logger.recording.power import REQUEST, PowerOff
 from logger.recording.resume import Origin, resume
 from logger.recording.rows import EventRow, Rows
 from logger.recording.setup import PortPlan, Setup, prepare
@@ -38,6 +40,7 @@ from logger.recording.store import Log, SessionStart, open_log, set_aside
 from logger.recording.writer import Writer, WriterStatus
 from logger.retention.housekeeper import Housekeeper, Removed
 from logger.retention.shelf import delivered
+from logger.stage.conditions import parse
 
 log = logging.getLogger(__name__)
 
@@ -96,6 +99,12 @@ class Recorder:
             self._setup.pipeline, self._inbox, self.writer, self._readers, plans, self.origin
         )
         self.decoding.room_h = lambda: self._housekeeper.room_h
+        if config.clock.chrony is not None:
+            self.decoding.tell_time = ChronySource(config.clock.chrony, self.origin.zero_us).take
+        if config.shutdown is not None:
+            self.decoding.power = PowerOff(parse(config.shutdown.when), config.shutdown.for_s)
+            self.decoding.switch_off = self._ask_to_switch_off
+            config.live.socket.with_name(REQUEST).unlink(missing_ok=True)  # of an earlier run: not our wish
 
     def run(self, stop: threading.Event, on_round: Callable[[], None] = lambda: None) -> None:
         """Record until `stop` is set, then drain and close. `on_round` is called some fifty times a second."""
@@ -159,6 +168,14 @@ class Recorder:
         """A number for each thread that grows as long as it goes round."""
         ports = {f"port {name}": reader.rounds for name, reader in self._readers.items()}
         return {"writer": self.writer.rounds, **ports}
+
+    def _ask_to_switch_off(self) -> None:
+        request = self._config.live.socket.with_name(REQUEST)
+        try:
+            request.touch()
+            log.warning("the car stands, and [shutdown] says so: the machine is to be switched off")
+        except OSError as error:
+            log.error("%s: nobody can be asked to switch off: %s", request, error.strerror)  # noqa: TRY400
 
     def _tell_removed(self, removed: Removed) -> None:
         self.writer.put(Rows(event=[EventRow(self.origin.t_us(), "log_removed", removed._asdict())]))

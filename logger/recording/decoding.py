@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from firmware_bridge.ports import Chunk, LinkChange, PortReader
+from firmware_bridge.records import Fix
 from logger.recording.inbox import CrewOrder, Inbox
 from logger.recording.pipeline import Pipeline
+from logger.recording.power import PowerOff
 from logger.recording.resume import Origin, state_text
 from logger.recording.setup import PortPlan
 from logger.recording.stick_news import StickNews
@@ -76,6 +78,11 @@ class Decoding:
         self._stick = StickNews()
         self.room_h: Callable[[], float | None] = lambda: None
         """Hours of recording that the card has room for; the daemon knows who can tell."""
+        self.tell_time: Callable[[Sequence[Fix]], None] = lambda _: None
+        """Who wants to know the time that GPS tells."""
+        self.power: PowerOff | None = None
+        self.switch_off: Callable[[], None] = lambda: None
+        """Asks for the machine to be switched off when `power` says so."""
 
     def patience_s(self) -> float:
         """How long the next round can wait."""
@@ -108,6 +115,7 @@ class Decoding:
         if not len(self._inbox):
             self.pipeline.advance(now - _SETTLE_US)
         rows = self.pipeline.take()
+        self.tell_time(rows.fix)
         if rows.progress or rows.event:  # what has just happened is not to be undone by a power cut
             rows.state = self._state()
         self._writer.put(rows)
@@ -195,6 +203,9 @@ class Decoding:
         live.health("disk_free_mb", free_mb(status.path))
         live.health("disk_room_h", self.room_h())
         live.health("clock_error_s", self.pipeline.clock.error_s)
+        if self.power is not None and self.power.tick(now, live.values(now)):
+            self.pipeline.event(now, "power_off", {"for_s": self.power.for_s})
+            self.switch_off()
 
     def _overdue_s(self, status: WriterStatus) -> float:
         """How much longer rows have waited for the card than the crew has agreed to lose."""

@@ -25,7 +25,7 @@ from firmware_bridge.errors import LogError
 from firmware_bridge.fixes import FixBuilder
 from firmware_bridge.protocols import protocol
 from firmware_bridge.records import CanFrame, Channel, Reading
-from logger.config import Alarm
+from logger.conditions import Alarm
 from logger.recording import candump, captures
 from logger.recording.captures import Progress
 from logger.recording.pipeline import BEAT_US, Engine, Pipeline, Source

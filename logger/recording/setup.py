@@ -20,6 +20,7 @@ from firmware_bridge.errors import ConfigurationError
 from firmware_bridge.fixes import FixBuilder
 from firmware_bridge.protocols import Protocol, protocol
 from logger import config as configs
+from logger.conditions import Alarm
 from logger.config import Can, Config, Gps
 from logger.recording.naming import slug, stem
 from logger.recording.pipeline import Pipeline, Source
@@ -63,7 +64,7 @@ class Stage:
     rules_text: str = ""
     reset_odometer: bool = True
 
-    def live(self, class_name: str, alarms: Iterable[configs.Alarm] = ()) -> LiveStage:
+    def live(self, class_name: str, alarms: Iterable[Alarm] = ()) -> LiveStage:
         """A live computation at the beginning of this stage; `alarms` are the user's own, beside the rules'."""
         own = (
             alarm_rule(
@@ -114,7 +115,7 @@ def prepare(config: Config) -> Setup:
         texts = read_dbcs(can.dbc)
         decoders += engine_decoders(texts, [can.preset] if can.preset else [])
         dbc_texts |= texts
-    _check_alarms(config.alarms, decoders)
+    _check_conditions(config, decoders)
     stage = load_stage(config.stage)
     live = stage.live(config.car.class_name, config.alarms)
     pipeline = Pipeline(sources, EngineReadings(decoders), live)
@@ -147,16 +148,20 @@ def each_problem(error: ConfigurationError) -> list[ConfigurationError]:
     return list(getattr(error, "problems", None) or [error])
 
 
-def _check_alarms(alarms: Iterable[configs.Alarm], decoders: Iterable[EngineDecoder]) -> None:
-    """An alarm that asks for what nothing tells would be silent for ever. Raises TomlError."""
+def _check_conditions(config: Config, decoders: Iterable[EngineDecoder]) -> None:
+    """What waits for something that nothing tells would be silent for ever. Raises TomlError."""
     channels = {channel.name for decoder in decoders for channel in decoder.channels}
     wrong = [
-        ConfigurationError(flaw.what, where=f"[[alarm]] {alarm.name}: {flaw.key[-1]}", mend=flaw.mend)
-        for alarm in alarms
+        ConfigurationError(flaw.what, where=f"{_table(place, alarm)}: {flaw.key[-1]}", mend=flaw.mend)
+        for place, alarm in config.conditions()
         for flaw in alarm.unheard(channels)
     ]
     if wrong:
         raise TomlError(wrong)
+
+
+def _table(place: tuple[str | int, ...], alarm: Alarm) -> str:
+    return f"[[alarm]] {alarm.name}" if place[0] == "alarm" else f"[{place[0]}]"
 
 
 def _gps_plan(gps: Gps) -> PortPlan:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from firmware_bridge.errors import ConfigurationError
-from logger.config import Alarm, Car, Config, Gps, Live, Log, Serve, for_log, is_loopback, load, loads
+from logger.conditions import Alarm, Shutdown
+from logger.config import Car, Config, Gps, Live, Log, Serve, for_log, is_loopback, load, loads
 from logger.tomlfile import TomlError
 
 WHOLE = """\
@@ -87,6 +88,18 @@ def test_the_whole_file() -> None:
     assert config.live == Live(Path("/run/stagelog/live.sock"), 20.0)
     assert config.serve == Serve("0.0.0.0", 8041, "s3cr3t")  # noqa: S104 - an address to be told apart, not opened
     assert config.alarms == (Alarm("alternator", "battery_v < 13.0", "rpm > 1000", 10.0, "critical"),)
+
+
+def test_the_clock_and_the_shutdown() -> None:
+    assert read(GPS).clock.chrony is None and read(GPS).shutdown is None
+    config = read(GPS + '[clock]\nchrony = "chrony.sock"\n[shutdown]\nwhen = "gps_age_s > 60"\n')
+    assert config.clock.chrony == Path("/etc/stagelog/chrony.sock")
+    assert config.shutdown == Shutdown("gps_age_s > 60", 30.0)
+    told = problems(GPS + '[shutdown]\nwhen = "ignition < 0.5"\nfor_s = 1\n')
+    assert any("shutdown.when" in problem and '"ignition" is no channel' in problem for problem in told)
+    assert any(
+        "shutdown.for_s" in problem for problem in problems(GPS + '[shutdown]\nwhen = "rpm >"\nfor_s = 1\n')
+    )
 
 
 def test_position_and_heading_are_hidden_unless_it_is_said() -> None:

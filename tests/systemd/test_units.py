@@ -10,11 +10,20 @@ from pathlib import Path
 
 import pytest
 
+from logger.config import Live
 from logger.install import plan
 from logger.install.shipped import shipped
-from tests.systemd.units import CREW, FOLDER, RECORDER, STICK, UNITS, read, require, values
+from logger.recording.power import REQUEST
+from tests.systemd.units import CREW, FOLDER, POWER_OFF, RECORDER, STICK, UNITS, read, require, values
 
-EXPOSURE_LIMIT = {RECORDER: 1.0, CREW: 1.5, STICK: 1.2}
+EXPOSURE_LIMIT = {RECORDER: 1.0, CREW: 1.5, STICK: 1.2, POWER_OFF: 0.5}
+
+VERIFIED = (
+    *plan.UNITS,
+    "stagelog-stick@sda1.service",
+    "stagelog-power-off.path",
+    "stagelog-power-off.service",
+)
 
 
 @pytest.fixture
@@ -34,7 +43,7 @@ def machine(tmp_path: Path) -> Path:
         elif isinstance(step, plan.Link):
             (tmp_path / step.path[1:]).symlink_to(step.target)
     shutil.copytree(systemd, tmp_path / "lib/systemd/system", symlinks=True)
-    for program in ("opt/stagelog/bin/stagelog", "bin/kill", "usr/bin/mountpoint", "sbin/modprobe"):
+    for program in ("opt/stagelog/bin/stagelog", "bin/kill", "bin/rm", "usr/bin/mountpoint", "sbin/modprobe"):
         (tmp_path / program).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / program).write_text("#!/bin/sh\n")
         (tmp_path / program).chmod(0o755)
@@ -77,10 +86,11 @@ def test_systemd_enables_them_just_as_the_installer_does(machine: Path) -> None:
         return {path.name: path.readlink() for path in folder.iterdir()}
 
     ours = wants()
-    assert set(ours) == set(plan.UNITS)
+    enabled = (*plan.UNITS, *plan.STARTED.values())
+    assert set(ours) == set(enabled)
     systemctl = [require("systemctl"), f"--root={machine}"]
-    subprocess.run([*systemctl, "disable", *plan.UNITS], check=True, capture_output=True)
-    subprocess.run([*systemctl, "enable", *plan.UNITS], check=True, capture_output=True)
+    subprocess.run([*systemctl, "disable", *enabled], check=True, capture_output=True)
+    subprocess.run([*systemctl, "enable", *enabled], check=True, capture_output=True)
     assert wants() == ours
 
 
@@ -116,7 +126,7 @@ def test_exposure(unit: Path) -> None:
 def test_whatever_is_less_strict_than_it_could_be_says_why(unit: Path) -> None:
     _, lax = exposure(unit)
     written = [line for line in read(unit) if line.key in lax]
-    assert written, "systemd finds nothing lax: then this test reads its answer wrongly"
+    assert written or unit == POWER_OFF, "systemd finds nothing lax: then this test reads its answer wrongly"
     assert [line for line in written if not line.reason] == []
 
 
@@ -182,10 +192,18 @@ def test_the_stick_s_service_has_one_power_and_one_kind_of_device() -> None:
     assert values(STICK, "Service", "PrivateMounts") == ["yes"]
 
 
+def test_what_switches_off_has_no_power_to_do_it() -> None:
+    """Its success is what systemd acts on; the wish is the recorder's file, in the folder of its socket."""
+    assert values(POWER_OFF, "Unit", "SuccessAction") == ["poweroff"]
+    assert values(POWER_OFF, "Service", "CapabilityBoundingSet") == [""]
+    (waited_for,) = values(POWER_OFF.with_suffix(".path"), "Path", "PathExists")
+    assert Path(waited_for) == Live().socket.with_name(REQUEST)
+    assert values(POWER_OFF, "Service", "ExecStart") == [f"/bin/rm -f {waited_for}"]
+
+
 def test_users_of_the_units_are_those_that_are_installed() -> None:
     accounts = {step.name: step.group for step in _steps() if isinstance(step, plan.Account)}
     running = {values(unit, "Service", "User")[0]: values(unit, "Service", "Group")[0] for unit in UNITS}
-    assert values(STICK, "Service", "User") == ["stagelog"]
     assert running == accounts
 
 
@@ -195,7 +213,7 @@ def _steps() -> tuple[plan.Step, ...]:
 
 def test_every_file_of_the_folder_is_installed_or_explained() -> None:
     there = {path.name for path in FOLDER.iterdir()}
-    assert there == {*plan.SHIPPED, *(name for name, _ in plan.OPTIONS.values()), "README.md"}
+    assert there == {*plan.SHIPPED, *(name for files in plan.OPTIONS.values() for name in files), "README.md"}
     explained = (FOLDER / "README.md").read_text(encoding="utf-8")
     for name in there - {"README.md"}:
         assert name in explained

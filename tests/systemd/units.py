@@ -13,7 +13,8 @@ FOLDER = Path(__file__).parents[2] / "systemd"
 RECORDER = FOLDER / "stagelog-recorder.service"
 CREW = FOLDER / "stagelog-crew.service"
 STICK = FOLDER / "stagelog-stick@.service"
-UNITS = (RECORDER, CREW, STICK)
+POWER_OFF = FOLDER / "stagelog-power-off.service"
+UNITS = (RECORDER, CREW, STICK, POWER_OFF)
 
 
 class Line(NamedTuple):

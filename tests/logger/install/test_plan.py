@@ -34,8 +34,8 @@ def test_every_folder_comes_before_what_is_in_it_and_no_path_comes_twice(options
             assert step.path not in made
             assert str(PurePosixPath(step.path).parent) in made
             made.add(step.path)
-    assert {plan.OPTIONS[name][1] for name in plan.OPTIONS if name in options} == {
-        place for _, place in plan.OPTIONS.values() if place in made
+    assert {place for name in options for place in plan.OPTIONS[name].values()} == {
+        place for files in plan.OPTIONS.values() for place in files.values() if place in made
     }
 
 
