@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 import os
 import sys
 import tempfile
@@ -125,11 +126,14 @@ class Copies:
         """The last copy that was made of a log."""
         return next(iter(self._kept(name)), None)
 
-    def work(self, name: str) -> asyncio.Task[Copy]:
-        """The bytes of a log as it is now; who asks meanwhile gets the same. NoRoomError, LogError or OSError in it."""
+    def work(self, name: str, max_age_s: float = FRESH_S) -> asyncio.Task[Copy]:
+        """The bytes of a log as it is now, or was at most `max_age_s` ago; who asks meanwhile gets the same.
+
+        What is raised in it is NoRoomError, LogError or OSError.
+        """
         if name not in self._work:
             self._done[name] = 0.0
-            self._work[name] = task = asyncio.create_task(self._make(name))
+            self._work[name] = task = asyncio.create_task(self._make(name, max_age_s))
             task.add_done_callback(lambda task: self._finish(name, task))
         return self._work[name]
 
@@ -145,12 +149,11 @@ class Copies:
         finally:
             self._used[copy.path] -= 1
 
-    async def _make(self, name: str) -> Copy:
+    async def _make(self, name: str, max_age_s: float) -> Copy:
         path = self.logs / name
         for copy in self._kept(name):
-            if time.monotonic() - self._taken.get(copy.sha256, (None, -FRESH_S))[1] < FRESH_S and has_wal(
-                path
-            ):
+            _, began_s = self._taken.get(copy.sha256, ((), -math.inf))
+            if has_wal(path) and time.monotonic() - began_s <= max_age_s:
                 return copy
         if (known := self.known(name)) is not None:
             return known

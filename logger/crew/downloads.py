@@ -14,7 +14,9 @@ import asyncio
 import json
 import logging
 import os
+import re
 from collections import OrderedDict
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -26,7 +28,7 @@ from starlette.types import Receive, Scope, Send
 
 from firmware_bridge.errors import LogError
 from logger.crew.commands import body
-from logger.crew.copies import Copies, Copy, NoRoomError, seen_of
+from logger.crew.copies import FRESH_S, Copies, Copy, NoRoomError, seen_of
 from logger.crew.guard import client_address
 from logger.crew.leaving import until_gone
 from logger.crew.ranges import UnsatisfiableError, asked_range, digest_header, tag, tags, wanted
@@ -99,7 +101,7 @@ class Downloads:
         if copy is None and "range" in headers and "if-range" not in headers:
             copy = self.copies.newest(name)
         if copy is None:
-            work = self.copies.work(name)
+            work = self.copies.work(name, _max_age_s(headers))
             if "respond-async" in headers.get("prefer", "").lower():
                 await asyncio.wait([work], timeout=RETRY_S)
                 if not work.done():
@@ -203,6 +205,12 @@ def disposition(name: str) -> str:
     """A Content-Disposition that suggests a file's name, whatever is in it."""
     plain = "".join(c if c.isascii() and (c.isalnum() or c in "-_. ") else "_" for c in name)
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
+
+
+def _max_age_s(headers: Mapping[str, str]) -> float:
+    """How old a copy may be for this client (RFC 9111, 5.2.1.1)."""
+    found = re.search(r"max-age=(\d{1,9})", headers.get("cache-control", ""), re.ASCII)
+    return float(found[1]) if found else FRESH_S
 
 
 def _headers(name: str, copy: Copy) -> dict[str, str]:

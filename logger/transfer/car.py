@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection, HTTPException, HTTPResponse
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -20,7 +19,8 @@ from firmware_bridge.errors import ConfigurationError, DeviceError, LogError
 USUAL_PORT = 8040
 TIMEOUT_S = 20.0
 """A server that says nothing for so long is not there any more; ours gives up a client after less."""
-MOST_LIST_BYTES = 4 * 1024 * 1024
+MOST_WORDS_BYTES = 4 * 1024 * 1024
+"""A list of ten thousand logs."""
 
 
 class CutError(Exception):
@@ -29,6 +29,35 @@ class CutError(Exception):
     def __init__(self, why: str, wait_s: float = 0.0) -> None:
         super().__init__(why)
         self.wait_s = wait_s
+
+
+class Answer:
+    """What the car says: `status`, `headers`, and a body to be read piece by piece."""
+
+    def __init__(self, answer: HTTPResponse) -> None:
+        self._answer = answer
+        self.status, self.headers = answer.status, answer.headers
+
+    def read(self, most_bytes: int) -> bytes:
+        """The next piece, nothing at the end. Raises CutError."""
+        try:
+            return self._answer.read(most_bytes)
+        except (OSError, HTTPException) as error:
+            raise CutError(_why(error)) from error
+
+    def json(self) -> Any:
+        """The whole body. Raises CutError when that did not come, ValueError when it is no JSON."""
+        body = self.read(MOST_WORDS_BYTES)
+        if self._answer.length:
+            raise CutError("the line was cut")
+        return json.loads(body)
+
+    def complaint(self) -> str:
+        """Why the car refuses."""
+        try:
+            return str(self.json()["error"])
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return f"the server says {self.status}"
 
 
 class Car:
@@ -44,55 +73,47 @@ class Car:
         """What `GET /api/logs` lists. Raises CutError, LogError, ConfigurationError, DeviceError."""
         with self.ask("GET", "/api/logs") as answer:
             try:
-                found = json.loads(answer.read(MOST_LIST_BYTES))["logs"]
-                return [entry for entry in found if _is_file_name(entry["name"])]
-            except (ValueError, KeyError, TypeError) as error:
+                return [entry for entry in answer.json()["logs"] if _is_file_name(entry["name"])]
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
                 mend = "name the address of a crew page"
                 raise DeviceError("this is no crew server", where=self.url, mend=mend) from error
 
     def confirm(self, name: str, sha256: str) -> None:
         """Tell the car that a log is here, whole. Raises as `logs`."""
-        with self.ask("POST", f"{path_of(name)}/delivered", {"sha256": sha256}):
+        with self.ask("POST", f"{path_of(name)}/delivered", json.dumps({"sha256": sha256})):
             pass
 
     @contextmanager
     def ask(
-        self, method: str, path: str, said: Any = None, headers: Mapping[str, str] | None = None
-    ) -> Iterator[HTTPResponse]:
+        self, method: str, path: str, body: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> Iterator[Answer]:
         """An answer below 400, or 416: to be read within the context. Raises as `logs`."""
-        try:
-            with self._asked(method, path, said, headers) as answer:
-                if answer.status != 401:
-                    yield _accepted(answer, self.url)
-                    return
-            self._log_in()
-            with self._asked(method, path, said, headers) as answer:
-                yield _accepted(answer, self.url)
-        except (LogError, DeviceError):
-            raise
-        except (OSError, HTTPException) as error:
-            raise CutError(str(error) or type(error).__name__) from error
+        sent = {"Content-Type": "application/json", **(headers or {})}
+        with ExitStack() as stack:
+            answer = stack.enter_context(self._asked(method, path, body, sent))
+            if answer.status == 401:
+                self._log_in()
+                answer = stack.enter_context(self._asked(method, path, body, sent))
+            self._require_accepted(answer)
+            yield answer
 
     @contextmanager
     def _asked(
-        self, method: str, path: str, said: Any, headers: Mapping[str, str] | None
-    ) -> Iterator[HTTPResponse]:
+        self, method: str, path: str, body: str | None, headers: Mapping[str, str]
+    ) -> Iterator[Answer]:
         connection = HTTPConnection(self._host, self._port, timeout=TIMEOUT_S)
         try:
-            connection.connect()
-            # The car knows its own names and numbers; the name by which the laptop knows it is not one of them.
-            number = str(connection.sock.getpeername()[0]).partition("%")[0]
-            sent = {"Host": f"[{number}]:{self._port}" if ":" in number else f"{number}:{self._port}"}
-            if self._cookie:
-                sent["Cookie"] = self._cookie
-            body = None
-            if isinstance(said, str):
-                body, sent["Content-Type"] = said, "application/x-www-form-urlencoded"
-            elif said is not None:
-                body, sent["Content-Type"] = json.dumps(said), "application/json"
-            connection.request(method, path, body, sent | dict(headers or {}))
-            with connection.getresponse() as answer:
-                yield answer
+            try:
+                connection.connect()
+                # The car knows its own names and numbers; what a laptop calls it is not one of them.
+                number = str(connection.sock.getpeername()[0]).partition("%")[0]
+                host = f"[{number}]:{self._port}" if ":" in number else f"{number}:{self._port}"
+                own = {"Host": host, **({"Cookie": self._cookie} if self._cookie else {})}
+                connection.request(method, path, body, {**headers, **own})
+                answer = connection.getresponse()
+            except (OSError, HTTPException) as error:
+                raise CutError(_why(error)) from error
+            yield Answer(answer)
         finally:
             connection.close()
 
@@ -101,17 +122,26 @@ class Car:
         mend = "give the pin under [serve] of the car's stagelog.toml with --pin, or in STAGELOG_PIN"
         if not pin:
             raise ConfigurationError("the car wants its pin", where=self.url, mend=mend)
-        with self._asked("POST", "/login", urlencode({"pin": pin}), None) as answer:
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        with self._asked("POST", "/login", urlencode({"pin": pin}), form) as answer:
             if answer.status == 429:
                 wait = answer.headers.get("retry-after", "30")
                 raise DeviceError("too many wrong pins", where=self.url, mend=f"wait {wait} s")
-            try:
-                cookie = SimpleCookie(answer.headers.get("set-cookie", ""))
-            except CookieError:
-                cookie = SimpleCookie()
+            cookie = answer.headers.get("set-cookie", "").partition(";")[0]
             if answer.status != 303 or not cookie:
                 raise ConfigurationError("that is not the car's pin", where=self.url, mend=mend)
-            self._cookie = "; ".join(f"{name}={morsel.value}" for name, morsel in cookie.items())
+            self._cookie = cookie
+
+    def _require_accepted(self, answer: Answer) -> None:
+        if answer.status < 400 or answer.status == 416:
+            return
+        why = answer.complaint()
+        if answer.status == 503:
+            wait = answer.headers.get("retry-after", "")
+            raise CutError(why, float(wait) if wait.isdecimal() else 1.0)
+        if answer.status == 401:
+            raise ConfigurationError("the car does not take its own pass", where=self.url, mend="try again")
+        raise LogError(why, where=self.url)
 
 
 def path_of(name: str) -> str:
@@ -130,23 +160,10 @@ def _is_file_name(name: Any) -> bool:
     )
 
 
-def _accepted(answer: HTTPResponse, url: str) -> HTTPResponse:
-    if answer.status < 400 or answer.status == 416:
-        return answer
-    why = _said(answer)
-    if answer.status == 503:
-        wait = answer.headers.get("retry-after", "")
-        raise CutError(why, float(wait) if wait.isdecimal() else 1.0)
-    if answer.status == 401:
-        raise ConfigurationError("the car does not take its own pass", where=url, mend="try again")
-    raise LogError(why, where=url)
-
-
-def _said(answer: HTTPResponse) -> str:
-    try:
-        return str(json.loads(answer.read(MOST_LIST_BYTES))["error"])
-    except (ValueError, KeyError, TypeError):
-        return f"the server says {answer.status} {answer.reason}"
+def _why(error: Exception) -> str:
+    """A cut line in a few words."""
+    said = error.strerror if isinstance(error, OSError) else None
+    return said or str(error) or type(error).__name__
 
 
 def _parsed(url: str) -> tuple[str, str, int]:

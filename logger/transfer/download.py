@@ -9,24 +9,24 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import json
 import os
 import re
 import shutil
-from http.client import HTTPResponse
+import time
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from firmware_bridge.errors import LogError
-from logger.transfer.car import Car, CutError, path_of
+from logger.transfer.car import Answer, Car, CutError, path_of
 from logger.transfer.patience import Patience
 
 BLOCK_BYTES = 256 * 1024
-MOST_WORDS_BYTES = 4096
 TRIES = 3
 """Bytes that are not those announced: a disk or a memory is bad, and a fourth time is no better."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_RANGE = re.compile(r"bytes (?:(\d{1,18})-\d{1,18}|\*)/(\d{1,18})", re.ASCII)
+_RANGE = re.compile(r"bytes (?:(\d{1,18})-(\d{1,18})|\*)/(\d{1,18})", re.ASCII)
+
+_UNSAID = "the car does not say what it sends"
 
 
 class Watcher(Protocol):
@@ -91,6 +91,7 @@ class Download:
         self._car, self._name, self._folder = car, name, folder
         self._patience, self._watcher = patience, watcher
         self._part: Part | None = None
+        self._began_s = time.monotonic()
 
     def run(self, known_sha256: str = "") -> tuple[Path, str] | None:
         """Bring the log here: its part file, whole and on the disk, and its SHA-256.
@@ -115,7 +116,9 @@ class Download:
 
     def _attempt(self, known_sha256: str) -> bool:
         """Ask, and take what comes. False if it is to be asked again. Raises CutError."""
-        headers = {"Prefer": "respond-async", "Stagelog-Confirms": "1"}
+        # Not a copy that the car made for somebody else some time ago: one that it makes from now on.
+        age_s = f"max-age={1 + time.monotonic() - self._began_s:.0f}"
+        headers = {"Prefer": "respond-async", "Stagelog-Confirms": "1", "Cache-Control": age_s}
         if known_sha256:
             headers["If-None-Match"] = f'"{known_sha256}"'
         at = self._part.size if self._part else 0
@@ -128,9 +131,9 @@ class Download:
                 self._watcher.preparing(self._name, _share(answer))
                 return False
             sha256 = answer.headers.get("etag", "").strip('"')
-            if not _SHA256.fullmatch(sha256):
-                raise LogError("the car does not say which version it sends", where=self._name)
             first, size = _place(answer)
+            if not _SHA256.fullmatch(sha256):
+                raise CutError(_UNSAID)
             if first is None:  # there is nothing behind what has come
                 if self._part and self._part.sha256 == sha256 and at == size:
                     return True
@@ -143,7 +146,7 @@ class Download:
             self._take(answer, size)
         return True
 
-    def _take(self, answer: HTTPResponse, size: int) -> None:
+    def _take(self, answer: Answer, size: int) -> None:
         part = self._part
         assert part is not None  # noqa: S101 - begun by whoever calls
         if shutil.disk_usage(self._folder).free < size - part.size:
@@ -179,19 +182,25 @@ def _parts(folder: Path, name: str) -> list[Path]:
     return [path for path in folder.iterdir() if ours.fullmatch(path.name)]
 
 
-def _share(answer: HTTPResponse) -> float:
+def _share(answer: Answer) -> float:
     try:
-        return float(json.loads(answer.read(MOST_WORDS_BYTES))["done"])
+        return float(answer.json()["done"])
     except (ValueError, KeyError, TypeError):
         return 0.0
 
 
-def _place(answer: HTTPResponse) -> tuple[int | None, int]:
-    """The number of the first byte that comes, None if none does, and how many there are in all. Raises CutError."""
-    try:
-        if answer.status == 200:
-            return 0, int(answer.headers["content-length"])
-        found = _RANGE.fullmatch(answer.headers["content-range"])
-        return (None if found[1] is None else int(found[1])), int(found[2])  # type: ignore[index]
-    except (TypeError, ValueError) as error:
-        raise CutError("the car does not say what it sends") from error
+def _place(answer: Answer) -> tuple[int | None, int]:
+    """The number of the first byte that comes, None if none does, and how many there are in all.
+
+    Raises CutError also when the line was cut within the headers, and what is left of them looks like all.
+    """
+    if answer.status == 200 and (length := answer.headers.get("content-length", "")).isdecimal():
+        return 0, int(length)
+    found = _RANGE.fullmatch(answer.headers.get("content-range", ""))
+    if found is None:
+        raise CutError(_UNSAID)
+    if found[1] is None:
+        return None, int(found[3])
+    if int(found[2]) + 1 != int(found[3]):  # everything to the end was asked for
+        raise CutError(_UNSAID)
+    return int(found[1]), int(found[3])

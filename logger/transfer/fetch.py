@@ -57,7 +57,7 @@ def fetch(car: Car, entry: Mapping[str, Any], folder: Path, patience: Patience, 
         return Outcome(name, "goes less far than what is here; left as it is")
     part.replace(target)
     sync_folder(folder)
-    text = f"{size / 1e6:.1f} MB, whole{'' if before is None else ', grown'}"
+    text = f"{size / 1e6:.1f} MB, whole{', grown' if before is not None and before.rows < state.rows else ''}"
     if target.name != name:
         text += f"; {name} here is another log, so it is in {target.name}"
     try:

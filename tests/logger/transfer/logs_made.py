@@ -77,9 +77,7 @@ def large(path: Path, megabytes: int) -> Path:
 def content(path: Path) -> dict[str, list[tuple[object, ...]]]:
     """Everything in a log, table by table; of the views how they are made."""
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-        names = connection.execute(
-            "SELECT name FROM sqlite_master WHERE type = 'table'"
-        ).fetchall()
+        names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
         found = {name: connection.execute(f'SELECT * FROM "{name}"').fetchall() for (name,) in names}
         found["schema"] = connection.execute(
             "SELECT type, name, sql FROM sqlite_master ORDER BY 2"

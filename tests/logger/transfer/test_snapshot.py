@@ -206,7 +206,14 @@ def copied_by_somebody(place: Path, log: Path, most_wal_bytes: int) -> str:
         os.chown(path, 0, 4321)
     (place / "state").mkdir()
     os.chown(place / "state", 4322, 4321)
-    command = [sys.executable, "-c", AS_SOMEBODY, str(log), str(place / "state" / "copy"), str(most_wal_bytes)]
+    command = [
+        sys.executable,
+        "-c",
+        AS_SOMEBODY,
+        str(log),
+        str(place / "state" / "copy"),
+        str(most_wal_bytes),
+    ]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         command, cwd="/", env=environment, capture_output=True, text=True, check=False, umask=0o077

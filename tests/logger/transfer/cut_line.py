@@ -1,0 +1,65 @@
+"""A TCP proxy that cuts the line after some bytes, wherever that falls, for a number of times; and can be slow."""
+
+from __future__ import annotations
+
+import random
+import socket
+import threading
+from contextlib import suppress
+
+FORWARD_BYTES = 65536
+
+
+class CutLine:
+    """A line to `port` of this machine that breaks `cuts` times, each after up to `most_bytes` from the server."""
+
+    def __init__(self, port: int, cuts: int, most_bytes: int, seed: int) -> None:
+        self._server_port = port
+        self._left, self._most = cuts, most_bytes
+        self._random = random.Random(seed)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self.cuts = 0
+        self.forwarded = 0
+        self._thread = threading.Thread(target=self._accept, daemon=True)
+
+    def __enter__(self) -> CutLine:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                threading.Thread(target=self._carry, args=(client,), daemon=True).start()
+
+    def _carry(self, client: socket.socket) -> None:
+        most = None
+        if self.cuts < self._left:
+            # Some cuts fall into the headers, some into the first bytes, most anywhere.
+            most = self._random.choice([self._random.randrange(600), self._random.randrange(self._most)])
+        with suppress(OSError), client, socket.create_connection(("127.0.0.1", self._server_port)) as server:
+            up = threading.Thread(target=_pump, args=(client, server), daemon=True)
+            up.start()
+            carried = 0
+            while most is None or carried < most:
+                data = server.recv(FORWARD_BYTES if most is None else min(FORWARD_BYTES, most - carried))
+                if not data:
+                    return
+                client.sendall(data)
+                carried += len(data)
+                self.forwarded += len(data)
+            self.cuts += 1
+            if self._random.random() < 0.5:  # half of them without a word of farewell
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            server.shutdown(socket.SHUT_RDWR)
+            client.shutdown(socket.SHUT_RDWR)
+
+
+def _pump(source: socket.socket, sink: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(FORWARD_BYTES):
+            sink.sendall(data)
