@@ -7,12 +7,14 @@ Needs root, and Debian's qemu-system-x86, debootstrap and e2fsprogs. The first r
 from __future__ import annotations
 
 import argparse
+import random
 import sys
 import tempfile
 from pathlib import Path
 
 from tests.power_cuts.cuts import MAX_LOSS_S, Car, Outcome
-from tests.power_cuts.images import kept_guest, make_guest, missing_tools
+from tests.power_cuts.images import Guest, kept_guest, make_guest, missing_tools
+from tests.power_cuts.unplugs import unplug
 
 KEPT_GUEST = Path.home() / ".cache" / "stagelog" / "power-cuts"
 _TITLES = ("cut", "at s", "sent", "kept", "lost s", "unflushed writes", "session", "verify")
@@ -25,6 +27,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--cuts", type=int, default=25)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--moments", type=int, default=6, help="further moments of each run to look at")
+    parser.add_argument(
+        "--unplugs", type=int, default=0, help="F9 before the cuts: pull a USB adapter so often"
+    )
     parser.add_argument("--guest", type=Path, default=KEPT_GUEST, help="where the guest is kept")
     options = parser.parse_args(arguments)
     if missing := missing_tools():
@@ -34,11 +39,22 @@ def main(arguments: list[str]) -> int:
     if guest is None:
         print("making the guest: some minutes, once", file=sys.stderr)
         guest = make_guest(options.guest)
+    if options.unplugs:
+        with tempfile.TemporaryDirectory() as scratch:
+            problems = unplug(guest, Path(scratch), options.unplugs, random.Random(options.seed))
+        print("\n".join(problems) or "F9: verify ok")
+        if problems:
+            return 1
+    return cut(guest, options.cuts, options.seed, options.moments) if options.cuts else 0
+
+
+def cut(guest: Guest, cuts: int, seed: int, moments: int) -> int:
+    """Cut so often. Returns the exit code."""
     outcomes: list[Outcome] = []
     print(_ROW.format(*_TITLES), flush=True)
     with tempfile.TemporaryDirectory() as scratch:
-        car = Car(guest, Path(scratch), options.seed, options.moments)
-        for number in range(1, options.cuts + 1):
+        car = Car(guest, Path(scratch), seed, moments)
+        for number in range(1, cuts + 1):
             outcome = car.cut()
             outcomes.append(outcome)
             print(_row(number, outcome), flush=True)

@@ -24,7 +24,7 @@ _LATEST_S = 12.0
 _WHILE_STARTING = 0.2
 """This share of the cuts comes at any moment between power-on and recording."""
 _STARTING_S = 20.0
-_LOG = "power-cuts-1-car-501-001.db"
+LOG = "power-cuts-1-car-501-001.db"
 ITINERARY = """
 [stage]
 event = "Power cuts"
@@ -132,9 +132,9 @@ class Car:
         """What is wrong with a disk and the log on it; the log, where there is one with anything in it."""
         problems = [] if checked.is_clean else [f"e2fsck: {checked.said}"]
         names = [path.name for path in checked.logs.glob("*")] if checked.logs.exists() else []
-        if any(not name.startswith(_LOG) or ".damaged" in name for name in names):
+        if any(not name.startswith(LOG) or ".damaged" in name for name in names):
             problems.append(f"beside the log: {names}")
-        log = checked.logs / _LOG
+        log = checked.logs / LOG
         if not self._sessions and not _has_begun(log):
             return problems, None
         return problems + verify(log), log

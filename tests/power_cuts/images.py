@@ -45,6 +45,14 @@ itinerary = "stage.toml"
 [live]
 socket = "/run/stagelog/live.sock"
 """
+SECOND_ADAPTER = """
+[[can]]
+name = "body"
+port = "/dev/ttyUSB1"
+protocol = "slcan"
+baud = 2000000
+bitrate = 500000
+"""
 
 
 class Guest(NamedTuple):
@@ -92,7 +100,7 @@ def make_guest(folder: Path) -> Guest:
     return guest
 
 
-def make_program(image: Path, itinerary: str) -> None:
+def make_program(image: Path, itinerary: str, more_config: str = "") -> None:
     """A disk with this checkout, the libraries that it runs with, the configuration and the init."""
     with tempfile.TemporaryDirectory(dir=image.parent) as scratch:
         folder = Path(scratch)
@@ -108,7 +116,7 @@ def make_program(image: Path, itinerary: str) -> None:
         told = folder / "site" / f"stagelog-{metadata.version('stagelog')}.dist-info" / "METADATA"
         told.parent.mkdir()
         told.write_text(str(metadata.distribution("stagelog").read_text("METADATA")))
-        (folder / "stagelog.toml").write_text(CONFIG)
+        (folder / "stagelog.toml").write_text(CONFIG + more_config)
         (folder / "stage.toml").write_text(itinerary)
         shutil.copy(_HERE / "init.sh", folder)
         _filled(image, folder, _PROGRAM_MB)

@@ -27,8 +27,8 @@ class Adapter:
     The numbers go on over all plugs and boots.
     """
 
-    def __init__(self, path: Path, rate: int) -> None:
-        self._path, self._rate = path, rate
+    def __init__(self, path: Path, rate: int, can_id: int = FRAME_ID) -> None:
+        self._path, self._rate, self._can_id = path, rate, can_id
         self.sent_at: list[float] = []
         """When each frame was put on the wire, by this machine's monotonic clock."""
         self.opened_at: float | None = None
@@ -39,7 +39,7 @@ class Adapter:
         self._thread: threading.Thread | None = None
 
     def plug(self) -> None:
-        """Appear on the USB."""
+        """Appear on the USB; the machine may be on already, or be switched on later."""
         connection = socket.socket(socket.AF_UNIX)
         patience = time.monotonic() + _PLUGGED_S
         while True:
@@ -77,7 +77,7 @@ class Adapter:
                 due = self.first + int((time.monotonic() - self.opened_at) * self._rate)
                 for number in range(len(self.sent_at), due):
                     self.sent_at.append(time.monotonic())
-                    connection.sendall(b"t%03X8%016X\r" % (FRAME_ID, number))
+                    connection.sendall(b"t%03X8%016X\r" % (self._can_id, number))
 
 
 class Machine:

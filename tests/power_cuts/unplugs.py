@@ -1,0 +1,97 @@
+"""F9 for real: the kernel of a machine sees one of two USB adapters go and come while the recorder records."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import sqlite3
+import time
+from itertools import pairwise
+from pathlib import Path
+
+from logger.recording.verify import verify
+from tests.power_cuts import disk
+from tests.power_cuts.cuts import ITINERARY, LOG, RATE
+from tests.power_cuts.images import SECOND_ADAPTER, Guest, make_blank, make_program
+from tests.power_cuts.machine import FRAME_ID, Adapter, Machine, running
+
+BODY_ID = 0x321
+IN_THE_CABLE_S = 0.5
+"""What was sent and not yet read when the plug was pulled is gone with it."""
+_BOOT_S, _BACK_S = 180.0, 30.0
+_AWAY_S, _BETWEEN_S = (0.5, 4.0), (2.0, 5.0)
+_COMMITTED_S = 3.0
+
+
+def unplug(guest: Guest, folder: Path, times: int, chance: random.Random) -> list[str]:
+    """Pull and plug so often. Prints a line each; returns what was wrong."""
+    program, logs = folder / "program.ext4", folder / "logs.ext4"
+    make_program(program, ITINERARY, SECOND_ADAPTER)
+    make_blank(logs)
+    sockets = {name: folder / f"{name}.socket" for name in ("engine", "body")}
+    engine, body = Adapter(sockets["engine"], RATE), Adapter(sockets["body"], RATE, BODY_ID)
+    pulled: list[float] = []
+    with running(guest, program, logs, folder / "journal", sockets) as machine:
+        engine.plug()
+        body.plug()
+        for adapter in (engine, body):
+            _await_open(machine, adapter, _BOOT_S)
+        for number in range(1, times + 1):
+            time.sleep(chance.uniform(*_BETWEEN_S))
+            pulled.append(time.monotonic())
+            engine.unplug()
+            time.sleep(chance.uniform(*_AWAY_S))
+            engine.plug()
+            plugged = time.monotonic()
+            _await_open(machine, engine, _BACK_S)
+            print(
+                f"unplug {number}: open again {(engine.opened_at or 0.0) - plugged:.2f} s after the plug",
+                flush=True,
+            )
+        time.sleep(chance.uniform(*_BETWEEN_S))
+        engine.unplug()
+        body.unplug()
+        time.sleep(_COMMITTED_S)
+        machine.cut_power()
+    checked = disk.check(logs, folder / "looked")
+    log = checked.logs / LOG
+    problems = verify(log) if checked.is_clean else [checked.said]
+    return problems + _losses(log, engine, body, pulled)
+
+
+def _await_open(machine: Machine, adapter: Adapter, within_s: float) -> None:
+    patience = time.monotonic() + within_s
+    while adapter.opened_at is None:
+        if not machine.is_running() or time.monotonic() > patience:
+            raise RuntimeError(f"the bus was not opened:\n{machine.said()[-2000:]}")
+        time.sleep(0.01)
+
+
+def _losses(log: Path, engine: Adapter, body: Adapter, pulled: list[float]) -> list[str]:
+    lost, before_s, problems = 0, 0.0, []
+    ends = [*pulled, engine.sent_at[-1]]
+    for last, following in pairwise([-1, *_numbers(log, FRAME_ID), len(engine.sent_at)]):
+        if following - last > 1:
+            lost += following - last - 1
+            since = engine.sent_at[last + 1]
+            before = min((end - since for end in ends if end >= since), default=0.0)
+            before_s = max(before_s, before)
+            if before > IN_THE_CABLE_S:
+                problems.append(
+                    f"frames {last + 1} to {following - 1}, sent {before:.2f} s before a plug was pulled"
+                )
+    others = _numbers(log, BODY_ID)
+    missing = len(body.sent_at) - len(others)
+    if others != list(range(len(others))) or missing > IN_THE_CABLE_S * RATE:
+        problems.append(f"the other adapter lost {missing} frames")
+    print(
+        f"F9: {len(pulled)} times a USB adapter was pulled from a machine: {lost} of {len(engine.sent_at)} frames lost,"
+        f" those of the last {before_s:.2f} s in the cable; of the other adapter's {len(body.sent_at)} frames {missing}"
+    )
+    return problems
+
+
+def _numbers(log: Path, can_id: int) -> list[int]:
+    with contextlib.closing(sqlite3.connect(f"{log.as_uri()}?mode=ro", uri=True)) as connection:
+        rows = connection.execute("SELECT data FROM frame WHERE can_id = ? ORDER BY rowid", (can_id,))
+        return [int.from_bytes(data, "big") for (data,) in rows]
