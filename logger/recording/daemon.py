@@ -20,6 +20,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -104,7 +105,8 @@ class Recorder:
         if config.shutdown is not None:
             self.decoding.power = PowerOff(parse(config.shutdown.when), config.shutdown.for_s)
             self.decoding.switch_off = self._ask_to_switch_off
-            config.live.socket.with_name(REQUEST).unlink(missing_ok=True)  # of an earlier run: not our wish
+            with suppress(OSError):  # of an earlier run: not our wish
+                config.live.socket.with_name(REQUEST).unlink()
 
     def run(self, stop: threading.Event, on_round: Callable[[], None] = lambda: None) -> None:
         """Record until `stop` is set, then drain and close. `on_round` is called some fifty times a second."""

@@ -74,8 +74,8 @@ def live(machine: Machine) -> dict[str, str | None]:
 
 @pytest.mark.parametrize("how", ["label", "marker"])
 def test_plugged_in_it_gets_the_logs(machine: Machine, tmp_path: Path, how: str) -> None:
-    marks = {"label": "STAGELOG"} if how == "label" else {"marked": True}
-    with in_hand(machine, tmp_path / "stick.img", **marks) as name:  # type: ignore[arg-type]
+    label, marked = ("STAGELOG", False) if how == "label" else ("", True)
+    with in_hand(machine, tmp_path / "stick.img", label=label, marked=marked) as name:
         before = machine.run("cat", "/proc/self/mounts")
         machine.run("systemctl", "start", f"stagelog-stick@{name}.service")
         assert machine.run("cat", "/proc/self/mounts") == before

@@ -32,6 +32,8 @@ export function render() {
   renderEngine(shown);
   renderHealth(shown);
   renderAlarm(state);
+  const {state: stick, age_s: age} = shown.stick ?? {};
+  if ((stick === "done" || stick === "failed") && age + waited() < STICK_BEEPS_S) sound("stick");
 }
 
 function renderPace(shown) {
@@ -132,6 +134,8 @@ function renderEngine(shown) {
   }
 }
 
+const STICK_WORDS = {copying: ["STICK: wait", "near"], copied: ["STICK: wait", "near"], done: ["STICK: pull it", "good"], failed: ["STICK: failed", "bad"]};
+const STICK_BEEPS_S = 20;
 const LINK_WORDS = {open: "good", opening: "near", waiting: "near"};
 
 function health(shown) {  // [text, state, detail] of everything that must work
@@ -144,6 +148,7 @@ function health(shown) {  // [text, state, detail] of everything that must work
   known.push([recording.ok === false ? "LOG NOT WRITTEN" : recording.dropped ? `LOG lost ${recording.dropped}` : "LOG",
     recording.ok == null ? "unknown" : !recording.ok ? "bad" : recording.dropped ? "near" : "good",
     `${recording.rows ?? GONE} rows, ${recording.lag_s ?? GONE} s behind, ${recording.dropped ?? GONE} lost, ${recording.free_mb ?? GONE} MB free${recording.trouble ? `: ${recording.trouble}` : ""}`]);
+  if (STICK_WORDS[shown.stick?.state]) known.unshift([...STICK_WORDS[shown.stick.state], shown.stick.detail]);
   for (const alarm of shown.alarms ?? []) if (alarm.acknowledged) known.push([alarm.name, alarm.level === "critical" ? "bad" : "near", alarm.message]);
   return known;
 }

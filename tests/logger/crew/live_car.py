@@ -63,6 +63,7 @@ class LiveCar:
             name: {"state": "open", "detail": "", "age_s": 100.0, "good": 1000, "bad": 0}
             for name in ("gps", "engine")
         }
+        self.stick: dict[str, Any] = {"state": None, "detail": None, "age_s": None}
         self.gps_lost = False
         self.faster_kmh = 0.0
         self.commands: list[dict[str, Any]] = []
@@ -156,7 +157,7 @@ class LiveCar:
                 self._live.take_events()
                 snapshot = self._live.snapshot(t_us)
             if not self._hang.is_set():
-                own = {"session": 1, "recording": dict(self.recording), "links": dict(self.links)}
+                own = {"session": 1, "recording": dict(self.recording), "links": dict(self.links), "stick": self.stick}
                 self.history.append(snapshot | own)
                 live_socket.publish(lambda: self.published)
 

@@ -381,6 +381,31 @@ def test_a_log_that_is_not_written_is_seen(browser: Browser, served: Served, car
         until(page, "document.getElementById('chips').innerText.includes('LOG lost 3')")
 
 
+def test_a_stick_says_when_it_may_be_pulled(browser: Browser, served: Served, car: LiveCar) -> None:
+    """The chip in either view, the words behind it, and a beep for as long as one looks for the stick."""
+    with opened(browser, served.url + "/#driver", WIDE) as page:
+        page.evaluate("""() => { window.tones = []; const made = AudioContext.prototype.createOscillator;
+            AudioContext.prototype.createOscillator = function () {
+                const tone = made.call(this); setTimeout(() => tones.push(tone.frequency.value)); return tone; }; }""")
+        fresh(page)
+        page.click("#sound")
+        car.stick = {"state": "copying", "detail": "1 of 2: a-001.db, 40%", "age_s": 0.1}
+        until(page, "document.getElementById('chips').innerText.startsWith('STICK: wait')")
+        assert 990 not in page.evaluate("tones")
+        car.stick = {"state": "done", "detail": "2 logs copied, 9 MB. It may be pulled.", "age_s": 0.1}
+        until(page, "document.getElementById('chips').innerText.startsWith('STICK: pull it')")
+        until(page, "tones.includes(990)")
+        page.click("#health")
+        until(page, "document.getElementById('details').innerText.includes('It may be pulled')")
+        car.stick = {"state": "done", "detail": "2 logs copied, 9 MB. It may be pulled.", "age_s": 100.0}
+        page.wait_for_timeout(300)
+        heard = page.evaluate("tones.length")
+        page.wait_for_timeout(500)
+        assert page.evaluate("tones.length") == heard
+        car.stick = {"state": None, "detail": None, "age_s": None}
+        until(page, "!document.getElementById('chips').innerText.includes('STICK')")
+
+
 def test_trips_are_moved_and_undone_by_touch_and_by_key(
     browser: Browser, served: Served, car: LiveCar
 ) -> None:

@@ -7,6 +7,7 @@ import os
 import threading
 import time
 import tty
+from collections.abc import Mapping
 from functools import reduce
 from operator import xor
 from pathlib import Path
@@ -24,7 +25,7 @@ FOR_S = 30.0
 OFF = {"ignition": 0.0}
 
 
-def asked_at(*spans: tuple[float, dict[str, float | None]]) -> list[float]:
+def asked_at(*spans: tuple[float, Mapping[str, float | None]]) -> list[float]:
     """When it was asked, in seconds, through stretches of so many seconds with these values each."""
     power, t_us, asked = PowerOff(parse("ignition < 0.5"), FOR_S), 0, []
     for seconds, values in spans:

@@ -16,6 +16,7 @@ from logger.retention.shelf import Shelf, delivered
 from logger.stick import delivery
 from logger.stick.delivery import DAMAGED_TAIL, FOLDER, deliver
 from logger.transfer import ledger
+from logger.transfer.snapshot import digest_of
 from tests.field_failures.small_disk import filled
 from tests.logger.stick.conftest import STICK_MB, plugged
 from tests.logger.transfer.logs_made import being_recorded, closed, content, large, rows
@@ -198,7 +199,7 @@ def test_the_rest_of_a_pulled_copy_is_cleared_away(logs: Path, stick: Path) -> N
 def test_a_stick_that_forgets_is_found_out(logs: Path, stick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Counterfeit sticks take everything and keep the first megabytes; here one forgets before it is read back."""
     closed(logs / "a-001.db")
-    right = delivery.digest_of
+    right = digest_of
 
     def forgotten(path: Path, progress: Callable[[float], None]) -> str:
         with path.open("r+b") as file:
