@@ -348,7 +348,8 @@ def test_guesses_at_once_and_from_everywhere_are_few(place: Path, tmp_path: Path
 @pytest.mark.parametrize(
     "header",
     [
-        "Origin: http://evil.example", "Origin: null", "Origin: http://127.0.0.1.evil.example", "Sec-Fetch-Site: cross-site",
+        "Origin: http://evil.example", "Origin: null", "Origin: http://127.0.0.1.evil.example",
+        "Sec-Fetch-Site: cross-site",
         "Sec-Fetch-Site: same-site", "Origin: http://127.0.0.1@evil.example", "Origin: https://127.0.0.1:1", "Origin:",
     ],
 )  # fmt: skip
