@@ -56,7 +56,7 @@ def workers(scheduler: str | None, count: int | None) -> Iterator[Judge]:
 def _judging(client: Client) -> Judge:
     def judged(run: Run, found: list[Entry]) -> Iterator[Verdict]:
         futures = {client.submit(judge, run, entry, pure=False): entry for entry in found}
-        for future in as_completed(list(futures)):
+        for future in as_completed(list(futures), loop=client.loop):
             entry = futures.pop(future)
             if future.status == "finished":
                 yield future.result()

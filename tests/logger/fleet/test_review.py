@@ -1,0 +1,261 @@
+"""Every log judged again: the same verdicts as one by one, wherever and however they come about."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pyarrow.dataset as datasets
+import pytest
+from distributed import Client
+
+from firmware_bridge.errors import ConfigurationError
+from logger.fleet import cluster
+from logger.fleet.add import Adder
+from logger.fleet.catalogue import entries
+from logger.fleet.review import Judge, Run, in_a_loop, review, run_of
+from logger.fleet.store import Store
+from logger.review import json as review_json
+from logger.review.opening import Wanted, opened
+from logger.review.report import report_of
+from tests.logger.command_line import ENVIRONMENT, Ended, stagelog
+
+DEMO = Path(str(files("logger.demo")))
+ARTICLE = ("--results", DEMO / "dakar_2026_results.toml", "--penalties", DEMO / "dakar_2026_penalties.toml")
+LENIENT = """
+name = "Corrected"
+[penalties]
+model = "over_time"
+over_time_factor = 0.5
+"""
+
+
+def document_of(log: Path, rules: str | None = None) -> dict[str, Any]:
+    """What the review of one log says."""
+    with opened(log, Wanted(rules=rules), lambda _done: None) as (evidence, chosen, connection):
+        return review_json.document(report_of(evidence, chosen, connection))
+
+
+def documents(store: Store, run: Run) -> dict[int, dict[str, Any]]:
+    """What a run left of each car."""
+    found = {}
+    for entry in entries(store):
+        with store.read(f"{run.folder}json/{entry.log}.json") as file:
+            found[entry.car] = json.load(file)
+    return found
+
+
+def the_articles_standings(said: dict[str, Any]) -> None:
+    """The figures of the built-in stage as they were published."""
+    stage, overall = said["standings"]["dakar-2026"]["tables"]
+    assert [row["car"] for row in stage["entries"]] == [501, 502, 503, 504]
+    assert [row["gap_s"] for row in stage["entries"]][:3] == [0, 49, 57 + 1800]
+    assert stage["entries"][0]["time_s"] == 3 * 3600 + 27 * 60 + 36
+    assert [row["car"] for row in overall["entries"]] == [501, 503, 504, 502]
+    assert overall["entries"][1]["gap_s"] == 4 * 3600
+    assert overall["entries"][3]["penalty_s"] == 24 * 3600
+    assert said["standings"]["dakar-2026"]["remarks"] == []
+
+
+@pytest.fixture(scope="module")
+def rally(three_cars: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """A store with the three cars of stage 11."""
+    store = Store(str(tmp_path_factory.mktemp("rally")))
+    for log in three_cars:
+        Adder(store).add(log)
+    return store
+
+
+@pytest.fixture
+def own(rally: Store, tmp_path: Path) -> Store:
+    """The same, to write into."""
+    return Store(str(shutil.copytree(rally.root, tmp_path / "rally")))
+
+
+def season(store: Store, *options: str | Path) -> Ended:
+    """`stagelog fleet review` of the three cars."""
+    return stagelog("fleet", "review", "--store", store.url, *ARTICLE, *options, folder=Path(store.root))
+
+
+def everything(store: Store) -> dict[str, bytes]:
+    """Every file that reviews left."""
+    root = Path(store.root) / "review"
+    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def by_loop(rally: Store) -> dict[str, bytes]:
+    """What a plain loop leaves."""
+    ended = season(rally, "--workers", "0", "--json")
+    assert ended.code == 0, ended.err
+    the_articles_standings(json.loads(ended.out))
+    return everything(rally)
+
+
+def test_a_loop_gives_the_articles_standings_and_each_logs_own_review(
+    rally: Store, by_loop: dict[str, bytes], three_cars: list[Path]
+) -> None:
+    assert "recorded/season.json" in by_loop
+    found = documents(rally, run_of(rally, None))
+    assert list(found) == [501, 502, 503]
+    for log, document in zip(three_cars, found.values(), strict=True):
+        assert document == json.loads(json.dumps(document_of(log)))
+    ended = stagelog("review", three_cars[2], "--json", folder=Path(rally.root))
+    assert found[503] == json.loads(ended.out)
+
+
+def test_a_local_cluster_gives_the_same(own: Store, by_loop: dict[str, bytes]) -> None:
+    shutil.rmtree(Path(own.root) / "review", ignore_errors=True)
+    ended = season(own, "--workers", "2")
+    assert (ended.code, ended.complaints) == (0, [])
+    assert everything(own) == by_loop
+    assert re.search(r"^2 +503 +Sara Price / Sean Berriman.*\+4:00:00", ended.out, re.MULTILINE)
+
+
+@contextmanager
+def process(*arguments: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """A part of Dask's, as a user starts it."""
+    command = [sys.executable, "-m", "dask", *arguments]
+    started = subprocess.Popen(
+        command, cwd=folder, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        yield started
+    finally:
+        with suppress(ProcessLookupError):
+            started.kill()
+        started.communicate()
+
+
+def address_of(scheduler: subprocess.Popen[str]) -> str:
+    """Where a scheduler says that it listens."""
+    assert scheduler.stderr is not None
+    for line in scheduler.stderr:
+        if found := re.search(r"Scheduler at:\s+(tcp://\S+)", line):
+            threading.Thread(target=scheduler.stderr.read, daemon=True).start()
+            return found[1]
+    raise AssertionError("no scheduler")
+
+
+def test_a_scheduler_with_two_workers_one_of_them_killed(
+    own: Store, by_loop: dict[str, bytes], tmp_path: Path
+) -> None:
+    shutil.rmtree(Path(own.root) / "review", ignore_errors=True)
+    worker = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--local-directory", str(tmp_path))
+    with process(
+        "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", folder=tmp_path
+    ) as scheduler:
+        address = address_of(scheduler)
+        with (
+            process("worker", address, *worker, "--name", "first", folder=tmp_path) as first,
+            process("worker", address, *worker, "--name", "second", folder=tmp_path),
+            Client(address, set_as_default=False) as client,
+        ):
+            client.wait_for_workers(2, timeout=60)
+            killed_at_work = threading.Event()
+            assassin = threading.Thread(target=_kill_at_work, args=(client, first, killed_at_work))
+            assassin.start()
+            ended = season(own, "--scheduler", address)
+            assassin.join()
+    assert killed_at_work.is_set()
+    assert first.returncode == -signal.SIGKILL
+    assert (ended.code, ended.complaints) == (0, [])
+    assert everything(own) == by_loop
+
+
+def _kill_at_work(client: Client, worker: subprocess.Popen[str], killed: threading.Event) -> None:
+    """SIGKILL for a worker as soon as it has been given a log."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        known = client.scheduler_info(n_workers=-1)["workers"]
+        address = next(at for at, facts in known.items() if facts["name"] == "first")
+        if client.processing().get(address):
+            os.kill(worker.pid, signal.SIGKILL)
+            killed.set()
+            return
+        time.sleep(0.01)
+
+
+def judged(store: Store, run: Run, judge: Judge = in_a_loop) -> list[Any]:
+    """The verdicts on all logs of a store."""
+    return review(run, entries(store), judge, lambda _done: None)
+
+
+@pytest.fixture
+def short(pair: list[Path], tmp_path: Path) -> Store:
+    """A store with the two cars of the short stage."""
+    store = Store(str(tmp_path / "short"))
+    for log in pair:
+        Adder(store).add(log)
+    return store
+
+
+@pytest.mark.parametrize("rules", ["rallysafe", "corrected.toml"])
+def test_corrected_rules_judge_as_they_do_one_by_one(
+    short: Store, pair: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rules: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("corrected.toml").write_text(LENIENT)
+    run = run_of(short, rules)
+    verdicts = judged(short, run)
+    expected = [document_of(log, rules) for log in pair]
+    found = documents(short, run)
+    assert list(found.values()) == json.loads(json.dumps(expected))
+    assert [verdict.penalty_s for verdict in verdicts] == [document["penalty_s"] for document in expected]
+    assert found[71]["penalty_s"] != document_of(pair[0])["penalty_s"] > 0
+    overspeed = datasets.dataset(
+        short.full(f"{run.folder}overspeed"), format="parquet", partitioning="hive"
+    ).to_table()
+    assert overspeed["penalty_s"].to_pylist() == [
+        over["penalty_s"] for document in expected for over in document["overspeeds"]
+    ]
+    assert run_of(short, rules).name == run.name != run_of(short, None).name
+
+
+def test_rules_that_are_wrong_are_told_of_once(short: Store, tmp_path: Path) -> None:
+    (tmp_path / "rules.toml").write_text("[penalties]\nmodel = 7\n")
+    for rules in (str(tmp_path / "rules.toml"), "nonsense"):
+        with pytest.raises(ConfigurationError):
+            run_of(short, rules)
+
+
+def test_a_log_whose_copy_is_lost_is_told_of_and_the_others_are_judged(short: Store) -> None:
+    first, second = entries(short)
+    short.remove(first.copy)
+    lost, found = judged(short, run_of(short, None))
+    assert "add the log again" in lost.error
+    assert (found.entry, found.error) == (second, "")
+    ended = stagelog("fleet", "review", "--store", short.url, "--workers", "0", folder=Path(short.root))
+    assert ended.code == 1
+    assert "is not in the store" in ended.complaint
+    assert "Driver 72" in ended.out
+
+
+def test_a_store_without_such_logs_is_one_line(short: Store, tmp_path: Path) -> None:
+    ended = stagelog("fleet", "review", "--store", "nothing", folder=tmp_path)
+    assert (ended.code, "no such log" in ended.complaint) == (64, True)
+    ended = stagelog("fleet", "review", "--store", short.url, "--car", "9", folder=tmp_path)
+    assert (ended.code, "no such log" in ended.complaint) == (64, True)
+
+
+def test_a_scheduler_that_is_not_there_is_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cluster, "PATIENCE_S", 0.5)
+    with (
+        pytest.raises(ConnectionError, match="no scheduler answers"),
+        cluster.workers("tcp://127.0.0.1:9", None),
+    ):
+        pass
