@@ -7,11 +7,14 @@ the next but the power-on itself, so each boot begins a new file, and a restart 
 from __future__ import annotations
 
 import json
+import os
 import re
-from contextlib import suppress
+import sqlite3
+from contextlib import closing, suppress
 from pathlib import Path
 
 from firmware_bridge.errors import LogError
+from logger.recording import schema
 from logger.recording.reader import open_log_readonly
 
 REMOVED = "removed.jsonl"
@@ -36,10 +39,12 @@ def slug(text: str) -> str:
 def choose(directory: Path, name: str, *, boot_id: str | None) -> Path:
     """The file to record into: the newest of this name, or the next number.
 
-    `boot_id` None resumes whatever is there (a stage); otherwise only a log last written in the same boot.
+    `boot_id` None resumes whatever is there (a stage); otherwise only a log last written in the same boot. One that a
+    later version has begun, or that belongs to somebody else, is left as it is: a car that went back to an older
+    stagelog, or was once tried as root, records nevertheless.
     """
     found = logs_named(directory, name)
-    if found:
+    if found and _may_go_on(found[-1][1]):
         _, newest = found[-1]
         if boot_id is None or _last_boot_id(newest) in (boot_id, None):
             return newest
@@ -75,6 +80,17 @@ def removed(directory: Path) -> list[str]:
 def _counter(file_name: str, name: str) -> int | None:
     match = re.fullmatch(rf"{re.escape(name)}-(\d+)\.db", file_name, re.ASCII)
     return int(match[1]) if match else None
+
+
+def _may_go_on(path: Path) -> bool:
+    """Whether this version may add to a log, as far as can be seen: what is damaged is dealt with when it is opened."""
+    if not os.access(path, os.W_OK):
+        return False
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            return not schema.newer_than_this(connection)
+    except sqlite3.Error:
+        return True
 
 
 def _last_boot_id(path: Path) -> str | None:

@@ -160,14 +160,18 @@ def m002_views(db: Database) -> None:
         db.create_view(name, sql)
 
 
+def newer_than_this(connection: sqlite3.Connection) -> set[str]:
+    """The migrations that a later stagelog has applied to a log, and that this one does not know."""
+    return {migration.name for migration in migrations.applied(Database(connection))} - VERSIONS
+
+
 def require_ours(connection: sqlite3.Connection) -> None:
     """Raise LogError when a file is another program's, or a newer stagelog's; changes nothing."""
     if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
         return  # blank: ours to fill
     if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
         raise LogError("this is no stagelog log", mend="name a file that `stagelog run` or `simulate` wrote")
-    newer = {migration.name for migration in migrations.applied(Database(connection))} - VERSIONS
-    if newer:
+    if newer := newer_than_this(connection):
         raise LogError(f"this log's schema is newer ({', '.join(sorted(newer))})", mend="update stagelog")
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from logger.recording import naming
+from logger.recording import naming, schema
 from logger.recording.store import open_log
 from tests.logger.recording.rows_made import META, START
+
+NOBODY = 65534
 
 
 @pytest.mark.parametrize(
@@ -50,3 +54,32 @@ def test_without_a_stage_each_boot_has_its_own_log(tmp_path: Path) -> None:
 def test_an_unreadable_log_is_chosen_so_that_opening_sets_it_aside(tmp_path: Path) -> None:
     (tmp_path / "drive-001.db").write_bytes(b"garbage" * 1000)
     assert naming.choose(tmp_path, "drive", boot_id="b").name == "drive-001.db"
+
+
+def test_a_log_that_a_later_version_began_is_left_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The car goes back one version in the middle of a stage: it records, and the log waits for the later one."""
+    make(tmp_path / "s-001.db", "boot")
+    assert naming.choose(tmp_path, "s", boot_id=None).name == "s-001.db"
+    before = (tmp_path / "s-001.db").read_bytes()
+    with monkeypatch.context() as older:
+        older.setattr(schema, "VERSIONS", schema.VERSIONS - {"m002_views"})
+        for boot_id in (None, "boot"):
+            assert naming.choose(tmp_path, "s", boot_id=boot_id).name == "s-002.db"
+    assert (tmp_path / "s-001.db").read_bytes() == before
+
+
+def test_a_log_that_somebody_tried_as_root_is_left_to_root() -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can make a log that is not ours")
+    with tempfile.TemporaryDirectory() as folder:
+        make(Path(folder) / "s-001.db", "boot")
+        Path(folder).chmod(0o777)
+        child = os.fork()
+        if child == 0:
+            os.setgroups([])
+            os.setgid(NOBODY)
+            os.setuid(NOBODY)
+            os._exit(0 if naming.choose(Path(folder), "s", boot_id=None).name == "s-002.db" else 1)
+        assert os.waitpid(child, 0)[1] == 0
