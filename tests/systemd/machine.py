@@ -26,6 +26,7 @@ class Machine:
     """Commands run inside; what they say comes back."""
 
     def __init__(self, first_process: int) -> None:
+        self._first_process = first_process
         self._enter = [
             "nsenter",
             "--all",
@@ -34,6 +35,10 @@ class Machine:
             "-i",
             "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
         ]
+
+    def is_up(self) -> bool:
+        """Whether its first process still lives."""
+        return Path(f"/proc/{self._first_process}").exists()
 
     def run(self, *command: str, check: bool = True) -> str:
         """Run a command; its standard output. Anything but success fails, unless told otherwise."""

@@ -1,0 +1,65 @@
+"""Options of an installation under a real systemd: chrony's socket is the recorder's, and its wish switches off."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.systemd.machine import SETTLE_S, Machine, booted
+
+RECORDER = "stagelog-recorder.service"
+SOCKET = "/run/chrony.stagelog.sock"
+NO_CLOCK = "/run/systemd/system/chrony.service.d/zz-no-clock.conf"
+"""chronyd as Debian starts it, but for the clock of this machine, which is the host's."""
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """A machine with both options."""
+    with booted(tmp_path_factory.mktemp("machine") / "scratch") as up:
+        up.shell(
+            "/opt/stagelog/bin/stagelog install --program /opt/stagelog/bin/stagelog --yes"
+            " --with chrony --with power-off; systemctl start stagelog-power-off.path"
+        )
+        up.wait_active(RECORDER)
+        yield up
+
+
+def test_only_chrony_and_the_recorder_s_group_come_to_the_socket(machine: Machine) -> None:
+    if not Path("/usr/sbin/chronyd").exists():
+        pytest.skip("needs Debian's package chrony")
+    machine.shell(
+        f"mkdir -p $(dirname {NO_CLOCK}); printf '[Unit]\\nConditionCapability=\\n[Service]\\nEnvironmentFile=\\n"
+        f"ExecStart=\\nExecStart=!/usr/sbin/chronyd -x\\n' > {NO_CLOCK};"
+        " systemctl daemon-reload; systemctl start chrony.service"
+    )
+    assert machine.run("stat", "--format=%A %U %G", SOCKET).split() == ["srw-rw----", "root", "stagelog"]
+    pid = machine.property(RECORDER, "MainPID")
+    send = (
+        "import socket; s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM);"
+        f" s.sendto(bytes(40), '{SOCKET}'); print('sent')"
+    )
+    inside = ("nsenter", f"--target={pid}", "--mount", "--net", "setpriv", "--clear-groups")
+    ours = machine.run(*inside, "--reuid=stagelog", "--regid=stagelog", "python3", "-c", send)
+    assert ours == "sent\n"
+    theirs = machine.run(*inside, "--reuid=nobody", "--regid=nogroup", "python3", "-c", send, check=False)
+    assert theirs == ""
+
+
+def test_the_recorder_s_wish_switches_the_machine_off(machine: Machine) -> None:
+    """The last test here. The wish is taken away first, so that it is not there at the next boot."""
+    machine.run(
+        "setpriv",
+        "--reuid=stagelog",
+        "--regid=stagelog",
+        "--clear-groups",
+        "touch",
+        "/run/stagelog/power-off",
+    )
+    ends = time.monotonic() + SETTLE_S
+    while machine.is_up():
+        assert time.monotonic() < ends, "it is still on"
+        time.sleep(0.2)
