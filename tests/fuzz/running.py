@@ -6,7 +6,7 @@ import hashlib
 import signal
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -81,21 +81,6 @@ def _keep(folder: Path | None, name: str, data: bytes) -> None:
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{name}-{hashlib.sha256(data).hexdigest()[:12]}").write_bytes(data)
-
-
-def covered(name: str, seconds: float, folder: Path) -> None:
-    """The same with atheris, which follows what the inputs reach; it ends the process by itself."""
-    import atheris  # type: ignore[import-untyped,unused-ignore,import-not-found]
-
-    make_seeds, make_check = TARGETS[name]
-    folder.mkdir(parents=True, exist_ok=True)
-    for number, data in enumerate(make_seeds()):
-        (folder / f"seed-{number}").write_bytes(data)
-    atheris.instrument_all()
-    check: Callable[[bytes], None] = make_check()
-    options = [f"-max_total_time={seconds:.0f}", f"-timeout={HANG_S}", "-max_len=16384", "-rss_limit_mb=1024"]
-    atheris.Setup(["fuzz", *options, str(folder)], check)
-    atheris.Fuzz()
 
 
 def resident_kb() -> int:
