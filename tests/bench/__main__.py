@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from tests.bench import recorder
+from tests.bench.fleet import fleet
 from tests.bench.live import live
 from tests.bench.page import page
 from tests.bench.recorder import Load
@@ -92,6 +93,7 @@ BENCHMARKS: dict[str, Callable[[argparse.Namespace], Iterator[Row]]] = {
     "start": start,
     "live": live,
     "page": page,
+    "fleet": fleet,
 }
 
 
@@ -101,6 +103,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--minutes", type=float, default=1.0)
+    parser.add_argument("--logs", type=int, default=6, help="of the fleet; it is meant for 60")
     options = parser.parse_args()
     if unknown := set(options.names) - set(BENCHMARKS):
         parser.error(f"no benchmark {', '.join(sorted(unknown))}")

@@ -1,0 +1,34 @@
+"""The evening's logs of all cars, from their crew servers into a store, in one command."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from logger.fleet.catalogue import entries
+from logger.fleet.store import Store
+from tests.logger.command_line import stagelog
+from tests.logger.crew.serving import serving
+
+
+def test_all_cars_in_one_command_and_only_what_is_new(pair: list[Path], tmp_path: Path) -> None:
+    for log in pair:
+        car = tmp_path / log.stem
+        (car / "logs").mkdir(parents=True)
+        shutil.copy(log, car / "logs")
+    first, second = (tmp_path / log.stem for log in pair)
+    with (
+        serving(first, tmp_path / "1.sock") as one,
+        serving(second, tmp_path / "2.sock") as two,
+    ):
+        asked = ("fleet", "fetch", one.url, "127.0.0.1:9", two.url, "--store", "store", "--patience", "0")
+        evening = stagelog(*asked, folder=tmp_path)
+        assert evening.code == 1, "a car did not answer"
+        assert any("127.0.0.1:9" in line for line in evening.complaints)
+        assert evening.out.count(": added") == 2
+        store = Store(str(tmp_path / "store"))
+        assert [entry.car for entry in entries(store)] == [71, 72]
+        again = stagelog("fleet", "fetch", one.url, two.url, "--store", "store", folder=tmp_path)
+        assert (again.code, again.complaints) == (0, [])
+        assert again.out.count("nothing new") == 2
+        assert again.out.count("is there already") == 2
