@@ -33,6 +33,8 @@ _OWN_TIME_US = 2_000_000
 """An epoch reaches the log some tenths of a second late; one that is further off the clock is no time to go by."""
 _WHOLE = {"session", "t_us", "bus", "can_id", "channel"}
 """Columns of whole numbers, always known; the others are doubles, NaN for null."""
+_EXACT = "iif({0} IS NULL, 'nan', printf('%!.17g', {0}))"
+"""A double in so many digits that it is the same again when it is read."""
 _NO_BYTES = (np.empty(0, dtype=np.int64), b"")
 
 
@@ -110,7 +112,7 @@ def fix_blocks(
 def reading_blocks(
     connection: sqlite3.Connection, selection: Selection, progress: Progress = lambda _done: None
 ) -> Iterator[tuple[Integers, Integers, Integers, Numbers]]:
-    """The readings of a selection: session, t_us, channel, value (to 15 digits). Raises LogError."""
+    """The readings of a selection: session, t_us, channel, value. Raises LogError."""
     for (session, t_us, channel, value), *_ in _blocks(
         connection, "reading", ("t_us", "channel", "value"), selection, progress
     ):
@@ -176,10 +178,7 @@ def _by_pages(
 def _by_sql(
     connection: sqlite3.Connection, table: str, names: Sequence[str], selection: Selection, blob: str
 ) -> Iterator[tuple[_Rows, float]]:
-    texts = [
-        f"group_concat({name})" if name in _WHOLE else f"group_concat(coalesce({name}, 'nan'))"
-        for name in names
-    ]
+    texts = [f"group_concat({name if name in _WHOLE else _EXACT.format(name)})" for name in names]
     texts.append(
         f"group_concat(length({blob})), CAST(group_concat({blob}, '') AS BLOB)" if blob else "NULL, NULL"
     )

@@ -18,6 +18,8 @@ from firmware_bridge.dating import date_can_be
 from firmware_bridge.fixes import FixBuilder
 from firmware_bridge.protocols import protocol
 from firmware_bridge.records import Channel, Fix, Reading
+from logger.export.blocks import reading_blocks
+from logger.export.selection import select
 from logger.recording.pipeline import Pipeline, Source
 from logger.recording.replay import RecordedReadings, own_alarms
 from logger.recording.rows import Rows
@@ -148,30 +150,23 @@ def _gap_s(evidence: Evidence, session: int) -> float | None:
 
 
 def _fixes(evidence: Evidence, session: int) -> Iterator[Fix]:
-    columns = evidence.fixes
-    for index in np.flatnonzero(columns.session == session).tolist():
-        utc_us = _whole(columns.utc_us[index])
+    fixes = evidence.fixes
+    here = fixes.session == session
+    columns = [fixes.t_us, *fixes[3:]]
+    for t_us, utc, lat, lon, alt_m, mps, course_deg, quality, satellites, hdop in zip(
+        *([value if value == value else None for value in column[here].tolist()] for column in columns),  # noqa: PLR0124
+        strict=True,
+    ):
+        utc_us = None if utc is None else int(utc)
         yield Fix(
-            int(columns.t_us[index]),
+            int(t_us),
             utc_us,
-            _known(columns.lat[index]),
-            _known(columns.lon[index]),
-            _known(columns.alt_m[index]),
-            _known(columns.mps[index]),
-            _known(columns.course_deg[index]),
-            _whole(columns.quality[index]) or 0,
-            _whole(columns.satellites[index]),
-            _known(columns.hdop[index]),
+            *(lat, lon, alt_m, mps, course_deg),
+            int(quality or 0),
+            None if satellites is None else int(satellites),
+            hdop,
             utc_us is None or date_can_be(utc_us),
         )
-
-
-def _known(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
-
-
-def _whole(value: float) -> int | None:
-    return int(value) if np.isfinite(value) else None
 
 
 def _readings(connection: sqlite3.Connection | None, session: int, live: LiveStage) -> Iterator[Reading]:
@@ -184,13 +179,10 @@ def _readings(connection: sqlite3.Connection | None, session: int, live: LiveSta
         for number, name, unit, source in connection.execute("SELECT id, name, unit, source FROM channel")
         if name in wanted
     }
-    marks = ", ".join("?" * len(channels))
-    sql = (
-        f"SELECT t_us, channel, value FROM reading WHERE session = ? AND channel IN ({marks}) ORDER BY rowid"  # noqa: S608
-    )
-    for t_us, channel, value in connection.execute(sql, (session, *channels)):
-        if value is not None:
-            yield Reading(t_us, channels[channel], value)
+    for sessions, t_us, channel, value in reading_blocks(connection, select(connection)):
+        kept = (sessions == session) & np.isin(channel, list(channels)) & np.isfinite(value)
+        for at_us, number, known in zip(*(c[kept].tolist() for c in (t_us, channel, value)), strict=True):
+            yield Reading(at_us, channels[number], known)
 
 
 def _with_rows(evidence: Evidence, stage: Stage, made: list[tuple[int, Rows]], first: int) -> Evidence:
