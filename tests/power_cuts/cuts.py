@@ -12,13 +12,13 @@ from typing import NamedTuple
 from logger.recording.verify import verify
 from tests.power_cuts import disk
 from tests.power_cuts.images import Guest, make_blank, make_program
-from tests.power_cuts.machine import FRAME_ID, Adapter, running
+from tests.power_cuts.machine import FRAME_ID, Adapter, Machine, running
 
 MAX_LOSS_S = 1.0
 """`[log] max_loss_s` of the guest's configuration."""
 RATE = 200
 """Frames a second: what an emulated processor reads without falling behind, at 4.4 kB/s."""
-_BOOT_S = 180.0
+_BOOT_S = 600.0
 _LATEST_S = 12.0
 """A cut comes at most so long after the bus was opened."""
 _WHILE_STARTING = 0.2
@@ -79,26 +79,32 @@ class Car:
         with running(
             self._guest, self._program, self._logs, journal, {"engine": self._folder / "engine.socket"}
         ) as machine:
-            adapter.plug()
             began = time.monotonic()
-            if self._chance.random() < _WHILE_STARTING:
-                time.sleep(self._chance.uniform(0.0, _STARTING_S))
-            else:
-                while adapter.opened_at is None:
-                    if not machine.is_running() or time.monotonic() > began + _BOOT_S:
-                        raise RuntimeError(f"the bus was not opened:\n{machine.said()[-2000:]}")
-                    time.sleep(0.05)
-                time.sleep(self._chance.uniform(0.0, _LATEST_S))
-            if not machine.is_running() or "the recorder ended" in machine.said():
-                raise RuntimeError(f"it did not record:\n{machine.said()[-2000:]}")
-            at = machine.cut_power()
-            adapter.unplug()
+            adapter.plug()
+            try:
+                self._await_moment(machine, began)
+                at = machine.cut_power()
+            finally:
+                adapter.unplug()
         written = list(disk.writes(journal))
         problems = [problem for _ in range(self._moments) for problem in self._other_moment(written)]
         writes = disk.cut_power(before, written, self._chance)
         before.replace(self._logs)
         opened = adapter.opened_at
         return self._looked(at - opened if opened else began - at, at, writes, problems)
+
+    def _await_moment(self, machine: Machine, began: float) -> None:
+        """Until the moment that chance has chosen. RuntimeError when the machine does not record."""
+        if self._chance.random() < _WHILE_STARTING:
+            time.sleep(self._chance.uniform(0.0, _STARTING_S))
+        else:
+            while self._adapter.opened_at is None:
+                if not machine.is_running() or time.monotonic() > began + _BOOT_S:
+                    raise RuntimeError(f"the bus was not opened:\n{machine.said()[-2000:]}")
+                time.sleep(0.05)
+            time.sleep(self._chance.uniform(0.0, _LATEST_S))
+        if not machine.is_running() or "the recorder ended" in machine.said():
+            raise RuntimeError(f"it did not record:\n{machine.said()[-2000:]}")
 
     def _other_moment(self, written: list[disk.Write]) -> list[str]:
         """What would be wrong had the power gone at another moment of this run."""

@@ -64,6 +64,8 @@ class Loss(NamedTuple):
     source: str
     first: int
     rows: int
+    before: int
+    """Those of them that were sent before the fault began; the others were sent while nobody was there."""
     before_s: float
     fault: Fault | None
 
@@ -73,12 +75,16 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
     parser.add_argument("--hours", type=float, default=2.0)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--faults", default=",".join(_KINDS), help="which, with commas; none: an empty text")
     options = parser.parse_args(arguments)
+    kinds = [kind for kind in options.faults.split(",") if kind]
+    if unknown := set(kinds) - set(_KINDS):
+        parser.error(f"no fault {', '.join(sorted(unknown))}")
     with tempfile.TemporaryDirectory() as folder:
-        return soak(Path(folder), options.hours * 3600, random.Random(options.seed))
+        return soak(Path(folder), options.hours * 3600, random.Random(options.seed), kinds)
 
 
-def soak(folder: Path, seconds: float, chance: random.Random) -> int:
+def soak(folder: Path, seconds: float, chance: random.Random, kinds: list[str]) -> int:
     """Record, disturb, count. Returns the exit code."""
     (folder / "stagelog.toml").write_text(_CONFIG)
     (folder / "stage.toml").write_text(_STAGE)
@@ -96,8 +102,10 @@ def soak(folder: Path, seconds: float, chance: random.Random) -> int:
     try:
         while (elapsed := time.monotonic() - began) < seconds:
             _watch(victim, memory, chance.uniform(*_PAUSE_S))
-            first_half = elapsed < seconds / 2
-            fault = do(chance.choice(_KINDS if first_half else _KINDS[:-1]), victim, sources, chance)
+            possible = [kind for kind in kinds if kind != "kill" or elapsed < seconds / 2]
+            if not possible:
+                continue
+            fault = do(chance.choice(possible), victim, sources, chance)
             if fault.kind == "kill":
                 memory.clear()
             faults.append(fault)
@@ -134,13 +142,14 @@ def _judged(
 ) -> int:
     kept = {"engine": _frames(victim.log), "gps": _sentences(victim.log)}
     losses = [loss for name, source in sources.items() for loss in _losses(name, source, kept[name], faults)]
-    print(f"\n{'fault':8} {'times':>5} {'frames lost':>12} {'sentences lost':>15} {'most s before':>14}")
+    print(f"\n{'fault':8} {'times':>5} {'lost from before it':>20} {'most s':>7} {'while away':>11}")
     for kind in _KINDS:
         owed = [loss for loss in losses if loss.fault is not None and loss.fault.kind == kind]
-        lost = {name: sum(loss.rows for loss in owed if loss.source == name) for name in sources}
+        before = sum(loss.before for loss in owed)
+        away = sum(loss.rows - loss.before for loss in owed)
         before_s = max((loss.before_s for loss in owed), default=0.0)
         times = sum(fault.kind == kind for fault in faults)
-        print(f"{kind:8} {times:>5} {lost['engine']:>12,} {lost['gps']:>15,} {max(0.0, before_s):>14.2f}")
+        print(f"{kind:8} {times:>5} {before:>20,} {max(0.0, before_s):>7.2f} {away:>11,}")
     beyond = [loss for loss in losses if loss.fault is None]
     beyond += [
         loss
@@ -169,7 +178,9 @@ def _losses(name: str, source: Source, kept: list[int], faults: list[Fault]) -> 
             fault = min(owed, key=lambda fault: abs(fault.began - since), default=None)
             before_s = 0.0 if fault is None else fault.began - since
             if fault is not None or _within_reach(source, before + 1, after):
-                yield Loss(name, before + 1, after - before - 1, before_s, fault)
+                began = source.sent_at[before + 1] if fault is None else fault.began
+                earlier = sum(at < began for at in source.sent_at[before + 1 : after])
+                yield Loss(name, before + 1, after - before - 1, earlier, before_s, fault)
 
 
 def _within_reach(source: Source, first: int, after: int) -> bool:
