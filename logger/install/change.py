@@ -13,7 +13,7 @@ from typing import Literal
 
 from firmware_bridge.errors import ConfigurationError
 from logger.install.accounts import Accounts
-from logger.install.plan import LOGS, RECORD_FOLDER, Account, File, Folder, Link, Step
+from logger.install.plan import CREW_STATE, LOGS, RECORD_FOLDER, Account, File, Folder, Link, Step
 from logger.install.record import RECORD, Record, Trace, digest
 from logger.install.root import Entry, Root
 
@@ -100,12 +100,12 @@ def to_uninstall(root: Root, record: Record, *, configuration: bool, logs: bool)
     changes: list[Change] = []
     late: list[Change] = []
     stays: list[str] = []
-    logs_folder = root.real(LOGS)
+    grown = {root.real(LOGS): "ALL LOGS", root.real(CREW_STATE): "what is known of downloads"}
     record_folder = PurePosixPath(root.real(RECORD_FOLDER))
     for path, trace in reversed(record.paths.items()):
-        if path == logs_folder and root.names_in(path):
+        if path in grown and root.names_in(path):
             if logs:
-                changes.append(Empty(path, f"remove ALL LOGS in {path}"))
+                changes.append(Empty(path, f"remove {grown[path]} in {path}"))
             else:
                 stays.append(path)
         if trace.kept and trace.was is None and not configuration and root.look(path) is not None:

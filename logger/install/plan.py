@@ -18,6 +18,8 @@ CREW_USER = "stagelog-crew"
 CONFIGURATION_FOLDER = "/etc/stagelog"
 CONFIGURATION = f"{CONFIGURATION_FOLDER}/stagelog.toml"
 LOGS = "/var/lib/stagelog"
+CREW_STATE = "/var/lib/stagelog-crew"
+"""What the crew server must not forget: which logs have been downloaded."""
 PROGRAM = "/usr/local/bin/stagelog"
 """Where the units and the mechanic find the program, whichever version lies behind it."""
 RECORD_FOLDER = "/usr/local/lib/stagelog"
@@ -119,6 +121,7 @@ def installation(
         Folder(CONFIGURATION_FOLDER, 0o750, "root", GROUP, ours=True),
         File(CONFIGURATION, configuration, 0o640, "root", GROUP, keep=True),
         Folder(LOGS, 0o750, RECORDER_USER, GROUP, ours=True),
+        Folder(CREW_STATE, 0o750, CREW_USER, GROUP, ours=True),
     ]
     if program != PROGRAM:
         steps.append(Link(PROGRAM, program))
@@ -148,7 +151,7 @@ def starting(*, udev: bool) -> Commands:
 
 def stopping() -> Commands:
     """Commands before stagelog is taken out of a running system."""
-    return (("systemctl", "stop", *UNITS, STICK_UNIT.replace("@", "@*")),)
+    return (("systemctl", "stop", *UNITS, "stagelog-*"),)  # whatever of it there is: sticks, options
 
 
 def stopped(*, udev: bool) -> Commands:

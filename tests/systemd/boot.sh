@@ -42,7 +42,7 @@ chmod 755 "$root/opt/stagelog/bin/stagelog"
 
 # A small machine: none of the host's own services, no logs of somebody's trials, and nothing that would set the
 # host's network or clock.
-rm -rf "$root/etc/systemd/system" "$root/etc/stagelog" "$root/var/lib/stagelog"
+rm -rf "$root/etc/systemd/system" "$root/etc/stagelog" "$root/var/lib/stagelog"*
 mkdir -p "$root/etc/systemd/system"
 for unit in systemd-networkd systemd-resolved systemd-timesyncd systemd-udevd systemd-sysctl systemd-logind console-getty; do
     ln -s /dev/null "$root/etc/systemd/system/$unit.service"

@@ -172,6 +172,42 @@ def test_an_upgrade_renews_ours_keeps_edits_aside_and_takes_back_what_left(image
     assert (image / CONFIGURATION).read_bytes() == configuration
 
 
+def test_back_one_version_and_forth_again(image: Path, call: Call) -> None:
+    """Between a version that knows more units and options than the other, with a car's season on the card."""
+    call("install", *WITH_PIN, "--with", "power-off", "--with", "chrony")
+    log = image / "var/lib/stagelog/stage11-1.db"
+    log.write_bytes(b"a log")
+    newer = tree(image)
+    root, known = Root(image), record.load(Root(image))
+    assert known is not None
+    files = {**shipped(), "stagelog-recorder.service": b"[Unit]\n# one version back\n"}
+    older = [
+        step
+        for step in plan.installation(files, program="/opt/stagelog-0.0/bin/stagelog", configuration=b"")
+        if isinstance(step, plan.Account) or "stick" not in step.path
+    ]
+    known.software, known.options = "0.0", ()
+    apply.carry_out(change.to_install(older, root, known), root, known, lambda _: None)
+    left = {name for name in newer if name not in tree(image)}
+    assert left == {
+        "etc/systemd/system/stagelog-stick@.service",
+        "etc/systemd/system/stagelog-power-off.path",
+        "etc/systemd/system/stagelog-power-off.service",
+        "etc/systemd/system/multi-user.target.wants/stagelog-power-off.path",
+        "etc/systemd/system/chrony.service.d",
+        "etc/systemd/system/chrony.service.d/stagelog.conf",
+        "etc/chrony",
+        "etc/chrony/conf.d",
+        "etc/chrony/conf.d/stagelog.conf",
+    }
+    for kept in (CONFIGURATION, "var/lib/stagelog", "var/lib/stagelog/stage11-1.db"):
+        assert tree(image)[kept] == newer[kept]
+    call("install", "--yes", "--with", "power-off", "--with", "chrony")
+    assert {name: entry for name, entry in tree(image).items() if name != record.RECORD.lstrip("/")} == {
+        name: entry for name, entry in newer.items() if name != record.RECORD.lstrip("/")
+    }
+
+
 class PowerCutError(Exception):
     """The power goes."""
 
