@@ -116,7 +116,7 @@ class _Copy:
         problems = verify(self._part, lambda done: self._progress(_READ_BACK + (1 - _READ_BACK) * done))
         if taken.state is None or problems:
             self._rename(self._folder / (self._log.name + DAMAGED_TAIL))
-            why = problems[0] if problems else "it cannot be read"
+            why = " ".join(problems[0].split()) if problems else "it cannot be read"
             return Outcome(
                 self._log.name, f"is damaged in the car ({why}); copied as it is", taken.size, ok=False
             )

@@ -35,7 +35,10 @@ class Teller:
     def tell(self, state: str, detail: str) -> bool:
         """A new state; whether the recorder took it."""
         line = json.dumps({"command": "stick", "id": "stick", "state": state, "detail": detail}).encode()
-        with suppress(OSError, ValueError), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        with (
+            suppress(OSError, ValueError, LookupError, AttributeError),
+            socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection,
+        ):
             connection.settimeout(ANSWER_S)
             connection.connect(str(self._socket))
             connection.sendall(line + b"\n")

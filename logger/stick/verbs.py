@@ -72,9 +72,10 @@ def _deliver(logs: Path, folder: Path, teller: Teller, *, every: bool) -> int:
     outcomes = deliver(logs, folder, teller.copying, every=every)
     for outcome in outcomes:
         click.echo(f"{outcome.name}: {outcome.text}")
-    copied = [outcome for outcome in outcomes if outcome.size]
+    copied = [outcome for outcome in outcomes if outcome.ok]
     wrong = [outcome for outcome in outcomes if not outcome.ok]
-    said = f"{len(copied)} logs copied, {sum(outcome.size for outcome in copied) / 1e6:.0f} MB"
+    many = "log" if len(copied) == 1 else "logs"
+    said = f"{len(copied)} {many} copied, {sum(outcome.size for outcome in copied) / 1e6:.0f} MB"
     if not outcomes:
         said = "nothing new"
     elif wrong:
