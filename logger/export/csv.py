@@ -59,14 +59,13 @@ def write_signals(
     selection: Selection,
     stream: BinaryIO,
     progress: Progress,
-    dbc_texts: Mapping[str, str] | None = None,
+    dbc_texts: Mapping[str, str],
 ) -> None:
     """A row a signal, in order of frames."""
     from logger.export import signals  # noqa: PLC0415 - cantools takes a third of a second to import
 
     stream.write(_record(SIGNAL_COLUMNS))
-    decoder = signals.decoder_for(connection, dbc_texts)
-    for block, decoded in signals.decoded_blocks(connection, selection, progress, decoder):
+    for block, decoded in signals.signal_blocks(connection, selection, progress, dbc_texts):
         table = signals.long_table(decoded)
         words = [_record(channel)[:-2] for channel in table.channels]
         for stride in _strides(len(table.rows)):

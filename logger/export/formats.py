@@ -74,7 +74,7 @@ def write(
         raise ConfigurationError(f"{name} cannot hold {wanted}", mend=f"choose one of {able}")
     module, function = chosen.writers[wanted].split(".")
     writer = getattr(import_module(f"logger.export.{module}"), function)
-    arguments = (dbc_texts,) if wanted == "signals" else ()
+    arguments = (dbc_texts or {},) if wanted == "signals" else ()
     if not chosen.seeks or stream.seekable():
         writer(connection, selection, stream, progress, *arguments)
         return

@@ -81,16 +81,15 @@ def write_signals(
     selection: Selection,
     stream: BinaryIO,
     progress: Progress,
-    dbc_texts: Mapping[str, str] | None = None,
+    dbc_texts: Mapping[str, str],
 ) -> None:
     """A channel a signal, each with its own times."""
     from logger.export import signals  # noqa: PLC0415 - cantools takes a third of a second to import
 
     first_s = start_s(connection, selection)
-    decoder = signals.decoder_for(connection, dbc_texts)
     groups: dict[tuple[int, Channel], int] = {}
     with _file(stream, first_s) as mdf:
-        for block, decoded in signals.decoded_blocks(connection, selection, progress, decoder):
+        for block, decoded in signals.signal_blocks(connection, selection, progress, dbc_texts):
             times = _seconds(block, first_s)
             for session, (channel, rows, values) in product(_sessions(block), decoded):
                 own = block.session[rows] == session

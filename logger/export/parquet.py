@@ -70,14 +70,13 @@ def write_signals(
     selection: Selection,
     stream: BinaryIO,
     progress: Progress,
-    dbc_texts: Mapping[str, str] | None = None,
+    dbc_texts: Mapping[str, str],
 ) -> None:
     """A row a signal, in order of frames."""
     from logger.export import signals  # noqa: PLC0415 - cantools takes a third of a second to import
 
-    decoder = signals.decoder_for(connection, dbc_texts)
     with _table(stream, _SIGNALS) as write:
-        for block, decoded in signals.decoded_blocks(connection, selection, progress, decoder):
+        for block, decoded in signals.signal_blocks(connection, selection, progress, dbc_texts):
             table = signals.long_table(decoded)
             words = [
                 pa.array([channel[at] for channel in table.channels], pa.string()).take(

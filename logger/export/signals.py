@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,6 +33,7 @@ _WORD_BYTES = 8
 _SAFE_BITS = 62
 """Integers of so many bits can be added to and still fit into 64, sign included."""
 _FLOATS = {16: np.float16, 32: np.float32, 64: np.float64}
+OTHER_DBC = "take the DBC of this car, and look at the identifiers with `export --format csv --frames`"
 META_PREFIX = "dbc:"
 """Before a DBC's name in the keys of the log's meta."""
 
@@ -89,8 +90,21 @@ def long_table(decoded: Sequence[Decoded]) -> LongTable:
     return LongTable([one.channel for one in decoded], rows[order], channel[order], values[order])
 
 
-def decoder_for(connection: sqlite3.Connection, dbc_texts: Mapping[str, str] | None) -> BulkDecoder:
-    """A decoder with the DBC texts given, or else the log's own. Raises ConfigurationError where there are none."""
+def decoded_blocks(
+    connection: sqlite3.Connection, selection: Selection, progress: Progress, decoder: BulkDecoder
+) -> Iterator[tuple[FrameBlock, list[Decoded]]]:
+    """The frames of a selection, a block at a time, and what they say. Raises LogError."""
+    for block in frame_blocks(connection, selection, progress):
+        yield block, list(decoder.decode(block))
+
+
+def signal_blocks(
+    connection: sqlite3.Connection, selection: Selection, progress: Progress, dbc_texts: Mapping[str, str]
+) -> Iterator[tuple[FrameBlock, list[Decoded]]]:
+    """The same by the DBC texts given, or else by the log's own.
+
+    Raises ConfigurationError where there are none; and, at the end, where one that was given says nothing of the bus.
+    """
     own = {
         key.removeprefix(META_PREFIX): text
         for key, text in connection.execute("SELECT key, value FROM meta ORDER BY key")
@@ -98,15 +112,20 @@ def decoder_for(connection: sqlite3.Connection, dbc_texts: Mapping[str, str] | N
     }
     if not (dbc_texts or own):
         raise ConfigurationError("the log carries no DBC file", mend="name one with --dbc")
-    return BulkDecoder(dbc_texts or own)
+    decoder = BulkDecoder(dbc_texts or own)
+    there = False
+    for block in decoded_blocks(connection, selection, progress, decoder):
+        there = True
+        yield block
+    if dbc_texts and there and decoder.unused:
+        raise unfitting(decoder.unused)
 
 
-def decoded_blocks(
-    connection: sqlite3.Connection, selection: Selection, progress: Progress, decoder: BulkDecoder
-) -> Iterator[tuple[FrameBlock, list[Decoded]]]:
-    """The frames of a selection, a block at a time, and what they say. Raises LogError."""
-    for block in frame_blocks(connection, selection, progress):
-        yield block, list(decoder.decode(block))
+def unfitting(names: Iterable[str]) -> ConfigurationError:
+    """The error of DBC files that are of another car."""
+    return ConfigurationError(
+        "none of its messages is on the bus", where=", ".join(sorted(names)), mend=OTHER_DBC
+    )
 
 
 class _BulkMessage:

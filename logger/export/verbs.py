@@ -59,16 +59,21 @@ def export(
     signals: bool,
     dbc: tuple[Path, ...],
 ) -> None:
-    """Write LOG, or a part of it, for other programs."""
+    """Write LOG, or a part of it, for other programs; as openrally also an itinerary, STAGE.toml."""
     from logger.export import formats, selection  # noqa: PLC0415 - numpy
     from logger.recording.reader import open_log_readonly  # noqa: PLC0415
-    from logger.recording.setup import read_dbcs  # noqa: PLC0415
+    from logger.recording.setup import read_dbcs, read_text  # noqa: PLC0415
+    from logger.stage import itinerary, openrally_write  # noqa: PLC0415
     from logger.terminal import progress_bar  # noqa: PLC0415
 
     if frames and (signals or dbc):
         raise click.UsageError("--frames and --signals are two different things: choose one")
     if output is None and sys.stdout.isatty() and format_name in {"parquet", "blf", "mf4"}:
         raise click.UsageError(f"{format_name} is nothing to read on a terminal: name a file with -o")
+    if format_name == "openrally" and log.suffix.lower() == ".toml":
+        with _destination(output) as stream:
+            stream.write(openrally_write.write(itinerary.load(read_text(log), str(log))))
+        return
     content: formats.Content | None = "frames" if frames else "signals" if signals or dbc else None
     with open_log_readonly(log) as connection, progress_bar(f"exporting {log.name}") as progress:
         chosen = selection.select(connection, first, last, section)

@@ -33,8 +33,6 @@ ELSEWHERE_M = 50_000.0
 """No car loses its way by so much: an itinerary all of whose waypoints are further off is another one."""
 EARLY_S = 1.0
 """Leaving a neutralisation is told to the second; a smaller difference is the doubt of GPS."""
-OTHER_DBC = "take the DBC of this car, and look at the identifiers with `export --format csv --frames`"
-"""The mend of a DBC that says nothing."""
 CROSSED = ("crossing", "distance")
 """How a section ends when it was driven to its end; otherwise the crew or the clock ended it."""
 
@@ -124,9 +122,9 @@ class Report:
                 mend="give that of this stage with --itinerary",
             )
         if self.unused_dbcs:
-            return ConfigurationError(
-                "none of its messages is on the bus", where=", ".join(self.unused_dbcs), mend=OTHER_DBC
-            )
+            from logger.export.signals import unfitting  # noqa: PLC0415 - cantools takes a third of a second
+
+            return unfitting(self.unused_dbcs)
         return None
 
     def offset_m(self, section: int) -> float:

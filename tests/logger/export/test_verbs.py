@@ -8,9 +8,12 @@ import pytest
 from click.testing import CliRunner
 
 from firmware_bridge.errors import ConfigurationError, LogError, StagelogError
+from logger.cli import cli
 from logger.export.formats import FORMATS
 from logger.export.verbs import export
-from tests.logger.export.logs_made import DBC, exported
+from logger.stage import itinerary
+from tests.logger.export.logs_made import DBC, exported, opened
+from tests.logger.review import drives
 
 
 def test_a_file_and_a_pipe_get_the_same(log: Path, tmp_path: Path) -> None:
@@ -87,8 +90,56 @@ def test_a_bad_log_is_one_line(log: Path, tmp_path: Path, damage: str) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def number_on_the_bus(log: Path) -> int:
+    with opened(log) as connection:
+        return int(connection.execute("SELECT can_id FROM frame WHERE length(data) = 8").fetchone()[0])
+
+
 def test_a_dbc_given_now_means_signals(log: Path, tmp_path: Path) -> None:
     dbc = tmp_path / "given.dbc"
-    dbc.write_text(DBC)
+    dbc.write_text(DBC.replace("256 M", f"{number_on_the_bus(log)} M"))
     result = CliRunner().invoke(export, [str(log), "--format", "csv", "--dbc", str(dbc)])
+    assert result.exit_code == 0
     assert result.stdout.startswith("utc,session,t_s,bus,signal,unit,source,value")
+    assert result.stdout.count("rpm,1/min,given.dbc:M,") == 2
+
+
+def test_a_dbc_of_another_car_is_one_line_and_leaves_no_file(log: Path, tmp_path: Path) -> None:
+    dbc, output = tmp_path / "other.dbc", tmp_path / "out.csv"
+    dbc.write_text(DBC)
+    result = CliRunner().invoke(export, [str(log), "--format", "csv", "--dbc", str(dbc), "-o", str(output)])
+    assert isinstance(result.exception, ConfigurationError)
+    assert "other.dbc" in str(result.exception)
+    assert "none of its messages is on the bus" in str(result.exception)
+    assert not output.exists()
+
+
+def stagelog(*arguments: object) -> None:
+    result = CliRunner().invoke(cli, [str(argument) for argument in arguments])
+    assert result.exit_code == 0, result.output
+
+
+@pytest.fixture(scope="module", params=["log", "itinerary"])
+def route(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An OpenRally file that the command line made, of the itinerary in a log or of one by itself."""
+    folder = tmp_path_factory.mktemp("route")
+    source = folder / "short.toml"
+    source.write_text(drives.ITINERARY)
+    if request.param == "log":
+        source = drives.write_log(folder / "a.db", drives.fixes(drives.plan(), hz=1)[:20])
+    stagelog("export", source, "--format", "openrally", "-o", folder / "route.gpx")
+    return folder / "route.gpx"
+
+
+def test_a_route_goes_out_as_openrally_and_comes_back(route: Path) -> None:
+    again = route.with_name("again.toml")
+    stagelog("import", route, "-o", again)
+
+    def told(text: str) -> list[list[tuple[object, ...]]]:
+        return [
+            [(p.kind, round(p.km, 3), p.lat, p.lon, p.speed_kmh, p.time_s) for p in section.waypoints]
+            for section in itinerary.load(text, "route").sections
+            if section.kind == "selective"
+        ]
+
+    assert told(again.read_text()) == told(drives.ITINERARY)
