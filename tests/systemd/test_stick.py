@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.logger.stick.conftest import image
+from tests.logger.stick.conftest import STICK_MB, image
 from tests.systemd.machine import Machine, booted
 
 RECORDER = "stagelog-recorder.service"
@@ -102,7 +102,7 @@ def test_any_other_stick_is_left_alone(machine: Machine, tmp_path: Path) -> None
 
 def test_a_stick_without_a_file_system_is_said(machine: Machine, tmp_path: Path) -> None:
     with in_hand(machine, tmp_path / "stick.img", label="STAGELOG") as name:
-        (tmp_path / "stick.img").write_bytes(bytes(24 << 20))
+        (tmp_path / "stick.img").write_bytes(bytes(STICK_MB << 20))
         machine.run("systemctl", "start", f"stagelog-stick@{name}.service", check=False)
     said = live(machine)
     assert said["state"] == "failed" and "format it as exFAT" in str(said["detail"])

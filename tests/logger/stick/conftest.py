@@ -13,7 +13,7 @@ import pytest
 
 from tests.field_failures.small_disk import small_disk
 
-STICK_MB = 24
+STICK_MB = 12
 
 
 @pytest.fixture

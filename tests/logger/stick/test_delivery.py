@@ -147,12 +147,12 @@ def test_a_full_stick_is_said_and_holds_nothing_half(logs: Path, stick: Path) ->
 
 def test_a_stick_that_fills_up_meanwhile(logs: Path, stick: Path) -> None:
     """Somebody else writes to it; what comes of the log is said, and nothing half is left."""
-    large(logs / "a-001.db", 12)
+    large(logs / "a-001.db", 4)
     filler = stick / "filler"
 
     def fill(_: str) -> None:
         if not filler.exists():
-            filler.write_bytes(bytes(STICK_MB - 6 << 20))
+            filler.write_bytes(bytes(STICK_MB - 3 << 20))
 
     (outcome,) = deliver(logs, stick, fill)
     assert not outcome.ok and "not copied" in outcome.text
@@ -170,12 +170,12 @@ def test_a_write_protected_stick_is_said(logs: Path, stick: Path) -> None:
     assert not ledger.read(logs)
 
 
-@pytest.mark.parametrize("share", [0.0, 0.3, 0.69, 0.8, 0.95, 1.0])
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.8, 1.0])
 def test_pulled_at_any_moment_nothing_counts_that_is_not_there(
     logs: Path, tmp_path: Path, share: float
 ) -> None:
     """Unmounted by force, so that every name on it is gone at once."""
-    large(logs / "a-001.db", 8)
+    large(logs / "a-001.db", 3)
     with plugged(tmp_path / "stick", "ext4") as stick:
 
         def pull(said: str) -> None:
