@@ -1,0 +1,168 @@
+"""Logs as the bivouac brings them: older, newer, cut, after a power cut, with what the crew took back."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from firmware_bridge.errors import LogError
+from firmware_bridge.protocols import protocol
+from firmware_bridge.records import Fix
+from logger import config as configs
+from logger.recording import setup
+from logger.recording.bulk import BulkLog
+from logger.recording.pipeline import Pipeline, Source
+from logger.recording.store import SessionStart
+from logger.review.json import document
+from logger.review.opening import Wanted, opened
+from logger.review.recompute import RecordedFixes
+from logger.review.report import report_of
+from logger.review.verbs import compare, review
+from tests.logger.review import drives
+
+PLAN = drives.plan(600)
+FIXES = drives.fixes(PLAN, hz=1)
+
+
+def run(verb: Any, *arguments: object) -> Result:
+    return CliRunner().invoke(verb, [str(argument) for argument in arguments], standalone_mode=False)
+
+
+def told(path: Path) -> dict[str, Any]:
+    with opened(path, Wanted(), lambda _share: None) as (evidence, rules, connection):
+        return document(report_of(evidence, rules, connection))
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return drives.write_log(tmp_path_factory.mktemp("odd") / "whole.db", FIXES)
+
+
+def changed(log: Path, path: Path, *statements: str) -> Path:
+    path.write_bytes(log.read_bytes())
+    with closing(sqlite3.connect(path)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+        connection.commit()
+    return path
+
+
+def test_a_log_of_the_first_schema_is_reviewed_like_any(log: Path, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(log)) as connection:
+        views = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'view'")]
+    assert views
+    older = changed(
+        log,
+        tmp_path / "older.db",
+        *(f"DROP VIEW {view}" for view in views),
+        "DELETE FROM _sqlite_migrations WHERE name <> 'm001_log'",
+    )
+    assert told(older) | {"log": ""} == told(log) | {"log": ""}
+
+
+def test_a_newer_log_is_one_line(log: Path, tmp_path: Path) -> None:
+    newer = changed(
+        log,
+        tmp_path / "newer.db",
+        "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('stagelog', 'm999_more', '2030')",
+    )
+    for verb, arguments in ((review, [newer]), (compare, [log, newer])):
+        result = run(verb, *arguments)
+        assert isinstance(result.exception, LogError)
+        assert "m999_more" in str(result.exception)
+        assert "update stagelog" in str(result.exception)
+        assert "\n" not in str(result.exception)
+
+
+def driven(
+    path: Path, parts: list[list[Fix]], orders: dict[float, tuple[str, dict[str, Any]]], gap_s: float = 30.0
+) -> Path:
+    """Sessions of one log, each but the last cut off; orders of the crew by seconds of the first one."""
+    stage = setup.stage_of(drives.ITINERARY, "short")
+    state: list[Any] | None = None
+    with BulkLog(path) as log:
+        for number, fixes in enumerate(parts):
+            live = stage.live("Stock")
+            pipeline = Pipeline(
+                [Source("gps", protocol("nmea").decoder(0), RecordedFixes(fixes))], drives.Readings(), live
+            )
+            log.begin_session(
+                SessionStart("boot", "", "test", ""),
+                setup.describe(configs.Config(car=drives.CAR), stage, {}),
+            )
+            if state is not None:
+                live.restore(state, gap_s)
+                pipeline.event(0, "resumed", {"live": state, "gap_s": gap_s})
+            for at_s, (name, arguments) in sorted(orders.items()) if number == 0 else ():
+                pipeline.command(round(at_s * 1e6), name, arguments)
+            end_us = fixes[-1].t_us
+            if number == len(parts) - 1:
+                pipeline.finish(end_us)
+                pipeline.event(end_us, "session_end", {"reason": "stopped"})
+            else:
+                pipeline.advance(end_us)
+                pipeline.close_epochs()
+            log.put(pipeline.take())
+            state = live.state()
+    return path
+
+
+def test_a_power_cut_is_one_drive(log: Path, tmp_path: Path) -> None:
+    """The engine of the car is off for half a minute on the road; the second session counts from its own zero."""
+    begun_s = PLAN.sections[0][0]
+    cut_us = round((begun_s + 200) * 1e6)
+    again_us = cut_us + 30_000_000
+    before = [fix for fix in FIXES if fix.t_us < cut_us]
+    after = [fix._replace(t_us=fix.t_us - again_us + 50_000) for fix in FIXES if fix.t_us >= again_us]
+    found, whole = told(driven(tmp_path / "cut.db", [before, after], {})), told(log)
+    assert (found["quality"]["sessions"], found["quality"]["sessions_cut_short"]) == (2, 1)
+    ours, theirs = found["sections"][0], whole["sections"][0]
+    assert ours["finished"]
+    assert ours["elapsed_s"] == pytest.approx(theirs["elapsed_s"], abs=0.1)
+    assert ours["distance_km"] == pytest.approx(theirs["distance_km"], abs=0.05)
+    assert ours["begun"] == theirs["begun"]
+    assert found["quality"]["longest_gap_s"] == pytest.approx(30, abs=1.5)
+
+
+def test_what_the_crew_took_back_is_not_in_the_review(log: Path, tmp_path: Path) -> None:
+    """The section is ended by mistake in its middle, and the mistake is undone."""
+    at_s = PLAN.sections[0][0] + 100
+    orders: dict[float, tuple[str, dict[str, Any]]] = {at_s: ("finish_section", {}), at_s + 5: ("undo", {})}
+    found, whole = told(driven(tmp_path / "undone.db", [FIXES], orders)), told(log)
+    assert [section["name"] for section in found["sections"]] == [
+        section["name"] for section in whole["sections"]
+    ]
+    for key in ("elapsed_s", "finished", "begun", "ended"):
+        assert found["sections"][0][key] == whole["sections"][0][key], key
+    assert found["sections"][0]["distance_km"] == pytest.approx(
+        whole["sections"][0]["distance_km"], abs=0.001
+    )
+
+
+@pytest.mark.parametrize("share", [0.02, 0.2, 0.5, 0.9, 0.99])
+def test_a_log_cut_anywhere_is_one_line(log: Path, tmp_path: Path, share: float) -> None:
+    cut = tmp_path / "cut.db"
+    cut.write_bytes(log.read_bytes()[: round(log.stat().st_size * share)])
+    result = run(review, cut)
+    if result.exception is None:
+        assert result.return_value == 74
+        assert len([line for line in result.stderr.splitlines() if line.startswith("stagelog: ")]) <= 3
+    else:
+        assert isinstance(result.exception, LogError), result.exception
+        assert "\n" not in str(result.exception)
+
+
+def test_values_that_are_none_are_left_out(log: Path, tmp_path: Path) -> None:
+    """Somebody's editor, or a damaged page: text where numbers belong, no JSON where JSON belongs."""
+    spoilt = changed(
+        log,
+        tmp_path / "spoilt.db",
+        "UPDATE fix SET speed_mps = 'fast', hdop = 'x' WHERE rowid = 40",
+        "UPDATE event SET detail = NULL WHERE kind = 'session_end'",
+    )
+    assert told(spoilt)["sections"][0]["elapsed_s"] == told(log)["sections"][0]["elapsed_s"]
