@@ -17,8 +17,8 @@ from tests.power_cuts.images import Guest, kept_guest, make_guest, missing_tools
 from tests.power_cuts.unplugs import unplug
 
 KEPT_GUEST = Path.home() / ".cache" / "stagelog" / "power-cuts"
-_TITLES = ("cut", "at s", "sent", "kept", "lost s", "unflushed writes", "session", "verify")
-_ROW = "{:>4} {:>7} {:>6} {:>6} {:>7} {:>20} {:>8}  {}"
+_TITLES = ("cut", "at s", "sent", "kept", "lost s", "late s", "unflushed writes", "session", "verify")
+_ROW = "{:>4} {:>7} {:>6} {:>6} {:>7} {:>7} {:>20} {:>8}  {}"
 
 
 def main(arguments: list[str]) -> int:
@@ -70,6 +70,7 @@ def _row(number: int, outcome: Outcome) -> str:
         outcome.sent,
         outcome.kept,
         f"{outcome.lost_s:.2f}",
+        f"{outcome.late_s:.2f}",
         unflushed,
         outcome.sessions,
         "; ".join(outcome.problems) or "ok",

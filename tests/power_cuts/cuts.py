@@ -47,6 +47,9 @@ class Outcome(NamedTuple):
     sent: int
     kept: int
     lost_s: float
+    """Between the first frame that is not in the log and the last that the recorder can have received."""
+    late_s: float
+    """How long frames lay on the wire towards the end: an emulated processor on a busy machine is slow to read."""
     writes: disk.Cut
     sessions: int
     moments: int
@@ -125,14 +128,15 @@ class Car:
         place, sent_at, first = self._folder / "looked", self._adapter.sent_at, self._adapter.first
         found, log = self._examined(disk.check(self._logs, place))
         kept, sessions, holes = (0, 0, []) if log is None else _read(log, first)
+        late_s = 0.0 if log is None or not kept else _late_s(log, sent_at[first : first + kept])
         problems = problems + found + holes
         if sessions - self._sessions not in (0, 1):
             problems.append(f"{sessions} sessions after {self._sessions}")
         self._sessions = sessions
         sent = sum(when <= at for when in sent_at[first:])
-        lost_s = at - sent_at[first + kept] if kept < sent else 0.0
+        lost_s = max(0.0, at - late_s - sent_at[first + kept]) if kept < sent else 0.0
         shutil.rmtree(place)
-        return Outcome(after_s, sent, kept, lost_s, writes, sessions, self._moments, problems)
+        return Outcome(after_s, sent, kept, lost_s, late_s, writes, sessions, self._moments, problems)
 
     def _examined(self, checked: disk.Checked) -> tuple[list[str], Path | None]:
         """What is wrong with a disk and the log on it; the log, where there is one with anything in it."""
@@ -144,6 +148,20 @@ class Car:
         if not self._sessions and not _has_begun(log):
             return problems, None
         return problems + verify(log), log
+
+
+def _late_s(log: Path, sent_at: list[float]) -> float:
+    """How much later than the promptest frame the last ones were received, by the recorder's own stamps."""
+    connection = sqlite3.connect(f"{log.as_uri()}?mode=ro", uri=True)
+    try:
+        rows = connection.execute(
+            "SELECT t_us FROM frame WHERE can_id = ? ORDER BY rowid DESC LIMIT ?", (FRAME_ID, len(sent_at))
+        )
+        received_s = [t_us / 1e6 for (t_us,) in rows][::-1]
+    finally:
+        connection.close()
+    took_s = [received - sent for received, sent in zip(received_s, sent_at, strict=True)]
+    return float(max(took_s[-RATE // 2 :]) - min(took_s))
 
 
 def _has_begun(log: Path) -> bool:
