@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from logger.export.blocks import Progress, fix_blocks, frame_blocks, reading_blocks
+from logger.export.blocks import Numbers, Progress, fix_blocks, frame_blocks, reading_blocks
 from logger.export.selection import Clock, Selection
 from logger.fleet.tables import TABLES
 from logger.review.places import NO_RUN
@@ -60,16 +60,32 @@ class LogRows:
             run = places.run[here]
             section = np.where(run == NO_RUN, np.nan, sections[run])
             way_m, limit_kmh = places.metres[here], places.limit_kmh[here]
-            yield [session, t_us, utc, *columns, section, way_m, limit_kmh, self._free(run, way_m)]
+            yield [
+                session,
+                t_us,
+                utc,
+                *columns,
+                section,
+                way_m,
+                limit_kmh,
+                self._free(run, way_m, columns[3]),
+            ]
 
-    def _free(self, run: NDArray[np.int64], way_m: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Which fixes were in a free area, by the roadbook's distance, as the review's page draws them."""
+    def _free(self, run: NDArray[np.int64], way_m: Numbers, mps: Numbers) -> NDArray[np.bool_]:
+        """Which fixes were in a free area, by the roadbook's distance, as the review's page draws them.
+
+        The limit beside a fix is that of the second it is in: a zone's may stand there a second early or late, so
+        free areas reach outwards by a second's way.
+        """
+        second_m = np.nan_to_num(mps)
         free = np.zeros(len(run), dtype=np.bool_)
         for number in np.unique(run[run != NO_RUN]):
             section = self._report.day.sections[number].section
             for zone in self._report.courses[section].zones if section < len(self._report.courses) else ():
-                for mark in (zone.begin, zone.end):
-                    free |= (run == number) & (np.abs(way_m - mark.metres) <= mark.clear_m)
+                before_m, after_m = way_m - zone.begin.metres, way_m - zone.end.metres
+                begins = (before_m >= -zone.begin.clear_m - second_m) & (before_m <= zone.begin.clear_m)
+                ends = (after_m >= -zone.end.clear_m) & (after_m <= zone.end.clear_m + second_m)
+                free |= (run == number) & (begins | ends)
         return free
 
     def _reading(self, progress: Progress) -> Iterator[list[Any]]:

@@ -33,7 +33,7 @@ from tests.logger.review import drives
 ALL = [name for name in tables.TABLES if name != tables.FRAME]
 
 
-def files(store: Store) -> dict[str, tuple[int, str]]:
+def files(store: Store) -> dict[str, tuple[str, str]]:
     """Every file of a store, and when and with what it was written."""
     found = {}
     for name in store.files.find(store.root):

@@ -32,6 +32,7 @@ from logger.review.opening import Wanted, opened
 from logger.review.report import report_of
 from tests.logger.command_line import ENVIRONMENT, Ended, stagelog
 
+pytestmark = pytest.mark.timeout(600)  # three cars drive for three and a half hours first
 DEMO = Path(str(files("logger.demo")))
 ARTICLE = ("--results", DEMO / "dakar_2026_results.toml", "--penalties", DEMO / "dakar_2026_penalties.toml")
 LENIENT = """
