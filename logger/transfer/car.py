@@ -24,11 +24,14 @@ MOST_WORDS_BYTES = 4 * 1024 * 1024
 
 
 class CutError(Exception):
-    """The line was cut, or the server is not there, or is busy: worth another try, not before `wait_s`."""
+    """The line was cut, or the server is not there, or is busy: worth another try, not before `wait_s`.
 
-    def __init__(self, why: str, wait_s: float = 0.0) -> None:
+    `heard`: it is there, for something came from it.
+    """
+
+    def __init__(self, why: str, wait_s: float = 0.0, *, heard: bool = True) -> None:
         super().__init__(why)
-        self.wait_s = wait_s
+        self.wait_s, self.heard = wait_s, heard
 
 
 class Answer:
@@ -48,8 +51,8 @@ class Answer:
     def json(self) -> Any:
         """The whole body. Raises CutError when that did not come, ValueError when it is no JSON."""
         body = self.read(MOST_WORDS_BYTES)
-        if self._answer.length:
-            raise CutError("the line was cut")
+        if self._answer.length or (self._answer.length is None and not self._answer.chunked):
+            raise CutError("the line was cut")  # without a length, it was within the headers
         return json.loads(body)
 
     def complaint(self) -> str:
@@ -112,7 +115,7 @@ class Car:
                 connection.request(method, path, body, {**headers, **own})
                 answer = connection.getresponse()
             except (OSError, HTTPException) as error:
-                raise CutError(_why(error)) from error
+                raise CutError(_why(error), heard=False) from error
             yield Answer(answer)
         finally:
             connection.close()

@@ -33,6 +33,8 @@ class Patience:
         if left_s <= 0:
             mend = "try again when the car is in reach: what has come stays, and is gone on with"
             raise DeviceError(f"the car is out of reach: {cut}", where=self._where, mend=mend) from cut
+        if cut.heard:
+            self._wait_s = FIRST_WAIT_S
         if self._wait_s == FIRST_WAIT_S:
             self._tell(str(cut))
         time.sleep(min(max(self._wait_s, cut.wait_s), left_s))

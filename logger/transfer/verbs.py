@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 EXIT_FOUND_WRONG = 1
 PIN_VARIABLE = "STAGELOG_PIN"
-FIRST_S = 15.0
+FIRST_S = 20.0
 """A car that was never reached is a wrong address sooner than a cut line."""
 
 

@@ -1,0 +1,121 @@
+"""F16: the write-ahead log grows without end while somebody reads, because no reader may be overtaken."""
+
+from __future__ import annotations
+
+import socket
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from logger.recording.store import Log
+from logger.recording.verify import verify
+from logger.transfer import copying
+from logger.transfer.snapshot import snapshot
+from tests.field_failures.recorder_process import until
+from tests.logger.crew.serving import serving
+from tests.logger.transfer.logs_made import LARGE_BYTES, being_recorded, large_rows
+
+USUAL_BYTES = 4 * 1024 * 1024
+"""At which the recorder folds its write-ahead log into the log."""
+COMMIT_BYTES = 1_500_000
+"""What one commit of this test may add to that."""
+
+
+class Writer:
+    """The recorder's store under load, and how long its write-ahead log became."""
+
+    def __init__(self, log: Log) -> None:
+        self._log, self._wal = log, log.path.with_name(log.path.name + "-wal")
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._write)
+        self.commits = self.longest_wal = 0
+
+    def _write(self) -> None:
+        while not self._stop.wait(0.02):
+            self._log.write(large_rows(5_000, 100_000 + 5_000 * self.commits))
+            self._log.commit()
+            self.commits += 1
+            self.longest_wal = max(self.longest_wal, self._wal.stat().st_size)
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """For as long as the body lasts."""
+        self._thread.start()
+        try:
+            yield
+        finally:
+            self._stop.set()
+            self._thread.join()
+
+    def more(self, commits: int) -> None:
+        """Wait for so many further commits."""
+        goal = self.commits + commits
+        until(lambda: self.commits >= goal, 60)
+
+
+def test_f16_a_reader_that_stays_makes_it_grow(tmp_path: Path) -> None:
+    """What the other tests of this file would find if a download read the log itself."""
+    with being_recorded(tmp_path / "b.db") as log:
+        writer = Writer(log)
+        with writer.at_work(), closing(sqlite3.connect(f"{log.path.as_uri()}?mode=ro", uri=True)) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM meta").fetchone()
+            writer.more(50)
+        assert writer.longest_wal > 3 * USUAL_BYTES
+
+
+def test_f16_a_slow_download_does_not(tmp_path: Path) -> None:
+    name = "stage-1-001.db"
+    with being_recorded(tmp_path / "logs" / name, 200_000) as log:
+        writer = Writer(log)
+        with (
+            serving(tmp_path, tmp_path / "live.sock") as server,
+            writer.at_work(),
+            socket.create_connection(("127.0.0.1", server.port)) as line,
+        ):
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+            line.settimeout(60)
+            line.sendall(f"GET /api/logs/{name} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n\r\n".encode())
+            head = line.recv(4096)
+            assert head.startswith(b"HTTP/1.1 200")
+            before, got = writer.commits, len(head)
+            while writer.commits < before + 40:
+                got += len(line.recv(2048))
+                time.sleep(0.02)
+        size = log.path.stat().st_size
+        print(
+            f"{size / 1e6:.0f} MB written, {got / 1e3:.0f} kB taken meanwhile,"
+            f" write-ahead log at most {writer.longest_wal / 1e6:.1f} MB"
+        )
+        assert got < 1_000_000, "the download is far from its end"
+        assert writer.longest_wal < 2 * copying.MOST_WAL_BYTES < size
+
+
+def test_f16_nor_does_a_copy_that_is_slower_than_the_recorder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slow card: the copy is given up as pages and made of rows, and the write-ahead log is free between them."""
+    monkeypatch.setattr(copying, "_steered", lambda _rows, _held_s: 10_000)
+    shares, wals = list[float](), list[int]()
+    with being_recorded(tmp_path / "a.db", 250_000) as log:
+
+        def meanwhile(done: float) -> None:
+            shares.append(done)
+            for _ in range(2):
+                log.write(large_rows(5_000, 300_000 + 5_000 * len(wals)))
+                log.commit()
+                wals.append((tmp_path / "a.db-wal").stat().st_size)
+
+        taken = snapshot(log.path, tmp_path / "copy", meanwhile)
+        written = len(wals) * 5_000 * LARGE_BYTES
+    assert any(later < earlier for earlier, later in pairwise(shares)), "it began again, as rows"
+    print(f"{written / 1e6:.0f} MB meanwhile, write-ahead log at most {max(wals) / 1e6:.1f} MB")
+    assert written > 2 * max(wals)
+    assert max(wals) < copying.MOST_WAL_BYTES + 5 * COMMIT_BYTES
+    assert verify(taken.path) == []

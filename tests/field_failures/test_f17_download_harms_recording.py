@@ -1,0 +1,68 @@
+"""F17: a download hangs, eats the memory, begins anew after each cut, or harms the recording."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from logger.recording.verify import verify
+from tests.field_failures.recorder_process import (
+    NumberedBus,
+    has_rows,
+    numbers,
+    recording,
+    stop,
+    until,
+    write_config,
+)
+from tests.logger.command_line import stagelog
+from tests.logger.crew.serving import serving
+from tests.logger.transfer.cut_line import CutLine
+from tests.logger.transfer.logs_made import large
+
+MEGABYTES = 220
+START_S = 40.0
+MORE_MB = 32
+"""What the server may need beyond what it needs at rest: a piece for each client, threads, buffers."""
+
+
+def memory_mb(pid: int) -> float:
+    """The most memory that a process has held."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
+
+
+def test_f17_a_large_log_in_constant_memory_while_recording(tmp_path: Path) -> None:
+    big = large(tmp_path / "logs" / "yesterday-001.db", MEGABYTES)
+    log = tmp_path / "logs" / "test-17-001.db"
+    laptop, car = tmp_path / "laptop", tmp_path / "car"
+    car.mkdir()
+    with NumberedBus(rate=1000) as bus:
+        config = write_config(tmp_path, bus.port, stage=17)
+        with (
+            recording(config) as recorder,
+            serving(car, tmp_path / "x.sock", logs=log.parent) as server,
+        ):
+            until(has_rows(log), START_S)
+            assert server.ask("/api/logs").status == 200
+            before_mb = memory_mb(server.process.pid)
+            with CutLine(server.port, cuts=5, most_bytes=80_000_000, seed=17) as line:
+                done = stagelog("fetch", f"127.0.0.1:{line.port}", str(laptop), folder=tmp_path)
+                assert (done.code, done.out.count(", whole")) == (0, 2), done
+                assert line.forwarded < 1.2 * MEGABYTES * 1e6, "it went on where it was cut"
+            used_mb = memory_mb(server.process.pid) - before_mb
+            bus.silence()
+            stop(recorder)
+    there = numbers(log)
+    sent = len(bus.sent_at) - there[0]  # what came before the port was open is nobody's
+    lost = sent - len(there)
+    print(
+        f"{big.stat().st_size / 1e6:.0f} MB over a line cut {line.cuts} times: {used_mb:.1f} MB of memory;"
+        f" {sent} frames meanwhile, {lost} lost"
+    )
+    assert used_mb < MORE_MB
+    assert (
+        hashlib.sha256((laptop / big.name).read_bytes()).digest() == hashlib.sha256(big.read_bytes()).digest()
+    )
+    assert there == list(range(there[0], there[0] + sent))
+    assert verify(log) == []

@@ -1,0 +1,115 @@
+"""F22: the live database file itself is served, and every copy of it is corrupt."""
+
+from __future__ import annotations
+
+import hashlib
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from logger.recording.store import Log
+from logger.recording.verify import verify
+from logger.transfer import ledger
+from tests.field_failures.recorder_process import (
+    NumberedBus,
+    has_rows,
+    integrity,
+    query,
+    recording,
+    stop,
+    until,
+    write_config,
+)
+from tests.logger.command_line import ENVIRONMENT, stagelog
+from tests.logger.crew.serving import serving
+from tests.logger.recording.rows_made import META, START
+from tests.logger.transfer.cut_line import CutLine
+from tests.logger.transfer.logs_made import large_rows
+
+CUTS = 50
+START_S = 40.0
+DOWNLOADS = 8
+EARLIER_FRAMES = 300_000
+
+
+def recorded(log: Path) -> list[int]:
+    """The numbers of the frames of the newest session, in order."""
+    rows = query(log, "SELECT data FROM frame WHERE session = (SELECT max(id) FROM session) ORDER BY rowid")
+    return [int.from_bytes(row[0], "big") for row in rows if isinstance(row[0], bytes)]
+
+
+def test_f22_every_download_while_recording_is_whole(tmp_path: Path) -> None:
+    log, copy = tmp_path / "logs" / "test-22-001.db", tmp_path / "copy.db"
+    with NumberedBus(rate=500) as bus:
+        config = write_config(tmp_path, bus.port, stage=22)
+        car = tmp_path / "car"
+        car.mkdir()
+        with recording(config) as recorder, serving(car, tmp_path / "x.sock", logs=log.parent) as server:
+            until(has_rows(log), START_S)
+            lengths = []
+            for _ in range(DOWNLOADS):
+                got = server.ask(f"/api/logs/{log.name}", headers={"cache-control": "max-age=0"})
+                copy.write_bytes(got.body)
+                assert got.headers["etag"] == f'"{hashlib.sha256(got.body).hexdigest()}"'
+                assert integrity(copy) == "ok"
+                assert verify(copy) == []
+                there = recorded(copy)
+                assert there == list(range(there[0], there[0] + len(there)))
+                lengths.append(len(there))
+            stop(recorder)
+    print(f"{DOWNLOADS} downloads of a log that grew from {lengths[0]} to {lengths[-1]} frames: all whole")
+    assert lengths == sorted(lengths)
+    assert lengths[-1] > lengths[0]
+
+
+def test_f22_over_a_line_that_is_cut_fifty_times_and_a_server_that_is_killed(tmp_path: Path) -> None:
+    """The engineer's laptop at the edge of the Wi-Fi: what arrives is what was announced, and passes verify."""
+    path, laptop, car = tmp_path / "logs" / "test-22-001.db", tmp_path / "laptop", tmp_path / "car"
+    car.mkdir()
+    with NumberedBus(rate=1000) as bus:
+        config = write_config(tmp_path, bus.port, stage=22)
+        with recording(config) as recorder:
+            until(has_rows(path), START_S)
+            stop(recorder)
+    earlier = Log(path)  # the day so far
+    earlier.begin_session(START, META)
+    earlier.write(large_rows(EARLIER_FRAMES, 0))
+    earlier.close()
+    with NumberedBus(rate=1000) as bus:
+        config = write_config(tmp_path, bus.port, stage=22)
+        with recording(config) as recorder:
+            until(lambda: len(recorded(path)) > 500 and path.with_name(path.name + "-wal").exists(), START_S)
+            with serving(car, tmp_path / "x.sock", logs=path.parent) as server:
+                port = server.port
+                with CutLine(port, CUTS // 2, 1_500_000, seed=22) as line:
+                    command = [sys.executable, "-m", "logger", "fetch", f"127.0.0.1:{line.port}", str(laptop)]
+                    first = subprocess.Popen(command, env=ENVIRONMENT, stderr=subprocess.PIPE)
+                    until(lambda: line.cuts >= CUTS // 2 - 5 or first.poll() is not None, 90)
+                    ended = first.poll()
+                    first.kill()
+                    _, said = first.communicate()
+                    assert ended is None, f"the laptop was to be closed in the middle: {said.decode()}"
+                    cuts = line.cuts
+                (part,) = laptop.glob("*.part")
+                announced, had = part.name.split(".")[-2], part.stat().st_size
+                server.process.send_signal(signal.SIGKILL)
+            with (
+                serving(car, tmp_path / "x.sock", logs=path.parent) as server,
+                CutLine(server.port, CUTS - cuts, 1_000_000, seed=23) as line,
+            ):
+                done = stagelog("fetch", f"127.0.0.1:{line.port}", str(laptop), folder=tmp_path)
+                assert (done.code, done.out.endswith("whole\n")) == (0, True), done
+                cuts += line.cuts
+            bus.silence()
+            stop(recorder)
+    copy = laptop / path.name
+    print(f"{copy.stat().st_size / 1e6:.1f} MB, {cuts} cuts, {had / 1e6:.1f} MB kept over two restarts")
+    assert cuts == CUTS
+    assert hashlib.sha256(copy.read_bytes()).hexdigest() == announced
+    assert ledger.read(car / "state")[path.name].sha256 == announced
+    assert verify(copy) == []
+    assert len(query(copy, "SELECT 1 FROM frame WHERE length(data) = 64")) == EARLIER_FRAMES
+    there = recorded(path)
+    assert there == list(range(there[0], len(bus.sent_at))), "and the recorder lost nothing"
+    assert verify(path) == []
