@@ -126,21 +126,34 @@
     }
   }
 
+  // Too many points for the screen: of each column the least, the mean and the greatest.
+  function inColumns(s, a, b, count) {
+    const d = { x: [], y: [], low: [], high: [] }, wide = (view[1] - view[0]) / count;
+    for (let i = a; i <= b;) {
+      const end = view[0] + (Math.floor((s.x[i] - view[0]) / wide) + 1) * wide;
+      let sum = 0, n = 0, low = Infinity, high = -Infinity;
+      d.x.push(s.x[i]);
+      for (; i <= b && (!n || s.x[i] < end); i++, n++) { sum += s.y[i]; low = Math.min(low, s.y[i]); high = Math.max(high, s.y[i]); }
+      d.y.push(sum / n); d.low.push(low); d.high.push(high);
+    }
+    return d;
+  }
   function drawSeries(g, s, px, py, shown) {
     if (!s.x.length) return;
-    const a = find(s.x, view[0]), b = Math.min(s.x.length - 1, find(s.x, view[1]) + 1);
-    const above = s.above && shown.find((other) => other.name === s.above);
-    g.lineWidth = s.step ? 1.5 : 1.6; g.strokeStyle = colour(s.colour || "speed");
-    if (s.low) {
+    let d = s, a = find(s.x, view[0]), b = Math.min(s.x.length - 1, find(s.x, view[1]) + 1);
+    const above = s.above && shown.find((other) => other.name === s.above), columns = (px(view[1]) - px(view[0])) / 2;
+    if (!s.step && !s.low && b - a > 4 * columns) { d = inColumns(s, a, b, columns); a = 0; b = d.x.length - 1; }
+    g.lineWidth = 1.6; g.strokeStyle = colour(s.colour || "speed");
+    if (d.low && shown.filter((other) => !other.step).length === 1) { // several would hide each other
       g.globalAlpha = 0.3; g.fillStyle = g.strokeStyle; g.beginPath();
-      for (let i = a; i <= b; i++) g.lineTo(px(s.x[i]), py(s.high[i]));
-      for (let i = b; i >= a; i--) g.lineTo(px(s.x[i]), py(s.low[i]));
+      for (let i = a; i <= b; i++) g.lineTo(px(d.x[i]), py(d.high[i]));
+      for (let i = b; i >= a; i--) g.lineTo(px(d.x[i]), py(d.low[i]));
       g.fill(); g.globalAlpha = 1;
     }
     g.beginPath();
     for (let i = a; i <= b; i++) {
-      if (s.step && i > a) g.lineTo(px(s.x[i]), py(s.y[i - 1]));
-      g.lineTo(px(s.x[i]), py(s.y[i]));
+      if (d.step && i > a) g.lineTo(px(d.x[i]), py(d.y[i - 1]));
+      g.lineTo(px(d.x[i]), py(d.y[i]));
     }
     g.stroke();
     if (!above) return;
@@ -267,6 +280,7 @@
     if (was && was.kind === "select" && Math.abs(was.to - was.from) > 6) zoom(Math.min(was.x, xOf(event)), Math.max(was.x, xOf(event)));
     redraw();
   });
+  lanesCanvas.addEventListener("pointercancel", () => { drag = null; redraw(); }); // a finger that scrolls the page
   lanesCanvas.addEventListener("wheel", (event) => {
     event.preventDefault();
     if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
@@ -285,7 +299,7 @@
   };
   let grabbed = null;
   mapCanvas.addEventListener("pointerdown", (event) => { mapCanvas.setPointerCapture(event.pointerId); grabbed = metresAt(event); });
-  mapCanvas.addEventListener("pointerup", () => { grabbed = null; });
+  for (const end of ["pointerup", "pointercancel"]) mapCanvas.addEventListener(end, () => { grabbed = null; });
   mapCanvas.addEventListener("pointermove", (event) => {
     const [e, n, f] = metresAt(event);
     if (grabbed) { mapView = { e: f.e + grabbed[0] - e, n: f.n + grabbed[1] - n, scale: f.scale }; redraw(); return; }

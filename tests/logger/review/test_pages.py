@@ -97,6 +97,7 @@ def test_the_comparison_tells_each_car(chromium: Browser, reports: list[Report],
 @pytest.mark.skipif(
     not os.environ.get("STAGELOG_PICTURES"), reason="STAGELOG_PICTURES=1 makes the README's pictures"
 )
+@pytest.mark.timeout(1800)  # three cars drive a whole stage
 def test_pictures(chromium: Browser, tmp_path: Path) -> None:
     logs = simulate.simulate(simulate.orders("dakar-2026-11", (), 1, 1, None, tmp_path), lambda _share: None)
     found = compare([report(log) for log in logs])
