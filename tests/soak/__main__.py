@@ -174,7 +174,7 @@ def _losses(name: str, source: Source, kept: list[int], faults: list[Fault]) -> 
     for before, after in pairwise([-1, *kept, len(source.sent_at)]):
         if after - before > 1:
             since, until = source.sent_at[before + 1], source.sent_at[after - 1]
-            owed = [fault for fault in mine if _explains(fault, since, until)]
+            owed = _explaining(mine, since, until)
             fault = min(owed, key=lambda fault: abs(fault.began - since), default=None)
             before_s = 0.0 if fault is None else fault.began - since
             if fault is not None or _within_reach(source, before + 1, after):
@@ -189,8 +189,15 @@ def _within_reach(source: Source, first: int, after: int) -> bool:
     return not (first == 0 or (after == len(source.sent_at) and source.sent_at[first] > ends))
 
 
-def _explains(fault: Fault, since: float, until: float) -> bool:
-    return fault.began - MAY_LOSE_S[fault.kind] <= since and until <= fault.ended + AFTER_S[fault.kind]
+def _explaining(faults: list[Fault], since: float, until: float) -> list[Fault]:
+    """The faults that a loss is owed to: one, or several that followed before the port was open again; or none."""
+    found, reached = [], since
+    for fault in faults:
+        ends = fault.ended + AFTER_S[fault.kind]
+        if fault.began - MAY_LOSE_S[fault.kind] <= reached <= ends:
+            found.append(fault)
+            reached = ends
+    return found if found and until <= reached else []
 
 
 def _frames(log: Path) -> list[int]:

@@ -69,6 +69,9 @@ class Source:
 
     def unplug(self) -> None:
         """Hang up. What was sent and not read yet is gone with the cable."""
+        self.link.unlink(
+            missing_ok=True
+        )  # as udev does; the kernel may give its number to somebody else at once
         self._silent.set()
         if self._thread is not None:
             self._thread.join()
