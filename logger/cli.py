@@ -45,7 +45,6 @@ VERBS: dict[str, Verb] = {
     "standings": Verb("logger.review.verbs", "The class table, from logs, results and penalties."),
     "export": Verb("logger.export.verbs", "A log for other people's programs."),
     "fetch": Verb("logger.transfer.verbs", "The car's logs onto this machine, while it records."),
-    "fetch": Verb("logger.transfer.verbs", "The car's logs onto this machine, while it records."),
     "fleet": Verb("logger.fleet.verbs", "A season of logs as one dataset: add, review, query."),
     "doctor": Verb("logger.doctor.verbs", "What is wrong with this car's set-up, in words."),
     "stick": Verb("logger.stick.verbs", "The logs that nobody has yet onto a USB stick."),
