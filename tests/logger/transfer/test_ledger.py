@@ -1,0 +1,72 @@
+"""What was delivered is kept, a line each; what cannot be read was not delivered, and nothing is ever raised."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from logger.transfer.ledger import FILE, Delivered, add, reaches, read
+
+FIRST = Delivered("a.db", 1, 500, 1000, "ab" * 32, "2026-11-22T20:00:00+00:00")
+FURTHER = FIRST._replace(session=2, t_us=10)
+OTHER = FIRST._replace(name="Étape \n 3.db")
+
+
+def test_the_furthest_of_each(tmp_path: Path) -> None:
+    assert read(tmp_path) == {}
+    for each in (FURTHER, OTHER, FIRST):
+        add(tmp_path, each)
+    assert read(tmp_path) == {"a.db": FURTHER, OTHER.name: OTHER}
+    assert reaches(tmp_path) == {"a.db": {(1, 500), (2, 10)}, OTHER.name: {(1, 500)}}
+
+
+def test_the_group_may_read_it_whatever_the_mask(tmp_path: Path) -> None:
+    mask = os.umask(0o077)
+    try:
+        add(tmp_path, FIRST)
+    finally:
+        os.umask(mask)
+    assert stat.S_IMODE((tmp_path / FILE).stat().st_mode) == 0o640
+
+
+def test_a_torn_line_costs_itself_alone(tmp_path: Path) -> None:
+    add(tmp_path, FIRST)
+    add(tmp_path, OTHER)
+    whole = (tmp_path / FILE).read_bytes()
+    for length in range(len(whole)):
+        (tmp_path / FILE).write_bytes(whole[:length])
+        before = read(tmp_path)
+        assert set(before) <= {"a.db", OTHER.name}
+        add(tmp_path, FURTHER)
+        assert read(tmp_path) == before | {"a.db": FURTHER}
+
+
+def test_lines_of_others_are_passed_over(tmp_path: Path) -> None:
+    for line in (
+        b"{}", b"[]", b"5", b"null", b'{"name": "x.db"}', b"\xff\xfe", b"[" * 100_000, b'{"name":NaN}',
+        b'{"name":5,"session":1,"t_us":1,"size":1,"sha256":"","utc":""}',
+        b'{"name":"x","session":true,"t_us":1,"size":1,"sha256":"","utc":""}',
+        b'{"name":"x","session":1,"t_us":1.5,"size":1,"sha256":"","utc":""}',
+        b'{"name":"x","session":1,"t_us":1,"size":1,"sha256":"","utc":"","more":1}',
+    ):  # fmt: skip
+        (tmp_path / FILE).write_bytes(line + b"\n")
+        add(tmp_path, FIRST)
+        assert read(tmp_path) == {"a.db": FIRST}, line
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes(data: bytes) -> None:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / FILE).write_bytes(data)
+        assert isinstance(read(Path(folder)), dict)
+
+
+def test_a_folder_in_its_place(tmp_path: Path) -> None:
+    (tmp_path / FILE).mkdir()
+    assert read(tmp_path) == reaches(tmp_path) == {}
