@@ -13,6 +13,7 @@ import fcntl
 import socket
 import struct
 import termios
+from operator import itemgetter
 from typing import Any
 
 import h11
@@ -67,7 +68,8 @@ class Connection(H11Protocol):
         self._line = Line(transport)
         self.app_state = {**self.app_state, "line": self._line}
         neighbours = sum(_address(other) == _address(self) for other in self.connections)
-        if len(self.connections) > MAX_CONNECTIONS or neighbours > MAX_ADDRESS_CONNECTIONS:
+        is_full = len(self.connections) > MAX_CONNECTIONS
+        if neighbours > MAX_ADDRESS_CONNECTIONS or (is_full and not self._make_room()):
             transport.abort()
             return
         transport.set_write_buffer_limits(high=UNSENT_BYTES)
@@ -99,6 +101,20 @@ class Connection(H11Protocol):
         super().resume_writing()
         if self._stalled is not None:
             self._stalled.cancel()
+
+    def _make_room(self) -> bool:
+        """End the connection that has waited longest without a request: a crew's browser asks at once."""
+        waiting = [
+            (timer.when(), other)
+            for other in self.connections
+            if isinstance(other, Connection) and (timer := other._patience) is not None
+        ]
+        if not waiting:
+            return False
+        _, longest = min(waiting, key=itemgetter(0))
+        longest._patience = None
+        longest.transport.abort()
+        return True
 
     def _wait_for_headers(self) -> None:
         if self.conn.their_state is not h11.IDLE:

@@ -203,8 +203,8 @@ def open_log(path: Path, *, durable: bool = True) -> tuple[Log, Path | None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             return Log(path, durable=durable), None
-        except sqlite3.DatabaseError as damage:
-            if not is_damage(damage):
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as damage:  # the second: of a schema's text
+            if isinstance(damage, sqlite3.Error) and not is_damage(damage):
                 raise
             aside = set_aside(path)
             return Log(path, durable=durable), aside

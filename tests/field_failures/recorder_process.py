@@ -151,7 +151,7 @@ def has_rows(log: Path, least: int = 1) -> Callable[[], bool]:
     def holds() -> bool:
         try:
             return log.exists() and len(numbers(log)) >= least
-        except sqlite3.Error:
+        except (sqlite3.Error, UnicodeDecodeError):  # damaged, and not set aside yet
             return False
 
     return holds

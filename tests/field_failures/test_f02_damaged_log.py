@@ -33,7 +33,13 @@ def scribbled_over(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:100] + b"\xee" * 8192)
 
 
-@pytest.mark.parametrize("damage", [half_written, garbage, scribbled_over])
+def schema_that_is_no_text(path: Path) -> None:
+    log, _ = open_log(path)
+    log.close()
+    path.write_bytes(path.read_bytes().replace(b"tablemeta", b"table\x82eta", 1))
+
+
+@pytest.mark.parametrize("damage", [half_written, garbage, scribbled_over, schema_that_is_no_text])
 def test_f02_is_set_aside_and_recording_begins(tmp_path: Path, damage: Callable[[Path], None]) -> None:
     log = tmp_path / "logs" / "test-3-001.db"
     log.parent.mkdir()

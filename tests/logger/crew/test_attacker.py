@@ -275,6 +275,18 @@ def test_slow_clients_are_cut_off_and_one_address_cannot_take_all(served: Served
         assert not left, "none of them is still there"
 
 
+def test_slow_clients_from_many_addresses_leave_room_for_the_crew(served: Served, cookie: str) -> None:
+    """More of them than the server takes altogether: who has waited longest without a request makes room."""
+    with ExitStack() as held:
+        for number in range(2 * connections.MAX_CONNECTIONS):
+            with suppress(ConnectionError):
+                line = held.enter_context(dial(served, f"127.0.1.{1 + number // 30}"))
+                line.sendall(b"GET / HTTP/1.1\r\nHost:")
+        for _ in range(5):
+            answer = raw(served, request("GET / HTTP/1.1", f"Cookie: {cookie}"), CREW)
+            assert status(answer) == 200
+
+
 def test_connections_that_come_and_go_leave_nothing(served: Served) -> None:
     files = open_files(served)
     for _ in range(1500):
