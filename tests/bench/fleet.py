@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from distributed import Client, LocalCluster
+from distributed import Client
 
 from logger.demo import simulate
 from logger.fleet import cluster
@@ -63,7 +63,7 @@ def measure(day: Path, count: int, folder: Path) -> Iterator[Row]:
 def _by_workers(store: Store, found: list[Entry], count: int) -> tuple[float, list[float]]:
     """Seconds for all logs, and the largest worker's peak after half of them and after all."""
     with (
-        LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=None) as local,
+        cluster.local_cluster(count) as local,
         Client(local) as client,
         cluster.workers(local.scheduler_address, None) as judge,
     ):
