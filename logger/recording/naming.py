@@ -89,7 +89,7 @@ def _may_go_on(path: Path) -> bool:
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
             return not schema.newer_than_this(connection)
-    except sqlite3.Error:
+    except (sqlite3.Error, UnicodeDecodeError):  # the second: of a schema's text
         return True
 
 
