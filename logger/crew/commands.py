@@ -18,6 +18,8 @@ from firmware_bridge.errors import DeviceError
 from logger.crew.feed import Feed
 
 MAX_COMMAND_BYTES = 4096
+NOT_THE_CREWS = frozenset({"stick"})
+"""What only this machine's own processes say on the recorder's socket."""
 BODY_S = 5.0
 """A body of one packet that takes longer comes from nobody who is in the car."""
 
@@ -35,6 +37,8 @@ async def command(request: Request) -> Response:
         raise HTTPException(400, "the command is no JSON") from None
     if not isinstance(said, dict) or not isinstance(name := said.pop("command", None), str) or "id" in said:
         raise HTTPException(400, 'a command is {"command": NAME, ...its arguments}')
+    if name in NOT_THE_CREWS:
+        raise HTTPException(403, f"{name} is no command of the crew")
     feed: Feed = request.app.state.feed
     try:
         answer = await feed.command(name, said)

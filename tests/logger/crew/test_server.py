@@ -123,6 +123,7 @@ def test_what_the_recorder_refuses_is_said_in_its_words(served: Served) -> None:
         (b'{"command": 1}', "application/json", 400),
         (b'{"command": "mark", "id": 5}', "application/json", 400),
         (b"[" * 4000, "application/json", 400),
+        (b'{"command": "stick", "state": "done", "detail": ""}', "application/json", 403),
         (b'{"command": "mark", "note": "\\ud800"}', "application/json", 400),
         (b'\xff{"command"', "application/json", 400),
         (b'{"command": "mark"}', "text/plain", 415),
