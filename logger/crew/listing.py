@@ -29,8 +29,14 @@ from logger.recording import reader
 from logger.transfer import ledger
 from logger.transfer.state import read_state
 
-_DISTANCE = "SELECT sum(far) FROM (SELECT max(distance_m) AS far FROM progress GROUP BY session, section)"
-"""Metres: a session counts on from what a section had, so the furthest of a section is what was driven in it."""
+_DISTANCE = """
+SELECT coalesce(
+  (SELECT sum(far) FROM
+    (SELECT max(distance_m) AS far FROM progress WHERE section IS NOT NULL GROUP BY section)),
+  (SELECT max(distance_m) FROM progress))
+"""
+"""Metres driven: of each section the furthest, for a session counts on from what the one before had; without
+sections, what the car drove. Outside all sections the rows have the day's sum."""
 
 
 class Listing:

@@ -3,7 +3,7 @@
 "use strict";
 
 const LOOK_MS = 5000;
-const STATES = { recording: "recording", open: "not closed: power cut", closed: "closed", damaged: "damaged" };
+const STATES = { recording: "recording", open: "not closed", closed: "closed", damaged: "damaged" };
 const FORMATS = { gpx: "GPX", csv: "CSV", kml: "KML", parquet: "Parquet", candump: "candump", asc: "ASC", blf: "BLF", mf4: "MF4" };
 
 const $ = id => document.getElementById(id);

@@ -77,6 +77,34 @@ def test_the_list_has_the_logs_and_nothing_else(served: Served) -> None:
     assert entry["begun_utc"] is None
 
 
+def test_a_stage_is_told_as_it_was_driven(place: Path, tmp_path: Path) -> None:
+    """Two sections, a power cut within the second, and rows between the sections."""
+    from logger.recording.rows import ProgressRow, Rows
+    from logger.recording.store import Log
+    from tests.logger.recording.rows_made import META, START
+
+    (tmp_path / "logs").mkdir()
+    for rows_of_sessions in (
+        [
+            [(0, 500.0), (0, 320_000.0), (None, 320_000.0), (1, 100.0), (1, 90_000.0)],
+            [(1, 90_010.0), (1, 346_000.0)],
+        ],
+        [[(None, 5_000.0), (None, 666_000.0)]],
+    ):
+        log = Log(tmp_path / "logs" / f"stage-{len(rows_of_sessions)}-001.db")
+        for rows_of_session in rows_of_sessions:
+            log.begin_session(START, META | {"stage": "Bisha"})
+            progress = [
+                ProgressRow(10**6 * t_s, section, distance_m, 1.0, 20.0, None, 20.0)
+                for t_s, (section, distance_m) in enumerate(rows_of_session)
+            ]
+            log.write(Rows(progress=progress))
+        log.close()
+    with serving(tmp_path, place / "live.sock") as server:
+        for entry in server.ask("/api/logs").json["logs"]:
+            assert (entry["stage"], entry["distance_km"]) == ("Bisha", 666.0)
+
+
 def test_every_format_is_offered_that_can_be_written() -> None:
     assert {name: FORMATS[name].suffix for name in exports.SUFFIXES} == exports.SUFFIXES
     assert set(FORMATS) - set(exports.SUFFIXES) == {"openrally"}

@@ -1,0 +1,170 @@
+"""What a download costs: the recorder's longest stall while its log is copied, and a gigabyte's memory and rate.
+
+python -m tests.bench.download [--megabytes M] [--seconds S] [--rate FRAMES_A_S]
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from firmware_bridge.records import CanFrame
+from logger.recording.rows import Rows
+from logger.recording.store import Log
+from logger.transfer import copying
+from tests.bench.recorder import folder, rss_mb
+from tests.logger.crew.serving import serving
+from tests.logger.recording.rows_made import META, START
+from tests.logger.transfer.logs_made import large, large_rows
+
+COMMIT_S = 0.25
+WANTED_STALL_MS = 50
+COPIER = """
+import os, sys, time
+from pathlib import Path
+from logger.transfer import copying
+from logger.transfer.snapshot import snapshot
+log, to, most_wal = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+copying.MOST_WAL_BYTES = most_wal
+os.nice(19)  # as the server has it made
+while True:
+    began = time.monotonic()
+    taken = snapshot(log, to)
+    print(f"{taken.size} {time.monotonic() - began:.2f}", flush=True)
+"""
+
+
+class Stalls:
+    """A writer as the recorder's: so many frames a second, durable, a commit every quarter of a second."""
+
+    def __init__(self, log: Log, rate: int) -> None:
+        self._log, self._rate = log, rate
+        self._wal = log.path.with_name(log.path.name + "-wal")
+        self._written = 0
+
+    def measure(self, seconds: float) -> tuple[list[float], int]:
+        """Milliseconds that each commit took, sorted, and the longest write-ahead log in bytes."""
+        taken_ms, longest, began = list[float](), 0, time.monotonic()
+        first = self._written
+        while (now_s := time.monotonic() - began) < seconds:
+            due = first + int(now_s * self._rate)
+            frames = [
+                CanFrame(10**6 + 1000 * n, 0, 0x123, n.to_bytes(8, "big")) for n in range(self._written, due)
+            ]
+            self._written = due
+            at = time.monotonic()
+            self._log.write(Rows(frame=frames))
+            self._log.commit()
+            taken_ms.append((time.monotonic() - at) * 1000)
+            longest = max(longest, self._wal.stat().st_size)
+            time.sleep(COMMIT_S)
+        return sorted(taken_ms), longest
+
+
+@contextmanager
+def copier(log: Path, to: Path, most_wal: int) -> Iterator[subprocess.Popen[str]]:
+    """Another process that takes one snapshot after the other."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", COPIER, str(log), str(to), str(most_wal)], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def stalls(options: argparse.Namespace) -> None:
+    """The writer alone, and beside each way of copying."""
+    with folder() as place:
+        path = large(place / "log.db", options.megabytes)
+        log = Log(path)
+        log.begin_session(START, META)
+        writer = Stalls(log, options.rate)
+        print(
+            f"a log of {path.stat().st_size / 1e6:.0f} MB, {options.rate:,} frames/s, {options.seconds:.0f} s each"
+        )
+        writer.measure(3)
+        _tell("the writer alone", *writer.measure(options.seconds))
+        for way, most_wal in (("copied as pages", copying.MOST_WAL_BYTES), ("copied as rows", 0)):
+            with copier(path, place / "copy", most_wal) as process:
+                time.sleep(1)
+                told = writer.measure(options.seconds)
+                process.kill()
+                assert process.stdout is not None
+                copies = [line.split() for line in process.stdout]
+            _tell(f"beside a log {way}", *told)
+            if copies:
+                seconds = statistics.median(float(took) for _, took in copies)
+                print(
+                    f"  {len(copies)} copies, {seconds:.1f} s and {int(copies[0][0]) / 1e6 / seconds:.0f} MB/s each"
+                )
+        log.close()
+
+
+def _tell(what: str, taken_ms: list[float], longest: int) -> None:
+    median, late = statistics.median(taken_ms), sum(ms > WANTED_STALL_MS for ms in taken_ms)
+    print(
+        f"{what:34} commit {median:.1f} ms, longest {taken_ms[-1]:.0f} ms ({late} of {len(taken_ms)} over"
+        f" {WANTED_STALL_MS}), write-ahead log at most {longest / 1e6:.1f} MB",
+        flush=True,
+    )
+
+
+def gigabyte(options: argparse.Namespace) -> None:
+    """A log that is being recorded, fetched from the real server: memory and rate."""
+    with folder() as place:
+        path = large(place / "logs" / "log.db", options.megabytes)
+        log = Log(path)
+        log.begin_session(START, META)
+        log.write(large_rows(10, 10**9))
+        log.commit()
+        with serving(place, place / "live.sock") as server:
+            server.ask("/api/logs")
+            before_mb = rss_mb(server.process.pid)
+            for what in ("first byte after the copy", "again, from the kept copy"):
+                _fetch(server.port, what)
+            used_mb = rss_mb(server.process.pid) - before_mb
+        print(f"server: {before_mb:.0f} MB at rest, {used_mb:.1f} MB more at most")
+        log.close()
+
+
+def _fetch(port: int, what: str) -> None:
+    from http.client import HTTPConnection
+
+    connection = HTTPConnection("127.0.0.1", port, timeout=600)
+    began, hasher, size = time.monotonic(), hashlib.sha256(), 0
+    connection.request("GET", "/api/logs/log.db")
+    answer = connection.getresponse()
+    first_s = time.monotonic() - began
+    while block := answer.read(1 << 20):
+        hasher.update(block)
+        size += len(block)
+    assert answer.headers["etag"] == f'"{hasher.hexdigest()}"'
+    seconds = time.monotonic() - began - first_s
+    print(f"{what}: {first_s:.1f} s, then {size / 1e6:.0f} MB at {size / 1e6 / seconds:.0f} MB/s", flush=True)
+    connection.close()
+
+
+def main() -> None:
+    """Both."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.download", description=__doc__)
+    parser.add_argument("--megabytes", type=int, default=1000)
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--rate", type=int, default=9_000)
+    options = parser.parse_args()
+    print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", flush=True)
+    stalls(options)
+    gigabyte(options)
+
+
+if __name__ == "__main__":
+    main()
