@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from firmware_bridge.errors import LogError
+from firmware_bridge.protocols.nmea import checksum
 from logger.recording.reader import open_log_readonly
 from logger.recording.rows import TABLES
 
@@ -125,10 +126,7 @@ def _sentences(connection: sqlite3.Connection) -> Iterator[str]:
 
 def _checksum_holds(text: str) -> bool:
     body, star, told = text[1:].rpartition("*")
-    total = 0
-    for byte in body.encode("latin-1", "replace"):
-        total ^= byte
-    return bool(star) and told.strip().upper() == f"{total:02X}"
+    return bool(star) and told.strip().upper() == f"{checksum(body.encode('latin-1', 'replace')):02X}"
 
 
 def _references(connection: sqlite3.Connection) -> Iterator[str]:
