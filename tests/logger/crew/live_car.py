@@ -157,7 +157,12 @@ class LiveCar:
                 self._live.take_events()
                 snapshot = self._live.snapshot(t_us)
             if not self._hang.is_set():
-                own = {"session": 1, "recording": dict(self.recording), "links": dict(self.links), "stick": self.stick}
+                own = {
+                    "session": 1,
+                    "recording": dict(self.recording),
+                    "links": dict(self.links),
+                    "stick": self.stick,
+                }
                 self.history.append(snapshot | own)
                 live_socket.publish(lambda: self.published)
 
