@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import tempfile
 from pathlib import Path
 
 from hypothesis import given
@@ -60,8 +61,6 @@ def test_lines_of_others_are_passed_over(tmp_path: Path) -> None:
 
 @given(st.binary(max_size=300))
 def test_any_bytes(data: bytes) -> None:
-    import tempfile
-
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / FILE).write_bytes(data)
         assert isinstance(read(Path(folder)), dict)
@@ -69,4 +68,5 @@ def test_any_bytes(data: bytes) -> None:
 
 def test_a_folder_in_its_place(tmp_path: Path) -> None:
     (tmp_path / FILE).mkdir()
-    assert read(tmp_path) == reaches(tmp_path) == {}
+    assert read(tmp_path) == {}
+    assert reaches(tmp_path) == {}
