@@ -9,7 +9,8 @@
             fetched in slices, a short transaction each. However long that takes, the copy is the log as it was
             in that first moment
 
-All bring to the card what they write every few megabytes, so that the recorder's own sync never waits for more.
+All bring to the card what they write a megabyte at a time, with pauses, so that the recorder's own sync never waits
+for more.
 Each returns False when the log was opened or closed meanwhile, so that another way is the right one.
 """
 
@@ -36,8 +37,10 @@ HOLD_S = 0.02
 """How long a slice of rows may hold the log: the number of rows in one is steered by this."""
 FIRST_ROWS, MOST_ROWS = 2_000, 100_000
 """A slice's rows, at first and at most; they are in memory meanwhile, some 60 bytes each."""
-SYNC_BYTES = 4 * 1024 * 1024
-"""What may wait to be brought to the card: a fifth of a second of a slow one."""
+SYNC_BYTES = 1024 * 1024
+"""What may wait to be brought to the card: a twentieth of a second of a slow one."""
+MOST_PAUSE_S = 0.2
+"""After a megabyte that took longer than this the card has another trouble than us."""
 BLOCK_BYTES = 1024 * 1024
 REMOVE_BYTES, REMOVE_PAUSE_S = 8 * 1024 * 1024, 0.02
 """A large file is removed from its end, step by step: at once, its hundreds of megabytes go through the file system's
@@ -53,11 +56,10 @@ class GrownError(Exception):
 def copy_file(log: Path, to: Path, progress: Progress) -> bool:
     """Copy a log that nobody has open."""
     with log.open("rb", buffering=0) as source, to.open("wb", buffering=0) as copy:
-        before = os.fstat(source.fileno())
+        before, synced = os.fstat(source.fileno()), 0
         while block := source.read(BLOCK_BYTES):
             copy.write(block)
-            if copy.tell() % SYNC_BYTES == 0:
-                os.fdatasync(copy.fileno())
+            synced = _sync(copy.fileno(), synced)
             progress(min(1.0, copy.tell() / max(before.st_size, 1)))
         os.fsync(copy.fileno())
         after = os.fstat(source.fileno())
@@ -194,9 +196,14 @@ def _steered(rows: int, held_s: float) -> int:
 
 
 def _sync(written: int, synced: int) -> int:
-    """Bring a file to the card if enough has come since it had `synced` bytes; the bytes it has there now."""
+    """Bring a file to the card if enough has come since it had `synced` bytes; the bytes it has there now.
+
+    The card is left alone for as long again: whoever else syncs has his turn.
+    """
     size = os.fstat(written).st_size
     if size - synced < SYNC_BYTES:
         return synced
+    began = time.monotonic()
     os.fdatasync(written)
+    time.sleep(min(time.monotonic() - began, MOST_PAUSE_S))
     return size
