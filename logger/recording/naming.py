@@ -15,7 +15,7 @@ from pathlib import Path
 
 from firmware_bridge.errors import LogError
 from logger.recording import schema
-from logger.recording.reader import open_log_readonly
+from logger.recording.reader import connect_readonly, open_log_readonly
 
 REMOVED = "removed.jsonl"
 """The logs that had to go, a JSON object a line: their numbers are not given to others."""
@@ -87,7 +87,7 @@ def _may_go_on(path: Path) -> bool:
     if not os.access(path, os.W_OK):
         return False
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        with closing(connect_readonly(path)) as connection:
             return not schema.newer_than_this(connection)
     except (sqlite3.Error, UnicodeDecodeError):  # the second: of a schema's text
         return True

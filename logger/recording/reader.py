@@ -63,23 +63,28 @@ class LogInfo:
 
 @contextmanager
 def open_log_readonly(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection that can only read. Raises LogError when the file is not there, no log, or too new.
-
-    A log without a WAL beside it is nobody's at the moment and is opened as immutable, so that nothing is
-    created beside it: it may lie on a read-only stick.
-    """
+    """A connection that can only read. Raises LogError when the file is not there, no log, or too new."""
     if not path.is_file():
         what = "this is a folder" if path.is_dir() else "no such log"
         raise LogError(what, where=str(path), mend="`stagelog logs DIR` lists the logs in one")
-    mode = "mode=ro" if _wal(path).exists() else "mode=ro&immutable=1"
     try:
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True)
+        connection = connect_readonly(path)
     except sqlite3.Error as error:
         raise LogError(f"cannot be opened: {error}", where=str(path), mend="check its permissions") from error
     with closing(connection), as_log_errors(path, "`stagelog verify` says what is left of it"):
         schema.require_ours(connection)
         _require_begun(connection)
         yield connection
+
+
+def connect_readonly(path: Path) -> sqlite3.Connection:
+    """A connection to any SQLite file that can only read. Raises sqlite3.Error.
+
+    A log without a WAL beside it is nobody's at the moment and is opened as immutable, so that nothing is
+    created beside it: it may lie on a read-only stick, or on a card without a free byte.
+    """
+    mode = "mode=ro" if _wal(path).exists() else "mode=ro&immutable=1"
+    return sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True)
 
 
 @contextmanager

@@ -64,7 +64,7 @@ def test_f04_every_other_reader_of_ours_cannot_write(tmp_path: Path, monkeypatch
     naming.choose(tmp_path, "a", boot_id="other")
     monkeypatch.undo()
     log.close()
-    assert len(names) == 3
+    assert len(names) == 4
     assert all("mode=ro" in name for name in names)
 
 

@@ -9,14 +9,16 @@ import pytest
 
 from firmware_bridge.errors import ConfigurationError, DeviceError, LogError
 from tests.systemd.machine import Machine, booted
-from tests.systemd.units import UNITS, read, values
+from tests.systemd.units import CREW, RECORDER, read, values
 
+SERVICES = (RECORDER, CREW)
+"""What has to be there all the time; the other units do one thing and end."""
 SHORTEST_PAUSE_S = 1.0
 KILLS = 8
 """systemd's own limit is five starts within ten seconds; where it counts, the sixth is refused."""
 
 
-@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+@pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.stem)
 def test_f20_it_is_started_again_for_ever(unit: Path) -> None:
     assert values(unit, "Service", "Restart") == ["always"]
     assert values(unit, "Unit", "StartLimitIntervalSec") == ["0"]
@@ -28,7 +30,7 @@ def test_f20_it_is_started_again_for_ever(unit: Path) -> None:
     print(f"{unit.stem}: restarted every {pause} s without a limit")
 
 
-@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+@pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.stem)
 def test_f20_only_a_wrong_configuration_is_final(unit: Path) -> None:
     """It does not mend itself; a missing device or a card that cannot be written may."""
     (final,) = values(unit, "Service", "RestartPreventExitStatus")
@@ -37,7 +39,7 @@ def test_f20_only_a_wrong_configuration_is_final(unit: Path) -> None:
     assert str(LogError.exit_code) not in final.split()
 
 
-@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+@pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.stem)
 def test_f20_nothing_that_can_fail_for_good_holds_it_back(unit: Path) -> None:
     """A unit whose requirement failed, or whose condition did not hold, is not restarted: Restart= is not asked."""
     binding = ("Requires", "Requisite", "BindsTo", "RequiresMountsFor", "StateDirectory", "OnFailure")
@@ -47,7 +49,7 @@ def test_f20_nothing_that_can_fail_for_good_holds_it_back(unit: Path) -> None:
     assert refusing == []
 
 
-@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+@pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.stem)
 def test_f20_one_that_hangs_is_ended_and_started_again(unit: Path) -> None:
     assert values(unit, "Service", "Type") == ["notify"]
     (period,) = values(unit, "Service", "WatchdogSec")
@@ -62,12 +64,12 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     """Stagelog on a machine where systemd runs, restarting at once: a pause would hide systemd's own limit."""
     with booted(tmp_path_factory.mktemp("machine") / "scratch") as up:
         up.run("/opt/stagelog/bin/stagelog", "install", "--yes", "--program", "/opt/stagelog/bin/stagelog")
-        for unit in UNITS:
+        for unit in SERVICES:
             _drop_in(up, unit.name, "[Service]", "RestartSec=0")
         yield up
 
 
-@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+@pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.stem)
 def test_f20_killed_again_and_again_it_is_there_again(machine: Machine, unit: Path) -> None:
     machine.run("systemctl", "restart", unit.name)
     assert _kill(machine, unit.name) == KILLS
@@ -75,7 +77,7 @@ def test_f20_killed_again_and_again_it_is_there_again(machine: Machine, unit: Pa
     print(f"{unit.stem}: killed {KILLS} times in a row, restarted {KILLS} times")
 
 
-@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+@pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.stem)
 def test_f20_with_systemds_own_limit_it_would_be_given_up(machine: Machine, unit: Path) -> None:
     """The same kills tell the difference: this is what `StartLimitIntervalSec=0` is for."""
     _drop_in(machine, unit.name, "[Unit]", "StartLimitIntervalSec=60")

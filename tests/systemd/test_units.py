@@ -148,7 +148,7 @@ def test_the_crew_server_has_no_device_and_writes_where_no_log_is() -> None:
     assert values(CREW, "Service", "ProtectSystem") == ["strict"]
     writable = ("ReadWritePaths", "StateDirectory", "CacheDirectory", "LogsDirectory", "RuntimeDirectory")
     found = [line for line in read(CREW) if line.key in writable or line.key.startswith("Bind")]
-    assert [(line.key, line.value) for line in found] == [("StateDirectory", "stagelog-crew")]
+    assert [(line.key, line.value) for line in found] == [("ReadWritePaths", f"-{plan.CREW_STATE}")]
 
 
 def test_the_recorder_may_write_the_logs_and_its_socket_and_nothing_else() -> None:
