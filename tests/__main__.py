@@ -19,7 +19,8 @@ CHECKS: dict[str, list[str]] = {
     "lint": [PYTHON, "-m", "ruff", "check", "--quiet", "."],
     "types": [PYTHON, "-m", "mypy"],
     "imports": [str(Path(PYTHON).with_name("lint-imports"))],
-    "tests": [PYTHON, "-m", "pytest", "-q", "-n", str(os.cpu_count() or 1)],
+    # Most of the time a test waits for a real port, process or page: two share a core.
+    "tests": [PYTHON, "-m", "pytest", "-q", "-n", str(2 * (os.cpu_count() or 1))],
 }
 
 
