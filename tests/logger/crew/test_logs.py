@@ -84,13 +84,14 @@ def test_a_stage_is_told_as_it_was_driven(place: Path, tmp_path: Path) -> None:
     from tests.logger.recording.rows_made import META, START
 
     (tmp_path / "logs").mkdir()
-    for rows_of_sessions in (
+    drives: list[list[list[tuple[int | None, float]]]] = [
         [
             [(0, 500.0), (0, 320_000.0), (None, 320_000.0), (1, 100.0), (1, 90_000.0)],
             [(1, 90_010.0), (1, 346_000.0)],
         ],
         [[(None, 5_000.0), (None, 666_000.0)]],
-    ):
+    ]
+    for rows_of_sessions in drives:
         log = Log(tmp_path / "logs" / f"stage-{len(rows_of_sessions)}-001.db")
         for rows_of_session in rows_of_sessions:
             log.begin_session(START, META | {"stage": "Bisha"})
