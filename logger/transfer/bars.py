@@ -36,8 +36,7 @@ class Bars:
         self._moving: set[str] = set()
 
     def __enter__(self) -> Self:
-        self._progress.start()
-        return self
+        return self  # drawn from the first bar on: before, the pin may be asked for
 
     def __exit__(
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
@@ -69,9 +68,9 @@ class Bars:
             self._progress.remove_task(self._bars.pop(name))
         self._progress.stop()
         click.echo(text)
-        self._progress.start()
 
     def _bar(self, name: str) -> TaskID:
+        self._progress.start()
         if name not in self._bars:
             self._bars[name] = self._progress.add_task(escape(name), total=None)
         return self._bars[name]
