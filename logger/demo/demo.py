@@ -74,6 +74,7 @@ socket = "live.sock"
 
 [serve]
 port = {http_port}
+state = "state"
 """
 
 
