@@ -113,6 +113,8 @@ def test_uninstalled_nothing_is_left(machine: Machine) -> None:
     machine.shell("/opt/stagelog/bin/stagelog uninstall --configuration --logs --yes")
     for unit in (RECORDER, CREW):
         assert machine.property(unit, "LoadState") == "not-found"
-    left = machine.shell("rm -f /run/stagelog.toml; find /etc /usr/local /var/lib /run -xdev -name '*stagelog*'")
+    left = machine.shell(
+        "rm -f /run/stagelog.toml; find /etc /usr/local /var/lib /run -xdev -name '*stagelog*'"
+    )
     assert left == ""
     assert "stagelog" not in machine.run("cat", "/etc/passwd", "/etc/group", "/etc/shadow")
