@@ -97,7 +97,7 @@ def _kill(machine: Machine, unit: str) -> int:
     """Kill a unit's process as soon as there is one, again and again; how often it was started again."""
     restarts = 0
     while restarts < KILLS:
-        machine.run("systemctl", "kill", "--signal=KILL", unit)
+        machine.run("systemctl", "kill", "--kill-whom=main", "--signal=KILL", unit)
         killed = restarts
         machine.wait(
             "restarted or given up",

@@ -111,7 +111,7 @@ def test_a_stick_without_a_file_system_is_said(machine: Machine, tmp_path: Path)
 def test_what_copies_has_no_powers(machine: Machine, tmp_path: Path) -> None:
     """The program that touches the stick is held up at the recorder's socket, and looked at."""
     with in_hand(machine, tmp_path / "stick.img", label="STAGELOG") as name:
-        machine.run("systemctl", "kill", "--signal=STOP", RECORDER)
+        machine.run("systemctl", "kill", "--kill-whom=main", "--signal=STOP", RECORDER)
         machine.run("systemctl", "start", "--no-block", f"stagelog-stick@{name}.service")
 
         def statuses() -> list[str]:
@@ -121,7 +121,7 @@ def test_what_copies_has_no_powers(machine: Machine, tmp_path: Path) -> None:
 
         machine.wait("two processes", lambda: len(statuses()) >= 2)
         parent, child, *_ = statuses()
-        machine.run("systemctl", "kill", "--signal=CONT", RECORDER)
+        machine.run("systemctl", "kill", "--kill-whom=main", "--signal=CONT", RECORDER)
         assert re.search(r"CapEff:\s+0000000000200000\n", parent), "CAP_SYS_ADMIN and no other"
         assert re.search(r"CapEff:\s+0{16}\n", child) and re.search(r"CapPrm:\s+0{16}\n", child)
         machine.wait(
