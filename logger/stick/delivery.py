@@ -23,12 +23,13 @@ from logger.recording.verify import verify
 from logger.retention.shelf import size_bytes
 from logger.transfer import ledger
 from logger.transfer.copying import remove
+from logger.transfer.placing import DAMAGED_TAIL, place
 from logger.transfer.snapshot import digest_of, readable_state, snapshot, sync_folder
 from logger.transfer.state import LogState
 
 FOLDER = "stagelog"
 """Where the logs lie on the stick, among whatever else is on it."""
-PART_TAIL, DAMAGED_TAIL = ".part", ".damaged"
+PART_TAIL = ".part"
 _COPIED, _READ_BACK = 0.7, 0.9
 """The shares of the work after copying and after reading back; what is left is `verify`."""
 _SPARE_BYTES = 1024 * 1024
@@ -120,7 +121,7 @@ class _Copy:
             return Outcome(
                 self._log.name, f"is damaged in the car ({why}); copied as it is", taken.size, ok=False
             )
-        target = _place(self._folder, self._log.name, taken.state)
+        target = place(self._folder, self._log.name, taken.state)
         before = readable_state(target) if target.exists() else None
         if before is None or before.rows <= taken.state.rows:
             self._rename(target)
@@ -156,21 +157,13 @@ def _wanted(logs: Path, folder: Path, *, every: bool) -> list[Path]:
             copy = folder / (log.name + DAMAGED_TAIL)
             is_there = copy.exists() and copy.stat().st_size == log.stat().st_size
         elif every:
-            there = readable_state(_place(folder, log.name, state))
+            there = readable_state(place(folder, log.name, state))
             is_there = there is not None and there.rows >= state.rows
         else:
             is_there = (state.session, state.t_us) in reached.get(log.name, ())
         if not is_there:
             wanted.append(log)
     return sorted(wanted, key=lambda log: log.stat().st_mtime, reverse=True)
-
-
-def _place(folder: Path, name: str, state: LogState) -> Path:
-    """Where a log belongs: under its name, or beside another log that has this name on the stick."""
-    target = folder / name
-    there = readable_state(target) if target.exists() else state
-    is_it = there is not None and there.identity == state.identity
-    return target if is_it else target.with_stem(f"{target.stem}.{state.identity}")
 
 
 def _read_back(part: Path, progress: Callable[[float], None]) -> str:

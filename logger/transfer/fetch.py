@@ -16,10 +16,9 @@ from logger.recording.verify import verify
 from logger.transfer.car import Car
 from logger.transfer.download import Download, Watcher
 from logger.transfer.patience import Patience
+from logger.transfer.placing import DAMAGED_TAIL, place
 from logger.transfer.snapshot import digest_of, readable_state, sync_folder
 from logger.transfer.state import LogState, state_of
-
-DAMAGED_TAIL = ".damaged"
 
 
 class Outcome(NamedTuple):
@@ -35,7 +34,7 @@ def fetch(car: Car, entry: Mapping[str, Any], folder: Path, patience: Patience, 
     name = str(entry["name"])
     there = _listed_state(entry)
     if there is not None:
-        here = readable_state(_place(folder, name, there))
+        here = readable_state(place(folder, name, there))
         if here is not None and here.rows >= there.rows:
             return Outcome(name, "nothing new")
     damaged = folder / (name + DAMAGED_TAIL)
@@ -50,7 +49,7 @@ def fetch(car: Car, entry: Mapping[str, Any], folder: Path, patience: Patience, 
         sync_folder(folder)
         return Outcome(name, f"is damaged in the car ({problems[0]}); kept as {damaged.name}", ok=False)
     state = state_of(part)
-    target = _place(folder, name, state)
+    target = place(folder, name, state)
     before = readable_state(target) if target.exists() else None
     if before is not None and before.rows > state.rows:
         part.unlink()
@@ -65,14 +64,6 @@ def fetch(car: Car, entry: Mapping[str, Any], folder: Path, patience: Patience, 
     except LogError as error:
         text += f"; the car did not note that it was delivered ({error.what})"
     return Outcome(name, text)
-
-
-def _place(folder: Path, name: str, state: LogState) -> Path:
-    """Where a log belongs: under its name, or beside another log that has this name here."""
-    target = folder / name
-    here = readable_state(target) if target.exists() else state
-    is_it = here is not None and here.identity == state.identity
-    return target if is_it else target.with_stem(f"{target.stem}.{state.identity}")
 
 
 def _listed_state(entry: Mapping[str, Any]) -> LogState | None:

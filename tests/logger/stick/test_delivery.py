@@ -14,8 +14,9 @@ from firmware_bridge.errors import DeviceError
 from logger.recording.verify import verify
 from logger.retention.shelf import Shelf, delivered
 from logger.stick import delivery
-from logger.stick.delivery import DAMAGED_TAIL, FOLDER, deliver
+from logger.stick.delivery import FOLDER, deliver
 from logger.transfer import ledger
+from logger.transfer.placing import DAMAGED_TAIL
 from logger.transfer.snapshot import digest_of
 from tests.field_failures.small_disk import filled
 from tests.logger.stick.conftest import STICK_MB, plugged
