@@ -6,7 +6,7 @@ Times are UTC in microseconds, speed is in m/s and `can_id` has its flag bits, a
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from firmware_bridge.errors import ConfigurationError
 from logger.export import beside
-from logger.export.blocks import FixBlock, Progress, frame_blocks
+from logger.export.blocks import FixBlock, FrameBlock, Progress, frame_blocks
 from logger.export.selection import Selection
 
 try:
@@ -59,10 +59,7 @@ def write_frames(
     """A row a frame."""
     with _table(stream, _FRAMES) as write:
         for block in frame_blocks(connection, selection, progress):
-            ends = np.append(block.start, len(block.data)).astype(np.int32)
-            buffers = [None, pa.py_buffer(ends), pa.py_buffer(block.data)]
-            data = pa.Array.from_buffers(pa.binary(), len(block.t_us), buffers)
-            write([block.utc, block.session, block.t_us, block.bus, block.can_id, data])
+            write([block.utc, block.session, block.t_us, block.bus, block.can_id, frame_bytes(block)])
 
 
 def write_signals(
@@ -95,8 +92,7 @@ def _table(stream: BinaryIO, schema: Any) -> Iterator[Callable[[list[Any]], None
         waiting: list[Any] = []
 
         def write(columns: list[Any]) -> None:
-            arrays = [_array(column, field.type) for column, field in zip(columns, schema, strict=True)]
-            waiting.append(pa.Table.from_arrays(arrays, schema=schema))
+            waiting.append(arrow_table(columns, schema))
             if sum(map(len, waiting)) >= _ROWS_A_GROUP:
                 writer.write_table(pa.concat_tables(waiting))
                 waiting.clear()
@@ -106,6 +102,20 @@ def _table(stream: BinaryIO, schema: Any) -> Iterator[Callable[[list[Any]], None
             writer.write_table(pa.concat_tables(waiting))
 
 
+def arrow_table(columns: Iterable[Any], schema: Any) -> Any:
+    """Columns (numpy's, Arrow's or lists) in the types of a schema; not-a-number and not-a-time are null."""
+    arrays = [_array(column, field.type) for column, field in zip(columns, schema, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def frame_bytes(block: FrameBlock) -> Any:
+    """The bytes of a block's frames as an Arrow column, none of them copied."""
+    ends = np.append(block.start, len(block.data)).astype(np.int32)
+    buffers = [None, pa.py_buffer(ends), pa.py_buffer(block.data)]
+    return pa.Array.from_buffers(pa.binary(), len(block.t_us), buffers)
+
+
 def _array(column: Any, kind: Any) -> Any:
-    """A column in the type of its field; not-a-number and not-a-time are null."""
+    if isinstance(column, list):
+        return pa.array(column, kind)
     return column if isinstance(column, pa.Array) else pa.array(column, from_pandas=True).cast(kind)

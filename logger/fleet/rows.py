@@ -11,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from logger.export.blocks import Numbers, Progress, fix_blocks, frame_blocks, reading_blocks
+from logger.export.parquet import arrow_table, frame_bytes
 from logger.export.selection import Clock, Selection
 from logger.fleet.tables import TABLES
 from logger.review.places import NO_RUN
@@ -42,13 +43,9 @@ class LogRows:
             ),
             "frame": self._frame,
         }[table](progress)
-        schema = TABLES[table]
         for columns in found:
             name = pa.repeat(pa.scalar(self._sha256), len(columns[0]))
-            arrays = [
-                _array(column, field.type) for column, field in zip([name, *columns], schema, strict=True)
-            ]
-            yield pa.Table.from_arrays(arrays, schema=schema)
+            yield arrow_table([name, *columns], TABLES[table])
 
     def _fix(self, progress: Progress) -> Iterator[list[Any]]:
         places = self._report.places
@@ -100,10 +97,7 @@ class LogRows:
 
     def _frame(self, progress: Progress) -> Iterator[list[Any]]:
         for block in frame_blocks(self._connection, self._all, progress):
-            ends = np.append(block.start, len(block.data)).astype(np.int32)
-            buffers = [None, pa.py_buffer(ends), pa.py_buffer(block.data)]
-            data = pa.Array.from_buffers(pa.binary(), len(block.t_us), buffers)
-            yield [block.session, block.t_us, block.utc, block.bus, block.can_id, data]
+            yield [block.session, block.t_us, block.utc, block.bus, block.can_id, frame_bytes(block)]
 
     def _plain(self, table: str, columns: str, progress: Progress) -> Iterator[list[Any]]:
         cursor = self._connection.execute(f"SELECT session, t_us, {columns} FROM {table} ORDER BY rowid")  # noqa: S608
@@ -112,10 +106,3 @@ class LogRows:
             utc = self._all.clock.utc(np.array(session), np.array(t_us))
             yield [session, t_us, utc, *others]
         progress(1.0)
-
-
-def _array(column: Any, kind: pa.DataType) -> pa.Array:
-    """A column in the type of its field; not-a-number and not-a-time are null."""
-    if isinstance(column, list):
-        return pa.array(column, kind)
-    return column if isinstance(column, pa.Array) else pa.array(column, from_pandas=True).cast(kind)
