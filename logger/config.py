@@ -20,8 +20,8 @@ from typing import Literal
 from firmware_bridge.engine.presets import PRESET_NAMES, preset
 from firmware_bridge.errors import ConfigurationError
 from firmware_bridge.protocols import PROTOCOL_NAMES
-from logger.conditions import Alarm, Shutdown, empty
-from logger.tomlfile import SECRET, Flaw, TomlFile, dumps, named, one_of, within
+from logger.stage.declared import Alarm
+from logger.tomlfile import SECRET, Flaw, TomlFile, dumps, empty, named, one_of, within
 
 CAN_PROTOCOLS = tuple(name for name in PROTOCOL_NAMES if name != "nmea")
 
@@ -155,6 +155,22 @@ class Clock:
     """Who is told the time of GPS: `chrony` is the socket of its SOCK reference clock. The recorder sets no clock."""
 
     chrony: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shutdown:
+    """The machine is switched off when the car stands and `when` has held for `for_s` seconds without a break."""
+
+    when: str
+    for_s: float = field(default=30.0, metadata=within(5, 3600))
+
+    @property
+    def alarm(self) -> Alarm:
+        """Its condition is written and judged as an alarm's."""
+        return Alarm("shutdown", self.when, for_s=self.for_s)
+
+    def flaws(self) -> Iterable[Flaw]:
+        yield from self.alarm.flaws()
 
 
 @dataclass(frozen=True, slots=True)

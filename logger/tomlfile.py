@@ -68,6 +68,13 @@ def one_of(names: Iterable[str]) -> dict[str, Any]:
     return {"names": tuple(names)}
 
 
+def empty(*texts: tuple[str, str]) -> Iterable[Flaw]:
+    """The flaws of (key, text) pairs that say nothing."""
+    for key, text in texts:
+        if not text.strip():
+            yield Flaw((key,), "empty", f"write {key} = text in quotes, or leave the table out")
+
+
 SECRET: dict[str, Any] = {"secret": True}
 """Field metadata: the value is never repeated in a message."""
 
@@ -89,9 +96,15 @@ class TomlFile:
         except (ValueError, RecursionError) as error:
             raise TomlError([_syntax(error, text, name)]) from None
 
-    def build(self, cls: type[T]) -> T:
-        """The whole text as one `cls`. Raises TomlError with every problem that there is."""
-        built: T = self._table(cls, self._tables, ())
+    def build(self, cls: type[T], *, whole: bool = True) -> T:
+        """The text as one `cls`: the whole of it, or those of its tables that `cls` knows.
+
+        Raises TomlError with every problem that there is.
+        """
+        tables = (
+            self._tables if whole else {key: self._tables[key] for key in _fields(cls) if key in self._tables}
+        )
+        built: T = self._table(cls, tables, ())
         if self._problems:
             raise TomlError(problem for _, problem in sorted(self._problems, key=lambda pair: pair[0]))
         return built
@@ -106,7 +119,7 @@ class TomlFile:
         return _WRONG
 
     def _table(self, cls: type, raw: Mapping[str, Any], path: KeyPath) -> Any:
-        fields = {field.metadata.get("key", field.name): field for field in dataclasses.fields(cls)}
+        fields = _fields(cls)
         for unknown in raw.keys() - fields.keys():
             self._complain((*path, unknown), "unknown key", nearest(unknown, fields))
         values = {}
@@ -174,8 +187,8 @@ def dumps(instance: Any) -> str:
 
 def _written(instance: Any, place: str) -> Iterable[str]:
     tables: list[tuple[str, Any]] = []
-    for field in dataclasses.fields(instance):
-        key, value = field.metadata.get("key", field.name), getattr(instance, field.name)
+    for key, field in _fields(type(instance)).items():
+        value = getattr(instance, field.name)
         if dataclasses.is_dataclass(value):
             tables.append((f"[{place}{key}]", value))
         elif isinstance(value, tuple) and value and dataclasses.is_dataclass(value[0]):
@@ -186,6 +199,11 @@ def _written(instance: Any, place: str) -> Iterable[str]:
         yield ""
         yield header
         yield from _written(value, header.strip("[]") + ".")
+
+
+def _fields(cls: type) -> dict[str, dataclasses.Field[Any]]:
+    """The fields of a dataclass by their keys in the text."""
+    return {field.metadata.get("key", field.name): field for field in dataclasses.fields(cls)}
 
 
 @cache

@@ -10,7 +10,6 @@ import json
 import logging
 import re
 import sqlite3
-import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,13 +24,14 @@ from firmware_bridge.errors import LogError
 from firmware_bridge.fixes import FixBuilder
 from firmware_bridge.protocols import protocol
 from firmware_bridge.records import CanFrame, Channel, Reading
-from logger.conditions import Alarm
 from logger.recording import candump, captures
 from logger.recording.captures import Progress
 from logger.recording.pipeline import BEAT_US, Engine, Pipeline, Source
 from logger.recording.reader import open_log_readonly
 from logger.recording.rows import Rows
 from logger.recording.setup import LOG_FORMAT, engine_decoders, stage_of
+from logger.stage.declared import Alarm
+from logger.tomlfile import TomlError, TomlFile, named
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,6 @@ _HEAD_BYTES = 65_536
 """Looked at to tell what a file is: remarks may come first."""
 _TAKE_EVERY = 1000
 """Rows are handed on every so many inputs."""
-_ALARM_FIELDS = {"while": "while_"}
 _FRAMES_TOGETHER = 10_000
 _BURST_US = 10_000
 """Frames fed at a time: what one round of the recorder sees. A frame on the very beat still belongs to it."""
@@ -155,17 +154,21 @@ def begins_at(connection: sqlite3.Connection, session: int) -> int:
     return int(found[0] or 0) if found is not None else 0
 
 
-def own_alarms(connection: sqlite3.Connection, session: int) -> list[Alarm]:
+@dataclass(frozen=True, slots=True)
+class _OwnAlarms:
+    """What is asked of a recorded configuration; the rest of it may be an older or a newer stagelog's."""
+
+    alarms: tuple[Alarm, ...] = field(default=(), metadata=named("alarm"))
+
+
+def own_alarms(connection: sqlite3.Connection, session: int) -> tuple[Alarm, ...]:
     """The user's own alarms of a session, out of the configuration that it ran under."""
     (text,) = connection.execute("SELECT config FROM session WHERE id = ?", (session,)).fetchone()
     try:
-        tables = tomllib.loads(text or "").get("alarm", [])
-        return [
-            Alarm(**{_ALARM_FIELDS.get(key, key): value for key, value in table.items()}) for table in tables
-        ]
-    except (tomllib.TOMLDecodeError, TypeError, AttributeError) as error:
-        log.warning("session %d: its own alarms cannot be read: %s", session, error)
-        return []
+        return TomlFile(text or "", f"session {session}").build(_OwnAlarms, whole=False).alarms
+    except TomlError as error:
+        log.warning("its own alarms cannot be read: %s", error)
+        return ()
 
 
 def _engine(capture: Capture, connection: sqlite3.Connection, session: int) -> Engine:

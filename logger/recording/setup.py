@@ -20,12 +20,12 @@ from firmware_bridge.errors import ConfigurationError
 from firmware_bridge.fixes import FixBuilder
 from firmware_bridge.protocols import Protocol, protocol
 from logger import config as configs
-from logger.conditions import Alarm
 from logger.config import Can, Config, Gps
 from logger.recording.naming import slug, stem
 from logger.recording.pipeline import Pipeline, Source
 from logger.stage import itinerary as itineraries
-from logger.stage.alarms import alarm_rule, merged
+from logger.stage.alarms import merged
+from logger.stage.declared import Alarm
 from logger.stage.live import LiveStage
 from logger.stage.rules import Rules, default_rules
 from logger.stage.rules import load as load_rules
@@ -66,23 +66,10 @@ class Stage:
 
     def live(self, class_name: str, alarms: Iterable[Alarm] = ()) -> LiveStage:
         """A live computation at the beginning of this stage; `alarms` are the user's own, beside the rules'."""
-        own = (
-            alarm_rule(
-                alarm.name,
-                alarm.when,
-                alarm.while_ or None,
-                for_s=alarm.for_s,
-                level=alarm.level,
-                message=alarm.message,
-                rearm=alarm.rearm,
-                latch=alarm.latch,
-            )
-            for alarm in alarms
-        )
         return LiveStage(
             self.itinerary,
             self.rules,
-            merged(self.rules.alarms, own),
+            merged(self.rules.alarms, [alarm.rule() for alarm in alarms]),
             class_name=class_name or None,
             reset_at_marks=self.reset_odometer,
         )

@@ -14,9 +14,8 @@ from functools import cache
 from importlib import resources
 from typing import Literal
 
-from firmware_bridge.errors import ConfigurationError
-from logger.stage.alarms import AlarmRule, Level, alarm_rule
-from logger.stage.conditions import parse
+from logger.stage.alarms import AlarmRule
+from logger.stage.declared import Alarm
 from logger.tomlfile import Flaw, TomlFile, named, within
 
 
@@ -92,42 +91,6 @@ class NotFinished:
 
 
 @dataclass(frozen=True, slots=True)
-class AlarmText:
-    """An alarm as it stands in the file."""
-
-    name: str
-    when: str
-    qualified_by: str = field(default="", metadata=named("while"))
-    for_s: float = field(default=0.0, metadata=within(0, 3600))
-    level: Level = "warn"
-    message: str = ""
-    rearm: float | None = field(default=None, metadata=within(0))
-    latch: bool = False
-
-    def flaws(self) -> Iterable[Flaw]:
-        for key, text in (("when", self.when), ("while", self.qualified_by)):
-            if key == "while" and not text:
-                continue
-            try:
-                parse(text)
-            except ConfigurationError as error:
-                yield Flaw((key,), error.what, error.mend)
-
-    def rule(self) -> AlarmRule:
-        """The alarm to watch."""
-        return alarm_rule(
-            self.name,
-            self.when,
-            self.qualified_by,
-            for_s=self.for_s,
-            level=self.level,
-            message=self.message,
-            rearm=self.rearm,
-            latch=self.latch,
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class Rules:
     """A rules file."""
 
@@ -137,12 +100,12 @@ class Rules:
     penalties: Penalties = Penalties()
     missed: Missed = Missed()
     not_finished: NotFinished = NotFinished()
-    alarm_texts: tuple[AlarmText, ...] = field(default=(), metadata=named("alarm"))
+    declared: tuple[Alarm, ...] = field(default=(), metadata=named("alarm"))
 
     @property
     def alarms(self) -> tuple[AlarmRule, ...]:
         """The alarms that every car has unless it overrides them."""
-        return tuple(text.rule() for text in self.alarm_texts)
+        return tuple(alarm.rule() for alarm in self.declared)
 
     def class_limit_kmh(self, class_name: str | None) -> float | None:
         """The limit of a class, written in any case; None for a class that the rules do not name."""
@@ -161,8 +124,8 @@ def load(text: str, name: str) -> Rules:
         for field in dataclasses.fields(Rules)
         if getattr(own, field.name) == field.default
     }
-    texts = {alarm.name: alarm for alarm in (*brought.alarm_texts, *own.alarm_texts)}
-    return dataclasses.replace(own, **kept | {"name": own.name or name, "alarm_texts": tuple(texts.values())})
+    alarms = {alarm.name: alarm for alarm in (*brought.declared, *own.declared)}
+    return dataclasses.replace(own, **kept | {"name": own.name or name, "declared": tuple(alarms.values())})
 
 
 @cache

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from firmware_bridge.errors import ConfigurationError
-from logger.conditions import Alarm, Shutdown
-from logger.config import Car, Config, Gps, Live, Log, Serve, for_log, is_loopback, load, loads
+from logger.config import Car, Config, Gps, Live, Log, Serve, Shutdown, for_log, is_loopback, load, loads
+from logger.stage.declared import Alarm
 from logger.tomlfile import TomlError
 
 WHOLE = """\

@@ -1,18 +1,17 @@
-"""Conditions on the car's values as `stagelog.toml` declares them: alarms, and when the machine is to be switched off.
+"""Alarms as files declare them, `stagelog.toml` and a rules file alike: each flaw at its key, and the rule to watch.
 
-Their grammar is logger.stage.conditions; here is what can be wrong with them in a file, each flaw at its key.
+The grammar of their conditions is `conditions`, what becomes of a rule over time is `alarms`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Set
 from dataclasses import dataclass, field
-from typing import Literal
 
 from firmware_bridge.errors import ConfigurationError
 from logger.stage import conditions
-from logger.stage.alarms import HEALTH_VALUES, OWN_VALUES
-from logger.tomlfile import Flaw, named, within
+from logger.stage.alarms import HEALTH_VALUES, OWN_VALUES, AlarmRule, Level, alarm_rule
+from logger.tomlfile import Flaw, empty, named, within
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +26,7 @@ class Alarm:
     when: str
     while_: str = field(default="", metadata=named("while"))
     for_s: float = field(default=0.0, metadata=within(0, 3600))
-    level: Literal["info", "warn", "critical"] = "warn"
+    level: Level = "warn"
     message: str = ""
     rearm: float | None = field(default=None, metadata=within(0, 1_000_000))
     latch: bool = False
@@ -35,6 +34,19 @@ class Alarm:
     def flaws(self) -> Iterable[Flaw]:
         yield from empty(("name", self.name), ("when", self.when))
         yield from self._faults(None)
+
+    def rule(self) -> AlarmRule:
+        """The alarm to watch. Raises ConfigurationError for conditions in which `flaws` finds something."""
+        return alarm_rule(
+            self.name,
+            self.when,
+            self.while_.strip(),
+            for_s=self.for_s,
+            level=self.level,
+            message=self.message,
+            rearm=self.rearm,
+            latch=self.latch,
+        )
 
     def unheard(self, channels: Iterable[str]) -> list[Flaw]:
         """The names in its conditions that nothing in the car tells: `channels` are those of its engine."""
@@ -49,26 +61,3 @@ class Alarm:
                     conditions.parse(text, known)
                 except ConfigurationError as error:
                     yield Flaw((key,), error.what, error.mend)
-
-
-@dataclass(frozen=True, slots=True)
-class Shutdown:
-    """The machine is switched off when the car stands and `when` has held for `for_s` seconds without a break."""
-
-    when: str
-    for_s: float = field(default=30.0, metadata=within(5, 3600))
-
-    @property
-    def alarm(self) -> Alarm:
-        """Its condition is written and judged as an alarm's."""
-        return Alarm("shutdown", self.when, for_s=self.for_s)
-
-    def flaws(self) -> Iterable[Flaw]:
-        yield from self.alarm.flaws()
-
-
-def empty(*texts: tuple[str, str]) -> Iterable[Flaw]:
-    """The flaws of (key, text) pairs that say nothing."""
-    for key, text in texts:
-        if not text.strip():
-            yield Flaw((key,), "empty", f"write {key} = text in quotes, or leave the table out")
