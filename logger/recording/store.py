@@ -38,8 +38,8 @@ _COLUMNS = {
     "rejected": 4,
 }
 """Columns of each table besides `session`."""
-
-
+_IN_MASSES = ("frame", "reading")
+"""The tables with so many rows that a statement each is felt."""
 _TAILS = ("", "-wal", "-shm")
 """A log's file and what SQLite keeps beside it."""
 
@@ -115,10 +115,10 @@ class Log:
             )
             self.session = int(self._connection.execute("SELECT max(id) FROM session").fetchone()[0])
         for name, columns in _COLUMNS.items():
-            marks = ", ".join("?" * columns)
-            self._sql[name] = f"INSERT INTO {name} VALUES ({self.session:d}, {marks})"  # noqa: S608
-            many = ", ".join([f"({self.session:d}, {marks})"] * _ROWS_A_STATEMENT)
-            self._many_sql[name] = f"INSERT INTO {name} VALUES {many}"  # noqa: S608
+            row = f"({self.session:d}, {', '.join('?' * columns)})"
+            self._sql[name] = f"INSERT INTO {name} VALUES {row}"  # noqa: S608
+            if name in _IN_MASSES:
+                self._many_sql[name] = self._sql[name] + f", {row}" * (_ROWS_A_STATEMENT - 1)
         return self.session
 
     def write(self, rows: Rows) -> None:
