@@ -13,6 +13,7 @@ from logger.recording.verify import verify
 from tests.power_cuts import disk
 from tests.power_cuts.images import Guest, make_blank, make_program
 from tests.power_cuts.machine import FRAME_ID, Adapter, Machine, running
+from tests.power_cuts.pulse import Pulse
 
 MAX_LOSS_S = 1.0
 """`[log] max_loss_s` of the guest's configuration."""
@@ -47,9 +48,11 @@ class Outcome(NamedTuple):
     sent: int
     kept: int
     lost_s: float
-    """Between the first frame that is not in the log and the last that the recorder can have received."""
-    late_s: float
-    """How long frames lay on the wire towards the end: an emulated processor on a busy machine is slow to read."""
+    """For how long, at most, the guest's kernel had had the first frame that is not in the log."""
+    since_sent_s: float
+    """How long before the cut the host had sent that frame."""
+    still_s: float
+    """The guest's longest pause: an emulated processor on a busy machine is given none."""
     writes: disk.Cut
     sessions: int
     moments: int
@@ -78,15 +81,18 @@ class Car:
         """Boot it, record, cut its power, and look."""
         before, journal = self._folder / "before.ext4", self._folder / "journal"
         disk.copy_sparse(self._logs, before)
-        adapter = self._adapter
+        adapter, pulse = self._adapter, Pulse(self._folder / "pulse.socket")
+        sockets = {"engine": self._folder / "engine.socket"}
         with running(
-            self._guest, self._program, self._logs, journal, {"engine": self._folder / "engine.socket"}
+            self._guest, self._program, self._logs, journal, sockets, self._folder / "pulse.socket"
         ) as machine:
             began = time.monotonic()
             adapter.plug()
             try:
+                pulse.listen()
                 self._await_moment(machine, began)
                 at = machine.cut_power()
+                pulse.stop()
             finally:
                 adapter.unplug()
         written = list(disk.writes(journal))
@@ -94,7 +100,7 @@ class Car:
         writes = disk.cut_power(before, written, self._chance)
         before.replace(self._logs)
         opened = adapter.opened_at
-        return self._looked(at - opened if opened else began - at, at, writes, problems)
+        return self._looked(at - opened if opened else began - at, at, pulse, writes, problems)
 
     def _await_moment(self, machine: Machine, began: float) -> None:
         """Until the moment that chance has chosen. RuntimeError when the machine does not record."""
@@ -124,19 +130,30 @@ class Car:
         shutil.rmtree(place)
         return [f"after write {end} of {len(written)}: {problem}" for problem in problems]
 
-    def _looked(self, after_s: float, at: float, writes: disk.Cut, problems: list[str]) -> Outcome:
+    def _looked(
+        self, after_s: float, at: float, pulse: Pulse, writes: disk.Cut, problems: list[str]
+    ) -> Outcome:
         place, sent_at, first = self._folder / "looked", self._adapter.sent_at, self._adapter.first
         found, log = self._examined(disk.check(self._logs, place))
         kept, sessions, holes = (0, 0, []) if log is None else _read(log, first)
-        late_s = 0.0 if log is None or not kept else _late_s(log, sent_at[first : first + kept])
         problems = problems + found + holes
         if sessions - self._sessions not in (0, 1):
             problems.append(f"{sessions} sessions after {self._sessions}")
         self._sessions = sessions
         sent = sum(when <= at for when in sent_at[first:])
-        lost_s = max(0.0, at - late_s - sent_at[first + kept]) if kept < sent else 0.0
+        lost_s = since_sent_s = 0.0
+        if kept < sent:
+            since_sent_s = at - sent_at[first + kept]
+            had_not = pulse.had_not(self._adapter.ends[first + kept])
+            if had_not is None:
+                problems.append("the guest has no pulse")
+            else:
+                lost_s = min(since_sent_s, at - had_not)
         shutil.rmtree(place)
-        return Outcome(after_s, sent, kept, lost_s, late_s, writes, sessions, self._moments, problems)
+        still_s = pulse.longest_pause_s(at)
+        return Outcome(
+            after_s, sent, kept, lost_s, since_sent_s, still_s, writes, sessions, self._moments, problems
+        )
 
     def _examined(self, checked: disk.Checked) -> tuple[list[str], Path | None]:
         """What is wrong with a disk and the log on it; the log, where there is one with anything in it."""
@@ -148,20 +165,6 @@ class Car:
         if not self._sessions and not _has_begun(log):
             return problems, None
         return problems + verify(log), log
-
-
-def _late_s(log: Path, sent_at: list[float]) -> float:
-    """How much later than the promptest frame the last ones were received, by the recorder's own stamps."""
-    connection = sqlite3.connect(f"{log.as_uri()}?mode=ro", uri=True)
-    try:
-        rows = connection.execute(
-            "SELECT t_us FROM frame WHERE can_id = ? ORDER BY rowid DESC LIMIT ?", (FRAME_ID, len(sent_at))
-        )
-        received_s = [t_us / 1e6 for (t_us,) in rows][::-1]
-    finally:
-        connection.close()
-    took_s = [received - sent for received, sent in zip(received_s, sent_at, strict=True)]
-    return float(max(took_s[-RATE // 2 :]) - min(took_s))
 
 
 def _has_begun(log: Path) -> bool:

@@ -118,7 +118,8 @@ def make_program(image: Path, itinerary: str, more_config: str = "") -> None:
         told.write_text(str(metadata.distribution("stagelog").read_text("METADATA")))
         (folder / "stagelog.toml").write_text(CONFIG + more_config)
         (folder / "stage.toml").write_text(itinerary)
-        shutil.copy(_HERE / "init.sh", folder)
+        for name in ("init.sh", "pulse.py"):
+            shutil.copy(_HERE / name, folder)
         _filled(image, folder, _PROGRAM_MB)
 
 

@@ -8,6 +8,7 @@ e2fsck -p /dev/vdc
 mount -o noatime /dev/vdc /var/lib/stagelog
 cd /opt
 export PYTHONPATH=/opt/checkout:/opt/site PYTHONDONTWRITEBYTECODE=1
+grep -qw pulse /proc/cmdline && python3 -I -S /opt/pulse.py &
 python3 -m logger run -c /opt/stagelog.toml
 echo "the recorder ended with $?"
 umount /var/lib/stagelog

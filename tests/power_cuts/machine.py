@@ -31,6 +31,9 @@ class Adapter:
         self._path, self._rate, self._can_id = path, rate, can_id
         self.sent_at: list[float] = []
         """When each frame was put on the wire, by this machine's monotonic clock."""
+        self.ends: list[int] = []
+        """Up to each frame's end, how many bytes it was that the guest was sent since it was plugged in last."""
+        self._said = 0
         self.opened_at: float | None = None
         """When the recorder opened the bus, since it was plugged in last."""
         self.first = 0
@@ -50,7 +53,7 @@ class Adapter:
                 if time.monotonic() > patience:
                     raise
                 time.sleep(0.05)
-        self.opened_at, self.first = None, len(self.sent_at)
+        self.opened_at, self.first, self._said = None, len(self.sent_at), 0
         self._unplugged.clear()
         self._thread = threading.Thread(target=self._speak, args=(connection,))
         self._thread.start()
@@ -70,14 +73,18 @@ class Adapter:
                     if not asked:
                         return
                     connection.sendall(b"\r" * asked.count(b"\r"))
+                    self._said += asked.count(b"\r")
                     if self.opened_at is None and (b"O\r" in asked or b"L\r" in asked):
                         self.opened_at = time.monotonic()
                 if self.opened_at is None:
                     continue
                 due = self.first + int((time.monotonic() - self.opened_at) * self._rate)
                 for number in range(len(self.sent_at), due):
+                    frame = b"t%03X8%016X\r" % (self._can_id, number)
+                    self._said += len(frame)
                     self.sent_at.append(time.monotonic())
-                    connection.sendall(b"t%03X8%016X\r" % (self._can_id, number))
+                    self.ends.append(self._said)
+                    connection.sendall(frame)
 
 
 class Machine:
@@ -112,17 +119,30 @@ class Machine:
 
 @contextlib.contextmanager
 def running(
-    guest: Guest, program: Path, logs: Path, journal: Path, adapters: dict[str, Path]
+    guest: Guest,
+    program: Path,
+    logs: Path,
+    journal: Path,
+    adapters: dict[str, Path],
+    pulse: Path | None = None,
 ) -> Iterator[Machine]:
-    """A guest, booting. Every write to `logs` is also written down in `journal`. It has no power at the end."""
+    """A guest, booting. Every write to `logs` is also written down in `journal`. It has no power at the end.
+
+    With `pulse` it says there what it receives (pulse.py), of the one adapter that stays plugged in.
+    """
     journal.unlink(missing_ok=True)
     journal.touch()
     console = journal.with_name("console")
     console.unlink(missing_ok=True)
-    command = ["nice", "qemu-system-x86_64", "-accel", "tcg", "-machine", "q35", "-cpu", "max", "-smp", "1"]
+    command = ["qemu-system-x86_64", "-accel", "tcg", "-machine", "q35", "-cpu", "max", "-smp", "1"]
     command += ["-m", str(_MEMORY_MB), "-nodefaults", "-display", "none", "-no-reboot"]
     command += ["-serial", f"file:{console}", "-kernel", str(guest.kernel), "-initrd", str(guest.initrd)]
-    command += ["-append", "root=/dev/vda ro rootfstype=ext4 console=ttyS0 quiet panic=-1 init=/sbin/init"]
+    words = "root=/dev/vda ro rootfstype=ext4 console=ttyS0 quiet panic=-1 init=/sbin/init"
+    if pulse is not None:
+        pulse.unlink(missing_ok=True)
+        command += ["-serial", f"unix:{pulse},server=on,wait=off"]
+        words += " pulse"
+    command += ["-append", words]
     for name, image in (("root", guest.root), ("program", program)):
         command += ["-blockdev", f"driver=file,node-name={name},read-only=on,filename={image}"]
         command += ["-device", f"virtio-blk-pci,drive={name}"]
