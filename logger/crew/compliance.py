@@ -2,7 +2,8 @@
 
 Regulations restrict the crews' own navigation aids between start and finish of a timed section. Distance,
 speed, limit, clock and engine stay; position, heading and anything that points to a waypoint go. It is taken
-out here, before any page sees it: what is not sent cannot be shown. The log is not touched.
+out here, before any page sees it: what is not sent cannot be shown. The log is not touched. A time to beat stays:
+it came into the car with the itinerary, before the start, and points nowhere.
 """
 
 from __future__ import annotations

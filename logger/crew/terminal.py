@@ -155,8 +155,13 @@ def _splits(state: Mapping[str, Any]) -> RenderableType:
     rows = {}
     for split in state.get("splits") or ():
         taken = _duration(_official(split.get("elapsed_s")))
-        rows[str(split.get("name"))] = f"{taken}  {_number(split.get('average_kmh'), 1)}"
+        rows[str(split.get("name"))] = f"{taken}  {_number(split.get('average_kmh'), 1)}{_gap(split)}"
     return _panel("splits", rows)
+
+
+def _gap(split: Mapping[str, Any]) -> str:
+    gap_s = split.get("gap_s")
+    return "" if gap_s is None else f"  {gap_s:+.0f} s {split.get('to_beat') or ''}"
 
 
 def _engine(state: Mapping[str, Any]) -> RenderableType:

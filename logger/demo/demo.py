@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from firmware_bridge.errors import DeviceError
@@ -22,14 +22,16 @@ from firmware_bridge.virtual.engine import Engine
 from firmware_bridge.virtual.receiver import GpsReceiver
 from logger import config as configs
 from logger.demo import stages
-from logger.demo.planning import Plan
+from logger.demo.planning import Overspeed, Plan
 from logger.demo.simulate import record_drive
 from logger.demo.stages import BuiltInStage, CarPlan
 from logger.recording import naming, setup
 from logger.recording.daemon import Recorder, RecorderStatus
 
 STAGE = "dakar-2026-11"
-CAR = "price"
+CAR = "baciuska"
+TOO_FAST = Overspeed(1, 44.6, 45.3, 66)
+"""The demonstration's own, so that the page has one to show: the winner's logs of the stage have none."""
 FIRST_CHECKPOINT = "cp"
 LEAD_IN_S = 60.0
 """The demonstration begins so long before the first checkpoint."""
@@ -95,8 +97,7 @@ def prepare(folder: Path, progress: Callable[[float], None], later_s: float = 0.
 
     `later_s` is for who does not want to wait: the demonstration begins so much later.
     """
-    built_in = stages.stage(STAGE)
-    car = built_in.car(CAR)
+    built_in, car = stages.stage(STAGE), driven()
     day = stages.plan(built_in, car)
     start_s = start_of(day) + later_s
     logs = folder / "logs"
@@ -148,6 +149,12 @@ def run(
         finally:
             crew.terminate()
             crew.wait()
+
+
+def driven() -> CarPlan:
+    """The car of the demonstration: the winner's, ordered to be too fast once."""
+    car = stages.stage(STAGE).car(CAR)
+    return replace(car, orders=replace(car.orders, overspeeds=(TOO_FAST,)))
 
 
 def start_of(day: Plan) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from logger.stage.itinerary import WAYPOINT_KINDS, Opening, Section
+from logger.stage.itinerary import SPLITS, WAYPOINT_KINDS, Opening, Section
 
 END = "end"
 """The kind of a mark that stands at a section's length because no waypoint ends it."""
@@ -16,7 +16,6 @@ _STARTS = {"selective": "dss", "neutralisation": "dn", "transfer": "dt"}
 _ENDS = {"selective": "ass", "neutralisation": "fn", "transfer": "ft", "liaison": "tc"}
 CONTROLS = frozenset({"dss", "ass", "cp", "tc"})
 """Where officials write times."""
-SPLITS = frozenset({"cp", "ass"})
 
 
 class Mark(NamedTuple):
@@ -36,6 +35,13 @@ class Mark(NamedTuple):
     def label(self) -> str:
         """Its name, or its kind and kilometre."""
         return self.name or f"{self.kind.upper()} {self.metres / 1000:.2f}"
+
+
+class ToBeat(NamedTuple):
+    """A time of the section at a place where times are taken, and whose it is (may be empty)."""
+
+    seconds: float
+    who: str
 
 
 class Zone(NamedTuple):
@@ -80,6 +86,12 @@ class Course:
         start_utc = section.start_utc
         self.start_utc_us = None if start_utc is None else round(start_utc.timestamp() * 1e6)
         self.zones = tuple(self._zones(section))
+        self.to_beat = {
+            (mark.label, mark.metres / 1000): ToBeat(point.to_beat_s, point.to_beat)
+            for mark, point in zip(marks, section.waypoints, strict=False)
+            if mark.kind in SPLITS and point.to_beat_s is not None
+        }
+        """By the name and kilometre of a split."""
 
     @property
     def timed(self) -> bool:

@@ -60,6 +60,9 @@ WAYPOINT_KINDS: dict[str, WaypointKind] = {
 PAIRS = {"dz": "fz", "dn": "fn", "dt": "ft"}
 """What opens a stretch of road, and what closes it."""
 
+SPLITS = frozenset({"cp", "ass"})
+"""Where a timed section's time is taken."""
+
 _TIMED_PAUSES = ("dn", "dt")
 
 _CONFIGURES = re.compile(r"^\s*(itinerary\s*=|\[+\s*(car|log|gps|can|live|serve|alarm)\s*\])", re.MULTILINE)
@@ -71,7 +74,11 @@ _RADIUS = within(above=0, most=20_000)
 
 @dataclass(frozen=True, slots=True)
 class Waypoint:
-    """A point of the roadbook, `km` from the start of its section. Names and positions may be unknown."""
+    """A point of the roadbook, `km` from the start of its section. Names and positions may be unknown.
+
+    `to_beat_s` is a time of the section, as splits are, that the crew wants to compare its own with; `to_beat` says
+    whose it is.
+    """
 
     km: float = field(metadata=within(0))
     kind: str
@@ -82,6 +89,8 @@ class Waypoint:
     open_m: float | None = field(default=None, metadata=_RADIUS)
     clear_m: float | None = field(default=None, metadata=_RADIUS)
     time_s: float | None = field(default=None, metadata=within(0, 86_400))
+    to_beat_s: float | None = field(default=None, metadata=within(above=0, most=172_800))
+    to_beat: str = ""
 
     @property
     def opening_m(self) -> float | None:
@@ -115,6 +124,12 @@ class Waypoint:
             yield Flaw(
                 ("time_s",), f"a {self.kind} has no time", "write it at the dn or dt that begins the pause"
             )
+        if self.kind in WAYPOINT_KINDS and self.kind not in SPLITS and self.to_beat_s is not None:
+            yield Flaw(("to_beat_s",), f"no time is taken at a {self.kind}", "write it at a cp or at the ass")
+        if self.to_beat and self.to_beat_s is None:
+            yield Flaw(
+                ("to_beat",), "whose time, but no time", "add to_beat_s = the seconds, or leave it out"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +153,21 @@ class Section:
             if point.km > self.length_km:
                 what = f"{point.km} is beyond the section's length_km = {self.length_km}"
                 yield Flaw(("waypoint", index, "km"), what, "mend the one or the other")
+        yield from self._unbeatable()
         if all(
             point.kind in WAYPOINT_KINDS for point in self.waypoints
         ):  # a misspelt kind could be the partner
             for first, last in PAIRS.items():
                 yield from self._unpaired(first, last)
+
+    def _unbeatable(self) -> Iterable[Flaw]:
+        last_s = 0.0
+        for index, point in enumerate(self.waypoints):
+            if point.to_beat_s is not None:
+                if 0 < point.to_beat_s <= last_s:
+                    what = f"{point.to_beat_s:g} s here, {last_s:g} s at the split before"
+                    yield Flaw(("waypoint", index, "to_beat_s"), what, "write times from the section's start")
+                last_s = point.to_beat_s
 
     def _unpaired(self, first: str, last: str) -> Iterable[Flaw]:
         open_index: int | None = None

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from firmware_bridge.errors import ConfigurationError
 from logger.stage.itinerary import Waypoint
@@ -206,7 +206,7 @@ class Translator:
 
     def _add_mark(self, note: Note, element: Element, meaning: Meaning, point: Point) -> None:
         kind = meaning.kind
-        values = self._values(element, meaning)
+        values: dict[str, Any] = self._values(element, meaning)
         minutes = values.pop("allowed_min", None)
         for name in values.keys() - {"open_m", "clear_m"} - _VALUES_OF.get(kind, set()):
             del values[name]

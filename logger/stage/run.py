@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from logger.stage.course import SPLITS, Course, Mark
+from logger.stage.course import Course, Mark
+from logger.stage.itinerary import SPLITS
 from logger.stage.odometer import Past
 
 

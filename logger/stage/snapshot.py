@@ -40,7 +40,7 @@ def snapshot(live: LiveStage, t_us: int) -> dict[str, Any]:
         "stage": _stage(live),
         "section": _section(live, now_us) | {"age_s": age_s},
         "next": _next(live, age_s),
-        "splits": [_split(split) for split in run.splits or run.earlier_splits],
+        "splits": [_split(live, split) for split in run.splits or run.earlier_splits],
         "trip": [_trip(live, number, now_us) | {"age_s": age_s} for number in range(len(live.trips))],
         "countdown": _countdown(live, now_us),
         "controls": [
@@ -183,13 +183,19 @@ def _next(live: LiveStage, age_s: float | None) -> dict[str, Any]:
     }
 
 
-def _split(split: Split) -> dict[str, Any]:
+def _split(live: LiveStage, split: Split) -> dict[str, Any]:
+    """A split, and the gap to the time to beat there in whole seconds, as organisers publish them."""
+    courses = live.progress.courses[live.progress.run.section :: -1]
+    against = next((c.to_beat[at] for c in courses if (at := (split.name, split.km)) in c.to_beat), None)
+    taken_s = (split.elapsed_us + 500_000) // 1_000_000
     return {
         "name": split.name,
         "km": split.km,
         "elapsed_s": _seconds(split.elapsed_us),
         "average_kmh": _kmh(split.average_mps),
         "estimated": split.estimated,
+        "gap_s": None if against is None else taken_s - round(against.seconds),
+        "to_beat": against.who or None if against else None,
     }
 
 

@@ -4,7 +4,7 @@
 
 import {SILENT_S, ageOf, heard, recorder, rhythm, state, waited} from "/link.js";
 import {sound} from "/sound.js";
-import {$, GONE, all, clock, duration, fixed, formats, list, now, official, read, write} from "/words.js";
+import {$, GONE, all, clock, duration, fixed, formats, gap, list, now, official, read, write} from "/words.js";
 
 let values = [];
 let message = "gone";
@@ -106,8 +106,11 @@ function renderLists(shown) {
   const coming = ahead.length || !next?.kind ? ahead : [next];
   list($("next"), coming.map(mark => [mark.kind === "dz" ? "zone" : "", nameOf(mark) + (mark.kmh ? ` ${mark.kmh}` : ""),
     formats.km(mark.km), formats.near(Math.max(0, mark.km - here))]));
-  list($("splits"), (shown.splits ?? []).slice(-4).map(split => ["", `${split.name}${split.estimated ? " ~" : ""}`,
-    split.elapsed_s == null ? GONE : official(split.elapsed_s), split.average_kmh == null ? GONE : formats.tenth(split.average_kmh)]));
+  const splits = (shown.splits ?? []).slice(-4), against = splits.some(split => split.gap_s != null) ? "against" : "";
+  list($("splits"), splits.map(split => [against && (split.gap_s > 0 ? "against behind" : "against"),
+    `${split.name}${split.estimated ? " ~" : ""}`, split.elapsed_s == null ? GONE : official(split.elapsed_s),
+    split.average_kmh == null ? GONE : formats.tenth(split.average_kmh),
+    ...(split.gap_s == null ? [] : [gap(split.gap_s), split.to_beat ?? ""])]));
 }
 
 const ENGINE_FIRST = ["battery_v", "coolant_c", "oil_bar", "oil_c", "rpm", "fuel_pct", "gear", "intake_c"];

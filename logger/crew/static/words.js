@@ -16,6 +16,7 @@ export const duration = seconds => {
   return `${seconds < 0 ? "-" : ""}${Math.floor(whole / 3600)}:${two(whole / 60 % 60)}:${two(whole % 60)}`;
 };
 export const official = seconds => duration(Math.round(seconds));  // a time that was taken; GPS is a hundredth off, not a second
+export const gap = seconds => `${seconds > 0 ? "+" : seconds < 0 ? "\u2212" : ""}${duration(Math.abs(seconds)).replace(/^0:0?/, "")}`;  // to a time to beat: +0:11
 export const clock = (iso, later_s = 0) => {
   const at = new Date(Date.parse(iso) + later_s * 1000);
   return setting("zone") === "local" ? at.toLocaleTimeString("en-GB") : at.toISOString().slice(11, 19);

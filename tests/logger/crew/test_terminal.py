@@ -78,6 +78,17 @@ def test_a_snapshot_that_says_nothing_is_drawn_too(state: dict[str, Any]) -> Non
     assert "-- km/h" in line(News(0.0, state), 0.0)
 
 
+def test_a_split_says_its_gap_and_to_whom() -> None:
+    split = {"name": "CP1", "km": 43.0, "elapsed_s": 1470.98, "average_kmh": 105.23, "estimated": False}
+    text = drawn({"splits": [split | {"gap_s": 11, "to_beat": "Peterhansel"}]})
+    assert "0:24:31  105.2  +11 s Peterhansel" in text
+    assert "105.2  -3 s" in drawn({"splits": [split | {"gap_s": -3, "to_beat": None}]})
+    assert (
+        " s "
+        not in drawn({"splits": [split | {"gap_s": None, "to_beat": None}]}).split("105.2")[1].split("\n")[0]
+    )
+
+
 def test_once_tells_the_state_and_ends(car: LiveCar) -> None:
     ran = subprocess.run(
         watch("--socket", str(car.socket), "--once"), capture_output=True, text=True, timeout=60, check=False

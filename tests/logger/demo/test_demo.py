@@ -30,8 +30,7 @@ Happened = list[tuple[float, str, dict[str, Any]]]
 @pytest.fixture(scope="module")
 def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The log of the demonstration's five minutes, the timed section so far before them."""
-    built_in = stages.stage(demo.STAGE)
-    car = built_in.car(demo.CAR)
+    built_in, car = stages.stage(demo.STAGE), demo.driven()
     day = stages.plan(built_in, car)
     drive, start_s = day.drive, demo.start_of(day)
     sources = [

@@ -152,6 +152,15 @@ def test_what_a_waypoint_states_wins() -> None:
         (["km = 5; kind = 'cp'; clear_m = 0"], 9, "waypoint[0].clear_m: 0 is too small"),
         (["km = 5; kind = 'cp'; speed_kmh = 50"], 9, "waypoint[0].speed_kmh: a cp has no speed"),
         (["km = 5; kind = 'cp'; time_s = 50"], 9, "waypoint[0].time_s: a cp has no time"),
+        (["km = 5; kind = 'wpm'; to_beat_s = 50"], 9, "waypoint[0].to_beat_s: no time is taken at a wpm"),
+        (["km = 5; kind = 'cp'; to_beat_s = 0"], 9, "waypoint[0].to_beat_s: 0 is too small"),
+        (["km = 5; kind = 'cp'; to_beat_s = '0:24:20'"], 9, "waypoint[0].to_beat_s: "),
+        (["km = 5; kind = 'cp'; to_beat = 'P'"], 9, "waypoint[0].to_beat: whose time, but no time"),
+        (
+            ["km = 5; kind = 'cp'; to_beat_s = 200", "km = 6; kind = 'ass'; to_beat_s = 200"],
+            13,
+            "waypoint[1].to_beat_s: 200 s here, 200 s at the split before",
+        ),
         (["km = 5; kind = 'dz'", "km = 6; kind = 'fz'"], 6, "waypoint[0].speed_kmh: missing"),
         (["km = 5; kind = 'dz'; speed_kmh = 50"], 6, "waypoint[0]: this dz has no fz of its own"),
         (["km = 5; kind = 'fz'"], 6, "waypoint[0]: this fz ends nothing; add the dz before it"),
@@ -228,11 +237,12 @@ _radii = st.none() | st.floats(1, 20_000)
 def _sections(draw: st.DrawFn) -> Section:
     steps = draw(st.lists(st.sampled_from(["cp", "wpm", "tc", "dz", "dn", "dt"]), max_size=4))
     kinds = [kind for step in steps for kind in ([step, PAIRS[step]] if step in PAIRS else [step])]
-    waypoints = []
+    waypoints: list[Waypoint] = []
     for km, kind in zip(
         sorted(draw(st.lists(_km, min_size=len(kinds), max_size=len(kinds)))), kinds, strict=True
     ):
         lat, lon = draw(_places) or (None, None)
+        beaten = kind == "cp" and draw(st.booleans())
         waypoints.append(
             Waypoint(
                 km,
@@ -244,6 +254,8 @@ def _sections(draw: st.DrawFn) -> Section:
                 open_m=draw(_radii),
                 clear_m=draw(_radii),
                 time_s=draw(st.none() | st.floats(0, 3600)) if kind in ("dn", "dt") else None,
+                to_beat_s=1000.5 + len(waypoints) if beaten else None,
+                to_beat=draw(_names) if beaten else "",
             )
         )
     return Section(

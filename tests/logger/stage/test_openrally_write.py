@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import gpxpy
@@ -96,7 +97,9 @@ def waypoints(draw: st.DrawFn, length_m: int) -> list[Waypoint]:
             if each is None:
                 continue
             lat, lon = draw(coordinates)
-            radii = {} if each == "dn" else {"open_m": draw(whole_radii), "clear_m": draw(whole_radii)}
+            radii: dict[str, Any] = (
+                {} if each == "dn" else {"open_m": draw(whole_radii), "clear_m": draw(whole_radii)}
+            )
             found.append(
                 Waypoint(
                     km=next(road) / 1000, kind=each, name=draw(names), lat=lat / 1e6, lon=lon / 1e6, **radii,

@@ -75,6 +75,26 @@ def test_the_leader_at_the_first_checkpoint_leads_by_the_gap_of_the_source() -> 
     assert leader["average_kmh"] == pytest.approx(43.0 / leader["elapsed_s"] * 3600, abs=0.02)
 
 
+@pytest.mark.parametrize(
+    ("key", "gaps"),
+    [
+        ("baciuska", {"CP1": 11, "ASS": 0}),
+        ("peterhansel", {"CP1": 0, "ASS": 49}),
+        ("price", {"CP1": 18, "ASS": 57}),
+    ],
+)
+def test_the_gaps_to_who_led_there_are_those_of_the_source(key: str, gaps: dict[str, int]) -> None:
+    """The splits are still shown, with their gaps, on the liaison after the finish."""
+    assert driven(key)[0]["section"]["index"] == SS11 + 1
+    told = {name: (split["gap_s"], split["to_beat"]) for name, split in splits(key).items()}
+    assert told == {
+        "CP1": (gaps["CP1"], "Peterhansel"),
+        "CP2": (None, None),
+        "CP3": (None, None),
+        "ASS": (gaps["ASS"], "Baciuska"),
+    }
+
+
 def test_the_arrival_that_is_expected_counts_the_refuelling_stop() -> None:
     plan = stages.plan(STAGE, STAGE.car("baciuska"))
     drive = stages.section_drive(plan, SS11)

@@ -123,7 +123,7 @@ def waypoint(
 ) -> Waypoint:
     """A waypoint on the road at a distance from its beginning; its km counts from `from_m`."""
     lat, lon, _ = path.position(np.array([at_m]))
-    position = {} if hidden else {"lat": float(lat[0]), "lon": float(lon[0])}
+    position: dict[str, Any] = {} if hidden else {"lat": float(lat[0]), "lon": float(lon[0])}
     return Waypoint((at_m - from_m) / 1000, kind, more.pop("name", kind.upper()), **position, **more)
 
 
