@@ -27,6 +27,9 @@ LINE_UP_M = 15.0
 LINE_RUN_S = 4.5
 """From there to the line; a second more than the car needs, even if it has to stop on it."""
 LINE_SPEED_MPS = 2 * LINE_UP_M / LINE_RUN_S
+REACTION_S = 0.4
+"""From the end of a neutralisation to the car on its line. Leaving early is penalised, and at walking pace a receiver
+that is two metres off is a third of a second off: nobody aims at the instant itself."""
 STOP_CONTROL_M = 300.0
 """The stop control is this far after the flying finish, unless the itinerary has a time control there."""
 STOP_CONTROL_WITHIN_M = 1000.0
@@ -142,13 +145,13 @@ class Timetable:
             self._wait_until(math.ceil(self._now_s) + self._start_after_s)
 
     def _neutralised(self, end_m: float, time_s: float) -> float:
-        """Drive to the end of a neutralisation and wait; cross it `time_s` after its beginning."""
+        """Drive to the end of a neutralisation and wait; leave it `time_s` after its beginning. Returns how long it took."""
         begun_s = self._now_s
         self._go(end_m - LINE_UP_M)
-        leaves_s = max(begun_s + time_s, math.ceil(self._now_s + LINE_RUN_S) + 1)
-        self._wait_until(leaves_s - LINE_RUN_S)
-        self._anchors.append(Anchor(leaves_s, end_m, LINE_SPEED_MPS))
-        return leaves_s - begun_s
+        ends_s = max(begun_s + time_s, math.ceil(self._now_s + LINE_RUN_S) + 1)
+        self._wait_until(ends_s + REACTION_S - LINE_RUN_S)
+        self._anchors.append(Anchor(ends_s + REACTION_S, end_m, LINE_SPEED_MPS))
+        return ends_s - begun_s
 
     def _elapsed(self, section: Section, start_m: float) -> dict[float, float]:
         """Elapsed time (whole s) at the kilometres that have one: as ordered, else in proportion."""

@@ -12,7 +12,7 @@ from firmware_bridge.errors import ConfigurationError
 from firmware_bridge.virtual.drive import Drive
 from logger.demo import planning, stages
 from logger.demo.planning import Plan
-from logger.demo.timetable import START_AFTER_S
+from logger.demo.timetable import REACTION_S, START_AFTER_S
 from logger.stage import geo
 from logger.stage.itinerary import load
 
@@ -81,12 +81,12 @@ def test_the_car_is_where_its_waypoints_are_when_it_passes_them(car: str) -> Non
         assert geo.distance_m(moment.lat, moment.lon, *point.position) < 0.5, passage
 
 
-def test_the_start_and_the_neutralisation_are_crossed_moving_on_the_second() -> None:
+def test_the_start_is_crossed_on_the_second_and_no_neutralisation_is_left_early() -> None:
     for plan in PLANS.values():
         at = {(p.kind, p.km): p.t_s for p in plan.passages if p.section == SELECTIVE}
         start, dn, fn = at[("dss", 0.0)], at[("dn", 178.0)], at[("fn", 178.6)]
         assert start == pytest.approx(round(start), abs=1e-6)
-        assert fn - dn == pytest.approx(900.0, abs=1e-6)
+        assert fn - dn == pytest.approx(900.0 + REACTION_S, abs=1e-6)
         for t_s in (start, fn):
             assert plan.drive.at(t_s).speed_mps > 5.0
             assert plan.drive.at(t_s - 10.0).speed_mps == 0.0
