@@ -29,6 +29,9 @@ ESI_FLAG = 1 << 34
 STANDARD_MASK = 0x7FF
 EXTENDED_MASK = 0x1FFF_FFFF
 
+new_record = tuple.__new__
+"""`new_record(CanFrame, (t_us, bus, can_id, data))`: half the time of `CanFrame(...)`, for the hot paths only."""
+
 
 class CanFrame(NamedTuple):
     """One frame of a CAN bus. `bus` is the log's number of the bus, `can_id` carries the flag bits."""

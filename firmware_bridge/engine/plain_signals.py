@@ -14,7 +14,7 @@ from typing import NamedTuple
 from cantools.database.can import Message, Signal
 from cantools.database.utils import start_bit
 
-from firmware_bridge.records import Channel, Reading
+from firmware_bridge.records import Channel, Reading, new_record
 
 
 class _Place(NamedTuple):
@@ -40,11 +40,11 @@ class PlainSignals:
         """Every signal of a frame that has all the message's bytes; bytes beyond them say nothing."""
         little = int.from_bytes(data, "little")
         big = int.from_bytes(data[: self._length], "big")
-        readings = []
+        readings: list[Reading] = []
         for channel, is_little, shift, mask, sign, scale, offset in self._places:
             raw = ((little if is_little else big) >> shift) & mask
             value = ((raw ^ sign) - sign) * scale + offset
-            readings.append(Reading(t_us, channel, float(value)))
+            readings.append(new_record(Reading, (t_us, channel, float(value))))
         return readings
 
 

@@ -17,7 +17,7 @@ from itertools import repeat
 from typing import Any, ClassVar
 
 from firmware_bridge.devicetime import DeviceClock
-from firmware_bridge.records import Batch, CanFrame, Notice, Rejected
+from firmware_bridge.records import Batch, CanFrame, Notice, Rejected, new_record
 
 # A record shows enough to recognise the damage (three 8-byte frames of the widest protocol), and no more.
 MAX_REJECTED_BYTES = 80
@@ -32,8 +32,6 @@ NEED_MORE = 0
 NO_FRAME = -1
 # Below this many frames looking for an even run costs more than it saves.
 EVEN_FRAMES = 4
-
-new_record = tuple.__new__
 
 
 def can_frames(

@@ -133,7 +133,7 @@ class Alarms:
 
     def _watch(self, rule: AlarmRule, at_us: int, values: Values, raised: Raised | None) -> str | None:
         holds = rule.when.holds(values, rule.rearm if raised and not raised.past else 0.0)
-        if holds is False and raised is None and not self._pending:
+        if not holds and raised is None and not self._pending:
             return None  # as it is nearly always, ten times a second
         qualified = rule.qualified_by.holds(values) if rule.qualified_by else True
         if raised is None or raised.past:

@@ -58,6 +58,7 @@ class LiveStage:
         self.clock = DriveClock()
         self.odometer = Odometer()
         self.alarms = Alarms(alarms)
+        self._over_asked = "over_kmh" in self.alarms.asks_for
         self.trips: tuple[Trip, ...] = (Trip(),) * TRIPS
         self.engine: dict[str, Reading] = {}
         self.last_fix: Fix | None = None
@@ -107,7 +108,7 @@ class LiveStage:
         self.clock.advance(t_us)
         now_us = self.clock.at_us(t_us)
         self._due(now_us)
-        for change in self.alarms.tick(now_us, self.values(t_us)):
+        for change in self.alarms.tick(now_us, self._values(t_us, with_over=self._over_asked)):
             self._alarm(now_us, change)
 
     def command(self, t_us: int, name: str, arguments: Mapping[str, Any]) -> None:
@@ -168,6 +169,10 @@ class LiveStage:
 
     def values(self, t_us: int) -> dict[str, float | None]:
         """Everything that alarms may ask for, at a moment; what is too old is left out."""
+        return self._values(t_us, with_over=True)
+
+    def _values(self, t_us: int, *, with_over: bool) -> dict[str, float | None]:
+        """The values; the limit is looked up for `over_kmh` alone, ten times a second, if somebody wants it."""
         oldest_us = t_us - READING_EXPIRED_US
         values: dict[str, float | None] = {
             name: reading.value for name, reading in self.engine.items() if reading.t_us > oldest_us
@@ -177,8 +182,9 @@ class LiveStage:
             values["gps_age_s"] = (t_us - (self._located_t_us or self._begins_us)) / 1e6
         mps, _ = self.odometer.speed(self.clock.at_us(t_us))
         if mps is not None:
-            limit_kmh = self.limit().kmh
             values["speed_kmh"] = mps * KMH
+        if mps is not None and with_over:
+            limit_kmh = self.limit().kmh
             values["over_kmh"] = None if limit_kmh is None else mps * KMH - limit_kmh
         return values
 
