@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware_bridge.errors import LogError
-from logger.export.pages import Table, table_of
 from logger.export.selection import Integers, Selection, Times
+from logger.recording.pages import Table, table_of
 
 Progress = Callable[[float], None]
 Numbers = NDArray[np.float64]

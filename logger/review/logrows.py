@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from firmware_bridge.errors import LogError
-from logger.export.pages import table_of
+from logger.recording.pages import table_of
 from logger.recording.setup import stage_of
 from logger.review.evidence import Evidence, Floats, RawRows, assemble
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -14,11 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from firmware_bridge.errors import LogError
-from logger.export.blocks import fix_blocks, frame_blocks, reading_blocks
-from logger.export.pages import Table, table_of
-from logger.export.selection import select
-from logger.recording.reader import open_log_readonly
-from tests.logger.export.logs_made import opened
+from logger.recording.pages import Table, table_of
 
 EDGES = [
     sign * (2**bits + off)
@@ -104,59 +99,13 @@ def test_a_wide_row_and_a_column_that_came_later_are_left_to_sql(tmp_path: Path)
         assert table_of(connection, "t") is None
 
 
-def test_a_log_that_is_being_written_is_left_to_sql(log: Path, tmp_path: Path) -> None:
-    copy = tmp_path / "a.db"
-    copy.write_bytes(log.read_bytes())
-    with closing(sqlite3.connect(copy)) as connection:
-        assert table_of(connection, "fix") is not None
+def test_a_log_that_is_being_written_is_left_to_sql(tmp_path: Path) -> None:
+    with closing(written(tmp_path / "t.db", 1024, [(1, 1.0, b"")])) as connection:
+        assert table_of(connection, "t") is not None
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("DELETE FROM fix WHERE rowid = 1")
+        connection.execute("DELETE FROM t WHERE rowid = 1")
         connection.commit()
-        assert table_of(connection, "fix") is None
-
-
-def test_both_ways_are_the_same_in_blocks(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def everything(section: int | None) -> list[list[Any]]:
-        with opened(log) as connection:
-            chosen = select(connection, section=section)
-            read: list[list[Any]] = [
-                list(fix_blocks(connection, chosen, lambda _done: None)),
-                list(frame_blocks(connection, chosen, lambda _done: None)),
-                list(reading_blocks(connection, chosen)),
-            ]
-        return [[np.concatenate(column).tolist() for column in zip(*blocks, strict=True)] for blocks in read]
-
-    for section in (None, 1):
-        by_pages = everything(section)
-        with monkeypatch.context() as patched:
-            patched.setattr("logger.export.blocks.table_of", lambda _connection, _name: None)
-            by_sql = everything(section)
-        for ours, theirs in zip(by_pages, by_sql, strict=True):
-            assert len(ours[0]) > 50
-            for column, other in zip(ours, theirs, strict=True):
-                assert list(map(repr, column)) == list(map(repr, other))  # to the last bit, and NaN is NaN
-
-
-def test_damage_is_an_error_and_nothing_else(log: Path, tmp_path: Path) -> None:
-    """Bytes changed anywhere, and tails cut off: values or a LogError, in bounded time."""
-    whole = log.read_bytes()
-    rng = random.Random(11)
-    damaged = tmp_path / "damaged.db"
-    refused = 0
-    for _ in range(150):
-        data = bytearray(whole)
-        for _ in range(rng.randrange(1, 60)):
-            data[rng.randrange(4096, len(data))] = rng.randrange(256)
-        damaged.write_bytes(data[: rng.choice((len(data), rng.randrange(len(data) // 2, len(data))))])
-        try:
-            with open_log_readonly(damaged) as connection:
-                for blocks in (fix_blocks, frame_blocks):
-                    for _ in blocks(connection, select(connection), lambda _done: None):
-                        pass
-        except LogError as error:
-            refused += 1
-            assert "\n" not in str(error)
-    assert refused > 20
+        assert table_of(connection, "t") is None
 
 
 def test_a_tree_that_goes_in_circles_ends(tmp_path: Path) -> None:
