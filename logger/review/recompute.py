@@ -21,7 +21,7 @@ from firmware_bridge.records import Channel, Fix, Reading
 from logger.export.blocks import reading_blocks
 from logger.export.selection import select
 from logger.recording.pipeline import Pipeline, Source
-from logger.recording.replay import RecordedReadings, own_alarms
+from logger.recording.recorded import RecordedReadings, own_alarms
 from logger.recording.rows import Rows
 from logger.recording.setup import Stage
 from logger.review.evidence import FIX_COLUMNS, SEEN_COLUMNS, Evidence, Floats, RawRows, assemble, table

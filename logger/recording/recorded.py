@@ -1,0 +1,162 @@
+"""What a log holds of a session, as the recorder met with it: what came in, in order, and how it began and ended.
+
+`replay` and the review feed it to the computation again. Knows the log's tables and computes nothing.
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+import logging
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import groupby
+from operator import itemgetter, methodcaller
+from typing import Any
+
+from firmware_bridge.records import CanFrame, Channel, Reading
+from logger.recording.pipeline import BEAT_US, Pipeline
+from logger.stage.declared import Alarm
+from logger.tomlfile import TomlError, TomlFile, named
+
+log = logging.getLogger(__name__)
+
+_FRAMES_TOGETHER = 10_000
+_BURST_US = 10_000
+"""Frames fed at a time: what one round of the recorder sees. A frame on the very beat still belongs to it."""
+
+Input = tuple[int, Callable[[Pipeline], object]]
+"""The time of something that came in, and what feeds it."""
+
+
+def inputs(connection: sqlite3.Connection, session: int) -> Iterator[Input]:
+    """All that came in, in order of time; what arrived together is fed together."""
+    return heapq.merge(
+        _chunks(connection, session),
+        _bursts(connection, session),
+        _orders(connection, session),
+        key=itemgetter(0),
+    )
+
+
+def begins_at(connection: sqlite3.Connection, session: int) -> int:
+    """The session time after which a session's rows come: above 0 in a log that a change of stage began."""
+    found = connection.execute(
+        "SELECT json_extract(detail, '$.begins_us') FROM event WHERE session = ? AND kind = 'session_begin'",
+        (session,),
+    ).fetchone()
+    return int(found[0] or 0) if found is not None else 0
+
+
+def resumed(connection: sqlite3.Connection, session: int) -> dict[str, Any] | None:
+    """The state that a session began with, where it went on after a break: `live`, and the break's `gap_s`."""
+    found = connection.execute(
+        "SELECT detail FROM event WHERE session = ? AND kind = 'resumed'", (session,)
+    ).fetchone()
+    return None if found is None else json.loads(found[0])
+
+
+def ended_at(connection: sqlite3.Connection, session: int) -> tuple[int, int | None]:
+    """How far the recorder had come, and up to when it had closed the receiver's epochs: None for all of them.
+
+    A session that was ended says so. After a power cut the beats tell by the rows that they left behind, and an
+    epoch that has no fix was still open.
+    """
+    ended_us = connection.execute(
+        "SELECT max(t_us) FROM event WHERE session = ? AND kind = 'session_end'", (session,)
+    ).fetchone()[0]
+    if ended_us is not None:
+        return ended_us, None
+    progress_us, reading_us, fix_us = (
+        row[0] if (row := connection.execute(sql, (session,)).fetchone()) else 0
+        for table in ("progress", "reading", "fix")
+        for sql in [f"SELECT t_us FROM {table} WHERE session = ? ORDER BY rowid DESC LIMIT 1"]  # noqa: S608
+    )
+    beat_us = -(-reading_us // BEAT_US) * BEAT_US
+    return max(progress_us, beat_us), fix_us
+
+
+@dataclass(frozen=True, slots=True)
+class _OwnAlarms:
+    """What is asked of a recorded configuration; the rest of it may be an older or a newer stagelog's."""
+
+    alarms: tuple[Alarm, ...] = field(default=(), metadata=named("alarm"))
+
+
+def own_alarms(connection: sqlite3.Connection, session: int) -> tuple[Alarm, ...]:
+    """The user's own alarms of a session, out of the configuration that it ran under."""
+    (text,) = connection.execute("SELECT config FROM session WHERE id = ?", (session,)).fetchone()
+    try:
+        return TomlFile(text or "", f"session {session}").build(_OwnAlarms, whole=False).alarms
+    except TomlError as error:
+        log.warning("its own alarms cannot be read: %s", error)
+        return ()
+
+
+def readings(connection: sqlite3.Connection, session: int) -> Iterator[Reading]:
+    """What the engine's decoders made of the frames then."""
+    for t_us, value, *channel in connection.cursor().execute(
+        "SELECT t_us, value, name, unit, source FROM reading JOIN channel ON channel.id = reading.channel"
+        " WHERE session = ? ORDER BY reading.rowid",
+        (session,),
+    ):
+        yield Reading(t_us, Channel(*channel), value)
+
+
+class RecordedReadings:
+    """The readings of a log, given out beat by beat as they were made."""
+
+    def __init__(self, readings: Iterator[Reading]) -> None:
+        self._readings = readings
+        self._next = next(readings, None)
+
+    def feed(self, frames: Sequence[CanFrame]) -> None:
+        """Frames say nothing new here."""
+
+    def tick(self, t_us: int) -> list[Reading]:
+        """The readings of the beat at `t_us`."""
+        beat = []
+        while self._next is not None and self._next.t_us <= t_us:
+            beat.append(self._next)
+            self._next = next(self._readings, None)
+        return beat
+
+
+def _chunks(connection: sqlite3.Connection, session: int) -> Iterator[Input]:
+    """Sentences, those of one chunk together."""
+    rows = connection.cursor().execute(
+        "SELECT t_us, port, text FROM sentence WHERE session = ? ORDER BY rowid", (session,)
+    )
+    for (t_us, port), together in groupby(rows, key=itemgetter(0, 1)):
+        texts = [row[2] for row in together]
+        yield t_us, methodcaller("sentences", port, t_us, texts)
+
+
+def _bursts(connection: sqlite3.Connection, session: int) -> Iterator[Input]:
+    """Frames, as they stand: nothing waits for them but the engine's readings."""
+    cursor = connection.cursor().execute(
+        "SELECT t_us, bus, can_id, data FROM frame WHERE session = ? ORDER BY rowid", (session,)
+    )
+    while burst := [CanFrame._make(row) for row in cursor.fetchmany(_FRAMES_TOGETHER)]:
+        for _, together in groupby(burst, key=lambda frame: (frame.t_us - 1) // _BURST_US):
+            frames = list(together)
+            yield frames[-1].t_us, methodcaller("frames", frames)
+
+
+def _orders(connection: sqlite3.Connection, session: int) -> Iterator[Input]:
+    """What the crew commanded."""
+    for t_us, detail in connection.cursor().execute(
+        "SELECT t_us, detail FROM event WHERE session = ? AND kind = 'command' ORDER BY rowid", (session,)
+    ):
+        order = json.loads(detail)
+        yield t_us, partial(_obey, t_us, order["name"], order["arguments"])
+
+
+def _obey(t_us: int, name: str, arguments: dict[str, Any], pipeline: Pipeline) -> None:
+    """A command that made sense then; with another itinerary it may not."""
+    try:
+        pipeline.command(t_us, name, arguments)
+    except ValueError as error:
+        log.warning("at %.1f s the crew's command cannot be obeyed: %s", t_us / 1e6, error)
