@@ -17,7 +17,6 @@ import os
 import re
 from collections import OrderedDict
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -170,10 +169,8 @@ class Downloads:
     def _deliver(self, name: str, copy: Copy) -> None:
         try:
             state = state_of(copy.path)
-            utc = datetime.now(UTC).isoformat(timespec="seconds")
-            line = ledger.Delivered(name, state.session, state.t_us, copy.size, copy.sha256, utc)
             if (state.session, state.t_us) not in ledger.reaches(self.copies.state).get(name, ()):
-                ledger.add(self.copies.state, line)
+                ledger.add(self.copies.state, ledger.Delivered.now(name, state, copy.size, copy.sha256))
         except OSError as error:
             log.warning("the delivery of %s is not noted, so it counts as undelivered: %s", name, error)
 

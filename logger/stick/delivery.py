@@ -13,7 +13,6 @@ import errno
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -138,10 +137,8 @@ class _Copy:
 
     def _note(self, state: LogState, size: int, sha256: str) -> str:
         """Tell the car that the log may go when the card fills up; what is to be said if it cannot be told."""
-        utc = datetime.now(UTC).isoformat(timespec="seconds")
-        noted = ledger.Delivered(self._log.name, state.session, state.t_us, size, sha256, utc)
         try:
-            ledger.add(self._log.parent, noted)
+            ledger.add(self._log.parent, ledger.Delivered.now(self._log.name, state, size, sha256))
         except OSError as error:
             return f"; the car did not note that it was delivered ({error.strerror})"
         return ""

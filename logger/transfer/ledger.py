@@ -11,8 +11,11 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
+
+from logger.transfer.state import LogState
 
 FILE = "delivered.jsonl"
 MODE = 0o640
@@ -28,6 +31,12 @@ class Delivered(NamedTuple):
     size: int
     sha256: str
     utc: str
+
+    @classmethod
+    def now(cls, name: str, state: LogState, size: int, sha256: str) -> Self:
+        """A log that has just arrived as far as `state`: its size in bytes, its SHA-256 in hexadecimal."""
+        utc = datetime.now(UTC).isoformat(timespec="seconds")
+        return cls(name, state.session, state.t_us, size, sha256, utc)
 
 
 _KINDS = (str, int, int, int, str, str)
