@@ -18,29 +18,21 @@ from logger.crew.child import Child
 from logger.crew.copies import Copies
 from logger.crew.downloads import disposition, listed, made
 from logger.crew.leaving import until_gone
+from logger.export.formats import FORMATS
 
 MOST_EXPORTS = 2
 """At once: each is a process of a hundred megabytes on a Pi."""
 MOST_S = 3600.0
 """A day's log takes minutes."""
-SUFFIXES = {
-    "gpx": ".gpx",
-    "csv": ".csv",
-    "kml": ".kml",
-    "parquet": ".parquet",
-    "candump": ".log",
-    "asc": ".asc",
-    "blf": ".blf",
-    "mf4": ".mf4",
-}
-"""How each format's files end. logger.export knows it as well, but brings numpy with it, and this server is small."""
 _NEEDS = {"parquet": "pyarrow", "mf4": "asammdf"}
+_AT_HOME = "openrally"
+"""Not offered: it is the itinerary alone, which whoever wrote it has."""
 CONTENTS = ("frames", "signals")
 
 
 def formats() -> list[str]:
     """The formats that can be written here: some need a library that is an extra."""
-    return [name for name in SUFFIXES if name not in _NEEDS or find_spec(_NEEDS[name])]
+    return [name for name in FORMATS if name != _AT_HOME and (name not in _NEEDS or find_spec(_NEEDS[name]))]
 
 
 class Export:
@@ -67,7 +59,7 @@ class Export:
         stem = name.removesuffix(".db") + (f"-{content}" if content else "")
         headers = {
             "content-type": "application/octet-stream",
-            "content-disposition": disposition(stem + SUFFIXES[format_name]),
+            "content-disposition": disposition(stem + FORMATS[format_name].suffix),
             "cache-control": "no-store",
         }
         self._running += 1

@@ -1,6 +1,7 @@
 """Which formats there are, what each can hold, and the one call that writes a selection of a log in any of them.
 
-Formats are modules of this room, imported when they are asked for: pyarrow and asammdf are extras, and big.
+Formats are modules of this room, imported when they are asked for: pyarrow and asammdf are extras, and big. The crew
+server asks only which there are: this module alone brings no numpy.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ import sqlite3
 import tempfile
 from collections.abc import Mapping
 from importlib import import_module
-from typing import BinaryIO, Literal, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, Literal, NamedTuple
 
 from firmware_bridge.errors import ConfigurationError
-from logger.export.blocks import Progress
-from logger.export.selection import Selection
+
+if TYPE_CHECKING:
+    from logger.export.blocks import Progress
+    from logger.export.selection import Selection
 
 Content = Literal["fixes", "frames", "signals"]
 
@@ -33,6 +36,7 @@ FORMATS: dict[str, Format] = {
     "csv": Format(
         ".csv", {"fixes": "csv.write_fixes", "frames": "csv.write_frames", "signals": "csv.write_signals"}
     ),
+    "kml": Format(".kml", {"fixes": "kml.write"}),
     "parquet": Format(
         ".parquet",
         {
@@ -45,7 +49,6 @@ FORMATS: dict[str, Format] = {
     "asc": Format(".asc", {"frames": "canlog.write_asc"}),
     "blf": Format(".blf", {"frames": "canlog.write_blf"}, seeks=True),
     "mf4": Format(".mf4", {"frames": "mf4.write_frames", "signals": "mf4.write_signals"}),
-    "kml": Format(".kml", {"fixes": "kml.write"}),
     "openrally": Format(".gpx", {"fixes": "gpx.write_openrally"}),
 }
 

@@ -10,8 +10,9 @@ from typing import Any, BinaryIO
 
 import click
 
+from logger.export import formats
+
 _PATH = click.Path(path_type=Path)
-_FORMATS = ("gpx", "csv", "parquet", "candump", "asc", "blf", "mf4", "kml", "openrally")
 
 
 def _moment(_context: click.Context, _option: click.Parameter, text: str | None) -> Any:
@@ -28,7 +29,11 @@ def _moment(_context: click.Context, _option: click.Parameter, text: str | None)
 @click.command(name="export")
 @click.argument("log", type=_PATH)
 @click.option(
-    "--format", "format_name", type=click.Choice(_FORMATS), required=True, help="What to make of the log."
+    "--format",
+    "format_name",
+    type=click.Choice(tuple(formats.FORMATS)),
+    required=True,
+    help="What to make of the log.",
 )
 @click.option("-o", "--output", type=_PATH, help="The file to write; without it, the standard output.")
 @click.option(
@@ -60,7 +65,7 @@ def export(
     dbc: tuple[Path, ...],
 ) -> None:
     """Write LOG, or a part of it, for other programs; as openrally also an itinerary, STAGE.toml."""
-    from logger.export import formats, selection  # noqa: PLC0415 - numpy
+    from logger.export import selection  # noqa: PLC0415 - numpy
     from logger.recording.reader import open_log_readonly  # noqa: PLC0415
     from logger.recording.setup import read_dbcs, read_text  # noqa: PLC0415
     from logger.stage import itinerary, openrally_write  # noqa: PLC0415

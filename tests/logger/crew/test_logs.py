@@ -7,6 +7,8 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 from base64 import b64encode
 from collections.abc import Iterator
@@ -15,7 +17,6 @@ from pathlib import Path
 import pytest
 
 from logger.crew import exports
-from logger.export.formats import FORMATS
 from logger.recording.verify import verify
 from logger.transfer import ledger
 from tests.logger.crew.serving import EVERYWHERE, PIN, Answer, Served, serving
@@ -106,9 +107,17 @@ def test_a_stage_is_told_as_it_was_driven(place: Path, tmp_path: Path) -> None:
             assert (entry["stage"], entry["distance_km"]) == ("Bisha", 666.0)
 
 
-def test_every_format_is_offered_that_can_be_written() -> None:
-    assert {name: FORMATS[name].suffix for name in exports.SUFFIXES} == exports.SUFFIXES
-    assert set(FORMATS) - set(exports.SUFFIXES) == {"openrally"}
+def test_every_format_is_offered_that_can_be_written(served: Served) -> None:
+    offered = served.ask("/api/logs").json["exports"]
+    assert offered == ["gpx", "csv", "kml", "parquet", "candump", "asc", "blf", "mf4"]
+
+
+def test_the_server_that_offers_them_brings_none_of_their_libraries() -> None:
+    code = "import sys, logger.crew.server; print(*sys.modules)"
+    seen = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    modules = set(seen.split())
+    assert "logger.export.formats" in modules
+    assert not modules & {"numpy", "pyarrow", "asammdf", "can", "gpxpy", "cantools"}
 
 
 # -- the bytes ------------------------------------------------------------------------------------------------

@@ -9,7 +9,6 @@ from click.testing import CliRunner
 
 from firmware_bridge.errors import ConfigurationError, LogError, StagelogError
 from logger.cli import cli
-from logger.export.formats import FORMATS
 from logger.export.verbs import export
 from logger.stage import itinerary
 from tests.logger.export.logs_made import DBC, exported, opened
@@ -24,11 +23,6 @@ def test_a_file_and_a_pipe_get_the_same(log: Path, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [output]
     piped = CliRunner().invoke(export, [str(log), "--format", "csv"])
     assert piped.stdout_bytes == output.read_bytes()
-
-
-def test_every_format_is_offered() -> None:
-    option = next(option for option in export.params if option.name == "format_name")
-    assert list(option.type.choices) == list(FORMATS)  # type: ignore[attr-defined]
 
 
 def test_frames_and_a_part(log: Path, tmp_path: Path) -> None:
