@@ -61,9 +61,9 @@ def plain_signals(message: Message, channels: Mapping[str, Channel]) -> PlainSig
 def _place(signal: Signal, bits: int, channel: Channel) -> _Place:
     first, is_little = start_bit(signal), signal.byte_order == "little_endian"
     sign = 1 << (signal.length - 1) if signal.is_signed else 0
-    scale, offset = (_whole(number) for number in (signal.scale, signal.offset))
-    if not isinstance(scale, int) or not isinstance(offset, int):
-        scale, offset = signal.scale, signal.offset
+    scale, offset = signal.scale, signal.offset
+    if float(scale).is_integer() and float(offset).is_integer():
+        scale, offset = int(scale), int(offset)  # 64 bits stay exact, as they do in cantools
     return _Place(
         channel,
         is_little,
@@ -81,8 +81,3 @@ def _largest(signal: Signal) -> float:
         return abs(float(signal.scale)) * 2.0**signal.length + abs(float(signal.offset))
     except OverflowError:
         return math.inf
-
-
-def _whole(number: float) -> float:
-    """A whole number as an int, so that 64 bits stay exact as they do in cantools."""
-    return int(number) if float(number).is_integer() else number
