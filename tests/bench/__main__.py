@@ -1,6 +1,6 @@
 """Every benchmark in one command: `python -m tests.bench [NAME...]`. Prints a table; judges nothing.
 
-`--runs N` repeats each (medians are printed), `--minutes M` lengthens the memory run.
+`--runs N` repeats each (medians are printed), `--minutes M` lengthens the runs at a steady rate.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from tests.bench import recorder
+from tests.bench.crew_cpu import crew_cpu
 from tests.bench.fleet import fleet
 from tests.bench.live import live
 from tests.bench.page import page
@@ -72,7 +73,7 @@ def disk(options: argparse.Namespace) -> Iterator[Row]:
     for gps_hz in (1, 10):
         figure, _ = _median(
             options.runs,
-            partial(recorder.record, "slcan", 60_000, 1_000, gps_hz=gps_hz),
+            partial(recorder.record, "slcan", int(60_000 * options.minutes), 1_000, gps_hz=gps_hz),
             lambda load: load.disk_bytes / load.frames,
         )
         yield f"1,000 frames/s + {gps_hz} Hz GPS", f"{figure:.1f} bytes to the card a frame"
@@ -93,6 +94,7 @@ BENCHMARKS: dict[str, Callable[[argparse.Namespace], Iterator[Row]]] = {
     "start": start,
     "live": live,
     "page": page,
+    "crew_cpu": crew_cpu,
     "fleet": fleet,
 }
 

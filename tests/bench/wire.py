@@ -62,10 +62,8 @@ def main(name: str, count: int, rate: int) -> None:
     poured = 0
     while poured < count:
         if rate:
+            time.sleep(_TICK_S)
             due = min(count, int((time.monotonic() - began) * rate))
-            if due == poured:
-                time.sleep(_TICK_S)
-                continue
         else:
             due = min(count, poured + len(distinct))
         _pour(master, b"".join(distinct[n % len(distinct)] for n in range(poured, due)))
