@@ -160,6 +160,39 @@ def marked(run: Run, mark: Mark, past: Past, *, estimated: bool) -> Run:
     return run
 
 
+class Ahead(NamedTuple):
+    """What is left of a section. In a neutralisation or transfer the clock stands: until its end or, if it has a
+    fixed length, for just that long, in which its road is driven."""
+
+    counted_m: float
+    """Road on which the clock runs: for the target time, this is what has to be fast."""
+    still_m: float
+    """Road of pauses without a fixed length."""
+    still_us: int
+    """What pauses of a fixed length still take."""
+
+
+def ahead(run: Run, course: Course, total_m: float, now_us: int) -> Ahead:
+    """What is left of a running section, by the marks that are not settled yet."""
+    here_m = min(run.metres(total_m), course.length_m)
+    left_m = course.length_m - here_m
+    fixed_m, still_m, still_us = 0.0, 0.0, 0
+    pause = run.pause
+    if pause is not None and pause.allowed_us is not None:
+        still_us = max(0, pause.from_us + pause.allowed_us - now_us)
+    from_m, fixed = here_m, still_us > 0
+    stands = pause is not None and (fixed or pause.allowed_us is None)  # else it is late: its time is over
+    for mark in course.marks[run.done : course.end + 1]:
+        at_m = min(max(here_m, mark.metres), course.length_m)
+        if mark.kind in ("dn", "dt") and not stands:
+            stands, from_m, fixed = True, at_m, mark.pause_us is not None
+            still_us += mark.pause_us or 0
+        elif mark.kind in ("fn", "ft") and stands:
+            stands, way_m = False, at_m - from_m
+            fixed_m, still_m = fixed_m + way_m * fixed, still_m + way_m * (not fixed)
+    return Ahead(left_m - fixed_m - still_m, still_m, still_us)
+
+
 def moved(run: Run, course: Course, metres: float, total_m: float, overrun_m: float) -> Run:
     """The run after its distance was moved: marks now `overrun_m` behind are given up, and marks by kilometre
     that are ahead again are open again."""

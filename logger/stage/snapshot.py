@@ -14,7 +14,7 @@ from logger.stage.course import Course
 from logger.stage.itinerary import WAYPOINT_KINDS
 from logger.stage.limits import KMH
 from logger.stage.odometer import Past
-from logger.stage.run import Run, Split
+from logger.stage.run import Split, ahead
 
 if TYPE_CHECKING:
     from logger.stage.live import LiveStage
@@ -121,14 +121,14 @@ def _section(live: LiveStage, now_us: int) -> dict[str, Any]:
     length_m = course.length_m if course else None
     remaining_m = None if length_m is None else max(0.0, length_m - metres)
     elapsed_us, average_mps = run.elapsed_us(now_us), run.average_mps(past)
-    required_mps = None
-    if course and course.target_us is not None and elapsed_us is not None and remaining_m is not None:
-        left_us = course.target_us - elapsed_us
-        required_mps = remaining_m * 1e6 / left_us if left_us > 0 else None
-    eta_us = None
-    if remaining_m is not None and average_mps and run.counted_m(odometer.total_m) >= SHORTEST_ETA_M:
-        eta_us = now_us + round(remaining_m / average_mps * 1e6) + _waits_us(run, course, now_us)
     running = run.started_us is not None
+    required_mps = eta_us = None
+    if course and running:
+        left = ahead(run, course, odometer.total_m, now_us)
+        if course.target_us is not None and elapsed_us is not None and elapsed_us < course.target_us:
+            required_mps = left.counted_m * 1e6 / (course.target_us - elapsed_us)
+        if average_mps and run.counted_m(odometer.total_m) >= SHORTEST_ETA_M:
+            eta_us = now_us + left.still_us + round((left.counted_m + left.still_m) / average_mps * 1e6)
     return {
         "index": run.section if course else None,
         "kind": course.section.kind if course else None,
@@ -146,14 +146,6 @@ def _section(live: LiveStage, now_us: int) -> dict[str, Any]:
         "estimated": odometer.estimated_m - run.certain_m >= 1.0,
         "marks": _marks(course),
     }
-
-
-def _waits_us(run: Run, course: Course | None, now_us: int) -> int:
-    """What neutralisations of a fixed length still take: their time stands, the crew's day does not."""
-    ahead = course.marks[run.done :] if course else ()
-    pause = run.pause
-    left_us = 0 if pause is None or pause.allowed_us is None else pause.from_us + pause.allowed_us - now_us
-    return max(0, left_us) + sum(mark.pause_us or 0 for mark in ahead)
 
 
 def _marks(course: Course | None) -> list[dict[str, Any]]:
