@@ -17,7 +17,7 @@ from tests.fuzz.mutation import inputs
 
 TARGETS = {**wires.TARGETS, **texts.TARGETS, **logs.TARGETS}
 HANG_S = 10
-"""No input of at most 64 kB takes a program so long that is not caught in it; the machine may be busy."""
+"""Of the processor: no input of at most 64 kB takes so much, however busy the machine is."""
 MAY_GROW_KB = 40_000
 """After the first inputs, when everything is imported and every cache has its size."""
 _WARM_UP = 2000
@@ -38,18 +38,18 @@ class HangError(Exception):
 
 @contextmanager
 def hang_is_an_error() -> Iterator[None]:
-    """HangError for a body that takes longer than HANG_S; in the main thread."""
+    """HangError for a body that computes for longer than HANG_S; in the main thread."""
 
     def late(_number: int, _frame: FrameType | None) -> None:
         raise HangError(f"longer than {HANG_S} s")
 
-    before = signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, HANG_S)
+    before = signal.signal(signal.SIGPROF, late)
+    signal.setitimer(signal.ITIMER_PROF, HANG_S)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def run(name: str, *, most: int, seconds: float, seed: int, keep: Path | None = None) -> Run:

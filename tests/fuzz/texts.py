@@ -128,13 +128,20 @@ def configurations() -> Check:
 def routes() -> Check:
     def check(data: bytes) -> None:
         try:
-            text, _ = openrally.import_route(io.BytesIO(data), "fuzz.gpx")
+            text, remarks = openrally.import_route(io.BytesIO(data), "fuzz.gpx")
         except StagelogError as error:
             refused_in_words(error)
-        else:
+            return
+        try:
             read = itinerary.load(text, "again")
-            with suppress(StagelogError):  # GPX has no way to place a point without coordinates
-                openrally_write.write(read)
+        except StagelogError as error:
+            refused_in_words(error)
+            assert any(remark.what.startswith("dz without a speed") for remark in remarks), (
+                "it was to be told"
+            )
+            return
+        with suppress(StagelogError):  # GPX has no way to place a point without coordinates
+            openrally_write.write(read)
 
     return check
 

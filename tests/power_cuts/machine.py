@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.power_cuts.images import Guest
+from tests.power_cuts.pulse import connected
 
 FRAME_ID = 0x123
-_PLUGGED_S = 10.0
 _MEMORY_MB = 512
 
 
@@ -43,16 +43,7 @@ class Adapter:
 
     def plug(self) -> None:
         """Appear on the USB; the machine may be on already, or be switched on later."""
-        connection = socket.socket(socket.AF_UNIX)
-        patience = time.monotonic() + _PLUGGED_S
-        while True:
-            try:
-                connection.connect(str(self._path))
-                break
-            except OSError:
-                if time.monotonic() > patience:
-                    raise
-                time.sleep(0.05)
+        connection = connected(self._path)
         self.opened_at, self.first, self._said = None, len(self.sent_at), 0
         self._unplugged.clear()
         self._thread = threading.Thread(target=self._speak, args=(connection,))

@@ -24,6 +24,7 @@ _TIOCGICOUNT = 0x545D
 _COUNTS = struct.Struct("20i")
 """Linux's struct serial_icounter_struct; the fifth is what was received since the adapter was plugged in."""
 _RECEIVED = 4
+_PATIENCE_S = 10.0
 
 
 class Beat(NamedTuple):
@@ -38,14 +39,13 @@ class Pulse:
     """Listens from `listen` to `stop`."""
 
     def __init__(self, path: Path) -> None:
-        self._connection = socket.socket(socket.AF_UNIX)
         self._path = path
         self._thread = threading.Thread(target=self._hear)
         self.beats: list[Beat] = []
 
     def listen(self) -> None:
-        """Once the machine's end is there."""
-        self._connection.connect(str(self._path))
+        """The machine may have been switched on just now."""
+        self._connection = connected(self._path)
         self._thread.start()
 
     def stop(self) -> None:
@@ -78,6 +78,22 @@ class Pulse:
                 with contextlib.suppress(ValueError):  # the kernel's first words, or a line cut short
                     guest_us, received = map(int, line.split())
                     self.beats.append(Beat(heard_at, guest_us / 1e6, received))
+
+
+def connected(path: Path) -> socket.socket:
+    """A connection to a socket of QEMU's, which is there soon after its start. OSError when it is not."""
+    connection = socket.socket(socket.AF_UNIX)
+    patience = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            connection.connect(str(path))
+        except OSError:
+            if time.monotonic() > patience:
+                connection.close()
+                raise
+            time.sleep(0.05)
+        else:
+            return connection
 
 
 def beat() -> None:
