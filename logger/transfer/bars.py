@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -20,9 +22,9 @@ from rich.progress import (
 
 
 class Bars:
-    """Who watches a download, for a terminal."""
+    """Who watches a download, for a terminal. `clock` (s) is what rates are measured by."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
@@ -31,6 +33,7 @@ class Bars:
             TimeRemainingColumn(),
             console=Console(stderr=True),
             transient=True,
+            get_time=clock,
         )
         self._bars: dict[str, TaskID] = {}
         self._moving: set[str] = set()
