@@ -21,7 +21,7 @@ from firmware_bridge.engine.presets import PRESET_NAMES, preset
 from firmware_bridge.errors import ConfigurationError
 from firmware_bridge.protocols import PROTOCOL_NAMES
 from logger.stage.declared import Alarm
-from logger.tomlfile import SECRET, Flaw, TomlFile, dumps, empty, named, one_of, within
+from logger.tomlfile import SECRET, UNWRITTEN, Flaw, Places, TomlFile, dumps, empty, named, one_of, within
 
 CAN_PROTOCOLS = tuple(name for name in PROTOCOL_NAMES if name != "nmea")
 
@@ -187,6 +187,8 @@ class Config:
     clock: Clock = Clock()
     shutdown: Shutdown | None = None
     alarms: tuple[Alarm, ...] = field(default=(), metadata=named("alarm"))
+    places: Places = field(default=Places("stagelog.toml", {}), compare=False, repr=False, metadata=UNWRITTEN)
+    """Where its keys stand, for what is wrong with the files that it names."""
 
     def flaws(self) -> Iterable[Flaw]:
         sources: list[tuple[tuple[str | int, ...], Gps | Can]] = [
@@ -248,9 +250,11 @@ def load(path: Path) -> Config:
 
 def loads(text: str, name: str, folder: Path) -> Config:
     """The configuration in a text; relative paths and ports start from `folder`. Raises TomlError."""
-    config = TomlFile(text, name, folder).build(Config)
+    file = TomlFile(text, name, folder)
+    config = file.build(Config)
     return replace(
         config,
+        places=file.places,
         gps=replace(config.gps, port=_from(folder, config.gps.port)) if config.gps else None,
         can=tuple(replace(can, port=_from(folder, can.port)) for can in config.can),
     )

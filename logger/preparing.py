@@ -17,11 +17,11 @@ _PATH = click.Path(path_type=Path)
 def check(file: Path) -> int:
     """Check a configuration or an itinerary; tells every error at once, with its line and key."""
     from logger import config  # noqa: PLC0415
-    from logger.recording import setup  # noqa: PLC0415
+    from logger.recording import setup, texts  # noqa: PLC0415
     from logger.stage import itinerary  # noqa: PLC0415
 
     try:
-        text = setup.read_text(file)
+        text = texts.read_text(file)
         if itinerary.looks_like_itinerary(text):
             found = itinerary.load(text, str(file))
             kind, problems = f"an itinerary of {len(found.sections)} sections", []

@@ -41,6 +41,23 @@ class Flaw(NamedTuple):
     mend: str
 
 
+class Places(NamedTuple):
+    """Where each key of a text stands: for what turns out wrong only after the text was read."""
+
+    name: str
+    lines: Mapping[KeyPath, int]
+
+    def line(self, key: KeyPath) -> int:
+        """The line of a key, or of the nearest table around it."""
+        while key and key not in self.lines:
+            key = key[:-1]
+        return self.lines.get(key, 1)
+
+    def fault(self, key: KeyPath, what: str, mend: str) -> ConfigurationError:
+        """The error that tells of a value, by line and key."""
+        return ConfigurationError(f"{spelt(key)}: {what}", where=f"{self.name}:{self.line(key)}", mend=mend)
+
+
 class TomlError(ConfigurationError):
     """All that is wrong with one file: `problems`, each a one-line ConfigurationError, in order of line."""
 
@@ -77,6 +94,8 @@ def empty(*texts: tuple[str, str]) -> Iterable[Flaw]:
 
 SECRET: dict[str, Any] = {"secret": True}
 """Field metadata: the value is never repeated in a message."""
+UNWRITTEN: dict[str, Any] = {"unwritten": True}
+"""Field metadata: the field is no key of the text."""
 
 
 class TomlFile:
@@ -86,13 +105,13 @@ class TomlFile:
     """
 
     def __init__(self, text: str, name: str, folder: Path | None = None) -> None:
-        self._name, self._folder = name, folder or Path()
+        self._folder = folder or Path()
         self._problems: list[tuple[int, ConfigurationError]] = []
         self._replaced: set[KeyPath] = set()
         text = text.removeprefix("\ufeff")  # what Windows editors put first
         try:
             self._tables = tomllib.loads(text)
-            self._lines = lines(text)
+            self.places = Places(name, lines(text))
         except (ValueError, RecursionError) as error:
             raise TomlError([_syntax(error, text, name)]) from None
 
@@ -110,12 +129,7 @@ class TomlFile:
         return built
 
     def _complain(self, path: KeyPath, what: str, mend: str) -> Any:
-        place = path
-        while place and place not in self._lines:
-            place = place[:-1]
-        line = self._lines.get(place, 1)
-        where = f"{self._name}:{line}"
-        self._problems.append((line, ConfigurationError(f"{spelt(path)}: {what}", where=where, mend=mend)))
+        self._problems.append((self.places.line(path), self.places.fault(path, what, mend)))
         return _WRONG
 
     def _table(self, cls: type, raw: Mapping[str, Any], path: KeyPath) -> Any:
@@ -203,7 +217,8 @@ def _written(instance: Any, place: str) -> Iterable[str]:
 
 def _fields(cls: type) -> dict[str, dataclasses.Field[Any]]:
     """The fields of a dataclass by their keys in the text."""
-    return {field.metadata.get("key", field.name): field for field in dataclasses.fields(cls)}
+    fields = (field for field in dataclasses.fields(cls) if not field.metadata.get("unwritten"))
+    return {field.metadata.get("key", field.name): field for field in fields}
 
 
 @cache

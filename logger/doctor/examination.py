@@ -19,7 +19,7 @@ from logger.doctor import asking, buses, fixes, links, listening, looking, machi
 from logger.doctor.facts import Heard
 from logger.doctor.findings import Finding, ok, wrong
 from logger.install.plan import UNITS
-from logger.recording import setup
+from logger.recording import setup, texts
 
 if TYPE_CHECKING:
     from cantools.database.can import Database
@@ -76,7 +76,7 @@ def _bus(can: Can, heard: Heard) -> Iterator[Finding]:
     wiring = buses.Wiring(can.bitrate, can.listen_only, can.poll, can.preset)
     yield from buses.judge(heard, wiring)
     known = {can_id & FULL_ID for can_id in (preset(can.preset).ids if can.preset else ())}
-    for name, text in setup.read_dbcs(can.dbc).items():
+    for name, text in texts.read_dbcs(can.dbc).items():
         messages = _messages(text)
         yield from buses.judge_dbc(name, messages, heard.frames, heard.seconds)
         known |= {message.can_id for message in messages}

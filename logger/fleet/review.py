@@ -26,7 +26,7 @@ from logger.fleet.catalogue import Entry
 from logger.fleet.judged import judged_tables
 from logger.fleet.store import Store
 from logger.recording.naming import slug
-from logger.recording.setup import read_text
+from logger.recording.texts import read_text
 from logger.review import json
 from logger.review.opening import Wanted, opened, rules_of
 from logger.review.penalties import MODELS

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version
-from pathlib import Path
 from typing import Literal
 
 from firmware_bridge.engine.obd2 import Poller
@@ -19,10 +20,10 @@ from firmware_bridge.engine.readings import EngineDecoder, EngineReadings
 from firmware_bridge.errors import ConfigurationError
 from firmware_bridge.fixes import FixBuilder
 from firmware_bridge.protocols import Protocol, protocol
-from logger import config as configs
-from logger.config import Can, Config, Gps
+from logger.config import Config, Gps
 from logger.recording.naming import slug, stem
 from logger.recording.pipeline import Pipeline, Source
+from logger.recording.texts import UnreadableError, read_dbcs, read_text
 from logger.stage import itinerary as itineraries
 from logger.stage.alarms import merged
 from logger.stage.declared import Alarm
@@ -96,14 +97,16 @@ def prepare(config: Config) -> Setup:
         ports.append(_gps_plan(config.gps))
         sources.append(Source(config.gps.name, protocol("nmea").decoder(0), FixBuilder()))
     for index, can in enumerate(config.can):
-        plan = _can_plan(can)
+        plan = _can_plan(config, index)
         ports.append(plan)
         sources.append(Source(can.name, plan.protocol.decoder(BUSES_A_PORT * index)))
-        texts = read_dbcs(can.dbc)
+        texts: dict[str, str] = {}
+        for number in range(len(can.dbc)):
+            texts |= _dbc_text(config, index, number)
         decoders += engine_decoders(texts, [can.preset] if can.preset else [])
         dbc_texts |= texts
     _check_conditions(config, decoders)
-    stage = load_stage(config.stage)
+    stage = load_stage(config)
     live = stage.live(config.car.class_name, config.alarms)
     pipeline = Pipeline(sources, EngineReadings(decoders), live)
     name = stem(stage.key, config.car.number)
@@ -113,18 +116,20 @@ def prepare(config: Config) -> Setup:
 def problems(config: Config) -> list[ConfigurationError]:
     """All that is wrong with the files which a configuration names, where `prepare` stops at the first.
 
-    Each file is prepared by itself, as if the configuration named no other; alarms ask for what all of them tell.
+    Each is tried by itself; the conditions of alarms ask for what all of them tell.
     """
-    files = [(can, path) for can in config.can for path in can.dbc]
-    parts = [replace(config, stage=None, can=(replace(can, dbc=(path,)),), alarms=()) for can, path in files]
-    parts.append(replace(config, can=tuple(replace(can, dbc=()) for can in config.can), alarms=()))
+    parts: list[Callable[[], object]] = []
+    for index, can in enumerate(config.can):
+        parts += [partial(_dbc_decoders, config, index, number) for number in range(len(can.dbc))]
+        parts.append(partial(_can_plan, config, index))
+    parts.append(partial(load_stage, config))
     found = [problem for part in parts for problem in _problems(part)]
-    return found or _problems(config)
+    return found or _problems(partial(prepare, config))
 
 
-def _problems(config: Config) -> list[ConfigurationError]:
+def _problems(part: Callable[[], object]) -> list[ConfigurationError]:
     try:
-        prepare(config)
+        part()
     except ConfigurationError as error:
         return each_problem(error)
     return []
@@ -139,7 +144,7 @@ def _check_conditions(config: Config, decoders: Iterable[EngineDecoder]) -> None
     """What waits for something that nothing tells would be silent for ever. Raises TomlError."""
     channels = {channel.name for decoder in decoders for channel in decoder.channels}
     wrong = [
-        ConfigurationError(flaw.what, where=f"{_table(place, alarm)}: {flaw.key[-1]}", mend=flaw.mend)
+        config.places.fault((*place, *flaw.key), flaw.what, flaw.mend)
         for place, alarm in config.conditions()
         for flaw in alarm.unheard(channels)
     ]
@@ -147,24 +152,18 @@ def _check_conditions(config: Config, decoders: Iterable[EngineDecoder]) -> None
         raise TomlError(wrong)
 
 
-def _table(place: tuple[str | int, ...], alarm: Alarm) -> str:
-    return f"[[alarm]] {alarm.name}" if place[0] == "alarm" else f"[{place[0]}]"
-
-
 def _gps_plan(gps: Gps) -> PortPlan:
     return PortPlan(gps.name, gps.port, gps.baud, protocol("nmea"), init=gps.init)
 
 
-def _can_plan(can: Can) -> PortPlan:
+def _can_plan(config: Config, index: int) -> PortPlan:
+    can = config.can[index]
     chosen = protocol(can.protocol)
     poller = None
     if can.poll:
         if chosen.encode is None:
-            raise ConfigurationError(
-                f"protocol {can.protocol} cannot transmit",
-                where=f"[[can]] {can.name}",
-                mend="set poll = false",
-            )
+            what = f"protocol {can.protocol} cannot transmit"
+            raise config.places.fault(("can", index, "poll"), what, "set poll = false")
         poller = Poller()
     return PortPlan(
         can.name, can.port, can.baud, chosen, bitrate=can.bitrate, listen_only=can.listen_only, poller=poller
@@ -184,18 +183,17 @@ def engine_decoders(dbc_texts: Mapping[str, str], presets: Iterable[str]) -> lis
     return decoders + [preset(name) for name in presets]
 
 
-def load_stage(named: configs.StageRef | None) -> Stage:
+def load_stage(config: Config) -> Stage:
     """The stage that a configuration names, or none at all. Raises ConfigurationError."""
+    named = config.stage
     if named is None:
         return Stage()
-    rules_text = read_text(named.rules) if named.rules else ""
-    return stage_of(
-        read_text(named.itinerary),
-        str(named.itinerary),
-        rules_text,
-        str(named.rules),
-        reset_odometer=named.reset_odometer,
-    )
+    with _named_at(config, "stage", "rules"):
+        rules_text = read_text(named.rules) if named.rules else ""
+    with _named_at(config, "stage", "itinerary"):
+        text = read_text(named.itinerary)
+    reset = named.reset_odometer
+    return stage_of(text, str(named.itinerary), rules_text, str(named.rules), reset_odometer=reset)
 
 
 def stage_of(
@@ -213,35 +211,22 @@ def stage_key(itinerary: itineraries.Itinerary) -> str:
     return slug(f"{itinerary.stage.event} {itinerary.stage.number}")
 
 
-def read_dbcs(paths: Iterable[Path]) -> dict[str, str]:
-    """The texts of DBC files, by file name. Raises ConfigurationError."""
-    texts = {}
-    for path in paths:
-        from firmware_bridge.engine import dbc  # noqa: PLC0415 - see engine_decoders
-
-        texts[path.name] = dbc.text_of(read_bytes(path))
-    return texts
+def _dbc_decoders(config: Config, index: int, number: int) -> list[EngineDecoder]:
+    return engine_decoders(_dbc_text(config, index, number), ())
 
 
-def read_text(path: Path) -> str:
-    """A UTF-8 text file that a configuration names. Raises ConfigurationError."""
-    data = read_bytes(path)
+def _dbc_text(config: Config, index: int, number: int) -> dict[str, str]:
+    with _named_at(config, "can", index, "dbc", number):
+        return read_dbcs([config.can[index].dbc[number]])
+
+
+@contextmanager
+def _named_at(config: Config, *key: str | int) -> Iterator[None]:
+    """A file that cannot be read is told at the key that names it; what is wrong inside stays at its own line."""
     try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        mend = "save the file in UTF-8"
-        raise ConfigurationError("not UTF-8 text", where=f"{path}:{line}", mend=mend) from error
-
-
-def read_bytes(path: Path) -> bytes:
-    """A file that a configuration names. Raises ConfigurationError."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ConfigurationError(
-            f"cannot be read: {error.strerror}", where=str(path), mend="check its name"
-        ) from error
+        yield
+    except UnreadableError as error:
+        raise config.places.fault(key, f"{error.where}: {error.what}", error.mend) from error
 
 
 def describe(config: Config, stage: Stage, dbc_texts: dict[str, str]) -> dict[str, str]:

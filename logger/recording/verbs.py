@@ -98,7 +98,7 @@ def replay(
     """
     from logger.recording import replaying  # noqa: PLC0415
     from logger.recording.replay import Capture  # noqa: PLC0415
-    from logger.recording.setup import read_dbcs  # noqa: PLC0415
+    from logger.recording.texts import read_dbcs  # noqa: PLC0415
     from logger.terminal import progress_bar  # noqa: PLC0415
 
     capture = Capture(file, protocol, baud, read_dbcs(dbc), preset)

@@ -10,7 +10,7 @@ import pytest
 from firmware_bridge.engine.obd2 import Poller
 from firmware_bridge.errors import ConfigurationError
 from logger import config as configs
-from logger.recording import setup
+from logger.recording import setup, texts
 
 STAGE = (
     '[stage]\nevent = "Dakar"\nnumber = 11\nname = "A - B"\n'
@@ -99,6 +99,22 @@ def test_problems_tells_those_of_every_file(tmp_path: Path) -> None:
         setup.prepare(config)
 
 
+def test_a_missing_file_is_told_where_it_is_named(tmp_path: Path) -> None:
+    text = '[stage]\nitinerary = "stage.toml"\nrules = "rules.toml"\n' + BUSES.replace(
+        '["engine.dbc"]', '[\n  "engine.dbc",\n  "none.dbc",\n]'
+    )
+    config = written(tmp_path, text, engine_dbc=DBC, stage_toml=STAGE)
+    file = tmp_path / "stagelog.toml"
+    places = [(f"{file}:15", "can[0].dbc[1]", "none.dbc"), (f"{file}:3", "stage.rules", "rules.toml")]
+    for problem, (where, key, name) in zip(setup.problems(config), places, strict=True):
+        assert problem.where == where
+        assert problem.what == f"{key}: {tmp_path / name}: cannot be read: No such file or directory"
+        assert problem.mend == "check its name"
+    with pytest.raises(ConfigurationError, match="none[.]dbc") as caught:
+        setup.prepare(config)
+    assert caught.value.where == f"{file}:15"
+
+
 def test_problems_of_what_is_right(tmp_path: Path) -> None:
     config = written(
         tmp_path, '[stage]\nitinerary = "stage.toml"\n' + BUSES, engine_dbc=DBC, stage_toml=STAGE
@@ -112,7 +128,7 @@ def test_texts_are_utf8_and_dbc_files_in_their_own_code_page(tmp_path: Path) -> 
     assert "\xb0C" in setup.prepare(config).meta["dbc:engine.dbc"]
     (tmp_path / "stage.toml").write_bytes(b'[stage]\nname = "M\xfcller"\n')
     with pytest.raises(ConfigurationError, match="not UTF-8 text") as caught:
-        setup.read_text(tmp_path / "stage.toml")
+        texts.read_text(tmp_path / "stage.toml")
     assert caught.value.where == f"{tmp_path / 'stage.toml'}:2"
 
 
@@ -124,9 +140,10 @@ def test_an_alarm_asks_for_what_the_dbc_files_and_presets_tell(tmp_path: Path) -
     text = f'[can]\nname = "e"\nport = "can0"\nprotocol = "slcan"\npreset = "obd2"\ndbc = ["engine.dbc"]\n{alarms}'
     config = written(tmp_path, text.replace("[can]", "[[can]]", 1), engine_dbc=DBC)
     found = [str(problem) for problem in setup.problems(config)]
+    file = tmp_path / "stagelog.toml"
     assert [problem.split(": ")[:2] for problem in found] == [
-        ["[[alarm]] 1", "when"],
-        ["[[alarm]] 1", "while"],
+        [f"{file}:13", "alarm[1].when"],
+        [f"{file}:14", "alarm[1].while"],
     ]
     assert 'did you mean "RPM"?' in found[0]
     assert 'did you mean "over_kmh"?' in found[1]

@@ -1,0 +1,43 @@
+"""The texts of files that somebody names: an itinerary, rules, DBC files, a configuration to be checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from firmware_bridge.errors import ConfigurationError
+
+
+class UnreadableError(ConfigurationError):
+    """A file that is not there, or not ours to read."""
+
+
+def read_dbcs(paths: Iterable[Path]) -> dict[str, str]:
+    """The texts of DBC files, by file name. Raises ConfigurationError."""
+    texts = {}
+    for path in paths:
+        from firmware_bridge.engine import dbc  # noqa: PLC0415 - cantools takes a third of a second to import
+
+        texts[path.name] = dbc.text_of(read_bytes(path))
+    return texts
+
+
+def read_text(path: Path) -> str:
+    """A UTF-8 text file that a configuration names. Raises ConfigurationError."""
+    data = read_bytes(path)
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        mend = "save the file in UTF-8"
+        raise ConfigurationError("not UTF-8 text", where=f"{path}:{line}", mend=mend) from error
+
+
+def read_bytes(path: Path) -> bytes:
+    """A file that a configuration names. Raises ConfigurationError."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UnreadableError(
+            f"cannot be read: {error.strerror}", where=str(path), mend="check its name"
+        ) from error
