@@ -5,11 +5,12 @@ No clock and no port: chunks as a reader hands them on, each with the time it ar
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
+import numpy as np
+
 from firmware_bridge.virtual import wire
-from firmware_bridge.virtual.drive import Drive
+from firmware_bridge.virtual.drive import Drive, Floats
 from firmware_bridge.virtual.engine import Engine
 from firmware_bridge.virtual.receiver import GpsReceiver
 from firmware_bridge.virtual.traffic import Traffic
@@ -66,15 +67,16 @@ def _can_chunks(engine: Engine, rate: float, t0_s: float, t1_s: float) -> Iterat
         to_s = min(from_s + stride_s, t1_s)
         frames = traffic.between(from_s, to_s)
         data, ends = wire.slcan(frames)
-        first = sent = 0
-        while first < len(ends):
-            last = int(frames.t_s.searchsorted(_chunk_end_s(frames.t_s[first])))
-            yield "engine", int((frames.t_s[last - 1] + TRANSPORT_S) * 1e6), data[sent : ends[last - 1]]
-            first, sent = last, ends[last - 1]
+        sent = 0
+        for last in _chunk_lasts(frames.t_s):
+            yield "engine", int((frames.t_s[last] + TRANSPORT_S) * 1e6), data[sent : ends[last]]
+            sent = ends[last]
         from_s = to_s
 
 
-def _chunk_end_s(t_s: float) -> float:
-    """The end of the chunk in which a frame of `t_s` travels; after it, if only by rounding."""
-    end_s = (math.floor((t_s + CHUNK_LEAD_S) / CAN_CHUNK_S) + 1) * CAN_CHUNK_S - CHUNK_LEAD_S
-    return end_s if end_s > t_s else end_s + CAN_CHUNK_S
+def _chunk_lasts(t_s: Floats) -> list[int]:
+    """Which frames are the last of the chunks in which frames of these times travel."""
+    if not t_s.size:
+        return []
+    chunks = np.floor((t_s + CHUNK_LEAD_S) / CAN_CHUNK_S)
+    return [*np.flatnonzero(np.diff(chunks)).tolist(), t_s.size - 1]
