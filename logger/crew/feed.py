@@ -2,8 +2,9 @@
 
 Knows JSON lines on a Unix socket; no HTTP, and nothing of what a snapshot means. The idea: there is no queue.
 Whoever wants news waits until there is something newer than what it has, and then gets the newest; one that
-is slow misses what lay between, and costs nobody anything. The socket is always read at once, so that the
-recorder never waits. A recorder that goes away is found again by itself, for ever.
+is slow misses what lay between, and costs nobody anything; while nobody waits, snapshots are not even parsed.
+The socket is always read at once, so that the recorder never waits. A recorder that goes away is found again by
+itself, for ever.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ MAX_WAITING = 16
 """Commands under way at once: more than one crew can press."""
 COMMANDS_A_S = MAX_COMMANDS_A_S // 2
 """Well below what the recorder takes from one client: it would stop listening, to all pages at once."""
+SHORT_BYTES = 512
+"""Answers are shorter, and looked at whatever comes; a snapshot is longer, and can wait for a reader."""
 FRESH_S = 1.0
 """News older than this must not be handed to a newcomer as the present."""
 
@@ -55,7 +58,9 @@ class Feed:
     """The recorder, as the crew server sees it. `permitted` takes from a snapshot what must not be shown."""
 
     def __init__(self, socket: Path, permitted: Callable[[Snapshot], Snapshot]) -> None:
-        self.news = News(0.0, None, "starting")
+        self._news = News(0.0, None, "starting")
+        self._unread: tuple[float, bytes] | None = None
+        self._waits = 0
         self.closed = False
         self._socket = socket
         self._permitted = permitted
@@ -79,10 +84,20 @@ class Feed:
                     writer.transport.abort()
             await asyncio.sleep(RETRY_S)
 
+    @property
+    def news(self) -> News:
+        """The newest."""
+        self._catch_up()
+        return self._news
+
     async def newer(self, than: News | None) -> News:
         """The newest, as soon as it is another one than that. Returns at once when the feed is closed."""
-        while self.news is than and not self.closed:
-            await self._changed.wait()
+        self._waits += 1
+        try:
+            while self.news is than and not self.closed:
+                await self._changed.wait()
+        finally:
+            self._waits -= 1
         return self.news
 
     def fresh(self) -> News | None:
@@ -133,6 +148,18 @@ class Feed:
         self._lost("the recorder went away")
 
     def _take(self, line: bytes) -> None:
+        if self._waits == 0 and len(line) > SHORT_BYTES:
+            self._unread = _now_s(), line
+        else:
+            self._catch_up()
+            self._read(_now_s(), line)
+
+    def _catch_up(self) -> None:
+        unread, self._unread = self._unread, None
+        if unread is not None:
+            self._read(*unread)
+
+    def _read(self, at_s: float, line: bytes) -> None:
         try:
             document = json.loads(line, parse_constant=lambda _: None)  # no browser can read NaN
         except (ValueError, RecursionError):
@@ -145,7 +172,7 @@ class Feed:
             if answer is not None and not answer.done():
                 answer.set_result(document)
         else:
-            self._publish(News(_now_s(), self._permitted(document)))
+            self._publish(News(at_s, self._permitted(document)))
 
     def _lost(self, why: str) -> None:
         if self.news.snapshot is not None or self.news.at_s == 0:
@@ -153,7 +180,7 @@ class Feed:
             self._publish(News(_now_s(), None, why))
 
     def _publish(self, news: News) -> None:
-        self.news = news
+        self._news = news
         self._wake()
 
     def _wake(self) -> None:

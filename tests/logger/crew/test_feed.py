@@ -14,7 +14,7 @@ import pytest
 from firmware_bridge.errors import DeviceError
 from logger.crew import feed as feed_module
 from logger.crew.compliance import unrestricted
-from logger.crew.feed import Feed
+from logger.crew.feed import SHORT_BYTES, Feed, Snapshot
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -52,9 +52,13 @@ def say(*lines: bytes) -> Talk:
     return talk
 
 
-async def followed(path: Path, body: Callable[[Feed], Awaitable[None]]) -> None:
+async def followed(
+    path: Path,
+    body: Callable[[Feed], Awaitable[None]],
+    permitted: Callable[[Snapshot], Snapshot] = unrestricted,
+) -> None:
     """Run a body beside a feed that follows the socket at `path`."""
-    feed = Feed(path, unrestricted)
+    feed = Feed(path, permitted)
     following = asyncio.create_task(feed.run())
     try:
         async with asyncio.timeout(20):
@@ -96,6 +100,34 @@ def test_garbage_between_snapshots_is_passed_over(tmp_path: Path, garbage: bytes
             await present(feed, lambda snapshot: snapshot["n"] == 2)
 
     asyncio.run(followed(tmp_path / "s", body))
+
+
+def test_what_nobody_waits_for_is_not_parsed_and_yet_had_at_once(tmp_path: Path) -> None:
+    """A hundred snapshots while no page is open: none costs anything but the newest, when it is asked for."""
+    parsed: list[int] = []
+
+    def permitted(snapshot: Snapshot) -> Snapshot:
+        parsed.append(snapshot["n"])
+        return snapshot
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        number = json.loads(await reader.readline())["id"]
+        writer.writelines(b'{"n": %d, "more": "%s"}\n' % (n, b"x" * SHORT_BYTES) for n in range(100))
+        writer.write(b'{"answer": %d, "ok": true}\n' % number)
+
+    async def body(feed: Feed) -> None:
+        async with Peer(tmp_path / "s", talk):
+            while True:
+                with suppress(DeviceError):  # not connected yet
+                    await feed.command("mark", {})
+                    break
+                await asyncio.sleep(0.01)
+            news = feed.fresh()
+            assert news is not None and news.snapshot is not None
+            assert news.snapshot["n"] == 99
+            assert parsed == [99]
+
+    asyncio.run(followed(tmp_path / "s", body, permitted))
 
 
 def test_a_number_that_is_none_reaches_no_browser(tmp_path: Path) -> None:
