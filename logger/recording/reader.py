@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -83,7 +84,26 @@ def connect_readonly(path: Path) -> sqlite3.Connection:
     A log without a WAL beside it is nobody's at the moment and is opened as immutable, so that nothing is
     created beside it: it may lie on a read-only stick, or on a card without a free byte.
     """
-    mode = "mode=ro" if _wal(path).exists() else "mode=ro&immutable=1"
+    return connect_with_wal(path) if _wal(path).exists() else _connect(path, "mode=ro&immutable=1")
+
+
+def connect_with_wal(path: Path) -> sqlite3.Connection:
+    """A connection to a file with a WAL beside it that can only read. Raises sqlite3.Error."""
+    if not is_left_behind(path):
+        return _connect(path, "mode=ro")
+    connection = _connect(path, "mode=ro&vfs=unix-none")  # without locks: one to write cannot be had here
+    connection.execute("PRAGMA locking_mode = EXCLUSIVE")  # the WAL's index is in memory, not in a -shm
+    return connection
+
+
+def is_left_behind(path: Path) -> bool:
+    """Whether a log with a WAL is one that a power cut left in a folder that cannot be written, a card mounted
+    read-only: nobody has it open, for then its -shm would be there, and none can be made.
+    """
+    return not path.with_name(path.name + "-shm").exists() and not os.access(path.parent, os.W_OK)
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True)
 
 
