@@ -1,11 +1,16 @@
 """From a file's name to evidence: a log as it was recorded or made anew, an NMEA text, another device's GPX track.
 
 The one place of the review that opens recordings. What cannot be used is one line; what can be is used.
+
+Recorded events are believed as they are, with one exception. An over-speed becomes an event when it is over; where
+the power was cut in one and no session came after, the log's state has it and its events have not. Such a log is
+made anew as under other rules, and the over-speed ends where the log does, as it would have at an orderly stop.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import json
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,6 +30,7 @@ from logger.review.recompute import recomputed
 from logger.review.salvage import log_connection
 from logger.stage.rules import Rules, default_rules
 from logger.stage.rules import load as load_rules
+from logger.stage.saved import saved_state
 
 Progress = Callable[[float], None]
 
@@ -67,9 +73,21 @@ def _log(
         stage.itinerary == recorded.stage.itinerary
         and wanted.section is None
         and not _changes_driving(rules, recorded.stage.rules)
+        and not _ends_too_fast(recorded)
     ):
         return dataclasses.replace(recorded, stage=stage), rules
     return _fitting(recomputed(recorded, stage, progress, connection, wanted.section), wanted), rules
+
+
+def _ends_too_fast(recorded: Evidence) -> bool:
+    """Whether an over-speed went on when the log was cut off; the state is at most a second older than its rows."""
+    last = max(recorded.offsets_us, default=None)
+    if any(event.kind == "session_end" and event.session == last for event in recorded.events):
+        return False
+    try:
+        return saved_state(json.loads(recorded.meta["state"])["live"]).over is not None
+    except (KeyError, TypeError, ValueError):
+        return False
 
 
 def _other(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -17,6 +18,7 @@ from logger import config as configs
 from logger.recording import setup
 from logger.recording.bulk import BulkLog
 from logger.recording.pipeline import Pipeline, Source
+from logger.recording.resume import Origin, state_text
 from logger.recording.store import SessionStart
 from logger.review.json import document
 from logger.review.opening import Wanted, opened
@@ -112,6 +114,25 @@ def driven(
     return path
 
 
+def cut_off(path: Path, seen: list[Fix], *, stopped: bool) -> Path:
+    """A log of one session with the state that the recorder leaves: stopped in order, or cut off."""
+    stage = setup.stage_of(drives.ITINERARY, "short")
+    source = Source("gps", protocol("nmea").decoder(0), RecordedFixes(seen))
+    pipeline = Pipeline([source], drives.Readings(), stage.live("Stock"))
+    with BulkLog(path) as log:
+        meta = setup.describe(configs.Config(car=drives.CAR), stage, {})
+        log.begin_session(SessionStart("test", "", "test", ""), meta)
+        end_us = seen[-1].t_us
+        pipeline.advance(end_us)
+        if stopped:
+            pipeline.finish(end_us)
+            pipeline.event(end_us, "session_end", {"reason": "stopped"})
+        rows = pipeline.take()
+        rows.state = state_text(pipeline, Origin("test", 0), end_us)
+        log.put(rows)
+    return path
+
+
 def test_a_power_cut_is_one_drive(log: Path, tmp_path: Path) -> None:
     """The engine of the car is off for half a minute on the road; the second session counts from its own zero."""
     begun_s = PLAN.sections[0][0]
@@ -127,6 +148,27 @@ def test_a_power_cut_is_one_drive(log: Path, tmp_path: Path) -> None:
     assert ours["distance_km"] == pytest.approx(theirs["distance_km"], abs=0.05)
     assert ours["begun"] == theirs["begun"]
     assert found["quality"]["longest_gap_s"] == pytest.approx(30, abs=1.5)
+
+
+@pytest.mark.parametrize("stopped", [True, False])
+def test_an_overspeed_that_a_power_cut_ends_is_judged(log: Path, tmp_path: Path, stopped: bool) -> None:
+    """Cut off in the middle of it or stopped there in order: it ends where the log ends, either way."""
+    (whole,) = told(log)["overspeeds"]
+    with closing(sqlite3.connect(log)) as connection:
+        (text,) = connection.execute("SELECT detail FROM event WHERE kind = 'overspeed'").fetchone()
+    fast = json.loads(text)
+    cut_us = round((fast["utc_us"] / 1e6 - PLAN.drive.utc_s + fast["duration_s"] / 2) * 1e6)
+    seen = [fix for fix in FIXES if fix.t_us <= cut_us]
+    path = cut_off(tmp_path / "fast.db", seen, stopped=stopped)
+    with closing(sqlite3.connect(path)) as connection:
+        kinds = {kind for (kind,) in connection.execute("SELECT kind FROM event")}
+        ((last_utc_us,),) = connection.execute("SELECT max(utc_us) FROM fix")
+    assert ("overspeed" in kinds) == stopped
+    (found,) = told(path)["overspeeds"]
+    for key in ("km", "utc", "zone", "limit_kmh"):
+        assert found[key] == whole[key], key
+    assert found["duration_s"] == pytest.approx((last_utc_us - fast["utc_us"]) / 1e6, abs=0.05)
+    assert 0 < found["distance_m"] < whole["distance_m"]
 
 
 def test_what_the_crew_took_back_is_not_in_the_review(log: Path, tmp_path: Path) -> None:
