@@ -114,9 +114,9 @@ def measure(seconds: float, rate: int) -> Measured:
         config += BUS.format(port=feeder.port) if feeder else ""
         (place / "stagelog.toml").write_text(config)
         (place / "stage.toml").write_text(_itinerary())
-        (place / "counter.dbc").write_text(_dbc({COUNTER_ID: ("count",)}))
+        (place / "counter.dbc").write_text(dbc({COUNTER_ID: ("count",)}))
         (place / "bus.dbc").write_text(
-            _dbc({can_id: tuple(f"s{n}_{i}" for i in range(4)) for n, can_id in enumerate(IDS)})
+            dbc({can_id: tuple(f"s{n}_{i}" for i in range(4)) for n, can_id in enumerate(IDS)})
         )
         recorder = subprocess.Popen(
             [sys.executable, "-m", "logger", "run", "-c", str(place / "stagelog.toml")],
@@ -238,7 +238,7 @@ def _itinerary() -> str:
     return text
 
 
-def _dbc(signals: dict[int, tuple[str, ...]]) -> str:
+def dbc(signals: dict[int, tuple[str, ...]]) -> str:
     """A DBC file: messages by identifier, each with signals of equal width over its eight octets."""
     text = 'VERSION ""\n\nBU_: CAR\n\n'
     for can_id, names in signals.items():

@@ -76,11 +76,11 @@ def measure(program: str, seconds: float) -> list[float]:
     with folder() as place, _wire() as (master, port), sync_playwright() as playwright:
         config = place / "stagelog.toml"
         config.write_text(CONFIG.format(gps=port))
-        with _process("run", config), _process("serve", config) as crew:
+        with process("run", config), process("serve", config) as crew:
             browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
             shown: Any = browser.new_page(viewport=SIZE)  # type: ignore[arg-type]
             receiver = Receiver(master)
-            shown.goto(f"{_address(crew.stderr)}#driver")
+            shown.goto(f"{address(crew.stderr)}#driver")
             receiver.speak(WARM_UP_S, shown)
             shown.evaluate(NOTE)
             receiver.written.clear()
@@ -145,18 +145,19 @@ def _wire() -> Iterator[tuple[int, str]]:
 
 
 @contextmanager
-def _process(verb: str, config: Path) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(
+def process(verb: str, config: Path) -> Iterator[subprocess.Popen[str]]:
+    """A verb of stagelog as a process, ended as systemd would end it."""
+    started = subprocess.Popen(
         [sys.executable, "-m", "logger", verb, "-c", str(config)], stderr=subprocess.PIPE, text=True
     )
     try:
-        yield process
+        yield started
     finally:
-        process.send_signal(signal.SIGTERM)
-        process.communicate()
+        started.send_signal(signal.SIGTERM)
+        started.communicate()
 
 
-def _address(said: IO[str] | None) -> str:
+def address(said: IO[str] | None) -> str:
     """Where the crew server says that its page is."""
     assert said is not None
     while select.select([said], [], [], START_S)[0]:
