@@ -15,10 +15,13 @@ from pathlib import Path
 
 from tests.bench import recorder
 from tests.bench.crew_cpu import crew_cpu
+from tests.bench.download import downloads
+from tests.bench.export import exports
 from tests.bench.fleet import fleet
 from tests.bench.live import live
 from tests.bench.page import page
 from tests.bench.recorder import Load
+from tests.bench.review import reviews
 
 Row = tuple[str, str]
 FAST = 600_000
@@ -95,6 +98,9 @@ BENCHMARKS: dict[str, Callable[[argparse.Namespace], Iterator[Row]]] = {
     "live": live,
     "page": page,
     "crew_cpu": crew_cpu,
+    "download": downloads,
+    "export": exports,
+    "review": reviews,
     "fleet": fleet,
 }
 
@@ -105,6 +111,8 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--minutes", type=float, default=1.0)
+    parser.add_argument("--megabytes", type=int, default=1000, help="of the log that is downloaded")
+    parser.add_argument("--hours", type=float, default=1.0, help="of the logs that are exported and reviewed")
     parser.add_argument("--logs", type=int, default=6, help="of the fleet; it is meant for 60")
     options = parser.parse_args()
     if unknown := set(options.names) - set(BENCHMARKS):

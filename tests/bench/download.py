@@ -1,7 +1,4 @@
-"""What a download costs: the recorder's longest stall while its log is copied, and a gigabyte's memory and rate.
-
-python -m tests.bench.download [--megabytes M] [--seconds S] [--rate FRAMES_A_S]
-"""
+"""What a download costs: the recorder's longest stall while its log is copied, and a gigabyte's memory and rate."""
 
 from __future__ import annotations
 
@@ -25,6 +22,9 @@ from tests.logger.crew.serving import serving
 from tests.logger.recording.rows_made import META, START
 from tests.logger.transfer.logs_made import large, large_rows
 
+Row = tuple[str, str]
+RATE = 9_000
+"""Frames a second of a full 1 Mbit/s bus."""
 COMMIT_S = 0.25
 WANTED_STALL_MS = 50
 COPIER = """
@@ -40,6 +40,12 @@ while True:
     taken = snapshot(log, to)
     print(f"{taken.size} {time.monotonic() - began:.2f}", flush=True)
 """
+
+
+def downloads(options: argparse.Namespace) -> Iterator[Row]:
+    """A log of so many megabytes, copied beside its writer, and fetched."""
+    yield from stalls(options.megabytes, options.minutes * 60)
+    yield from gigabyte(options.megabytes)
 
 
 class Stalls:
@@ -82,47 +88,50 @@ def copier(log: Path, to: Path, most_wal: int) -> Iterator[subprocess.Popen[str]
         process.wait()
 
 
-def stalls(options: argparse.Namespace) -> None:
+def stalls(megabytes: int, seconds: float) -> Iterator[Row]:
     """The writer alone, and beside each way of copying."""
     with folder() as place:
-        path = large(place / "log.db", options.megabytes)
+        path = large(place / "log.db", megabytes)
         log = Log(path)
         log.begin_session(START, META)
-        writer = Stalls(log, options.rate)
-        print(
-            f"a log of {path.stat().st_size / 1e6:.0f} MB, {options.rate:,} frames/s, {options.seconds:.0f} s each"
+        writer = Stalls(log, RATE)
+        load = f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
+        yield (
+            "the log",
+            f"{path.stat().st_size / 1e6:.0f} MB, {RATE:,} frames/s, {seconds:.0f} s each, {load}",
         )
         writer.measure(3)
-        _tell("the writer alone", *writer.measure(options.seconds))
+        yield "the writer alone", _told(*writer.measure(seconds))
         for way, most_wal in (("copied as pages", copying.MOST_WAL_BYTES), ("copied as rows", 0)):
             with copier(path, place / "copy", most_wal) as process:
                 time.sleep(1)
-                told = writer.measure(options.seconds)
+                told = writer.measure(seconds)
                 process.kill()
                 assert process.stdout is not None
                 copies = [line.split() for line in process.stdout]
-            _tell(f"beside a log {way}", *told)
+            yield f"beside a log {way}", _told(*told)
             if copies:
-                seconds = statistics.median(float(took) for _, took in copies)
-                print(
-                    f"  {len(copies)} copies, {seconds:.1f} s and {int(copies[0][0]) / 1e6 / seconds:.0f} MB/s each"
+                took_s = statistics.median(float(took) for _, took in copies)
+                rate = int(copies[0][0]) / 1e6 / took_s
+                yield (
+                    f"the copies as {way.split()[-1]}",
+                    f"{len(copies)}, {took_s:.1f} s and {rate:.0f} MB/s each",
                 )
         log.close()
 
 
-def _tell(what: str, taken_ms: list[float], longest: int) -> None:
+def _told(taken_ms: list[float], longest: int) -> str:
     median, late = statistics.median(taken_ms), sum(ms > WANTED_STALL_MS for ms in taken_ms)
-    print(
-        f"{what:34} commit {median:.1f} ms, longest {taken_ms[-1]:.0f} ms ({late} of {len(taken_ms)} over"
-        f" {WANTED_STALL_MS}), write-ahead log at most {longest / 1e6:.1f} MB",
-        flush=True,
+    return (
+        f"commit {median:.1f} ms, longest {taken_ms[-1]:.0f} ms ({late} of {len(taken_ms)} over"
+        f" {WANTED_STALL_MS}), write-ahead log at most {longest / 1e6:.1f} MB"
     )
 
 
-def gigabyte(options: argparse.Namespace) -> None:
+def gigabyte(megabytes: int) -> Iterator[Row]:
     """A log that is being recorded, fetched from the real server: memory and rate."""
     with folder() as place:
-        path = large(place / "logs" / "log.db", options.megabytes)
+        path = large(place / "logs" / "log.db", megabytes)
         log = Log(path)
         log.begin_session(START, META)
         log.write(large_rows(10, 10**9))
@@ -131,13 +140,13 @@ def gigabyte(options: argparse.Namespace) -> None:
             server.ask("/api/logs")
             before_mb = rss_mb(server.process.pid)
             for what in ("first byte after the copy", "again, from the kept copy"):
-                _fetch(server.port, what)
+                yield what, _fetch(server.port)
             used_mb = rss_mb(server.process.pid) - before_mb
-        print(f"server: {before_mb:.0f} MB at rest, {used_mb:.1f} MB more at most")
+        yield "the server", f"{before_mb:.0f} MB at rest, {used_mb:.1f} MB more at most"
         log.close()
 
 
-def _fetch(port: int, what: str) -> None:
+def _fetch(port: int) -> str:
     from http.client import HTTPConnection
 
     connection = HTTPConnection("127.0.0.1", port, timeout=600)
@@ -150,21 +159,5 @@ def _fetch(port: int, what: str) -> None:
         size += len(block)
     assert answer.headers["etag"] == f'"{hasher.hexdigest()}"'
     seconds = time.monotonic() - began - first_s
-    print(f"{what}: {first_s:.1f} s, then {size / 1e6:.0f} MB at {size / 1e6 / seconds:.0f} MB/s", flush=True)
     connection.close()
-
-
-def main() -> None:
-    """Both."""
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.download", description=__doc__)
-    parser.add_argument("--megabytes", type=int, default=1000)
-    parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--rate", type=int, default=9_000)
-    options = parser.parse_args()
-    print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", flush=True)
-    stalls(options)
-    gigabyte(options)
-
-
-if __name__ == "__main__":
-    main()
+    return f"{first_s:.1f} s, then {size / 1e6:.0f} MB at {size / 1e6 / seconds:.0f} MB/s"

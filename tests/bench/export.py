@@ -1,7 +1,5 @@
 """What exports cost: signals against a loop over cantools, CSV against `sqlite3 -csv`, GPX against gpxpy.
 
-    python -m tests.bench.export [--hours H] [--runs N]
-
 The log is made up: 10 fixes a second, 13 channels ten times a second, 333 frames a second of the virtual car's three
 engine messages and as many others. Times are processor time of the whole process: the machine may be shared.
 """
@@ -48,6 +46,16 @@ BO_ 600 MORE: 8 ECU
 """With the virtual car's 13, 20 channels."""
 IDS = ((256, 8), (272, 4), (288, 6), (600, 8))
 BEGIN_US = 1_768_458_155_000_000
+
+
+def exports(options: argparse.Namespace) -> Iterator[Row]:
+    """Every format, of a log of so many hours."""
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "bench.db"
+        make(log, options.hours)
+        yield "the log", f"{options.hours:g} h, {log.stat().st_size / 1e6:.0f} MB, numpy {np.__version__}"
+        for measure in (csv, gpx, signals, others):
+            yield from measure(log, options.runs)
 
 
 def make(path: Path, hours: float) -> None:
@@ -215,22 +223,3 @@ def others(log: Path, _runs: int) -> Iterator[Row]:
         "memory at most",
         f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB with the bench's own",
     )
-
-
-def main() -> None:
-    """Make the log, and measure."""
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.export", description=__doc__)
-    parser.add_argument("--hours", type=float, default=1.0)
-    parser.add_argument("--runs", type=int, default=3)
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        log = Path(folder) / "bench.db"
-        make(log, options.hours)
-        print(f"{options.hours:g} h, {log.stat().st_size / 1e6:.0f} MB, numpy {np.__version__}", flush=True)
-        for measure in (csv, gpx, signals, others):
-            for what, figure in measure(log, options.runs):
-                print(f"{what:28} {figure}", flush=True)
-
-
-if __name__ == "__main__":
-    main()

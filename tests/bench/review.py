@@ -1,6 +1,6 @@
-"""How long the review of a long day takes: 10 h at 10 Hz, 12 million frames, 4.7 million readings.
+"""How long the review of a day takes: of its log and of half of it, each in a process of its own.
 
-python -m tests.bench.review [--hours H]      makes the log, then reviews it, and half of it, in processes of their own
+Ten hours (`--hours 10`) are 10 Hz of fixes, 12 million frames, 4.7 million readings; they are what is allowed for.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from logger.recording.store import Log, SessionStart
 from logger.review.evidence import FIX_COLUMNS, SEEN_COLUMNS, Event, RawRows, Seen, assemble, table
 from logger.review.recompute import recomputed
 
+Row = tuple[str, str]
 FIX_HZ = 10
 FRAMES_A_S = 333
 CHANNELS = 13
@@ -39,6 +40,24 @@ print(next(line.split()[1] for line in said.splitlines() if line.startswith("VmH
 """
 """The verb as `stagelog review` calls it, and the most memory that it held, in kB. (What the system tells of a
 finished child has its parent's memory in it.)"""
+
+
+def reviews(options: argparse.Namespace) -> Iterator[Row]:
+    """Seconds, CPU and memory of the verb as table, as JSON and as a page."""
+    with tempfile.TemporaryDirectory() as folder:
+        for hours in (options.hours / 2, options.hours):
+            log = Path(folder) / f"{hours:g}h.db"
+            live_s = make_log(log, hours)
+            size_mb = log.stat().st_size / 1e6
+            yield f"{hours:g} h, {size_mb:.0f} MB", f"fixes through LiveStage anew: {live_s:.1f} s"
+            page = Path(folder) / "page.html"
+            for name, more in (("table", []), ("json", ["--json"]), ("page", ["--html", str(page)])):
+                seconds, cpu_s, megabytes = measure([str(log), *more])
+                yield (
+                    f"{hours:g} h review, {name}",
+                    f"{seconds:.2f} s (allowed {WANTED_S:g}), {cpu_s:.2f} s CPU,"
+                    f" {megabytes:.0f} MB (allowed {WANTED_MB:g})",
+                )
 
 
 def make_log(path: Path, hours: float) -> float:
@@ -115,30 +134,3 @@ def measure(arguments: list[str]) -> tuple[float, float, float]:
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu_s = usage.ru_utime + usage.ru_stime - used.ru_utime - used.ru_stime
     return time.monotonic() - began, cpu_s, int(done.stderr.split()[-1]) / 1024
-
-
-def main() -> None:
-    """Make the logs and print the table."""
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.review", description=__doc__)
-    parser.add_argument("--hours", type=float, default=10.0)
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        for hours in (options.hours / 2, options.hours):
-            log = Path(folder) / f"{hours:g}h.db"
-            live_s = make_log(log, hours)
-            print(
-                f"{hours:g} h: {log.stat().st_size / 1e6:.0f} MB; fixes through LiveStage anew: {live_s:.1f} s"
-            )
-            page = Path(folder) / "page.html"
-            for name, more in (("table", []), ("json", ["--json"]), ("page", ["--html", str(page)])):
-                seconds, cpu_s, megabytes = measure([str(log), *more])
-                print(
-                    f"{hours:g} h review, {name}: {seconds:.2f} s (allowed {WANTED_S:g} / {WANTED_S / seconds:.1f}),"
-                    f" {cpu_s:.2f} s CPU,"
-                    f" {megabytes:.0f} MB (allowed {WANTED_MB:g} / {WANTED_MB / megabytes:.1f})",
-                    flush=True,
-                )
-
-
-if __name__ == "__main__":
-    main()
