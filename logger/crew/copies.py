@@ -27,7 +27,7 @@ from typing import NamedTuple
 
 from firmware_bridge.errors import LogError
 from logger.recording.reader import has_wal
-from logger.transfer.copying import remove
+from logger.transfer.removing import remove
 from logger.transfer.snapshot import digest_of
 
 log = logging.getLogger(__name__)

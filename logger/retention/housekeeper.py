@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from logger.retention.rule import Stored, choose, may_go, room_h
 from logger.retention.shelf import Reach, Shelf, is_protected, size_bytes
+from logger.transfer.removing import REMOVE_PAUSE_S
 
 log = logging.getLogger(__name__)
 
@@ -67,9 +68,12 @@ class Housekeeper:
         self._surveyed_s = self._removed_s = float("-inf")
         self._growth: tuple[Path, float, int] | None = None
         self._trouble = ""
+        self._pause_s = 0.0
+        """Between the steps of a removal: nothing is recorded that would need it, until the thread runs."""
 
     def run(self, stop: threading.Event) -> None:
         """The thread's body, until `stop`."""
+        self._pause_s = REMOVE_PAUSE_S
         while not stop.is_set():
             for removed in self.look(self._min_free_bytes):
                 self._tell(removed)
@@ -129,7 +133,8 @@ class Housekeeper:
         with self._removing:
             if chosen.path in self._in_use() or is_protected(chosen.path):
                 return False
-            self._shelf.remove(chosen.path, _why(chosen))
+            nameless = self._shelf.remove(chosen.path, _why(chosen))
+        nameless.free(self._pause_s)  # takes seconds, for which a change of the stage need not wait
         log.warning("%s: removed to make room (%s)", chosen.path.name, _why(chosen))
         return True
 

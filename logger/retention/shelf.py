@@ -1,8 +1,8 @@
 """The folder of logs on the card: what stands there, and how a log is taken away.
 
-Only the recorder removes anything. A removal goes: the name into `removed.jsonl`, then `-shm`, `.db`, `-wal`. So a
-power cut in between leaves a whole log, or a lone `-wal` that is swept up later; and the number in its
-name is never given to another log, which a laptop would take for the one that is gone.
+Only the recorder removes anything. A removal goes: the name into `removed.jsonl`, then `-shm`, `.db`, `-wal`, and when
+the log has no name any more, its bytes. So a power cut in between leaves a whole log, or a lone `-wal` that is swept up
+later; and the number in its name is never given to another log, which a laptop would take for the one that is gone.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from logger.recording.naming import REMOVED, removed
 from logger.recording.reader import LOG_PATTERN, open_log_readonly
 from logger.retention.rule import Stored
 from logger.transfer import ledger
+from logger.transfer.removing import Nameless
 from logger.transfer.state import read_state
 
 Reach = tuple[int, int]
@@ -27,8 +28,8 @@ KEEP_TAIL = ".keep"
 """A file of this name beside a log protects it."""
 MOST_LOGS = 2000
 """Looked at in one survey; a season has some hundreds."""
-_TAILS = ("-shm", "", "-wal")
-"""What belongs to a log, in the order in which it is taken away."""
+_TAILS = ("", "-wal", "-shm")
+"""What belongs to a log."""
 
 
 def delivered(folders: Iterable[Path]) -> dict[str, set[Reach]]:
@@ -74,12 +75,15 @@ class Shelf:
         self._known = known
         return found
 
-    def remove(self, path: Path, why: str) -> None:
-        """Take a log away for good. Raises OSError."""
+    def remove(self, path: Path, why: str) -> Nameless:
+        """Take a log away for good; its room comes back when what is returned is freed. Raises OSError."""
         with suppress(OSError):  # a card that is full to the last byte takes no note: room comes first
             _note(self.folder / REMOVED, {"log": path.name, "why": why})
-        for tail in _TAILS:
-            path.with_name(path.name + tail).unlink(missing_ok=True)
+        path.with_name(path.name + "-shm").unlink(missing_ok=True)
+        nameless = Nameless(path)
+        with suppress(OSError):  # the next sweep tries again
+            path.with_name(path.name + "-wal").unlink(missing_ok=True)
+        return nameless
 
     def sweep(self) -> None:
         """What a power cut left of a removal. Raises OSError."""

@@ -21,8 +21,8 @@ from logger.recording.reader import LOG_PATTERN
 from logger.recording.verify import verify
 from logger.retention.shelf import size_bytes
 from logger.transfer import ledger
-from logger.transfer.copying import remove
 from logger.transfer.placing import DAMAGED_TAIL, place
+from logger.transfer.removing import remove
 from logger.transfer.snapshot import digest_of, readable_state, snapshot, sync_folder
 from logger.transfer.state import LogState
 

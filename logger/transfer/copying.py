@@ -20,13 +20,14 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 
 from firmware_bridge.errors import LogError
-from logger.recording.reader import has_wal
+from logger.recording.reader import connect_with_wal, has_wal, is_left_behind
 from logger.recording.rows import TABLES
 from logger.recording.schema import APPLICATION_ID
+from logger.transfer.removing import remove
 
 MOST_WAL_BYTES = 8 * 1024 * 1024
 """The recorder folds its write-ahead log into the log at 4 MB; it may grow to twice that while pages are copied,
@@ -42,9 +43,6 @@ SYNC_BYTES = 1024 * 1024
 MOST_PAUSE_S = 0.2
 """After a megabyte that took longer than this the card has another trouble than us."""
 BLOCK_BYTES = 1024 * 1024
-REMOVE_BYTES, REMOVE_PAUSE_S = 8 * 1024 * 1024, 0.02
-"""A large file is removed from its end, step by step: at once, its hundreds of megabytes go through the file system's
-journal together, and the recorder's sync waits for them (300 ms were measured, and 30 ms so)."""
 
 Progress = Callable[[float], None]
 
@@ -71,9 +69,9 @@ def copy_pages(log: Path, to: Path, progress: Progress) -> bool:
     """Copy a log that may be growing. Raises GrownError when it grows too fast for this, sqlite3.Error."""
     remove(to)
     wal = log.with_name(log.name + "-wal")
-    with closing(
-        sqlite3.connect(f"{log.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
-    ) as source:
+    grows = not is_left_behind(log)
+    with closing(connect_with_wal(log)) as source:
+        source.isolation_level = None
         try:
             source.execute("BEGIN")
             _require_ours(source, "main")
@@ -89,7 +87,7 @@ def copy_pages(log: Path, to: Path, progress: Progress) -> bool:
                 def look(_status: int, remaining: int, total: int) -> None:
                     nonlocal synced
                     synced = _sync(written.fileno(), synced)
-                    if wal.stat().st_size > MOST_WAL_BYTES:
+                    if grows and wal.stat().st_size > MOST_WAL_BYTES:
                         raise GrownError
                     progress(1 - remaining / max(total, 1))
 
@@ -117,17 +115,6 @@ def copy_rows(log: Path, to: Path, progress: Progress) -> bool:
             _copy_slices(copy, last_rows, written.fileno(), progress)
             os.fsync(written.fileno())
     return True
-
-
-def remove(path: Path) -> None:
-    """Remove a file, however large, without holding up whoever writes to the same disk. Nothing if there is none."""
-    with suppress(FileNotFoundError):
-        size = path.stat(follow_symlinks=False).st_size
-        while size > REMOVE_BYTES:
-            size -= REMOVE_BYTES
-            os.truncate(path, size)
-            time.sleep(REMOVE_PAUSE_S)
-        path.unlink()
 
 
 def _no_journal(copy: sqlite3.Connection, page_bytes: int) -> None:

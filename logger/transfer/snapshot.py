@@ -17,15 +17,8 @@ from typing import NamedTuple
 
 from firmware_bridge.errors import LogError
 from logger.recording.reader import has_wal
-from logger.transfer.copying import (
-    BLOCK_BYTES,
-    GrownError,
-    Progress,
-    copy_file,
-    copy_pages,
-    copy_rows,
-    remove,
-)
+from logger.transfer.copying import BLOCK_BYTES, GrownError, Progress, copy_file, copy_pages, copy_rows
+from logger.transfer.removing import remove
 from logger.transfer.state import LogState, state_of
 
 TRIES = 5

@@ -22,7 +22,7 @@ from logger.retention import housekeeper as housekeeping
 from logger.retention.housekeeper import Housekeeper, Removed
 from logger.retention.rule import STAGE_H, Stored, choose, oldest_first, room_h
 from logger.retention.shelf import KEEP_TAIL, Shelf, delivered, is_protected, protect
-from logger.transfer import ledger
+from logger.transfer import ledger, removing
 from logger.transfer.state import state_of
 from tests.logger.command_line import stagelog
 from tests.logger.recording.rows_made import META, START, frames
@@ -223,7 +223,7 @@ def test_a_power_cut_in_the_middle_of_a_removal_harms_nothing(
     with monkeypatch.context() as patch:
         patch.setattr(Path, "unlink", cut)
         try:
-            Shelf(copy).remove(copy / "a-001.db", "downloaded")
+            Shelf(copy).remove(copy / "a-001.db", "downloaded").free()
         except PowerCutError:
             assert done == steps
     if (copy / "a-001.db").exists():
@@ -238,7 +238,7 @@ def test_a_power_cut_in_the_middle_of_a_removal_harms_nothing(
 
 def test_the_number_of_a_removed_log_is_never_given_again(tmp_path: Path) -> None:
     path = make_log(tmp_path, "stage-car-1-001")
-    Shelf(tmp_path).remove(path, "downloaded")
+    Shelf(tmp_path).remove(path, "downloaded").free()
     assert naming.choose(tmp_path, "stage-car-1", boot_id=None).name == "stage-car-1-002.db"
     assert naming.choose(tmp_path, "stage-car-12", boot_id=None).name == "stage-car-12-001.db"
 
@@ -322,6 +322,34 @@ def test_the_thread_removes_the_oldest_and_says_so(
     assert [(removed.name, removed.why) for removed in told] == [("a-002.db", "downloaded")]
     assert [path.exists() for path in logs] == [True, False, True, True]
     assert json.loads((tmp_path / naming.REMOVED).read_text()) == {"log": "a-002.db", "why": "downloaded"}
+
+
+@pytest.mark.parametrize("records", [False, True])
+def test_a_log_is_freed_in_steps_that_nobody_waits_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logs: list[Path], records: bool
+) -> None:
+    """With pauses for whoever records, and before the first log without; a change of the stage is not held up."""
+    Card(monkeypatch, tmp_path, free=0)
+    stop, steps = threading.Event(), list[tuple[float, bool, bool]]()
+    size = logs[0].stat().st_size
+    house = Housekeeper(
+        tmp_path,
+        size,
+        last_resort=False,
+        delivered=lambda: delivered([tmp_path]),
+        in_use=lambda: [logs[3]],
+        tell=lambda _removed: stop.set(),
+    )
+    monkeypatch.setattr(removing, "REMOVE_BYTES", 4096)
+    monkeypatch.setattr(
+        "logger.transfer.removing.time.sleep",
+        lambda pause_s: steps.append((pause_s, logs[0].exists(), house._removing.locked())),
+    )
+    if records:
+        house.run(stop)
+    else:
+        house.before_first_log()
+    assert steps == [(removing.REMOVE_PAUSE_S if records else 0.0, False, False)] * ((size - 1) // 4096)
 
 
 @pytest.mark.parametrize(("last_resort", "left"), [(False, ["a-004"]), (True, [])])

@@ -167,18 +167,6 @@ def test_a_disk_that_takes_no_more_is_told_and_nothing_is_left(tmp_path: Path) -
     assert Path("/dev/full").is_char_device()
 
 
-def test_a_large_file_is_removed_step_by_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sizes = list[int]()
-    path = tmp_path / "large"
-    with path.open("wb") as file:
-        file.truncate(3 * copying.REMOVE_BYTES + 5)
-    monkeypatch.setattr("logger.transfer.copying.time.sleep", lambda _s: sizes.append(path.stat().st_size))
-    copying.remove(path)
-    assert sizes == [2 * copying.REMOVE_BYTES + 5, copying.REMOVE_BYTES + 5, 5]
-    assert not path.exists()
-    copying.remove(path)
-
-
 AS_SOMEBODY = """
 import os, sys
 from pathlib import Path
