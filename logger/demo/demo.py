@@ -130,22 +130,26 @@ def run(
         http_port = _free_port()
         configuration = set_up(demo, virtual, http_port)
         recorder = Recorder(configs.load(configuration))
-        next_report_us, is_served = 0, False
+        crew = subprocess.Popen([sys.executable, "-m", "logger", "serve", "-c", str(configuration)])  # noqa: S603
+        next_report_us, is_served, is_ending = 0, False, False
+        page_is_gone = threading.Event()
 
         def on_round() -> None:
-            nonlocal next_report_us, is_served
+            nonlocal next_report_us, is_served, is_ending
             if not is_served and _answers(http_port):
                 is_served = True
                 ready(f"http://127.0.0.1:{http_port}/")
             if recorder.origin.t_us() >= next_report_us:
                 next_report_us = recorder.origin.t_us() + int(_REPORT_EVERY_S * 1e6)
                 report(recorder.status())
-            if virtual.now_s >= demo.drive.end_s:
-                stop.set()
+            if not is_ending and (stop.is_set() or virtual.now_s >= demo.drive.end_s):
+                is_ending = True
+                crew.terminate()
+            if is_ending and crew.poll() is not None:
+                page_is_gone.set()
 
-        crew = subprocess.Popen([sys.executable, "-m", "logger", "serve", "-c", str(configuration)])  # noqa: S603
         try:
-            recorder.run(stop, on_round)
+            recorder.run(page_is_gone, on_round)  # the page goes first, or it would tell of a lost recorder
         finally:
             crew.terminate()
             crew.wait()

@@ -78,7 +78,9 @@ def demo(folder: Path, gps_hz: int, can_rate: int, seconds: float | None) -> Non
         live.say(f"log:       {prepared.log}")
         live.say("stop with Ctrl-C")
         if seconds is not None:
-            threading.Timer(seconds, stop.set).start()
+            timer = threading.Timer(seconds, stop.set)
+            timer.daemon = True  # Ctrl-C may come first
+            timer.start()
 
     def report(status: RecorderStatus) -> None:
         writer = status.writer

@@ -1,0 +1,41 @@
+"""The end of `stagelog demo`: asked of the one process, as `kill` asks, it is orderly and nobody complains."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from logger.demo import demo, stages
+from logger.recording.daemon import RecorderStatus
+from logger.recording.verify import verify
+
+MOST_REPORTS = 60
+"""One a second; the crew page is long up."""
+
+
+def test_it_ends_without_a_word_of_a_lost_recorder(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # a short way to the live socket
+    monkeypatch.setattr(demo, "USUAL_PORT", 0)  # somebody's own demonstration may be there
+    folder = Path("demo")
+    folder.mkdir()
+    built_in, car = stages.stage(demo.STAGE), demo.driven()
+    day = stages.plan(built_in, car)
+    begun = demo.Demonstration(folder, built_in, car, day.drive, demo.start_of(day), log=folder / "its own")
+    stop, said, reports = threading.Event(), "", 0
+
+    def until_connected(_status: RecorderStatus) -> None:
+        nonlocal said, reports
+        said, reports = said + capfd.readouterr().err, reports + 1
+        if "connected to the recorder" in said or reports == MOST_REPORTS:
+            stop.set()
+
+    demo.run(begun, 10, 100, stop, lambda address: None, until_connected)
+    said += capfd.readouterr().err
+    assert "connected to the recorder" in said
+    assert [line for line in said.splitlines() if "INFO" not in line and "crew page at" not in line] == []
+    (made,) = (folder / "logs").glob("*.db")
+    assert verify(made) == []
