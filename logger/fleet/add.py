@@ -14,7 +14,7 @@ import hashlib
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import pyarrow as pa
 
@@ -127,23 +127,26 @@ def _still(path: Path, workshop: Path) -> Iterator[Path]:
 
 def _compress(log: Path, to: Path, sha256: str) -> None:
     """Raises LogError when the log is another one by now."""
-    hasher = hashlib.sha256()
     with log.open("rb") as source, pa.CompressedOutputStream(pa.OSFile(str(to), "wb"), "zstd") as copy:
-        while block := source.read(BLOCK_BYTES):
-            hasher.update(block)
-            copy.write(block)
-    if hasher.hexdigest() != sha256:
+        copied = _copy(source, copy)
+    if copied != sha256:
         raise LogError("changed while it was added", where=str(log), mend="add it again")
 
 
 def restore(store: Store, entry: Entry, folder: Path) -> Path:
     """The log as it was added, under its own name in a local folder. Raises LogError when it is not what was added."""
     path = folder / entry.name
-    hasher = hashlib.sha256()
     with store.read(entry.copy) as stream, pa.input_stream(stream, "zstd") as source, path.open("wb") as log:
-        while block := source.read(BLOCK_BYTES):
-            hasher.update(block)
-            log.write(block)
-    if hasher.hexdigest() != entry.log:
+        copied = _copy(source, log)
+    if copied != entry.log:
         raise LogError("is not what was added", where=entry.copy, mend="remove it, and add the log again")
     return path
+
+
+def _copy(source: BinaryIO, to: BinaryIO) -> str:
+    """Copy one stream to another; the SHA-256, in hexadecimal, of what went through."""
+    hasher = hashlib.sha256()
+    while block := source.read(BLOCK_BYTES):
+        hasher.update(block)
+        to.write(block)
+    return hasher.hexdigest()
