@@ -139,10 +139,11 @@ function renderEngine(shown) {
 
 const STICK_WORDS = {copying: ["STICK: wait", "near"], copied: ["STICK: wait", "near"], done: ["STICK: pull it", "good"], failed: ["STICK: failed", "bad"]};
 const STICK_BEEPS_S = 20;
+const ROOM_TOLD_H = 24;  // a card with room for a day and a night is nobody's worry
 const LINK_WORDS = {open: "good", opening: "near", waiting: "near"};
 
 function health(shown) {  // [text, state, detail] of everything that must work
-  const {gps = {}, recording = {}, links = {}} = shown, known = [];
+  const {gps = {}, recording = {}, links = {}} = shown, known = [], room = recording.room_h == null ? "" : `room ${formats.tenth(recording.room_h)} h`;
   const gpsFresh = rhythm("gps").fresh(ageOf("gps"));
   known.push([`${gps.satellites ?? GONE} sat`, gpsFresh === "gone" ? "bad" : !gps.quality ? "bad" : gpsFresh === "stale" ? "near" : "good",
     `quality ${gps.quality ?? GONE}, ${gps.satellites ?? GONE} satellites, hdop ${gps.hdop ?? GONE}`]);
@@ -150,7 +151,8 @@ function health(shown) {  // [text, state, detail] of everything that must work
     known.push([name, LINK_WORDS[link.state] ?? "bad", `${link.state}${link.detail ? `: ${link.detail}` : ""}, ${link.good} good, ${link.bad} bad`]);
   known.push([recording.ok === false ? "LOG NOT WRITTEN" : recording.dropped ? `LOG lost ${recording.dropped}` : "LOG",
     recording.ok == null ? "unknown" : !recording.ok ? "bad" : recording.dropped ? "near" : "good",
-    `${recording.rows ?? GONE} rows, ${recording.lag_s ?? GONE} s behind, ${recording.dropped ?? GONE} lost, ${recording.free_mb ?? GONE} MB free${recording.trouble ? `: ${recording.trouble}` : ""}`]);
+    `${recording.rows ?? GONE} rows, ${recording.lag_s ?? GONE} s behind, ${recording.dropped ?? GONE} lost, ${recording.free_mb ?? GONE} MB free${room && `, ${room}`}${recording.trouble ? `: ${recording.trouble}` : ""}`]);
+  if (room && recording.room_h < ROOM_TOLD_H) known.push([room, "near", "of recording, what may be removed included: fetch the logs"]);
   if (STICK_WORDS[shown.stick?.state]) known.unshift([...STICK_WORDS[shown.stick.state], shown.stick.detail]);
   for (const alarm of shown.alarms ?? []) if (alarm.acknowledged) known.push([alarm.name, alarm.level === "critical" ? "bad" : "near", alarm.message]);
   return known;

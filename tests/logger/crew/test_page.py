@@ -362,7 +362,7 @@ def test_a_lost_recorder_is_said_and_heals(browser: Browser, tmp_path: Path) -> 
 # -- the crew acts ------------------------------------------------------------------------------------------
 
 
-def waits(holds: Callable[[], bool], within_s: float = 10.0) -> None:
+def waits(holds: Callable[[], bool], within_s: float = 60.0) -> None:
     began = time.monotonic()
     while not holds():
         assert time.monotonic() - began < within_s, "waited in vain"
@@ -407,6 +407,21 @@ def test_a_log_that_is_not_written_is_seen(browser: Browser, served: Served, car
         until(page, "document.getElementById('chips').innerText.includes('LOG NOT WRITTEN')")
         car.recording |= {"ok": True, "dropped": 3}
         until(page, "document.getElementById('chips').innerText.includes('LOG lost 3')")
+
+
+def test_a_card_with_little_room_says_for_how_many_hours(
+    browser: Browser, served: Served, car: LiveCar
+) -> None:
+    with opened(browser, served.url + "/#driver", WIDE) as page:
+        car.recording["room_h"] = 52.0
+        page.click("#health")
+        until(page, "document.getElementById('details').innerText.includes('MB free, room 52.0 h')")
+        assert "room" not in page.inner_text("#chips")
+        car.recording["room_h"] = 6.5
+        until(page, "document.getElementById('chips').innerText.includes('room 6.5 h')")
+        assert page.get_attribute("#chips :text-is('room 6.5 h')", "data-state") == "near"
+        car.recording["room_h"] = None
+        until(page, "!document.getElementById('chips').innerText.includes('room')")
 
 
 def test_a_stick_says_when_it_may_be_pulled(browser: Browser, served: Served, car: LiveCar) -> None:
