@@ -34,12 +34,21 @@ class Ended(NamedTuple):
 
 
 def stagelog(
-    *arguments: str | bytes | Path, folder: Path, before: Callable[[], object] | None = None
+    *arguments: str | bytes | Path,
+    folder: Path,
+    before: Callable[[], object] | None = None,
+    patience_s: float = 100.0,
 ) -> Ended:
     """Run `python -m logger` with arguments in a folder; `before` runs in the process first."""
     command: Sequence[str | bytes | Path] = (sys.executable, "-m", "logger", *arguments)
     done = subprocess.run(
-        command, cwd=folder, env=ENVIRONMENT, capture_output=True, timeout=100, check=False, preexec_fn=before
+        command,
+        cwd=folder,
+        env=ENVIRONMENT,
+        capture_output=True,
+        timeout=patience_s,
+        check=False,
+        preexec_fn=before,
     )
     out, err = done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
     assert "Traceback" not in err, err

@@ -7,14 +7,7 @@ from pathlib import Path
 import pytest
 
 from logger import config as configs
-from tests.logger.fleet import stage_11
 from tests.logger.review import drives
-
-
-@pytest.fixture(scope="session")
-def three_cars(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Stage 11's cars, 501 to 503."""
-    return stage_11.write_logs(tmp_path_factory.mktemp("stage-11"))
 
 
 @pytest.fixture(scope="session")
