@@ -39,8 +39,8 @@ def unplug(guest: Guest, folder: Path, times: int, chance: random.Random) -> lis
                 _await_open(machine, adapter, _BOOT_S)
             for number in range(1, times + 1):
                 time.sleep(chance.uniform(*_BETWEEN_S))
-                pulled.append(time.monotonic())
                 engine.unplug()
+                pulled.append(time.monotonic())  # not before: it speaks to the last
                 time.sleep(chance.uniform(*_AWAY_S))
                 engine.plug()
                 plugged = time.monotonic()
