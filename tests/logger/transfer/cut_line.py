@@ -1,4 +1,4 @@
-"""A TCP proxy that cuts the line after some bytes, wherever that falls, for a number of times; and can be slow."""
+"""A TCP proxy that cuts the line after some bytes, wherever that falls, for a number of times; or falls silent."""
 
 from __future__ import annotations
 
@@ -11,11 +11,17 @@ FORWARD_BYTES = 65536
 
 
 class CutLine:
-    """A line to `port` of this machine that breaks `cuts` times, each after up to `most_bytes` from the server."""
+    """A line to `port` of this machine that breaks `cuts` times, each after up to `most_bytes` from the server.
 
-    def __init__(self, port: int, cuts: int, most_bytes: int, seed: int) -> None:
+    After `silent_at` bytes from the server nothing comes through any more, on whatever connection, and none breaks.
+    """
+
+    def __init__(
+        self, port: int, cuts: int, most_bytes: int, seed: int, *, silent_at: int | None = None
+    ) -> None:
         self._server_port = port
         self._left, self._most = cuts, most_bytes
+        self._silent_at, self._over = silent_at, threading.Event()
         self._random = random.Random(seed)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
@@ -28,6 +34,7 @@ class CutLine:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._over.set()
         self._listener.close()
 
     def _accept(self) -> None:
@@ -52,6 +59,9 @@ class CutLine:
                 client.sendall(data)
                 carried += len(data)
                 self.forwarded += len(data)
+                if self._silent_at is not None and self.forwarded >= self._silent_at:
+                    self._over.wait()
+                    return
             self.cuts += 1
             if self._random.random() < 0.5:  # half of them without a word of farewell
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")

@@ -5,11 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -19,6 +17,7 @@ import pytest
 
 from logger.recording.verify import verify
 from logger.transfer import ledger
+from tests.field_failures.recorder_process import until
 from tests.logger.command_line import ENVIRONMENT, Ended, stagelog
 from tests.logger.crew.serving import EVERYWHERE, PIN, Served, serving
 from tests.logger.transfer.cut_line import CutLine
@@ -178,17 +177,16 @@ def test_a_line_that_is_cut_again_and_again(tmp_path: Path, served: Served, lapt
 
 
 def begin_and_kill(port: int, laptop: Path, least_bytes: int) -> Path:
-    """A fetch that is killed when some of the log is there; the part that it leaves."""
-    command = [sys.executable, "-m", "logger", "fetch", f"http://127.0.0.1:{port}", str(laptop)]
-    process = subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.DEVNULL)
-    began = time.monotonic()
-    while time.monotonic() - began < 30:
-        parts = list(laptop.glob("*.part"))
-        if parts and parts[0].stat().st_size >= least_bytes:
-            break
-        time.sleep(0.002)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    """A fetch that is killed when some of the log is there, and can never be all of it; the part that it leaves."""
+    silent_at = least_bytes + 2_000_000  # what the fetch holds in its hands is not in its file
+    with CutLine(port, cuts=0, most_bytes=1, seed=1, silent_at=silent_at) as line:
+        command = [sys.executable, "-m", "logger", "fetch", f"http://127.0.0.1:{line.port}", str(laptop)]
+        process = subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.DEVNULL)
+        try:
+            until(lambda: any(part.stat().st_size >= least_bytes for part in laptop.glob("*.part")), 120)
+        finally:
+            process.kill()
+            process.wait()
     (part,) = laptop.glob("*.part")
     assert not (laptop / NAME).exists()
     return part
