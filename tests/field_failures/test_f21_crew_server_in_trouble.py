@@ -70,7 +70,7 @@ def press(served: Served) -> None:
 @contextmanager
 def watching(served: Served) -> Iterator[None]:
     """A page that has opened its stream, and reads as little as it likes: nothing."""
-    connection = HTTPConnection("127.0.0.1", served.port, timeout=10)
+    connection = HTTPConnection("127.0.0.1", served.port, timeout=60)
     connection.request("GET", "/api/live/stream")
     connection.getresponse()
     yield
@@ -135,7 +135,7 @@ def test_f21_a_second_recorder_does_not_take_the_live_socket_over(tmp_path: Path
         (warning,) = [line for line in stop(second).splitlines() if "live socket" in line]
         assert "another recorder serves it" in warning
         with socket.socket(socket.AF_UNIX) as client:
-            client.settimeout(5)
+            client.settimeout(60)
             client.connect(str(live_socket))
             client.sendall(b'{"command": "mark", "id": 1}\n')
             assert b'"answer": 1' in client.recv(100_000)

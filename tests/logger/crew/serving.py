@@ -18,7 +18,7 @@ from typing import Any
 
 PIN = "jaune-2468"
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - such a server is what the pin is for
-START_S = 20.0
+START_S = 60.0
 
 _CONFIG = """
 [log]

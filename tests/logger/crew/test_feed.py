@@ -61,7 +61,7 @@ async def followed(
     feed = Feed(path, permitted)
     following = asyncio.create_task(feed.run())
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await body(feed)
         assert not following.done(), "the feed has died"
     finally:

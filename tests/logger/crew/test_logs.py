@@ -329,7 +329,7 @@ def test_a_log_that_goes_on_while_it_is_sent_is_cut_off(place: Path, tmp_path: P
     path = large(tmp_path / "logs" / "a.db", 30)
     with serving(tmp_path, place / "live.sock") as server:
         with socket.create_connection(("127.0.0.1", server.port)) as line:
-            line.settimeout(10)
+            line.settimeout(60)
             line.sendall(f"GET /api/logs/a.db HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n\r\n".encode())
             first = line.recv(65536)
             os.utime(path)
@@ -448,7 +448,7 @@ def test_an_export_that_fails_in_the_middle_is_no_whole_file(place: Path, tmp_pa
 
     large(tmp_path / "logs" / "a.db", 40)
     with serving(tmp_path, place / "live.sock") as server:
-        connection = HTTPConnection("127.0.0.1", server.port, timeout=20)
+        connection = HTTPConnection("127.0.0.1", server.port, timeout=60)
         connection.request("GET", "/api/logs/a.db/export?format=csv&content=frames")
         answer = connection.getresponse()
         assert answer.status == 200

@@ -131,7 +131,7 @@ def test_on_a_terminal_it_is_drawn_and_left_as_it_was(car: LiveCar) -> None:
         with suppress(OSError):  # the terminal's other end is closed
             while data := os.read(master, 65536):
                 seen += data
-        process.wait(10)
+        process.wait(60)
     os.close(master)
     assert b"\x1b[?1049h" in seen, "an own screen"
     assert b"\x1b[?1049l" in seen, "and the old one back"

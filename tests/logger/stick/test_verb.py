@@ -45,7 +45,7 @@ def configured(folder: Path, port: str = "/dev/null") -> Path:
 def shown(live_socket: Path) -> dict[str, Any]:
     """The stick's group in the next snapshot."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
-        listener.settimeout(10)
+        listener.settimeout(60)
         listener.connect(str(live_socket))
         said: dict[str, Any] = json.loads(listener.makefile().readline())["stick"]
         return said
@@ -135,7 +135,7 @@ def test_whoever_is_at_the_socket_holds_nothing_up(tmp_path: Path, answer: bytes
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other:
         other.bind(str(tmp_path / "live.sock"))
         other.listen()
-        other.settimeout(5)
+        other.settimeout(60)
 
         def say() -> None:
             connection, _ = other.accept()
