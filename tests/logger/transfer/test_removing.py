@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from logger.transfer import removing
 from logger.transfer.removing import REMOVE_BYTES, Nameless, remove
+from logger.transfer.snapshot import sync_folder
+from tests.logger.stick.conftest import plugged
 
+SMALL_STEP = 256 * 1024
 SIZE = 3 * REMOVE_BYTES + 5
 
 
@@ -89,3 +94,45 @@ def test_a_name_that_cannot_be_taken_away(path: Path) -> None:
     with pytest.raises(OSError, match="directory"):
         Nameless(path.parent)
     assert open_files() == before
+
+
+@pytest.mark.parametrize("synced", [False, True], ids=["by itself", "synced"])
+def test_a_power_cut_leaves_all_of_it_or_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, synced: bool
+) -> None:
+    """The card as it was after each step, on another machine: the log is whole, or gone and its room free."""
+    monkeypatch.setattr(removing, "REMOVE_BYTES", SMALL_STEP)
+    cards, rows = list[Path](), os.urandom(8 * SMALL_STEP)
+    with plugged(tmp_path / "card", "ext4") as card:
+        empty = os.statvfs(card).f_bfree
+
+        def cut(_pause_s: float) -> None:
+            if synced:  # as the recorder does all the time
+                with (card / "present.db").open("ab") as present:
+                    present.write(b"rows")
+                    os.fsync(present.fileno())
+            cards.append(tmp_path / f"cut-{len(cards)}.img")
+            shutil.copyfile(tmp_path / "card.img", cards[-1])
+
+        monkeypatch.setattr("logger.transfer.removing.time.sleep", cut)
+        log = card / "a-001.db"
+        with log.open("wb", buffering=0) as file:
+            file.write(rows)
+            os.fsync(file.fileno())
+        sync_folder(card)
+        remove(log)
+    left = [after_the_cut(image, tmp_path / image.stem) for image in cards]
+    assert len(left) == 7
+    assert all(held == rows or (held is None and free > empty - 20) for held, free in left)
+    assert not synced or all(held is None for held, _ in left), "the recorder's sync took it along"
+
+
+def after_the_cut(image: Path, place: Path) -> tuple[bytes | None, int]:
+    """What a card holds under the log's name, and its free blocks, when its journal has been played back."""
+    place.mkdir()
+    subprocess.run(["mount", "-t", "ext4", "-o", "loop", str(image), str(place)], check=True)
+    try:
+        log = place / "a-001.db"
+        return log.read_bytes() if log.exists() else None, os.statvfs(place).f_bfree
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
