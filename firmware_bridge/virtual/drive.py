@@ -17,22 +17,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Floats = NDArray[np.float64]
+from firmware_bridge.wgs84 import metres_per_degree
 
-WGS84_A_M = 6_378_137.0
-WGS84_E2 = 0.006_694_379_990_14
+Floats = NDArray[np.float64]
 
 ACCELERATION_WINDOW_S = 0.5
 """Acceleration is the change of speed over this long: what a driver's foot and an engine's inertia follow."""
-
-
-def metres_per_degree(lat_deg: ArrayLike) -> tuple[Floats, Floats]:
-    """Metres to a degree of latitude and of longitude at `lat_deg`, on the WGS 84 ellipsoid."""
-    lat = np.radians(np.asarray(lat_deg, dtype=np.float64))
-    w2 = 1.0 - WGS84_E2 * np.sin(lat) ** 2
-    north = WGS84_A_M * (1.0 - WGS84_E2) / w2**1.5
-    east = WGS84_A_M * np.cos(lat) / np.sqrt(w2)
-    return np.radians(north), np.radians(east)
 
 
 class Moment(NamedTuple):

@@ -14,9 +14,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from firmware_bridge.virtual.drive import Drive, Floats, Moments, metres_per_degree
+from firmware_bridge.virtual.drive import Drive, Floats, Moments
 from firmware_bridge.virtual.rows import Bytes, Ints, Rows
 from firmware_bridge.virtual.sky import Sky
+from firmware_bridge.wgs84 import metres_per_degree
 
 BLOCK = 1024
 """Epochs made at once: enough to share the cost of a numpy call, little enough for a live start."""

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware_bridge.virtual.drive import metres_per_degree
+from firmware_bridge.wgs84 import metres_per_degree
 from logger.review.evidence import Floats
 from logger.review.places import NO_RUN
 from logger.review.report import Report

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from firmware_bridge.virtual.drive import metres_per_degree
+from firmware_bridge.wgs84 import metres_per_degree
 from logger.review.evidence import Evidence, Floats
 from logger.review.places import Places
 from logger.review.runs import Day, Passage

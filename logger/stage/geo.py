@@ -12,11 +12,8 @@ import math
 from functools import lru_cache
 from typing import NamedTuple
 
-# The defining constants of WGS 84 (NIMA TR8350.2) and what follows from them.
-SEMI_MAJOR_M = 6_378_137.0
-FLATTENING = 1 / 298.257223563
-SEMI_MINOR_M = SEMI_MAJOR_M * (1 - FLATTENING)
-ECCENTRICITY_2 = FLATTENING * (2 - FLATTENING)
+from firmware_bridge.wgs84 import ECCENTRICITY_2, SEMI_MAJOR_M, SEMI_MINOR_M
+
 _SECOND_ECCENTRICITY_2 = ECCENTRICITY_2 / (1 - ECCENTRICITY_2)
 _POLAR_RATIO_2 = 1 - ECCENTRICITY_2
 

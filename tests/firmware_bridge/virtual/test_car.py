@@ -14,9 +14,9 @@ import serial
 from firmware_bridge.errors import ConfigurationError
 from firmware_bridge.protocols import protocol
 from firmware_bridge.virtual.car import VirtualCar
-from firmware_bridge.virtual.drive import metres_per_degree
 from firmware_bridge.virtual.engine import Engine
 from firmware_bridge.virtual.receiver import GpsReceiver
+from firmware_bridge.wgs84 import metres_per_degree
 from tests.firmware_bridge.virtual.courses import lively
 
 PATIENCE_S = 10.0

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from firmware_bridge.virtual.drive import Drive, Path, metres_per_degree
+from firmware_bridge.virtual.drive import Drive, Path
+from firmware_bridge.wgs84 import metres_per_degree
 from tests.firmware_bridge.virtual.courses import NOON_UTC_S, lively, steady, straight
 
 DRIVE = lively()

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firmware_bridge.protocols import protocol
-from firmware_bridge.virtual.drive import Drive, metres_per_degree
+from firmware_bridge.virtual.drive import Drive
 from firmware_bridge.virtual.receiver import BLOCK, LATENCY_JITTER_S, LATENCY_S, Epoch, GpsReceiver
+from firmware_bridge.wgs84 import metres_per_degree
 from tests.firmware_bridge.virtual.courses import NOON_UTC_S, lively, steady, straight
 
 DRIVE = lively()

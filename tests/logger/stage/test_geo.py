@@ -8,10 +8,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from firmware_bridge.wgs84 import FLATTENING, SEMI_MAJOR_M, SEMI_MINOR_M
 from logger.stage.geo import (
-    FLATTENING,
-    SEMI_MAJOR_M,
-    SEMI_MINOR_M,
     Crossing,
     course_deg,
     crossing,

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from firmware_bridge.records import Channel, Fix, Reading
-from firmware_bridge.virtual.drive import Drive, Path, metres_per_degree
+from firmware_bridge.virtual.drive import Drive, Path
+from firmware_bridge.wgs84 import metres_per_degree
 from logger.stage.events import Event
 from logger.stage.itinerary import Itinerary, Section, Stage, Waypoint
 from logger.stage.live import LiveStage
