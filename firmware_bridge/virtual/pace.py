@@ -13,6 +13,7 @@ a whole leg at once. Braking is the same from the far end.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -21,6 +22,7 @@ import numpy as np
 
 from firmware_bridge.errors import ConfigurationError
 from firmware_bridge.virtual.drive import Drive, Floats, Path
+from firmware_bridge.virtual.solving import zero
 
 NODE_SPACING_M = 10.0
 """A node of the plan this often: 0.2 s at the class limit of 170 km/h, finer than any receiver looks."""
@@ -38,8 +40,8 @@ LIMIT_MARGIN = 0.985
 """A driver keeps this much under a limit, so that noise in anybody's speedometer is no over-speed."""
 UNDULATION_M = (2600.0, 940.0, 410.0, 190.0)
 """Wave lengths of the ground's ups and downs: fast plains, stony parts, washboard."""
-SOLVER_STEPS = 70
-"""Bisections of how hard to push: the leg's time is then right to the last bit of a float."""
+LEAST_PUSH, MOST_PUSH = 1e-3, 1e3
+"""How hard anybody could push: as good as not at all, and always as fast as can be."""
 CLOCK_ROUNDING_S = 1e-6
 """A leg's time is the difference of two instants of a day: so much it may be off by."""
 _NEVER = 1e9
@@ -169,17 +171,17 @@ class _Leg:
     def solve(self, t0_s: float, t1_s: float) -> tuple[Floats, Floats, Floats]:
         """Times, distances and speeds of the nodes after the first, taking from `t0_s` exactly to `t1_s`."""
         wanted_s = t1_s - t0_s
-        low, high = 1e-3, 1e3
-        if self.time_s(high) > wanted_s + CLOCK_ROUNDING_S:
+        fastest_s = self.time_s(MOST_PUSH)
+        if fastest_s > wanted_s + CLOCK_ROUNDING_S:
             raise ConfigurationError(
                 f"{(self.s[-1] - self.s[0]) / 1000:.3f} km cannot be driven in {wanted_s:.0f} s,"
-                f" it takes at least {self.time_s(high):.0f} s",
+                f" it takes at least {fastest_s:.0f} s",
                 mend="allow more time or higher speeds",
             )
-        for _ in range(SOLVER_STEPS):
-            push = (low * high) ** 0.5
-            low, high = (push, high) if self.time_s(push) > wanted_s else (low, push)
-        v = self.speeds(high)
+        log_push = zero(
+            lambda tried: wanted_s - self.time_s(math.exp(tried)), math.log(LEAST_PUSH), math.log(MOST_PUSH)
+        )
+        v = self.speeds(math.exp(log_push))
         steps = self._steps_s(v)
         t = t0_s + np.cumsum(steps) * (wanted_s / float(np.sum(steps)))
         t[-1] = t1_s

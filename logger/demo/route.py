@@ -9,14 +9,16 @@ route and claims nothing about the ground.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
 from firmware_bridge.errors import ConfigurationError
-from firmware_bridge.virtual.drive import Floats, Path, metres_per_degree
+from firmware_bridge.virtual.drive import Floats, Path
+from firmware_bridge.virtual.solving import zero
+from firmware_bridge.wgs84 import metres_per_degree
 
 POINT_SPACING_M = 15.0
 """Dense enough that the chord of the tightest bend is a centimetre short of its arc."""
@@ -71,8 +73,13 @@ def road(
 
 def length_of(lat: Floats, lon: Floats) -> Floats:
     """Cumulative length (m) along points a few metres apart, on the ellipsoid."""
-    north, east = metres_per_degree((lat[1:] + lat[:-1]) / 2)
-    return np.concatenate(([0.0], np.cumsum(np.hypot(np.diff(lat) * north, np.diff(lon) * east))))
+    return np.concatenate(([0.0], np.cumsum(_steps_m(lat, lon))))
+
+
+def _steps_m(lat: Floats, lon: Floats) -> Floats:
+    per_lat, per_lon = metres_per_degree((lat[1:] + lat[:-1]) / 2)
+    north, east = (lat[1:] - lat[:-1]) * per_lat, (lon[1:] - lon[:-1]) * per_lon
+    return np.asarray(np.sqrt(north * north + east * east))
 
 
 def _distinct(places: Sequence[Place]) -> list[Place]:
@@ -158,22 +165,14 @@ def _leg(
     if chord >= length or line.length_m(0.0, bend=0.0) >= length:
         lat, lon = line.points(0.0, bend=0.0)
     elif line.length_m(0.0, bend=1.0) >= length:
-        lat, lon = line.points(0.0, _bisect(lambda bend: line.length_m(0.0, bend), length, 1.0))
+        lat, lon = line.points(0.0, zero(lambda bend: line.length_m(0.0, bend) - length, 0.0, 1.0))
     else:
         high = 0.1
         while line.length_m(high, bend=1.0) < length:
             high *= 2
-        lat, lon = line.points(_bisect(lambda swing: line.length_m(swing, 1.0), length, high), bend=1.0)
+        lat, lon = line.points(zero(lambda swing: line.length_m(swing, 1.0) - length, 0.0, high), bend=1.0)
     along = length_of(lat, lon)
     return lat, lon, start.distance_m + along * (length / along[-1])
-
-
-def _bisect(length_of_size: Callable[[float], float], wanted: float, high: float) -> float:
-    low = 0.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (middle, high) if length_of_size(middle) < wanted else (low, middle)
-    return high
 
 
 class _Line:
@@ -228,7 +227,7 @@ class _Line:
         return self._start.lat + y / self._scale[0], self._start.lon + x / self._scale[1]
 
     def length_m(self, swing: float, bend: float) -> float:
-        return float(length_of(*self.points(swing, bend))[-1])
+        return float(np.sum(_steps_m(*self.points(swing, bend))))
 
 
 def _altitude(distance_m: Floats) -> Floats:

@@ -1,0 +1,54 @@
+"""Where a growing function comes to nought: how hard to push, how wide to swing.
+
+Chandrupatla's method (Advances in Engineering Software 28, 1997): the zero stays between two points as in bisection,
+and wherever three points bend little enough a parabola through them says where to look next. A dozen looks do what
+fifty halvings would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+MOST_STEPS = 120
+"""Twice what halving alone would take to the last bit of a float."""
+TOLERANCE = 2.0**-53
+"""Of the greater of the two ends: the last bit of a float."""
+
+
+def zero(function: Callable[[float], float], low: float, high: float) -> float:
+    """The argument from `low` to `high` at which a function that never falls passes 0, or the end next to it."""
+    near, far = function(high), function(low)
+    if near <= 0.0:
+        return high
+    if far >= 0.0:
+        return low
+    tolerance = TOLERANCE * max(abs(low), abs(high))
+    # `a` was looked at last, 0 lies between it and `b`, and `c` is the one before.
+    a, b, c = high, low, high
+    at_a, at_b, at_c = near, far, near
+    share = 0.5
+    for _ in range(MOST_STEPS):
+        looked = a + share * (b - a)
+        found = function(looked)
+        if (found > 0.0) == (at_a > 0.0):
+            c, at_c = a, at_a
+        else:
+            b, at_b, c, at_c = a, at_a, b, at_b
+        a, at_a = looked, found
+        least_share = tolerance / abs(b - a) if a != b else 1.0
+        if found == 0.0 or least_share > 0.5:
+            break
+        share = _share(a, b, c, at_a, at_b, at_c)
+        share = min(1.0 - least_share, max(least_share, share))
+    return a if abs(at_a) < abs(at_b) else b
+
+
+def _share(a: float, b: float, c: float, at_a: float, at_b: float, at_c: float) -> float:
+    """How far from `a` towards `b` to look next: by the parabola through the three points, else half way."""
+    if at_c in (at_a, at_b):
+        return 0.5
+    xi, phi = (a - b) / (c - b), (at_a - at_b) / (at_c - at_b)
+    if not 1.0 - (1.0 - xi) ** 0.5 < phi < xi**0.5:
+        return 0.5
+    first = at_a / (at_b - at_a) * at_c / (at_b - at_c)
+    return first + (c - a) / (b - a) * at_a / (at_c - at_a) * at_b / (at_c - at_b)
