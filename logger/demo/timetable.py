@@ -145,7 +145,7 @@ class Timetable:
             self._wait_until(math.ceil(self._now_s) + self._start_after_s)
 
     def _neutralised(self, end_m: float, time_s: float) -> float:
-        """Drive to the end of a neutralisation and wait; leave it `time_s` after its beginning. Returns how long it took."""
+        """Drive to the end of a neutralisation and leave when its `time_s` are over. Returns how long it lasted."""
         begun_s = self._now_s
         self._go(end_m - LINE_UP_M)
         ends_s = max(begun_s + time_s, math.ceil(self._now_s + LINE_RUN_S) + 1)
