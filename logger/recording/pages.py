@@ -35,8 +35,9 @@ Mask = NDArray[np.bool_]
 LEAF, INNER = 0x0D, 0x05
 NULL, DOUBLE, ZERO, ONE, BLOB = 0, 7, 8, 9, 12
 _LEAF_HEAD, _INNER_HEAD = 8, 12
-_BYTES = np.array([0, 1, 2, 3, 4, 6, 8, 8, 0, 0, 0, 0])
-"""How long a column of each kind below BLOB is."""
+_BYTES = np.array([0, 1, 2, 3, 4, 6, 8, 8, 0, 0, 0, 0, *((kind - BLOB) // 2 for kind in range(BLOB, 256))])
+"""How long a column is by its kind, the usual ones."""
+_FOUR_BYTES = np.array([1 << 24, 1 << 16, 1 << 8, 1])
 _WORD = 8
 _TOGETHER_BYTES = 1 << 19
 """Pages read at a time: their rows' numbers stay in the processor's cache."""
@@ -70,6 +71,11 @@ class Cells(NamedTuple):
 
     def whole(self, column: int) -> Integers:
         """A column of integers. Raises LogError where one is something else."""
+        kinds = self.kinds[column]
+        if len(kinds) and kinds[0] in (ZERO, ONE) and (kinds == kinds[0]).all():
+            return np.full(
+                len(kinds), kinds[0] == ONE, dtype=np.int64
+            )  # so is the session, and often the bus
         kind, word = self._words(column)
         if ((kind == NULL) | (kind == DOUBLE)).any():
             raise _damaged("a value that must be there and whole is not")
@@ -95,6 +101,8 @@ class Cells(NamedTuple):
 
 def _integers(kind: Integers, word: Integers) -> Integers:
     bits = 8 * _BYTES[kind]
+    if len(kind) and NULL < kind[0] < ZERO and (kind == kind[0]).all():
+        return word >> np.int64(64 - bits[0])
     return np.where(bits > 0, word >> np.where(bits > 0, 64 - bits, 0), (kind == ONE).astype(np.int64))
 
 
@@ -121,12 +129,12 @@ class Table:
         """The pages that hold rows: the lowest level of a tree that is equally deep everywhere."""
         level = np.array([self._root], dtype=np.int64)
         for _ in range(_MOST_LEVELS):
-            pages = self._pages(file, level)
-            if (pages[:, 0] == LEAF).all():
+            if self._pages(file, level[:1])[0, 0] == LEAF:
                 return level
+            pages = self._pages(file, level)
             if (pages[:, 0] != INNER).any():
                 raise _damaged("a page of another kind")
-            level = np.array([child for page in pages for child in _children(page)], dtype=np.int64)
+            level = _children(pages)
             if len(level) > self._path.stat().st_size // self._page_bytes:
                 break
         raise _damaged("a tree of pages without an end")
@@ -144,20 +152,17 @@ class Table:
             read = file.read((int(run[-1]) + 1) * self._page_bytes)
             if len(read) < (int(run[-1]) + 1) * self._page_bytes:
                 raise _damaged("it ends before its last page")
-            pages[first:last] = np.frombuffer(read, dtype=np.uint8).reshape(-1, self._page_bytes)[run]
+            there = np.frombuffer(read, dtype=np.uint8).reshape(-1, self._page_bytes)
+            there.take(run, axis=0, out=pages[first:last], mode="clip")
         return pages
 
     def _rows(self, pages: Bytes) -> Cells:
-        data = np.concatenate([pages.ravel(), np.zeros(_WORD, dtype=np.uint8)])
-        counts = pages[:, 3] * np.int64(256) + pages[:, 4]
-        page = np.repeat(np.arange(len(pages)) * self._page_bytes, counts)
-        number = np.arange(len(page)) - np.repeat(np.cumsum(counts) - counts, counts)
-        pointer = page + _LEAF_HEAD + 2 * number
-        if (pages[:, 0] != LEAF).any() or pointer.max(initial=0) >= len(data) - _WORD:
+        if (pages[:, 0] != LEAF).any():
             raise _damaged("a page of another kind")
-        at = page + data[pointer] * np.int64(256) + data[pointer + 1]
+        data = np.concatenate([pages.ravel(), np.zeros(_WORD, dtype=np.uint8)])
+        page, at = _cells(pages, _LEAF_HEAD)
         payload, at = _varints(data, at)
-        _, at = _varints(data, at)
+        at = _past_varints(data, at)
         if (at + payload > page + self._page_bytes).any():
             raise _damaged("a row that does not fit on its page")
         begin = at + data[at]
@@ -167,18 +172,36 @@ class Table:
             kind, at = _varints(data, at)
             kinds.append(kind)
             starts.append(begin)
-            begin = begin + np.where(kind < BLOB, _BYTES[np.minimum(kind, BLOB - 1)], (kind - BLOB) // 2)
+            begin = begin + _lengths(kind)
         if kinds and ((at != starts[0]) | (begin > page + self._page_bytes)).any():
             raise _damaged("rows of another number of columns")
         return Cells(data, kinds, starts)
 
 
-def _children(page: Bytes) -> Iterator[int]:
-    """The pages below an inner page, in order."""
-    cells = int(page[3]) << 8 | int(page[4])
-    at = page[_INNER_HEAD : _INNER_HEAD + 2 * cells].view(">u2").astype(np.int64)
-    yield from page[at[:, None] + np.arange(4)].view(">u4").ravel().tolist()
-    yield int.from_bytes(page[8:_INNER_HEAD].tobytes())
+def _cells(pages: Bytes, head: int) -> tuple[Integers, Integers]:
+    """Every cell of some pages: where its page begins in them, and where it does itself."""
+    counts = pages[:, 3] * np.int64(256) + pages[:, 4]
+    page = np.repeat(np.arange(len(pages)) * pages.shape[1], counts)
+    number = np.arange(len(page)) - np.repeat(np.cumsum(counts) - counts, counts)
+    pointer = page + head + 2 * number
+    data = pages.ravel()
+    return page, page + data[pointer] * np.int64(256) + data[pointer + 1]
+
+
+def _children(pages: Bytes) -> Integers:
+    """The pages below some inner pages, in order."""
+    page, at = _cells(pages, _INNER_HEAD)
+    left = pages.ravel()[at[:, None] + np.arange(4)] @ _FOUR_BYTES
+    right = pages[:, 8:_INNER_HEAD] @ _FOUR_BYTES
+    cells = np.searchsorted(page, np.arange(1, len(pages) + 1) * pages.shape[1])
+    return np.insert(left, cells, right)
+
+
+def _lengths(kind: Integers) -> Integers:
+    length = _BYTES.take(kind, mode="clip")
+    if kind.max(initial=0) < len(_BYTES):
+        return length
+    return np.where(kind < len(_BYTES), length, (kind - BLOB) // 2)
 
 
 def _damaged(what: str) -> LogError:
@@ -187,15 +210,27 @@ def _damaged(what: str) -> LogError:
 
 def _varints(data: Bytes, at: Integers) -> tuple[Integers, Integers]:
     """Numbers of seven bits a byte, the top bit set in all but the last; and where they end."""
-    byte = data[np.minimum(at, len(data) - 1)]
-    value, at = (byte & 0x7F).astype(np.int64), at + 1
-    more = np.flatnonzero(byte & 0x80)
+    byte = data.take(at, mode="clip")
+    value, at = byte.astype(np.int64), at + 1
+    long = more = np.flatnonzero(byte > 0x7F)
+    value[long] &= 0x7F
     while len(more):
-        byte = data[np.minimum(at[more], len(data) - 1)]
+        byte = data.take(at[more], mode="clip")
         value[more] = value[more] << 7 | byte & 0x7F
         at[more] += 1
-        more = more[byte & 0x80 != 0]
+        more = more[byte > 0x7F]
+    if value[long].min(initial=0) < 0:
+        raise _damaged("a number of too many bytes")
     return value, at
+
+
+def _past_varints(data: Bytes, at: Integers) -> Integers:
+    """Where such numbers end."""
+    more = np.ones(len(at), dtype=np.bool_)
+    while more.any():
+        byte, at = data.take(at, mode="clip"), at + more
+        more &= byte > 0x7F
+    return at
 
 
 def table_of(connection: sqlite3.Connection, name: str) -> Table | None:

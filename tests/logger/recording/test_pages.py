@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import tracemalloc
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,19 @@ def test_a_deep_tree_is_read_in_order(tmp_path: Path) -> None:
         shares = [share for _, share in table.cells()]
         assert shares == sorted(shares)
         assert shares[-1] == 1.0
+
+
+def test_memory_does_not_grow_with_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("logger.recording.pages._TOGETHER_BYTES", 16_384)
+    rows = [(number, number / 4, bytes(40)) for number in range(60_000)]
+    with closing(written(tmp_path / "t.db", 1024, rows)) as connection:
+        tracemalloc.start()
+        table = table_of(connection, "t")
+        assert table is not None
+        assert sum(len(cells.whole(0)) for cells, _ in table.cells()) == len(rows)
+        _, most_bytes = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert most_bytes < (tmp_path / "t.db").stat().st_size / 3
 
 
 @pytest.mark.parametrize(
