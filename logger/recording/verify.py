@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from firmware_bridge.errors import LogError
@@ -20,9 +20,28 @@ REQUIRED_META = ("format", "software", "buses", "ports")
 """Keys without which a log could not be read years later."""
 _MOST_PROBLEMS = 20
 """A ruined log is ruined in thousands of places; so many are told."""
+_PAGES_SHARE = 0.4
+"""Of the time that a whole log takes: SQLite's own look at its pages; the screening takes as long."""
+_SENTENCES = 16_384
+"""Looked at together."""
+BUSES_AN_ADAPTER = 16
+"""The buses of an adapter share its clock; so many numbers belong to each."""
+MOST_FRAME_BYTES = 64
+"""CAN FD's longest frame."""
+_SOURCES = {
+    "sentence": "port",
+    "fix": "0",
+    "reading": "channel",
+    "clock": "source",
+    "progress": "0",
+    "frame": f"bus / {BUSES_AN_ADAPTER}",
+}
+"""Whose clock stamped a row, table by table."""
+
+Progress = Callable[[float], None]
 
 
-def verify(path: Path, progress: Callable[[float], None] = lambda _done: None) -> list[str]:
+def verify(path: Path, progress: Progress = lambda _done: None) -> list[str]:
     """What is wrong with a log, a sentence each; an empty list for a whole one.
 
     `progress` is called with the share done, 0 to 1.
@@ -30,31 +49,40 @@ def verify(path: Path, progress: Callable[[float], None] = lambda _done: None) -
     problems: list[str] = []
     try:
         with open_log_readonly(path) as connection:
-            steps = _steps(connection)
-            for done, step in enumerate(steps):
-                progress(done / len(steps))
-                for problem in step():
-                    problems.append(problem)
-                    if len(problems) >= _MOST_PROBLEMS:
-                        return [*problems, "and more"]
+            for problem in _problems(connection, progress):
+                problems.append(problem)
+                if len(problems) >= _MOST_PROBLEMS:
+                    return [*problems, "and more"]
     except LogError as error:
         problems.append(error.what)
     progress(1.0)
     return problems
 
 
-def _steps(connection: sqlite3.Connection) -> list[Callable[[], Iterator[str]]]:
-    return [
-        lambda: _pages(connection),
-        lambda: _meta(connection),
-        lambda: _sessions(connection),
-        lambda: _order(connection),
-        lambda: _frames(connection),
-        lambda: _fixes(connection),
-        lambda: _sentences(connection),
-        lambda: _references(connection),
-        lambda: _events(connection),
-    ]
+def _problems(connection: sqlite3.Connection, progress: Progress) -> Iterator[str]:
+    from logger.recording.screen import whole_tables  # noqa: PLC0415 - numpy: only once there is a log to look at
+
+    progress(0.0)
+    damaged = False
+    for problem in _pages(connection):
+        damaged = True
+        yield problem
+    progress(_PAGES_SHARE)
+    whole = set() if damaged else whole_tables(connection, lambda done: progress(_PAGES_SHARE * (1 + done)))
+    tables = [table for table in TABLES if table not in whole]
+    steps = (
+        _meta(connection),
+        _sessions(connection, tables),
+        _order(connection, tables),
+        _frames(connection, tables),
+        _fixes(connection),
+        _sentences(connection),
+        _references(connection, tables),
+        _events(connection),
+    )
+    for done, step in enumerate(steps):
+        progress(2 * _PAGES_SHARE + (1 - 2 * _PAGES_SHARE) * done / len(steps))
+        yield from step
 
 
 def _pages(connection: sqlite3.Connection) -> Iterator[str]:
@@ -70,10 +98,10 @@ def _meta(connection: sqlite3.Connection) -> Iterator[str]:
             yield f"meta has no '{key}'"
 
 
-def _sessions(connection: sqlite3.Connection) -> Iterator[str]:
+def _sessions(connection: sqlite3.Connection, tables: Collection[str]) -> Iterator[str]:
     if not connection.execute("SELECT count(*) FROM session").fetchone()[0]:
         yield "no session was ever begun"
-    for table in TABLES:
+    for table in tables:
         strangers = connection.execute(
             f"SELECT DISTINCT session FROM {table} EXCEPT SELECT id FROM session"  # noqa: S608
         ).fetchall()
@@ -81,32 +109,35 @@ def _sessions(connection: sqlite3.Connection) -> Iterator[str]:
             yield f"{table}: rows of session {session}, which there is none of"
 
 
-def _order(connection: sqlite3.Connection) -> Iterator[str]:
-    sources = {"sentence": "port", "fix": "0", "reading": "channel", "clock": "source", "progress": "0"}
-    for table, source in sources.items():
-        latest: dict[tuple[int, object], int] = {}
-        rows = connection.execute(f"SELECT session, {source}, t_us FROM {table} ORDER BY rowid")  # noqa: S608
-        yield from _backwards(table, rows, latest)
+def _order(connection: sqlite3.Connection, tables: Collection[str]) -> Iterator[str]:
+    for table, source in _SOURCES.items():
+        if table in tables:
+            rows = connection.execute(f"SELECT session, {source}, t_us FROM {table} ORDER BY rowid")  # noqa: S608
+            yield from _backwards(table, rows)
 
 
-def _frames(connection: sqlite3.Connection) -> Iterator[str]:
-    # An adapter's buses share its clock; 16 numbers belong to each.
-    rows = connection.execute("SELECT session, bus / 16, t_us FROM frame ORDER BY rowid")
-    yield from _backwards("frame", rows, {})
-    wrong = connection.execute(
-        "SELECT count(*) FROM frame WHERE typeof(data) <> 'blob' OR length(data) > 64 OR can_id < 0"
-    ).fetchone()[0]
-    if wrong:
-        yield f"frame: {wrong} rows that can be no CAN frame"
-
-
-def _backwards(table: str, rows: sqlite3.Cursor, latest: dict[tuple[int, object], int]) -> Iterator[str]:
+def _backwards(table: str, rows: sqlite3.Cursor) -> Iterator[str]:
+    latest: dict[tuple[int, object], float] = {}
     for session, source, t_us in rows:
         key = (session, source)
+        if not isinstance(t_us, int | float):
+            yield f"{table}: a row of session {session} has no time"
+            return
         if t_us < latest.get(key, 0):
             yield f"{table}: time runs backwards in session {session} at t_us {t_us}"
             return
         latest[key] = t_us
+
+
+def _frames(connection: sqlite3.Connection, tables: Collection[str]) -> Iterator[str]:
+    if "frame" not in tables:
+        return
+    wrong = connection.execute(
+        "SELECT count(*) FROM frame WHERE typeof(data) <> 'blob' OR length(data) > ? OR can_id < 0",
+        (MOST_FRAME_BYTES,),
+    ).fetchone()[0]
+    if wrong:
+        yield f"frame: {wrong} rows that can be no CAN frame"
 
 
 def _fixes(connection: sqlite3.Connection) -> Iterator[str]:
@@ -119,17 +150,26 @@ def _fixes(connection: sqlite3.Connection) -> Iterator[str]:
 
 
 def _sentences(connection: sqlite3.Connection) -> Iterator[str]:
-    wrong = sum(not _checksum_holds(text) for (text,) in connection.execute("SELECT text FROM sentence"))
+    from logger.recording.screen import doubtful  # noqa: PLC0415 - as above
+
+    cursor = connection.execute("SELECT text FROM sentence")
+    wrong = 0
+    while rows := cursor.fetchmany(_SENTENCES):
+        wrong += sum(not _checksum_holds(rows[at][0]) for at in doubtful([text for (text,) in rows]))
     if wrong:
         yield f"sentence: {wrong} rows whose checksum does not hold"
 
 
-def _checksum_holds(text: str) -> bool:
+def _checksum_holds(text: object) -> bool:
+    if not isinstance(text, str):
+        return False
     body, star, told = text[1:].rpartition("*")
     return bool(star) and told.strip().upper() == f"{checksum(body.encode('latin-1', 'replace')):02X}"
 
 
-def _references(connection: sqlite3.Connection) -> Iterator[str]:
+def _references(connection: sqlite3.Connection, tables: Collection[str]) -> Iterator[str]:
+    if "reading" not in tables:
+        return
     lost = connection.execute("SELECT DISTINCT channel FROM reading EXCEPT SELECT id FROM channel").fetchall()
     for (channel,) in lost:
         yield f"reading: rows of channel {channel}, which there is none of"

@@ -59,6 +59,10 @@ def test_a_log_cut_off_is_whole(tmp_path: Path) -> None:
         ("UPDATE reading SET channel = 12", "reading: rows of channel 12"),
         ("UPDATE event SET detail = '{'", "event: row 1 holds no JSON"),
         ("UPDATE frame SET data = 'text' WHERE rowid = 3", "frame: 1 rows that can be no CAN frame"),
+        ("UPDATE reading SET t_us = 'noon'", "reading: a row of session 1 has no time"),
+        ("UPDATE sentence SET text = NULL", "sentence: 1 rows whose checksum does not hold"),
+        ("UPDATE sentence SET text = x'2447'", "sentence: 1 rows whose checksum does not hold"),
+        ("DROP TABLE channel", "no such table"),
         ("DELETE FROM session", "no session was ever begun"),
     ],
 )
