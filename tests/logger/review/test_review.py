@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from firmware_bridge.errors import StagelogError
 from logger import config as configs
+from logger.demo.timetable import REACTION_S
 from logger.recording.rows import Rows
 from logger.recording.store import Log, SessionStart
 from logger.review.html import page
@@ -91,7 +92,7 @@ def test_waypoints_and_the_neutralisation(log: Path) -> None:
     assert [point["validated"] for point in found["waypoints"]] == [True] * 8
     assert all(point["nearest_m"] < 5 for point in found["waypoints"])
     [pause] = found["neutralisations"]
-    assert pause["took_s"] == pytest.approx(90, abs=0.1)
+    assert pause["took_s"] == pytest.approx(90 + REACTION_S, abs=0.1)
     assert pause["early_s"] == 0
 
 
