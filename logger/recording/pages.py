@@ -34,6 +34,7 @@ Mask = NDArray[np.bool_]
 
 LEAF, INNER = 0x0D, 0x05
 NULL, DOUBLE, ZERO, ONE, BLOB = 0, 7, 8, 9, 12
+_BYTE = 1
 _LEAF_HEAD, _INNER_HEAD = 8, 12
 _BYTES = np.array([0, 1, 2, 3, 4, 6, 8, 8, 0, 0, 0, 0, *((kind - BLOB) // 2 for kind in range(BLOB, 256))])
 """How long a column is by its kind, the usual ones."""
@@ -72,10 +73,10 @@ class Cells(NamedTuple):
     def whole(self, column: int) -> Integers:
         """A column of integers. Raises LogError where one is something else."""
         kinds = self.kinds[column]
-        if len(kinds) and kinds[0] in (ZERO, ONE) and (kinds == kinds[0]).all():
-            return np.full(
-                len(kinds), kinds[0] == ONE, dtype=np.int64
-            )  # so is the session, and often the bus
+        is_byte = kinds == _BYTE
+        if (is_byte | (kinds & ~1 == ZERO)).all():  # so are sessions, buses, most channels
+            byte = self.data.take(self.starts[column], mode="clip").view(np.int8)
+            return np.where(is_byte, byte, kinds & 1)
         kind, word = self._words(column)
         if ((kind == NULL) | (kind == DOUBLE)).any():
             raise _damaged("a value that must be there and whole is not")
@@ -197,7 +198,10 @@ def _children(pages: Bytes) -> Integers:
     return np.insert(left, cells, right)
 
 
-def _lengths(kind: Integers) -> Integers:
+def _lengths(kind: Integers) -> Integers | int:
+    """How long columns of these kinds are; one number where they are all alike."""
+    if kind.max(initial=0) == kind.min(initial=BLOB) < BLOB:
+        return int(_BYTES[kind[0]])
     length = _BYTES.take(kind, mode="clip")
     if kind.max(initial=0) < len(_BYTES):
         return length
@@ -212,6 +216,8 @@ def _varints(data: Bytes, at: Integers) -> tuple[Integers, Integers]:
     """Numbers of seven bits a byte, the top bit set in all but the last; and where they end."""
     byte = data.take(at, mode="clip")
     value, at = byte.astype(np.int64), at + 1
+    if byte.max(initial=0) <= 0x7F:
+        return value, at
     long = more = np.flatnonzero(byte > 0x7F)
     value[long] &= 0x7F
     while len(more):

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from firmware_bridge.errors import LogError
-from logger.recording.pages import BLOB, Cells, Integers, table_of
+from logger.recording.pages import BLOB, DOUBLE, Cells, Integers, table_of
 from logger.recording.verify import BUSES_AN_ADAPTER, MOST_FRAME_BYTES, Progress
 
 _MOST_SOURCES = 1 << 15
@@ -110,7 +110,11 @@ class _Order:
 def _adapters(cells: Cells, column: _Column) -> Integers | None:
     kind = cells.kinds[column("data")]
     is_bytes = (kind >= BLOB) & (kind <= BLOB + 2 * MOST_FRAME_BYTES) & (kind & 1 == 0)
-    if not is_bytes.all() or cells.whole(column("can_id")).min(initial=0) < 0:
+    can_id, begin = cells.kinds[column("can_id")], cells.starts[column("can_id")]
+    below_zero = (can_id <= DOUBLE) & (
+        cells.data.take(begin, mode="clip") > 0x7F
+    )  # any number's top bit is its sign
+    if below_zero.any() or not is_bytes.all():
         return None
     return cells.whole(column("bus")) // BUSES_AN_ADAPTER
 
