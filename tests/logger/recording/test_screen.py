@@ -146,6 +146,24 @@ def test_the_same_as_row_by_row(whole: bytes, tmp_path: Path, changes: list[Any]
         assert sorted(verify(path)) == expected
 
 
+@pytest.mark.parametrize("table", ["frame", "reading"])
+def test_any_row_that_goes_back_is_found(
+    whole: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: str
+) -> None:
+    """A microsecond before the row before it of its source; blocks of two pages, so the newest time is of another."""
+    monkeypatch.setattr("logger.recording.pages._TOGETHER_BYTES", 2048)
+    path = tmp_path / "a.db"
+    sources = 2 if table == "frame" else 3
+    for row in range(sources + 1, ROWS + 1):
+        path.write_bytes(whole)
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            connection.execute("PRAGMA journal_mode = DELETE")
+            before = f"SELECT t_us FROM {table} WHERE rowid = {row - sources}"
+            connection.execute(f"UPDATE {table} SET t_us = ({before}) - 1 WHERE rowid = {row}")
+        with open_log_readonly(path) as connection:
+            assert table not in whole_tables(connection, lambda _done: None)
+
+
 def test_a_whole_log_is_not_gone_through_row_by_row(whole: bytes, tmp_path: Path) -> None:
     (tmp_path / "a.db").write_bytes(whole)
     with open_log_readonly(tmp_path / "a.db") as connection:
