@@ -150,8 +150,8 @@ def test_the_same_as_row_by_row(whole: bytes, tmp_path: Path, changes: list[Any]
 def test_any_row_that_goes_back_is_found(
     whole: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: str
 ) -> None:
-    """A microsecond before the row before it of its source; blocks of two pages, so the newest time is of another."""
-    monkeypatch.setattr("logger.recording.pages._TOGETHER_BYTES", 2048)
+    """A microsecond before the row before it of its source; some of them begin a block."""
+    monkeypatch.setattr("logger.recording.pages._TOGETHER_BYTES", 1024)
     path = tmp_path / "a.db"
     sources = 2 if table == "frame" else 3
     for row in range(sources + 1, ROWS + 1):
