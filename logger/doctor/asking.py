@@ -22,7 +22,8 @@ from firmware_bridge.errors import LogError
 from firmware_bridge.records import Fix, Notice
 from logger.doctor.facts import Heard
 from logger.recording.reader import open_log_readonly
-from logger.recording.setup import BUSES_A_PORT, PortPlan
+from logger.recording.rows import BUSES_A_PORT
+from logger.recording.setup import PortPlan
 
 ANSWER_S = 3.0
 """A recorder publishes ten times a second; one that says nothing for so long hangs."""

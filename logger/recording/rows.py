@@ -13,7 +13,22 @@ from firmware_bridge.records import CanFrame, Fix, Reading
 from logger.stage.live import Event as EventRow
 from logger.stage.live import ProgressRow
 
-__all__ = ["TABLES", "ClockRow", "EventRow", "ProgressRow", "RejectedRow", "Rows", "SentenceRow"]
+__all__ = [
+    "BUSES_A_PORT",
+    "MOST_FRAME_BYTES",
+    "TABLES",
+    "ClockRow",
+    "EventRow",
+    "ProgressRow",
+    "RejectedRow",
+    "Rows",
+    "SentenceRow",
+]
+
+BUSES_A_PORT = 16
+"""Bus numbers set aside for each CAN port: GVRET's bus field has four bits."""
+MOST_FRAME_BYTES = 64
+"""CAN FD's longest frame."""
 
 
 class SentenceRow(NamedTuple):

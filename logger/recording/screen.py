@@ -18,7 +18,7 @@ import numpy as np
 
 from firmware_bridge.errors import LogError
 from logger.recording.pages import BLOB, DOUBLE, Cells, Integers, table_of
-from logger.recording.verify import BUSES_AN_ADAPTER, MOST_FRAME_BYTES, Progress
+from logger.recording.rows import BUSES_A_PORT, MOST_FRAME_BYTES
 
 _MOST_SOURCES = 1 << 15
 """Of a table; a log has some dozens. What needs more is gone through row by row."""
@@ -30,7 +30,7 @@ _Screen = Callable[[Cells, _Column], Integers | None]
 """Looks at some rows: the number of each one's source, whose times are in order; None when a row cannot be true."""
 
 
-def whole_tables(connection: sqlite3.Connection, progress: Progress) -> set[str]:
+def whole_tables(connection: sqlite3.Connection, progress: Callable[[float], None]) -> set[str]:
     """Those of the tables `frame` and `reading` in which there is nothing to tell.
 
     They hold only rows that can be true, of sessions and channels that there are, and with time running forward in
@@ -116,7 +116,7 @@ def _adapters(cells: Cells, column: _Column) -> Integers | None:
     )  # any number's top bit is its sign
     if below_zero.any() or not is_bytes.all():
         return None
-    return cells.whole(column("bus")) // BUSES_AN_ADAPTER
+    return cells.whole(column("bus")) // BUSES_A_PORT
 
 
 def _channels(cells: Cells, column: _Column, known: set[Any]) -> Integers | None:

@@ -23,6 +23,7 @@ from firmware_bridge.protocols import Protocol, protocol
 from logger.config import Config, Gps
 from logger.recording.naming import slug, stem
 from logger.recording.pipeline import Pipeline, Source
+from logger.recording.rows import BUSES_A_PORT
 from logger.recording.texts import UnreadableError, read_dbcs, read_text
 from logger.stage import itinerary as itineraries
 from logger.stage.alarms import merged
@@ -34,8 +35,6 @@ from logger.tomlfile import TomlError
 
 log = logging.getLogger(__name__)
 
-BUSES_A_PORT = 16
-"""Bus numbers set aside for each CAN port: GVRET's bus field has four bits."""
 LOG_FORMAT = "1"
 """The meaning of the log's tables, should it ever change in a way that the schema does not show."""
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from firmware_bridge.errors import LogError
 from firmware_bridge.protocols.nmea import checksum
 from logger.recording.reader import open_log_readonly
-from logger.recording.rows import TABLES
+from logger.recording.rows import BUSES_A_PORT, MOST_FRAME_BYTES, TABLES
 
 REQUIRED_META = ("format", "software", "buses", "ports")
 """Keys without which a log could not be read years later."""
@@ -24,19 +24,15 @@ _PAGES_SHARE = 0.4
 """Of the time that a whole log takes: SQLite's own look at its pages; the screening takes as long."""
 _SENTENCES = 16_384
 """Looked at together."""
-BUSES_AN_ADAPTER = 16
-"""The buses of an adapter share its clock; so many numbers belong to each."""
-MOST_FRAME_BYTES = 64
-"""CAN FD's longest frame."""
 _SOURCES = {
     "sentence": "port",
     "fix": "0",
     "reading": "channel",
     "clock": "source",
     "progress": "0",
-    "frame": f"bus / {BUSES_AN_ADAPTER}",
+    "frame": f"bus / {BUSES_A_PORT}",
 }
-"""Whose clock stamped a row, table by table."""
+"""Whose clock stamped a row, table by table; the buses of an adapter share its clock."""
 
 Progress = Callable[[float], None]
 
