@@ -9,8 +9,8 @@
             fetched in slices, a short transaction each. However long that takes, the copy is the log as it was
             in that first moment
 
-All bring to the card what they write a megabyte at a time, with pauses, so that the recorder's own sync never waits
-for more.
+All bring to the card what they write half a megabyte at a time, with pauses, so that the recorder's own sync never
+waits for much more.
 Each returns False when the log was opened or closed meanwhile, so that another way is the right one.
 """
 
@@ -36,13 +36,14 @@ STEP_PAGES = 512
 """Pages copied between two looks at the write-ahead log: some milliseconds."""
 HOLD_S = 0.02
 """How long a slice of rows may hold the log: the number of rows in one is steered by this."""
+SYNC_BYTES = 512 * 1024
+"""What is brought to the card at a time, and what a slice of rows and SQLite's own cache are held to, so that it does
+not become much more (at most twice as much was seen): the recorder's own sync waits behind it, a fortieth of a second
+on a slow card."""
 FIRST_ROWS, MOST_ROWS = 2_000, 100_000
 """A slice's rows, at first and at most; they are in memory meanwhile, some 60 bytes each."""
-SYNC_BYTES = 1024 * 1024
-"""What may wait to be brought to the card: a twentieth of a second of a slow one."""
 MOST_PAUSE_S = 0.2
-"""After a megabyte that took longer than this the card has another trouble than us."""
-BLOCK_BYTES = 1024 * 1024
+"""After a stride that took longer than this the card has another trouble than us."""
 
 Progress = Callable[[float], None]
 
@@ -55,7 +56,7 @@ def copy_file(log: Path, to: Path, progress: Progress) -> bool:
     """Copy a log that nobody has open."""
     with log.open("rb", buffering=0) as source, to.open("wb", buffering=0) as copy:
         before, synced = os.fstat(source.fileno()), 0
-        while block := source.read(BLOCK_BYTES):
+        while block := source.read(SYNC_BYTES):
             copy.write(block)
             synced = _sync(copy.fileno(), synced)
             progress(min(1.0, copy.tell() / max(before.st_size, 1)))
@@ -119,7 +120,8 @@ def copy_rows(log: Path, to: Path, progress: Progress) -> bool:
 
 def _no_journal(copy: sqlite3.Connection, page_bytes: int) -> None:
     """A copy that fails is thrown away: it needs neither a journal nor syncs but our own."""
-    for setting in (f"page_size = {page_bytes}", "journal_mode = OFF", "synchronous = OFF"):
+    cache = f"cache_size = -{SYNC_BYTES // 1024}"
+    for setting in (f"page_size = {page_bytes}", "journal_mode = OFF", "synchronous = OFF", cache):
         copy.execute(f"PRAGMA main.{setting}")
 
 
@@ -167,9 +169,10 @@ def _copy_slices(
                 f"INSERT INTO slice SELECT rowid, * FROM log.{table} WHERE rowid > ? AND rowid <= ?",  # noqa: S608
                 (at, until),
             )
-            rows = _steered(rows, time.monotonic() - began)
+            held_s, before = time.monotonic() - began, os.fstat(written).st_size
             copy.execute(f"INSERT INTO main.{table} (rowid, {columns}) SELECT * FROM slice")  # noqa: S608
             copy.execute("DELETE FROM slice")
+            rows = _steered(until - at, held_s, os.fstat(written).st_size - before)
             done += until - at
             at = until
             synced = _sync(written, synced)
@@ -177,9 +180,11 @@ def _copy_slices(
         copy.execute("DROP TABLE slice")
 
 
-def _steered(rows: int, held_s: float) -> int:
-    """How many rows the next slice may have, after one of `rows` that took `held_s`."""
-    return max(1, min(MOST_ROWS, rows * 2, round(rows * HOLD_S / max(held_s, 1e-6))))
+def _steered(rows: int, held_s: float, grown_bytes: int) -> int:
+    """How many rows the next slice may have, after one of `rows` that held the log for `held_s` and made the copy
+    grow by `grown_bytes`."""
+    share = min(2.0, HOLD_S / max(held_s, 1e-6), SYNC_BYTES / max(grown_bytes, 1))
+    return max(1, min(MOST_ROWS, round(rows * share)))
 
 
 def _sync(written: int, synced: int) -> int:

@@ -17,12 +17,13 @@ from typing import NamedTuple
 
 from firmware_bridge.errors import LogError
 from logger.recording.reader import has_wal
-from logger.transfer.copying import BLOCK_BYTES, GrownError, Progress, copy_file, copy_pages, copy_rows
+from logger.transfer.copying import GrownError, Progress, copy_file, copy_pages, copy_rows
 from logger.transfer.removing import remove
 from logger.transfer.state import LogState, state_of
 
 TRIES = 5
 """The recorder opens or closes a log in just this moment: rarely twice, never five times."""
+BLOCK_BYTES = 1024 * 1024
 _COPIED = 0.9
 """The share of the work that copying is; the rest is the digest."""
 

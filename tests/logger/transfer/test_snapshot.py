@@ -104,7 +104,7 @@ def test_a_copy_by_rows_lets_the_write_ahead_log_begin_anew(
 ) -> None:
     """F16, without a process: between slices the log is nobody's, so however many there are, it stays short."""
     monkeypatch.setattr(copying, "MOST_WAL_BYTES", 0)
-    monkeypatch.setattr(copying, "_steered", lambda _rows, _held_s: 500)
+    monkeypatch.setattr(copying, "_steered", lambda *_: 500)
     longest = 0
     with being_recorded(tmp_path / "a-001.db", 20_000) as log:
         wal = tmp_path / "a-001.db-wal"
