@@ -27,6 +27,8 @@ from tests.soak.sources import CAN_HZ, FRAME_ID, GPS_HZ, Source, frame, number_o
 _KINDS = ("unplug", "garbage", "freeze", "card", "reader", "kill")
 _PAUSE_S = (2.0, 6.0)
 _WARM_UP_S = 30.0
+_AROUND_S = 15.0
+"""A loss that nothing explains is told with what was done so long before and after it."""
 _CONFIG = """
 [log]
 directory = "logs"
@@ -158,6 +160,7 @@ def _judged(
     ]
     for loss in beyond:
         print(f"BEYOND THE BOUND: {loss}")
+        _print_around(sources[loss.source].sent_at[loss.first : loss.first + loss.rows], faults)
     problems = verify(victim.log)
     sent = {name: len(source.sent_at) for name, source in sources.items()}
     print(
@@ -166,6 +169,17 @@ def _judged(
     )
     print(_slope(memory))
     return 1 if beyond or problems or victim.sessions() != victim.starts else 0
+
+
+def _print_around(lost_at: list[float], faults: list[Fault]) -> None:
+    """What was done shortly before and after a loss, in seconds from its first row."""
+    since, until = lost_at[0], lost_at[-1]
+    print(f"    the last of it sent at {until - since:+.2f} s")
+    for fault in faults:
+        if fault.ended > since - _AROUND_S and fault.began < until + _AROUND_S:
+            print(
+                f"    {fault.kind} {fault.source or ''} {fault.began - since:+.2f} to {fault.ended - since:+.2f} s"
+            )
 
 
 def _losses(name: str, source: Source, kept: list[int], faults: list[Fault]) -> Iterator[Loss]:
