@@ -27,8 +27,8 @@ QUEUE_BYTES = 32 * 1024 * 1024
 _RETRY_S = 1.0
 """A card that refuses is asked again this often."""
 _SYNC_SHARE = 0.9
-"""Share of `max_loss_s` that rows wait to be committed together; the rest is for the way to the writer and for
-the disk, whose own measured slowness is taken off as well."""
+"""Share of `max_loss_s` within which rows are on the card; the rest is for the way to the writer. How long writing
+takes is measured and taken off, and so is what has passed since the first of the rows can have come."""
 _SOONEST_S = 0.1
 """However slow the card, rows are gathered this long: committing more often would only make it slower."""
 _STUCK_S = 2.0
@@ -80,7 +80,8 @@ class Writer:
         self._dropped: Counter[str] = Counter()
         self._dropped_total = 0
         self._oldest: float | None = None
-        self._sync_s = 0.0
+        self._round_s = 0.0
+        self._taken_at = time.monotonic()
         self._counts: Counter[str] = Counter()
         self._commits = 0
         self._trouble = ""
@@ -169,12 +170,14 @@ class Writer:
             return _RETRY_S
         if not self._commits:
             return _SOONEST_S  # the first rows prove that the log is there: the crew wants to know at once
-        return max(_SOONEST_S, self.max_loss_s * _SYNC_SHARE - self._sync_s)
+        waited_s = time.monotonic() - self._taken_at
+        return max(_SOONEST_S, self.max_loss_s * _SYNC_SHARE - self._round_s - waited_s)
 
     def _write_waiting(self) -> bool:
         """Write and commit all that waits. False when the card refused; nothing is lost then."""
         taken: list[tuple[float, Rows | Log]] = []
         with self._changed:
+            self._taken_at = time.monotonic()
             taken.extend(self._waiting)
             self._waiting.clear()
             self._waiting_bytes = 0
@@ -211,12 +214,12 @@ class Writer:
             gathered.event.append(EventRow(self._clock_us(), "dropped", dict(dropped)))
         if not len(gathered):
             return
-        self._log.write(gathered)
         began = time.monotonic()
+        self._log.write(gathered)
         self._log.commit()
         took = time.monotonic() - began
-        # The slow syncs are the ones that lose rows: remembered at once, forgotten slowly.
-        self._sync_s = max(took, 0.9 * self._sync_s)
+        # The slow rounds are the ones that lose rows: remembered at once, forgotten slowly.
+        self._round_s = max(took, 0.9 * self._round_s)
         with self._changed:
             self._counts.update(gathered.counts())
             self._commits += 1
