@@ -6,6 +6,7 @@ Knows no sentence. Text is ASCII. None means "this is no such value"; what that 
 from __future__ import annotations
 
 import datetime
+import math
 import re
 from functools import lru_cache
 from typing import Final
@@ -51,7 +52,8 @@ def two_digit_date(text: str) -> int | None:
 def decimal(text: str) -> float | None:
     """A plain decimal number, and nothing else that `float` would take (nan, 1e9, 1_0); None otherwise."""
     if text[text[:1] in ("+", "-") :].replace(".", "", 1).isdigit():
-        return float(text)
+        number = float(text)
+        return number if math.isfinite(number) else None  # hundreds of digits overflow
     return None
 
 
@@ -61,6 +63,7 @@ def angle_deg(text: str, hemisphere: str, sides: str, limit: float) -> float | N
         return None
     degrees, minutes = divmod(float(text), 100.0)
     angle = degrees + minutes / 60.0
-    if minutes > 60.0 or angle > limit:  # a firmware that rounds 59.99999 up writes 60
+    # A firmware that rounds 59.99999 up writes 60 minutes; hundreds of digits come out as no number at all.
+    if not (minutes <= 60.0 and angle <= limit):
         return None
     return angle if hemisphere == sides[0] else -angle

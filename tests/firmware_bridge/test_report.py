@@ -158,6 +158,7 @@ def test_dates_before_gps_are_none() -> None:
         ("4e3", "N", None),
         ("", "N", None),
         (".", "N", None),
+        ("9" * 400, "N", None),
     ],
 )
 def test_angles(text: str, side: str, degrees: float | None) -> None:
@@ -165,7 +166,7 @@ def test_angles(text: str, side: str, degrees: float | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["nan", "inf", "1e5", "1_0", " 1", "--1", "+-1", ".", "-", "", "0x1", "1.2.3"]
+    "text", ["nan", "inf", "1e5", "1_0", " 1", "--1", "+-1", ".", "-", "", "0x1", "1.2.3", "9" * 400]
 )
 def test_what_float_would_take_or_choke_on_is_no_decimal(text: str) -> None:
     assert decimal(text) is None
