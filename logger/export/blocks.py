@@ -148,10 +148,11 @@ def _blocks(
 ) -> Iterator[_Rows]:
     """The rows of a selection, from the file's pages where nobody writes it, else by SQL."""
     pages = table_of(connection, table)
+    wanted = {"session", "t_us", *names, *([blob] if blob else [])}
     read = (
-        _by_sql(connection, table, names, selection, blob)
-        if pages is None
-        else _by_pages(pages, names, selection, blob)
+        _by_pages(pages, names, selection, blob)
+        if pages is not None and wanted.issubset(pages.columns)
+        else _by_sql(connection, table, names, selection, blob)  # which can say what is missing
     )
     for rows, done in read:
         progress(done)

@@ -161,8 +161,21 @@ def m002_views(db: Database) -> None:
 
 
 def newer_than_this(connection: sqlite3.Connection) -> set[str]:
-    """The migrations that a later stagelog has applied to a log, and that this one does not know."""
-    return {migration.name for migration in migrations.applied(Database(connection))} - VERSIONS
+    """The migrations that a later stagelog has applied to a log, and that this one does not know.
+
+    Raises sqlite3.DatabaseError when the log's own list of them is damaged.
+    """
+    try:
+        return {migration.name for migration in migrations.applied(Database(connection))} - VERSIONS
+    except KeyError as column:
+        raise sqlite3.DatabaseError(f"the list of migrations has no column {column}") from column
+
+
+def blank() -> sqlite3.Connection:
+    """A log in memory with nothing in it: what every log's tables are held against."""
+    connection = sqlite3.connect(":memory:")
+    prepare(connection)
+    return connection
 
 
 def require_ours(connection: sqlite3.Connection) -> None:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Collection, Iterator
+from contextlib import closing
 from pathlib import Path
 
 from firmware_bridge.errors import LogError
 from firmware_bridge.protocols.nmea import checksum
 from logger.recording.reader import open_log_readonly
 from logger.recording.rows import BUSES_A_PORT, MOST_FRAME_BYTES, TABLES
+from logger.recording.schema import blank
 
 REQUIRED_META = ("format", "software", "buses", "ports")
 """Keys without which a log could not be read years later."""
@@ -64,6 +66,10 @@ def _problems(connection: sqlite3.Connection, progress: Progress) -> Iterator[st
         damaged = True
         yield problem
     progress(_PAGES_SHARE)
+    lacking = list(_columns(connection))
+    if lacking:
+        yield from lacking
+        return  # every other look would stumble over it
     whole = set() if damaged else whole_tables(connection, lambda done: progress(_PAGES_SHARE * (1 + done)))
     tables = [table for table in TABLES if table not in whole]
     steps = (
@@ -85,6 +91,22 @@ def _pages(connection: sqlite3.Connection) -> Iterator[str]:
     for (said,) in connection.execute(f"PRAGMA integrity_check({_MOST_PROBLEMS})"):
         if said != "ok":
             yield f"damaged: {said}"
+
+
+def _columns(connection: sqlite3.Connection) -> Iterator[str]:
+    with closing(blank()) as ours:
+        for table in ("meta", "session", "channel", *TABLES):
+            there = _columns_of(connection, table)
+            if not there:
+                yield f"there is no table {table}"
+                continue
+            for column in _columns_of(ours, table):
+                if column not in there:
+                    yield f"{table} has no column {column}"
+
+
+def _columns_of(connection: sqlite3.Connection, table: str) -> list[str]:
+    return [row[0] for row in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))]
 
 
 def _meta(connection: sqlite3.Connection) -> Iterator[str]:

@@ -102,7 +102,9 @@ def from_log(
         [
             (session, t_us, kind, _detail(detail))
             for session, t_us, kind, detail in torn.rows(
-                "events", "SELECT session, t_us, kind, detail FROM event ORDER BY rowid"
+                "events",
+                "SELECT session, t_us, kind, detail FROM event"
+                " WHERE typeof(session) = 'integer' AND typeof(t_us) = 'integer' ORDER BY rowid",
             )
         ],
     )

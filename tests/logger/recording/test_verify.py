@@ -51,6 +51,12 @@ def test_a_log_cut_off_is_whole(tmp_path: Path) -> None:
     ("sql", "reason"),
     [
         ("DELETE FROM meta WHERE key = 'buses'", "meta has no 'buses'"),
+        ("ALTER TABLE progress RENAME COLUMN limit_kmh TO limit_kmx", "progress has no column limit_kmh"),
+        ("DROP TABLE rejected", "there is no table rejected"),
+        (
+            "ALTER TABLE _sqlite_migrations RENAME COLUMN applied_at TO applied_xx",
+            "the list of migrations has no",
+        ),
         ("UPDATE frame SET session = 9 WHERE rowid = 7", "frame: rows of session 9"),
         ("UPDATE frame SET t_us = 1 WHERE rowid = 7", "frame: time runs backwards in session 1"),
         ("UPDATE sentence SET text = '$GPGLL,5057.971,N,00146.110,E,142451,A*27'", "checksum does not hold"),
@@ -65,7 +71,7 @@ def test_a_log_cut_off_is_whole(tmp_path: Path) -> None:
         ("UPDATE reading SET t_us = 'noon'", "reading: a row of session 1 has no time"),
         ("UPDATE sentence SET text = NULL", "sentence: 1 rows whose checksum does not hold"),
         ("UPDATE sentence SET text = x'2447'", "sentence: 1 rows whose checksum does not hold"),
-        ("DROP TABLE channel", "no such table"),
+        ("DROP TABLE channel", "there is no table channel"),
         ("DELETE FROM session", "no session was ever begun"),
     ],
 )
