@@ -136,7 +136,7 @@ def integrity(log: Path) -> str:
     return str(query(log, "PRAGMA integrity_check")[0][0])
 
 
-def until(holds: Callable[[], bool], within_s: float = 10.0) -> float:
+def until(holds: Callable[[], bool], within_s: float = 60.0) -> float:
     """Wait until something holds; how long that took. AssertionError when it did not."""
     began = time.monotonic()
     while not holds():

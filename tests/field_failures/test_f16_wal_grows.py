@@ -101,7 +101,7 @@ def test_f16_nor_does_a_copy_that_is_slower_than_the_recorder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A slow card: the copy is given up as pages and made of rows, and the write-ahead log is free between them."""
-    monkeypatch.setattr(copying, "_steered", lambda _rows, _held_s: 10_000)
+    monkeypatch.setattr(copying, "_steered", lambda _rows, _held_s, _grown_bytes: 10_000)
     shares, wals = list[float](), list[int]()
     with being_recorded(tmp_path / "a.db", 250_000) as log:
 

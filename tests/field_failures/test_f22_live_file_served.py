@@ -82,7 +82,7 @@ def test_f22_over_a_line_that_is_cut_fifty_times_and_a_server_that_is_killed(tmp
             until(lambda: len(recorded(path)) > 500 and path.with_name(path.name + "-wal").exists(), START_S)
             with serving(car, tmp_path / "x.sock", logs=path.parent) as server:
                 port = server.port
-                with CutLine(port, CUTS // 2, 1_500_000, seed=22) as line:
+                with CutLine(port, CUTS // 2, 1_500_000, seed=22, silent_at=15_000_000) as line:
                     command = [sys.executable, "-m", "logger", "fetch", f"127.0.0.1:{line.port}", str(laptop)]
                     first = subprocess.Popen(command, env=ENVIRONMENT, stderr=subprocess.PIPE)
                     until(lambda: line.cuts >= CUTS // 2 - 5 or first.poll() is not None, 90)

@@ -19,7 +19,7 @@ from firmware_bridge.virtual.receiver import GpsReceiver
 from firmware_bridge.wgs84 import metres_per_degree
 from tests.firmware_bridge.virtual.courses import lively
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 START_S = 200.0
 DRIVE = lively()
 
