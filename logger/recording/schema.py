@@ -173,7 +173,7 @@ def newer_than_this(connection: sqlite3.Connection) -> set[str]:
 
 def blank() -> sqlite3.Connection:
     """A log in memory with nothing in it: what every log's tables are held against."""
-    connection = sqlite3.connect(":memory:")
+    connection = Database(memory=True).conn
     prepare(connection)
     return connection
 
