@@ -20,7 +20,7 @@ from uuid import uuid4
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
-from firmware_bridge.errors import ConfigurationError, LogError
+from firmware_bridge.errors import ConfigurationError, DeviceError, LogError
 from logger.transfer.snapshot import sync_folder
 
 INCOMING = ".incoming"
@@ -54,12 +54,20 @@ class Store:
         return bool(self.files.exists(self.full(path)))
 
     def list(self, folder: str, suffix: str) -> list[str]:
-        """The files below a folder whose names end so, in order; none if there is no such folder."""
+        """The files below a folder whose names end so, in order; none if there is no such folder.
+
+        Raises DeviceError if the server does not answer, OSError.
+        """
         self.files.invalidate_cache()
         try:
             found = self.files.find(self.full(folder))
         except FileNotFoundError:
             return []
+        except OSError:
+            raise
+        except Exception as error:  # each driver has its own, and every verb lists first
+            mend = "check the network, the address and the credentials"
+            raise DeviceError(" ".join(str(error).split()), where=self.url, mend=mend) from error
         return sorted(str(name)[len(self.root) + 1 :] for name in found if str(name).endswith(suffix))
 
     @contextmanager
