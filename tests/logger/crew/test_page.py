@@ -441,10 +441,13 @@ def test_a_stick_says_when_it_may_be_pulled(browser: Browser, served: Served, ca
         page.click("#health")
         until(page, "document.getElementById('details').innerText.includes('It may be pulled')")
         car.stick = {"state": "done", "detail": "2 logs copied, 9 MB. It may be pulled.", "age_s": 100.0}
-        page.wait_for_timeout(300)
-        heard = page.evaluate("tones.length")
-        page.wait_for_timeout(500)
-        assert page.evaluate("tones.length") == heard
+
+        def is_still() -> bool:
+            heard = page.evaluate("tones.length")
+            page.wait_for_timeout(4500)  # longer than from one beep to the next
+            return bool(page.evaluate("tones.length") == heard)
+
+        waits(is_still)
         car.stick = {"state": None, "detail": None, "age_s": None}
         until(page, "!document.getElementById('chips').innerText.includes('STICK')")
 
