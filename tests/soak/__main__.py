@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from logger.recording.verify import verify
-from tests.soak.faults import AFTER_S, GARBAGE_COSTS, MAY_LOSE_S, Fault, Victim, do
+from tests.soak.faults import AFTER_S, COST_NOTHING, GARBAGE_COSTS, MAY_LOSE_S, Fault, Victim, do
 from tests.soak.sources import CAN_HZ, FRAME_ID, GPS_HZ, Source, frame, number_of, sentence
 
 _KINDS = ("unplug", "garbage", "freeze", "card", "reader", "kill")
@@ -152,12 +152,7 @@ def _judged(
         before_s = max((loss.before_s for loss in owed), default=0.0)
         times = sum(fault.kind == kind for fault in faults)
         print(f"{kind:8} {times:>5} {before:>20,} {max(0.0, before_s):>7.2f} {away:>11,}")
-    beyond = [loss for loss in losses if loss.fault is None]
-    beyond += [
-        loss
-        for loss in losses
-        if loss.fault is not None and loss.fault.kind == "garbage" and loss.rows > GARBAGE_COSTS
-    ]
+    beyond = [loss for loss in losses if _is_beyond(loss)]
     for loss in beyond:
         print(f"BEYOND THE BOUND: {loss}")
         _print_around(sources[loss.source].sent_at[loss.first : loss.first + loss.rows], faults)
@@ -169,6 +164,15 @@ def _judged(
     )
     print(_slope(memory))
     return 1 if beyond or problems or victim.sessions() != victim.starts else 0
+
+
+def _is_beyond(loss: Loss) -> bool:
+    """Whether no fault explains it, or one of a kind that may not cost so much."""
+    if loss.fault is None:
+        return True
+    if loss.fault.kind == "garbage":
+        return loss.rows > GARBAGE_COSTS
+    return loss.fault.kind in COST_NOTHING
 
 
 def _print_around(lost_at: list[float], faults: list[Fault]) -> None:

@@ -31,6 +31,8 @@ AFTER_S = {"unplug": 5.0, "garbage": 0.1, "freeze": 0.0, "card": 0.0, "reader": 
 """And seconds after its end, while a port is opened again."""
 GARBAGE_COSTS = 2
 """Frames a fault, by F12."""
+COST_NOTHING = ("freeze", "card", "reader")
+"""Bytes wait in the ports, rows in the queue: not one is lost, not even in the middle of it."""
 _CARD_S, _FREEZE_S, _AWAY_S = (0.5, 4.0), (0.3, 3.0), (0.2, 3.0)
 
 
