@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.dataset as datasets
+from pyarrow.fs import FSSpecHandler, PyFileSystem
 
 from logger.fleet.store import Store
 from logger.fleet.tables import PARTITIONS, TABLES
@@ -90,7 +91,7 @@ def dataset(store: Store, table: str, paths: list[str], below: str = "") -> data
         [store.full(path) for path in paths],
         schema=schema,
         format="parquet",
-        filesystem=store.files,
+        filesystem=PyFileSystem(FSSpecHandler(store.files)),
         partitioning=datasets.partitioning(PARTITIONS, flavor="hive"),
         partition_base_dir=store.full(f"{below}{table}"),
     )

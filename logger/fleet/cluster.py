@@ -55,7 +55,8 @@ def local_cluster(count: int) -> LocalCluster:
         return LocalCluster(
             n_workers=count,
             threads_per_worker=1,  # the review is Python and SQLite: threads would take turns
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",  # the scheduler listens anyway: at any port, or a second run complains
+            scheduler_kwargs={"dashboard": False},
             silence_logs=logging.CRITICAL,
         )
 

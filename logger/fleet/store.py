@@ -8,6 +8,7 @@ all of it has come, and anything else is written under another name and moved.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -21,6 +22,8 @@ from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
 from firmware_bridge.errors import ConfigurationError, DeviceError, LogError
+from logger.fleet import known_hosts
+from logger.fleet.one_at_a_time import OneAtATime
 from logger.transfer.snapshot import sync_folder
 
 INCOMING = ".incoming"
@@ -29,21 +32,28 @@ FORGOTTEN_S = 24 * 3600
 """No log takes a day to add: what has lain in `INCOMING` for so long is of a process that was killed."""
 OBJECT_STORES = frozenset({"memory", "s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss", "oci"})
 """What shows an object only when it is whole, and has no rename."""
+_PASSWORD = re.compile(r"(://[^/@:]*:)[^/@]*@")
 
 
 class Store:
     """A folder or a URL. Paths are relative to it, with slashes."""
 
     def __init__(self, url: str) -> None:
-        """Raises ConfigurationError if `url` cannot be one."""
+        """Raises ConfigurationError if `url` cannot be one, DeviceError if its server lets nobody in."""
+        self.shown = _without_password(url)
         try:
-            self.files, root = url_to_fs(url)
+            self.files, root = url_to_fs(url, **known_hosts.options(url))
         except (ValueError, ImportError) as error:
-            mend = "name a folder, or a URL whose fsspec driver is installed (s3fs, gcsfs, adlfs, ...)"
-            raise ConfigurationError(str(error), where=url, mend=mend) from error
+            mend = "name a folder, or a URL whose driver is installed (s3fs, gcsfs, adlfs, paramiko, ...)"
+            raise ConfigurationError(str(error), where=self.shown, mend=mend) from error
+        except Exception as error:  # each driver that asks its server at once has its own
+            raise self._unreachable(error) from error
         self.root = root.rstrip("/")
-        self.url: str = self.files.unstrip_protocol(self.root)
         self.is_folder = isinstance(self.files, LocalFileSystem)
+        self._is_object_store = bool(_protocols(self.files) & OBJECT_STORES)
+        if not (self.is_folder or self._is_object_store):
+            self.files = OneAtATime(self.files)
+        self.url: str = self.files.unstrip_protocol(self.root) if self.is_folder else url.rstrip("/")
 
     def full(self, path: str) -> str:
         """A path as the file system wants it."""
@@ -66,8 +76,7 @@ class Store:
         except OSError:
             raise
         except Exception as error:  # each driver has its own, and every verb lists first
-            mend = "check the network, the address and the credentials"
-            raise DeviceError(" ".join(str(error).split()), where=self.url, mend=mend) from error
+            raise self._unreachable(error) from error
         return sorted(str(name)[len(self.root) + 1 :] for name in found if str(name).endswith(suffix))
 
     @contextmanager
@@ -98,7 +107,7 @@ class Store:
             sync_folder(folder)
             return
         self.files.makedirs(target.rpartition("/")[0], exist_ok=True)
-        if _protocols(self.files) & OBJECT_STORES:
+        if self._is_object_store:
             self.files.put_file(str(made), target)
             return
         waiting = self.full(f"{INCOMING}/{uuid4().hex}")
@@ -119,12 +128,21 @@ class Store:
         if self.has(path):
             self.files.rm_file(self.full(path))
 
+    def _unreachable(self, error: Exception) -> DeviceError:
+        mend = "check the network, the address and the credentials"
+        return DeviceError(" ".join(str(error).split()), where=self.shown, mend=mend)
+
     @staticmethod
     def _forget(incoming: Path) -> None:
         """Remove what killed processes left."""
         for left in incoming.iterdir():
             if time.time() - left.stat().st_mtime > FORGOTTEN_S:
                 shutil.rmtree(left, ignore_errors=True)
+
+
+def _without_password(url: str) -> str:
+    """A URL as it may be shown to whoever looks over a shoulder."""
+    return _PASSWORD.sub(r"\1***@", url)
 
 
 def _protocols(files: Any) -> set[str]:

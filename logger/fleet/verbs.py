@@ -184,7 +184,7 @@ def review(
         for title, columns, rows in season.tables(verdicts, tables):
             click.echo(f"\n{title}")
             print_table(columns, rows)
-        click.echo(f"\nTables and documents are in {store.url}/{run.folder}")
+        click.echo(f"\nTables and documents are in {store.shown}/{run.folder}")
     for verdict in verdicts:
         if verdict.error:
             print(f"stagelog: {verdict.error}", file=sys.stderr)
