@@ -24,6 +24,7 @@ from tests.field_failures.recorder_process import (
     until,
     write_config,
 )
+from tests.figures import Figures
 from tests.logger.recording.rows_made import META, START, frames
 
 KILLS = 8
@@ -31,7 +32,7 @@ MAX_LOSS_S = 1.0
 
 
 def test_f01_killed_at_random_moments_loses_at_most_a_second_and_goes_on_in_the_same_log(
-    tmp_path: Path,
+    tmp_path: Path, figures: Figures
 ) -> None:
     chance = random.Random(11)
     lost_s: list[float] = []
@@ -52,13 +53,17 @@ def test_f01_killed_at_random_moments_loses_at_most_a_second_and_goes_on_in_the_
         with recording(config) as process:
             until(has_rows(log, len(numbers(log)) + 1))
             stop(process)
-    print(f"F1: {KILLS} kills, {max(lost_s):.2f} s lost at most, {sum(lost_s) / KILLS:.2f} s on average")
+    figures.tried("kills of the recorder", KILLS)
+    for seconds in lost_s:
+        figures.measured("lost by a kill", seconds, "s")
     assert max(lost_s) <= MAX_LOSS_S
     assert query(log, "SELECT count(*) FROM session") == [(KILLS + 1,)]
     assert verify(log) == []
 
 
-def test_f01_torn_and_spoiled_wal_tails_open_and_keep_what_was_committed(tmp_path: Path) -> None:
+def test_f01_torn_and_spoiled_wal_tails_open_and_keep_what_was_committed(
+    tmp_path: Path, figures: Figures
+) -> None:
     chance = random.Random(12)
     source = tmp_path / "source.db"
     log, _ = open_log(source)
@@ -86,7 +91,7 @@ def test_f01_torn_and_spoiled_wal_tails_open_and_keep_what_was_committed(tmp_pat
         assert len(found[:-1]) % 25 == 0
         kept.append(len(found) - 1)
     log.abandon()
-    print(f"F1: {len(kept)} damaged WAL tails, all opened, {min(kept)} to {max(kept)} of 1000 rows kept")
+    figures.tried("torn or spoiled WAL tails, all opened and whole up to a commit", len(kept))
     assert max(kept) > 500
 
 

@@ -12,6 +12,7 @@ import pytest
 from logger.recording.store import open_log
 from logger.recording.verify import verify
 from tests.field_failures.recorder_process import NumberedBus, has_rows, recording, stop, until, write_config
+from tests.figures import Figures
 from tests.logger.recording.rows_made import META, START, frames
 
 
@@ -40,7 +41,9 @@ def schema_that_is_no_text(path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [half_written, garbage, scribbled_over, schema_that_is_no_text])
-def test_f02_is_set_aside_and_recording_begins(tmp_path: Path, damage: Callable[[Path], None]) -> None:
+def test_f02_is_set_aside_and_recording_begins(
+    tmp_path: Path, damage: Callable[[Path], None], figures: Figures
+) -> None:
     log = tmp_path / "logs" / "test-3-001.db"
     log.parent.mkdir()
     damage(log)
@@ -50,8 +53,8 @@ def test_f02_is_set_aside_and_recording_begins(tmp_path: Path, damage: Callable[
         with recording(config) as process:
             took_s = until(has_rows(log))
             said = stop(process)
-    name = getattr(damage, "__name__", "")
-    print(f"F2: recording {took_s:.2f} s after the start, {name} log set aside")
+    figures.tried("damaged logs, all set aside and kept as they were")
+    figures.measured("recording again after", took_s, "s")
     assert log.with_name(f"{log.name}.damaged-1").read_bytes() == spoiled
     assert "set aside" in said
     assert verify(log) == []

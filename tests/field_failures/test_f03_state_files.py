@@ -25,6 +25,7 @@ from tests.field_failures.recorder_process import (
     until,
     write_config,
 )
+from tests.figures import Figures
 
 LOG = "test-3-001.db"
 AGAIN = "once more"
@@ -111,7 +112,7 @@ def frames_since(log: Path) -> int:
 
 
 @pytest.mark.parametrize("how", SPOILED)
-def test_f03_it_starts_and_records(tmp_path: Path, left: Path, how: str) -> None:
+def test_f03_it_starts_and_records(tmp_path: Path, left: Path, how: str, figures: Figures) -> None:
     shutil.copytree(left, tmp_path, dirs_exist_ok=True, ignore=lambda _folder, _names: ["live.sock"])
     log = tmp_path / "logs" / LOG
     SPOILED[how](tmp_path)
@@ -119,7 +120,9 @@ def test_f03_it_starts_and_records(tmp_path: Path, left: Path, how: str) -> None
         config = write_config(tmp_path, bus.port, stage=3)
         config.write_text(config.read_text() + f'[live]\nsocket = "live.sock"\n[car]\nname = "{AGAIN}"\n')
         with recording(config) as process:
-            until(lambda: frames_since(log) > 100, PATIENCE_S)
+            took_s = until(lambda: frames_since(log) > 100, PATIENCE_S)
             said = stop(process)
     assert "Traceback" not in said, said
     assert verify(log) == []
+    figures.tried("states, files and sockets spoiled, all started from")
+    figures.measured("recording again after", took_s, "s")

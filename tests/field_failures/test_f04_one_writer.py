@@ -11,6 +11,7 @@ from subprocess import run
 import pytest
 
 from tests.field_failures.recorder_process import NumberedBus, has_rows, recording, stop, until, write_config
+from tests.figures import Figures
 
 WRITE_FLAGS = os.O_WRONLY | os.O_RDWR
 PACKAGES = Path(__file__).parents[2]
@@ -27,7 +28,7 @@ def open_for_writing(pid: int, path: Path) -> int:
     return count
 
 
-def test_f04_the_recorder_has_one_descriptor_that_can_write(tmp_path: Path) -> None:
+def test_f04_the_recorder_has_one_descriptor_that_can_write(tmp_path: Path, figures: Figures) -> None:
     log = tmp_path / "logs" / "test-4-001.db"
     with NumberedBus() as bus:
         config = write_config(tmp_path, bus.port, stage=4)
@@ -39,9 +40,12 @@ def test_f04_the_recorder_has_one_descriptor_that_can_write(tmp_path: Path) -> N
                 assert done.returncode == 0, done.stderr
             assert open_for_writing(process.pid, log) == 1
             stop(process)
+    figures.tried("readers beside a recorder, which alone could write", 3)
 
 
-def test_f04_every_other_reader_of_ours_cannot_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_f04_every_other_reader_of_ours_cannot_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, figures: Figures
+) -> None:
     from logger.recording import naming, reader, verify
 
     path = tmp_path / "a-001.db"
@@ -67,6 +71,7 @@ def test_f04_every_other_reader_of_ours_cannot_write(tmp_path: Path, monkeypatch
     log.close()
     assert len(names) == 4
     assert all("mode=ro" in name for name in names)
+    figures.tried("other connections of ours, all read-only", len(names))
 
 
 def test_f04_only_the_store_opens_a_log_for_writing() -> None:

@@ -13,6 +13,7 @@ from logger import config as configs
 from logger.recording import daemon
 from logger.recording.verify import verify
 from tests.field_failures.recorder_process import NumberedBus, has_rows, numbers, query, until, write_config
+from tests.figures import Figures
 
 PACKAGES = Path(__file__).parents[2]
 WALL_CLOCK = re.compile(r"\btime\.time\(|\btime\.time_ns\(|datetime\.now\(|datetime\.utcnow\(|date\.today\(")
@@ -37,7 +38,9 @@ def record_some(config: Path, log: Path, more: int) -> None:
         thread.join(15)
 
 
-def test_f06_boots_in_1970_in_the_future_and_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_f06_boots_in_1970_in_the_future_and_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, figures: Figures
+) -> None:
     log = tmp_path / "logs" / "test-6-001.db"
     with NumberedBus() as bus:
         config = write_config(tmp_path, bus.port, stage=6)
@@ -59,7 +62,8 @@ def test_f06_boots_in_1970_in_the_future_and_back(tmp_path: Path, monkeypatch: p
         "2026",
     ]
     assert verify(log) == []
-    print(f"F6: boots in {', '.join(str(boot.year) for boot in BOOTS)}: one log, {len(found)} rows, in order")
+    years = ", ".join(str(boot.year) for boot in BOOTS)
+    figures.said(f"boots in {years}: one log, 0 of {len(found)} rows lost, in order")
 
 
 def test_f06_the_wall_clock_is_read_only_to_be_written_down() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from firmware_bridge.fixes import FixBuilder
 from firmware_bridge.records import Fix, Sentence
+from tests.figures import Figures
 from tests.firmware_bridge.nmea_lines import fixes_of, gga, line, rmc, utc
 
 BOUNDARIES = [
@@ -17,6 +18,7 @@ BOUNDARIES = [
     ("2028-02-29", "2028-03-01"),
     ("2100-02-28", "2100-03-01"),
 ]
+ACROSS = "epochs across midnights, ends of years, leap days: none lost, none of a wrong day"
 
 
 def ddmmyy(day: str) -> str:
@@ -47,23 +49,25 @@ def assert_unbroken(fixes: list[Fix], before: str, after: str, hz: int) -> None:
 @pytest.mark.parametrize("hz", [1, 10, 25])
 @pytest.mark.parametrize(("before", "after"), BOUNDARIES[:5])
 @pytest.mark.parametrize("first", ["RMC", "GGA"])
-def test_dated_sentences(before: str, after: str, hz: int, first: str) -> None:
+def test_dated_sentences(before: str, after: str, hz: int, first: str, figures: Figures) -> None:
     texts = []
     for time, is_after in seconds_across(hz):
         epoch = [rmc(time, ddmmyy(after if is_after else before)), gga(time)]
         texts += epoch if first == "RMC" else epoch[::-1]
     assert_unbroken(fixes_of(texts), before, after, hz)
+    figures.tried(ACROSS, len(texts) // 2)
 
 
 @pytest.mark.parametrize("dated", [rmc, zda])
 @pytest.mark.parametrize(("before", "after"), BOUNDARIES[:5])
-def test_a_date_said_once_is_carried_across(before: str, after: str, dated: object) -> None:
+def test_a_date_said_once_is_carried_across(before: str, after: str, dated: object, figures: Figures) -> None:
     times = seconds_across(5)
     texts = (
         [rmc(times[0][0], ddmmyy(before))] if dated is rmc else [gga(times[0][0]), zda(times[0][0], before)]
     )
     texts += [gga(time) for time, _ in times[1:]]
     assert_unbroken(fixes_of(texts), before, after, 5)
+    figures.tried(ACROSS, len(times))
 
 
 def test_zda_has_the_whole_year() -> None:
@@ -102,7 +106,7 @@ def test_days_without_a_date_are_counted_by_the_session_clock() -> None:
 
 
 @pytest.mark.parametrize("carried", [False, True])
-def test_a_leap_second_is_the_next_days_first_and_nothing_is_lost(carried: bool) -> None:
+def test_a_leap_second_is_the_next_days_first_and_nothing_is_lost(carried: bool, figures: Figures) -> None:
     times = ["235958.00", "235959.00", "235959.50", "235960.00", "235960.50", "000000.00", "000001.00"]
     texts = [rmc(times[0], "311226")]
     for time in times[1:]:
@@ -115,6 +119,7 @@ def test_a_leap_second_is_the_next_days_first_and_nothing_is_lost(carried: bool)
     ]
     assert [utc(fix)[:10] for fix in fixes] == ["2026-12-31"] * 3 + ["2027-01-01"] * 4
     assert all(fix.lat is not None for fix in fixes)
+    figures.tried("leap seconds")
 
 
 def test_the_date_is_unknown_until_it_is_said() -> None:

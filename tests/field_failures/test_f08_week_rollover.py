@@ -6,6 +6,7 @@ import pytest
 
 from firmware_bridge.dating import EARLIEST_DATE, ROLLOVER_DAYS, date_can_be
 from firmware_bridge.fixes import FixBuilder
+from tests.figures import Figures
 from tests.firmware_bridge.nmea_lines import fixes_of, gga, rmc, utc
 
 ONE_DAY = datetime.timedelta(days=1)
@@ -24,13 +25,16 @@ ONE_DAY = datetime.timedelta(days=1)
         (EARLIEST_DATE + datetime.timedelta(days=ROLLOVER_DAYS), False),
     ],
 )
-def test_a_date_outside_the_1024_weeks_from_the_build_is_flagged(date: datetime.date, date_ok: bool) -> None:
+def test_a_date_outside_the_1024_weeks_from_the_build_is_flagged(
+    date: datetime.date, date_ok: bool, figures: Figures
+) -> None:
     builder = FixBuilder()
     fixes = fixes_of([rmc("235958.00", f"{date:%d%m%y}"), gga("235959.00")], builder)
     assert [fix.date_ok for fix in fixes] == [date_ok] * 2
     assert utc(fixes[1]) == f"{date}T23:59:59.000Z"
     assert all(fix.lat is not None for fix in fixes)
     assert [notice.kind for notice in builder.take_notices()] == ([] if date_ok else ["gps_date"])
+    figures.tried("dates on both sides of what can be; every fix kept, the wrong ones flagged")
 
 
 def test_the_flag_goes_when_the_receiver_has_found_its_week() -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from firmware_bridge.ports import Chunk, LinkChange, PortReader
 from firmware_bridge.protocols import Step, protocol
+from tests.figures import Figures
 from tests.firmware_bridge.devices import (
     Said,
     clock_us,
@@ -30,6 +31,7 @@ NMEA, SLCAN = protocol("nmea"), protocol("slcan")
 # linux/tty ioctls that Python's termios does not name (asm-generic/ioctls.h): a master's number, its lock.
 TIOCGPTN, TIOCSPTLCK = 0x8004_5430, 0x4004_5431
 FRAME = b"t%03X8DEADBEEF01234567\r"
+PULLS = "plugs pulled, back by themselves"
 
 
 def reader(name: str, url: str | Path, said: Said) -> PortReader:
@@ -38,7 +40,7 @@ def reader(name: str, url: str | Path, said: Said) -> PortReader:
     )
 
 
-def test_back_under_another_name_while_the_other_source_goes_on(tmp_path: Path) -> None:
+def test_back_under_another_name_while_the_other_source_goes_on(tmp_path: Path, figures: Figures) -> None:
     said, link = Said(), tmp_path / "stagelog-gps"
     frames = b"".join(FRAME % (number & 0x7FF) for number in range(30_000))
     fed = threading.Event()
@@ -69,9 +71,11 @@ def test_back_under_another_name_while_the_other_source_goes_on(tmp_path: Path) 
             eventually(lambda: len(said.data("engine")) == len(frames), "every frame")
     assert said.data("engine") == frames
     assert said.states("engine") == ["opening", "open"]
+    figures.tried(PULLS)
+    figures.said("0 of 30,000 frames of the other source lost meanwhile")
 
 
-def test_the_gap_is_an_event_between_the_bytes(tmp_path: Path) -> None:
+def test_the_gap_is_an_event_between_the_bytes(tmp_path: Path, figures: Figures) -> None:
     said, link = Said(), tmp_path / "stagelog-gps"
     with pty() as first, pty() as second:
         plug(link, first)
@@ -92,10 +96,11 @@ def test_the_gap_is_an_event_between_the_bytes(tmp_path: Path) -> None:
     change = said.items[lost]
     assert isinstance(change, LinkChange)
     assert change.detail.startswith(f"{link}: hung up; ")
+    figures.tried(PULLS)
 
 
 @pytest.mark.parametrize("times", [5])
-def test_a_loose_plug_is_reopened_for_ever(tmp_path: Path, times: int) -> None:
+def test_a_loose_plug_is_reopened_for_ever(tmp_path: Path, times: int, figures: Figures) -> None:
     said, link = Said(), tmp_path / "stagelog-gps"
     with running(reader("gps", link, said)):
         for number in range(times):
@@ -105,9 +110,10 @@ def test_a_loose_plug_is_reopened_for_ever(tmp_path: Path, times: int) -> None:
                 device.send(sentence(number))
                 said.await_tail(sentence(number))
     assert said.data() == b"".join(map(sentence, range(times)))
+    figures.tried(PULLS, times)
 
 
-def test_an_adapter_that_restarted_behind_its_port_is_opened_again() -> None:
+def test_an_adapter_that_restarted_behind_its_port_is_opened_again(figures: Figures) -> None:
     """Cranking the engine browns the adapter out, its USB chip lives on: no hang-up, but a closed bus."""
     said, steps = Said(), (Step(b"C\r", 0.01), Step(b"O\r", 0.01))
     cranked = threading.Event()
@@ -133,9 +139,10 @@ def test_an_adapter_that_restarted_behind_its_port_is_opened_again() -> None:
             said.await_state("open", "engine", times=2)
             before = len(said.data("engine"))
             eventually(lambda: len(said.data("engine")) > before + 10 * len(FRAME % 0))
+    figures.tried("adapters restarted behind an open port")
 
 
-def test_eio_ends_a_session_and_the_next_one_begins() -> None:
+def test_eio_ends_a_session_and_the_next_one_begins(figures: Figures) -> None:
     """Reading a pty's master after its slave has gone is EIO, as from a dying USB adapter.
 
     /dev/ptmx makes a fresh pair each time it is opened; the test finds the reader's half among its own files.
@@ -150,6 +157,7 @@ def test_eio_ends_a_session_and_the_next_one_begins() -> None:
             os.close(slave)
             lost = said.await_state("lost", times=number + 1)
             assert "Input/output error" in lost.detail
+    figures.tried("reads that ended in EIO", 2)
 
 
 def _slave_of_the_reader() -> str:

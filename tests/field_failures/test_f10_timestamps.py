@@ -14,6 +14,7 @@ import pytest
 
 from firmware_bridge.protocols import Decoder, canserial, gvret, slcan
 from firmware_bridge.records import CanFrame
+from tests.figures import Figures
 
 CHUNK_US = 20_000
 JITTER_US = (0, 0, 500, 3_000, 9_000)
@@ -59,7 +60,7 @@ def drive(wrap_us: int, ppm: float, rate_hz: float, seconds: float) -> Iterator[
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("ppm", [-50, 50])
 @pytest.mark.parametrize(("rate_hz", "seconds"), [(400, 6), (20, 90)])
-def test_across_the_wrap(device: str, ppm: float, rate_hz: float, seconds: float) -> None:
+def test_across_the_wrap(device: str, ppm: float, rate_hz: float, seconds: float, figures: Figures) -> None:
     make, report, wrap_us = DEVICES[device]
     decoder = make(0)
     last_us, errors = 0, []
@@ -75,6 +76,8 @@ def test_across_the_wrap(device: str, ppm: float, rate_hz: float, seconds: float
     assert errors[len(errors) // 100] > -ALLOWED_US
     assert errors[len(errors) // 2] < ALLOWED_US
     assert errors[-len(errors) // 20] < ALLOWED_US + (0 if rate_hz > 100 else CHUNK_US)
+    figures.tried(f"wraps of a device's clock, by {len(DEVICES)} kinds of counter; none out of order")
+    figures.measured("a frame's time wrong, median of a drive", errors[len(errors) // 2] / 1000, "ms")
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -88,7 +91,7 @@ def test_frames_of_one_chunk_are_as_far_apart_as_the_device_says(device: str) ->
 
 
 @pytest.mark.parametrize("device", DEVICES)
-def test_a_device_that_restarts_is_followed_within_a_second(device: str) -> None:
+def test_a_device_that_restarts_is_followed_within_a_second(device: str, figures: Figures) -> None:
     make, report, _ = DEVICES[device]
     decoder = make(0)
     last_us = 0
@@ -102,3 +105,4 @@ def test_a_device_that_restarts_is_followed_within_a_second(device: str) -> None
         if not 200 <= number < 300:
             assert abs(frame.t_us - t_us) <= 2_000
         assert [notice.kind for notice in batch.notices] == (["device_clock"] if number == 200 else [])
+    figures.tried("restarts of a device, followed within a second")

@@ -13,6 +13,7 @@ from logger.recording import store, writer
 from logger.recording.daemon import Recorder
 from logger.recording.verify import verify
 from tests.field_failures.recorder_process import NumberedBus, has_rows, numbers, query, until, write_config
+from tests.figures import Figures
 
 SATURATED = 9_000
 """Frames a second of a full 1 Mbit/s bus."""
@@ -38,7 +39,7 @@ class StallingCard:
 
 @pytest.mark.parametrize("queue_bytes", [WHOLE_QUEUE, SMALL_QUEUE])
 def test_f11_nothing_is_lost_and_beyond_the_bound_it_is_counted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, queue_bytes: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, queue_bytes: int, figures: Figures
 ) -> None:
     monkeypatch.setattr(writer, "QUEUE_BYTES", queue_bytes)
     card = StallingCard(monkeypatch)
@@ -63,8 +64,8 @@ def test_f11_nothing_is_lost_and_beyond_the_bound_it_is_counted(
         int(str(row[0]))
         for row in query(log, "SELECT json_extract(detail, '$.frame') FROM event WHERE kind = 'dropped'")
     )
-    print(
-        f"F11: {STALL_S:.0f} s stall at {SATURATED} frames/s, queue {queue_bytes / 1e6:.0f} MB: {missing} of"
+    figures.said(
+        f"{STALL_S:.0f} s stall at {SATURATED} frames/s, queue {queue_bytes / 1e6:.0f} MB: {missing} of"
         f" {len(bus.sent_at)} frames lost, {told} told in the log, lag afterwards {lag_s:.2f} s"
     )
     assert missing == told

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from firmware_bridge.protocols import protocol, slcan
 from firmware_bridge.records import EFF_FLAG, FD_FLAG, CanFrame
+from tests.figures import Figures
 from tests.firmware_bridge.wire import CAN_PROTOCOLS, chunks, feed, what
 
 FRAMES = 30
@@ -62,23 +63,27 @@ def wire_of(name: str, stamp_digits: int, sent: list[CanFrame]) -> list[bytes]:
 
 
 @pytest.mark.parametrize(("name", "stamp_digits"), kinds_of_stream())
-@settings(max_examples=100, deadline=None)
-@given(data=st.data())
-def test_one_damaged_byte_costs_at_most_two_frames(name: str, stamp_digits: int, data: st.DataObject) -> None:
-    sent = traffic(name, data.draw(st.integers(0, 20)))
-    wire = b"".join(wire_of(name, stamp_digits, sent))
-    kind = data.draw(st.sampled_from(("flip", "delete", "insert")))
-    hurt = damaged(wire, kind, data.draw(st.integers(0, len(wire) - 1)), data.draw(st.integers(0, 255)))
-    sizes = data.draw(st.lists(st.integers(1, 400), min_size=1, max_size=3))
-    decoder = protocol(name).decoder(0)
-    batch = feed(decoder, chunks(hurt, sizes))
-    assert lost(sent, batch.frames) <= MAX_LOST
-    times = [frame.t_us for frame in batch.frames]
-    assert times == sorted(times)
+def test_one_damaged_byte_costs_at_most_two_frames(name: str, stamp_digits: int, figures: Figures) -> None:
+    @settings(max_examples=100, deadline=None)
+    @given(st.data())
+    def holds(data: st.DataObject) -> None:
+        sent = traffic(name, data.draw(st.integers(0, 20)))
+        wire = b"".join(wire_of(name, stamp_digits, sent))
+        kind = data.draw(st.sampled_from(("flip", "delete", "insert")))
+        hurt = damaged(wire, kind, data.draw(st.integers(0, len(wire) - 1)), data.draw(st.integers(0, 255)))
+        sizes = data.draw(st.lists(st.integers(1, 400), min_size=1, max_size=3))
+        decoder = protocol(name).decoder(0)
+        batch = feed(decoder, chunks(hurt, sizes))
+        figures.measured("frames lost by one damaged byte", lost(sent, batch.frames), "frames")
+        assert lost(sent, batch.frames) <= MAX_LOST
+        times = [frame.t_us for frame in batch.frames]
+        assert times == sorted(times)
+
+    holds()
 
 
 @pytest.mark.parametrize(("name", "stamp_digits"), kinds_of_stream())
-def test_many_faults_cost_two_frames_each(name: str, stamp_digits: int) -> None:
+def test_many_faults_cost_two_frames_each(name: str, stamp_digits: int, figures: Figures) -> None:
     pick = random.Random(12)
     sent = [frame for seed in range(40) for frame in traffic(name, seed)]
     pieces = wire_of(name, stamp_digits, sent)
@@ -90,6 +95,8 @@ def test_many_faults_cost_two_frames_each(name: str, stamp_digits: int) -> None:
     decoder = protocol(name).decoder(0)
     batch = feed(decoder, chunks(b"".join(pieces), (pick.randrange(1, 900), 64, 1)))
     assert lost(sent, batch.frames) <= MAX_LOST * len(faults)
+    figures.tried("faults in crowded streams", len(faults))
+    figures.measured("frames lost a fault there", lost(sent, batch.frames) / len(faults), "frames")
     assert decoder.bad > len(faults) / 4  # a changed digit of SLCAN is still a digit: not all damage shows
 
 

@@ -17,11 +17,12 @@ from tests.field_failures.recorder_process import (
     until,
     write_config,
 )
+from tests.figures import Figures
 
 STAGES = (1, 2, 3)
 
 
-def test_f13_every_frame_is_in_one_of_the_logs(tmp_path: Path) -> None:
+def test_f13_every_frame_is_in_one_of_the_logs(tmp_path: Path, figures: Figures) -> None:
     logs = [tmp_path / "logs" / f"test-{stage}-001.db" for stage in STAGES]
     with NumberedBus(rate=3000) as bus:
         config = write_config(tmp_path, bus.port, stage=STAGES[0])
@@ -36,8 +37,8 @@ def test_f13_every_frame_is_in_one_of_the_logs(tmp_path: Path) -> None:
             stop(process)
     kept = [numbers(log) for log in logs]
     together = [number for part in kept for number in part]
-    print(
-        f"F13: {len(STAGES) - 1} stage changes at 3,000 frames/s, {len(bus.sent_at) - together[0] - len(together)} of"
+    figures.said(
+        f"{len(STAGES) - 1} stage changes at 3,000 frames/s, {len(bus.sent_at) - together[0] - len(together)} of"
         f" {len(bus.sent_at)} rows lost"
     )
     # The bus counts a burst when all of it is out: the log may have some of one that it was silenced in.

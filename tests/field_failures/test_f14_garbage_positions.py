@@ -12,6 +12,7 @@ from firmware_bridge.fixes import FixBuilder
 from firmware_bridge.plausibility import AGREEING, MAX_CAR_MPS, SLACK_M, Gate, Place, distance_m
 from firmware_bridge.protocols.nmea import Decoder
 from firmware_bridge.records import Fix, Sentence
+from tests.figures import Figures
 from tests.firmware_bridge.nmea_lines import PLACE, fixes_of, fixes_of_bytes, gga, line, north_of, rmc
 
 LOGS = sorted((Path(__file__).parents[2] / "../shared/corpus/nmea").glob("*.log"))
@@ -40,47 +41,56 @@ def assert_sound(fixes: list[Fix]) -> None:
         assert fix.speed_mps is None or 0 <= fix.speed_mps <= 515
 
 
-@given(
-    st.lists(
-        st.tuples(st.sampled_from(["RMC", "GGA", "GNS", "GLL"]), st.lists(FIELD, max_size=15)), max_size=20
-    )
-)
-def test_random_fields_with_a_good_checksum(sentences: list[tuple[str, list[str]]]) -> None:
-    assert_sound(fixes_of(line(f"GP{kind}," + ",".join(fields)) for kind, fields in sentences))
+def test_random_fields_with_a_good_checksum(figures: Figures) -> None:
+    kinds = st.sampled_from(["RMC", "GGA", "GNS", "GLL"])
+
+    @given(st.lists(st.tuples(kinds, st.lists(FIELD, max_size=15)), max_size=20))
+    def holds(sentences: list[tuple[str, list[str]]]) -> None:
+        assert_sound(fixes_of(line(f"GP{kind}," + ",".join(fields)) for kind, fields in sentences))
+        figures.tried(
+            "sentences of random fields whose checksum holds: none a place that there is not", len(sentences)
+        )
+
+    holds()
 
 
-@given(st.data())
-@settings(max_examples=30)
-def test_a_damaged_field_here_and_there_never_moves_the_car(data: st.DataObject) -> None:
+def test_a_damaged_field_here_and_there_never_moves_the_car(figures: Figures) -> None:
     """Damage that the checksum let through, ten epochs apart: the car stays where it is driving."""
-    texts = []
-    for second in range(50):
-        epoch = [
-            rmc(f"1200{second:02}.00", place=north_of(30 * second)),
-            gga(f"1200{second:02}.00", north_of(30 * second)),
-        ]
-        if second % 10 == 9:
-            which = data.draw(st.integers(0, 1))
-            fields = epoch[which][1:-3].split(",")
-            place = data.draw(st.integers(2, 6))
-            fields[place] = data.draw(FIELD)
-            epoch[which] = line(",".join(fields))
-        texts += epoch
-    fixes = fixes_of(texts)
-    assert_sound(fixes)
-    truth = Place(48.0 + 7.03811 / 60, 11.0 + 31.00012 / 60, None, None, 0)
-    for fix in fixes:
-        if fix.lat is not None and fix.lon is not None:
-            assert (
-                distance_m(truth, Place(fix.lat, fix.lon, None, None, 0))
-                < 30 * 50 + SLACK_M + 2 * MAX_CAR_MPS
-            )
-    assert sum(fix.lat is not None for fix in fixes) >= 45
+
+    @given(st.data())
+    @settings(max_examples=30)
+    def holds(data: st.DataObject) -> None:
+        texts = []
+        for second in range(50):
+            epoch = [
+                rmc(f"1200{second:02}.00", place=north_of(30 * second)),
+                gga(f"1200{second:02}.00", north_of(30 * second)),
+            ]
+            if second % 10 == 9:
+                which = data.draw(st.integers(0, 1))
+                fields = epoch[which][1:-3].split(",")
+                place = data.draw(st.integers(2, 6))
+                fields[place] = data.draw(FIELD)
+                epoch[which] = line(",".join(fields))
+            texts += epoch
+        fixes = fixes_of(texts)
+        assert_sound(fixes)
+        truth = Place(48.0 + 7.03811 / 60, 11.0 + 31.00012 / 60, None, None, 0)
+        for fix in fixes:
+            if fix.lat is not None and fix.lon is not None:
+                assert (
+                    distance_m(truth, Place(fix.lat, fix.lon, None, None, 0))
+                    < 30 * 50 + SLACK_M + 2 * MAX_CAR_MPS
+                )
+        assert sum(fix.lat is not None for fix in fixes) >= 45
+        figures.tried("drives with a field damaged every ten epochs: the car stays where it is")
+
+    holds()
 
 
 @pytest.mark.skipif(not LOGS, reason="the corpus of gpsd's logs is not beside this checkout")
 @pytest.mark.parametrize("seed", range(3))
-def test_real_logs_with_every_150th_byte_damaged(seed: int) -> None:
+def test_real_logs_with_every_150th_byte_damaged(seed: int, figures: Figures) -> None:
     dice = random.Random(seed)
     for log in LOGS:
         data = bytearray(log.read_bytes()[:20_000])
@@ -95,6 +105,9 @@ def test_real_logs_with_every_150th_byte_damaged(seed: int) -> None:
         for fix in fixes:
             if fix.lat is not None and fix.lon is not None:
                 assert any(abs(fix.lat - lat) < 1e-5 and abs(fix.lon - lon) < 1e-5 for lat, lon in truth), log
+        figures.tried(
+            "damaged bytes in real receivers' logs: no position that was not there", len(data) // 150
+        )
 
 
 @pytest.mark.parametrize("place", [PLACE, *NONSENSE_PLACES])

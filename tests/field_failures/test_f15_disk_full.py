@@ -36,6 +36,7 @@ from tests.field_failures.recorder_process import (
     until,
 )
 from tests.field_failures.small_disk import filled, small_disk
+from tests.figures import Figures
 from tests.logger.crew.serving import Served, serving
 from tests.logger.recording.driving import START_S, built_in
 from tests.logger.recording.rows_made import META, START, frames
@@ -107,7 +108,9 @@ def is_on_the_page(server: Served) -> bool:
     return bool(server.ask("/api/live").json.get("recording"))
 
 
-def test_f15_old_logs_go_by_the_rule_the_page_lives_and_the_log_heals(tmp_path: Path, logs: Path) -> None:
+def test_f15_old_logs_go_by_the_rule_the_page_lives_and_the_log_heals(
+    tmp_path: Path, logs: Path, figures: Figures
+) -> None:
     (tmp_path / "crew").mkdir()
     old = {
         1: old_log(logs, 1, ledgers=tmp_path / "crew"),
@@ -166,8 +169,8 @@ def test_f15_old_logs_go_by_the_rule_the_page_lives_and_the_log_heals(tmp_path: 
     assert {each["why"] for each in removed} == {"downloaded"}
     assert old[2].exists(), "nobody has it"
     assert old[3].exists(), "it is protected"
-    print(
-        f"F15: 5 old logs on a full {DISK_MB} MB disk: {len(removed)} removed (downloaded, the oldest first),"
+    figures.said(
+        f"5 old logs on a full {DISK_MB} MB disk: {len(removed)} removed (downloaded, the oldest first),"
         f" {5 - len(removed)} kept; full for 4 s at {RATE} frames/s: 0 of {len(bus.sent_at)} frames lost,"
         f" written again {healed_s:.1f} s after there was room"
     )
@@ -189,7 +192,7 @@ def test_f15_nothing_goes_that_was_not_downloaded_or_is_protected(tmp_path: Path
 
 
 def test_f15_what_does_not_fit_is_counted_and_shown(
-    tmp_path: Path, logs: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, logs: Path, monkeypatch: pytest.MonkeyPatch, figures: Figures
 ) -> None:
     monkeypatch.setattr(writer, "QUEUE_BYTES", 1_000_000)  # half a minute of a full disk, in seconds
     present = logs / "drive-001.db"
@@ -213,13 +216,17 @@ def test_f15_what_does_not_fit_is_counted_and_shown(
     missing = max(len(bus.sent_at), found[-1] + 1) - found[0] - len(found)
     counted = "SELECT coalesce(sum(json_extract(detail, '$.frame')), 0) FROM event WHERE kind = 'dropped'"
     told = int(str(query(present, counted)[0][0]))
-    print(f"F15: beyond the queue {missing} of {len(bus.sent_at)} frames did not fit, {told} told in the log")
+    figures.said(
+        f"beyond the queue {missing} of {len(bus.sent_at)} frames did not fit, {told} told in the log"
+    )
     assert missing == told > RATE
     assert found == sorted(set(found))
     assert verify(present) == []
 
 
-def test_f15_a_start_on_a_full_disk_makes_room_by_the_rule(tmp_path: Path, logs: Path) -> None:
+def test_f15_a_start_on_a_full_disk_makes_room_by_the_rule(
+    tmp_path: Path, logs: Path, figures: Figures
+) -> None:
     (tmp_path / "crew").mkdir()
     old = [old_log(logs, number, ledgers=tmp_path / "crew") for number in (1, 2, 3, 4)]
     with filled(logs), NumberedBus(RATE) as bus:
@@ -232,8 +239,8 @@ def test_f15_a_start_on_a_full_disk_makes_room_by_the_rule(tmp_path: Path, logs:
     )
     assert [path.name for path in old if path.name not in left] == [str(row[0]) for row in told] != []
     assert left == [path.name for path in old][len(told) :], "the oldest went"
-    print(
-        f"F15: started on a disk without a byte left: {len(told)} downloaded logs made room, {len(left)} kept"
+    figures.said(
+        f"started on a disk without a byte left: {len(told)} downloaded logs made room, {len(left)} kept"
     )
 
 

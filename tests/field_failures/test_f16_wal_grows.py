@@ -18,6 +18,7 @@ from logger.recording.verify import verify
 from logger.transfer import copying
 from logger.transfer.snapshot import snapshot
 from tests.field_failures.recorder_process import until
+from tests.figures import Figures
 from tests.logger.crew.serving import serving
 from tests.logger.transfer.logs_made import LARGE_BYTES, being_recorded, large_rows
 
@@ -70,7 +71,7 @@ def test_f16_a_reader_that_stays_makes_it_grow(tmp_path: Path) -> None:
         assert writer.longest_wal > 3 * USUAL_BYTES
 
 
-def test_f16_a_slow_download_does_not(tmp_path: Path) -> None:
+def test_f16_a_slow_download_does_not(tmp_path: Path, figures: Figures) -> None:
     name = "stage-1-001.db"
     with being_recorded(tmp_path / "logs" / name, 200_000) as log:
         writer = Writer(log)
@@ -89,7 +90,7 @@ def test_f16_a_slow_download_does_not(tmp_path: Path) -> None:
                 got += len(line.recv(2048))
                 time.sleep(0.02)
         size = log.path.stat().st_size
-        print(
+        figures.said(
             f"{size / 1e6:.0f} MB written, {got / 1e3:.0f} kB taken meanwhile,"
             f" write-ahead log at most {writer.longest_wal / 1e6:.1f} MB"
         )
@@ -98,7 +99,7 @@ def test_f16_a_slow_download_does_not(tmp_path: Path) -> None:
 
 
 def test_f16_nor_does_a_copy_that_is_slower_than_the_recorder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, figures: Figures
 ) -> None:
     """A slow card: the copy is given up as pages and made of rows, and the write-ahead log is free between them."""
     monkeypatch.setattr(copying, "_steered", lambda _rows, _held_s, _grown_bytes: 10_000)
@@ -115,7 +116,10 @@ def test_f16_nor_does_a_copy_that_is_slower_than_the_recorder(
         taken = snapshot(log.path, tmp_path / "copy", meanwhile)
         written = len(wals) * 5_000 * LARGE_BYTES
     assert any(later < earlier for earlier, later in pairwise(shares)), "it began again, as rows"
-    print(f"{written / 1e6:.0f} MB meanwhile, write-ahead log at most {max(wals) / 1e6:.1f} MB")
+    figures.said(
+        f"a copy slower than the recorder: {written / 1e6:.0f} MB meanwhile,"
+        f" write-ahead log at most {max(wals) / 1e6:.1f} MB"
+    )
     assert written > 2 * max(wals)
     assert max(wals) < copying.MOST_WAL_BYTES + 5 * COMMIT_BYTES
     assert verify(taken.path) == []

@@ -15,6 +15,7 @@ from tests.field_failures.recorder_process import (
     until,
     write_config,
 )
+from tests.figures import Figures
 from tests.logger.command_line import stagelog
 from tests.logger.crew.serving import serving
 from tests.logger.transfer.cut_line import CutLine
@@ -32,7 +33,7 @@ def memory_mb(pid: int) -> float:
     return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
 
 
-def test_f17_a_large_log_in_constant_memory_while_recording(tmp_path: Path) -> None:
+def test_f17_a_large_log_in_constant_memory_while_recording(tmp_path: Path, figures: Figures) -> None:
     big = large(tmp_path / "logs" / "yesterday-001.db", MEGABYTES)
     log = tmp_path / "logs" / "test-17-001.db"
     laptop, car = tmp_path / "laptop", tmp_path / "car"
@@ -56,7 +57,7 @@ def test_f17_a_large_log_in_constant_memory_while_recording(tmp_path: Path) -> N
     there = numbers(log)
     sent = len(bus.sent_at) - there[0]  # what came before the port was open is nobody's
     lost = sent - len(there)
-    print(
+    figures.said(
         f"{big.stat().st_size / 1e6:.0f} MB over a line cut {line.cuts} times: {used_mb:.1f} MB of memory;"
         f" {sent} frames meanwhile, {lost} lost"
     )

@@ -16,6 +16,7 @@ from firmware_bridge.virtual.car import VirtualCar
 from logger.recording import store
 from logger.recording.verify import verify
 from tests.field_failures.recorder_process import query, until
+from tests.figures import Figures
 from tests.logger.recording.driving import START_S, Crew, built_in, recorder_here, set_up
 
 WITHIN_S = 3.0
@@ -70,7 +71,7 @@ def said_of_the_log(snapshot: dict[str, Any]) -> bool:
 
 @pytest.mark.parametrize("trouble", [Card.hang, Card.fill], ids=["hangs", "full"])
 def test_f19_the_crew_is_told_within_three_seconds_and_nothing_is_lost(
-    tmp_path: Path, card: Card, trouble: Callable[[Card], None]
+    tmp_path: Path, card: Card, trouble: Callable[[Card], None], figures: Figures
 ) -> None:
     with VirtualCar(built_in()[2], start_s=START_S, gps_hz=5, can_rate=300) as car:
         config = set_up(tmp_path, car)
@@ -83,7 +84,7 @@ def test_f19_the_crew_is_told_within_three_seconds_and_nothing_is_lost(
                 until(lambda: said_of_the_log(crew.snapshot()), WITHIN_S + BUSY_S)
                 took_s = time.monotonic() - began
                 said = crew.snapshot()
-                print(f"F19: told after {took_s:.2f} s, lag {said['recording']['lag_s']:.2f} s")
+                figures.measured("the crew is told after", took_s, "s")
                 assert said["recording"]["lag_s"] > 2.0
                 assert not said["recording"]["ok"]
                 assert said["recording"]["trouble"]

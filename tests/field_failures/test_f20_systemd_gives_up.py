@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from firmware_bridge.errors import ConfigurationError, DeviceError, LogError
+from tests.figures import Figures
 from tests.systemd.machine import Machine, booted
 from tests.systemd.units import CREW, RECORDER, read, values
 
@@ -19,7 +20,7 @@ KILLS = 8
 
 
 @pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.stem)
-def test_f20_it_is_started_again_for_ever(unit: Path) -> None:
+def test_f20_it_is_started_again_for_ever(unit: Path, figures: Figures) -> None:
     assert values(unit, "Service", "Restart") == ["always"]
     assert values(unit, "Unit", "StartLimitIntervalSec") == ["0"]
     assert [line for line in read(unit) if line.key.startswith("StartLimit")] == [
@@ -27,7 +28,7 @@ def test_f20_it_is_started_again_for_ever(unit: Path) -> None:
     ], "in another section systemd ignores it, and a burst or action would count again"
     (pause,) = values(unit, "Service", "RestartSec")
     assert float(pause) >= SHORTEST_PAUSE_S
-    print(f"{unit.stem}: restarted every {pause} s without a limit")
+    figures.said(f"{unit.stem}: restarted every {pause} s without a limit")
 
 
 @pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.stem)
@@ -70,11 +71,11 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 
 
 @pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.stem)
-def test_f20_killed_again_and_again_it_is_there_again(machine: Machine, unit: Path) -> None:
+def test_f20_killed_again_and_again_it_is_there_again(machine: Machine, unit: Path, figures: Figures) -> None:
     machine.run("systemctl", "restart", unit.name)
     assert _kill(machine, unit.name) == KILLS
     machine.wait_active(unit.name)
-    print(f"{unit.stem}: killed {KILLS} times in a row, restarted {KILLS} times")
+    figures.tried("kills under a running systemd, each followed by a start", KILLS)
 
 
 @pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.stem)

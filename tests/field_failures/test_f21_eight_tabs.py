@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.figures import Figures
 from tests.logger.crew.browsing import chromium, fresh, snapshot, until
 from tests.logger.crew.live_car import LiveCar
 from tests.logger.crew.serving import serving
@@ -36,7 +37,9 @@ def _leaders(pages: list[Page]) -> list[Page]:
     return [page for page in pages if page.evaluate(STREAMS)]
 
 
-def test_eight_tabs_all_update_and_all_may_command(browser: Browser, tmp_path: Path) -> None:
+def test_eight_tabs_all_update_and_all_may_command(
+    browser: Browser, tmp_path: Path, figures: Figures
+) -> None:
     with LiveCar(tmp_path / "live.sock", 1.0) as car, serving(tmp_path, car.socket) as server:
         context = browser.new_context()
         pages = [context.new_page() for _ in range(TABS)]
@@ -70,3 +73,4 @@ def test_eight_tabs_all_update_and_all_may_command(browser: Browser, tmp_path: P
                 _updates(page)
             assert len(_leaders(pages)) == 1
             context.close()
+    figures.said(f"{TABS} tabs of a browser: all updated, also after the leading one was closed 3 times")

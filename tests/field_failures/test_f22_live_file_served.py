@@ -21,6 +21,7 @@ from tests.field_failures.recorder_process import (
     until,
     write_config,
 )
+from tests.figures import Figures
 from tests.logger.command_line import ENVIRONMENT, stagelog
 from tests.logger.crew.serving import serving
 from tests.logger.recording.rows_made import META, START
@@ -39,7 +40,7 @@ def recorded(log: Path) -> list[int]:
     return [int.from_bytes(row[0], "big") for row in rows if isinstance(row[0], bytes)]
 
 
-def test_f22_every_download_while_recording_is_whole(tmp_path: Path) -> None:
+def test_f22_every_download_while_recording_is_whole(tmp_path: Path, figures: Figures) -> None:
     log, copy = tmp_path / "logs" / "test-22-001.db", tmp_path / "copy.db"
     with NumberedBus(rate=500) as bus:
         config = write_config(tmp_path, bus.port, stage=22)
@@ -59,11 +60,15 @@ def test_f22_every_download_while_recording_is_whole(tmp_path: Path) -> None:
                 assert there == list(range(there[0], there[0] + len(there)))
                 lengths.append(len(there))
             stop(recorder)
-    print(f"{DOWNLOADS} downloads of a log that grew from {lengths[1]} to {lengths[-1]} frames: all whole")
+    figures.said(
+        f"{DOWNLOADS} downloads of a log that grew from {lengths[1]} to {lengths[-1]} frames: all whole"
+    )
     assert lengths == sorted(set(lengths)), "each is a later one"
 
 
-def test_f22_over_a_line_that_is_cut_fifty_times_and_a_server_that_is_killed(tmp_path: Path) -> None:
+def test_f22_over_a_line_that_is_cut_fifty_times_and_a_server_that_is_killed(
+    tmp_path: Path, figures: Figures
+) -> None:
     """The engineer's laptop at the edge of the Wi-Fi: what arrives is what was announced, and passes verify."""
     path, laptop, car = tmp_path / "logs" / "test-22-001.db", tmp_path / "laptop", tmp_path / "car"
     car.mkdir()
@@ -104,7 +109,9 @@ def test_f22_over_a_line_that_is_cut_fifty_times_and_a_server_that_is_killed(tmp
             bus.silence()
             stop(recorder)
     copy = laptop / path.name
-    print(f"{copy.stat().st_size / 1e6:.1f} MB, {cuts} cuts, {had / 1e6:.1f} MB kept over two restarts")
+    figures.said(
+        f"{copy.stat().st_size / 1e6:.1f} MB, {cuts} cuts, {had / 1e6:.1f} MB kept over two restarts"
+    )
     assert cuts == CUTS
     assert hashlib.sha256(copy.read_bytes()).hexdigest() == announced
     assert ledger.read(car / "state")[path.name].sha256 == announced

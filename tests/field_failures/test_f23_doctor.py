@@ -15,6 +15,7 @@ import pytest
 from firmware_bridge.virtual.car import VirtualCar
 from logger.doctor.examination import examine
 from tests.field_failures.recorder_process import query, until
+from tests.figures import Figures
 from tests.logger.recording.driving import START_S, built_in, recorder_here, set_up, set_up_at
 
 SECONDS = 1.5
@@ -63,19 +64,19 @@ def test_f23_the_doctor_says_which(
     bauds: tuple[int | None, int | None],
     trouble: Callable[[Path, VirtualCar], Path],
     words: dict[str, str],
+    figures: Figures,
 ) -> None:
     with VirtualCar(
         built_in()[2], start_s=START_S, can_rate=300, gps_baud=bauds[0], can_baud=bauds[1]
     ) as car:
         found = told(trouble(tmp_path, car))
-    for port, said in sorted(found.items()):
-        print(f"F23: {port}: {said}")
+    figures.tried("wrong rates, silences and swapped cables, each told by the doctor in words", len(words))
     assert found.keys() == words.keys()
     assert all(said in found[port] for port, said in words.items()), found
 
 
 def test_f23_with_a_recorder_running_the_doctor_says_the_same_and_the_disk_does_not_fill(
-    tmp_path: Path,
+    tmp_path: Path, figures: Figures
 ) -> None:
     with VirtualCar(built_in()[2], start_s=START_S, can_rate=300) as car:
         config = swapped(tmp_path, car)
@@ -88,5 +89,5 @@ def test_f23_with_a_recorder_running_the_doctor_says_the_same_and_the_disk_does_
     assert "may be swapped" in found["port engine"]
     rows, seconds = query(path, "SELECT count(*), (max(t_us) - min(t_us)) / 1e6 + 1 FROM rejected")[0]
     kept_a_s = float(str(rows)) / float(str(seconds))
-    print(f"F23: swapped cables: {kept_a_s:.1f} rejected rows a second kept, the rest counted")
+    figures.said(f"swapped cables: {kept_a_s:.1f} rejected rows a second kept, the rest counted")
     assert kept_a_s <= 21

@@ -14,6 +14,7 @@ from logger.config import Live
 from logger.install import plan
 from logger.install.shipped import shipped
 from logger.recording.power import REQUEST
+from tests.figures import Figures
 from tests.systemd.units import CREW, FOLDER, POWER_OFF, RECORDER, STICK, UNITS, read, require, values
 
 EXPOSURE_LIMIT = {RECORDER: 1.0, CREW: 1.5, STICK: 1.2, POWER_OFF: 0.5}
@@ -116,9 +117,9 @@ def exposure(unit: Path) -> tuple[float, set[str]]:
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
-def test_exposure(unit: Path) -> None:
+def test_exposure(unit: Path, figures: Figures) -> None:
     figure, _ = exposure(unit)
-    print(f"{unit.stem}: exposure {figure:.1f}, at most {EXPOSURE_LIMIT[unit]:.1f}")
+    figures.said(f"{unit.stem}: exposure {figure:.1f}, at most {EXPOSURE_LIMIT[unit]:.1f}")
     assert figure <= EXPOSURE_LIMIT[unit]
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from logger.crew import connections, exports, pin
+from tests.figures import Figures
 from tests.logger.crew.serving import EVERYWHERE, PIN, Served, serving
 from tests.logger.crew.test_server import login, until
 from tests.logger.transfer.logs_made import closed
@@ -319,7 +320,7 @@ def test_exports_are_few_and_end_with_their_clients(served: Served, cookie: str)
 # -- guessing -------------------------------------------------------------------------------------------------
 
 
-def test_guesses_at_once_and_from_everywhere_are_few(place: Path, tmp_path: Path) -> None:
+def test_guesses_at_once_and_from_everywhere_are_few(place: Path, tmp_path: Path, figures: Figures) -> None:
     """Eight threads, forty addresses, login and bearer, forged headers: all together have a handful of guesses."""
     with serving(tmp_path, tmp_path / "live.sock", host=EVERYWHERE, pin=PIN) as server:
         token = login(server, PIN).headers["set-cookie"].partition(";")[0]
@@ -345,7 +346,7 @@ def test_guesses_at_once_and_from_everywhere_are_few(place: Path, tmp_path: Path
             thread.join()
         earned = (time.monotonic() - began) / pin.ALL_EVERY_S
         looked_at = sum(code in (303, 200, 401) for code in statuses)
-        print(
+        figures.said(
             f"attacker: {len(statuses)} guesses from 320 addresses, {looked_at} looked at, the rest told to wait"
         )
         assert looked_at <= pin.ALL_GUESSES + earned + 1
@@ -420,7 +421,7 @@ def test_other_protocols_get_no_further(served: Served, data: bytes) -> None:
     assert status(answer) in (0, 303, 400, 421, 505)
 
 
-def test_damaged_requests_never_make_it_stumble(served: Served, cookie: str) -> None:
+def test_damaged_requests_never_make_it_stumble(served: Served, cookie: str, figures: Figures) -> None:
     """Good requests with bytes flipped, lost and added: a refusal or a hang-up, never a 500."""
     chance = random.Random(5)
     good = [
@@ -444,4 +445,4 @@ def test_damaged_requests_never_make_it_stumble(served: Served, cookie: str) -> 
             while piece := connection.recv(65_536):
                 answer += piece
             assert status(answer) != 500, bytes(data)
-    print(f"attacker: {tried} damaged requests, none made it stumble")
+    figures.said(f"attacker: {tried} damaged requests, none made it stumble")

@@ -15,6 +15,7 @@ from logger import config
 from logger.install import apply, change, plan, record, verbs
 from logger.install.root import Root
 from logger.install.shipped import shipped
+from tests.figures import Figures
 from tests.logger.install.conftest import PIN, Call, tree
 
 CONFIGURATION = plan.CONFIGURATION.lstrip("/")
@@ -230,7 +231,7 @@ class CutRoot(Root):
 @pytest.mark.parametrize("verb", ["install", "uninstall"])
 @pytest.mark.parametrize("then", ["finish", "undo"])
 def test_cut_off_at_any_write_it_can_be_finished_or_undone(
-    image: Path, call: Call, verb: str, then: str
+    image: Path, call: Call, verb: str, then: str, figures: Figures
 ) -> None:
     """The most that is ever left behind is the record's folder, empty."""
     (image / RECORDER).parent.mkdir(parents=True)
@@ -252,7 +253,7 @@ def test_cut_off_at_any_write_it_can_be_finished_or_undone(
         assert left == before, f"cut off at change {cuts}"
         with suppress(FileNotFoundError):
             (image / "usr/local/lib/stagelog").rmdir()
-    print(f"{verb}: power cut at each of {cuts} changes, then {then}: nothing left behind")
+    figures.said(f"{verb}: power cut at each of {cuts} changes, then {then}: nothing left behind")
     assert cuts > 12
 
 

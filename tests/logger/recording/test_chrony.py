@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from firmware_bridge.records import Fix
 from logger.recording.chrony import Believing, ChronySource, sample
+from tests.figures import Figures
 
 S = 1_000_000
 NOON_US = 1_768_478_400 * S
@@ -161,7 +162,7 @@ def chronyd(tmp_path: Path) -> Iterator[Path]:
         process.communicate()
 
 
-def test_a_real_chronyd_takes_it(chronyd: Path) -> None:
+def test_a_real_chronyd_takes_it(chronyd: Path, figures: Figures) -> None:
     zero_us = now_us()
     drive(ChronySource(chronyd / "gps.sock", zero_us), zero_us, 0.5, 7.0)
     told = subprocess.run(
@@ -171,7 +172,7 @@ def test_a_real_chronyd_takes_it(chronyd: Path) -> None:
         check=True,
     )
     mode, _, name, _, _, reach, _, _, measured, *_ = told.stdout.strip().split(",")
-    print(f"chronyc sources: {name}, reach {reach}, offset {float(measured):+.3f} s")
+    figures.said(f"chronyc sources: {name}, reach {reach}, offset {float(measured):+.3f} s")
     assert (mode, name) == ("#", "GPS")
     assert int(reach, 8) > 0
     assert float(measured) == pytest.approx(-0.5, abs=0.05), "chronyc counts from true time"

@@ -18,6 +18,7 @@ import pytest
 from firmware_bridge.virtual.car import VirtualCar
 from logger.recording import resume
 from tests.field_failures.recorder_process import integrity, query, recording, stop
+from tests.figures import Figures
 from tests.logger.recording.driving import Crew, built_in, recorder_here, set_up
 
 CP1_S = 15_451.0
@@ -132,7 +133,7 @@ def errors(log: Path, car: VirtualCar) -> list[Error]:
     return found
 
 
-def test_twenty_kills_in_mid_section_lose_nothing(car: VirtualCar, tmp_path: Path) -> None:
+def test_twenty_kills_in_mid_section_lose_nothing(car: VirtualCar, tmp_path: Path, figures: Figures) -> None:
     config = config_of(tmp_path, car)
     chance = random.Random(3)
     live_socket = tmp_path / "live.sock"
@@ -167,16 +168,17 @@ def test_twenty_kills_in_mid_section_lose_nothing(car: VirtualCar, tmp_path: Pat
     time_s = max(abs(error.elapsed_s) for error in found)
     worst = max(found, key=lambda error: abs(error.distance_m))
     blind_m = max(error.blind_m for error in found)
-    print(
-        f"{KILLS} kills, {len({error.session for error in found})} sessions with rows: elapsed wrong by {time_s:.3f} s"
-        f" at most, distance by {abs(worst.distance_m):.1f} m, where {blind_m:.0f} m were driven blind"
+    figures.said(
+        f"resume: {KILLS} kills, {len({error.session for error in found})} sessions with rows:"
+        f" elapsed wrong by {time_s:.3f} s at most,"
+        f" distance by {abs(worst.distance_m):.1f} m, where {blind_m:.0f} m were driven blind"
     )
     assert time_s <= MAX_TIME_ERROR_S
     assert all(abs(error.distance_m) <= error.blind_m + DISTANCE_NOISE_M for error in found)
 
 
 def test_after_a_power_cycle_gps_tells_how_long_the_gap_was(
-    car: VirtualCar, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    car: VirtualCar, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, figures: Figures
 ) -> None:
     config = config_of(tmp_path, car)
     with recording(config) as process, Crew(tmp_path / "live.sock") as crew:
@@ -201,7 +203,7 @@ def test_after_a_power_cycle_gps_tells_how_long_the_gap_was(
     assert json.loads(str(detail))["gap_s"] is None
     first_fix_us = int(str(query(log, "SELECT min(t_us) FROM fix WHERE session = 2")[0][0]))
     after = [error for error in found if error.t_us > first_fix_us]
-    print(
+    figures.said(
         f"power-cycle: {after[0].blind_m:.0f} m blind, elapsed wrong by {max(abs(e.elapsed_s) for e in after):.3f} s,"
         f" distance by {max(abs(e.distance_m) for e in after):.1f} m"
     )

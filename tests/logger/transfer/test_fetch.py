@@ -18,6 +18,7 @@ import pytest
 from logger.recording.verify import verify
 from logger.transfer import ledger
 from tests.field_failures.recorder_process import until
+from tests.figures import Figures
 from tests.logger.command_line import ENVIRONMENT, Ended, stagelog
 from tests.logger.crew.serving import EVERYWHERE, PIN, Served, serving
 from tests.logger.transfer.cut_line import CutLine
@@ -161,15 +162,17 @@ def test_no_address_of_a_car(url: str, laptop: Path) -> None:
     assert url in done.complaint
 
 
-def test_a_line_that_is_cut_again_and_again(tmp_path: Path, served: Served, laptop: Path) -> None:
+def test_a_line_that_is_cut_again_and_again(
+    tmp_path: Path, served: Served, laptop: Path, figures: Figures
+) -> None:
     log = large(logs_of(tmp_path) / NAME, 12)
     with CutLine(served.port, cuts=25, most_bytes=1_500_000, seed=4) as line:
         done = fetch(line.port, laptop)
         assert (done.code, done.out.partition(", ")[2]) == (0, "whole\n"), done.err
         assert line.cuts == 25
         again = line.forwarded - log.stat().st_size
-        print(
-            f"cut {line.cuts} times; {again / 1000:.0f} kB more than the log's {log.stat().st_size / 1e6:.1f} MB"
+        figures.said(
+            f"fetch: cut {line.cuts} times; {again / 1000:.0f} kB more than the log's {log.stat().st_size / 1e6:.1f} MB"
         )
         assert again < log.stat().st_size / 2, "it was not fetched again from the beginning"
     assert (laptop / NAME).read_bytes() == log.read_bytes()
@@ -193,7 +196,7 @@ def begin_and_kill(port: int, laptop: Path, least_bytes: int) -> Path:
 
 
 def test_a_fetch_goes_on_where_a_killed_one_stopped_also_after_a_restart_of_the_car(
-    tmp_path: Path, laptop: Path
+    tmp_path: Path, laptop: Path, figures: Figures
 ) -> None:
     with being_recorded(logs_of(tmp_path) / NAME) as log:
         for first in range(0, 600_000, 100_000):
@@ -209,7 +212,10 @@ def test_a_fetch_goes_on_where_a_killed_one_stopped_also_after_a_restart_of_the_
                 assert fetch(line.port, laptop).code == 0
                 size = (laptop / NAME).stat().st_size
                 assert line.forwarded < size - had + 20_000, "only the rest came"
-            print(f"{had / 1e6:.1f} of {size / 1e6:.1f} MB were there, {line.forwarded / 1e6:.1f} came")
+            figures.said(
+                f"fetch after a kill: {had / 1e6:.1f} of {size / 1e6:.1f} MB were there,"
+                f" {line.forwarded / 1e6:.1f} came"
+            )
             assert hashlib.sha256((laptop / NAME).read_bytes()).hexdigest() == version
             assert names(laptop) == [NAME]
             assert fetch(server.port, laptop).out.endswith("whole, grown\n"), "what came since"
