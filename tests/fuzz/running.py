@@ -12,10 +12,10 @@ from pathlib import Path
 from types import FrameType
 from typing import NamedTuple
 
-from tests.fuzz import logs, texts, wires
+from tests.fuzz import logs, surface, texts, wires
 from tests.fuzz.mutation import inputs
 
-TARGETS = {**wires.TARGETS, **texts.TARGETS, **logs.TARGETS}
+TARGETS = {**wires.TARGETS, **texts.TARGETS, **surface.TARGETS, **logs.TARGETS}
 HANG_S = 10
 """Of the processor: no input of at most 64 kB takes so much, however busy the machine is."""
 MAY_GROW_KB = 40_000

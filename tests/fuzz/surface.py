@@ -1,0 +1,95 @@
+"""The crew server's HTTP surface: damaged requests to the real server, on a connection each.
+
+Refused, answered or hung up on, never stumbled over; and the server's memory stays what it was. Exports and reviews are
+not among the good requests: each begins a process of its own, and what may be asked of them is asked as queries.
+"""
+
+from __future__ import annotations
+
+import atexit
+import socket
+import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+from tests.logger.crew.serving import Served, serving
+from tests.logger.transfer.logs_made import closed
+
+Check = Callable[[bytes], None]
+LOG = "stage-1-001.db"
+_SOUND_EVERY = 500
+_MAY_GROW_KB = 20_000
+_PATIENCE_S = 30
+_HOST = b"Host: 127.0.0.1\r\nConnection: close\r\n"
+
+
+def _request(line: bytes, *headers: bytes, body: bytes = b"") -> bytes:
+    lines = b"".join(header + b"\r\n" for header in headers)
+    length = b"Content-Length: %d\r\n" % len(body) if body else b""
+    return line + b" HTTP/1.1\r\n" + _HOST + lines + length + b"\r\n" + body
+
+
+def good_requests() -> list[bytes]:
+    """One of each kind."""
+    log, json = LOG.encode(), b"Content-Type: application/json"
+    return [
+        _request(b"GET /"),
+        _request(b"GET /crew.js", b'If-None-Match: "x", W/"y"'),
+        _request(b"GET /login"),
+        _request(b"POST /login", b"Origin: http://127.0.0.1", b"Content-Type: text/plain", body=b"pin=1234"),
+        _request(b"GET /api/live", b"Authorization: Bearer 1234", b"Cookie: stagelog=1.2.3"),
+        _request(b"POST /api/command", json, body=b'{"command": "set_distance", "km": 12.5, "id": 7}'),
+        _request(b"GET /logs"),
+        _request(b"GET /api/logs"),
+        _request(b"GET /api/logs/" + log, b"Range: bytes=0-10", b'If-Range: "x"'),
+        _request(b"HEAD /api/logs/" + log, b"Range: bytes=-5,7-9"),
+        _request(b"GET /api/logs/" + log + b"/export?format=none&section=1&from=0"),
+        _request(b"POST /api/logs/" + log + b"/delivered", json, body=b'{"sha256": "00", "size": 1}'),
+        _request(b"GET /api/logs/..%2f..%2fetc%2fpasswd", b"X-Forwarded-For: 1.2.3.4"),
+    ]
+
+
+def requests() -> Check:
+    """Raw bytes, as they are on the wire."""
+    stack = ExitStack()
+    atexit.register(stack.close)
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="stagelog-fuzz-")))
+    closed(folder / "logs" / LOG, 100)
+    served = stack.enter_context(serving(folder, folder / "live.sock"))
+    state = {"count": 0, "rest_kb": 0}
+
+    def check(data: bytes) -> None:
+        assert _status(served, data) != 500, "it stumbled"
+        state["count"] += 1
+        if state["count"] % _SOUND_EVERY == 0:
+            assert _status(served, good_requests()[0]) == 200
+            assert "Traceback" not in served.said.read_text()
+            resident_kb = _resident_kb(served)
+            state["rest_kb"] = state["rest_kb"] or resident_kb
+            assert resident_kb < state["rest_kb"] + _MAY_GROW_KB, f"{resident_kb} kB"
+
+    return check
+
+
+def _status(served: Served, data: bytes) -> int:
+    """The status of the answer; 0 when the server hung up without one."""
+    answer = b""
+    with socket.create_connection(("127.0.0.1", served.port), timeout=_PATIENCE_S) as line:
+        with suppress(ConnectionError):
+            line.sendall(data)
+            line.shutdown(socket.SHUT_WR)  # what is not whole by now never will be
+        with suppress(ConnectionError):
+            while len(answer) < len("HTTP/1.1 200") and (piece := line.recv(65_536)):
+                answer += piece
+    return int(answer[9:12]) if answer.startswith(b"HTTP/1.1 ") else 0
+
+
+def _resident_kb(served: Served) -> int:
+    lines = Path(f"/proc/{served.process.pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
+
+
+TARGETS: dict[str, tuple[Callable[[], list[bytes]], Callable[[], Check]]] = {
+    "requests": (good_requests, requests),
+}
