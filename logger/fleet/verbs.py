@@ -72,6 +72,7 @@ def add(logs: tuple[Path, ...], url: str, cars: tuple[int, ...], frames: bool) -
 @click.option("--pin", help="The crew pages' pin, if all cars have the same; better in STAGELOG_PIN.")
 @click.option("--patience", "patience_s", type=click.FloatRange(0), help="As of `stagelog fetch`.")
 @click.option("--frames", is_flag=True, help="The raw bus too.")
+@click.option("--review", "and_review", is_flag=True, help="Then review the store, as `fleet review` does.")
 @click.pass_context
 def fetch(
     context: click.Context,
@@ -81,8 +82,9 @@ def fetch(
     pin: str | None,
     patience_s: float | None,
     frames: bool,
+    and_review: bool,
 ) -> int:
-    """The evening's logs of all cars: download those that are new or grew, then add them to the store.
+    """The evening's logs of all cars: download those that are new or grew, add them to the store, review it if asked.
 
     A car that does not answer is told of, and the others go on; the exit code is 1 then.
     """
@@ -96,7 +98,8 @@ def fetch(
         except (StagelogError, OSError) as error:
             print(f"stagelog: {error}", file=sys.stderr)
             wrong = 1
-    return _add([folder], url, (), frames=frames) or wrong
+    wrong |= _add([folder], url, (), frames=frames)
+    return context.invoke(review, url=url) | wrong if and_review else wrong
 
 
 def _add(logs: Sequence[Path], url: str, cars: Sequence[int], *, frames: bool) -> int:

@@ -28,7 +28,10 @@ def test_all_cars_in_one_command_and_only_what_is_new(pair: list[Path], tmp_path
         assert evening.out.count(": added") == 2
         store = Store(str(tmp_path / "store"))
         assert [entry.car for entry in entries(store)] == [71, 72]
-        again = stagelog("fleet", "fetch", one.url, two.url, "--store", "store", folder=tmp_path)
+        again = stagelog("fleet", "fetch", one.url, two.url, "--store", "store", "--review", folder=tmp_path)
         assert (again.code, again.complaints) == (0, [])
+        reviewed = stagelog("fleet", "review", "--store", "store", folder=tmp_path)
+        assert again.out.endswith(reviewed.out), "and the evening's class table"
+        assert "Driver 72" in reviewed.out
         assert again.out.count("nothing new") == 2
         assert again.out.count("is there already") == 2
