@@ -179,12 +179,17 @@ def _health(state: Mapping[str, Any]) -> RenderableType:
         "fix": f"quality {gps.get('quality')}, {gps.get('satellites')} satellites, {_number(gps.get('age_s'), 1)} s",
         "position": "hidden in the timed section" if state.get("compliance") else position,
         "log": f"{'ok' if recording.get('ok') else 'NOT WRITTEN'}, {recording.get('rows')} rows, "
-        f"{recording.get('dropped')} lost, {recording.get('free_mb')} MB free",
+        f"{recording.get('dropped')} lost, {recording.get('free_mb')} MB free, {_room(recording.get('room_h'))}",
     } | {
         port: f"{link.get('state')}, {link.get('good')} good, {link.get('bad')} bad"
         for port, link in _group(state, "links").items()
     }
     return _panel("links and log", rows)
+
+
+def _room(hours: float | None) -> str:
+    """What a crew asks before a stage: is there room for it."""
+    return "room not known" if hours is None else f"room for {hours:.0f} h"
 
 
 def _panel(title: str, rows: Mapping[str, str], style: str = "") -> Panel:

@@ -32,6 +32,7 @@ from logger.recording.store import SessionStart
 
 DBC_NAME = "demo_engine.dbc"
 MOST_AT_ONCE = max(4, os.cpu_count() or 1)
+"""Cars at once: a process each holds some 200 MB. More than cores, so that the built-in stage's three end together."""
 _TAKE_EVERY_US = 5_000_000
 """Rows are handed to the log in strides of so much drive."""
 

@@ -72,6 +72,9 @@ def install(
     configuration; with --yes, or without a terminal, the options say it.
     """
     root = Root(directory)
+    if root.look("/etc") is None:
+        mend = "mount the machine's root partition, and name that folder"
+        raise ConfigurationError("holds no machine: there is no /etc in it", where=str(directory), mend=mend)
     known = record.load(root) or record.Record()
     options = tuple(sorted({*known.options, *extra} - set(without)))
     if (program := program or _usual_program(root)) != plan.PROGRAM:

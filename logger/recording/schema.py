@@ -7,6 +7,8 @@ There is no secondary index: while recording it would multiply the bytes written
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
+from functools import cache
 
 from firmware_bridge.errors import LogError
 from firmware_bridge.records import EFF_FLAG, ERR_FLAG, EXTENDED_MASK, FD_FLAG, RTR_FLAG
@@ -171,11 +173,12 @@ def newer_than_this(connection: sqlite3.Connection) -> set[str]:
         raise sqlite3.DatabaseError(f"the list of migrations has no column {column}") from column
 
 
-def blank() -> sqlite3.Connection:
-    """A log in memory with nothing in it: what every log's tables are held against."""
-    connection = Database(memory=True).conn
-    prepare(connection)
-    return connection
+@cache
+def columns() -> dict[str, list[str]]:
+    """The columns of each table of a log, by a log in memory with nothing in it: what every log is held against."""
+    with closing(Database(memory=True).conn) as connection:
+        database = prepare(connection)
+        return {table.name: [column.name for column in table.columns] for table in database.tables}
 
 
 def require_ours(connection: sqlite3.Connection) -> None:

@@ -9,14 +9,13 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Collection, Iterator
-from contextlib import closing
 from pathlib import Path
 
 from firmware_bridge.errors import LogError
 from firmware_bridge.protocols.nmea import checksum
 from logger.recording.reader import open_log_readonly
 from logger.recording.rows import BUSES_A_PORT, MOST_FRAME_BYTES, TABLES
-from logger.recording.schema import blank
+from logger.recording.schema import columns
 
 REQUIRED_META = ("format", "software", "buses", "ports")
 """Keys without which a log could not be read years later."""
@@ -94,19 +93,14 @@ def _pages(connection: sqlite3.Connection) -> Iterator[str]:
 
 
 def _columns(connection: sqlite3.Connection) -> Iterator[str]:
-    with closing(blank()) as ours:
-        for table in ("meta", "session", "channel", *TABLES):
-            there = _columns_of(connection, table)
-            if not there:
-                yield f"there is no table {table}"
-                continue
-            for column in _columns_of(ours, table):
-                if column not in there:
-                    yield f"{table} has no column {column}"
-
-
-def _columns_of(connection: sqlite3.Connection, table: str) -> list[str]:
-    return [row[0] for row in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))]
+    for table in ("meta", "session", "channel", *TABLES):
+        there = {row[0] for row in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))}
+        if not there:
+            yield f"there is no table {table}"
+            continue
+        for column in columns()[table]:
+            if column not in there:
+                yield f"{table} has no column {column}"
 
 
 def _meta(connection: sqlite3.Connection) -> Iterator[str]:

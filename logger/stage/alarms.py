@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from logger.stage.conditions import Condition, Values, parse
+from logger.stage.conditions import Condition, Values
 
 Level = Literal["info", "warn", "critical"]
 
@@ -34,22 +34,6 @@ class AlarmRule:
     message: str = ""
     rearm: float | None = None
     latch: bool = False
-
-
-def alarm_rule(
-    name: str,
-    when: str,
-    qualified_by: str | None = None,
-    *,
-    for_s: float = 0.0,
-    level: Level = "warn",
-    message: str = "",
-    rearm: float | None = None,
-    latch: bool = False,
-) -> AlarmRule:
-    """An alarm from the texts of its `when` and `while`. Raises ConfigurationError for a condition that is none."""
-    conditions = parse(when), parse(qualified_by) if qualified_by else None
-    return AlarmRule(name, *conditions, for_s, level, message or f"{name}: {when}", rearm, latch)
 
 
 def merged(defaults: Iterable[AlarmRule], own: Iterable[AlarmRule]) -> tuple[AlarmRule, ...]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from firmware_bridge.errors import ConfigurationError
 from logger.stage import conditions
-from logger.stage.alarms import HEALTH_VALUES, OWN_VALUES, AlarmRule, Level, alarm_rule
+from logger.stage.alarms import HEALTH_VALUES, OWN_VALUES, AlarmRule, Level
 from logger.tomlfile import Flaw, empty, named, within
 
 
@@ -37,15 +37,15 @@ class Alarm:
 
     def rule(self) -> AlarmRule:
         """The alarm to watch. Raises ConfigurationError for conditions in which `flaws` finds something."""
-        return alarm_rule(
+        return AlarmRule(
             self.name,
-            self.when,
-            self.while_.strip(),
-            for_s=self.for_s,
-            level=self.level,
-            message=self.message,
-            rearm=self.rearm,
-            latch=self.latch,
+            conditions.parse(self.when),
+            conditions.parse(self.while_) if self.while_.strip() else None,
+            self.for_s,
+            self.level,
+            self.message or f"{self.name}: {self.when}",
+            self.rearm,
+            self.latch,
         )
 
     def unheard(self, channels: Iterable[str]) -> list[Flaw]:

@@ -86,6 +86,14 @@ def test_a_user_database_that_is_a_link_is_refused(
     assert tree(outside) == before
 
 
+def test_a_folder_that_holds_no_machine_is_refused_before_anything_is_done(image: Path, call: Call) -> None:
+    (image / "etc").rename(image / "not-etc")
+    before = tree(image)
+    with pytest.raises(ConfigurationError, match="holds no machine"):
+        call("install", "--yes")
+    assert tree(image) == before
+
+
 def test_removing_logs_does_not_follow_links(image: Path, call: Call, outside: Path) -> None:
     call("install", "--yes")
     logs = image / "var/lib/stagelog"

@@ -175,12 +175,15 @@ def test_no_row_waits_longer_than_may_be_lost_however_slow_the_card(
     monkeypatch.setattr(Log, "write", slow_write)
     monkeypatch.setattr(Log, "commit", slow_commit)
     with running(log, max_loss_s=3.0) as writer:
-        began, number = time.monotonic(), 0
-        while time.monotonic() - began < 9.0:
+        began, number, stood_still_s = time.monotonic(), 0, 0.0
+        while (now := time.monotonic()) - began < 9.0:
             number += 1
-            put_at[number] = time.monotonic()
+            put_at[number] = now
             writer.put(frames(1, first=number))
             time.sleep(0.02)
+            stood_still_s = max(stood_still_s, time.monotonic() - now - 0.02)
     assert len(waited_s) >= number / 2
     settled = waited_s[len(waited_s) // 4 :]  # how slow the card is, it learns from the first round
-    assert max(settled) < 3.0
+    assert max(settled) < 3.0 + stood_still_s, (
+        "a machine that gave this thread no processor gave the writer's none"
+    )

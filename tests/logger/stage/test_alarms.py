@@ -5,10 +5,13 @@ from __future__ import annotations
 import pytest
 
 from firmware_bridge.errors import ConfigurationError
-from logger.stage.alarms import AlarmRule, Alarms, alarm_rule, merged
+from logger.stage.alarms import AlarmRule, Alarms, merged
+from logger.stage.declared import Alarm
 from logger.stage.rules import default_rules
 
-ALTERNATOR = alarm_rule("alternator", "battery_v < 13.0", "rpm > 1000", for_s=10, level="critical", rearm=0.3)
+ALTERNATOR = Alarm(
+    "alternator", "battery_v < 13.0", "rpm > 1000", for_s=10, level="critical", rearm=0.3
+).rule()
 
 
 def run(alarms: Alarms, *steps: tuple[float, float | None, float | None]) -> list[tuple[float, str]]:
@@ -58,7 +61,7 @@ def test_acknowledged_stays_until_cleared_and_then_rings_again() -> None:
 
 
 def test_a_latched_alarm_waits_for_the_crew() -> None:
-    alarms = Alarms([alarm_rule("oil", "battery_v < 1", latch=True)])
+    alarms = Alarms([Alarm("oil", "battery_v < 1", latch=True).rule()])
     assert run(alarms, (0, 0.5, None), (1, 5.0, None), (2, 0.5, None), (3, 5.0, None)) == [(0, "raised")]
     assert len(alarms.raised()) == 1
     alarms.acknowledge(None)
@@ -70,7 +73,7 @@ def test_state_resumes_and_forgets_rules_that_are_gone() -> None:
     alarms = Alarms([ALTERNATOR])
     run(alarms, (0, 12.0, 2000), (10, 12.0, 2000))
     alarms.acknowledge(None)
-    again, other = Alarms([ALTERNATOR]), Alarms([alarm_rule("other", "x > 1")])
+    again, other = Alarms([ALTERNATOR]), Alarms([Alarm("other", "x > 1").rule()])
     again.resume(alarms.state())
     other.resume(alarms.state())
     assert again.raised() == alarms.raised()
@@ -80,9 +83,9 @@ def test_state_resumes_and_forgets_rules_that_are_gone() -> None:
 
 def test_the_grave_and_unacknowledged_come_first() -> None:
     rules = [
-        alarm_rule("a", "x > 0", level="info"),
-        alarm_rule("b", "x > 0", level="critical"),
-        alarm_rule("c", "x > 0"),
+        Alarm("a", "x > 0", level="info").rule(),
+        Alarm("b", "x > 0", level="critical").rule(),
+        Alarm("c", "x > 0").rule(),
     ]
     alarms = Alarms(rules)
     alarms.tick(0, {"x": 1.0})
@@ -118,14 +121,16 @@ def test_the_alarms_that_stagelog_brings(
 
 
 def test_own_alarms_replace_those_of_their_name() -> None:
-    own = alarm_rule("coolant", "coolant_c > 100")
-    rules: tuple[AlarmRule, ...] = merged(default_rules().alarms, [own, alarm_rule("fuel", "fuel_pct < 10")])
+    own = Alarm("coolant", "coolant_c > 100").rule()
+    rules: tuple[AlarmRule, ...] = merged(
+        default_rules().alarms, [own, Alarm("fuel", "fuel_pct < 10").rule()]
+    )
     assert len(rules) == len(default_rules().alarms) + 1
     assert next(rule for rule in rules if rule.name == "coolant") is own
 
 
 def test_a_wrong_condition_is_refused_when_it_is_read() -> None:
     with pytest.raises(ConfigurationError):
-        alarm_rule("x", "rpm >")
+        Alarm("x", "rpm >").rule()
     with pytest.raises(ConfigurationError):
-        alarm_rule("x", "rpm > 1", "rpm <")
+        Alarm("x", "rpm > 1", "rpm <").rule()
