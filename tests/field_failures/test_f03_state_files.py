@@ -73,10 +73,26 @@ def socket_is(make: Callable[[Path], object]) -> Callable[[Path], None]:
     return spoiled
 
 
+def half_made(folder: Path) -> None:
+    """The power went while the blank file was made a log: SQLite's rollback journal is beside it, and is needed."""
+    log, making = folder / "logs" / LOG, folder / "making.db"
+    for left in log.parent.iterdir():
+        left.unlink()
+    connection = sqlite3.connect(making, isolation_level=None)
+    for step in ("PRAGMA page_size = 1024", "PRAGMA cache_size = 1", "BEGIN", "CREATE TABLE half (made)"):
+        connection.execute(step)
+    connection.executemany("INSERT INTO half VALUES (zeroblob(900))", [()] * 50)  # more than stays in memory
+    shutil.copy(making, log)
+    shutil.copy(f"{making}-journal", f"{log}-journal")
+    connection.close()
+    assert log.stat().st_size > 0
+
+
 STATES = ["", "{", "null", '{"boot_id":"x"}', '{"boot_id":1,"boot_us":"x","live":[]}']
 SPOILED: dict[str, Callable[[Path], None]] = {
     "log is noise": spoil(f"logs/{LOG}", NOISE),
     "log is empty": spoil(f"logs/{LOG}", b""),
+    "log is half made": half_made,
     "wal is noise": spoil(f"logs/{LOG}-wal", NOISE),
     "wal is empty": spoil(f"logs/{LOG}-wal", b""),
     "shared memory is noise": spoil(f"logs/{LOG}-shm", NOISE),

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from logger.recording.store import open_log
 from logger.recording.verify import verify
 from tests.power_cuts import disk
 from tests.power_cuts.images import Guest, make_blank, make_program
@@ -171,6 +172,11 @@ def _has_begun(log: Path) -> bool:
     """Whether the power lasted until the first session was in the log: before that there is nothing to lose."""
     if not log.exists():
         return False
+    if log.with_name(f"{log.name}-journal").exists():
+        # Cut while the blank file became one with a write-ahead log: only who may write can look behind that.
+        opened, aside = open_log(log)
+        opened.close()
+        return aside is not None
     connection = sqlite3.connect(f"{log.as_uri()}?mode=ro", uri=True)
     try:
         if not connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'session'").fetchone()[0]:
