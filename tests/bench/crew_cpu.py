@@ -19,6 +19,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from logger.demo import demo, stages
+from tests.bench.configuration import Bus, configure
 from tests.bench.live import dbc
 from tests.bench.page import address, process
 from tests.bench.recorder import Feeder, cpu_s, folder
@@ -31,32 +32,6 @@ WARM_UP_S = 5.0
 """Ports open, the server has found the recorder."""
 ROOM_S = 600.0
 """The bus is to speak for so much longer than is measured: starting up may take its time."""
-CONFIG = """
-[log]
-directory = "logs"
-
-[gps]
-port = "{gps}"
-baud = 115200
-
-[[can]]
-name = "engine"
-port = "{can}"
-protocol = "slcan"
-baud = 2000000
-bitrate = 500000
-dbc = ["bus.dbc"]
-
-[stage]
-itinerary = "stage.toml"
-
-[live]
-socket = "live.sock"
-rate_hz = 10
-
-[serve]
-port = 0
-"""
 
 
 def crew_cpu(options: argparse.Namespace) -> Iterator[Row]:
@@ -76,9 +51,9 @@ def measure(seconds: float) -> tuple[float, float, float]:
     with folder() as place:
         gps = Feeder("tests.bench.gps", str(GPS_HZ))
         can = Feeder("tests.bench.wire", "slcan", str(int(CAN_RATE * (2 * seconds + ROOM_S))), str(CAN_RATE))
-        config = place / "stagelog.toml"
-        config.write_text(CONFIG.format(gps=gps.port, can=can.port))
-        (place / "stage.toml").write_text(stages.stage(demo.STAGE).itinerary_text)
+        bus = Bus("engine", can.port, dbc="bus.dbc")
+        itinerary = stages.stage(demo.STAGE).itinerary_text
+        config = configure(place, gps=gps.port, buses=(bus,), itinerary=itinerary, is_live=True)
         (place / "bus.dbc").write_text(dbc({can_id: (f"value_{n}",) for n, can_id in enumerate(IDS)}))
         try:
             with process("run", config), process("serve", config) as crew:

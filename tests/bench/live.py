@@ -26,6 +26,7 @@ from pathlib import Path
 
 from firmware_bridge.protocols import protocol
 from firmware_bridge.records import CanFrame
+from tests.bench.configuration import Bus, configure
 from tests.bench.gps import epoch
 from tests.bench.recorder import Feeder, cpu_s, folder
 from tests.bench.wire import IDS
@@ -39,38 +40,7 @@ SATURATED = 9_000
 WARM_UP_S = 5.0
 """Ports open, the receiver's habits are known, the listener is there."""
 KM_A_DEGREE = 60 * 1.852
-CONFIG = """
-[log]
-directory = "logs"
-
-[gps]
-port = "{gps}"
-baud = 115200
-
-[[can]]
-name = "counter"
-port = "{can}"
-protocol = "slcan"
-baud = 2000000
-bitrate = 500000
-dbc = ["counter.dbc"]
-
-[stage]
-itinerary = "stage.toml"
-
-[live]
-socket = "live.sock"
-"""
 _REPORT = protocol("slcan").report or (lambda frame: b"")
-BUS = """
-[[can]]
-name = "bus"
-port = "{port}"
-protocol = "slcan"
-baud = 2000000
-bitrate = 1000000
-dbc = ["bus.dbc"]
-"""
 
 
 @dataclass(slots=True)
@@ -110,16 +80,16 @@ def measure(seconds: float, rate: int) -> Measured:
         feeder = (
             Feeder("tests.bench.wire", "slcan", str(int(rate * (seconds + 60))), str(rate)) if rate else None
         )
-        config = CONFIG.format(gps=os.ttyname(gps[1]), can=os.ttyname(can[1]))
-        config += BUS.format(port=feeder.port) if feeder else ""
-        (place / "stagelog.toml").write_text(config)
-        (place / "stage.toml").write_text(_itinerary())
+        counter = Bus("counter", os.ttyname(can[1]), dbc="counter.dbc")
+        full = (Bus("bus", feeder.port, bitrate=1_000_000, dbc="bus.dbc"),) if feeder else ()
+        port = os.ttyname(gps[1])
+        config = configure(place, gps=port, buses=(counter, *full), itinerary=_itinerary(), is_live=True)
         (place / "counter.dbc").write_text(dbc({COUNTER_ID: ("count",)}))
         (place / "bus.dbc").write_text(
             dbc({can_id: tuple(f"s{n}_{i}" for i in range(4)) for n, can_id in enumerate(IDS)})
         )
         recorder = subprocess.Popen(
-            [sys.executable, "-m", "logger", "run", "-c", str(place / "stagelog.toml")],
+            [sys.executable, "-m", "logger", "run", "-c", str(config)],
             stderr=subprocess.PIPE,
         )
         try:

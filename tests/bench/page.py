@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from firmware_bridge.protocols.nmea import encode
+from tests.bench.configuration import configure
 from tests.bench.live import percentiles
 from tests.bench.recorder import folder
 
@@ -34,20 +35,6 @@ KNOT_KMH = 1.852
 WARM_UP_S = 5.0
 START_S = 30.0
 SIZE = {"width": 1024, "height": 600}
-CONFIG = """
-[log]
-directory = "logs"
-
-[gps]
-port = "{gps}"
-baud = 115200
-
-[live]
-socket = "live.sock"
-
-[serve]
-port = 0
-"""
 NOTE = """() => {
   window.noted = [];
   const speed = document.querySelector('#driver [data-value="speed_kmh"]');
@@ -74,8 +61,7 @@ def measure(program: str, seconds: float) -> list[float]:
     from playwright.sync_api import sync_playwright
 
     with folder() as place, _wire() as (master, port), sync_playwright() as playwright:
-        config = place / "stagelog.toml"
-        config.write_text(CONFIG.format(gps=port))
+        config = configure(place, gps=port, is_live=True)
         with process("run", config), process("serve", config) as crew:
             browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
             shown: Any = browser.new_page(viewport=SIZE)  # type: ignore[arg-type]

@@ -17,26 +17,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tests.bench.configuration import Bus, configure
+
 BLOCK_BYTES = 512
 """The unit of ru_oublock."""
 TICKS_A_S = os.sysconf("SC_CLK_TCK")
-CONFIG = """
-[log]
-directory = "{folder}/logs"
-max_loss_s = 1.0
-{gps}
-[[can]]
-name = "engine"
-port = "{port}"
-protocol = "{protocol}"
-baud = 2000000
-bitrate = 500000
-"""
-GPS = """
-[gps]
-port = "{port}"
-baud = 115200
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,14 +121,12 @@ def record(protocol: str, frames: int, rate: int = 0, gps_hz: int = 10) -> Load:
     with folder() as place:
         feeder = Feeder("tests.bench.wire", protocol, str(frames), str(rate))
         gps = Feeder("tests.bench.gps", str(gps_hz)) if gps_hz else None
-        text = CONFIG.format(
-            folder=place, port=feeder.port, protocol=protocol, gps=GPS.format(port=gps.port) if gps else ""
-        )
-        (place / "stagelog.toml").write_text(text)
+        bus = Bus("engine", feeder.port, protocol)
+        config = configure(place, gps=gps.port if gps else "", buses=(bus,))
         log = place / "logs" / "drive-001.db"
         began = time.monotonic()
         recorder = subprocess.Popen(
-            [sys.executable, "-m", "logger", "run", "-c", str(place / "stagelog.toml")],
+            [sys.executable, "-m", "logger", "run", "-c", str(config)],
             stderr=subprocess.PIPE,
         )
         try:
