@@ -29,11 +29,12 @@ _TITLES = (
     "lost s",
     "of sent",
     "still s",
+    "quiet s",
     "unflushed writes",
     "session",
     "verify",
 )
-_ROW = "{:>4} {:>7} {:>6} {:>6} {:>7} {:>7} {:>7} {:>20} {:>8}  {}"
+_ROW = "{:>4} {:>7} {:>6} {:>6} {:>7} {:>7} {:>7} {:>7} {:>20} {:>8}  {}"
 
 
 def main(arguments: list[str]) -> int:
@@ -45,6 +46,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--unplugs", type=int, default=0, help="F9 before the cuts: pull a USB adapter so often"
     )
+    parser.add_argument("--keep", type=Path, help="where a cut that costs too much leaves its disk")
     parser.add_argument("--guest", type=Path, default=KEPT_GUEST, help="where the guest is kept")
     options = parser.parse_args(arguments)
     if missing := missing_tools():
@@ -61,15 +63,15 @@ def main(arguments: list[str]) -> int:
         print("\n".join(problems) or "F9: verify ok")
         if problems:
             return 1
-    return cut(guest, options.cuts, options.seed, options.moments) if options.cuts else 0
+    return cut(guest, options.cuts, options.seed, options.moments, options.keep) if options.cuts else 0
 
 
-def cut(guest: Guest, cuts: int, seed: int, moments: int) -> int:
+def cut(guest: Guest, cuts: int, seed: int, moments: int, keep: Path | None) -> int:
     """Cut so often. Returns the exit code."""
     outcomes: list[Outcome] = []
     print(_ROW.format(*_TITLES), flush=True)
     with tempfile.TemporaryDirectory() as scratch:
-        car = Car(guest, Path(scratch), seed, moments)
+        car = Car(guest, Path(scratch), seed, moments, keep)
         for number in range(1, cuts + 1):
             outcome = car.cut()
             outcomes.append(outcome)
@@ -88,6 +90,7 @@ def _row(number: int, outcome: Outcome) -> str:
         f"{outcome.lost_s:.2f}",
         f"{outcome.since_sent_s:.2f}",
         f"{outcome.still_s:.2f}",
+        f"{outcome.quiet_s:.2f}",
         unflushed,
         outcome.sessions,
         "; ".join(outcome.problems) or "ok",

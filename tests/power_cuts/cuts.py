@@ -54,6 +54,8 @@ class Outcome(NamedTuple):
     """How long before the cut the host had sent that frame."""
     still_s: float
     """The guest's longest pause: an emulated processor on a busy machine is given none."""
+    quiet_s: float
+    """For how long the guest had written nothing to the disk."""
     writes: disk.Cut
     sessions: int
     moments: int
@@ -69,8 +71,9 @@ class Outcome(NamedTuple):
 class Car:
     """The machine's disks and its adapter, from one cut to the next."""
 
-    def __init__(self, guest: Guest, folder: Path, seed: int, moments: int) -> None:
-        self._guest, self._folder, self._moments = guest, folder, moments
+    def __init__(self, guest: Guest, folder: Path, seed: int, moments: int, keep: Path | None = None) -> None:
+        """`keep` is where the disk, its journal and the console come to lie of a cut that costs too much."""
+        self._guest, self._folder, self._moments, self._keep = guest, folder, moments, keep
         self._chance = random.Random(seed)
         self._program, self._logs = folder / "program.ext4", folder / "logs.ext4"
         self._adapter = Adapter(folder / "engine.socket", RATE)
@@ -93,6 +96,7 @@ class Car:
                 pulse.listen()
                 self._await_moment(machine, began)
                 at = machine.cut_power()
+                quiet_s = time.time() - journal.stat().st_mtime
                 pulse.stop()
             finally:
                 adapter.unplug()
@@ -101,7 +105,13 @@ class Car:
         writes = disk.cut_power(before, written, self._chance)
         before.replace(self._logs)
         opened = adapter.opened_at
-        return self._looked(at - opened if opened else began - at, at, pulse, writes, problems)
+        after_s = at - opened if opened else began - at
+        outcome = self._looked(after_s, at, pulse, writes, problems)._replace(quiet_s=quiet_s)
+        if self._keep is not None and not outcome.is_sound:
+            self._keep.mkdir(parents=True, exist_ok=True)
+            for name in ("journal", "console", "logs.ext4"):
+                shutil.copy(self._folder / name, self._keep / f"{outcome.sessions}-{name}")
+        return outcome
 
     def _await_moment(self, machine: Machine, began: float) -> None:
         """Until the moment that chance has chosen. RuntimeError when the machine does not record."""
@@ -153,7 +163,7 @@ class Car:
         shutil.rmtree(place)
         still_s = pulse.longest_pause_s(at)
         return Outcome(
-            after_s, sent, kept, lost_s, since_sent_s, still_s, writes, sessions, self._moments, problems
+            after_s, sent, kept, lost_s, since_sent_s, still_s, 0.0, writes, sessions, self._moments, problems
         )
 
     def _examined(self, checked: disk.Checked) -> tuple[list[str], Path | None]:

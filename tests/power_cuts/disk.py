@@ -22,6 +22,8 @@ _KEPT = 0.5
 """Of the writes that no flush had followed, this share reached the card."""
 _TORN = 0.1
 """And this share of those only in part."""
+_IN_FLIGHT_BYTES = 64 * 1024
+"""More than QEMU writes down at a time."""
 E2FSCK_MENDED = 1
 """e2fsck's exit code when it replayed the journal or put something right by itself; above, a person is needed."""
 
@@ -35,7 +37,10 @@ class Write(NamedTuple):
 
 
 def writes(journal: Path) -> Iterator[Write]:
-    """What QEMU wrote down; what it had not finished writing down is left out."""
+    """What QEMU wrote down; what it had not finished writing down is left out.
+
+    RuntimeError where much follows a hole: such a journal says nothing of what the disk had been given.
+    """
     with journal.open("rb") as file:
         at = _SECTOR_BYTES  # the superblock is written with the first flush, and its count with each: not needed
         while True:
@@ -45,6 +50,8 @@ def writes(journal: Path) -> Iterator[Write]:
                 return
             sector, sectors, flags, _ = _ENTRY.unpack(head)
             if not sectors and not flags:
+                if (beyond := journal.stat().st_size - at) > _IN_FLIGHT_BYTES:
+                    raise RuntimeError(f"QEMU's journal has a hole at {at}, and {beyond} bytes after it")
                 return
             at += _SECTOR_BYTES
             if flags & _DISCARD:

@@ -57,6 +57,13 @@ def test_what_was_flushed_is_always_there(tmp_path: Path) -> None:
     assert seen == {of(b"c"), of(b"-")}, "what was not flushed is there or not"
 
 
+def test_a_journal_with_a_hole_says_nothing(tmp_path: Path) -> None:
+    whole = entry(0, of(b"a")) + entry(0, flags=FLUSH)
+    with pytest.raises(RuntimeError, match="hole"):
+        journal(tmp_path, whole, bytes(SECTOR), of(b"x", 200))
+    assert len(journal(tmp_path, whole, bytes(SECTOR), of(b"x", 20))) == 2, "under way when the power went"
+
+
 def test_a_later_write_may_be_there_without_an_earlier_one_and_one_may_be_torn(tmp_path: Path) -> None:
     found = journal(tmp_path, entry(0, of(b"a")), entry(1, of(b"b", 4)))
     seen = {cut(tmp_path, found, seed)[0][: 5 * SECTOR : SECTOR] for seed in range(300)}
