@@ -11,14 +11,14 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import product
 from types import MappingProxyType
 from typing import NamedTuple, cast
 
 import cantools.database
 from cantools.database.can import Database, Message, Signal
-from cantools.database.errors import DecodeError, Error, UnsupportedDatabaseFormatError
+from cantools.database.errors import Error, UnsupportedDatabaseFormatError
 
 from firmware_bridge.engine.plain_signals import PlainSignals, plain_signals
 from firmware_bridge.errors import ConfigurationError
@@ -36,16 +36,21 @@ def load(text: str, name: str) -> DbcDecoder:
     Raises ConfigurationError where cantools cannot read it, with line and column where cantools tells them.
     A file whose signals overlap or overrun their message is read all the same, with a notice.
     """
+    flaw = ""
     try:
-        return DbcDecoder(_read(text, strict=True), name)
+        database = _read(text, strict=True)
     except UnsupportedDatabaseFormatError as strict_error:
+        flaw = _words(strict_error)
         try:
-            decoder = DbcDecoder(_read(text, strict=False), name)
+            database = _read(text, strict=False)
         except UnsupportedDatabaseFormatError as error:
             raise _unreadable(error, name) from error
-        detail = {"file": name, "what": _words(strict_error), "then": "read without this check"}
+    flaw = flaw or next(_before_their_message(database), "")
+    decoder = DbcDecoder(database, name)
+    if flaw:
+        detail = {"file": name, "what": flaw, "then": "read without this check"}
         decoder.notices = (Notice(0, "dbc_not_strict", detail),)
-        return decoder
+    return decoder
 
 
 class DbcDecoder:
@@ -91,7 +96,7 @@ class DbcDecoder:
         for part in known.parts:
             try:
                 decoded = part.decode(data, decode_choices=False, allow_truncated=True)
-            except (DecodeError, ValueError, KeyError, OverflowError):
+            except Exception:  # noqa: BLE001 - whatever cantools makes of a sloppy file, recording must go on
                 is_whole = False
             else:
                 values.update(
@@ -129,13 +134,26 @@ class KnownMessage(NamedTuple):
 def _sound_parts(message: Message) -> tuple[Message, ...]:
     """The message; or, where its signals overlap, each of them alone, for cantools decodes none of them then.
 
-    A signal that overruns the message has no value and is left out.
+    A signal that overruns the message, or begins before it, has no value and is left out.
     """
     try:
         message.refresh(strict=True)
+        if not any(_begins_before(signal) for signal in message.signals):
+            return (message,)
     except Error:
-        return tuple(part for signal in message.signals if (part := _alone(message, signal)))
-    return (message,)
+        pass
+    return tuple(part for signal in message.signals if (part := _alone(message, signal)))
+
+
+def _begins_before(signal: Signal) -> bool:
+    """Whether a signal begins at a negative bit, which cantools' own checks let pass."""
+    return signal.start < 0
+
+
+def _before_their_message(database: Database) -> Iterator[str]:
+    for message in database.messages:
+        for signal in filter(_begins_before, message.signals):
+            yield f"the signal {signal.name} begins before its message {message.name}"
 
 
 def _alone(message: Message, signal: Signal) -> Message | None:
@@ -143,6 +161,8 @@ def _alone(message: Message, signal: Signal) -> Message | None:
     signals = [signal]
     while signals[-1].multiplexer_signal is not None:
         signals.append(message.get_signal_by_name(signals[-1].multiplexer_signal))
+    if any(map(_begins_before, signals)):
+        return None
     is_extended = message.is_extended_frame
     try:
         return Message(message.frame_id, message.name, message.length, signals, is_extended_frame=is_extended)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.resources
 import io
 import json
+import logging
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -147,6 +148,8 @@ def routes() -> Check:
 
 
 def dbc_files() -> Check:
+    logging.getLogger("cantools").setLevel(logging.ERROR)  # it tells of every message that is there twice
+
     def check(data: bytes) -> None:
         try:
             read = dbc.load(dbc.text_of(data), "fuzz.dbc")

@@ -215,6 +215,17 @@ def test_overlapping_signals_keep_their_multiplexer() -> None:
     assert value_of(decoder, 512, b"\x00\x64" + bytes(6)) == pytest.approx({"WHICH": 0.0, "FUEL_BAR": 10.0})
 
 
+@pytest.mark.parametrize("place", ["-8|8@1-", "-3|8@0+", "-1|8@1+", "-70|8@1+"])
+def test_a_signal_that_begins_before_its_message_is_left_out_and_told(place: str) -> None:
+    """cantools takes a negative start for sound, and then decodes nothing of the message."""
+    text = HEAD + f'BO_ 1 A: 8 ECU\n SG_ X : {place} (1,0) [0|0] "" ECU\n SG_ Y : 8|8@1+ (1,0) [0|0] "" ECU\n'
+    decoder = dbc.load(text, "sloppy.dbc")
+    assert value_of(decoder, 1, bytes(range(8))) == {"Y": 1.0}
+    assert decoder.bad == 0
+    (notice,) = decoder.notices
+    assert notice.detail["what"] == "the signal X begins before its message A"
+
+
 @pytest.mark.parametrize(
     ("text", "where"),
     [
