@@ -17,30 +17,27 @@ _TURN = threading.RLock()
 _LEFT_OPEN: deque[Any] = deque()
 
 
-class OneAtATime:
-    """Whatever fsspec's `files` can do, by one thread after the other; `open` is for reading."""
+class _Asked:
+    """Whatever `inner` can do, by one thread after the other."""
 
-    def __init__(self, files: Any) -> None:
-        self._files = files
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(self._files, name)
+        found = getattr(self._inner, name)
         return _in_turn(found) if callable(found) else found
+
+
+class OneAtATime(_Asked):
+    """One of fsspec's file systems; `open` is for reading."""
 
     def open(self, path: str, mode: str = "rb") -> OpenFile:
         """A file to read from."""
-        return OpenFile(_in_turn(self._files.open)(path, mode))
+        return OpenFile(_in_turn(self._inner.open)(path, mode))
 
 
-class OpenFile:
-    """A file object whose methods take turns too."""
-
-    def __init__(self, file: Any) -> None:
-        self._file = file
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self._file, name)
-        return _in_turn(found) if callable(found) else found
+class OpenFile(_Asked):
+    """A file object of it."""
 
     def __enter__(self) -> OpenFile:
         return self
@@ -50,7 +47,7 @@ class OpenFile:
 
     def __del__(self) -> None:
         _LEFT_OPEN.append(
-            self._file
+            self._inner
         )  # it may be collected in the middle of somebody's turn: nothing is asked here
 
 

@@ -65,9 +65,8 @@ def requests() -> Check:
         if state["count"] % _SOUND_EVERY == 0:
             assert _status(served, good_requests()[0]) == 200
             assert "Traceback" not in served.said.read_text()
-            resident_kb = _resident_kb(served)
-            state["rest_kb"] = state["rest_kb"] or resident_kb
-            assert resident_kb < state["rest_kb"] + _MAY_GROW_KB, f"{resident_kb} kB"
+            state["rest_kb"] = state["rest_kb"] or served.resident_kb
+            assert served.resident_kb < state["rest_kb"] + _MAY_GROW_KB, f"{served.resident_kb} kB"
 
     return check
 
@@ -83,11 +82,6 @@ def _status(served: Served, data: bytes) -> int:
             while len(answer) < len("HTTP/1.1 200") and (piece := line.recv(65_536)):
                 answer += piece
     return int(answer[9:12]) if answer.startswith(b"HTTP/1.1 ") else 0
-
-
-def _resident_kb(served: Served) -> int:
-    lines = Path(f"/proc/{served.process.pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
 
 
 TARGETS: dict[str, tuple[Callable[[], list[bytes]], Callable[[], Check]]] = {

@@ -63,10 +63,10 @@ def cookie(served: Served) -> str:
 @pytest.fixture(autouse=True)
 def crew_is_served(served: Served, cookie: str) -> Iterator[None]:
     """Whatever happened: the crew has its page, and the server's memory is what it was."""
-    before = memory_kb(served)
+    before = served.resident_kb
     yield
     until(lambda: crew_sees(served, cookie), 60.0)
-    grown = memory_kb(served) - before
+    grown = served.resident_kb - before
     assert grown < MAY_GROW_KB, f"{grown} kB more"
 
 
@@ -75,11 +75,6 @@ def crew_sees(served: Served, cookie: str) -> bool:
         return served.ask("/", headers={"cookie": cookie}).status == 200
     except OSError:
         return False
-
-
-def memory_kb(served: Served) -> int:
-    lines = Path(f"/proc/{served.process.pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
 
 
 def open_files(served: Served) -> int:
@@ -191,10 +186,10 @@ def test_without_the_pin_not_even_the_names_are_told(served: Served) -> None:
     ids=["address", "header", "headers", "cookies", "empty lines", "no line"],
 )
 def test_what_is_too_long_is_refused_and_not_kept(served: Served, data: bytes) -> None:
-    before = memory_kb(served)
+    before = served.resident_kb
     answers = [raw(served, data) for _ in range(3)]
     assert {status(answer) for answer in answers} <= {0, 400, 414, 431}
-    assert memory_kb(served) - before < MAY_GROW_KB
+    assert served.resident_kb - before < MAY_GROW_KB
 
 
 @pytest.mark.parametrize("route", ["/login", "/api/command", f"/api/logs/{LOG}/delivered"])

@@ -296,7 +296,7 @@ def test_pages_that_read_nothing_cost_neither_memory_nor_the_others(served: Serv
         connection.sendall(b"GET /api/live/stream HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
         hung.append(connection)
     try:
-        before = _memory_kb(served.process.pid)
+        before = served.resident_kb
         stream = Stream(served)
         newest = 0.0
         for _ in range(60):
@@ -304,15 +304,10 @@ def test_pages_that_read_nothing_cost_neither_memory_nor_the_others(served: Serv
             newest = json.loads(event["data"])["section"]["distance_km"] if "id" in event else newest
         assert car.published["section"]["distance_km"] - newest < 0.05, "the one that reads has the present"
         stream.close()
-        assert _memory_kb(served.process.pid) - before < 8000
+        assert served.resident_kb - before < 8000
     finally:
         for connection in hung:
             connection.close()
-
-
-def _memory_kb(pid: int) -> int:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
 
 
 def test_a_recorder_that_goes_is_said_to_be_gone_and_comes_back(tmp_path: Path) -> None:
