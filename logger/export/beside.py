@@ -60,10 +60,11 @@ def rows(connection: sqlite3.Connection, selection: Selection, progress: Progres
 
 
 def _engine(connection: sqlite3.Connection, selection: Selection, channels: list[int]) -> Iterator[Known]:
-    column = np.full(max(channels, default=0) + 1, -1, dtype=np.int64)
+    top = max(channels, default=0)
+    column = np.full(top + 2, -1, dtype=np.int64)  # a channel that there is none of has no column either
     column[channels] = np.arange(len(channels))
     for session, t_us, channel, value in reading_blocks(connection, selection):
-        yield Known(session * _SESSION + t_us, column[channel], value)
+        yield Known(session * _SESSION + t_us, column[np.clip(channel, 0, top + 1)], value)
 
 
 def _stage(connection: sqlite3.Connection, selection: Selection) -> Iterator[Known]:

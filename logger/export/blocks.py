@@ -190,12 +190,15 @@ def _by_sql(
         ends = (first, min(rows, first + _ROWS - 1))
         count, low, high, *found, lengths, data = connection.execute(sql, ends).fetchone()
         columns: list[NDArray[Any]] = [np.full(count, low or 0)]
-        if low != high:  # a new session begins here
-            columns = [
-                _array(connection.execute(f"SELECT group_concat(session) {rows_of}", ends).fetchone()[0])
-            ]
-        columns += [_array(text, name in _WHOLE) for name, text in zip(names, found, strict=True)]
-        length = _array(lengths)
+        try:
+            if low != high:  # a new session begins here
+                sessions = connection.execute(f"SELECT group_concat(session) {rows_of}", ends).fetchone()[0]
+                columns = [_array(sessions)]
+            columns += [_array(text, name in _WHOLE) for name, text in zip(names, found, strict=True)]
+            length = _array(lengths)
+        except ValueError as error:
+            what = f"a row of {table} has a text where a number must be"
+            raise LogError(what, mend="`stagelog verify` says more") from error
         if any(len(column) != count for column in columns) or (blob and len(length) != count):
             raise LogError(
                 f"a row of {table} has no value where there must be one", mend="`stagelog verify` says more"

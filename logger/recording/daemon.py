@@ -37,7 +37,7 @@ from logger.recording.power import REQUEST, PowerOff
 from logger.recording.resume import Origin, resume
 from logger.recording.rows import EventRow, Rows
 from logger.recording.setup import PortPlan, Setup, prepare
-from logger.recording.store import Log, SessionStart, open_log, set_aside
+from logger.recording.store import Log, SessionStart, begin_log, set_aside
 from logger.recording.writer import Writer, WriterStatus
 from logger.retention.housekeeper import Housekeeper, Removed
 from logger.retention.shelf import delivered
@@ -222,19 +222,19 @@ class Recorder:
         self, path: Path, setup: Setup, *, damaged: bool = False, start: SessionStart | None = None
     ) -> Log:
         """A log with its session begun; `damaged` sets what is there aside first. Raises LogError."""
-        aside = set_aside(path) if damaged else None
-        opened, found_damaged = open_log(path)
-        aside = aside or found_damaged
-        opened.begin_session(start or self._start, setup.meta)
-        detail = {"log": path.name, "begins_us": self._setup.pipeline.t_us}
-        began = Rows(event=[EventRow(self.origin.t_us(), "session_begin", detail)])
-        if aside is not None:
-            log.error(
-                "%s was damaged: set aside as %s, recording goes on in a fresh one", path.name, aside.name
-            )
-            began.event.append(EventRow(self.origin.t_us(), "log_set_aside", {"as": aside.name}))
-        opened.write(began)
-        opened.commit()
+        before = set_aside(path) if damaged else None
+
+        def first_rows(found_damaged: Path | None) -> Rows:
+            detail = {"log": path.name, "begins_us": self._setup.pipeline.t_us}
+            began = Rows(event=[EventRow(self.origin.t_us(), "session_begin", detail)])
+            if (aside := before or found_damaged) is not None:
+                log.error(
+                    "%s was damaged: set aside as %s, recording goes on in a fresh one", path.name, aside.name
+                )
+                began.event.append(EventRow(self.origin.t_us(), "log_set_aside", {"as": aside.name}))
+            return began
+
+        opened, _ = begin_log(path, start or self._start, setup.meta, first_rows)
         return opened
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -40,6 +41,8 @@ _COLUMNS = {
 """Columns of each table besides `session`."""
 _IN_MASSES = ("frame", "reading")
 """The tables with so many rows that a statement each is felt."""
+_OTHER_SCHEMA = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH)
+"""What SQLite says to a statement that does not fit the tables that are there."""
 _TAILS = ("", "-wal", "-shm")
 """A log's file and what SQLite keeps beside it."""
 
@@ -73,7 +76,10 @@ class Log:
         try:
             schema.require_ours(self._connection)
             self._configure(durable)
+            was_blank = not self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
             self._database = schema.prepare(self._connection)
+            if not was_blank:
+                self._refuse_other_tables()
             self._refuse_truncated()
             rows = self._connection.execute("SELECT name, unit, source, id FROM channel")
             self._channels = {Channel(*row[:3]): row[3] for row in rows}
@@ -88,6 +94,15 @@ class Log:
         self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
         page_bytes = self._connection.execute("PRAGMA page_size").fetchone()[0]
         self._connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_BYTES // page_bytes}")
+
+    def _refuse_other_tables(self) -> None:
+        """A byte of the schema's text is enough for a column to be another: rows would never go in."""
+        for table, columns in schema.columns().items():
+            there = [
+                row[0] for row in self._connection.execute("SELECT name FROM pragma_table_info(?)", (table,))
+            ]
+            if there != columns:
+                raise sqlite3.DatabaseError(f"{table} has the columns {', '.join(there) or 'of no table'}")
 
     def _refuse_truncated(self) -> None:
         """A file shorter than its header says lost its end: SQLite would notice only when it came across the hole."""
@@ -199,23 +214,65 @@ def open_log(path: Path, *, durable: bool = True) -> tuple[Log, Path | None]:
     Returns the log and, where one was set aside, its new name. Raises LogError when the folder cannot be
     written or the file belongs to somebody else.
     """
-    try:
+    with _as_log_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             return Log(path, durable=durable), None
-        except (sqlite3.DatabaseError, UnicodeDecodeError) as damage:  # the second: of a schema's text
-            if isinstance(damage, sqlite3.Error) and not is_damage(damage):
+        except Exception as error:
+            if not _is_the_files(error):
                 raise
             aside = set_aside(path)
             return Log(path, durable=durable), aside
+
+
+def begin_log(
+    path: Path, start: SessionStart, meta: Mapping[str, str], first_rows: Callable[[Path | None], Rows]
+) -> tuple[Log, Path | None]:
+    """`open_log`, a session begun in it, and its first rows on the card; damage found on that way is set aside as well.
+
+    `first_rows` is told what was set aside. Raises LogError, as `open_log` does.
+    """
+    with _as_log_errors(path):
+        opened, aside = open_log(path)
+        try:
+            _begin(opened, start, meta, first_rows(aside))
+        except Exception as error:
+            opened.abandon()
+            if aside is not None or not _is_the_files(error):
+                raise
+            aside = set_aside(path)
+            opened, _ = open_log(path)
+            _begin(opened, start, meta, first_rows(aside))
+        return opened, aside
+
+
+def _begin(opened: Log, start: SessionStart, meta: Mapping[str, str], rows: Rows) -> None:
+    opened.begin_session(start, meta)
+    opened.write(rows)
+    opened.commit()
+
+
+@contextmanager
+def _as_log_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except LogError:
+        raise
     except (OSError, sqlite3.Error) as error:
-        if isinstance(error, LogError):
-            raise
-        raise LogError(
-            f"cannot write the log: {error}",
-            where=str(path),
-            mend="check the folder, its owner and the free space",
-        ) from error
+        mend = "check the folder, its owner and the free space"
+        raise LogError(f"cannot write the log: {error}", where=str(path), mend=mend) from error
+
+
+def _is_the_files(error: Exception) -> bool:
+    """Whether an error in opening a log, or in beginning with it, is the file's own fault: the next one may do.
+
+    SQLite's plain errors ("no such column", "table exists") count here, where none of our own statements has
+    ever had one. What is none of SQLite's (a KeyError, a text that is no UTF-8) comes of reading a damaged schema.
+    """
+    if isinstance(error, OSError):
+        return False
+    code = getattr(error, "sqlite_errorcode", None)
+    return not isinstance(error, sqlite3.Error) or is_damage(error) or (code or 0) & 0xFF in _OTHER_SCHEMA
 
 
 def is_damage(error: sqlite3.Error) -> bool:

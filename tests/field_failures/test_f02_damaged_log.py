@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import shutil
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from logger.recording.verify import verify
 from tests.field_failures.recorder_process import NumberedBus, has_rows, recording, stop, until, write_config
 from tests.figures import Figures
 from tests.logger.recording.rows_made import META, START, frames
+
+HEADER_BYTES = 100
+"""Of SQLite's file, in which it counts those who open it for writing."""
 
 
 def half_written(path: Path) -> None:
@@ -40,7 +44,39 @@ def schema_that_is_no_text(path: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b"tablemeta", b"table\x82eta", 1))
 
 
-@pytest.mark.parametrize("damage", [half_written, garbage, scribbled_over, schema_that_is_no_text])
+def changed(*statements: str) -> Callable[[Path], None]:
+    """A log whose own pages are sound, and say something else than we wrote."""
+
+    def damage(path: Path) -> None:
+        log, _ = open_log(path)
+        log.begin_session(START, META)
+        log.close()
+        connection = sqlite3.connect(path)
+        with connection:
+            for statement in statements:
+                connection.execute(statement)
+        connection.close()
+
+    damage.__name__ = statements[0]
+    return damage
+
+
+DAMAGES = [
+    half_written,
+    garbage,
+    scribbled_over,
+    schema_that_is_no_text,
+    changed("DELETE FROM _sqlite_migrations"),
+    changed("ALTER TABLE session RENAME COLUMN config TO confix"),
+    changed("ALTER TABLE frame RENAME COLUMN data TO dat"),
+    changed("ALTER TABLE channel RENAME TO chanel"),
+    changed("DROP TABLE event"),
+    changed("ALTER TABLE meta ADD COLUMN more"),
+    changed("CREATE TRIGGER no BEFORE INSERT ON session BEGIN SELECT RAISE(ABORT, 'no'); END"),
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
 def test_f02_is_set_aside_and_recording_begins(
     tmp_path: Path, damage: Callable[[Path], None], figures: Figures
 ) -> None:
@@ -55,7 +91,8 @@ def test_f02_is_set_aside_and_recording_begins(
             said = stop(process)
     figures.tried("damaged logs, all set aside and kept as they were")
     figures.measured("recording again after", took_s, "s")
-    assert log.with_name(f"{log.name}.damaged-1").read_bytes() == spoiled
+    kept = log.with_name(f"{log.name}.damaged-1").read_bytes()
+    assert kept[HEADER_BYTES:] == spoiled[HEADER_BYTES:]
     assert "set aside" in said
     assert verify(log) == []
     shutil.rmtree(log.parent)

@@ -12,7 +12,7 @@ from pathlib import Path
 from firmware_bridge.errors import StagelogError
 from logger.export import formats, selection
 from logger.recording import reader
-from logger.recording.store import open_log
+from logger.recording.store import begin_log, open_log
 from logger.recording.verify import verify
 from logger.review import json as review_json
 from logger.review.html import page
@@ -89,14 +89,13 @@ def resumed_logs() -> Check:
         path = folder / "stage.db"
         path.write_bytes(data)
         try:
-            log, aside = open_log(path)
+            log, aside = begin_log(path, START, META, lambda _aside: drive())
         except StagelogError as error:
             refused_in_words(error)
             assert path.read_bytes() == data
             return
         assert aside is None or aside.read_bytes()[100:] == data[100:]
         try:
-            log.begin_session(START, META)
             log.write(frames(3))
             log.commit()
         except sqlite3.DatabaseError:
