@@ -6,13 +6,14 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from firmware_bridge.errors import LogError
+from firmware_bridge.errors import LogError, StagelogError
 from logger.recording import schema
+from logger.recording.kinds import strange_values
 from logger.recording.rows import TABLES
 
 LOG_PATTERN = "*.db"
@@ -120,6 +121,20 @@ def as_log_errors(path: Path, mend: str) -> Iterator[None]:
         raise LogError(f"cannot be read: {said}", where=str(path), mend=mend) from error
     except LogError as error:
         raise LogError(error.what, where=str(path), mend=error.mend) from error
+    except StagelogError:
+        raise
+    except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
+        strange = _first_strange(path)
+        if strange is None:
+            raise  # the log is as it should be: a flaw of ours
+        raise LogError(f"cannot be read: {strange}", where=str(path), mend=mend) from error
+
+
+def _first_strange(path: Path) -> str | None:
+    """A value of the log that no recorder wrote, in words; None where there is none, or nobody can tell."""
+    with suppress(sqlite3.Error, UnicodeDecodeError), closing(connect_readonly(path)) as connection:
+        return next(strange_values(connection, ("meta", "session", "channel", *TABLES)), None)
+    return "its pages are damaged"
 
 
 def _require_begun(connection: sqlite3.Connection) -> None:

@@ -168,9 +168,12 @@ def newer_than_this(connection: sqlite3.Connection) -> set[str]:
     Raises sqlite3.DatabaseError when the log's own list of them is damaged.
     """
     try:
-        return {migration.name for migration in migrations.applied(Database(connection))} - VERSIONS
+        applied = {migration.name for migration in migrations.applied(Database(connection))}
     except KeyError as column:
         raise sqlite3.DatabaseError(f"the list of migrations has no column {column}") from column
+    if not all(isinstance(name, str) for name in applied):
+        raise sqlite3.DatabaseError("the list of migrations has a name that is no text")
+    return applied - VERSIONS
 
 
 @cache

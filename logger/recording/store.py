@@ -269,10 +269,10 @@ def _is_the_files(error: Exception) -> bool:
     SQLite's plain errors ("no such column", "table exists") count here, where none of our own statements has
     ever had one. What is none of SQLite's (a KeyError, a text that is no UTF-8) comes of reading a damaged schema.
     """
-    if isinstance(error, OSError):
-        return False
-    code = getattr(error, "sqlite_errorcode", None)
-    return not isinstance(error, sqlite3.Error) or is_damage(error) or (code or 0) & 0xFF in _OTHER_SCHEMA
+    if not isinstance(error, sqlite3.Error):
+        return not isinstance(error, OSError)
+    code = getattr(error, "sqlite_errorcode", None)  # none where it was Python that could not read a text
+    return code is None or is_damage(error) or code & 0xFF in _OTHER_SCHEMA
 
 
 def is_damage(error: sqlite3.Error) -> bool:

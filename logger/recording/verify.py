@@ -13,6 +13,7 @@ from pathlib import Path
 
 from firmware_bridge.errors import LogError
 from firmware_bridge.protocols.nmea import checksum
+from logger.recording.kinds import strange_values
 from logger.recording.reader import open_log_readonly
 from logger.recording.rows import BUSES_A_PORT, MOST_FRAME_BYTES, TABLES
 from logger.recording.schema import columns
@@ -23,6 +24,8 @@ _MOST_PROBLEMS = 20
 """A ruined log is ruined in thousands of places; so many are told."""
 _PAGES_SHARE = 0.4
 """Of the time that a whole log takes: SQLite's own look at its pages; the screening takes as long."""
+_EACH_VALUE = ("meta", "session", "channel", "clock", "event", "fix", "progress", "rejected")
+"""Tables in which each value's kind is looked at; of the large ones (frame, reading, sentence) the screen sees to it."""
 _SENTENCES = 16_384
 """Looked at together."""
 _SOURCES = {
@@ -72,6 +75,7 @@ def _problems(connection: sqlite3.Connection, progress: Progress) -> Iterator[st
     whole = set() if damaged else whole_tables(connection, lambda done: progress(_PAGES_SHARE * (1 + done)))
     tables = [table for table in TABLES if table not in whole]
     steps = (
+        strange_values(connection, _EACH_VALUE),
         _meta(connection),
         _sessions(connection, tables),
         _order(connection, tables),

@@ -89,12 +89,14 @@ def resumed_logs() -> Check:
         path = folder / "stage.db"
         path.write_bytes(data)
         try:
-            log, aside = begin_log(path, START, META, lambda _aside: drive())
+            log, aside = open_log(path)
         except StagelogError as error:
             refused_in_words(error)
             assert path.read_bytes() == data
             return
         assert aside is None or aside.read_bytes()[100:] == data[100:]
+        log.close()
+        log, _ = begin_log(path, START, META, lambda _aside: drive())
         try:
             log.write(frames(3))
             log.commit()

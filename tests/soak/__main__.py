@@ -168,11 +168,7 @@ def _judged(
 
 def _is_beyond(loss: Loss) -> bool:
     """Whether no fault explains it, or one of a kind that may not cost so much."""
-    if loss.fault is None:
-        return True
-    if loss.fault.kind == "garbage":
-        return loss.rows > GARBAGE_COSTS
-    return loss.fault.kind in COST_NOTHING
+    return loss.fault is None or (loss.fault.kind == "garbage" and loss.rows > GARBAGE_COSTS)
 
 
 def _print_around(lost_at: list[float], faults: list[Fault]) -> None:
@@ -188,7 +184,7 @@ def _print_around(lost_at: list[float], faults: list[Fault]) -> None:
 
 def _losses(name: str, source: Source, kept: list[int], faults: list[Fault]) -> Iterator[Loss]:
     """Every run of missing numbers, with the fault that explains it, if one does."""
-    mine = [fault for fault in faults if fault.source in (None, name)]
+    mine = [fault for fault in faults if fault.source in (None, name) and fault.kind not in COST_NOTHING]
     for before, after in pairwise([-1, *kept, len(source.sent_at)]):
         if after - before > 1:
             since, until = source.sent_at[before + 1], source.sent_at[after - 1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +29,8 @@ def chromium() -> Iterator[Browser]:
     missing = "no chromium here" if program is None else ""
     if find_spec("playwright") is None:
         missing = "playwright is not installed"
+    if program is not None and not _has_the_pages_font():
+        missing = "none of the page's fonts is here (Debian's fonts-liberation will do)"
     if missing and os.environ.get("CI"):
         pytest.fail(f"{missing}: the crew page is untested")
     if missing:
@@ -38,6 +41,15 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=program, args=_ARGUMENTS)
         yield browser
         browser.close()
+
+
+def _has_the_pages_font() -> bool:
+    """Whether one of those that crew.css names is there: in a wider one the figures do not fit their places."""
+    tool = shutil.which("fc-list")
+    if tool is None:
+        return True  # nobody can tell
+    listed = subprocess.run([tool, ":", "family"], capture_output=True, text=True, check=False).stdout
+    return any(name in listed for name in ("Roboto", "Liberation Sans", "Arial"))
 
 
 @contextmanager

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 
+from firmware_bridge.errors import LogError
+from logger.recording.reader import info
 from logger.recording.store import open_log
 from logger.recording.verify import verify
 from tests.logger.recording.rows_made import META, START, drive, frames
@@ -101,3 +104,30 @@ def test_not_there_and_not_ours(tmp_path: Path) -> None:
     connection.execute("CREATE TABLE t (x)")
     connection.close()
     assert verify(tmp_path / "foreign.db") == ["this is no stagelog log"]
+
+
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        (
+            "INSERT INTO clock VALUES (1, 9, NULL, NULL, 'gps')",
+            "clock: 1 rows with a strange value as utc_us",
+        ),
+        ("UPDATE event SET kind = x'00' WHERE rowid = 1", "event: 1 rows with a strange value as kind"),
+        ("UPDATE channel SET unit = NULL WHERE id = 1", "channel: 1 rows with a strange value as unit"),
+        ("UPDATE session SET boot_id = NULL", "session: 1 rows with a strange value as boot_id"),
+        (
+            "UPDATE _sqlite_migrations SET name = x'0102' WHERE rowid = 1",
+            "the list of migrations has a name that is no text",
+        ),
+    ],
+)
+def test_values_that_no_recorder_writes_are_told_and_no_reader_stumbles(
+    log: Path, statement: str, told: str
+) -> None:
+    with closing(sqlite3.connect(log)) as connection:
+        connection.execute(statement)
+        connection.commit()
+    assert any(told in problem for problem in verify(log)), verify(log)
+    with suppress(LogError):
+        info(log)
