@@ -25,7 +25,7 @@ _MOST_PROBLEMS = 20
 _PAGES_SHARE = 0.4
 """Of the time that a whole log takes: SQLite's own look at its pages; the screening takes as long."""
 _EACH_VALUE = ("meta", "session", "channel", "clock", "event", "fix", "progress", "rejected")
-"""Tables in which each value's kind is looked at; of the large ones (frame, reading, sentence) the screen sees to it."""
+"""Tables in which each value's kind is looked at; for the largest (frame, reading, sentence) there is the screen."""
 _SENTENCES = 16_384
 """Looked at together."""
 _SOURCES = {
