@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import math
 import os
 import re
 import shutil
@@ -91,7 +92,7 @@ class Download:
         self._car, self._name, self._folder = car, name, folder
         self._patience, self._watcher = patience, watcher
         self._part: Part | None = None
-        self._began_s = time.monotonic()
+        self._asked_s: float | None = None
 
     def run(self, known_sha256: str = "") -> tuple[Path, str] | None:
         """Bring the log here: its part file, whole and on the disk, and its SHA-256.
@@ -116,9 +117,11 @@ class Download:
 
     def _attempt(self, known_sha256: str) -> bool:
         """Ask, and take what comes. False if it is to be asked again. Raises CutError."""
-        # Not a copy that the car made for somebody else some time ago: one that it makes from now on.
-        age_s = f"max-age={1 + time.monotonic() - self._began_s:.0f}"
-        headers = {"Prefer": "respond-async", "Stagelog-Confirms": "1", "Cache-Control": age_s}
+        # Not a copy that the car made for somebody else, or for us a moment ago: one that it makes from now on.
+        now_s = time.monotonic()
+        self._asked_s = self._asked_s or now_s
+        age_s = math.ceil(now_s - self._asked_s)
+        headers = {"Prefer": "respond-async", "Stagelog-Confirms": "1", "Cache-Control": f"max-age={age_s}"}
         if known_sha256:
             headers["If-None-Match"] = f'"{known_sha256}"'
         at = self._part.size if self._part else 0
