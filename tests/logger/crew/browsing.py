@@ -109,7 +109,7 @@ def snapshot(page: Page) -> dict[str, Any]:
 
 def fresh(page: Page) -> None:
     """Wait until the page shows the present."""
-    until(page, "document.body.dataset.link === 'fresh'")
+    until(page, "document.body?.dataset.link === 'fresh'")
 
 
 def texts(page: Page, view: str) -> dict[str, str]:
