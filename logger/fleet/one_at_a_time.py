@@ -46,9 +46,8 @@ class OpenFile(_Asked):
         self.close()
 
     def __del__(self) -> None:
-        _LEFT_OPEN.append(
-            self._inner
-        )  # it may be collected in the middle of somebody's turn: nothing is asked here
+        # It may be collected in the middle of somebody's turn: nothing is asked here.
+        _LEFT_OPEN.append(self._inner)
 
 
 def _in_turn(method: Callable[..., Any]) -> Callable[..., Any]:

@@ -178,10 +178,13 @@ def newer_than_this(connection: sqlite3.Connection) -> set[str]:
 
 @cache
 def columns() -> dict[str, list[str]]:
-    """The columns of each table of a log, by a log in memory with nothing in it: what every log is held against."""
+    """The columns of each table of ours, by a log in memory with nothing in it: what every log is held against.
+
+    The list of migrations is sqlite-utils' own, and looks as its version likes.
+    """
     with closing(Database(memory=True).conn) as connection:
-        database = prepare(connection)
-        return {table.name: [column.name for column in table.columns] for table in database.tables}
+        tables = [table for table in prepare(connection).tables if not table.name.startswith("_")]
+        return {table.name: [column.name for column in table.columns] for table in tables}
 
 
 def require_ours(connection: sqlite3.Connection) -> None:

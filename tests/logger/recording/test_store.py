@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -152,3 +153,13 @@ def test_every_migration_is_known_to_readers() -> None:
 
 def test_every_table_of_rows_is_a_table_of_the_log() -> None:
     assert set(TABLES) == set(DESIGN) - {"meta", "session", "channel"}
+
+
+def test_a_list_of_migrations_by_another_version_of_sqlite_utils_is_no_damage(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    open_log(path)[0].close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("ALTER TABLE _sqlite_migrations ADD COLUMN more TEXT")
+    log, aside = open_log(path)
+    log.close()
+    assert aside is None
