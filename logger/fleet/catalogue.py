@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.dataset as datasets
-from pyarrow.fs import FSSpecHandler, PyFileSystem
 
 from logger.fleet.store import Store
 from logger.fleet.tables import PARTITIONS, TABLES
@@ -63,9 +62,9 @@ class Entry(NamedTuple):
 
 def entries(store: Store) -> list[Entry]:
     """Every log of the store, by event, stage, car and time."""
-    found = [
-        Entry(**row) for row in dataset(store, "log", store.list("log/", ".parquet")).to_table().to_pylist()
-    ]
+    listed = dataset(store, "log", store.list("log/", ".parquet"))
+    # By this thread alone: one of Arrow's that still closes a file when the program ends takes it down.
+    found = [Entry(**row) for row in listed.to_table(use_threads=False).to_pylist()]
     return sorted(found, key=order)
 
 
@@ -91,7 +90,7 @@ def dataset(store: Store, table: str, paths: list[str], below: str = "") -> data
         [store.full(path) for path in paths],
         schema=schema,
         format="parquet",
-        filesystem=PyFileSystem(FSSpecHandler(store.files)),
+        filesystem=store.for_arrow,
         partitioning=datasets.partitioning(PARTITIONS, flavor="hive"),
         partition_base_dir=store.full(f"{below}{table}"),
     )

@@ -20,6 +20,7 @@ from uuid import uuid4
 
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
+from pyarrow.fs import FSSpecHandler, PyFileSystem
 
 from firmware_bridge.errors import ConfigurationError, DeviceError, LogError
 from logger.fleet import known_hosts
@@ -114,6 +115,11 @@ class Store:
         self.files.makedirs(self.full(INCOMING), exist_ok=True)
         self.files.put_file(str(made), waiting)
         self.files.mv(waiting, target)
+
+    @property
+    def for_arrow(self) -> Any:
+        """The file system as Arrow takes it: a folder it reads by itself, without Python."""
+        return PyFileSystem(FSSpecHandler(self.files)) if isinstance(self.files, OneAtATime) else self.files
 
     def read(self, path: str) -> IO[bytes]:
         """Open a file for reading. Raises LogError if it is not there."""
