@@ -33,11 +33,12 @@ from logger.recording.chrony import ChronySource
 from logger.recording.decoding import Decoding, LinkState
 from logger.recording.inbox import CrewOrder, Inbox
 from logger.recording.live import LiveSocket
+from logger.recording.opening import begin_log, set_aside
 from logger.recording.power import REQUEST, PowerOff
 from logger.recording.resume import Origin, resume
 from logger.recording.rows import EventRow, Rows
 from logger.recording.setup import PortPlan, Setup, prepare
-from logger.recording.store import Log, SessionStart, begin_log, set_aside
+from logger.recording.store import Log, SessionStart
 from logger.recording.writer import Writer, WriterStatus
 from logger.retention.housekeeper import Housekeeper, Removed
 from logger.retention.shelf import delivered

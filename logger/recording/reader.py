@@ -13,7 +13,7 @@ from typing import Any
 
 from firmware_bridge.errors import LogError, StagelogError
 from logger.recording import schema
-from logger.recording.kinds import strange_values
+from logger.recording.columns import COLUMNS, strange_values
 from logger.recording.rows import TABLES
 
 LOG_PATTERN = "*.db"
@@ -133,7 +133,7 @@ def as_log_errors(path: Path, mend: str) -> Iterator[None]:
 def _first_strange(path: Path) -> str | None:
     """A value of the log that no recorder wrote, in words; None where there is none, or nobody can tell."""
     with suppress(sqlite3.Error, UnicodeDecodeError), closing(connect_readonly(path)) as connection:
-        return next(strange_values(connection, ("meta", "session", "channel", *TABLES)), None)
+        return next(strange_values(connection, COLUMNS), None)
     return "its pages are damaged"
 
 

@@ -7,8 +7,6 @@ There is no secondary index: while recording it would multiply the bytes written
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
-from functools import cache
 
 from firmware_bridge.errors import LogError
 from firmware_bridge.records import EFF_FLAG, ERR_FLAG, EXTENDED_MASK, FD_FLAG, RTR_FLAG
@@ -174,17 +172,6 @@ def newer_than_this(connection: sqlite3.Connection) -> set[str]:
     if not all(isinstance(name, str) for name in applied):
         raise sqlite3.DatabaseError("the list of migrations has a name that is no text")
     return applied - VERSIONS
-
-
-@cache
-def columns() -> dict[str, list[str]]:
-    """The columns of each table of ours, by a log in memory with nothing in it: what every log is held against.
-
-    The list of migrations is sqlite-utils' own, and looks as its version likes.
-    """
-    with closing(Database(memory=True).conn) as connection:
-        tables = [table for table in prepare(connection).tables if not table.name.startswith("_")]
-        return {table.name: [column.name for column in table.columns] for table in tables}
 
 
 def require_ours(connection: sqlite3.Connection) -> None:

@@ -1,24 +1,23 @@
-"""One log file, open for writing: created, resumed or set aside; rows in, commits out.
+"""One log file, open for writing: rows in, commits out.
 
 Only the writer thread touches a `Log`, and its connection is the only one in the system that writes or
-checkpoints the file. A log that SQLite cannot read is renamed, never deleted, and a fresh one takes its place.
+checkpoints the file. How one is come by, also where a damaged file lies in its place, is in `opening`.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from firmware_bridge.errors import LogError
 from firmware_bridge.records import Channel
 from logger.recording import schema
-from logger.recording.rows import Rows
+from logger.recording.columns import COLUMNS
+from logger.recording.rows import TABLES, Rows
 
 _CHECKPOINT_BYTES = 4 * 1024 * 1024
 """The WAL is folded into the log every so many bytes: rarely enough that the last page of each table is not
@@ -26,25 +25,12 @@ copied again and again, often enough that a reader never finds a long WAL."""
 _ROWS_A_STATEMENT = 100
 """Rows inserted by one statement. SQLite hands Python's lock back and forth once a statement, so this many
 rows together halve the writer's time and leave the decoder undisturbed; more brings nothing (measured)."""
+_FIX_VALUES = len(COLUMNS["fix"]) - 1
+"""What of a fix is stored: all but its session, which the log adds, and what comes after the columns."""
 STATE_KEY = "state"
 """Where `meta` keeps the live computation's state, for the session after a power cut."""
-_COLUMNS = {
-    "frame": 4,
-    "sentence": 3,
-    "fix": 10,
-    "reading": 3,
-    "clock": 4,
-    "event": 3,
-    "progress": 7,
-    "rejected": 4,
-}
-"""Columns of each table besides `session`."""
 _IN_MASSES = ("frame", "reading")
 """The tables with so many rows that a statement each is felt."""
-_OTHER_SCHEMA = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH)
-"""What SQLite says to a statement that does not fit the tables that are there."""
-_TAILS = ("", "-wal", "-shm")
-"""A log's file and what SQLite keeps beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +83,11 @@ class Log:
 
     def _refuse_other_tables(self) -> None:
         """A byte of the schema's text is enough for a column to be another: rows would never go in."""
-        for table, columns in schema.columns().items():
+        for table, columns in COLUMNS.items():
             there = [
                 row[0] for row in self._connection.execute("SELECT name FROM pragma_table_info(?)", (table,))
             ]
-            if there != columns:
+            if there != list(columns):
                 raise sqlite3.DatabaseError(f"{table} has the columns {', '.join(there) or 'of no table'}")
 
     def _refuse_truncated(self) -> None:
@@ -129,8 +115,8 @@ class Log:
                 }
             )
             self.session = int(self._connection.execute("SELECT max(id) FROM session").fetchone()[0])
-        for name, columns in _COLUMNS.items():
-            row = f"({self.session:d}, {', '.join('?' * columns)})"
+        for name in TABLES:
+            row = f"({self.session:d}, {', '.join('?' * (len(COLUMNS[name]) - 1))})"
             self._sql[name] = f"INSERT INTO {name} VALUES {row}"  # noqa: S608
             if name in _IN_MASSES:
                 self._many_sql[name] = self._sql[name] + f", {row}" * (_ROWS_A_STATEMENT - 1)
@@ -148,7 +134,7 @@ class Log:
         self._write_many("reading", readings)
         insert = self._connection.executemany
         insert(self._sql["sentence"], rows.sentence)
-        insert(self._sql["fix"], (fix[: _COLUMNS["fix"]] for fix in rows.fix))
+        insert(self._sql["fix"], (fix[:_FIX_VALUES] for fix in rows.fix))
         insert(self._sql["clock"], rows.clock)
         insert(self._sql["event"], ((e.t_us, e.kind, _to_json(e.detail)) for e in rows.event))
         insert(self._sql["progress"], rows.progress)
@@ -206,92 +192,6 @@ class Log:
     def abandon(self) -> None:
         """Close without another write: for a file that has turned out damaged."""
         self._connection.close()
-
-
-def open_log(path: Path, *, durable: bool = True) -> tuple[Log, Path | None]:
-    """Open or create the log at `path`; a damaged one is set aside first.
-
-    Returns the log and, where one was set aside, its new name. Raises LogError when the folder cannot be
-    written or the file belongs to somebody else.
-    """
-    with _as_log_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            return Log(path, durable=durable), None
-        except Exception as error:
-            if not _is_the_files(error):
-                raise
-            aside = set_aside(path)
-            return Log(path, durable=durable), aside
-
-
-def begin_log(
-    path: Path, start: SessionStart, meta: Mapping[str, str], first_rows: Callable[[Path | None], Rows]
-) -> tuple[Log, Path | None]:
-    """`open_log`, a session begun in it, and its first rows on the card; damage found on that way is set aside as well.
-
-    `first_rows` is told what was set aside. Raises LogError, as `open_log` does.
-    """
-    with _as_log_errors(path):
-        opened, aside = open_log(path)
-        try:
-            _begin(opened, start, meta, first_rows(aside))
-        except Exception as error:
-            opened.abandon()
-            if aside is not None or not _is_the_files(error):
-                raise
-            aside = set_aside(path)
-            opened, _ = open_log(path)
-            _begin(opened, start, meta, first_rows(aside))
-        return opened, aside
-
-
-def _begin(opened: Log, start: SessionStart, meta: Mapping[str, str], rows: Rows) -> None:
-    opened.begin_session(start, meta)
-    opened.write(rows)
-    opened.commit()
-
-
-@contextmanager
-def _as_log_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except LogError:
-        raise
-    except (OSError, sqlite3.Error) as error:
-        mend = "check the folder, its owner and the free space"
-        raise LogError(f"cannot write the log: {error}", where=str(path), mend=mend) from error
-
-
-def _is_the_files(error: Exception) -> bool:
-    """Whether an error in opening a log, or in beginning with it, is the file's own fault: the next one may do.
-
-    SQLite's plain errors ("no such column", "table exists") count here, where none of our own statements has
-    ever had one. What is none of SQLite's (a KeyError, a text that is no UTF-8) comes of reading a damaged schema.
-    """
-    if not isinstance(error, sqlite3.Error):
-        return not isinstance(error, OSError)
-    code = getattr(error, "sqlite_errorcode", None)  # none where it was Python that could not read a text
-    return code is None or is_damage(error) or code & 0xFF in _OTHER_SCHEMA
-
-
-def is_damage(error: sqlite3.Error) -> bool:
-    """Whether an error says that the file itself is bad (rather than full, locked or out of reach)."""
-    code = getattr(error, "sqlite_errorcode", None)
-    if code is None:
-        return isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError)
-    return code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-
-
-def set_aside(path: Path) -> Path:
-    """Rename a damaged log and what belongs to it; nothing is deleted. Returns the log's new name."""
-    number = next(n for n in range(1, 10_000) if not path.with_name(f"{path.name}.damaged-{n}").exists())
-    aside = path.with_name(f"{path.name}.damaged-{number}")
-    for tail in _TAILS:
-        old = path.with_name(path.name + tail)
-        if old.exists():
-            old.rename(aside.with_name(aside.name + tail))
-    return aside
 
 
 def _to_json(detail: Mapping[str, Any]) -> str:

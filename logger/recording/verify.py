@@ -13,10 +13,9 @@ from pathlib import Path
 
 from firmware_bridge.errors import LogError
 from firmware_bridge.protocols.nmea import checksum
-from logger.recording.kinds import strange_values
+from logger.recording.columns import COLUMNS, strange_values
 from logger.recording.reader import open_log_readonly
 from logger.recording.rows import BUSES_A_PORT, MOST_FRAME_BYTES, TABLES
-from logger.recording.schema import columns
 
 REQUIRED_META = ("format", "software", "buses", "ports")
 """Keys without which a log could not be read years later."""
@@ -97,12 +96,12 @@ def _pages(connection: sqlite3.Connection) -> Iterator[str]:
 
 
 def _columns(connection: sqlite3.Connection) -> Iterator[str]:
-    for table in ("meta", "session", "channel", *TABLES):
+    for table, columns in COLUMNS.items():
         there = {row[0] for row in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))}
         if not there:
             yield f"there is no table {table}"
             continue
-        for column in columns()[table]:
+        for column in columns:
             if column not in there:
                 yield f"{table} has no column {column}"
 

@@ -17,8 +17,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from logger.recording.opening import is_damage
 from logger.recording.rows import EventRow, Rows
-from logger.recording.store import Log, is_damage
+from logger.recording.store import Log
 
 log = logging.getLogger(__name__)
 

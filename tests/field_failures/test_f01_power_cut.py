@@ -11,7 +11,7 @@ import shutil
 import time
 from pathlib import Path
 
-from logger.recording.store import open_log
+from logger.recording.opening import open_log
 from logger.recording.verify import verify
 from tests.field_failures.recorder_process import (
     NumberedBus,

@@ -10,22 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from logger.recording.store import open_log
+from logger.recording.opening import open_log
 from logger.recording.verify import verify
 from tests.field_failures.recorder_process import NumberedBus, has_rows, recording, stop, until, write_config
 from tests.figures import Figures
-from tests.logger.recording.rows_made import META, START, frames
+from tests.logger.recording.rows_made import frames, write_log
 
 HEADER_BYTES = 100
 """Of SQLite's file, in which it counts those who open it for writing."""
 
 
 def half_written(path: Path) -> None:
-    log, _ = open_log(path)
-    log.begin_session(START, META)
-    log.write(frames(3000))
-    log.close()
-    whole = path.read_bytes()
+    whole = write_log(path, frames(3000)).read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
 
 
@@ -48,10 +44,7 @@ def changed(*statements: str) -> Callable[[Path], None]:
     """A log whose own pages are sound, and say something else than we wrote."""
 
     def damage(path: Path) -> None:
-        log, _ = open_log(path)
-        log.begin_session(START, META)
-        log.close()
-        connection = sqlite3.connect(path)
+        connection = sqlite3.connect(write_log(path))
         with connection:
             for statement in statements:
                 connection.execute(statement)

@@ -49,7 +49,7 @@ def test_f04_every_other_reader_of_ours_cannot_write(
     from logger.recording import naming, reader, verify
 
     path = tmp_path / "a-001.db"
-    from logger.recording.store import open_log
+    from logger.recording.opening import open_log
     from tests.logger.recording.rows_made import META, START, drive
 
     log, _ = open_log(path)

@@ -21,7 +21,8 @@ from firmware_bridge.virtual.car import VirtualCar
 from logger import config as configs
 from logger.recording import writer
 from logger.recording.daemon import Recorder
-from logger.recording.store import Log, open_log, set_aside
+from logger.recording.opening import open_log, set_aside
+from logger.recording.store import Log
 from logger.recording.verify import verify
 from logger.retention.shelf import protect
 from logger.transfer import ledger
@@ -39,7 +40,7 @@ from tests.field_failures.small_disk import filled, small_disk
 from tests.figures import Figures
 from tests.logger.crew.serving import Served, serving
 from tests.logger.recording.driving import START_S, built_in
-from tests.logger.recording.rows_made import META, START, frames
+from tests.logger.recording.rows_made import META, START, frames, write_log
 
 DISK_MB, MIN_FREE_MB = 24, 6
 OLD_ROWS = 80_000
@@ -72,14 +73,11 @@ def logs(tmp_path: Path) -> Iterator[Path]:
 
 
 def old_log(folder: Path, number: int, *, ledgers: Path | None) -> Path:
-    log, _ = open_log(folder / f"drive-{number:03d}.db", durable=False)
-    log.begin_session(START, META)
-    log.write(frames(OLD_ROWS))
-    log.close()
+    path = write_log(folder / f"drive-{number:03d}.db", frames(OLD_ROWS), durable=False)
     if ledgers is not None:
-        state = state_of(log.path)
-        ledger.add(ledgers, ledger.Delivered(log.path.name, state.session, state.t_us, 1, "0" * 64, "1970"))
-    return log.path
+        state = state_of(path)
+        ledger.add(ledgers, ledger.Delivered(path.name, state.session, state.t_us, 1, "0" * 64, "1970"))
+    return path
 
 
 def configured(tmp_path: Path, gps: str, can: str) -> Path:

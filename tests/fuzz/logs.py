@@ -12,14 +12,14 @@ from pathlib import Path
 from firmware_bridge.errors import StagelogError
 from logger.export import formats, selection
 from logger.recording import reader
-from logger.recording.store import begin_log, open_log
+from logger.recording.opening import begin_log, open_log
 from logger.recording.verify import verify
 from logger.review import json as review_json
 from logger.review.html import page
 from logger.review.opening import Wanted, opened
 from logger.review.report import report_of
 from tests.fuzz.texts import refused_in_words
-from tests.logger.recording.rows_made import META, START, drive, frames
+from tests.logger.recording.rows_made import META, START, drive, frames, write_log
 
 Check = Callable[[bytes], None]
 _FORMATS = ("gpx", "csv", "kml", "candump", "asc")
@@ -31,12 +31,7 @@ def made_log() -> bytes:
     """A small log with a row of everything."""
     path = Path(_SCRATCH.name) / "made.db"
     path.unlink(missing_ok=True)
-    log, _ = open_log(path)
-    log.begin_session(START, META)
-    log.write(drive())
-    log.write(frames(_FRAMES, first=1000))
-    log.close()
-    return path.read_bytes()
+    return write_log(path, drive(), frames(_FRAMES, first=1000)).read_bytes()
 
 
 def refused_by(step: Callable[[], object]) -> None:

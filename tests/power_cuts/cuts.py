@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from logger.recording.store import open_log
+from logger.recording.opening import open_log
 from logger.recording.verify import verify
 from tests.power_cuts import disk
 from tests.power_cuts.images import Guest, make_blank, make_program

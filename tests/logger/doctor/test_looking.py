@@ -11,11 +11,11 @@ import pytest
 
 from logger.doctor import looking, shelves, storage
 from logger.doctor.machine import Power
-from logger.recording.store import open_log, set_aside
+from logger.recording.opening import set_aside
 from logger.transfer import ledger
 from logger.transfer.state import state_of
 from tests.field_failures.small_disk import small_disk
-from tests.logger.recording.rows_made import META, START, frames
+from tests.logger.recording.rows_made import frames, write_log
 
 
 def lay_out(root: Path, files: dict[str, str]) -> Path:
@@ -130,11 +130,7 @@ def test_whether_the_recorders_user_may_write(
 
 
 def make_log(folder: Path, name: str, rows: int = 500) -> Path:
-    log, _ = open_log(folder / f"{name}.db")
-    log.begin_session(START, META)
-    log.write(frames(rows))
-    log.close()
-    return log.path
+    return write_log(folder / f"{name}.db", frames(rows))
 
 
 def test_the_logs_that_lie_there(tmp_path: Path) -> None:

@@ -11,19 +11,12 @@ import pytest
 
 from firmware_bridge.errors import LogError
 from logger.export import formats, selection
-from logger.recording.store import open_log
-from tests.logger.recording.rows_made import META, START, drive, frames
+from tests.logger.recording.rows_made import drive, frames, write_log
 
 
 @pytest.fixture
 def log(tmp_path: Path) -> Path:
-    path = tmp_path / "odd.db"
-    made, _ = open_log(path)
-    made.begin_session(START, META)
-    made.write(drive())
-    made.write(frames(50))
-    made.close()
-    return path
+    return write_log(tmp_path / "odd.db", drive(), frames(50))
 
 
 def exported(log: Path, name: str, statement: str) -> bytes:

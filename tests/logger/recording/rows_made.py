@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from firmware_bridge.records import CanFrame, Channel, Fix, Reading
+from logger.recording.opening import open_log
 from logger.recording.rows import EventRow, Rows, SentenceRow
 from logger.recording.store import SessionStart
 
@@ -29,3 +32,13 @@ def drive() -> Rows:
     rows.reading.append(Reading(1600, RPM, 3500.0))
     rows.event.append(EventRow(1700, "mark", {"text": "Überfahrt"}))
     return rows
+
+
+def write_log(path: Path, *rows: Rows, durable: bool = True) -> Path:
+    """A log of one session with these rows, closed."""
+    log, _ = open_log(path, durable=durable)
+    log.begin_session(START, META)
+    for some in rows:
+        log.write(some)
+    log.close()
+    return path

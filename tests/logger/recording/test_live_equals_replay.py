@@ -25,11 +25,12 @@ from logger import config as configs
 from logger.recording import setup
 from logger.recording.decoding import Decoding
 from logger.recording.inbox import CrewOrder, Inbox
+from logger.recording.opening import open_log
 from logger.recording.replay import Capture
 from logger.recording.replaying import replay
 from logger.recording.resume import Origin, resume
 from logger.recording.rows import EventRow, Rows
-from logger.recording.store import SessionStart, open_log
+from logger.recording.store import SessionStart
 from logger.recording.writer import Writer
 from logger.review.opening import Wanted, opened
 from tests.field_failures.recorder_process import query, recording, stop

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from logger.recording import naming, schema
-from logger.recording.store import open_log
+from logger.recording.opening import open_log
 from tests.logger.recording.rows_made import META, START
 
 NOBODY = 65534

@@ -12,8 +12,9 @@ import pytest
 
 from firmware_bridge.errors import LogError
 from logger.recording import reader
+from logger.recording.opening import open_log
 from logger.recording.rows import ClockRow, EventRow, Rows
-from logger.recording.store import Log, open_log
+from logger.recording.store import Log
 from tests.logger.command_line import stagelog
 from tests.logger.recording.rows_made import META, START, drive, frames
 

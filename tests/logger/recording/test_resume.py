@@ -214,7 +214,7 @@ def test_after_a_power_cycle_gps_tells_how_long_the_gap_was(
 
 @pytest.mark.parametrize("state", ["", "nonsense", "{}", '{"boot_id": 1, "boot_us": "x", "live": []}', "[1]"])
 def test_a_state_that_cannot_be_read_costs_only_itself(car: VirtualCar, tmp_path: Path, state: str) -> None:
-    from logger.recording.store import open_log
+    from logger.recording.opening import open_log
 
     config = set_up(tmp_path, car)
     with recorder_here(config) as recorder:

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from firmware_bridge.errors import LogError
 from logger.recording import naming
+from logger.recording.opening import open_log
 from logger.recording.rows import ClockRow, Rows
-from logger.recording.store import open_log
 from logger.retention import housekeeper as housekeeping
 from logger.retention.housekeeper import Housekeeper, Removed
 from logger.retention.rule import STAGE_H, Stored, choose, oldest_first, room_h

@@ -18,9 +18,8 @@ from firmware_bridge.records import CanFrame, Channel, Reading
 from logger.recording.reader import open_log_readonly
 from logger.recording.rows import Rows, SentenceRow
 from logger.recording.screen import doubtful, whole_tables
-from logger.recording.store import open_log
 from logger.recording.verify import verify
-from tests.logger.recording.rows_made import META, START
+from tests.logger.recording.rows_made import write_log
 
 ROWS = 90
 CHANNELS = [Channel(name, "", "test") for name in ("rpm", "oil", "gear")]
@@ -49,10 +48,7 @@ def drive() -> Rows:
 def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     path = tmp_path_factory.mktemp("screen") / "a.db"
     for _ in range(2):
-        log, _ = open_log(path)
-        log.begin_session(START, META)
-        log.write(drive())
-        log.close()
+        write_log(path, drive())
     return path.read_bytes()
 
 

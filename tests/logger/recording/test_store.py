@@ -11,8 +11,10 @@ from sqlite_utils import Database
 
 from firmware_bridge.errors import LogError
 from logger.recording import schema
+from logger.recording.columns import COLUMNS
+from logger.recording.opening import open_log
 from logger.recording.rows import TABLES
-from logger.recording.store import Log, open_log
+from logger.recording.store import Log
 from logger.recording.verify import verify
 from tests.logger.recording.rows_made import META, START, drive, frames
 
@@ -149,6 +151,25 @@ def test_every_migration_is_known_to_readers() -> None:
     database = Database(memory=True)
     assert {migration.name for migration in schema.migrations.pending(database)} == schema.VERSIONS
     database.close()
+
+
+def test_the_columns_told_are_those_that_the_migrations_make() -> None:
+    with closing(Database(memory=True).conn) as connection:
+        tables = [table for table in schema.prepare(connection).tables if not table.name.startswith("_")]
+        made = {table.name: [(column.name, column.type) for column in table.columns] for table in tables}
+        never = {(table.name, column.name) for table in tables for column in table.columns if column.notnull}
+    told = {
+        table: [(name, column.declared) for name, column in columns.items()]
+        for table, columns in COLUMNS.items()
+    }
+    assert told == made
+    may_be_empty = {
+        (table, name)
+        for table, columns in COLUMNS.items()
+        for name, column in columns.items()
+        if column.may_be_empty
+    }
+    assert not never & may_be_empty
 
 
 def test_every_table_of_rows_is_a_table_of_the_log() -> None:

@@ -9,21 +9,15 @@ from pathlib import Path
 import pytest
 
 from firmware_bridge.errors import LogError
+from logger.recording.opening import open_log
 from logger.recording.reader import info
-from logger.recording.store import open_log
 from logger.recording.verify import verify
-from tests.logger.recording.rows_made import META, START, drive, frames
+from tests.logger.recording.rows_made import META, START, drive, frames, write_log
 
 
 @pytest.fixture
 def log(tmp_path: Path) -> Path:
-    path = tmp_path / "a.db"
-    opened, _ = open_log(path)
-    opened.begin_session(START, META)
-    opened.write(drive())
-    opened.write(frames(2000, first=3))
-    opened.close()
-    return path
+    return write_log(tmp_path / "a.db", drive(), frames(2000, first=3))
 
 
 def spoil(log: Path, sql: str) -> None:

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from logger.recording import writer as writers
+from logger.recording.opening import open_log, set_aside
 from logger.recording.rows import Rows
-from logger.recording.store import Log, open_log, set_aside
+from logger.recording.store import Log
 from logger.recording.verify import verify
 from logger.recording.writer import Writer
 from tests.logger.recording.rows_made import META, START, drive, frames

@@ -1,0 +1,106 @@
+"""How a log is come by for writing: created, gone on with, or begun anew where a damaged file lies in its place.
+
+A log that SQLite cannot read is renamed, never deleted, and a fresh one takes its place.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from firmware_bridge.errors import LogError
+from logger.recording.rows import Rows
+from logger.recording.store import Log, SessionStart
+
+_OTHER_SCHEMA = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH)
+"""What SQLite says to a statement that does not fit the tables that are there."""
+_TAILS = ("", "-wal", "-shm")
+"""A log's file and what SQLite keeps beside it."""
+
+
+def open_log(path: Path, *, durable: bool = True) -> tuple[Log, Path | None]:
+    """Open or create the log at `path`; a damaged one is set aside first.
+
+    Returns the log and, where one was set aside, its new name. Raises LogError when the folder cannot be
+    written or the file belongs to somebody else.
+    """
+    return _in_its_place(path, lambda _aside: Log(path, durable=durable))
+
+
+def begin_log(
+    path: Path, start: SessionStart, meta: Mapping[str, str], first_rows: Callable[[Path | None], Rows]
+) -> tuple[Log, Path | None]:
+    """`open_log`, a session begun in it, and its first rows on the card; damage found on that way is set aside as well.
+
+    `first_rows` is told what was set aside. Raises LogError, as `open_log` does.
+    """
+
+    def begun(aside: Path | None) -> Log:
+        opened = Log(path)
+        try:
+            opened.begin_session(start, meta)
+            opened.write(first_rows(aside))
+            opened.commit()
+        except BaseException:
+            opened.abandon()
+            raise
+        return opened
+
+    return _in_its_place(path, begun)
+
+
+def _in_its_place(path: Path, begin: Callable[[Path | None], Log]) -> tuple[Log, Path | None]:
+    """What `begin` comes to; where the file itself does not let it, once more with that file out of the way."""
+    with _as_log_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            return begin(None), None
+        except Exception as error:
+            if not _is_the_files(error):
+                raise
+            aside = set_aside(path)
+            return begin(aside), aside
+
+
+@contextmanager
+def _as_log_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except LogError:
+        raise
+    except (OSError, sqlite3.Error) as error:
+        mend = "check the folder, its owner and the free space"
+        raise LogError(f"cannot write the log: {error}", where=str(path), mend=mend) from error
+
+
+def _is_the_files(error: Exception) -> bool:
+    """Whether an error in opening a log, or in beginning with it, is the file's own fault: the next one may do.
+
+    SQLite's plain errors ("no such column", "table exists") count here, where none of our own statements has
+    ever had one. What is none of SQLite's (a KeyError, a text that is no UTF-8) comes of reading a damaged schema.
+    """
+    if not isinstance(error, sqlite3.Error):
+        return not isinstance(error, OSError)
+    code = getattr(error, "sqlite_errorcode", None)  # none where it was Python that could not read a text
+    return code is None or is_damage(error) or code & 0xFF in _OTHER_SCHEMA
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether an error says that the file itself is bad (rather than full, locked or out of reach)."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is None:
+        return isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError)
+    return code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a damaged log and what belongs to it; nothing is deleted. Returns the log's new name."""
+    number = next(n for n in range(1, 10_000) if not path.with_name(f"{path.name}.damaged-{n}").exists())
+    aside = path.with_name(f"{path.name}.damaged-{number}")
+    for tail in _TAILS:
+        old = path.with_name(path.name + tail)
+        if old.exists():
+            old.rename(aside.with_name(aside.name + tail))
+    return aside
