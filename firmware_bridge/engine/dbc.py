@@ -48,7 +48,11 @@ def load(text: str, name: str) -> DbcDecoder:
     flaw = flaw or next(_before_their_message(database), "")
     decoder = DbcDecoder(database, name)
     if flaw:
-        detail = {"file": name, "what": flaw, "then": "read without this check"}
+        detail = {
+            "file": name,
+            "what": flaw,
+            "then": "read all the same; a signal outside its message has no value",
+        }
         decoder.notices = (Notice(0, "dbc_not_strict", detail),)
     return decoder
 

@@ -119,7 +119,7 @@ class Store:
     @property
     def for_arrow(self) -> Any:
         """The file system as Arrow takes it: a folder it reads by itself, without Python."""
-        return PyFileSystem(FSSpecHandler(self.files)) if isinstance(self.files, OneAtATime) else self.files
+        return self.files if self.is_folder else PyFileSystem(FSSpecHandler(self.files))
 
     def read(self, path: str) -> IO[bytes]:
         """Open a file for reading. Raises LogError if it is not there."""
