@@ -180,6 +180,20 @@ def test_everything_fits_and_is_large_enough_for_gloves(
         assert cut == []
 
 
+@pytest.mark.parametrize("view", ["driver", "navigator"])
+@pytest.mark.parametrize("size", SIZES)
+def test_a_device_with_a_wider_font_shows_as_much(
+    browser: Browser, served: Served, car: LiveCar, size: tuple[int, int], view: str
+) -> None:
+    """DejaVu Sans is what a fresh Debian has; its figures are a quarter wider than Arial's."""
+    car.faster_kmh = 60.0
+    with opened(browser, f"{served.url}/#{view}", size, font="DejaVu Sans") as page:
+        fresh(page)
+        until(page, f"document.querySelector('#{view} [data-value=speed_kmh]').innerText.length === 3")
+        assert page.evaluate(CUT) == []
+        assert page.evaluate(CUT_LISTS) == []
+
+
 def places(page: Page) -> Any:
     """Where everything of the page stands that has a place of its own."""
     return page.evaluate(PLACES)
