@@ -17,10 +17,11 @@ from firmware_bridge.records import CanFrame
 from logger.recording.rows import Rows
 from logger.recording.store import Log
 from logger.transfer import copying
-from tests.bench.recorder import folder, rss_mb
+from tests.bench.recorder import folder
 from tests.logger.crew.serving import serving
 from tests.logger.recording.rows_made import META, START
 from tests.logger.transfer.logs_made import large, large_rows
+from tests.memory import peak_kb
 
 Row = tuple[str, str]
 RATE = 9_000
@@ -138,10 +139,10 @@ def gigabyte(megabytes: int) -> Iterator[Row]:
         log.commit()
         with serving(place, place / "live.sock") as server:
             server.ask("/api/logs")
-            before_mb = rss_mb(server.process.pid)
+            before_mb = peak_kb(server.process.pid) / 1024
             for what in ("first byte after the copy", "again, from the kept copy"):
                 yield what, _fetch(server.port)
-            used_mb = rss_mb(server.process.pid) - before_mb
+            used_mb = peak_kb(server.process.pid) / 1024 - before_mb
         yield "the server", f"{before_mb:.0f} MB at rest, {used_mb:.1f} MB more at most"
         log.close()
 

@@ -24,6 +24,7 @@ from logger.fleet.add import Adder
 from logger.fleet.catalogue import Entry, entries
 from logger.fleet.review import Judge, in_a_loop, review, run_of
 from logger.fleet.store import Store
+from tests.memory import peak_kb
 
 Row = tuple[str, str]
 STAGE, CAR, NUMBER = "dakar-2026-11", "baciuska", 501
@@ -64,7 +65,7 @@ def _judged(store: Store) -> Iterator[Row]:
         for first in range(0, len(found), ROUND):
             logs = found[first : first + ROUND]
             rounds.append([_judging(store, logs, judge) for judge in (in_a_loop, judge_one, judge_two)])
-            peaks.append(max([*one.run(_peak_mb).values(), *two.run(_peak_mb).values()]))
+            peaks.append(max([*one.run(peak_kb).values(), *two.run(peak_kb).values()]) / 1024)
     loop_s, one_s, two_s = (sum(column) for column in zip(*rounds, strict=True))
     overhead = statistics.median(one / loop - 1 for loop, one, _ in rounds)
     ratio = statistics.median(one / two for _, one, two in rounds)
@@ -104,11 +105,6 @@ def _timed(work: object) -> float:
     began = time.monotonic()
     work()
     return time.monotonic() - began
-
-
-def _peak_mb() -> float:
-    said = Path("/proc/self/status").read_text()
-    return next(int(line.split()[1]) for line in said.splitlines() if line.startswith("VmHWM")) / 1024
 
 
 def _of_car(day: Path, number: int, folder: Path) -> Path:

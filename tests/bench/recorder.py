@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import select
 import shutil
 import signal
@@ -18,6 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.bench.configuration import Bus, configure
+from tests.memory import peak_kb
 
 BLOCK_BYTES = 512
 """The unit of ru_oublock."""
@@ -96,12 +96,6 @@ def written_bytes(pid: int) -> int:
     return int(next(line for line in lines if line.startswith("write_bytes")).split()[1])
 
 
-def rss_mb(pid: int) -> float:
-    """Resident memory at its highest."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
-
-
 def rows(log: Path, table: str = "frame") -> int:
     """Committed rows, as another process sees them."""
     if not log.exists():
@@ -148,7 +142,7 @@ def record(protocol: str, frames: int, rate: int = 0, gps_hz: int = 10) -> Load:
                 seconds=took,
                 cpu_s=cpu_s(recorder.pid) - cpu_before,
                 disk_bytes=0,
-                rss_mb=rss_mb(recorder.pid),
+                rss_mb=peak_kb(recorder.pid) / 1024,
                 first_row_s=first_row_s,
                 dropped=frames - rows(log),
             )
@@ -206,8 +200,3 @@ def peer(frames: int) -> Load:
         process.communicate()
         feeder.close()
         return Load(int(told[0]), took, float(told[1]) - before, 0, 0.0, 0.0, 0)
-
-
-def self_rss_mb() -> float:
-    """This process's own peak."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -23,18 +23,13 @@ from tests.logger.command_line import stagelog
 from tests.logger.crew.serving import serving
 from tests.logger.transfer.cut_line import CutLine
 from tests.logger.transfer.logs_made import large
+from tests.memory import peak_kb
 
 MEGABYTES = int(os.environ.get("STAGELOG_F17_MB", "220"))
 """Of the log that is downloaded. STAGELOG_F17_MB=1000 is the whole of what the row asks for, in some minutes."""
 START_S = 40.0
 MORE_MB = 32
 """What the server may need beyond what it needs at rest: a piece for each client, threads, buffers."""
-
-
-def memory_mb(pid: int) -> float:
-    """The most memory that a process has held."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
 
 
 @pytest.mark.timeout(180 + MEGABYTES)
@@ -51,13 +46,13 @@ def test_f17_a_large_log_in_constant_memory_while_recording(tmp_path: Path, figu
         ):
             until(has_rows(log), START_S)
             assert server.ask("/api/logs").status == 200
-            before_mb = memory_mb(server.process.pid)
+            before_mb = peak_kb(server.process.pid) / 1024
             with CutLine(server.port, cuts=5, most_bytes=80_000_000, seed=17) as line:
                 fetch = ("fetch", f"127.0.0.1:{line.port}", str(laptop))
                 done = stagelog(*fetch, folder=tmp_path, patience_s=100 + MEGABYTES)
                 assert (done.code, done.out.count(", whole")) == (0, 2), done
                 assert line.forwarded < 1.2 * MEGABYTES * 1e6, "it went on where it was cut"
-            used_mb = memory_mb(server.process.pid) - before_mb
+            used_mb = peak_kb(server.process.pid) / 1024 - before_mb
             bus.silence()
             stop(recorder)
     there = numbers(log)

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from tests.fuzz import logs, surface, texts, wires
 from tests.fuzz.mutation import inputs
+from tests.memory import resident_kb
 
 TARGETS = {**wires.TARGETS, **texts.TARGETS, **surface.TARGETS, **logs.TARGETS}
 HANG_S = 10
@@ -81,9 +82,3 @@ def _keep(folder: Path | None, name: str, data: bytes) -> None:
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{name}-{hashlib.sha256(data).hexdigest()[:12]}").write_bytes(data)
-
-
-def resident_kb() -> int:
-    """This process's memory."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))

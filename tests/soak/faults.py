@@ -22,6 +22,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.memory import resident_kb
 from tests.soak.sources import Source
 
 MAY_LOSE_S = {"unplug": 0.5, "garbage": 0.1, "freeze": 0.0, "card": 0.0, "reader": 0.0, "kill": 1.0}
@@ -73,8 +74,7 @@ class Victim:
 
     def resident_kb(self) -> int:
         """Its memory."""
-        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
+        return resident_kb(self.process.pid)
 
 
 def do(kind: str, victim: Victim, sources: dict[str, Source], chance: random.Random) -> Fault:

@@ -16,6 +16,8 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
+from tests.memory import resident_kb
+
 PIN = "jaune-2468"
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - such a server is what the pin is for
 START_S = 60.0
@@ -63,8 +65,7 @@ class Served:
     @property
     def resident_kb(self) -> int:
         """Its memory."""
-        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
+        return resident_kb(self.process.pid)
 
     def ask(
         self, path: str, method: str = "GET", body: bytes | None = None, headers: Mapping[str, str] | None = None,
