@@ -70,6 +70,15 @@ def run(commands: Iterable[Sequence[str]], say: Callable[[str], None]) -> None:
             )
 
 
+def are_active(units: Iterable[str]) -> bool:
+    """Whether services run, by systemd's word."""
+    command = ("systemctl", "is-active", "--quiet")
+    return all(
+        subprocess.run((*command, unit), check=False).returncode == 0  # noqa: S603 - names of ours
+        for unit in units
+    )
+
+
 def _remember(change: Make, root: Root, record: Record) -> None:
     step = change.step
     if isinstance(step, Account):

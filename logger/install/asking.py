@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TextIO
+from typing import Any, BinaryIO
 
 import click
 
 from firmware_bridge.errors import ConfigurationError
 from logger.config import CAN_PROTOCOLS, MIN_PIN_LENGTH
+from logger.install.adapters import Adapter
 from logger.install.configuration import Answers
 
 BITRATES = (125_000, 250_000, 500_000, 1_000_000)
 """What cars' buses run at; any other can be typed as well."""
+NO_DEVICE = "none"
+"""The answer where a car has no such device."""
 
 
-def ask(answers: Answers, given: Mapping[str, Any]) -> Answers:
+def ask(answers: Answers, given: Mapping[str, Any], plugged: Sequence[Adapter]) -> Answers:
     """Ask for what is not given. Raises click.Abort at Ctrl-C."""
     if "number" not in given:
         number = click.prompt("Car number (empty: none)", default="", show_default=False, value_proc=_number)
         answers = replace(answers, number=number)
+    if not {"gps_port", "can_port"} <= given.keys():
+        for adapter in plugged:
+            click.echo(f"plugged in: {adapter.device} ({adapter.words or 'says nothing of itself'})")
     if "gps_port" not in given:
         answers = replace(answers, gps_port=_port("GPS receiver", answers.gps_port))
     if "can_port" not in given:
@@ -36,18 +42,23 @@ def ask(answers: Answers, given: Mapping[str, Any]) -> Answers:
     return answers if answers.pin is not None else replace(answers, pin=_pin())
 
 
-def read_pin(source: TextIO) -> str:
+def read_pin(source: BinaryIO) -> str:
     """The pin in the first line of a file. Raises ConfigurationError."""
-    pin = source.readline(1000).strip()
+    name = str(getattr(source, "name", "the pin's file"))
+    try:
+        pin = source.readline(1000).decode("utf-8-sig").strip()
+    except UnicodeDecodeError as error:
+        mend = "save it as UTF-8, or write the pin with letters and figures only"
+        raise ConfigurationError("is no UTF-8 text", where=name, mend=mend) from error
     if len(pin) < MIN_PIN_LENGTH:
         mend = f"write at least {MIN_PIN_LENGTH} characters into its first line"
-        raise ConfigurationError("the pin is too short", where=source.name, mend=mend)
+        raise ConfigurationError("the pin is too short", where=name, mend=mend)
     return pin
 
 
 def _port(what: str, usual: str) -> str:
-    answer: str = click.prompt(f"{what}'s device (none: there is no such)", default=usual)
-    return "" if answer == "none" else answer
+    answer: str = click.prompt(f"{what}'s device ({NO_DEVICE}: there is no such)", default=usual)
+    return "" if answer == NO_DEVICE else answer
 
 
 def _number(text: str) -> int | None:

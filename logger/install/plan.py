@@ -145,18 +145,25 @@ def starting(*, udev: bool) -> Commands:
     return (
         ("systemctl", "daemon-reload"),
         *((_UDEV_RELOAD, trigger) if udev else ()),
+        ("systemd-tmpfiles", "--create", SHIPPED["stagelog.tmpfiles"]),
         ("systemctl", "restart", *UNITS),
     )
 
 
 def stopping() -> Commands:
     """Commands before stagelog is taken out of a running system."""
-    return (("systemctl", "stop", *UNITS, "stagelog-*"),)  # whatever of it there is: sticks, options
+    return (("systemctl", "stop", "stagelog-*"),)  # whatever of it there is, if anything: sticks, options
 
 
 def stopped(*, udev: bool) -> Commands:
     """Commands after it was taken out."""
-    return (("systemctl", "daemon-reload"), *((_UDEV_RELOAD,) if udev else ()))
+    trigger = (
+        "udevadm",
+        "trigger",
+        "--action=change",
+        "--subsystem-match=tty",
+    )  # the stable names go with the rules
+    return (("systemctl", "daemon-reload"), *((_UDEV_RELOAD, trigger) if udev else ()))
 
 
 def _with_parents(steps: Iterable[Step]) -> Iterator[Step]:

@@ -22,6 +22,10 @@ from firmware_bridge.errors import LogError
 
 MAX_LINKS = 40
 """As many symbolic links as Linux itself follows in one path."""
+_MENDS = {
+    errno.EACCES: "`sudo stagelog ...`",
+    errno.EROFS: "`sudo mount -o remount,rw /`, and back to ro afterwards",
+}
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -177,8 +181,13 @@ class Root:
         whole = PurePosixPath(path)
         if not whole.is_absolute() or not whole.name or whole.name == "..":
             raise LogError("is no path of a file", where=path)
-        with self._folder(self.real(str(whole.parent))) as folder:
-            yield folder, whole.name
+        try:
+            with self._folder(self.real(str(whole.parent))) as folder:
+                yield folder, whole.name
+        except OSError as error:
+            if (mend := _MENDS.get(error.errno or 0)) is None or isinstance(error, LogError):
+                raise
+            raise LogError(os.strerror(error.errno or 0), where=path, mend=mend) from error
 
     @contextmanager
     def _folder(self, real: str) -> Iterator[int]:

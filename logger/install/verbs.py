@@ -5,29 +5,32 @@ from __future__ import annotations
 import os
 import sys
 import sysconfig
+from collections.abc import Mapping
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import click
 
 from firmware_bridge.errors import ConfigurationError, StagelogError
-from logger import config
+from logger import config as configs
+from logger.config import Config
 from logger.install import adapters, apply, change, plan, record
-from logger.install.asking import ask, read_pin
+from logger.install.asking import NO_DEVICE, ask, read_pin
 from logger.install.configuration import CAN_NAME, GPS_NAME, Answers, render
+from logger.install.reach import out_of_reach, require_reachable
 from logger.install.root import Entry, Root
 from logger.install.shipped import shipped
 
-_HIDDEN_FROM_SERVICES = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")  # noqa: S108 - names, not used as such
-"""What ProtectHome= and PrivateTmp= of the units take away: a program that lies there cannot be started."""
 _IN_AN_IMAGE = "/opt/stagelog/bin/stagelog"
 """Where the README has the program installed."""
 _BOOTED = Path("/run/systemd/system")
 """There exactly while systemd runs this machine (sd_booted(3))."""
 _UDEV = Path("/run/udev/control")
 """There while udev runs."""
+_PORTS = {"gps": ("gps_port", GPS_NAME), "can": ("can_port", CAN_NAME)}
+"""By an adapter's role: which option names its port, and the stable name that the port gets."""
 
 _root_option = click.option(
     "--root",
@@ -44,11 +47,15 @@ _dry_run = click.option("--dry-run", is_flag=True, help="Say what would be done,
 @_dry_run
 @click.option("--program", help=f"The stagelog to be run. Default: this one; in an image {_IN_AN_IMAGE}.")
 @click.option("--number", type=int, help="The car's number.")
-@click.option("--gps-port", help="The receiver's device; a USB adapter gets a stable name of its own.")
+@click.option(
+    "--gps-port", help="The receiver's device; a USB adapter gets a stable name. none: there is none."
+)
 @click.option("--can-port", help="The CAN adapter's device; the same.")
 @click.option("--protocol", help="What the CAN adapter speaks: slcan, gvret, realdash, canserial.")
 @click.option("--bitrate", type=int, help="Of the car's bus, in bit/s.")
-@click.option("--pin-file", type=click.File(), help="The crew page's pin, in a file; - is standard input.")
+@click.option(
+    "--pin-file", type=click.File("rb"), help="The crew page's pin, in a file; - is standard input."
+)
 @click.option(
     "--with", "extra", multiple=True, type=click.Choice(list(plan.OPTIONS)), help="Also install this."
 )
@@ -60,7 +67,7 @@ def install(
     directory: Path,
     dry_run: bool,
     program: str | None,
-    pin_file: Any,
+    pin_file: BinaryIO | None,
     extra: tuple[str, ...],
     without: tuple[str, ...],
     yes: bool,
@@ -75,38 +82,51 @@ def install(
     if root.look("/etc") is None:
         mend = "mount the machine's root partition, and name that folder"
         raise ConfigurationError("holds no machine: there is no /etc in it", where=str(directory), mend=mend)
+    _require_root(dry_run)
     known = record.load(root) or record.Record()
-    options = tuple(sorted({*known.options, *extra} - set(without)))
+    options = _options(known, extra, without)
     if (program := program or _usual_program(root)) != plan.PROGRAM:
-        _require_reachable(program, root)
+        require_reachable(program, root)
     else:
         known.paths.pop(program, None)  # what was our link is the program itself now
-    given = {name: value for name, value in flags.items() if value is not None}
-    rules, given = _bind(root, given)
+    given: dict[str, Any] = {
+        name: "" if value == NO_DEVICE else value for name, value in flags.items() if value is not None
+    }
+    found = adapters.plugged() if root.is_this_machine else []
     configuration = b""
     if (present := root.look(plan.CONFIGURATION)) is None:
         answers = replace(Answers(), **given)
         if pin_file is not None:
             answers = replace(answers, pin=read_pin(pin_file))
         if sys.stdin.isatty() and not (yes or dry_run):
-            answers = ask(answers, given)
+            answers = ask(answers, given, found)
+        rules, bound = _bind(root, {"gps_port": answers.gps_port, "can_port": answers.can_port}, found)
+        answers = replace(answers, **bound)
         configuration = render(answers)
+        if answers.pin is None:
+            mend = f"pin and host under [serve] in {plan.CONFIGURATION} open it to the crew's telephones"
+            click.echo(f"without a pin the crew page is for this machine alone; {mend}", err=True)
     else:
-        click.echo(
-            f"{plan.CONFIGURATION} is there and is kept: what is to be different is changed in it", err=True
+        rules, bound = _bind(root, given, found)
+        unheard = [name for name in given if not bound.get(name)] + (
+            ["pin_file"] if pin_file is not None else []
         )
-        _judge(present)
+        _say_kept(present, unheard, bound, options)
     steps = plan.installation(
         shipped(), program=program, configuration=configuration, adapter_rules=rules, options=options
     )
     changes = change.to_install(steps, root, known)
     now = (version("stagelog"), options)
-    news = bool(changes) or (known.software, known.options) != now
-    known.software, known.options = now
-    if not news:
+    runs = root.is_this_machine and _BOOTED.is_dir()
+    if not changes and (known.software, known.options) == now and (not runs or apply.are_active(plan.UNITS)):
         click.echo("nothing to do: all is as it should be")
         return
+    # Its version is written down when it runs: an installation that was cut off before is gone on with.
+    known.software, known.options = "", options
     _perform(root, known, dry_run, before=(), changes=changes, after=plan.starting(udev=_UDEV.exists()))
+    if not dry_run:
+        known.software = now[0]
+        known.save(root)
 
 
 @click.command(name="uninstall")
@@ -121,6 +141,7 @@ def uninstall(directory: Path, dry_run: bool, configuration: bool, logs: bool, y
     The configuration and the logs stay unless asked, and with them the users that they belong to.
     """
     root = Root(directory)
+    _require_root(dry_run)
     known = record.load(root)
     if known is None:
         click.echo("nothing to do: stagelog is not installed")
@@ -155,63 +176,81 @@ def _perform(
         for command in after:
             click.echo(apply.spoken(command))
         return
-    if os.geteuid() != 0:
-        raise StagelogError("only root may do this", mend="`sudo stagelog ...`")
     apply.run(before, click.echo)
     apply.carry_out(changes, root, known, click.echo)
     apply.run(after, click.echo)
 
 
-def _bind(root: Root, given: dict[str, Any]) -> tuple[bytes, dict[str, Any]]:
-    """Rules for the USB adapters that the options name, and the options with stable names in their place."""
+def _require_root(dry_run: bool) -> None:
+    """Before anything is asked or looked at. Raises StagelogError."""
+    if not dry_run and os.geteuid() != 0:
+        raise StagelogError("only root may do this", mend="`sudo stagelog ...`")
+
+
+def _options(known: record.Record, extra: tuple[str, ...], without: tuple[str, ...]) -> tuple[str, ...]:
+    """The optional parts to be installed: those that are, with what was asked."""
+    wanted = {*known.options, *extra} - set(without)
+    if strange := wanted - set(plan.OPTIONS):
+        click.echo(f"this version has no {', '.join(sorted(strange))}: taken out", err=True)
+    return tuple(sorted(wanted & set(plan.OPTIONS)))
+
+
+def _bind(
+    root: Root, ports: Mapping[str, Any], found: list[adapters.Adapter]
+) -> tuple[bytes, dict[str, Any]]:
+    """Rules for the USB adapters that options or answers name, and those ports, with stable names in their place."""
     entry = root.look(plan.ADAPTER_RULES)
     present = entry.content.decode(errors="replace") if entry is not None else ""
-    bound: dict[str, str] = {}
-    stable = {"gps": ("gps_port", GPS_NAME), "can": ("can_port", CAN_NAME)}
-    found = adapters.plugged() if root.is_this_machine else []
-    for role, (option, name) in stable.items():
-        port = given.get(option)
+    lines: dict[str, str] = {}
+    bound: dict[str, Any] = {}
+    for role, (option, name) in _PORTS.items():
+        if (port := ports.get(option)) is None:
+            continue
+        bound[option] = port
         adapter = adapters.find(port, found) if port and port != name else None
         if adapter is not None and (line := adapters.rule(role, adapter, found)) is not None:
-            bound[role] = line
-            given = given | {option: name}
-    return adapters.rules(present, bound).encode(), given
+            lines[role], bound[option] = line, name
+    return adapters.rules(present, lines).encode(), bound
 
 
-def _judge(present: Entry) -> None:
-    """Say what this version finds wrong with a configuration that is kept."""
+def _say_kept(present: Entry, unheard: list[str], bound: Mapping[str, str], options: tuple[str, ...]) -> None:
+    """That the configuration stays as it is; what was asked of it; and what this version finds wrong with it."""
+    where = plan.CONFIGURATION
+    click.echo(f"{where} is there and is kept: what is to be different is changed in it", err=True)
+    if unheard:
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in unheard)
+        click.echo(f"{names}: for a new configuration only; nothing of it was changed", err=True)
     try:
         text = present.content.decode()
-        if present.kind == "file":
-            config.loads(text, plan.CONFIGURATION, Path(plan.CONFIGURATION_FOLDER))
+        if present.kind != "file":
+            return
+        config = configs.loads(text, where, Path(plan.CONFIGURATION_FOLDER))
     except (ConfigurationError, UnicodeDecodeError) as error:
         click.echo(f"the recorder will not start with it: {error}", err=True)
+        return
+    for words in _doubts(config, bound, options):
+        click.echo(words, err=True)
+
+
+def _doubts(config: Config, bound: Mapping[str, str], options: tuple[str, ...]) -> list[str]:
+    """What does not go together: a configuration that is kept, and what is installed beside it."""
+    where = plan.CONFIGURATION
+    ports = {
+        "gps_port": [config.gps.port] if config.gps else [],
+        "can_port": [can.port for can in config.can],
+    }
+    doubts = [
+        f'{where} does not name {port}: write port = "{port}" there'
+        for option, port in bound.items()
+        if port and port not in ports[option]
+    ]
+    doubts += [f"{path}: {what}; {mend}" for path, what, mend in out_of_reach(config)]
+    if config.shutdown is not None and "power-off" not in options:
+        doubts.append("[shutdown] is set, and nothing obeys it; `sudo stagelog install --with power-off`")
+    if config.clock.chrony is not None and "chrony" not in options:
+        doubts.append("[clock] chrony is set, and chrony is not told; `sudo stagelog install --with chrony`")
+    return doubts
 
 
 def _usual_program(root: Root) -> str:
     return str(Path(sysconfig.get_path("scripts")) / "stagelog") if root.is_this_machine else _IN_AN_IMAGE
-
-
-def _require_reachable(program: str, root: Root) -> None:
-    """Refuse a program that the services would not see. Raises ConfigurationError."""
-    places = {program}
-    if root.is_this_machine:
-        places |= {str(Path(program).resolve()), *_what_it_loads(program)}
-    for place in sorted(places):
-        if not place.startswith("/") or any(
-            Path(place).is_relative_to(away) for away in _HIDDEN_FROM_SERVICES
-        ):
-            raise ConfigurationError(
-                "the services cannot run it from there: they see no home and no temporary folders",
-                where=place,
-                mend="install it under /opt/stagelog, as systemd/README.md says, and call `install` from there",
-            )
-    if root.look(program) is None:
-        click.echo(f"{program} is not there yet: the services wait for it", err=True)
-
-
-def _what_it_loads(program: str) -> set[str]:
-    """Where our own interpreter and packages lie; nothing for a program that is not this one."""
-    if Path(program).parent != Path(sysconfig.get_path("scripts")):
-        return set()
-    return {sys.prefix, str(Path(sys.executable).resolve()), str(Path(__file__).resolve())}

@@ -12,6 +12,7 @@ from tests.systemd.machine import SETTLE_S, Machine, booted
 
 RECORDER = "stagelog-recorder.service"
 SOCKET = "/run/chrony.stagelog.sock"
+HERE = ("--program", "/opt/stagelog/bin/stagelog", "--yes")
 NO_CLOCK = "/run/systemd/system/chrony.service.d/zz-no-clock.conf"
 """chronyd as Debian starts it, but for the clock of this machine, which is the host's."""
 
@@ -47,6 +48,23 @@ def test_only_chrony_and_the_recorder_s_group_come_to_the_socket(machine: Machin
     assert ours == "sent\n"
     theirs = machine.run(*inside, "--reuid=nobody", "--regid=nogroup", "python3", "-c", send, check=False)
     assert theirs == ""
+
+
+def test_nothing_is_written_before_the_logs_partition_is_mounted(machine: Machine) -> None:
+    """With read-only-root: the folder under a partition that is late stays empty; then it is recorded at once."""
+    machine.shell(f"systemctl stop {RECORDER}; rm -f /var/lib/stagelog/*")
+    machine.run("/opt/stagelog/bin/stagelog", "install", *HERE, "--with", "read-only-root", check=False)
+    machine.run("systemctl", "start", "--no-block", RECORDER)
+    machine.wait("it tries again", lambda: int(machine.property(RECORDER, "NRestarts")) >= 3)
+    assert machine.run("ls", "/var/lib/stagelog") == ""
+    machine.shell("mount -t tmpfs -o mode=750,uid=stagelog,gid=stagelog tmpfs /var/lib/stagelog")
+    machine.wait_active(RECORDER)
+    assert machine.run("ls", "/var/lib/stagelog").split()
+    machine.shell(
+        f"systemctl stop {RECORDER}; umount /var/lib/stagelog;"
+        f" /opt/stagelog/bin/stagelog install {' '.join(HERE)} --without read-only-root"
+    )
+    machine.wait_active(RECORDER)
 
 
 def test_the_recorder_s_wish_switches_the_machine_off(machine: Machine) -> None:

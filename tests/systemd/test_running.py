@@ -9,6 +9,7 @@ import pytest
 from tests.systemd.machine import Machine, booted
 
 RECORDER, CREW = "stagelog-recorder.service", "stagelog-crew.service"
+HERE = ("--program", "/opt/stagelog/bin/stagelog", "--yes")
 QUICK_WATCHDOG = "/run/systemd/system/stagelog-recorder.service.d/quick.conf"
 
 
@@ -89,6 +90,36 @@ def test_a_wrong_configuration_is_said_once(machine: Machine) -> None:
     machine.wait_active(RECORDER)
 
 
+def test_install_starts_what_has_failed(machine: Machine) -> None:
+    machine.shell("cp -p /etc/stagelog/stagelog.toml /run/; echo '[gsp]' >> /etc/stagelog/stagelog.toml")
+    machine.run("systemctl", "restart", RECORDER, check=False)
+    machine.wait("it has failed", lambda: machine.property(RECORDER, "ActiveState") == "failed")
+    machine.run("/opt/stagelog/bin/stagelog", "install", *HERE, check=False)
+    assert machine.property(RECORDER, "ActiveState") == "failed", "the configuration is still wrong"
+    machine.shell("cp -p /run/stagelog.toml /etc/stagelog/")
+    assert "restart" in machine.run("/opt/stagelog/bin/stagelog", "install", *HERE)
+    assert machine.property(RECORDER, "ActiveState") == "active"
+    assert machine.run("/opt/stagelog/bin/stagelog", "install", *HERE).startswith("nothing to do")
+
+
+def test_install_says_which_files_the_recorder_would_not_come_to(machine: Machine) -> None:
+    machine.shell(
+        "cp -p /etc/stagelog/stagelog.toml /run/; install -m 600 /dev/null /etc/stagelog/mine.toml;"
+        " printf '[stage]\\nitinerary = \"mine.toml\"\\n' >> /etc/stagelog/stagelog.toml"
+    )
+    told = machine.shell(f"/opt/stagelog/bin/stagelog install {' '.join(HERE)} --dry-run 2>&1")
+    machine.shell("cp -p /run/stagelog.toml /etc/stagelog/; rm /etc/stagelog/mine.toml")
+    assert "/etc/stagelog/mine.toml: the recorder's user, stagelog, may not read it" in told
+
+
+def test_logs_of_another_installation_are_the_recorder_s_again(machine: Machine) -> None:
+    """The logs' partition was kept, the system written anew: its users have other numbers."""
+    machine.shell("touch /var/lib/stagelog/old.db; chown 4242:4243 /var/lib/stagelog/old.db")
+    machine.run("systemd-tmpfiles", "--create", "/etc/tmpfiles.d/stagelog.conf")
+    assert machine.run("stat", "--format=%U:%G", "/var/lib/stagelog/old.db") == "stagelog:stagelog\n"
+    machine.run("rm", "/var/lib/stagelog/old.db")
+
+
 def test_logs_that_are_not_there_yet_are_waited_for(machine: Machine) -> None:
     """As with a partition that is mounted late."""
     machine.shell(
@@ -109,7 +140,9 @@ def test_stopped_in_order_the_log_is_closed(machine: Machine) -> None:
 
 
 def test_uninstalled_nothing_is_left(machine: Machine) -> None:
-    """The last test here: it takes the machine's stagelog away."""
+    """The last test here: it takes the machine's stagelog away, first only what cannot be made again."""
+    machine.shell("/opt/stagelog/bin/stagelog uninstall")
+    assert machine.shell("ls /var/lib/stagelog/*.db")
     machine.shell("/opt/stagelog/bin/stagelog uninstall --configuration --logs --yes")
     for unit in (RECORDER, CREW):
         assert machine.property(unit, "LoadState") == "not-found"

@@ -44,7 +44,7 @@ def machine(tmp_path: Path) -> Path:
         elif isinstance(step, plan.Link):
             (tmp_path / step.path[1:]).symlink_to(step.target)
     shutil.copytree(systemd, tmp_path / "lib/systemd/system", symlinks=True)
-    for program in ("opt/stagelog/bin/stagelog", "bin/kill", "bin/rm", "usr/bin/mountpoint", "sbin/modprobe"):
+    for program in ("opt/stagelog/bin/stagelog", "bin/kill", "bin/rm", "bin/sh", "sbin/modprobe"):
         (tmp_path / program).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / program).write_text("#!/bin/sh\n")
         (tmp_path / program).chmod(0o755)

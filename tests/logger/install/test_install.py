@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import subprocess
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,8 @@ from click.testing import CliRunner
 from firmware_bridge.errors import ConfigurationError, LogError, StagelogError
 from logger import config
 from logger.install import apply, change, plan, record, verbs
+from logger.install.adapters import Adapter
+from logger.install.configuration import GPS_NAME
 from logger.install.root import Root
 from logger.install.shipped import shipped
 from tests.figures import Figures
@@ -339,6 +343,102 @@ def test_the_program_may_be_where_the_units_look_for_it(image: Path, call: Call)
     (image / "usr/local/bin/stagelog").write_text("#!/bin/sh\n")
     call("install", *WITH_PIN, "--program", plan.PROGRAM)
     assert (image / "usr/local/bin/stagelog").read_text() == "#!/bin/sh\n"
+
+
+def said(image: Path, *arguments: str, stdin: bytes = b"") -> str:
+    """What an installation says to who looks at the terminal; anything but success fails."""
+    command = ["--root", str(image), *arguments]
+    result = CliRunner().invoke(verbs.install, command, input=stdin, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stderr
+
+
+def test_an_option_of_a_later_version_is_said_and_taken_out(image: Path, call: Call) -> None:
+    call("install", *WITH_PIN, "--with", "chrony")
+    known = record.load(Root(image))
+    assert known is not None
+    known.options = (*known.options, "warp-drive")
+    known.save(Root(image))
+    assert "this version has no warp-drive" in said(image, "--yes")
+    known = record.load(Root(image))
+    assert known is not None and known.options == ("chrony",)
+
+
+def test_what_a_kept_configuration_does_not_hear_is_said(image: Path, call: Call) -> None:
+    call("install", *WITH_PIN)
+    before = (image / CONFIGURATION).read_bytes()
+    told = said(
+        image, "--protocol", "gvret", "--pin-file", "-", "--gps-port", "/dev/ttyAMA0", "--can-port", "none"
+    )
+    unheard = re.search("^(.*): for a new configuration only", told, re.MULTILINE)
+    assert unheard is not None
+    assert set(unheard[1].split(", ")) == {"--can-port", "--protocol", "--pin-file"}
+    assert 'write port = "/dev/ttyAMA0" there' in told
+    assert (image / CONFIGURATION).read_bytes() == before
+
+
+def test_none_is_no_device_for_an_option_as_for_a_question(image: Path, call: Call) -> None:
+    call("install", *WITH_PIN, "--can-port", "none")
+    assert config.load(image / CONFIGURATION).can == ()
+
+
+def test_without_a_pin_it_is_said_who_sees_the_page(image: Path, call: Call) -> None:
+    assert "for this machine alone" in said(image, "--yes")
+    assert "for this machine alone" not in said(image, "--yes"), "the configuration is the owner's now"
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        (
+            '[stage]\nitinerary = "/home/pi/stage.toml"\n',
+            "/home/pi/stage.toml: the recorder does not see it there",
+        ),
+        ('[shutdown]\nwhen = "battery_v < 11.8"\n', "--with power-off"),
+        ('[clock]\nchrony = "/run/chrony.stagelog.sock"\n', "--with chrony"),
+    ],
+)
+def test_what_does_not_go_with_the_installation_is_said(image: Path, setting: str, words: str) -> None:
+    (image / CONFIGURATION).parent.mkdir()
+    can = '[[can]]\nname = "engine"\nport = "/dev/stagelog-can"\nprotocol = "slcan"\ndbc = ["engine.dbc"]\n'
+    (image / CONFIGURATION).write_text(can + setting)
+    assert words in said(image, "--yes")
+    assert words not in said(image, "--yes", "--with", "power-off", "--with", "chrony") or "home" in words
+
+
+def test_an_adapter_is_bound_whether_an_option_names_it_or_an_answer(image: Path) -> None:
+    adapter = Adapter("/dev/ttyUSB3", 0x0403, 0x6001, "A9XYZ", "1-1.2")
+    ports = {"gps_port": "/dev/ttyUSB3", "can_port": ""}
+    rules, bound = verbs._bind(Root(image), ports, [adapter])
+    assert bound == {"gps_port": GPS_NAME, "can_port": ""}
+    assert b'ATTRS{serial}=="A9XYZ", ENV{STAGELOG}="gps"' in rules
+
+
+def test_a_read_only_root_is_said_with_the_mend(image: Path, call: Call) -> None:
+    call("install", *WITH_PIN)
+    before = tree(image)
+    subprocess.run(["mount", "--bind", image, image], check=True)
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", image], check=True)
+        with pytest.raises(StagelogError, match="remount,rw") as caught:
+            call("install", "--yes", "--with", "journald")
+    finally:
+        subprocess.run(["umount", image], check=True)
+    assert str(caught.value).startswith("/"), "the machine's own path"
+    assert tree(image) == before
+
+
+@pytest.mark.parametrize("pin", ["4711-\u00e4\n".encode("utf-8-sig"), b"4711-\xc3\xa4\r\n"])
+def test_a_pin_from_any_editor_is_what_was_typed(image: Path, pin: bytes) -> None:
+    said(image, "--pin-file", "-", stdin=pin)
+    assert config.load(image / CONFIGURATION).serve.pin == "4711-\u00e4"
+
+
+def test_a_pin_in_another_encoding_is_refused(image: Path) -> None:
+    before = tree(image)
+    with pytest.raises(StagelogError, match="UTF-8"):
+        said(image, "--pin-file", "-", stdin="4711-secret".encode("utf-16"))
+    assert tree(image) == before
 
 
 @pytest.mark.parametrize("pin", ["", "123\n", "\n4711-secret"])
