@@ -2,7 +2,8 @@
 
 Rule 1: never while the car moves. Rule 2: not knowing the speed is no proof of standing, unless nothing has been known
 to move for minutes; and a session begins as if the car had just moved, for that is how it looks after a power cut on
-the way. Rule 3: silence of a channel is no condition that holds. Pure: values and times go in.
+the way. Rule 3: silence of a channel is no condition that holds, and none that ends: a bus falls asleep soon after the
+ignition is off. Pure: values and times go in.
 
 The recorder has no power to switch anything off. It leaves a file in its runtime folder; `stagelog-power-off.path`
 waits for that, systemd shuts down, and the recorder is stopped as at any shutdown: it drains and closes the log.
@@ -30,12 +31,18 @@ class PowerOff:
         self._asked = False
 
     def tick(self, t_us: int, values: Values) -> bool:
-        """True once, when the condition has held for `for_s` without a break while the car stood."""
+        """True once, when the condition has held for `for_s` without a break while the car stood.
+
+        Where it is not known any more it is what it was; what was never known does not hold.
+        """
         speed_kmh = values.get("speed_kmh")
         if speed_kmh is not None and not speed_kmh < STANDING_KMH:
             self._moved_us = t_us
         stands = speed_kmh is not None or t_us - self._moved_us >= UNKNOWN_S * 1e6
-        if self._moved_us == t_us or not stands or not self.when.holds(values):
+        holds = self.when.holds(values)
+        if holds is None:
+            holds = self._since_us is not None
+        if self._moved_us == t_us or not stands or not holds:
             self._since_us, self._asked = None, False
             return False
         if self._since_us is None:

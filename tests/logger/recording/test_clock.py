@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from firmware_bridge.records import Fix
 from logger.recording.clock import GpsClock
 
@@ -41,9 +43,39 @@ def test_at_least_a_row_a_minute() -> None:
     assert [row.t_us // 1_000_000 for row in rows if row] == [0, 60, 120, 180]
 
 
-def test_a_leap_of_hours_starts_the_estimate_again() -> None:
+def driven(*ahead_s: float, hz: int = 1) -> GpsClock:
+    """A clock that was told epochs so many seconds ahead of the truth, `hz` of them a second."""
     clock = GpsClock()
-    clock.feed(fix(0, NOON + 86_400_000_000))
-    row = clock.feed(fix(1_000_000, NOON + 1_000_000))
-    assert row is not None
-    assert row.utc_us == NOON + 1_000_000
+    for number, seconds in enumerate(ahead_s):
+        t_us = number * 1_000_000 // hz
+        clock.feed(fix(t_us, NOON + t_us + round(seconds * 1e6)))
+    return clock
+
+
+@pytest.mark.parametrize("glitch_s", [0.6, 240.0, 599.0, 86_400.0, -240.0, -86_400.0])
+@pytest.mark.parametrize("times", [1, 4])
+def test_a_few_epochs_out_of_line_change_nothing(glitch_s: float, times: int) -> None:
+    assert driven(*[0.0] * 5, *[glitch_s] * times).utc_us(0) == NOON
+    assert driven(*[0.0] * 5, *[glitch_s] * times, 0.0).utc_us(0) == NOON
+
+
+def test_epochs_that_contradict_each_other_change_nothing() -> None:
+    assert driven(*[0.0] * 5, *[240.0, -30.0, 7.0] * 20).utc_us(0) == NOON
+
+
+@pytest.mark.parametrize("wrong_s", [3.0, -3.0, 86_400.0, -19.7 * 365 * 86_400])
+@pytest.mark.parametrize("hz", [1, 10])
+def test_a_receiver_that_changes_its_mind_is_followed_within_seconds(wrong_s: float, hz: int) -> None:
+    """Leap seconds that it has only now learned; another date, another week."""
+    clock = driven(*[wrong_s] * 20 * hz, *[0.0] * 5 * hz, hz=hz)
+    assert clock.utc_us(0) == NOON
+    assert clock.error_s == 0.15
+
+
+def test_a_backlog_that_comes_at_once_changes_nothing() -> None:
+    """The recorder stood still for four seconds; at 10 Hz what waited in the port looks like agreement."""
+    clock = driven(*[0.0] * 50, hz=10)
+    for number in range(40):
+        clock.feed(fix(9_000_000 + number, NOON + 5_000_000 + number * 100_000))
+    assert clock.utc_us(0) == NOON
+    assert clock.error_s == 0.15

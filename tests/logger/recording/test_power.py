@@ -54,7 +54,21 @@ def test_a_moment_of_moving_or_of_ignition_begins_it_anew() -> None:
     off = {"speed_kmh": 0.0, **OFF}
     assert asked_at((25, off), (0.5, {"speed_kmh": 9.0, **OFF}), (25, off)) == []
     assert asked_at((25, off), (0.5, {"speed_kmh": 0.0, "ignition": 1}), (25, off)) == []
-    assert asked_at((25, off), (0.5, {"speed_kmh": 0.0}), (25, off)) == [], "silence is no ignition off"
+
+
+@pytest.mark.parametrize("asleep_after_s", [1, 10, 25, 29])
+def test_a_bus_that_falls_asleep_after_the_ignition_went_off_changes_nothing(asleep_after_s: float) -> None:
+    on, off = {"speed_kmh": 0.0, "ignition": 1.0}, {"speed_kmh": 0.0, **OFF}
+    silent = {"speed_kmh": 0.0}
+    assert asked_at((10, on), (asleep_after_s, off), (600, silent)) == [40.5]
+
+
+def test_silence_alone_is_no_ignition_off() -> None:
+    """An adapter that was pulled, a bus that never spoke; and silence does not outlast the ignition coming on."""
+    on, silent = {"speed_kmh": 0.0, "ignition": 1.0}, {"speed_kmh": 0.0}
+    assert asked_at((3600, silent)) == []
+    assert asked_at((10, on), (3600, silent)) == []
+    assert asked_at((10, {"speed_kmh": 0.0, **OFF}), (10, silent), (1, on), (3600, silent)) == []
 
 
 def test_an_unknown_speed_is_no_standing_until_long_after_the_last_movement() -> None:
@@ -84,8 +98,8 @@ def test_whatever_happens_it_stood_and_was_off_for_all_that_time(
             t_us += S // 2
             if kmh is not None and kmh >= STANDING_KMH:
                 moved_us = t_us
-            if ignition != 0.0:
-                broken_us = t_us
+            if ignition == 1.0 or (ignition is None and broken_us == t_us - S // 2) or moved_us == t_us:
+                broken_us = t_us  # silence goes on with what was
             if power.tick(t_us, {"speed_kmh": kmh, "ignition": ignition}):
                 assert t_us - broken_us >= FOR_S * S
                 assert t_us - moved_us >= (FOR_S if kmh is not None else UNKNOWN_S) * S
