@@ -117,7 +117,8 @@ def _summary(outcomes: list[Outcome]) -> str:
         f"F1: {len(outcomes)} power cuts of a machine, {max(losses):.2f} s lost at most (allowed: {MAX_LOSS_S:.1f} s),"
         f" {statistics.median(losses):.2f} s in the middle; {rows} of {sum(outcome.sent for outcome in outcomes)}"
         f" frames; the guest stood still for {longest_s:.2f} s at most;"
-        f" {sum(outcome.moments for outcome in outcomes)} further moments looked at;"
+        f" {sum(outcome.moments for outcome in outcomes)} further moments looked at,"
+        f" {sum(outcome.repaired for outcome in outcomes)} of all took e2fsck -y;"
         f" {bad} beyond the bound or damaged"
     )
 

@@ -61,6 +61,8 @@ class Outcome(NamedTuple):
     moments: int
     """Further moments of the same run at which the power might have gone, each looked at as well."""
     problems: list[str]
+    repaired: int = 0
+    """How many of these moments, and of the cut itself, left a disk that took e2fsck -y."""
 
     @property
     def is_sound(self) -> bool:
@@ -78,11 +80,13 @@ class Car:
         self._program, self._logs = folder / "program.ext4", folder / "logs.ext4"
         self._adapter = Adapter(folder / "engine.socket", RATE)
         self._sessions = 0
+        self._repaired = 0
         make_program(self._program, ITINERARY)
         make_blank(self._logs)
 
     def cut(self) -> Outcome:
         """Boot it, record, cut its power, and look."""
+        self._repaired = 0
         before, journal = self._folder / "before.ext4", self._folder / "journal"
         disk.copy_sparse(self._logs, before)
         adapter, pulse = self._adapter, Pulse(self._folder / "pulse.socket")
@@ -112,7 +116,8 @@ class Car:
         before.replace(self._logs)
         opened = adapter.opened_at
         after_s = at - opened if opened else began - at
-        outcome = self._looked(after_s, at, pulse, writes, problems)._replace(quiet_s=quiet_s)
+        outcome = self._looked(after_s, at, pulse, writes, problems)
+        outcome = outcome._replace(quiet_s=quiet_s, repaired=self._repaired)
         if self._keep is not None and not outcome.is_sound:
             self._keep.mkdir(parents=True, exist_ok=True)
             for name in ("journal", "console", "logs.ext4"):
@@ -174,6 +179,7 @@ class Car:
 
     def _examined(self, checked: disk.Checked) -> tuple[list[str], Path | None]:
         """What is wrong with a disk and the log on it; the log, where there is one with anything in it."""
+        self._repaired += checked.is_repaired
         problems = [] if checked.is_clean else [f"e2fsck: {checked.said}"]
         names = [path.name for path in checked.logs.glob("*")] if checked.logs.exists() else []
         if any(not name.startswith(LOG) or ".damaged" in name for name in names):

@@ -95,22 +95,34 @@ class Checked(NamedTuple):
     """What e2fsck says of an image, and where the logs in it were put."""
 
     is_clean: bool
+    is_repaired: bool
+    """Whether it took e2fsck -y: a superblock of which half was written is more than e2fsck -p puts right."""
     said: str
     logs: Path
 
 
 def check(image: Path, folder: Path) -> Checked:
-    """Mend a copy of `image` as a boot does, look whether it is whole then, and take the logs out of it."""
+    """Mend a copy of `image` as a boot does, look whether it is whole then, and take the logs out of it.
+
+    As a Raspberry's boot does: with fsck.repair=yes on the kernel's command line.
+    """
     folder.mkdir()
     copy = folder / "image"
     copy_sparse(image, copy)
-    mended = subprocess.run(["e2fsck", "-p", str(copy)], capture_output=True, text=True, check=False)
-    whole = subprocess.run(["e2fsck", "-fn", str(copy)], capture_output=True, text=True, check=False)
+    said, is_repaired = _e2fsck("-p", copy), False
+    if said.returncode > E2FSCK_MENDED:
+        said, is_repaired = _e2fsck("-y", copy), True
+    whole = _e2fsck("-fn", copy)
     dump = ["debugfs", "-R", f"rdump /logs {folder}", str(copy)]
     subprocess.run(dump, capture_output=True, check=True)
     copy.unlink()
-    is_clean = mended.returncode <= E2FSCK_MENDED and whole.returncode == 0
-    return Checked(is_clean, f"{mended.stdout}{'' if is_clean else whole.stdout}".strip(), folder / "logs")
+    is_clean = said.returncode <= E2FSCK_MENDED and whole.returncode == 0
+    told = "" if is_clean else f"{said.stdout}{whole.stdout}".strip()
+    return Checked(is_clean, is_repaired, told, folder / "logs")
+
+
+def _e2fsck(option: str, image: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["e2fsck", option, str(image)], capture_output=True, text=True, check=False)
 
 
 def copy_sparse(image: Path, to: Path) -> None:

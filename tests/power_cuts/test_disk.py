@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import shutil
 import struct
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -85,6 +87,27 @@ def test_an_empty_journal_is_a_cut_before_anything_was_written(tmp_path: Path) -
     assert list(writes(tmp_path / "journal")) == []
     image, told = cut(tmp_path, [], 1)
     assert (image, told) == (of(b"-", 8), disk.Cut(0, 0, 0))
+
+
+def test_a_superblock_of_which_half_was_written_is_repaired_and_the_logs_are_there(tmp_path: Path) -> None:
+    if shutil.which("mke2fs") is None or shutil.which("debugfs") is None:
+        pytest.skip("not here: e2fsprogs")
+    (tmp_path / "tree/logs").mkdir(parents=True)
+    (tmp_path / "tree/logs/a.db").write_bytes(b"a log")
+    image = tmp_path / "image"
+    with image.open("wb") as file:
+        file.truncate(32 * 2**20)
+    subprocess.run(["mke2fs", "-q", "-t", "ext4", "-d", tmp_path / "tree", image], check=True)
+    sound = disk.check(image, tmp_path / "sound")
+    assert (sound.is_clean, sound.is_repaired) == (True, False)
+    with image.open("r+b") as file:
+        file.seek(
+            1024 + 44
+        )  # the time of the last mount, in the first of its two sectors; the checksum is in the second
+        file.write(b"torn")
+    torn = disk.check(image, tmp_path / "torn")
+    assert (torn.is_clean, torn.is_repaired) == (True, True)
+    assert (torn.logs / "a.db").read_bytes() == b"a log"
 
 
 @pytest.mark.timeout(600)
