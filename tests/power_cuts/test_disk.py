@@ -101,9 +101,7 @@ def test_a_superblock_of_which_half_was_written_is_repaired_and_the_logs_are_the
     sound = disk.check(image, tmp_path / "sound")
     assert (sound.is_clean, sound.is_repaired) == (True, False)
     with image.open("r+b") as file:
-        file.seek(
-            1024 + 44
-        )  # the time of the last mount, in the first of its two sectors; the checksum is in the second
+        file.seek(1024 + 44)  # the time of the last mount: in its first sector, the checksum in its second
         file.write(b"torn")
     torn = disk.check(image, tmp_path / "torn")
     assert (torn.is_clean, torn.is_repaired) == (True, True)
