@@ -20,6 +20,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 from firmware_bridge.baud import RateTrial
@@ -32,7 +33,9 @@ from firmware_bridge.trouble import PortError
 FIRST_PAUSE_S = 0.1
 """Pause before the first reopening: a hub that stumbles is back at once."""
 LONGEST_PAUSE_S = 2.0
-"""The pause doubles up to this; a device plugged in is recorded within it."""
+"""The pause doubles up to this."""
+LOOK_S = 0.1
+"""How often a device that was not there is looked for meanwhile."""
 GOOD_WHILE_US = 5_000_000
 """A session that lasted this long was a real one: the pauses begin anew."""
 WAIT_S = 0.1
@@ -129,8 +132,18 @@ class PortReader:
                 self._writable = False
             if self._clock_us() - began_us >= GOOD_WHILE_US:
                 pause_s = FIRST_PAUSE_S
-            stop.wait(pause_s)
-            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+            appeared = self._pause(stop, pause_s)
+            pause_s = FIRST_PAUSE_S if appeared else min(2 * pause_s, LONGEST_PAUSE_S)
+
+    def _pause(self, stop: threading.Event, seconds: float) -> bool:
+        """Wait before the port is tried again; True, and no longer, when a device that was not there has come."""
+        was_there = Path(self.url).exists()
+        for _ in range(round(seconds / LOOK_S)):
+            if stop.wait(LOOK_S):
+                return False
+            if not was_there and Path(self.url).exists():
+                return True
+        return False
 
     def _session(self, link: Link, stop: threading.Event) -> None:
         """From just opened until `stop`, or PortError."""

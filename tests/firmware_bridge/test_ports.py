@@ -15,6 +15,7 @@ import pytest
 import serial
 import serial.rfc2217
 
+from firmware_bridge import ports
 from firmware_bridge.link import CHUNK_BYTES, GATHER_S
 from firmware_bridge.outbox import OUTBOX_BYTES
 from firmware_bridge.ports import PortReader
@@ -105,6 +106,18 @@ def test_a_device_that_appears_late_is_one_clear_line_and_then_recorded(tmp_path
         said.await_state("open")
         device.send(sentence(1))
         eventually(lambda: said.data() == sentence(1))
+
+
+def test_a_device_that_is_plugged_in_is_not_kept_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long the pause between two attempts has grown."""
+    monkeypatch.setattr(ports, "FIRST_PAUSE_S", 3600.0)
+    said, link = Said(), tmp_path / "stagelog-gps"
+    with pty() as device, running(gps(str(link), said)):
+        said.await_state("missing")
+        plug(link, device)
+        said.await_state("open")
 
 
 def test_the_same_trouble_is_said_again_only_after_a_minute(tmp_path: Path) -> None:
