@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from firmware_bridge.errors import LogError
 from logger.export.selection import Integers, Selection, Times
 from logger.recording.pages import Table, table_of
+from logger.recording.reader import last_row
 
 Progress = Callable[[float], None]
 Numbers = NDArray[np.float64]
@@ -185,7 +186,7 @@ def _by_sql(
     )
     rows_of = f"FROM {table} WHERE rowid BETWEEN ? AND ? AND ({selection.condition})"
     sql = f"SELECT count(*), min(session), max(session), {', '.join(texts)} {rows_of}"
-    rows = connection.execute(f"SELECT coalesce(max(rowid), 0) FROM {table}").fetchone()[0]  # noqa: S608
+    rows = last_row(connection, table)
     for first in range(1, rows + 1, _ROWS):
         ends = (first, min(rows, first + _ROWS - 1))
         count, low, high, *found, lengths, data = connection.execute(sql, ends).fetchone()

@@ -116,8 +116,9 @@ def as_log_errors(path: Path, mend: str) -> Iterator[None]:
     """
     try:
         yield
-    except (sqlite3.Error, UnicodeDecodeError) as error:
-        said = "".join(letter if letter.isprintable() else "\ufffd" for letter in str(error))
+    except (sqlite3.Error, UnicodeDecodeError, MemoryError) as error:
+        said = str(error) or "it asks for more memory than there is"  # as one with a length that is none
+        said = "".join(letter if letter.isprintable() else "\ufffd" for letter in said)
         raise LogError(f"cannot be read: {said}", where=str(path), mend=mend) from error
     except LogError as error:
         raise LogError(error.what, where=str(path), mend=error.mend) from error
@@ -132,7 +133,10 @@ def as_log_errors(path: Path, mend: str) -> Iterator[None]:
 
 def _first_strange(path: Path) -> str | None:
     """A value of the log that no recorder wrote, in words; None where there is none, or nobody can tell."""
-    with suppress(sqlite3.Error, UnicodeDecodeError), closing(connect_readonly(path)) as connection:
+    with (
+        suppress(sqlite3.Error, UnicodeDecodeError, MemoryError),
+        closing(connect_readonly(path)) as connection,
+    ):
         return next(strange_values(connection, COLUMNS), None)
     return "its pages are damaged"
 
@@ -160,13 +164,26 @@ def info(path: Path) -> LogInfo:
     """A log at a glance; takes no longer for a long one. Raises LogError."""
     with open_log_readonly(path) as connection:
         meta = dict(connection.execute("SELECT key, value FROM meta"))
-        # Rows are never deleted, so the last number of a table is its count.
-        rows = {
-            table: connection.execute(f"SELECT coalesce(max(rowid), 0) FROM {table}").fetchone()[0]  # noqa: S608
-            for table in TABLES
-        }
+        rows = {table: last_row(connection, table) for table in TABLES}
         sessions = tuple(_sessions(connection))
     return LogInfo(path, path.stat().st_size, meta, sessions, rows, has_wal(path))
+
+
+def last_row(connection: sqlite3.Connection, table: str, database: str = "main") -> int:
+    """The number of a table's newest row. Rows are never deleted, so it is their count.
+
+    Raises LogError for a number that no file of this size can have come to, as a damaged page has: who went through
+    all up to it would never end.
+    """
+    last = int(connection.execute(f"SELECT coalesce(max(rowid), 0) FROM {database}.{table}").fetchone()[0])  # noqa: S608
+    pages, page_bytes = (
+        connection.execute(f"PRAGMA {database}.{name}").fetchone()[0] for name in ("page_count", "page_size")
+    )
+    if last > pages * page_bytes:
+        raise LogError(
+            f"{table}: a row is numbered {last}, beyond the file", mend="`stagelog verify` says more"
+        )
+    return last
 
 
 def _sessions(connection: sqlite3.Connection) -> Iterator[SessionInfo]:

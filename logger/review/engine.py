@@ -17,6 +17,7 @@ from firmware_bridge.errors import LogError
 from firmware_bridge.records import Channel
 from logger.export.blocks import Progress, reading_blocks
 from logger.export.selection import Integers, select
+from logger.recording.reader import last_row
 from logger.review.evidence import Floats
 
 STRETCHES = 4000
@@ -115,8 +116,7 @@ def _reported(connection: sqlite3.Connection, table: str, values: Iterator[Value
     parts: dict[Channel, list[NDArray[np.float64]]] = {}
     damage = ""
     try:
-        (rows,) = connection.execute(f"SELECT coalesce(max(rowid), 0) FROM {table}").fetchone()  # noqa: S608 - ours
-        step = max(1, -(-rows // STRETCHES))
+        step = max(1, -(-last_row(connection, table) // STRETCHES))
         for some in values:
             parts.setdefault(some.channel, []).append(_sums(some, step))
     except (sqlite3.Error, LogError) as error:

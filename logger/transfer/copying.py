@@ -24,7 +24,7 @@ from contextlib import closing
 from pathlib import Path
 
 from firmware_bridge.errors import LogError
-from logger.recording.reader import connect_with_wal, has_wal, is_left_behind
+from logger.recording.reader import connect_with_wal, has_wal, is_left_behind, last_row
 from logger.recording.rows import TABLES
 from logger.recording.schema import APPLICATION_ID
 from logger.transfer.removing import remove
@@ -145,10 +145,7 @@ def _copy_frame(copy: sqlite3.Connection) -> dict[str, int]:
     for setting in ("application_id", "user_version"):
         value = copy.execute(f"PRAGMA log.{setting}").fetchone()[0]
         copy.execute(f"PRAGMA main.{setting} = {value}")
-    last_rows = {
-        table: copy.execute(f"SELECT coalesce(max(rowid), 0) FROM log.{table}").fetchone()[0]  # noqa: S608
-        for table in TABLES
-    }
+    last_rows = {table: last_row(copy, table, "log") for table in TABLES}
     copy.execute("COMMIT")
     return last_rows
 

@@ -41,3 +41,9 @@ def test_a_reading_of_a_channel_that_there_is_none_of_has_no_column(log: Path, c
     sound = exported(log, "csv", "SELECT 1")
     more = f"INSERT INTO reading SELECT session, t_us, {channel}, 5.5 FROM reading"
     assert exported(log, "csv", more) == sound
+
+
+@pytest.mark.parametrize(("name", "table"), [("csv", "reading"), ("candump", "frame")])
+def test_a_row_numbered_beyond_the_file_is_told_and_not_gone_after(log: Path, name: str, table: str) -> None:
+    with pytest.raises(LogError, match="a row is numbered 9223372036854775807, beyond the file"):
+        exported(log, name, f"UPDATE {table} SET rowid = 9223372036854775807 WHERE rowid = 1")

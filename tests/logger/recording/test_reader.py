@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from firmware_bridge.errors import LogError
-from logger.recording import reader
+from logger.recording import reader, schema
 from logger.recording.opening import open_log
 from logger.recording.rows import ClockRow, EventRow, Rows
 from logger.recording.store import Log
 from tests.logger.command_line import stagelog
-from tests.logger.recording.rows_made import META, START, drive, frames
+from tests.logger.recording.rows_made import META, START, drive, frames, write_log
 
 NOON_US = 1_768_478_400_000_000
 CAR = json.dumps({"number": 500, "name": "Defender", "class": "Stock", "crew": ["Driver", "Navigator"]})
@@ -146,3 +146,15 @@ def test_a_log_on_a_read_only_stick(tmp_path: Path) -> None:
         assert reader.info(tmp_path / "a.db").rows["frame"] == 503
     finally:
         tmp_path.chmod(0o755)
+
+
+def test_a_log_for_which_there_is_no_memory_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite believes a length that a damaged page states, and asks for so much; found by the fuzzer."""
+    path = write_log(tmp_path / "a.db", drive())
+
+    def none_left(_connection: sqlite3.Connection) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(schema, "require_ours", none_left)
+    with pytest.raises(LogError, match="cannot be read: it asks for more memory than there is"):
+        reader.info(path)
