@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable
+
+from logger.crew.places import place
 
 ADDRESS_GUESSES, ADDRESS_EVERY_S = 5, 30.0
 """Somebody with gloves mistypes twice; a machine at this rate needs days for four digits."""
@@ -90,20 +91,9 @@ class Gate:
         return hmac.new(self._key, b"session " + name.encode(), "sha256").hexdigest()
 
     def _budget(self, address: str) -> Budget:
-        place = _place(address)
-        budget = self._addresses.pop(place, None) or Budget(ADDRESS_GUESSES, ADDRESS_EVERY_S)
-        self._addresses[place] = budget
+        where = place(address)
+        budget = self._addresses.pop(where, None) or Budget(ADDRESS_GUESSES, ADDRESS_EVERY_S)
+        self._addresses[where] = budget
         if len(self._addresses) > MAX_ADDRESSES:
             self._addresses.popitem(last=False)
         return budget
-
-
-def _place(address: str) -> str:
-    """Whom an address belongs to: with IPv6 one machine has a whole /64 of them."""
-    try:
-        ip = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if ip.version == 6 and ip.ipv4_mapped is None:
-        return str(ipaddress.ip_network((ip, 64), strict=False))
-    return str(ip)

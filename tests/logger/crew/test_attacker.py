@@ -192,15 +192,26 @@ def test_what_is_too_long_is_refused_and_not_kept(served: Served, data: bytes) -
     assert served.resident_kb - before < MAY_GROW_KB
 
 
-@pytest.mark.parametrize("route", ["/login", "/api/command", f"/api/logs/{LOG}/delivered"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "POST /login",
+        "POST /api/command",
+        f"POST /api/logs/{LOG}/delivered",
+        "GET /login",
+        "GET /",
+        "GET /api/logs",
+    ],
+)
 @pytest.mark.parametrize("framing", ["Content-Length: 10000000000", "Transfer-Encoding: chunked"])
-def test_a_body_without_end_is_not_taken(served: Served, cookie: str, route: str, framing: str) -> None:
-    head = request(f"POST {route} HTTP/1.1", f"Cookie: {cookie}", "Content-Type: application/json", framing)
+def test_a_body_without_end_is_not_taken(served: Served, cookie: str, line: str, framing: str) -> None:
+    """Nor by a page that has no use for a body and has answered long ago."""
+    head = f"{line} HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {cookie}\r\nContent-Type: application/json\r\n{framing}"
     piece = b"x" * 65_536
     piece = b"10000\r\n" + piece + b"\r\n" if "chunked" in framing else piece
     taken = 0
     with dial(served) as connection, suppress(ConnectionError, TimeoutError):
-        connection.sendall(head)
+        connection.sendall(head.encode() + b"\r\n\r\n")
         connection.settimeout(5)
         while taken < 100_000_000:
             connection.sendall(piece)
@@ -271,16 +282,47 @@ def test_slow_clients_are_cut_off_and_one_address_cannot_take_all(served: Served
         assert not left, "none of them is still there"
 
 
-def test_slow_clients_from_many_addresses_leave_room_for_the_crew(served: Served, cookie: str) -> None:
-    """More of them than the server takes altogether: who has waited longest without a request makes room."""
+@pytest.mark.parametrize(
+    "beginning",
+    [
+        b"",
+        b"GET / HTTP/1.1\r\nHost:",
+        b"GET /login HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+        b"GET /login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000000000\r\n\r\n",
+        b"POST /login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100\r\n\r\n",
+    ],
+    ids=["nothing", "headers", "answered", "answered, body", "body"],
+)
+def test_strangers_from_many_addresses_leave_room_for_the_crew(
+    served: Served, cookie: str, beginning: bytes
+) -> None:
+    """More of them than the server takes altogether, whatever they are about; and the crew's stream goes on."""
     with ExitStack() as held:
+        stream = held.enter_context(dial(served, CREW))
+        stream.sendall(request("GET /api/live/stream HTTP/1.1", f"Cookie: {cookie}"))
+        assert stream.recv(65_536)
         for number in range(2 * connections.MAX_CONNECTIONS):
             with suppress(ConnectionError):
                 line = held.enter_context(dial(served, f"127.0.1.{1 + number // 30}"))
-                line.sendall(b"GET / HTTP/1.1\r\nHost:")
+                line.sendall(beginning)
+                line.sendall(b"x" * bool(beginning))
         for _ in range(5):
-            answer = raw(served, request("GET / HTTP/1.1", f"Cookie: {cookie}"), CREW)
-            assert status(answer) == 200
+            assert status(raw(served, request("GET / HTTP/1.1", f"Cookie: {cookie}"), CREW)) == 200
+            assert status(raw(served, request("GET /login HTTP/1.1"), "127.0.0.2")) == 200, "who is to log in"
+        assert not hung_up(stream, 0.01)
+        stream.settimeout(60)
+        assert stream.recv(65_536), "every second it hears something"
+
+
+def test_those_who_hold_most_make_room_first(served: Served) -> None:
+    """Somebody who types the pin is no crew yet: many strangers' newer connections do not cost that one's."""
+    with ExitStack() as held:
+        typing = held.enter_context(dial(served, CREW))
+        typing.sendall(b"GET /login HTTP/1.1\r\nHost: 127.0.0.1\r\n")
+        for number in range(2 * connections.MAX_CONNECTIONS):
+            held.enter_context(dial(served, f"127.0.1.{1 + number // 30}"))
+        typing.sendall(b"Connection: close\r\n\r\n")
+        assert typing.recv(65_536).startswith(b"HTTP/1.1 200")
 
 
 def test_connections_that_come_and_go_leave_nothing(served: Served) -> None:
