@@ -105,6 +105,16 @@ class Connection(H11Protocol):
         self._line.ended()
         super().connection_lost(exc)
 
+    def send_400_response(self, msg: str) -> None:
+        """Of two answers to one request only one is sent: what is wrong with its body may come to light late."""
+        if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
+            self.transport.abort()
+            return
+        super().send_400_response(msg)
+        if self.cycle is not None:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+
     def pause_writing(self) -> None:
         super().pause_writing()
         self._stalled = self.loop.call_later(STALLED_S, self.transport.abort)

@@ -458,6 +458,32 @@ def test_other_protocols_get_no_further(served: Served, data: bytes) -> None:
     assert status(answer) in (0, 303, 400, 421, 505)
 
 
+NOISE = [
+    b"\x00\r\n\r\n",
+    b"GET /login HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+    *(
+        f"{line} HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+        for line in ("GET /login", "POST /login", "GET /", "GET /api/live")
+    ),
+]
+
+
+@pytest.mark.parametrize("data", NOISE, ids=range(len(NOISE)))
+@pytest.mark.parametrize("wait_s", [0.0, 0.1], ids=["before the answer", "after it"])
+def test_damaged_requests_write_nothing_into_the_journal(served: Served, data: bytes, wait_s: float) -> None:
+    """Else whoever sends thousands a second rotates the recorder's own lines out of it."""
+    before = served.said.read_text()
+    for _ in range(3):
+        with dial(served) as connection, suppress(OSError):
+            connection.sendall(data if wait_s else data + b"no chunk\r\n")
+            time.sleep(wait_s)
+            connection.sendall(b"no chunk\r\n")
+            connection.shutdown(socket.SHUT_WR)
+            while connection.recv(65_536):
+                pass
+    assert served.said.read_text() == before
+
+
 def test_damaged_requests_never_make_it_stumble(served: Served, cookie: str, figures: Figures) -> None:
     """Good requests with bytes flipped, lost and added: a refusal or a hang-up, never a 500."""
     chance = random.Random(5)
