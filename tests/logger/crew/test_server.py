@@ -244,11 +244,11 @@ def test_the_pin_opens_it_and_stays_out_of_everything(guarded: Served, tmp_path:
 
 def test_guessing_is_stopped_before_the_guess_is_looked_at(car: LiveCar, tmp_path: Path) -> None:
     with serving(tmp_path, car.socket, host=EVERYWHERE, pin=PIN) as server:
-        wrong = [login(server, f"{number:04}").status for number in range(pin.ADDRESS_GUESSES)]
-        assert wrong == [401] * pin.ADDRESS_GUESSES
+        wrong = [login(server, f"{number:04}").status for number in range(pin.PLACE_GUESSES)]
+        assert wrong == [401] * pin.PLACE_GUESSES
         refused = login(server, PIN)
         assert refused.status == 429
-        assert 0 < int(refused.headers["retry-after"]) <= pin.ADDRESS_EVERY_S
+        assert 0 < int(refused.headers["retry-after"]) <= pin.PLACE_EVERY_S
         assert server.ask("/api/live", headers={"authorization": f"Bearer {PIN}"}).status == 429
         assert PIN not in server.said.read_text()
 
