@@ -1,9 +1,10 @@
-"""How long and how many: one TCP connection's patience, and each address's share of them.
+"""How long and how many: one TCP connection's patience, and each place's share of them.
 
 uvicorn's own limits count requests; these count connections, because an idle one costs a crew its page just
 as well. A client has a few seconds for its request line and headers, and must take what it is sent; each
-address has its share and all together a bound. Unsent bytes stay here and not in the kernel, so that a
-client on a bad link gets the newest snapshot next and not a backlog of old ones.
+place has its share and all together a bound. When there are too many a stranger's makes room, whatever it is
+about: nothing that somebody without the pin may do takes long. Unsent bytes stay here and not in the kernel,
+so that a client on a bad link gets the newest snapshot next and not a backlog of old ones.
 """
 
 from __future__ import annotations
@@ -13,14 +14,16 @@ import fcntl
 import socket
 import struct
 import termios
-from operator import itemgetter
+from collections import Counter
 from typing import Any
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from logger.crew.places import place
+
 MAX_CONNECTIONS = 96
-MAX_ADDRESS_CONNECTIONS = 32
+MAX_PLACE_CONNECTIONS = 32
 """Several browsers on one tablet use six each; a guesser or a broken client cannot take the rest."""
 HEADERS_S = 10.0
 """From the first moment of waiting for a request until its headers are whole; uvicorn's keep-alive is shorter."""
@@ -31,9 +34,13 @@ UNSENT_BYTES = 16 * 1024
 
 
 class Line:
-    """What an answer may know of its connection, and do to it: `scope["state"]["line"]`."""
+    """What an answer may know of its connection, and do to it: `scope["state"]["line"]`.
+
+    `is_crews` from the first request on it that was let in.
+    """
 
     def __init__(self, transport: asyncio.Transport) -> None:
+        self.is_crews = False
         self._transport = transport
         self._left: int | None = None
 
@@ -67,11 +74,14 @@ class Connection(H11Protocol):
         super().connection_made(transport)
         self._line = Line(transport)
         self.app_state = {**self.app_state, "line": self._line}
-        neighbours = sum(_address(other) == _address(self) for other in self.connections)
-        is_full = len(self.connections) > MAX_CONNECTIONS
-        if neighbours > MAX_ADDRESS_CONNECTIONS or (is_full and not self._make_room()):
-            transport.abort()
-            return
+        self._began_s = self.loop.time()
+        self._place = place(self.client[0]) if self.client else ""
+        everybody = [other for other in self.connections if isinstance(other, Connection)]
+        neighbours = [other for other in everybody if other._place == self._place]
+        for those, most in ((neighbours, MAX_PLACE_CONNECTIONS), (everybody, MAX_CONNECTIONS)):
+            if len(those) > most and not self._make_room(those):
+                transport.abort()
+                return
         transport.set_write_buffer_limits(high=UNSENT_BYTES)
         raw: Any = transport.get_extra_info("socket")
         if hasattr(socket, "TCP_NOTSENT_LOWAT"):
@@ -83,6 +93,8 @@ class Connection(H11Protocol):
         self._wait_for_headers()
 
     def on_response_complete(self) -> None:
+        if self.conn.their_state is h11.SEND_BODY:
+            self.transport.close()  # else what is left of the body is swallowed, with no end and no timer
         super().on_response_complete()
         self._wait_for_headers()
 
@@ -93,6 +105,16 @@ class Connection(H11Protocol):
         self._line.ended()
         super().connection_lost(exc)
 
+    def send_400_response(self, msg: str) -> None:
+        """Of two answers to one request only one is sent: what is wrong with its body may come to light late."""
+        if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
+            self.transport.abort()
+            return
+        super().send_400_response(msg)
+        if self.cycle is not None:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+
     def pause_writing(self) -> None:
         super().pause_writing()
         self._stalled = self.loop.call_later(STALLED_S, self.transport.abort)
@@ -102,18 +124,15 @@ class Connection(H11Protocol):
         if self._stalled is not None:
             self._stalled.cancel()
 
-    def _make_room(self) -> bool:
-        """End the connection that has waited longest without a request: a crew's browser asks at once."""
-        waiting = [
-            (timer.when(), other)
-            for other in self.connections
-            if isinstance(other, Connection) and (timer := other._patience) is not None
-        ]
-        if not waiting:
+    def _make_room(self, those: list[Connection]) -> bool:
+        """End a stranger's connection: the oldest of the place that has most of them, so that many hurt their owner."""
+        strangers = [other for other in those if other is not self and not other._line.is_crews]
+        if not strangers:
             return False
-        _, longest = min(waiting, key=itemgetter(0))
-        longest._patience = None
-        longest.transport.abort()
+        count = Counter(other._place for other in strangers)
+        gone = min(strangers, key=lambda other: (-count[other._place], other._began_s))
+        self.connections.discard(gone)  # now, and not when the loop comes round to it
+        gone.transport.abort()
         return True
 
     def _wait_for_headers(self) -> None:
@@ -123,7 +142,3 @@ class Connection(H11Protocol):
                 self._patience = None
         elif self._patience is None:
             self._patience = self.loop.call_later(HEADERS_S, self.transport.abort)
-
-
-def _address(connection: Any) -> str | None:
-    return connection.client[0] if connection.client else None

@@ -68,23 +68,24 @@ class Guard:
             return _error(421, "this is not the address of the crew page; use its number or its own name")
         if scope["method"] not in ("GET", "HEAD") and not is_same_origin(headers, host):
             return _error(403, "a page of another site may not do this")
-        if self._gate.open or scope["path"] in PUBLIC:
-            return None
-        return self._closed(scope, headers)
+        return None if scope["path"] in PUBLIC else self._closed(scope, headers)
 
     def _closed(self, scope: Scope, headers: Headers) -> Response | None:
-        if self._gate.admits(cookie_parser(headers.get("cookie", "")).get(COOKIE, "")):
-            return None
-        scheme, _, guess = headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer":
-            try:
-                if self._gate.knows(guess.strip(), client_address(scope)):
-                    return None
-            except TooManyGuessesError as error:
-                return _error(429, str(error), {"retry-after": f"{error.wait_s:.0f}"})
+        try:
+            if self._is_crew(scope, headers):
+                scope["state"]["line"].is_crews = True
+                return None
+        except TooManyGuessesError as error:
+            return _error(429, str(error), {"retry-after": f"{error.wait_s:.0f}"})
         if scope["method"] == "GET" and not scope["path"].startswith("/api/"):
             return RedirectResponse(LOGIN, status_code=303)
         return _error(401, "the pin is needed", {"www-authenticate": 'Bearer realm="stagelog"'})
+
+    def _is_crew(self, scope: Scope, headers: Headers) -> bool:
+        if self._gate.open or self._gate.admits(cookie_parser(headers.get("cookie", "")).get(COOKIE, "")):
+            return True
+        scheme, _, guess = headers.get("authorization", "").partition(" ")
+        return scheme.lower() == "bearer" and self._gate.knows(guess.strip(), client_address(scope))
 
 
 def is_ours(host: str, names: Collection[str]) -> bool:

@@ -80,7 +80,7 @@ async def serve(
         ws="none",
         lifespan="off",
         log_config=None,
-        log_level="warning",
+        log_level="error",  # its warnings are of strangers' damaged requests, a line for each
         access_log=False,
         proxy_headers=False,
         server_header=False,

@@ -40,6 +40,7 @@ def good_requests() -> list[bytes]:
         _request(b"POST /login", b"Origin: http://127.0.0.1", b"Content-Type: text/plain", body=b"pin=1234"),
         _request(b"GET /api/live", b"Authorization: Bearer 1234", b"Cookie: stagelog=1.2.3"),
         _request(b"POST /api/command", json, body=b'{"command": "set_distance", "km": 12.5, "id": 7}'),
+        _request(b"GET /login", b"Transfer-Encoding: chunked") + b"8\r\npin=1234\r\n0\r\n\r\n",
         _request(b"GET /logs"),
         _request(b"GET /api/logs"),
         _request(b"GET /api/logs/" + log, b"Range: bytes=0-10", b'If-Range: "x"'),

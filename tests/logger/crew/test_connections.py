@@ -102,6 +102,27 @@ def test_an_answer_may_take_longer_than_a_request(monkeypatch: pytest.MonkeyPatc
     asyncio.run(connected(slow, body))
 
 
+def test_the_body_of_a_request_sent_ahead_may_come_later() -> None:
+    async def echo(_scope: Scope, receive: Receive, send: Send) -> None:
+        body, more = b"", True
+        while more:
+            message = await receive()
+            body, more = body + message.get("body", b""), message.get("more_body", False)
+        length = str(len(body)).encode()
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", length)]})
+        await send({"type": "http.response.body", "body": body})
+
+    async def body(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 4\r\n\r\n"
+        writer.write(head + b"1234" + head + b"56")
+        await reader.readuntil(b"1234")
+        writer.write(b"78")
+        await reader.readuntil(b"5678")
+        writer.close()
+
+    asyncio.run(connected(echo, body))
+
+
 def test_long_headers_are_refused() -> None:
     async def body(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nx: " + b"y" * 30_000)

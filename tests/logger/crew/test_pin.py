@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 
 from logger.crew import pin
@@ -40,12 +42,12 @@ def test_without_a_pin_the_gate_is_open() -> None:
 
 def test_an_address_has_a_few_guesses_and_then_earns_one_at_a_time() -> None:
     asked, clock = gate()
-    for _ in range(pin.ADDRESS_GUESSES):
+    for _ in range(pin.PLACE_GUESSES):
         assert not asked.knows("0000", "10.0.0.2")
     with pytest.raises(TooManyGuessesError) as refused:
         asked.knows(PIN, "10.0.0.2")  # not even the right one is looked at
-    assert refused.value.wait_s == pytest.approx(pin.ADDRESS_EVERY_S)
-    clock.s += pin.ADDRESS_EVERY_S - 0.1
+    assert refused.value.wait_s == pytest.approx(pin.PLACE_EVERY_S)
+    clock.s += pin.PLACE_EVERY_S - 0.1
     with pytest.raises(TooManyGuessesError):
         asked.knows(PIN, "10.0.0.2")
     clock.s += 0.2
@@ -55,34 +57,99 @@ def test_an_address_has_a_few_guesses_and_then_earns_one_at_a_time() -> None:
 
 def test_another_address_is_not_kept_waiting_by_the_first() -> None:
     asked, _ = gate()
-    for _ in range(pin.ADDRESS_GUESSES):
+    for _ in range(pin.PLACE_GUESSES):
         asked.knows("0000", "10.0.0.2")
     assert asked.knows(PIN, "10.0.0.3")
 
 
-def test_many_addresses_together_have_a_bound_too() -> None:
+def guessed(asked: Gate, addresses: list[str]) -> int:
+    """How many wrong guesses, one from each address, are looked at."""
+    taken = 0
+    for address in addresses:
+        with suppress(TooManyGuessesError):
+            asked.knows("0000", address)
+            taken += 1
+    return taken
+
+
+NEIGHBOURS = [f"192.168.4.{number}" for number in range(2, 255)]
+"""Of somebody who has every address of the car's network, but for the crew's."""
+CREW = "192.168.4.1"
+
+
+@pytest.mark.parametrize(
+    "addresses",
+    [
+        [f"10.0.{number // 250}.{number % 250}" for number in range(1000)],
+        [f"fe80::{number:x}%wlan0" for number in range(1, 1000)],
+        [f"fd00:0:0:{number:x}::1" for number in range(1, 1000)],
+    ],
+    ids=["IPv4", "link-local", "IPv6"],
+)
+def test_all_addresses_together_have_a_bound(addresses: list[str]) -> None:
+    asked, clock = gate()
+    taken = sum(guessed(asked, addresses) for _ in range(10))
+    assert taken == pin.SHARED_GUESSES + pin.MAX_PLACES * pin.FIRST_GUESSES
+    clock.s += 24 * 3600
+    taken = sum(guessed(asked, addresses) for _ in range(10))
+    assert taken == pin.SHARED_GUESSES, "patience is saved up to the first burst and no further"
+
+
+def test_a_four_digit_pin_withstands_a_whole_network_for_a_night() -> None:
     asked, clock = gate()
     taken = 0
-    for number in range(1000):
-        try:
-            asked.knows("0000", f"10.0.{number // 250}.{number % 250}")
-            taken += 1
-        except TooManyGuessesError:
-            pass
-    assert taken == pin.ALL_GUESSES
-    clock.s += 3600
-    for number in range(1000):
-        try:
-            asked.knows("0000", f"10.1.{number // 250}.{number % 250}")
-            taken += 1
-        except TooManyGuessesError:
-            pass
-    assert taken == 2 * pin.ALL_GUESSES, "patience is saved up to the first burst and no further"
+    for _ in range(8 * 60):
+        clock.s += 60
+        taken += guessed(asked, NEIGHBOURS)
+    assert taken < 10_000 / 4
+
+
+def test_guesses_of_others_do_not_keep_out_who_knows_the_pin() -> None:
+    """Neither at the first login, mistyped once, nor whenever it comes again."""
+    asked, clock = gate()
+    for _ in range(10):
+        guessed(asked, NEIGHBOURS)
+    assert not asked.knows(PIN + "1", CREW)
+    assert asked.knows(PIN, CREW)
+    for _ in range(60):
+        clock.s += 60
+        guessed(asked, NEIGHBOURS)
+        assert not asked.knows(PIN + "1", CREW)
+        assert asked.knows(PIN, CREW)
+
+
+@pytest.mark.parametrize(("address", "neighbours"), [(CREW, 1000), ("fe80::c0de%wlan0", pin.MAX_PLACES - 1)])
+def test_neighbours_of_one_link_do_not_keep_each_other_out(address: str, neighbours: int) -> None:
+    """IPv6 addresses without number use up the first guesses of IPv6, and of nothing else."""
+    asked, _ = gate()
+    for _ in range(3):
+        guessed(asked, [f"fe80::{number:x}%wlan0" for number in range(1, neighbours)])
+    assert asked.knows(PIN, address)
+
+
+def test_who_takes_over_the_address_of_one_who_knew_it_is_slow_too() -> None:
+    asked, clock = gate()
+    assert asked.knows(PIN, CREW)
+    assert guessed(asked, [CREW] * 100) == pin.PLACE_GUESSES
+    guessed(asked, [f"10.0.{number // 250}.{number % 250}" for number in range(1000)])
+    clock.s += pin.PLACE_EVERY_S
+    assert guessed(asked, [CREW] * 100) == 1, "its patience is not forgotten for the sake of newcomers"
+
+
+def test_the_journal_is_told_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    asked, clock = gate()
+    for _ in range(30):
+        guessed(asked, ["10.0.0.2"])
+    assert caplog.messages == ["guesses at the pin: 1 wrong, 0 refused; the last from 10.0.0.2"]
+    clock.s += pin.TOLD_EVERY_S
+    guessed(asked, ["10.0.0.3"])
+    assert caplog.messages[1:] == ["guesses at the pin: 5 wrong, 25 refused; the last from 10.0.0.3"]
+    assert not any(word in caplog.text for word in ("0000", PIN))
 
 
 def test_one_machine_with_a_whole_network_of_ipv6_addresses_is_one() -> None:
     asked, _ = gate()
-    for number in range(pin.ADDRESS_GUESSES):
+    for number in range(pin.PLACE_GUESSES):
         asked.knows("0000", f"fd00::{number + 1:x}%wlan0")
     with pytest.raises(TooManyGuessesError):
         asked.knows("0000", "fd00::ffff")
