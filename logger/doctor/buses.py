@@ -35,12 +35,14 @@ class Wiring(NamedTuple):
 def judge(heard: Heard, wiring: Wiring) -> Iterator[Finding]:
     """What is to be said of the bus behind an adapter."""
     where = f"bus {heard.name}"
+    if heard.frames is None:
+        yield note(where, "frames come; which ones is not known, for no new row was read")
+        return
     frames = {key: count for key, count in heard.frames.items() if not key[0] & ERR_FLAG}
     troubles = _troubles(heard)
     if frames:
         ids = {can_id & _ID_BITS for can_id, _ in frames}
-        rate = sum(frames.values()) / heard.seconds if heard.seconds else sum(frames.values())
-        what = f"{rate:.0f} frames/s of {len(ids)} identifiers"
+        what = f"{_rate_hz(heard, sum(frames.values())):.0f} frames/s of {len(ids)} identifiers"
         if troubles:
             mend = "check the two wires, the ends' 120 ohms and the ground"
             yield wrong(where, f"{what}, and bus errors ({some(troubles)})", mend)
@@ -122,6 +124,13 @@ def _silence(heard: Heard, wiring: Wiring, where: str, troubles: list[str]) -> F
     return wrong(where, what, "switch the ignition on; check that both wires of the bus are connected")
 
 
+def _rate_hz(heard: Heard, count: int) -> float:
+    """By the frames' own times where they were told: how many were written while one listened is chance."""
+    if count > 1 and heard.frames_s > 0:
+        return (count - 1) / heard.frames_s
+    return count / heard.seconds if heard.seconds else count
+
+
 def _troubles(heard: Heard) -> list[str]:
     """Signs that frames are on the wire but cannot be read, each once."""
     found = []
@@ -133,7 +142,7 @@ def _troubles(heard: Heard) -> list[str]:
             found.append(f"bus {detail['state']}")
         elif kind == "adapter_status":
             found += [flag.replace("_", " ") for flag in detail.get("flags", ()) if flag in _TROUBLED_FLAGS]
-    if any(can_id & ERR_FLAG for can_id, _ in heard.frames):
+    if any(can_id & ERR_FLAG for can_id, _ in heard.frames or ()):
         found.append("error frames")
     return list(dict.fromkeys(found))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from logger.doctor.findings import Finding, note, ok, wrong
@@ -93,3 +93,22 @@ def judge_recorder(state: str, why: str, recording: Mapping[str, object]) -> Fin
             "the card is too slow: take one made for video",
         )
     return ok(where, f"recording into {recording.get('path')}, {recording.get('rows')} rows, nothing lost")
+
+
+def judge_rows(state: str) -> Iterator[Finding]:
+    """Whether what came could be read in the log of a recorder that runs; `state` is a word of asking.Recorder.rows."""
+    what, mend = {
+        "denied": ("its log may not be read", "call the doctor with sudo"),
+        "unreadable": ("its log cannot be read", "see the findings on logs and card"),
+        "none": ("no new row reached its log meanwhile", "see the findings on disk and card"),
+    }.get(state, ("", ""))
+    if what:
+        yield note("recorder", f"{what}: what the receiver and the buses say is not known", mend)
+
+
+def judge_configuration(changed: Sequence[str]) -> Iterator[Finding]:
+    """Whether a recorder runs under the present configuration; `changed` are the tables in which that differs."""
+    if changed:
+        tables = ", ".join(f"[{table}]" for table in changed)
+        what = f"runs under an earlier configuration: {tables} differ{'s' if len(changed) == 1 else ''}"
+        yield wrong("recorder", what, "sudo systemctl restart stagelog-recorder")

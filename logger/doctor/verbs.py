@@ -28,8 +28,9 @@ _PATH = click.Path(path_type=Path)
 def doctor(config_path: Path, seconds: float, as_json: bool) -> int:
     """Say what is wrong with this car's set-up, with the mend; exit 1 when something is.
 
-    A recorder that runs is asked and not disturbed. Otherwise the ports are opened, to listen only, for some seconds;
-    where something else speaks than should, up to half a minute longer. Ctrl-C ends it and closes them in order.
+    A recorder that runs is asked and not disturbed, for twice its `max_loss_s` at least. Otherwise the ports are
+    opened, to listen only, for some seconds; where something else speaks than should, up to half a minute longer.
+    Ctrl-C ends it and closes them in order.
     """
     from logger.doctor.examination import examine  # noqa: PLC0415
 

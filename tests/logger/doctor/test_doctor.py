@@ -29,7 +29,7 @@ from tests.logger.command_line import stagelog
 from tests.logger.recording.driving import START_S, built_in, recorder_here, set_up, set_up_at
 
 SECONDS = 1.5
-HEARD = ("port", "gps", "bus", "dbc")
+HEARD = ("port", "ports", "gps", "bus", "dbc")
 OTHER_DBC = 'VERSION ""\nBO_ 291 STEERING: 8 X\n SG_ ANGLE : 0|16@1+ (0.1,0) [0|0] "deg" X\n'
 
 

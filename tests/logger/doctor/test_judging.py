@@ -109,6 +109,10 @@ def gps(*made: Fix, good: int = 50) -> Heard:
         (gps(*[fix(quality=0, satellites=0)] * 5), [("wrong", "no satellite in use")]),
         (gps(), [("wrong", "none that makes a fix; have the receiver send RMC and GGA")]),
         (gps(good=0), []),
+        (heard("nmea", good=50, fixes=None), [("note", "sentences come; what they tell is not known")]),
+        # ten a second, of which a third reached the log in the five seconds of listening
+        (gps(*[fix(n / 10) for n in range(17)]), [("ok", ""), ("ok", "10.0 fixes a second")]),
+        (gps(*[fix(float(n)) for n in range(10)]), [("ok", ""), ("note", "1.0 fixes a second")]),
         (gps(*[fix(date_ok=False)] * 50), [("ok", ""), ("ok", ""), ("wrong", "week rollover")]),
     ],
 )  # fmt: skip
@@ -173,6 +177,8 @@ def notice(kind: str, **detail: Any) -> Notice:
                 )
             ],
         ),
+        (heard(good=500, frames=FRAMES, frames_s=2.0), [("ok", "250 frames/s of 2 identifiers")]),
+        (heard(good=500, frames=None), [("note", "frames come; which ones is not known")]),
         (heard(), []),  # mute: the port's finding says it
         (heard(bad=50, speaks=("nmea", 9600)), []),
         (heard(state="missing"), []),
@@ -352,6 +358,27 @@ def test_units(told: dict[str, str], verdict: str, words: str) -> None:
 )
 def test_recorders(state: str, recording: dict[str, object], verdict: str, words: str) -> None:
     assert_says([machine.judge_recorder(state, "why", recording)], (verdict, words))
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ("read", []),
+        ("none", [("note", "no new row reached its log meanwhile: what the receiver and the buses say is not known")]),
+        ("denied", [("note", "its log may not be read: what the receiver and the buses say is not known; call the d")]),
+        ("unreadable", [("note", "its log cannot be read")]),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_read_of_a_recorders_log(rows: str, expected: list[tuple[str, str]]) -> None:
+    assert_says(machine.judge_rows(rows), *expected)
+
+
+def test_a_recorder_under_an_earlier_configuration() -> None:
+    assert said(machine.judge_configuration([])) == []
+    words = (
+        "runs under an earlier configuration: [gps], [log] differ; sudo systemctl restart stagelog-recorder"
+    )
+    assert_says(machine.judge_configuration(["gps", "log"]), ("wrong", words))
 
 
 def test_a_finding_is_one_line() -> None:
