@@ -52,8 +52,11 @@ def _another(heard: Heard, where: str, neighbours: Mapping[str, str]) -> Finding
         return wrong(
             where, f"{what}: the cables of {heard.name} and {neighbours[protocol]} are swapped", "swap them"
         )
-    mend = f'set protocol = "{protocol}"' if protocol != "nmea" else "that is a GPS receiver: correct `port`"
-    return wrong(where, what, mend)
+    if protocol == "nmea":
+        return wrong(where, what, "that is a GPS receiver: correct `port`")
+    if heard.protocol == "nmea":
+        return wrong(where, what, "that is a CAN adapter: correct `port`")
+    return wrong(where, what, f'set protocol = "{protocol}"')
 
 
 def _silent(heard: Heard, where: str) -> Finding:

@@ -68,8 +68,12 @@ def test_ports(facts: Heard, verdict: str, words: str) -> None:
     assert_says(links.judge(facts, others), (verdict, words))
 
 
-def test_a_receiver_at_a_can_port_without_a_gps_port_is_named() -> None:
-    assert_says(links.judge(heard(speaks=("nmea", 4800)), {}), ("wrong", "that is a GPS receiver"))
+def test_a_device_of_the_other_kind_without_a_port_of_its_own_is_named() -> None:
+    assert_says(
+        links.judge(heard(speaks=("nmea", 4800)), {}), ("wrong", "that is a GPS receiver: correct `port`")
+    )
+    adapter = heard("nmea", speaks=("canserial", 115_200))
+    assert_says(links.judge(adapter, {}), ("wrong", "not NMEA; that is a CAN adapter: correct `port`"))
 
 
 def fix(
