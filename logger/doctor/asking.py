@@ -154,6 +154,7 @@ def _heard(
                 good=good,
                 bad=int(link.get("bad", 0)) - int(was.get("bad", 0)),
                 by_recorder=True,
+                is_polled=plan.poller is not None,
                 frames=traffic.counts or (None if good and not is_gps else {}),
                 frames_s=traffic.span_s,
                 fixes=(None if came is None else came.fixes) if is_gps else (),

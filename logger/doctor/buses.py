@@ -9,6 +9,7 @@ from typing import NamedTuple
 from firmware_bridge.records import EFF_FLAG, ERR_FLAG, EXTENDED_MASK
 from logger.doctor.facts import Heard
 from logger.doctor.findings import Finding, note, ok, some, wrong
+from logger.doctor.links import ASK, OTHER_RATES
 
 _ID_BITS = EFF_FLAG | EXTENDED_MASK
 _TROUBLED_STATES = ("passive", "off")
@@ -28,7 +29,6 @@ class Wiring(NamedTuple):
 
     bitrate: int | None
     listen_only: bool
-    poll: bool
     preset: str | None
 
 
@@ -101,6 +101,7 @@ def hex_id(can_id: int) -> str:
 
 
 def _silence(heard: Heard, wiring: Wiring, where: str, troubles: list[str]) -> Finding:
+    others = f"; {OTHER_RATES}" if heard.by_recorder and heard.protocol == "slcan" else ""
     set_to = f"{wiring.bitrate} bit/s" if wiring.bitrate else "the adapter's own bit rate"
     if heard.bitrate is not None:
         return wrong(
@@ -110,7 +111,7 @@ def _silence(heard: Heard, wiring: Wiring, where: str, troubles: list[str]) -> F
         )
     if troubles:
         mend = "correct `bitrate` first; then look at the two wires (CAN-H and CAN-L swapped?) and the ground"
-        return wrong(where, f"no frame at {set_to}, but bus errors ({some(troubles)})", mend)
+        return wrong(where, f"no frame at {set_to}, but bus errors ({some(troubles)})", f"{mend}{others}")
     tried = (
         f" nor at {some([str(rate) for rate in heard.tried_bitrates], 8)} bit/s"
         if heard.tried_bitrates
@@ -118,10 +119,13 @@ def _silence(heard: Heard, wiring: Wiring, where: str, troubles: list[str]) -> F
     )
     adapter = "the adapter answers, but " if heard.has_answered else ""
     what = f"{adapter}no frame came in {heard.seconds:g} s at {set_to}{tried}"
-    if wiring.preset == "obd2" and not wiring.poll:
+    if heard.is_polled and not heard.by_recorder:
+        return note(where, f"{what}; the doctor asks the engine nothing", ASK)
+    if wiring.preset == "obd2" and not heard.is_polled:
         mend = "switch the ignition on; many OBD sockets say nothing unasked: set poll = true and listen_only = false"
-        return wrong(where, what, mend)
-    return wrong(where, what, "switch the ignition on; check that both wires of the bus are connected")
+    else:
+        mend = "switch the ignition on; check that both wires of the bus are connected"
+    return wrong(where, what, f"{mend}{others}")
 
 
 def _rate_hz(heard: Heard, count: int) -> float:

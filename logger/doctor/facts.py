@@ -29,6 +29,8 @@ class Heard:
     bad: int = 0
     bytes: int = 0
     by_recorder: bool = False
+    is_polled: bool = False
+    """Whether the recorder asks the engine on that bus; the doctor never does."""
     group: str = ""
     speaks: tuple[str, int] | None = None
     frames: Mapping[tuple[int, int], int] | None = field(default_factory=Counter)

@@ -232,6 +232,20 @@ def test_a_sleeping_bus_behind_an_adapter_that_answers(tmp_path: Path) -> None:
     assert "ignition" in found[0]
 
 
+def test_an_engine_that_is_to_be_asked_is_not_called_wrong_by_a_doctor_that_asks_nothing(
+    tmp_path: Path,
+) -> None:
+    config = tmp_path / "stagelog.toml"
+    config.write_text(CAN_ONLY.format(listen_only="false") + 'preset = "obd2"\npoll = true\n')
+    with picky(tmp_path) as adapter:
+        adapter.CODE = "none"
+        found = examined(config)
+    assert troubles(found) == []
+    (bus,) = [finding for finding in found if finding.where == "bus engine"]
+    assert "the doctor asks the engine nothing" in bus.what
+    assert "start the recorder" in bus.mend
+
+
 def test_a_receiver_without_a_sky(tmp_path: Path) -> None:
     with VirtualCar(built_in()[2], start_s=5.0, gps_hz=5) as cold:
         cold.receiver._cold_start_s = 1e9

@@ -58,9 +58,16 @@ def assert_says(findings: Iterable[Finding], *expected: tuple[str, str]) -> None
         (heard("nmea"), "wrong", "silent for 5 s; check the receiver's power"),
         (heard(), "wrong", "the adapter answers nothing"),
         (heard(tried_bitrates=(1, 2)), "wrong", "at 3 bit rates"),
-        (heard(has_answered=True), "ok", "0 frames/s"),
-        (heard(bitrate=250_000), "ok", "0 frames/s"),
+        (heard(has_answered=True), "note", "the adapter is alive, but no frame came"),
+        (heard(bitrate=250_000), "note", "the adapter is alive, but no frame came"),
+        (heard(by_recorder=True), "wrong", "silent for 5 s; switch the ignition on"),
+        (heard(by_recorder=True), "wrong", "and the doctor tries others"),
+        (heard("gvret", by_recorder=True), "wrong", "the wires of the bus"),
+        (heard(state="silent", by_recorder=True, notices=(Notice(0, "bus_error", {}),)), "note", "no frame came"),
         (heard("gvret"), "wrong", "ignition"),
+        (heard("gvret", is_polled=True), "note", "the doctor asks the engine nothing; start the recorder"),
+        (heard("gvret", is_polled=True, by_recorder=True), "wrong", "ignition"),
+        (heard(is_polled=True), "wrong", "the adapter answers nothing"),
     ],
 )  # fmt: skip
 def test_ports(facts: Heard, verdict: str, words: str) -> None:
@@ -142,7 +149,7 @@ def test_the_clock_is_never_wrong_for_nothing_depends_on_it(
     assert "no battery clock" in finding.what
 
 
-WIRING = buses.Wiring(500_000, listen_only=True, poll=False, preset=None)
+WIRING = buses.Wiring(500_000, listen_only=True, preset=None)
 FRAMES = Counter({(0x100, 8): 400, (0x200, 8): 100})
 
 
@@ -173,6 +180,15 @@ def notice(kind: str, **detail: Any) -> Notice:
         ),
         (heard(frames=Counter({(ERR_FLAG | 1, 8): 9}), good=9), [("wrong", "error frames")]),
         (
+            heard(state="silent", by_recorder=True, notices=(notice("bus_error"),)),
+            [
+                (
+                    "wrong",
+                    "; a wrong bit rate is as silent: `sudo systemctl stop stagelog-recorder`, and the d",
+                )
+            ],
+        ),
+        (
             heard(has_answered=True, tried_bitrates=(250_000, 125_000)),
             [
                 (
@@ -197,8 +213,18 @@ def test_a_silent_obd_socket_has_its_own_mend() -> None:
     assert_says(
         buses.judge(heard(has_answered=True), wiring), ("wrong", "set poll = true and listen_only = false")
     )
-    polled = wiring._replace(poll=True, listen_only=False)
-    assert_says(buses.judge(heard(has_answered=True), polled), ("wrong", "switch the ignition on; check"))
+
+
+def test_an_engine_that_only_answers_is_asked_by_the_recorder_and_not_by_the_doctor() -> None:
+    wiring = buses.Wiring(500_000, listen_only=False, preset="obd2")
+    alone = heard(has_answered=True, is_polled=True)
+    assert_says(
+        buses.judge(alone, wiring), ("note", "the doctor asks the engine nothing; start the recorder")
+    )
+    beside = heard(by_recorder=True, is_polled=True, notices=(notice("adapter_status"),))
+    assert_says(buses.judge(beside, wiring), ("wrong", "switch the ignition on; check"))
+    found = heard(has_answered=True, is_polled=True, bitrate=250_000)
+    assert_says(buses.judge(found, wiring), ("wrong", "set bitrate = 250000"))
 
 
 DBC = [buses.Message(0x100, "ENGINE", 8), buses.Message(0x200, "BRAKES", 4), buses.Message(0x300, "DOORS", 2)]

@@ -21,7 +21,7 @@ from tests.field_failures.recorder_process import until
 from tests.field_failures.small_disk import filled, small_disk
 from tests.logger.command_line import ENVIRONMENT
 from tests.logger.doctor.ordinary import examined_by_nobody
-from tests.logger.doctor.test_doctor import car, examined, troubles
+from tests.logger.doctor.test_doctor import CAN_ONLY, car, examined, picky, troubles
 from tests.logger.recording.driving import Crew, recorder_here, set_up
 
 ALL_WELL = ["port gps", "gps gps", "gps gps", "port engine", "bus engine", "dbc engine.dbc"]
@@ -122,6 +122,21 @@ def test_a_log_is_found_from_any_folder(tmp_path: Path) -> None:
     assert ok_places(heard) == ALL_WELL
     (logs,) = [finding for finding in found if finding.where == "logs" and finding.verdict == "ok"]
     assert "power cut" not in logs.what, "its only session is being recorded"
+
+
+@pytest.mark.parametrize("seconds", [1.5, 6.5])
+def test_a_bus_that_is_silent_for_the_recorder_may_have_another_bit_rate(
+    tmp_path: Path, seconds: float
+) -> None:
+    config = tmp_path / "stagelog.toml"
+    config.write_text(CAN_ONLY.format(listen_only="true"))
+    with picky(tmp_path) as adapter, recorder_here(config):
+        until(lambda: adapter.is_open)
+        found = examined(config, seconds)
+    assert ok_places(found) == []
+    told = [words for words in troubles(found) if "silent" in words or "no frame" in words]
+    assert len(told) == 1
+    assert "`sudo systemctl stop stagelog-recorder`, and the doctor tries others" in told[0]
 
 
 # -- a configuration that was changed under it -----------------------------------------------------------------
