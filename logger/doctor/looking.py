@@ -10,6 +10,7 @@ import os
 import pwd
 import re
 import shutil
+import stat
 import subprocess
 from contextlib import suppress
 from pathlib import Path
@@ -31,15 +32,18 @@ _PROPERTIES = "LoadState,UnitFileState,ActiveState,SubState,Result,NRestarts,Exe
 
 
 def disk(folder: Path) -> Disk:
-    """The file system of the log folder."""
+    """The file system of the log folder. Raises PermissionError where this user may not see it."""
     try:
         there = folder.stat()
         room = os.statvfs(folder)
+    except PermissionError:
+        raise
     except OSError:
         return Disk(str(folder), exists=False)
     user = _recorder()
     return Disk(
         str(folder),
+        is_folder=stat.S_ISDIR(there.st_mode),
         free_mb=room.f_bavail * room.f_frsize // 1_000_000,
         size_mb=room.f_blocks * room.f_frsize // 1_000_000,
         kind=_file_system(there.st_dev),

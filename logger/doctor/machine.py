@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from logger.doctor.findings import Finding, note, ok, wrong
+from logger.doctor.findings import SUDO, Finding, note, ok, wrong
 
 RESTARTS = 3
 """More starts than an update and a changed configuration make."""
@@ -76,7 +76,7 @@ def judge_recorder(state: str, why: str, recording: Mapping[str, object]) -> Fin
         return wrong(
             where,
             f"runs, but may not be asked: {why}",
-            "call the doctor with sudo, or as a member of its group",
+            f"{SUDO}, or as a member of its group",
         )
     if state == "hangs":
         return wrong(
@@ -98,7 +98,7 @@ def judge_recorder(state: str, why: str, recording: Mapping[str, object]) -> Fin
 def judge_rows(state: str) -> Iterator[Finding]:
     """Whether what came could be read in the log of a recorder that runs; `state` is a word of asking.Recorder.rows."""
     what, mend = {
-        "denied": ("its log may not be read", "call the doctor with sudo"),
+        "denied": ("its log may not be read", SUDO),
         "unreadable": ("its log cannot be read", "see the findings on logs and card"),
         "none": ("no new row reached its log meanwhile", "see the findings on disk and card"),
     }.get(state, ("", ""))

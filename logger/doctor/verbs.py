@@ -10,7 +10,9 @@ import click
 
 EXIT_FOUND_WRONG = 1
 _LONGEST_S = 120.0
-_PATH = click.Path(path_type=Path)
+_PATH = click.Path(
+    path_type=Path, readable=False
+)  # the examination tells what may not be read, with the mend
 
 
 @click.command(name="doctor")
