@@ -22,7 +22,7 @@ from logger.config import Can, Config
 from logger.doctor import asking, buses, fixes, links, listening, looking, machine, shelves, storage
 from logger.doctor.facts import Heard
 from logger.doctor.findings import SUDO, Finding, note, ok, wrong
-from logger.install.plan import UNITS
+from logger.install.plan import STARTED, UNITS
 from logger.recording import setup, texts
 from logger.recording.setup import PortPlan
 
@@ -186,7 +186,15 @@ def _machine(config: Config) -> Iterator[Finding]:
     for unit in UNITS:
         if (told := looking.unit(unit)) is not None:
             yield machine.judge_unit(unit, told)
+    if config.shutdown is not None and (told := looking.unit(STARTED["power-off"])) is not None:
+        yield machine.judge_power_off(told)
+    if config.clock.chrony is not None:
+        yield from _part("chrony", _chrony(config.clock.chrony))
 
 
 def _card(config: Config) -> Iterator[Finding]:
     yield from storage.judge_card(looking.card(config.log.directory))
+
+
+def _chrony(path: Path) -> Iterator[Finding]:
+    yield machine.judge_chrony(path, is_there=path.is_socket())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from logger.doctor.findings import SUDO, Finding, note, ok, wrong
 
@@ -65,6 +66,22 @@ def judge_unit(unit: str, told: Mapping[str, str]) -> Finding:
     if trouble is not None:
         return wrong(where, *trouble)
     return ok(where, f"running{f', restarted {restarts} times' if restarts else ''}")
+
+
+def judge_power_off(told: Mapping[str, str]) -> Finding:
+    """Whether anybody obeys `[shutdown]`; `told` are systemd's properties of the unit that waits for the wish."""
+    if told.get("ActiveState") != "active":
+        mend = "`sudo stagelog install --with power-off`"
+        return wrong("power-off", "[shutdown] is set, and nothing obeys it", mend)
+    return ok("power-off", "the machine is switched off when [shutdown] says so")
+
+
+def judge_chrony(path: Path, *, is_there: bool) -> Finding:
+    """Whether anybody takes the time of GPS at the socket of `[clock] chrony`."""
+    if not is_there:
+        mend = "`sudo stagelog install --with chrony`; chrony itself is to be installed, and to run"
+        return wrong("chrony", f"{path}: there is no such socket, so GPS sets no clock", mend)
+    return ok("chrony", f"takes the time of GPS at {path}")
 
 
 def judge_recorder(state: str, why: str, recording: Mapping[str, object]) -> Finding:

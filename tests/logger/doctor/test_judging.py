@@ -391,6 +391,18 @@ def test_recorders(state: str, recording: dict[str, object], verdict: str, words
 
 
 @pytest.mark.parametrize(
+    ("told", "verdict", "words"),
+    [
+        (RUNNING, "ok", "switched off when [shutdown] says so"),
+        (RUNNING | {"ActiveState": "inactive"}, "wrong", "nothing obeys it; `sudo stagelog install --with power-off`"),
+        ({"LoadState": "not-found", "ActiveState": "inactive"}, "wrong", "[shutdown] is set, and nothing obeys it"),
+    ],
+)  # fmt: skip
+def test_whether_a_wish_to_switch_off_is_obeyed(told: dict[str, str], verdict: str, words: str) -> None:
+    assert_says([machine.judge_power_off(told)], (verdict, words))
+
+
+@pytest.mark.parametrize(
     ("rows", "expected"),
     [
         ("read", []),
