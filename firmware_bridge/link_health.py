@@ -84,17 +84,25 @@ def mismatch(expected: Expected, samples: Sequence[tuple[int | None, bytes]]) ->
         if found := _resembles(sample, but_not=expected.protocol):
             neighbour = expected.neighbours.get(found)
             cables = f"the cables of {neighbour} and {expected.name} may be swapped"
-            mend = cables if neighbour else "correct `protocol`, or check which device this is"
-            return Finding(
-                "no_protocol", f"this looks like {_word(found)}{_at([baud])}, not {wanted}: {mend}"
-            )
+            what = f"this looks like {_word(found)}{_at([baud])}, not {wanted}"
+            return Finding("no_protocol", f"{what}: {cables if neighbour else _another(expected, found)}")
     bauds = [baud for baud, _ in samples]
     proof = "NMEA checksum" if expected.protocol == "nmea" else f"{wanted} frame"
     what = f"bytes arrive but no {proof} holds{_at(bauds)}"
     if bauds == [None]:
-        return Finding("no_protocol", f"{what}: correct `protocol`, or check which device this is")
+        key = "port" if expected.protocol == "nmea" else "protocol"
+        return Finding("no_protocol", f"{what}: correct `{key}`, or check which device this is")
     mend = 'try baud = "auto"' if len(bauds) == 1 else "check which device this is, its ground and its levels"
     return Finding("wrong_baud", f"{what}: {mend}")
+
+
+def _another(expected: Expected, found: str) -> str:
+    """The mend where a device of protocol `found` is nobody's neighbour. A GPS receiver's protocol cannot be set."""
+    if found == "nmea":
+        return "that is a GPS receiver: correct `port`"
+    if expected.protocol == "nmea":
+        return "that is a CAN adapter: correct `port`"
+    return "correct `protocol`, or check which device this is"
 
 
 def _resembles(sample: bytes, but_not: str) -> str | None:

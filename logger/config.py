@@ -11,11 +11,11 @@ import ipaddress
 import os
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import reduce
 from operator import xor
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from firmware_bridge.engine.presets import PRESET_NAMES, preset
 from firmware_bridge.errors import ConfigurationError
@@ -265,12 +265,29 @@ def for_log(config: Config) -> str:
     return dumps(replace(config, serve=replace(config.serve, pin=None)))
 
 
+def from_the_root(config: Config) -> Config:
+    """The same with whole paths: whoever reads it elsewhere stands in another folder."""
+    whole: Config = _from_the_root(config)
+    return whole
+
+
 def is_loopback(host: str) -> bool:
     """Whether a server on `host` can be reached from this machine alone."""
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _from_the_root(value: Any) -> Any:
+    if isinstance(value, Path):
+        return value.resolve()
+    if isinstance(value, tuple) and not isinstance(value, Places):
+        return tuple(_from_the_root(item) for item in value)
+    if is_dataclass(value) and not isinstance(value, type):
+        changes = {each.name: _from_the_root(getattr(value, each.name)) for each in fields(value)}
+        return replace(value, **changes)
+    return value
 
 
 def _from(folder: Path, port: str) -> str:

@@ -1,46 +1,48 @@
 """Gathering from a recorder that runs: its live socket and the log that it is writing, never the ports that it holds.
 
-Listens to the live state for some seconds and then reads, from the log, the rows that came meanwhile (`mode=ro`).
+Listens to the live state for some seconds and then reads, from the log, the rows that came meanwhile. Rows may wait for
+`max_loss_s` before they are there, and a log may be out of this user's reach: what is not known then is None, and
+never taken for silence.
 """
 
 from __future__ import annotations
 
 import json
 import socket
-import sqlite3
 import threading
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from firmware_bridge.errors import LogError
-from firmware_bridge.records import Fix, Notice
+from firmware_bridge.errors import ConfigurationError
+from logger import config as configs
+from logger.config import Config
+from logger.doctor import arrivals
+from logger.doctor.arrivals import Arrivals, Traffic
 from logger.doctor.facts import Heard
-from logger.recording.reader import open_log_readonly
-from logger.recording.rows import BUSES_A_PORT
 from logger.recording.setup import PortPlan
 
 ANSWER_S = 3.0
 """A recorder publishes ten times a second; one that says nothing for so long hangs."""
 MAX_LINE_BYTES = 1024 * 1024
-_NOTICES = ("bus_state", "bus_error", "adapter_status", "adapter_refused")
 
 
 @dataclass(frozen=True, slots=True)
 class Recorder:
     """What the recorder says. `state` is "running", "absent", "denied" or "hangs"; the snapshots are of the first and
-    the last moment, empty unless it runs."""
+    the last moment, empty unless it runs. `rows` is "read", "none", "denied" or "unreadable"."""
 
     state: str
     why: str = ""
     first: Mapping[str, Any] = field(default_factory=dict)
     last: Mapping[str, Any] = field(default_factory=dict)
     heard: tuple[Heard, ...] = ()
+    rows: str = "read"
+    config: Config | None = None
+    """What it runs under, as its log says; None where that cannot be read."""
 
 
 def ask(live_socket: Path, plans: Sequence[PortPlan], seconds: float, stop: threading.Event) -> Recorder:
@@ -50,9 +52,8 @@ def ask(live_socket: Path, plans: Sequence[PortPlan], seconds: float, stop: thre
             connection.settimeout(ANSWER_S)
             connection.connect(str(live_socket))
             with connection.makefile("rb") as lines:
-                first = _snapshot(lines)
-                before = _rows(first)
-                last = first
+                first = last = _snapshot(lines)
+                log = _Log(first)
                 until_s = time.monotonic() + seconds
                 while time.monotonic() < until_s and not stop.is_set():
                     last = _snapshot(lines)
@@ -63,11 +64,51 @@ def ask(live_socket: Path, plans: Sequence[PortPlan], seconds: float, stop: thre
         return Recorder("absent")
     except (TimeoutError, ValueError, OSError) as error:
         return Recorder("hangs", str(error) or "it says nothing")
-    heard = [
-        replace(port, utc_offset_s=offset_s) if port.protocol == "nmea" else port
-        for port in _heard(plans, first, last, before, seconds)
-    ]
-    return Recorder("running", "", first, last, tuple(heard))
+    came = log.news(last)
+    heard = tuple(_heard(plans, (first, last), came, seconds, offset_s))
+    return Recorder("running", "", first, last, heard, log.state, log.config(last))
+
+
+class _Log:
+    """The log that the recorder writes, as far as it can be read: `state` is a word of Recorder.rows."""
+
+    def __init__(self, first: Mapping[str, Any]) -> None:
+        self._first = first
+        self._ends: dict[str, int] = {}
+        self.state = "read"
+        try:
+            self._ends = arrivals.ends(_path(first))
+        except OSError as error:
+            self._fail(error)
+
+    def news(self, last: Mapping[str, Any]) -> Arrivals | None:
+        """What came since; None where nothing tells, for then the log says nothing of what came."""
+        if not self._ends:
+            return None
+        is_another = _path(last) != _path(self._first)
+        if is_another or last["recording"]["rows"] == self._first["recording"]["rows"]:
+            self.state = "none"
+            return None
+        try:
+            return arrivals.since(_path(last), self._ends)
+        except OSError as error:
+            self._fail(error)
+            return None
+
+    def config(self, last: Mapping[str, Any]) -> Config | None:
+        """The configuration of the present session. One of another version that cannot be read tells nothing."""
+        try:
+            text = arrivals.configuration(_path(last), last["session"])
+            return configs.loads(text, "its configuration", Path("/"))
+        except (OSError, ConfigurationError):
+            return None
+
+    def _fail(self, error: OSError) -> None:
+        self.state = "denied" if isinstance(error, PermissionError) else "unreadable"
+
+
+def _path(snapshot: Mapping[str, Any]) -> Path:
+    return Path(snapshot["recording"]["path"])
 
 
 def _snapshot(lines: Any) -> dict[str, Any]:
@@ -88,46 +129,20 @@ def _utc_offset_s(snapshot: Mapping[str, Any]) -> float | None:
     return time.time() - datetime.fromisoformat(snapshot["utc"]).timestamp()
 
 
-def _rows(snapshot: Mapping[str, Any]) -> dict[str, int]:
-    """The last row of each table that tells what came; empty when the log cannot be read."""
-    with suppress(LogError, sqlite3.Error), open_log_readonly(Path(snapshot["recording"]["path"])) as log:
-        return {
-            table: log.execute(f"SELECT coalesce(max(rowid), 0) FROM {table}").fetchone()[0]  # noqa: S608
-            for table in ("frame", "fix", "event")
-        }
-    return {}
-
-
 def _heard(
     plans: Sequence[PortPlan],
-    first: Mapping[str, Any],
-    last: Mapping[str, Any],
-    before: Mapping[str, int],
+    snapshots: tuple[Mapping[str, Any], Mapping[str, Any]],
+    came: Arrivals | None,
     seconds: float,
+    offset_s: float | None,
 ) -> list[Heard]:
-    counts: Counter[tuple[int, int, int]] = Counter()
-    fixes: list[Fix] = []
-    notices: list[tuple[str, Notice]] = []
-    if before:
-        with suppress(LogError, sqlite3.Error), open_log_readonly(Path(last["recording"]["path"])) as log:
-            for *key, count in log.execute(
-                "SELECT bus, can_id, length(data), count(*) FROM frame WHERE rowid > ? GROUP BY 1, 2, 3",
-                (before["frame"],),
-            ):
-                counts[key[0] // BUSES_A_PORT, key[1], key[2]] += count
-            columns = "t_us, utc_us, lat, lon, alt_m, speed_mps, course_deg, quality, satellites, hdop"
-            rows = log.execute(f"SELECT {columns} FROM fix WHERE rowid > ?", (before["fix"],))  # noqa: S608
-            fixes = [Fix(*row) for row in rows]
-            rows = log.execute("SELECT t_us, kind, detail FROM event WHERE rowid > ?", (before["event"],))
-            for t_us, kind, text in rows:
-                detail = json.loads(text)
-                if kind in _NOTICES:
-                    notices.append((str(detail.get("port")), Notice(t_us, kind, detail)))
     heard = []
-    can_index = 0
+    adapter = 0
     for plan in plans:
-        link, was = last["links"].get(plan.name, {}), first["links"].get(plan.name, {})
+        was, link = (snapshot["links"].get(plan.name, {}) for snapshot in snapshots)
         is_gps = plan.protocol.name == "nmea"
+        good = int(link.get("good", 0)) - int(was.get("good", 0))
+        traffic = Traffic() if came is None or is_gps else came.traffic.get(adapter, Traffic())
         heard.append(
             Heard(
                 plan.name,
@@ -136,15 +151,16 @@ def _heard(
                 str(link.get("state", "opening")),
                 str(link.get("detail", "")),
                 seconds=seconds,
-                good=int(link.get("good", 0)) - int(was.get("good", 0)),
+                good=good,
                 bad=int(link.get("bad", 0)) - int(was.get("bad", 0)),
                 by_recorder=True,
-                frames={}
-                if is_gps
-                else {key[1:]: count for key, count in counts.items() if key[0] == can_index},
-                fixes=tuple(fixes) if is_gps else (),
-                notices=tuple(notice for port, notice in notices if port == plan.name),
+                is_polled=plan.poller is not None,
+                frames=traffic.counts or (None if good and not is_gps else {}),
+                frames_s=traffic.span_s,
+                fixes=(None if came is None else came.fixes) if is_gps else (),
+                utc_offset_s=offset_s if is_gps else None,
+                notices=tuple(notice for port, notice in came.notices if port == plan.name) if came else (),
             )
         )
-        can_index += not is_gps
+        adapter += not is_gps
     return heard

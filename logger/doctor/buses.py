@@ -9,6 +9,7 @@ from typing import NamedTuple
 from firmware_bridge.records import EFF_FLAG, ERR_FLAG, EXTENDED_MASK
 from logger.doctor.facts import Heard
 from logger.doctor.findings import Finding, note, ok, some, wrong
+from logger.doctor.links import ASK, OTHER_RATES
 
 _ID_BITS = EFF_FLAG | EXTENDED_MASK
 _TROUBLED_STATES = ("passive", "off")
@@ -28,19 +29,20 @@ class Wiring(NamedTuple):
 
     bitrate: int | None
     listen_only: bool
-    poll: bool
     preset: str | None
 
 
 def judge(heard: Heard, wiring: Wiring) -> Iterator[Finding]:
     """What is to be said of the bus behind an adapter."""
     where = f"bus {heard.name}"
+    if heard.frames is None:
+        yield note(where, "frames come; which ones is not known, for no new row was read")
+        return
     frames = {key: count for key, count in heard.frames.items() if not key[0] & ERR_FLAG}
     troubles = _troubles(heard)
     if frames:
         ids = {can_id & _ID_BITS for can_id, _ in frames}
-        rate = sum(frames.values()) / heard.seconds if heard.seconds else sum(frames.values())
-        what = f"{rate:.0f} frames/s of {len(ids)} identifiers"
+        what = f"{_rate_hz(heard, sum(frames.values())):.0f} frames/s of {len(ids)} identifiers"
         if troubles:
             mend = "check the two wires, the ends' 120 ohms and the ground"
             yield wrong(where, f"{what}, and bus errors ({some(troubles)})", mend)
@@ -99,6 +101,7 @@ def hex_id(can_id: int) -> str:
 
 
 def _silence(heard: Heard, wiring: Wiring, where: str, troubles: list[str]) -> Finding:
+    others = f"; {OTHER_RATES}" if heard.by_recorder and heard.protocol == "slcan" else ""
     set_to = f"{wiring.bitrate} bit/s" if wiring.bitrate else "the adapter's own bit rate"
     if heard.bitrate is not None:
         return wrong(
@@ -108,7 +111,7 @@ def _silence(heard: Heard, wiring: Wiring, where: str, troubles: list[str]) -> F
         )
     if troubles:
         mend = "correct `bitrate` first; then look at the two wires (CAN-H and CAN-L swapped?) and the ground"
-        return wrong(where, f"no frame at {set_to}, but bus errors ({some(troubles)})", mend)
+        return wrong(where, f"no frame at {set_to}, but bus errors ({some(troubles)})", f"{mend}{others}")
     tried = (
         f" nor at {some([str(rate) for rate in heard.tried_bitrates], 8)} bit/s"
         if heard.tried_bitrates
@@ -116,10 +119,20 @@ def _silence(heard: Heard, wiring: Wiring, where: str, troubles: list[str]) -> F
     )
     adapter = "the adapter answers, but " if heard.has_answered else ""
     what = f"{adapter}no frame came in {heard.seconds:g} s at {set_to}{tried}"
-    if wiring.preset == "obd2" and not wiring.poll:
+    if heard.is_polled and not heard.by_recorder:
+        return note(where, f"{what}; the doctor asks the engine nothing", ASK)
+    if wiring.preset == "obd2" and not heard.is_polled:
         mend = "switch the ignition on; many OBD sockets say nothing unasked: set poll = true and listen_only = false"
-        return wrong(where, what, mend)
-    return wrong(where, what, "switch the ignition on; check that both wires of the bus are connected")
+    else:
+        mend = "switch the ignition on; check that both wires of the bus are connected"
+    return wrong(where, what, f"{mend}{others}")
+
+
+def _rate_hz(heard: Heard, count: int) -> float:
+    """By the frames' own times where they were told: how many were written while one listened is chance."""
+    if count > 1 and heard.frames_s > 0:
+        return (count - 1) / heard.frames_s
+    return count / heard.seconds if heard.seconds else count
 
 
 def _troubles(heard: Heard) -> list[str]:
@@ -133,7 +146,7 @@ def _troubles(heard: Heard) -> list[str]:
             found.append(f"bus {detail['state']}")
         elif kind == "adapter_status":
             found += [flag.replace("_", " ") for flag in detail.get("flags", ()) if flag in _TROUBLED_FLAGS]
-    if any(can_id & ERR_FLAG for can_id, _ in heard.frames):
+    if any(can_id & ERR_FLAG for can_id, _ in heard.frames or ()):
         found.append("error frames")
     return list(dict.fromkeys(found))
 

@@ -1,14 +1,18 @@
 """The whole examination: gathers, has everything judged, and gives the findings in the order in which one mends.
 
-A recorder that runs is asked; only where none runs are the ports opened.
+A recorder that runs is asked; only where none runs are the ports opened. What cannot be looked at, by this user or
+because a file is wrong, is told, and ends nothing else.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from firmware_bridge.engine.presets import preset
 from firmware_bridge.errors import ConfigurationError
@@ -17,43 +21,93 @@ from logger import config as configs
 from logger.config import Can, Config
 from logger.doctor import asking, buses, fixes, links, listening, looking, machine, shelves, storage
 from logger.doctor.facts import Heard
-from logger.doctor.findings import Finding, ok, wrong
-from logger.install.plan import UNITS
+from logger.doctor.findings import SUDO, Finding, note, ok, wrong
+from logger.install.plan import STARTED, UNITS
 from logger.recording import setup, texts
+from logger.recording.setup import PortPlan
 
 if TYPE_CHECKING:
     from cantools.database.can import Database
 
 FULL_ID = EFF_FLAG | EXTENDED_MASK
+LOSSES = 2
+"""A recorder is listened to for so many times `max_loss_s`: within one of them rows reach the log."""
+SOURCES = frozenset({"gps", "can"})
+"""Tables that say what is read."""
+NOT_THE_RECORDERS = frozenset({"serve"})
+"""Tables that only the crew server goes by."""
 
 
 def examine(path: Path, seconds: float, stop: threading.Event) -> Iterator[Finding]:
     """Everything about the set-up in a configuration file; `stop` ends it early."""
+    config: Config | None = None
     try:
         config = configs.load(path)
         problems = setup.problems(config)
     except ConfigurationError as error:
-        config, problems = Config(), setup.each_problem(error)
+        problems = setup.each_problem(error)
     for problem in problems:
-        yield wrong(problem.where or str(path), problem.what, problem.mend)
+        yield wrong(problem.where or str(path), problem.what, SUDO if _is_denied(problem) else problem.mend)
     if not problems:
         yield ok(str(path), "a configuration without errors")
-    if not problems:
+    if config is not None:
         yield from _sources(config, seconds, stop)
-    yield from _machine(config)
+    yield from _machine(config or Config())
+
+
+def _part(where: str, findings: Iterable[Finding]) -> Iterator[Finding]:
+    """The findings of one part; where it cannot be looked at that is told, and the next part follows."""
+    try:
+        yield from findings
+    except PermissionError:
+        yield note(where, "may not be looked at", SUDO)
+    except (OSError, sqlite3.Error) as error:
+        yield note(where, f"cannot be looked at: {error}")
+
+
+def _is_denied(error: BaseException | None) -> bool:
+    """Whether a file may not be read, at the bottom of what is said of it."""
+    return error is not None and (isinstance(error, PermissionError) or _is_denied(error.__cause__))
 
 
 def _sources(config: Config, seconds: float, stop: threading.Event) -> Iterator[Finding]:
-    plans = setup.prepare(config).ports
-    recorder = asking.ask(config.live.socket, plans, seconds, stop)
+    try:
+        plans = setup.prepare(_without_files(config)).ports
+    except ConfigurationError:  # has been told
+        plans = ()
+    longer_s = max(seconds, LOSSES * config.log.max_loss_s)
+    recorder = asking.ask(config.live.socket, plans, longer_s, stop)
     recording = recorder.last.get("recording", {})
     yield machine.judge_recorder(recorder.state, recorder.why, recording)
-    if recorder.state == "running":
-        heard = list(recorder.heard)
+    if recorder.state == "running" and longer_s > seconds:
+        why = f"rows may be {config.log.max_loss_s:g} s on their way to the log (max_loss_s)"
+        yield note("recorder", f"listened for {longer_s:g} s: {why}")
+    yield from machine.judge_rows(recorder.rows)
+    changed = _changed(recorder, config, plans)
+    yield from machine.judge_configuration(changed)
+    heard: Sequence[Heard] = ()
+    if not plans:
+        yield note("ports", "not looked at: mend the configuration first")
+    elif SOURCES & set(changed):
+        yield note("ports", "the recorder reads others than these: restart it, then call the doctor again")
+    elif recorder.state == "running":
+        heard = recorder.heard
     elif recorder.state == "absent":
         heard = listening.listen_all(plans, seconds, stop)
-    else:
-        heard = []
+    yield from _ports(config, heard)
+    offsets = [port.utc_offset_s for port in heard if port.protocol == "nmea"]
+    yield fixes.judge_clock(next(iter(offsets), None), has_rtc=looking.has_rtc())
+    yield from _part(f"disk {config.log.directory}", _disk(config, recording))
+    yield from _part("logs", _logs(config, recording))
+
+
+def _without_files(config: Config) -> Config:
+    """The same without the files that it names: what is wrong in one hides no port."""
+    cans = tuple(replace(can, dbc=()) for can in config.can)
+    return replace(config, can=cans, stage=None, alarms=(), shutdown=None)
+
+
+def _ports(config: Config, heard: Sequence[Heard]) -> Iterator[Finding]:
     for port in heard:
         others = {other.protocol: other.name for other in heard if other.name != port.name}
         yield from links.judge(port, others)
@@ -62,42 +116,85 @@ def _sources(config: Config, seconds: float, stop: threading.Event) -> Iterator[
     for can in config.can:
         for port in (port for port in heard if port.name == can.name):
             yield from _bus(can, port)
-    offsets = [port.utc_offset_s for port in heard if port.protocol == "nmea"]
-    yield fixes.judge_clock(next(iter(offsets), None), has_rtc=looking.has_rtc())
-    in_use = {Path(recording["path"])} if recording else set()
+
+
+def _disk(config: Config, recording: Mapping[str, Any]) -> Iterator[Finding]:
+    found = looking.disk(config.log.directory)
+    yield from storage.judge_disk(found, config.log.min_free_mb, recording.get("room_h"))
+
+
+def _logs(config: Config, recording: Mapping[str, Any]) -> Iterator[Finding]:
+    in_use = {Path(recording["path"]).resolve()} if recording else set()
     ledgers = [config.log.directory, config.serve.state]
-    yield from storage.judge_disk(
-        looking.disk(config.log.directory), config.log.min_free_mb, recording.get("room_h")
-    )
-    yield from storage.judge_shelf(shelves.look(config.log.directory, ledgers, in_use))
+    yield from storage.judge_shelf(shelves.look(config.log.directory.resolve(), ledgers, in_use))
+
+
+def _changed(recorder: asking.Recorder, config: Config, plans: Sequence[PortPlan]) -> list[str]:
+    """The tables in which a recorder that runs was told something else than is in the configuration now."""
+    if recorder.state != "running":
+        return []
+    if plans and recorder.last["links"].keys() != {plan.name for plan in plans}:
+        return sorted(SOURCES)
+    if recorder.config is None:
+        return []
+    present = configs.from_the_root(config)
+    return [
+        str(table.metadata.get("key", table.name))
+        for table in dataclasses.fields(Config)
+        if table.compare
+        and table.name not in NOT_THE_RECORDERS
+        and getattr(recorder.config, table.name) != getattr(present, table.name)
+    ]
 
 
 def _bus(can: Can, heard: Heard) -> Iterator[Finding]:
-    wiring = buses.Wiring(can.bitrate, can.listen_only, can.poll, can.preset)
+    wiring = buses.Wiring(can.bitrate, can.listen_only, can.preset)
     yield from buses.judge(heard, wiring)
+    if heard.frames is None:
+        return
     known = {can_id & FULL_ID for can_id in (preset(can.preset).ids if can.preset else ())}
-    for name, text in texts.read_dbcs(can.dbc).items():
-        messages = _messages(text)
-        yield from buses.judge_dbc(name, messages, heard.frames, heard.seconds)
+    for path in can.dbc:
+        messages = _messages(path)
+        if messages is None:
+            yield note(f"dbc {path.name}", "not held against the bus: it cannot be read")
+            return
+        yield from buses.judge_dbc(path.name, messages, heard.frames, heard.seconds)
         known |= {message.can_id for message in messages}
     yield from buses.judge_unknown(can.name, heard.frames, known)
 
 
-def _messages(text: str) -> list[buses.Message]:
-    """The messages of a DBC file that has been found readable."""
-    import cantools.database  # noqa: PLC0415 - a third of a second, and only where there is such a file
+def _messages(path: Path) -> list[buses.Message] | None:
+    """The messages of a DBC file; None where it cannot be read, which has been told."""
+    import cantools.database.errors  # noqa: PLC0415 - a third of a second, and only where there is such a file
 
+    try:
+        (text,) = texts.read_dbcs([path]).values()
+        database = cast("Database", cantools.database.load_string(text, "dbc", strict=False))
+    except (ConfigurationError, cantools.database.errors.Error):
+        return None
     return [
         buses.Message(
             message.frame_id | (EFF_FLAG if message.is_extended_frame else 0), message.name, message.length
         )
-        for message in cast("Database", cantools.database.load_string(text, "dbc", strict=False)).messages
+        for message in database.messages
     ]
 
 
 def _machine(config: Config) -> Iterator[Finding]:
-    yield from storage.judge_card(looking.card(config.log.directory))
+    yield from _part("card", _card(config))
     yield from machine.judge_power(looking.power())
     for unit in UNITS:
         if (told := looking.unit(unit)) is not None:
             yield machine.judge_unit(unit, told)
+    if config.shutdown is not None and (told := looking.unit(STARTED["power-off"])) is not None:
+        yield machine.judge_power_off(told)
+    if config.clock.chrony is not None:
+        yield from _part("chrony", _chrony(config.clock.chrony))
+
+
+def _card(config: Config) -> Iterator[Finding]:
+    yield from storage.judge_card(looking.card(config.log.directory))
+
+
+def _chrony(path: Path) -> Iterator[Finding]:
+    yield machine.judge_chrony(path, is_there=path.is_socket())

@@ -13,8 +13,10 @@ from firmware_bridge.records import Fix, Notice
 class Heard:
     """`state` and `detail` are a port's words (firmware_bridge.ports); `good` and `bad` pieces came in `seconds`.
 
-    `frames` counts by identifier and length. `speaks` is what else was found on the wire: (protocol, baud).
-    `bitrate` is at which frames came instead of at the configured one. `group` owns a device that refused.
+    `frames` counts by identifier and length, from the first to the last in `frames_s` where that was told. Frames and
+    fixes are None where pieces came and nothing tells what is in them. `speaks` is what else was found on the wire:
+    (protocol, baud). `bitrate` is at which frames came instead of at the configured one. `group` owns a device
+    that refused.
     """
 
     name: str
@@ -27,10 +29,13 @@ class Heard:
     bad: int = 0
     bytes: int = 0
     by_recorder: bool = False
+    is_polled: bool = False
+    """Whether the recorder asks the engine on that bus; the doctor never does."""
     group: str = ""
     speaks: tuple[str, int] | None = None
-    frames: Mapping[tuple[int, int], int] = field(default_factory=Counter)
-    fixes: tuple[Fix, ...] = ()
+    frames: Mapping[tuple[int, int], int] | None = field(default_factory=Counter)
+    frames_s: float = 0.0
+    fixes: tuple[Fix, ...] | None = ()
     utc_offset_s: float | None = None
     """The system's clock minus that of GPS."""
     notices: tuple[Notice, ...] = ()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 Verdict = Literal["ok", "note", "wrong"]
+SUDO = "call the doctor with sudo"
+"""The mend where this user may not look."""
 
 
 class Finding(NamedTuple):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from statistics import median
 
+from firmware_bridge.records import Fix
 from logger.doctor.facts import Heard
 from logger.doctor.findings import Finding, note, ok, wrong
 
@@ -23,6 +24,9 @@ def judge(heard: Heard) -> Iterator[Finding]:
     where = f"gps {heard.name}"
     if heard.good == 0:
         return  # what is wrong with the port has been said
+    if heard.fixes is None:
+        yield note(where, "sentences come; what they tell is not known, for no new row was read")
+        return
     if not heard.fixes:
         what = "sentences come, but none that makes a fix"
         yield wrong(where, what, "have the receiver send RMC and GGA (its own program, or a line of `init`)")
@@ -35,8 +39,8 @@ def judge(heard: Heard) -> Iterator[Finding]:
             where, f"no position yet ({sky})", "give the antenna a clear sky; a cold start takes a minute"
         )
         return
-    yield from _quality(heard, where)
-    rate_hz = len(heard.fixes) / heard.seconds if heard.seconds else 0.0
+    yield from _quality(heard.fixes, where)
+    rate_hz = _rate_hz(heard.fixes, heard.seconds)
     if rate_hz < SLOW_HZ:
         mend = 'ask it for more, such as init = ["$PMTK220,100*2F"] for an MTK receiver'
         yield note(where, f"{rate_hz:.1f} fixes a second", mend)
@@ -58,9 +62,15 @@ def judge_clock(offset_s: float | None, *, has_rtc: bool) -> Finding:
     return ok("clock", f"the system's agrees with GPS to {abs(offset_s):.1f} s; {battery}")
 
 
-def _quality(heard: Heard, where: str) -> Iterator[Finding]:
-    placed = [fix for fix in heard.fixes if fix.quality and fix.lat is not None]
-    share = len(placed) / len(heard.fixes)
+def _rate_hz(fixes: Sequence[Fix], seconds: float) -> float:
+    """By the fixes' own times: how many were told in `seconds` depends on when they were written."""
+    span_s = (fixes[-1].t_us - fixes[0].t_us) / 1e6
+    return (len(fixes) - 1) / span_s if span_s > 0 else len(fixes) / seconds if seconds else 0.0
+
+
+def _quality(fixes: Sequence[Fix], where: str) -> Iterator[Finding]:
+    placed = [fix for fix in fixes if fix.quality and fix.lat is not None]
+    share = len(placed) / len(fixes)
     satellites = [fix.satellites for fix in placed if fix.satellites is not None]
     hdops = [fix.hdop for fix in placed if fix.hdop is not None]
     seen = median(satellites) if satellites else None

@@ -9,6 +9,11 @@ from logger.doctor.findings import Finding, note, ok, wrong
 
 DAMAGED_SHARE = 0.01
 """More damaged pieces than this point to a cable, its ground or its shield: a sound wire has none but the first."""
+OTHER_RATES = (
+    "a wrong bit rate is as silent: `sudo systemctl stop stagelog-recorder`, and the doctor tries others"
+)
+"""An adapter that the recorder has open is not set to other rates."""
+ASK = "start the recorder, which asks the engine (poll = true), and call the doctor again"
 _CANNOT_OPEN = ("missing", "denied", "busy", "unusable", "lost", "opening")
 
 
@@ -25,6 +30,8 @@ def judge(heard: Heard, neighbours: Mapping[str, str]) -> Iterator[Finding]:
         yield wrong(where, what.partition(": ")[0], heard.detail.partition(": ")[2] or mend)
     elif heard.is_mute:
         yield _silent(heard, where)
+    elif not heard.good:
+        yield note(where, "open, and the adapter is alive, but no frame came")
     else:
         yield _open(heard, where)
 
@@ -52,8 +59,11 @@ def _another(heard: Heard, where: str, neighbours: Mapping[str, str]) -> Finding
         return wrong(
             where, f"{what}: the cables of {heard.name} and {neighbours[protocol]} are swapped", "swap them"
         )
-    mend = f'set protocol = "{protocol}"' if protocol != "nmea" else "that is a GPS receiver: correct `port`"
-    return wrong(where, what, mend)
+    if protocol == "nmea":
+        return wrong(where, what, "that is a GPS receiver: correct `port`")
+    if heard.protocol == "nmea":
+        return wrong(where, what, "that is a CAN adapter: correct `port`")
+    return wrong(where, what, f'set protocol = "{protocol}"')
 
 
 def _silent(heard: Heard, where: str) -> Finding:
@@ -64,10 +74,15 @@ def _silent(heard: Heard, where: str) -> Finding:
             what,
             "check the receiver's power and its TX wire; a CAN adapter on the GPS port is silent too",
         )
+    if heard.by_recorder:
+        mend = "switch the ignition on; check the adapter's power and the wires of the bus"
+        return wrong(where, what, f"{mend}; {OTHER_RATES}" if heard.protocol == "slcan" else mend)
     if heard.protocol == "slcan":
         tried = f", at {len(heard.tried_bitrates) + 1} bit rates" if heard.tried_bitrates else ""
         mend = "switch the ignition on; check the adapter's power, the wires of the bus, and which device this is"
         return wrong(where, f"{what}{tried}, and the adapter answers nothing", mend)
+    if heard.is_polled:
+        return note(where, f"{what}; the doctor asks the engine nothing", ASK)
     return wrong(where, what, "check power and wiring; switch the ignition on")
 
 

@@ -142,6 +142,7 @@ class Listener:
             state,
             detail,
             seconds=seconds,
+            is_polled=self.plan.poller is not None,
             good=decoder.good,
             bad=decoder.bad,
             bytes=self._bytes,

@@ -10,6 +10,7 @@ import os
 import pwd
 import re
 import shutil
+import stat
 import subprocess
 from contextlib import suppress
 from pathlib import Path
@@ -22,23 +23,27 @@ SYSTEMCTL_S = 5.0
 KMSG_LINES = 5000
 """More than the kernel keeps."""
 _BOOTED = Path("/run/systemd/system")
-_STORAGE_TROUBLE = re.compile(
-    r"I/O error|(?:EXT4|F2FS|BTRFS|FAT)-fs.*error|mmc\d.*(?:error|timeout|timed out)|Remounting filesystem read-only",
-    re.I,
-)
+_TROUBLE = re.compile(r"\berror(?!s=)|timeout|timed out|Remounting filesystem read-only", re.I)
+_NO_TROUBLE = re.compile(r"firmware", re.I)
+"""What a driver did not find on the card is no fault of the card."""
+_FIXED_DEVICES = re.compile(r"\b(?:mmcblk\d+|nvme\d+n\d+)(?:p\d+)?\b")
+"""A stick that was pulled too soon leaves errors as well, and they are nobody's fault."""
 _PROPERTIES = "LoadState,UnitFileState,ActiveState,SubState,Result,NRestarts,ExecMainStatus"
 
 
 def disk(folder: Path) -> Disk:
-    """The file system of the log folder."""
+    """The file system of the log folder. Raises PermissionError where this user may not see it."""
     try:
         there = folder.stat()
         room = os.statvfs(folder)
+    except PermissionError:
+        raise
     except OSError:
         return Disk(str(folder), exists=False)
     user = _recorder()
     return Disk(
         str(folder),
+        is_folder=stat.S_ISDIR(there.st_mode),
         free_mb=room.f_bavail * room.f_frsize // 1_000_000,
         size_mb=room.f_blocks * room.f_frsize // 1_000_000,
         kind=_file_system(there.st_dev),
@@ -51,12 +56,11 @@ def disk(folder: Path) -> Disk:
 
 def card(folder: Path, sysfs: Path = Path("/sys"), kmsg: Path = Path("/dev/kmsg")) -> Card:
     """The device that a folder lies on, as far as it tells."""
-    errors = _kernel_errors(kmsg)
     try:
         number = folder.stat().st_dev
         block = (sysfs / f"dev/block/{os.major(number)}:{os.minor(number)}").resolve(strict=True)
     except OSError:
-        return Card(kernel_errors=errors)
+        return Card(kernel_errors=_kernel_errors(kmsg, _FIXED_DEVICES))
     whole = block.parent if (block / "partition").exists() else block
     life = tuple(int(word, 16) for word in _text(whole / "device/life_time").split() if word.startswith("0x"))
     reserve = _text(whole / "device/pre_eol_info")
@@ -67,7 +71,7 @@ def card(folder: Path, sysfs: Path = Path("/sys"), kmsg: Path = Path("/dev/kmsg"
         _text(whole / "device/date"),
         tuple(part for part in life if part),
         int(reserve, 16) if reserve.startswith("0x") else 0,
-        errors,
+        _kernel_errors(kmsg, _names_of(whole.name)),
     )
 
 
@@ -137,8 +141,17 @@ def _file_system(device: int) -> str:
     return ""
 
 
-def _kernel_errors(kmsg: Path) -> tuple[str, ...] | None:
-    """What the kernel has had to say against storage since the start; None where nobody may read it."""
+def _names_of(device: str) -> re.Pattern[str]:
+    """How the kernel names a disk in its messages: itself, its partitions, and the host that a card sits in.
+
+    The Wi-Fi chip of a Raspberry sits in such a host too: `mmc1:0001:1:`.
+    """
+    host = rf"|\bmmc{device.removeprefix('mmcblk')}: " if device.startswith("mmcblk") else ""
+    return re.compile(rf"\b{re.escape(device)}(?:p?\d+)?\b{host}")
+
+
+def _kernel_errors(kmsg: Path, names: re.Pattern[str]) -> tuple[str, ...] | None:
+    """What the kernel has said against the device of these `names` since the start; None where nobody may read it."""
     found: list[str] = []
     try:
         descriptor = os.open(kmsg, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -155,7 +168,7 @@ def _kernel_errors(kmsg: Path) -> tuple[str, ...] | None:
             if not record:
                 break
             text = record.decode(errors="replace").partition(";")[2].split("\n", 1)[0]
-            if _STORAGE_TROUBLE.search(text):
+            if names.search(text) and _TROUBLE.search(text) and not _NO_TROUBLE.search(text):
                 found.append("".join(letter if letter.isprintable() else "?" for letter in text)[:120])
     except OSError:
         return None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from logger.doctor.findings import Finding, note, ok, wrong
+from logger.doctor.findings import SUDO, Finding, note, ok, wrong
 
 RESTARTS = 3
 """More starts than an update and a changed configuration make."""
@@ -67,6 +68,22 @@ def judge_unit(unit: str, told: Mapping[str, str]) -> Finding:
     return ok(where, f"running{f', restarted {restarts} times' if restarts else ''}")
 
 
+def judge_power_off(told: Mapping[str, str]) -> Finding:
+    """Whether anybody obeys `[shutdown]`; `told` are systemd's properties of the unit that waits for the wish."""
+    if told.get("ActiveState") != "active":
+        mend = "`sudo stagelog install --with power-off`"
+        return wrong("power-off", "[shutdown] is set, and nothing obeys it", mend)
+    return ok("power-off", "the machine is switched off when [shutdown] says so")
+
+
+def judge_chrony(path: Path, *, is_there: bool) -> Finding:
+    """Whether anybody takes the time of GPS at the socket of `[clock] chrony`."""
+    if not is_there:
+        mend = "`sudo stagelog install --with chrony`; chrony itself is to be installed, and to run"
+        return wrong("chrony", f"{path}: there is no such socket, so GPS sets no clock", mend)
+    return ok("chrony", f"takes the time of GPS at {path}")
+
+
 def judge_recorder(state: str, why: str, recording: Mapping[str, object]) -> Finding:
     """Whether a recorder runs, and writes. `recording` is that group of the live state."""
     where = "recorder"
@@ -76,7 +93,7 @@ def judge_recorder(state: str, why: str, recording: Mapping[str, object]) -> Fin
         return wrong(
             where,
             f"runs, but may not be asked: {why}",
-            "call the doctor with sudo, or as a member of its group",
+            f"{SUDO}, or as a member of its group",
         )
     if state == "hangs":
         return wrong(
@@ -93,3 +110,22 @@ def judge_recorder(state: str, why: str, recording: Mapping[str, object]) -> Fin
             "the card is too slow: take one made for video",
         )
     return ok(where, f"recording into {recording.get('path')}, {recording.get('rows')} rows, nothing lost")
+
+
+def judge_rows(state: str) -> Iterator[Finding]:
+    """Whether what came could be read in the log of a recorder that runs; `state` is a word of asking.Recorder.rows."""
+    what, mend = {
+        "denied": ("its log may not be read", SUDO),
+        "unreadable": ("its log cannot be read", "see the findings on logs and card"),
+        "none": ("no new row reached its log meanwhile", "see the findings on disk and card"),
+    }.get(state, ("", ""))
+    if what:
+        yield note("recorder", f"{what}: what the receiver and the buses say is not known", mend)
+
+
+def judge_configuration(changed: Sequence[str]) -> Iterator[Finding]:
+    """Whether a recorder runs under the present configuration; `changed` are the tables in which that differs."""
+    if changed:
+        tables = ", ".join(f"[{table}]" for table in changed)
+        what = f"runs under an earlier configuration: {tables} differ{'s' if len(changed) == 1 else ''}"
+        yield wrong("recorder", what, "sudo systemctl restart stagelog-recorder")

@@ -19,11 +19,14 @@ _STEP = 10_000
 
 
 def look(folder: Path, ledgers: Iterable[Path], in_use: Collection[Path]) -> Shelf:
-    """The logs in a folder; `in_use` are being recorded."""
+    """The logs in a folder; `in_use` are being recorded. Raises PermissionError where they may not be read."""
     if not folder.is_dir():
         return Shelf()
+    next(folder.iterdir(), None)  # `glob` takes a folder that may not be read for an empty one
     stored = rule.oldest_first(shelf.Shelf(folder).survey(shelf.delivered(ledgers)))
     newest = next((log for log in stored if log.path in in_use), stored[-1] if stored else None)
+    if newest is not None:
+        newest.path.open("rb").close()  # SQLite takes a log that may not be read for a damaged one
     wals = {
         path.name.removesuffix("-wal"): path.stat().st_size
         for path in folder.glob("*.db-wal")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from logger.doctor.findings import Finding, note, ok, some, wrong
+from logger.doctor.findings import SUDO, Finding, note, ok, some, wrong
 
 MOST_WAL_BYTES = 64 * 1024 * 1024
 """A WAL is folded in every 4 MB; one this long has a reader that never lets go, or a card that refuses."""
@@ -24,6 +24,7 @@ class Disk:
 
     folder: str
     exists: bool = True
+    is_folder: bool = True
     free_mb: int = 0
     size_mb: int = 0
     kind: str = ""
@@ -67,6 +68,9 @@ def judge_disk(disk: Disk, min_free_mb: int, room_h: float | None) -> Iterator[F
         yield wrong(
             where, "there is no such folder", "`sudo stagelog install` makes it, or correct [log] directory"
         )
+        return
+    if not disk.is_folder:
+        yield wrong(where, "this is no folder", "correct [log] directory")
         return
     if disk.is_read_only:
         yield wrong(
@@ -114,7 +118,7 @@ def judge_card(card: Card) -> Iterator[Finding]:
     else:
         yield note(where, "what it is cannot be read here")
     if card.kernel_errors is None:
-        yield note("kernel", "its messages may not be read", "call the doctor with sudo")
+        yield note("kernel", "its messages may not be read", SUDO)
     elif card.kernel_errors:
         first = some(list(card.kernel_errors), _KERNEL_MOST)
         yield wrong(

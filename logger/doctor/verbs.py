@@ -10,7 +10,9 @@ import click
 
 EXIT_FOUND_WRONG = 1
 _LONGEST_S = 120.0
-_PATH = click.Path(path_type=Path)
+_PATH = click.Path(
+    path_type=Path, readable=False
+)  # the examination tells what may not be read, with the mend
 
 
 @click.command(name="doctor")
@@ -28,8 +30,9 @@ _PATH = click.Path(path_type=Path)
 def doctor(config_path: Path, seconds: float, as_json: bool) -> int:
     """Say what is wrong with this car's set-up, with the mend; exit 1 when something is.
 
-    A recorder that runs is asked and not disturbed. Otherwise the ports are opened, to listen only, for some seconds;
-    where something else speaks than should, up to half a minute longer. Ctrl-C ends it and closes them in order.
+    A recorder that runs is asked and not disturbed, for twice its `max_loss_s` at least. Otherwise the ports are
+    opened, to listen only, for some seconds; where something else speaks than should, up to half a minute longer.
+    Ctrl-C ends it and closes them in order.
     """
     from logger.doctor.examination import examine  # noqa: PLC0415
 

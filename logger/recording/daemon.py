@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from firmware_bridge.ports import PortReader
-from logger.config import Config, for_log
+from logger.config import Config, for_log, from_the_root
 from logger.recording import naming
 from logger.recording.chrony import ChronySource
 from logger.recording.decoding import Decoding, LinkState
@@ -72,7 +72,7 @@ class Recorder:
             boot_id=self.origin.boot_id,
             started_utc=datetime.now(UTC).isoformat(timespec="seconds"),
             software=self._setup.meta["software"],
-            config=for_log(config),
+            config=for_log(from_the_root(config)),
         )
         self._inbox = Inbox()
         self._in_use: tuple[Path, ...] = (self._path(self._setup),)
@@ -146,7 +146,7 @@ class Recorder:
         LogError, and recording goes on as before.
         """
         setup = prepare(config)
-        start = replace(self._start, config=for_log(config))
+        start = replace(self._start, config=for_log(from_the_root(config)))
         if setup.log_stem == self._setup.log_stem:
             log.info("the stage is the same: going on in the same log")
             return

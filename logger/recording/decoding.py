@@ -153,7 +153,7 @@ class Decoding:
             **self.pipeline.live.snapshot(now),
             "session": status.session,
             "recording": {
-                "path": str(status.path),
+                "path": str(status.path.absolute()),
                 "rows": status.rows,
                 "frames": status.frames,
                 "lag_s": round(status.lag_s, 3),

@@ -148,16 +148,33 @@ def test_words_for_swapped_cables() -> None:
     )
 
 
-def test_words_for_a_device_that_nobody_configured() -> None:
-    state, detail = mismatch(ENGINE._replace(neighbours={}), [(None, SENTENCES)])
-    assert state == "no_protocol"
-    assert detail == "this looks like NMEA, not slcan: correct `protocol`, or check which device this is"
+@pytest.mark.parametrize(
+    ("expected", "sample", "detail"),
+    [
+        (ENGINE, SENTENCES, "this looks like NMEA, not slcan: that is a GPS receiver: correct `port`"),
+        (
+            GPS,
+            speech("canserial"),
+            "this looks like canserial, not NMEA: that is a CAN adapter: correct `port`",
+        ),
+        (
+            ENGINE,
+            speech("canserial"),
+            "this looks like canserial, not slcan: correct `protocol`, or check which device this is",
+        ),
+    ],
+)
+def test_words_for_a_device_that_nobody_configured(expected: Expected, sample: bytes, detail: str) -> None:
+    found = mismatch(expected._replace(neighbours={}), [(None, sample)])
+    assert found == ("no_protocol", detail)
 
 
 def test_a_port_without_a_rate_has_no_wrong_one() -> None:
-    state, detail = mismatch(GPS, [(None, NOISE)])
-    assert state == "no_protocol"
-    assert "baud" not in detail
+    for expected, key in ((GPS, "port"), (ENGINE, "protocol")):
+        state, detail = mismatch(expected, [(None, NOISE)])
+        assert state == "no_protocol"
+        assert "baud" not in detail
+        assert detail.endswith(f": correct `{key}`, or check which device this is")
 
 
 def test_words_for_silence() -> None:

@@ -29,7 +29,7 @@ from tests.logger.command_line import stagelog
 from tests.logger.recording.driving import START_S, built_in, recorder_here, set_up, set_up_at
 
 SECONDS = 1.5
-HEARD = ("port", "gps", "bus", "dbc")
+HEARD = ("port", "ports", "gps", "bus", "dbc")
 OTHER_DBC = 'VERSION ""\nBO_ 291 STEERING: 8 X\n SG_ ANGLE : 0|16@1+ (0.1,0) [0|0] "deg" X\n'
 
 
@@ -230,6 +230,20 @@ def test_a_sleeping_bus_behind_an_adapter_that_answers(tmp_path: Path) -> None:
     assert len(found) == 1
     assert "the adapter answers, but no frame came" in found[0]
     assert "ignition" in found[0]
+
+
+def test_an_engine_that_is_to_be_asked_is_not_called_wrong_by_a_doctor_that_asks_nothing(
+    tmp_path: Path,
+) -> None:
+    config = tmp_path / "stagelog.toml"
+    config.write_text(CAN_ONLY.format(listen_only="false") + 'preset = "obd2"\npoll = true\n')
+    with picky(tmp_path) as adapter:
+        adapter.CODE = "none"
+        found = examined(config)
+    assert troubles(found) == []
+    (bus,) = [finding for finding in found if finding.where == "bus engine"]
+    assert "the doctor asks the engine nothing" in bus.what
+    assert "start the recorder" in bus.mend
 
 
 def test_a_receiver_without_a_sky(tmp_path: Path) -> None:

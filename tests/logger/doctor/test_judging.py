@@ -58,9 +58,16 @@ def assert_says(findings: Iterable[Finding], *expected: tuple[str, str]) -> None
         (heard("nmea"), "wrong", "silent for 5 s; check the receiver's power"),
         (heard(), "wrong", "the adapter answers nothing"),
         (heard(tried_bitrates=(1, 2)), "wrong", "at 3 bit rates"),
-        (heard(has_answered=True), "ok", "0 frames/s"),
-        (heard(bitrate=250_000), "ok", "0 frames/s"),
+        (heard(has_answered=True), "note", "the adapter is alive, but no frame came"),
+        (heard(bitrate=250_000), "note", "the adapter is alive, but no frame came"),
+        (heard(by_recorder=True), "wrong", "silent for 5 s; switch the ignition on"),
+        (heard(by_recorder=True), "wrong", "and the doctor tries others"),
+        (heard("gvret", by_recorder=True), "wrong", "the wires of the bus"),
+        (heard(state="silent", by_recorder=True, notices=(Notice(0, "bus_error", {}),)), "note", "no frame came"),
         (heard("gvret"), "wrong", "ignition"),
+        (heard("gvret", is_polled=True), "note", "the doctor asks the engine nothing; start the recorder"),
+        (heard("gvret", is_polled=True, by_recorder=True), "wrong", "ignition"),
+        (heard(is_polled=True), "wrong", "the adapter answers nothing"),
     ],
 )  # fmt: skip
 def test_ports(facts: Heard, verdict: str, words: str) -> None:
@@ -68,8 +75,12 @@ def test_ports(facts: Heard, verdict: str, words: str) -> None:
     assert_says(links.judge(facts, others), (verdict, words))
 
 
-def test_a_receiver_at_a_can_port_without_a_gps_port_is_named() -> None:
-    assert_says(links.judge(heard(speaks=("nmea", 4800)), {}), ("wrong", "that is a GPS receiver"))
+def test_a_device_of_the_other_kind_without_a_port_of_its_own_is_named() -> None:
+    assert_says(
+        links.judge(heard(speaks=("nmea", 4800)), {}), ("wrong", "that is a GPS receiver: correct `port`")
+    )
+    adapter = heard("nmea", speaks=("canserial", 115_200))
+    assert_says(links.judge(adapter, {}), ("wrong", "not NMEA; that is a CAN adapter: correct `port`"))
 
 
 def fix(
@@ -109,6 +120,10 @@ def gps(*made: Fix, good: int = 50) -> Heard:
         (gps(*[fix(quality=0, satellites=0)] * 5), [("wrong", "no satellite in use")]),
         (gps(), [("wrong", "none that makes a fix; have the receiver send RMC and GGA")]),
         (gps(good=0), []),
+        (heard("nmea", good=50, fixes=None), [("note", "sentences come; what they tell is not known")]),
+        # ten a second, of which a third reached the log in the five seconds of listening
+        (gps(*[fix(n / 10) for n in range(17)]), [("ok", ""), ("ok", "10.0 fixes a second")]),
+        (gps(*[fix(float(n)) for n in range(10)]), [("ok", ""), ("note", "1.0 fixes a second")]),
         (gps(*[fix(date_ok=False)] * 50), [("ok", ""), ("ok", ""), ("wrong", "week rollover")]),
     ],
 )  # fmt: skip
@@ -134,7 +149,7 @@ def test_the_clock_is_never_wrong_for_nothing_depends_on_it(
     assert "no battery clock" in finding.what
 
 
-WIRING = buses.Wiring(500_000, listen_only=True, poll=False, preset=None)
+WIRING = buses.Wiring(500_000, listen_only=True, preset=None)
 FRAMES = Counter({(0x100, 8): 400, (0x200, 8): 100})
 
 
@@ -165,6 +180,15 @@ def notice(kind: str, **detail: Any) -> Notice:
         ),
         (heard(frames=Counter({(ERR_FLAG | 1, 8): 9}), good=9), [("wrong", "error frames")]),
         (
+            heard(state="silent", by_recorder=True, notices=(notice("bus_error"),)),
+            [
+                (
+                    "wrong",
+                    "; a wrong bit rate is as silent: `sudo systemctl stop stagelog-recorder`, and the d",
+                )
+            ],
+        ),
+        (
             heard(has_answered=True, tried_bitrates=(250_000, 125_000)),
             [
                 (
@@ -173,6 +197,8 @@ def notice(kind: str, **detail: Any) -> Notice:
                 )
             ],
         ),
+        (heard(good=500, frames=FRAMES, frames_s=2.0), [("ok", "250 frames/s of 2 identifiers")]),
+        (heard(good=500, frames=None), [("note", "frames come; which ones is not known")]),
         (heard(), []),  # mute: the port's finding says it
         (heard(bad=50, speaks=("nmea", 9600)), []),
         (heard(state="missing"), []),
@@ -187,8 +213,18 @@ def test_a_silent_obd_socket_has_its_own_mend() -> None:
     assert_says(
         buses.judge(heard(has_answered=True), wiring), ("wrong", "set poll = true and listen_only = false")
     )
-    polled = wiring._replace(poll=True, listen_only=False)
-    assert_says(buses.judge(heard(has_answered=True), polled), ("wrong", "switch the ignition on; check"))
+
+
+def test_an_engine_that_only_answers_is_asked_by_the_recorder_and_not_by_the_doctor() -> None:
+    wiring = buses.Wiring(500_000, listen_only=False, preset="obd2")
+    alone = heard(has_answered=True, is_polled=True)
+    assert_says(
+        buses.judge(alone, wiring), ("note", "the doctor asks the engine nothing; start the recorder")
+    )
+    beside = heard(by_recorder=True, is_polled=True, notices=(notice("adapter_status"),))
+    assert_says(buses.judge(beside, wiring), ("wrong", "switch the ignition on; check"))
+    found = heard(has_answered=True, is_polled=True, bitrate=250_000)
+    assert_says(buses.judge(found, wiring), ("wrong", "set bitrate = 250000"))
 
 
 DBC = [buses.Message(0x100, "ENGINE", 8), buses.Message(0x200, "BRAKES", 4), buses.Message(0x300, "DOORS", 2)]
@@ -352,6 +388,39 @@ def test_units(told: dict[str, str], verdict: str, words: str) -> None:
 )
 def test_recorders(state: str, recording: dict[str, object], verdict: str, words: str) -> None:
     assert_says([machine.judge_recorder(state, "why", recording)], (verdict, words))
+
+
+@pytest.mark.parametrize(
+    ("told", "verdict", "words"),
+    [
+        (RUNNING, "ok", "switched off when [shutdown] says so"),
+        (RUNNING | {"ActiveState": "inactive"}, "wrong", "nothing obeys it; `sudo stagelog install --with power-off`"),
+        ({"LoadState": "not-found", "ActiveState": "inactive"}, "wrong", "[shutdown] is set, and nothing obeys it"),
+    ],
+)  # fmt: skip
+def test_whether_a_wish_to_switch_off_is_obeyed(told: dict[str, str], verdict: str, words: str) -> None:
+    assert_says([machine.judge_power_off(told)], (verdict, words))
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ("read", []),
+        ("none", [("note", "no new row reached its log meanwhile: what the receiver and the buses say is not known")]),
+        ("denied", [("note", "its log may not be read: what the receiver and the buses say is not known; call the d")]),
+        ("unreadable", [("note", "its log cannot be read")]),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_read_of_a_recorders_log(rows: str, expected: list[tuple[str, str]]) -> None:
+    assert_says(machine.judge_rows(rows), *expected)
+
+
+def test_a_recorder_under_an_earlier_configuration() -> None:
+    assert said(machine.judge_configuration([])) == []
+    words = (
+        "runs under an earlier configuration: [gps], [log] differ; sudo systemctl restart stagelog-recorder"
+    )
+    assert_says(machine.judge_configuration(["gps", "log"]), ("wrong", words))
 
 
 def test_a_finding_is_one_line() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import sqlite3
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -26,16 +27,19 @@ def lay_out(root: Path, files: dict[str, str]) -> Path:
     return root
 
 
-def block(root: Path, folder: Path, device: dict[str, str]) -> Path:
-    """sysfs with a card whose second partition holds `folder`."""
+def block(
+    root: Path, folder: Path, device: dict[str, str], whole: str = "mmcblk0", partition: str = "mmcblk0p2"
+) -> Path:
+    """sysfs with a card, or another disk, of which one partition holds `folder`."""
     number = folder.stat().st_dev
-    whole = "devices/platform/mmc0/block/mmcblk0"
+    place = f"devices/platform/host/block/{whole}"
     lay_out(
-        root, {f"{whole}/mmcblk0p2/partition": "2\n"} | {f"{whole}/device/{k}": v for k, v in device.items()}
+        root,
+        {f"{place}/{partition}/partition": "2\n"} | {f"{place}/device/{k}": v for k, v in device.items()},
     )
     links = root / "dev/block"
     links.mkdir(parents=True)
-    (links / f"{os.major(number)}:{os.minor(number)}").symlink_to(root / whole / "mmcblk0p2")
+    (links / f"{os.major(number)}:{os.minor(number)}").symlink_to(root / place / partition)
     return root
 
 
@@ -62,14 +66,61 @@ def test_no_card_to_be_seen(tmp_path: Path) -> None:
     assert looking.card(tmp_path / "nowhere", tmp_path, tmp_path / "no-kmsg") == storage.Card()
 
 
-def test_complaints_of_the_kernel(tmp_path: Path) -> None:
-    kmsg = tmp_path / "kmsg"
-    kmsg.write_text("6,1,0,-;usb 1-1: new device\n")
-    assert looking.card(tmp_path, kmsg=kmsg).kernel_errors == ()
-    kmsg.write_text("3,7,0,-;mmc0: error -110 whilst initialising SD card\n")
-    assert looking.card(tmp_path, kmsg=kmsg).kernel_errors == (
-        "mmc0: error -110 whilst initialising SD card",
-    )
+COMPLAINTS = (
+    "mmc0: error -110 whilst initialising SD card",
+    "mmc0: Timeout waiting for hardware interrupt.",
+    "mmcblk0: error -110 sending stop command, original cmd response 0x900",
+    "I/O error, dev mmcblk0, sector 123456 op 0x1:(WRITE) flags 0x800",
+    "Buffer I/O error on dev mmcblk0p2, logical block 9, lost async page write",
+    "EXT4-fs error (device mmcblk0p2): ext4_find_entry:1455: inode #2: reading directory lblock 0",
+    "EXT4-fs (mmcblk0p2): Remounting filesystem read-only",
+    "JBD2: I/O error when updating journal superblock for mmcblk0p2-8.",
+)
+HARMLESS = (
+    "usb 1-1: new device",
+    "brcmfmac mmc1:0001:1: Direct firmware load for brcm/brcmfmac43455-sdio.clm_blob failed with error -2",
+    "brcmfmac mmc0:0001:1: Direct firmware load for brcm/brcmfmac43455-sdio.clm_blob failed with error -2",
+    "mmc1: error -110 whilst initialising SDIO card",
+    "EXT4-fs (mmcblk0p2): re-mounted. Opts: errors=remount-ro",
+    "EXT4-fs (mmcblk0p2): mounted filesystem with ordered data mode. Opts: errors=remount-ro. Quota mode: none.",
+    "Kernel command line: root=/dev/mmcblk0p2 rootflags=errors=remount-ro rootwait",
+    "Buffer I/O error on dev sda1, logical block 0, lost sync page write",
+    "I/O error, dev sda, sector 2048 op 0x1:(WRITE) flags 0x800",
+    "FAT-fs (sda1): error, fat_get_cluster: invalid cluster chain",
+    "FAT-fs (sda1): FAT read failed (blocknr 32)",
+    "I/O error, dev mmcblk10, sector 8",
+)
+
+
+def said_by_the_kernel(path: Path, lines: Iterable[str]) -> Path:
+    """A file that reads like /dev/kmsg."""
+    path.write_text("".join(f"3,{number},0,-;{line}\n" for number, line in enumerate(lines)))
+    return path
+
+
+def complaints(folder: Path, lines: Iterable[str], sysfs: Path) -> list[str]:
+    """What is held against the card, each line by itself: the kernel hands them out so."""
+    cards = (looking.card(folder, sysfs, said_by_the_kernel(folder / "kmsg", [line])) for line in lines)
+    return [found for card in cards for found in card.kernel_errors or ()]
+
+
+def test_the_kernels_complaints_about_the_card_count_and_others_do_not(tmp_path: Path) -> None:
+    sysfs = block(tmp_path / "sys", tmp_path, {"type": "SD\n"})
+    assert complaints(tmp_path, COMPLAINTS + HARMLESS, sysfs) == list(COMPLAINTS)
+
+
+def test_complaints_about_a_stick_count_where_it_has_the_logs(tmp_path: Path) -> None:
+    sysfs = block(tmp_path / "sys", tmp_path, {"model": "DataTraveler\n"}, whole="sda", partition="sda1")
+    assert complaints(tmp_path, COMPLAINTS + HARMLESS, sysfs) == [
+        line for line in HARMLESS if "dev sda" in line or "error, fat_get" in line
+    ]
+
+
+def test_where_the_device_is_not_known_complaints_about_fixed_ones_count(tmp_path: Path) -> None:
+    sysfs = tmp_path / "sys"
+    known = [line for line in COMPLAINTS if "mmcblk0" in line]
+    nvme = "I/O error, dev nvme0n1, sector 8 op 0x0:(READ)"
+    assert complaints(tmp_path, [*COMPLAINTS, *HARMLESS[:-1], nvme], sysfs) == [*known, nvme]
 
 
 def test_the_real_kernels_messages_are_read_or_are_not_to_be(tmp_path: Path) -> None:

@@ -1,0 +1,33 @@
+"""`stagelog doctor` called by an ordinary user, on a machine where only root may do all."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.logger.command_line import ENVIRONMENT
+
+_PROGRAM = """
+import contextlib, io, os, sys
+from logger import cli
+sys.argv = ["stagelog", "doctor", *sys.argv[1:]]
+with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+    cli.main()  # as root: whatever is imported late is imported while it may still be read
+os.setgroups([]); os.setgid(65534); os.setuid(65534)
+cli.main()
+"""
+
+
+def examined_by_nobody(config: Path) -> str:
+    """What the doctor says; skips where nobody may become another user."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may become another user")
+    command = [sys.executable, "-c", _PROGRAM, "-c", str(config), "--seconds", "1.5"]
+    done = subprocess.run(command, env=ENVIRONMENT, cwd="/", capture_output=True, text=True, check=False)
+    assert done.returncode in (0, 1), done.stderr
+    assert "Traceback" not in done.stderr, done.stderr
+    return done.stdout

@@ -1,0 +1,71 @@
+"""Options that the configuration counts on and the machine may not have: chrony, the unit that switches off."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+
+from logger.doctor import looking
+from logger.doctor.examination import examine
+
+CONFIG = """\
+[live]
+socket = "live.sock"
+[log]
+directory = "."
+min_free_mb = 0
+[[can]]
+name = "engine"
+port = "none"
+protocol = "slcan"
+preset = "obd2"
+"""
+SHUTDOWN = '[shutdown]\nwhen = "battery_v < 11.8"\n'
+CHRONY = '[clock]\nchrony = "chrony.sock"\n'
+
+
+def told(folder: Path, more: str, where: str) -> list[str]:
+    """What the doctor says of one thing, where `more` is in the configuration."""
+    config = folder / "stagelog.toml"
+    config.write_text(CONFIG + more)
+    found = list(examine(config, 1.0, threading.Event()))
+    assert found[0].verdict == "ok", found[0]
+    return [str(finding) for finding in found if finding.where == where]
+
+
+def test_a_wish_to_switch_off_that_nobody_obeys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def told_by_systemd(name: str) -> dict[str, str]:
+        asked.append(name)
+        return {"LoadState": "not-found", "ActiveState": "inactive"}
+
+    monkeypatch.setattr(looking, "unit", told_by_systemd)
+    assert told(tmp_path, "", "power-off") == []
+    assert "stagelog-power-off.path" not in asked
+    assert told(tmp_path, SHUTDOWN, "power-off") == [
+        "WRONG  power-off: [shutdown] is set, and nothing obeys it; `sudo stagelog install --with power-off`"
+    ]
+    assert asked[-1] == "stagelog-power-off.path"
+
+
+def test_where_systemd_does_not_run_nothing_is_said_of_switching_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looking, "unit", lambda _name: None)
+    assert told(tmp_path, SHUTDOWN, "power-off") == []
+
+
+def test_a_clock_that_nobody_sets(tmp_path: Path) -> None:
+    assert told(tmp_path, "", "chrony") == []
+    (missing,) = told(tmp_path, CHRONY, "chrony")
+    assert missing.startswith(f"WRONG  chrony: {tmp_path}/chrony.sock: there is no such socket")
+    assert "`sudo stagelog install --with chrony`; chrony itself is to be installed, and to run" in missing
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as chronyd:
+        chronyd.bind(str(tmp_path / "chrony.sock"))
+        assert told(tmp_path, CHRONY, "chrony") == [
+            f"OK     chrony: takes the time of GPS at {tmp_path}/chrony.sock"
+        ]

@@ -1,0 +1,189 @@
+"""`stagelog doctor` beside a recorder that runs: what its log does not tell, and what it was never told."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from firmware_bridge.virtual.car import VirtualCar
+from logger.doctor.examination import examine
+from logger.doctor.findings import Finding
+from logger.recording.daemon import Recorder
+from tests.field_failures.recorder_process import until
+from tests.field_failures.small_disk import filled, small_disk
+from tests.logger.command_line import ENVIRONMENT
+from tests.logger.doctor.ordinary import examined_by_nobody
+from tests.logger.doctor.test_doctor import CAN_ONLY, car, examined, picky, troubles
+from tests.logger.recording.driving import Crew, recorder_here, set_up
+
+ALL_WELL = ["port gps", "gps gps", "gps gps", "port engine", "bus engine", "dbc engine.dbc"]
+
+
+def ok_places(found: list[Finding]) -> list[str]:
+    return [finding.where for finding in found if finding.verdict == "ok" and finding.where != "recorder"]
+
+
+def notes(found: list[Finding]) -> list[str]:
+    return [f"{finding.where}: {finding.what}" for finding in found if finding.verdict == "note"]
+
+
+def has_just_committed(recorder: Recorder) -> None:
+    before = recorder.status().writer.commits
+    until(lambda: recorder.status().writer.commits > before)
+
+
+def changed(config: Path, old: str, new: str) -> Path:
+    text = config.read_text()
+    assert old in text
+    config.write_text(text.replace(old, new))
+    return config
+
+
+def test_rows_that_are_long_on_their_way_are_waited_for(tmp_path: Path) -> None:
+    with car() as driven:
+        config = changed(
+            set_up(tmp_path, driven), 'directory = "logs"', 'directory = "logs"\nmax_loss_s = 3.0'
+        )
+        with recorder_here(config) as recorder:
+            until(lambda: recorder.status().writer.frames > 300)
+            has_just_committed(recorder)
+            found = examined(config)
+    assert troubles(found) == []
+    assert ok_places(found) == ALL_WELL
+    assert any("listened for 6 s: rows may be 3 s on their way" in words for words in notes(found))
+    assert not any("fixes a second" in words for words in notes(found)), (
+        "a rate is that of the rows' own times"
+    )
+
+
+def test_a_full_disk_says_nothing_of_the_receiver_and_the_bus(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "logs", 8) as folder, car() as driven:
+        config = set_up(tmp_path, driven)
+        with recorder_here(config) as recorder:
+            until(lambda: recorder.status().writer.frames > 0)
+            with filled(folder):
+                until(lambda: recorder.status().writer.trouble != "")
+                found = examined(config)
+            until(lambda: recorder.status().writer.ok)
+    assert [words.partition(":")[0] for words in troubles(found)] == ["recorder"], troubles(found)
+    assert ok_places(found) == ["port gps", "port engine"]
+    assert {words.partition(":")[0] for words in notes(found)} == {"recorder", "gps gps", "bus engine"}
+    assert any("no new row reached its log meanwhile" in words for words in notes(found))
+
+
+def test_who_may_ask_and_not_read_is_told_so() -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can record what others may not read")
+    with tempfile.TemporaryDirectory() as name, car() as driven:
+        folder = Path(name)
+        config = set_up(folder, driven)
+        with recorder_here(config) as recorder:
+            until(lambda: recorder.status().writer.frames > 0)
+            folder.chmod(0o755)
+            (folder / "logs").chmod(0o700)
+            (folder / "live.sock").chmod(0o777)
+            said = examined_by_nobody(config)
+    assert "recorder: its log may not be read" in said
+    assert "gps gps: sentences come; what they tell is not known" in said
+    assert "bus engine: frames come; which ones is not known" in said
+
+
+@contextmanager
+def recorder_at(folder: Path) -> Iterator[None]:
+    """A recorder that was started in the folder of its configuration, by the short name."""
+    command = [sys.executable, "-m", "logger", "run", "-c", "stagelog.toml"]
+    process = subprocess.Popen(command, cwd=folder, env=ENVIRONMENT, stderr=subprocess.PIPE)
+    try:
+        with Crew(folder / "live.sock") as crew:
+            until(lambda: crew.snapshot()["recording"]["frames"] > 0)
+        yield
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+def test_a_log_is_found_from_any_folder(tmp_path: Path) -> None:
+    with car() as driven:
+        config = set_up(tmp_path, driven)
+        with recorder_at(tmp_path):
+            found = list(examine(config, 2.5, threading.Event()))
+    heard = [
+        finding for finding in found if finding.where.split()[0] in ("port", "gps", "bus", "dbc", "recorder")
+    ]
+    assert troubles(heard) == []
+    assert ok_places(heard) == ALL_WELL
+    (logs,) = [finding for finding in found if finding.where == "logs" and finding.verdict == "ok"]
+    assert "power cut" not in logs.what, "its only session is being recorded"
+
+
+@pytest.mark.parametrize("seconds", [1.5, 6.5])
+def test_a_bus_that_is_silent_for_the_recorder_may_have_another_bit_rate(
+    tmp_path: Path, seconds: float
+) -> None:
+    config = tmp_path / "stagelog.toml"
+    config.write_text(CAN_ONLY.format(listen_only="true"))
+    with picky(tmp_path) as adapter, recorder_here(config):
+        until(lambda: adapter.is_open)
+        found = examined(config, seconds)
+    assert ok_places(found) == []
+    told = [words for words in troubles(found) if "silent" in words or "no frame" in words]
+    assert len(told) == 1
+    assert "`sudo systemctl stop stagelog-recorder`, and the doctor tries others" in told[0]
+
+
+# -- a configuration that was changed under it -----------------------------------------------------------------
+
+
+@contextmanager
+def recorded(folder: Path) -> Iterator[tuple[Path, VirtualCar]]:
+    """A recorder that has begun, and its configuration."""
+    with car() as driven:
+        config = set_up(folder, driven)
+        with recorder_here(config) as recorder:
+            until(lambda: recorder.status().writer.frames > 0)
+            yield config, driven
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "tables"),
+    [
+        ("[gps]", '[gps]\nname = "ublox"', "[can], [gps] differ"),
+        ('name = "engine"', 'name = "body"', "[can], [gps] differ"),
+        ("bitrate = 500000", "bitrate = 250000", "[can] differs"),
+        ("baud = 115200", "baud = 9600", "[gps] differs"),
+    ],
+)
+def test_sources_that_were_changed_are_not_judged_by_what_the_recorder_hears(
+    tmp_path: Path, old: str, new: str, tables: str
+) -> None:
+    with recorded(tmp_path) as (config, _):
+        found = examined(changed(config, old, new))
+    assert troubles(found) == [
+        f"recorder: runs under an earlier configuration: {tables}; sudo systemctl restart stagelog-recorder"
+    ]
+    assert ok_places(found) == []
+    assert any("restart it, then call the doctor again" in words for words in notes(found))
+
+
+def test_another_table_that_was_changed_is_told_and_the_ports_are_judged(tmp_path: Path) -> None:
+    with recorded(tmp_path) as (config, _):
+        found = examined(changed(config, "number = 7", "number = 8"))
+    assert [words.partition(";")[0] for words in troubles(found)] == [
+        "recorder: runs under an earlier configuration: [car] differs"
+    ]
+    assert ok_places(found) == ALL_WELL
+
+
+def test_what_only_the_crew_server_goes_by_is_no_change_for_the_recorder(tmp_path: Path) -> None:
+    with recorded(tmp_path) as (config, _):
+        config.write_text(config.read_text() + "[serve]\nport = 8099\n")
+        found = examined(config)
+    assert troubles(found) == []

@@ -1,0 +1,101 @@
+"""What the doctor may not look at, and what a wrong file hides: told, while everything else is examined."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.logger.command_line import stagelog
+from tests.logger.doctor.ordinary import examined_by_nobody
+from tests.logger.doctor.test_doctor import car, examined
+from tests.logger.doctor.test_looking import make_log
+from tests.logger.recording.driving import set_up
+
+SUDO = "call the doctor with sudo"
+CONFIG = """\
+[live]
+socket = "live.sock"
+[log]
+directory = "var/logs"
+min_free_mb = 0
+[gps]
+port = "/dev/stagelog-none"
+"""
+
+
+@pytest.fixture
+def installed() -> Iterator[Path]:
+    """A configuration and a log, in a folder that everybody may enter."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        (folder / "var/logs").mkdir(parents=True)
+        make_log(folder / "var/logs", "a-001")
+        (folder / "stagelog.toml").write_text(CONFIG)
+        yield folder
+
+
+def told(said: str, where: str) -> list[str]:
+    """The lines about something."""
+    return [line for line in said.splitlines() if line.split(maxsplit=1)[1].startswith(f"{where}")]
+
+
+@pytest.mark.parametrize(
+    ("hidden", "where", "words"),
+    [
+        ("stagelog.toml", "", f"stagelog.toml: cannot be read: Permission denied; {SUDO}"),
+        ("var/logs", "logs", f"NOTE   logs: may not be looked at; {SUDO}"),
+        ("var/logs/a-001.db", "logs", f"NOTE   logs: may not be looked at; {SUDO}"),
+        ("var", "logs", f"NOTE   logs: may not be looked at; {SUDO}"),
+        ("var", "disk", f"/var/logs: may not be looked at; {SUDO}"),
+    ],
+)
+def test_what_an_ordinary_user_may_not_see_is_told_with_the_mend(
+    installed: Path, hidden: str, where: str, words: str
+) -> None:
+    (installed / hidden).chmod(0o700 if (installed / hidden).is_dir() else 0o640)
+    said = examined_by_nobody(installed / "stagelog.toml")
+    assert any(words in line for line in told(said, where)), said
+    assert "there is no such folder" not in said
+    assert "none yet" not in said
+    assert told(said, "card")
+    assert told(said, "power")
+
+
+def test_a_wrong_name_in_the_configuration_hides_no_port(tmp_path: Path) -> None:
+    with car() as driven:
+        config = set_up(tmp_path, driven)
+        text = (
+            config.read_text().replace('"stage.toml"', '"stage.tml"').replace('"engine.dbc"', '"engine.dcb"')
+        )
+        config.write_text(text)
+        said = stagelog("doctor", "-c", config, "--seconds", "1.5", folder=tmp_path).out
+    assert [line for line in said.splitlines() if "No such file" in line and line.startswith("WRONG")]
+    for where in ("port gps", "gps gps", "port engine", "bus engine", "clock", "disk", "logs", "power"):
+        assert told(said, where), said
+    assert told(said, "dbc") == ["NOTE   dbc engine.dcb: not held against the bus: it cannot be read"]
+    assert "that nothing here can read" not in said, (
+        "a file that cannot be read is no reason to call frames unknown"
+    )
+
+
+def test_a_damaged_dbc_hides_no_bus(tmp_path: Path) -> None:
+    with car() as driven:
+        config = set_up(tmp_path, driven)
+        (tmp_path / "engine.dbc").write_text("BO_ nonsense")
+        found = examined(config)
+    assert [finding.verdict for finding in found if finding.where == "bus engine"] == ["ok"]
+    assert [finding.what for finding in found if finding.where == "dbc engine.dbc"] == [
+        "not held against the bus: it cannot be read"
+    ]
+
+
+def test_a_file_is_no_folder_for_logs(tmp_path: Path) -> None:
+    (tmp_path / "var").mkdir()
+    (tmp_path / "var/logs").write_text("")
+    (tmp_path / "stagelog.toml").write_text(CONFIG)
+    said = stagelog("doctor", "-c", "stagelog.toml", "--seconds", "1", folder=tmp_path).out
+    assert told(said, "disk") == ["WRONG  disk var/logs: this is no folder; correct [log] directory"]
