@@ -22,7 +22,8 @@ from logger.config import Can, Config
 from logger.doctor import asking, buses, fixes, links, listening, looking, machine, shelves, storage
 from logger.doctor.facts import Heard
 from logger.doctor.findings import SUDO, Finding, note, ok, wrong
-from logger.install.plan import STARTED, UNITS
+from logger.install.plan import CONFIGURATION, STARTED, UNITS
+from logger.install.reach import out_of_reach
 from logger.recording import setup, texts
 from logger.recording.setup import PortPlan
 
@@ -52,7 +53,7 @@ def examine(path: Path, seconds: float, stop: threading.Event) -> Iterator[Findi
         yield ok(str(path), "a configuration without errors")
     if config is not None:
         yield from _sources(config, seconds, stop)
-    yield from _machine(config or Config())
+    yield from _machine(path, config or Config())
 
 
 def _part(where: str, findings: Iterable[Finding]) -> Iterator[Finding]:
@@ -180,7 +181,8 @@ def _messages(path: Path) -> list[buses.Message] | None:
     ]
 
 
-def _machine(config: Config) -> Iterator[Finding]:
+def _machine(path: Path, config: Config) -> Iterator[Finding]:
+    yield from _reach(path, config)
     yield from _part("card", _card(config))
     yield from machine.judge_power(looking.power())
     for unit in UNITS:
@@ -190,6 +192,19 @@ def _machine(config: Config) -> Iterator[Finding]:
         yield machine.judge_power_off(told)
     if config.clock.chrony is not None:
         yield from _part("chrony", _chrony(config.clock.chrony))
+
+
+def _reach(path: Path, config: Config) -> Iterator[Finding]:
+    """What the recorder, as a service, does not come to, though whoever calls the doctor may."""
+    told = looking.unit(UNITS[0]) if str(path.absolute()) == CONFIGURATION else None
+    if told is None or told.get("LoadState") != "loaded":
+        return
+    for file, what, mend in out_of_reach(config):
+        yield wrong(str(file), what, mend)
+    writable = [place.lstrip("-+") for place in told.get("ReadWritePaths", "").split()]
+    if not any(config.log.directory.resolve().is_relative_to(place) for place in writable):
+        mend = f"sudo systemctl edit {UNITS[0]}: ReadWritePaths={config.log.directory} under [Service]"
+        yield wrong(f"disk {config.log.directory}", "the recorder, as a service, may not write there", mend)
 
 
 def _card(config: Config) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from logger.doctor import looking
+from logger.doctor import examination, looking
 from logger.doctor.examination import examine
 
 CONFIG = """\
@@ -34,6 +34,24 @@ def told(folder: Path, more: str, where: str) -> list[str]:
     found = list(examine(config, 1.0, threading.Event()))
     assert found[0].verdict == "ok", found[0]
     return [str(finding) for finding in found if finding.where == where]
+
+
+def test_what_the_service_does_not_come_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only of the service's own configuration: another's recorder is started by hand, and sees everything."""
+    (tmp_path / "engine.dbc").write_text('VERSION ""\n')
+    service = {"LoadState": "loaded", "ActiveState": "active", "ReadWritePaths": "-/var/lib/stagelog"}
+    monkeypatch.setattr(looking, "unit", lambda _name: service)
+    more = 'dbc = ["engine.dbc"]\n'
+    dbc, disk = str(tmp_path / "engine.dbc"), f"disk {tmp_path}"
+    assert (
+        not any("as a service" in line for line in told(tmp_path, more, disk))
+        and told(tmp_path, more, dbc) == []
+    )
+    monkeypatch.setattr(examination, "CONFIGURATION", str(tmp_path / "stagelog.toml"))
+    assert any("as a service, may not write there" in line for line in told(tmp_path, more, disk))
+    assert any("does not see it there" in line for line in told(tmp_path, more, dbc)), "it lies in /tmp"
+    service["ReadWritePaths"] += f" {tmp_path}"
+    assert not any("as a service" in line for line in told(tmp_path, more, disk))
 
 
 def test_a_wish_to_switch_off_that_nobody_obeys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
