@@ -127,7 +127,8 @@ class _Copy:
         text = f"{taken.size / 1e6:.1f} MB, whole{'' if before is None else ', grown'}"
         if target.name != self._log.name:
             text += f"; {self._log.name} there is another log, so it is in {target.name}"
-        return Outcome(self._log.name, text + self._note(taken.state, taken.size, taken.sha256), taken.size)
+        trouble = self._note(taken.state, taken.size, taken.sha256)
+        return Outcome(self._log.name, text + trouble, taken.size, ok=not trouble)
 
     def _rename(self, target: Path) -> None:
         """Give it its name, durably. Raises FileNotFoundError when the stick is no longer there."""
@@ -140,7 +141,8 @@ class _Copy:
         try:
             ledger.add(self._log.parent, ledger.Delivered.now(self._log.name, state, size, sha256))
         except OSError as error:
-            return f"; the car did not note that it was delivered ({error.strerror})"
+            mend = f"look at who may write {ledger.FILE} there"
+            return f"; the car could not note that it was delivered ({error.strerror}): {mend}"
         return ""
 
 

@@ -44,15 +44,25 @@ _KINDS = (str, int, int, int, str, str)
 
 def add(folder: Path, delivered: Delivered) -> None:
     """Note a delivery, durably. Raises OSError."""
-    line = json.dumps(delivered._asdict(), ensure_ascii=False, separators=(",", ":")).encode()
-    descriptor = os.open(folder / FILE, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, MODE)
+    line = json.dumps(delivered._asdict(), separators=(",", ":")).encode()
+    # Root changes its owner below: never that of a file elsewhere, which the folder's owner has put a link to here.
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(folder / FILE, flags, MODE)
     try:
+        _give_to_owner(descriptor, folder)
         os.fchmod(descriptor, MODE)
         # The newline before it ends a line that was torn; readers pass over the empty ones.
         os.write(descriptor, b"\n" + line + b"\n")
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _give_to_owner(descriptor: int, folder: Path) -> None:
+    """What root began by hand is to be gone on with by the services. Raises OSError."""
+    if os.geteuid() == 0:
+        owner = folder.stat()
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
 
 def read(folder: Path) -> dict[str, Delivered]:

@@ -7,6 +7,7 @@ import stat
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,6 +33,27 @@ def test_the_group_may_read_it_whatever_the_mask(tmp_path: Path) -> None:
     finally:
         os.umask(mask)
     assert stat.S_IMODE((tmp_path / FILE).stat().st_mode) == 0o640
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root changes owners")
+def test_what_root_notes_by_hand_the_folders_owner_goes_on_with(tmp_path: Path) -> None:
+    (tmp_path / FILE).touch(0o640)  # root's, as a version before this one left it
+    os.chown(tmp_path, 1234, 2345)
+    for each in (FIRST, OTHER):
+        add(tmp_path, each)
+        there = (tmp_path / FILE).stat()
+        assert (there.st_uid, there.st_gid) == (1234, 2345)
+        (tmp_path / FILE).unlink()
+
+
+def test_a_link_in_its_place_leads_root_nowhere(tmp_path: Path) -> None:
+    """The folder's owner could be given any file of the system so."""
+    other = tmp_path / "other"
+    other.touch()
+    (tmp_path / FILE).symlink_to(other)
+    with pytest.raises(OSError):
+        add(tmp_path, FIRST)
+    assert other.read_bytes() == b""
 
 
 def test_a_torn_line_costs_itself_alone(tmp_path: Path) -> None:
