@@ -40,8 +40,8 @@ def delivered(folders: Iterable[Path]) -> dict[str, set[Reach]]:
     """
     reached: dict[str, set[Reach]] = {}
     for folder in folders:
-        for name, delivery in ledger.read(folder).items():
-            reached.setdefault(name, set()).add((delivery.session, delivery.t_us))
+        for name, found in ledger.reaches(folder).items():
+            reached.setdefault(name, set()).update(found)
     return reached
 
 

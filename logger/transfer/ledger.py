@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -65,34 +64,27 @@ def _give_to_owner(descriptor: int, folder: Path) -> None:
         os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
 
-def read(folder: Path) -> dict[str, Delivered]:
-    """Each log's furthest delivery, by its name. Never raises: what cannot be read was not delivered."""
-    found: dict[str, Delivered] = {}
-    for delivered in _lines(folder):
-        before = found.setdefault(delivered.name, delivered)
-        if (delivered.session, delivered.t_us) >= (before.session, before.t_us):
-            found[delivered.name] = delivered
-    return found
-
-
 def reaches(folder: Path) -> dict[str, set[tuple[int, int]]]:
     """How far each log, by its name, went in each of its deliveries: session and t_us of the newest row. Never raises.
 
     A log is delivered as long as its `LogState` has one of these; a row more, and it is not.
     """
     found: dict[str, set[tuple[int, int]]] = {}
-    for delivered in _lines(folder):
+    for delivered in read(folder):
         found.setdefault(delivered.name, set()).add((delivered.session, delivered.t_us))
     return found
 
 
-def _lines(folder: Path) -> Iterator[Delivered]:
+def read(folder: Path) -> list[Delivered]:
+    """Every delivery, the earliest first. Never raises: what cannot be read was not delivered."""
     try:
         lines = (folder / FILE).read_bytes().splitlines()
     except OSError:
-        return
+        return []
+    found = []
     for line in lines:
         with suppress(ValueError, TypeError, RecursionError):
             delivered = Delivered(**json.loads(line))
             if all(type(value) is kind for value, kind in zip(delivered, _KINDS, strict=True)):
-                yield delivered
+                found.append(delivered)
+    return found

@@ -340,7 +340,7 @@ def test_a_log_that_goes_on_while_it_is_sent_is_cut_off(place: Path, tmp_path: P
                 raise ConnectionResetError
         assert received < path.stat().st_size
         assert "cut off" in server.said.read_text()
-        assert ledger.read(tmp_path / "state") == {}, "what was cut off was not delivered"
+        assert ledger.read(tmp_path / "state") == [], "what was cut off was not delivered"
 
 
 # -- what was delivered ---------------------------------------------------------------------------------------
@@ -350,7 +350,7 @@ def test_a_confirmed_log_is_delivered(place: Path, tmp_path: Path) -> None:
     (tmp_path / "logs").symlink_to(place / "logs")
     with serving(tmp_path, place / "live.sock") as server:
         got = get(server, LIVE, stagelog_confirms="1")
-        assert ledger.read(tmp_path / "state") == {}
+        assert ledger.read(tmp_path / "state") == []
         assert not any(entry["delivered"] for entry in server.ask("/api/logs").json["logs"])
         path = f"/api/logs/{LIVE}/delivered"
         for body, status in {
@@ -358,7 +358,7 @@ def test_a_confirmed_log_is_delivered(place: Path, tmp_path: Path) -> None:
             json.dumps({"sha256": sha256(got.body)}).encode(): 200,
         }.items():  # fmt: skip
             assert server.ask(path, "POST", body).status == status
-        noted = ledger.read(tmp_path / "state")[LIVE]
+        (noted,) = ledger.read(tmp_path / "state")
         assert (noted.size, noted.sha256) == (len(got.body), sha256(got.body))
         listed = {entry["name"]: entry for entry in server.ask("/api/logs").json["logs"]}
         assert listed[LIVE]["delivered"]
@@ -375,9 +375,9 @@ def test_a_browser_has_it_with_the_last_byte_and_not_before(place: Path, tmp_pat
         tag = get(server, "a.db", range=f"bytes=0-{size // 2}").headers["etag"]
         get(server, "a.db", range=f"bytes={size // 2 + 2}-", if_range=tag)
         time.sleep(0.3)
-        assert ledger.read(tmp_path / "state") == {}, "a byte in the middle is missing"
+        assert ledger.read(tmp_path / "state") == [], "a byte in the middle is missing"
         get(server, "a.db", range=f"bytes={size // 2 + 1}-", if_range=tag)
-        until(lambda: "a.db" in ledger.read(tmp_path / "state"))
+        until(lambda: "a.db" in ledger.reaches(tmp_path / "state"))
         assert len(ledger.reaches(tmp_path / "state")["a.db"]) == 1
 
 
@@ -389,7 +389,7 @@ def test_a_client_that_goes_away_before_the_end_has_nothing(place: Path, tmp_pat
                 line.sendall(f"GET /api/logs/a.db HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n\r\n".encode())
                 line.recv(65536)
         time.sleep(0.5)
-        assert ledger.read(tmp_path / "state") == {}
+        assert ledger.read(tmp_path / "state") == []
         assert server.ask("/api/live").status == 503, "and the server goes on"
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from firmware_bridge.errors import LogError
 from logger.recording import naming
-from logger.recording.opening import open_log
+from logger.recording.opening import open_log, set_aside
 from logger.recording.rows import ClockRow, Rows
 from logger.retention import housekeeper as housekeeping
 from logger.retention.housekeeper import Housekeeper, Removed
@@ -175,6 +175,16 @@ def test_another_log_of_the_same_name_is_not_delivered(tmp_path: Path) -> None:
     (tmp_path / "a-001.db").unlink()
     make_log(tmp_path, "a-001", rows=100)
     assert marks(tmp_path) == {"a-001": False}
+
+
+def test_a_log_begun_anew_where_a_damaged_one_was_set_aside_is_delivered_by_itself(tmp_path: Path) -> None:
+    """Under the same name, and for hours shorter than what was delivered of the one before."""
+    deliver(tmp_path, make_log(tmp_path, "a-001", rows=500))
+    set_aside(tmp_path / "a-001.db")
+    fresh = make_log(tmp_path, "a-001", rows=100)
+    assert not marks(tmp_path)["a-001"]
+    deliver(tmp_path, fresh)
+    assert marks(tmp_path)["a-001"]
 
 
 def test_either_ledger_counts_and_a_missing_folder_does_not_matter(tmp_path: Path) -> None:
