@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sqlite3
+import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -281,12 +284,12 @@ class Card:
     """How much room there is said to be; removing a log gives its bytes back."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path, free: int) -> None:
-        self.size = free + sum(path.stat().st_size for path in folder.iterdir())
+        self.size = free + sum(path.lstat().st_size for path in folder.iterdir())
         self._folder = folder
         monkeypatch.setattr("shutil.disk_usage", self._usage)
 
     def _usage(self, _folder: Path) -> os.terminal_size:
-        used = sum(path.stat().st_size for path in self._folder.glob("*.db*"))
+        used = sum(path.lstat().st_size for path in self._folder.glob("*.db*"))
 
         class Usage:
             free = self.size - used
@@ -416,6 +419,69 @@ def test_a_folder_that_is_gone_is_survived_and_said_once(
     assert house.look(10**9) == house.look(10**9) == []
     assert len(caplog.records) == 1
     assert "no room can be made" in caplog.text
+
+
+def make_strange(folder: Path) -> None:
+    """A damaged page: a text where GPS's time is."""
+    path = make_log(folder, "a-000", utc_us=7)
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE clock SET utc_us = 'noon'")
+    connection.commit()
+    connection.close()
+
+
+def make_loop(folder: Path) -> None:
+    (folder / "a-000.db").symlink_to("a-000.db")
+
+
+def make_too_long(folder: Path) -> None:
+    """There can be no `-wal` beside it, nor be asked for one."""
+    (folder / f"{'a' * 250}.db").touch()
+
+
+@pytest.mark.parametrize("make", [make_strange, make_loop, make_too_long])
+def test_one_odd_log_does_not_end_the_round(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logs: list[Path], make: Callable[[Path], None]
+) -> None:
+    make(tmp_path)
+    Card(monkeypatch, tmp_path, free=0)
+    removed = keeper(tmp_path, 0, [logs[3]], []).look(logs[0].stat().st_size)
+    assert [each.name for each in removed] == ["a-001.db"]
+
+
+@contextmanager
+def immutable(path: Path) -> Iterator[None]:
+    """Not even root may remove it."""
+    if shutil.which("chattr") is None or subprocess.run(["chattr", "+i", str(path)], check=False).returncode:
+        pytest.skip("no file can be made immutable here")
+    try:
+        yield
+    finally:
+        subprocess.run(["chattr", "-i", str(path)], check=True)
+
+
+def test_one_log_that_cannot_be_removed_is_said_once_and_the_next_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logs: list[Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    Card(monkeypatch, tmp_path, free=0)
+    monkeypatch.setattr(housekeeping, "COOL_S", 0.0)
+    house = keeper(tmp_path, 1, [logs[3]], [])
+    with immutable(logs[0]):
+        assert [each.name for each in house.look(10**9)] == ["a-002.db", "a-003.db"]
+        assert house.look(10**9) == [] and logs[0].exists()
+        assert caplog.text.count("cannot be removed") == 1
+        assert (tmp_path / naming.REMOVED).read_text().count("a-001") == 1, "not a line each time it is tried"
+    assert [each.name for each in house.look(10**9)] == ["a-001.db"]
+
+
+def test_what_cannot_be_swept_up_stops_no_removal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logs: list[Path]
+) -> None:
+    Shelf(tmp_path).remove(make_log(tmp_path, "a-000"), "downloaded").free()
+    (tmp_path / "a-000.db-wal").mkdir()
+    Card(monkeypatch, tmp_path, free=0)
+    removed = keeper(tmp_path, 0, [logs[3]], []).look(logs[0].stat().st_size)
+    assert [each.name for each in removed] == ["a-001.db"]
 
 
 def test_nothing_is_removed_while_a_log_is_being_chosen(
