@@ -60,7 +60,8 @@ def _from_device(device: Path, place: Path, config_path: Path, teller: Teller) -
         click.echo(done.stdout, nl=False)
     said = done.stdout.splitlines()
     if done.returncode in (0, EXIT_FOUND_WRONG) and said:
-        teller.tell("done", f"{said[-1]}. It may be pulled.")
+        state = "partly" if done.returncode else "done"
+        teller.tell(state, f"{said[-1]}. It may be pulled.")
     return done.returncode
 
 
@@ -79,7 +80,7 @@ def _deliver(logs: Path, folder: Path, teller: Teller, *, every: bool) -> int:
     if not outcomes:
         said = "nothing new"
     elif wrong:
-        said = f"{len(copied)} of {len(outcomes)} logs copied; {wrong[0].name}: {wrong[0].text}"
+        said = f"{len(copied)} of {len(outcomes)} logs delivered; {wrong[0].name}: {wrong[0].text}"
     click.echo(said)
     teller.tell("copied", said)
     return EXIT_FOUND_WRONG if wrong else 0
