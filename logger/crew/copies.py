@@ -97,7 +97,7 @@ class Copies:
         except OSError as error:
             mend = "look at [log] directory, and at who may read it"
             raise LogError(f"cannot be read: {error.strerror}", where=str(self.logs), mend=mend) from error
-        return sorted(name for name in found if not name.startswith("."))
+        return sorted(name for name in found if not name.startswith(".") and _is_text(name))
 
     def done(self, name: str) -> float:
         """How much of the work for a log is done, 0 to 1."""
@@ -245,6 +245,11 @@ def seen_of(path: Path) -> Seen:
     """What `stat` says of a log and its write-ahead log. Raises OSError."""
     stats = [file.stat(follow_symlinks=False) for file in _files(path)]
     return tuple(number for stat in stats for number in (stat.st_ino, stat.st_size, stat.st_mtime_ns))
+
+
+def _is_text(name: str) -> bool:
+    """False for bytes that are no UTF-8: there is no address for them, and no JSON."""
+    return name.encode(errors="ignore").decode() == name
 
 
 def _files(path: Path) -> list[Path]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from logger.retention.rule import Stored, choose, may_go, room_h
-from logger.retention.shelf import Reach, Shelf, is_protected, size_bytes
+from logger.retention.shelf import Reach, Shelf, is_protected, name_in_words, size_bytes
 from logger.transfer.removing import REMOVE_PAUSE_S
 
 log = logging.getLogger(__name__)
@@ -135,7 +135,7 @@ class Housekeeper:
                     need_bytes -= each.size_bytes
                     self._removed_s = now_s
                     self._logs.remove(each)
-                    removed.append(Removed(each.path.name, each.size_bytes, _why(each)))
+                    removed.append(Removed(name_in_words(each.path), each.size_bytes, _why(each)))
                 else:
                     stays.add(each.path)  # another one may go in its stead
 

@@ -107,6 +107,11 @@ def size_bytes(path: Path) -> int:
     return sum(stat.st_size for stat in _stats(path, _TAILS))
 
 
+def name_in_words(path: Path) -> str:
+    """A log's name in a line for people, whatever bytes it is made of: no page, journal or log takes them all."""
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in path.name)
+
+
 def is_protected(path: Path) -> bool:
     """Whether somebody has said that a log stays."""
     return path.with_name(path.name + KEEP_TAIL).exists()

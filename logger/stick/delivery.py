@@ -19,7 +19,7 @@ from typing import NamedTuple
 from firmware_bridge.errors import DeviceError, LogError
 from logger.recording.reader import LOG_PATTERN
 from logger.recording.verify import verify
-from logger.retention.shelf import size_bytes
+from logger.retention.shelf import name_in_words, size_bytes
 from logger.transfer import ledger
 from logger.transfer.placing import DAMAGED_TAIL, place
 from logger.transfer.removing import remove
@@ -67,13 +67,13 @@ def deliver(logs: Path, stick: Path, tell: Tell, *, every: bool = False) -> list
     wanted = _wanted(logs, folder, every=every)
     outcomes = []
     for number, log in enumerate(wanted, 1):
-        which = f"{number} of {len(wanted)}: {log.name}"
+        which = f"{number} of {len(wanted)}: {name_in_words(log)}"
         try:
             outcome = _Copy(log, folder, device, _telling(tell, which)).run()
         except OSError as error:  # LogError as well: SQLite does not tell whose disk it was
             _require_writable(folder, device)
             why = error.what if isinstance(error, LogError) else error.strerror or str(error)
-            outcome = Outcome(log.name, f"not copied: {why}", ok=False)
+            outcome = Outcome(name_in_words(log), f"not copied: {why}", ok=False)
         outcomes.append(outcome)
     return outcomes
 
@@ -88,6 +88,7 @@ class _Copy:
     def __init__(self, log: Path, folder: Path, device: int, progress: Callable[[float], None]) -> None:
         self._log, self._folder, self._device, self._progress = log, folder, device, progress
         self._part = folder / f".{log.name}{PART_TAIL}"
+        self._name = name_in_words(log)
 
     def run(self) -> Outcome:
         """Raises LogError, OSError; what is on the stick under a log's name is whole nevertheless."""
@@ -96,7 +97,7 @@ class _Copy:
         free = disk.f_bavail * disk.f_frsize
         if need + _SPARE_BYTES > free:
             what = f"does not fit: {need / 1e6:.0f} MB, and {free / 1e6:.0f} MB are free"
-            return Outcome(self._log.name, what, ok=False)
+            return Outcome(self._name, what, ok=False)
         try:
             return self._brought()
         except OSError as error:
@@ -112,13 +113,13 @@ class _Copy:
         share = _READ_BACK - _COPIED
         if _read_back(self._part, lambda done: self._progress(_COPIED + share * done)) != taken.sha256:
             what = "the stick does not keep what it is given; use another one"
-            return Outcome(self._log.name, what, ok=False)
+            return Outcome(self._name, what, ok=False)
         problems = verify(self._part, lambda done: self._progress(_READ_BACK + (1 - _READ_BACK) * done))
         if taken.state is None or problems:
             self._rename(self._folder / (self._log.name + DAMAGED_TAIL))
             why = " ".join(problems[0].split()) if problems else "it cannot be read"
             return Outcome(
-                self._log.name, f"is damaged in the car ({why}); copied as it is", taken.size, ok=False
+                self._name, f"is damaged in the car ({why}); copied as it is", taken.size, ok=False
             )
         target = place(self._folder, self._log.name, taken.state)
         before = readable_state(target) if target.exists() else None
@@ -126,9 +127,9 @@ class _Copy:
             self._rename(target)
         text = f"{taken.size / 1e6:.1f} MB, whole{'' if before is None else ', grown'}"
         if target.name != self._log.name:
-            text += f"; {self._log.name} there is another log, so it is in {target.name}"
+            text += f"; {self._name} there is another log, so it is in {name_in_words(target)}"
         trouble = self._note(taken.state, taken.size, taken.sha256)
-        return Outcome(self._log.name, text + trouble, taken.size, ok=not trouble)
+        return Outcome(self._name, text + trouble, taken.size, ok=not trouble)
 
     def _rename(self, target: Path) -> None:
         """Give it its name, durably. Raises FileNotFoundError when the stick is no longer there."""

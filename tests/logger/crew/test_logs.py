@@ -40,6 +40,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (logs / "stage-1-001.db.damaged-1").write_bytes(b"secret")
     (logs / "notes.txt").write_text("secret")
     os.mkfifo(logs / "pipe.db")
+    (logs / os.fsdecode(b"\xff\xfe.db")).write_bytes(b"secret")
     (logs / "garbage.db").write_bytes(b"no log at all" * 100)
     (logs / 'Étape 3 "a".db').write_bytes((logs / CLOSED).read_bytes())
     with being_recorded(logs / LIVE):

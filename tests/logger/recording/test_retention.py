@@ -474,6 +474,13 @@ def test_one_log_that_cannot_be_removed_is_said_once_and_the_next_goes(
     assert [each.name for each in house.look(10**9)] == ["a-001.db"]
 
 
+def test_a_name_that_is_no_text_is_told_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is written into the log that is being recorded, as UTF-8."""
+    deliver(tmp_path, make_log(tmp_path, os.fsdecode(b"\xff")))
+    Card(monkeypatch, tmp_path, free=0)
+    assert [each.name for each in keeper(tmp_path, 0, [], []).look(10**9)] == ["\ufffd.db"]
+
+
 def test_what_cannot_be_swept_up_stops_no_removal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logs: list[Path]
 ) -> None:

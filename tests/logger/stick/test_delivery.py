@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -228,6 +229,19 @@ def test_a_link_on_the_stick_leads_nowhere(logs: Path, stick: Path) -> None:
     deliver(logs, stick, quiet)
     assert log.read_bytes() == before
     assert not (stick / FOLDER / "a-001.db").is_symlink()
+
+
+def test_a_name_that_is_no_text_is_a_name(logs: Path, stick: Path) -> None:
+    """A card that was repaired by hand; what is told of it goes to the page and into the log."""
+    closed(logs / os.fsdecode(b"\xff\xfe\n.db"))
+    closed(logs / "a-001.db")
+    told: list[str] = []
+    outcomes = {outcome.name: outcome.ok for outcome in deliver(logs, stick, told.append)}
+    assert outcomes == {"a-001.db": True, "\ufffd\ufffd\ufffd.db": True}
+    assert all(text.isprintable() for text in told)
+    assert names(stick) == {"a-001.db", os.fsdecode(b"\xff\xfe\n.db")}
+    assert set(is_delivered(logs).values()) == {True}
+    assert deliver(logs, stick, quiet) == []
 
 
 def test_a_ledger_that_cannot_be_written_is_said(logs: Path, stick: Path) -> None:
