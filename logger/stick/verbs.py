@@ -53,7 +53,7 @@ def _from_device(device: Path, place: Path, config_path: Path, teller: Teller) -
 
     with mounted(device, place) as is_ours:
         if not is_ours:
-            click.echo(f"{device} is no stick of ours: left alone")
+            click.echo(f"{device} is no stick of ours, or mounted by something else: left alone")
             return 0
         program = [sys.executable, "-m", "logger", "stick", str(place), "-c", str(config_path)]
         done = subprocess.run(program, stdout=subprocess.PIPE, text=True, check=False)  # noqa: S603 - ourselves

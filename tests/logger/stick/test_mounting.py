@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from logger.stick.mounting import MARKER
+import pytest
+
+from firmware_bridge.errors import DeviceError
+from logger.stick import mounting
+from logger.stick.mounting import MARKER, mounted
 from tests.logger.stick.conftest import STICK_MB, image
 from tests.logger.stick.test_verb import configured, stick_verb
 from tests.logger.transfer.logs_made import closed, large
@@ -70,3 +75,60 @@ def test_a_stick_that_got_not_all_is_not_called_done(logs: Path, tmp_path: Path)
         assert done.returncode == 1, done
         state, detail = told[-1]
         assert state == "partly" and detail.startswith("0 of 1 logs delivered; b-001.db: does not fit")
+
+
+@contextmanager
+def mounted_elsewhere(device: str, there: Path) -> Iterator[None]:
+    """By an automounter, or because the car boots from it."""
+    there.mkdir()
+    subprocess.run(["mount", device, str(there)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(there)], check=True)
+
+
+def test_a_disk_that_is_in_use_is_left_alone_and_nobody_is_told(tmp_path: Path) -> None:
+    place = tmp_path / "place"
+    place.mkdir()
+    with (
+        in_hand(tmp_path / "stick.img", MARKER) as device,
+        mounted_elsewhere(device, tmp_path / "there"),
+        listening(tmp_path / "live.sock") as told,
+    ):
+        done = stick_verb("--device", device, place, "-c", configured(tmp_path))
+    assert (done.returncode, done.stderr, told) == (0, "", [])
+    assert done.stdout == f"{device} is no stick of ours, or mounted by something else: left alone\n"
+
+
+def test_a_stick_of_ours_that_is_in_use_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who labelled it waits for the logs."""
+    with in_hand(tmp_path / "stick.img") as device, mounted_elsewhere(device, tmp_path / "there"):
+        monkeypatch.setattr(mounting, "BY_LABEL", Path(device))
+        refused = pytest.raises(DeviceError, match=f"mounted by something else; .*umount {device}")
+        with refused, mounted(Path(device), tmp_path):
+            pass
+
+
+@contextmanager
+def write_protected(device: str) -> Iterator[None]:
+    """A loop device keeps its switch for whoever has it next."""
+    subprocess.run(["blockdev", "--setro", device], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["blockdev", "--setrw", device], check=True)
+
+
+def test_a_write_protected_stick_is_said_to_the_crew(tmp_path: Path) -> None:
+    place = tmp_path / "place"
+    place.mkdir()
+    with (
+        in_hand(tmp_path / "stick.img", MARKER) as device,
+        write_protected(device),
+        listening(tmp_path / "live.sock") as told,
+    ):
+        done = stick_verb("--device", device, place, "-c", configured(tmp_path))
+    assert done.returncode == 69 and done.stderr.count("\n") == 1, done
+    ((state, detail),) = told
+    assert state == "failed" and "cannot be written: " in detail
