@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -35,14 +35,16 @@ _SPARE_BYTES = 1024 * 1024
 """Left free: a file system that is full to the last block takes no new name."""
 _FAT_BYTES = 4 * 1024**3
 """FAT32 has no larger files."""
+_GONE = ("it was pulled", "plug it in again: nothing in the car is lost")
 _WORDS = {
     errno.EROFS: ("it is write-protected", "move its switch, or use another stick"),
     errno.EACCES: ("it may not be written", "format it as exFAT or FAT32"),
     errno.EPERM: ("it may not be written", "format it as exFAT or FAT32"),
     errno.ENOSPC: ("it is full", "make room on it, or use another stick"),
+    errno.EEXIST: (f"a file named {FOLDER} on it is in the way", "rename that file, or remove it"),
     errno.EIO: ("it was pulled, or is broken", "plug it in again: nothing in the car is lost"),
+    **dict.fromkeys((errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.ENOTCONN), _GONE),
 }
-_GONE = ("it was pulled", "plug it in again: nothing in the car is lost")
 
 Tell = Callable[[str], None]
 
@@ -149,21 +151,23 @@ class _Copy:
 
 def _wanted(logs: Path, folder: Path, *, every: bool) -> list[Path]:
     """The newest first: it is the one that is waited for, should the stick be pulled too soon."""
-    reached = ledger.reaches(logs)
-    wanted = []
-    for log in logs.glob(LOG_PATTERN):
-        state = readable_state(log)
-        if state is None:
-            copy = folder / (log.name + DAMAGED_TAIL)
-            is_there = copy.exists() and copy.stat().st_size == log.stat().st_size
-        elif every:
-            there = readable_state(place(folder, log.name, state))
-            is_there = there is not None and there.rows >= state.rows
-        else:
-            is_there = (state.session, state.t_us) in reached.get(log.name, ())
-        if not is_there:
-            wanted.append(log)
+    reached = None if every else ledger.reaches(logs)
+    wanted = [log for log in logs.glob(LOG_PATTERN) if not _is_had(log, folder, reached)]
     return sorted(wanted, key=lambda log: log.stat().st_mtime, reverse=True)
+
+
+def _is_had(log: Path, folder: Path, reached: Mapping[str, Collection[tuple[int, int]]] | None) -> bool:
+    """Whether a log was delivered as far as it goes now, as `reached` tells; without that, whether the stick has it."""
+    state = readable_state(log)
+    damaged = folder / (log.name + DAMAGED_TAIL)
+    if state is None:
+        return damaged.exists() and damaged.stat().st_size == log.stat().st_size
+    if readable_state(damaged) == state:
+        return True
+    if reached is not None:
+        return (state.session, state.t_us) in reached.get(log.name, ())
+    there = readable_state(place(folder, log.name, state))
+    return there is not None and there.rows >= state.rows
 
 
 def _read_back(part: Path, progress: Callable[[float], None]) -> str:
@@ -218,5 +222,6 @@ def _require_mounted(folder: Path, device: int) -> None:
 
 
 def _refusal(stick: Path, error: OSError) -> DeviceError:
-    what, mend = _WORDS.get(error.errno or 0, _GONE)
+    unknown = (f"it takes no logs: {error.strerror or error}", "use another stick")
+    what, mend = _WORDS.get(error.errno or 0, unknown)
     return DeviceError(what, where=str(stick), mend=mend)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import sqlite3
 import subprocess
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from firmware_bridge.errors import DeviceError
 from logger.recording.verify import verify
 from logger.retention.shelf import Shelf, delivered
 from logger.stick import delivery
-from logger.stick.delivery import FOLDER, deliver
+from logger.stick.delivery import FOLDER, PART_TAIL, deliver
 from logger.transfer import ledger
 from logger.transfer.placing import DAMAGED_TAIL
 from logger.transfer.snapshot import digest_of
@@ -112,6 +114,21 @@ def test_a_damaged_log_is_copied_as_it_is_and_never_counts(logs: Path, stick: Pa
     assert names(stick) == {"a-001.db" + DAMAGED_TAIL}
     assert (stick / FOLDER / ("a-001.db" + DAMAGED_TAIL)).read_bytes() == path.read_bytes()
     assert not ledger.read(logs)
+    assert deliver(logs, stick, quiet) == deliver(logs, stick, quiet, every=True) == [], "once is enough"
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("INSERT INTO frame SELECT * FROM frame LIMIT 1")
+    assert [outcome.name for outcome in deliver(logs, stick, quiet)] == ["a-001.db"], "it has grown"
+
+
+def test_a_file_in_the_place_of_the_folder_is_said(logs: Path, stick: Path) -> None:
+    closed(logs / "a-001.db")
+    (stick / FOLDER).touch()
+    with pytest.raises(DeviceError, match=f"a file named {FOLDER} .* remove it"):
+        deliver(logs, stick, quiet)
+    (stick / FOLDER).unlink()
+    (stick / FOLDER / f".x{PART_TAIL}").mkdir(parents=True)
+    with pytest.raises(DeviceError, match="Is a directory"):
+        deliver(logs, stick, quiet)
 
 
 @pytest.mark.parametrize("kind", ["ext4", "exfat", "vfat"])
