@@ -121,11 +121,10 @@ def protect(path: Path, *, on: bool = True) -> None:
     """Say that a log stays, or that it need not any longer. Raises LogError."""
     mark = path.with_name(path.name + KEEP_TAIL)
     try:
+        if not path.is_file() and (on or not mark.exists()):
+            mend = "`stagelog logs DIR` lists the logs in one"
+            raise LogError("no such log", where=str(path), mend=mend)
         if on:
-            if not path.is_file():
-                raise LogError(
-                    "no such log", where=str(path), mend="`stagelog logs DIR` lists the logs in one"
-                )
             mark.touch()
         else:
             mark.unlink(missing_ok=True)

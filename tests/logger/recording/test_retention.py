@@ -522,9 +522,18 @@ def test_protect_and_back(tmp_path: Path) -> None:
     assert not is_protected(path)
 
 
-def test_protecting_what_is_not_there_is_one_line(tmp_path: Path) -> None:
-    said = stagelog("protect", "nothing.db", folder=tmp_path)
-    assert said.code == 74
+@pytest.mark.parametrize("off", [[], ["--off"]])
+def test_protecting_what_is_not_there_is_one_line(tmp_path: Path, off: list[str]) -> None:
+    said = stagelog("protect", *off, "nothing.db", folder=tmp_path)
+    assert (said.code, said.out) == (74, "")
     assert said.complaint.startswith("stagelog: nothing.db: no such log")
     with pytest.raises(LogError):
-        protect(tmp_path / "nothing.db")
+        protect(tmp_path / "nothing.db", on=not off)
+
+
+def test_the_mark_of_a_log_that_is_gone_can_be_taken_away(tmp_path: Path) -> None:
+    path = make_log(tmp_path, "a-001")
+    protect(path)
+    path.unlink()
+    protect(path, on=False)
+    assert not is_protected(path)
