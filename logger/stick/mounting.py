@@ -22,8 +22,9 @@ from pathlib import Path
 from firmware_bridge.errors import DeviceError
 
 LABEL = "STAGELOG"
-MARKER = "stagelog-sync"
-"""A file of this name at the top of a stick makes it ours, whatever its label."""
+MARKER, MARKER_ALL = "stagelog-sync", "stagelog-all"
+"""A file of one of these names at the top of a stick makes it ours, whatever its label; the second asks for all logs
+that are not on it yet, also those that were delivered before."""
 BY_LABEL = Path("/dev/disk/by-label") / LABEL
 
 # linux/mount.h
@@ -55,7 +56,7 @@ def mounted(device: Path, place: Path) -> Iterator[bool]:
         yield False
         return
     try:
-        is_ours = is_labelled or _is_marked(place)
+        is_ours = is_labelled or any(is_marked(place, marker) for marker in (MARKER, MARKER_ALL))
         if is_ours:
             _make_writable(device, place, kind)
         _checked(_libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0))
@@ -109,8 +110,9 @@ def _checked(result: int) -> None:
         raise OSError(number, os.strerror(number))
 
 
-def _is_marked(place: Path) -> bool:
+def is_marked(place: Path, marker: str) -> bool:
+    """Whether a file of this name is at the top of a stick."""
     try:
-        return stat.S_ISREG((place / MARKER).lstat().st_mode)
+        return stat.S_ISREG((place / marker).lstat().st_mode)
     except OSError:
         return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import subprocess
 import threading
@@ -14,7 +15,7 @@ import pytest
 
 from firmware_bridge.errors import DeviceError
 from logger.stick import mounting
-from logger.stick.mounting import MARKER, mounted
+from logger.stick.mounting import MARKER, MARKER_ALL, mounted
 from tests.logger.stick.conftest import STICK_MB, image
 from tests.logger.stick.test_verb import configured, stick_verb
 from tests.logger.transfer.logs_made import closed, large
@@ -75,6 +76,24 @@ def test_a_stick_that_got_not_all_is_not_called_done(logs: Path, tmp_path: Path)
         assert done.returncode == 1, done
         state, detail = told[-1]
         assert state == "partly" and detail.startswith("0 of 1 logs delivered; b-001.db: does not fit")
+
+
+def test_a_second_stick_gets_all_logs_if_it_asks_for_them(logs: Path, tmp_path: Path) -> None:
+    """A backup, or after the first one was lost; once it has them there is nothing new."""
+    place = tmp_path / "place"
+    place.mkdir()
+    closed(logs / "a-001.db")
+    said = []
+    for names in ([MARKER], [MARKER], [MARKER_ALL]):
+        with in_hand(tmp_path / "stick.img", *names) as device:
+            for _ in range(2):
+                done = stick_verb("--device", device, place, "-c", configured(tmp_path))
+                assert done.returncode == 0, done
+                said.append(done.stdout.splitlines()[-1])
+        shutil.rmtree(tmp_path / "on-it")
+    first, second, third = said[:2], said[2:4], said[4:]
+    assert first == third == ["1 log copied, 0 MB", "nothing new"]
+    assert second == ["nothing new"] * 2
 
 
 @contextmanager
