@@ -16,9 +16,10 @@ from pathlib import Path
 
 from firmware_bridge.errors import LogError
 from logger.recording.naming import REMOVED, removed
-from logger.recording.reader import LOG_PATTERN, open_log_readonly
+from logger.recording.reader import LOG_PATTERN, has_wal, open_log_readonly
 from logger.retention.rule import Stored
 from logger.transfer import ledger
+from logger.transfer.aside import aside_in, is_aside
 from logger.transfer.removing import Nameless
 from logger.transfer.state import read_state
 
@@ -58,7 +59,8 @@ class Shelf:
 
     def survey(self, delivered: Mapping[str, Collection[Reach]]) -> list[Stored]:
         """Every log; one that has not changed since the last survey is not opened again. Raises OSError."""
-        paths = sorted(self.folder.glob(LOG_PATTERN))[:MOST_LOGS]
+        aside = (path for path in aside_in(self.folder) if not path.name.endswith("-wal"))
+        paths = sorted((*self.folder.glob(LOG_PATTERN), *aside))[:MOST_LOGS]
         self._known = {path: self._known[path] for path in paths if path in self._known}
         return [self._look_at(path, delivered.get(path.name, ())) for path in paths]
 
@@ -73,7 +75,8 @@ class Shelf:
                 size_bytes(path),
                 utc_us,
                 is_readable=how_far is not None,
-                is_delivered=how_far in delivered,
+                # Of what was set aside, the file and its WAL are carried by themselves: who has which is not known.
+                is_delivered=how_far in delivered and not (is_aside(path.name) and has_wal(path)),
                 is_protected=is_protected(path),
             )
         except Exception as error:  # noqa: BLE001 - whatever one log leads to: it stays, and the others are looked at

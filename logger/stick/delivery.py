@@ -21,6 +21,7 @@ from logger.recording.reader import LOG_PATTERN
 from logger.recording.verify import verify
 from logger.retention.shelf import name_in_words, size_bytes
 from logger.transfer import ledger
+from logger.transfer.aside import aside_in, is_aside
 from logger.transfer.placing import DAMAGED_TAIL, place
 from logger.transfer.removing import remove
 from logger.transfer.snapshot import digest_of, readable_state, snapshot, sync_folder
@@ -116,6 +117,9 @@ class _Copy:
         if _read_back(self._part, lambda done: self._progress(_COPIED + share * done)) != taken.sha256:
             what = "the stick does not keep what it is given; use another one"
             return Outcome(self._name, what, ok=False)
+        if is_aside(self._log.name):
+            self._rename(_place_aside(self._folder, self._log.name, taken.size))
+            return Outcome(self._name, "was set aside as damaged; copied as it is", taken.size, ok=False)
         problems = verify(self._part, lambda done: self._progress(_READ_BACK + (1 - _READ_BACK) * done))
         if taken.state is None or problems:
             self._rename(self._folder / (self._log.name + DAMAGED_TAIL))
@@ -152,12 +156,15 @@ class _Copy:
 def _wanted(logs: Path, folder: Path, *, every: bool) -> list[Path]:
     """The newest first: it is the one that is waited for, should the stick be pulled too soon."""
     reached = None if every else ledger.reaches(logs)
-    wanted = [log for log in logs.glob(LOG_PATTERN) if not _is_had(log, folder, reached)]
+    there = (*logs.glob(LOG_PATTERN), *aside_in(logs))
+    wanted = [log for log in there if not _is_had(log, folder, reached)]
     return sorted(wanted, key=lambda log: log.stat().st_mtime, reverse=True)
 
 
 def _is_had(log: Path, folder: Path, reached: Mapping[str, Collection[tuple[int, int]]] | None) -> bool:
     """Whether a log was delivered as far as it goes now, as `reached` tells; without that, whether the stick has it."""
+    if is_aside(log.name):
+        return _place_aside(folder, log.name, log.stat().st_size).exists()
     state = readable_state(log)
     damaged = folder / (log.name + DAMAGED_TAIL)
     if state is None:
@@ -168,6 +175,13 @@ def _is_had(log: Path, folder: Path, reached: Mapping[str, Collection[tuple[int,
         return (state.session, state.t_us) in reached.get(log.name, ())
     there = readable_state(place(folder, log.name, state))
     return there is not None and there.rows >= state.rows
+
+
+def _place_aside(folder: Path, name: str, size: int) -> Path:
+    """Where a log of `size` bytes that was set aside belongs: under its name, or beside another one that has it."""
+    target = folder / name
+    is_other = target.exists() and target.stat().st_size != size
+    return target.with_name(f"{name}.{size}") if is_other else target
 
 
 def _read_back(part: Path, progress: Callable[[float], None]) -> str:

@@ -23,7 +23,7 @@ from tests.logger.crew.serving import EVERYWHERE, PIN, Answer, Served, serving
 from tests.logger.crew.test_server import until
 from tests.logger.transfer.logs_made import being_recorded, closed, large, rows
 
-CLOSED, LIVE = "stage-1-001.db", "stage-2-001.db"
+CLOSED, LIVE, ASIDE = "stage-1-001.db", "stage-2-001.db", "stage-1-001.db.damaged-1"
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (logs / "itself.db").symlink_to(CLOSED)
     (logs / "folder.db").mkdir()
     (logs / ".hidden.db").write_bytes(b"secret")
-    (logs / "stage-1-001.db.damaged-1").write_bytes(b"secret")
+    (logs / ASIDE).write_bytes(b"what is left of it")
+    (logs / f"{ASIDE}-wal").write_bytes(b"its newest rows")
+    (logs / f"{ASIDE}-shm").write_bytes(b"secret")
     (logs / "notes.txt").write_text("secret")
     os.mkfifo(logs / "pipe.db")
     (logs / os.fsdecode(b"\xff\xfe.db")).write_bytes(b"secret")
@@ -68,11 +70,12 @@ def sha256(data: bytes) -> str:
 
 def test_the_list_has_the_logs_and_nothing_else(served: Served) -> None:
     found = {entry["name"]: entry for entry in served.ask("/api/logs").json["logs"]}
-    assert sorted(found) == ["garbage.db", CLOSED, LIVE, 'Étape 3 "a".db']
+    assert sorted(found) == ["garbage.db", CLOSED, ASIDE, f"{ASIDE}-wal", LIVE, 'Étape 3 "a".db']
     assert found[CLOSED]["state"] == "closed"
     assert found[LIVE]["state"] == "open"
     assert found["garbage.db"]["state"] == "damaged"
     assert found["garbage.db"]["trouble"]
+    assert found[ASIDE]["state"] == found[f"{ASIDE}-wal"]["state"] == "damaged"
     entry = found[CLOSED]
     assert entry["rows"] == 3008
     assert entry["size"] == (served.said.parent / "logs" / CLOSED).stat().st_size
@@ -134,6 +137,22 @@ def test_a_closed_log_is_sent_as_it_lies_there(served: Served, place: Path) -> N
     assert got.headers["repr-digest"] == f"sha-256=:{digest}:"
     assert got.headers["content-disposition"].startswith(f'attachment; filename="{CLOSED}"')
     assert got.headers["x-content-type-options"] == "nosniff"
+
+
+def test_what_was_set_aside_is_sent_as_it_is(served: Served) -> None:
+    assert get(served, ASIDE).body == b"what is left of it"
+    assert get(served, f"{ASIDE}-wal").body == b"its newest rows"
+
+
+def test_a_log_that_can_be_read_and_was_set_aside_is_called_damaged(place: Path, tmp_path: Path) -> None:
+    whole = closed(tmp_path / "logs" / CLOSED)
+    data = whole.read_bytes()
+    whole.rename(whole.with_name(ASIDE))
+    with serving(tmp_path, place / "live.sock") as server:
+        (entry,) = server.ask("/api/logs").json["logs"]
+        assert (entry["state"], entry["rows"]) == ("damaged", 3008)
+        assert "set aside" in entry["trouble"]
+        assert get(server, ASIDE).body == data
 
 
 def test_head_has_the_headers_and_no_body(served: Served) -> None:
@@ -215,7 +234,7 @@ def test_any_name_is_suggested_safely(served: Served, name: str) -> None:
     "name",
     [
         "..", ".", "../secret.db", "..%2fsecret.db", "%2e%2e%2fsecret.db", "..%5csecret.db", "%2fetc%2fpasswd",
-        "link.db", "itself.db", "folder.db", "pipe.db", ".hidden.db", "notes.txt", "stage-1-001.db.damaged-1",
+        "link.db", "itself.db", "folder.db", "pipe.db", ".hidden.db", "notes.txt", "stage-1-001.db.damaged-1-shm",
         "stage-1-001.db%00", "stage-1-001.db%00.txt", "stage-1-001.db-wal", "stage-2-001.db-wal", "stage-2-001.db-shm",
         "STAGE-1-001.DB", "*.db", "%", "%ff.db", "a" * 3000 + ".db", "stage-1-001.db/../link.db",
         "....//secret.db", "stage-1-001.db%0d%0aX-Evil:1",

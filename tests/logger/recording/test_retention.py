@@ -33,6 +33,12 @@ from tests.logger.recording.rows_made import META, START, frames
 MB = 1_000_000
 
 
+def test_what_was_set_aside_is_older_than_what_was_begun_in_its_place() -> None:
+    paths = [Path(f"a-{name}") for name in ("002.db", "001.db.damaged-1", "001.db", "001.db.damaged-2")]
+    found = oldest_first(Stored(path, 1) for path in paths)
+    assert [log.path for log in found] == [paths[n] for n in (1, 3, 2, 0)]
+
+
 def stored(name: str, utc: int | None = None, size: int = 10, **marks: bool) -> Stored:
     return Stored(Path(f"{name}.db"), size, utc, **{"is_delivered": True, **marks})
 
@@ -188,6 +194,22 @@ def test_a_log_begun_anew_where_a_damaged_one_was_set_aside_is_delivered_by_itse
     assert not marks(tmp_path)["a-001"]
     deliver(tmp_path, fresh)
     assert marks(tmp_path)["a-001"]
+
+
+def test_what_was_set_aside_goes_as_any_other_log(tmp_path: Path) -> None:
+    """Delivered first; while a WAL lies beside it nobody is known to have all, and what cannot be read stays."""
+    for name in ("a-001", "a-002", "a-003"):
+        set_aside(make_log(tmp_path, name))
+        deliver(tmp_path, tmp_path / f"{name}.db.damaged-1")
+    (tmp_path / "a-002.db.damaged-1-wal").write_bytes(b"rows")
+    (tmp_path / "a-003.db.damaged-1").write_bytes(b"no log at all")
+    surveyed = Shelf(tmp_path).survey(delivered([tmp_path]))
+    assert [log.path.name for log in surveyed] == [f"a-00{n}.db.damaged-1" for n in (1, 2, 3)]
+    assert [log.is_delivered for log in surveyed] == [True, False, False]
+    chosen = choose(surveyed, [], 10**9, last_resort=False)
+    assert [log.path.name for log in chosen] == ["a-001.db.damaged-1"]
+    Shelf(tmp_path).remove(surveyed[1].path, "last resort").free()
+    assert not list(tmp_path.glob("a-002*")), "with what lies beside it"
 
 
 def test_either_ledger_counts_and_a_missing_folder_does_not_matter(tmp_path: Path) -> None:

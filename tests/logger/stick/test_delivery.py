@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from firmware_bridge.errors import DeviceError
+from logger.recording.opening import set_aside
 from logger.recording.verify import verify
 from logger.retention.shelf import Shelf, delivered
 from logger.stick import delivery
@@ -118,6 +119,27 @@ def test_a_damaged_log_is_copied_as_it_is_and_never_counts(logs: Path, stick: Pa
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("INSERT INTO frame SELECT * FROM frame LIMIT 1")
     assert [outcome.name for outcome in deliver(logs, stick, quiet)] == ["a-001.db"], "it has grown"
+
+
+def test_what_was_set_aside_is_copied_as_it_is(logs: Path, stick: Path) -> None:
+    """The morning's log: SQLite makes nothing of it, and its newest rows are in its write-ahead log."""
+    with being_recorded(logs / "a-001.db"):
+        shutil.copytree(logs, logs.parent / "cut")
+    logs = logs.parent / "cut"
+    with (logs / "a-001.db").open("r+b") as file:
+        file.write(bytes(100))
+    set_aside(logs / "a-001.db")
+    (stick / FOLDER).mkdir()
+    (stick / FOLDER / "a-001.db.damaged-1").write_bytes(b"of another car")
+    outcomes = {outcome.name: outcome.text for outcome in deliver(logs, stick, quiet)}
+    assert set(outcomes) == {"a-001.db.damaged-1", "a-001.db.damaged-1-wal"}
+    assert all("as it is" in text for text in outcomes.values())
+    assert (stick / FOLDER / "a-001.db.damaged-1").read_bytes() == b"of another car"
+    ours, wal = sorted(names(stick) - {"a-001.db.damaged-1"}, key=len, reverse=True)
+    assert (stick / FOLDER / ours).read_bytes() == (logs / "a-001.db.damaged-1").read_bytes()
+    assert (stick / FOLDER / wal).read_bytes() == (logs / "a-001.db.damaged-1-wal").read_bytes()
+    assert deliver(logs, stick, quiet) == deliver(logs, stick, quiet, every=True) == []
+    assert not ledger.read(logs)
 
 
 def test_a_file_in_the_place_of_the_folder_is_said(logs: Path, stick: Path) -> None:
