@@ -149,13 +149,15 @@ class Housekeeper:
         except OSError as error:
             if chosen.path not in self._stuck:
                 mend = "`lsattr` and `ls -l` say why"
-                log.warning("%s: cannot be removed: %s; %s", chosen.path, error.strerror or error, mend)
+                log.warning(
+                    "%s: cannot be removed: %s; %s", name_in_words(chosen.path), error.strerror or error, mend
+                )
             self._stuck.add(chosen.path)
             return False
         self._stuck.discard(chosen.path)
         with suppress(OSError):  # closed, it is freed anyhow
             nameless.free(self._pause_s)  # takes seconds, for which a change of the stage need not wait
-        log.warning("%s: removed to make room (%s)", chosen.path.name, _why(chosen))
+        log.warning("%s: removed to make room (%s)", name_in_words(chosen.path), _why(chosen))
         return True
 
     def _growth_bytes_h(self, now_s: float) -> float | None:

@@ -81,7 +81,7 @@ class Shelf:
             )
         except Exception as error:  # noqa: BLE001 - whatever one log leads to: it stays, and the others are looked at
             if path not in self._odd:
-                log.warning("%s: cannot be looked at, so it stays: %s", path, error)
+                log.warning("%s: cannot be looked at, so it stays: %s", name_in_words(path), error)
             self._odd.add(path)
             return Stored(path, size_bytes(path), is_readable=False)
 
