@@ -58,7 +58,7 @@ class Shelf:
         self._odd: set[Path] = set()
 
     def survey(self, delivered: Mapping[str, Collection[Reach]]) -> list[Stored]:
-        """Every log; one that has not changed since the last survey is not opened again. Raises OSError."""
+        """Every log, also what was set aside; one that has not changed since is not opened again. Raises OSError."""
         aside = (path for path in aside_in(self.folder) if not path.name.endswith("-wal"))
         paths = sorted((*self.folder.glob(LOG_PATTERN), *aside))[:MOST_LOGS]
         self._known = {path: self._known[path] for path in paths if path in self._known}
@@ -147,9 +147,9 @@ def _extent(path: Path) -> tuple[Reach | None, int | None]:
     except LogError:
         return None, None
     utc_us = last[0] if last else None
-    return (state.session, state.t_us), utc_us if isinstance(
-        utc_us, int
-    ) else None  # a damaged page has anything
+    if not isinstance(utc_us, int):  # a damaged page has anything
+        utc_us = None
+    return (state.session, state.t_us), utc_us
 
 
 def _state(path: Path) -> tuple[int, ...]:

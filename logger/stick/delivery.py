@@ -156,7 +156,7 @@ class _Copy:
 def _wanted(logs: Path, folder: Path, *, every: bool) -> list[Path]:
     """The newest first: it is the one that is waited for, should the stick be pulled too soon."""
     reached = None if every else ledger.reaches(logs)
-    there = (*logs.glob(LOG_PATTERN), *aside_in(logs))
+    there = (log for log in (*logs.glob(LOG_PATTERN), *aside_in(logs)) if log.is_file())
     wanted = [log for log in there if not _is_had(log, folder, reached)]
     return sorted(wanted, key=lambda log: log.stat().st_mtime, reverse=True)
 

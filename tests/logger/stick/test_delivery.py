@@ -283,6 +283,15 @@ def test_a_name_that_is_no_text_is_a_name(logs: Path, stick: Path) -> None:
     assert deliver(logs, stick, quiet) == []
 
 
+def test_what_is_no_file_holds_up_no_log(logs: Path, stick: Path) -> None:
+    """A card after a check of its file system: a link to itself, a folder, a pipe of a log's name."""
+    closed(logs / "a-001.db")
+    (logs / "loop.db").symlink_to("loop.db")
+    (logs / "folder.db").mkdir()
+    os.mkfifo(logs / "pipe.db")
+    assert [(outcome.name, outcome.ok) for outcome in deliver(logs, stick, quiet)] == [("a-001.db", True)]
+
+
 def test_a_ledger_that_cannot_be_written_is_said(logs: Path, stick: Path) -> None:
     closed(logs / "a-001.db")
     (logs / ledger.FILE).mkdir()
