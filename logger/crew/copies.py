@@ -27,6 +27,7 @@ from typing import NamedTuple
 
 from firmware_bridge.errors import LogError
 from logger.recording.reader import has_wal
+from logger.transfer.aside import is_aside
 from logger.transfer.removing import remove
 from logger.transfer.snapshot import digest_of
 
@@ -91,13 +92,11 @@ class Copies:
         """The logs that there are: regular files of this very folder. Raises LogError without the folder."""
         try:
             with os.scandir(self.logs) as entries:
-                found = [
-                    e.name for e in entries if e.name.endswith(".db") and e.is_file(follow_symlinks=False)
-                ]
+                found = [e.name for e in entries if _is_log(e.name) and e.is_file(follow_symlinks=False)]
         except OSError as error:
             mend = "look at [log] directory, and at who may read it"
             raise LogError(f"cannot be read: {error.strerror}", where=str(self.logs), mend=mend) from error
-        return sorted(name for name in found if not name.startswith("."))
+        return sorted(found)
 
     def done(self, name: str) -> float:
         """How much of the work for a log is done, 0 to 1."""
@@ -108,7 +107,7 @@ class Copies:
         path = self.logs / name
         with suppress(OSError):
             seen = seen_of(path)
-            if not has_wal(path):
+            if _lies_still(path):
                 sha256 = self._digests.get(name, (None, ""))
                 return Copy(path, path.stat().st_size, sha256[1], seen) if sha256[0] == seen else None
             for copy in self._kept(name):
@@ -158,7 +157,7 @@ class Copies:
         if (known := self.known(name)) is not None:
             return known
         async with self._one_at_a_time:
-            if has_wal(path):
+            if not _lies_still(path):
                 return await self._copy(path)
             return await asyncio.to_thread(self._digest, path)
 
@@ -177,7 +176,7 @@ class Copies:
 
         before = seen_of(path)
         sha256 = digest_of(path, progress)
-        if before != seen_of(path) or has_wal(path):
+        if before != seen_of(path) or not _lies_still(path):
             raise LogError("it began to be recorded just now", where=path.name, mend="try again")
         self._digests[path.name] = before, sha256
         _write_digests(self.state / "digests.json", self._digests)
@@ -245,6 +244,16 @@ def seen_of(path: Path) -> Seen:
     """What `stat` says of a log and its write-ahead log. Raises OSError."""
     stats = [file.stat(follow_symlinks=False) for file in _files(path)]
     return tuple(number for stat in stats for number in (stat.st_ino, stat.st_size, stat.st_mtime_ns))
+
+
+def _lies_still(path: Path) -> bool:
+    return is_aside(path.name) or not has_wal(path)
+
+
+def _is_log(name: str) -> bool:
+    """Not one that is no UTF-8: there is no address for it, and no JSON."""
+    is_text = name.encode(errors="ignore").decode() == name
+    return is_text and not name.startswith(".") and (name.endswith(".db") or is_aside(name))
 
 
 def _files(path: Path) -> list[Path]:

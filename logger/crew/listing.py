@@ -27,6 +27,7 @@ from logger.crew.feed import Feed
 from logger.crew.ranges import tag
 from logger.recording import reader
 from logger.transfer import ledger
+from logger.transfer.aside import is_aside
 from logger.transfer.state import read_state
 
 _DISTANCE = """
@@ -37,6 +38,8 @@ SELECT coalesce(
 """
 """Metres driven: of each section the furthest, for a session counts on from what the one before had; without
 sections, what the car drove. Outside all sections the rows have the day's sum."""
+
+_ASIDE = "set aside: the recorder could not go on in it"
 
 
 class Listing:
@@ -91,7 +94,7 @@ def _look(path: Path) -> dict[str, Any]:
             with closing(connection.execute(_DISTANCE)) as rows:
                 metres = rows.fetchone()[0]
     except LogError as error:
-        return {"state": "damaged", "size": size, "trouble": error.what}
+        return {"state": "damaged", "size": size, "trouble": _ASIDE if is_aside(path.name) else error.what}
     begun_us = next((session.first_utc_us for session in info.sessions if session.first_utc_us), None)
     return {
         "state": "open" if info.open else "closed",
@@ -103,6 +106,7 @@ def _look(path: Path) -> dict[str, Any]:
         "duration_s": info.duration_s,
         "distance_km": None if metres is None else metres / 1000,
         **state._asdict(),
+        **({"state": "damaged", "trouble": _ASIDE} if is_aside(path.name) else {}),
     }
 
 

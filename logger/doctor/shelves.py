@@ -11,6 +11,7 @@ from firmware_bridge.errors import LogError
 from logger.doctor.storage import Shelf
 from logger.recording import reader
 from logger.retention import rule, shelf
+from logger.transfer.aside import is_aside
 
 CHECK_S = 5.0
 """A look through the newest log may take so long: about a hundred megabytes from a card."""
@@ -23,7 +24,8 @@ def look(folder: Path, ledgers: Iterable[Path], in_use: Collection[Path]) -> She
     if not folder.is_dir():
         return Shelf()
     next(folder.iterdir(), None)  # `glob` takes a folder that may not be read for an empty one
-    stored = rule.oldest_first(shelf.Shelf(folder).survey(shelf.delivered(ledgers)))
+    surveyed = shelf.Shelf(folder).survey(shelf.delivered(ledgers))
+    stored = rule.oldest_first(log for log in surveyed if not is_aside(log.path.name))
     newest = next((log for log in stored if log.path in in_use), stored[-1] if stored else None)
     if newest is not None:
         newest.path.open("rb").close()  # SQLite takes a log that may not be read for a damaged one

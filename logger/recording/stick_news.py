@@ -4,7 +4,8 @@ It is a process of its own (logger.stick) and may be killed or pulled out with t
 silence is news as well. Pure: time is an argument.
 
     copying    how far it is        copied   all is on the stick, which is still in use
-    done       it may be pulled     failed   why
+    done       it may be pulled     partly   it may be pulled, but not all is on it
+    failed     why
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-STATES = ("copying", "copied", "done", "failed")
+STATES = ("copying", "copied", "done", "partly", "failed")
 WORDS_CHARS = 300
 SILENT_US = 60_000_000
 """It speaks every second while it copies; a stick that takes nothing for a minute is as good as gone."""

@@ -11,12 +11,12 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from logger.retention.rule import Stored, choose, may_go, room_h
-from logger.retention.shelf import Reach, Shelf, is_protected, size_bytes
+from logger.retention.shelf import Reach, Shelf, is_protected, name_in_words, size_bytes
 from logger.transfer.removing import REMOVE_PAUSE_S
 
 log = logging.getLogger(__name__)
@@ -68,6 +68,7 @@ class Housekeeper:
         self._surveyed_s = self._removed_s = float("-inf")
         self._growth: tuple[Path, float, int] | None = None
         self._trouble = ""
+        self._stuck: set[Path] = set()  # the card refuses to let go of them; each was said
         self._pause_s = 0.0
         """Between the steps of a removal: nothing is recorded that would need it, until the thread runs."""
 
@@ -115,27 +116,48 @@ class Housekeeper:
             self._shelf.sweep()
             self._logs = self._shelf.survey(self._delivered())
         if is_short:
-            for chosen in choose(self._logs, self._in_use(), wanted - free, last_resort=self._last_resort):
-                if self._remove(chosen):
-                    self._removed_s = now_s
-                    self._logs.remove(chosen)
-                    removed.append(Removed(chosen.path.name, chosen.size_bytes, _why(chosen)))
+            self._make_room(wanted - free, now_s, removed)
             free = shutil.disk_usage(self._shelf.folder).free
-        in_use = self._in_use()
+        in_use = {*self._in_use(), *self._stuck}
         spare = sum(
             stored.size_bytes for stored in self._logs if stored.is_delivered and may_go(stored, in_use)
         )
         largest = max((stored.size_bytes for stored in self._logs), default=0)
         self.room_h = room_h(free - self._min_free_bytes + spare, self._growth_bytes_h(now_s), largest)
 
+    def _make_room(self, need_bytes: int, now_s: float, removed: list[Removed]) -> None:
+        stays: set[Path] = set()
+        while chosen := choose(
+            self._logs, {*self._in_use(), *stays}, need_bytes, last_resort=self._last_resort
+        ):
+            for each in chosen:
+                if self._remove(each):
+                    need_bytes -= each.size_bytes
+                    self._removed_s = now_s
+                    self._logs.remove(each)
+                    removed.append(Removed(name_in_words(each.path), each.size_bytes, _why(each)))
+                else:
+                    stays.add(each.path)  # another one may go in its stead
+
     def _remove(self, chosen: Stored) -> bool:
-        """False when it is to stay after all: things may have changed since the choice was made."""
-        with self._removing:
-            if chosen.path in self._in_use() or is_protected(chosen.path):
-                return False
-            nameless = self._shelf.remove(chosen.path, _why(chosen))
-        nameless.free(self._pause_s)  # takes seconds, for which a change of the stage need not wait
-        log.warning("%s: removed to make room (%s)", chosen.path.name, _why(chosen))
+        """False when it stays after all: things may have changed since the choice was made, or the card refuses."""
+        try:
+            with self._removing:
+                if chosen.path in self._in_use() or is_protected(chosen.path):
+                    return False
+                nameless = self._shelf.remove(chosen.path, _why(chosen))
+        except OSError as error:
+            if chosen.path not in self._stuck:
+                mend = "`lsattr` and `ls -l` say why"
+                log.warning(
+                    "%s: cannot be removed: %s; %s", name_in_words(chosen.path), error.strerror or error, mend
+                )
+            self._stuck.add(chosen.path)
+            return False
+        self._stuck.discard(chosen.path)
+        with suppress(OSError):  # closed, it is freed anyhow
+            nameless.free(self._pause_s)  # takes seconds, for which a change of the stage need not wait
+        log.warning("%s: removed to make room (%s)", name_in_words(chosen.path), _why(chosen))
         return True
 
     def _growth_bytes_h(self, now_s: float) -> float | None:

@@ -19,7 +19,7 @@ from typing import NamedTuple
 STAGE_H = 8.0
 """A long day in the car: the crew is warned when the room lasts no longer than this, and the largest log so far is
 taken to have been filled in it."""
-_COUNTER = re.compile(r"(.*)-(\d+)", re.DOTALL)
+_COUNTER = re.compile(r"(.*)-(\d+)\.db(?:\.damaged-(\d+))?", re.DOTALL)
 
 
 class Stored(NamedTuple):
@@ -60,11 +60,13 @@ def choose(
 
 def oldest_first(logs: Iterable[Stored]) -> list[Stored]:
     """Logs by age, as rule 3 knows it."""
-    names: dict[str, list[tuple[int, Stored]]] = defaultdict(list)
+    names: dict[str, list[tuple[tuple[int, float], Stored]]] = defaultdict(list)
     for log in logs:
-        match = _COUNTER.fullmatch(log.path.stem)
-        name, counter = (match[1], int(match[2])) if match else (log.path.stem, 0)
-        names[name].append((counter, log))
+        match = _COUNTER.fullmatch(log.path.name)
+        if match:  # what was set aside is older than the log that was begun in its place
+            names[match[1]].append(((int(match[2]), float(match[3] or "inf")), log))
+        else:
+            names[log.path.stem].append(((0, 0.0), log))
     aged = []
     for name, numbered in names.items():
         numbered.sort(key=lambda pair: pair[0])

@@ -8,6 +8,7 @@ later; and the number in its name is never given to another log, which a laptop 
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
@@ -15,11 +16,14 @@ from pathlib import Path
 
 from firmware_bridge.errors import LogError
 from logger.recording.naming import REMOVED, removed
-from logger.recording.reader import LOG_PATTERN, open_log_readonly
+from logger.recording.reader import LOG_PATTERN, has_wal, open_log_readonly
 from logger.retention.rule import Stored
 from logger.transfer import ledger
+from logger.transfer.aside import aside_in, is_aside
 from logger.transfer.removing import Nameless
 from logger.transfer.state import read_state
+
+log = logging.getLogger(__name__)
 
 Reach = tuple[int, int]
 """How far a log goes: the session and t_us of its newest row. It is another as soon as a row is added."""
@@ -40,8 +44,8 @@ def delivered(folders: Iterable[Path]) -> dict[str, set[Reach]]:
     """
     reached: dict[str, set[Reach]] = {}
     for folder in folders:
-        for name, delivery in ledger.read(folder).items():
-            reached.setdefault(name, set()).add((delivery.session, delivery.t_us))
+        for name, found in ledger.reaches(folder).items():
+            reached.setdefault(name, set()).update(found)
     return reached
 
 
@@ -51,34 +55,41 @@ class Shelf:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._known: dict[Path, tuple[tuple[int, ...], Reach | None, int | None]] = {}
+        self._odd: set[Path] = set()
 
     def survey(self, delivered: Mapping[str, Collection[Reach]]) -> list[Stored]:
-        """Every log; one that has not changed since the last survey is not opened again. Raises OSError."""
-        found, known = [], {}
-        for path in sorted(self.folder.glob(LOG_PATTERN))[:MOST_LOGS]:
+        """Every log, also what was set aside; one that has not changed since is not opened again. Raises OSError."""
+        aside = (path for path in aside_in(self.folder) if not path.name.endswith("-wal"))
+        paths = sorted((*self.folder.glob(LOG_PATTERN), *aside))[:MOST_LOGS]
+        self._known = {path: self._known[path] for path in paths if path in self._known}
+        return [self._look_at(path, delivered.get(path.name, ())) for path in paths]
+
+    def _look_at(self, path: Path, delivered: Collection[Reach]) -> Stored:
+        try:
             state = _state(path)
-            entry = self._known.get(path)
-            if entry is None or entry[0] != state:
-                entry = state, *_extent(path)
-            known[path] = entry
-            how_far, utc_us = entry[1:]
-            found.append(
-                Stored(
-                    path,
-                    size_bytes(path),
-                    utc_us,
-                    is_readable=how_far is not None,
-                    is_delivered=how_far in delivered.get(path.name, ()),
-                    is_protected=is_protected(path),
-                )
+            if path not in self._known or self._known[path][0] != state:
+                self._known[path] = state, *_extent(path)
+            _, how_far, utc_us = self._known[path]
+            return Stored(
+                path,
+                size_bytes(path),
+                utc_us,
+                is_readable=how_far is not None,
+                # Of what was set aside, the file and its WAL are carried by themselves: who has which is not known.
+                is_delivered=how_far in delivered and not (is_aside(path.name) and has_wal(path)),
+                is_protected=is_protected(path),
             )
-        self._known = known
-        return found
+        except Exception as error:  # noqa: BLE001 - whatever one log leads to: it stays, and the others are looked at
+            if path not in self._odd:
+                log.warning("%s: cannot be looked at, so it stays: %s", name_in_words(path), error)
+            self._odd.add(path)
+            return Stored(path, size_bytes(path), is_readable=False)
 
     def remove(self, path: Path, why: str) -> Nameless:
         """Take a log away for good; its room comes back when what is returned is freed. Raises OSError."""
-        with suppress(OSError):  # a card that is full to the last byte takes no note: room comes first
-            _note(self.folder / REMOVED, {"log": path.name, "why": why})
+        if path.name not in removed(self.folder):  # else it was tried before, and is perhaps again and again
+            with suppress(OSError):  # a card that is full to the last byte takes no note: room comes first
+                _note(self.folder / REMOVED, {"log": path.name, "why": why})
         path.with_name(path.name + "-shm").unlink(missing_ok=True)
         nameless = Nameless(path)
         with suppress(OSError):  # the next sweep tries again
@@ -86,16 +97,22 @@ class Shelf:
         return nameless
 
     def sweep(self) -> None:
-        """What a power cut left of a removal. Raises OSError."""
+        """What a power cut left of a removal; what cannot be taken away now is the next sweep's."""
         for name in removed(self.folder):
-            if not (self.folder / name).exists():
-                for tail in ("-wal", "-shm"):
-                    (self.folder / (name + tail)).unlink(missing_ok=True)
+            with suppress(OSError):
+                if not (self.folder / name).exists():
+                    for tail in ("-wal", "-shm"):
+                        (self.folder / (name + tail)).unlink(missing_ok=True)
 
 
 def size_bytes(path: Path) -> int:
     """What a log takes on the card, with what lies beside it; 0 when it is gone."""
     return sum(stat.st_size for stat in _stats(path, _TAILS))
+
+
+def name_in_words(path: Path) -> str:
+    """A log's name in a line for people, whatever bytes it is made of: no page, journal or log takes them all."""
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in path.name)
 
 
 def is_protected(path: Path) -> bool:
@@ -107,11 +124,10 @@ def protect(path: Path, *, on: bool = True) -> None:
     """Say that a log stays, or that it need not any longer. Raises LogError."""
     mark = path.with_name(path.name + KEEP_TAIL)
     try:
+        if not path.is_file() and (on or not mark.exists()):
+            mend = "`stagelog logs DIR` lists the logs in one"
+            raise LogError("no such log", where=str(path), mend=mend)
         if on:
-            if not path.is_file():
-                raise LogError(
-                    "no such log", where=str(path), mend="`stagelog logs DIR` lists the logs in one"
-                )
             mark.touch()
         else:
             mark.unlink(missing_ok=True)
@@ -130,7 +146,10 @@ def _extent(path: Path) -> tuple[Reach | None, int | None]:
             state = read_state(connection)
     except LogError:
         return None, None
-    return (state.session, state.t_us), None if last is None else last[0]
+    utc_us = last[0] if last else None
+    if not isinstance(utc_us, int):  # a damaged page has anything
+        utc_us = None
+    return (state.session, state.t_us), utc_us
 
 
 def _state(path: Path) -> tuple[int, ...]:
@@ -142,7 +161,7 @@ def _state(path: Path) -> tuple[int, ...]:
 def _stats(path: Path, tails: Iterable[str]) -> list[os.stat_result]:
     found = []
     for tail in tails:
-        with suppress(FileNotFoundError):
+        with suppress(OSError):
             found.append(path.with_name(path.name + tail).stat())
     return found
 

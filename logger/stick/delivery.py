@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -19,8 +19,9 @@ from typing import NamedTuple
 from firmware_bridge.errors import DeviceError, LogError
 from logger.recording.reader import LOG_PATTERN
 from logger.recording.verify import verify
-from logger.retention.shelf import size_bytes
+from logger.retention.shelf import name_in_words, size_bytes
 from logger.transfer import ledger
+from logger.transfer.aside import aside_in, is_aside
 from logger.transfer.placing import DAMAGED_TAIL, place
 from logger.transfer.removing import remove
 from logger.transfer.snapshot import digest_of, readable_state, snapshot, sync_folder
@@ -35,14 +36,16 @@ _SPARE_BYTES = 1024 * 1024
 """Left free: a file system that is full to the last block takes no new name."""
 _FAT_BYTES = 4 * 1024**3
 """FAT32 has no larger files."""
+_GONE = ("it was pulled", "plug it in again: nothing in the car is lost")
 _WORDS = {
     errno.EROFS: ("it is write-protected", "move its switch, or use another stick"),
     errno.EACCES: ("it may not be written", "format it as exFAT or FAT32"),
     errno.EPERM: ("it may not be written", "format it as exFAT or FAT32"),
     errno.ENOSPC: ("it is full", "make room on it, or use another stick"),
+    errno.EEXIST: (f"a file named {FOLDER} on it is in the way", "rename that file, or remove it"),
     errno.EIO: ("it was pulled, or is broken", "plug it in again: nothing in the car is lost"),
+    **dict.fromkeys((errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.ENOTCONN), _GONE),
 }
-_GONE = ("it was pulled", "plug it in again: nothing in the car is lost")
 
 Tell = Callable[[str], None]
 
@@ -67,13 +70,13 @@ def deliver(logs: Path, stick: Path, tell: Tell, *, every: bool = False) -> list
     wanted = _wanted(logs, folder, every=every)
     outcomes = []
     for number, log in enumerate(wanted, 1):
-        which = f"{number} of {len(wanted)}: {log.name}"
+        which = f"{number} of {len(wanted)}: {name_in_words(log)}"
         try:
             outcome = _Copy(log, folder, device, _telling(tell, which)).run()
         except OSError as error:  # LogError as well: SQLite does not tell whose disk it was
             _require_writable(folder, device)
             why = error.what if isinstance(error, LogError) else error.strerror or str(error)
-            outcome = Outcome(log.name, f"not copied: {why}", ok=False)
+            outcome = Outcome(name_in_words(log), f"not copied: {why}", ok=False)
         outcomes.append(outcome)
     return outcomes
 
@@ -88,6 +91,7 @@ class _Copy:
     def __init__(self, log: Path, folder: Path, device: int, progress: Callable[[float], None]) -> None:
         self._log, self._folder, self._device, self._progress = log, folder, device, progress
         self._part = folder / f".{log.name}{PART_TAIL}"
+        self._name = name_in_words(log)
 
     def run(self) -> Outcome:
         """Raises LogError, OSError; what is on the stick under a log's name is whole nevertheless."""
@@ -96,7 +100,7 @@ class _Copy:
         free = disk.f_bavail * disk.f_frsize
         if need + _SPARE_BYTES > free:
             what = f"does not fit: {need / 1e6:.0f} MB, and {free / 1e6:.0f} MB are free"
-            return Outcome(self._log.name, what, ok=False)
+            return Outcome(self._name, what, ok=False)
         try:
             return self._brought()
         except OSError as error:
@@ -112,13 +116,16 @@ class _Copy:
         share = _READ_BACK - _COPIED
         if _read_back(self._part, lambda done: self._progress(_COPIED + share * done)) != taken.sha256:
             what = "the stick does not keep what it is given; use another one"
-            return Outcome(self._log.name, what, ok=False)
+            return Outcome(self._name, what, ok=False)
+        if is_aside(self._log.name):
+            self._rename(_place_aside(self._folder, self._log.name, taken.size))
+            return Outcome(self._name, "was set aside as damaged; copied as it is", taken.size, ok=False)
         problems = verify(self._part, lambda done: self._progress(_READ_BACK + (1 - _READ_BACK) * done))
         if taken.state is None or problems:
             self._rename(self._folder / (self._log.name + DAMAGED_TAIL))
             why = " ".join(problems[0].split()) if problems else "it cannot be read"
             return Outcome(
-                self._log.name, f"is damaged in the car ({why}); copied as it is", taken.size, ok=False
+                self._name, f"is damaged in the car ({why}); copied as it is", taken.size, ok=False
             )
         target = place(self._folder, self._log.name, taken.state)
         before = readable_state(target) if target.exists() else None
@@ -126,8 +133,9 @@ class _Copy:
             self._rename(target)
         text = f"{taken.size / 1e6:.1f} MB, whole{'' if before is None else ', grown'}"
         if target.name != self._log.name:
-            text += f"; {self._log.name} there is another log, so it is in {target.name}"
-        return Outcome(self._log.name, text + self._note(taken.state, taken.size, taken.sha256), taken.size)
+            text += f"; {self._name} there is another log, so it is in {name_in_words(target)}"
+        trouble = self._note(taken.state, taken.size, taken.sha256)
+        return Outcome(self._name, text + trouble, taken.size, ok=not trouble)
 
     def _rename(self, target: Path) -> None:
         """Give it its name, durably. Raises FileNotFoundError when the stick is no longer there."""
@@ -140,27 +148,40 @@ class _Copy:
         try:
             ledger.add(self._log.parent, ledger.Delivered.now(self._log.name, state, size, sha256))
         except OSError as error:
-            return f"; the car did not note that it was delivered ({error.strerror})"
+            mend = f"look at who may write {ledger.FILE} there"
+            return f"; the car could not note that it was delivered ({error.strerror}): {mend}"
         return ""
 
 
 def _wanted(logs: Path, folder: Path, *, every: bool) -> list[Path]:
     """The newest first: it is the one that is waited for, should the stick be pulled too soon."""
-    reached = ledger.reaches(logs)
-    wanted = []
-    for log in logs.glob(LOG_PATTERN):
-        state = readable_state(log)
-        if state is None:
-            copy = folder / (log.name + DAMAGED_TAIL)
-            is_there = copy.exists() and copy.stat().st_size == log.stat().st_size
-        elif every:
-            there = readable_state(place(folder, log.name, state))
-            is_there = there is not None and there.rows >= state.rows
-        else:
-            is_there = (state.session, state.t_us) in reached.get(log.name, ())
-        if not is_there:
-            wanted.append(log)
+    reached = None if every else ledger.reaches(logs)
+    there = (log for log in (*logs.glob(LOG_PATTERN), *aside_in(logs)) if log.is_file())
+    wanted = [log for log in there if not _is_had(log, folder, reached)]
     return sorted(wanted, key=lambda log: log.stat().st_mtime, reverse=True)
+
+
+def _is_had(log: Path, folder: Path, reached: Mapping[str, Collection[tuple[int, int]]] | None) -> bool:
+    """Whether a log was delivered as far as it goes now, as `reached` tells; without that, whether the stick has it."""
+    if is_aside(log.name):
+        return _place_aside(folder, log.name, log.stat().st_size).exists()
+    state = readable_state(log)
+    damaged = folder / (log.name + DAMAGED_TAIL)
+    if state is None:
+        return damaged.exists() and damaged.stat().st_size == log.stat().st_size
+    if readable_state(damaged) == state:
+        return True
+    if reached is not None:
+        return (state.session, state.t_us) in reached.get(log.name, ())
+    there = readable_state(place(folder, log.name, state))
+    return there is not None and there.rows >= state.rows
+
+
+def _place_aside(folder: Path, name: str, size: int) -> Path:
+    """Where a log of `size` bytes that was set aside belongs: under its name, or beside another one that has it."""
+    target = folder / name
+    is_other = target.exists() and target.stat().st_size != size
+    return target.with_name(f"{name}.{size}") if is_other else target
 
 
 def _read_back(part: Path, progress: Callable[[float], None]) -> str:
@@ -215,5 +236,6 @@ def _require_mounted(folder: Path, device: int) -> None:
 
 
 def _refusal(stick: Path, error: OSError) -> DeviceError:
-    what, mend = _WORDS.get(error.errno or 0, _GONE)
+    unknown = (f"it takes no logs: {error.strerror or error}", "use another stick")
+    what, mend = _WORDS.get(error.errno or 0, unknown)
     return DeviceError(what, where=str(stick), mend=mend)

@@ -5,7 +5,8 @@ for mount(2) and umount2(2) and for nothing else: what reads and writes the stic
 without it (an exec by a user other than root passes on ambient capabilities only, and those are given up first).
 
 Nothing on a stick is trusted: no set-user-id, no devices, no programs, and no symbolic links are followed, for one
-could lead a copy back into the car's own logs. A stick that is not ours is looked at read-only and never written.
+could lead a copy back into the car's own logs. A stick that is not ours is looked at read-only and never written; a
+disk that is mounted already, perhaps the one that the car boots from, is not even looked at.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from pathlib import Path
 from firmware_bridge.errors import DeviceError
 
 LABEL = "STAGELOG"
-MARKER = "stagelog-sync"
-"""A file of this name at the top of a stick makes it ours, whatever its label."""
+MARKER, MARKER_ALL = "stagelog-sync", "stagelog-all"
+"""A file of one of these names at the top of a stick makes it ours, whatever its label; the second asks for all logs
+that are not on it yet, also those that were delivered before."""
 BY_LABEL = Path("/dev/disk/by-label") / LABEL
 
 # linux/mount.h
@@ -40,16 +42,23 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 @contextmanager
 def mounted(device: Path, place: Path) -> Iterator[bool]:
-    """The stick in `device` mounted at `place`, writable; False, and read-only, if it is not one of ours.
+    """The stick in `device` mounted at `place`, writable; False if it is not one of ours, and read-only at most.
 
     What is started within the context has no special powers. Raises DeviceError, also when the stick cannot be let
     go of in order; after the context it may be pulled.
     """
+    is_labelled = BY_LABEL.resolve() == device.resolve()
     kind = _mount(device, place)
+    if kind is None:
+        if is_labelled:
+            mend = f"unmount it there: sudo umount {device}"
+            raise DeviceError("it is mounted by something else", where=str(device), mend=mend)
+        yield False
+        return
     try:
-        is_ours = BY_LABEL.resolve() == device.resolve() or _is_marked(place)
+        is_ours = is_labelled or any(is_marked(place, marker) for marker in (MARKER, MARKER_ALL))
         if is_ours:
-            _attach(device, place, kind, _MS_REMOUNT)
+            _make_writable(device, place, kind)
         _checked(_libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0))
         yield is_ours
     finally:
@@ -62,14 +71,16 @@ def mounted(device: Path, place: Path) -> Iterator[bool]:
             ) from error
 
 
-def _mount(device: Path, place: Path) -> str:
-    """Mount it read-only; the kind of its file system."""
+def _mount(device: Path, place: Path) -> str | None:
+    """Mount it read-only; the kind of its file system. None where something else has it mounted."""
     for kind in _KINDS:
         try:
             _attach(device, place, kind, _MS_RDONLY)
         except OSError as error:
             if error.errno in (errno.EINVAL, errno.ENODEV):
                 continue  # it has another file system, or this kernel does not know this one
+            if error.errno == errno.EBUSY:
+                return None
             mend = "try it again, or another stick"
             raise DeviceError(
                 f"it cannot be mounted: {error.strerror}", where=str(device), mend=mend
@@ -77,6 +88,14 @@ def _mount(device: Path, place: Path) -> str:
         return kind
     mend = "format it as exFAT or FAT32"
     raise DeviceError("it has no file system that is known here", where=str(device), mend=mend)
+
+
+def _make_writable(device: Path, place: Path, kind: str) -> None:
+    try:
+        _attach(device, place, kind, _MS_REMOUNT)
+    except OSError as error:
+        mend = "move its switch, or use another stick"
+        raise DeviceError(f"it cannot be written: {error.strerror}", where=str(device), mend=mend) from error
 
 
 def _attach(device: Path, place: Path, kind: str, flags: int) -> None:
@@ -91,8 +110,9 @@ def _checked(result: int) -> None:
         raise OSError(number, os.strerror(number))
 
 
-def _is_marked(place: Path) -> bool:
+def is_marked(place: Path, marker: str) -> bool:
+    """Whether a file of this name is at the top of a stick."""
     try:
-        return stat.S_ISREG((place / MARKER).lstat().st_mode)
+        return stat.S_ISREG((place / marker).lstat().st_mode)
     except OSError:
         return False

@@ -29,7 +29,8 @@ def stick(folder: Path | None, device: Path | None, config_path: Path, every: bo
     """Copy the logs that nobody has yet onto the USB stick mounted at FOLDER; the recorder may go on recording.
 
     Each is verified on the stick before it gets its name there and counts as delivered. With --device, FOLDER is
-    where to mount it, and only a stick labelled STAGELOG, or with a file stagelog-sync on it, is written.
+    where to mount it, and only a stick labelled STAGELOG, or with a file stagelog-sync on it, is written. A file
+    stagelog-all on it is --all.
     """
     from logger import config as configs  # noqa: PLC0415 - a verb imports what it runs
     from logger.stick.telling import Teller  # noqa: PLC0415
@@ -49,18 +50,21 @@ def stick(folder: Path | None, device: Path | None, config_path: Path, every: bo
 
 def _from_device(device: Path, place: Path, config_path: Path, teller: Teller) -> int:
     """Mount, let another process that may do nothing but copy do its work, unmount, and only then say so."""
-    from logger.stick.mounting import mounted  # noqa: PLC0415
+    from logger.stick.mounting import MARKER_ALL, is_marked, mounted  # noqa: PLC0415
 
     with mounted(device, place) as is_ours:
         if not is_ours:
-            click.echo(f"{device} is no stick of ours: left alone")
+            click.echo(f"{device} is no stick of ours, or mounted by something else: left alone")
             return 0
         program = [sys.executable, "-m", "logger", "stick", str(place), "-c", str(config_path)]
+        if is_marked(place, MARKER_ALL):
+            program.append("--all")
         done = subprocess.run(program, stdout=subprocess.PIPE, text=True, check=False)  # noqa: S603 - ourselves
         click.echo(done.stdout, nl=False)
     said = done.stdout.splitlines()
     if done.returncode in (0, EXIT_FOUND_WRONG) and said:
-        teller.tell("done", f"{said[-1]}. It may be pulled.")
+        state = "partly" if done.returncode else "done"
+        teller.tell(state, f"{said[-1]}. It may be pulled.")
     return done.returncode
 
 
@@ -79,7 +83,7 @@ def _deliver(logs: Path, folder: Path, teller: Teller, *, every: bool) -> int:
     if not outcomes:
         said = "nothing new"
     elif wrong:
-        said = f"{len(copied)} of {len(outcomes)} logs copied; {wrong[0].name}: {wrong[0].text}"
+        said = f"{len(copied)} of {len(outcomes)} logs delivered; {wrong[0].name}: {wrong[0].text}"
     click.echo(said)
     teller.tell("copied", said)
     return EXIT_FOUND_WRONG if wrong else 0

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,9 +43,12 @@ _KINDS = (str, int, int, int, str, str)
 
 def add(folder: Path, delivered: Delivered) -> None:
     """Note a delivery, durably. Raises OSError."""
-    line = json.dumps(delivered._asdict(), ensure_ascii=False, separators=(",", ":")).encode()
-    descriptor = os.open(folder / FILE, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, MODE)
+    line = json.dumps(delivered._asdict(), separators=(",", ":")).encode()
+    # Root changes its owner below: never that of a file elsewhere, which the folder's owner has put a link to here.
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(folder / FILE, flags, MODE)
     try:
+        _give_to_owner(descriptor, folder)
         os.fchmod(descriptor, MODE)
         # The newline before it ends a line that was torn; readers pass over the empty ones.
         os.write(descriptor, b"\n" + line + b"\n")
@@ -55,14 +57,11 @@ def add(folder: Path, delivered: Delivered) -> None:
         os.close(descriptor)
 
 
-def read(folder: Path) -> dict[str, Delivered]:
-    """Each log's furthest delivery, by its name. Never raises: what cannot be read was not delivered."""
-    found: dict[str, Delivered] = {}
-    for delivered in _lines(folder):
-        before = found.setdefault(delivered.name, delivered)
-        if (delivered.session, delivered.t_us) >= (before.session, before.t_us):
-            found[delivered.name] = delivered
-    return found
+def _give_to_owner(descriptor: int, folder: Path) -> None:
+    """What root began by hand is to be gone on with by the services. Raises OSError."""
+    if os.geteuid() == 0:
+        owner = folder.stat()
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
 
 def reaches(folder: Path) -> dict[str, set[tuple[int, int]]]:
@@ -71,18 +70,21 @@ def reaches(folder: Path) -> dict[str, set[tuple[int, int]]]:
     A log is delivered as long as its `LogState` has one of these; a row more, and it is not.
     """
     found: dict[str, set[tuple[int, int]]] = {}
-    for delivered in _lines(folder):
+    for delivered in read(folder):
         found.setdefault(delivered.name, set()).add((delivered.session, delivered.t_us))
     return found
 
 
-def _lines(folder: Path) -> Iterator[Delivered]:
+def read(folder: Path) -> list[Delivered]:
+    """Every delivery, the earliest first. Never raises: what cannot be read was not delivered."""
     try:
         lines = (folder / FILE).read_bytes().splitlines()
     except OSError:
-        return
+        return []
+    found = []
     for line in lines:
         with suppress(ValueError, TypeError, RecursionError):
             delivered = Delivered(**json.loads(line))
             if all(type(value) is kind for value, kind in zip(delivered, _KINDS, strict=True)):
-                yield delivered
+                found.append(delivered)
+    return found

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from firmware_bridge.errors import LogError
 from logger.recording.reader import has_wal
+from logger.transfer.aside import is_aside
 from logger.transfer.copying import GrownError, Progress, copy_file, copy_pages, copy_rows
 from logger.transfer.removing import remove
 from logger.transfer.state import LogState, state_of
@@ -61,6 +62,9 @@ def snapshot(log: Path, to: Path, progress: Progress = lambda _done: None) -> Sn
 
 
 def _copy(log: Path, to: Path, progress: Progress) -> None:
+    if is_aside(log.name):
+        copy_file(log, to, progress)
+        return
     way = copy_pages
     for _ in range(TRIES):
         try:

@@ -33,7 +33,7 @@ export function render() {
   renderHealth(shown);
   renderAlarm(state);
   const {state: stick, age_s: age} = shown.stick ?? {};
-  if ((stick === "done" || stick === "failed") && age + waited() < STICK_BEEPS_S) sound("stick");
+  if (STICK_SOUNDS[stick] && age + waited() < STICK_BEEPS_S) sound(STICK_SOUNDS[stick]);
 }
 
 function renderPace(shown) {
@@ -137,7 +137,8 @@ function renderEngine(shown) {
   }
 }
 
-const STICK_WORDS = {copying: ["STICK: wait", "near"], copied: ["STICK: wait", "near"], done: ["STICK: pull it", "good"], failed: ["STICK: failed", "bad"]};
+const STICK_WORDS = {copying: ["STICK: wait", "near"], copied: ["STICK: wait", "near"], done: ["STICK: pull it", "good"], partly: ["STICK: not all", "near"], failed: ["STICK: failed", "bad"]};
+const STICK_SOUNDS = {done: "stick", partly: "stick wrong", failed: "stick wrong"};
 const STICK_BEEPS_S = 20;
 const ROOM_TOLD_H = 24;  // a card with room for a day and a night is nobody's worry
 const LINK_WORDS = {open: "good", opening: "near", waiting: "near"};
@@ -153,7 +154,10 @@ function health(shown) {  // [text, state, detail] of everything that must work
     recording.ok == null ? "unknown" : !recording.ok ? "bad" : recording.dropped ? "near" : "good",
     `${recording.rows ?? GONE} rows, ${recording.lag_s ?? GONE} s behind, ${recording.dropped ?? GONE} lost, ${recording.free_mb ?? GONE} MB free${room && `, ${room}`}${recording.trouble ? `: ${recording.trouble}` : ""}`]);
   if (room && recording.room_h < ROOM_TOLD_H) known.push([room, "near", "of recording, what may be removed included: fetch the logs"]);
-  if (STICK_WORDS[shown.stick?.state]) known.unshift([...STICK_WORDS[shown.stick.state], shown.stick.detail]);
+  if (STICK_WORDS[shown.stick?.state]) {
+    const {state: stick, detail} = shown.stick, [words, good] = STICK_WORDS[stick], share = stick === "partly" && /^\d+ of \d+/.exec(detail);
+    known.unshift([share ? `STICK: ${share[0]}` : words, good, detail]);
+  }
   for (const alarm of shown.alarms ?? []) if (alarm.acknowledged) known.push([alarm.name, alarm.level === "critical" ? "bad" : "near", alarm.message]);
   return known;
 }

@@ -5,7 +5,7 @@ import {now} from "/words.js";
 let audio = null;
 const sounded = new Map();  // when each was last heard
 const PAUSE_S = 0.3;        // between any two, so that each can be told from the other
-const TONES = {over: [880, 0.5], near: [660, 2], ahead: [520, 4], "alarm critical": [1200, 0.6], "alarm warn": [740, 1.5], "alarm info": [600, Infinity], stick: [990, 4]};
+const TONES = {over: [880, 0.5], near: [660, 2], ahead: [520, 4], "alarm critical": [1200, 0.6], "alarm warn": [740, 1.5], "alarm info": [600, Infinity], stick: [990, 4], "stick wrong": [370, 4]};
 
 export function sound(what) {
   if (!audio || document.hidden || !what) return;

@@ -23,7 +23,7 @@ from tests.logger.crew.serving import EVERYWHERE, PIN, Answer, Served, serving
 from tests.logger.crew.test_server import until
 from tests.logger.transfer.logs_made import being_recorded, closed, large, rows
 
-CLOSED, LIVE = "stage-1-001.db", "stage-2-001.db"
+CLOSED, LIVE, ASIDE = "stage-1-001.db", "stage-2-001.db", "stage-1-001.db.damaged-1"
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +37,12 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (logs / "itself.db").symlink_to(CLOSED)
     (logs / "folder.db").mkdir()
     (logs / ".hidden.db").write_bytes(b"secret")
-    (logs / "stage-1-001.db.damaged-1").write_bytes(b"secret")
+    (logs / ASIDE).write_bytes(b"what is left of it")
+    (logs / f"{ASIDE}-wal").write_bytes(b"its newest rows")
+    (logs / f"{ASIDE}-shm").write_bytes(b"secret")
     (logs / "notes.txt").write_text("secret")
     os.mkfifo(logs / "pipe.db")
+    (logs / os.fsdecode(b"\xff\xfe.db")).write_bytes(b"secret")
     (logs / "garbage.db").write_bytes(b"no log at all" * 100)
     (logs / 'Étape 3 "a".db').write_bytes((logs / CLOSED).read_bytes())
     with being_recorded(logs / LIVE):
@@ -67,11 +70,12 @@ def sha256(data: bytes) -> str:
 
 def test_the_list_has_the_logs_and_nothing_else(served: Served) -> None:
     found = {entry["name"]: entry for entry in served.ask("/api/logs").json["logs"]}
-    assert sorted(found) == ["garbage.db", CLOSED, LIVE, 'Étape 3 "a".db']
+    assert sorted(found) == ["garbage.db", CLOSED, ASIDE, f"{ASIDE}-wal", LIVE, 'Étape 3 "a".db']
     assert found[CLOSED]["state"] == "closed"
     assert found[LIVE]["state"] == "open"
     assert found["garbage.db"]["state"] == "damaged"
     assert found["garbage.db"]["trouble"]
+    assert found[ASIDE]["state"] == found[f"{ASIDE}-wal"]["state"] == "damaged"
     entry = found[CLOSED]
     assert entry["rows"] == 3008
     assert entry["size"] == (served.said.parent / "logs" / CLOSED).stat().st_size
@@ -133,6 +137,22 @@ def test_a_closed_log_is_sent_as_it_lies_there(served: Served, place: Path) -> N
     assert got.headers["repr-digest"] == f"sha-256=:{digest}:"
     assert got.headers["content-disposition"].startswith(f'attachment; filename="{CLOSED}"')
     assert got.headers["x-content-type-options"] == "nosniff"
+
+
+def test_what_was_set_aside_is_sent_as_it_is(served: Served) -> None:
+    assert get(served, ASIDE).body == b"what is left of it"
+    assert get(served, f"{ASIDE}-wal").body == b"its newest rows"
+
+
+def test_a_log_that_can_be_read_and_was_set_aside_is_called_damaged(place: Path, tmp_path: Path) -> None:
+    whole = closed(tmp_path / "logs" / CLOSED)
+    data = whole.read_bytes()
+    whole.rename(whole.with_name(ASIDE))
+    with serving(tmp_path, place / "live.sock") as server:
+        (entry,) = server.ask("/api/logs").json["logs"]
+        assert (entry["state"], entry["rows"]) == ("damaged", 3008)
+        assert "set aside" in entry["trouble"]
+        assert get(server, ASIDE).body == data
 
 
 def test_head_has_the_headers_and_no_body(served: Served) -> None:
@@ -214,7 +234,7 @@ def test_any_name_is_suggested_safely(served: Served, name: str) -> None:
     "name",
     [
         "..", ".", "../secret.db", "..%2fsecret.db", "%2e%2e%2fsecret.db", "..%5csecret.db", "%2fetc%2fpasswd",
-        "link.db", "itself.db", "folder.db", "pipe.db", ".hidden.db", "notes.txt", "stage-1-001.db.damaged-1",
+        "link.db", "itself.db", "folder.db", "pipe.db", ".hidden.db", "notes.txt", "stage-1-001.db.damaged-1-shm",
         "stage-1-001.db%00", "stage-1-001.db%00.txt", "stage-1-001.db-wal", "stage-2-001.db-wal", "stage-2-001.db-shm",
         "STAGE-1-001.DB", "*.db", "%", "%ff.db", "a" * 3000 + ".db", "stage-1-001.db/../link.db",
         "....//secret.db", "stage-1-001.db%0d%0aX-Evil:1",
@@ -340,7 +360,7 @@ def test_a_log_that_goes_on_while_it_is_sent_is_cut_off(place: Path, tmp_path: P
                 raise ConnectionResetError
         assert received < path.stat().st_size
         assert "cut off" in server.said.read_text()
-        assert ledger.read(tmp_path / "state") == {}, "what was cut off was not delivered"
+        assert ledger.read(tmp_path / "state") == [], "what was cut off was not delivered"
 
 
 # -- what was delivered ---------------------------------------------------------------------------------------
@@ -350,7 +370,7 @@ def test_a_confirmed_log_is_delivered(place: Path, tmp_path: Path) -> None:
     (tmp_path / "logs").symlink_to(place / "logs")
     with serving(tmp_path, place / "live.sock") as server:
         got = get(server, LIVE, stagelog_confirms="1")
-        assert ledger.read(tmp_path / "state") == {}
+        assert ledger.read(tmp_path / "state") == []
         assert not any(entry["delivered"] for entry in server.ask("/api/logs").json["logs"])
         path = f"/api/logs/{LIVE}/delivered"
         for body, status in {
@@ -358,7 +378,7 @@ def test_a_confirmed_log_is_delivered(place: Path, tmp_path: Path) -> None:
             json.dumps({"sha256": sha256(got.body)}).encode(): 200,
         }.items():  # fmt: skip
             assert server.ask(path, "POST", body).status == status
-        noted = ledger.read(tmp_path / "state")[LIVE]
+        (noted,) = ledger.read(tmp_path / "state")
         assert (noted.size, noted.sha256) == (len(got.body), sha256(got.body))
         listed = {entry["name"]: entry for entry in server.ask("/api/logs").json["logs"]}
         assert listed[LIVE]["delivered"]
@@ -375,9 +395,9 @@ def test_a_browser_has_it_with_the_last_byte_and_not_before(place: Path, tmp_pat
         tag = get(server, "a.db", range=f"bytes=0-{size // 2}").headers["etag"]
         get(server, "a.db", range=f"bytes={size // 2 + 2}-", if_range=tag)
         time.sleep(0.3)
-        assert ledger.read(tmp_path / "state") == {}, "a byte in the middle is missing"
+        assert ledger.read(tmp_path / "state") == [], "a byte in the middle is missing"
         get(server, "a.db", range=f"bytes={size // 2 + 1}-", if_range=tag)
-        until(lambda: "a.db" in ledger.read(tmp_path / "state"))
+        until(lambda: "a.db" in ledger.reaches(tmp_path / "state"))
         assert len(ledger.reaches(tmp_path / "state")["a.db"]) == 1
 
 
@@ -389,7 +409,7 @@ def test_a_client_that_goes_away_before_the_end_has_nothing(place: Path, tmp_pat
                 line.sendall(f"GET /api/logs/a.db HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n\r\n".encode())
                 line.recv(65536)
         time.sleep(0.5)
-        assert ledger.read(tmp_path / "state") == {}
+        assert ledger.read(tmp_path / "state") == []
         assert server.ask("/api/live").status == 503, "and the server goes on"
 
 

@@ -438,12 +438,38 @@ def test_a_card_with_little_room_says_for_how_many_hours(
         until(page, "!document.getElementById('chips').innerText.includes('room')")
 
 
+def catch_tones(page: Page) -> None:
+    """From now on `tones` are the pitches that were heard."""
+    page.evaluate("""() => { window.tones = []; const made = AudioContext.prototype.createOscillator;
+        AudioContext.prototype.createOscillator = function () {
+            const tone = made.call(this); setTimeout(() => tones.push(tone.frequency.value)); return tone; }; }""")
+
+
+@pytest.mark.parametrize(("state", "chip"), [("partly", "STICK: 1 of 3"), ("failed", "STICK: failed")])
+def test_a_stick_that_has_not_all_is_neither_green_nor_sounds_so(
+    browser: Browser, served: Served, car: LiveCar, state: str, chip: str
+) -> None:
+    with opened(browser, served.url + "/#driver", WIDE) as page:
+        catch_tones(page)
+        fresh(page)
+        page.click("#sound")
+        page.click("#health")
+        detail = (
+            "1 of 3 logs delivered; b-001.db: does not fit: 900 MB, and 12 MB are free. It may be pulled."
+        )
+        car.stick = {"state": state, "detail": detail, "age_s": 0.1}
+        until(page, f"document.querySelector('#chips').innerText.startsWith('{chip}')")
+        assert page.get_attribute(f"#chips :text-is('{chip}')", "data-state") != "good"
+        until(page, "document.getElementById('details').innerText.includes('does not fit')")
+        until(page, "tones.includes(370)")
+        assert 990 not in page.evaluate("tones")
+        car.stick = {"state": None, "detail": None, "age_s": None}
+
+
 def test_a_stick_says_when_it_may_be_pulled(browser: Browser, served: Served, car: LiveCar) -> None:
     """The chip in either view, the words behind it, and a beep for as long as one looks for the stick."""
     with opened(browser, served.url + "/#driver", WIDE) as page:
-        page.evaluate("""() => { window.tones = []; const made = AudioContext.prototype.createOscillator;
-            AudioContext.prototype.createOscillator = function () {
-                const tone = made.call(this); setTimeout(() => tones.push(tone.frequency.value)); return tone; }; }""")
+        catch_tones(page)
         fresh(page)
         page.click("#sound")
         car.stick = {"state": "copying", "detail": "1 of 2: a-001.db, 40%", "age_s": 0.1}

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sqlite3
+import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,7 +19,7 @@ from hypothesis import strategies as st
 
 from firmware_bridge.errors import LogError
 from logger.recording import naming
-from logger.recording.opening import open_log
+from logger.recording.opening import open_log, set_aside
 from logger.recording.rows import ClockRow, Rows
 from logger.retention import housekeeper as housekeeping
 from logger.retention.housekeeper import Housekeeper, Removed
@@ -28,6 +31,12 @@ from tests.logger.command_line import stagelog
 from tests.logger.recording.rows_made import META, START, frames
 
 MB = 1_000_000
+
+
+def test_what_was_set_aside_is_older_than_what_was_begun_in_its_place() -> None:
+    paths = [Path(f"a-{name}") for name in ("002.db", "001.db.damaged-1", "001.db", "001.db.damaged-2")]
+    found = oldest_first(Stored(path, 1) for path in paths)
+    assert [log.path for log in found] == [paths[n] for n in (1, 3, 2, 0)]
 
 
 def stored(name: str, utc: int | None = None, size: int = 10, **marks: bool) -> Stored:
@@ -177,6 +186,32 @@ def test_another_log_of_the_same_name_is_not_delivered(tmp_path: Path) -> None:
     assert marks(tmp_path) == {"a-001": False}
 
 
+def test_a_log_begun_anew_where_a_damaged_one_was_set_aside_is_delivered_by_itself(tmp_path: Path) -> None:
+    """Under the same name, and for hours shorter than what was delivered of the one before."""
+    deliver(tmp_path, make_log(tmp_path, "a-001", rows=500))
+    set_aside(tmp_path / "a-001.db")
+    fresh = make_log(tmp_path, "a-001", rows=100)
+    assert not marks(tmp_path)["a-001"]
+    deliver(tmp_path, fresh)
+    assert marks(tmp_path)["a-001"]
+
+
+def test_what_was_set_aside_goes_as_any_other_log(tmp_path: Path) -> None:
+    """Delivered first; while a WAL lies beside it nobody is known to have all, and what cannot be read stays."""
+    for name in ("a-001", "a-002", "a-003"):
+        set_aside(make_log(tmp_path, name))
+        deliver(tmp_path, tmp_path / f"{name}.db.damaged-1")
+    (tmp_path / "a-002.db.damaged-1-wal").write_bytes(b"rows")
+    (tmp_path / "a-003.db.damaged-1").write_bytes(b"no log at all")
+    surveyed = Shelf(tmp_path).survey(delivered([tmp_path]))
+    assert [log.path.name for log in surveyed] == [f"a-00{n}.db.damaged-1" for n in (1, 2, 3)]
+    assert [log.is_delivered for log in surveyed] == [True, False, False]
+    chosen = choose(surveyed, [], 10**9, last_resort=False)
+    assert [log.path.name for log in chosen] == ["a-001.db.damaged-1"]
+    Shelf(tmp_path).remove(surveyed[1].path, "last resort").free()
+    assert not list(tmp_path.glob("a-002*")), "with what lies beside it"
+
+
 def test_either_ledger_counts_and_a_missing_folder_does_not_matter(tmp_path: Path) -> None:
     other = tmp_path / "crew"
     other.mkdir()
@@ -271,12 +306,12 @@ class Card:
     """How much room there is said to be; removing a log gives its bytes back."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path, free: int) -> None:
-        self.size = free + sum(path.stat().st_size for path in folder.iterdir())
+        self.size = free + sum(path.lstat().st_size for path in folder.iterdir())
         self._folder = folder
         monkeypatch.setattr("shutil.disk_usage", self._usage)
 
     def _usage(self, _folder: Path) -> os.terminal_size:
-        used = sum(path.stat().st_size for path in self._folder.glob("*.db*"))
+        used = sum(path.lstat().st_size for path in self._folder.glob("*.db*"))
 
         class Usage:
             free = self.size - used
@@ -408,6 +443,76 @@ def test_a_folder_that_is_gone_is_survived_and_said_once(
     assert "no room can be made" in caplog.text
 
 
+def make_strange(folder: Path) -> None:
+    """A damaged page: a text where GPS's time is."""
+    path = make_log(folder, "a-000", utc_us=7)
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE clock SET utc_us = 'noon'")
+    connection.commit()
+    connection.close()
+
+
+def make_loop(folder: Path) -> None:
+    (folder / "a-000.db").symlink_to("a-000.db")
+
+
+def make_too_long(folder: Path) -> None:
+    """There can be no `-wal` beside it, nor be asked for one."""
+    (folder / f"{'a' * 250}.db").touch()
+
+
+@pytest.mark.parametrize("make", [make_strange, make_loop, make_too_long])
+def test_one_odd_log_does_not_end_the_round(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logs: list[Path], make: Callable[[Path], None]
+) -> None:
+    make(tmp_path)
+    Card(monkeypatch, tmp_path, free=0)
+    removed = keeper(tmp_path, 0, [logs[3]], []).look(logs[0].stat().st_size)
+    assert [each.name for each in removed] == ["a-001.db"]
+
+
+@contextmanager
+def immutable(path: Path) -> Iterator[None]:
+    """Not even root may remove it."""
+    if shutil.which("chattr") is None or subprocess.run(["chattr", "+i", str(path)], check=False).returncode:
+        pytest.skip("no file can be made immutable here")
+    try:
+        yield
+    finally:
+        subprocess.run(["chattr", "-i", str(path)], check=True)
+
+
+def test_one_log_that_cannot_be_removed_is_said_once_and_the_next_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logs: list[Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    Card(monkeypatch, tmp_path, free=0)
+    monkeypatch.setattr(housekeeping, "COOL_S", 0.0)
+    house = keeper(tmp_path, 1, [logs[3]], [])
+    with immutable(logs[0]):
+        assert [each.name for each in house.look(10**9)] == ["a-002.db", "a-003.db"]
+        assert house.look(10**9) == [] and logs[0].exists()
+        assert caplog.text.count("cannot be removed") == 1
+        assert (tmp_path / naming.REMOVED).read_text().count("a-001") == 1, "not a line each time it is tried"
+    assert [each.name for each in house.look(10**9)] == ["a-001.db"]
+
+
+def test_a_name_that_is_no_text_is_told_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is written into the log that is being recorded, as UTF-8."""
+    deliver(tmp_path, make_log(tmp_path, os.fsdecode(b"\xff")))
+    Card(monkeypatch, tmp_path, free=0)
+    assert [each.name for each in keeper(tmp_path, 0, [], []).look(10**9)] == ["\ufffd.db"]
+
+
+def test_what_cannot_be_swept_up_stops_no_removal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logs: list[Path]
+) -> None:
+    Shelf(tmp_path).remove(make_log(tmp_path, "a-000"), "downloaded").free()
+    (tmp_path / "a-000.db-wal").mkdir()
+    Card(monkeypatch, tmp_path, free=0)
+    removed = keeper(tmp_path, 0, [logs[3]], []).look(logs[0].stat().st_size)
+    assert [each.name for each in removed] == ["a-001.db"]
+
+
 def test_nothing_is_removed_while_a_log_is_being_chosen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logs: list[Path]
 ) -> None:
@@ -439,9 +544,18 @@ def test_protect_and_back(tmp_path: Path) -> None:
     assert not is_protected(path)
 
 
-def test_protecting_what_is_not_there_is_one_line(tmp_path: Path) -> None:
-    said = stagelog("protect", "nothing.db", folder=tmp_path)
-    assert said.code == 74
+@pytest.mark.parametrize("off", [[], ["--off"]])
+def test_protecting_what_is_not_there_is_one_line(tmp_path: Path, off: list[str]) -> None:
+    said = stagelog("protect", *off, "nothing.db", folder=tmp_path)
+    assert (said.code, said.out) == (74, "")
     assert said.complaint.startswith("stagelog: nothing.db: no such log")
     with pytest.raises(LogError):
-        protect(tmp_path / "nothing.db")
+        protect(tmp_path / "nothing.db", on=not off)
+
+
+def test_the_mark_of_a_log_that_is_gone_can_be_taken_away(tmp_path: Path) -> None:
+    path = make_log(tmp_path, "a-001")
+    protect(path)
+    path.unlink()
+    protect(path, on=False)
+    assert not is_protected(path)

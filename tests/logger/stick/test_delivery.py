@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
+import sqlite3
 import subprocess
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from firmware_bridge.errors import DeviceError
+from logger.recording.opening import set_aside
 from logger.recording.verify import verify
 from logger.retention.shelf import Shelf, delivered
 from logger.stick import delivery
-from logger.stick.delivery import FOLDER, deliver
+from logger.stick.delivery import FOLDER, PART_TAIL, deliver
 from logger.transfer import ledger
 from logger.transfer.placing import DAMAGED_TAIL
 from logger.transfer.snapshot import digest_of
@@ -45,7 +49,7 @@ def test_all_logs_are_copied_verified_and_noted(logs: Path, stick: Path) -> None
     assert names(stick) == {"a-001.db", "b-001.db"}
     for path in (stick / FOLDER).iterdir():
         assert content(path) == content(logs / path.name)
-        noted = ledger.read(logs)[path.name]
+        (noted,) = (noted for noted in ledger.read(logs) if noted.name == path.name)
         assert noted.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
         assert noted.size == path.stat().st_size
     assert is_delivered(logs) == {"a-001.db": True, "b-001.db": True}
@@ -111,6 +115,42 @@ def test_a_damaged_log_is_copied_as_it_is_and_never_counts(logs: Path, stick: Pa
     assert names(stick) == {"a-001.db" + DAMAGED_TAIL}
     assert (stick / FOLDER / ("a-001.db" + DAMAGED_TAIL)).read_bytes() == path.read_bytes()
     assert not ledger.read(logs)
+    assert deliver(logs, stick, quiet) == deliver(logs, stick, quiet, every=True) == [], "once is enough"
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("INSERT INTO frame SELECT * FROM frame LIMIT 1")
+    assert [outcome.name for outcome in deliver(logs, stick, quiet)] == ["a-001.db"], "it has grown"
+
+
+def test_what_was_set_aside_is_copied_as_it_is(logs: Path, stick: Path) -> None:
+    """The morning's log: SQLite makes nothing of it, and its newest rows are in its write-ahead log."""
+    with being_recorded(logs / "a-001.db"):
+        shutil.copytree(logs, logs.parent / "cut")
+    logs = logs.parent / "cut"
+    with (logs / "a-001.db").open("r+b") as file:
+        file.write(bytes(100))
+    set_aside(logs / "a-001.db")
+    (stick / FOLDER).mkdir()
+    (stick / FOLDER / "a-001.db.damaged-1").write_bytes(b"of another car")
+    outcomes = {outcome.name: outcome.text for outcome in deliver(logs, stick, quiet)}
+    assert set(outcomes) == {"a-001.db.damaged-1", "a-001.db.damaged-1-wal"}
+    assert all("as it is" in text for text in outcomes.values())
+    assert (stick / FOLDER / "a-001.db.damaged-1").read_bytes() == b"of another car"
+    ours, wal = sorted(names(stick) - {"a-001.db.damaged-1"}, key=len, reverse=True)
+    assert (stick / FOLDER / ours).read_bytes() == (logs / "a-001.db.damaged-1").read_bytes()
+    assert (stick / FOLDER / wal).read_bytes() == (logs / "a-001.db.damaged-1-wal").read_bytes()
+    assert deliver(logs, stick, quiet) == deliver(logs, stick, quiet, every=True) == []
+    assert not ledger.read(logs)
+
+
+def test_a_file_in_the_place_of_the_folder_is_said(logs: Path, stick: Path) -> None:
+    closed(logs / "a-001.db")
+    (stick / FOLDER).touch()
+    with pytest.raises(DeviceError, match=f"a file named {FOLDER} .* remove it"):
+        deliver(logs, stick, quiet)
+    (stick / FOLDER).unlink()
+    (stick / FOLDER / f".x{PART_TAIL}").mkdir(parents=True)
+    with pytest.raises(DeviceError, match="Is a directory"):
+        deliver(logs, stick, quiet)
 
 
 @pytest.mark.parametrize("kind", ["ext4", "exfat", "vfat"])
@@ -230,9 +270,31 @@ def test_a_link_on_the_stick_leads_nowhere(logs: Path, stick: Path) -> None:
     assert not (stick / FOLDER / "a-001.db").is_symlink()
 
 
+def test_a_name_that_is_no_text_is_a_name(logs: Path, stick: Path) -> None:
+    """A card that was repaired by hand; what is told of it goes to the page and into the log."""
+    closed(logs / os.fsdecode(b"\xff\xfe\n.db"))
+    closed(logs / "a-001.db")
+    told: list[str] = []
+    outcomes = {outcome.name: outcome.ok for outcome in deliver(logs, stick, told.append)}
+    assert outcomes == {"a-001.db": True, "\ufffd\ufffd\ufffd.db": True}
+    assert all(text.isprintable() for text in told)
+    assert names(stick) == {"a-001.db", os.fsdecode(b"\xff\xfe\n.db")}
+    assert set(is_delivered(logs).values()) == {True}
+    assert deliver(logs, stick, quiet) == []
+
+
+def test_what_is_no_file_holds_up_no_log(logs: Path, stick: Path) -> None:
+    """A card after a check of its file system: a link to itself, a folder, a pipe of a log's name."""
+    closed(logs / "a-001.db")
+    (logs / "loop.db").symlink_to("loop.db")
+    (logs / "folder.db").mkdir()
+    os.mkfifo(logs / "pipe.db")
+    assert [(outcome.name, outcome.ok) for outcome in deliver(logs, stick, quiet)] == [("a-001.db", True)]
+
+
 def test_a_ledger_that_cannot_be_written_is_said(logs: Path, stick: Path) -> None:
     closed(logs / "a-001.db")
     (logs / ledger.FILE).mkdir()
     (outcome,) = deliver(logs, stick, quiet)
-    assert "did not note" in outcome.text
+    assert not outcome.ok and "could not note" in outcome.text and ledger.FILE in outcome.text
     assert names(stick) == {"a-001.db"}

@@ -99,7 +99,7 @@ def test_what_is_wrong_with_one_log_is_exit_1(logs: Path, tmp_path: Path, stick:
         file.write(bytes(4096))
     done = stick_verb(stick, "-c", configured(tmp_path))
     assert done.returncode == 1
-    assert done.stdout.splitlines()[-1].startswith("1 of 2 logs copied; a-001.db: is damaged")
+    assert done.stdout.splitlines()[-1].startswith("1 of 2 logs delivered; a-001.db: is damaged")
 
 
 def test_news_that_are_old_say_so() -> None:

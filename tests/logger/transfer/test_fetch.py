@@ -72,7 +72,7 @@ def test_what_is_new_is_taken_once_and_what_grew_again(tmp_path: Path, served: S
         assert third.out.splitlines()[0] == f"{NAME}: nothing new"
         assert third.out.splitlines()[1].endswith("whole, grown")
         assert content(laptop / "stage-2-001.db") == content(log.path)
-    delivered = ledger.read(tmp_path / "car" / "state")
+    delivered = {noted.name: noted for noted in ledger.read(tmp_path / "car" / "state")}
     assert (
         delivered["stage-2-001.db"].sha256
         == hashlib.sha256((laptop / "stage-2-001.db").read_bytes()).hexdigest()
@@ -124,7 +124,7 @@ def test_a_log_that_is_damaged_in_the_car_is_kept_as_such(
         assert expected in done.out
         assert names(laptop) == [f"{NAME}.damaged", "stage-2-001.db"]
         assert (laptop / f"{NAME}.damaged").read_bytes() == data
-    assert set(ledger.read(tmp_path / "car" / "state")) == {"stage-2-001.db"}, (
+    assert set(ledger.reaches(tmp_path / "car" / "state")) == {"stage-2-001.db"}, (
         "a damaged log is not delivered"
     )
 
