@@ -42,8 +42,10 @@ class StickNews:
         """What the crew is shown; None where there is nothing to show."""
         age_us = t_us - self._told_us
         state, detail = self._state, self._detail
-        if state in ("copying", "copied") and age_us > SILENT_US:
+        if state == "copying" and age_us > SILENT_US:
             state, detail = "failed", "it has fallen silent; nothing in the car is lost: plug it in again"
+        if state == "copied" and age_us > SILENT_US:  # by hand, or on a stick that takes no end
+            detail = f"{detail}; it is still mounted: unmount it before it is pulled"
         if state is None or age_us > SHOWN_US:
             return {"state": None, "detail": None, "age_s": None}
         return {"state": state, "detail": detail, "age_s": round(age_us / 1e6, 3)}

@@ -119,6 +119,15 @@ def test_news_that_are_old_say_so() -> None:
 json_values = st.none() | st.booleans() | st.integers() | st.text(max_size=400) | st.sampled_from(STATES)
 
 
+def test_a_stick_that_is_full_of_logs_and_still_mounted_is_no_failure() -> None:
+    """By hand nobody says more than that."""
+    news = StickNews()
+    news.take(0, {"state": "copied", "detail": "2 logs copied, 8 MB"})
+    said = news.snapshot(SILENT_US + S)
+    assert said["state"] == "copied"
+    assert said["detail"] == "2 logs copied, 8 MB; it is still mounted: unmount it before it is pulled"
+
+
 @given(st.dictionaries(st.sampled_from(["state", "detail", "id", "x"]), json_values))
 def test_what_anybody_says_on_the_socket_is_checked(said: dict[str, Any]) -> None:
     news = StickNews()
