@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from logger.recording.pipeline import Pipeline
-from logger.recording.store import STATE_KEY, Log
+from logger.recording.store import Log
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ def state_text(pipeline: Pipeline, origin: Origin, t_us: int) -> str:
 
 def resume(pipeline: Pipeline, opened: Log, origin: Origin) -> None:
     """Go on where the log's last session ended; an event says so. A state that cannot be read costs only itself."""
-    text = opened.meta().get(STATE_KEY)
+    text = opened.state()
     if text is None:
         return
     try:
