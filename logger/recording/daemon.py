@@ -32,6 +32,7 @@ from logger.config import Config, for_log
 from logger.recording import naming
 from logger.recording.chrony import ChronySource
 from logger.recording.decoding import Decoding, LinkState
+from logger.recording.holding import Hold
 from logger.recording.inbox import CrewOrder, Inbox
 from logger.recording.live import LiveSocket
 from logger.recording.opening import begin_log, open_again
@@ -66,7 +67,10 @@ class Recorder:
     """Records what the ports of a configuration say, until told to stop."""
 
     def __init__(self, config: Config) -> None:
-        """Prepare everything and begin a session. Raises ConfigurationError or LogError; opens no port yet."""
+        """Prepare everything and begin a session. Raises ConfigurationError or LogError; opens no port yet.
+
+        The folder of the logs is claimed until `run` ends.
+        """
         self._config = config
         self.origin = Origin.now()
         self._setup = prepare(config)
@@ -77,6 +81,7 @@ class Recorder:
             config=for_log(config),
         )
         self._inbox = Inbox()
+        self._hold = Hold(config.log.directory)
         self._in_use: tuple[Path, ...] = (self._path(self._setup),)
         self._housekeeper = Housekeeper(
             config.log.directory,
@@ -140,6 +145,8 @@ class Recorder:
             writer.join(_STOP_S)
             if writer.is_alive():
                 log.error("the card did not take the last rows within %g s", _STOP_S)
+            else:
+                self._hold.release()
 
     def change_stage(self, config: Config) -> None:
         """Go on in the log of another stage: rows decoded so far stay in the present one, none is lost.
@@ -229,6 +236,7 @@ class Recorder:
 
     def _open_again(self, lost: Log, called_damaged: int, begins_us: int) -> Log:
         """A log that the writer's connection had to give up. Raises LogError."""
+        self._hold.renew()
         first_rows = partial(self._first_rows, lost.path, begins_us)
         opened, _ = open_again(lost, first_rows, called_damaged=called_damaged)
         return opened
