@@ -4,6 +4,7 @@
     ├── ConfigurationError  64        a file the user wrote is wrong (also ValueError)
     ├── DeviceError         69        a port or a server that is needed is not there (also ConnectionError)
     ├── LogError            74        a log cannot be read or written (also OSError)
+    │   └── InUseError      69        another recorder writes there: later it may do
     └── WireError           74        one frame's bytes are wrong (also ValueError); a stream counts it and goes on
 
 Wire damage is data and never leaves a decoder's `feed`; WireError is for the one-frame parsers and encoders.
@@ -43,6 +44,12 @@ class LogError(StagelogError, OSError):
     """A log that cannot be opened, read or written."""
 
     exit_code = 74
+
+
+class InUseError(LogError):
+    """A folder of logs that another recorder has claimed."""
+
+    exit_code = 69
 
 
 class WireError(StagelogError, ValueError):

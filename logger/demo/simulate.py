@@ -26,6 +26,7 @@ from logger.demo import stages
 from logger.demo.stages import BuiltInStage, CarPlan
 from logger.recording import naming, setup
 from logger.recording.bulk import BulkLog
+from logger.recording.holding import require_free
 from logger.recording.pipeline import Pipeline, Source
 from logger.recording.resume import Origin, state_text
 from logger.recording.store import SessionStart
@@ -60,6 +61,8 @@ def orders(
 
 def simulate(work: Sequence[Order], progress: Callable[[float], None]) -> list[Path]:
     """Make the logs of all orders, a process each. Raises StagelogError."""
+    for folder in {order.folder for order in work}:
+        require_free(folder, "choose another folder with -o")
     for order in work:
         if (path := log_path(order)).exists():
             path.unlink()  # it can be made again, and is about to be

@@ -10,20 +10,23 @@ from types import TracebackType
 from typing import Self
 
 from firmware_bridge.errors import LogError
+from logger.recording.holding import require_free
 from logger.recording.rows import Rows
 from logger.recording.store import Log, SessionStart
 
 _STRIDE_BYTES = 8 * 1024 * 1024
 """Rows gathered before they are inserted: bounds memory; more is no faster."""
+_ELSEWHERE = "choose another folder with -o"
 
 
 class BulkLog:
     """A log under construction; it gets its name when it is whole."""
 
     def __init__(self, path: Path) -> None:
-        """Raises LogError when `path` exists already or cannot be written."""
+        """Raises LogError when `path` exists already or cannot be written, InUseError where a recorder writes."""
+        require_free(path.parent, _ELSEWHERE)
         if path.exists():
-            raise LogError("there is a log already", where=str(path), mend="choose another folder with -o")
+            raise LogError("there is a log already", where=str(path), mend=_ELSEWHERE)
         self._path = path
         self._part = path.with_name(path.name + ".part")
         with self._told():
@@ -78,6 +81,7 @@ class BulkLog:
         try:
             if kind is None:
                 self._flush()
+                require_free(self._path.parent, _ELSEWHERE)  # it may have begun a log of this name
                 with self._told():
                     self._log.close()
                     self._part.rename(self._path)

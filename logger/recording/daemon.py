@@ -23,6 +23,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,15 +32,17 @@ from logger.config import Config, for_log, from_the_root
 from logger.recording import naming
 from logger.recording.chrony import ChronySource
 from logger.recording.decoding import Decoding, LinkState
+from logger.recording.holding import Hold
 from logger.recording.inbox import CrewOrder, Inbox
 from logger.recording.live import LiveSocket
-from logger.recording.opening import begin_log, set_aside
+from logger.recording.opening import begin_log, open_again
 from logger.recording.power import REQUEST, PowerOff
 from logger.recording.resume import Origin, resume
 from logger.recording.rows import EventRow, Rows
 from logger.recording.setup import PortPlan, Setup, prepare
+from logger.recording.status import WriterStatus
 from logger.recording.store import Log, SessionStart
-from logger.recording.writer import Writer, WriterStatus
+from logger.recording.writer import Writer
 from logger.retention.housekeeper import Housekeeper, Removed
 from logger.retention.shelf import delivered
 from logger.stage.conditions import parse
@@ -64,7 +67,10 @@ class Recorder:
     """Records what the ports of a configuration say, until told to stop."""
 
     def __init__(self, config: Config) -> None:
-        """Prepare everything and begin a session. Raises ConfigurationError or LogError; opens no port yet."""
+        """Prepare everything and begin a session. Raises ConfigurationError or LogError; opens no port yet.
+
+        The folder of the logs is claimed until `run` ends.
+        """
         self._config = config
         self.origin = Origin.now()
         self._setup = prepare(config)
@@ -75,6 +81,7 @@ class Recorder:
             config=for_log(from_the_root(config)),
         )
         self._inbox = Inbox()
+        self._hold = Hold(config.log.directory)
         self._in_use: tuple[Path, ...] = (self._path(self._setup),)
         self._housekeeper = Housekeeper(
             config.log.directory,
@@ -90,7 +97,7 @@ class Recorder:
         self.writer = Writer(
             first,
             max_loss_s=config.log.max_loss_s,
-            fresh_log=lambda path: self._open(path, self._setup, damaged=True),
+            open_again=self._open_again,
             clock_us=self.origin.t_us,
         )
         for each in removed:
@@ -138,6 +145,8 @@ class Recorder:
             writer.join(_STOP_S)
             if writer.is_alive():
                 log.error("the card did not take the last rows within %g s", _STOP_S)
+            else:
+                self._hold.release()
 
     def change_stage(self, config: Config) -> None:
         """Go on in the log of another stage: rows decoded so far stay in the present one, none is lost.
@@ -151,7 +160,7 @@ class Recorder:
             log.info("the stage is the same: going on in the same log")
             return
         with self._housekeeper.resting():
-            follower = self._open(self._path(setup), setup, start=start)
+            follower = self._open(self._path(setup), setup, start)
             self._in_use = (follower.path, *self._in_use)  # those before it may have rows to come
         pipeline = self._setup.pipeline
         self.decoding.end_log(pipeline.t_us, {"reason": "next stage", "next": follower.path.name})
@@ -219,24 +228,29 @@ class Recorder:
         boot_id = None if has_stage else self.origin.boot_id
         return naming.choose(self._config.log.directory, setup.log_stem, boot_id=boot_id)
 
-    def _open(
-        self, path: Path, setup: Setup, *, damaged: bool = False, start: SessionStart | None = None
-    ) -> Log:
-        """A log with its session begun; `damaged` sets what is there aside first. Raises LogError."""
-        before = set_aside(path) if damaged else None
-
-        def first_rows(found_damaged: Path | None) -> Rows:
-            detail = {"log": path.name, "begins_us": self._setup.pipeline.t_us}
-            began = Rows(event=[EventRow(self.origin.t_us(), "session_begin", detail)])
-            if (aside := before or found_damaged) is not None:
-                log.error(
-                    "%s was damaged: set aside as %s, recording goes on in a fresh one", path.name, aside.name
-                )
-                began.event.append(EventRow(self.origin.t_us(), "log_set_aside", {"as": aside.name}))
-            return began
-
+    def _open(self, path: Path, setup: Setup, start: SessionStart | None = None) -> Log:
+        """A log with its session begun. Raises LogError."""
+        first_rows = partial(self._first_rows, path, self._setup.pipeline.t_us)
         opened, _ = begin_log(path, start or self._start, setup.meta, first_rows)
         return opened
+
+    def _open_again(self, lost: Log, called_damaged: int, begins_us: int) -> Log:
+        """A log that the writer's connection had to give up. Raises LogError."""
+        self._hold.renew()
+        first_rows = partial(self._first_rows, lost.path, begins_us)
+        opened, _ = open_again(lost, first_rows, called_damaged=called_damaged)
+        return opened
+
+    def _first_rows(self, path: Path, begins_us: int, aside: Path | None) -> Rows:
+        began = Rows(
+            event=[EventRow(self.origin.t_us(), "session_begin", {"log": path.name, "begins_us": begins_us})]
+        )
+        if aside is not None:
+            log.error(
+                "%s was damaged: set aside as %s, recording goes on in a fresh one", path.name, aside.name
+            )
+            began.event.append(EventRow(self.origin.t_us(), "log_set_aside", {"as": aside.name}))
+        return began
 
 
 def _start(name: str, body: Callable[..., None], *arguments: Any) -> threading.Thread:

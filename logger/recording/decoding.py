@@ -21,8 +21,9 @@ from logger.recording.pipeline import Pipeline
 from logger.recording.power import PowerOff
 from logger.recording.resume import Origin, state_text
 from logger.recording.setup import PortPlan
+from logger.recording.status import WriterStatus
 from logger.recording.stick_news import StickNews
-from logger.recording.writer import Writer, WriterStatus
+from logger.recording.writer import Writer
 
 log = logging.getLogger(__name__)
 

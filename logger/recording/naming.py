@@ -72,13 +72,15 @@ def removed(directory: Path) -> list[str]:
     names = []
     with suppress(OSError):
         for line in (directory / REMOVED).read_bytes()[-_REMOVED_BYTES:].splitlines():
-            with suppress(ValueError, TypeError, KeyError):
-                names.append(Path(str(json.loads(line)["log"])).name)
+            with suppress(ValueError, TypeError, KeyError, RecursionError):
+                name = Path(str(json.loads(line)["log"])).name
+                if name.isprintable():  # otherwise it may be one that no file can have
+                    names.append(name)
     return names
 
 
 def _counter(file_name: str, name: str) -> int | None:
-    match = re.fullmatch(rf"{re.escape(name)}-(\d+)\.db", file_name, re.ASCII)
+    match = re.fullmatch(rf"{re.escape(name)}-(\d{{1,9}})\.db", file_name, re.ASCII)
     return int(match[1]) if match else None
 
 

@@ -38,17 +38,49 @@ def begin_log(
     """
 
     def begun(aside: Path | None) -> Log:
-        opened = Log(path)
-        try:
-            opened.begin_session(start, meta)
-            opened.write(first_rows(aside))
-            opened.commit()
-        except BaseException:
-            opened.abandon()
-            raise
+        with _let_go(Log(path)) as opened:
+            _begin(opened, start, meta, first_rows(aside))
         return opened
 
     return _in_its_place(path, begun)
+
+
+def open_again(
+    lost: Log, first_rows: Callable[[Path | None], Rows], *, called_damaged: int
+) -> tuple[Log, Path | None]:
+    """A log whose connection was abandoned, by a new one: its session goes on where the file has it, or one is begun.
+
+    `called_damaged` is how often in a row SQLite has said so. After the first time the file is looked at, as a card
+    that answers wrongly for a moment leaves a sound one behind; after the second it is set aside. Raises LogError.
+    """
+
+    def gone_on(aside: Path | None) -> Log:
+        if called_damaged > 1 and aside is None:
+            raise sqlite3.DatabaseError("what the pages do not show is wrong with it")
+        with _let_go(Log(lost.path)) as opened:
+            if called_damaged and aside is None:
+                opened.refuse_damaged()
+            if not opened.go_on(lost.session, lost.start, lost.meta):
+                _begin(opened, lost.start, lost.meta, first_rows(aside))
+        return opened
+
+    return _in_its_place(lost.path, gone_on)
+
+
+def _begin(opened: Log, start: SessionStart, meta: Mapping[str, str], first_rows: Rows) -> None:
+    opened.begin_session(start, meta)
+    opened.write(first_rows)
+    opened.commit()
+
+
+@contextmanager
+def _let_go(opened: Log) -> Iterator[Log]:
+    """A log that is closed again where something goes wrong with it."""
+    try:
+        yield opened
+    except BaseException:
+        opened.abandon()
+        raise
 
 
 def _in_its_place(path: Path, begin: Callable[[Path | None], Log]) -> tuple[Log, Path | None]:
@@ -87,7 +119,7 @@ def _is_the_files(error: Exception) -> bool:
     return code is None or is_damage(error) or code & 0xFF in _OTHER_SCHEMA
 
 
-def is_damage(error: sqlite3.Error) -> bool:
+def is_damage(error: Exception) -> bool:
     """Whether an error says that the file itself is bad (rather than full, locked or out of reach)."""
     code = getattr(error, "sqlite_errorcode", None)
     if code is None:

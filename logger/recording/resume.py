@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 import logging
+import sqlite3
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from logger.recording.pipeline import Pipeline
-from logger.recording.store import STATE_KEY, Log
+from logger.recording.store import Log
 
 log = logging.getLogger(__name__)
 
@@ -44,20 +45,31 @@ def state_text(pipeline: Pipeline, origin: Origin, t_us: int) -> str:
 
 def resume(pipeline: Pipeline, opened: Log, origin: Origin) -> None:
     """Go on where the log's last session ended; an event says so. A state that cannot be read costs only itself."""
-    text = opened.meta().get(STATE_KEY)
-    if text is None:
-        return
     try:
+        text = opened.state()
+        if text is None:
+            return
         saved = json.loads(text)
-        same_boot = saved["boot_id"] == origin.boot_id
-        gap_s = (origin.zero_us - saved["boot_us"]) / 1e6 if same_boot else None
-        done = pipeline.live.restore(saved["live"], gap_s)
-    except (ValueError, TypeError, KeyError):
+        gap_s = _gap_s(saved["boot_us"], origin) if saved["boot_id"] == origin.boot_id else None
+        live = saved["live"]
+        done = pipeline.live.restore(live, gap_s)
+    except (ValueError, TypeError, KeyError, RecursionError, sqlite3.Error):
         log.warning(
             "%s: its state cannot be read: the stage begins anew, the rows are all there", opened.path
         )
         return
-    pipeline.event(0, "resumed", {"ok": done, "gap_s": gap_s, "live": saved["live"]})
+    # What was refused is not repeated: it may be anything, and of any size.
+    pipeline.event(0, "resumed", {"ok": done, "gap_s": gap_s, "live": live if done else None})
+
+
+def _gap_s(boot_us: object, origin: Origin) -> float:
+    """Seconds from a moment of this power-on to the session's t_us = 0, below 0 for one of the session itself.
+
+    Raises ValueError for what is no moment that has been.
+    """
+    if type(boot_us) is not int or not 0 <= boot_us <= origin.zero_us + origin.t_us():
+        raise ValueError(f"{boot_us!r} is no time of this power-on")
+    return (origin.zero_us - boot_us) / 1e6
 
 
 def _boot_id() -> str:

@@ -6,6 +6,7 @@ columns but for `session`, which only the log knows. Readings still name their c
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import NamedTuple
 
@@ -87,6 +88,16 @@ class Rows:
     def counts(self) -> dict[str, int]:
         """Rows a table, only tables that have any."""
         return {table: len(rows) for table in TABLES if (rows := getattr(self, table))}
+
+    def drop(self, counts: Mapping[str, int]) -> None:
+        """Take so many rows off the beginning of each table; a count below 1 leaves it as it is."""
+        for table, count in counts.items():
+            del getattr(self, table)[: max(count, 0)]
+
+    @property
+    def begins_us(self) -> int | None:
+        """When the first of them was stamped, or None where there are none."""
+        return min((rows[0].t_us for table in TABLES if (rows := getattr(self, table))), default=None)
 
     def __len__(self) -> int:
         return sum(len(getattr(self, table)) for table in TABLES)

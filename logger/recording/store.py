@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,15 @@ STATE_KEY = "state"
 """Where `meta` keeps the live computation's state, for the session after a power cut."""
 _IN_MASSES = ("frame", "reading")
 """The tables with so many rows that a statement each is felt."""
+_ENDS = "SELECT " + ", ".join(f"(SELECT coalesce(max(rowid), 0) FROM {name})" for name in TABLES)  # noqa: S608
+_LOOK_S = 5.0
+"""A look at a log's pages takes no longer, however large it is: the watchdog waits twice as long for the writer."""
+_LEFT_OPEN: list[sqlite3.Connection] = []
+"""Connections to files that lost their place to others; see `Log.abandon`."""
+
+
+class ReplacedError(sqlite3.OperationalError):
+    """Another file is in the place of the one that is open: a card was changed, or repaired and mounted again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +64,14 @@ class Log:
         """
         self.path = path
         self.session = 0
-        self.rows_written = 0
+        self.start = SessionStart("", "", "", "")
+        self.meta: Mapping[str, str] = {}
+        self.goes_on = False
+        """Whether the session was begun by an earlier connection."""
+        self.ends: dict[str, int] = {}
+        """Each table's last row that is known to be committed, and so their number: rows are never deleted."""
         self._channels: dict[Channel, int] = {}
+        self._committed_channels: dict[Channel, int] = {}
         self._sql: dict[str, str] = {}
         self._many_sql: dict[str, str] = {}
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=1.0)
@@ -69,6 +85,9 @@ class Log:
             self._refuse_truncated()
             rows = self._connection.execute("SELECT name, unit, source, id FROM channel")
             self._channels = {Channel(*row[:3]): row[3] for row in rows}
+            self._committed_channels = dict(self._channels)
+            self.ends = self._read_ends()
+            self._place = _place(path)
         except BaseException:
             self._connection.close()
             raise
@@ -114,13 +133,28 @@ class Log:
                     "config": start.config,
                 }
             )
-            self.session = int(self._connection.execute("SELECT max(id) FROM session").fetchone()[0])
+            session = int(self._connection.execute("SELECT max(id) FROM session").fetchone()[0])
+        self._take_session(session, start, meta)
+        return session
+
+    def go_on(self, session: int, start: SessionStart, meta: Mapping[str, str]) -> bool:
+        """Take up a session that another connection began; False, and nothing is done, where the log has none such."""
+        row = self._connection.execute(
+            "SELECT boot_id, started_utc, software, config FROM session WHERE id = ?", (session,)
+        ).fetchone()
+        if row != astuple(start):
+            return False
+        self._take_session(session, start, meta)
+        self.goes_on = True
+        return True
+
+    def _take_session(self, session: int, start: SessionStart, meta: Mapping[str, str]) -> None:
+        self.session, self.start, self.meta = session, start, meta
         for name in TABLES:
             row = f"({self.session:d}, {', '.join('?' * (len(COLUMNS[name]) - 1))})"
             self._sql[name] = f"INSERT INTO {name} VALUES {row}"  # noqa: S608
             if name in _IN_MASSES:
                 self._many_sql[name] = self._sql[name] + f", {row}" * (_ROWS_A_STATEMENT - 1)
-        return self.session
 
     def write(self, rows: Rows) -> None:
         """Insert rows into the open transaction, beginning one if need be. Not durable before `commit`.
@@ -166,21 +200,51 @@ class Log:
         return known
 
     def commit(self) -> None:
-        """Make what was written durable."""
-        if self._connection.in_transaction:
-            self._connection.execute("COMMIT")
+        """Make what was written durable. What a failed commit leaves on the card, only opening it again can tell."""
+        if not self._connection.in_transaction:
+            return
+        ends = self._read_ends()  # before: whoever commits must not fail afterwards
+        self._connection.execute("COMMIT")
+        self.ends = ends
+        self._committed_channels = dict(self._channels)
 
     def rollback(self) -> None:
         """Forget what was written since the last commit."""
+        self._channels = dict(self._committed_channels)
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
-        # Channels numbered in the forgotten transaction are gone with it.
-        rows = self._connection.execute("SELECT name, unit, source, id FROM channel")
-        self._channels = {Channel(*row[:3]): row[3] for row in rows}
 
-    def meta(self) -> dict[str, str]:
-        """What the log says of itself."""
-        return dict(self._connection.execute("SELECT key, value FROM meta"))
+    def _read_ends(self) -> dict[str, int]:
+        return dict(zip(TABLES, self._connection.execute(_ENDS).fetchone(), strict=True))
+
+    def state(self) -> str | None:
+        """The live computation's state as the last commit left it."""
+        row = self._connection.execute("SELECT value FROM meta WHERE key = ?", (STATE_KEY,)).fetchone()
+        return None if row is None else row[0]
+
+    def require_place(self) -> None:
+        """Raise ReplacedError where the path leads to another file than the open one, OSError where to none.
+
+        A file system that was unmounted takes rows as long as somebody holds it, and nobody would find them again.
+        """
+        if _place(self.path) != self._place:
+            raise ReplacedError("another file is in its place")
+
+    def refuse_damaged(self) -> None:
+        """Raise sqlite3.DatabaseError if a look at the pages, as far as it comes in its time, finds one damaged."""
+        timer = threading.Timer(_LOOK_S, self._connection.interrupt)
+        timer.start()
+        try:
+            said = self._connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+                raise
+            said = "ok"
+        finally:
+            timer.cancel()
+            timer.join()
+        if said != "ok":
+            raise sqlite3.DatabaseError(said)
 
     def close(self) -> None:
         """Commit, fold the WAL into the file and close it: what is left is one file, whole, that opens with a WAL."""
@@ -190,8 +254,24 @@ class Log:
         self._connection.close()
 
     def abandon(self) -> None:
-        """Close without another write: for a file that has turned out damaged."""
-        self._connection.close()
+        """Let go of the file without another row: it is damaged, out of reach or replaced.
+
+        SQLite deletes a WAL by its name as it closes, which may by now be that of the file which took this one's
+        place: there the connection is left as it is.
+        """
+        try:
+            replaced = _place(self.path) != self._place
+        except OSError:
+            replaced = False  # SQLite sees for itself that nothing is there
+        if replaced:
+            _LEFT_OPEN.append(self._connection)
+        else:
+            self._connection.close()
+
+
+def _place(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_dev, status.st_ino
 
 
 def _to_json(detail: Mapping[str, Any]) -> str:

@@ -3,7 +3,8 @@
 Rows come in through a queue bounded by bytes; what does not fit is counted, said in the log itself and shown,
 never dropped in silence. Rows are committed so that none waits longer than `max_loss_s` for the card,
 the card's own slowness included. Trouble with the card (full, read-only, pulled) is survived: the rows wait in
-the queue and are tried again; a log that turns out damaged is set aside and a fresh one takes over.
+the queue and are tried again, by a new connection where the present one is of no more use; a log that turns out
+damaged is set aside and a fresh one takes over.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 
 from logger.recording.opening import is_damage
+from logger.recording.refusals import Refusals
 from logger.recording.rows import EventRow, Rows
+from logger.recording.status import WriterStatus
 from logger.recording.store import Log
 
 log = logging.getLogger(__name__)
@@ -38,26 +39,6 @@ _BATCH_BYTES = 4 * 1024 * 1024
 """Rows inserted at a time: bounds the time that the queue's lock and a retry cover."""
 
 
-@dataclass(frozen=True, slots=True)
-class WriterStatus:
-    """The writer as others see it. `lag_s` is the age of the oldest row that is not on the card."""
-
-    path: Path
-    session: int
-    rows: int
-    frames: int
-    fixes: int
-    lag_s: float
-    dropped: int
-    commits: int
-    trouble: str
-
-    @property
-    def ok(self) -> bool:
-        """Whether rows reach the card."""
-        return not self.trouble
-
-
 class Writer:
     """Takes rows from any thread, writes them in its own."""
 
@@ -66,13 +47,18 @@ class Writer:
         first_log: Log,
         *,
         max_loss_s: float,
-        fresh_log: Callable[[Path], Log],
+        open_again: Callable[[Log, int, int], Log],
         clock_us: Callable[[], int],
     ) -> None:
-        """`fresh_log(path)` sets a damaged log aside and returns a new one with its session begun."""
+        """`open_again(lost, called_damaged, begins_us)` is `opening.open_again` for a log that has been abandoned.
+
+        A session that is begun by it begins with the rows that wait, at `begins_us`. It may raise OSError.
+        """
         self.max_loss_s = max_loss_s
         self._log = first_log
-        self._fresh_log = fresh_log
+        self._is_open = True
+        self._open_again = open_again
+        self._refusals = Refusals()
         self._clock_us = clock_us
         self._waiting: deque[tuple[float, Rows | Log]] = deque()
         self._waiting_bytes = 0
@@ -175,27 +161,24 @@ class Writer:
         return max(_SOONEST_S, self.max_loss_s * _SYNC_SHARE - self._round_s - waited_s)
 
     def _write_waiting(self) -> bool:
-        """Write and commit all that waits. False when the card refused; nothing is lost then."""
-        taken: list[tuple[float, Rows | Log]] = []
-        with self._changed:
-            self._taken_at = time.monotonic()
-            taken.extend(self._waiting)
-            self._waiting.clear()
-            self._waiting_bytes = 0
-            if taken:
-                self._oldest = taken[0][0]
-            dropped = self._dropped if taken else Counter()
-            self._dropped = Counter() if taken else self._dropped
+        """Write and commit all that waits. False when the card refused; nothing is lost then.
+
+        True as well when a new connection is there to be asked for the same.
+        """
+        if not self._is_open and not self._replace_log():
+            return False
+        taken = self._take_waiting()
         while taken:
             end = next((i for i, (_, item) in enumerate(taken) if isinstance(item, Log)), len(taken))
-            rows = [item for _, item in taken[:end] if isinstance(item, Rows)]
+            gathered = Rows()
+            for _, item in taken[:end]:
+                if isinstance(item, Rows):
+                    gathered.extend(item)
             try:
-                self._store(rows, dropped)
-            except sqlite3.Error as error:
-                self._put_back(taken, dropped)
-                self._survive(error)
-                return False
-            dropped = Counter()
+                self._store(gathered)
+            except (OSError, sqlite3.Error) as error:
+                self._put_back([(taken[0][0], gathered), *taken[end:]])
+                return self._survive(error)
             if end < len(taken):
                 follower = taken[end][1]
                 assert isinstance(follower, Log)  # noqa: S101 - `end` was found by this very test
@@ -207,49 +190,93 @@ class Writer:
         self._set_trouble("")
         return True
 
-    def _store(self, batches: list[Rows], dropped: Counter[str]) -> None:
-        gathered = Rows()
-        for rows in batches:
-            gathered.extend(rows)
-        if dropped:
-            gathered.event.append(EventRow(self._clock_us(), "dropped", dict(dropped)))
+    def _take_waiting(self) -> list[tuple[float, Rows | Log]]:
+        """The queue, empty from here on; what did not fit into it is told behind the rows of the present log."""
+        with self._changed:
+            self._taken_at = time.monotonic()
+            taken = list(self._waiting)
+            self._waiting.clear()
+            self._waiting_bytes = 0
+            if not taken:
+                return taken
+            self._oldest = taken[0][0]
+            if self._dropped:
+                told = Rows(event=[EventRow(self._clock_us(), "dropped", dict(self._dropped))])
+                at = next((i for i, (_, item) in enumerate(taken) if isinstance(item, Log)), len(taken))
+                taken.insert(at, (self._taken_at, told))
+                self._dropped = Counter()
+        return taken
+
+    def _store(self, gathered: Rows) -> None:
         if not len(gathered):
             return
         began = time.monotonic()
+        self._log.require_place()
         self._log.write(gathered)
         self._log.commit()
         took = time.monotonic() - began
         # The slow rounds are the ones that lose rows: remembered at once, forgotten slowly.
         self._round_s = max(took, 0.9 * self._round_s)
+        self._refusals.committed()
         with self._changed:
             self._counts.update(gathered.counts())
             self._commits += 1
             self._moved_at = time.monotonic()
 
-    def _put_back(self, taken: list[tuple[float, Rows | Log]], dropped: Counter[str]) -> None:
+    def _put_back(self, taken: list[tuple[float, Rows | Log]]) -> None:
         with self._changed:
             self._waiting.extendleft(reversed(taken))
             self._waiting_bytes = sum(
                 item.weight_bytes for _, item in self._waiting if isinstance(item, Rows)
             )
-            self._dropped += dropped
 
-    def _survive(self, error: sqlite3.Error) -> None:
+    def _survive(self, error: Exception) -> bool:
+        """Say what the card said, and open again where the connection is of no more use. True when that was done."""
+        if is_damage(error):
+            self._set_trouble(f"{self._log.path} is said to be damaged ({error}): looking at it once more")
+        else:
+            self._set_trouble(
+                f"cannot write {self._log.path}: {error}; free the disk or change the card, rows wait"
+            )
+        given_up = self._refusals.take(error, time.monotonic())
         try:
             self._log.rollback()
-        except sqlite3.Error as further:
-            error = error if is_damage(error) else further
-        if is_damage(error):
-            self._set_trouble(f"the log is damaged ({error}): setting it aside")
-            self._log.abandon()
-            try:
-                self._log = self._fresh_log(self._log.path)
-            except (OSError, sqlite3.Error) as refusal:  # LogError among them
-                self._set_trouble(str(refusal))
-            return
-        self._set_trouble(
-            f"cannot write {self._log.path}: {error}; free the disk or change the card, rows wait"
-        )
+        except sqlite3.Error:
+            given_up = True  # the rows would go in twice
+        if not given_up:
+            return False
+        self._is_open = False
+        self._log.abandon()
+        return self._replace_log()
+
+    def _replace_log(self) -> bool:
+        """Open again what was given up. False when the card refuses that, too."""
+        lost = self._log
+        with self._changed:
+            begins_us = next((item.begins_us for _, item in self._waiting if isinstance(item, Rows)), None)
+        now_us = self._clock_us()
+        try:
+            found = self._open_again(
+                lost, self._refusals.called_damaged, now_us if begins_us is None else begins_us
+            )
+        except (OSError, sqlite3.Error) as refusal:  # LogError among them
+            self._set_trouble(str(refusal))
+            return False
+        self._log, self._is_open = found, True
+        self._refusals.opened_again()
+        if found.goes_on:
+            self._forget_written(lost, found)
+            reopened = Rows(event=[EventRow(now_us, "log_reopened", {"why": self._trouble})])
+            with self._changed:
+                self._waiting.append((time.monotonic(), reopened))
+        return True
+
+    def _forget_written(self, lost: Log, found: Log) -> None:
+        """A commit that failed may be on the card all the same: then the first rows that wait are there already."""
+        with self._changed:
+            first = self._waiting[0][1] if self._waiting else None
+            if isinstance(first, Rows):
+                first.drop({table: found.ends[table] - end for table, end in lost.ends.items()})
 
     def _set_trouble(self, trouble: str) -> None:
         if trouble != self._trouble:
@@ -257,6 +284,8 @@ class Writer:
         self._trouble = trouble
 
     def _close_log(self) -> None:
+        if not self._is_open:
+            return
         try:
             self._log.close()
         except sqlite3.Error as error:

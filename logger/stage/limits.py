@@ -144,7 +144,7 @@ class Limits:
         while True:
             by_time = (over.impulse_us + rules.impulse_s * 1e6 - leg.from_us) / dt_us
             by_way = (over.impulse_m + rules.impulse_m - leg.from_m) / way_m if way_m > 0 else 2.0
-            part = min(by_time, by_way)
+            part = max(0.0, min(by_time, by_way))  # the last impulse of a spoiled state may be years ago
             if part > 1:
                 return over
             over = over._replace(

@@ -1,12 +1,12 @@
 """Named tuples to plain JSON values and back, checked: a saved state may be torn, old, or somebody's joke.
 
 `pack` gives lists without names, which keeps a state that is saved every second small. `unpack` believes
-nothing: types follow the annotations of the class, floats are finite, and anything else is a ValueError.
+nothing: types follow the annotations of the class, numbers are such as a drive has, texts can be written down, and
+anything else is a ValueError.
 """
 
 from __future__ import annotations
 
-import math
 from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
@@ -17,6 +17,8 @@ MAX_ITEMS = 1000
 """Longest list in a state; its lists are splits and pauses, a few dozen at most."""
 MAX_INTEGER = 1 << 62
 """Microseconds fit many times over, and sums of a few still fit SQLite's 64 bits."""
+MAX_FLOAT = 1e9
+"""Metres, seconds, degrees and speeds of a stage are far less; squares and products of these stay finite."""
 
 
 def pack(value: Any) -> Any:
@@ -40,11 +42,18 @@ def _value(hint: Any, data: Any) -> Any:
             return data
     elif hasattr(hint, "_fields"):
         return hint(*_tuple(_hints(hint), data))
-    elif hint is float and type(data) in (int, float) and math.isfinite(data):
-        return float(data)
-    elif type(data) is hint and (hint is not int or abs(data) < MAX_INTEGER):
+    elif hint is float:
+        if type(data) in (int, float) and abs(data) <= MAX_FLOAT:  # not so for NaN
+            return float(data)
+    elif type(data) is hint and _is_sound(data):
         return data
     raise ValueError(f"{str(data)[:40]!r} is no {getattr(hint, '__name__', hint)}")
+
+
+def _is_sound(data: object) -> bool:
+    if isinstance(data, str):
+        return data == data.encode(errors="ignore").decode()  # JSON may have half of a surrogate pair
+    return not isinstance(data, int) or abs(data) < MAX_INTEGER
 
 
 def _union(options: tuple[Any, ...], data: Any) -> Any:

@@ -10,7 +10,18 @@ from subprocess import run
 
 import pytest
 
-from tests.field_failures.recorder_process import NumberedBus, has_rows, recording, stop, until, write_config
+from logger.demo.simulate import log_path, orders
+from logger.recording.verify import verify
+from tests.field_failures.recorder_process import (
+    NumberedBus,
+    has_rows,
+    numbers,
+    query,
+    recording,
+    stop,
+    until,
+    write_config,
+)
 from tests.figures import Figures
 
 WRITE_FLAGS = os.O_WRONLY | os.O_RDWR
@@ -41,6 +52,62 @@ def test_f04_the_recorder_has_one_descriptor_that_can_write(tmp_path: Path, figu
             assert open_for_writing(process.pid, log) == 1
             stop(process)
     figures.tried("readers beside a recorder, which alone could write", 3)
+
+
+def test_f04_a_second_recorder_is_turned_away(tmp_path: Path, figures: Figures) -> None:
+    """By hand, with the service's own configuration; and with another stage, whose log would be another."""
+    log = tmp_path / "logs" / "test-4-001.db"
+    with NumberedBus() as bus:
+        config = write_config(tmp_path, bus.port, stage=4)
+        (other := tmp_path / "other").mkdir()
+        other_config = write_config(other, bus.port, stage=5)
+        other_config.write_text(other_config.read_text().replace(f"{other}/logs", f"{tmp_path}/logs"))
+        with recording(config) as process:
+            until(has_rows(log, 200))
+            for second in (config, other_config):
+                turned_away = run(
+                    [sys.executable, "-m", "logger", "run", "-c", str(second)],
+                    capture_output=True, text=True, check=False, timeout=30,
+                )  # fmt: skip
+                assert turned_away.returncode == 69, turned_away.stderr
+                (line,) = turned_away.stderr.splitlines()
+                assert "another recorder writes here; stop that one" in line
+            until(has_rows(log, len(numbers(log)) + 200))
+            stop(process)
+        with recording(config) as process:
+            until(lambda: query(log, "SELECT count(*) FROM session") == [(2,)])
+            stop(process)
+    kept = numbers(log)
+    assert kept == sorted(set(kept))
+    assert list(log.parent.glob("*.db")) == [log]
+    assert query(log, "SELECT session, count(*) FROM event WHERE kind = 'session_begin' GROUP BY 1") == [
+        (1, 1),
+        (2, 1),
+    ]
+    assert verify(log) == []
+    figures.tried("second recorders, turned away with one line and exit code 69", 2)
+
+
+def test_f04_nothing_else_of_ours_writes_where_a_recorder_does(tmp_path: Path) -> None:
+    (tmp_path / "caught.nmea").write_text("$GPGLL,5057.970,N,00146.110,E,142451,A*27\r\n" * 10)
+    (order, *_) = orders("dakar-2026-11", [], 1, 0, None, tmp_path / "logs")
+    simulated = log_path(order)  # which `simulate` makes anew
+    with NumberedBus() as bus:
+        config = write_config(tmp_path, bus.port, stage=4)
+        with recording(config) as process:
+            until(has_rows(tmp_path / "logs" / "test-4-001.db"))
+            simulated.write_bytes(b"not to be touched")
+            for verb in (
+                ["simulate", "dakar-2026-11", "-o", str(tmp_path / "logs")],
+                ["replay", str(tmp_path / "caught.nmea"), "-o", str(tmp_path / "logs")],
+            ):
+                done = run(
+                    [sys.executable, "-m", "logger", *verb], capture_output=True, text=True, check=False
+                )
+                assert done.returncode == 69, done.stderr
+                assert "another recorder writes here; choose another folder" in done.stderr
+            stop(process)
+    assert simulated.read_bytes() == b"not to be touched"
 
 
 def test_f04_every_other_reader_of_ours_cannot_write(

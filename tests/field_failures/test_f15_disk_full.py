@@ -21,7 +21,8 @@ from firmware_bridge.virtual.car import VirtualCar
 from logger import config as configs
 from logger.recording import writer
 from logger.recording.daemon import Recorder
-from logger.recording.opening import open_log, set_aside
+from logger.recording.opening import open_again, open_log
+from logger.recording.rows import Rows
 from logger.recording.store import Log
 from logger.recording.verify import verify
 from logger.retention.shelf import protect
@@ -248,23 +249,20 @@ def test_f15_a_card_that_refuses_even_to_set_a_damaged_log_aside_is_survived(tmp
     first.begin_session(START, META)
     refusals = 3
 
-    def fresh(path: Path) -> Log:
+    def again(lost: Log, called_damaged: int, _begins_us: int) -> Log:
         nonlocal refusals
         refusals -= 1
         if refusals > 0:
             raise OSError(errno.EROFS, "Read-only file system")
-        set_aside(path)
-        log, _ = open_log(path)
-        log.begin_session(START, META)
-        return log
+        return open_again(lost, lambda _aside: Rows(), called_damaged=called_damaged)[0]
 
-    owner = writer.Writer(first, max_loss_s=0.1, fresh_log=fresh, clock_us=lambda: 0)
+    owner = writer.Writer(first, max_loss_s=0.1, open_again=again, clock_us=lambda: 0)
     first._connection.close()  # to SQLite, one that can do nothing any more
     thread = threading.Thread(target=owner.run)
     thread.start()
     owner.put(frames(50))
     until(lambda: "Read-only" in owner.status().trouble)
-    until(lambda: owner.status().ok and owner.status().rows == 50, 10.0)
+    until(lambda: owner.status().ok and owner.status().frames == 50, 10.0)
     owner.close()
     thread.join(10)
     assert numbers(tmp_path / "a-001.db") == list(range(50))

@@ -15,7 +15,17 @@ import pytest
 from firmware_bridge.virtual.car import VirtualCar
 from logger.recording import store
 from logger.recording.verify import verify
-from tests.field_failures.recorder_process import query, until
+from tests.field_failures.recorder_process import (
+    NumberedBus,
+    has_rows,
+    numbers,
+    query,
+    recording,
+    stop,
+    until,
+    write_config,
+)
+from tests.field_failures.small_disk import CardImage, card_image
 from tests.figures import Figures
 from tests.logger.recording.driving import START_S, Crew, built_in, recorder_here, set_up
 
@@ -104,6 +114,42 @@ def test_f19_the_crew_is_told_within_three_seconds_and_nothing_is_lost(
     assert alarms == [("raised",), ("cleared",)]
     frames_us = [int(str(row[0])) for row in query(status.path, "SELECT t_us FROM frame ORDER BY t_us")]
     assert max(b - a for a, b in pairwise(frames_us)) < 500_000  # none is missing
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Iterator[CardImage]:
+    with card_image(tmp_path / "logs") as image:
+        yield image
+
+
+def test_f19_a_card_that_failed_and_came_back_is_written_again(
+    tmp_path: Path, image: CardImage, figures: Figures
+) -> None:
+    """Its file system was shut down by the kernel, unmounted, repaired on a copy, and mounted in the same place."""
+    log = tmp_path / "logs" / "test-8-001.db"
+    with NumberedBus(500) as bus, recording(write_config(tmp_path, bus.port, stage=8)) as process:
+        until(has_rows(log, 500))
+        image.fail()
+        failed = len(bus.sent_at)
+        until(lambda: len(bus.sent_at) > failed + 1500)
+        image.come_back_repaired()
+        back = time.monotonic()
+        held = len(numbers(log))
+        until(has_rows(log, held + 1500))
+        figures.measured(
+            "a card that failed is written again, once it is back, after", time.monotonic() - back, "s"
+        )
+        bus.silence()
+        time.sleep(0.5)
+        said = stop(process)
+    kept = numbers(log)
+    assert kept == list(range(kept[0], kept[-1] + 1)), "none twice, none lost"
+    assert kept[-1] + 1 >= len(bus.sent_at)
+    assert query(log, "SELECT count(*) FROM session") == [(1,)]
+    assert query(log, "SELECT count(*) FROM event WHERE kind = 'log_reopened'") == [(1,)]
+    assert list(log.parent.glob("*.damaged-*")) == []
+    assert "the log is being written again" in said
+    assert verify(log) == []
 
 
 def test_f19_rows_that_wait_as_long_as_the_crew_allows_are_no_trouble(tmp_path: Path) -> None:

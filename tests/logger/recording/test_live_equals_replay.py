@@ -232,7 +232,7 @@ class Session:
         opened.write(Rows(event=[EventRow(0, "session_begin", {})]))
         resume(prepared.pipeline, opened, origin)
         self.inbox = Inbox()
-        self._writer = Writer(opened, max_loss_s=1.0, fresh_log=lambda _: opened, clock_us=origin.t_us)
+        self._writer = Writer(opened, max_loss_s=1.0, open_again=lambda *_: opened, clock_us=origin.t_us)
         self.decoding = Decoding(prepared.pipeline, self.inbox, self._writer, {}, prepared.ports, origin)
 
     def cut(self) -> None:

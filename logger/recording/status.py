@@ -1,0 +1,26 @@
+"""How the writer is doing, for those who show it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class WriterStatus:
+    """The writer as others see it. `lag_s` is the age of the oldest row that is not on the card."""
+
+    path: Path
+    session: int
+    rows: int
+    frames: int
+    fixes: int
+    lag_s: float
+    dropped: int
+    commits: int
+    trouble: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether rows reach the card."""
+        return not self.trouble
