@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import astuple, dataclass
@@ -34,6 +35,8 @@ STATE_KEY = "state"
 _IN_MASSES = ("frame", "reading")
 """The tables with so many rows that a statement each is felt."""
 _ENDS = "SELECT " + ", ".join(f"(SELECT coalesce(max(rowid), 0) FROM {name})" for name in TABLES)  # noqa: S608
+_MOST_TRIED = 100
+"""A full disk goes on refusing; it is what comes last that may have reached the card."""
 _RESERVED_AT = 20
 """In a file's header, how many bytes of each page SQLite is to leave alone: none, ever."""
 _LOOK_S = 5.0
@@ -73,6 +76,8 @@ class Log:
         """Whether the session was begun by an earlier connection."""
         self.ends: dict[str, int] = {}
         """Each table's last row that is known to be committed, and so their number: rows are never deleted."""
+        self.tried: deque[dict[str, int]] = deque(maxlen=_MOST_TRIED)
+        """The ends that commits were to reach which failed since."""
         self._channels: dict[Channel, int] = {}
         self._committed_channels: dict[Channel, int] = {}
         self._sql: dict[str, str] = {}
@@ -208,8 +213,10 @@ class Log:
         if not self._connection.in_transaction:
             return
         ends = self._read_ends()  # before: whoever commits must not fail afterwards
+        self.tried.append(ends)
         self._connection.execute("COMMIT")
         self.ends = ends
+        self.tried.clear()
         self._committed_channels = dict(self._channels)
 
     def rollback(self) -> None:
