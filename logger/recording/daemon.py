@@ -247,7 +247,9 @@ class Recorder:
         )
         if aside is not None:
             log.error(
-                "%s was damaged: set aside as %s, recording goes on in a fresh one", path.name, aside.name
+                "%s is damaged or no log: set aside as %s, recording goes on in a fresh one",
+                path.name,
+                aside.name,
             )
             began.event.append(EventRow(self.origin.t_us(), "log_set_aside", {"as": aside.name}))
         return began

@@ -1,10 +1,12 @@
 """How a log is come by for writing: created, gone on with, or begun anew where a damaged file lies in its place.
 
-A log that SQLite cannot read is renamed, never deleted, and a fresh one takes its place.
+A log that SQLite cannot read, or that says it is none, is renamed, never deleted, and a fresh one takes its place:
+nothing under the name of a log keeps the recorder from recording. Whoever only reads refuses such a file.
 """
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +14,7 @@ from pathlib import Path
 
 from firmware_bridge.errors import LogError
 from logger.recording.rows import Rows
+from logger.recording.schema import NoLogError
 from logger.recording.store import Log, SessionStart
 
 _OTHER_SCHEMA = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH)
@@ -24,7 +27,7 @@ def open_log(path: Path, *, durable: bool = True) -> tuple[Log, Path | None]:
     """Open or create the log at `path`; a damaged one is set aside first.
 
     Returns the log and, where one was set aside, its new name. Raises LogError when the folder cannot be
-    written or the file belongs to somebody else.
+    written or a later stagelog wrote the file.
     """
     return _in_its_place(path, lambda _aside: Log(path, durable=durable))
 
@@ -90,7 +93,7 @@ def _in_its_place(path: Path, begin: Callable[[Path | None], Log]) -> tuple[Log,
         try:
             return begin(None), None
         except Exception as error:
-            if not _is_the_files(error):
+            if not _is_the_files(error, path):
                 raise
             aside = set_aside(path)
             return begin(aside), aside
@@ -107,16 +110,22 @@ def _as_log_errors(path: Path) -> Iterator[None]:
         raise LogError(f"cannot write the log: {error}", where=str(path), mend=mend) from error
 
 
-def _is_the_files(error: Exception) -> bool:
+def _is_the_files(error: Exception, path: Path) -> bool:
     """Whether an error in opening a log, or in beginning with it, is the file's own fault: the next one may do.
 
     SQLite's plain errors ("no such column", "table exists") count here, where none of our own statements has
     ever had one. What is none of SQLite's (a KeyError, a text that is no UTF-8) comes of reading a damaged schema.
     """
+    if isinstance(error, NoLogError):
+        return True
     if not isinstance(error, sqlite3.Error):
         return not isinstance(error, OSError)
     code = getattr(error, "sqlite_errorcode", None)  # none where it was Python that could not read a text
-    return code is None or is_damage(error) or code & 0xFF in _OTHER_SCHEMA
+    if code is None or is_damage(error):
+        return True
+    if code & 0xFF == sqlite3.SQLITE_READONLY:  # a byte of the header can say so, too
+        return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+    return code & 0xFF in _OTHER_SCHEMA
 
 
 def is_damage(error: Exception) -> bool:

@@ -18,6 +18,11 @@ PAGE_BYTES = 1024
 """SQLite's page. Every commit rewrites the last page of every table twice (WAL, then checkpoint), so small
 pages save the card; the benchmark `disk` has the figures."""
 
+
+class NoLogError(LogError):
+    """A file that, by its own word, is not one of stagelog's."""
+
+
 migrations = Migrations("stagelog")
 VERSIONS = frozenset({"m001_log", "m002_views"})
 """Every migration below: what a log may have applied and still be ours to read."""
@@ -175,11 +180,13 @@ def newer_than_this(connection: sqlite3.Connection) -> set[str]:
 
 
 def require_ours(connection: sqlite3.Connection) -> None:
-    """Raise LogError when a file is another program's, or a newer stagelog's; changes nothing."""
+    """Raise NoLogError when a file is another program's, LogError when it is a newer stagelog's; changes nothing."""
     if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
         return  # blank: ours to fill
     if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-        raise LogError("this is no stagelog log", mend="name a file that `stagelog run` or `simulate` wrote")
+        raise NoLogError(
+            "this is no stagelog log", mend="name a file that `stagelog run` or `simulate` wrote"
+        )
     if newer := newer_than_this(connection):
         raise LogError(f"this log's schema is newer ({', '.join(sorted(newer))})", mend="update stagelog")
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import astuple, dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -33,6 +35,10 @@ STATE_KEY = "state"
 _IN_MASSES = ("frame", "reading")
 """The tables with so many rows that a statement each is felt."""
 _ENDS = "SELECT " + ", ".join(f"(SELECT coalesce(max(rowid), 0) FROM {name})" for name in TABLES)  # noqa: S608
+_MOST_TRIED = 100
+"""A full disk goes on refusing; it is what comes last that may have reached the card."""
+_RESERVED_AT = 20
+"""In a file's header, how many bytes of each page SQLite is to leave alone: none, ever."""
 _LOOK_S = 5.0
 """A look at a log's pages takes no longer, however large it is: the watchdog waits twice as long for the writer."""
 _LEFT_OPEN: list[sqlite3.Connection] = []
@@ -70,10 +76,13 @@ class Log:
         """Whether the session was begun by an earlier connection."""
         self.ends: dict[str, int] = {}
         """Each table's last row that is known to be committed, and so their number: rows are never deleted."""
+        self.tried: deque[dict[str, int]] = deque(maxlen=_MOST_TRIED)
+        """The ends that commits were to reach which failed since."""
         self._channels: dict[Channel, int] = {}
         self._committed_channels: dict[Channel, int] = {}
         self._sql: dict[str, str] = {}
         self._many_sql: dict[str, str] = {}
+        _refuse_other_layout(path)
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=1.0)
         try:
             schema.require_ours(self._connection)
@@ -204,8 +213,10 @@ class Log:
         if not self._connection.in_transaction:
             return
         ends = self._read_ends()  # before: whoever commits must not fail afterwards
+        self.tried.append(ends)
         self._connection.execute("COMMIT")
         self.ends = ends
+        self.tried.clear()
         self._committed_channels = dict(self._channels)
 
     def rollback(self) -> None:
@@ -267,6 +278,16 @@ class Log:
             _LEFT_OPEN.append(self._connection)
         else:
             self._connection.close()
+
+
+def _refuse_other_layout(path: Path) -> None:
+    """SQLite believes a header that has a part of every page set aside, and would write rows by it among the others.
+
+    Before there is a connection: to close a file takes SQLite's locks from it.
+    """
+    with suppress(FileNotFoundError), path.open("rb") as file:
+        if file.read(_RESERVED_AT + 1)[_RESERVED_AT:] not in (b"", b"\0"):
+            raise sqlite3.DatabaseError("its header tells of pages of another layout")
 
 
 def _place(path: Path) -> tuple[int, int]:

@@ -235,8 +235,9 @@ class Writer:
         if is_damage(error):
             self._set_trouble(f"{self._log.path} is said to be damaged ({error}): looking at it once more")
         else:
+            why = getattr(error, "strerror", None) or error
             self._set_trouble(
-                f"cannot write {self._log.path}: {error}; free the disk or change the card, rows wait"
+                f"cannot write {self._log.path}: {why}; free the disk or change the card, rows wait"
             )
         given_up = self._refusals.take(error, time.monotonic())
         try:
@@ -275,7 +276,7 @@ class Writer:
         """A commit that failed may be on the card all the same: then the first rows that wait are there already."""
         with self._changed:
             first = self._waiting[0][1] if self._waiting else None
-            if isinstance(first, Rows):
+            if isinstance(first, Rows) and found.ends in lost.tried:
                 first.drop({table: found.ends[table] - end for table, end in lost.ends.items()})
 
     def _set_trouble(self, trouble: str) -> None:

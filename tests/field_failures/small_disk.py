@@ -64,6 +64,15 @@ class CardImage:
         """From here on every write is an I/O error, as after errors of the card itself."""
         _run("mount", "-o", "remount,abort", str(self._place))
 
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Whoever writes waits, without end, as for a card that is stuck; readers do not."""
+        _run("fsfreeze", "--freeze", str(self._place))
+        try:
+            yield
+        finally:
+            _run("fsfreeze", "--unfreeze", str(self._place))
+
     def come_back_repaired(self) -> None:
         """What is on the card at this moment, repaired and mounted where it was; whoever has it open keeps the old."""
         self.remove()

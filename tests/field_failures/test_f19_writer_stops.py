@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ import pytest
 
 from firmware_bridge.virtual.car import VirtualCar
 from logger.recording import store
+from logger.recording.notify import Watchdog
 from logger.recording.verify import verify
 from tests.field_failures.recorder_process import (
     NumberedBus,
@@ -32,6 +35,8 @@ from tests.logger.recording.driving import START_S, Crew, built_in, recorder_her
 WITHIN_S = 3.0
 BUSY_S = 1.0
 """What a snapshot may take to be made and read where the machine is shared."""
+PERIOD_US = 4_000_000
+"""systemd's patience, shorter than the unit's for the test's sake."""
 MESSAGE = "The log is not being written"
 
 
@@ -150,6 +155,61 @@ def test_f19_a_card_that_failed_and_came_back_is_written_again(
     assert list(log.parent.glob("*.damaged-*")) == []
     assert "the log is being written again" in said
     assert verify(log) == []
+
+
+def test_f19_a_writer_that_hangs_alone_starves_the_watchdog(tmp_path: Path, card: Card) -> None:
+    """The ports are read, the crew sees the car drive, and only rows stand still: that is enough."""
+    with VirtualCar(built_in()[2], start_s=START_S, gps_hz=5, can_rate=300) as car:
+        watchdog = Watchdog(PERIOD_US)
+        with recorder_here(set_up(tmp_path, car)) as recorder:
+
+            def is_fed() -> bool:
+                return watchdog.is_due(recorder.origin.t_us(), recorder.pulses())
+
+            until(is_fed)
+            until(is_fed)
+            card.hang()
+            until(lambda: (is_fed(), watchdog.stuck)[1] == ("writer",))
+            pulses = recorder.pulses()
+            stuck_us = recorder.origin.t_us()
+            while recorder.origin.t_us() < stuck_us + 2 * PERIOD_US:
+                assert not is_fed()
+                time.sleep(0.02)
+            moved = {part for part, pulse in recorder.pulses().items() if pulse != pulses[part]}
+            assert moved == set(pulses) - {"writer"} != set()
+            card.heal()
+            until(is_fed)
+
+
+def test_f19_a_frozen_card_starves_the_watchdog_of_the_real_recorder(
+    tmp_path: Path, image: CardImage, monkeypatch: pytest.MonkeyPatch, figures: Figures
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager, NumberedBus() as bus:
+        manager.bind(str(tmp_path / "notify"))
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        monkeypatch.setenv("WATCHDOG_USEC", str(PERIOD_US))
+        manager.settimeout(30)
+        with recording(write_config(tmp_path, bus.port, stage=9)) as process:
+            until(lambda: manager.recv(4096) == b"WATCHDOG=1")
+            with image.frozen():
+                frozen_at = time.monotonic()
+                manager.settimeout(2 * PERIOD_US / 1e6)
+                fed_at = frozen_at
+                with suppress(TimeoutError):
+                    while time.monotonic() < frozen_at + 30:
+                        assert manager.recv(4096) == b"WATCHDOG=1"
+                        fed_at = time.monotonic()
+                assert fed_at < frozen_at + 30, "it is fed for ever"
+                figures.measured("after the card froze the watchdog is fed for", fed_at - frozen_at, "s")
+                assert process.poll() is None
+            manager.settimeout(30)
+            assert manager.recv(4096) == b"WATCHDOG=1", "it moves again"
+            bus.silence()
+            time.sleep(0.5)
+            stop(process)
+    kept = numbers(tmp_path / "logs" / "test-9-001.db")
+    assert kept == list(range(kept[0], kept[-1] + 1))
+    assert kept[-1] + 1 >= len(bus.sent_at)
 
 
 def test_f19_rows_that_wait_as_long_as_the_crew_allows_are_no_trouble(tmp_path: Path) -> None:

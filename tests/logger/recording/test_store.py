@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -13,6 +14,7 @@ from firmware_bridge.errors import LogError
 from logger.recording import schema
 from logger.recording.columns import COLUMNS
 from logger.recording.opening import open_log
+from logger.recording.reader import open_log_readonly
 from logger.recording.rows import TABLES
 from logger.recording.store import Log
 from logger.recording.verify import verify
@@ -116,15 +118,35 @@ def test_a_damaged_log_is_set_aside_and_kept(tmp_path: Path, garbage: bytes) -> 
     assert second != aside
 
 
-def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:
+def test_another_programs_database_is_not_written(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     connection = sqlite3.connect(path)
     connection.execute("CREATE TABLE theirs (x)")
     connection.close()
     before = path.read_bytes()
+    with pytest.raises(LogError, match="no stagelog log"), open_log_readonly(path):
+        pass
     with pytest.raises(LogError, match="no stagelog log"):
-        open_log(path)
+        Log(path)
     assert path.read_bytes() == before
+    log, aside = open_log(path)  # where the recorder is to write
+    log.close()
+    assert aside is not None
+    assert aside.read_bytes() == before
+
+
+def test_a_log_that_is_read_only_is_not_set_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite says the same of a header that is damaged: where the file cannot be written, it is the file system's."""
+    path = tmp_path / "a.db"
+    recorded(path).close()
+    path.write_bytes(path.read_bytes()[:18] + b"\xff" + path.read_bytes()[19:])
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(LogError, match="readonly"):
+        open_log(path)
+    monkeypatch.undo()
+    log, aside = open_log(path)
+    log.close()
+    assert aside is not None
 
 
 def test_a_newer_log_is_left_alone(tmp_path: Path) -> None:
