@@ -117,6 +117,9 @@ class PolledLink(Link):
     def __init__(self, url: str, port: serial.SerialBase, outbox: Outbox) -> None:
         super().__init__(url, port, outbox)
         self._fd: int = port.fileno()
+        # One for all reads: os.read makes room for a whole chunk each time and cuts off what it did not need, and in
+        # hours those cuts leave megabytes of holes in the heap that no other chunk fits into.
+        self._room = memoryview(bytearray(CHUNK_BYTES))
         self._poll = select.poll()
         self._poll.register(self._fd, select.POLLIN)
         self._poll.register(outbox.wake_fd, select.POLLIN)
@@ -147,14 +150,14 @@ class PolledLink(Link):
 
     def _take(self) -> bytes:
         """What a ready port holds; if that is much, what came meanwhile too."""
-        data = piece = os.read(self._fd, CHUNK_BYTES)
-        while len(piece) >= BEHIND_BYTES and len(data) < CHUNK_BYTES:
+        size = piece = os.readv(self._fd, [self._room])
+        while piece >= BEHIND_BYTES and size < CHUNK_BYTES:
             try:
-                piece = os.read(self._fd, CHUNK_BYTES - len(data))
+                piece = os.readv(self._fd, [self._room[size:]])
             except OSError:
                 break  # nothing left, or the port went away just now: the next read says which
-            data += piece
-        return data
+            size += piece
+        return bytes(self._room[:size])
 
     def _send(self) -> None:
         if self._outbox:
