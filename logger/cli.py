@@ -85,7 +85,8 @@ def cli(verbose: bool) -> None:
     """Stagelog: records a rally-raid drive, shows it to the crew, and judges it afterwards.
 
     `stagelog VERB --help` tells all about a verb. Exit codes: 0 done, 1 found something wrong, 2 wrong usage,
-    64 wrong configuration, 69 a needed device or server is not there, 74 reading or writing failed.
+    64 wrong configuration, 69 a needed device or server is not there, or another recorder writes there, 74 reading or
+    writing failed.
     """
     logging.basicConfig(format="%(levelname)s %(message)s", stream=sys.stderr)
     for ours in ("firmware_bridge", "logger"):  # what libraries have to say is for their own users
