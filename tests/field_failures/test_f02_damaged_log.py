@@ -57,6 +57,12 @@ def no_log_by_its_mark(path: Path) -> None:
     _spoil_header(write_log(path), APPLICATION_ID_AT, 1)
 
 
+def another_programs(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE theirs (x)")
+    connection.close()
+
+
 def read_only_by_its_header(path: Path) -> None:
     _spoil_header(write_log(path), WRITE_VERSION_AT, 0x80)
 
@@ -87,6 +93,7 @@ DAMAGES = [
     scribbled_over,
     schema_that_is_no_text,
     no_log_by_its_mark,
+    another_programs,
     read_only_by_its_header,
     changed("DELETE FROM _sqlite_migrations"),
     changed("ALTER TABLE session RENAME COLUMN config TO confix"),

@@ -40,7 +40,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "no_stage.toml": GPS + '[stage]\nitinerary = "none.toml"\n',
         "latin_stage.toml": GPS + '[stage]\nitinerary = "latin.toml"\n',
         "file_as_folder.toml": GPS.replace('"logs"', '"text/logs"'),
-        "foreign_log.toml": GPS.replace('"logs"', '"foreign"'),
         "good.toml": GPS,
         "good_stage.toml": STAGE,
         "everything.toml": CAN + 'bitrate = 1\ndbbc = "x"\nlisten_only = "no"\n[serve]\nhost = "0.0.0.0"\n',
@@ -56,11 +55,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "latin.toml").write_bytes(b'[gps]\nname = "M\xfcller"\n')
     (folder / "empty").write_bytes(b"")
     (folder / "empty.db").write_bytes(b"")
-    (folder / "foreign").mkdir()
-    for name in ("foreign.db", "foreign/drive-001.db"):
-        connection = sqlite3.connect(folder / name)
-        connection.execute("CREATE TABLE theirs (x)")
-        connection.close()
+    connection = sqlite3.connect(folder / "foreign.db")
+    connection.execute("CREATE TABLE theirs (x)")
+    connection.close()
     return folder
 
 
@@ -258,15 +255,6 @@ def test_a_log_is_never_written_over(folder: Path) -> None:
     assert "made/noise-replay.db: there is a log already; choose another folder with -o" in ended.complaint
     assert made.read_bytes() == before
     assert stagelog("verify", made, folder=folder).code == DONE
-
-
-def test_another_programs_database_in_the_recorders_way_is_left_alone(folder: Path) -> None:
-    theirs = folder / "foreign" / "drive-001.db"
-    before = theirs.read_bytes()
-    ended = stagelog("run", "-c", "foreign_log.toml", folder=folder)
-    assert ended.code == IO
-    assert "no stagelog log" in ended.complaint
-    assert theirs.read_bytes() == before
 
 
 def test_a_reader_that_has_enough(folder: Path) -> None:

@@ -85,6 +85,7 @@ def main(arguments: list[str]) -> int:
     kinds = [kind for kind in options.faults.split(",") if kind]
     if unknown := set(kinds) - set(_KINDS):
         parser.error(f"no fault {', '.join(sorted(unknown))}")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the recorder is stopped then as well
     with tempfile.TemporaryDirectory() as folder:
         return soak(Path(folder), options.hours * 3600, random.Random(options.seed), kinds)
 
