@@ -151,9 +151,10 @@ class Recorder:
     def change_stage(self, config: Config) -> None:
         """Go on in the log of another stage: rows decoded so far stay in the present one, none is lost.
 
-        Only the stage and the car may differ: other ports need a restart. Raises ConfigurationError or
-        LogError, and recording goes on as before.
+        Only the stage, the car and the alarms are taken from `config`: the rest needs a restart. Raises
+        ConfigurationError or LogError, and recording goes on as before.
         """
+        config = replace(self._config, car=config.car, stage=config.stage, alarms=config.alarms)
         setup = prepare(config)
         start = replace(self._start, config=for_log(from_the_root(config)))
         if setup.log_stem == self._setup.log_stem:

@@ -63,3 +63,20 @@ def test_f13_a_wrong_stage_changes_nothing(tmp_path: Path) -> None:
             said = stop(process)
     assert "recording goes on as before" in said
     assert verify(log) == []
+
+
+def test_f13_what_needs_a_restart_is_not_written_down_as_if_it_were_so(tmp_path: Path) -> None:
+    """A port and a folder that were edited beside the stage: the next log says what is really read, where it was."""
+    first, second = (tmp_path / "logs" / f"test-{stage}-001.db" for stage in (1, 2))
+    with NumberedBus() as bus:
+        config = write_config(tmp_path, bus.port, stage=1)
+        with recording(config) as process:
+            until(has_rows(first))
+            write_config(tmp_path, "/dev/ttyUSB9", stage=2)
+            config.write_text(config.read_text().replace("/logs", "/elsewhere"))
+            process.send_signal(signal.SIGHUP)
+            until(has_rows(second, 200))
+            stop(process)
+    ((told,),) = query(second, "SELECT config FROM session")
+    assert f'port = "{bus.port}"' in str(told) and "ttyUSB9" not in str(told)
+    assert not (tmp_path / "elsewhere").exists()
