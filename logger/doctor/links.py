@@ -44,6 +44,8 @@ def _not_open(heard: Heard, where: str) -> Finding:
     if heard.state == "busy":
         mend = f"`sudo fuser -v {heard.url}` names it: stop it (gpsd and ModemManager are the usual ones)"
         return wrong(where, f"{heard.url} is in use by another program", mend)
+    if heard.state == "opening":
+        return note(where, f"{heard.url} was not open within {heard.seconds:g} s", "give it more --seconds")
     what, _, mend = heard.detail.partition("; ")
     return wrong(where, what, mend or "plug it in, or correct `port`")
 

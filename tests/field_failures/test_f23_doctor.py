@@ -18,7 +18,7 @@ from tests.field_failures.recorder_process import query, until
 from tests.figures import Figures
 from tests.logger.recording.driving import START_S, built_in, recorder_here, set_up, set_up_at
 
-SECONDS = 1.5
+SECONDS = 3.0
 
 
 def told(config: Path) -> dict[str, str]:

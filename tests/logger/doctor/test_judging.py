@@ -48,7 +48,7 @@ def assert_says(findings: Iterable[Finding], *expected: tuple[str, str]) -> None
         (heard(state="denied"), "wrong", "dialout"),
         (heard(state="busy"), "wrong", "in use by another program"),
         (heard(state="lost", detail="hung up; it comes back"), "wrong", "hung up"),
-        (heard(state="opening", detail="/dev/x"), "wrong", "/dev/x"),
+        (heard(state="opening", detail="/dev/x"), "note", "was not open within 5 s; give it more --seconds"),
         (heard(bad=50, speaks=("slcan", 1_000_000)), "wrong", 'at 1000000 baud, not at the configured rate; set baud'),
         (heard(speaks=("nmea", 9600)), "wrong", "speaks NMEA (at 9600 baud), not slcan: the cables of engine and gps"),
         (heard(speaks=("gvret", 1_000_000)), "wrong", 'set protocol = "gvret"'),

@@ -84,8 +84,8 @@ def test_a_second_stick_gets_all_logs_if_it_asks_for_them(logs: Path, tmp_path: 
     place.mkdir()
     closed(logs / "a-001.db")
     said = []
-    for names in ([MARKER], [MARKER], [MARKER_ALL]):
-        with in_hand(tmp_path / "stick.img", *names) as device:
+    for number, names in enumerate(([MARKER], [MARKER], [MARKER_ALL])):
+        with in_hand(tmp_path / f"stick-{number}.img", *names) as device:
             for _ in range(2):
                 done = stick_verb("--device", device, place, "-c", configured(tmp_path))
                 assert done.returncode == 0, done
