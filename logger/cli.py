@@ -33,7 +33,7 @@ VERBS: dict[str, Verb] = {
     "replay": Verb(
         "logger.recording.verbs", "A log or a raw capture through the recorder's computation again."
     ),
-    "import": Verb("logger.preparing", "An OpenRally GPX file into an itinerary."),
+    "import": Verb("logger.preparing", "A GPX route file into an itinerary."),
     "check": Verb("logger.preparing", "A configuration or an itinerary: every error at once."),
     "logs": Verb("logger.recording.verbs", "Which logs there are."),
     "info": Verb("logger.recording.verbs", "What is in a log."),

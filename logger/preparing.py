@@ -41,10 +41,11 @@ def check(file: Path) -> int:
 @click.argument("route", type=_PATH)
 @click.option("-o", "--output", type=_PATH, required=True, help="The itinerary to write, such as stage.toml.")
 def import_(route: Path, output: Path) -> None:
-    """Make an itinerary of ROUTE, an OpenRally GPX file of any version; tells what it found odd.
+    """Make an itinerary of ROUTE, a GPX file: OpenRally of any version, or plain with kinds in its waypoints' names.
 
-    Speed zones, waypoints and their radii, neutralisations and time controls come over. Look through the result: event,
-    number, date and target times are rarely in such a file.
+    Speed zones, waypoints and their radii, neutralisations and time controls are kept. Where distances are missing,
+    they are measured along the track. Everything odd is a warning. Check the result: event, number, date and target
+    times are rarely in such a file.
     """
     from logger.stage import openrally  # noqa: PLC0415 - an XML parser
 

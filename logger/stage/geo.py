@@ -74,6 +74,11 @@ def destination(lat: float, lon: float, course_deg: float, distance_m: float) ->
     )
 
 
+def earth_centred_m(lat: float, lon: float) -> tuple[float, float, float]:
+    """A point of the ellipsoid in metres from the earth's centre: chords between near points are distances."""
+    return _frame(lat, lon)[:3]
+
+
 def crossing(
     a: tuple[float, float], b: tuple[float, float], centre: tuple[float, float], radius_m: float
 ) -> Crossing | None:

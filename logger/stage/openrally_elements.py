@@ -10,14 +10,15 @@ bad value never refuses a file: it is left out with a warning that has its line.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from firmware_bridge.errors import ConfigurationError
+from logger.stage import openrally_numbers
 from logger.stage.itinerary import Waypoint
 from logger.stage.openrally_lint import Mark, Remark
+from logger.stage.openrally_numbers import MILE_KM, YARD_M
 from logger.stage.openrally_xml import Element, Point
 
 
@@ -85,12 +86,10 @@ ATTRIBUTES: Mapping[str, Statement] = {
     "mph": Statement("speed_kmh", "mph"),
 }
 
-_MILE_KM = 1.609344
-_YARD_M = 0.9144
-_FIXED = {"second": 1.0, "minute": 1.0, "kph": 1.0, "mph": _MILE_KM}
-_METRIC = {"distance": 1.0, "speed": 1.0, "radius": 1.0, **_FIXED}
-_STATUTE = {"distance": _MILE_KM, "speed": _MILE_KM, "radius": _YARD_M, **_FIXED}
-UNITS = {"metric": _METRIC, "statute": _STATUTE, "statue": _STATUTE}
+_FIXED = {"second": 1.0, "minute": 1.0, "kph": 1.0, "mph": MILE_KM, "degree": 1.0}
+METRIC = {"distance": 1.0, "speed": 1.0, "radius": 1.0, **_FIXED}
+_STATUTE = {"distance": MILE_KM, "speed": MILE_KM, "radius": YARD_M, **_FIXED}
+UNITS = {"metric": METRIC, "statute": _STATUTE, "statue": _STATUTE}
 """A unit's size in km, km/h, m, s and minutes. The schema's comment says "statute", its list "statue"."""
 
 RANGES = {
@@ -116,7 +115,6 @@ _SAID = {
 _VALUES_OF = {"dz": {"speed_kmh"}, "dn": {"time_s"}, "dt": {"time_s"}, "tc": {"allowed_min"}}
 _ORDER = [meaning.kind for meaning in ELEMENTS.values()]
 _MOST_NAMED = 40
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?", re.ASCII | re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -126,6 +124,8 @@ class Note:
     line: int
     lat: float | None
     lon: float | None
+    line_m: float | None = None
+    """How far along the route's line it lies, where that has been measured."""
     km: float | None = None
     reset_km: float | None = None
     speed_kmh: float | None = None
@@ -149,7 +149,19 @@ def units(facts: Sequence[Element], name: str, remarks: list[Remark]) -> Mapping
                     mend='write "metric" or "statute"',
                 ) from None
     remarks.append(Remark(None, "the file names no units: kilometres, km/h and metres assumed"))
-    return _METRIC
+    return METRIC
+
+
+def written_distance(point: Point) -> tuple[float | None, tuple[float, float] | None]:
+    """A point's distance as written and its position, before any of it is judged."""
+    text = next((element.text for element in point.elements if element.name == "distance"), "")
+    numbers = [
+        openrally_numbers.read(written or "", measure, 1.0)
+        for written, measure in ((text, "distance"), (point.lat, "degree"), (point.lon, "degree"))
+    ]
+    km, lat, lon = (number.value if number else None for number in numbers)
+    hidden = lat is None or lon is None or abs(lat) > 90 or lat == lon == 0
+    return km, None if hidden else (lat, lon)  # type: ignore[return-value]
 
 
 class Translator:
@@ -161,6 +173,7 @@ class Translator:
         self._without_place: dict[str, list[int]] = {}
         self._unknown: dict[str, list[int]] = {}
         self._without_position: list[int] = []
+        self._with_comma: list[int] = []
 
     def note(self, point: Point) -> Note:
         """What one point says."""
@@ -199,6 +212,9 @@ class Translator:
                 more = [f"{len(names) - _MOST_NAMED} more"] if len(names) > _MOST_NAMED else []
                 first = min(lines[0] for lines in found.values())
                 self._remarks.append(Remark(first, what + ", ".join(names[:_MOST_NAMED] + more)))
+        if self._with_comma:
+            what = f"{len(self._with_comma)} numbers written with a decimal comma: read as with a point"
+            self._remarks.append(Remark(self._with_comma[0], what))
         if self._without_position:
             count = len(self._without_position)
             what = f"no position (0, 0 is none) for {count} points: their kilometres alone serve"
@@ -213,7 +229,7 @@ class Translator:
             self._remarks.append(Remark(element.line, f"{kind} has no {_SAID[name]} of its own: left out"))
         if kind in ("dn", "dt") and not values.get("time_s"):
             values.pop("time_s", None)  # 0 seconds says that the length is not known
-        name = element.attributes.get("name", "").strip() or (point.names[0] if point.names else "")
+        name = element.attributes.get("name", point.names[0] if point.names else "").strip()
         waypoint = Waypoint(km=0.0, kind=kind, name=name, lat=note.lat, lon=note.lon, **values)
         note.marks.append(Mark(element.line, waypoint, minutes if kind == "tc" else None))
 
@@ -238,21 +254,25 @@ class Translator:
         stated += [(ATTRIBUTES[key], text) for key, text in element.attributes.items() if key in ATTRIBUTES]
         values: dict[str, float] = {}
         for statement, text in stated:
-            number = self._number(text, statement.value, self._sizes[statement.unit], element)
+            number = self._number(text, statement.value, statement.unit, element)
             if number is not None:
                 values[statement.value] = number
         return values
 
-    def _number(self, text: str, value: str, size: float, element: Element | Point) -> float | None:
+    def _number(self, text: str, value: str, unit: str, element: Element | Point) -> float | None:
         if not text.strip():
             return None
-        if not _NUMBER.fullmatch(text.strip()):
+        measure = "speed" if unit in ("kph", "mph") else unit
+        number = openrally_numbers.read(text, measure, self._sizes[unit])
+        if number is None:
             what = "is no number"
         else:
+            if number.has_comma:
+                self._with_comma.append(element.line)
             least, most = RANGES[value]
-            number = round(float(text) * size, DECIMALS)
-            if least <= number <= most:
-                return number
+            rounded = round(number.value, DECIMALS)
+            if least <= rounded <= most:
+                return rounded
             what = f"is not between {least:g} and {most:g}"
         name = element.name if isinstance(element, Element) else element.form
         self._remarks.append(
@@ -262,8 +282,8 @@ class Translator:
 
     def _position(self, point: Point) -> tuple[float, float] | tuple[None, None]:
         """Where the point lies. 0, 0 is open sea: exporters write it for a position that is hidden."""
-        lat = self._number(point.lat or "", "lat", 1.0, point)
-        lon = self._number(point.lon or "", "lon", 1.0, point)
+        lat = self._number(point.lat or "", "lat", "degree", point)
+        lon = self._number(point.lon or "", "lon", "degree", point)
         if lat is None or lon is None or lat == lon == 0:
             self._without_position.append(point.line)
             return None, None

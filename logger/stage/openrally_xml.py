@@ -12,6 +12,7 @@ their first entity is declared (no entity bombs, no outside files), and sizes ha
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -37,6 +38,11 @@ MAX_ELEMENTS = 100_000
 """Values kept: a thousand notes with a dozen elements each are an eighth of it."""
 MAX_VALUE_CHARS = 200
 """Kept of one value: names are shorter, drawings are not wanted. An ellipsis marks what was cut."""
+MAX_LINE_POINTS = 500_000
+"""Points of the route's line that are kept: a day's drive at 10 Hz has 360,000, a planned route some thousands."""
+
+LABELS = ("desc", "cmt", "sym", "type")
+"""GPX's own elements of a point, beside its name, in which programs write what kind of waypoint it is."""
 
 _CUT_SHORT = {expat_errors.XML_ERROR_NO_ELEMENTS, expat_errors.XML_ERROR_UNCLOSED_TOKEN,
               expat_errors.XML_ERROR_UNCLOSED_CDATA_SECTION, expat_errors.XML_ERROR_PARTIAL_CHAR}  # fmt: skip
@@ -53,13 +59,14 @@ class Element(NamedTuple):
 
 
 class Point(NamedTuple):
-    """One point of the file that carries extension elements. `lat` and `lon` are as written, or None."""
+    """One point of the file with a name, a label or an element. `lat` and `lon` are as written, or None."""
 
     form: str
     line: int
     lat: str | None
     lon: str | None
     names: list[str]
+    labels: list[str]
     elements: list[Element]
 
 
@@ -72,8 +79,13 @@ class RouteFile:
     facts: list[Element] = field(default_factory=list)
     """The extension elements of the whole file, such as its units."""
     points: list[Point] = field(default_factory=list)
+    """The points that carry extension elements, in the order of the file."""
+    named: list[Point] = field(default_factory=list)
+    """Waypoints and route points without any, in the order of the file."""
     plain: Counter[str] = field(default_factory=Counter)
-    """Points without any extension, by form: only counted."""
+    """How many points carry no extension element, by form."""
+    lines: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+    """The positions (latitude, longitude) of all route points and of all track points, by form."""
 
 
 def parse(stream: BinaryIO, name: str) -> RouteFile:
@@ -99,6 +111,16 @@ def _is_openrally(namespace: str) -> bool:
     return not namespace or "openrally" in namespace.lower() or "/GPX/1/" in namespace
 
 
+def _position(point: Point) -> tuple[float, float] | None:
+    """Where a point of a line lies. None without a position: a decimal comma is read, 0, 0 is none."""
+    try:
+        lat, lon = (float(text.replace(",", ".")) for text in (point.lat or "", point.lon or ""))
+    except ValueError:
+        return None
+    is_one = math.isfinite(lat) and math.isfinite(lon) and abs(lat) <= 90 and abs(lon) <= 180
+    return (lat, lon) if is_one and (lat or lon) else None
+
+
 def _kept(text: str) -> str:
     return text if len(text) <= MAX_VALUE_CHARS else text[:MAX_VALUE_CHARS] + "…"
 
@@ -110,6 +132,7 @@ class _Value:
     depth: int
     line: int
     attributes: Mapping[str, str]
+    is_openrally: bool
     text: str = ""
 
     def collect(self, text: str) -> None:
@@ -183,10 +206,11 @@ class _Reader:
             return
         if local in FORMS and self._point is None:
             lat, lon = attributes.get("lat"), attributes.get("lon")
-            self._point = Point(local, line, lat and _kept(lat), lon and _kept(lon), [], [])
+            self._point = Point(local, line, lat and _kept(lat), lon and _kept(lon), [], [], [])
         elif self._is_value(namespace):
             known = {key: _kept(attributes[key]) for key in ATTRIBUTES if key in attributes}
-            self._value = _Value(len(self._path), line, known)
+            is_own = self._path[-2] != "extensions" and "openrally" not in namespace.lower()
+            self._value = _Value(len(self._path), line, known, not is_own)
             self._parser.CharacterDataHandler = self._value.collect
 
     def _is_value(self, namespace: str) -> bool:
@@ -195,6 +219,10 @@ class _Reader:
                 return _is_openrally(namespace)
             case [*_, "metadata" | "rte" | "trk" | "wpt" | "rtept" | "trkpt", "name"]:
                 return True
+            case [*_, "wpt" | "rtept", label] if label in LABELS:
+                return True
+            case ["gpx", _] | [*_, "wpt" | "rtept" | "trkpt", _]:  # GPX 1.0 has no <extensions>
+                return "openrally" in namespace.lower()
         return False
 
     def _end(self, _tag: str) -> None:
@@ -206,22 +234,39 @@ class _Reader:
                 self._keep(local, self._value)
                 self._value = None
         elif self._point is not None and local == self._point.form and local not in self._path:
-            if self._point.elements:
-                self.route.points.append(self._point)
-            else:
-                self.route.plain[local] += 1
+            self._keep_point(self._point)
             self._point = None
 
+    def _keep_point(self, point: Point) -> None:
+        if point.form != "wpt":
+            line = self.route.lines.setdefault(point.form, [])
+            if (position := _position(point)) is not None:
+                line.append(position)
+            if len(line) > MAX_LINE_POINTS:
+                self.refuse(f"over {MAX_LINE_POINTS:,} {point.form} points", "export the route, not a drive")
+        if point.elements:
+            self.route.points.append(point)
+            return
+        self.route.plain[point.form] += 1
+        if point.form != "trkpt" and (point.names or point.labels or point.form == "wpt"):
+            self._count_value()
+            self.route.named.append(point)
+
     def _keep(self, local: str, value: _Value) -> None:
+        self._count_value()
+        text = _kept(" ".join(value.text.split()))
+        parent = self._path[-1]
+        if value.is_openrally:
+            element = Element(local.lower(), value.line, text, value.attributes)
+            (self.route.facts if self._point is None else self._point.elements).append(element)
+        elif self._point is None:
+            self.route.titles.setdefault(parent, text)
+        elif local == "name":
+            self._point.names.append(text)
+        elif text:
+            self._point.labels.append(text)
+
+    def _count_value(self) -> None:
         self._elements += 1
         if self._elements > MAX_ELEMENTS:
             self.refuse(f"over {MAX_ELEMENTS:,} values", "export the route in parts")
-        text = _kept(" ".join(value.text.split()))
-        parent = self._path[-1]
-        if parent != "extensions" and self._point is not None:
-            self._point.names.append(text)
-        elif parent != "extensions":
-            self.route.titles.setdefault(parent, text)
-        else:
-            element = Element(local.lower(), value.line, text, value.attributes)
-            (self.route.facts if self._point is None else self._point.elements).append(element)

@@ -280,9 +280,10 @@ def test_target_times_run_from_control_to_control() -> None:
     )  # fmt: skip
     assert [section.target_min for section in route.sections] == [95, 90, 20]
     assert not warnings
-    _, warnings = imported(wpt(0, "tc allowed='60'"), wpt(40, "dss"), wpt(60, "ass"), wpt(80, "tc"))
+    route, warnings = imported(wpt(0, "tc allowed='60'"), wpt(40, "dss"), wpt(60, "ass"), wpt(80, "tc"))
+    assert [section.target_min for section in route.sections] == [60, None, None]
     assert [str(w) for w in warnings] == [
-        "line 3: the 60 minutes allowed lead over the end of a section: left out"
+        "line 3: the 60 minutes allowed lead over a timed section: taken for the road up to its start"
     ]
 
 

@@ -1,0 +1,87 @@
+"""Find the roadbook in a route file: the points that say something, and the line that the route follows.
+
+The same route may stand in a file as waypoints, as a route and as a track. Points with OpenRally's elements are the
+roadbook wherever there are any. Else the kinds are read from the names of the waypoints (`waypoint_names.py`), and
+where nothing names a kind, a track alone is still a road.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from firmware_bridge.errors import ConfigurationError
+from logger.stage import openrally_elements, waypoint_names
+from logger.stage.openrally_lint import Remark
+from logger.stage.openrally_xml import FORMS, Point, RouteFile
+from logger.stage.route_line import RouteLine
+
+LONGEST_LINE_KM = 5000.0
+"""No day's route is longer: such a line joins places that no road does."""
+
+
+class Book(NamedTuple):
+    """The points of the roadbook in the order of the file, and the line that they lie along, if the file has one."""
+
+    points: list[Point]
+    line: RouteLine | None
+    is_plain: bool
+    """Whether the kinds come from names: such a file states neither units nor, along its line, distances."""
+
+
+def find(route: RouteFile, name: str, remarks: list[Remark]) -> Book:
+    """The roadbook of the file `name`. ConfigurationError where it has neither waypoints of a kind nor a road."""
+    known = openrally_elements.ELEMENTS
+    speaking = [point for point in route.points if any(element.name in known for element in point.elements)]
+    found = [form for form in FORMS if any(point.form == form for point in speaking)]
+    if not found:
+        return _plain(route, name, remarks)
+    for form in found[1:]:
+        line_number = next(point.line for point in speaking if point.form == form)
+        what = f"the {form} points are ignored: the {found[0]} points are the roadbook"
+        remarks.append(Remark(line_number, what))
+    points = [point for point in route.points if point.form == found[0]]
+    is_measured = all(any(element.name == "distance" for element in point.elements) for point in points)
+    line = None if is_measured else _line(route, found[0], len(points), remarks)
+    for form, count in sorted(route.plain.items()):
+        if line is None or form == "wpt":
+            remarks.append(Remark(None, f"{count} {form} points without OpenRally data ignored"))
+    return Book(points, line, is_plain=False)
+
+
+def _plain(route: RouteFile, name: str, remarks: list[Remark]) -> Book:
+    """The roadbook of a file without OpenRally's elements."""
+    for form in FORMS:
+        points = [
+            point._replace(elements=waypoint_names.elements(point))
+            for point in route.named
+            if point.form == form
+        ]
+        if any(point.elements for point in points):
+            return Book(points, _line(route, form, len(points), remarks), is_plain=True)
+    line = _line(route, "wpt", 0, remarks)
+    if line is None or line.length_m == 0:
+        raise ConfigurationError(
+            "no point of the file says anything in OpenRally's words or has a kind in its name, and no track is there",
+            where=name,
+            mend="export it as OpenRally GPX, or name its waypoints after their kinds (DSS, WPM, ASS ...)",
+        )
+    others = f", and the {len(route.named)} waypoints name no kind" if route.named else ""
+    what = f"no dss and no ass{others}: one liaison of {line.length_m / 1000:.3f} km, the length of the track"
+    remarks.append(Remark(None, what))
+    return Book([], line, is_plain=True)
+
+
+def _line(route: RouteFile, form: str, points: int, remarks: list[Remark]) -> RouteLine | None:
+    """The line of the route: the track, else the route, where it has more to say than the roadbook's own points."""
+    for line_form in ("trkpt", "rtept"):
+        positions = route.lines.get(line_form, [])
+        if len(positions) < 2 or (line_form == form and len(positions) <= points):
+            continue
+        line = RouteLine(positions)
+        if line.length_m <= LONGEST_LINE_KM * 1000:
+            return line
+        what = (
+            f"the {line_form} points make a line of {line.length_m / 1000:.0f} km: ignored, no route of a day"
+        )
+        remarks.append(Remark(None, what))
+    return None
