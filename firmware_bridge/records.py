@@ -43,7 +43,10 @@ class CanFrame(NamedTuple):
 
 
 class Sentence(NamedTuple):
-    """One whole NMEA 0183 sentence whose checksum holds: from its `$` to its checksum, without CR LF."""
+    """One whole NMEA 0183 sentence whose checksum holds: from its `$` to its checksum, without CR LF.
+
+    Or a binary message that a receiver mixes with them: "UBX " and the whole message in hexadecimal (protocols/ubx.py).
+    """
 
     t_us: int
     text: str

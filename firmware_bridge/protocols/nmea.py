@@ -8,12 +8,18 @@ damaged sentence ends where the next one begins and never takes it along; a lost
 the checksum already ends the sentence. What is neither is rejected in bounded pieces.
 
 Sentence files carry comment lines ("# ..."); these are noise even where they quote a whole sentence.
+
+u-blox receivers send UBX messages (ubx.py) between the sentences. A message is skipped whole, whatever its payload
+looks like; one that carries a fix becomes a sentence, the others are counted as `foreign`. Two bytes begin a message,
+and noise has them too: one whose checksum fails costs no sentence and no message that begins inside it, and one that
+several whole sentences arrive "inside" of is none and is not waited for.
 """
 
 from __future__ import annotations
 
 import re
 from functools import reduce
+from itertools import islice
 from operator import xor
 from typing import Final
 
@@ -32,6 +38,7 @@ from construct import (
 )
 
 from firmware_bridge.errors import WireError
+from firmware_bridge.protocols import ubx
 from firmware_bridge.records import Batch, Rejected, Sentence
 
 MIN_BODY: Final = 4
@@ -39,6 +46,10 @@ MIN_BODY: Final = 4
 MAX_BODY: Final = 1020
 """The standard allows 82 characters a sentence; u-blox' PUBX,03 has about 18 for each satellite, of which
 a receiver of today sees over 50."""
+QUOTED: Final = 2
+"""More whole sentences or messages than this do not stand in a UBX payload: its head was noise."""
+MAX_STARTS: Final = 32
+"""So many possible starts in a payload are looked at: a message full of them costs milliseconds, not seconds."""
 MAX_NOISE: Final = 256
 """The longest piece in which noise is rejected: a few to a second at the usual rates, none of them big."""
 
@@ -46,7 +57,8 @@ _BODY = rb'[ "#%-)+-~]'
 _SENTENCE = re.compile(rb"([$!](%b{%d,%d}+)\*([0-9A-Fa-f]{2}))[\r\n]*" % (_BODY, MIN_BODY, MAX_BODY))
 _BEGUN = re.compile(rb"[$!]%b{0,%d}+(\*[0-9A-Fa-f]{0,2})?" % (_BODY, MAX_BODY))
 _COMMENT = re.compile(rb"#[ \t][^\n]{0,%d}" % MAX_BODY)
-_NOISE_END = re.compile(rb"[$!\r\n]")
+_START = re.compile(rb"[$!]|\xb5(?:\x62|\Z)")
+_NOISE_END = re.compile(rb"[$!\r\n]|\xb5(?:\x62|\Z)")
 _LINE_END = re.compile(rb"[\r\n]+")
 _HEX_PAIR = re.compile(rb"[0-9A-Fa-f]{2}")
 _BODY_WHOLE = re.compile(rb"%b{%d,%d}" % (_BODY, MIN_BODY, MAX_BODY))
@@ -95,7 +107,8 @@ def checksum(body: bytes) -> int:
 
 
 class Decoder:
-    """Stream of bytes to sentences. `good` counts the sentences, `bad` the rejected pieces.
+    """Stream of bytes to sentences. `good` counts the sentences and UBX messages, `bad` the rejected pieces; `foreign`
+    is how many of the good ones say nothing that is recorded.
 
     `bus` is there for the sake of the other decoders' signature; a receiver has none.
     """
@@ -103,6 +116,7 @@ class Decoder:
     def __init__(self, bus: int = 0) -> None:
         self.good = 0
         self.bad = 0
+        self.foreign = 0
         self._rest = b""
         self._line_begins = True
 
@@ -114,7 +128,7 @@ class Decoder:
         buffer = self._rest + data
         sentences: list[Sentence] = []
         rejected: list[Rejected] = []
-        position, end = 0, len(buffer)
+        position, end, foreign = 0, len(buffer), 0
         while position < end:
             if match := _SENTENCE.match(buffer, position):
                 sentence, body, digits = match.groups()
@@ -125,9 +139,17 @@ class Decoder:
                 position = match.end()
             elif match := _LINE_END.match(buffer, position):
                 position = match.end()
+            elif (size := _message_at(buffer, position)) > 0:
+                if buffer.startswith(ubx.NAV_PVT, position + 2):
+                    sentences.append(Sentence(t_us, ubx.as_text(buffer[position : position + size])))
+                else:
+                    foreign += 1
+                position += size
+            elif size == ubx.NEED_MORE:
+                break
             else:
                 begins = buffer[position - 1] == 0x0A if position else self._line_begins
-                reason, stop = _reject(buffer, position, begins)
+                reason, stop = _reject(buffer, position, begins, size)
                 if not reason:
                     break
                 rejected.append(Rejected(t_us, reason, buffer[position:stop]))
@@ -135,17 +157,53 @@ class Decoder:
         if position:
             self._line_begins = buffer[position - 1] == 0x0A
         self._rest = buffer[position:]
-        self.good += len(sentences)
+        self.good += len(sentences) + foreign
+        self.foreign += foreign
         self.bad += len(rejected)
         return Batch([], sentences, rejected, [])
 
 
-def _reject(buffer: bytes, position: int, line_begins: bool) -> tuple[str, int]:
+def _message_at(buffer: bytes, position: int) -> int:
+    """As `ubx.message_at`, but a head with more whole sentences and messages behind it than a payload quotes is none.
+
+    The answer never depends on how the bytes were cut into chunks: those pieces are looked for in what has arrived,
+    also when that is the whole message.
+    """
+    if buffer[position] != ubx.SYNC[0]:
+        return ubx.NO_MESSAGE
+    size = ubx.message_at(buffer, position, len(buffer))
+    if size == ubx.NO_MESSAGE or len(buffer) < position + ubx.HEAD_BYTES:
+        return size
+    stop = min(len(buffer), ubx.claimed_end(buffer, position))
+    starts = islice(_START.finditer(buffer, position + ubx.HEAD_BYTES, stop), MAX_STARTS)
+    quoted = sum(_piece_at(buffer, start.start(), stop) > 0 for start in starts)
+    return ubx.NO_MESSAGE if quoted > QUOTED else size
+
+
+def _next_start(buffer: bytes, position: int, stop: int) -> int:
+    """Where in a damaged UBX message another piece begins that is whole or may go on beyond it; else `stop`."""
+    starts = (start.start() for start in _START.finditer(buffer, position, stop))
+    return next((start for start in starts if _piece_at(buffer, start, stop) >= ubx.NEED_MORE), stop)
+
+
+def _piece_at(buffer: bytes, start: int, stop: int) -> int:
+    """As `ubx.message_at`, for a start of either protocol."""
+    if buffer[start] == ubx.SYNC[0]:
+        return ubx.message_at(buffer, start, stop)
+    if match := _SENTENCE.match(buffer, start, stop):
+        return match.end() - start if checksum(match[2]) == int(match[3], 16) else ubx.BAD_CHECKSUM
+    begun = _BEGUN.match(buffer, start, stop)
+    return ubx.NEED_MORE if begun and begun.end() == stop else ubx.NO_MESSAGE
+
+
+def _reject(buffer: bytes, position: int, line_begins: bool, size: int) -> tuple[str, int]:
     """Why the bytes from `position` on are no sentence, and where that piece ends; ("", _) if it needs more.
 
-    The answer never depends on how the bytes were cut into chunks: a piece that reaches the end of the
-    buffer waits, until it is as long as it may be.
+    `size` is what `_message_at` says of them. The answer never depends on how the bytes were cut into chunks: a piece
+    that reaches the end of the buffer waits, until it is as long as it may be.
     """
+    if size == ubx.BAD_CHECKSUM:
+        return "checksum", _next_start(buffer, position + 1, ubx.claimed_end(buffer, position))
     end = len(buffer)
     if line_begins and (match := _COMMENT.match(buffer, position)):
         stop = match.end()
@@ -159,6 +217,17 @@ def _reject(buffer: bytes, position: int, line_begins: bool) -> tuple[str, int]:
             return "", stop
         if digits >= 0 or buffer[stop] in b"$!\r\n":
             return "no checksum", stop
-    match = _NOISE_END.search(buffer, position + 1, position + MAX_NOISE)
-    stop = match.start() if match else min(end, position + MAX_NOISE)
-    return ("noise" if stop < end or stop - position == MAX_NOISE else ""), stop
+    return _noise(buffer, position)
+
+
+def _noise(buffer: bytes, position: int) -> tuple[str, int]:
+    """As `_reject`, for bytes that begin nothing: they end where something begins."""
+    stop = min(len(buffer), position + MAX_NOISE)
+    for match in _NOISE_END.finditer(buffer, position + 1, stop):
+        start = match.start()
+        size = _message_at(buffer, start)
+        if size == ubx.NEED_MORE:
+            return "", start
+        if size != ubx.NO_MESSAGE or buffer[start] != ubx.SYNC[0]:
+            return "noise", start
+    return ("noise" if stop < len(buffer) or stop - position == MAX_NOISE else ""), stop

@@ -1,0 +1,110 @@
+"""UBX, the binary protocol of u-blox receivers: one message on the wire.
+
+    [B5 62] [class:1] [id:1] [length:2] [payload: length bytes] [checksum:2]
+
+All integers are little-endian; the checksum is Fletcher's with 8 bits, from the class to the payload's end. Receivers
+mix these messages with NMEA sentences on one port, so the NMEA decoder finds them (`message_at`) and hands on the
+ones that carry a fix as sentences: "UBX " and the whole message in hexadecimal, which no NMEA sentence can be taken
+for. Knows no payload.
+"""
+
+from __future__ import annotations
+
+from itertools import accumulate
+from typing import Final
+
+from construct import Bytes, Checksum, Const, GreedyBytes, Int16ul, Prefixed, RawCopy, Struct, this
+
+from firmware_bridge.errors import WireError
+
+SYNC: Final = b"\xb5\x62"
+HEAD_BYTES: Final = 6
+"""Sync, class, id and length."""
+FRAME_BYTES: Final = HEAD_BYTES + 2
+"""What a message has around its payload."""
+MAX_PAYLOAD: Final = 8192
+"""The longest messages count their blocks in one byte, and the largest blocks have 32 bytes (RXM-RAWX: 16 + 255 * 32).
+A length field that says more is damage, and is not waited for."""
+USUAL_PAYLOAD: Final = 1024
+"""All but a few kinds of message stay below this."""
+LONG_KINDS: Final = frozenset(
+    bytes.fromhex(kind)
+    for kind in (
+        *("0130", "0135", "0143", "2935", "2943"),  # NAV-SVINFO, -SAT, -SIG and NAV2's: a block per satellite
+        *("0210", "0214", "0215", "0220", "0284", "0286"),  # RXM-RAW, -MEASX, -RAWX and other measurements
+        *("0a04", "0a31", "0a36"),  # MON-VER, -SPAN, -COMMS
+        *("0402", "0404"),  # INF-NOTICE, -DEBUG: texts
+    )
+)
+"""Class and id of the messages whose payload grows with the satellites or ports in view."""
+TEXT_START: Final = "UBX "
+NAV_PVT: Final = b"\x01\x07"
+"""Class and id of the message that carries a fix."""
+
+NEED_MORE: Final = 0
+NO_MESSAGE: Final = -1
+BAD_CHECKSUM: Final = -2
+
+
+def checksum(data: bytes) -> bytes:
+    """Fletcher's two bytes: the sum, and the sum of the sums."""
+    sums = list(accumulate(data))
+    return bytes((sums[-1] & 0xFF, sum(sums) & 0xFF))
+
+
+LAYOUT: Final = Struct(
+    "sync" / Const(SYNC),
+    "body" / RawCopy(Struct("kind" / Bytes(2), "payload" / Prefixed(Int16ul, GreedyBytes))),
+    "checksum" / Checksum(Bytes(2), checksum, this.body.data),
+)
+"""One message: the reference that `message_at` is tested against, and the encoder. `kind` is class and id."""
+
+
+def encode(kind: bytes, payload: bytes) -> bytes:
+    """The bytes of a message. Raises WireError when the payload is longer than any message's."""
+    if len(payload) > (MAX_PAYLOAD if kind in LONG_KINDS else USUAL_PAYLOAD):
+        raise WireError(f"a UBX message cannot carry {len(payload)} bytes")
+    wire: bytes = LAYOUT.build({"body": {"value": {"kind": kind, "payload": payload}}})
+    return wire
+
+
+def message_at(buffer: bytes, position: int, stop: int) -> int:
+    """The size of the message that begins at `position` and ends by `stop`.
+
+    NEED_MORE if it may go on beyond `stop`, NO_MESSAGE if none can begin there, BAD_CHECKSUM if it is all there and
+    damaged.
+    """
+    head = buffer[position : min(stop, position + HEAD_BYTES)]
+    if not head.startswith(SYNC[: len(head)]):
+        return NO_MESSAGE
+    if len(head) < HEAD_BYTES:
+        return NEED_MORE
+    payload_bytes = int.from_bytes(head[4:], "little")
+    if payload_bytes > (MAX_PAYLOAD if head[2:4] in LONG_KINDS else USUAL_PAYLOAD):
+        return NO_MESSAGE
+    size = FRAME_BYTES + payload_bytes
+    end = position + size
+    if end > stop:
+        return NEED_MORE
+    return size if checksum(buffer[position + 2 : end - 2]) == buffer[end - 2 : end] else BAD_CHECKSUM
+
+
+def claimed_end(buffer: bytes, position: int) -> int:
+    """Where the message whose whole head is at `position` ends, by its own word."""
+    return position + FRAME_BYTES + int.from_bytes(buffer[position + 4 : position + HEAD_BYTES], "little")
+
+
+def as_text(message: bytes) -> str:
+    """A whole message as the text of a sentence."""
+    return TEXT_START + message.hex()
+
+
+def from_text(text: str) -> tuple[bytes, bytes]:
+    """Class with id, and payload, of a message that `as_text` wrote. Raises WireError for anything else."""
+    try:
+        message = bytes.fromhex(text.removeprefix(TEXT_START))
+    except ValueError as error:
+        raise WireError("not hexadecimal") from error
+    if message_at(message, 0, len(message)) != len(message) or not message:
+        raise WireError("not one whole UBX message")
+    return message[2:4], message[HEAD_BYTES:-2]
