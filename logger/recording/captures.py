@@ -1,15 +1,16 @@
-"""Captures that other programs made, fed to a pipeline: bytes of a port, an NMEA text, a CAN log.
+"""Feed a pipeline with captures that other programs made: bytes of a port, an NMEA text, a CAN log.
 
 Knows no file but the one it is given, and no clock: time is what the capture's own stamps say has passed, as far as
-that can be true, or, of raw bytes, the pace of the line that carried them. Each function yields rows a little
-at a time and tells how far it is.
+that can be true, or, of raw bytes, the pace of the line that carried them. Each function yields rows in small parts
+and reports its progress.
 """
 
 from __future__ import annotations
 
 import logging
-import re
-from collections.abc import Callable, Iterator
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -23,28 +24,26 @@ from firmware_bridge.records import (
     RTR_FLAG,
     CanFrame,
 )
-from logger.recording import candump
+from logger.recording import nmea_times
+from logger.recording.canlogs import Decoder
 from logger.recording.pipeline import BEAT_US, Pipeline
 from logger.recording.rows import Rows
+from logger.recording.text_lines import Progress, head, lines, lines_of
 
 log = logging.getLogger(__name__)
 
 _CHUNK_BYTES = 4096
-"""Bytes read at a time, and the longest line: a file without line ends must not fill the memory."""
+"""Bytes read at a time."""
 _BITS_A_BYTE = 10
 """Start bit, eight data bits, stop bit."""
 _TAKE_EVERY = 1000
 """Rows are handed on every so many inputs."""
-_TIME_OF_DAY = re.compile(rb"^\$..(?:RMC|GGA|GNS|ZDA),(\d\d)(\d\d)(\d\d(?:\.\d+)?),", re.ASCII)
-_DAY_US = 86_400_000_000
 _DISORDER_US = 1_000_000
 """Stamps that step back by less come of buffers between two buses; by more, of a clock that was set."""
 _LONGEST_PAUSE_US = 3600 * 1_000_000
 """A longer silence within a capture is a seam between two recordings, or damage."""
 _SEAM_US = 1_000_000
 """What a seam is taken to last."""
-
-Progress = Callable[[float], None]
 
 
 def raw_bytes(path: Path, baud: int, pipeline: Pipeline, port: str, progress: Progress) -> Iterator[Rows]:
@@ -90,41 +89,29 @@ class Passing:
 
 def nmea_text(path: Path, pipeline: Pipeline, port: str, progress: Progress) -> Iterator[Rows]:
     """Sentences as text, timed by the times of day within them."""
-
-    def stamp_us(line: bytes) -> int | None:
-        found = _TIME_OF_DAY.match(line)
-        if found is None:
-            return None
-        hours, minutes, seconds = found.groups()
-        return (int(hours) * 3600 + int(minutes) * 60) * 1_000_000 + round(float(seconds) * 1e6)
-
-    yield from _lines(path, pipeline, port, progress, stamp_us, Passing(_DAY_US))
+    times = nmea_times.times_of(lines_of(head(path)))
+    stamped = ((line, times.stamp_us(line)) for line in lines(path, progress))
+    yield from _lines(stamped, pipeline, port, Passing(nmea_times.DAY_US))
 
 
-def candump_text(path: Path, pipeline: Pipeline, port: str, progress: Progress) -> Iterator[Rows]:
-    """A candump log; the source's decoder is `candump.Decoder`."""
-    yield from _lines(path, pipeline, port, progress, candump.stamp_us, Passing())
+def can_text(
+    path: Path, pipeline: Pipeline, port: str, progress: Progress, decoder: Decoder
+) -> Iterator[Rows]:
+    """A CAN log as text; `decoder` is the source's."""
+    stamped = ((line, decoder.stamp_us) for line in lines(path, progress) if decoder.reads(line))
+    yield from _lines(stamped, pipeline, port, Passing())
+    if decoder.bad:
+        log.warning("%s: %d lines are damaged or cannot be read: left out", path, decoder.bad)
 
 
 def _lines(
-    path: Path,
-    pipeline: Pipeline,
-    port: str,
-    progress: Progress,
-    stamp_us: Callable[[bytes], int | None],
-    passing: Passing,
+    stamped: Iterable[tuple[bytes, int | None]], pipeline: Pipeline, port: str, passing: Passing
 ) -> Iterator[Rows]:
     """A text, line by line, each at the time of the newest stamp."""
-    total = path.stat().st_size
-    done = 0
-    with path.open("rb") as file:
-        for count, line in enumerate(iter(lambda: file.readline(_CHUNK_BYTES), b"")):
-            done += len(line)
-            stamp = stamp_us(line)
-            pipeline.feed(port, passing.t_us if stamp is None else passing.at(stamp), line)
-            if count % _TAKE_EVERY == 0:
-                progress(done / total)
-                yield pipeline.take()
+    for count, (line, stamp) in enumerate(stamped):
+        pipeline.feed(port, passing.t_us if stamp is None else passing.at(stamp), line)
+        if count % _TAKE_EVERY == 0:
+            yield pipeline.take()
     pipeline.finish(passing.t_us + BEAT_US)
     yield pipeline.take()
 
@@ -144,6 +131,17 @@ def can_file(path: Path, pipeline: Pipeline, progress: Progress) -> Iterator[Row
     yield pipeline.take()
 
 
+def is_python_can_database(path: Path) -> bool:
+    """Whether a SQLite file is a log of python-can's."""
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True)) as connection:
+            query = "SELECT name FROM pragma_table_info('messages') WHERE name IN ('ts', 'arbitration_id', 'data')"
+            kind = connection.execute("SELECT type FROM sqlite_schema WHERE name = 'messages'").fetchone()
+            return kind == ("table",) and len(connection.execute(query).fetchall()) == 3
+    except sqlite3.Error:
+        return False
+
+
 def _messages(path: Path) -> Iterator[Any]:
     """What python-can reads in a file; where it is damaged further on, what comes before counts."""
     import can  # noqa: PLC0415 - a quarter of a second to import, for this alone
@@ -157,7 +155,9 @@ def _messages(path: Path) -> Iterator[Any]:
         why = " ".join(str(error).split()) or type(error).__name__
         if not count:
             mend = "check that its name ends as its format asks"
-            raise LogError(f"no CAN log that python-can reads: {why}", where=str(path), mend=mend) from error
+            if path.suffix.lower() == ".mf4":
+                mend = "MF4 needs the extra: pip install 'stagelog[mf4]'; or it is no CAN log"
+            raise LogError("not a CAN log, or damaged at its start", where=str(path), mend=mend) from error
         log.warning("%s: damaged after %d frames (%s): the rest is left out", path, count, why)
 
 

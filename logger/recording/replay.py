@@ -6,7 +6,6 @@ Times are the recording's own: a log's as they stand, others' as `captures` find
 from __future__ import annotations
 
 import json
-import re
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,15 +16,17 @@ from firmware_bridge.engine.readings import EngineReadings
 from firmware_bridge.errors import LogError
 from firmware_bridge.fixes import FixBuilder
 from firmware_bridge.protocols import protocol
-from logger.recording import candump, captures, recorded
-from logger.recording.captures import Progress
+from logger.recording import canlogs, captures, nmea_times, recorded, text_lines
+from logger.recording.canlogs.candump import Candump
 from logger.recording.pipeline import Engine, Pipeline, Source
 from logger.recording.reader import open_log_readonly
 from logger.recording.rows import Rows
 from logger.recording.setup import LOG_FORMAT, engine_decoders, stage_of
+from logger.recording.text_lines import Progress
 
 _HEAD_BYTES = 65_536
 """Looked at to tell what a file is: remarks may come first."""
+_CAN_LOGS = ("candump", "SavvyCAN CSV", "ASC", "BLF", "TRC", "BUSMASTER", "MF4", "python-can's own")
 _TAKE_EVERY = 1000
 """Rows are handed on every so many inputs."""
 
@@ -51,12 +52,14 @@ class Session:
     begins_us: int = 0
 
 
-def kind_of(capture: Capture) -> str:
-    """What a file is: "log", "raw", "candump", "can" or "nmea". Raises LogError when it cannot be read or told."""
+def kind_of(capture: Capture, also: str = "") -> str:
+    """What a file is: "log", "raw", "can text", "can file" or "nmea". LogError when it cannot be read or recognised.
+
+    `also` is what the caller takes besides, for the error's hint.
+    """
     where = str(capture.path)
     try:
-        with capture.path.open("rb") as file:
-            head = file.read(_HEAD_BYTES)
+        head = text_lines.head(capture.path, _HEAD_BYTES)
     except OSError as error:
         raise LogError(f"cannot be read: {error.strerror}", where=where, mend="check its name") from error
     if not head:
@@ -64,19 +67,30 @@ def kind_of(capture: Capture) -> str:
     if capture.protocol is not None:
         return "raw"
     if head.startswith(b"SQLite format 3\0"):
-        return "log"
-    if re.search(rb"^[$!][A-Z]{2}[A-Z0-9]{2,4},", head, re.MULTILINE):
+        return "can file" if captures.is_python_can_database(capture.path) else "log"
+    if _is_can_file(capture.path, head):
+        return "can file"
+    if canlogs.recognised(text_lines.lines_of(head)) is not None:
+        return "can text"
+    if nmea_times.SENTENCE.search(head):
         return "nmea"
-    if candump.PATTERN.search(head):
-        return "candump"
-    if capture.path.suffix.lower() in {".asc", ".blf", ".trc", ".csv"}:
-        return "can"
-    raise LogError("neither a log, an NMEA text nor a CAN log", where=where, mend="raw bytes need --protocol")
+    mend = f"it takes a log, an NMEA text, or a CAN log ({', '.join(_CAN_LOGS)}){also}"
+    raise LogError("neither a log, an NMEA text nor a CAN log", where=where, mend=mend)
+
+
+def _is_can_file(path: Path, head: bytes) -> bool:
+    """Whether python-can has a reader for it: known by its first bytes, or by its name and its first line."""
+    if head.startswith((b"LOGG", b"MDF     ", b"UnFinMF ")):  # BLF; MF4, whole and cut off
+        return True
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if head.startswith(b";") and ".trc" in suffixes:
+        return True
+    return head.startswith(b"timestamp,arbitration_id,") and ".csv" in suffixes
 
 
 def sessions(capture: Capture, progress: Progress) -> Iterator[Session]:
     """Replay a file, session by session; each is to be read to its end before the next. Raises StagelogError."""
-    kind = kind_of(capture)
+    kind = kind_of(capture, "; bytes of a port with --protocol")
     if kind == "log":
         yield from _log_sessions(capture, progress)
         return
@@ -84,7 +98,8 @@ def sessions(capture: Capture, progress: Progress) -> Iterator[Session]:
     port = capture.path.name
     name = capture.protocol or kind
     fixes = FixBuilder() if name == "nmea" else None
-    decoder = candump.Decoder() if kind in {"candump", "can"} else protocol(name).decoder(0)
+    can_decoder = canlogs.Decoder(_reader(capture.path))
+    decoder = can_decoder if kind.startswith("can ") else protocol(name).decoder(0)
     source = Source(port, decoder, fixes)
     pipeline = Pipeline(
         [source], EngineReadings(decoders), stage_of(capture.itinerary_text, "the itinerary").live("")
@@ -92,8 +107,8 @@ def sessions(capture: Capture, progress: Progress) -> Iterator[Session]:
     rows = {
         "raw": lambda: captures.raw_bytes(capture.path, capture.baud, pipeline, port, progress),
         "nmea": lambda: captures.nmea_text(capture.path, pipeline, port, progress),
-        "candump": lambda: captures.candump_text(capture.path, pipeline, port, progress),
-        "can": lambda: captures.can_file(capture.path, pipeline, progress),
+        "can text": lambda: captures.can_text(capture.path, pipeline, port, progress, can_decoder),
+        "can file": lambda: captures.can_file(capture.path, pipeline, progress),
     }[kind]()
     meta = {
         "format": LOG_FORMAT,
@@ -105,6 +120,11 @@ def sessions(capture: Capture, progress: Progress) -> Iterator[Session]:
         **{f"dbc:{dbc}": text for dbc, text in capture.dbc_texts.items()},
     }
     yield Session(meta, rows)
+
+
+def _reader(path: Path) -> canlogs.LineReader:
+    """The reader of a CAN log as text; for other files one that is never asked."""
+    return canlogs.recognised(text_lines.lines_of(text_lines.head(path, _HEAD_BYTES))) or Candump()
 
 
 def _log_sessions(capture: Capture, progress: Progress) -> Iterator[Session]:

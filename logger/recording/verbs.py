@@ -93,8 +93,8 @@ def replay(
 ) -> None:
     """Put a recording through the recorder's computation again.
 
-    FILE is a log, an NMEA text, a CAN log that python-can reads (candump, ASC, BLF, TRC), or, with --protocol,
-    bytes caught from a port. Prints what came of it; with -o, a log of it is made.
+    FILE is a log, an NMEA text, a CAN log (candump, SavvyCAN CSV, ASC, BLF, TRC, BUSMASTER, MF4, python-can's own), or,
+    with --protocol, bytes caught from a port. Texts may be gzipped. Prints the result; with -o, makes a log of it.
     """
     from logger.recording import replaying  # noqa: PLC0415
     from logger.recording.replay import Capture  # noqa: PLC0415

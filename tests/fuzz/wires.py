@@ -18,7 +18,8 @@ from firmware_bridge.engine.readings import EngineDecoder
 from firmware_bridge.fixes import FixBuilder
 from firmware_bridge.protocols import nmea, protocol
 from firmware_bridge.records import BRS_FLAG, EFF_FLAG, FD_FLAG, RTR_FLAG, CanFrame, Fix, Sentence
-from logger.recording import candump
+from logger.recording.canlogs import Decoder
+from logger.recording.canlogs.candump import Candump
 
 Check = Callable[[bytes], None]
 MOST_HELD = 1 << 16
@@ -172,9 +173,9 @@ def candump_lines() -> Check:
     """The text of candump, as `replay` reads it."""
 
     def check(data: bytes) -> None:
-        made = candump.Decoder()
+        made = Decoder(Candump())
         for line in data.splitlines(keepends=True):
-            candump.stamp_us(line)
+            made.reads(line)
             for frame in made.feed(line, 1000).frames:
                 assert len(frame.data) <= 64
 

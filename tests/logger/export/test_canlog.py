@@ -24,7 +24,8 @@ from firmware_bridge.records import (
 )
 from logger.export import formats, selection
 from logger.export.formats import FORMATS
-from logger.recording import candump
+from logger.recording.canlogs import Decoder
+from logger.recording.canlogs.candump import Candump
 from tests.logger.export.logs_made import BEGIN_US, exported, frames, opened
 
 READ_WITH = {"asc": {"relative_timestamp": False}}
@@ -96,9 +97,9 @@ def test_frames_survive_the_way_through_python_can(log: Path, tmp_path: Path, na
 
 def test_our_own_candump_reader_reads_it_all(log: Path) -> None:
     """Error frames with class and data, but for the one bit that tells python-can of them."""
-    decoder = candump.Decoder()
+    decoder = Decoder(Candump())
     lines = exported(log, "candump").splitlines(keepends=True)
-    found = [decoder.feed(line, candump.stamp_us(line) or 0).frames[0] for line in lines]
+    found = [decoder.feed(line, decoder.stamp_us or 0).frames[0] for line in lines if decoder.reads(line)]
     buses: dict[int, int] = {}
     for frame, (t_us, bus, can_id, data) in zip(found, expected(), strict=True):
         number = buses.setdefault(bus, len(buses))

@@ -22,7 +22,9 @@ from firmware_bridge.records import (
     RTR_FLAG,
     CanFrame,
 )
-from logger.recording import candump, captures
+from logger.recording import captures
+from logger.recording.canlogs import Decoder
+from logger.recording.canlogs.candump import Candump
 from logger.recording.replay import Capture
 from logger.recording.replaying import Outcome, replay
 from logger.recording.rows import TABLES
@@ -157,10 +159,10 @@ def test_a_candump_log_of_others_becomes_a_whole_log(tmp_path: Path) -> None:
     ],
 )
 def test_every_form_of_a_candump_line(line: bytes, frame: CanFrame) -> None:
-    decoder = candump.Decoder()
+    decoder = Decoder(Candump())
     assert decoder.feed(line, 9) == ([frame], [], [], [])
     assert (decoder.good, decoder.bad) == (1, 0)
-    assert candump.stamp_us(line) in {1_000_000, 1_000_001}
+    assert decoder.stamp_us in {1_000_000, 1_000_001}
 
 
 @pytest.mark.parametrize(
@@ -176,7 +178,7 @@ def test_every_form_of_a_candump_line(line: bytes, frame: CanFrame) -> None:
     ],
 )
 def test_lines_that_are_no_frame_are_counted(line: bytes) -> None:
-    decoder = candump.Decoder()
+    decoder = Decoder(Candump())
     batch = decoder.feed(line, 9)
     assert batch.frames == []
     assert [rejected.data for rejected in batch.rejected] == [line.rstrip()]

@@ -1,0 +1,56 @@
+"""Read the log form of candump (`candump -L` or `-l`, can-utils): one line per frame.
+
+    (1410714882.622188) can0 09F80102#36729A16021AB80D
+    (seconds.fraction)  interface  identifier # data | # R dlc | ## flags data
+
+A line that is no frame is rejected and counted like damage on any wire, so a log that was cut off by a power failure
+still gives all its frames. Comments (lines that begin with #) are passed over.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from firmware_bridge.records import BRS_FLAG, EFF_FLAG, ERR_FLAG, ESI_FLAG, EXTENDED_MASK, FD_FLAG, RTR_FLAG
+from logger.recording.canlogs.entry import CLASSIC_BYTES, Entry, micros
+
+PATTERN = re.compile(
+    rb"^\((\d{1,12}\.\d{1,9})\) (\S+) ([0-9A-Fa-f]{8}|[0-9A-Fa-f]{3})#"
+    rb"(?:R(\d?)|(?:#([0-9A-Fa-f]))?((?:[0-9A-Fa-f]{2}){0,64}))(?:_[0-9A-Fa-f])?(?: [RT])?\r?\n"
+)
+"""One whole line, its end included: a line without one may have lost some of its data."""
+
+
+def recognise(head: Sequence[bytes]) -> Candump | None:
+    """A reader, if any of the first lines is one of this form."""
+    return Candump() if any(PATTERN.match(line) for line in head) else None
+
+
+class Candump:
+    """Reads one line after another."""
+
+    def read(self, line: bytes) -> Entry | str | None:
+        """A line's entry; "candump" for a damaged line, "length" for more data than a classic frame holds."""
+        found = PATTERN.match(line)
+        if found is None:
+            return None if line.startswith(b"#") or not line.strip() else "candump"
+        seconds, interface, identifier, dlc, flags, payload = found.groups()
+        if len(payload or b"") > 2 * CLASSIC_BYTES and flags is None:
+            return "length"
+        number = _can_id(identifier)
+        if payload is None:
+            return Entry(micros(seconds), interface, number | RTR_FLAG, bytes(int(dlc or b"0")))
+        if flags is not None:
+            # SocketCAN's canfd_frame.flags: 1 bit rate switched, 2 sender error passive.
+            bits = int(flags, 16)
+            number |= FD_FLAG | (BRS_FLAG if bits & 1 else 0) | (ESI_FLAG if bits & 2 else 0)
+        return Entry(micros(seconds), interface, number, bytes.fromhex(payload.decode()))
+
+
+def _can_id(digits: bytes) -> int:
+    """Three digits are a standard identifier, eight an extended one or, flagged so, an error frame's class."""
+    number = int(digits, 16)
+    if len(digits) == 3:
+        return number & 0x7FF
+    return number if number & ERR_FLAG else (number & EXTENDED_MASK) | EFF_FLAG

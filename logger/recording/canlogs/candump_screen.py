@@ -1,0 +1,95 @@
+"""Read what candump prints on the screen: the form in which most people keep a bus.
+
+    [(stamp)]  can0  [RX B -]  18FEF100   [3]  01 02 03        FD: two digits in the brackets, [08]
+               interface  -x   identifier [length]  data | remote request
+
+The stamps of `-t a` (seconds since 1970) and `-t A` (date and time) are absolute, those of `-t z` count from the first
+frame and those of `-t d` from the frame before. The last two look alike, but only frame-to-frame times can fall or
+repeat. Without stamps frames are taken as one millisecond apart.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Final
+
+from firmware_bridge.records import ERR_FLAG
+from logger.recording.canlogs.entry import CLASSIC_BYTES, MOST_BYTES, Entry, can_id, micros, octets
+
+STEP_US: Final = 1000
+"""Between frames without stamps: a busy 500 kbit/s bus carries a few frames a millisecond, an idle one fewer."""
+
+PATTERN = re.compile(
+    rb"^ *(?:\((?:(\d{4})-(\d\d)-(\d\d) (\d\d):(\d\d):)?(\d{1,12}\.\d{1,9})\) +)?"
+    rb"([A-Za-z][\w.:-]{0,15}) +(?:(?:RX|TX)(?: +[BE-])? +[BE-]? *)?"
+    rb"([0-9A-Fa-f]{8}|[0-9A-Fa-f]{3}) +\[(\d{1,2})\](.*)$",
+    re.ASCII,
+)
+_ASCII_COLUMN = re.compile(rb"\s+'.*$", re.DOTALL)
+
+
+def recognise(head: Sequence[bytes]) -> CandumpScreen | None:
+    """A reader, if the first lines with anything in them have this form."""
+    found = [match for line in head if (match := PATTERN.match(line))]
+    if not found:
+        return None
+    stamps = [micros(match[6]) for match in found if match[6] and not match[1]]
+    starts_at_zero = bool(stamps) and stamps[0] == 0
+    falls = any(later <= earlier for earlier, later in pairwise(stamps[1:]))
+    return CandumpScreen(is_delta=starts_at_zero and falls)
+
+
+class CandumpScreen:
+    """Reads one line after another. `is_delta`: each stamp counts from the line before."""
+
+    def __init__(self, *, is_delta: bool = False) -> None:
+        self._is_delta = is_delta
+        self._last_us = 0
+
+    def read(self, line: bytes) -> Entry | str | None:
+        """A line's entry; "candump" for a damaged line, "length" where data and length differ."""
+        found = PATTERN.match(line.rstrip(b"\r\n"))
+        if found is None:
+            return None if line.startswith(b"#") or not line.strip() else "candump"
+        interface, digits, length_text, rest = found[7], found[8], found[9], found[10]
+        length, is_fd = int(length_text), len(length_text) == 2
+        number = int(digits, 16)
+        is_extended = len(digits) == 8
+        is_remote = rest.strip().startswith(b"remote request")
+        if is_remote:
+            data: bytes | None = bytes(min(length, CLASSIC_BYTES))
+        else:
+            data = octets(_ASCII_COLUMN.sub(b"", rest.replace(b"ERRORFRAME", b"")))
+        if data is None or length > MOST_BYTES:
+            return "candump"
+        if len(data) != length:
+            return "length"
+        if is_extended and number & ERR_FLAG:
+            return Entry(self._stamp_us(found), interface, number, data)
+        flagged = can_id(number, is_extended=is_extended, is_remote=is_remote, is_fd=is_fd)
+        return Entry(self._stamp_us(found), interface, flagged, data)
+
+    def _stamp_us(self, found: re.Match[bytes]) -> int:
+        """The time of a line that holds a frame; it is the one that the next relative stamp counts from."""
+        if found[6] is None:
+            self._last_us += STEP_US
+        elif found[1] is not None:
+            self._last_us = _date_us(found)
+        elif self._is_delta:
+            self._last_us += micros(found[6])
+        else:
+            self._last_us = micros(found[6])
+        return self._last_us
+
+
+def _date_us(found: re.Match[bytes]) -> int:
+    """A date and time of day, whose zone the log does not say: only differences count."""
+    year, month, day, hour, minute = (int(found[group]) for group in range(1, 6))
+    try:
+        at = datetime(year, month, day, hour, minute, tzinfo=UTC)
+    except ValueError:
+        return micros(found[6])
+    return int(at.timestamp()) * 1_000_000 + micros(found[6])

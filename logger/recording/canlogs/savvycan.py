@@ -1,0 +1,67 @@
+"""Read the CSV of SavvyCAN and GVRET.
+
+    Time Stamp,ID,Extended,Dir,Bus,LEN,D1,D2,D3,D4,D5,D6,D7,D8
+    1000000,00000123,false,Rx,0,8,11,22,33,44,55,66,77,88,
+
+Columns go by their names: older files have no Dir, some have other cases and spaces. Stamps are whole microseconds, or
+seconds where they have a decimal point; identifiers and data are hexadecimal.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from logger.recording.canlogs.entry import CLASSIC_BYTES, MOST_BYTES, Entry, can_id, micros, octets
+
+_NEEDED = frozenset({"timestamp", "id", "len"})
+_TRUE = frozenset({b"true", b"1", b"yes", b"x"})
+_HEX = re.compile(rb"(?:0[xX])?[0-9A-Fa-f]{1,8}")
+_STAMP = re.compile(rb"\d{1,18}(?:\.\d{1,9})?")
+
+
+def recognise(head: Sequence[bytes]) -> SavvyCan | None:
+    """A reader, if one of the first lines names the columns."""
+    for line in head:
+        columns = _columns(line)
+        if columns.keys() >= _NEEDED:
+            return SavvyCan(columns)
+    return None
+
+
+def _columns(line: bytes) -> dict[str, int]:
+    """Where each column of a header stands, by its name without case, spaces and underscores."""
+    names = line.decode("ascii", "replace").strip().lower().split(",")
+    return {re.sub(r"[^a-z0-9]", "", name): at for at, name in enumerate(names)}
+
+
+class SavvyCan:
+    """Reads one line after another, in the columns of the header."""
+
+    def __init__(self, columns: dict[str, int]) -> None:
+        self._columns = columns
+        self._first_data = columns.get("d1", columns["len"] + 1)
+
+    def read(self, line: bytes) -> Entry | str | None:
+        """A line's entry; "csv" for a damaged line, "length" where it has less data than it says."""
+        cells = [cell.strip() for cell in line.strip().split(b",")]
+        if not line.strip() or _columns(line).keys() >= _NEEDED:
+            return None
+        stamp, identifier, length = (self._cell(cells, name) for name in ("timestamp", "id", "len"))
+        if not (_STAMP.fullmatch(stamp) and _HEX.fullmatch(identifier) and length.isdigit()):
+            return "csv"
+        size = int(length)
+        data = octets(b" ".join(cells[self._first_data : self._first_data + min(size, MOST_BYTES)]))
+        if data is None:
+            return "csv"
+        if len(data) != size:
+            return "length"
+        number = int(identifier, 16)
+        is_extended = self._cell(cells, "extended").lower() in _TRUE or number > 0x7FF
+        flagged = can_id(number, is_extended=is_extended, is_fd=size > CLASSIC_BYTES)
+        stamp_us = micros(stamp) if b"." in stamp else int(stamp)
+        return Entry(stamp_us, self._cell(cells, "bus"), flagged, data)
+
+    def _cell(self, cells: Sequence[bytes], name: str) -> bytes:
+        at = self._columns.get(name)
+        return cells[at] if at is not None and at < len(cells) else b""
