@@ -138,7 +138,7 @@ def is_python_can_database(path: Path) -> bool:
             query = "SELECT name FROM pragma_table_info('messages') WHERE name IN ('ts', 'arbitration_id', 'data')"
             kind = connection.execute("SELECT type FROM sqlite_schema WHERE name = 'messages'").fetchone()
             return kind == ("table",) and len(connection.execute(query).fetchall()) == 3
-    except sqlite3.Error:
+    except (sqlite3.Error, ValueError, MemoryError):  # a damaged one: `open_log_readonly` says how
         return False
 
 
