@@ -127,9 +127,9 @@ def test_one_line_that_says_what_where_and_the_mend(
 
 
 @pytest.mark.parametrize("ending", ["asc", "blf", "trc", "csv"])
-def test_a_can_log_that_python_can_makes_nothing_of(folder: Path, ending: str) -> None:
+def test_a_name_alone_makes_no_can_log(folder: Path, ending: str) -> None:
     ended = stagelog("replay", f"noise.{ending}", "-o", "sim", folder=folder)
-    assert f"noise.{ending}: no CAN log that python-can reads" in ended.err.splitlines()[-1]
+    assert f"noise.{ending}: neither a log, an NMEA text nor a CAN log" in ended.err.splitlines()[-1]
     assert ended.code == IO
     assert list((folder / "sim").glob("noise*")) == [], "nothing half made is left"
 
