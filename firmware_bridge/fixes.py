@@ -29,6 +29,8 @@ PAUSE_US: Final = 200_000
 """A sentence of 82 characters takes 171 ms at 4800 baud, the slowest rate in use: a longer gap is a pause."""
 LONGEST_EPOCH_US: Final = 1_500_000
 """The slowest receivers make an epoch a second, and a slow line may stretch its sentences beyond that."""
+SAME_US: Final = 10_000
+"""Times no further apart are of one epoch: NMEA has hundredths of a second, NAV-PVT nanoseconds."""
 LATE_US: Final = 900_000
 """A sentence of the epoch just ended is late so long; after that its receiver's clock stands still."""
 REMEMBERED: Final = 4
@@ -165,6 +167,7 @@ class FixBuilder:
         return Fix(
             *(t_us, utc_us, epoch.lat, epoch.lon, epoch.alt_m, epoch.speed_mps, epoch.course_deg),
             *(epoch.quality or 0, epoch.satellites, epoch.hdop, date_ok),
+            *(epoch.accuracy_m, epoch.alt_accuracy_m, epoch.speed_accuracy_mps),
         )
 
     def _believes(self, epoch: Epoch, day: int | None) -> bool:
@@ -198,7 +201,8 @@ def _begins_another(report: Report, epoch: Epoch) -> bool:
         return report.kind in STATUS_KINDS and report.kind in epoch.kinds
     if epoch.time_us is None:
         return epoch.says_something
-    return report.time_us != epoch.time_us
+    apart_us = (report.time_us - epoch.time_us + DAY_US // 2) % DAY_US - DAY_US // 2
+    return abs(apart_us) > SAME_US
 
 
 def _is_before(time_us: int, other_us: int | None) -> bool:

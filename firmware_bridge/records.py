@@ -85,7 +85,8 @@ class Fix(NamedTuple):
 
     `quality` is GGA's (0 none, 1 GPS, 2 differential, 4 RTK fixed, 5 RTK float, 6 estimated ...); without a
     position it is 0 and `lat`, `lon`, `alt_m`, `speed_mps` and `course_deg` are None. Degrees are WGS 84,
-    north and east positive. `date_ok` is False when the date cannot be true (GPS week rollover): such a time
+    north and east positive. The accuracies are one standard deviation as the receiver estimates it, where it says so
+    (UBX). `date_ok` is False when the date cannot be true (GPS week rollover): such a time
     is logged and sets nothing.
     """
 
@@ -100,6 +101,9 @@ class Fix(NamedTuple):
     satellites: int | None
     hdop: float | None
     date_ok: bool = True
+    accuracy_m: float | None = None
+    alt_accuracy_m: float | None = None
+    speed_accuracy_mps: float | None = None
 
 
 class Channel(NamedTuple):

@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple
 from pynmea2.types import talker
 
 from firmware_bridge.nmea_fields import angle_deg, day_number, decimal, time_of_day_us, two_digit_date
+from firmware_bridge.protocols.ubx import TEXT_START
 
 KNOT_MPS: Final = 1852 / 3600
 KMH_MPS: Final = 1 / 3.6
@@ -29,6 +30,9 @@ MAX_HDOP: Final = 100.0
 MODE_QUALITY: Final = {"R": 4, "F": 5, "P": 3, "D": 2, "A": 1, "E": 6, "M": 7, "S": 8, "N": 0}
 """Mode letters of RMC, GLL and GNS as GGA qualities, the best first (GNS has one letter a constellation)."""
 
+PVT: Final = "PVT"
+"""The kind of a UBX NAV-PVT's report (ubx_report.py): the receiver's own solution, which the sentences excerpt."""
+
 _PADDING: Final = [""] * 20
 """Older standards' sentences are shorter than pynmea2's layouts: the fields they lack read as empty."""
 LONGEST_GSA: Final = 18
@@ -36,7 +40,7 @@ LONGEST_GSA: Final = 18
 
 
 class Report(NamedTuple):
-    """One sentence's word.
+    """One sentence's word, or one UBX message's, which alone knows its accuracy (one standard deviation).
 
     `time_us` is UTC time of day, past 86,400 s in a leap second; `day` counts from 1970-01-01. `quality` is
     GGA's: 0 denies a fix, more claims one, None does not speak of it.
@@ -53,6 +57,9 @@ class Report(NamedTuple):
     satellites: int | None = None
     hdop: float | None = None
     day: int | None = None
+    accuracy_m: float | None = None
+    alt_accuracy_m: float | None = None
+    speed_accuracy_mps: float | None = None
 
 
 def _layout(sentence: Any, *names: str) -> Callable[[list[str]], tuple[str, ...]]:
@@ -92,6 +99,10 @@ class SentenceReader:
 
     def read(self, text: str) -> Report | None:
         """The report of a sentence whose checksum holds; None for one that says nothing about a fix."""
+        if text.startswith(TEXT_START):
+            from firmware_bridge import ubx_report  # noqa: PLC0415 - most receivers send none
+
+            return ubx_report.read(text, self.unreadable)
         if len(text) < 7 or (reader := self._readers.get(text[3:6])) is None:
             return None
         if text[0] != "$" or text[1] == "P" or text[6] != "," or not text.isascii():

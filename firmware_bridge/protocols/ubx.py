@@ -108,3 +108,12 @@ def from_text(text: str) -> tuple[bytes, bytes]:
     if message_at(message, 0, len(message)) != len(message) or not message:
         raise WireError("not one whole UBX message")
     return message[2:4], message[HEAD_BYTES:-2]
+
+
+def holds(text: str) -> bool:
+    """Whether a sentence's text is one that `as_text` wrote."""
+    try:
+        from_text(text)
+    except WireError:
+        return False
+    return True

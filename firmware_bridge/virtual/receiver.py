@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from firmware_bridge.virtual import binary
 from firmware_bridge.virtual.drive import Drive, Floats, Moments
 from firmware_bridge.virtual.rows import Bytes, Ints, Rows
 from firmware_bridge.virtual.sky import Sky
@@ -30,8 +31,6 @@ LATENCY_JITTER_S = 0.005
 COURSE_FLOOR_MPS = 0.15
 """Below this speed receivers leave the course empty."""
 KNOTS_PER_MPS = 3600 / 1852
-GEOID_M = -12.0
-"""About the height of the geoid over the ellipsoid in western Arabia."""
 RANDOM_OUTAGE_S = (2.0, 12.0)
 
 NO_TIME, NO_FIX, FIX = 0, 1, 2
@@ -49,6 +48,7 @@ class GpsReceiver:
 
     `dropouts` are stretches (from, to) of the drive's seconds without a position; `dropouts_per_hour` adds
     random ones. `cold_start_s` is how long after t_s = 0 there is no position. Noise is in metres and m/s.
+    With `ubx` each epoch ends with a NAV-PVT; without `nmea` that is all there is.
     """
 
     def __init__(
@@ -66,13 +66,16 @@ class GpsReceiver:
         cold_start_s: float = 0.0,
         vtg: bool = False,
         sky_view: bool = True,
+        nmea: bool = True,
+        ubx: bool = False,
     ) -> None:
         if not 1 <= hz <= 25:
             raise ValueError(f"a receiver has 1 to 25 epochs a second, not {hz}")
         self._drive, self._hz, self._talker, self._vtg = drive, hz, talker, vtg
         self._jitter_m, self._speed_noise_mps = jitter_m, speed_noise_mps
         self._seed, self._cold_start_s = seed, cold_start_s
-        self._sky = Sky(talker) if sky_view else None
+        self._sky = Sky(talker) if sky_view and nmea else None
+        self._nmea, self._ubx = nmea, ubx
         rng = np.random.default_rng(seed)
         self._wander_t_s = np.arange(-WANDER_STEP_S, drive.end_s + 2 * WANDER_STEP_S, WANDER_STEP_S)
         self._wander_m = [wander_m * _wander(rng, len(self._wander_t_s)) for _ in range(3)]
@@ -111,7 +114,12 @@ class GpsReceiver:
             chosen = np.flatnonzero(state == kind)
             part = Moments(*(column[chosen] for column in observed))
             utc_ms = self._drive.utc_s * 1000 + t_ms[chosen]
-            lines = self._sentences(kind, utc_ms, part, used[chosen])
+            lines = self._sentences(kind, utc_ms, part, used[chosen]) if self._nmea else [b""] * len(chosen)
+            if self._ubx:
+                solutions = binary.solutions(
+                    utc_ms, part, used[chosen], has_time=kind != NO_TIME, has_fix=kind == FIX
+                )
+                lines = [line + message for line, message in zip(lines, solutions, strict=True)]
             for i, line in zip(chosen.tolist(), lines, strict=True):
                 data[i] = line
         if self._sky is not None:
@@ -172,8 +180,10 @@ class GpsReceiver:
             rows.decimal(knots, 3, 3).text(",N,").decimal(kmh, 3, 3).text(",K,A").end()
         rows.sentence(f"{self._talker}GGA,").cells(time).text(",").cells(position).text(",1,")
         rows.number(used, 2).text(",").decimal(hdop_hundredths(used), 2, 2).text(",")
-        height = np.round((seen.alt_m - GEOID_M) * 10).astype(np.int64)
-        rows.choice(height < 0, "-", "").decimal(np.abs(height), 5, 1).text(f",M,{GEOID_M:.1f},M,,").end()
+        height = np.round((seen.alt_m - binary.GEOID_M) * 10).astype(np.int64)
+        rows.choice(height < 0, "-", "").decimal(np.abs(height), 5, 1).text(
+            f",M,{binary.GEOID_M:.1f},M,,"
+        ).end()
         return rows.lines()
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from firmware_bridge.errors import LogError
 from logger.export.selection import Integers, Selection, Times
+from logger.recording.columns import present
 from logger.recording.pages import Table, table_of
 from logger.recording.reader import last_row
 
@@ -79,6 +80,9 @@ class FixBlock(NamedTuple):
     quality: Numbers
     satellites: Numbers
     hdop: Numbers
+    accuracy_m: Numbers
+    alt_accuracy_m: Numbers
+    speed_accuracy_mps: Numbers
 
     def rows(self, which: slice | Integers | Mask) -> FixBlock:
         """Some of the fixes."""
@@ -102,8 +106,12 @@ def fix_blocks(
     connection: sqlite3.Connection, selection: Selection, progress: Progress
 ) -> Iterator[FixBlock]:
     """The fixes of a selection, in order of rows, those without a position too. Raises LogError."""
-    names = ("t_us", "utc_us", *FixBlock._fields[3:])
+    known = FixBlock._fields[3:]
+    names = ("t_us", "utc_us", *present(connection, "fix", known))
     for (session, t_us, utc_us, *others), *_ in _blocks(connection, "fix", names, selection, progress):
+        others += [
+            np.full(len(t_us), np.nan) for _ in known[len(others) :]
+        ]  # later columns are the last ones
         utc = selection.clock.utc(session, t_us)
         own = np.nan_to_num(utc_us).astype(np.int64).astype("datetime64[us]")
         borne_out = np.abs(own - utc) < np.timedelta64(_OWN_TIME_US, "us")  # never so for "not a time"

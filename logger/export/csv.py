@@ -23,7 +23,7 @@ _ROWS_TOGETHER = 2048
 """Lines made at a time: their characters stay in the processor's cache."""
 FIX_COLUMNS = (
     *("utc", "session", "t_s", "lat_deg", "lon_deg", "alt_m", "speed_kmh", "course_deg"),
-    *("quality", "satellites", "hdop"),
+    *("quality", "satellites", "hdop", "accuracy_m", "alt_accuracy_m", "speed_accuracy_kmh"),
 )
 FRAME_COLUMNS = ("utc", "session", "t_s", "bus", "id_hex", "flags", "length_bytes", "data_hex")
 SIGNAL_COLUMNS = ("utc", "session", "t_s", "bus", "signal", "unit", "source", "value")
@@ -97,6 +97,9 @@ def _fix_parts(fixes: FixBlock) -> list[text.Part]:
         text.fixed(fixes.quality, 0),
         text.fixed(fixes.satellites, 0),
         text.fixed(fixes.hdop, 3),
+        text.fixed(fixes.accuracy_m, 3),
+        text.fixed(fixes.alt_accuracy_m, 3),
+        text.fixed(fixes.speed_accuracy_mps * 3.6, 3),
     ]
 
 

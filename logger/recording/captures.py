@@ -24,6 +24,7 @@ from firmware_bridge.records import (
     RTR_FLAG,
     CanFrame,
 )
+from firmware_bridge.report import SentenceReader
 from logger.recording import nmea_times
 from logger.recording.canlogs import Decoder
 from logger.recording.pipeline import BEAT_US, Pipeline
@@ -92,6 +93,24 @@ def nmea_text(path: Path, pipeline: Pipeline, port: str, progress: Progress) -> 
     times = nmea_times.times_of(lines_of(head(path)))
     stamped = ((line, times.stamp_us(line)) for line in lines(path, progress))
     yield from _lines(stamped, pipeline, port, Passing(nmea_times.DAY_US))
+
+
+def receiver_bytes(path: Path, pipeline: Pipeline, port: str, progress: Progress) -> Iterator[Rows]:
+    """All that a receiver sent, binary messages among the sentences, timed by the times of day within both."""
+    reader, passing = SentenceReader(), Passing(nmea_times.DAY_US)
+
+    def at(text: str) -> int:
+        report = reader.read(text)
+        if report is None or report.time_us is None or report.kind == "ZDA":
+            return passing.t_us  # ZDA has a clock of its own, which may be seconds ahead of the fixes
+        return passing.at(report.time_us)
+
+    for count, part in enumerate(lines(path, progress)):
+        pipeline.capture(port, part, at)
+        if count % _TAKE_EVERY == 0:
+            yield pipeline.take()
+    pipeline.finish(passing.t_us + BEAT_US)
+    yield pipeline.take()
 
 
 def can_text(

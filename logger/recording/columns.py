@@ -8,7 +8,7 @@ value of another kind, which only a damaged page has, comes out as an error of P
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 
@@ -34,7 +34,8 @@ COLUMNS = {
     "sentence": _columns(f"{_OF_A_DRIVE}, port TEXT, text TEXT"),
     "fix": _columns(
         f"{_OF_A_DRIVE}, utc_us INTEGER?, lat REAL?, lon REAL?, alt_m REAL?, speed_mps REAL?, course_deg REAL?,"
-        " quality INTEGER?, satellites INTEGER?, hdop REAL?"
+        " quality INTEGER?, satellites INTEGER?, hdop REAL?, accuracy_m REAL?, alt_accuracy_m REAL?,"
+        " speed_accuracy_mps REAL?"
     ),
     "frame": _columns(f"{_OF_A_DRIVE}, bus INTEGER, can_id INTEGER, data BLOB"),
     "reading": _columns(f"{_OF_A_DRIVE}, channel INTEGER, value REAL"),
@@ -46,6 +47,8 @@ COLUMNS = {
     "rejected": _columns(f"{_OF_A_DRIVE}, port TEXT, reason TEXT, data BLOB"),
 }
 """By table, in their order. It spares each start a log in memory to ask; a test makes that log and compares."""
+LATER = {"fix": {"accuracy_m", "alt_accuracy_m", "speed_accuracy_mps"}}
+"""Those that a log of an older stagelog lacks; they are NULL in rows from before it was updated."""
 _KINDS = {"INTEGER": ("integer",), "REAL": ("integer", "real"), "TEXT": ("text",), "BLOB": ("blob",)}
 """By the column's declared type, what `typeof` may say."""
 
@@ -53,13 +56,20 @@ _KINDS = {"INTEGER": ("integer",), "REAL": ("integer", "real"), "TEXT": ("text",
 def strange_values(connection: sqlite3.Connection, tables: Collection[str]) -> Iterator[str]:
     """A line for each column of `tables` in which something stands that no recorder writes. Raises sqlite3.Error."""
     for table in tables:
+        columns = {name: COLUMNS[table][name] for name in present(connection, table, COLUMNS[table])}
         counts = ", ".join(
-            f"total(typeof({name}) NOT IN ({_allowed(column)}))" for name, column in COLUMNS[table].items()
+            f"total(typeof({name}) NOT IN ({_allowed(column)}))" for name, column in columns.items()
         )
         found = connection.execute(f"SELECT {counts} FROM {table}").fetchone()  # noqa: S608
-        for name, count in zip(COLUMNS[table], found, strict=True):
+        for name, count in zip(columns, found, strict=True):
             if count:
                 yield f"{table}: {count:.0f} rows with a strange value as {name}"
+
+
+def present(connection: sqlite3.Connection, table: str, names: Iterable[str]) -> list[str]:
+    """Those of a table's columns that a log of this age has: all `names` but the later ones that it lacks."""
+    there = {row[0] for row in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))}
+    return [name for name in names if name in there or name not in LATER.get(table, ())]
 
 
 def _allowed(column: Column) -> str:

@@ -13,13 +13,13 @@ must not fill the card.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from firmware_bridge.fixes import FixBuilder
 from firmware_bridge.protocols import Decoder
-from firmware_bridge.records import CanFrame, Fix, Notice, Reading, Rejected, Sentence
+from firmware_bridge.records import Batch, CanFrame, Fix, Notice, Reading, Rejected, Sentence
 from logger.recording.clock import GpsClock
 from logger.recording.rows import EventRow, ProgressRow, RejectedRow, Rows, SentenceRow
 from logger.stage.live import LiveStage
@@ -110,11 +110,16 @@ class Pipeline:
             self._engine.feed(batch.frames)
         for sentence in batch.sentences:
             self._sentence(source, sentence)
-        for rejected in batch.rejected:
-            self._reject(source, rejected)
-        for notice in batch.notices:
-            self._notice(source, notice)
+        self._damage(source, batch)
         return batch.frames
+
+    def capture(self, port: str, data: bytes, at: Callable[[str], int]) -> None:
+        """Bytes of a receiver's capture, which has its times within: `at` is the session time at each sentence."""
+        source = self._sources[port]
+        batch = source.decoder.feed(data, self._t_us)
+        for sentence in batch.sentences:
+            self.sentences(port, at(sentence.text), (sentence.text,))
+        self._damage(source, batch)
 
     def frames(self, frames: Sequence[CanFrame]) -> None:
         """Frames that are whole already, out of another log, with the times they have there."""
@@ -220,6 +225,12 @@ class Pipeline:
                 self._rows.clock.append(row)
         assert source.fixes is not None  # noqa: S101 - callers have looked
         for notice in source.fixes.take_notices():
+            self._notice(source, notice)
+
+    def _damage(self, source: Source, batch: Batch) -> None:
+        for rejected in batch.rejected:
+            self._reject(source, rejected)
+        for notice in batch.notices:
             self._notice(source, notice)
 
     def _reject(self, source: Source, rejected: Rejected) -> None:

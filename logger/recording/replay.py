@@ -15,7 +15,7 @@ from pathlib import Path
 from firmware_bridge.engine.readings import EngineReadings
 from firmware_bridge.errors import LogError
 from firmware_bridge.fixes import FixBuilder
-from firmware_bridge.protocols import protocol
+from firmware_bridge.protocols import nmea, protocol, ubx
 from logger.recording import canlogs, captures, nmea_times, recorded, text_lines
 from logger.recording.canlogs.candump import Candump
 from logger.recording.pipeline import Engine, Pipeline, Source
@@ -53,7 +53,7 @@ class Session:
 
 
 def kind_of(capture: Capture, also: str = "") -> str:
-    """What a file is: "log", "raw", "can text", "can file" or "nmea". LogError when it cannot be read or recognised.
+    """What a file is: "log", "raw", "can text", "can file", "nmea" or "ubx". LogError when it cannot be read or told.
 
     `also` is what the caller takes besides, for the error's hint.
     """
@@ -70,6 +70,8 @@ def kind_of(capture: Capture, also: str = "") -> str:
         return "can file" if captures.is_python_can_database(capture.path) else "log"
     if _is_can_file(capture.path, head):
         return "can file"
+    if _has_ubx(head):
+        return "ubx"
     if canlogs.recognised(text_lines.lines_of(head)) is not None:
         return "can text"
     if nmea_times.SENTENCE.search(head):
@@ -88,6 +90,15 @@ def _is_can_file(path: Path, head: bytes) -> bool:
     return head.startswith(b"timestamp,arbitration_id,") and ".csv" in suffixes
 
 
+def _has_ubx(head: bytes) -> bool:
+    """Whether a receiver's binary messages are in the first bytes of a file, alone or among sentences."""
+    if ubx.SYNC not in head:
+        return False
+    decoder = nmea.Decoder()
+    found = decoder.feed(head, 0).sentences
+    return decoder.foreign > 0 or any(sentence.text.startswith(ubx.TEXT_START) for sentence in found)
+
+
 def sessions(capture: Capture, progress: Progress) -> Iterator[Session]:
     """Replay a file, session by session; each is to be read to its end before the next. Raises StagelogError."""
     kind = kind_of(capture, "; bytes of a port with --protocol")
@@ -96,7 +107,7 @@ def sessions(capture: Capture, progress: Progress) -> Iterator[Session]:
         return
     decoders = engine_decoders(capture.dbc_texts, capture.presets)
     port = capture.path.name
-    name = capture.protocol or kind
+    name = capture.protocol or ("nmea" if kind == "ubx" else kind)
     fixes = FixBuilder() if name == "nmea" else None
     can_decoder = canlogs.Decoder(_reader(capture.path))
     decoder = can_decoder if kind.startswith("can ") else protocol(name).decoder(0)
@@ -107,6 +118,7 @@ def sessions(capture: Capture, progress: Progress) -> Iterator[Session]:
     rows = {
         "raw": lambda: captures.raw_bytes(capture.path, capture.baud, pipeline, port, progress),
         "nmea": lambda: captures.nmea_text(capture.path, pipeline, port, progress),
+        "ubx": lambda: captures.receiver_bytes(capture.path, pipeline, port, progress),
         "can text": lambda: captures.can_text(capture.path, pipeline, port, progress, can_decoder),
         "can file": lambda: captures.can_file(capture.path, pipeline, progress),
     }[kind]()

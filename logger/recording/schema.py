@@ -24,7 +24,7 @@ class NoLogError(LogError):
 
 
 migrations = Migrations("stagelog")
-VERSIONS = frozenset({"m001_log", "m002_views"})
+VERSIONS = frozenset({"m001_log", "m002_views", "m003_accuracy"})
 """Every migration below: what a log may have applied and still be ours to read."""
 
 
@@ -102,6 +102,20 @@ def _timed(columns: str, table: str, utc_us: str = "r.t_us + c.offset_us", joins
     )
 
 
+_FIX_UTC = "iif(abs(r.utc_us - r.t_us - c.offset_us) < 2000000, r.utc_us, r.t_us + c.offset_us)"
+_SPEED_KMH = "r.speed_mps * 3.6"
+
+
+def _track(more: str = "") -> str:
+    """The view `track`, with the columns of `more` at its end."""
+    return _timed(
+        f"r.lat AS latitude, r.lon AS longitude, r.alt_m, {_SPEED_KMH} AS speed_kmh, r.course_deg, r.quality,"
+        f" r.satellites, r.hdop{more}",
+        "(SELECT * FROM fix WHERE lat IS NOT NULL)",
+        _FIX_UTC,
+    )
+
+
 @migrations()
 def m002_views(db: Database) -> None:
     """Views for people with sqlite3 or Datasette: times in UTC, speeds in km/h. Each begins with utc, session, t_s.
@@ -120,28 +134,21 @@ def m002_views(db: Database) -> None:
     A fix has its epoch's own time where the clock bears it out to 2 s; everything else the time of its arrival.
     `utc` is null in a session that never learned it.
     """
-    fix_utc = "iif(abs(r.utc_us - r.t_us - c.offset_us) < 2000000, r.utc_us, r.t_us + c.offset_us)"
     limits = (
         "LEFT JOIN (SELECT session, t_us / 1000000 AS second, max(limit_kmh) AS limit_kmh, max(section) AS section,"
         " max(distance_m) AS distance_m FROM progress GROUP BY 1, 2) AS p"
         " ON p.session = r.session AND p.second = r.t_us / 1000000"
     )
-    speed = "r.speed_mps * 3.6"
     views = {
         "clock_minute": _CLOCK_MINUTE,
         "speed": _timed(
-            f"{speed} AS speed_kmh, p.limit_kmh, max(0, {speed} - p.limit_kmh) AS over_kmh, p.section + 1 AS section,"
-            " p.distance_m / 1000.0 AS distance_km",
+            f"{_SPEED_KMH} AS speed_kmh, p.limit_kmh, max(0, {_SPEED_KMH} - p.limit_kmh) AS over_kmh,"
+            " p.section + 1 AS section, p.distance_m / 1000.0 AS distance_km",
             "fix",
-            fix_utc,
+            _FIX_UTC,
             limits,
         ),
-        "track": _timed(
-            f"r.lat AS latitude, r.lon AS longitude, r.alt_m, {speed} AS speed_kmh, r.course_deg, r.quality,"
-            " r.satellites, r.hdop",
-            "(SELECT * FROM fix WHERE lat IS NOT NULL)",
-            fix_utc,
-        ),
+        "track": _track(),
         "engine": _timed(
             "h.name AS channel, r.value, h.unit, h.source",
             "reading",
@@ -157,12 +164,23 @@ def m002_views(db: Database) -> None:
         "events": _timed("r.kind, r.detail", "event"),
         "progress_kmh": _timed(
             "r.section + 1 AS section, r.distance_m / 1000.0 AS distance_km, r.elapsed_s,"
-            f" r.average_mps * 3.6 AS average_kmh, r.limit_kmh, {speed} AS speed_kmh",
+            f" r.average_mps * 3.6 AS average_kmh, r.limit_kmh, {_SPEED_KMH} AS speed_kmh",
             "progress",
         ),
     }
     for name, sql in views.items():
         db.create_view(name, sql)
+
+
+@migrations()
+def m003_accuracy(db: Database) -> None:
+    """What a receiver says of its own accuracy, as one standard deviation; NULL where it says nothing.
+
+    `fix` has accuracy_m (horizontal), alt_accuracy_m and speed_accuracy_mps besides, and so has the view `track`.
+    """
+    for name in ("accuracy_m", "alt_accuracy_m", "speed_accuracy_mps"):
+        db.table("fix").add_column(name, float)
+    db.create_view("track", _track(", r.accuracy_m, r.alt_accuracy_m, r.speed_accuracy_mps"), replace=True)
 
 
 def newer_than_this(connection: sqlite3.Connection) -> set[str]:

@@ -17,7 +17,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from firmware_bridge.records import Channel
+from firmware_bridge.records import Channel, Fix
 from logger.recording import schema
 from logger.recording.columns import COLUMNS
 from logger.recording.rows import TABLES, Rows
@@ -28,8 +28,8 @@ copied again and again, often enough that a reader never finds a long WAL."""
 _ROWS_A_STATEMENT = 100
 """Rows inserted by one statement. SQLite hands Python's lock back and forth once a statement, so this many
 rows together halve the writer's time and leave the decoder undisturbed; more brings nothing (measured)."""
-_FIX_VALUES = len(COLUMNS["fix"]) - 1
-"""What of a fix is stored: all but its session, which the log adds, and what comes after the columns."""
+_FIX_DATE_OK = Fix._fields.index("date_ok")
+"""All of a fix is stored but this: it follows from the date."""
 STATE_KEY = "state"
 """Where `meta` keeps the live computation's state, for the session after a power cut."""
 _IN_MASSES = ("frame", "reading")
@@ -177,7 +177,7 @@ class Log:
         self._write_many("reading", readings)
         insert = self._connection.executemany
         insert(self._sql["sentence"], rows.sentence)
-        insert(self._sql["fix"], (fix[:_FIX_VALUES] for fix in rows.fix))
+        insert(self._sql["fix"], (fix[:_FIX_DATE_OK] + fix[_FIX_DATE_OK + 1 :] for fix in rows.fix))
         insert(self._sql["clock"], rows.clock)
         insert(self._sql["event"], ((e.t_us, e.kind, _to_json(e.detail)) for e in rows.event))
         insert(self._sql["progress"], rows.progress)

@@ -12,8 +12,9 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from firmware_bridge.errors import LogError
+from firmware_bridge.protocols import ubx
 from firmware_bridge.protocols.nmea import checksum
-from logger.recording.columns import COLUMNS, strange_values
+from logger.recording.columns import COLUMNS, present, strange_values
 from logger.recording.reader import open_log_readonly
 from logger.recording.rows import BUSES_A_PORT, MOST_FRAME_BYTES, TABLES
 
@@ -101,7 +102,7 @@ def _columns(connection: sqlite3.Connection) -> Iterator[str]:
         if not there:
             yield f"there is no table {table}"
             continue
-        for column in columns:
+        for column in present(connection, table, columns):
             if column not in there:
                 yield f"{table} has no column {column}"
 
@@ -178,6 +179,8 @@ def _sentences(connection: sqlite3.Connection) -> Iterator[str]:
 def _checksum_holds(text: object) -> bool:
     if not isinstance(text, str):
         return False
+    if text.startswith(ubx.TEXT_START):
+        return ubx.holds(text)
     body, star, told = text[1:].rpartition("*")
     return bool(star) and told.strip().upper() == f"{checksum(body.encode('latin-1', 'replace')):02X}"
 

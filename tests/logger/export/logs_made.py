@@ -100,6 +100,7 @@ def session(*, timed: bool = True) -> Rows:
         utc_us = BEGIN_US + second * 1_000_000 if timed and seen else None
         place = (20.0 + second * 1e-4, -179.99 - second * 1e-5, 900.0 + second / 8)
         fix = Fix(t_us, utc_us, *place, speed_mps=33.25, course_deg=359.5, quality=1, satellites=9, hdop=0.9)
+        fix = fix._replace(accuracy_m=1.25, speed_accuracy_mps=0.1)
         rows.fix.append(fix if seen else Fix(t_us, None, None, None, None, None, None, 0, 0, None))
         if second % 2:
             rows.reading.append(Reading(t_us - 100_000, RPM, 800.25 + second))

@@ -15,6 +15,7 @@ import gpxpy
 import pytest
 
 from logger.export.beside import OLDEST_US
+from logger.recording.verify import verify
 from tests.logger.export.logs_made import BEGIN_US, DBC, SECONDS, exported, opened
 
 BEGIN = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=BEGIN_US)
@@ -44,6 +45,9 @@ def test_csv_is_a_row_a_fix_with_the_engine_beside_it(log: Path) -> None:
         "quality": "1",
         "satellites": "9",
         "hdop": "0.9",
+        "accuracy_m": "1.25",
+        "alt_accuracy_m": "",
+        "speed_accuracy_kmh": "0.36",
         "section": "1",
         "distance_km": "1.36325",
         "limit_kmh": "120",
@@ -193,10 +197,15 @@ def test_a_log_of_the_first_schema_can_be_exported(log: Path, tmp_path: Path) ->
     connection = sqlite3.connect(old)
     for (view,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'view'").fetchall():
         connection.execute(f"DROP VIEW {view}")
-    connection.execute("DELETE FROM _sqlite_migrations WHERE name = 'm002_views'")
+    for column in ("accuracy_m", "alt_accuracy_m", "speed_accuracy_mps"):
+        connection.execute(f"ALTER TABLE fix DROP COLUMN {column}")
+    connection.execute("DELETE FROM _sqlite_migrations WHERE name <> 'm001_log'")
     connection.commit()
     connection.close()
-    assert exported(old, "csv") == exported(log, "csv")
+    assert verify(old) == []
+    lost = {"accuracy_m": "", "alt_accuracy_m": "", "speed_accuracy_kmh": ""}
+    assert rows_of(exported(old, "csv")) == [row | lost for row in rows_of(exported(log, "csv"))]
+    assert exported(old, "gpx") == exported(log, "gpx")
 
 
 def test_numbers_are_not_rounded_away() -> None:

@@ -73,7 +73,10 @@ def test_every_row_of_a_log_is_there(store: Store, pair: list[Path]) -> None:
     Adder(store).add(pair[0])
     connection = sqlite3.connect(f"{pair[0].as_uri()}?mode=ro&immutable=1", uri=True)
     for table, columns in (
-        ("fix", "session, t_us, lat, lon, alt_m, speed_mps, course_deg, quality, satellites, hdop"),
+        (
+            "fix",
+            "session, t_us, lat, lon, alt_m, speed_mps, course_deg, quality, satellites, hdop, accuracy_m",
+        ),
         ("progress", "session, t_us, section + 1, distance_m, elapsed_s, average_mps, limit_kmh, speed_mps"),
         ("event", "session, t_us, kind, detail"),
         ("reading", "session, t_us, value"),

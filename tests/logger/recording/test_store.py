@@ -11,11 +11,12 @@ import pytest
 from sqlite_utils import Database
 
 from firmware_bridge.errors import LogError
+from firmware_bridge.records import Fix
 from logger.recording import schema
 from logger.recording.columns import COLUMNS
 from logger.recording.opening import open_log
 from logger.recording.reader import open_log_readonly
-from logger.recording.rows import TABLES
+from logger.recording.rows import TABLES, Rows
 from logger.recording.store import Log
 from logger.recording.verify import verify
 from tests.logger.recording.rows_made import META, START, drive, frames
@@ -25,7 +26,8 @@ DESIGN = {
     "session": "id, boot_id, started_utc, software, config",
     "clock": "session, t_us, utc_us, error_us, source",
     "sentence": "session, t_us, port, text",
-    "fix": "session, t_us, utc_us, lat, lon, alt_m, speed_mps, course_deg, quality, satellites, hdop",
+    "fix": "session, t_us, utc_us, lat, lon, alt_m, speed_mps, course_deg, quality, satellites, hdop,"
+    " accuracy_m, alt_accuracy_m, speed_accuracy_mps",
     "frame": "session, t_us, bus, can_id, data",
     "channel": "id, name, unit, source",
     "reading": "session, t_us, channel, value",
@@ -63,7 +65,7 @@ def test_rows_come_out_as_they_went_in(tmp_path: Path) -> None:
     ]
     assert numbers == list(range(1237))
     assert connection.execute("SELECT * FROM fix WHERE quality = 0").fetchone() == (
-        *(1, 2500, None, None, None, None, None, None, 0, 0, None),
+        *(1, 2500, None, None, None, None, None, None, 0, 0, None, None, None, None),
     )
     assert connection.execute(
         "SELECT name, value FROM reading JOIN channel ON channel.id = reading.channel"
@@ -167,6 +169,28 @@ def test_an_unwritable_folder_is_one_line(tmp_path: Path) -> None:
         open_log(tmp_path / "file" / "a.db")
     assert "\n" not in str(caught.value)
     assert "check the folder" in str(caught.value)
+
+
+def test_a_log_of_the_first_schemas_gets_the_later_columns(tmp_path: Path) -> None:
+    """A power-cycle after an update: the session goes on in the older log."""
+    path = tmp_path / "a.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+        schema.migrations.apply(Database(connection), stop_before="m003_accuracy")
+        connection.execute("INSERT INTO fix VALUES (1, 1, 2, 20.0, 42.0, 600.0, 25.0, 90.0, 1, 12, 0.8)")
+        connection.commit()
+    log, quarantined = open_log(path)
+    assert quarantined is None
+    log.begin_session(START, META)
+    rows = Rows()
+    rows.fix.append(Fix(9, None, 20.0, 42.0, None, None, None, 1, None, None, True, 0.9, 1.6, 0.08))
+    log.write(rows)
+    log.close()
+    with closing(sqlite3.connect(path)) as connection:
+        accuracies = "accuracy_m, alt_accuracy_m, speed_accuracy_mps"
+        for source in ("fix", "track"):
+            found = connection.execute(f"SELECT {accuracies} FROM {source} ORDER BY rowid").fetchall()
+            assert found == [(None, None, None), (0.9, 1.6, 0.08)]
 
 
 def test_every_migration_is_known_to_readers() -> None:
