@@ -88,7 +88,7 @@ class DbcDecoder:
         """The messages by identifier, with EFF_FLAG where it is extended."""
         return MappingProxyType(self._messages)
 
-    def decode(self, t_us: int, can_id: int, data: bytes) -> list[Reading]:
+    def decode(self, t_us: int, can_id: int, data: bytes, bus: int = 0) -> list[Reading]:
         """The readings in one frame: of a short one, those of the signals that are whole."""
         known = self._messages.get(can_id & 0xFFFF_FFFF)
         if known is None:

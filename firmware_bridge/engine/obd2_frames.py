@@ -1,30 +1,29 @@
 """OBD-II over CAN (ISO 15765-4, service 01): what the questions and the answers are.
 
-    request   [length:1 = 2] [service:1 = 01] [pid:1] [padding:5]                    to 7DF, 18DB33F1
-    answer    [length:1]     [service:1 = 41] [pid:1] [value:length - 2] [padding]   from 7E8..7EF, 18DAF1xx
+    request   [service:1 = 01] [pid:1] x 1..6                    to 7DF, 18DB33F1
+    answer    [service:1 = 41] ([pid:1] [value: by its PID]) x n from 7E8..7EF, 18DAF1xx
+    refusal   [service:1 = 7F] [service asked:1] [why:1]         from the same
 
-Single frames only: a value of service 01 fits in one, so whatever comes in several (a first frame, 10 xx) was
-asked by somebody else. The constructs are the reference and the encoder; `read_answer` is the same layout by
-hand, because every answer of the bus passes through it, and a property test holds the two equal.
+These are the payloads of ISO-TP (isotp.py): a request is always one frame, an answer of more than seven bytes
+takes several. The value's length is nowhere in an answer, so only the table of all PIDs tells where the next
+PID stands; behind a PID whose length is not known, nothing can be read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from construct import Byte, Bytes, Const, ExprValidator, GreedyBytes, Padding, Struct, this
-
+from firmware_bridge.engine import isotp
 from firmware_bridge.records import EFF_FLAG, Channel
 
-REQUEST = Struct("length" / Const(2, Byte), "service" / Const(1, Byte), "pid" / Byte, Padding(5))
-ANSWER = Struct(
-    "length" / ExprValidator(Byte, lambda length, _: 3 <= length <= 7),
-    "service" / Const(0x41, Byte),
-    "pid" / Byte,
-    "value" / Bytes(this.length - 2),
-    "padding" / GreedyBytes,
-)
+SERVICE = 0x01
+POSITIVE = 0x40 + SERVICE
+NEGATIVE = 0x7F
+PENDING = 0x78
+"""A refusal for now: the answer follows within five seconds."""
+MAX_PIDS = 6
+"""Most that one request may ask for; a request is a single frame."""
 
 STANDARD_REQUEST_ID = 0x7DF
 EXTENDED_REQUEST_ID = 0x18DB33F1 | EFF_FLAG
@@ -32,7 +31,7 @@ STANDARD_ANSWER_IDS = frozenset(range(0x7E8, 0x7F0))
 EXTENDED_ANSWER_IDS = frozenset(number | EFF_FLAG for number in range(0x18DAF100, 0x18DAF200))
 ANSWER_IDS = STANDARD_ANSWER_IDS | EXTENDED_ANSWER_IDS
 
-SUPPORT_PIDS = (0x00, 0x20, 0x40, 0x60)
+SUPPORT_PIDS = (0x00, 0x20, 0x40, 0x60, 0x80)
 """Each answers with four bytes: one bit for each of the 32 PIDs after it, the highest bit first."""
 
 
@@ -71,31 +70,95 @@ _TABLE = (
 )
 PIDS = {pid.number: pid for pid in _TABLE}
 
+# SAE J1979-DA, service 01. Left out on purpose: 06..09 and 55..58, whose length depends on how many banks of
+# sensors the car has, and 68, 6D, 70, 71, 83, 8C, which have grown from one edition to the next.
+_OF_SIZE: dict[int, tuple[int | range, ...]] = {
+    1: (
+        *(0x04, 0x05, range(0x0A, 0x0C), range(0x0D, 0x10), range(0x11, 0x14), range(0x1C, 0x1F)),
+        *(range(0x2C, 0x31), 0x33, range(0x45, 0x4D), range(0x51, 0x53), range(0x5A, 0x5D), 0x5F),
+        *(range(0x61, 0x63), range(0x7D, 0x7F), 0x84, range(0x8D, 0x8F)),
+    ),
+    2: (
+        *(range(0x02, 0x04), 0x0C, 0x10, range(0x14, 0x1C), 0x1F, range(0x21, 0x24), range(0x31, 0x33)),
+        *(range(0x3C, 0x40), range(0x42, 0x45), range(0x4D, 0x4F), range(0x53, 0x55), 0x59),
+        *(range(0x5D, 0x5F), 0x63, 0x65, 0x92, 0x9E, 0xA2),
+    ),
+    3: (0x67, 0x6F, 0x90, 0x93),
+    4: (
+        *(*range(0x00, 0xE0, 0x20), 0x01, range(0x24, 0x2C), range(0x34, 0x3C), 0x41, range(0x4F, 0x51)),
+        *(0x9B, 0x9D, 0xA4, 0xA5, 0xA6),
+    ),
+    5: (0x64, 0x66, range(0x6A, 0x6D), range(0x72, 0x75), 0x77, range(0x86, 0x88), 0x91),
+    6: (0x9A,),
+    7: (0x69, range(0x75, 0x77), range(0x7A, 0x7C), 0x8B, 0x8F),
+    9: (0x6E, range(0x78, 0x7A), 0x7C, range(0x98, 0x9A), 0x9F, 0xA1, 0xA3),
+    10: (0x85,),
+    12: (0x94,),
+    13: (0x7F, 0x88),
+    17: (0x9C,),
+    41: (range(0x81, 0x83), range(0x89, 0x8B)),
+}
+SIZES = {
+    pid: size
+    for size, numbers in _OF_SIZE.items()
+    for number in numbers
+    for pid in ([number] if isinstance(number, int) else number)
+}
+"""How many bytes the value of each PID of service 01 has."""
+
 
 class Answer(NamedTuple):
-    """A positive answer: the PID and its value's bytes."""
+    """A PID and its value's bytes."""
 
     pid: int
     value: bytes
 
 
-def read_answer(data: bytes) -> Answer | None:
-    """The answer in a frame's data, or None where it holds none: negative, in several frames, cut short."""
-    if len(data) < 4 or data[1] != 0x41 or not 3 <= data[0] <= 7 or len(data) <= data[0]:
+def read_answers(payload: bytes) -> tuple[Answer, ...] | None:
+    """The values in a positive answer of service 01, up to a PID of unknown length; None for any other payload.
+
+    A value that is cut short makes the whole answer None: then it is not what the table says it is.
+    """
+    if len(payload) < 3 or payload[0] != POSITIVE:
         return None
-    return Answer(data[2], data[3 : data[0] + 1])
+    answers = []
+    at = 1
+    while at < len(payload) and (size := SIZES.get(payload[at])) is not None:
+        value = payload[at + 1 : at + 1 + size]
+        if len(value) < size:
+            return None
+        answers.append(Answer(payload[at], value))
+        at += 1 + size
+    return tuple(answers)
 
 
-def request(pid: int) -> bytes:
-    """The data of the frame that asks for a PID. Raises construct's error where it is no byte."""
-    encoded: bytes = REQUEST.build({"pid": pid})
-    return encoded
+def is_pending(payload: bytes) -> bool:
+    """Whether a payload says that the answer to a question of service 01 follows later."""
+    return payload[:3] == bytes((NEGATIVE, SERVICE, PENDING))
 
 
-def answer(pid: int, value: bytes) -> bytes:
-    """The data of the frame in which an engine answers, padded to 8 bytes as ISO 15765-4 asks."""
-    encoded: bytes = ANSWER.build({"length": 2 + len(value), "pid": pid, "value": value, "padding": b""})
-    return encoded.ljust(8, b"\x00")
+def request(*pids: int) -> bytes:
+    """The data of the frame that asks for one to MAX_PIDS PIDs."""
+    return isotp.frames_of(bytes((SERVICE, *pids)))[0]
+
+
+def asked_pids(data: bytes) -> tuple[int, ...]:
+    """The PIDs that a frame of a request asks for; none where it is no request of service 01."""
+    payload = isotp.single_payload(data) or b""
+    return tuple(payload[1:]) if payload[:1] == bytes((SERVICE,)) else ()
+
+
+def answer_frames(answers: Sequence[tuple[int, bytes]], padding: bytes = b"\x00") -> list[bytes]:
+    """The data of the frames in which an engine computer answers."""
+    payload = bytes((POSITIVE,)) + b"".join(bytes((pid,)) + value for pid, value in answers)
+    return isotp.frames_of(payload, padding)
+
+
+def physical_id(answer_id: int) -> int:
+    """The identifier that the sender of an answer listens to: 7E0 for 7E8, 18DAxxF1 for 18DAF1xx."""
+    if answer_id in STANDARD_ANSWER_IDS:
+        return answer_id - 8
+    return 0x18DA00F1 | (answer_id & 0xFF) << 8 | EFF_FLAG
 
 
 def supported(base: int, value: bytes) -> frozenset[int]:

@@ -26,6 +26,10 @@ class EngineDecoder(Protocol):
     """What knows the meaning of some identifiers. `decode` never raises: unreadable data adds to `bad`."""
 
     @property
+    def bad(self) -> int:
+        """How many frames and messages could not be read."""
+
+    @property
     def ids(self) -> frozenset[int]:
         """The identifiers it decodes, with their flag bits."""
 
@@ -37,10 +41,8 @@ class EngineDecoder(Protocol):
     def channels(self) -> tuple[Channel, ...]:
         """Every channel that it can give."""
 
-    bad: int
-
-    def decode(self, t_us: int, can_id: int, data: bytes) -> list[Reading]:
-        """What one frame says."""
+    def decode(self, t_us: int, can_id: int, data: bytes, bus: int = 0) -> list[Reading]:
+        """What one frame says. `bus` matters only to who puts messages of several frames together."""
 
 
 class EngineReadings:
@@ -78,8 +80,9 @@ class EngineReadings:
         self._kept.clear()
         self._latest.clear()
         newest: dict[Channel, Reading] = {}
-        for frame in reversed(frames):
-            for decoder in self._decoders[frame.can_id]:
-                for reading in reversed(decoder.decode(min(frame.t_us, t_us), frame.can_id, frame.data)):
-                    newest.setdefault(reading.channel, reading)
-        return list(newest.values())[::-1]
+        for frame_us, bus, can_id, data in frames:
+            for decoder in self._decoders[can_id]:
+                for reading in decoder.decode(min(frame_us, t_us), can_id, data, bus):
+                    newest.pop(reading.channel, None)  # so that the newest stand in order of time
+                    newest[reading.channel] = reading
+        return list(newest.values())

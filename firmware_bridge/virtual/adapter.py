@@ -63,9 +63,7 @@ class CanAdapter:
         """Take what the host sent at `t_s`; what the adapter answers at once."""
         reply = self._dialogue.feed(data, round(t_s * 1e6))
         for frame in reply.transmit:
-            answer = self._computer.answer(frame, t_s)
-            if answer is not None and len(self._pending) < MOST_PENDING:
-                self._pending.append(answer)
+            self._pending += self._computer.answer(frame, t_s)[: MOST_PENDING - len(self._pending)]
         return reply.answer
 
     def bytes_between(self, t0_s: float, t1_s: float) -> bytes:

@@ -1,7 +1,8 @@
 """The engine computer's OBD-II side: a question on the bus in, its answer out.
 
-Written from SAE J1979's table of service 01, not from the recorder's own decoder, so that the one checks the
-other. Only single frames; questions to all computers (7DF, 18DB33F1) and to this one (7E0) are answered.
+Written from SAE J1979's table of service 01 and from ISO 15765-2, not from the recorder's own decoder, so that the
+one checks the other. Questions to all computers (7DF, 18DB33F1) and to this one are answered, for one to six
+PIDs; of an answer that takes several frames the rest follows the asker's flow control.
 """
 
 from __future__ import annotations
@@ -13,9 +14,18 @@ import numpy as np
 from firmware_bridge.records import EFF_FLAG, RTR_FLAG, CanFrame
 from firmware_bridge.virtual.engine import Engine, EngineStates
 
-ANSWERS_TO = {0x7DF: 0x7E8, 0x7E0: 0x7E8, 0x18DB33F1 | EFF_FLAG: 0x18DAF110 | EFF_FLAG}
+ANSWERS_TO = {
+    0x7DF: 0x7E8,
+    0x7E0: 0x7E8,
+    0x18DB33F1 | EFF_FLAG: 0x18DAF110 | EFF_FLAG,
+    0x18DA10F1 | EFF_FLAG: 0x18DAF110 | EFF_FLAG,
+}
 ANSWER_DELAY_US = 8_000
 """Engine computers answer within 5 to 25 ms."""
+FLOW_CONTROL_US = 1_000_000
+"""How long the computer waits for it (ISO 15765-2, N_Bs)."""
+FRAME_GAP_US = 500
+"""Between the frames of one answer."""
 
 _INTAKE_OVER_AMBIENT_C = 9.0
 
@@ -53,26 +63,53 @@ VALUES: dict[int, Callable[[_Now], bytes]] = {
 
 
 class EngineComputer:
-    """Answers for an engine. Only what it supports: another PID gets no answer, as on a real bus."""
+    """Answers for an engine. Only what it supports: of other PIDs it says nothing, as on a real bus.
 
-    def __init__(self, engine: Engine) -> None:
+    `most_pids` is how many PIDs it reads of one question; computers older than the standard stop at the first.
+    """
+
+    def __init__(self, engine: Engine, most_pids: int = 6) -> None:
         self._engine = engine
+        self._most_pids = most_pids
+        self._held: list[bytes] = []  # consecutive frames that wait for flow control, until:
+        self._held_until_us = 0
 
-    def answer(self, frame: CanFrame, t_s: float) -> CanFrame | None:
-        """The answer to a frame on the bus at `t_s`, sent a while later; None if it asks nothing we know."""
+    def answer(self, frame: CanFrame, t_s: float) -> list[CanFrame]:
+        """The frames on the bus in answer to one at `t_s`, each with its time; none if it asks nothing we know."""
         answer_id = ANSWERS_TO.get(frame.can_id & ~RTR_FLAG)
-        if answer_id is None or len(frame.data) < 3 or frame.data[:2] != b"\x02\x01":
-            return None
-        pid = frame.data[2]
-        if pid % 0x20 == 0:
-            value = _supported(pid)
-        elif pid in VALUES:
-            value = VALUES[pid](_Now(*self._engine.sample(np.array([t_s]))))
+        data, t_us = frame.data, round(t_s * 1e6)
+        if answer_id is None or not data:
+            return []
+        if data[0] == 0x30 and t_us < self._held_until_us:
+            held, self._held = self._held, []
+            return _on_the_bus(held, answer_id, t_us)
+        pids = data[2 : data[0] + 1] if 2 <= data[0] <= 7 and len(data) > data[0] else b""
+        if not pids or data[1] != 0x01:
+            return []
+        values = [(pid, value) for pid in pids[: self._most_pids] if (value := self._value(pid, t_s))]
+        if not values:
+            return []
+        payload = b"\x41" + b"".join(bytes((pid,)) + value for pid, value in values)
+        if len(payload) <= 7:
+            first, self._held = bytes((len(payload),)) + payload, []
         else:
-            return None
-        data = bytes((2 + len(value), 0x41, pid)) + value
-        t_us = round(t_s * 1e6) + ANSWER_DELAY_US
-        return CanFrame(t_us, 0, answer_id, data.ljust(8, b"\xaa")) if value else None
+            first = (0x1000 | len(payload)).to_bytes(2, "big") + payload[:6]
+            pieces = [payload[at : at + 7] for at in range(6, len(payload), 7)]
+            self._held = [bytes((0x20 | number % 16,)) + piece for number, piece in enumerate(pieces, 1)]
+            self._held_until_us = t_us + FLOW_CONTROL_US
+        return _on_the_bus([first], answer_id, t_us + ANSWER_DELAY_US)
+
+    def _value(self, pid: int, t_s: float) -> bytes:
+        if pid % 0x20 == 0:
+            return _supported(pid)
+        return VALUES[pid](_Now(*self._engine.sample(np.array([t_s])))) if pid in VALUES else b""
+
+
+def _on_the_bus(datas: list[bytes], answer_id: int, t_us: int) -> list[CanFrame]:
+    return [
+        CanFrame(t_us + FRAME_GAP_US * number, 0, answer_id, data.ljust(8, b"\xaa"))
+        for number, data in enumerate(datas)
+    ]
 
 
 def _supported(base: int) -> bytes:

@@ -14,7 +14,7 @@ from functools import partial
 from importlib.metadata import version
 from typing import Literal
 
-from firmware_bridge.engine.obd2 import Poller
+from firmware_bridge.engine.obd2_poller import Poller
 from firmware_bridge.engine.presets import preset
 from firmware_bridge.engine.readings import EngineDecoder, EngineReadings
 from firmware_bridge.errors import ConfigurationError

@@ -13,7 +13,8 @@ from functools import partial
 from typing import Any
 
 from firmware_bridge.engine import dbc
-from firmware_bridge.engine.obd2 import Obd2Decoder, Poller
+from firmware_bridge.engine.obd2 import Obd2Decoder
+from firmware_bridge.engine.obd2_poller import Poller
 from firmware_bridge.engine.readings import EngineDecoder
 from firmware_bridge.fixes import FixBuilder
 from firmware_bridge.protocols import nmea, protocol

@@ -3,77 +3,93 @@
 from __future__ import annotations
 
 import pytest
-from construct import ConstructError
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
+from firmware_bridge.engine import isotp
 from firmware_bridge.engine.obd2_frames import (
-    ANSWER,
     ANSWER_IDS,
+    MAX_PIDS,
     PIDS,
-    REQUEST,
+    SIZES,
     SUPPORT_PIDS,
     Answer,
-    answer,
-    read_answer,
+    answer_frames,
+    asked_pids,
+    physical_id,
+    read_answers,
     request,
     supported,
 )
 from firmware_bridge.records import EFF_FLAG
 
 
-def test_a_request_is_two_bytes_and_padding() -> None:
+def test_a_request_is_one_frame() -> None:
     assert request(0x0C) == bytes.fromhex("02 01 0C 00 00 00 00 00")
+    assert request(0x0C, 0x0D, 0x05, 0x11, 0x2F, 0x42) == bytes.fromhex("07 01 0C 0D 05 11 2F 42")
 
 
-@given(st.integers(0, 255))
-def test_a_request_reads_back(pid: int) -> None:
-    assert REQUEST.parse(request(pid)).pid == pid
+@given(st.lists(st.integers(0, 255), min_size=1, max_size=MAX_PIDS))
+def test_a_request_reads_back(pids: list[int]) -> None:
+    assert asked_pids(request(*pids)) == tuple(pids)
 
 
-@given(st.integers(0, 255), st.binary(min_size=1, max_size=5), st.sampled_from([b"\x00", b"\x55", b"\xaa"]))
-def test_an_answer_reads_back_whatever_pads_it(pid: int, value: bytes, padding: bytes) -> None:
-    data = answer(pid, value)
-    assert len(data) == 8
-    assert read_answer(data) == Answer(pid, value)
-    bare = data[: data[0] + 1]
-    assert read_answer(bare + padding * (8 - len(bare))) == Answer(pid, value)
-    assert read_answer(bare) == Answer(pid, value)
+_values = st.sampled_from(sorted(SIZES)).flatmap(
+    lambda pid: st.tuples(st.just(pid), st.binary(min_size=SIZES[pid], max_size=SIZES[pid]))
+)
 
 
-_nearly_answers = st.tuples(
-    st.integers(0, 9), st.sampled_from([0x41, 0x7F, 0x62]), st.binary(max_size=8)
-).map(lambda parts: bytes(parts[:2]) + parts[2])
-
-
-@given(st.binary(max_size=10) | _nearly_answers)
-@example(b"")
-@example(bytes.fromhex("03 41 0D"))
-@example(bytes.fromhex("02 41 0D 00 00 00 00 00"))
-@example(bytes.fromhex("08 41 00 11 22 33 44 55 66"))
-def test_reading_by_hand_equals_the_construct(data: bytes) -> None:
-    try:
-        parsed = ANSWER.parse(data)
-        expected = Answer(parsed.pid, parsed.value)
-    except ConstructError:
-        expected = None
-    assert read_answer(data) == expected
+@given(
+    st.lists(_values, min_size=1, max_size=MAX_PIDS), st.sampled_from([b"\x00", b"\x55", b"\xaa", b"\xcc"])
+)
+def test_an_answer_reads_back_whatever_pads_it(values: list[tuple[int, bytes]], padding: bytes) -> None:
+    frames, payloads = isotp.Reassembler(), []
+    for data in answer_frames(values, padding):
+        assert len(data) == 8
+        payloads.append(frames.feed(0, (0, 0x7E8), data))
+    assert payloads[:-1] == [None] * (len(payloads) - 1)
+    payload = payloads[-1]
+    assert payload is not None
+    assert read_answers(payload) == tuple(Answer(*value) for value in values)
 
 
 @pytest.mark.parametrize(
-    ("data", "why"),
+    ("payload", "expected"),
     [
-        ("03 7F 01 12 00 00 00 00", "negative: service 01 refused"),
-        ("10 14 49 02 01 31 44 34", "first frame of several"),
-        ("21 47 50 30 30 52 35 35", "consecutive frame"),
-        ("30 00 00 00 00 00 00 00", "flow control"),
-        ("04 62 F4 0C 1A F8 00 00", "another service"),
-        ("04 41 0C 1A", "cut short"),
-        ("02 41 0C 00 00 00 00 00", "no value"),
+        ("41 0C 1A F8 0D 32", ((0x0C, "1AF8"), (0x0D, "32"))),
+        ("41 0C 1A F8 FE 01 0D 32", ((0x0C, "1AF8"),)),  # nobody knows how long FE is
+        ("41 FE 01", ()),
+        ("7F 01 12", None),
+        ("49 02 01 31 44", None),
+        ("62 F4 0C 1A F8", None),
+        ("41 0C 1A", None),  # cut short
+        ("41 0D 32 0C 1A", None),  # so is its end: nothing of it is believed
+        ("41 0C", None),
+        ("41", None),
+        ("", None),
     ],
 )
-def test_what_is_no_answer(data: str, why: str) -> None:
-    assert read_answer(bytes.fromhex(data)) is None, why
+def test_what_a_payload_answers(payload: str, expected: tuple[tuple[int, str], ...] | None) -> None:
+    answers = read_answers(bytes.fromhex(payload))
+    assert answers == (
+        None if expected is None else tuple((pid, bytes.fromhex(value)) for pid, value in expected)
+    )
+
+
+@given(st.binary(max_size=50) | st.binary(max_size=50).map(lambda rest: b"\x41" + rest))
+def test_no_payload_raises(payload: bytes) -> None:
+    read_answers(payload)
+
+
+def test_the_sizes_of_what_is_read_and_asked() -> None:
+    assert all(SIZES[pid.number] == pid.size for pid in PIDS.values())
+    assert all(SIZES[pid] == 4 for pid in SUPPORT_PIDS)
+
+
+def test_who_is_spoken_to() -> None:
+    assert physical_id(0x7E8) == 0x7E0
+    assert physical_id(0x7EF) == 0x7E7
+    assert physical_id(0x18DAF110 | EFF_FLAG) == 0x18DA10F1 | EFF_FLAG
 
 
 @pytest.mark.parametrize(

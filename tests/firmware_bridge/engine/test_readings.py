@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_bridge.engine.obd2 import Obd2Decoder
-from firmware_bridge.engine.obd2_frames import answer
+from firmware_bridge.engine.obd2_frames import answer_frames
 from firmware_bridge.engine.readings import MAX_KEPT_FRAMES, MAX_LATEST_IDS, EngineReadings
 from firmware_bridge.records import CanFrame, Channel, Reading
 
@@ -23,7 +23,7 @@ class FirstByte:
         self.bad = 0
         self.calls = 0
 
-    def decode(self, t_us: int, can_id: int, data: bytes) -> list[Reading]:
+    def decode(self, t_us: int, can_id: int, data: bytes, bus: int = 0) -> list[Reading]:
         self.calls += 1
         if not data:
             self.bad += 1
@@ -69,6 +69,21 @@ def test_identifiers_that_speak_in_turns_lose_no_channel() -> None:
     engine = EngineReadings([FirstByte({5}, turns={5})])
     engine.feed([frame(1, 5, 10, 0), frame(2, 5, 20, 1), frame(3, 5, 11, 0)])
     assert values(engine.tick(100)) == {"5.0": 11.0, "5.1": 20.0}
+
+
+def answer(pid: int, value: bytes) -> bytes:
+    [data] = answer_frames([(pid, value)])
+    return data
+
+
+def test_an_answer_in_several_frames_may_span_ticks_and_buses() -> None:
+    first, *rest = answer_frames([(0x0C, b"\x1a\xf8"), (0x0D, b"\x50"), (0x05, b"\x7b"), (0x11, b"\xff")])
+    engine = EngineReadings([Obd2Decoder()])
+    engine.feed([CanFrame(1, 0, 0x7E8, first), CanFrame(1, 16, 0x7E8, first)])
+    assert engine.tick(100) == []
+    engine.feed([CanFrame(101, bus, 0x7E8, data) for data in rest for bus in (16, 0)])
+    found = values(engine.tick(200))
+    assert found == {"rpm": 1726.0, "speed_kmh": 80.0, "coolant_c": 83.0, "throttle_pct": 100.0}
 
 
 def test_answers_within_one_tick_are_all_read() -> None:

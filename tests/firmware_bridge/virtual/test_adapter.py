@@ -7,8 +7,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from firmware_bridge.engine.obd2 import Obd2Decoder, Poller
+from firmware_bridge.engine.obd2 import Obd2Decoder
 from firmware_bridge.engine.obd2_frames import PIDS
+from firmware_bridge.engine.obd2_poller import Poller
 from firmware_bridge.errors import ConfigurationError
 from firmware_bridge.protocols import Decoder, protocol
 from firmware_bridge.records import EFF_FLAG, CanFrame
@@ -166,7 +167,22 @@ def test_obd_through_the_recorders_own_poller(name: str) -> None:
 
 
 def asked(can_id: int, data: bytes) -> CanFrame | None:
-    return EngineComputer(ENGINE).answer(CanFrame(0, 0, can_id, data), BEGIN_S)
+    answers = EngineComputer(ENGINE).answer(CanFrame(0, 0, can_id, data), BEGIN_S)
+    assert len(answers) <= 1
+    return answers[0] if answers else None
+
+
+def test_a_long_answer_waits_for_flow_control() -> None:
+    computer = EngineComputer(ENGINE)
+    question = CanFrame(0, 0, 0x7DF, bytes.fromhex("07010C0D05112F42"))
+    [first] = computer.answer(question, BEGIN_S)
+    assert first.data[:4] == bytes.fromhex("100F410C")
+    go_on = CanFrame(0, 0, 0x7E0, bytes.fromhex("3000000000000000"))
+    rest = computer.answer(go_on, BEGIN_S + 0.02)
+    assert [frame.data[0] for frame in rest] == [0x21, 0x22]
+    assert computer.answer(go_on, BEGIN_S + 0.03) == []
+    computer.answer(question, BEGIN_S)
+    assert computer.answer(go_on, BEGIN_S + 1.5) == []  # too late
 
 
 def test_an_answer_is_an_instants_truth_a_few_milliseconds_later() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from firmware_bridge.engine.obd2 import Poller
+from firmware_bridge.engine.obd2_poller import Poller
 from firmware_bridge.errors import ConfigurationError
 from logger import config as configs
 from logger.recording import setup, texts

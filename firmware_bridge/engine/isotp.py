@@ -1,0 +1,145 @@
+"""ISO-TP (ISO 15765-2): messages that take several CAN frames, put together again.
+
+    single        [0n]    [payload: n = 1..7]            n = 0: the length is in the next byte (CAN FD)
+    first         [1n nn] [payload: the first 6 bytes]   nnn = length of the whole payload, more than 7
+    consecutive   [2s]    [payload: the next 7 bytes]    s counts 1, 2 .. F, 0, 1 ..
+    flow control  [3f bs st]                             from the receiver: f = 0 send on, bs = 0 without a pause
+
+Bytes after the payload are padding. Each source (a bus and an identifier) has one message under way, so the
+frames of several sources may alternate. A message with a lost, doubled or late frame is dropped as a whole and
+counted once. Knows nothing of what a payload means.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+FRAME_TIMEOUT_US = 1_000_000
+"""Longest time between two frames of one message (ISO 15765-2, N_Cr)."""
+MAX_SOURCES = 64
+"""Computers that answer at once on all buses. Beyond it the oldest unfinished message is dropped."""
+MAX_LENGTH = 512
+"""Longest payload that is kept, in bytes: six values of the longest kind in OBD-II have 253. A longer one, as when a
+workshop's tester reads memory, is passed over and not counted."""
+CLEAR_TO_SEND = b"\x30\x00\x00".ljust(8, b"\x00")
+"""Flow control: send all that is left, as fast as you can."""
+
+_SINGLE, _FIRST, _CONSECUTIVE, _FLOW_CONTROL = range(4)
+_CLASSIC_SINGLE = 7
+_ROOM = 8
+"""Bytes of a classic frame; a first frame that is shorter is damaged."""
+
+Source = tuple[int, int]
+"""A bus and an identifier."""
+
+
+class _UnderWay(NamedTuple):
+    """A message of which frames are missing. `piece` is how many bytes each consecutive frame carries."""
+
+    payload: bytes
+    length: int
+    sequence: int
+    piece: int
+    t_us: int
+
+
+class Reassembler:
+    """Frames to payloads. `dropped` counts messages that were never whole, `bad` frames that are no ISO-TP."""
+
+    def __init__(self) -> None:
+        self.dropped = self.bad = 0
+        self._under_way: dict[Source, _UnderWay] = {}
+        self._broken: set[Source] = set()
+
+    def feed(self, t_us: int, source: Source, data: bytes) -> bytes | None:
+        """The payload that this frame completes; None where it completes none."""
+        kind = data[0] >> 4 if data else -1
+        if kind == _CONSECUTIVE:
+            return self._continue(t_us, source, data)
+        if kind == _FLOW_CONTROL:
+            return None
+        payload = single_payload(data)
+        length = first_length(data)
+        if payload is None and length is None:
+            self.bad += 1
+            return None
+        if self._under_way.pop(source, None) is not None:
+            self.dropped += 1  # the source has begun another message
+        self._broken.discard(source)
+        if length is not None and length > MAX_LENGTH:
+            self._pass_over(source)
+        elif length is not None:
+            self._begin(source, _UnderWay(data[2:], length, 1, len(data) - 1, t_us))
+        return payload
+
+    def _begin(self, source: Source, message: _UnderWay) -> None:
+        if len(self._under_way) >= MAX_SOURCES:
+            del self._under_way[next(iter(self._under_way))]
+            self.dropped += 1
+        self._under_way[source] = message
+
+    def _continue(self, t_us: int, source: Source, data: bytes) -> bytes | None:
+        message = self._under_way.pop(source, None)
+        if message is None:
+            self._break(source)
+            return None
+        left = message.length - len(message.payload)
+        piece = data[1 : 1 + min(left, message.piece)]
+        is_next = data[0] & 0x0F == message.sequence and t_us - message.t_us <= FRAME_TIMEOUT_US
+        if not is_next or len(piece) < min(left, message.piece):
+            self._break(source)
+            return None
+        payload = message.payload + piece
+        if len(payload) == message.length:
+            return payload
+        sequence = (message.sequence + 1) % 16
+        self._begin(source, message._replace(payload=payload, sequence=sequence, t_us=t_us))
+        return None
+
+    def _break(self, source: Source) -> None:
+        """A consecutive frame that continues nothing: its message is lost, and is counted at its first such frame."""
+        if source not in self._broken:
+            self.dropped += 1
+            self._pass_over(source)
+
+    def _pass_over(self, source: Source) -> None:
+        """What continues the present message of a source is of no use."""
+        if len(self._broken) >= MAX_SOURCES:
+            self._broken.clear()
+        self._broken.add(source)
+
+
+def single_payload(data: bytes) -> bytes | None:
+    """The payload of a single frame; None for any other frame and for one cut short."""
+    if not data or data[0] >> 4 != _SINGLE:
+        return None
+    length, start = data[0] & 0x0F, 1
+    if not length and len(data) > _ROOM:
+        length, start = data[1], 2
+    elif length > _CLASSIC_SINGLE:
+        return None
+    return data[start : start + length] if length and len(data) >= start + length else None
+
+
+def first_length(data: bytes) -> int | None:
+    """How long the message is that a first frame begins; None for any other frame.
+
+    The form for messages of 4,096 bytes and more (length 0 in these twelve bits) is not read: no OBD-II answer
+    is that long.
+    """
+    if len(data) < _ROOM or data[0] >> 4 != _FIRST:
+        return None
+    length = (data[0] & 0x0F) << 8 | data[1]
+    return length if length > len(data) - 2 else None
+
+
+def frames_of(payload: bytes, padding: bytes = b"\x00") -> list[bytes]:
+    """The data of the frames that carry a payload of 1 to 4,095 bytes: for those who send."""
+    if len(payload) <= _CLASSIC_SINGLE:
+        return [(bytes((len(payload),)) + payload).ljust(_ROOM, padding)]
+    frames = [(_FIRST << 12 | len(payload)).to_bytes(2, "big") + payload[:6]]
+    for number, start in enumerate(range(6, len(payload), 7), 1):
+        frames.append(
+            (bytes((_CONSECUTIVE << 4 | number % 16,)) + payload[start : start + 7]).ljust(_ROOM, padding)
+        )
+    return frames
