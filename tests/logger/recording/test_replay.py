@@ -316,3 +316,21 @@ def test_sessions_stay_sessions(recorded: Path, tmp_path: Path) -> None:
     for table in ("sentence", "frame", "reading"):
         assert content(log, table) == content(copy, table)
     assert query(log, "SELECT id FROM session") == [(1,), (2,)]
+
+
+def test_obd_answers_with_several_pids_and_in_several_frames(tmp_path: Path) -> None:
+    case = Path(__file__).parents[2] / "field_cases" / "can" / "obd_multi_pid.log"
+    capture = tmp_path / "capture.log"
+    capture.write_text(
+        f"{case.read_text().strip()}\n"
+        "(1700000002.4) can0 7E8#100B410CFFF80D50\n"
+        "(1700000002.5) can0 7E9#0341057B\n"
+        "(1700000002.6) can0 7E8#21110442FF000000\n"
+    )
+    _, log = made(Capture(capture, presets=("obd2",)), tmp_path)
+    found = [row[-2:] for row in content(log, "reading")]
+    assert found[:2] == [("rpm", 1726.0), ("speed_kmh", 50.0)]
+    assert dict(found[2:]) == {
+        **{"coolant_c": 83.0, "rpm": 16382.0, "speed_kmh": 80.0, "battery_v": 65.28},
+        "throttle_pct": pytest.approx(4 / 2.55),
+    }
