@@ -328,7 +328,7 @@ def test_obd_answers_with_several_pids_and_in_several_frames(tmp_path: Path) -> 
         "(1700000002.6) can0 7E8#21110442FF000000\n"
     )
     _, log = made(Capture(capture, presets=("obd2",)), tmp_path)
-    found = [row[-2:] for row in content(log, "reading")]
+    found = [(str(row[2]), row[5]) for row in content(log, "reading")]
     assert found[:2] == [("rpm", 1726.0), ("speed_kmh", 50.0)]
     assert dict(found[2:]) == {
         **{"coolant_c": 83.0, "rpm": 16382.0, "speed_kmh": 80.0, "battery_v": 65.28},
