@@ -3,6 +3,8 @@
     StagelogError                     one line: where, what, and the mend; carries its exit code
     ├── ConfigurationError  64        a file the user wrote is wrong (also ValueError)
     ├── DeviceError         69        a port or a server that is needed is not there (also ConnectionError)
+    │   └── PortError       69        one session with a port ended or did not begin
+    │       └── NotOpenedError        an adapter answers, but cannot be opened as it is asked to be
     ├── LogError            74        a log cannot be read or written (also OSError)
     │   └── InUseError      69        another recorder writes there: later it may do
     └── WireError           74        one frame's bytes are wrong (also ValueError); a stream counts it and goes on
@@ -38,6 +40,18 @@ class DeviceError(StagelogError, ConnectionError):
     """A serial port or a server that is needed and does not answer."""
 
     exit_code = 69
+
+
+class PortError(DeviceError):
+    """Why one session with a port ended or did not begin. `state` is the word that a LinkChange carries."""
+
+    def __init__(self, state: str, what: str, *, where: str = "", mend: str = "") -> None:
+        self.state = state
+        super().__init__(what, where=where, mend=mend)
+
+
+class NotOpenedError(PortError):
+    """An adapter that answers, but cannot be opened as it is asked to be."""
 
 
 class LogError(StagelogError, OSError):

@@ -6,8 +6,9 @@ Each ends in a PortError, which is reported in words, and after a back-off the n
 name: where udev's symbolic link points by then.
 
     opening ─ missing | denied | busy | unusable      cannot be opened; tried again for ever
+       ├─ normal_only                                 the adapter cannot listen only, so it is not opened
        └─ open ─ lost                                 hung up, unplugged
-            ├─ silent                                 open, no bytes
+            ├─ silent                                 open, no bytes, or an adapter that does not answer
             ├─ wrong_baud                             bytes, but hardly a good frame
             └─ no_protocol                            bytes of something else: a wrong cable
 
@@ -18,17 +19,18 @@ come up to `link.GATHER_S` earlier.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from firmware_bridge.baud import RateTrial
+from firmware_bridge.conversation import converse
+from firmware_bridge.errors import NotOpenedError, PortError
 from firmware_bridge.link import Link, has_rate, open_link
-from firmware_bridge.link_health import Expected, LinkHealth, mismatch, silence
+from firmware_bridge.link_health import Expected, Finding, LinkHealth, mismatch, silence
 from firmware_bridge.outbox import Outbox
-from firmware_bridge.protocols import Protocol, Step
-from firmware_bridge.trouble import PortError
+from firmware_bridge.protocols import Opened, Opening, Protocol, Step, no_opening, sequence
 
 FIRST_PAUSE_S = 0.1
 """Pause before the first reopening: a hub that stumbles is back at once."""
@@ -45,6 +47,9 @@ HEALTH_US = 500_000
 OPEN_AGAIN_US = 30_000_000
 """How often a silent device is sent its opening again: one that restarted, as in a brown-out when the engine
 is cranked, has forgotten its bit rate and would stay silent for ever."""
+ASK_AGAIN_US = 2_000_000
+"""How often an adapter that has not answered yet is sent its opening again: boards that restart when their port is
+opened take one to three seconds."""
 INIT_WAIT_S = 0.1
 """Pause between the user's lines for a receiver that answers nothing."""
 REPEAT_US = 60_000_000
@@ -60,20 +65,24 @@ class Chunk(NamedTuple):
 
 
 class LinkChange(NamedTuple):
-    """`port` went over to `state`, a word of the drawing above; `detail` is one line with the mend."""
+    """`port` went over to `state`, a word of the drawing above; `detail` is one line with the mend.
+
+    `warning` is what is not as the configuration asks although the port is open; it is part of `detail`, too.
+    """
 
     port: str
     t_us: int
     state: str
     detail: str
+    warning: str = ""
 
 
 class PortReader:
     """`run` is the body of a port's thread; `write` may be called from others.
 
     `baud` is bit/s, or "auto" to try the protocol's rates until its own decoder says that frames hold.
-    `opening` is what the protocol sends at each open, `init` the user's own lines after it. `neighbours` are
-    the other ports' names by protocol. `clock_us` is the session's monotonic clock. `sink` takes what is
+    `opening` makes the protocol's dialogue of each open, `init` are the user's own lines after it. `neighbours`
+    are the other ports' names by protocol. `clock_us` is the session's monotonic clock. `sink` takes what is
     read; it must not block.
     """
 
@@ -86,7 +95,7 @@ class PortReader:
         *,
         clock_us: Callable[[], int],
         sink: Callable[[Chunk | LinkChange], None],
-        opening: Sequence[Step] = (),
+        opening: Callable[[], Opening] = no_opening,
         init: Sequence[str] = (),
         neighbours: Mapping[str, str] | None = None,
     ) -> None:
@@ -95,7 +104,8 @@ class PortReader:
         """Grows as long as the thread goes round; a watchdog looks at it."""
         self._protocol = protocol
         lines = (line.rstrip("\r\n").encode() + b"\r\n" for line in init)
-        self._opening = (*opening, *(Step(line, INIT_WAIT_S) for line in lines))
+        self._opening, self._init = opening, tuple(Step(line, INIT_WAIT_S) for line in lines)
+        self._opened = Opened()
         self._expected = Expected(name, protocol.name, neighbours or {})
         self._clock_us, self._sink = clock_us, sink
         self._has_rate = has_rate(url)
@@ -151,7 +161,7 @@ class PortReader:
             if self._search:
                 self._find_rate(link, stop)
             else:
-                self._deliver(self._open(link, stop))
+                self._open(link, stop, self._deliver)
             if not stop.is_set():
                 self._listen(link, stop)
         finally:
@@ -160,12 +170,21 @@ class PortReader:
     def _find_rate(self, link: Link, stop: threading.Event) -> None:
         """Leaves `link` at the rate that holds and delivers what was read at it, not the noise of the others.
 
-        PortError when all were tried in vain. The rate that holds is the first to be tried the next time.
+        PortError when all were tried in vain. The rate that holds is the first to be tried the next time. At a
+        wrong rate an answer may be noise that looks like a refusal, so a refusal ends only the trial of its rate.
         """
         samples = []
+        refusal: NotOpenedError | None = None
         for baud in self._bauds:
             link.set_rate(baud)
-            opening = list(self._open(link, stop))  # all of it, even where an adapter left open talks already
+            opening: list[Chunk] = []
+            try:
+                self._open(
+                    link, stop, opening.append
+                )  # all of it, even where an adapter left open talks already
+            except NotOpenedError as error:
+                refusal = refusal or error
+                continue
             trial, chunks = RateTrial(self._protocol.decoder(0), self._clock_us()), []
             for chunk in chain(opening, self._reads(link, stop)):
                 chunks.append(chunk)
@@ -174,23 +193,28 @@ class PortReader:
                     break
             if trial.holds:
                 self._bauds = (baud, *(other for other in self._bauds if other != baud))
-                self._deliver(chunks)
+                for chunk in chunks:
+                    self._deliver(chunk)
                 return
             if stop.is_set():
                 return
             samples.append((baud, trial.sample))
-        heard = any(sample for _, sample in samples)
-        raise PortError(*(mismatch(self._expected, samples) if heard else silence(self._bauds)))
+        if refusal is not None:
+            raise refusal
+        if any(sample for _, sample in samples):
+            raise PortError(*mismatch(self._expected, samples))
+        raise PortError(*silence(self._bauds), mend=self._opened.doubt)
 
     def _listen(self, link: Link, stop: threading.Event) -> None:
         """Deliver chunks until `stop`, and say how the link fares."""
         look_us = self._clock_us()
-        opened_us = -OPEN_AGAIN_US
+        opened_us = look_us if self._opened.doubt else -OPEN_AGAIN_US
         health = LinkHealth(self._expected, self._bauds[0] if self._has_rate else None, look_us)
-        self._report(*health.finding(look_us))
+        self._report_link(health.finding(look_us))
         self._writable = True
         for chunk in self._reads(link, stop):
             if chunk.data:
+                self._opened = self._opened._replace(doubt="")
                 self._sink(chunk)
                 health.arrived(chunk.data, chunk.t_us)
             if chunk.t_us - look_us >= HEALTH_US:
@@ -199,43 +223,54 @@ class PortReader:
                 if self._search and finding.state in ("wrong_baud", "no_protocol"):
                     what = f"hardly a frame holds at {self._bauds[0]} baud any more"
                     raise PortError("wrong_baud", what, mend="the rate is looked for again")
-                self._report(*finding)
-                if finding.state == "silent" and look_us - opened_us >= OPEN_AGAIN_US:
+                self._report_link(finding)
+                again_us = ASK_AGAIN_US if self._opened.doubt else OPEN_AGAIN_US
+                if (finding.state == "silent" or self._opened.doubt) and look_us - opened_us >= again_us:
                     opened_us = look_us
-                    self._deliver(self._open(link, stop))
+                    self._open(link, stop, self._deliver)
 
-    def _open(self, link: Link, stop: threading.Event) -> Iterator[Chunk]:
-        """Send each opening step and wait for any answer, as long as the step says; go on without one."""
-        answer = b""
-        for step in self._opening:
-            if step.unless and answer.startswith(step.unless):
-                continue
-            self._outbox.put(step.send)
-            answer, left_s = b"", step.wait_s
-            while not answer and left_s > 0 and not stop.is_set():
-                chunk = self._read(link, min(left_s, WAIT_S))
-                yield chunk
-                answer, left_s = chunk.data, left_s - WAIT_S
+    def _open(self, link: Link, stop: threading.Event, take: Callable[[Chunk], None]) -> None:
+        """Hold the protocol's dialogue, then send the user's own lines; `take` gets what is read meanwhile.
+
+        Leaves in `_opened` how it ended. Raises NotOpenedError.
+        """
+
+        def read(wait_s: float) -> bytes:
+            chunk = self._read(link, wait_s)
+            take(chunk)
+            return chunk.data
+
+        self._opened = converse(self._opening(), self._outbox.put, read, stop)
+        converse(sequence(*self._init), self._outbox.put, read, stop)
 
     def _reads(self, link: Link, stop: threading.Event) -> Iterator[Chunk]:
         """What arrives until `stop`. A chunk without data says that a wait is over."""
         while not stop.is_set():
             yield self._read(link, WAIT_S)
 
-    def _deliver(self, chunks: Iterable[Chunk]) -> None:
-        for chunk in chunks:
-            if chunk.data:
-                self._sink(chunk)
+    def _deliver(self, chunk: Chunk) -> None:
+        if chunk.data:
+            self._sink(chunk)
 
     def _read(self, link: Link, wait_s: float) -> Chunk:
         self.rounds += 1
         data = link.read(wait_s)
         return Chunk(self.name, self._clock_us(), data)
 
-    def _report(self, state: str, detail: str) -> None:
+    def _report_link(self, finding: Finding) -> None:
+        """Report the health of an open link together with how its opening ended."""
+        warning = self._opened.warning
+        if self._opened.doubt:
+            self._report("silent", self._opened.doubt)
+        elif finding.state == "open" and warning:
+            self._report("open", "; ".join(filter(None, (finding.detail, warning))), warning)
+        else:
+            self._report(*finding)
+
+    def _report(self, state: str, detail: str, warning: str = "") -> None:
         """Say what is new; the same trouble again only after a while."""
         t_us = self._clock_us()
         if (state, detail) == self._reported and (state == "open" or t_us - self._reported_us < REPEAT_US):
             return
         self._reported, self._reported_us = (state, detail), t_us
-        self._sink(LinkChange(self.name, t_us, state, detail))
+        self._sink(LinkChange(self.name, t_us, state, detail, warning))

@@ -11,20 +11,12 @@ import errno
 import termios
 from typing import NamedTuple
 
-from firmware_bridge.errors import DeviceError
+from firmware_bridge.errors import PortError
 
 PORT_ERRORS = (OSError, termios.error, ValueError, LookupError, TypeError, OverflowError, NotImplementedError)
 """What pyserial 3.5 raises for a port that cannot be used: SerialException is an OSError; the others come
 from termios, a rate that does not fit, and from slips in its parsing of URLs (KeyError for an unknown
 option)."""
-
-
-class PortError(DeviceError):
-    """Why one session with a port ended or did not begin. `state` is the word that a LinkChange carries."""
-
-    def __init__(self, state: str, what: str, *, where: str = "", mend: str = "") -> None:
-        self.state = state
-        super().__init__(what, where=where, mend=mend)
 
 
 class _Case(NamedTuple):

@@ -36,6 +36,9 @@ MAX_SOCKET_PATH_BYTES = 107
 
 _BAUD = within(300, 12_000_000)  # from the slowest GPS ever sold to the fastest USB serial chip
 _BITRATE = within(5_000, 1_000_000)  # what a classic CAN controller can be set to
+_DATA_BITRATE = within(500_000, 8_000_000)  # what CAN FD controllers and transceivers reach
+DATA_BITRATE_PROTOCOLS = ("slcan",)
+"""Protocols that have a command for the data bit rate of CAN FD."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,15 +95,23 @@ class Can:
     protocol: str = field(metadata=one_of(CAN_PROTOCOLS))
     baud: int | Literal["auto"] = field(default="auto", metadata=_BAUD)
     bitrate: int | None = field(default=None, metadata=_BITRATE)
-    listen_only: bool = True
+    data_bitrate: int | None = field(default=None, metadata=_DATA_BITRATE)
+    listen_only: bool | Literal["try"] = True
     dbc: tuple[Path, ...] = ()
     preset: str | None = field(default=None, metadata=one_of(PRESET_NAMES))
     poll: bool = False
 
     def flaws(self) -> Iterable[Flaw]:
         yield from empty(("port", self.port), ("name", self.name))
+        if self.data_bitrate is not None and self.protocol not in DATA_BITRATE_PROTOCOLS:
+            what = f"{self.protocol} has no command for it"
+            yield Flaw(("data_bitrate",), what, "leave it out: the adapter's own setting holds")
+        elif self.data_bitrate is not None and self.data_bitrate < (self.bitrate or 0):
+            what = f"{self.data_bitrate} is less than bitrate"
+            yield Flaw(("data_bitrate",), what, "a CAN FD frame's data is not slower than its head")
         if self.poll and self.listen_only:
-            what = "OBD-II polling transmits, and listen_only = true forbids that"
+            word = "true" if self.listen_only is True else f'"{self.listen_only}"'
+            what = f"OBD-II polling transmits, and listen_only = {word} forbids that"
             yield Flaw(("poll",), what, "set poll = false, or listen_only = false")
         if self.poll and self.preset != "obd2":
             yield Flaw(("poll",), "nothing reads the OBD-II answers", 'add preset = "obd2"')

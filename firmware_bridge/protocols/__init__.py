@@ -1,7 +1,8 @@
 """The wire protocols, by name.
 
 What the rest of the recorder needs to know of a protocol: how to decode it, how to ask its adapter to send a
-frame, how to open and close its adapter, and which baud rates are usual. Each protocol's module is imported
+frame, how to open and close its adapter, and which baud rates are usual. An adapter is opened by a dialogue: a
+generator that yields commands, is sent the answers, and ends or refuses. Each protocol's module is imported
 when it is first asked for, so that a recorder starts with only the protocols it runs.
 """
 
@@ -9,14 +10,20 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from typing import Literal, NamedTuple
 from typing import Protocol as Interface
 
 from firmware_bridge.errors import ConfigurationError
 from firmware_bridge.records import Batch, CanFrame
 
 PROTOCOL_NAMES: tuple[str, ...] = ("slcan", "gvret", "realdash", "canserial", "nmea")
+
+ALLOW_NORMAL = 'set listen_only = "try" or false if it may acknowledge frames on the bus'
+"""The way out for whoever has an adapter that cannot listen only."""
+OPEN_NORMAL = "not listening only: this adapter acknowledges frames on the bus"
+"""The warning while an adapter is open normal that was asked to try listening only."""
 
 # 4800 is the standard's, 9600 what most modules start with, 38400 and 115200 what 10 Hz needs.
 NMEA_BAUDS = (9600, 38400, 115200, 4800, 57600, 230400, 19200)
@@ -37,16 +44,43 @@ class Decoder(Interface):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One thing to say to an adapter that is being opened.
+class BusSettings:
+    """What an adapter is asked for. Rates are in bit/s; None leaves the adapter's own.
 
-    Send `send` and wait at most `wait_s` seconds for any answer; some dialects never answer, so go on without
-    one. A step with an `unless` is left out when the answer to the step before it began with that.
+    `listen_only`: True forbids every way of opening that acknowledges frames on the bus, "try" allows it where
+    the adapter cannot listen only, False asks for it.
+    """
+
+    bitrate: int | None = None
+    data_bitrate: int | None = None
+    listen_only: bool | Literal["try"] = True
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One command to an adapter that is being opened.
+
+    Send `send` and wait at most `wait_s` seconds until the bytes that have come since are an answer.
     """
 
     send: bytes
     wait_s: float
-    unless: bytes = b""
+    is_answer: Callable[[bytes], bool] = bool
+    """Whether these bytes are the whole answer; by default any bytes are."""
+
+
+class Opened(NamedTuple):
+    """How an opening ended. Both are "" when the adapter confirmed what was asked for."""
+
+    warning: str = ""
+    """What differs from the request although the bus is open; one line."""
+    doubt: str = ""
+    """Why it is not known whether the adapter opened at all; one line with the remedy."""
+
+
+Opening = Generator[Step, bytes, Opened]
+"""The dialogue that opens an adapter, sans-I/O: yields commands, is sent the answers (b"" for none), returns how it
+ended. Raises NotOpenedError where the adapter cannot be opened as asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +94,7 @@ class Protocol:
     """What to send to the adapter for it to transmit a frame, whose `bus` is the adapter's own channel."""
     report: Callable[[CanFrame], bytes] | None
     """What the adapter itself sends when it hears a frame: for simulated adapters."""
-    opening: Callable[[int | None, bool], tuple[Step, ...]]
-    """The steps for a bit rate (bit/s; None leaves the adapter's own) and for listening only."""
+    opening: Callable[[BusSettings], Opening]
     closing: bytes
     bauds: tuple[int, ...]
     """What `baud = "auto"` tries, most usual first."""
@@ -81,6 +114,13 @@ def protocol(name: str) -> Protocol:
     )
 
 
-def no_opening(_bitrate: int | None, _listen_only: bool) -> tuple[Step, ...]:
+def sequence(*steps: Step) -> Opening:
+    """Commands that are sent whatever is answered."""
+    for step in steps:  # noqa: UP028 - a tuple cannot be sent the answers
+        yield step
+    return Opened()
+
+
+def no_opening(_settings: BusSettings | None = None) -> Opening:
     """For devices that talk by themselves and take no commands."""
-    return ()
+    return sequence()

@@ -1,13 +1,13 @@
 """GVRET, the binary protocol of ESP32RET, M2RET, Macchina and SavvyCAN.
 
-    heard     F1 00 | stamp us u32 | id u32, bit 31 extended | bus << 4 + length u8 | data | 00
-    heard FD  F1 14 | stamp us u32 | id u32                  | length u8 | bus u8   | data | 00
+    heard     F1 00 | stamp us u32 | id u32, bit 31 extended | bus << 4 + length u8 | data | closing u8
+    heard FD  F1 14 | stamp us u32 | id u32                  | length u8 | bus u8   | data | closing u8
     to send   F1 00 | id u32 | bus u8 | length u8 | data | 00
     answers   F1 and 01 time, 06 parameters, 07 device, 09 DE AD alive, 0C buses, 0D extended buses
 
-All little-endian, no checksum and no escaping. A frame is believed if its identifier, bus and length are
-possible, the closing 00 is there and the next thing starts with F1. There are no remote and no error frames.
-The stamp wraps every 71.58 minutes.
+All little-endian, no checksum and no escaping. The closing byte is meant to be a checksum that nobody computes: 00
+from ESP32RET, anything from a WiCAN. A frame is believed if its identifier, bus and length are possible and the next
+thing starts with F1. There are no remote and no error frames. The stamp wraps every 71.58 minutes.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from construct import (
     Bytes,
     Const,
     ConstructError,
+    Default,
     Int16ul,
     Int32ul,
     Nibble,
@@ -33,10 +34,12 @@ from construct import (
 )
 
 from firmware_bridge.devicetime import DeviceClock
-from firmware_bridge.errors import ConfigurationError, WireError
-from firmware_bridge.protocols import Step
+from firmware_bridge.errors import WireError
 from firmware_bridge.protocols.framing import NEED_MORE, NO_FRAME, FrameSearch, even_block
+from firmware_bridge.protocols.gvret_opening import BAUDS, CLOSING, opening
 from firmware_bridge.records import EFF_FLAG, FD_FLAG, STANDARD_MASK, CanFrame
+
+__all__ = ["BAUDS", "CLOSING", "COMMAND", "FD_FRAME", "FRAME", "Decoder", "encode", "opening", "report"]
 
 FRAME = Struct(
     Const(b"\xf1\x00"),
@@ -44,7 +47,7 @@ FRAME = Struct(
     "can_id" / Int32ul,
     "size" / BitStruct("bus" / Nibble, "length" / Nibble),
     "data" / Bytes(this.size.length),
-    Const(b"\x00"),
+    "closing" / Default(Byte, 0),
 )
 FD_FRAME = Struct(
     Const(b"\xf1\x14"),
@@ -53,7 +56,7 @@ FD_FRAME = Struct(
     "length" / Rebuild(Byte, len_(this.data)),
     "bus" / Byte,
     "data" / Bytes(this.length),
-    Const(b"\x00"),
+    "closing" / Default(Byte, 0),
 )
 COMMAND = Struct(
     Const(b"\xf1\x00"),
@@ -63,7 +66,6 @@ COMMAND = Struct(
     "data" / Bytes(this.length),
     Const(b"\x00"),
 )
-SET_UP = Struct(Const(b"\xf1\x05"), "buses" / Array(2, Int32ul), Const(b"\x00"))
 ANSWERS = {
     0x01: Struct("clock_us" / Int32ul),
     0x06: Array(2, Struct("mode" / Byte, "bitrate" / Int32ul)),
@@ -78,17 +80,6 @@ ANSWER_SIZES: dict[int, int] = {command: 2 + body.sizeof() for command, body in 
 FD_LENGTHS = frozenset((*range(9), 12, 16, 20, 24, 32, 48, 64))
 MAX_BUSES = 16
 STAMP_MODULUS = 2**32
-# The bits of a bus's set-up above its bit rate.
-SET_MODE, ENABLED, LISTEN_ONLY = 0x8000_0000, 0x4000_0000, 0x2000_0000
-MAX_BITRATE = 1_000_000
-# ESP32RET's UART runs at 1 Mbaud; the others are native USB, where any rate does.
-BAUDS = (1_000_000, 115_200, 2_000_000, 921_600, 500_000, 460_800)
-# There is no way back out of the binary mode, and none is needed.
-CLOSING = b""
-SHORT_S = 0.05
-# An ESP32 may still be starting.
-ANSWER_S = 0.2
-
 _HEAD = Packing("<HIIB")
 _FD_HEAD = Packing("<IIBB")
 
@@ -112,7 +103,7 @@ class Decoder(FrameSearch):
                     return at, NO_FRAME
                 if stop > end:
                     return at, NEED_MORE
-                if buffer[stop - 1] or (stop < end and buffer[stop] != 0xF1):
+                if stop < end and buffer[stop] != 0xF1:
                     return at, NO_FRAME
                 self._stamps.append(stamp)
                 self._ids.append(can_id)
@@ -131,7 +122,7 @@ class Decoder(FrameSearch):
         if len(buffer) < at + 12 or (length := buffer[at + 10] & 15) > 8:
             return 0
         size = 12 + length
-        block = even_block(buffer, at, size, {0: 0xF1, 1: 0, 10: buffer[at + 10], size - 1: 0})
+        block = even_block(buffer, at, size, {0: 0xF1, 1: 0, 10: buffer[at + 10]})
         if not block:
             return 0
         stamps, ids, datas = zip(*_packing(length).iter_unpack(block), strict=True)
@@ -182,7 +173,7 @@ class Decoder(FrameSearch):
             return NO_FRAME
         if stop > len(buffer):
             return NEED_MORE
-        if buffer[stop - 1] or buffer[stop : stop + 1] not in (b"", b"\xf1"):
+        if buffer[stop : stop + 1] not in (b"", b"\xf1"):
             return NO_FRAME
         self._stamps.append(stamp)
         self._ids.append(can_id | FD_FLAG)
@@ -232,23 +223,3 @@ def _check(frame: CanFrame, buses: int) -> None:
         raise WireError(f"GVRET has no frame of {len(frame.data)} bytes")
     if not 0 <= frame.bus < buses:
         raise WireError(f"GVRET has no bus {frame.bus}")
-
-
-def opening(bitrate: int | None, listen_only: bool) -> tuple[Step, ...]:
-    """Into binary mode, set up, and ask what there is.
-
-    A `bitrate` (bit/s) sets the adapter's bus 0 as asked and bus 1 to the same rate, always only listening,
-    since nobody said what it is connected to. None leaves both as the adapter has them, listening or not.
-    ConfigurationError above 1 Mbit/s, which the firmware would silently make 1 Mbit/s.
-    """
-    steps = [Step(b"\xe7\xe7", SHORT_S)]
-    if bitrate is not None:
-        if not 0 < bitrate <= MAX_BITRATE:
-            raise ConfigurationError(
-                f"GVRET has no bit rate {bitrate}", mend=f"it has any from 1 to {MAX_BITRATE}"
-            )
-        on = SET_MODE | ENABLED | bitrate
-        buses = [on | LISTEN_ONLY if listen_only else on, on | LISTEN_ONLY]
-        steps.append(Step(SET_UP.build({"buses": buses}), SHORT_S))
-    steps.append(Step(b"\xf1\x0c\xf1\x06\xf1\x07\xf1\x09", ANSWER_S))
-    return tuple(steps)

@@ -1,59 +1,136 @@
-"""How to open an SLCAN adapter whose dialect is not known.
+"""How to open an SLCAN adapter whose firmware is not known, so that it listens only if it is to.
 
-Lawicel and USBtin answer CR or BEL, stock canable2 answers nothing, CANable 2.5 nothing or `#`; a command
-that a dialect does not have is refused or ignored. So every dialect is sent the same commands, and none is
-waited for longer than it takes an adapter that answers at all.
+The dialogue: close, ask for the version, set the rates, ask for stamps, open. The version comes before everything
+that matters for two reasons: its answer is a fence (all answers to earlier commands are in, so that the next CR is
+the answer to the next command), and it names the firmware (slcan_firmware has the table).
+
+Rule 1: `L` first. It is confirmed by CR, or by frames where an adapter answers nothing to anything.
+Rule 2: with `listen_only = true` nothing else that opens is sent, but to a firmware that is known to listen then, and
+it must confirm that. Rule 3: Y and custom bit rates go only to firmwares that have them; to a WiCAN Y means "open".
+Never a bare CR: stock CANables send their last frame again.
 """
 
 from __future__ import annotations
 
-from firmware_bridge.errors import ConfigurationError
-from firmware_bridge.protocols import Step
+import re
+from collections.abc import Generator
 
-# S7 is 800 kbit/s to Lawicel, Linux, USBtin, ESP32RET and CANable 2.5, and 750 kbit/s to stock canable2: 800
-# is what the protocol's own manual says, and no car's bus is known to run at 750.
-BITRATE_CODES = {
-    10_000: b"0",
-    20_000: b"1",
-    50_000: b"2",
-    100_000: b"3",
-    125_000: b"4",
-    250_000: b"5",
-    500_000: b"6",
-    800_000: b"7",
-    1_000_000: b"8",
-}
+from firmware_bridge.errors import NotOpenedError
+from firmware_bridge.protocols import ALLOW_NORMAL, OPEN_NORMAL, BusSettings, Opened, Opening, Step, sequence
+from firmware_bridge.protocols.slcan_firmware import UNKNOWN, Firmware, identify
+from firmware_bridge.protocols.slcan_timing import solve
+
 # USB adapters take any rate; ESP32RET's UART runs at 1 Mbaud, converters with an FTDI at up to 2 or 3.
 BAUDS = (115_200, 1_000_000, 2_000_000, 921_600, 500_000, 460_800, 230_400, 57_600, 3_000_000)
 CLOSING = b"C\r"
-# An answer takes a USB frame or two; a slow UART and a controller that starts take longer.
 SHORT_S = 0.05
-START_S = 0.2
+"""An answer takes a USB frame or two."""
+VERSION_S = 0.2
+"""A slow UART, and an adapter that is just closing its bus."""
+OPEN_S = 0.3
+"""A CAN controller that starts, and an adapter reached by Wi-Fi."""
+
+_LINE = re.compile(rb"(\a)|([^\a\r\n]*)(?:\r\n|\r|\n)")
+_FRAME = re.compile(rb"[tTrRdDbB][0-9A-Fa-f]{4,}S?")
 
 
-def opening(bitrate: int | None, listen_only: bool) -> tuple[Step, ...]:
-    """Close, set the bit rate (bit/s; None keeps the adapter's), ask for millisecond stamps, open.
+def opening(settings: BusSettings) -> Opening:
+    """The dialogue for an adapter. Raises NotOpenedError: state "normal_only" where it cannot listen only, "unusable"
+    where it has no such bit rate."""
+    yield Step(b"C\r", SHORT_S)
+    yield Step(b"C\r", SHORT_S)  # the first may only end a line left unfinished
+    answer = yield Step(b"V\r", VERSION_S, _has_version)
+    firmware = identify(_lines(answer), answer)
+    known = firmware or UNKNOWN
+    for command in known.answering:
+        yield Step(command, SHORT_S, _is_answer)
+    if settings.bitrate is not None:
+        yield from _set_bitrate(known, settings.bitrate)
+    if settings.data_bitrate is not None:
+        yield from _set_data_bitrate(known, settings.data_bitrate)
+    stamps = yield Step(b"Z1\r", SHORT_S, _is_answer)
+    if not settings.listen_only:
+        return (yield from _open_normal(known))
+    heard = yield Step(b"L\r", OPEN_S, _is_answer)
+    if _accepted(heard) and b"#" not in heard:
+        return Opened()
+    is_mute = firmware is None and _accepted(stamps) is None and _accepted(heard) is None
+    if is_mute and _has_frame(heard) and not _has_frame(stamps):
+        return Opened()
+    if known.listening and (yield from _is_confirmed(known.listening)):
+        return Opened()
+    if settings.listen_only == "try":
+        yield from _open_normal(known)
+        return Opened(warning=OPEN_NORMAL)
+    if is_mute:
+        what = "the adapter answers nothing, so it is not opened: check its power and `baud`"
+        return Opened(doubt=f"{what}, or {ALLOW_NORMAL}")
+    what = "cannot listen only" if firmware else "does not confirm that it listens only"
+    mend = ALLOW_NORMAL if settings.bitrate else f"set `bitrate`; or {ALLOW_NORMAL}"
+    raise NotOpenedError("normal_only", f"{known.name} {what}, so it is not opened", mend=mend)
 
-    Listening only is `L` to most, but `M1` and then `O` to CANables, where `L` is unknown or the bus load. An
-    `O` after a good `L` would be refused by Lawicel but would let ESP32RET transmit: it is left out where `L`
-    was answered by CR, and another `L` behind it closes the gap should that answer have come late.
-    Never a bare CR: stock canable2 sends its last frame again. `C` comes twice because the first may only end
-    a line left unfinished. ConfigurationError if SLCAN has no code for the bit rate.
-    """
-    steps = [Step(b"C\r", SHORT_S), Step(b"C\r", SHORT_S)]
-    if bitrate is not None:
-        if bitrate not in BITRATE_CODES:
-            known = ", ".join(str(rate) for rate in BITRATE_CODES)
-            raise ConfigurationError(f"SLCAN has no bit rate {bitrate}", mend=f"it has {known}")
-        steps.append(Step(b"S" + BITRATE_CODES[bitrate] + b"\r", SHORT_S))
-    steps.append(Step(b"Z1\r", SHORT_S))
-    if listen_only:
-        steps += [
-            Step(b"M1\r", SHORT_S),
-            Step(b"L\r", START_S),
-            Step(b"O\r", START_S, unless=b"\r"),
-            Step(b"L\r", SHORT_S),
-        ]
+
+def _open_normal(firmware: Firmware) -> Opening:
+    """What is answered does not matter: a command that a firmware does not have changes nothing."""
+    return sequence(*(Step(command, OPEN_S, _is_answer) for command in firmware.normal))
+
+
+def _is_confirmed(commands: tuple[bytes, ...]) -> Generator[Step, bytes, bool]:
+    """Send commands, each only if the one before it was accepted; whether all were."""
+    for command in commands:
+        if not _accepted((yield Step(command, OPEN_S, _is_answer))):
+            return False
+    return True
+
+
+def _set_bitrate(firmware: Firmware, bitrate: int) -> Generator[Step, bytes, None]:
+    code = firmware.code(bitrate)
+    if code is not None:
+        if _accepted((yield Step(b"S" + code + b"\r", SHORT_S, _is_answer))) is not False:
+            return
     else:
-        steps += [Step(b"M0\r", SHORT_S), Step(b"O\r", START_S)]
-    return tuple(steps)
+        for controller, spelt in firmware.spellings:
+            timing = solve(controller, bitrate)
+            if timing is not None and _accepted((yield Step(spelt(timing), SHORT_S, _is_answer))):
+                return
+    mend = f"it has {', '.join(map(str, sorted(firmware.codes)))}"
+    raise NotOpenedError("unusable", f"{firmware.name} has no bit rate {bitrate}", mend=mend)
+
+
+def _set_data_bitrate(firmware: Firmware, bitrate: int) -> Generator[Step, bytes, None]:
+    code = firmware.data_codes.get(bitrate)
+    if code is not None and _accepted((yield Step(b"Y" + code + b"\r", SHORT_S, _is_answer))) is not False:
+        return
+    if firmware.data_codes:
+        mend = f"it has {', '.join(map(str, sorted(firmware.data_codes)))}"
+    else:
+        mend = "it does not know CAN FD: leave data_bitrate out"
+    raise NotOpenedError("unusable", f"{firmware.name} has no data bit rate {bitrate}", mend=mend)
+
+
+def _lines(answer: bytes) -> list[bytes]:
+    """Whole lines without their ends, BEL as one of its own; frames and acknowledgements of frames left out."""
+    lines = [match[1] or match[2] for match in _LINE.finditer(answer)]
+    return [line for line in lines if not _FRAME.fullmatch(line) and line not in (b"z", b"Z")]
+
+
+def _accepted(answer: bytes) -> bool | None:
+    """Whether a command was accepted: CR or # alone, not BEL or # with a number. None: it was not answered."""
+    for line in _lines(answer):
+        if line in (b"", b"#"):
+            return True
+        if line == b"\a" or (line[:1] == b"#" and len(line) == 2):
+            return False
+    return None
+
+
+def _is_answer(answer: bytes) -> bool:
+    return _accepted(answer) is not None
+
+
+def _has_version(answer: bytes) -> bool:
+    return identify(_lines(answer), answer) is not None
+
+
+def _has_frame(answer: bytes) -> bool:
+    return any(_FRAME.fullmatch(match[2] or b"") for match in _LINE.finditer(answer))

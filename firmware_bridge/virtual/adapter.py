@@ -14,9 +14,10 @@ import numpy as np
 from firmware_bridge.errors import ConfigurationError
 from firmware_bridge.records import CanFrame
 from firmware_bridge.virtual import wire
-from firmware_bridge.virtual.dialogue import DIALECTS, DIALOGUES, Dialogue, SlcanDialogue
+from firmware_bridge.virtual.dialogue import DIALOGUES, Dialogue
 from firmware_bridge.virtual.engine import Engine
 from firmware_bridge.virtual.obd import EngineComputer
+from firmware_bridge.virtual.slcan_dialects import DIALECTS, SlcanDialogue
 from firmware_bridge.virtual.traffic import Frames, Traffic
 from firmware_bridge.virtual.wire import Reports
 
@@ -49,15 +50,20 @@ class CanAdapter:
     def restart(self) -> None:
         """Power-up: closed again, nothing pending."""
         slcan = self.protocol == "slcan"
-        self._dialogue: Dialogue = SlcanDialogue(self._dialect) if slcan else DIALOGUES[self.protocol]()
+        self._dialogue: Dialogue = DIALECTS[self._dialect]() if slcan else DIALOGUES[self.protocol]()
         self._pending: list[CanFrame] = []
         self._ahead: tuple[float, list[float], Reports] = (0.0, [], Reports(b"", []))
         self._spelling: object = None
 
     @property
     def is_open(self) -> bool:
-        """Whether the host hears the bus."""
+        """Whether the host has opened it."""
         return self._dialogue.is_open
+
+    @property
+    def been_normal(self) -> bool:
+        """Whether it has acknowledged frames on the bus since it has had power."""
+        return self._dialogue.been_normal
 
     def feed(self, data: bytes, t_s: float) -> bytes:
         """Take what the host sent at `t_s`; what the adapter answers at once."""
@@ -70,7 +76,7 @@ class CanAdapter:
         """The reports of t0_s <= t < t1_s, engine computer's answers among them; nothing while closed."""
         due = [frame for frame in self._pending if frame.t_us < t1_s * 1e6]
         self._pending = self._pending[len(due) :]
-        if not self.is_open:
+        if not self._dialogue.is_reporting:
             return b""
         pieces = []
         from_s = t0_s
@@ -86,9 +92,8 @@ class CanAdapter:
     def report(self, frames: Frames) -> Reports:
         """Frames as this adapter reports them now."""
         if isinstance(self._dialogue, SlcanDialogue):
-            dialect = self._dialogue.dialect
-            stamped = self._dialogue.is_stamping
-            return wire.slcan(frames, stamped=stamped, wrap_ms=dialect.wrap_ms, lower=dialect.lower)
+            says = self._dialogue
+            return wire.slcan(frames, stamped=says.is_stamping, wrap_ms=says.wrap_ms, lower=says.lower)
         return wire.REPORTS[self.protocol](frames)
 
     def _reported(self, t0_s: float, t1_s: float) -> bytes:

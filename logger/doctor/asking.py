@@ -154,6 +154,8 @@ def _heard(
                 good=good,
                 bad=int(link.get("bad", 0)) - int(was.get("bad", 0)),
                 by_recorder=True,
+                warning=str(link.get("warning") or ""),
+                may_acknowledge=plan.bus.listen_only is not True,
                 is_polled=plan.poller is not None,
                 frames=traffic.counts or (None if good and not is_gps else {}),
                 frames_s=traffic.span_s,

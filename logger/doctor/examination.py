@@ -149,7 +149,7 @@ def _changed(recorder: asking.Recorder, config: Config, plans: Sequence[PortPlan
 
 
 def _bus(can: Can, heard: Heard) -> Iterator[Finding]:
-    wiring = buses.Wiring(can.bitrate, can.listen_only, can.preset)
+    wiring = buses.Wiring(can.bitrate, bool(can.listen_only), can.preset)
     yield from buses.judge(heard, wiring)
     if heard.frames is None:
         return

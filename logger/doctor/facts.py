@@ -40,6 +40,10 @@ class Heard:
     """The system's clock minus that of GPS."""
     notices: tuple[Notice, ...] = ()
     has_answered: bool = False
+    warning: str = ""
+    """What is not as the configuration asks although the recorder has the port open."""
+    may_acknowledge: bool = False
+    """Whether the configuration lets the recorder open an adapter that cannot listen only; the doctor never does."""
     bitrate: int | None = None
     tried_bitrates: tuple[int, ...] = ()
 

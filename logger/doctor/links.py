@@ -14,12 +14,14 @@ OTHER_RATES = (
 )
 """An adapter that the recorder has open is not set to other rates."""
 ASK = "start the recorder, which asks the engine (poll = true), and call the doctor again"
-_CANNOT_OPEN = ("missing", "denied", "busy", "unusable", "lost", "opening")
+_CANNOT_OPEN = ("missing", "denied", "busy", "unusable", "normal_only", "lost", "opening")
 
 
 def judge(heard: Heard, neighbours: Mapping[str, str]) -> Iterator[Finding]:
     """What is to be said of a port; `neighbours` are the other ports' names by protocol."""
     where = f"port {heard.name}"
+    if heard.warning:
+        yield note(where, heard.warning)
     if heard.state in _CANNOT_OPEN:
         yield _not_open(heard, where)
     elif heard.speaks is not None:
@@ -47,6 +49,10 @@ def _not_open(heard: Heard, where: str) -> Finding:
     if heard.state == "opening":
         return note(where, f"{heard.url} was not open within {heard.seconds:g} s", "give it more --seconds")
     what, _, mend = heard.detail.partition("; ")
+    if heard.state == "normal_only" and heard.may_acknowledge:
+        return note(
+            where, f"{what} by the doctor; the recorder opens it, and it acknowledges frames on the bus"
+        )
     return wrong(where, what, mend or "plug it in, or correct `port`")
 
 

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from firmware_bridge.baud import holds
@@ -39,6 +40,8 @@ _ASK_SLCAN = (b"V\r", b"F\r")
 _ANSWERS = ("adapter_answer", "adapter_status", "adapter_refused")
 _OPEN = ("open", "silent", "wrong_baud", "no_protocol")
 """States of a port that could be opened."""
+_LISTENING = ("open", "silent")
+"""States of a port from which frames may come at any time."""
 
 
 class Listener:
@@ -50,7 +53,7 @@ class Listener:
         self._items: list[Chunk | LinkChange] = []
         self._bytes = 0
         self._opened = threading.Event()
-        self._opening = plan.protocol.opening(plan.bitrate, True)
+        self._opening = partial(plan.protocol.opening, replace(plan.bus, listen_only=True))
         self._reader = PortReader(
             plan.name,
             plan.url,
@@ -76,7 +79,8 @@ class Listener:
         if self.plan.protocol.name == "slcan" and not heard.frames:
             found = find_bitrate(self.plan, _baud_of(heard, self.plan), stop)
             heard = replace(heard, bitrate=found.bitrate, tried_bitrates=found.tried)
-        if heard.is_mute and self._opening and self.plan.baud != "auto" and has_rate(self.plan.url):
+        takes_commands = next(self._opening(), None) is not None
+        if heard.is_mute and takes_commands and self.plan.baud != "auto" and has_rate(self.plan.url):
             heard = self._at_other_rates(heard, stop)
         return heard
 
@@ -109,7 +113,7 @@ class Listener:
     def _take(self, item: Chunk | LinkChange) -> None:
         if isinstance(item, LinkChange):
             self._items.append(item)
-            if item.state == "open":
+            if item.state in _LISTENING:
                 self._opened.set()
         elif self._bytes < KEPT_BYTES:
             self._items.append(item)
@@ -143,6 +147,7 @@ class Listener:
             detail,
             seconds=seconds,
             is_polled=self.plan.poller is not None,
+            may_acknowledge=self.plan.bus.listen_only is not True,
             good=decoder.good,
             bad=decoder.bad,
             bytes=self._bytes,

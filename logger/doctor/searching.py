@@ -9,14 +9,15 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from typing import NamedTuple
 
 from firmware_bridge.baud import RateTrial, holds
+from firmware_bridge.conversation import converse
+from firmware_bridge.errors import NotOpenedError, PortError
 from firmware_bridge.link import Link, has_rate, open_link
 from firmware_bridge.outbox import Outbox
 from firmware_bridge.protocols import NMEA_BAUDS, PROTOCOL_NAMES, protocol
-from firmware_bridge.protocols.slcan_opening import BITRATE_CODES
-from firmware_bridge.trouble import PortError
 from logger.recording.setup import PortPlan
 
 TRIAL_S = 1.2
@@ -61,17 +62,17 @@ def find_bitrate(plan: PortPlan, baud: int, stop: threading.Event) -> Bitrate:
             for rate in COMMON_BITRATES:
                 if stop.is_set():
                     break
-                if rate == plan.bitrate or rate not in BITRATE_CODES:
+                if rate == plan.bus.bitrate:
                     continue
-                tried.append(rate)
                 decoder = plan.protocol.decoder(0)
-                answer = b""
-                for step in plan.protocol.opening(rate, True):
-                    if step.unless and answer.startswith(step.unless):
-                        continue  # it would end the listening only
-                    outbox.put(step.send)
-                    answer = link.read(step.wait_s)
-                    decoder.feed(answer, 0)
+                listening = replace(plan.bus, bitrate=rate, listen_only=True)
+                try:
+                    converse(plan.protocol.opening(listening), outbox.put, link.read, stop)
+                except NotOpenedError as refusal:
+                    if refusal.state == "normal_only":
+                        break
+                    continue  # the adapter has no such bit rate
+                tried.append(rate)
                 for data in _reads(link, BITRATE_S, stop):
                     decoder.feed(data, 0)
                 if holds(decoder.good, decoder.bad):

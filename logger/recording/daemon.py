@@ -201,7 +201,7 @@ class Recorder:
             plan.protocol,
             clock_us=self.origin.t_us,
             sink=self._inbox.put,
-            opening=plan.protocol.opening(plan.bitrate, plan.listen_only),
+            opening=partial(plan.protocol.opening, plan.bus),
             init=plan.init,
             neighbours={other.protocol.name: other.name for other in self._setup.ports if other is not plan},
         )

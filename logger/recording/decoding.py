@@ -53,6 +53,7 @@ class LinkState:
     since_t_us: int
     good: int
     bad: int
+    warning: str = ""
 
 
 class Decoding:
@@ -141,7 +142,9 @@ class Decoding:
     def links(self) -> dict[str, LinkState]:
         """Every port's state."""
         return {
-            port: LinkState(change.state, change.detail, change.t_us, *self.pipeline.counts(port))
+            port: LinkState(
+                change.state, change.detail, change.t_us, *self.pipeline.counts(port), change.warning
+            )
             for port, change in self._links.items()
         }
 
@@ -169,6 +172,7 @@ class Decoding:
                 port: {
                     "state": link.state,
                     "detail": link.detail,
+                    "warning": link.warning or None,
                     "age_s": round((now - link.since_t_us) / 1e6, 3),
                     "good": link.good,
                     "bad": link.bad,
@@ -214,10 +218,12 @@ class Decoding:
 
     def _link_changed(self, change: LinkChange) -> None:
         self._links[change.port] = change
-        self.pipeline.event(
-            change.t_us, "link", {"port": change.port, "state": change.state, "detail": change.detail}
-        )
-        level = logging.INFO if change.state in _GOOD_STATES else logging.WARNING
+        detail = {"port": change.port, "state": change.state, "detail": change.detail}
+        if change.warning:
+            detail["warning"] = change.warning
+        self.pipeline.event(change.t_us, "link", detail)
+        is_good = change.state in _GOOD_STATES and not change.warning
+        level = logging.INFO if is_good else logging.WARNING
         log.log(level, "%s: %s", change.port, change.detail or change.state)
 
 

@@ -19,7 +19,7 @@ from firmware_bridge.engine.presets import preset
 from firmware_bridge.engine.readings import EngineDecoder, EngineReadings
 from firmware_bridge.errors import ConfigurationError
 from firmware_bridge.fixes import FixBuilder
-from firmware_bridge.protocols import Protocol, protocol
+from firmware_bridge.protocols import BusSettings, Protocol, protocol
 from logger.config import Config, Gps
 from logger.recording.naming import slug, stem
 from logger.recording.pipeline import Pipeline, Source
@@ -47,8 +47,7 @@ class PortPlan:
     url: str
     baud: int | Literal["auto"]
     protocol: Protocol
-    bitrate: int | None = None
-    listen_only: bool = True
+    bus: BusSettings = field(default_factory=BusSettings)
     init: tuple[str, ...] = ()
     poller: Poller | None = None
 
@@ -164,9 +163,8 @@ def _can_plan(config: Config, index: int) -> PortPlan:
             what = f"protocol {can.protocol} cannot transmit"
             raise config.places.fault(("can", index, "poll"), what, "set poll = false")
         poller = Poller()
-    return PortPlan(
-        can.name, can.port, can.baud, chosen, bitrate=can.bitrate, listen_only=can.listen_only, poller=poller
-    )
+    bus = BusSettings(can.bitrate, can.data_bitrate, can.listen_only)
+    return PortPlan(can.name, can.port, can.baud, chosen, bus, poller=poller)
 
 
 def engine_decoders(dbc_texts: Mapping[str, str], presets: Iterable[str]) -> list[EngineDecoder]:

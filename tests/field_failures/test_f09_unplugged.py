@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from firmware_bridge.ports import Chunk, LinkChange, PortReader
-from firmware_bridge.protocols import Step, protocol
+from firmware_bridge.protocols import Step, protocol, sequence
 from tests.figures import Figures
 from tests.firmware_bridge.devices import (
     Said,
@@ -130,7 +130,13 @@ def test_an_adapter_that_restarted_behind_its_port_is_opened_again(figures: Figu
                     cranked.clear()
 
         engine = PortReader(
-            "engine", device.name, 115200, SLCAN, clock_us=clock_us(speed=10), sink=said, opening=steps
+            "engine",
+            device.name,
+            115200,
+            SLCAN,
+            clock_us=clock_us(speed=10),
+            sink=said,
+            opening=lambda: sequence(*steps),
         )
         with talking(adapter), running(engine):
             eventually(lambda: len(said.data("engine")) > 10 * len(FRAME % 0))

@@ -15,7 +15,7 @@ from collections.abc import Callable
 import pytest
 
 from firmware_bridge.ports import PortReader
-from firmware_bridge.protocols import Protocol, Step, protocol
+from firmware_bridge.protocols import Protocol, Step, protocol, sequence
 from firmware_bridge.records import CanFrame
 from tests.firmware_bridge.devices import (
     Pty,
@@ -114,7 +114,7 @@ def test_auto_sends_the_whole_opening_to_an_adapter_that_talks_already() -> None
     said = Said()
     steps = (Step(b"C\r", 0.01), Step(b"S6\r", 0.01), Step(b"O\r", 0.01))
     with pty() as device, talking(Talker(device, SLCAN.bauds[0], lambda number: frame(number) * 20).talk):
-        with running(auto(device, said, SLCAN, opening=steps)):
+        with running(auto(device, said, SLCAN, opening=lambda: sequence(*steps))):
             said.await_state("open", "port")
         assert device.received() == b"C\rS6\rO\r" + SLCAN.closing
 

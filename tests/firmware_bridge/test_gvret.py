@@ -1,16 +1,19 @@
-"""GVRET: frames three ways, the answers, the capture from the field, resynchronisation, the opening."""
+"""GVRET: frames three ways, the answers, the capture from the field, resynchronisation."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from firmware_bridge.errors import ConfigurationError, WireError
-from firmware_bridge.protocols.gvret import COMMAND, FD_FRAME, FRAME, SET_UP, Decoder, encode, opening, report
+from firmware_bridge.errors import WireError
+from firmware_bridge.protocols.gvret import COMMAND, FD_FRAME, FRAME, Decoder, encode, report
 from firmware_bridge.records import BRS_FLAG, EFF_FLAG, ERR_FLAG, FD_FLAG, RTR_FLAG, CanFrame
 from tests.firmware_bridge.wire import chunks, feed, frames
 
+FIELD_CASES = Path(__file__).parents[1] / "field_cases" / "can"
 FIELD = bytes.fromhex(
     "f1 0c 02 f1 06 01 20 a1 07 00 01 20 a1 07 00 f1 07 6a 02 20 00 00 00 f1 01 a6 c2 26 00"
 )
@@ -63,7 +66,7 @@ def test_whatever_the_decoder_finds_is_a_frame_to_the_construct(
     if wire:
         wire[place % len(wire)] = value
     for frame in feed(Decoder(), [bytes(wire)]).frames:
-        assert report(frame)[6:] in bytes(wire)[6:]
+        assert report(frame)[6:-1] in bytes(wire)[6:]
 
 
 def test_the_capture_from_the_field_is_clean() -> None:
@@ -97,7 +100,6 @@ def wire(*numbers: int) -> bytes:
         (b"\xf1\x00\x00", (1, 3)),
         (bytes.fromhex("f1 00 00000000 23010000 09"), (1, 3)),  # a length no frame has
         (bytes.fromhex("f1 00 00000000 23010040 00 00"), (1, 3)),  # an identifier no frame has
-        (bytes.fromhex("f1 00 00000000 23010000 00 01"), (1, 3)),  # no closing zero
         (bytes.fromhex("f1 14 00000000 23010000 0900") + bytes(10), (1, 3)),  # an FD length there is not
         (bytes.fromhex("f1 14 00000000 23010000 0010") + bytes(1), (1, 3)),  # a seventeenth bus
         (bytes.fromhex("f1 55 00"), (1, 3)),  # a command nobody has
@@ -152,22 +154,22 @@ def test_a_frame_to_send() -> None:
         encode(CanFrame(0, 4, 0x123, b""))
 
 
-@pytest.mark.parametrize(
-    ("listen_only", "first", "second"),
-    [(True, 0xE007_A120, 0xE007_A120), (False, 0xC007_A120, 0xE007_A120)],
-)
-def test_the_opening_sets_up_and_asks(listen_only: bool, first: int, second: int) -> None:
-    binary, set_up, ask = (step.send for step in opening(500_000, listen_only))
-    assert binary == b"\xe7\xe7"
-    assert list(SET_UP.parse(set_up).buses) == [first, second]
-    assert ask == bytes.fromhex("f10c f106 f107 f109")
+def test_the_closing_byte_is_not_judged() -> None:
+    """A WiCAN's is whatever lay in its buffer; ESP32RET's is 00. Of an FD frame neither."""
+    for closing in (0x00, 0xAB, 0xF1, 0xFF):
+        classic = [wire(number)[:-1] + bytes([closing]) for number in range(6)]
+        fd = report(CanFrame(0, 1, 0x123 | FD_FLAG, bytes(16)))[:-1] + bytes([closing])
+        for pieces in (classic, [b"".join(classic)], chunks(b"".join(classic), [5, 1, 30])):
+            decoder = Decoder()
+            assert len(feed(decoder, pieces).frames) == 6
+            assert decoder.bad == 0
+        assert len(feed(Decoder(), [fd + classic[0] + fd]).frames) == 3
 
 
-def test_without_a_bit_rate_the_adapter_keeps_its_own() -> None:
-    assert [step.send[:2] for step in opening(None, True)] == [b"\xe7\xe7", b"\xf1\x0c"]
-
-
-@pytest.mark.parametrize("bitrate", [0, -1, 1_000_001])
-def test_bit_rates_there_are_not(bitrate: int) -> None:
-    with pytest.raises(ConfigurationError, match="it has any from 1 to 1000000"):
-        opening(bitrate, True)
+def test_the_capture_of_a_wican() -> None:
+    capture = (FIELD_CASES / "wican_gvret_checksum.bin").read_bytes()
+    for pieces in ([capture], chunks(capture, [1]), chunks(capture, [7, 64])):
+        decoder = Decoder()
+        found = feed(decoder, pieces).frames
+        assert [frame.can_id for frame in found] == list(range(0x100, 0x114))
+        assert decoder.bad == 0

@@ -16,10 +16,11 @@ import serial
 import serial.rfc2217
 
 from firmware_bridge import ports
+from firmware_bridge.errors import NotOpenedError
 from firmware_bridge.link import CHUNK_BYTES, GATHER_S
 from firmware_bridge.outbox import OUTBOX_BYTES
 from firmware_bridge.ports import PortReader
-from firmware_bridge.protocols import Step, protocol
+from firmware_bridge.protocols import Opened, Opening, Step, protocol, sequence
 from tests.firmware_bridge.devices import (
     Pty,
     Said,
@@ -219,7 +220,13 @@ def test_opening_steps_come_in_order_and_need_no_answer() -> None:
     steps = (Step(b"\r\r", 0.02), Step(b"C\r", 0.02), Step(b"S6\r", 0.02), Step(b"O\r", 0.02))
     with pty() as device:
         reader = PortReader(
-            "engine", device.name, 115200, SLCAN, clock_us=clock_us(), sink=said, opening=steps
+            "engine",
+            device.name,
+            115200,
+            SLCAN,
+            clock_us=clock_us(),
+            sink=said,
+            opening=lambda: sequence(*steps),
         )
         with running(reader):
             said.await_state("open", "engine")
@@ -238,7 +245,13 @@ def test_a_step_waits_for_the_answer_and_the_answer_is_recorded() -> None:
                 device.send(answer)
 
         reader = PortReader(
-            "engine", device.name, 115200, SLCAN, clock_us=clock_us(), sink=said, opening=steps
+            "engine",
+            device.name,
+            115200,
+            SLCAN,
+            clock_us=clock_us(),
+            sink=said,
+            opening=lambda: sequence(*steps),
         )
         with talking(adapter), running(reader):
             change = said.await_state("open", "engine")
@@ -246,22 +259,95 @@ def test_a_step_waits_for_the_answer_and_the_answer_is_recorded() -> None:
         assert said.data("engine") == b"V1013\r\r"
 
 
-@pytest.mark.parametrize(("answer", "expected"), [(b"\r", b"L\r"), (b"\a", b"L\rM1\rO\r")])
-def test_a_step_is_left_out_when_the_one_before_it_was_understood(answer: bytes, expected: bytes) -> None:
+@pytest.mark.parametrize(("answer", "expected"), [(b"\r", b"L\r"), (b"\a", b"L\rO\r")])
+def test_the_dialogue_is_sent_each_answer_and_chooses_what_follows(answer: bytes, expected: bytes) -> None:
+    """However the answer is cut up, and whatever comes before it."""
+
+    def dialogue() -> Opening:
+        said = yield Step(b"L\r", 5.0, lambda data: data[-1:] in (b"\r", b"\a"))
+        if said == b"t1" + b"\a":
+            yield Step(b"O\r", 0.02)
+        return Opened()
+
     said = Said()
-    steps = (Step(b"L\r", 5.0), Step(b"M1\r", 0.02, unless=b"\r"), Step(b"O\r", 0.02, unless=b"\r"))
     with pty() as device:
 
         def adapter(stop: threading.Event) -> None:
             device.await_received(b"L\r")
+            device.send(b"t1")
+            time.sleep(0.05)
             device.send(answer)
 
         reader = PortReader(
-            "engine", device.name, 115200, SLCAN, clock_us=clock_us(), sink=said, opening=steps
+            "engine", device.name, 115200, SLCAN, clock_us=clock_us(), sink=said, opening=dialogue
         )
         with talking(adapter), running(reader):
             said.await_state("open", "engine")
             device.await_received(expected)
+
+
+def test_a_refusal_ends_the_session_in_one_line_and_the_port_is_tried_again() -> None:
+    said, tries = Said(), []
+
+    def dialogue() -> Opening:
+        tries.append(1)
+        yield Step(b"L\r", 0.01)
+        if len(tries) == 1:
+            raise NotOpenedError("normal_only", "this adapter cannot listen only", mend="allow it")
+        return Opened()
+
+    with pty() as device:
+        reader = PortReader(
+            "engine", device.name, 115200, SLCAN, clock_us=clock_us(), sink=said, opening=dialogue
+        )
+        with running(reader):
+            refused = said.await_state("normal_only", "engine")
+            said.await_state("open", "engine")
+        assert device.received() == b"L\r" + SLCAN.closing + b"L\r" + SLCAN.closing
+    assert refused.detail == "this adapter cannot listen only; allow it"
+    assert said.states("engine") == ["opening", "normal_only", "open"]
+
+
+def test_a_warning_is_part_of_the_open_link() -> None:
+    def dialogue() -> Opening:
+        yield Step(b"O\r", 0.01)
+        return Opened(warning="it acknowledges")
+
+    said = Said()
+    with pty() as device:
+        reader = PortReader(
+            "engine", device.name, 115200, SLCAN, clock_us=clock_us(), sink=said, opening=dialogue
+        )
+        with running(reader):
+            change = said.await_state("open", "engine")
+    assert (change.detail, change.warning) == ("115200 baud; it acknowledges", "it acknowledges")
+
+
+def test_an_adapter_that_does_not_answer_is_asked_again_until_something_comes() -> None:
+    """A board that restarts when its port is opened hears nothing of the first opening."""
+    asked: list[int] = []
+
+    def dialogue() -> Opening:
+        asked.append(1)
+        said = yield Step(b"L\r", 0.01)
+        return Opened() if said else Opened(doubt="it does not answer")
+
+    said = Said()
+    with pty() as device:
+        reader = PortReader(
+            "engine", device.name, 115200, SLCAN, clock_us=clock_us(10), sink=said, opening=dialogue
+        )
+        with running(reader):
+            assert said.await_state("silent", "engine").detail == "it does not answer"
+            eventually(lambda: len(asked) >= 3)
+
+            def talk(stop: threading.Event) -> None:
+                while not stop.wait(0.01):
+                    device.send(b"t1230\r")
+
+            with talking(talk):
+                said.await_state("open", "engine")
+    assert said.states("engine")[0] == "opening"
 
 
 def test_init_lines_get_their_line_end_and_are_sent_at_each_open(tmp_path: Path) -> None:
@@ -343,7 +429,7 @@ def test_a_server_that_is_not_there_is_missing() -> None:
 
 def test_loop_url() -> None:
     said = Said()
-    reader = gps("loop://", said, opening=(Step(b"hello ", 0.5),))
+    reader = gps("loop://", said, opening=lambda: sequence(Step(b"hello ", 0.5)))
     with running(reader):
         said.await_state("open")
         eventually(lambda: reader.write(b"rally"))

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firmware_bridge.errors import ConfigurationError
-from firmware_bridge.protocols import PROTOCOL_NAMES, Protocol, protocol
+from firmware_bridge.protocols import PROTOCOL_NAMES, BusSettings, Protocol, protocol
 from firmware_bridge.protocols.framing import MAX_NOTICES_A_SECOND, MAX_REJECTED_BYTES, Account
 from firmware_bridge.records import CanFrame
+from tests.firmware_bridge.dialogues import hold
 from tests.firmware_bridge.wire import CAN_PROTOCOLS, T_US, chunks, feed, frames, what
 
 
@@ -29,9 +30,8 @@ def test_each_protocol_is_complete(name: str) -> None:
     assert (chosen.name, decoder.good, decoder.bad) == (name, 0, 0)
     assert (chosen.encode is None) == (chosen.report is None) == (name == "nmea")
     assert len(set(chosen.bauds)) == len(chosen.bauds) > 1
-    for step in chosen.opening(500_000, True) + chosen.opening(None, False):
-        assert step.send
-        assert 0.05 <= step.wait_s <= 0.2
+    for asked in (BusSettings(500_000), BusSettings(listen_only=False)):
+        assert all(hold(chosen.opening(asked)).sent)
 
 
 def test_an_unknown_name_is_told_the_nearest_one() -> None:

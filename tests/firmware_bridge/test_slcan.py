@@ -6,14 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from firmware_bridge.errors import ConfigurationError, WireError
-from firmware_bridge.protocols import Step
+from firmware_bridge.errors import WireError
 from firmware_bridge.protocols.slcan import (
     MAX_HEADS,
     MAX_LINE,
     Decoder,
     encode,
-    opening,
     parse,
     report,
 )
@@ -271,71 +269,3 @@ def test_a_line_without_end_is_given_up_but_not_its_last_frame() -> None:
 def test_frames_that_cannot_be_sent(can_id: int, data: bytes) -> None:
     with pytest.raises(WireError):
         encode(CanFrame(0, 0, can_id, data))
-
-
-class Adapter:
-    """What each dialect does with the commands of an opening."""
-
-    def __init__(self, dialect: str) -> None:
-        self.dialect = dialect
-        self.mode = "normal"  # left open by whoever used it last
-        self.silent = dialect == "left silent"
-        self.bitrate = self.stamps = b""
-        self.been: list[str] = []
-
-    def answer(self, line: bytes) -> bytes:
-        if line[:1] == b"S":
-            self.bitrate = line[1:]
-        elif line[:1] == b"Z":
-            self.stamps = line[1:]
-        lawicel = self.dialect in ("lawicel", "esp32ret")
-        if line == b"C":
-            self.mode = "closed"
-            if self.dialect == "canable 2.5":
-                self.silent = False
-        elif line in (b"M0", b"M1") and not lawicel:
-            self.silent = line == b"M1"
-        elif line == b"L" and lawicel and (self.mode == "closed" or self.dialect == "esp32ret"):
-            self.mode = "listening"
-        elif line == b"O" and (self.mode == "closed" or self.dialect == "esp32ret"):
-            self.mode = "listening" if self.silent else "normal"
-        elif line[:1] not in b"SZ":
-            return {"lawicel": b"\a", "esp32ret": b"\r", "canable 2.5": b"#2\r"}.get(self.dialect, b"")
-        self.been.append(self.mode)
-        return {"lawicel": b"\r", "esp32ret": b"\r", "canable 2.5": b"#\r"}.get(self.dialect, b"")
-
-
-def opened(adapter: Adapter, steps: tuple[Step, ...]) -> bytes:
-    """What the steps came to: everything answered, step by step as a port reader takes them."""
-    answer, heard = b"", b""
-    for step in steps:
-        if step.unless and answer.startswith(step.unless):
-            continue
-        answer = b"".join(adapter.answer(line) for line in step.send.split(b"\r")[:-1])
-        heard += answer
-    return heard
-
-
-@pytest.mark.parametrize("dialect", ["lawicel", "esp32ret", "canable2", "left silent", "canable 2.5"])
-@pytest.mark.parametrize("listen_only", [True, False])
-def test_the_opening_works_on_every_dialect(dialect: str, listen_only: bool) -> None:
-    adapter = Adapter(dialect)
-    heard = opened(adapter, opening(500_000, listen_only))
-    assert (adapter.bitrate, adapter.stamps) == (b"6", b"1")
-    assert adapter.mode == ("listening" if listen_only else "normal")
-    assert not listen_only or "normal" not in adapter.been
-    assert not feed(Decoder(), [heard]).rejected
-
-
-def test_no_opening_sends_an_empty_line() -> None:
-    """Stock canable2 would send its last frame again."""
-    for step in opening(500_000, True) + opening(None, False):
-        assert step.send.endswith(b"\r")
-        assert b"" not in step.send.split(b"\r")[:-1]
-
-
-def test_bit_rates() -> None:
-    assert Step(b"S7\r", 0.05) in opening(800_000, True)
-    assert not [step for step in opening(None, True) if step.send[:1] == b"S"]
-    with pytest.raises(ConfigurationError, match=r"no bit rate 750000; it has 10000, .* 800000, 1000000"):
-        opening(750_000, True)

@@ -149,7 +149,7 @@ function health(shown) {  // [text, state, detail] of everything that must work
   known.push([`${gps.satellites ?? GONE} sat`, gpsFresh === "gone" ? "bad" : !gps.quality ? "bad" : gpsFresh === "stale" ? "near" : "good",
     `quality ${gps.quality ?? GONE}, ${gps.satellites ?? GONE} satellites, hdop ${gps.hdop ?? GONE}`]);
   for (const [name, link] of Object.entries(links ?? {}))
-    known.push([name, LINK_WORDS[link.state] ?? "bad", `${link.state}${link.detail ? `: ${link.detail}` : ""}, ${link.good} good, ${link.bad} bad`]);
+    known.push([name, link.warning ? "near" : LINK_WORDS[link.state] ?? "bad", `${link.state}${link.detail ? `: ${link.detail}` : ""}, ${link.good} good, ${link.bad} bad`]);
   known.push([recording.ok === false ? "LOG NOT WRITTEN" : recording.dropped ? `LOG lost ${recording.dropped}` : "LOG",
     recording.ok == null ? "unknown" : !recording.ok ? "bad" : recording.dropped ? "near" : "good",
     `${recording.rows ?? GONE} rows, ${recording.lag_s ?? GONE} s behind, ${recording.dropped ?? GONE} lost, ${recording.free_mb ?? GONE} MB free${room && `, ${room}`}${recording.trouble ? `: ${recording.trouble}` : ""}`]);

@@ -11,13 +11,14 @@ from firmware_bridge.engine.obd2 import Obd2Decoder
 from firmware_bridge.engine.obd2_frames import PIDS
 from firmware_bridge.engine.obd2_poller import Poller
 from firmware_bridge.errors import ConfigurationError
-from firmware_bridge.protocols import Decoder, protocol
+from firmware_bridge.protocols import BusSettings, Decoder, protocol
 from firmware_bridge.records import EFF_FLAG, CanFrame
 from firmware_bridge.virtual.adapter import CanAdapter
-from firmware_bridge.virtual.dialogue import DIALECTS
 from firmware_bridge.virtual.engine import Engine
 from firmware_bridge.virtual.obd import ANSWER_DELAY_US, EngineComputer
+from firmware_bridge.virtual.slcan_dialects import DIALECTS
 from firmware_bridge.virtual.traffic import Traffic
+from tests.firmware_bridge.dialogues import hold
 from tests.firmware_bridge.virtual.courses import lively
 
 ENGINE = Engine(lively())
@@ -30,12 +31,8 @@ def adapter(name: str = "slcan", dialect: str = "lawicel", rate: float = 200.0) 
 
 def opened(device: CanAdapter, *, listen_only: bool = False) -> bytes:
     """Open it as the recorder would, without waiting; what it answered."""
-    answers = answer = b""
-    for step in protocol(device.protocol).opening(500_000, listen_only):
-        if not (step.unless and answer.startswith(step.unless)):
-            answer = device.feed(step.send, BEGIN_S)
-            answers += answer
-    return answers
+    dialogue = protocol(device.protocol).opening(BusSettings(500_000, listen_only=listen_only))
+    return hold(dialogue, lambda sent: device.feed(sent, BEGIN_S)).heard
 
 
 @pytest.mark.parametrize(
@@ -78,9 +75,15 @@ def test_lawicels_commands(sent: bytes, answer: bytes) -> None:
 @pytest.mark.parametrize(
     ("dialect", "sent", "answer"),
     [
-        ("canable2", b"C\rV\rS6\rM1\rO\rt10021122\rnonsense\r", b""),
-        ("canable2.5", b"C\r", b"#\r"),
-        ("canable2.5", b"L\r", b"#1\r"),
+        ("canable2", b"C\rS6\rM1\rO\rt10021122\rnonsense\r", b""),
+        ("canable2.5", b"C\rS6\rL\r", b""),
+        ("canable2.5", b"MF\rL\rOS\rC\rOS\r", b"#\r#2\r#\r"),
+        ("esp32s3", b"M1\rL\rO\r", b"#\r#2\r#\r"),
+        ("weact", b"L\rM1\rO\rO\r", b"\a\r\r\a"),
+        ("mintynet", b"L\rM1\r", b"\a\r"),
+        ("wican", b"M1\rO\r", b""),
+        ("wican", b"M00000000\rO\r", b"\r\r"),
+        ("nakakiyo", b"L\rY2\r", b"\r\a"),
         ("esp32ret", b"V\r", b"V1013\n"),
         ("esp32ret", b"S6\r", b"\r"),
         ("usbtin", b"V\r", b"V0101\r"),
@@ -115,17 +118,16 @@ def test_stamps_are_there_when_asked_for_and_in_the_dialects_spelling() -> None:
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-@pytest.mark.parametrize("listen_only", [False, True])
-def test_the_recorder_opens_every_dialect(dialect: str, listen_only: bool) -> None:
+def test_the_recorder_opens_every_dialect_to_poll(dialect: str) -> None:
     device = adapter(dialect=dialect)
     decoder = protocol("slcan").decoder(0)
-    decoder.feed(opened(device, listen_only=listen_only), 0)
+    decoder.feed(opened(device), 0)
     assert device.is_open
     batch = decoder.feed(device.bytes_between(BEGIN_S, BEGIN_S + 2), 2_000_000)
     assert len(batch.frames) == 400
     device.feed(b"t7DF802010C0000000000\r", BEGIN_S + 2)
     batch = decoder.feed(device.bytes_between(BEGIN_S + 2, BEGIN_S + 3), 3_000_000)
-    assert any(frame.can_id == 0x7E8 for frame in batch.frames) is not listen_only
+    assert any(frame.can_id == 0x7E8 for frame in batch.frames)
     assert decoder.bad == 0
 
 
@@ -222,7 +224,7 @@ def test_what_is_no_question_of_ours_gets_no_answer(can_id: int, data: bytes) ->
         (b"\xf1\x09", b"\xf1\x09\xde\xad"),
         (b"\xe7\xe7\xf1\x0c", b"\xf1\x0c\x02"),
         (b"\xf1\x01", b"\xf1\x01" + int(BEGIN_S * 1e6).to_bytes(4, "little")),
-        (b"\xf1\x06", bytes.fromhex("f1060120a107000020a10700")),
+        (b"\xf1\x06", bytes.fromhex("f1060020a107000020a10700")),
         (b"\xf1\x07", bytes.fromhex("f1076a0220000000")),
         (b"\xf1\x0d", b"\xf1\x0d" + bytes(15)),
         (b"\xf1\x05" + bytes(8) + b"\xf1\x09", b"\xf1\x09\xde\xad"),
@@ -239,7 +241,7 @@ def test_gvrets_queries(sent: bytes, answer: bytes) -> None:
 def test_gvret_is_silent_before_e7() -> None:
     device = adapter("gvret")
     assert device.bytes_between(0.0, 1.0) == b""
-    device.feed(b"\xe7\xe7", 1.0)
+    opened(device)
     assert device.bytes_between(1.0, 2.0)[:2] == b"\xf1\x00"
 
 

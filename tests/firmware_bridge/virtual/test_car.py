@@ -12,11 +12,12 @@ import pytest
 import serial
 
 from firmware_bridge.errors import ConfigurationError
-from firmware_bridge.protocols import protocol
+from firmware_bridge.protocols import BusSettings, protocol
 from firmware_bridge.virtual.car import VirtualCar
 from firmware_bridge.virtual.engine import Engine
 from firmware_bridge.virtual.receiver import GpsReceiver
 from firmware_bridge.wgs84 import metres_per_degree
+from tests.firmware_bridge.dialogues import hold
 from tests.firmware_bridge.virtual.courses import lively
 
 PATIENCE_S = 60.0
@@ -69,9 +70,13 @@ def test_the_adapter_is_opened_heard_and_answers(name: str, tmp_path: Path) -> N
         VirtualCar(DRIVE, start_s=START_S, protocol=name, directory=tmp_path) as car,
         opened(car.can_port) as port,
     ):
-        for step in speaks.opening(500_000, False):
-            port.write(step.send)
+
+        def answer(sent: bytes) -> bytes:
+            port.write(sent)
             time.sleep(0.03)
+            return bytes(port.read(port.in_waiting))
+
+        hold(speaks.opening(BusSettings(500_000, listen_only=False)), answer)
         batch = decoder.feed(heard(port, lambda data: len(data) > 2000), 10_000_000)
         assert {0x100, 0x110, 0x120} <= {frame.can_id for frame in batch.frames}
         question = batch.frames[0]._replace(bus=0, can_id=0x7DF, data=bytes.fromhex("02010c0000000000"))

@@ -18,8 +18,8 @@ import pytest
 from firmware_bridge.virtual.adapter import CanAdapter
 from firmware_bridge.virtual.car import VirtualCar
 from firmware_bridge.virtual.device import LiveDevice
-from firmware_bridge.virtual.dialogue import SlcanDialogue
 from firmware_bridge.virtual.engine import Engine
+from firmware_bridge.virtual.slcan_dialects import SlcanDialogue
 from firmware_bridge.virtual.traffic import Traffic
 from logger.doctor.examination import examine
 from logger.doctor.findings import Finding

@@ -60,8 +60,8 @@ def test_ports_buses_and_what_the_log_says(tmp_path: Path) -> None:
     gps, engine, chassis = made.ports
     assert gps.init == ("$PMTK220,100*2F",)
     assert isinstance(engine.poller, Poller)
-    assert not engine.listen_only
-    assert chassis.listen_only
+    assert not engine.bus.listen_only
+    assert chassis.bus.listen_only
     assert chassis.poller is None
     assert chassis.url == "socket://box:3000"
     assert made.log_stem == "dakar-11-car-500"
