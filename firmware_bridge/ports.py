@@ -210,7 +210,8 @@ class PortReader:
         look_us = self._clock_us()
         opened_us = look_us if self._opened.doubt else -OPEN_AGAIN_US
         health = LinkHealth(self._expected, self._bauds[0] if self._has_rate else None, look_us)
-        self._report_link(health.finding(look_us))
+        if not self._opened.doubt:  # else what comes within ASK_AGAIN_US decides
+            self._report_link(health.finding(look_us))
         self._writable = True
         for chunk in self._reads(link, stop):
             if chunk.data:
@@ -223,9 +224,13 @@ class PortReader:
                 if self._search and finding.state in ("wrong_baud", "no_protocol"):
                     what = f"hardly a frame holds at {self._bauds[0]} baud any more"
                     raise PortError("wrong_baud", what, mend="the rate is looked for again")
-                self._report_link(finding)
-                again_us = ASK_AGAIN_US if self._opened.doubt else OPEN_AGAIN_US
-                if (finding.state == "silent" or self._opened.doubt) and look_us - opened_us >= again_us:
+                if self._opened.doubt:
+                    is_due = look_us - opened_us >= ASK_AGAIN_US
+                else:
+                    is_due = finding.state == "silent" and look_us - opened_us >= OPEN_AGAIN_US
+                if is_due or not self._opened.doubt:
+                    self._report_link(finding)
+                if is_due:
                     opened_us = look_us
                     self._open(link, stop, self._deliver)
 

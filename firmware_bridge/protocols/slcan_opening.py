@@ -31,6 +31,7 @@ OPEN_S = 0.3
 """A CAN controller that starts, and an adapter reached by Wi-Fi."""
 
 _LINE = re.compile(rb"(\a)|([^\a\r\n]*)(?:\r\n|\r|\n)")
+_TEXT = re.compile(rb"[\t -~\a\r\n]*")
 _FRAME = re.compile(rb"[tTrRdDbB][0-9A-Fa-f]{4,}S?")
 
 
@@ -115,7 +116,12 @@ def _lines(answer: bytes) -> list[bytes]:
 
 
 def _accepted(answer: bytes) -> bool | None:
-    """Whether a command was accepted: CR or # alone, not BEL or # with a number. None: it was not answered."""
+    """Whether a command was accepted: CR or # alone, not BEL or # with a number.
+
+    None: it was not answered. Bytes that are no text are another protocol or another baud rate, and no answer.
+    """
+    if not _TEXT.fullmatch(answer):
+        return None
     for line in _lines(answer):
         if line in (b"", b"#"):
             return True

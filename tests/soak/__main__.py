@@ -96,7 +96,7 @@ def soak(folder: Path, seconds: float, chance: random.Random, kinds: list[str]) 
     (folder / "stage.toml").write_text(_STAGE)
     log = folder / "logs" / "soak-1-001.db"
     sources = {
-        "engine": Source(folder / "engine", CAN_HZ, frame, b"O\r"),
+        "engine": Source(folder / "engine", CAN_HZ, frame, b"L\r"),
         "gps": Source(folder / "gps", GPS_HZ, sentence, b""),
     }
     for source in sources.values():
