@@ -1,4 +1,4 @@
-"""The opening of GVRET adapters: set up only after they answered, listening confirmed by what they say of themselves."""
+"""The opening of GVRET adapters: set up only after they answered; what they say of themselves confirms it."""
 
 from __future__ import annotations
 
