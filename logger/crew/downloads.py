@@ -2,7 +2,8 @@
 
     200 / 206  with Content-Length, ETag, Repr-Digest (SHA-256), bytes as asked by Range, If-Range, If-Match
     202        {"done": 0.4}: a copy is being made, for those who sent `Prefer: respond-async`; others wait for it
-    404 412 416 as ever     409 the log cannot be copied     503 too many at once     507 no room for a copy
+    404 412 416 as ever     409 the log cannot be copied     423 withheld: a timed section is being driven
+    503 too many at once     507 no room for a copy
 
 Memory holds one piece a client. A file is read by a thread: a slow card stalls this download and not the crew's
 page. A log that lies still is sent from its own file, and not a byte more of it once that has changed.
@@ -27,7 +28,9 @@ from starlette.types import Receive, Scope, Send
 
 from firmware_bridge.errors import LogError
 from logger.crew.commands import body
+from logger.crew.compliance import WITHHELD
 from logger.crew.copies import FRESH_S, Copies, Copy, NoRoomError, seen_of
+from logger.crew.feed import Feed
 from logger.crew.guard import client_address
 from logger.crew.leaving import until_gone
 from logger.crew.ranges import UnsatisfiableError, asked_range, digest_header, tag, tags, wanted
@@ -106,7 +109,7 @@ class Downloads:
                 if not work.done():
                     retry = {"retry-after": str(RETRY_S), "preference-applied": "respond-async"}
                     return JSONResponse({"ok": True, "done": self.copies.done(name)}, 202, retry)
-            copy = await made(work)
+            copy = await made(self.copies, request, name, _max_age_s(headers))
         unchanged = tags(headers.get("if-none-match"))
         if copy.sha256 in unchanged or "*" in unchanged:
             return Response(status_code=304, headers=_headers(name, copy))
@@ -176,26 +179,37 @@ class Downloads:
 
 
 def listed(copies: Copies, request: Request) -> str:
-    """The log's name in an address, if it is one of the list. HTTPException 404, 503."""
+    """The log's name in an address, if it is one of the list and may be handed out. HTTPException 404, 423, 503."""
     name = str(request.path_params["name"])
     try:
-        if name in copies.names():
-            return name
+        is_there = name in copies.names()
     except LogError as error:
         raise HTTPException(503, str(error)) from error
-    raise HTTPException(404, "no such log")
+    if not is_there:
+        raise HTTPException(404, "no such log")
+    _require_free(request, name)
+    return name
 
 
-async def made(work: asyncio.Task[Copy]) -> Copy:
-    """What the work brings, which goes on when its client has gone. HTTPException 507, 409, 503."""
+async def made(copies: Copies, request: Request, name: str, max_age_s: float = FRESH_S) -> Copy:
+    """The bytes of a log; making them goes on when the client has gone. HTTPException 423, 507, 409, 503."""
     try:
-        return await asyncio.shield(work)
+        copy = await asyncio.shield(copies.work(name, max_age_s))
     except NoRoomError as error:
         raise HTTPException(507, str(error)) from error
     except LogError as error:
         raise HTTPException(409, str(error)) from error
     except OSError as error:
         raise HTTPException(503, f"the copy could not be made: {error.strerror or error}") from error
+    _require_free(request, name)  # the timed section may have begun meanwhile
+    return copy
+
+
+def _require_free(request: Request, name: str) -> None:
+    """HTTPException 423 for a log that is withheld: every answer with something out of a log asks here."""
+    feed: Feed = request.app.state.feed
+    if feed.withholds(name):
+        raise HTTPException(423, WITHHELD)
 
 
 def disposition(name: str) -> str:

@@ -71,7 +71,7 @@ class Export:
     async def _export(
         self, request: Request, name: str, format_name: str, content: str, headers: dict[str, str], send: Send
     ) -> None:
-        copy = await made(self._copies.work(name))
+        copy = await made(self._copies, request, name)
         options = ["--format", format_name, *([f"--{content}"] if content else [])]
         with self._copies.use(copy):
             async with asyncio.timeout(MOST_S), Child("export", str(copy.path), *options) as child:

@@ -12,13 +12,14 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from firmware_bridge.errors import DeviceError
+from logger.crew.compliance import Compliance
 from logger.recording.allowance import Allowance
 from logger.recording.live import MAX_COMMANDS_A_S
 
@@ -55,15 +56,15 @@ class News:
 
 
 class Feed:
-    """The recorder, as the crew server sees it. `permitted` takes from a snapshot what must not be shown."""
+    """The recorder, as the crew server sees it. `compliance` takes from a snapshot what must not be shown."""
 
-    def __init__(self, socket: Path, permitted: Callable[[Snapshot], Snapshot]) -> None:
+    def __init__(self, socket: Path, compliance: Compliance) -> None:
         self._news = News(0.0, None, "starting")
         self._unread: tuple[float, bytes] | None = None
         self._waits = 0
         self.closed = False
         self._socket = socket
-        self._permitted = permitted
+        self._compliance = compliance
         self._changed = asyncio.Event()
         self._writer: asyncio.StreamWriter | None = None
         self._waiting: dict[int, asyncio.Future[Mapping[str, Any]]] = {}
@@ -104,6 +105,11 @@ class Feed:
         """The newest if it is the present."""
         is_fresh = self.news.snapshot is not None and _now_s() - self.news.at_s < FRESH_S
         return self.news if is_fresh else None
+
+    def withholds(self, log_name: str) -> bool:
+        """Whether a log may not be handed out now, by the newest that the recorder has said."""
+        self._catch_up()
+        return self._compliance.withholds(log_name)
 
     def close(self) -> None:
         """Let go of everybody who waits: the server stops."""
@@ -172,7 +178,7 @@ class Feed:
             if answer is not None and not answer.done():
                 answer.set_result(document)
         else:
-            self._publish(News(at_s, self._permitted(document)))
+            self._publish(News(at_s, self._compliance.shown(document)))
 
     def _lost(self, why: str) -> None:
         if self.news.snapshot is not None or self.news.at_s == 0:

@@ -1,10 +1,11 @@
 """`GET /api/logs`: every log at a glance, for the page and for `stagelog fetch`.
 
     {"logs": [{name, state, size, stage, begun_utc, duration_s, distance_km, identity, session, t_us, rows,
-               etag, sha256, delivered, trouble}], "exports": [...]}
+               etag, sha256, delivered, withheld, trouble}], "exports": [...]}
 
 `state` is "recording", "open" (it was not closed: the power was cut), "closed" or "damaged"; `etag` is known where
-nothing would have to be done for a download; `delivered` says that somebody has all of it. A log that has not changed
+nothing would have to be done for a download; `delivered` says that somebody has all of it; `withheld` why it is not
+handed out now, or null. A log that has not changed
 since it was last looked at is not opened again.
 """
 
@@ -21,6 +22,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from firmware_bridge.errors import LogError
+from logger.crew.compliance import WITHHELD, recorded
 from logger.crew.copies import Copies, Seen, seen_of
 from logger.crew.exports import formats
 from logger.crew.feed import Feed
@@ -58,16 +60,18 @@ class Listing:
                 found = await asyncio.to_thread(self._entries, _recorded(feed))
             except LogError as error:
                 raise HTTPException(503, str(error)) from error
+        for entry in found:
+            entry["withheld"] = WITHHELD if feed.withholds(entry["name"]) else None
         headers = {"cache-control": "no-store"}
         return JSONResponse({"logs": found, "exports": formats()}, headers=headers)
 
-    def _entries(self, recorded: str | None) -> list[dict[str, Any]]:
+    def _entries(self, recorded_name: str | None) -> list[dict[str, Any]]:
         names = self._copies.names()
         delivered = ledger.reaches(self._copies.state)
         self._known = {name: known for name, known in self._known.items() if name in names}
-        return [self._entry(name, recorded, delivered.get(name, set())) for name in names]
+        return [self._entry(name, recorded_name, delivered.get(name, set())) for name in names]
 
-    def _entry(self, name: str, recorded: str | None, delivered: set[tuple[int, int]]) -> dict[str, Any]:
+    def _entry(self, name: str, recorded_name: str | None, delivered: set[tuple[int, int]]) -> dict[str, Any]:
         path = self._copies.logs / name
         try:
             seen = seen_of(path)
@@ -76,7 +80,7 @@ class Listing:
         except OSError as error:
             return {"name": name, "state": "damaged", "size": 0, "trouble": error.strerror or str(error)}
         entry = {"name": name, **self._known[name][1]}
-        if entry["state"] == "open" and name == recorded:
+        if entry["state"] == "open" and name == recorded_name:
             entry["state"] = "recording"
         copy = self._copies.known(name)
         entry["sha256"] = copy.sha256 if copy else None
@@ -111,8 +115,6 @@ def _look(path: Path) -> dict[str, Any]:
 
 
 def _recorded(feed: Feed) -> str | None:
-    """The name of the log that the recorder says it is writing."""
+    """The name of the log that is being recorded just now."""
     news = feed.fresh()
-    recording = None if news is None or news.snapshot is None else news.snapshot.get("recording")
-    path = recording.get("path") if isinstance(recording, dict) else None
-    return Path(path).name if isinstance(path, str) else None
+    return None if news is None or news.snapshot is None else recorded(news.snapshot)

@@ -51,7 +51,7 @@ class Review:
             raise HTTPException(503, "too many reviews at once", {"retry-after": "10"})
         self._running += 1
         try:
-            page = await until_gone(receive, self._review(name))
+            page = await until_gone(receive, self._review(request, name))
         finally:
             self._running -= 1
         if page is not None:
@@ -59,8 +59,8 @@ class Review:
             answer: Response = HTMLResponse(page, headers=headers)
             await answer(scope, receive, send)
 
-    async def _review(self, name: str) -> bytes:
-        copy = await made(self._copies.work(name))
+    async def _review(self, request: Request, name: str) -> bytes:
+        copy = await made(self._copies, request, name)
         kept = self._kept / f"{copy.sha256}.html"
         async with self._one_at_a_time:
             if not kept.exists():

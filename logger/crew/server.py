@@ -25,8 +25,9 @@ from starlette.types import ASGIApp
 
 from firmware_bridge.errors import DeviceError
 from logger.config import is_loopback
-from logger.crew import compliance, logs
+from logger.crew import logs
 from logger.crew.commands import command
+from logger.crew.compliance import Compliance
 from logger.crew.connections import Connection
 from logger.crew.copies import Copies
 from logger.crew.feed import Feed
@@ -72,7 +73,7 @@ async def serve(
     """Serve until SIGTERM or Ctrl-C. Raises DeviceError if the address cannot be had."""
     listener = _listen(host, port)
     loop = asyncio.get_running_loop()
-    feed = Feed(live_socket, compliance.permitted if compliant else compliance.unrestricted)
+    feed = Feed(live_socket, Compliance(applies=compliant))
     gate = Gate(None if is_loopback(host) else pin, _salt(), loop.time)
     config = uvicorn.Config(
         application(feed, gate, copies, host),

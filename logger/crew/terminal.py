@@ -23,7 +23,7 @@ from rich.table import Table
 from rich.text import Text
 
 from firmware_bridge.errors import DeviceError
-from logger.crew import compliance
+from logger.crew.compliance import Compliance
 from logger.crew.feed import FRESH_S, Feed, News
 
 LOOK_S = 0.25
@@ -37,7 +37,7 @@ _LEVELS = {"critical": "bold white on red", "warn": "bold black on yellow", "inf
 
 async def watch(live_socket: Path, *, once: bool, compliant: bool) -> None:
     """Show the state until cancelled. DeviceError with `once` if there is no recorder."""
-    feed = Feed(live_socket, compliance.permitted if compliant else compliance.unrestricted)
+    feed = Feed(live_socket, Compliance(applies=compliant))
     logging.getLogger(Feed.__module__).setLevel(logging.CRITICAL)  # the picture says it, and must stay whole
     following = asyncio.create_task(feed.run())
     try:

@@ -37,6 +37,8 @@ _SETTLE_US = 10_000
 millisecond as a rule. What is later than that is taken to have come after the beat."""
 _HEALTH_EVERY_US = 500_000
 """How often the alarms learn of the recorder's own state; they are to speak within 3 s."""
+_NAME_CHARS = 40
+"""Kept of a command's name in the journal and in the log: it may be anything."""
 _NO_LINK = LinkChange("", 0, "", "")
 _OVERDUE_S = 1.0
 """Rows that wait for the card so much longer than `max_loss_s` are in danger even if it has refused nothing: it may
@@ -78,6 +80,7 @@ class Decoding:
         self._links: dict[str, LinkChange] = {}
         self._health_at_us = 0
         self._stick = StickNews()
+        self._failed_commands = 0
         self.room_h: Callable[[], float | None] = lambda: None
         """Hours of recording that the card has room for; the daemon knows who can tell."""
         self.tell_time: Callable[[Sequence[Fix]], None] = lambda _: None
@@ -196,6 +199,15 @@ class Decoding:
                 self.pipeline.command(order.t_us, order.name, order.arguments)
         except ValueError as error:
             order.reply(str(error))
+        except Exception:  # whatever a command sets off, the recording goes on
+            self._failed_commands += 1
+            log.exception("the command %r failed", order.name[:_NAME_CHARS])
+            self.pipeline.event(
+                order.t_us,
+                "command_failed",
+                {"name": order.name[:_NAME_CHARS], "count": self._failed_commands},
+            )
+            order.reply(f"{order.name[:_NAME_CHARS]} failed in the recorder: see its journal")
         else:
             order.reply(None)
 

@@ -15,18 +15,21 @@ Every mistake is a ValueError of one line that a crew can read.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
+from firmware_bridge.printable import printable
 from logger.stage.trips import TRIPS
 from logger.tomlwords import nearest
 
 MAX_M = 5_000_000.0
 """No stage is 5,000 km long, the longest that an itinerary may say."""
 MAX_NOTE_CHARS = 200
+MOST_SHOWN = 40
+"""Characters of a wrong word that its error repeats."""
+_EPOCH = datetime.fromtimestamp(0, UTC)
 _ARGUMENTS: dict[str, tuple[frozenset[str], frozenset[str]]] = {  # needed, and allowed besides
     "start_section": (frozenset(), frozenset({"index"})),
     "finish_section": (frozenset(), frozenset()),
@@ -53,10 +56,12 @@ class Order(NamedTuple):
 def order(name: str, arguments: Mapping[str, Any]) -> Order:
     """The checked command. Raises ValueError."""
     if name not in _ARGUMENTS:
-        raise ValueError(f'"{name[:40]}" is no command; {nearest(name[:40], COMMANDS)}')
+        raise ValueError(
+            f'"{printable(name, MOST_SHOWN)}" is no command; {nearest(name[:MOST_SHOWN], COMMANDS)}'
+        )
     needed, optional = _ARGUMENTS[name]
     for unknown in sorted(arguments.keys() - needed - optional):
-        raise ValueError(f'{name}: "{unknown[:40]}" is no argument of it')
+        raise ValueError(f'{name}: "{printable(unknown, MOST_SHOWN)}" is no argument of it')
     for missing in sorted(needed - arguments.keys()):
         raise ValueError(f'{name}: "{missing}" is missing')
     trip = arguments.get("trip")
@@ -79,24 +84,25 @@ def order(name: str, arguments: Mapping[str, Any]) -> Order:
 
 def start_utc_us(text: str, now_utc_us: int) -> int:
     """The UTC of a start as the crew writes it; a bare time of day is the one nearest to now. Raises ValueError."""
-    now = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=now_utc_us)
-    if re.fullmatch(r"\d{1,2}:\d{2}(:\d{2})?", text):
-        hour, minute, second = (*map(int, text.split(":")), 0)[:3]
-        if hour > 23 or minute > 59 or second > 59:
-            raise ValueError(f'"{text}" is no time of day')
-        day = now.replace(hour=hour, minute=minute, second=second, microsecond=0)
-        due = min((day + timedelta(days=days) for days in (-1, 0, 1)), key=lambda due: abs(due - now))
-    else:
-        try:
-            due = datetime.fromisoformat(text)
-        except ValueError:
-            raise ValueError(
-                f'"{text[:40]}" is no time: write 08:15, 08:15:30 or 2026-01-15T08:15:00Z'
-            ) from None
-        due = due.astimezone(UTC) if due.tzinfo else due.replace(tzinfo=UTC)
-    if abs(due - now) > timedelta(days=2):
-        raise ValueError(f'"{text}" is more than two days from now')
-    return (due - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1)
+    try:
+        now = _EPOCH + timedelta(microseconds=now_utc_us)
+        due = _due(text, now)
+        is_far = abs(due - now) > timedelta(days=2)
+    except (ValueError, OverflowError):  # the latter where a day or a zone leads over an end of the calendar
+        what = f'"{printable(text, MOST_SHOWN)}" is no time'
+        raise ValueError(f"{what}: write 08:15, 08:15:30 or 2026-01-15T08:15:00Z") from None
+    if is_far:
+        raise ValueError(f'"{printable(text, MOST_SHOWN)}" is more than two days from now')
+    return (due - _EPOCH) // timedelta(microseconds=1)
+
+
+def _due(text: str, now: datetime) -> datetime:
+    if not re.fullmatch(r"\d{1,2}:\d{2}(:\d{2})?", text):
+        due = datetime.fromisoformat(text)
+        return due.astimezone(UTC) if due.tzinfo else due.replace(tzinfo=UTC)
+    hour, minute, second = (*map(int, text.split(":")), 0)[:3]
+    day = now.replace(hour=hour, minute=minute, second=second, microsecond=0)
+    return min((day + timedelta(days=days) for days in (-1, 0, 1)), key=lambda due: abs(due - now))
 
 
 def _whole(name: str, key: str, value: Any, least: int, most: int) -> int:
@@ -106,7 +112,7 @@ def _whole(name: str, key: str, value: Any, least: int, most: int) -> int:
 
 
 def _number(name: str, key: str, value: Any, least: float, most: float = MAX_M) -> float:
-    if type(value) not in (int, float) or not math.isfinite(value) or not least <= value <= most:
+    if type(value) not in (int, float) or not least <= value <= most:  # nor NaN, nor what no float can hold
         raise ValueError(f"{name}: {key} must be a number from {least:.0f} to {most:.0f}")
     return float(value)
 

@@ -12,6 +12,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from firmware_bridge.printable import printable
 from firmware_bridge.records import Fix, Reading
 from logger.stage import commands
 from logger.stage.alarms import AlarmRule, Alarms, Change
@@ -276,7 +277,7 @@ class LiveStage:
 
     def _acknowledge(self, name: str | None, now_us: int) -> None:
         if name is not None and not self.alarms.knows(name):
-            raise ValueError(f'acknowledge: "{name}" is no alarm')
+            raise ValueError(f'acknowledge: "{printable(name, commands.MOST_SHOWN)}" is no alarm')
         for change in self.alarms.acknowledge(name):
             self._alarm(now_us, change)
 

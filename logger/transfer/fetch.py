@@ -32,6 +32,8 @@ class Outcome(NamedTuple):
 def fetch(car: Car, entry: Mapping[str, Any], folder: Path, patience: Patience, watcher: Watcher) -> Outcome:
     """Bring one log of the car's list up to date in `folder`. Raises StagelogError, OSError."""
     name = str(entry["name"])
+    if isinstance(why := entry.get("withheld"), str):
+        return Outcome(name, f"{why}; fetch it then")
     there = _listed_state(entry)
     if there is not None:
         here = readable_state(place(folder, name, there))

@@ -56,7 +56,8 @@ function show(made, log) {
   made.dataset.state = log.state;
   made.toggleAttribute("data-delivered", log.delivered === true);
   made.querySelector(".state").textContent = (STATES[log.state] ?? log.state) + (log.delivered ? ", downloaded" : "");
-  made.querySelector(".trouble").textContent = log.trouble ?? "";
+  made.querySelector(".trouble").textContent = log.trouble ?? log.withheld ?? "";
+  for (const nav of made.querySelectorAll("nav")) nav.hidden = log.withheld != null;
   for (const [of, text] of Object.entries(facts(log))) made.querySelector(`[data-of=${of}]`).textContent = text;
 }
 

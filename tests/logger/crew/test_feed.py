@@ -13,7 +13,7 @@ import pytest
 
 from firmware_bridge.errors import DeviceError
 from logger.crew import feed as feed_module
-from logger.crew.compliance import unrestricted
+from logger.crew.compliance import Compliance
 from logger.crew.feed import SHORT_BYTES, Feed, Snapshot
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -55,10 +55,10 @@ def say(*lines: bytes) -> Talk:
 async def followed(
     path: Path,
     body: Callable[[Feed], Awaitable[None]],
-    permitted: Callable[[Snapshot], Snapshot] = unrestricted,
+    compliance: Compliance | None = None,
 ) -> None:
     """Run a body beside a feed that follows the socket at `path`."""
-    feed = Feed(path, permitted)
+    feed = Feed(path, compliance or Compliance(applies=False))
     following = asyncio.create_task(feed.run())
     try:
         async with asyncio.timeout(60):
@@ -106,9 +106,10 @@ def test_what_nobody_waits_for_is_not_parsed_and_yet_had_at_once(tmp_path: Path)
     """A hundred snapshots while no page is open: none costs anything but the newest, when it is asked for."""
     parsed: list[int] = []
 
-    def permitted(snapshot: Snapshot) -> Snapshot:
-        parsed.append(snapshot["n"])
-        return snapshot
+    class Counting(Compliance):
+        def shown(self, snapshot: Snapshot) -> Snapshot:
+            parsed.append(snapshot["n"])
+            return snapshot
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         number = json.loads(await reader.readline())["id"]
@@ -127,7 +128,7 @@ def test_what_nobody_waits_for_is_not_parsed_and_yet_had_at_once(tmp_path: Path)
             assert news.snapshot["n"] == 99
             assert parsed == [99]
 
-    asyncio.run(followed(tmp_path / "s", body, permitted))
+    asyncio.run(followed(tmp_path / "s", body, Counting(applies=False)))
 
 
 def test_a_number_that_is_none_reaches_no_browser(tmp_path: Path) -> None:

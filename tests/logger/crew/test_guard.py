@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from starlette.datastructures import Headers
 
-from logger.crew.compliance import permitted, unrestricted
+from logger.crew.compliance import Compliance
 from logger.crew.guard import is_ours, is_same_origin
 
 NAMES = {"localhost", "car500", "car500.local"}
@@ -85,7 +85,7 @@ def test_position_and_heading_are_hidden_in_a_timed_section(section: Any, hidden
         "speed_kmh": 120.0,
         "next": {"kind": "cp", "distance_km": 1.2},
     }
-    shown = permitted(snapshot)
+    shown = Compliance(applies=True).shown(snapshot)
     assert shown["compliance"] is hidden
     for key in ("lat", "lon", "course_deg"):
         assert (shown["gps"][key] is None) is hidden
@@ -93,4 +93,4 @@ def test_position_and_heading_are_hidden_in_a_timed_section(section: Any, hidden
     assert shown["speed_kmh"] == 120.0
     assert shown["next"]["distance_km"] == 1.2
     assert snapshot["gps"]["lat"] == 21.9, "what the recorder sent is not touched"
-    assert unrestricted(snapshot)["gps"] == GPS
+    assert Compliance(applies=False).shown(snapshot)["gps"] == GPS

@@ -11,6 +11,7 @@ import pytest
 from logger.crew.exports import formats
 from logger.recording.verify import verify
 from tests.logger.crew.browsing import SIZES, chromium, opened, until
+from tests.logger.crew.live_car import LiveCar
 from tests.logger.crew.serving import Served, serving
 from tests.logger.transfer.logs_made import being_recorded, closed
 
@@ -93,3 +94,19 @@ def test_the_theme_is_the_crew_pages(browser: Browser, served: Served) -> None:
         page.click('a[href="/logs"]')
         listed(page)
         assert page.evaluate("document.body.dataset.theme") == "night"
+
+
+def test_a_withheld_log_says_so_and_has_no_keys(browser: Browser, tmp_path: Path) -> None:
+    closed(tmp_path / "logs" / CLOSED)
+    car = LiveCar(tmp_path / "live.sock", 43.5)
+    car.recording["path"] = str(tmp_path / "logs" / LIVE)
+    with being_recorded(tmp_path / "logs" / LIVE), car, serving(tmp_path, car.socket) as server:
+        with opened(browser, f"{server.url}/logs", SIZES[0], "light") as page:
+            until(
+                page,
+                "[...document.querySelectorAll('.trouble')].some(each => /withheld/.test(each.textContent))",
+            )
+            shown = "all => all.map(each => [each.dataset.log, [...each.querySelectorAll('a')].filter(a => a.offsetHeight).length])"
+            keys = dict(page.eval_on_selector_all("article", shown))
+            assert keys[LIVE] == 0
+            assert keys[CLOSED] == 2 + len(formats())

@@ -163,7 +163,7 @@ def test_a_receiver_that_never_speaks_is_an_alarm_after_its_cold_start() -> None
         ("reset_trip", {"trip": None}, "trip must be"),
         ("start_section", {"index": 9}, "no section is left"),
         ("start_section", {"index": -1}, "index must be"),
-        ("schedule_start", {"utc": "25:00"}, "no time of day"),
+        ("schedule_start", {"utc": "25:00"}, "is no time"),
         ("schedule_start", {"utc": "soon"}, "is no time"),
         ("schedule_start", {"utc": "2020-01-01T00:00:00Z"}, "more than two days"),
         ("acknowledge", {"name": "nothing"}, "is no alarm"),
