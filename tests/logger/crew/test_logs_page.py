@@ -100,13 +100,13 @@ def test_a_withheld_log_says_so_and_has_no_keys(browser: Browser, tmp_path: Path
     closed(tmp_path / "logs" / CLOSED)
     car = LiveCar(tmp_path / "live.sock", 43.5)
     car.recording["path"] = str(tmp_path / "logs" / LIVE)
-    with being_recorded(tmp_path / "logs" / LIVE), car, serving(tmp_path, car.socket) as server:
-        with opened(browser, f"{server.url}/logs", SIZES[0], "light") as page:
-            until(
-                page,
-                "[...document.querySelectorAll('.trouble')].some(each => /withheld/.test(each.textContent))",
-            )
-            shown = "all => all.map(each => [each.dataset.log, [...each.querySelectorAll('a')].filter(a => a.offsetHeight).length])"
-            keys = dict(page.eval_on_selector_all("article", shown))
-            assert keys[LIVE] == 0
-            assert keys[CLOSED] == 2 + len(formats())
+    keys = "each => [...each.querySelectorAll('a')].filter(key => key.offsetHeight).length"
+    with (
+        being_recorded(tmp_path / "logs" / LIVE),
+        car,
+        serving(tmp_path, car.socket) as server,
+        opened(browser, f"{server.url}/logs", SIZES[0], "light") as page,
+    ):
+        until(page, "[...document.querySelectorAll('.trouble')].some(p => /withheld/.test(p.textContent))")
+        assert page.eval_on_selector(f"[data-log='{LIVE}']", keys) == 0
+        assert page.eval_on_selector(f"[data-log='{CLOSED}']", keys) == 2 + len(formats())
