@@ -15,13 +15,16 @@ import os
 import select
 import time
 from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 from typing import Self
+from urllib.parse import urlsplit
 
 import serial
 
+from firmware_bridge.link_health import Finding
 from firmware_bridge.outbox import Outbox
-from firmware_bridge.trouble import PORT_ERRORS, cannot_open, cannot_set_rate, lost
+from firmware_bridge.trouble import PORT_ERRORS, PortError, cannot_open, cannot_set_rate, lost
 
 GATHER_S = 0.005
 """Pause after a read: 200 wakes a second at most. The bytes of 5 ms at 1 MB/s, more than USB 1.1 carries, are
@@ -39,12 +42,15 @@ WRITE_TIMEOUT_S = 0.5
 POLLED_SCHEMES = ("", "socket", "hwgrep")
 """URL schemes whose ports are a file descriptor and nothing more ("" is a device path). The others (loop,
 rfc2217, spy, ...) do something in pyserial's read and write, so they go through those."""
-RATELESS_SCHEMES = ("socket", "loop")
+RATELESS_SCHEMES = ("socket", "loop", "socketcan")
 """URL schemes whose ports take any baud rate and mean none."""
 
 
 class Link:
     """An open port, used through pyserial's read and write."""
+
+    well: Finding | None = None
+    """What an open port reports when nothing is wrong with what it says; None: its rate."""
 
     def __init__(self, url: str, port: serial.SerialBase, outbox: Outbox) -> None:
         self.url = url
@@ -131,9 +137,9 @@ class PolledLink(Link):
                 return b""
             data = self._take()
         except OSError as error:
-            raise lost(self.url, error) from error
+            raise self._lost(error) from error
         if not data:  # ready and empty is how Linux shows a port that was hung up or unplugged
-            raise lost(self.url)
+            raise self._lost()
         if len(data) < CHUNK_BYTES:
             self._rest_until_s = time.monotonic() + GATHER_S
         return data
@@ -159,6 +165,10 @@ class PolledLink(Link):
             size += piece
         return bytes(self._room[:size])
 
+    def _lost(self, error: OSError | None = None) -> PortError:
+        """Why the session is over."""
+        return lost(self.url, error)
+
     def _send(self) -> None:
         if self._outbox:
             with suppress(BlockingIOError):  # the line is full: poll says when it is not
@@ -167,12 +177,16 @@ class PolledLink(Link):
 
 
 def open_link(url: str, baud: int, outbox: Outbox) -> Link:
-    """Open a device path or any URL of `serial.serial_for_url`; a path's symbolic links are followed anew
-    each time.
+    """Open a device path, any URL of `serial.serial_for_url`, or a CAN interface (socketcan.py); a path's symbolic
+    links are followed again each time.
 
     A real port is locked, so that a second recorder is told instead of stealing bytes. Raises PortError.
     """
     scheme = _scheme(url)
+    if scheme == "socketcan":
+        from firmware_bridge.socketcan import open_interface  # noqa: PLC0415 - only where there is one
+
+        return open_interface(url, outbox)
     try:
         port = serial.serial_for_url(
             url,
@@ -184,6 +198,15 @@ def open_link(url: str, baud: int, outbox: Outbox) -> Link:
     except PORT_ERRORS as error:
         raise cannot_open(url, baud, error) from error
     return PolledLink(url, port, outbox) if scheme in POLLED_SCHEMES else Link(url, port, outbox)
+
+
+def is_there(url: str) -> bool:
+    """Whether a device can be seen, or a CAN interface is up; False where only opening it can show."""
+    if _scheme(url) == "socketcan":
+        from firmware_bridge.can_interface import is_up  # noqa: PLC0415 - only where there is one
+
+        return is_up(urlsplit(url).netloc)
+    return Path(url).exists()
 
 
 def has_rate(url: str) -> bool:

@@ -40,12 +40,15 @@ class Expected(NamedTuple):
 
 
 class LinkHealth:
-    """Watches one session. `baud` is None where the port has no rate of its own (a socket)."""
+    """Watches one session. `baud` is None where the port has no rate of its own (a socket); `well` is the finding
+    when nothing is wrong, where it is another than the rate."""
 
-    def __init__(self, expected: Expected, baud: int | None, began_us: int) -> None:
+    def __init__(
+        self, expected: Expected, baud: int | None, began_us: int, well: Finding | None = None
+    ) -> None:
         self._expected = expected
         self._baud = baud
-        self._well = Finding("open", f"{baud} baud" if baud else "")
+        self._well = well or Finding("open", f"{baud} baud" if baud else "")
         self._finding = self._well
         self._heard_us = self._stretch_us = began_us
         self._bytes, self._sample = 0, b""
@@ -59,7 +62,8 @@ class LinkHealth:
     def finding(self, t_us: int) -> Finding:
         """What is to be said at `t_us`."""
         if t_us - self._heard_us >= SILENT_US:
-            self._finding = silence([self._baud])
+            # Silence explains nothing where the link itself is known to be wrong.
+            self._finding = silence([self._baud]) if self._well.state == "open" else self._well
         elif self._finding.state == "silent":
             self._finding = self._well
         elif t_us - self._stretch_us < STRETCH_US or self._bytes < GARBAGE_BYTES:

@@ -5,7 +5,7 @@ daemon gives it one, and nothing that happens to one port touches another. Sessi
 Each ends in a PortError, which is reported in words, and after a back-off the next one begins, under the same
 name: where udev's symbolic link points by then.
 
-    opening ─ missing | denied | busy | unusable      cannot be opened; tried again for ever
+    opening ─ missing | down | denied | busy | unusable   cannot be opened; tried again for ever
        ├─ normal_only                                 the adapter cannot listen only, so it is not opened
        └─ open ─ lost                                 hung up, unplugged
             ├─ silent                                 open, no bytes, or an adapter that does not answer
@@ -21,13 +21,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
-from pathlib import Path
 from typing import Literal, NamedTuple
 
 from firmware_bridge.baud import RateTrial
 from firmware_bridge.conversation import converse
 from firmware_bridge.errors import NotOpenedError, PortError
-from firmware_bridge.link import Link, has_rate, open_link
+from firmware_bridge.link import Link, has_rate, is_there, open_link
 from firmware_bridge.link_health import Expected, Finding, LinkHealth, mismatch, silence
 from firmware_bridge.outbox import Outbox
 from firmware_bridge.protocols import Opened, Opening, Protocol, Step, no_opening, sequence
@@ -50,6 +49,8 @@ is cranked, has forgotten its bit rate and would stay silent for ever."""
 ASK_AGAIN_US = 2_000_000
 """How often an adapter that has not answered yet is sent its opening again: boards that restart when their port is
 opened take one to three seconds."""
+NO_BAUD = 0
+"""The rate of a port that has none: a CAN interface."""
 INIT_WAIT_S = 0.1
 """Pause between the user's lines for a receiver that answers nothing."""
 REPEAT_US = 60_000_000
@@ -110,7 +111,7 @@ class PortReader:
         self._clock_us, self._sink = clock_us, sink
         self._has_rate = has_rate(url)
         self._search = baud == "auto" and self._has_rate
-        self._bauds = protocol.bauds if baud == "auto" else (baud,)
+        self._bauds = protocol.bauds or (NO_BAUD,) if baud == "auto" else (baud,)
         self._outbox = Outbox()
         self._writable = False
         self._reported = ("", "")
@@ -147,11 +148,11 @@ class PortReader:
 
     def _pause(self, stop: threading.Event, seconds: float) -> bool:
         """Wait before the port is tried again; True, and no longer, when a device that was not there has come."""
-        was_there = Path(self.url).exists()
+        was_there = is_there(self.url)
         for _ in range(round(seconds / LOOK_S)):
             if stop.wait(LOOK_S):
                 return False
-            if not was_there and Path(self.url).exists():
+            if not was_there and is_there(self.url):
                 return True
         return False
 
@@ -209,7 +210,7 @@ class PortReader:
         """Deliver chunks until `stop`, and say how the link fares."""
         look_us = self._clock_us()
         opened_us = look_us if self._opened.doubt else -OPEN_AGAIN_US
-        health = LinkHealth(self._expected, self._bauds[0] if self._has_rate else None, look_us)
+        health = LinkHealth(self._expected, self._bauds[0] if self._has_rate else None, look_us, link.setting)
         if not self._opened.doubt:  # else what comes within ASK_AGAIN_US decides
             self._report_link(health.finding(look_us))
         self._writable = True

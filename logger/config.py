@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, is_dataclass, replace
@@ -39,6 +40,8 @@ _BITRATE = within(5_000, 1_000_000)  # what a classic CAN controller can be set 
 _DATA_BITRATE = within(500_000, 8_000_000)  # what CAN FD controllers and transceivers reach
 DATA_BITRATE_PROTOCOLS = ("slcan",)
 """Protocols that have a command for the data bit rate of CAN FD."""
+_INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,14}", re.ASCII)
+"""Names of interfaces: the kernel takes 15 characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,10 @@ class Gps:
 
 @dataclass(frozen=True, slots=True)
 class Can:
-    """A CAN adapter and what is read from its bus. With `poll` it also asks the engine over OBD-II."""
+    """A CAN adapter and what is read from its bus. With `poll` it also asks the engine over OBD-II.
+
+    For "socketcan" `port` is an interface such as can0; `bitrate` and `listen_only` are what it is to be set to.
+    """
 
     name: str
     port: str
@@ -101,6 +107,11 @@ class Can:
     preset: str | None = field(default=None, metadata=one_of(PRESET_NAMES))
     poll: bool = False
 
+    @property
+    def is_interface(self) -> bool:
+        """Whether `port` is a CAN interface of the kernel, and no path."""
+        return self.protocol == "socketcan"
+
     def flaws(self) -> Iterable[Flaw]:
         yield from empty(("port", self.port), ("name", self.name))
         if self.data_bitrate is not None and self.protocol not in DATA_BITRATE_PROTOCOLS:
@@ -109,6 +120,14 @@ class Can:
         elif self.data_bitrate is not None and self.data_bitrate < (self.bitrate or 0):
             what = f"{self.data_bitrate} is less than bitrate"
             yield Flaw(("data_bitrate",), what, "a CAN FD frame's data is not slower than its head")
+        if self.is_interface:
+            if self.port and not _INTERFACE.fullmatch(self.port):
+                what = f"{self.port!r} is no name of a CAN interface"
+                yield Flaw(("port",), what, 'socketcan reads an interface, such as port = "can0"')
+            if self.baud != "auto":
+                yield Flaw(
+                    ("baud",), "a CAN interface has no baud rate", "remove it; the bus has a `bitrate`"
+                )
         if self.poll and self.listen_only:
             word = "true" if self.listen_only is True else f'"{self.listen_only}"'
             what = f"OBD-II polling transmits, and listen_only = {word} forbids that"
@@ -267,7 +286,9 @@ def loads(text: str, name: str, folder: Path) -> Config:
         config,
         places=file.places,
         gps=replace(config.gps, port=_from(folder, config.gps.port)) if config.gps else None,
-        can=tuple(replace(can, port=_from(folder, can.port)) for can in config.can),
+        can=tuple(
+            can if can.is_interface else replace(can, port=_from(folder, can.port)) for can in config.can
+        ),
     )
 
 

@@ -18,7 +18,7 @@ from typing import Protocol as Interface
 from firmware_bridge.errors import ConfigurationError
 from firmware_bridge.records import Batch, CanFrame
 
-PROTOCOL_NAMES: tuple[str, ...] = ("slcan", "gvret", "realdash", "canserial", "nmea")
+PROTOCOL_NAMES: tuple[str, ...] = ("slcan", "gvret", "realdash", "canserial", "socketcan", "nmea")
 
 ALLOW_NORMAL = 'set listen_only = "try" or false if it may acknowledge frames on the bus'
 """The way out for whoever has an adapter that cannot listen only."""

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 from firmware_bridge.fixes import FixBuilder
 from firmware_bridge.protocols import Decoder
-from firmware_bridge.records import Batch, CanFrame, Fix, Notice, Reading, Rejected, Sentence
+from firmware_bridge.records import ERR_FLAG, Batch, CanFrame, Fix, Notice, Reading, Rejected, Sentence
 from logger.recording.clock import GpsClock
 from logger.recording.rows import EventRow, ProgressRow, RejectedRow, Rows, SentenceRow
 from logger.stage.live import LiveStage
@@ -105,7 +105,7 @@ class Pipeline:
         source = self._sources[port]
         batch = source.decoder.feed(data, t_us)
         if batch.frames:
-            self._framed_us = t_us
+            self._heard(batch.frames, t_us)
             self._rows.frame.extend(batch.frames)
             self._engine.feed(batch.frames)
         for sentence in batch.sentences:
@@ -123,8 +123,9 @@ class Pipeline:
 
     def frames(self, frames: Sequence[CanFrame]) -> None:
         """Frames that are whole already, out of another log, with the times they have there."""
-        self._framed_us = frames[-1].t_us
-        self.advance(self._framed_us - 1)
+        t_us = frames[-1].t_us
+        self._heard(frames, t_us)
+        self.advance(t_us - 1)
         self._rows.frame.extend(frames)
         self._engine.feed(frames)
 
@@ -180,6 +181,11 @@ class Pipeline:
         if all(source.fixes is not None for source in self._sources.values()):
             return None
         return (t_us - (self._framed_us or 0)) / 1e6
+
+    def _heard(self, frames: Sequence[CanFrame], t_us: int) -> None:
+        """The bus has spoken at `t_us`: with a frame of its own, for an adapter's error frames are no news of it."""
+        if any(not frame.can_id & ERR_FLAG for frame in frames):
+            self._framed_us = t_us
 
     def _advance(self, t_us: int) -> int:
         """The time that an input stamped `t_us` is taken to have, with every beat before it done."""

@@ -20,7 +20,7 @@ from firmware_bridge.engine.readings import EngineDecoder, EngineReadings
 from firmware_bridge.errors import ConfigurationError
 from firmware_bridge.fixes import FixBuilder
 from firmware_bridge.protocols import BusSettings, Protocol, protocol
-from logger.config import Config, Gps
+from logger.config import Can, Config, Gps
 from logger.recording.naming import slug, stem
 from logger.recording.pipeline import Pipeline, Source
 from logger.recording.rows import BUSES_A_PORT
@@ -164,7 +164,16 @@ def _can_plan(config: Config, index: int) -> PortPlan:
             raise config.places.fault(("can", index, "poll"), what, "set poll = false")
         poller = Poller()
     bus = BusSettings(can.bitrate, can.data_bitrate, can.listen_only)
-    return PortPlan(can.name, can.port, can.baud, chosen, bus, poller=poller)
+    return PortPlan(can.name, _url(can), can.baud, chosen, bus, poller=poller)
+
+
+def _url(can: Can) -> str:
+    """Where a CAN source is read."""
+    if not can.is_interface:
+        return can.port
+    from firmware_bridge.socketcan import Expected  # noqa: PLC0415 - only where there is one
+
+    return Expected(can.port, can.bitrate, can.listen_only).url
 
 
 def engine_decoders(dbc_texts: Mapping[str, str], presets: Iterable[str]) -> list[EngineDecoder]:

@@ -20,7 +20,7 @@ from firmware_bridge.records import (
     Rejected,
 )
 
-CAN_PROTOCOLS = ("slcan", "gvret", "realdash", "canserial")
+CAN_PROTOCOLS = ("slcan", "gvret", "realdash", "canserial", "socketcan")
 FD_LENGTHS = (0, 1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 20, 24, 32, 48, 64)
 T_US = 5_000_000
 
@@ -37,20 +37,20 @@ def frames(name: str) -> st.SearchStrategy[CanFrame]:
     classic = st.builds(CanFrame, st.just(0), st.just(0), ids, classic_data)
     remote = st.builds(CanFrame, st.just(0), st.just(0), ids.map(lambda i: i | RTR_FLAG), remote_data)
     fd = st.builds(CanFrame, st.just(0), st.just(0), ids.map(lambda i: i | FD_FLAG), fd_data)
-    if name == "slcan":
+    errors = st.builds(
+        CanFrame,
+        st.just(0),
+        st.just(0),
+        ids.map(lambda i: i | ERR_FLAG),
+        st.binary(min_size=8, max_size=8),
+    )
+    if name in ("slcan", "socketcan"):
         flags = st.sampled_from((0, BRS_FLAG, ESI_FLAG, BRS_FLAG | ESI_FLAG))
         flagged = st.builds(lambda frame, more: frame._replace(can_id=frame.can_id | more), fd, flags)
-        return classic | remote | flagged
+        return classic | remote | flagged | (errors if name == "socketcan" else st.nothing())
     if name == "gvret":
         return classic | fd
     if name == "canserial":
-        errors = st.builds(
-            CanFrame,
-            st.just(0),
-            st.just(0),
-            ids.map(lambda i: i | ERR_FLAG),
-            st.binary(min_size=8, max_size=8),
-        )
         return classic | remote | errors
     told_apart = standard_ids | st.integers(0x800, 0x1FFF_FFFF).map(lambda number: number | EFF_FLAG)
     eight = st.builds(CanFrame, st.just(0), st.just(0), told_apart, st.binary(min_size=8, max_size=8))

@@ -28,7 +28,7 @@ MOST_HELD = 1 << 16
 _PROBE_EVERY = 64
 _PROBES = 16
 """Sound frames after damage: more than the longest length that a damaged head can claim takes with it."""
-CAN_PROTOCOLS = ("slcan", "gvret", "realdash", "canserial")
+CAN_PROTOCOLS = ("slcan", "gvret", "realdash", "canserial", "socketcan")
 NMEA = (
     b"$GPRMC,120000.00,A,4807.03811,N,01131.00012,E,022.4,084.4,150126,003.1,W*68\r\n",
     b"$GPGGA,120000.00,4807.03811,N,01131.00012,E,1,08,0.9,545.4,M,46.9,M,,*6E\r\n",
@@ -44,9 +44,9 @@ def sound_frames(name: str) -> list[CanFrame]:
     """Frames of the kinds that a protocol can carry."""
     found = [CanFrame(0, 0, 0x100 + n, bytes(range(n, n + 8))) for n in range(8)]
     found += [CanFrame(0, 0, 0x18DA_F110 + n | EFF_FLAG, bytes(8)) for n in range(4)]
-    if name in ("slcan", "gvret"):
+    if name in ("slcan", "gvret", "socketcan"):
         found += [CanFrame(0, 0, 0x200 | FD_FLAG, bytes(range(64)))]
-    if name == "slcan":
+    if name in ("slcan", "socketcan"):
         found += [
             CanFrame(0, 0, 0x201 | FD_FLAG | BRS_FLAG, bytes(12)),
             CanFrame(0, 0, 0x202 | RTR_FLAG, bytes(4)),

@@ -16,7 +16,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
-_PACKAGES = ("linux-image-amd64", "initramfs-tools", "zstd", "python3", "e2fsprogs", "kmod")
+_PACKAGES = ("linux-image-amd64", "initramfs-tools", "zstd", "python3", "e2fsprogs", "kmod", "iproute2")
 _BOOT_MODULES = ("virtio_pci", "virtio_blk", "ext4", "crc32c_generic")
 _INIT = "#!/bin/sh\nmount -o ro /dev/vdb /opt && exec sh /opt/init.sh\n"
 _ROOT_MB, _PROGRAM_MB, LOGS_MB = 1500, 600, 256

@@ -1,0 +1,140 @@
+"""A CAN interface of the kernel, as it is set up: asked over netlink, and changed by nobody here.
+
+    nlmsghdr  length u32 | type u16 | flags u16 | sequence u32 | port u32          RTM_GETLINK, and RTM_NEWLINK back
+    ifinfomsg family u8 | - | type u16 | index i32 | flags u32 | change u32
+    attribute length u16 | type u16 | value, padded to 4 bytes, and so on
+      IFLA_LINKINFO > IFLA_INFO_KIND, IFLA_INFO_DATA > IFLA_CAN_... (linux/can/netlink.h)
+
+The kernel answers anybody. Its order of bytes is the machine's own.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from struct import Struct, error
+
+_MESSAGE, _INFO, _ATTRIBUTE = Struct("=IHHII"), Struct("=BxHiII"), Struct("=HH")
+_GET_LINK, _NEW_LINK, _REQUEST = 18, 16, 1
+_ARPHRD_CAN = 280
+_UP = 0x1
+_NAME, _LINK_INFO, _STATISTICS = 3, 18, 23
+_KIND, _DATA = 1, 2
+_BITTIMING, _STATE, _MODES, _RESTART_MS, _COUNTERS, _DATA_BITTIMING = 1, 4, 5, 6, 8, 9
+_LISTEN_ONLY, _FD = 0x02, 0x20
+_STATES = ("active", "warning", "passive", "off", "stopped", "sleeping")
+_TYPE_BITS = 0x3FFF
+"""An attribute's type without its flags for nesting and byte order."""
+_RX_DROPPED, _RX_OVERRUNS = 6, 11
+"""Of struct rtnl_link_stats64, in u64."""
+_ANSWER_BYTES = 65536
+_ANSWER_S = 1.0
+MAX_NAME_BYTES = 15
+"""IFNAMSIZ less its closing NUL."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """What there is to know. None: the driver does not report it; a virtual interface has neither rate nor state.
+
+    `kind` is the driver's class, such as "can" or "vcan"; `bitrate` and `data_bitrate` are in bit/s; `state` is that
+    of the controller: active, warning, passive, off, stopped or sleeping. `dropped` and `overruns` count frames that
+    the driver and the controller have lost since the interface was made.
+    """
+
+    name: str
+    is_can: bool
+    is_up: bool
+    kind: str = ""
+    bitrate: int | None = None
+    data_bitrate: int | None = None
+    is_fd: bool = False
+    listen_only: bool | None = None
+    state: str | None = None
+    restart_ms: int | None = None
+    tx_errors: int | None = None
+    rx_errors: int | None = None
+    dropped: int = 0
+    overruns: int = 0
+
+
+def ask(name: str) -> Interface | None:
+    """The interface of that name, None if there is none. Raises OSError where the kernel may not be asked."""
+    wanted = name.encode()[:MAX_NAME_BYTES] + b"\0"
+    attribute = _ATTRIBUTE.pack(_ATTRIBUTE.size + len(wanted), _NAME) + wanted.ljust(
+        -(-len(wanted) // 4) * 4, b"\0"
+    )
+    body = _INFO.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + attribute
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as kernel:
+        kernel.settimeout(_ANSWER_S)
+        kernel.send(_MESSAGE.pack(_MESSAGE.size + len(body), _GET_LINK, _REQUEST, 1, 0) + body)
+        return parse(kernel.recv(_ANSWER_BYTES))
+
+
+def parse(answer: bytes) -> Interface | None:
+    """The interface in an answer of the kernel; None where it says that there is none, or is cut short."""
+    try:
+        length, kind, *_ = _MESSAGE.unpack_from(answer)
+        if kind != _NEW_LINK:
+            return None
+        _, hardware, _, flags, _ = _INFO.unpack_from(answer, _MESSAGE.size)
+        attributes = dict(_attributes(answer[_MESSAGE.size + _INFO.size : length]))
+        info = dict(_attributes(attributes.get(_LINK_INFO, b"")))
+        can = dict(_attributes(info.get(_DATA, b"")))
+        statistics = _numbers(attributes.get(_STATISTICS, b""), "Q", _RX_OVERRUNS + 1)
+        counters = _numbers(can.get(_COUNTERS, b""), "H", 2)
+        modes = _numbers(can.get(_MODES, b""), "I", 2)
+        state = _number(can.get(_STATE))
+    except error:
+        return None
+    return Interface(
+        _text(attributes.get(_NAME, b"")),
+        is_can=hardware == _ARPHRD_CAN,
+        is_up=bool(flags & _UP),
+        kind=_text(info.get(_KIND, b"")),
+        bitrate=_number(can.get(_BITTIMING)) or None,
+        data_bitrate=_number(can.get(_DATA_BITTIMING)) or None,
+        is_fd=bool(modes and modes[1] & _FD),
+        listen_only=bool(modes[1] & _LISTEN_ONLY) if modes else None,
+        state=None if state is None or state >= len(_STATES) else _STATES[state],
+        restart_ms=_number(can.get(_RESTART_MS)),
+        tx_errors=counters[0] if counters else None,
+        rx_errors=counters[1] if counters else None,
+        dropped=statistics[_RX_DROPPED] if statistics else 0,
+        overruns=statistics[_RX_OVERRUNS] if statistics else 0,
+    )
+
+
+def is_up(name: str, sysfs: Path = Path("/sys")) -> bool:
+    """Whether there is an interface of that name and it is up: a look that costs no socket."""
+    try:
+        return bool(int((sysfs / "class/net" / name / "flags").read_text(), 16) & _UP)
+    except (OSError, ValueError):
+        return False
+
+
+def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
+    at = 0
+    while at + _ATTRIBUTE.size <= len(data):
+        length, kind = _ATTRIBUTE.unpack_from(data, at)
+        if length < _ATTRIBUTE.size:
+            return
+        yield kind & _TYPE_BITS, data[at + _ATTRIBUTE.size : at + length]
+        at += (length + 3) & ~3
+
+
+def _numbers(data: bytes, code: str, count: int) -> tuple[int, ...]:
+    """The first `count` numbers in an attribute; none where it is shorter."""
+    layout = Struct(f"={count}{code}")
+    return layout.unpack_from(data) if len(data) >= layout.size else ()
+
+
+def _number(data: bytes | None) -> int | None:
+    found = _numbers(data or b"", "I", 1)
+    return found[0] if found else None
+
+
+def _text(data: bytes) -> str:
+    return data.partition(b"\0")[0].decode(errors="replace")

@@ -1,0 +1,200 @@
+"""SocketCAN: the frames of a CAN interface of the kernel, as the recorder's own socket reads them.
+
+    classic   43 41 4E 10 | dropped u32 | stamp us u64 | id u32 | length u8 | 3 bytes           | data[8]
+    FD        43 41 4E 48 | dropped u32 | stamp us u64 | id u32 | length u8 | flags u8, 2 bytes | data[64]
+
+A socket hands out one frame a call, and its time and the count of lost frames beside it; a record joins the three,
+so that a port stays a stream of bytes which can be kept and replayed. Behind its first 16 bytes a record is the
+kernel's own `struct can_frame` or `struct canfd_frame` (linux/can.h), whose size is the fourth byte. The order of
+bytes is that of every machine the recorder runs on, little-endian. `stamp` is of CLOCK_MONOTONIC, `dropped` counts
+all frames that the kernel has dropped since the socket was opened because nobody read them in time.
+
+Nothing damages a record on its way, but a capture may be torn: one is believed if the next one starts behind it.
+What is written to the socket has the same form. The bit rate belongs to the interface: there is nothing to open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from struct import Struct as Packing
+
+from construct import (
+    Byte,
+    Bytes,
+    Const,
+    Int8ul,
+    Int32ul,
+    Int64ul,
+    Padded,
+    Padding,
+    Rebuild,
+    Struct,
+    len_,
+    this,
+)
+
+from firmware_bridge.devicetime import DeviceClock
+from firmware_bridge.errors import WireError
+from firmware_bridge.protocols import no_opening
+from firmware_bridge.protocols.framing import NEED_MORE, NO_FRAME, FrameSearch, even_block
+from firmware_bridge.protocols.socketcan_errors import notices
+from firmware_bridge.records import (
+    BRS_FLAG,
+    EFF_FLAG,
+    ERR_FLAG,
+    ESI_FLAG,
+    EXTENDED_MASK,
+    FD_FLAG,
+    RTR_FLAG,
+    STANDARD_MASK,
+    CanFrame,
+)
+
+MARK = b"CAN"
+HEAD_BYTES = 16
+CLASSIC_BYTES, FD_BYTES = 16, 72
+"""Sizes of `struct can_frame` and `struct canfd_frame`."""
+CLASSIC = Struct(
+    Const(MARK),
+    Const(CLASSIC_BYTES, Byte),
+    "dropped" / Int32ul,
+    "stamp" / Int64ul,
+    "can_id" / Int32ul,
+    "length" / Rebuild(Int8ul, len_(this.data)),
+    Padding(3),
+    "data" / Padded(8, Bytes(this.length)),
+)
+FD = Struct(
+    Const(MARK),
+    Const(FD_BYTES, Byte),
+    "dropped" / Int32ul,
+    "stamp" / Int64ul,
+    "can_id" / Int32ul,
+    "length" / Rebuild(Int8ul, len_(this.data)),
+    "flags" / Byte,
+    Padding(2),
+    "data" / Padded(64, Bytes(this.length)),
+)
+FD_LENGTHS = frozenset((*range(9), 12, 16, 20, 24, 32, 48, 64))
+FLAGS = {0x01: BRS_FLAG, 0x02: ESI_FLAG}
+"""CANFD_BRS and CANFD_ESI of a frame's `flags`; CANFD_FDF says what its size says already."""
+# An interface has no baud rate.
+BAUDS: tuple[int, ...] = ()
+CLOSING = b""
+opening = no_opening
+
+head = Packing("<3sBIQ").pack
+"""The 16 bytes before a frame: MARK, the frame's size, `dropped`, `stamp`."""
+_CLASSIC_HEAD = bytes((*MARK, CLASSIC_BYTES))
+_CLASSIC = Packing("<4xIQIB3x8s")
+_FD = Packing("<4xIQIBB2x64s")
+_STAMP_MODULUS = 2**64
+
+__all__ = ["BAUDS", "CLASSIC", "CLOSING", "FD", "Decoder", "encode", "opening", "report"]
+
+
+class Decoder(FrameSearch):
+    """Records to frames. `bus` is the log's number of the interface.
+
+    Error frames are frames, with ERR_FLAG, and notices as well. Frames that the kernel dropped are a notice
+    `frames_dropped`.
+    """
+
+    STARTS = MARK[:1]
+
+    def __init__(self, bus: int = 0) -> None:
+        super().__init__(bus, DeviceClock(1, (_STAMP_MODULUS,)))
+        self._dropped = 0
+
+    def _some(self, buffer: bytes, at: int) -> tuple[int, int]:
+        at += self._even(buffer, at)
+        while at < len(buffer):
+            taken = self._one(buffer, at)
+            if taken <= 0:
+                return at, taken
+            at += taken
+        return at, NEED_MORE
+
+    def _one(self, buffer: bytes, at: int) -> int:
+        """One record: how many bytes it took, or NEED_MORE or NO_FRAME."""
+        start = buffer[at : at + 4]
+        if len(start) < 4 and _CLASSIC_HEAD.startswith(start):
+            return NEED_MORE
+        if start[:3] != MARK or start[3] not in (CLASSIC_BYTES, FD_BYTES):
+            return NO_FRAME
+        stop = at + HEAD_BYTES + start[3]
+        if stop > len(buffer):
+            return NEED_MORE
+        if start[3] == CLASSIC_BYTES:
+            dropped, stamp, can_id, length, data = _CLASSIC.unpack_from(buffer, at)
+            is_frame = length <= 8 and _possible(can_id)
+        else:
+            dropped, stamp, can_id, length, flags, data = _FD.unpack_from(buffer, at)
+            is_frame = length in FD_LENGTHS and _possible(can_id) and not can_id & (RTR_FLAG | ERR_FLAG)
+            can_id |= FD_FLAG | sum(ours for bit, ours in FLAGS.items() if flags & bit)
+        if not is_frame or not MARK.startswith(buffer[stop : stop + len(MARK)]):
+            return NO_FRAME
+        self._take([dropped], [stamp], [can_id], [bytes(length) if can_id & RTR_FLAG else data[:length]])
+        return stop - at
+
+    def _even(self, buffer: bytes, at: int) -> int:
+        """Decode a whole buffer of classic data frames at once; the number of bytes taken."""
+        block = even_block(buffer, at, HEAD_BYTES + CLASSIC_BYTES, dict(enumerate(_CLASSIC_HEAD)))
+        if not block:
+            return 0
+        dropped, stamps, ids, lengths, datas = zip(*_CLASSIC.iter_unpack(block), strict=True)
+        if any(can_id & (RTR_FLAG | ERR_FLAG) or not _possible(can_id) for can_id in set(ids)):
+            return 0
+        kinds = set(lengths)
+        if max(kinds) > 8:
+            return 0
+        if kinds != {8}:
+            datas = tuple(data[:length] for data, length in zip(datas, lengths, strict=True))
+        self._take(dropped, stamps, ids, datas)
+        return len(block)
+
+    def _take(
+        self, dropped: Sequence[int], stamps: Sequence[int], ids: Sequence[int], datas: Sequence[bytes]
+    ) -> None:
+        if dropped[-1] != self._dropped:
+            self._lost(dropped)
+        if ids[-1] & ERR_FLAG:  # error frames come here one at a time
+            for kind, detail in notices(ids[-1] & EXTENDED_MASK, datas[-1]):
+                self._account.notice(self._t_us, kind, **detail)
+        self._stamps += stamps
+        self._ids += ids
+        self._buses += [self._bus] * len(ids)
+        self._datas += datas
+
+    def _lost(self, dropped: Sequence[int]) -> None:
+        """The kernel's count has moved. It begins at 0 with every opening of the interface."""
+        lost, before = 0, self._dropped
+        for count in dropped:
+            lost += count - before if count >= before else count
+            before = count
+        self._dropped = before
+        if lost:
+            self._account.notice(self._t_us, "frames_dropped", frames=lost)
+
+
+def _possible(can_id: int) -> bool:
+    """An error frame, an extended identifier, or a standard one."""
+    return bool(can_id & (EFF_FLAG | ERR_FLAG)) or can_id & EXTENDED_MASK <= STANDARD_MASK
+
+
+def encode(frame: CanFrame) -> bytes:
+    """The record of a frame, stamped with its `t_us`; both directions look alike. WireError if there is none."""
+    number, size = frame.can_id & 0xFFFF_FFFF, len(frame.data)
+    is_fd = bool(frame.can_id & FD_FLAG)
+    is_plain = not number & (RTR_FLAG | ERR_FLAG)
+    fits = size in FD_LENGTHS and is_plain if is_fd else size <= 8 and not frame.can_id >> 32
+    if not (frame.can_id >= 0 and fits and _possible(number)):
+        raise WireError(f"SocketCAN has no frame {frame.can_id:X} of {size} bytes")
+    fields = {"dropped": 0, "stamp": frame.t_us % _STAMP_MODULUS, "can_id": number, "data": frame.data}
+    if is_fd:
+        fields["flags"] = sum(bit for bit, ours in FLAGS.items() if frame.can_id & ours)
+    wire: bytes = (FD if is_fd else CLASSIC).build(fields)
+    return wire
+
+
+report = encode
