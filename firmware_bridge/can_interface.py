@@ -77,7 +77,7 @@ def parse(answer: bytes) -> Interface | None:
     """The interface in an answer of the kernel; None where it says that there is none, or is cut short."""
     try:
         length, kind, *_ = _MESSAGE.unpack_from(answer)
-        if kind != _NEW_LINK:
+        if kind != _NEW_LINK or length > len(answer):
             return None
         _, hardware, _, flags, _ = _INFO.unpack_from(answer, _MESSAGE.size)
         attributes = dict(_attributes(answer[_MESSAGE.size + _INFO.size : length]))

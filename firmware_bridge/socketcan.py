@@ -66,7 +66,7 @@ class Expected(NamedTuple):
 
     @property
     def bring_up(self) -> str:
-        """The command that sets it up like this."""
+        """The command that sets up a controller like this."""
         rate = self.bitrate or "BITRATE"
         silent = " listen-only on" if self.listen_only else ""
         return f"sudo ip link set {self.name} up type can bitrate {rate}{silent}"
@@ -92,7 +92,7 @@ class SocketCanLink(PolledLink):
             connection.setsockopt(socket.SOL_SOCKET, option, 1)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
         super().__init__(expected.name, connection, outbox)
-        self._expected = expected
+        self._expected, self._settings = expected, settings
         self._socket = connection
         self._stamps = StampMapping(time.monotonic_ns())
         self._dropped = 0
@@ -120,7 +120,7 @@ class SocketCanLink(PolledLink):
                 self._failure = error
                 continue
             if not frame:
-                self._failure = OSError(errno.ENODEV, "hung up")
+                self._failure = self._failure or OSError(errno.ENODEV, "hung up")
                 break
             stamp = 0
             for _, kind, value in beside:
@@ -161,7 +161,7 @@ class SocketCanLink(PolledLink):
 
     def _lost(self, error: OSError | None = None) -> PortError:
         if error is not None and error.errno == errno.ENETDOWN:
-            return _down(self._expected)
+            return _down(self._expected, self._settings)
         return lost(self.url, error)
 
 
@@ -178,7 +178,7 @@ def open_interface(url: str, outbox: Outbox) -> SocketCanLink:
         if not settings.is_can:
             raise PortError("unusable", "is no CAN interface", where=expected.name, mend="correct `port`")
         if not settings.is_up:
-            raise _down(expected)
+            raise _down(expected, settings)
     try:
         connection = can_socket(expected.name)
     except OSError as error:
@@ -221,8 +221,10 @@ def _missing(expected: Expected) -> PortError:
     )
 
 
-def _down(expected: Expected) -> PortError:
-    return PortError("down", "is down", where=expected.name, mend=f"bring it up with `{expected.bring_up}`")
+def _down(expected: Expected, found: Interface | None = None) -> PortError:
+    is_virtual = found is not None and found.kind != "can"
+    command = f"sudo ip link set {expected.name} up" if is_virtual else expected.bring_up
+    return PortError("down", "is down", where=expected.name, mend=f"bring it up with `{command}`")
 
 
 def _cannot_open(expected: Expected, error: OSError) -> PortError:

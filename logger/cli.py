@@ -47,6 +47,7 @@ VERBS: dict[str, Verb] = {
     "fetch": Verb("logger.transfer.verbs", "The car's logs onto this machine, while it records."),
     "fleet": Verb("logger.fleet.verbs", "A season of logs as one dataset: add, review, query."),
     "doctor": Verb("logger.doctor.verbs", "What is wrong with this car's set-up, in words."),
+    "canup": Verb("logger.canup", "A CAN interface brought up as the configuration says."),
     "stick": Verb("logger.stick.verbs", "The logs that nobody has yet onto a USB stick."),
     "protect": Verb("logger.retention.verbs", "Have a log stay on the card, however full that becomes."),
     "install": Verb("logger.install.verbs", "Set this machine up as the car's recorder."),

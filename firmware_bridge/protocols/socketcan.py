@@ -36,7 +36,7 @@ from construct import (
 from firmware_bridge.devicetime import DeviceClock
 from firmware_bridge.errors import WireError
 from firmware_bridge.protocols import no_opening
-from firmware_bridge.protocols.framing import NEED_MORE, NO_FRAME, FrameSearch, even_block
+from firmware_bridge.protocols.framing import NEED_MORE, NO_FRAME, SECOND_US, FrameSearch, even_block
 from firmware_bridge.protocols.socketcan_errors import notices
 from firmware_bridge.records import (
     BRS_FLAG,
@@ -97,7 +97,7 @@ class Decoder(FrameSearch):
     """Records to frames. `bus` is the log's number of the interface.
 
     Error frames are frames, with ERR_FLAG, and notices as well. Frames that the kernel dropped are a notice
-    `frames_dropped`.
+    `frames_dropped`, once a second at most, so that none of them is left out of the count.
     """
 
     STARTS = MARK[:1]
@@ -105,6 +105,8 @@ class Decoder(FrameSearch):
     def __init__(self, bus: int = 0) -> None:
         super().__init__(bus, DeviceClock(1, (_STAMP_MODULUS,)))
         self._dropped = 0
+        self._lost = 0
+        self._tell_us = 0
 
     def _some(self, buffer: bytes, at: int) -> tuple[int, int]:
         at += self._even(buffer, at)
@@ -157,7 +159,10 @@ class Decoder(FrameSearch):
         self, dropped: Sequence[int], stamps: Sequence[int], ids: Sequence[int], datas: Sequence[bytes]
     ) -> None:
         if dropped[-1] != self._dropped:
-            self._lost(dropped)
+            self._count(dropped)
+        if self._lost and self._t_us >= self._tell_us:
+            self._account.notice(self._t_us, "frames_dropped", frames=self._lost)
+            self._lost, self._tell_us = 0, self._t_us + SECOND_US
         if ids[-1] & ERR_FLAG:  # error frames come here one at a time
             for kind, detail in notices(ids[-1] & EXTENDED_MASK, datas[-1]):
                 self._account.notice(self._t_us, kind, **detail)
@@ -166,15 +171,11 @@ class Decoder(FrameSearch):
         self._buses += [self._bus] * len(ids)
         self._datas += datas
 
-    def _lost(self, dropped: Sequence[int]) -> None:
+    def _count(self, dropped: Sequence[int]) -> None:
         """The kernel's count has moved. It begins at 0 with every opening of the interface."""
-        lost, before = 0, self._dropped
         for count in dropped:
-            lost += count - before if count >= before else count
-            before = count
-        self._dropped = before
-        if lost:
-            self._account.notice(self._t_us, "frames_dropped", frames=lost)
+            self._lost += count - self._dropped if count >= self._dropped else count
+            self._dropped = count
 
 
 def _possible(can_id: int) -> bool:

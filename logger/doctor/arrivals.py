@@ -14,7 +14,7 @@ from logger.recording.rows import BUSES_A_PORT
 
 _TABLES = ("frame", "fix", "event")
 """Those that tell what came."""
-_NOTICES = ("bus_state", "bus_error", "adapter_status", "adapter_refused")
+_NOTICES = ("bus_state", "bus_error", "adapter_status", "adapter_refused", "frames_dropped")
 
 
 @dataclass(frozen=True, slots=True)

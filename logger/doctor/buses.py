@@ -35,6 +35,11 @@ class Wiring(NamedTuple):
 def judge(heard: Heard, wiring: Wiring) -> Iterator[Finding]:
     """What is to be said of the bus behind an adapter."""
     where = f"bus {heard.name}"
+    if lost := sum(notice.detail["frames"] for notice in heard.notices if notice.kind == "frames_dropped"):
+        mend = (
+            "`sudo stagelog install --with socketcan` gives it more room; see the findings on disk and card"
+        )
+        yield wrong(where, f"the kernel dropped {lost} frames that were not read in time", mend)
     if heard.frames is None:
         yield note(where, "frames come; which ones is not known, for no new row was read")
         return

@@ -14,12 +14,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from firmware_bridge import can_interface
 from firmware_bridge.engine.presets import preset
 from firmware_bridge.errors import ConfigurationError
 from firmware_bridge.records import EFF_FLAG, EXTENDED_MASK
+from firmware_bridge.socketcan import Expected
 from logger import config as configs
 from logger.config import Can, Config
-from logger.doctor import asking, buses, fixes, links, listening, looking, machine, shelves, storage
+from logger.doctor import (
+    asking,
+    buses,
+    fixes,
+    interfaces,
+    links,
+    listening,
+    looking,
+    machine,
+    shelves,
+    storage,
+)
 from logger.doctor.facts import Heard
 from logger.doctor.findings import SUDO, Finding, note, ok, wrong
 from logger.install.plan import CONFIGURATION, STARTED, UNITS
@@ -115,8 +128,15 @@ def _ports(config: Config, heard: Sequence[Heard]) -> Iterator[Finding]:
         if port.protocol == "nmea":
             yield from fixes.judge(port)
     for can in config.can:
+        if can.is_interface:
+            yield from _part(f"interface {can.port}", _interface(can))
         for port in (port for port in heard if port.name == can.name):
             yield from _bus(can, port)
+
+
+def _interface(can: Can) -> Iterator[Finding]:
+    expected = Expected(can.port, can.bitrate, can.listen_only)
+    yield from interfaces.judge(expected, can_interface.ask(can.port))
 
 
 def _disk(config: Config, recording: Mapping[str, Any]) -> Iterator[Finding]:

@@ -14,7 +14,11 @@ OTHER_RATES = (
 )
 """An adapter that the recorder has open is not set to other rates."""
 ASK = "start the recorder, which asks the engine (poll = true), and call the doctor again"
+<<<<<<< HEAD
 _CANNOT_OPEN = ("missing", "denied", "busy", "unusable", "normal_only", "lost", "opening")
+=======
+_CANNOT_OPEN = ("missing", "down", "denied", "busy", "unusable", "lost", "opening")
+>>>>>>> e49d8f8 (socketcan: CAN interfaces of the kernel as a source, brought up by a unit, judged by the doctor, tried in a machine with CAN)
 
 
 def judge(heard: Heard, neighbours: Mapping[str, str]) -> Iterator[Finding]:
@@ -39,7 +43,7 @@ def judge(heard: Heard, neighbours: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def _not_open(heard: Heard, where: str) -> Finding:
-    if heard.state == "denied":
+    if heard.state == "denied" and heard.protocol != "socketcan":
         group = heard.group or "dialout"
         mend = f"sudo usermod -aG {group} USER, then log in again; or call the doctor with sudo"
         return wrong(where, f"{heard.url} may be used by group {group} only", mend)

@@ -11,7 +11,7 @@ import click
 from firmware_bridge.errors import ConfigurationError
 from logger.config import CAN_PROTOCOLS, MIN_PIN_LENGTH
 from logger.install.adapters import Adapter
-from logger.install.configuration import Answers
+from logger.install.configuration import INTERFACE_NAME, Answers, settled
 
 BITRATES = (125_000, 250_000, 500_000, 1_000_000)
 """What cars' buses run at; any other can be typed as well."""
@@ -31,9 +31,13 @@ def ask(answers: Answers, given: Mapping[str, Any], plugged: Sequence[Adapter]) 
         answers = replace(answers, gps_port=_port("GPS receiver", answers.gps_port))
     if "can_port" not in given:
         answers = replace(answers, can_port=_port("CAN adapter", answers.can_port))
-    if answers.can_port and "protocol" not in given:
+    answers = settled(answers, {*given, "can_port"})
+    if answers.can_port and "protocol" not in given and answers.protocol != "socketcan":
         kind = click.Choice(CAN_PROTOCOLS)
         answers = replace(answers, protocol=click.prompt("It speaks", default=answers.protocol, type=kind))
+        if answers.protocol == "socketcan":
+            name = click.prompt("The kernel's name of its interface", default=INTERFACE_NAME)
+            answers = replace(answers, can_port=name)
     if answers.can_port and "bitrate" not in given:
         usual = ", ".join(map(str, BITRATES))
         answers = replace(

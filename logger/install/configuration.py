@@ -5,7 +5,8 @@ Knows the keys of `stagelog.toml` and what a newcomer should be told beside each
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Container
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from logger import config
@@ -15,6 +16,8 @@ from logger.tomlwords import literal
 GPS_NAME = "/dev/stagelog-gps"
 CAN_NAME = "/dev/stagelog-can"
 """The stable names that the udev rules give."""
+INTERFACE_NAME = "can0"
+"""What the kernel calls its first CAN interface."""
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - only together with a pin
 THIS_MACHINE = "127.0.0.1"
 
@@ -32,6 +35,16 @@ class Answers:
 
     def __repr__(self) -> str:
         return f"Answers(number={self.number}, gps_port={self.gps_port!r}, can_port={self.can_port!r})"
+
+
+def settled(answers: Answers, given: Container[str]) -> Answers:
+    """The answers with what follows from those that were `given`: an interface and its protocol imply each other."""
+    names_interface = bool(answers.can_port) and "/" not in answers.can_port
+    if names_interface and "protocol" not in given:
+        return replace(answers, protocol="socketcan")
+    if answers.protocol == "socketcan" and "can_port" not in given:
+        return replace(answers, can_port=INTERFACE_NAME)
+    return answers
 
 
 def render(answers: Answers) -> bytes:

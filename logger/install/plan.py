@@ -26,10 +26,14 @@ RECORD_FOLDER = "/usr/local/lib/stagelog"
 """Where it is written down what was there before."""
 ADAPTER_RULES = "/etc/udev/rules.d/69-stagelog-adapters.rules"
 UNIT_FOLDER = "/etc/systemd/system"
+ARPHRD_CAN = 280
+"""How sysfs tells a CAN interface from every other."""
 _UDEV_RELOAD = ("udevadm", "control", "--reload")
 UNITS = ("stagelog-recorder.service", "stagelog-crew.service")
 STICK_UNIT = "stagelog-stick@.service"
 """Started by udev, once a stick."""
+CAN_UNIT = "stagelog-can@.service"
+"""Started by udev, once for each CAN interface that appears."""
 
 SHIPPED: Mapping[str, str] = {
     **{unit: f"{UNIT_FOLDER}/{unit}" for unit in (*UNITS, STICK_UNIT)},
@@ -49,6 +53,12 @@ OPTIONS: Mapping[str, Mapping[str, str]] = {
     },
     "power-off": {
         unit: f"{UNIT_FOLDER}/{unit}" for unit in ("stagelog-power-off.path", "stagelog-power-off.service")
+    },
+    "socketcan": {
+        "socketcan.conf": f"{UNIT_FOLDER}/stagelog-recorder.service.d/socketcan.conf",
+        CAN_UNIT: f"{UNIT_FOLDER}/{CAN_UNIT}",
+        "90-stagelog-can.rules": "/etc/udev/rules.d/90-stagelog-can.rules",
+        "socketcan-sysctl.conf": "/etc/sysctl.d/90-stagelog-socketcan.conf",
     },
 }
 """What is installed only when asked for: its files of `systemd/`, and their places."""
@@ -141,10 +151,14 @@ def starting(*, udev: bool) -> Commands:
 
     `udev` says whether it runs as well; in a container it often does not.
     """
-    trigger = ("udevadm", "trigger", "--action=add", "--subsystem-match=tty", "--subsystem-match=usb-serial")
+    trigger = ("udevadm", "trigger", "--action=add")
+    triggers = (
+        (*trigger, "--subsystem-match=tty", "--subsystem-match=usb-serial"),
+        (*trigger, "--subsystem-match=net", f"--attr-match=type={ARPHRD_CAN}"),
+    )
     return (
         ("systemctl", "daemon-reload"),
-        *((_UDEV_RELOAD, trigger) if udev else ()),
+        *((_UDEV_RELOAD, *triggers) if udev else ()),
         ("systemd-tmpfiles", "--create", SHIPPED["stagelog.tmpfiles"]),
         ("systemctl", "restart", *UNITS),
     )

@@ -18,7 +18,7 @@ from logger import config as configs
 from logger.config import Config
 from logger.install import adapters, apply, change, plan, record
 from logger.install.asking import NO_DEVICE, ask, read_pin
-from logger.install.configuration import CAN_NAME, GPS_NAME, Answers, render
+from logger.install.configuration import CAN_NAME, GPS_NAME, Answers, render, settled
 from logger.install.reach import out_of_reach, require_reachable
 from logger.install.root import Entry, Root
 from logger.install.shipped import shipped
@@ -50,8 +50,10 @@ _dry_run = click.option("--dry-run", is_flag=True, help="Say what would be done,
 @click.option(
     "--gps-port", help="The receiver's device; a USB adapter gets a stable name. none: there is none."
 )
-@click.option("--can-port", help="The CAN adapter's device; the same.")
-@click.option("--protocol", help="What the CAN adapter speaks: slcan, gvret, realdash, canserial.")
+@click.option("--can-port", help="The CAN adapter's device, the same; or an interface of the kernel: can0.")
+@click.option(
+    "--protocol", help="What the CAN adapter speaks: slcan, gvret, realdash, canserial; or socketcan."
+)
 @click.option("--bitrate", type=int, help="Of the car's bus, in bit/s.")
 @click.option(
     "--pin-file", type=click.File("rb"), help="The crew page's pin, in a file; - is standard input."
@@ -95,13 +97,15 @@ def install(
     found = adapters.plugged() if root.is_this_machine else []
     configuration = b""
     if (present := root.look(plan.CONFIGURATION)) is None:
-        answers = replace(Answers(), **given)
+        answers = settled(replace(Answers(), **given), given)
         if pin_file is not None:
             answers = replace(answers, pin=read_pin(pin_file))
         if sys.stdin.isatty() and not (yes or dry_run):
             answers = ask(answers, given, found)
         rules, bound = _bind(root, {"gps_port": answers.gps_port, "can_port": answers.can_port}, found)
         answers = replace(answers, **bound)
+        if answers.can_port and answers.protocol == "socketcan" and "socketcan" not in without:
+            options = tuple(sorted({*options, "socketcan"}))
         configuration = render(answers)
         if answers.pin is None:
             mend = f"pin and host under [serve] in {plan.CONFIGURATION} open it to the crew's telephones"
@@ -249,6 +253,12 @@ def _doubts(config: Config, bound: Mapping[str, str], options: tuple[str, ...]) 
         doubts.append("[shutdown] is set, and nothing obeys it; `sudo stagelog install --with power-off`")
     if config.clock.chrony is not None and "chrony" not in options:
         doubts.append("[clock] chrony is set, and chrony is not told; `sudo stagelog install --with chrony`")
+    if "socketcan" not in options:
+        doubts += [
+            f"the recorder may not read {can.port}; `sudo stagelog install --with socketcan`"
+            for can in config.can
+            if can.is_interface
+        ]
     return doubts
 
 

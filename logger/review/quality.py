@@ -60,6 +60,7 @@ def quality_of(
         "sentences": evidence.counts.get("sentence"),
         "frames": evidence.counts.get("frame"),
         "dropped_bytes": sum(_numbers(e.detail) for e in evidence.events if e.kind == "bytes_dropped"),
+        "dropped_frames": sum(_numbers(e.detail) for e in evidence.events if e.kind == "frames_dropped"),
         "dropped_rows": sum(_numbers(e.detail) for e in evidence.events if e.kind == "dropped"),
         "link_losses": len(
             [e for e in evidence.events if e.kind == "link" and e.detail.get("state") == "lost"]

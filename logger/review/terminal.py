@@ -110,8 +110,9 @@ def summary(report: Report) -> str:
         parts.insert(0, f"{validated} of {met} waypoints validated")
     if figures["rejected_bytes"]:
         parts.append(f"{figures['rejected_bytes']} bytes rejected")
-    if figures["dropped_bytes"] or figures["dropped_rows"]:
-        parts.append(f"DROPPED {figures['dropped_bytes']} bytes, {figures['dropped_rows']} rows")
+    lost = {what: figures[f"dropped_{what}"] for what in ("bytes", "frames", "rows")}
+    if any(lost.values()):
+        parts.append(f"DROPPED {', '.join(f'{count} {what}' for what, count in lost.items())}")
     if figures["clock_error_s"] is not None:
         parts.append(f"clock within {figures['clock_error_s']:.2f} s")
     if figures["sessions"] > 1:

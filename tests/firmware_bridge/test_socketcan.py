@@ -118,20 +118,26 @@ def test_error_frames_are_notices_and_stay_in_the_log(
     assert found == list(expected)
 
 
-def test_frames_that_the_kernel_dropped_are_counted_once() -> None:
-    counts = [0, 0, 5, 5, 5, 5, 7, 7, 7, 7, 7, 7]
+@pytest.mark.parametrize("in_one_chunk", [True, False])
+def test_frames_that_the_kernel_dropped_are_counted_and_noticed_once_a_second(in_one_chunk: bool) -> None:
+    counts = [0, 0, *range(5, 1005), 1005]
     wire = [record(frame(1)[16:], dropped=count) for count in counts]
-    for pieces in ([b"".join(wire)], wire):
-        decoder = Decoder()
-        batch = feed(decoder, pieces)
-        assert [notice.kind for notice in batch.notices] == ["frames_dropped"] * len(batch.notices)
-        assert sum(notice.detail["frames"] for notice in batch.notices) == 7
-        assert len(batch.frames) == len(counts)
+    decoder = Decoder()
+    batch = feed(decoder, [b"".join(wire)] if in_one_chunk else wire)
+    assert len(batch.frames) == len(counts)
+    last = feed(decoder, [record(frame(1)[16:], dropped=1005)], T_US + 3_000_000)
+    notices = batch.notices + last.notices
+    assert {notice.kind for notice in notices} == {"frames_dropped"}
+    assert sum(notice.detail["frames"] for notice in notices) == 1005
+    assert len(notices) == (1 if in_one_chunk else 2)
 
 
 def test_the_count_begins_again_when_the_interface_is_opened_again() -> None:
-    batch = feed(Decoder(), [record(frame(1)[16:], dropped=count) for count in (0, 6, 0, 2)])
-    assert [notice.detail["frames"] for notice in batch.notices] == [6, 2]
+    decoder = Decoder()
+    found = []
+    for second, count in enumerate((0, 6, 0, 2, 2, 0)):
+        found += feed(decoder, [record(frame(1)[16:], dropped=count)], T_US + 2_000_000 * second).notices
+    assert [notice.detail["frames"] for notice in found] == [6, 2]
 
 
 def test_times_are_the_kernels() -> None:

@@ -302,3 +302,30 @@ def test_a_file_that_is_no_text_says_where(tmp_path: Path) -> None:
     path.write_bytes(GPS.encode() + 'name = "Méharée"'.encode("latin-1"))
     with pytest.raises(ConfigurationError, match=f"{path}:3: not UTF-8 text; save"):
         load(path)
+
+
+INTERFACE = '[[can]]\nname = "engine"\nport = "can0"\nprotocol = "socketcan"\n'
+
+
+def test_a_can_interface_is_a_name_and_no_path() -> None:
+    (can,) = loads(INTERFACE, "stagelog.toml", Path("/etc/stagelog")).can
+    assert (can.port, can.baud, can.is_interface) == ("can0", "auto", True)
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        (
+            INTERFACE.replace("can0", "/dev/ttyACM0"),
+            "can[0].port: '/dev/ttyACM0' is no name of a CAN interface",
+        ),
+        (INTERFACE.replace("can0", "a-name-too-long0"), "is no name of a CAN interface"),
+        (INTERFACE.replace("can0", "can 0"), "is no name of a CAN interface"),
+        (INTERFACE + "baud = 500000\n", "can[0].baud: a CAN interface has no baud rate"),
+        (INTERFACE.replace('"can0"', '""'), "can[0].port"),
+    ],
+)
+def test_what_no_can_interface_can_be(text: str, what: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        loads(text, "stagelog.toml", Path("/etc/stagelog"))
+    assert what in str(caught.value)

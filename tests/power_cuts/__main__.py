@@ -15,6 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.power_cuts import socketcan
 from tests.power_cuts.cuts import MAX_LOSS_S, Car, Outcome
 from tests.power_cuts.images import Guest, kept_guest, make_guest, missing_tools
 from tests.power_cuts.unplugs import unplug
@@ -49,6 +50,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--unplugs", type=int, default=0, help="F9 before the cuts: pull a USB adapter so often"
     )
+    parser.add_argument(
+        "--socketcan", action="store_true", help="CAN interfaces of a kernel, before the cuts"
+    )
     parser.add_argument("--keep", type=Path, help="where a cut that costs too much leaves its disk")
     parser.add_argument("--guest", type=Path, default=KEPT_GUEST, help="where the guest is kept")
     options = parser.parse_args(arguments)
@@ -64,6 +68,12 @@ def main(arguments: list[str]) -> int:
         with tempfile.TemporaryDirectory() as scratch:
             problems = unplug(guest, Path(scratch), options.unplugs, random.Random(options.seed))
         print("\n".join(problems) or "F9: verify ok")
+        if problems:
+            return 1
+    if options.socketcan:
+        with tempfile.TemporaryDirectory() as scratch:
+            problems = socketcan.run(guest, Path(scratch))
+        print("\n".join(problems) or "SocketCAN: verify ok")
         if problems:
             return 1
     return cut(guest, options.cuts, options.seed, options.moments, options.keep) if options.cuts else 0

@@ -11,7 +11,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
@@ -100,8 +100,14 @@ def make_guest(folder: Path) -> Guest:
     return guest
 
 
-def make_program(image: Path, itinerary: str, more_config: str = "") -> None:
-    """A disk with this checkout, the libraries that it runs with, the configuration and the init."""
+def make_program(
+    image: Path,
+    itinerary: str,
+    config: str = CONFIG,
+    init: str = "init.sh",
+    more: Iterable[str] = ("pulse.py",),
+) -> None:
+    """A disk with this checkout, the libraries that it runs with, the configuration, the init and `more` files."""
     with tempfile.TemporaryDirectory(dir=image.parent) as scratch:
         folder = Path(scratch)
         for package in ("firmware_bridge", "logger"):
@@ -116,9 +122,10 @@ def make_program(image: Path, itinerary: str, more_config: str = "") -> None:
         told = folder / "site" / f"stagelog-{metadata.version('stagelog')}.dist-info" / "METADATA"
         told.parent.mkdir()
         told.write_text(str(metadata.distribution("stagelog").read_text("METADATA")))
-        (folder / "stagelog.toml").write_text(CONFIG + more_config)
+        (folder / "stagelog.toml").write_text(config)
         (folder / "stage.toml").write_text(itinerary)
-        for name in ("init.sh", "pulse.py"):
+        shutil.copy(_HERE / init, folder / "init.sh")
+        for name in more:
             shutil.copy(_HERE / name, folder)
         _filled(image, folder, _PROGRAM_MB)
 

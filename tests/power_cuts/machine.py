@@ -11,7 +11,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tests.power_cuts.images import Guest
@@ -116,10 +116,12 @@ def running(
     journal: Path,
     adapters: dict[str, Path],
     pulse: Path | None = None,
+    more: Sequence[str] = (),
 ) -> Iterator[Machine]:
     """A guest, booting. Every write to `logs` is also written down in `journal`. It has no power at the end.
 
-    With `pulse` it says there what it receives (pulse.py), of the one adapter that stays plugged in.
+    With `pulse` it says there what it receives (pulse.py), of the one adapter that stays plugged in. `more` are
+    further words for QEMU.
     """
     journal.unlink(missing_ok=True)
     journal.touch()
@@ -144,7 +146,7 @@ def running(
         path.unlink(missing_ok=True)
         command += ["-chardev", f"socket,id={name},path={path},server=on,wait=off"]
         command += ["-device", f"usb-serial,bus=usb.0,id=usb-{name},chardev={name}"]
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    process = subprocess.Popen([*command, *more], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
     machine = Machine(process, console)
     try:
         yield machine

@@ -12,7 +12,7 @@ from pathlib import Path
 from logger.recording.verify import verify
 from tests.power_cuts import disk
 from tests.power_cuts.cuts import ITINERARY, LOG, RATE
-from tests.power_cuts.images import SECOND_ADAPTER, Guest, make_blank, make_program
+from tests.power_cuts.images import CONFIG, SECOND_ADAPTER, Guest, make_blank, make_program
 from tests.power_cuts.machine import FRAME_ID, Adapter, Machine, running
 
 BODY_ID = 0x321
@@ -26,7 +26,7 @@ _COMMITTED_S = 3.0
 def unplug(guest: Guest, folder: Path, times: int, chance: random.Random) -> list[str]:
     """Pull and plug so often. Prints a line each; returns what was wrong."""
     program, logs = folder / "program.ext4", folder / "logs.ext4"
-    make_program(program, ITINERARY, SECOND_ADAPTER)
+    make_program(program, ITINERARY, CONFIG + SECOND_ADAPTER)
     make_blank(logs)
     sockets = {name: folder / f"{name}.socket" for name in ("engine", "body")}
     engine, body = Adapter(sockets["engine"], RATE), Adapter(sockets["body"], RATE, BODY_ID)

@@ -15,15 +15,28 @@ from logger.install import plan
 from logger.install.shipped import shipped
 from logger.recording.power import REQUEST
 from tests.figures import Figures
-from tests.systemd.units import CREW, FOLDER, POWER_OFF, RECORDER, STICK, UNITS, read, require, values
+from tests.systemd.units import (
+    CAN,
+    CREW,
+    FOLDER,
+    POWER_OFF,
+    RECORDER,
+    SOCKETCAN,
+    STICK,
+    UNITS,
+    read,
+    require,
+    values,
+)
 
-EXPOSURE_LIMIT = {RECORDER: 1.0, CREW: 1.5, STICK: 1.2, POWER_OFF: 0.5}
+EXPOSURE_LIMIT = {RECORDER: 1.0, CREW: 1.5, STICK: 1.2, POWER_OFF: 0.5, CAN: 1.5}
 
 VERIFIED = (
     *plan.UNITS,
     "stagelog-stick@sda1.service",
     "stagelog-power-off.path",
     "stagelog-power-off.service",
+    "stagelog-can@can0.service",
 )
 
 
@@ -59,6 +72,7 @@ def verify(machine: Path) -> subprocess.CompletedProcess[str]:
             f"--root={machine}",
             *plan.UNITS,
             "stagelog-stick@sda1.service",
+            "stagelog-can@can0.service",
         ],
         capture_output=True,
         text=True,
@@ -141,6 +155,30 @@ def test_the_recorder_has_serial_ports_and_no_network() -> None:
         "char-ttyS rw",
         "char-ttyUSB rw",
     ]
+
+
+def test_with_socketcan_the_recorder_still_has_no_ip_network(tmp_path: Path, figures: Figures) -> None:
+    """Only what the drop-in says is added; systemd merges the address families of both files."""
+    added = {(line.key, line.value) for line in read(SOCKETCAN) if line.section == "Service"}
+    assert added == {("PrivateNetwork", "no"), ("RestrictAddressFamilies", "AF_CAN AF_NETLINK")}
+    assert values(RECORDER, "Service", "IPAddressDeny") == ["any"]
+    both = tmp_path / RECORDER.name
+    unit = RECORDER.read_text().replace(
+        "[Install]", SOCKETCAN.read_text().partition("\n\n")[2] + "\n[Install]"
+    )
+    both.write_text(unit)
+    figure, lax = exposure(both)
+    figures.said(f"{RECORDER.stem} with socketcan: exposure {figure:.1f}, at most 1.5")
+    assert figure <= 1.5
+    assert [line for line in read(SOCKETCAN) if line.key in lax and not line.reason] == []
+
+
+def test_what_brings_interfaces_up_has_one_power() -> None:
+    for key in ("CapabilityBoundingSet", "AmbientCapabilities"):
+        assert values(CAN, "Service", key) == ["CAP_NET_ADMIN"]
+    assert values(CAN, "Service", "RestrictAddressFamilies") == ["AF_NETLINK"]
+    (command,) = values(CAN, "Service", "ExecStart")
+    assert command == f"{plan.PROGRAM} canup %I -c {plan.CONFIGURATION}"
 
 
 def test_the_crew_server_has_no_device_and_writes_where_no_log_is() -> None:

@@ -14,7 +14,10 @@ RECORDER = FOLDER / "stagelog-recorder.service"
 CREW = FOLDER / "stagelog-crew.service"
 STICK = FOLDER / "stagelog-stick@.service"
 POWER_OFF = FOLDER / "stagelog-power-off.service"
-UNITS = (RECORDER, CREW, STICK, POWER_OFF)
+CAN = FOLDER / "stagelog-can@.service"
+UNITS = (RECORDER, CREW, STICK, POWER_OFF, CAN)
+SOCKETCAN = FOLDER / "socketcan.conf"
+"""What CAN interfaces of the kernel add to the recorder's unit."""
 
 
 class Line(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from firmware_bridge.errors import ConfigurationError
 from logger import config
 from logger.config import CAN_PROTOCOLS
-from logger.install.configuration import CAN_NAME, GPS_NAME, Answers, render
+from logger.install.configuration import CAN_NAME, GPS_NAME, INTERFACE_NAME, Answers, render, settled
 
 FOLDER = Path("/etc/stagelog")
 
@@ -32,16 +33,36 @@ pins = st.text(st.characters(exclude_categories=["Cs"]), min_size=4, max_size=20
 def test_what_was_answered_is_what_is_read(
     number: int | None, protocol: str, bitrate: int, pin: str | None
 ) -> None:
-    found = read(Answers(number=number, protocol=protocol, bitrate=bitrate, pin=pin))
+    answers = Answers(number=number, protocol=protocol, bitrate=bitrate, pin=pin)
+    found = read(settled(answers, {"protocol"}))
+    port = INTERFACE_NAME if protocol == "socketcan" else CAN_NAME
     assert found.car.number == number
     assert found.gps is not None and found.gps.port == GPS_NAME
     assert [(can.port, can.protocol, can.bitrate, can.listen_only) for can in found.can] == [
-        (CAN_NAME, protocol, bitrate, True)
+        (port, protocol, bitrate, True)
     ]
     assert found.serve.pin == pin
     assert found.serve.host == ("127.0.0.1" if pin is None else "0.0.0.0")  # noqa: S104
     assert found.log == config.Log()
     assert found.live == config.Live()
+
+
+@pytest.mark.parametrize(
+    ("answered", "port", "protocol"),
+    [
+        ({"can_port": "can1"}, "can1", "socketcan"),
+        ({"protocol": "socketcan"}, "can0", "socketcan"),
+        ({"can_port": "can1", "protocol": "socketcan"}, "can1", "socketcan"),
+        ({"can_port": "/dev/ttyACM0"}, "/dev/ttyACM0", "slcan"),
+        ({"protocol": "gvret"}, CAN_NAME, "gvret"),
+        ({"can_port": ""}, "", "slcan"),
+    ],
+)
+def test_an_interface_and_its_protocol_imply_each_other(
+    answered: dict[str, str], port: str, protocol: str
+) -> None:
+    found = settled(replace(Answers(), **answered), answered)  # type: ignore[arg-type]
+    assert (found.can_port, found.protocol) == (port, protocol)
 
 
 def test_a_device_may_be_missing() -> None:

@@ -58,6 +58,37 @@ def test_without_a_pin_the_page_stays_on_the_machine(image: Path, call: Call) ->
     assert (serve.host, serve.pin) == ("127.0.0.1", None)
 
 
+@pytest.mark.parametrize(
+    "arguments", [("--can-port", "can1"), ("--protocol", "socketcan", "--can-port", "can1")]
+)
+def test_a_can_interface_is_allowed_and_brought_up_and_out_again_with_the_rest(
+    image: Path, call: Call, arguments: tuple[str, ...]
+) -> None:
+    before = tree(image)
+    call("install", *WITH_PIN, *arguments)
+    (can,) = config.load(image / CONFIGURATION).can
+    assert (can.port, can.protocol, can.listen_only) == ("can1", "socketcan", True)
+    for name, place in plan.OPTIONS["socketcan"].items():
+        assert (image / place.lstrip("/")).read_bytes() == shipped()[name]
+    assert call("install", *WITH_PIN) == ["nothing to do: all is as it should be"]
+    call("uninstall", "--configuration", "--logs", "--yes")
+    assert tree(image) == before
+
+
+def test_without_a_can_interface_the_recorder_keeps_the_stricter_unit(image: Path, call: Call) -> None:
+    call("install", *WITH_PIN)
+    assert not [place for place in plan.OPTIONS["socketcan"].values() if (image / place.lstrip("/")).exists()]
+
+
+def test_a_configuration_that_names_an_interface_is_told_what_is_missing(image: Path) -> None:
+    (image / "etc/stagelog").mkdir()
+    (image / CONFIGURATION).write_text('[[can]]\nname = "engine"\nport = "can0"\nprotocol = "socketcan"\n')
+    for arguments, is_told in (((), True), (("--with", "socketcan"), False)):
+        told = CliRunner().invoke(verbs.install, ["--root", str(image), "--yes", *arguments]).output
+        doubt = "the recorder may not read can0; `sudo stagelog install --with socketcan`"
+        assert (doubt in told) == is_told
+
+
 def test_the_second_time_there_is_nothing_to_do(image: Path, call: Call) -> None:
     call("install", *WITH_PIN)
     before = tree(image)

@@ -1,0 +1,96 @@
+"""A CAN bus for tests: a socket pair that speaks the kernel's frames, with the kernel's own stamps.
+
+Where the kernel has CAN, `tests.power_cuts --socketcan` runs the recorder on real interfaces; here only what AF_CAN
+adds is imitated: an interface that goes down or away says so once, ahead of the frames that still wait.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from firmware_bridge import can_interface, socketcan
+from firmware_bridge.can_interface import Interface
+from firmware_bridge.protocols.socketcan import HEAD_BYTES, encode
+from firmware_bridge.records import CanFrame
+
+UP = Interface("can0", True, True, "can", bitrate=500_000, listen_only=True, state="active", restart_ms=0)
+
+
+class _Near(socket.socket):
+    """The recorder's end."""
+
+    error: int | None = None
+
+    def recvmsg(self, *sizes: int) -> Any:
+        error, self.error = self.error, None
+        if error is not None:
+            raise OSError(error, "as AF_CAN says it")
+        return super().recvmsg(*sizes)
+
+
+class Bus:
+    """An interface called can0, and whoever else is on its bus."""
+
+    def __init__(self) -> None:
+        self.settings: Interface | None = UP
+        self.refusal: int | None = None
+        self.when_open: Callable[[], None] = lambda: None
+        self._far: socket.socket | None = None
+        self._near: _Near | None = None
+
+    def open(self, name: str) -> socket.socket:
+        """What `socketcan.can_socket` does."""
+        if self.refusal is not None:
+            raise OSError(self.refusal, "refused")
+        self.close()
+        near, self._far = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._near = _Near(near.family, near.type, fileno=near.detach())
+        self.when_open()
+        return self._near
+
+    def send(self, *frames: CanFrame) -> None:
+        """Put frames on the bus."""
+        assert self._far is not None
+        for frame in frames:
+            self._far.send(encode(frame)[HEAD_BYTES:])
+
+    def received(self) -> bytes:
+        """The next frame that the recorder sent, as the kernel has it."""
+        assert self._far is not None
+        self._far.settimeout(10)
+        return self._far.recv(100)
+
+    def fail(self, error: int, settings: Interface | None) -> None:
+        """The interface goes down or away."""
+        self.settings = settings
+        assert self._near is not None and self._far is not None
+        self._near.error = error
+        self._far.send(b"", socket.MSG_DONTWAIT)  # wakes it, as POLLERR does
+
+    def close(self) -> None:
+        if self._far is not None:
+            self._far.close()
+
+
+@contextmanager
+def can_bus(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bus]:
+    """A bus behind the name can0."""
+    bus = Bus()
+    monkeypatch.setattr(socketcan, "can_socket", bus.open)
+    monkeypatch.setattr(can_interface, "ask", lambda _name: bus.settings)
+    monkeypatch.setattr(can_interface, "is_up", lambda _name: bus.settings is not None and bus.settings.is_up)
+    try:
+        yield bus
+    finally:
+        bus.close()
+
+
+def down(settings: Interface = UP) -> Interface:
+    """The same interface, down."""
+    return replace(settings, is_up=False)
