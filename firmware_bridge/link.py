@@ -22,9 +22,9 @@ from urllib.parse import urlsplit
 
 import serial
 
-from firmware_bridge.link_health import Finding
+from firmware_bridge.errors import PortError
 from firmware_bridge.outbox import Outbox
-from firmware_bridge.trouble import PORT_ERRORS, PortError, cannot_open, cannot_set_rate, lost
+from firmware_bridge.trouble import PORT_ERRORS, cannot_open, cannot_set_rate, lost
 
 GATHER_S = 0.005
 """Pause after a read: 200 wakes a second at most. The bytes of 5 ms at 1 MB/s, more than USB 1.1 carries, are
@@ -49,8 +49,10 @@ RATELESS_SCHEMES = ("socket", "loop", "socketcan")
 class Link:
     """An open port, used through pyserial's read and write."""
 
-    well: Finding | None = None
-    """What an open port reports when nothing is wrong with what it says; None: its rate."""
+    setting = ""
+    """How the port is set up, where that is something else than a baud rate."""
+    warning = ""
+    """What is not set up as the configuration asks although the port is open; one line."""
 
     def __init__(self, url: str, port: serial.SerialBase, outbox: Outbox) -> None:
         self.url = url

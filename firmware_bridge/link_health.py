@@ -40,15 +40,13 @@ class Expected(NamedTuple):
 
 
 class LinkHealth:
-    """Watches one session. `baud` is None where the port has no rate of its own (a socket); `well` is the finding
-    when nothing is wrong, where it is another than the rate."""
+    """Watches one session. `baud` is None where the port has no rate of its own (a socket); `setting` is
+    what is reported of such a port while all is well."""
 
-    def __init__(
-        self, expected: Expected, baud: int | None, began_us: int, well: Finding | None = None
-    ) -> None:
+    def __init__(self, expected: Expected, baud: int | None, began_us: int, setting: str = "") -> None:
         self._expected = expected
         self._baud = baud
-        self._well = well or Finding("open", f"{baud} baud" if baud else "")
+        self._well = Finding("open", f"{baud} baud" if baud else setting)
         self._finding = self._well
         self._heard_us = self._stretch_us = began_us
         self._bytes, self._sample = 0, b""
@@ -62,8 +60,7 @@ class LinkHealth:
     def finding(self, t_us: int) -> Finding:
         """What is to be said at `t_us`."""
         if t_us - self._heard_us >= SILENT_US:
-            # Silence explains nothing where the link itself is known to be wrong.
-            self._finding = silence([self._baud]) if self._well.state == "open" else self._well
+            self._finding = silence([self._baud])
         elif self._finding.state == "silent":
             self._finding = self._well
         elif t_us - self._stretch_us < STRETCH_US or self._bytes < GARBAGE_BYTES:

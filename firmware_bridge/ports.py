@@ -246,7 +246,8 @@ class PortReader:
             take(chunk)
             return chunk.data
 
-        self._opened = converse(self._opening(), self._outbox.put, read, stop)
+        opened = converse(self._opening(), self._outbox.put, read, stop)
+        self._opened = opened._replace(warning=opened.warning or link.warning)
         converse(sequence(*self._init), self._outbox.put, read, stop)
 
     def _reads(self, link: Link, stop: threading.Event) -> Iterator[Chunk]:
@@ -268,8 +269,8 @@ class PortReader:
         warning = self._opened.warning
         if self._opened.doubt:
             self._report("silent", self._opened.doubt)
-        elif finding.state == "open" and warning:
-            self._report("open", "; ".join(filter(None, (finding.detail, warning))), warning)
+        elif finding.state in ("open", "silent") and warning:  # a wrong bit rate is a reason for silence
+            self._report(finding.state, "; ".join(filter(None, (finding.detail, warning))), warning)
         else:
             self._report(*finding)
 

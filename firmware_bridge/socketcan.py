@@ -17,17 +17,18 @@ import select
 import socket
 import struct
 import time
-from typing import Final, NamedTuple
-from urllib.parse import parse_qs, urlencode, urlsplit
+from typing import Final, Literal, NamedTuple
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from firmware_bridge import can_interface
 from firmware_bridge.can_interface import Interface
+from firmware_bridge.errors import PortError
 from firmware_bridge.kernel_stamps import StampMapping
 from firmware_bridge.link import CHUNK_BYTES, PolledLink
-from firmware_bridge.link_health import Finding
 from firmware_bridge.outbox import Outbox
+from firmware_bridge.protocols import OPEN_NORMAL
 from firmware_bridge.protocols.socketcan import CLASSIC_BYTES, FD_BYTES, HEAD_BYTES, MARK, head
-from firmware_bridge.trouble import PortError, lost
+from firmware_bridge.trouble import lost
 
 SCHEME: Final = "socketcan"
 BUFFER_BYTES = 8 * 1024 * 1024
@@ -44,32 +45,39 @@ _ERROR_FILTER, _ALL_ERRORS = 2, 0x1FFF_FFFF
 
 
 class Expected(NamedTuple):
-    """What the configuration says of an interface. `bitrate` None: whatever it is set to."""
+    """What the configuration says of an interface, as `protocols.BusSettings` has it. None: whatever it is set to."""
 
     name: str
     bitrate: int | None = None
-    listen_only: bool = True
+    listen_only: bool | Literal["try"] = True
+    data_bitrate: int | None = None
 
     @property
     def url(self) -> str:
         """It as a port's URL."""
-        options = {"listen_only": int(self.listen_only)} | ({"bitrate": self.bitrate} if self.bitrate else {})
+        options = {key: value for key, value in self._asdict().items() if key != "name" and value is not None}
         return f"{SCHEME}://{self.name}?{urlencode(options)}"
 
     @classmethod
     def of(cls, url: str) -> Expected:
         """What a port's URL says."""
         parts = urlsplit(url)
-        options = parse_qs(parts.query)
-        bitrate = int(options.get("bitrate", ["0"])[0])
-        return cls(parts.netloc, bitrate or None, options.get("listen_only", ["1"])[0] != "0")
+        options = dict(parse_qsl(parts.query))
+        rates = {key: int(options[key]) for key in ("bitrate", "data_bitrate") if key in options}
+        words: dict[str, bool | Literal["try"]] = {"False": False, "try": "try"}
+        return cls(parts.netloc, listen_only=words.get(options.get("listen_only", ""), True), **rates)
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """What `ip link set NAME` is told to set up a controller like this."""
+        data = ("dbitrate", str(self.data_bitrate), "fd", "on") if self.data_bitrate else ()
+        rate = str(self.bitrate or "BITRATE")
+        return ("type", "can", "bitrate", rate, *data, "listen-only", "on" if self.listen_only else "off")
 
     @property
     def bring_up(self) -> str:
-        """The command that sets up a controller like this."""
-        rate = self.bitrate or "BITRATE"
-        silent = " listen-only on" if self.listen_only else ""
-        return f"sudo ip link set {self.name} up type can bitrate {rate}{silent}"
+        """The command that sets it up, and brings it up."""
+        return f"sudo ip link set {self.name} up {' '.join(self.settings)}"
 
     @property
     def set_again(self) -> str:
@@ -97,7 +105,7 @@ class SocketCanLink(PolledLink):
         self._stamps = StampMapping(time.monotonic_ns())
         self._dropped = 0
         self._failure: OSError | None = None
-        self.well = setting(expected, settings)
+        self.setting, self.warning = setting(expected, settings)
 
     def _wait(self, until_s: float) -> bool:
         return self._failure is not None or super()._wait(until_s)
@@ -199,20 +207,18 @@ def can_socket(name: str) -> socket.socket:
     return connection
 
 
-def setting(expected: Expected, found: Interface | None) -> Finding:
-    """What is to be reported of an interface that is open."""
+def setting(expected: Expected, found: Interface | None) -> tuple[str, str]:
+    """How an interface that is open is set up, and the warning where that is not what is expected of it."""
     if found is None:
-        return Finding("open", "its settings are not known")
+        return "its settings are not known", ""
     if found.bitrate is None:
-        return Finding("open", found.kind)
-    is_wrong = expected.bitrate not in (None, found.bitrate)
-    rate = f"{found.bitrate} bit/s" + (f", not {expected.bitrate}" if is_wrong else "")
+        return found.kind, ""
+    said = f"{found.bitrate} bit/s{', listen-only' if found.listen_only else ''}"
+    if expected.bitrate not in (None, found.bitrate):
+        return said, f"not {expected.bitrate} bit/s: {expected.set_again}, or correct `bitrate`"
     if expected.listen_only and not found.listen_only:
-        what = f"{rate}, and not listen-only: it acknowledges the car's frames"
-        return Finding("acknowledging", f"{what}; {expected.set_again}")
-    if is_wrong:
-        return Finding("wrong_bitrate", f"{rate}; {expected.set_again}, or correct `bitrate`")
-    return Finding("open", f"{rate}{', listen-only' if found.listen_only else ''}")
+        return said, f"{OPEN_NORMAL}: {expected.set_again}"
+    return said, ""
 
 
 def _missing(expected: Expected) -> PortError:

@@ -8,7 +8,6 @@ set up as it should be is left alone.
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -16,11 +15,14 @@ import click
 from firmware_bridge import can_interface
 from firmware_bridge.can_interface import Interface
 from firmware_bridge.errors import ConfigurationError, DeviceError
+from firmware_bridge.protocols import ALLOW_NORMAL, OPEN_NORMAL
+from firmware_bridge.socketcan import Expected
 from logger import config as configs
-from logger.config import Can
 
 RESTART_MS = 100
 """A controller that went off the bus, which can only happen to one that transmits, is back after this."""
+_NOT_SUPPORTED = "not supported"
+"""In the kernel's word for a mode that a driver does not have (EOPNOTSUPP)."""
 _PATH = click.Path(path_type=Path)
 
 
@@ -43,54 +45,59 @@ def canup(interface: str, config_path: Path) -> None:
     if found is None or not found.is_can:
         what = "no such interface" if found is None else "is no CAN interface"
         raise DeviceError(what, where=interface, mend="plug it in, or correct `port`")
-    if is_set_up(found, can):
+    expected = Expected(interface, can.bitrate or found.bitrate, can.listen_only, can.data_bitrate)
+    if is_set_up(found, expected):
         click.echo(f"{interface}: is set up already")
         return
+    if found.kind == "can" and expected.bitrate is None:
+        what = f"[[can]] {can.name} has no bitrate, and {interface} cannot be brought up without"
+        raise ConfigurationError(what, mend="add bitrate = 500000, or that of the bus")
     if found.is_up:
         _ip(interface, "down")
-    for arguments in setting_up(found, can):
-        _ip(interface, *arguments)
-    if found.kind == "can" and not can.listen_only:
-        try:
-            _ip(interface, "type", "can", "restart-ms", str(RESTART_MS))
-        except DeviceError as error:  # some adapters come back by themselves, and refuse to be told when
-            click.echo(str(error), err=True)
+    if found.kind == "can":
+        _set_up(expected)
     _ip(interface, "up")
-    click.echo(f"{interface}: up{', listening only' if can.listen_only and found.kind == 'can' else ''}")
+    click.echo(f"{interface}: up")
 
 
-def is_set_up(found: Interface, can: Can) -> bool:
+def is_set_up(found: Interface, expected: Expected) -> bool:
     """Whether an interface is up and as the configuration says. A virtual one has nothing to be set."""
     if found.kind != "can" or not found.is_up:
         return found.is_up
-    return can.bitrate in (None, found.bitrate) and found.listen_only == can.listen_only
+    return (
+        found.bitrate == expected.bitrate
+        and expected.data_bitrate in (None, found.data_bitrate)
+        and found.listen_only == bool(expected.listen_only)
+    )
 
 
-def setting_up(found: Interface, can: Can) -> Sequence[Sequence[str]]:
-    """What `ip link set INTERFACE` is to be told before it is brought up. Raises ConfigurationError."""
-    if found.kind != "can":
-        return ()
-    bitrate = can.bitrate or found.bitrate
-    if bitrate is None:
-        what = f"[[can]] {can.name} has no bitrate, and {can.port} cannot be brought up without"
-        raise ConfigurationError(what, mend="add bitrate = 500000, or that of the bus")
-    listen_only = "on" if can.listen_only else "off"
-    return (("type", "can", "bitrate", str(bitrate), "listen-only", listen_only),)
+def _set_up(expected: Expected) -> None:
+    """Set a controller that is down. Raises DeviceError where it cannot be what it must."""
+    try:
+        _ip(expected.name, *expected.settings)
+    except DeviceError as error:
+        if not expected.listen_only or _NOT_SUPPORTED not in str(error):
+            raise
+        if expected.listen_only is True:
+            what = "it cannot listen only, and stays down"
+            raise DeviceError(what, where=expected.name, mend=ALLOW_NORMAL) from error
+        click.echo(f"{expected.name}: {OPEN_NORMAL}", err=True)
+        expected = expected._replace(listen_only=False)
+        _ip(expected.name, *expected.settings)
+    if not expected.listen_only:
+        try:
+            _ip(expected.name, "type", "can", "restart-ms", str(RESTART_MS))
+        except DeviceError as error:  # some adapters come back by themselves, and refuse to be told when
+            click.echo(str(error), err=True)
 
 
 def _ip(interface: str, *arguments: str) -> None:
     """Run `ip link set`. Raises DeviceError."""
     command = ("ip", "link", "set", interface, *arguments)
-    spoken = " ".join(command)
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     except FileNotFoundError as error:
         raise DeviceError("is not there", where="ip", mend="install Debian's package iproute2") from error
     if done.returncode:
         why = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
-        if "on" in arguments and "not supported" in why:
-            mend = (
-                "take an adapter that can, or set listen_only = false: it then acknowledges the car's frames"
-            )
-            raise DeviceError("it cannot listen only, and stays down", where=interface, mend=mend)
-        raise DeviceError(why, where=spoken, mend="see `dmesg`, and whether this is root")
+        raise DeviceError(why, where=" ".join(command), mend="see `dmesg`, and whether this is root")

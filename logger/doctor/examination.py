@@ -135,7 +135,7 @@ def _ports(config: Config, heard: Sequence[Heard]) -> Iterator[Finding]:
 
 
 def _interface(can: Can) -> Iterator[Finding]:
-    expected = Expected(can.port, can.bitrate, can.listen_only)
+    expected = Expected(can.port, can.bitrate, can.listen_only, can.data_bitrate)
     yield from interfaces.judge(expected, can_interface.ask(can.port))
 
 

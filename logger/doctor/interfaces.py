@@ -37,8 +37,12 @@ def _settings(where: str, expected: Expected, found: Interface) -> Iterator[Find
     if expected.bitrate not in (None, found.bitrate):
         what = f"set to {found.bitrate} bit/s, not to {expected.bitrate}"
         yield wrong(where, what, f"{expected.set_again}, or correct `bitrate`")
+    elif expected.data_bitrate not in (None, found.data_bitrate):
+        what = f"data at {found.data_bitrate or 'no'} bit/s, not at {expected.data_bitrate}"
+        yield wrong(where, what, f"{expected.set_again}, or correct `data_bitrate`")
     elif expected.listen_only and not found.listen_only:
-        yield wrong(
+        judged = wrong if expected.listen_only is True else note
+        yield judged(
             where,
             "not listen-only: it acknowledges the car's frames, whether they are recorded or not",
             f"{expected.set_again}, or listen_only = false",
@@ -48,6 +52,6 @@ def _settings(where: str, expected: Expected, found: Interface) -> Iterator[Find
         data = f", data at {found.data_bitrate} bit/s" if found.is_fd and found.data_bitrate else ""
         state = f", controller {found.state}" if found.state else ""
         yield ok(where, f"{found.bitrate} bit/s{data}{silent}{state}")
-    if not (expected.listen_only or found.restart_ms):
+    if not (found.listen_only or expected.listen_only is True or found.restart_ms):
         mend = f"sudo ip link set {found.name} type can restart-ms 100 (while it is down)"
         yield note(where, "a controller that goes off the bus stays off", mend)

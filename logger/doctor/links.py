@@ -14,11 +14,7 @@ OTHER_RATES = (
 )
 """An adapter that the recorder has open is not set to other rates."""
 ASK = "start the recorder, which asks the engine (poll = true), and call the doctor again"
-<<<<<<< HEAD
-_CANNOT_OPEN = ("missing", "denied", "busy", "unusable", "normal_only", "lost", "opening")
-=======
-_CANNOT_OPEN = ("missing", "down", "denied", "busy", "unusable", "lost", "opening")
->>>>>>> e49d8f8 (socketcan: CAN interfaces of the kernel as a source, brought up by a unit, judged by the doctor, tried in a machine with CAN)
+_CANNOT_OPEN = ("missing", "down", "denied", "busy", "unusable", "normal_only", "lost", "opening")
 
 
 def judge(heard: Heard, neighbours: Mapping[str, str]) -> Iterator[Finding]:

@@ -173,7 +173,7 @@ def _url(can: Can) -> str:
         return can.port
     from firmware_bridge.socketcan import Expected  # noqa: PLC0415 - only where there is one
 
-    return Expected(can.port, can.bitrate, can.listen_only).url
+    return Expected(can.port, can.bitrate, can.listen_only, can.data_bitrate).url
 
 
 def engine_decoders(dbc_texts: Mapping[str, str], presets: Iterable[str]) -> list[EngineDecoder]:

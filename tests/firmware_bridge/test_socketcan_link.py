@@ -11,6 +11,7 @@ from itertools import pairwise
 
 import pytest
 
+from firmware_bridge.can_interface import Interface
 from firmware_bridge.ports import PortReader
 from firmware_bridge.protocols import protocol
 from firmware_bridge.protocols.socketcan import HEAD_BYTES, encode
@@ -146,39 +147,46 @@ def test_what_cannot_be_opened_is_told_once_with_the_fix(
         said.await_state("open", "engine")
 
 
+AGAIN = "sudo ip link set can0 down && sudo ip link set can0 up type can bitrate 500000 listen-only on"
+
+
 @pytest.mark.parametrize(
-    ("expected", "settings", "state", "detail"),
+    ("expected", "settings", "detail", "warning"),
     [
-        (Expected("can0"), UP, "open", "500000 bit/s, listen-only"),
-        (Expected("can0", 500_000, False), NORMAL, "open", "500000 bit/s"),
-        (Expected("can0", 500_000, False), UP, "open", "500000 bit/s, listen-only"),
+        (Expected("can0"), UP, "500000 bit/s, listen-only", ""),
+        (Expected("can0", 500_000, False), NORMAL, "500000 bit/s", ""),
+        (Expected("can0", 500_000, False), UP, "500000 bit/s, listen-only", ""),
         (
-            Expected("can0", 500_000),
+            CAN0,
             NORMAL,
-            "acknowledging",
-            "500000 bit/s, and not listen-only: it acknowledges the car's frames; sudo ip link set can0 down && "
-            "sudo ip link set can0 up type can bitrate 500000 listen-only on",
+            "500000 bit/s",
+            f"not listening only: this adapter acknowledges frames on the bus: {AGAIN}",
         ),
         (
-            Expected("can0", 250_000),
-            UP,
-            "wrong_bitrate",
-            "500000 bit/s, not 250000; sudo ip link set can0 down && sudo ip link set can0 up type can "
-            "bitrate 250000 listen-only on, or correct `bitrate`",
+            Expected("can0", 500_000, "try"),
+            NORMAL,
+            "500000 bit/s",
+            f"not listening only: this adapter acknowledges frames on the bus: {AGAIN}",
         ),
-        (Expected("can0", 500_000), replace(UP, kind="vcan", bitrate=None, listen_only=None), "open", "vcan"),
+        (
+            CAN0,
+            replace(UP, bitrate=250_000),
+            "250000 bit/s, listen-only",
+            f"not 500000 bit/s: {AGAIN}, or correct `bitrate`",
+        ),
+        (CAN0, replace(UP, kind="vcan", bitrate=None, listen_only=None), "vcan", ""),
     ],
 )
-def test_an_interface_that_is_set_up_otherwise_is_recorded_and_reported(
-    bus: Bus, expected: Expected, settings: object, state: str, detail: str
+def test_an_interface_that_is_set_up_otherwise_is_recorded_with_a_warning(
+    bus: Bus, expected: Expected, settings: Interface, detail: str, warning: str
 ) -> None:
-    bus.settings = settings  # type: ignore[assignment]
+    bus.settings = settings
     said = Said()
     with running(reader(said, expected, clock_us=clock_us(speed=100))):
-        assert said.await_state(state, "engine").detail == detail
-        if state != "open":
-            time.sleep(0.3)
-            assert said.states("engine") == ["opening", state], "silence would hide the reason"
+        change = said.await_state("open", "engine")
+        assert (change.detail, change.warning) == ("; ".join(filter(None, (detail, warning))), warning)
+        silent = said.await_state("silent", "engine")
+        assert silent.warning == warning, "a wrong bit rate is a reason for silence"
         bus.send(*frames(3))
         eventually(lambda: what(decoded(said)) == what(frames(3)))
 
@@ -196,7 +204,11 @@ def test_frames_are_sent_one_by_one(bus: Bus) -> None:
 
 
 def test_a_url_says_what_is_expected() -> None:
-    for expected in (Expected("can0"), Expected("can-engine.1", 125_000, listen_only=False)):
+    for expected in (
+        Expected("can0"),
+        Expected("can-engine.1", 125_000, False, 2_000_000),
+        Expected("can0", None, "try"),
+    ):
         assert Expected.of(expected.url) == expected
 
 

@@ -82,10 +82,32 @@ def test_an_adapter_that_cannot_listen_only_stays_down(call: Call) -> None:
     result, told = call(DOWN, CONFIG, refused="listen-only on")
     assert isinstance(result.exception, DeviceError)
     assert str(result.exception) == (
-        "can0: it cannot listen only, and stays down; take an adapter that can, or set listen_only = false: "
-        "it then acknowledges the car's frames"
+        "can0: it cannot listen only, and stays down; "
+        'set listen_only = "try" or false if it may acknowledge frames on the bus'
     )
-    assert UP_DOWN[0] not in told
+    assert told == [LISTEN]
+
+
+def test_an_adapter_that_is_to_try_comes_up_normal(call: Call) -> None:
+    result, told = call(DOWN, CONFIG + 'listen_only = "try"\n', refused="listen-only on")
+    assert (result.exit_code, told) == (0, [LISTEN, ACKNOWLEDGE, RESTART, UP_DOWN[0]])
+    assert "can0: not listening only: this adapter acknowledges frames on the bus" in result.output
+    result, told = call(DOWN, CONFIG + 'listen_only = "try"\n')
+    assert (result.exit_code, told) == (0, [LISTEN, UP_DOWN[0]])
+
+
+def test_another_refusal_is_told_and_it_stays_down(call: Call) -> None:
+    result, told = call(DOWN, NORMAL, refused="bitrate")
+    assert isinstance(result.exception, DeviceError)
+    assert told == [ACKNOWLEDGE]
+
+
+def test_can_fd_has_its_second_bit_rate(call: Call) -> None:
+    config = CONFIG + "data_bitrate = 2000000\n"
+    told = LISTEN.replace("listen-only", "dbitrate 2000000 fd on listen-only")
+    assert call(DOWN, config)[1] == [told, UP_DOWN[0]]
+    assert call(UP, config)[1] == [UP_DOWN[1], told, UP_DOWN[0]]
+    assert call(replace(UP, data_bitrate=2_000_000, is_fd=True), config)[1] == []
 
 
 def test_an_adapter_that_comes_back_by_itself_is_brought_up(call: Call) -> None:

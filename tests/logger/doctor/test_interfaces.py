@@ -80,6 +80,23 @@ AGAIN = "sudo ip link set can0 down && sudo ip link set can0 up type can bitrate
             Interface("can0", is_can=True, is_up=True, kind="vcan"),
             ["NOTE   interface can0: up; vcan reports neither bit rate nor listen-only"],
         ),
+        (
+            Expected("can0", 500_000, "try"),
+            replace(UP, listen_only=False, restart_ms=100),
+            [
+                "NOTE   interface can0: not listen-only: it acknowledges the car's frames, whether they are "
+                f"recorded or not; {AGAIN}, or listen_only = false"
+            ],
+        ),
+        (
+            LISTENING._replace(data_bitrate=2_000_000),
+            UP,
+            [
+                "WRONG  interface can0: data at no bit/s, not at 2000000; sudo ip link set can0 down && "
+                "sudo ip link set can0 up type can bitrate 500000 dbitrate 2000000 fd on listen-only on, "
+                "or correct `data_bitrate`"
+            ],
+        ),
         (LISTENING, replace(UP, is_up=False), []),
         (LISTENING, replace(UP, is_can=False), []),
         (LISTENING, None, []),
