@@ -1,4 +1,4 @@
-"""A CAN interface of the kernel, as it is set up: asked over netlink, and changed by nobody here.
+"""A CAN interface of the kernel: what is expected of it, and how it is set up. It is only asked, over netlink.
 
     nlmsghdr  length u32 | type u16 | flags u16 | sequence u32 | port u32          RTM_GETLINK, and RTM_NEWLINK back
     ifinfomsg family u8 | - | type u16 | index i32 | flags u32 | change u32
@@ -15,7 +15,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from struct import Struct, error
+from typing import Literal, NamedTuple
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
+SCHEME = "socketcan"
+"""Of a port's URL that names an interface."""
 _MESSAGE, _INFO, _ATTRIBUTE = Struct("=IHHII"), Struct("=BxHiII"), Struct("=HH")
 _GET_LINK, _NEW_LINK, _REQUEST = 18, 16, 1
 _ARPHRD_CAN = 280
@@ -58,6 +62,47 @@ class Interface:
     rx_errors: int | None = None
     dropped: int = 0
     overruns: int = 0
+
+
+class Expected(NamedTuple):
+    """What the configuration says of an interface, as `protocols.BusSettings` has it. None: whatever it is set to."""
+
+    name: str
+    bitrate: int | None = None
+    listen_only: bool | Literal["try"] = True
+    data_bitrate: int | None = None
+
+    @property
+    def url(self) -> str:
+        """It as a port's URL."""
+        options = {key: value for key, value in self._asdict().items() if key != "name" and value is not None}
+        return f"{SCHEME}://{self.name}?{urlencode(options)}"
+
+    @classmethod
+    def of(cls, url: str) -> Expected:
+        """What a port's URL says."""
+        parts = urlsplit(url)
+        options = dict(parse_qsl(parts.query))
+        rates = {key: int(options[key]) for key in ("bitrate", "data_bitrate") if key in options}
+        words: dict[str, bool | Literal["try"]] = {"False": False, "try": "try"}
+        return cls(parts.netloc, listen_only=words.get(options.get("listen_only", ""), True), **rates)
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """What `ip link set NAME` is told to set up a controller like this."""
+        data = ("dbitrate", str(self.data_bitrate), "fd", "on") if self.data_bitrate else ()
+        rate = str(self.bitrate or "BITRATE")
+        return ("type", "can", "bitrate", rate, *data, "listen-only", "on" if self.listen_only else "off")
+
+    @property
+    def bring_up(self) -> str:
+        """The command that sets it up, and brings it up."""
+        return f"sudo ip link set {self.name} up {' '.join(self.settings)}"
+
+    @property
+    def set_again(self) -> str:
+        """The commands for one that is up already: the kernel changes nothing while it is."""
+        return f"sudo ip link set {self.name} down && {self.bring_up}"
 
 
 def ask(name: str) -> Interface | None:

@@ -17,11 +17,9 @@ import select
 import socket
 import struct
 import time
-from typing import Final, Literal, NamedTuple
-from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from firmware_bridge import can_interface
-from firmware_bridge.can_interface import Interface
+from firmware_bridge.can_interface import Expected, Interface
 from firmware_bridge.errors import PortError
 from firmware_bridge.kernel_stamps import StampMapping
 from firmware_bridge.link import CHUNK_BYTES, PolledLink
@@ -30,7 +28,6 @@ from firmware_bridge.protocols import OPEN_NORMAL
 from firmware_bridge.protocols.socketcan import CLASSIC_BYTES, FD_BYTES, HEAD_BYTES, MARK, head
 from firmware_bridge.trouble import lost
 
-SCHEME: Final = "socketcan"
 BUFFER_BYTES = 8 * 1024 * 1024
 """The socket's room for frames that wait, each of which counts for about 800 bytes there: a second of the fastest
 bus. The kernel grants no more than net.core.rmem_max, which without the installer's help is a fifteenth of a second."""
@@ -42,47 +39,6 @@ _STAMP, _COUNT = struct.Struct("=qq"), struct.Struct("=I")
 _BESIDE_BYTES = socket.CMSG_SPACE(_STAMP.size) + socket.CMSG_SPACE(_COUNT.size)
 _ERROR_FILTER, _ALL_ERRORS = 2, 0x1FFF_FFFF
 """CAN_RAW_ERR_FILTER, which not every CPython names, and CAN_ERR_MASK."""
-
-
-class Expected(NamedTuple):
-    """What the configuration says of an interface, as `protocols.BusSettings` has it. None: whatever it is set to."""
-
-    name: str
-    bitrate: int | None = None
-    listen_only: bool | Literal["try"] = True
-    data_bitrate: int | None = None
-
-    @property
-    def url(self) -> str:
-        """It as a port's URL."""
-        options = {key: value for key, value in self._asdict().items() if key != "name" and value is not None}
-        return f"{SCHEME}://{self.name}?{urlencode(options)}"
-
-    @classmethod
-    def of(cls, url: str) -> Expected:
-        """What a port's URL says."""
-        parts = urlsplit(url)
-        options = dict(parse_qsl(parts.query))
-        rates = {key: int(options[key]) for key in ("bitrate", "data_bitrate") if key in options}
-        words: dict[str, bool | Literal["try"]] = {"False": False, "try": "try"}
-        return cls(parts.netloc, listen_only=words.get(options.get("listen_only", ""), True), **rates)
-
-    @property
-    def settings(self) -> tuple[str, ...]:
-        """What `ip link set NAME` is told to set up a controller like this."""
-        data = ("dbitrate", str(self.data_bitrate), "fd", "on") if self.data_bitrate else ()
-        rate = str(self.bitrate or "BITRATE")
-        return ("type", "can", "bitrate", rate, *data, "listen-only", "on" if self.listen_only else "off")
-
-    @property
-    def bring_up(self) -> str:
-        """The command that sets it up, and brings it up."""
-        return f"sudo ip link set {self.name} up {' '.join(self.settings)}"
-
-    @property
-    def set_again(self) -> str:
-        """The commands for one that is up already: the kernel changes nothing while it is."""
-        return f"sudo ip link set {self.name} down && {self.bring_up}"
 
 
 class SocketCanLink(PolledLink):

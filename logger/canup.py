@@ -13,10 +13,9 @@ from pathlib import Path
 import click
 
 from firmware_bridge import can_interface
-from firmware_bridge.can_interface import Interface
+from firmware_bridge.can_interface import Expected, Interface
 from firmware_bridge.errors import ConfigurationError, DeviceError
 from firmware_bridge.protocols import ALLOW_NORMAL, OPEN_NORMAL
-from firmware_bridge.socketcan import Expected
 from logger import config as configs
 
 RESTART_MS = 100

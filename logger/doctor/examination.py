@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from firmware_bridge import can_interface
+from firmware_bridge.can_interface import Expected
 from firmware_bridge.engine.presets import preset
 from firmware_bridge.errors import ConfigurationError
 from firmware_bridge.records import EFF_FLAG, EXTENDED_MASK
-from firmware_bridge.socketcan import Expected
 from logger import config as configs
 from logger.config import Can, Config
 from logger.doctor import (

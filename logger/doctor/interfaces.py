@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from firmware_bridge.can_interface import Interface
-from firmware_bridge.socketcan import Expected
+from firmware_bridge.can_interface import Expected, Interface
 from logger.doctor.findings import Finding, note, ok, wrong
 
 _TROUBLED_STATES = ("passive", "off")

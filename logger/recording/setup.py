@@ -171,7 +171,7 @@ def _url(can: Can) -> str:
     """Where a CAN source is read."""
     if not can.is_interface:
         return can.port
-    from firmware_bridge.socketcan import Expected  # noqa: PLC0415 - only where there is one
+    from firmware_bridge.can_interface import Expected  # noqa: PLC0415 - only where there is one
 
     return Expected(can.port, can.bitrate, can.listen_only, can.data_bitrate).url
 

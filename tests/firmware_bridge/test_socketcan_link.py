@@ -11,12 +11,12 @@ from itertools import pairwise
 
 import pytest
 
-from firmware_bridge.can_interface import Interface
+from firmware_bridge.can_interface import Expected, Interface
 from firmware_bridge.ports import PortReader
 from firmware_bridge.protocols import protocol
 from firmware_bridge.protocols.socketcan import HEAD_BYTES, encode
 from firmware_bridge.records import BRS_FLAG, EFF_FLAG, ERR_FLAG, FD_FLAG, RTR_FLAG, CanFrame
-from firmware_bridge.socketcan import Expected, can_socket
+from firmware_bridge.socketcan import can_socket
 from tests.firmware_bridge.can_bus import UP, Bus, can_bus, down
 from tests.firmware_bridge.devices import Said, clock_us, eventually, running
 from tests.firmware_bridge.wire import what

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from firmware_bridge.can_interface import Interface
+from firmware_bridge.can_interface import Expected, Interface
 from firmware_bridge.records import ERR_FLAG, CanFrame, Notice
-from firmware_bridge.socketcan import Expected
 from logger.doctor import buses, interfaces
 from logger.doctor.examination import examine
 from logger.doctor.facts import Heard
