@@ -42,7 +42,7 @@ WRITE_TIMEOUT_S = 0.5
 POLLED_SCHEMES = ("", "socket", "hwgrep")
 """URL schemes whose ports are a file descriptor and nothing more ("" is a device path). The others (loop,
 rfc2217, spy, ...) do something in pyserial's read and write, so they go through those."""
-RATELESS_SCHEMES = ("socket", "loop", "socketcan")
+RATELESS_SCHEMES = ("socket", "loop", "socketcan", "gpsd")
 """URL schemes whose ports take any baud rate and mean none."""
 
 
@@ -68,6 +68,10 @@ class Link:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def complaint(self, *, is_silent: bool) -> str:
+        """Why nothing comes, on one line, where the other end says so; `is_silent` is whether it is missed already."""
+        return ""
 
     def read(self, wait_s: float) -> bytes:
         """The next bytes, or none after `wait_s`. Meanwhile sends what the outbox holds. PortError if it is
@@ -179,8 +183,8 @@ class PolledLink(Link):
 
 
 def open_link(url: str, baud: int, outbox: Outbox) -> Link:
-    """Open a device path, any URL of `serial.serial_for_url`, or a CAN interface (socketcan.py); a path's symbolic
-    links are followed again each time.
+    """Open a device path, any URL of `serial.serial_for_url`, a CAN interface (socketcan.py) or gpsd (gpsd.py); a
+    path's symbolic links are followed again each time.
 
     A real port is locked, so that a second recorder is told instead of stealing bytes. Raises PortError.
     """
@@ -189,6 +193,10 @@ def open_link(url: str, baud: int, outbox: Outbox) -> Link:
         from firmware_bridge.socketcan import open_interface  # noqa: PLC0415 - only where there is one
 
         return open_interface(url, outbox)
+    if scheme == "gpsd":
+        from firmware_bridge.gpsd import open_gpsd  # noqa: PLC0415 - only where there is one
+
+        return open_gpsd(url, outbox)
     try:
         port = serial.serial_for_url(
             url,

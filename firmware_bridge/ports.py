@@ -222,6 +222,8 @@ class PortReader:
             if chunk.t_us - look_us >= HEALTH_US:
                 look_us = chunk.t_us
                 finding = health.finding(look_us)
+                if complaint := link.complaint(is_silent=finding.state == "silent"):
+                    finding = Finding("silent", complaint)
                 if self._search and finding.state in ("wrong_baud", "no_protocol"):
                     what = f"hardly a frame holds at {self._bauds[0]} baud any more"
                     raise PortError("wrong_baud", what, mend="the rate is looked for again")

@@ -51,7 +51,7 @@ _CASES = {
 
 def cannot_open(url: str, baud: int, error: Exception) -> PortError:
     """`error` is what opening `url` raised, one of PORT_ERRORS."""
-    if case := _CASES.get(_number(error)):
+    if case := _CASES.get(error_number(error)):
         return PortError(case.state, case.what, where=url, mend=case.mend.format(where=url))
     if isinstance(error, OSError):
         return PortError("missing", _one_line(error), where=url, mend="correct `port`")
@@ -62,7 +62,7 @@ def cannot_open(url: str, baud: int, error: Exception) -> PortError:
 def cannot_set_rate(url: str, baud: int, error: Exception) -> PortError:
     """`error` is what changing an open port's rate raised: the port is gone, or its driver refuses the
     rate."""
-    if _number(error) == errno.EIO:
+    if error_number(error) == errno.EIO:
         return lost(url, error)
     mend = "take a rate that the adapter supports"
     return PortError("unusable", f"{baud} baud is refused", where=url, mend=mend)
@@ -74,7 +74,7 @@ def lost(url: str, error: Exception | None = None) -> PortError:
     return PortError("lost", why, where=url, mend="it is reopened when it comes back")
 
 
-def _number(error: BaseException | None) -> int:
+def error_number(error: BaseException | None) -> int:
     """The errno in `error` or in what it was raised from; 0 where there is none."""
     while error is not None:
         first = error.args[0] if error.args else None

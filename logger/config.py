@@ -17,6 +17,7 @@ from functools import reduce
 from operator import xor
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from firmware_bridge.engine.presets import PRESET_NAMES, preset
 from firmware_bridge.errors import ConfigurationError
@@ -69,7 +70,8 @@ class Log:
 
 @dataclass(frozen=True, slots=True)
 class Gps:
-    """The GPS receiver. `port` is a device or a pyserial URL; each of `init` is sent at every opening."""
+    """The GPS receiver. `port` is a device, a pyserial URL or gpsd://HOST:PORT; each of `init` is sent at every
+    opening."""
 
     port: str
     name: str = "gps"
@@ -78,6 +80,8 @@ class Gps:
 
     def flaws(self) -> Iterable[Flaw]:
         yield from empty(("port", self.port), ("name", self.name))
+        if self.is_gpsd:
+            yield from self._gpsd_flaws()
         for index, sentence in enumerate(self.init):
             body, star, checksum = sentence.removeprefix("$").partition("*")
             right = f"{reduce(xor, body.encode(), 0):02X}"
@@ -87,6 +91,23 @@ class Gps:
             elif star and checksum.upper() != right:
                 what = f"the checksum is {checksum or 'missing'}, so the receiver would ignore it"
                 yield Flaw(("init", index), what, f"end it with *{right}")
+
+    @property
+    def is_gpsd(self) -> bool:
+        """Whether gpsd has the receiver."""
+        return self.port.lower().startswith("gpsd://")
+
+    def _gpsd_flaws(self) -> Iterable[Flaw]:
+        try:
+            urlsplit(self.port).port  # noqa: B018 - reading it is the check
+        except ValueError:
+            yield Flaw(("port",), "has no number for a port", 'write it as "gpsd://localhost:2947"')
+        if self.init:
+            yield Flaw(
+                ("init",),
+                "gpsd does not pass it on to the receiver",
+                "leave it out: gpsd sets the receiver up",
+            )
 
 
 @dataclass(frozen=True, slots=True)

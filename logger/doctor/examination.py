@@ -221,6 +221,13 @@ def _reach(path: Path, config: Config) -> Iterator[Finding]:
         return
     for file, what, mend in out_of_reach(config):
         yield wrong(str(file), what, mend)
+    if (
+        config.gps is not None
+        and config.gps.is_gpsd
+        and "AF_INET" not in told.get("RestrictAddressFamilies", "").split()
+    ):
+        what = "the recorder, as a service, has no network, and does not reach gpsd"
+        yield wrong(f"port {config.gps.name}", what, "sudo stagelog install --with gpsd")
     writable = [place.lstrip("-+") for place in told.get("ReadWritePaths", "").split()]
     if not any(config.log.directory.resolve().is_relative_to(place) for place in writable):
         mend = f"sudo systemctl edit {UNITS[0]}: ReadWritePaths={config.log.directory} under [Service]"

@@ -39,6 +39,9 @@ def judge(heard: Heard, neighbours: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def _not_open(heard: Heard, where: str) -> Finding:
+    if heard.url.startswith("gpsd://") and heard.state != "opening":  # its own words: there is no device
+        what, _, mend = heard.detail.partition("; ")
+        return wrong(where, what, mend)
     if heard.state == "denied" and heard.protocol != "socketcan":
         group = heard.group or "dialout"
         mend = f"sudo usermod -aG {group} USER, then log in again; or call the doctor with sudo"
@@ -75,6 +78,10 @@ def _another(heard: Heard, where: str, neighbours: Mapping[str, str]) -> Finding
 
 
 def _silent(heard: Heard, where: str) -> Finding:
+    if heard.url.startswith("gpsd://"):
+        what, _, mend = heard.detail.partition(": ")
+        usual = "`gpspipe -r` shows what it has", f"gpsd is there, but sends nothing for {heard.seconds:g} s"
+        return wrong(where, what or usual[1], mend or usual[0])
     what = f"open, but silent for {heard.seconds:g} s"
     if heard.protocol == "nmea":
         return wrong(

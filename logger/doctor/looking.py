@@ -28,7 +28,10 @@ _NO_TROUBLE = re.compile(r"firmware", re.I)
 """What a driver did not find on the card is no fault of the card."""
 _FIXED_DEVICES = re.compile(r"\b(?:mmcblk\d+|nvme\d+n\d+)(?:p\d+)?\b")
 """A stick that was pulled too soon leaves errors as well, and they are nobody's fault."""
-_PROPERTIES = "LoadState,UnitFileState,ActiveState,SubState,Result,NRestarts,ExecMainStatus,ReadWritePaths"
+_PROPERTIES = (
+    "LoadState,UnitFileState,ActiveState,SubState,Result,NRestarts,ExecMainStatus,ReadWritePaths,"
+    "RestrictAddressFamilies"
+)
 
 
 def disk(folder: Path) -> Disk:

@@ -51,6 +51,7 @@ OPTIONS: Mapping[str, Mapping[str, str]] = {
         "chrony.conf": "/etc/chrony/conf.d/stagelog.conf",
         "chrony-socket.conf": f"{UNIT_FOLDER}/chrony.service.d/stagelog.conf",
     },
+    "gpsd": {"gpsd.conf": f"{UNIT_FOLDER}/stagelog-recorder.service.d/gpsd.conf"},
     "power-off": {
         unit: f"{UNIT_FOLDER}/{unit}" for unit in ("stagelog-power-off.path", "stagelog-power-off.service")
     },

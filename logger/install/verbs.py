@@ -259,6 +259,10 @@ def _doubts(config: Config, bound: Mapping[str, str], options: tuple[str, ...]) 
             for can in config.can
             if can.is_interface
         ]
+    if config.gps is not None and config.gps.is_gpsd and "gpsd" not in options:
+        doubts.append(
+            "[gps] names gpsd, and the recorder has no network; `sudo stagelog install --with gpsd`"
+        )
     return doubts
 
 

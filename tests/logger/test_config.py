@@ -148,6 +148,8 @@ def test_one_source_is_enough() -> None:
         (GPS + CAN.replace("/dev/can", "/dev/gps"), 2, "gps.port: two sources read this port"),
         (GPS + CAN.replace('"engine"', '"gps"'), 1, 'gps.name: "gps" names two sources'),
         ('[gps]\nport = ""', 2, "gps.port: empty"),
+        ('[gps]\nport = "gpsd://localhost:gps"', 2, "gps.port: has no number for a port; write it as"),
+        ('[gps]\nport = "gpsd://pi"\ninit = ["$A"]', 3, "gps.init: gpsd does not pass it on to the receiver"),
         (
             GPS + 'init = ["$PMTK220,100*2E"]',
             3,

@@ -181,6 +181,16 @@ def test_what_brings_interfaces_up_has_one_power() -> None:
     assert command == f"{plan.PROGRAM} canup %I -c {plan.CONFIGURATION}"
 
 
+def test_with_gpsd_the_recorder_reaches_this_machine_and_nothing_else() -> None:
+    """A drop-in: IPAddressDeny=any of the unit goes on holding, and address families add up."""
+    assert values(RECORDER, "Service", "IPAddressDeny") == ["any"]
+    assert [(line.key, line.value) for line in read(FOLDER / "gpsd.conf")] == [
+        ("PrivateNetwork", "no"),
+        ("IPAddressAllow", "localhost"),
+        ("RestrictAddressFamilies", "AF_INET AF_INET6"),
+    ]
+
+
 def test_the_crew_server_has_no_device_and_writes_where_no_log_is() -> None:
     assert values(CREW, "Service", "PrivateDevices") == ["yes"]
     assert values(CREW, "Service", "DeviceAllow") == []

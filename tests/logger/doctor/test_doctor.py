@@ -19,12 +19,14 @@ from firmware_bridge.virtual.adapter import CanAdapter
 from firmware_bridge.virtual.car import VirtualCar
 from firmware_bridge.virtual.device import LiveDevice
 from firmware_bridge.virtual.engine import Engine
+from firmware_bridge.virtual.gpsd import VirtualGpsd
+from firmware_bridge.virtual.receiver import GpsReceiver
 from firmware_bridge.virtual.slcan_dialects import SlcanDialogue
 from firmware_bridge.virtual.traffic import Traffic
 from logger.doctor.examination import examine
 from logger.doctor.findings import Finding
 from tests.field_failures.recorder_process import until
-from tests.firmware_bridge.devices import pty
+from tests.firmware_bridge.devices import pty, talking
 from tests.logger.command_line import stagelog
 from tests.logger.recording.driving import START_S, built_in, recorder_here, set_up, set_up_at
 
@@ -108,6 +110,35 @@ def test_another_protocol_is_told(tmp_path: Path) -> None:
         found = troubles(examined(set_up(tmp_path, driven)))
     assert len(found) == 1
     assert 'set protocol = "canserial"' in found[0]
+
+
+def test_a_receiver_behind_gpsd(tmp_path: Path) -> None:
+    server = VirtualGpsd()
+    config = tmp_path / "stagelog.toml"
+    config.write_text(
+        f'[gps]\nport = "{server.url}"\n[log]\ndirectory = "logs"\n[live]\nsocket = "live.sock"\n'
+    )
+    try:
+        assert "port gps: gpsd has no receiver; plug it in" in troubles(examined(config))[0]
+        server.devices["/dev/ttyACM0"] = True
+        epochs = [epoch.data for epoch in GpsReceiver(built_in()[2], 10).bytes_between(600.0, 610.0)]
+
+        def drive(stop: threading.Event) -> None:
+            for data in epochs:
+                server.send(data)
+                if stop.wait(0.1):
+                    return
+
+        with talking(drive):
+            found = examined(config)
+        assert [finding.where for finding in found if finding.verdict == "ok"] == [
+            "port gps",
+            "gps gps",
+            "gps gps",
+        ]
+    finally:
+        server.close()
+    assert "no gpsd answers there; sudo systemctl start gpsd.socket" in troubles(examined(config))[0]
 
 
 def test_silent_and_missing_ports(tmp_path: Path) -> None:

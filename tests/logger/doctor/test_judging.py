@@ -75,6 +75,24 @@ def test_ports(facts: Heard, verdict: str, words: str) -> None:
     assert_says(links.judge(facts, others), (verdict, words))
 
 
+@pytest.mark.parametrize(
+    ("state", "detail", "words"),
+    [
+        (
+            "missing",
+            "gpsd://pi: no gpsd answers there; start it",
+            "gpsd://pi: no gpsd answers there; start it",
+        ),
+        ("denied", "gpsd://pi: the recorder may not use the network; --with gpsd", "network; --with gpsd"),
+        ("silent", "gpsd has no receiver: plug it in", "gpsd has no receiver; plug it in"),
+        ("open", "", "gpsd is there, but sends nothing for 5 s; `gpspipe -r`"),
+    ],
+)
+def test_a_gpsd_says_itself_what_is_wrong(state: str, detail: str, words: str) -> None:
+    port = Heard("gps", "gpsd://pi", "nmea", state, detail, seconds=5.0)
+    assert_says(links.judge(port, {}), ("wrong", words))
+
+
 def test_a_device_of_the_other_kind_without_a_port_of_its_own_is_named() -> None:
     assert_says(
         links.judge(heard(speaks=("nmea", 4800)), {}), ("wrong", "that is a GPS receiver: correct `port`")

@@ -427,6 +427,7 @@ def test_without_a_pin_it_is_said_who_sees_the_page(image: Path, call: Call) -> 
         ),
         ('[shutdown]\nwhen = "battery_v < 11.8"\n', "--with power-off"),
         ('[clock]\nchrony = "/run/chrony.stagelog.sock"\n', "--with chrony"),
+        ('[gps]\nport = "gpsd://localhost"\n', "--with gpsd"),
     ],
 )
 def test_what_does_not_go_with_the_installation_is_said(image: Path, setting: str, words: str) -> None:
@@ -434,7 +435,8 @@ def test_what_does_not_go_with_the_installation_is_said(image: Path, setting: st
     can = '[[can]]\nname = "engine"\nport = "/dev/stagelog-can"\nprotocol = "slcan"\ndbc = ["engine.dbc"]\n'
     (image / CONFIGURATION).write_text(can + setting)
     assert words in said(image, "--yes")
-    assert words not in said(image, "--yes", "--with", "power-off", "--with", "chrony") or "home" in words
+    every_option = [word for name in ("power-off", "chrony", "gpsd") for word in ("--with", name)]
+    assert words not in said(image, "--yes", *every_option) or "home" in words
 
 
 def test_an_adapter_is_bound_whether_an_option_names_it_or_an_answer(image: Path) -> None:

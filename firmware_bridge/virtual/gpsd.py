@@ -1,0 +1,127 @@
+"""A gpsd on a loopback port, as its clients see it: a banner, requests and answers in JSON, the receiver's sentences.
+
+It speaks the protocol of gpsd 3.22 as far as watchers use it: VERSION at once, DEVICES and WATCH after ?WATCH, an ERROR
+for what it does not know. Its devices can be lost and come back, and it can end and start again on the same port.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import selectors
+import socket
+import threading
+from typing import Any, Final
+
+VERSION: Final = {"class": "VERSION", "release": "3.22", "rev": "3.22", "proto_major": 3, "proto_minor": 14}
+LOOK_S: Final = 0.02
+"""How often it looks whether it is to end."""
+
+
+class _Client:
+    """One connection."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
+        self.unread = b""
+        self.policy: dict[str, Any] = {"enable": False, "nmea": False}
+
+
+class VirtualGpsd:
+    """`devices` are the paths of its receivers, and whether each could be opened. `requests` is all that came in."""
+
+    def __init__(self, port: int = 0) -> None:
+        self.devices: dict[str, bool] = {}
+        self.requests: list[bytes] = []
+        self.is_deaf = False
+        """Whether it takes requests and answers none, as one that hangs."""
+        self._listener = socket.create_server(("127.0.0.1", port))
+        self.port: int = self._listener.getsockname()[1]
+        self._clients: list[_Client] = []
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="virtual gpsd", daemon=True)
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        return f"gpsd://127.0.0.1:{self.port}"
+
+    @property
+    def watchers(self) -> int:
+        """How many clients watch."""
+        with self._lock:
+            return sum(client.policy["enable"] for client in self._clients)
+
+    def send(self, data: bytes) -> None:
+        """A receiver's bytes to all who watch its NMEA."""
+        with self._lock:
+            watching = [c for c in self._clients if c.policy["enable"] and c.policy["nmea"]]
+            for client in watching:
+                with contextlib.suppress(OSError):
+                    client.connection.sendall(data)
+
+    def close(self) -> None:
+        """End, with every connection."""
+        self._stop.set()
+        self._thread.join()
+        for client in self._clients:
+            client.connection.close()
+        self._listener.close()
+
+    def _run(self) -> None:
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._listener, selectors.EVENT_READ, None)
+            while not self._stop.is_set():
+                for key, _ in selector.select(LOOK_S):
+                    if key.data is None:
+                        client = _Client(self._listener.accept()[0])
+                        selector.register(client.connection, selectors.EVENT_READ, client)
+                        with self._lock:
+                            self._clients.append(client)
+                            _say(client, VERSION)
+                    elif not self._serve(key.data):
+                        selector.unregister(key.data.connection)
+                        key.data.connection.close()
+                        with self._lock:
+                            self._clients.remove(key.data)
+
+    def _serve(self, client: _Client) -> bool:
+        """Read and answer; False when the client has gone."""
+        try:
+            data = client.connection.recv(4096)
+        except OSError:
+            return False
+        *lines, client.unread = (client.unread + data).split(b"\n")
+        with self._lock:
+            for line in lines:
+                self.requests.append(line)
+                if not self.is_deaf:
+                    self._answer(client, line.strip().removesuffix(b";"))
+        return bool(data)
+
+    def _answer(self, client: _Client, line: bytes) -> None:
+        request, _, arguments = line.partition(b"=")
+        if request == b"?WATCH":
+            client.policy |= json.loads(arguments or b"{}")
+            _say(client, self._devices())
+            _say(client, {"class": "WATCH", "json": False, "raw": 0, **client.policy})
+        elif request == b"?DEVICES":
+            _say(client, self._devices())
+        else:
+            said = line.decode("ascii", "replace")
+            _say(client, {"class": "ERROR", "message": f"Unrecognized request '{said}'"})
+
+    def _devices(self) -> dict[str, Any]:
+        devices = []
+        for path, is_open in self.devices.items():
+            activated = (
+                {"activated": "2026-01-15T12:00:00.000Z", "native": 0, "bps": 38400} if is_open else {}
+            )
+            devices.append({"class": "DEVICE", "path": path, **activated})
+        return {"class": "DEVICES", "devices": devices}
+
+
+def _say(client: _Client, said: dict[str, Any]) -> None:
+    with contextlib.suppress(OSError):
+        client.connection.sendall(json.dumps(said, separators=(",", ":")).encode() + b"\r\n")
