@@ -18,16 +18,22 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 from firmware_bridge.errors import ConfigurationError
+from logger import toml_limits
 from logger.tomllines import KeyPath, lines
 from logger.tomlwords import HIDDEN, addition, alternatives, literal, misfit, nearest, shown, spelt
 
 T = TypeVar("T")
+
+MOST_PROBLEMS = 100
+"""Named of one file: nobody reads more, and a file made to harm has thousands."""
+FIRST_YEAR, LAST_YEAR = 1900, 2200
+"""Dates lie within them: sums with a date at an end of the calendar overflow."""
 
 _WRONG: Any = object()
 _NEUTRAL: dict[Any, Any] = {float: math.nan, str: "", int: 0, bool: False, Literal: "", tuple: ()}
@@ -109,6 +115,10 @@ class TomlFile:
         self._problems: list[tuple[int, ConfigurationError]] = []
         self._replaced: set[KeyPath] = set()
         text = text.removeprefix("\ufeff")  # what Windows editors put first
+        if (found := toml_limits.excess(text)) is not None:
+            what, line = found
+            hint = "this is no file of stagelog's, or it is damaged"
+            raise TomlError([ConfigurationError(what, where=f"{name}:{line}", mend=hint)])
         try:
             self._tables = tomllib.loads(text)
             self.places = Places(name, lines(text))
@@ -125,12 +135,17 @@ class TomlFile:
         )
         built: T = self._table(cls, tables, ())
         if self._problems:
-            raise TomlError(problem for _, problem in sorted(self._problems, key=lambda pair: pair[0]))
+            raise self._error()
         return built
 
     def _complain(self, path: KeyPath, what: str, mend: str) -> Any:
         self._problems.append((self.places.line(path), self.places.fault(path, what, mend)))
+        if len(self._problems) >= MOST_PROBLEMS:
+            raise self._error()
         return _WRONG
+
+    def _error(self) -> TomlError:
+        return TomlError(problem for _, problem in sorted(self._problems, key=lambda pair: pair[0]))
 
     def _table(self, cls: type, raw: Mapping[str, Any], path: KeyPath) -> Any:
         fields = _fields(cls)
@@ -178,6 +193,8 @@ class TomlFile:
             return self._complain(path, f"{shown(raw)} is not known", nearest(raw, rules["names"]))
         if hint is Path:
             return self._folder / raw
+        if hint in (date, datetime) and not FIRST_YEAR <= raw.year <= LAST_YEAR:
+            return self._complain(path, f"the year {raw.year}", "write the date of a rally of our time")
         if hint is datetime:  # without an offset it is UTC: stagelog knows no other time
             return raw.astimezone(UTC) if raw.tzinfo else raw.replace(tzinfo=UTC)
         if hint in (int, float):

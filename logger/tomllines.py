@@ -35,7 +35,7 @@ class _Locator:
     def __init__(self, text: str) -> None:
         self.found: dict[KeyPath, int] = {}
         self._elements: dict[KeyPath, int] = {}  # how many [[...]] headers each array of tables has had
-        self._tokens = _tokens(text)
+        self._tokens = tokens(text)
         self._next()
         self._document()
 
@@ -110,7 +110,7 @@ class _Locator:
                 self._next()
 
 
-def _tokens(text: str) -> Iterator[tuple[str, str, int]]:
+def tokens(text: str) -> Iterator[tuple[str, str, int]]:
     """Kind, word and line of every token that is not blank."""
     line = 1
     for match in _TOKEN.finditer(text):

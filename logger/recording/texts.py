@@ -7,6 +7,9 @@ from pathlib import Path
 
 from firmware_bridge.errors import ConfigurationError
 
+MOST_BYTES = 1 << 25
+"""32 MB: the largest DBC files of whole vehicles have a few."""
+
 
 class UnreadableError(ConfigurationError):
     """A file that is not there, or not ours to read."""
@@ -34,10 +37,15 @@ def read_text(path: Path) -> str:
 
 
 def read_bytes(path: Path) -> bytes:
-    """A file that a configuration names. Raises ConfigurationError."""
+    """A file that a configuration names. Raises ConfigurationError, also for one that does not end."""
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
     except OSError as error:
         raise UnreadableError(
             f"cannot be read: {error.strerror}", where=str(path), mend="check its name"
         ) from error
+    if len(data) > MOST_BYTES:
+        what = f"over {MOST_BYTES >> 20} MB"
+        raise ConfigurationError(what, where=str(path), mend="name the file that is meant")
+    return data

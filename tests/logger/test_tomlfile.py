@@ -203,8 +203,6 @@ def test_the_limits_themselves_are_within(size_mm: str) -> None:
         ("a = 2026-13-40", "v.toml:1:9"),
         ('a = """\n\n', "v.toml:3"),
         ("a = \x00", "v.toml:1:5"),
-        ("a = " + "[" * 5000, "v.toml"),
-        ("a = 1" + "0" * 5000, "v.toml"),
     ],
 )
 def test_what_is_no_toml_says_where(text: str, where: str) -> None:
