@@ -226,8 +226,8 @@ _vehicles = st.builds(
     Vehicle,
     st.integers(-(2**63), 2**63 - 1),
     _texts,
-    st.none() | st.dates(),
-    st.none() | st.datetimes(timezones=st.just(UTC)),
+    st.none() | st.dates(date(1900, 1, 1), date(2200, 12, 31)),
+    st.none() | st.datetimes(datetime(1900, 1, 1), datetime(2200, 12, 31), timezones=st.just(UTC)),
     st.just("auto") | st.integers(0, 10**7),
     st.lists(
         _texts.filter(lambda text: text.strip("/.") and "\0" not in text).map(lambda t: Path("/p") / t)

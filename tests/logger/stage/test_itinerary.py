@@ -264,7 +264,7 @@ def _sections(draw: st.DrawFn) -> Section:
         draw(_names),
         draw(st.none() | st.floats(1, 600)),
         draw(st.none() | st.floats(1, 200)),
-        draw(st.none() | st.datetimes(timezones=st.just(UTC))),
+        draw(st.none() | st.datetimes(datetime(1900, 1, 1), datetime(2200, 12, 31), timezones=st.just(UTC))),
         tuple(waypoints),
     )
 
@@ -274,7 +274,7 @@ _stages = st.builds(
     _names,
     _names,
     st.none() | st.integers(0, 999),
-    st.none() | st.dates(),
+    st.none() | st.dates(date(1900, 1, 1), date(2200, 12, 31)),
     st.none() | st.floats(1, 200),
 )
 
