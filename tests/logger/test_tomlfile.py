@@ -15,6 +15,9 @@ from hypothesis import strategies as st
 from firmware_bridge.errors import ConfigurationError
 from logger.tomlfile import Flaw, TomlError, TomlFile, dumps, named, one_of, within
 
+_CALENDAR = (datetime.fromisoformat("1900-01-01"), datetime.fromisoformat("2200-12-31"))
+"""The dates that a file may have."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wheel:
@@ -226,8 +229,8 @@ _vehicles = st.builds(
     Vehicle,
     st.integers(-(2**63), 2**63 - 1),
     _texts,
-    st.none() | st.dates(date(1900, 1, 1), date(2200, 12, 31)),
-    st.none() | st.datetimes(datetime(1900, 1, 1), datetime(2200, 12, 31), timezones=st.just(UTC)),
+    st.none() | st.dates(*(end.date() for end in _CALENDAR)),
+    st.none() | st.datetimes(*_CALENDAR, timezones=st.just(UTC)),
     st.just("auto") | st.integers(0, 10**7),
     st.lists(
         _texts.filter(lambda text: text.strip("/.") and "\0" not in text).map(lambda t: Path("/p") / t)

@@ -67,6 +67,9 @@ start_utc = 2026-01-15T07:03:00Z
   kind = "ass"
 """
 
+_CALENDAR = (datetime.fromisoformat("1900-01-01"), datetime.fromisoformat("2200-12-31"))
+"""The dates that a file may have."""
+
 
 def problems(text: str) -> list[str]:
     with pytest.raises(TomlError) as caught:
@@ -264,7 +267,7 @@ def _sections(draw: st.DrawFn) -> Section:
         draw(_names),
         draw(st.none() | st.floats(1, 600)),
         draw(st.none() | st.floats(1, 200)),
-        draw(st.none() | st.datetimes(datetime(1900, 1, 1), datetime(2200, 12, 31), timezones=st.just(UTC))),
+        draw(st.none() | st.datetimes(*_CALENDAR, timezones=st.just(UTC))),
         tuple(waypoints),
     )
 
@@ -274,7 +277,7 @@ _stages = st.builds(
     _names,
     _names,
     st.none() | st.integers(0, 999),
-    st.none() | st.dates(date(1900, 1, 1), date(2200, 12, 31)),
+    st.none() | st.dates(*(end.date() for end in _CALENDAR)),
     st.none() | st.floats(1, 200),
 )
 
