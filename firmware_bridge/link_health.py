@@ -1,17 +1,21 @@
-"""Is the right device at the other end? Silence, a wrong baud rate and swapped cables, told apart in words.
+"""Is the right device at the other end? Silence, a wrong baud rate and swapped cables, told apart.
 
 Sans-I/O and of no thread: what arrived and the time come in, a finding goes out. The idea: every few seconds
-the latest bytes are decoded once more, aside. If hardly a frame holds in them, they are not what the
+the latest bytes are decoded a second time, here. If hardly a frame holds in them, they are not what the
 configuration says; whether another protocol's decoder is happy with them tells a wrong cable from a wrong
 rate. It costs the decoding of one sample in three seconds, and depends on no other thread's being up to date.
+
+A receiver that sends another protocol between its sentences is no fault, but is said: a crew that wonders about a
+full line, or about few positions, sees why.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from firmware_bridge.baud import GARBAGE_BYTES, SAMPLE_BYTES, holds
+from firmware_bridge.baud import GARBAGE_BYTES, SAMPLE_BYTES
+from firmware_bridge.evidence import NOTHING, Counts, Decoder, Tally, holds
 from firmware_bridge.protocols import PROTOCOL_NAMES, protocol
 
 SILENT_US = 5_000_000
@@ -20,6 +24,18 @@ STRETCH_US = 3_000_000
 """Bytes are judged over no less: at 1 Hz, three epochs."""
 BAD_A_GOOD = 10
 """Bad pieces a good one from which on the good ones are chance. A damaged cable is far from this."""
+MIXED_BYTES = 262_144
+"""As much of a stretch is judged where sentences may stand far apart: nearly three seconds at 921600 baud."""
+MIN_PROOF = 2
+"""Sentences in two stretches from which on foreign bytes are no evidence against the rate: one alone may be chance."""
+FOREIGN_SHARE = 0.10
+"""A share of foreign bytes that is worth a word: prefixes of sentences and torn ones stay below."""
+FOREIGN_BYTES = 4096
+"""No share is taken of fewer bytes: sentences torn at their ends would count for too much."""
+FOREIGN_STEP = 0.10
+"""The share said is corrected when it is wrong by more."""
+FOREIGN_US = 60_000_000
+"""How often the share said is compared: some messages come in bursts."""
 
 
 class Finding(NamedTuple):
@@ -41,36 +57,118 @@ class Expected(NamedTuple):
 
 class LinkHealth:
     """Watches one session. `baud` is None where the port has no rate of its own (a socket); `setting` is
-    what is reported of such a port while all is well."""
+    what is reported of such a port while all is well. `decoder` makes the decoder of the port, where it is not simply
+    its protocol's."""
 
-    def __init__(self, expected: Expected, baud: int | None, began_us: int, setting: str = "") -> None:
+    def __init__(
+        self,
+        expected: Expected,
+        baud: int | None,
+        began_us: int,
+        setting: str = "",
+        decoder: Callable[[int], Decoder] | None = None,
+    ) -> None:
         self._expected = expected
         self._baud = baud
-        self._well = Finding("open", f"{baud} baud" if baud else setting)
-        self._finding = self._well
+        self._setting = f"{baud} baud" if baud else setting
+        chosen = protocol(expected.protocol)
+        self._decoder, self._is_mixed = decoder or chosen.decoder, chosen.is_mixed
+        self._tally = self._new_tally()
+        self._before = NOTHING
+        self._mixture = _Mixture(began_us)
+        self._finding = self._well()
         self._heard_us = self._stretch_us = began_us
-        self._bytes, self._sample = 0, b""
+        self._bytes, self._sample = 0, bytearray()
+        self._good = 0
+        self._has_held = False
 
     def arrived(self, data: bytes, t_us: int) -> None:
         """Bytes came; the latest of the stretch are kept."""
         self._heard_us = t_us
         self._bytes += len(data)
-        self._sample = (self._sample + data)[-SAMPLE_BYTES:]
+        self._sample += data
+        del self._sample[: -(MIXED_BYTES if self._is_mixed else SAMPLE_BYTES)]
 
     def finding(self, t_us: int) -> Finding:
         """What is to be said at `t_us`."""
         if t_us - self._heard_us >= SILENT_US:
             self._finding = silence([self._baud])
+            self._sample.clear()
         elif self._finding.state == "silent":
-            self._finding = self._well
+            self._finding = self._well()
         elif t_us - self._stretch_us < STRETCH_US or self._bytes < GARBAGE_BYTES:
             return self._finding  # too early to say
         else:
-            good, bad = _count(self._expected.protocol, self._sample)
-            chance = bad > 0 and bad >= BAD_A_GOOD * good
-            self._finding = mismatch(self._expected, [(self._baud, self._sample)]) if chance else self._well
-        self._stretch_us, self._bytes, self._sample = t_us, 0, b""
+            self._finding = self._judged(t_us)
+        self._stretch_us, self._bytes = t_us, 0
         return self._finding
+
+    def _judged(self, t_us: int) -> Finding:
+        sample, counts = self._counted()
+        is_proven = counts.good > 0 and counts.good + self._good >= MIN_PROOF
+        against = counts.damaged if is_proven else counts.rejected
+        self._good = counts.good
+        if against > 0 and against >= BAD_A_GOOD * counts.good:
+            return mismatch(self._expected, [(self._baud, sample[-SAMPLE_BYTES:])], has_held=self._has_held)
+        self._has_held = self._has_held or counts.good > 0
+        self._mixture.add(counts, t_us)
+        return self._well()
+
+    def _counted(self) -> tuple[bytes, Counts]:
+        """The stretch and what it came to. Of a mixed one every byte is counted once, lest a sentence on the seam of
+        two stretches count as foreign in both; of another only a sample is decoded."""
+        sample = bytes(self._sample)
+        self._sample.clear()
+        if not self._is_mixed:
+            self._tally, self._before = self._new_tally(), NOTHING
+        self._tally.feed(sample, 0)
+        now = self._tally.counts
+        counts, self._before = now.since(self._before), now
+        return sample, counts
+
+    def _new_tally(self) -> Tally:
+        return Tally(self._decoder(0), is_mixed=self._is_mixed)
+
+    def _well(self) -> Finding:
+        words = [
+            self._setting,
+            self._mixture.words(_word(self._expected.protocol)),
+        ]
+        return Finding("open", "; ".join(filter(None, words)))
+
+
+class _Mixture:
+    """The share of foreign bytes that is said: that of the first bytes, then of a minute if it is another one."""
+
+    def __init__(self, began_us: int) -> None:
+        self._compared_us = began_us
+        self._bytes = self._foreign_bytes = 0
+        self._share: float | None = None
+
+    def add(self, counts: Counts, t_us: int) -> None:
+        """One more stretch of bytes in which the protocol holds."""
+        self._bytes += counts.bytes
+        self._foreign_bytes += counts.foreign_bytes
+        is_early = self._share is not None and t_us - self._compared_us < FOREIGN_US
+        if is_early or self._bytes < FOREIGN_BYTES:
+            return
+        share = self._foreign_bytes / self._bytes
+        if self._share is None or abs(share - self._share) > FOREIGN_STEP:
+            self._share = share
+        self._compared_us, self._bytes, self._foreign_bytes = t_us, 0, 0
+
+    def words(self, protocol_word: str) -> str:
+        """Nothing where there is no share worth a word."""
+        return foreign(protocol_word, self._share or 0.0)
+
+
+def foreign(protocol_word: str, share: float) -> str:
+    """What is said of a `share` of bytes, from 0 to 1, of another protocol; nothing of a small one."""
+    if share < FOREIGN_SHARE:
+        return ""
+    if share == 1:
+        return f"all bytes are another protocol: switch {protocol_word} on in the receiver"
+    return f"{protocol_word} holds, {min(99, round(100 * share))} % of the bytes are another protocol"
 
 
 def silence(bauds: Sequence[int | None]) -> Finding:
@@ -78,8 +176,13 @@ def silence(bauds: Sequence[int | None]) -> Finding:
     return Finding("silent", f"open, but no bytes{_at(bauds)}: check power and wiring, or the bus is asleep")
 
 
-def mismatch(expected: Expected, samples: Sequence[tuple[int | None, bytes]]) -> Finding:
-    """Bytes come, at one rate or at each of several that were tried, and are not of the expected protocol."""
+def mismatch(
+    expected: Expected, samples: Sequence[tuple[int | None, bytes]], *, has_held: bool = False
+) -> Finding:
+    """Bytes come, at one rate or at each of several that were tried, and are not of the expected protocol.
+
+    `has_held`: they were, earlier in the session.
+    """
     wanted = _word(expected.protocol)
     for baud, sample in samples:
         if found := _resembles(sample, but_not=expected.protocol):
@@ -93,6 +196,9 @@ def mismatch(expected: Expected, samples: Sequence[tuple[int | None, bytes]]) ->
     if bauds == [None]:
         key = "port" if expected.protocol == "nmea" else "protocol"
         return Finding("no_protocol", f"{what}: correct `{key}`, or check which device this is")
+    if has_held:
+        what = f"{what} any more"
+        return Finding("wrong_baud", f'{what}: the device has restarted at another rate; set baud = "auto"')
     mend = 'try baud = "auto"' if len(bauds) == 1 else "check which device this is, its ground and its levels"
     return Finding("wrong_baud", f"{what}: {mend}")
 
@@ -109,14 +215,14 @@ def _another(expected: Expected, found: str) -> str:
 def _resembles(sample: bytes, but_not: str) -> str | None:
     """The protocol whose decoder is happy with `sample`."""
     others = (name for name in PROTOCOL_NAMES if name != but_not)
-    return next((name for name in others if holds(*_count(name, sample))), None)
+    return next((name for name in others if _is(name, sample)), None)
 
 
-def _count(protocol_name: str, sample: bytes) -> tuple[int, int]:
-    """How many good frames and bad pieces of a protocol are in `sample`."""
+def _is(protocol_name: str, sample: bytes) -> bool:
+    """Whether `sample` is of a protocol and nothing else."""
     decoder = protocol(protocol_name).decoder(0)
     decoder.feed(sample, 0)
-    return decoder.good, decoder.bad
+    return holds(decoder.good, decoder.bad)
 
 
 def _at(bauds: Sequence[int | None]) -> str:

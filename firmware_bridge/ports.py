@@ -23,13 +23,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Literal, NamedTuple
 
-from firmware_bridge.baud import RateTrial
 from firmware_bridge.conversation import converse
-from firmware_bridge.errors import NotOpenedError, PortError
+from firmware_bridge.errors import PortError
 from firmware_bridge.link import Link, has_rate, is_there, open_link
-from firmware_bridge.link_health import Expected, Finding, LinkHealth, mismatch, silence
+from firmware_bridge.link_health import Expected, Finding, LinkHealth
 from firmware_bridge.outbox import Outbox
 from firmware_bridge.protocols import Opened, Opening, Protocol, Step, no_opening, sequence
+from firmware_bridge.rate_search import RateSearch
 
 FIRST_PAUSE_S = 0.1
 """Pause before the first reopening: a hub that stumbles is back at once."""
@@ -171,46 +171,28 @@ class PortReader:
     def _find_rate(self, link: Link, stop: threading.Event) -> None:
         """Leaves `link` at the rate that holds and delivers what was read at it, not the noise of the others.
 
-        PortError when all were tried in vain. The rate that holds is the first to be tried the next time. At a
-        wrong rate an answer may be noise that looks like a refusal, so a refusal ends only the trial of its rate.
+        PortError when all were tried in vain. The rate that holds is the first to be tried the next time.
         """
-        samples = []
-        refusal: NotOpenedError | None = None
-        for baud in self._bauds:
+
+        def reads_at(baud: int) -> Iterator[Chunk]:
             link.set_rate(baud)
             opening: list[Chunk] = []
-            try:
-                self._open(
-                    link, stop, opening.append
-                )  # all of it, even where an adapter left open talks already
-            except NotOpenedError as error:
-                refusal = refusal or error
-                continue
-            trial, chunks = RateTrial(self._protocol.decoder(0), self._clock_us()), []
-            for chunk in chain(opening, self._reads(link, stop)):
-                chunks.append(chunk)
-                trial.feed(chunk.data, chunk.t_us)
-                if trial.verdict(chunk.t_us) is not None:
-                    break
-            if trial.holds:
-                self._bauds = (baud, *(other for other in self._bauds if other != baud))
-                for chunk in chunks:
-                    self._deliver(chunk)
-                return
-            if stop.is_set():
-                return
-            samples.append((baud, trial.sample))
-        if refusal is not None:
-            raise refusal
-        if any(sample for _, sample in samples):
-            raise PortError(*mismatch(self._expected, samples))
-        raise PortError(*silence(self._bauds), mend=self._opened.doubt)
+            self._open(link, stop, opening.append)  # all of it, even where an adapter left open talks already
+            return chain(opening, self._reads(link, stop))
+
+        search = RateSearch(self._protocol, self._expected, self._clock_us, reads_at, self._report)
+        found = search.find(self._bauds, stop, lambda: self._opened.doubt)
+        if found is not None:
+            self._bauds = (found.baud, *(other for other in self._bauds if other != found.baud))
+            for chunk in found.chunks:
+                self._deliver(chunk)
 
     def _listen(self, link: Link, stop: threading.Event) -> None:
         """Deliver chunks until `stop`, and say how the link fares."""
         look_us = self._clock_us()
         opened_us = look_us if self._opened.doubt else -OPEN_AGAIN_US
-        health = LinkHealth(self._expected, self._bauds[0] if self._has_rate else None, look_us, link.setting)
+        baud = self._bauds[0] if self._has_rate else None
+        health = LinkHealth(self._expected, baud, look_us, link.setting, self._protocol.decoder)
         if not self._opened.doubt:  # else what comes within ASK_AGAIN_US decides
             self._report_link(health.finding(look_us))
         self._writable = True

@@ -25,8 +25,9 @@ ALLOW_NORMAL = 'set listen_only = "try" or false if it may acknowledge frames on
 OPEN_NORMAL = "not listening only: this adapter acknowledges frames on the bus"
 """The warning while an adapter is open normal that was asked to try listening only."""
 
-# 4800 is the standard's, 9600 what most modules start with, 38400 and 115200 what 10 Hz needs.
-NMEA_BAUDS = (9600, 38400, 115200, 4800, 57600, 230400, 19200)
+# 4800 is the standard's, 9600 what most modules start with, 38400 and 115200 what 10 Hz needs, 460800 and 921600 what
+# survey receivers and those that send raw observations as well are set to.
+NMEA_BAUDS = (9600, 38400, 115200, 4800, 57600, 230400, 19200, 460800, 921600)
 
 
 class Decoder(Interface):
@@ -98,6 +99,8 @@ class Protocol:
     closing: bytes
     bauds: tuple[int, ...]
     """What `baud = "auto"` tries, most usual first."""
+    is_mixed: bool = False
+    """Whether its devices may send other protocols between its frames, as GPS receivers do."""
 
 
 def protocol(name: str) -> Protocol:
@@ -108,7 +111,7 @@ def protocol(name: str) -> Protocol:
         raise ConfigurationError(f'there is no protocol "{name}"', mend=mend)
     module = importlib.import_module(f"{__name__}.{name}")
     if name == "nmea":
-        return Protocol(name, module.Decoder, None, None, no_opening, b"", NMEA_BAUDS)
+        return Protocol(name, module.Decoder, None, None, no_opening, b"", NMEA_BAUDS, is_mixed=True)
     return Protocol(
         name, module.Decoder, module.encode, module.report, module.opening, module.CLOSING, module.BAUDS
     )

@@ -7,7 +7,8 @@ AIS come out alike. A checksum is required. The idea: "$" and "!" can stand nowh
 damaged sentence ends where the next one begins and never takes it along; a lost CR LF costs nothing, for
 the checksum already ends the sentence. What is neither is rejected in bounded pieces.
 
-Sentence files carry comment lines ("# ..."); these are noise even where they quote a whole sentence.
+Sentence files carry comment lines ("# ..."); these are noise even where they quote a whole sentence. A control
+character ends such a line: binary messages between the sentences must not hide one.
 
 u-blox receivers send UBX messages (ubx.py) between the sentences. A message is skipped whole, whatever its payload
 looks like; one that carries a fix becomes a sentence, the others are counted as `foreign`. Two bytes begin a message,
@@ -56,7 +57,7 @@ MAX_NOISE: Final = 256
 _BODY = rb'[ "#%-)+-~]'
 _SENTENCE = re.compile(rb"([$!](%b{%d,%d}+)\*([0-9A-Fa-f]{2}))[\r\n]*" % (_BODY, MIN_BODY, MAX_BODY))
 _BEGUN = re.compile(rb"[$!]%b{0,%d}+(\*[0-9A-Fa-f]{0,2})?" % (_BODY, MAX_BODY))
-_COMMENT = re.compile(rb"#[ \t][^\n]{0,%d}" % MAX_BODY)
+_COMMENT = re.compile(rb"#[ \t][^\x00-\x08\n\x0e-\x1f]{0,%d}" % MAX_BODY)
 _START = re.compile(rb"[$!]|\xb5(?:\x62|\Z)")
 _NOISE_END = re.compile(rb"[$!\r\n]|\xb5(?:\x62|\Z)")
 _LINE_END = re.compile(rb"[\r\n]+")

@@ -153,6 +153,7 @@ def _heard(
                 seconds=seconds,
                 good=good,
                 bad=int(link.get("bad", 0)) - int(was.get("bad", 0)),
+                foreign_bytes=int(link.get("foreign_bytes", 0)) - int(was.get("foreign_bytes", 0)),
                 by_recorder=True,
                 warning=str(link.get("warning") or ""),
                 may_acknowledge=plan.bus.listen_only is not True,

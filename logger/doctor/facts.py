@@ -28,6 +28,8 @@ class Heard:
     good: int = 0
     bad: int = 0
     bytes: int = 0
+    foreign_bytes: int = 0
+    """Bytes of other protocols between those of this one."""
     by_recorder: bool = False
     is_polled: bool = False
     """Whether the recorder asks the engine on that bus; the doctor never does."""
@@ -48,6 +50,13 @@ class Heard:
     tried_bitrates: tuple[int, ...] = ()
 
     @property
+    def is_unknown(self) -> bool:
+        """Whether bytes came and nothing of the port's protocol was among them."""
+        return not self.good and bool(self.bad or self.foreign_bytes)
+
+    @property
     def is_mute(self) -> bool:
         """Whether nothing at all came: no piece, no answer to a question, at no bit rate."""
-        return not (self.good or self.bad or self.has_answered or self.notices or self.bitrate)
+        return not (
+            self.good or self.bad or self.foreign_bytes or self.has_answered or self.notices or self.bitrate
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from firmware_bridge.link_health import foreign
 from logger.doctor.facts import Heard
 from logger.doctor.findings import Finding, note, ok, wrong
 
@@ -26,7 +27,7 @@ def judge(heard: Heard, neighbours: Mapping[str, str]) -> Iterator[Finding]:
         yield _not_open(heard, where)
     elif heard.speaks is not None:
         yield _another(heard, where, neighbours)
-    elif heard.state in ("wrong_baud", "no_protocol") or (heard.bad and not heard.good):
+    elif heard.state in ("wrong_baud", "no_protocol") or heard.is_unknown:
         what = heard.detail if heard.state != "open" else f"bytes arrive, and none is {_word(heard.protocol)}"
         mend = "check which device this is, its ground and its levels"
         yield wrong(where, what.partition(": ")[0], heard.detail.partition(": ")[2] or mend)
@@ -104,7 +105,13 @@ def _silent(heard: Heard, where: str) -> Finding:
 def _open(heard: Heard, where: str) -> Finding:
     pieces = "sentences" if heard.protocol == "nmea" else "frames"
     rate = f"{heard.good / heard.seconds:.0f} {pieces}/s" if heard.seconds else f"{heard.good} {pieces}"
-    what = ", ".join(word for word in (_word(heard.protocol), heard.detail, rate) if word)
+    mixture = foreign(_word(heard.protocol), heard.foreign_bytes / max(1, heard.bytes))
+    said = (
+        heard.detail
+        if "are another protocol" in heard.detail
+        else "; ".join(filter(None, (heard.detail, mixture)))
+    )
+    what = ", ".join(word for word in (_word(heard.protocol), said, rate) if word)
     bad = max(0, heard.bad - (not heard.by_recorder))  # the first piece after an opening is torn
     share = bad / max(1, heard.good + bad)
     if share > DAMAGED_SHARE:

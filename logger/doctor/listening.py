@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import grp
 import queue
+import re
 import threading
 import time
 from collections import Counter
@@ -18,7 +19,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from firmware_bridge.baud import holds
+from firmware_bridge.evidence import Tally, holds
 from firmware_bridge.fixes import FixBuilder
 from firmware_bridge.link import has_rate
 from firmware_bridge.ports import Chunk, LinkChange, PortReader
@@ -27,8 +28,8 @@ from logger.doctor.facts import Heard
 from logger.doctor.searching import find_bitrate, identify
 from logger.recording.setup import PortPlan
 
-SEARCH_S = 20.0
-"""How long a port may look for its rate: NMEA's seven, each for one and a half seconds and some doubt."""
+SEARCH_S = 42.0
+"""How long a port may look for its rate: NMEA's nine for one and a half seconds each, then for two and a half."""
 GLIMPSE_S = 0.6
 """Listening at a rate that has been found: to count what came."""
 CLOSE_S = 5.0
@@ -73,7 +74,7 @@ class Listener:
             return replace(heard, group=_group_of(self.plan.url))
         if stop.is_set() or heard.state not in _OPEN:
             return heard
-        is_strange = heard.bad > 0 and not holds(heard.good, heard.bad)
+        is_strange = heard.is_unknown or (heard.bad > 0 and not holds(heard.good, heard.bad))
         if is_strange or heard.state in ("wrong_baud", "no_protocol"):
             return replace(heard, speaks=identify(self.plan.url, stop))
         if self.plan.protocol.name == "slcan" and not heard.frames:
@@ -124,8 +125,9 @@ class Listener:
         return bool(changes) and changes[-1].state not in ("opening", "open")
 
     def _heard(self, seconds: float) -> Heard:
-        decoder, fixes = self.plan.protocol.decoder(0), FixBuilder()
-        counts: Counter[tuple[int, int]] = Counter()
+        protocol, fixes = self.plan.protocol, FixBuilder()
+        tally = Tally(protocol.decoder(0), is_mixed=protocol.is_mixed)
+        frames: Counter[tuple[int, int]] = Counter()
         made: list[Fix] = []
         notices: list[Notice] = []
         state, detail = "opening", self.plan.url
@@ -133,25 +135,27 @@ class Listener:
             if isinstance(item, LinkChange):
                 state, detail = item.state, item.detail
                 continue
-            batch = decoder.feed(item.data, item.t_us)
-            counts.update((frame.can_id, len(frame.data)) for frame in batch.frames)
+            batch = tally.feed(item.data, item.t_us)
+            frames.update((frame.can_id, len(frame.data)) for frame in batch.frames)
             notices += batch.notices
             made += _fixes(fixes, batch)
         made += fixes.finish()
         offset_s = _utc_offset_s(made, self._began_s)
+        counts = tally.counts
         return Heard(
             self.plan.name,
             self.plan.url,
-            self.plan.protocol.name,
+            protocol.name,
             state,
             detail,
             seconds=seconds,
             is_polled=self.plan.poller is not None,
             may_acknowledge=self.plan.bus.listen_only is not True,
-            good=decoder.good,
-            bad=decoder.bad,
+            good=counts.good,
+            bad=counts.damaged,
             bytes=self._bytes,
-            frames=counts,
+            foreign_bytes=counts.foreign_bytes,
+            frames=frames,
             fixes=tuple(made),
             utc_offset_s=offset_s,
             notices=tuple(notices),
@@ -213,8 +217,8 @@ def _utc_offset_s(fixes: Sequence[Fix], began_s: float) -> float | None:
 
 def _baud_of(heard: Heard, plan: PortPlan) -> int:
     """The rate at which the port was open: that which was found, if one was looked for."""
-    found = heard.detail.removesuffix(" baud")
-    return int(found) if found.isdigit() else plan.protocol.bauds[0] if plan.baud == "auto" else plan.baud
+    found = re.match(r"(\d+) baud", heard.detail)
+    return int(found[1]) if found else plan.protocol.bauds[0] if plan.baud == "auto" else plan.baud
 
 
 def _group_of(url: str) -> str:

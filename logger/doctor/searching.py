@@ -12,9 +12,10 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import NamedTuple
 
-from firmware_bridge.baud import RateTrial, holds
+from firmware_bridge.baud import RateTrial
 from firmware_bridge.conversation import converse
 from firmware_bridge.errors import NotOpenedError, PortError
+from firmware_bridge.evidence import holds
 from firmware_bridge.link import Link, has_rate, open_link
 from firmware_bridge.outbox import Outbox
 from firmware_bridge.protocols import NMEA_BAUDS, PROTOCOL_NAMES, protocol
@@ -42,7 +43,8 @@ def identify(url: str, stop: threading.Event) -> tuple[str, int] | None:
     with suppress(PortError), open_link(url, rates[0], outbox) as link:
         for rate in dict.fromkeys(rates if has_rate(url) else rates[:1]):
             link.set_rate(rate)
-            trials = {name: RateTrial(protocol(name).decoder(0), 0) for name in PROTOCOL_NAMES}
+            spoken = [protocol(name) for name in PROTOCOL_NAMES]
+            trials = {each.name: RateTrial(each.decoder(0), 0, is_mixed=each.is_mixed) for each in spoken}
             for data in _reads(link, TRIAL_S, stop):
                 for name, trial in trials.items():
                     trial.feed(data, 0)

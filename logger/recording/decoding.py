@@ -55,6 +55,7 @@ class LinkState:
     since_t_us: int
     good: int
     bad: int
+    foreign_bytes: int
     warning: str = ""
 
 
@@ -144,12 +145,12 @@ class Decoding:
 
     def links(self) -> dict[str, LinkState]:
         """Every port's state."""
-        return {
-            port: LinkState(
-                change.state, change.detail, change.t_us, *self.pipeline.counts(port), change.warning
-            )
-            for port, change in self._links.items()
-        }
+        links = {}
+        for port, change in self._links.items():
+            came = self.pipeline.evidence(port)
+            counted = (came.good, came.damaged, came.foreign_bytes)
+            links[port] = LinkState(change.state, change.detail, change.t_us, *counted, change.warning)
+        return links
 
     def snapshot(self) -> dict[str, Any]:
         """The live state as the socket serves it."""
@@ -179,6 +180,7 @@ class Decoding:
                     "age_s": round((now - link.since_t_us) / 1e6, 3),
                     "good": link.good,
                     "bad": link.bad,
+                    "foreign_bytes": link.foreign_bytes,
                 }
                 for port, link in self.links().items()
             },

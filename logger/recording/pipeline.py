@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from firmware_bridge.evidence import Counts, Tally
 from firmware_bridge.fixes import FixBuilder
 from firmware_bridge.protocols import Decoder
 from firmware_bridge.records import ERR_FLAG, Batch, CanFrame, Fix, Notice, Reading, Rejected, Sentence
@@ -44,6 +45,11 @@ class Source:
     decoder: Decoder
     fixes: FixBuilder | None = None
     _allowance: Counter[str] = field(default_factory=Counter)
+    tally: Tally = field(init=False)
+    """Decodes, and counts what came."""
+
+    def __post_init__(self) -> None:
+        self.tally = Tally(self.decoder, is_mixed=self.fixes is not None)
 
     def allow(self, kind: str, most: int) -> bool:
         """Whether one more of a kind may be logged in this second; if not it is counted."""
@@ -103,7 +109,7 @@ class Pipeline:
         """Bytes that arrived on a port at `t_us`. Returns the frames among them, which a poller wants to see."""
         t_us = self._advance(t_us)
         source = self._sources[port]
-        batch = source.decoder.feed(data, t_us)
+        batch = source.tally.feed(data, t_us)
         if batch.frames:
             self._heard(batch.frames, t_us)
             self._rows.frame.extend(batch.frames)
@@ -172,9 +178,13 @@ class Pipeline:
         return rows
 
     def counts(self, port: str) -> tuple[int, int]:
-        """Good and bad pieces of a port so far."""
-        decoder = self._sources[port].decoder
-        return decoder.good, decoder.bad
+        """Good and rejected pieces of a port so far."""
+        counts = self.evidence(port)
+        return counts.good, counts.rejected
+
+    def evidence(self, port: str) -> Counts:
+        """What the bytes of a port have come to so far."""
+        return self._sources[port].tally.counts
 
     def can_age_s(self, t_us: int) -> float | None:
         """Time since the last CAN frame (from the session's begin if none came); None without an adapter."""

@@ -12,6 +12,7 @@ from firmware_bridge.baud import (
     DOUBT_US,
     GARBAGE_BYTES,
     LISTEN_US,
+    PATIENT_US,
     SAMPLE_BYTES,
     TRIAL_BYTES,
     RateTrial,
@@ -72,3 +73,19 @@ def test_a_megabyte_of_noise_never_holds() -> None:
 def test_the_sample_is_what_came_first_and_bounded() -> None:
     begun = trial(b"a" * (SAMPLE_BYTES - 1), b"bc", b"d")
     assert begun.sample == b"a" * (SAMPLE_BYTES - 1) + b"b"
+
+
+def test_a_patient_trial_hears_a_sentence_a_second_among_bytes_of_another_protocol() -> None:
+    patient = RateTrial(nmea.Decoder(), 0, is_mixed=True, is_patient=True)
+    for second in range(1, 4):
+        patient.feed(b"\x80" * 3000, second * 1_000_000 - 1)
+        assert patient.verdict(second * 1_000_000 - 1) is None
+        patient.feed(GOOD, second * 1_000_000)
+    assert patient.verdict(3_000_000) is True
+
+
+def test_a_patient_trial_of_noise_ends() -> None:
+    patient = RateTrial(nmea.Decoder(), 0, is_mixed=True, is_patient=True)
+    patient.feed(random.Random(11).randbytes(20_000), 1)
+    assert patient.verdict(PATIENT_US - 1) is None
+    assert patient.verdict(PATIENT_US) is False

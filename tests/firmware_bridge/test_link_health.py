@@ -181,3 +181,41 @@ def test_words_for_silence() -> None:
     assert silence([9600]).detail.startswith("open, but no bytes at 9600 baud: ")
     assert silence([4800, 9600]).detail.startswith("open, but no bytes at 4800 or 9600 baud: ")
     assert silence([None]).detail.startswith("open, but no bytes: ")
+
+
+def test_a_rate_that_is_lost_is_said_at_once_however_well_it_held_before() -> None:
+    link = health()
+    link.arrived(SENTENCES, STRETCH_US)
+    assert link.finding(STRETCH_US) == WELL
+    link.arrived(NOISE, 2 * STRETCH_US)
+    assert link.finding(2 * STRETCH_US) == (
+        "wrong_baud",
+        "bytes arrive but no NMEA checksum holds at 9600 baud any more: "
+        'the device has restarted at another rate; set baud = "auto"',
+    )
+
+
+def test_the_share_of_another_protocol_is_said_once_and_corrected_after_a_minute() -> None:
+    link = health()
+    said = []
+    for second in range(1, 200):
+        share = 0.9 if second < 100 else 0.0
+        link.arrived(SENTENCES + NOISE * round(share * 10), second * 1_000_000)
+        said.append(link.finding(second * 1_000_000))
+    assert [state for state, _ in said] == ["open"] * len(said)
+    words = list(dict.fromkeys(detail for _, detail in said))
+    assert words[0] == "9600 baud"
+    assert words[1] == "9600 baud; NMEA holds, 87 % of the bytes are another protocol"
+    assert said[-1] == WELL
+    assert len(words) <= 3, "no more than once a minute"
+
+
+@pytest.mark.parametrize("sentences", [1, 2, 3])
+def test_few_sentences_among_many_foreign_bytes_hold_once_they_are_more_than_chance(sentences: int) -> None:
+    link = health()
+    states = []
+    for stretch in range(1, 6):
+        link.arrived(SENTENCES[:65] * sentences + NOISE * 20, stretch * STRETCH_US)
+        states.append(link.finding(stretch * STRETCH_US).state)
+    assert set(states[1:]) == {"open"}
+    assert states[0] == ("wrong_baud" if sentences == 1 else "open")

@@ -1,0 +1,102 @@
+"""How much of a stream is evidence for its protocol, and how much against it.
+
+Sans-I/O. A GPS receiver may send other protocols between its sentences: UBX, RTCM, SBF, lines of other makers. Such
+bytes are no evidence against the baud rate, for at a wrong rate no checksum holds at all; only a sentence that came
+damaged is. An adapter sends nothing but frames, so there every rejected stretch counts.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+from typing import Protocol as Shape
+
+from firmware_bridge.records import Batch, Rejected
+
+MIN_GOOD = 3
+"""One good piece in noise is chance: an 8-bit checksum lets one damaged line in 256 through."""
+GOOD_A_BAD = 3
+"""Good pieces a bad one: the first piece of a session is always torn, and a loose plug damages some."""
+LINE_END_BYTES = 2
+"""CR LF, which a sentence's text is without."""
+
+_ADDRESS = re.compile(rb"[$!][A-Z][0-9A-Z]{3,9},")
+"""How a sentence begins; once in a hundred megabytes of other bytes."""
+
+
+class Decoder(Shape):
+    """What is asked of a protocol's decoder."""
+
+    @property
+    def good(self) -> int: ...
+
+    @property
+    def bad(self) -> int: ...
+
+    def feed(self, data: bytes, t_us: int) -> Batch: ...
+
+
+def holds(good: int, bad: int) -> bool:
+    """Whether a stream that gave `good` frames and `bad` pieces is of the decoder's protocol."""
+    return good >= MIN_GOOD and good >= GOOD_A_BAD * bad
+
+
+def is_damaged_sentence(rejected: Rejected) -> bool:
+    """Whether rejected bytes were an NMEA sentence once, not something else."""
+    is_whole = rejected.reason == "checksum" and rejected.data[:1] in (b"$", b"!")
+    return is_whole or _ADDRESS.match(rejected.data) is not None
+
+
+def _wire_bytes(text: str) -> int:
+    """How many bytes a sentence had on the wire; a UBX message's text is hexadecimal (protocols/ubx.py)."""
+    return len(text) + LINE_END_BYTES if text[0] in "$!" else (len(text) - len("UBX ")) // 2
+
+
+class Counts(NamedTuple):
+    """What a stretch of bytes came to. `damaged` of the `rejected` pieces are evidence against the protocol or its
+    rate; `foreign_bytes` of the `bytes` belong to other protocols."""
+
+    good: int
+    rejected: int
+    damaged: int
+    bytes: int
+    foreign_bytes: int
+
+    @property
+    def holds(self) -> bool:
+        """Whether the bytes are of the protocol, at the right rate."""
+        return holds(self.good, self.damaged)
+
+    def since(self, earlier: Counts) -> Counts:
+        """What has come since `earlier` counts of the same stream."""
+        return Counts(*(now - then for now, then in zip(self, earlier, strict=True)))
+
+
+NOTHING = Counts(0, 0, 0, 0, 0)
+
+
+class Tally:
+    """Counts what `decoder` makes of the bytes. `is_mixed`: other protocols may stand between the sentences."""
+
+    def __init__(self, decoder: Decoder, *, is_mixed: bool) -> None:
+        self._decoder, self._is_mixed = decoder, is_mixed
+        self._bytes = self._own_bytes = self._damaged = 0
+
+    def feed(self, data: bytes, t_us: int) -> Batch:
+        """Decode what arrived at `t_us`."""
+        batch = self._decoder.feed(data, t_us)
+        self._bytes += len(data)
+        if self._is_mixed:
+            damaged = [rejected.data for rejected in batch.rejected if is_damaged_sentence(rejected)]
+            self._damaged += len(damaged)
+            self._own_bytes += sum(map(len, damaged))
+            self._own_bytes += sum(_wire_bytes(sentence.text) for sentence in batch.sentences)
+        return batch
+
+    @property
+    def counts(self) -> Counts:
+        """All so far. A piece that is not complete yet counts as foreign until it is."""
+        good, bad = self._decoder.good, self._decoder.bad
+        if not self._is_mixed:
+            return Counts(good, bad, bad, self._bytes, 0)
+        return Counts(good, bad, self._damaged, self._bytes, self._bytes - self._own_bytes)
