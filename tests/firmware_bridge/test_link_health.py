@@ -205,7 +205,7 @@ def test_the_share_of_another_protocol_is_said_once_and_corrected_after_a_minute
     assert [state for state, _ in said] == ["open"] * len(said)
     words = list(dict.fromkeys(detail for _, detail in said))
     assert words[0] == "9600 baud"
-    assert words[1] == "9600 baud; NMEA holds, 87 % of the bytes are another protocol"
+    assert words[1] == "9600 baud; NMEA holds, 88 % of the bytes are another protocol"
     assert said[-1] == WELL
     assert len(words) <= 3, "no more than once a minute"
 
