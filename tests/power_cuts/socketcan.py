@@ -44,7 +44,7 @@ itinerary = "stage.toml"
 [live]
 socket = "/run/stagelog.sock"
 """
-FILES = ("socketcan_guest.sh", "socketcan_sender.py")
+FILES = ("socketcan_guest.sh", "socketcan_sender.py", "socketcan_probe.py")
 CONTROLLERS = ("-object", "can-bus,id=bus", *("-device", "kvaser_pci,canbus=bus") * 2)
 SENT = {0: 600, 16: 19_400}
 """Frames by the log's number of the bus: the engine's, the body's."""

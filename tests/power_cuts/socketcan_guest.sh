@@ -76,6 +76,9 @@ kill -TERM $recorder
 wait $recorder
 echo "= the recorder ended with $?"
 cat /tmp/recorder
+echo "= the link itself"
+ip link add vcan1 type vcan && ip link set vcan1 mtu 72 up
+python3 /opt/socketcan_probe.py || echo "= never: the probe ended well"
 umount /var/lib/stagelog
 echo "= done"
 echo o > /proc/sysrq-trigger

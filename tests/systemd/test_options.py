@@ -67,6 +67,37 @@ def test_nothing_is_written_before_the_logs_partition_is_mounted(machine: Machin
     machine.wait_active(RECORDER)
 
 
+def test_a_can_interface_is_for_a_recorder_that_is_allowed_one(machine: Machine) -> None:
+    """This machine's kernel may have no CAN: what is asked is whether the units let the programs reach it."""
+    interface = '[[can]]\nname = "engine"\nport = "no-can0"\nprotocol = "socketcan"\nbitrate = 500000\n'
+    keep = "/etc/stagelog/kept.toml"
+    machine.shell(f"cd /etc/stagelog; cp -p stagelog.toml {keep}; printf '%s' '{interface}' > stagelog.toml")
+    try:
+        machine.shell(f"systemctl restart {RECORDER}")
+        refused = "no-can0: SocketCAN is not allowed or not there; `sudo stagelog install --with socketcan`"
+        machine.wait("the strict unit refuses", lambda: refused in _journal(machine))
+        machine.run("/opt/stagelog/bin/stagelog", "install", *HERE, "--with", "socketcan")
+        machine.wait_active(RECORDER)
+        machine.wait("the kernel was asked", lambda: "no-can0: no such interface" in _journal(machine))
+        pid = machine.property(RECORDER, "MainPID")
+        host = machine.run("readlink", "/proc/1/ns/net")
+        assert machine.run("readlink", f"/proc/{pid}/ns/net") == host, "AF_CAN lies in the machine's own"
+        families = set(machine.property(RECORDER, "RestrictAddressFamilies").split())
+        assert families == {"AF_UNIX", "AF_CAN", "AF_NETLINK"}
+        machine.run("systemctl", "start", "stagelog-can@lo.service")
+        assert "lo: no [[can]] table of /etc/stagelog/stagelog.toml names it" in _journal(machine)
+        assert machine.run("systemctl", "start", "stagelog-can@no-can0.service", check=False) == ""
+        assert "stagelog: no-can0: no such interface; plug it in, or correct `port`" in _journal(machine)
+    finally:
+        machine.shell(f"mv {keep} /etc/stagelog/stagelog.toml")
+        machine.run("/opt/stagelog/bin/stagelog", "install", *HERE, "--without", "socketcan")
+    machine.wait_active(RECORDER)
+
+
+def _journal(machine: Machine) -> str:
+    return machine.run("journalctl", "--no-pager", "-o", "cat", "-n", "200")
+
+
 def test_the_recorder_s_wish_switches_the_machine_off(machine: Machine) -> None:
     """The last test here. The wish is taken away first, so that it is not there at the next boot."""
     machine.run(

@@ -1,0 +1,73 @@
+"""In the guest: one link on a real CAN socket: sending, frames that the kernel drops, and an interface that goes down.
+
+Prints a line each, and ends with 1 where something is not as the kernel is believed to do it.
+"""
+
+import socket
+import struct
+import subprocess
+import sys
+
+from firmware_bridge.can_interface import Expected
+from firmware_bridge.errors import PortError
+from firmware_bridge.outbox import Outbox
+from firmware_bridge.protocols.socketcan import HEAD_BYTES, Decoder, encode
+from firmware_bridge.records import FD_FLAG, CanFrame
+from firmware_bridge.socketcan import can_socket, open_interface
+
+NAME = "vcan1"
+FLOOD, WAITING = 3000, 10
+
+
+def flood(bus: socket.socket, count: int) -> None:
+    """Send numbered frames as fast as it goes."""
+    for number in range(count):
+        bus.send(struct.pack("<IBxxxQ", 0x123, 8, number))
+
+
+def main() -> int:
+    """Try it all."""
+    outbox, bus, decoder = Outbox(), can_socket(NAME), Decoder()
+    link = open_interface(Expected(NAME).url, outbox)
+    asked = [CanFrame(0, 0, 0x7DF, bytes(8)), CanFrame(0, 0, 0x7DF | FD_FLAG, bytes(12))] * 3
+    for frame in asked:
+        outbox.put(encode(frame))
+    echoed = link.read(0.2)
+    heard = [bus.recv(100) for _ in asked]
+    print(f"= sent {len(heard)} frames, heard {len(echoed)} bytes of its own", flush=True)
+    is_sound = heard == [encode(frame)[HEAD_BYTES:] for frame in asked] and not echoed
+
+    link._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+    flood(bus, FLOOD)
+    frames, lost, t_us = 0, 0, 0
+    while True:
+        t_us += 2_000_000
+        data = link.read(0.2)
+        if not data and frames + lost >= FLOOD:
+            break
+        if not data:
+            flood(bus, 1)  # the count of dropped frames comes with the next one that was not
+            frames -= 1
+            continue
+        batch = decoder.feed(data, t_us)
+        frames += len(batch.frames)
+        lost += sum(notice.detail["frames"] for notice in batch.notices)
+        if t_us > 100_000_000:
+            break
+    print(f"= a flood of {FLOOD} into a small buffer: {frames} read, {lost} counted as dropped", flush=True)
+    is_sound = is_sound and frames + lost == FLOOD and lost > 0
+
+    flood(bus, WAITING)
+    subprocess.run(["ip", "link", "set", NAME, "down"], check=True)
+    frames = 0
+    try:
+        while True:
+            frames += len(decoder.feed(link.read(0.2), t_us).frames)
+    except PortError as error:
+        print(f"= down with {WAITING} frames waiting: {frames} read, then: {error}", flush=True)
+        is_sound = is_sound and frames == WAITING and error.state == "down"
+    return 0 if is_sound else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
