@@ -29,8 +29,8 @@ from firmware_bridge.protocols.socketcan import CLASSIC_BYTES, FD_BYTES, HEAD_BY
 from firmware_bridge.trouble import lost
 
 BUFFER_BYTES = 8 * 1024 * 1024
-"""The socket's room for frames that wait, each of which counts for about 800 bytes there: a second of the fastest
-bus. The kernel grants no more than net.core.rmem_max, which without the installer's help is a fifteenth of a second."""
+"""What is asked for as the socket's room for frames that wait. The kernel doubles it and counts some 800 bytes a frame:
+two seconds of the fastest bus. It grants no more than net.core.rmem_max, by itself a fifteenth of a second."""
 _FRAMES = CHUNK_BYTES // (HEAD_BYTES + CLASSIC_BYTES)
 """Taken in one go at most."""
 _STAMPS, _DROPPED = 64, 40
@@ -39,6 +39,9 @@ _STAMP, _COUNT = struct.Struct("=qq"), struct.Struct("=I")
 _BESIDE_BYTES = socket.CMSG_SPACE(_STAMP.size) + socket.CMSG_SPACE(_COUNT.size)
 _ERROR_FILTER, _ALL_ERRORS = 2, 0x1FFF_FFFF
 """CAN_RAW_ERR_FILTER, which not every CPython names, and CAN_ERR_MASK."""
+
+_GONE = (errno.ENETDOWN, errno.ENODEV, errno.ENXIO)
+"""What a socket says whose interface is down or away."""
 
 
 class SocketCanLink(PolledLink):
@@ -107,7 +110,7 @@ class SocketCanLink(PolledLink):
         )
 
     def _send(self) -> None:
-        """Send whole frames; one for which the interface has no room is dropped and counted: it would be late."""
+        """Send whole frames; one that the interface has no room for, or cannot carry, is dropped and counted."""
         if not self._outbox:
             return
         while unsent := self._outbox.unsent():
@@ -117,7 +120,7 @@ class SocketCanLink(PolledLink):
             except BlockingIOError:
                 break
             except OSError as error:
-                if error.errno != errno.ENOBUFS:
+                if error.errno in _GONE:
                     raise
                 self._outbox.drop(unsent[:stop])
             self._outbox.sent(stop)
@@ -193,8 +196,6 @@ def _cannot_open(expected: Expected, error: OSError) -> PortError:
     if error.errno == errno.EAFNOSUPPORT:
         mend = "`sudo stagelog install --with socketcan`, and a kernel with CAN (`sudo modprobe can_raw`)"
         return PortError("denied", "SocketCAN is not allowed or not there", where=expected.name, mend=mend)
-    if error.errno in (errno.ENODEV, errno.ENXIO):
+    if error.errno in _GONE:
         return _missing(expected)
-    if error.errno == errno.ENETDOWN:
-        return _down(expected)
     return PortError("unusable", error.strerror or str(error), where=expected.name, mend="correct `port`")

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from firmware_bridge.can_interface import SCHEME
 from firmware_bridge.engine.presets import PRESET_NAMES, preset
 from firmware_bridge.errors import ConfigurationError
 from firmware_bridge.protocols import PROTOCOL_NAMES
@@ -82,6 +83,7 @@ class Gps:
         yield from empty(("port", self.port), ("name", self.name))
         if self.is_gpsd:
             yield from self._gpsd_flaws()
+        yield from _no_interface(self.port)
         for index, sentence in enumerate(self.init):
             body, star, checksum = sentence.removeprefix("$").partition("*")
             right = f"{reduce(xor, body.encode(), 0):02X}"
@@ -149,6 +151,8 @@ class Can:
                 yield Flaw(
                     ("baud",), "a CAN interface has no baud rate", "remove it; the bus has a `bitrate`"
                 )
+        else:
+            yield from _no_interface(self.port)
         if self.poll and self.listen_only:
             word = "true" if self.listen_only is True else f'"{self.listen_only}"'
             what = f"OBD-II polling transmits, and listen_only = {word} forbids that"
@@ -341,6 +345,13 @@ def _from_the_root(value: Any) -> Any:
         changes = {each.name: _from_the_root(getattr(value, each.name)) for each in fields(value)}
         return replace(value, **changes)
     return value
+
+
+def _no_interface(port: str) -> Iterable[Flaw]:
+    """Flaws of a port that must not be a CAN interface, whose URL is the recorder's own."""
+    if port.lower().startswith(f"{SCHEME}:"):
+        what = "no serial port, and no URL of one"
+        yield Flaw(("port",), what, 'a CAN interface is port = "can0" with protocol = "socketcan"')
 
 
 def _from(folder: Path, port: str) -> str:

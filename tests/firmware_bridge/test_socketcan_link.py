@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import time
 from collections.abc import Iterator
@@ -201,6 +202,33 @@ def test_frames_are_sent_one_by_one(bus: Bus) -> None:
             assert port.write(encode(frame))
         assert [bus.received() for _ in some] == [encode(frame)[HEAD_BYTES:] for frame in some]
     assert port.dropped_bytes == 0
+
+
+@pytest.mark.parametrize("error", [errno.ENOBUFS, errno.EINVAL, errno.EMSGSIZE])
+def test_a_frame_that_the_interface_does_not_take_is_dropped_and_ends_nothing(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch, error: int
+) -> None:
+    """A full queue, or an FD frame on a classic interface."""
+    said = Said()
+    port = reader(said, Expected("can0", 500_000, listen_only=False))
+    asked, refused = CanFrame(0, 0, 0x7DF, bytes(8)), encode(CanFrame(0, 0, 0x7DE | FD_FLAG, bytes(12)))
+
+    def write(fd: int, data: bytes) -> int:
+        if data == refused[HEAD_BYTES:]:
+            raise OSError(error, "refused")
+        return real(fd, data)
+
+    real = os.write
+    monkeypatch.setattr("firmware_bridge.socketcan.os.write", write)
+    with running(port):
+        said.await_state("open", "engine")
+        port.write(refused)
+        port.write(encode(asked))
+        assert bus.received() == encode(asked)[HEAD_BYTES:]
+        bus.send(*frames(3))
+        eventually(lambda: what(decoded(said)) == what(frames(3)))
+    assert said.states("engine") == ["opening", "open"]
+    assert port.dropped_bytes == len(refused)
 
 
 def test_a_url_says_what_is_expected() -> None:

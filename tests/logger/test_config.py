@@ -325,6 +325,11 @@ def test_a_can_interface_is_a_name_and_no_path() -> None:
         (INTERFACE.replace("can0", "can 0"), "is no name of a CAN interface"),
         (INTERFACE + "baud = 500000\n", "can[0].baud: a CAN interface has no baud rate"),
         (INTERFACE.replace('"can0"', '""'), "can[0].port"),
+        (
+            CAN.replace("/dev/can", "socketcan://can0?bitrate=x"),
+            "can[0].port: no serial port, and no URL of one",
+        ),
+        ('[gps]\nport = "SocketCAN://["\n', "gps.port: no serial port, and no URL of one"),
     ],
 )
 def test_what_no_can_interface_can_be(text: str, what: str) -> None:

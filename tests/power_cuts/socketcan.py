@@ -67,7 +67,9 @@ def run(guest: Guest, folder: Path) -> list[str]:
     log = checked.logs / LOG
     problems = [line for line in said.splitlines() if line.startswith("= never")]
     if "= the recorder ended with 0" not in said:
-        problems.append(f"the recorder did not end well: {said[-2000:]}")
+        problems.append("the recorder did not end well")
+    if problems:
+        problems.append(said[-3000:])
     return problems + (verify(log) if checked.is_clean else [checked.said]) + _judged(log)
 
 

@@ -28,6 +28,7 @@ def flood(bus: socket.socket, count: int) -> None:
 def main() -> int:
     """Try it all."""
     outbox, bus, decoder = Outbox(), can_socket(NAME), Decoder()
+    bus.setblocking(True)
     link = open_interface(Expected(NAME).url, outbox)
     asked = [CanFrame(0, 0, 0x7DF, bytes(8)), CanFrame(0, 0, 0x7DF | FD_FLAG, bytes(12))] * 3
     for frame in asked:
