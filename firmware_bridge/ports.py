@@ -30,6 +30,7 @@ from firmware_bridge.link_health import Expected, Finding, LinkHealth
 from firmware_bridge.outbox import Outbox
 from firmware_bridge.protocols import Opened, Opening, Protocol, Step, no_opening, sequence
 from firmware_bridge.rate_search import RateSearch
+from firmware_bridge.restart import restart_watch
 
 FIRST_PAUSE_S = 0.1
 """Pause before the first reopening: a hub that stumbles is back at once."""
@@ -195,12 +196,20 @@ class PortReader:
         health = LinkHealth(self._expected, baud, look_us, link.setting, self._protocol.decoder)
         if not self._opened.doubt:  # else what comes within ASK_AGAIN_US decides
             self._report_link(health.finding(look_us))
+        watch = restart_watch(self._protocol, has_init=bool(self._init), began_us=look_us)
+        finding = health.finding(look_us)
         self._writable = True
         for chunk in self._reads(link, stop):
             if chunk.data:
                 self._opened = self._opened._replace(doubt="")
                 self._sink(chunk)
                 health.arrived(chunk.data, chunk.t_us)
+                watch.arrived(chunk.data, chunk.t_us)
+            if finding.state != "no_protocol" and (reason := watch.due(chunk.t_us)):
+                self._report("open", f"the device has restarted ({reason}): its opening is sent again")
+                self._open(link, stop, self._deliver)
+                opened_us = self._clock_us()
+                watch.opened(opened_us)
             if chunk.t_us - look_us >= HEALTH_US:
                 look_us = chunk.t_us
                 finding = health.finding(look_us)
@@ -216,8 +225,9 @@ class PortReader:
                 if is_due or not self._opened.doubt:
                     self._report_link(finding)
                 if is_due:
-                    opened_us = look_us
                     self._open(link, stop, self._deliver)
+                    opened_us = self._clock_us()
+                    watch.opened(opened_us)
 
     def _open(self, link: Link, stop: threading.Event, take: Callable[[Chunk], None]) -> None:
         """Hold the protocol's dialogue, then send the user's own lines; `take` gets what is read meanwhile.
