@@ -1,4 +1,7 @@
-"""Another device's GPX track as fixes: positions and times, speed where it tells one.
+"""Another device's GPX track as fixes: positions and times, speed where it has one.
+
+Segments are taken in order of their times, points in order within a segment; of points with one time the first counts.
+What is left out is counted.
 
 Reads a stream in bounded memory and refuses document types, as a file may come from anywhere.
 """
@@ -11,8 +14,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from xml.parsers import expat
 
+import numpy as np
+
 from firmware_bridge.errors import LogError
-from logger.review.evidence import FIX_COLUMNS, SEEN_COLUMNS, RawRows, table
+from logger.review.evidence import FIX_COLUMNS, SEEN_COLUMNS, Floats, RawRows, table
 
 HEAD_BYTES = 4096
 CHUNK_BYTES = 1 << 16
@@ -22,6 +27,10 @@ SPEEDS = ("speed",)
 """Elements, of whatever namespace, that tell metres a second: GPX 1.0 and several makers' extensions."""
 GPS = 1
 """The quality of a fix of which nothing else is known."""
+T_US, UTC_US = 1, 2
+"""Columns of a fix."""
+LONGEST_US = 15 * 86_400_000_000
+"""No rally is longer: a point so far from the middle one has a wrong date."""
 Row = tuple[int | float | None, ...]
 
 
@@ -34,38 +43,56 @@ def is_gpx(path: Path) -> bool:
         return False
 
 
-def rows(path: Path) -> RawRows:
-    """The track points that have a time, as one session. Raises LogError when there are none."""
+def rows(path: Path) -> tuple[RawRows, tuple[str, ...]]:
+    """The track points that have a time, as one session, and remarks. Raises LogError when there are none."""
+    points = _Points(path)
     try:
-        fix = table(_fixes(path), FIX_COLUMNS)
+        found = table(_fixes(points), 1 + FIX_COLUMNS)
     except expat.ExpatError as error:
         raise LogError(
             f"no whole GPX file: {error}", where=str(path), mend="export the track again"
         ) from error
+    fix = _in_order(found)
     if not len(fix):
         raise LogError(
             "no track point with a time in it",
             where=str(path),
             mend="a roadbook says where to drive: export what was driven, with times",
         )
-    return RawRows(fix, table((), SEEN_COLUMNS), [])
+    fix[:, T_US] = fix[:, UTC_US] - fix[0, UTC_US] + 1
+    remarks = []
+    if untimed := points.count - len(found):
+        remarks.append(f"{untimed} of {points.count} track points have no time or no position: left out")
+    if repeated := len(found) - len(fix):
+        remarks.append(f"{repeated} of {points.count} track points repeat a time or run back in it: left out")
+    return RawRows(fix, table((), SEEN_COLUMNS), []), tuple(remarks)
 
 
-def _fixes(path: Path) -> Iterator[Row]:
-    first_us = last_us = None
-    for lat, lon, found in _Points(path):
+def _in_order(found: Floats) -> Floats:
+    """Rows with the segment in front -> rows of one session whose times increase."""
+    if not len(found):
+        return found[:, 1:]
+    segment, utc_us = found[:, 0].astype(int), found[:, 1 + UTC_US]
+    found = found[np.abs(utc_us - np.median(utc_us)) <= LONGEST_US]
+    segment, utc_us = found[:, 0].astype(int), found[:, 1 + UTC_US]
+    begins_us = np.full(segment.max() + 1, np.inf)
+    np.minimum.at(begins_us, segment, utc_us)
+    found = found[np.lexsort((utc_us, segment, begins_us[segment]))]
+    utc_us = found[:, 1 + UTC_US]
+    newer = np.concatenate([[True], utc_us[1:] > np.maximum.accumulate(utc_us)[:-1]])
+    return found[newer, 1:]
+
+
+def _fixes(points: _Points) -> Iterator[Row]:
+    for segment, lat, lon, found in points:
         utc_us = _utc_us(found.get("time", ""))
         if utc_us is None or not (abs(lat) <= 90 and math.isfinite(lon)):
             continue
-        first_us = utc_us if first_us is None else first_us
-        if last_us is not None and utc_us <= last_us:
-            continue
-        last_us = utc_us
-        t_us = utc_us - first_us + 1
         speed = _number(found.get("speed"))
         yield (
+            segment,
             1,
-            t_us,
+            0,
             utc_us,
             lat,
             lon,
@@ -96,15 +123,17 @@ def _number(text: str | None) -> float | None:
 
 
 class _Points:
-    """The track points of a file: position and the short texts within each."""
+    """The track points of a file: segment, position and the short texts within each. `count` counts them."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._ready: list[tuple[float, float, dict[str, str]]] = []
+        self.count = 0
+        self._segment = 0
+        self._ready: list[tuple[int, float, float, dict[str, str]]] = []
         self._point: tuple[float, float, dict[str, str]] | None = None
         self._text: list[str] | None = None
 
-    def __iter__(self) -> Iterator[tuple[float, float, dict[str, str]]]:
+    def __iter__(self) -> Iterator[tuple[int, float, float, dict[str, str]]]:
         parser = expat.ParserCreate()
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
@@ -121,7 +150,10 @@ class _Points:
         raise LogError("a document type in a GPX file", where=str(self._path), mend="export the track again")
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
-        if name.rpartition(":")[2] == "trkpt":
+        local = name.rpartition(":")[2]
+        if local == "trkseg":
+            self._segment += 1
+        elif local == "trkpt":
             lat, lon = _number(attributes.get("lat")), _number(attributes.get("lon"))
             self._point = (math.nan if lat is None else lat, math.nan if lon is None else lon, {})
         elif self._point is not None:
@@ -136,8 +168,9 @@ class _Points:
         if self._point is None:
             return
         if local == "trkpt":
-            self._ready.append(self._point)
+            self._ready.append((self._segment, *self._point))
             self._point = None
+            self.count += 1
         elif self._text is not None:
             self._point[2].setdefault(local, "".join(self._text))
             self._text = None

@@ -9,7 +9,7 @@ from typing import Any
 from logger.review.drawing import over_km, review_document
 from logger.review.report import Report
 from logger.review.sheet import Row, document, table
-from logger.review.terminal import heading, penalty_text, summary
+from logger.review.terminal import heading, over_text, penalty_text, summary
 from logger.review.times import elapsed_text, time_of_day
 from logger.stage.limits import KMH
 
@@ -90,7 +90,7 @@ def _tables(report: Report) -> Iterable[str]:
                     f"{over.limit_kmh:g}",
                     over.zone or "",
                     f"{over.max_kmh:.1f}",
-                    f"+{over.over_kmh:.1f}",
+                    over_text(over),
                     f"{over.duration_s:.1f}",
                     f"{over.distance_m:.0f}",
                     str(over.impulses),
@@ -170,6 +170,8 @@ def _around(report: Report, section: int, km: float) -> tuple[float, float]:
 def _plain(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key}: {count}" for key, count in value.items())
+    if isinstance(value, str):
+        return value
     if isinstance(value, list):
         return ", ".join(" ".join(str(part) for part in item.values()) for item in value)
     return f"{value:,}" if isinstance(value, int) else f"{value:g}"

@@ -65,6 +65,8 @@ def document(report: Report) -> dict[str, Any]:
                 "over_kmh": speeding.over_kmh,
                 "impulses": speeding.impulses,
                 "gained_m": speeding.gained_m,
+                "uncertainty_kmh": speeding.uncertainty_kmh,
+                "proven": speeding.proven,
                 "penalty_s": penalty_s,
             }
             for speeding, penalty_s in over

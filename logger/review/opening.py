@@ -55,7 +55,7 @@ def opened(
     """A recording's evidence, the rules for it, and the connection to its log. Raises StagelogError."""
     itinerary_text = "" if wanted.itinerary is None else read_text(wanted.itinerary)
     if gpx.is_gpx(path):
-        yield *_other(path, wanted, itinerary_text, progress, gpx.rows(path)), None
+        yield *_other(path, wanted, itinerary_text, progress, *gpx.rows(path)), None
     elif replay.kind_of(replay.Capture(path)) != "log":
         yield *_other(path, wanted, itinerary_text, progress, None), None
     else:
@@ -91,7 +91,12 @@ def _ends_too_fast(recorded: Evidence) -> bool:
 
 
 def _other(
-    path: Path, wanted: Wanted, itinerary_text: str, progress: Progress, rows: RawRows | None
+    path: Path,
+    wanted: Wanted,
+    itinerary_text: str,
+    progress: Progress,
+    rows: RawRows | None,
+    remarks: tuple[str, ...] = (),
 ) -> tuple[Evidence, Rules]:
     """What another device recorded, put through the computation."""
     rules = _rules(wanted, default_rules())
@@ -107,7 +112,7 @@ def _other(
         )
         rows = RawRows(table(fixes, FIX_COLUMNS), table((), SEEN_COLUMNS), [])
     meta = {"car": f'{{"class": "{wanted.car_class}"}}'} if wanted.car_class else {}
-    evidence = assemble(path.name, meta, stage, rows)
+    evidence = assemble(path.name, meta, stage, rows, remarks=remarks)
     return _fitting(recomputed(evidence, stage, progress, None, wanted.section), wanted), rules
 
 

@@ -12,11 +12,13 @@ SAMPLE_S = 0.01
 """How finely "longer than five seconds" is looked at: between fixes speed is taken to change evenly."""
 
 
-def overspeeds_of(evidence: Evidence, mps: Floats, sustained_share: float) -> list[Overspeed]:
+def overspeeds_of(
+    evidence: Evidence, mps: Floats, uncertainty_kmh: Floats, sustained_share: float
+) -> list[Overspeed]:
     """Every over-speed, in order. `mps` is the speed at each fix; a sustained one is above the limit by the share."""
     overspeeds = []
     known = evidence.fixes.located & np.isfinite(mps)
-    at_us, mps = evidence.fixes.at_us[known], mps[known]
+    at_us, mps, uncertainty_kmh = evidence.fixes.at_us[known], mps[known], uncertainty_kmh[known]
     for event in evidence.events:
         if event.kind != "overspeed":
             continue
@@ -38,9 +40,16 @@ def overspeeds_of(evidence: Evidence, mps: Floats, sustained_share: float) -> li
                 int(detail["impulses"]),
                 gained_m,
                 sustained_s,
+                _largest(uncertainty_kmh, at_us, event.at_us, duration_s),
             )
         )
     return sorted(overspeeds, key=lambda over: over.at_us)
+
+
+def _largest(uncertainty_kmh: Floats, at_us: Floats, from_us: int, duration_s: float) -> float:
+    """The largest uncertainty of the speeds in a stretch."""
+    first, last = np.searchsorted(at_us, [from_us, from_us + duration_s * 1e6])
+    return round(float(uncertainty_kmh[first : last + 1].max(initial=0.0)), 1)
 
 
 def _measured(

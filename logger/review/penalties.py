@@ -45,6 +45,13 @@ class Overspeed(NamedTuple):
     impulses: int
     gained_m: float
     sustained_s: float
+    uncertainty_kmh: float = 0.0
+    """How far off the speed may be; 0 where the receiver measured it."""
+
+    @property
+    def proven(self) -> bool:
+        """Whether it was over the limit even if the speed is as far off as it may be."""
+        return self.over_kmh > self.uncertainty_kmh
 
     @property
     def over_kmh(self) -> float:

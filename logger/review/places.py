@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from logger.review.evidence import Evidence, Floats
 from logger.review.runs import Day
-from logger.stage.odometer import LOST_US, STILL_MPS
+from logger.review.speeds import Speeds
+from logger.stage.fix_speed import STILL_MPS
+from logger.stage.odometer import LOST_US
 
 NO_RUN = -1
 
@@ -28,12 +30,12 @@ class Places(NamedTuple):
     limit_kmh: Floats
 
 
-def places_of(evidence: Evidence, day: Day) -> Places:
+def places_of(evidence: Evidence, day: Day, speeds: Speeds) -> Places:
     """The place of every fix."""
     fixes, seen = evidence.fixes, evidence.seen
     seen_mps = np.nan_to_num(seen.mps)
-    mps = fixes.mps
-    if len(seen.at_us) and not np.all(np.isfinite(mps)):  # a receiver that tells no speed
+    mps = speeds.mps
+    if len(seen.at_us) and not np.all(np.isfinite(mps)):  # no position, or no newer than the last
         mps = np.where(np.isfinite(mps), mps, np.interp(fixes.at_us, seen.at_us, seen_mps))
     anchors_us = _anchors(evidence, np.where(mps < STILL_MPS, 0.0, mps), seen_mps)
     run, metres = np.full(len(fixes.at_us), NO_RUN), np.full(len(fixes.at_us), np.nan)

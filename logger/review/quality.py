@@ -12,6 +12,8 @@ import numpy as np
 from logger.review.evidence import Evidence, Floats
 from logger.review.places import NO_RUN, Places
 from logger.review.runs import Day
+from logger.review.speeds import Speeds
+from logger.stage.limits import KMH
 from logger.stage.odometer import BLINK_US, LOST_US
 
 MOST_GAPS = 50
@@ -41,14 +43,14 @@ class Quality(NamedTuple):
 
 
 def quality_of(
-    evidence: Evidence, day: Day, places: Places, connection: sqlite3.Connection | None
+    evidence: Evidence, day: Day, places: Places, speeds: Speeds, connection: sqlite3.Connection | None
 ) -> Quality:
     """What can be said of the evidence. `connection` is to its log, if it is one."""
     gaps = _gaps(evidence, day, places)
     events = Counter(event.kind for event in evidence.events)
     sessions = sorted(evidence.offsets_us)
     ended = {event.session for event in evidence.events if event.kind == "session_end"}
-    figures: dict[str, Any] = _gps(evidence)
+    figures: dict[str, Any] = _gps(evidence) | _driven(evidence, day, places, speeds)
     figures |= {
         "gaps": len(gaps),
         "gap_s": round(sum(gap.duration_s for gap in gaps), 2),
@@ -91,6 +93,21 @@ def _gps(evidence: Evidence) -> dict[str, Any]:
         "satellites_median": _figure(np.median, fixes.satellites[located]),
         "hdop_median": _figure(np.median, fixes.hdop[located]),
         "hdop_max": _figure(np.max, fixes.hdop[located]),
+    }
+
+
+def _driven(evidence: Evidence, day: Day, places: Places, speeds: Speeds) -> dict[str, Any]:
+    """Way and speed of the whole recording, and what the speed is worth. Of sections each has its own distance."""
+    located = evidence.fixes.located
+    metres = places.metres[located & np.isfinite(places.metres)]
+    fastest_mps = _figure(np.max, speeds.mps[located])
+    computed = speeds.uncertainty_kmh[speeds.computed]
+    return {
+        "distance_m": round(float(metres[-1]), 1) if len(metres) and not day.sections else None,
+        "speed_source": speeds.source(located),
+        "computed_speeds": len(computed),
+        "speed_uncertainty_kmh": round(float(np.percentile(computed, 95)), 1) if len(computed) else None,
+        "max_kmh": None if fastest_mps is None else round(fastest_mps * KMH, 1),
     }
 
 

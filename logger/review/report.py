@@ -22,6 +22,7 @@ from logger.review.penalties import Overspeed, charged, missed_s
 from logger.review.places import Places, places_of
 from logger.review.quality import Quality, quality_of
 from logger.review.runs import Day, Moving, SectionRun, day_of
+from logger.review.speeds import speeds_of
 from logger.review.waypoints import CHARGED, WaypointReport, waypoints_of
 from logger.stage.course import Course
 from logger.stage.limits import KMH
@@ -146,18 +147,21 @@ def report_of(
     """
     itinerary = evidence.stage.itinerary
     courses = tuple(Course(section) for section in itinerary.sections) if itinerary else ()
-    day = day_of(evidence, courses)
-    places = places_of(evidence, day)
-    overspeeds = tuple(overspeeds_of(evidence, places.mps, rules.penalties.rallycheck_share))
+    speeds = speeds_of(evidence.fixes)
+    moving = Moving(evidence, speeds)
+    day = day_of(evidence, courses, moving)
+    places = places_of(evidence, day, speeds)
+    overspeeds = tuple(
+        overspeeds_of(evidence, places.mps, speeds.uncertainty_kmh, rules.penalties.rallycheck_share)
+    )
     penalties_s = tuple(charged(overspeeds, rules.penalties))
     waypoints = waypoints_of(evidence, courses, day, places)
-    remarks = list(evidence.remarks)
+    remarks = [*evidence.remarks, *_computed(overspeeds, speeds.source(evidence.fixes.located))]
     engine = EngineReport(unused=tuple(dbc_texts or ()))
     if connection is not None:
         engine = engine_of(connection, dbc_texts, progress)
     if engine.damage:
         remarks.append(f"the engine is told as far as it can be read: {engine.damage}")
-    moving = Moving(evidence)
     sections = tuple(
         _section(number, run, evidence, rules, courses, places, moving)._replace(
             penalty_s=_penalty_s(run.section, overspeeds, penalties_s, waypoints, rules)
@@ -177,7 +181,7 @@ def report_of(
         waypoints,
         tuple(_pauses(day)),
         engine.channels,
-        quality_of(evidence, day, places, connection),
+        quality_of(evidence, day, places, speeds, connection),
         tuple(remarks),
         engine.unused,
     )
@@ -251,6 +255,19 @@ def _judged(section: SectionReport, waypoints: tuple[WaypointReport, ...], rules
     enough = sum(point.validated for point in points) >= rules.missed.least_share * len(points)
     finished = section.finished and (section.kind != "selective" or enough)
     return section._replace(finished=finished)
+
+
+def _computed(overspeeds: tuple[Overspeed, ...], source: str | None) -> list[str]:
+    """What a reader must know of speeds that no receiver measured."""
+    if source in (None, "receiver"):
+        return []
+    which = "speed" if source == "positions" else "part of the speed"
+    said = [f"{which} is computed from positions: the recording has no speed of the receiver there"]
+    if weak := sum(not over.proven for over in overspeeds):
+        said.append(
+            f"{weak} of {len(overspeeds)} over-speeds are within the uncertainty of such speeds: no proof"
+        )
+    return said
 
 
 def _pauses(day: Day) -> list[PauseReport]:

@@ -12,8 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from logger.review.evidence import Event, Evidence, Floats
+from logger.review.speeds import Speeds
 from logger.stage.course import Course, Mark
-from logger.stage.odometer import BLINK_US, STILL_MPS, Past
+from logger.stage.fix_speed import STILL_MPS
+from logger.stage.odometer import BLINK_US, Past
 from logger.stage.run import Run, marked
 
 SECTION_STEPS = ("start of ", "finish of ")
@@ -58,10 +60,10 @@ class Day(NamedTuple):
 class Moving:
     """Time spent moving, up to any moment: between fixes, by the odometer's own measure of standing."""
 
-    def __init__(self, evidence: Evidence) -> None:
+    def __init__(self, evidence: Evidence, speeds: Speeds) -> None:
         fixes = evidence.fixes
         keep = fixes.located
-        at_us, mps = fixes.at_us[keep], np.nan_to_num(fixes.mps[keep])
+        at_us, mps = fixes.at_us[keep], np.nan_to_num(speeds.mps[keep])
         moving = np.where(mps >= STILL_MPS, mps, 0.0)
         dt_us = np.diff(at_us)
         counted = (np.maximum(moving[1:], moving[:-1]) > 0) if len(at_us) > 1 else np.empty(0, dtype=bool)
@@ -76,9 +78,8 @@ class Moving:
         return round(float(np.interp(at_us, self._at_us, self._moving_us))) if len(self._at_us) else 0
 
 
-def day_of(evidence: Evidence, courses: tuple[Course, ...]) -> Day:
+def day_of(evidence: Evidence, courses: tuple[Course, ...], moving: Moving) -> Day:
     """The sections that the events tell of."""
-    moving = Moving(evidence)
     day = Day()
     steps: list[Day] = []
     last: Event | None = None

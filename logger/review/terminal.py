@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from logger.review.penalties import Overspeed
 from logger.review.report import Report
 from logger.review.times import elapsed_text, time_of_day
 from logger.stage.limits import KMH
@@ -86,7 +87,7 @@ def _overspeeds(report: Report, name_of: dict[int, str]) -> Iterator[Table]:
                 time_of_day(over.at_us) if report.evidence.utc_known else "-",
                 f"{over.limit_kmh:g}" + (f" {over.zone}" if over.zone else ""),
                 f"{over.max_kmh:.1f}",
-                f"+{over.over_kmh:.1f}",
+                over_text(over),
                 f"{over.duration_s:.1f} s",
                 str(over.impulses),
                 penalty_text(cost),
@@ -106,8 +107,15 @@ def summary(report: Report) -> str:
         f"{figures['gaps']} gaps ({figures['gap_s']:.0f} s)",
         f"{figures['estimated_m']:.0f} m estimated",
     ]
+    if figures["distance_m"] is not None:
+        fastest = "" if figures["max_kmh"] is None else f", at most {figures['max_kmh']:.1f} km/h"
+        parts.insert(0, f"{figures['distance_m'] / 1000:.2f} km{fastest}")
     if met:
         parts.insert(0, f"{validated} of {met} waypoints validated")
+    if figures["computed_speeds"]:
+        parts.append(
+            f"speed by {figures['speed_source']}, within {figures['speed_uncertainty_kmh']:.0f} km/h"
+        )
     if figures["rejected_bytes"]:
         parts.append(f"{figures['rejected_bytes']} bytes rejected")
     lost = {what: figures[f"dropped_{what}"] for what in ("bytes", "frames", "rows")}
@@ -128,6 +136,12 @@ def heading(report: Report) -> str:
     who = " ".join(str(part) for part in (car.get("number"), crew or car.get("name")) if part)
     what = f"{stage.event} {stage.number or ''} {stage.name}".strip() if stage else "no itinerary"
     return " - ".join(part for part in (who or report.evidence.name, " ".join(what.split())) if part)
+
+
+def over_text(over: Overspeed) -> str:
+    """The excess, and how far off it may be where the speed is computed from positions."""
+    doubt = f" ±{over.uncertainty_kmh:.0f}" if over.uncertainty_kmh else ""
+    return f"+{over.over_kmh:.1f}{doubt}"
 
 
 def penalty_text(seconds: float) -> str:

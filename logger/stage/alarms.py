@@ -17,7 +17,7 @@ from logger.stage.conditions import Condition, Values
 
 Level = Literal["info", "warn", "critical"]
 
-OWN_VALUES = frozenset({"speed_kmh", "over_kmh", "gps_age_s"})
+OWN_VALUES = frozenset({"speed_kmh", "over_kmh", "gps_age_s", "gps_speed_age_s"})
 HEALTH_VALUES = frozenset({"can_age_s", "writer_lag_s", "disk_free_mb", "disk_room_h", "clock_error_s"})
 """What alarms may ask for beside the car's channels: of the drive, and of the recorder itself."""
 

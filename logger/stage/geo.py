@@ -54,6 +54,12 @@ def course_deg(lat1: float, lon1: float, lat2: float, lon2: float) -> float:
     return 0.0 if course == 360.0 else course  # a tiny negative angle rounds up to a whole turn
 
 
+def offset_m(a: tuple[float, float], b: tuple[float, float]) -> tuple[float, float]:
+    """Metres east and north from fix `a` to fix `b` (lat, lon), in the plane that touches the earth at `a`."""
+    east_m, north_m, _ = _tangent(_frame(*a), _frame(*b))
+    return east_m, north_m
+
+
 def destination(lat: float, lon: float, course_deg: float, distance_m: float) -> tuple[float, float]:
     """Latitude and longitude (-180 <= lon < 180) of the point that lies `distance_m` away on a course.
 

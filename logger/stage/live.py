@@ -21,7 +21,7 @@ from logger.stage.events import Event, ProgressRow
 from logger.stage.itinerary import Itinerary
 from logger.stage.leg import Leg
 from logger.stage.limits import KMH, Limit, Limits
-from logger.stage.odometer import OBD, TOP_MPS, WHEEL, Odometer, Past
+from logger.stage.odometer import EXPIRED_US, OBD, TOP_MPS, WHEEL, Odometer, Past
 from logger.stage.progress import Progress
 from logger.stage.resume import pack
 from logger.stage.rules import Rules
@@ -180,7 +180,10 @@ class LiveStage:
         }
         values |= self._health
         if self._located_t_us is not None or t_us - self._begins_us >= GPS_START_US:
-            values["gps_age_s"] = (t_us - (self._located_t_us or self._begins_us)) / 1e6
+            gps_age_us = t_us - (self._located_t_us or self._begins_us)
+            values["gps_age_s"] = gps_age_us / 1e6
+            if gps_age_us < EXPIRED_US:
+                values["gps_speed_age_s"] = self.odometer.speedless_us / 1e6
         mps, _ = self.odometer.speed(self.clock.at_us(t_us))
         if mps is not None:
             values["speed_kmh"] = mps * KMH

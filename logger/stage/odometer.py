@@ -1,9 +1,9 @@
 """How far the car has come: GPS Doppler speed integrated, a calibrated wheel where GPS is lost.
 
 Doppler speed is good to a few cm/s in any weather, while positions wander by metres: summing the distances
-between fixes adds up the wander, at standstill most of all. So positions serve only where there is no speed,
-as the straight way across a gap, and for others to see where the car passed. Every stretch comes out as a
-`Leg`, which says whether GPS saw it. The total never runs backwards. Times are drive time (timing.py).
+between fixes adds up the wander, at standstill most of all. So positions serve only where there is no speed
+(fix_speed.py), as the straight way across a gap, and for others to see where the car passed. Every stretch
+comes out as a `Leg`, which says whether GPS saw it. The total never runs backwards. Times are drive time (timing.py).
 """
 
 from __future__ import annotations
@@ -12,15 +12,13 @@ from collections import deque
 from typing import NamedTuple
 
 from logger.stage import geo
+from logger.stage.fix_speed import STILL_MPS, FixSpeed, FixSpeeds
 from logger.stage.leg import Leg, Position
+from logger.stage.track import BREAK_US, FASTEST_MPS, HARD_MPS2
 from logger.stage.wheel import Wheel, WheelState
 
-STILL_MPS = 0.4
-"""Slower is standing: Doppler noise of a parked receiver stays below, and a car in gear creeps faster."""
-TOP_MPS = 90.0
-"""324 km/h: no rally car is as fast, so a receiver that says so is wrong."""
-HARD_MPS2 = 20.0
-"""Twice full braking on asphalt: a change of speed beyond it is an error of the receiver."""
+TOP_MPS = FASTEST_MPS
+"""A receiver that reports a higher speed is wrong."""
 SPEED_NOISE_MPS = 2.0
 """What two good speeds may differ by at once, on top of that."""
 LOST_US = 1_500_000
@@ -33,14 +31,13 @@ JUMP_M = 50.0
 """How far a position may lie off what speed allows: the wander of a receiver among rocks or trees."""
 LONGEST_DEGREE_M = 111_700.0
 """No degree of latitude or longitude is longer."""
-POSITION_STEP_US = 1_000_000
-"""Without Doppler, speed is taken between positions at least so far apart in time: noise divides by it."""
-POSITION_NOISE_M = 3.0
-"""... and a shift of less than this in that time is standing."""
+WHEEL_DRIVES_MPS = 5.0
+"""A wheel that turns so fast while the positions stand still: one of them is wrong."""
 HISTORY_STEP_US = 1_000_000
 HISTORY_STEPS = 900
 """A quarter of an hour, a second a step: how late a start may be given and still get its true kilometre."""
-WHEEL, OBD = "wheel", "obd"
+GPS, POSITIONS, WHEEL, OBD = "gps", "positions", "wheel", "obd"
+"""Where a speed comes from; POSITIONS where the receiver sends none."""
 
 
 class Seen(NamedTuple):
@@ -83,7 +80,11 @@ class Odometer:
         self._last: Seen | None = None
         self._base_m = 0.0  # the total at the last fix; what the wheel adds since is provisional
         self._bridged_m = 0.0
-        self._anchor: tuple[int, Position] | None = None
+        self._speeds = FixSpeeds()
+        self._told: tuple[int, float] | None = None  # the last speed that the receiver itself sent
+        self._source = GPS
+        self._fix_us: int | None = None
+        self._believed_us = 0
         self._wheels = {WHEEL: Wheel(), OBD: Wheel()}
         self._past: deque[Past] = deque(maxlen=HISTORY_STEPS)
 
@@ -102,12 +103,15 @@ class Odometer:
         last, here = self._last, (lat, lon)
         if last is not None and at_us <= last.at_us:
             return None
-        if speed_mps is None:
-            speed_mps = self._speed_between(at_us, here, last)
-        if not self._plausible(at_us, speed_mps, last):
+        if self._fix_us is None:
+            self._believed_us = at_us
+        self._fix_us = at_us
+        if speed_mps is not None and not self._plausible(at_us, speed_mps):
             self.rejected += 1
             return None
-        mps = speed_mps if speed_mps >= STILL_MPS else 0.0
+        speed = self._speeds.take(at_us, here, speed_mps)
+        self._note(at_us, speed, speed_mps)
+        mps = min(TOP_MPS, speed.mps) if speed.mps >= STILL_MPS else 0.0
         if last is None:
             self._last = Seen(at_us, mps, here, at_us)
             self._bridged_m = self.estimated_m
@@ -119,12 +123,15 @@ class Odometer:
         dt_us = at_us - last.at_us
         seen = dt_us <= BLINK_US
         if seen:
-            way_m = (last.mps + mps) / 2 * dt_us / 1e6
+            way_m = (last.mps + mps) / 2 * dt_us / 1e6 if speed.way_m is None else speed.way_m
             for wheel in self._wheels.values():
                 if wheel.at_us is not None:
                     wheel.calibrate(way_m, dt_us)
         else:
-            way_m = self._bridge(dt_us, last.position if trusted else None, here)
+            straight_m = geo.distance_m(*last.position, *here) if trusted and last.position else 0.0
+            if speed.way_m is not None and dt_us <= BREAK_US:
+                straight_m = speed.way_m
+            way_m = self._bridge(dt_us, straight_m)
             self._bridged_m += way_m
             self._mark()
         from_m = self._base_m
@@ -153,11 +160,11 @@ class Odometer:
         return Leg(from_us, at_us, from_m, total_m, None, None, mps, mps, seen=False)
 
     def speed(self, now_us: int) -> tuple[float | None, str | None]:
-        """Metres a second and who says so ("gps", "wheel", "obd"); None when nothing recent does."""
+        """Metres a second and who says so ("gps", "positions", "wheel", "obd"); None when nothing recent does."""
         gps_age_us = now_us - self._last.at_us if self._last else EXPIRED_US
         wheel = self._heard(now_us)
         if self._last and (gps_age_us <= LOST_US or (wheel is None and gps_age_us < EXPIRED_US)):
-            return self._last.mps, "gps"
+            return self._last.mps, self._source
         if wheel is not None:
             name = WHEEL if wheel is self._wheels[WHEEL] else OBD
             return wheel.raw_mps * wheel.scale, name
@@ -166,6 +173,11 @@ class Odometer:
     def lost(self, now_us: int) -> bool:
         """Whether GPS does not see the car."""
         return self._last is None or now_us - self._last.at_us > LOST_US
+
+    @property
+    def speedless_us(self) -> int:
+        """For how long fixes have come without a speed, sent or by positions, that can be believed."""
+        return 0 if self._fix_us is None else self._fix_us - self._believed_us
 
     def past(self, at_us: int) -> Past:
         """The odometer as it was at a moment (the oldest known, if that is longer ago; the newest, if later)."""
@@ -195,15 +207,26 @@ class Odometer:
         self.total_m = self._base_m = state.total_m
         self.moving_us, self._bridged_m, self.at_us = state.moving_us, state.estimated_m, state.at_us
         self._last = state.last
+        self._told = None if state.last is None else (state.last.at_us, state.last.mps)
         self._wheels[WHEEL].resume(state.wheel)
         self._wheels[OBD].resume(state.obd)
 
-    def _plausible(self, at_us: int, speed_mps: float, last: Seen | None) -> bool:
-        if not 0 <= speed_mps <= TOP_MPS:
+    def _plausible(self, at_us: int, told_mps: float) -> bool:
+        if not 0 <= told_mps <= TOP_MPS:
             return False
-        if last is None or at_us - last.at_us > BLINK_US:
+        if self._told is None or at_us - self._told[0] > BLINK_US:
             return True
-        return abs(speed_mps - last.mps) <= HARD_MPS2 * (at_us - last.at_us) / 1e6 + SPEED_NOISE_MPS
+        dt_us, mps = at_us - self._told[0], self._told[1]
+        return abs(told_mps - mps) <= HARD_MPS2 * dt_us / 1e6 + SPEED_NOISE_MPS
+
+    def _note(self, at_us: int, speed: FixSpeed, told_mps: float | None) -> None:
+        """Where the speed comes from, and whether it can be believed."""
+        if told_mps is not None:
+            self._told = at_us, told_mps
+        self._source = GPS if speed.way_m is None else POSITIONS
+        wheel = self._heard(at_us) if speed.way_m is not None and speed.mps == 0 else None
+        if speed.believed and (wheel is None or wheel.raw_mps < WHEEL_DRIVES_MPS):
+            self._believed_us = at_us
 
     def _reachable(self, at_us: int, here: Position, mps: float, last: Seen) -> bool:
         """Whether the car can have come here from where it was last seen."""
@@ -217,24 +240,13 @@ class Odometer:
             return True  # nearly always, without the exact way
         return geo.distance_m(lat1, lon1, lat2, lon2) <= bound_m
 
-    def _speed_between(self, at_us: int, here: Position, last: Seen | None) -> float:
-        """The speed of a receiver that tells none, from its positions."""
-        if self._anchor is None or at_us - self._anchor[0] > BLINK_US:
-            self._anchor = (at_us, here)
-        elif at_us - self._anchor[0] >= POSITION_STEP_US:
-            since_us, there = self._anchor
-            self._anchor = (at_us, here)
-            way_m = geo.distance_m(*there, *here)
-            return way_m * 1e6 / (at_us - since_us) if way_m > POSITION_NOISE_M else 0.0
-        return last.mps if last else 0.0
-
-    def _bridge(self, dt_us: int, there: Position | None, here: Position) -> float:
+    def _bridge(self, dt_us: int, straight_m: float) -> float:
         """Metres driven while GPS was lost: by a wheel that was heard throughout, or at least the straight way."""
         best = max(self._wheels.values(), key=lambda wheel: wheel.covered_us)
         by_wheel_m = best.metres
         if best.covered_us >= 0.9 * dt_us:
             return by_wheel_m
-        return max(by_wheel_m, geo.distance_m(*there, *here) if there else 0.0)
+        return max(by_wheel_m, straight_m)
 
     def _heard(self, now_us: int) -> Wheel | None:
         """The best wheel that is being heard."""

@@ -1,0 +1,223 @@
+"""Speed and distance of a receiver that sends positions only: GGA, GLL or GNS alone, a phone's GPX.
+
+The way between two points divided by their time is noise: 0.2 m of rounding at 10 Hz is 7 km/h. So
+
+  Speed is that of the longest stretch up to now that a parabola fits within the noise (parabola.py). A car that
+  brakes shortens it at once, a steady one lengthens it to ten seconds.
+
+  A car stands until it has left the circle in which its positions wander. What it drove till then is added at
+  once, so that no start costs distance, and an hour's wander adds none.
+
+Both noises are measured in the track itself, as receivers differ a hundredfold: the scatter from point to point in
+what a cubic cannot follow, the wander while the car stands. A step that no car can drive is left out, and if the
+next points agree with it (a satellite lost behind a rock), the track goes on from there. Times are drive time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from logger.stage import geo
+from logger.stage.leg import Position
+from logger.stage.parabola import SHORTEST_S, UNKNOWN, Point, newest_velocity
+
+MOST_POINTS = 128
+"""Points kept: 5 s at 25 Hz, a stretch of 10 s at 10 Hz."""
+BREAK_US = 30_000_000
+"""Points further apart are two tracks; smart recording of phones and watches leaves up to 20 s between points."""
+READY_US = 1_000_000
+"""A shorter track is not believed yet."""
+FASTEST_MPS = 90.0
+"""324 km/h: no rally car is as fast."""
+HARD_MPS2 = 20.0
+"""Twice full braking on asphalt: a step that needs more is the receiver's."""
+FIRM_MPS2 = 12.0
+"""A speed that changes faster than the best tyres allow follows at this rate: the rest is noise."""
+STEP_M, STEP_SIGMAS = 5.0, 6.0
+"""A smaller step is wander, and so is one of so many times the scatter."""
+AGREED_STEPS = 3
+"""So many impossible steps in a row are a new place; twice as many are no track."""
+SCATTER_M, LEAST_SCATTER_M = 0.5, 0.02
+"""Taken for granted until enough points show it; and the least: 1e-5 minutes are 2 cm."""
+SPACING_US = 240_000
+"""The scatter is measured between points so far apart: those of a fast receiver wander together."""
+SCATTERS, FEWEST_SCATTERS = 40, 4
+"""It is the median of so many measurements."""
+RAYLEIGH_MEDIAN = 1.1774
+"""The median length of a vector of two errors, in standard errors."""
+WANDER_M, WANDER_US = 1.0, 1_000_000
+"""Wander while standing that is taken for granted, as if seen for so long."""
+MEMORY_US = 60_000_000
+"""How long the wander is remembered, and how slowly its middle follows it: it drifts by metres an hour."""
+LEFT_SIGMAS = 5.0
+"""A car has left when it is so many times the wander away."""
+NEAREST_M, FARTHEST_M = 0.6, 15.0
+"""... and so far at least and at most."""
+SURE_SIGMAS = 3.0
+"""... and its speed is so many times its own error."""
+STOPPED_US = 3_000_000
+STOPPED_MPS, CREEPING_MPS, STOPPABLE_MPS = 0.7, 1.0, 2.0
+"""A car has stopped that came no further in that time than the first speed takes it, or with much wander the second;
+a faster one than the third only turns round."""
+AVERAGED_US = 500_000
+"""Positions are compared as means over so long: the scatter cancels."""
+
+
+class Motion(NamedTuple):
+    """At the newest position: the speed, the metres since the position before, and the speed's standard error."""
+
+    mps: float
+    way_m: float
+    error_mps: float
+
+
+class Track:
+    """Follows one receiver, one position at a time."""
+
+    def __init__(self) -> None:
+        self._wander_m2 = WANDER_M**2
+        self._wander_us = WANDER_US
+        self._points: deque[Point] = deque(maxlen=MOST_POINTS)
+        self._spaced: deque[Point] = deque(maxlen=4)
+        self._scatters: deque[float] = deque(maxlen=SCATTERS)
+        self._impossible = 0
+        self._velocity, self._mps = UNKNOWN, 0.0
+        self._here: Position = (0.0, 0.0)
+        self._anchor_m: tuple[float, float] | None = None  # the middle of the wander, None while driving
+
+    @property
+    def ready(self) -> bool:
+        """Whether the track is long enough to be believed."""
+        return len(self._points) > 2 and self._points[-1].at_us - self._points[0].at_us >= READY_US
+
+    def take(self, at_us: int, here: Position) -> Motion:
+        """Take a position, newer than the last."""
+        if not self._points or at_us - self._points[-1].at_us > BREAK_US:
+            return self._begin(at_us, here)
+        last = self._points[-1]
+        dt_us = at_us - last.at_us
+        step = self._step(here, dt_us / 1e6)
+        if step is None:
+            return (
+                self._begin(at_us, here)
+                if self._impossible >= 2 * AGREED_STEPS
+                else Motion(self._mps, 0.0, self._velocity.error_mps)
+            )
+        self._here = here
+        self._points.append(Point(at_us, last.east_m + step[0], last.north_m + step[1]))
+        self._measure_scatter()
+        self._velocity = newest_velocity(reversed(self._points), self._scatter_m)
+        if self._anchor_m is None:
+            return self._drive(dt_us)
+        return self._stand(dt_us, self._anchor_m)
+
+    def _begin(self, at_us: int, here: Position) -> Motion:
+        self._points.clear()
+        self._points.append(Point(at_us, 0.0, 0.0))
+        self._spaced.clear()
+        self._here, self._impossible = here, 0
+        self._velocity, self._mps = UNKNOWN, 0.0
+        self._anchor_m = (0.0, 0.0)
+        return Motion(0.0, 0.0, math.inf)
+
+    def _step(self, here: Position, dt_s: float) -> tuple[float, float] | None:
+        """Metres east and north since the last position, None for a step that no car can drive.
+
+        When enough of these agree on another place, the car has driven on as before, and is there.
+        """
+        east_m, north_m = geo.offset_m(self._here, here)
+        on_east_m, on_north_m = self._velocity.east_mps * dt_s, self._velocity.north_mps * dt_s
+        hard_m = HARD_MPS2 * dt_s**2 if len(self._points) > 2 else FASTEST_MPS * dt_s
+        wander_m = STEP_M + STEP_SIGMAS * self._scatter_m
+        if math.hypot(east_m - on_east_m, north_m - on_north_m) <= wander_m + hard_m:
+            self._impossible = 0
+            return east_m, north_m
+        self._impossible += 1
+        return (on_east_m, on_north_m) if self._impossible == AGREED_STEPS else None
+
+    def _measure_scatter(self) -> None:
+        """How far the last four points are from lying on a cubic, in standard errors of one point."""
+        newest = self._points[-1]
+        if self._spaced and newest.at_us - self._spaced[-1].at_us < SPACING_US:
+            return
+        self._spaced.append(newest)
+        if len(self._spaced) < 4:
+            return
+        weights = [
+            math.prod(1e6 / (a.at_us - b.at_us) for b in self._spaced if b is not a) for a in self._spaced
+        ]
+        east = sum(weight * point.east_m for weight, point in zip(weights, self._spaced, strict=True))
+        north = sum(weight * point.north_m for weight, point in zip(weights, self._spaced, strict=True))
+        self._scatters.append(math.hypot(east, north) / math.hypot(*weights))
+
+    @property
+    def _scatter_m(self) -> float:
+        """The standard error of a position, as far as it differs from point to point."""
+        if len(self._scatters) < FEWEST_SCATTERS:
+            return SCATTER_M
+        median_m = sorted(self._scatters)[len(self._scatters) // 2]
+        return max(LEAST_SCATTER_M, median_m / RAYLEIGH_MEDIAN)
+
+    def _stand(self, dt_us: int, anchor_m: tuple[float, float]) -> Motion:
+        """Has the car left? If not, learn how its positions wander."""
+        mps, error_mps = self._velocity.mps, self._velocity.error_mps
+        newest = self._points[-1]
+        since = _mean(self._since(newest.at_us - AVERAGED_US))
+        lag_s = (newest.at_us - since.at_us) / 1e6
+        east_m = since.east_m + self._velocity.east_mps * lag_s - anchor_m[0]
+        north_m = since.north_m + self._velocity.north_mps * lag_s - anchor_m[1]
+        away_m = math.hypot(east_m, north_m)
+        leave_m = min(FARTHEST_M, max(NEAREST_M, LEFT_SIGMAS * math.sqrt(self._wander_m2)))
+        long_enough = newest.at_us - self._points[0].at_us >= SHORTEST_S * 1e6
+        if long_enough and away_m > leave_m and max(STOPPED_MPS, SURE_SIGMAS * error_mps) < mps < FASTEST_MPS:
+            self._anchor_m = None
+            self._mps = min(mps, math.sqrt(2 * FIRM_MPS2 * away_m)) if self.ready else mps
+            return Motion(self._mps, away_m, error_mps)
+        dt_us = min(dt_us, STOPPED_US)
+        self._wander_us = min(MEMORY_US, self._wander_us + dt_us)
+        self._wander_m2 += (away_m**2 / 2 - self._wander_m2) * dt_us / self._wander_us
+        share = dt_us / MEMORY_US
+        self._anchor_m = anchor_m[0] + share * east_m, anchor_m[1] + share * north_m
+        return Motion(0.0, 0.0, error_mps)
+
+    def _drive(self, dt_us: int) -> Motion:
+        """Has the car stopped? If not, the way by speed, or by the positions where these are far apart."""
+        newest, before_mps = self._points[-1], self._mps
+        change_mps = FIRM_MPS2 * dt_us / 1e6
+        self._mps = min(before_mps + change_mps, max(before_mps - change_mps, self._velocity.mps))
+        if self._velocity.mps < STOPPABLE_MPS and self._has_stopped():
+            middle = _mean(self._since(newest.at_us - STOPPED_US))
+            self._anchor_m, self._mps = (middle.east_m, middle.north_m), 0.0
+        if dt_us > STOPPED_US:
+            last = self._points[-2]
+            way_m = math.hypot(newest.east_m - last.east_m, newest.north_m - last.north_m)
+        else:
+            way_m = (before_mps + self._mps) / 2 * dt_us / 1e6
+        return Motion(self._mps, way_m, self._velocity.error_mps)
+
+    def _has_stopped(self) -> bool:
+        newest_us = self._points[-1].at_us
+        old_us = next((p.at_us for p in reversed(self._points) if newest_us - p.at_us >= STOPPED_US), None)
+        if old_us is None:
+            return False
+        now = _mean(self._since(newest_us - AVERAGED_US))
+        then = _mean(p for p in self._since(old_us - AVERAGED_US) if p.at_us <= old_us)
+        dt_s = (now.at_us - then.at_us) / 1e6
+        near_m = max(STOPPED_MPS * dt_s, min(CREEPING_MPS * dt_s, 2 * math.sqrt(self._wander_m2)))
+        return math.hypot(now.east_m - then.east_m, now.north_m - then.north_m) < near_m
+
+    def _since(self, from_us: int) -> Iterable[Point]:
+        """The points from a moment on, the newest first."""
+        for point in reversed(self._points):
+            if point.at_us < from_us:
+                return
+            yield point
+
+
+def _mean(points: Iterable[Point]) -> Point:
+    at_us, east_m, north_m = zip(*points, strict=True)
+    count = len(at_us)
+    return Point(sum(at_us) // count, sum(east_m) / count, sum(north_m) / count)
