@@ -86,6 +86,7 @@ class Track:
         self._impossible = 0
         self._velocity, self._mps = UNKNOWN, 0.0
         self._here: Position = (0.0, 0.0)
+        self._came_us = 0
         self._anchor_m: tuple[float, float] | None = None  # the middle of the wander, None while driving
 
     @property
@@ -99,7 +100,8 @@ class Track:
             return self._begin(at_us, here)
         last = self._points[-1]
         dt_us = at_us - last.at_us
-        step = self._step(here, dt_us / 1e6)
+        step = self._step(here, dt_us / 1e6, (at_us - self._came_us) / 1e6)
+        self._came_us = at_us
         if step is None:
             return (
                 self._begin(at_us, here)
@@ -118,19 +120,19 @@ class Track:
         self._points.clear()
         self._points.append(Point(at_us, 0.0, 0.0))
         self._spaced.clear()
-        self._here, self._impossible = here, 0
+        self._here, self._came_us, self._impossible = here, at_us, 0
         self._velocity, self._mps = UNKNOWN, 0.0
         self._anchor_m = (0.0, 0.0)
         return Motion(0.0, 0.0, math.inf)
 
-    def _step(self, here: Position, dt_s: float) -> tuple[float, float] | None:
+    def _step(self, here: Position, dt_s: float, interval_s: float) -> tuple[float, float] | None:
         """Metres east and north since the last position, None for a step that no car can drive.
 
         When enough of these agree on another place, the car has driven on as before, and is there.
         """
         east_m, north_m = geo.offset_m(self._here, here)
         on_east_m, on_north_m = self._velocity.east_mps * dt_s, self._velocity.north_mps * dt_s
-        hard_m = HARD_MPS2 * dt_s**2 if len(self._points) > 2 else FASTEST_MPS * dt_s
+        hard_m = HARD_MPS2 * interval_s**2 if len(self._points) > 2 else FASTEST_MPS * dt_s
         wander_m = STEP_M + STEP_SIGMAS * self._scatter_m
         if math.hypot(east_m - on_east_m, north_m - on_north_m) <= wander_m + hard_m:
             self._impossible = 0

@@ -233,3 +233,57 @@ def test_the_total_never_runs_backwards_whatever_comes(
         assert odometer.total_m >= last_m
         assert odometer.past(at_us).total_m <= odometer.total_m
         last_m = odometer.total_m
+
+
+def test_a_speed_each_second_among_ten_positions() -> None:
+    drive, odometer = truth.rally(20_000), Odometer()
+    fixes = [f if i % 10 == 0 else f._replace(speed_mps=None) for i, f in enumerate(truth.fixes(drive, 10))]
+    drive_through(odometer, fixes)
+    assert odometer.total_m == pytest.approx(drive.length_m, rel=0.005)
+    assert odometer.rejected == 0
+
+
+def test_a_speed_left_out_now_and_then() -> None:
+    drive, odometer = truth.rally(20_000), Odometer()
+    fixes = [f._replace(speed_mps=None) if i % 7 < 2 else f for i, f in enumerate(truth.fixes(drive, 5))]
+    drive_through(odometer, fixes)
+    assert odometer.total_m == pytest.approx(drive.length_m, rel=0.003)
+
+
+@pytest.mark.parametrize("hz", [1, 10])
+def test_a_speed_that_stays_at_0_while_the_car_drives(hz: float) -> None:
+    drive, odometer = truth.rally(20_000), Odometer()
+    drive_through(odometer, [f._replace(speed_mps=0.0) for f in truth.fixes(drive, hz)])
+    assert odometer.total_m == pytest.approx(drive.length_m, rel=0.01)
+
+
+def test_speed_by_positions_says_so() -> None:
+    odometer = Odometer()
+    for i in range(100):
+        fix_at(odometer, i / 10, None, 2.0 * i)
+    mps, source = odometer.speed(10 * S)
+    assert source == "positions"
+    assert mps == pytest.approx(20.0, abs=0.1)
+    assert odometer.speedless_us == 0
+
+
+def test_positions_that_no_car_drives_are_no_speed() -> None:
+    odometer = Odometer()
+    for i in range(100):
+        fix_at(odometer, i / 10, None, 300.0 * (i * i % 7))
+    assert odometer.speedless_us > 5 * S
+
+
+def test_positions_that_stand_while_the_wheel_turns_are_no_speed() -> None:
+    odometer = Odometer()
+    for i in range(100):
+        odometer.wheel(i * S // 10, 20.0, WHEEL)
+        fix_at(odometer, i / 10, None, 0.0)
+    assert odometer.speedless_us > 5 * S
+
+
+def test_impossible_speeds_for_ever_are_no_speed() -> None:
+    odometer = Odometer()
+    for i in range(100):
+        fix_at(odometer, i / 10, 300.0, 2.0 * i)
+    assert odometer.speedless_us > 5 * S

@@ -1,0 +1,107 @@
+"""Field cases of receivers and phones that record positions and no speed: distance, speed, and that the review says so."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from logger.review.html import page
+from logger.review.json import document
+from logger.review.opening import Wanted, opened
+from logger.review.report import Report, report_of
+from logger.review.speeds import speeds_of
+from logger.review.terminal import summary
+from logger.stage.limits import KMH
+from tests.logger.review import drives
+
+HERE = Path(__file__).parent
+
+
+def reviewed(path: Path, wanted: Wanted | None = None) -> Report:
+    with opened(path, wanted or Wanted(), lambda _done: None) as (evidence, rules, connection):
+        return report_of(evidence, rules, connection)
+
+
+@pytest.mark.parametrize(
+    ("name", "metres", "share"),
+    [
+        ("gps/gga-only-brake-10hz.nmea", 890, 0.03),
+        ("gps/gga-only-standing-start-10hz.nmea", 994, 0.05),
+        ("gps/gll-only.nmea", 1475, 0.03),
+        ("tracks/gpx-10hz-no-speed.gpx", 1976, 0.03),
+    ],
+)
+def test_distance(name: str, metres: float, share: float) -> None:
+    figures = reviewed(HERE / name).quality.figures
+    assert figures["distance_m"] == pytest.approx(metres, rel=share)
+    assert figures["speed_source"] == "positions"
+
+
+def test_braking_ends_at_0() -> None:
+    fixes = reviewed(HERE / "gps/gga-only-brake-10hz.nmea").evidence.fixes
+    kmh, t_s = speeds_of(fixes).mps * KMH, fixes.at_us / 1e6 - fixes.at_us[0] / 1e6
+    assert kmh[(t_s > 1) & (t_s < 29.9)] == pytest.approx(28 * KMH, abs=3)
+    assert kmh[t_s > 34.5] == pytest.approx(0, abs=0.1)
+
+
+def test_the_track_of_a_phone() -> None:
+    report = reviewed(HERE / "tracks/gpx-10hz-no-speed.gpx")
+    figures, seen = report.quality.figures, report.evidence.seen
+    assert figures["max_kmh"] == pytest.approx(108, abs=5)
+    second = (seen.at_us - seen.at_us[0]) / 1e6
+    assert seen.distance_m[second <= 4].max() < 5
+    standing_m = seen.distance_m[(second >= 76) & (second <= 80)]
+    assert standing_m.max() - standing_m.min() < 5
+    assert document(report)["quality"]["speed_source"] == "positions"
+    assert "speed by positions" in summary(report)
+    assert "computed from positions" in page(report)
+    assert any("computed from positions" in remark for remark in document(report)["remarks"])
+
+
+def test_overspeeds_of_a_track_say_how_sure_they_are(tmp_path: Path) -> None:
+    track = drives.write_gpx(tmp_path / "track.gpx", drives.fixes(drives.plan(), hz=1))
+    itinerary = tmp_path / "stage.toml"
+    itinerary.write_text(drives.ITINERARY, encoding="utf-8")
+    report = reviewed(track, Wanted(itinerary=itinerary, car_class="Stock"))
+    overspeeds = document(report)["overspeeds"]
+    assert overspeeds
+    assert all(over["uncertainty_kmh"] >= 5 for over in overspeeds)
+    assert all(over["proven"] is (over["over_kmh"] > over["uncertainty_kmh"]) for over in overspeeds)
+    assert "±" in page(report)
+
+
+def _gpx(path: Path, segments: list[list[tuple[float, str]]]) -> Path:
+    text = "".join(
+        "<trkseg>"
+        + "".join(
+            f'<trkpt lat="{20 + m / 110_700:.7f}" lon="41"><time>{at}</time></trkpt>' for m, at in points
+        )
+        + "</trkseg>"
+        for points in segments
+    )
+    path.write_text(f'<gpx version="1.1"><trk>{text}</trk></gpx>', encoding="utf-8")
+    return path
+
+
+def _at(second: float) -> str:
+    return f"2026-01-12T09:{int(second) // 60:02d}:{int(second) % 60:02d}Z"
+
+
+def test_times_of_whole_seconds_at_10_hz(tmp_path: Path) -> None:
+    path = _gpx(tmp_path / "t.gpx", [[(2.0 * i, _at(i / 10)) for i in range(1200)]])
+    figures = reviewed(path).quality.figures
+    assert figures["distance_m"] == pytest.approx(2380, rel=0.03)
+    assert figures["max_kmh"] == pytest.approx(72, abs=3)
+
+
+def test_segments_and_points_out_of_order(tmp_path: Path) -> None:
+    first = [(20.0 * i, _at(i)) for i in range(100)]
+    second = [(20.0 * i, _at(i)) for i in range(160, 260)]
+    second[10], second[11] = second[11], second[10]
+    report = reviewed(_gpx(tmp_path / "t.gpx", [second, first, [first[-1], first[-1]]]))
+    assert report.quality.figures["distance_m"] == pytest.approx(20 * 259, rel=0.03)
+    assert report.quality.figures["located"] == 200
+    assert any(remark.startswith("2 of 202 track points repeat a time") for remark in report.remarks)
+    json.dumps(document(report))
