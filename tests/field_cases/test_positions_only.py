@@ -1,4 +1,4 @@
-"""Field cases of receivers and phones that record positions and no speed: distance, speed, and that the review says so."""
+"""Receivers and phones that record positions and no speed: distance, speed, and the review says where it is from."""
 
 from __future__ import annotations
 
