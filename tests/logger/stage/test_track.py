@@ -25,16 +25,10 @@ HOUR = truth.planned(truth.road(1000), [(3600, 0)])
 
 
 def followed(
-    drive: Drive,
-    hz: float,
-    *,
-    wander_m: float = 0.0,
-    white_m: float = 0.0,
-    step_deg: float = 1e-7,
-    seed: int = 1,
+    drive: Drive, hz: float, *, wander_m: float = 0.0, white_m: float = 0.0, step_deg: float = 1e-7
 ) -> tuple[float, Floats, Floats, Floats]:
     """Metres, and at each position its time, the speed of the track and the true one."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(1)
     t = np.arange(round(drive.end_s * hz)) / hz
     true = drive.sample(t)
     off = rng.normal(0, white_m, (2, len(t))) if white_m else np.zeros((2, len(t)))
