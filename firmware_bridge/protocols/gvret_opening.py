@@ -4,15 +4,17 @@
     ask      F1 06                                  answered by F1 06 | mode u8 | bit rate u32 | the same of bus 1
                                                     mode: bit 0 enabled, bit 4 listening only
 
-The answer confirms that the bus listens only. A firmware from before bit 31 would take the flags for a bit rate and
-open normal, so an adapter that does not answer is not set up at all. ESP32RET opens its bus when it gets power, as its
-own settings say; what it does before it is asked is beyond the recorder.
+Listening only is set and confirmed while the bus is off; then the bus is switched on, and that is confirmed as well.
+An adapter that does not answer is not set up at all. Two things are beyond the recorder: ESP32RET opens its bus when it
+gets power, as its own settings say, and a firmware from before bit 31 takes the flags for a bit rate and opens normal,
+until it is found not to confirm and is switched off.
 """
 
 from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Generator
 from typing import NamedTuple
 
 from firmware_bridge.errors import NotOpenedError
@@ -71,31 +73,32 @@ def opening(settings: BusSettings) -> Opening:
     if settings.listen_only and present is not None:
         if rate is None and not (present.is_enabled and present.bitrate):
             return Opened(doubt="the adapter's bus is switched off: set `bitrate`")
-        yield Step(set_up(rate or present.bitrate, rate or present.bitrate_1, listen_only=True), SHORT_S)
-        found = _parameters((yield Step(ASK_PARAMETERS, ANSWER_S, _has_parameters)))
-        if found is not None and found.is_listening_only:
+        rates = rate or present.bitrate, rate or present.bitrate_1
+        if (yield from _is_listening(*rates, enabled=False)) and (yield from _is_listening(*rates)):
             return Opened()
         if settings.listen_only is True:
-            yield Step(switched_off(), SHORT_S)
+            yield Step(set_up(0, 0), SHORT_S)
             what = "the adapter does not confirm that it listens only, so it is not opened"
             raise NotOpenedError("normal_only", what, mend=ALLOW_NORMAL)
         rate = rate or present.bitrate
     if rate is not None:
-        yield Step(set_up(rate, rate, listen_only=False), SHORT_S)
+        yield Step(set_up(rate, rate), SHORT_S)
     return Opened(warning=OPEN_NORMAL if settings.listen_only else "")
 
 
-def set_up(bitrate: int, bitrate_1: int, *, listen_only: bool) -> bytes:
+def set_up(bitrate: int, bitrate_1: int, *, listen_only: bool = False, enabled: bool = True) -> bytes:
     """The command that sets both buses. A bit rate of 0 switches that bus off; bus 1 only ever listens."""
-    on = SETS_FLAGS | ENABLED
-    bus_0 = on | bitrate | (LISTEN_ONLY if listen_only else 0) if bitrate else 0
-    bus_1 = on | bitrate_1 | LISTEN_ONLY if bitrate_1 else 0
+    flags = SETS_FLAGS | (ENABLED if enabled else 0)
+    bus_0 = flags | bitrate | (LISTEN_ONLY if listen_only else 0) if bitrate else 0
+    bus_1 = flags | bitrate_1 | LISTEN_ONLY if bitrate_1 else 0
     return struct.pack("<2sIIx", b"\xf1\x05", bus_0, bus_1)
 
 
-def switched_off() -> bytes:
-    """The command that switches both buses off."""
-    return set_up(0, 0, listen_only=True)
+def _is_listening(bitrate: int, bitrate_1: int, *, enabled: bool = True) -> Generator[Step, bytes, bool]:
+    """Set both buses to listen only; whether the adapter says that its bus 0 does."""
+    yield Step(set_up(bitrate, bitrate_1, listen_only=True, enabled=enabled), SHORT_S)
+    found = _parameters((yield Step(ASK_PARAMETERS, ANSWER_S, _has_parameters)))
+    return found is not None and found.is_listening_only
 
 
 def _parameters(answer: bytes) -> Parameters | None:

@@ -8,6 +8,7 @@ engine computer, whose answers are on the bus a few milliseconds later, among th
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Callable
 
 import numpy as np
 
@@ -17,7 +18,8 @@ from firmware_bridge.virtual import wire
 from firmware_bridge.virtual.dialogue import DIALOGUES, Dialogue
 from firmware_bridge.virtual.engine import Engine
 from firmware_bridge.virtual.obd import EngineComputer
-from firmware_bridge.virtual.slcan_dialects import DIALECTS, SlcanDialogue
+from firmware_bridge.virtual.slcan_device import SlcanDialogue
+from firmware_bridge.virtual.slcan_dialects import DIALECTS
 from firmware_bridge.virtual.traffic import Frames, Traffic
 from firmware_bridge.virtual.wire import Reports
 
@@ -44,13 +46,15 @@ class CanAdapter:
             raise ConfigurationError(f'no SLCAN dialect "{dialect}"', mend=f"one of {', '.join(DIALECTS)}")
         self.protocol = protocol
         self._traffic, self._computer = traffic, EngineComputer(engine)
-        self._dialect = dialect
+        self._make: Callable[[], Dialogue] = DIALECTS[dialect] if protocol == "slcan" else DIALOGUES[protocol]
+        self._been_normal = False
+        self._dialogue = self._make()
         self.restart()
 
     def restart(self) -> None:
         """Power-up: closed again, nothing pending."""
-        slcan = self.protocol == "slcan"
-        self._dialogue: Dialogue = DIALECTS[self._dialect]() if slcan else DIALOGUES[self.protocol]()
+        self._been_normal = self.been_normal
+        self._dialogue = self._make()
         self._pending: list[CanFrame] = []
         self._ahead: tuple[float, list[float], Reports] = (0.0, [], Reports(b"", []))
         self._spelling: object = None
@@ -62,8 +66,8 @@ class CanAdapter:
 
     @property
     def been_normal(self) -> bool:
-        """Whether it has acknowledged frames on the bus since it has had power."""
-        return self._dialogue.been_normal
+        """Whether it has ever acknowledged frames on the bus, before a restart as well."""
+        return self._been_normal or self._dialogue.been_normal
 
     def feed(self, data: bytes, t_s: float) -> bytes:
         """Take what the host sent at `t_s`; what the adapter answers at once."""

@@ -49,7 +49,7 @@ _GVRET_SET_UP = struct.Struct("<II")
 class GvretDialogue:
     """ESP32RET's binary side: says nothing before E7, then reports frames and answers queries.
 
-    `has_listen_only` False is firmware from before the flags of F1 05: any set-up opens the bus normal.
+    `has_listen_only` False is firmware that ignores that flag of F1 05, `answers` False one that answers no query.
     """
 
     def __init__(self, *, has_listen_only: bool = True, answers: bool = True) -> None:

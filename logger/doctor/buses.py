@@ -9,7 +9,7 @@ from typing import NamedTuple
 from firmware_bridge.records import EFF_FLAG, ERR_FLAG, EXTENDED_MASK
 from logger.doctor.facts import Heard
 from logger.doctor.findings import Finding, note, ok, some, wrong
-from logger.doctor.links import ASK, OTHER_RATES
+from logger.doctor.links import ASK, NO_COMMANDS, OTHER_RATES
 
 _ID_BITS = EFF_FLAG | EXTENDED_MASK
 _TROUBLED_STATES = ("passive", "off")
@@ -40,6 +40,9 @@ def judge(heard: Heard, wiring: Wiring) -> Iterator[Finding]:
             "`sudo stagelog install --with socketcan` gives it more room; see the findings on disk and card"
         )
         yield wrong(where, f"the kernel dropped {lost} frames that were not read in time", mend)
+    if wiring.listen_only and heard.protocol in NO_COMMANDS and heard.good:
+        what = f"a {heard.protocol} device takes no command: its own firmware decides whether it acknowledges frames"
+        yield note(where, what)
     if heard.frames is None:
         yield note(where, "frames come; which ones is not known, for no new row was read")
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from firmware_bridge.link_health import foreign
+from firmware_bridge.protocols import ALLOW_NORMAL
 from logger.doctor.facts import Heard
 from logger.doctor.findings import Finding, note, ok, wrong
 
@@ -14,6 +15,9 @@ OTHER_RATES = (
     "a wrong bit rate is as silent: `sudo systemctl stop stagelog-recorder`, and the doctor tries others"
 )
 """An adapter that the recorder has open is not set to other rates."""
+NEVER_ANSWERS = f"one whose firmware never answers is not opened: {ALLOW_NORMAL}"
+NO_COMMANDS = ("realdash", "canserial")
+"""Protocols of home-made firmware that takes no command."""
 ASK = "start the recorder, which asks the engine (poll = true), and call the doctor again"
 _CANNOT_OPEN = ("missing", "down", "denied", "busy", "unusable", "normal_only", "lost", "opening")
 
@@ -90,16 +94,17 @@ def _silent(heard: Heard, where: str) -> Finding:
             what,
             "check the receiver's power and its TX wire; a CAN adapter on the GPS port is silent too",
         )
+    never = "" if heard.may_acknowledge or heard.protocol in NO_COMMANDS else f"; {NEVER_ANSWERS}"
     if heard.by_recorder:
-        mend = "switch the ignition on; check the adapter's power and the wires of the bus"
+        mend = f"switch the ignition on; check the adapter's power and the wires of the bus{never}"
         return wrong(where, what, f"{mend}; {OTHER_RATES}" if heard.protocol == "slcan" else mend)
     if heard.protocol == "slcan":
         tried = f", at {len(heard.tried_bitrates) + 1} bit rates" if heard.tried_bitrates else ""
         mend = "switch the ignition on; check the adapter's power, the wires of the bus, and which device this is"
-        return wrong(where, f"{what}{tried}, and the adapter answers nothing", mend)
+        return wrong(where, f"{what}{tried}, and the adapter answers nothing", f"{mend}{never}")
     if heard.is_polled:
         return note(where, f"{what}; the doctor asks the engine nothing", ASK)
-    return wrong(where, what, "check power and wiring; switch the ignition on")
+    return wrong(where, what, f"check power and wiring; switch the ignition on{never}")
 
 
 def _open(heard: Heard, where: str) -> Finding:

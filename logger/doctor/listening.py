@@ -30,6 +30,8 @@ from logger.recording.setup import PortPlan
 
 SEARCH_S = 42.0
 """How long a port may look for its rate: NMEA's nine for one and a half seconds each, then for two and a half."""
+OPENING_S = 5.0
+"""How long a port may take to be open: an adapter that answers nothing is asked twice."""
 GLIMPSE_S = 0.6
 """Listening at a rate that has been found: to count what came."""
 CLOSE_S = 5.0
@@ -93,7 +95,9 @@ class Listener:
         )
         thread.start()
         try:
-            patience_s = SEARCH_S if self.plan.baud == "auto" and has_rate(self.plan.url) else seconds
+            patience_s = (
+                SEARCH_S if self.plan.baud == "auto" and has_rate(self.plan.url) else max(seconds, OPENING_S)
+            )
             until_s = time.monotonic() + patience_s
             while not (self._opened.wait(0.05) or self._has_failed() or stop.is_set()):
                 if time.monotonic() >= until_s:

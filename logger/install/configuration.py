@@ -92,7 +92,7 @@ def _can(answers: Answers) -> str:
 {on}port = {literal(answers.can_port or CAN_NAME)}
 {on}protocol = {literal(answers.protocol)}
 {on}bitrate = {literal(answers.bitrate)}                  # of the car's bus, in bit/s
-{on}listen_only = true                # never disturbs the bus
+{on}listen_only = true                # never acknowledges on the bus; "try": does if the adapter cannot listen only
 # dbc = ["engine.dbc"]            # names the engine's values; the file lies beside this one
 # preset = "obd2"
 """

@@ -34,7 +34,7 @@ def test_listening_only_is_asked_for_and_confirmed(listen_only: object, noise: b
     held = opened(adapter, 250_000, None, listen_only, noise=noise)
     assert held.opened == Opened()
     assert held.sent[:2] == [b"\xe7\xe7", bytes.fromhex("f10c f106 f107 f109")]
-    assert buses(held) == [(0xE003_D090, 0xE003_D090)], "both buses"
+    assert buses(held) == [(0xA003_D090,) * 2, (0xE003_D090,) * 2], "both buses, first switched off"
     assert (adapter.is_listening, adapter.been_normal, adapter.bitrate) == (True, False, 250_000)
 
 
@@ -63,12 +63,12 @@ def test_a_bus_that_is_off_is_not_switched_on_at_a_rate_that_nobody_named() -> N
 
 
 def test_who_does_not_confirm_is_switched_off_and_refused() -> None:
-    """Firmware from before the flags takes them for a bit rate: what it did until then cannot be undone."""
     adapter = GvretDialogue(has_listen_only=False)
     with pytest.raises(NotOpenedError, match='not opened; set listen_only = "try" or false') as caught:
         opened(adapter, 500_000)
     assert caught.value.state == "normal_only"
     assert not adapter.is_enabled
+    assert not adapter.been_normal, "it was asked while its bus was off"
     held = opened(GvretDialogue(has_listen_only=False), 500_000, None, "try")
     assert held.opened is not None
     assert "acknowledges" in held.opened.warning

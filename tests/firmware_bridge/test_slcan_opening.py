@@ -25,7 +25,9 @@ from firmware_bridge.protocols.slcan_timing import (
     usbtin,
     weact,
 )
-from firmware_bridge.virtual.slcan_dialects import DIALECTS, Elmue, SlcanDialogue
+from firmware_bridge.virtual.slcan_canables import Elmue
+from firmware_bridge.virtual.slcan_device import SlcanDialogue
+from firmware_bridge.virtual.slcan_dialects import DIALECTS
 from tests.firmware_bridge.dialogues import Held, hold
 from tests.firmware_bridge.wire import feed
 

@@ -21,12 +21,14 @@ from firmware_bridge.virtual.device import LiveDevice
 from firmware_bridge.virtual.engine import Engine
 from firmware_bridge.virtual.gpsd import VirtualGpsd
 from firmware_bridge.virtual.receiver import GpsReceiver
-from firmware_bridge.virtual.slcan_dialects import SlcanDialogue
+from firmware_bridge.virtual.slcan_device import SlcanDialogue
+from firmware_bridge.virtual.slcan_dialects import DIALECTS
 from firmware_bridge.virtual.traffic import Traffic
 from logger.doctor.examination import examine
 from logger.doctor.findings import Finding
 from tests.field_failures.recorder_process import until
 from tests.firmware_bridge.devices import pty, talking
+from tests.firmware_bridge.test_slcan_opening import CANNOT
 from tests.logger.command_line import stagelog
 from tests.logger.recording.driving import START_S, built_in, recorder_here, set_up, set_up_at
 
@@ -189,6 +191,30 @@ def test_another_cars_dbc(tmp_path: Path) -> None:
     assert found[0].startswith("dbc engine.dbc: none of its 1 messages is on the bus; it is of another car")
 
 
+@pytest.mark.parametrize("listen_only", ["true", '"try"', "false"])
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_no_adapter_acknowledges_because_of_the_doctor(
+    tmp_path: Path, dialect: str, listen_only: str
+) -> None:
+    """Also where the recorder may open it normal; what cannot be listened to is said, and is no fault then."""
+    config = tmp_path / "stagelog.toml"
+    config.write_text(CAN_ONLY.format(listen_only=listen_only))
+    engine = Engine(built_in()[2])
+    adapter = CanAdapter(engine, Traffic(engine, rate=300), "slcan", dialect)
+    with at_work(adapter, tmp_path):
+        found = examined(config, 0.5)
+    assert not adapter.been_normal
+    said = "\n".join(map(str, found))
+    if dialect in CANNOT:
+        assert ("cannot listen only, so it is not opened" in said) is True
+        assert bool(troubles(found)) is (listen_only == "true")
+    elif dialect == "mute normal":
+        assert "answers nothing" in said
+        assert ('set listen_only = "try" or false' in said) is (listen_only == "true")
+    else:
+        assert troubles(found) == []
+
+
 class PickyAdapter(CanAdapter):
     """On a bus of 250 kbit/s: set to another rate it hears nothing, and its controller counts errors."""
 
@@ -209,6 +235,13 @@ class PickyAdapter(CanAdapter):
 def picky(folder: Path) -> Iterator[PickyAdapter]:
     engine = Engine(built_in()[2])
     adapter = PickyAdapter(engine, Traffic(engine, rate=300))
+    with at_work(adapter, folder):
+        yield adapter
+
+
+@contextmanager
+def at_work(adapter: CanAdapter, folder: Path) -> Iterator[None]:
+    """The adapter behind `folder`/can."""
     began = time.monotonic()
     device = LiveDevice(
         "can", folder / "can", tick_s=0.01, baud=None, clock=lambda: START_S + time.monotonic() - began,
@@ -216,7 +249,7 @@ def picky(folder: Path) -> Iterator[PickyAdapter]:
     )  # fmt: skip
     device.start()
     try:
-        yield adapter
+        yield
     finally:
         device.stop()
 
