@@ -39,7 +39,7 @@ MAX_SOCKET_PATH_BYTES = 107
 
 _BAUD = within(300, 12_000_000)  # from the slowest GPS ever sold to the fastest USB serial chip
 _BITRATE = within(5_000, 1_000_000)  # what a classic CAN controller can be set to
-_DATA_BITRATE = within(500_000, 8_000_000)  # what CAN FD controllers and transceivers reach
+_DATA_BITRATE = within(5_000, 8_000_000)  # the same of CAN FD, up to what transceivers carry
 DATA_BITRATE_PROTOCOLS = ("slcan", "socketcan")
 """Protocols that have a command for the data bit rate of CAN FD."""
 _INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,14}", re.ASCII)

@@ -115,6 +115,14 @@ def test_relative_paths_start_from_the_file_s_folder() -> None:
     assert [can.port for can in config.can] == ["socket://127.0.0.1:7000", "/etc/stagelog/ttys/can1"]
 
 
+def test_listen_only_is_the_default_and_may_be_tried_and_the_log_keeps_what_was_said() -> None:
+    assert read(CAN).can[0].listen_only is True
+    config = read(CAN + 'listen_only = "try"\nbitrate = 500_000\ndata_bitrate = 2_000_000')
+    assert (config.can[0].listen_only, config.can[0].data_bitrate) == ("try", 2_000_000)
+    logged = tomllib.loads(for_log(config))["can"][0]
+    assert (logged["listen_only"], logged["data_bitrate"]) == ("try", 2_000_000)
+
+
 def test_one_source_is_enough() -> None:
     config = read(GPS)
     assert config == Config(gps=Gps("/dev/gps"))
@@ -139,6 +147,27 @@ def test_one_source_is_enough() -> None:
             CAN + 'poll = true\npreset = "obd2"',
             5,
             "can[0].poll: OBD-II polling transmits, and listen_only = true",
+        ),
+        (
+            CAN + 'listen_only = "try"\npoll = true\npreset = "obd2"',
+            6,
+            'can[0].poll: OBD-II polling transmits, and listen_only = "try" forbids that; set poll = false, or',
+        ),
+        (CAN + 'listen_only = "yes"', 5, 'can[0].listen_only: expected true or false or "try", found "yes"'),
+        (
+            CAN + "data_bitrate = 9_000_000",
+            5,
+            "can[0].data_bitrate: 9000000 is too large; the most is 8000000",
+        ),
+        (
+            CAN + "bitrate = 500_000\ndata_bitrate = 250_000",
+            6,
+            "can[0].data_bitrate: 250000 is less than bitrate; a CAN FD frame's data is not slower",
+        ),
+        (
+            CAN.replace("slcan", "gvret") + "data_bitrate = 2_000_000",
+            5,
+            "can[0].data_bitrate: gvret has no command for it; leave it out",
         ),
         (
             CAN + "listen_only = false\npoll = true",
