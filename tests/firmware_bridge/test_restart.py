@@ -16,7 +16,7 @@ from firmware_bridge.protocols import BusSettings, nmea, protocol
 from firmware_bridge.records import CanFrame
 from firmware_bridge.restart import MOST_ECHOES, AdapterWatch, NoWatch, ReceiverWatch, restart_watch
 from firmware_bridge.virtual.dialogue import GvretDialogue
-from firmware_bridge.virtual.slcan_dialects import SlcanDialogue
+from firmware_bridge.virtual.slcan_device import SlcanDialogue
 from tests.firmware_bridge.devices import Pty, Said, clock_us, eventually, pty, running, talking
 
 NMEA, SLCAN, GVRET = protocol("nmea"), protocol("slcan"), protocol("gvret")
