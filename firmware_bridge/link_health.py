@@ -190,6 +190,9 @@ def mismatch(
             cables = f"the cables of {neighbour} and {expected.name} may be swapped"
             what = f"this looks like {_word(found)}{_at([baud])}, not {wanted}"
             return Finding("no_protocol", f"{what}: {cables if neighbour else _another(expected, found)}")
+        if expected.protocol == "nmea" and _has_no_checksums(sample):
+            what = f"NMEA sentences come{_at([baud])} without checksums"
+            return Finding("no_protocol", f'{what}: set checksum = "optional" in [gps]')
     bauds = [baud for baud, _ in samples]
     proof = "NMEA checksum" if expected.protocol == "nmea" else f"{wanted} frame"
     what = f"bytes arrive but no {proof} holds{_at(bauds)}"
@@ -229,6 +232,15 @@ def _at(bauds: Sequence[int | None]) -> str:
     """` at 4800, 9600 or 38400 baud`; nothing where there is no rate."""
     *others, last = [str(baud) for baud in bauds if baud] or [""]
     return f" at {', '.join(others)}{' or ' if others else ''}{last} baud" if last else ""
+
+
+def _has_no_checksums(sample: bytes) -> bool:
+    """Whether `sample` is of a receiver that sends its sentences without checksums."""
+    from firmware_bridge.protocols import nmea  # noqa: PLC0415 - for a link in trouble only
+
+    decoder = nmea.LenientDecoder()
+    decoder.feed(sample, 0)
+    return holds(decoder.good, decoder.bad)
 
 
 def _word(protocol_name: str) -> str:

@@ -72,12 +72,13 @@ class Log:
 @dataclass(frozen=True, slots=True)
 class Gps:
     """The GPS receiver. `port` is a device, a pyserial URL or gpsd://HOST:PORT; each of `init` is sent at every
-    opening."""
+    opening. Sentences without a checksum are taken where it is optional."""
 
     port: str
     name: str = "gps"
     baud: int | Literal["auto"] = field(default="auto", metadata=_BAUD)
     init: tuple[str, ...] = ()
+    checksum: str = field(default="required", metadata=one_of(("required", "optional")))
 
     def flaws(self) -> Iterable[Flaw]:
         yield from empty(("port", self.port), ("name", self.name))

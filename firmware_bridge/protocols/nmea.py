@@ -56,6 +56,7 @@ MAX_NOISE: Final = 256
 
 _BODY = rb'[ "#%-)+-~]'
 _SENTENCE = re.compile(rb"([$!](%b{%d,%d}+)\*([0-9A-Fa-f]{2}))[\r\n]*" % (_BODY, MIN_BODY, MAX_BODY))
+_BARE = re.compile(rb"[$!][A-Z][0-9A-Z]{3,9},%b*" % _BODY)
 _BEGUN = re.compile(rb"[$!]%b{0,%d}+(\*[0-9A-Fa-f]{0,2})?" % (_BODY, MAX_BODY))
 _COMMENT = re.compile(rb"#[ \t][^\x00-\x08\n\x0e-\x1f]{0,%d}" % MAX_BODY)
 _START = re.compile(rb"[$!]|\xb5(?:\x62|\Z)")
@@ -153,7 +154,8 @@ class Decoder:
                 reason, stop = _reject(buffer, position, begins, size)
                 if not reason:
                     break
-                rejected.append(Rejected(t_us, reason, buffer[position:stop]))
+                piece = Rejected(t_us, reason, buffer[position:stop])
+                self._sort(piece, buffer[stop : stop + 1], sentences, rejected)
                 position = stop
         if position:
             self._line_begins = buffer[position - 1] == 0x0A
@@ -162,6 +164,45 @@ class Decoder:
         self.foreign += foreign
         self.bad += len(rejected)
         return Batch([], sentences, rejected, [])
+
+    def _sort(
+        self, piece: Rejected, behind: bytes, sentences: list[Sentence], rejected: list[Rejected]
+    ) -> None:
+        """Put a piece without a checksum that holds where it belongs; `behind` is the byte after it."""
+        rejected.append(piece)
+
+
+class LenientDecoder(Decoder):
+    """Takes whole lines without a checksum for sentences, too: for receivers that send none.
+
+    A sentence that has come with a checksum once needs it always: without, it is a damaged line.
+    """
+
+    def __init__(self, bus: int = 0) -> None:
+        super().__init__(bus)
+        self._checked: set[str] = set()
+
+    def _sort(
+        self, piece: Rejected, behind: bytes, sentences: list[Sentence], rejected: list[Rejected]
+    ) -> None:
+        is_line = piece.reason == "no checksum" and behind in (b"\r", b"\n") and _BARE.fullmatch(piece.data)
+        if not is_line:
+            rejected.append(piece)
+            return
+        text = piece.data.decode("ascii")
+        self._remember(sentences)
+        if text.partition(",")[0] in self._checked:
+            rejected.append(piece)
+        else:
+            sentences.append(Sentence(piece.t_us, text))
+
+    def feed(self, data: bytes, t_us: int) -> Batch:
+        batch = super().feed(data, t_us)
+        self._remember(batch.sentences)
+        return batch
+
+    def _remember(self, sentences: list[Sentence]) -> None:
+        self._checked.update(text.partition(",")[0] for _, text in sentences if "*" in text)
 
 
 def _message_at(buffer: bytes, position: int) -> int:

@@ -9,7 +9,7 @@ import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.metadata import version
 from typing import Literal
@@ -93,7 +93,7 @@ def prepare(config: Config) -> Setup:
     dbc_texts: dict[str, str] = {}
     if config.gps is not None:
         ports.append(_gps_plan(config.gps))
-        sources.append(Source(config.gps.name, protocol("nmea").decoder(0), FixBuilder()))
+        sources.append(Source(config.gps.name, ports[-1].protocol.decoder(0), FixBuilder()))
     for index, can in enumerate(config.can):
         plan = _can_plan(config, index)
         ports.append(plan)
@@ -151,7 +151,12 @@ def _check_conditions(config: Config, decoders: Iterable[EngineDecoder]) -> None
 
 
 def _gps_plan(gps: Gps) -> PortPlan:
-    return PortPlan(gps.name, gps.port, gps.baud, protocol("nmea"), init=gps.init)
+    nmea = protocol("nmea")
+    if gps.checksum == "optional":
+        from firmware_bridge.protocols.nmea import LenientDecoder  # noqa: PLC0415 - a car without GPS needs none
+
+        nmea = replace(nmea, decoder=LenientDecoder)
+    return PortPlan(gps.name, gps.port, gps.baud, nmea, init=gps.init)
 
 
 def _can_plan(config: Config, index: int) -> PortPlan:

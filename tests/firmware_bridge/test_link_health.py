@@ -219,3 +219,14 @@ def test_few_sentences_among_many_foreign_bytes_hold_once_they_are_more_than_cha
         states.append(link.finding(stretch * STRETCH_US).state)
     assert set(states[1:]) == {"open"}
     assert states[0] == ("wrong_baud" if sentences == 1 else "open")
+
+
+def test_a_receiver_without_checksums_is_told_from_a_wrong_rate() -> None:
+    bare = b"".join(line.partition(b"*")[0] + b"\r\n" for line in SENTENCES.splitlines())
+    link = health()
+    link.arrived(bare, STRETCH_US)
+    words = 'NMEA sentences come at 9600 baud without checksums: set checksum = "optional" in [gps]'
+    assert link.finding(STRETCH_US) == ("no_protocol", words)
+    patient = LinkHealth(GPS, 9600, 0, decoder=nmea.LenientDecoder)
+    patient.arrived(bare, STRETCH_US)
+    assert patient.finding(STRETCH_US) == WELL

@@ -9,7 +9,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from firmware_bridge.errors import WireError
-from firmware_bridge.protocols.nmea import LAYOUT, MAX_BODY, MAX_NOISE, Decoder, checksum, encode
+from firmware_bridge.protocols.nmea import (
+    LAYOUT,
+    MAX_BODY,
+    MAX_NOISE,
+    Decoder,
+    LenientDecoder,
+    checksum,
+    encode,
+)
 from firmware_bridge.records import Rejected
 
 GGA = b"$GPGGA,123519.00,4807.03811,N,01131.00012,E,1,08,0.9,545.4,M,46.9,M,,*6A\r\n"
@@ -184,3 +192,23 @@ def test_arbitrary_bytes_never_raise_and_little_is_held_back(chunks: list[bytes]
         )
         flushed = decoder.feed(b"\r\n" * 2, 8)
         assert len(flushed.rejected) + len(flushed.sentences) <= 2
+
+
+BARE = b"$GPRMC,123519.00,A,4807.03811,N,01131.00012,E,022.4,084.4,150126,,,A\r\n"
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 1000])
+def test_a_sentence_without_a_checksum_is_taken_where_it_is_optional(chunk: int) -> None:
+    decoder, texts = LenientDecoder(), []
+    stream = BARE * 3 + GGA + b"$\xff\r\n" + BARE[:30] + BARE
+    for at in range(0, len(stream), chunk):
+        texts += [sentence.text for sentence in decoder.feed(stream[at : at + chunk], 0).sentences]
+    assert texts == [bare(BARE)] * 3 + [bare(GGA), bare(BARE)]
+    assert Decoder().feed(stream, 0).sentences[0].text == bare(GGA)
+
+
+def test_a_sentence_that_had_a_checksum_needs_one() -> None:
+    decoder = LenientDecoder()
+    damaged = GGA[:40] + b"\r\n"
+    assert len(decoder.feed(GGA + damaged, 0).sentences) == 1
+    assert decoder.bad == 1
