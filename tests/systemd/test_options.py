@@ -98,6 +98,32 @@ def _journal(machine: Machine) -> str:
     return machine.run("journalctl", "--no-pager", "-o", "cat", "-n", "200")
 
 
+def test_only_with_gpsd_the_recorder_reaches_it(machine: Machine) -> None:
+    serve = (
+        "from firmware_bridge.virtual.gpsd import VirtualGpsd; import time; gpsd = VirtualGpsd(2947);"
+        " gpsd.devices['/dev/ttyACM0'] = True; time.sleep(600)"
+    )
+    here = "/opt/stagelog"
+    paths = {"PYTHONHOME": "/python", "LD_LIBRARY_PATH": "/python/lib", "PYTHONPATH": "/checkout"}
+    settings = [f"--setenv={name}={here}{path}" for name, path in paths.items()]
+    machine.run("systemd-run", "--unit=virtual-gpsd", *settings, f"{here}/python/bin/python3", "-c", serve)
+    machine.shell(
+        "sed -i '/^\\[gps\\]/,/^port/ s|^port.*|port = \"gpsd://127.0.0.1\"|' /etc/stagelog/stagelog.toml;"
+        f" grep -q gpsd:// /etc/stagelog/stagelog.toml; systemctl restart {RECORDER}"
+    )
+
+    machine.wait("it is refused", lambda: "the recorder may not use the network" in _journal(machine))
+    refused = machine.run(
+        "/opt/stagelog/bin/stagelog", "doctor", "-c", "/etc/stagelog/stagelog.toml", check=False
+    )
+    assert "does not reach gpsd; sudo stagelog install --with gpsd" in refused
+    machine.run("/opt/stagelog/bin/stagelog", "install", *HERE, "--with", "gpsd")
+    machine.wait("it is connected", lambda: "gps: open" in _journal(machine))
+    assert "127.0.0.0/8" in machine.property(RECORDER, "IPAddressAllow")
+    assert machine.property(RECORDER, "IPAddressDeny").split() == ["0.0.0.0/0", "::/0"]
+    machine.run("/opt/stagelog/bin/stagelog", "install", *HERE, "--without", "gpsd")
+
+
 def test_the_recorder_s_wish_switches_the_machine_off(machine: Machine) -> None:
     """The last test here. The wish is taken away first, so that it is not there at the next boot."""
     machine.run(
