@@ -19,6 +19,7 @@ several whole sentences arrive "inside" of is none and is not waited for.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from functools import reduce
 from itertools import islice
 from operator import xor
@@ -40,7 +41,7 @@ from construct import (
 
 from firmware_bridge.errors import WireError
 from firmware_bridge.protocols import ubx
-from firmware_bridge.records import Batch, Rejected, Sentence
+from firmware_bridge.records import Batch, Notice, Rejected, Sentence
 
 MIN_BODY: Final = 4
 """The shortest address there is: P and a maker's three letters."""
@@ -51,6 +52,10 @@ QUOTED: Final = 2
 """More whole sentences or messages than this do not stand in a UBX payload: its head was noise."""
 MAX_STARTS: Final = 32
 """So many possible starts in a payload are looked at: a message full of them costs milliseconds, not seconds."""
+SKIPPED_EVERY_US: Final = 60_000_000
+"""How often a notice says which UBX messages were skipped: it is a habit of the receiver, not an event."""
+MOST_KINDS: Final = 8
+"""Kinds of them that it names."""
 MAX_NOISE: Final = 256
 """The longest piece in which noise is rejected: a few to a second at the usual rates, none of them big."""
 
@@ -110,7 +115,8 @@ def checksum(body: bytes) -> int:
 
 class Decoder:
     """Stream of bytes to sentences. `good` counts the sentences and UBX messages, `bad` the rejected pieces; `foreign`
-    is how many of the good ones say nothing that is recorded.
+    is how many of the good ones say nothing that is recorded; a notice "ubx_skipped" counts them by class and id once a
+    minute.
 
     `bus` is there for the sake of the other decoders' signature; a receiver has none.
     """
@@ -119,6 +125,8 @@ class Decoder:
         self.good = 0
         self.bad = 0
         self.foreign = 0
+        self._skipped: Counter[str] = Counter()
+        self._skipped_us = 0
         self._rest = b""
         self._line_begins = True
 
@@ -130,7 +138,7 @@ class Decoder:
         buffer = self._rest + data
         sentences: list[Sentence] = []
         rejected: list[Rejected] = []
-        position, end, foreign = 0, len(buffer), 0
+        position, end, foreign = 0, len(buffer), self.foreign
         while position < end:
             if match := _SENTENCE.match(buffer, position):
                 sentence, body, digits = match.groups()
@@ -145,7 +153,7 @@ class Decoder:
                 if buffer.startswith(ubx.NAV_PVT, position + 2):
                     sentences.append(Sentence(t_us, ubx.as_text(buffer[position : position + size])))
                 else:
-                    foreign += 1
+                    self._skip(buffer[position + 2 : position + 4], t_us)
                 position += size
             elif size == ubx.NEED_MORE:
                 break
@@ -160,10 +168,23 @@ class Decoder:
         if position:
             self._line_begins = buffer[position - 1] == 0x0A
         self._rest = buffer[position:]
-        self.good += len(sentences) + foreign
-        self.foreign += foreign
+        self.good += len(sentences) + self.foreign - foreign
         self.bad += len(rejected)
-        return Batch([], sentences, rejected, [])
+        return Batch([], sentences, rejected, self._take_notices(t_us))
+
+    def _skip(self, kind: bytes, t_us: int) -> None:
+        """Count a message that is not handed on."""
+        if not self._skipped:
+            self._skipped_us = t_us
+        self._skipped[kind.hex()] += 1
+        self.foreign += 1
+
+    def _take_notices(self, t_us: int) -> list[Notice]:
+        if not self._skipped or t_us - self._skipped_us < SKIPPED_EVERY_US:
+            return []
+        detail = {"messages": self._skipped.total(), "most": dict(self._skipped.most_common(MOST_KINDS))}
+        self._skipped.clear()
+        return [Notice(t_us, "ubx_skipped", detail)]
 
     def _sort(
         self, piece: Rejected, behind: bytes, sentences: list[Sentence], rejected: list[Rejected]

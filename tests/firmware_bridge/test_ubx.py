@@ -133,3 +133,15 @@ def test_only_one_whole_message_is_a_text_of_one() -> None:
             ubx.from_text(text)
     with pytest.raises(WireError):
         ubx.encode(ubx.NAV_PVT, bytes(1025))
+
+
+def test_what_is_skipped_is_counted_once_a_minute_by_kind() -> None:
+    decoder, notices = Decoder(), []
+    for second in range(130):
+        notices += decoder.feed(RAWX + GGA + ACK * 2, second * 1_000_000).notices
+    assert [(notice.t_us, notice.kind) for notice in notices] == [
+        (60_000_000, "ubx_skipped"),
+        (121_000_000, "ubx_skipped"),
+    ]
+    assert notices[0].detail == {"messages": 183, "most": {"0501": 122, "0215": 61}}
+    assert decoder.foreign == 390
