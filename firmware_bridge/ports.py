@@ -205,6 +205,7 @@ class PortReader:
                 self._sink(chunk)
                 health.arrived(chunk.data, chunk.t_us)
                 watch.arrived(chunk.data, chunk.t_us)
+                self._attend(chunk.data, link, stop)
             if finding.state != "no_protocol" and (reason := watch.due(chunk.t_us)):
                 self._report("open", f"the device has restarted ({reason}): its opening is sent again")
                 self._open(link, stop, self._deliver)
@@ -240,9 +241,21 @@ class PortReader:
             take(chunk)
             return chunk.data
 
+        was_writable, self._writable = self._writable, False  # nobody's requests between the commands
         opened = converse(self._opening(), self._outbox.put, read, stop)
         self._opened = opened._replace(warning=opened.warning or link.warning)
         converse(sequence(*self._init), self._outbox.put, read, stop)
+        self._writable = was_writable
+
+    def _attend(self, data: bytes, link: Link, stop: threading.Event) -> None:
+        """Do what an adapter wants whose opening left somebody to watch it."""
+        if self._opened.attend is None:
+            return
+        wanted = self._opened.attend(data)
+        if wanted is None:
+            self._open(link, stop, self._deliver)
+        elif wanted:
+            self._outbox.put(wanted)
 
     def _reads(self, link: Link, stop: threading.Event) -> Iterator[Chunk]:
         """What arrives until `stop`. A chunk without data says that a wait is over."""

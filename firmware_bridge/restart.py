@@ -75,10 +75,10 @@ class RestartWatch(Shape):
 
 
 def restart_watch(protocol: Protocol, *, has_init: bool, began_us: int) -> RestartWatch:
-    """What suits the device; nothing is watched of one that is sent nothing."""
+    """What suits the device; nothing is watched of one that is sent nothing, or that reports a restart by itself."""
     if protocol.is_mixed and has_init:
         return ReceiverWatch(protocol.decoder(0), began_us)
-    if protocol.is_mixed or protocol.opening is no_opening:
+    if protocol.is_mixed or protocol.opening is no_opening or protocol.asker is not None:
         return NoWatch()
     return AdapterWatch(protocol.decoder, began_us)
 

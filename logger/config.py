@@ -158,8 +158,19 @@ class Can:
             word = "true" if self.listen_only is True else f'"{self.listen_only}"'
             what = f"OBD-II polling transmits, and listen_only = {word} forbids that"
             yield Flaw(("poll",), what, "set poll = false, or listen_only = false")
+        if self.protocol == "elm327":
+            yield from self._dongle_flaws()
         if self.poll and self.preset != "obd2":
             yield Flaw(("poll",), "nothing reads the OBD-II answers", 'add preset = "obd2"')
+
+    def _dongle_flaws(self) -> Iterable[Flaw]:
+        """An ELM327 either asks or listens, and finds a bit rate only by asking."""
+        if not self.poll and self.listen_only is False:
+            what = "an ELM327 that does not listen only asks"
+            yield Flaw(("listen_only",), what, "set poll = true, or listen_only = true")
+        if not self.poll and self.bitrate is None:
+            what = "missing: an ELM327 finds the bit rate of the bus only by asking"
+            yield Flaw(("bitrate",), what, "add bitrate = 500000, or the rate of this bus")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ checked there with its line.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from firmware_bridge.engine.isotp import CLEAR_TO_SEND, Reassembler, first_length
 from firmware_bridge.engine.obd2_frames import (
@@ -208,3 +208,18 @@ class Poller:
             self._request_id = STANDARD_REQUEST_ID
             self._due_us = {SUPPORT_PIDS[0]: t_us + self._pause_us}
             self._pause_us = min(2 * self._pause_us, LONGEST_PAUSE_US)
+
+
+class FrameAsker:
+    """Puts a poller's frames to an adapter that takes them at any time, as `encode` spells them."""
+
+    def __init__(self, poller: Poller, encode: Callable[[CanFrame], bytes]) -> None:
+        self._poller, self._encode = poller, encode
+
+    def feed(self, _data: bytes, frames: Sequence[CanFrame]) -> None:
+        """The frames that have come from the adapter."""
+        self._poller.feed(frames)
+
+    def due(self, t_us: int) -> list[bytes]:
+        """What to send at `t_us`."""
+        return [self._encode(frame) for frame in self._poller.due(t_us)]

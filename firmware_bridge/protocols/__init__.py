@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 from typing import Protocol as Interface
 
 from firmware_bridge.errors import ConfigurationError
 from firmware_bridge.records import Batch, CanFrame
 
-PROTOCOL_NAMES: tuple[str, ...] = ("slcan", "gvret", "realdash", "canserial", "socketcan", "nmea")
+PROTOCOL_NAMES: tuple[str, ...] = ("slcan", "gvret", "realdash", "canserial", "elm327", "socketcan", "nmea")
 
 ALLOW_NORMAL = 'set listen_only = "try" or false if it may acknowledge frames on the bus'
 """The way out for whoever has an adapter that cannot listen only."""
@@ -41,6 +41,18 @@ class Decoder(Interface):
 
     def feed(self, data: bytes, t_us: int) -> Batch:
         """Decode what arrived at `t_us`. Damage is counted and returned as rejected, never raised."""
+        ...
+
+
+class Asker(Interface):
+    """Who puts OBD-II questions to an adapter."""
+
+    def feed(self, data: bytes, frames: Sequence[CanFrame]) -> None:
+        """What has come from the adapter, and the frames in it."""
+        ...
+
+    def due(self, t_us: int) -> list[bytes]:
+        """What to send at `t_us`."""
         ...
 
 
@@ -71,12 +83,14 @@ class Step:
 
 
 class Opened(NamedTuple):
-    """How an opening ended. Both are "" when the adapter confirmed what was asked for."""
+    """How an opening ended. `warning` and `doubt` are "" when the adapter confirmed what was asked for."""
 
     warning: str = ""
     """What differs from the request although the bus is open; one line."""
     doubt: str = ""
     """Why it is not known whether the adapter opened at all; one line with the remedy."""
+    attend: Callable[[bytes], bytes | None] | None = None
+    """Given each chunk that arrives later: what to send at once, b"" for nothing, None to open the adapter again."""
 
 
 Opening = Generator[Step, bytes, Opened]
@@ -101,6 +115,8 @@ class Protocol:
     """What `baud = "auto"` tries, most usual first."""
     is_mixed: bool = False
     """Whether its devices may send other protocols between its frames, as GPS receivers do."""
+    asker: Callable[[Any, int | None], Asker] | None = None
+    """Paces a poller's questions (bit/s or None) for an adapter that prompts, and does the flow control by itself."""
 
 
 def protocol(name: str) -> Protocol:
@@ -113,7 +129,14 @@ def protocol(name: str) -> Protocol:
     if name == "nmea":
         return Protocol(name, module.Decoder, None, None, no_opening, b"", NMEA_BAUDS, is_mixed=True)
     return Protocol(
-        name, module.Decoder, module.encode, module.report, module.opening, module.CLOSING, module.BAUDS
+        name,
+        module.Decoder,
+        module.encode,
+        module.report,
+        module.opening,
+        module.CLOSING,
+        module.BAUDS,
+        asker=getattr(module, "asker", None),
     )
 
 

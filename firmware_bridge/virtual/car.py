@@ -21,6 +21,7 @@ from typing import Self
 from firmware_bridge.errors import ConfigurationError
 from firmware_bridge.virtual.adapter import CanAdapter
 from firmware_bridge.virtual.device import LiveDevice
+from firmware_bridge.virtual.dongle import Dongle
 from firmware_bridge.virtual.drive import Drive
 from firmware_bridge.virtual.engine import Engine
 from firmware_bridge.virtual.receiver import GpsReceiver
@@ -35,9 +36,9 @@ GPS_TICK_S = 0.02
 class VirtualCar:
     """A car that drives `drive` from `start_s` on. The devices are plugged in while the context lasts.
 
-    `receiver`, `engine` and `traffic` replace the usual ones; `can_rate` is in frames a second. A host that
-    sets another rate than `gps_baud` or `can_baud` hears garbage; None takes any. `directory` holds the names
-    of the ports (a temporary one by default).
+    `receiver`, `engine`, `traffic` and, for protocol "elm327", `dongle` replace the usual ones; `can_rate` is in
+    frames a second. A host that sets another rate than `gps_baud` or `can_baud` hears garbage; None takes any.
+    `directory` holds the names of the ports (a temporary one by default).
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class VirtualCar:
         receiver: GpsReceiver | None = None,
         engine: Engine | None = None,
         traffic: Traffic | None = None,
+        dongle: Dongle | None = None,
         gps_baud: int | None = None,
         can_baud: int | None = None,
         directory: Path | None = None,
@@ -59,7 +61,12 @@ class VirtualCar:
         self.drive = drive
         engine = engine or Engine(drive)
         self.receiver = receiver or GpsReceiver(drive, gps_hz, seed=drive.utc_s)
-        self.adapter = CanAdapter(engine, traffic or Traffic(engine, rate=can_rate), protocol, dialect)
+        traffic = traffic or Traffic(engine, rate=can_rate)
+        self.adapter: CanAdapter | Dongle = (
+            dongle or Dongle(engine, traffic)
+            if protocol == "elm327"
+            else CanAdapter(engine, traffic, protocol, dialect)
+        )
         self._start_s, self._began_s = start_s, 0.0
         self._own_folder = None if directory else Path(tempfile.mkdtemp(prefix="stagelog-car-"))
         where = directory or self._own_folder or Path()

@@ -75,8 +75,7 @@ class Decoding:
         self._inbox = inbox
         self._writer = writer
         self._readers = readers
-        self._pollers = {plan.name: plan.poller for plan in plans if plan.poller is not None}
-        self._encode = {plan.name: plan.protocol.encode for plan in plans if plan.protocol.encode is not None}
+        self._askers = {plan.name: asker for plan in plans if (asker := plan.asker()) is not None}
         self._origin = origin
         self._links: dict[str, LinkChange] = {}
         self._health_at_us = 0
@@ -102,19 +101,19 @@ class Decoding:
         for item in sorted(items, key=attrgetter("t_us")):
             if isinstance(item, Chunk):
                 frames = self.pipeline.feed(item.port, item.t_us, item.data)
-                if (poller := self._pollers.get(item.port)) is not None:
-                    poller.feed(frames)
+                if (asker := self._askers.get(item.port)) is not None:
+                    asker.feed(item.data, frames)
             elif isinstance(item, CrewOrder):
                 self._obey(item)
             else:
                 self._link_changed(item)
         if lost:
             self.pipeline.event(now, "bytes_dropped", lost)
-        for port, poller in self._pollers.items():
+        for port, asker in self._askers.items():
             if self._links.get(port, _NO_LINK).state != "open":
                 continue  # a question that nobody hears would count as one that nobody answers
-            for request in poller.due(now):
-                self._readers[port].write(self._encode[port](request))
+            for request in asker.due(now):
+                self._readers[port].write(request)
         if now >= self._health_at_us:
             self._health_at_us = now + _HEALTH_EVERY_US
             self._tell_health(now)

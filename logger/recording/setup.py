@@ -14,12 +14,12 @@ from functools import partial
 from importlib.metadata import version
 from typing import Literal
 
-from firmware_bridge.engine.obd2_poller import Poller
+from firmware_bridge.engine.obd2_poller import FrameAsker, Poller
 from firmware_bridge.engine.presets import preset
 from firmware_bridge.engine.readings import EngineDecoder, EngineReadings
 from firmware_bridge.errors import ConfigurationError
 from firmware_bridge.fixes import FixBuilder
-from firmware_bridge.protocols import BusSettings, Protocol, protocol
+from firmware_bridge.protocols import Asker, BusSettings, Protocol, protocol
 from logger.config import Can, Config, Gps
 from logger.recording.naming import slug, stem
 from logger.recording.pipeline import Pipeline, Source
@@ -50,6 +50,14 @@ class PortPlan:
     bus: BusSettings = field(default_factory=BusSettings)
     init: tuple[str, ...] = ()
     poller: Poller | None = None
+
+    def asker(self) -> Asker | None:
+        """A new one that puts the poller's questions to this port's adapter; None where nothing is asked."""
+        if self.poller is None:
+            return None
+        if self.protocol.asker is not None:
+            return self.protocol.asker(self.poller, self.bus.bitrate)
+        return None if self.protocol.encode is None else FrameAsker(self.poller, self.protocol.encode)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +175,7 @@ def _can_plan(config: Config, index: int) -> PortPlan:
         if chosen.encode is None:
             what = f"protocol {can.protocol} cannot transmit"
             raise config.places.fault(("can", index, "poll"), what, "set poll = false")
-        poller = Poller()
+        poller = Poller(has_prompt=chosen.asker is not None)
     bus = BusSettings(can.bitrate, can.data_bitrate, can.listen_only)
     return PortPlan(can.name, _url(can), can.baud, chosen, bus, poller=poller)
 

@@ -1,0 +1,112 @@
+"""ELM327 and STN dongles (OBDLink and the many copies): text commands, a prompt `>`, frames as lines of hex.
+
+    host     command CR
+    dongle   [echo CR] line CR line CR ... CR >        while it works: nothing may be sent, it would stop
+
+A dongle either asks (OBD-II polling, one request for each prompt) or listens (ATMA, STMA until its buffer is full);
+how it is opened for either is in `elm327_opening`, how requests are paced in `elm327_asking`. It has no clock and no
+checksum. Copies of the chip write NUL bytes, drop letters, keep spaces that were switched off and echo again after a
+brown-out; so a line must be right to the digit, and whatever is neither a frame nor known words is damage.
+"""
+
+from __future__ import annotations
+
+from firmware_bridge.engine.isotp import single_payload
+from firmware_bridge.errors import WireError
+from firmware_bridge.protocols.elm327_asking import asker
+from firmware_bridge.protocols.elm327_lines import (
+    DAMAGED,
+    frame_of,
+    is_echo,
+    line_of,
+    plain,
+    saying,
+    without_progress,
+)
+from firmware_bridge.protocols.elm327_opening import CLOSING, opening
+from firmware_bridge.protocols.framing import Account
+from firmware_bridge.records import ERR_FLAG, Batch, CanFrame
+
+__all__ = ["BAUDS", "CLOSING", "Decoder", "asker", "encode", "opening", "report"]
+
+# What Bluetooth and most USB dongles have, then OBDLink's, then what dongles are set to by their owners.
+BAUDS = (38_400, 115_200, 500_000, 9_600, 230_400, 2_000_000, 57_600, 1_000_000, 19_200)
+MAX_LINE = 256
+"""The longest line is a description of the device, of less than 80 characters."""
+
+
+class Decoder:
+    """A dongle's text to frames. `bus` is the log's number of its only bus.
+
+    `good` counts frames and known words: an idle dongle that answers is well. What comes before the first line end is
+    never taken for a frame.
+    """
+
+    def __init__(self, bus: int = 0) -> None:
+        self.good = 0
+        self._bus = bus
+        self._account = Account()
+        self._rest = b""
+        self._is_after_prompt = False
+        self._is_cut = True
+
+    @property
+    def bad(self) -> int:
+        return self._account.bad
+
+    def feed(self, data: bytes, t_us: int) -> Batch:
+        """Decode what arrived at `t_us`. At most one unfinished line is kept."""
+        text = self._rest + data.replace(b"\n", b"\r").replace(b">", b"\r>\r")
+        *lines, self._rest = text.split(b"\r")
+        frames: list[CanFrame] = []
+        for line in lines:
+            if line := plain(line):
+                self._line(line, t_us, frames)
+        if len(self._rest) > MAX_LINE:
+            self._account.reject(self._rest[:-MAX_LINE], "overlong", t_us)
+            self._rest = self._rest[-MAX_LINE:]
+        return self._account.batch(frames)
+
+    def _line(self, line: bytes, t_us: int, frames: list[CanFrame]) -> None:
+        is_after_prompt, self._is_after_prompt = self._is_after_prompt, line == b">"
+        is_cut, self._is_cut = self._is_cut, False
+        if line == b">":
+            return
+        text = without_progress(line.strip())
+        if not text:
+            self._well()
+        elif (said := saying(text)) is not None:
+            self._well()
+            if said[0]:
+                self._account.notice(t_us, said[0], **said[1])
+        elif is_echo(text, is_after_prompt=is_after_prompt):
+            pass
+        elif is_cut:
+            pass  # its begin may be missing, and the end of many a line looks like an extended frame
+        elif (frame := frame_of(text)) is not None:
+            self._well()
+            frames.append(CanFrame(t_us, self._bus, *frame))
+        elif text.endswith(DAMAGED):
+            self._account.reject(line + b"\r", "bus", t_us)
+            self._account.notice(t_us, "bus_error", errors=[text.rpartition(b"<")[2].decode().lower()])
+        else:
+            self._account.reject(line + b"\r", "noise", t_us)
+
+    def _well(self) -> None:
+        self._account.settle()
+        self.good += 1
+
+
+def encode(frame: CanFrame) -> bytes:
+    """The command that asks the question of an OBD-II request. WireError for any other frame: a dongle sends none."""
+    payload = single_payload(frame.data)
+    if payload is None:
+        raise WireError(f"an ELM327 cannot send frame {frame.can_id:X} {frame.data.hex()}")
+    return payload.hex().upper().encode() + b"\r"
+
+
+def report(frame: CanFrame) -> bytes:
+    """The line by which a dongle reports a frame, as it is opened here. WireError for CAN FD and error frames."""
+    if frame.can_id >> 32 or frame.can_id & ERR_FLAG or len(frame.data) > 8:
+        raise WireError(f"an ELM327 has no frame {frame.can_id:X} of {len(frame.data)} bytes")
+    return line_of(frame.can_id, frame.data) + b"\r"

@@ -1,0 +1,75 @@
+"""OBD-II requests through a dongle: one command for each prompt, and the car's protocol found by asking.
+
+Sans-I/O. The poller says what to ask; a dongle sends the frame, waits for all answers, and prompts. Where the poller
+changes between 11- and 29-bit requests, the dongle is set to that protocol first; where the bit rate of the bus is
+not known, the two of ISO 15765-4 take turns, a discovery each. Only CAN protocols are tried: nothing else becomes
+frames. An idle dongle is asked for its voltage, which shows that it is still there and keeps it awake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from firmware_bridge.engine.obd2_frames import SUPPORT_PIDS, asked_pids
+from firmware_bridge.engine.obd2_poller import PROMPT_TIMEOUT_US, Poller
+from firmware_bridge.protocols.elm327_lines import RESTARTED, plain
+from firmware_bridge.records import EFF_FLAG, CanFrame
+
+IDLE_US = 2_500_000
+"""A dongle that was asked nothing for so long is asked for its voltage: sooner than a link is called silent."""
+_TAIL_BYTES = 32
+_PROTOCOLS = {500_000: (b"6", b"7"), 250_000: (b"8", b"9")}
+"""Of ISO 15765-4, by bit rate: with 11-bit identifiers, with 29-bit ones."""
+
+
+class Asker:
+    """What goes to a dongle and when. `bitrate` None: both are tried."""
+
+    def __init__(self, poller: Poller, bitrate: int | None) -> None:
+        self._poller = poller
+        self._bitrates = [bitrate] if bitrate in _PROTOCOLS else list(_PROTOCOLS)
+        self._protocol = b""
+        self._tail = b""
+        self._was_extended = False
+        self._commands: list[bytes] = []
+        self._sent_us = -IDLE_US
+        self._is_ready = True
+
+    def feed(self, data: bytes, frames: Sequence[CanFrame]) -> None:
+        """What has come from the dongle, and the frames in it."""
+        self._poller.feed(frames)
+        self._tail = (self._tail + plain(data))[-_TAIL_BYTES:]
+        if RESTARTED.search(self._tail):
+            self._protocol = b""  # forgotten
+        if b">" in data:
+            self._is_ready = True
+            if not self._commands:
+                self._poller.prompted()
+
+    def due(self, t_us: int) -> list[bytes]:
+        """What to send at `t_us`: one command, or none yet."""
+        if not self._is_ready and t_us - self._sent_us < PROMPT_TIMEOUT_US:
+            return []
+        if not self._commands:
+            for frame in self._poller.due(t_us):
+                self._ask(frame)
+            if not self._commands and t_us - self._sent_us >= IDLE_US:
+                self._commands.append(b"ATRV\r")
+        if not self._commands:
+            return []
+        self._is_ready, self._sent_us = False, t_us
+        return [self._commands.pop(0)]
+
+    def _ask(self, frame: CanFrame) -> None:
+        pids, is_extended = asked_pids(frame.data), bool(frame.can_id & EFF_FLAG)
+        if self._was_extended and not is_extended and pids == SUPPORT_PIDS[:1]:
+            self._bitrates.append(self._bitrates.pop(0))  # neither kind was answered at this one
+        self._was_extended = is_extended
+        protocol = _PROTOCOLS[self._bitrates[0]][is_extended]
+        if protocol != self._protocol or pids == SUPPORT_PIDS[:1]:
+            self._protocol = protocol
+            self._commands.append(b"ATSP" + protocol + b"\r")
+        self._commands.append(bytes((1, *pids)).hex().upper().encode() + b"\r")
+
+
+asker = Asker
