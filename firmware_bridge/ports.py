@@ -194,11 +194,11 @@ class PortReader:
         opened_us = look_us if self._opened.doubt else -OPEN_AGAIN_US
         baud = self._bauds[0] if self._has_rate else None
         health = LinkHealth(self._expected, baud, look_us, link.setting, self._protocol.decoder)
+        self._writable = True  # before others hear that the port is open
         if not self._opened.doubt:  # else what comes within ASK_AGAIN_US decides
             self._report_link(health.finding(look_us))
         watch = restart_watch(self._protocol, has_init=bool(self._init), began_us=look_us)
         finding = health.finding(look_us)
-        self._writable = True
         for chunk in self._reads(link, stop):
             if chunk.data:
                 self._opened = self._opened._replace(doubt="")

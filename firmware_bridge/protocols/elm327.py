@@ -62,6 +62,7 @@ class Decoder:
         for line in lines:
             if line := plain(line):
                 self._line(line, t_us, frames)
+            self._is_cut = False
         if len(self._rest) > MAX_LINE:
             self._account.reject(self._rest[:-MAX_LINE], "overlong", t_us)
             self._rest = self._rest[-MAX_LINE:]
@@ -69,7 +70,6 @@ class Decoder:
 
     def _line(self, line: bytes, t_us: int, frames: list[CanFrame]) -> None:
         is_after_prompt, self._is_after_prompt = self._is_after_prompt, line == b">"
-        is_cut, self._is_cut = self._is_cut, False
         if line == b">":
             return
         text = without_progress(line.strip())
@@ -81,7 +81,7 @@ class Decoder:
                 self._account.notice(t_us, said[0], **said[1])
         elif is_echo(text, is_after_prompt=is_after_prompt):
             pass
-        elif is_cut:
+        elif self._is_cut:
             pass  # its begin may be missing, and the end of many a line looks like an extended frame
         elif (frame := frame_of(text)) is not None:
             self._well()
