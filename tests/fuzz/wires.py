@@ -28,7 +28,7 @@ MOST_HELD = 1 << 16
 _PROBE_EVERY = 64
 _PROBES = 16
 """Sound frames after damage: more than the longest length that a damaged head can claim takes with it."""
-CAN_PROTOCOLS = ("slcan", "gvret", "realdash", "canserial", "socketcan")
+CAN_PROTOCOLS = ("slcan", "gvret", "realdash", "canserial", "elm327", "socketcan")
 NMEA = (
     b"$GPRMC,120000.00,A,4807.03811,N,01131.00012,E,022.4,084.4,150126,003.1,W*68\r\n",
     b"$GPGGA,120000.00,4807.03811,N,01131.00012,E,1,08,0.9,545.4,M,46.9,M,,*6E\r\n",

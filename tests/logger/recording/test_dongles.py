@@ -47,13 +47,15 @@ def car(
 
 @pytest.mark.parametrize("model", MODELS)
 def test_polling(tmp_path: Path, drive: Drive, model: str) -> None:
-    with car(drive, tmp_path, model) as virtual:
-        with recording(configured(tmp_path, can=virtual.can_port, more=POLLING)) as process:
-            comes(tmp_path, f"{READINGS}'coolant_c'")
-            comes(tmp_path, f"{READINGS}'rpm'", 10)
-            assert isinstance(virtual.adapter, Dongle)
-            assert virtual.adapter.stopped == 0
-            stop(process)
+    with (
+        car(drive, tmp_path, model) as virtual,
+        recording(configured(tmp_path, can=virtual.can_port, more=POLLING)) as process,
+    ):
+        comes(tmp_path, f"{READINGS}'coolant_c'")
+        comes(tmp_path, f"{READINGS}'rpm'", 10)
+        assert isinstance(virtual.adapter, Dongle)
+        assert virtual.adapter.stopped == 0
+        stop(process)
     ids = {row[0] for row in query(log_of(tmp_path), "SELECT DISTINCT can_id FROM frame")}
     assert ids == {0x7E8} <= ANSWER_IDS
     assert count(tmp_path, "rejected") == 0
