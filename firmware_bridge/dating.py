@@ -1,30 +1,74 @@
-"""A date for a time of day: GPS sentences carry the time always, the date only now and then.
+"""A date for a time of day, and the right one: GPS sentences carry the time always, the date only now and then.
 
-Knows no sentences. The idea: the last dated instant and the time that has passed since on the session's
+Knows no sentences. `Calendar`: the last dated instant and the time that has passed since on the session's
 clock say about when it is now; a bare time of day is then the instant nearest to that. So midnight, New Year
 and 29 February need no cases. A leap second (23:59:60) has no number of its own in UTC microseconds and gets
 the next day's first, as POSIX has it.
+
+`Dates` corrects the week rollover. GPS counts weeks modulo 1,024; a receiver that has lost count reports a
+date 1,024 weeks (19.6 years) back, or twice that. Rule 1: a date within 512 weeks of `REFERENCE_DATE`, or
+later up to `LATEST_DATE`, is true. Rule 2: an earlier one gets 1,024 weeks added until it is not before
+stagelog existed. Rule 3: a recording cannot hold a date later than the day on which it was written: in a file that
+says when that was, an early date whose correction lies beyond it is true, and belongs to a log of that year.
 """
 
 from __future__ import annotations
 
 import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from firmware_bridge.nmea_fields import DAY_US
 
-EARLIEST_DATE: Final = datetime.date(2025, 1, 1)
-"""Before stagelog was written nothing was recorded with it."""
+EPOCH: Final = datetime.date(1970, 1, 1)
 ROLLOVER_DAYS: Final = 1024 * 7
 """GPS counts weeks with ten bits: a receiver that has lost count is this much off, or twice this."""
+EARLIEST_DATE: Final = datetime.date(2025, 1, 1)
+"""Before stagelog was written nothing was recorded with it: no corrected date lies before."""
+REFERENCE_DATE: Final = datetime.date(2026, 1, 1)
+"""About when this version was made: of the two dates 1,024 weeks apart the nearer one is true."""
+LATEST_DATE: Final = EARLIEST_DATE + datetime.timedelta(days=ROLLOVER_DAYS)
+"""From here on a date cannot be told from one that is 1,024 weeks ahead."""
+OLDEST_LOG: Final = datetime.date(1990, 1, 1)
+"""Earlier dates are what receivers report before they know the week (6 January 1980): no log is as old."""
+MIDNIGHT_UNSURE_US: Final = 2_000_000
+"""Receivers change the date up to an epoch or two after midnight: a first date so near to it is not believed."""
+MIDNIGHT_SETTLED_US: Final = 10_000_000
+"""By then the date is right: within it of midnight, a date that is one day off the known one is not believed."""
 
-_EARLIEST_US: Final = (EARLIEST_DATE - datetime.date(1970, 1, 1)).days * DAY_US
-_LATEST_US: Final = _EARLIEST_US + ROLLOVER_DAYS * DAY_US
+_NEAREST_DAY: Final = (REFERENCE_DATE - EPOCH).days - ROLLOVER_DAYS // 2
+_EARLIEST_DAY: Final = (EARLIEST_DATE - EPOCH).days
+_LATEST_DAY: Final = (LATEST_DATE - EPOCH).days
+_OLDEST_DAY: Final = (OLDEST_LOG - EPOCH).days
 
 
-def date_can_be(utc_us: int) -> bool:
-    """False for a date before `EARLIEST_DATE` (week rollover), or later than a true one can be told."""
-    return _EARLIEST_US <= utc_us < _LATEST_US
+class Dates(NamedTuple):
+    """Which dates can be true. `written_day` is when a recording was written, in days since 1970; None: live."""
+
+    written_day: int | None = None
+
+    @classmethod
+    def of(cls, written: str | None) -> Dates:
+        """The dates of a recording that was written on an ISO date; of a live one, if that is empty or none."""
+        try:
+            return cls((datetime.date.fromisoformat(written) - EPOCH).days) if written else cls()
+        except ValueError:
+            return cls()
+
+    def true_day(self, day: int) -> int | None:
+        """The day that a receiver means by `day`; None where no number of weeks makes it one that can be."""
+        if day >= _NEAREST_DAY:
+            return day if day < _LATEST_DAY else None
+        corrected = day - (day - _EARLIEST_DAY) // ROLLOVER_DAYS * ROLLOVER_DAYS
+        if self.written_day is None:
+            return corrected if corrected < _NEAREST_DAY + ROLLOVER_DAYS else None
+        if corrected <= self.written_day + 1:  # a day's grace for time zones
+            return corrected
+        return day if day >= _OLDEST_DAY else None
+
+    def can_be(self, utc_us: int) -> bool:
+        """Whether a UTC in a log sets clocks: one that needed no correction, or got it when it was recorded."""
+        day = utc_us // DAY_US
+        return self.true_day(day) == day
 
 
 class Calendar:
@@ -35,12 +79,24 @@ class Calendar:
         self._t_us = 0
 
     def learn(self, time_us: int, day: int, t_us: int) -> None:
-        """Takes it that the time of day `time_us`, which arrived at `t_us`, was of that day since 1970."""
+        """Takes it that the time of day `time_us`, which arrived at `t_us`, was of that day since 1970.
+
+        Not around midnight, where a receiver may have one of the two and not yet the other.
+        """
+        to_midnight_us = min(time_us, abs(DAY_US - time_us))
+        expected = self.day(time_us, t_us)
+        if expected is None:
+            if to_midnight_us < MIDNIGHT_UNSURE_US:
+                return
+        elif abs(day - expected) == 1 and to_midnight_us < MIDNIGHT_SETTLED_US:
+            return
         self._utc_us, self._t_us = day * DAY_US + time_us, t_us
 
     def day(self, time_us: int, t_us: int) -> int | None:
         """The day of a bare time of day that arrived at `t_us`; None while no date is known."""
-        if self._utc_us is None:
-            return None
-        about_us = self._utc_us + max(0, t_us - self._t_us)
-        return (about_us - time_us + DAY_US // 2) // DAY_US
+        about_us = self.about_us(t_us)
+        return None if about_us is None else (about_us - time_us + DAY_US // 2) // DAY_US
+
+    def about_us(self, t_us: int) -> int | None:
+        """What UTC should be at `t_us`; None while no date is known."""
+        return None if self._utc_us is None else self._utc_us + max(0, t_us - self._t_us)

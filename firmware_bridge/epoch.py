@@ -5,6 +5,7 @@ sentence to say something is believed, but for these:
   - the position is the last one given: a receiver whose sentences differ has gone on computing between them;
   - the quality is that of GGA or GNS, which know more of it than the letters of RMC and GLL;
   - satellites are the most that were said: GGA stops at 12, or counts its own constellation only;
+  - speed and course are RMC's, whose time says that they are of this epoch, before those of VTG, which has none;
   - one sentence that denies a fix silences the whole epoch: no fix is never a position;
   - a UBX NAV-PVT is the receiver's own solution: it stands, whatever sentences came before it or come after; of those
     only the dilution is kept, which it does not have.
@@ -21,11 +22,14 @@ STATUS_KINDS: Final = frozenset({"RMC", "GGA", "GNS", "GLL", PVT})
 
 
 class Epoch:
-    """What is known so far. `t_us` is the first sentence's arrival, `last_us` the latest one's."""
+    """What is known so far. `t_us` is the first sentence's arrival, `last_us` the latest one's.
+
+    `day` is the date that a sentence with a fix gave, `dated_us` that sentence's own time of day.
+    """
 
     __slots__ = (
         *("t_us", "last_us", "time_us", "kinds", "denied", "quality", "lat", "lon", "alt_m"),
-        *("speed_mps", "course_deg", "satellites", "hdop", "day"),
+        *("speed_mps", "course_deg", "satellites", "hdop", "day", "dated_us"),
         *("accuracy_m", "alt_accuracy_m", "speed_accuracy_mps"),
     )
 
@@ -43,17 +47,20 @@ class Epoch:
         self.satellites: int | None = None
         self.hdop: float | None = None
         self.day: int | None = None
+        self.dated_us: int | None = None
         self.accuracy_m: float | None = None
         self.alt_accuracy_m: float | None = None
         self.speed_accuracy_mps: float | None = None
 
-    def take(self, report: Report) -> None:
-        """One more sentence of this epoch."""
+    def take(self, report: Report) -> bool:
+        """One more sentence of this epoch; False where there is nothing new in it to wait for another time."""
         kind, time_us, quality, lat, lon, alt_m, speed_mps, course_deg, satellites, hdop, day, *_ = report
         if kind == PVT or PVT in self.kinds:
-            self._settle(report)
-            return
-        if kind != "GSA" or self.hdop is None:  # the second GSA and the one after GGA are nothing to wait for
+            return self._settle(report)
+        is_news = kind not in self.kinds and not (
+            (kind == "GSA" and self.hdop is not None) or (kind == "VTG" and self.speed_mps is not None)
+        )
+        if is_news:
             self.kinds.add(kind)
         if self.time_us is None:
             self.time_us = time_us
@@ -65,23 +72,25 @@ class Epoch:
             self.lat, self.lon = lat, lon
         if self.alt_m is None:
             self.alt_m = alt_m
-        if self.speed_mps is None:
+        if speed_mps is not None and (self.speed_mps is None or kind == "RMC"):
             self.speed_mps = speed_mps
-        if self.course_deg is None:
+        if course_deg is not None and (self.course_deg is None or kind == "RMC"):
             self.course_deg = course_deg
         if satellites is not None:
             self.satellites = max(satellites, self.satellites or 0)
         if self.hdop is None:
             self.hdop = hdop
-        if self.day is None or (kind == "ZDA" and day is not None):  # ZDA writes the whole year
-            self.day = day
+        if day is not None and quality:
+            self.day, self.dated_us = day, time_us
+        return is_news
 
-    def _settle(self, report: Report) -> None:
+    def _settle(self, report: Report) -> bool:
         """The receiver's own solution, or a sentence beside it, which adds the dilution and nothing else."""
+        is_news = report.kind not in self.kinds
         self.kinds.add(report.kind)
         if report.kind != PVT:
             self.hdop = report.hdop if self.hdop is None else self.hdop
-            return
+            return is_news
         self.denied = report.quality == 0
         self.quality = report.quality
         self.lat, self.lon, self.alt_m = report.lat, report.lon, report.alt_m
@@ -90,7 +99,15 @@ class Epoch:
         self.accuracy_m, self.alt_accuracy_m = report.accuracy_m, report.alt_accuracy_m
         self.speed_accuracy_mps = report.speed_accuracy_mps
         self.time_us = self.time_us if report.time_us is None else report.time_us
-        self.day = self.day if report.day is None else report.day
+        if report.day is not None and report.quality:
+            self.day, self.dated_us = report.day, report.time_us
+        return is_news
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no sentence can add to it: a fix with its place, height, speed, satellites and dilution."""
+        known = (self.lat, self.alt_m, self.speed_mps, self.satellites, self.hdop, self.day)
+        return not self.denied and None not in known
 
     @property
     def says_something(self) -> bool:

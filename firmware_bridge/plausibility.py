@@ -2,8 +2,9 @@
 
 An 8-bit checksum lets one damaged sentence in 256 through, and a receiver in a canyon invents places of its
 own. The idea: what lies further off than the fastest car could have driven is rejected; but it is remembered,
-and when the next positions agree with it rather than with the old place, the car is there. So a ferry with
-the power off costs a few epochs and nothing locks the receiver out. Knows no sentences and no clock.
+and when the next positions agree with it rather than with the old place for some seconds, the car is there. So
+a ferry with the power off costs a few seconds, a spoofed or reflected signal of a second or two is no
+position, and nothing locks the receiver out. Knows no sentences and no clock.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ MAX_CAR_MPS: Final = 100.0
 SLACK_M: Final = 500.0
 """What a receiver moves a standing car by when it changes satellites, beside a rock wall, at the worst."""
 AGREEING: Final = 3
-"""So many rejected positions in a row that fit each other are believed: damage does not repeat itself."""
+"""So many rejected positions in a row that fit each other are believed: damage does not repeat itself ..."""
+HOLDS_S: Final = 5.0
+"""... once they have held for so long: at 25 Hz three of them take a tenth of a second, and receivers have been
+seen a second elsewhere."""
 _METRES_PER_DEGREE: Final = 111_195.0
 """Of a great circle on the mean sphere; the gate needs no better."""
 
@@ -68,6 +72,7 @@ class Gate:
         self.jump_m = 0.0
         self._last: Place | None = None
         self._rejected: Place | None = None
+        self._since: Place | None = None
         self._agreeing = 0
 
     def admits(self, place: Place) -> bool:
@@ -77,8 +82,10 @@ class Gate:
         else:
             self.jump_m = distance_m(self._last, place)
             agrees = self._rejected is not None and _reachable(self._rejected, place)
-            self._agreeing = self._agreeing + 1 if agrees else 1
-            if self._agreeing < AGREEING:
+            if not agrees or self._since is None:
+                self._agreeing, self._since = 0, place
+            self._agreeing += 1
+            if self._agreeing < AGREEING or _elapsed_s(self._since, place) < HOLDS_S:
                 self._rejected = place
                 return False
         self._last, self._rejected = place, None

@@ -9,9 +9,11 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+from firmware_bridge.dating import EPOCH, OLDEST_LOG, Dates
 from firmware_bridge.engine.readings import EngineReadings
 from firmware_bridge.errors import LogError
 from firmware_bridge.fixes import FixBuilder
@@ -33,7 +35,10 @@ _TAKE_EVERY = 1000
 
 @dataclass(frozen=True, slots=True)
 class Capture:
-    """What to replay, and with what the engine's frames are read. `baud` paces raw bytes."""
+    """What to replay, and with what the engine's frames are read. `baud` paces raw bytes.
+
+    `as_dated`: the dates of its fixes are true, however early they are (a week rollover is not corrected).
+    """
 
     path: Path
     protocol: str | None = None
@@ -41,6 +46,7 @@ class Capture:
     dbc_texts: dict[str, str] = field(default_factory=dict)
     presets: tuple[str, ...] = ()
     itinerary_text: str = ""
+    as_dated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +114,8 @@ def sessions(capture: Capture, progress: Progress) -> Iterator[Session]:
     decoders = engine_decoders(capture.dbc_texts, capture.presets)
     port = capture.path.name
     name = capture.protocol or ("nmea" if kind == "ubx" else kind)
-    fixes = FixBuilder() if name == "nmea" else None
+    written = _written(capture)
+    fixes = FixBuilder(Dates.of(written)) if name == "nmea" else None
     can_decoder = canlogs.Decoder(_reader(capture.path))
     decoder = can_decoder if kind.startswith("can ") else protocol(name).decoder(0)
     source = Source(port, decoder, fixes)
@@ -129,9 +136,18 @@ def sessions(capture: Capture, progress: Progress) -> Iterator[Session]:
         "buses": json.dumps({} if fixes else {"0": port}),
         "presets": json.dumps(capture.presets),
         "replayed": capture.path.name,
+        "written": written,
         **{f"dbc:{dbc}": text for dbc, text in capture.dbc_texts.items()},
     }
     yield Session(meta, rows)
+
+
+def _written(capture: Capture) -> str:
+    """The ISO date before which the fixes of a file were recorded: no date in it is later (dating.py, rule 3)."""
+    written = datetime.fromtimestamp(capture.path.stat().st_mtime, UTC).date()
+    if capture.as_dated:
+        return EPOCH.isoformat()
+    return written.isoformat() if written >= OLDEST_LOG else ""  # a clock that was never set says nothing
 
 
 def _reader(path: Path) -> canlogs.LineReader:
@@ -153,7 +169,8 @@ def _log_sessions(capture: Capture, progress: Progress) -> Iterator[Session]:
         ports = [row[0] for row in connection.execute("SELECT DISTINCT port FROM sentence")]
         numbers = [row[0] for row in connection.execute("SELECT id FROM session ORDER BY id")]
         for done, number in enumerate(numbers):
-            sources = [Source(port, protocol("nmea").decoder(0), FixBuilder()) for port in ports]
+            dates = Dates.of(meta.get("written"))
+            sources = [Source(port, protocol("nmea").decoder(0), FixBuilder(dates)) for port in ports]
             live = stage.live(class_name, recorded.own_alarms(connection, number))
             pipeline = Pipeline(sources, _engine(capture, connection, number), live)
             begins_us = recorded.begins_at(connection, number)

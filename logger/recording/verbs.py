@@ -82,6 +82,9 @@ def run(config_path: Path) -> None:
 )
 @click.option("--dbc", multiple=True, type=_PATH, help="Read the engine's frames with this DBC file.")
 @click.option("--preset", multiple=True, help="Read the engine's frames with a preset: obd2.")
+@click.option(
+    "--as-dated", is_flag=True, help="Its dates are true: a log of 2007 or before, not a week rollover."
+)
 @click.option("-o", "--output", type=_PATH, help="Make a log of it in this folder.")
 def replay(
     file: Path,
@@ -89,6 +92,7 @@ def replay(
     baud: int,
     dbc: tuple[Path, ...],
     preset: tuple[str, ...],
+    as_dated: bool,
     output: Path | None,
 ) -> None:
     """Put a recording through the recorder's computation again.
@@ -101,7 +105,7 @@ def replay(
     from logger.recording.texts import read_dbcs  # noqa: PLC0415
     from logger.terminal import progress_bar  # noqa: PLC0415
 
-    capture = Capture(file, protocol, baud, read_dbcs(dbc), preset)
+    capture = Capture(file, protocol, baud, read_dbcs(dbc), preset, as_dated=as_dated)
     with progress_bar(f"replaying {file.name}") as progress:
         outcome = replaying.replay(capture, output, progress)
     for line in outcome.lines():

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware_bridge.dating import date_can_be
+from firmware_bridge.dating import Dates
 from firmware_bridge.nmea_fields import DAY_US
 from logger.recording.setup import Stage
 
@@ -126,7 +126,7 @@ def table(rows: Iterable[Sequence[Any]], columns: int) -> Floats:
 
 def assemble(name: str, meta: dict[str, str], stage: Stage, rows: RawRows, **more: Any) -> Evidence:
     """The evidence in raw rows: puts them on one time axis."""
-    offsets_us = _offsets(rows)
+    offsets_us = _offsets(rows, Dates.of(meta.get("written")))
     utc_known = bool(offsets_us) and all(known for _, known in offsets_us.values())
     shifts = {session: offset for session, (offset, _) in offsets_us.items()}
     fix, seen = rows.fix, rows.progress
@@ -166,7 +166,7 @@ def _by_session(sessions: Floats, shifts: dict[int, float]) -> Floats:
     return shift
 
 
-def _offsets(rows: RawRows) -> dict[int, tuple[float, bool]]:
+def _offsets(rows: RawRows, dates: Dates) -> dict[int, tuple[float, bool]]:
     """UTC minus t_us of each session, and whether GPS told it; without it a session follows the last one."""
     offsets: dict[int, tuple[float, bool]] = {}
     end_us = 0.0
@@ -175,7 +175,7 @@ def _offsets(rows: RawRows) -> dict[int, tuple[float, bool]]:
         fix = rows.fix[rows.fix[:, 0] == session]
         told = fix[np.isfinite(fix[:, 3]) & np.isfinite(fix[:, 2])]
         days, day = np.unique(told[:, 2] // DAY_US, return_inverse=True)
-        told = told[np.array([date_can_be(int(number * DAY_US)) for number in days], dtype=bool)[day]]
+        told = told[np.array([dates.can_be(int(number * DAY_US)) for number in days], dtype=bool)[day]]
         offset_us = float(np.median(told[:, 2] - told[:, 1])) if len(told) else end_us
         offsets[session] = offset_us, len(told) > 0
         lasts = [fix[-1, 1] if len(fix) else 0.0]

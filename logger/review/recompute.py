@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from firmware_bridge.dating import date_can_be
+from firmware_bridge.dating import Dates
 from firmware_bridge.fixes import FixBuilder
 from firmware_bridge.protocols import protocol
 from firmware_bridge.records import Channel, Fix, Reading
@@ -40,15 +40,15 @@ class RecordedFixes(FixBuilder):
 
     def __init__(self, fixes: Iterable[Fix]) -> None:
         super().__init__()
-        self._fixes = iter(fixes)
-        self._next = next(self._fixes, None)
+        self._recorded = iter(fixes)
+        self._next = next(self._recorded, None)
 
     def tick(self, t_us: int) -> list[Fix]:
         """The fixes up to a beat."""
         found = []
         while self._next is not None and self._next.t_us <= t_us:
             found.append(self._next)
-            self._next = next(self._fixes, None)
+            self._next = next(self._recorded, None)
         return found
 
     def finish(self) -> list[Fix]:
@@ -152,6 +152,7 @@ def _gap_s(evidence: Evidence, session: int) -> float | None:
 def _fixes(evidence: Evidence, session: int) -> Iterator[Fix]:
     fixes = evidence.fixes
     here = fixes.session == session
+    dates = Dates.of(evidence.meta.get("written"))
     columns = [fixes.t_us, *fixes[3:]]
     for t_us, utc, lat, lon, alt_m, mps, course_deg, quality, satellites, hdop in zip(
         *([value if value == value else None for value in column[here].tolist()] for column in columns),  # noqa: PLR0124
@@ -165,7 +166,7 @@ def _fixes(evidence: Evidence, session: int) -> Iterator[Fix]:
             int(quality or 0),
             None if satellites is None else int(satellites),
             hdop,
-            utc_us is None or date_can_be(utc_us),
+            utc_us is None or dates.can_be(utc_us),
         )
 
 

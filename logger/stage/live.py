@@ -18,6 +18,7 @@ from logger.stage import commands
 from logger.stage.alarms import AlarmRule, Alarms, Change
 from logger.stage.course import Course
 from logger.stage.events import Event, ProgressRow
+from logger.stage.fix_cycle import FixCycle
 from logger.stage.itinerary import Itinerary
 from logger.stage.leg import Leg
 from logger.stage.limits import KMH, Limit, Limits
@@ -72,7 +73,7 @@ class LiveStage:
         self._events: list[Event] = []
         self._health: dict[str, float] = {}
         self._begins_us = 0
-        self._located_t_us: int | None = None
+        self._fixes = FixCycle()
         self._ticked_us: int | None = None
 
     def fix(self, fix: Fix) -> None:
@@ -82,7 +83,7 @@ class LiveStage:
         self.last_fix = fix
         if fix.lat is None or fix.lon is None or not (abs(fix.lat) <= 90 and math.isfinite(fix.lon)):
             return
-        self._located_t_us = fix.t_us
+        self._fixes.located(fix.t_us)
         self._follow(self.odometer.fix(at_us, fix.lat, fix.lon, fix.speed_mps))
 
     def readings(self, readings: Iterable[Reading]) -> None:
@@ -179,10 +180,12 @@ class LiveStage:
             name: reading.value for name, reading in self.engine.items() if reading.t_us > oldest_us
         }
         values |= self._health
-        if self._located_t_us is not None or t_us - self._begins_us >= GPS_START_US:
-            gps_age_us = t_us - (self._located_t_us or self._begins_us)
-            values["gps_age_s"] = gps_age_us / 1e6
-            if gps_age_us < EXPIRED_US:
+        overdue_us = self._fixes.overdue_us(t_us)
+        if overdue_us is None and t_us - self._begins_us >= GPS_START_US:
+            overdue_us = t_us - self._begins_us
+        if overdue_us is not None:
+            values["gps_age_s"] = overdue_us / 1e6
+            if overdue_us < EXPIRED_US:
                 values["gps_speed_age_s"] = self.odometer.speedless_us / 1e6
         mps, _ = self.odometer.speed(self.clock.at_us(t_us))
         if mps is not None:

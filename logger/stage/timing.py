@@ -40,7 +40,9 @@ class DriveClock:
         self._offset_t_us = 0
         self._fix_us = 0  # of the last fix
         self._reached_us = 0  # for the state
-        self._resumed = False  # the offset is a guess until UTC shows how long the gap was
+        self._resumed_us: int | None = (
+            None  # where: the offset is a guess until UTC shows how long the gap was
+        )
         self._step_us = 0
         self._step_fixes = 0
 
@@ -51,11 +53,11 @@ class DriveClock:
             return expected
         if self._zero_utc_us is None:
             self._zero_utc_us = utc_us - expected
-            self._resumed = False
+            self._resumed_us = None
             return expected
         at_us = utc_us - self._zero_utc_us
-        if self._resumed:
-            return self._bridge(at_us, expected, t_us, utc_us)
+        if self._resumed_us is not None:
+            return self._bridge(at_us - self._resumed_us, at_us, expected, t_us, utc_us)
         step = at_us - expected
         if abs(step) <= IN_LINE_US:
             self._step_fixes = 0
@@ -95,13 +97,13 @@ class DriveClock:
         self._zero_utc_us = state.zero_utc_us
         self._fix_us = self._reached_us = state.at_us
         self._offset_us = state.at_us + int((gap_s or 0.0) * 1e6)
-        self._resumed = True
+        self._resumed_us = state.at_us
 
-    def _bridge(self, at_us: int, expected: int, t_us: int, utc_us: int) -> int:
-        """The first UTC after a resume says how long the gap was."""
-        self._resumed = False
+    def _bridge(self, gap_us: int, at_us: int, expected: int, t_us: int, utc_us: int) -> int:
+        """The first UTC after a resume says how long the gap was; its fix may be known some time after it."""
+        self._resumed_us = None
         self._offset_t_us = t_us
-        if -IN_LINE_US <= at_us - self._reached_us <= LONGEST_GAP_US:
+        if -IN_LINE_US <= gap_us <= LONGEST_GAP_US:
             self._offset_us = at_us - t_us
             return self._taken(at_us)
         self._zero_utc_us = utc_us - expected

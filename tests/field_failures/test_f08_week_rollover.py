@@ -1,6 +1,7 @@
-"""F8: GPS week rollover: a date that cannot be is flagged and said, sets no clock, and the fix is kept all the same."""
+"""F8: GPS week rollover: the week is corrected and said; a date that cannot be sets no clock; every fix is kept."""
 
 import datetime
+import os
 import socket
 import time
 from collections.abc import Sequence
@@ -8,13 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from firmware_bridge.dating import EARLIEST_DATE, ROLLOVER_DAYS, date_can_be
+from firmware_bridge.dating import EARLIEST_DATE, EPOCH, LATEST_DATE, Dates
 from firmware_bridge.engine.readings import EngineReadings
 from firmware_bridge.fixes import FixBuilder
 from firmware_bridge.protocols import protocol
 from firmware_bridge.records import Fix
 from logger.recording.chrony import ChronySource
 from logger.recording.pipeline import Pipeline, Source
+from logger.recording.replay import Capture
+from logger.recording.replaying import replay
 from logger.recording.rows import Rows
 from logger.recording.setup import Stage
 from tests.figures import Figures
@@ -23,34 +26,97 @@ from tests.firmware_bridge.nmea_lines import fixes_of, gga, rmc, utc
 ONE_DAY = datetime.timedelta(days=1)
 
 
+WEEKS = datetime.timedelta(weeks=1024)
+TODAY = datetime.date(2026, 1, 15)
+WRITTEN = datetime.date(2026, 11, 29)
+
+
+def day_of(date: datetime.date) -> int:
+    return (date - EPOCH).days
+
+
 @pytest.mark.parametrize(
-    ("date", "date_ok"),
+    ("said", "taken"),
     [
-        (datetime.date(2026, 1, 15), True),
-        (datetime.date(2026, 1, 15) - datetime.timedelta(weeks=1024), False),
-        (datetime.date(2026, 1, 15) - datetime.timedelta(weeks=2048), False),
-        (datetime.date(2026, 1, 15) + datetime.timedelta(weeks=1024), False),
-        (EARLIEST_DATE - ONE_DAY, False),
-        (EARLIEST_DATE, True),
-        (EARLIEST_DATE + datetime.timedelta(days=ROLLOVER_DAYS) - ONE_DAY, True),
-        (EARLIEST_DATE + datetime.timedelta(days=ROLLOVER_DAYS), False),
+        (TODAY, TODAY),
+        (TODAY - WEEKS, TODAY),
+        (TODAY - 2 * WEEKS, TODAY),
+        (EARLIEST_DATE - WEEKS, EARLIEST_DATE),
+        (EARLIEST_DATE - WEEKS - ONE_DAY, None),
+        (datetime.date(2024, 1, 12), datetime.date(2024, 1, 12)),
+        (datetime.date(2016, 4, 1), datetime.date(2016, 4, 1)),
+        (LATEST_DATE - ONE_DAY, LATEST_DATE - ONE_DAY),
+        (LATEST_DATE, None),
+        (TODAY + WEEKS, None),
+        (datetime.date(1980, 1, 6), None),
     ],
 )
-def test_a_date_outside_the_1024_weeks_from_the_build_is_flagged(
-    date: datetime.date, date_ok: bool, figures: Figures
+def test_a_date_of_another_week_count_is_corrected_and_said(
+    said: datetime.date, taken: datetime.date | None, figures: Figures
 ) -> None:
     builder = FixBuilder()
-    fixes = fixes_of([rmc("235958.00", f"{date:%d%m%y}"), gga("235959.00")], builder)
-    assert [fix.date_ok for fix in fixes] == [date_ok] * 2
-    assert utc(fixes[1]) == f"{date}T23:59:59.000Z"
+    fixes = fixes_of([rmc("235950.00", f"{said:%d%m%y}"), gga("235955.00")], builder)
+    if said.year < 2080:  # two digits tell no more
+        assert [fix.date_ok for fix in fixes] == [taken is not None] * 2
+        assert utc(fixes[1]) == f"{taken or said}T23:59:55.000Z"
+        notices = [(n.kind, n.detail) for n in builder.take_notices()]
+        taken_text = str(taken) if taken else None
+        assert notices == ([] if said == taken else [("gps_date", {"said": str(said), "taken": taken_text})])
     assert all(fix.lat is not None for fix in fixes)
-    assert [notice.kind for notice in builder.take_notices()] == ([] if date_ok else ["gps_date"])
-    figures.tried("dates on both sides of what can be; every fix kept, the wrong ones flagged")
+    assert Dates().true_day(day_of(said)) == (None if taken is None else day_of(taken))
+    figures.tried(
+        "dates on both sides of what can be; every fix kept, a wrong week corrected, what cannot be flagged"
+    )
 
 
-def test_the_flag_goes_when_the_receiver_has_found_its_week() -> None:
+@pytest.mark.parametrize(
+    ("said", "taken"),
+    [
+        (datetime.date(2006, 5, 29), TODAY - ONE_DAY * 3),
+        (datetime.date(2010, 6, 1), datetime.date(2010, 6, 1)),
+        (datetime.date(1999, 8, 22), datetime.date(1999, 8, 22)),
+        (datetime.date(2024, 1, 12), datetime.date(2024, 1, 12)),
+        (WRITTEN - WEEKS, WRITTEN),
+        (WRITTEN - WEEKS + 2 * ONE_DAY, WRITTEN - WEEKS + 2 * ONE_DAY),
+        (datetime.date(1980, 1, 6), None),
+    ],
+)
+def test_a_recording_holds_no_date_later_than_it_was_written(
+    said: datetime.date, taken: datetime.date | None
+) -> None:
+    expected = None if taken is None else day_of(taken)
+    assert Dates.of(WRITTEN.isoformat()).true_day(day_of(said)) == expected
+    assert Dates.of("") == Dates.of(None) == Dates.of("nonsense") == Dates()
+
+
+def test_the_year_of_an_old_log_and_of_a_rollover_in_replay_and_review(tmp_path: Path) -> None:
+    """True logs of 2010 and 2024, and one 1,024 weeks old; and one of 2006 that is said to be true."""
+    cases = [
+        ("290506", {}, "2026-01-12"),
+        ("120110", {}, "2010-01-12"),
+        ("120124", {}, "2024-01-12"),
+        ("290506", {"as_dated": True}, "2006-05-29"),
+    ]
+    for number, (date, more, expected) in enumerate(cases):
+        path = tmp_path / f"{number}.nmea"
+        lines = [text for s in range(30) for text in (gga(f"0900{s:02}.00"), rmc(f"0900{s:02}.00", date))]
+        path.write_text("\r\n".join(lines) + "\r\n", "ascii")
+        written_s = datetime.datetime(2026, 11, 29, tzinfo=datetime.UTC).timestamp()
+        os.utime(path, (written_s, written_s))
+        outcome = replay(Capture(path, **more), tmp_path, lambda _share: None)  # type: ignore[arg-type]
+        assert outcome.first_utc_us is not None
+        first = datetime.datetime.fromtimestamp(outcome.first_utc_us / 1e6, datetime.UTC)
+        assert first.isoformat() == f"{expected}T09:00:00+00:00"
+        assert outcome.rows["clock"] >= 1
+        assert outcome.log is not None
+        again = tmp_path / "again"
+        again.mkdir(exist_ok=True)
+        assert replay(Capture(outcome.log), again, lambda _share: None).first_utc_us == outcome.first_utc_us
+
+
+def test_a_receiver_that_has_found_its_week_goes_on_with_it() -> None:
     fixes = fixes_of([rmc("120000.00", "010606"), rmc("120001.00", "150126"), gga("120002.00")])
-    assert [fix.date_ok for fix in fixes] == [False, True, True]
+    assert [fix.date_ok for fix in fixes] == [True] * 3
     assert utc(fixes[-1]) == "2026-01-15T12:00:02.000Z"
 
 
@@ -59,12 +125,14 @@ def test_an_unknown_date_is_not_a_wrong_one() -> None:
     assert (fix.utc_us, fix.date_ok) == (None, True)
 
 
-def test_both_ends_of_what_can_be() -> None:
-    first_us = int(datetime.datetime(2025, 1, 1, tzinfo=datetime.UTC).timestamp()) * 1_000_000
-    assert [date_can_be(first_us - 1), date_can_be(first_us)] == [False, True]
+def test_both_ends_of_what_a_log_can_hold() -> None:
+    first_us = (day_of(datetime.date(2026, 1, 1)) - 512 * 7) * 86_400_000_000
+    assert [Dates().can_be(first_us - 1), Dates().can_be(first_us)] == [False, True]
+    assert Dates(written_day=day_of(WRITTEN)).can_be(day_of(datetime.date(2010, 6, 1)) * 86_400_000_000)
 
 
-WRONG, RIGHT = "010606", "150126"
+WRONG, RIGHT = "010604", "150126"
+"""Of 2004: no number of weeks makes it a day on which stagelog could record."""
 
 
 def told(made: Pipeline, from_s: int, date: str) -> Rows:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterable
 
+from firmware_bridge.dating import Dates
 from firmware_bridge.fixes import FixBuilder
 from firmware_bridge.protocols.nmea import Decoder, encode
 from firmware_bridge.records import Fix, Sentence
@@ -40,8 +41,8 @@ def fixes_of(texts: Iterable[str], builder: FixBuilder | None = None, every_us: 
     return fixes + builder.finish()
 
 
-def fixes_of_bytes(data: bytes) -> list[Fix]:
-    return fixes_of(sentence.text for sentence in Decoder().feed(data, 0).sentences)
+def fixes_of_bytes(data: bytes, dates: Dates = Dates()) -> list[Fix]:  # noqa: B008 - immutable
+    return fixes_of((sentence.text for sentence in Decoder().feed(data, 0).sentences), FixBuilder(dates))
 
 
 def utc(fix: Fix) -> str:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from firmware_bridge.fixes import COMPLETE_AFTER, LATE_US, PAUSE_US, FixBuilder
+from firmware_bridge.cadence import LEARN_EPOCHS, LEARN_US, PAUSE_US
+from firmware_bridge.fixes import FixBuilder
 from firmware_bridge.records import Sentence
 from tests.firmware_bridge.nmea_lines import PLACE, fixes_of, gga, line, north_of, rmc, utc
 
@@ -87,14 +88,15 @@ def test_the_position_is_the_last_one_of_the_epoch() -> None:
 # When a fix comes out ------------------------------------------------------------------------------------
 
 
-def test_an_epoch_ends_with_a_later_time_or_a_pause_and_bears_its_first_arrival() -> None:
+def test_an_epoch_ends_with_a_whole_later_one_or_a_pause_and_bears_its_first_arrival() -> None:
     builder = FixBuilder()
     assert builder.feed(Sentence(1_000, rmc("120000.00"))) == []
-    assert builder.feed(Sentence(50_000, gga("120000.00"))) == []
-    (first,) = builder.feed(Sentence(1_001_000, rmc("120001.00"))) or builder.tick(1_001_000)
+    assert builder.feed(Sentence(50_000, VTG)) == []
+    assert builder.feed(Sentence(1_001_000, rmc("120001.00"))) == []
+    (first,) = builder.tick(50_001 + LEARN_US)
     assert first.t_us == 1_000
-    assert builder.tick(1_001_000 + PAUSE_US) == []
-    (second,) = builder.tick(1_001_001 + PAUSE_US)
+    assert builder.tick(1_001_000 + LEARN_US) == []
+    (second,) = builder.tick(1_001_001 + LEARN_US)
     assert (second.t_us, utc(second)) == (1_001_000, "2026-01-15T12:00:01.000Z")
     assert builder.tick(9_000_000) == builder.finish() == []
 
@@ -126,18 +128,34 @@ def test_ticks_change_when_a_fix_comes_out_but_not_what_it_is() -> None:
     assert live + ticking.finish() == silent + replayed.finish()
 
 
-def test_a_receiver_that_is_known_is_not_waited_for() -> None:
+@pytest.mark.parametrize("second_of_epoch", [gga, None])
+def test_nobody_waits_for_a_receiver_that_is_known_nor_for_a_fix_that_is_full(
+    second_of_epoch: object,
+) -> None:
     builder = FixBuilder()
     for second in range(30):
         time = f"1200{second:02}.00"
         fixes = builder.feed(Sentence(second * 1_000_000, rmc(time)))
-        fixes += builder.feed(Sentence(second * 1_000_000 + 20_000, gga(time)))
-        came = [utc(fix)[17:19] for fix in fixes]
-        known = second > COMPLETE_AFTER
-        if second == COMPLETE_AFTER + 1:
-            assert len(came) == 2
-        else:
-            assert came == ([f"{second if known else second - 1:02}"] if second else [])
+        last = gga(time) if second_of_epoch is gga else VTG.replace("GNVTG", "GNGSV")
+        fixes += builder.feed(Sentence(second * 1_000_000 + 20_000, last))
+        if second_of_epoch is gga:
+            fixes += builder.tick(second * 1_000_000 + 20_001 + PAUSE_US)
+        if second_of_epoch is gga or second > LEARN_EPOCHS:
+            assert utc(fixes[-1])[17:19] == f"{second:02}"
+
+
+def test_a_lost_sentence_delays_a_known_receiver_by_a_pause_only() -> None:
+    builder, came = FixBuilder(), []
+    for second in range(20):
+        time, t_us = f"1200{second:02}.00", second * 1_000_000
+        came += builder.feed(Sentence(t_us, gga(time)))
+        if second != 15:
+            came += builder.feed(Sentence(t_us + 20_000, rmc(time)))
+        elif second == 15:
+            assert builder.tick(t_us + PAUSE_US) == []
+            came += builder.tick(t_us + PAUSE_US + 20_001)
+            assert (utc(came[-1])[17:19], came[-1].speed_mps) == ("15", None)
+    assert len(came) == 20
 
 
 def test_what_comes_after_a_complete_epoch_is_late_and_waited_for_again() -> None:
@@ -153,11 +171,12 @@ def test_what_comes_after_a_complete_epoch_is_late_and_waited_for_again() -> Non
     assert [fix.alt_m for fix in fixes[16:]] == [545.4] * 14
 
 
-def test_a_stray_sentence_of_the_epoch_before_makes_no_fix_of_its_own() -> None:
+def test_a_sentence_that_comes_an_epoch_late_joins_its_own() -> None:
     builder = FixBuilder()
     texts = [rmc("120000.00"), rmc("120001.00"), gga("120000.00"), rmc("120002.00"), gga("120001.00")]
-    assert [utc(fix)[17:19] for fix in fixes_of(texts, builder)] == ["00", "01", "02"]
-    assert builder.rejected == {"late": 2}
+    fixes = fixes_of(texts, builder)
+    assert [(utc(fix)[17:19], fix.alt_m) for fix in fixes] == [("00", 545.4), ("01", 545.4), ("02", None)]
+    assert not builder.rejected
 
 
 @pytest.mark.parametrize("every_us", [0, 300_000])
@@ -174,14 +193,41 @@ def test_a_gga_whose_clock_stands_still_disturbs_nothing() -> None:
     for second in range(20):
         texts += [rmc(f"1200{second:02}.00"), gga("115900.00", quality="0")]
     fixes = fixes_of(texts, every_us=100_000)
-    assert [fix.quality for fix in fixes] == [1, 0] + [1] * 19  # the first one cannot be known for what it is
+    assert [fix.quality for fix in fixes if fix.utc_us is not None] == [1] * 20
 
 
-def test_a_clock_that_stands_still_makes_a_fix_now_and_then_and_one_set_back_goes_on() -> None:
-    fixes = fixes_of([rmc("120000.00")] * 100, every_us=100_000)
-    assert 4 <= len(fixes) <= 100 * 100_000 // LATE_US
-    fixes = fixes_of([rmc("120005.00"), rmc("120006.00"), rmc("120003.70"), rmc("120004.70")])
-    assert [utc(fix)[17:23] for fix in fixes] == ["05.000", "06.000", "03.700", "04.700"]
+def test_a_receiver_that_repeats_one_epoch_makes_no_fix_and_is_reported() -> None:
+    builder = FixBuilder()
+    texts = [
+        *(rmc(f"1200{second:02}.00") for second in range(10)),
+        *[rmc("120009.00"), gga("120009.00")] * 50,
+    ]
+    fixes = fixes_of(texts, builder, every_us=500_000)
+    assert [utc(fix)[17:19] for fix in fixes] == [f"{second:02}" for second in range(10)]
+    assert builder.rejected["repeated"] >= 98
+    assert "gps_repeated" in {notice.kind for notice in builder.take_notices()}
+
+
+def test_a_receiver_whose_clock_stands_still_while_the_car_moves_makes_fixes_without_a_time() -> None:
+    texts = [rmc("120000.00", place=north_of(20 * step)) for step in range(60)]
+    fixes = fixes_of(texts, every_us=1_000_000)
+    assert len(fixes) >= 50
+    assert [fix.utc_us is None for fix in fixes] == [False] + [True] * (len(fixes) - 1)
+
+
+def test_a_clock_that_is_set_back_goes_on_from_there() -> None:
+    fixes = fixes_of([rmc("120005.00"), rmc("120006.00"), rmc("110003.70"), rmc("110004.70")])
+    assert [utc(fix)[11:23] for fix in fixes] == [
+        "12:00:05.000",
+        "12:00:06.000",
+        "11:00:03.700",
+        "11:00:04.700",
+    ]
+    (forward, back) = rmc("123456.00"), rmc("113456.00")
+    for stray in (forward, back):
+        texts = [rmc(f"1200{second:02}.00") for second in range(20)]
+        fixes = fixes_of([*texts[:10], stray, *texts[10:]])
+        assert [utc(fix)[17:19] for fix in fixes] == [f"{second:02}" for second in range(20)]
 
 
 def test_without_any_time_an_epoch_ends_where_its_sentences_repeat() -> None:
@@ -262,9 +308,9 @@ def test_a_jump_of_kilometres_is_rejected_counted_and_told() -> None:
 
 def test_a_car_that_was_carried_off_is_believed_after_a_few_epochs() -> None:
     builder = FixBuilder()
-    fixes = fixes_of(drive(0, 40, 50_000, 50_040, 50_080, 50_120), builder)
-    assert [fix.lat is not None for fix in fixes] == [True, True, False, False, True, True]
-    assert builder.rejected == {"jump": 2}
+    fixes = fixes_of(drive(0, 40, *range(50_000, 50_400, 40)), builder)
+    assert [fix.lat is not None for fix in fixes] == [True] * 2 + [False] * 5 + [True] * 5
+    assert builder.rejected == {"jump": 5}
 
 
 def test_scattered_rubbish_is_never_believed() -> None:
@@ -276,8 +322,8 @@ def test_notices_of_one_kind_keep_their_distance() -> None:
     builder = FixBuilder()
     fixes_of(drive(0, *(1_900 * step for step in range(1, 50))), builder, every_us=1_000_000)
     notices = builder.take_notices()
-    assert [notice.t_us for notice in notices] == [2_000_000 + 10_000_000 * step for step in range(5)]
-    assert [notice.detail["rejected"] for notice in notices] == [1, 12, 22, 32, 42]
+    assert [notice.t_us for notice in notices] == [3_000_000 + 10_000_000 * step for step in range(5)]
+    assert [notice.detail["rejected"] for notice in notices] == [1, 13, 23, 33, 43]
 
 
 # Fields --------------------------------------------------------------------------------------------------

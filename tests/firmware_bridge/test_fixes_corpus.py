@@ -2,9 +2,9 @@
 
 How the two are compared. gpsd answers with TPV objects; an epoch of gpsd's is a time for which it reports a
 2D or 3D position, or the position itself where it has no date yet. Times are compared to the millisecond as
-gpsd writes them: neither side corrects a rolled-over week, we only flag it. Where gpsd is silent about a time
-(it ends an epoch only when it knows the receiver's last sentence), pynmea2 must find our position and time of
-day in one of the log's own sentences.
+gpsd writes them: the logs are of 1996 to 2024 and replay with the dates that they have. Where gpsd is silent
+about a time (it ends an epoch only when it knows the receiver's last sentence), pynmea2 must find
+our position and time of day in one of the log's own sentences.
 """
 
 import json
@@ -14,7 +14,7 @@ from pathlib import Path
 import pynmea2
 import pytest
 
-from firmware_bridge.dating import EARLIEST_DATE
+from firmware_bridge.dating import OLDEST_LOG, Dates
 from firmware_bridge.fixes import FixBuilder
 from firmware_bridge.protocols.nmea import Decoder
 from firmware_bridge.records import Fix
@@ -25,6 +25,8 @@ LOGS = sorted(CORPUS.glob("*.log"))
 pytestmark = pytest.mark.skipif(not LOGS, reason="the corpus of gpsd's logs is not beside this checkout")
 each_log = pytest.mark.parametrize("log", LOGS, ids=lambda log: log.stem)
 
+AS_DATED = Dates(written_day=0)
+"""A recording written before any date that could be a corrected one: the dates in it are true."""
 TOLERANCE_DEG = 1e-5
 EXCEPTIONS = {
     # A Garmin in its simulator: GGA says quality 8, RMC and GLL of the same epoch say V. gpsd reports the
@@ -84,7 +86,7 @@ def test_every_position_and_time_agrees_with_gpsd(log: Path) -> None:
     dated, undated = gpsd_epochs(log)
     known = [place for places in dated.values() for place in places] + sorted(undated)
     words = words_of(log)
-    for fix in positions(fixes_of_bytes(log.read_bytes())):
+    for fix in positions(fixes_of_bytes(log.read_bytes(), AS_DATED)):
         if fix.utc_us is None:
             assert any(near(fix, place) for place in known), fix
         elif utc(fix) in dated:
@@ -96,7 +98,7 @@ def test_every_position_and_time_agrees_with_gpsd(log: Path) -> None:
 @each_log
 def test_height_speed_and_course_agree_with_gpsds_last_answer(log: Path) -> None:
     answers = {str(answer.get("time")): answer for answer in gpsd_answers(log) if "lat" in answer}
-    for fix in positions(fixes_of_bytes(log.read_bytes())):
+    for fix in positions(fixes_of_bytes(log.read_bytes(), AS_DATED)):
         answer = answers.get(utc(fix), {}) if fix.utc_us is not None else {}
         for ours, key, tolerance in (
             (fix.alt_m, "altMSL", 0.5),  # Garmin's own sentence, which gpsd reads, rounds to feet
@@ -110,7 +112,7 @@ def test_height_speed_and_course_agree_with_gpsds_last_answer(log: Path) -> None
 @each_log
 def test_gpsds_epochs_yield_fixes(log: Path) -> None:
     dated, undated = gpsd_epochs(log)
-    fixes = positions(fixes_of_bytes(log.read_bytes()))
+    fixes = positions(fixes_of_bytes(log.read_bytes(), AS_DATED))
     times = {utc(fix) for fix in fixes if fix.utc_us is not None}
     missing = [time for time in dated if time not in times]
     missing += [str(place) for place in sorted(undated) if not any(near(fix, place) for fix in fixes)]
@@ -126,7 +128,7 @@ def test_the_whole_corpus_yields_at_least_98_percent() -> None:
 
 @each_log
 def test_what_gpsd_never_locates_has_no_position_here(log: Path) -> None:
-    fixes = fixes_of_bytes(log.read_bytes())
+    fixes = fixes_of_bytes(log.read_bytes(), AS_DATED)
     assert fixes
     assert all((fix.quality > 0) == (fix.lat is not None) for fix in fixes)
     if not any(answer["mode"] != 1 for answer in gpsd_answers(log)):
@@ -135,11 +137,11 @@ def test_what_gpsd_never_locates_has_no_position_here(log: Path) -> None:
 
 @each_log
 def test_one_fix_an_epoch_and_rolled_over_dates_flagged(log: Path) -> None:
-    fixes = fixes_of_bytes(log.read_bytes())
+    fixes = fixes_of_bytes(log.read_bytes(), AS_DATED)
     times = [utc(fix) for fix in fixes if fix.utc_us is not None]
     assert len(set(times)) == len(times)
     for fix in fixes:
-        assert fix.date_ok is (fix.utc_us is None or utc(fix) >= EARLIEST_DATE.isoformat())
+        assert fix.date_ok is (fix.utc_us is None or utc(fix) >= OLDEST_LOG.isoformat())
 
 
 @each_log
@@ -148,9 +150,9 @@ def test_neither_the_cut_of_the_bytes_nor_the_speed_of_replay_changes_a_fix(log:
     decoder, texts = Decoder(), []
     for start in range(0, len(data), 37):
         texts += [sentence.text for sentence in decoder.feed(data[start : start + 37], 0).sentences]
-    whole = fixes_of_bytes(data)
-    assert fixes_of(texts) == whole
-    slowly = fixes_of(texts, every_us=20_000)
+    whole = fixes_of_bytes(data, AS_DATED)
+    assert fixes_of(texts, FixBuilder(AS_DATED)) == whole
+    slowly = fixes_of(texts, FixBuilder(AS_DATED), every_us=20_000)
     assert [fix[1:] for fix in positions(slowly)] == [fix[1:] for fix in positions(whole)]
 
 

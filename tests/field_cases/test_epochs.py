@@ -1,0 +1,303 @@
+"""How receivers time their sentences: each case live (paced, through the recorder's own pipeline) and in replay."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from firmware_bridge.engine.readings import EngineReadings
+from firmware_bridge.fixes import FixBuilder
+from firmware_bridge.nmea_fields import time_of_day_us
+from firmware_bridge.protocols import protocol
+from firmware_bridge.records import Fix
+from logger.recording.pipeline import Pipeline, Source
+from logger.recording.replay import Capture, sessions
+from logger.recording.rows import EventRow, Rows
+from logger.recording.setup import Stage
+from logger.stage.odometer import Odometer
+from tests.field_failures.recorder_process import query
+from tests.firmware_bridge.devices import Pty
+from tests.logger.recording.driving import recorder_here
+
+CASES = Path(__file__).parent / "gps"
+WRITTEN_S = datetime(2026, 11, 29, tzinfo=UTC).timestamp()
+Timed = tuple[float, bytes]
+
+
+def lines(case: str) -> list[bytes]:
+    return (CASES / f"{case}.nmea").read_bytes().splitlines(keepends=True)
+
+
+def bursts(case: str, hz: float, first: bytes, gap_s: float = 0.0) -> Iterator[Timed]:
+    """Each line with its time: a burst begins at each `first`; `gap_s` lies before the second line of a burst."""
+    burst, place = -1, 0
+    for line in lines(case):
+        if line[3:6] == first:
+            burst, place = burst + 1, 0
+        yield max(burst, 0) / hz + (gap_s if place else 0.0) + place * 0.004, line
+        place += 1
+
+
+def serial(case: str, baud: int) -> Iterator[Timed]:
+    """Line after line without a pause."""
+    sent = 0
+    for line in lines(case):
+        sent += len(line)
+        yield sent * 10 / baud, line
+
+
+def live(timed: Iterator[Timed]) -> Rows:
+    pipeline = Pipeline(
+        [Source("gps", protocol("nmea").decoder(0), FixBuilder())], EngineReadings([]), Stage().live("")
+    )
+    t_us = 0
+    for at_s, line in timed:
+        t_us = round(at_s * 1e6) + 1_000
+        pipeline.feed("gps", t_us, line)
+    pipeline.finish(t_us + 100_000)
+    return pipeline.take()
+
+
+def replayed(case: str, folder: Path) -> Rows:
+    path = folder / f"{case}.nmea"
+    path.write_bytes((CASES / f"{case}.nmea").read_bytes())
+    os.utime(path, (WRITTEN_S, WRITTEN_S))
+    (session,) = sessions(Capture(path), lambda _share: None)
+    found = Rows()
+    for rows in session.rows:
+        for table in ("fix", "clock", "event"):
+            getattr(found, table).extend(getattr(rows, table))
+    return found
+
+
+def metres(fixes: list[Fix]) -> float:
+    odometer = Odometer()
+    for fix in fixes:
+        if fix.lat is not None and fix.lon is not None:
+            odometer.fix(fix.t_us if fix.utc_us is None else fix.utc_us, fix.lat, fix.lon, fix.speed_mps)
+    return odometer.total_m
+
+
+def alarms(events: list[EventRow]) -> list[tuple[float, str]]:
+    return [
+        (event.t_us / 1e6, event.detail["state"])
+        for event in events
+        if event.kind == "alarm" and event.detail["name"] == "gps lost"
+    ]
+
+
+def assert_in_order(fixes: list[Fix]) -> None:
+    times = [fix.utc_us for fix in fixes if fix.utc_us is not None]
+    assert all(a < b for a, b in pairwise(times))
+    assert all(a.t_us <= b.t_us for a, b in pairwise(fixes))
+
+
+def at(fix: Fix) -> str:
+    assert fix.utc_us is not None
+    return datetime.fromtimestamp(fix.utc_us / 1e6, UTC).isoformat()
+
+
+WHOLE = {
+    "zda-ahead-2s": (60, 60, 1475, bursts("zda-ahead-2s", 1, b"GGA")),
+    "gga-rmc-1ms-apart": (300, 300, 747, bursts("gga-rmc-1ms-apart", 10, b"GGA")),
+    "gap-300ms-gga-rmc": (20, 20, 475, bursts("gap-300ms-gga-rmc", 1, b"GGA", 0.3)),
+    "rmc10-gga1": (600, 60, 1497, bursts("rmc10-gga1", 10, b"RMC")),
+    "rmc10-gga1 late": (600, 60, 1497, bursts("rmc10-gga1", 10, b"RMC", 0.06)),
+    "cycle-2s-4800": (12, 12, 550, serial("cycle-2s-4800", 4800)),
+    "damaged-time": (60, 60, 1475, bursts("damaged-time", 1, b"GGA")),
+}
+
+
+@pytest.mark.parametrize("case", WHOLE)
+@pytest.mark.parametrize("way", ["live", "replay"])
+def test_every_epoch_is_a_fix_with_speed_and_height(case: str, way: str, tmp_path: Path) -> None:
+    count, high, total_m, timed = WHOLE[case]
+    name = case.partition(" ")[0]
+    fixes = live(iter(list(timed))).fix if way == "live" else replayed(name, tmp_path).fix
+    assert_in_order(fixes)
+    assert len(fixes) == count
+    with_height = [fix for fix in fixes if fix.alt_m is not None and fix.satellites and fix.hdop is not None]
+    assert len(with_height) == high
+    without_speed = [fix for fix in fixes if fix.speed_mps is None]
+    assert len(without_speed) == (1 if name == "damaged-time" else 0)
+    assert metres(fixes) == pytest.approx(total_m, rel=0.01)
+
+
+@pytest.mark.parametrize("way", ["live", "replay"])
+def test_rmc_an_epoch_behind(way: str, tmp_path: Path) -> None:
+    """The burst is RMC of the second before, then GGA."""
+    case = "rmc-behind-then-gga"
+    fixes = live(bursts(case, 1, b"RMC")).fix if way == "live" else replayed(case, tmp_path).fix
+    assert_in_order(fixes)
+    assert len(fixes) in (30, 31)
+    assert all(fix.speed_mps == pytest.approx(25.0, abs=0.01) for fix in fixes[:-1])
+    assert all(fix.alt_m is not None for fix in fixes[1:])
+
+
+@pytest.mark.parametrize("way", ["live", "replay"])
+def test_in_step_again_after_a_lost_gga(way: str, tmp_path: Path) -> None:
+    case = "gga-vtg-one-lost"
+    fixes = live(bursts(case, 10, b"GGA")).fix if way == "live" else replayed(case, tmp_path).fix
+    truth: dict[int, float] = {}
+    time_us = None
+    for line in lines(case):
+        if found := re.match(rb"\$GNGGA,([0-9.]+),", line):
+            time_us = time_of_day_us(found[1].decode())
+        elif time_us is not None:
+            truth[time_us] = float(line.split(b",")[5]) * 1852 / 3600
+    assert len(fixes) in (len(truth), len(truth) - 1)
+    # No date: fixes bear no UTC, but come in the order of the sentences.
+    speeds = [fix.speed_mps for fix in fixes]
+    assert None not in speeds
+    expected = [
+        speed for moment, speed in truth.items() if abs(moment % 86_400_000_000 - 32_420_000_000) > 50_000
+    ]
+    found_speeds = [speed for speed in speeds if speed is not None]
+    assert found_speeds[:199] == pytest.approx(expected[:199])
+    assert found_speeds[-390:] == pytest.approx(expected[-390:])
+
+
+def test_a_stuck_receiver_is_lost_and_drives_no_further(tmp_path: Path) -> None:
+    rows = live(bursts("stuck-receiver", 1, b"GGA"))
+    assert_in_order(rows.fix)
+    assert len(rows.fix) == 15
+    assert metres(rows.fix) == pytest.approx(350, abs=1)
+    ((raised_s, state),) = alarms(rows.event)
+    assert (state, 17 <= raised_s <= 17.3) == ("raised", True)
+    assert [e.kind for e in rows.event if e.kind == "gps_repeated"] != []
+    assert len(replayed("stuck-receiver", tmp_path).fix) == 15
+
+
+@pytest.mark.parametrize("way", ["live", "replay"])
+def test_a_second_far_away_is_no_position(way: str, tmp_path: Path) -> None:
+    case = "svalbard-1s-10hz"
+    rows = live(bursts(case, 10, b"RMC")) if way == "live" else replayed(case, tmp_path)
+    assert len(rows.fix) == 600
+    assert sum(fix.lat is None for fix in rows.fix) == 10
+    assert all(24 < fix.lat < 26 for fix in rows.fix if fix.lat is not None)
+    assert alarms(rows.event) == []
+
+
+@pytest.mark.parametrize("way", ["live", "replay"])
+@pytest.mark.parametrize(
+    ("case", "first", "last"),
+    [
+        ("midnight-old-date", "2026-01-12T23:59:40+00:00", None),
+        ("week-rollover", "2026-01-12T09:00:00+00:00", "2026-01-12T09:00:59+00:00"),
+        ("log-of-2024", "2024-01-12T09:00:00+00:00", "2024-01-12T09:00:59+00:00"),
+    ],
+)
+def test_dates(case: str, first: str, last: str | None, way: str, tmp_path: Path) -> None:
+    rows = live(bursts(case, 1, b"GGA")) if way == "live" else replayed(case, tmp_path)
+    assert_in_order(rows.fix)
+    assert at(rows.fix[0]) == first
+    assert [b.utc_us - a.utc_us for a, b in pairwise(rows.fix) if a.utc_us and b.utc_us] == [1_000_000] * (
+        len(rows.fix) - 1
+    )
+    assert last is None or at(rows.fix[-1]) == last
+    assert rows.clock
+    assert all(fix.date_ok for fix in rows.fix)
+    said = [event.detail["said"] for event in rows.event if event.kind == "gps_date"]
+    assert said == (["2006-05-29"] if case == "week-rollover" else [])
+
+
+def test_gll_alone(tmp_path: Path) -> None:
+    for fixes in (live(bursts("gll-only", 1, b"GLL")).fix, replayed("gll-only", tmp_path).fix):
+        assert len(fixes) == 60
+        assert [b.t_us - a.t_us for a, b in pairwise(fixes)] == pytest.approx([1_000_000] * 59, abs=1)
+
+
+@pytest.mark.parametrize("cycle_s", [2.0, 5.0])
+@pytest.mark.parametrize("last", [b"RMC", b"GGA"])
+def test_a_slow_receiver_is_not_lost(cycle_s: float, last: bytes) -> None:
+    """Sentences spread over the whole cycle; after 20 s of silence it is lost, and found again at once."""
+    timed = []
+    cycle: list[bytes] = []
+    number = 0
+    for line in lines("cycle-2s-4800") * 2:
+        cycle.append(line)
+        if line[3:6] != b"RMC":
+            continue
+        if last == b"GGA":
+            cycle[0], cycle[-1] = cycle[-1], cycle[0]
+        begin_s = number * cycle_s + (20.0 if number >= 12 else 0.0)
+        shift = [_later(text, number) for text in cycle]
+        timed += [(begin_s + place * cycle_s / len(cycle), text) for place, text in enumerate(shift)]
+        cycle, number = [], number + 1
+    rows = live(iter(timed))
+    assert len(rows.fix) == 24
+    states = alarms(rows.event)
+    silent_s = 12 * cycle_s
+    while_driving = [state for state in states if not silent_s <= state[0] <= silent_s + 20 + 2 * cycle_s]
+    assert len([state for state in while_driving if state[1] == "raised"]) <= 1
+    assert states[-1][1] == "cleared"
+    assert [state for _, state in states].count("raised") <= 2
+    assert any(silent_s < at_s < silent_s + 20 for at_s, state in states if state == "raised")
+
+
+def _later(line: bytes, number: int) -> bytes:
+    """The sentence with the time of the cycle `number` at 2 s each, from 09:00:00 on."""
+    body = line[1 : line.index(b"*")].split(b",")
+    if body[0][2:] not in (b"GGA", b"RMC"):
+        return line
+    body[1] = b"09%02d%02d.00" % divmod(number * 2, 60)
+    text = b",".join(body)
+    sum_ = 0
+    for byte in text:
+        sum_ ^= byte
+    return b"$%s*%02X\r\n" % (text, sum_)
+
+
+CONFIG = """\
+[log]
+directory = "logs"
+
+[gps]
+port = "{port}"
+baud = 115200
+
+[live]
+socket = "live.sock"
+"""
+
+
+@pytest.mark.parametrize(
+    ("case", "hz", "first", "gap_s", "count"),
+    [
+        ("gap-300ms-gga-rmc", 1, b"GGA", 0.3, 24),
+        ("rmc10-gga1", 10, b"RMC", 0.0, 132),
+        ("gga-rmc-1ms-apart", 10, b"GGA", 0.0, 120),
+    ],
+)
+def test_on_a_wire(case: str, hz: int, first: bytes, gap_s: float, count: int, tmp_path: Path) -> None:
+    """Twelve seconds through a pty into the real recorder."""
+    timed = list(bursts(case, hz, first, gap_s))[: count if hz == 1 else 2 * count]
+    timed = [(at_s, line) for at_s, line in timed if at_s < 12]
+    device = Pty()
+    path = tmp_path / "stagelog.toml"
+    path.write_text(CONFIG.format(port=os.ttyname(device._slave)), "ascii")
+
+    def send() -> None:
+        began = time.monotonic()
+        for at_s, line in timed:
+            time.sleep(max(0.0, began + at_s - time.monotonic()))
+            device.send(line)
+
+    with recorder_here(path):
+        time.sleep(1.0)  # the port is open
+        sender = threading.Thread(target=send)
+        sender.start()
+        sender.join()
+        time.sleep(2.0)
+    device.close()
+    (log,) = (tmp_path / "logs").glob("*.db")
+    epochs = len({line[7:13] + line[13:16] for _, line in timed if line[3:6] == first})
+    assert query(log, "SELECT count(*), count(DISTINCT utc_us), count(speed_mps) FROM fix") == [(epochs,) * 3]
