@@ -52,7 +52,7 @@ def main() -> int:
             continue
         batch = decoder.feed(data, t_us)
         frames += len(batch.frames)
-        lost += sum(notice.detail["frames"] for notice in batch.notices)
+        lost += sum(n.detail["frames"] for n in batch.notices if n.kind == "frames_dropped")
         if t_us > 100_000_000:
             break
     print(f"= a flood of {FLOOD} into a small buffer: {frames} read, {lost} counted as dropped", flush=True)
