@@ -11,7 +11,7 @@ import sys
 from firmware_bridge.can_interface import Expected
 from firmware_bridge.errors import PortError
 from firmware_bridge.outbox import Outbox
-from firmware_bridge.protocols.socketcan import HEAD_BYTES, Decoder, encode
+from firmware_bridge.protocols.socketcan import MARK, Decoder, encode, head
 from firmware_bridge.records import FD_FLAG, CanFrame
 from firmware_bridge.socketcan import can_socket, open_interface
 
@@ -34,39 +34,41 @@ def main() -> int:
     for frame in asked:
         outbox.put(encode(frame))
     echoed = link.read(0.2)
-    heard = [bus.recv(100) for _ in asked]
+    frames = [bus.recv(100) for _ in asked]
+    records = b"".join(head(MARK, len(frame), 0, 0) + frame for frame in frames)
+    heard = [(frame.can_id, frame.data) for frame in Decoder().feed(records, 0).frames]
     print(f"= sent {len(heard)} frames, heard {len(echoed)} bytes of its own", flush=True)
-    is_sound = heard == [encode(frame)[HEAD_BYTES:] for frame in asked] and not echoed
+    is_sound = heard == [(frame.can_id, frame.data) for frame in asked] and not echoed
 
     link._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
     flood(bus, FLOOD)
-    frames, lost, t_us = 0, 0, 0
+    read, lost, t_us = 0, 0, 0
     while True:
         t_us += 2_000_000
         data = link.read(0.2)
-        if not data and frames + lost >= FLOOD:
+        if not data and read + lost >= FLOOD:
             break
         if not data:
             flood(bus, 1)  # the count of dropped frames comes with the next one that was not
-            frames -= 1
+            read -= 1
             continue
         batch = decoder.feed(data, t_us)
-        frames += len(batch.frames)
+        read += len(batch.frames)
         lost += sum(n.detail["frames"] for n in batch.notices if n.kind == "frames_dropped")
         if t_us > 100_000_000:
             break
-    print(f"= a flood of {FLOOD} into a small buffer: {frames} read, {lost} counted as dropped", flush=True)
-    is_sound = is_sound and frames + lost == FLOOD and lost > 0
+    print(f"= a flood of {FLOOD} into a small buffer: {read} read, {lost} counted as dropped", flush=True)
+    is_sound = is_sound and read + lost == FLOOD and lost > 0
 
     flood(bus, WAITING)
     subprocess.run(["ip", "link", "set", NAME, "down"], check=True)
-    frames = 0
+    read = 0
     try:
         while True:
-            frames += len(decoder.feed(link.read(0.2), t_us).frames)
+            read += len(decoder.feed(link.read(0.2), t_us).frames)
     except PortError as error:
-        print(f"= down with {WAITING} frames waiting: {frames} read, then: {error}", flush=True)
-        is_sound = is_sound and frames == WAITING and error.state == "down"
+        print(f"= down with {WAITING} frames waiting: {read} read, then: {error}", flush=True)
+        is_sound = is_sound and read == WAITING and error.state == "down"
     return 0 if is_sound else 1
 
 

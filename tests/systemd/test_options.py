@@ -88,6 +88,13 @@ def test_a_can_interface_is_for_a_recorder_that_is_allowed_one(machine: Machine)
         assert "lo: no [[can]] table of /etc/stagelog/stagelog.toml names it" in _journal(machine)
         assert machine.run("systemctl", "start", "stagelog-can@no-can0.service", check=False) == ""
         assert "stagelog: no-can0: no such interface; plug it in, or correct `port`" in _journal(machine)
+        unit = "/run/systemd/system/stagelog-can@lo.service.d"
+        machine.shell(
+            f"mkdir -p {unit};"
+            f" printf '[Service]\\nExecStart=\\nExecStart=ip link set lo mtu 1400\\n' > {unit}/try.conf;"
+            " systemctl daemon-reload; systemctl start stagelog-can@lo.service"
+        )
+        assert " mtu 1400 " in machine.run("ip", "link", "show", "lo"), "its one power reaches `ip`"
     finally:
         machine.shell(f"mv {keep} /etc/stagelog/stagelog.toml")
         machine.run("/opt/stagelog/bin/stagelog", "install", *HERE, "--without", "socketcan")
