@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 _PACKAGES = ("linux-image-amd64", "initramfs-tools", "zstd", "python3", "e2fsprogs", "kmod", "iproute2")
+_MADE_OF = "packages"
 _BOOT_MODULES = ("virtio_pci", "virtio_blk", "ext4", "crc32c_generic")
 _INIT = "#!/bin/sh\nmount -o ro /dev/vdb /opt && exec sh /opt/init.sh\n"
 _ROOT_MB, _PROGRAM_MB, LOGS_MB = 1500, 600, 256
@@ -70,9 +71,11 @@ def missing_tools() -> list[str]:
 
 
 def kept_guest(folder: Path) -> Guest | None:
-    """The guest that was made there before."""
+    """The guest that was made there before, of the present packages."""
     guest = Guest(folder / "vmlinuz", folder / "initrd", folder / "root.ext4")
-    return guest if all(part.exists() for part in guest) else None
+    made_of = folder / _MADE_OF
+    is_whole = all(part.exists() for part in guest) and made_of.exists()
+    return guest if is_whole and made_of.read_text() == " ".join(_PACKAGES) else None
 
 
 def make_guest(folder: Path) -> Guest:
@@ -97,6 +100,7 @@ def make_guest(folder: Path) -> Guest:
         shutil.copy(_newest(root / "boot", "vmlinuz-*"), guest.kernel)
         shutil.copy(_newest(root / "boot", "initrd.img-*"), guest.initrd)
         _filled(guest.root, root, _ROOT_MB)
+        (folder / _MADE_OF).write_text(" ".join(_PACKAGES))
     return guest
 
 
