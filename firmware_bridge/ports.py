@@ -52,6 +52,8 @@ ASK_AGAIN_US = 2_000_000
 opened take one to three seconds."""
 NO_BAUD = 0
 """The rate of a port that has none: a CAN interface."""
+RESTART_US = 5_000_000
+"""Openings sent sooner than this after another are not reported: a bus that falls asleep would fill the log."""
 INIT_WAIT_S = 0.1
 """Pause between the user's lines for a receiver that answers nothing."""
 REPEAT_US = 60_000_000
@@ -207,7 +209,8 @@ class PortReader:
                 watch.arrived(chunk.data, chunk.t_us)
                 self._attend(chunk.data, link, stop)
             if finding.state != "no_protocol" and (reason := watch.due(chunk.t_us)):
-                self._report("open", f"the device has restarted ({reason}): its opening is sent again")
+                if finding.state == "open" and chunk.t_us - opened_us >= RESTART_US:
+                    self._report("open", f"{reason}: it may have restarted, so its opening is sent again")
                 self._open(link, stop, self._deliver)
                 opened_us = self._clock_us()
                 watch.opened(opened_us)
@@ -219,10 +222,9 @@ class PortReader:
                 if self._search and finding.state in ("wrong_baud", "no_protocol"):
                     what = f"hardly a frame holds at {self._bauds[0]} baud any more"
                     raise PortError("wrong_baud", what, mend="the rate is looked for again")
-                if self._opened.doubt:
-                    is_due = look_us - opened_us >= ASK_AGAIN_US
-                else:
-                    is_due = finding.state == "silent" and look_us - opened_us >= OPEN_AGAIN_US
+                wait_us = ASK_AGAIN_US if self._opened.doubt else OPEN_AGAIN_US
+                is_quiet = bool(self._opened.doubt) or finding.state == "silent"
+                is_due = is_quiet and look_us - opened_us >= wait_us
                 if is_due or not self._opened.doubt:
                     self._report_link(finding)
                 if is_due:

@@ -173,13 +173,13 @@ class ReceiverWatch:
             if text[3:6] in _EPOCHS:
                 self._counts[text[3:6]] += 1
         if any(map(_START_UP.match, (*texts, *(rejected.data for rejected in batch.rejected)))):
-            self._sign("it said its start-up sentences", t_us)
+            self._sign("the receiver said its start-up sentences", t_us)
 
     def _heard(self, t_us: int) -> None:
         gap_us = t_us - self._heard_us if self._heard_us else 0
         self._heard_us = t_us
         if gap_us >= max(CYCLE_US + SETTLE_US, USUAL_GAPS * self._gap_us):
-            self._sign("it was silent", t_us)
+            self._sign("the receiver was silent", t_us)
         else:
             self._gap_us = max(self._gap_us, gap_us)
 
@@ -208,7 +208,7 @@ class ReceiverWatch:
             if self._tries > MOST_ECHOES:
                 self._usual, self._tries = count, 0  # it is slower now, whatever it is sent
             else:
-                self._sign("it sends fewer epochs a second than before", t_us)
+                self._sign("the receiver sends fewer epochs a second than before", t_us)
 
     def _sign(self, reason: str, t_us: int) -> None:
         if self._reason:  # its start-up sentences go on

@@ -266,3 +266,46 @@ def test_acknowledgements_prove_that_an_adapter_is_open() -> None:
 def test_who_is_sent_nothing_is_not_watched() -> None:
     assert isinstance(restart_watch(NMEA, has_init=False, began_us=0), NoWatch)
     assert isinstance(restart_watch(protocol("realdash"), has_init=False, began_us=0), NoWatch)
+
+
+def test_a_bus_that_falls_asleep_is_silent_and_stays_so_in_the_reports() -> None:
+    said = Said()
+    with pty() as device:
+        reader = PortReader(
+            "engine",
+            device.name,
+            1_000_000,
+            SLCAN,
+            clock_us=clock_us(10),
+            sink=said,
+            opening=partial(SLCAN.opening, BusSettings(500_000, listen_only=False)),
+        )
+        with running(reader):
+            eventually(lambda: b"O\r" in device.received())
+            for _ in range(100):
+                device.send(b"t1238DEADBEEF01234567\r")
+                time.sleep(0.005)
+            said.await_state("silent", "engine")
+            quiet = len(said.changes("engine"))
+            openings = device.received().count(b"O\r")
+            eventually(lambda: device.received().count(b"O\r") > openings + 1)
+    assert {change.state for change in said.changes("engine")[quiet:]} <= {"silent"}
+
+
+def test_a_receiver_that_restarts_at_another_rate_is_one_line_at_a_fixed_baud() -> None:
+    said = Said()
+    with pty() as device:
+        reader = PortReader("gps", device.name, 115200, NMEA, clock_us=clock_us(10), sink=said, init=[INIT])
+
+        def play(stop: threading.Event) -> None:
+            number = 0
+            while not stop.wait(0.01):
+                device.send(rmc(number) if number < 80 else os.urandom(60))
+                number += 1
+
+        with running(reader), talking(play):
+            change = said.await_state("wrong_baud")
+    assert change.detail == (
+        "bytes arrive but no NMEA checksum holds at 115200 baud any more: "
+        'the device has restarted at another rate; set baud = "auto"'
+    )

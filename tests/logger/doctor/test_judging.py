@@ -53,6 +53,12 @@ def assert_says(findings: Iterable[Finding], *expected: tuple[str, str]) -> None
         (heard(speaks=("nmea", 9600)), "wrong", "speaks NMEA (at 9600 baud), not slcan: the cables of engine and gps"),
         (heard(speaks=("gvret", 1_000_000)), "wrong", 'set protocol = "gvret"'),
         (heard("nmea", speaks=("slcan", 115200)), "wrong", "cables of gps and engine are swapped"),
+        (
+            heard(protocol="nmea", detail="38400 baud", good=3, bytes=10_000, foreign_bytes=9_200),
+            "ok",
+            "NMEA holds, 92 % of the bytes are another protocol",
+        ),
+        (heard(protocol="nmea", foreign_bytes=900, bytes=900), "wrong", "none is NMEA"),
         (heard(state="wrong_baud", detail="no frame holds at 9600 baud: try auto", bad=9), "wrong", "try auto"),
         (heard(bad=20), "wrong", "none is slcan"),
         (heard("nmea"), "wrong", "silent for 5 s; check the receiver's power"),
