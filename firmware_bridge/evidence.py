@@ -87,10 +87,12 @@ class Tally:
         batch = self._decoder.feed(data, t_us)
         self._bytes += len(data)
         if self._is_mixed:
-            damaged = [rejected.data for rejected in batch.rejected if is_damaged_sentence(rejected)]
-            self._damaged += len(damaged)
-            self._own_bytes += sum(map(len, damaged))
-            self._own_bytes += sum(_wire_bytes(sentence.text) for sentence in batch.sentences)
+            for _, text in batch.sentences:
+                self._own_bytes += _wire_bytes(text)
+            for rejected in batch.rejected:
+                if is_damaged_sentence(rejected):
+                    self._damaged += 1
+                    self._own_bytes += len(rejected.data)
         return batch
 
     @property
