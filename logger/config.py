@@ -40,6 +40,8 @@ MAX_SOCKET_PATH_BYTES = 107
 _BAUD = within(300, 12_000_000)  # from the slowest GPS ever sold to the fastest USB serial chip
 _BITRATE = within(5_000, 1_000_000)  # what a classic CAN controller can be set to
 _DATA_BITRATE = within(5_000, 8_000_000)  # the same of CAN FD, up to what transceivers carry
+OBD2_BITRATES = (500_000, 250_000)
+"""Of ISO 15765-4: the only ones at which an ELM327 asks."""
 DATA_BITRATE_PROTOCOLS = ("slcan", "socketcan")
 """Protocols that have a command for the data bit rate of CAN FD."""
 _INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,14}", re.ASCII)
@@ -171,6 +173,9 @@ class Can:
         if not self.poll and self.bitrate is None:
             what = "missing: an ELM327 finds the bit rate of the bus only by asking"
             yield Flaw(("bitrate",), what, "add bitrate = 500000, or the rate of this bus")
+        if self.poll and self.bitrate not in (None, *OBD2_BITRATES):
+            what = f"OBD-II has no bit rate {self.bitrate}"
+            yield Flaw(("bitrate",), what, "set it to 500000 or 250000, or leave it out: both are tried")
 
 
 @dataclass(frozen=True, slots=True)

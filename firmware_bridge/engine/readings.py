@@ -79,10 +79,11 @@ class EngineReadings:
         frames = sorted((*self._kept, *latest), key=attrgetter("t_us"))
         self._kept.clear()
         self._latest.clear()
-        newest: dict[Channel, Reading] = {}
+        readings: list[Reading] = []
         for frame_us, bus, can_id, data in frames:
             for decoder in self._decoders[can_id]:
-                for reading in decoder.decode(min(frame_us, t_us), can_id, data, bus):
-                    newest.pop(reading.channel, None)  # so that the newest stand in order of time
-                    newest[reading.channel] = reading
-        return list(newest.values())
+                readings += decoder.decode(min(frame_us, t_us), can_id, data, bus)
+        newest: dict[Channel, Reading] = {}
+        for reading in reversed(readings):
+            newest.setdefault(reading.channel, reading)
+        return list(newest.values())[::-1]

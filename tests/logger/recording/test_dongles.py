@@ -115,6 +115,7 @@ def test_a_dongle_that_starts_again_goes_on(tmp_path: Path, drive: Drive, more: 
 @pytest.mark.parametrize(
     ("more", "where", "what"),
     [
+        (f"{POLLING}bitrate = 125000\n", "bitrate", "OBD-II has no bit rate 125000"),
         ('protocol = "elm327"\n', "bitrate", "finds the bit rate of the bus only by asking"),
         ('protocol = "elm327"\nbitrate = 500000\nlisten_only = false\n', "listen_only", "set poll = true"),
     ],
