@@ -19,7 +19,6 @@ several whole sentences arrive "inside" of is none and is not waited for.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from functools import reduce
 from itertools import islice
 from operator import xor
@@ -41,7 +40,7 @@ from construct import (
 
 from firmware_bridge.errors import WireError
 from firmware_bridge.protocols import ubx
-from firmware_bridge.records import Batch, Notice, Rejected, Sentence
+from firmware_bridge.records import Batch, Rejected, Sentence
 
 MIN_BODY: Final = 4
 """The shortest address there is: P and a maker's three letters."""
@@ -52,10 +51,6 @@ QUOTED: Final = 2
 """More whole sentences or messages than this do not stand in a UBX payload: its head was noise."""
 MAX_STARTS: Final = 32
 """So many possible starts in a payload are looked at: a message full of them costs milliseconds, not seconds."""
-SKIPPED_EVERY_US: Final = 60_000_000
-"""How often a notice says which UBX messages were skipped: it is a habit of the receiver, not an event."""
-MOST_KINDS: Final = 8
-"""Kinds of them that it names."""
 MAX_NOISE: Final = 256
 """The longest piece in which noise is rejected: a few to a second at the usual rates, none of them big."""
 
@@ -125,8 +120,7 @@ class Decoder:
         self.good = 0
         self.bad = 0
         self.foreign = 0
-        self._skipped: Counter[str] = Counter()
-        self._skipped_us = 0
+        self._skipped = ubx.SkippedMessages()
         self._rest = b""
         self._line_begins = True
 
@@ -153,7 +147,8 @@ class Decoder:
                 if buffer.startswith(ubx.NAV_PVT, position + 2):
                     sentences.append(Sentence(t_us, ubx.as_text(buffer[position : position + size])))
                 else:
-                    self._skip(buffer[position + 2 : position + 4], t_us)
+                    self._skipped.add(buffer[position + 2 : position + 4], t_us)
+                    self.foreign += 1
                 position += size
             elif size == ubx.NEED_MORE:
                 break
@@ -170,21 +165,7 @@ class Decoder:
         self._rest = buffer[position:]
         self.good += len(sentences) + self.foreign - foreign
         self.bad += len(rejected)
-        return Batch([], sentences, rejected, self._take_notices(t_us))
-
-    def _skip(self, kind: bytes, t_us: int) -> None:
-        """Count a message that is not handed on."""
-        if not self._skipped:
-            self._skipped_us = t_us
-        self._skipped[kind.hex()] += 1
-        self.foreign += 1
-
-    def _take_notices(self, t_us: int) -> list[Notice]:
-        if not self._skipped or t_us - self._skipped_us < SKIPPED_EVERY_US:
-            return []
-        detail = {"messages": self._skipped.total(), "most": dict(self._skipped.most_common(MOST_KINDS))}
-        self._skipped.clear()
-        return [Notice(t_us, "ubx_skipped", detail)]
+        return Batch([], sentences, rejected, self._skipped.take_notices(t_us))
 
     def _sort(
         self, piece: Rejected, behind: bytes, sentences: list[Sentence], rejected: list[Rejected]

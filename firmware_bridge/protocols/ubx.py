@@ -10,12 +10,14 @@ for. Knows no payload.
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import accumulate
 from typing import Final
 
 from construct import Bytes, Checksum, Const, GreedyBytes, Int16ul, Prefixed, RawCopy, Struct, this
 
 from firmware_bridge.errors import WireError
+from firmware_bridge.records import Notice
 
 SYNC: Final = b"\xb5\x62"
 HEAD_BYTES: Final = 6
@@ -40,6 +42,11 @@ LONG_KINDS: Final = frozenset(
 TEXT_START: Final = "UBX "
 NAV_PVT: Final = b"\x01\x07"
 """Class and id of the message that carries a fix."""
+
+SKIPPED_EVERY_US: Final = 60_000_000
+"""How often a notice says which messages were skipped: it is a habit of the receiver, not an event."""
+MOST_KINDS: Final = 8
+"""Kinds of them that it names."""
 
 NEED_MORE: Final = 0
 NO_MESSAGE: Final = -1
@@ -117,3 +124,25 @@ def holds(text: str) -> bool:
     except WireError:
         return False
     return True
+
+
+class SkippedMessages:
+    """Counts the messages that are not handed on, by class and id, for a notice "ubx_skipped" once a minute."""
+
+    def __init__(self) -> None:
+        self._kinds: Counter[str] = Counter()
+        self._since_us = 0
+
+    def add(self, kind: bytes, t_us: int) -> None:
+        """One more message, of that class and id."""
+        if not self._kinds:
+            self._since_us = t_us
+        self._kinds[kind.hex()] += 1
+
+    def take_notices(self, t_us: int) -> list[Notice]:
+        """The notice, when it is due."""
+        if not self._kinds or t_us - self._since_us < SKIPPED_EVERY_US:
+            return []
+        detail = {"messages": self._kinds.total(), "most": dict(self._kinds.most_common(MOST_KINDS))}
+        self._kinds.clear()
+        return [Notice(t_us, "ubx_skipped", detail)]

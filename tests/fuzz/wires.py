@@ -17,7 +17,7 @@ from firmware_bridge.engine.obd2 import Obd2Decoder
 from firmware_bridge.engine.obd2_poller import Poller
 from firmware_bridge.engine.readings import EngineDecoder
 from firmware_bridge.fixes import FixBuilder
-from firmware_bridge.protocols import nmea, protocol
+from firmware_bridge.protocols import nav_pvt, nmea, protocol, ubx
 from firmware_bridge.records import BRS_FLAG, EFF_FLAG, FD_FLAG, RTR_FLAG, CanFrame, Fix, Sentence
 from logger.recording.canlogs import Decoder
 from logger.recording.canlogs.candump import Candump
@@ -37,6 +37,8 @@ NMEA = (
     b"$GPVTG,084.4,T,077.8,M,022.4,N,041.5,K*43\r\n",
     b"$GPGLL,4916.45,N,12311.12,W,225444,A,*1D\r\n",
     b"$GPZDA,201530.00,04,07,2026,00,00*68\r\n",
+    ubx.encode(ubx.NAV_PVT, nav_pvt.build(year=2026, month=1, day=15, hour=12, valid=7, fix_type=3, flags=1)),
+    ubx.encode(b"\x01\x35", bytes(range(200))),
 )
 
 
