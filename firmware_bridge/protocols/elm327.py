@@ -11,9 +11,8 @@ brown-out; so a line must be right to the digit, and whatever is neither a frame
 
 from __future__ import annotations
 
-from firmware_bridge.engine.isotp import single_payload
 from firmware_bridge.errors import WireError
-from firmware_bridge.protocols.elm327_asking import asker
+from firmware_bridge.protocols.elm327_asking import asker, encode
 from firmware_bridge.protocols.elm327_lines import (
     DAMAGED,
     frame_of,
@@ -95,14 +94,6 @@ class Decoder:
     def _well(self) -> None:
         self._account.settle()
         self.good += 1
-
-
-def encode(frame: CanFrame) -> bytes:
-    """The command that asks the question of an OBD-II request. WireError for any other frame: a dongle sends none."""
-    payload = single_payload(frame.data)
-    if payload is None:
-        raise WireError(f"an ELM327 cannot send frame {frame.can_id:X} {frame.data.hex()}")
-    return payload.hex().upper().encode() + b"\r"
 
 
 def report(frame: CanFrame) -> bytes:

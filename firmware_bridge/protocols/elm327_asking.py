@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from firmware_bridge.engine.isotp import single_payload
 from firmware_bridge.engine.obd2_frames import SUPPORT_PIDS, asked_pids
 from firmware_bridge.engine.obd2_poller import PROMPT_TIMEOUT_US, Poller
+from firmware_bridge.errors import WireError
 from firmware_bridge.protocols.elm327_lines import RESTARTED, plain
 from firmware_bridge.records import EFF_FLAG, CanFrame
 
@@ -69,7 +71,15 @@ class Asker:
         if protocol != self._protocol or pids == SUPPORT_PIDS[:1]:
             self._protocol = protocol
             self._commands.append(b"ATSP" + protocol + b"\r")
-        self._commands.append(bytes((1, *pids)).hex().upper().encode() + b"\r")
+        self._commands.append(encode(frame))
+
+
+def encode(frame: CanFrame) -> bytes:
+    """The command that asks the question of an OBD-II request. WireError for any other frame: a dongle sends none."""
+    payload = single_payload(frame.data)
+    if payload is None:
+        raise WireError(f"an ELM327 cannot send frame {frame.can_id:X} {frame.data.hex()}")
+    return payload.hex().upper().encode() + b"\r"
 
 
 asker = Asker
