@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from firmware_bridge import can_interface
 from firmware_bridge.can_interface import Expected
@@ -41,7 +41,7 @@ from logger.recording import setup, texts
 from logger.recording.setup import PortPlan
 
 if TYPE_CHECKING:
-    from cantools.database.can import Database
+    from firmware_bridge.engine.dbc import DbcDecoder
 
 FULL_ID = EFF_FLAG | EXTENDED_MASK
 LOSSES = 2
@@ -175,30 +175,31 @@ def _bus(can: Can, heard: Heard) -> Iterator[Finding]:
         return
     known = {can_id & FULL_ID for can_id in (preset(can.preset).ids if can.preset else ())}
     for path in can.dbc:
-        messages = _messages(path)
-        if messages is None:
+        decoder = _decoder(path)
+        if decoder is None:
             yield note(f"dbc {path.name}", "not held against the bus: it cannot be read")
             return
-        yield from buses.judge_dbc(path.name, messages, heard.frames, heard.seconds)
-        known |= {message.can_id for message in messages}
+        named = [(key, decoder.names_of(key[0])) for key in heard.frames]
+        frames = {
+            (can_id, key[1]): heard.frames[key] for key, can_ids in named for can_id in can_ids or key[:1]
+        }
+        messages = [buses.Message(*name) for name in decoder.names]
+        yield from buses.judge_dbc(path.name, messages, frames, heard.seconds)
+        known |= {key[0] & FULL_ID for key, can_ids in named if can_ids} | {
+            name.can_id for name in decoder.names
+        }
     yield from buses.judge_unknown(can.name, heard.frames, known)
 
 
-def _messages(path: Path) -> list[buses.Message] | None:
-    """The messages of a DBC file; None where it cannot be read, which has been told."""
-    import cantools.database.errors  # noqa: PLC0415 - a third of a second, and only where there is such a file
+def _decoder(path: Path) -> DbcDecoder | None:
+    """The decoder of a DBC file; None where it cannot be read, which has been reported."""
+    from firmware_bridge.engine import dbc  # noqa: PLC0415 - a third of a second, and only where there is such a file
 
     try:
         (text,) = texts.read_dbcs([path]).values()
-        database = cast("Database", cantools.database.load_string(text, "dbc", strict=False))
-    except (ConfigurationError, cantools.database.errors.Error):
+        return dbc.load(text, path.name)
+    except ConfigurationError:
         return None
-    return [
-        buses.Message(
-            message.frame_id | (EFF_FLAG if message.is_extended_frame else 0), message.name, message.length
-        )
-        for message in database.messages
-    ]
 
 
 def _machine(path: Path, config: Config) -> Iterator[Finding]:

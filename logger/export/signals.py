@@ -12,8 +12,9 @@ Python's integers: right, slow and rare.
 from __future__ import annotations
 
 import sqlite3
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,9 +24,10 @@ from numpy.typing import NDArray
 
 from firmware_bridge.engine import dbc
 from firmware_bridge.errors import ConfigurationError
-from firmware_bridge.records import EFF_FLAG, ERR_FLAG, EXTENDED_MASK, RTR_FLAG, Channel
+from firmware_bridge.records import EFF_FLAG, ERR_FLAG, EXTENDED_MASK, RTR_FLAG, Channel, Notice
 from logger.export.blocks import FrameBlock, Numbers, Progress, frame_blocks
 from logger.export.selection import Integers, Selection
+from logger.recording.recorded import extended_ids
 
 Mask = NDArray[np.bool_]
 Which = Integers | slice
@@ -52,12 +54,32 @@ class BulkDecoder:
     def __init__(self, dbc_texts: Mapping[str, str]) -> None:
         """Texts by file name. Raises ConfigurationError where one is no readable DBC."""
         self.unused = set(dbc_texts)
-        self._messages: dict[int, list[tuple[str, _BulkMessage]]] = defaultdict(list)
-        for name, text in dbc_texts.items():
-            # The live decoder's own table: one way of reading a DBC, with its mending of overlapping signals.
-            for can_id, known in dbc.load(text, name).messages.items():
-                message = _BulkMessage(known.length, known.parts, known.channels)
-                self._messages[can_id].append((name, message))
+        # The live decoders' own tables: one way of reading a DBC, of leaving out and of naming.
+        self._decoders = {name: dbc.load(text, name) for name, text in dbc_texts.items()}
+        self._messages: dict[int, list[tuple[str, _BulkMessage]]] = {}
+
+    @property
+    def notices(self) -> list[Notice]:
+        """What of the DBC files is left out, and why."""
+        return [notice for decoder in self._decoders.values() for notice in decoder.notices]
+
+    @property
+    def has_groups(self) -> bool:
+        """Whether a channel's name depends on which node of the log was heard first (J1939)."""
+        return any(decoder.has_groups for decoder in self._decoders.values())
+
+    def meet(self, can_ids: Iterable[int]) -> None:
+        """Identifiers in the order in which they came."""
+        for can_id in can_ids:
+            if can_id in self._messages:
+                continue
+            found = [
+                (name, known) for name, decoder in self._decoders.items() for known in decoder.of(can_id)
+            ]
+            if found:
+                self._messages[can_id] = [
+                    (name, _BulkMessage(known.length, known.parts, known.channels)) for name, known in found
+                ]
 
     def decode(self, block: FrameBlock) -> Iterator[Decoded]:
         """All that the frames of a block say. Remote and error frames say nothing."""
@@ -65,7 +87,10 @@ class BulkDecoder:
         identifier[(block.can_id & (RTR_FLAG | ERR_FLAG)) != 0] = -1
         order = np.argsort(identifier, kind="stable")
         begins = np.flatnonzero(np.diff(identifier[order], prepend=-2))
-        for rows in np.split(order, begins)[1:]:
+        groups = np.split(order, begins)[1:]
+        for rows in sorted(groups, key=itemgetter(0)):
+            self.meet([int(identifier[rows[0]])])
+        for rows in groups:
             can_id = int(identifier[rows[0]])
             for name, message in self._messages.get(can_id, ()):
                 self.unused.discard(name)
@@ -94,6 +119,9 @@ def decoded_blocks(
     connection: sqlite3.Connection, selection: Selection, progress: Progress, decoder: BulkDecoder
 ) -> Iterator[tuple[FrameBlock, list[Decoded]]]:
     """The frames of a selection, a block at a time, and what they say. Raises LogError."""
+    if decoder.has_groups and selection.spans is not None:  # a part of a log has the names of the whole
+        with suppress(sqlite3.Error):
+            decoder.meet(extended_ids(connection))
     for block in frame_blocks(connection, selection, progress):
         yield block, list(decoder.decode(block))
 

@@ -13,14 +13,24 @@ must not fill the card.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from firmware_bridge.evidence import Counts, Tally
 from firmware_bridge.fixes import FixBuilder
 from firmware_bridge.protocols import Decoder
-from firmware_bridge.records import ERR_FLAG, Batch, CanFrame, Fix, Notice, Reading, Rejected, Sentence
+from firmware_bridge.records import (
+    ERR_FLAG,
+    Batch,
+    CanFrame,
+    Channel,
+    Fix,
+    Notice,
+    Reading,
+    Rejected,
+    Sentence,
+)
 from logger.recording.clock import GpsClock
 from logger.recording.rows import EventRow, ProgressRow, RejectedRow, Rows, SentenceRow
 from logger.stage.live import LiveStage
@@ -73,6 +83,9 @@ class Engine(Protocol):
     def tick(self, t_us: int) -> list[Reading]:
         """The readings of the beat at `t_us`, none of a later time."""
 
+    def begin_log(self, channels: Iterable[Channel]) -> None:
+        """A log begins, or is continued, that has had these channels so far."""
+
 
 class Pipeline:
     """Sources in, rows and live state out. Not thread-safe: one thread feeds it."""
@@ -96,6 +109,10 @@ class Pipeline:
         """Nothing stamped up to `t_us` is to come: the log of this drive begins there, later than its session."""
         self._t_us, self._beat_us = t_us, t_us // BEAT_US * BEAT_US
         self.live.begin(t_us)
+
+    def begin_log(self, channels: Iterable[Channel]) -> None:
+        """The rows go into a log that has had these channels so far."""
+        self._engine.begin_log(channels)
 
     def change_stage(self, live: LiveStage) -> None:
         """Go on with another stage, in a log of its own: as if begun here, with nothing known that it does not tell."""

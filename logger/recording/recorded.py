@@ -9,14 +9,14 @@ import heapq
 import json
 import logging
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
 from operator import itemgetter, methodcaller
 from typing import Any
 
-from firmware_bridge.records import CanFrame, Channel, Reading
+from firmware_bridge.records import EFF_FLAG, ERR_FLAG, EXTENDED_MASK, RTR_FLAG, CanFrame, Channel, Reading
 from logger.recording.pipeline import BEAT_US, Pipeline
 from logger.stage.declared import Alarm
 from logger.tomlfile import TomlError, TomlFile, named
@@ -105,6 +105,15 @@ def readings(connection: sqlite3.Connection, session: int) -> Iterator[Reading]:
         yield Reading(t_us, Channel(*channel), value)
 
 
+def extended_ids(connection: sqlite3.Connection) -> list[int]:
+    """The extended identifiers of all sessions, in the order in which each came first. Raises sqlite3.Error."""
+    rows = connection.execute(
+        "SELECT can_id & ? AS id FROM frame WHERE can_id & ? GROUP BY id ORDER BY min(rowid)",
+        (EFF_FLAG | RTR_FLAG | ERR_FLAG | EXTENDED_MASK, EFF_FLAG),
+    )
+    return [row[0] for row in rows]
+
+
 class RecordedReadings:
     """The readings of a log, given out beat by beat as they were made."""
 
@@ -114,6 +123,9 @@ class RecordedReadings:
 
     def feed(self, frames: Sequence[CanFrame]) -> None:
         """Frames say nothing new here."""
+
+    def begin_log(self, channels: Iterable[Channel]) -> None:
+        """The channels have their names."""
 
     def tick(self, t_us: int) -> list[Reading]:
         """The readings of the beat at `t_us`."""

@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from firmware_bridge.dating import EPOCH, OLDEST_LOG, Dates
-from firmware_bridge.engine.readings import EngineReadings
+from firmware_bridge.engine.readings import EngineReadings, GroupDecoder
 from firmware_bridge.errors import LogError
 from firmware_bridge.fixes import FixBuilder
 from firmware_bridge.protocols import nmea, protocol, ubx
@@ -183,7 +183,14 @@ def _log_sessions(capture: Capture, progress: Progress) -> Iterator[Session]:
 def _engine(capture: Capture, connection: sqlite3.Connection, session: int) -> Engine:
     """The readings as they were recorded, or, with other decoders than the log's, made anew from the frames."""
     if capture.dbc_texts or capture.presets:
-        return EngineReadings(engine_decoders(capture.dbc_texts, capture.presets))
+        decoders = engine_decoders(capture.dbc_texts, capture.presets)
+        for decoder in decoders:
+            if (
+                isinstance(decoder, GroupDecoder) and decoder.has_groups
+            ):  # names by the whole log, not by the session
+                for can_id in recorded.extended_ids(connection):
+                    decoder.of(can_id)
+        return EngineReadings(decoders)
     return recorded.RecordedReadings(recorded.readings(connection, session))
 
 

@@ -45,6 +45,7 @@ def state_text(pipeline: Pipeline, origin: Origin, t_us: int) -> str:
 
 def resume(pipeline: Pipeline, opened: Log, origin: Origin) -> None:
     """Go on where the log's last session ended; an event says so. A state that cannot be read costs only itself."""
+    pipeline.begin_log(opened.channels)
     try:
         text = opened.state()
         if text is None:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.metadata import version
@@ -20,11 +20,14 @@ from firmware_bridge.engine.readings import EngineDecoder, EngineReadings
 from firmware_bridge.errors import ConfigurationError
 from firmware_bridge.fixes import FixBuilder
 from firmware_bridge.protocols import Asker, BusSettings, Protocol, protocol
+from firmware_bridge.records import Notice
 from logger.config import Can, Config, Gps
+from logger.recording import dbc_files
+from logger.recording.dbc_files import named_at
 from logger.recording.naming import slug, stem
 from logger.recording.pipeline import Pipeline, Source
 from logger.recording.rows import BUSES_A_PORT
-from logger.recording.texts import UnreadableError, read_dbcs, read_text
+from logger.recording.texts import read_text
 from logger.stage import itinerary as itineraries
 from logger.stage.alarms import merged
 from logger.stage.declared import Alarm
@@ -35,6 +38,8 @@ from logger.tomlfile import TomlError
 
 log = logging.getLogger(__name__)
 
+_OF_A_NODE = re.compile(r"[\w.:-]+@0x[0-9A-F]{2}")
+"""The channel of one J1939 node among several that send the same message: it is known when the node is heard."""
 LOG_FORMAT = "1"
 """The meaning of the log's tables, should it ever change in a way that the schema does not show."""
 
@@ -94,11 +99,13 @@ class Setup:
 
 
 def prepare(config: Config) -> Setup:
-    """Read the files that a configuration names and build the recorder's parts. Raises ConfigurationError."""
+    """Read the files that a configuration names and build the recorder's parts. Raises ConfigurationError.
+
+    A DBC file is no reason for that: what is left out of one is an event of the log.
+    """
     ports: list[PortPlan] = []
     sources: list[Source] = []
     decoders: list[EngineDecoder] = []
-    dbc_texts: dict[str, str] = {}
     if config.gps is not None:
         ports.append(_gps_plan(config.gps))
         sources.append(Source(config.gps.name, ports[-1].protocol.decoder(0), FixBuilder()))
@@ -106,31 +113,37 @@ def prepare(config: Config) -> Setup:
         plan = _can_plan(config, index)
         ports.append(plan)
         sources.append(Source(can.name, plan.protocol.decoder(BUSES_A_PORT * index)))
-        texts: dict[str, str] = {}
-        for number in range(len(can.dbc)):
-            texts |= _dbc_text(config, index, number)
-        decoders += engine_decoders(texts, [can.preset] if can.preset else [])
-        dbc_texts |= texts
-    _check_conditions(config, decoders)
+    dbcs = dbc_files.read_all(config)
+    decoders = dbcs.decoders + [preset(can.preset) for can in config.can if can.preset]
+    unheard = _unheard(config, decoders)
+    if unheard and not dbcs.problems:
+        raise TomlError(unheard)
     stage = load_stage(config)
     live = stage.live(config.car.class_name, config.alarms)
+    live.health("dbc_left_out", dbcs.left_out)
     pipeline = Pipeline(sources, EngineReadings(decoders), live)
+    for notice in (*dbcs.notices, *map(_quiet, unheard)):
+        log.warning("%s", ": ".join(str(said) for said in notice.detail.values() if said is not None))
+        pipeline.event(0, notice.kind, notice.detail)
     name = stem(stage.key, config.car.number)
-    return Setup(tuple(ports), pipeline, stage, name, describe(config, stage, dbc_texts))
+    return Setup(tuple(ports), pipeline, stage, name, describe(config, stage, dbcs.texts))
 
 
 def problems(config: Config) -> list[ConfigurationError]:
-    """All that is wrong with the files which a configuration names, where `prepare` stops at the first.
+    """All that is wrong with the files which a configuration names, where `prepare` stops at the first or goes on.
 
     Each is tried by itself; the conditions of alarms ask for what all of them tell.
     """
-    parts: list[Callable[[], object]] = []
-    for index, can in enumerate(config.can):
-        parts += [partial(_dbc_decoders, config, index, number) for number in range(len(can.dbc))]
-        parts.append(partial(_can_plan, config, index))
+    parts: list[Callable[[], object]] = [
+        partial(_can_plan, config, index) for index in range(len(config.can))
+    ]
     parts.append(partial(load_stage, config))
     found = [problem for part in parts for problem in _problems(part)]
-    return found or _problems(partial(prepare, config))
+    dbcs = dbc_files.read_all(config)
+    if not found:
+        decoders = dbcs.decoders + [preset(can.preset) for can in config.can if can.preset]
+        found = _unheard(config, decoders)
+    return dbcs.problems + found
 
 
 def _problems(part: Callable[[], object]) -> list[ConfigurationError]:
@@ -146,16 +159,25 @@ def each_problem(error: ConfigurationError) -> list[ConfigurationError]:
     return list(getattr(error, "problems", None) or [error])
 
 
-def _check_conditions(config: Config, decoders: Iterable[EngineDecoder]) -> None:
-    """What waits for something that nothing tells would be silent for ever. Raises TomlError."""
+def _unheard(config: Config, decoders: Iterable[EngineDecoder]) -> list[ConfigurationError]:
+    """What waits for something that nothing in the car says would be silent for ever."""
     channels = {channel.name for decoder in decoders for channel in decoder.channels}
-    wrong = [
+    asked = (
+        name
+        for _, alarm in config.conditions()
+        for name in _OF_A_NODE.findall(f"{alarm.when} {alarm.while_}")
+    )
+    channels |= {name for name in asked if name.rpartition("@")[0] in channels}
+    return [
         config.places.fault((*place, *flaw.key), flaw.what, flaw.mend)
         for place, alarm in config.conditions()
         for flaw in alarm.unheard(channels)
     ]
-    if wrong:
-        raise TomlError(wrong)
+
+
+def _quiet(unheard: ConfigurationError) -> Notice:
+    """The notice of an alarm whose channel is in what was left out of a DBC file, perhaps."""
+    return Notice(0, "alarm_quiet", {"where": unheard.where, "what": unheard.what, "then": "it stays quiet"})
 
 
 def _gps_plan(gps: Gps) -> PortPlan:
@@ -197,7 +219,7 @@ def engine_decoders(dbc_texts: Mapping[str, str], presets: Iterable[str]) -> lis
 
         decoder = dbc.load(text, name)
         for notice in decoder.notices:
-            log.warning("%s: %s", name, ", ".join(str(said) for said in notice.detail.values()))
+            log.warning("%s", ": ".join(str(said) for said in notice.detail.values()))
         decoders.append(decoder)
     return decoders + [preset(name) for name in presets]
 
@@ -207,9 +229,9 @@ def load_stage(config: Config) -> Stage:
     named = config.stage
     if named is None:
         return Stage()
-    with _named_at(config, "stage", "rules"):
+    with named_at(config, "stage", "rules"):
         rules_text = read_text(named.rules) if named.rules else ""
-    with _named_at(config, "stage", "itinerary"):
+    with named_at(config, "stage", "itinerary"):
         text = read_text(named.itinerary)
     reset = named.reset_odometer
     return stage_of(text, str(named.itinerary), rules_text, str(named.rules), reset_odometer=reset)
@@ -228,24 +250,6 @@ def stage_of(
 def stage_key(itinerary: itineraries.Itinerary) -> str:
     """What tells a stage from every other, in a file's name: event and number."""
     return slug(f"{itinerary.stage.event} {itinerary.stage.number}")
-
-
-def _dbc_decoders(config: Config, index: int, number: int) -> list[EngineDecoder]:
-    return engine_decoders(_dbc_text(config, index, number), ())
-
-
-def _dbc_text(config: Config, index: int, number: int) -> dict[str, str]:
-    with _named_at(config, "can", index, "dbc", number):
-        return read_dbcs([config.can[index].dbc[number]])
-
-
-@contextmanager
-def _named_at(config: Config, *key: str | int) -> Iterator[None]:
-    """A file that cannot be read is told at the key that names it; what is wrong inside stays at its own line."""
-    try:
-        yield
-    except UnreadableError as error:
-        raise config.places.fault(key, f"{error.where}: {error.what}", error.mend) from error
 
 
 def describe(config: Config, stage: Stage, dbc_texts: dict[str, str]) -> dict[str, str]:

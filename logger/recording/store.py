@@ -78,7 +78,7 @@ class Log:
         """Each table's last row that is known to be committed, and so their number: rows are never deleted."""
         self.tried: deque[dict[str, int]] = deque(maxlen=_MOST_TRIED)
         """The ends that commits were to reach which failed since."""
-        self._channels: dict[Channel, int] = {}
+        self.channels: dict[Channel, int] = {}
         self._committed_channels: dict[Channel, int] = {}
         self._sql: dict[str, str] = {}
         self._many_sql: dict[str, str] = {}
@@ -93,8 +93,8 @@ class Log:
                 self._refuse_other_tables()
             self._refuse_truncated()
             rows = self._connection.execute("SELECT name, unit, source, id FROM channel")
-            self._channels = {Channel(*row[:3]): row[3] for row in rows}
-            self._committed_channels = dict(self._channels)
+            self.channels = {Channel(*row[:3]): row[3] for row in rows}
+            self._committed_channels = dict(self.channels)
             self.ends = self._read_ends()
             self._place = _place(path)
         except BaseException:
@@ -201,11 +201,11 @@ class Log:
         self._connection.executemany(self._sql[table], islice(rows, whole, None))
 
     def _channel_id(self, channel: Channel) -> int:
-        known = self._channels.get(channel)
+        known = self.channels.get(channel)
         if known is None:
-            known = 1 + max(self._channels.values(), default=0)
+            known = 1 + max(self.channels.values(), default=0)
             self._connection.execute("INSERT INTO channel VALUES (?, ?, ?, ?)", (known, *channel))
-            self._channels[channel] = known
+            self.channels[channel] = known
         return known
 
     def commit(self) -> None:
@@ -217,11 +217,11 @@ class Log:
         self._connection.execute("COMMIT")
         self.ends = ends
         self.tried.clear()
-        self._committed_channels = dict(self._channels)
+        self._committed_channels = dict(self.channels)
 
     def rollback(self) -> None:
         """Forget what was written since the last commit."""
-        self._channels = dict(self._committed_channels)
+        self.channels = dict(self._committed_channels)
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
 

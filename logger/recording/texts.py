@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from firmware_bridge.engine.dbc_statements import MAX_DBC_BYTES, text_of
 from firmware_bridge.errors import ConfigurationError
 
 MOST_BYTES = 1 << 25
-"""32 MB: the largest DBC files of whole vehicles have a few."""
+"""32 MB: more than any file that somebody wrote for a configuration."""
 
 
 class UnreadableError(ConfigurationError):
@@ -19,9 +20,13 @@ def read_dbcs(paths: Iterable[Path]) -> dict[str, str]:
     """The texts of DBC files, by file name. Raises ConfigurationError."""
     texts = {}
     for path in paths:
-        from firmware_bridge.engine import dbc  # noqa: PLC0415 - cantools takes a third of a second to import
-
-        texts[path.name] = dbc.text_of(read_bytes(path))
+        data = read_bytes(path)
+        if len(data) > MAX_DBC_BYTES:
+            what = f"more than {MAX_DBC_BYTES // 1_000_000} MB, which no DBC file has"
+            raise ConfigurationError(
+                what, where=str(path), mend="take it out, or keep the messages that are needed"
+            )
+        texts[path.name] = text_of(data)
     return texts
 
 

@@ -18,7 +18,9 @@ from logger.stage.conditions import Condition, Values
 Level = Literal["info", "warn", "critical"]
 
 OWN_VALUES = frozenset({"speed_kmh", "over_kmh", "gps_age_s", "gps_speed_age_s"})
-HEALTH_VALUES = frozenset({"can_age_s", "writer_lag_s", "disk_free_mb", "disk_room_h", "clock_error_s"})
+HEALTH_VALUES = frozenset(
+    {"can_age_s", "writer_lag_s", "disk_free_mb", "disk_room_h", "clock_error_s", "dbc_left_out"}
+)
 """What alarms may ask for beside the car's channels: of the drive, and of the recorder itself."""
 
 

@@ -4,7 +4,7 @@
     all    = one { "and" one }
     one    = "(" any ")" | NAME op NUMBER
     op     = "<" | "<=" | ">" | ">=" | "==" | "!="
-    NAME   = a letter or _, then letters, digits, _ . : -
+    NAME   = a letter or _, then letters, digits, _ . : @ -
     NUMBER = 13, -4.5, 1e3
 
 A channel that has never spoken, or fell silent, is not known; what depends on it is not known either, unless
@@ -26,7 +26,7 @@ Values = Mapping[str, float | None]
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<op><=|>=|==|!=|<|>)|(?P<paren>[()])|(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)(?![\w.])"
-    r"|(?P<name>[^\W\d][\w.:-]*)|(?P<other>\S))"
+    r"|(?P<name>[^\W\d][\w.:@-]*)|(?P<other>\S))"
 )
 MAX_DEPTH = 20
 """Parentheses within parentheses; nobody who writes alarms by hand needs three."""

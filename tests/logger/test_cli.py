@@ -69,12 +69,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("run -c unknown_key.toml", CONFIGURATION, ["unknown_key.toml:5", "gps.baudd", 'mean "baud"']),
         ("run -c protocol.toml", CONFIGURATION, ["protocol.toml:6", '"slcann"', 'mean "slcan"']),
         ("run -c poll.toml", CONFIGURATION, ["poll.toml:8", "listen_only = true", "set poll = false"]),
-        (
-            "run -c no_dbc.toml",
-            CONFIGURATION,
-            ["no_dbc.toml:7: can[0].dbc[0]: none.dbc: ", "No such file", "check its name"],
-        ),
-        ("run -c bad_dbc.toml", CONFIGURATION, ["bad.dbc:1", "no readable DBC", "export it again"]),
         ("run -c no_toml.toml", CONFIGURATION, ["no_toml.toml:1", "not TOML", "[table]"]),
         ("run -c no_source.toml", CONFIGURATION, ["no source", "plugged in"]),
         ("run -c no_stage.toml", CONFIGURATION, ["none.toml", "No such file", "check its name"]),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import random
 import subprocess
@@ -229,12 +228,12 @@ def test_a_signal_that_begins_before_its_message_is_left_out_and_told(place: str
 @pytest.mark.parametrize(
     ("text", "where"),
     [
-        (HEAD + "BO_ 1 A: 8 ECU\n SG_ X : 0|8@1+ (1,0) [0|0 ECU\n", "engine.dbc:6:28: "),
+        (HEAD + "BO_ 1 A: 8 ECU\n SG_ X : 0|8@1+ (1,0) [0|0 ECU\n", "engine.dbc:6:1: "),
         (HEAD + "BO_ 1 A: 8 ECU\nFOO\n", "engine.dbc:6:1: "),
         ("", "engine.dbc:1:1: "),
-        ("PK\x03\x04\x00\x1b[2J", "engine.dbc:1:3: "),
-        ('BA_ "NobodyDefinedMe" 3;\n', "engine.dbc: "),
-        (HEAD + 'BO_ 99999999999 A: 8 ECU\n SG_ X : 0|8@1+ (1,0) [0|0] "" ECU\n', "engine.dbc: "),
+        ("PK\x03\x04\x00\x1b[2J", "engine.dbc:1:1: "),
+        ('BA_ "NobodyDefinedMe" 3;\n', "engine.dbc:1:1: "),
+        (HEAD + 'BO_ 99999999999 A: 8 ECU\n SG_ X : 0|8@1+ (1,0) [0|0] "" ECU\n', "engine.dbc:5:1: "),
     ],
 )
 def test_an_unreadable_file_says_where_and_the_mend(text: str, where: str) -> None:
@@ -253,11 +252,10 @@ def test_text_of_utf_8_and_of_the_windows_code_page() -> None:
     assert dbc.text_of(b"\x81\xb0") == "\ufffd°"
 
 
-def test_two_messages_of_one_identifier_leave_the_last(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.ERROR)
+def test_two_messages_of_one_identifier_are_both_decoded() -> None:
     text = HEAD + "".join(f'BO_ 1 {n}: 8 ECU\n SG_ {n}_X : 0|8@1+ (1,0) [0|0] "" ECU\n' for n in ("A", "B"))
     decoder = dbc.load(text, "twice.dbc")
-    assert value_of(decoder, 1, b"\x07" + bytes(7)) == {"B_X": 7.0}
+    assert value_of(decoder, 1, b"\x07" + bytes(7)) == {"A_X": 7.0, "B_X": 7.0}
 
 
 @pytest.mark.parametrize("scale", ["1e308", "1e400", "-1e308", "0"])

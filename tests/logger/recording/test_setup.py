@@ -95,7 +95,7 @@ def test_problems_tells_those_of_every_file(tmp_path: Path) -> None:
         ("none.dbc: cannot be read", "bad.dbc:1", "liason", "-3.0"), found, strict=True
     ):
         assert words in problem
-    with pytest.raises(ConfigurationError):
+    with pytest.raises(ConfigurationError, match="liason"):
         setup.prepare(config)
 
 
@@ -110,9 +110,52 @@ def test_a_missing_file_is_told_where_it_is_named(tmp_path: Path) -> None:
         assert problem.where == where
         assert problem.what == f"{key}: {tmp_path / name}: cannot be read: No such file or directory"
         assert problem.mend == "check its name"
-    with pytest.raises(ConfigurationError, match=r"none\.dbc") as caught:
+    with pytest.raises(ConfigurationError, match=r"rules\.toml") as caught:
         setup.prepare(config)
-    assert caught.value.where == f"{file}:15"
+    assert caught.value.where == f"{file}:3"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        b"",
+        b"PK\x03\x04" + bytes(range(256)),
+        b"\0" * 8_000_001,
+        DBC.replace("0.25,0", "0,25,0").encode(),
+    ],
+    ids=["missing", "empty", "binary", "huge", "a line"],
+)
+def test_no_dbc_keeps_the_recorder_from_recording(tmp_path: Path, content: bytes | None) -> None:
+    """The rest is recorded, decoded and watched; the log, the page and `check` say what is left out."""
+    other = DBC.replace("256 ENGINE", "257 OTHER").replace("RPM", "OIL")
+    alarms = '[[alarm]]\nname = "a"\nwhen = "RPM > 1"\n[[alarm]]\nname = "b"\nwhen = "OIL > 1"\n'
+    files = {"other_dbc": other} | ({} if content is None else {"engine_dbc": content})
+    text = BUSES.replace('["engine.dbc"]', '["engine.dbc", "other.dbc"]').replace('preset = "obd2"', "")
+    config = written(tmp_path, text.replace("poll = true", "poll = false") + alarms, **files)
+    made = setup.prepare(config)
+    told = made.pipeline.take().event
+    assert [(event.kind, event.detail.get("file")) for event in told if event.kind != "alarm_quiet"] == [
+        ("dbc_left_out", "engine.dbc")
+    ]
+    assert [event.kind for event in told].count("alarm_quiet") == 1
+    made.pipeline.feed("engine", 1, b"t1018A00F5AFF00000000\r")
+    made.pipeline.advance(1_000_000)
+    rows = made.pipeline.take()
+    assert (len(rows.frame), [reading.value for reading in rows.reading]) == (1, [1000.0])
+    assert "dbc" in {event.detail.get("name") for event in rows.event if event.kind.startswith("alarm")}
+    found = [str(problem) for problem in setup.problems(config)]
+    assert len(found) == 2
+    assert "engine.dbc" in found[0]
+    assert "alarm[0].when" in found[1]
+
+
+def test_an_alarm_may_ask_for_one_node_of_several(tmp_path: Path) -> None:
+    j1939 = DBC.replace("256 ENGINE", "2364540158 EEC1")
+    alarm = '[[alarm]]\nname = "a"\nwhen = "RPM@0x31 > 1"\n'
+    assert setup.problems(written(tmp_path, BUSES + alarm, engine_dbc=j1939)) == []
+    (problem,) = setup.problems(written(tmp_path, BUSES + alarm.replace("RPM", "RMP"), engine_dbc=j1939))
+    assert "RMP@0x31" in problem.what
 
 
 def test_problems_of_what_is_right(tmp_path: Path) -> None:
