@@ -185,9 +185,8 @@ def _engine(capture: Capture, connection: sqlite3.Connection, session: int) -> E
     if capture.dbc_texts or capture.presets:
         decoders = engine_decoders(capture.dbc_texts, capture.presets)
         for decoder in decoders:
-            if (
-                isinstance(decoder, GroupDecoder) and decoder.has_groups
-            ):  # names by the whole log, not by the session
+            # Names by the whole log, not by the session.
+            if isinstance(decoder, GroupDecoder) and decoder.has_groups:
                 for can_id in recorded.extended_ids(connection):
                     decoder.of(can_id)
         return EngineReadings(decoders)

@@ -105,7 +105,6 @@ def prepare(config: Config) -> Setup:
     """
     ports: list[PortPlan] = []
     sources: list[Source] = []
-    decoders: list[EngineDecoder] = []
     if config.gps is not None:
         ports.append(_gps_plan(config.gps))
         sources.append(Source(config.gps.name, ports[-1].protocol.decoder(0), FixBuilder()))

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import math
 import random
+import sqlite3
 import struct
+from collections import Counter
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +20,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firmware_bridge.engine import dbc
-from firmware_bridge.records import EFF_FLAG, ERR_FLAG, FD_FLAG, RTR_FLAG, CanFrame
+from firmware_bridge.engine.readings import EngineReadings
+from firmware_bridge.records import EFF_FLAG, ERR_FLAG, FD_FLAG, RTR_FLAG, CanFrame, Channel
 from logger.export.blocks import FrameBlock
-from logger.export.signals import BulkDecoder
+from logger.export.selection import Span, select
+from logger.export.signals import BulkDecoder, signal_blocks
+from logger.recording.replay import Capture, sessions
+from logger.recording.rows import Rows
+from logger.recording.store import Log, SessionStart
 
 CORPUS = Path(__file__).parents[3] / "../shared/corpus/dbc"
 FILES = sorted(CORPUS.glob("*.dbc"))
@@ -174,6 +183,55 @@ def test_extremes_are_exact() -> None:
         {"s64": float(-(2**63) * 3 - 7)},
         {"s64": float((2**63 - 1) * 3 - 7)},
     ]
+
+
+EEC1 = 'BO_ 2364540158 EEC1: 8 X\n SG_ rpm : 24|16@1+ (0.125,0) [0|0] "1/min" X\n'
+
+
+def by_node(log: Path, **part: int) -> dict[tuple[str, str], int]:
+    """How many values each channel of a log has, by its name and source."""
+    found: Counter[tuple[str, str]] = Counter()
+    with closing(sqlite3.connect(log)) as connection:
+        chosen = select(connection)
+        if part:
+            chosen = replace(chosen, spans=(Span(**part),))
+        for _, decoded in signal_blocks(connection, chosen, lambda _done: None, {"a.dbc": EEC1}):
+            for each in decoded:
+                found[each.channel.name, each.channel.source] += len(each.rows)
+    return dict(found)
+
+
+def test_j1939_channels_are_those_of_live_in_the_whole_log_and_in_a_part(tmp_path: Path) -> None:
+    """Node 0x31 is the first of the log, in a session that a part of it need not hold; the next session knows."""
+    sent = [0x31, 0x00, 0x31, 0x00, 0x00], [0x00, 0x31, 0x05]
+    live: set[Channel] = set()
+    with closing(Log(tmp_path / "a.db", durable=False)) as log:
+        for sources in sent:
+            log.begin_session(SessionStart("boot", "", "test", ""), {})
+            engine = EngineReadings([dbc.load(EEC1, "a.dbc")])
+            engine.begin_log(log.channels)
+            frames = [CanFrame(n, 0, 0x8CF00400 | source, bytes(8)) for n, source in enumerate(sources, 1)]
+            engine.feed(frames)
+            readings = engine.tick(100)
+            live |= {reading.channel for reading in readings}
+            log.write(Rows(frame=frames, reading=readings))
+    names = {source: Channel(f"rpm{tail}", "1/min", f"a.dbc:EEC1@{source}") for source, tail in NODES.items()}
+    assert live == set(names.values())
+    counts = {"0x31": 3, "0x00": 4, "0x05": 1}
+    assert by_node(tmp_path / "a.db") == {
+        (names[n].name, names[n].source): count for n, count in counts.items()
+    }
+    assert by_node(tmp_path / "a.db", session=2, first_us=0, last_us=9) == {
+        (channel.name, channel.source): 1 for channel in names.values()
+    }
+    again = Capture(tmp_path / "a.db", dbc_texts={"a.dbc": EEC1})
+    replayed = set()
+    for session in sessions(again, lambda _done: None):
+        replayed |= {reading.channel for rows in session.rows for reading in rows.reading}
+    assert replayed == live
+
+
+NODES = {"0x31": "", "0x00": "@0x00", "0x05": "@0x05"}
 
 
 def test_no_frames_say_nothing() -> None:

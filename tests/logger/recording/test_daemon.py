@@ -201,6 +201,23 @@ def test_each_can_protocol_from_device_to_readings(tmp_path: Path, drive: Drive,
     assert verify(log_of(tmp_path)) == []
 
 
+@pytest.mark.parametrize(
+    "content", [None, b"\x7fELF\0\0\0", b"BO_ nonsense\n"], ids=["missing", "binary", "damaged"]
+)
+def test_a_dbc_never_costs_the_recording(tmp_path: Path, content: bytes | None) -> None:
+    if content is not None:
+        (tmp_path / "engine.dbc").write_bytes(content)
+    more = 'dbc = ["engine.dbc"]\n[[alarm]]\nname = "a"\nwhen = "RPM > 1"\n'
+    with NumberedBus(500) as bus, recording(configured(tmp_path, can=bus.port, more=more)) as process:
+        until(has_rows(log_of(tmp_path), 1000), PATIENCE_S)
+        bus.silence()
+        time.sleep(0.3)
+        said = stop(process)
+    assert "engine.dbc" in said
+    assert count(tmp_path, "event WHERE kind = 'dbc_left_out'") == 1
+    assert verify(log_of(tmp_path)) == []
+
+
 def test_a_missing_port_is_said_once_and_the_others_go_on(tmp_path: Path) -> None:
     with (
         NumberedBus(500) as bus,
