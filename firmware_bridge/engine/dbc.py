@@ -20,8 +20,9 @@ from typing import NamedTuple, cast
 
 from cantools.database.can import Message
 
-from firmware_bridge.engine.dbc_file import LEFT_OUT, DbcFile, Flaw
+from firmware_bridge.engine.dbc_file import DbcFile
 from firmware_bridge.engine.dbc_messages import BuiltMessage, build
+from firmware_bridge.engine.dbc_records import LEFT_OUT, Flaw
 from firmware_bridge.engine.dbc_statements import MAX_DBC_BYTES, text_of
 from firmware_bridge.engine.j1939 import ANY_SOURCE, Groups, j1939_messages
 from firmware_bridge.engine.plain_signals import PlainSignals, plain_signals

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from firmware_bridge.engine.dbc_grammar import (
     ATTRIBUTE,
@@ -31,6 +29,7 @@ from firmware_bridge.engine.dbc_grammar import (
     identifier,
     message_number,
 )
+from firmware_bridge.engine.dbc_records import Flaw, MessageText, SignalText
 from firmware_bridge.engine.dbc_statements import Statement, statements
 
 MAX_MESSAGE_BYTES = 1785
@@ -42,51 +41,6 @@ _WITH_SIGNALS = "left out with its signals"
 _UNASSIGNED = "VECTOR__INDEPENDENT_SIG_MSG"
 """The name under which editors keep the signals that are in no message."""
 _FRAME_FORMATS = ("StandardCAN", "ExtendedCAN", "reserved", "J1939PG")
-
-
-LEFT_OUT = "left out"
-
-
-class Flaw(NamedTuple):
-    """Something wrong in a file: `line` and what. `then` says what became of it."""
-
-    line: int
-    what: str
-    then: str = LEFT_OUT
-
-
-@dataclass(slots=True)
-class SignalText:
-    """One signal as the file has it. `by` is its multiplexer, and `values` are the multiplexer's when it is there."""
-
-    line: int
-    name: str
-    marker: str
-    start: int
-    length: int
-    is_little: bool
-    is_signed: bool
-    scale: float
-    offset: float
-    unit: str
-    is_float: bool = False
-    long_name: str = ""
-    by: str | None = None
-    values: list[int] = field(default_factory=list)
-    named_values: list[int] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class MessageText:
-    """One message as the file has it. `can_id` carries EFF_FLAG; `frame_format` is "" where the file does not say."""
-
-    line: int
-    can_id: int
-    name: str
-    length: int
-    signals: dict[str, SignalText] = field(default_factory=dict)
-    frame_format: str = ""
-    long_name: str = ""
 
 
 class DbcFile:

@@ -14,8 +14,8 @@ from cantools.database.conversion import BaseConversion
 from cantools.database.namedsignalvalue import NamedSignalValue
 from cantools.database.utils import start_bit
 
-from firmware_bridge.engine.dbc_file import Flaw, MessageText, SignalText
 from firmware_bridge.engine.dbc_grammar import as_whole
+from firmware_bridge.engine.dbc_records import Flaw, MessageText, SignalText
 from firmware_bridge.records import EFF_FLAG, EXTENDED_MASK
 
 MAX_WORK = 400_000

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from firmware_bridge.engine.dbc_file import MessageText
+from firmware_bridge.engine.dbc_records import MessageText
 from firmware_bridge.records import BRS_FLAG, EFF_FLAG, ESI_FLAG, EXTENDED_MASK, FD_FLAG
 
 ANY_SOURCE = 0xFE
