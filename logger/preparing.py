@@ -16,12 +16,12 @@ _PATH = click.Path(path_type=Path)
 @click.argument("file", type=_PATH)
 def check(file: Path) -> int:
     """Check a configuration or an itinerary; tells every error at once, with its line and key."""
-    from logger import config  # noqa: PLC0415
-    from logger.recording import setup, texts  # noqa: PLC0415
+    from logger import config, input_files  # noqa: PLC0415
+    from logger.recording import setup  # noqa: PLC0415
     from logger.stage import itinerary  # noqa: PLC0415
 
     try:
-        text = texts.read_text(file)
+        text = input_files.read_text(file)
         if itinerary.looks_like_itinerary(text):
             found = itinerary.load(text, str(file))
             kind, problems = f"an itinerary of {len(found.sections)} sections", []

@@ -30,6 +30,7 @@ from logger.recording.holding import require_free
 from logger.recording.pipeline import Pipeline, Source
 from logger.recording.resume import Origin, state_text
 from logger.recording.store import SessionStart
+from logger.source_config import Can, Gps
 
 DBC_NAME = "demo_engine.dbc"
 MOST_AT_ONCE = max(4, os.cpu_count() or 1)
@@ -110,8 +111,8 @@ def record_drive(
     """Make the log of a drive from its beginning to `until_s`, as the recorder would have."""
     config = configs.Config(
         car=configs.Car(car.number, car.name, car.car_class, car.crew),
-        gps=configs.Gps("virtual"),
-        can=(configs.Can("engine", "virtual", "slcan", dbc=(Path(DBC_NAME),)),),
+        gps=Gps("virtual"),
+        can=(Can("engine", "virtual", "slcan", dbc=(Path(DBC_NAME),)),),
     )
     stage = setup.stage_of(built_in.itinerary_text, built_in.name)
     dbc_texts = {DBC_NAME: built_in.dbc_text}

@@ -20,7 +20,8 @@ from firmware_bridge.engine.presets import preset
 from firmware_bridge.errors import ConfigurationError
 from firmware_bridge.records import EFF_FLAG, EXTENDED_MASK
 from logger import config as configs
-from logger.config import Can, Config
+from logger import input_files
+from logger.config import Config
 from logger.doctor import (
     asking,
     buses,
@@ -37,8 +38,9 @@ from logger.doctor.facts import Heard
 from logger.doctor.findings import SUDO, Finding, note, ok, wrong
 from logger.install.plan import CONFIGURATION, STARTED, UNITS
 from logger.install.reach import out_of_reach
-from logger.recording import setup, texts
+from logger.recording import setup
 from logger.recording.setup import PortPlan
+from logger.source_config import Can
 
 if TYPE_CHECKING:
     from firmware_bridge.engine.dbc import DbcDecoder
@@ -196,7 +198,7 @@ def _decoder(path: Path) -> DbcDecoder | None:
     from firmware_bridge.engine import dbc  # noqa: PLC0415 - a third of a second, and only where there is such a file
 
     try:
-        (text,) = texts.read_dbcs([path]).values()
+        (text,) = input_files.read_dbcs([path]).values()
         return dbc.load(text, path.name)
     except ConfigurationError:
         return None

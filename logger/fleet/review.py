@@ -25,8 +25,8 @@ from logger.fleet.add import restore
 from logger.fleet.catalogue import Entry
 from logger.fleet.judged import judged_tables
 from logger.fleet.store import Store
+from logger.input_files import read_text
 from logger.recording.naming import slug
-from logger.recording.texts import read_text
 from logger.review import json
 from logger.review.opening import Wanted, opened, rules_of
 from logger.review.penalties import MODELS

@@ -9,9 +9,10 @@ from typing import Any, BinaryIO
 import click
 
 from firmware_bridge.errors import ConfigurationError
-from logger.config import CAN_PROTOCOLS, MIN_PIN_LENGTH
+from logger.config import MIN_PIN_LENGTH
 from logger.install.adapters import Adapter
 from logger.install.configuration import INTERFACE_NAME, Answers, settled
+from logger.source_config import CAN_PROTOCOLS
 
 BITRATES = (125_000, 250_000, 500_000, 1_000_000)
 """What cars' buses run at; any other can be typed as well."""

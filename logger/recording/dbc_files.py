@@ -15,7 +15,7 @@ from firmware_bridge.engine.readings import EngineDecoder
 from firmware_bridge.errors import ConfigurationError
 from firmware_bridge.records import Notice
 from logger.config import Config
-from logger.recording.texts import UnreadableError, read_dbcs
+from logger.input_files import UnreadableError, read_dbcs
 
 _MEND = "correct the line or export the file again; everything else in it is decoded"
 

@@ -21,13 +21,14 @@ from firmware_bridge.errors import ConfigurationError
 from firmware_bridge.fixes import FixBuilder
 from firmware_bridge.protocols import Asker, BusSettings, Protocol, protocol
 from firmware_bridge.records import Notice
-from logger.config import Can, Config, Gps
+from logger.config import Config
+from logger.input_files import read_text
 from logger.recording import dbc_files
 from logger.recording.dbc_files import named_at
 from logger.recording.naming import slug, stem
 from logger.recording.pipeline import Pipeline, Source
 from logger.recording.rows import BUSES_A_PORT
-from logger.recording.texts import read_text
+from logger.source_config import Can, Gps
 from logger.stage import itinerary as itineraries
 from logger.stage.alarms import merged
 from logger.stage.declared import Alarm

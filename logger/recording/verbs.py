@@ -100,9 +100,9 @@ def replay(
     FILE is a log, an NMEA text, a CAN log (candump, SavvyCAN CSV, ASC, BLF, TRC, BUSMASTER, MF4, python-can's own), or,
     with --protocol, bytes caught from a port. Texts may be gzipped. Prints the result; with -o, makes a log of it.
     """
+    from logger.input_files import read_dbcs  # noqa: PLC0415
     from logger.recording import replaying  # noqa: PLC0415
     from logger.recording.replay import Capture  # noqa: PLC0415
-    from logger.recording.texts import read_dbcs  # noqa: PLC0415
     from logger.terminal import progress_bar  # noqa: PLC0415
 
     capture = Capture(file, protocol, baud, read_dbcs(dbc), preset, as_dated=as_dated)

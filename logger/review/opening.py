@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from firmware_bridge.errors import ConfigurationError
+from logger.input_files import read_text
 from logger.recording import replay
 from logger.recording.reader import has_wal
 from logger.recording.setup import Stage, stage_of
-from logger.recording.texts import read_text
 from logger.review import gpx
 from logger.review.evidence import FIX_COLUMNS, SEEN_COLUMNS, Evidence, RawRows, assemble, table
 from logger.review.logrows import from_log

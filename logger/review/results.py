@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Literal
 
 from firmware_bridge.errors import ConfigurationError
-from logger.recording.texts import read_text
+from logger.input_files import read_text
 from logger.tomlfile import Flaw, TomlFile, named, within
 
 _TIME = re.compile(r"(\d{1,4}):([0-5]\d):([0-5]\d)", re.ASCII)

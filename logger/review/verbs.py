@@ -58,7 +58,7 @@ def review(
     LOG is a log, or what another device recorded: an NMEA text or a GPX track with times, to be reviewed against
     an itinerary.
     """
-    from logger.recording.texts import read_dbcs  # noqa: PLC0415
+    from logger.input_files import read_dbcs  # noqa: PLC0415
     from logger.review import json, terminal  # noqa: PLC0415 - numpy, which only the review pays for
     from logger.review.opening import Wanted, opened  # noqa: PLC0415
     from logger.review.report import report_of  # noqa: PLC0415

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from firmware_bridge.errors import ConfigurationError
-from logger.config import Car, Config, Gps, Live, Log, Serve, Shutdown, for_log, is_loopback, load, loads
+from logger.config import Car, Config, Live, Log, Serve, Shutdown, for_log, is_loopback, load, loads
+from logger.source_config import Gps
 from logger.stage.declared import Alarm
 from logger.tomlfile import TomlError
 

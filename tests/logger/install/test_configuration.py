@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from firmware_bridge.errors import ConfigurationError
 from logger import config
-from logger.config import CAN_PROTOCOLS
 from logger.install.configuration import CAN_NAME, GPS_NAME, INTERFACE_NAME, Answers, render, settled
+from logger.source_config import CAN_PROTOCOLS
 
 FOLDER = Path("/etc/stagelog")
 

@@ -10,7 +10,8 @@ import pytest
 from firmware_bridge.engine.obd2_poller import Poller
 from firmware_bridge.errors import ConfigurationError
 from logger import config as configs
-from logger.recording import setup, texts
+from logger import input_files
+from logger.recording import setup
 
 STAGE = (
     '[stage]\nevent = "Dakar"\nnumber = 11\nname = "A - B"\n'
@@ -171,7 +172,7 @@ def test_texts_are_utf8_and_dbc_files_in_their_own_code_page(tmp_path: Path) -> 
     assert "\xb0C" in setup.prepare(config).meta["dbc:engine.dbc"]
     (tmp_path / "stage.toml").write_bytes(b'[stage]\nname = "M\xfcller"\n')
     with pytest.raises(ConfigurationError, match="not UTF-8 text") as caught:
-        texts.read_text(tmp_path / "stage.toml")
+        input_files.read_text(tmp_path / "stage.toml")
     assert caught.value.where == f"{tmp_path / 'stage.toml'}:2"
 
 

@@ -1,4 +1,4 @@
-"""The texts of files that somebody names: an itinerary, rules, DBC files, a configuration to be checked."""
+"""Read the files that somebody names: a configuration, an itinerary, rules, DBC files."""
 
 from __future__ import annotations
 
@@ -30,26 +30,25 @@ def read_dbcs(paths: Iterable[Path]) -> dict[str, str]:
     return texts
 
 
-def read_text(path: Path) -> str:
-    """A UTF-8 text file that a configuration names. Raises ConfigurationError."""
-    data = read_bytes(path)
+def read_text(path: Path, mend: str = "check its name") -> str:
+    """A UTF-8 text file. Raises ConfigurationError, with `mend` where the file cannot be read."""
+    data = read_bytes(path, mend)
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        mend = "save the file in UTF-8"
-        raise ConfigurationError("not UTF-8 text", where=f"{path}:{line}", mend=mend) from error
+        raise ConfigurationError(
+            "not UTF-8 text", where=f"{path}:{line}", mend="save the file in UTF-8"
+        ) from error
 
 
-def read_bytes(path: Path) -> bytes:
-    """A file that a configuration names. Raises ConfigurationError, also for one that does not end."""
+def read_bytes(path: Path, mend: str = "check its name") -> bytes:
+    """A whole file. Raises ConfigurationError, also for one that does not end."""
     try:
         with path.open("rb") as file:
             data = file.read(MOST_BYTES + 1)
     except OSError as error:
-        raise UnreadableError(
-            f"cannot be read: {error.strerror}", where=str(path), mend="check its name"
-        ) from error
+        raise UnreadableError(f"cannot be read: {error.strerror}", where=str(path), mend=mend) from error
     if len(data) > MOST_BYTES:
         what = f"over {MOST_BYTES >> 20} MB"
         raise ConfigurationError(what, where=str(path), mend="name the file that is meant")
