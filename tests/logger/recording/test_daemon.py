@@ -18,6 +18,7 @@ from firmware_bridge.engine.obd2_frames import ANSWER_IDS
 from firmware_bridge.virtual.car import VirtualCar
 from firmware_bridge.virtual.drive import Drive
 from firmware_bridge.virtual.traffic import DEMO_DBC
+from firmware_bridge.virtual.wire import REPORTS
 from logger.demo import planning
 from logger.recording.verify import verify
 from logger.stage.itinerary import load
@@ -31,7 +32,6 @@ from tests.field_failures.recorder_process import (
     until,
 )
 from tests.firmware_bridge.devices import pty
-from tests.firmware_bridge.wire import CAN_PROTOCOLS
 from tests.logger.short_stage import TEXT
 
 MOVING_S = 140.0
@@ -182,7 +182,7 @@ def test_init_strings_reach_the_receiver(tmp_path: Path) -> None:
         receiver.await_received(b"$PMTK220,100*2F\r\n$PMTK314,0,1,0,1\r\n")
 
 
-@pytest.mark.parametrize("name", CAN_PROTOCOLS)
+@pytest.mark.parametrize("name", REPORTS)  # a CAN interface is no serial adapter: test_socketcan.py
 def test_each_can_protocol_from_device_to_readings(tmp_path: Path, drive: Drive, name: str) -> None:
     (tmp_path / "demo.dbc").write_text(DEMO_DBC)
     more = f'protocol = "{name}"\nbitrate = 500000\ndbc = ["demo.dbc"]\n'
