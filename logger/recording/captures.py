@@ -153,7 +153,9 @@ def can_file(path: Path, pipeline: Pipeline, progress: Progress) -> Iterator[Row
 def is_python_can_database(path: Path) -> bool:
     """Whether a SQLite file is a log of python-can's."""
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
+        with closing(
+            sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+        ) as connection:
             query = "SELECT name FROM pragma_table_info('messages') WHERE name IN ('ts', 'arbitration_id', 'data')"
             kind = connection.execute("SELECT type FROM sqlite_schema WHERE name = 'messages'").fetchone()
             return kind == ("table",) and len(connection.execute(query).fetchall()) == 3
