@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from firmware_bridge.errors import LogError
-from logger.recording.reader import has_wal
+from logger.recording.log_border import has_wal
 from logger.transfer.aside import is_aside
 from logger.transfer.removing import remove
 from logger.transfer.snapshot import digest_of

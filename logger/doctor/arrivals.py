@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from firmware_bridge.records import Fix, Notice
-from logger.recording.reader import open_log_readonly
+from logger.recording.log_border import open_log_readonly
 from logger.recording.rows import BUSES_A_PORT
 
 _TABLES = ("frame", "fix", "event")

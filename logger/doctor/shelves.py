@@ -9,7 +9,7 @@ from pathlib import Path
 
 from firmware_bridge.errors import LogError
 from logger.doctor.storage import Shelf
-from logger.recording import reader
+from logger.recording import log_border, reader
 from logger.retention import rule, shelf
 from logger.transfer.aside import is_aside
 
@@ -53,7 +53,7 @@ def _problems(path: Path) -> tuple[str, ...] | None:
     """What SQLite finds wrong with a log's pages; None if there was no time to look at all of them."""
     until_s = time.monotonic() + CHECK_S
     try:
-        with reader.open_log_readonly(path) as connection:
+        with log_border.open_log_readonly(path) as connection:
             connection.set_progress_handler(lambda: time.monotonic() > until_s, _STEP)
             try:
                 said = [str(row[0]) for row in connection.execute("PRAGMA quick_check(5)")]

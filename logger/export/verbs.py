@@ -67,7 +67,7 @@ def export(
     """Write LOG, or a part of it, for other programs; as openrally also an itinerary, STAGE.toml."""
     from logger.export import selection  # noqa: PLC0415 - numpy
     from logger.input_files import read_dbcs, read_text  # noqa: PLC0415
-    from logger.recording.reader import open_log_readonly  # noqa: PLC0415
+    from logger.recording.log_border import open_log_readonly  # noqa: PLC0415
     from logger.stage import itinerary, openrally_write  # noqa: PLC0415
     from logger.terminal import progress_bar  # noqa: PLC0415
 

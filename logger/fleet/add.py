@@ -25,7 +25,7 @@ from logger.fleet.identity import entry_of, refuse_strangers, same_recording
 from logger.fleet.judged import judged_tables
 from logger.fleet.rows import LogRows
 from logger.fleet.store import Store
-from logger.recording.reader import has_wal, open_log_readonly
+from logger.recording.log_border import has_wal, open_log_readonly
 from logger.recording.verify import verify
 from logger.review import json
 from logger.review.opening import Wanted, opened

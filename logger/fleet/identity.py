@@ -17,8 +17,9 @@ from typing import Any
 
 from firmware_bridge.errors import LogError
 from logger.fleet.catalogue import NO_EVENT, Entry
+from logger.recording.log_border import open_log_readonly
 from logger.recording.naming import slug
-from logger.recording.reader import LogInfo, info, open_log_readonly
+from logger.recording.reader import LogInfo, info
 from logger.stage.itinerary import load
 from logger.transfer.state import state_of
 

@@ -27,6 +27,7 @@ from firmware_bridge.records import (
 from firmware_bridge.report import SentenceReader
 from logger.recording import nmea_times
 from logger.recording.canlogs import Decoder
+from logger.recording.log_border import budgeted, connect_immutable, harden
 from logger.recording.pipeline import BEAT_US, Pipeline
 from logger.recording.rows import Rows
 from logger.recording.text_lines import Progress, head, lines, lines_of
@@ -153,13 +154,12 @@ def can_file(path: Path, pipeline: Pipeline, progress: Progress) -> Iterator[Row
 def is_python_can_database(path: Path) -> bool:
     """Whether a SQLite file is a log of python-can's."""
     try:
-        with closing(
-            sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
-        ) as connection:
+        with closing(connect_immutable(path)) as connection, budgeted(connection, path):
+            harden(connection)
             query = "SELECT name FROM pragma_table_info('messages') WHERE name IN ('ts', 'arbitration_id', 'data')"
             kind = connection.execute("SELECT type FROM sqlite_schema WHERE name = 'messages'").fetchone()
             return kind == ("table",) and len(connection.execute(query).fetchall()) == 3
-    except (sqlite3.Error, ValueError, MemoryError):  # a damaged one: `open_log_readonly` says how
+    except (sqlite3.Error, ValueError, MemoryError, LogError):  # a damaged one: `open_log_readonly` says how
         return False
 
 

@@ -49,6 +49,10 @@ COLUMNS = {
 """By table, in their order. It spares each start a log in memory to ask; a test makes that log and compares."""
 LATER = {"fix": {"accuracy_m", "alt_accuracy_m", "speed_accuracy_mps"}}
 """Those that a log of an older stagelog lacks; they are NULL in rows from before it was updated."""
+KEYS = {"meta": "key", "session": "id", "channel": "id"}
+"""By table, its primary key; the others have none."""
+REQUIRED = frozenset({"session", "t_us"})
+"""The columns that the migrations make NOT NULL, in whatever table."""
 _KINDS = {"INTEGER": ("integer",), "REAL": ("integer", "real"), "TEXT": ("text",), "BLOB": ("blob",)}
 """By the column's declared type, what `typeof` may say."""
 

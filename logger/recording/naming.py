@@ -9,13 +9,12 @@ from __future__ import annotations
 import json
 import os
 import re
-import sqlite3
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from firmware_bridge.errors import LogError
-from logger.recording import schema
-from logger.recording.reader import connect_readonly, open_log_readonly
+from logger.recording.log_border import open_log_readonly
+from logger.recording.schema import NewerLogError
 
 REMOVED = "removed.jsonl"
 """The logs that had to go, a JSON object a line: their numbers are not given to others."""
@@ -89,9 +88,11 @@ def _may_go_on(path: Path) -> bool:
     if not os.access(path, os.W_OK):
         return False
     try:
-        with closing(connect_readonly(path)) as connection:
-            return not schema.newer_than_this(connection)
-    except (sqlite3.Error, UnicodeDecodeError):  # the second: of a schema's text
+        with open_log_readonly(path):
+            return True
+    except NewerLogError:
+        return False
+    except LogError:
         return True
 
 

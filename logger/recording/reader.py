@@ -1,19 +1,16 @@
-"""Logs opened for reading: what is there, what is in it. Never writes, never checkpoints (`mode=ro`)."""
+"""Logs at a glance: which there are, what is in one."""
 
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from firmware_bridge.errors import LogError, StagelogError
-from logger.recording import schema
-from logger.recording.columns import COLUMNS, strange_values
+from firmware_bridge.errors import LogError
+from logger.recording.log_border import has_wal, open_log_readonly
 from logger.recording.rows import TABLES
 
 LOG_PATTERN = "*.db"
@@ -61,103 +58,6 @@ class LogInfo:
     def stage(self) -> str:
         """The stage's name for people, or a dash."""
         return self.meta.get("stage") or "-"
-
-
-@contextmanager
-def open_log_readonly(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection that can only read. Raises LogError when the file is not there, no log, or too new."""
-    if not path.is_file():
-        what = "this is a folder" if path.is_dir() else "no such log"
-        raise LogError(what, where=str(path), mend="`stagelog logs DIR` lists the logs in one")
-    try:
-        connection = connect_readonly(path)
-    except sqlite3.Error as error:
-        raise LogError(f"cannot be opened: {error}", where=str(path), mend="check its permissions") from error
-    with closing(connection), as_log_errors(path, "`stagelog verify` says what is left of it"):
-        schema.require_ours(connection)
-        _require_begun(connection)
-        yield connection
-
-
-def connect_readonly(path: Path) -> sqlite3.Connection:
-    """A connection to any SQLite file that can only read. Raises sqlite3.Error.
-
-    A log without a WAL beside it is nobody's at the moment and is opened as immutable, so that nothing is
-    created beside it: it may lie on a read-only stick, or on a card without a free byte.
-    """
-    return connect_with_wal(path) if _wal(path).exists() else _connect(path, "mode=ro&immutable=1")
-
-
-def connect_with_wal(path: Path) -> sqlite3.Connection:
-    """A connection to a file with a WAL beside it that can only read. Raises sqlite3.Error."""
-    if not is_left_behind(path):
-        return _connect(path, "mode=ro")
-    connection = _connect(path, "mode=ro&vfs=unix-none")  # without locks: one to write cannot be had here
-    connection.execute("PRAGMA locking_mode = EXCLUSIVE")  # the WAL's index is in memory, not in a -shm
-    return connection
-
-
-def is_left_behind(path: Path) -> bool:
-    """Whether a log with a WAL is one that a power cut left in a folder that cannot be written, a card mounted
-    read-only: nobody has it open, for then its -shm would be there, and none can be made.
-    """
-    return not path.with_name(path.name + "-shm").exists() and not os.access(path.parent, os.W_OK)
-
-
-def _connect(path: Path, mode: str) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True)
-
-
-@contextmanager
-def as_log_errors(path: Path, mend: str) -> Iterator[None]:
-    """Whatever is found to be wrong with a log as a LogError on one line that names its file.
-
-    SQLite quotes a damaged file in its messages: they may hold line breaks, or be no text at all.
-    """
-    try:
-        yield
-    except (sqlite3.Error, UnicodeDecodeError, MemoryError) as error:
-        said = str(error) or "it asks for more memory than there is"  # as one with a length that is none
-        said = "".join(letter if letter.isprintable() else "\ufffd" for letter in said)
-        raise LogError(f"cannot be read: {said}", where=str(path), mend=mend) from error
-    except LogError as error:
-        raise LogError(error.what, where=str(path), mend=error.mend) from error
-    except StagelogError:
-        raise
-    except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
-        strange = _first_strange(path)
-        if strange is None:
-            raise  # the log is as it should be: a flaw of ours
-        raise LogError(f"cannot be read: {strange}", where=str(path), mend=mend) from error
-
-
-def _first_strange(path: Path) -> str | None:
-    """A value of the log that no recorder wrote, in words; None where there is none, or nobody can tell."""
-    with (
-        suppress(sqlite3.Error, UnicodeDecodeError, MemoryError),
-        closing(connect_readonly(path)) as connection,
-    ):
-        return next(strange_values(connection, COLUMNS), None)
-    return "its pages are damaged"
-
-
-def _require_begun(connection: sqlite3.Connection) -> None:
-    """Raise LogError for a blank file: the power was cut in the moment of its creation."""
-    if not connection.execute("PRAGMA application_id").fetchone()[0]:
-        raise LogError("nothing was ever recorded in it", mend="it may be deleted")
-
-
-def has_wal(path: Path) -> bool:
-    """Whether a write-ahead log with anything in it lies beside a log.
-
-    An empty one is what a program leaves that looked at a closed log without the right to write.
-    """
-    wal = _wal(path)
-    return wal.exists() and wal.stat().st_size > 0
-
-
-def _wal(path: Path) -> Path:
-    return path.with_name(path.name + "-wal")
 
 
 def info(path: Path) -> LogInfo:

@@ -20,8 +20,8 @@ from firmware_bridge.fixes import FixBuilder
 from firmware_bridge.protocols import nmea, protocol, ubx
 from logger.recording import canlogs, captures, nmea_times, recorded, text_lines
 from logger.recording.canlogs.candump import Candump
+from logger.recording.log_border import open_log_readonly
 from logger.recording.pipeline import Engine, Pipeline, Source
-from logger.recording.reader import open_log_readonly
 from logger.recording.rows import Rows
 from logger.recording.setup import LOG_FORMAT, engine_decoders, stage_of
 from logger.recording.text_lines import Progress

@@ -9,8 +9,18 @@ from __future__ import annotations
 import sqlite3
 
 from firmware_bridge.errors import LogError
+from firmware_bridge.printable import printable
 from firmware_bridge.records import EFF_FLAG, ERR_FLAG, EXTENDED_MASK, FD_FLAG, RTR_FLAG
 from logger.recording.light_sqlite_utils import Database, Migrations
+from logger.recording.log_schema import (
+    MIGRATIONS,
+    MOST_OBJECTS,
+    SchemaObject,
+    difference,
+    is_migrations,
+    missing,
+    select_text,
+)
 
 APPLICATION_ID = 0x53544C47
 """SQLite's application_id of a log: the letters STLG."""
@@ -23,6 +33,12 @@ class NoLogError(LogError):
     """A file that, by its own word, is not one of stagelog's."""
 
 
+class NewerLogError(LogError):
+    """A log of a later stagelog."""
+
+
+_MOST_MIGRATIONS = 1000
+"""Applied to one log; there are three."""
 migrations = Migrations("stagelog")
 VERSIONS = frozenset({"m001_log", "m002_views", "m003_accuracy"})
 """Every migration below: what a log may have applied and still be ours to read."""
@@ -116,30 +132,18 @@ def _track(more: str = "") -> str:
     )
 
 
-@migrations()
-def m002_views(db: Database) -> None:
-    """Views for people with sqlite3 or Datasette: times in UTC, speeds in km/h. Each begins with utc, session, t_s.
+_ACCURACY = ", r.accuracy_m, r.alt_accuracy_m, r.speed_accuracy_mps"
+"""What `m003_accuracy` adds to the view `track`."""
 
-    speed         every fix's speed with the limit and the section of that second: speed_kmh, limit_kmh, over_kmh,
-                  section (from 1), distance_km
-    track         every fix with a position: latitude, longitude, alt_m, speed_kmh, course_deg, quality, satellites,
-                  hdop
-    engine        every reading: channel, value, unit, source
-    frames_hex    every frame: bus, id (3 or 8 hexadecimal digits), extended, remote, error, fd (0 or 1), length, data
-    events        every event: kind, detail (JSON)
-    progress_kmh  what the crew saw, once a second: section (from 1), distance_km, elapsed_s, average_kmh, limit_kmh,
-                  speed_kmh
-    clock_minute  what the others take the time from
 
-    A fix has its epoch's own time where the clock bears it out to 2 s; everything else the time of its arrival.
-    `utc` is null in a session that never learned it.
-    """
+def _first_views() -> dict[str, str]:
+    """The SELECT of each view of `m002_views`."""
     limits = (
         "LEFT JOIN (SELECT session, t_us / 1000000 AS second, max(limit_kmh) AS limit_kmh, max(section) AS section,"
         " max(distance_m) AS distance_m FROM progress GROUP BY 1, 2) AS p"
         " ON p.session = r.session AND p.second = r.t_us / 1000000"
     )
-    views = {
+    return {
         "clock_minute": _CLOCK_MINUTE,
         "speed": _timed(
             f"{_SPEED_KMH} AS speed_kmh, p.limit_kmh, max(0, {_SPEED_KMH} - p.limit_kmh) AS over_kmh,"
@@ -168,7 +172,27 @@ def m002_views(db: Database) -> None:
             "progress",
         ),
     }
-    for name, sql in views.items():
+
+
+@migrations()
+def m002_views(db: Database) -> None:
+    """Views for people with sqlite3 or Datasette: times in UTC, speeds in km/h. Each begins with utc, session, t_s.
+
+    speed         every fix's speed with the limit and the section of that second: speed_kmh, limit_kmh, over_kmh,
+                  section (from 1), distance_km
+    track         every fix with a position: latitude, longitude, alt_m, speed_kmh, course_deg, quality, satellites,
+                  hdop
+    engine        every reading: channel, value, unit, source
+    frames_hex    every frame: bus, id (3 or 8 hexadecimal digits), extended, remote, error, fd (0 or 1), length, data
+    events        every event: kind, detail (JSON)
+    progress_kmh  what the crew saw, once a second: section (from 1), distance_km, elapsed_s, average_kmh, limit_kmh,
+                  speed_kmh
+    clock_minute  what the others take the time from
+
+    A fix has its epoch's own time where the clock bears it out to 2 s; everything else the time of its arrival.
+    `utc` is null in a session that never learned it.
+    """
+    for name, sql in _first_views().items():
         db.create_view(name, sql)
 
 
@@ -180,33 +204,55 @@ def m003_accuracy(db: Database) -> None:
     """
     for name in ("accuracy_m", "alt_accuracy_m", "speed_accuracy_mps"):
         db.table("fix").add_column(name, float)
-    db.create_view("track", _track(", r.accuracy_m, r.alt_accuracy_m, r.speed_accuracy_mps"), replace=True)
+    db.create_view("track", _track(_ACCURACY), replace=True)
 
 
-def newer_than_this(connection: sqlite3.Connection) -> set[str]:
-    """The migrations that a later stagelog has applied to a log, and that this one does not know.
+_OUR_VIEWS = {name: {select_text(sql)} for name, sql in _first_views().items()}
+_OUR_VIEWS["track"].add(select_text(_track(_ACCURACY)))
+"""The views of every version, for comparison."""
 
-    Raises sqlite3.DatabaseError when the log's own list of them is damaged.
+
+def require_ours(connection: sqlite3.Connection, database: str = "main", *, complete: bool = True) -> None:
+    """Compare a log's schema with ours before anything else is asked of it; changes nothing.
+
+    `complete` asks for every table of ours: one that was just created has none yet. A blank file passes. Raises
+    NoLogError for a schema that is not ours, NewerLogError for a later stagelog's, sqlite3.DatabaseError for damage.
     """
-    try:
-        applied = {migration.name for migration in migrations.applied(Database(connection))}
-    except KeyError as column:
-        raise sqlite3.DatabaseError(f"the list of migrations has no column {column}") from column
-    if not all(isinstance(name, str) for name in applied):
-        raise sqlite3.DatabaseError("the list of migrations has a name that is no text")
-    return applied - VERSIONS
-
-
-def require_ours(connection: sqlite3.Connection) -> None:
-    """Raise NoLogError when a file is another program's, LogError when it is a newer stagelog's; changes nothing."""
-    if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+    rows = connection.execute(
+        f"SELECT type, name, tbl_name, rootpage, sql FROM {database}.sqlite_master LIMIT {MOST_OBJECTS + 1}"  # noqa: S608
+    )
+    found = [SchemaObject(*row) for row in rows]
+    if not found:
         return  # blank: ours to fill
-    if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+    if connection.execute(f"PRAGMA {database}.application_id").fetchone()[0] != APPLICATION_ID:
         raise NoLogError(
             "this is no stagelog log", mend="name a file that `stagelog run` or `simulate` wrote"
         )
-    if newer := newer_than_this(connection):
-        raise LogError(f"this log's schema is newer ({', '.join(sorted(newer))})", mend="update stagelog")
+    applied = _applied(connection, database) if any(map(is_migrations, found)) else set()
+    if newer := applied - VERSIONS:
+        names = printable(", ".join(sorted(newer)))
+        raise NewerLogError(f"this log's schema is newer ({names})", mend="update stagelog")
+    what = difference(found, _OUR_VIEWS)
+    if what is None and complete:
+        what = missing(found)
+    if what is None and len(found) > MOST_OBJECTS:
+        what = f"it has over {MOST_OBJECTS} tables, views and indexes"
+    if what is not None:
+        raise NoLogError(f"not a log of stagelog's, or a damaged one: {what}", mend="fetch or copy it again")
+
+
+def _applied(connection: sqlite3.Connection, database: str) -> set[str]:
+    """The migrations by a log's own list, which is known to be a table. sqlite3.DatabaseError for a damaged one."""
+    rows = connection.execute(
+        f"SELECT name FROM {database}.{MIGRATIONS} WHERE migration_set = ? LIMIT ?",  # noqa: S608
+        (migrations.name, _MOST_MIGRATIONS + 1),
+    ).fetchall()
+    if len(rows) > _MOST_MIGRATIONS:
+        raise sqlite3.DatabaseError(f"the list of migrations has over {_MOST_MIGRATIONS} entries")
+    names = {row[0] for row in rows}
+    if not all(isinstance(name, str) for name in names):
+        raise sqlite3.DatabaseError("the list of migrations has a name that is no text")
+    return names
 
 
 def prepare(connection: sqlite3.Connection) -> Database:

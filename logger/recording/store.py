@@ -20,6 +20,7 @@ from typing import Any
 from firmware_bridge.records import Channel, Fix
 from logger.recording import schema
 from logger.recording.columns import COLUMNS
+from logger.recording.log_border import limit_schema
 from logger.recording.rows import TABLES, Rows
 
 _CHECKPOINT_BYTES = 4 * 1024 * 1024
@@ -85,7 +86,8 @@ class Log:
         _refuse_other_layout(path)
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=1.0)
         try:
-            schema.require_ours(self._connection)
+            limit_schema(self._connection)
+            schema.require_ours(self._connection, complete=False)
             self._configure(durable)
             was_blank = not self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
             self._database = schema.prepare(self._connection)

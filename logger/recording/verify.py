@@ -14,8 +14,8 @@ from pathlib import Path
 from firmware_bridge.errors import LogError
 from firmware_bridge.protocols import ubx
 from firmware_bridge.protocols.nmea import checksum
-from logger.recording.columns import COLUMNS, present, strange_values
-from logger.recording.reader import open_log_readonly
+from logger.recording.columns import strange_values
+from logger.recording.log_border import open_log_readonly
 from logger.recording.rows import BUSES_A_PORT, MOST_FRAME_BYTES, TABLES
 
 REQUIRED_META = ("format", "software", "buses", "ports")
@@ -68,10 +68,6 @@ def _problems(connection: sqlite3.Connection, progress: Progress) -> Iterator[st
         damaged = True
         yield problem
     progress(_PAGES_SHARE)
-    lacking = list(_columns(connection))
-    if lacking:
-        yield from lacking
-        return  # every other look would stumble over it
     whole = set() if damaged else whole_tables(connection, lambda done: progress(_PAGES_SHARE * (1 + done)))
     tables = [table for table in TABLES if table not in whole]
     steps = (
@@ -94,17 +90,6 @@ def _pages(connection: sqlite3.Connection) -> Iterator[str]:
     for (said,) in connection.execute(f"PRAGMA integrity_check({_MOST_PROBLEMS})"):
         if said != "ok":
             yield f"damaged: {said}"
-
-
-def _columns(connection: sqlite3.Connection) -> Iterator[str]:
-    for table, columns in COLUMNS.items():
-        there = {row[0] for row in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))}
-        if not there:
-            yield f"there is no table {table}"
-            continue
-        for column in present(connection, table, columns):
-            if column not in there:
-                yield f"{table} has no column {column}"
 
 
 def _meta(connection: sqlite3.Connection) -> Iterator[str]:

@@ -20,7 +20,7 @@ from pathlib import Path
 from firmware_bridge.errors import ConfigurationError
 from logger.input_files import read_text
 from logger.recording import replay
-from logger.recording.reader import has_wal
+from logger.recording.log_border import has_wal
 from logger.recording.setup import Stage, stage_of
 from logger.review import gpx
 from logger.review.evidence import FIX_COLUMNS, SEEN_COLUMNS, Evidence, RawRows, assemble, table

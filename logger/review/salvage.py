@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from logger.recording import schema
-from logger.recording.reader import as_log_errors, has_wal, open_log_readonly
+from logger.recording.log_border import has_wal, open_cut_short, open_log_readonly
 
 PAGES_AT = 28
 """Where SQLite's header says how many pages the file has; at 16 how large they are (1 means 65,536)."""
@@ -16,7 +14,7 @@ PAGES_AT = 28
 
 def log_connection(path: Path) -> AbstractContextManager[sqlite3.Connection]:
     """A connection that can only read. Raises LogError."""
-    return _salvaged(path) if _is_cut_short(path) else open_log_readonly(path)
+    return open_cut_short(path) if _is_cut_short(path) else open_log_readonly(path)
 
 
 def _is_cut_short(path: Path) -> bool:
@@ -26,13 +24,3 @@ def _is_cut_short(path: Path) -> bool:
     page_bytes = int.from_bytes(head[16:18], "big")
     pages = int.from_bytes(head[PAGES_AT:], "big")
     return path.stat().st_size < pages * (page_bytes if page_bytes > 1 else 65_536) and not has_wal(path)
-
-
-@contextmanager
-def _salvaged(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection to what is left of a log that was cut short. Raises LogError when it is no log of ours."""
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
-    with closing(connection), as_log_errors(path, "too little is left of it: fetch it again"):
-        connection.execute("PRAGMA writable_schema = ON")  # only so does SQLite bear with missing pages
-        schema.require_ours(connection)
-        yield connection

@@ -24,9 +24,19 @@ from contextlib import closing
 from pathlib import Path
 
 from firmware_bridge.errors import LogError
-from logger.recording.reader import connect_with_wal, has_wal, is_left_behind, last_row
+from logger.recording.log_border import (
+    budgeted,
+    connect_with_wal,
+    harden,
+    has_wal,
+    is_left_behind,
+    limit_schema,
+    require_pages,
+    stored_bytes,
+)
+from logger.recording.reader import last_row
 from logger.recording.rows import TABLES
-from logger.recording.schema import APPLICATION_ID
+from logger.recording.schema import require_ours
 from logger.transfer.removing import remove
 
 MOST_WAL_BYTES = 8 * 1024 * 1024
@@ -73,9 +83,11 @@ def copy_pages(log: Path, to: Path, progress: Progress) -> bool:
     grows = not is_left_behind(log)
     with closing(connect_with_wal(log)) as source:
         source.isolation_level = None
+        harden(source)
         try:
             source.execute("BEGIN")
-            _require_ours(source, "main")
+            require_ours(source)
+            require_pages(source, log)
         except sqlite3.OperationalError:
             if has_wal(log):
                 raise
@@ -101,7 +113,8 @@ def copy_pages(log: Path, to: Path, progress: Progress) -> bool:
 def copy_rows(log: Path, to: Path, progress: Progress) -> bool:
     """Copy a log that is growing. Raises sqlite3.Error."""
     remove(to)
-    with closing(sqlite3.connect(to, isolation_level=None, uri=True)) as copy:
+    with closing(sqlite3.connect(to, isolation_level=None, uri=True)) as copy, budgeted(copy, log):
+        limit_schema(copy)
         try:
             copy.execute("ATTACH ? AS log", (f"{log.absolute().as_uri()}?mode=ro",))
             page_bytes = copy.execute("PRAGMA log.page_size").fetchone()[0]
@@ -113,7 +126,7 @@ def copy_rows(log: Path, to: Path, progress: Progress) -> bool:
         copy.execute("PRAGMA temp_store = MEMORY")
         last_rows = _copy_frame(copy)
         with to.open("rb") as written:
-            _copy_slices(copy, last_rows, written.fileno(), progress)
+            _copy_slices(copy, last_rows, written.fileno(), 2 * stored_bytes(log) + SYNC_BYTES, progress)
             os.fsync(written.fileno())
     return True
 
@@ -125,15 +138,10 @@ def _no_journal(copy: sqlite3.Connection, page_bytes: int) -> None:
         copy.execute(f"PRAGMA main.{setting}")
 
 
-def _require_ours(connection: sqlite3.Connection, name: str) -> None:
-    if connection.execute(f"PRAGMA {name}.application_id").fetchone()[0] != APPLICATION_ID:
-        raise LogError("this is no stagelog log", mend="name a file that `stagelog run` wrote")
-
-
 def _copy_frame(copy: sqlite3.Connection) -> dict[str, int]:
     """Copy what is small, and note the last row of each table that is not: all of one moment."""
     copy.execute("BEGIN")
-    _require_ours(copy, "log")
+    require_ours(copy, "log")
     things = copy.execute(
         "SELECT name, sql, type = 'table' AS is_table FROM log.sqlite_master"
         " WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%' ORDER BY is_table DESC, rowid"
@@ -151,9 +159,12 @@ def _copy_frame(copy: sqlite3.Connection) -> dict[str, int]:
 
 
 def _copy_slices(
-    copy: sqlite3.Connection, last_rows: dict[str, int], written: int, progress: Progress
+    copy: sqlite3.Connection, last_rows: dict[str, int], written: int, most_bytes: int, progress: Progress
 ) -> None:
-    """Copy the rows up to the last ones. The log is held only while a slice of them is brought into memory."""
+    """Copy the rows up to the last ones. The log is held only while a slice of them is brought into memory.
+
+    A log whose rows share their pages would become a longer copy: raises LogError when it has `most_bytes`.
+    """
     total, done, rows, synced = max(sum(last_rows.values()), 1), 0, FIRST_ROWS, 0
     for table, last in last_rows.items():
         copy.execute(f"CREATE TEMP TABLE slice AS SELECT rowid AS number, * FROM log.{table} LIMIT 0")  # noqa: S608
@@ -172,6 +183,8 @@ def _copy_slices(
             rows = _steered(until - at, held_s, os.fstat(written).st_size - before)
             done += until - at
             at = until
+            if os.fstat(written).st_size > most_bytes:
+                raise LogError("damaged: its copy is longer than the log", mend="`stagelog verify` says more")
             synced = _sync(written, synced)
             progress(done / total)
         copy.execute("DROP TABLE slice")

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from firmware_bridge.errors import LogError
-from logger.recording.reader import has_wal
+from logger.recording.log_border import has_wal
 from logger.transfer.aside import is_aside
 from logger.transfer.copying import GrownError, Progress, copy_file, copy_pages, copy_rows
 from logger.transfer.removing import remove

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from firmware_bridge.errors import LogError
-from logger.recording.reader import open_log_readonly
+from logger.recording.log_border import open_log_readonly
 from logger.recording.rows import TABLES
 
 IDENTITY_DIGITS = 16

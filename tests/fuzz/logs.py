@@ -11,7 +11,7 @@ from pathlib import Path
 
 from firmware_bridge.errors import StagelogError
 from logger.export import formats, selection
-from logger.recording import reader
+from logger.recording import log_border, reader
 from logger.recording.opening import begin_log, open_log
 from logger.recording.verify import verify
 from logger.review import json as review_json
@@ -52,7 +52,7 @@ def reviewed(path: Path) -> None:
 
 def exported(path: Path, name: str) -> None:
     """The export in one format."""
-    with reader.open_log_readonly(path) as connection:
+    with log_border.open_log_readonly(path) as connection:
         formats.write(connection, selection.select(connection, None, None, None), name, io.BytesIO())
 
 

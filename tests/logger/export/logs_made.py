@@ -24,7 +24,7 @@ from firmware_bridge.records import (
 from logger.export import formats
 from logger.export.formats import Content
 from logger.export.selection import Selection, select
-from logger.recording.reader import open_log_readonly
+from logger.recording.log_border import open_log_readonly
 from logger.recording.rows import ClockRow, EventRow, ProgressRow, Rows
 from logger.recording.store import Log, SessionStart
 

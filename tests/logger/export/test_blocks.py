@@ -12,7 +12,7 @@ import pytest
 from firmware_bridge.errors import LogError
 from logger.export.blocks import fix_blocks, frame_blocks, reading_blocks
 from logger.export.selection import select
-from logger.recording.reader import open_log_readonly
+from logger.recording.log_border import open_log_readonly
 from tests.logger.export.logs_made import opened
 
 

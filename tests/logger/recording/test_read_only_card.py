@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from logger.recording import reader
+from logger.recording.log_border import has_wal
 from tests.logger.command_line import ENVIRONMENT, Ended, stagelog
 from tests.logger.transfer.logs_made import being_recorded, content
 
@@ -39,7 +39,7 @@ def card(tmp_path: Path) -> Path:
     with being_recorded(tmp_path / "car" / NAME, FRAMES) as log:
         for end in ("", "-wal"):
             shutil.copy(log.path.with_name(NAME + end), folder)
-    assert reader.has_wal(folder / NAME)
+    assert has_wal(folder / NAME)
     return folder
 
 

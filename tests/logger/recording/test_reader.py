@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from firmware_bridge.errors import LogError
-from logger.recording import reader, schema
+from logger.recording import log_border, reader, schema
 from logger.recording.opening import open_log
 from logger.recording.rows import ClockRow, EventRow, Rows
 from logger.recording.store import Log
@@ -87,7 +87,10 @@ def test_sessions_across_power_cycles(tmp_path: Path) -> None:
 def test_no_connection_can_write(tmp_path: Path) -> None:
     recorded(tmp_path / "a.db").close()
     before = (tmp_path / "a.db").read_bytes()
-    with pytest.raises(LogError, match="readonly"), reader.open_log_readonly(tmp_path / "a.db") as connection:
+    with (
+        pytest.raises(LogError, match="readonly"),
+        log_border.open_log_readonly(tmp_path / "a.db") as connection,
+    ):
         connection.execute("DELETE FROM frame")
     assert (tmp_path / "a.db").read_bytes() == before
 
@@ -100,7 +103,7 @@ def test_names_with_anything_in_them(tmp_path: Path, name: str) -> None:
 
 def test_events_in_order(tmp_path: Path) -> None:
     recorded(tmp_path / "a.db").close()
-    with reader.open_log_readonly(tmp_path / "a.db") as connection:
+    with log_border.open_log_readonly(tmp_path / "a.db") as connection:
         kinds = [(session, t_us, kind) for session, t_us, kind, _ in reader.events(connection)]
     assert kinds == [(1, 0, "session_begin"), (1, 1700, "mark"), (1, 9_000_000, "session_end")]
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from firmware_bridge.protocols.nmea import checksum
 from firmware_bridge.records import CanFrame, Channel, Reading
-from logger.recording.reader import open_log_readonly
+from logger.recording.log_border import open_log_readonly
 from logger.recording.rows import Rows, SentenceRow
 from logger.recording.screen import doubtful, whole_tables
 from logger.recording.verify import verify

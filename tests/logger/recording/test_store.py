@@ -14,8 +14,8 @@ from firmware_bridge.errors import LogError
 from firmware_bridge.records import Fix
 from logger.recording import schema
 from logger.recording.columns import COLUMNS
+from logger.recording.log_border import open_log_readonly
 from logger.recording.opening import open_log
-from logger.recording.reader import open_log_readonly
 from logger.recording.rows import TABLES, Rows
 from logger.recording.store import Log
 from logger.recording.verify import verify
