@@ -28,7 +28,9 @@ from logger.recording.text_lines import Progress
 
 _HEAD_BYTES = 65_536
 """Looked at to tell what a file is: remarks may come first."""
-_CAN_LOGS = ("candump", "SavvyCAN CSV", "ASC", "BLF", "TRC", "BUSMASTER", "MF4", "python-can's own")
+_CAN_LOGS = ("candump", "SavvyCAN CSV", "ASC", "BLF", "PEAK TRC", "BUSMASTER", "MF4", "python-can's own")
+_PYTHON_CAN = (b"LOGG", b"MDF     ", b"UnFinMF ")
+"""The first bytes of what python-can reads: BLF; MF4, whole and cut off."""
 _TAKE_EVERY = 1000
 """Rows are handed on every so many inputs."""
 
@@ -74,7 +76,7 @@ def kind_of(capture: Capture, also: str = "") -> str:
         return "raw"
     if head.startswith(b"SQLite format 3\0"):
         return "can file" if captures.is_python_can_database(capture.path) else "log"
-    if _is_can_file(capture.path, head):
+    if head.startswith(_PYTHON_CAN):
         return "can file"
     if _has_ubx(head):
         return "ubx"
@@ -84,16 +86,6 @@ def kind_of(capture: Capture, also: str = "") -> str:
         return "nmea"
     mend = f"it takes a log, an NMEA text, or a CAN log ({', '.join(_CAN_LOGS)}){also}"
     raise LogError("neither a log, an NMEA text nor a CAN log", where=where, mend=mend)
-
-
-def _is_can_file(path: Path, head: bytes) -> bool:
-    """Whether python-can has a reader for it: known by its first bytes, or by its name and its first line."""
-    if head.startswith((b"LOGG", b"MDF     ", b"UnFinMF ")):  # BLF; MF4, whole and cut off
-        return True
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    if head.startswith(b";") and ".trc" in suffixes:
-        return True
-    return head.startswith(b"timestamp,arbitration_id,") and ".csv" in suffixes
 
 
 def _has_ubx(head: bytes) -> bool:

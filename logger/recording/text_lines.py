@@ -1,7 +1,8 @@
-"""Read a text file line by line, gzipped or not, with any line ends and in bounded memory."""
+"""Read a text file line by line, gzipped or not, in UTF-16 or not, with any line ends and in bounded memory."""
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
 import logging
@@ -18,6 +19,8 @@ LONGEST_LINE_BYTES: Final = 4096
 """A file without line ends must not fill the memory: a longer line is cut here."""
 _GZIP: Final = b"\x1f\x8b"
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+_UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+"""How a text begins that a Windows shell has redirected into a file."""
 _LINE = re.compile(rb"[^\r\n]{0,%d}(?:\r?\n|\r|)" % LONGEST_LINE_BYTES)
 
 Progress = Callable[[float], None]
@@ -79,4 +82,8 @@ def _chunks(stream: BinaryIO, path: Path) -> Iterator[bytes]:
 def _unpacked(file: BinaryIO) -> BinaryIO:
     is_gzip = file.read(len(_GZIP)) == _GZIP
     file.seek(0)
-    return cast(BinaryIO, io.BufferedReader(gzip.GzipFile(fileobj=file))) if is_gzip else file
+    plain = io.BufferedReader(gzip.GzipFile(fileobj=file)) if is_gzip else cast(io.BufferedReader, file)
+    begin = plain.peek(4)[:4]
+    if begin[:2] in _UTF_16 and b"\0" in begin[2:]:
+        return cast(BinaryIO, codecs.EncodedFile(plain, "utf-8", "utf-16", "replace"))
+    return plain

@@ -1,4 +1,4 @@
-"""CAN logs that other programs write as text, read line by line: candump, SavvyCAN, Vector ASC, BUSMASTER.
+"""CAN logs that other programs write as text, read line by line.
 
 Sans-I/O: a reader takes one line and answers with an entry, with the reason why the line is damaged, or with None for a
 line that holds no frame. `recognised` picks the reader by the head of a file, not by its name.
@@ -59,9 +59,17 @@ class Decoder:
 
 def recognised(head: Sequence[bytes]) -> LineReader | None:
     """The reader for a file that begins with these lines; None for no text log of these programs."""
-    from logger.recording.canlogs import busmaster, candump, candump_screen, savvycan, vector_asc  # noqa: PLC0415
+    from logger.recording.canlogs import (  # noqa: PLC0415 - only where a text is read
+        busmaster,
+        candump,
+        candump_screen,
+        peak_trc,
+        python_can_csv,
+        savvycan,
+        vector_asc,
+    )
 
-    for module in (candump, candump_screen, savvycan, vector_asc, busmaster):
+    for module in (candump, candump_screen, savvycan, python_can_csv, vector_asc, busmaster, peak_trc):
         reader: LineReader | None = module.recognise(head)
         if reader is not None:
             return reader

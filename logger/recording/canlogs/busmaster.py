@@ -4,8 +4,8 @@
     ***<Time><Tx/Rx><Channel><CAN ID><Type><DLC><DataBytes>***
     10:15:25:2440 Rx 1 0x123 s 8 11 22 33 44 55 66 77 88
 
-Times are hours, minutes, seconds and tenths of a millisecond: of the day, since the start, or since the line before.
-The type is s (standard) or x (extended), with r for a remote frame.
+Times are hours, minutes, seconds and tenths of a millisecond: of the day (SYSTEM), since the start (ABSOLUTE), or since
+the line before (RELATIVE). The type is s (standard) or x (extended), with r for a remote frame.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import re
 from collections.abc import Sequence
 
 from logger.recording.canlogs.entry import CLASSIC_BYTES, MOST_BYTES, Entry, can_id, octets
+from logger.recording.nmea_times import DAY_US
 
 _HEAD = re.compile(rb"^\*\*\*\s*BUSMASTER", re.IGNORECASE)
 _LINE = re.compile(
@@ -35,6 +36,8 @@ class Busmaster:
         self._base = 16
         self._is_relative = False
         self._last_us = 0
+        self._days_us = 0
+        """What midnights have added."""
 
     def read(self, line: bytes) -> Entry | str | None:
         """A line's entry; "busmaster" for a damaged line, "length" where it has less data than it says."""
@@ -46,7 +49,11 @@ class Busmaster:
             return "busmaster" if line.strip() else None
         hours, minutes, seconds, ticks = (int(found[group]) for group in range(1, 5))
         stamp_us = ((hours * 60 + minutes) * 60 + seconds) * 1_000_000 + ticks * 100
-        self._last_us = self._last_us + stamp_us if self._is_relative else stamp_us
+        if self._is_relative:
+            stamp_us += self._last_us
+        elif stamp_us + self._days_us < self._last_us - DAY_US // 2:
+            self._days_us += DAY_US  # midnight
+        self._last_us = stamp_us + self._days_us
         length = int(found[9])
         is_remote = bool(found[8])
         data = bytes(min(length, CLASSIC_BYTES)) if is_remote else self._data(found[10], length)

@@ -16,10 +16,10 @@ from firmware_bridge.records import BRS_FLAG, EFF_FLAG, ERR_FLAG, ESI_FLAG, EXTE
 from logger.recording.canlogs.entry import CLASSIC_BYTES, Entry, micros
 
 PATTERN = re.compile(
-    rb"^\((\d{1,12}\.\d{1,9})\) (\S+) ([0-9A-Fa-f]{8}|[0-9A-Fa-f]{3})#"
-    rb"(?:R(\d?)|(?:#([0-9A-Fa-f]))?((?:[0-9A-Fa-f]{2}){0,64}))(?:_[0-9A-Fa-f])?(?: [RT])?\r?\n"
+    rb"^\s*\((\d{1,12}\.\d{1,9})\)\s+(\S+)\s+([0-9A-Fa-f]{8}|[0-9A-Fa-f]{3})#"
+    rb"(?:R(\d?)|(?:#([0-9A-Fa-f]))?((?:[0-9A-Fa-f]{2}){0,64}))(?:_[0-9A-Fa-f])?(?:\s+[RT])?\s*?(\r?\n|\r|$)"
 )
-"""One whole line, its end included: a line without one may have lost some of its data."""
+"""One whole line. candump pads the interface to the longest name."""
 
 
 def recognise(head: Sequence[bytes]) -> Candump | None:
@@ -31,13 +31,18 @@ class Candump:
     """Reads one line after another."""
 
     def read(self, line: bytes) -> Entry | str | None:
-        """A line's entry; "candump" for a damaged line, "length" for more data than a classic frame holds."""
+        """A line's entry; "candump" for a damaged line, "length" for more data than a classic frame holds.
+
+        A line without an end may have lost some of its data, unless the frame is full.
+        """
         found = PATTERN.match(line)
         if found is None:
             return None if line.startswith(b"#") or not line.strip() else "candump"
-        seconds, interface, identifier, dlc, flags, payload = found.groups()
+        seconds, interface, identifier, dlc, flags, payload, end = found.groups()
         if len(payload or b"") > 2 * CLASSIC_BYTES and flags is None:
             return "length"
+        if not end and len(payload or b"") != 2 * CLASSIC_BYTES:
+            return "candump"
         number = _can_id(identifier)
         if payload is None:
             return Entry(micros(seconds), interface, number | RTR_FLAG, bytes(int(dlc or b"0")))

@@ -3,9 +3,11 @@
     [(stamp)]  can0  [RX B -]  18FEF100   [3]  01 02 03        FD: two digits in the brackets, [08]
                interface  -x   identifier [length]  data | remote request
 
+Colours (`-c`) are left out; `-i` prints bytes as binary digits, `-S` prints them last byte first, joined by "`".
+
 The stamps of `-t a` (seconds since 1970) and `-t A` (date and time) are absolute, those of `-t z` count from the first
-frame and those of `-t d` from the frame before. The last two look alike, but only frame-to-frame times can fall or
-repeat. Without stamps frames are taken as one millisecond apart.
+frame and those of `-t d` from the frame before. The last two look alike, but only times from frame to frame fall and do
+not grow. Without stamps frames are taken as one millisecond apart.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
+from statistics import median
 from typing import Final
 
 from firmware_bridge.records import ERR_FLAG
@@ -29,17 +32,38 @@ PATTERN = re.compile(
     re.ASCII,
 )
 _ASCII_COLUMN = re.compile(rb"\s+'.*$", re.DOTALL)
+_COLOUR = re.compile(rb"\x1b\[[\d;]*m")
+_BINARY = re.compile(rb"(?:[01]{8}[ `]*)+")
+_NO_FRAME = re.compile(rb"#|\t|DROPCOUNT|\s*$")
+"""Remarks, what an error frame means (`-e`), frames that the kernel dropped (`-d`)."""
+_ENOUGH_TO_GROW: Final = 8
+"""Stamps: with fewer a fall alone decides."""
+_LARGEST_RELATIVE_US: Final = 1_000_000 * 1_000_000
+"""Eleven days; stamps since 1970 are larger."""
 
 
 def recognise(head: Sequence[bytes]) -> CandumpScreen | None:
     """A reader, if the first lines with anything in them have this form."""
-    found = [match for line in head if (match := PATTERN.match(line))]
+    found = [match for line in head if (match := PATTERN.match(_COLOUR.sub(b"", line)))]
     if not found:
         return None
-    stamps = [micros(match[6]) for match in found if match[6] and not match[1]]
-    starts_at_zero = bool(stamps) and stamps[0] == 0
-    falls = any(later <= earlier for earlier, later in pairwise(stamps[1:]))
-    return CandumpScreen(is_delta=starts_at_zero and falls)
+    return CandumpScreen(
+        is_delta=_are_deltas([micros(match[6]) for match in found if match[6] and not match[1]])
+    )
+
+
+def _are_deltas(stamps: Sequence[int]) -> bool:
+    """Whether stamps count from frame to frame. Frames of two interfaces may be a little out of order as well, but
+    their stamps grow."""
+    if not stamps or max(stamps) > _LARGEST_RELATIVE_US:
+        return False
+    if len(stamps) >= _ENOUGH_TO_GROW:
+        half = len(stamps) // 2
+        if median(stamps[half:]) > max(stamps[:half]):
+            return False
+    elif stamps[0] != 0:
+        return False
+    return any(later <= earlier for earlier, later in pairwise(stamps[1:]))
 
 
 class CandumpScreen:
@@ -51,9 +75,9 @@ class CandumpScreen:
 
     def read(self, line: bytes) -> Entry | str | None:
         """A line's entry; "candump" for a damaged line, "length" where data and length differ."""
-        found = PATTERN.match(line.rstrip(b"\r\n"))
+        found = PATTERN.match(_COLOUR.sub(b"", line).rstrip(b"\r\n"))
         if found is None:
-            return None if line.startswith(b"#") or not line.strip() else "candump"
+            return None if _NO_FRAME.match(line) else "candump"
         interface, digits, length_text, rest = found[7], found[8], found[9], found[10]
         length, is_fd = int(length_text), len(length_text) == 2
         number = int(digits, 16)
@@ -62,7 +86,7 @@ class CandumpScreen:
         if is_remote:
             data: bytes | None = bytes(min(length, CLASSIC_BYTES))
         else:
-            data = octets(_ASCII_COLUMN.sub(b"", rest.replace(b"ERRORFRAME", b"")))
+            data = _data(_ASCII_COLUMN.sub(b"", rest.replace(b"ERRORFRAME", b"")).strip())
         if data is None or length > MOST_BYTES:
             return "candump"
         if len(data) != length:
@@ -83,6 +107,12 @@ class CandumpScreen:
         else:
             self._last_us = micros(found[6])
         return self._last_us
+
+
+def _data(text: bytes) -> bytes | None:
+    """The bytes of a frame as printed; None where one is no byte."""
+    data = octets(text.replace(b"`", b" "), 2 if _BINARY.fullmatch(text) else 16)
+    return data[::-1] if data and b"`" in text else data
 
 
 def _date_us(found: re.Match[bytes]) -> int:

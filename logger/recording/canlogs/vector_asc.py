@@ -7,8 +7,8 @@
     0.040000 1  ErrorFrame
 
 The base is that of identifiers and data. Relative stamps count from the line before, whatever that line holds. Lines
-that are no frames (statistics, markers, other buses) are passed over; a message under a name in place of its
-identifier cannot be read without its database and is rejected.
+that are no frames (statistics, markers, other buses) are passed over. A message under a name in place of its identifier
+has it at the end of the line, in decimal (ID = 419361024x); without it the line is rejected.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from firmware_bridge.records import ERR_FLAG
+from firmware_bridge.records import ERR_FLAG, STANDARD_MASK
 from logger.recording.canlogs.entry import CLASSIC_BYTES, MOST_BYTES, Entry, can_id, micros, octets
 
 _BASE = re.compile(rb"^\s*base\s+(hex|dec)\b(?:\s+timestamps\s+(absolute|relative))?", re.IGNORECASE)
 _STAMPED = re.compile(rb"^\s*(\d{1,12}\.\d{1,9})\s+(.*)$", re.DOTALL)
 _CLASSIC = re.compile(
-    rb"(\d{1,5})\s+([0-9A-Fa-f]+)(x?)\s+(?:Rx|Tx|TxRq)\s+([dr])(?:\s+([0-9A-Fa-f]{1,2}))?(?:\s+(.*))?$",
+    rb"(\d{1,5})\s+(\S+?)(x?)\s+(?:Rx|Tx|TxRq)\s+([dr])(?:\s+([0-9A-Fa-f]{1,2}))?(?:\s+(.*))?$",
     re.DOTALL | re.IGNORECASE,
 )
 _FD = re.compile(
@@ -32,16 +32,17 @@ _FD = re.compile(
 )
 _ERROR = re.compile(rb"(?:CANFD\s+)?(\d{1,5})\s+(?:(?:Rx|Tx)\s+)?ErrorFrame", re.IGNORECASE)
 _NAMED = re.compile(rb"(?:CANFD\s+)?\d{1,5}\s+\S+\s+(?:Rx|Tx)\s+d\s", re.IGNORECASE)
+_OWN_ID = re.compile(rb"\bID\s*=\s*(\d{1,10})(x?)", re.IGNORECASE)
+"""What the end of a line says the identifier is, in decimal whatever the base."""
 _BUS_ERROR_CLASS = 0x80
 """SocketCAN's class of errors on the wire: all that an ErrorFrame line says."""
 
 
 def recognise(head: Sequence[bytes]) -> VectorAsc | None:
-    """A reader, if one of the first lines names base and stamps, or is a frame of this form after a date line."""
+    """A reader, if one of the first lines names base and stamps, or is a frame of this form."""
     if any(_BASE.match(line) for line in head) and any(_STAMPED.match(line) for line in head):
         return VectorAsc()
-    is_dated = any(line.lower().startswith(b"date ") for line in head)
-    return VectorAsc() if is_dated and any(_is_frame(line) for line in head) else None
+    return VectorAsc() if any(_is_frame(line) for line in head) else None
 
 
 def _is_frame(line: bytes) -> bool:
@@ -80,7 +81,10 @@ class VectorAsc:
     def _classic(self, found: re.Match[bytes]) -> Entry | str:
         bus, digits, extended, kind, code, rest = found.groups()
         number = self._number(digits)
-        if number is None:
+        is_name = number is None or (number > STANDARD_MASK and not extended)
+        if is_name and (own := _OWN_ID.search(rest or b"")):
+            number, extended = int(own[1]), own[2]
+        if number is None or number >> 29:
             return "name"
         length = min(int(code, 16), CLASSIC_BYTES) if code else 0
         is_remote = kind.lower() == b"r"

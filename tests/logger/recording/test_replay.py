@@ -241,17 +241,26 @@ def test_can_logs_of_python_can(tmp_path: Path, ending: str) -> None:
     assert outcome.duration_s == pytest.approx(1.99, abs=0.01)
 
 
-def test_a_damaged_can_log_keeps_what_comes_before_and_says_so(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("ending", "damage", "said"),
+    [
+        ("csv", b"0.5,12", "1 lines are damaged or cannot be read"),
+        ("blf", b"LOBJ" + bytes(28), "damaged after 50 frames"),
+    ],
+)
+def test_a_damaged_can_log_keeps_what_comes_before_and_says_so(
+    tmp_path: Path, ending: str, damage: bytes, said: str
+) -> None:
     can = pytest.importorskip("can")
-    path = tmp_path / "other.csv"
+    path = tmp_path / f"other.{ending}"
     with can.Logger(str(path)) as writer:
         for number in range(50):
             writer(can.Message(timestamp=1 + number / 100, arbitration_id=0x123, data=bytes(8)))
-    path.write_bytes(path.read_bytes() + b"0.5,12")
+    path.write_bytes(path.read_bytes() + damage)
     ended = stagelog("replay", path, folder=tmp_path)
     assert ended.code == 0
     assert "frame 50" in ended.out
-    assert "damaged after 50 frames" in ended.err
+    assert said in ended.err
 
 
 @given(st.lists(st.integers(-(10**18), 10**18), max_size=50), st.booleans())
