@@ -25,6 +25,7 @@ from logger.stage import (
     openrally_numbers,
     openrally_sections,
     openrally_xml,
+    route_line,
 )
 from logger.stage.itinerary import Itinerary, Stage, Waypoint
 from logger.stage.openrally_book import Book
@@ -32,6 +33,7 @@ from logger.stage.openrally_elements import Note, Translator
 from logger.stage.openrally_lint import Mark, Remark
 from logger.stage.openrally_odometer import Odometer
 from logger.stage.openrally_xml import RouteFile
+from logger.stage.route_line import Sought
 
 MOST_REMARKS = 200
 """A crew reads no more, and a broken file could bring one a point."""
@@ -41,9 +43,6 @@ LONGEST_SECTION_KM = 5000.0
 
 METRES = 0.001
 """The size of a distance in a file whose points count in metres."""
-
-STATED_OFF_KM, STATED_OFF_SHARE = 0.2, 0.03
-"""A kilometre in a name that differs by more from the one along the track belongs to another version of the route."""
 
 
 class Imported(NamedTuple):
@@ -122,10 +121,20 @@ def _odometer(book: Book, notes: list[Note], remarks: list[Remark]) -> Odometer:
     is_written = any(note.km is not None for note in notes)
     if line is None:
         return Odometer(remarks)
-    positions = [_position(note) for note in notes]
-    places = line.place(positions)
+    sought = [_sought(note) for note in notes]
+    places = line.place(sought)
+    if book.is_plain and not _agree(notes, places):
+        by_km = sorted(
+            (note for note in notes if note.marks and note.km is not None), key=lambda note: note.km or 0.0
+        )
+        sorted_places = line.place([_sought(note) for note in by_km])
+        if len(by_km) == sum(bool(note.marks) for note in notes) and _agree(by_km, sorted_places):
+            remarks.append(
+                Remark(None, "the waypoints are not in the order of their kilometres: sorted by them")
+            )
+            notes[:], places, sought = by_km, sorted_places, [_sought(note) for note in by_km]
     if book.is_plain:
-        nearest = [line.nearest_m(position) if position else None for position in positions]
+        nearest = [line.nearest_m(waypoint) if waypoint else None for waypoint in sought]
         if any(place is None and near is not None for place, near in zip(places, nearest, strict=True)):
             remarks.append(Remark(None, "the waypoints are not in the order of the track: sorted along it"))
             places = _sort_along(notes, nearest)
@@ -135,6 +144,14 @@ def _odometer(book: Book, notes: list[Note], remarks: list[Remark]) -> Odometer:
         return Odometer(remarks, None if is_written else line.length_m)
     _drop_stated(notes, remarks)
     return Odometer(remarks, line.length_m)
+
+
+def _agree(notes: Sequence[Note], places: Sequence[float | None]) -> bool:
+    """Whether every kilometre that a name states is that of its place on the line."""
+    return all(
+        note.km is None or (place is not None and route_line.is_near(1000 * note.km, place))
+        for note, place in zip(notes, places, strict=True)
+    )
 
 
 def _sort_along(notes: list[Note], nearest: Sequence[float | None]) -> list[float | None]:
@@ -154,7 +171,7 @@ def _drop_stated(notes: Sequence[Note], remarks: list[Remark]) -> None:
     off = 0
     for note in notes:
         if note.km is not None and note.line_m is not None:
-            off += abs(note.km - note.line_m / 1000) > max(STATED_OFF_KM, STATED_OFF_SHARE * note.km)
+            off += not route_line.is_near(1000 * note.km, note.line_m)
             note.km = None
     if off:
         remarks.append(
@@ -162,8 +179,12 @@ def _drop_stated(notes: Sequence[Note], remarks: list[Remark]) -> None:
         )
 
 
-def _position(note: Note) -> tuple[float, float] | None:
-    return None if note.lat is None or note.lon is None else (note.lat, note.lon)
+def _sought(note: Note) -> Sought | None:
+    if note.lat is None or note.lon is None:
+        return None
+    stated_m = None if note.km is None else 1000 * note.km
+    kinds = " ".join(mark.waypoint.kind for mark in note.marks)
+    return Sought((note.lat, note.lon), stated_m, kinds)
 
 
 def _marks(notes: Sequence[Note], odometer: Odometer, remarks: list[Remark]) -> Iterator[Mark]:

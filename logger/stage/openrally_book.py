@@ -13,7 +13,7 @@ from firmware_bridge.errors import ConfigurationError
 from logger.stage import openrally_elements, waypoint_names
 from logger.stage.openrally_lint import Remark
 from logger.stage.openrally_xml import FORMS, Point, RouteFile
-from logger.stage.route_line import RouteLine
+from logger.stage.route_line import RouteLine, once
 
 LONGEST_LINE_KM = 5000.0
 """No day's route is longer: such a line joins places that no road does."""
@@ -77,7 +77,7 @@ def _line(route: RouteFile, form: str, points: int, remarks: list[Remark]) -> Ro
         positions = route.lines.get(line_form, [])
         if len(positions) < 2 or (line_form == form and len(positions) <= points):
             continue
-        line = RouteLine(positions)
+        line = RouteLine(once(positions))
         if line.length_m <= LONGEST_LINE_KM * 1000:
             return line
         what = (

@@ -96,6 +96,8 @@ def parse(stream: BinaryIO, name: str) -> RouteFile:
     reader = _Reader(name)
     size = 0
     while chunk := stream.read(CHUNK_BYTES):
+        if not size:
+            chunk = chunk.lstrip(b" \t\r\n") or chunk  # XML forbids what some exporters write before it
         size += len(chunk)
         if size > MAX_BYTES:
             reader.refuse(f"over {MAX_BYTES >> 20} MB", "export the route without pictures")

@@ -2,7 +2,8 @@
 
 A route file without distances has a line of positions beside its waypoints: the track. Each waypoint is placed on
 the line at the point nearest to it. A line that comes past a waypoint twice offers several places; the ones chosen
-follow the order of the waypoints with the least distance off the line in all.
+follow the order of the waypoints, agree with the kilometres that are stated, and have the least distance off the line
+in all. Two waypoints of one kind at one place are two passes.
 
 Positions are earth-centred metres inside, so nothing here knows poles or the antimeridian. Segments are found through
 a grid of cells, which keeps a thousand waypoints beside a line of half a million points within seconds.
@@ -23,10 +24,25 @@ OFF_LINE_M: Final = 500.0
 """A waypoint further off the line is not on it. Organisers' tracks pass within metres, sketched ones cut corners."""
 SAME_PASS_M: Final = 300.0
 """Places closer together along the line than this are one pass of it: a hairpin offers the nearer one."""
+MOST_COPIES: Final = 4
+"""Of one track in a file: one a day, a colour or a folder of the program that wrote it."""
 MOST_PLACES: Final = 8
 """Passes considered for one waypoint, the nearest ones: no route comes by more often."""
+STATED_OFF_M: Final = 200.0
+STATED_OFF_SHARE: Final = 0.03
+"""A stated distance that differs by more from the one along the line is not that of the same place."""
+SAME_POSITION_M: Final = 20.0
+"""A position that somebody sets a second time for the second lap."""
 _CELL_M: Final = 2 * OFF_LINE_M
 """Of the grid. A segment is entered each half a cell, so one that a waypoint may lie on is in a neighbouring cell."""
+
+
+class Sought(NamedTuple):
+    """A waypoint to be placed: where it is, how far along the road it says it is, and what it is."""
+
+    position: tuple[float, float]
+    stated_m: float | None = None
+    kind: str = ""
 
 
 class Place(NamedTuple):
@@ -53,21 +69,33 @@ class RouteLine:
         """Metres from its first position to its last."""
         return self._along_m[-1]
 
-    def place(self, waypoints: Sequence[tuple[float, float] | None]) -> list[float | None]:
+    def place(self, waypoints: Sequence[Sought | None]) -> list[float | None]:
         """Metres along the line for each waypoint, never falling; None for one that is not on the line.
 
         Where no choice of passes keeps the order of the waypoints, the ones that break it are None.
         """
-        offered = [self._places(position) if position is not None else [] for position in waypoints]
-        return _in_order(offered)
+        offered = [self._places(sought) if sought is not None else [] for sought in waypoints]
+        return _in_order(offered, _again(waypoints))
 
-    def nearest_m(self, position: tuple[float, float]) -> float | None:
-        """Metres along the line of the pass that is nearest to a position; None off the line."""
-        places = self._places(position)
+    def nearest_m(self, sought: Sought) -> float | None:
+        """Metres along the line of the pass that a waypoint has most likely; None off the line."""
+        places = self._places(sought)
         return min(places, key=lambda place: place.off_m).along_m if places else None
 
-    def _places(self, position: tuple[float, float]) -> list[Place]:
-        """The passes of the line by a position, in their order along it."""
+    def _places(self, sought: Sought) -> list[Place]:
+        """The passes of the line by a waypoint, in their order along it."""
+        passes = self._passes(sought.position)
+        stated_m = sought.stated_m
+        if stated_m is None or not any(is_near(stated_m, place.along_m) for place in passes):
+            return (
+                passes  # nothing stated, or counted from elsewhere, or left from another version of the route
+            )
+        return [
+            place if is_near(stated_m, place.along_m) else place._replace(off_m=place.off_m + OFF_LINE_M)
+            for place in passes
+        ]
+
+    def _passes(self, position: tuple[float, float]) -> list[Place]:
         point = geo.earth_centred_m(*position)
         x, y, z = _cell(point)
         cells = self._grid()
@@ -130,20 +158,52 @@ class _Chain(NamedTuple):
     """Where the chain ends: the number of a place, -1 for none."""
 
 
-def _in_order(offered: Sequence[Sequence[Place]]) -> list[float | None]:
+def is_near(stated_m: float, along_m: float) -> bool:
+    """Whether a stated distance can be that of a place on the line."""
+    return abs(along_m - stated_m) <= max(STATED_OFF_M, STATED_OFF_SHARE * stated_m)
+
+
+def once(positions: Sequence[tuple[float, float]]) -> Sequence[tuple[float, float]]:
+    """The positions of one track out of a file that holds copies of it, one behind the other, as they are.
+
+    A loop that is driven twice is no copy: its end is where it begins.
+    """
+    for copies in range(2, MOST_COPIES + 1):
+        size, rest = divmod(len(positions), copies)
+        is_copied = not rest and size > 1 and list(positions) == list(positions[:size]) * copies
+        if is_copied and geo.distance_m(*positions[0], *positions[size - 1]) > OFF_LINE_M:
+            return positions[:size]
+    return positions
+
+
+def _again(waypoints: Sequence[Sought | None]) -> list[bool]:
+    """For each waypoint whether the one before it is of its kind and at its place."""
+    return [
+        before is not None
+        and here is not None
+        and bool(here.kind)
+        and before.kind == here.kind
+        and geo.distance_m(*before.position, *here.position) < SAME_POSITION_M
+        for before, here in pairwise([None, *waypoints])
+    ]
+
+
+def _in_order(offered: Sequence[Sequence[Place]], again: Sequence[bool]) -> list[float | None]:
     """One place for each waypoint, along the line in order: as many as possible, as near to the line as possible.
 
-    Longest non-decreasing chain: the best one up to each distance stands in a tree of prefix maxima.
+    One that comes `again` is a pass further on. Longest non-decreasing chain: the best one up to each distance stands in
+    a tree of prefix maxima.
     """
     distances = sorted({place.along_m for places in offered for place in places})
     best = [_Chain(0, 0.0, -1)] * (len(distances) + 1)
     places = [(waypoint, place) for waypoint, choice in enumerate(offered) for place in choice]
     before: list[int] = []
-    for choice in offered:
+    for choice, is_again in zip(offered, again, strict=True):
         found = []
         for place in choice:
             rank = bisect_right(distances, place.along_m)
-            chain = max(best[node] for node in _nodes_down(rank))
+            reached = bisect_right(distances, place.along_m - SAME_PASS_M) if is_again else rank
+            chain = max(best[node] for node in _nodes_down(reached))
             found.append((rank, _Chain(chain.placed + 1, chain.minus_off_m - place.off_m, len(before))))
             before.append(chain.end)
         for rank, chain in found:

@@ -5,16 +5,21 @@ of it into the name, between colons:
 
     KIND[NUMBER][:CLEAR][:KM]      WPM3:90:5.00   DSS:90   DSZ:50 (and "SZ50" in the description)
 
-Others write the kind at the front of the name, of the description, the comment, the symbol or the type: "CP1",
-"DZ 50 km/h", "ASS - finish". What is found becomes the OpenRally elements that say the same, so that everything
-behind this module treats both alike.
+Others write the kind at the front of the name, of the description, the comment, the symbol or the type, also behind a
+number, a kilometre or a label: "CP1", "DZ 50 km/h", "ASS - finish", "012 WPM", "km 4.20 CP", "SS1 DSS", "Kind: WPS". In a
+name it may stand anywhere in capitals, where it is the only one; and kinds are written out (`waypoint_words.py`).
+
+What is found becomes the OpenRally elements that say the same, so that everything behind this module treats both
+alike.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from typing import Final
 
+from logger.stage import waypoint_words
 from logger.stage.openrally_xml import Element, Point
 
 KINDS: Mapping[str, str] = {
@@ -34,11 +39,22 @@ KINDS: Mapping[str, str] = {
 UNCLEAR = frozenset({"FT", "CH", "PC", "EZ", "DT", "SN", "TC"})
 """Short forms that are also words or units ("300 ft", "CH" for Switzerland): believed at the front of a name only."""
 
-_FRONT = re.compile(r"([A-Za-z]{2,3})(?:[ _.#-]?(\d+(?:\.\d+)?))?(?![A-Za-z0-9])")
-_SPEED = re.compile(r"(?<!\d)(\d{1,3})\s*(?:km/?h|kmph|kph)\b", re.IGNORECASE)
-_ZONE_SPEED = re.compile(
-    r"\b(?:(?:SZ|DZ|DSZ)\s*|(?:SPEED|VMAX|MAX|LIMIT)\s*[:=]?\s*)(\d{1,3})(?![\d:])", re.IGNORECASE
+_FRONT = re.compile(r"([A-Za-z]{2,3})(?:[)\]]?[ _.#/-]?(\d+(?:\.\d+)?))?(?![A-Za-z0-9])")
+_INSIDE = re.compile(r"(?<![A-Za-z0-9])([A-Z]{2,3})(?:[ _.#/-]?(\d+))?(?![A-Za-z0-9])")
+_LEAD = re.compile(
+    r"(?:#?\d+(?:[.,]\d+)?(?:\s*km(?![a-z]))?|km\s*\d+(?:[.,]\d+)?|(?:SS|ES)\s?\d+|[A-Za-z ]{1,20}[:=])?"
+    r"[\s.:_#()\[\]–-]*",
+    re.IGNORECASE,
 )
+"""What may stand before a kind: its number, its kilometre, its stage, or a label."""
+_SPEED = re.compile(r"(?<!\d)(\d{1,3})\s*(?:km/?h|kmph|kph|(mph))\b", re.IGNORECASE)
+_ZONE_SPEED = re.compile(
+    r"\b(?:(?:SZ|DSZ|V)[ _/-]?|DZ[ _/-]?(?=[2-9]\d|1\d\d)|"
+    r"(?:SPEED|V?MAX|MAXIMUM|MAXIMA|LIMIT[EÉ]?E?|VITESSE|VELOCIDAD)\s*[:=àa]?\s*)(\d{1,3})(?![\d:])",
+    re.IGNORECASE,
+)
+LOWEST_LIMIT: Final = 20
+"""km/h: a lower number behind DZ counts the zones."""
 _NUMBER_ALONE = re.compile(r"\d{1,3}")
 _PAUSE = re.compile(r"(?<!\d)(\d{1,3})\s*(?:min|mn|')", re.IGNORECASE)
 
@@ -46,19 +62,46 @@ _PAUSE = re.compile(r"(?<!\d)(\d{1,3})\s*(?:min|mn|')", re.IGNORECASE)
 def elements(point: Point) -> list[Element]:
     """The OpenRally elements that a point's texts amount to: none for a point without a kind."""
     name = point.names[0] if point.names else ""
-    for text, is_name in ((name, True), *((label, False) for label in point.labels)):
-        found = _FRONT.match(text)
-        if found is None or not _is_kind(found[1], is_name=is_name):
-            continue
-        return list(_elements(point, KINDS[found[1].upper()], text, found))
+    if found := _in_name(name):
+        return list(_elements(point, KINDS[found[1].upper()], name, found))
+    for label in point.labels:
+        if found := _in_label(label):
+            return list(_elements(point, KINDS[found[1].upper()], label, found))
+    for text in (name, *point.labels):
+        if kind := waypoint_words.kind(text):
+            value = _speed(point, "") if kind == "dz" else _pause_s(point) if kind in ("dn", "dt") else ""
+            return [Element(kind, point.line, value, {"name": "" if text == name else name})]
     return []
 
 
-def _is_kind(word: str, *, is_name: bool) -> bool:
-    """Whether a word at the front of a text is a kind. Outside a name only capitals that cannot be anything else."""
-    if word.upper() not in KINDS:
-        return False
-    return is_name or (word.isupper() and word not in UNCLEAR)
+def _in_name(name: str) -> re.Match[str] | None:
+    """The kind in a name: at its front, or the only one in capitals that cannot be anything else."""
+    for start in (0, _lead(name)):
+        found = _FRONT.match(name, start)
+        if found and found[1].upper() in KINDS:
+            return found
+    inside = [found for found in _INSIDE.finditer(name) if _is_clear(found[1])]
+    return inside[0] if len({KINDS[found[1]] for found in inside}) == 1 else None
+
+
+def _in_label(label: str) -> re.Match[str] | None:
+    """The kind at the front of a text beside the name: capitals that cannot be anything else, or all of the text."""
+    for start in (0, _lead(label)):
+        found = _FRONT.match(label, start)
+        if found is None or not _is_clear(found[1].upper()):
+            continue
+        if found[1].isupper() or not label[found.end() :].strip():
+            return found
+    return None
+
+
+def _lead(text: str) -> int:
+    lead = _LEAD.match(text)
+    return lead.end() if lead else 0
+
+
+def _is_clear(word: str) -> bool:
+    return word in KINDS and word not in UNCLEAR
 
 
 def _elements(point: Point, kind: str, text: str, found: re.Match[str]) -> Iterator[Element]:
@@ -93,8 +136,8 @@ def _speed(point: Point, number: str) -> str:
     for pattern in (_SPEED, _ZONE_SPEED):
         for text in texts:
             if found := pattern.search(text):
-                return found[1]
-    if number:
+                return " ".join(filter(None, found.groups()))
+    if number and float(number) >= LOWEST_LIMIT:
         return number
     return next((text.strip() for text in point.labels if _NUMBER_ALONE.fullmatch(text.strip())), "")
 
@@ -111,7 +154,7 @@ def _label(point: Point, kind: str, text: str, number: str, rest: str) -> str:
     """What the crew calls the waypoint: its number, else what stands behind its kind, else its own name."""
     if number and kind != "dz":
         return number
-    words = rest.strip(" -–:,;()#")
+    words = rest.strip(" -–:,;()[]#")
     if words and kind not in ("dz", "dn", "dt"):
         return words
     name = point.names[0] if point.names else ""

@@ -1,0 +1,153 @@
+"""Kinds of waypoints as crews, organisers and programs write them, in several languages, and roads driven twice."""
+
+from __future__ import annotations
+
+import math
+from io import BytesIO
+
+import pytest
+
+from logger.stage import openrally, waypoint_words
+from logger.stage.openrally import Imported
+from tests.logger.stage.route_files import warned
+from tests.logger.stage.test_routes_of_other_programs import plain, timed
+
+KM = (1, 5, 10, 12, 29)
+
+
+def kinds(result: Imported) -> list[tuple[str, float, float | None]]:
+    """(kind, kilometre, limit) of the timed section's waypoints."""
+    return [(w.kind, round(w.km), w.speed_kmh) for w in timed(result).waypoints]
+
+
+EXPECTED = [("dss", 0, None), ("wpm", 4, None), ("dz", 9, 50), ("fz", 11, None), ("ass", 28, None)]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["01 DSS", "02 WPM", "03 DZ 50", "04 FZ", "05 ASS"],
+        ["1-DSS", "2-WPM", "3-DZ50", "4-FZ", "5-ASS"],
+        ["001_DSS", "002_WPM", "003_DZ_50", "004_FZ", "005_ASS"],
+        ["#1 DSS", "#2 WPM", "#3 DZ 50", "#4 FZ", "#5 ASS"],
+        ["SS1 DSS", "WPM 3", "SS1 DZ 50", "SS1 FZ", "SS1 ASS"],
+        ["KM 1.00 DSS", "KM 5,00 WPM", "KM 10.00 DZ 50", "KM 12.00 FZ", "29.00 ASS"],
+        ["[DSS]", "(WPM)", "[DZ] 50", "[FZ]", "[ASS]"],
+        [
+            "Départ spéciale (DSS)",
+            "WPM - pont",
+            "Début zone 50 km/h (DZ)",
+            "Fin de zone (FZ)",
+            "Arrivée (ASS)",
+        ],
+        [
+            "Start of selective section",
+            "Masked waypoint",
+            "Start of speed zone, max 50",
+            "End of zone",
+            "Finish SS",
+        ],
+        [
+            "Départ secteur sélectif",
+            "Waypoint masqué",
+            "Début de zone 50 km/h",
+            "Fin de zone",
+            "Arrivée spéciale",
+        ],
+        ["Salida sector selectivo", "Waypoint oculto", "Inicio zona 50 km/h", "Fin zona", "Llegada especial"],
+        ["1|Kind: DSS", "2|Type=WPM", "3|(DZ) 50", "4|fz", "5|ass"],
+        [
+            "1|Salida especial",
+            "2|Waypoint oculto",
+            "3|Inicio de zona: V50",
+            "4|Fin de zona",
+            "5|Llegada de la especial",
+        ],
+    ],
+)
+def test_kinds_behind_numbers_and_in_words(names: list[str]) -> None:
+    names = [
+        name.replace("zone 50", "zone, max 50") if "|" not in name and "km/h" not in name else name
+        for name in names
+    ]
+    assert kinds(plain(list(zip(KM, names, strict=True)))) == EXPECTED
+
+
+@pytest.mark.parametrize(
+    ("text", "speed_kmh"),
+    [
+        ("DZ1", None),  # the first zone, not 1 km/h
+        ("DZ1 V50", 50),
+        ("DZ2|Velocidad maxima: 50", 50),
+        ("DZ3|Vitesse limitée à 50 km/h", 50),
+        ("DZ 30mph", 48.28032),
+        ("DZ12", None),
+        ("DZ/70", 70),
+    ],
+)
+def test_the_limit_and_the_number_of_a_zone(text: str, speed_kmh: float | None) -> None:
+    zone = timed(plain([(0, "DSS"), (5, text), (8, "FZ"), (29, "ASS")])).waypoints[1]
+    assert zone.speed_kmh == (None if speed_kmh is None else pytest.approx(speed_kmh))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "dune after the end of the zone", "Depart", "Fin", "Zone industrielle", "Control", "Final", "Meta volante",
+        "WP12", "Waypoint 3", "Start", "SS2", "Point 4", "la zona verde", "", "End of asphalt",
+    ],
+)  # fmt: skip
+def test_words_that_are_no_kind(text: str) -> None:
+    assert waypoint_words.kind(text) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("Passage control", "cp"), ("Contrôle de passage", "cp"), ("Control de paso 2", "cp"), ("Checkpoint 3", "cp"),
+        ("Time control", "tc"), ("Contrôle horaire", "tc"), ("Control horario 4", "tc"),
+        ("Safety waypoint", "wps"), ("Waypoint de sécurité", "wps"), ("WP eclipse", "wpe"),
+        ("Début neutralisation 15 min", "dn"), ("Fin de la neutralización", "fn"), ("Inicio transferencia", "dt"),
+    ],
+)  # fmt: skip
+def test_words_that_are_a_kind(text: str, kind: str) -> None:
+    assert waypoint_words.kind(text) == kind
+
+
+def loop(km: float) -> tuple[float, float]:
+    """A position on a loop of 10 km."""
+    turn, radius_deg = math.tau * km / 10, 10 / math.tau / 111.2
+    return 45 + radius_deg * math.sin(turn), 5 + radius_deg * (1 - math.cos(turn)) / math.cos(
+        math.radians(45)
+    )
+
+
+def driven_twice(*waypoints: tuple[float, str]) -> Imported:
+    points = [(*loop(km), name) for km, name in waypoints]
+    body = "".join(
+        f'<wpt lat="{lat:.6f}" lon="{lon:.6f}"><name>{name}</name></wpt>' for lat, lon, name in points
+    )
+    track = "".join('<trkpt lat="{:.6f}" lon="{:.6f}"/>'.format(*loop(n / 20)) for n in range(401))
+    file = f'<gpx version="1.0" xmlns="http://www.topografix.com/GPX/1/0">{body}<trk><trkseg>{track}</trkseg></trk></gpx>'
+    return openrally.read(BytesIO(file.encode()), "loop.gpx")
+
+
+LAPS = [("dss", 0, None), ("cp", 4, None), ("cp", 14, None), ("ass", 18, None)]
+
+
+def test_a_loop_that_is_driven_twice() -> None:
+    assert kinds(driven_twice((1, "DSS"), (5, "CP1"), (15, "CP2"), (19, "ASS"))) == LAPS
+
+
+def test_kilometres_in_names_tell_the_laps_in_any_order() -> None:
+    named = [(1, "DSS:90:1.00"), (5, "CP1:90:5.00"), (15, "CP2:90:15.00"), (19, "ASS:90:19.00")]
+    assert kinds(driven_twice(*named)) == LAPS
+    shuffled = driven_twice(*named[2:], *named[:2])
+    assert kinds(shuffled) == LAPS
+    assert "the waypoints are not in the order of their kilometres: sorted by them" in warned(shuffled)
+
+
+def test_a_blank_line_before_the_file() -> None:
+    points = b'<trkpt lat="1" lon="1"/><trkpt lat="1.1" lon="1"/>'
+    file = b'\r\n<?xml version="1.0"?><gpx><trk><trkseg>' + points + b"</trkseg></trk></gpx>"
+    assert openrally.read(BytesIO(file), "r.gpx").itinerary.sections
