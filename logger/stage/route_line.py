@@ -191,8 +191,8 @@ def _again(waypoints: Sequence[Sought | None]) -> list[bool]:
 def _in_order(offered: Sequence[Sequence[Place]], again: Sequence[bool]) -> list[float | None]:
     """One place for each waypoint, along the line in order: as many as possible, as near to the line as possible.
 
-    One that comes `again` is a pass further on. Longest non-decreasing chain: the best one up to each distance stands in
-    a tree of prefix maxima.
+    One that comes `again` is a pass further on. Longest non-decreasing chain: the best one up to each distance stands
+    in a tree of prefix maxima.
     """
     distances = sorted({place.along_m for places in offered for place in places})
     best = [_Chain(0, 0.0, -1)] * (len(distances) + 1)

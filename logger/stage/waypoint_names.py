@@ -5,9 +5,9 @@ of it into the name, between colons:
 
     KIND[NUMBER][:CLEAR][:KM]      WPM3:90:5.00   DSS:90   DSZ:50 (and "SZ50" in the description)
 
-Others write the kind at the front of the name, of the description, the comment, the symbol or the type, also behind a
-number, a kilometre or a label: "CP1", "DZ 50 km/h", "ASS - finish", "012 WPM", "km 4.20 CP", "SS1 DSS", "Kind: WPS". In a
-name it may stand anywhere in capitals, where it is the only one; and kinds are written out (`waypoint_words.py`).
+Others write the kind at the front of the name, of the description, the comment, the symbol or the type, also behind
+a number, a kilometre or a label: "CP1", "DZ 50 km/h", "ASS - finish", "012 WPM", "km 4.20 CP", "SS1 DSS", "Kind: WPS".
+In a name it may stand anywhere in capitals, where it is the only one; and kinds are written out (`waypoint_words.py`).
 
 What is found becomes the OpenRally elements that say the same, so that everything behind this module treats both
 alike.
