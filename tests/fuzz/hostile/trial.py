@@ -1,0 +1,189 @@
+"""One step on one log, within its budgets: what it must never do is a finding.
+
+The process runs many steps, one after another. The kernel ends it where a step takes more than its processor time or
+sleeps for ever; the parent then knows which step it was, as each is announced.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from logger import cli
+from tests.fuzz.hostile.scene import Scene
+from tests.fuzz.hostile.verbs import FUNCTIONS, steps
+from tests.memory import peak_kb, resident_kb
+
+LEAST_CPU_S, CPU_S_A_MB = 5.0, 1.5
+"""Of the processor, so that a busy machine changes nothing: and more for each megabyte of the log and its WAL."""
+MEMORY_MB = 300
+ASLEEP_S = 120
+"""By the clock: nothing waits so long, however busy the machine is."""
+_ADDRESSES_MB = 4000
+_FILE_BYTES = 400_000_000
+_LINES = ("stagelog: ", "INFO ", "WARNING ", "ERROR ")
+_MOST_SAID = 20_000
+_WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+
+
+class Finding(NamedTuple):
+    """What a step did that it must not do. `what` is the same for the same flaw."""
+
+    what: str
+    detail: str
+
+
+class _Watch:
+    """What the process opens for writing outside the scene's folders."""
+
+    def __init__(self) -> None:
+        self.allowed: tuple[str, ...] = ()
+        self.outside: list[str] = []
+        sys.addaudithook(self._hear)
+
+    def _hear(self, event: str, arguments: tuple[object, ...]) -> None:
+        if not self.allowed:
+            return
+        if event == "open":
+            path, _mode, flags = arguments
+            if isinstance(flags, int) and flags & _WRITES and isinstance(path, str | bytes):
+                self._written(path)
+        elif event in ("os.rename", "os.link", "os.symlink"):
+            self._written(arguments[1])
+        elif event in ("os.mkdir", "os.remove", "os.rmdir", "os.truncate", "os.chmod"):
+            self._written(arguments[0])
+
+    def _written(self, path: object) -> None:
+        if isinstance(path, str | bytes):
+            absolute = os.path.abspath(os.fsdecode(path))  # noqa: PTH100 - called for every file that is opened
+            if not f"{absolute}/".startswith(self.allowed):
+                self.outside.append(absolute)
+
+
+WATCH = _Watch()
+
+
+def budget_s(scene: Scene) -> float:
+    """Processor time for one step on a scene's log."""
+    size = sum(
+        path.stat().st_size
+        for path in scene.logs.iterdir()
+        if path.name.startswith(scene.log.name) and path.is_file() and not path.is_symlink()
+    )
+    return LEAST_CPU_S + CPU_S_A_MB * size / 1e6
+
+
+def run(scene: Scene, name: str) -> Iterator[Finding]:
+    """One step, by its name."""
+    said = scene.folder / "said"
+    function = FUNCTIONS.get(name)
+    WATCH.outside.clear()
+    WATCH.allowed = (f"{scene.folder}/", f"{scene.stick}/", "/dev/null/", "/proc/")
+    before_kb = resident_kb()
+    _forget_peak()
+    try:
+        with _limits(budget_s(scene)), _caught(said):
+            code = _call(lambda: function(scene)) if function else _verb(scene, name)
+    finally:
+        WATCH.allowed = ()
+    yield from _judged(scene, name, said, code)
+    grown_mb = (peak_kb() - before_kb) / 1000
+    if grown_mb > MEMORY_MB:
+        yield Finding(f"memory at {name}", f"{grown_mb:.0f} MB")
+    if WATCH.outside:
+        yield Finding("written outside", ", ".join(WATCH.outside[:5]))
+
+
+def _verb(scene: Scene, name: str) -> int | str:
+    sys.argv = ["stagelog", *steps(scene)[name].arguments]
+    return _call(cli._run)  # noqa: SLF001 - all of the program but its exit
+
+
+def _call(function: Callable[[], int | None]) -> int | str:
+    """Its exit code, or the traceback that it ended with."""
+    try:
+        return function() or 0
+    except BaseException as error:  # noqa: BLE001 - whatever it is, it is a finding
+        last = traceback.extract_tb(error.__traceback__)
+        ours = next((frame for frame in reversed(last) if "/logger/" in frame.filename or "/firmware_bridge/" in frame.filename), last[-1])
+        where = f"{Path(ours.filename).name}:{ours.lineno} {ours.name}"
+        return f"{type(error).__name__} at {where}\n{''.join(traceback.format_exception(error, limit=-12))[-3000:]}"
+
+
+def _judged(scene: Scene, name: str, said: Path, code: int | str) -> Iterator[Finding]:
+    if isinstance(code, str):
+        yield Finding(code.partition("\n")[0], code)
+        return
+    out, err = (said.with_suffix(tail).read_bytes() for tail in (".out", ".err"))
+    try:
+        out_text, err_text = out.decode(), err.decode()
+    except UnicodeDecodeError as error:
+        yield Finding(f"output that is no text at {name}", str(error))
+        return
+    step = steps(scene).get(name)
+    if step is not None and code not in step.codes:
+        yield Finding(f"exit {code} at {name}", err_text[:500])
+    lines = err_text.splitlines()
+    if code not in (0, 1) and not any(line.startswith("stagelog: ") for line in lines):
+        yield Finding(f"no line of error at {name}", err_text[:500])
+    if odd := [line for line in lines if not line.startswith(_LINES)]:
+        yield Finding(f"more than lines of error at {name}: {odd[0][:60]!r}", err_text[:1000])
+    if len(err_text) > _MOST_SAID:
+        yield Finding(f"an error of {len(err_text) // 1000} kB at {name}", err_text[:300])
+    for text in (out_text, err_text):
+        if not text.isprintable():
+            odd_letters = {letter for letter in text if not letter.isprintable() and letter != "\n"}
+            if odd_letters:
+                yield Finding(f"unprintable at {name}", repr(sorted(odd_letters)[:9]))
+    if step is not None:
+        try:
+            step.check(scene, out_text)
+        except Exception as error:  # noqa: BLE001 - an assertion, or output that cannot be read
+            yield Finding(f"{type(error).__name__} in what {name} gives", f"{error}"[:1000])
+
+
+@contextmanager
+def _limits(cpu_s: float) -> Iterator[None]:
+    """The kernel ends the process beyond them."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime + cpu_s) + 2, resource.RLIM_INFINITY))
+    resource.setrlimit(resource.RLIMIT_AS, (_ADDRESSES_MB << 20, resource.RLIM_INFINITY))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (_FILE_BYTES, resource.RLIM_INFINITY))
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(ASLEEP_S)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        resource.setrlimit(resource.RLIMIT_CPU, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+
+@contextmanager
+def _caught(said: Path) -> Iterator[None]:
+    """Both streams into files, below Python: libraries in C are heard too."""
+    kept = [os.dup(number) for number in (1, 2)]
+    try:
+        for number, tail in ((1, ".out"), (2, ".err")):
+            with said.with_suffix(tail).open("wb") as file:
+                os.dup2(file.fileno(), number)
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")
+            yield
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for number, old in zip((1, 2), kept, strict=True):
+            os.dup2(old, number)
+            os.close(old)
+
+
+def _forget_peak() -> None:
+    Path("/proc/self/clear_refs").write_text("5")

@@ -1,0 +1,137 @@
+"""Every verb that reads a log, with its exit codes and what its output must be; and the recorder's start."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+from xml.parsers import expat
+
+from logger import config as configs
+from logger.doctor import shelves, storage
+from logger.recording.daemon import Recorder
+from logger.recording.verify import verify
+from logger.recording.writer import WriterStatus
+from tests.fuzz.hostile.scene import Scene
+
+DONE, DAMAGED = 0, 74
+_REFUSED = (DONE, 64, DAMAGED)
+"""A log, or a text that it carries, cannot be used: 64 for an itinerary, rules or a DBC."""
+
+
+def _nothing(_scene: Scene, _out: str) -> None:
+    """Nothing of its output is looked at."""
+
+
+class Step(NamedTuple):
+    """A verb as a user calls it. `check` gets its standard output."""
+
+    arguments: tuple[str, ...]
+    codes: tuple[int, ...]
+    check: Callable[[Scene, str], None] = _nothing
+
+
+def _strict(text: str) -> Any:
+    def refuse(name: str) -> None:
+        raise AssertionError(f"{name} is no JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def _is_json(_scene: Scene, out: str) -> None:
+    if out:
+        _strict(out)
+
+
+def _lists_both(scene: Scene, out: str) -> None:
+    """The bad log costs its own line."""
+    found = {entry["log"]: entry for entry in _strict(out)}
+    assert found[scene.honest.name]["state"] == "closed", found
+    assert scene.log.name in found or not scene.log.is_file(), found
+
+
+def _is_honest(scene: Scene, out: str) -> None:
+    assert not (scene.never_whole and out.rstrip().endswith(": whole")), "it is called whole"
+
+
+def _is_well_formed(name: str) -> Callable[[Scene, str], None]:
+    def check(scene: Scene, _out: str) -> None:
+        path = scene.out / name
+        if path.exists():
+            expat.ParserCreate().Parse(path.read_bytes(), True)
+
+    return check
+
+
+def steps(scene: Scene) -> dict[str, Step]:
+    """The verbs by name, in their order: `fleet review` comes after `fleet add`."""
+    log, honest, out = str(scene.log), str(scene.honest), scene.out
+    store = ("--store", str(scene.store))
+
+    def export(name: str, *more: str) -> Step:
+        target = f"{name}{''.join(more)}"
+        check = _is_well_formed(target) if name in ("gpx", "kml", "openrally") else _nothing
+        return Step(("export", log, "--format", name, *more, "-o", str(out / target)), _REFUSED, check)
+
+    return {
+        "logs": Step(("logs", str(scene.logs)), (DONE,)),
+        "logs --json": Step(("logs", str(scene.logs), "--json"), (DONE,), _lists_both),
+        "info": Step(("info", log), (DONE, DAMAGED)),
+        "info --json": Step(("info", log, "--json"), (DONE, DAMAGED), _is_json),
+        "verify": Step(("verify", log), (DONE, 1, DAMAGED), _is_honest),
+        "replay": Step(("replay", log), _REFUSED),
+        "replay -o": Step(("replay", log, "-o", str(out / "replayed")), _REFUSED),
+        "review": Step(("review", log), _REFUSED),
+        "review --json --html": Step(("review", log, "--json", "--html", str(out / "page.html")), _REFUSED, _is_json),
+        "compare": Step(("compare", honest, log, "--json", "--html", str(out / "two.html")), _REFUSED, _is_json),
+        "standings": Step(("standings", log, honest, "--json"), _REFUSED, _is_json),
+        "export gpx": export("gpx"),
+        "export csv": export("csv"),
+        "export csv --frames": export("csv", "--frames"),
+        "export csv --signals": export("csv", "--signals"),
+        "export csv --section": export("csv", "--section", "1"),
+        "export kml": export("kml"),
+        "export parquet": export("parquet"),
+        "export parquet --frames": export("parquet", "--frames"),
+        "export parquet --signals": export("parquet", "--signals"),
+        "export candump": export("candump"),
+        "export asc": export("asc"),
+        "export blf": export("blf"),
+        "export mf4": export("mf4"),
+        "export mf4 --signals": export("mf4", "--signals"),
+        "export openrally": export("openrally"),
+        "fleet add": Step(("fleet", "add", log, "--frames", *store), (DONE, 1)),
+        "fleet review": Step(("fleet", "review", "--workers", "0", "--json", *store), (DONE, 1, 64), _is_json),
+        "fleet query": Step(
+            ("fleet", "query", "SELECT count(*), max(speed_mps) FROM fix", "--json", *store), (DONE, 64)
+        ),
+        "stick": Step(("stick", str(scene.stick), "-c", str(scene.config), "--all"), (DONE, 1)),
+        "protect": Step(("protect", log), (DONE, DAMAGED)),
+    }  # fmt: skip
+
+
+def shelf(scene: Scene) -> None:
+    """What the doctor says of the folder."""
+    for finding in storage.judge_shelf(shelves.look(scene.logs, [scene.logs], set())):
+        print(finding)
+
+
+def start(scene: Scene) -> None:
+    """The recorder starts in a folder with the log and ends: its rows are in a whole log, and the old bytes are kept."""
+    config = configs.load(scene.recorder_config)
+    recorder = Recorder(config)
+    stop = threading.Event()
+    rounds = iter(range(5))
+    recorder.run(stop, lambda: stop.set() if next(rounds, None) is None else None)
+    status: WriterStatus = recorder.status().writer
+    path = Path(status.path)
+    assert status.commits, status
+    assert not status.trouble, status
+    if path != scene.recorded:
+        assert not verify(path), verify(path)
+
+
+FUNCTIONS: dict[str, Callable[[Scene], None]] = {"doctor's shelves": shelf, "recorder's start": start}
+"""What is no verb by itself, or opens ports beside: run as a function."""
