@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from firmware_bridge.errors import LogError
 from logger.export.selection import Integers, Selection, Times
+from logger.recording import value_ranges
 from logger.recording.columns import present
 from logger.recording.pages import Table, table_of
 from logger.recording.reader import last_row
@@ -166,6 +167,11 @@ def _blocks(
     for rows, done in read:
         progress(done)
         if len(rows.columns[0]):
+            for name, column in zip(("session", *names), rows.columns, strict=True):
+                if name in _WHOLE:
+                    value_ranges.require(table, name, column)
+                else:
+                    value_ranges.known_only(name, column)
             yield rows
 
 

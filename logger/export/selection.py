@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware_bridge.errors import LogError
+from logger.recording import value_ranges
 
 Integers = NDArray[np.int64]
 Times = NDArray[np.datetime64]
@@ -49,8 +50,13 @@ class Clock:
         for session, t_us, utc_us in connection.execute(
             "SELECT session, t_us, utc_us FROM clock ORDER BY session, t_us, rowid"
         ):
-            rows.setdefault(session, []).append((t_us, utc_us - t_us))
-        self._steps = {session: np.array(steps, dtype=np.int64).T for session, steps in rows.items()}
+            rows.setdefault(session, []).append((t_us, utc_us))
+        self._steps = {}
+        for session, steps in rows.items():
+            at_us, utc_us = np.array(steps, dtype=np.int64).T
+            value_ranges.require("clock", "t_us", at_us)
+            value_ranges.require("clock", "utc_us", utc_us)
+            self._steps[session] = at_us, utc_us - at_us
 
     @property
     def sessions(self) -> frozenset[int]:

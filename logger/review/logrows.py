@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 
 from firmware_bridge.errors import LogError
+from logger.recording import value_ranges
 from logger.recording.pages import table_of
 from logger.recording.setup import stage_of
+from logger.review.event_details import detail_of
 from logger.review.evidence import Evidence, Floats, RawRows, assemble
 
 FIX_NAMES = ("session", "t_us", "utc_us", "lat", "lon", "alt_m", "speed_mps", "course_deg", "quality",
@@ -28,14 +30,17 @@ SEEN_NAMES = (
     "limit_kmh",
     "speed_mps",
 )
+_PLACE = slice(3, 5)
+_EVENTS = "SELECT session, t_us, kind, detail FROM event ORDER BY rowid"
 
 
 class TornReader:
-    """Rows of a log up to where it is damaged. `damage` says where that was."""
+    """Rows of a log up to where it is damaged. `damage` says where that was; `odd` counts what is out of range."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self.damage = ""
+        self.odd = 0
 
     def rows(self, what: str, sql: str) -> Iterator[tuple[Any, ...]]:
         """The rows of a query, as many as can be read."""
@@ -44,11 +49,28 @@ class TornReader:
         except sqlite3.Error as error:
             self.damage = self.damage or f"{what}: {error}"
 
+    def events(self) -> list[tuple[int, int, str, dict[str, Any]]]:
+        """Session, t_us, kind and detail of the events, in order of writing; those that no recorder writes left out."""
+        found = []
+        for session, t_us, kind, text in self.rows("events", _EVENTS):
+            detail = detail_of(kind, text)
+            if (
+                detail is not None
+                and value_ranges.holds("session", session)
+                and value_ranges.holds("t_us", t_us)
+            ):
+                found.append((session, t_us, kind, detail))
+            else:
+                self.odd += 1
+        return found
+
     def numbers(self, what: str, name: str, columns: Sequence[str]) -> Floats:
         """Columns of a table, in order of writing; nan for NULL."""
         numbers = self._by_pages(name, columns)
         if numbers is None:
             numbers = self._by_rows(what, name, columns)
+        for place, column in enumerate(columns):
+            self.odd += value_ranges.known_only(column, numbers[:, place])
         return numbers[np.isfinite(numbers[:, :2]).all(axis=1)]  # a torn page may read as rows of nothing
 
     def _by_pages(self, name: str, columns: Sequence[str]) -> Floats | None:
@@ -96,17 +118,12 @@ def from_log(
         "the log's rules",
         reset_odometer=json.loads(meta.get("reset_odometer", "true")),
     )
+    fix = torn.numbers("fixes", "fix", FIX_NAMES)
+    fix[np.isnan(fix[:, _PLACE]).any(axis=1), _PLACE] = np.nan  # half a position is none
     rows = RawRows(
-        torn.numbers("fixes", "fix", FIX_NAMES),
+        fix,
         torn.numbers("progress", "progress", SEEN_NAMES),
-        [
-            (session, t_us, kind, _detail(detail))
-            for session, t_us, kind, detail in torn.rows(
-                "events",
-                "SELECT session, t_us, kind, detail FROM event"
-                " WHERE typeof(session) = 'integer' AND typeof(t_us) = 'integer' ORDER BY rowid",
-            )
-        ],
+        torn.events(),
     )
     counts = {}
     for name in ("sentence", "frame", "reading", "rejected"):
@@ -115,14 +132,10 @@ def from_log(
     remarks = []
     if open_now:
         remarks.append("the log is still being recorded, or the power was cut: this is how far it has got")
+    if torn.odd:
+        remarks.append(
+            f"{torn.odd} values or events that no recorder writes are left out: `stagelog verify` says more"
+        )
     return assemble(
         path.name, meta, stage, rows, remarks=tuple(remarks), damage=torn.damage, path=path, counts=counts
     )
-
-
-def _detail(text: str) -> dict[str, Any]:
-    try:
-        detail = json.loads(text)
-    except (TypeError, ValueError):
-        return {}
-    return detail if isinstance(detail, dict) else {}

@@ -20,6 +20,7 @@ from firmware_bridge.protocols import protocol
 from firmware_bridge.records import Channel, Fix, Reading
 from logger.export.blocks import reading_blocks
 from logger.export.selection import select
+from logger.recording import value_ranges
 from logger.recording.pipeline import Pipeline, Source
 from logger.recording.recorded import RecordedReadings, own_alarms
 from logger.recording.rows import Rows
@@ -75,6 +76,8 @@ def recomputed(
     made: list[tuple[int, Rows]] = []
     state: list[Any] | None = None
     for done, number in enumerate(sessions):
+        if connection is not None:
+            _require_rows(evidence, number)
         fixes = RecordedFixes(_fixes(evidence, number))
         source = Source("gps", protocol("nmea").decoder(0), fixes)
         alarms = own_alarms(connection, number) if connection else []
@@ -88,6 +91,16 @@ def recomputed(
             made.append((number, pipeline.take()))
         state = live.state()
     return _with_rows(evidence, stage, made, section or 0)
+
+
+def _require_rows(evidence: Evidence, session: int) -> None:
+    """Raise LogError for a session of a log that has too few rows for how long it lasts."""
+    rows = np.count_nonzero(evidence.fixes.session == session) + np.count_nonzero(
+        evidence.seen.session == session
+    )
+    rows += sum(event.session == session for event in evidence.events)
+    span_us = _end_us(evidence, session) - _begins_us(evidence, session)
+    value_ranges.require_rows_for(session, span_us, int(rows))
 
 
 def _narrowed(stage: Stage, section: int) -> Stage:

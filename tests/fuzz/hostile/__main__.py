@@ -20,9 +20,13 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz.hostile", description=__doc__)
     parser.add_argument("--logs", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1, help="the number of the first log")
-    parser.add_argument("--every", type=int, default=1, help="only each so-manieth log: for several processes")
+    parser.add_argument(
+        "--every", type=int, default=1, help="only each so-manieth log: for several processes"
+    )
     parser.add_argument("--seconds", type=float, default=1e9)
-    parser.add_argument("--kind", action="append", choices=tuple(logs.MUTATIONS), help="only logs of this kind alone")
+    parser.add_argument(
+        "--kind", action="append", choices=tuple(logs.MUTATIONS), help="only logs of this kind alone"
+    )
     parser.add_argument("--step", action="append", default=[])
     parser.add_argument("--with", dest="names", action="append", default=[])
     options = parser.parse_args(arguments)

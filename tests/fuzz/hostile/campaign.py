@@ -66,7 +66,13 @@ class Campaign:
                         last = told
                         self.steps += 1
                     case "found":
-                        yield Found(batch[last["index"]], tuple(last["mutations"]), last["name"], told["what"], told["detail"])
+                        yield Found(
+                            batch[last["index"]],
+                            tuple(last["mutations"]),
+                            last["name"],
+                            told["what"],
+                            told["detail"],
+                        )
                     case "end":
                         ended = True
                         at += told["logs"]
@@ -99,7 +105,10 @@ class Campaign:
         if os.WIFSIGNALED(status):
             number = os.WTERMSIG(status)
             words = {signal.SIGXCPU: "more processor time than its budget", signal.SIGALRM: "asleep for ever"}
-            yield {"kind": "death", "what": words.get(signal.Signals(number), f"killed by {signal.Signals(number).name}")}
+            yield {
+                "kind": "death",
+                "what": words.get(signal.Signals(number), f"killed by {signal.Signals(number).name}"),
+            }
 
     def _work(self, seeds: Sequence[int], first_step: int, until_s: float, pipe: IO[str]) -> None:
         def tell(kind: str, **said: object) -> None:

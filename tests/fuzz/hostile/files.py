@@ -119,8 +119,18 @@ def _again(settings: tuple[str, ...], path: Path, _chance: Random) -> None:
     """The same tables in a file of other settings."""
     other = path.with_name("other")
     with closing(sqlite3.connect(path, isolation_level=None)) as old:
-        said = [row[0] for row in old.execute("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite%'")]
-        names = [row[0] for row in old.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'")]
+        said = [
+            row[0]
+            for row in old.execute(
+                "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite%'"
+            )
+        ]
+        names = [
+            row[0]
+            for row in old.execute(
+                "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
+            )
+        ]
         mark = old.execute("PRAGMA application_id").fetchone()[0]
         with closing(sqlite3.connect(other, isolation_level=None)) as new:
             for setting in (*settings, f"application_id = {mark}"):
@@ -131,7 +141,9 @@ def _again(settings: tuple[str, ...], path: Path, _chance: Random) -> None:
             for name in names:
                 rows = old.execute(f'SELECT * FROM "{name}"').fetchall()
                 if rows:
-                    new.executemany(f'INSERT OR IGNORE INTO "{name}" VALUES ({", ".join("?" * len(rows[0]))})', rows)
+                    new.executemany(
+                        f'INSERT OR IGNORE INTO "{name}" VALUES ({", ".join("?" * len(rows[0]))})', rows
+                    )
             new.execute("COMMIT")
     other.replace(path)
 

@@ -45,7 +45,9 @@ def write(path: Path) -> Path:
         log.put(pipeline.take())
     rows = [(frame.t_us, frame.bus, frame.can_id, frame.data) for frame in frames()]
     rows += [(n * 1_000_000, 0, _RPM_ID, bytes((n % 256, 8, 90, 0, 0, 0, 0, 0))) for n in range(100)]
-    texts = [(n * 1_000_000, f"$GPGLL,5057.97{n % 10},N,00146.110,E,1424{n % 60:02d},A*27") for n in range(30)]
+    texts = [
+        (n * 1_000_000, f"$GPGLL,5057.97{n % 10},N,00146.110,E,1424{n % 60:02d},A*27") for n in range(30)
+    ]
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.executemany("INSERT INTO frame VALUES (1, ?, ?, ?, ?)", rows)
         connection.executemany("INSERT INTO sentence VALUES (1, ?, 'gps', ?)", texts)

@@ -39,10 +39,15 @@ class Made(NamedTuple):
 def drawn(seed: int) -> tuple[str, ...]:
     """The names of a log's mutations."""
     chance = Random(f"names {seed}")
-    kinds = chance.choices([kind for kind, _ in _KINDS], [share for _, share in _KINDS], k=chance.choice((1, 1, 1, 2, 3)))
+    kinds = chance.choices(
+        [kind for kind, _ in _KINDS], [share for _, share in _KINDS], k=chance.choice((1, 1, 1, 2, 3))
+    )
     if "size" in kinds:
         kinds = ["size"]
-    return tuple(chance.choice(MUTATIONS[kind]) for kind in sorted(set(kinds), key=["size", "value", "schema", "file"].index))
+    return tuple(
+        chance.choice(MUTATIONS[kind])
+        for kind in sorted(set(kinds), key=["size", "value", "schema", "file"].index)
+    )
 
 
 def kinds(names: tuple[str, ...]) -> set[str]:
@@ -74,7 +79,12 @@ def _change(path: Path, name: str, chance: Random) -> bool:
     before = path.read_bytes()
     try:
         with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-            for setting in ("journal_mode = OFF", "synchronous = OFF", "legacy_alter_table = ON", "writable_schema = ON"):
+            for setting in (
+                "journal_mode = OFF",
+                "synchronous = OFF",
+                "legacy_alter_table = ON",
+                "writable_schema = ON",
+            ):
                 connection.execute(f"PRAGMA {setting}")
             connection.execute("BEGIN")
             _CHANGES[name](connection, chance)

@@ -12,12 +12,8 @@ from tests.fuzz.hostile.honest import TABLES
 Change = Callable[[sqlite3.Connection, Random], None]
 _ENDLESS = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT {} FROM c"
 _MANY = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 5000) SELECT {} FROM c, c AS d, c AS e"
-_GROWING = (
-    "WITH RECURSIVE c(x, t) AS (SELECT 1, 'a' UNION ALL SELECT x + 1, t || t FROM c LIMIT 29) SELECT {} FROM c"
-)
-_SORTED = (
-    "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT {} FROM c ORDER BY randomblob(1000)"
-)
+_GROWING = "WITH RECURSIVE c(x, t) AS (SELECT 1, 'a' UNION ALL SELECT x + 1, t || t FROM c LIMIT 29) SELECT {} FROM c"
+_SORTED = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT {} FROM c ORDER BY randomblob(1000)"
 _BLOBS = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 9) SELECT {} FROM c, (SELECT zeroblob(999999999) AS b)"
 _JSON = "SELECT {} FROM json_each('[1,2,3]') AS c, json_tree('[[[[1]]]]') AS t, (SELECT 1 AS x)"
 _PRAGMA = "SELECT {} FROM pragma_table_list AS c, pragma_function_list, (SELECT 1 AS x)"
@@ -146,7 +142,7 @@ _TABLE_WIDE = {
     "a default of megabytes": "ALTER TABLE {table} ADD COLUMN wide TEXT DEFAULT '" + "x" * 1_000_000 + "'",
     "a missing column": "ALTER TABLE {table} DROP COLUMN {column}",
     "a renamed column": "ALTER TABLE {table} RENAME COLUMN {column} TO renamed",
-    "an escape as a column": "ALTER TABLE {table} RENAME COLUMN {column} TO \"\x1b[31m\n{column}\"",
+    "an escape as a column": 'ALTER TABLE {table} RENAME COLUMN {column} TO "\x1b[31m\n{column}"',
     "a missing table": "DROP TABLE {table}",
     "an index": "CREATE INDEX hostile_{table} ON {table} ({column})",
     "an index of another order": "CREATE INDEX hostile_{table} ON {table} ({column} COLLATE NOCASE DESC)",
@@ -173,7 +169,7 @@ _CORRUPT: dict[str, tuple[str, object]] = {
     "an insert as text": ("sql", "INSERT INTO event VALUES (1, 1, 'mark', '{}')"),
     "a text of megabytes": ("sql", "CREATE TABLE x (a /*" + "x" * 5_000_000 + "*/)"),
     "a text 5,000 deep": ("sql", "CREATE TABLE x (a CHECK (" + "(" * 5_000 + "1" + ")" * 5_000 + "))"),
-    "an escape as text": ("sql", "CREATE TABLE x (\"\x1b[2J\x07\" TEXT)"),
+    "an escape as text": ("sql", 'CREATE TABLE x ("\x1b[2J\x07" TEXT)'),
     "the root page 0": ("rootpage", 0),
     "the root page 1": ("rootpage", 1),
     "the root page 2": ("rootpage", 2),
@@ -229,18 +225,23 @@ CHANGES: dict[str, Change] = {
     "20,000 tables": _many_tables,
     "a table of 1,999 columns": _many_columns,
     "a table of escapes": _sql('CREATE TABLE "\x1b[31mred\n\u202e" (x)'),
-    "a table of ours in other letters": _sql("ALTER TABLE fix RENAME TO kept", "CREATE TABLE FIX AS SELECT * FROM kept"),
+    "a table of ours in other letters": _sql(
+        "ALTER TABLE fix RENAME TO kept", "CREATE TABLE FIX AS SELECT * FROM kept"
+    ),
     "a view of ours as a table": _sql("DROP VIEW track", "CREATE TABLE track (utc, session, t_s)"),
     "an extra view": _sql(f"CREATE VIEW more AS {_ENDLESS.format('x')}"),
     "an endless view of many": _sql(
-        f"CREATE VIEW v0 AS {_ENDLESS.format('x')}", *(f"CREATE VIEW v{n + 1} AS SELECT a.x FROM v{n} a, v{n} b" for n in range(40))
+        f"CREATE VIEW v0 AS {_ENDLESS.format('x')}",
+        *(f"CREATE VIEW v{n + 1} AS SELECT a.x FROM v{n} a, v{n} b" for n in range(40)),
     ),
     "statistics": _sql("ANALYZE", "UPDATE sqlite_stat1 SET stat = '\x1b 99999999999 1 noskipscan'"),
     "the migrations empty": _sql("DELETE FROM _sqlite_migrations"),
     "a migration of escapes": _sql(
         "INSERT INTO _sqlite_migrations SELECT NULL, 'stagelog', '\x1b[2Jm999\n\u202e', '2026-01-01'"
     ),
-    "a migration of megabytes": _sql("UPDATE _sqlite_migrations SET name = hex(zeroblob(3000000)) WHERE id = 1"),
+    "a migration of megabytes": _sql(
+        "UPDATE _sqlite_migrations SET name = hex(zeroblob(3000000)) WHERE id = 1"
+    ),
     "a migration that is a blob": _sql("UPDATE _sqlite_migrations SET name = x'ff00fe' WHERE id = 1"),
     "200,000 migrations": _sql(
         "INSERT INTO _sqlite_migrations SELECT NULL, 'stagelog', 'm' || x, '' FROM (WITH RECURSIVE c(x) AS"

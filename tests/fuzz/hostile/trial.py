@@ -113,7 +113,14 @@ def _call(function: Callable[[], int | None]) -> int | str:
         return function() or 0
     except BaseException as error:  # noqa: BLE001 - whatever it is, it is a finding
         last = traceback.extract_tb(error.__traceback__)
-        ours = next((frame for frame in reversed(last) if "/logger/" in frame.filename or "/firmware_bridge/" in frame.filename), last[-1])
+        ours = next(
+            (
+                frame
+                for frame in reversed(last)
+                if "/logger/" in frame.filename or "/firmware_bridge/" in frame.filename
+            ),
+            last[-1],
+        )
         where = f"{Path(ours.filename).name}:{ours.lineno} {ours.name}"
         return f"{type(error).__name__} at {where}\n{''.join(traceback.format_exception(error, limit=-12))[-3000:]}"
 
@@ -154,7 +161,9 @@ def _judged(scene: Scene, name: str, said: Path, code: int | str) -> Iterator[Fi
 def _limits(cpu_s: float) -> Iterator[None]:
     """The kernel ends the process beyond them."""
     used = resource.getrusage(resource.RUSAGE_SELF)
-    resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime + cpu_s) + 2, resource.RLIM_INFINITY))
+    resource.setrlimit(
+        resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime + cpu_s) + 2, resource.RLIM_INFINITY)
+    )
     resource.setrlimit(resource.RLIMIT_AS, (_ADDRESSES_MB << 20, resource.RLIM_INFINITY))
     resource.setrlimit(resource.RLIMIT_FSIZE, (_FILE_BYTES, resource.RLIM_INFINITY))
     signal.signal(signal.SIGALRM, signal.SIG_DFL)

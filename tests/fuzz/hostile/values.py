@@ -56,7 +56,9 @@ _ANY: dict[str, Value] = {
     "1e999": _is("1e999"),
     "NUL in a text": _is("a\0b"),
     "escapes": _is("\x1b[2J\x1b]0;owned\x07\r\n\u202eevil\x9b31m\x7f"),
-    "markup": _is("[red]</script><script>alert(1)</script>[/nope][link=file:///etc/passwd]x[/link] &amp; ]]> %s {0}"),
+    "markup": _is(
+        "[red]</script><script>alert(1)</script>[/nope][link=file:///etc/passwd]x[/link] &amp; ]]> %s {0}"
+    ),
     "a formula": _is("=cmd|' /C calc'!A0"),
     "a path": _is("../../../../etc/cron.d/x"),
     "a large text": _is("x" * _LARGE),
@@ -71,7 +73,9 @@ _JSON: dict[str, Value] = {
     "JSON 5,000 deep": _is('{"detail":' + "[" * 5_000 + "]" * 5_000 + "}"),
     "JSON 1e999": _is('{"number": 1e999, "index": 1e999, "reason": 1e999, "state": 1e999}'),
     "JSON NaN": _is('{"number": NaN, "index": NaN, "km": -Infinity, "speed_kmh": NaN, "t_us": NaN}'),
-    "JSON of duplicates": _is('{"number": 1, "number": 2, "state": "started", "state": [], "index": 0, "index": -1}'),
+    "JSON of duplicates": _is(
+        '{"number": 1, "number": 2, "state": "started", "state": [], "index": 0, "index": -1}'
+    ),
     "JSON number of digits": _is('{"number": ' + "9" * 100_000 + ', "index": ' + "9" * 5_000 + "}"),
     "JSON null": _is("null"),
     "JSON list": _is("[]"),
@@ -79,8 +83,61 @@ _JSON: dict[str, Value] = {
     "JSON text": _is('"text"'),
     "half a JSON": _is('{"number": '),
     "JSON surrogates": _is('{"number": "\\ud800", "name": "\\udfff\\u0000\\u001b[2J", "text": "\\ud834"}'),
-    "JSON objects for all": _is(json.dumps(dict.fromkeys(("number", "name", "class", "crew", "index", "state", "reason", "km", "kind", "port", "text", "live", "boot_id", "boot_us", "command", "level", "file", "gap_s", "count"), {"a": []}))),
-    "JSON huge numbers for all": _is(json.dumps(dict.fromkeys(("number", "name", "class", "crew", "index", "state", "reason", "km", "kind", "port", "text", "boot_us", "gap_s", "count", "distance_m", "t_us", "utc_us", "seconds"), 10**30))),
+    "JSON objects for all": _is(
+        json.dumps(
+            dict.fromkeys(
+                (
+                    "number",
+                    "name",
+                    "class",
+                    "crew",
+                    "index",
+                    "state",
+                    "reason",
+                    "km",
+                    "kind",
+                    "port",
+                    "text",
+                    "live",
+                    "boot_id",
+                    "boot_us",
+                    "command",
+                    "level",
+                    "file",
+                    "gap_s",
+                    "count",
+                ),
+                {"a": []},
+            )
+        )
+    ),
+    "JSON huge numbers for all": _is(
+        json.dumps(
+            dict.fromkeys(
+                (
+                    "number",
+                    "name",
+                    "class",
+                    "crew",
+                    "index",
+                    "state",
+                    "reason",
+                    "km",
+                    "kind",
+                    "port",
+                    "text",
+                    "boot_us",
+                    "gap_s",
+                    "count",
+                    "distance_m",
+                    "t_us",
+                    "utc_us",
+                    "seconds",
+                ),
+                10**30,
+            )
+        )
+    ),
     "JSON of a million items": _is('{"number": [' + ",".join(["0"] * 1_000_000) + "]}"),
     "JSON of 200,000 keys": _is("{" + ",".join(f'"k{n}": {n}' for n in range(200_000)) + "}"),
     "JSON escapes as keys": _is('{"\\u001b[2J\\n": "\\u001b[31m", "index": "\\u202e"}'),
@@ -119,7 +176,19 @@ _TOML: dict[str, Value] = {
     "DBC that repeats itself": _is('BO_ 256 M: 8 X\n SG_ rpm : 0|16@1+ (1,0) [0|0] "" X\n' * 20_000),
     "DBC of one signal name": _is('BO_ 256 M: 8 X\n' + ' SG_ rpm : 0|16@1+ (1,0) [0|0] "" X\n' * 3_000),
 }  # fmt: skip
-_META = ("car", "stage", "itinerary", "rules", "dbc:a.dbc", "buses", "ports", "state", "software", "format", "links")
+_META = (
+    "car",
+    "stage",
+    "itinerary",
+    "rules",
+    "dbc:a.dbc",
+    "buses",
+    "ports",
+    "state",
+    "software",
+    "format",
+    "links",
+)
 
 
 def _set(table: str, column: str, value: Value, connection: sqlite3.Connection, chance: Random) -> None:
@@ -150,7 +219,22 @@ def _event(value: Value, connection: sqlite3.Connection, chance: Random) -> None
 
 def _detail(connection: sqlite3.Connection, chance: Random) -> None:
     """In the details of honest events, one value is another."""
-    odd = (None, -1, 10**30, "x", [], {}, float("nan"), float("inf"), True, 1e308, "\x1b[2J", [[]], -(10**18), 0.5)
+    odd = (
+        None,
+        -1,
+        10**30,
+        "x",
+        [],
+        {},
+        float("nan"),
+        float("inf"),
+        True,
+        1e308,
+        "\x1b[2J",
+        [[]],
+        -(10**18),
+        0.5,
+    )
     for rowid, text in connection.execute("SELECT rowid, detail FROM event").fetchall():
         detail = json.loads(text)
         if detail and chance.random() < 0.7:
@@ -181,13 +265,16 @@ def _key(value: Value, connection: sqlite3.Connection, chance: Random) -> None:
     drawn = value(chance)
     connection.execute("INSERT OR REPLACE INTO meta VALUES (?, 'x')", (drawn,))
     named = f"dbc:{drawn[:1000]}" if isinstance(drawn, str) else "dbc:"
-    connection.execute("INSERT OR REPLACE INTO meta SELECT ?, value FROM meta WHERE key = 'dbc:a.dbc'", (named,))
+    connection.execute(
+        "INSERT OR REPLACE INTO meta SELECT ?, value FROM meta WHERE key = 'dbc:a.dbc'", (named,)
+    )
 
 
 def _channels(name: object, connection: sqlite3.Connection, _chance: Random) -> None:
     """Many channels of one name, each with readings."""
     connection.executemany(
-        "INSERT OR IGNORE INTO channel VALUES (?, ?, ?, 'odd')", [(n, name, "1/min" if n % 2 else None) for n in range(2, 60)]
+        "INSERT OR IGNORE INTO channel VALUES (?, ?, ?, 'odd')",
+        [(n, name, "1/min" if n % 2 else None) for n in range(2, 60)],
     )
     connection.executemany(
         "INSERT INTO reading VALUES (1, ?, ?, ?)", [(n * 100_000, n % 60, n * 1.5) for n in range(600)]
@@ -212,7 +299,11 @@ def _fixes(connection: sqlite3.Connection, chance: Random) -> None:
     odd = (None, 0.0, 90.0, -90.0, 180.0, -180.0, 1e308, -1e308, float("inf"), float("-inf"), 5e-324, 1000.0)
     width = len(columns(connection, "fix")) - 3
     rows = [
-        (n * chance.choice((0, 1, 200_000)), chance.choice((None, 0, -1, 1_768_461_600_000_000 + n, 2**62)), *chance.choices(odd, k=width))
+        (
+            n * chance.choice((0, 1, 200_000)),
+            chance.choice((None, 0, -1, 1_768_461_600_000_000 + n, 2**62)),
+            *chance.choices(odd, k=width),
+        )
         for n in range(300)
     ]
     connection.executemany(f"INSERT INTO fix VALUES (1, {', '.join('?' * (width + 2))})", rows)
@@ -220,23 +311,43 @@ def _fixes(connection: sqlite3.Connection, chance: Random) -> None:
 
 def _times(table: str, connection: sqlite3.Connection, chance: Random) -> None:
     """The times of a table drawn at random, of a magnitude of their own each."""
-    connection.create_function("odd", 0, lambda: chance.getrandbits(chance.randrange(1, 63)) * chance.choice((1, 1, -1)))
+    connection.create_function(
+        "odd", 0, lambda: chance.getrandbits(chance.randrange(1, 63)) * chance.choice((1, 1, -1))
+    )
     connection.execute(f"UPDATE {table} SET t_us = odd() WHERE rowid % 3 = 1")
 
 
 def _sentences(connection: sqlite3.Connection, chance: Random) -> None:
     """Sentences that are none, and such of absurd dates."""
-    texts = ("$", "$*", "$GPRMC,,,,,,,,,,*00", "x" * 100_000, "\x1b[2J", "$GPZDA,235959.99,31,12,9999,00,00*7F", "$GPGGA," + "9" * 5000)
+    texts = (
+        "$",
+        "$*",
+        "$GPRMC,,,,,,,,,,*00",
+        "x" * 100_000,
+        "\x1b[2J",
+        "$GPZDA,235959.99,31,12,9999,00,00*7F",
+        "$GPGGA," + "9" * 5000,
+    )
     times = (0, -1, 4 * 10**18, 2**63 - 1, 10**15, 5)
     connection.executemany(
         "INSERT INTO sentence VALUES (?, ?, ?, ?)",
-        [(chance.choice((1, 0, 7)), chance.choice(times), chance.choice(("gps", "", "\x1b")), chance.choice(texts)) for _ in range(100)],
+        [
+            (
+                chance.choice((1, 0, 7)),
+                chance.choice(times),
+                chance.choice(("gps", "", "\x1b")),
+                chance.choice(texts),
+            )
+            for _ in range(100)
+        ],
     )
 
 
 def _sessions(numbers: tuple[int, ...], connection: sqlite3.Connection, _chance: Random) -> None:
     """Sessions of odd numbers, with rows of theirs."""
-    connection.executemany("INSERT OR IGNORE INTO session VALUES (?, 'b', 's', 'w', 'c')", [(n,) for n in numbers])
+    connection.executemany(
+        "INSERT OR IGNORE INTO session VALUES (?, 'b', 's', 'w', 'c')", [(n,) for n in numbers]
+    )
     for table in ("fix", "clock", "progress", "event", "frame"):
         connection.executemany(f"UPDATE {table} SET session = ? WHERE rowid % 5 = 1", [(numbers[0],)])
 

@@ -1,0 +1,96 @@
+"""The details of the events that a review builds on, in the shape that the recorder gives them (`stage.events`).
+
+A log may come from anybody: an event whose detail has a text where a number belongs, or no number at all, is not
+evidence. It is left out and counted, and the rest of the review may rely on what it reads.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, Final
+
+from logger.untrusted_json import loads
+
+MOST_BYTES: Final = 1024 * 1024
+"""Of one detail. The longest that a recorder writes is the state in `resumed`, some 20 kB."""
+_MOST: Final = 1e9
+"""No length in metres, time in seconds, speed or count is larger."""
+_MOST_UTC_US: Final = 7_258_118_400_000_000
+"""The year 2200."""
+
+_Shape = Callable[[object], bool]
+
+
+def _number(value: object, most: float = _MOST) -> bool:
+    return type(value) in (int, float) and math.isfinite(value) and abs(value) <= most  # type: ignore[arg-type]
+
+
+def _count(value: object) -> bool:
+    return type(value) is int and 0 <= value <= _MOST
+
+
+def _length(value: object) -> bool:
+    return _number(value) and value >= 0  # type: ignore[operator]
+
+
+def _text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _object(value: object) -> bool:
+    return isinstance(value, dict)
+
+
+def _or_null(shape: _Shape) -> _Shape:
+    return lambda value: value is None or shape(value)
+
+
+def _one_of(*words: str) -> _Shape:
+    return lambda value: isinstance(value, str) and value in words
+
+
+_SHAPES: Final[dict[str, dict[str, _Shape]]] = {
+    "section": {
+        "state": _one_of("started", "finished"),
+        "index": _count,
+        **dict.fromkeys(("elapsed_s", "distance_m", "average_mps"), _or_null(_number)),
+        **dict.fromkeys(("kind", "name", "cause"), _or_null(_text)),
+    },
+    "waypoint": {
+        "state": _one_of("open", "validated", "missed"),
+        "section": _count,
+        "kind": _text,
+        "km": _number,
+        "name": _or_null(_text),
+        **dict.fromkeys(("nearest_m", "moved_m"), _or_null(_number)),
+    },
+    "overspeed": {
+        "section": _count,
+        "impulses": _count,
+        "zone": _or_null(_text),
+        **dict.fromkeys(("km", "limit_kmh", "max_kmh", "distance_m"), _number),
+        "duration_s": _length,
+    },
+    "alarm": dict.fromkeys(("name", "level", "state"), _or_null(_text)),
+    "link": dict.fromkeys(("port", "state"), _or_null(_text)),
+    "undone": {"what": _or_null(_text)},
+    "command": {"name": _or_null(_text), "arguments": _or_null(_object)},
+    "session_begin": {"begins_us": _or_null(lambda value: _number(value, _MOST_UTC_US))},
+    "resumed": {"gap_s": _or_null(_length)},
+}
+"""By kind of event, the keys that are read. One that is left out counts as null."""
+
+
+def detail_of(kind: object, text: object) -> dict[str, Any] | None:
+    """An event's detail; None for one that no recorder writes."""
+    try:
+        detail = loads(text, most_bytes=MOST_BYTES) if isinstance(text, str) else None
+    except ValueError:
+        return None
+    if not isinstance(kind, str) or not isinstance(detail, dict):
+        return None
+    if not _or_null(lambda value: _number(value, _MOST_UTC_US))(detail.get("utc_us")):
+        return None
+    shape = _SHAPES.get(kind, {})
+    return detail if all(fits(detail.get(name)) for name, fits in shape.items()) else None
