@@ -22,6 +22,7 @@ from logger.recording import value_ranges
 from logger.recording.columns import present
 from logger.recording.pages import Table, table_of
 from logger.recording.reader import last_row
+from logger.recording.rows import MOST_FRAME_BYTES
 
 Progress = Callable[[float], None]
 Numbers = NDArray[np.float64]
@@ -98,6 +99,8 @@ def frame_blocks(
     for (session, t_us, bus, can_id), length, data in _blocks(
         connection, "frame", names, selection, progress, "data"
     ):
+        if (longest := int(length.max())) > MOST_FRAME_BYTES:
+            raise LogError(f"frame: a row has {longest} bytes", mend="`stagelog verify` says more")
         utc = selection.clock.utc(session, t_us)
         start = np.cumsum(length) - length
         yield FrameBlock(session, t_us, utc, bus, can_id, length, start, np.frombuffer(data, dtype=np.uint8))

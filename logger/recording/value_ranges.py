@@ -7,13 +7,15 @@ years. Readers take it as not known, or refuse the log, and `verify` reports it.
 
 from __future__ import annotations
 
-from typing import Final
-
-import numpy as np
-from numpy.typing import NDArray
+import math
+from typing import TYPE_CHECKING, Final
 
 from firmware_bridge.errors import LogError
 from firmware_bridge.records import BRS_FLAG, EFF_FLAG, ERR_FLAG, ESI_FLAG, EXTENDED_MASK, FD_FLAG, RTR_FLAG
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 _DAY_US: Final = 86_400_000_000
 _GPS_EPOCH_US: Final = 315_964_800_000_000
@@ -74,11 +76,11 @@ def holds(name: str, value: object) -> bool:
 
 def known_only(name: str, values: NDArray[np.float64]) -> int:
     """Make what is out of a column's range NaN, which stands for not known, in place; return how many were."""
-    least, most = RANGES.get(name, (-np.inf, np.inf))
+    least, most = RANGES.get(name, (-math.inf, math.inf))
     odd = (values < least) | (values > most)
-    count = int(np.count_nonzero(odd))
+    count = int(odd.sum())
     if count:
-        values[odd] = np.nan
+        values[odd] = math.nan
     return count
 
 

@@ -10,6 +10,7 @@ import argparse
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 
 from tests.fuzz.hostile import logs
 from tests.fuzz.hostile.campaign import Campaign
@@ -21,7 +22,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--logs", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1, help="the number of the first log")
     parser.add_argument(
-        "--every", type=int, default=1, help="only each so-manieth log: for several processes"
+        "--every", type=int, default=1, help="only every n-th log: for several processes side by side"
     )
     parser.add_argument("--seconds", type=float, default=1e9)
     parser.add_argument(
@@ -33,7 +34,7 @@ def main(arguments: list[str]) -> int:
     campaign = Campaign(options.step, tuple(options.names))
     began, found = time.monotonic(), Counter[str]()
     try:
-        seeds = range(options.seed, options.seed + options.logs, options.every)
+        seeds: Sequence[int] = range(options.seed, options.seed + options.logs, options.every)
         if options.kind:
             seeds = [seed for seed in seeds if logs.kinds(logs.drawn(seed)) <= set(options.kind)]
         for one in campaign.tried(seeds, began + options.seconds):

@@ -243,17 +243,40 @@ DAMAGE: dict[str, Damage] = {
     **{
         f"made with {', '.join(settings)}": partial(_again, settings)
         for settings in (
-            ("encoding = 'UTF-16le'",), ("encoding = 'UTF-16be'",), ("page_size = 512",), ("page_size = 65536",),
-            ("auto_vacuum = FULL",), ("auto_vacuum = INCREMENTAL",), ("user_version = 7",), ("journal_mode = DELETE",),
-            ("auto_vacuum = FULL", "page_size = 8192", "encoding = 'UTF-16'"), ("page_size = 1024",),
+            ("encoding = 'UTF-16le'",),
+            ("encoding = 'UTF-16be'",),
+            ("page_size = 512",),
+            ("page_size = 65536",),
+            ("auto_vacuum = FULL",),
+            ("auto_vacuum = INCREMENTAL",),
+            ("user_version = 7",),
+            ("journal_mode = DELETE",),
+            ("auto_vacuum = FULL", "page_size = 8192", "encoding = 'UTF-16'"),
+            ("page_size = 1024",),
         )
     },
-    **{f"-{tail}: noise": partial(_beside, f"-{tail}", lambda _path, chance: chance.randbytes(40_000)) for tail in ("wal", "shm", "journal")},
-    **{f"-{tail}: zeros": partial(_beside, f"-{tail}", lambda _path, _chance: bytes(40_000)) for tail in ("wal", "shm", "journal")},
-    **{f"-{tail}: nothing": partial(_beside, f"-{tail}", lambda _path, _chance: b"") for tail in ("wal", "shm", "journal")},
-    **{f"-{tail}: the log": partial(_beside, f"-{tail}", lambda path, _chance: path.read_bytes()) for tail in ("wal", "shm", "journal")},
+    **{
+        f"-{tail}: noise": partial(_beside, f"-{tail}", lambda _path, chance: chance.randbytes(40_000))
+        for tail in ("wal", "shm", "journal")
+    },
+    **{
+        f"-{tail}: zeros": partial(_beside, f"-{tail}", lambda _path, _chance: bytes(40_000))
+        for tail in ("wal", "shm", "journal")
+    },
+    **{
+        f"-{tail}: nothing": partial(_beside, f"-{tail}", lambda _path, _chance: b"")
+        for tail in ("wal", "shm", "journal")
+    },
+    **{
+        f"-{tail}: the log": partial(_beside, f"-{tail}", lambda path, _chance: path.read_bytes())
+        for tail in ("wal", "shm", "journal")
+    },
     "-journal: hot": partial(_beside, "-journal", _journal),
-    **{f"-{tail}: a {kind}": partial(_not_a_file, f"-{tail}", kind) for tail in ("wal", "shm", "journal") for kind in _KINDS},
+    **{
+        f"-{tail}: a {kind}": partial(_not_a_file, f"-{tail}", kind)
+        for tail in ("wal", "shm", "journal")
+        for kind in _KINDS
+    },
     **{f"a {kind} in its place": partial(_not_a_file, "", kind) for kind in _KINDS},
     **{f"a damaged -wal {n}": _wal_damaged for n in range(20)},
     **{
@@ -263,12 +286,34 @@ DAMAGE: dict[str, Damage] = {
     },
     "-wal: a trigger": partial(
         _wal_of,
-        (f"CREATE TRIGGER t AFTER INSERT ON event BEGIN INSERT INTO meta SELECT hex(randomblob(9)), hex(zeroblob(1000000)) FROM ({_ENDLESS} SELECT x FROM c LIMIT 20); END",),
+        (
+            "CREATE TRIGGER t AFTER INSERT ON event BEGIN"
+            " INSERT INTO meta SELECT hex(randomblob(9)), hex(zeroblob(1000000))"
+            f" FROM ({_ENDLESS} SELECT x FROM c LIMIT 20); END",
+        ),
     ),
-    "-wal: an endless view": partial(_wal_of, ("DROP TABLE session", f"CREATE VIEW session AS {_ENDLESS} SELECT x AS id, x AS boot_id, x AS started_utc, x AS software, x AS config FROM c")),
+    "-wal: an endless view": partial(
+        _wal_of,
+        (
+            "DROP TABLE session",
+            f"CREATE VIEW session AS {_ENDLESS}"
+            " SELECT x AS id, x AS boot_id, x AS started_utc, x AS software, x AS config FROM c",
+        ),
+    ),
     "-wal: a table dropped": partial(_wal_of, ("DROP TABLE event",)),
-    "-wal: 20 MB": partial(_wal_of, ("INSERT INTO rejected SELECT 1, x, 'p', 'r', zeroblob(100000) FROM (" + _ENDLESS + " SELECT x FROM c LIMIT 200)",)),
-    "-wal: another text of a table": partial(_wal_of, ("UPDATE sqlite_schema SET sql = 'CREATE TABLE fix (' WHERE name = 'fix'",)),
+    "-wal: 20 MB": partial(
+        _wal_of,
+        (
+            "INSERT INTO rejected SELECT 1, x, 'p', 'r', zeroblob(100000) FROM ("
+            + _ENDLESS
+            + " SELECT x FROM c LIMIT 200)",
+        ),
+    ),
+    "-wal: another text of a table": partial(
+        _wal_of, ("UPDATE sqlite_schema SET sql = 'CREATE TABLE fix (' WHERE name = 'fix'",)
+    ),
     "-wal: another application": partial(_wal_of, ("PRAGMA application_id = 7",)),
-    "-wal: left by a power cut": partial(_wal_of, ("INSERT INTO event SELECT session, t_us + 1, kind, detail FROM event",)),
-}  # fmt: skip
+    "-wal: left by a power cut": partial(
+        _wal_of, ("INSERT INTO event SELECT session, t_us + 1, kind, detail FROM event",)
+    ),
+}

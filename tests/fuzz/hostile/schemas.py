@@ -14,7 +14,10 @@ _ENDLESS = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELE
 _MANY = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 5000) SELECT {} FROM c, c AS d, c AS e"
 _GROWING = "WITH RECURSIVE c(x, t) AS (SELECT 1, 'a' UNION ALL SELECT x + 1, t || t FROM c LIMIT 29) SELECT {} FROM c"
 _SORTED = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT {} FROM c ORDER BY randomblob(1000)"
-_BLOBS = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 9) SELECT {} FROM c, (SELECT zeroblob(999999999) AS b)"
+_BLOBS = (
+    "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 9)"
+    " SELECT {} FROM c, (SELECT zeroblob(999999999) AS b)"
+)
 _JSON = "SELECT {} FROM json_each('[1,2,3]') AS c, json_tree('[[[[1]]]]') AS t, (SELECT 1 AS x)"
 _PRAGMA = "SELECT {} FROM pragma_table_list AS c, pragma_function_list, (SELECT 1 AS x)"
 _VIEWS = {
@@ -73,7 +76,8 @@ def _as_virtual(module: str, table: str, connection: sqlite3.Connection, _chance
 
 def _trigger(event: str, table: str, connection: sqlite3.Connection, _chance: Random) -> None:
     connection.execute(
-        f"CREATE TRIGGER hostile_{table} {event} ON {table} BEGIN INSERT INTO event SELECT 1, 1, 'mark', hex(zeroblob(1000000))"
+        f"CREATE TRIGGER hostile_{table} {event} ON {table} BEGIN"
+        " INSERT INTO event SELECT 1, 1, 'mark', hex(zeroblob(1000000))"
         " FROM (WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 40) SELECT x FROM c); END"
     )
 

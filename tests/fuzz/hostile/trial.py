@@ -104,7 +104,7 @@ def run(scene: Scene, name: str) -> Iterator[Finding]:
 
 def _verb(scene: Scene, name: str) -> int | str:
     sys.argv = ["stagelog", *steps(scene)[name].arguments]
-    return _call(cli._run)  # noqa: SLF001 - all of the program but its exit
+    return _call(cli._run)
 
 
 def _call(function: Callable[[], int | None]) -> int | str:

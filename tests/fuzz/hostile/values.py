@@ -67,6 +67,7 @@ _ANY: dict[str, Value] = {
     "noncharacters": _is("\ufffe\uffff\U0010ffff\ud7ff\ue000"),
     "many digits": _is("9" * 100_000),
 }
+_JSON_KEYS = ("number", "name", "class", "crew", "index", "state", "reason", "km", "kind", "port", "text", "live", "boot_id", "boot_us", "command", "level", "file", "gap_s", "count", "distance_m", "t_us", "utc_us", "seconds")
 _JSON: dict[str, Value] = {
     "JSON of arrays 100,000 deep": _is("[" * _DEEP + "]" * _DEEP),
     "JSON of objects 100,000 deep": _is('{"a":' * _DEEP + "1" + "}" * _DEEP),
@@ -83,34 +84,7 @@ _JSON: dict[str, Value] = {
     "JSON text": _is('"text"'),
     "half a JSON": _is('{"number": '),
     "JSON surrogates": _is('{"number": "\\ud800", "name": "\\udfff\\u0000\\u001b[2J", "text": "\\ud834"}'),
-    "JSON objects for all": _is(
-        json.dumps(
-            dict.fromkeys(
-                (
-                    "number",
-                    "name",
-                    "class",
-                    "crew",
-                    "index",
-                    "state",
-                    "reason",
-                    "km",
-                    "kind",
-                    "port",
-                    "text",
-                    "live",
-                    "boot_id",
-                    "boot_us",
-                    "command",
-                    "level",
-                    "file",
-                    "gap_s",
-                    "count",
-                ),
-                {"a": []},
-            )
-        )
-    ),
+    "JSON objects for all": _is(json.dumps({key: {"a": []} for key in _JSON_KEYS})),
     "JSON huge numbers for all": _is(
         json.dumps(
             dict.fromkeys(
@@ -150,12 +124,18 @@ _JSON_COLUMNS = (("event", "detail"), ("meta", "value"))
 _TOML: dict[str, Value] = {
     "TOML 50,000 keys": _is(".".join(["a"] * 50_000) + " = 1"),
     "TOML digits": _is("[stage]\nnumber = 0x" + "f" * 100_000),
-    "TOML dates": _is('[stage]\nname = "x"\ndate = 0001-01-01\n[[section]]\nkind = "liaison"\nlength_km = 1e308\n'),
+    "TOML dates": _is(
+        '[stage]\nname = "x"\ndate = 0001-01-01\n[[section]]\nkind = "liaison"\nlength_km = 1e308\n'
+    ),
     "TOML deep": _is("a = " + "[" * 50_000),
-    "TOML of 100,000 sections": _is('[stage]\nname = "x"\n' + '[[section]]\nkind = "liaison"\nlength_km = 1\n' * 100_000),
+    "TOML of 100,000 sections": _is(
+        '[stage]\nname = "x"\n' + '[[section]]\nkind = "liaison"\nlength_km = 1\n' * 100_000
+    ),
     "TOML of 100,000 waypoints": _is(
         '[stage]\nname = "x"\n[[section]]\nkind = "selective"\nname = "S"\nlength_km = 100001\n'
-        + "".join(f'[[section.waypoint]]\nkm = {n}\nkind = "wpm"\nlat = 21.7\nlon = 40.7\n' for n in range(100_000))
+        + "".join(
+            f'[[section.waypoint]]\nkm = {n}\nkind = "wpm"\nlat = 21.7\nlon = 40.7\n' for n in range(100_000)
+        )
     ),
     "TOML of hostile names": _is(
         '[stage]\nname = "\\u001b[2J</script>"\nevent = "../../x"\nnumber = 9223372036854775807\n'
@@ -163,19 +143,29 @@ _TOML: dict[str, Value] = {
     ),
     "TOML zones upon zones": _is(
         '[stage]\nname = "x"\n[[section]]\nkind = "selective"\nname = "S"\nlength_km = 14.0\n'
-        + "".join(f'[[section.waypoint]]\nkm = {n / 1000}\nkind = "{"dz" if n % 2 == 0 else "fz"}"\n' + ("speed_kmh = 30\n" if n % 2 == 0 else "") for n in range(14_000))
+        + "".join(
+            f'[[section.waypoint]]\nkm = {n / 1000}\nkind = "{"dz" if n % 2 == 0 else "fz"}"\n'
+            + ("speed_kmh = 30\n" if n % 2 == 0 else "")
+            for n in range(14_000)
+        )
     ),
-    "DBC message of 10^6 bytes": _is('BO_ 256 M: 1000000 X\n SG_ rpm : 0|16@1+ (0.25,0) [0|8000] "1/min" X\n'),
+    "DBC message of 10^6 bytes": _is(
+        'BO_ 256 M: 1000000 X\n SG_ rpm : 0|16@1+ (0.25,0) [0|8000] "1/min" X\n'
+    ),
     "DBC signal of 10^9 bits": _is('BO_ 256 M: 8 X\n SG_ rpm : 0|1000000000@1+ (1,0) [0|0] "" X\n'),
     "DBC 5,000 multiplexed": _is(
-        "BO_ 256 M: 8 X\n SG_ mux M : 0|16@1+ (1,0) [0|0] \"\" X\n"
+        'BO_ 256 M: 8 X\n SG_ mux M : 0|16@1+ (1,0) [0|0] "" X\n'
         + "".join(f' SG_ s{n} m{n} : 16|8@1+ (1,0) [0|0] "" X\n' for n in range(5_000))
     ),
-    "DBC 50,000 messages": _is("".join(f'BO_ {n} M{n}: 8 X\n SG_ s : 0|8@1+ (1,0) [0|0] "" X\n' for n in range(50_000))),
-    "DBC of odd numbers": _is('BO_ 256 M: 8 X\n SG_ rpm : 0|16@1+ (1e308,1e308) [nan|inf] "\x1b[2J" X\n SG_ two : 0|64@1- (0,0) [1|0] "" X\n'),
+    "DBC 50,000 messages": _is(
+        "".join(f'BO_ {n} M{n}: 8 X\n SG_ s : 0|8@1+ (1,0) [0|0] "" X\n' for n in range(50_000))
+    ),
+    "DBC of odd numbers": _is(
+        'BO_ 256 M: 8 X\n SG_ rpm : 0|16@1+ (1e308,1e308) [nan|inf] "\x1b[2J" X\n SG_ two : 0|64@1- (0,0) [1|0] "" X\n'
+    ),
     "DBC that repeats itself": _is('BO_ 256 M: 8 X\n SG_ rpm : 0|16@1+ (1,0) [0|0] "" X\n' * 20_000),
-    "DBC of one signal name": _is('BO_ 256 M: 8 X\n' + ' SG_ rpm : 0|16@1+ (1,0) [0|0] "" X\n' * 3_000),
-}  # fmt: skip
+    "DBC of one signal name": _is("BO_ 256 M: 8 X\n" + ' SG_ rpm : 0|16@1+ (1,0) [0|0] "" X\n' * 3_000),
+}
 _META = (
     "car",
     "stage",
@@ -219,7 +209,7 @@ def _event(value: Value, connection: sqlite3.Connection, chance: Random) -> None
 
 def _detail(connection: sqlite3.Connection, chance: Random) -> None:
     """In the details of honest events, one value is another."""
-    odd = (
+    odd: tuple[object, ...] = (
         None,
         -1,
         10**30,
@@ -359,13 +349,28 @@ CHANGES: dict[str, Change] = {
         for column in names
         for what, value in _ANY.items()
     },
-    **{f"{table}.{column}: no UTF-8": partial(_not_utf8, table, column) for table, names in COLUMNS.items() for column in names},
-    **{f"{table}.{column}: {what}": partial(_set, table, column, value) for table, column in _JSON_COLUMNS for what, value in _JSON.items()},
+    **{
+        f"{table}.{column}: no UTF-8": partial(_not_utf8, table, column)
+        for table, names in COLUMNS.items()
+        for column in names
+    },
+    **{
+        f"{table}.{column}: {what}": partial(_set, table, column, value)
+        for table, column in _JSON_COLUMNS
+        for what, value in _JSON.items()
+    },
     **{f"events of {what}": partial(_event, value) for what, value in _JSON.items()},
-    **{f"meta {key}: {what}": partial(_meta, key, value) for key in _META for what, value in (_JSON | _TOML | _ANY).items()},
+    **{
+        f"meta {key}: {what}": partial(_meta, key, value)
+        for key in _META
+        for what, value in (_JSON | _TOML | _ANY).items()
+    },
     **{f"a key: {what}": partial(_key, value) for what, value in _ANY.items()},
     **{f"{table}: odd times": partial(_times, table) for table, names in COLUMNS.items() if "t_us" in names},
-    **{f"channels of one name {name!r}": partial(_channels, name) for name in ("rpm", "", None, "\x1b[2J", "../x", "=1+1")},
+    **{
+        f"channels of one name {name!r}": partial(_channels, name)
+        for name in ("rpm", "", None, "\x1b[2J", "../x", "=1+1")
+    },
     **{f"details changed {n}": _detail for n in range(40)},
     **{f"the state changed {n}": _state for n in range(40)},
     **{f"odd frames {n}": _frames for n in range(20)},
@@ -375,4 +380,4 @@ CHANGES: dict[str, Change] = {
         f"sessions {numbers}": partial(_sessions, numbers)
         for numbers in ((0, -1), (2**62, 2**63 - 1), (-(2**63),), (2, 3, 1000), (2**31, 2**32))
     },
-}  # fmt: skip
+}

@@ -13,7 +13,6 @@ from logger import config as configs
 from logger.doctor import shelves, storage
 from logger.recording.daemon import Recorder
 from logger.recording.verify import verify
-from logger.recording.writer import WriterStatus
 from tests.fuzz.hostile.scene import Scene
 
 DONE, DAMAGED = 0, 74
@@ -84,8 +83,12 @@ def steps(scene: Scene) -> dict[str, Step]:
         "replay": Step(("replay", log), _REFUSED),
         "replay -o": Step(("replay", log, "-o", str(out / "replayed")), _REFUSED),
         "review": Step(("review", log), _REFUSED),
-        "review --json --html": Step(("review", log, "--json", "--html", str(out / "page.html")), _REFUSED, _is_json),
-        "compare": Step(("compare", honest, log, "--json", "--html", str(out / "two.html")), _REFUSED, _is_json),
+        "review --json --html": Step(
+            ("review", log, "--json", "--html", str(out / "page.html")), _REFUSED, _is_json
+        ),
+        "compare": Step(
+            ("compare", honest, log, "--json", "--html", str(out / "two.html")), _REFUSED, _is_json
+        ),
         "standings": Step(("standings", log, honest, "--json"), _REFUSED, _is_json),
         "export gpx": export("gpx"),
         "export csv": export("csv"),
@@ -103,13 +106,15 @@ def steps(scene: Scene) -> dict[str, Step]:
         "export mf4 --signals": export("mf4", "--signals"),
         "export openrally": export("openrally"),
         "fleet add": Step(("fleet", "add", log, "--frames", *store), (DONE, 1)),
-        "fleet review": Step(("fleet", "review", "--workers", "0", "--json", *store), (DONE, 1, 64), _is_json),
+        "fleet review": Step(
+            ("fleet", "review", "--workers", "0", "--json", *store), (DONE, 1, 64), _is_json
+        ),
         "fleet query": Step(
             ("fleet", "query", "SELECT count(*), max(speed_mps) FROM fix", "--json", *store), (DONE, 64)
         ),
         "stick": Step(("stick", str(scene.stick), "-c", str(scene.config), "--all"), (DONE, 1)),
         "protect": Step(("protect", log), (DONE, DAMAGED)),
-    }  # fmt: skip
+    }
 
 
 def shelf(scene: Scene) -> None:
@@ -119,13 +124,13 @@ def shelf(scene: Scene) -> None:
 
 
 def start(scene: Scene) -> None:
-    """The recorder starts in a folder with the log and ends: its rows are in a whole log, and the old bytes are kept."""
+    """The recorder starts in a folder with the log, records and ends; where it began a log anew, that one is whole."""
     config = configs.load(scene.recorder_config)
     recorder = Recorder(config)
     stop = threading.Event()
     rounds = iter(range(5))
     recorder.run(stop, lambda: stop.set() if next(rounds, None) is None else None)
-    status: WriterStatus = recorder.status().writer
+    status = recorder.status().writer
     path = Path(status.path)
     assert status.commits, status
     assert not status.trouble, status

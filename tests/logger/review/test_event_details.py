@@ -1,0 +1,74 @@
+"""Details of events that no recorder writes are not evidence."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from logger.review import json as documents
+from logger.review.event_details import detail_of
+from logger.review.opening import Wanted, opened
+from logger.review.report import report_of
+from tests.logger.review.drives import fixes, plan, write_log
+
+OVERSPEED: dict[str, Any] = {
+    "section": 0, "zone": "DZ", "km": 4.7, "limit_kmh": 50.0, "max_kmh": 66.0, "duration_s": 3.0, "distance_m": 50.0,
+    "impulses": 1, "utc_us": None,
+}  # fmt: skip
+ODD: tuple[Any, ...] = (None, "x", [], {}, True, -1e12, 10**30, float("nan"), float("inf"))
+
+
+@pytest.mark.parametrize("odd", ODD, ids=repr)
+@pytest.mark.parametrize("name", ["section", "km", "limit_kmh", "duration_s", "impulses"])
+def test_a_value_of_another_kind_makes_it_no_evidence(name: str, odd: object) -> None:
+    assert detail_of("overspeed", json.dumps(OVERSPEED)) == OVERSPEED
+    assert detail_of("overspeed", json.dumps(OVERSPEED | {name: odd})) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "null", "[]", "7", '"x"', "{", "[" * 100_000, '{"a":' * 50_000 + "1" + "}" * 50_000, None, 7, b"{}"],
+    ids=lambda text: repr(text)[:20],
+)
+def test_what_is_no_object_is_no_detail(text: object) -> None:
+    assert detail_of("mark", text) is None
+
+
+def test_an_unknown_kind_may_say_anything() -> None:
+    assert detail_of("later", '{"section": "x", "utc_us": 5}') == {"section": "x", "utc_us": 5}
+    assert detail_of(7, "{}") is None
+
+
+def test_the_review_goes_on_without_them_and_says_how_many(tmp_path: Path) -> None:
+    log = write_log(tmp_path / "a.db", fixes(plan(), hz=1))
+    before, remarks = _reviewed(log)
+    assert not remarks
+    with closing(sqlite3.connect(log)) as connection, connection:
+        for kind, text in (
+            ("overspeed", json.dumps(OVERSPEED | {"km": "x"})),
+            ("waypoint", '{"state": "validated"}'),
+            ("section", "null"),
+            ("mark", "{"),
+        ):
+            connection.execute("INSERT INTO event VALUES (1, 999000000, ?, ?)", (kind, text))
+        connection.execute("INSERT INTO fix SELECT * FROM fix WHERE rowid = 9")
+        connection.execute(
+            "UPDATE fix SET lat = 1e308, speed_mps = 1e300 WHERE rowid = (SELECT max(rowid) FROM fix)"
+        )
+    after, remarks = _reviewed(log)
+    assert after["overspeeds"] == before["overspeeds"]
+    assert after["sections"] == before["sections"]
+    assert any(remark.startswith("6 values or events that no recorder writes") for remark in remarks)
+
+
+def _reviewed(log: Path) -> tuple[dict[str, Any], list[str]]:
+    with opened(log, Wanted(), lambda _done: None) as (evidence, rules, connection):
+        report = report_of(evidence, rules, connection, {}, lambda _done: None)
+    found = documents.document(report)
+    json.dumps(found, allow_nan=False)
+    return found, list(report.remarks)
