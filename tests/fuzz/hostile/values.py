@@ -67,7 +67,11 @@ _ANY: dict[str, Value] = {
     "noncharacters": _is("\ufffe\uffff\U0010ffff\ud7ff\ue000"),
     "many digits": _is("9" * 100_000),
 }
-_JSON_KEYS = ("number", "name", "class", "crew", "index", "state", "reason", "km", "kind", "port", "text", "live", "boot_id", "boot_us", "command", "level", "file", "gap_s", "count", "distance_m", "t_us", "utc_us", "seconds")
+_JSON_KEYS = (
+    "number", "name", "class", "crew", "index", "state", "reason", "km", "kind", "port", "text",
+    "live", "boot_id", "boot_us", "command", "level", "file", "gap_s", "count", "distance_m", "t_us",
+    "utc_us", "seconds",
+)  # fmt: skip
 _JSON: dict[str, Value] = {
     "JSON of arrays 100,000 deep": _is("[" * _DEEP + "]" * _DEEP),
     "JSON of objects 100,000 deep": _is('{"a":' * _DEEP + "1" + "}" * _DEEP),
