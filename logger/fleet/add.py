@@ -11,6 +11,7 @@ second source of the truth. It costs as much room as the tables, and is the evid
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,8 @@ from typing import BinaryIO, NamedTuple
 import pyarrow as pa
 
 from firmware_bridge.errors import LogError
+from firmware_bridge.printable import printable
+from logger.file_names import within
 from logger.fleet import tables
 from logger.fleet.catalogue import Entry, entries
 from logger.fleet.identity import entry_of, refuse_strangers, same_recording
@@ -30,6 +33,7 @@ from logger.recording.verify import verify
 from logger.review import json
 from logger.review.opening import Wanted, opened
 from logger.review.report import report_of
+from logger.transfer.room import require_room
 from logger.transfer.snapshot import digest_of, snapshot
 
 BLOCK_BYTES = 1024 * 1024
@@ -122,7 +126,7 @@ def _still(path: Path, workshop: Path) -> Iterator[Path]:
         yield path
         return
     (workshop / "still").mkdir()
-    yield snapshot(path, workshop / "still" / path.name).path
+    yield snapshot(path, within(workshop / "still", path.name)).path
 
 
 def _compress(log: Path, to: Path, sha256: str) -> None:
@@ -135,18 +139,29 @@ def _compress(log: Path, to: Path, sha256: str) -> None:
 
 def restore(store: Store, entry: Entry, folder: Path) -> Path:
     """The log as it was added, under its own name in a local folder. Raises LogError when it is not what was added."""
-    path = folder / entry.name
-    with store.read(entry.copy) as stream, pa.input_stream(stream, "zstd") as source, path.open("wb") as log:
-        copied = _copy(source, log)
+    mend = "remove it, and add the log again"
+    path = within(folder, entry.name)
+    require_room(folder, entry.size_bytes, entry.copy)
+    try:
+        with (
+            store.read(entry.copy) as stream,
+            pa.input_stream(stream, "zstd") as source,
+            path.open("xb") as log,
+        ):
+            copied = _copy(source, log, entry.size_bytes)
+    except pa.ArrowException as error:
+        raise LogError(f"cannot be unpacked: {printable(error)}", where=entry.copy, mend=mend) from error
     if copied != entry.log:
-        raise LogError("is not what was added", where=entry.copy, mend="remove it, and add the log again")
+        raise LogError("is not what was added", where=entry.copy, mend=mend)
     return path
 
 
-def _copy(source: BinaryIO, to: BinaryIO) -> str:
-    """Copy one stream to another; the SHA-256, in hexadecimal, of what went through."""
+def _copy(source: BinaryIO, to: BinaryIO, most_bytes: float = math.inf) -> str:
+    """Copy one stream to another; the SHA-256, in hexadecimal, of what went through: one block beyond `most_bytes`."""
     hasher = hashlib.sha256()
-    while block := source.read(BLOCK_BYTES):
+    copied = 0
+    while copied <= most_bytes and (block := source.read(BLOCK_BYTES)):
         hasher.update(block)
         to.write(block)
+        copied += len(block)
     return hasher.hexdigest()

@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import logging
+import math
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.dataset as datasets
+from pyarrow import parquet
 
+from firmware_bridge.errors import LogError
+from firmware_bridge.printable import printable
+from logger.file_names import is_file_name
 from logger.fleet.store import Store
 from logger.fleet.tables import PARTITIONS, TABLES
 
+log = logging.getLogger(__name__)
+
+MOST_ENTRY_BYTES = 256 * 1024
+"""A file of the table `log`; ours have 10 kB."""
+MOST_WORD_CHARS = 1000
+"""A name of an event or a crew."""
+MOST_LINES = 10
+"""Logs that are left out and named."""
+MOST_STAGE, MOST_CAR = 2**15 - 1, 2**31 - 1
+"""What the columns take."""
+_PLACE = re.compile(
+    r"log/event=(?P<event>[a-z0-9-]{1,80})/stage=(?P<stage>\d{1,5})/car=(?P<car>\d{1,10})/[0-9a-f]{64}\.parquet",
+    re.ASCII,
+)
+_IDENTITY = re.compile(r"[0-9a-f]{16}")
 NO_EVENT = "none"
 """The event of a drive without an itinerary; its stage is 0."""
 
@@ -61,11 +83,66 @@ class Entry(NamedTuple):
 
 
 def entries(store: Store) -> list[Entry]:
-    """Every log of the store, by event, stage, car and time."""
-    listed = dataset(store, "log", store.list("log/", ".parquet"))
-    # By this thread alone: one of Arrow's that still closes a file when the program ends takes it down.
-    found = [Entry(**row) for row in listed.to_table(use_threads=False).to_pylist()]
+    """Every log of the store, by event, stage, car and time. One that cannot be is a line of the program's own log."""
+    found, bad = [], []
+    for path in store.list("log/", ".parquet"):
+        try:
+            found.append(_entry(store, path))
+        except LogError as error:
+            bad.append(f"{printable(path)}: {error.what}")
+    for line in bad[:MOST_LINES]:
+        log.warning("%s; this log is left out", line)
+    if len(bad) > MOST_LINES:
+        log.warning("%d other logs of the store are left out", len(bad) - MOST_LINES)
     return sorted(found, key=order)
+
+
+def _entry(store: Store, path: str) -> Entry:
+    """One row of the table `log`, of which everything is checked. Raises LogError for a file that has none."""
+    place = _PLACE.fullmatch(path)
+    if place is None or not (int(place["stage"]) <= MOST_STAGE and int(place["car"]) <= MOST_CAR):
+        raise LogError("no place of a log: event, stage and car are not as `fleet add` names them")
+    with store.read(path) as stream:
+        data = stream.read(MOST_ENTRY_BYTES + 1)
+    try:
+        file = parquet.ParquetFile(pa.BufferReader(data[:MOST_ENTRY_BYTES]))
+        if (
+            len(data) > MOST_ENTRY_BYTES
+            or file.metadata.num_rows != 1
+            or not file.schema_arrow.equals(TABLES["log"])
+        ):
+            raise LogError("not one row of the table log")
+        # By this thread alone: one of Arrow's that still closes a file when the program ends takes it down.
+        (row,) = file.read(use_threads=False).to_pylist()
+        entry = Entry(**row, event=place["event"], stage=int(place["stage"]), car=int(place["car"]))
+    except (pa.ArrowException, OSError, ValueError, TypeError, OverflowError) as error:
+        what = error.what if isinstance(error, LogError) else f"cannot be read: {printable(error)}"
+        raise LogError(what) from error
+    if entry.path("log") != path:
+        raise LogError("its place is another log's")
+    require_sound(entry)
+    return entry
+
+
+def require_sound(entry: Entry) -> None:
+    """Raise LogError for an entry that the rest of the program cannot rely on."""
+    words = (
+        entry.software,
+        entry.event_name,
+        entry.stage_name,
+        entry.stage_date,
+        entry.car_name,
+        entry.car_class,
+    )
+    if not is_file_name(entry.name):
+        raise LogError(f"{printable(repr(entry.name))} is not a file's name")
+    if not (isinstance(entry.identity, str) and _IDENTITY.fullmatch(entry.identity)):
+        raise LogError("its identity is none")
+    if not all(isinstance(word, str) and len(word) <= MOST_WORD_CHARS for word in (*words, entry.crew)):
+        raise LogError("a text of it is missing or too long")
+    numbers = (entry.rows, entry.size_bytes, entry.duration_s)
+    if not all(number is not None and 0 <= number < math.inf for number in numbers):
+        raise LogError("a number of it is missing or out of range")
 
 
 def order(entry: Entry) -> tuple[str, int, int, float, str]:
@@ -81,7 +158,7 @@ def chosen(found: Iterable[Entry], event: str | None, stage: int | None, car: in
             yield entry
 
 
-def dataset(store: Store, table: str, paths: list[str], below: str = "") -> datasets.Dataset:
+def dataset(store: Store, table: str, paths: Sequence[str], below: str = "") -> datasets.Dataset:
     """Files of a table as one Arrow dataset, with event, stage and car from the names of their folders."""
     schema = TABLES[table]
     for field in PARTITIONS:

@@ -6,7 +6,6 @@ the configuration of a session, the user's own list of cars, or a car that drive
 
 from __future__ import annotations
 
-import json
 import re
 import tomllib
 from collections.abc import Collection, Iterable, Iterator
@@ -16,13 +15,18 @@ from pathlib import Path
 from typing import Any
 
 from firmware_bridge.errors import LogError
-from logger.fleet.catalogue import NO_EVENT, Entry
+from firmware_bridge.printable import printable
+from logger import untrusted_json
+from logger.fleet.catalogue import NO_EVENT, Entry, require_sound
 from logger.recording.log_border import open_log_readonly
 from logger.recording.naming import slug
 from logger.recording.reader import LogInfo, info
 from logger.stage.itinerary import load
+from logger.toml_limits import excess
 from logger.transfer.state import state_of
 
+MOST_CAR_NUMBER = 99_999
+"""As the configuration takes it."""
 _NAMED_CAR = re.compile(r"-car-(\d+)-", re.ASCII)
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
@@ -35,6 +39,9 @@ def entry_of(path: Path, sha256: str) -> Entry:
     if type(number) is not int:
         mend = "write number = ... under [car] of its configuration before recording"
         raise LogError("names no car", where=str(path), mend=mend)
+    if not 0 <= number <= MOST_CAR_NUMBER:
+        what = f"is of car {printable(number, 20)}: a car's number has up to five digits"
+        raise LogError(what, where=str(path), mend="it is not taken")
     for place, other in _other_numbers(path):
         if other != number:
             raise LogError(
@@ -46,7 +53,8 @@ def entry_of(path: Path, sha256: str) -> Entry:
     stage = itinerary.stage if itinerary else None
     state = state_of(path)
     times = sorted(_times(told))
-    return Entry(
+    crew = car.get("crew")
+    entry = Entry(
         log=sha256,
         name=path.name,
         identity=state.identity,
@@ -58,7 +66,7 @@ def entry_of(path: Path, sha256: str) -> Entry:
         stage_date=str(stage.date or "") if stage else "",
         car_name=str(car.get("name") or ""),
         car_class=str(car.get("class") or ""),
-        crew=" / ".join(map(str, car.get("crew") or ())),
+        crew=" / ".join(map(str, crew)) if isinstance(crew, list) else "",
         from_utc=times[0] if times else None,
         to_utc=times[-1] if times else None,
         duration_s=round(told.duration_s, 3),
@@ -66,6 +74,11 @@ def entry_of(path: Path, sha256: str) -> Entry:
         stage=(stage.number or 0) if stage else 0,
         car=number,
     )
+    try:
+        require_sound(entry)
+    except LogError as error:
+        raise LogError(error.what, where=str(path), mend="it is not taken") from error
+    return entry
 
 
 def refuse_strangers(entry: Entry, path: Path, known: Iterable[Entry], cars: Collection[int]) -> None:
@@ -101,7 +114,7 @@ def same_recording(entry: Entry, known: Iterable[Entry]) -> list[Entry]:
 
 def _car(told: LogInfo) -> dict[str, Any]:
     with suppress(ValueError):
-        car = json.loads(told.meta.get("car", "{}"))
+        car = untrusted_json.loads(told.meta.get("car", "{}"))
         if isinstance(car, dict):
             return car
     return {}
@@ -114,7 +127,9 @@ def _other_numbers(path: Path) -> Iterator[tuple[str, int]]:
     with open_log_readonly(path) as connection:
         configs = connection.execute("SELECT id, config FROM session ORDER BY id").fetchall()
     for session, text in configs:
-        with suppress(tomllib.TOMLDecodeError, TypeError, AttributeError):
+        if not isinstance(text, str) or excess(text) is not None:
+            continue
+        with suppress(ValueError, TypeError, AttributeError):
             number = tomllib.loads(text).get("car", {}).get("number")
             if type(number) is int:
                 yield f"the configuration of session {session}", number
@@ -123,9 +138,10 @@ def _other_numbers(path: Path) -> Iterator[tuple[str, int]]:
 def _times(told: LogInfo) -> Iterator[datetime]:
     for session in told.sessions:
         if session.first_utc_us is not None:
-            began = _EPOCH + timedelta(microseconds=session.first_utc_us)
-            yield began
-            yield began + timedelta(seconds=session.duration_s)
+            with suppress(OverflowError):  # a time of no calendar
+                began = _EPOCH + timedelta(microseconds=session.first_utc_us)
+                yield began
+                yield began + timedelta(seconds=session.duration_s)
 
 
 def _overlap(one: Entry, other: Entry) -> bool:

@@ -19,7 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from firmware_bridge.errors import StagelogError
+from firmware_bridge.errors import LogError, StagelogError
+from firmware_bridge.printable import printable
+from logger.file_names import within
 from logger.fleet import tables
 from logger.fleet.add import restore
 from logger.fleet.catalogue import Entry
@@ -97,12 +99,15 @@ def judge(run: Run, entry: Entry) -> Verdict:
             return _judge(run, entry, store, workshop, Path(name))
     except (StagelogError, OSError) as error:
         return Verdict(entry, None, None, error=str(error), exit_code=getattr(error, "exit_code", 74))
+    except Exception as error:  # noqa: BLE001 - a log of strangers: whatever it leads to, the others are reviewed
+        what = f"{entry.name}: cannot be reviewed: {printable(error) or type(error).__name__}"
+        return Verdict(entry, None, None, error=what, exit_code=LogError.exit_code)
 
 
 def _judge(run: Run, entry: Entry, store: Store, workshop: Path, folder: Path) -> Verdict:
     rules = run.rules
     if run.rules_file and run.rules is not None:
-        rules_file = folder / "rules" / run.rules_file
+        rules_file = within(folder / "rules", run.rules_file)
         rules_file.parent.mkdir()
         rules_file.write_text(run.rules, encoding="utf-8")
         rules = str(rules_file)

@@ -1,19 +1,22 @@
 """The place of a fleet's data: a folder, or any URL that fsspec takes (s3://, gs://, abfs://, sftp://, memory://).
 
-Knows nothing of logs. The one idea: a file is there whole or not at all, so that a process that is killed leaves
+Knows nothing of logs. A folder may have been made by a stranger: symbolic links in it are never followed, and only
+regular files are read. The one idea: a file is there whole or not at all, so that a process that is killed leaves
 nothing that a reader could stumble over. A folder gets files by rename, an object store shows an object only when
 all of it has come, and anything else is written under another name and moved.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import shutil
+import stat
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 from uuid import uuid4
@@ -23,9 +26,13 @@ from fsspec.implementations.local import LocalFileSystem
 from pyarrow.fs import FSSpecHandler, PyFileSystem
 
 from firmware_bridge.errors import ConfigurationError, DeviceError, LogError
+from firmware_bridge.printable import printable
+from logger.file_names import is_without_links, open_unlinked
 from logger.fleet import known_hosts
 from logger.fleet.one_at_a_time import OneAtATime
 from logger.transfer.snapshot import sync_folder
+
+log = logging.getLogger(__name__)
 
 INCOMING = ".incoming"
 """Where files are made. Every engine passes over names that begin with a dot."""
@@ -61,14 +68,19 @@ class Store:
         return f"{self.root}/{path}"
 
     def has(self, path: str) -> bool:
-        """Whether a file is there."""
+        """Whether a file is there. Raises LogError for a folder that is a link."""
+        if self.is_folder:
+            place = self._unlinked(path, is_target=True)
+            return place.is_file() and not place.is_symlink()
         return bool(self.files.exists(self.full(path)))
 
-    def list(self, folder: str, suffix: str) -> list[str]:
+    def list(self, folder: str, suffix: str) -> Sequence[str]:
         """The files below a folder whose names end so, in order; none if there is no such folder.
 
-        Raises DeviceError if the server does not answer, OSError.
+        Raises DeviceError if the server does not answer, LogError for a folder that is a link, OSError.
         """
+        if self.is_folder:
+            return self._list_folder(folder, suffix)
         self.files.invalidate_cache()
         try:
             found = self.files.find(self.full(folder))
@@ -80,6 +92,33 @@ class Store:
             raise self._unreachable(error) from error
         return sorted(str(name)[len(self.root) + 1 :] for name in found if str(name).endswith(suffix))
 
+    def _list_folder(self, folder: str, suffix: str) -> Sequence[str]:
+        waiting, found, links = [self._unlinked(folder)], [], []
+        while waiting:
+            with suppress(FileNotFoundError, NotADirectoryError), os.scandir(waiting.pop()) as there:
+                for entry in there:
+                    if entry.is_symlink():
+                        links.append(entry.path)
+                    elif entry.is_dir():
+                        waiting.append(Path(entry.path))
+                    elif entry.name.endswith(suffix) and entry.is_file():
+                        found.append(entry.path[len(self.root) + 1 :])
+        if links:
+            others = f" and {len(links) - 1:,} others" if len(links) > 1 else ""
+            log.warning("%s%s: a link, which is not followed", printable(links[0]), others)
+        return sorted(found)
+
+    def _unlinked(self, path: str, *, is_target: bool = False) -> Path:
+        """A path of a folder's store. Raises LogError where a folder on the way is a link, or the path itself.
+
+        With `is_target` the path itself may be one, for it is replaced or removed.
+        """
+        place = Path(self.root, path)
+        if not is_without_links(Path(self.root), place.parent if is_target else place):
+            mend = "remove it: links in a store are not followed"
+            raise LogError("is a link, or in a folder that is one", where=printable(place), mend=mend)
+        return place
+
     @contextmanager
     def workshop(self) -> Iterator[Path]:
         """A local folder to make files in, which is gone afterwards. Within a folder's own disk, so rename works."""
@@ -87,8 +126,8 @@ class Store:
             with tempfile.TemporaryDirectory(prefix="stagelog-fleet-") as name:
                 yield Path(name)
             return
-        incoming = Path(self.root) / INCOMING
-        own = incoming / uuid4().hex
+        own = self._unlinked(f"{INCOMING}/{uuid4().hex}")
+        incoming = own.parent
         own.mkdir(parents=True)
         try:
             self._forget(incoming)
@@ -100,7 +139,7 @@ class Store:
         """Give a file that was made in the workshop its place, at once; it may be moved. Raises OSError."""
         target = self.full(path)
         if self.is_folder:
-            folder = Path(target).parent
+            folder = self._unlinked(path, is_target=True).parent
             folder.mkdir(parents=True, exist_ok=True)
             with made.open("rb") as file:
                 os.fsync(file.fileno())
@@ -122,11 +161,26 @@ class Store:
         return self.files if self.is_folder else PyFileSystem(FSSpecHandler(self.files))
 
     def read(self, path: str) -> IO[bytes]:
-        """Open a file for reading. Raises LogError if it is not there."""
+        """Open a file for reading. Raises LogError if it is not there, or is no file."""
+        if self.is_folder:
+            return self._read_file(path)
         try:
             stream: IO[bytes] = self.files.open(self.full(path), "rb")
         except FileNotFoundError as error:
             raise LogError("is not in the store", where=path, mend="add the log again") from error
+        return stream
+
+    def _read_file(self, path: str) -> IO[bytes]:
+        mend = "add the log again"
+        try:
+            stream = os.fdopen(open_unlinked(self._unlinked(path), os.O_RDONLY | os.O_NONBLOCK), "rb")
+        except FileNotFoundError as error:
+            raise LogError("is not in the store", where=path, mend=mend) from error
+        except OSError as error:
+            raise LogError(f"cannot be read: {error.strerror}", where=path, mend=mend) from error
+        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            stream.close()
+            raise LogError("is no file", where=path, mend=mend)
         return stream
 
     def remove(self, path: str) -> None:

@@ -94,7 +94,7 @@ def fetch(
     wrong = 0
     for car in cars:
         try:
-            wrong |= context.invoke(fetch_logs, url=car, folder=folder, pin=pin, **more)
+            wrong |= bool(context.invoke(fetch_logs, url=car, folder=folder, pin=pin, **more))
         except (StagelogError, OSError) as error:
             print(f"stagelog: {error}", file=sys.stderr)
             wrong = 1

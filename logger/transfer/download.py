@@ -12,22 +12,27 @@ import hashlib
 import math
 import os
 import re
-import shutil
 import time
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from firmware_bridge.errors import LogError
-from logger.transfer.car import Answer, Car, CutError, path_of
+from firmware_bridge.errors import DeviceError, LogError
+from logger.file_names import open_unlinked, within
+from logger.transfer.car import Car, path_of
+from logger.transfer.exchange import Answer, CutError
 from logger.transfer.patience import Patience
+from logger.transfer.room import require_room
 
 BLOCK_BYTES = 256 * 1024
 TRIES = 3
 """Bytes that are not those announced: a disk or a memory is bad, and a fourth time is no better."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_LENGTH = re.compile(r"\d{1,18}", re.ASCII)
 _RANGE = re.compile(r"bytes (?:(\d{1,18})-(\d{1,18})|\*)/(\d{1,18})", re.ASCII)
 
-_UNSAID = "the car does not say what it sends"
+_UNSAID = "does not say what it sends"
+MOST_VERSIONS = 12
+"""Begun of one log: the car's server may lose a copy when it starts again, not as often as that."""
 
 
 class Watcher(Protocol):
@@ -56,7 +61,8 @@ class Part:
         """Open or begin it. Raises LogError when another process has it, OSError."""
         self.path = path
         self.sha256 = path.name.split(".")[-2]
-        self._file: BinaryIO = path.open("ab")
+        descriptor = open_unlinked(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        self._file: BinaryIO = os.fdopen(descriptor, "ab")
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -93,6 +99,8 @@ class Download:
         self._patience, self._watcher = patience, watcher
         self._part: Part | None = None
         self._asked_s: float | None = None
+        self._prepared_s = 0.0
+        self._versions = 0
 
     def run(self, known_sha256: str = "") -> tuple[Path, str] | None:
         """Bring the log here: its part file, whole and on the disk, and its SHA-256.
@@ -116,7 +124,7 @@ class Download:
         raise LogError("arrives damaged again and again", where=self._name, mend="check this machine's disk")
 
     def _attempt(self, known_sha256: str) -> bool:
-        """Ask, and take what comes. False if it is to be asked again. Raises CutError."""
+        """Ask, and take what comes. False if it is to be asked again. Raises CutError, LogError, DeviceError."""
         # Not a copy that the car made for somebody else, or for us a moment ago: one that it makes from now on.
         now_s = time.monotonic()
         self._asked_s = self._asked_s or now_s
@@ -128,42 +136,64 @@ class Download:
         if self._part and at:
             headers |= {"Range": f"bytes={at}-", "If-Range": f'"{self._part.sha256}"'}
         with self._car.ask("GET", path_of(self._name), headers=headers) as answer:
-            if answer.status == 304:
+            if answer.status == 304 and known_sha256:
                 return True
             if answer.status == 202:
                 self._watcher.preparing(self._name, _share(answer))
+            else:
+                return self._take_version(answer, at)
+        self._wait_for_copy(now_s)
+        return False
+
+    def _wait_for_copy(self, asked_s: float) -> None:
+        """Wait before the next question about a copy. Raises DeviceError when the car has been at it for too long."""
+        limits = self._car.limits
+        time.sleep(max(0.0, asked_s + limits.ask_again_s - time.monotonic()))
+        self._prepared_s += time.monotonic() - asked_s
+        if self._prepared_s > limits.preparing_s:
+            what = f"the car does not get its copy of {self._name} done"
+            raise DeviceError(what, where=self._car.url, mend="fetch again later")
+
+    def _take_version(self, answer: Answer, at: int) -> bool:
+        """Take what an answer brings, if that goes on at byte `at` or begins a version. False if it does neither."""
+        sha256 = answer.headers.get("etag", "").strip('"')
+        first, size = _place(answer)
+        if not _SHA256.fullmatch(sha256):
+            raise answer.refused(_UNSAID)
+        had = self._part.size if self._part else 0
+        require_room(self._folder, size - had, f"{self._folder}/{self._name}")
+        is_ours = self._part is not None and self._part.sha256 == sha256
+        if first is None:  # there is nothing behind what has come
+            if is_ours and at == size:
+                return True
+            self._begin(sha256)
+            return False
+        if first != at or not is_ours:
+            self._begin(sha256)
+            if first != 0:
                 return False
-            sha256 = answer.headers.get("etag", "").strip('"')
-            first, size = _place(answer)
-            if not _SHA256.fullmatch(sha256):
-                raise CutError(_UNSAID)
-            if first is None:  # there is nothing behind what has come
-                if self._part and self._part.sha256 == sha256 and at == size:
-                    return True
-                self._begin(sha256)
-                return False
-            if first != at or self._part is None or self._part.sha256 != sha256:
-                self._begin(sha256)
-                if first != 0:
-                    return False
-            self._take(answer, size)
+        self._take(answer, size)
         return True
 
     def _take(self, answer: Answer, size: int) -> None:
         part = self._part
         assert part is not None  # noqa: S101 - begun by whoever calls
-        if shutil.disk_usage(self._folder).free < size - part.size:
-            mend = "make room, and fetch again: what has come stays"
-            raise LogError("too little room for it here", where=f"{self._folder}/{self._name}", mend=mend)
-        while block := answer.read(min(BLOCK_BYTES, size - part.size)):
-            part.append(block)
-            self._patience.progressed()
+        while part.size < size and (piece := answer.read()):
+            part.append(piece[: size - part.size])
+            self._patience.came(len(piece))
             self._watcher.moved(self._name, part.size, size)
         if part.size < size:
             raise CutError("the line was cut")
 
     def _begin(self, sha256: str) -> None:
-        """Begin a version from its first byte; what there is of others is of no use any more."""
+        """Begin a version from its first byte; what there is of others is of no use any more.
+
+        Raises DeviceError when that does not end.
+        """
+        self._versions += 1
+        if self._versions > MOST_VERSIONS:
+            what = f"the car offers another version of {self._name} each time"
+            raise DeviceError(what, where=self._car.url, mend="fetch again later")
         if self._part is not None:
             self._watcher.say(
                 f"{self._name}: the car has no longer what was begun; fetching it from the beginning"
@@ -172,7 +202,7 @@ class Download:
             self._part = None
         for old in _parts(self._folder, self._name):
             old.unlink()
-        self._part = Part(self._folder / f"{self._name}.{sha256}.part")
+        self._part = Part(within(self._folder, f"{self._name}.{sha256}.part"))
 
     def _left_over(self) -> Part | None:
         """What an earlier fetch left."""
@@ -186,24 +216,26 @@ def _parts(folder: Path, name: str) -> list[Path]:
 
 
 def _share(answer: Answer) -> float:
+    """How much of its copy a car has made; 0 where it does not say."""
     try:
-        return float(answer.json()["done"])
+        done = answer.json()["done"]
     except (ValueError, KeyError, TypeError):
         return 0.0
+    return float(done) if isinstance(done, int | float) and 0 <= done <= 1 else 0.0
 
 
 def _place(answer: Answer) -> tuple[int | None, int]:
-    """The number of the first byte that comes, None if none does, and how many there are in all.
-
-    Raises CutError also when the line was cut within the headers, and what is left of them looks like all.
-    """
-    if answer.status == 200 and (length := answer.headers.get("content-length", "")).isdecimal():
+    """The number of the first byte that comes, None if none does, and how many there are in all. Raises DeviceError."""
+    length = answer.headers.get("content-length", "")
+    if answer.status == 200 and _LENGTH.fullmatch(length):
         return 0, int(length)
     found = _RANGE.fullmatch(answer.headers.get("content-range", ""))
-    if found is None:
-        raise CutError(_UNSAID)
-    if found[1] is None:
-        return None, int(found[3])
-    if int(found[2]) + 1 != int(found[3]):  # everything to the end was asked for
-        raise CutError(_UNSAID)
-    return int(found[1]), int(found[3])
+    if found is None or answer.status not in (206, 416):
+        raise answer.refused(_UNSAID)
+    size = int(found[3])
+    if answer.status == 416 and found[1] is None:
+        return None, size
+    # Everything to the end was asked for.
+    if answer.status == 416 or found[1] is None or not int(found[1]) <= int(found[2]) == size - 1:
+        raise answer.refused(_UNSAID)
+    return int(found[1]), size

@@ -7,18 +7,20 @@ another one (the first session tells them apart), which is put beside it, nor by
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from firmware_bridge.errors import LogError
+from firmware_bridge.printable import printable
+from logger.file_names import within
 from logger.recording.verify import verify
 from logger.transfer.car import Car
 from logger.transfer.download import Download, Watcher
+from logger.transfer.listed import ListedLog
 from logger.transfer.patience import Patience
 from logger.transfer.placing import DAMAGED_TAIL, place
 from logger.transfer.snapshot import digest_of, readable_state, sync_folder
-from logger.transfer.state import LogState, state_of
+from logger.transfer.state import state_of
 
 
 class Outcome(NamedTuple):
@@ -29,17 +31,16 @@ class Outcome(NamedTuple):
     ok: bool = True
 
 
-def fetch(car: Car, entry: Mapping[str, Any], folder: Path, patience: Patience, watcher: Watcher) -> Outcome:
+def fetch(car: Car, log: ListedLog, folder: Path, patience: Patience, watcher: Watcher) -> Outcome:
     """Bring one log of the car's list up to date in `folder`. Raises StagelogError, OSError."""
-    name = str(entry["name"])
-    if isinstance(why := entry.get("withheld"), str):
-        return Outcome(name, f"{why}; fetch it then")
-    there = _listed_state(entry)
+    name, there = log.name, log.state
+    if log.withheld:
+        return Outcome(name, f"{log.withheld}; fetch it then")
     if there is not None:
         here = readable_state(place(folder, name, there))
         if here is not None and here.rows >= there.rows:
             return Outcome(name, "nothing new")
-    damaged = folder / (name + DAMAGED_TAIL)
+    damaged = within(folder, name + DAMAGED_TAIL)
     known_sha256 = digest_of(damaged) if there is None and damaged.exists() else ""
     arrived = Download(car, name, folder, patience, watcher).run(known_sha256)
     if arrived is None:
@@ -49,7 +50,9 @@ def fetch(car: Car, entry: Mapping[str, Any], folder: Path, patience: Patience, 
     if problems := verify(part, lambda done: watcher.checking(name, done)):
         part.replace(damaged)
         sync_folder(folder)
-        return Outcome(name, f"is damaged in the car ({problems[0]}); kept as {damaged.name}", ok=False)
+        return Outcome(
+            name, f"is damaged in the car ({printable(problems[0])}); kept as {damaged.name}", ok=False
+        )
     state = state_of(part)
     target = place(folder, name, state)
     before = readable_state(target) if target.exists() else None
@@ -66,11 +69,3 @@ def fetch(car: Car, entry: Mapping[str, Any], folder: Path, patience: Patience, 
     except LogError as error:
         text += f"; the car did not note that it was delivered ({error.what})"
     return Outcome(name, text)
-
-
-def _listed_state(entry: Mapping[str, Any]) -> LogState | None:
-    """How far the car says that a log goes; None for one that it cannot read."""
-    try:
-        return LogState.from_json(entry)
-    except (KeyError, TypeError, ValueError):
-        return None

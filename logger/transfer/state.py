@@ -8,6 +8,7 @@ is the longer one. Nothing here takes longer for a long log.
 from __future__ import annotations
 
 import hashlib
+import re
 import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +20,7 @@ from logger.recording.rows import TABLES
 
 IDENTITY_DIGITS = 16
 """Of a SHA-256 in hexadecimal: plenty for the logs of all rallies."""
+_IDENTITY = re.compile(rf"[0-9a-f]{{{IDENTITY_DIGITS}}}")
 
 
 class LogState(NamedTuple):
@@ -32,7 +34,12 @@ class LogState(NamedTuple):
     @classmethod
     def from_json(cls, said: Mapping[str, Any]) -> Self:
         """What another machine said. Raises KeyError, TypeError or ValueError if that is no state."""
-        return cls(str(said["identity"]), int(said["session"]), int(said["t_us"]), int(said["rows"]))
+        identity, *numbers = (said[name] for name in cls._fields)
+        if not (isinstance(identity, str) and _IDENTITY.fullmatch(identity)):
+            raise ValueError("an identity is hexadecimal")  # and becomes part of a file's name
+        if not all(type(number) is int and abs(number) < 2**63 for number in numbers):
+            raise ValueError("a number is one that SQLite has")
+        return cls(identity, *numbers)
 
 
 def state_of(path: Path) -> LogState:

@@ -34,7 +34,7 @@ FIRST_S = 20.0
     type=click.FloatRange(0),
     default=3600.0,
     show_default=True,
-    help="Go on trying for so many seconds without a byte.",
+    help="Go on trying for so many seconds with next to nothing arriving (under 250 bytes a second).",
 )
 def fetch(url: str, folder: Path, names: tuple[str, ...], pin: str | None, patience_s: float) -> int:
     """Download the logs of the car at URL into FOLDER (here, if left out): those that are new or grew.
@@ -43,33 +43,38 @@ def fetch(url: str, folder: Path, names: tuple[str, ...], pin: str | None, patie
     fetch; what arrives is verified before it gets its name.
     """
     from firmware_bridge.errors import LogError  # noqa: PLC0415 - a verb imports what it runs
+    from firmware_bridge.printable import printable  # noqa: PLC0415
     from logger.transfer.car import Car  # noqa: PLC0415
     from logger.transfer.fetch import fetch as fetch_one  # noqa: PLC0415
     from logger.transfer.patience import Patience  # noqa: PLC0415
+    from logger.transfer.room import NoRoomError  # noqa: PLC0415
 
     car = Car(url, lambda: pin or os.environ.get(PIN_VARIABLE) or _asked())
     folder.mkdir(parents=True, exist_ok=True)
     with _watcher() as watcher:
         listed = Patience(min(patience_s, FIRST_S), watcher.say, car.url).through(car.logs)
+        for remark in listed.remarks:
+            watcher.say(f"{car.url}: {remark}")
         wanted = [
-            entry for entry in listed if not names or any(fnmatchcase(entry["name"], name) for name in names)
+            log for log in listed.logs if not names or any(fnmatchcase(log.name, name) for name in names)
         ]
         if names and not wanted:
-            there = ", ".join(entry["name"] for entry in listed) or "no log at all"
+            there = printable(", ".join(log.name for log in listed.logs)) or "no log at all"
             raise LogError(f"no log named {' or '.join(names)}", where=car.url, mend=f"there is {there}")
         patience = Patience(patience_s, watcher.say, car.url)
-        is_wrong = False
-        for entry in wanted:
+        code = 0
+        for log in wanted:
             try:
-                outcome = fetch_one(car, entry, folder, patience, watcher)
-                said, is_right = f"{outcome.name}: {outcome.text}", outcome.ok
+                outcome = fetch_one(car, log, folder, patience, watcher)
+                said, ended = f"{outcome.name}: {outcome.text}", 0 if outcome.ok else EXIT_FOUND_WRONG
             except LogError as error:  # of this log alone: the others are fetched nevertheless
-                said, is_right = f"{entry['name']}: {error}", False
-            is_wrong = is_wrong or not is_right
-            watcher.done(entry["name"], said)
+                said = f"{log.name}: {error}"
+                ended = error.exit_code if isinstance(error, NoRoomError) else EXIT_FOUND_WRONG
+            code = max(code, ended)
+            watcher.done(log.name, said)
     if not wanted:
         click.echo(f"{car.url} has no logs")
-    return EXIT_FOUND_WRONG if is_wrong else 0
+    return code
 
 
 def _asked() -> str | None:

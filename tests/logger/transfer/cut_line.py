@@ -5,23 +5,35 @@ from __future__ import annotations
 import random
 import socket
 import threading
+import time
 from contextlib import suppress
 
 FORWARD_BYTES = 65536
+SLOW_TURN_S = 0.1
+"""What a slow line takes at a time."""
 
 
 class CutLine:
     """A line to `port` of this machine that breaks `cuts` times, each after up to `most_bytes` from the server.
 
     After `silent_at` bytes from the server nothing comes through any more, on whatever connection, and none breaks.
+    With `bytes_s` no more than so many come through a second.
     """
 
     def __init__(
-        self, port: int, cuts: int, most_bytes: int, seed: int, *, silent_at: int | None = None
+        self,
+        port: int,
+        cuts: int,
+        most_bytes: int,
+        seed: int,
+        *,
+        silent_at: int | None = None,
+        bytes_s: float | None = None,
     ) -> None:
         self._server_port = port
         self._left, self._most = cuts, most_bytes
         self._silent_at, self._over = silent_at, threading.Event()
+        self._bytes_s = bytes_s
         self._random = random.Random(seed)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
@@ -53,9 +65,12 @@ class CutLine:
             up.start()
             carried = 0
             while most is None or carried < most:
-                data = server.recv(FORWARD_BYTES if most is None else min(FORWARD_BYTES, most - carried))
+                piece = FORWARD_BYTES if self._bytes_s is None else max(1, int(self._bytes_s * SLOW_TURN_S))
+                data = server.recv(piece if most is None else min(piece, most - carried))
                 if not data:
                     return
+                if self._bytes_s is not None:
+                    time.sleep(len(data) / self._bytes_s)
                 client.sendall(data)
                 carried += len(data)
                 self.forwarded += len(data)

@@ -179,6 +179,16 @@ def test_a_line_that_is_cut_again_and_again(
     assert names(laptop) == [NAME]
 
 
+def test_a_phones_hotspot(tmp_path: Path, served: Served, laptop: Path) -> None:
+    """20 kB/s, cut about every 40 kB: with the limits that a crew has."""
+    log = closed(logs_of(tmp_path) / NAME, 3000)
+    with CutLine(served.port, cuts=6, most_bytes=80_000, seed=5, bytes_s=20_000) as line:
+        done = fetch(line.port, laptop, patience=10)
+    assert (done.code, done.out.partition(", ")[2]) == (0, "whole\n"), done.err
+    assert line.cuts == 6
+    assert (laptop / NAME).read_bytes() == log.read_bytes()
+
+
 def begin_and_kill(port: int, laptop: Path, least_bytes: int) -> Path:
     """A fetch that is killed when some of the log is there, and can never be all of it; the part that it leaves."""
     silent_at = least_bytes + 2_000_000  # what the fetch holds in its hands is not in its file
