@@ -19,7 +19,7 @@ from typing import BinaryIO, NamedTuple
 
 import pyarrow as pa
 
-from firmware_bridge.errors import LogError
+from firmware_bridge.errors import LogError, StagelogError
 from firmware_bridge.printable import printable
 from logger.file_names import within
 from logger.fleet import tables
@@ -149,7 +149,10 @@ def restore(store: Store, entry: Entry, folder: Path) -> Path:
             path.open("xb") as log,
         ):
             copied = _copy(source, log, entry.size_bytes)
-    except pa.ArrowException as error:
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, StagelogError) or getattr(error, "errno", None):
+            raise
+        # What Arrow says of the packing is an OSError without a number.
         raise LogError(f"cannot be unpacked: {printable(error)}", where=entry.copy, mend=mend) from error
     if copied != entry.log:
         raise LogError("is not what was added", where=entry.copy, mend=mend)

@@ -15,11 +15,15 @@ import duckdb
 import pyarrow as pa
 from pyarrow import compute
 
-from firmware_bridge.errors import ConfigurationError
-from logger.fleet import tables
+from firmware_bridge.errors import ConfigurationError, LogError
+from firmware_bridge.printable import printable
+from logger.file_names import is_file_name
+from logger.fleet import footers, tables
 from logger.fleet.catalogue import dataset, entries
 from logger.fleet.store import Store
 
+MOST_MESSAGE_CHARS = 600
+"""Of what DuckDB says: it repeats the question."""
 ROWS = 10_000
 """Rows of the answer at a time."""
 _SHUT = (
@@ -40,7 +44,7 @@ def asked(store: Store, sql: str, run: str | None = None) -> Iterator[pa.RecordB
         tempfile.TemporaryDirectory(prefix="stagelog-fleet-") as spill,
         duckdb.connect(config={"temp_directory": spill}) as connection,
     ):
-        for table, found in _datasets(store, run):
+        for table, found in _datasets(store, sql, run):
             connection.register(table, found)
         for setting in _SHUT:
             connection.execute(setting)
@@ -48,19 +52,31 @@ def asked(store: Store, sql: str, run: str | None = None) -> Iterator[pa.RecordB
             answer = connection.sql(sql)
             yield None if answer is None else answer.to_arrow_reader(ROWS)
         except duckdb.Error as error:
-            what = " ".join(str(error).split())
+            what = printable(" ".join(str(error).split()), MOST_MESSAGE_CHARS)
             raise ConfigurationError(
                 f"DuckDB: {what}", mend=f"the tables are {', '.join(tables.TABLES)}"
             ) from error
+        except pa.ArrowException as error:
+            mend = "remove the store's damaged file, and add its log again"
+            raise LogError(f"cannot be read: {printable(error)}", where=store.shown, mend=mend) from error
 
 
-def _datasets(store: Store, run: str | None) -> Iterator[tuple[str, object]]:
+def _datasets(store: Store, sql: str, run: str | None) -> Iterator[tuple[str, object]]:
+    """Every table; the files of those that the question can mean have their footers read first."""
+    if run is not None and not is_file_name(run):
+        raise ConfigurationError(
+            "not a review's folder", where=repr(printable(run)), mend="name one under review/"
+        )
     found = entries(store)
     for table in tables.TABLES:
         below = f"review/{run}/" if run is not None and table in tables.JUDGED else ""
-        there = set(store.list(f"{below}{table}/", ".parquet"))
         paths = [entry.path(table, below) for entry in found]
-        yield table, dataset(store, table, [path for path in paths if path in there], below)
+        if table != "log":  # of that one every row was read already
+            there = set(store.list(f"{below}{table}/", ".parquet"))
+            paths = [path for path in paths if path in there]
+            if table in sql.lower():
+                paths = footers.sound(store, table, paths)
+        yield table, dataset(store, table, paths, below)
 
 
 def as_text(batch: pa.RecordBatch) -> pa.Table:

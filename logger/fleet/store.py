@@ -172,8 +172,9 @@ class Store:
 
     def _read_file(self, path: str) -> IO[bytes]:
         mend = "add the log again"
+        place = self._unlinked(path)
         try:
-            stream = os.fdopen(open_unlinked(self._unlinked(path), os.O_RDONLY | os.O_NONBLOCK), "rb")
+            stream = os.fdopen(open_unlinked(place, os.O_RDONLY | os.O_NONBLOCK), "rb")
         except FileNotFoundError as error:
             raise LogError("is not in the store", where=path, mend=mend) from error
         except OSError as error:

@@ -1,0 +1,418 @@
+"""A store that a stranger made: a line for what is wrong in it, the rest as before, nothing outside its folder."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import resource
+import shutil
+import sqlite3
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from logger import cli
+from logger.fleet import footers
+from logger.fleet.add import Adder
+from logger.fleet.catalogue import Entry, entries
+from logger.fleet.store import INCOMING, Store
+from logger.fleet.tables import TABLES
+from tests.logger.fleet.test_add import forged
+
+SHA = "ab" * 32
+
+
+class Ended(NamedTuple):
+    code: int
+    out: str
+    err: list[str]
+
+
+Verb = Callable[..., Ended]
+
+
+@pytest.fixture(scope="module")
+def honest(tmp_path_factory: pytest.TempPathFactory, pair: list[Path]) -> Path:
+    """A store with the two cars."""
+    folder = tmp_path_factory.mktemp("honest")
+    adder = Adder(Store(str(folder)))
+    for log in pair:
+        adder.add(log)
+    return folder
+
+
+@pytest.fixture
+def store(tmp_path: Path, honest: Path) -> Path:
+    """A copy of it in a folder of its own."""
+    return Path(shutil.copytree(honest, tmp_path / "home" / "store"))
+
+
+@pytest.fixture
+def verb(
+    store: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> Verb:
+    """A verb of the fleet on this store, by way of the program's own entry."""
+
+    def run(name: str, *words: object, budget_s: float = 20.0) -> Ended:
+        extra = ["--workers", "0"] if name == "review" else []
+        monkeypatch.setattr(
+            sys, "argv", ["stagelog", "fleet", name, *map(str, words), "--store", str(store), *extra]
+        )
+        caplog.clear()
+        begun_s = time.monotonic()
+        code = cli._run()
+        assert time.monotonic() - begun_s < budget_s
+        out, err = capsys.readouterr()
+        lines = [
+            *err.splitlines(),
+            *(said.getMessage() for said in caplog.records if said.levelno >= logging.WARNING),
+        ]
+        assert all(line.isprintable() and len(line) < 1000 for line in lines), lines
+        return Ended(code, out, lines)
+
+    return run
+
+
+def row_of(store: Path, number: int = 0) -> dict[str, Any]:
+    """The row of the table `log` of one of the store's logs."""
+    return entries(Store(str(store)))[number]._asdict()
+
+
+def add_row(store: Path, **changes: Any) -> Path:
+    """An entry as that of the first log, with changes, under the place that it names."""
+    row = {**row_of(store), "log": SHA, **changes}
+    path = store / f"log/event={row['event']}/stage={row['stage']}/car={row['car']}/{row['log']}.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    parquet.write_table(pa.Table.from_pylist([{n: row[n] for n in TABLES["log"].names}], TABLES["log"]), path)
+    return path
+
+
+def outside(store: Path) -> list[str]:
+    """What lies beside the store."""
+    return sorted(
+        str(path.relative_to(store.parent.parent))
+        for path in store.parent.rglob("*")
+        if store not in path.parents
+    )
+
+
+def assert_works_with_a_line(verb: Verb, store: Path, line: str, pair: list[Path]) -> None:
+    """Every verb does its work on the two honest logs, and says once what is left out."""
+    found = outside(store)
+    asked = verb(
+        "query", "SELECT car, count(*) AS n FROM log JOIN fix USING (car) GROUP BY car ORDER BY car", "--json"
+    )
+    assert asked.code == 0, asked
+    assert [json.loads(answer)["car"] for answer in asked.out.splitlines()] == [71, 72]
+    reviewed = verb("review")
+    assert reviewed.out.count("Driver") >= 2
+    added = verb("add", pair[0])
+    assert (added.code, added.out) == (0, f"{pair[0].name}: is there already\n")
+    for ended in (asked, reviewed, added):
+        assert sum(line in said for said in ended.err) == 1, ended
+    assert outside(store) == found
+
+
+NAMES = ["../../evil.db", "/tmp/evil.db", "a/b.db", "..", "", "x\x1b[2J.db", "n" * 300, "C:\\evil.db", None]  # noqa: S108
+
+
+@pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
+def test_the_name_of_an_entry_is_never_a_path(
+    name: str | None, verb: Verb, store: Path, pair: list[Path]
+) -> None:
+    add_row(store, name=name)
+    shutil.copy(store / f"logs/{row_of(store)['log']}.db.zst", store / f"logs/{SHA}.db.zst")
+    assert_works_with_a_line(verb, store, "not a file's name", pair)
+
+
+def test_a_store_with_a_car_that_no_column_takes_keeps_working(
+    verb: Verb, store: Path, pair: list[Path]
+) -> None:
+    path = store / f"log/event=test/stage=7/car=99999999999/{SHA}.parquet"
+    path.parent.mkdir(parents=True)
+    shutil.copy(add_row(store), path)
+    (store / f"log/event=test/stage=7/car=71/{SHA}.parquet").unlink()
+    for table in ("fix", "event"):
+        there = store / f"{table}/event=test/stage=7/car=99999999999/{SHA}.parquet"
+        there.parent.mkdir(parents=True)
+        shutil.copy(next((store / table).rglob("*.parquet")), there)
+    assert_works_with_a_line(verb, store, "car=99999999999", pair)
+
+
+ROWS: dict[str, dict[str, Any]] = {
+    "an event that climbs": {"event": ".."},
+    "an event in capitals": {"event": "Test"},
+    "a stage of six digits": {"stage": 100_000},
+    "a stage beyond its column": {"stage": 40_000},
+    "a negative car": {"car": -5},
+    "an identity that is a path": {"identity": "../../../etc/x"},
+    "no identity": {"identity": None},
+    "no rows": {"rows": None},
+    "negative rows": {"rows": -1},
+    "no size": {"size_bytes": None},
+    "no duration": {"duration_s": None},
+    "a duration that is no number": {"duration_s": float("nan")},
+    "an endless duration": {"duration_s": float("inf")},
+    "a crew of a megabyte": {"crew": "x" * 1_000_000},
+    "no crew": {"crew": None},
+}
+
+
+@pytest.mark.parametrize("what", ROWS)
+def test_an_entry_that_cannot_be(what: str, verb: Verb, store: Path, pair: list[Path]) -> None:
+    add_row(store, **ROWS[what])
+    assert_works_with_a_line(verb, store, SHA, pair)
+
+
+def two_rows(path: Path) -> None:
+    table = parquet.read_table(path, partitioning=None)
+    parquet.write_table(pa.concat_tables([table, table]), path)
+
+
+def other_columns(path: Path) -> None:
+    parquet.write_table(pa.table({"log": [SHA], "name": [5]}), path)
+
+
+def other_types(path: Path) -> None:
+    table = parquet.read_table(path, partitioning=None)
+    parquet.write_table(table.set_column(3, "rows", pa.array(["many"])), path)
+
+
+def years_beyond_the_calendar(path: Path) -> None:
+    table = parquet.read_table(path, partitioning=None)
+    at = table.schema.names.index("from_utc")
+    far = pa.array([2**62], pa.int64()).cast(pa.timestamp("us", "UTC"))
+    parquet.write_table(table.set_column(at, table.schema.field(at), far), path)
+
+
+def a_row_of_zeros(path: Path) -> None:
+    row = {**dict.fromkeys(TABLES["log"].names), "log": SHA, "crew": "\0" * 100_000_000}
+    parquet.write_table(pa.Table.from_pylist([row], TABLES["log"]), path, compression="zstd")
+
+
+def instead(path: Path) -> Path:
+    """The path of a file that is no more."""
+    path.unlink()
+    return path
+
+
+FILES: dict[str, Callable[[Path], object]] = {
+    "two rows": two_rows,
+    "other columns": other_columns,
+    "other types": other_types,
+    "years beyond the calendar": years_beyond_the_calendar,
+    "a text of 100 MB in a few kilobytes": a_row_of_zeros,
+    "empty": lambda path: path.write_bytes(b""),
+    "no Parquet": lambda path: path.write_bytes(b"{}" * 1000),
+    "random bytes": lambda path: path.write_bytes(b"PAR1" + os.urandom(5000) + b"PAR1"),
+    "cut off": lambda path: os.truncate(path, path.stat().st_size // 2),
+    "damaged in its middle": lambda path: path.write_bytes(
+        path.read_bytes().replace(b"test-7", b"\xff\xfe\xfd\xfc\xfb\xfa")
+    ),
+    "a gigabyte": lambda path: os.truncate(path, 1 << 30),
+    "another log's": lambda path: shutil.copy(next(p for p in path.parent.iterdir() if p != path), path),
+    "a link to what does not end": lambda path: instead(path).symlink_to("/dev/zero"),
+    "a link to itself": lambda path: instead(path).symlink_to(path),
+    "a pipe": lambda path: os.mkfifo(instead(path)),
+    "a folder": lambda path: instead(path).mkdir(),
+}
+SILENT = {"a pipe", "a folder"}
+"""They are no files of a table."""
+
+
+@pytest.mark.parametrize("what", FILES)
+def test_a_file_of_the_catalogue_that_is_none(what: str, verb: Verb, store: Path, pair: list[Path]) -> None:
+    path = add_row(store)
+    FILES[what](path)
+    before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    found = entries(Store(str(store)))
+    assert [entry.car for entry in found] == [71, 72]
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb < 300_000
+    if what not in SILENT:
+        assert_works_with_a_line(verb, store, SHA, pair)
+
+
+def test_many_bad_entries_are_few_lines(verb: Verb, store: Path) -> None:
+    for number in range(50):
+        add_row(store, log=f"{number:064x}", identity="none")
+    said = verb("query", "SELECT count(*) AS n FROM log", "--json")
+    assert (said.code, said.out) == (0, '{"n": 2}\n')
+    assert len(said.err) == 11
+    assert "40 other logs" in said.err[-1]
+
+
+@pytest.mark.parametrize("name", [INCOMING, "log", "logs", "fix", "fix/event=test", "review"])
+def test_a_folder_that_is_a_link_is_not_followed(
+    name: str, verb: Verb, store: Path, pair: list[Path], tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    old = elsewhere / "old"
+    old.mkdir(parents=True)
+    (old / "mine").write_text("mine")
+    os.utime(old, (0, 0))
+    shutil.rmtree(store / name, ignore_errors=True)
+    (store / name).symlink_to(elsewhere)
+    grown = forged(pair[0], tmp_path / pair[0].name, "UPDATE meta SET value = 'x' WHERE key = 'software'")
+    ended = [verb("add", grown), verb("query", "SELECT count(*) FROM fix"), verb("review")]
+    assert {end.code for end in ended} & {1, 74}
+    assert any(name.partition("/")[0] in line and "link" in line for end in ended for line in end.err), ended
+    assert [path.name for path in elsewhere.rglob("*")] == ["old", "mine"]
+
+
+def test_files_that_are_links_are_replaced_or_passed_over(
+    verb: Verb, store: Path, pair: list[Path], tmp_path: Path
+) -> None:
+    mine = tmp_path / "mine"
+    mine.write_text("mine")
+    for path in [*(store / "fix").rglob("*.parquet"), *(store / "logs").iterdir()]:
+        path.unlink()
+        path.symlink_to(mine)
+    assert verb("query", "SELECT count(*) AS n FROM fix", "--json").out == '{"n": 0}\n'
+    reviewed = verb("review")
+    assert reviewed.code == 1
+    assert sum("is a link" in line for line in reviewed.err) == 2
+    assert verb("add", pair[0]).out.endswith(": added\n")
+    assert mine.read_text() == "mine"
+
+
+def compressed(path: Path, blocks: int, block: bytes = bytes(1_000_000)) -> None:
+    with pa.CompressedOutputStream(pa.OSFile(str(path), "wb"), "zstd") as stream:
+        for _ in range(blocks):
+            stream.write(block)
+
+
+@pytest.mark.parametrize("what", ["a bomb", "random", "empty", "another log", "larger than the disk"])
+def test_a_copy_that_is_not_what_was_added(what: str, verb: Verb, store: Path, tmp_path: Path) -> None:
+    entry = Entry(**row_of(store))
+    path = store / entry.copy
+    if what == "a bomb":
+        compressed(path, 2000)
+    elif what == "random":
+        path.write_bytes(os.urandom(10_000))
+    elif what == "empty":
+        path.write_bytes(b"")
+    elif what == "another log":
+        shutil.copy(store / Entry(**row_of(store, 1)).copy, path)
+    else:
+        shutil.rmtree(store / "log/event=test/stage=7/car=71")
+        add_row(store, **{**entry._asdict(), "size_bytes": 2**62})
+    found = outside(store)
+    ended = verb("review")
+    assert ended.code == 1
+    assert len(ended.err) == 1
+    assert entry.log in ended.err[0]
+    assert "Driver 72" in ended.out
+    assert outside(store) == found
+
+
+def many_rows_in_a_group(path: Path) -> None:
+    table = pa.table({"log": pa.nulls(5_000_000, pa.string()), "session": pa.nulls(5_000_000, pa.int32())})
+    parquet.write_table(table, path, row_group_size=5_000_000)
+
+
+TABLE_FILES: dict[str, Callable[[Path], object]] = {
+    "other columns": lambda path: parquet.write_table(pa.table({"x": [1]}), path),
+    "other types": lambda path: parquet.write_table(pa.table({"log": ["a"], "lat": ["north"]}), path),
+    "nested types": lambda path: parquet.write_table(pa.table({"log": ["a"], "lat": [[[1.0]]]}), path),
+    "no Parquet": lambda path: path.write_bytes(b"CSV"),
+    "empty": lambda path: path.write_bytes(b""),
+    "cut off": lambda path: os.truncate(path, path.stat().st_size // 2),
+    "a huge row group": many_rows_in_a_group,
+}
+
+
+@pytest.mark.parametrize("what", TABLE_FILES)
+def test_a_file_of_a_table_that_is_none(what: str, verb: Verb, store: Path) -> None:
+    path = next((store / "fix/event=test/stage=7/car=71").iterdir())
+    TABLE_FILES[what](path)
+    ended = verb("query", "SELECT DISTINCT car FROM fix", "--json")
+    assert (ended.code, ended.out) == (0, '{"car": 72}\n')
+    assert len(ended.err) == 1
+    assert path.name in ended.err[0]
+
+
+def test_rows_that_are_damaged_are_one_line(verb: Verb, store: Path) -> None:
+    path = next((store / "event/event=test/stage=7/car=71").iterdir())
+    data = bytearray(path.read_bytes())
+    footer = int.from_bytes(data[-8:-4], "little") + 8
+    data[4 : len(data) - footer] = os.urandom(len(data) - footer - 4)
+    path.write_bytes(data)
+    ended = verb("query", "SELECT count(detail), max(detail) FROM event")
+    assert ended.code in (64, 74)
+    assert len(ended.err) == 1
+
+
+@pytest.mark.parametrize("run", ["..", "../..", "a/b", "/tmp", "", "x\0"])  # noqa: S108
+def test_a_run_is_a_name(run: str, verb: Verb) -> None:
+    ended = verb("query", "SELECT 1", "--run", run)
+    assert ended.code == 64
+    assert len(ended.err) == 1
+
+
+def meta(log: Path, to: Path, car: str) -> Path:
+    """A copy of a log with another car in its meta."""
+    shutil.copy(log, to)
+    connection = sqlite3.connect(to)
+    with connection:
+        connection.execute("UPDATE meta SET value = ? WHERE key = 'car'", (car,))
+        connection.execute("UPDATE session SET config = ''")
+    connection.close()
+    return to
+
+
+CARS = {
+    "beyond its column": '{"number": 3000000000}',
+    "of 4,000 digits": '{"number": 1' + "0" * 4000 + "}",
+    "of 100,000 digits": '{"number": 1' + "0" * 100_000 + "}",
+    "of six digits": '{"number": 100000}',
+    "negative": '{"number": -1}',
+    "no whole number": '{"number": 71.0}',
+    "endless": '{"number": 1e999}',
+    "true": '{"number": true}',
+    "a text": '{"number": "../71"}',
+    "nested": '{"number": ' + "[" * 100_000 + "]" * 100_000 + "}",
+    "a name of a megabyte": '{"number": 71, "name": "' + "x" * 1_000_000 + '"}',
+    "a crew of thousands": json.dumps({"number": 71, "crew": ["x" * 100] * 1000}),
+}
+
+
+@pytest.mark.parametrize("what", CARS)
+def test_a_car_that_the_store_could_not_live_with_is_not_taken(
+    what: str, verb: Verb, pair: list[Path], tmp_path: Path
+) -> None:
+    log = meta(pair[0], tmp_path / "odd.db", CARS[what])
+    ended = verb("add", log, pair[1])
+    assert ended.code == 1
+    assert len(ended.err) == 1
+    assert "odd.db" in ended.err[0]
+    assert ended.out == f"{pair[1].name}: is there already\n"
+    assert verb("query", "SELECT count(*) AS n FROM log", "--json").out == '{"n": 2}\n'
+
+
+def test_what_is_odd_and_harmless_is_taken(tmp_path: Path, pair: list[Path]) -> None:
+    odd = '{"number": 0, "name": null, "class": 5, "crew": 7}'
+    store = Store(str(tmp_path / "new"))
+    added = Adder(store).add(meta(pair[0], tmp_path / "odd.db", odd))
+    assert added.new
+    assert [(entry.car, entry.crew, entry.car_class) for entry in entries(store)] == [(0, "", "5")]
+
+
+def test_an_entry_goes_through_the_catalogue_unchanged(store: Path, honest: Path) -> None:
+    found = entries(Store(str(store)))
+    assert found == entries(Store(str(honest)))
+    assert found[0].from_utc is not None
+    assert found[0].from_utc.tzinfo is not None
+    assert datetime(2020, 1, 1, tzinfo=UTC) < found[0].from_utc
+    paths = [entry.path("fix") for entry in found]
+    assert footers.sound(Store(str(store)), "fix", paths) == paths
