@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 
 from firmware_bridge.engine.dbc_grammar import (
     ATTRIBUTE,
+    DAMAGED_MESSAGE,
     DEFAULT,
     DEFINITION,
     FACTORS,
@@ -105,7 +106,7 @@ class DbcFile:
             yield Flaw(statement.line, f"the message {name}: {flaw}", "read as an extended one")
         if not found["rest"].strip():
             yield Flaw(statement.line, f"the message {name} names no sender", "read all the same")
-        yield from _surplus(statement, found)
+        yield from self._surplus(statement, found)
         self._present = MessageText(statement.line, can_id, name, length)
         self.messages.append(self._present)
         self._by_id.setdefault(number, []).append(self._present)
@@ -123,12 +124,13 @@ class DbcFile:
         if name in self._present.signals:
             yield Flaw(statement.line, f"the signal {name} stands twice in its message {self._present.name}")
             return
-        yield from _surplus(statement, found)
+        message = self._present
+        yield from self._surplus(statement, found)
         if found["marker"] == "m":
             yield Flaw(
                 statement.line, f"the signal {name} is multiplexed by no value", "read as a multiplexer"
             )
-        self._present.signals[name] = SignalText(
+        message.signals[name] = SignalText(
             line=statement.line,
             name=name,
             marker="M" if found["marker"] == "m" else found["marker"] or "",
@@ -231,25 +233,31 @@ class DbcFile:
             yield Flaw(statement.line, "a quotation mark without its pair in a comment")
 
     def _outside(self, statement: Statement) -> Iterator[Flaw]:
+        self._end_message(statement.text)
         yield Flaw(statement.line, f"not a DBC statement: {excerpt(statement.text)}")
+
+    def _end_message(self, words: str) -> None:
+        """Signals below a BO_ line that cannot be read are not those of the message before it."""
+        if DAMAGED_MESSAGE.match(words.strip()):
+            self._present, self._is_passed_over = None, True
+
+    def _surplus(self, statement: Statement, found: re.Match[str]) -> Iterator[Flaw]:
+        """What stands below a BO_ or SG_ that is complete, and is no list of nodes continued."""
+        first, *others = found["rest"].split("\n")
+        for number, words in enumerate(others):
+            if words.strip():
+                if not first.strip() or first.rstrip().endswith(",") or words.lstrip().startswith(","):
+                    first = words
+                    continue
+                self._end_message(words)
+                line = statement.line + statement.text.count("\n", 0, found.start("rest")) + number + 1
+                yield Flaw(line, f"not a DBC statement: {excerpt(words)}")
+                return
 
     def _signals(self, found: re.Match[str]) -> list[SignalText]:
         """The signals that a statement is about: of every message that has the identifier."""
         messages = self._by_id.get(message_number(found["id"]), ())
         return [message.signals[found["name"]] for message in messages if found["name"] in message.signals]
-
-
-def _surplus(statement: Statement, found: re.Match[str]) -> Iterator[Flaw]:
-    """What stands below a BO_ or SG_ that is complete, and is no list of nodes continued."""
-    first, *others = found["rest"].split("\n")
-    for number, words in enumerate(others):
-        if words.strip():
-            if not first.strip() or first.rstrip().endswith(",") or words.lstrip().startswith(","):
-                first = words
-                continue
-            line = statement.line + statement.text.count("\n", 0, found.start("rest")) + number + 1
-            yield Flaw(line, f"not a DBC statement: {excerpt(words)}")
-            return
 
 
 def _why_no_signal(text: str) -> str:

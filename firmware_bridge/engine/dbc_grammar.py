@@ -20,9 +20,11 @@ SIGNAL = re.compile(
     \s*(?P<start>-?\d+)\s*\|\s*(?P<length>\d+)\s*@\s*(?P<order>[01])\s*(?P<sign>[-+])
     \s*\(\s*(?P<scale>{_NUMBER})\s*,\s*(?P<offset>{_NUMBER})\s*\)
     \s*(?:\[[^\]"]*\])?
-    \s*(?:"(?P<unit>[^"]*)")?(?P<rest>[^"\[]*)$""",
+    \s*(?:"(?P<unit>[^"]*)")?(?P<rest>[^"\[\n]*(?:\n.*)?)$""",
     re.VERBOSE | re.DOTALL,
 )
+DAMAGED_MESSAGE = re.compile(r"\S*\s*-?\d+\s+[^\s:]+\s*:\s*\d+\s+[^\s|]+\s*$")
+"""What a BO_ line looks like whose keyword cannot be read."""
 FACTORS = re.compile(r"\(([^()]*)\)")
 VALUE_TYPE = re.compile(r"SIG_VALTYPE_\s+(?P<id>-?\d+)\s+(?P<name>\S+?)\s*:?\s*(?P<type>\d+)$")
 MULTIPLEXED = re.compile(
