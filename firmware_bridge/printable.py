@@ -15,9 +15,12 @@ def printable(text: object, most_chars: int = MOST_CHARS) -> str:
     r"""`text` on one line, each character that is not printable as a mark such as \x1b, cut at `most_chars`."""
     shown = str(text)
     is_cut = len(shown) > most_chars
-    shown = shown[:most_chars]
-    if not shown.isprintable():
-        shown = "".join(
-            c if c.isprintable() else c.encode("unicode_escape", "replace").decode() for c in shown
-        )
+    shown = marked(shown[:most_chars])
     return shown + "…" if is_cut else shown
+
+
+def marked(text: str) -> str:
+    """`text` with a mark for each character that is not printable, line ends and tabs too."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "replace").decode() for c in text)

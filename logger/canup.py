@@ -17,6 +17,7 @@ from firmware_bridge.can_interface import Expected, Interface
 from firmware_bridge.errors import ConfigurationError, DeviceError
 from firmware_bridge.protocols import ALLOW_NORMAL, OPEN_NORMAL
 from logger import config as configs
+from logger.terminal import echo
 
 RESTART_MS = 100
 """A controller that went off the bus, which can only happen to one that transmits, is back after this."""
@@ -38,7 +39,7 @@ def canup(interface: str, config_path: Path) -> None:
     config = configs.load(config_path)
     can = next((can for can in config.can if can.is_interface and can.port == interface), None)
     if can is None:
-        click.echo(f"{interface}: no [[can]] table of {config_path} names it: left as it is")
+        echo(f"{interface}: no [[can]] table of {config_path} names it: left as it is")
         return
     found = can_interface.ask(interface)
     if found is None or not found.is_can:
@@ -46,7 +47,7 @@ def canup(interface: str, config_path: Path) -> None:
         raise DeviceError(what, where=interface, mend="plug it in, or correct `port`")
     expected = Expected(interface, can.bitrate or found.bitrate, can.listen_only, can.data_bitrate)
     if is_set_up(found, expected):
-        click.echo(f"{interface}: is set up already")
+        echo(f"{interface}: is set up already")
         return
     if found.kind == "can" and expected.bitrate is None:
         what = f"[[can]] {can.name} has no bitrate, and {interface} cannot be brought up without"
@@ -56,7 +57,7 @@ def canup(interface: str, config_path: Path) -> None:
     if found.kind == "can":
         _set_up(expected)
     _ip(interface, "up")
-    click.echo(f"{interface}: up")
+    echo(f"{interface}: up")
 
 
 def is_set_up(found: Interface, expected: Expected) -> bool:
@@ -80,14 +81,14 @@ def _set_up(expected: Expected) -> None:
         if expected.listen_only is True:
             what = "it cannot listen only, and stays down"
             raise DeviceError(what, where=expected.name, mend=ALLOW_NORMAL) from error
-        click.echo(f"{expected.name}: {OPEN_NORMAL}", err=True)
+        echo(f"{expected.name}: {OPEN_NORMAL}", err=True)
         expected = expected._replace(listen_only=False)
         _ip(expected.name, *expected.settings)
     if not expected.listen_only:
         try:
             _ip(expected.name, "type", "can", "restart-ms", str(RESTART_MS))
         except DeviceError as error:  # some adapters come back by themselves, and refuse to be told when
-            click.echo(str(error), err=True)
+            echo(str(error), err=True)
 
 
 def _ip(interface: str, *arguments: str) -> None:

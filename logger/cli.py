@@ -15,6 +15,7 @@ from typing import NamedTuple
 import click
 
 from firmware_bridge.errors import StagelogError
+from logger.terminal import OneLine, echo, mark_streams
 
 
 class Verb(NamedTuple):
@@ -89,7 +90,9 @@ def cli(verbose: bool) -> None:
     64 wrong configuration, 69 a needed device or server is not there, or another recorder writes there, 74 reading or
     writing failed.
     """
-    logging.basicConfig(format="%(levelname)s %(message)s", stream=sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(OneLine("%(levelname)s %(message)s"))
+    logging.basicConfig(handlers=[handler])
     for ours in ("firmware_bridge", "logger"):  # what libraries have to say is for their own users
         logging.getLogger(ours).setLevel(logging.DEBUG if verbose else logging.INFO)
 
@@ -100,31 +103,33 @@ def main() -> None:
 
 
 def _run() -> int:
+    mark_streams()
     try:
         result = cli.main(prog_name="stagelog", standalone_mode=False)
     except click.ClickException as error:
-        print(_wrong_use(error), file=sys.stderr)
+        for line in _wrong_use(error):
+            echo(line, err=True)
         return EXIT_USAGE
     except (click.Abort, KeyboardInterrupt):
         return EXIT_INTERRUPTED
     except StagelogError as error:
-        print(f"stagelog: {error}", file=sys.stderr)
+        echo(f"stagelog: {error}", err=True)
         return error.exit_code
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has enough; say nothing more to it
         return EXIT_IO
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        print(f"stagelog: {where}{error.strerror or error}", file=sys.stderr)
+        echo(f"stagelog: {where}{error.strerror or error}", err=True)
         return EXIT_IO
     return result if isinstance(result, int) else 0
 
 
-def _wrong_use(error: click.ClickException) -> str:
+def _wrong_use(error: click.ClickException) -> list[str]:
     """One line; or the overview, for whoever asked for nothing."""
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
-        return error.format_message()
+        return error.format_message().splitlines()
     what = error.format_message().removesuffix(".")
     context = getattr(error, "ctx", None)
     verb = context.command_path if context else "stagelog"
-    return f"{verb}: {what}; `{verb} --help` tells how"
+    return [f"{verb}: {what}; `{verb} --help` tells how"]

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from firmware_bridge.errors import ConfigurationError, LogError
+from logger.terminal import echo
 
 EXIT_FOUND_WRONG = 1
 _PATH = click.Path(path_type=Path)
@@ -30,10 +31,10 @@ def check(file: Path) -> int:
     except ConfigurationError as error:
         problems = setup.each_problem(error)
     for problem in problems:
-        click.echo(str(problem), err=True)
+        echo(str(problem), err=True)
     if problems:
         return EXIT_FOUND_WRONG
-    click.echo(f"{file}: {kind}, no errors")
+    echo(f"{file}: {kind}, no errors")
     return 0
 
 
@@ -57,11 +58,11 @@ def import_(route: Path, output: Path) -> None:
             f"cannot be read: {error.strerror}", where=str(route), mend="check its name"
         ) from error
     for warning in warnings:
-        click.echo(f"{route}: {warning}", err=True)
+        echo(f"{route}: {warning}", err=True)
     try:
         output.write_text(text, encoding="utf-8")
     except OSError as error:
         raise LogError(
             f"cannot be written: {error.strerror}", where=str(output), mend="check the folder"
         ) from error
-    click.echo(f"{output}: written; {len(warnings)} warnings; `stagelog check {output}` reads it again")
+    echo(f"{output}: written; {len(warnings)} warnings; `stagelog check {output}` reads it again")

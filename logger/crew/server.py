@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import sys
 import time
 from pathlib import Path
 
@@ -36,6 +35,7 @@ from logger.crew.pages import login, nothing, page
 from logger.crew.pin import Gate
 from logger.crew.streams import LiveStream, live
 from logger.recording import notify
+from logger.terminal import echo
 
 BACKLOG = 64
 KEEP_ALIVE_S = 5
@@ -91,7 +91,7 @@ async def serve(
         timeout_graceful_shutdown=STOP_S,
         h11_max_incomplete_event_size=MAX_HEADER_BYTES,
     )
-    print(f"crew page at {_address(host, listener)}", file=sys.stderr, flush=True)
+    echo(f"crew page at {_address(host, listener)}", err=True)
     async with asyncio.TaskGroup() as tasks:
         following = [tasks.create_task(feed.run()), tasks.create_task(_tell_systemd())]
         await _Server(config, feed, copies).serve([listener])

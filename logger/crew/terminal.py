@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.columns import Columns
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.padding import Padding
 from rich.panel import Panel
@@ -23,8 +23,11 @@ from rich.table import Table
 from rich.text import Text
 
 from firmware_bridge.errors import DeviceError
+from firmware_bridge.printable import printable
+from logger.console import PlainConsole
 from logger.crew.compliance import Compliance
 from logger.crew.feed import FRESH_S, Feed, News
+from logger.terminal import echo
 
 LOOK_S = 0.25
 LINE_S = 1.0
@@ -47,7 +50,7 @@ async def watch(live_socket: Path, *, once: bool, compliant: bool) -> None:
             await _draw(feed)
         else:
             while True:
-                print(line(feed.news, _age_s(feed.news)), flush=True)
+                echo(line(feed.news, _age_s(feed.news)))
                 await asyncio.sleep(LINE_S)
     finally:
         following.cancel()
@@ -61,11 +64,11 @@ async def _tell_once(feed: Feed, live_socket: Path) -> None:
     except TimeoutError:
         mend = "start it: stagelog run"
         raise DeviceError(feed.news.why or "silent", where=str(live_socket), mend=mend) from None
-    Console().print(picture(feed.news, 0.0))
+    PlainConsole().print(picture(feed.news, 0.0))
 
 
 async def _draw(feed: Feed) -> None:
-    with Live(console=Console(), screen=True, auto_refresh=False) as screen:
+    with Live(console=PlainConsole(), screen=True, auto_refresh=False) as screen:
         while True:
             screen.update(picture(feed.news, _age_s(feed.news)), refresh=True)
             await asyncio.sleep(LOOK_S)
@@ -90,14 +93,14 @@ def picture(news: News, age_s: float) -> RenderableType:
     state = news.snapshot
     if state is None or age_s > GONE_S:
         return Panel(
-            Text(f"No live state: {news.why or 'the recorder is silent'}. Trying again.", "bold red")
+            _shown(f"No live state: {news.why or 'the recorder is silent'}. Trying again.", "bold red")
         )
     parts: list[RenderableType] = []
     if age_s > FRESH_S:
-        parts.append(Text(f" {age_s:.0f} s old: the recorder is silent ", "bold white on red"))
+        parts.append(_shown(f" {age_s:.0f} s old: the recorder is silent ", "bold white on red"))
     for alarm in state.get("alarms") or ():
         style = "dim" if alarm.get("acknowledged") else _LEVELS.get(alarm.get("level"), "bold")
-        parts.append(Text(f" {alarm.get('name')}: {alarm.get('message')} ", style))
+        parts.append(_shown(f" {alarm.get('name')}: {alarm.get('message')} ", style))
     panels = (_speed(state), _section(state), _trips(state), _splits(state), _engine(state), _health(state))
     return Group(*parts, _head(state), _progress(state), Columns(panels))
 
@@ -105,7 +108,7 @@ def picture(news: News, age_s: float) -> RenderableType:
 def _head(state: Mapping[str, Any]) -> Text:
     stage = _group(state, "stage")
     named = " · ".join(str(stage[key]) for key in ("event", "number", "name") if stage.get(key) is not None)
-    return Text(f"{_clock(state.get('utc'))} UTC   {named or 'no stage'}", "bold")
+    return _shown(f"{_clock(state.get('utc'))} UTC   {named or 'no stage'}", "bold")
 
 
 def _progress(state: Mapping[str, Any]) -> RenderableType:
@@ -195,8 +198,13 @@ def _room(hours: float | None) -> str:
 def _panel(title: str, rows: Mapping[str, str], style: str = "") -> Panel:
     table = Table.grid(padding=(0, 2))
     for name, text in rows.items():
-        table.add_row(Text(name, "dim"), Text(text, style))
+        table.add_row(_shown(name, "dim"), _shown(text, style))
     return Panel(table, title=title, expand=False)
+
+
+def _shown(text: object, style: str = "") -> Text:
+    """Text with a mark for each character that is not printable, on one line."""
+    return Text(printable(text), style)
 
 
 def _group(state: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from logger.terminal import LiveLine, echo, progress_bar
+
 if TYPE_CHECKING:
     from logger.recording.daemon import RecorderStatus
 
@@ -32,14 +34,13 @@ def simulate(
     STAGE is a built-in one (dakar-2026-11) or an itinerary of your own. Logs that are there already are made anew.
     """
     from logger.demo import simulate as simulation  # noqa: PLC0415 - numpy, and the virtual car
-    from logger.terminal import progress_bar  # noqa: PLC0415
 
     index = None if section is None else section - 1
     work = simulation.orders(stage, cars, gps_hz, can_rate, index, folder)
     with progress_bar(f"driving {len(work)} cars") as progress:
         logs = simulation.simulate(work, progress)
     for log in logs:
-        click.echo(log)
+        echo(log)
 
 
 @click.command(name="demo")
@@ -64,7 +65,6 @@ def demo(folder: Path, gps_hz: int, can_rate: int, seconds: float | None) -> Non
     the log first. Open the address that it prints. The log can be opened while it grows.
     """
     from logger.demo import demo as demonstration  # noqa: PLC0415 - numpy, and the virtual car
-    from logger.terminal import LiveLine, progress_bar  # noqa: PLC0415
 
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

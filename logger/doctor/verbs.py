@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from pathlib import Path
 
 import click
+
+from logger.terminal import echo, echo_json
 
 EXIT_FOUND_WRONG = 1
 _LONGEST_S = 120.0
@@ -40,13 +41,11 @@ def doctor(config_path: Path, seconds: float, as_json: bool) -> int:
     for finding in examine(config_path, seconds, threading.Event()):
         found.append(finding)
         if not as_json:
-            click.echo(str(finding))
+            echo(str(finding))
     count = sum(finding.verdict == "wrong" for finding in found)
     if as_json:
         told = {"wrong": count, "findings": [finding._asdict() for finding in found]}
-        click.echo(json.dumps(told, indent=1, ensure_ascii=False))
+        echo_json(told)
     else:
-        click.echo(
-            f"{count} {'thing is' if count == 1 else 'things are'} wrong" if count else "nothing is wrong"
-        )
+        echo(f"{count} {'thing is' if count == 1 else 'things are'} wrong" if count else "nothing is wrong")
     return EXIT_FOUND_WRONG if count else 0

@@ -14,9 +14,11 @@ from typing import BinaryIO
 
 import numpy as np
 
+from firmware_bridge.printable import MOST_CHARS
 from firmware_bridge.records import BRS_FLAG, EFF_FLAG, ERR_FLAG, ESI_FLAG, EXTENDED_MASK, FD_FLAG, RTR_FLAG
 from logger.export import beside, text
 from logger.export.blocks import FixBlock, FrameBlock, Progress, frame_blocks
+from logger.export.csv_cells import cell_text
 from logger.export.selection import Integers, Selection
 
 _ROWS_TOGETHER = 2048
@@ -128,7 +130,8 @@ def identifier(can_id: Integers) -> text.Characters:
 
 def _record(fields: Iterable[str]) -> bytes:
     written = io.StringIO()
-    csv.writer(written, lineterminator="\r\n").writerow(fields)
+    cells = [cell_text(field, MOST_CHARS) for field in fields]
+    csv.writer(written, lineterminator="\r\n").writerow(cells)
     return written.getvalue().encode()
 
 

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 import click
 
 from logger.export import formats
+from logger.terminal import output_bytes, progress_bar
 
 _PATH = click.Path(path_type=Path)
 
@@ -69,7 +70,6 @@ def export(
     from logger.input_files import read_dbcs, read_text  # noqa: PLC0415
     from logger.recording.log_border import open_log_readonly  # noqa: PLC0415
     from logger.stage import itinerary, openrally_write  # noqa: PLC0415
-    from logger.terminal import progress_bar  # noqa: PLC0415
 
     if frames and (signals or dbc):
         raise click.UsageError("--frames and --signals are two different things: choose one")
@@ -92,8 +92,9 @@ def export(
 def _destination(output: Path | None) -> Iterator[BinaryIO]:
     """The standard output, or a file that gets its name when it is whole."""
     if output is None:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
+        stream = output_bytes()
+        yield stream
+        stream.flush()
         return
     part = output.with_name(output.name + ".part")
     try:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import csv
-import json
-import sys
+import io
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pyarrow as pa
 
+from logger.export.csv_cells import cell_text
 from logger.fleet.query import as_text
-from logger.terminal import print_table
+from logger.terminal import echo, echo_json, output_bytes, print_table
 
 MOST_ROWS = 1_000
 """A table needs all of its rows before the first: of a longer answer these are shown."""
@@ -21,15 +21,19 @@ def as_json(answer: pa.RecordBatchReader) -> None:
     """A JSON object a row."""
     for row in _rows(answer):
         said = dict(zip(answer.schema.names, row, strict=True))
-        print(json.dumps(said, ensure_ascii=False, default=_plain))
+        echo_json(said, indent=None, default=_plain)
 
 
 def as_csv(answer: pa.RecordBatchReader) -> None:
     """RFC 4180 with a heading; an unknown value is empty."""
-    writer = csv.writer(sys.stdout)
-    writer.writerow(answer.schema.names)
-    for row in _rows(answer):
-        writer.writerow([_plain(cell) if isinstance(cell, bytes) else cell for cell in row])
+    lines = io.TextIOWrapper(output_bytes(), encoding="utf-8", newline="")
+    try:
+        writer = csv.writer(lines)
+        writer.writerow(map(cell_text, answer.schema.names))
+        for row in _rows(answer):
+            writer.writerow(map(_cell, row))
+    finally:
+        lines.detach()
 
 
 def as_table(answer: pa.RecordBatchReader) -> None:
@@ -37,7 +41,7 @@ def as_table(answer: pa.RecordBatchReader) -> None:
     rows: list[list[str]] = []
     for row in _rows(answer):
         if len(rows) == MOST_ROWS:
-            print(f"stagelog: there are more than {MOST_ROWS} rows; --csv tells all", file=sys.stderr)
+            echo(f"stagelog: there are more than {MOST_ROWS} rows; --csv tells all", err=True)
             break
         rows.append([_words(cell) for cell in row])
     print_table(answer.schema.names, rows)
@@ -52,6 +56,13 @@ def _words(cell: Any) -> str:
     if cell is None:
         return "-"
     return f"{cell:.6g}" if isinstance(cell, float) else str(_plain(cell))
+
+
+def _cell(cell: Any) -> Any:
+    """A cell of CSV: numbers and times as they are, everything that can hold a text as one."""
+    if isinstance(cell, str | list | dict):
+        return cell_text(str(cell))
+    return _plain(cell) if isinstance(cell, bytes) else cell
 
 
 def _plain(cell: Any) -> Any:

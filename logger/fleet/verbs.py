@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json as encoding
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 import click
 
 from firmware_bridge.errors import ConfigurationError, StagelogError
+from logger.terminal import echo, echo_json, print_tables, progress_bar
 
 _PATH = click.Path(path_type=Path)
 _PACKAGES = {"dask", "distributed", "duckdb", "fsspec", "pyarrow"}
@@ -96,7 +95,7 @@ def fetch(
         try:
             wrong |= bool(context.invoke(fetch_logs, url=car, folder=folder, pin=pin, **more))
         except (StagelogError, OSError) as error:
-            print(f"stagelog: {error}", file=sys.stderr)
+            echo(f"stagelog: {error}", err=True)
             wrong = 1
     wrong |= _add([folder], url, (), frames=frames)
     return context.invoke(review, url=url) | wrong if and_review else wrong
@@ -107,7 +106,6 @@ def _add(logs: Sequence[Path], url: str, cars: Sequence[int], *, frames: bool) -
         from logger.fleet.add import Adder  # noqa: PLC0415 - pyarrow and numpy
         from logger.fleet.store import Store  # noqa: PLC0415
         from logger.recording.reader import logs_in  # noqa: PLC0415
-        from logger.terminal import progress_bar  # noqa: PLC0415
 
     adder = Adder(Store(url), cars, frames=frames)
     paths = [log for path in logs for log in (logs_in(path) if path.is_dir() else [path])]
@@ -116,9 +114,9 @@ def _add(logs: Sequence[Path], url: str, cars: Sequence[int], *, frames: bool) -
         try:
             with progress_bar(f"{number} of {len(paths)}: {path.name}") as progress:
                 outcome = adder.add(path, progress)
-            click.echo(f"{path.name}: {outcome.text}")
+            echo(f"{path.name}: {outcome.text}")
         except (StagelogError, OSError) as error:
-            print(f"stagelog: {error}", file=sys.stderr)
+            echo(f"stagelog: {error}", err=True)
             wrong = 1
     return wrong
 
@@ -161,7 +159,6 @@ def review(
         from logger.fleet import review as reviewing  # noqa: PLC0415
         from logger.fleet.store import Store  # noqa: PLC0415
         from logger.review import results as files  # noqa: PLC0415
-        from logger.terminal import print_table, progress_bar  # noqa: PLC0415
 
     if scheduler is not None and workers is not None:
         raise click.UsageError("--workers are of this machine, --scheduler has its own: choose one")
@@ -182,17 +179,16 @@ def review(
     said = season.document(run, verdicts, tables)
     season.save(store, run, said)
     if as_json:
-        click.echo(encoding.dumps(said, indent=1, ensure_ascii=False))
+        echo_json(said)
     else:
-        for title, columns, rows in season.tables(verdicts, tables):
-            click.echo(f"\n{title}")
-            print_table(columns, rows)
-        click.echo(f"\nTables and documents are in {store.shown}/{run.folder}")
+        print_tables(season.tables(verdicts, tables))
+        echo()
+        echo(f"Tables and documents are in {store.shown}/{run.folder}")
     for verdict in verdicts:
         if verdict.error:
-            print(f"stagelog: {verdict.error}", file=sys.stderr)
+            echo(f"stagelog: {verdict.error}", err=True)
     for remark in (remark for standing in tables.values() for remark in standing.remarks):
-        print(f"stagelog: {remark}", file=sys.stderr)
+        echo(f"stagelog: {remark}", err=True)
     return int(any(verdict.error for verdict in verdicts))
 
 

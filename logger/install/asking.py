@@ -13,6 +13,7 @@ from logger.config import MIN_PIN_LENGTH
 from logger.install.adapters import Adapter
 from logger.install.configuration import INTERFACE_NAME, Answers, settled
 from logger.source_config import CAN_PROTOCOLS
+from logger.terminal import echo
 
 BITRATES = (125_000, 250_000, 500_000, 1_000_000)
 """What cars' buses run at; any other can be typed as well."""
@@ -27,7 +28,7 @@ def ask(answers: Answers, given: Mapping[str, Any], plugged: Sequence[Adapter]) 
         answers = replace(answers, number=number)
     if not {"gps_port", "can_port"} <= given.keys():
         for adapter in plugged:
-            click.echo(f"plugged in: {adapter.device} ({adapter.words or 'says nothing of itself'})")
+            echo(f"plugged in: {adapter.device} ({adapter.words or 'says nothing of itself'})")
     if "gps_port" not in given:
         answers = replace(answers, gps_port=_port("GPS receiver", answers.gps_port))
     if "can_port" not in given:
@@ -85,4 +86,4 @@ def _pin() -> str | None:
         )
         if not pin or len(pin) >= MIN_PIN_LENGTH:
             return pin or None
-        click.echo(f"at least {MIN_PIN_LENGTH} characters")
+        echo(f"at least {MIN_PIN_LENGTH} characters")

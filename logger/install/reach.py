@@ -11,12 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import click
-
 from firmware_bridge.errors import ConfigurationError
 from logger.config import Config
 from logger.install.plan import CONFIGURATION_FOLDER, GROUP, RECORDER_USER
 from logger.install.root import Root
+from logger.terminal import echo
 
 _HIDDEN = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")  # noqa: S108 - names, not used as such
 """What ProtectHome= and PrivateTmp= of the units take away."""
@@ -44,7 +43,7 @@ def require_reachable(program: str, root: Root) -> None:
                 mend="install it under /opt/stagelog, as systemd/README.md says, and call `install` from there",
             )
     if root.look(program) is None:
-        click.echo(f"{program} is not there yet: the services wait for it", err=True)
+        echo(f"{program} is not there yet: the services wait for it", err=True)
 
 
 def out_of_reach(config: Config) -> Iterator[OutOfReach]:

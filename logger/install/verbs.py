@@ -22,6 +22,7 @@ from logger.install.configuration import CAN_NAME, GPS_NAME, Answers, render, se
 from logger.install.reach import out_of_reach, require_reachable
 from logger.install.root import Entry, Root
 from logger.install.shipped import shipped
+from logger.terminal import echo
 
 _IN_AN_IMAGE = "/opt/stagelog/bin/stagelog"
 """Where the README has the program installed."""
@@ -109,7 +110,7 @@ def install(
         configuration = render(answers)
         if answers.pin is None:
             mend = f"pin and host under [serve] in {plan.CONFIGURATION} open it to the crew's telephones"
-            click.echo(f"without a pin the crew page is for this machine alone; {mend}", err=True)
+            echo(f"without a pin the crew page is for this machine alone; {mend}", err=True)
     else:
         rules, bound = _bind(root, given, found)
         unheard = [name for name in given if not bound.get(name)] + (
@@ -123,7 +124,7 @@ def install(
     now = (version("stagelog"), options)
     runs = root.is_this_machine and _BOOTED.is_dir()
     if not changes and (known.software, known.options) == now and (not runs or apply.are_active(plan.UNITS)):
-        click.echo("nothing to do: all is as it should be")
+        echo("nothing to do: all is as it should be")
         return
     # Its version is written down when it runs: an installation that was cut off before is gone on with.
     known.software, known.options = "", options
@@ -148,7 +149,7 @@ def uninstall(directory: Path, dry_run: bool, configuration: bool, logs: bool, y
     _require_root(dry_run)
     known = record.load(root)
     if known is None:
-        click.echo("nothing to do: stagelog is not installed")
+        echo("nothing to do: stagelog is not installed")
         return
     changes = change.to_uninstall(root, known, configuration=configuration, logs=logs)
     if logs and not (dry_run or yes):
@@ -169,20 +170,20 @@ def _perform(
 ) -> None:
     running = root.is_this_machine and _BOOTED.is_dir()
     if not running:
-        click.echo("systemd is not running here: no service is started, stopped or told", err=True)
+        echo("systemd is not running here: no service is started, stopped or told", err=True)
         before = after = ()
     if dry_run:
-        click.echo("nothing is changed; this would be done:", err=True)
+        echo("nothing is changed; this would be done:", err=True)
         for command in before:
-            click.echo(apply.spoken(command))
+            echo(apply.spoken(command))
         for each in changes:
-            click.echo(each.words)
+            echo(each.words)
         for command in after:
-            click.echo(apply.spoken(command))
+            echo(apply.spoken(command))
         return
-    apply.run(before, click.echo)
-    apply.carry_out(changes, root, known, click.echo)
-    apply.run(after, click.echo)
+    apply.run(before, echo)
+    apply.carry_out(changes, root, known, echo)
+    apply.run(after, echo)
 
 
 def _require_root(dry_run: bool) -> None:
@@ -195,7 +196,7 @@ def _options(known: record.Record, extra: tuple[str, ...], without: tuple[str, .
     """The optional parts to be installed: those that are, with what was asked."""
     wanted = {*known.options, *extra} - set(without)
     if strange := wanted - set(plan.OPTIONS):
-        click.echo(f"this version has no {', '.join(sorted(strange))}: taken out", err=True)
+        echo(f"this version has no {', '.join(sorted(strange))}: taken out", err=True)
     return tuple(sorted(wanted & set(plan.OPTIONS)))
 
 
@@ -220,20 +221,20 @@ def _bind(
 def _say_kept(present: Entry, unheard: list[str], bound: Mapping[str, str], options: tuple[str, ...]) -> None:
     """That the configuration stays as it is; what was asked of it; and what this version finds wrong with it."""
     where = plan.CONFIGURATION
-    click.echo(f"{where} is there and is kept: what is to be different is changed in it", err=True)
+    echo(f"{where} is there and is kept: what is to be different is changed in it", err=True)
     if unheard:
         names = ", ".join(f"--{name.replace('_', '-')}" for name in unheard)
-        click.echo(f"{names}: for a new configuration only; nothing of it was changed", err=True)
+        echo(f"{names}: for a new configuration only; nothing of it was changed", err=True)
     try:
         text = present.content.decode()
         if present.kind != "file":
             return
         config = configs.loads(text, where, Path(plan.CONFIGURATION_FOLDER))
     except (ConfigurationError, UnicodeDecodeError) as error:
-        click.echo(f"the recorder will not start with it: {error}", err=True)
+        echo(f"the recorder will not start with it: {error}", err=True)
         return
     for words in _doubts(config, bound, options):
-        click.echo(words, err=True)
+        echo(words, err=True)
 
 
 def _doubts(config: Config, bound: Mapping[str, str], options: tuple[str, ...]) -> list[str]:

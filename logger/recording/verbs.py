@@ -5,7 +5,6 @@ from __future__ import annotations
 import faulthandler
 import json
 import signal
-import sys
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import click
 
 from firmware_bridge.errors import StagelogError
+from logger.terminal import echo, echo_json, print_table, progress_bar
 
 EXIT_FOUND_WRONG = 1
 
@@ -63,9 +63,9 @@ def run(config_path: Path) -> None:
             try:
                 recorder.change_stage(config.load(config_path))
             except StagelogError as error:
-                print(f"stagelog: {error}; recording goes on as before", file=sys.stderr)
+                echo(f"stagelog: {error}; recording goes on as before", err=True)
 
-    print(f"recording into {recorder.status().writer.path}", file=sys.stderr)
+    echo(f"recording into {recorder.status().writer.path}", err=True)
     recorder.run(stop, on_round)
     notifier.close()
 
@@ -103,13 +103,12 @@ def replay(
     from logger.input_files import read_dbcs  # noqa: PLC0415
     from logger.recording import replaying  # noqa: PLC0415
     from logger.recording.replay import Capture  # noqa: PLC0415
-    from logger.terminal import progress_bar  # noqa: PLC0415
 
     capture = Capture(file, protocol, baud, read_dbcs(dbc), preset, as_dated=as_dated)
     with progress_bar(f"replaying {file.name}") as progress:
         outcome = replaying.replay(capture, output, progress)
     for line in outcome.lines():
-        click.echo(line)
+        echo(line)
 
 
 @click.command(name="logs")
@@ -126,12 +125,10 @@ def logs(folder: Path, as_json: bool) -> None:
         except StagelogError as error:
             found.append({"log": path.name, "state": error.what})
     if as_json:
-        click.echo(json.dumps(found, indent=1, ensure_ascii=False))
+        echo_json(found)
     elif not found:
-        click.echo(f"no logs in {folder.resolve()}")
+        echo(f"no logs in {folder.resolve()}")
     else:
-        from logger.terminal import print_table  # noqa: PLC0415
-
         columns = ["log", "stage", "begun", "duration", "fixes", "frames", "size", "state"]
         print_table(columns, [[str(row.get(column, "")) for column in columns] for row in found])
 
@@ -161,17 +158,17 @@ def info(log: Path, as_json: bool) -> None:
         ],
     }
     if as_json:
-        click.echo(json.dumps(told, indent=1, ensure_ascii=False))
+        echo_json(told)
         return
     for key, value in told.items():
         if isinstance(value, list) and value and isinstance(value[0], dict):
-            click.echo(f"{key}:")
+            echo(f"{key}:")
             for item in value:
-                click.echo("  " + ", ".join(f"{name} {text}" for name, text in item.items()))
+                echo("  " + ", ".join(f"{name} {text}" for name, text in item.items()))
         elif isinstance(value, dict):
-            click.echo(f"{key}: " + ", ".join(f"{name} {text}" for name, text in value.items()))
+            echo(f"{key}: " + ", ".join(f"{name} {text}" for name, text in value.items()))
         else:
-            click.echo(f"{key}: {', '.join(value) if isinstance(value, list) else value}")
+            echo(f"{key}: {', '.join(value) if isinstance(value, list) else value}")
 
 
 @click.command(name="verify")
@@ -179,16 +176,15 @@ def info(log: Path, as_json: bool) -> None:
 def verify(log: tuple[Path, ...]) -> int:
     """Tell whether each LOG is whole; exit 1, with the reasons, when one is not."""
     from logger.recording.verify import verify as find_problems  # noqa: PLC0415
-    from logger.terminal import progress_bar  # noqa: PLC0415
 
     damaged = False
     for path in log:
         with progress_bar(f"verifying {path.name}") as progress:
             problems = find_problems(path, progress)
         damaged = damaged or bool(problems)
-        click.echo(f"{path}: {'NOT whole' if problems else 'whole'}")
+        echo(f"{path}: {'NOT whole' if problems else 'whole'}")
         for problem in problems:
-            click.echo(f"  {problem}")
+            echo(f"  {problem}")
     return EXIT_FOUND_WRONG if damaged else 0
 
 

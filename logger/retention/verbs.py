@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from logger.terminal import echo
+
 
 @click.command(name="protect")
 @click.argument("log", type=click.Path(path_type=Path), nargs=-1, required=True)
@@ -16,4 +18,4 @@ def protect(log: tuple[Path, ...], off: bool) -> None:
 
     for path in log:
         shelf.protect(path, on=not off)
-        click.echo(f"{path}: {'may go when it has been downloaded' if off else 'stays'}")
+        echo(f"{path}: {'may go when it has been downloaded' if off else 'stays'}")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json as encoding
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from firmware_bridge.errors import StagelogError
+from logger.terminal import echo, echo_json, print_tables, progress_bar
 
 if TYPE_CHECKING:
     from logger.review.opening import Wanted
@@ -62,7 +61,6 @@ def review(
     from logger.review import json, terminal  # noqa: PLC0415 - numpy, which only the review pays for
     from logger.review.opening import Wanted, opened  # noqa: PLC0415
     from logger.review.report import report_of  # noqa: PLC0415
-    from logger.terminal import print_table, progress_bar  # noqa: PLC0415
 
     wanted = Wanted(itinerary, rules, None if section is None else section - 1, car_class)
     with progress_bar(f"reviewing {log.name}") as progress, opened(log, wanted, progress) as found:
@@ -73,17 +71,16 @@ def review(
 
         html.write_text(page(report), encoding="utf-8")
     if as_json:
-        click.echo(encoding.dumps(json.document(report), indent=1, ensure_ascii=False, allow_nan=False))
+        echo_json(json.document(report))
     else:
-        click.echo(f"{terminal.heading(report)} ({log.name})")
-        for title, columns, rows in terminal.tables(report):
-            click.echo(f"\n{title}")
-            print_table(columns, rows)
-        click.echo(f"\n{terminal.summary(report)}")
+        echo(f"{terminal.heading(report)} ({log.name})")
+        print_tables(terminal.tables(report))
+        echo()
+        echo(terminal.summary(report))
         total, model = terminal.penalty_text(report.penalty_s), chosen.penalties.model
-        click.echo(f"Penalty by {chosen.name} ({model}): {total}")
+        echo(f"Penalty by {chosen.name} ({model}): {total}")
     for remark in report.remarks:
-        click.echo(f"stagelog: {log.name}: {remark}", err=True)
+        echo(f"stagelog: {log.name}: {remark}", err=True)
     return _verdict(report.wrong)
 
 
@@ -91,7 +88,7 @@ def _verdict(wrong: StagelogError | None) -> int:
     """Say in one line what was wrong with the evidence, and return its exit code."""
     if wrong is None:
         return 0
-    print(f"stagelog: {wrong}", file=sys.stderr)
+    echo(f"stagelog: {wrong}", err=True)
     return wrong.exit_code
 
 
@@ -118,7 +115,6 @@ def compare(
     from logger.review import compare as comparing  # noqa: PLC0415
     from logger.review import compare_page  # noqa: PLC0415
     from logger.review.opening import Wanted  # noqa: PLC0415
-    from logger.terminal import print_table  # noqa: PLC0415
 
     if not comparing.LEAST_CARS <= len(logs) <= comparing.MOST_CARS:
         raise click.UsageError(f"compare takes {comparing.LEAST_CARS} to {comparing.MOST_CARS} logs")
@@ -127,11 +123,9 @@ def compare(
     if html is not None:
         html.write_text(compare_page.page(found), encoding="utf-8")
     if as_json:
-        click.echo(encoding.dumps(comparing.document(found), indent=1, ensure_ascii=False, allow_nan=False))
+        echo_json(comparing.document(found))
     else:
-        for title, columns, rows in compare_page.tables(found):
-            click.echo(f"\n{title}")
-            print_table(columns, rows)
+        print_tables(compare_page.tables(found))
     return max((_verdict(report.wrong) for report in reports), default=0)
 
 
@@ -139,7 +133,6 @@ def _reports(logs: Sequence[Path], wanted: Wanted) -> list[Report]:
     """Each log's report, without its engine."""
     from logger.review.opening import opened  # noqa: PLC0415
     from logger.review.report import report_of  # noqa: PLC0415
-    from logger.terminal import progress_bar  # noqa: PLC0415
 
     reports = []
     for log in logs:
@@ -174,7 +167,6 @@ def standings(
     from logger.review import results as files  # noqa: PLC0415
     from logger.review import standings as tables  # noqa: PLC0415
     from logger.review.opening import Wanted, rules_of  # noqa: PLC0415
-    from logger.terminal import print_table  # noqa: PLC0415
 
     if not logs and not results:
         raise click.UsageError("standings takes logs, --results, or both")
@@ -190,11 +182,9 @@ def standings(
         imposed_only=imposed_only,
     )
     if as_json:
-        click.echo(encoding.dumps(tables.document(found), indent=1, ensure_ascii=False, allow_nan=False))
+        echo_json(tables.document(found))
     else:
-        for title, columns, lines in tables.tables(found):
-            click.echo(f"\n{title}")
-            print_table(columns, lines)
+        print_tables(tables.tables(found))
         for remark in found.remarks:
-            click.echo(f"stagelog: {remark}", err=True)
+            echo(f"stagelog: {remark}", err=True)
     return max((_verdict(report.wrong) for report in reports), default=0)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from firmware_bridge.errors import ConfigurationError, DeviceError, StagelogError
+from logger.terminal import echo
 
 if TYPE_CHECKING:
     from logger.stick.telling import Teller
@@ -54,14 +55,15 @@ def _from_device(device: Path, place: Path, config_path: Path, teller: Teller) -
 
     with mounted(device, place) as is_ours:
         if not is_ours:
-            click.echo(f"{device} is no stick of ours, or mounted by something else: left alone")
+            echo(f"{device} is no stick of ours, or mounted by something else: left alone")
             return 0
         program = [sys.executable, "-m", "logger", "stick", str(place), "-c", str(config_path)]
         if is_marked(place, MARKER_ALL):
             program.append("--all")
         done = subprocess.run(program, stdout=subprocess.PIPE, text=True, check=False)  # noqa: S603 - ourselves
-        click.echo(done.stdout, nl=False)
-    said = done.stdout.splitlines()
+        said = done.stdout.splitlines()
+        for line in said:
+            echo(line)
     if done.returncode in (0, EXIT_FOUND_WRONG) and said:
         state = "partly" if done.returncode else "done"
         teller.tell(state, f"{said[-1]}. It may be pulled.")
@@ -75,7 +77,7 @@ def _deliver(logs: Path, folder: Path, teller: Teller, *, every: bool) -> int:
     teller.copying("looking what is new")
     outcomes = deliver(logs, folder, teller.copying, every=every)
     for outcome in outcomes:
-        click.echo(f"{outcome.name}: {outcome.text}")
+        echo(f"{outcome.name}: {outcome.text}")
     copied = [outcome for outcome in outcomes if outcome.ok]
     wrong = [outcome for outcome in outcomes if not outcome.ok]
     many = "log" if len(copied) == 1 else "logs"
@@ -84,7 +86,7 @@ def _deliver(logs: Path, folder: Path, teller: Teller, *, every: bool) -> int:
         said = "nothing new"
     elif wrong:
         said = f"{len(copied)} of {len(outcomes)} logs delivered; {wrong[0].name}: {wrong[0].text}"
-    click.echo(said)
+    echo(said)
     teller.tell("copied", said)
     return EXIT_FOUND_WRONG if wrong else 0
 

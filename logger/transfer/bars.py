@@ -7,9 +7,6 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-import click
-from rich.console import Console
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -20,18 +17,22 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from firmware_bridge.printable import printable
+from logger.console import PlainConsole
+from logger.terminal import MOST_LINE_CHARS, echo
+
 
 class Bars:
     """Who watches a download, for a terminal. `clock` (s) is what rates are measured by."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=None),
             DownloadColumn(),
             TransferSpeedColumn(),
             TimeRemainingColumn(),
-            console=Console(stderr=True),
+            console=PlainConsole(err=True),
             transient=True,
             get_time=clock,
         )
@@ -48,32 +49,34 @@ class Bars:
 
     def preparing(self, name: str, done: float) -> None:
         """The car is making a copy."""
-        self._progress.update(self._bar(name), description=f"{escape(name)}: the car copies it, {done:.0%}")
+        self._progress.update(
+            self._bar(name), description=f"{printable(name)}: the car copies it, {done:.0%}"
+        )
 
     def checking(self, name: str, done: float) -> None:
         """It is being verified."""
-        self._progress.update(self._bar(name), description=f"{escape(name)}: checking, {done:.0%}")
+        self._progress.update(self._bar(name), description=f"{printable(name)}: checking, {done:.0%}")
 
     def moved(self, name: str, at: int, size: int) -> None:
         """So many bytes of so many are here."""
         if name not in self._moving:  # what an earlier fetch brought says nothing of this one's rate
             self._moving.add(name)
             self._progress.reset(self._bar(name), total=size, completed=at)
-        self._progress.update(self._bar(name), description=escape(name), total=size, completed=at)
+        self._progress.update(self._bar(name), description=printable(name), total=size, completed=at)
 
     def say(self, text: str) -> None:
         """Above the bars."""
-        self._progress.console.print(f"stagelog: {escape(text)}", highlight=False)
+        self._progress.console.print(f"stagelog: {printable(text, MOST_LINE_CHARS)}")
 
     def done(self, name: str, text: str) -> None:
         """The outcome, and the bar is gone."""
         if name in self._bars:
             self._progress.remove_task(self._bars.pop(name))
         self._progress.stop()
-        click.echo(text)
+        echo(text)
 
     def _bar(self, name: str) -> TaskID:
         self._progress.start()
         if name not in self._bars:
-            self._bars[name] = self._progress.add_task(escape(name), total=None)
+            self._bars[name] = self._progress.add_task(printable(name), total=None)
         return self._bars[name]

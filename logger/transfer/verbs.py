@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from logger.terminal import echo
+
 if TYPE_CHECKING:
     from logger.transfer.download import Watcher
 
@@ -73,7 +75,7 @@ def fetch(url: str, folder: Path, names: tuple[str, ...], pin: str | None, patie
             code = max(code, ended)
             watcher.done(log.name, said)
     if not wanted:
-        click.echo(f"{car.url} has no logs")
+        echo(f"{car.url} has no logs")
     return code
 
 
@@ -98,11 +100,11 @@ class _Lines:
 
     def say(self, text: str) -> None:
         """To standard error."""
-        print(f"stagelog: {text}", file=sys.stderr, flush=True)
+        echo(f"stagelog: {text}", err=True)
 
     def done(self, _name: str, text: str) -> None:
         """The outcome."""
-        click.echo(text)
+        echo(text)
 
 
 @contextmanager
