@@ -9,6 +9,10 @@ from __future__ import annotations
 
 MOST_CHARS = 200
 """Shown of one name or message: more is not read, and a hostile one has megabytes."""
+_SPACES = frozenset(
+    "\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
+)
+"""Unicode's other spaces (category Zs) are shown as a space: French writes one before a colon."""
 
 
 def printable(text: object, most_chars: int = MOST_CHARS) -> str:
@@ -21,6 +25,10 @@ def printable(text: object, most_chars: int = MOST_CHARS) -> str:
 
 def marked(text: str) -> str:
     """`text` with a mark for each character that is not printable, line ends and tabs too."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "replace").decode() for c in text)
+    return text if text.isprintable() else "".join(map(_shown, text))
+
+
+def _shown(character: str) -> str:
+    if character.isprintable():
+        return character
+    return " " if character in _SPACES else character.encode("unicode_escape", "replace").decode()

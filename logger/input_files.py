@@ -7,6 +7,7 @@ from pathlib import Path
 
 from firmware_bridge.engine.dbc_statements import MAX_DBC_BYTES, text_of
 from firmware_bridge.errors import ConfigurationError
+from firmware_bridge.printable import marked
 
 MOST_BYTES = 1 << 25
 """32 MB: more than any file that somebody wrote for a configuration."""
@@ -26,7 +27,7 @@ def read_dbcs(paths: Iterable[Path]) -> dict[str, str]:
             raise ConfigurationError(
                 what, where=str(path), mend="take it out, or keep the messages that are needed"
             )
-        texts[path.name] = text_of(data)
+        texts[marked(path.name)] = text_of(data)  # a name may be no UTF-8, which no log can hold
     return texts
 
 

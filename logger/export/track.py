@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sqlite3
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
@@ -13,6 +12,7 @@ from xml.sax.saxutils import escape
 import numpy as np
 
 from firmware_bridge.errors import ConfigurationError
+from firmware_bridge.printable import marked
 from logger.export.blocks import FixBlock, Progress, fix_blocks
 from logger.export.selection import Selection
 from logger.stage import itinerary
@@ -22,7 +22,6 @@ GAP_US = 10_000_000
 """A longer time without a position interrupts the line: what lies between was not seen."""
 _POINTS = 2048
 """Points handed on at a time."""
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 class Stretch(NamedTuple):
@@ -74,5 +73,5 @@ def title(meta: Mapping[str, str]) -> str:
 
 
 def xml(said: str) -> str:
-    """Text for XML, without the control characters that it cannot hold."""
-    return escape(_NOT_XML.sub("", said))
+    """Text for XML, with marks for control characters: most of them XML cannot hold."""
+    return escape(marked(said))

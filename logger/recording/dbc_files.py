@@ -44,7 +44,7 @@ class DbcFiles:
 
         try:
             with named_at(config, "can", index, "dbc", number):
-                text = read_dbcs([path])[path.name]
+                (text,) = read_dbcs([path]).values()
             decoder = dbc.load(text, path.name)
         except ConfigurationError as error:
             self._left_out(path, error)

@@ -88,7 +88,8 @@ class LiveSocket:
         """Replace the snapshot, which is made only when somebody listens; any thread."""
         if not self._clients:
             return
-        line = json.dumps(snapshot(), separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+        text = json.dumps(snapshot(), separators=(",", ":"), ensure_ascii=False)
+        line = text.encode(errors="backslashreplace") + b"\n"  # in a path that is no UTF-8, JSON's escape
         with self._lock:
             self._newest = line
             self._number += 1

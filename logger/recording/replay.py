@@ -17,6 +17,7 @@ from firmware_bridge.dating import EPOCH, OLDEST_LOG, Dates
 from firmware_bridge.engine.readings import EngineReadings, GroupDecoder
 from firmware_bridge.errors import LogError
 from firmware_bridge.fixes import FixBuilder
+from firmware_bridge.printable import marked
 from firmware_bridge.protocols import nmea, protocol, ubx
 from logger.recording import canlogs, captures, nmea_times, recorded, text_lines
 from logger.recording.canlogs.candump import Candump
@@ -104,7 +105,7 @@ def sessions(capture: Capture, progress: Progress) -> Iterator[Session]:
         yield from _log_sessions(capture, progress)
         return
     decoders = engine_decoders(capture.dbc_texts, capture.presets)
-    port = capture.path.name
+    port = marked(capture.path.name)  # a name may be no UTF-8, which no log can hold
     name = capture.protocol or ("nmea" if kind == "ubx" else kind)
     written = _written(capture)
     fixes = FixBuilder(Dates.of(written)) if name == "nmea" else None
@@ -127,7 +128,7 @@ def sessions(capture: Capture, progress: Progress) -> Iterator[Session]:
         "ports": json.dumps([{"name": port, "protocol": name}]),
         "buses": json.dumps({} if fixes else {"0": port}),
         "presets": json.dumps(capture.presets),
-        "replayed": capture.path.name,
+        "replayed": port,
         "written": written,
         **{f"dbc:{dbc}": text for dbc, text in capture.dbc_texts.items()},
     }
@@ -169,7 +170,7 @@ def _log_sessions(capture: Capture, progress: Progress) -> Iterator[Session]:
             pipeline.begin(begins_us)
             _resume(pipeline, connection, number)
             rows = _log_session(connection, number, pipeline, _part(progress, done, len(numbers)))
-            yield Session(meta | {"replayed": capture.path.name}, rows, begins_us)
+            yield Session(meta | {"replayed": marked(capture.path.name)}, rows, begins_us)
 
 
 def _engine(capture: Capture, connection: sqlite3.Connection, session: int) -> Engine:

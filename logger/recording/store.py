@@ -298,4 +298,7 @@ def _place(path: Path) -> tuple[int, int]:
 
 
 def _to_json(detail: Mapping[str, Any]) -> str:
-    return json.dumps(detail, separators=(",", ":"), ensure_ascii=False)
+    text = json.dumps(detail, separators=(",", ":"), ensure_ascii=False)
+    return text.encode(
+        errors="backslashreplace"
+    ).decode()  # a byte of a path that is no UTF-8 becomes JSON's escape

@@ -69,7 +69,7 @@ def review(
     if html is not None:
         from logger.review.html import page  # noqa: PLC0415
 
-        html.write_text(page(report), encoding="utf-8")
+        _write_page(html, page(report))
     if as_json:
         echo_json(json.document(report))
     else:
@@ -82,6 +82,11 @@ def review(
     for remark in report.remarks:
         echo(f"stagelog: {log.name}: {remark}", err=True)
     return _verdict(report.wrong)
+
+
+def _write_page(path: Path, page: str) -> None:
+    """Write a page; a file name in it may be no UTF-8."""
+    path.write_text(page, encoding="utf-8", errors="backslashreplace")
 
 
 def _verdict(wrong: StagelogError | None) -> int:
@@ -121,7 +126,7 @@ def compare(
     reports = _reports(logs, Wanted(itinerary, rules))
     found = comparing.compare(reports, None if section is None else section - 1)
     if html is not None:
-        html.write_text(compare_page.page(found), encoding="utf-8")
+        _write_page(html, compare_page.page(found))
     if as_json:
         echo_json(comparing.document(found))
     else:

@@ -28,7 +28,10 @@ _ELEMENTS = {"cp": "checkpoint", "dn": "neutralization", "tc": "timecontrol"}
 """Where the schema's word is not the itinerary's."""
 _PLAIN = {"neutralization", "timecontrol"}
 """Elements that the schema gives neither a name nor radii."""
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NOT_NAMES = re.compile(
+    "[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]"
+)
+"""Characters that XML cannot hold, further control characters, and those that turn the direction of reading."""
 
 
 class _Placed(NamedTuple):
@@ -103,8 +106,8 @@ def _text(parent: ElementTree.Element, tag: str, text: str) -> None:
 
 
 def _clean(text: str) -> str:
-    """Without the control characters that XML cannot hold."""
-    return _NOT_XML.sub("", text)
+    """A name without control characters."""
+    return _NOT_NAMES.sub("", text)
 
 
 def _km(km: float) -> str:

@@ -20,6 +20,7 @@ from firmware_bridge.printable import MOST_CHARS, printable
         ("a\u2028b\ud800", r"a\u2028b\ud800"),
         (b"\xff", "b'\\xff'"),
         (None, "None"),
+        ("Étape\u00a03\u202f: dunes", "Étape 3 : dunes"),
     ],
 )
 def test_what_is_shown(text: object, shown: str) -> None:
