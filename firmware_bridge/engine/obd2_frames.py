@@ -70,8 +70,7 @@ _TABLE = (
 )
 PIDS = {pid.number: pid for pid in _TABLE}
 
-# SAE J1979-DA, service 01. Left out on purpose: 06..09 and 55..58, whose length depends on how many banks of
-# sensors the car has, and 68, 6D, 70, 71, 83, 8C, which have grown from one edition to the next.
+# SAE J1979-DA, service 01. Left out on purpose: 68, 6D, 70, 71, 83, 8C, which have grown from one edition to the next.
 _OF_SIZE: dict[int, tuple[int | range, ...]] = {
     1: (
         *(0x04, 0x05, range(0x0A, 0x0C), range(0x0D, 0x10), range(0x11, 0x14), range(0x1C, 0x1F)),
@@ -105,6 +104,8 @@ SIZES = {
     for pid in ([number] if isinstance(number, int) else number)
 }
 """How many bytes the value of each PID of service 01 has."""
+BY_BANKS = {pid: (1, 2) for pid in (*range(0x06, 0x0A), *range(0x55, 0x59))}
+"""Fuel trims: one byte, or two in a car that has banks 3 and 4. The length of the whole answer tells which."""
 
 
 class Answer(NamedTuple):
@@ -123,13 +124,34 @@ def read_answers(payload: bytes) -> tuple[Answer, ...] | None:
         return None
     answers = []
     at = 1
-    while at < len(payload) and (size := SIZES.get(payload[at])) is not None:
+    ends: list[bool] = []
+    while at < len(payload):
+        size = SIZES.get(payload[at])
+        if size is None and payload[at] in BY_BANKS:
+            ends = ends or _ends(payload)
+            size = next(
+                (size for size in BY_BANKS[payload[at]] if ends[at + 1 + size : at + 2 + size] == [True]),
+                None,
+            )
+        if size is None:
+            break
         value = payload[at + 1 : at + 1 + size]
         if len(value) < size:
             return None
         answers.append(Answer(payload[at], value))
         at += 1 + size
     return tuple(answers)
+
+
+def _ends(payload: bytes) -> list[bool]:
+    """For each place in an answer whether PIDs and values from there on end where the answer does."""
+    end = len(payload)
+    ends = [False] * end + [True]
+    for at in range(end - 1, 0, -1):
+        size = SIZES.get(payload[at])
+        sizes = BY_BANKS.get(payload[at], ()) if size is None else (size,)
+        ends[at] = any(at + size < end and ends[at + 1 + size] for size in sizes)
+    return ends
 
 
 def is_pending(payload: bytes) -> bool:

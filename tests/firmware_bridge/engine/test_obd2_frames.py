@@ -59,6 +59,12 @@ def test_an_answer_reads_back_whatever_pads_it(values: list[tuple[int, bytes]], 
         ("41 0C 1A F8 0D 32", ((0x0C, "1AF8"), (0x0D, "32"))),
         ("41 0C 1A F8 FE 01 0D 32", ((0x0C, "1AF8"),)),  # nobody knows how long FE is
         ("41 FE 01", ()),
+        ("41 06 80 0C 1A F8", ((0x06, "80"), (0x0C, "1AF8"))),
+        ("41 06 80 81 07 7F 80 0C 1A F8", ((0x06, "8081"), (0x07, "7F80"), (0x0C, "1AF8"))),
+        ("41 0C 1A F8 06 80", ((0x0C, "1AF8"), (0x06, "80"))),
+        ("41 55 80 56 0D 0D 32", ((0x55, "80"), (0x56, "0D"), (0x0D, "32"))),
+        ("41 0C 1A F8 06 80 FE 01", ((0x0C, "1AF8"),)),  # either could be
+        ("41" + " 06" * 200, ((0x06, "06"),) * 100),
         ("7F 01 12", None),
         ("49 02 01 31 44", None),
         ("62 F4 0C 1A F8", None),
