@@ -104,7 +104,7 @@ SIZES = {
     for pid in ([number] if isinstance(number, int) else number)
 }
 """How many bytes the value of each PID of service 01 has."""
-BY_BANKS = {pid: (1, 2) for pid in (*range(0x06, 0x0A), *range(0x55, 0x59))}
+BY_BANKS = dict.fromkeys((*range(6, 10), *range(85, 89)), (1, 2))
 """Fuel trims: one byte, or two in a car that has banks 3 and 4. The length of the whole answer tells which."""
 
 
