@@ -40,6 +40,7 @@ class Assembly:
 
     def __init__(self, dropped: Counter[str]) -> None:
         self.dropped = dropped
+        self.repeated_us: int | None = None  # when a sentence came again
         self._cadence = Cadence()
         self._open: list[Epoch] = []
         self._past: deque[Epoch] = deque(maxlen=HELD_EPOCHS)  # those with a time
@@ -54,7 +55,7 @@ class Assembly:
 
     def feed(self, report: Report, t_us: int) -> list[Epoch]:
         """The epochs that a sentence of a kind in `report` ends, oldest first: mostly none or one."""
-        ended = self.tick(t_us)
+        ended = self.tick(t_us) if self._open else []
         if report.kind == "VTG":
             return ended + self._take_vtg(report, t_us)
         if report.kind not in STATUS_KINDS:
@@ -67,7 +68,8 @@ class Assembly:
                 self._hold(report, t_us)
                 return ended + (self._believe_held() if self._is_epoch_held() else [])
             ended += self._judge_held(report.time_us, t_us)
-        return ended + self._take_timed(report, report.time_us, t_us)
+        more = self._take_timed(report, report.time_us, t_us)
+        return ended + more if ended else more
 
     def heard(self, t_us: int) -> None:
         """A sentence that says nothing of a fix: its line is not silent."""
@@ -96,11 +98,14 @@ class Assembly:
         return ended
 
     def _take_timed(self, report: Report, time_us: int, t_us: int) -> list[Epoch]:
-        if (epoch := _of_time(self._open, time_us)) is not None:
-            ended = self._join(epoch, report, t_us)
-        elif (epoch := _of_time(self._past, time_us)) is not None:
-            ended = self._take_late(epoch, report, t_us)
-        elif self._follows_on(time_us, t_us):
+        newest, epoch = self._newest, None
+        ahead_us = SAME_US + 1 if newest is None else apart_us(time_us, newest.time_us or 0)
+        if ahead_us <= SAME_US:
+            epoch = newest if ahead_us >= -SAME_US else self._of_time(time_us)
+        if epoch is not None:
+            take = self._join if epoch in self._open else self._take_late
+            ended = take(epoch, report, t_us)
+        elif SAME_US < ahead_us <= BREAK_US or self._follows_on(time_us, t_us):
             ended = self._begin(report, time_us, t_us)
         else:
             self._hold(report, t_us)
@@ -123,10 +128,29 @@ class Assembly:
         ended += self._end(1) if len(self._open) > HELD_EPOCHS else []
         return ended + self._join(epoch, report, t_us)
 
+    @property
+    def _newest(self) -> Epoch | None:
+        """The epoch of the latest time."""
+        if self._open and self._open[-1].time_us is not None:
+            return self._open[-1]
+        return self._past[-1] if self._past else None
+
+    def _of_time(self, time_us: int) -> Epoch | None:
+        """The epoch of a time of day, still open or not; these are in the order of their times."""
+        for epochs in (self._open, self._past):
+            for epoch in reversed(epochs):
+                if epoch.time_us is None:
+                    continue
+                ahead_us = apart_us(time_us, epoch.time_us)
+                if ahead_us > SAME_US:
+                    break
+                if ahead_us >= -SAME_US:
+                    return epoch
+        return None
+
     def _follows_on(self, time_us: int, t_us: int) -> bool:
         """Whether a time that is not met before lies after the last epoch that ended, and near the newest."""
-        past = self._past[-1] if self._past else None
-        newest = self._open[-1] if self._open and self._open[-1].time_us is not None else past
+        past, newest = self._past[-1] if self._past else None, self._newest
         if newest is None or newest.time_us is None:
             return True
         ahead_us = apart_us(time_us, newest.time_us)
@@ -145,7 +169,7 @@ class Assembly:
 
     def _judge_held(self, time_us: int, t_us: int) -> list[Epoch]:
         """The next time has come: what was held is late if that one goes on where the last epoch was."""
-        if _of_time(self._open, time_us) or _of_time(self._past, time_us) or self._follows_on(time_us, t_us):
+        if self._of_time(time_us) or self._follows_on(time_us, t_us):
             self.dropped["late"] += len(self._held)
             self._held = []
             return []
@@ -179,7 +203,7 @@ class Assembly:
             self._cadence.came(report.kind, epoch.time_us, wait_us)
         if not self._cadence.is_whole(epoch.kinds, epoch.time_us):
             return []
-        return self._end(self._open.index(epoch) + 1)
+        return self._end_all() if epoch is self._open[-1] else self._end(self._open.index(epoch) + 1)
 
     def _take_late(self, epoch: Epoch, report: Report, t_us: int) -> list[Epoch]:
         """A sentence of an epoch that has ended. One that comes again for ever is a receiver that stands still."""
@@ -187,6 +211,7 @@ class Assembly:
             self._learn_late(epoch, report.kind, t_us)
             return []
         self.dropped["repeated"] += 1
+        self.repeated_us = t_us
         moves = report.quality == 0 or (report.lat, report.lon) != self._places.get(report.kind)
         if t_us - epoch.t_us < STILL_US or not moves:
             return []
@@ -268,11 +293,3 @@ class Assembly:
                 self._past.append(epoch)
                 self._cadence.ended(epoch.kinds, epoch.time_us)
         return ended
-
-
-def _of_time(epochs: list[Epoch] | deque[Epoch], time_us: int) -> Epoch | None:
-    """The epoch of a time of day, the newest first."""
-    for epoch in reversed(epochs):
-        if epoch.time_us is not None and abs(apart_us(time_us, epoch.time_us)) <= SAME_US:
-            return epoch
-    return None

@@ -40,6 +40,9 @@ def apart_us(time_us: int, other_us: int) -> int:
 
     A leap second (from DAY_US on) lies a second before the next day's first, which has the same number.
     """
+    ahead_us = time_us - other_us
+    if -DAY_US // 2 <= ahead_us < DAY_US // 2:
+        return ahead_us
     if other_us >= DAY_US and time_us < DAY_US // 2:
         other_us -= 1_000_000
     elif time_us >= DAY_US and other_us < DAY_US // 2:
@@ -50,11 +53,12 @@ def apart_us(time_us: int, other_us: int) -> int:
 class _Habit:
     """Of one kind: when it came last, its latest intervals, and in how many epochs it was missing since."""
 
-    __slots__ = ("intervals", "last_us", "missed")
+    __slots__ = ("interval_us", "intervals", "last_us", "missed")
 
     def __init__(self, time_us: int) -> None:
         self.last_us = time_us
         self.intervals: deque[int] = deque(maxlen=_INTERVALS)
+        self.interval_us: int | None = None  # the shortest of them
         self.missed = 0
 
 
@@ -64,7 +68,12 @@ class Cadence:
     def __init__(self) -> None:
         self._habits: dict[str, _Habit] = {}
         self._steps: deque[int] = deque(maxlen=_INTERVALS)
+        self._step_us: int | None = None  # the shortest of them
         self._waits: deque[int] = deque(maxlen=REMEMBERED_WAITS)
+        self._longest_wait_us = 0
+        self._always: frozenset[str] = frozenset()
+        self._seldom: list[tuple[str, int, _Habit]] = []  # kinds with their intervals
+        self._is_sorted = True  # into these two
         self._newest_us: int | None = None
         self._first_t_us = 0
         self._epochs = 0
@@ -77,6 +86,8 @@ class Cadence:
             self._first_t_us = t_us
         elif (step_us := apart_us(time_us, self._newest_us)) > SAME_US:
             self._steps.append(step_us)
+            if step_us != self._step_us:
+                self._step_us, self._is_sorted = min(self._steps), False
         self._newest_us = time_us
         self._epochs += 1
         if not self.known:
@@ -88,29 +99,39 @@ class Cadence:
         """A sentence of the epoch `time_us` came, `wait_us` after the one before it."""
         if wait_us > LONGEST_WAIT_US:
             return
-        self._waits.append(wait_us)
-        self._set_patience()
+        waits = self._waits
+        leaving_us = waits[0] if len(waits) == REMEMBERED_WAITS else None
+        waits.append(wait_us)
+        if wait_us > self._longest_wait_us or (leaving_us == self._longest_wait_us and leaving_us != wait_us):
+            self._longest_wait_us = max(waits)
+            self._set_patience()
         habit = self._habits.get(kind)
         if habit is None:
-            self._habits[kind] = _Habit(time_us)
+            self._habits[kind], self._is_sorted = _Habit(time_us), False
             return
-        habit.missed = 0
+        if habit.missed:
+            habit.missed, self._is_sorted = 0, False
         interval_us = apart_us(time_us, habit.last_us)
         if interval_us > SAME_US:
-            habit.intervals.append(interval_us)
             habit.last_us = time_us
+            habit.intervals.append(interval_us)
+            if interval_us != habit.interval_us:
+                habit.interval_us, self._is_sorted = min(habit.intervals), False
 
     def ended(self, kinds: set[str], time_us: int) -> None:
         """An epoch has ended with these sentences."""
-        for kind, habit in self._habits.items():
-            if kind not in kinds and self._is_due(habit, time_us):
-                habit.missed += 1
+        if (due := self._due(time_us)) <= kinds:
+            return
+        for kind in due - kinds:
+            self._habits[kind].missed += 1
+        self._is_sorted = False
 
     def is_whole(self, kinds: set[str], time_us: int) -> bool:
         """Whether an epoch has all that is due in it; False while the receiver is not known."""
-        return self.known and not any(
-            kind not in kinds and self._is_due(habit, time_us) for kind, habit in self._habits.items()
-        )
+        if not self.known:
+            return False
+        plain = self._is_sorted and not self._seldom  # as with most receivers
+        return (self._always if plain else self._due(time_us)) <= kinds
 
     def restart(self, time_us: int) -> None:
         """The receiver's clock was set: intervals go on from its next epoch, at `time_us`."""
@@ -118,16 +139,30 @@ class Cadence:
         for habit in self._habits.values():
             habit.last_us = time_us
 
-    def _is_due(self, habit: _Habit, time_us: int) -> bool:
-        if not habit.intervals:
-            return habit.missed < LONELY_FOR
-        if habit.missed >= FORGOTTEN_AFTER:
-            return False
-        interval_us = min(habit.intervals)
-        if not self._steps or 2 * interval_us <= 3 * min(self._steps):
-            return True
-        past_interval_us = (apart_us(time_us, habit.last_us) + SAME_US) % interval_us
-        return past_interval_us <= 2 * SAME_US
+    def _due(self, time_us: int) -> frozenset[str]:
+        """The kinds that an epoch has."""
+        if not self._is_sorted:
+            self._sort()
+        if not self._seldom:
+            return self._always
+        return self._always.union(
+            kind
+            for kind, interval_us, habit in self._seldom
+            if (apart_us(time_us, habit.last_us) + SAME_US) % interval_us <= 2 * SAME_US
+        )
+
+    def _sort(self) -> None:
+        """Which kinds come in every epoch, and which at a rate of their own."""
+        always, self._seldom, self._is_sorted = set(), [], True
+        for kind, habit in self._habits.items():
+            interval_us = habit.interval_us
+            if habit.missed >= (LONELY_FOR if interval_us is None else FORGOTTEN_AFTER):
+                continue
+            if interval_us is None or self._step_us is None or 2 * interval_us <= 3 * self._step_us:
+                always.add(kind)
+            else:
+                self._seldom.append((kind, interval_us, habit))
+        self._always = frozenset(always)
 
     def _set_patience(self) -> None:
-        self.patience_us = PAUSE_US + max(self._waits, default=0) if self.known else LEARN_US
+        self.patience_us = PAUSE_US + self._longest_wait_us if self.known else LEARN_US

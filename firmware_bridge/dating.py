@@ -78,6 +78,11 @@ class Calendar:
         self._utc_us: int | None = None
         self._t_us = 0
 
+    @property
+    def is_set(self) -> bool:
+        """Whether a date is known."""
+        return self._utc_us is not None
+
     def learn(self, time_us: int, day: int, t_us: int) -> None:
         """Takes it that the time of day `time_us`, which arrived at `t_us`, was of that day since 1970.
 
@@ -94,8 +99,10 @@ class Calendar:
 
     def day(self, time_us: int, t_us: int) -> int | None:
         """The day of a bare time of day that arrived at `t_us`; None while no date is known."""
-        about_us = self.about_us(t_us)
-        return None if about_us is None else (about_us - time_us + DAY_US // 2) // DAY_US
+        if self._utc_us is None:
+            return None
+        passed_us = t_us - self._t_us if t_us > self._t_us else 0
+        return (self._utc_us + passed_us - time_us + DAY_US // 2) // DAY_US
 
     def about_us(self, t_us: int) -> int | None:
         """What UTC should be at `t_us`; None while no date is known."""

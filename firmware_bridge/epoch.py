@@ -54,7 +54,9 @@ class Epoch:
 
     def take(self, report: Report) -> bool:
         """One more sentence of this epoch; False where there is nothing new in it to wait for another time."""
-        kind, time_us, quality, lat, lon, alt_m, speed_mps, course_deg, satellites, hdop, day, *_ = report
+        kind, time_us, quality, lat, lon, alt_m, speed_mps, course_deg, satellites, hdop, day, _, _, _ = (
+            report
+        )
         if kind == PVT or PVT in self.kinds:
             return self._settle(report)
         is_news = kind not in self.kinds and not (
@@ -108,8 +110,3 @@ class Epoch:
         """Whether no sentence can add to it: a fix with its place, height, speed, satellites and dilution."""
         known = (self.lat, self.alt_m, self.speed_mps, self.satellites, self.hdop, self.day)
         return not self.denied and None not in known
-
-    @property
-    def says_something(self) -> bool:
-        """Whether a receiver spoke of a fix in it, be it that there is none."""
-        return self.quality is not None

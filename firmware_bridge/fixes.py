@@ -67,16 +67,11 @@ class FixBuilder:
                 if self._has_fix:
                     self._learn(*self._said)
             return fixes
-        repeated = self.rejected["repeated"]
-        fixes = self._fixes(self._assembly.feed(report, t_us))
-        if self.rejected["repeated"] != repeated and t_us - self._newest_us > STILL_US:
+        ended = self._assembly.feed(report, t_us)
+        fixes = self._fixes(ended) if ended else []
+        if self._assembly.repeated_us == t_us and t_us - self._newest_us > STILL_US:
             self._notice("gps_repeated", {"sentences": self.rejected["repeated"]})
-        if (
-            report.day is not None
-            and self._has_fix
-            and self._calendar.about_us(t_us) is None
-            and report.quality
-        ):
+        if report.day is not None and self._has_fix and not self._calendar.is_set and report.quality:
             self._learn(report.time_us or 0, report.day, t_us)  # its epoch ended without it
         return fixes
 
@@ -115,18 +110,20 @@ class FixBuilder:
             )
 
     def _fixes(self, epochs: Sequence[Epoch]) -> list[Fix]:
-        if epochs and self._calendar.about_us(self._now_us) is None:
+        if epochs and not self._calendar.is_set:
             for epoch in epochs:  # the first to give a date dates those that ended together with it
                 if epoch.day is not None and epoch.dated_us is not None and not epoch.denied:
                     self._learn(epoch.dated_us, epoch.day, epoch.t_us)
                     break
-        return [self._fix(epoch) for epoch in epochs if epoch.says_something]
+        return [
+            self._fix(epoch) for epoch in epochs if epoch.quality is not None
+        ]  # others say nothing of a fix
 
     def _fix(self, epoch: Epoch) -> Fix:
         time_us = epoch.time_us
-        t_us = self._newest_us = max(
-            epoch.t_us, self._newest_us
-        )  # one whose first sentence was lost came after another
+        if epoch.t_us > self._newest_us:  # one whose first sentence was lost came after another
+            self._newest_us = epoch.t_us
+        t_us = self._newest_us
         had_fix, self._has_fix = self._has_fix, not epoch.denied and self._believes(epoch)
         if self._has_fix:
             if not had_fix and self._said is not None and abs(t_us - self._said[2]) <= SAID_US:
@@ -140,18 +137,31 @@ class FixBuilder:
                 t_us, utc_us, *nothing, 0, epoch.satellites, epoch.hdop, utc_us is None or self._date_ok
             )
         return Fix(
-            *(t_us, utc_us, epoch.lat, epoch.lon, epoch.alt_m, epoch.speed_mps, epoch.course_deg),
-            *(epoch.quality or 0, epoch.satellites, epoch.hdop, utc_us is None or self._date_ok),
-            *(epoch.accuracy_m, epoch.alt_accuracy_m, epoch.speed_accuracy_mps),
+            t_us,
+            utc_us,
+            epoch.lat,
+            epoch.lon,
+            epoch.alt_m,
+            epoch.speed_mps,
+            epoch.course_deg,
+            epoch.quality or 0,
+            epoch.satellites,
+            epoch.hdop,
+            utc_us is None or self._date_ok,
+            epoch.accuracy_m,
+            epoch.alt_accuracy_m,
+            epoch.speed_accuracy_mps,
         )
 
     def _utc_us(self, time_us: int, t_us: int) -> int | None:
         """The instant of a time of day; None while no date is known, or where a clock without a fix is off."""
-        day, about_us = self._calendar.day(time_us, t_us), self._calendar.about_us(t_us)
-        if day is None or about_us is None:
+        if (day := self._calendar.day(time_us, t_us)) is None:
             return None
         utc_us = day * DAY_US + time_us
-        return utc_us if self._has_fix or abs(utc_us - about_us) <= UNLOCATED_UTC_US else None
+        if self._has_fix:
+            return utc_us
+        about_us = self._calendar.about_us(t_us)
+        return utc_us if about_us is not None and abs(utc_us - about_us) <= UNLOCATED_UTC_US else None
 
     def _believes(self, epoch: Epoch) -> bool:
         """Whether the epoch's position is one, and one where the car can be."""

@@ -49,6 +49,7 @@ def two_digit_date(text: str) -> int | None:
     return day_number(int(match[1]), int(match[2]), year + (1900 if year >= FIRST_TWO_DIGIT_YEAR else 2000))
 
 
+@lru_cache(maxsize=16)  # RMC and VTG share speed and course, and the dilution seldom changes
 def decimal(text: str) -> float | None:
     """A plain decimal number, and nothing else that `float` would take (nan, 1e9, 1_0); None otherwise."""
     if text[text[:1] in ("+", "-") :].replace(".", "", 1).isdigit():

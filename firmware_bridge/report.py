@@ -38,6 +38,9 @@ _PADDING: Final = [""] * 20
 LONGEST_GSA: Final = 18
 """Receivers with more than the standard's twelve satellite fields move the dilutions behind them."""
 
+REMEMBERED_GSAS: Final = 16
+"""GSA has no time: each constellation's is the same text for seconds, and need not be read again."""
+
 
 class Report(NamedTuple):
     """One sentence's word, or one UBX message's, which alone knows its accuracy (one standard deviation).
@@ -87,6 +90,8 @@ class SentenceReader:
 
     def __init__(self) -> None:
         self.unreadable: Counter[str] = Counter()
+        self._last_place: tuple[list[str], tuple[float | None, float | None]] = [], (None, None)
+        self._gsas: dict[str, Report] = {}
         self._readers: dict[str, Callable[[list[str]], Report | None]] = {
             "RMC": self._rmc,
             "GGA": self._gga,
@@ -99,15 +104,23 @@ class SentenceReader:
 
     def read(self, text: str) -> Report | None:
         """The report of a sentence whose checksum holds; None for one that says nothing about a fix."""
-        if text.startswith(TEXT_START):
-            from firmware_bridge import ubx_report  # noqa: PLC0415 - most receivers send none
+        kind = text[3:6]
+        if kind == "GSA" and text in self._gsas:
+            return self._gsas[text]
+        if (reader := self._readers.get(kind)) is None or len(text) < 7:
+            if text.startswith(TEXT_START):
+                from firmware_bridge import ubx_report  # noqa: PLC0415 - most receivers send none
 
-            return ubx_report.read(text, self.unreadable)
-        if len(text) < 7 or (reader := self._readers.get(text[3:6])) is None:
+                return ubx_report.read(text, self.unreadable)
             return None
         if text[0] != "$" or text[1] == "P" or text[6] != "," or not text.isascii():
             return None  # Garmin's $PGRMC is not RMC
-        return reader(text[7:].partition("*")[0].split(",") + _PADDING)
+        report = reader(text[7:].partition("*")[0].split(",") + _PADDING)
+        if kind == "GSA" and report is not None and report.hdop is not None:
+            if len(self._gsas) >= REMEMBERED_GSAS:
+                self._gsas.clear()
+            self._gsas[text] = report
+        return report
 
     def _rmc(self, fields: list[str]) -> Report:
         time, *place, status, mode, speed, course, date = _RMC(fields)
@@ -195,6 +208,8 @@ class SentenceReader:
 
     def _place(self, kind: str, texts: list[str]) -> tuple[float | None, float | None]:
         """Latitude and longitude, both or neither."""
+        if texts == self._last_place[0]:  # the sentences of an epoch share their position
+            return self._last_place[1]
         lat_text, lat_side, lon_text, lon_side = texts
         if not lat_text and not lon_text:
             return None, None
@@ -203,6 +218,7 @@ class SentenceReader:
         if lat is None or lon is None:
             self.unreadable[f"{kind} position"] += 1
             return None, None
+        self._last_place = texts, (lat, lon)
         return lat, lon
 
     def _number(self, name: str, text: str, low: float, high: float, unit: float = 1.0) -> float | None:
