@@ -14,6 +14,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from firmware_bridge.assembly import BREAK_US
 from firmware_bridge.errors import LogError
 from firmware_bridge.records import (
     BRS_FLAG,
@@ -66,12 +67,13 @@ def raw_bytes(path: Path, baud: int, pipeline: Pipeline, port: str, progress: Pr
 class Passing:
     """Session time out of a capture's own stamps, which may step and jump where session time may not.
 
-    `wrap_us` is where the stamps begin again, such as midnight.
+    `wrap_us` is where the stamps begin again, such as midnight; `disorder_us` how far they step back while no clock
+    is set.
     """
 
-    def __init__(self, wrap_us: int | None = None) -> None:
+    def __init__(self, wrap_us: int | None = None, disorder_us: int = _DISORDER_US) -> None:
         self.t_us = 0
-        self._wrap_us = wrap_us
+        self._wrap_us, self._disorder_us = wrap_us, disorder_us
         self._last_us: int | None = None
 
     def at(self, stamp_us: int) -> int:
@@ -80,7 +82,7 @@ class Passing:
         if self._wrap_us is not None:
             half_us = self._wrap_us // 2
             passed_us = (passed_us + half_us) % self._wrap_us - half_us
-        if not -_DISORDER_US < passed_us < _LONGEST_PAUSE_US:
+        if not -self._disorder_us <= passed_us < _LONGEST_PAUSE_US:
             passed_us = _SEAM_US
         elif passed_us < 0:
             return self.t_us
@@ -93,12 +95,12 @@ def nmea_text(path: Path, pipeline: Pipeline, port: str, progress: Progress) -> 
     """Sentences as text, timed by the times of day within them."""
     times = nmea_times.times_of(lines_of(head(path)))
     stamped = ((line, times.stamp_us(line)) for line in lines(path, progress))
-    yield from _lines(stamped, pipeline, port, Passing(nmea_times.DAY_US))
+    yield from _lines(stamped, pipeline, port, Passing(nmea_times.DAY_US, BREAK_US))
 
 
 def receiver_bytes(path: Path, pipeline: Pipeline, port: str, progress: Progress) -> Iterator[Rows]:
     """All that a receiver sent, binary messages among the sentences, timed by the times of day within both."""
-    reader, passing = SentenceReader(), Passing(nmea_times.DAY_US)
+    reader, passing = SentenceReader(), Passing(nmea_times.DAY_US, BREAK_US)
 
     def at(text: str) -> int:
         report = reader.read(text)
