@@ -74,7 +74,9 @@ class Assembly:
     def heard(self, t_us: int) -> None:
         """A sentence that says nothing of a fix: its line is not silent."""
         if self._open:
-            self._open[-1].last_us = t_us
+            epoch = self._open[-1]
+            epoch.waited_us = max(epoch.waited_us, t_us - epoch.last_us)
+            epoch.last_us = t_us
 
     def tick(self, t_us: int) -> list[Epoch]:
         """The epochs that a pause has ended by `t_us`."""
@@ -196,6 +198,8 @@ class Assembly:
 
     def _take(self, epoch: Epoch, report: Report, t_us: int) -> list[Epoch]:
         wait_us, epoch.last_us = t_us - epoch.last_us, t_us
+        if epoch.waited_us:
+            wait_us, epoch.waited_us = max(wait_us, epoch.waited_us), 0
         is_news = epoch.take(report)
         if epoch.time_us is None:
             return []

@@ -22,19 +22,21 @@ STATUS_KINDS: Final = frozenset({"RMC", "GGA", "GNS", "GLL", PVT})
 
 
 class Epoch:
-    """What is known so far. `t_us` is the first sentence's arrival, `last_us` the latest one's.
+    """What is known so far. `t_us` is the first sentence's arrival, `last_us` the latest one's; `waited_us` is the
+    longest time that passed before a sentence that is not of a fix, since the last one that is.
 
     `day` is the date that a sentence with a fix gave, `dated_us` that sentence's own time of day.
     """
 
     __slots__ = (
-        *("t_us", "last_us", "time_us", "kinds", "denied", "quality", "lat", "lon", "alt_m"),
+        *("t_us", "last_us", "waited_us", "time_us", "kinds", "denied", "quality", "lat", "lon", "alt_m"),
         *("speed_mps", "course_deg", "satellites", "hdop", "day", "dated_us"),
         *("accuracy_m", "alt_accuracy_m", "speed_accuracy_mps"),
     )
 
     def __init__(self, t_us: int) -> None:
         self.t_us = self.last_us = t_us
+        self.waited_us = 0
         self.kinds: set[str] = set()
         self.denied = False
         self.time_us: int | None = None

@@ -121,9 +121,8 @@ class FixBuilder:
 
     def _fix(self, epoch: Epoch) -> Fix:
         time_us = epoch.time_us
-        if epoch.t_us > self._newest_us:  # one whose first sentence was lost came after another
-            self._newest_us = epoch.t_us
-        t_us = self._newest_us
+        # One whose first sentence was lost came after another.
+        t_us = self._newest_us = max(epoch.t_us, self._newest_us)
         had_fix, self._has_fix = self._has_fix, not epoch.denied and self._believes(epoch)
         if self._has_fix:
             if not had_fix and self._said is not None and abs(t_us - self._said[2]) <= SAID_US:

@@ -143,6 +143,38 @@ def test_rmc_an_epoch_behind(way: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("way", ["live", "replay"])
+@pytest.mark.parametrize(("case", "without_speed"), [("gga-then-rmc-behind", 1), ("rmc-late-1200ms", 0)])
+def test_rmc_behind_the_gga_of_the_next_second(
+    case: str, without_speed: int, way: str, tmp_path: Path
+) -> None:
+    fixes = live(bursts(case, 1, b"GGA")).fix if way == "live" else replayed(case, tmp_path).fix
+    assert_in_order(fixes)
+    assert len(fixes) == 30
+    speeds = [fix.speed_mps for fix in fixes[: 30 - without_speed]]
+    assert speeds == pytest.approx([25.0] * len(speeds), abs=0.01)
+    assert all(fix.alt_m is not None for fix in fixes)
+
+
+def test_a_pause_before_sentences_that_say_nothing_of_a_fix_is_waited_for() -> None:
+    """Four GSV arrive as one piece, 0.6 s after the GGA; RMC and VTG follow them at once."""
+
+    def timed() -> Iterator[Timed]:
+        at_s, held = 0.0, b""
+        for number, line in enumerate(lines("cycle-2s-gsv-between")):
+            at_s = number // 8 * 2.0 if line[3:6] == b"GGA" else at_s
+            at_s += len(line) * 10 / 4800
+            held += line
+            if b"GSV,4," not in line or b"GSV,4,4" in line:
+                yield at_s, held
+                held = b""
+
+    rows = live(timed())
+    assert len(rows.fix) == 12
+    assert all(fix.speed_mps is not None and fix.alt_m is not None for fix in rows.fix)
+    assert metres(rows.fix) == pytest.approx(550, rel=0.01)
+
+
+@pytest.mark.parametrize("way", ["live", "replay"])
 def test_in_step_again_after_a_lost_gga(way: str, tmp_path: Path) -> None:
     case = "gga-vtg-one-lost"
     fixes = live(bursts(case, 10, b"GGA")).fix if way == "live" else replayed(case, tmp_path).fix
