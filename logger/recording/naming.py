@@ -6,13 +6,14 @@ the next but the power-on itself, so each boot begins a new file, and a restart 
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from contextlib import suppress
 from pathlib import Path
 
 from firmware_bridge.errors import LogError
+from logger import untrusted_json
+from logger.file_names import is_file_name
 from logger.recording.log_border import open_log_readonly
 from logger.recording.schema import NewerLogError
 
@@ -71,9 +72,9 @@ def removed(directory: Path) -> list[str]:
     names = []
     with suppress(OSError):
         for line in (directory / REMOVED).read_bytes()[-_REMOVED_BYTES:].splitlines():
-            with suppress(ValueError, TypeError, KeyError, RecursionError):
-                name = Path(str(json.loads(line)["log"])).name
-                if name.isprintable():  # otherwise it may be one that no file can have
+            with suppress(ValueError, TypeError, KeyError):
+                name = untrusted_json.loads(line)["log"]
+                if is_file_name(name):
                     names.append(name)
     return names
 

@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from firmware_bridge.errors import LogError
+from logger.file_names import within
 from logger.recording.log_border import has_wal, open_log_readonly
 from logger.recording.naming import REMOVED, removed
 from logger.recording.reader import LOG_PATTERN
@@ -101,9 +102,9 @@ class Shelf:
         """What a power cut left of a removal; what cannot be taken away now is the next sweep's."""
         for name in removed(self.folder):
             with suppress(OSError):
-                if not (self.folder / name).exists():
+                if not within(self.folder, name).exists():
                     for tail in ("-wal", "-shm"):
-                        (self.folder / (name + tail)).unlink(missing_ok=True)
+                        within(self.folder, name + tail).unlink(missing_ok=True)
 
 
 def size_bytes(path: Path) -> int:

@@ -127,7 +127,7 @@ class _Copy:
             return Outcome(
                 self._name, f"is damaged in the car ({why}); copied as it is", taken.size, ok=False
             )
-        target = place(self._folder, self._log.name, taken.state)
+        target = place(self._folder / self._log.name, taken.state)
         before = readable_state(target) if target.exists() else None
         if before is None or before.rows <= taken.state.rows:
             self._rename(target)
@@ -173,7 +173,7 @@ def _is_had(log: Path, folder: Path, reached: Mapping[str, Collection[tuple[int,
         return True
     if reached is not None:
         return (state.session, state.t_us) in reached.get(log.name, ())
-    there = readable_state(place(folder, log.name, state))
+    there = readable_state(place(folder / log.name, state))
     return there is not None and there.rows >= state.rows
 
 

@@ -37,7 +37,7 @@ def fetch(car: Car, log: ListedLog, folder: Path, patience: Patience, watcher: W
     if log.withheld:
         return Outcome(name, f"{log.withheld}; fetch it then")
     if there is not None:
-        here = readable_state(place(folder, name, there))
+        here = readable_state(place(within(folder, name), there))
         if here is not None and here.rows >= there.rows:
             return Outcome(name, "nothing new")
     damaged = within(folder, name + DAMAGED_TAIL)
@@ -54,7 +54,7 @@ def fetch(car: Car, log: ListedLog, folder: Path, patience: Patience, watcher: W
             name, f"is damaged in the car ({printable(problems[0])}); kept as {damaged.name}", ok=False
         )
     state = state_of(part)
-    target = place(folder, name, state)
+    target = place(within(folder, name), state)
     before = readable_state(target) if target.exists() else None
     if before is not None and before.rows > state.rows:
         part.unlink()
