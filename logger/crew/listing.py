@@ -33,10 +33,11 @@ from logger.transfer.aside import is_aside
 from logger.transfer.state import read_state
 
 _DISTANCE = """
+WITH seen AS (SELECT section, distance_m FROM progress WHERE abs(distance_m) < 1e9 AND typeof(distance_m) <> 'text')
 SELECT coalesce(
   (SELECT sum(far) FROM
-    (SELECT max(distance_m) AS far FROM progress WHERE section IS NOT NULL GROUP BY section)),
-  (SELECT max(distance_m) FROM progress))
+    (SELECT max(distance_m) AS far FROM seen WHERE section IS NOT NULL GROUP BY section)),
+  (SELECT max(distance_m) FROM seen))
 """
 """Metres driven: of each section the furthest, for a session counts on from what the one before had; without
 sections, what the car drove. Outside all sections the rows have the day's sum."""

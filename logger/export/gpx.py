@@ -16,6 +16,7 @@ from firmware_bridge.errors import LogError
 from logger.export import text, track
 from logger.export.blocks import FixBlock, Numbers, Progress
 from logger.export.selection import Selection
+from logger.recording.log_meta import meta_of
 from logger.stage import openrally_write
 from logger.stage.itinerary import WAYPOINT_KINDS
 
@@ -25,7 +26,7 @@ EXTENSION = "http://www.garmin.com/xmlschemas/TrackPointExtension/v2"
 
 def write(connection: sqlite3.Connection, selection: Selection, stream: BinaryIO, progress: Progress) -> None:
     """The track of a selection, with the waypoints of the log's itinerary. Raises LogError."""
-    meta = dict(connection.execute("SELECT key, value FROM meta"))
+    meta = meta_of(connection)
     stream.write(
         f'<?xml version="1.0" encoding="UTF-8"?>\n<gpx version="1.1" creator="stagelog" xmlns="{GPX}"'
         f' xmlns:x="{EXTENSION}">\n<metadata><name>{track.title(meta)}</name></metadata>\n'.encode()
@@ -52,7 +53,7 @@ def write_openrally(
     connection: sqlite3.Connection, _selection: Selection, stream: BinaryIO, progress: Progress
 ) -> None:
     """The log's itinerary as an OpenRally route. Raises LogError where the log has none."""
-    route = track.route(dict(connection.execute("SELECT key, value FROM meta")))
+    route = track.route(meta_of(connection))
     if route is None:
         raise LogError("the log has no itinerary", mend="--format gpx writes the track")
     stream.write(openrally_write.write(route))

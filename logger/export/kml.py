@@ -10,6 +10,7 @@ import numpy as np
 from logger.export import text, track
 from logger.export.blocks import FixBlock, Progress
 from logger.export.selection import Selection
+from logger.recording.log_meta import meta_of
 from logger.stage.itinerary import WAYPOINT_KINDS
 
 KML = "http://www.opengis.net/kml/2.2"
@@ -18,7 +19,7 @@ GOOGLE = "http://www.google.com/kml/ext/2.2"
 
 def write(connection: sqlite3.Connection, selection: Selection, stream: BinaryIO, progress: Progress) -> None:
     """The track of a selection, with the waypoints of the log's itinerary. Raises LogError."""
-    meta = dict(connection.execute("SELECT key, value FROM meta"))
+    meta = meta_of(connection)
     stream.write(
         f'<?xml version="1.0" encoding="UTF-8"?>\n<kml xmlns="{KML}" xmlns:gx="{GOOGLE}"><Document>'
         f"<name>{track.title(meta)}</name>\n".encode()

@@ -27,6 +27,7 @@ from firmware_bridge.errors import ConfigurationError
 from firmware_bridge.records import EFF_FLAG, ERR_FLAG, EXTENDED_MASK, RTR_FLAG, Channel, Notice
 from logger.export.blocks import FrameBlock, Numbers, Progress, frame_blocks
 from logger.export.selection import Integers, Selection
+from logger.recording.log_meta import META_PREFIX, meta_of
 from logger.recording.recorded import extended_ids
 
 Mask = NDArray[np.bool_]
@@ -36,8 +37,6 @@ _SAFE_BITS = 62
 """Integers of so many bits can be added to and still fit into 64, sign included."""
 _FLOATS = {16: np.float16, 32: np.float32, 64: np.float64}
 OTHER_DBC = "take the DBC of this car, and look at the identifiers with `export --format csv --frames`"
-META_PREFIX = "dbc:"
-"""Before a DBC's name in the keys of the log's meta."""
 
 
 class Decoded(NamedTuple):
@@ -135,7 +134,7 @@ def signal_blocks(
     """
     own = {
         key.removeprefix(META_PREFIX): text
-        for key, text in connection.execute("SELECT key, value FROM meta ORDER BY key")
+        for key, text in sorted(meta_of(connection).items())
         if key.startswith(META_PREFIX)
     }
     if not (dbc_texts or own):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
@@ -15,6 +14,7 @@ from firmware_bridge.errors import ConfigurationError
 from firmware_bridge.printable import marked
 from logger.export.blocks import FixBlock, Progress, fix_blocks
 from logger.export.selection import Selection
+from logger.recording.log_meta import car_of
 from logger.stage import itinerary
 from logger.stage.itinerary import Itinerary, Waypoint
 
@@ -65,7 +65,7 @@ def points(meta: Mapping[str, str]) -> Iterator[tuple[str, Waypoint]]:
 
 def title(meta: Mapping[str, str]) -> str:
     """What to call the drive: stage and car, as far as the log knows them."""
-    car = json.loads(meta.get("car", "{}"))
+    car = car_of(meta)
     named = [meta.get("stage") or "drive"]
     if car.get("number") is not None:
         named.append(f"car {car['number']}")

@@ -12,13 +12,12 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from firmware_bridge.errors import LogError
 from firmware_bridge.printable import printable
-from logger import untrusted_json
 from logger.fleet.catalogue import NO_EVENT, Entry, require_sound
 from logger.recording.log_border import open_log_readonly
+from logger.recording.log_meta import car_of
 from logger.recording.naming import slug
 from logger.recording.reader import LogInfo, info
 from logger.stage.itinerary import load
@@ -34,7 +33,7 @@ _EPOCH = datetime.fromtimestamp(0, UTC)
 def entry_of(path: Path, sha256: str) -> Entry:
     """A log as the store will list it. Raises LogError where it names no car or contradicts itself."""
     told = info(path)
-    car = _car(told)
+    car = car_of(told.meta)
     number = car.get("number")
     if type(number) is not int:
         mend = "write number = ... under [car] of its configuration before recording"
@@ -112,27 +111,18 @@ def same_recording(entry: Entry, known: Iterable[Entry]) -> list[Entry]:
     ]
 
 
-def _car(told: LogInfo) -> dict[str, Any]:
-    with suppress(ValueError):
-        car = untrusted_json.loads(told.meta.get("car", "{}"))
-        if isinstance(car, dict):
-            return car
-    return {}
-
-
 def _other_numbers(path: Path) -> Iterator[tuple[str, int]]:
     """What else says whose a log is: its name, and the configuration of each session."""
     if found := _NAMED_CAR.search(path.name):
         yield "its file's name", int(found[1])
     with open_log_readonly(path) as connection:
-        configs = connection.execute("SELECT id, config FROM session ORDER BY id").fetchall()
-    for session, text in configs:
-        if not isinstance(text, str) or excess(text) is not None:
-            continue
-        with suppress(ValueError, TypeError, AttributeError):
-            number = tomllib.loads(text).get("car", {}).get("number")
-            if type(number) is int:
-                yield f"the configuration of session {session}", number
+        for session, text in connection.execute("SELECT id, config FROM session ORDER BY id"):
+            if not isinstance(text, str) or excess(text) is not None:
+                continue
+            with suppress(ValueError, TypeError, AttributeError):
+                number = tomllib.loads(text).get("car", {}).get("number")
+                if type(number) is int:
+                    yield f"the configuration of session {session}", number
 
 
 def _times(told: LogInfo) -> Iterator[datetime]:

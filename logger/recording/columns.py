@@ -11,6 +11,8 @@ import sqlite3
 from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
+from logger.recording.value_ranges import RANGES
+
 
 class Column(NamedTuple):
     """One column: its type as declared, and whether a row may leave it empty."""
@@ -61,9 +63,7 @@ def strange_values(connection: sqlite3.Connection, tables: Collection[str]) -> I
     """A line for each column of `tables` in which something stands that no recorder writes. Raises sqlite3.Error."""
     for table in tables:
         columns = {name: COLUMNS[table][name] for name in present(connection, table, COLUMNS[table])}
-        counts = ", ".join(
-            f"total(typeof({name}) NOT IN ({_allowed(column)}))" for name, column in columns.items()
-        )
+        counts = ", ".join(f"total({_is_strange(name, column)})" for name, column in columns.items())
         found = connection.execute(f"SELECT {counts} FROM {table}").fetchone()  # noqa: S608
         for name, count in zip(columns, found, strict=True):
             if count:
@@ -74,6 +74,15 @@ def present(connection: sqlite3.Connection, table: str, names: Iterable[str]) ->
     """Those of a table's columns that a log of this age has: all `names` but the later ones that it lacks."""
     there = {row[0] for row in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))}
     return [name for name in names if name in there or name not in LATER.get(table, ())]
+
+
+def _is_strange(name: str, column: Column) -> str:
+    """In SQL, whether a value is of another kind, or out of the range of its column."""
+    is_other = f"typeof({name}) NOT IN ({_allowed(column)})"
+    if name not in RANGES or column.declared not in ("INTEGER", "REAL"):
+        return is_other
+    least, most = RANGES[name]
+    return f"{is_other} OR {name} < {least!r} OR {name} > {most!r}"
 
 
 def _allowed(column: Column) -> str:

@@ -8,6 +8,7 @@ once. Never writes and never checkpoints (`mode=ro`).
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -20,12 +21,14 @@ from firmware_bridge.printable import printable
 from logger.recording import schema
 from logger.recording.columns import COLUMNS, strange_values
 
+log = logging.getLogger(__name__)
+
 STEPS = 20_000
 """SQLite's instructions between two looks at the budget: a millisecond on a Pi, so that Ctrl-C acts at once."""
-_FREE_STEPS = 10_000_000
+_FREE_STEPS = 5_000_000
 """What every log may take, however small it is."""
-_STEPS_PER_BYTE = 200
-"""The most that a verb takes is an eighth of it (`verify`, a log of events alone)."""
+_STEPS_PER_BYTE = 50
+"""`verify` takes half a step per byte of a day with frames, and three where there are events alone."""
 _LIMITS = {
     sqlite3.SQLITE_LIMIT_LENGTH: 1 << 25,  # input_files.MOST_BYTES: no text in a log is longer
     sqlite3.SQLITE_LIMIT_SQL_LENGTH: 50_000,  # the longest statement or view of ours has 1,500 characters
@@ -119,11 +122,16 @@ def budgeted(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
     connection.set_progress_handler(budget.handler, STEPS)
     try:
         yield
-    except sqlite3.OperationalError as error:
-        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
+    except sqlite3.Error as error:
+        if is_interrupted(error):
             budget.require()
         raise
     budget.require()  # whoever asked may have taken the end of a query for damage
+
+
+def is_interrupted(error: sqlite3.Error) -> bool:
+    """Whether a query was ended by the budget or by Ctrl-C: that is not damage, and every later one ends so."""
+    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT
 
 
 def harden(connection: sqlite3.Connection, *, is_cut_short: bool = False) -> None:
@@ -194,7 +202,10 @@ def _wal(path: Path) -> Path:
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True)
+    uri = f"{path.absolute().as_uri()}?{mode}"
+    return sqlite3.connect(
+        uri, uri=True, check_same_thread=False
+    )  # `verify` asks in a second thread, and waits
 
 
 def stored_bytes(path: Path) -> int:
@@ -237,9 +248,8 @@ def as_log_errors(path: Path, mend: str) -> Iterator[None]:
     except StagelogError:
         raise
     except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
-        strange = _first_strange(path)
-        if strange is None:
-            raise  # the log is as it should be: a flaw of ours
+        strange = _first_strange(path) or printable(f"{type(error).__name__}: {error}")
+        log.debug("%s", path, exc_info=error)
         raise LogError(f"cannot be read: {strange}", where=str(path), mend=mend) from error
 
 

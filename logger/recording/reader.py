@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,8 +10,13 @@ from typing import Any
 
 from firmware_bridge.errors import LogError
 from logger.recording.log_border import has_wal, open_log_readonly
+from logger.recording.log_meta import meta_of
 from logger.recording.rows import TABLES
+from logger.recording.value_ranges import RANGES
+from logger.untrusted_json import loads
 
+_MOST_WORD_CHARS = 200
+"""Of a boot's identifier, a version, a reason: they have some 40."""
 LOG_PATTERN = "*.db"
 """How logs are named, in any folder."""
 
@@ -63,7 +67,7 @@ class LogInfo:
 def info(path: Path) -> LogInfo:
     """A log at a glance; takes no longer for a long one. Raises LogError."""
     with open_log_readonly(path) as connection:
-        meta = dict(connection.execute("SELECT key, value FROM meta"))
+        meta = meta_of(connection)
         rows = {table: last_row(connection, table) for table in TABLES}
         sessions = tuple(_sessions(connection))
     return LogInfo(path, path.stat().st_size, meta, sessions, rows, has_wal(path))
@@ -91,16 +95,18 @@ def _sessions(connection: sqlite3.Connection) -> Iterator[SessionInfo]:
     clocks: dict[int, int] = {}
     spans: dict[int, tuple[int, int]] = {}
     for session, detail in connection.execute("SELECT session, detail FROM event WHERE kind = 'session_end'"):
-        ended[session] = str(json.loads(detail).get("reason", "ended"))
-    for session, t_us, utc_us in connection.execute("SELECT session, t_us, utc_us FROM clock ORDER BY rowid"):
+        ended[session] = str(detail_of(detail).get("reason", "ended"))[:_MOST_WORD_CHARS]
+    for session, t_us, utc_us in connection.execute(
+        f"SELECT session, t_us, utc_us FROM clock WHERE {within('t_us')} AND {within('utc_us')} ORDER BY rowid"  # noqa: S608
+    ):
         clocks.setdefault(session, utc_us - t_us)
     for session, first, last in connection.execute(
-        "SELECT session, min(t_us), max(t_us) FROM (SELECT session, t_us FROM event"
-        " UNION ALL SELECT session, t_us FROM fix) GROUP BY session"
+        "SELECT session, min(t_us), max(t_us) FROM (SELECT session, t_us FROM event"  # noqa: S608
+        f" UNION ALL SELECT session, t_us FROM fix) WHERE {within('t_us')} GROUP BY session"
     ):
         spans[session] = first, last
     for number, boot_id, started_utc, software in connection.execute(
-        "SELECT id, boot_id, started_utc, software FROM session ORDER BY id"
+        f"SELECT id, {words('boot_id')}, {words('started_utc')}, {words('software')} FROM session ORDER BY id"  # noqa: S608
     ):
         first, last = spans.get(number, (0, 0))
         utc = clocks[number] + first if number in clocks else None
@@ -119,4 +125,24 @@ def events(connection: sqlite3.Connection) -> Iterator[tuple[int, int, str, dict
     for session, t_us, kind, detail in connection.execute(
         "SELECT session, t_us, kind, detail FROM event ORDER BY rowid"
     ):
-        yield session, t_us, kind, json.loads(detail)
+        yield session, t_us, kind, detail_of(detail)
+
+
+def detail_of(text: object) -> dict[str, Any]:
+    """An event's detail; empty where that is no JSON object."""
+    try:
+        detail = loads(text) if isinstance(text, str) else None
+    except ValueError:
+        return {}
+    return detail if isinstance(detail, dict) else {}
+
+
+def within(column: str) -> str:
+    """In SQL, whether a whole number is within the range of its column."""
+    least, most = RANGES[column]
+    return f"typeof({column}) = 'integer' AND {column} BETWEEN {least:.0f} AND {most:.0f}"
+
+
+def words(column: str) -> str:
+    """In SQL, the beginning of a text; empty where there is none."""
+    return f"iif(typeof({column}) = 'text', substr({column}, 1, {_MOST_WORD_CHARS}), '')"

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import heapq
-import json
 import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,6 +17,9 @@ from typing import Any
 
 from firmware_bridge.records import EFF_FLAG, ERR_FLAG, EXTENDED_MASK, RTR_FLAG, CanFrame, Channel, Reading
 from logger.recording.pipeline import BEAT_US, Pipeline
+from logger.recording.reader import detail_of
+from logger.recording.session_rows import SessionRows
+from logger.recording.value_ranges import holds
 from logger.stage.declared import Alarm
 from logger.tomlfile import TomlError, TomlFile, named
 
@@ -31,48 +33,53 @@ Input = tuple[int, Callable[[Pipeline], object]]
 """The time of something that came in, and what feeds it."""
 
 
-def inputs(connection: sqlite3.Connection, session: int) -> Iterator[Input]:
+def inputs(rows: SessionRows, session: int) -> Iterator[Input]:
     """All that came in, in order of time; what arrived together is fed together."""
     return heapq.merge(
-        _chunks(connection, session),
-        _bursts(connection, session),
-        _orders(connection, session),
+        _chunks(rows, session),
+        _bursts(rows, session),
+        _orders(rows, session),
         key=itemgetter(0),
     )
 
 
-def begins_at(connection: sqlite3.Connection, session: int) -> int:
+def begins_at(rows: SessionRows, session: int) -> int:
     """The session time after which a session's rows come: above 0 in a log that a change of stage began."""
-    found = connection.execute(
-        "SELECT json_extract(detail, '$.begins_us') FROM event WHERE session = ? AND kind = 'session_begin'",
-        (session,),
-    ).fetchone()
-    return int(found[0] or 0) if found is not None else 0
+    detail = _first_detail(rows, session, "session_begin") or {}
+    begins_us: Any = detail.get("begins_us")
+    return int(begins_us) if holds("t_us", begins_us) else 0
 
 
-def resumed(connection: sqlite3.Connection, session: int) -> dict[str, Any] | None:
+def resumed(rows: SessionRows, session: int) -> dict[str, Any] | None:
     """The state that a session began with, where it went on after a break: `live`, and the break's `gap_s`."""
-    found = connection.execute(
-        "SELECT detail FROM event WHERE session = ? AND kind = 'resumed'", (session,)
+    return _first_detail(rows, session, "resumed")
+
+
+def _first_detail(rows: SessionRows, session: int, kind: str) -> dict[str, Any] | None:
+    """The detail of a session's first event of a kind; None without one."""
+    found = rows.connection.execute(
+        f"SELECT detail FROM event WHERE {rows.condition('event', session)} AND kind = ?",  # noqa: S608
+        (kind,),
     ).fetchone()
-    return None if found is None else json.loads(found[0])
+    return None if found is None else detail_of(found[0])
 
 
-def ended_at(connection: sqlite3.Connection, session: int) -> tuple[int, int | None]:
+def ended_at(rows: SessionRows, session: int) -> tuple[int, int | None]:
     """How far the recorder had come, and up to when it had closed the receiver's epochs: None for all of them.
 
     A session that was ended says so. After a power cut the beats tell by the rows that they left behind, and an
     epoch that has no fix was still open.
     """
-    ended_us = connection.execute(
-        "SELECT max(t_us) FROM event WHERE session = ? AND kind = 'session_end'", (session,)
+    ended_us = rows.connection.execute(
+        f"SELECT max(t_us) FROM event WHERE {rows.condition('event', session)} AND kind = 'session_end'"  # noqa: S608
     ).fetchone()[0]
     if ended_us is not None:
         return ended_us, None
     progress_us, reading_us, fix_us = (
-        row[0] if (row := connection.execute(sql, (session,)).fetchone()) else 0
+        row[0] if (row := rows.connection.execute(sql).fetchone()) else 0
         for table in ("progress", "reading", "fix")
-        for sql in [f"SELECT t_us FROM {table} WHERE session = ? ORDER BY rowid DESC LIMIT 1"]  # noqa: S608
+        for where in [rows.condition(table, session)]
+        for sql in [f"SELECT t_us FROM {table} WHERE {where} ORDER BY rowid DESC LIMIT 1"]  # noqa: S608
     )
     beat_us = -(-reading_us // BEAT_US) * BEAT_US
     return max(progress_us, beat_us), fix_us
@@ -95,14 +102,17 @@ def own_alarms(connection: sqlite3.Connection, session: int) -> tuple[Alarm, ...
         return ()
 
 
-def readings(connection: sqlite3.Connection, session: int) -> Iterator[Reading]:
+def readings(rows: SessionRows, session: int) -> Iterator[Reading]:
     """What the engine's decoders made of the frames then."""
-    for t_us, value, *channel in connection.cursor().execute(
-        "SELECT t_us, value, name, unit, source FROM reading JOIN channel ON channel.id = reading.channel"
-        " WHERE session = ? ORDER BY reading.rowid",
-        (session,),
+    channels = {
+        number: Channel(*channel)
+        for number, *channel in rows.connection.execute("SELECT id, name, unit, source FROM channel")
+    }
+    for t_us, channel, value in rows.connection.cursor().execute(
+        f"SELECT t_us, channel, value FROM reading WHERE {rows.condition('reading', session)} ORDER BY rowid"  # noqa: S608
     ):
-        yield Reading(t_us, Channel(*channel), value)
+        if channel in channels:
+            yield Reading(t_us, channels[channel], value)
 
 
 def extended_ids(connection: sqlite3.Connection) -> list[int]:
@@ -136,20 +146,20 @@ class RecordedReadings:
         return beat
 
 
-def _chunks(connection: sqlite3.Connection, session: int) -> Iterator[Input]:
+def _chunks(rows: SessionRows, session: int) -> Iterator[Input]:
     """Sentences, those of one chunk together."""
-    rows = connection.cursor().execute(
-        "SELECT t_us, port, text FROM sentence WHERE session = ? ORDER BY rowid", (session,)
+    found = rows.connection.cursor().execute(
+        f"SELECT t_us, port, text FROM sentence WHERE {rows.condition('sentence', session)} ORDER BY rowid"  # noqa: S608
     )
-    for (t_us, port), together in groupby(rows, key=itemgetter(0, 1)):
+    for (t_us, port), together in groupby(found, key=itemgetter(0, 1)):
         texts = [row[2] for row in together]
         yield t_us, methodcaller("sentences", port, t_us, texts)
 
 
-def _bursts(connection: sqlite3.Connection, session: int) -> Iterator[Input]:
+def _bursts(rows: SessionRows, session: int) -> Iterator[Input]:
     """Frames, as they stand: nothing waits for them but the engine's readings."""
-    cursor = connection.cursor().execute(
-        "SELECT t_us, bus, can_id, data FROM frame WHERE session = ? ORDER BY rowid", (session,)
+    cursor = rows.connection.cursor().execute(
+        f"SELECT t_us, bus, can_id, data FROM frame WHERE {rows.condition('frame', session)} ORDER BY rowid"  # noqa: S608
     )
     while burst := [CanFrame._make(row) for row in cursor.fetchmany(_FRAMES_TOGETHER)]:
         for _, together in groupby(burst, key=lambda frame: (frame.t_us - 1) // _BURST_US):
@@ -157,13 +167,18 @@ def _bursts(connection: sqlite3.Connection, session: int) -> Iterator[Input]:
             yield frames[-1].t_us, methodcaller("frames", frames)
 
 
-def _orders(connection: sqlite3.Connection, session: int) -> Iterator[Input]:
+def _orders(rows: SessionRows, session: int) -> Iterator[Input]:
     """What the crew commanded."""
-    for t_us, detail in connection.cursor().execute(
-        "SELECT t_us, detail FROM event WHERE session = ? AND kind = 'command' ORDER BY rowid", (session,)
+    for t_us, detail in rows.connection.cursor().execute(
+        f"SELECT t_us, detail FROM event WHERE {rows.condition('event', session)} AND kind = 'command'"  # noqa: S608
+        " ORDER BY rowid"
     ):
-        order = json.loads(detail)
-        yield t_us, partial(_obey, t_us, order["name"], order["arguments"])
+        order = detail_of(detail)
+        name, arguments = order.get("name"), order.get("arguments")
+        if isinstance(name, str) and isinstance(arguments, dict):
+            yield t_us, partial(_obey, t_us, name, arguments)
+        else:
+            log.warning("at %.1f s a command is left out: it is not as a recorder writes it", t_us / 1e6)
 
 
 def _obey(t_us: int, name: str, arguments: dict[str, Any], pipeline: Pipeline) -> None:

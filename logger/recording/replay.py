@@ -22,16 +22,21 @@ from firmware_bridge.protocols import nmea, protocol, ubx
 from logger.recording import canlogs, captures, nmea_times, recorded, text_lines
 from logger.recording.canlogs.candump import Candump
 from logger.recording.log_border import open_log_readonly
+from logger.recording.log_meta import car_of, json_of, meta_of
 from logger.recording.pipeline import Engine, Pipeline, Source
-from logger.recording.rows import Rows
+from logger.recording.rows import TABLES, Rows
+from logger.recording.session_rows import SessionRows
 from logger.recording.setup import LOG_FORMAT, engine_decoders, stage_of
 from logger.recording.text_lines import Progress
+from logger.recording.value_ranges import require_rows_for
 
 _HEAD_BYTES = 65_536
 """Looked at to tell what a file is: remarks may come first."""
 _CAN_LOGS = ("candump", "SavvyCAN CSV", "ASC", "BLF", "PEAK TRC", "BUSMASTER", "MF4", "python-can's own")
 _PYTHON_CAN = (b"LOGG", b"MDF     ", b"UnFinMF ")
 """The first bytes of what python-can reads: BLF; MF4, whole and cut off."""
+_MOST_PORTS = 100
+"""A car has one or two that sentences come from."""
 _TAKE_EVERY = 1000
 """Rows are handed on every so many inputs."""
 
@@ -150,45 +155,55 @@ def _reader(path: Path) -> canlogs.LineReader:
 
 def _log_sessions(capture: Capture, progress: Progress) -> Iterator[Session]:
     with open_log_readonly(capture.path) as connection:
-        meta = dict(connection.execute("SELECT key, value FROM meta"))
+        meta = meta_of(connection)
         stage = stage_of(
             capture.itinerary_text or meta.get("itinerary", ""),
             "the log's itinerary",
             meta.get("rules", ""),
             "the log's rules",
-            reset_odometer=json.loads(meta.get("reset_odometer", "true")),
+            reset_odometer=json_of(meta, "reset_odometer", True),
         )
-        class_name = json.loads(meta.get("car", "{}")).get("class", "")
-        ports = [row[0] for row in connection.execute("SELECT DISTINCT port FROM sentence")]
+        class_name = car_of(meta).get("class", "")
+        ports = _ports(connection)
         numbers = [row[0] for row in connection.execute("SELECT id FROM session ORDER BY id")]
+        found = SessionRows(connection, numbers)
         for done, number in enumerate(numbers):
             dates = Dates.of(meta.get("written"))
             sources = [Source(port, protocol("nmea").decoder(0), FixBuilder(dates)) for port in ports]
             live = stage.live(class_name, recorded.own_alarms(connection, number))
-            pipeline = Pipeline(sources, _engine(capture, connection, number), live)
-            begins_us = recorded.begins_at(connection, number)
+            pipeline = Pipeline(sources, _engine(capture, found, number), live)
+            begins_us = recorded.begins_at(found, number)
             pipeline.begin(begins_us)
-            _resume(pipeline, connection, number)
-            rows = _log_session(connection, number, pipeline, _part(progress, done, len(numbers)))
+            _resume(pipeline, found, number)
+            rows = _log_session(found, number, pipeline, _part(progress, done, len(numbers)))
             yield Session(meta | {"replayed": marked(capture.path.name)}, rows, begins_us)
 
 
-def _engine(capture: Capture, connection: sqlite3.Connection, session: int) -> Engine:
+def _engine(capture: Capture, rows: SessionRows, session: int) -> Engine:
     """The readings as they were recorded, or, with other decoders than the log's, made anew from the frames."""
     if capture.dbc_texts or capture.presets:
         decoders = engine_decoders(capture.dbc_texts, capture.presets)
         for decoder in decoders:
             # Names by the whole log, not by the session.
             if isinstance(decoder, GroupDecoder) and decoder.has_groups:
-                for can_id in recorded.extended_ids(connection):
+                for can_id in recorded.extended_ids(rows.connection):
                     decoder.of(can_id)
         return EngineReadings(decoders)
-    return recorded.RecordedReadings(recorded.readings(connection, session))
+    return recorded.RecordedReadings(recorded.readings(rows, session))
 
 
-def _resume(pipeline: Pipeline, connection: sqlite3.Connection, session: int) -> None:
+def _ports(connection: sqlite3.Connection) -> list[str]:
+    """The ports that sentences came from. Raises LogError where there are more than any car has."""
+    query = connection.execute("SELECT DISTINCT port FROM sentence LIMIT ?", (_MOST_PORTS + 1,))
+    ports = [row[0] for row in query]
+    if len(ports) > _MOST_PORTS:
+        raise LogError(f"its sentences are of over {_MOST_PORTS} ports", mend="`stagelog verify` says more")
+    return ports
+
+
+def _resume(pipeline: Pipeline, rows: SessionRows, session: int) -> None:
     """Begin where the recorder began this session."""
-    detail = recorded.resumed(connection, session)
+    detail = recorded.resumed(rows, session)
     if detail is not None:
         pipeline.live.restore(detail["live"], detail["gap_s"])
         pipeline.event(0, "resumed", detail)
@@ -199,12 +214,14 @@ def _part(progress: Progress, done: int, of: int) -> Progress:
     return lambda share: progress((done + share) / of)
 
 
-def _log_session(
-    connection: sqlite3.Connection, session: int, pipeline: Pipeline, progress: Progress
-) -> Iterator[Rows]:
-    """The rows that come of the session's inputs."""
-    came_to_us, closed_us = recorded.ended_at(connection, session)
-    for count, (t_us, feed) in enumerate(recorded.inputs(connection, session)):
+def _log_session(rows: SessionRows, session: int, pipeline: Pipeline, progress: Progress) -> Iterator[Rows]:
+    """The rows that come of the session's inputs. Raises LogError where its times reach further than they can."""
+    came_to_us, closed_us = recorded.ended_at(rows, session)
+    count_of_rows = sum(rows.count(table, session) for table in TABLES)
+    begins_us = pipeline.t_us
+    require_rows_for(session, came_to_us - begins_us, count_of_rows)
+    for count, (t_us, feed) in enumerate(recorded.inputs(rows, session)):
+        require_rows_for(session, t_us - begins_us, count_of_rows)
         feed(pipeline)
         if count % _TAKE_EVERY == 0:
             progress(min(1.0, t_us / max(came_to_us, 1)))

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from logger.recording.pipeline import Pipeline
 from logger.recording.store import Log
+from logger.untrusted_json import loads
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ def resume(pipeline: Pipeline, opened: Log, origin: Origin) -> None:
         text = opened.state()
         if text is None:
             return
-        saved = json.loads(text)
+        saved = loads(text)
         gap_s = _gap_s(saved["boot_us"], origin) if saved["boot_id"] == origin.boot_id else None
         live = saved["live"]
         done = pipeline.live.restore(live, gap_s)

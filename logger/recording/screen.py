@@ -19,6 +19,7 @@ import numpy as np
 from firmware_bridge.errors import LogError
 from logger.recording.pages import BLOB, DOUBLE, Cells, Integers, table_of
 from logger.recording.rows import BUSES_A_PORT, MOST_FRAME_BYTES
+from logger.recording.value_ranges import RANGES
 
 _MOST_SOURCES = 1 << 15
 """Of a table; a log has some dozens. What needs more is gone through row by row."""
@@ -62,7 +63,11 @@ def _is_whole(connection: sqlite3.Connection, name: str, screen: _Screen, order:
         for cells, _ in table.cells():
             source = screen(cells, column)
             session, t_us = cells.whole(column("session")), cells.whole(column("t_us"))
-            if source is None or not order.holds(session, source, t_us):
+            if (
+                source is None
+                or t_us.max(initial=0) > RANGES["t_us"][1]
+                or not order.holds(session, source, t_us)
+            ):
                 return False
     except (LogError, sqlite3.Error, OSError, ValueError, IndexError):
         return False  # SQLite says in its own words what is wrong

@@ -57,13 +57,15 @@ RANGES: Final[dict[str, tuple[float, float]]] = {
 }
 """Both ends belong to the range. A column that is not here may hold any number."""
 
+_FREE_US: Final = 10_000_000_000
+"""Three hours: what a log that lost its rows may last."""
 _ROW_US: Final = 10_000_000
 """A recorder writes `progress` every second: ten times as long for each row there is."""
 
 
 def require_rows_for(session: int, span_us: float, rows: int) -> None:
     """Raise LogError where a session's times reach further than its rows can: to go through it would take for ever."""
-    if span_us > max(_DAY_US, rows * _ROW_US):
+    if span_us > max(_FREE_US, rows * _ROW_US):
         what = f"session {session} lasts {span_us / _DAY_US:,.0f} days by its times, and has {rows} rows"
         raise LogError(what, mend="`stagelog verify` says more")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import faulthandler
-import json
 import signal
 import threading
 from datetime import UTC, datetime
@@ -139,10 +138,11 @@ def logs(folder: Path, as_json: bool) -> None:
 def info(log: Path, as_json: bool) -> None:
     """Tell what is in LOG: stage, car, sessions, rows a table, and the texts it carries."""
     from logger.recording import reader  # noqa: PLC0415
+    from logger.recording.log_meta import car_of  # noqa: PLC0415
 
     found = reader.info(log)
     told = _summary(found) | {
-        "car": json.loads(found.meta.get("car", "{}")),
+        "car": car_of(found.meta),
         "software": found.meta.get("software", ""),
         "carries": sorted(key for key in found.meta if key.startswith("dbc:") or key == "itinerary"),
         "rows": found.rows,

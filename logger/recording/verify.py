@@ -6,9 +6,9 @@ its pages damaged, when rows point nowhere, when time runs backwards in a source
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from firmware_bridge.errors import LogError
@@ -17,6 +17,8 @@ from firmware_bridge.protocols.nmea import checksum
 from logger.recording.columns import strange_values
 from logger.recording.log_border import open_log_readonly
 from logger.recording.rows import BUSES_A_PORT, MOST_FRAME_BYTES, TABLES
+from logger.recording.value_ranges import RANGES
+from logger.untrusted_json import loads
 
 REQUIRED_META = ("format", "software", "buses", "ports")
 """Keys without which a log could not be read years later."""
@@ -87,9 +89,22 @@ def _problems(connection: sqlite3.Connection, progress: Progress) -> Iterator[st
 
 
 def _pages(connection: sqlite3.Connection) -> Iterator[str]:
-    for (said,) in connection.execute(f"PRAGMA integrity_check({_MOST_PROBLEMS})"):
+    for (said,) in _integrity(connection):
         if said != "ok":
             yield f"damaged: {said}"
+
+
+def _integrity(connection: sqlite3.Connection) -> list[tuple[str]]:
+    """What SQLite finds, in a thread: within its look at a table's pages it calls no handler, and Ctrl-C would wait."""
+    with ThreadPoolExecutor(1) as thread:
+        found = thread.submit(
+            lambda: connection.execute(f"PRAGMA integrity_check({_MOST_PROBLEMS})").fetchall()
+        )
+        try:
+            return found.result()
+        except KeyboardInterrupt:
+            connection.interrupt()
+            raise
 
 
 def _meta(connection: sqlite3.Connection) -> Iterator[str]:
@@ -123,6 +138,9 @@ def _backwards(table: str, rows: sqlite3.Cursor) -> Iterator[str]:
         key = (session, source)
         if not isinstance(t_us, int | float):
             yield f"{table}: a row of session {session} has no time"
+            return
+        if t_us > RANGES["t_us"][1]:
+            yield f"{table}: a row of session {session} has {t_us} as t_us"
             return
         if t_us < latest.get(key, 0):
             yield f"{table}: time runs backwards in session {session} at t_us {t_us}"
@@ -181,6 +199,8 @@ def _references(connection: sqlite3.Connection, tables: Collection[str]) -> Iter
 def _events(connection: sqlite3.Connection) -> Iterator[str]:
     for rowid, detail in connection.execute("SELECT rowid, detail FROM event"):
         try:
-            json.loads(detail)
+            is_object = isinstance(loads(detail), dict)
         except (TypeError, ValueError):
+            is_object = False
+        if not is_object:
             yield f"event: row {rowid} holds no JSON"

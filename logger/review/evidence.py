@@ -8,7 +8,6 @@ Frames and sentences are never read. Of a damaged log everything up to the damag
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 
 from firmware_bridge.dating import Dates
 from firmware_bridge.nmea_fields import DAY_US
+from logger.recording.log_meta import car_of
 from logger.recording.setup import Stage
 
 Floats = NDArray[np.float64]
@@ -103,8 +103,7 @@ class Evidence:
     @property
     def car(self) -> dict[str, Any]:
         """Number, name, class and crew, as far as they are known."""
-        car: dict[str, Any] = json.loads(self.meta.get("car", "{}"))
-        return car
+        return car_of(self.meta)
 
 
 class RawRows(NamedTuple):
@@ -160,25 +159,32 @@ def _event_at(detail: dict[str, Any], expected_us: float) -> int:
 
 
 def _by_session(sessions: Floats, shifts: dict[int, float]) -> Floats:
-    shift = np.zeros(len(sessions))
-    for session, offset_us in shifts.items():
-        shift[sessions == session] = offset_us
-    return shift
+    """The shift of each row, by its session."""
+    if not shifts:
+        return np.zeros(len(sessions))
+    numbers = np.array(sorted(shifts), dtype=np.float64)
+    offsets_us = np.array([shifts[number] for number in sorted(shifts)])
+    at = np.searchsorted(numbers, sessions).clip(0, len(numbers) - 1)
+    return np.where(numbers[at] == sessions, offsets_us[at], 0.0)
 
 
 def _offsets(rows: RawRows, dates: Dates) -> dict[int, tuple[float, bool]]:
     """UTC minus t_us of each session, and whether GPS told it; without it a session follows the last one."""
     offsets: dict[int, tuple[float, bool]] = {}
     end_us = 0.0
-    numbers = {*rows.fix[:, 0].astype(int), *rows.progress[:, 0].astype(int), *(row[0] for row in rows.event)}
+    last_events = {session: t_us for session, t_us, *_ in rows.event}
+    numbers = {*rows.fix[:, 0].astype(int), *rows.progress[:, 0].astype(int), *last_events}
+    order = np.argsort(rows.fix[:, 0], kind="stable")
+    in_order = rows.fix[order, 0]
     for session in sorted(numbers):
-        fix = rows.fix[rows.fix[:, 0] == session]
+        first, last = np.searchsorted(in_order, [session, session + 1])
+        fix = rows.fix[order[first:last]]
         told = fix[np.isfinite(fix[:, 3]) & np.isfinite(fix[:, 2])]
         days, day = np.unique(told[:, 2] // DAY_US, return_inverse=True)
         told = told[np.array([dates.can_be(int(number * DAY_US)) for number in days], dtype=bool)[day]]
         offset_us = float(np.median(told[:, 2] - told[:, 1])) if len(told) else end_us
         offsets[session] = offset_us, len(told) > 0
         lasts = [fix[-1, 1] if len(fix) else 0.0]
-        lasts += [t_us for number, t_us, *_ in rows.event if number == session][-1:]
+        lasts += [last_events[session]] if session in last_events else []
         end_us = offset_us + max(lasts)
     return offsets

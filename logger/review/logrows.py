@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from itertools import chain
@@ -13,6 +12,8 @@ import numpy as np
 
 from firmware_bridge.errors import LogError
 from logger.recording import value_ranges
+from logger.recording.log_border import is_interrupted
+from logger.recording.log_meta import json_of, meta_of
 from logger.recording.pages import table_of
 from logger.recording.setup import stage_of
 from logger.review.event_details import detail_of
@@ -47,6 +48,8 @@ class TornReader:
         try:
             yield from self._connection.execute(sql)
         except sqlite3.Error as error:
+            if is_interrupted(error):
+                raise
             self.damage = self.damage or f"{what}: {error}"
 
     def events(self) -> list[tuple[int, int, str, dict[str, Any]]]:
@@ -63,6 +66,16 @@ class TornReader:
             else:
                 self.odd += 1
         return found
+
+    def meta(self) -> dict[str, str]:
+        """What the log says of itself, where that can be read."""
+        try:
+            return meta_of(self._connection)
+        except sqlite3.DatabaseError as error:
+            if is_interrupted(error):
+                raise
+            self.damage = self.damage or f"meta: {error}"
+            return {}
 
     def numbers(self, what: str, name: str, columns: Sequence[str]) -> Floats:
         """Columns of a table, in order of writing; nan for NULL."""
@@ -108,15 +121,13 @@ def from_log(
 ) -> Evidence:
     """What a log says, by its own rows. Raises ConfigurationError when the itinerary in it cannot be used."""
     torn = TornReader(connection)
-    meta = {
-        key: value for key, value in torn.rows("meta", "SELECT key, value FROM meta") if value is not None
-    }
+    meta = torn.meta()
     stage = stage_of(
         itinerary_text or meta.get("itinerary", ""),
         "the log's itinerary",
         rules_text or meta.get("rules", ""),
         "the log's rules",
-        reset_odometer=json.loads(meta.get("reset_odometer", "true")),
+        reset_odometer=json_of(meta, "reset_odometer", True),
     )
     fix = torn.numbers("fixes", "fix", FIX_NAMES)
     fix[np.isnan(fix[:, _PLACE]).any(axis=1), _PLACE] = np.nan  # half a position is none

@@ -31,6 +31,7 @@ from logger.review.salvage import log_connection
 from logger.stage.rules import Rules, default_rules
 from logger.stage.rules import load as load_rules
 from logger.stage.saved import saved_state
+from logger.untrusted_json import loads
 
 Progress = Callable[[float], None]
 
@@ -85,7 +86,7 @@ def _ends_too_fast(recorded: Evidence) -> bool:
     if any(event.kind == "session_end" and event.session == last for event in recorded.events):
         return False
     try:
-        return saved_state(json.loads(recorded.meta["state"])["live"]).over is not None
+        return saved_state(loads(recorded.meta["state"])["live"]).over is not None
     except (KeyError, TypeError, ValueError):
         return False
 
@@ -111,7 +112,7 @@ def _other(
             for fix in some.fix
         )
         rows = RawRows(table(fixes, FIX_COLUMNS), table((), SEEN_COLUMNS), [])
-    meta = {"car": f'{{"class": "{wanted.car_class}"}}'} if wanted.car_class else {}
+    meta = {"car": json.dumps({"class": wanted.car_class})} if wanted.car_class else {}
     evidence = assemble(path.name, meta, stage, rows, remarks=remarks)
     return _fitting(recomputed(evidence, stage, progress, None, wanted.section), wanted), rules
 

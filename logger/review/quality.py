@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections import Counter
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from logger.recording.log_meta import json_of
 from logger.review.evidence import Evidence, Floats
 from logger.review.places import NO_RUN, Places
 from logger.review.runs import Day
@@ -73,7 +73,7 @@ def quality_of(
         "clock_error_s": None,
     }
     if connection is not None:
-        figures |= _tables(connection)
+        figures |= _tables(connection) | {"ports": json_of(evidence.meta, "ports", list[Any]())}
     return Quality(figures, gaps)
 
 
@@ -148,8 +148,6 @@ def _tables(connection: sqlite3.Connection) -> dict[str, Any]:
         figures["rejected_bytes"] = int(sum(size for *_, size in rows))
         (error_us,) = connection.execute("SELECT max(error_us) FROM clock").fetchone()
         figures["clock_error_s"] = None if error_us is None else error_us / 1e6
-        names = connection.execute("SELECT value FROM meta WHERE key = 'ports'").fetchone()
-        figures["ports"] = json.loads(names[0]) if names else []
-    except (sqlite3.Error, ValueError):
+    except sqlite3.Error:
         pass  # the damage is told once, for the whole log
     return figures
