@@ -18,6 +18,7 @@ from firmware_bridge.records import CanFrame, Channel, Reading
 from logger.recording.log_border import open_log_readonly
 from logger.recording.rows import Rows, SentenceRow
 from logger.recording.screen import doubtful, whole_tables
+from logger.recording.value_ranges import RANGES
 from logger.recording.verify import verify
 from tests.logger.recording.rows_made import write_log
 
@@ -64,6 +65,9 @@ def plainly(connection: sqlite3.Connection) -> Iterator[str]:
         latest: dict[Any, float] = {}
         for row in rows:
             key = (row[0], int(row[2] / 16) if table == "frame" and row[2] else row[2])
+            if row[1] > RANGES["t_us"][1]:
+                yield f"{table}: a row of session {row[0]} has {row[1]} as t_us"
+                break
             if row[1] < latest.get(key, 0):
                 yield f"{table}: time runs backwards in session {row[0]} at t_us {row[1]}"
                 break
