@@ -16,7 +16,6 @@ from logger import untrusted_json
 from logger.file_names import is_file_name
 from logger.recording.log_border import open_log_readonly
 from logger.recording.schema import NewerLogError
-from logger.untrusted_json import loads
 
 REMOVED = "removed.jsonl"
 """The logs that had to go, a JSON object a line: their numbers are not given to others."""
@@ -73,15 +72,9 @@ def removed(directory: Path) -> list[str]:
     names = []
     with suppress(OSError):
         for line in (directory / REMOVED).read_bytes()[-_REMOVED_BYTES:].splitlines():
-<<<<<<< HEAD
             with suppress(ValueError, TypeError, KeyError):
                 name = untrusted_json.loads(line)["log"]
                 if is_file_name(name):
-=======
-            with suppress(ValueError, TypeError, KeyError, RecursionError):
-                name = Path(str(loads(line)["log"])).name
-                if name.isprintable():  # otherwise it may be one that no file can have
->>>>>>> 32be1d6 (log_meta, session_rows: texts, JSON and times of a log are bounded; a bad log costs its own line; thousands of sessions read once)
                     names.append(name)
     return names
 
