@@ -26,8 +26,8 @@ BAUDS = (1_000_000, 115_200, 2_000_000, 921_600, 500_000, 460_800)
 CLOSING = b""
 MAX_BITRATE = 1_000_000
 SHORT_S = 0.05
-# An ESP32 may still be starting.
-ANSWER_S = 0.2
+# An ESP32 may still be starting, or be reached by Wi-Fi.
+ANSWER_S = 0.45
 
 SETS_FLAGS, ENABLED, LISTEN_ONLY = 0x8000_0000, 0x4000_0000, 0x2000_0000
 BINARY = b"\xe7\xe7"

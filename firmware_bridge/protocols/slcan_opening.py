@@ -2,7 +2,9 @@
 
 The dialogue: close, ask for the version, set the rates, ask for stamps, open. The version comes before everything
 that matters for two reasons: its answer is a fence (all answers to earlier commands are in, so that the next CR is
-the answer to the next command), and it names the firmware (slcan_firmware has the table).
+the answer to the next command), and it names the firmware (slcan_firmware has the table). A firmware with a version
+that does not answer another command at once is asked for it again: an adapter behind Wi-Fi answers late, and a late
+answer must not pass for that to the next command.
 
 Rule 1: `L` first. It is confirmed by CR, or by frames where an adapter answers nothing to anything.
 Rule 2: with `listen_only = true` nothing else that opens is sent, but to a firmware that is known to listen then, and
@@ -25,8 +27,8 @@ BAUDS = (115_200, 1_000_000, 2_000_000, 921_600, 500_000, 460_800, 230_400, 57_6
 CLOSING = b"C\r"
 SHORT_S = 0.05
 """An answer takes a USB frame or two."""
-VERSION_S = 0.2
-"""A slow UART, and an adapter that is just closing its bus."""
+VERSION_S = 0.45
+"""A slow UART, an adapter that is just closing its bus, and one that is reached by Wi-Fi."""
 OPEN_S = 0.3
 """A CAN controller that starts, and an adapter reached by Wi-Fi."""
 
@@ -40,25 +42,25 @@ def opening(settings: BusSettings) -> Opening:
     where it has no such bit rate."""
     yield Step(b"C\r", SHORT_S)
     yield Step(b"C\r", SHORT_S)  # the first may only end a line left unfinished
-    answer = yield Step(b"V\r", VERSION_S, _has_version)
+    answer = yield _VERSION
     firmware = identify(_lines(answer), answer)
     known = firmware or UNKNOWN
     for command in known.answering:
-        yield Step(command, SHORT_S, _is_answer)
+        yield from _ask(known, command, SHORT_S)
     if settings.bitrate is not None:
         yield from _set_bitrate(known, settings.bitrate)
     if settings.data_bitrate is not None:
         yield from _set_data_bitrate(known, settings.data_bitrate)
-    stamps = yield Step(b"Z1\r", SHORT_S, _is_answer)
+    stamps = yield from _ask(known, b"Z1\r", SHORT_S)
     if not settings.listen_only:
         return (yield from _open_normal(known))
-    heard = yield Step(b"L\r", OPEN_S, _is_answer)
+    heard = yield from _ask(known, b"L\r", OPEN_S)
     if _accepted(heard) and b"#" not in heard:
         return Opened()
     is_mute = firmware is None and _accepted(stamps) is None and _accepted(heard) is None
     if is_mute and _has_frame(heard) and not _has_frame(stamps):
         return Opened()
-    if known.listening and (yield from _is_confirmed(known.listening)):
+    if known.listening and (yield from _is_confirmed(known)):
         return Opened()
     if settings.listen_only == "try":
         yield from _open_normal(known)
@@ -76,23 +78,31 @@ def _open_normal(firmware: Firmware) -> Opening:
     return sequence(*(Step(command, OPEN_S, _is_answer) for command in firmware.normal))
 
 
-def _is_confirmed(commands: tuple[bytes, ...]) -> Generator[Step, bytes, bool]:
-    """Send commands, each only if the one before it was accepted; whether all were."""
-    for command in commands:
-        if not _accepted((yield Step(command, OPEN_S, _is_answer))):
+def _is_confirmed(firmware: Firmware) -> Generator[Step, bytes, bool]:
+    """Send what makes it listen, each command only if the one before it was accepted; whether all were."""
+    for command in firmware.listening:
+        if not _accepted((yield from _ask(firmware, command, OPEN_S))):
             return False
     return True
+
+
+def _ask(firmware: Firmware, command: bytes, wait_s: float) -> Generator[Step, bytes, bytes]:
+    """Send a command; its answer, also a late one, which comes before that to the next question for the version."""
+    answer = yield Step(command, wait_s, _is_answer)
+    if firmware is not UNKNOWN and not _is_answer(answer):
+        answer += yield _VERSION
+    return answer
 
 
 def _set_bitrate(firmware: Firmware, bitrate: int) -> Generator[Step, bytes, None]:
     code = firmware.code(bitrate)
     if code is not None:
-        if _accepted((yield Step(b"S" + code + b"\r", SHORT_S, _is_answer))) is not False:
+        if _accepted((yield from _ask(firmware, b"S" + code + b"\r", SHORT_S))) is not False:
             return
     else:
         for controller, spelt in firmware.spellings:
             timing = solve(controller, bitrate)
-            if timing is not None and _accepted((yield Step(spelt(timing), SHORT_S, _is_answer))):
+            if timing is not None and _accepted((yield from _ask(firmware, spelt(timing), SHORT_S))):
                 return
     mend = f"it has {', '.join(map(str, sorted(firmware.codes)))}"
     raise NotOpenedError("unusable", f"{firmware.name} has no bit rate {bitrate}", mend=mend)
@@ -100,7 +110,7 @@ def _set_bitrate(firmware: Firmware, bitrate: int) -> Generator[Step, bytes, Non
 
 def _set_data_bitrate(firmware: Firmware, bitrate: int) -> Generator[Step, bytes, None]:
     code = firmware.data_codes.get(bitrate)
-    if code is not None and _accepted((yield Step(b"Y" + code + b"\r", SHORT_S, _is_answer))) is not False:
+    if code is not None and _accepted((yield from _ask(firmware, b"Y" + code + b"\r", SHORT_S))) is not False:
         return
     if firmware.data_codes:
         mend = f"it has {', '.join(map(str, sorted(firmware.data_codes)))}"
@@ -140,3 +150,6 @@ def _has_version(answer: bytes) -> bool:
 
 def _has_frame(answer: bytes) -> bool:
     return any(_FRAME.fullmatch(match[2] or b"") for match in _LINE.finditer(answer))
+
+
+_VERSION = Step(b"V\r", VERSION_S, _has_version)

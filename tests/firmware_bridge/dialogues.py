@@ -32,3 +32,24 @@ def hold(
         held.sent.append(step.send)
         said = answer(step.send)
         held.heard += said
+
+
+def hold_late(dialogue: Opening, answer: Callable[[bytes], bytes], late_s: float) -> Opened:
+    """Hold `dialogue` with a device each of whose answers comes `late_s` seconds later. Raises NotOpenedError."""
+    now_s, due = 0.0, list[tuple[float, bytes]]()
+    said: bytes | None = None
+    while True:
+        try:
+            step = next(dialogue) if said is None else dialogue.send(said)
+        except StopIteration as end:
+            ended: Opened = end.value
+            return ended
+        due.append((now_s + late_s, answer(step.send)))
+        said, until_s = b"", now_s + step.wait_s
+        while due and due[0][0] <= until_s:
+            now_s, data = due.pop(0)
+            said += data
+            if data and step.is_answer(said):
+                break
+        else:
+            now_s = until_s

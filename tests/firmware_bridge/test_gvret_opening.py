@@ -12,7 +12,7 @@ from firmware_bridge.protocols.gvret import report
 from firmware_bridge.protocols.gvret_opening import opening
 from firmware_bridge.records import CanFrame
 from firmware_bridge.virtual.dialogue import GvretDialogue
-from tests.firmware_bridge.dialogues import Held, hold
+from tests.firmware_bridge.dialogues import Held, hold, hold_late
 
 NOISE = b"".join(report(CanFrame(n, 0, 0x100 + n, b"\xf1\x06\x01\x02\x03\x04\x05\xf1")) for n in range(20))
 
@@ -35,6 +35,14 @@ def test_listening_only_is_asked_for_and_confirmed(listen_only: object, noise: b
     assert held.opened == Opened()
     assert held.sent[:2] == [b"\xe7\xe7", bytes.fromhex("f10c f106 f107 f109")]
     assert buses(held) == [(0xA003_D090,) * 2, (0xE003_D090,) * 2], "both buses, first switched off"
+    assert (adapter.is_listening, adapter.been_normal, adapter.bitrate) == (True, False, 250_000)
+
+
+@pytest.mark.parametrize("late_s", [0.1, 0.4])
+def test_an_adapter_that_answers_late_is_set_up_all_the_same(late_s: float) -> None:
+    adapter = GvretDialogue()
+    dialogue = opening(BusSettings(250_000))
+    assert hold_late(dialogue, lambda sent: adapter.feed(sent, 0).answer, late_s) == Opened()
     assert (adapter.is_listening, adapter.been_normal, adapter.bitrate) == (True, False, 250_000)
 
 

@@ -28,7 +28,7 @@ from firmware_bridge.protocols.slcan_timing import (
 from firmware_bridge.virtual.slcan_canables import Elmue
 from firmware_bridge.virtual.slcan_device import SlcanDialogue
 from firmware_bridge.virtual.slcan_dialects import DIALECTS
-from tests.firmware_bridge.dialogues import Held, hold
+from tests.firmware_bridge.dialogues import Held, hold, hold_late
 from tests.firmware_bridge.wire import feed
 
 LISTENING = ("lawicel", "usbtin", "esp32ret", "canable2.5", "esp32s3", "weact", "nakakiyo", "wican")
@@ -153,6 +153,29 @@ def test_answers_that_come_late_or_not_at_all_never_open_it_normal(seed: int) ->
         with suppress(NotOpenedError):
             hold(opening(BusSettings(500_000)), answer, held)
         assert not adapter.been_normal, (dialect, held.sent)
+
+
+@pytest.mark.parametrize("late_s", [0.0, 0.04, 0.1, 0.15, 0.25, 0.4])
+@pytest.mark.parametrize("listen_only", [True, "try"])
+@pytest.mark.parametrize("dialect", (*LISTENING, *CANNOT))
+def test_answers_that_are_late_alike_change_nothing(dialect: str, listen_only: object, late_s: float) -> None:
+    """An adapter behind Wi-Fi: no late answer passes for the answer to L."""
+    adapter = DIALECTS[dialect]()
+    dialogue = opening(BusSettings(500_000, None, listen_only))  # type: ignore[arg-type]
+    if dialect in LISTENING:
+        assert hold_late(dialogue, lambda sent: adapter.feed(sent, 0).answer, late_s) == Opened()
+        assert adapter.is_listening
+    elif listen_only == "try":
+        assert (
+            "acknowledges" in hold_late(dialogue, lambda sent: adapter.feed(sent, 0).answer, late_s).warning
+        )
+    else:
+        with pytest.raises(NotOpenedError) as caught:
+            hold_late(dialogue, lambda sent: adapter.feed(sent, 0).answer, late_s)
+        assert caught.value.state == "normal_only"
+        assert "cannot listen only" in str(caught.value)
+    assert adapter.is_open is (dialect in LISTENING or listen_only == "try")
+    assert adapter.been_normal is (dialect in CANNOT and listen_only == "try")
 
 
 def test_all_that_is_answered_is_known_to_the_decoder() -> None:
