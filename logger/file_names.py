@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import re
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Final, TypeGuard
 
@@ -55,12 +56,11 @@ def suggested(name: str, *, room_bytes: int = 0) -> str:
 
 def is_without_links(folder: Path, path: Path) -> bool:
     """Whether nothing between a folder and a path below it is a symbolic link, the path itself included."""
-    below = path.relative_to(folder)
-    if ".." in below.parts:
+    below = path.relative_to(folder).parts
+    if ".." in below:
         return False
-    return not any(
-        Path(folder, *below.parts[:count]).is_symlink() for count in range(1, len(below.parts) + 1)
-    )
+    places = accumulate(below, lambda place, name: f"{place}/{name}", initial=str(folder))
+    return not any(os.path.islink(place) for place in islice(places, 1, None))  # noqa: PTH114 - a third of the time
 
 
 def open_unlinked(path: Path, flags: int, mode: int = 0o666) -> int:
