@@ -27,7 +27,8 @@ from firmware_bridge.printable import printable
 from logger.transfer.pace import Pace
 from logger.untrusted_json import MOST_BYTES, loads
 
-RECEIVE_BYTES = 256 * 1024
+RECEIVE_BYTES = 64 * 1024
+"""At a time: h11 copies what waits; this stays in the processor's cache (390 MB/s; with four times as much 220)."""
 MOST_HEAD_BYTES = 16 * 1024
 """The car's own heads have some 400 bytes; h11's own limit."""
 MOST_INTERIM = 8
