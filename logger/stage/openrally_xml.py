@@ -41,6 +41,8 @@ MAX_VALUE_CHARS = 200
 MAX_LINE_POINTS = 500_000
 """Points of the route's line that are kept: a day's drive at 10 Hz has 360,000, a planned route some thousands."""
 
+SHAPE = "rpt"
+"""Garmin's element within a route point: a position of the road to the next one."""
 LABELS = ("desc", "cmt", "sym", "type")
 """GPX's own elements of a point, beside its name, in which programs write what kind of waypoint it is."""
 
@@ -85,7 +87,7 @@ class RouteFile:
     plain: Counter[str] = field(default_factory=Counter)
     """How many points carry no extension element, by form."""
     lines: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
-    """The positions (latitude, longitude) of all route points and of all track points, by form."""
+    """The positions (latitude, longitude) of all route points, their roads between, and all track points, by form."""
 
 
 def parse(stream: BinaryIO, name: str) -> RouteFile:
@@ -113,10 +115,10 @@ def _is_openrally(namespace: str) -> bool:
     return not namespace or "openrally" in namespace.lower() or "/GPX/1/" in namespace
 
 
-def _position(point: Point) -> tuple[float, float] | None:
+def _position(*written: str | None) -> tuple[float, float] | None:
     """Where a point of a line lies. None without a position: a decimal comma is read, 0, 0 is none."""
     try:
-        lat, lon = (float(text.replace(",", ".")) for text in (point.lat or "", point.lon or ""))
+        lat, lon = (float((text or "").replace(",", ".")) for text in written)
     except ValueError:
         return None
     is_one = math.isfinite(lat) and math.isfinite(lon) and abs(lat) <= 90 and abs(lon) <= 180
@@ -147,6 +149,7 @@ class _Reader:
 
     def __init__(self, name: str) -> None:
         self.route = RouteFile()
+        self._shape: list[tuple[str, str]] = []
         self._name = name
         self._path: list[str] = []
         self._point: Point | None = None
@@ -209,6 +212,8 @@ class _Reader:
         if local in FORMS and self._point is None:
             lat, lon = attributes.get("lat"), attributes.get("lon")
             self._point = Point(local, line, lat and _kept(lat), lon and _kept(lon), [], [], [])
+        elif local == SHAPE and self._point is not None:
+            self._shape.append((attributes.get("lat", ""), attributes.get("lon", "")))
         elif self._is_value(namespace):
             known = {key: _kept(attributes[key]) for key in ATTRIBUTES if key in attributes}
             is_own = self._path[-2] != "extensions" and "openrally" not in namespace.lower()
@@ -242,8 +247,9 @@ class _Reader:
     def _keep_point(self, point: Point) -> None:
         if point.form != "wpt":
             line = self.route.lines.setdefault(point.form, [])
-            if (position := _position(point)) is not None:
-                line.append(position)
+            positions = [_position(point.lat, point.lon), *(_position(*shape) for shape in self._shape)]
+            line += [position for position in positions if position is not None]
+            self._shape.clear()
             if len(line) > MAX_LINE_POINTS:
                 self.refuse(f"over {MAX_LINE_POINTS:,} {point.form} points", "export the route, not a drive")
         if point.elements:

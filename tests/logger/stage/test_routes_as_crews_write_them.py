@@ -151,3 +151,21 @@ def test_a_blank_line_before_the_file() -> None:
     points = b'<trkpt lat="1" lon="1"/><trkpt lat="1.1" lon="1"/>'
     file = b'\r\n<?xml version="1.0"?><gpx><trk><trkseg>' + points + b"</trkseg></trk></gpx>"
     assert openrally.read(BytesIO(file), "r.gpx").itinerary.sections
+
+
+def test_a_route_of_garmins_follows_the_road_between_its_points() -> None:
+    """BaseCamp keeps the road in each route point's extension: here a kilometre east, north, and back west."""
+    stops = [(0, "Bivouac"), (1, "DSS"), (5, "CP1"), (12, "ASS"), (20, "Bivouac")]
+    points = ""
+    for (km, name), (km_after, _) in zip(stops, [*stops[1:], stops[-1]], strict=True):
+        lats = [45 + each / 111.195 for each in (km, km_after)]
+        road = (
+            "".join(f'<gpxx:rpt lat="{lat:.6f}" lon="5.0127182"/>' for lat in lats) if km != km_after else ""
+        )
+        extension = f"<extensions><gpxx:RoutePointExtension>{road}</gpxx:RoutePointExtension></extensions>"
+        points += f'<rtept lat="{lats[0]:.6f}" lon="5"><name>{name}</name>{extension}</rtept>'
+    garmin = 'xmlns:gpxx="http://www.garmin.com/xmlschemas/GpxExtensions/v3"'
+    file = f'<gpx version="1.1" xmlns="http://www.topografix.com/GPX/1/1" {garmin}><rte>{points}</rte></gpx>'
+    result = openrally.read(BytesIO(file.encode()), "basecamp.gpx")
+    assert [round(section.length_km) for section in result.itinerary.sections] == [3, 15, 10]
+    assert [(w.kind, round(w.km)) for w in timed(result).waypoints] == [("dss", 0), ("cp", 6), ("ass", 15)]
