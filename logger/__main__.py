@@ -1,5 +1,16 @@
 """`python -m logger` is `stagelog`."""
 
-from logger.cli import main
+import sys
 
-main()
+
+def start() -> None:
+    """The program's entry point. Ctrl-C is quiet also while the command line itself is imported."""
+    try:
+        from logger.cli import main  # noqa: PLC0415
+    except KeyboardInterrupt:
+        sys.exit(130)
+    main()
+
+
+if __name__ == "__main__":
+    start()

@@ -7,14 +7,17 @@ within a second of power-on and pays for nothing else.
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from importlib import import_module
 from keyword import iskeyword
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import click
 
 from firmware_bridge.errors import StagelogError
+from logger import interruption
+from logger.os_errors import line_of, named
 from logger.terminal import OneLine, echo, mark_streams
 
 
@@ -58,6 +61,10 @@ VERBS: dict[str, Verb] = {
 EXIT_USAGE = 2
 EXIT_IO = 74
 EXIT_INTERRUPTED = 130
+EXIT_BROKEN_PIPE = 141
+"""As a program that SIGPIPE ends: whoever read our output, such as `head`, has enough."""
+ENDS_BY_ITSELF = frozenset({"run", "serve"})
+"""Verbs with signal handlers of their own: what they do on SIGTERM is part of their work."""
 
 
 class _Verbs(click.Group):
@@ -75,6 +82,19 @@ class _Verbs(click.Group):
         assert isinstance(command, click.Command)  # noqa: S101 - the table above is ours
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the verb. Here and not in `_run`, because click turns these into codes of its own."""
+        try:
+            return super().invoke(ctx)
+        except (Exception, KeyboardInterrupt) as error:
+            code = interruption.exit_code()
+            if code is not None:  # a library may have made another error of it: "query interrupted"
+                raise click.exceptions.Exit(code) from error
+            if isinstance(error, BrokenPipeError):
+                _discard_output()
+                raise click.exceptions.Exit(EXIT_BROKEN_PIPE) from error
+            raise
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, verb.summary) for name, verb in VERBS.items()])
@@ -88,7 +108,7 @@ def cli(verbose: bool) -> None:
 
     `stagelog VERB --help` tells all about a verb. Exit codes: 0 done, 1 found something wrong, 2 wrong usage,
     64 wrong configuration, 69 a needed device or server is not there, or another recorder writes there, 74 reading or
-    writing failed.
+    writing failed, 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(OneLine("%(levelname)s %(message)s"))
@@ -99,30 +119,44 @@ def cli(verbose: bool) -> None:
 
 def main() -> None:
     """The program's entry point; never returns."""
-    sys.exit(_run())
+    verb = next((argument for argument in sys.argv[1:] if not argument.startswith("-")), "")
+    if verb not in ENDS_BY_ITSELF:
+        interruption.begin()
+    code = _run()
+    interruption.end()
+    sys.exit(interruption.exit_code() or code)
 
 
 def _run() -> int:
     mark_streams()
     try:
         result = cli.main(prog_name="stagelog", standalone_mode=False)
+        with named("standard output"):
+            sys.stdout.flush()  # what the buffer still has may be what does not fit
     except click.ClickException as error:
         for line in _wrong_use(error):
             echo(line, err=True)
         return EXIT_USAGE
     except (click.Abort, KeyboardInterrupt):
         return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        _discard_output()
+        return EXIT_BROKEN_PIPE
+    except OSError as error:
+        _discard_output()
+        echo(f"stagelog: {line_of(error)}", err=True)
+        return getattr(error, "exit_code", EXIT_IO)
     except StagelogError as error:
         echo(f"stagelog: {error}", err=True)
         return error.exit_code
-    except BrokenPipeError:
-        sys.stderr.close()  # whoever read our output has enough; say nothing more to it
-        return EXIT_IO
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        echo(f"stagelog: {where}{error.strerror or error}", err=True)
-        return EXIT_IO
     return result if isinstance(result, int) else 0
+
+
+def _discard_output() -> None:
+    """What the standard output still has is not written: a second failure would be a traceback at the exit."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def _wrong_use(error: click.ClickException) -> list[str]:

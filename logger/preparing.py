@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from firmware_bridge.errors import ConfigurationError, LogError
+from firmware_bridge.errors import ConfigurationError
 from logger.terminal import echo
+from logger.whole_file import write_whole
 
 EXIT_FOUND_WRONG = 1
 _PATH = click.Path(path_type=Path)
@@ -59,10 +60,5 @@ def import_(route: Path, output: Path) -> None:
         ) from error
     for warning in warnings:
         echo(f"{route}: {warning}", err=True)
-    try:
-        output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise LogError(
-            f"cannot be written: {error.strerror}", where=str(output), mend="check the folder"
-        ) from error
+    write_whole(output, text)
     echo(f"{output}: written; {len(warnings)} warnings; `stagelog check {output}` reads it again")

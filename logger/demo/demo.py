@@ -27,6 +27,7 @@ from logger.demo.simulate import record_drive
 from logger.demo.stages import BuiltInStage, CarPlan
 from logger.recording import naming, setup
 from logger.recording.daemon import Recorder, RecorderStatus
+from logger.whole_file import write_whole
 
 STAGE = "dakar-2026-11"
 CAR = "baciuska"
@@ -200,10 +201,11 @@ def _free_port() -> int:
 def set_up(demo: Demonstration, virtual: VirtualCar, http_port: int) -> Path:
     """Write the configuration and the files that it names; returns its path."""
     folder, built_in, car = demo.folder, demo.built_in, demo.car
-    (folder / "stage.toml").write_text(built_in.itinerary_text, encoding="utf-8")
-    (folder / "demo_engine.dbc").write_text(built_in.dbc_text, encoding="utf-8")
+    write_whole(folder / "stage.toml", built_in.itinerary_text)
+    write_whole(folder / "demo_engine.dbc", built_in.dbc_text)
     path = folder / "stagelog.toml"
-    path.write_text(
+    write_whole(
+        path,
         CONFIGURATION.format(
             number=car.number,
             name=car.name,
@@ -213,6 +215,5 @@ def set_up(demo: Demonstration, virtual: VirtualCar, http_port: int) -> Path:
             can_port=Path(virtual.can_port).absolute(),
             http_port=http_port,
         ),
-        encoding="utf-8",
     )
     return path

@@ -8,12 +8,16 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import os
+import signal
+import sys
+import threading
 import time
 from collections.abc import Callable, MutableSequence, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 from firmware_bridge.engine.readings import EngineReadings
@@ -31,6 +35,7 @@ from logger.recording.pipeline import Pipeline, Source
 from logger.recording.resume import Origin, state_text
 from logger.recording.store import SessionStart
 from logger.source_config import Can, Gps
+from logger.whole_file import remove_unfinished
 
 DBC_NAME = "demo_engine.dbc"
 MOST_AT_ONCE = max(4, os.cpu_count() or 1)
@@ -64,19 +69,21 @@ def simulate(work: Sequence[Order], progress: Callable[[float], None]) -> list[P
     """Make the logs of all orders, a process each. Raises StagelogError."""
     for folder in {order.folder for order in work}:
         require_free(folder, "choose another folder with -o")
-    for order in work:
-        if (path := log_path(order)).exists():
-            path.unlink()  # it can be made again, and is about to be
     shares = multiprocessing.Array("d", len(work), lock=False)
+    is_over = multiprocessing.Event()
     # Three cars on two cores: all at once they end together; the third alone would leave a core idle.
     with ProcessPoolExecutor(
-        max_workers=min(len(work), MOST_AT_ONCE), initializer=_share, initargs=(shares,)
+        max_workers=min(len(work), MOST_AT_ONCE), initializer=_share, initargs=(shares, is_over)
     ) as pool:
         results = [pool.submit(_simulate_numbered, number, order) for number, order in enumerate(work)]
-        while not all(result.done() for result in results):
-            progress(sum(shares) / len(work))
-            time.sleep(0.1)
-        return [result.result() for result in results]
+        try:
+            while not all(result.done() for result in results):
+                progress(sum(shares) / len(work))
+                time.sleep(0.1)
+            return [result.result() for result in results]
+        finally:
+            is_over.set()  # or the pool would wait for what nobody wants any more
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def log_path(order: Order) -> Path:
@@ -93,7 +100,9 @@ def simulate_car(order: Order, progress: Callable[[float], None]) -> Path:
     car = built_in.car(order.car)
     drive = stages.drive(built_in, car, order.section)
     path = log_path(order)
-    record_drive(path, built_in, car, drive, order.gps_hz, order.can_rate, drive.end_s, progress)
+    record_drive(
+        path, built_in, car, drive, order.gps_hz, order.can_rate, drive.end_s, progress, replaces=True
+    )
     progress(1.0)
     return path
 
@@ -107,8 +116,13 @@ def record_drive(
     can_rate: int,
     until_s: float,
     progress: Callable[[float], None],
+    *,
+    replaces: bool = False,
 ) -> None:
-    """Make the log of a drive from its beginning to `until_s`, as the recorder would have."""
+    """Make the log of a drive from its beginning to `until_s`, as the recorder would have.
+
+    With `replaces`, a log that is there stays until the new one is whole.
+    """
     config = configs.Config(
         car=configs.Car(car.number, car.name, car.car_class, car.crew),
         gps=Gps("virtual"),
@@ -130,7 +144,7 @@ def record_drive(
         software=f"stagelog {version('stagelog')}",
         config=configs.for_log(config),
     )
-    with BulkLog(path) as log:
+    with BulkLog(path, replaces=replaces) as log:
         log.begin_session(start, setup.describe(config, stage, dbc_texts) | {"simulated": built_in.name})
         pipeline.event(0, "session_begin", {"log": path.name})
         t_us = take_at_us = 0
@@ -148,16 +162,32 @@ def record_drive(
 
 
 _shares: MutableSequence[float]
+_is_over: Event
 
 
-def _share(shares: MutableSequence[float]) -> None:
-    global _shares  # noqa: PLW0603 - what a worker process is started with
-    _shares = shares
+def _share(shares: MutableSequence[float], is_over: Event) -> None:
+    global _shares, _is_over
+    _shares, _is_over = shares, is_over
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which ends us by `is_over`
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     gc.disable()  # rows hold nothing that holds them: looking for circles is a twentieth of the time
+
+
+def _end_with_parent() -> None:
+    """A pool's process waits for its next order for ever: also when its parent was killed."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        remove_unfinished()
+        os._exit(1)
 
 
 def _simulate_numbered(number: int, order: Order) -> Path:
     def progress(done: float) -> None:
         _shares[number] = done
+        if _is_over.is_set():
+            sys.exit()  # nobody waits for the log: its part is removed on the way out
 
     return simulate_car(order, progress)

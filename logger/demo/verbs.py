@@ -31,7 +31,7 @@ def simulate(
 ) -> None:
     """Make the logs of a whole STAGE, one a car, through the recorder's own decoders and store.
 
-    STAGE is a built-in one (dakar-2026-11) or an itinerary of your own. Logs that are there already are made anew.
+    STAGE is a built-in one (dakar-2026-11) or an itinerary of your own. Logs that are there already are replaced.
     """
     from logger.demo import simulate as simulation  # noqa: PLC0415 - numpy, and the virtual car
 
@@ -66,12 +66,11 @@ def demo(folder: Path, gps_hz: int, can_rate: int, seconds: float | None) -> Non
     """
     from logger.demo import demo as demonstration  # noqa: PLC0415 - numpy, and the virtual car
 
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
     with progress_bar("the stage so far") as progress:
         prepared = demonstration.prepare(folder, progress)
-    live = LiveLine()
+    live, stop = LiveLine(), threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: stop.set())
 
     def ready(address: str) -> None:
         live.say(f"crew page: {address}")

@@ -11,7 +11,9 @@ from typing import Any, BinaryIO
 import click
 
 from logger.export import formats
+from logger.os_errors import named
 from logger.terminal import output_bytes, progress_bar
+from logger.whole_file import whole_file
 
 _PATH = click.Path(path_type=Path)
 
@@ -91,15 +93,11 @@ def export(
 @contextmanager
 def _destination(output: Path | None) -> Iterator[BinaryIO]:
     """The standard output, or a file that gets its name when it is whole."""
-    if output is None:
+    if output is not None:
+        with whole_file(output) as stream:
+            yield stream
+        return
+    with named("standard output"):
         stream = output_bytes()
         yield stream
         stream.flush()
-        return
-    part = output.with_name(output.name + ".part")
-    try:
-        with part.open("wb") as stream:
-            yield stream
-        part.replace(output)
-    finally:
-        part.unlink(missing_ok=True)

@@ -28,6 +28,7 @@ from logger.fleet.identity import entry_of, refuse_strangers, same_recording
 from logger.fleet.judged import judged_tables
 from logger.fleet.rows import LogRows
 from logger.fleet.store import Store
+from logger.os_errors import named
 from logger.recording.log_border import has_wal, open_log_readonly
 from logger.recording.verify import verify
 from logger.review import json
@@ -60,7 +61,7 @@ class Adder:
 
     def add(self, path: Path, progress: Progress = lambda _done: None) -> Outcome:
         """Take a log. Raises LogError when it is damaged, or not of the car that it should be; OSError."""
-        with self._store.workshop() as workshop, _still(path, workshop) as log:
+        with named(self._store.shown), self._store.workshop() as workshop, _still(path, workshop) as log:
             sha256 = digest_of(log, lambda done: progress(0.05 * done))
             entry = self._known.get(sha256) or entry_of(log, sha256)
             missing = [table for table in self._tables if not self._store.has(entry.path(table))]

@@ -6,14 +6,19 @@ A worker that dies is Dask's business: what it was at is given to another one. K
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import os
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
+from threading import Thread
 
 import dask
 from distributed import Client, LocalCluster, as_completed
 
 from firmware_bridge.errors import DeviceError
+from logger import interruption
 from logger.fleet.catalogue import Entry
 from logger.fleet.review import Judge, Run, Verdict, judge
 
@@ -32,7 +37,7 @@ def workers(scheduler: str | None, count: int | None) -> Iterator[Judge]:
     """
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # its comings and goings are not the user's
     if scheduler is None:
-        with local_cluster(count or os.cpu_count() or 1) as cluster, Client(cluster) as client:
+        with _started(count or os.cpu_count() or 1) as cluster, Client(cluster) as client, _at_once():
             yield _judging(client)
         return
     try:
@@ -47,6 +52,39 @@ def workers(scheduler: str | None, count: int | None) -> Iterator[Judge]:
             mend = f"start one with `dask worker {scheduler}` where stagelog[fleet] is installed"
             raise DeviceError("the scheduler has no worker", where=scheduler, mend=mend)
         yield _judging(client)
+
+
+def _started(count: int) -> LocalCluster:
+    """Start worker processes, by a thread without signals: Ctrl-C is this process's alone, and ends them with it."""
+    # Its first start would unblock the signals; and after Ctrl-C it would print a warning about semaphores.
+    before = os.environ.get("PYTHONWARNINGS", "")
+    os.environ["PYTHONWARNINGS"] = "ignore:resource_tracker"
+    resource_tracker.ensure_running()
+    os.environ["PYTHONWARNINGS"] = before
+    with interruption.blocked():
+        starting: Future[LocalCluster] = Future()
+        Thread(target=_start, args=(starting, count), daemon=True).start()
+    with _at_once():
+        return starting.result()
+
+
+def _start(starting: Future[LocalCluster], count: int) -> None:
+    try:
+        starting.set_result(local_cluster(count))
+    except Exception as error:  # noqa: BLE001 - raised again by whoever waits for the result
+        starting.set_exception(error)
+
+
+@contextmanager
+def _at_once() -> Iterator[None]:
+    """Ctrl-C ends the process here: Dask takes seconds to close, and prints what it could not."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        for worker in multiprocessing.active_children():
+            worker.kill()
+        interruption.end_now()
+        raise
 
 
 def local_cluster(count: int) -> LocalCluster:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import json as encoding
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +26,9 @@ from logger.fleet.add import restore
 from logger.fleet.catalogue import Entry
 from logger.fleet.judged import judged_tables
 from logger.fleet.store import Store
+from logger.fleet.workshop import local_workshop
 from logger.input_files import read_text
+from logger.os_errors import line_of, named
 from logger.recording.naming import slug
 from logger.review import json
 from logger.review.opening import Wanted, opened, rules_of
@@ -95,10 +96,10 @@ def judge(run: Run, entry: Entry) -> Verdict:
     """Review one log and write what comes out into the store. Never raises for what is wrong with the log."""
     store = Store(run.store)
     try:
-        with store.workshop() as workshop, tempfile.TemporaryDirectory(prefix="stagelog-fleet-") as name:
-            return _judge(run, entry, store, workshop, Path(name))
+        with named(store.shown), store.workshop() as workshop, local_workshop() as folder:
+            return _judge(run, entry, store, workshop, folder)
     except (StagelogError, OSError) as error:
-        return Verdict(entry, None, None, error=str(error), exit_code=getattr(error, "exit_code", 74))
+        return Verdict(entry, None, None, error=line_of(error), exit_code=getattr(error, "exit_code", 74))
     except Exception as error:  # noqa: BLE001 - a log of strangers: whatever it leads to, the others are reviewed
         what = f"{entry.name}: cannot be reviewed: {printable(error) or type(error).__name__}"
         return Verdict(entry, None, None, error=what, exit_code=LogError.exit_code)

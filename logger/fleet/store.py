@@ -11,10 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-import shutil
 import stat
-import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -30,14 +27,13 @@ from firmware_bridge.printable import printable
 from logger.file_names import is_without_links, open_unlinked
 from logger.fleet import known_hosts
 from logger.fleet.one_at_a_time import OneAtATime
-from logger.transfer.snapshot import sync_folder
+from logger.fleet.workshop import local_workshop, workshop
+from logger.whole_file import put_in_place
 
 log = logging.getLogger(__name__)
 
 INCOMING = ".incoming"
 """Where files are made. Every engine passes over names that begin with a dot."""
-FORGOTTEN_S = 24 * 3600
-"""No log takes a day to add: what has lain in `INCOMING` for so long is of a process that was killed."""
 OBJECT_STORES = frozenset({"memory", "s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss", "oci"})
 """What shows an object only when it is whole, and has no rename."""
 _PASSWORD = re.compile(r"(://[^/@:]*:)[^/@]*@")
@@ -123,17 +119,11 @@ class Store:
     def workshop(self) -> Iterator[Path]:
         """A local folder to make files in, which is gone afterwards. Within a folder's own disk, so rename works."""
         if not self.is_folder:
-            with tempfile.TemporaryDirectory(prefix="stagelog-fleet-") as name:
-                yield Path(name)
+            with local_workshop() as own:
+                yield own
             return
-        own = self._unlinked(f"{INCOMING}/{uuid4().hex}")
-        incoming = own.parent
-        own.mkdir(parents=True)
-        try:
-            self._forget(incoming)
+        with workshop(self._unlinked(INCOMING)) as own:
             yield own
-        finally:
-            shutil.rmtree(own, ignore_errors=True)
 
     def place(self, made: Path, path: str) -> None:
         """Give a file that was made in the workshop its place, at once; it may be moved. Raises OSError."""
@@ -141,10 +131,7 @@ class Store:
         if self.is_folder:
             folder = self._unlinked(path, is_target=True).parent
             folder.mkdir(parents=True, exist_ok=True)
-            with made.open("rb") as file:
-                os.fsync(file.fileno())
-            made.replace(target)
-            sync_folder(folder)
+            put_in_place(made, Path(target))
             return
         self.files.makedirs(target.rpartition("/")[0], exist_ok=True)
         if self._is_object_store:
@@ -192,13 +179,6 @@ class Store:
     def _unreachable(self, error: Exception) -> DeviceError:
         mend = "check the network, the address and the credentials"
         return DeviceError(" ".join(str(error).split()), where=self.shown, mend=mend)
-
-    @staticmethod
-    def _forget(incoming: Path) -> None:
-        """Remove what killed processes left."""
-        for left in incoming.iterdir():
-            if time.time() - left.stat().st_mtime > FORGOTTEN_S:
-                shutil.rmtree(left, ignore_errors=True)
 
 
 def _without_password(url: str) -> str:

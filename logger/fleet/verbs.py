@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from firmware_bridge.errors import ConfigurationError, StagelogError
+from logger.os_errors import FULL, line_of
 from logger.terminal import echo, echo_json, print_tables, progress_bar
 
 _PATH = click.Path(path_type=Path)
@@ -95,7 +96,9 @@ def fetch(
         try:
             wrong |= bool(context.invoke(fetch_logs, url=car, folder=folder, pin=pin, **more))
         except (StagelogError, OSError) as error:
-            echo(f"stagelog: {error}", err=True)
+            if isinstance(error, BrokenPipeError) or getattr(error, "errno", None) in FULL:
+                raise
+            echo(f"stagelog: {line_of(error)}", err=True)
             wrong = 1
     wrong |= _add([folder], url, (), frames=frames)
     return context.invoke(review, url=url) | wrong if and_review else wrong
@@ -114,10 +117,13 @@ def _add(logs: Sequence[Path], url: str, cars: Sequence[int], *, frames: bool) -
         try:
             with progress_bar(f"{number} of {len(paths)}: {path.name}") as progress:
                 outcome = adder.add(path, progress)
-            echo(f"{path.name}: {outcome.text}")
         except (StagelogError, OSError) as error:
-            echo(f"stagelog: {error}", err=True)
+            if getattr(error, "errno", None) in FULL:
+                raise  # the next log would fail like this one
+            echo(f"stagelog: {line_of(error)}", err=True)
             wrong = 1
+        else:
+            echo(f"{path.name}: {outcome.text}")
     return wrong
 
 

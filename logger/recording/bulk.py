@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import glob
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -13,6 +14,7 @@ from firmware_bridge.errors import LogError
 from logger.recording.holding import require_free
 from logger.recording.rows import Rows
 from logger.recording.store import Log, SessionStart
+from logger.whole_file import PART_TAIL, claimed, put_in_place
 
 _STRIDE_BYTES = 8 * 1024 * 1024
 """Rows gathered before they are inserted: bounds memory; more is no faster."""
@@ -22,21 +24,25 @@ _ELSEWHERE = "choose another folder with -o"
 class BulkLog:
     """A log under construction; it gets its name when it is whole."""
 
-    def __init__(self, path: Path) -> None:
-        """Raises LogError when `path` exists already or cannot be written, InUseError where a recorder writes."""
+    def __init__(self, path: Path, *, replaces: bool = False) -> None:
+        """With `replaces`, a log of that name stays until the new one is whole.
+
+        Raises LogError when `path` exists otherwise, or cannot be written; InUseError where a recorder writes, or
+        another program makes the same log.
+        """
         require_free(path.parent, _ELSEWHERE)
-        if path.exists():
-            raise LogError("there is a log already", where=str(path), mend=_ELSEWHERE)
+        self._replaces = replaces
         self._path = path
-        self._part = path.with_name(path.name + ".part")
-        with self._told():
+        self._part = path.with_name(path.name + PART_TAIL)
+        self._require_no_other()
+        with self._told(), ExitStack() as stack:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._clear()
-            try:
-                self._log = Log(self._part, durable=False)
-            except BaseException:
-                self._clear()
-                raise
+            stack.enter_context(claimed(self._part))
+            self._clear_tails()
+            stack.callback(self._clear_tails)
+            self._log = Log(self._part, durable=False)
+            stack.callback(self._log.abandon)
+            self._claim = stack.pop_all()
         self._rows = Rows()
         self._waiting_bytes = 0
 
@@ -72,24 +78,31 @@ class BulkLog:
             mend = "check the folder and its free space"
             raise LogError(f"cannot be written: {error}", where=str(self._path), mend=mend) from error
 
+    def _require_no_other(self) -> None:
+        if self._path.exists() and not self._replaces:
+            raise LogError("there is a log already", where=str(self._path), mend=_ELSEWHERE)
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            if kind is None:
-                self._flush()
-                require_free(self._path.parent, _ELSEWHERE)  # it may have begun a log of this name
-                with self._told():
-                    self._log.close()
-                    self._part.rename(self._path)
-        finally:
-            self._log.abandon()
-            self._clear()
+        if kind is not None:
+            self._claim.__exit__(kind, error, trace)
+            return
+        with self._claim:
+            self._finish()
 
-    def _clear(self) -> None:
-        """Remove what is unfinished, here or from an earlier attempt."""
-        for left in self._part.parent.glob(f"{self._part.name}*"):  # SQLite's own files beside it too
+    def _finish(self) -> None:
+        self._flush()
+        require_free(self._path.parent, _ELSEWHERE)  # it may have begun a log of this name
+        self._require_no_other()
+        with self._told():
+            self._log.close()
+            put_in_place(self._part, self._path)
+
+    def _clear_tails(self) -> None:
+        """Remove SQLite's own files beside the part, of this attempt or of an earlier one."""
+        for left in self._part.parent.glob(f"{glob.escape(self._part.name)}-*"):
             left.unlink()

@@ -244,7 +244,7 @@ def as_log_errors(path: Path, mend: str) -> Iterator[None]:
         said = str(error) or "it asks for more memory than there is"  # as one with a length that is none
         raise LogError(f"cannot be read: {printable(said)}", where=str(path), mend=mend) from error
     except LogError as error:
-        raise type(error)(error.what, where=str(path), mend=error.mend) from error
+        raise type(error)(error.what, where=error.where or str(path), mend=error.mend) from error
     except StagelogError:
         raise
     except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:

@@ -10,6 +10,7 @@ import click
 
 from firmware_bridge.errors import StagelogError
 from logger.terminal import echo, echo_json, print_tables, progress_bar
+from logger.whole_file import write_whole
 
 if TYPE_CHECKING:
     from logger.review.opening import Wanted
@@ -69,7 +70,7 @@ def review(
     if html is not None:
         from logger.review.html import page  # noqa: PLC0415
 
-        _write_page(html, page(report))
+        write_whole(html, page(report))
     if as_json:
         echo_json(json.document(report))
     else:
@@ -82,11 +83,6 @@ def review(
     for remark in report.remarks:
         echo(f"stagelog: {log.name}: {remark}", err=True)
     return _verdict(report.wrong)
-
-
-def _write_page(path: Path, page: str) -> None:
-    """Write a page; a file name in it may be no UTF-8."""
-    path.write_text(page, encoding="utf-8", errors="backslashreplace")
 
 
 def _verdict(wrong: StagelogError | None) -> int:
@@ -126,7 +122,7 @@ def compare(
     reports = _reports(logs, Wanted(itinerary, rules))
     found = comparing.compare(reports, None if section is None else section - 1)
     if html is not None:
-        _write_page(html, compare_page.page(found))
+        write_whole(html, compare_page.page(found))
     if as_json:
         echo_json(comparing.document(found))
     else:

@@ -24,12 +24,12 @@ from logger.transfer import ledger
 from logger.transfer.aside import aside_in, is_aside
 from logger.transfer.placing import DAMAGED_TAIL, place
 from logger.transfer.removing import remove
-from logger.transfer.snapshot import digest_of, readable_state, snapshot, sync_folder
+from logger.transfer.snapshot import digest_of, readable_state, snapshot
 from logger.transfer.state import LogState
+from logger.whole_file import PART_TAIL, put_in_place, sync_folder
 
 FOLDER = "stagelog"
 """Where the logs lie on the stick, among whatever else is on it."""
-PART_TAIL = ".part"
 _COPIED, _READ_BACK = 0.7, 0.9
 """The shares of the work after copying and after reading back; what is left is `verify`."""
 _SPARE_BYTES = 1024 * 1024
@@ -139,8 +139,7 @@ class _Copy:
 
     def _rename(self, target: Path) -> None:
         """Give it its name, durably. Raises FileNotFoundError when the stick is no longer there."""
-        self._part.replace(target)
-        sync_folder(self._folder)
+        put_in_place(self._part, target)
         _require_mounted(self._folder, self._device)
 
     def _note(self, state: LogState, size: int, sha256: str) -> str:

@@ -60,14 +60,19 @@ def _from_device(device: Path, place: Path, config_path: Path, teller: Teller) -
         program = [sys.executable, "-m", "logger", "stick", str(place), "-c", str(config_path)]
         if is_marked(place, MARKER_ALL):
             program.append("--all")
-        done = subprocess.run(program, stdout=subprocess.PIPE, text=True, check=False)  # noqa: S603 - ourselves
-        said = done.stdout.splitlines()
+        with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as copying:  # noqa: S603 - ourselves
+            try:
+                output, _ = copying.communicate()
+            except BaseException:
+                copying.terminate()  # not killed: it removes what is half copied
+                raise
+        said = output.splitlines()
         for line in said:
             echo(line)
-    if done.returncode in (0, EXIT_FOUND_WRONG) and said:
-        state = "partly" if done.returncode else "done"
+    if copying.returncode in (0, EXIT_FOUND_WRONG) and said:
+        state = "partly" if copying.returncode else "done"
         teller.tell(state, f"{said[-1]}. It may be pulled.")
-    return done.returncode
+    return copying.returncode
 
 
 def _deliver(logs: Path, folder: Path, teller: Teller, *, every: bool) -> int:

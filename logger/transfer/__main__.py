@@ -15,6 +15,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from logger.os_errors import line_of
 from logger.transfer.snapshot import snapshot
 
 TELL_S = 0.2
@@ -36,7 +37,7 @@ def main(log: str, copy: str) -> int:
     try:
         taken = snapshot(Path(log), Path(copy), progress)
     except OSError as error:
-        print(json.dumps({"error": str(error)}), flush=True)
+        print(json.dumps({"error": line_of(error)}), flush=True)
         return 1
     state = None if taken.state is None else taken.state._asdict()
     print(json.dumps({"sha256": taken.sha256, "state": state}), flush=True)

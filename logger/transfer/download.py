@@ -14,10 +14,11 @@ import os
 import re
 import time
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
 from firmware_bridge.errors import DeviceError, LogError
 from logger.file_names import open_unlinked, within
+from logger.os_errors import named
 from logger.transfer.car import Car, path_of
 from logger.transfer.exchange import Answer, CutError
 from logger.transfer.patience import Patience
@@ -62,7 +63,7 @@ class Part:
         self.path = path
         self.sha256 = path.name.split(".")[-2]
         descriptor = open_unlinked(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-        self._file: BinaryIO = os.fdopen(descriptor, "ab")
+        self._file = os.fdopen(descriptor, "ab", buffering=0)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -75,8 +76,11 @@ class Part:
             self.size = file.tell()
 
     def append(self, block: bytes) -> None:
-        """The next bytes."""
-        self._file.write(block)
+        """The next bytes. Raises OSError."""
+        rest = memoryview(block)
+        with named(self.path):
+            while rest:
+                rest = rest[self._file.write(rest) :]
         self._hasher.update(block)
         self.size += len(block)
 
@@ -85,10 +89,9 @@ class Part:
         return self._hasher.hexdigest() == self.sha256
 
     def close(self) -> None:
-        """Everything to the disk."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
+        """Everything to the disk. Raises OSError."""
+        with self._file, named(self.path):
+            os.fsync(self._file.fileno())
 
 
 class Download:

@@ -19,8 +19,9 @@ from logger.transfer.download import Download, Watcher
 from logger.transfer.listed import ListedLog
 from logger.transfer.patience import Patience
 from logger.transfer.placing import DAMAGED_TAIL, place
-from logger.transfer.snapshot import digest_of, readable_state, sync_folder
+from logger.transfer.snapshot import digest_of, readable_state
 from logger.transfer.state import state_of
+from logger.whole_file import put_in_place
 
 
 class Outcome(NamedTuple):
@@ -48,8 +49,7 @@ def fetch(car: Car, log: ListedLog, folder: Path, patience: Patience, watcher: W
     part, sha256 = arrived
     size = part.stat().st_size
     if problems := verify(part, lambda done: watcher.checking(name, done)):
-        part.replace(damaged)
-        sync_folder(folder)
+        put_in_place(part, damaged)
         return Outcome(
             name, f"is damaged in the car ({printable(problems[0])}); kept as {damaged.name}", ok=False
         )
@@ -59,8 +59,7 @@ def fetch(car: Car, log: ListedLog, folder: Path, patience: Patience, watcher: W
     if before is not None and before.rows > state.rows:
         part.unlink()
         return Outcome(name, "goes less far than what is here; left as it is")
-    part.replace(target)
-    sync_folder(folder)
+    put_in_place(part, target)
     text = f"{size / 1e6:.1f} MB, whole{', grown' if before is not None and before.rows < state.rows else ''}"
     if target.name != name:
         text += f"; {name} here is another log, so it is in {target.name}"

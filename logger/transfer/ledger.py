@@ -7,6 +7,7 @@ and not data.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from contextlib import suppress
@@ -51,7 +52,8 @@ def add(folder: Path, delivered: Delivered) -> None:
         _give_to_owner(descriptor, folder)
         os.fchmod(descriptor, MODE)
         # The newline before it ends a line that was torn; readers pass over the empty ones.
-        os.write(descriptor, b"\n" + line + b"\n")
+        if os.write(descriptor, whole := b"\n" + line + b"\n") < len(whole):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder / FILE))
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

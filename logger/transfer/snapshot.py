@@ -9,6 +9,7 @@ slow reads the copy, never the log.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import sqlite3
@@ -21,6 +22,7 @@ from logger.transfer.aside import is_aside
 from logger.transfer.copying import GrownError, Progress, copy_file, copy_pages, copy_rows
 from logger.transfer.removing import remove
 from logger.transfer.state import LogState, state_of
+from logger.whole_file import sync_folder
 
 TRIES = 5
 """The recorder opens or closes a log in just this moment: rarely twice, never five times."""
@@ -54,6 +56,8 @@ def snapshot(log: Path, to: Path, progress: Progress = lambda _done: None) -> Sn
         return Snapshot(to, to.stat().st_size, digest, readable_state(to))
     except sqlite3.Error as error:
         remove(to)
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(to)) from error
         mend = "`stagelog verify` says what is left of it"
         raise LogError(f"cannot be copied: {error}", where=str(log), mend=mend) from error
     except BaseException:
@@ -92,12 +96,3 @@ def digest_of(path: Path, progress: Progress = lambda _done: None) -> str:
             hasher.update(block)
             progress(min(1.0, file.tell() / size))
     return hasher.hexdigest()
-
-
-def sync_folder(folder: Path) -> None:
-    """Bring to the disk which files are in a folder."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

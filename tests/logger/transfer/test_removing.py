@@ -12,7 +12,7 @@ import pytest
 
 from logger.transfer import removing
 from logger.transfer.removing import REMOVE_BYTES, Nameless, remove
-from logger.transfer.snapshot import sync_folder
+from logger.whole_file import sync_folder
 from tests.logger.stick.conftest import plugged
 
 SMALL_STEP = 256 * 1024

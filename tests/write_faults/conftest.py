@@ -1,0 +1,15 @@
+"""The inputs, made once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.write_faults.inputs import make_template
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder to copy."""
+    return make_template(tmp_path_factory.mktemp("faults") / "template")

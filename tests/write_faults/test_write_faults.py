@@ -1,0 +1,26 @@
+"""A full disk and a kill at some of each verb's writes; `python -m tests.write_faults` tries every one."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.write_faults.faults import require_strace
+from tests.write_faults.inputs import NAMES, ready
+from tests.write_faults.trying import Trial
+
+SAMPLED = 2
+"""Places of each kind of fault and verb."""
+
+
+@pytest.mark.parametrize("how", ["full", "killed"])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_fault_harms_nothing(name: str, how: str, template: Path, tmp_path: Path) -> None:
+    require_strace()
+    with ready(name, template) as case:
+        trial = Trial(case, template, tmp_path)
+        of_kind = [fault for fault in trial.faults if fault.how == how]
+        for fault in random.Random(f"{name} {how}").sample(of_kind, min(SAMPLED, len(of_kind))):
+            trial.run(fault)

@@ -1,0 +1,74 @@
+"""One fault in one verb, and everything that must hold afterwards."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+from pathlib import Path
+
+from tests.logger.command_line import stagelog
+from tests.write_faults.cases import Case
+from tests.write_faults.faults import Fault, faults_at, places, with_fault
+
+EXIT_IO, EXIT_NO_DEVICE = 74, 69
+
+
+class Trial:
+    """A case in folders made from a template: one run without a fault, then as many with one as are asked for."""
+
+    def __init__(self, case: Case, template: Path, scratch: Path) -> None:
+        self._case, self._template = case, template
+        self._scratch = scratch / case.name.replace(" ", "-")
+        self._scratch.mkdir()
+        folder = self._fresh("clean")
+        below = case.near or folder / case.writes
+        found, ended = places(case.arguments, folder, below)
+        assert ended.code == 0, ended
+        case.check(folder)
+        self.faults = faults_at(found)
+        self._names = self._listed(folder)
+        assert self.faults, "nothing was written where it was expected"
+
+    def run(self, fault: Fault) -> None:
+        """Raises AssertionError when the fault did harm, or was reported badly."""
+        folder = self._fresh("faulty")
+        ended = with_fault(fault, self._case.arguments, folder)
+        assert "Traceback" not in ended.err, ended.err
+        if fault.how == "killed":
+            assert ended.code == -signal.SIGKILL, ended
+        elif ended.code:  # an error at what can be done without, such as a probe, is no failure
+            assert ended.code in {EXIT_IO, EXIT_NO_DEVICE}, ended
+            last = ended.complaints[-1]  # warnings about the input may come first
+            assert re.match(f"stagelog: [^:]*{self._case.reported}", last), last
+            assert ended.err.count("stagelog: ") == 1, ended.err
+            assert re.search("o space left|disk is full|it is full", last), last
+            assert ";" in last, f"no hint: {last}"
+        self._case.check(folder)
+        if fault.how == "full":
+            extra = self._listed(folder) - self._names
+            assert not {name for name in extra if not name.endswith(".part") or self._leaves_no_part}, extra
+        again = stagelog(*self._case.arguments, folder=folder)
+        assert again.code == 0, again
+        self._case.check(folder)
+        assert self._listed(folder) == self._names, "leftovers after the next run"
+        shutil.rmtree(folder)
+
+    @property
+    def _leaves_no_part(self) -> bool:
+        """A download keeps what has come, and goes on with it."""
+        return "fetch" not in self._case.name
+
+    def _fresh(self, name: str) -> Path:
+        folder = self._scratch / name
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(self._template, folder)
+        (folder / "out").mkdir()
+        self._case.prepare(folder)
+        return folder
+
+    def _listed(self, folder: Path) -> set[str]:
+        found = set()
+        for top in (folder, *([self._case.near] if self._case.near else [])):
+            found |= {str(path.relative_to(top)) for path in top.rglob("*") if path.is_file()}
+        return {name for name in found if Path(name).name not in self._case.ignored}
