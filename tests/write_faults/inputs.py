@@ -41,7 +41,7 @@ def make_template(folder: Path) -> Path:
 def ready(name: str, template: Path) -> Iterator[Case]:
     """A case, with the server or the disk that it needs."""
     if name == "stick":
-        with small_disk(template.with_name("stick"), _STICK_MB) as place:
+        with small_disk(template.with_name("disk"), _STICK_MB) as place:
             yield cases.stick(place / "here")
     elif "fetch" in name:
         with tempfile.TemporaryDirectory() as car:
