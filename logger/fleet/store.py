@@ -129,9 +129,9 @@ class Store:
         """Give a file that was made in the workshop its place, at once; it may be moved. Raises OSError."""
         target = self.full(path)
         if self.is_folder:
-            folder = self._unlinked(path, is_target=True).parent
-            folder.mkdir(parents=True, exist_ok=True)
-            put_in_place(made, Path(target))
+            there = self._unlinked(path, is_target=True)
+            there.parent.mkdir(parents=True, exist_ok=True)
+            put_in_place(made, there)
             return
         self.files.makedirs(target.rpartition("/")[0], exist_ok=True)
         if self._is_object_store:

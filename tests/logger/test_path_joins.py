@@ -46,12 +46,16 @@ KNOWN: dict[str, dict[str, str]] = {
     "doctor/listening.py": {"Path(url)": USERS},
     "doctor/looking.py": {"sysfs / f'dev/block/{os.major(number)}:{os.minor(number)}'": SYSTEM},
     "export/mf4.py": {"Path(folder)": OWN},
-    "fleet/review.py": {"Path(rules)": USERS, "Path(name)": OWN},
+    "fleet/review.py": {"Path(rules)": USERS},
     "fleet/store.py": {
         "Path(self.root, path)": CHECKED,
         "Path(self.root)": USERS,
-        "Path(name)": OWN,
         "Path(entry.path)": OWN,
+    },
+    "fleet/workshop.py": {
+        "Path(tempfile.gettempdir())": SYSTEM,
+        "Path(tempfile.gettempdir()) / f'stagelog-fleet-{os.getuid()}'": OWN,
+        "folder / uuid4().hex": OWN,
     },
     "recording/captures.py": {"done / total": "numbers"},
     "recording/naming.py": {"directory / f'{name}-{max(numbers, default=0) + 1:03d}.db'": DERIVED},
@@ -82,6 +86,7 @@ KNOWN: dict[str, dict[str, str]] = {
     "transfer/placing.py": {
         "target.with_stem(f'{target.stem}.{state.identity}')": "hexadecimal, see LogState.from_json"
     },
+    "whole_file.py": {"Path(os.path.realpath(path))": USERS},
 }
 """Each join that has a reason, as Python writes it."""
 OTHERS = ("file_names.py", "install/")
