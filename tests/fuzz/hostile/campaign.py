@@ -9,16 +9,24 @@ import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from importlib import import_module
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from logger.cli import VERBS
 from tests.fuzz.hostile import honest, logs, trial
 from tests.fuzz.hostile.scene import Scene, other_disk
-from tests.fuzz.hostile.verbs import FUNCTIONS, steps
+from tests.fuzz.hostile.verbs import FUNCTIONS, SOMETIMES, steps
+from tests.logger.crew.serving import serving
 
-_A_PROCESS = 40
+_A_PROCESS = 100
 """Logs that one process tries: what one leaves behind in memory does not reach many others."""
 
+_SOMETIMES = 25
+"""Every so many logs are exported and reviewed by the server, which starts a process for each."""
+_PRELOADED = ("pyarrow.parquet", "asammdf", "duckdb", "can", "cantools", "numpy", "rich.console", "fsspec")
+"""Imported before the processes fork: a second and a half for each of them otherwise."""
 _DEATHS = 3
 """Of processes on one log: what the other steps do with it is not tried any more."""
 
@@ -44,11 +52,28 @@ class Campaign:
         self._folder = Path(tempfile.mkdtemp(prefix="stagelog-hostile-"))
         self._disk = other_disk()
         self._honest = honest.write(self._folder / "honest.db")
+        self._stack = ExitStack()
+        (self._folder / "crew").mkdir()
+        (self._folder / "scene" / "logs").mkdir(parents=True)
+        self._serve()
         self._only, self._names = only, names
         self.logs = self.steps = 0
+        for module in _PRELOADED:
+            import_module(module)
+        for verb in VERBS.values():
+            import_module(verb.module)
+
+    def _serve(self) -> None:
+        """A crew server, in the place of one that was there."""
+        self._stack.close()
+        crew = self._folder / "crew"
+        self._served = self._stack.enter_context(
+            serving(crew, crew / "live.sock", logs=self._folder / "scene" / "logs")
+        )
 
     def close(self) -> None:
         """Remove what was made."""
+        self._stack.close()
         for folder in (self._folder, self._disk):
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -85,6 +110,8 @@ class Campaign:
                 enough = deaths == _DEATHS
                 at += last["index"] + enough
                 self.logs += last["index"] + enough
+            if not ended and last["name"].startswith(("http", "fetch")):
+                self._serve()
             step = 0 if ended or enough else last["step"] + 1
 
     def _child(self, seeds: Sequence[int], first_step: int, until_s: float) -> Iterator[dict[str, Any]]:
@@ -115,7 +142,7 @@ class Campaign:
             pipe.write(json.dumps({"kind": kind, **said}) + "\n")
             pipe.flush()
 
-        scene = Scene(self._folder / "scene", self._disk)
+        scene = Scene(self._folder / "scene", self._disk, self._served)
         done = 0
         for index, seed in enumerate(seeds):
             if time.monotonic() > until_s:
@@ -131,7 +158,8 @@ class Campaign:
         made = logs.make(seed, self._honest, scene.log, self._names)
         scene.never_whole = made.never_whole
         before = _content(scene)
-        for number, name in enumerate((*steps(scene), *FUNCTIONS)):
+        more = SOMETIMES if seed % _SOMETIMES == 0 or self._only else ()
+        for number, name in enumerate((*steps(scene), *FUNCTIONS, *more)):
             if number < first_step or (self._only and name not in self._only):
                 continue
             if name == "recorder's start":

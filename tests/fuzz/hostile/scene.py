@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.fuzz.hostile.honest import NAME
+from tests.logger.crew.serving import Served
 from tests.logger.review.drives import ITINERARY
 
 _CONFIG = """
@@ -30,10 +31,11 @@ state = "{folder}/state"
 
 @dataclass(slots=True)
 class Scene:
-    """Where everything of one log lies. `never_whole`: `verify` must not call it whole."""
+    """Where everything of one log lies; `served` is the crew server that has `logs`. `never_whole`: `verify` must not call it whole."""
 
     folder: Path
     other_disk: Path
+    served: Served
     never_whole: bool = False
 
     @property

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from logger import cli
 from tests.fuzz.hostile.scene import Scene
-from tests.fuzz.hostile.verbs import FUNCTIONS, steps
+from tests.fuzz.hostile.verbs import FUNCTIONS, SOMETIMES, steps
 from tests.memory import peak_kb, resident_kb
 
 LEAST_CPU_S, CPU_S_A_MB = 5.0, 1.5
@@ -84,7 +84,7 @@ def budget_s(scene: Scene) -> float:
 def run(scene: Scene, name: str) -> Iterator[Finding]:
     """One step, by its name."""
     said = scene.folder / "said"
-    function = FUNCTIONS.get(name)
+    function = FUNCTIONS.get(name) or SOMETIMES.get(name)
     WATCH.outside.clear()
     WATCH.allowed = (f"{scene.folder}/", f"{scene.stick}/", "/dev/null/", "/proc/")
     before_kb = resident_kb()

@@ -13,7 +13,9 @@ from logger import config as configs
 from logger.doctor import shelves, storage
 from logger.recording.daemon import Recorder
 from logger.recording.verify import verify
+from tests.fuzz.hostile import endpoints
 from tests.fuzz.hostile.scene import Scene
+from tests.logger.crew.serving import Served
 
 DONE, DAMAGED = 0, 74
 _REFUSED = (DONE, 64, DAMAGED)
@@ -113,6 +115,7 @@ def steps(scene: Scene) -> dict[str, Step]:
             ("fleet", "query", "SELECT count(*), max(speed_mps) FROM fix", "--json", *store), (DONE, 64)
         ),
         "stick": Step(("stick", str(scene.stick), "-c", str(scene.config), "--all"), (DONE, 1)),
+        "fetch": Step(("fetch", scene.served.url, str(out / "fetched"), "--patience", "20"), (DONE, 1, 69, DAMAGED)),
         "protect": Step(("protect", log), (DONE, DAMAGED)),
     }
 
@@ -138,5 +141,17 @@ def start(scene: Scene) -> None:
         assert not verify(path), verify(path)
 
 
-FUNCTIONS: dict[str, Callable[[Scene], None]] = {"doctor's shelves": shelf, "recorder's start": start}
+def _asking(check: Callable[[Scene, Served], None]) -> Callable[[Scene], None]:
+    return lambda scene: check(scene, scene.served)
+
+
+FUNCTIONS: dict[str, Callable[[Scene], None]] = {
+    "doctor's shelves": shelf,
+    "recorder's start": start,
+    **{name: _asking(check) for name, check in endpoints.EVERY.items()},
+}
 """What is no verb by itself, or opens ports beside: run as a function."""
+SOMETIMES: dict[str, Callable[[Scene], None]] = {
+    name: _asking(check) for name, check in endpoints.SOME.items()
+}
+"""What starts processes, each of which takes a second: run with some logs only."""
