@@ -31,7 +31,8 @@ SEEN_NAMES = (
     "limit_kmh",
     "speed_mps",
 )
-_PLACE = slice(3, 5)
+_PLACE = slice(FIX_NAMES.index("lat"), FIX_NAMES.index("lon") + 1)
+_DISTANCE = SEEN_NAMES.index("distance_m")
 _EVENTS = "SELECT session, t_us, kind, detail FROM event ORDER BY rowid"
 
 
@@ -131,9 +132,10 @@ def from_log(
     )
     fix = torn.numbers("fixes", "fix", FIX_NAMES)
     fix[np.isnan(fix[:, _PLACE]).any(axis=1), _PLACE] = np.nan  # half a position is none
+    progress = torn.numbers("progress", "progress", SEEN_NAMES)
     rows = RawRows(
         fix,
-        torn.numbers("progress", "progress", SEEN_NAMES),
+        progress[np.isfinite(progress[:, _DISTANCE])],  # a row without a distance says nothing
         torn.events(),
     )
     counts = {}
