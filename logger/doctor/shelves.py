@@ -27,6 +27,8 @@ def look(folder: Path, ledgers: Iterable[Path], in_use: Collection[Path]) -> She
     surveyed = shelf.Shelf(folder).survey(shelf.delivered(ledgers))
     stored = rule.oldest_first(log for log in surveyed if not is_aside(log.path.name))
     newest = next((log for log in stored if log.path in in_use), stored[-1] if stored else None)
+    if newest is not None and not newest.path.is_file():
+        newest = None  # a folder or a pipe that has a log's name
     if newest is not None:
         newest.path.open("rb").close()  # SQLite takes a log that may not be read for a damaged one
     wals = {

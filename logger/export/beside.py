@@ -7,6 +7,7 @@ that is not too old. Both tables are read once, side by side, in constant memory
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from logger.export.blocks import FixBlock, Numbers, Progress, fix_blocks, progress_blocks, reading_blocks
 from logger.export.selection import Integers, Selection
+from logger.recording.channel_table import channels_of
 
 OLDEST_US = 10_000_000
 """An older value is not beside a fix any more: slow engine messages come every few seconds, none less often."""
@@ -40,13 +42,16 @@ class Known(NamedTuple):
 
 def channel_titles(connection: sqlite3.Connection) -> tuple[list[int], list[str]]:
     """The numbers of the log's channels, and what to call each: its name and its unit, and its source if need be."""
-    rows = connection.execute("SELECT id, name, unit, source FROM channel ORDER BY id").fetchall()
-    titles = [f"{name} [{unit}]" if unit else name for _, name, unit, _ in rows]
-    unique = [
-        title if titles.count(title) == 1 else f"{title} {row[3]}"
-        for title, row in zip(titles, rows, strict=True)
+    channels = channels_of(connection)
+    titles = [
+        f"{channel.name} [{channel.unit}]" if channel.unit else channel.name for channel in channels.values()
     ]
-    return [row[0] for row in rows], unique
+    counts = Counter(titles)
+    unique = [
+        title if counts[title] == 1 else f"{title} {channel.source}"
+        for title, channel in zip(titles, channels.values(), strict=True)
+    ]
+    return list(channels), unique
 
 
 def rows(connection: sqlite3.Connection, selection: Selection, progress: Progress) -> Iterator[Row]:

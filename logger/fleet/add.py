@@ -74,7 +74,7 @@ class Adder:
             problems = verify(log, lambda done: progress(0.05 + 0.45 * done))
             if problems:
                 mend = "`stagelog verify` says more; it is not taken"
-                raise LogError(f"damaged: {problems[0]}", where=str(path), mend=mend)
+                raise LogError(f"damaged: {' '.join(problems[0].split())}", where=str(path), mend=mend)
             self._write(entry, log, missing, workshop, lambda done: progress(0.5 + 0.5 * done))
         self._known[sha256] = entry
         grown = self._forget_shorter(entry)

@@ -14,11 +14,16 @@ from logger.export.blocks import Numbers, Progress, fix_blocks, frame_blocks, re
 from logger.export.parquet import arrow_table, frame_bytes
 from logger.export.selection import Clock, Selection
 from logger.fleet.tables import TABLES
+from logger.recording.channel_table import channels_of
 from logger.review.places import NO_RUN
 from logger.review.report import Report
 
 _ROWS = 16_384
 """Rows a block of the tables that are read row by row."""
+
+
+_NO_CHANNEL = 2**63 - 1
+"""After all numbers that a channel may have."""
 
 
 class LogRows:
@@ -86,12 +91,13 @@ class LogRows:
         return free
 
     def _reading(self, progress: Progress) -> Iterator[list[Any]]:
-        known = self._connection.execute("SELECT id, name, unit, source FROM channel ORDER BY id").fetchall()
-        place = np.zeros(max((row[0] for row in known), default=0) + 1, dtype=np.int64)
-        place[[row[0] for row in known]] = np.arange(len(known))
-        words = [pa.array([row[at] for row in known], pa.string()) for at in (1, 2, 3)]
+        known = channels_of(self._connection)
+        numbers = np.array([*known, _NO_CHANNEL], dtype=np.int64)
+        words = [pa.array([channel[at] for channel in known.values()], pa.string()) for at in range(3)]
         for session, t_us, channel, value in reading_blocks(self._connection, self._all):
-            name, unit, source = (word.take(pa.array(place[channel])) for word in words)
+            place = np.minimum(np.searchsorted(numbers, channel), len(known))
+            which = pa.array(place, mask=numbers[place] != channel)
+            name, unit, source = (word.take(which) for word in words)
             yield [session, t_us, self._all.clock.utc(session, t_us), name, value, unit, source]
         progress(1.0)
 

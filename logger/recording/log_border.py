@@ -91,6 +91,9 @@ def open_log_readonly(path: Path) -> Iterator[sqlite3.Connection]:
     if not path.is_file():
         what = "this is a folder" if path.is_dir() else "no such log"
         raise LogError(what, where=str(path), mend="`stagelog logs DIR` lists the logs in one")
+    if (odd := odd_neighbour(path)) is not None:
+        what = f"{odd.name} beside it is no file"
+        raise LogError(what, where=str(path), mend="remove it, or look at a copy of the log alone")
     try:
         connection = connect_readonly(path)
     except sqlite3.Error as error:
@@ -195,6 +198,15 @@ def has_wal(path: Path) -> bool:
     """
     wal = _wal(path)
     return wal.exists() and wal.stat().st_size > 0
+
+
+def odd_neighbour(path: Path) -> Path | None:
+    """What has the name of a log's WAL, shared memory or journal and is a link or not a file; None where nothing is.
+
+    SQLite waits for a pipe for ever, and refuses the others as if the card were out of reach.
+    """
+    beside = (path.with_name(path.name + tail) for tail in ("-wal", "-shm", "-journal"))
+    return next((odd for odd in beside if odd.is_symlink() or (odd.exists() and not odd.is_file())), None)
 
 
 def _wal(path: Path) -> Path:

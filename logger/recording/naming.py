@@ -14,7 +14,7 @@ from pathlib import Path
 from firmware_bridge.errors import LogError
 from logger import untrusted_json
 from logger.file_names import is_file_name
-from logger.recording.log_border import open_log_readonly
+from logger.recording.log_border import odd_neighbour, open_log_readonly
 from logger.recording.schema import NewerLogError
 
 REMOVED = "removed.jsonl"
@@ -44,7 +44,7 @@ def choose(directory: Path, name: str, *, boot_id: str | None) -> Path:
     stagelog, or was once tried as root, records nevertheless.
     """
     found = logs_named(directory, name)
-    if found and _may_go_on(found[-1][1]):
+    if found and found[-1][1].is_file() and _may_go_on(found[-1][1]):
         _, newest = found[-1]
         if boot_id is None or _last_boot_id(newest) in (boot_id, None):
             return newest
@@ -88,6 +88,8 @@ def _may_go_on(path: Path) -> bool:
     """Whether this version may add to a log, as far as can be seen: what is damaged is dealt with when it is opened."""
     if not os.access(path, os.W_OK):
         return False
+    if odd_neighbour(path) is not None:
+        return True
     try:
         with open_log_readonly(path):
             return True

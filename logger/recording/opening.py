@@ -13,14 +13,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from firmware_bridge.errors import LogError
+from logger.recording.log_border import odd_neighbour
 from logger.recording.rows import Rows
 from logger.recording.schema import NoLogError
 from logger.recording.store import Log, SessionStart
 
 _OTHER_SCHEMA = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH)
 """What SQLite says to a statement that does not fit the tables that are there."""
-_TAILS = ("", "-wal", "-shm")
-"""A log's file and what SQLite keeps beside it."""
+_TAILS = ("", "-wal", "-shm", "-journal")
+"""A log's file and what SQLite keeps, or once kept, beside it."""
 
 
 def open_log(path: Path, *, durable: bool = True) -> tuple[Log, Path | None]:
@@ -90,6 +91,9 @@ def _in_its_place(path: Path, begin: Callable[[Path | None], Log]) -> tuple[Log,
     """What `begin` comes to; where the file itself does not let it, once more with that file out of the way."""
     with _as_log_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        if _is_blocked(path):
+            aside = set_aside(path)
+            return begin(aside), aside
         try:
             return begin(None), None
         except Exception as error:
@@ -108,6 +112,14 @@ def _as_log_errors(path: Path) -> Iterator[None]:
     except (OSError, sqlite3.Error) as error:
         mend = "check the folder, its owner and the free space"
         raise LogError(f"cannot write the log: {error}", where=str(path), mend=mend) from error
+
+
+def _is_blocked(path: Path) -> bool:
+    """Whether something that is not a file has a log's name, or one that SQLite needs beside it.
+
+    SQLite would not open the log, or write into another file.
+    """
+    return (os.path.lexists(path) and not path.is_file()) or odd_neighbour(path) is not None
 
 
 def _is_the_files(error: Exception, path: Path) -> bool:
@@ -138,10 +150,10 @@ def is_damage(error: Exception) -> bool:
 
 def set_aside(path: Path) -> Path:
     """Rename a damaged log and what belongs to it; nothing is deleted. Returns the log's new name."""
-    number = next(n for n in range(1, 10_000) if not path.with_name(f"{path.name}.damaged-{n}").exists())
-    aside = path.with_name(f"{path.name}.damaged-{number}")
+    names = (path.with_name(f"{path.name}.damaged-{n}") for n in range(1, 10_000))
+    aside = next(name for name in names if not any(os.path.lexists(f"{name}{tail}") for tail in _TAILS))
     for tail in _TAILS:
         old = path.with_name(path.name + tail)
-        if old.exists():
+        if os.path.lexists(old):
             old.rename(aside.with_name(aside.name + tail))
     return aside

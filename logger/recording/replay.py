@@ -72,6 +72,9 @@ def kind_of(capture: Capture, also: str = "") -> str:
     `also` is what the caller takes besides, for the error's hint.
     """
     where = str(capture.path)
+    if capture.path.exists() and not capture.path.is_file():
+        what = "this is a folder" if capture.path.is_dir() else "neither a file nor a folder"
+        raise LogError(what, where=where, mend="name a file with a recording in it")
     try:
         head = text_lines.head(capture.path, _HEAD_BYTES)
     except OSError as error:

@@ -17,6 +17,7 @@ from firmware_bridge.errors import LogError
 from firmware_bridge.records import Channel
 from logger.export.blocks import Progress, reading_blocks
 from logger.export.selection import Integers, select
+from logger.recording.channel_table import channels_of
 from logger.recording.reader import last_row
 from logger.review.evidence import Floats
 
@@ -94,12 +95,7 @@ def engine_of(
 
 
 def _recorded(connection: sqlite3.Connection, progress: Progress) -> Iterator[Values]:
-    channels = {
-        number: Channel(name, unit, source)
-        for number, name, unit, source in connection.execute(
-            "SELECT id, name, unit, source FROM channel ORDER BY id"
-        )
-    }
+    channels = channels_of(connection)
     row = 0
     for session, t_us, channel, value in reading_blocks(connection, select(connection), progress):
         order = np.argsort(channel, kind="stable")

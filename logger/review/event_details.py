@@ -93,4 +93,6 @@ def detail_of(kind: object, text: object) -> dict[str, Any] | None:
     if not _or_null(lambda value: _number(value, _MOST_UTC_US))(detail.get("utc_us")):
         return None
     shape = _SHAPES.get(kind, {})
+    if kind == "section" and detail.get("state") == "finished":
+        shape = shape | {"distance_m": _number}
     return detail if all(fits(detail.get(name)) for name, fits in shape.items()) else None

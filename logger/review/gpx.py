@@ -36,6 +36,8 @@ Row = tuple[int | float | None, ...]
 
 def is_gpx(path: Path) -> bool:
     """Whether a file looks like GPX; what cannot be read does not."""
+    if not path.is_file():  # a pipe is waited for, perhaps for ever
+        return False
     try:
         with path.open("rb") as file:
             return b"<gpx" in file.read(HEAD_BYTES)

@@ -17,10 +17,11 @@ import numpy as np
 from firmware_bridge.dating import Dates
 from firmware_bridge.fixes import FixBuilder
 from firmware_bridge.protocols import protocol
-from firmware_bridge.records import Channel, Fix, Reading
+from firmware_bridge.records import Fix, Reading
 from logger.export.blocks import reading_blocks
 from logger.export.selection import select
 from logger.recording import value_ranges
+from logger.recording.channel_table import channels_of
 from logger.recording.pipeline import Pipeline, Source
 from logger.recording.recorded import RecordedReadings, own_alarms
 from logger.recording.rows import Rows
@@ -189,9 +190,7 @@ def _readings(connection: sqlite3.Connection | None, session: int, live: LiveSta
         return
     wanted = WHEEL_CHANNELS.keys() | live.alarms.asks_for
     channels = {
-        number: Channel(name, unit, source)
-        for number, name, unit, source in connection.execute("SELECT id, name, unit, source FROM channel")
-        if name in wanted
+        number: channel for number, channel in channels_of(connection).items() if channel.name in wanted
     }
     for sessions, t_us, channel, value in reading_blocks(connection, select(connection)):
         kept = (sessions == session) & np.isin(channel, list(channels)) & np.isfinite(value)

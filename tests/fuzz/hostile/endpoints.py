@@ -23,7 +23,9 @@ def _cpu_s(pid: int) -> float:
     return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
-def _asked(scene: Scene, served: Served, path: str, codes: tuple[int, ...] = _REFUSED, **more: object) -> Answer:
+def _asked(
+    scene: Scene, served: Served, path: str, codes: tuple[int, ...] = _REFUSED, **more: object
+) -> Answer:
     """An answer within its budgets."""
     before_s = _cpu_s(served.process.pid)
     answer = served.ask(path, **more)  # type: ignore[arg-type]
@@ -61,7 +63,8 @@ def _download(scene: Scene, served: Served) -> None:
     _asked(scene, served, path, method="HEAD")
     noted = json.dumps({"sha256": "0" * 64}).encode()
     codes = (200, 204, 400, 404, 409)
-    _asked(scene, served, f"{path}/delivered", codes, method="POST", body=noted, headers={"content-type": "application/json"})  # fmt: skip
+    kind = {"content-type": "application/json"}
+    _asked(scene, served, f"{path}/delivered", codes, method="POST", body=noted, headers=kind)
 
 
 def _export(scene: Scene, served: Served) -> None:
@@ -81,6 +84,10 @@ def _is_silent(_scene: Scene, served: Served) -> None:
     assert all(line.isprintable() for line in said.splitlines()), repr(said[-1000:])
 
 
-EVERY: dict[str, Callable[[Scene, Served], None]] = {"http list": _list, "http download": _download, "http silence": _is_silent}
+EVERY: dict[str, Callable[[Scene, Served], None]] = {
+    "http list": _list,
+    "http download": _download,
+    "http silence": _is_silent,
+}
 SOME: dict[str, Callable[[Scene, Served], None]] = {"http export": _export, "http review": _review}
 """Each of these starts processes of its own: tried with some logs only."""

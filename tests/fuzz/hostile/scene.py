@@ -31,7 +31,10 @@ state = "{folder}/state"
 
 @dataclass(slots=True)
 class Scene:
-    """Where everything of one log lies; `served` is the crew server that has `logs`. `never_whole`: `verify` must not call it whole."""
+    """Where everything of one log lies; `served` is the crew server that has `logs`.
+
+    `never_whole`: `verify` must not call it whole.
+    """
 
     folder: Path
     other_disk: Path

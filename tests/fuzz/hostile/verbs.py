@@ -115,7 +115,9 @@ def steps(scene: Scene) -> dict[str, Step]:
             ("fleet", "query", "SELECT count(*), max(speed_mps) FROM fix", "--json", *store), (DONE, 64)
         ),
         "stick": Step(("stick", str(scene.stick), "-c", str(scene.config), "--all"), (DONE, 1)),
-        "fetch": Step(("fetch", scene.served.url, str(out / "fetched"), "--patience", "20"), (DONE, 1, 69, DAMAGED)),
+        "fetch": Step(
+            ("fetch", scene.served.url, str(out / "fetched"), "--patience", "20"), (DONE, 1, 69, DAMAGED)
+        ),
         "protect": Step(("protect", log), (DONE, DAMAGED)),
     }
 
