@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -21,7 +21,7 @@ from firmware_bridge.printable import marked
 from firmware_bridge.protocols import nmea, protocol, ubx
 from logger.recording import canlogs, captures, nmea_times, recorded, text_lines
 from logger.recording.canlogs.candump import Candump
-from logger.recording.log_border import open_log_readonly
+from logger.recording.log_border import as_log_errors, open_log_readonly
 from logger.recording.log_meta import car_of, json_of, meta_of
 from logger.recording.pipeline import Engine, Pipeline, Source
 from logger.recording.rows import TABLES, Rows
@@ -110,7 +110,8 @@ def sessions(capture: Capture, progress: Progress) -> Iterator[Session]:
     """Replay a file, session by session; each is to be read to its end before the next. Raises StagelogError."""
     kind = kind_of(capture, "; bytes of a port with --protocol")
     if kind == "log":
-        yield from _log_sessions(capture, progress)
+        for session in _log_sessions(capture, progress):
+            yield replace(session, rows=_read(capture.path, session.rows))
         return
     decoders = engine_decoders(capture.dbc_texts, capture.presets)
     port = marked(capture.path.name)  # a name may be no UTF-8, which no log can hold
@@ -141,6 +142,12 @@ def sessions(capture: Capture, progress: Progress) -> Iterator[Session]:
         **{f"dbc:{dbc}": text for dbc, text in capture.dbc_texts.items()},
     }
     yield Session(meta, rows)
+
+
+def _read(path: Path, rows: Iterator[Rows]) -> Iterator[Rows]:
+    """The rows of a log's session, computed as they are asked for; whatever its values lead to is a LogError."""
+    with as_log_errors(path, "`stagelog verify` says what is left of it"):
+        yield from rows
 
 
 def _written(capture: Capture) -> str:
