@@ -6,8 +6,10 @@ import json
 import os
 import shutil
 import signal
+import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from importlib import import_module
@@ -119,16 +121,23 @@ class Campaign:
         pid = os.fork()
         if pid == 0:
             os.close(reading)
+            kept = os.dup(2)
+            # pytest has replaced them by its own, which a verb must not write to here
+            streams = [open(number, "w", buffering=1, encoding="utf-8", closefd=False) for number in (1, 2)]  # noqa: SIM115
+            sys.stdout, sys.stderr = streams
             try:
                 with os.fdopen(writing, "w") as pipe:
                     self._work(seeds, first_step, until_s, pipe)
-            finally:
-                os._exit(0)
+            except BaseException:  # noqa: BLE001 - the parent's stack is not this process's
+                os.write(kept, traceback.format_exc().encode())
+                os._exit(1)
+            os._exit(0)
         os.close(writing)
         with os.fdopen(reading) as pipe:
             for line in pipe:
                 yield json.loads(line)
         _, status = os.waitpid(pid, 0)
+        assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0, "a flaw of the fuzzer's"
         if os.WIFSIGNALED(status):
             number = os.WTERMSIG(status)
             words = {signal.SIGXCPU: "more processor time than its budget", signal.SIGALRM: "asleep for ever"}
