@@ -49,12 +49,12 @@ _LEAD = re.compile(
 """What may stand before a kind: its number, its kilometre, its stage, or a label."""
 _SPEED = re.compile(r"(?<!\d)(\d{1,3})\s*(?:km/?h|kmph|kph|(mph))\b", re.IGNORECASE)
 _ZONE_SPEED = re.compile(
-    r"\b(?:(?:SZ|DSZ|V)[ _/-]?|DZ[ _/-]?(?=[2-9]\d|1\d\d)|"
+    r"\b(?:(?:SZ|DSZ)[ _/-]?|(?:DZ|V)[ _/-]?(?=[2-9]\d|1\d\d)|"
     r"(?:SPEED|V?MAX|MAXIMUM|MAXIMA|LIMIT[EÉ]?E?|VITESSE|VELOCIDAD)\s*[:=àa]?\s*)(\d{1,3})(?![\d:])",
     re.IGNORECASE,
 )
 LOWEST_LIMIT: Final = 20
-"""km/h: a lower number behind DZ counts the zones."""
+"""km/h: a lower number counts zones, notes or versions."""
 _NUMBER_ALONE = re.compile(r"\d{1,3}")
 _PAUSE = re.compile(r"(?<!\d)(\d{1,3})\s*(?:min|mn|')", re.IGNORECASE)
 
@@ -137,9 +137,8 @@ def _speed(point: Point, number: str) -> str:
         for text in texts:
             if found := pattern.search(text):
                 return " ".join(filter(None, found.groups()))
-    if number and float(number) >= LOWEST_LIMIT:
-        return number
-    return next((text.strip() for text in point.labels if _NUMBER_ALONE.fullmatch(text.strip())), "")
+    alone = (text.strip() for text in point.labels if _NUMBER_ALONE.fullmatch(text.strip()))
+    return next((text for text in (number, *alone) if text and float(text) >= LOWEST_LIMIT), "")
 
 
 def _pause_s(point: Point) -> str:

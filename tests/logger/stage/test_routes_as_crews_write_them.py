@@ -82,6 +82,8 @@ def test_kinds_behind_numbers_and_in_words(names: list[str]) -> None:
         ("DZ3|Vitesse limitée à 50 km/h", 50),
         ("DZ 30mph", 48.28032),
         ("DZ12", None),
+        ("DZ1|V2 of the roadbook", None),
+        ("DZ|12", None),  # the number of the note
         ("DZ/70", 70),
     ],
 )
