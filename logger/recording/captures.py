@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -159,7 +159,10 @@ def is_python_can_database(path: Path) -> bool:
         with closing(connect_immutable(path)) as connection, budgeted(connection, path):
             harden(connection)
             query = "SELECT name FROM pragma_table_info('messages') WHERE name IN ('ts', 'arbitration_id', 'data')"
-            kind = connection.execute("SELECT type FROM sqlite_schema WHERE name = 'messages'").fetchone()
+            # A view may be endless, and a virtual table calls itself a table.
+            kind = connection.execute(
+                "SELECT type FROM sqlite_schema WHERE name = 'messages' AND sql LIKE 'CREATE TABLE %'"
+            ).fetchone()
             return kind == ("table",) and len(connection.execute(query).fetchall()) == 3
     except (sqlite3.Error, ValueError, MemoryError, LogError):  # a damaged one: `open_log_readonly` says how
         return False
@@ -171,7 +174,12 @@ def _messages(path: Path) -> Iterator[Any]:
 
     count = 0
     try:
-        with can.LogReader(str(path)) as messages:
+        with ExitStack() as opened:
+            messages: Iterable[Any]
+            if is_python_can_database(path):
+                messages = _database_messages(path)
+            else:
+                messages = opened.enter_context(can.LogReader(str(path)))
             for count, message in enumerate(messages, 1):  # noqa: B007 - told below
                 yield message
     except Exception as error:  # its readers raise whatever a damaged file leads them to
@@ -182,6 +190,27 @@ def _messages(path: Path) -> Iterator[Any]:
                 mend = "MF4 needs the extra: pip install 'stagelog[mf4]'; or it is no CAN log"
             raise LogError("not a CAN log, or damaged at its start", where=str(path), mend=mend) from error
         log.warning("%s: damaged after %d frames (%s): the rest is left out", path, count, why)
+
+
+def _database_messages(path: Path) -> Iterator[Any]:
+    """The messages of a log of python-can's in SQLite, whose own reader would open the file for writing."""
+    import can  # noqa: PLC0415 - as above
+
+    columns = "ts, arbitration_id, extended, remote, error, dlc, data"
+    with closing(connect_immutable(path)) as connection, budgeted(connection, path):
+        harden(connection)
+        for timestamp, can_id, extended, remote, error, dlc, data in connection.execute(
+            f"SELECT {columns} FROM messages"  # noqa: S608
+        ):
+            yield can.Message(
+                timestamp=timestamp,
+                arbitration_id=can_id,
+                is_extended_id=bool(extended),
+                is_remote_frame=bool(remote),
+                is_error_frame=bool(error),
+                dlc=dlc,
+                data=data,
+            )
 
 
 def _frame(message: Any, t_us: int, bus: int) -> CanFrame:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
+import can
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -276,6 +278,28 @@ def test_a_database_that_is_no_log_of_anybodys_is_refused(tmp_path: Path) -> Non
     assert kind_of(Capture(tmp_path / "other.db")) == "log"
     with pytest.raises(LogError):
         made(tmp_path / "other.db", tmp_path)
+
+
+def test_a_database_of_python_can_is_only_read(tmp_path: Path) -> None:
+    """Its own reader opens it for writing; a trigger, an index or a WAL of a stranger's must not matter."""
+    path = tmp_path / "theirs.db"
+    with can.SqliteWriter(str(path)) as writer:
+        for number in range(3):
+            writer(can.Message(1000.0 + number, 0x123, is_extended_id=False, data=bytes([number] * 3)))
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(
+            "CREATE VIEW endless AS WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT 2 FROM n) SELECT * FROM n"
+        )
+        connection.execute("CREATE TRIGGER no BEFORE INSERT ON messages BEGIN SELECT RAISE(ABORT, 'no'); END")
+    before = path.read_bytes()
+    assert [frame[2:] for frame in frames(path, tmp_path)] == [(0x123, f"0{n}" * 3) for n in range(3)]
+    assert path.read_bytes() == before
+
+
+def test_a_virtual_table_is_no_log_of_python_cans(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "other.db")) as connection:
+        connection.execute("CREATE VIRTUAL TABLE messages USING fts5(ts, arbitration_id, data)")
+    assert kind_of(Capture(tmp_path / "other.db")) == "log"
 
 
 # --- NMEA
