@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, MutableSequence, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -21,6 +22,7 @@ from multiprocessing.synchronize import Event
 from pathlib import Path
 
 from firmware_bridge.engine.readings import EngineReadings
+from firmware_bridge.errors import LogError
 from firmware_bridge.fixes import FixBuilder
 from firmware_bridge.protocols import protocol
 from firmware_bridge.virtual.drive import Drive
@@ -81,6 +83,9 @@ def simulate(work: Sequence[Order], progress: Callable[[float], None]) -> list[P
                 progress(sum(shares) / len(work))
                 time.sleep(0.1)
             return [result.result() for result in results]
+        except BrokenProcessPool as error:
+            mend = "free some memory, or make fewer cars' logs at once with --car"
+            raise LogError("a car's process was killed", where=str(work[0].folder), mend=mend) from error
         finally:
             is_over.set()  # or the pool would wait for what nobody wants any more
             pool.shutdown(wait=False, cancel_futures=True)
