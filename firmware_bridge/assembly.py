@@ -22,6 +22,7 @@ from typing import Final
 from firmware_bridge.cadence import HELD_EPOCHS, PAUSE_US, SAME_US, Cadence, apart_us
 from firmware_bridge.epoch import STATUS_KINDS, Epoch
 from firmware_bridge.report import Report
+from firmware_bridge.vtg_order import VtgOrder
 
 LONGEST_EPOCH_US: Final = 6_000_000
 """Receivers at 4800 baud that send all they know take up to 5 s for it, without a pause."""
@@ -31,14 +32,15 @@ BREAK_US: Final = 5_000_000
 """A time further ahead than this of what has passed, or further back, does not follow on from the last one."""
 HELD_SENTENCES: Final = 8
 """Sentences of one time that are held until the next one: more than an epoch has."""
-_VOTES: Final = 8
-"""How sure it can become whether VTG leads or follows."""
 
 
 class Assembly:
-    """Gathers epochs. `dropped` counts "late" and "repeated" sentences, and "stray" ones without an epoch."""
+    """Gathers epochs. `dropped` counts "late" and "repeated" sentences, and "stray" ones without an epoch.
 
-    def __init__(self, dropped: Counter[str]) -> None:
+    `has_arrivals` is False where the sentences are stamped by the times within them, so that pauses show nothing.
+    """
+
+    def __init__(self, dropped: Counter[str], *, has_arrivals: bool = True) -> None:
         self.dropped = dropped
         self.repeated_us: int | None = None  # when a sentence came again
         self._cadence = Cadence()
@@ -51,7 +53,7 @@ class Assembly:
         self._held: list[tuple[Report, int]] = []  # of one time, which does not follow on
         self._vtg: tuple[Report, int, bool] | None = None  # when it came, and whether an epoch took it
         self._vtgs = 0  # since the last sentence with a time
-        self._vtg_leads = -1  # votes; above 0 VTG comes before the sentences of its epoch
+        self._vtg_order = VtgOrder(has_arrivals=has_arrivals)
 
     def feed(self, report: Report, t_us: int) -> list[Epoch]:
         """The epochs that a sentence of a kind in `report` ends, oldest first: mostly none or one."""
@@ -237,14 +239,11 @@ class Assembly:
         return ended + self._take(self._open[-1], report, t_us)
 
     def _take_vtg(self, report: Report, t_us: int) -> list[Epoch]:
-        """VTG has no time: most receivers send it after the first sentence with one, some before."""
         if self._last is None and not self._open:
-            self._vtg_leads = 1  # the first sentence of all
+            self._vtg_order.came_first()
         self._vtg = report, t_us, False
         self._vtgs += 1
-        if self._vtg_leads > 0:
-            return []
-        return self._follow(report, t_us)
+        return [] if self._vtg_order.leads else self._follow(report, t_us)
 
     def _settle_vtg(self, epoch: Epoch, t_us: int) -> None:
         """The next sentence with a time has come: was VTG of its burst, or of the one before?"""
@@ -252,16 +251,11 @@ class Assembly:
         report, vtg_us, is_taken = self._vtg
         self._vtg = None
         before_us, after_us = vtg_us - self._current_us, t_us - vtg_us
-        leads = self._vtg_leads > 0 or 4 * after_us < before_us
-        if not is_taken and leads and after_us <= self._cadence.patience_us:
+        if not is_taken and self._vtg_order.is_of_next(before_us, after_us, self._cadence.patience_us):
             epoch.take(report)
         is_one, self._vtgs = self._vtgs == 1, 0
-        if self._current is None or self._current is epoch or not is_one:
-            return
-        if 2 * before_us < after_us:
-            self._vtg_leads = max(self._vtg_leads - 1, -_VOTES)
-        elif 2 * after_us < before_us:
-            self._vtg_leads = min(self._vtg_leads + 1, _VOTES)
+        if self._current is not None and self._current is not epoch and is_one:
+            self._vtg_order.learn(before_us, after_us)
 
     def _follow(self, report: Report, t_us: int) -> list[Epoch]:
         """A sentence without a time, of the epoch of the last one with a time."""

@@ -32,15 +32,16 @@ SAID_US: Final = 3_000_000
 class FixBuilder:
     """`rejected` counts "jump", "null island", "late", "repeated", "stray"; `unreadable` fields by sentence and name.
 
-    `dates` says which dates can be: those of a recording, where it is not live.
+    `dates` says which dates can be: those of a recording, where it is not live; `has_arrivals` is False where the
+    sentences' stamps are not their arrivals (assembly.py).
     """
 
-    def __init__(self, dates: Dates = Dates()) -> None:  # noqa: B008 - immutable
+    def __init__(self, dates: Dates = Dates(), *, has_arrivals: bool = True) -> None:  # noqa: B008 - immutable
         self.rejected: Counter[str] = Counter()
         self._reader = SentenceReader()
         self.unreadable = self._reader.unreadable
         self._dates = dates
-        self._assembly = Assembly(self.rejected)
+        self._assembly = Assembly(self.rejected, has_arrivals=has_arrivals)
         self._gate = Gate()
         self._calendar = Calendar()
         self._date_ok = True

@@ -117,7 +117,7 @@ def sessions(capture: Capture, progress: Progress) -> Iterator[Session]:
     port = marked(capture.path.name)  # a name may be no UTF-8, which no log can hold
     name = capture.protocol or ("nmea" if kind == "ubx" else kind)
     written = _written(capture)
-    fixes = FixBuilder(Dates.of(written)) if name == "nmea" else None
+    fixes = FixBuilder(Dates.of(written), has_arrivals=False) if name == "nmea" else None
     can_decoder = canlogs.Decoder(_reader(capture.path))
     decoder = can_decoder if kind.startswith("can ") else protocol(name).decoder(0)
     source = Source(port, decoder, fixes)
@@ -178,8 +178,14 @@ def _log_sessions(capture: Capture, progress: Progress) -> Iterator[Session]:
         numbers = [row[0] for row in connection.execute("SELECT id FROM session ORDER BY id")]
         found = SessionRows(connection, numbers)
         for done, number in enumerate(numbers):
-            dates = Dates.of(meta.get("written"))
-            sources = [Source(port, protocol("nmea").decoder(0), FixBuilder(dates)) for port in ports]
+            dates, has_arrivals = (
+                Dates.of(meta.get("written")),
+                "written" not in meta,
+            )  # which a capture's log has
+            sources = [
+                Source(port, protocol("nmea").decoder(0), FixBuilder(dates, has_arrivals=has_arrivals))
+                for port in ports
+            ]
             live = stage.live(class_name, recorded.own_alarms(connection, number))
             pipeline = Pipeline(sources, _engine(capture, found, number), live)
             begins_us = recorded.begins_at(found, number)

@@ -9,8 +9,9 @@ from collections import deque
 
 USUAL_US = 1_000_000
 """Receivers make a fix a second or more."""
-SLOWEST_US = 10_000_000
-"""Fixes further apart are no cycle of a receiver: it was lost between them."""
+SLOWEST_US = 12_500_000
+"""Fixes further apart are no cycle of a receiver: it was lost between them. The slowest cycle that MediaTek's
+receivers can be set to is 10 s; its fixes come a little more or less apart."""
 INTERVALS = 3
 """The shortest of the latest intervals is the receiver's cycle: a gap between two fixes is none."""
 

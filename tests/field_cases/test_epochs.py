@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import threading
@@ -155,6 +156,17 @@ def test_rmc_behind_the_gga_of_the_next_second(
     assert all(fix.alt_m is not None for fix in fixes)
 
 
+@pytest.mark.parametrize("way", ["live", "replay"])
+def test_vtg_before_its_gga(way: str, tmp_path: Path) -> None:
+    """Two GGA are lost; a fix whose speed is another second's is off by up to 2.7 m/s."""
+    case = "vtg-before-gga"
+    fixes = live(bursts(case, 1, b"VTG")).fix if way == "live" else replayed(case, tmp_path).fix
+    assert len(fixes) == 38
+    seconds = [second for second in range(40) if second not in (7, 23)]
+    truth = [10 + 8 * math.sin(second / 3) for second in seconds]
+    assert [fix.speed_mps for fix in fixes] == pytest.approx(truth, abs=0.02)
+
+
 def test_a_pause_before_sentences_that_say_nothing_of_a_fix_is_waited_for() -> None:
     """Four GSV arrive as one piece, 0.6 s after the GGA; RMC and VTG follow them at once."""
 
@@ -247,7 +259,7 @@ def test_gll_alone(tmp_path: Path) -> None:
         assert [b.t_us - a.t_us for a, b in pairwise(fixes)] == pytest.approx([1_000_000] * 59, abs=1)
 
 
-@pytest.mark.parametrize("cycle_s", [2.0, 5.0])
+@pytest.mark.parametrize("cycle_s", [2.0, 5.0, 10.1])
 @pytest.mark.parametrize("last", [b"RMC", b"GGA"])
 def test_a_slow_receiver_is_not_lost(cycle_s: float, last: bytes) -> None:
     """Sentences spread over the whole cycle; after 20 s of silence it is lost, and found again at once."""
