@@ -12,6 +12,7 @@ import math
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from xml.parsers import expat
 
 import numpy as np
@@ -29,8 +30,15 @@ GPS = 1
 """The quality of a fix of which nothing else is known."""
 T_US, UTC_US = 1, 2
 """Columns of a fix."""
+YEARS = range(1980, 2200)
+"""GPS time begins in 1980: a date outside is that of a clock that was never set, or of nobody's."""
+STAGE_US = 86_400_000_000
+"""A track of one stage is one session, however long its pauses."""
+PAUSE_US = 3_600_000_000
+"""In a track of more than a stage a longer pause ends the session, as it ends the recorder's: the car was off."""
 LONGEST_US = 15 * 86_400_000_000
 """No rally is longer: a point so far from the middle one has a wrong date."""
+SESSION = 0
 Row = tuple[int | float | None, ...]
 
 
@@ -46,7 +54,7 @@ def is_gpx(path: Path) -> bool:
 
 
 def rows(path: Path) -> tuple[RawRows, tuple[str, ...]]:
-    """The track points that have a time, as one session, and remarks. Raises LogError when there are none."""
+    """The track points that have a time, a session for each stretch, and remarks. LogError when there are none."""
     points = _Points(path)
     try:
         found = table(_fixes(points), 1 + FIX_COLUMNS)
@@ -61,21 +69,36 @@ def rows(path: Path) -> tuple[RawRows, tuple[str, ...]]:
             where=str(path),
             mend="a roadbook says where to drive: export what was driven, with times",
         )
-    fix[:, T_US] = fix[:, UTC_US] - fix[0, UTC_US] + 1
+    events = _cut(fix)
     remarks = []
     if untimed := points.count - len(found):
         remarks.append(f"{untimed} of {points.count} track points have no time or no position: left out")
     if repeated := len(found) - len(fix):
         remarks.append(f"{repeated} of {points.count} track points repeat a time or run back in it: left out")
-    return RawRows(fix, table((), SEEN_COLUMNS), []), tuple(remarks)
+    return RawRows(fix, table((), SEEN_COLUMNS), events), tuple(remarks)
+
+
+def _cut(fix: Floats) -> list[tuple[int, int, str, dict[str, Any]]]:
+    """Number the sessions, fill in their times, and return the events that begin all but the first."""
+    utc_us = fix[:, UTC_US]
+    is_longer = utc_us[-1] - utc_us[0] > STAGE_US
+    begins = np.flatnonzero(np.diff(utc_us) > PAUSE_US) + 1 if is_longer else np.empty(0, dtype=int)
+    fix[:, SESSION] += np.searchsorted(begins, np.arange(len(fix)), side="right")
+    fix[:, T_US] = utc_us - utc_us[np.concatenate(([0], begins))][fix[:, SESSION].astype(int) - 1] + 1
+    gaps_s = (utc_us[begins] - utc_us[begins - 1]) / 1e6
+    return [
+        (session, 0, "resumed", {"ok": True, "gap_s": gap_s})
+        for session, gap_s in enumerate(gaps_s.tolist(), 2)
+    ]
 
 
 def _in_order(found: Floats) -> Floats:
-    """Rows with the segment in front -> rows of one session whose times increase."""
+    """Rows with the segment in front -> rows without it, whose times increase."""
     if not len(found):
         return found[:, 1:]
     segment, utc_us = found[:, 0].astype(int), found[:, 1 + UTC_US]
-    found = found[np.abs(utc_us - np.median(utc_us)) <= LONGEST_US]
+    middle_us = np.sort(utc_us)[len(utc_us) // 2]
+    found = found[np.abs(utc_us - middle_us) <= LONGEST_US]
     segment, utc_us = found[:, 0].astype(int), found[:, 1 + UTC_US]
     begins_us = np.full(segment.max() + 1, np.inf)
     np.minimum.at(begins_us, segment, utc_us)
@@ -111,6 +134,8 @@ def _utc_us(text: str) -> int | None:
     try:
         moment = datetime.fromisoformat(text.strip())
     except ValueError:
+        return None
+    if moment.year not in YEARS:
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return round(moment.timestamp() * 1e6)
