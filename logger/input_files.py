@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import select
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,6 +15,10 @@ from firmware_bridge.printable import marked
 
 MOST_BYTES = 1 << 25
 """32 MB: more than any file that somebody wrote for a configuration."""
+
+
+PIPE_S = 2.0
+"""A pipe that is silent for so long has nobody at its other end."""
 
 
 class UnreadableError(ConfigurationError):
@@ -46,11 +54,37 @@ def read_text(path: Path, mend: str = "check its name") -> str:
 def read_bytes(path: Path, mend: str = "check its name") -> bytes:
     """A whole file. Raises ConfigurationError, also for one that does not end."""
     try:
-        with path.open("rb") as file:
-            data = file.read(MOST_BYTES + 1)
+        with open(path, "rb", opener=_open_at_once) as file:
+            is_file = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+            data = file.read(MOST_BYTES + 1) if is_file else _read_pipe(file.fileno())
     except OSError as error:
         raise UnreadableError(f"cannot be read: {error.strerror}", where=str(path), mend=mend) from error
     if len(data) > MOST_BYTES:
         what = f"over {MOST_BYTES >> 20} MB"
         raise ConfigurationError(what, where=str(path), mend="name the file that is meant")
     return data
+
+
+def require_file(path: Path) -> None:
+    """Raise OSError for a device, a pipe or a socket: to open or read one may never end."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise OSError(errno.EINVAL, "a device or a pipe, not a file", str(path))
+
+
+def _open_at_once(name: str, flags: int) -> int:
+    """Open without waiting for the other end of a pipe."""
+    return os.open(name, flags | os.O_NONBLOCK)
+
+
+def _read_pipe(descriptor: int) -> bytes:
+    """All that comes from a pipe or a device, up to what is too much. Raises OSError when nothing comes."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    data = bytearray()
+    while len(data) <= MOST_BYTES:
+        if not poll.poll(PIPE_S * 1000):
+            raise OSError(errno.ETIMEDOUT, "nothing comes from it")
+        if not (chunk := os.read(descriptor, MOST_BYTES)):
+            break
+        data += chunk
+    return bytes(data)

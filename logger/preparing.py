@@ -49,9 +49,11 @@ def import_(route: Path, output: Path) -> None:
     they are measured along the track. Everything odd is a warning. Check the result: event, number, date and target
     times are rarely in such a file.
     """
+    from logger.input_files import require_file  # noqa: PLC0415
     from logger.stage import openrally  # noqa: PLC0415 - an XML parser
 
     try:
+        require_file(route)
         with route.open("rb") as stream:
             text, warnings = openrally.import_route(stream, str(route))
     except OSError as error:

@@ -17,6 +17,7 @@ from firmware_bridge.virtual.drive import Drive
 from firmware_bridge.virtual.traffic import DEMO_DBC
 from logger.demo import planning
 from logger.demo.planning import Orders, Overspeed, Plan
+from logger.input_files import read_text
 from logger.stage.itinerary import Itinerary, load
 
 STAGES = {"dakar-2026-11": "dakar_2026_11"}
@@ -76,8 +77,8 @@ def find(name: str) -> BuiltInStage:
     if name in STAGES:
         return stage(name)
     try:
-        text = Path(name).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_text(Path(name))
+    except ConfigurationError as error:
         mend = f"give the path of an itinerary, or one of {', '.join(STAGES)}"
         raise ConfigurationError(
             "neither a built-in stage nor a readable itinerary", where=name, mend=mend

@@ -12,11 +12,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
+from logger.input_files import require_file
+
 log = logging.getLogger(__name__)
 
 CHUNK_BYTES: Final = 65_536
 LONGEST_LINE_BYTES: Final = 4096
 """A file without line ends must not fill the memory: a longer line is cut here."""
+MOST_UNPACKED_BYTES: Final = 1 << 26
+MOST_EXPANSION: Final = 100
+"""A drive's text unpacks to ten times its size, a standing car's to thirty: past 64 MB, more is made to harm."""
 _GZIP: Final = b"\x1f\x8b"
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -28,6 +33,7 @@ Progress = Callable[[float], None]
 
 def head(path: Path, size: int = CHUNK_BYTES) -> bytes:
     """The first bytes of a file, unpacked where it is gzipped. Raises OSError when it cannot be read."""
+    require_file(path)
     with path.open("rb") as file:
         try:
             return _unpacked(file).read(size)
@@ -67,6 +73,7 @@ def _last_line_end(data: bytes) -> int:
 
 def _chunks(stream: BinaryIO, path: Path) -> Iterator[bytes]:
     begins = True
+    most = max(MOST_UNPACKED_BYTES, MOST_EXPANSION * path.stat().st_size)
     while True:
         try:
             chunk = stream.read(CHUNK_BYTES)
@@ -74,6 +81,13 @@ def _chunks(stream: BinaryIO, path: Path) -> Iterator[bytes]:
             log.warning("%s: the gzip file is damaged (%s): the rest is left out", path, error)
             return
         if not chunk:
+            return
+        if (most := most - len(chunk)) < 0:
+            log.warning(
+                "%s: the gzip file unpacks to over %d times its size: the rest is left out",
+                path,
+                MOST_EXPANSION,
+            )
             return
         yield chunk.removeprefix(_BYTE_ORDER_MARK) if begins else chunk
         begins = False

@@ -1,7 +1,7 @@
 """Another device's GPX track as fixes: positions and times, speed where it has one.
 
-Segments are taken in order of their times, points in order within a segment; of points with one time the first counts.
-What is left out is counted.
+A track of more than a day is cut into sessions at its long pauses. Segments are taken in order of their times, points
+in order within a segment; of points with one time the first counts. What is left out is counted.
 
 Reads a stream in bounded memory and refuses document types, as a file may come from anywhere.
 """
@@ -18,6 +18,7 @@ from xml.parsers import expat
 import numpy as np
 
 from firmware_bridge.errors import LogError
+from logger.input_files import require_file
 from logger.review.evidence import FIX_COLUMNS, SEEN_COLUMNS, Floats, RawRows, table
 
 HEAD_BYTES = 4096
@@ -47,6 +48,7 @@ def is_gpx(path: Path) -> bool:
     if not path.is_file():  # a pipe is waited for, perhaps for ever
         return False
     try:
+        require_file(path)
         with path.open("rb") as file:
             return b"<gpx" in file.read(HEAD_BYTES)
     except OSError:
@@ -74,7 +76,8 @@ def rows(path: Path) -> tuple[RawRows, tuple[str, ...]]:
     if untimed := points.count - len(found):
         remarks.append(f"{untimed} of {points.count} track points have no time or no position: left out")
     if repeated := len(found) - len(fix):
-        remarks.append(f"{repeated} of {points.count} track points repeat a time or run back in it: left out")
+        what = "repeat a time, run back in it or are dated weeks apart"
+        remarks.append(f"{repeated} of {points.count} track points {what}: left out")
     return RawRows(fix, table((), SEEN_COLUMNS), events), tuple(remarks)
 
 
