@@ -299,6 +299,4 @@ def _place(path: Path) -> tuple[int, int]:
 
 def _to_json(detail: Mapping[str, Any]) -> str:
     text = json.dumps(detail, separators=(",", ":"), ensure_ascii=False)
-    return text.encode(
-        errors="backslashreplace"
-    ).decode()  # a byte of a path that is no UTF-8 becomes JSON's escape
+    return text.encode(errors="backslashreplace").decode()  # of a path that is no UTF-8: JSON's escape

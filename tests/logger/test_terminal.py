@@ -37,6 +37,7 @@ PAST_THE_BORDER = {
     ("logger/crew/terminal.py", "rich"): "tables on a PlainConsole; every Text by _shown",
     ("logger/crew/terminal.py", "sys.stdout"): "whether it is a terminal",
     ("logger/export/verbs.py", "sys.stdout"): "whether it is a terminal",
+    ("logger/cli.py", "sys.stdout"): "flushes it, and sends it nowhere when it cannot be written",
     ("logger/cli.py", "sys.stderr"): "the handler of log records, and closing it",
     ("logger/transfer/__main__.py", "print"): "JSON in ASCII for the parent process",
 }
