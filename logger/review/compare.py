@@ -124,7 +124,9 @@ def _rank(car: Driven) -> tuple[bool, float]:
 
 
 def _section(reports: Sequence[Report], section: int | None) -> int:
-    common = set.intersection(*({driven.section for driven in report.sections} for report in reports))
+    # An event may name a section that the itinerary has not.
+    known = range(min(len(report.courses) for report in reports))
+    common = set(known).intersection(*({driven.section for driven in report.sections} for report in reports))
     if section is None:
         timed = [index for index in sorted(common) if reports[0].courses[index].timed]
         if timed:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, time, timedelta, timezone
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 
 from firmware_bridge.errors import LogError
 from logger.export.selection import Clock, Moment, Span, moment, select
-from tests.logger.export.logs_made import BEGIN_US, opened
+from tests.logger.export.logs_made import BEGIN_US, make, opened
 
 DAY = (2026, 1, 15)
 
@@ -87,3 +89,18 @@ def test_a_log_that_never_learned_the_time(timeless: Path) -> None:
         with pytest.raises(LogError, match="never learned"):
             select(connection, moment("08:00"))
         assert len(select(connection, section=2).spans or ()) == 2
+
+
+def test_the_rows_of_many_sessions_each_have_their_own_time(tmp_path: Path) -> None:
+    path = make(tmp_path / "a.db")
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("INSERT INTO clock VALUES (3, 0, 1768461600000000, 1000, 'gps')")
+    with opened(path) as connection:
+        clock = select(connection).clock
+    session = np.array([3, 1, 2, 3, 1])
+    t_us = np.array([5, 4_000_000, 6, 7, 3_250_000])
+    mixed = clock.utc(session, t_us)
+    alone = np.concatenate([clock.utc(session[at : at + 1], t_us[at : at + 1]) for at in range(5)])
+    assert mixed.astype(str).tolist() == alone.astype(str).tolist()
+    assert np.isnat(mixed).tolist() == [False, False, True, False, False]
+    assert not len(clock.utc(session[:0], t_us[:0]))

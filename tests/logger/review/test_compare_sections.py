@@ -1,0 +1,35 @@
+"""Logs whose events name sections that the itinerary has not."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from firmware_bridge.errors import ConfigurationError
+from logger.review.compare import compare
+from logger.review.opening import Wanted, opened
+from logger.review.report import Report, report_of
+from tests.logger.review.drives import fixes, plan, write_log
+
+
+def reported(path: Path) -> Report:
+    with opened(path, Wanted(), lambda _done: None) as (evidence, rules, _):
+        return report_of(evidence, rules)
+
+
+def test_a_section_beyond_the_itinerary_is_none_to_compare(tmp_path: Path) -> None:
+    honest = reported(write_log(tmp_path / "a.db", fixes(plan(), hz=1)))
+    log = write_log(tmp_path / "b.db", fixes(plan(), hz=1))
+    detail = json.dumps({"state": "started", "index": 7, "kind": "selective", "name": "SS", "cause": "crew"})
+    with closing(sqlite3.connect(log)) as connection, connection:
+        connection.execute("INSERT INTO event VALUES (1, 2000000, 'section', ?)", (detail,))
+        connection.execute("DELETE FROM meta WHERE key = 'itinerary'")
+    odd = reported(log)
+    with pytest.raises(ConfigurationError, match="that all of the logs have"):
+        compare([honest, odd], 7)
+    with pytest.raises(ConfigurationError, match="no timed section that all of the logs have"):
+        compare([odd, odd])
