@@ -7,7 +7,7 @@ GGA; they end in the order of their times, each time once. An epoch ends
   - when it has all the sentences that are due in it (`cadence`): the crew need not wait for the next epoch;
   - when a later one ends;
   - after a pause longer than its receiver's usual ones; while these are not known, a short one where it has all that
-    a fix can have.
+    a fix can have, or when the next epoch begins; the first epoch of all, within a second.
 A time that does not follow on from the last one is damage, or a clock that was set: the next one shows which.
 What comes for an epoch after its end is counted as "late", or as "repeated" if it had come before. The pause is
 found in the sentences' own stamps as well as by `tick`, so a log that is replayed makes the same epochs as were
@@ -28,6 +28,8 @@ LONGEST_EPOCH_US: Final = 6_000_000
 """Receivers at 4800 baud that send all they know take up to 5 s for it, without a pause."""
 STILL_US: Final = 900_000
 """A sentence that comes again so long after its epoch is no second copy: its receiver's clock stands still."""
+FIRST_US: Final = 1_000_000
+"""The crew sees the first fix within a second, even if RMC of its epoch is still to come."""
 BREAK_US: Final = 5_000_000
 """A time further ahead than this of what has passed, or further back, does not follow on from the last one."""
 HELD_SENTENCES: Final = 8
@@ -84,8 +86,11 @@ class Assembly:
         """The epochs that a pause has ended by `t_us`."""
         for number in range(len(self._open), 0, -1):
             epoch = self._open[number - 1]
-            is_unknown_but_full = not self._cadence.known and epoch.is_full
-            patience_us = PAUSE_US if is_unknown_but_full else self._cadence.patience_us
+            patience_us = self._cadence.patience_us
+            if not self._cadence.known and epoch.is_full:
+                patience_us = PAUSE_US if epoch is self._open[-1] else 0
+            elif self._last is None:
+                patience_us = min(FIRST_US, patience_us)
             if t_us - epoch.last_us > patience_us or t_us - epoch.t_us > LONGEST_EPOCH_US:
                 return self._end(number)
         return []
