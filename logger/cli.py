@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from contextlib import suppress
 from importlib import import_module
 from keyword import iskeyword
 from typing import Any, NamedTuple
@@ -142,21 +143,31 @@ def _run() -> int:
     except BrokenPipeError:
         _discard_output()
         return EXIT_BROKEN_PIPE
-    except OSError as error:
-        _discard_output()
-        echo(f"stagelog: {line_of(error)}", err=True)
-        return getattr(error, "exit_code", EXIT_IO)
     except StagelogError as error:
+        _settle_output()
         echo(f"stagelog: {error}", err=True)
         return error.exit_code
+    except OSError as error:
+        _settle_output()
+        echo(f"stagelog: {line_of(error)}", err=True)
+        return EXIT_IO
     return result if isinstance(result, int) else 0
 
 
+def _settle_output() -> None:
+    """Write what the standard output still has before the error; where that is what failed, discard it."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        _discard_output()
+
+
 def _discard_output() -> None:
-    """What the standard output still has is not written: a second failure would be a traceback at the exit."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
+    """Do not write what the standard output still has: a second failure would be a traceback at the exit."""
+    with suppress(OSError, ValueError):  # a stream without a descriptor has nothing left to fail
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def _wrong_use(error: click.ClickException) -> list[str]:

@@ -394,8 +394,8 @@ def test_a_car_that_the_store_could_not_live_with_is_not_taken(
     log = meta(pair[0], tmp_path / "odd.db", CARS[what])
     ended = verb("add", log, pair[1])
     assert ended.code == 1
-    assert len(ended.err) == 1
-    assert "odd.db" in ended.err[0]
+    assert sum("odd.db" in line for line in ended.err) == 1
+    assert len(ended.err) <= 2, "and a warning where the car's text is too long"
     assert ended.out == f"{pair[1].name}: is there already\n"
     assert verb("query", "SELECT count(*) AS n FROM log", "--json").out == '{"n": 2}\n'
 
@@ -405,7 +405,7 @@ def test_what_is_odd_and_harmless_is_taken(tmp_path: Path, pair: list[Path]) -> 
     store = Store(str(tmp_path / "new"))
     added = Adder(store).add(meta(pair[0], tmp_path / "odd.db", odd))
     assert added.new
-    assert [(entry.car, entry.crew, entry.car_class) for entry in entries(store)] == [(0, "", "5")]
+    assert [(entry.car, entry.crew, entry.car_class) for entry in entries(store)] == [(0, "", "")]
 
 
 def test_an_entry_goes_through_the_catalogue_unchanged(store: Path, honest: Path) -> None:
