@@ -28,7 +28,7 @@ from logger.fleet.judged import judged_tables
 from logger.fleet.store import Store
 from logger.fleet.workshop import local_workshop
 from logger.input_files import read_text
-from logger.os_errors import line_of, named
+from logger.os_errors import FULL, line_of, named
 from logger.recording.naming import slug
 from logger.review import json
 from logger.review.opening import Wanted, opened, rules_of
@@ -93,12 +93,17 @@ def run_of(store: Store, rules: str | None) -> Run:
 
 
 def judge(run: Run, entry: Entry) -> Verdict:
-    """Review one log and write what comes out into the store. Never raises for what is wrong with the log."""
+    """Review one log and write what comes out into the store. Never raises for what is wrong with the log.
+
+    A full disk is raised: the next log would fail like this one.
+    """
     store = Store(run.store)
     try:
         with named(store.shown), store.workshop() as workshop, local_workshop() as folder:
             return _judge(run, entry, store, workshop, folder)
     except (StagelogError, OSError) as error:
+        if getattr(error, "errno", None) in FULL:
+            raise
         return Verdict(entry, None, None, error=line_of(error), exit_code=getattr(error, "exit_code", 74))
     except Exception as error:  # noqa: BLE001 - a log of strangers: whatever it leads to, the others are reviewed
         what = f"{entry.name}: cannot be reviewed: {printable(error) or type(error).__name__}"

@@ -44,7 +44,7 @@ class Store:
 
     def __init__(self, url: str) -> None:
         """Raises ConfigurationError if `url` cannot be one, DeviceError if its server lets nobody in."""
-        self.shown = _without_password(url)
+        self.shown = _without_password(url).removeprefix("file://")
         try:
             self.files, root = url_to_fs(url, **known_hosts.options(url))
         except (ValueError, ImportError) as error:

@@ -57,8 +57,8 @@ RANGES: Final[dict[str, tuple[float, float]]] = {
 }
 """Both ends belong to the range. A column that is not here may hold any number."""
 
-_FREE_US: Final = 43_200_000_000
-"""Twelve hours: a recorder left on overnight with silent sources writes hardly a row. A replay of them takes 3 s."""
+_FREE_US: Final = 86_400_000_000
+"""A day: a recorder left on overnight with silent sources writes hardly a row. A replay of it takes 6 s."""
 _ROW_US: Final = 10_000_000
 """A recorder writes `progress` every second: ten times as long for each row there is."""
 

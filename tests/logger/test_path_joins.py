@@ -58,9 +58,9 @@ KNOWN: dict[str, dict[str, str]] = {
         "folder / uuid4().hex": OWN,
     },
     "recording/captures.py": {"done / total": "numbers"},
+    "recording/log_border.py": {"path.with_name(path.name + tail)": OWN},
     "recording/naming.py": {"directory / f'{name}-{max(numbers, default=0) + 1:03d}.db'": DERIVED},
     "recording/opening.py": {
-        "path.with_name(f'{path.name}.damaged-{number}')": OWN,
         "path.with_name(f'{path.name}.damaged-{n}')": OWN,
         "path.with_name(path.name + tail)": OWN,
         "aside.with_name(aside.name + tail)": OWN,

@@ -142,7 +142,7 @@ def test_more_keys_than_any_recorder_writes_are_one_line(tmp_path: Path) -> None
         reader.info(path)
 
 
-@pytest.mark.parametrize("t_us", [4_000_000_000_000_000_000, 7_000_000_000_000_000, 60_000_000_000])
+@pytest.mark.parametrize("t_us", [4_000_000_000_000_000_000, 7_000_000_000_000_000, 90_000_000_000])
 @pytest.mark.parametrize("table", ["sentence", "frame", "progress", "event"])
 def test_replay_ends_where_times_reach_further_than_rows(tmp_path: Path, table: str, t_us: int) -> None:
     end = f"INSERT INTO event VALUES (1, {t_us}, 'session_end', '{{}}')"
