@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 from tests.field_failures.small_disk import small_disk
 from tests.logger.crew.serving import serving
@@ -41,7 +42,7 @@ def make_template(folder: Path) -> Path:
 def ready(name: str, template: Path) -> Iterator[Case]:
     """A case, with the server or the disk that it needs."""
     if name == "stick":
-        with small_disk(template.with_name("disk"), _STICK_MB) as place:
+        with small_disk(template.with_name(f"disk-{uuid4().hex}"), _STICK_MB) as place:
             yield cases.stick(place / "here")
     elif "fetch" in name:
         with tempfile.TemporaryDirectory() as car:
