@@ -99,8 +99,7 @@ def _recorded(connection: sqlite3.Connection, progress: Progress) -> Iterator[Va
     row = 0
     for session, t_us, channel, value in reading_blocks(connection, select(connection), progress):
         order = np.argsort(channel, kind="stable")
-        begins = np.flatnonzero(np.diff(channel[order], prepend=channel[order[0]] - 1))
-        for rows in np.split(order, begins[1:]):
+        for rows in np.split(order, np.flatnonzero(np.diff(channel[order])) + 1):
             known = channels.get(int(channel[rows[0]]))
             if known is not None:
                 yield Values(known, row + rows, session[rows], t_us[rows], value[rows])

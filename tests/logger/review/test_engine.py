@@ -77,6 +77,21 @@ def test_the_sums_of_the_readings_are_those_of_sql(log: Path) -> None:
     assert (float(rpm.course.low.min()), float(rpm.course.high.max())) == (low, high)
 
 
+@pytest.mark.parametrize("channel", [-(2**63), 2**63 - 1, 0])
+def test_a_reading_of_a_channel_that_is_not_there_costs_only_itself(
+    log: Path, tmp_path: Path, channel: int
+) -> None:
+    with closing(sqlite3.connect(log)) as connection:
+        [whole] = engine_of(connection).channels
+    damaged = tmp_path / "damaged.db"
+    damaged.write_bytes(log.read_bytes())
+    with closing(sqlite3.connect(damaged)) as connection:
+        connection.execute("UPDATE reading SET channel = ? WHERE rowid = 1", (channel,))
+        connection.commit()
+        [rpm] = engine_of(connection).channels
+    assert (rpm.name, rpm.high) == (whole.name, whole.high)
+
+
 def test_a_corrected_dbc_tells_the_engine_anew(log: Path, tmp_path: Path) -> None:
     corrected = tmp_path / "corrected.dbc"
     corrected.write_text(DBC.replace("(0.25,0)", "(0.5,100)"))
