@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 
-from firmware_bridge.evidence import Decoder, Tally, holds
+from firmware_bridge.evidence import Tally, holds
+from firmware_bridge.protocols import Decoder
 
 __all__ = ["RateTrial", "holds", "marks"]
 

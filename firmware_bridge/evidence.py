@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 from typing import NamedTuple
-from typing import Protocol as Shape
 
+from firmware_bridge.protocols import Decoder
 from firmware_bridge.records import Batch, Rejected
 
 MIN_GOOD = 3
@@ -22,18 +22,6 @@ LINE_END_BYTES = 2
 
 _ADDRESS = re.compile(rb"[$!][A-Z][0-9A-Z]{3,9},")
 """How a sentence begins; once in a hundred megabytes of other bytes."""
-
-
-class Decoder(Shape):
-    """What is asked of a protocol's decoder."""
-
-    @property
-    def good(self) -> int: ...
-
-    @property
-    def bad(self) -> int: ...
-
-    def feed(self, data: bytes, t_us: int) -> Batch: ...
 
 
 def holds(good: int, bad: int) -> bool:

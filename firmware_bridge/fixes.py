@@ -40,7 +40,7 @@ class FixBuilder:
         self.rejected: Counter[str] = Counter()
         self._reader = SentenceReader()
         self.unreadable = self._reader.unreadable
-        self._dates = dates
+        self._dates, self._has_arrivals = dates, has_arrivals
         self._assembly = Assembly(self.rejected, has_arrivals=has_arrivals)
         self._gate = Gate()
         self._calendar = Calendar()
@@ -84,6 +84,10 @@ class FixBuilder:
     def finish(self) -> list[Fix]:
         """The fixes of the last epochs, when there are no more sentences."""
         return self._fixes(self._assembly.finish())
+
+    def restarted(self) -> FixBuilder:
+        """A builder for the same stream from here on, which knows nothing of what has come."""
+        return FixBuilder(self._dates, has_arrivals=self._has_arrivals)
 
     def take_notices(self) -> list[Notice]:
         """What there is to report since the last call.

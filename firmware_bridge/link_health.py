@@ -15,8 +15,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from firmware_bridge.baud import GARBAGE_BYTES, SAMPLE_BYTES
-from firmware_bridge.evidence import NOTHING, Counts, Decoder, Tally, holds
-from firmware_bridge.protocols import PROTOCOL_NAMES, protocol
+from firmware_bridge.evidence import NOTHING, Counts, Tally, holds
+from firmware_bridge.protocols import PROTOCOL_NAMES, Decoder, protocol
 
 SILENT_US = 5_000_000
 """A GPS receiver speaks every second; an adapter on a bus that is awake, all the time."""

@@ -17,8 +17,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Protocol as Shape
 
-from firmware_bridge.evidence import Decoder
-from firmware_bridge.protocols import Protocol, no_opening
+from firmware_bridge.protocols import Decoder, Protocol, no_opening
 
 CHECK_US = 200_000
 """How often an adapter's latest bytes are decoded."""

@@ -31,16 +31,45 @@ NMEA_BAUDS = (9600, 38400, 115200, 4800, 57600, 230400, 19200, 460800, 921600)
 
 
 class Decoder(Interface):
-    """Bytes of one port in, records out. `good` counts frames or sentences, `bad` the rejected stretches."""
+    """Decode the bytes of one port into records: what a new protocol implements first.
+
+    One decoder serves one session of one port. It is sans-I/O: bytes and their time come in as arguments, records go
+    out, and it reads no clock, port or file. So live recording, replay and the tests run the same code.
+
+    To add a protocol, write `protocols/NAME.py` and add NAME to `PROTOCOL_NAMES`. The module has
+
+        Decoder(bus)    this interface; `bus` is the log's number of the adapter's first bus (`CanFrame.bus`)
+        encode, report  the bytes of a frame: to send it, and as the adapter itself sends it (simulated adapters)
+        opening         the dialogue that opens the adapter (`Opening`); `no_opening` where there is none
+        CLOSING, BAUDS  the bytes that close it; the baud rates to try, the most usual first
+        asker           only where the adapter prompts for each command (`Asker`)
+
+    The rules that `tests/firmware_bridge/test_protocols.py` checks for every protocol:
+
+    1. Any chunking of the same bytes gives the same records. An incomplete frame waits for the next `feed`; what is
+       kept is bounded by the longest frame.
+    2. No bytes raise. What is not a frame is one `Rejected` for each stretch between two good frames, with a bounded
+       copy of its bytes. The search goes on one byte after a false start, because a good frame may begin there.
+    3. The records of one batch are in order of arrival, and their times never run backwards. A device's own time
+       stamps are mapped onto the session's clock by `devicetime.DeviceClock`.
+    4. Repeated notices are limited in rate.
+
+    `framing.FrameSearch` does 1, 2 and 4 for a binary protocol: canserial.py is the shortest example. A text protocol
+    uses `framing.Account`, as slcan.py does.
+    """
 
     @property
-    def good(self) -> int: ...
+    def good(self) -> int:
+        """How many frames or sentences have been decoded."""
+        ...
 
     @property
-    def bad(self) -> int: ...
+    def bad(self) -> int:
+        """How many stretches of bytes have been rejected."""
+        ...
 
     def feed(self, data: bytes, t_us: int) -> Batch:
-        """Decode what arrived at `t_us`. Damage is counted and returned as rejected, never raised."""
+        """Decode the bytes that arrived at `t_us`, in microseconds since the session began. Never raises."""
         ...
 
 

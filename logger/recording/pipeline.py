@@ -17,8 +17,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from firmware_bridge.evidence import Counts, Tally
-from firmware_bridge.fixes import FixBuilder
+from firmware_bridge.evidence import NOTHING, Counts, Tally
 from firmware_bridge.protocols import Decoder
 from firmware_bridge.records import (
     ERR_FLAG,
@@ -47,19 +46,41 @@ _NOTICES_A_S = 5
 """Notices of one kind kept, a port and second: a bus in trouble says so thousands of times."""
 
 
+class FixSource(Protocol):
+    """What gives fixes: a receiver's sentences (firmware_bridge.fixes), or the rows of a log (review.recompute)."""
+
+    def feed(self, sentence: Sentence) -> Sequence[Fix]:
+        """The fixes that are complete with this sentence."""
+
+    def tick(self, t_us: int) -> Sequence[Fix]:
+        """The fixes that are complete because time has come to `t_us`."""
+
+    def finish(self) -> Sequence[Fix]:
+        """The fixes that are left when no more input comes."""
+
+    def take_notices(self) -> Sequence[Notice]:
+        """What there is to report since the last call."""
+
+    def restarted(self) -> FixSource:
+        """The source of what is still to come, with nothing known of what has come."""
+
+
 @dataclass(slots=True)
 class Source:
-    """One port's way into the log. `fixes` is there for a GPS receiver only."""
+    """One port's way into the log. `decoder` is None where only whole frames, sentences or fixes come in; `fixes` is
+    there for a GPS receiver only."""
 
     port: str
-    decoder: Decoder
-    fixes: FixBuilder | None = None
+    decoder: Decoder | None = None
+    fixes: FixSource | None = None
     _allowance: Counter[str] = field(default_factory=Counter)
-    tally: Tally = field(init=False)
+    tally: Tally | None = field(init=False)
     """Decodes, and counts what came."""
 
     def __post_init__(self) -> None:
-        self.tally = Tally(self.decoder, is_mixed=self.fixes is not None)
+        self.tally = (
+            Tally(self.decoder, is_mixed=self.fixes is not None) if self.decoder is not None else None
+        )
 
     def allow(self, kind: str, most: int) -> bool:
         """Whether one more of a kind may be logged in this second; if not it is counted."""
@@ -119,13 +140,14 @@ class Pipeline:
         self.live = live
         self.clock = GpsClock()
         for source in self._sources.values():
-            source.fixes = FixBuilder() if source.fixes is not None else None
+            source.fixes = source.fixes.restarted() if source.fixes is not None else None
         self.begin(self._t_us)
 
     def feed(self, port: str, t_us: int, data: bytes) -> Sequence[CanFrame]:
         """Bytes that arrived on a port at `t_us`. Returns the frames among them, which a poller wants to see."""
         t_us = self._advance(t_us)
         source = self._sources[port]
+        assert source.tally is not None  # noqa: S101 - bytes come to a source with a decoder
         batch = source.tally.feed(data, t_us)
         if batch.frames:
             self._heard(batch.frames, t_us)
@@ -139,6 +161,7 @@ class Pipeline:
     def capture(self, port: str, data: bytes, at: Callable[[str], int]) -> None:
         """Bytes of a receiver's capture, which has its times within: `at` is the session time at each sentence."""
         source = self._sources[port]
+        assert source.decoder is not None  # noqa: S101 - bytes come to a source with a decoder
         batch = source.decoder.feed(data, self._t_us)
         for sentence in batch.sentences:
             self.sentences(port, at(sentence.text), (sentence.text,))
@@ -194,14 +217,10 @@ class Pipeline:
         rows, self._rows = self._rows, Rows()
         return rows
 
-    def counts(self, port: str) -> tuple[int, int]:
-        """Good and rejected pieces of a port so far."""
-        counts = self.evidence(port)
-        return counts.good, counts.rejected
-
     def evidence(self, port: str) -> Counts:
         """What the bytes of a port have come to so far."""
-        return self._sources[port].tally.counts
+        tally = self._sources[port].tally
+        return NOTHING if tally is None else tally.counts
 
     def can_age_s(self, t_us: int) -> float | None:
         """Time since the last CAN frame (from the session's begin if none came); None without an adapter."""

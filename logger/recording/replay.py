@@ -182,10 +182,7 @@ def _log_sessions(capture: Capture, progress: Progress) -> Iterator[Session]:
                 Dates.of(meta.get("written")),
                 "written" not in meta,
             )  # which a capture's log has
-            sources = [
-                Source(port, protocol("nmea").decoder(0), FixBuilder(dates, has_arrivals=has_arrivals))
-                for port in ports
-            ]
+            sources = [Source(port, fixes=FixBuilder(dates, has_arrivals=has_arrivals)) for port in ports]
             live = stage.live(class_name, recorded.own_alarms(connection, number))
             pipeline = Pipeline(sources, _engine(capture, found, number), live)
             begins_us = recorded.begins_at(found, number)

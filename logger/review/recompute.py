@@ -15,9 +15,7 @@ from typing import Any
 import numpy as np
 
 from firmware_bridge.dating import Dates
-from firmware_bridge.fixes import FixBuilder
-from firmware_bridge.protocols import protocol
-from firmware_bridge.records import Fix, Reading
+from firmware_bridge.records import Fix, Notice, Reading, Sentence
 from logger.export.blocks import reading_blocks
 from logger.export.selection import select
 from logger.recording import value_ranges
@@ -37,11 +35,10 @@ MADE_KINDS = frozenset({"section", "waypoint", "overspeed", "alarm", "undone", "
 """Events of the computation: they are made anew. All others are kept as they were recorded."""
 
 
-class RecordedFixes(FixBuilder):
-    """Fixes that are there already, given out at the beats that follow them."""
+class RecordedFixes:
+    """Fixes that are there already, given out at the beats that follow them (`pipeline.FixSource`)."""
 
     def __init__(self, fixes: Iterable[Fix]) -> None:
-        super().__init__()
         self._recorded = iter(fixes)
         self._next = next(self._recorded, None)
 
@@ -53,9 +50,21 @@ class RecordedFixes(FixBuilder):
             self._next = next(self._recorded, None)
         return found
 
+    def feed(self, sentence: Sentence) -> list[Fix]:
+        """None: sentences say nothing new here."""
+        return []
+
     def finish(self) -> list[Fix]:
         """Those that are left."""
         return self.tick(1 << 62)
+
+    def take_notices(self) -> list[Notice]:
+        """None: they are among the recorded events."""
+        return []
+
+    def restarted(self) -> RecordedFixes:
+        """The same: it knows nothing but what is still to come."""
+        return self
 
 
 def recomputed(
@@ -80,7 +89,7 @@ def recomputed(
         if connection is not None:
             _require_rows(evidence, number)
         fixes = RecordedFixes(_fixes(evidence, number))
-        source = Source("gps", protocol("nmea").decoder(0), fixes)
+        source = Source("gps", fixes=fixes)
         alarms = own_alarms(connection, number) if connection else []
         live = driven.live(str(evidence.car.get("class", "")), alarms)
         pipeline = Pipeline([source], RecordedReadings(_readings(connection, number, live)), live)

@@ -6,7 +6,6 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from firmware_bridge.protocols import protocol
 from logger import config as configs
 from logger.recording import setup
 from logger.recording.bulk import BulkLog
@@ -28,7 +27,7 @@ _DRIVE_S, _RPM_ID = 150, 0x100
 def write(path: Path) -> Path:
     """Write the log, closed."""
     stage = setup.stage_of(ITINERARY, "short")
-    source = Source("gps", protocol("nmea").decoder(0), RecordedFixes(fixes(plan(), hz=1)[:_DRIVE_S]))
+    source = Source("gps", fixes=RecordedFixes(fixes(plan(), hz=1)[:_DRIVE_S]))
     pipeline = Pipeline([source], Readings(), stage.live(CAR.class_name))
     pipeline.command(0, "start_section", {"index": 0})
     with BulkLog(path) as log:

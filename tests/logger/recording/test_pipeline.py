@@ -88,7 +88,7 @@ def test_any_cutting_of_a_bus_gives_the_same_frames_and_conserves_them(name: str
         cut = rows_of(made, name, chunks(data, sizes), step_us=1000)
         whole = rows_of(pipeline(name), name, [data])
         assert [row[2:] for row in cut.frame] == [row[2:] for row in whole.frame] == [row[2:] for row in sent]
-        assert made.counts(name)[0] == len(cut.frame)
+        assert made.evidence(name).good == len(cut.frame)
         assert [row.t_us for row in cut.frame] == sorted(row.t_us for row in cut.frame)
 
     holds()
@@ -106,7 +106,7 @@ def test_arbitrary_bytes_never_raise_and_every_frame_is_a_row(name: str) -> None
             seen += len(made.feed(name, t_us, data))
         made.finish(t_us + 2 * SECOND_US)
         rows = made.take()
-        good, bad = made.counts(name)
+        good, bad, *_ = made.evidence(name)
         assert len(rows.frame) == seen
         assert good == len(rows.frame) + len(rows.sentence)
         assert 0 <= bad - len(rows.rejected) - over(rows)["rejected"] <= OPEN_STRETCHES
@@ -138,7 +138,7 @@ def test_what_a_noisy_wire_throws_up_is_bounded_a_second_and_the_surplus_counted
     assert a_second
     assert max(a_second.values()) <= 20
     assert all(len(row.data) <= 256 for row in rows.rejected)
-    bad = made.counts(name)[1]
+    bad = made.evidence(name).rejected
     assert 0 <= bad - len(rows.rejected) - over(rows)["rejected"] <= OPEN_STRETCHES
     assert len(rows.event) <= 8 * (seconds + 3), "events are bounded too"
 
@@ -199,3 +199,22 @@ def test_time_never_runs_back() -> None:
     for table in (rows.frame, rows.sentence, rows.fix, rows.progress):
         assert [row.t_us for row in table] == sorted(row.t_us for row in table)
     assert min(row.t_us for row in rows.frame) >= 5 * SECOND_US
+
+
+def test_whole_sentences_and_frames_need_no_decoder() -> None:
+    """The rows of a log come in whole; a change of stage begins with fixes of its own."""
+    made = Pipeline([Source("gps", fixes=FixBuilder())], EngineReadings([]), Stage().live(""))
+    for line in TEXT.decode().split():
+        made.sentences("gps", made.t_us + 1, (line,))
+    made.frames([CanFrame(made.t_us + 1, 0, 0x123, b"")])
+    made.close_epochs()
+    rows = made.take()
+    assert [fix[1:] for fix in rows.fix] == [fix[1:] for fix in WHOLE.fix]
+    assert len(rows.frame) == 1
+    assert made.evidence("gps").good == 0
+    made.change_stage(Stage().live(""))
+    made.sentences("gps", made.t_us + 1, (TEXT.decode().split()[1],))
+    made.close_epochs()
+    assert [fix.utc_us for fix in made.take().fix] == [None], (
+        "GGA has no date, and that of before is forgotten"
+    )

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from firmware_bridge.engine.readings import EngineReadings
-from firmware_bridge.protocols import protocol
 from firmware_bridge.protocols.nmea import encode
 from firmware_bridge.records import Channel, Fix, Reading
 from logger import config as configs
@@ -136,7 +135,7 @@ class Readings(EngineReadings):
 def write_log(path: Path, seen: Sequence[Fix], car: configs.Car = CAR, itinerary: str = ITINERARY) -> Path:
     """A log of those fixes, through the recorder's pipeline and store."""
     stage = setup.stage_of(itinerary, "short")
-    source = Source("gps", protocol("nmea").decoder(0), RecordedFixes(seen))
+    source = Source("gps", fixes=RecordedFixes(seen))
     pipeline = Pipeline([source], Readings(), stage.live(car.class_name))
     meta = setup.describe(configs.Config(car=car), stage, {})
     with BulkLog(path) as log:

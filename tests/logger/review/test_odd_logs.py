@@ -12,7 +12,6 @@ import pytest
 from click.testing import CliRunner, Result
 
 from firmware_bridge.errors import LogError
-from firmware_bridge.protocols import protocol
 from firmware_bridge.records import Fix
 from logger import config as configs
 from logger.recording import setup
@@ -90,9 +89,7 @@ def driven(
     with BulkLog(path) as log:
         for number, fixes in enumerate(parts):
             live = stage.live("Stock")
-            pipeline = Pipeline(
-                [Source("gps", protocol("nmea").decoder(0), RecordedFixes(fixes))], drives.Readings(), live
-            )
+            pipeline = Pipeline([Source("gps", fixes=RecordedFixes(fixes))], drives.Readings(), live)
             log.begin_session(
                 SessionStart("boot", "", "test", ""),
                 setup.describe(configs.Config(car=drives.CAR), stage, {}),
@@ -117,7 +114,7 @@ def driven(
 def cut_off(path: Path, seen: list[Fix], *, stopped: bool) -> Path:
     """A log of one session with the state that the recorder leaves: stopped in order, or cut off."""
     stage = setup.stage_of(drives.ITINERARY, "short")
-    source = Source("gps", protocol("nmea").decoder(0), RecordedFixes(seen))
+    source = Source("gps", fixes=RecordedFixes(seen))
     pipeline = Pipeline([source], drives.Readings(), stage.live("Stock"))
     with BulkLog(path) as log:
         meta = setup.describe(configs.Config(car=drives.CAR), stage, {})
