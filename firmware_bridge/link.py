@@ -15,16 +15,14 @@ import os
 import select
 import time
 from contextlib import suppress
-from pathlib import Path
 from types import TracebackType
-from typing import Self
-from urllib.parse import urlsplit
+from typing import NamedTuple, Self
 
 import serial
 
 from firmware_bridge.errors import PortError
 from firmware_bridge.outbox import Outbox
-from firmware_bridge.trouble import PORT_ERRORS, cannot_open, cannot_set_rate, lost
+from firmware_bridge.trouble import PORT_ERRORS, cannot_set_rate, lost
 
 GATHER_S = 0.005
 """Pause after a read: 200 wakes a second at most. The bytes of 5 ms at 1 MB/s, more than USB 1.1 carries, are
@@ -36,14 +34,14 @@ BEHIND_BYTES = 2048
 time. A saturated 1 Mbit/s bus stays below."""
 FALLBACK_READ_S = 0.05
 """How long pyserial's own read waits for a first byte; what is to be sent waits as long."""
-WRITE_TIMEOUT_S = 0.5
-"""How long pyserial's own write may take, where that can be set; our own does not block."""
 
-POLLED_SCHEMES = ("", "socket", "hwgrep")
-"""URL schemes whose ports are a file descriptor and nothing more ("" is a device path). The others (loop,
-rfc2217, spy, ...) do something in pyserial's read and write, so they go through those."""
-RATELESS_SCHEMES = ("socket", "loop", "socketcan", "gpsd")
-"""URL schemes whose ports take any baud rate and mean none."""
+
+class Chunk(NamedTuple):
+    """Bytes as they were read from `port`; all of them had arrived by `t_us`."""
+
+    port: str
+    t_us: int
+    data: bytes
 
 
 class Link:
@@ -180,49 +178,3 @@ class PolledLink(Link):
             with suppress(BlockingIOError):  # the line is full: poll says when it is not
                 self._outbox.sent(os.write(self._fd, self._outbox.unsent()))
             self._poll.modify(self._fd, select.POLLIN | (select.POLLOUT if self._outbox else 0))
-
-
-def open_link(url: str, baud: int, outbox: Outbox) -> Link:
-    """Open a device path, any URL of `serial.serial_for_url`, a CAN interface (socketcan.py) or gpsd (gpsd.py); a
-    path's symbolic links are followed again each time.
-
-    A real port is locked, so that a second recorder is told instead of stealing bytes. Raises PortError.
-    """
-    scheme = _scheme(url)
-    if scheme == "socketcan":
-        from firmware_bridge.socketcan import open_interface  # noqa: PLC0415 - only where there is one
-
-        return open_interface(url, outbox)
-    if scheme == "gpsd":
-        from firmware_bridge.gpsd import open_gpsd  # noqa: PLC0415 - only where there is one
-
-        return open_gpsd(url, outbox)
-    try:
-        port = serial.serial_for_url(
-            url,
-            baudrate=baud,
-            timeout=FALLBACK_READ_S,
-            write_timeout=None if scheme == "rfc2217" else WRITE_TIMEOUT_S,  # pyserial refuses one there
-            exclusive=True,
-        )
-    except PORT_ERRORS as error:
-        raise cannot_open(url, baud, error) from error
-    return PolledLink(url, port, outbox) if scheme in POLLED_SCHEMES else Link(url, port, outbox)
-
-
-def is_there(url: str) -> bool:
-    """Whether a device can be seen, or a CAN interface is up; False where only opening it can show."""
-    if _scheme(url) == "socketcan":
-        from firmware_bridge.can_interface import is_up  # noqa: PLC0415 - only where there is one
-
-        return is_up(urlsplit(url).netloc)
-    return Path(url).exists()
-
-
-def has_rate(url: str) -> bool:
-    """Whether a baud rate means anything to the port."""
-    return _scheme(url) not in RATELESS_SCHEMES
-
-
-def _scheme(url: str) -> str:
-    return url.partition("://")[0].lower() if "://" in url else ""

@@ -25,8 +25,9 @@ from typing import Literal, NamedTuple
 
 from firmware_bridge.conversation import converse
 from firmware_bridge.errors import PortError
-from firmware_bridge.link import Link, has_rate, is_there, open_link
+from firmware_bridge.link import Chunk, Link
 from firmware_bridge.link_health import Expected, Finding, LinkHealth
+from firmware_bridge.open_link import has_rate, is_there, open_link
 from firmware_bridge.outbox import Outbox
 from firmware_bridge.protocols import Opened, Opening, Protocol, Step, no_opening, sequence
 from firmware_bridge.rate_search import RateSearch
@@ -58,14 +59,6 @@ INIT_WAIT_S = 0.1
 """Pause between the user's lines for a receiver that answers nothing."""
 REPEAT_US = 60_000_000
 """The same trouble is said once, and then once a minute."""
-
-
-class Chunk(NamedTuple):
-    """Bytes as they were read from `port`; all of them had arrived by `t_us`."""
-
-    port: str
-    t_us: int
-    data: bytes
 
 
 class LinkChange(NamedTuple):

@@ -17,7 +17,7 @@ from firmware_bridge.link_health import Expected, mismatch, silence
 from firmware_bridge.protocols import Protocol
 
 if TYPE_CHECKING:
-    from firmware_bridge.ports import Chunk
+    from firmware_bridge.link import Chunk
 
 Samples = list[tuple[int, bytes]]
 """What was heard at each rate."""

@@ -18,8 +18,9 @@ import click
 
 from firmware_bridge.errors import StagelogError
 from logger import interruption
+from logger.marked_streams import mark_streams
 from logger.os_errors import line_of, named
-from logger.terminal import OneLine, echo, mark_streams
+from logger.terminal import OneLine, echo
 
 
 class Verb(NamedTuple):

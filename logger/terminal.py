@@ -6,23 +6,22 @@
     progress_bar, LiveLine    what is drawn over on a terminal
     output_bytes()            standard output for an export: the caller writes what is safe
 
-Names, notes, errors and answers come from logs, cars and strangers. `mark_streams` makes the border hold for what is
-not written through it as well (a library, a traceback, help): `print` cannot send a terminal a command. A line end is
-the one control character that a stream takes, so one within a name is marked by `echo`, which knows what a line is.
+Names, notes, errors and answers come from logs, cars and strangers. `marked_streams` marks the control characters of
+everything else that is printed. A stream has to take line ends, so `echo` marks one within a name.
 """
 
 from __future__ import annotations
 
-import io
 import json
 import logging
 import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, BinaryIO, Final, TextIO
+from typing import Any, BinaryIO, Final
 
-from firmware_bridge.printable import marked, printable
+from firmware_bridge.printable import printable
+from logger.marked_streams import styled
 
 MOST_LINE_CHARS: Final = 2_000
 """Of one line: several names and a deep path fit; a hostile note has megabytes."""
@@ -137,49 +136,3 @@ class OneLine(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
         """The line."""
         return printable(super().formatMessage(record), MOST_LINE_CHARS)
-
-
-class _Marked(io.TextIOWrapper):
-    """A standard stream that takes no control character but the line end, and never fails to encode one."""
-
-    def __init__(self, stream: io.TextIOWrapper) -> None:
-        stream.flush()
-        super().__init__(
-            stream.buffer,
-            encoding=stream.encoding,
-            errors="backslashreplace",
-            line_buffering=stream.line_buffering,
-            write_through=stream.write_through,
-        )
-
-    def write(self, text: str) -> int:
-        """Mark and write."""
-        return self.write_styled(text if text.isprintable() else "\n".join(map(marked, text.split("\n"))))
-
-    def write_styled(self, text: str) -> int:
-        """Write our own control characters."""
-        return super().write(text)
-
-
-class _Styled:
-    """A marked stream as those see it that draw: what they write is written as it is."""
-
-    def __init__(self, stream: _Marked) -> None:
-        self._stream = stream
-        self.write = stream.write_styled
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
-
-
-def styled(stream: TextIO) -> Any:
-    """The stream for text that carries control characters of our own, and marks for all others."""
-    return _Styled(stream) if isinstance(stream, _Marked) else stream
-
-
-def mark_streams() -> None:
-    """Put the border around both standard streams of this process."""
-    for name in ("stdout", "stderr"):
-        stream = getattr(sys, name)
-        if isinstance(stream, io.TextIOWrapper) and not isinstance(stream, _Marked):
-            setattr(sys, name, _Marked(stream))

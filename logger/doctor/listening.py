@@ -21,8 +21,9 @@ from pathlib import Path
 
 from firmware_bridge.evidence import Tally, holds
 from firmware_bridge.fixes import FixBuilder
-from firmware_bridge.link import has_rate
-from firmware_bridge.ports import Chunk, LinkChange, PortReader
+from firmware_bridge.link import Chunk
+from firmware_bridge.open_link import has_rate
+from firmware_bridge.ports import LinkChange, PortReader
 from firmware_bridge.records import Batch, Fix, Notice
 from logger.doctor.facts import Heard
 from logger.doctor.searching import find_bitrate, identify

@@ -16,7 +16,8 @@ from firmware_bridge.baud import RateTrial
 from firmware_bridge.conversation import converse
 from firmware_bridge.errors import NotOpenedError, PortError
 from firmware_bridge.evidence import holds
-from firmware_bridge.link import Link, has_rate, open_link
+from firmware_bridge.link import Link
+from firmware_bridge.open_link import has_rate, open_link
 from firmware_bridge.outbox import Outbox
 from firmware_bridge.protocols import NMEA_BAUDS, PROTOCOL_NAMES, protocol
 from logger.recording.setup import PortPlan

@@ -14,7 +14,8 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from firmware_bridge.ports import Chunk, LinkChange, PortReader
+from firmware_bridge.link import Chunk
+from firmware_bridge.ports import LinkChange, PortReader
 from firmware_bridge.records import Fix
 from logger.recording.inbox import CrewOrder, Inbox
 from logger.recording.pipeline import Pipeline

@@ -11,7 +11,8 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from firmware_bridge.ports import Chunk, LinkChange
+from firmware_bridge.link import Chunk
+from firmware_bridge.ports import LinkChange
 
 INBOX_BYTES = 16 * 1024 * 1024
 """More than a minute of a saturated bus."""

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from firmware_bridge.ports import Chunk, LinkChange, PortReader
+from firmware_bridge.link import Chunk
+from firmware_bridge.ports import LinkChange, PortReader
 from firmware_bridge.protocols import Step, protocol, sequence
 from tests.figures import Figures
 from tests.firmware_bridge.devices import (

@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from firmware_bridge.ports import Chunk, LinkChange, PortReader
+from firmware_bridge.link import Chunk
+from firmware_bridge.ports import LinkChange, PortReader
 from firmware_bridge.protocols import nmea
 
 PATIENCE_S = 60.0

@@ -151,7 +151,8 @@ def test_any_cell_is_harmless(text: str) -> None:
 
 _NAUGHTY = """
 import logging, sys, warnings
-from logger.terminal import mark_streams, OneLine, LiveLine, progress_bar
+from logger.marked_streams import mark_streams
+from logger.terminal import OneLine, LiveLine, progress_bar
 from tests.logger.hostile_texts import HOSTILE
 mark_streams()
 mark_streams()

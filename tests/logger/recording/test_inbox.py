@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 
-from firmware_bridge.ports import Chunk, LinkChange
+from firmware_bridge.link import Chunk
+from firmware_bridge.ports import LinkChange
 from logger.recording.inbox import INBOX_BYTES, Inbox
 
 CHUNK_BYTES = 64 * 1024

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from firmware_bridge.ports import Chunk
+from firmware_bridge.link import Chunk
 from firmware_bridge.virtual.car import VirtualCar
 from firmware_bridge.virtual.simulation import simulate_bytes
 from logger import config as configs
