@@ -25,6 +25,7 @@ from firmware_bridge.link import Chunk
 from firmware_bridge.open_link import has_rate
 from firmware_bridge.ports import LinkChange, PortReader
 from firmware_bridge.records import Batch, Fix, Notice
+from firmware_bridge.utc import UtcOffset
 from logger.doctor.facts import Heard
 from logger.doctor.searching import find_bitrate, identify
 from logger.recording.setup import PortPlan
@@ -212,12 +213,12 @@ def _fixes(builder: FixBuilder, batch: Batch) -> list[Fix]:
 
 
 def _utc_offset_s(fixes: Sequence[Fix], began_s: float) -> float | None:
-    """How far the system's clock is ahead of GPS, by the newest fix."""
+    """How far the system's clock is ahead of GPS."""
     now_utc_us, now_us = time.time_ns() // 1000, int((time.monotonic() - began_s) * 1e6)
-    for fix in reversed(fixes):
-        if fix.utc_us is not None and fix.date_ok and fix.quality:
-            return (now_utc_us - (now_us - fix.t_us) - fix.utc_us) / 1e6
-    return None
+    offset = UtcOffset()
+    for fix in fixes:
+        offset.feed(fix)
+    return None if offset.us is None else (now_utc_us - now_us - offset.us) / 1e6
 
 
 def _baud_of(heard: Heard, plan: PortPlan) -> int:

@@ -16,6 +16,7 @@ from typing import Any
 
 from firmware_bridge.assembly import BREAK_US
 from firmware_bridge.errors import LogError
+from firmware_bridge.nmea_fields import DAY_US
 from firmware_bridge.records import (
     BRS_FLAG,
     EFF_FLAG,
@@ -95,12 +96,12 @@ def nmea_text(path: Path, pipeline: Pipeline, port: str, progress: Progress) -> 
     """Sentences as text, timed by the times of day within them."""
     times = nmea_times.times_of(lines_of(head(path)))
     stamped = ((line, times.stamp_us(line)) for line in lines(path, progress))
-    yield from _lines(stamped, pipeline, port, Passing(nmea_times.DAY_US, BREAK_US))
+    yield from _lines(stamped, pipeline, port, Passing(DAY_US, BREAK_US))
 
 
 def receiver_bytes(path: Path, pipeline: Pipeline, port: str, progress: Progress) -> Iterator[Rows]:
     """All that a receiver sent, binary messages among the sentences, timed by the times of day within both."""
-    reader, passing = SentenceReader(), Passing(nmea_times.DAY_US, BREAK_US)
+    reader, passing = SentenceReader(), Passing(DAY_US, BREAK_US)
 
     def at(text: str) -> int:
         report = reader.read(text)

@@ -21,6 +21,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from firmware_bridge.records import Fix
+from firmware_bridge.utc import trusted_utc_us
 
 log = logging.getLogger(__name__)
 
@@ -47,10 +48,10 @@ class Believing:
 
     def take(self, fix: Fix) -> bool:
         """Whether this fix's time is to be passed on."""
-        if not _is_believable(fix):
+        utc_us = trusted_utc_us(fix)
+        if utc_us is None or not _is_3d(fix):
             return False
-        assert fix.utc_us is not None  # noqa: S101 - believable
-        self._offsets.append(fix.utc_us - fix.t_us)
+        self._offsets.append(utc_us - fix.t_us)
         agree = max(self._offsets) - min(self._offsets) <= _AGREE_US
         if not agree or len(self._offsets) < _AGREEING:
             return False
@@ -60,13 +61,10 @@ class Believing:
         return True
 
 
-def _is_believable(fix: Fix) -> bool:
-    """From four satellites at least, and of a date that can be true: no week rollover, no receiver's own clock."""
+def _is_3d(fix: Fix) -> bool:
+    """From four satellites at least."""
     return (
-        fix.utc_us is not None
-        and fix.date_ok
-        and fix.lat is not None
-        and fix.alt_m is not None
+        fix.alt_m is not None
         and fix.quality in _REAL_QUALITIES
         and (fix.satellites is None or fix.satellites >= _SATELLITES_3D)
     )

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Final
 
+from firmware_bridge.nmea_fields import DAY_US
 from firmware_bridge.protocols.nmea import checksum
 
 _TIMED = re.compile(
@@ -19,7 +19,6 @@ _TIMED = re.compile(
 )
 SENTENCE = re.compile(rb"[$!][A-Z]{2}[A-Z0-9]{2,4},[^$!*\r\n]{0,1000}(?:\*[0-9A-Fa-f]{2}|[\r\n])")
 """What makes a text one of NMEA: anything may stand before it on its line, such as a time stamp or a tag block."""
-DAY_US: Final = 86_400_000_000
 
 
 class NmeaTimes:

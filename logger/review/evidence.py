@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware_bridge.dating import Dates
-from firmware_bridge.nmea_fields import DAY_US
+from firmware_bridge.utc import IN_LINE_US, session_offset_us
 from logger.recording.log_meta import car_of
 from logger.recording.setup import Stage
 
@@ -26,8 +26,6 @@ Floats = NDArray[np.float64]
 
 CHUNK_ROWS = 10_000
 """Rows turned into numbers at a time: keeps Python's own objects out of the memory's peak."""
-IN_LINE_US = 500_000
-"""A fix whose UTC is this near to its session's clock is placed by it; one further off was held up on its way."""
 
 
 class Event(NamedTuple):
@@ -131,6 +129,7 @@ def assemble(name: str, meta: dict[str, str], stage: Stage, rows: RawRows, **mor
     fix, seen = rows.fix, rows.progress
     expected = fix[:, 1] + _by_session(fix[:, 0], shifts)
     utc_us = fix[:, 2]
+    # A fix out of line with its session's clock was held up on its way.
     in_line = np.isfinite(fix[:, 3]) & (np.abs(utc_us - expected) < IN_LINE_US)
     at_us = np.maximum.accumulate(np.where(in_line, utc_us, expected)) if len(fix) else expected
     seen_at = seen[:, 1] + _by_session(seen[:, 0], shifts)
@@ -179,11 +178,9 @@ def _offsets(rows: RawRows, dates: Dates) -> dict[int, tuple[float, bool]]:
     for session in sorted(numbers):
         first, last = np.searchsorted(in_order, [session, session + 1])
         fix = rows.fix[order[first:last]]
-        told = fix[np.isfinite(fix[:, 3]) & np.isfinite(fix[:, 2])]
-        days, day = np.unique(told[:, 2] // DAY_US, return_inverse=True)
-        told = told[np.array([dates.can_be(int(number * DAY_US)) for number in days], dtype=bool)[day]]
-        offset_us = float(np.median(told[:, 2] - told[:, 1])) if len(told) else end_us
-        offsets[session] = offset_us, len(told) > 0
+        learned_us = session_offset_us(fix[:, 1], fix[:, 2], fix[:, 3], dates)
+        offset_us = end_us if learned_us is None else learned_us
+        offsets[session] = offset_us, learned_us is not None
         lasts = [fix[-1, 1] if len(fix) else 0.0]
         lasts += [last_events[session]] if session in last_events else []
         end_us = offset_us + max(lasts)

@@ -14,6 +14,7 @@ from typing import Any
 
 from firmware_bridge.printable import printable
 from firmware_bridge.records import Fix, Reading
+from firmware_bridge.utc import trusted_utc_us
 from logger.stage import commands
 from logger.stage.alarms import AlarmRule, Alarms, Change
 from logger.stage.course import Course
@@ -78,8 +79,7 @@ class LiveStage:
 
     def fix(self, fix: Fix) -> None:
         """Take what the receiver said of one epoch."""
-        utc_us = fix.utc_us if fix.date_ok and fix.lat is not None else None
-        at_us = self.clock.fix_us(fix.t_us, utc_us)
+        at_us = self.clock.fix_us(fix.t_us, trusted_utc_us(fix))
         self.last_fix = fix
         if fix.lat is None or fix.lon is None or not (abs(fix.lat) <= 90 and math.isfinite(fix.lon)):
             return

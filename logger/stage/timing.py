@@ -4,20 +4,16 @@ Three clocks meet here. `t_us` is the session's monotonic clock at which bytes a
 receiver says of an epoch; `at_us` is drive time, in which all elapsed times are differences. It begins as the
 session's clock. Once UTC is known, a fix's drive time follows its UTC, so that neither the delay of a cable
 nor a stall of this computer moves a split; and it goes on across a power cut, because UTC does. When UTC
-itself steps (a leap second, a receiver that learns the date), drive time does not: durations stay true.
+itself steps (a leap second, a receiver that learns the date), drive time does not: durations stay true. What is such
+a step, and what the late fixes of a stall, `firmware_bridge.utc` decides.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-IN_LINE_US = 500_000
-"""A fix whose UTC is this near to what the session clock expects is believed at once: delays of a serial
-receiver vary by less."""
-AGREE_US = 250_000
-"""Fixes out of line by the same amount within this are one step of UTC, not the stragglers of a stall."""
-STEP_FIXES = 5
-"""So many fixes that agree on another UTC make it the new one."""
+from firmware_bridge.utc import IN_LINE_US, Judgement, StepWatch
+
 DRIFT_US_A_S = 100
 """A Pi's crystal is wrong by up to 50 parts in a million; the estimate may follow twice that."""
 LONGEST_GAP_US = 36 * 3_600_000_000
@@ -43,8 +39,7 @@ class DriveClock:
         self._resumed_us: int | None = (
             None  # where: the offset is a guess until UTC shows how long the gap was
         )
-        self._step_us = 0
-        self._step_fixes = 0
+        self._steps = StepWatch()
 
     def fix_us(self, t_us: int, utc_us: int | None) -> int:
         """The drive time of a fix that arrived at `t_us` and says it was taken at `utc_us`."""
@@ -59,13 +54,17 @@ class DriveClock:
         if self._resumed_us is not None:
             return self._bridge(at_us - self._resumed_us, at_us, expected, t_us, utc_us)
         step = at_us - expected
-        if abs(step) <= IN_LINE_US:
-            self._step_fixes = 0
+        judgement = self._steps.judge(t_us, utc_us - t_us, self._zero_utc_us + self._offset_us)
+        if judgement is Judgement.IN_LINE:
             drift = (t_us - self._offset_t_us) * DRIFT_US_A_S // 1_000_000
             self._offset_us += max(step, -max(drift, 0))
             self._offset_t_us = t_us
             return self._taken(at_us)
-        return self._out_of_line(step, expected)
+        if judgement is Judgement.STEP:
+            self._zero_utc_us += step
+        elif step < 0 and self._fix_us < expected + step:  # held up on its way, and still in order
+            return self._taken(at_us)
+        return self._taken(expected)
 
     def at_us(self, t_us: int) -> int:
         """The drive time at a moment of the session. Asking changes nothing."""
@@ -108,17 +107,6 @@ class DriveClock:
             return self._taken(at_us)
         self._zero_utc_us = utc_us - expected
         return expected
-
-    def _out_of_line(self, step: int, expected: int) -> int:
-        self._step_fixes = self._step_fixes + 1 if abs(step - self._step_us) <= AGREE_US else 1
-        self._step_us = step
-        if self._step_fixes >= STEP_FIXES:
-            assert self._zero_utc_us is not None  # noqa: S101 - out of line with it
-            self._zero_utc_us += step
-            self._step_fixes = 0
-        elif step < 0 and self._fix_us < expected + step:  # held up on its way, and still in order
-            return self._taken(expected + step)
-        return self._taken(expected)
 
     def _taken(self, at_us: int) -> int:
         self._fix_us = max(self._fix_us, at_us)

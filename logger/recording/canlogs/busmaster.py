@@ -13,8 +13,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from firmware_bridge.nmea_fields import DAY_US
 from logger.recording.canlogs.entry import CLASSIC_BYTES, MOST_BYTES, Entry, can_id, octets
-from logger.recording.nmea_times import DAY_US
 
 _HEAD = re.compile(rb"^\*\*\*\s*BUSMASTER", re.IGNORECASE)
 _LINE = re.compile(

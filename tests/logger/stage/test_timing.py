@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,6 +34,20 @@ def test_fixes_held_up_by_a_stall_keep_their_own_times() -> None:
     clock.fix_us(0, UTC)
     arrived = [clock.fix_us(8 * S + i * 1000, UTC + i * S) for i in range(1, 9)]
     assert arrived == [i * S for i in range(1, 9)]
+
+
+@pytest.mark.parametrize("hz", [1, 5, 10, 25])
+@pytest.mark.parametrize("stall_s", [1.5, 3.0, 6.0])
+def test_a_backlog_that_comes_at_once_lengthens_no_duration(hz: int, stall_s: float) -> None:
+    """What waited in the port while this computer stood still looks like agreement at 5 Hz and more."""
+    clock, begins_us = DriveClock(), 20 * S
+    ends_us = begins_us + round(stall_s * S)
+    for number in range(60 * hz):
+        taken_us = number * S // hz
+        t_us = taken_us + 100_000
+        at_us = clock.fix_us(ends_us + number if begins_us <= t_us < ends_us else t_us, UTC + taken_us)
+        assert at_us - 100_000 == taken_us
+    assert clock.utc_us(clock.at_us(60 * S)) == UTC + 60 * S - 100_000
 
 
 def test_a_step_of_utc_does_not_step_drive_time() -> None:
