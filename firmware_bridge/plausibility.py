@@ -1,4 +1,4 @@
-"""Whether a car can have come from where it was to where it is said to be now.
+"""Plausible speeds of a car, and whether it can have come from where it was to where it is said to be now.
 
 An 8-bit checksum lets one damaged sentence in 256 through, and a receiver in a canyon invents places of its
 own. The idea: what lies further off than the fastest car could have driven is rejected; but it is remembered,
@@ -14,8 +14,14 @@ from typing import Final, NamedTuple
 
 from firmware_bridge.nmea_fields import DAY_US
 
-MAX_CAR_MPS: Final = 100.0
-"""Twice the fastest class's limit of 170 km/h: a margin for the descent and for Doppler noise."""
+RECEIVER_LIMIT_MPS: Final = 515.0
+"""1,000 knots, where the CoCom export rule makes a civil receiver stop: a field above it is damaged. No car's limit."""
+FASTEST_CAR_MPS: Final = 90.0
+"""324 km/h, nearly twice the limit of 170 km/h of the fastest class (2026): a speed above it is an error of the
+receiver or of the wheel's sensor."""
+REACHABLE_MPS: Final = 100.0
+"""What positions that one car drove through can lie apart, for each second between them: `FASTEST_CAR_MPS`, and 10 m/s
+for the errors of positions and times (our margin)."""
 SLACK_M: Final = 500.0
 """What a receiver moves a standing car by when it changes satellites, beside a rock wall, at the worst."""
 AGREEING: Final = 3
@@ -62,7 +68,7 @@ def _elapsed_s(a: Place, b: Place) -> float:
 
 def _reachable(a: Place, b: Place) -> bool:
     excess_m = distance_m(a, b) - SLACK_M
-    return excess_m <= 0.0 or excess_m <= MAX_CAR_MPS * _elapsed_s(a, b)
+    return excess_m <= 0.0 or excess_m <= REACHABLE_MPS * _elapsed_s(a, b)
 
 
 class Gate:

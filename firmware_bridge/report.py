@@ -17,12 +17,11 @@ from typing import Any, Final, NamedTuple
 from pynmea2.types import talker
 
 from firmware_bridge.nmea_fields import angle_deg, day_number, decimal, time_of_day_us, two_digit_date
+from firmware_bridge.plausibility import RECEIVER_LIMIT_MPS
 from firmware_bridge.protocols.ubx import TEXT_START
 
 KNOT_MPS: Final = 1852 / 3600
 KMH_MPS: Final = 1 / 3.6
-MAX_SPEED_MPS: Final = 515.0
-"""1,000 knots: where export rules make civil receivers stop."""
 ALTITUDES_M: Final = (-1_000.0, 100_000.0)
 """From below the Dead Sea, with a poor fix, to above any balloon."""
 MAX_HDOP: Final = 100.0
@@ -129,7 +128,7 @@ class SentenceReader:
         if not quality:
             return Report("RMC", time_us, quality, day=day)
         lat, lon = self._place("RMC", place)
-        speed_mps = self._number("RMC speed", speed, 0.0, MAX_SPEED_MPS, KNOT_MPS)
+        speed_mps = self._number("RMC speed", speed, 0.0, RECEIVER_LIMIT_MPS, KNOT_MPS)
         course_deg = self._number("RMC course", course, 0.0, 360.0)
         return Report("RMC", time_us, quality, lat, lon, None, speed_mps, course_deg, None, None, day)
 
@@ -167,9 +166,9 @@ class SentenceReader:
             return None
         speed_mps = course_deg = None
         if knots_unit == "N":
-            speed_mps = self._number("VTG speed", knots, 0.0, MAX_SPEED_MPS, KNOT_MPS)
+            speed_mps = self._number("VTG speed", knots, 0.0, RECEIVER_LIMIT_MPS, KNOT_MPS)
         if speed_mps is None and kmh_unit == "K":
-            speed_mps = self._number("VTG speed", kmh, 0.0, MAX_SPEED_MPS, KMH_MPS)
+            speed_mps = self._number("VTG speed", kmh, 0.0, RECEIVER_LIMIT_MPS, KMH_MPS)
         if course_unit == "T":
             course_deg = self._number("VTG course", course, 0.0, 360.0)
         return Report("VTG", speed_mps=speed_mps, course_deg=course_deg)

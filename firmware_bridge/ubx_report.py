@@ -12,9 +12,10 @@ from typing import Final
 
 from firmware_bridge.errors import WireError
 from firmware_bridge.nmea_fields import DAY_US, day_number
+from firmware_bridge.plausibility import RECEIVER_LIMIT_MPS
 from firmware_bridge.protocols import ubx
 from firmware_bridge.protocols.nav_pvt import NavPvt, parse
-from firmware_bridge.report import ALTITUDES_M, MAX_SPEED_MPS, PVT, Report
+from firmware_bridge.report import ALTITUDES_M, PVT, Report
 
 WEEK_MS: Final = 604_800_000
 NO_FIX, DEAD_RECKONING, FIX_2D, FIX_3D, COMBINED, TIME_ONLY = range(6)
@@ -80,7 +81,7 @@ def _can_be(fields: NavPvt) -> bool:
             not _quality(fields)
             or (
                 low_m <= fields.sea_level_mm / 1e3 <= high_m
-                and 0 <= fields.ground_mmps / 1e3 <= MAX_SPEED_MPS
+                and 0 <= fields.ground_mmps / 1e3 <= RECEIVER_LIMIT_MPS
             )
         )
     )

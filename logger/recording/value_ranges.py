@@ -35,7 +35,7 @@ RANGES: Final[dict[str, tuple[float, float]]] = {
     "lat": (-90.0, 90.0),
     "lon": (-180.0, 180.0),
     "alt_m": (-100_000.0, 100_000.0),
-    # Receivers report up to 515 m/s, twice that when they are wrong; the review judges what is plausible.
+    # Receivers report up to plausibility.RECEIVER_LIMIT_MPS, twice that when they are wrong; readers judge the rest.
     "speed_mps": (-10_000.0, 10_000.0),
     "course_deg": (-360.0, 720.0),
     "quality": (-1_000.0, 1_000.0),

@@ -12,6 +12,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from firmware_bridge.plausibility import FASTEST_CAR_MPS
 from firmware_bridge.printable import printable
 from firmware_bridge.records import Fix, Reading
 from firmware_bridge.utc import trusted_utc_us
@@ -23,7 +24,7 @@ from logger.stage.fix_cycle import FixCycle
 from logger.stage.itinerary import Itinerary
 from logger.stage.leg import Leg
 from logger.stage.limits import KMH, Limit, Limits
-from logger.stage.odometer import EXPIRED_US, OBD, TOP_MPS, WHEEL, Odometer, Past
+from logger.stage.odometer import EXPIRED_US, OBD, WHEEL, Odometer, Past
 from logger.stage.progress import Progress
 from logger.stage.resume import pack
 from logger.stage.rules import Rules
@@ -94,7 +95,7 @@ class LiveStage:
             name = reading.channel.name
             self.engine[name] = reading
             source = WHEEL_CHANNELS.get(name)
-            if source is not None and 0 <= reading.value <= TOP_MPS * KMH:
+            if source is not None and 0 <= reading.value <= FASTEST_CAR_MPS * KMH:
                 at_us = self.clock.at_us(reading.t_us)
                 self._follow(self.odometer.wheel(at_us, reading.value / KMH, source))
 

@@ -11,16 +11,15 @@ from __future__ import annotations
 from collections import deque
 from typing import NamedTuple
 
+from firmware_bridge.plausibility import FASTEST_CAR_MPS
 from logger.stage import geo
 from logger.stage.fix_speed import STILL_MPS, FixSpeed, FixSpeeds
 from logger.stage.leg import Leg, Position
-from logger.stage.track import BREAK_US, FASTEST_MPS, HARD_MPS2
+from logger.stage.track import BREAK_US, HARD_MPS2
 from logger.stage.wheel import Wheel, WheelState
 
-TOP_MPS = FASTEST_MPS
-"""A receiver that reports a higher speed is wrong."""
 SPEED_NOISE_MPS = 2.0
-"""What two good speeds may differ by at once, on top of that."""
+"""What two good speeds may differ by at once, on top of `HARD_MPS2`."""
 LOST_US = 1_500_000
 """Without a fix for so long GPS is lost and the wheel takes over; a 1 Hz receiver is late, not lost, till then."""
 BLINK_US = 3_000_000
@@ -111,7 +110,7 @@ class Odometer:
             return None
         speed = self._speeds.take(at_us, here, speed_mps)
         self._note(at_us, speed, speed_mps)
-        mps = min(TOP_MPS, speed.mps) if speed.mps >= STILL_MPS else 0.0
+        mps = min(FASTEST_CAR_MPS, speed.mps) if speed.mps >= STILL_MPS else 0.0
         if last is None:
             self._last = Seen(at_us, mps, here, at_us)
             self._bridged_m = self.estimated_m
@@ -145,7 +144,7 @@ class Odometer:
 
     def wheel(self, at_us: int, speed_mps: float, source: str) -> Leg | None:
         """Take a raw wheel or OBD speed. A leg comes out only while GPS is lost."""
-        if not 0 <= speed_mps <= TOP_MPS:
+        if not 0 <= speed_mps <= FASTEST_CAR_MPS:
             self.rejected += 1
             return None
         wheel = self._wheels[source]
@@ -212,7 +211,7 @@ class Odometer:
         self._wheels[OBD].resume(state.obd)
 
     def _plausible(self, at_us: int, told_mps: float) -> bool:
-        if not 0 <= told_mps <= TOP_MPS:
+        if not 0 <= told_mps <= FASTEST_CAR_MPS:
             return False
         if self._told is None or at_us - self._told[0] > BLINK_US:
             return True
@@ -233,7 +232,7 @@ class Odometer:
         if last.position is None:
             return True
         dt_s = (at_us - last.position_us) / 1e6
-        fastest = max(mps, last.mps) + HARD_MPS2 if dt_s <= BLINK_US / 1e6 else TOP_MPS
+        fastest = max(mps, last.mps) + HARD_MPS2 if dt_s <= BLINK_US / 1e6 else FASTEST_CAR_MPS
         bound_m = fastest * dt_s + JUMP_M
         (lat1, lon1), (lat2, lon2) = last.position, here
         if (abs(lat2 - lat1) + abs(lon2 - lon1)) * LONGEST_DEGREE_M <= bound_m:

@@ -20,6 +20,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from firmware_bridge.plausibility import FASTEST_CAR_MPS
 from logger.stage import geo
 from logger.stage.leg import Position
 from logger.stage.parabola import SHORTEST_S, UNKNOWN, Point, newest_velocity
@@ -30,8 +31,6 @@ BREAK_US = 30_000_000
 """Points further apart are two tracks; smart recording of phones and watches leaves up to 20 s between points."""
 READY_US = 1_000_000
 """A shorter track is not believed yet."""
-FASTEST_MPS = 90.0
-"""324 km/h: no rally car is as fast."""
 HARD_MPS2 = 20.0
 """Twice full braking on asphalt: a step that needs more is the receiver's."""
 FIRM_MPS2 = 12.0
@@ -132,7 +131,7 @@ class Track:
         """
         east_m, north_m = geo.offset_m(self._here, here)
         on_east_m, on_north_m = self._velocity.east_mps * dt_s, self._velocity.north_mps * dt_s
-        hard_m = HARD_MPS2 * interval_s**2 if len(self._points) > 2 else FASTEST_MPS * dt_s
+        hard_m = HARD_MPS2 * interval_s**2 if len(self._points) > 2 else FASTEST_CAR_MPS * dt_s
         wander_m = STEP_M + STEP_SIGMAS * self._scatter_m
         if math.hypot(east_m - on_east_m, north_m - on_north_m) <= wander_m + hard_m:
             self._impossible = 0
@@ -174,7 +173,11 @@ class Track:
         away_m = math.hypot(east_m, north_m)
         leave_m = min(FARTHEST_M, max(NEAREST_M, LEFT_SIGMAS * math.sqrt(self._wander_m2)))
         long_enough = newest.at_us - self._points[0].at_us >= SHORTEST_S * 1e6
-        if long_enough and away_m > leave_m and max(STOPPED_MPS, SURE_SIGMAS * error_mps) < mps < FASTEST_MPS:
+        if (
+            long_enough
+            and away_m > leave_m
+            and max(STOPPED_MPS, SURE_SIGMAS * error_mps) < mps < FASTEST_CAR_MPS
+        ):
             self._anchor_m = None
             self._mps = min(mps, math.sqrt(2 * FIRM_MPS2 * away_m)) if self.ready else mps
             return Motion(self._mps, away_m, error_mps)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firmware_bridge.fixes import FixBuilder
-from firmware_bridge.plausibility import AGREEING, MAX_CAR_MPS, SLACK_M, Gate, Place, distance_m
+from firmware_bridge.plausibility import AGREEING, REACHABLE_MPS, SLACK_M, Gate, Place, distance_m
 from firmware_bridge.protocols.nmea import Decoder
 from firmware_bridge.records import Fix, Sentence
 from tests.figures import Figures
@@ -80,7 +80,7 @@ def test_a_damaged_field_here_and_there_never_moves_the_car(figures: Figures) ->
             if fix.lat is not None and fix.lon is not None:
                 assert (
                     distance_m(truth, Place(fix.lat, fix.lon, None, None, 0))
-                    < 30 * 50 + SLACK_M + 2 * MAX_CAR_MPS
+                    < 30 * 50 + SLACK_M + 2 * REACHABLE_MPS
                 )
         assert sum(fix.lat is not None for fix in fixes) >= 45
         figures.tried("drives with a field damaged every ten epochs: the car stays where it is")
@@ -146,7 +146,7 @@ def test_a_far_position_is_believed_only_when_others_agree_with_it(norths: list[
         if fix.lat is None:
             run += 1
             continue
-        assert abs(north - believed) <= SLACK_M + MAX_CAR_MPS * (run + 1) or run >= AGREEING - 1
+        assert abs(north - believed) <= SLACK_M + REACHABLE_MPS * (run + 1) or run >= AGREEING - 1
         run, believed = 0, north
 
 
@@ -186,8 +186,8 @@ def test_distances(a: tuple[float, float], b: tuple[float, float], metres: float
     [
         (0.0, "both", SLACK_M - 5, True),
         (0.0, "both", SLACK_M + 5, False),
-        (1.0, "both", SLACK_M + MAX_CAR_MPS - 5, True),
-        (1.0, "both", SLACK_M + MAX_CAR_MPS + 5, False),
+        (1.0, "both", SLACK_M + REACHABLE_MPS - 5, True),
+        (1.0, "both", SLACK_M + REACHABLE_MPS + 5, False),
         (60.0, "receiver", 6_400, True),
         (60.0, "session", 6_400, True),
         (60.0, "both", 6_600, False),

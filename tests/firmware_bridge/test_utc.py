@@ -88,7 +88,7 @@ def test_the_median_of_a_session_leaves_out_what_does_not_count() -> None:
         *((n * S, NOON + n * S + 7 * S, math.nan) for n in range(20, 40)),
         (40 * S, math.nan, 20.0),
     ]
-    columns = np.array(rows).T
-    assert session_offset_us(*columns, Dates()) == NOON
-    assert session_offset_us(*columns[:, 20:], Dates()) is None
-    assert session_offset_us(*np.empty((3, 0)), Dates()) is None
+    t_us, utc_us, lat = np.array(rows).T
+    assert session_offset_us(t_us, utc_us, lat, Dates()) == NOON
+    assert session_offset_us(t_us[20:], utc_us[20:], lat[20:], Dates()) is None
+    assert session_offset_us(t_us[:0], utc_us[:0], lat[:0], Dates()) is None

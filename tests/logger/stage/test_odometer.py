@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from firmware_bridge.plausibility import FASTEST_CAR_MPS
 from firmware_bridge.records import Channel, Fix, Reading
 from logger.stage.leg import Leg
-from logger.stage.odometer import BLINK_US, OBD, TOP_MPS, WHEEL, Odometer
+from logger.stage.odometer import BLINK_US, OBD, WHEEL, Odometer
 from tests.logger.stage import truth
 
 S = 1_000_000
@@ -115,7 +116,13 @@ def test_a_blink_is_bridged_by_the_speeds_at_its_ends(gap_us: int, seen: bool) -
 
 @pytest.mark.parametrize(
     ("mps", "taken"),
-    [(TOP_MPS, True), (TOP_MPS + 0.1, False), (-0.1, False), (math.nan, False), (math.inf, False)],
+    [
+        (FASTEST_CAR_MPS, True),
+        (FASTEST_CAR_MPS + 0.1, False),
+        (-0.1, False),
+        (math.nan, False),
+        (math.inf, False),
+    ],
 )
 def test_impossible_speeds_are_rejected(mps: float, taken: bool) -> None:
     odometer = Odometer()
