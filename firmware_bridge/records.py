@@ -26,8 +26,15 @@ BRS_FLAG = 1 << 33
 """FD frame with the bit rate switched."""
 ESI_FLAG = 1 << 34
 """FD frame whose sender was error passive."""
+FD_FLAGS = FD_FLAG | BRS_FLAG | ESI_FLAG
+"""How a frame travelled, which says nothing of what it carries."""
+ALL_FLAGS = EFF_FLAG | RTR_FLAG | ERR_FLAG | FD_FLAGS
+FD_BYTE_SHIFT = 33
+"""BRS_FLAG and ESI_FLAG, shifted down by it, are CANFD_BRS (1) and CANFD_ESI (2) of SocketCAN's canfd_frame.flags."""
 STANDARD_MASK = 0x7FF
 EXTENDED_MASK = 0x1FFF_FFFF
+FD_LENGTHS = (0, 1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 20, 24, 32, 48, 64)
+"""Bytes of data by the length code (DLC) of a CAN FD frame (ISO 11898-1)."""
 
 new_record = tuple.__new__
 """`new_record(CanFrame, (t_us, bus, can_id, data))`: half the time of `CanFrame(...)`, for the hot paths only."""
@@ -40,6 +47,34 @@ class CanFrame(NamedTuple):
     bus: int
     can_id: int
     data: bytes
+
+
+def can_id_of(
+    number: int,
+    *,
+    is_extended: bool,
+    is_remote: bool = False,
+    is_error: bool = False,
+    is_fd: bool = False,
+    is_switched: bool = False,
+    is_passive: bool = False,
+) -> int:
+    """`CanFrame.can_id` from an identifier (an error class where `is_error`) and what a frame is."""
+    can_id = number & (EXTENDED_MASK if is_extended or is_error else STANDARD_MASK)
+    if is_extended:
+        can_id |= EFF_FLAG
+    if is_remote:
+        can_id |= RTR_FLAG
+    if is_error:
+        can_id |= ERR_FLAG
+    if is_fd:
+        can_id |= FD_FLAG | (BRS_FLAG if is_switched else 0) | (ESI_FLAG if is_passive else 0)
+    return can_id
+
+
+def fd_flags(flags: int) -> int:
+    """The flag bits of an FD frame from SocketCAN's `canfd_frame.flags`, which candump writes too."""
+    return FD_FLAG | (flags << FD_BYTE_SHIFT) & (BRS_FLAG | ESI_FLAG)
 
 
 class Sentence(NamedTuple):

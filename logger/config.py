@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from firmware_bridge.engine.presets import preset
+from firmware_bridge.engine import preset
 from logger.input_files import read_text
 from logger.source_config import Can, Gps
 from logger.stage.declared import Alarm

@@ -25,6 +25,10 @@ class UnreadableError(ConfigurationError):
     """A file that is not there, or not ours to read."""
 
 
+class NotAFileError(OSError):
+    """A folder, a device, a pipe or a socket where a file is wanted."""
+
+
 def read_dbcs(paths: Iterable[Path]) -> dict[str, str]:
     """The texts of DBC files, by file name. Raises ConfigurationError."""
     texts = {}
@@ -66,9 +70,10 @@ def read_bytes(path: Path, mend: str = "check its name") -> bytes:
 
 
 def require_file(path: Path) -> None:
-    """Raise OSError for a device, a pipe or a socket: to open or read one may never end."""
-    if path.exists() and not (path.is_file() or path.is_dir()):
-        raise OSError(errno.EINVAL, "a device or a pipe, not a file", str(path))
+    """Raise NotAFileError for a folder, and for a device, a pipe or a socket: to open or read one may never end."""
+    if path.exists() and not path.is_file():
+        what = "this is a folder" if path.is_dir() else "a device or a pipe, not a file"
+        raise NotAFileError(errno.EINVAL, what, str(path))
 
 
 def _open_at_once(name: str, flags: int) -> int:

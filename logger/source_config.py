@@ -12,7 +12,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from firmware_bridge.can_interface import SCHEME
-from firmware_bridge.engine.presets import PRESET_NAMES
+from firmware_bridge.engine import PRESET_NAMES
 from firmware_bridge.protocols import PROTOCOL_NAMES
 from logger.tomlfile import Flaw, empty, one_of, within
 

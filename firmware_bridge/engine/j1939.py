@@ -13,14 +13,13 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from firmware_bridge.engine.dbc_records import MessageText
-from firmware_bridge.records import BRS_FLAG, EFF_FLAG, ESI_FLAG, EXTENDED_MASK, FD_FLAG
+from firmware_bridge.records import EFF_FLAG, EXTENDED_MASK, FD_FLAGS
 
 ANY_SOURCE = 0xFE
 """The null address: in a DBC file, whoever sends."""
 _GLOBAL = 0xFF
 """The destination of what is sent to all nodes. It is no source."""
 _PDU2 = 240
-_HOW_IT_TRAVELLED = FD_FLAG | BRS_FLAG | ESI_FLAG
 _J1939 = "J1939PG"
 
 
@@ -74,7 +73,7 @@ class Groups:
         A message that names a source is of that source only, and wins over those of any source; among them, one that
         names the frame's destination wins. Remote and error frames are no message.
         """
-        if can_id & ~(EXTENDED_MASK | _HOW_IT_TRAVELLED) != EFF_FLAG or can_id & 0xFF in (
+        if can_id & ~(EXTENDED_MASK | FD_FLAGS) != EFF_FLAG or can_id & 0xFF in (
             ANY_SOURCE,
             _GLOBAL,
         ):

@@ -18,8 +18,8 @@ from construct import Byte, Bytes, Const, Int32ul, Rebuild, Struct, len_, this
 from firmware_bridge.devicetime import DeviceClock
 from firmware_bridge.errors import WireError
 from firmware_bridge.protocols import no_opening
-from firmware_bridge.protocols.framing import NEED_MORE, NO_FRAME, FrameSearch, even_block
-from firmware_bridge.records import EFF_FLAG, ERR_FLAG, EXTENDED_MASK, RTR_FLAG, STANDARD_MASK, CanFrame
+from firmware_bridge.protocols.framing import NEED_MORE, NO_FRAME, FrameSearch, even_block, is_identifier
+from firmware_bridge.records import RTR_FLAG, CanFrame
 
 FRAME = Struct(
     Const(b"\xaa"),
@@ -58,7 +58,7 @@ class Decoder(FrameSearch):
             if end - at < OVERHEAD:
                 return at, NEED_MORE
             stamp, length, can_id = _HEAD.unpack_from(buffer, at + 1)
-            if length > 8 or not _possible(can_id):
+            if length > 8 or not is_identifier(can_id):
                 return at, NO_FRAME
             size = OVERHEAD + length
             if can_id & RTR_FLAG and _ends(buffer, at + OVERHEAD):
@@ -83,18 +83,13 @@ class Decoder(FrameSearch):
         if not block:
             return 0
         stamps, ids, datas = zip(*_packing(length).iter_unpack(block), strict=True)
-        if any(can_id & RTR_FLAG or not _possible(can_id) for can_id in set(ids)):
+        if any(can_id & RTR_FLAG or not is_identifier(can_id) for can_id in set(ids)):
             return 0
         self._stamps += stamps
         self._ids += ids
         self._buses += [self._bus] * len(ids)
         self._datas += datas
         return len(block)
-
-
-def _possible(can_id: int) -> bool:
-    """An error frame, an extended identifier, or a standard one; the flags may be any."""
-    return bool(can_id & (EFF_FLAG | ERR_FLAG)) or can_id & EXTENDED_MASK <= STANDARD_MASK
 
 
 def _ends(buffer: bytes, stop: int) -> bool:
@@ -109,7 +104,7 @@ def _packing(length: int) -> Packing:
 
 def encode(frame: CanFrame) -> bytes:
     """The bytes of a frame, stamped with its `t_us`; both directions look alike. WireError for CAN FD."""
-    if frame.can_id >> 32 or len(frame.data) > 8 or not _possible(frame.can_id):
+    if frame.can_id >> 32 or len(frame.data) > 8 or not is_identifier(frame.can_id):
         raise WireError(f"python-can serial has no frame {frame.can_id:X} of {len(frame.data)} bytes")
     stamp = frame.t_us // 1_000 % STAMP_MODULUS
     wire: bytes = FRAME.build({"stamp": stamp, "can_id": frame.can_id, "data": frame.data})

@@ -17,7 +17,17 @@ from itertools import repeat
 from typing import Any, ClassVar
 
 from firmware_bridge.devicetime import DeviceClock
-from firmware_bridge.records import Batch, CanFrame, Notice, Rejected, new_record
+from firmware_bridge.records import (
+    EFF_FLAG,
+    ERR_FLAG,
+    EXTENDED_MASK,
+    STANDARD_MASK,
+    Batch,
+    CanFrame,
+    Notice,
+    Rejected,
+    new_record,
+)
 
 # A record shows enough to recognise the damage (three 8-byte frames of the widest protocol), and no more.
 MAX_REJECTED_BYTES = 80
@@ -159,6 +169,11 @@ def stamped(clock: DeviceClock, stamps: list[int], t_us: int, account: Account) 
     if (jump_us := clock.take_jump()) is not None:
         account.notice(t_us, "device_clock", jump_ms=jump_us // 1000)
     return times_us
+
+
+def is_identifier(can_id: int) -> bool:
+    """Whether SocketCAN's 32 bits can be of a frame: an error frame, an extended identifier, or a standard one."""
+    return bool(can_id & (EFF_FLAG | ERR_FLAG)) or can_id & EXTENDED_MASK <= STANDARD_MASK
 
 
 def even_block(buffer: bytes, at: int, size: int, same: Mapping[int, int]) -> bytes:

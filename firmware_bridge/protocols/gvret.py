@@ -37,7 +37,7 @@ from firmware_bridge.devicetime import DeviceClock
 from firmware_bridge.errors import WireError
 from firmware_bridge.protocols.framing import NEED_MORE, NO_FRAME, FrameSearch, even_block
 from firmware_bridge.protocols.gvret_opening import BAUDS, CLOSING, opening
-from firmware_bridge.records import EFF_FLAG, FD_FLAG, STANDARD_MASK, CanFrame
+from firmware_bridge.records import EFF_FLAG, FD_FLAG, FD_LENGTHS, STANDARD_MASK, CanFrame
 
 __all__ = ["BAUDS", "CLOSING", "COMMAND", "FD_FRAME", "FRAME", "Decoder", "encode", "opening", "report"]
 
@@ -77,7 +77,7 @@ ANSWERS = {
 ANSWER = Struct(Const(b"\xf1"), "command" / Byte, "body" / Switch(this.command, ANSWERS))
 ANSWER_SIZES: dict[int, int] = {command: 2 + body.sizeof() for command, body in ANSWERS.items()}
 
-FD_LENGTHS = frozenset((*range(9), 12, 16, 20, 24, 32, 48, 64))
+_FD_LENGTHS = frozenset(FD_LENGTHS)
 MAX_BUSES = 16
 STAMP_MODULUS = 2**32
 _HEAD = Packing("<HIIB")
@@ -169,7 +169,7 @@ class Decoder(FrameSearch):
     def _fd(self, buffer: bytes, at: int) -> int:
         stamp, can_id, length, bus = _FD_HEAD.unpack_from(buffer, at + 2)
         stop: int = at + 13 + length
-        if length not in FD_LENGTHS or bus >= MAX_BUSES or not _possible(can_id):
+        if length not in _FD_LENGTHS or bus >= MAX_BUSES or not _possible(can_id):
             return NO_FRAME
         if stop > len(buffer):
             return NEED_MORE
@@ -219,7 +219,7 @@ def _check(frame: CanFrame, buses: int) -> None:
     fd = bool(frame.can_id & FD_FLAG)
     if not _possible(frame.can_id & ~FD_FLAG) or frame.can_id < 0:
         raise WireError(f"GVRET has no frame {frame.can_id:X}")
-    if len(frame.data) not in FD_LENGTHS or (len(frame.data) > 8 and not fd):
+    if len(frame.data) not in _FD_LENGTHS or (len(frame.data) > 8 and not fd):
         raise WireError(f"GVRET has no frame of {len(frame.data)} bytes")
     if not 0 <= frame.bus < buses:
         raise WireError(f"GVRET has no bus {frame.bus}")

@@ -37,6 +37,7 @@ from firmware_bridge.records import (
     ESI_FLAG,
     EXTENDED_MASK,
     FD_FLAG,
+    FD_LENGTHS,
     RTR_FLAG,
     STANDARD_MASK,
     CanFrame,
@@ -53,7 +54,6 @@ KINDS = {
     b"B": EFF_FLAG | FD_FLAG | BRS_FLAG,
 }
 _KIND_OF_FLAGS = {flags: kind for kind, flags in KINDS.items()}
-FD_LENGTHS = (0, 1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 20, 24, 32, 48, 64)
 TICK_US = {4: 1_000, 8: 1}
 """Microseconds a step of device time, by its number of digits (Z1, Z2)."""
 MODULI = {4: (60_000, 60_001, 65_536), 8: (3_600_000_000, 2**32)}

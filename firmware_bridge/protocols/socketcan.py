@@ -36,18 +36,26 @@ from construct import (
 from firmware_bridge.devicetime import DeviceClock
 from firmware_bridge.errors import WireError
 from firmware_bridge.protocols import no_opening
-from firmware_bridge.protocols.framing import NEED_MORE, NO_FRAME, SECOND_US, FrameSearch, even_block
+from firmware_bridge.protocols.framing import (
+    NEED_MORE,
+    NO_FRAME,
+    SECOND_US,
+    FrameSearch,
+    even_block,
+    is_identifier,
+)
 from firmware_bridge.protocols.socketcan_errors import notices
 from firmware_bridge.records import (
     BRS_FLAG,
-    EFF_FLAG,
     ERR_FLAG,
     ESI_FLAG,
     EXTENDED_MASK,
+    FD_BYTE_SHIFT,
     FD_FLAG,
+    FD_LENGTHS,
     RTR_FLAG,
-    STANDARD_MASK,
     CanFrame,
+    fd_flags,
 )
 
 MARK = b"CAN"
@@ -75,9 +83,6 @@ FD = Struct(
     Padding(2),
     "data" / Padded(64, Bytes(this.length)),
 )
-FD_LENGTHS = frozenset((*range(9), 12, 16, 20, 24, 32, 48, 64))
-FLAGS = {0x01: BRS_FLAG, 0x02: ESI_FLAG}
-"""CANFD_BRS and CANFD_ESI of a frame's `flags`; CANFD_FDF says what its size says already."""
 # An interface has no baud rate.
 BAUDS: tuple[int, ...] = ()
 CLOSING = b""
@@ -89,6 +94,7 @@ _CLASSIC_HEAD = bytes((*MARK, CLASSIC_BYTES))
 _CLASSIC = Packing("<4xIQIB3x8s")
 _FD = Packing("<4xIQIBB2x64s")
 _STAMP_MODULUS = 2**64
+_FD_LENGTHS = frozenset(FD_LENGTHS)
 
 __all__ = ["BAUDS", "CLASSIC", "CLOSING", "FD", "Decoder", "encode", "opening", "report"]
 
@@ -129,11 +135,11 @@ class Decoder(FrameSearch):
             return NEED_MORE
         if start[3] == CLASSIC_BYTES:
             dropped, stamp, can_id, length, data = _CLASSIC.unpack_from(buffer, at)
-            is_frame = length <= 8 and _possible(can_id)
+            is_frame = length <= 8 and is_identifier(can_id)
         else:
             dropped, stamp, can_id, length, flags, data = _FD.unpack_from(buffer, at)
-            is_frame = length in FD_LENGTHS and _possible(can_id) and not can_id & (RTR_FLAG | ERR_FLAG)
-            can_id |= FD_FLAG | sum(ours for bit, ours in FLAGS.items() if flags & bit)
+            is_frame = length in _FD_LENGTHS and is_identifier(can_id) and not can_id & (RTR_FLAG | ERR_FLAG)
+            can_id |= fd_flags(flags)  # CANFD_FDF says what the size says already
         if not is_frame or not MARK.startswith(buffer[stop : stop + len(MARK)]):
             return NO_FRAME
         self._take([dropped], [stamp], [can_id], [bytes(length) if can_id & RTR_FLAG else data[:length]])
@@ -145,7 +151,7 @@ class Decoder(FrameSearch):
         if not block:
             return 0
         dropped, stamps, ids, lengths, datas = zip(*_CLASSIC.iter_unpack(block), strict=True)
-        if any(can_id & (RTR_FLAG | ERR_FLAG) or not _possible(can_id) for can_id in set(ids)):
+        if any(can_id & (RTR_FLAG | ERR_FLAG) or not is_identifier(can_id) for can_id in set(ids)):
             return 0
         kinds = set(lengths)
         if max(kinds) > 8:
@@ -178,22 +184,17 @@ class Decoder(FrameSearch):
             self._dropped = count
 
 
-def _possible(can_id: int) -> bool:
-    """An error frame, an extended identifier, or a standard one."""
-    return bool(can_id & (EFF_FLAG | ERR_FLAG)) or can_id & EXTENDED_MASK <= STANDARD_MASK
-
-
 def encode(frame: CanFrame) -> bytes:
     """The record of a frame, stamped with its `t_us`; both directions look alike. WireError if there is none."""
     number, size = frame.can_id & 0xFFFF_FFFF, len(frame.data)
     is_fd = bool(frame.can_id & FD_FLAG)
     is_plain = not number & (RTR_FLAG | ERR_FLAG)
-    fits = size in FD_LENGTHS and is_plain if is_fd else size <= 8 and not frame.can_id >> 32
-    if not (frame.can_id >= 0 and fits and _possible(number)):
+    fits = size in _FD_LENGTHS and is_plain if is_fd else size <= 8 and not frame.can_id >> 32
+    if not (frame.can_id >= 0 and fits and is_identifier(number)):
         raise WireError(f"SocketCAN has no frame {frame.can_id:X} of {size} bytes")
     fields = {"dropped": 0, "stamp": frame.t_us % _STAMP_MODULUS, "can_id": number, "data": frame.data}
     if is_fd:
-        fields["flags"] = sum(bit for bit, ours in FLAGS.items() if frame.can_id & ours)
+        fields["flags"] = (frame.can_id & (BRS_FLAG | ESI_FLAG)) >> FD_BYTE_SHIFT
     wire: bytes = (FD if is_fd else CLASSIC).build(fields)
     return wire
 

@@ -62,7 +62,7 @@ def since(path: Path, ended: Mapping[str, int]) -> Arrivals:
         rows = log.execute(f"SELECT {columns} FROM fix WHERE rowid > ?", (ended["fix"],))  # noqa: S608
         fixes = tuple(Fix(*row) for row in rows)
         rows = log.execute("SELECT t_us, kind, detail FROM event WHERE rowid > ?", (ended["event"],))
-        events = [(t_us, kind, detail_of(detail)) for t_us, kind, detail in rows if kind in _NOTICES]
+        events = [(t_us, kind, detail_of(detail) or {}) for t_us, kind, detail in rows if kind in _NOTICES]
     traffic = {
         adapter: Traffic(of_it, (max(times[adapter]) - min(times[adapter])) / 1e6)
         for adapter, of_it in counts.items()

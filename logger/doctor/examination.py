@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from firmware_bridge import can_interface
 from firmware_bridge.can_interface import Expected
-from firmware_bridge.engine.presets import preset
+from firmware_bridge.engine import preset
 from firmware_bridge.errors import ConfigurationError
 from firmware_bridge.records import EFF_FLAG, EXTENDED_MASK
 from logger import config as configs

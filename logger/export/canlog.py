@@ -20,17 +20,22 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from firmware_bridge.records import BRS_FLAG, EFF_FLAG, ERR_FLAG, ESI_FLAG, EXTENDED_MASK, FD_FLAG, RTR_FLAG
+from firmware_bridge.records import (
+    BRS_FLAG,
+    EFF_FLAG,
+    ERR_FLAG,
+    ESI_FLAG,
+    EXTENDED_MASK,
+    FD_BYTE_SHIFT,
+    FD_FLAG,
+    RTR_FLAG,
+)
 from logger.export import text
 from logger.export.blocks import FrameBlock, Progress, frame_blocks
 from logger.export.selection import Integers, Selection
+from logger.recording.canlogs.entry import BUS_ERROR_CLASS, CLASSIC_BYTES
 
-CLASSIC_BYTES = 8
-"""What a classic frame carries at most: a longer one was FD whatever its flags say."""
 _ROWS_TOGETHER = 2048
-_BUS_ERROR = 0x80
-"""SocketCAN's class of errors on the wire. python-can knows an error frame in a candump log by this bit only, and
-would read any other as a data frame that never was: each gets it."""
 
 
 def write_candump(
@@ -45,17 +50,18 @@ def write_candump(
 def _candump(block: FrameBlock, rows: Integers) -> bytes:
     can_id, length = block.can_id[rows], block.length[rows]
     is_error, is_remote = (can_id & ERR_FLAG) != 0, (can_id & RTR_FLAG) != 0
-    is_fd = ((can_id & FD_FLAG) != 0) | (length > CLASSIC_BYTES)
-    number = np.where(is_error, can_id & EXTENDED_MASK | ERR_FLAG | _BUS_ERROR, can_id & EXTENDED_MASK)
+    is_fd = ((can_id & FD_FLAG) != 0) | (length > CLASSIC_BYTES)  # a longer one was FD whatever its flags say
+    # python-can knows an error frame in a candump log by this class only, and would read any other as a data frame.
+    number = np.where(is_error, can_id & EXTENDED_MASK | ERR_FLAG | BUS_ERROR_CLASS, can_id & EXTENDED_MASK)
     identifier = text.hex_number(number, 8)
     identifier[(can_id & (EFF_FLAG | ERR_FLAG)) == 0, :5] = 0
-    fd_flags = ((can_id & BRS_FLAG) != 0) + 2 * ((can_id & ESI_FLAG) != 0)
+    fd_byte = (can_id & (BRS_FLAG | ESI_FLAG)) >> FD_BYTE_SHIFT
     at_us = epoch_us(block)[rows]
     data = text.hexadecimal(block.matrix(rows, int(length.max(initial=0))), length)
     parts: list[text.Part] = [
         *(b"(", text.integers(at_us // 1_000_000), b".", text.padded(at_us % 1_000_000, 6), b") can"),
         *(text.integers(block.bus[rows]), b" ", identifier, b"#"),
-        text.chosen((b"", b"#0", b"#1", b"#2", b"#3"), np.where(is_fd, fd_flags + 1, 0)),
+        text.chosen((b"", b"#0", b"#1", b"#2", b"#3"), np.where(is_fd, fd_byte + 1, 0)),
         text.chosen((b"", b"R"), is_remote.astype(int)),
         text.only(is_remote, text.integers(length)),
         text.only(~is_remote, data),

@@ -29,12 +29,14 @@ from firmware_bridge.records import (
     ESI_FLAG,
     EXTENDED_MASK,
     FD_FLAG,
+    FD_LENGTHS,
     RTR_FLAG,
     Channel,
 )
 from logger.export.blocks import FrameBlock, Progress, frame_blocks
-from logger.export.canlog import CLASSIC_BYTES, epoch_us, start_s
+from logger.export.canlog import epoch_us, start_s
 from logger.export.selection import Integers, Selection
+from logger.recording.canlogs.entry import CLASSIC_BYTES
 
 logging.getLogger("numexpr.utils").setLevel(logging.WARNING)  # it tells everybody how many threads it has
 try:
@@ -50,8 +52,6 @@ except ImportError as error:
 _DATA_BYTES = 64
 _LAYOUTS = {"CAN_DataFrame": STD_DTYPE, "CAN_ErrorFrame": ERR_DTYPE, "CAN_RemoteFrame": RTR_DTYPE}
 """Kinds of frames and the layouts of their records."""
-_FD_LENGTHS = np.array([*range(9), 12, 16, 20, 24, 32, 48, 64])
-"""What each length code of CAN FD stands for, in bytes."""
 
 
 def write_frames(
@@ -130,7 +130,7 @@ def _records(name: str, block: FrameBlock, rows: Integers) -> NDArray[Any]:
         "BusChannel": block.bus[rows],
         "ID": can_id & EXTENDED_MASK,
         "IDE": (can_id & EFF_FLAG) != 0,
-        "DLC": np.where(is_fd, np.searchsorted(_FD_LENGTHS, length), length),
+        "DLC": np.where(is_fd, np.searchsorted(FD_LENGTHS, length), length),
         "DataLength": length if name != "CAN_RemoteFrame" else 0,
         "DataBytes": block.matrix(rows, _DATA_BYTES),
         "EDL": is_fd,

@@ -17,15 +17,7 @@ from typing import Any
 from firmware_bridge.assembly import BREAK_US
 from firmware_bridge.errors import LogError
 from firmware_bridge.nmea_fields import DAY_US
-from firmware_bridge.records import (
-    BRS_FLAG,
-    EFF_FLAG,
-    ERR_FLAG,
-    ESI_FLAG,
-    FD_FLAG,
-    RTR_FLAG,
-    CanFrame,
-)
+from firmware_bridge.records import CanFrame, can_id_of
 from firmware_bridge.report import SentenceReader
 from logger.recording import nmea_times
 from logger.recording.canlogs import Decoder
@@ -216,14 +208,14 @@ def _database_messages(path: Path) -> Iterator[Any]:
 
 def _frame(message: Any, t_us: int, bus: int) -> CanFrame:
     """A python-can message as a frame of ours."""
-    flags = {
-        "is_extended_id": EFF_FLAG,
-        "is_remote_frame": RTR_FLAG,
-        "is_error_frame": ERR_FLAG,
-        "is_fd": FD_FLAG,
-        "bitrate_switch": BRS_FLAG,
-        "error_state_indicator": ESI_FLAG,
-    }
-    can_id = message.arbitration_id | sum(flag for name, flag in flags.items() if getattr(message, name))
+    can_id = can_id_of(
+        message.arbitration_id,
+        is_extended=message.is_extended_id,
+        is_remote=message.is_remote_frame,
+        is_error=message.is_error_frame,
+        is_fd=message.is_fd,
+        is_switched=message.bitrate_switch,
+        is_passive=message.error_state_indicator,
+    )
     data = bytes(message.dlc) if message.is_remote_frame else bytes(message.data)
     return CanFrame(t_us, bus, can_id, data)

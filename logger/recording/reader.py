@@ -17,6 +17,8 @@ from logger.untrusted_json import loads
 
 _MOST_WORD_CHARS = 200
 """Of a boot's identifier, a version, a reason: they have some 40."""
+_MOST_DETAIL_BYTES = 1024 * 1024
+"""Of one event's detail. The longest that a recorder writes is the state in `resumed`, some 20 kB."""
 LOG_PATTERN = "*.db"
 """How logs are named, in any folder."""
 
@@ -95,7 +97,8 @@ def _sessions(connection: sqlite3.Connection) -> Iterator[SessionInfo]:
     clocks: dict[int, int] = {}
     spans: dict[int, tuple[int, int]] = {}
     for session, detail in connection.execute("SELECT session, detail FROM event WHERE kind = 'session_end'"):
-        ended[session] = str(detail_of(detail).get("reason", "ended"))[:_MOST_WORD_CHARS]
+        reason = (detail_of(detail) or {}).get("reason", "ended")
+        ended[session] = str(reason)[:_MOST_WORD_CHARS]
     for session, t_us, utc_us in connection.execute(
         f"SELECT session, t_us, utc_us FROM clock WHERE {within('t_us')} AND {within('utc_us')} ORDER BY rowid"  # noqa: S608
     ):
@@ -125,16 +128,16 @@ def events(connection: sqlite3.Connection) -> Iterator[tuple[int, int, str, dict
     for session, t_us, kind, detail in connection.execute(
         "SELECT session, t_us, kind, detail FROM event ORDER BY rowid"
     ):
-        yield session, t_us, kind, detail_of(detail)
+        yield session, t_us, kind, detail_of(detail) or {}
 
 
-def detail_of(text: object) -> dict[str, Any]:
-    """An event's detail; empty where that is no JSON object."""
+def detail_of(text: object) -> dict[str, Any] | None:
+    """An event's detail; None where that is not a JSON object."""
     try:
-        detail = loads(text) if isinstance(text, str) else None
+        detail = loads(text, most_bytes=_MOST_DETAIL_BYTES) if isinstance(text, str) else None
     except ValueError:
-        return {}
-    return detail if isinstance(detail, dict) else {}
+        return None
+    return detail if isinstance(detail, dict) else None
 
 
 def within(column: str) -> str:

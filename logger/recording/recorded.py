@@ -61,7 +61,7 @@ def _first_detail(rows: SessionRows, session: int, kind: str) -> dict[str, Any] 
         f"SELECT detail FROM event WHERE {rows.condition('event', session)} AND kind = ?",  # noqa: S608
         (kind,),
     ).fetchone()
-    return None if found is None else detail_of(found[0])
+    return None if found is None else detail_of(found[0]) or {}
 
 
 def ended_at(rows: SessionRows, session: int) -> tuple[int, int | None]:
@@ -173,7 +173,7 @@ def _orders(rows: SessionRows, session: int) -> Iterator[Input]:
         f"SELECT t_us, detail FROM event WHERE {rows.condition('event', session)} AND kind = 'command'"  # noqa: S608
         " ORDER BY rowid"
     ):
-        order = detail_of(detail)
+        order = detail_of(detail) or {}
         name, arguments = order.get("name"), order.get("arguments")
         if isinstance(name, str) and isinstance(arguments, dict):
             yield t_us, partial(_obey, t_us, name, arguments)

@@ -19,6 +19,7 @@ from firmware_bridge.errors import LogError
 from firmware_bridge.fixes import FixBuilder
 from firmware_bridge.printable import marked
 from firmware_bridge.protocols import nmea, protocol, ubx
+from logger.input_files import NotAFileError
 from logger.recording import canlogs, captures, nmea_times, recorded, text_lines
 from logger.recording.canlogs.candump import Candump
 from logger.recording.log_border import as_log_errors, open_log_readonly
@@ -72,11 +73,11 @@ def kind_of(capture: Capture, also: str = "") -> str:
     `also` is what the caller takes besides, for the error's hint.
     """
     where = str(capture.path)
-    if capture.path.exists() and not capture.path.is_file():
-        what = "this is a folder" if capture.path.is_dir() else "neither a file nor a folder"
-        raise LogError(what, where=where, mend="name a file with a recording in it")
     try:
         head = text_lines.head(capture.path, _HEAD_BYTES)
+    except NotAFileError as error:
+        mend = "name a file with a recording in it"
+        raise LogError(str(error.strerror), where=where, mend=mend) from error
     except OSError as error:
         raise LogError(f"cannot be read: {error.strerror}", where=where, mend="check its name") from error
     if not head:

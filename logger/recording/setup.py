@@ -14,8 +14,8 @@ from functools import partial
 from importlib.metadata import version
 from typing import Literal
 
+from firmware_bridge.engine import preset
 from firmware_bridge.engine.obd2_poller import FrameAsker, Poller
-from firmware_bridge.engine.presets import preset
 from firmware_bridge.engine.readings import EngineDecoder, EngineReadings
 from firmware_bridge.errors import ConfigurationError
 from firmware_bridge.fixes import FixBuilder

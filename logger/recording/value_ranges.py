@@ -11,7 +11,7 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from firmware_bridge.errors import LogError
-from firmware_bridge.records import BRS_FLAG, EFF_FLAG, ERR_FLAG, ESI_FLAG, EXTENDED_MASK, FD_FLAG, RTR_FLAG
+from firmware_bridge.records import ALL_FLAGS, EXTENDED_MASK
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,7 +22,6 @@ _GPS_EPOCH_US: Final = 315_964_800_000_000
 """6 January 1980: no satellite told the time before."""
 _END_US: Final = 7_258_118_400_000_000
 """The year 2200."""
-_ALL_FLAGS: Final = EFF_FLAG | RTR_FLAG | ERR_FLAG | FD_FLAG | BRS_FLAG | ESI_FLAG
 _MOST_NUMBERED: Final = 2**31 - 1
 """Sessions are counted from 1."""
 
@@ -45,7 +44,7 @@ RANGES: Final[dict[str, tuple[float, float]]] = {
     "alt_accuracy_m": (0.0, 1e9),
     "speed_accuracy_mps": (0.0, 1e9),
     "bus": (0, 2**15 - 1),
-    "can_id": (0, _ALL_FLAGS | EXTENDED_MASK),
+    "can_id": (0, ALL_FLAGS | EXTENDED_MASK),
     # An engine value may be any number that a DBC scales to.
     "value": (-1e30, 1e30),
     "section": (0, 10_000),

@@ -10,10 +10,8 @@ import math
 from collections.abc import Callable
 from typing import Any, Final
 
-from logger.untrusted_json import loads
+from logger.recording.reader import detail_of
 
-MOST_BYTES: Final = 1024 * 1024
-"""Of one detail. The longest that a recorder writes is the state in `resumed`, some 20 kB."""
 _MOST: Final = 1e9
 """No length in metres, time in seconds, speed or count is larger."""
 _MOST_UTC_US: Final = 7_258_118_400_000_000
@@ -82,13 +80,10 @@ _SHAPES: Final[dict[str, dict[str, _Shape]]] = {
 """By kind of event, the keys that are read. One that is left out counts as null."""
 
 
-def detail_of(kind: object, text: object) -> dict[str, Any] | None:
+def checked_detail(kind: object, text: object) -> dict[str, Any] | None:
     """An event's detail; None for one that no recorder writes."""
-    try:
-        detail = loads(text, most_bytes=MOST_BYTES) if isinstance(text, str) else None
-    except ValueError:
-        return None
-    if not isinstance(kind, str) or not isinstance(detail, dict):
+    detail = detail_of(text)
+    if not isinstance(kind, str) or detail is None:
         return None
     if not _or_null(lambda value: _number(value, _MOST_UTC_US))(detail.get("utc_us")):
         return None

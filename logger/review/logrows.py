@@ -16,7 +16,7 @@ from logger.recording.log_border import is_interrupted
 from logger.recording.log_meta import json_of, meta_of
 from logger.recording.pages import table_of
 from logger.recording.setup import stage_of
-from logger.review.event_details import detail_of
+from logger.review.event_details import checked_detail
 from logger.review.evidence import Evidence, Floats, RawRows, assemble
 
 FIX_NAMES = ("session", "t_us", "utc_us", "lat", "lon", "alt_m", "speed_mps", "course_deg", "quality",
@@ -57,7 +57,7 @@ class TornReader:
         """Session, t_us, kind and detail of the events, in order of writing; those that no recorder writes left out."""
         found = []
         for session, t_us, kind, text in self.rows("events", _EVENTS):
-            detail = detail_of(kind, text)
+            detail = checked_detail(kind, text)
             if (
                 detail is not None
                 and value_ranges.holds("session", session)

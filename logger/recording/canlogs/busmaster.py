@@ -14,7 +14,8 @@ import re
 from collections.abc import Sequence
 
 from firmware_bridge.nmea_fields import DAY_US
-from logger.recording.canlogs.entry import CLASSIC_BYTES, MOST_BYTES, Entry, can_id, octets
+from firmware_bridge.records import can_id_of
+from logger.recording.canlogs.entry import CLASSIC_BYTES, MOST_BYTES, Entry, octets
 
 _HEAD = re.compile(rb"^\*\*\*\s*BUSMASTER", re.IGNORECASE)
 _LINE = re.compile(
@@ -65,7 +66,7 @@ class Busmaster:
             return "busmaster"
         if len(data) != length:
             return "length"
-        flagged = can_id(
+        flagged = can_id_of(
             number, is_extended=found[7].lower() == b"x", is_remote=is_remote, is_fd=length > CLASSIC_BYTES
         )
         return Entry(self._last_us, found[5], flagged, data)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from firmware_bridge.records import BRS_FLAG, EFF_FLAG, ERR_FLAG, ESI_FLAG, EXTENDED_MASK, FD_FLAG, RTR_FLAG
+from firmware_bridge.records import EFF_FLAG, ERR_FLAG, EXTENDED_MASK, RTR_FLAG, fd_flags
 from logger.recording.canlogs.entry import CLASSIC_BYTES, Entry, micros
 
 PATTERN = re.compile(
@@ -47,9 +47,7 @@ class Candump:
         if payload is None:
             return Entry(micros(seconds), interface, number | RTR_FLAG, bytes(int(dlc or b"0")))
         if flags is not None:
-            # SocketCAN's canfd_frame.flags: 1 bit rate switched, 2 sender error passive.
-            bits = int(flags, 16)
-            number |= FD_FLAG | (BRS_FLAG if bits & 1 else 0) | (ESI_FLAG if bits & 2 else 0)
+            number |= fd_flags(int(flags, 16))
         return Entry(micros(seconds), interface, number, bytes.fromhex(payload.decode()))
 
 

@@ -19,8 +19,8 @@ from itertools import pairwise
 from statistics import median
 from typing import Final
 
-from firmware_bridge.records import ERR_FLAG
-from logger.recording.canlogs.entry import CLASSIC_BYTES, MOST_BYTES, Entry, can_id, micros, octets
+from firmware_bridge.records import ERR_FLAG, can_id_of
+from logger.recording.canlogs.entry import CLASSIC_BYTES, MOST_BYTES, Entry, micros, octets
 
 STEP_US: Final = 1000
 """Between frames without stamps: a busy 500 kbit/s bus carries a few frames a millisecond, an idle one fewer."""
@@ -93,7 +93,7 @@ class CandumpScreen:
             return "length"
         if is_extended and number & ERR_FLAG:
             return Entry(self._stamp_us(found), interface, number, data)
-        flagged = can_id(number, is_extended=is_extended, is_remote=is_remote, is_fd=is_fd)
+        flagged = can_id_of(number, is_extended=is_extended, is_remote=is_remote, is_fd=is_fd)
         return Entry(self._stamp_us(found), interface, flagged, data)
 
     def _stamp_us(self, found: re.Match[bytes]) -> int:

@@ -5,18 +5,10 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-from firmware_bridge.records import (
-    BRS_FLAG,
-    EFF_FLAG,
-    ESI_FLAG,
-    EXTENDED_MASK,
-    FD_FLAG,
-    RTR_FLAG,
-    STANDARD_MASK,
-)
-
 CLASSIC_BYTES: Final = 8
 MOST_BYTES: Final = 64
+BUS_ERROR_CLASS: Final = 0x80
+"""SocketCAN's class of errors on the wire (CAN_ERR_BUSERROR): all that most programs write of an error frame."""
 _HEX_BYTES = re.compile(rb"(?:[0-9A-Fa-f]{1,2}(?:[ ,;]+|$))*", re.ASCII)
 
 
@@ -27,24 +19,6 @@ class Entry(NamedTuple):
     bus: bytes
     can_id: int
     data: bytes
-
-
-def can_id(
-    number: int,
-    *,
-    is_extended: bool,
-    is_remote: bool = False,
-    is_fd: bool = False,
-    is_switched: bool = False,
-    is_passive: bool = False,
-) -> int:
-    """The identifier with its flag bits as the log's `frame` table has them."""
-    number = number & EXTENDED_MASK | EFF_FLAG if is_extended else number & STANDARD_MASK
-    if is_remote:
-        number |= RTR_FLAG
-    if is_fd:
-        number |= FD_FLAG | (BRS_FLAG if is_switched else 0) | (ESI_FLAG if is_passive else 0)
-    return number
 
 
 def micros(seconds: bytes) -> int:

@@ -15,8 +15,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from firmware_bridge.records import ERR_FLAG
-from logger.recording.canlogs.entry import CLASSIC_BYTES, Entry, can_id, micros, octets
+from firmware_bridge.records import ERR_FLAG, FD_LENGTHS, can_id_of
+from logger.recording.canlogs.entry import BUS_ERROR_CLASS, CLASSIC_BYTES, Entry, micros, octets
 
 _COLUMNS: Final[Mapping[bytes, str]] = {
     b"1.0": "NOILD",
@@ -34,8 +34,6 @@ _DATA_TYPES = frozenset({b"Rx", b"Tx", b"DT", b"FD", b"FB", b"FE", b"BI"})
 _REMOTE_TYPE, _REMOTE_DATA = b"RR", b"RTR"
 _ERROR_TYPES = frozenset({b"Error", b"ER"})
 _SWITCHED, _PASSIVE, _FD = (b"FB", b"FE"), (b"FE", b"BI"), (b"FD", b"FB", b"FE", b"BI")
-_BUS_ERROR_CLASS = 0x80
-_LENGTHS = (0, 1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 20, 24, 32, 48, 64)
 
 
 def recognise(head: Sequence[bytes]) -> PeakTrc | None:
@@ -67,7 +65,7 @@ class PeakTrc:
             return "trc"
         bus = named.get("B", b"")
         if kind in _ERROR_TYPES:
-            return Entry(stamp_us, bus, ERR_FLAG | _BUS_ERROR_CLASS, bytes(CLASSIC_BYTES))
+            return Entry(stamp_us, bus, ERR_FLAG | BUS_ERROR_CLASS, bytes(CLASSIC_BYTES))
         if kind not in _DATA_TYPES and kind != _REMOTE_TYPE:
             return None if kind.isalpha() else "trc"
         return self._frame(stamp_us, bus, kind, named)
@@ -83,9 +81,9 @@ class PeakTrc:
             return None  # FFFFFFFF: a bus state
         is_fd = kind in _FD
         if "l" not in named:
-            if length >= len(_LENGTHS):
+            if length >= len(FD_LENGTHS):
                 return "trc"
-            length = _LENGTHS[length]
+            length = FD_LENGTHS[length]
         if not is_fd:
             length = min(length, CLASSIC_BYTES)
         rest = named.get("D", b"")
@@ -95,7 +93,7 @@ class PeakTrc:
             return "trc"
         if len(data) != length:
             return "length"
-        flagged = can_id(
+        flagged = can_id_of(
             number,
             is_extended=len(identifier) > 4,
             is_remote=is_remote,

@@ -11,8 +11,8 @@ import binascii
 import re
 from collections.abc import Sequence
 
-from firmware_bridge.records import ERR_FLAG
-from logger.recording.canlogs.entry import CLASSIC_BYTES, MOST_BYTES, Entry, can_id
+from firmware_bridge.records import ERR_FLAG, can_id_of
+from logger.recording.canlogs.entry import CLASSIC_BYTES, MOST_BYTES, Entry
 
 _HEAD = re.compile(rb"^timestamp,arbitration_id,extended,remote,error,dlc,data\s*$", re.IGNORECASE)
 _LINE = re.compile(
@@ -44,7 +44,7 @@ class PythonCanCsv:
         if length > MOST_BYTES or (not is_remote and len(data) != length):
             return "length"
         number = int(digits, 16)
-        flagged = can_id(
+        flagged = can_id_of(
             number, is_extended=extended == b"1", is_remote=is_remote, is_fd=length > CLASSIC_BYTES
         )
         return Entry(round(float(seconds) * 1e6), b"", flagged | ERR_FLAG if error == b"1" else flagged, data)

@@ -13,7 +13,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from logger.recording.canlogs.entry import CLASSIC_BYTES, MOST_BYTES, Entry, can_id, micros, octets
+from firmware_bridge.records import can_id_of
+from logger.recording.canlogs.entry import CLASSIC_BYTES, MOST_BYTES, Entry, micros, octets
 
 _NEEDED = frozenset({"timestamp", "id", "len"})
 _TRUE = frozenset({b"true", b"1", b"yes", b"x"})
@@ -74,7 +75,7 @@ class SavvyCan:
             return "length"
         number = int(identifier, 16)
         is_extended = self._cell(cells, "extended").lower() in _TRUE or number > 0x7FF
-        flagged = can_id(number, is_extended=is_extended, is_fd=size > CLASSIC_BYTES)
+        flagged = can_id_of(number, is_extended=is_extended, is_fd=size > CLASSIC_BYTES)
         stamp_us = micros(stamp) if b"." in stamp else int(stamp)
         return Entry(self._unwrapped_us(stamp_us), self._cell(cells, "bus"), flagged, data)
 

@@ -16,8 +16,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from firmware_bridge.records import ERR_FLAG, STANDARD_MASK
-from logger.recording.canlogs.entry import CLASSIC_BYTES, MOST_BYTES, Entry, can_id, micros, octets
+from firmware_bridge.records import ERR_FLAG, STANDARD_MASK, can_id_of
+from logger.recording.canlogs.entry import BUS_ERROR_CLASS, CLASSIC_BYTES, MOST_BYTES, Entry, micros, octets
 
 _BASE = re.compile(rb"^\s*base\s+(hex|dec)\b(?:\s+timestamps\s+(absolute|relative))?", re.IGNORECASE)
 _STAMPED = re.compile(rb"^\s*(\d{1,12}\.\d{1,9})\s+(.*)$", re.DOTALL)
@@ -34,8 +34,6 @@ _ERROR = re.compile(rb"(?:CANFD\s+)?(\d{1,5})\s+(?:(?:Rx|Tx)\s+)?ErrorFrame", re
 _NAMED = re.compile(rb"(?:CANFD\s+)?\d{1,5}\s+\S+\s+(?:Rx|Tx)\s+d\s", re.IGNORECASE)
 _OWN_ID = re.compile(rb"\bID\s*=\s*(\d{1,10})(x?)", re.IGNORECASE)
 """What the end of a line says the identifier is, in decimal whatever the base."""
-_BUS_ERROR_CLASS = 0x80
-"""SocketCAN's class of errors on the wire: all that an ErrorFrame line says."""
 
 
 def recognise(head: Sequence[bytes]) -> VectorAsc | None:
@@ -71,7 +69,7 @@ class VectorAsc:
         self._last_us = self._last_us + stamp_us if self._is_relative else stamp_us
         rest = stamped[2]
         if found := _ERROR.match(rest):
-            return Entry(self._last_us, found[1], ERR_FLAG | _BUS_ERROR_CLASS, bytes(CLASSIC_BYTES))
+            return Entry(self._last_us, found[1], ERR_FLAG | BUS_ERROR_CLASS, bytes(CLASSIC_BYTES))
         if found := _FD.match(rest):
             return self._fd(found)
         if found := _CLASSIC.match(rest):
@@ -93,7 +91,7 @@ class VectorAsc:
             return "asc"
         if len(data) != length:
             return "length"
-        flagged = can_id(number, is_extended=bool(extended) or number > 0x7FF, is_remote=is_remote)
+        flagged = can_id_of(number, is_extended=bool(extended) or number > 0x7FF, is_remote=is_remote)
         return Entry(self._last_us, bus, flagged, data)
 
     def _fd(self, found: re.Match[bytes]) -> Entry | str:
@@ -107,7 +105,7 @@ class VectorAsc:
         # Bit 12 of the flags that follow the data marks an FD frame; a CANFD line without it is a classic frame.
         flags = rest.split()[length + 2 : length + 3]
         is_fd = not (flags and _is_hex(flags[0]) and not int(flags[0], 16) & 0x1000)
-        flagged = can_id(
+        flagged = can_id_of(
             number,
             is_extended=bool(extended) or number > 0x7FF,
             is_fd=is_fd or length > CLASSIC_BYTES,

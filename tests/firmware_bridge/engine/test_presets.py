@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from firmware_bridge.engine import PRESET_NAMES, preset
 from firmware_bridge.engine.obd2 import Obd2Decoder
-from firmware_bridge.engine.presets import PRESET_NAMES, preset
 from firmware_bridge.errors import ConfigurationError
 
 

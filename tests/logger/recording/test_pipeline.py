@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from firmware_bridge.engine.presets import preset
+from firmware_bridge.engine import preset
 from firmware_bridge.engine.readings import EngineReadings
 from firmware_bridge.fixes import FixBuilder
 from firmware_bridge.protocols import PROTOCOL_NAMES, nmea, protocol

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from logger.review import json as documents
-from logger.review.event_details import detail_of
+from logger.review.event_details import checked_detail
 from logger.review.opening import Wanted, opened
 from logger.review.report import report_of
 from tests.logger.review.drives import fixes, plan, write_log
@@ -26,8 +26,8 @@ ODD: tuple[Any, ...] = (None, "x", [], {}, True, -1e12, 10**30, float("nan"), fl
 @pytest.mark.parametrize("odd", ODD, ids=repr)
 @pytest.mark.parametrize("name", ["section", "km", "limit_kmh", "duration_s", "impulses"])
 def test_a_value_of_another_kind_makes_it_no_evidence(name: str, odd: object) -> None:
-    assert detail_of("overspeed", json.dumps(OVERSPEED)) == OVERSPEED
-    assert detail_of("overspeed", json.dumps(OVERSPEED | {name: odd})) is None
+    assert checked_detail("overspeed", json.dumps(OVERSPEED)) == OVERSPEED
+    assert checked_detail("overspeed", json.dumps(OVERSPEED | {name: odd})) is None
 
 
 @pytest.mark.parametrize(
@@ -36,12 +36,12 @@ def test_a_value_of_another_kind_makes_it_no_evidence(name: str, odd: object) ->
     ids=lambda text: repr(text)[:20],
 )
 def test_what_is_no_object_is_no_detail(text: object) -> None:
-    assert detail_of("mark", text) is None
+    assert checked_detail("mark", text) is None
 
 
 def test_an_unknown_kind_may_say_anything() -> None:
-    assert detail_of("later", '{"section": "x", "utc_us": 5}') == {"section": "x", "utc_us": 5}
-    assert detail_of(7, "{}") is None
+    assert checked_detail("later", '{"section": "x", "utc_us": 5}') == {"section": "x", "utc_us": 5}
+    assert checked_detail(7, "{}") is None
 
 
 def test_the_review_goes_on_without_them_and_says_how_many(tmp_path: Path) -> None:
