@@ -49,7 +49,8 @@ class Assembly:
         self._open: list[Epoch] = []
         self._past: deque[Epoch] = deque(maxlen=HELD_EPOCHS)  # those with a time
         self._last: Epoch | None = None  # to end, with a time or without
-        self._places: dict[str, tuple[float | None, float | None]] = {}  # the last of each kind
+        self._ended: list[Epoch] = []  # since the last call
+        self._reports: dict[str, Report] = {}  # the last of each kind
         self._current: Epoch | None = None  # of the last sentence with a time
         self._current_us = 0
         self._held: list[tuple[Report, int]] = []  # of one time, which does not follow on
@@ -59,21 +60,18 @@ class Assembly:
 
     def feed(self, report: Report, t_us: int) -> list[Epoch]:
         """The epochs that a sentence of a kind in `report` ends, oldest first: mostly none or one."""
-        ended = self.tick(t_us) if self._open else []
-        if report.kind == "VTG":
-            return ended + self._take_vtg(report, t_us)
-        if report.kind not in STATUS_KINDS:
-            return ended + self._follow(report, t_us)
-        if report.time_us is None:
-            return ended + self._take_untimed(report, t_us)
-        if self._held:
-            held_us = self._held[0][0].time_us
-            if held_us is not None and abs(apart_us(report.time_us, held_us)) <= SAME_US:
-                self._hold(report, t_us)
-                return ended + (self._believe_held() if self._is_epoch_held() else [])
-            ended += self._judge_held(report.time_us, t_us)
-        more = self._take_timed(report, report.time_us, t_us)
-        return ended + more if ended else more
+        if self._open:
+            self._end_silent(t_us)
+        kind, time_us = report.kind, report.time_us
+        if kind == "VTG":
+            self._take_vtg(report, t_us)
+        elif kind not in STATUS_KINDS:
+            self._follow(report, t_us)
+        elif time_us is None:
+            self._take_untimed(report, t_us)
+        elif not self._held or self._judge_held(report, time_us, t_us):
+            self._take_timed(report, time_us, t_us)
+        return self._take_ended()
 
     def heard(self, t_us: int) -> None:
         """A sentence that says nothing of a fix: its line is not silent."""
@@ -84,49 +82,53 @@ class Assembly:
 
     def tick(self, t_us: int) -> list[Epoch]:
         """The epochs that a pause has ended by `t_us`."""
-        for number in range(len(self._open), 0, -1):
-            epoch = self._open[number - 1]
-            patience_us = self._cadence.patience_us
-            if not self._cadence.known and epoch.is_full:
-                patience_us = PAUSE_US if epoch is self._open[-1] else 0
-            elif self._last is None:
-                patience_us = min(FIRST_US, patience_us)
-            if t_us - epoch.last_us > patience_us or t_us - epoch.t_us > LONGEST_EPOCH_US:
-                return self._end(number)
-        return []
+        self._end_silent(t_us)
+        return self._take_ended()
 
     def finish(self) -> list[Epoch]:
         """The open epochs, when there are no more sentences."""
-        ended = self._end_all()
+        self._end_all()
         if (
             self._held
             and self._past
             and apart_us(self._held[0][0].time_us or 0, self._past[-1].time_us or 0) > 0
         ):
-            ended += self._believe_held() + self._end_all()
-        return ended
+            self._believe_held()
+            self._end_all()
+        return self._take_ended()
 
-    def _take_timed(self, report: Report, time_us: int, t_us: int) -> list[Epoch]:
+    def _end_silent(self, t_us: int) -> None:
+        """Ends the epochs for which a pause has been too long."""
+        cadence = self._cadence
+        for number in range(len(self._open), 0, -1):
+            epoch = self._open[number - 1]
+            patience_us = cadence.patience_us
+            if not cadence.known and epoch.is_full:
+                patience_us = PAUSE_US if epoch is self._open[-1] else 0
+            elif self._last is None:
+                patience_us = min(FIRST_US, patience_us)
+            if t_us - epoch.last_us > patience_us or t_us - epoch.t_us > LONGEST_EPOCH_US:
+                self._end(number)
+                return
+
+    def _take_timed(self, report: Report, time_us: int, t_us: int) -> None:
         newest, epoch = self._newest, None
         ahead_us = SAME_US + 1 if newest is None else apart_us(time_us, newest.time_us or 0)
         if ahead_us <= SAME_US:
             epoch = newest if ahead_us >= -SAME_US else self._of_time(time_us)
         if epoch is not None:
             take = self._join if epoch in self._open else self._take_late
-            ended = take(epoch, report, t_us)
+            take(epoch, report, t_us)
         elif SAME_US < ahead_us <= BREAK_US or self._follows_on(time_us, t_us):
-            ended = self._begin(report, time_us, t_us)
+            self._begin(report, time_us, t_us)
         else:
             self._hold(report, t_us)
-            ended = []
-        self._places[report.kind] = report.lat, report.lon
-        return ended
+        self._reports[report.kind] = report
 
-    def _begin(self, report: Report, time_us: int, t_us: int) -> list[Epoch]:
+    def _begin(self, report: Report, time_us: int, t_us: int) -> None:
         """A time not met before: of the next epoch, or of one whose first sentences were lost."""
-        ended: list[Epoch] = []
         if self._open and self._open[-1].time_us is None:
-            ended += self._end_all()
+            self._end_all()
         place = len(self._open)
         while place and apart_us(time_us, self._open[place - 1].time_us or 0) < 0:
             place -= 1
@@ -134,8 +136,9 @@ class Assembly:
             self._cadence.begun(time_us, t_us)
         epoch = Epoch(t_us)
         self._open.insert(place, epoch)
-        ended += self._end(1) if len(self._open) > HELD_EPOCHS else []
-        return ended + self._join(epoch, report, t_us)
+        if len(self._open) > HELD_EPOCHS:
+            self._end(1)
+        self._join(epoch, report, t_us)
 
     @property
     def _newest(self) -> Epoch | None:
@@ -176,79 +179,86 @@ class Assembly:
         kinds = {report.kind for report, _ in self._held}
         return len(kinds) > 1 and bool(self._past) and kinds == self._past[-1].kinds & STATUS_KINDS
 
-    def _judge_held(self, time_us: int, t_us: int) -> list[Epoch]:
-        """The next time has come: what was held is late if that one goes on where the last epoch was."""
+    def _judge_held(self, report: Report, time_us: int, t_us: int) -> bool:
+        """Whether what was held is judged by this report's time, because it is another: it is late if that one goes
+        on where the last epoch was. A report of the same time is held, too."""
+        if abs(apart_us(time_us, self._held[0][0].time_us or 0)) <= SAME_US:
+            self._hold(report, t_us)
+            if self._is_epoch_held():
+                self._believe_held()
+            return False
         if self._of_time(time_us) or self._follows_on(time_us, t_us):
             self.dropped["late"] += len(self._held)
             self._held = []
-            return []
-        return self._believe_held()
+        else:
+            self._believe_held()
+        return True
 
-    def _believe_held(self) -> list[Epoch]:
+    def _believe_held(self) -> None:
         """The receiver's clock was set, or its recording goes on with another: epochs begin afresh."""
         held, self._held = self._held, []
-        ended = self._end_all()
+        self._end_all()
         self._past.clear()
         for report, t_us in held:
             assert report.time_us is not None  # noqa: S101 - what is held has a time
             if report is held[0][0]:
                 self._cadence.restart(report.time_us)
-            ended += self._take_timed(report, report.time_us, t_us)
-        return ended
+            self._take_timed(report, report.time_us, t_us)
 
-    def _join(self, epoch: Epoch, report: Report, t_us: int) -> list[Epoch]:
+    def _join(self, epoch: Epoch, report: Report, t_us: int) -> None:
         """One more sentence with a time for an open epoch."""
         if self._vtg is not None:
             self._settle_vtg(epoch, t_us)
         self._current, self._current_us = epoch, t_us
-        return self._take(epoch, report, t_us)
+        self._take(epoch, report, t_us)
 
-    def _take(self, epoch: Epoch, report: Report, t_us: int) -> list[Epoch]:
+    def _take(self, epoch: Epoch, report: Report, t_us: int) -> None:
         wait_us, epoch.last_us = t_us - epoch.last_us, t_us
         if epoch.waited_us:
             wait_us, epoch.waited_us = max(wait_us, epoch.waited_us), 0
-        is_news = epoch.take(report)
-        if epoch.time_us is None:
-            return []
+        is_news, time_us = epoch.take(report), epoch.time_us
+        if time_us is None:
+            return
         if is_news:
-            self._cadence.came(report.kind, epoch.time_us, wait_us)
-        if not self._cadence.is_whole(epoch.kinds, epoch.time_us):
-            return []
-        return self._end_all() if epoch is self._open[-1] else self._end(self._open.index(epoch) + 1)
+            self._cadence.came(report.kind, time_us, wait_us)
+        if self._cadence.is_whole(epoch.kinds, time_us):
+            self._end(self._open.index(epoch) + 1)
 
-    def _take_late(self, epoch: Epoch, report: Report, t_us: int) -> list[Epoch]:
+    def _take_late(self, epoch: Epoch, report: Report, t_us: int) -> None:
         """A sentence of an epoch that has ended. One that comes again for ever is a receiver that stands still."""
         if report.kind not in epoch.kinds:  # so it had not been whole
             self._learn_late(epoch, report.kind, t_us)
-            return []
+            return
         self.dropped["repeated"] += 1
         self.repeated_us = t_us
-        moves = report.quality == 0 or (report.lat, report.lon) != self._places.get(report.kind)
-        if t_us - epoch.t_us < STILL_US or not moves:
-            return []
-        return self._take_untimed(report._replace(time_us=None), t_us)
+        before = self._reports.get(report.kind)
+        moves = report.quality == 0 or before is None or (report.lat, report.lon) != (before.lat, before.lon)
+        if moves and t_us - epoch.t_us >= STILL_US:
+            self._take_untimed(report._replace(time_us=None), t_us)
 
-    def _take_untimed(self, report: Report, t_us: int) -> list[Epoch]:
+    def _take_untimed(self, report: Report, t_us: int) -> None:
         """A sentence that reports a fix without a time, as before a receiver knows it."""
         epoch = self._open[-1] if self._open else None
         if epoch is not None and report.kind not in epoch.kinds:
-            return self._take(epoch, report, t_us)
+            self._take(epoch, report, t_us)
+            return
         last = self._last
         is_close = epoch is None and last is not None and t_us - last.last_us <= PAUSE_US
         if is_close and last is not None and report.kind not in last.kinds:
             self.dropped["late"] += 1
-            return []
-        ended = self._end_all()
+            return
+        self._end_all()
         self._open.append(Epoch(t_us))
         self._current = None
-        return ended + self._take(self._open[-1], report, t_us)
+        self._take(self._open[-1], report, t_us)
 
-    def _take_vtg(self, report: Report, t_us: int) -> list[Epoch]:
+    def _take_vtg(self, report: Report, t_us: int) -> None:
         if self._last is None and not self._open:
             self._vtg_order.came_first()
         self._vtg = report, t_us, False
         self._vtgs += 1
-        return [] if self._vtg_order.leads else self._follow(report, t_us)
+        if not self._vtg_order.leads:
+            self._follow(report, t_us)
 
     def _settle_vtg(self, epoch: Epoch, t_us: int) -> None:
         """The next sentence with a time has come: was VTG of its burst, or of the one before?"""
@@ -262,21 +272,19 @@ class Assembly:
         if self._current is not None and self._current is not epoch and is_one:
             self._vtg_order.learn(before_us, after_us)
 
-    def _follow(self, report: Report, t_us: int) -> list[Epoch]:
+    def _follow(self, report: Report, t_us: int) -> None:
         """A sentence without a time, of the epoch of the last one with a time."""
         epoch = self._current or (self._open[-1] if self._open else None)
         if epoch is None or (report.kind == "VTG" and "VTG" in epoch.kinds):
             self.dropped["stray"] += 1  # its epoch's own sentences were lost
-            return []
-        if epoch in self._open:
+        elif epoch in self._open:
             if self._vtg is not None and report.kind == "VTG":
                 self._vtg = report, t_us, True
-            return self._take(epoch, report, t_us)
-        if report.kind == "VTG" and epoch.speed_mps is None:
+            self._take(epoch, report, t_us)
+        elif report.kind == "VTG" and epoch.speed_mps is None:
             self._learn_late(epoch, "VTG", t_us)
         elif report.kind == "GSA" and epoch.hdop is None:
             self._learn_late(epoch, "GSA", t_us)
-        return []
 
     def _learn_late(self, epoch: Epoch, kind: str, t_us: int) -> None:
         self.dropped["late"] += 1
@@ -284,15 +292,22 @@ class Assembly:
         if epoch.time_us is not None:
             self._cadence.came(kind, epoch.time_us, t_us - epoch.last_us)
 
-    def _end_all(self) -> list[Epoch]:
-        return self._end(len(self._open))
+    def _end_all(self) -> None:
+        self._end(len(self._open))
 
-    def _end(self, count: int) -> list[Epoch]:
+    def _end(self, count: int) -> None:
         """The oldest `count` of the open epochs."""
         ended, self._open = self._open[:count], self._open[count:]
+        self._ended += ended
         for epoch in ended:
             self._last = epoch
             if epoch.time_us is not None:
                 self._past.append(epoch)
                 self._cadence.ended(epoch.kinds, epoch.time_us)
-        return ended
+
+    def _take_ended(self) -> list[Epoch]:
+        ended = self._ended
+        if ended:
+            self._ended = []
+            return ended
+        return []

@@ -31,6 +31,7 @@ FORGOTTEN_AFTER: Final = 5
 """A kind that was due and missing in so many epochs in a row is not sent any more."""
 LONELY_FOR: Final = 60
 """... and one that came only once, in so many: at 10 Hz it may yet come every 5 s."""
+_HALF_DAY_US: Final = DAY_US // 2
 _INTERVALS: Final = 4
 """Intervals remembered; the shortest counts, so that a lost sentence changes nothing."""
 
@@ -41,13 +42,13 @@ def apart_us(time_us: int, other_us: int) -> int:
     A leap second (from DAY_US on) lies a second before the next day's first, which has the same number.
     """
     ahead_us = time_us - other_us
-    if -DAY_US // 2 <= ahead_us < DAY_US // 2:
+    if -_HALF_DAY_US <= ahead_us < _HALF_DAY_US:
         return ahead_us
-    if other_us >= DAY_US and time_us < DAY_US // 2:
+    if other_us >= DAY_US and time_us < _HALF_DAY_US:
         other_us -= 1_000_000
-    elif time_us >= DAY_US and other_us < DAY_US // 2:
+    elif time_us >= DAY_US and other_us < _HALF_DAY_US:
         time_us -= 1_000_000
-    return (time_us - other_us + DAY_US // 2) % DAY_US - DAY_US // 2
+    return (time_us - other_us + _HALF_DAY_US) % DAY_US - _HALF_DAY_US
 
 
 class _Habit:

@@ -89,12 +89,10 @@ class Calendar:
         Not around midnight, where a receiver may have one of the two and not yet the other.
         """
         to_midnight_us = min(time_us, abs(DAY_US - time_us))
-        expected = self.day(time_us, t_us)
-        if expected is None:
-            if to_midnight_us < MIDNIGHT_UNSURE_US:
+        if to_midnight_us < MIDNIGHT_SETTLED_US:
+            expected = self.day(time_us, t_us)
+            if to_midnight_us < MIDNIGHT_UNSURE_US if expected is None else abs(day - expected) == 1:
                 return
-        elif abs(day - expected) == 1 and to_midnight_us < MIDNIGHT_SETTLED_US:
-            return
         self._utc_us, self._t_us = day * DAY_US + time_us, t_us
 
     def day(self, time_us: int, t_us: int) -> int | None:

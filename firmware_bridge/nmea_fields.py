@@ -15,19 +15,20 @@ DAY_US: Final = 86_400_000_000
 FIRST_TWO_DIGIT_YEAR: Final = 80
 """GPS time begins in 1980: 80-99 are the last century's, 00-79 this one's."""
 
-_TIME = re.compile(r"([0-9]{2})([0-9]{2})([0-9]{2})(?:\.([0-9]*))?")
 _DATE = re.compile(r"([0-9]{2})([0-9]{2})([0-9]{2})")
 
 
 @lru_cache(maxsize=4)  # the sentences of an epoch share their time, those of a day their date
 def time_of_day_us(text: str) -> int | None:
     """`hhmmss` with any decimals, to the microsecond; second 60 is a leap second. None if it is no time."""
-    if not (match := _TIME.fullmatch(text)):
+    whole, _, decimals = text.partition(".")
+    if len(whole) != 6 or not (whole + decimals).isdigit():
         return None
-    hours, minutes, seconds = int(match[1]), int(match[2]), int(match[3])
+    hours, rest = divmod(int(whole), 10_000)
+    minutes, seconds = divmod(rest, 100)
     if hours > 23 or minutes > 59 or seconds > 60:
         return None
-    fraction = int(match[4][:6].ljust(6, "0")) if match[4] else 0
+    fraction = int(decimals[:6].ljust(6, "0")) if decimals else 0
     return ((hours * 60 + minutes) * 60 + seconds) * 1_000_000 + fraction
 
 
@@ -52,7 +53,8 @@ def two_digit_date(text: str) -> int | None:
 @lru_cache(maxsize=16)  # RMC and VTG share speed and course, and the dilution seldom changes
 def decimal(text: str) -> float | None:
     """A plain decimal number, and nothing else that `float` would take (nan, 1e9, 1_0); None otherwise."""
-    if text[text[:1] in ("+", "-") :].replace(".", "", 1).isdigit():
+    digits = text.replace(".", "", 1)
+    if digits.isdigit() or (text[:1] in ("+", "-") and digits[1:].isdigit()):
         number = float(text)
         return number if math.isfinite(number) else None  # hundreds of digits overflow
     return None
