@@ -47,6 +47,7 @@ class Assembly:
         self.repeated_us: int | None = None  # when a sentence came again
         self._cadence = Cadence()
         self._open: list[Epoch] = []
+        self._newest: Epoch | None = None  # of the latest time, still open or not
         self._past: deque[Epoch] = deque(maxlen=HELD_EPOCHS)  # those with a time
         self._last: Epoch | None = None  # to end, with a time or without
         self._ended: list[Epoch] = []  # since the last call
@@ -71,7 +72,7 @@ class Assembly:
             self._take_untimed(report, t_us)
         elif not self._held or self._judge_held(report, time_us, t_us):
             self._take_timed(report, time_us, t_us)
-        return self._take_ended()
+        return self._take_ended() if self._ended else []
 
     def heard(self, t_us: int) -> None:
         """A sentence that says nothing of a fix: its line is not silent."""
@@ -88,22 +89,18 @@ class Assembly:
     def finish(self) -> list[Epoch]:
         """The open epochs, when there are no more sentences."""
         self._end_all()
-        if (
-            self._held
-            and self._past
-            and apart_us(self._held[0][0].time_us or 0, self._past[-1].time_us or 0) > 0
-        ):
+        past_us = self._past[-1].time_us if self._past else None
+        if self._held and past_us is not None and apart_us(self._held[0][0].time_us or 0, past_us) > 0:
             self._believe_held()
             self._end_all()
         return self._take_ended()
 
     def _end_silent(self, t_us: int) -> None:
         """Ends the epochs for which a pause has been too long."""
-        cadence = self._cadence
         for number in range(len(self._open), 0, -1):
             epoch = self._open[number - 1]
-            patience_us = cadence.patience_us
-            if not cadence.known and epoch.is_full:
+            patience_us = self._cadence.patience_us
+            if not self._cadence.known and epoch.is_full:
                 patience_us = PAUSE_US if epoch is self._open[-1] else 0
             elif self._last is None:
                 patience_us = min(FIRST_US, patience_us)
@@ -116,36 +113,35 @@ class Assembly:
         ahead_us = SAME_US + 1 if newest is None else apart_us(time_us, newest.time_us or 0)
         if ahead_us <= SAME_US:
             epoch = newest if ahead_us >= -SAME_US else self._of_time(time_us)
-        if epoch is not None:
-            take = self._join if epoch in self._open else self._take_late
-            take(epoch, report, t_us)
-        elif SAME_US < ahead_us <= BREAK_US or self._follows_on(time_us, t_us):
-            self._begin(report, time_us, t_us)
-        else:
+        if epoch is None and (SAME_US < ahead_us <= BREAK_US or self._follows_on(time_us, t_us)):
+            epoch = self._begin(time_us, t_us)
+        if epoch is None:
             self._hold(report, t_us)
+        elif epoch in self._open:
+            if self._vtg is not None:
+                self._settle_vtg(epoch, t_us)
+            self._current, self._current_us = epoch, t_us
+            self._take(epoch, report, t_us)
+        else:
+            self._take_late(epoch, report, t_us)
         self._reports[report.kind] = report
 
-    def _begin(self, report: Report, time_us: int, t_us: int) -> None:
+    def _begin(self, time_us: int, t_us: int) -> Epoch:
         """A time not met before: of the next epoch, or of one whose first sentences were lost."""
         if self._open and self._open[-1].time_us is None:
             self._end_all()
         place = len(self._open)
         while place and apart_us(time_us, self._open[place - 1].time_us or 0) < 0:
             place -= 1
+        epoch = Epoch(t_us)
+        epoch.time_us = time_us
         if place == len(self._open):
             self._cadence.begun(time_us, t_us)
-        epoch = Epoch(t_us)
+            self._newest = epoch
         self._open.insert(place, epoch)
         if len(self._open) > HELD_EPOCHS:
             self._end(1)
-        self._join(epoch, report, t_us)
-
-    @property
-    def _newest(self) -> Epoch | None:
-        """The epoch of the latest time."""
-        if self._open and self._open[-1].time_us is not None:
-            return self._open[-1]
-        return self._past[-1] if self._past else None
+        return epoch
 
     def _of_time(self, time_us: int) -> Epoch | None:
         """The epoch of a time of day, still open or not; these are in the order of their times."""
@@ -199,18 +195,12 @@ class Assembly:
         held, self._held = self._held, []
         self._end_all()
         self._past.clear()
+        self._newest = None
         for report, t_us in held:
             assert report.time_us is not None  # noqa: S101 - what is held has a time
             if report is held[0][0]:
                 self._cadence.restart(report.time_us)
             self._take_timed(report, report.time_us, t_us)
-
-    def _join(self, epoch: Epoch, report: Report, t_us: int) -> None:
-        """One more sentence with a time for an open epoch."""
-        if self._vtg is not None:
-            self._settle_vtg(epoch, t_us)
-        self._current, self._current_us = epoch, t_us
-        self._take(epoch, report, t_us)
 
     def _take(self, epoch: Epoch, report: Report, t_us: int) -> None:
         wait_us, epoch.last_us = t_us - epoch.last_us, t_us
@@ -306,8 +296,5 @@ class Assembly:
                 self._cadence.ended(epoch.kinds, epoch.time_us)
 
     def _take_ended(self) -> list[Epoch]:
-        ended = self._ended
-        if ended:
-            self._ended = []
-            return ended
-        return []
+        ended, self._ended = self._ended, []
+        return ended

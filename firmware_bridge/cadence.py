@@ -100,10 +100,10 @@ class Cadence:
         """A sentence of the epoch `time_us` came, `wait_us` after the one before it."""
         if wait_us > LONGEST_WAIT_US:
             return
-        waits = self._waits
+        waits, longest_us = self._waits, self._longest_wait_us
         leaving_us = waits[0] if len(waits) == REMEMBERED_WAITS else None
         waits.append(wait_us)
-        if wait_us > self._longest_wait_us or (leaving_us == self._longest_wait_us and leaving_us != wait_us):
+        if wait_us > longest_us or wait_us != leaving_us == longest_us:
             self._longest_wait_us = max(waits)
             self._set_patience()
         habit = self._habits.get(kind)
@@ -112,12 +112,14 @@ class Cadence:
             return
         if habit.missed:
             habit.missed, self._is_sorted = 0, False
-        interval_us = apart_us(time_us, habit.last_us)
-        if interval_us > SAME_US:
+        interval_us = time_us - habit.last_us
+        if interval_us == habit.interval_us:
             habit.last_us = time_us
             habit.intervals.append(interval_us)
-            if interval_us != habit.interval_us:
-                habit.interval_us, self._is_sorted = min(habit.intervals), False
+        elif (interval_us := apart_us(time_us, habit.last_us)) > SAME_US:
+            habit.last_us = time_us
+            habit.intervals.append(interval_us)
+            habit.interval_us, self._is_sorted = min(habit.intervals), False
 
     def ended(self, kinds: set[str], time_us: int) -> None:
         """An epoch has ended with these sentences."""

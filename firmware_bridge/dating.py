@@ -75,33 +75,31 @@ class Calendar:
     """Remembers one dated instant, on both clocks."""
 
     def __init__(self) -> None:
-        self._utc_us: int | None = None
+        self.is_set = False  # whether a date is known
+        self._utc_us = 0
         self._t_us = 0
-
-    @property
-    def is_set(self) -> bool:
-        """Whether a date is known."""
-        return self._utc_us is not None
 
     def learn(self, time_us: int, day: int, t_us: int) -> None:
         """Takes it that the time of day `time_us`, which arrived at `t_us`, was of that day since 1970.
 
         Not around midnight, where a receiver may have one of the two and not yet the other.
         """
-        to_midnight_us = min(time_us, abs(DAY_US - time_us))
-        if to_midnight_us < MIDNIGHT_SETTLED_US:
-            expected = self.day(time_us, t_us)
-            if to_midnight_us < MIDNIGHT_UNSURE_US if expected is None else abs(day - expected) == 1:
+        if not MIDNIGHT_SETTLED_US <= time_us <= DAY_US - MIDNIGHT_SETTLED_US:
+            expected_us = self.utc_us(time_us, t_us)
+            if expected_us is None:
+                if min(time_us, abs(DAY_US - time_us)) < MIDNIGHT_UNSURE_US:
+                    return
+            elif abs(day * DAY_US + time_us - expected_us) == DAY_US:
                 return
-        self._utc_us, self._t_us = day * DAY_US + time_us, t_us
+        self.is_set, self._utc_us, self._t_us = True, day * DAY_US + time_us, t_us
 
-    def day(self, time_us: int, t_us: int) -> int | None:
-        """The day of a bare time of day that arrived at `t_us`; None while no date is known."""
-        if self._utc_us is None:
+    def utc_us(self, time_us: int, t_us: int) -> int | None:
+        """The instant of a bare time of day that arrived at `t_us`; None while no date is known."""
+        if not self.is_set:
             return None
         passed_us = t_us - self._t_us if t_us > self._t_us else 0
-        return (self._utc_us + passed_us - time_us + DAY_US // 2) // DAY_US
+        return (self._utc_us + passed_us - time_us + DAY_US // 2) // DAY_US * DAY_US + time_us
 
     def about_us(self, t_us: int) -> int | None:
         """What UTC should be at `t_us`; None while no date is known."""
-        return None if self._utc_us is None else self._utc_us + max(0, t_us - self._t_us)
+        return self._utc_us + max(0, t_us - self._t_us) if self.is_set else None

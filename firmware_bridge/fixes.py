@@ -16,9 +16,8 @@ from typing import Any, Final
 from firmware_bridge.assembly import STILL_US, Assembly
 from firmware_bridge.dating import EPOCH, Calendar, Dates
 from firmware_bridge.epoch import Epoch
-from firmware_bridge.nmea_fields import DAY_US
 from firmware_bridge.plausibility import Gate, Place
-from firmware_bridge.records import Fix, Notice, Sentence
+from firmware_bridge.records import Fix, Notice, Sentence, new_record
 from firmware_bridge.report import SentenceReader
 
 NOTICE_EVERY_US: Final = 10_000_000
@@ -72,7 +71,7 @@ class FixBuilder:
         fixes = self._fixes(ended) if ended else []
         if self._assembly.repeated_us == t_us and t_us - self._newest_us > STILL_US:
             self._notice("gps_repeated", {"sentences": self.rejected["repeated"]})
-        if report.day is not None and self._has_fix and not self._calendar.is_set and report.quality:
+        if not self._calendar.is_set and self._has_fix and report.day is not None and report.quality:
             self._learn(report.time_us or 0, report.day, t_us)  # its epoch ended without it
         return fixes
 
@@ -120,9 +119,11 @@ class FixBuilder:
                 if epoch.day is not None and epoch.dated_us is not None and not epoch.denied:
                     self._learn(epoch.dated_us, epoch.day, epoch.t_us)
                     break
-        return [
-            self._fix(epoch) for epoch in epochs if epoch.quality is not None
-        ]  # others say nothing of a fix
+        fixes = []
+        for epoch in epochs:
+            if epoch.quality is not None:  # others say nothing of a fix
+                fixes.append(self._fix(epoch))
+        return fixes
 
     def _fix(self, epoch: Epoch) -> Fix:
         time_us = epoch.time_us
@@ -134,38 +135,25 @@ class FixBuilder:
                 self._learn(*self._said)
             if epoch.day is not None and epoch.dated_us is not None:
                 self._learn(epoch.dated_us, epoch.day, t_us)
-        utc_us = None if time_us is None else self._utc_us(time_us, t_us)
+        utc_us = None if time_us is None else self._calendar.utc_us(time_us, t_us)
         if not self._has_fix:
+            if utc_us is not None and self._is_off(utc_us, t_us):
+                utc_us = None
             nothing = (None, None, None, None, None)
             return Fix(
                 t_us, utc_us, *nothing, 0, epoch.satellites, epoch.hdop, utc_us is None or self._date_ok
             )
-        return Fix(
-            t_us,
-            utc_us,
-            epoch.lat,
-            epoch.lon,
-            epoch.alt_m,
-            epoch.speed_mps,
-            epoch.course_deg,
-            epoch.quality or 0,
-            epoch.satellites,
-            epoch.hdop,
-            utc_us is None or self._date_ok,
-            epoch.accuracy_m,
-            epoch.alt_accuracy_m,
-            epoch.speed_accuracy_mps,
+        values = (
+            *(t_us, utc_us, epoch.lat, epoch.lon, epoch.alt_m, epoch.speed_mps, epoch.course_deg),
+            *(epoch.quality or 0, epoch.satellites, epoch.hdop, utc_us is None or self._date_ok),
+            *(epoch.accuracy_m, epoch.alt_accuracy_m, epoch.speed_accuracy_mps),
         )
+        return new_record(Fix, values)
 
-    def _utc_us(self, time_us: int, t_us: int) -> int | None:
-        """The instant of a time of day; None while no date is known, or where a clock without a fix is off."""
-        if (day := self._calendar.day(time_us, t_us)) is None:
-            return None
-        utc_us = day * DAY_US + time_us
-        if self._has_fix:
-            return utc_us
+    def _is_off(self, utc_us: int, t_us: int) -> bool:
+        """Whether the clock of a receiver without a fix is too far from what it should be."""
         about_us = self._calendar.about_us(t_us)
-        return utc_us if about_us is not None and abs(utc_us - about_us) <= UNLOCATED_UTC_US else None
+        return about_us is None or abs(utc_us - about_us) > UNLOCATED_UTC_US
 
     def _believes(self, epoch: Epoch) -> bool:
         """Whether the epoch's position is one, and one where the car can be."""

@@ -31,6 +31,8 @@ HOLDS_S: Final = 5.0
 seen a second elsewhere."""
 _METRES_PER_DEGREE: Final = 111_195.0
 """Of a great circle on the mean sphere; the gate needs no better."""
+_NEAR_DEG: Final = SLACK_M / _METRES_PER_DEGREE
+"""So near lie nearly all positions to the last one: within the slack at any latitude, without trigonometry."""
 
 
 class Place(NamedTuple):
@@ -67,6 +69,8 @@ def _elapsed_s(a: Place, b: Place) -> float:
 
 
 def _reachable(a: Place, b: Place) -> bool:
+    if abs(b.lat - a.lat) + abs(b.lon - a.lon) < _NEAR_DEG:
+        return True
     excess_m = distance_m(a, b) - SLACK_M
     return excess_m <= 0.0 or excess_m <= REACHABLE_MPS * _elapsed_s(a, b)
 

@@ -19,6 +19,7 @@ from pynmea2.types import talker
 from firmware_bridge.nmea_fields import angle_deg, day_number, decimal, time_of_day_us, two_digit_date
 from firmware_bridge.plausibility import RECEIVER_LIMIT_MPS
 from firmware_bridge.protocols.ubx import TEXT_START
+from firmware_bridge.records import new_record
 
 KNOT_MPS: Final = 1852 / 3600
 KMH_MPS: Final = 1 / 3.6
@@ -65,7 +66,8 @@ class Report(NamedTuple):
 
 
 def _layout(sentence: Any, *names: str) -> Callable[[list[str]], tuple[str, ...]]:
-    return itemgetter(*(sentence.name_to_idx[name] for name in names))
+    """Picks fields from a sentence that is split at its commas, whose first piece is its address."""
+    return itemgetter(*(1 + sentence.name_to_idx[name] for name in names))
 
 
 _POSITION = ("timestamp", "lat", "lat_dir", "lon", "lon_dir")
@@ -92,30 +94,30 @@ class SentenceReader:
         self._last_place: tuple[list[str], tuple[float | None, float | None]] = [], (None, None)
         self._gsas: dict[str, Report] = {}
         self._readers: dict[str, Callable[[list[str]], Report | None]] = {
-            "RMC": self._rmc,
-            "GGA": self._gga,
-            "GNS": self._gns,
-            "GLL": self._gll,
-            "VTG": self._vtg,
-            "ZDA": self._zda,
-            "GSA": self._gsa,
+            "RMC,": self._rmc,
+            "GGA,": self._gga,
+            "GNS,": self._gns,
+            "GLL,": self._gll,
+            "VTG,": self._vtg,
+            "ZDA,": self._zda,
+            "GSA,": self._gsa,
         }
 
     def read(self, text: str) -> Report | None:
         """The report of a sentence whose checksum holds; None for one that says nothing about a fix."""
-        kind = text[3:6]
-        if kind == "GSA" and text in self._gsas:
+        kind = text[3:7]
+        if kind == "GSA," and text in self._gsas:
             return self._gsas[text]
-        if (reader := self._readers.get(kind)) is None or len(text) < 7:
+        if (reader := self._readers.get(kind)) is None:
             if text.startswith(TEXT_START):
                 from firmware_bridge import ubx_report  # noqa: PLC0415 - most receivers send none
 
                 return ubx_report.read(text, self.unreadable)
             return None
-        if text[0] != "$" or text[1] == "P" or text[6] != "," or not text.isascii():
+        if text[0] != "$" or text[1] == "P" or not text.isascii():
             return None  # Garmin's $PGRMC is not RMC
-        report = reader(text[7:].partition("*")[0].split(",") + _PADDING)
-        if kind == "GSA" and report is not None and report.hdop is not None:
+        report = reader(text.partition("*")[0].split(",") + _PADDING)
+        if kind == "GSA," and report is not None and report.hdop is not None:
             if len(self._gsas) >= REMEMBERED_GSAS:
                 self._gsas.clear()
             self._gsas[text] = report
@@ -130,7 +132,8 @@ class SentenceReader:
         lat, lon = self._place("RMC", place)
         speed_mps = self._number("RMC speed", speed, 0.0, RECEIVER_LIMIT_MPS, KNOT_MPS)
         course_deg = self._number("RMC course", course, 0.0, 360.0)
-        return Report("RMC", time_us, quality, lat, lon, None, speed_mps, course_deg, None, None, day)
+        motion = speed_mps, course_deg, None, None, day, None, None, None
+        return new_record(Report, ("RMC", time_us, quality, lat, lon, None, *motion))
 
     def _gll(self, fields: list[str]) -> Report:
         time, *place, status, mode = _GLL(fields)
@@ -158,7 +161,8 @@ class SentenceReader:
             return Report(kind, time_us, quality, satellites=satellites, hdop=hdop)
         lat, lon = self._place(kind, place)
         alt_m = self._number("altitude", rest[2], *ALTITUDES_M)
-        return Report(kind, time_us, quality, lat, lon, alt_m, None, None, satellites, hdop)
+        values = kind, time_us, quality, lat, lon, alt_m, None, None, satellites, hdop, None, None, None, None
+        return new_record(Report, values)
 
     def _vtg(self, fields: list[str]) -> Report | None:
         course, course_unit, knots, knots_unit, kmh, kmh_unit, mode = _VTG(fields)
@@ -185,7 +189,7 @@ class SentenceReader:
 
     def _gsa(self, fields: list[str]) -> Report | None:
         fix_type, hdop = _GSA(fields)
-        if fix_type not in ("2", "3") or len(fields) > LONGEST_GSA + len(_PADDING):
+        if fix_type not in ("2", "3") or len(fields) > 1 + LONGEST_GSA + len(_PADDING):
             return None
         return Report("GSA", hdop=self._number("hdop", hdop, 0.0, MAX_HDOP))
 

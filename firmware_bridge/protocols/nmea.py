@@ -19,6 +19,7 @@ several whole sentences arrive "inside" of is none and is not waited for.
 from __future__ import annotations
 
 import re
+from binascii import unhexlify
 from functools import reduce
 from itertools import islice
 from operator import xor
@@ -142,7 +143,7 @@ class Decoder:
         while position < end:
             if match := _SENTENCE.match(buffer, position):
                 sentence, body, digits = match.groups()
-                if checksum(body) == int(digits, 16):
+                if checksum(body) == unhexlify(digits)[0]:
                     sentences.append(Sentence(t_us, sentence.decode("ascii")))
                 else:
                     rejected.append(Rejected(t_us, "checksum", sentence))
