@@ -43,7 +43,7 @@ def begin_log(
 
     def begun(aside: Path | None) -> Log:
         with _let_go(Log(path)) as opened:
-            _begin(opened, start, meta, first_rows(aside))
+            opened.begin_session(start, meta, first_rows(aside))
         return opened
 
     return _in_its_place(path, begun)
@@ -65,16 +65,10 @@ def open_again(
             if called_damaged and aside is None:
                 opened.refuse_damaged()
             if not opened.go_on(lost.session, lost.start, lost.meta):
-                _begin(opened, lost.start, lost.meta, first_rows(aside))
+                opened.begin_session(lost.start, lost.meta, first_rows(aside))
         return opened
 
     return _in_its_place(lost.path, gone_on)
-
-
-def _begin(opened: Log, start: SessionStart, meta: Mapping[str, str], first_rows: Rows) -> None:
-    opened.begin_session(start, meta)
-    opened.write(first_rows)
-    opened.commit()
 
 
 @contextmanager

@@ -256,8 +256,12 @@ def _applied(connection: sqlite3.Connection, database: str) -> set[str]:
 
 
 def prepare(connection: sqlite3.Connection) -> Database:
-    """Bring a log that is open for writing to the newest schema, a blank one from nothing."""
+    """Bring a log that is open for writing to the newest schema, a blank one from nothing.
+
+    In one transaction: a power cut leaves the log as it was, and a card that is slow to sync is waited for once.
+    """
     database = Database(connection)
-    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    migrations.apply(database)
+    with database.atomic():
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")  # always: it shows whether it can be written
+        migrations.apply(database)
     return database

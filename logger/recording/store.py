@@ -93,7 +93,7 @@ class Log:
             self._database = schema.prepare(self._connection)
             if not was_blank:
                 self._refuse_other_tables()
-            self._refuse_truncated()
+                self._refuse_truncated()
             rows = self._connection.execute("SELECT name, unit, source, id FROM channel")
             self.channels = {Channel(*row[:3]): row[3] for row in rows}
             self._committed_channels = dict(self.channels)
@@ -129,8 +129,13 @@ class Log:
         if self.path.stat().st_size < pages * page_bytes:
             raise sqlite3.DatabaseError("the file is shorter than its header says")
 
-    def begin_session(self, start: SessionStart, meta: Mapping[str, str]) -> int:
-        """Add a session and bring `meta` up to date, durably. Returns the session's number, from 1."""
+    def begin_session(
+        self, start: SessionStart, meta: Mapping[str, str], first_rows: Rows | None = None
+    ) -> int:
+        """Add a session with its first rows and bring `meta` up to date, in one durable commit.
+
+        Returns the session's number, from 1.
+        """
         with self._database.atomic():
             self._database.table("meta").upsert_all(
                 ({"key": key, "value": value} for key, value in meta.items()), pk="key"
@@ -145,7 +150,12 @@ class Log:
                 }
             )
             session = int(self._connection.execute("SELECT max(id) FROM session").fetchone()[0])
-        self._take_session(session, start, meta)
+            self._take_session(session, start, meta)
+            if first_rows is not None:
+                self.write(first_rows)
+            ends = self._read_ends()
+        self.ends = ends
+        self._committed_channels = dict(self.channels)
         return session
 
     def go_on(self, session: int, start: SessionStart, meta: Mapping[str, str]) -> bool:
