@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import click
 
 from firmware_bridge.errors import StagelogError
-from logger import interruption
+from logger import __version__, interruption
 from logger.marked_streams import mark_streams
 from logger.os_errors import line_of, named
 from logger.terminal import OneLine, echo
@@ -103,7 +103,7 @@ class _Verbs(click.Group):
 
 
 @click.command(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="stagelog")
+@click.version_option(__version__)
 @click.option("-v", "--verbose", is_flag=True, help="Say more on standard error.")
 def cli(verbose: bool) -> None:
     """Stagelog: records a rally-raid drive, shows it to the crew, and judges it afterwards.

@@ -9,7 +9,6 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path
 
-from firmware_bridge.engine.dbc_statements import MAX_DBC_BYTES, text_of
 from firmware_bridge.errors import ConfigurationError
 from firmware_bridge.printable import marked
 
@@ -31,6 +30,8 @@ class NotAFileError(OSError):
 
 def read_dbcs(paths: Iterable[Path]) -> dict[str, str]:
     """The texts of DBC files, by file name. Raises ConfigurationError."""
+    from firmware_bridge.engine.dbc_statements import MAX_DBC_BYTES, text_of  # noqa: PLC0415 - only where one is named
+
     texts = {}
     for path in paths:
         data = read_bytes(path)

@@ -17,7 +17,6 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from firmware_bridge.fixes import FixBuilder
 from firmware_bridge.protocols import protocol
 from firmware_bridge.virtual.drive import Drive
 from firmware_bridge.virtual.simulation import simulate_bytes
+from logger import SOFTWARE
 from logger import config as configs
 from logger.demo import stages
 from logger.demo.stages import BuiltInStage, CarPlan
@@ -146,7 +146,7 @@ def record_drive(
     start = SessionStart(
         boot_id="simulated",
         started_utc=datetime.fromtimestamp(drive.utc_s, UTC).isoformat(timespec="seconds"),
-        software=f"stagelog {version('stagelog')}",
+        software=SOFTWARE,
         config=configs.for_log(config),
     )
     with BulkLog(path, replaces=replaces) as log:

@@ -7,13 +7,13 @@ import sys
 import sysconfig
 from collections.abc import Mapping
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import click
 
 from firmware_bridge.errors import ConfigurationError, StagelogError
+from logger import __version__
 from logger import config as configs
 from logger.config import Config
 from logger.install import adapters, apply, change, plan, record
@@ -121,7 +121,7 @@ def install(
         shipped(), program=program, configuration=configuration, adapter_rules=rules, options=options
     )
     changes = change.to_install(steps, root, known)
-    now = (version("stagelog"), options)
+    now = (__version__, options)
     runs = root.is_this_machine and _BOOTED.is_dir()
     if not changes and (known.software, known.options) == now and (not runs or apply.are_active(plan.UNITS)):
         echo("nothing to do: all is as it should be")

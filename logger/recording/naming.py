@@ -17,6 +17,8 @@ from logger.file_names import is_file_name
 from logger.recording.log_border import odd_neighbour, open_log_readonly
 from logger.recording.schema import NewerLogError
 
+LOG_PATTERN = "*.db"
+"""How logs are named, in any folder."""
 REMOVED = "removed.jsonl"
 """The logs that had to go, a JSON object a line: their numbers are not given to others."""
 _REMOVED_BYTES = 1024 * 1024

@@ -11,6 +11,7 @@ from typing import Any
 from firmware_bridge.errors import LogError
 from logger.recording.log_border import has_wal, open_log_readonly
 from logger.recording.log_meta import meta_of
+from logger.recording.naming import LOG_PATTERN
 from logger.recording.rows import TABLES
 from logger.recording.value_ranges import RANGES
 from logger.untrusted_json import loads
@@ -19,8 +20,6 @@ _MOST_WORD_CHARS = 200
 """Of a boot's identifier, a version, a reason: they have some 40."""
 _MOST_DETAIL_BYTES = 1024 * 1024
 """Of one event's detail. The longest that a recorder writes is the state in `resumed`, some 20 kB."""
-LOG_PATTERN = "*.db"
-"""How logs are named, in any folder."""
 
 
 @dataclass(frozen=True, slots=True)

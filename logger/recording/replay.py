@@ -10,7 +10,6 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
 from firmware_bridge.dating import EPOCH, OLDEST_LOG, Dates
@@ -19,6 +18,7 @@ from firmware_bridge.errors import LogError
 from firmware_bridge.fixes import FixBuilder
 from firmware_bridge.printable import marked
 from firmware_bridge.protocols import nmea, protocol, ubx
+from logger import SOFTWARE
 from logger.input_files import NotAFileError
 from logger.recording import canlogs, captures, nmea_times, recorded, text_lines
 from logger.recording.canlogs.candump import Candump
@@ -134,7 +134,7 @@ def sessions(capture: Capture, progress: Progress) -> Iterator[Session]:
     }[kind]()
     meta = {
         "format": LOG_FORMAT,
-        "software": f"stagelog {version('stagelog')}",
+        "software": SOFTWARE,
         "ports": json.dumps([{"name": port, "protocol": name}]),
         "buses": json.dumps({} if fixes else {"0": port}),
         "presets": json.dumps(capture.presets),

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
+from logger import SOFTWARE
 from logger.recording import replay as replays
 from logger.recording.bulk import BulkLog
 from logger.recording.naming import slug
@@ -77,6 +77,6 @@ def _session_start() -> SessionStart:
     return SessionStart(
         boot_id="replay",
         started_utc=datetime.now(UTC).isoformat(timespec="seconds"),
-        software=f"stagelog {version('stagelog')}",
+        software=SOFTWARE,
         config="",
     )

@@ -207,9 +207,11 @@ def m003_accuracy(db: Database) -> None:
     db.create_view("track", _track(_ACCURACY), replace=True)
 
 
-_OUR_VIEWS = {name: {select_text(sql)} for name, sql in _first_views().items()}
-_OUR_VIEWS["track"].add(select_text(_track(_ACCURACY)))
-"""The views of every version, for comparison."""
+def _our_views() -> dict[str, set[str]]:
+    """The views of every version, for comparison."""
+    views = {name: {select_text(sql)} for name, sql in _first_views().items()}
+    views["track"].add(select_text(_track(_ACCURACY)))
+    return views
 
 
 def require_ours(connection: sqlite3.Connection, database: str = "main", *, complete: bool = True) -> None:
@@ -232,7 +234,7 @@ def require_ours(connection: sqlite3.Connection, database: str = "main", *, comp
     if newer := applied - VERSIONS:
         names = printable(", ".join(sorted(newer)))
         raise NewerLogError(f"this log's schema is newer ({names})", mend="update stagelog")
-    what = difference(found, _OUR_VIEWS)
+    what = difference(found, _our_views())
     if what is None and complete:
         what = missing(found)
     if what is None and len(found) > MOST_OBJECTS:
@@ -262,6 +264,8 @@ def prepare(connection: sqlite3.Connection) -> Database:
     """
     database = Database(connection)
     with database.atomic():
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")  # always: it shows whether it can be written
+        connection.execute(
+            f"PRAGMA application_id = {APPLICATION_ID}"
+        )  # always: it shows whether it can be written
         migrations.apply(database)
     return database

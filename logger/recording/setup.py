@@ -11,16 +11,15 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from importlib.metadata import version
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from firmware_bridge.engine import preset
-from firmware_bridge.engine.obd2_poller import FrameAsker, Poller
 from firmware_bridge.engine.readings import EngineDecoder, EngineReadings
 from firmware_bridge.errors import ConfigurationError
 from firmware_bridge.fixes import FixBuilder
 from firmware_bridge.protocols import Asker, BusSettings, Protocol, protocol
 from firmware_bridge.records import Notice
+from logger import SOFTWARE
 from logger.config import Config
 from logger.input_files import read_text
 from logger.recording import dbc_files
@@ -36,6 +35,9 @@ from logger.stage.live import LiveStage
 from logger.stage.rules import Rules, default_rules
 from logger.stage.rules import load as load_rules
 from logger.tomlfile import TomlError
+
+if TYPE_CHECKING:
+    from firmware_bridge.engine.obd2_poller import Poller
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +65,11 @@ class PortPlan:
             return None
         if self.protocol.asker is not None:
             return self.protocol.asker(self.poller, self.bus.bitrate)
-        return None if self.protocol.encode is None else FrameAsker(self.poller, self.protocol.encode)
+        if self.protocol.encode is None:
+            return None
+        from firmware_bridge.engine.obd2_poller import FrameAsker  # noqa: PLC0415 - only where something is asked
+
+        return FrameAsker(self.poller, self.protocol.encode)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +203,8 @@ def _can_plan(config: Config, index: int) -> PortPlan:
         if chosen.encode is None:
             what = f"protocol {can.protocol} cannot transmit"
             raise config.places.fault(("can", index, "poll"), what, "set poll = false")
+        from firmware_bridge.engine.obd2_poller import Poller  # noqa: PLC0415 - the same
+
         poller = Poller(has_prompt=chosen.asker is not None)
     bus = BusSettings(can.bitrate, can.data_bitrate, can.listen_only)
     return PortPlan(can.name, _url(can), can.baud, chosen, bus, poller=poller)
@@ -256,7 +264,7 @@ def describe(config: Config, stage: Stage, dbc_texts: dict[str, str]) -> dict[st
     """What the log's `meta` says: all that reading it years later needs."""
     meta = {
         "format": LOG_FORMAT,
-        "software": f"stagelog {version('stagelog')}",
+        "software": SOFTWARE,
         "car": json.dumps(
             {
                 "number": config.car.number,

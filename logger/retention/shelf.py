@@ -17,8 +17,7 @@ from pathlib import Path
 from firmware_bridge.errors import LogError
 from logger.file_names import within
 from logger.recording.log_border import has_wal, open_log_readonly
-from logger.recording.naming import REMOVED, removed
-from logger.recording.reader import LOG_PATTERN
+from logger.recording.naming import LOG_PATTERN, REMOVED, removed
 from logger.retention.rule import Stored
 from logger.transfer import ledger
 from logger.transfer.aside import aside_in, is_aside

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from firmware_bridge.errors import DeviceError, LogError
-from logger.recording.reader import LOG_PATTERN
+from logger.recording.naming import LOG_PATTERN
 from logger.recording.verify import verify
 from logger.retention.shelf import name_in_words, size_bytes
 from logger.transfer import ledger

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from logger.recording.reader import LOG_PATTERN
+from logger.recording.naming import LOG_PATTERN
 
 _ASIDE = re.compile(r".+\.db\.damaged-\d+(-wal)?", re.ASCII | re.DOTALL)
 
