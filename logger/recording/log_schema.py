@@ -129,17 +129,18 @@ def _table_difference(table: SchemaObject) -> str | None:
 
 def _columns_difference(name: str, columns: Mapping[str, str]) -> str | None:
     wanted = COLUMNS[name]
-    for column, definition in columns.items():
+    for column, declared in columns.items():
         if column not in wanted:
             return f"{name} has a column {printable(column, 60)}"
-        if definition != _definition(name, column):
+        if declared != definition(name, column):
             return f"{name}: column {column} is declared otherwise"
     if list(columns) != [column for column in wanted if column in columns]:
         return f"{name} has its columns in another order"
     return None
 
 
-def _definition(table: str, column: str) -> str:
+def definition(table: str, column: str) -> str:
+    """The type and constraint of a column of ours, in lower case."""
     declared = COLUMNS[table][column].declared.lower()
     if KEYS.get(table) == column:
         return f"{declared} primary key"

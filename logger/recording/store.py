@@ -35,6 +35,8 @@ STATE_KEY = "state"
 """Where `meta` keeps the live computation's state, for the session after a power cut."""
 _IN_MASSES = ("frame", "reading")
 """The tables with so many rows that a statement each is felt."""
+_SET_META = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+_ADD_SESSION = "INSERT INTO session (boot_id, started_utc, software, config) VALUES (?, ?, ?, ?)"
 _ENDS = "SELECT " + ", ".join(f"(SELECT coalesce(max(rowid), 0) FROM {name})" for name in TABLES)  # noqa: S608
 _MOST_TRIED = 100
 """A full disk goes on refusing; it is what comes last that may have reached the card."""
@@ -89,9 +91,7 @@ class Log:
             limit_schema(self._connection)
             schema.require_ours(self._connection, complete=False)
             self._configure(durable)
-            was_blank = not self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-            self._database = schema.prepare(self._connection)
-            if not was_blank:
+            if not schema.prepare(self._connection):
                 self._refuse_other_tables()
                 self._refuse_truncated()
             rows = self._connection.execute("SELECT name, unit, source, id FROM channel")
@@ -132,31 +132,19 @@ class Log:
     def begin_session(
         self, start: SessionStart, meta: Mapping[str, str], first_rows: Rows | None = None
     ) -> int:
-        """Add a session with its first rows and bring `meta` up to date, in one durable commit.
-
-        Returns the session's number, from 1.
-        """
-        with self._database.atomic():
-            self._database.table("meta").upsert_all(
-                ({"key": key, "value": value} for key, value in meta.items()), pk="key"
-            )
-            table = self._database.table("session")
-            table.insert(
-                {
-                    "boot_id": start.boot_id,
-                    "started_utc": start.started_utc,
-                    "software": start.software,
-                    "config": start.config,
-                }
-            )
-            session = int(self._connection.execute("SELECT max(id) FROM session").fetchone()[0])
+        """Add a session with its first rows and bring `meta` up to date, in one durable commit. Returns its number."""
+        self.commit()
+        with self._connection:
+            self._connection.execute("BEGIN")
+            self._connection.executemany(_SET_META, meta.items())
+            self._connection.execute(_ADD_SESSION, astuple(start))
+            session = self._connection.execute("SELECT max(id) FROM session").fetchone()[0]
             self._take_session(session, start, meta)
             if first_rows is not None:
                 self.write(first_rows)
-            ends = self._read_ends()
-        self.ends = ends
+        self.ends = self._read_ends()
         self._committed_channels = dict(self.channels)
-        return session
+        return self.session
 
     def go_on(self, session: int, start: SessionStart, meta: Mapping[str, str]) -> bool:
         """Take up a session that another connection began; False, and nothing is done, where the log has none such."""

@@ -9,6 +9,7 @@ import pytest
 
 from logger.recording import schema
 from logger.recording.light_sqlite_utils import Database
+from logger.recording.migrations import m001_log
 from tests.logger.export.logs_made import SECONDS, exported, opened
 from tests.logger.export.test_fixes import rows_of
 
@@ -70,9 +71,10 @@ def test_an_older_log_gets_the_views_when_it_is_opened_to_write() -> None:
     def views(database: Database) -> dict[str, str]:
         return dict(database.execute("SELECT name, sql FROM sqlite_master WHERE type = 'view'").fetchall())
 
-    blank = schema.prepare(sqlite3.connect(":memory:"))
+    blank = Database(memory=True)
+    schema.prepare(blank.conn)
     older = Database(memory=True)
-    schema.m001_log(older)
+    m001_log(older)
     older.table("_sqlite_migrations").insert(
         {"migration_set": "stagelog", "name": "m001_log", "applied_at": "2026-01-01"}
     )

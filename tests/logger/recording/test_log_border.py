@@ -18,6 +18,7 @@ from logger.recording import reader, schema
 from logger.recording.columns import COLUMNS
 from logger.recording.light_sqlite_utils import Database
 from logger.recording.log_border import budgeted, open_log_readonly
+from logger.recording.migrations import migrations
 from logger.recording.opening import open_log
 from logger.recording.verify import verify
 from logger.transfer.copying import copy_rows
@@ -146,7 +147,7 @@ def test_the_schemas_of_every_version_are_ours(tmp_path: Path, stop_before: str 
     path = tmp_path / "a.db"
     with closing(sqlite3.connect(path)) as connection:
         connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
-        schema.migrations.apply(Database(connection), stop_before=stop_before)
+        migrations.apply(Database(connection), stop_before=stop_before)
         connection.execute("PRAGMA writable_schema = ON")
         for name, sql in connection.execute(
             "SELECT name, sql FROM sqlite_master WHERE type = 'table'"

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -15,6 +18,7 @@ from firmware_bridge.records import Fix
 from logger.recording import schema
 from logger.recording.columns import COLUMNS
 from logger.recording.log_border import open_log_readonly
+from logger.recording.migrations import migrate, migrations
 from logger.recording.opening import open_log
 from logger.recording.rows import TABLES, Rows
 from logger.recording.store import Log
@@ -176,7 +180,7 @@ def test_a_log_of_the_first_schemas_gets_the_later_columns(tmp_path: Path) -> No
     path = tmp_path / "a.db"
     with closing(sqlite3.connect(path)) as connection:
         connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
-        schema.migrations.apply(Database(connection), stop_before="m003_accuracy")
+        migrations.apply(Database(connection), stop_before="m003_accuracy")
         connection.execute("INSERT INTO fix VALUES (1, 1, 2, 20.0, 42.0, 600.0, 25.0, 90.0, 1, 12, 0.8)")
         connection.commit()
     log, quarantined = open_log(path)
@@ -195,13 +199,45 @@ def test_a_log_of_the_first_schemas_gets_the_later_columns(tmp_path: Path) -> No
 
 def test_every_migration_is_known_to_readers() -> None:
     database = Database(memory=True)
-    assert {migration.name for migration in schema.migrations.pending(database)} == schema.VERSIONS
+    assert tuple(migration.name for migration in migrations.pending(database)) == schema.VERSIONS
     database.close()
 
 
+def things_of(connection: sqlite3.Connection) -> set[tuple[str, ...]]:
+    """All that a schema has, with the words of its texts; quotes, case and line breaks say nothing in these."""
+    rows = connection.execute("SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_master").fetchall()
+    words = [sql.lower().replace("float", "real").replace('"', "") for *_, sql in rows]
+    return {(*row[:3], *re.findall(r"\w+|[^\w\s]", sql)) for row, sql in zip(rows, words, strict=True)}
+
+
+def test_a_blank_log_is_what_the_migrations_make() -> None:
+    with closing(sqlite3.connect(":memory:")) as blank, closing(sqlite3.connect(":memory:")) as migrated:
+        assert schema.prepare(blank)
+        migrate(migrated)
+        assert things_of(blank) == things_of(migrated)
+        for table in COLUMNS:
+            told = [c.execute(f"PRAGMA table_info({table})").fetchall() for c in (blank, migrated)]
+            assert [row[:2] for row in told[0]] == [row[:2] for row in told[1]]
+        listed = "SELECT id, migration_set, name FROM _sqlite_migrations"
+        assert blank.execute(listed).fetchall() == migrated.execute(listed).fetchall()
+        assert migrations.pending(Database(blank)) == []
+        assert not schema.prepare(blank)
+
+
+def test_only_an_older_log_costs_the_import_of_sqlite_utils(tmp_path: Path) -> None:
+    """A tenth of the time from power-on to the first row."""
+    program = (
+        "import sys; from pathlib import Path; from logger.recording.opening import open_log;"
+        "[open_log(Path(sys.argv[1]))[0].close() for _ in 'ab']; print('sqlite_utils' in sys.modules)"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "a.db")]
+    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == "False\n"
+
+
 def test_the_columns_told_are_those_that_the_migrations_make() -> None:
-    with closing(Database(memory=True).conn) as connection:
-        tables = [table for table in schema.prepare(connection).tables if not table.name.startswith("_")]
+    with closing(sqlite3.connect(":memory:")) as connection:
+        migrate(connection)
+        tables = [table for table in Database(connection).tables if not table.name.startswith("_")]
         made = {table.name: [(column.name, column.type) for column in table.columns] for table in tables}
         never = {(table.name, column.name) for table in tables for column in table.columns if column.notnull}
     told = {
