@@ -9,13 +9,9 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from cantools.database.can import Message, Signal
-from cantools.database.conversion import BaseConversion
-from cantools.database.namedsignalvalue import NamedSignalValue
-from cantools.database.utils import start_bit
-
 from firmware_bridge.engine.dbc_grammar import as_whole
 from firmware_bridge.engine.dbc_records import Flaw, MessageText, SignalText
+from firmware_bridge.engine.light_cantools import BaseConversion, Message, NamedSignalValue, Signal, start_bit
 from firmware_bridge.records import EFF_FLAG, EXTENDED_MASK
 
 MAX_WORK = 400_000

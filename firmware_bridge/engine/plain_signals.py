@@ -11,9 +11,7 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from cantools.database.can import Message, Signal
-from cantools.database.utils import start_bit
-
+from firmware_bridge.engine.light_cantools import Message, Signal, start_bit
 from firmware_bridge.records import Channel, Reading, new_record
 
 

@@ -272,3 +272,14 @@ def test_cantools_is_imported_by_this_module_alone() -> None:
         "sys.exit('cantools' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_cantools_brings_no_python_can_and_its_tester_may_come_later() -> None:
+    """With it came all that it finds to read MF4 files with: half a second of a recorder's start."""
+    program = (
+        "import sys, firmware_bridge.engine.dbc; print(*{'can', 'asammdf', 'pandas'} & sys.modules.keys());"
+        "import cantools.tester; print(cantools.tester.Tester.__name__)"
+    )
+    command = [sys.executable, "-c", program]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert said == "\nTester\n"
