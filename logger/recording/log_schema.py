@@ -16,6 +16,8 @@ from logger.recording.columns import COLUMNS, KEYS, LATER, REQUIRED
 
 MIGRATIONS = "_sqlite_migrations"
 """sqlite-utils' list of the migrations that were applied; its columns differ from version to version."""
+MIGRATION_SET = "stagelog"
+"""The name of our migrations in that list."""
 _MIGRATION_COLUMNS = {"migration_set", "name", "applied_at"}
 """Those that every version has."""
 MOST_OBJECTS = 100

@@ -10,8 +10,8 @@ from __future__ import annotations
 import sqlite3
 
 from logger.recording.light_sqlite_utils import Database, Migrations
+from logger.recording.log_schema import MIGRATION_SET
 from logger.recording.log_views import ACCURACY, first_views, track
-from logger.recording.schema import MIGRATION_SET
 
 migrations = Migrations(MIGRATION_SET)
 

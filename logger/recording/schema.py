@@ -14,6 +14,7 @@ from firmware_bridge.errors import LogError
 from firmware_bridge.printable import printable
 from logger.recording.columns import COLUMNS
 from logger.recording.log_schema import (
+    MIGRATION_SET,
     MIGRATIONS,
     MOST_OBJECTS,
     SchemaObject,
@@ -41,7 +42,6 @@ class NewerLogError(LogError):
 
 _MOST_MIGRATIONS = 1000
 """Applied to one log; there are three."""
-MIGRATION_SET = "stagelog"
 VERSIONS = ("m001_log", "m002_views", "m003_accuracy")
 """Every migration there is: what a log may have applied and still be ours to read."""
 
