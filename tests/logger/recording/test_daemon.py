@@ -224,6 +224,7 @@ def test_a_missing_port_is_said_once_and_the_others_go_on(tmp_path: Path) -> Non
         recording(configured(tmp_path, gps=str(tmp_path / "no-such-gps"), can=bus.port)) as process,
     ):
         until(has_rows(log_of(tmp_path), 1000), PATIENCE_S)
+        until(lambda: "open" in links(tmp_path, "engine"), PATIENCE_S)
         assert process.poll() is None
         bus.silence()
         time.sleep(0.3)
