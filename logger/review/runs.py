@@ -79,68 +79,96 @@ class Moving:
 
 
 def day_of(evidence: Evidence, courses: tuple[Course, ...], moving: Moving) -> Day:
-    """The sections that the events tell of."""
-    day = Day()
-    steps: list[Day] = []
+    """The sections and waypoints of the events. Time and memory are linear in the number of events."""
+    day = _DayBuilder(courses, moving)
     last: Event | None = None
     for event in evidence.events:
         detail = event.detail
         match event.kind, detail.get("state"):
             case "section", "finished":
-                steps.append(day)
-                day = _finished(day, event)
+                day.remember()
+                day.finish(event)
             case "section", "started":
                 if not (
                     last is not None and last.detail.get("state") == "finished" and last.at_us == event.at_us
                 ):
-                    steps.append(day)
-                day = _started(day, event, moving)
+                    day.remember()
+                day.start(event)
             case "waypoint", ("validated" | "missed"):
-                day = _waypoint(day, event, courses, moving)
-            case "undone", _ if str(detail.get("what")).startswith(SECTION_STEPS) and steps:
-                day = steps.pop()
+                day.pass_waypoint(event)
+            case "undone", _ if str(detail.get("what")).startswith(SECTION_STEPS):
+                day.undo()
         if event.kind == "section":
             last = event
-    return day
+    return Day(tuple(day.sections), tuple(day.passages))
 
 
-def _started(day: Day, event: Event, moving: Moving) -> Day:
-    run = Run(int(event.detail["index"]), started_us=event.at_us, base_moving_us=moving.us(event.at_us))
-    return day._replace(
-        sections=(*day.sections, SectionRun(run, event.at_us, str(event.detail.get("cause"))))
-    )
+class _Step(NamedTuple):
+    """What a section change can be undone to. Only the last section ever changes, so the others need no copy."""
+
+    sections: int
+    last: SectionRun | None
+    passages: int
 
 
-def _finished(day: Day, event: Event) -> Day:
-    if not day.sections:
-        return day
-    *others, last = day.sections
-    cause = str(event.detail.get("cause"))
-    ended = last._replace(ended_us=event.at_us, ended_by=cause, finished=event.detail)
-    return day._replace(sections=(*others, ended))
+class _DayBuilder:
+    """The day so far."""
 
+    def __init__(self, courses: tuple[Course, ...], moving: Moving) -> None:
+        self.sections: list[SectionRun] = []
+        self.passages: list[Passage] = []
+        self._courses, self._moving = courses, moving
+        self._steps: list[_Step] = []
 
-def _waypoint(day: Day, event: Event, courses: tuple[Course, ...], moving: Moving) -> Day:
-    detail = event.detail
-    section, validated = int(detail["section"]), detail["state"] == "validated"
-    passage = Passage(
-        section,
-        str(detail["kind"]),
-        str(detail.get("name") or ""),
-        float(detail["km"]),
-        validated,
-        detail.get("nearest_m"),
-        event.at_us,
-        bool(detail.get("estimated")),
-    )
-    day = day._replace(passages=(*day.passages, passage))
-    mark = _mark(courses, passage)
-    if not validated or mark is None or not day.sections or day.sections[-1].section != section:
-        return day
-    *others, last = day.sections
-    past = Past(event.at_us, mark.metres, moving.us(event.at_us))
-    run = marked(last.run, mark, past, estimated=passage.estimated)
-    return day._replace(sections=(*others, last._replace(run=run)))
+    def remember(self) -> None:
+        """A section change follows, which `undo` takes back."""
+        last = self.sections[-1] if self.sections else None
+        self._steps.append(_Step(len(self.sections), last, len(self.passages)))
+
+    def undo(self) -> None:
+        """Take the last section change back, with everything after it."""
+        if not self._steps:
+            return
+        step = self._steps.pop()
+        del self.sections[step.sections :], self.passages[step.passages :]
+        if step.last is not None:
+            self.sections[-1] = step.last
+
+    def start(self, event: Event) -> None:
+        """A section begins."""
+        base_us = self._moving.us(event.at_us)
+        run = Run(int(event.detail["index"]), started_us=event.at_us, base_moving_us=base_us)
+        self.sections.append(SectionRun(run, event.at_us, str(event.detail.get("cause"))))
+
+    def finish(self, event: Event) -> None:
+        """The last section ends."""
+        if self.sections:
+            cause = str(event.detail.get("cause"))
+            self.sections[-1] = self.sections[-1]._replace(
+                ended_us=event.at_us, ended_by=cause, finished=event.detail
+            )
+
+    def pass_waypoint(self, event: Event) -> None:
+        """A waypoint is validated or missed."""
+        detail = event.detail
+        section, validated = int(detail["section"]), detail["state"] == "validated"
+        passage = Passage(
+            section,
+            str(detail["kind"]),
+            str(detail.get("name") or ""),
+            float(detail["km"]),
+            validated,
+            detail.get("nearest_m"),
+            event.at_us,
+            bool(detail.get("estimated")),
+        )
+        self.passages.append(passage)
+        mark = _mark(self._courses, passage)
+        if not validated or mark is None or not self.sections or self.sections[-1].section != section:
+            return
+        past = Past(event.at_us, mark.metres, self._moving.us(event.at_us))
+        run = marked(self.sections[-1].run, mark, past, estimated=passage.estimated)
+        self.sections[-1] = self.sections[-1]._replace(run=run)
 
 
 def _mark(courses: tuple[Course, ...], passage: Passage) -> Mark | None:

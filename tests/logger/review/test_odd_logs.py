@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import tracemalloc
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from logger.review.json import document
 from logger.review.opening import Wanted, opened
 from logger.review.recompute import RecordedFixes
 from logger.review.report import report_of
+from logger.review.runs import Moving, day_of
+from logger.review.speeds import speeds_of
 from logger.review.verbs import compare, review
 from tests.logger.review import drives
 
@@ -205,3 +208,22 @@ def test_values_that_are_none_are_left_out(log: Path, tmp_path: Path) -> None:
         "UPDATE event SET detail = NULL WHERE kind = 'session_end'",
     )
     assert told(spoilt)["sections"][0]["elapsed_s"] == told(log)["sections"][0]["elapsed_s"]
+
+
+def test_memory_grows_with_the_section_changes_and_not_with_their_square(log: Path, tmp_path: Path) -> None:
+    detail = "json_object('state', iif(value % 2, 'started', 'finished'), 'index', 0, 'cause', 'crew')"
+    many = changed(
+        log,
+        tmp_path / "many.db",
+        "WITH RECURSIVE series(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM series WHERE value < 6000) "
+        f"INSERT INTO event (session, t_us, kind, detail) SELECT 1, value * 1000, 'section', {detail} FROM series",
+    )
+    with opened(many, Wanted(), lambda _share: None) as (evidence, _rules, _connection):
+        tracemalloc.start()
+        try:
+            day = day_of(evidence, (), Moving(evidence, speeds_of(evidence.fixes)))
+            peak_bytes = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    assert len(day.sections) >= 3000
+    assert peak_bytes < 20_000_000
