@@ -33,8 +33,8 @@ NMEA_BAUDS = (9600, 38400, 115200, 4800, 57600, 230400, 19200, 460800, 921600)
 class Decoder(Interface):
     """Decode the bytes of one port into records: what a new protocol implements first.
 
-    One decoder serves one session of one port. It is sans-I/O: bytes and their time come in as arguments, records go
-    out, and it reads no clock, port or file. So live recording, replay and the tests run the same code.
+    One decoder serves one port, also after the port was opened again. It is sans-I/O: bytes and their time come in as
+    arguments, records go out, and it reads no clock, port or file. Live recording, replay and tests run the same code.
 
     To add a protocol, write `protocols/NAME.py` and add NAME to `PROTOCOL_NAMES`. The module has
 
@@ -44,7 +44,8 @@ class Decoder(Interface):
         CLOSING, BAUDS  the bytes that close it; the baud rates to try, the most usual first
         asker           only where the adapter prompts for each command (`Asker`)
 
-    The rules that `tests/firmware_bridge/test_protocols.py` checks for every protocol:
+    The rules, which tests/firmware_bridge/test_protocols.py checks for each of `CAN_PROTOCOLS` (wire.py beside it; add
+    NAME there):
 
     1. Any chunking of the same bytes gives the same records. An incomplete frame waits for the next `feed`; what is
        kept is bounded by the longest frame.
