@@ -50,12 +50,12 @@ def import_(route: Path, output: Path) -> None:
     times are rarely in such a file.
     """
     from logger.input_files import require_file  # noqa: PLC0415
-    from logger.stage import openrally  # noqa: PLC0415 - an XML parser
+    from logger.stage.openrally.read import import_route  # noqa: PLC0415 - an XML parser
 
     try:
         require_file(route)
         with route.open("rb") as stream:
-            text, warnings = openrally.import_route(stream, str(route))
+            text, warnings = import_route(stream, str(route))
     except OSError as error:
         raise ConfigurationError(
             f"cannot be read: {error.strerror}", where=str(route), mend="check its name"

@@ -17,8 +17,8 @@ from logger.export import text, track
 from logger.export.blocks import FixBlock, Numbers, Progress
 from logger.export.selection import Selection
 from logger.recording.log_meta import meta_of
-from logger.stage import openrally_write
 from logger.stage.itinerary import WAYPOINT_KINDS
+from logger.stage.openrally import write as openrally
 
 GPX = "http://www.topografix.com/GPX/1/1"
 EXTENSION = "http://www.garmin.com/xmlschemas/TrackPointExtension/v2"
@@ -56,7 +56,7 @@ def write_openrally(
     route = track.route(meta_of(connection))
     if route is None:
         raise LogError("the log has no itinerary", mend="--format gpx writes the track")
-    stream.write(openrally_write.write(route))
+    stream.write(openrally.write(route))
     progress(1.0)
 
 

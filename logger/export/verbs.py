@@ -71,7 +71,8 @@ def export(
     from logger.export import selection  # noqa: PLC0415 - numpy
     from logger.input_files import read_dbcs, read_text  # noqa: PLC0415
     from logger.recording.log_border import open_log_readonly  # noqa: PLC0415
-    from logger.stage import itinerary, openrally_write  # noqa: PLC0415
+    from logger.stage import itinerary  # noqa: PLC0415
+    from logger.stage.openrally.write import write  # noqa: PLC0415
 
     if frames and (signals or dbc):
         raise click.UsageError("--frames and --signals are two different things: choose one")
@@ -79,7 +80,7 @@ def export(
         raise click.UsageError(f"{format_name} is nothing to read on a terminal: name a file with -o")
     if format_name == "openrally" and log.suffix.lower() == ".toml":
         with _destination(output) as stream:
-            stream.write(openrally_write.write(itinerary.load(read_text(log), str(log))))
+            stream.write(write(itinerary.load(read_text(log), str(log))))
         return
     content: formats.Content | None = "frames" if frames else "signals" if signals or dbc else None
     with open_log_readonly(log) as connection, progress_bar(f"exporting {log.name}") as progress:

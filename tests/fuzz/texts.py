@@ -18,8 +18,10 @@ from firmware_bridge.errors import StagelogError
 from firmware_bridge.records import Fix
 from logger import config, tomlfile
 from logger.crew.ranges import UnsatisfiableError, asked_range, tags
-from logger.stage import conditions, itinerary, openrally, openrally_write, rules
+from logger.stage import conditions, itinerary, rules
 from logger.stage.live import LiveStage
+from logger.stage.openrally.read import import_route
+from logger.stage.openrally.write import write
 
 Check = Callable[[bytes], None]
 _HERE = Path("folder-of-no-importance")
@@ -129,7 +131,7 @@ def configurations() -> Check:
 def routes() -> Check:
     def check(data: bytes) -> None:
         try:
-            text, remarks = openrally.import_route(io.BytesIO(data), "fuzz.gpx")
+            text, remarks = import_route(io.BytesIO(data), "fuzz.gpx")
         except StagelogError as error:
             refused_in_words(error)
             return
@@ -142,7 +144,7 @@ def routes() -> Check:
             )
             return
         with suppress(StagelogError):  # GPX has no way to place a point without coordinates
-            openrally_write.write(read)
+            write(read)
 
     return check
 
@@ -211,7 +213,7 @@ def http_headers() -> Check:
 
 
 def _route() -> bytes:
-    return openrally_write.write(itinerary.load(_short_itinerary().decode(), "demo"))
+    return write(itinerary.load(_short_itinerary().decode(), "demo"))
 
 
 TARGETS: dict[str, tuple[Callable[[], list[bytes]], Callable[[], Check]]] = {

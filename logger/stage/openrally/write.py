@@ -3,7 +3,7 @@
 Knows the schema's order and types, and nothing of reading. One `wpt` a waypoint, its distance counted from
 the start of the route without resets, so that no reader has to guess where they apply.
 
-`openrally.read` makes the same itinerary of it again, up to what the format has no words for: the event, its
+`read.py` makes the same itinerary of it again, up to what the format has no words for: the event, its
 number and date, speed limits outside zones, due times, the names and kinds of sections (a DSS begins a timed
 section, an ASS ends it; other sections that follow each other become one liaison), a time at a dt, a target
 time without a time control to hold it. Distances are to the metre; radii, speeds and times are whole numbers,

@@ -1,7 +1,7 @@
 """The XML half of OpenRally: a stream of bytes -> the points and values that matter, in bounded memory.
 
 Knows GPX's skeleton and nothing of rallying: which points there are, what stands in their `extensions`, on
-which line. It must not know what a `dz` is (`openrally.py` does).
+which line. It must not know what a `dz` is (`elements.py` does).
 
 The idea: expat hands over one tag at a time, only short values are kept, and drawings pass by without being
 collected, so a file of any size costs what its waypoints cost. Names are matched without their namespace,

@@ -8,19 +8,19 @@ from pathlib import Path
 import pytest
 
 from firmware_bridge.errors import ConfigurationError
-from logger.stage import itinerary, openrally
+from logger.stage import itinerary
 from logger.stage.itinerary import Section, Waypoint
-from logger.stage.openrally import Imported
-from tests.logger.stage.route_files import gpx, imported, warned, wpt
+from logger.stage.openrally.read import Imported, read
+from tests.logger.stage.openrally.route_files import gpx, imported, warned, wpt
 
-CASES = Path(__file__).parents[2] / "field_cases" / "routes"
+CASES = Path(__file__).parents[3] / "field_cases" / "routes"
 KM_DEG = 1 / 110.7
 """A kilometre north at 20 degrees of latitude, good to 0.2 %."""
 
 
 def case(name: str) -> Imported:
     with (CASES / f"{name}.gpx").open("rb") as stream:
-        result = openrally.read(stream, name)
+        result = read(stream, name)
     assert itinerary.load(itinerary.dumps(result.itinerary), "back.toml") == result.itinerary
     return result
 
@@ -36,7 +36,7 @@ def plain(points: list[tuple[float, str]], *, track: bool = True, labels: str = 
         line = "".join(f'<trkpt lat="{20 + km * KM_DEG:.7f}" lon="45"/>' for km in range(31))
         body += f"<trk><trkseg>{line}</trkseg></trk>"
     file = f'<gpx xmlns="http://www.topografix.com/GPX/1/1" version="1.1">{body}</gpx>'
-    return openrally.read(BytesIO(file.encode()), "plain.gpx")
+    return read(BytesIO(file.encode()), "plain.gpx")
 
 
 def only(result: Imported) -> Waypoint:
@@ -212,7 +212,7 @@ def test_waypoints_in_any_order_are_sorted_along_the_track() -> None:
 def test_a_route_is_a_line_too() -> None:
     points = "".join(f'<rtept lat="{20 + km * KM_DEG:.7f}" lon="45"/>' for km in range(11))
     file = f'<gpx xmlns="http://www.topografix.com/GPX/1/1" version="1.1"><rte>{points}</rte></gpx>'
-    (section,) = openrally.read(BytesIO(file.encode()), "route.gpx").itinerary.sections
+    (section,) = read(BytesIO(file.encode()), "route.gpx").itinerary.sections
     assert section.length_km == pytest.approx(10, rel=0.005)
 
 
@@ -226,7 +226,7 @@ def test_waypoints_without_kinds_beside_a_track() -> None:
 def test_a_line_that_no_day_can_drive_is_no_route() -> None:
     line = "".join(f'<trkpt lat="0" lon="{lon}"/>' for lon in (0, 90, -90, 0))
     with pytest.raises(ConfigurationError, match="no track is there"):
-        openrally.read(BytesIO(gpx(f"<trk><trkseg>{line}</trkseg></trk>")), "world.gpx")
+        read(BytesIO(gpx(f"<trk><trkseg>{line}</trkseg></trk>")), "world.gpx")
 
 
 @pytest.mark.parametrize(

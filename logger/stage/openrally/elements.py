@@ -15,11 +15,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from firmware_bridge.errors import ConfigurationError
-from logger.stage import openrally_numbers
 from logger.stage.itinerary import Waypoint
-from logger.stage.openrally_lint import Mark, Remark
-from logger.stage.openrally_numbers import MILE_KM, YARD_M
-from logger.stage.openrally_xml import Element, Point
+from logger.stage.openrally import numbers
+from logger.stage.openrally.lint import Mark, Remark
+from logger.stage.openrally.numbers import MILE_KM, YARD_M
+from logger.stage.openrally.xml import Element, Point
 
 
 class Statement(NamedTuple):
@@ -155,11 +155,11 @@ def units(facts: Sequence[Element], name: str, remarks: list[Remark]) -> Mapping
 def written_distance(point: Point) -> tuple[float | None, tuple[float, float] | None]:
     """A point's distance as written and its position, before any of it is judged."""
     text = next((element.text for element in point.elements if element.name == "distance"), "")
-    numbers = [
-        openrally_numbers.read(written or "", measure, 1.0)
+    values = [
+        numbers.read(written or "", measure, 1.0)
         for written, measure in ((text, "distance"), (point.lat, "degree"), (point.lon, "degree"))
     ]
-    km, lat, lon = (number.value if number else None for number in numbers)
+    km, lat, lon = (number.value if number else None for number in values)
     hidden = lat is None or lon is None or abs(lat) > 90 or lat == lon == 0
     return km, None if hidden else (lat, lon)  # type: ignore[return-value]
 
@@ -263,7 +263,7 @@ class Translator:
         if not text.strip():
             return None
         measure = "speed" if unit in ("kph", "mph") else unit
-        number = openrally_numbers.read(text, measure, self._sizes[unit])
+        number = numbers.read(text, measure, self._sizes[unit])
         if number is None:
             what = "is no number"
         else:

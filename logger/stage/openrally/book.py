@@ -10,10 +10,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from firmware_bridge.errors import ConfigurationError
-from logger.stage import openrally_elements, waypoint_names
-from logger.stage.openrally_lint import Remark
-from logger.stage.openrally_xml import FORMS, Point, RouteFile
-from logger.stage.route_line import RouteLine, once
+from logger.stage.openrally import elements, waypoint_names
+from logger.stage.openrally.lint import Remark
+from logger.stage.openrally.route_line import RouteLine, once
+from logger.stage.openrally.xml import FORMS, Point, RouteFile
 
 LONGEST_LINE_KM = 5000.0
 """No day's route is longer: such a line joins places that no road does."""
@@ -28,9 +28,9 @@ class Book(NamedTuple):
     """Whether the kinds come from names: such a file states neither units nor, along its line, distances."""
 
 
-def find(route: RouteFile, name: str, remarks: list[Remark]) -> Book:
+def find_book(route: RouteFile, name: str, remarks: list[Remark]) -> Book:
     """The roadbook of the file `name`. ConfigurationError where it has neither waypoints of a kind nor a road."""
-    known = openrally_elements.ELEMENTS
+    known = elements.ELEMENTS
     speaking = [point for point in route.points if any(element.name in known for element in point.elements)]
     found = [form for form in FORMS if any(point.form == form for point in speaking)]
     if not found:

@@ -1,11 +1,11 @@
 """Turn a GPX route file of any version and program into an itinerary: the sections of a day.
 
-Knows neither XML (`openrally_xml.py`) nor which points are the roadbook (`openrally_book.py`) nor the format's words
-(`openrally_elements.py`) nor what makes a good route (`openrally_lint.py`): it puts them together and does what needs
+Knows neither XML (`xml.py`) nor which points are the roadbook (`book.py`) nor the format's words
+(`elements.py`) nor what makes a good route (`lint.py`): it puts them together and does what needs
 the whole route.
 
-The idea: the points get their kilometres on one running odometer (`openrally_odometer.py`), and the sections are read
-off the marks along it (`openrally_sections.py`). Nothing is lost silently: whatever is left out, estimated or repaired
+The idea: the points get their kilometres on one running odometer (`odometer.py`), and the sections are read
+off the marks along it (`sections.py`). Nothing is lost silently: whatever is left out, estimated or repaired
 is in a warning with its line.
 """
 
@@ -17,23 +17,16 @@ from pathlib import PurePath
 from typing import BinaryIO, NamedTuple
 
 from firmware_bridge.errors import ConfigurationError
-from logger.stage import (
-    itinerary,
-    openrally_book,
-    openrally_elements,
-    openrally_lint,
-    openrally_numbers,
-    openrally_sections,
-    openrally_xml,
-    route_line,
-)
+from logger.stage import itinerary
 from logger.stage.itinerary import Itinerary, Stage, Waypoint
-from logger.stage.openrally_book import Book
-from logger.stage.openrally_elements import Note, Translator
-from logger.stage.openrally_lint import Mark, Remark
-from logger.stage.openrally_odometer import Odometer
-from logger.stage.openrally_xml import RouteFile
-from logger.stage.route_line import Sought
+from logger.stage.openrally import elements, lint, numbers, route_line, xml
+from logger.stage.openrally.book import Book, find_book
+from logger.stage.openrally.elements import Note, Translator
+from logger.stage.openrally.lint import Mark, Remark
+from logger.stage.openrally.odometer import Odometer
+from logger.stage.openrally.route_line import Sought
+from logger.stage.openrally.sections import cut_sections
+from logger.stage.openrally.xml import RouteFile
 
 MOST_REMARKS = 200
 """A crew reads no more, and a broken file could bring one a point."""
@@ -58,8 +51,8 @@ def read(stream: BinaryIO, name: str) -> Imported:
     Raises ConfigurationError (one line: where, what, how to fix it) for a file that is no GPX or holds no route.
     """
     remarks: list[Remark] = []
-    route = openrally_xml.parse(stream, name)
-    book = openrally_book.find(route, name, remarks)
+    route = xml.parse(stream, name)
+    book = find_book(route, name, remarks)
     sizes = _sizes(route, book, name, remarks)
     translator = Translator(sizes, remarks)
     notes = [translator.note(point) for point in book.points]
@@ -69,11 +62,11 @@ def read(stream: BinaryIO, name: str) -> Imported:
     marks = list(_marks(notes, odometer, remarks))
     end_km = odometer.finish(whole_km)
     if marks or not book.is_plain:
-        remarks += openrally_lint.timed_sections(marks)
-    remarks += openrally_lint.zones_without_speed(marks)
-    remarks += openrally_lint.overlaps(marks)
-    marks = openrally_lint.paired(marks, end_km, remarks)
-    sections = openrally_sections.cut(marks, end_km, remarks)
+        remarks += lint.timed_sections(marks)
+    remarks += lint.zones_without_speed(marks)
+    remarks += lint.overlaps(marks)
+    marks = lint.paired(marks, end_km, remarks)
+    sections = cut_sections(marks, end_km, remarks)
     if not sections:
         raise ConfigurationError(
             "no road: every point is at one place", where=name, mend="give the points distances"
@@ -95,10 +88,10 @@ def import_route(stream: BinaryIO, name: str) -> tuple[str, tuple[Remark, ...]]:
 def _sizes(route: RouteFile, book: Book, name: str, remarks: list[Remark]) -> Mapping[str, float]:
     """The sizes of the file's units; a file that says kilometres and can only mean metres is read as metres."""
     if book.is_plain:
-        return openrally_elements.METRIC
-    sizes = openrally_elements.units(route.facts, name, remarks)
-    written = [openrally_elements.written_distance(point) for point in book.points]
-    if sizes["distance"] == 1.0 and openrally_numbers.are_metres(written):
+        return elements.METRIC
+    sizes = elements.units(route.facts, name, remarks)
+    written = [elements.written_distance(point) for point in book.points]
+    if sizes["distance"] == 1.0 and numbers.are_metres(written):
         remarks.append(Remark(None, "the distances only fit the route as metres: read as metres"))
         return {**sizes, "distance": METRES}
     return sizes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from io import BytesIO
 
-from logger.stage import openrally
+from logger.stage.openrally.read import Imported, read
 
 V103 = "http://www.openrally.org/xmlschemas/GpxExtensions/v1.0.3"
 LAT = 24.5
@@ -40,9 +40,9 @@ def gpx(
     return (head + metadata + "\n" + "".join(points) + "</gpx>\n").encode()
 
 
-def imported(*points: str, **facts: str | None) -> openrally.Imported:
-    return openrally.read(BytesIO(gpx(*points, **facts)), "route.gpx")  # type: ignore[arg-type]
+def imported(*points: str, **facts: str | None) -> Imported:
+    return read(BytesIO(gpx(*points, **facts)), "route.gpx")  # type: ignore[arg-type]
 
 
-def warned(result: openrally.Imported) -> list[str]:
+def warned(result: Imported) -> list[str]:
     return [remark.what for remark in result.warnings]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from logger.stage.itinerary import PAIRS, Section, SectionKind, Waypoint
-from logger.stage.openrally_lint import Mark, Remark
+from logger.stage.openrally.lint import Mark, Remark
 
 KM_DECIMALS = 3
 """An itinerary's kilometres are to the metre: roadbooks print tens of metres, exporters up to 17 digits."""
@@ -19,7 +19,7 @@ LONGEST_TARGET_MIN = 2880.0
 """What an itinerary takes."""
 
 
-def cut(marks: Sequence[Mark], end_km: float, remarks: list[Remark]) -> tuple[Section, ...]:
+def cut_sections(marks: Sequence[Mark], end_km: float, remarks: list[Remark]) -> tuple[Section, ...]:
     """The sections of a route of `end_km`; what has no place in one is in `remarks`."""
     legs_end_km = _legs_end_km(marks)
     return tuple(_section(stretch, legs_end_km, remarks) for stretch in _stretches(marks, end_km, remarks))

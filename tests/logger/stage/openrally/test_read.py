@@ -12,13 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firmware_bridge.errors import ConfigurationError
-from logger.stage import itinerary, openrally
+from logger.stage import itinerary
 from logger.stage.itinerary import Itinerary, Section, Waypoint
-from logger.stage.openrally_elements import ELEMENTS
+from logger.stage.openrally.elements import ELEMENTS
+from logger.stage.openrally.read import MOST_REMARKS, Imported, import_route, read
 from logger.tomlfile import TomlError
-from tests.logger.stage.route_files import V103, gpx, imported, warned, wpt
+from tests.logger.stage.openrally.route_files import V103, gpx, imported, warned, wpt
 
-CORPUS = Path(__file__).parents[3] / "../shared/corpus/openrally"
+CORPUS = Path(__file__).parents[4] / "../shared/corpus/openrally"
 needs_corpus = pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus is not beside this checkout")
 
 
@@ -35,7 +36,7 @@ def only(route: Itinerary) -> Waypoint:
 @needs_corpus
 def test_the_official_example_says_what_its_authors_wrote() -> None:
     with (CORPUS / "example_v1.0.3.gpx").open("rb") as stream:
-        route, warnings = openrally.read(stream, "example.gpx")
+        route, warnings = read(stream, "example.gpx")
     assert route.stage.name == "example"
     (section,) = route.sections
     assert (section.kind, section.length_km) == ("liaison", 70.6)
@@ -348,7 +349,7 @@ GOOD: Mapping[float, list[str]] = {
 }
 
 
-def book(changes: Mapping[float, list[str] | None]) -> openrally.Imported:
+def book(changes: Mapping[float, list[str] | None]) -> Imported:
     """The good route with the notes at some kilometres changed, added or taken out."""
     notes: dict[float, list[str] | None] = {**GOOD, **changes}
     return imported(*(wpt(km, *note) for km, note in sorted(notes.items()) if note is not None))
@@ -405,7 +406,7 @@ def test_an_unended_zone_holds_to_the_next_one_or_to_the_end_of_its_section() ->
 
 def test_a_dz_without_speed_is_left_for_the_crew_to_write() -> None:
     """Nothing is invented: the one breach that keeps an itinerary from being used says where to mend it."""
-    toml, _ = openrally.import_route(BytesIO(gpx(wpt(1, "dz"), wpt(3, "fz"))), "route.gpx")
+    toml, _ = import_route(BytesIO(gpx(wpt(1, "dz"), wpt(3, "fz"))), "route.gpx")
     with pytest.raises(ConfigurationError, match="add speed_kmh = the zone's limit"):
         itinerary.load(toml, "stage.toml")
 
@@ -459,14 +460,14 @@ def test_one_bad_value_is_left_out_with_its_line(point: str, warning: str) -> No
 )
 def test_what_is_no_route_is_refused_in_one_line(file: bytes, message: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        openrally.read(BytesIO(file), "route.gpx")
+        read(BytesIO(file), "route.gpx")
     assert str(caught.value).startswith(f"route.gpx: {message}")
     assert caught.value.mend
 
 
 def test_warnings_have_an_end() -> None:
     result = imported(*(wpt(n, "cp", "speed=x") for n in range(400)))
-    assert len(result.warnings) == openrally.MOST_REMARKS + 1
+    assert len(result.warnings) == MOST_REMARKS + 1
     assert re.fullmatch(r"and \d+ more warnings", str(result.warnings[-1]))
 
 
@@ -503,7 +504,7 @@ def soups(draw: st.DrawFn) -> bytes:
 def test_any_file_becomes_a_valid_itinerary_or_one_line(file: bytes) -> None:
     """Whatever the file says, its itinerary loads; the only thing left to mend is a missing limit."""
     try:
-        toml, warnings = openrally.import_route(BytesIO(file), "soup.gpx")
+        toml, warnings = import_route(BytesIO(file), "soup.gpx")
     except ConfigurationError as error:
         assert "\n" not in str(error)
         return
@@ -519,7 +520,7 @@ def test_any_file_becomes_a_valid_itinerary_or_one_line(file: bytes) -> None:
 
 
 def test_sections_are_what_the_itinerary_module_makes() -> None:
-    toml, warnings = openrally.import_route(BytesIO(gpx(wpt(0, "dss"), wpt(9.5, "ass"))), "folder/SS3.gpx")
+    toml, warnings = import_route(BytesIO(gpx(wpt(0, "dss"), wpt(9.5, "ass"))), "folder/SS3.gpx")
     assert not warnings
     (section,) = itinerary.load(toml, "stage.toml").sections
     assert section == Section(

@@ -7,10 +7,10 @@ from io import BytesIO
 
 import pytest
 
-from logger.stage import openrally, waypoint_words
-from logger.stage.openrally import Imported
-from tests.logger.stage.route_files import warned
-from tests.logger.stage.test_routes_of_other_programs import plain, timed
+from logger.stage.openrally import waypoint_words
+from logger.stage.openrally.read import Imported, read
+from tests.logger.stage.openrally.route_files import warned
+from tests.logger.stage.openrally.test_routes_of_other_programs import plain, timed
 
 KM = (1, 5, 10, 12, 29)
 
@@ -131,7 +131,7 @@ def driven_twice(*waypoints: tuple[float, str]) -> Imported:
     )
     track = "".join('<trkpt lat="{:.6f}" lon="{:.6f}"/>'.format(*loop(n / 20)) for n in range(401))
     file = f'<gpx version="1.0" xmlns="http://www.topografix.com/GPX/1/0">{body}<trk><trkseg>{track}</trkseg></trk></gpx>'
-    return openrally.read(BytesIO(file.encode()), "loop.gpx")
+    return read(BytesIO(file.encode()), "loop.gpx")
 
 
 LAPS = [("dss", 0, None), ("cp", 4, None), ("cp", 14, None), ("ass", 18, None)]
@@ -152,7 +152,7 @@ def test_kilometres_in_names_tell_the_laps_in_any_order() -> None:
 def test_a_blank_line_before_the_file() -> None:
     points = b'<trkpt lat="1" lon="1"/><trkpt lat="1.1" lon="1"/>'
     file = b'\r\n<?xml version="1.0"?><gpx><trk><trkseg>' + points + b"</trkseg></trk></gpx>"
-    assert openrally.read(BytesIO(file), "r.gpx").itinerary.sections
+    assert read(BytesIO(file), "r.gpx").itinerary.sections
 
 
 def test_a_route_of_garmins_follows_the_road_between_its_points() -> None:
@@ -168,6 +168,6 @@ def test_a_route_of_garmins_follows_the_road_between_its_points() -> None:
         points += f'<rtept lat="{lats[0]:.6f}" lon="5"><name>{name}</name>{extension}</rtept>'
     garmin = 'xmlns:gpxx="http://www.garmin.com/xmlschemas/GpxExtensions/v3"'
     file = f'<gpx version="1.1" xmlns="http://www.topografix.com/GPX/1/1" {garmin}><rte>{points}</rte></gpx>'
-    result = openrally.read(BytesIO(file.encode()), "basecamp.gpx")
+    result = read(BytesIO(file.encode()), "basecamp.gpx")
     assert [round(section.length_km) for section in result.itinerary.sections] == [3, 15, 10]
     assert [(w.kind, round(w.km)) for w in timed(result).waypoints] == [("dss", 0), ("cp", 6), ("ass", 15)]

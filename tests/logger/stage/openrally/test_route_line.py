@@ -10,7 +10,7 @@ from itertools import pairwise
 import pytest
 
 from logger.stage import geo
-from logger.stage.route_line import OFF_LINE_M, RouteLine, Sought, once
+from logger.stage.openrally.route_line import OFF_LINE_M, RouteLine, Sought, once
 
 DEG_M = 111_194.9
 

@@ -7,8 +7,8 @@ a line the straight way between the points.
 from __future__ import annotations
 
 from logger.stage import geo
-from logger.stage.openrally_elements import Note
-from logger.stage.openrally_lint import Remark
+from logger.stage.openrally.elements import Note
+from logger.stage.openrally.lint import Remark
 
 SMALLEST_STEP_BACK_KM = 0.0005
 """Less is rounding."""

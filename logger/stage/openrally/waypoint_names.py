@@ -19,8 +19,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from logger.stage import waypoint_words
-from logger.stage.openrally_xml import Element, Point
+from logger.stage.openrally import waypoint_words
+from logger.stage.openrally.xml import Element, Point
 
 KINDS: Mapping[str, str] = {
     **{kind: kind.lower() for kind in ("WPV", "WPE", "WPM", "WPS", "WPC", "WPN", "WPP", "DSS")},

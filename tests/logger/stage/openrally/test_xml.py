@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_bridge.errors import ConfigurationError
-from logger.stage import openrally, openrally_xml
-from tests.logger.stage.route_files import gpx, wpt
+from logger.stage.openrally import xml
+from logger.stage.openrally.read import read
+from tests.logger.stage.openrally.route_files import gpx, wpt
 
 GOOD = gpx(wpt(0, "dss"), wpt(5, "wpm name='é'"), wpt(9, "ass"))
 
@@ -48,7 +49,7 @@ def refusal(stream: BinaryIO | bytes) -> ConfigurationError:
     tracemalloc.start()
     try:
         with pytest.raises(ConfigurationError) as caught:
-            openrally.read(io.BytesIO(stream) if isinstance(stream, bytes) else stream, "route.gpx")
+            read(io.BytesIO(stream) if isinstance(stream, bytes) else stream, "route.gpx")
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -127,11 +128,11 @@ def test_hostile_sizes_are_refused_in_bounded_memory(stream: BinaryIO, what: str
 
 
 def test_more_values_than_any_roadbook_has_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(openrally_xml, "MAX_ELEMENTS", 7)  # the units, and two of each point
-    openrally.read(io.BytesIO(GOOD), "route.gpx")
-    monkeypatch.setattr(openrally_xml, "MAX_ELEMENTS", 6)
+    monkeypatch.setattr(xml, "MAX_ELEMENTS", 7)  # the units, and two of each point
+    read(io.BytesIO(GOOD), "route.gpx")
+    monkeypatch.setattr(xml, "MAX_ELEMENTS", 6)
     with pytest.raises(ConfigurationError, match=r"^route.gpx:5: over 6 values; export the route in parts"):
-        openrally.read(io.BytesIO(GOOD), "route.gpx")
+        read(io.BytesIO(GOOD), "route.gpx")
 
 
 def test_a_large_file_of_drawings_is_read_in_constant_memory() -> None:
@@ -142,7 +143,7 @@ def test_a_large_file_of_drawings_is_read_in_constant_memory() -> None:
     tracemalloc.start()
     try:
         stream = Endless(OPEN, note, 20_000_000, wpt(5, "ass").encode() + b"</gpx>")
-        result = openrally.read(stream, "route.gpx")  # type: ignore[arg-type]
+        result = read(stream, "route.gpx")  # type: ignore[arg-type]
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -157,21 +158,21 @@ def test_encodings_that_a_file_names_itself(encoding: str) -> None:
     declaration = (
         "" if encoding.startswith(("utf-8-sig", "utf-16")) else f'<?xml version="1.0" encoding="{encoding}"?>'
     )
-    result = openrally.read(io.BytesIO((declaration + GOOD.decode()).encode(encoding)), "route.gpx")
+    result = read(io.BytesIO((declaration + GOOD.decode()).encode(encoding)), "route.gpx")
     assert [point.name for point in result.itinerary.sections[0].waypoints] == ["", "é", ""]
 
 
 @pytest.mark.parametrize("chunk_bytes", [1, 7, 100])
 def test_any_chunking_reads_the_same(chunk_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = openrally.read(io.BytesIO(GOOD), "route.gpx")
-    monkeypatch.setattr(openrally_xml, "CHUNK_BYTES", chunk_bytes)
-    assert openrally.read(io.BytesIO(GOOD), "route.gpx") == whole
+    whole = read(io.BytesIO(GOOD), "route.gpx")
+    monkeypatch.setattr(xml, "CHUNK_BYTES", chunk_bytes)
+    assert read(io.BytesIO(GOOD), "route.gpx") == whole
 
 
 @given(at=st.integers(0, len(GOOD)), damage=st.binary(max_size=4), lost=st.integers(0, 4))
 def test_any_damage_is_read_or_refused_in_one_line(at: int, damage: bytes, lost: int) -> None:
     try:
-        result = openrally.read(io.BytesIO(GOOD[:at] + damage + GOOD[at + lost :]), "route.gpx")
+        result = read(io.BytesIO(GOOD[:at] + damage + GOOD[at + lost :]), "route.gpx")
     except ConfigurationError as error:
         assert "\n" not in str(error)
     else:
