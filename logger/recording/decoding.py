@@ -17,6 +17,7 @@ from typing import Any
 from firmware_bridge.link import Chunk
 from firmware_bridge.ports import LinkChange, PortReader
 from firmware_bridge.records import Fix
+from logger.live.document import document
 from logger.recording.inbox import CrewOrder, Inbox
 from logger.recording.pipeline import Pipeline
 from logger.recording.power import PowerOff
@@ -158,7 +159,7 @@ class Decoding:
         status = self._writer.status()
         is_overdue = self._overdue_s(status) > _OVERDUE_S
         return {
-            **self.pipeline.live.snapshot(now),
+            **document(self.pipeline.live.snapshot(now)),
             "session": status.session,
             "recording": {
                 "path": str(status.path.absolute()),

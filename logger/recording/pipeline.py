@@ -32,7 +32,7 @@ from firmware_bridge.records import (
 )
 from logger.recording.clock import GpsClock
 from logger.recording.rows import EventRow, ProgressRow, RejectedRow, Rows, SentenceRow
-from logger.stage.live import LiveStage
+from logger.stage.live_stage import LiveStage
 
 BEAT_US = 100_000
 """Ten beats a second: the rate of the engine readings."""

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, fields
 from typing import NamedTuple
 
 from firmware_bridge.records import CanFrame, Fix, Reading
-from logger.stage.live import Event as EventRow
-from logger.stage.live import ProgressRow
+from logger.stage.events import Event as EventRow
+from logger.stage.events import ProgressRow
 
 __all__ = [
     "BUSES_A_PORT",

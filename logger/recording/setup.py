@@ -31,7 +31,7 @@ from logger.source_config import Can, Gps
 from logger.stage import itinerary as itineraries
 from logger.stage.alarms import merged
 from logger.stage.declared import Alarm
-from logger.stage.live import LiveStage
+from logger.stage.live_stage import LiveStage
 from logger.stage.rules import Rules, default_rules
 from logger.stage.rules import load as load_rules
 from logger.tomlfile import TomlError

@@ -30,7 +30,7 @@ from logger.review.recompute import recomputed
 from logger.review.salvage import log_connection
 from logger.stage.rules import Rules, default_rules
 from logger.stage.rules import load as load_rules
-from logger.stage.saved import saved_state
+from logger.stage.state_codec import saved_state
 from logger.untrusted_json import loads
 
 Progress = Callable[[float], None]

@@ -25,7 +25,7 @@ from logger.recording.recorded import RecordedReadings, own_alarms
 from logger.recording.rows import Rows
 from logger.recording.setup import Stage
 from logger.review.evidence import FIX_COLUMNS, SEEN_COLUMNS, Evidence, Floats, RawRows, assemble, table
-from logger.stage.live import WHEEL_CHANNELS, LiveStage
+from logger.stage.live_stage import WHEEL_CHANNELS, LiveStage
 
 Progress = Callable[[float], None]
 

@@ -21,7 +21,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from firmware_bridge.printable import printable
-from logger.stage.trips import TRIPS
+from logger.stage.run import TRIPS
 from logger.tomlwords import nearest
 
 MAX_M = 5_000_000.0

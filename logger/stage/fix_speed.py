@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from logger.stage import geo
-from logger.stage.leg import Position
+from logger.stage.geo import Position
 from logger.stage.track import Motion, Track
 
 STILL_MPS = 0.4

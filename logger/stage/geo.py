@@ -12,9 +12,11 @@ import math
 from functools import lru_cache
 from typing import NamedTuple
 
-from firmware_bridge.wgs84 import ECCENTRICITY_2, SEMI_MAJOR_M, SEMI_MINOR_M
+from firmware_bridge.wgs84 import ECCENTRICITY_2, SEMI_MAJOR_M
 
-_SECOND_ECCENTRICITY_2 = ECCENTRICITY_2 / (1 - ECCENTRICITY_2)
+Position = tuple[float, float]
+"""Latitude and longitude in degrees."""
+
 _POLAR_RATIO_2 = 1 - ECCENTRICITY_2
 
 MEAN_RADIUS_M = 6_371_008.8
@@ -54,30 +56,10 @@ def course_deg(lat1: float, lon1: float, lat2: float, lon2: float) -> float:
     return 0.0 if course == 360.0 else course  # a tiny negative angle rounds up to a whole turn
 
 
-def offset_m(a: tuple[float, float], b: tuple[float, float]) -> tuple[float, float]:
+def offset_m(a: Position, b: Position) -> tuple[float, float]:
     """Metres east and north from fix `a` to fix `b` (lat, lon), in the plane that touches the earth at `a`."""
     east_m, north_m, _ = _tangent(_frame(*a), _frame(*b))
     return east_m, north_m
-
-
-def destination(lat: float, lon: float, course_deg: float, distance_m: float) -> tuple[float, float]:
-    """Latitude and longitude (-180 <= lon < 180) of the point that lies `distance_m` away on a course.
-
-    Within 0.01 % of the distance up to 50 km: it follows the circle that fits the ellipsoid that way.
-    """
-    here, course = _frame(lat, lon), math.radians(course_deg)
-    north_part, east_part = math.cos(course), math.sin(course)
-    meridian_m = here.normal_m * _POLAR_RATIO_2 / (1 - ECCENTRICITY_2 * here.sin_phi**2)
-    radius_m = 1 / (north_part**2 / meridian_m + east_part**2 / here.normal_m)
-    angle = distance_m / radius_m
-    ahead, down = radius_m * math.sin(angle), 2 * radius_m * math.sin(angle / 2) ** 2
-    east, north = ahead * east_part, ahead * north_part
-    outward = -north * here.sin_phi - down * here.cos_phi
-    return _on_ellipsoid(
-        here.x + outward * here.cos_lam - east * here.sin_lam,
-        here.y + outward * here.sin_lam + east * here.cos_lam,
-        here.z + north * here.cos_phi - down * here.sin_phi,
-    )
 
 
 def earth_centred_m(lat: float, lon: float) -> tuple[float, float, float]:
@@ -85,9 +67,7 @@ def earth_centred_m(lat: float, lon: float) -> tuple[float, float, float]:
     return _frame(lat, lon)[:3]
 
 
-def crossing(
-    a: tuple[float, float], b: tuple[float, float], centre: tuple[float, float], radius_m: float
-) -> Crossing | None:
+def crossing(a: Position, b: Position, centre: Position, radius_m: float) -> Crossing | None:
     """Where the straight way from fix `a` to fix `b` (lat, lon) meets the circle, or None where it does not.
 
     Touching counts. It is measured in the plane that touches the earth at the centre: 20 km away that is
@@ -144,15 +124,3 @@ def _tangent(origin: _Frame, point: _Frame) -> tuple[float, float, float]:
     dx, dy, dz = point[0] - x, point[1] - y, point[2] - z
     outward = dx * cos_lam + dy * sin_lam
     return dy * cos_lam - dx * sin_lam, dz * cos_phi - outward * sin_phi, outward * cos_phi + dz * sin_phi
-
-
-def _on_ellipsoid(x: float, y: float, z: float) -> tuple[float, float]:
-    """Bowring's closed form: exact to nanodegrees this near the surface."""
-    axis_m = math.hypot(x, y)
-    beta = math.atan2(SEMI_MAJOR_M * z, SEMI_MINOR_M * axis_m)
-    phi = math.atan2(
-        z + _SECOND_ECCENTRICITY_2 * SEMI_MINOR_M * math.sin(beta) ** 3,
-        axis_m - ECCENTRICITY_2 * SEMI_MAJOR_M * math.cos(beta) ** 3,
-    )
-    lon = math.degrees(math.atan2(y, x))
-    return math.degrees(phi), -180.0 if lon == 180.0 else lon

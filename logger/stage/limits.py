@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 from logger.stage import geo
 from logger.stage.course import Course, Mark, Zone
-from logger.stage.leg import Leg, Position
+from logger.stage.geo import Position
+from logger.stage.odometer import Leg
 from logger.stage.passing import IDLE_M, OVERRUN_M
 from logger.stage.rules import SpeedRules
 from logger.stage.run import Run

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from firmware_bridge.plausibility import FASTEST_CAR_MPS
 from logger.stage import geo
 from logger.stage.fix_speed import STILL_MPS, FixSpeed, FixSpeeds
-from logger.stage.leg import Leg, Position
+from logger.stage.geo import Position
 from logger.stage.track import BREAK_US, HARD_MPS2
 from logger.stage.wheel import Wheel, WheelState
 
@@ -66,6 +66,30 @@ class Past(NamedTuple):
     at_us: int
     total_m: float
     moving_us: int
+
+
+class Leg(NamedTuple):
+    """One stretch of the drive. `a` and `b` are where it began and ended if positions are to be trusted;
+    `seen` is False where GPS did not see it (the distance is an estimate)."""
+
+    from_us: int
+    to_us: int
+    from_m: float
+    to_m: float
+    a: Position | None
+    b: Position | None
+    from_mps: float
+    to_mps: float
+    seen: bool
+
+    def at_us(self, fraction: float) -> int:
+        """When the car was at a fraction of the leg's way, if it changed speed evenly along it."""
+        v0, v1 = self.from_mps, self.to_mps
+        if self.seen and v0 + v1 > 0 and v0 != v1:
+            way = fraction * (v0 + v1) / 2
+            root = max(0.0, v0 * v0 + 2 * (v1 - v0) * way) ** 0.5
+            fraction = 2 * way / (v0 + root) if v0 + root > 0 else 0.0
+        return self.from_us + round(fraction * (self.to_us - self.from_us))
 
 
 class Odometer:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from logger.stage import geo
 from logger.stage.course import Course, Mark
-from logger.stage.leg import Leg
+from logger.stage.odometer import Leg
 from logger.stage.run import Near, Run
 
 RECEDE_M = 20.0

@@ -13,8 +13,7 @@ from __future__ import annotations
 
 from logger.stage.course import CONTROLS, END, Course, Mark
 from logger.stage.events import Emit, finish_detail, section_detail, waypoint_detail
-from logger.stage.leg import Leg
-from logger.stage.odometer import Odometer, Past
+from logger.stage.odometer import Leg, Odometer, Past
 from logger.stage.passing import OVERRUN_M, Passed, Watch
 from logger.stage.run import Run, marked, moved
 from logger.stage.steps import MAX_CONTROLS, MAX_UNDO, Control, ProgressState, Step

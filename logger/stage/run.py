@@ -133,6 +133,26 @@ class Run(NamedTuple):
         return self.pauses[-1] if self.pauses and self.pauses[-1].to_us is None else None
 
 
+TRIPS = 2
+"""Trip meters: distance and average since they were last set to zero, moved by hand when need be."""
+
+
+class Trip(NamedTuple):
+    """What odometer and drive time read when the trip was zero."""
+
+    base_m: float = 0.0
+    base_us: int = 0
+    correction_m: float = 0.0
+
+    def metres(self, total_m: float) -> float:
+        """Distance at a reading of the odometer; a crew may well move it below zero."""
+        return total_m - self.base_m + self.correction_m
+
+    def average_mps(self, total_m: float, at_us: int) -> float | None:
+        """Average with stops; None in the first second."""
+        return _ratio(max(0.0, self.metres(total_m)), at_us - self.base_us)
+
+
 _SHORTEST_US = 1_000_000
 """An average over less than a second is noise."""
 

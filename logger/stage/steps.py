@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from logger.stage.run import Run
-from logger.stage.trips import Trip
+from logger.stage.run import Run, Trip
 
 MAX_UNDO = 4
 """Steps that can be taken back; the state that is saved every second carries them."""

@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 from firmware_bridge.plausibility import FASTEST_CAR_MPS
 from logger.stage import geo
-from logger.stage.leg import Position
+from logger.stage.geo import Position
 from logger.stage.parabola import SHORTEST_S, UNKNOWN, Point, newest_velocity
 
 MOST_POINTS = 128

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from firmware_bridge.records import Fix
+from logger.live.document import document
 from logger.recording.setup import stage_of
 from logger.recording.verify import verify
 from tests.field_failures.recorder_process import (
@@ -216,7 +217,7 @@ class Drive:
             utc_us = int((drive.utc_s + at_s) * 1e6)
             self.live.fix(Fix(t_us, utc_us, car.lat, car.lon, 600.0, car.speed_mps, 0.0, 1, 9, 0.9))
             self.live.tick(t_us)
-            said = [self.live.progress_row(t_us), self.live.snapshot(t_us), self.live.state()]
+            said = [self.live.progress_row(t_us), document(self.live.snapshot(t_us)), self.live.state()]
             json.dumps([*said, *self.live.take_events()], allow_nan=False, ensure_ascii=False).encode()
 
 

@@ -14,6 +14,7 @@ from firmware_bridge.engine.readings import EngineReadings
 from firmware_bridge.fixes import FixBuilder
 from firmware_bridge.protocols import protocol
 from firmware_bridge.records import Fix
+from logger.live.document import document
 from logger.recording.chrony import ChronySource
 from logger.recording.pipeline import Pipeline, Source
 from logger.recording.replay import Capture
@@ -164,7 +165,7 @@ def test_a_wrong_week_sets_no_clock_and_the_right_one_does(tmp_path: Path) -> No
         assert wrong.clock == []
         assert made.clock.utc_us(made.t_us) is None
         assert live.clock.utc_us(live.clock.at_us(made.t_us)) is None
-        assert live.snapshot(made.t_us)["utc"] is None
+        assert document(live.snapshot(made.t_us))["utc"] is None
 
         right = told(made, 10, RIGHT)
         assert utc(right.fix[-1]).startswith("2026-01-15T12:00:1")
@@ -173,9 +174,9 @@ def test_a_wrong_week_sets_no_clock_and_the_right_one_does(tmp_path: Path) -> No
         assert right.clock
         known_us = made.clock.utc_us(0)
         assert known_us is not None
-        assert live.snapshot(made.t_us)["utc"].startswith("2026-01-15T12:00:")
+        assert document(live.snapshot(made.t_us))["utc"].startswith("2026-01-15T12:00:")
 
         again = told(made, 20, WRONG)
         assert again.clock == []
         assert made.clock.utc_us(0) == known_us
-        assert live.snapshot(made.t_us)["utc"].startswith("2026-01-15T12:00:2")
+        assert document(live.snapshot(made.t_us))["utc"].startswith("2026-01-15T12:00:2")

@@ -15,7 +15,7 @@ import pytest
 
 from firmware_bridge.records import Fix
 from firmware_bridge.virtual.drive import Drive
-from logger.stage.live import LiveStage
+from logger.stage.live_stage import LiveStage
 from logger.stage.rules import default_rules
 from tests.figures import Figures
 from tests.logger.stage import truth
@@ -57,7 +57,7 @@ def test_ten_minutes_without_gps_cost_half_a_per_cent_of_them(figures: Figures) 
 def test_an_hour_in_the_bivouac_is_no_way_and_no_time_on_the_move(figures: Figures) -> None:
     drive = truth.planned(truth.road(1000), [(3600, 0.0)])
     live = driven(truth.fixes(drive, 10))
-    shot = live.snapshot(3600 * S)
+    shot = truth.shown(live, 3600 * S)
     assert shot["trip"][0]["distance_km"] < 0.001
     assert shot["speed_kmh"] == 0
     assert live.odometer.moving_us < 5 * S
@@ -96,7 +96,7 @@ def test_the_first_instants_divide_by_nothing(count: int) -> None:
         live.fix(fix)
     live.command(0, "reset_trip", {"trip": 1})
     live.tick(0)
-    shot = live.snapshot(0)
+    shot = truth.shown(live, 0)
     json.dumps(shot, allow_nan=False)
     assert shot["section"]["average_kmh"] is None
     assert shot["trip"][0]["average_kmh"] is None

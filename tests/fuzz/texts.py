@@ -18,8 +18,9 @@ from firmware_bridge.errors import StagelogError
 from firmware_bridge.records import Fix
 from logger import config, tomlfile
 from logger.crew.ranges import UnsatisfiableError, asked_range, tags
+from logger.live.document import document
 from logger.stage import conditions, itinerary, rules
-from logger.stage.live import LiveStage
+from logger.stage.live_stage import LiveStage
 from logger.stage.openrally.read import import_route
 from logger.stage.openrally.write import write
 
@@ -98,7 +99,7 @@ def itineraries() -> Check:
         for second in range(3):
             live.fix(Fix(second * 1_000_000, None, 20.0 + second / 3600, 42.0, None, 30.0, 0.0, 1, 9, 1.0))
             live.tick(second * 1_000_000 + 100)
-        json.dumps(live.snapshot(3_000_000), allow_nan=False)
+        json.dumps(document(live.snapshot(3_000_000)), allow_nan=False)
 
     return check
 
@@ -191,7 +192,7 @@ def commands() -> Check:
             if isinstance(fields, dict) and isinstance(name := fields.pop("command", None), str):
                 live.command(state["t_us"], name, fields)  # refuses with a ValueError, in words
         live.tick(state["t_us"])
-        json.dumps(live.snapshot(state["t_us"]), allow_nan=False).encode()
+        json.dumps(document(live.snapshot(state["t_us"])), allow_nan=False).encode()
         live.take_events()
 
     return check

@@ -19,8 +19,9 @@ from typing import Any
 from firmware_bridge.records import Channel, Fix, Reading
 from firmware_bridge.virtual.drive import Drive
 from logger.demo import stages
+from logger.live.document import document
 from logger.recording.live import LiveSocket
-from logger.stage.live import LiveStage
+from logger.stage.live_stage import LiveStage
 from logger.stage.rules import default_rules
 
 STAGE = "dakar-2026-11"
@@ -155,7 +156,7 @@ class LiveCar:
                 )
                 self._live.tick(t_us)
                 self._live.take_events()
-                snapshot = self._live.snapshot(t_us)
+                snapshot = document(self._live.snapshot(t_us))
             if not self._hang.is_set():
                 own = {
                     "session": 1,

@@ -13,6 +13,7 @@ from firmware_bridge.errors import ConfigurationError
 from firmware_bridge.virtual.drive import Path
 from logger.demo.route import Place, road
 from logger.stage import geo
+from tests.logger.stage.destination import destination
 
 
 def measured_m(path: Path) -> float:
@@ -61,7 +62,7 @@ def test_it_is_dense_and_has_no_kinks() -> None:
 def test_any_two_places_near_enough_have_a_road(
     lat: int, lon: int, length_m: float, share: float, course: float
 ) -> None:
-    there = geo.destination(lat, lon, course, share * length_m)
+    there = destination(lat, lon, course, share * length_m)
     path = road([Place(0.0, lat, lon), Place(length_m, *there)], length_m, rough=[])
     assert measured_m(path) == pytest.approx(length_m, rel=1e-4)
     ends = path.position(np.array([0.0, length_m]))

@@ -10,8 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from logger.stage import commands
-from tests.logger.stage.test_live import S, stage, until
-from tests.logger.stage.truth import follow
+from tests.logger.stage.test_live_stage import S, stage, until
+from tests.logger.stage.truth import follow, shown
 
 NOW_UTC_US = 1_768_446_000_000_000
 EDGES = [
@@ -66,4 +66,4 @@ def test_any_command_is_done_or_refused_in_one_line(name: str, arguments: dict[s
     except ValueError as error:
         assert "\n" not in str(error)
     live.tick(6 * S)
-    json.dumps(live.snapshot(6 * S), allow_nan=False)
+    json.dumps(shown(live, 6 * S), allow_nan=False)

@@ -13,9 +13,9 @@ from logger.stage.geo import (
     Crossing,
     course_deg,
     crossing,
-    destination,
     distance_m,
 )
+from tests.logger.stage.destination import destination
 
 EVERYWHERE = pytest.mark.parametrize(
     ("lat", "lon"),

@@ -10,10 +10,10 @@ import pytest
 from firmware_bridge.virtual.drive import Drive
 from logger.stage.events import Event
 from logger.stage.itinerary import Itinerary, Section, Stage
-from logger.stage.live import LiveStage
+from logger.stage.live_stage import LiveStage
 from logger.stage.rules import load
 from tests.logger.stage import truth
-from tests.logger.stage.truth import follow, live_stage, of_kind, one_section
+from tests.logger.stage.truth import follow, live_stage, of_kind, one_section, shown
 
 S = 1_000_000
 ROAD = truth.road(15_000)
@@ -36,7 +36,7 @@ def steady(kmh: float, zone_kmh: float | None = None, from_m: float = 2900, to_m
 
 
 def limit(live: LiveStage) -> dict[str, Any]:
-    shot: dict[str, Any] = live.snapshot(live.last_fix.t_us if live.last_fix else 0)["limit"]
+    shot: dict[str, Any] = shown(live, live.last_fix.t_us if live.last_fix else 0)["limit"]
     return shot
 
 
@@ -46,7 +46,7 @@ def along(live: LiveStage, drive: Drive, hz: float = 10) -> Iterator[tuple[float
         live.fix(fix)
         if fix.utc_us is not None:
             metres = drive.at((fix.utc_us - truth.START_UTC_US) / 1e6).distance_m - 200
-            yield metres, live.snapshot(fix.t_us)
+            yield metres, shown(live, fix.t_us)
 
 
 def limits_along(live: LiveStage, drive: Drive) -> list[tuple[float, dict[str, Any]]]:

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from firmware_bridge.plausibility import FASTEST_CAR_MPS
 from firmware_bridge.records import Channel, Fix, Reading
-from logger.stage.leg import Leg
-from logger.stage.odometer import BLINK_US, OBD, WHEEL, Odometer
+from logger.stage.odometer import BLINK_US, OBD, WHEEL, Leg, Odometer
 from tests.logger.stage import truth
 
 S = 1_000_000

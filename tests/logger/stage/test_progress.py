@@ -14,9 +14,9 @@ from firmware_bridge.records import Fix
 from firmware_bridge.virtual.drive import Drive, Path
 from logger.stage.events import Event
 from logger.stage.itinerary import Itinerary, Section, Stage, Waypoint
-from logger.stage.live import LiveStage
+from logger.stage.live_stage import LiveStage
 from tests.logger.stage import truth
-from tests.logger.stage.truth import follow, live_stage, of_kind, one_section
+from tests.logger.stage.truth import follow, live_stage, of_kind, one_section, shown
 
 S = 1_000_000
 BEGINS_M = 200.0
@@ -37,7 +37,7 @@ def instant(drive: Drive, section_m: float) -> float:
 
 
 def splits(live: LiveStage, t_us: int = 10**10) -> dict[str, float]:
-    return {split["name"]: split["elapsed_s"] for split in live.snapshot(t_us)["splits"]}
+    return {split["name"]: split["elapsed_s"] for split in shown(live, t_us)["splits"]}
 
 
 def utc_s(event: Event) -> float:
@@ -59,7 +59,7 @@ def test_splits_are_those_of_the_truth_at_any_rate(hz: float, reset: bool) -> No
     (finish,) = of_kind(events, "section", state="finished")
     assert finish.detail["elapsed_s"] == pytest.approx(instant(DRIVE, 14_000) - began, abs=0.1)
     assert finish.detail["cause"] == "crossing"
-    assert live.snapshot(10**10)["section"]["index"] is None
+    assert shown(live, 10**10)["section"]["index"] is None
 
 
 @pytest.mark.parametrize("hz", [1, 10])
@@ -205,7 +205,7 @@ def test_the_distance_is_reset_to_the_roadbook_at_each_mark() -> None:
         live = live_stage(itinerary, reset_at_marks=reset)
         to_s = instant(DRIVE, 8500)
         follow(live, truth.fixes(DRIVE, 10, noise=False, to_s=to_s))
-        assert live.snapshot(10**9)["section"]["distance_km"] * 1000 == pytest.approx(expected_m, abs=6)
+        assert shown(live, 10**9)["section"]["distance_km"] * 1000 == pytest.approx(expected_m, abs=6)
 
 
 @pytest.mark.parametrize("lost", [(-30.0, 30.0), (-5.0, 5.0), (-150.0, 120.0)])
@@ -266,12 +266,12 @@ def test_the_countdown_of_a_neutralisation() -> None:
     live = live_stage(itinerary)
     follow(live, truth.fixes(drive, 10, noise=False, to_s=300.0))
     dn_s = instant(drive, (itinerary.sections[0].waypoints[1].km) * 1000)
-    countdown = live.snapshot(300 * S)["countdown"]
+    countdown = shown(live, 300 * S)["countdown"]
     assert countdown["kind"] == "neutralisation"
     assert countdown["remaining_s"] == pytest.approx(dn_s + 300 - 300, abs=0.15)
-    before = live.snapshot(300 * S)["section"]["elapsed_s"]
+    before = shown(live, 300 * S)["section"]["elapsed_s"]
     live.tick(310 * S)
-    assert live.snapshot(310 * S)["section"]["elapsed_s"] == before
+    assert shown(live, 310 * S)["section"]["elapsed_s"] == before
 
 
 def sections(drive: Drive, *, target_min: float | None = None) -> Itinerary:
@@ -316,7 +316,7 @@ def test_a_scheduled_start_is_exact_whenever_the_tick_comes(tick_s: float, how: 
     events = follow(live, fixes[:100], tick_s=tick_s)
     if how == "crew":
         live.command(21 * S, "schedule_start", {"utc": "08:05"})
-    countdown = live.snapshot(21 * S)["countdown"]
+    countdown = shown(live, 21 * S)["countdown"]
     assert (countdown["kind"], countdown["utc"]) == ("start", "2026-01-15T08:05:00.000Z")
     events = follow(live, fixes[100:3000], tick_s=tick_s)
     (start,) = of_kind(events, "section", state="started")
@@ -330,7 +330,7 @@ def test_a_start_given_too_late_gets_its_true_time_and_kilometre() -> None:
     follow(live, truth.fixes(DRIVE, 5, noise=False, to_s=400))
     live.command(400 * S, "schedule_start", {"utc": "08:03:20"})
     live.tick(401 * S)
-    section = live.snapshot(401 * S)["section"]
+    section = shown(live, 401 * S)["section"]
     assert section["elapsed_s"] == pytest.approx(201, abs=0.2)
     assert section["distance_km"] * 1000 == pytest.approx(
         DRIVE.at(399.8).distance_m - DRIVE.at(200).distance_m, abs=5
@@ -338,7 +338,7 @@ def test_a_start_given_too_late_gets_its_true_time_and_kilometre() -> None:
 
 
 def moment(live: LiveStage, t_us: int) -> dict[str, Any]:
-    shot = live.snapshot(t_us)
+    shot = shown(live, t_us)
     return {key: shot[key] for key in ("section", "next", "splits", "trip", "limit", "countdown", "controls")}
 
 
@@ -464,7 +464,7 @@ def test_a_stop_counts_in_one_average_and_not_in_the_other() -> None:
     follow(live, truth.fixes(drive, 10, noise=False, to_s=300))
     began = instant(drive, 0)
     driven_m = drive.at(299.9).distance_m - BEGINS_M
-    section = live.snapshot(300 * S)["section"]
+    section = shown(live, 300 * S)["section"]
     assert section["average_kmh"] == pytest.approx(driven_m / (299.9 - began) * 3.6, rel=0.002)
     assert section["moving_average_kmh"] == pytest.approx(driven_m / (299.9 - began - 110) * 3.6, rel=0.01)
     assert section["required_kmh"] == pytest.approx((8000 - driven_m) / (360 - (300 - began)) * 3.6, rel=0.01)
@@ -484,7 +484,7 @@ def test_midnight_moves_nothing() -> None:
 def test_without_an_itinerary() -> None:
     live = live_stage(None)
     follow(live, truth.fixes(DRIVE, 5, noise=False))
-    shot = live.snapshot(round(DRIVE.end_s * S))
+    shot = shown(live, round(DRIVE.end_s * S))
     assert shot["section"]["distance_km"] == pytest.approx(DRIVE.length_m / 1000, rel=0.001)
     assert shot["trip"][0]["distance_km"] == pytest.approx(DRIVE.length_m / 1000, rel=0.001)
     assert shot["section"]["index"] is None
@@ -495,6 +495,6 @@ def test_without_an_itinerary() -> None:
 def test_fixes_without_position_are_no_position() -> None:
     live = live_stage(one_section(DRIVE.path, MARKS, 14_000))
     live.fix(Fix(0, truth.START_UTC_US, None, None, None, None, None, 0, 0, None))
-    shot = live.snapshot(S)
+    shot = shown(live, S)
     assert shot["gps"]["lat"] is None
     assert shot["speed_kmh"] is None

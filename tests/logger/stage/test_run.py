@@ -8,7 +8,7 @@ from logger.stage.course import Course
 from logger.stage.itinerary import Section, Waypoint
 from logger.stage.run import Ahead, Pause, Run, ahead
 from tests.logger.stage import truth
-from tests.logger.stage.truth import follow, live_stage, one_section
+from tests.logger.stage.truth import follow, live_stage, one_section, shown
 
 S = 1_000_000
 LENGTH_M = 100_000.0
@@ -89,6 +89,6 @@ def test_the_required_average_is_that_of_the_road_that_counts(
     marks = [(0, "dss"), (4000, opens, time), (6000, closes), (9000, "ass")]
     live = live_stage(one_section(drive.path, marks, 9000, target_min=5))
     follow(live, truth.fixes(drive, 10, noise=False, to_s=100))
-    section = live.snapshot(100 * S)["section"]
+    section = shown(live, 100 * S)["section"]
     left_m, left_s = 7000 - section["distance_km"] * 1000, 300 - section["elapsed_s"]
     assert section["required_kmh"] == pytest.approx(left_m / left_s * 3.6, rel=1e-3)

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from logger.demo import stages
-from logger.stage.live import LiveStage
+from logger.stage.live_stage import LiveStage
 from logger.stage.rules import default_rules
 from tests.logger.stage import truth
-from tests.logger.stage.truth import of_kind
+from tests.logger.stage.truth import of_kind, shown
 
 STAGE = stages.stage("dakar-2026-11")
 SS11 = 1
@@ -37,7 +37,7 @@ def driven(key: str) -> tuple[dict[str, Any], dict[str, Any], list[float]]:
         if row.section == SS11 and row.average_mps is not None:
             averages.append(row.average_mps * 3.6)
     (finish,) = of_kind(live.take_events(), "section", state="finished", index=SS11)
-    return live.snapshot(fix.t_us), dict(finish.detail), averages
+    return shown(live, fix.t_us), dict(finish.detail), averages
 
 
 @cache
@@ -51,7 +51,7 @@ def arrivals() -> list[datetime]:
     for fix in truth.fixes(stages.drive(STAGE, car, SS11), 1, noise=False):
         live.fix(fix)
         if fix.t_us // S % 600 == 0:
-            section = live.snapshot(fix.t_us)["section"]
+            section = shown(live, fix.t_us)["section"]
             if section["index"] == SS11 and section["distance_km"] > 20:
                 told.append(datetime.fromisoformat(section["eta_utc"]))
     return told

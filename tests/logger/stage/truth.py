@@ -14,9 +14,10 @@ import numpy as np
 from firmware_bridge.records import Channel, Fix, Reading
 from firmware_bridge.virtual.drive import Drive, Path
 from firmware_bridge.wgs84 import metres_per_degree
+from logger.live.document import document
 from logger.stage.events import Event
 from logger.stage.itinerary import Itinerary, Section, Stage, Waypoint
-from logger.stage.live import LiveStage
+from logger.stage.live_stage import LiveStage
 from logger.stage.rules import Rules, default_rules
 
 START_UTC_US = 1_768_464_000_000_000
@@ -166,6 +167,11 @@ def follow(
 def live_stage(itinerary: Itinerary | None, rules: Rules | None = None, **options: Any) -> LiveStage:
     """A live stage under the usual rules, without alarms."""
     return LiveStage(itinerary, rules or default_rules(), **options)
+
+
+def shown(live: LiveStage, t_us: int) -> dict[str, Any]:
+    """What the crew sees at a moment."""
+    return document(live.snapshot(t_us))
 
 
 def of_kind(events: Iterable[Event], kind: str, **detail: Any) -> list[Event]:

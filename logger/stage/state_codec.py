@@ -1,17 +1,27 @@
-"""Named tuples to plain JSON values and back, checked: a saved state may be torn, old, or somebody's joke.
+"""Pack the live computation's state for the next session, and read it back checked.
 
-`pack` gives lists without names, which keeps a state that is saved every second small. `unpack` believes
-nothing: types follow the annotations of the class, numbers are such as a drive has, texts can be written down, and
-anything else is a ValueError.
+`Saved` is one value, the states of all parts. `pack` makes JSON lists without names of it, which keeps a state that is
+saved every second small. A saved state may be torn, old or forged, so `unpack` believes nothing: types follow the
+annotations of the class, numbers are such as a drive has, texts can be written down, and anything else is a ValueError.
 """
 
 from __future__ import annotations
 
 from functools import cache
 from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NamedTuple, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+
+from logger.stage.alarms import Raised
+from logger.stage.limits import Over
+from logger.stage.odometer import OdometerState
+from logger.stage.run import TRIPS, Trip
+from logger.stage.steps import ProgressState
+from logger.stage.timing import ClockState
 
 T = TypeVar("T")
+
+STATE_VERSION = 1
+"""Of the shape of `Saved`; a state of another shape is refused."""
 
 MAX_ITEMS = 1000
 """Longest list in a state; its lists are splits and pauses, a few dozen at most."""
@@ -19,6 +29,26 @@ MAX_INTEGER = 1 << 62
 """Microseconds fit many times over, and sums of a few still fit SQLite's 64 bits."""
 MAX_FLOAT = 1e9
 """Metres, seconds, degrees and speeds of a stage are far less; squares and products of these stay finite."""
+
+
+class Saved(NamedTuple):
+    """What goes on after a power cut, in the order in which it is packed."""
+
+    version: int
+    clock: ClockState
+    odometer: OdometerState
+    progress: ProgressState
+    trips: tuple[Trip, ...]
+    alarms: tuple[Raised, ...]
+    over: Over | None
+
+
+def saved_state(data: Any) -> Saved:
+    """The state out of JSON. Raises ValueError for anything that is none."""
+    saved = unpack(Saved, data)
+    if saved.version != STATE_VERSION or len(saved.trips) != TRIPS:
+        raise ValueError("the state is of another version")
+    return saved
 
 
 def pack(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The whole live computation: the document, the commands, and going on after a power cut at any moment."""
+"""The whole live computation: alarms, commands, and going on after a power cut at any moment."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from firmware_bridge.records import Channel, Fix, Reading
 from logger.stage.alarms import HEALTH_VALUES, OWN_VALUES
 from logger.stage.commands import COMMANDS
-from logger.stage.live import LiveStage
+from logger.stage.live_stage import LiveStage
 from logger.stage.rules import default_rules
 from tests.logger.stage import truth
-from tests.logger.stage.truth import follow, live_stage, of_kind, one_section
+from tests.logger.stage.truth import follow, live_stage, of_kind, one_section, shown
 
 S = 1_000_000
 DRIVE = truth.rally(15_500, seed=5)
@@ -43,73 +43,6 @@ def until(t_s: float) -> list[Fix]:
     return [fix for fix in FIXES if fix.t_us <= t_s * S]
 
 
-def test_the_document_has_the_promised_keys_and_is_json() -> None:
-    live = stage()
-    empty = live.snapshot(0)
-    follow(live, until(200), truth.wheel(DRIVE, 1))
-    full = live.snapshot(200 * S)
-    promised: dict[str, set[str]] = {
-        "gps": {"age_s", "quality", "satellites", "hdop", "lat", "lon", "course_deg"},
-        "limit": {"kmh", "reason", "over_kmh", "zone", "approaching_m", "age_s"},
-        "stage": {"event", "number", "name"},
-        "section": {"index", "kind", "name", "distance_km", "length_km", "remaining_km", "progress", "elapsed_s",
-                    "average_kmh", "moving_average_kmh", "required_kmh", "eta_utc", "estimated", "age_s"},
-        "next": {"kind", "name", "km", "distance_km", "age_s"},
-    }  # fmt: skip
-    for shot in (empty, full):
-        json.dumps(shot, allow_nan=False)
-        assert {"utc", "speed_kmh", "speed_source", "splits", "trip", "engine", "alarms"} <= shot.keys()
-        for group, keys in promised.items():
-            assert keys <= shot[group].keys()
-        assert [{"distance_km", "average_kmh", "age_s"} <= trip.keys() for trip in shot["trip"]] == [
-            True,
-            True,
-        ]
-    assert set(full["engine"]["wheel_kmh"]) == {"value", "unit", "age_s"}
-    assert {"name", "km", "elapsed_s", "average_kmh"} <= full["splits"][0].keys()
-    assert empty["utc"] is None
-    assert empty["speed_kmh"] is None
-    assert empty["gps"]["lat"] is None
-
-
-def test_the_document_says_what_the_truth_is() -> None:
-    live = stage()
-    follow(live, until(200.1))
-    shot, here = live.snapshot(round(200.08 * S)), DRIVE.at(200.0)
-    assert shot["utc"] == "2026-01-15T08:03:20.000Z"
-    assert shot["speed_kmh"] == pytest.approx(here.speed_mps * 3.6, abs=0.1)
-    assert shot["speed_source"] == "gps"
-    assert shot["section"]["distance_km"] == pytest.approx((here.distance_m - 200) / 1000, abs=0.004)
-    assert shot["section"]["elapsed_s"] == pytest.approx(200.0 - DRIVE.time_at(200), abs=0.1)
-    assert shot["section"]["progress"] == pytest.approx((here.distance_m - 200) / 14_000, abs=0.001)
-    assert shot["limit"]["kmh"] == 170
-    assert shot["gps"]["age_s"] == 0
-
-
-def test_values_age_and_vanish() -> None:
-    live = stage()
-    follow(live, until(200))
-    live.readings([Reading(199 * S, VOLTS, 14.0)])
-    assert live.snapshot(202 * S)["gps"]["age_s"] == pytest.approx(2, abs=0.2)
-    assert live.snapshot(202 * S)["speed_kmh"] is not None
-    old = live.snapshot(206 * S)
-    assert old["speed_kmh"] is None
-    assert old["engine"]["battery_v"]["age_s"] == 7
-    assert "battery_v" not in live.values(206 * S)
-
-
-def test_the_page_and_the_table_say_the_same() -> None:
-    live = stage()
-    follow(live, until(200))
-    row, shot = live.progress_row(200 * S), live.snapshot(200 * S)
-    assert row.section == shot["section"]["index"]
-    assert row.distance_m / 1000 == pytest.approx(shot["section"]["distance_km"], abs=1e-4)
-    assert row.elapsed_s == pytest.approx(shot["section"]["elapsed_s"], abs=1e-3)
-    assert row.average_mps is not None
-    assert row.average_mps * 3.6 == pytest.approx(shot["section"]["average_kmh"], abs=0.01)
-    assert row.limit_kmh == shot["limit"]["kmh"]
-
-
 def test_alarms_of_engine_and_recorder() -> None:
     live = stage()
     follow(live, until(100))
@@ -118,13 +51,13 @@ def test_alarms_of_engine_and_recorder() -> None:
     for second in range(100, 115):
         live.readings([Reading(second * S, VOLTS, 12.1), Reading(second * S, REVS, 3000.0)])
         live.tick(second * S)
-    assert [alarm["name"] for alarm in live.snapshot(114 * S)["alarms"]] == [
+    assert [alarm["name"] for alarm in shown(live, 114 * S)["alarms"]] == [
         "log",
         "gps lost",
         "alternator",
-    ] or [alarm["name"] for alarm in live.snapshot(114 * S)["alarms"]] == ["log", "alternator", "gps lost"]
+    ] or [alarm["name"] for alarm in shown(live, 114 * S)["alarms"]] == ["log", "alternator", "gps lost"]
     live.command(115 * S, "acknowledge", {"name": "log"})
-    assert {a["name"]: a["acknowledged"] for a in live.snapshot(115 * S)["alarms"]}["log"] is True
+    assert {a["name"]: a["acknowledged"] for a in shown(live, 115 * S)["alarms"]}["log"] is True
     events = live.take_events()
     assert len(of_kind(events, "alarm", state="raised")) == 3
     assert of_kind(events, "alarm", state="acknowledged", name="log")
@@ -143,9 +76,9 @@ def test_the_brought_alarms_ask_for_nothing_unheard_of() -> None:
 def test_a_receiver_that_never_speaks_is_an_alarm_after_its_cold_start() -> None:
     live = stage()
     live.tick(59 * S)
-    assert live.snapshot(59 * S)["alarms"] == []
+    assert shown(live, 59 * S)["alarms"] == []
     live.tick(61 * S)
-    assert [alarm["name"] for alarm in live.snapshot(61 * S)["alarms"]] == ["gps lost"]
+    assert [alarm["name"] for alarm in shown(live, 61 * S)["alarms"]] == ["gps lost"]
 
 
 @pytest.mark.parametrize(
@@ -192,7 +125,7 @@ def test_the_two_trips() -> None:
     live.command(100 * S, "adjust_distance", {"metres": 30, "trip": 2})
     follow(live, [fix for fix in FIXES if 100 * S < fix.t_us <= 200 * S])
     live.command(200 * S, "set_distance", {"km": 7, "trip": 1})
-    first, second = live.snapshot(200 * S)["trip"]
+    first, second = shown(live, 200 * S)["trip"]
     driven_m = DRIVE.at(199.8).distance_m - DRIVE.at(99.8).distance_m
     assert first["distance_km"] == 7
     assert second["distance_km"] * 1000 == pytest.approx(driven_m + 30, abs=3)
@@ -202,7 +135,7 @@ def test_the_two_trips() -> None:
 def test_the_last_ten_controls() -> None:
     live = stage()
     follow(live, FIXES)
-    controls = live.snapshot(round(DRIVE.end_s * S))["controls"]
+    controls = shown(live, round(DRIVE.end_s * S))["controls"]
     assert [(c["kind"], c["name"]) for c in controls] == [
         ("dss", "DSS"),
         ("cp", "CP1"),
@@ -231,7 +164,7 @@ def test_a_power_cut_at_any_moment(at_s: float, gap_s: float, known: bool, phase
     follow(resumed, [fix._replace(t_us=fix.t_us - zero_us) for fix in rest])
     follow(whole, [fix for fix in FIXES if fix.t_us > at_s * S])
     end_us = FIXES[-1].t_us
-    expected, found = whole.snapshot(end_us), resumed.snapshot(end_us - zero_us)
+    expected, found = shown(whole, end_us), shown(resumed, end_us - zero_us)
     blind_s = (rest[0].t_us - (until(at_s)[-1].t_us)) / S
     blind_m = DRIVE.at(at_s + blind_s + 0.2).distance_m - DRIVE.at(at_s - 0.2).distance_m
     assert found["section"]["index"] == expected["section"]["index"]
@@ -253,7 +186,7 @@ def test_elapsed_time_goes_on_across_a_power_cut_to_a_tenth(at_s: float, gap_s: 
     rest = [fix for fix in FIXES if fix.t_us > zero_us + 2 * S][:40]
     follow(resumed, [fix._replace(t_us=fix.t_us - zero_us) for fix in rest])
     t_us = rest[-1].t_us
-    section = resumed.snapshot(t_us - zero_us)["section"]
+    section = shown(resumed, t_us - zero_us)["section"]
     assert section["index"] == 0
     assert section["elapsed_s"] == pytest.approx(t_us / S - 0.08 - began_s, abs=0.1)
 
@@ -267,12 +200,12 @@ def test_everything_of_the_crew_survives_a_power_cut() -> None:
     live.tick(151 * S)
     live.command(151 * S, "acknowledge", {"name": "log"})
     resumed, zero_us = cut(live, 151, 0.0, known=True)
-    before, after = live.snapshot(151 * S), resumed.snapshot(151 * S - zero_us)
+    before, after = shown(live, 151 * S), shown(resumed, 151 * S - zero_us)
     for key in ("section", "next", "splits", "trip", "controls", "alarms", "countdown"):
         assert after[key] == before[key], key
     resumed.command(0, "undo", {})
     resumed.command(0, "undo", {})
-    assert resumed.snapshot(0)["section"]["distance_km"] == pytest.approx(
+    assert shown(resumed, 0)["section"]["distance_km"] == pytest.approx(
         before["section"]["distance_km"] - 0.07, abs=1e-4
     )
 
@@ -324,7 +257,7 @@ def test_a_damaged_state_never_raises_later(data: st.DataObject) -> None:
     again = stage()
     again.restore(state, 3.0)
     follow(again, [fix for fix in FIXES if 130 * S < fix.t_us < 150 * S])
-    json.dumps(again.snapshot(150 * S), allow_nan=False)
+    json.dumps(shown(again, 150 * S), allow_nan=False)
     json.dumps(again.state(), allow_nan=False)
 
 
@@ -374,7 +307,7 @@ def test_nothing_that_comes_in_raises(inputs: list[Any]) -> None:
         assert live.odometer.total_m >= total_m
         total_m = live.odometer.total_m
         json.dumps(
-            live.snapshot(record[0] if isinstance(record, Fix | Reading) else record[1]), allow_nan=False
+            shown(live, record[0] if isinstance(record, Fix | Reading) else record[1]), allow_nan=False
         )
     json.dumps([event.detail for event in live.take_events()], allow_nan=False)
     assert stage().restore(json.loads(json.dumps(live.state(), allow_nan=False)), 1.0)

@@ -1,4 +1,4 @@
-"""The live computation of a drive: values in, live state out. Recorder, replay, simulation and review run this.
+"""The live computation of a drive: values in, a `Snapshot` out. Recorder, replay, simulation and review run this.
 
 It wires the parts together and knows their order, not their work: the clock turns every time into drive time,
 the odometer makes legs of fixes and wheel speeds, each leg goes through progress, then limits; a tick looks
@@ -17,29 +17,21 @@ from firmware_bridge.printable import printable
 from firmware_bridge.records import Fix, Reading
 from firmware_bridge.utc import trusted_utc_us
 from logger.stage import commands
+from logger.stage.alarm_values import AlarmValues
 from logger.stage.alarms import AlarmRule, Alarms, Change
 from logger.stage.course import Course
 from logger.stage.events import Event, ProgressRow
-from logger.stage.fix_cycle import FixCycle
 from logger.stage.itinerary import Itinerary
-from logger.stage.leg import Leg
 from logger.stage.limits import KMH, Limit, Limits
-from logger.stage.odometer import EXPIRED_US, OBD, WHEEL, Odometer, Past
+from logger.stage.odometer import OBD, WHEEL, Leg, Odometer, Past
 from logger.stage.progress import Progress
-from logger.stage.resume import pack
 from logger.stage.rules import Rules
-from logger.stage.saved import STATE_VERSION, Saved, saved_state
-from logger.stage.snapshot import snapshot
+from logger.stage.run import TRIPS, Trip
+from logger.stage.snapshot import Snapshot
+from logger.stage.state_codec import STATE_VERSION, Saved, pack, saved_state
 from logger.stage.steps import Step
 from logger.stage.timing import DriveClock
-from logger.stage.trips import TRIPS, Trip
 
-__all__ = ["Event", "LiveStage", "ProgressRow"]
-
-READING_EXPIRED_US = 5_000_000
-"""A reading as old as this is not known any more."""
-GPS_START_US = 60_000_000
-"""A receiver that has just been switched on may take so long before its silence is worth an alarm."""
 MAX_EVENTS = 10_000
 """Events that wait to be taken; beyond it something has stopped taking them and the oldest go."""
 WHEEL_CHANNELS = {"wheel_kmh": WHEEL, "speed_kmh": OBD}
@@ -63,8 +55,8 @@ class LiveStage:
         self.odometer = Odometer()
         self.alarms = Alarms(alarms)
         self._over_asked = "over_kmh" in self.alarms.asks_for
+        self._known = AlarmValues()
         self.trips: tuple[Trip, ...] = (Trip(),) * TRIPS
-        self.engine: dict[str, Reading] = {}
         self.last_fix: Fix | None = None
         self.rules = rules
         courses = tuple(Course(section) for section in itinerary.sections) if itinerary else ()
@@ -73,9 +65,6 @@ class LiveStage:
         fixed = {"class": rules.class_limit_kmh(class_name), "stage": stage_kmh}
         self.limits = Limits(rules.speed, fixed, self._emit)
         self._events: list[Event] = []
-        self._health: dict[str, float] = {}
-        self._begins_us = 0
-        self._fixes = FixCycle()
         self._ticked_us: int | None = None
 
     def fix(self, fix: Fix) -> None:
@@ -84,7 +73,7 @@ class LiveStage:
         self.last_fix = fix
         if fix.lat is None or fix.lon is None or not (abs(fix.lat) <= 90 and math.isfinite(fix.lon)):
             return
-        self._fixes.located(fix.t_us)
+        self._known.fixes.located(fix.t_us)
         self._follow(self.odometer.fix(at_us, fix.lat, fix.lon, fix.speed_mps))
 
     def readings(self, readings: Iterable[Reading]) -> None:
@@ -93,18 +82,15 @@ class LiveStage:
             if not math.isfinite(reading.value):
                 continue
             name = reading.channel.name
-            self.engine[name] = reading
+            self._known.engine[name] = reading
             source = WHEEL_CHANNELS.get(name)
             if source is not None and 0 <= reading.value <= FASTEST_CAR_MPS * KMH:
                 at_us = self.clock.at_us(reading.t_us)
                 self._follow(self.odometer.wheel(at_us, reading.value / KMH, source))
 
     def health(self, name: str, value: float | None) -> None:
-        """Tell a value of the recorder that alarms may ask for, such as `can_age_s`; None if it is not known."""
-        if value is None:
-            self._health.pop(name, None)
-        else:
-            self._health[name] = value
+        """Set a value of the recorder that alarms may ask for, such as `can_age_s`; None if it is not known."""
+        self._known.health(name, value)
 
     def tick(self, t_us: int) -> None:
         """Time has come to `t_us`: a due start, alarms."""
@@ -123,7 +109,7 @@ class LiveStage:
 
     def begin(self, t_us: int) -> None:
         """The log begins at `t_us`, not with the session: nothing was missing before it."""
-        self._begins_us = t_us
+        self._known.begin(t_us)
         self.trips = (Trip(base_us=self.clock.at_us(t_us)),) * TRIPS
 
     def finish(self) -> None:
@@ -176,18 +162,7 @@ class LiveStage:
 
     def _values(self, t_us: int, *, with_over: bool) -> dict[str, float | None]:
         """The values; the limit is looked up for `over_kmh` alone, ten times a second, if somebody wants it."""
-        oldest_us = t_us - READING_EXPIRED_US
-        values: dict[str, float | None] = {
-            name: reading.value for name, reading in self.engine.items() if reading.t_us > oldest_us
-        }
-        values |= self._health
-        overdue_us = self._fixes.overdue_us(t_us)
-        if overdue_us is None and t_us - self._begins_us >= GPS_START_US:
-            overdue_us = t_us - self._begins_us
-        if overdue_us is not None:
-            values["gps_age_s"] = overdue_us / 1e6
-            if overdue_us < EXPIRED_US:
-                values["gps_speed_age_s"] = self.odometer.speedless_us / 1e6
+        values = self._known.at(t_us, self.odometer.speedless_us)
         mps, _ = self.odometer.speed(self.clock.at_us(t_us))
         if mps is not None:
             values["speed_kmh"] = mps * KMH
@@ -196,9 +171,35 @@ class LiveStage:
             values["over_kmh"] = None if limit_kmh is None else mps * KMH - limit_kmh
         return values
 
-    def snapshot(self, t_us: int) -> dict[str, Any]:
-        """The live state as JSON for a moment (snapshot.py)."""
-        return snapshot(self, t_us)
+    def snapshot(self, t_us: int) -> Snapshot:
+        """All that is known at a moment, for whoever shows it."""
+        now_us, odometer, progress = self.clock.at_us(t_us), self.odometer, self.progress
+        mps, source = odometer.speed(now_us)
+        return Snapshot(
+            t_us,
+            now_us,
+            zero_utc_us=self.clock.utc_us(0),
+            stage=self.itinerary.stage if self.itinerary else None,
+            courses=progress.courses,
+            course=progress.course,
+            run=progress.run,
+            next_mark=progress.next_mark,
+            controls=progress.controls,
+            fix=self.last_fix,
+            speed_mps=mps,
+            speed_source=source,
+            past=odometer.past(now_us),
+            total_m=odometer.total_m,
+            estimated_m=odometer.estimated_m,
+            odometer_us=odometer.at_us,
+            limit=self.limit(),
+            warn_within_kmh=self.rules.speed.warn_within_kmh,
+            trips=self.trips,
+            due_us=self.due_us,
+            planned_us=self.planned_us,
+            engine=self._known.engine.copy(),
+            alarms=self.alarms.raised(),
+        )
 
     def state(self) -> list[Any]:
         """What `restore` needs, as JSON; some hundred bytes and the splits."""

@@ -1,0 +1,234 @@
+"""Render a snapshot of the drive as one JSON document: what the crew page, the terminal and other programs read.
+
+Keys and units are a contract (README). Nothing is computed here that the snapshot does not know; a value that is
+not known is None, and `age_s` of each group is the age of its values. The recorder adds `session`, `recording` and
+`links`, which only it knows.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from logger.stage.course import Course
+from logger.stage.itinerary import WAYPOINT_KINDS
+from logger.stage.limits import KMH
+from logger.stage.run import Split, Trip, ahead
+from logger.stage.snapshot import Snapshot
+
+SHORTEST_ETA_M = 200.0
+"""Before so much road an average predicts nothing."""
+_EPOCH = datetime.fromtimestamp(0, UTC)
+
+
+def document(shot: Snapshot) -> dict[str, Any]:
+    """The live state at the moment of a snapshot."""
+    age_s = None if shot.odometer_us is None else _age(shot.now_us, shot.odometer_us)
+    run = shot.run
+    return {
+        "utc": _iso(shot.utc_us(shot.now_us)),
+        "gps": _gps(shot),
+        "speed_kmh": None if shot.speed_mps is None else round(shot.speed_mps * KMH, 1),
+        "speed_source": shot.speed_source,
+        "limit": _limit(shot) | {"age_s": age_s},
+        "stage": _stage(shot),
+        "section": _section(shot) | {"age_s": age_s},
+        "next": _next(shot, age_s),
+        "splits": [_split(shot, split) for split in run.splits or run.earlier_splits],
+        "trip": [_trip(shot, trip) | {"age_s": age_s} for trip in shot.trips],
+        "countdown": _countdown(shot),
+        "controls": [
+            {
+                "kind": control.kind,
+                "name": control.name,
+                "utc": _iso(shot.utc_us(control.at_us)),
+                "elapsed_s": _seconds(control.elapsed_us),
+            }
+            for control in shot.controls
+        ],
+        "engine": {
+            name: {
+                "value": round(reading.value, 3),
+                "unit": reading.channel.unit,
+                "age_s": _age(shot.t_us, reading.t_us),
+            }
+            for name, reading in shot.engine.items()
+        },
+        "alarms": [
+            {
+                "name": rule.name,
+                "level": rule.level,
+                "message": rule.message,
+                "since_s": _age(shot.now_us, raised.since_us),
+                "acknowledged": raised.acknowledged,
+            }
+            for rule, raised in shot.alarms
+        ],
+    }
+
+
+def _gps(shot: Snapshot) -> dict[str, Any]:
+    fix = shot.fix
+    if fix is None:
+        keys = ("age_s", "quality", "satellites", "hdop", "lat", "lon", "course_deg")
+        return dict.fromkeys(keys)
+    return {
+        "age_s": _age(shot.t_us, fix.t_us),
+        "quality": fix.quality,
+        "satellites": fix.satellites,
+        "hdop": fix.hdop,
+        "lat": fix.lat,
+        "lon": fix.lon,
+        "course_deg": fix.course_deg,
+    }
+
+
+def _limit(shot: Snapshot) -> dict[str, Any]:
+    limit, mps = shot.limit, shot.speed_mps
+    over_kmh = None if mps is None or limit.kmh is None else mps * KMH - limit.kmh
+    return {
+        "kmh": limit.kmh,
+        "reason": limit.reason,
+        "over_kmh": None if over_kmh is None else round(max(0.0, over_kmh), 1),
+        "warning": over_kmh is not None and over_kmh >= -shot.warn_within_kmh,
+        "zone": limit.zone,
+        "free": limit.free,
+        "approaching_m": limit.approaching_m,
+        "approaching_kmh": limit.approaching_kmh,
+    }
+
+
+def _stage(shot: Snapshot) -> dict[str, Any]:
+    stage = shot.stage
+    return {
+        "event": stage.event if stage else None,
+        "number": stage.number if stage else None,
+        "name": stage.name if stage else None,
+    }
+
+
+def _section(shot: Snapshot) -> dict[str, Any]:
+    run, course, past, now_us, total_m = shot.run, shot.course, shot.past, shot.now_us, shot.total_m
+    metres = run.metres(total_m) if course else total_m
+    length_m = course.length_m if course else None
+    remaining_m = None if length_m is None else max(0.0, length_m - metres)
+    elapsed_us, average_mps = run.elapsed_us(now_us), run.average_mps(past)
+    running = run.started_us is not None
+    required_mps = eta_us = None
+    if course and running:
+        left = ahead(run, course, total_m, now_us)
+        if course.target_us is not None and elapsed_us is not None and elapsed_us < course.target_us:
+            required_mps = left.counted_m * 1e6 / (course.target_us - elapsed_us)
+        if average_mps and run.counted_m(total_m) >= SHORTEST_ETA_M:
+            eta_us = now_us + left.still_us + round((left.counted_m + left.still_m) / average_mps * 1e6)
+    return {
+        "index": run.section if course else None,
+        "kind": course.section.kind if course else None,
+        "name": course.section.name if course else None,
+        "state": "running" if running else "waiting" if course else None,
+        "distance_km": round(metres / 1000, 4),
+        "length_km": None if length_m is None else length_m / 1000,
+        "remaining_km": None if remaining_m is None else round(remaining_m / 1000, 4),
+        "progress": None if length_m is None else round(min(1.0, max(0.0, metres / length_m)), 5),
+        "elapsed_s": _seconds(elapsed_us),
+        "average_kmh": _kmh(average_mps),
+        "moving_average_kmh": _kmh(run.moving_average_mps(past)),
+        "required_kmh": _kmh(required_mps),
+        "eta_utc": None if eta_us is None else _iso(shot.utc_us(eta_us)),
+        "estimated": shot.estimated_m - run.certain_m >= 1.0,
+        "marks": _marks(course),
+    }
+
+
+def _marks(course: Course | None) -> list[dict[str, Any]]:
+    """The section's waypoints, for whoever draws them along it; a zone's first has the zone's limit."""
+    if course is None:
+        return []
+    limits_kmh = {zone.begin.order: zone.kmh for zone in course.zones}
+    return [
+        {"kind": mark.kind, "name": mark.name, "km": mark.metres / 1000, "kmh": limits_kmh.get(mark.order)}
+        for mark in course.marks
+    ]
+
+
+def _next(shot: Snapshot, age_s: float | None) -> dict[str, Any]:
+    mark, run = shot.next_mark, shot.run
+    if mark is None:
+        return {"kind": None, "name": None, "km": None, "distance_km": None, "open": None, "age_s": age_s}
+    opening = WAYPOINT_KINDS[mark.kind].opening if mark.kind in WAYPOINT_KINDS else "always"
+    return {
+        "kind": mark.kind,
+        "name": mark.label,
+        "km": mark.metres / 1000,
+        "distance_km": round(max(0.0, mark.metres - run.metres(shot.total_m)) / 1000, 4),
+        "open": opening == "always" or run.opened >= mark.order,
+        "age_s": age_s,
+    }
+
+
+def _split(shot: Snapshot, split: Split) -> dict[str, Any]:
+    """A split, and the gap to the time to beat there in whole seconds, as organisers publish them."""
+    courses = shot.courses[shot.run.section :: -1]
+    against = next((c.to_beat[at] for c in courses if (at := (split.name, split.km)) in c.to_beat), None)
+    taken_s = (split.elapsed_us + 500_000) // 1_000_000
+    return {
+        "name": split.name,
+        "km": split.km,
+        "elapsed_s": _seconds(split.elapsed_us),
+        "average_kmh": _kmh(split.average_mps),
+        "estimated": split.estimated,
+        "gap_s": None if against is None else taken_s - round(against.seconds),
+        "to_beat": against.who or None if against else None,
+    }
+
+
+def _trip(shot: Snapshot, trip: Trip) -> dict[str, Any]:
+    return {
+        "distance_km": round(trip.metres(shot.total_m) / 1000, 4),
+        "average_kmh": _kmh(trip.average_mps(shot.total_m, shot.past.at_us)),
+    }
+
+
+def _countdown(shot: Snapshot) -> dict[str, Any] | None:
+    """What the clock runs down to: the end of a pause, else a start, else the target time; negative when late."""
+    run, course, now_us, planned_us = shot.run, shot.course, shot.now_us, shot.planned_us
+    pause = run.pause
+    if pause is not None and pause.allowed_us is not None:
+        kind, due_us = (
+            "neutralisation" if pause.kind == "dn" else "transfer",
+            pause.from_us + pause.allowed_us,
+        )
+    elif shot.due_us is not None:
+        kind, due_us = "neutralisation" if shot.due_us == run.due_us else "start", shot.due_us
+    elif planned_us is not None and planned_us > now_us:
+        kind, due_us = "start", planned_us
+    elif (
+        course is not None
+        and course.target_us is not None
+        and (elapsed_us := run.elapsed_us(now_us)) is not None
+    ):
+        kind, due_us = "target", now_us + course.target_us - elapsed_us
+    else:
+        return None
+    return {"kind": kind, "remaining_s": _seconds(due_us - now_us), "utc": _iso(shot.utc_us(due_us))}
+
+
+def _age(now_us: int, then_us: int) -> float:
+    return round(max(0, now_us - then_us) / 1e6, 3)
+
+
+def _seconds(elapsed_us: int | None) -> float | None:
+    return None if elapsed_us is None else round(elapsed_us / 1e6, 3)
+
+
+def _kmh(mps: float | None) -> float | None:
+    return None if mps is None else round(mps * KMH, 2)
+
+
+def _iso(utc_us: int | None) -> str | None:
+    """UTC with milliseconds; None too for a time that no calendar holds."""
+    try:
+        moment = None if utc_us is None else _EPOCH + timedelta(microseconds=utc_us)
+    except OverflowError:
+        return None
+    return None if moment is None else moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
