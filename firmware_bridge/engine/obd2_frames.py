@@ -11,7 +11,7 @@ PID stands; behind a PID whose length is not known, nothing can be read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 from firmware_bridge.engine import isotp
@@ -168,12 +168,6 @@ def asked_pids(data: bytes) -> tuple[int, ...]:
     """The PIDs that a frame of a request asks for; none where it is no request of service 01."""
     payload = isotp.single_payload(data) or b""
     return tuple(payload[1:]) if payload[:1] == bytes((SERVICE,)) else ()
-
-
-def answer_frames(answers: Sequence[tuple[int, bytes]], padding: bytes = b"\x00") -> list[bytes]:
-    """The data of the frames in which an engine computer answers."""
-    payload = bytes((POSITIVE,)) + b"".join(bytes((pid,)) + value for pid, value in answers)
-    return isotp.frames_of(payload, padding)
 
 
 def physical_id(answer_id: int) -> int:

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from firmware_bridge.engine.isotp import FRAME_TIMEOUT_US
 from firmware_bridge.engine.obd2 import Obd2Decoder
-from firmware_bridge.engine.obd2_frames import ANSWER_IDS, PIDS, SIZES, answer_frames
+from firmware_bridge.engine.obd2_frames import ANSWER_IDS, PIDS, SIZES
 from firmware_bridge.records import EFF_FLAG, CanFrame
+from tests.firmware_bridge.engine.obd2_answers import answer_frames
 
 FIELD_CASES = Path(__file__).parents[2] / "field_cases" / "can"
 

@@ -14,7 +14,6 @@ from firmware_bridge.engine.obd2_frames import (
     SIZES,
     SUPPORT_PIDS,
     Answer,
-    answer_frames,
     asked_pids,
     physical_id,
     read_answers,
@@ -22,6 +21,7 @@ from firmware_bridge.engine.obd2_frames import (
     supported,
 )
 from firmware_bridge.records import EFF_FLAG
+from tests.firmware_bridge.engine.obd2_answers import answer_frames
 
 
 def test_a_request_is_one_frame() -> None:

@@ -17,7 +17,6 @@ from firmware_bridge.engine.obd2_frames import (
     PIDS,
     STANDARD_REQUEST_ID,
     SUPPORT_PIDS,
-    answer_frames,
     asked_pids,
     physical_id,
 )
@@ -30,6 +29,7 @@ from firmware_bridge.engine.obd2_poller import (
     Poller,
 )
 from firmware_bridge.records import EFF_FLAG, CanFrame
+from tests.firmware_bridge.engine.obd2_answers import answer_frames
 
 STEP_US = 10_000
 SECOND_US = 1_000_000

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_bridge.engine.obd2 import Obd2Decoder
-from firmware_bridge.engine.obd2_frames import answer_frames
 from firmware_bridge.engine.readings import MAX_KEPT_FRAMES, MAX_LATEST_IDS, EngineReadings
 from firmware_bridge.records import CanFrame, Channel, Reading
+from tests.firmware_bridge.engine.obd2_answers import answer_frames
 
 
 class FirstByte:

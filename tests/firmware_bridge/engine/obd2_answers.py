@@ -1,0 +1,14 @@
+"""Answers of an engine computer, made from the standard's layout for the tests that read them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from firmware_bridge.engine import isotp
+from firmware_bridge.engine.obd2_frames import POSITIVE
+
+
+def answer_frames(answers: Sequence[tuple[int, bytes]], padding: bytes = b"\x00") -> list[bytes]:
+    """The data of the frames in which an engine computer answers."""
+    payload = bytes((POSITIVE,)) + b"".join(bytes((pid,)) + value for pid, value in answers)
+    return isotp.frames_of(payload, padding)
