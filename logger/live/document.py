@@ -30,12 +30,12 @@ def document(shot: Snapshot) -> dict[str, Any]:
         "gps": _gps(shot),
         "speed_kmh": None if shot.speed_mps is None else round(shot.speed_mps * KMH, 1),
         "speed_source": shot.speed_source,
-        "limit": _limit(shot) | {"age_s": age_s},
+        "limit": _limit(shot, age_s),
         "stage": _stage(shot),
-        "section": _section(shot) | {"age_s": age_s},
+        "section": _section(shot, age_s),
         "next": _next(shot, age_s),
         "splits": [_split(shot, split) for split in run.splits or run.earlier_splits],
-        "trip": [_trip(shot, trip) | {"age_s": age_s} for trip in shot.trips],
+        "trip": [_trip(shot, trip, age_s) for trip in shot.trips],
         "countdown": _countdown(shot),
         "controls": [
             {
@@ -83,7 +83,7 @@ def _gps(shot: Snapshot) -> dict[str, Any]:
     }
 
 
-def _limit(shot: Snapshot) -> dict[str, Any]:
+def _limit(shot: Snapshot, age_s: float | None) -> dict[str, Any]:
     limit, mps = shot.limit, shot.speed_mps
     over_kmh = None if mps is None or limit.kmh is None else mps * KMH - limit.kmh
     return {
@@ -95,6 +95,7 @@ def _limit(shot: Snapshot) -> dict[str, Any]:
         "free": limit.free,
         "approaching_m": limit.approaching_m,
         "approaching_kmh": limit.approaching_kmh,
+        "age_s": age_s,
     }
 
 
@@ -107,7 +108,7 @@ def _stage(shot: Snapshot) -> dict[str, Any]:
     }
 
 
-def _section(shot: Snapshot) -> dict[str, Any]:
+def _section(shot: Snapshot, age_s: float | None) -> dict[str, Any]:
     run, course, past, now_us, total_m = shot.run, shot.course, shot.past, shot.now_us, shot.total_m
     metres = run.metres(total_m) if course else total_m
     length_m = course.length_m if course else None
@@ -137,6 +138,7 @@ def _section(shot: Snapshot) -> dict[str, Any]:
         "eta_utc": None if eta_us is None else _iso(shot.utc_us(eta_us)),
         "estimated": shot.estimated_m - run.certain_m >= 1.0,
         "marks": _marks(course),
+        "age_s": age_s,
     }
 
 
@@ -182,10 +184,11 @@ def _split(shot: Snapshot, split: Split) -> dict[str, Any]:
     }
 
 
-def _trip(shot: Snapshot, trip: Trip) -> dict[str, Any]:
+def _trip(shot: Snapshot, trip: Trip, age_s: float | None) -> dict[str, Any]:
     return {
         "distance_km": round(trip.metres(shot.total_m) / 1000, 4),
         "average_kmh": _kmh(trip.average_mps(shot.total_m, shot.past.at_us)),
+        "age_s": age_s,
     }
 
 
