@@ -82,8 +82,15 @@ def order(name: str, arguments: Mapping[str, Any]) -> Order:
     return Order(name, number)
 
 
-def start_utc_us(text: str, now_utc_us: int) -> int:
-    """The UTC of a start as the crew writes it; a bare time of day is the one nearest to now. Raises ValueError."""
+def start_utc_us(text: str | None, now_utc_us: int | None) -> int | None:
+    """The UTC of a start as the crew writes it, None for none; a bare time of day is the one nearest to now.
+
+    Raises ValueError, also where the UTC of now is not known.
+    """
+    if text is None:
+        return None
+    if now_utc_us is None:
+        raise ValueError("schedule_start: the time is not known yet: GPS has not told it")
     try:
         now = _EPOCH + timedelta(microseconds=now_utc_us)
         due = _due(text, now)

@@ -252,7 +252,8 @@ class LiveStage:
             case "undo":
                 self.trips = self.progress.undo(now_us).trips or self.trips
             case "schedule_start":
-                self.progress.schedule(now_us, self._start_utc_us(order.text, now_us))
+                utc_us = self.clock.utc_us(now_us)
+                self.progress.schedule(now_us, commands.start_utc_us(order.text, utc_us))
             case "reset_trip":
                 self._set_trip(order.number, Trip(total_m, now_us), now_us)
             case "adjust_distance" | "set_distance" if order.number is not None:
@@ -269,14 +270,6 @@ class LiveStage:
     def _moment(self, now_us: int) -> Past:
         """Now, with the odometer's newest reading."""
         return self.odometer.past(now_us)._replace(at_us=now_us)
-
-    def _start_utc_us(self, text: str | None, now_us: int) -> int | None:
-        now_utc_us = self.clock.utc_us(now_us)
-        if text is None:
-            return None
-        if now_utc_us is None:
-            raise ValueError("schedule_start: the time is not known yet: GPS has not told it")
-        return commands.start_utc_us(text, now_utc_us)
 
     def _set_trip(self, number: int | None, trip: Trip, now_us: int) -> None:
         assert number is not None  # noqa: S101 - checked by commands.order
