@@ -36,7 +36,14 @@ def test_a_time_at_the_edge_of_the_calendar_is_a_start_or_one_line(text: str, no
     except ValueError as error:
         assert "\n" not in str(error)
     else:
+        assert due_us is not None
         assert abs(due_us - now_utc_us) <= 2 * 86_400_000_000
+
+
+def test_without_a_clock_a_start_can_be_taken_away_but_not_set() -> None:
+    assert commands.start_utc_us(None, None) is None
+    with pytest.raises(ValueError, match="the time is not known yet"):
+        commands.start_utc_us("08:15", None)
 
 
 numbers = st.integers(-(10**400), 10**400) | st.floats() | st.just(10**4000)
