@@ -14,7 +14,7 @@ import numpy as np
 
 from firmware_bridge.errors import LogError
 from logger.export import text, track
-from logger.export.blocks import FixBlock, Numbers, Progress
+from logger.export.blocks import Numbers, Progress
 from logger.export.selection import Selection
 from logger.recording.log_meta import meta_of
 from logger.stage.itinerary import WAYPOINT_KINDS
@@ -22,6 +22,7 @@ from logger.stage.openrally import write as openrally
 
 GPX = "http://www.topografix.com/GPX/1/1"
 EXTENSION = "http://www.garmin.com/xmlschemas/TrackPointExtension/v2"
+_CLOSING = b"</trkseg></trk>\n"
 
 
 def write(connection: sqlite3.Connection, selection: Selection, stream: BinaryIO, progress: Progress) -> None:
@@ -38,14 +39,12 @@ def write(connection: sqlite3.Connection, selection: Selection, stream: BinaryIO
             f"<type>{point.kind}</type></wpt>\n".encode()
         )
     closing = b""
-    for begins, fixes in track.stretches(connection, selection, progress):
-        if begins == "track":
-            stream.write(closing)
-            stream.write(b"<trk><name>session %d</name><trkseg>\n" % fixes.session[0])
-        elif begins == "segment":
-            stream.write(b"</trkseg><trkseg>\n")
-        stream.write(_points(fixes))
-        closing = b"</trkseg></trk>\n"
+    for points in track.drive(connection, selection, progress):
+        written = _points(points)
+        stream.write(
+            written if closing else written.removeprefix(_CLOSING)
+        )  # nothing is before the first track
+        closing = _CLOSING
     stream.write(closing + b"</gpx>\n")
 
 
@@ -60,21 +59,33 @@ def write_openrally(
     progress(1.0)
 
 
-def _points(fixes: FixBlock) -> bytes:
+def _points(points: track.Points) -> bytes:
+    """Points, each with the track or segment that begins at it and the end of the one before."""
+    fixes = points.fixes
     moving = ~(np.isnan(fixes.speed_mps) & np.isnan(fixes.course_deg))
     parts: list[text.Part] = [
+        *_beginnings(points),
         *(b'<trkpt lat="', text.fixed(fixes.lat, 8), b'" lon="', text.fixed(_western(fixes.lon), 8), b'">'),
         *_element(b"ele", fixes.alt_m, 3),
         *_framed(b"<time>", text.moments(fixes.utc), b"</time>", ~np.isnat(fixes.utc)),
         *_element(b"sat", fixes.satellites, 0),
         *_element(b"hdop", fixes.hdop, 3),
-        _where(moving, b"<extensions><x:TrackPointExtension>"),
+        text.where(moving, b"<extensions><x:TrackPointExtension>"),
         *_element(b"x:speed", fixes.speed_mps, 4),
         *_element(b"x:course", fixes.course_deg, 3),
-        _where(moving, b"</x:TrackPointExtension></extensions>"),
+        text.where(moving, b"</x:TrackPointExtension></extensions>"),
         b"</trkpt>\n",
     ]
     return text.lines(len(fixes.t_us), parts)
+
+
+def _beginnings(points: track.Points) -> list[text.Part]:
+    parts: list[text.Part] = [text.where(points.segments, b"</trkseg><trkseg>\n")]
+    if points.tracks.any():
+        session = text.only(points.tracks, text.integers(points.fixes.session))
+        opening = text.where(points.tracks, _CLOSING + b"<trk><name>session ")
+        parts += [opening, session, text.where(points.tracks, b"</name><trkseg>\n")]
+    return parts
 
 
 def _element(name: bytes, values: Numbers, decimals: int) -> list[text.Part]:
@@ -83,13 +94,7 @@ def _element(name: bytes, values: Numbers, decimals: int) -> list[text.Part]:
 
 
 def _framed(opening: bytes, inner: text.Characters, closing: bytes, known: text.Mask) -> list[text.Part]:
-    if known.all():
-        return [opening, inner, closing]
-    return [_where(known, opening), inner, _where(known, closing)]
-
-
-def _where(mask: text.Mask, said: bytes) -> text.Characters:
-    return text.chosen((b"", said), mask.astype(int))
+    return [text.where(known, opening), inner, text.where(known, closing)]
 
 
 def _western(lon: Numbers) -> Numbers:

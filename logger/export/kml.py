@@ -8,13 +8,15 @@ from typing import BinaryIO
 import numpy as np
 
 from logger.export import text, track
-from logger.export.blocks import FixBlock, Progress
+from logger.export.blocks import Mask, Progress
 from logger.export.selection import Selection
 from logger.recording.log_meta import meta_of
 from logger.stage.itinerary import WAYPOINT_KINDS
 
 KML = "http://www.opengis.net/kml/2.2"
 GOOGLE = "http://www.google.com/kml/ext/2.2"
+_TIMED_CLOSING = b"</gx:Track></Placemark>\n"
+_PLAIN_CLOSING = b"</coordinates></LineString></Placemark>\n"
 
 
 def write(connection: sqlite3.Connection, selection: Selection, stream: BinaryIO, progress: Progress) -> None:
@@ -30,40 +32,40 @@ def write(connection: sqlite3.Connection, selection: Selection, stream: BinaryIO
             f"</description><Point><coordinates>{point.lon:.8f},{point.lat:.8f}</coordinates></Point></Placemark>\n".encode()
         )
     closing = b""
-    for begins, fixes in track.stretches(connection, selection, progress):
-        if begins:
-            timed = not np.isnat(fixes.utc).any()
-            opening, last = (
-                (b"<gx:Track><altitudeMode>clampToGround</altitudeMode>\n", b"</gx:Track>")
-                if timed
-                else (
-                    b"<LineString><tessellate>1</tessellate><coordinates>\n",
-                    b"</coordinates></LineString>",
-                )
-            )
-            stream.write(closing + b"<Placemark><name>session %d</name>" % fixes.session[0] + opening)
-            closing = last + b"</Placemark>\n"
-        stream.write(_timed(fixes) if closing.startswith(b"</gx") else _plain(fixes))
+    for points in track.drive(connection, selection, progress):
+        timed = ~np.isnat(points.fixes.utc)
+        stream.write(_points(points, timed, closing))
+        closing = _TIMED_CLOSING if timed[-1] else _PLAIN_CLOSING
     stream.write(closing + b"</Document></kml>\n")
 
 
-def _timed(fixes: FixBlock) -> bytes:
-    return text.lines(
-        len(fixes.t_us),
-        [
-            b"<when>",
+def _points(points: track.Points, timed: Mask, closing: bytes) -> bytes:
+    """Points, each with the line that begins at it and the end of the one before; `closing` ends the one at the first.
+
+    A session has times for all of its points or for none: a line with times is a gx:Track, one without a LineString.
+    """
+    fixes, begins = points.fixes, points.tracks | points.segments
+    parts: list[text.Part] = []
+    if begins.any():
+        follows_timed = np.append(closing == _TIMED_CLOSING, timed[:-1])
+        parts += [
+            text.where(begins & follows_timed, _TIMED_CLOSING),
+            text.where(begins & ~follows_timed, _PLAIN_CLOSING),
+            text.where(begins, b"<Placemark><name>session "),
+            text.only(begins, text.integers(fixes.session)),
+            text.where(begins, b"</name>"),
+            text.where(begins & timed, b"<gx:Track><altitudeMode>clampToGround</altitudeMode>\n"),
+            text.where(begins & ~timed, b"<LineString><tessellate>1</tessellate><coordinates>\n"),
+        ]
+    between = text.where(timed, b" "), text.where(~timed, b",")
+    parts += [
+        *(
+            text.where(timed, b"<when>"),
             text.moments(fixes.utc, "ms"),
-            b"</when><gx:coord>",
-            *_place(fixes, b" "),
-            b"</gx:coord>\n",
-        ],
-    )
-
-
-def _plain(fixes: FixBlock) -> bytes:
-    return text.lines(len(fixes.t_us), [*_place(fixes, b","), b"\n"])
-
-
-def _place(fixes: FixBlock, between: bytes) -> list[text.Part]:
-    altitude = text.fixed(np.nan_to_num(fixes.alt_m), 3)
-    return [text.fixed(fixes.lon, 8), between, text.fixed(fixes.lat, 8), between, altitude]
+            text.where(timed, b"</when><gx:coord>"),
+        ),
+        *(text.fixed(fixes.lon, 8), *between, text.fixed(fixes.lat, 8), *between),
+        *(text.fixed(np.nan_to_num(fixes.alt_m), 3), text.where(timed, b"</gx:coord>"), b"\n"),
+    ]
+    written = text.lines(len(timed), parts)
+    return written if closing else written.removeprefix(_PLAIN_CLOSING)  # nothing is before the first line

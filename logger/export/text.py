@@ -106,6 +106,13 @@ def only(mask: Mask, part: Characters) -> Characters:
     return np.where(mask[:, None], part, np.uint8(0))
 
 
+def where(mask: Mask, word: bytes) -> Part:
+    """A word that only some lines have; cheap where that is all of them or none."""
+    if mask.all():
+        return word
+    return chosen((b"", word), mask.astype(int)) if mask.any() else b""
+
+
 def _beside(count: int, parts: Sequence[Part]) -> Characters:
     widths = [len(part) if isinstance(part, bytes) else part.shape[1] for part in parts]
     matrix = np.empty((count, sum(widths)), dtype=np.uint8)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Mapping
-from itertools import pairwise
 from typing import NamedTuple
 from xml.sax.saxutils import escape
 
@@ -12,7 +11,7 @@ import numpy as np
 
 from firmware_bridge.errors import ConfigurationError
 from firmware_bridge.printable import marked
-from logger.export.blocks import FixBlock, Progress, fix_blocks
+from logger.export.blocks import FixBlock, Mask, Progress, fix_blocks
 from logger.export.selection import Selection
 from logger.recording.log_meta import car_of
 from logger.stage import itinerary
@@ -24,26 +23,29 @@ _POINTS = 2048
 """Points handed on at a time."""
 
 
-class Stretch(NamedTuple):
-    """Fixes with a position, in one line. `begins` says what begins with them: "track", "segment" or nothing new."""
+class Points(NamedTuple):
+    """Fixes with a position, row for row. `tracks` is true where a track begins, `segments` where a later segment does."""
 
-    begins: str
     fixes: FixBlock
+    tracks: Mask
+    segments: Mask
 
 
-def stretches(connection: sqlite3.Connection, selection: Selection, progress: Progress) -> Iterator[Stretch]:
-    """The drive, a track a session, a segment from gap to gap. Raises LogError."""
-    session, t_us = -1, 0
+def drive(connection: sqlite3.Connection, selection: Selection, progress: Progress) -> Iterator[Points]:
+    """The drive, one track per session, one segment from gap to gap. Raises LogError."""
+    last_session = last_us = None
     for block in fix_blocks(connection, selection, progress):
-        positioned = ~(np.isnan(block.lat) | np.isnan(block.lon))
-        fixes = block.rows(positioned)
-        breaks = np.flatnonzero((np.diff(fixes.session) != 0) | (np.diff(fixes.t_us) > GAP_US)) + 1
-        edges = np.unique([0, *breaks, *range(0, len(fixes.t_us), _POINTS), len(fixes.t_us)])
-        for first, last in pairwise(edges):
-            part = fixes.rows(slice(first, last))
-            begins = "segment" if part.t_us[0] - t_us > GAP_US else ""
-            yield Stretch("track" if part.session[0] != session else begins, part)
-            session, t_us = int(part.session[-1]), int(part.t_us[-1])
+        fixes = block.rows(~(np.isnan(block.lat) | np.isnan(block.lon)))
+        if not len(fixes.t_us):
+            continue
+        # The first point of all has none before it: any other session will do.
+        before = fixes.session[0] - 1 if last_session is None else last_session
+        tracks = np.diff(fixes.session, prepend=before) != 0
+        segments = ~tracks & (np.diff(fixes.t_us, prepend=last_us or 0) > GAP_US)
+        last_session, last_us = fixes.session[-1], fixes.t_us[-1]
+        for first in range(0, len(tracks), _POINTS):
+            rows = slice(first, first + _POINTS)
+            yield Points(fixes.rows(rows), tracks[rows], segments[rows])
 
 
 def route(meta: Mapping[str, str]) -> Itinerary | None:
