@@ -3,8 +3,9 @@
     from logger.untrusted_json import loads
     document = loads(body)          # ValueError is all that it raises
 
-Bounded in size and depth, so that whoever walks through the result meets no RecursionError; and finite: NaN,
-Infinity and 1e999 are refused, as JSON has no such numbers.
+Bounded in size and depth, so that whoever walks through the result meets no RecursionError; finite: NaN, Infinity and
+1e999 are refused, as JSON has no such numbers; and writable: half of a surrogate pair, which no file or terminal takes,
+is refused or replaced.
 """
 
 from __future__ import annotations
@@ -19,18 +20,37 @@ MOST_BYTES: Final = 4 * 1024 * 1024
 MOST_DEPTH: Final = 32
 """Of arrays and objects within one another: what we write has five."""
 
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+"""Where a text may have one; json itself joins those that are pairs."""
 _STRING_OR_BRACKET = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[\]{}]', re.DOTALL)
 
 
-def loads(text: str | bytes, *, most_bytes: int = MOST_BYTES, most_depth: int = MOST_DEPTH) -> Any:
-    """Parse JSON. Raises ValueError for everything that can be wrong with it."""
+def loads(
+    text: str | bytes,
+    *,
+    most_bytes: int = MOST_BYTES,
+    most_depth: int = MOST_DEPTH,
+    replace_surrogates: bool = False,
+) -> Any:
+    """Parse JSON. Raises ValueError for everything that can be wrong with it.
+
+    `replace_surrogates` is for a list of which one bad entry must not cost the others: half a pair becomes "?".
+    """
     if len(text) > most_bytes:
         raise ValueError(f"over {most_bytes:,} bytes")
     if isinstance(text, bytes):
         text = text.decode("utf-8")
+    elif not text.isascii():
+        text = text.encode("utf-8", "replace" if replace_surrogates else "strict").decode("utf-8")
     if text.count("[") + text.count("{") > most_depth:
         _require_shallow(text, most_depth)
-    return json.loads(text, parse_float=_finite, parse_constant=_refuse)
+    found = json.loads(text, parse_float=_finite, parse_constant=_refuse)
+    if not _SURROGATE.search(text):
+        return found
+    whole = json.dumps(found, ensure_ascii=False).encode(
+        "utf-8", "replace" if replace_surrogates else "strict"
+    )
+    return json.loads(whole)
 
 
 def _require_shallow(text: str, most_depth: int) -> None:

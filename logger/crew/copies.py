@@ -30,6 +30,7 @@ from logger.recording.log_border import has_wal
 from logger.transfer.aside import is_aside
 from logger.transfer.removing import remove
 from logger.transfer.snapshot import digest_of
+from logger.untrusted_json import loads
 
 log = logging.getLogger(__name__)
 
@@ -193,7 +194,7 @@ class Copies:
         said = {}
         try:
             async for line in process.stdout:
-                said = json.loads(line)
+                said = loads(line)
                 self._done[path.name] = said.get("done", 1.0)
                 if self._free() < 0:
                     raise _no_room()
@@ -286,9 +287,9 @@ def _writable(state: Path) -> tuple[Path, tempfile.TemporaryDirectory[str] | Non
 def _read_digests(path: Path) -> dict[str, tuple[Seen, str]]:
     """What an earlier server remembered; nothing where that cannot be read."""
     try:
-        said = json.loads(path.read_bytes())
+        said = loads(path.read_bytes())
         return {str(name): (tuple(map(int, seen)), str(sha256)) for name, (seen, sha256) in said.items()}
-    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
+    except (OSError, ValueError, TypeError, AttributeError):
         return {}
 
 

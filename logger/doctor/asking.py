@@ -7,7 +7,6 @@ never taken for silence.
 
 from __future__ import annotations
 
-import json
 import socket
 import threading
 import time
@@ -24,6 +23,7 @@ from logger.doctor import arrivals
 from logger.doctor.arrivals import Arrivals, Traffic
 from logger.doctor.facts import Heard
 from logger.recording.setup import PortPlan
+from logger.untrusted_json import loads
 
 ANSWER_S = 3.0
 """A recorder publishes ten times a second; one that says nothing for so long hangs."""
@@ -117,7 +117,7 @@ def _snapshot(lines: Any) -> dict[str, Any]:
         line = lines.readline(MAX_LINE_BYTES)
         if not line.endswith(b"\n"):
             raise ValueError("it hung up")
-        said = json.loads(line)
+        said = loads(line)
         if isinstance(said, dict) and "recording" in said:
             return said
 

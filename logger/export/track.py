@@ -24,7 +24,7 @@ _POINTS = 2048
 
 
 class Points(NamedTuple):
-    """Fixes with a position, row for row. `tracks` is true where a track begins, `segments` where a later segment does."""
+    """Fixes with a position, row for row. `tracks` is true where a track begins, `segments` where another segment."""
 
     fixes: FixBlock
     tracks: Mask

@@ -17,6 +17,7 @@ from typing import Any
 from firmware_bridge.errors import LogError
 from logger.install.plan import RECORD_FOLDER
 from logger.install.root import Entry, Root
+from logger.untrusted_json import loads
 
 RECORD = f"{RECORD_FOLDER}/installed.json"
 _FORMAT = 1
@@ -67,7 +68,7 @@ def load(root: Root) -> Record | None:
     if entry is None:
         return None
     try:
-        return _record(json.loads(entry.content))
+        return _record(loads(entry.content))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         mend = "move it away and install again; what was there before the first installation is in it"
         raise LogError(f"cannot be read: {error}", where=RECORD, mend=mend) from error

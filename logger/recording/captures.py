@@ -10,19 +10,24 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 from firmware_bridge.assembly import BREAK_US
 from firmware_bridge.errors import LogError
+<<<<<<< HEAD
 from firmware_bridge.nmea_fields import DAY_US
 from firmware_bridge.records import CanFrame, can_id_of
+=======
+from firmware_bridge.printable import printable
+from firmware_bridge.records import EFF_FLAG, ERR_FLAG, EXTENDED_MASK, RTR_FLAG, CanFrame
+>>>>>>> 639b42d (replay, review: BLF and MF4 are read by a process with limits of memory, processor time and frames)
 from firmware_bridge.report import SentenceReader
-from logger.recording import nmea_times
+from logger.recording import nmea_times, python_can_file
 from logger.recording.canlogs import Decoder
 from logger.recording.log_border import budgeted, connect_immutable, harden
 from logger.recording.pipeline import BEAT_US, Pipeline
+from logger.recording.python_can_reader import MOST_DATA_BYTES
 from logger.recording.rows import Rows
 from logger.recording.text_lines import Progress, head, lines, lines_of
 
@@ -134,11 +139,8 @@ def _lines(
 def can_file(path: Path, pipeline: Pipeline, progress: Progress) -> Iterator[Rows]:
     """A CAN log in a format of python-can's. Raises LogError when it makes nothing of it."""
     passing = Passing()
-    buses: dict[object, int] = {}
-    for count, message in enumerate(_messages(path)):
-        t_us = passing.at(round(message.timestamp * 1e6))
-        bus = buses.setdefault(message.channel, len(buses))
-        pipeline.frames((_frame(message, t_us, bus),))
+    for count, frame in enumerate(_frames(path)):
+        pipeline.frames((frame._replace(t_us=passing.at(frame.t_us)),))
         if count % _TAKE_EVERY == 0:
             yield pipeline.take()
     progress(1.0)
@@ -161,49 +163,38 @@ def is_python_can_database(path: Path) -> bool:
         return False
 
 
-def _messages(path: Path) -> Iterator[Any]:
-    """What python-can reads in a file; where it is damaged further on, what comes before counts."""
-    import can  # noqa: PLC0415 - a quarter of a second to import, for this alone
-
+def _frames(path: Path) -> Iterator[CanFrame]:
+    """The frames of a file by its own stamps; where it is damaged further on, what comes before counts."""
     count = 0
     try:
-        with ExitStack() as opened:
-            messages: Iterable[Any]
-            if is_python_can_database(path):
-                messages = _database_messages(path)
-            else:
-                messages = opened.enter_context(can.LogReader(str(path)))
-            for count, message in enumerate(messages, 1):  # noqa: B007 - told below
-                yield message
-    except Exception as error:  # its readers raise whatever a damaged file leads them to
-        why = " ".join(str(error).split()) or type(error).__name__
+        found = _database_frames(path) if is_python_can_database(path) else python_can_file.frames(path)
+        for count, frame in enumerate(found, 1):  # noqa: B007 - told below
+            yield frame
+    except (python_can_file.UnreadableError, sqlite3.Error, ValueError, TypeError, OverflowError) as error:
+        why = printable(error) or type(error).__name__
         if not count:
             mend = "check that its name ends as its format asks"
-            if path.suffix.lower() == ".mf4":
-                mend = "MF4 needs the extra: pip install 'stagelog[mf4]'; or it is no CAN log"
-            raise LogError("not a CAN log, or damaged at its start", where=str(path), mend=mend) from error
+            if "asammdf" in why:
+                mend = "pip install 'stagelog[mf4]'"
+            what = f"not a CAN log, or damaged at its start ({why})"
+            raise LogError(what, where=str(path), mend=mend) from error
         log.warning("%s: damaged after %d frames (%s): the rest is left out", path, count, why)
 
 
-def _database_messages(path: Path) -> Iterator[Any]:
-    """The messages of a log of python-can's in SQLite, whose own reader would open the file for writing."""
-    import can  # noqa: PLC0415 - as above
-
+def _database_frames(path: Path) -> Iterator[CanFrame]:
+    """The frames of a log of python-can's in SQLite, whose own reader would open the file for writing."""
     columns = "ts, arbitration_id, extended, remote, error, dlc, data"
     with closing(connect_immutable(path)) as connection, budgeted(connection, path):
         harden(connection)
-        for timestamp, can_id, extended, remote, error, dlc, data in connection.execute(
+        for stamp_s, number, is_extended, is_remote, is_error, dlc, data in connection.execute(
             f"SELECT {columns} FROM messages"  # noqa: S608
         ):
-            yield can.Message(
-                timestamp=timestamp,
-                arbitration_id=can_id,
-                is_extended_id=bool(extended),
-                is_remote_frame=bool(remote),
-                is_error_frame=bool(error),
-                dlc=dlc,
-                data=data,
+            flags = (
+                (EFF_FLAG if is_extended else 0)
+                | (RTR_FLAG if is_remote else 0)
+                | (ERR_FLAG if is_error else 0)
             )
+<<<<<<< HEAD
 
 
 def _frame(message: Any, t_us: int, bus: int) -> CanFrame:
@@ -219,3 +210,9 @@ def _frame(message: Any, t_us: int, bus: int) -> CanFrame:
     )
     data = bytes(message.dlc) if message.is_remote_frame else bytes(message.data)
     return CanFrame(t_us, bus, can_id, data)
+=======
+            sent = bytes(min(dlc, MOST_DATA_BYTES)) if is_remote else data or b""
+            if not isinstance(sent, bytes) or len(sent) > MOST_DATA_BYTES or not 0 <= number <= EXTENDED_MASK:
+                raise ValueError("a row that is no frame")
+            yield CanFrame(round(stamp_s * 1e6), 0, number | flags, sent)
+>>>>>>> 639b42d (replay, review: BLF and MF4 are read by a process with limits of memory, processor time and frames)

@@ -13,6 +13,10 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from logger.untrusted_json import loads
+
+MOST_LINE_BYTES = 1024 * 1024
+"""The recorder's own limit for a snapshot, which may come before the answer."""
 ANSWER_S = 1.0
 """The recorder answers within a round, 20 ms."""
 EVERY_S = 1.0
@@ -45,7 +49,7 @@ class Teller:
             ends_s = time.monotonic() + ANSWER_S
             with connection.makefile("rb") as lines:
                 while time.monotonic() < ends_s:
-                    said = json.loads(lines.readline())
+                    said = loads(lines.readline(MOST_LINE_BYTES))
                     if said.get("answer") == "stick":
                         return bool(said["ok"])
         return False

@@ -116,7 +116,7 @@ class Answer:
                 raise self.refused(f"answers with over {MOST_BYTES >> 20} MB where a list is expected")
             if time.monotonic() - self._begun_s > self._limits.answer_s:
                 raise CutError(f"an answer takes longer than {self._limits.answer_s:g} s")
-        return loads(bytes(body))
+        return loads(bytes(body), replace_surrogates=True)
 
     def complaint(self) -> str:
         """Why the car refuses."""

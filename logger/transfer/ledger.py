@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from logger.transfer.state import LogState
+from logger.untrusted_json import loads
 
 FILE = "delivered.jsonl"
 MODE = 0o640
@@ -85,8 +86,8 @@ def read(folder: Path) -> list[Delivered]:
         return []
     found = []
     for line in lines:
-        with suppress(ValueError, TypeError, RecursionError):
-            delivered = Delivered(**json.loads(line))
+        with suppress(ValueError, TypeError):
+            delivered = Delivered(**loads(line))
             if all(type(value) is kind for value, kind in zip(delivered, _KINDS, strict=True)):
                 found.append(delivered)
     return found

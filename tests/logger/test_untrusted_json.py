@@ -66,3 +66,32 @@ def test_harmful_texts_end_at_once(text: str | bytes) -> None:
 def test_brackets_within_strings_are_no_depth() -> None:
     value = {"a": ["[" * 1000, '\\"[{' * 1000], "[": "{" * 100}
     assert loads(json.dumps(value)) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "replaced"),
+    [
+        (r'{"name": "a\ud800"}', {"name": "a?"}),
+        (r'{"\udfff\ud800": [["\uDC00"]]}', {"??": [["?"]]}),
+        ('{"name": "\ud800"}', {"name": "?"}),
+        (r'["\\\\ud800", "\ud83d\ude00", "é"]', None),
+        (r'["\ud83d\ude00\ude00"]', ["\U0001f600?"]),
+    ],
+)
+def test_half_a_surrogate_pair_is_refused_or_replaced(text: str, replaced: object) -> None:
+    if replaced is None:
+        assert loads(text) == json.loads(text)
+    else:
+        with pytest.raises(ValueError):
+            loads(text)
+    found = loads(text, replace_surrogates=True)
+    assert found == (json.loads(text) if replaced is None else replaced)
+    json.dumps(found, ensure_ascii=False).encode()
+
+
+@given(st.text(st.characters(exclude_categories=()), max_size=5), st.booleans())
+def test_what_is_read_can_be_written(text: str, is_escaped: bool) -> None:
+    document = json.dumps([text], ensure_ascii=is_escaped)
+    loads(document, replace_surrogates=True)[0].encode()
+    with suppress(ValueError):
+        loads(document)[0].encode()
