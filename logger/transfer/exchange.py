@@ -6,7 +6,8 @@ h11 reads the answer: it takes bytes and gives events, and refuses what is not H
     silence        no byte for `silence_s`
     pace           fewer than LEAST_BYTES_S, averaged over `slow_s`
     head           MOST_HEAD_BYTES, and MOST_INTERIM answers such as "100 Continue" before it
-    JSON           MOST_BYTES of untrusted_json, and `answer_s` for all of it
+    JSON           MOST_BYTES of untrusted_json
+    answer         `answer_s` for all of it, but for the body of a log, which only has to keep the pace
     encodings      none: what is compressed was not asked for
 
 A line that breaks or is too slow is a CutError, worth another try; a server that does not speak as the car's does is a
@@ -15,6 +16,7 @@ DeviceError, for it will not the next time either.
 
 from __future__ import annotations
 
+import math
 import socket
 import time
 from collections.abc import Mapping
@@ -43,7 +45,11 @@ class Limits(NamedTuple):
     slow_s: float = 60.0
     """At less than the least pace: a crossing of a dune, with TCP's own waits behind it."""
     answer_s: float = 120.0
-    """For a whole answer of JSON: the longest that is accepted, at 35 kB/s."""
+    """For a whole answer of JSON: the longest that is accepted, at 35 kB/s; and for the head of any other.
+
+    A list takes three answers at most, as the first may ask for the pin: with connecting and sending, 20 s each, it has
+    come after 8 minutes or never.
+    """
     preparing_s: float = 3600.0
     """For a car's copy of one log: 10 GB at the 3 MB/s of a card that is also recorded to."""
     ask_again_s: float = 1.0
@@ -71,7 +77,7 @@ class Answer:
         """An exchange over a connection that was just opened; whoever opened it closes it."""
         self._connection, self._limits, self._where = connection, limits, where
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MOST_HEAD_BYTES)
-        self._begun_s = time.monotonic()
+        self._ends_s = time.monotonic() + limits.answer_s
         self._pace = Pace(limits.slow_s)
         self._is_over = False
         self.status = 0
@@ -99,7 +105,11 @@ class Answer:
         raise self.refused("announces an answer again and again, and gives none")
 
     def read(self) -> bytes:
-        """The next piece, nothing at the end. Raises CutError, DeviceError."""
+        """The next piece of a body of any length, nothing at the end. Raises CutError, DeviceError."""
+        self._ends_s = math.inf
+        return self._piece()
+
+    def _piece(self) -> bytes:
         while True:
             event = self._event()
             if isinstance(event, h11.Data) and event.data:
@@ -110,12 +120,10 @@ class Answer:
     def json(self) -> Any:
         """The whole body. Raises CutError when that did not come, ValueError when it is no JSON, DeviceError."""
         body = bytearray()
-        while piece := self.read():
+        while piece := self._piece():
             body += piece
             if len(body) > MOST_BYTES:
                 raise self.refused(f"answers with over {MOST_BYTES >> 20} MB where a list is expected")
-            if time.monotonic() - self._begun_s > self._limits.answer_s:
-                raise CutError(f"an answer takes longer than {self._limits.answer_s:g} s")
         return loads(bytes(body), replace_surrogates=True)
 
     def complaint(self) -> str:
@@ -152,11 +160,13 @@ class Answer:
             self._http.receive_data(data)
 
     def _receive(self, *, heard: bool) -> bytes:
-        left_s = self._pace.left_s()
-        if left_s <= 0:
+        paced_s, whole_s = self._pace.left_s(), self._ends_s - time.monotonic()
+        if paced_s <= 0:
             raise CutError("the line brings next to nothing", heard=heard)
+        if whole_s <= 0:
+            raise CutError(f"an answer takes longer than {self._limits.answer_s:g} s", heard=heard)
         try:
-            self._connection.settimeout(min(self._limits.silence_s, left_s))
+            self._connection.settimeout(min(self._limits.silence_s, paced_s, whole_s))
             data = self._connection.recv(RECEIVE_BYTES)
         except OSError as error:
             raise CutError(why(error), heard=heard) from error

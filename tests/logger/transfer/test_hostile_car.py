@@ -130,6 +130,9 @@ LISTS: dict[str, Behaviour] = {
     "a byte at a time, in the status line": lambda _a, _r: trickle(b"HTTP/1.1 200 " + b"O" * 5000),
     "a byte at a time, in the headers": lambda _a, _r: trickle(OK_HEAD + b"X: " + b"y" * 5000),
     "a byte at a time, in the body": lambda _a, _r: trickle(answer(b" " * 5000)),
+    "headers just fast enough, for ever": lambda _a, _r: [OK_HEAD, *slowly(b"X-A: " + b"b" * 20 + b"\r\n")],
+    "a chunk's extension just fast enough": lambda _a, _r: [chunked(b"5;a="), *slowly(b"y" * 30)],
+    "a body just fast enough, for ever": lambda _a, _r: [OK_HEAD + b"\r\n", *slowly(b" " * 30)],
     "a length of 5,000 digits": at_list(OK_HEAD + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n", 5.0),
     "a length of 15,000 digits": at_list(OK_HEAD + b"Content-Length: " + b"9" * 15_000 + b"\r\n\r\n", 5.0),
     "a length of 18 digits": at_list(answer(b"{}", length=10**18 - 1), 5.0),
@@ -180,6 +183,11 @@ LISTS: dict[str, Behaviour] = {
     "an error of a megabyte": at_list(answer(b'{"error":"' + b"x" * 1_000_000 + b'"}', 404)),
     "an error 100,000 deep": at_list(answer(b'{"error":' + b"[" * 100_000, 404)),
 }
+
+
+def slowly(piece: bytes) -> Pieces:
+    """Faster than the least rate, and too slow to end by its size."""
+    return until_closed(piece, 0.04)
 
 
 def until_pieces(piece: bytes) -> Iterator[bytes | float]:
@@ -235,6 +243,11 @@ DOWNLOADS: dict[str, Callable[[], Pieces]] = {
     "another version each time": of_numbers(lambda n: part(50, 99, 100, b"x" * 50, f'ETag: "{n:064x}"')),
     "another version each time, cut off": of_numbers(changing),
     "a byte at a time": lambda: trickle(answer(b"x" * 5000, 200, ETAG)),
+    "headers just fast enough, for ever": lambda: [OK_HEAD, *slowly(b"X-A: " + b"b" * 20 + b"\r\n")],
+    "a complaint just fast enough, for ever": lambda: [
+        b"HTTP/1.1 404 No\r\n\r\n",
+        *slowly(b" " * 30),
+    ],
     "a byte and a cut": lambda: [answer(b"x", 200, ETAG, length=5000)],
     "gzip": lambda: [answer(BOMB, 200, ETAG, "Content-Encoding: gzip")],
     "silence": lambda: [30.0],
@@ -266,6 +279,23 @@ def test_a_log_larger_than_the_room_is_refused_before_a_byte_is_written(
             done = fetch(server.port, patience_s=0)
         assert (done.code, [path.suffix for path in laptop.iterdir()]) == (code, left)
         assert ("too little room" in done.out) == (code == 74)
+
+
+def test_a_car_that_takes_note_of_a_delivery_for_ever(fetch: Fetch, laptop: Path, tmp_path: Path) -> None:
+    data = closed(tmp_path / "made" / NAME, 10).read_bytes()
+    etag = f'ETag: "{hashlib.sha256(data).hexdigest()}"'
+
+    def behave(asked: str, _request: bytes) -> Pieces:
+        if asked.startswith("POST"):
+            return (
+                trickle(OK_HEAD + b"X: " + b"y" * 5000) if what == "a byte at a time" else DOWNLOADS[what]()
+            )
+        return [list_of(log_named(NAME)) if asked == "GET /api/logs" else answer(data, 200, etag)]
+
+    with HostileServer(behave) as server:
+        done = fetch(server.port, patience_s=2.0)
+    assert done.code == 69
+    assert (laptop / NAME).read_bytes() == data
 
 
 def test_bytes_beyond_those_announced_are_not_written(fetch: Fetch, laptop: Path) -> None:
