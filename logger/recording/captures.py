@@ -15,13 +15,9 @@ from pathlib import Path
 
 from firmware_bridge.assembly import BREAK_US
 from firmware_bridge.errors import LogError
-<<<<<<< HEAD
 from firmware_bridge.nmea_fields import DAY_US
-from firmware_bridge.records import CanFrame, can_id_of
-=======
 from firmware_bridge.printable import printable
-from firmware_bridge.records import EFF_FLAG, ERR_FLAG, EXTENDED_MASK, RTR_FLAG, CanFrame
->>>>>>> 639b42d (replay, review: BLF and MF4 are read by a process with limits of memory, processor time and frames)
+from firmware_bridge.records import EXTENDED_MASK, CanFrame, can_id_of
 from firmware_bridge.report import SentenceReader
 from logger.recording import nmea_times, python_can_file
 from logger.recording.canlogs import Decoder
@@ -189,30 +185,13 @@ def _database_frames(path: Path) -> Iterator[CanFrame]:
         for stamp_s, number, is_extended, is_remote, is_error, dlc, data in connection.execute(
             f"SELECT {columns} FROM messages"  # noqa: S608
         ):
-            flags = (
-                (EFF_FLAG if is_extended else 0)
-                | (RTR_FLAG if is_remote else 0)
-                | (ERR_FLAG if is_error else 0)
-            )
-<<<<<<< HEAD
-
-
-def _frame(message: Any, t_us: int, bus: int) -> CanFrame:
-    """A python-can message as a frame of ours."""
-    can_id = can_id_of(
-        message.arbitration_id,
-        is_extended=message.is_extended_id,
-        is_remote=message.is_remote_frame,
-        is_error=message.is_error_frame,
-        is_fd=message.is_fd,
-        is_switched=message.bitrate_switch,
-        is_passive=message.error_state_indicator,
-    )
-    data = bytes(message.dlc) if message.is_remote_frame else bytes(message.data)
-    return CanFrame(t_us, bus, can_id, data)
-=======
             sent = bytes(min(dlc, MOST_DATA_BYTES)) if is_remote else data or b""
             if not isinstance(sent, bytes) or len(sent) > MOST_DATA_BYTES or not 0 <= number <= EXTENDED_MASK:
                 raise ValueError("a row that is no frame")
-            yield CanFrame(round(stamp_s * 1e6), 0, number | flags, sent)
->>>>>>> 639b42d (replay, review: BLF and MF4 are read by a process with limits of memory, processor time and frames)
+            can_id = can_id_of(
+                number,
+                is_extended=bool(is_extended),
+                is_remote=bool(is_remote),
+                is_error=bool(is_error),
+            )
+            yield CanFrame(round(stamp_s * 1e6), 0, can_id, sent)

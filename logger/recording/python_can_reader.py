@@ -23,7 +23,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, BinaryIO, Final, NoReturn
 
-from firmware_bridge.records import BRS_FLAG, EFF_FLAG, ERR_FLAG, ESI_FLAG, FD_FLAG, RTR_FLAG
+from firmware_bridge.records import can_id_of
 
 HEAD: Final = struct.Struct("<qIHB")
 END: Final = 255
@@ -39,14 +39,6 @@ _GRACE_S: Final = 2
 """For the last words; where the reader does not come back from foreign code, the kernel kills it then."""
 _SPARE_FILE_BYTES: Final = 1 << 26
 """What asammdf may write of its own beside a copy of a file that was not finished."""
-_FLAGS = {
-    "is_extended_id": EFF_FLAG,
-    "is_remote_frame": RTR_FLAG,
-    "is_error_frame": ERR_FLAG,
-    "is_fd": FD_FLAG,
-    "bitrate_switch": BRS_FLAG,
-    "error_state_indicator": ESI_FLAG,
-}
 
 
 def main(path: Path) -> None:
@@ -121,7 +113,15 @@ def _data_bytes() -> int:
 
 def _record(message: Any, bus: int) -> bytes:
     """A python-can message on the wire. Raises ValueError, struct.error for one that is no frame."""
-    can_id = message.arbitration_id | sum(flag for name, flag in _FLAGS.items() if getattr(message, name))
+    can_id = can_id_of(
+        message.arbitration_id,
+        is_extended=message.is_extended_id,
+        is_remote=message.is_remote_frame,
+        is_error=message.is_error_frame,
+        is_fd=message.is_fd,
+        is_switched=message.bitrate_switch,
+        is_passive=message.error_state_indicator,
+    )
     data = bytes(min(message.dlc, MOST_DATA_BYTES)) if message.is_remote_frame else bytes(message.data)
     if len(data) > MOST_DATA_BYTES:
         raise ValueError(f"a frame of {len(data)} bytes")

@@ -13,7 +13,7 @@ import shutil
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -130,27 +130,31 @@ LISTS: dict[str, Behaviour] = {
     "a byte at a time, in the status line": lambda _a, _r: trickle(b"HTTP/1.1 200 " + b"O" * 5000),
     "a byte at a time, in the headers": lambda _a, _r: trickle(OK_HEAD + b"X: " + b"y" * 5000),
     "a byte at a time, in the body": lambda _a, _r: trickle(answer(b" " * 5000)),
-    "headers just fast enough, for ever": lambda _a, _r: [OK_HEAD, *slowly(b"X-A: " + b"b" * 20 + b"\r\n")],
-    "a chunk's extension just fast enough": lambda _a, _r: [chunked(b"5;a="), *slowly(b"y" * 30)],
-    "a body just fast enough, for ever": lambda _a, _r: [OK_HEAD + b"\r\n", *slowly(b" " * 30)],
+    "headers just fast enough, for ever": lambda _a, _r: after(
+        OK_HEAD, slowly(b"X-A: " + b"b" * 20 + b"\r\n")
+    ),
+    "a chunk's extension just fast enough": lambda _a, _r: after(chunked(b"5;a="), slowly(b"y" * 30)),
+    "a body just fast enough, for ever": lambda _a, _r: after(OK_HEAD + b"\r\n", slowly(b" " * 30)),
     "a length of 5,000 digits": at_list(OK_HEAD + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n", 5.0),
     "a length of 15,000 digits": at_list(OK_HEAD + b"Content-Length: " + b"9" * 15_000 + b"\r\n\r\n", 5.0),
     "a length of 18 digits": at_list(answer(b"{}", length=10**18 - 1), 5.0),
     "a negative length": at_list(OK_HEAD + b"Content-Length: -5\r\n\r\n{}"),
     "two lengths": at_list(OK_HEAD + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}"),
     "a length and chunks": at_list(OK_HEAD + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}"),
-    "headers without end": lambda _a, _r: [OK_HEAD, *until_pieces(b"X-A: b\r\n" * 100)],
-    "a header without end": lambda _a, _r: [OK_HEAD + b"X: ", *until_pieces(b"y" * 4096)],
+    "headers without end": lambda _a, _r: after(OK_HEAD, until_closed(b"X-A: b\r\n" * 100)),
+    "a header without end": lambda _a, _r: after(OK_HEAD + b"X: ", until_closed(b"y" * 4096)),
     "a status line without end": lambda _a, _r: until_closed(b"H" * 4096),
     "a status of 5,000 digits": at_list(b"HTTP/1.1 " + b"2" * 5000 + b" OK\r\n\r\n"),
     "a chunk of 2^80 bytes": at_list(chunked(b"fffffffffffffffffffff\r\n", b"x" * 1000), 5.0),
     "a chunk of 2^76 bytes": at_list(chunked(b"7ffffffffffffffffff\r\n", b"x" * 1000), 5.0),
     "a chunk size of 5,000 digits": at_list(chunked(b"0" * 5000 + b"5\r\n{}   \r\n0\r\n\r\n"), 5.0),
     "a chunk of negative size": at_list(chunked(b"-5\r\n", b"x" * 1000), 5.0),
-    "a chunk extension without end": lambda _a, _r: [chunked(b"5;a="), *until_pieces(b"y" * 4096)],
-    "chunks without end": lambda _a, _r: [chunked(), *until_pieces(CHUNK)],
-    "trailers without end": lambda _a, _r: [chunked(b"2\r\n{}\r\n0\r\n"), *until_pieces(b"X-A: b\r\n" * 100)],
-    "a body without end": lambda _a, _r: [OK_HEAD + b"\r\n", *until_pieces(b" " * 65536)],
+    "a chunk extension without end": lambda _a, _r: after(chunked(b"5;a="), until_closed(b"y" * 4096)),
+    "chunks without end": lambda _a, _r: after(chunked(), until_closed(CHUNK)),
+    "trailers without end": lambda _a, _r: after(
+        chunked(b"2\r\n{}\r\n0\r\n"), until_closed(b"X-A: b\r\n" * 100)
+    ),
+    "a body without end": lambda _a, _r: after(OK_HEAD + b"\r\n", until_closed(b" " * 65536)),
     "a body shorter than announced": at_list(answer(b'{"logs":', length=1000)),
     "a body longer than announced": at_list(answer(b'{"logs":[]}', length=5)),
     "gzip": at_list(answer(BOMB, 200, "Content-Encoding: gzip")),
@@ -190,8 +194,10 @@ def slowly(piece: bytes) -> Pieces:
     return until_closed(piece, 0.04)
 
 
-def until_pieces(piece: bytes) -> Iterator[bytes | float]:
-    return iter(until_closed(piece))
+def after(first: bytes, more: Pieces) -> Pieces:
+    """Not a list: more may come for ever."""
+    yield first
+    yield from more
 
 
 @pytest.mark.parametrize("what", LISTS)
@@ -243,11 +249,8 @@ DOWNLOADS: dict[str, Callable[[], Pieces]] = {
     "another version each time": of_numbers(lambda n: part(50, 99, 100, b"x" * 50, f'ETag: "{n:064x}"')),
     "another version each time, cut off": of_numbers(changing),
     "a byte at a time": lambda: trickle(answer(b"x" * 5000, 200, ETAG)),
-    "headers just fast enough, for ever": lambda: [OK_HEAD, *slowly(b"X-A: " + b"b" * 20 + b"\r\n")],
-    "a complaint just fast enough, for ever": lambda: [
-        b"HTTP/1.1 404 No\r\n\r\n",
-        *slowly(b" " * 30),
-    ],
+    "headers just fast enough, for ever": lambda: after(OK_HEAD, slowly(b"X-A: " + b"b" * 20 + b"\r\n")),
+    "a complaint just fast enough, for ever": lambda: after(b"HTTP/1.1 404 No\r\n\r\n", slowly(b" " * 30)),
     "a byte and a cut": lambda: [answer(b"x", 200, ETAG, length=5000)],
     "gzip": lambda: [answer(BOMB, 200, ETAG, "Content-Encoding: gzip")],
     "silence": lambda: [30.0],
@@ -287,9 +290,7 @@ def test_a_car_that_takes_note_of_a_delivery_for_ever(fetch: Fetch, laptop: Path
 
     def behave(asked: str, _request: bytes) -> Pieces:
         if asked.startswith("POST"):
-            return (
-                trickle(OK_HEAD + b"X: " + b"y" * 5000) if what == "a byte at a time" else DOWNLOADS[what]()
-            )
+            return DOWNLOADS["headers just fast enough, for ever"]()
         return [list_of(log_named(NAME)) if asked == "GET /api/logs" else answer(data, 200, etag)]
 
     with HostileServer(behave) as server:
