@@ -16,16 +16,19 @@ MOST_SESSIONS = 5_000
 """A car that loses power every ten seconds of a stage of twelve hours has 4,300."""
 
 
+def require_few(sessions: Sequence[int]) -> None:
+    """Raise LogError for more sessions than a drive has: each one begins the computation again."""
+    if len(sessions) > MOST_SESSIONS:
+        what = f"it has {len(sessions):,} sessions: more than {MOST_SESSIONS:,} are not computed again"
+        raise LogError(what, mend="`stagelog review` without other rules or sections reads what was recorded")
+
+
 class SessionRows:
     """The rows of a log by session. Not thread-safe, as its connection is not."""
 
     def __init__(self, connection: sqlite3.Connection, sessions: Sequence[int]) -> None:
         """`sessions` are all numbers of sessions, in order. Raises LogError where there are too many."""
-        if len(sessions) > MOST_SESSIONS:
-            what = f"it has {len(sessions):,} sessions: more than {MOST_SESSIONS:,} are not computed again"
-            raise LogError(
-                what, mend="`stagelog review` without other rules or sections reads what was recorded"
-            )
+        require_few(sessions)
         self.connection = connection
         self._next = dict(zip(sessions, [*sessions[1:], None], strict=True))
         self._firsts: dict[tuple[str, int | None], int] = {}

@@ -21,6 +21,7 @@ from firmware_bridge.errors import ConfigurationError
 from logger.input_files import read_text
 from logger.recording import replay
 from logger.recording.log_border import has_wal
+from logger.recording.session_rows import MOST_SESSIONS
 from logger.recording.setup import Stage, stage_of
 from logger.review import gpx
 from logger.review.evidence import FIX_COLUMNS, SEEN_COLUMNS, Evidence, RawRows, assemble, table
@@ -83,6 +84,8 @@ def _log(
 def _ends_too_fast(recorded: Evidence) -> bool:
     """Whether an over-speed went on when the log was cut off; the state is at most a second older than its rows."""
     last = max(recorded.offsets_us, default=None)
+    if len(recorded.offsets_us) > MOST_SESSIONS:
+        return False  # not computed again: what was recorded stands
     if any(event.kind == "session_end" and event.session == last for event in recorded.events):
         return False
     try:

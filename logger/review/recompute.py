@@ -6,25 +6,38 @@ out is what the crew would have seen. Sentences and frames are not needed for th
 
 from __future__ import annotations
 
+import dataclasses
 import heapq
+import math
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from operator import itemgetter
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from firmware_bridge.dating import Dates
 from firmware_bridge.records import Fix, Notice, Reading, Sentence
-from logger.export.blocks import reading_blocks
-from logger.export.selection import select
 from logger.recording import value_ranges
 from logger.recording.channel_table import channels_of
 from logger.recording.pipeline import Pipeline, Source
 from logger.recording.recorded import RecordedReadings, own_alarms
 from logger.recording.rows import Rows
+from logger.recording.session_rows import SessionRows, require_few
 from logger.recording.setup import Stage
-from logger.review.evidence import FIX_COLUMNS, SEEN_COLUMNS, Evidence, Floats, RawRows, assemble, table
+from logger.review.evidence import (
+    FIX_COLUMNS,
+    SEEN_COLUMNS,
+    Event,
+    Evidence,
+    Fixes,
+    Floats,
+    RawRows,
+    Seen,
+    assemble,
+    table,
+)
 from logger.stage.live_stage import WHEEL_CHANNELS, LiveStage
 
 Progress = Callable[[float], None]
@@ -83,24 +96,58 @@ def recomputed(
     sessions = [
         int(number) for number in sorted(evidence.offsets_us)
     ]  # numpy's numbers find nothing in SQLite
+    require_few(sessions)
+    rows = SessionRows(connection, sessions) if connection is not None else None
     made: list[tuple[int, Rows]] = []
     state: list[Any] | None = None
-    for done, number in enumerate(sessions):
+    for done, (number, part) in enumerate(_parts(evidence, sessions)):
         if connection is not None:
-            _require_rows(evidence, number)
-        fixes = RecordedFixes(_fixes(evidence, number))
+            _require_rows(part, number)
+        fixes = RecordedFixes(_fixes(part, number))
         source = Source("gps", fixes=fixes)
         alarms = own_alarms(connection, number) if connection else []
         live = driven.live(str(evidence.car.get("class", "")), alarms)
-        pipeline = Pipeline([source], RecordedReadings(_readings(connection, number, live)), live)
-        pipeline.begin(_begins_us(evidence, number))
+        pipeline = Pipeline([source], RecordedReadings(_readings(rows, number, live)), live)
+        pipeline.begin(_begins_us(part, number))
         if state is not None:
-            live.restore(state, _gap_s(evidence, number))
-        for t_us in _moments(evidence, number, pipeline, is_last=number == sessions[-1]):
-            progress((done + t_us / max(1.0, _end_us(evidence, number))) / len(sessions))
+            live.restore(state, _gap_s(part, number))
+        end_us = max(1.0, _end_us(part, number))
+        for t_us in _moments(part, number, pipeline, is_last=number == sessions[-1]):
+            progress((done + t_us / end_us) / len(sessions))
             made.append((number, pipeline.take()))
         state = live.state()
     return _with_rows(evidence, stage, made, section or 0)
+
+
+def _parts(evidence: Evidence, sessions: list[int]) -> Iterator[tuple[int, Evidence]]:
+    """Each session with its own rows of the evidence alone, in time linear in all rows."""
+    fixes, seen = (_rows_of(rows.session) for rows in (evidence.fixes, evidence.seen))
+    events: dict[int, list[Event]] = {number: [] for number in sessions}
+    for event in evidence.events:
+        if event.session in events:
+            events[event.session].append(event)
+    for number in sessions:
+        yield (
+            number,
+            dataclasses.replace(
+                evidence,
+                fixes=Fixes._make(column[fixes(number)] for column in evidence.fixes),
+                seen=Seen._make(column[seen(number)] for column in evidence.seen),
+                events=tuple(events[number]),
+            ),
+        )
+
+
+def _rows_of(session: Floats) -> Callable[[int], NDArray[np.intp]]:
+    """Which rows are of a session, in their order."""
+    order = np.argsort(session, kind="stable")
+    ordered = session[order]
+
+    def rows(number: int) -> NDArray[np.intp]:
+        first, last = np.searchsorted(ordered, [number, number + 1])
+        return order[first:last]
+
+    return rows
 
 
 def _require_rows(evidence: Evidence, session: int) -> None:
@@ -114,8 +161,6 @@ def _require_rows(evidence: Evidence, session: int) -> None:
 
 
 def _narrowed(stage: Stage, section: int) -> Stage:
-    import dataclasses  # noqa: PLC0415
-
     assert stage.itinerary is not None  # noqa: S101 - the caller has looked
     only = dataclasses.replace(stage.itinerary, sections=stage.itinerary.sections[section : section + 1])
     return dataclasses.replace(stage, itinerary=only)
@@ -193,18 +238,24 @@ def _fixes(evidence: Evidence, session: int) -> Iterator[Fix]:
         )
 
 
-def _readings(connection: sqlite3.Connection | None, session: int, live: LiveStage) -> Iterator[Reading]:
+def _readings(rows: SessionRows | None, session: int, live: LiveStage) -> Iterator[Reading]:
     """Wheel speeds, and whatever the alarms ask for."""
-    if connection is None:
+    if rows is None:
         return
     wanted = WHEEL_CHANNELS.keys() | live.alarms.asks_for
     channels = {
-        number: channel for number, channel in channels_of(connection).items() if channel.name in wanted
+        number: channel for number, channel in channels_of(rows.connection).items() if channel.name in wanted
     }
-    for sessions, t_us, channel, value in reading_blocks(connection, select(connection)):
-        kept = (sessions == session) & np.isin(channel, list(channels)) & np.isfinite(value)
-        for at_us, number, known in zip(*(c[kept].tolist() for c in (t_us, channel, value)), strict=True):
-            yield Reading(at_us, channels[number], known)
+    if not channels:
+        return
+    found = rows.connection.cursor().execute(
+        "SELECT t_us, channel, value FROM reading"  # noqa: S608 - numbers
+        f" WHERE {rows.condition('reading', session)} AND channel IN ({', '.join(map(str, channels))})"
+        " AND typeof(t_us) = 'integer' AND typeof(value) IN ('integer', 'real') ORDER BY rowid"
+    )
+    for t_us, number, value in found:
+        if math.isfinite(value):
+            yield Reading(t_us, channels[number], value)
 
 
 def _with_rows(evidence: Evidence, stage: Stage, made: list[tuple[int, Rows]], first: int) -> Evidence:

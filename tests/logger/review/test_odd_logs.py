@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 import tracemalloc
 from contextlib import closing
 from pathlib import Path
@@ -227,3 +228,49 @@ def test_memory_grows_with_the_section_changes_and_not_with_their_square(log: Pa
             tracemalloc.stop()
     assert len(day.sections) >= 3000
     assert peak_bytes < 20_000_000
+
+
+MANY = "WITH RECURSIVE c(x) AS (SELECT 2 UNION ALL SELECT x + 1 FROM c LIMIT {count})"
+
+
+def many_sessions(log: Path, path: Path, count: int) -> Path:
+    """A log with so many more sessions, each with a fix and an event, and readings of them all."""
+    each = MANY.format(count=count)
+    return changed(
+        log,
+        path,
+        f"INSERT INTO session {each} SELECT x, 'b' || x, '1970', 'stagelog', '' FROM c",
+        f"INSERT INTO event {each} SELECT x, 3000, 'mark', '{{}}' FROM c",
+        f"INSERT INTO fix (session, t_us, lat, lon, quality) {each} SELECT x, 2000, 21.5, 40.5, 1 FROM c",
+    )
+
+
+def computed_again(path: Path) -> float:
+    """How long computing a section of a log again takes, in seconds of the processor."""
+    begun_s = time.process_time()
+    with opened(path, Wanted(section=0), lambda _share: None) as (evidence, *_):
+        assert evidence.events
+    return time.process_time() - begun_s
+
+
+def test_more_sessions_than_a_drive_has_are_not_computed_again(log: Path, tmp_path: Path) -> None:
+    path = many_sessions(log, tmp_path / "many.db", 60_000)
+    begun_s = time.process_time()
+    with pytest.raises(LogError, match="60,001 sessions: more than 5,000 are not computed again"):
+        computed_again(path)
+    assert time.process_time() - begun_s < 10
+
+
+def test_computing_again_is_linear_in_the_sessions(log: Path, tmp_path: Path) -> None:
+    """Each session read all readings, and went through all events twelve times."""
+    times_s = []
+    for count in (200, 1600):
+        path = many_sessions(log, tmp_path / f"{count}.db", count)
+        changed(
+            path,
+            tmp_path / f"{count}r.db",
+            "INSERT INTO channel (id, name, unit, source) VALUES (99, 'wheel_kmh', 'km/h', 'x')",
+            f"INSERT INTO reading {MANY.format(count=50 * count)} SELECT 1, x * 10, 99, 1.0 FROM c",
+        )
+        times_s.append(computed_again(tmp_path / f"{count}r.db"))
+    assert times_s[1] < 12 * times_s[0] + 1, times_s
