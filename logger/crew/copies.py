@@ -123,8 +123,8 @@ class Copies:
         return next((copy for copy in choice if copy.sha256 in tags), None)
 
     def newest(self, name: str) -> Copy | None:
-        """The last copy that was made of a log."""
-        return next(iter(self._kept(name)), None)
+        """The last copy that was made of a log; None for one that lies still, which is sent from its own file."""
+        return None if _lies_still(self.logs / name) else next(iter(self._kept(name)), None)
 
     def work(self, name: str, max_age_s: float = FRESH_S) -> asyncio.Task[Copy]:
         """The bytes of a log as it is now, or was at most `max_age_s` ago; who asks meanwhile gets the same.

@@ -101,7 +101,7 @@ class Downloads:
         if copy is None and "if-match" in headers and "*" not in tags(headers["if-match"]):
             raise HTTPException(412, "this version is not here any more")
         if copy is None and "range" in headers and "if-range" not in headers:
-            copy = self.copies.newest(name)
+            copy = self._resumed(request, name)
         if copy is None:
             work = self.copies.work(name, _max_age_s(headers))
             if "respond-async" in headers.get("prefer", "").lower():
@@ -114,6 +114,13 @@ class Downloads:
         if copy.sha256 in unchanged or "*" in unchanged:
             return Response(status_code=304, headers=_headers(name, copy))
         return copy
+
+    def _resumed(self, request: Request, name: str) -> Copy | None:
+        """The version for a Range that names none: the one that this client was sent last, not another's copy."""
+        address = client_address(request.scope)
+        sent = (sha256 for client, sha256 in reversed(self._reached) if client == address)
+        found = (self.copies.version(name, {sha256}) for sha256 in sent)
+        return next((copy for copy in found if copy), None) or self.copies.newest(name)
 
     async def _send(self, request: Request, name: str, copy: Copy, asked: range | None, send: Send) -> None:
         part = range(copy.size) if asked is None else asked

@@ -206,6 +206,27 @@ def test_a_log_that_is_being_recorded_is_sent_as_it_was_at_one_moment(served: Se
     assert (rest.status, rest.body) == (206, got.body[1000:])
 
 
+def test_a_range_that_names_no_version_is_of_the_one_this_client_was_sent(
+    place: Path, tmp_path: Path
+) -> None:
+    """As `curl -C -` asks: after a copy of the open log, and after the log that was closed meanwhile."""
+    with serving(tmp_path, place / "live.sock") as server:
+        with being_recorded(tmp_path / "logs" / LIVE) as log:
+            copy = get(server, LIVE)
+            log.write(rows(2000, 3000))
+        closed_log = (tmp_path / "logs" / LIVE).read_bytes()
+        rest = get(server, LIVE, range="bytes=50-")
+        assert (rest.status, rest.headers["etag"]) == (206, copy.headers["etag"])
+        assert rest.body == copy.body[50:]
+        whole = get(server, LIVE)
+        rest = get(server, LIVE, range="bytes=50-")
+        assert whole.body == closed_log != copy.body
+        assert (rest.status, rest.headers["etag"]) == (206, whole.headers["etag"])
+        assert rest.body == closed_log[50:]
+    with serving(tmp_path, place / "live.sock") as server:
+        assert get(server, LIVE, range="bytes=50-").body == closed_log[50:]
+
+
 def test_who_would_rather_ask_again_need_not_wait(place: Path, tmp_path: Path) -> None:
     logs = tmp_path / "logs"
     with being_recorded(logs / LIVE, 100_000), serving(tmp_path, place / "none.sock") as server:
