@@ -65,7 +65,8 @@ def claimed(part: Path) -> Iterator[int]:
     descriptor = _locked(part)
     _unfinished.add(part)
     try:
-        os.ftruncate(descriptor, 0)
+        with named(part):
+            os.ftruncate(descriptor, 0)
         yield descriptor
     except BaseException:
         part.unlink(missing_ok=True)

@@ -85,4 +85,7 @@ class Accounts:
             mend = "install Debian's package passwd"
             raise StagelogError("is not there to make users with", where=tool, mend=mend) from error
         if done.returncode != 0:
-            raise StagelogError(" ".join(done.stderr.split()) or f"exit code {done.returncode}", where=tool)
+            by = f"signal {-done.returncode}" if done.returncode < 0 else f"exit code {done.returncode}"
+            what = " ".join(done.stderr.split()) or f"the process was ended: {by}"
+            mend = "repair that, or make room on the disk, and run the same command again"
+            raise StagelogError(what, where=tool, mend=mend)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import shutil
 import stat
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from firmware_bridge.errors import LogError
+from logger.whole_file import PART_TAIL
 
 MAX_LINKS = 40
 """As many symbolic links as Linux itself follows in one path."""
@@ -90,36 +90,26 @@ class Root:
 
     def write(self, path: str, content: bytes, mode: int, uid: int, gid: int) -> None:
         """Put a file there, whole or not at all; it replaces what is there, a link itself included."""
-        with self._parent(path) as (folder, name):
-            fresh = f".{name}.{secrets.token_hex(4)}"
+        with self._replacing(path) as (folder, fresh):
             descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=folder)
-            try:
-                with os.fdopen(descriptor, "wb") as file:
-                    file.write(content)
-                    os.fchown(descriptor, uid, gid)
-                    os.fchmod(descriptor, mode)
-                    file.flush()
-                    os.fsync(descriptor)
-                os.replace(fresh, name, src_dir_fd=folder, dst_dir_fd=folder)
-            except BaseException:
-                os.unlink(fresh, dir_fd=folder)
-                raise
-            os.fsync(folder)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fchown(descriptor, uid, gid)
+                os.fchmod(descriptor, mode)
+                os.fsync(descriptor)
 
     def link(self, path: str, target: str, uid: int = 0, gid: int = 0) -> None:
         """Put a symbolic link there; it replaces what is there."""
-        with self._parent(path) as (folder, name):
-            fresh = f".{name}.{secrets.token_hex(4)}"
+        with self._replacing(path) as (folder, fresh):
             os.symlink(target, fresh, dir_fd=folder)
             os.chown(fresh, uid, gid, dir_fd=folder, follow_symlinks=False)
-            os.replace(fresh, name, src_dir_fd=folder, dst_dir_fd=folder)
-            os.fsync(folder)
 
     def make_folder(self, path: str, mode: int, uid: int, gid: int) -> None:
-        """Make one folder."""
-        with self._parent(path) as (folder, name):
-            os.mkdir(name, 0o700, dir_fd=folder)
-        self.own(path, mode, uid, gid)
+        """Make one folder; it has its owner and mode from the moment it is there."""
+        with self._replacing(path) as (folder, fresh):
+            os.mkdir(fresh, 0o700, dir_fd=folder)
+            self.own(str(PurePosixPath(path).with_name(fresh)), mode, uid, gid)
 
     def own(self, path: str, mode: int, uid: int, gid: int) -> None:
         """Change the owner and mode of a file or folder."""
@@ -135,6 +125,7 @@ class Root:
         """Give a file another name in its folder."""
         with self._parent(path) as (folder, old):
             os.rename(old, name, src_dir_fd=folder, dst_dir_fd=folder)
+            os.fsync(folder)
 
     def remove(self, path: str) -> None:
         """Remove a file or a link."""
@@ -158,7 +149,7 @@ class Root:
 
     def empty(self, path: str) -> None:
         """Remove everything in a folder. Links in it are removed, not followed."""
-        with self._folder(path) as folder:
+        with _errors_name(path), self._folder(path) as folder:
             for entry in list(os.scandir(folder)):
                 if entry.is_dir(follow_symlinks=False):
                     shutil.rmtree(entry.name, dir_fd=folder)
@@ -176,18 +167,30 @@ class Root:
         return None
 
     @contextmanager
+    def _replacing(self, path: str) -> Iterator[tuple[int, str]]:
+        """The folder of a path, opened, and a name in it at which the body makes what then gets the path's name.
+
+        It is one name for each path, so that the next attempt removes what a cut-off one left there.
+        """
+        with self._parent(path) as (folder, name):
+            fresh = f".{name}{PART_TAIL}"
+            _remove(fresh, folder)
+            try:
+                yield folder, fresh
+                os.replace(fresh, name, src_dir_fd=folder, dst_dir_fd=folder)
+            except BaseException:
+                _remove(fresh, folder)
+                raise
+            os.fsync(folder)
+
+    @contextmanager
     def _parent(self, path: str) -> Iterator[tuple[int, str]]:
         """The folder of a path, opened, and the name in it."""
         whole = PurePosixPath(path)
         if not whole.is_absolute() or not whole.name or whole.name == "..":
             raise LogError("is no path of a file", where=path)
-        try:
-            with self._folder(self.real(str(whole.parent))) as folder:
-                yield folder, whole.name
-        except OSError as error:
-            if (mend := _MENDS.get(error.errno or 0)) is None or isinstance(error, LogError):
-                raise
-            raise LogError(os.strerror(error.errno or 0), where=path, mend=mend) from error
+        with _errors_name(path), self._folder(self.real(str(whole.parent))) as folder:
+            yield folder, whole.name
 
     @contextmanager
     def _folder(self, real: str) -> Iterator[int]:
@@ -201,3 +204,25 @@ class Root:
             yield descriptor
         finally:
             os.close(descriptor)
+
+
+def _remove(name: str, folder: int) -> None:
+    """Remove a file, a link or an empty folder, if it is there."""
+    with suppress(FileNotFoundError):
+        try:
+            os.unlink(name, dir_fd=folder)
+        except IsADirectoryError:
+            os.rmdir(name, dir_fd=folder)
+
+
+@contextmanager
+def _errors_name(path: str) -> Iterator[None]:
+    """Errors name a path of the machine: the kernel's names are relative to an open folder, if there are any."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, LogError) or error.errno is None:
+            raise
+        if (mend := _MENDS.get(error.errno)) is not None:
+            raise LogError(os.strerror(error.errno), where=path, mend=mend) from error
+        raise OSError(error.errno, os.strerror(error.errno), path) from error

@@ -19,13 +19,16 @@ name = "Out"
 length_km = 2.0
 """
 LOG = "test-7-car-1-001.db"
+RATES = ("--gps-hz", "5", "--can-rate", "100")
+FEW = ("--gps-hz", "1", "--can-rate", "5")
+"""For a log of few pages."""
 
 
-def simulated(folder: Path) -> Path:
+def simulated(folder: Path, rates: tuple[str, ...] = RATES) -> Path:
     """Its log, made by `stagelog simulate` in a folder."""
     (folder / "short.toml").write_text(TEXT)
     ended = stagelog(
-        *("simulate", "short.toml", "-o", "logs", "--section", "1", "--gps-hz", "5", "--can-rate", "100"),
+        *("simulate", "short.toml", "-o", "logs", "--section", "1", *rates),
         folder=folder,
     )
     assert ended.code == 0, ended.err

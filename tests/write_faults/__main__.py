@@ -1,46 +1,41 @@
-"""Every fault of every verb: `python -m tests.write_faults [MOST] [VERB...]`. Prints a line for each that did harm.
+"""The faults of every verb: `python -m tests.write_faults [--every] [VERB...]`. Prints a line for each that did harm.
 
-`MOST` is how many of each kind and verb are tried, evenly spread; a log that is made has hundreds of writes.
+A log that is made has hundreds of writes by the same line of the program: of those alike some are tried, or every one.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 import tempfile
 from pathlib import Path
 
-from tests.write_faults.faults import Fault
 from tests.write_faults.inputs import NAMES, make_template, ready
 from tests.write_faults.trying import Trial
 
 
-def spread(faults: list[Fault], how: str, most: int) -> list[Fault]:
-    """At most so many of a kind, the first and the last among them."""
-    of_kind = [fault for fault in faults if fault.how == how]
-    if len(of_kind) <= most:
-        return of_kind
-    return [of_kind[round(at * (len(of_kind) - 1) / (most - 1))] for at in range(most)]
-
-
 def main(arguments: list[str]) -> int:
     """Exit 1 when any did harm."""
-    most = int(arguments[0]) if arguments and arguments[0].isdecimal() else sys.maxsize
-    names = [argument for argument in arguments if not argument.isdecimal()]
+    parser = argparse.ArgumentParser(prog="python -m tests.write_faults", description=__doc__)
+    parser.add_argument("--every", action="store_true", help="at every place, however many are alike")
+    parser.add_argument("verbs", nargs="*", choices=[*NAMES, []], metavar="VERB")
+    options = parser.parse_args(arguments)
     wrong = 0
     with tempfile.TemporaryDirectory(prefix="stagelog-faults-") as scratch:
         template = make_template(Path(scratch) / "template")
-        for name in names or NAMES:
+        for name in options.verbs or NAMES:
             with ready(name, template) as case:
                 trial, harmed = Trial(case, template, Path(scratch)), 0
-                tried = [*spread(trial.faults, "full", most), *spread(trial.faults, "killed", most)]
+                tried = trial.every if options.every else trial.faults
                 for fault in tried:
                     try:
                         trial.run(fault)
                     except AssertionError as error:
                         harmed += 1
                         print(f"{name}: {fault}\n    {' '.join(str(error).split())[:600]}", flush=True)
-            kinds = [sum(fault.how == how for fault in tried) for how in ("full", "killed")]
-            print(f"{name}: {kinds[0]} full disks, {kinds[1]} kills, {harmed} harmed", flush=True)
+            full, killed = (sum(fault.how == how for fault in tried) for how in ("full", "killed"))
+            of = f"{len(tried)} of {len(trial.every)} faults tried"
+            print(f"{name}: {of}, {full} full disks, {killed} kills, {harmed} harmed", flush=True)
             wrong += harmed
     return int(bool(wrong))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from logger.fleet.add import restore
@@ -14,6 +14,8 @@ from logger.recording.verify import verify
 from logger.stick.delivery import FOLDER
 from logger.transfer.state import state_of
 from tests.logger.command_line import stagelog
+from tests.logger.short_stage import FEW
+from tests.write_faults import installing
 
 LOG = "test-7-car-1-001.db"
 ROUTE = """<?xml version="1.0"?>
@@ -35,8 +37,10 @@ class Case:
     writes: str = "out"
     reported: str = "out"
     """A part of the name that a full disk is reported with."""
-    ignored: frozenset[str] = field(default_factory=frozenset)
-    """Names that may stay."""
+    ignored: str = ""
+    """Names that may stay: a regular expression."""
+    only_own: bool = False
+    """Faults are placed at the calls of the first process alone; another program's numbers would hit its messages."""
     near: Path | None = None
     """Where `writes` is, if not in the folder itself; then the last argument but the options is a folder in it."""
 
@@ -146,7 +150,7 @@ FIXED = [
     Case("replay", ("replay", f"logs/{LOG}", "-o", "out"), whole_logs("out")),
     Case(
         "simulate",
-        ("simulate", "short.toml", "-o", "out", "--section", "1", "--gps-hz", "5", "--can-rate", "100"),
+        ("simulate", "short.toml", "-o", "out", "--section", "1", *FEW),
         lambda folder: _there(folder / "out" / LOG),
         _log_again,
     ),
@@ -156,6 +160,15 @@ FIXED = [
         ("fleet", "review", "--store", "out/store", "--workers", "0"),
         whole_store,
         old_store,
+    ),
+    Case(
+        "install",
+        installing.ARGUMENTS,
+        installing.check,
+        installing.prepare,
+        reported=".*/",
+        ignored=installing.UNFOLLOWED,
+        only_own=True,
     ),
 ]
 
@@ -194,7 +207,7 @@ def stick(place: Path) -> Case:
         prepare,
         near=place,
         reported=str(place.parent),
-        ignored=frozenset({"delivered.jsonl"}),
+        ignored=r"delivered\.jsonl",
     )
 
 

@@ -21,10 +21,14 @@ import pytest
 from tests.logger.command_line import ENVIRONMENT, Ended
 
 WRITES = ("write", "pwrite64", "writev", "sendfile", "copy_file_range")
-MAKES = ("openat", "mkdir", "ftruncate")
+MAKES = ("openat", "mkdir", "mkdirat", "symlink", "symlinkat", "link", "linkat", "ftruncate")
 PLACES = ("fsync", "fdatasync", "rename", "renameat", "renameat2")
-CHANGES = (*WRITES, *MAKES, *PLACES, "unlink", "unlinkat", "rmdir")
+OWNS = ("fchown", "fchownat", "fchmod", "fchmodat")
+CHANGES = (*WRITES, *MAKES, *PLACES, *OWNS, "unlink", "unlinkat", "rmdir")
 _CALL = re.compile(r"(?P<task>\d+) +(?P<name>\w+)\((?P<arguments>.*)")
+_NAMES = re.compile(r"[/\"]([^/<>\"]+)[>\"]")
+"""The last part of each path; data is not traced."""
+_VARIES = re.compile(r"[0-9a-f-]*\d[0-9a-f-]*")
 _NAME = re.compile(r'[^"/]*"')
 _SAME_EVERY_TIME = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0"}
 """So that the n-th call of one run is the n-th of the next."""
@@ -85,28 +89,58 @@ def traced(arguments: Sequence[str | Path], folder: Path, *options: str) -> Ende
     return Ended(done.returncode, done.stdout, done.stderr)
 
 
-def places(arguments: Sequence[str | Path], folder: Path, below: Path) -> tuple[list[Place], Ended]:
-    """Run a verb without a fault; every call of it that changes something below a folder."""
+def places(
+    arguments: Sequence[str | Path], folder: Path, below: Path, *, only_own: bool = False
+) -> tuple[list[Place], Ended]:
+    """Run a verb without a fault; every call of it (of its first task, if `only_own`) that changes something below."""
     trace = folder.parent / f"{folder.name}.trace"
     ended = traced(
-        arguments, folder, _FAST, "-y", "-s", "300", "-o", str(trace), "-e", f"trace={','.join(CHANGES)}"
+        arguments, folder, _FAST, "-y", "-s", "0", "-o", str(trace), "-e", f"trace={','.join(CHANGES)}"
     )
+    named = [str(below)]
+    if below.is_relative_to(folder):
+        named.append(f'"{below.relative_to(folder)}/')
     counts: Counter[tuple[str, str]] = Counter()
     found = []
+    first = ""
     for line in trace.read_text(errors="replace").splitlines():
         call = _CALL.match(line)
         if call is None:
             continue
         task, name = call["task"], call["name"]
         counts[task, name] += 1
+        first = first or task
+        if only_own and task != first:
+            continue
         changes = name != "openat" or "O_CREAT" in line
-        if changes and f"{below}" in line:
+        if changes and any(name in line for name in named):
             found.append(Place(name, counts[task, name], call["arguments"]))
     return found, ended
 
 
+def sites(found: Sequence[Place]) -> list[Place]:
+    """The places that differ: of a call on a kind of file after another such, the first, a middle and the last.
+
+    Pages of one database and columns of one table are written by one line of the program, hundreds of times.
+    """
+    kinds = [(place.call, _kind_of_file(place.text)) for place in found]
+    alike: dict[object, list[Place]] = {}
+    for place, pair in zip(found, zip([None, *kinds], kinds, strict=False), strict=True):
+        alike.setdefault(pair, []).append(place)
+    chosen = {group[at] for group in alike.values() for at in (0, len(group) // 2, -1)}
+    return [place for place in found if place in chosen]
+
+
+def _kind_of_file(text: str) -> str:
+    """The names in a call, without what differs from file to file: digits, and random letters among them."""
+    return " ".join(_VARIES.sub("#", name) for name in _NAMES.findall(text)[:2])
+
+
 def faults_at(found: Sequence[Place]) -> list[Fault]:
     """A full disk wherever one can be met, and a kill everywhere."""
+    found = list(
+        {(place.call, place.number): place for place in found}.values()
+    )  # threads have the same numbers
     made, full = set(), []
     for place in found:
         if place.call == "openat":  # a file that is there already opens on a full disk too

@@ -13,7 +13,7 @@ from uuid import uuid4
 from tests.field_failures.small_disk import small_disk
 from tests.logger.crew.serving import serving
 from tests.logger.review import drives
-from tests.logger.short_stage import simulated
+from tests.logger.short_stage import FEW, simulated
 from tests.write_faults import cases
 from tests.write_faults.cases import LOG, ROUTE, Case
 
@@ -25,7 +25,7 @@ _STICK_MB = 24
 def make_template(folder: Path) -> Path:
     """The inputs of every case."""
     folder.mkdir()
-    log = simulated(folder)
+    log = simulated(folder, FEW)
     assert log == folder / "logs" / LOG
     shutil.copy(log, folder / "shorter.db")
     with closing(sqlite3.connect(folder / "shorter.db")) as connection, connection:

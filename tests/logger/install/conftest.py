@@ -35,16 +35,20 @@ def require_root() -> None:
         pytest.skip(missing)
 
 
-@pytest.fixture
-def image(tmp_path: Path) -> Path:
+def make_image(root: Path) -> Path:
     """The root of a machine with users, an empty udev folder, and nothing of ours."""
-    require_root()
-    root = tmp_path / "image"
     for folder in ("etc/udev/rules.d", "usr/local/bin", "usr/local/lib", "var/lib", "opt"):
         (root / folder).mkdir(parents=True)
     for name, text in USERS.items():
         (root / "etc" / name).write_text(text)
     return root
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    """Such a machine."""
+    require_root()
+    return make_image(tmp_path / "image")
 
 
 Call = Callable[..., list[str]]
