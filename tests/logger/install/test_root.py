@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from firmware_bridge.errors import ConfigurationError, LogError
 from logger.install import plan
 from logger.install.root import Root
+from tests.field_failures.small_disk import filled, small_disk
 from tests.logger.install.conftest import Call, require_root, tree
 
 UP = "../" * 40
@@ -191,3 +192,30 @@ def test_files_replace_links_and_are_whole_or_not_at_all(tmp_path: Path) -> None
     assert root.names_in("/") == ["file", "target"]
     assert root.names_in("/nowhere") == []
     assert plan.PROGRAM.startswith("/")
+
+
+@pytest.mark.parametrize("left", ["file", "folder", "link"])
+def test_what_a_killed_attempt_left_is_taken_away_by_the_next(tmp_path: Path, left: str) -> None:
+    part = tmp_path / ".it.part"
+    make = {"file": part.touch, "folder": part.mkdir, "link": lambda: part.symlink_to("/etc/passwd")}[left]
+    for attempt in ("write", "link", "folder"):
+        make()
+        owner = os.getuid(), os.getgid()
+        if attempt == "write":
+            Root(tmp_path).write("/it", b"content", 0o640, *owner)
+        elif attempt == "link":
+            Root(tmp_path).link("/it", "/elsewhere", *owner)
+        else:
+            Root(tmp_path).make_folder("/it", 0o751, *owner)
+        entry = Root(tmp_path).look("/it")
+        assert entry is not None
+        assert [path.name for path in tmp_path.iterdir()] == ["it"]
+        (Root(tmp_path).remove_folder if entry.kind == "folder" else Root(tmp_path).remove)("/it")
+
+
+def test_a_full_disk_is_an_error_of_the_path(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 1) as place:
+        with filled(place), pytest.raises(OSError, match="No space left") as caught:
+            Root(place).write("/it", bytes(100_000), 0o644, os.getuid(), os.getgid())
+        assert caught.value.filename == "/it"
+        assert list(place.iterdir()) == []
