@@ -21,6 +21,7 @@ from logger import __version__, interruption
 from logger.marked_streams import mark_streams
 from logger.os_errors import line_of, named
 from logger.terminal import OneLine, echo
+from logger.whole_file import remove_unfinished
 
 
 class Verb(NamedTuple):
@@ -126,6 +127,8 @@ def main() -> None:
         interruption.begin()
     code = _run()
     interruption.end()
+    if interruption.exit_code() is not None:
+        remove_unfinished()  # where the signal came between two lines of what would have removed it
     sys.exit(interruption.exit_code() or code)
 
 

@@ -62,8 +62,13 @@ def claimed(part: Path) -> Iterator[int]:
 
     Raises InUseError while another program has it, OSError.
     """
-    descriptor = _locked(part)
-    _unfinished.add(part)
+    try:
+        descriptor = _locked(part)
+    except InUseError:
+        raise
+    except BaseException:  # a signal between the part's making and its lock
+        _remove_if_free(part)
+        raise
     try:
         with named(part):
             os.ftruncate(descriptor, 0)
@@ -91,11 +96,33 @@ def _locked(part: Path) -> int:
             # Whoever had it may have given it its final name between our open and our lock: that is not ours.
             with suppress(FileNotFoundError):
                 if os.path.samestat(os.fstat(descriptor), part.stat()):
+                    _unfinished.add(part)
                     return descriptor
         except BaseException:
             os.close(descriptor)
             raise
         os.close(descriptor)
+
+
+@contextmanager
+def unfinished(part: Path) -> Iterator[None]:
+    """While the body runs, an end that does not unwind the stack removes this file."""
+    _unfinished.add(part)
+    try:
+        yield
+    finally:
+        _unfinished.discard(part)
+
+
+def _remove_if_free(part: Path) -> None:
+    """Remove a part that no program holds."""
+    with suppress(OSError):
+        descriptor = os.open(part, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            part.unlink()
+        finally:
+            os.close(descriptor)
 
 
 def put_in_place(made: Path, target: Path) -> None:

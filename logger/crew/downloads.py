@@ -128,7 +128,9 @@ class Downloads:
         if asked is not None:
             headers["content-range"] = f"bytes {part.start}-{part.stop - 1}/{copy.size}"
         descriptor = os.open(copy.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        self._note_reached(request, copy, part.start, part.start)  # a HEAD, or an empty file, says a version too
+        self._note_reached(
+            request, copy, part.start, part.start
+        )  # a HEAD, or an empty file, says a version too
         try:
             start = {"type": "http.response.start", "status": 200 if asked is None else 206}
             await send(

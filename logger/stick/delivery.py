@@ -26,7 +26,7 @@ from logger.transfer.placing import DAMAGED_TAIL, place
 from logger.transfer.removing import remove
 from logger.transfer.snapshot import digest_of, readable_state, snapshot
 from logger.transfer.state import LogState
-from logger.whole_file import PART_TAIL, put_in_place, sync_folder
+from logger.whole_file import PART_TAIL, put_in_place, sync_folder, unfinished
 
 FOLDER = "stagelog"
 """Where the logs lie on the stick, among whatever else is on it."""
@@ -101,15 +101,18 @@ class _Copy:
         if need + _SPARE_BYTES > free:
             what = f"does not fit: {need / 1e6:.0f} MB, and {free / 1e6:.0f} MB are free"
             return Outcome(self._name, what, ok=False)
-        try:
-            return self._brought()
-        except OSError as error:
-            if need >= _FAT_BYTES and isinstance(error, LogError):
-                raise LogError(f"{error.what}; FAT32 takes at most 4 GB a file, exFAT takes more") from error
-            raise
-        finally:
-            with suppress(OSError):
-                remove(self._part)
+        with unfinished(self._part):
+            try:
+                return self._brought()
+            except OSError as error:
+                if need >= _FAT_BYTES and isinstance(error, LogError):
+                    raise LogError(
+                        f"{error.what}; FAT32 takes at most 4 GB a file, exFAT takes more"
+                    ) from error
+                raise
+            finally:
+                with suppress(OSError):
+                    remove(self._part)
 
     def _brought(self) -> Outcome:
         taken = snapshot(self._log, self._part, lambda done: self._progress(_COPIED * done))

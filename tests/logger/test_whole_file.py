@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import stat
 import threading
@@ -101,3 +102,21 @@ def test_the_reason_names_the_file(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError) as missing, whole_file(tmp_path / "none" / "it"):
         pass
     assert missing.value.filename == str(tmp_path / "none" / "it")
+
+
+def test_a_signal_before_the_part_is_locked_leaves_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flock, calls = fcntl.flock, 0
+
+    def interrupted(descriptor: int, how: int) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            raise KeyboardInterrupt
+        flock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", interrupted)
+    with pytest.raises(KeyboardInterrupt), claimed(tmp_path / "it.part"):
+        pass
+    assert list(tmp_path.iterdir()) == []

@@ -116,7 +116,7 @@ VERBS: dict[str, tuple[str, str | float | Share]] = {
     "verify": ("verify big.db", Share(0.6)),
     "info": ("info big.db", Share(0.7)),
     "logs": ("logs many", Share(0.7)),
-    "doctor": ("doctor -c stagelog.toml --seconds 20", 2.5),
+    "doctor": ("doctor -c doctor.toml --seconds 20", 2.5),
     "stick": ("stick DISK -c stagelog.toml", Share(0.6)),
     "fleet add": ("fleet add big.db --car 1 --frames --store OUT/store", "OUT/store/.incoming/*"),
     "fleet review": ("fleet review --store store --workers 2", 3.0),
@@ -170,6 +170,7 @@ def test_it_ends_at_once(verb: str, number: signal.Signals, folder: Path, disk: 
     line, at = VERBS[verb]
     emptied(disk)
     with silent_server() as server:
+        (folder / "doctor.toml").write_text(CONFIG.replace("127.0.0.1:9", server))
         words = {"SQL": SQL, "SERVER": server, "DISK": str(disk)}
         arguments = [words.get(word, word.replace("OUT", str(tmp_path))) for word in line.split()]
         at_cpu_s = at * whole_cpu_s(verb, arguments, folder) if isinstance(at, Share) else 0.0
