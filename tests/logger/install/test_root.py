@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -197,9 +198,11 @@ def test_files_replace_links_and_are_whole_or_not_at_all(tmp_path: Path) -> None
 @pytest.mark.parametrize("left", ["file", "folder", "link"])
 def test_what_a_killed_attempt_left_is_taken_away_by_the_next(tmp_path: Path, left: str) -> None:
     part = tmp_path / ".it.part"
-    make = {"file": part.touch, "folder": part.mkdir, "link": lambda: part.symlink_to("/etc/passwd")}[left]
+    make: dict[str, Callable[[], None]] = {
+        "file": part.touch, "folder": part.mkdir, "link": lambda: part.symlink_to("/etc/passwd")
+    }  # fmt: skip
     for attempt in ("write", "link", "folder"):
-        make()
+        make[left]()
         owner = os.getuid(), os.getgid()
         if attempt == "write":
             Root(tmp_path).write("/it", b"content", 0o640, *owner)
