@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import click
 
 from firmware_bridge.errors import StagelogError
-from logger import __version__, interruption
+from logger import __version__, interruption, standard_streams
 from logger.marked_streams import mark_streams
 from logger.os_errors import line_of, named
 from logger.terminal import OneLine, echo
@@ -122,6 +122,7 @@ def cli(verbose: bool) -> None:
 
 def main() -> None:
     """The program's entry point; never returns."""
+    standard_streams.open_closed()
     verb = next((argument for argument in sys.argv[1:] if not argument.startswith("-")), "")
     if verb not in ENDS_BY_ITSELF:
         interruption.begin()

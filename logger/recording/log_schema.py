@@ -38,6 +38,9 @@ _INDEXES = {
 """Of `meta` and of the list of migrations, by their definitions; None for one that a PRIMARY KEY brings about."""
 
 
+_DROPPED = ("index", "table", "view", "trigger")
+
+
 class SchemaObject(NamedTuple):
     """A row of sqlite_schema: `kind` is table, index, view or trigger; `page` where it begins, 0 for none."""
 
@@ -86,6 +89,21 @@ def _difference(thing: SchemaObject, views: Mapping[str, Container[str]]) -> str
         definition = None if thing.sql is None else tuple(word for word, _ in _tokens(thing.sql))
         return None if definition == _INDEXES[thing.name] else f"{_named(thing)} is another one"
     return f"it has the {_named(thing)}"
+
+
+def dropping(found: Iterable[SchemaObject], views: Mapping[str, Container[str]]) -> str | None:
+    """The SQL that removes the first thing that another program has added; None where there is none.
+
+    Indexes and statistics too are refused, though most are harmless: SQLite believes an index whose pages contradict
+    its table, so that the same log would give other rows to whoever asks by it.
+    """
+    for thing in found:
+        is_ours = (
+            thing.name in COLUMNS or thing.name in views or thing.name in _INDEXES or thing.name == MIGRATIONS
+        )
+        if not is_ours and thing.kind in _DROPPED and str(thing.name).isidentifier():
+            return f"DROP {thing.kind.upper()} {printable(thing.name, 60)}"
+    return None
 
 
 def _named(thing: SchemaObject) -> str:

@@ -20,6 +20,7 @@ from logger.recording.log_schema import (
     SchemaObject,
     definition,
     difference,
+    dropping,
     is_migrations,
     missing,
 )
@@ -72,7 +73,9 @@ def require_ours(connection: sqlite3.Connection, database: str = "main", *, comp
     if what is None and len(found) > MOST_OBJECTS:
         what = f"it has over {MOST_OBJECTS} tables, views and indexes"
     if what is not None:
-        raise NoLogError(f"not a log of stagelog's, or a damaged one: {what}", mend="fetch or copy it again")
+        sql = dropping(found, views_of_all_versions())
+        mend = f"fetch or copy it again, or run `{sql}` on a copy" if sql else "fetch or copy it again"
+        raise NoLogError(f"not a log of stagelog's, or a damaged one: {what}", mend=mend)
 
 
 def _applied(connection: sqlite3.Connection, database: str) -> set[str]:

@@ -323,3 +323,28 @@ def test_ctrl_c_within_a_query_ends_it_at_once(
                 raise
     assert time.monotonic() - began < 5
     timer.join()
+
+
+@pytest.mark.parametrize(
+    ("added", "dropped"),
+    [
+        ("CREATE INDEX by_time ON fix (t_us)", "DROP INDEX by_time"),
+        ("ANALYZE", "DROP TABLE sqlite_stat1"),
+        ("CREATE VIEW mine AS SELECT 1", "DROP VIEW mine"),
+    ],
+)
+def test_what_another_program_added_is_named_with_the_way_to_remove_it(
+    added: str, dropped: str, tmp_path: Path
+) -> None:
+    from tests.logger.export.logs_made import make
+
+    path = make(tmp_path / "a.db")
+    for statement in (added, dropped):
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute(statement)
+            connection.commit()
+        if statement == added:
+            with pytest.raises(LogError, match=f"run `{dropped}` on a copy"), open_log_readonly(path):
+                pass
+    with open_log_readonly(path) as connection:
+        assert connection.execute("SELECT count(*) FROM session").fetchone() == (2,)
