@@ -98,7 +98,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("replay noise.bin --protocol slcan -o text", IO, ["text/noise-replay.db", "check the folder"]),
         ("import none.gpx -o x.toml", CONFIGURATION, ["none.gpx", "No such file", "check its name"]),
         ("import noise.bin -o x.toml", CONFIGURATION, ["noise.bin:1", "not an XML file", "OpenRally"]),
-        ("import . -o x.toml", CONFIGURATION, ["directory", "check its name"]),
+        ("import . -o x.toml", CONFIGURATION, ["this is a folder", "check its name"]),
         ("simulate nowhere -o sim", CONFIGURATION, ["nowhere", "neither a built-in stage", "dakar-2026-11"]),
         ("simulate . -o sim", CONFIGURATION, ["neither a built-in stage", "dakar-2026-11"]),
         ("simulate bad_stage.toml -o sim", CONFIGURATION, ["bad_stage.toml:1", "stage.name", "add name"]),
