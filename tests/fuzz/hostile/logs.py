@@ -63,7 +63,7 @@ def make(seed: int, honest: Path, path: Path, names: tuple[str, ...] = ()) -> Ma
     done = [name for name in names if name in _CHANGES and _change(path, name, chance)]
     for name in names:
         if name in files.DAMAGE:
-            with suppress(sqlite3.Error):  # of a schema that does not let itself be copied
+            with suppress(sqlite3.Error, UnicodeDecodeError):  # of a schema that does not let itself be copied
                 files.DAMAGE[name](path, chance)
                 done.append(name)
     hostile = done and len(done) == len([name for name in done if name in schemas.CHANGES])
@@ -92,7 +92,7 @@ def _change(path: Path, name: str, chance: Random) -> bool:
         data = bytearray(path.read_bytes())
         data[18:20] = b"\x02\x02"  # a log has a WAL
         path.write_bytes(data)
-    except (sqlite3.Error, OverflowError):
+    except (sqlite3.Error, OverflowError, UnicodeDecodeError):
         path.write_bytes(before)
         path.with_name(path.name + "-journal").unlink(missing_ok=True)
         return False

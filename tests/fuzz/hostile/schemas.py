@@ -55,7 +55,7 @@ def _as_view(select: str, table: str, connection: sqlite3.Connection, _chance: R
     sql = f"CREATE VIEW {table} AS {select.format(chosen, table=table)}"
     try:
         connection.execute(sql)
-    except sqlite3.Error:  # SQLite takes it only where it is already in the file
+    except (sqlite3.Error, UnicodeDecodeError):  # SQLite takes it only where it is already in the file
         _add_row(connection, "view", table, table, 0, sql)
 
 
@@ -70,7 +70,7 @@ def _as_virtual(module: str, table: str, connection: sqlite3.Connection, _chance
     sql = f"CREATE VIRTUAL TABLE {table} USING {module.format(names=names)}"
     try:
         connection.execute(sql)
-    except sqlite3.Error:
+    except (sqlite3.Error, UnicodeDecodeError):
         _add_row(connection, "table", table, table, 0, sql)
 
 
@@ -106,7 +106,7 @@ def _made_otherwise(old: str, new: str, table: str, connection: sqlite3.Connecti
         connection.execute(changed)
         connection.execute(f"INSERT OR IGNORE INTO {table} SELECT * FROM kept_{table}")
         connection.execute(f"DROP TABLE kept_{table}")
-    except sqlite3.Error:  # SQLite takes it only where it is already in the file
+    except (sqlite3.Error, UnicodeDecodeError):  # SQLite takes it only where it is already in the file
         connection.execute("ROLLBACK TO made")
         connection.execute("PRAGMA writable_schema = ON")
         connection.execute("UPDATE sqlite_schema SET sql = ? WHERE name = ?", (changed, table))
