@@ -63,7 +63,9 @@ def make(seed: int, honest: Path, path: Path, names: tuple[str, ...] = ()) -> Ma
     done = [name for name in names if name in _CHANGES and _change(path, name, chance)]
     for name in names:
         if name in files.DAMAGE:
-            with suppress(sqlite3.Error, UnicodeDecodeError):  # of a schema that does not let itself be copied
+            with suppress(
+                sqlite3.Error, UnicodeDecodeError
+            ):  # of a schema that does not let itself be copied
                 files.DAMAGE[name](path, chance)
                 done.append(name)
     hostile = done and len(done) == len([name for name in done if name in schemas.CHANGES])
