@@ -1,45 +1,46 @@
 """Everything that must hold before a change lands, in one command: `python -m tests`.
 
-Format, lint, types, import contracts, then the tests themselves. Further arguments go to pytest.
-
-Many tests wait for real ports, processes and browsers with other tests beside them, and the machine may have
-other work besides: a few that fail there are run once more, alone. They are named, and must pass then.
+Format, lint, types, import contracts, then the tests themselves. `--fast` leaves out all tests but those that need
+the processor alone (marked `unit`), `--full` runs large matrices whole (tests/sampling.py). Further arguments go to
+pytest.
 """
 
 from __future__ import annotations
 
-import json
 import os
+import random
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+from tests.second_look import SecondLook, passes_alone
+
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = sys.executable
+_CORES = os.cpu_count() or 1
 
 CHECKS: dict[str, list[str]] = {
     "format": [PYTHON, "-m", "ruff", "format", "--check", "--quiet", "."],
     "lint": [PYTHON, "-m", "ruff", "check", "--quiet", "."],
     "types": [PYTHON, "-m", "mypy"],
     "imports": [str(Path(PYTHON).with_name("lint-imports"))],
-    # Most of the time a test waits for a real port, process or page: two share a core.
-    "tests": [PYTHON, "-m", "pytest", "-q", "-n", str(2 * (os.cpu_count() or 1))],
+    "tests": [PYTHON, "-m", "pytest", "-q"],
 }
-
-
-MOST_AGAIN = 5
-"""More failures than these are not the machine's."""
-_LAST_FAILED = ROOT / ".pytest_cache" / "v" / "cache" / "lastfailed"
+WORKERS_PER_CORE = 2
+"""Most of the time a test waits for a real port, process or page: two share a core."""
 
 
 def main(arguments: list[str]) -> int:
-    """Run every check, tell of each, and return 1 if any failed."""
+    """Run every check, print how each ended, and return 1 if any failed."""
+    # The tests start some thousand processes: what is compiled once is kept.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    is_fast = "--fast" in arguments
     failed = []
-    for name, command in CHECKS.items():
+    for name, command in {"tests": CHECKS["tests"]}.items() if is_fast else CHECKS.items():
         began = time.monotonic()
         print(f"== {name}", flush=True)
-        passed = _tests(command, arguments) if name == "tests" else _runs(command)
+        passed = _tests(command, arguments, is_fast) if name == "tests" else _runs(command)
         if not passed:
             failed.append(name)
         print(
@@ -53,15 +54,22 @@ def _runs(command: list[str]) -> bool:
     return subprocess.run(command, cwd=ROOT, check=False).returncode == 0
 
 
-def _tests(command: list[str], arguments: list[str]) -> bool:
-    _LAST_FAILED.unlink(missing_ok=True)
-    if _runs([*command, *arguments]):
-        return True
-    failures = sorted(json.loads(_LAST_FAILED.read_text())) if _LAST_FAILED.exists() else []
-    if not 0 < len(failures) <= MOST_AGAIN:
-        return False
-    print(f"== {len(failures)} failed beside others; once more, alone:", *failures, sep="\n   ", flush=True)
-    return _runs([PYTHON, "-m", "pytest", "-q", "-rA", *failures])
+def _tests(command: list[str], arguments: list[str], is_fast: bool) -> bool:
+    workers = ["-n", str(_CORES if is_fast else WORKERS_PER_CORE * _CORES)]
+    if "--full" in arguments:
+        arguments = [each for each in arguments if each != "--full"]
+    elif "--seed" not in arguments:
+        seed = random.randrange(10_000)
+        print(f"   matrices are sampled: --seed {seed} runs the same again, --full runs all", flush=True)
+        workers += ["--seed", str(seed)]
+    looks = SecondLook(ROOT, passes_alone)
+    looks.begin()
+    passed = _runs([*command, *workers, *arguments])
+    if is_fast or not passed:
+        return passed or (not is_fast and looks.settle(is_whole=not arguments))
+    if not arguments:
+        looks.passed()
+    return True
 
 
 if __name__ == "__main__":

@@ -7,16 +7,10 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
-from tests.figures import figures, pytest_terminal_summary
 from tests.logger.command_line import stagelog
 
-__all__ = ["figures", "pytest_terminal_summary"]  # a fixture and a hook: pytest looks for both here
-
-# A shared machine may stall any example; what is slow is for tests/bench to say.
-settings.register_profile("stagelog", deadline=None)
-settings.load_profile("stagelog")
+pytest_plugins = ("tests.examples", "tests.figures", "tests.kinds", "tests.sampling", "tests.second_look")
 
 STAGE = "dakar-2026-11"
 TIMED = "2"

@@ -9,11 +9,12 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_bridge.protocols import protocol, slcan
 from firmware_bridge.records import EFF_FLAG, FD_FLAG, CanFrame
+from tests.examples import examples
 from tests.figures import Figures
 from tests.firmware_bridge.wire import CAN_PROTOCOLS, chunks, feed, what
 
@@ -64,7 +65,7 @@ def wire_of(name: str, stamp_digits: int, sent: list[CanFrame]) -> list[bytes]:
 
 @pytest.mark.parametrize(("name", "stamp_digits"), kinds_of_stream())
 def test_one_damaged_byte_costs_at_most_two_frames(name: str, stamp_digits: int, figures: Figures) -> None:
-    @settings(max_examples=100, deadline=None)
+    @examples(100)
     @given(st.data())
     def holds(data: st.DataObject) -> None:
         sent = traffic(name, data.draw(st.integers(0, 20)))

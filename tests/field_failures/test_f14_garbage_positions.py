@@ -5,13 +5,14 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_bridge.fixes import FixBuilder
 from firmware_bridge.plausibility import AGREEING, REACHABLE_MPS, SLACK_M, Gate, Place, distance_m
 from firmware_bridge.protocols.nmea import Decoder
 from firmware_bridge.records import Fix, Sentence
+from tests.examples import examples
 from tests.figures import Figures
 from tests.firmware_bridge.nmea_lines import PLACE, fixes_of, fixes_of_bytes, gga, line, north_of, rmc
 
@@ -58,7 +59,7 @@ def test_a_damaged_field_here_and_there_never_moves_the_car(figures: Figures) ->
     """Damage that the checksum let through, ten epochs apart: the car stays where it is driving."""
 
     @given(st.data())
-    @settings(max_examples=30)
+    @examples(30)
     def holds(data: st.DataObject) -> None:
         texts = []
         for second in range(50):
@@ -150,7 +151,7 @@ def test_a_far_position_is_believed_only_when_others_agree_with_it(norths: list[
         run, believed = 0, north
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(st.integers(0, 40), st.integers(1, 10))
 def test_the_gate_never_locks_a_car_out(far_km: int, hz: int) -> None:
     builder = FixBuilder()

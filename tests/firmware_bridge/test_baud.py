@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_bridge.baud import (
@@ -19,6 +19,7 @@ from firmware_bridge.baud import (
     holds,
 )
 from firmware_bridge.protocols import nmea
+from tests.examples import examples
 
 GOOD = nmea.encode("GPGLL,2000.00,N,04236.00,E,120000,A")
 BAD = GOOD.replace(b"E", b"W")
@@ -60,7 +61,7 @@ def test_verdicts(pieces: list[bytes], after_us: int, verdict: bool | None) -> N
     assert trial(*pieces).verdict(1_000_000 + after_us) is verdict
 
 
-@settings(deadline=None, max_examples=50)
+@examples(50)
 @given(st.binary(min_size=GARBAGE_BYTES, max_size=4 * GARBAGE_BYTES))
 def test_noise_never_holds(noise: bytes) -> None:
     assert not trial(noise).holds

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import can
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_bridge.errors import WireError
 from firmware_bridge.protocols.canserial import FRAME, Decoder, encode, opening
 from firmware_bridge.records import EFF_FLAG, ERR_FLAG, FD_FLAG, RTR_FLAG, CanFrame
+from tests.examples import examples
 from tests.firmware_bridge.dialogues import hold
 from tests.firmware_bridge.wire import chunks, feed, frames, what
 
@@ -34,7 +35,7 @@ def test_each_kind_of_frame(wire: str, can_id: int, data: bytes) -> None:
     assert what(batch.frames[1:]) == [(0x321, b"\x01")]
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(frames("canserial"), st.integers(0, 2**50))
 def test_the_decoder_gives_what_the_construct_gives(frame: CanFrame, t_us: int) -> None:
     wire = encode(frame._replace(t_us=t_us))
@@ -67,7 +68,7 @@ def test_what_python_can_writes() -> None:
     assert [frame.t_us - batch.frames[0].t_us for frame in batch.frames] == [0, 1_000, 2_000, 3_000]
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(
     st.lists(frames("canserial").filter(lambda frame: not frame.can_id & ERR_FLAG), min_size=1, max_size=5)
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_bridge.devicetime import JUMP_US, LATE_US, STUCK_US, WINDOW_US, DeviceClock
@@ -144,7 +144,6 @@ def test_nothing_is_before_the_time_it_was_made_with() -> None:
     assert clock.session_us([10, 15, 20], SECOND_US) == [999_000, 999_000, SECOND_US]
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.lists(st.integers(0, 65_535), min_size=1, max_size=6), st.integers(0, 200_000_000)),

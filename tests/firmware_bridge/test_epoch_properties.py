@@ -7,11 +7,12 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_bridge.fixes import FixBuilder
 from firmware_bridge.records import Fix, Sentence
+from tests.examples import examples
 from tests.firmware_bridge.nmea_lines import line, north_of
 
 DAY_MS = 86_400_000
@@ -173,7 +174,7 @@ def ways(draw: st.DrawFn) -> Way:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(ways(), st.integers(0, 3))
 def test_each_utc_once_in_order_with_its_own_speed_and_height(way: Way, seed: int) -> None:
     check(way, seed)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_bridge.errors import WireError
 from firmware_bridge.protocols.gvret import COMMAND, FD_FRAME, FRAME, Decoder, encode, report
 from firmware_bridge.records import BRS_FLAG, EFF_FLAG, ERR_FLAG, FD_FLAG, RTR_FLAG, CanFrame
+from tests.examples import examples
 from tests.firmware_bridge.wire import chunks, feed, frames
 
 FIELD_CASES = Path(__file__).parents[1] / "field_cases" / "can"
@@ -39,7 +40,7 @@ def test_each_kind_of_frame(wire: str, can_id: int, bus: int, data: bytes) -> No
     assert [frame[1:] for frame in batch.frames] == [(32, 1, b"")]
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(frames("gvret"), st.integers(0, 2**40), st.integers(0, 15))
 def test_the_decoder_gives_what_the_construct_gives(frame: CanFrame, t_us: int, bus: int) -> None:
     wire = report(frame._replace(t_us=t_us, bus=bus))
@@ -56,7 +57,7 @@ def test_the_decoder_gives_what_the_construct_gives(frame: CanFrame, t_us: int, 
         assert expected == (bus, frame.can_id, frame.data)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.lists(frames("gvret"), max_size=5), st.integers(0, 400), st.integers(0, 255), st.binary(max_size=8))
 def test_whatever_the_decoder_finds_is_a_frame_to_the_construct(
     some: list[CanFrame], place: int, value: int, noise: bytes

@@ -6,13 +6,14 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_bridge.errors import ConfigurationError
 from firmware_bridge.protocols import PROTOCOL_NAMES, BusSettings, Protocol, protocol
 from firmware_bridge.protocols.framing import MAX_NOTICES_A_SECOND, MAX_REJECTED_BYTES, Account
 from firmware_bridge.records import CanFrame
+from tests.examples import examples
 from tests.firmware_bridge.dialogues import hold
 from tests.firmware_bridge.wire import CAN_PROTOCOLS, T_US, chunks, feed, frames, what
 
@@ -53,7 +54,7 @@ def test_only_the_protocol_asked_for_is_imported() -> None:
 
 
 @pytest.mark.parametrize("name", CAN_PROTOCOLS)
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(data=st.data())
 def test_built_and_fed_back_in_any_chunks_it_is_the_same(name: str, data: st.DataObject) -> None:
     """Long runs of alike frames and mixed ones take different ways through the decoder."""
@@ -71,7 +72,7 @@ def test_built_and_fed_back_in_any_chunks_it_is_the_same(name: str, data: st.Dat
 
 
 @pytest.mark.parametrize("name", CAN_PROTOCOLS)
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(data=st.data())
 def test_arbitrary_bytes_never_raise(name: str, data: st.DataObject) -> None:
     starts = st.sampled_from(

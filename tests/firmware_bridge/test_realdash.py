@@ -6,11 +6,12 @@ import zlib
 
 import pytest
 from construct import ConstructError
-from hypothesis import given, settings
+from hypothesis import given
 
 from firmware_bridge.errors import WireError
 from firmware_bridge.protocols.realdash import FRAME_44, FRAME_66, MAX_TEXT, TEXT_55, Decoder, encode, opening
 from firmware_bridge.records import BRS_FLAG, EFF_FLAG, ERR_FLAG, FD_FLAG, RTR_FLAG, CanFrame
+from tests.examples import examples
 from tests.firmware_bridge.dialogues import hold
 from tests.firmware_bridge.wire import chunks, feed, frames, what
 
@@ -44,7 +45,7 @@ def test_each_kind_of_frame(wire: bytes, can_id: int, data: bytes) -> None:
         assert (decoder.good, decoder.bad) == (1 + (pieces[0] != wire[:1] and len(pieces) == 2), 0)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(frames("realdash"))
 def test_the_decoder_gives_what_the_construct_gives(frame: CanFrame) -> None:
     wire = encode(frame)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_bridge.errors import WireError
@@ -16,6 +16,7 @@ from firmware_bridge.protocols.slcan import (
     report,
 )
 from firmware_bridge.records import BRS_FLAG, EFF_FLAG, ERR_FLAG, ESI_FLAG, FD_FLAG, RTR_FLAG, CanFrame
+from tests.examples import examples
 from tests.firmware_bridge.wire import T_US, chunks, feed, frames, what
 
 LINES = [
@@ -77,7 +78,7 @@ def test_lines_that_are_no_frame(line: bytes) -> None:
         parse(line)
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(frames("slcan"), st.sampled_from((0, 4, 8)), st.integers(0, 2**40), st.booleans())
 def test_built_then_parsed_is_the_same(frame: CanFrame, digits: int, t_us: int, lower: bool) -> None:
     line = report(frame._replace(t_us=t_us), digits)
@@ -95,7 +96,7 @@ def primed(digits: int) -> Decoder:
     return decoder
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(st.lists(st.tuples(frames("slcan"), st.integers(1, 6))), st.sampled_from((0, 4, 8)), st.booleans())
 def test_every_way_gives_what_the_construct_gives(
     runs: list[tuple[CanFrame, int]], digits: int, lower: bool
@@ -112,7 +113,7 @@ changed_line = st.tuples(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(changed_line, st.sampled_from((0, 4, 8)))
 def test_a_changed_line_is_what_the_construct_says_it_is(
     change: tuple[CanFrame, int, bytes], digits: int
@@ -140,7 +141,7 @@ def parsed(line: bytes, digits: int) -> tuple[int, bytes] | None:
         return None
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(
     st.binary(min_size=1, max_size=8),
     st.sampled_from((0x123, 0x18DA_F110 | EFF_FLAG)),

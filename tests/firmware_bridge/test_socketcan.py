@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_bridge.errors import WireError
 from firmware_bridge.protocols.socketcan import CLASSIC, FD, Decoder, encode
 from firmware_bridge.records import BRS_FLAG, EFF_FLAG, ERR_FLAG, ESI_FLAG, FD_FLAG, RTR_FLAG, CanFrame
+from tests.examples import examples
 from tests.firmware_bridge.wire import T_US, chunks, feed, frames, what
 
 CASES = [
@@ -48,7 +49,7 @@ def test_each_kind_of_frame(kernels: str, can_id: int, data: bytes) -> None:
     assert what(batch.frames[1:]) == [(0x101, bytes([1] * 8))]
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.lists(frames("socketcan"), min_size=1, max_size=12), st.integers(0, 2**60))
 def test_the_decoder_gives_what_the_construct_gives(some: list[CanFrame], t_us: int) -> None:
     """Long runs take the fast way, mixed ones the other."""

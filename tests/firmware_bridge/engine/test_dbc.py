@@ -11,13 +11,14 @@ from pathlib import Path
 import cantools.database
 import pytest
 from cantools.database.can import Database
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_bridge.engine import dbc
 from firmware_bridge.engine.readings import EngineReadings
 from firmware_bridge.errors import ConfigurationError
 from firmware_bridge.records import BRS_FLAG, EFF_FLAG, FD_FLAG, RTR_FLAG, CanFrame
+from tests.examples import examples
 
 CORPUS = Path(__file__).parents[3] / "../shared/corpus/dbc"
 FILES = sorted(CORPUS.glob("*.dbc"))
@@ -86,7 +87,7 @@ def test_corpus_decodes_as_cantools_does(path: Path) -> None:
 
 
 @pytest.mark.skipif(not FILES, reason="the corpus is not beside this checkout")
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(st.data())
 def test_no_damage_to_a_file_raises_anything_but_configuration_error(data: st.DataObject) -> None:
     text = dbc.text_of((CORPUS / "multiplex.dbc").read_bytes())

@@ -6,12 +6,13 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_bridge.engine import dbc
 from firmware_bridge.engine.dbc_statements import MAX_DBC_BYTES, statements
 from firmware_bridge.errors import ConfigurationError
+from tests.examples import examples
 
 CASES = Path(__file__).parents[2] / "field_cases/can"
 ENGINE = bytes.fromhex("A00F5AFF00000000")
@@ -197,7 +198,7 @@ def test_a_hostile_file_takes_seconds_at_most_and_costs_no_message_before_it(wha
     assert len(decoder.notices) <= dbc.MAX_NOTICES + 1
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.data())
 def test_damage_anywhere_never_raises_and_lines_are_in_the_file(data: st.DataObject) -> None:
     text = (

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_bridge.engine.isotp import CLEAR_TO_SEND
@@ -29,6 +29,7 @@ from firmware_bridge.engine.obd2_poller import (
     Poller,
 )
 from firmware_bridge.records import EFF_FLAG, CanFrame
+from tests.examples import examples
 from tests.firmware_bridge.engine.obd2_answers import answer_frames
 
 STEP_US = 10_000
@@ -109,7 +110,7 @@ def test_discovers_first_and_asks_only_what_is_supported() -> None:
     assert poller.supported == {0x05, 0x0C, 0x0D, 0x20, 0x40, 0x42}
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(st.lists(st.frozensets(st.integers(1, 0x80)), min_size=1, max_size=3))
 def test_never_asks_the_unsupported(cars: list[frozenset[int]]) -> None:
     pids = [frozenset(pid for pid in car if pid in PIDS) for car in cars]
@@ -297,7 +298,7 @@ def test_goes_to_the_adapter_s_bus() -> None:
     assert Poller(bus=3).due(0)[0].bus == 3
 
 
-@settings(max_examples=50)
+@examples(50)
 @given(
     st.lists(
         st.tuples(

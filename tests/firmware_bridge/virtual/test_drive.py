@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_bridge.virtual.drive import Drive, Path
@@ -14,7 +14,6 @@ from tests.firmware_bridge.virtual.courses import NOON_UTC_S, lively, steady, st
 DRIVE = lively()
 
 
-@settings(deadline=None)
 @given(st.floats(-50.0, 1300.0))
 def test_one_moment_is_a_sample_of_one(t_s: float) -> None:
     among_others = DRIVE.sample(np.array([0.0, t_s, 777.0]))
@@ -43,7 +42,6 @@ def test_it_stands_before_and_after(t_s: float) -> None:
     assert moment.distance_m == (0.0 if t_s < 0 else 15_000.0)
 
 
-@settings(deadline=None)
 @given(st.floats(0.001, 15_000.0))
 def test_time_at_is_the_inverse_of_distance(distance_m: float) -> None:
     t_s = DRIVE.time_at(distance_m)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_bridge.errors import ConfigurationError
@@ -17,6 +17,7 @@ from firmware_bridge.virtual.pace import (
     Pace,
     Stretch,
 )
+from tests.examples import examples
 from tests.firmware_bridge.virtual.courses import winding
 
 PATH = winding()
@@ -27,7 +28,7 @@ STRETCHES = [
 PACE = Pace(PATH, STRETCHES, seed=3)
 
 
-@settings(max_examples=12, deadline=None)
+@examples(12)
 @given(
     gaps=st.lists(st.tuples(st.floats(300.0, 4000.0), st.floats(1.1, 4.0)), min_size=1, max_size=5),
     stop_s=st.floats(0.0, 100.0),

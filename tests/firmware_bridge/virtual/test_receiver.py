@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import pynmea2
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_bridge.protocols import protocol
 from firmware_bridge.virtual.drive import Drive
 from firmware_bridge.virtual.receiver import BLOCK, LATENCY_JITTER_S, LATENCY_S, Epoch, GpsReceiver
 from firmware_bridge.wgs84 import metres_per_degree
+from tests.examples import examples
 from tests.firmware_bridge.virtual.courses import NOON_UTC_S, lively, steady, straight
 
 DRIVE = lively()
@@ -114,7 +115,7 @@ def test_random_dropouts_come_about_as_often_as_asked() -> None:
     assert 20 < void < 400
 
 
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(st.lists(st.floats(0.0, 200.0), max_size=6), st.sampled_from([1, 7, 25]))
 def test_any_cutting_gives_the_same_bytes(cuts: list[float], hz: int) -> None:
     whole = epochs(GpsReceiver(DRIVE, hz, seed=1), 0.0, 200.0)

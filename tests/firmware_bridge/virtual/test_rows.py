@@ -6,7 +6,7 @@ from functools import reduce
 from operator import xor
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_bridge.virtual.rows import Rows
@@ -14,14 +14,12 @@ from firmware_bridge.virtual.rows import Rows
 NUMBERS = st.lists(st.integers(0, 999_999), min_size=1, max_size=20)
 
 
-@settings(deadline=None)
 @given(NUMBERS, st.integers(1, 6))
 def test_numbers(values: list[int], least: int) -> None:
     lines = Rows(len(values)).text("<").number(np.array(values), 6, least=least).text(">").lines()
     assert lines == [b"<%0*d>" % (least, value) for value in values]
 
 
-@settings(deadline=None)
 @given(NUMBERS, st.data())
 def test_decimals_that_some_rows_do_not_show(values: list[int], data: st.DataObject) -> None:
     shown = data.draw(st.lists(st.booleans(), min_size=len(values), max_size=len(values)))
@@ -32,7 +30,6 @@ def test_decimals_that_some_rows_do_not_show(values: list[int], data: st.DataObj
     assert lines == expected
 
 
-@settings(deadline=None)
 @given(NUMBERS)
 def test_a_checksum_takes_in_what_is_there_and_nothing_else(values: list[int]) -> None:
     rows = Rows(len(values)).text("before").sentence("GPXXX,").number(np.array(values), 6, least=1)

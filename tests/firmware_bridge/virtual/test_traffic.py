@@ -8,7 +8,7 @@ from typing import Any
 import cantools
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_bridge.errors import ConfigurationError
@@ -18,6 +18,7 @@ from firmware_bridge.records import EFF_FLAG, EXTENDED_MASK
 from firmware_bridge.virtual import wire
 from firmware_bridge.virtual.engine import Engine, EngineStates
 from firmware_bridge.virtual.traffic import DEMO_DBC, Frames, Traffic, packed
+from tests.examples import examples
 from tests.firmware_bridge.virtual.courses import lively
 
 ENGINE = Engine(lively())
@@ -75,7 +76,7 @@ BO_ 5 ALL: 8 A
 """
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     st.lists(
         st.tuples(st.integers(0, 8191), st.integers(-4, 3), st.integers(-2048, 2047), st.integers(0, 1023))
@@ -116,7 +117,7 @@ def test_the_bus_has_the_rate_asked_for(rate: float) -> None:
     assert all(0 < share <= 1 / 3 for share in shares)
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(st.lists(st.floats(0.0, 10.0), max_size=8), st.sampled_from([3.0, 100.0, 977.0]))
 def test_any_cutting_gives_the_same_frames(cuts: list[float], rate: float) -> None:
     traffic = Traffic(ENGINE, rate=rate)
@@ -125,7 +126,6 @@ def test_any_cutting_gives_the_same_frames(cuts: list[float], rate: float) -> No
     assert pieces == traffic.between(0.0, 10.0).records()
 
 
-@settings(deadline=None)
 @given(st.lists(FRAME, min_size=1, max_size=20))
 @pytest.mark.parametrize("name", ["gvret", "canserial", "realdash"])
 def test_bytes_in_bulk_equal_the_reference(name: str, drawn: list[tuple[int, bytes, int]]) -> None:
@@ -140,7 +140,6 @@ def test_bytes_in_bulk_equal_the_reference(name: str, drawn: list[tuple[int, byt
     assert ends == np.cumsum([len(one) for one in single]).tolist()
 
 
-@settings(deadline=None)
 @given(st.lists(FRAME, min_size=1, max_size=20), st.sampled_from([60_000, 60_001, 65_536]), st.booleans())
 def test_slcan_in_bulk_equals_the_reference(
     drawn: list[tuple[int, bytes, int]], wrap_ms: int, stamped: bool

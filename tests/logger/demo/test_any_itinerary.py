@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from logger.demo import planning
 from logger.stage.itinerary import Itinerary, Section, Stage, Waypoint, dumps, load
+from tests.examples import examples
 
 KINDS = ("liaison", "selective", "neutralisation", "transfer")
 
@@ -37,7 +38,7 @@ def sections(draw: st.DrawFn) -> Section:
     )
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(st.lists(sections(), min_size=1, max_size=4))
 def test_any_itinerary_is_driven_within_its_limits(drawn: list[Section]) -> None:
     itinerary = Itinerary(Stage("any", max_speed_kmh=140.0), tuple(drawn))

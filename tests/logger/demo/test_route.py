@@ -6,13 +6,14 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_bridge.errors import ConfigurationError
 from firmware_bridge.virtual.drive import Path
 from logger.demo.route import Place, road
 from logger.stage import geo
+from tests.examples import examples
 from tests.logger.stage.destination import destination
 
 
@@ -51,7 +52,7 @@ def test_it_is_dense_and_has_no_kinks() -> None:
     assert np.max(np.abs(np.diff(path.heading_deg(s)))) < 45.0  # in 10 m: a hairpin of 13 m radius
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(
     st.integers(-60, 60),
     st.integers(-180, 179),

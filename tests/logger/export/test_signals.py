@@ -16,7 +16,7 @@ import cantools.database
 import numpy as np
 import pytest
 from cantools.database.errors import DecodeError
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_bridge.engine import dbc
@@ -28,6 +28,7 @@ from logger.export.signals import BulkDecoder, signal_blocks
 from logger.recording.replay import Capture, sessions
 from logger.recording.rows import Rows
 from logger.recording.store import Log, SessionStart
+from tests.examples import examples
 
 CORPUS = Path(__file__).parents[3] / "../shared/corpus/dbc"
 FILES = sorted(CORPUS.glob("*.dbc"))
@@ -158,7 +159,7 @@ def test_whole_frames_decode_as_cantools_has_them(path: Path) -> None:
     assert compared >= 5
 
 
-@settings(max_examples=15)
+@examples(15)
 @given(st.integers(0, 2**32))
 def test_a_hard_dbc_decodes_as_frame_by_frame(seed: int) -> None:
     frames = frames_for(HARD, random.Random(seed))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import can
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_bridge.errors import LogError
@@ -18,6 +18,7 @@ from firmware_bridge.records import BRS_FLAG, EFF_FLAG, ERR_FLAG, ESI_FLAG, FD_F
 from logger.recording import canlogs, nmea_times, text_lines
 from logger.recording.replay import Capture, kind_of
 from logger.recording.replaying import Outcome, replay
+from tests.examples import examples
 from tests.field_failures.recorder_process import query
 from tests.logger.command_line import stagelog
 
@@ -402,7 +403,7 @@ LINES = [
 
 
 @given(st.sampled_from(LINES), st.integers(0, 400), st.binary(max_size=6), st.integers(0, 8))
-@settings(max_examples=300)
+@examples(300)
 def test_damage_is_counted_and_never_raises(lines: bytes, at: int, damage: bytes, lost: int) -> None:
     data = lines[:at] + damage + lines[at + lost :]
     head = text_lines.lines_of(data)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from firmware_bridge.errors import LogError
 from logger.recording.pages import Table, table_of
+from tests.examples import examples
 
 EDGES = [
     sign * (2**bits + off)
@@ -48,7 +49,7 @@ def read(table: Table) -> list[tuple[int, float | None, bytes]]:
     return found
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from([512, 1024, 4096, 65_536]), st.lists(ROW, max_size=60), st.integers(1, 40))
 def test_pages_say_what_sql_says(tmp_path: Path, page_bytes: int, rows: list[Any], times: int) -> None:
     with closing(written(tmp_path / "t.db", page_bytes, rows * times)) as connection:

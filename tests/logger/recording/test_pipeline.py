@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_bridge.engine import preset
@@ -18,6 +18,7 @@ from firmware_bridge.records import CanFrame
 from logger.recording.pipeline import BEAT_US, Pipeline, Source
 from logger.recording.rows import Rows
 from logger.recording.setup import Stage
+from tests.examples import examples
 from tests.firmware_bridge.wire import CAN_PROTOCOLS, chunks, frames
 
 SECOND_US = 1_000_000
@@ -67,7 +68,7 @@ def test_the_text_is_a_drive() -> None:
 
 
 @given(SIZES)
-@settings(max_examples=40)
+@examples(40)
 def test_any_cutting_of_nmea_gives_the_same_sentences_and_fixes(sizes: list[int]) -> None:
     cut = rows_of(pipeline("nmea"), "nmea", chunks(TEXT, sizes), step_us=100)
     assert [row.text for row in cut.sentence] == [row.text for row in WHOLE.sentence]
@@ -81,7 +82,7 @@ def test_any_cutting_of_a_bus_gives_the_same_frames_and_conserves_them(name: str
     assert report is not None
 
     @given(st.lists(frames(name), min_size=1, max_size=30), SIZES)
-    @settings(max_examples=40)
+    @examples(40)
     def holds(sent: list[CanFrame], sizes: list[int]) -> None:
         data = b"".join(report(frame) for frame in sent)
         made = pipeline(name)
@@ -97,7 +98,7 @@ def test_any_cutting_of_a_bus_gives_the_same_frames_and_conserves_them(name: str
 @pytest.mark.parametrize("name", PROTOCOL_NAMES)
 def test_arbitrary_bytes_never_raise_and_every_frame_is_a_row(name: str) -> None:
     @given(st.lists(st.tuples(st.integers(-SECOND_US, SECOND_US), st.binary(max_size=300)), max_size=20))
-    @settings(max_examples=60)
+    @examples(60)
     def holds(pieces: list[tuple[int, bytes]]) -> None:
         made = pipeline(name)
         t_us, seen = SECOND_US, 0

@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_bridge.errors import LogError
@@ -29,6 +29,7 @@ from logger.recording.replay import Capture
 from logger.recording.replaying import Outcome, replay
 from logger.recording.rows import TABLES
 from logger.recording.verify import verify
+from tests.examples import examples
 from tests.field_failures.recorder_process import query
 from tests.firmware_bridge.wire import CAN_PROTOCOLS
 from tests.logger.command_line import ROOT, stagelog
@@ -264,7 +265,7 @@ def test_a_damaged_can_log_keeps_what_comes_before_and_says_so(
 
 
 @given(st.lists(st.integers(-(10**18), 10**18), max_size=50), st.booleans())
-@settings(max_examples=200)
+@examples(200)
 def test_stamps_that_cannot_be_true_never_stall_a_replay(stamps: list[int], wraps: bool) -> None:
     passing = captures.Passing(86_400_000_000 if wraps else None)
     times = [passing.at(stamp) for stamp in stamps]

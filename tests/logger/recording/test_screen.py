@@ -20,6 +20,7 @@ from logger.recording.rows import Rows, SentenceRow
 from logger.recording.screen import doubtful, whole_tables
 from logger.recording.value_ranges import RANGES
 from logger.recording.verify import verify
+from tests.examples import examples
 from tests.logger.recording.rows_made import write_log
 
 ROWS = 90
@@ -129,7 +130,7 @@ CHANGES = st.sampled_from([(table, column) for table in TABLES for column in CHA
 numbers = count()
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(CHANGES, max_size=3))
 def test_the_same_as_row_by_row(whole: bytes, tmp_path: Path, changes: list[Any]) -> None:
     path = tmp_path / f"{next(numbers)}.db"

@@ -6,10 +6,11 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from logger.stage import commands
+from tests.examples import examples
 from tests.logger.stage.test_live_stage import S, stage, until
 from tests.logger.stage.truth import follow, shown
 
@@ -59,7 +60,7 @@ KEYS = ["index", "utc", "metres", "trip", "km", "note", "name"]
     st.sampled_from([*commands.COMMANDS, "nothing"]),
     st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=5), values, max_size=3),
 )
-@settings(max_examples=300)
+@examples(300)
 @example("schedule_start", {"utc": EDGES[0]})
 @example("schedule_start", {"utc": EDGES[1]})
 @example("adjust_distance", {"metres": 10**400})

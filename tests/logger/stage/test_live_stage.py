@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_bridge.records import Channel, Fix, Reading
@@ -15,6 +15,7 @@ from logger.stage.alarms import HEALTH_VALUES, OWN_VALUES
 from logger.stage.commands import COMMANDS
 from logger.stage.live_stage import LiveStage
 from logger.stage.rules import default_rules
+from tests.examples import examples
 from tests.logger.stage import truth
 from tests.logger.stage.truth import follow, live_stage, of_kind, one_section, shown
 
@@ -153,7 +154,7 @@ def cut(live: LiveStage, at_s: float, gap_s: float, *, known: bool) -> tuple[Liv
     return again, round((at_s + gap_s) * S)
 
 
-@settings(max_examples=12, deadline=None)
+@examples(12)
 @given(st.floats(20, DRIVE.end_s - 70), st.floats(0.5, 30), st.booleans(), st.integers(0, 10**6))
 def test_a_power_cut_at_any_moment(at_s: float, gap_s: float, known: bool, phase_us: int) -> None:
     whole, live = stage(), stage()
@@ -176,7 +177,7 @@ def test_a_power_cut_at_any_moment(at_s: float, gap_s: float, known: bool, phase
     assert resumed.odometer.total_m == pytest.approx(whole.odometer.total_m, abs=max(1.0, blind_m))
 
 
-@settings(max_examples=12, deadline=None)
+@examples(12)
 @given(st.floats(60, 400), st.floats(0.5, 30))
 def test_elapsed_time_goes_on_across_a_power_cut_to_a_tenth(at_s: float, gap_s: float) -> None:
     live = stage()
@@ -231,7 +232,7 @@ def test_many_power_cuts_of_no_length_change_nothing() -> None:
 _LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(st.recursive(_LEAVES, lambda inner: st.lists(inner, max_size=8), max_leaves=30))
 def test_a_broken_state_is_refused_and_changes_nothing(state: Any) -> None:
     live, fresh = stage(), stage()
@@ -240,7 +241,7 @@ def test_a_broken_state_is_refused_and_changes_nothing(state: Any) -> None:
     assert [event.kind for event in live.take_events()] == ["state_refused"]
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.data())
 def test_a_damaged_state_never_raises_later(data: st.DataObject) -> None:
     live = stage()
@@ -286,7 +287,7 @@ _INPUTS = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(st.lists(_INPUTS, max_size=50))
 def test_nothing_that_comes_in_raises(inputs: list[Any]) -> None:
     live = stage()

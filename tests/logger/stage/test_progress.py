@@ -7,14 +7,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_bridge.records import Fix
 from firmware_bridge.virtual.drive import Drive, Path
 from logger.stage.events import Event
 from logger.stage.itinerary import Itinerary, Section, Stage, Waypoint
+<<<<<<< HEAD
 from logger.stage.live_stage import LiveStage
+=======
+from logger.stage.live import LiveStage
+from tests.examples import examples
+>>>>>>> b7ab98a (tests: marks by need, --fast, sampled matrices, a second look for marked tests alone)
 from tests.logger.stage import truth
 from tests.logger.stage.truth import follow, live_stage, of_kind, one_section, shown
 
@@ -358,7 +363,7 @@ COMMANDS: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(
     st.lists(st.sampled_from(COMMANDS), min_size=1, max_size=4),
     st.floats(10, 500),
@@ -426,7 +431,7 @@ def test_undoing_a_start_at_the_line_waits_for_another_crossing() -> None:
     assert live.progress.run.started_us is None
 
 
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(st.sampled_from([1, 2, 4, 5, 10]), st.sampled_from([0.1, 0.7, 3.0]), st.floats(0, 0.4))
 def test_rate_delay_and_ticks_do_not_move_splits_and_order_is_kept(
     hz: float, tick_s: float, delay_s: float

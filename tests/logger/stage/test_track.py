@@ -64,6 +64,7 @@ NOISES = [
 RATES = [1, 2, 5, 10, 20, 25]
 
 
+@pytest.mark.matrix(4)
 @pytest.mark.parametrize("hz", RATES)
 @pytest.mark.parametrize("noise", [*NOISES, pytest.param({"white_m": 2.0}, id="2 m")])
 def test_a_stage_is_as_long_as_it_is(hz: float, noise: dict[str, float]) -> None:
@@ -73,6 +74,7 @@ def test_a_stage_is_as_long_as_it_is(hz: float, noise: dict[str, float]) -> None
     assert metres == pytest.approx(STAGE.length_m, rel=0.03)
 
 
+@pytest.mark.matrix(4)
 @pytest.mark.parametrize("hz", RATES)
 @pytest.mark.parametrize("noise", NOISES)
 def test_an_hours_wander_is_no_way(hz: float, noise: dict[str, float]) -> None:
@@ -81,6 +83,7 @@ def test_an_hours_wander_is_no_way(hz: float, noise: dict[str, float]) -> None:
     assert metres < 5
 
 
+@pytest.mark.matrix(4)
 @pytest.mark.parametrize("hz", RATES)
 @pytest.mark.parametrize("noise", NOISES[:3] + NOISES[4:7])
 def test_walking_pace_is_driven(hz: float, noise: dict[str, float]) -> None:
@@ -88,6 +91,7 @@ def test_walking_pace_is_driven(hz: float, noise: dict[str, float]) -> None:
     assert metres == pytest.approx(CRAWL.length_m, rel=0.05)
 
 
+@pytest.mark.matrix(4)
 @pytest.mark.parametrize("hz", RATES)
 @pytest.mark.parametrize("noise", NOISES[:3])
 def test_speed_is_right_after_a_second(hz: float, noise: dict[str, float]) -> None:

@@ -8,7 +8,7 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_bridge.errors import ConfigurationError
@@ -17,6 +17,7 @@ from logger.stage.itinerary import Itinerary, Section, Waypoint
 from logger.stage.openrally.elements import ELEMENTS
 from logger.stage.openrally.read import MOST_REMARKS, Imported, import_route, read
 from logger.tomlfile import TomlError
+from tests.examples import examples
 from tests.logger.stage.openrally.route_files import V103, gpx, imported, warned, wpt
 
 CORPUS = Path(__file__).parents[4] / "../shared/corpus/openrally"
@@ -499,7 +500,7 @@ def soups(draw: st.DrawFn) -> bytes:
     return gpx(body)
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(file=soups())
 def test_any_file_becomes_a_valid_itinerary_or_one_line(file: bytes) -> None:
     """Whatever the file says, its itinerary loads; the only thing left to mend is a missing limit."""

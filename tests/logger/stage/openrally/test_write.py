@@ -10,14 +10,19 @@ from xml.etree import ElementTree
 
 import gpxpy
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_bridge.errors import ConfigurationError
 from logger.stage import itinerary
 from logger.stage.itinerary import Itinerary, Section, Stage, Waypoint
+<<<<<<< HEAD:tests/logger/stage/openrally/test_write.py
 from logger.stage.openrally.read import read
 from logger.stage.openrally.write import GPX, OPENRALLY, write
+=======
+from logger.stage.openrally_write import GPX, OPENRALLY, write
+from tests.examples import examples
+>>>>>>> b7ab98a (tests: marks by need, --fast, sampled matrices, a second look for marked tests alone):tests/logger/stage/test_openrally_write.py
 
 SCHEMA = Path(__file__).parents[4] / "../shared/corpus/openrally/openrally_v1.0.3.xsd"
 
@@ -126,7 +131,7 @@ def days(draw: st.DrawFn) -> Itinerary:
     return Itinerary(Stage(draw(names.filter(bool))), tuple(sections))
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(day=days().filter(lambda day: any(section.waypoints for section in day.sections)))
 def test_any_day_comes_back_as_it_was(day: Itinerary) -> None:
     assert itinerary.load(itinerary.dumps(day), "day.toml") == day  # the generator makes days that count

@@ -1,0 +1,152 @@
+"""Mark each test by what it needs besides the processor, and fail a `unit` test that needs more.
+
+A file of tests needs what it imports, itself or through helpers in `tests`, and a test needs what its fixtures' files
+need; a mark set by hand adds what only the product's own code starts. A test that needs nothing is `unit`, and so is
+one marked so by hand in a file that has others. While a `unit` test runs, an audit hook watches for processes, ptys
+and sockets: a test judged wrongly fails and says which mark it lacks.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import sys
+from collections.abc import Generator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+NEEDS = ("pty", "process", "socket", "browser", "vm")
+_SOURCES = {
+    "multiprocessing": "process",
+    "subprocess": "process",
+    "pty": "pty",
+    "os.openpty": "pty",
+    "http.client": "socket",
+    "http.server": "socket",
+    "socket": "socket",
+    "socketserver": "socket",
+    "urllib.request": "socket",
+    "uvicorn": "socket",
+    "playwright": "browser",
+    "tests.power_cuts.machine": "vm",
+    "tests.systemd.machine": "vm",
+}
+"""What a file needs that names one of these."""
+_EVENTS = {
+    "os.exec": "process",
+    "os.fork": "process",
+    "os.forkpty": "pty",
+    "os.openpty": "pty",
+    "os.posix_spawn": "process",
+    "os.system": "process",
+    "pty.spawn": "pty",
+    "socket.bind": "socket",
+    "socket.connect": "socket",
+    "subprocess.Popen": "process",
+}
+"""The same while a test runs, as audit events."""
+
+
+@cache
+def needs_of(file: Path) -> frozenset[str]:
+    """What the tests or helpers of a file need, by its imports."""
+    names = _names(ast.parse(file.read_bytes()))
+    found = {
+        need for name in names for source, need in _SOURCES.items() if f"{name}.".startswith(f"{source}.")
+    }
+    for name in names:
+        helper = ROOT / f"{name.replace('.', '/')}.py"
+        if name.startswith("tests.") and helper != file and helper.exists():
+            found |= needs_of(helper)
+    return frozenset(found)
+
+
+def _names(tree: ast.Module) -> set[str]:
+    """The modules that a file imports, anywhere in it, and the attributes of `os` that it uses."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import():
+                names |= {each.name for each in node.names}
+            case ast.ImportFrom(module=str(module)):
+                names |= {module, *(f"{module}.{each.name}" for each in node.names)}
+            case ast.Attribute(value=ast.Name(id="os"), attr=name):
+                names.add(f"os.{name}")
+    return names
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--fast`: only `unit` tests, and files without any are not even imported."""
+    parser.addoption("--fast", action="store_true", help="only tests that need the processor alone")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Whether a file is left out as `--fast` asks."""
+    if not config.getoption("--fast") or not collection_path.match("test_*.py"):
+        return None
+    return True if needs_of(collection_path) and "mark.unit" not in collection_path.read_text() else None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Add the marks, before pytest's own `-m` looks at them."""
+    for item in items:
+        if item.get_closest_marker("unit") is None:
+            for need in _needs(item) or {"unit"}:
+                item.add_marker(need)
+    if config.getoption("--fast"):
+        items[:] = [item for item in items if item.get_closest_marker("unit")]
+
+
+def _needs(item: pytest.Item) -> set[str]:
+    files = {item.path}
+    for definitions in (
+        item._fixtureinfo.name2fixturedefs.values() if isinstance(item, pytest.Function) else ()
+    ):
+        files |= {Path(each.func.__code__.co_filename) for each in definitions}
+    by_hand = {mark.name for mark in item.iter_markers() if mark.name in NEEDS}
+    return by_hand.union(*(needs_of(file) for file in files if file.is_relative_to(ROOT / "tests")))
+
+
+_seen: list[str] | None = None
+"""What the running `unit` test has started; None while none runs."""
+
+
+def _watch(event: str, arguments: tuple[Any, ...]) -> None:
+    if _seen is not None and event in _EVENTS:
+        _seen.append(f"{_EVENTS[event]} ({event} {arguments!r:.200})")
+
+
+sys.addaudithook(_watch)
+_openpty = os.openpty
+
+
+def _audited_openpty() -> tuple[int, int]:
+    sys.audit("os.openpty")
+    return _openpty()
+
+
+os.openpty = _audited_openpty  # Python itself audits all of _EVENTS but this one
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Watch a `unit` test from its fixtures to their end."""
+    global _seen  # noqa: PLW0603 - an audit hook cannot be given anything
+    _seen = [] if item.get_closest_marker("unit") else None
+    try:
+        return (yield)
+    finally:
+        _seen = None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """Fail a `unit` test that has started something."""
+    yield
+    if _seen:
+        pytest.fail(f"not a unit test: mark it {_seen[0]}", pytrace=False)
