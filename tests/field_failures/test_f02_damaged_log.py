@@ -115,6 +115,7 @@ def undamaged_s(tmp_path_factory: pytest.TempPathFactory) -> float:
     return took_s
 
 
+@pytest.mark.load_sensitive
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
 def test_f02_is_set_aside_and_recording_begins(
     tmp_path: Path, damage: Callable[[Path], None], undamaged_s: float, figures: Figures

@@ -194,6 +194,7 @@ ADAPTERS = {
 }
 
 
+@pytest.mark.load_sensitive
 @pytest.mark.parametrize("kind", ADAPTERS)
 @pytest.mark.parametrize("baud", ["auto", 1_000_000])
 def test_an_adapter_that_restarts_while_the_bus_talks_is_open_again_within_two_seconds(

@@ -57,10 +57,10 @@ def test_nothing_else_is_ever_raised(text: str | bytes) -> None:
     ],
 )
 def test_harmful_texts_end_at_once(text: str | bytes) -> None:
-    begun_s = time.monotonic()
+    begun_s = time.process_time()
     with pytest.raises(ValueError):
         loads(text)
-    assert time.monotonic() - begun_s < 2.0
+    assert time.process_time() - begun_s < 2.0
 
 
 def test_brackets_within_strings_are_no_depth() -> None:

@@ -8,6 +8,8 @@ import pytest
 
 from tests.systemd.machine import Machine, booted
 
+pytestmark = pytest.mark.load_sensitive
+
 RECORDER, CREW = "stagelog-recorder.service", "stagelog-crew.service"
 HERE = ("--program", "/opt/stagelog/bin/stagelog", "--yes")
 QUICK_WATCHDOG = "/run/systemd/system/stagelog-recorder.service.d/quick.conf"

@@ -14,6 +14,8 @@ import pytest
 from tests.logger.stick.conftest import STICK_MB, image
 from tests.systemd.machine import Machine, booted
 
+pytestmark = pytest.mark.load_sensitive
+
 RECORDER = "stagelog-recorder.service"
 DROP_INS = "/run/systemd/system/stagelog-stick@.service.d"
 CGROUP = "/sys/fs/cgroup/system.slice/system-stagelog\\\\x2dstick.slice"

@@ -191,9 +191,9 @@ HUGE = {
 
 @pytest.mark.parametrize("what", HUGE)
 def test_a_hostile_file_takes_seconds_at_most_and_costs_no_message_before_it(what: str) -> None:
-    begun = time.monotonic()
+    begun = time.process_time()
     decoder = dbc.load(HEAD + BEFORE + HUGE[what], "a.dbc")
-    assert time.monotonic() - begun < 30
+    assert time.process_time() - begun < 30
     assert values(decoder, 1) == {"X": 1}
     assert len(decoder.notices) <= dbc.MAX_NOTICES + 1
 

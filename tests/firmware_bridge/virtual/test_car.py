@@ -20,6 +20,8 @@ from firmware_bridge.wgs84 import metres_per_degree
 from tests.firmware_bridge.dialogues import hold
 from tests.firmware_bridge.virtual.courses import lively
 
+pytestmark = pytest.mark.pty
+
 PATIENCE_S = 60.0
 START_S = 200.0
 DRIVE = lively()
@@ -45,6 +47,7 @@ def opened(url: str, baud: int = 115_200) -> serial.Serial:
     return serial.Serial(url, baud, timeout=0.05)
 
 
+@pytest.mark.load_sensitive
 def test_the_receiver_tells_the_truth_of_now(car: VirtualCar) -> None:
     with opened(car.gps_port) as port:
         data = heard(port, lambda data: data.count(b"RMC") > 8)

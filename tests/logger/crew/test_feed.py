@@ -16,6 +16,8 @@ from logger.crew import feed as feed_module
 from logger.crew.compliance import Compliance
 from logger.crew.feed import SHORT_BYTES, Feed, Snapshot
 
+pytestmark = pytest.mark.socket
+
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 

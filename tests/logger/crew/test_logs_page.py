@@ -18,6 +18,8 @@ from tests.logger.transfer.logs_made import being_recorded, closed
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
+pytestmark = pytest.mark.load_sensitive
+
 LIVE, CLOSED = "dakar-2026-11-car-503-001.db", "dakar-2026-10-car-503-001.db"
 TOUCH_PX = 64
 """A key that a glove hits."""

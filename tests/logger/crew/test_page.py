@@ -33,6 +33,8 @@ from tests.logger.crew.serving import EVERYWHERE, PIN, Served, serving
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
+pytestmark = pytest.mark.load_sensitive
+
 KM = 43.4
 PICTURES = Path(__file__).parents[2] / "pictures"
 WIDE = SIZES[0]

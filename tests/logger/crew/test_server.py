@@ -318,12 +318,12 @@ def test_a_recorder_that_goes_is_said_to_be_gone_and_comes_back(tmp_path: Path) 
         car.disconnect()
         began = time.monotonic()
         while (event := stream.event()).get("event") != "link" or json.loads(event["data"])["recorder"]:
-            assert time.monotonic() - began < 5
+            assert time.monotonic() - began < 60
         assert server.ask("/api/live").status == 503
         assert server.command({"command": "mark"}).status == 503
         car.connect()
         while "id" not in stream.event():
-            assert time.monotonic() - began < 10
+            assert time.monotonic() - began < 60
         assert server.ask("/api/live").status == 200
         stream.close()
 

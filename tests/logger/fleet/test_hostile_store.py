@@ -70,9 +70,9 @@ def verb(
             sys, "argv", ["stagelog", "fleet", name, *map(str, words), "--store", str(store), *extra]
         )
         caplog.clear()
-        begun_s = time.monotonic()
+        begun_s = time.process_time()
         code = cli._run()
-        assert time.monotonic() - begun_s < budget_s
+        assert time.process_time() - begun_s < budget_s
         out, err = capsys.readouterr()
         lines = [
             *err.splitlines(),

@@ -21,6 +21,8 @@ from firmware_bridge.records import Fix
 from logger.recording.chrony import Believing, ChronySource, sample
 from tests.figures import Figures
 
+pytestmark = pytest.mark.load_sensitive
+
 S = 1_000_000
 NOON_US = 1_768_478_400 * S
 GOOD = Fix(0, NOON_US, 20.0, 42.6, 1100.0, 0.0, 0.0, 1, 12, 0.8)

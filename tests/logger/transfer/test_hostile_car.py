@@ -35,6 +35,8 @@ from tests.logger.transfer.hostile_server import (
 )
 from tests.logger.transfer.logs_made import closed
 
+pytestmark = pytest.mark.load_sensitive
+
 NAME = "stage-1-001.db"
 LIMITS = exchange.Limits(silence_s=0.3, slow_s=0.3, answer_s=0.8, preparing_s=0.3, ask_again_s=0.05)
 BUDGET_S = 8.0
