@@ -80,7 +80,7 @@ def _names(tree: ast.Module) -> set[str]:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--fast`: only `unit` tests, and files without any are not even imported."""
+    """`--fast`: only `unit` tests that are not `slow`, and files without any are not even imported."""
     parser.addoption("--fast", action="store_true", help="only tests that need the processor alone")
 
 
@@ -99,7 +99,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             for need in _needs(item) or {"unit"}:
                 item.add_marker(need)
     if config.getoption("--fast"):
-        items[:] = [item for item in items if item.get_closest_marker("unit")]
+        items[:] = [
+            item for item in items if item.get_closest_marker("unit") and not item.get_closest_marker("slow")
+        ]
 
 
 def _needs(item: pytest.Item) -> set[str]:

@@ -32,4 +32,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _is_picked(item: pytest.Item, seed: str) -> bool:
-    return all(crc32(f"{seed} {item.nodeid}".encode()) % mark.args[0] == 0 for mark in item.iter_markers("matrix"))
+    return all(
+        crc32(f"{seed} {item.nodeid}".encode()) % mark.args[0] == 0 for mark in item.iter_markers("matrix")
+    )

@@ -35,6 +35,7 @@ def driven(fixes: list[Fix], drive: Drive | None = None) -> LiveStage:
     return live
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hz", [1, 5, 10])
 def test_a_tenth_of_a_per_cent_over_346_km(hz: float, figures: Figures) -> None:
     live = driven(truth.fixes(stage_drive(), hz))
@@ -43,6 +44,7 @@ def test_a_tenth_of_a_per_cent_over_346_km(hz: float, figures: Figures) -> None:
     assert off < 0.001
 
 
+@pytest.mark.slow
 def test_ten_minutes_without_gps_cost_half_a_per_cent_of_them(figures: Figures) -> None:
     drive = stage_drive()
     gap = (3000.0, 3600.0)

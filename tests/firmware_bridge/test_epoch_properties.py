@@ -174,6 +174,7 @@ def ways(draw: st.DrawFn) -> Way:
     )
 
 
+@pytest.mark.slow
 @examples(60)
 @given(ways(), st.integers(0, 3))
 def test_each_utc_once_in_order_with_its_own_speed_and_height(way: Way, seed: int) -> None:

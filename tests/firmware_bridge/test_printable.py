@@ -27,6 +27,7 @@ def test_what_is_shown(text: object, shown: str) -> None:
     assert printable(text) == shown
 
 
+@pytest.mark.slow
 @given(st.text())
 def test_any_text_is_one_printable_line_that_utf_8_can_write(text: str) -> None:
     shown = printable(text)

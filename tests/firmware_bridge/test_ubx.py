@@ -120,6 +120,7 @@ def test_a_false_head_swallows_no_sentence(kind: bytes, length: int) -> None:
     assert outcome([GGA[:20] + b"".join(stream)])[0] == texts
 
 
+@pytest.mark.slow
 def test_heads_without_end_are_decoded_in_time_and_cost_no_sentence() -> None:
     rng = random.Random(2)
     storm = b"".join(ubx.SYNC + b"\x02\x15" + rng.randrange(8192).to_bytes(2, "little") for _ in range(4000))

@@ -15,6 +15,8 @@ from firmware_bridge.can_interface import Interface
 from firmware_bridge.errors import ConfigurationError, DeviceError
 from logger import canup
 
+pytestmark = pytest.mark.process
+
 DOWN = Interface(
     "can0", is_can=True, is_up=False, kind="can", listen_only=False, state="stopped", restart_ms=0
 )

@@ -10,6 +10,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 import logger
 
 PACKAGE = Path(logger.__file__).parent
@@ -192,6 +194,7 @@ def joins(names: Names, tree: ast.Module) -> Iterator[str]:
             yield ast.unparse(node)
 
 
+@pytest.mark.slow
 def test_every_join_of_a_name_onto_a_path_is_known() -> None:
     names = Names()
     found = {

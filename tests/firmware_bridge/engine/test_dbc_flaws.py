@@ -189,6 +189,7 @@ HUGE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", HUGE)
 def test_a_hostile_file_takes_seconds_at_most_and_costs_no_message_before_it(what: str) -> None:
     begun = time.process_time()

@@ -24,6 +24,7 @@ def test_chunks_come_in_order_and_no_port_is_left_waiting() -> None:
     assert all(DRIVE.end_s - t_us / 1e6 < 1.0 for t_us in last_us.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [0.7, 40.0, 900.0])
 def test_every_frame_is_there_once_at_its_time(rate: float) -> None:
     decoder = protocol("slcan").decoder(3)

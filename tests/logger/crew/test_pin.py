@@ -77,6 +77,7 @@ NEIGHBOURS = [f"192.168.4.{number}" for number in range(2, 255)]
 CREW = "192.168.4.1"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "addresses",
     [
@@ -95,6 +96,7 @@ def test_all_addresses_together_have_a_bound(addresses: list[str]) -> None:
     assert taken == pin.SHARED_GUESSES, "patience is saved up to the first burst and no further"
 
 
+@pytest.mark.slow
 def test_a_four_digit_pin_withstands_a_whole_network_for_a_night() -> None:
     asked, clock = gate()
     taken = 0

@@ -15,6 +15,7 @@ MOST_REPORTS = 60
 """One a second; the crew page is long up."""
 
 
+@pytest.mark.pty
 def test_it_ends_without_a_word_of_a_lost_recorder(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,8 @@ from logger.install.root import Root
 from tests.field_failures.small_disk import filled, small_disk
 from tests.logger.install.conftest import Call, require_root, tree
 
+pytestmark = pytest.mark.process
+
 UP = "../" * 40
 
 

@@ -6,6 +6,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 TOP = Path(__file__).parents[3]
 OPENERS = {"connect": "sqlite3", "Database": "", "SqliteReader": "", "LogReader": "can"}
 ALLOWED = {
@@ -34,6 +36,7 @@ def openings(tree: ast.AST) -> Iterator[int]:
             yield node.lineno
 
 
+@pytest.mark.slow
 def test_only_the_border_opens_logs() -> None:
     found = {
         path.relative_to(TOP).as_posix(): lines

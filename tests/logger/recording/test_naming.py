@@ -70,6 +70,7 @@ def test_a_log_that_a_later_version_began_is_left_as_it_is(
     assert (tmp_path / "s-001.db").read_bytes() == before
 
 
+@pytest.mark.process
 def test_a_log_that_somebody_tried_as_root_is_left_to_root() -> None:
     if os.geteuid() != 0:
         pytest.skip("only root can make a log that is not ours")

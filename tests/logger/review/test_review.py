@@ -164,6 +164,7 @@ def test_another_model_charges_the_same_evidence(log: Path, model: str) -> None:
     assert changed == [{**over, "penalty_s": 0} for over in banded["overspeeds"]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("write", "within_s"), [(drives.write_nmea, 0.1), (drives.write_gpx, 2.5)])
 def test_another_device_against_the_itinerary(
     log: Path, folder: Path, itinerary: Path, write: Callable[[Path, Any], Path], within_s: float

@@ -111,6 +111,7 @@ def test_points_that_repeat_make_no_segment() -> None:
     assert placed(line, north(1000)) == pytest.approx([line.length_m / 2], abs=0.01)
 
 
+@pytest.mark.slow
 def test_a_long_drive_with_many_waypoints_is_soon_placed() -> None:
     """Not by the clock: a place looks at the segments of its own cells only."""
     positions = [(20 + n / 40_000, 45 + 0.002 * math.sin(n / 50)) for n in range(40_000)]
