@@ -14,12 +14,8 @@ from firmware_bridge.records import Fix
 from firmware_bridge.virtual.drive import Drive, Path
 from logger.stage.events import Event
 from logger.stage.itinerary import Itinerary, Section, Stage, Waypoint
-<<<<<<< HEAD
 from logger.stage.live_stage import LiveStage
-=======
-from logger.stage.live import LiveStage
 from tests.examples import examples
->>>>>>> b7ab98a (tests: marks by need, --fast, sampled matrices, a second look for marked tests alone)
 from tests.logger.stage import truth
 from tests.logger.stage.truth import follow, live_stage, of_kind, one_section, shown
 

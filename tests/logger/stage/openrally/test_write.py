@@ -16,13 +16,9 @@ from hypothesis import strategies as st
 from firmware_bridge.errors import ConfigurationError
 from logger.stage import itinerary
 from logger.stage.itinerary import Itinerary, Section, Stage, Waypoint
-<<<<<<< HEAD:tests/logger/stage/openrally/test_write.py
 from logger.stage.openrally.read import read
 from logger.stage.openrally.write import GPX, OPENRALLY, write
-=======
-from logger.stage.openrally_write import GPX, OPENRALLY, write
 from tests.examples import examples
->>>>>>> b7ab98a (tests: marks by need, --fast, sampled matrices, a second look for marked tests alone):tests/logger/stage/test_openrally_write.py
 
 SCHEMA = Path(__file__).parents[4] / "../shared/corpus/openrally/openrally_v1.0.3.xsd"
 
