@@ -36,6 +36,7 @@ def parsers(tree: ast.AST) -> Iterator[int]:
             yield node.lineno
 
 
+@pytest.mark.slow
 def test_only_the_border_parses_json_from_outside() -> None:
     found = {
         path.relative_to(TOP).as_posix(): lines

@@ -208,6 +208,7 @@ def test_every_join_of_a_name_onto_a_path_is_known() -> None:
     assert known - found == set(), "these are no more"
 
 
+@pytest.mark.slow
 def test_a_join_is_found_however_it_is_written() -> None:
     names = Names()
     for source in (

@@ -102,6 +102,7 @@ def test_the_size_of_a_block_changes_nothing(
         assert exported(log, name) == as_it_is
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["gpx", "kml"])
 def test_many_sessions_take_little_longer_than_one(name: str, tmp_path: Path) -> None:
     """A track of one point each: written one by one they took 50 times as long."""

@@ -147,6 +147,7 @@ def test_the_same_as_row_by_row(whole: bytes, tmp_path: Path, changes: list[Any]
         assert sorted(verify(path)) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", ["frame", "reading"])
 def test_any_row_that_goes_back_is_found(
     whole: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: str

@@ -253,6 +253,7 @@ def computed_again(path: Path) -> float:
     return time.process_time() - begun_s
 
 
+@pytest.mark.slow
 def test_more_sessions_than_a_drive_has_are_not_computed_again(log: Path, tmp_path: Path) -> None:
     path = many_sessions(log, tmp_path / "many.db", 60_000)
     begun_s = time.process_time()
@@ -261,6 +262,7 @@ def test_more_sessions_than_a_drive_has_are_not_computed_again(log: Path, tmp_pa
     assert time.process_time() - begun_s < 10
 
 
+@pytest.mark.slow
 def test_computing_again_is_linear_in_the_sessions(log: Path, tmp_path: Path) -> None:
     """Each session read all readings, and went through all events twelve times."""
     times_s = []

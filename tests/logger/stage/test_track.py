@@ -74,6 +74,7 @@ def test_a_stage_is_as_long_as_it_is(hz: float, noise: dict[str, float]) -> None
     assert metres == pytest.approx(STAGE.length_m, rel=0.03)
 
 
+@pytest.mark.slow
 @pytest.mark.matrix(4)
 @pytest.mark.parametrize("hz", RATES)
 @pytest.mark.parametrize("noise", NOISES)
@@ -83,6 +84,7 @@ def test_an_hours_wander_is_no_way(hz: float, noise: dict[str, float]) -> None:
     assert metres < 5
 
 
+@pytest.mark.slow
 @pytest.mark.matrix(4)
 @pytest.mark.parametrize("hz", RATES)
 @pytest.mark.parametrize("noise", NOISES[:3] + NOISES[4:7])
