@@ -1,0 +1,71 @@
+"""The version of this code: the same in `--version`, `logger.__version__` and every log's `session.software`.
+
+A build takes it from git and writes it to `_version.py` (setuptools-scm). An editable installation outlives its
+build: the next `git pull` changes the code and not that file. So beside a `.git` the commit is read from there, and an
+archive made by git carries its commit in `_ARCHIVED`. `importlib.metadata` knows the build's version alone, and its
+import costs more than a tenth of the recorder's start.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+UNBUILT = "0.2.0.dev0"
+"""The version of code without tags: `fallback_version` in pyproject.toml, which counts commits from it."""
+_ARCHIVED = "$Format:%H$"
+"""The commit, which `git archive` puts in here (.gitattributes); in a checkout this text."""
+_SHOWN_DIGITS = 9
+"""Of a commit; setuptools-scm writes as many."""
+_COMMIT_DIGITS = frozenset({40, 64})
+"""SHA-1 and SHA-256."""
+
+
+def version() -> str:
+    """PEP 440, with the commit in its local part: 0.2.0.dev467+g180f1ce4b."""
+    commit = _ARCHIVED if _is_commit(_ARCHIVED) else _checked_out(Path(__file__).parent.parent)
+    return _of(_built(), commit)
+
+
+def _of(built: str, commit: str) -> str:
+    """The built version if it is of this commit; otherwise its public part with this commit."""
+    public, _, local = built.partition("+")
+    node = local.partition(".")[0]
+    if not commit or (len(node) > 1 and f"g{commit}".startswith(node)):
+        return built
+    return f"{public}+g{commit[:_SHOWN_DIGITS]}"
+
+
+def _built() -> str:
+    try:
+        from logger._version import VERSION  # noqa: PLC0415 - the build makes it
+    except ImportError:
+        return UNBUILT
+    return str(VERSION)
+
+
+def _checked_out(root: Path) -> str:
+    """The commit that is checked out at `root`; "" where git has nothing to say."""
+    try:
+        folder = root / ".git"
+        if folder.is_file():  # of a worktree
+            folder = root / folder.read_text("utf-8").removeprefix("gitdir:").strip()
+        head = (folder / "HEAD").read_text("utf-8").strip()
+        reference = head.removeprefix("ref:").strip()
+        commit = head if reference == head else _referred(folder, reference)
+    except (OSError, ValueError):
+        return ""
+    return commit if _is_commit(commit) else ""
+
+
+def _referred(folder: Path, reference: str) -> str:
+    """The commit of a reference such as refs/heads/main. Raises OSError, ValueError."""
+    common = folder / "commondir"  # a worktree's branches are the repository's
+    shared = folder / common.read_text("utf-8").strip() if common.exists() else folder
+    if (shared / reference).exists():
+        return (shared / reference).read_text("utf-8").strip()
+    packed = (shared / "packed-refs").read_text("utf-8").splitlines()
+    return next((line.split()[0] for line in packed if line.endswith(f" {reference}")), "")
+
+
+def _is_commit(text: str) -> bool:
+    return len(text) in _COMMIT_DIGITS and set(text) <= set("0123456789abcdef")
