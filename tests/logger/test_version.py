@@ -144,9 +144,10 @@ def test_it_is_shown_and_written_into_the_log(tmp_path: Path) -> None:
     assert stagelog("--version", folder=tmp_path).out == f"stagelog, version {logger.__version__}\n"
     capture = tmp_path / "gps.nmea"
     capture.write_text("$GPRMC,120000.00,A,4530.0000,N,00710.0000,E,10.0,90.0,010126,,,A*56\r\n")
-    done = stagelog("replay", capture, "--out", tmp_path / "log.db", folder=tmp_path)
+    done = stagelog("replay", capture, "-o", "logs", folder=tmp_path)
     assert done.code == 0, done.err
-    connection = sqlite3.connect(tmp_path / "log.db")
+    (log,) = (tmp_path / "logs").glob("*.db")
+    connection = sqlite3.connect(log)
     (session,) = connection.execute("SELECT software FROM session").fetchone()
     (meta,) = connection.execute("SELECT value FROM meta WHERE key = 'software'").fetchone()
     connection.close()
