@@ -1,21 +1,43 @@
 """sqlite-utils without numpy and pandas.
 
 sqlite-utils imports both wherever they are installed, only to recognise their number types in a schema. No schema of
-ours has any, and those imports would be a third of the time from power-on to the first row. So they are hidden
-for the moment of the import, unless somebody has them already.
+ours has any, and those imports would be a third of the time from power-on to the first row. So the thread that imports
+sqlite-utils finds neither of them meanwhile, unless somebody has imported them already; other threads do.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import get_ident
 
-_hidden = [name for name in ("numpy", "pandas") if name not in sys.modules]
-for _name in _hidden:
-    sys.modules[_name] = None  # type: ignore[assignment]
-try:
+HIDDEN = frozenset({"numpy", "pandas"})
+
+
+class _Hiding:
+    """A finder for `sys.meta_path` to which some packages are not installed, in one thread."""
+
+    def __init__(self, names: frozenset[str], thread: int) -> None:
+        self._names, self._thread = names, thread
+
+    def find_spec(self, name: str, _path: object = None, _target: object = None) -> None:
+        """Refuse these names; None leaves every other name to the next finder."""
+        if name in self._names and get_ident() == self._thread:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
+@contextmanager
+def _hidden(names: frozenset[str]) -> Iterator[None]:
+    hiding = _Hiding(names, get_ident())
+    sys.meta_path.insert(0, hiding)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(hiding)
+
+
+with _hidden(HIDDEN):
     from sqlite_utils import Database, Migrations
-finally:
-    for _name in _hidden:
-        del sys.modules[_name]
 
 __all__ = ["Database", "Migrations"]

@@ -1,0 +1,135 @@
+"""Run a part of the tests in other environments: `python -m tests.environments [lowest] [pythons]`.
+
+`lowest` installs exactly the lower bounds of pyproject.toml, with this interpreter. `pythons` installs the newest
+releases for every other supported interpreter that this machine has; without one it says so. Each environment is
+made in a temporary folder, so the checkout and its own `.venv` stay as they are. What these packages need in turn is
+the newest that fits.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PYTHONS = ("python3.12", "python3.13", "python3.14")
+"""The supported interpreters besides 3.11, on which everything runs."""
+NOT_IN_THE_PART = frozenset({"playwright", "ruff", "mypy", "import-linter"})
+"""Of the extra [dev]: a browser and programs that check the source."""
+PART = (
+    "tests/test_private_parts.py",  # other libraries: what we use of them
+    "tests/firmware_bridge/engine",  # cantools, construct
+    "tests/firmware_bridge/test_canserial.py",  # python-can
+    "tests/firmware_bridge/test_protocols.py",
+    "tests/firmware_bridge/test_report.py",  # pynmea2
+    "tests/logger/crew/test_connections.py",  # uvicorn, h11
+    "tests/logger/crew/test_guard.py",  # starlette
+    "tests/logger/crew/test_terminal.py",  # rich
+    "tests/logger/export",  # numpy, pyarrow, asammdf, python-can's files
+    "tests/logger/fleet/test_query.py",  # duckdb, pyarrow, fsspec
+    "tests/logger/recording/test_light_sqlite_utils.py",
+    "tests/logger/recording/test_store.py",
+    "tests/logger/test_cli.py",  # click
+    "tests/logger/test_version.py",
+)
+"""What touches each library, and a minute or two on two cores."""
+_REQUIREMENT = re.compile(r"(?P<name>[A-Za-z0-9._-]+)(\[.*?\])?(?P<bounds>.*)")
+_LOWER = re.compile(r">=\s*([\w.]+)")
+
+
+def main(arguments: list[str]) -> int:
+    """Run the jobs that are named, or all; 1 if one failed."""
+    unknown = set(arguments) - JOBS.keys()
+    if unknown:
+        print(f"no such job: {', '.join(sorted(unknown))}; there are {', '.join(JOBS)}", file=sys.stderr)
+        return 2
+    failed = [name for name in arguments or JOBS if not JOBS[name]()]
+    return int(bool(failed))
+
+
+def lowest() -> bool:
+    """The lower bounds of pyproject.toml, all of them at once."""
+    pins = [f"{name}=={lower_bound(name, bounds)}" for name, bounds in requirements()]
+    # An old release with newer ones around it warns of what they deprecate: that is not for us to change.
+    return _passes(sys.executable, "lowest versions", pins, ["-o", "filterwarnings=ignore"])
+
+
+def pythons() -> bool:
+    """The newest releases on the other interpreters of this machine."""
+    newest = [name + bounds for name, bounds in requirements()]
+    found = list(filter(None, map(interpreter, PYTHONS)))
+    if not found:
+        print(f"== no second Python: none of {', '.join(PYTHONS)} is installed here", flush=True)
+    failed = [path for path in found if not _passes(path, Path(path).name, newest, [])]
+    return not failed
+
+
+JOBS: dict[str, Callable[[], bool]] = {"lowest": lowest, "pythons": pythons}
+
+
+def requirements() -> Iterator[tuple[str, str]]:
+    """What the part of the tests needs, each package once: name and bounds."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    groups = [project["dependencies"], *project["optional-dependencies"].values()]
+    met = {project["name"], *NOT_IN_THE_PART}
+    for requirement in (requirement for group in groups for requirement in group):
+        parts = _REQUIREMENT.fullmatch(requirement)
+        assert parts is not None, requirement
+        if parts["name"] not in met:
+            met.add(parts["name"])
+            yield parts["name"], parts["bounds"]
+
+
+def lower_bound(name: str, bounds: str) -> str:
+    """The lowest version that the bounds admit."""
+    lower = _LOWER.search(bounds)
+    assert lower is not None, f"pyproject.toml gives {name} no lower bound"
+    return lower[1]
+
+
+def interpreter(name: str) -> str | None:
+    """The path of an interpreter that runs: on PATH, or one of pyenv's, whose command on PATH may run nothing."""
+    candidates = [str(Path(folder) / name) for folder in os.get_exec_path()]
+    try:
+        known = subprocess.run(
+            ["pyenv", "whence", "--path", name], capture_output=True, text=True, check=False
+        )
+        candidates += known.stdout.split()
+    except OSError:
+        pass  # no pyenv
+    return next(filter(_runs, candidates), None)
+
+
+def _runs(path: str) -> bool:
+    probe = [path, "-c", "import ensurepip, sqlite3, ssl, venv"]
+    return (
+        os.access(path, os.X_OK) and subprocess.run(probe, capture_output=True, check=False).returncode == 0
+    )
+
+
+def _passes(python: str, title: str, packages: list[str], options: list[str]) -> bool:
+    """Whether the part passes in an environment of these packages."""
+    began = time.monotonic()
+    print(f"== {title}", flush=True)
+    with tempfile.TemporaryDirectory(prefix="stagelog-environment-") as folder:
+        own = str(Path(folder) / "bin" / "python")
+        workers = ["-n", str(2 * (os.cpu_count() or 1))]
+        steps = (
+            [python, "-m", "venv", folder],
+            [own, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages],
+            [own, "-m", "pytest", "-q", "-p", "no:cacheprovider", *workers, *options, *PART],
+        )
+        passed = all(subprocess.run(step, cwd=ROOT, check=False).returncode == 0 for step in steps)
+    print(f"-- {title}: {'ok' if passed else 'FAILED'}, {time.monotonic() - began:.0f} s", flush=True)
+    return passed
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
