@@ -1,4 +1,4 @@
-"""The version of this code: the same in `--version`, `logger.__version__` and every log's `session.software`.
+"""The version of this code: the same in `--version`, `logger.__version__` and each log's `session.software`.
 
 A build takes it from git and writes it to `_version.py` (setuptools-scm). An editable installation outlives its
 build: the next `git pull` changes the code and not that file. So beside a `.git` the commit is read from there, and an
@@ -20,7 +20,7 @@ _COMMIT_DIGITS = frozenset({40, 64})
 """SHA-1 and SHA-256."""
 
 
-def version() -> str:
+def code_version() -> str:
     """PEP 440, with the commit in its local part: 0.2.0.dev467+g180f1ce4b."""
     commit = _ARCHIVED if _is_commit(_ARCHIVED) else _checked_out(Path(__file__).parent.parent)
     return _of(_built(), commit)
