@@ -36,8 +36,7 @@ class Part(NamedTuple):
 
 PARTS = (
     Part("uvicorn", "uvicorn.protocols.http.h11_impl", "H11Protocol", "logger/crew/connections.py"),
-    Part("cantools", "cantools.database.utils", "start_bit", "firmware_bridge/engine/plain_signals.py"),
-    Part("cantools", "cantools.database.utils", "start_bit", "firmware_bridge/engine/dbc_messages.py"),
+    Part("cantools", "cantools.database.utils", "start_bit", "firmware_bridge/engine/light_cantools.py"),
     Part("cantools", "cantools.database.utils", "start_bit", "logger/export/signals.py"),
     Part("python-can", "can.io.mf4", "ERR_DTYPE", "logger/export/mf4.py"),
     Part("python-can", "can.io.mf4", "RTR_DTYPE", "logger/export/mf4.py"),
