@@ -6,7 +6,7 @@ import sys
 def start() -> None:
     """The program's entry point. Ctrl-C is quiet also while the command line itself is imported."""
     try:
-        from logger.cli import main  # noqa: PLC0415
+        from logger.cli.main import main  # noqa: PLC0415
     except KeyboardInterrupt:
         sys.exit(130)
     main()

@@ -26,17 +26,17 @@ NOT_IN_THE_PART = frozenset({"playwright", "ruff", "mypy", "import-linter"})
 PART = (
     "tests/test_private_parts.py",  # other libraries: what we use of them
     "tests/firmware_bridge/engine",  # cantools, construct
-    "tests/firmware_bridge/test_canserial.py",  # python-can
-    "tests/firmware_bridge/test_protocols.py",
-    "tests/firmware_bridge/test_report.py",  # pynmea2
+    "tests/firmware_bridge/protocols/test_canserial.py",  # python-can
+    "tests/firmware_bridge/protocols/test_protocols.py",
+    "tests/firmware_bridge/gps/test_sentence_reader.py",  # pynmea2
     "tests/logger/crew/test_connections.py",  # uvicorn, h11
     "tests/logger/crew/test_guard.py",  # starlette
     "tests/logger/crew/test_terminal.py",  # rich
     "tests/logger/export",  # numpy, pyarrow, asammdf, python-can's files
     "tests/logger/fleet/test_query.py",  # duckdb, pyarrow, fsspec
-    "tests/logger/recording/test_light_sqlite_utils.py",
-    "tests/logger/recording/test_store.py",
-    "tests/logger/test_cli.py",  # click
+    "tests/logger/logfile/test_light_sqlite_utils.py",
+    "tests/logger/logfile/test_store.py",
+    "tests/logger/cli/test_main.py",  # click
     "tests/logger/test_version.py",
 )
 """What touches each library, and a minute or two on two cores."""

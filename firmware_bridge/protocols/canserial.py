@@ -15,9 +15,9 @@ from struct import Struct as Packing
 
 from construct import Byte, Bytes, Const, Int32ul, Rebuild, Struct, len_, this
 
-from firmware_bridge.devicetime import DeviceClock
 from firmware_bridge.errors import WireError
 from firmware_bridge.protocols import no_opening
+from firmware_bridge.protocols.devicetime import DeviceClock
 from firmware_bridge.protocols.framing import NEED_MORE, NO_FRAME, FrameSearch, even_block, is_identifier
 from firmware_bridge.records import RTR_FLAG, CanFrame
 

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from itertools import repeat
 from typing import Any, ClassVar
 
-from firmware_bridge.devicetime import DeviceClock
+from firmware_bridge.protocols.devicetime import DeviceClock
 from firmware_bridge.records import (
     EFF_FLAG,
     ERR_FLAG,

@@ -33,8 +33,8 @@ from construct import (
     this,
 )
 
-from firmware_bridge.devicetime import DeviceClock
 from firmware_bridge.errors import WireError
+from firmware_bridge.protocols.devicetime import DeviceClock
 from firmware_bridge.protocols.framing import NEED_MORE, NO_FRAME, FrameSearch, even_block
 from firmware_bridge.protocols.gvret_opening import BAUDS, CLOSING, opening
 from firmware_bridge.records import EFF_FLAG, FD_FLAG, FD_LENGTHS, STANDARD_MASK, CanFrame

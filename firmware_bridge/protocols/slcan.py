@@ -21,7 +21,7 @@ from itertools import repeat
 from struct import Struct as Packing
 from typing import Any, NamedTuple
 
-from firmware_bridge.devicetime import DeviceClock
+from firmware_bridge.protocols.devicetime import DeviceClock
 from firmware_bridge.protocols.framing import Account, can_frames, stamped
 from firmware_bridge.protocols.slcan_answers import BEL, answer
 from firmware_bridge.protocols.slcan_line import (

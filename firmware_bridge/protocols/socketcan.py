@@ -33,9 +33,9 @@ from construct import (
     this,
 )
 
-from firmware_bridge.devicetime import DeviceClock
 from firmware_bridge.errors import WireError
 from firmware_bridge.protocols import no_opening
+from firmware_bridge.protocols.devicetime import DeviceClock
 from firmware_bridge.protocols.framing import (
     NEED_MORE,
     NO_FRAME,

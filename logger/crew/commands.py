@@ -14,8 +14,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from firmware_bridge.errors import DeviceError
+from logger.boundary.untrusted_json import loads
 from logger.crew.feed import Feed
-from logger.untrusted_json import loads
 
 MAX_COMMAND_BYTES = 4096
 NOT_THE_CREWS = frozenset({"stick"})

@@ -20,7 +20,7 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from logger.crew.places import place
+from logger.crew.client_key import place
 
 MAX_CONNECTIONS = 96
 MAX_PLACE_CONNECTIONS = 32

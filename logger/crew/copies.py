@@ -26,11 +26,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from firmware_bridge.errors import LogError
-from logger.recording.log_border import has_wal
-from logger.transfer.aside import is_aside
-from logger.transfer.removing import remove
+from logger.boundary.untrusted_json import loads
+from logger.logfile.border import has_wal
+from logger.logfile.quarantine import is_aside
+from logger.transfer.slow_delete import remove
 from logger.transfer.snapshot import digest_of
-from logger.untrusted_json import loads
 
 log = logging.getLogger(__name__)
 

@@ -26,16 +26,16 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from firmware_bridge.errors import LogError
+from logger.boundary.untrusted_json import loads
 from logger.crew.commands import body
 from logger.crew.compliance import WITHHELD
 from logger.crew.copies import FRESH_S, Copies, Copy, NoRoomError, seen_of
+from logger.crew.disconnect import until_gone
 from logger.crew.feed import Feed
 from logger.crew.guard import client_address
-from logger.crew.leaving import until_gone
 from logger.crew.ranges import UnsatisfiableError, asked_range, digest_header, tag, tags, wanted
 from logger.transfer import ledger
 from logger.transfer.state import state_of
-from logger.untrusted_json import loads
 
 log = logging.getLogger(__name__)
 

@@ -16,8 +16,8 @@ from starlette.types import Receive, Scope, Send
 
 from logger.crew.child import Child
 from logger.crew.copies import Copies
+from logger.crew.disconnect import until_gone
 from logger.crew.downloads import disposition, listed, made
-from logger.crew.leaving import until_gone
 from logger.export.formats import FORMATS
 
 MOST_EXPORTS = 2

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from firmware_bridge.errors import DeviceError
+from logger.boundary.rate_limit import Allowance
 from logger.crew.compliance import Compliance
-from logger.recording.allowance import Allowance
-from logger.recording.live import MAX_COMMANDS_A_S
+from logger.recorder.live_socket import MAX_COMMANDS_A_S
 
 log = logging.getLogger(__name__)
 

@@ -27,9 +27,9 @@ from logger.crew.copies import Copies, Seen, seen_of
 from logger.crew.exports import formats
 from logger.crew.feed import Feed
 from logger.crew.ranges import tag
-from logger.recording import log_border, reader
+from logger.logfile import border, reader
+from logger.logfile.quarantine import is_aside
 from logger.transfer import ledger
-from logger.transfer.aside import is_aside
 from logger.transfer.state import read_state
 
 _DISTANCE = """
@@ -94,7 +94,7 @@ def _look(path: Path) -> dict[str, Any]:
     size = path.stat().st_size
     try:
         info = reader.info(path)
-        with log_border.open_log_readonly(path) as connection:
+        with border.open_log_readonly(path) as connection:
             state = read_state(connection)
             with closing(connection.execute(_DISTANCE)) as rows:
                 metres = rows.fetchone()[0]

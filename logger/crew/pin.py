@@ -24,7 +24,7 @@ import secrets
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 
-from logger.crew.places import place
+from logger.crew.client_key import place
 
 log = logging.getLogger(__name__)
 

@@ -15,8 +15,8 @@ from starlette.types import Receive, Scope, Send
 
 from logger.crew.child import Child
 from logger.crew.copies import Copies, Copy
+from logger.crew.disconnect import until_gone
 from logger.crew.downloads import listed, made
-from logger.crew.leaving import until_gone
 
 MOST_REVIEWS = 4
 """Being made and waiting for it."""

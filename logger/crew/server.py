@@ -23,7 +23,9 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
 from firmware_bridge.errors import DeviceError
-from logger.config import is_loopback
+from logger.boundary import notify
+from logger.boundary.terminal import echo
+from logger.config.configuration import is_loopback
 from logger.crew import logs
 from logger.crew.commands import command
 from logger.crew.compliance import Compliance
@@ -34,8 +36,6 @@ from logger.crew.guard import LOGIN, Guard
 from logger.crew.pages import login, nothing, page
 from logger.crew.pin import Gate
 from logger.crew.streams import LiveStream, live
-from logger.recording import notify
-from logger.terminal import echo
 
 BACKLOG = 64
 KEEP_ALIVE_S = 5

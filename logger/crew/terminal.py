@@ -24,10 +24,10 @@ from rich.text import Text
 
 from firmware_bridge.errors import DeviceError
 from firmware_bridge.printable import printable
-from logger.console import PlainConsole
+from logger.boundary.console import PlainConsole
+from logger.boundary.terminal import echo
 from logger.crew.compliance import Compliance
 from logger.crew.feed import FRESH_S, Feed, News
-from logger.terminal import echo
 
 LOOK_S = 0.25
 LINE_S = 1.0

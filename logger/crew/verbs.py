@@ -26,11 +26,11 @@ def serve(config_path: Path, compliance: bool | None) -> None:
     The recorder may come and go meanwhile: the page says so, and heals. On an address that other machines can
     reach the page asks for the pin of [serve].
     """
-    from logger import config  # noqa: PLC0415 - a verb imports what it runs
+    from logger.config import configuration  # noqa: PLC0415 - a verb imports what it runs
     from logger.crew import server  # noqa: PLC0415
     from logger.crew.copies import Copies  # noqa: PLC0415
 
-    read = config.load(config_path)
+    read = configuration.load(config_path)
     there = read.serve
     copies = Copies(read.log.directory, there.state, read.log.min_free_mb * 1_000_000)
     compliant = there.compliance if compliance is None else compliance
@@ -46,12 +46,12 @@ def serve(config_path: Path, compliance: bool | None) -> None:
 @_compliance
 def watch(config_path: Path | None, live_socket: Path | None, once: bool, compliance: bool | None) -> None:
     """Show the live state in this terminal, until Ctrl-C; into a pipe, a line a second."""
-    from logger import config  # noqa: PLC0415
+    from logger.config import configuration  # noqa: PLC0415
     from logger.crew import terminal  # noqa: PLC0415
 
-    live, served = config.Live(), config.Serve()
+    live, served = configuration.Live(), configuration.Serve()
     if config_path is not None:
-        read = config.load(config_path)
+        read = configuration.load(config_path)
         live, served = read.live, read.serve
     compliant = served.compliance if compliance is None else compliance
     asyncio.run(terminal.watch(live_socket or live.socket, once=once, compliant=compliant))

@@ -20,14 +20,15 @@ from firmware_bridge.virtual.car import VirtualCar
 from firmware_bridge.virtual.drive import Drive
 from firmware_bridge.virtual.engine import Engine
 from firmware_bridge.virtual.receiver import GpsReceiver
-from logger import config as configs
+from logger.boundary.whole_file import write_whole
+from logger.config import configuration as configs
 from logger.demo import stages
 from logger.demo.planning import Overspeed, Plan
 from logger.demo.simulate import record_drive
 from logger.demo.stages import BuiltInStage, CarPlan
-from logger.recording import naming, setup
-from logger.recording.daemon import Recorder, RecorderStatus
-from logger.whole_file import write_whole
+from logger.logfile import naming
+from logger.recorder import setup
+from logger.recorder.daemon import Recorder, RecorderStatus
 
 STAGE = "dakar-2026-11"
 CAR = "baciuska"

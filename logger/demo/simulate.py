@@ -22,22 +22,23 @@ from pathlib import Path
 
 from firmware_bridge.engine.readings import EngineReadings
 from firmware_bridge.errors import LogError
-from firmware_bridge.fixes import FixBuilder
+from firmware_bridge.gps.fix_builder import FixBuilder
 from firmware_bridge.protocols import protocol
 from firmware_bridge.virtual.drive import Drive
 from firmware_bridge.virtual.simulation import simulate_bytes
 from logger import SOFTWARE
-from logger import config as configs
+from logger.boundary.whole_file import remove_unfinished
+from logger.config import configuration as configs
+from logger.config.sources import Can, Gps
 from logger.demo import stages
 from logger.demo.stages import BuiltInStage, CarPlan
-from logger.recording import naming, setup
-from logger.recording.bulk import BulkLog
-from logger.recording.holding import require_free
-from logger.recording.pipeline import Pipeline, Source
-from logger.recording.resume import Origin, state_text
-from logger.recording.store import SessionStart
-from logger.source_config import Can, Gps
-from logger.whole_file import remove_unfinished
+from logger.logfile import naming
+from logger.logfile.bulk_log import BulkLog
+from logger.logfile.directory_lock import require_free
+from logger.logfile.store import SessionStart
+from logger.recorder import setup
+from logger.recorder.pipeline import Pipeline, Source
+from logger.recorder.restart_state import Origin, state_text
 
 DBC_NAME = "demo_engine.dbc"
 MOST_AT_ONCE = max(4, os.cpu_count() or 1)

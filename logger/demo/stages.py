@@ -15,9 +15,9 @@ from pathlib import Path
 from firmware_bridge.errors import ConfigurationError
 from firmware_bridge.virtual.drive import Drive
 from firmware_bridge.virtual.traffic import DEMO_DBC
+from logger.config.input_files import read_text
 from logger.demo import planning
 from logger.demo.planning import Orders, Overspeed, Plan
-from logger.input_files import read_text
 from logger.stage.itinerary import Itinerary, load
 
 STAGES = {"dakar-2026-11": "dakar_2026_11"}

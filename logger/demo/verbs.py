@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from logger.terminal import LiveLine, echo, progress_bar
+from logger.boundary.terminal import LiveLine, echo, progress_bar
 
 if TYPE_CHECKING:
-    from logger.recording.daemon import RecorderStatus
+    from logger.recorder.daemon import RecorderStatus
 
 _PATH = click.Path(path_type=Path)
 

@@ -14,33 +14,33 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from firmware_bridge import can_interface
-from firmware_bridge.can_interface import Expected
+from firmware_bridge.devices import can_interface
+from firmware_bridge.devices.can_interface import Expected
 from firmware_bridge.engine import preset
 from firmware_bridge.errors import ConfigurationError
 from firmware_bridge.records import EFF_FLAG, EXTENDED_MASK
-from logger import config as configs
-from logger import input_files
-from logger.config import Config
+from logger.config import configuration as configs
+from logger.config import input_files
+from logger.config.configuration import Config
+from logger.config.sources import Can
 from logger.doctor import (
-    asking,
-    buses,
-    fixes,
-    interfaces,
-    links,
-    listening,
-    looking,
-    machine,
-    shelves,
-    storage,
+    judge_bus,
+    judge_gps,
+    judge_interface,
+    judge_machine,
+    judge_port,
+    judge_storage,
+    probe_logs,
+    probe_ports,
+    probe_recorder,
+    probe_system,
 )
-from logger.doctor.facts import Heard
 from logger.doctor.findings import SUDO, Finding, note, ok, wrong
+from logger.doctor.port_observation import Heard
 from logger.install.plan import CONFIGURATION, STARTED, UNITS
 from logger.install.reach import out_of_reach
-from logger.recording import setup
-from logger.recording.setup import PortPlan
-from logger.source_config import Can
+from logger.recorder import setup
+from logger.recorder.setup import PortPlan
 
 if TYPE_CHECKING:
     from firmware_bridge.engine.dbc import DbcDecoder
@@ -92,15 +92,15 @@ def _sources(config: Config, seconds: float, stop: threading.Event) -> Iterator[
     except ConfigurationError:  # has been told
         plans = ()
     longer_s = max(seconds, LOSSES * config.log.max_loss_s)
-    recorder = asking.ask(config.live.socket, plans, longer_s, stop)
+    recorder = probe_recorder.ask(config.live.socket, plans, longer_s, stop)
     recording = recorder.last.get("recording", {})
-    yield machine.judge_recorder(recorder.state, recorder.why, recording)
+    yield judge_machine.judge_recorder(recorder.state, recorder.why, recording)
     if recorder.state == "running" and longer_s > seconds:
         why = f"rows may be {config.log.max_loss_s:g} s on their way to the log (max_loss_s)"
         yield note("recorder", f"listened for {longer_s:g} s: {why}")
-    yield from machine.judge_rows(recorder.rows)
+    yield from judge_machine.judge_rows(recorder.rows)
     changed = _changed(recorder, config, plans)
-    yield from machine.judge_configuration(changed)
+    yield from judge_machine.judge_configuration(changed)
     heard: Sequence[Heard] = ()
     if not plans:
         yield note("ports", "not looked at: mend the configuration first")
@@ -109,10 +109,10 @@ def _sources(config: Config, seconds: float, stop: threading.Event) -> Iterator[
     elif recorder.state == "running":
         heard = recorder.heard
     elif recorder.state == "absent":
-        heard = listening.listen_all(plans, seconds, stop)
+        heard = probe_ports.listen_all(plans, seconds, stop)
     yield from _ports(config, heard)
     offsets = [port.utc_offset_s for port in heard if port.protocol == "nmea"]
-    yield fixes.judge_clock(next(iter(offsets), None), has_rtc=looking.has_rtc())
+    yield judge_gps.judge_clock(next(iter(offsets), None), has_rtc=probe_system.has_rtc())
     yield from _part(f"disk {config.log.directory}", _disk(config, recording))
     yield from _part("logs", _logs(config, recording))
 
@@ -126,9 +126,9 @@ def _without_files(config: Config) -> Config:
 def _ports(config: Config, heard: Sequence[Heard]) -> Iterator[Finding]:
     for port in heard:
         others = {other.protocol: other.name for other in heard if other.name != port.name}
-        yield from links.judge(port, others)
+        yield from judge_port.judge(port, others)
         if port.protocol == "nmea":
-            yield from fixes.judge(port)
+            yield from judge_gps.judge(port)
     for can in config.can:
         if can.is_interface:
             yield from _part(f"interface {can.port}", _interface(can))
@@ -138,21 +138,21 @@ def _ports(config: Config, heard: Sequence[Heard]) -> Iterator[Finding]:
 
 def _interface(can: Can) -> Iterator[Finding]:
     expected = Expected(can.port, can.bitrate, can.listen_only, can.data_bitrate)
-    yield from interfaces.judge(expected, can_interface.ask(can.port))
+    yield from judge_interface.judge(expected, can_interface.ask(can.port))
 
 
 def _disk(config: Config, recording: Mapping[str, Any]) -> Iterator[Finding]:
-    found = looking.disk(config.log.directory)
-    yield from storage.judge_disk(found, config.log.min_free_mb, recording.get("room_h"))
+    found = probe_system.disk(config.log.directory)
+    yield from judge_storage.judge_disk(found, config.log.min_free_mb, recording.get("room_h"))
 
 
 def _logs(config: Config, recording: Mapping[str, Any]) -> Iterator[Finding]:
     in_use = {Path(recording["path"]).resolve()} if recording else set()
     ledgers = [config.log.directory, config.serve.state]
-    yield from storage.judge_shelf(shelves.look(config.log.directory.resolve(), ledgers, in_use))
+    yield from judge_storage.judge_shelf(probe_logs.look(config.log.directory.resolve(), ledgers, in_use))
 
 
-def _changed(recorder: asking.Recorder, config: Config, plans: Sequence[PortPlan]) -> list[str]:
+def _changed(recorder: probe_recorder.Recorder, config: Config, plans: Sequence[PortPlan]) -> list[str]:
     """The tables in which a recorder that runs was told something else than is in the configuration now."""
     if recorder.state != "running":
         return []
@@ -171,8 +171,8 @@ def _changed(recorder: asking.Recorder, config: Config, plans: Sequence[PortPlan
 
 
 def _bus(can: Can, heard: Heard) -> Iterator[Finding]:
-    wiring = buses.Wiring(can.bitrate, bool(can.listen_only), can.preset)
-    yield from buses.judge(heard, wiring)
+    wiring = judge_bus.Wiring(can.bitrate, bool(can.listen_only), can.preset)
+    yield from judge_bus.judge(heard, wiring)
     if heard.frames is None:
         return
     known = {can_id & FULL_ID for can_id in (preset(can.preset).ids if can.preset else ())}
@@ -185,12 +185,12 @@ def _bus(can: Can, heard: Heard) -> Iterator[Finding]:
         frames = {
             (can_id, key[1]): heard.frames[key] for key, can_ids in named for can_id in can_ids or key[:1]
         }
-        messages = [buses.Message(*name) for name in decoder.names]
-        yield from buses.judge_dbc(path.name, messages, frames, heard.seconds)
+        messages = [judge_bus.Message(*name) for name in decoder.names]
+        yield from judge_bus.judge_dbc(path.name, messages, frames, heard.seconds)
         known |= {key[0] & FULL_ID for key, can_ids in named if can_ids} | {
             name.can_id for name in decoder.names
         }
-    yield from buses.judge_unknown(can.name, heard.frames, known)
+    yield from judge_bus.judge_unknown(can.name, heard.frames, known)
 
 
 def _decoder(path: Path) -> DbcDecoder | None:
@@ -207,19 +207,19 @@ def _decoder(path: Path) -> DbcDecoder | None:
 def _machine(path: Path, config: Config) -> Iterator[Finding]:
     yield from _reach(path, config)
     yield from _part("card", _card(config))
-    yield from machine.judge_power(looking.power())
+    yield from judge_machine.judge_power(probe_system.power())
     for unit in UNITS:
-        if (told := looking.unit(unit)) is not None:
-            yield machine.judge_unit(unit, told)
-    if config.shutdown is not None and (told := looking.unit(STARTED["power-off"])) is not None:
-        yield machine.judge_power_off(told)
+        if (told := probe_system.unit(unit)) is not None:
+            yield judge_machine.judge_unit(unit, told)
+    if config.shutdown is not None and (told := probe_system.unit(STARTED["power-off"])) is not None:
+        yield judge_machine.judge_power_off(told)
     if config.clock.chrony is not None:
         yield from _part("chrony", _chrony(config.clock.chrony))
 
 
 def _reach(path: Path, config: Config) -> Iterator[Finding]:
     """What the recorder, as a service, does not come to, though whoever calls the doctor may."""
-    told = looking.unit(UNITS[0]) if str(path.absolute()) == CONFIGURATION else None
+    told = probe_system.unit(UNITS[0]) if str(path.absolute()) == CONFIGURATION else None
     if told is None or told.get("LoadState") != "loaded":
         return
     for file, what, mend in out_of_reach(config):
@@ -238,8 +238,8 @@ def _reach(path: Path, config: Config) -> Iterator[Finding]:
 
 
 def _card(config: Config) -> Iterator[Finding]:
-    yield from storage.judge_card(looking.card(config.log.directory))
+    yield from judge_storage.judge_card(probe_system.card(config.log.directory))
 
 
 def _chrony(path: Path) -> Iterator[Finding]:
-    yield machine.judge_chrony(path, is_there=path.is_socket())
+    yield judge_machine.judge_chrony(path, is_there=path.is_socket())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from logger.terminal import echo, echo_json
+from logger.boundary.terminal import echo, echo_json
 
 EXIT_FOUND_WRONG = 1
 _LONGEST_S = 120.0

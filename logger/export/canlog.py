@@ -31,9 +31,9 @@ from firmware_bridge.records import (
     RTR_FLAG,
 )
 from logger.export import text
-from logger.export.blocks import FrameBlock, Progress, frame_blocks
-from logger.export.selection import Integers, Selection
-from logger.recording.canlogs.entry import BUS_ERROR_CLASS, CLASSIC_BYTES
+from logger.logfile.blocks import FrameBlock, Progress, frame_blocks
+from logger.logfile.selection import Integers, Selection
+from logger.replay.canlogs.entry import BUS_ERROR_CLASS, CLASSIC_BYTES
 
 _ROWS_TOGETHER = 2048
 

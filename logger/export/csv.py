@@ -16,10 +16,10 @@ import numpy as np
 
 from firmware_bridge.printable import MOST_CHARS
 from firmware_bridge.records import BRS_FLAG, EFF_FLAG, ERR_FLAG, ESI_FLAG, EXTENDED_MASK, FD_FLAG, RTR_FLAG
-from logger.export import beside, text
-from logger.export.blocks import FixBlock, FrameBlock, Progress, frame_blocks
+from logger.export import as_of_join, text
 from logger.export.csv_cells import cell_text
-from logger.export.selection import Integers, Selection
+from logger.logfile.blocks import FixBlock, FrameBlock, Progress, frame_blocks
+from logger.logfile.selection import Integers, Selection
 
 _ROWS_TOGETHER = 2048
 """Lines made at a time: their characters stay in the processor's cache."""
@@ -37,9 +37,9 @@ def write_fixes(
     connection: sqlite3.Connection, selection: Selection, stream: BinaryIO, progress: Progress
 ) -> None:
     """A row a fix."""
-    _, titles = beside.channel_titles(connection)
-    stream.write(_record([*FIX_COLUMNS, *beside.STAGE_COLUMNS, *titles]))
-    for fixes, others in beside.rows(connection, selection, progress):
+    _, titles = as_of_join.channel_titles(connection)
+    stream.write(_record([*FIX_COLUMNS, *as_of_join.STAGE_COLUMNS, *titles]))
+    for fixes, others in as_of_join.rows(connection, selection, progress):
         for rows in _strides(len(fixes.t_us)):
             parts = _fix_parts(fixes.rows(rows))
             parts += [text.numbers(column) for column in others[rows].T]

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, BinaryIO, Literal, NamedTuple
 from firmware_bridge.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from logger.export.blocks import Progress
-    from logger.export.selection import Selection
+    from logger.logfile.blocks import Progress
+    from logger.logfile.selection import Selection
 
 Content = Literal["fixes", "frames", "signals"]
 

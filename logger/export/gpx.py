@@ -14,9 +14,9 @@ import numpy as np
 
 from firmware_bridge.errors import LogError
 from logger.export import text, track
-from logger.export.blocks import Numbers, Progress
-from logger.export.selection import Selection
-from logger.recording.log_meta import meta_of
+from logger.logfile.blocks import Numbers, Progress
+from logger.logfile.meta import meta_of
+from logger.logfile.selection import Selection
 from logger.stage.itinerary import WAYPOINT_KINDS
 from logger.stage.openrally import write as openrally
 

@@ -8,9 +8,9 @@ from typing import BinaryIO
 import numpy as np
 
 from logger.export import text, track
-from logger.export.blocks import Mask, Progress
-from logger.export.selection import Selection
-from logger.recording.log_meta import meta_of
+from logger.logfile.blocks import Mask, Progress
+from logger.logfile.meta import meta_of
+from logger.logfile.selection import Selection
 from logger.stage.itinerary import WAYPOINT_KINDS
 
 KML = "http://www.opengis.net/kml/2.2"

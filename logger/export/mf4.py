@@ -33,10 +33,10 @@ from firmware_bridge.records import (
     RTR_FLAG,
     Channel,
 )
-from logger.export.blocks import FrameBlock, Progress, frame_blocks
 from logger.export.canlog import epoch_us, start_s
-from logger.export.selection import Integers, Selection
-from logger.recording.canlogs.entry import CLASSIC_BYTES
+from logger.logfile.blocks import FrameBlock, Progress, frame_blocks
+from logger.logfile.selection import Integers, Selection
+from logger.replay.canlogs.entry import CLASSIC_BYTES
 
 logging.getLogger("numexpr.utils").setLevel(logging.WARNING)  # it tells everybody how many threads it has
 try:

@@ -13,9 +13,9 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from firmware_bridge.errors import ConfigurationError
-from logger.export import beside
-from logger.export.blocks import FixBlock, FrameBlock, Progress, frame_blocks
-from logger.export.selection import Selection
+from logger.export import as_of_join
+from logger.logfile.blocks import FixBlock, FrameBlock, Progress, frame_blocks
+from logger.logfile.selection import Selection
 
 try:
     import pyarrow as pa
@@ -44,11 +44,11 @@ def write_fixes(
     connection: sqlite3.Connection, selection: Selection, stream: BinaryIO, progress: Progress
 ) -> None:
     """A row a fix, the engine beside it."""
-    _, titles = beside.channel_titles(connection)
-    names = [*FixBlock._fields[len(_MOMENT) :], *beside.STAGE_COLUMNS, *titles]
+    _, titles = as_of_join.channel_titles(connection)
+    names = [*FixBlock._fields[len(_MOMENT) :], *as_of_join.STAGE_COLUMNS, *titles]
     kinds = [(name, pa.int16() if name in _SMALL else pa.float64()) for name in names]
     with _table(stream, pa.schema([*_MOMENT, *kinds])) as write:
-        for fixes, others in beside.rows(connection, selection, progress):
+        for fixes, others in as_of_join.rows(connection, selection, progress):
             session, t_us, utc, *columns = fixes
             write([utc, session, t_us, *columns, *others.T])
 

@@ -25,10 +25,10 @@ from numpy.typing import NDArray
 from firmware_bridge.engine import dbc
 from firmware_bridge.errors import ConfigurationError
 from firmware_bridge.records import EFF_FLAG, ERR_FLAG, EXTENDED_MASK, RTR_FLAG, Channel, Notice
-from logger.export.blocks import FrameBlock, Numbers, Progress, frame_blocks
-from logger.export.selection import Integers, Selection
-from logger.recording.log_meta import META_PREFIX, meta_of
-from logger.recording.recorded import extended_ids
+from logger.logfile.blocks import FrameBlock, Numbers, Progress, frame_blocks
+from logger.logfile.meta import META_PREFIX, meta_of
+from logger.logfile.selection import Integers, Selection
+from logger.replay.replay_source import extended_ids
 
 Mask = NDArray[np.bool_]
 Which = Integers | slice

@@ -11,9 +11,9 @@ import numpy as np
 
 from firmware_bridge.errors import ConfigurationError
 from firmware_bridge.printable import marked
-from logger.export.blocks import FixBlock, Mask, Progress, fix_blocks
-from logger.export.selection import Selection
-from logger.recording.log_meta import car_of
+from logger.logfile.blocks import FixBlock, Mask, Progress, fix_blocks
+from logger.logfile.meta import car_of
+from logger.logfile.selection import Selection
 from logger.stage import itinerary
 from logger.stage.itinerary import Itinerary, Waypoint
 

@@ -10,16 +10,16 @@ from typing import Any, BinaryIO
 
 import click
 
+from logger.boundary.os_errors import named
+from logger.boundary.terminal import output_bytes, progress_bar
+from logger.boundary.whole_file import whole_file
 from logger.export import formats
-from logger.os_errors import named
-from logger.terminal import output_bytes, progress_bar
-from logger.whole_file import whole_file
 
 _PATH = click.Path(path_type=Path)
 
 
 def _moment(_context: click.Context, _option: click.Parameter, text: str | None) -> Any:
-    from logger.export.selection import moment  # noqa: PLC0415 - numpy
+    from logger.logfile.selection import moment  # noqa: PLC0415 - numpy
 
     try:
         return None if text is None else moment(text)
@@ -68,9 +68,9 @@ def export(
     dbc: tuple[Path, ...],
 ) -> None:
     """Write LOG, or a part of it, for other programs; as openrally also an itinerary, STAGE.toml."""
-    from logger.export import selection  # noqa: PLC0415 - numpy
-    from logger.input_files import read_dbcs, read_text  # noqa: PLC0415
-    from logger.recording.log_border import open_log_readonly  # noqa: PLC0415
+    from logger.config.input_files import read_dbcs, read_text  # noqa: PLC0415
+    from logger.logfile import selection  # noqa: PLC0415 - numpy
+    from logger.logfile.border import open_log_readonly  # noqa: PLC0415
     from logger.stage import itinerary  # noqa: PLC0415
     from logger.stage.openrally.write import write  # noqa: PLC0415
 

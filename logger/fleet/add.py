@@ -21,20 +21,20 @@ import pyarrow as pa
 
 from firmware_bridge.errors import LogError, StagelogError
 from firmware_bridge.printable import printable
-from logger.file_names import within
+from logger.boundary.file_names import within
+from logger.boundary.os_errors import named
 from logger.fleet import tables
 from logger.fleet.catalogue import Entry, entries
 from logger.fleet.identity import entry_of, refuse_strangers, same_recording
-from logger.fleet.judged import judged_tables
+from logger.fleet.review_tables import judged_tables
 from logger.fleet.rows import LogRows
 from logger.fleet.store import Store
-from logger.os_errors import named
-from logger.recording.log_border import has_wal, open_log_readonly
-from logger.recording.verify import verify
+from logger.logfile.border import has_wal, open_log_readonly
+from logger.logfile.verify import verify
 from logger.review import json
-from logger.review.opening import Wanted, opened
+from logger.review.open_evidence import Wanted, opened
 from logger.review.report import report_of
-from logger.transfer.room import require_room
+from logger.transfer.disk_room import require_room
 from logger.transfer.snapshot import digest_of, snapshot
 
 BLOCK_BYTES = 1024 * 1024

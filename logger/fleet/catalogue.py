@@ -15,7 +15,7 @@ from pyarrow import parquet
 
 from firmware_bridge.errors import LogError
 from firmware_bridge.printable import printable
-from logger.file_names import is_file_name
+from logger.boundary.file_names import is_file_name
 from logger.fleet.store import Store
 from logger.fleet.tables import PARTITIONS, TABLES
 

@@ -18,7 +18,7 @@ import dask
 from distributed import Client, LocalCluster, as_completed
 
 from firmware_bridge.errors import DeviceError
-from logger import interruption
+from logger.boundary import interruption
 from logger.fleet.catalogue import Entry
 from logger.fleet.review import Judge, Run, Verdict, judge
 

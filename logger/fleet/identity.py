@@ -16,12 +16,12 @@ from pathlib import Path
 from firmware_bridge.errors import LogError
 from firmware_bridge.printable import printable
 from logger.fleet.catalogue import NO_EVENT, Entry, require_sound
-from logger.recording.log_border import open_log_readonly
-from logger.recording.log_meta import car_of
-from logger.recording.naming import slug
-from logger.recording.reader import LogInfo, info
+from logger.logfile.border import open_log_readonly
+from logger.logfile.meta import car_of
+from logger.logfile.naming import slug
+from logger.logfile.reader import LogInfo, info
 from logger.stage.itinerary import load
-from logger.toml_limits import excess
+from logger.tomlconfig.limits import excess
 from logger.transfer.state import state_of
 
 MOST_CAR_NUMBER = 99_999

@@ -17,7 +17,7 @@ from pyarrow import compute
 
 from firmware_bridge.errors import ConfigurationError, LogError
 from firmware_bridge.printable import printable
-from logger.file_names import is_file_name
+from logger.boundary.file_names import is_file_name
 from logger.fleet import footers, tables
 from logger.fleet.catalogue import dataset, entries
 from logger.fleet.store import Store

@@ -20,18 +20,18 @@ from typing import NamedTuple
 
 from firmware_bridge.errors import LogError, StagelogError
 from firmware_bridge.printable import printable
-from logger.file_names import within
+from logger.boundary.file_names import within
+from logger.boundary.os_errors import FULL, line_of, named
+from logger.config.input_files import read_text
 from logger.fleet import tables
 from logger.fleet.add import restore
 from logger.fleet.catalogue import Entry
-from logger.fleet.judged import judged_tables
+from logger.fleet.review_tables import judged_tables
 from logger.fleet.store import Store
-from logger.fleet.workshop import local_workshop
-from logger.input_files import read_text
-from logger.os_errors import FULL, line_of, named
-from logger.recording.naming import slug
+from logger.fleet.work_folder import local_workshop
+from logger.logfile.naming import slug
 from logger.review import json
-from logger.review.opening import Wanted, opened, rules_of
+from logger.review.open_evidence import Wanted, opened, rules_of
 from logger.review.penalties import MODELS
 from logger.review.report import report_of
 from logger.review.results import Result

@@ -10,11 +10,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from logger.export.blocks import Numbers, Progress, fix_blocks, frame_blocks, reading_blocks
 from logger.export.parquet import arrow_table, frame_bytes
-from logger.export.selection import Clock, Selection
 from logger.fleet.tables import TABLES
-from logger.recording.channel_table import channels_of
+from logger.logfile.blocks import Numbers, Progress, fix_blocks, frame_blocks, reading_blocks
+from logger.logfile.channel_table import channels_of
+from logger.logfile.selection import Clock, Selection
 from logger.review.places import NO_RUN
 from logger.review.report import Report
 

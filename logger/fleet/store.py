@@ -24,11 +24,11 @@ from pyarrow.fs import FSSpecHandler, PyFileSystem
 
 from firmware_bridge.errors import ConfigurationError, DeviceError, LogError
 from firmware_bridge.printable import printable
-from logger.file_names import is_without_links, open_unlinked
+from logger.boundary.file_names import is_without_links, open_unlinked
+from logger.boundary.whole_file import put_in_place
 from logger.fleet import known_hosts
-from logger.fleet.one_at_a_time import OneAtATime
-from logger.fleet.workshop import local_workshop, workshop
-from logger.whole_file import put_in_place
+from logger.fleet.serialized_fs import OneAtATime
+from logger.fleet.work_folder import local_workshop, workshop
 
 log = logging.getLogger(__name__)
 

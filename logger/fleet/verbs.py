@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from firmware_bridge.errors import ConfigurationError, StagelogError
-from logger.os_errors import FULL, line_of
-from logger.terminal import echo, echo_json, print_tables, progress_bar
+from logger.boundary.os_errors import FULL, line_of
+from logger.boundary.terminal import echo, echo_json, print_tables, progress_bar
 
 _PATH = click.Path(path_type=Path)
 _PACKAGES = {"dask", "distributed", "duckdb", "fsspec", "pyarrow"}
@@ -108,7 +108,7 @@ def _add(logs: Sequence[Path], url: str, cars: Sequence[int], *, frames: bool) -
     with _extra():
         from logger.fleet.add import Adder  # noqa: PLC0415 - pyarrow and numpy
         from logger.fleet.store import Store  # noqa: PLC0415
-        from logger.recording.reader import logs_in  # noqa: PLC0415
+        from logger.logfile.reader import logs_in  # noqa: PLC0415
 
     adder = Adder(Store(url), cars, frames=frames)
     paths = [log for path in logs for log in (logs_in(path) if path.is_dir() else [path])]
@@ -222,10 +222,10 @@ def query(sql: str, url: str, run: str | None, form: str | None) -> None:
     be changed by it.
     """
     with _extra():
-        from logger.fleet import answers  # noqa: PLC0415 - DuckDB and pyarrow
+        from logger.fleet import query_output  # noqa: PLC0415 - DuckDB and pyarrow
         from logger.fleet.query import asked  # noqa: PLC0415
         from logger.fleet.store import Store  # noqa: PLC0415
 
     with asked(Store(url), sql, run) as answer:
         if answer is not None:
-            answers.FORMS[form or "table"](answer)
+            query_output.FORMS[form or "table"](answer)

@@ -1,6 +1,6 @@
 """The first configuration of a car: commented, from a few answers. From then on the file is its owner's.
 
-Knows the keys of `stagelog.toml` and what a newcomer should be told beside each; logger.config judges the result.
+Knows the keys of `stagelog.toml` and what a newcomer should be told beside each; logger.config.configuration judges the result.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from collections.abc import Container
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from logger import config
+from logger.config import configuration
 from logger.install.plan import CONFIGURATION, LOGS
-from logger.tomlwords import literal
+from logger.tomlconfig.messages import literal
 
 GPS_NAME = "/dev/stagelog-gps"
 CAN_NAME = "/dev/stagelog-can"
@@ -50,7 +50,7 @@ def settled(answers: Answers, given: Container[str]) -> Answers:
 def render(answers: Answers) -> bytes:
     """The file's text. Raises ConfigurationError where an answer is not one that the recorder can work with."""
     text = "\n".join((_head(answers), _gps(answers), _can(answers), _TAIL, _serve(answers)))
-    config.loads(text, CONFIGURATION, Path(CONFIGURATION).parent)
+    configuration.loads(text, CONFIGURATION, Path(CONFIGURATION).parent)
     return text.encode()
 
 

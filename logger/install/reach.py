@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from firmware_bridge.errors import ConfigurationError
-from logger.config import Config
+from logger.boundary.terminal import echo
+from logger.config.configuration import Config
 from logger.install.plan import CONFIGURATION_FOLDER, GROUP, RECORDER_USER
 from logger.install.root import Root
-from logger.terminal import echo
 
 _HIDDEN = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")  # noqa: S108 - names, not used as such
 """What ProtectHome= and PrivateTmp= of the units take away."""

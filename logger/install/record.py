@@ -15,9 +15,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from firmware_bridge.errors import LogError
+from logger.boundary.untrusted_json import loads
 from logger.install.plan import RECORD_FOLDER
 from logger.install.root import Entry, Root
-from logger.untrusted_json import loads
 
 RECORD = f"{RECORD_FOLDER}/installed.json"
 _FORMAT = 1

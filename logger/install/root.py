@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from firmware_bridge.errors import LogError
-from logger.whole_file import PART_TAIL
+from logger.boundary.whole_file import PART_TAIL
 
 MAX_LINKS = 40
 """As many symbolic links as Linux itself follows in one path."""

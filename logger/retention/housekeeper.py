@@ -15,9 +15,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from logger.retention.log_directory import Reach, Shelf, is_protected, name_in_words, size_bytes
 from logger.retention.rule import Stored, choose, may_go, room_h
-from logger.retention.shelf import Reach, Shelf, is_protected, name_in_words, size_bytes
-from logger.transfer.removing import REMOVE_PAUSE_S
+from logger.transfer.slow_delete import REMOVE_PAUSE_S
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from logger.terminal import echo
+from logger.boundary.terminal import echo
 
 
 @click.command(name="protect")
@@ -14,8 +14,8 @@ from logger.terminal import echo
 @click.option("--off", is_flag=True, help="It need not stay any longer.")
 def protect(log: tuple[Path, ...], off: bool) -> None:
     """Have each LOG stay on the card, however full that becomes, until it is taken back with --off."""
-    from logger.retention import shelf  # noqa: PLC0415
+    from logger.retention import log_directory  # noqa: PLC0415
 
     for path in log:
-        shelf.protect(path, on=not off)
+        log_directory.protect(path, on=not off)
         echo(f"{path}: {'may go when it has been downloaded' if off else 'stays'}")

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from firmware_bridge.errors import LogError
 from firmware_bridge.records import Channel
-from logger.export.blocks import Progress, reading_blocks
-from logger.export.selection import Integers, select
-from logger.recording.channel_table import channels_of
-from logger.recording.reader import last_row
+from logger.logfile.blocks import Progress, reading_blocks
+from logger.logfile.channel_table import channels_of
+from logger.logfile.reader import last_row
+from logger.logfile.selection import Integers, select
 from logger.review.evidence import Floats
 
 STRETCHES = 4000

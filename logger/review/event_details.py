@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 from typing import Any, Final
 
-from logger.recording.reader import detail_of
+from logger.logfile.reader import detail_of
 
 _MOST: Final = 1e9
 """No length in metres, time in seconds, speed or count is larger."""

@@ -17,10 +17,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware_bridge.dating import Dates
-from firmware_bridge.utc import IN_LINE_US, session_offset_us
-from logger.recording.log_meta import car_of
-from logger.recording.setup import Stage
+from firmware_bridge.gps.dating import Dates
+from firmware_bridge.gps.utc import IN_LINE_US, session_offset_us
+from logger.logfile.meta import car_of
+from logger.recorder.setup import Stage
 
 Floats = NDArray[np.float64]
 

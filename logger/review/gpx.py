@@ -18,7 +18,7 @@ from xml.parsers import expat
 import numpy as np
 
 from firmware_bridge.errors import LogError
-from logger.input_files import require_file
+from logger.config.input_files import require_file
 from logger.review.evidence import FIX_COLUMNS, SEEN_COLUMNS, Floats, RawRows, table
 
 HEAD_BYTES = 4096

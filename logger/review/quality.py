@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from logger.recording.log_meta import json_of
+from logger.logfile.meta import json_of
 from logger.review.evidence import Evidence, Floats
 from logger.review.places import NO_RUN, Places
 from logger.review.runs import Day

@@ -17,15 +17,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware_bridge.dating import Dates
+from firmware_bridge.gps.dating import Dates
 from firmware_bridge.records import Fix, Notice, Reading, Sentence
-from logger.recording import value_ranges
-from logger.recording.channel_table import channels_of
-from logger.recording.pipeline import Pipeline, Source
-from logger.recording.recorded import RecordedReadings, own_alarms
-from logger.recording.rows import Rows
-from logger.recording.session_rows import SessionRows, require_few
-from logger.recording.setup import Stage
+from logger.logfile import value_ranges
+from logger.logfile.channel_table import channels_of
+from logger.logfile.rows import Rows
+from logger.logfile.session_rows import SessionRows, require_few
+from logger.recorder.pipeline import Pipeline, Source
+from logger.recorder.setup import Stage
+from logger.replay.replay_source import RecordedReadings, own_alarms
 from logger.review.evidence import (
     FIX_COLUMNS,
     SEEN_COLUMNS,

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from firmware_bridge.errors import ConfigurationError, LogError, StagelogError
-from logger.export.blocks import Progress
+from logger.logfile.blocks import Progress
 from logger.review.engine import ChannelReport, EngineReport, engine_of
 from logger.review.evidence import Evidence
 from logger.review.overspeeds import overspeeds_of

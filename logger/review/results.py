@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Literal
 
 from firmware_bridge.errors import ConfigurationError
-from logger.input_files import read_text
-from logger.tomlfile import Flaw, TomlFile, named, within
+from logger.config.input_files import read_text
+from logger.tomlconfig.schema import Flaw, TomlFile, named, within
 
 _TIME = re.compile(r"(\d{1,4}):([0-5]\d):([0-5]\d)", re.ASCII)
 COLUMNS = ("car", "name", "class", "stage", "time", "finished")

@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from logger.recording.log_border import has_wal, open_cut_short, open_log_readonly
+from logger.logfile.border import has_wal, open_cut_short, open_log_readonly
 
 PAGES_AT = 28
 """Where SQLite's header says how many pages the file has; at 16 how large they are (1 means 65,536)."""

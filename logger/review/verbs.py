@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import click
 
 from firmware_bridge.errors import StagelogError
-from logger.terminal import echo, echo_json, print_tables, progress_bar
-from logger.whole_file import write_whole
+from logger.boundary.terminal import echo, echo_json, print_tables, progress_bar
+from logger.boundary.whole_file import write_whole
 
 if TYPE_CHECKING:
-    from logger.review.opening import Wanted
+    from logger.review.open_evidence import Wanted
     from logger.review.report import Report
 
 _PATH = click.Path(path_type=Path)
@@ -58,9 +58,9 @@ def review(
     LOG is a log, or what another device recorded: an NMEA text or a GPX track with times, to be reviewed against
     an itinerary.
     """
-    from logger.input_files import read_dbcs  # noqa: PLC0415
+    from logger.config.input_files import read_dbcs  # noqa: PLC0415
     from logger.review import json, terminal  # noqa: PLC0415 - numpy, which only the review pays for
-    from logger.review.opening import Wanted, opened  # noqa: PLC0415
+    from logger.review.open_evidence import Wanted, opened  # noqa: PLC0415
     from logger.review.report import report_of  # noqa: PLC0415
 
     wanted = Wanted(itinerary, rules, None if section is None else section - 1, car_class)
@@ -115,7 +115,7 @@ def compare(
     """Compare two to four LOGS over one section: the gap over distance, splits, and where time was won."""
     from logger.review import compare as comparing  # noqa: PLC0415
     from logger.review import compare_page  # noqa: PLC0415
-    from logger.review.opening import Wanted  # noqa: PLC0415
+    from logger.review.open_evidence import Wanted  # noqa: PLC0415
 
     if not comparing.LEAST_CARS <= len(logs) <= comparing.MOST_CARS:
         raise click.UsageError(f"compare takes {comparing.LEAST_CARS} to {comparing.MOST_CARS} logs")
@@ -132,7 +132,7 @@ def compare(
 
 def _reports(logs: Sequence[Path], wanted: Wanted) -> list[Report]:
     """Each log's report, without its engine."""
-    from logger.review.opening import opened  # noqa: PLC0415
+    from logger.review.open_evidence import opened  # noqa: PLC0415
     from logger.review.report import report_of  # noqa: PLC0415
 
     reports = []
@@ -167,7 +167,7 @@ def standings(
     """
     from logger.review import results as files  # noqa: PLC0415
     from logger.review import standings as tables  # noqa: PLC0415
-    from logger.review.opening import Wanted, rules_of  # noqa: PLC0415
+    from logger.review.open_evidence import Wanted, rules_of  # noqa: PLC0415
 
     if not logs and not results:
         raise click.UsageError("standings takes logs, --results, or both")

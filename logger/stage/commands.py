@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 from firmware_bridge.printable import printable
 from logger.stage.run import TRIPS
-from logger.tomlwords import nearest
+from logger.tomlconfig.messages import nearest
 
 MAX_M = 5_000_000.0
 """No stage is 5,000 km long, the longest that an itinerary may say."""

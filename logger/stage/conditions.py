@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from firmware_bridge.errors import ConfigurationError
-from logger.tomlwords import nearest
+from logger.tomlconfig.messages import nearest
 
 Values = Mapping[str, float | None]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from firmware_bridge.errors import ConfigurationError
 from logger.stage import conditions
 from logger.stage.alarms import HEALTH_VALUES, OWN_VALUES, AlarmRule, Level
-from logger.tomlfile import Flaw, empty, named, within
+from logger.tomlconfig.schema import Flaw, empty, named, within
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,9 @@ from datetime import date, datetime
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
-from logger import tomlfile
-from logger.tomlfile import Flaw, TomlFile, named, within
-from logger.tomlwords import nearest
+from logger.tomlconfig import schema
+from logger.tomlconfig.messages import nearest
+from logger.tomlconfig.schema import Flaw, TomlFile, named, within
 
 SectionKind = Literal["liaison", "selective", "neutralisation", "transfer"]
 
@@ -231,4 +231,4 @@ def load(text: str, name: str) -> Itinerary:
 
 def dumps(itinerary: Itinerary) -> str:
     """The TOML text that `load` reads back as the same itinerary."""
-    return tomlfile.dumps(itinerary)
+    return schema.dumps(itinerary)

@@ -12,10 +12,10 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from firmware_bridge.plausibility import FASTEST_CAR_MPS
+from firmware_bridge.gps.jump_filter import FASTEST_CAR_MPS
+from firmware_bridge.gps.utc import trusted_utc_us
 from firmware_bridge.printable import printable
 from firmware_bridge.records import Fix, Reading
-from firmware_bridge.utc import trusted_utc_us
 from logger.stage import commands
 from logger.stage.alarm_values import AlarmValues
 from logger.stage.alarms import AlarmRule, Alarms, Change

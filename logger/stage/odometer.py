@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 from typing import NamedTuple
 
-from firmware_bridge.plausibility import FASTEST_CAR_MPS
+from firmware_bridge.gps.jump_filter import FASTEST_CAR_MPS
 from logger.stage import geo
 from logger.stage.fix_speed import STILL_MPS, FixSpeed, FixSpeeds
 from logger.stage.geo import Position

@@ -16,7 +16,7 @@ from typing import Literal
 
 from logger.stage.alarms import AlarmRule
 from logger.stage.declared import Alarm
-from logger.tomlfile import Flaw, TomlFile, named, within
+from logger.tomlconfig.schema import Flaw, TomlFile, named, within
 
 
 @dataclass(frozen=True, slots=True)

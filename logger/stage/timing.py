@@ -5,14 +5,14 @@ receiver says of an epoch; `at_us` is drive time, in which all elapsed times are
 session's clock. Once UTC is known, a fix's drive time follows its UTC, so that neither the delay of a cable
 nor a stall of this computer moves a split; and it goes on across a power cut, because UTC does. When UTC
 itself steps (a leap second, a receiver that learns the date), drive time does not: durations stay true. What is such
-a step, and what the late fixes of a stall, `firmware_bridge.utc` decides.
+a step, and what the late fixes of a stall, `firmware_bridge.gps.utc` decides.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from firmware_bridge.utc import IN_LINE_US, Judgement, StepWatch
+from firmware_bridge.gps.utc import IN_LINE_US, Judgement, StepWatch
 
 DRIFT_US_A_S = 100
 """A Pi's crystal is wrong by up to 50 parts in a million; the estimate may follow twice that."""

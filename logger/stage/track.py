@@ -20,7 +20,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from firmware_bridge.plausibility import FASTEST_CAR_MPS
+from firmware_bridge.gps.jump_filter import FASTEST_CAR_MPS
 from logger.stage import geo
 from logger.stage.geo import Position
 from logger.stage.parabola import SHORTEST_S, UNKNOWN, Point, newest_velocity

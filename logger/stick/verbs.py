@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import click
 
 from firmware_bridge.errors import ConfigurationError, DeviceError, StagelogError
-from logger.terminal import echo
+from logger.boundary.terminal import echo
 
 if TYPE_CHECKING:
-    from logger.stick.telling import Teller
+    from logger.stick.status_client import Teller
 
 EXIT_FOUND_WRONG = 1
 _PATH = click.Path(path_type=Path)
@@ -33,8 +33,8 @@ def stick(folder: Path | None, device: Path | None, config_path: Path, every: bo
     where to mount it, and only a stick labelled STAGELOG, or with a file stagelog-sync on it, is written. A file
     stagelog-all on it is --all.
     """
-    from logger import config as configs  # noqa: PLC0415 - a verb imports what it runs
-    from logger.stick.telling import Teller  # noqa: PLC0415
+    from logger.config import configuration as configs  # noqa: PLC0415 - a verb imports what it runs
+    from logger.stick.status_client import Teller  # noqa: PLC0415
 
     config = configs.load(config_path)
     teller = Teller(config.live.socket)

@@ -15,7 +15,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from logger.os_errors import line_of
+from logger.boundary.os_errors import line_of
 from logger.transfer.snapshot import snapshot
 
 TELL_S = 0.2

@@ -24,7 +24,7 @@ from contextlib import closing
 from pathlib import Path
 
 from firmware_bridge.errors import LogError
-from logger.recording.log_border import (
+from logger.logfile.border import (
     budgeted,
     connect_with_wal,
     harden,
@@ -34,10 +34,10 @@ from logger.recording.log_border import (
     require_pages,
     stored_bytes,
 )
-from logger.recording.reader import last_row
-from logger.recording.rows import TABLES
-from logger.recording.schema import require_ours
-from logger.transfer.removing import remove
+from logger.logfile.reader import last_row
+from logger.logfile.rows import TABLES
+from logger.logfile.schema import require_ours
+from logger.transfer.slow_delete import remove
 
 MOST_WAL_BYTES = 8 * 1024 * 1024
 """The recorder folds its write-ahead log into the log at 4 MB; it may grow to twice that while pages are copied,

@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Protocol
 
 from firmware_bridge.errors import DeviceError, LogError
-from logger.file_names import open_unlinked, within
-from logger.os_errors import named
+from logger.boundary.file_names import open_unlinked, within
+from logger.boundary.os_errors import named
 from logger.transfer.car import Car, path_of
+from logger.transfer.disk_room import require_room
 from logger.transfer.exchange import Answer, CutError
-from logger.transfer.patience import Patience
-from logger.transfer.room import require_room
+from logger.transfer.retry import Patience
 
 BLOCK_BYTES = 256 * 1024
 TRIES = 3

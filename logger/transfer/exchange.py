@@ -26,8 +26,8 @@ import h11
 
 from firmware_bridge.errors import DeviceError
 from firmware_bridge.printable import printable
-from logger.transfer.pace import Pace
-from logger.untrusted_json import MOST_BYTES, loads
+from logger.boundary.untrusted_json import MOST_BYTES, loads
+from logger.transfer.deadline import Pace
 
 RECEIVE_BYTES = 64 * 1024
 """At a time: h11 copies what waits; this stays in the processor's cache (390 MB/s; with four times as much 220)."""

@@ -12,16 +12,16 @@ from typing import NamedTuple
 
 from firmware_bridge.errors import LogError
 from firmware_bridge.printable import printable
-from logger.file_names import within
-from logger.recording.verify import verify
+from logger.boundary.file_names import within
+from logger.boundary.whole_file import put_in_place
+from logger.logfile.verify import verify
 from logger.transfer.car import Car
 from logger.transfer.download import Download, Watcher
 from logger.transfer.listed import ListedLog
-from logger.transfer.patience import Patience
 from logger.transfer.placing import DAMAGED_TAIL, place
+from logger.transfer.retry import Patience
 from logger.transfer.snapshot import digest_of, readable_state
 from logger.transfer.state import state_of
-from logger.whole_file import put_in_place
 
 
 class Outcome(NamedTuple):

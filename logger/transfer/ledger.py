@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple, Self
 
+from logger.boundary.untrusted_json import loads
 from logger.transfer.state import LogState
-from logger.untrusted_json import loads
 
 FILE = "delivered.jsonl"
 MODE = 0o640

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from firmware_bridge.printable import printable
-from logger.file_names import is_file_name
-from logger.transfer.aside import is_aside
+from logger.boundary.file_names import is_file_name
+from logger.logfile.quarantine import is_aside
 from logger.transfer.state import LogState
 
 MOST_LOGS = 10_000

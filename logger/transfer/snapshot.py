@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from firmware_bridge.errors import LogError
-from logger.recording.log_border import has_wal
-from logger.transfer.aside import is_aside
+from logger.boundary.whole_file import sync_folder
+from logger.logfile.border import has_wal
+from logger.logfile.quarantine import is_aside
 from logger.transfer.copying import GrownError, Progress, copy_file, copy_pages, copy_rows
-from logger.transfer.removing import remove
+from logger.transfer.slow_delete import remove
 from logger.transfer.state import LogState, state_of
-from logger.whole_file import sync_folder
 
 TRIES = 5
 """The recorder opens or closes a log in just this moment: rarely twice, never five times."""

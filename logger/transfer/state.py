@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from firmware_bridge.errors import LogError
-from logger.recording.log_border import open_log_readonly
-from logger.recording.rows import TABLES
+from logger.logfile.border import open_log_readonly
+from logger.logfile.rows import TABLES
 
 IDENTITY_DIGITS = 16
 """Of a SHA-256 in hexadecimal: plenty for the logs of all rallies."""

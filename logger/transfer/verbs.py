@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from logger.terminal import echo
+from logger.boundary.terminal import echo
 
 if TYPE_CHECKING:
     from logger.transfer.download import Watcher
@@ -47,9 +47,9 @@ def fetch(url: str, folder: Path, names: tuple[str, ...], pin: str | None, patie
     from firmware_bridge.errors import LogError  # noqa: PLC0415 - a verb imports what it runs
     from firmware_bridge.printable import printable  # noqa: PLC0415
     from logger.transfer.car import Car  # noqa: PLC0415
+    from logger.transfer.disk_room import NoRoomError  # noqa: PLC0415
     from logger.transfer.fetch import fetch as fetch_one  # noqa: PLC0415
-    from logger.transfer.patience import Patience  # noqa: PLC0415
-    from logger.transfer.room import NoRoomError  # noqa: PLC0415
+    from logger.transfer.retry import Patience  # noqa: PLC0415
 
     car = Car(url, lambda: pin or os.environ.get(PIN_VARIABLE) or _asked())
     folder.mkdir(parents=True, exist_ok=True)
@@ -113,7 +113,7 @@ def _watcher() -> Iterator[Watcher]:
     if not sys.stderr.isatty():
         yield _Lines()
         return
-    from logger.transfer.bars import Bars  # noqa: PLC0415 - rich, a tenth of a second
+    from logger.transfer.progress_bars import Bars  # noqa: PLC0415 - rich, a tenth of a second
 
     with Bars() as bars:
         yield bars

@@ -14,12 +14,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from firmware_bridge.records import CanFrame
-from logger.recording.rows import Rows
-from logger.recording.store import Log
+from logger.logfile.rows import Rows
+from logger.logfile.store import Log
 from logger.transfer import copying
 from tests.bench.recorder import folder
 from tests.logger.crew.serving import serving
-from tests.logger.recording.rows_made import META, START
+from tests.logger.logfile.rows_made import META, START
 from tests.logger.transfer.logs_made import large, large_rows
 from tests.memory import peak_kb
 

@@ -25,11 +25,11 @@ import numpy as np
 import firmware_bridge.virtual
 from firmware_bridge.records import CanFrame, Channel, Fix, Reading
 from logger.export import formats
-from logger.export.blocks import FrameBlock, frame_blocks
-from logger.export.selection import select
 from logger.export.signals import BulkDecoder
-from logger.recording.rows import ClockRow, Rows
-from logger.recording.store import Log, SessionStart
+from logger.logfile.blocks import FrameBlock, frame_blocks
+from logger.logfile.rows import ClockRow, Rows
+from logger.logfile.selection import select
+from logger.logfile.store import Log, SessionStart
 
 Row = tuple[str, str]
 DBC = Path(firmware_bridge.virtual.__file__).with_name("demo_engine.dbc")

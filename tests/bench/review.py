@@ -17,12 +17,12 @@ from pathlib import Path
 import numpy as np
 
 from firmware_bridge.records import Fix
-from logger import config as configs
+from logger.config import configuration as configs
 from logger.demo import stages
-from logger.recording import setup
-from logger.recording.bulk import BulkLog
-from logger.recording.rows import EventRow, ProgressRow, Rows
-from logger.recording.store import Log, SessionStart
+from logger.logfile.bulk_log import BulkLog
+from logger.logfile.rows import EventRow, ProgressRow, Rows
+from logger.logfile.store import Log, SessionStart
+from logger.recorder import setup
 from logger.review.evidence import FIX_COLUMNS, SEEN_COLUMNS, Event, RawRows, Seen, assemble, table
 from logger.review.recompute import recomputed
 

@@ -15,18 +15,18 @@ from pathlib import Path
 import pytest
 
 from firmware_bridge.engine.readings import EngineReadings
-from firmware_bridge.fixes import FixBuilder
-from firmware_bridge.nmea_fields import time_of_day_us
+from firmware_bridge.gps.fix_builder import FixBuilder
+from firmware_bridge.gps.nmea_fields import time_of_day_us
 from firmware_bridge.protocols import protocol
 from firmware_bridge.records import Fix
-from logger.recording.pipeline import Pipeline, Source
-from logger.recording.replay import Capture, sessions
-from logger.recording.rows import EventRow, Rows
-from logger.recording.setup import Stage
+from logger.logfile.rows import EventRow, Rows
+from logger.recorder.pipeline import Pipeline, Source
+from logger.recorder.setup import Stage
+from logger.replay.replay import Capture, sessions
 from logger.stage.odometer import Odometer
 from tests.field_failures.recorder_process import query
-from tests.firmware_bridge.devices import Pty
-from tests.logger.recording.driving import recorder_here
+from tests.firmware_bridge.simulated_devices import Pty
+from tests.logger.recorder.driving import recorder_here
 
 CASES = Path(__file__).parent / "gps"
 WRITTEN_S = datetime(2026, 11, 29, tzinfo=UTC).timestamp()

@@ -9,7 +9,7 @@ import pytest
 
 from logger.review.html import page
 from logger.review.json import document
-from logger.review.opening import Wanted, opened
+from logger.review.open_evidence import Wanted, opened
 from logger.review.report import Report, report_of
 from logger.review.speeds import speeds_of
 from logger.review.terminal import summary

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from firmware_bridge.virtual.receiver import GpsReceiver
-from logger.recording.replay import Capture
-from logger.recording.replaying import replay
-from logger.recording.verify import verify
+from logger.logfile.verify import verify
+from logger.replay.replay import Capture
+from logger.replay.replaying import replay
 from tests.firmware_bridge.virtual.courses import lively
 
 CASES = Path(__file__).parent / "gps"

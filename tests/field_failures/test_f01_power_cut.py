@@ -11,8 +11,8 @@ import shutil
 import time
 from pathlib import Path
 
-from logger.recording.opening import open_log
-from logger.recording.verify import verify
+from logger.logfile.open_or_quarantine import open_log
+from logger.logfile.verify import verify
 from tests.field_failures.recorder_process import (
     NumberedBus,
     has_rows,
@@ -25,7 +25,7 @@ from tests.field_failures.recorder_process import (
     write_config,
 )
 from tests.figures import Figures
-from tests.logger.recording.rows_made import META, START, frames
+from tests.logger.logfile.rows_made import META, START, frames
 
 KILLS = 8
 MAX_LOSS_S = 1.0

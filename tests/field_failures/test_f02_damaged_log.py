@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from logger.recording import naming
-from logger.recording.opening import begin_log, open_log
-from logger.recording.rows import Rows
-from logger.recording.verify import verify
+from logger.logfile import naming
+from logger.logfile.open_or_quarantine import begin_log, open_log
+from logger.logfile.rows import Rows
+from logger.logfile.verify import verify
 from tests.field_failures.recorder_process import (
     NumberedBus,
     has_rows,
@@ -24,7 +24,7 @@ from tests.field_failures.recorder_process import (
     write_config,
 )
 from tests.figures import Figures
-from tests.logger.recording.rows_made import META, START, frames, write_log
+from tests.logger.logfile.rows_made import META, START, frames, write_log
 
 HEADER_BYTES = 100
 """Of SQLite's file, in which it counts those who open it for writing."""

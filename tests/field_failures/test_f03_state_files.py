@@ -21,8 +21,8 @@ import pytest
 
 from firmware_bridge.records import Fix
 from logger.live.document import document
-from logger.recording.setup import stage_of
-from logger.recording.verify import verify
+from logger.logfile.verify import verify
+from logger.recorder.setup import stage_of
 from tests.field_failures.recorder_process import (
     NumberedBus,
     has_rows,
@@ -33,7 +33,7 @@ from tests.field_failures.recorder_process import (
     write_config,
 )
 from tests.figures import Figures
-from tests.logger.recording.driving import START_S, built_in, short_stage
+from tests.logger.recorder.driving import START_S, built_in, short_stage
 
 LOG = "test-3-001.db"
 AGAIN = "once more"

@@ -11,7 +11,7 @@ from subprocess import run
 import pytest
 
 from logger.demo.simulate import log_path, orders
-from logger.recording.verify import verify
+from logger.logfile.verify import verify
 from tests.field_failures.recorder_process import (
     NumberedBus,
     has_rows,
@@ -114,11 +114,11 @@ def test_f04_nothing_else_of_ours_writes_where_a_recorder_does(tmp_path: Path) -
 def test_f04_every_other_reader_of_ours_cannot_write(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, figures: Figures
 ) -> None:
-    from logger.recording import naming, reader, verify
+    from logger.logfile import naming, reader, verify
 
     path = tmp_path / "a-001.db"
-    from logger.recording.opening import open_log
-    from tests.logger.recording.rows_made import META, START, drive
+    from logger.logfile.open_or_quarantine import open_log
+    from tests.logger.logfile.rows_made import META, START, drive
 
     log, _ = open_log(path)
     log.begin_session(START, META)
@@ -149,4 +149,4 @@ def test_f04_only_the_store_opens_a_log_for_writing() -> None:
         for path in (PACKAGES / package).rglob("*.py")
         if "sqlite3.connect(" in path.read_text() and "mode=ro" not in path.read_text()
     }
-    assert openers == {"logger/recording/store.py"}
+    assert openers == {"logger/logfile/store.py"}

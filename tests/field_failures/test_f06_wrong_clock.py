@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from firmware_bridge.virtual.car import VirtualCar
-from logger import config as configs
-from logger.recording import daemon
-from logger.recording.verify import verify
+from logger.config import configuration as configs
+from logger.logfile.verify import verify
+from logger.recorder import daemon
 from tests.field_failures.recorder_process import NumberedBus, has_rows, numbers, query, until, write_config
 from tests.figures import Figures
-from tests.logger.recording.driving import START_S, Crew, built_in, recorder_here, set_up
+from tests.logger.recorder.driving import START_S, Crew, built_in, recorder_here, set_up
 
 PACKAGES = Path(__file__).parents[2]
 WALL_CLOCK = re.compile(r"\btime\.time\(|\btime\.time_ns\(|datetime\.now\(|datetime\.utcnow\(|date\.today\(")
@@ -158,10 +158,10 @@ def test_f06_the_wall_clock_is_read_only_to_be_written_down() -> None:
     }
     assert readers <= {
         # `started_utc`, which the schema's documentation says not to trust.
-        "logger/recording/daemon.py",
-        "logger/recording/replaying.py",
+        "logger/recorder/daemon.py",
+        "logger/replay/replaying.py",
         # What chrony is told is by how much the system's clock is wrong.
-        "logger/recording/chrony.py",
+        "logger/recorder/chrony.py",
         # The kernel stamps frames of a CAN interface by that clock; kernel_stamps maps them onto the monotonic one.
-        "firmware_bridge/socketcan.py",
+        "firmware_bridge/devices/socketcan_link.py",
     }

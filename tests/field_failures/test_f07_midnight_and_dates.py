@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from firmware_bridge.fixes import FixBuilder
+from firmware_bridge.gps.fix_builder import FixBuilder
 from firmware_bridge.records import Fix, Sentence
 from tests.figures import Figures
 from tests.firmware_bridge.nmea_lines import fixes_of, gga, line, rmc, utc

@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from firmware_bridge.dating import EARLIEST_DATE, EPOCH, LATEST_DATE, Dates
 from firmware_bridge.engine.readings import EngineReadings
-from firmware_bridge.fixes import FixBuilder
+from firmware_bridge.gps.dating import EARLIEST_DATE, EPOCH, LATEST_DATE, Dates
+from firmware_bridge.gps.fix_builder import FixBuilder
 from firmware_bridge.protocols import protocol
 from firmware_bridge.records import Fix
 from logger.live.document import document
-from logger.recording.chrony import ChronySource
-from logger.recording.pipeline import Pipeline, Source
-from logger.recording.replay import Capture
-from logger.recording.replaying import replay
-from logger.recording.rows import Rows
-from logger.recording.setup import Stage
+from logger.logfile.rows import Rows
+from logger.recorder.chrony import ChronySource
+from logger.recorder.pipeline import Pipeline, Source
+from logger.recorder.setup import Stage
+from logger.replay.replay import Capture
+from logger.replay.replaying import replay
 from tests.figures import Figures
 from tests.firmware_bridge.nmea_lines import fixes_of, gga, rmc, utc
 

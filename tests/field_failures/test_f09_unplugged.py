@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from firmware_bridge.link import Chunk
-from firmware_bridge.ports import LinkChange, PortReader
+from firmware_bridge.devices.link import Chunk
+from firmware_bridge.devices.ports import LinkChange, PortReader
 from firmware_bridge.protocols import Step, protocol, sequence
 from tests.figures import Figures
-from tests.firmware_bridge.devices import (
+from tests.firmware_bridge.simulated_devices import (
     Said,
     clock_us,
     eventually,

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from logger import config as configs
-from logger.recording import store, writer
-from logger.recording.daemon import Recorder
-from logger.recording.verify import verify
+from logger.config import configuration as configs
+from logger.logfile import store
+from logger.logfile.verify import verify
+from logger.recorder import writer
+from logger.recorder.daemon import Recorder
 from tests.field_failures.recorder_process import NumberedBus, has_rows, numbers, query, until, write_config
 from tests.figures import Figures
 

@@ -6,7 +6,7 @@ import signal
 import time
 from pathlib import Path
 
-from logger.recording.verify import verify
+from logger.logfile.verify import verify
 from tests.field_failures.recorder_process import (
     NumberedBus,
     has_rows,

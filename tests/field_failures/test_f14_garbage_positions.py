@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware_bridge.fixes import FixBuilder
-from firmware_bridge.plausibility import AGREEING, REACHABLE_MPS, SLACK_M, Gate, Place, distance_m
+from firmware_bridge.gps.fix_builder import FixBuilder
+from firmware_bridge.gps.jump_filter import AGREEING, REACHABLE_MPS, SLACK_M, Gate, Place, distance_m
 from firmware_bridge.protocols.nmea import Decoder
 from firmware_bridge.records import Fix, Sentence
 from tests.examples import examples

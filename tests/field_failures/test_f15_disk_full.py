@@ -18,14 +18,14 @@ from typing import Any
 import pytest
 
 from firmware_bridge.virtual.car import VirtualCar
-from logger import config as configs
-from logger.recording import writer
-from logger.recording.daemon import Recorder
-from logger.recording.opening import open_again, open_log
-from logger.recording.rows import Rows
-from logger.recording.store import Log
-from logger.recording.verify import verify
-from logger.retention.shelf import protect
+from logger.config import configuration as configs
+from logger.logfile.open_or_quarantine import open_again, open_log
+from logger.logfile.rows import Rows
+from logger.logfile.store import Log
+from logger.logfile.verify import verify
+from logger.recorder import writer
+from logger.recorder.daemon import Recorder
+from logger.retention.log_directory import protect
 from logger.transfer import ledger
 from logger.transfer.state import state_of
 from tests.field_failures.recorder_process import (
@@ -40,8 +40,8 @@ from tests.field_failures.recorder_process import (
 from tests.field_failures.small_disk import filled, small_disk
 from tests.figures import Figures
 from tests.logger.crew.serving import Served, serving
-from tests.logger.recording.driving import START_S, built_in
-from tests.logger.recording.rows_made import META, START, frames, write_log
+from tests.logger.logfile.rows_made import META, START, frames, write_log
+from tests.logger.recorder.driving import START_S, built_in
 
 DISK_MB, MIN_FREE_MB = 24, 6
 OLD_ROWS = 80_000

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from logger.recording.store import Log
-from logger.recording.verify import verify
+from logger.logfile.store import Log
+from logger.logfile.verify import verify
 from logger.transfer import copying
 from logger.transfer.snapshot import snapshot
 from tests.field_failures.recorder_process import until

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from logger.recording.verify import verify
+from logger.logfile.verify import verify
 from tests.field_failures.recorder_process import (
     NumberedBus,
     has_rows,

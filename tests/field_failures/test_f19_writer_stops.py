@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from firmware_bridge.virtual.car import VirtualCar
-from logger.recording import store
-from logger.recording.notify import Watchdog
-from logger.recording.verify import verify
+from logger.boundary.notify import Watchdog
+from logger.logfile import store
+from logger.logfile.verify import verify
 from tests.field_failures.recorder_process import (
     NumberedBus,
     has_rows,
@@ -30,7 +30,7 @@ from tests.field_failures.recorder_process import (
 )
 from tests.field_failures.small_disk import CardImage, card_image
 from tests.figures import Figures
-from tests.logger.recording.driving import START_S, Crew, built_in, recorder_here, set_up
+from tests.logger.recorder.driving import START_S, Crew, built_in, recorder_here, set_up
 
 WITHIN_S = 3.0
 BUSY_S = 1.0

@@ -11,8 +11,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from http.client import HTTPConnection
 from pathlib import Path
 
-from logger.recording.live import MAX_COMMANDS_A_S, MAX_COMMANDS_IN_ALL_A_S
-from logger.recording.verify import verify
+from logger.logfile.verify import verify
+from logger.recorder.live_socket import MAX_COMMANDS_A_S, MAX_COMMANDS_IN_ALL_A_S
 from tests.field_failures.recorder_process import (
     NumberedBus,
     has_rows,

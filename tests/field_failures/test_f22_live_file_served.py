@@ -8,8 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from logger.recording.store import Log
-from logger.recording.verify import verify
+from logger.logfile.store import Log
+from logger.logfile.verify import verify
 from logger.transfer import ledger
 from tests.field_failures.recorder_process import (
     NumberedBus,
@@ -24,7 +24,7 @@ from tests.field_failures.recorder_process import (
 from tests.figures import Figures
 from tests.logger.command_line import ENVIRONMENT, stagelog
 from tests.logger.crew.serving import serving
-from tests.logger.recording.rows_made import META, START
+from tests.logger.logfile.rows_made import META, START
 from tests.logger.transfer.cut_line import CutLine
 from tests.logger.transfer.logs_made import large_rows
 

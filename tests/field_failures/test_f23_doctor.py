@@ -16,7 +16,7 @@ from firmware_bridge.virtual.car import VirtualCar
 from logger.doctor.examination import examine
 from tests.field_failures.recorder_process import query, until
 from tests.figures import Figures
-from tests.logger.recording.driving import START_S, built_in, recorder_here, set_up, set_up_at
+from tests.logger.recorder.driving import START_S, built_in, recorder_here, set_up, set_up_at
 
 SECONDS = 3.0
 

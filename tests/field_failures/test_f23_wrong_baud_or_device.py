@@ -14,10 +14,10 @@ from collections.abc import Callable
 
 import pytest
 
-from firmware_bridge.ports import PortReader
+from firmware_bridge.devices.ports import PortReader
 from firmware_bridge.protocols import Protocol, Step, protocol, sequence
 from firmware_bridge.records import CanFrame
-from tests.firmware_bridge.devices import (
+from tests.firmware_bridge.simulated_devices import (
     Pty,
     Said,
     clock_us,

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from firmware_bridge import can_interface, socketcan
-from firmware_bridge.can_interface import Interface
+from firmware_bridge.devices import can_interface, socketcan_link
+from firmware_bridge.devices.can_interface import Interface
 from firmware_bridge.protocols.socketcan import HEAD_BYTES, encode
 from firmware_bridge.records import CanFrame
 
@@ -82,7 +82,7 @@ class Bus:
 def can_bus(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bus]:
     """A bus behind the name can0."""
     bus = Bus()
-    monkeypatch.setattr(socketcan, "can_socket", bus.open)
+    monkeypatch.setattr(socketcan_link, "can_socket", bus.open)
     monkeypatch.setattr(can_interface, "ask", lambda _name: bus.settings)
     monkeypatch.setattr(can_interface, "is_up", lambda _name: bus.settings is not None and bus.settings.is_up)
     try:

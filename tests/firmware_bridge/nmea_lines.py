@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterable
 
-from firmware_bridge.dating import Dates
-from firmware_bridge.fixes import FixBuilder
+from firmware_bridge.gps.dating import Dates
+from firmware_bridge.gps.fix_builder import FixBuilder
 from firmware_bridge.protocols.nmea import Decoder, encode
 from firmware_bridge.records import Fix, Sentence
 

@@ -10,16 +10,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 from firmware_bridge.errors import StagelogError
-from logger.export import formats, selection
-from logger.recording import log_border, reader
-from logger.recording.opening import begin_log, open_log
-from logger.recording.verify import verify
+from logger.export import formats
+from logger.logfile import border, reader, selection
+from logger.logfile.open_or_quarantine import begin_log, open_log
+from logger.logfile.verify import verify
 from logger.review import json as review_json
 from logger.review.html import page
-from logger.review.opening import Wanted, opened
+from logger.review.open_evidence import Wanted, opened
 from logger.review.report import report_of
 from tests.fuzz.texts import refused_in_words
-from tests.logger.recording.rows_made import META, START, drive, frames, write_log
+from tests.logger.logfile.rows_made import META, START, drive, frames, write_log
 
 Check = Callable[[bytes], None]
 _FORMATS = ("gpx", "csv", "kml", "candump", "asc")
@@ -52,7 +52,7 @@ def reviewed(path: Path) -> None:
 
 def exported(path: Path, name: str) -> None:
     """The export in one format."""
-    with log_border.open_log_readonly(path) as connection:
+    with border.open_log_readonly(path) as connection:
         formats.write(connection, selection.select(connection, None, None, None), name, io.BytesIO())
 
 

@@ -16,13 +16,14 @@ from pathlib import Path
 from firmware_bridge.engine import dbc
 from firmware_bridge.errors import StagelogError
 from firmware_bridge.records import Fix
-from logger import config, tomlfile
+from logger.config import configuration
 from logger.crew.ranges import UnsatisfiableError, asked_range, tags
 from logger.live.document import document
 from logger.stage import conditions, itinerary, rules
 from logger.stage.live_stage import LiveStage
 from logger.stage.openrally.read import import_route
 from logger.stage.openrally.write import write
+from logger.tomlconfig import schema
 
 Check = Callable[[bytes], None]
 _HERE = Path("folder-of-no-importance")
@@ -119,12 +120,12 @@ def rule_files() -> Check:
 def configurations() -> Check:
     def check(data: bytes) -> None:
         try:
-            read = config.loads(data.decode("utf-8", "replace"), "fuzz.toml", _HERE)
+            read = configuration.loads(data.decode("utf-8", "replace"), "fuzz.toml", _HERE)
         except StagelogError as error:
             refused_in_words(error)
         else:
-            assert read.serve.pin is None or "pin =" not in config.for_log(read)
-            tomlfile.TomlFile(config.for_log(read), "again", _HERE)
+            assert read.serve.pin is None or "pin =" not in configuration.for_log(read)
+            schema.TomlFile(configuration.for_log(read), "again", _HERE)
 
     return check
 

@@ -16,11 +16,11 @@ from firmware_bridge.engine import dbc
 from firmware_bridge.engine.obd2 import Obd2Decoder
 from firmware_bridge.engine.obd2_poller import Poller
 from firmware_bridge.engine.readings import EngineDecoder
-from firmware_bridge.fixes import FixBuilder
+from firmware_bridge.gps.fix_builder import FixBuilder
 from firmware_bridge.protocols import nav_pvt, nmea, protocol, ubx
 from firmware_bridge.records import BRS_FLAG, EFF_FLAG, FD_FLAG, RTR_FLAG, CanFrame, Fix, Sentence
-from logger.recording.canlogs import Decoder
-from logger.recording.canlogs.candump import Candump
+from logger.replay.canlogs import Decoder
+from logger.replay.canlogs.candump import Candump
 
 Check = Callable[[bytes], None]
 MOST_HELD = 1 << 16

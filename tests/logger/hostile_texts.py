@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from logger import config as configs
+from logger.config import configuration as configs
 from tests.logger.review import drives
 
 HOSTILE = (

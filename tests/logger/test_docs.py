@@ -14,10 +14,11 @@ from functools import cache
 import pytest
 from sqlite_utils import Database
 
-from logger.cli import VERBS
-from logger.config import Config
+from logger.cli.main import VERBS
+from logger.config.configuration import Config
 from logger.live import document
-from logger.recording import decoding, schema
+from logger.logfile import schema
+from logger.recorder import decoder_loop
 from tests.logger.command_line import ROOT
 
 OWN_TABLES = {"sqlite_sequence", "_sqlite_migrations"}
@@ -96,7 +97,7 @@ def keys_in(source: str) -> Iterator[str]:
 
 def test_every_live_key_is_in_the_chapter_of_the_live_state() -> None:
     keys = set(keys_in(inspect.getsource(document)))
-    keys |= set(keys_in(inspect.getsource(decoding.Decoding.snapshot)))
+    keys |= set(keys_in(inspect.getsource(decoder_loop.Decoding.snapshot)))
     assert {"utc", "remaining_km", "recording", "lag_s"} <= keys, "the sources were read"
     assert missing(keys, chapters()["Live state"]) == []
 

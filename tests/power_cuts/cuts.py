@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from logger.recording.opening import open_log
-from logger.recording.verify import verify
+from logger.logfile.open_or_quarantine import open_log
+from logger.logfile.verify import verify
 from tests.power_cuts import disk
 from tests.power_cuts.images import Guest, make_blank, make_program
 from tests.power_cuts.machine import FRAME_ID, Adapter, Machine, running

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from logger.recording.verify import verify
+from logger.logfile.verify import verify
 from tests.power_cuts import disk
 from tests.power_cuts.cuts import ITINERARY, LOG
 from tests.power_cuts.images import Guest, make_blank, make_program

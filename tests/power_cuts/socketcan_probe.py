@@ -8,12 +8,12 @@ import struct
 import subprocess
 import sys
 
-from firmware_bridge.can_interface import Expected
+from firmware_bridge.devices.can_interface import Expected
+from firmware_bridge.devices.outbox import Outbox
+from firmware_bridge.devices.socketcan_link import can_socket, open_interface
 from firmware_bridge.errors import PortError
-from firmware_bridge.outbox import Outbox
 from firmware_bridge.protocols.socketcan import MARK, Decoder, encode, head
 from firmware_bridge.records import FD_FLAG, CanFrame
-from firmware_bridge.socketcan import can_socket, open_interface
 
 NAME = "vcan1"
 FLOOD, WAITING = 3000, 10

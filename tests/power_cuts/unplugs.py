@@ -9,7 +9,7 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
-from logger.recording.verify import verify
+from logger.logfile.verify import verify
 from tests.power_cuts import disk
 from tests.power_cuts.cuts import ITINERARY, LOG, RATE
 from tests.power_cuts.images import CONFIG, SECOND_ADAPTER, Guest, make_blank, make_program

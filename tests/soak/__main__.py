@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from logger.recording.verify import verify
+from logger.logfile.verify import verify
 from tests.soak.faults import AFTER_S, COST_NOTHING, GARBAGE_COSTS, MAY_LOSE_S, Fault, Victim, do
 from tests.soak.sources import CAN_HZ, FRAME_ID, GPS_HZ, Source, frame, number_of, sentence
 

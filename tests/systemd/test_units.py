@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from logger.config import Live
+from logger.config.configuration import Live
 from logger.install import plan
 from logger.install.shipped import shipped
-from logger.recording.power import REQUEST
+from logger.recorder.power import REQUEST
 from tests.figures import Figures
 from tests.systemd.units import (
     CAN,

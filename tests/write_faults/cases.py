@@ -10,7 +10,7 @@ from pathlib import Path
 from logger.fleet.add import restore
 from logger.fleet.catalogue import entries
 from logger.fleet.store import Store
-from logger.recording.verify import verify
+from logger.logfile.verify import verify
 from logger.stick.delivery import FOLDER
 from logger.transfer.state import state_of
 from tests.logger.command_line import stagelog

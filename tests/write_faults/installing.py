@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from logger.config import load
+from logger.config.configuration import load
 from logger.install.accounts import Accounts
 from logger.install.plan import CONFIGURATION, Account, File, Folder, Link, installation
 from logger.install.root import Root

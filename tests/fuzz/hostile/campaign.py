@@ -16,7 +16,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from logger.cli import VERBS
+from logger.cli.main import VERBS
 from tests.fuzz.hostile import honest, logs, trial
 from tests.fuzz.hostile.scene import Scene, other_disk
 from tests.fuzz.hostile.verbs import FUNCTIONS, SOMETIMES, steps

@@ -6,13 +6,13 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from logger import config as configs
-from logger.recording import setup
-from logger.recording.bulk import BulkLog
-from logger.recording.columns import COLUMNS
-from logger.recording.pipeline import Pipeline, Source
-from logger.recording.resume import Origin, state_text
-from logger.recording.store import SessionStart
+from logger.config import configuration as configs
+from logger.logfile.bulk_log import BulkLog
+from logger.logfile.columns import COLUMNS
+from logger.logfile.store import SessionStart
+from logger.recorder import setup
+from logger.recorder.pipeline import Pipeline, Source
+from logger.recorder.restart_state import Origin, state_text
 from logger.review.recompute import RecordedFixes
 from tests.logger.export.logs_made import DBC, frames
 from tests.logger.review.drives import CAR, ITINERARY, Readings, fixes, plan

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from logger import cli
+from logger.cli import main
 from tests.fuzz.hostile.scene import Scene
 from tests.fuzz.hostile.verbs import FUNCTIONS, SOMETIMES, steps
 from tests.memory import peak_kb, resident_kb
@@ -104,7 +104,7 @@ def run(scene: Scene, name: str) -> Iterator[Finding]:
 
 def _verb(scene: Scene, name: str) -> int | str:
     sys.argv = ["stagelog", *steps(scene)[name].arguments]
-    return _call(cli._run)
+    return _call(main._run)
 
 
 def _call(function: Callable[[], int | None]) -> int | str:

@@ -9,7 +9,7 @@ from functools import partial
 from random import Random
 
 from firmware_bridge.records import BRS_FLAG, EFF_FLAG, ERR_FLAG, ESI_FLAG, FD_FLAG, RTR_FLAG
-from logger.recording.columns import COLUMNS
+from logger.logfile.columns import COLUMNS
 from tests.fuzz.hostile.schemas import Change, columns
 
 _FLAGS = (EFF_FLAG, RTR_FLAG, ERR_FLAG, FD_FLAG, BRS_FLAG, ESI_FLAG)

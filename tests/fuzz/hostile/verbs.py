@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from xml.parsers import expat
 
-from logger import config as configs
-from logger.doctor import shelves, storage
-from logger.recording.daemon import Recorder
-from logger.recording.verify import verify
+from logger.config import configuration as configs
+from logger.doctor import judge_storage, probe_logs
+from logger.logfile.verify import verify
+from logger.recorder.daemon import Recorder
 from tests.fuzz.hostile import endpoints
 from tests.fuzz.hostile.scene import Scene
 from tests.logger.crew.serving import Served
@@ -124,7 +124,7 @@ def steps(scene: Scene) -> dict[str, Step]:
 
 def shelf(scene: Scene) -> None:
     """What the doctor says of the folder."""
-    for finding in storage.judge_shelf(shelves.look(scene.logs, [scene.logs], set())):
+    for finding in judge_storage.judge_shelf(probe_logs.look(scene.logs, [scene.logs], set())):
         print(finding)
 
 

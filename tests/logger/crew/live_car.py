@@ -20,7 +20,7 @@ from firmware_bridge.records import Channel, Fix, Reading
 from firmware_bridge.virtual.drive import Drive
 from logger.demo import stages
 from logger.live.document import document
-from logger.recording.live import LiveSocket
+from logger.recorder.live_socket import LiveSocket
 from logger.stage.live_stage import LiveStage
 from logger.stage.rules import default_rules
 

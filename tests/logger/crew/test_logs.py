@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from logger.crew import exports
-from logger.recording.verify import verify
+from logger.logfile.verify import verify
 from logger.transfer import ledger
 from tests.logger.crew.serving import EVERYWHERE, PIN, Answer, Served, serving
 from tests.logger.crew.test_server import until
@@ -84,9 +84,9 @@ def test_the_list_has_the_logs_and_nothing_else(served: Served) -> None:
 
 def test_a_stage_is_told_as_it_was_driven(place: Path, tmp_path: Path) -> None:
     """Two sections, a power cut within the second, and rows between the sections."""
-    from logger.recording.rows import ProgressRow, Rows
-    from logger.recording.store import Log
-    from tests.logger.recording.rows_made import META, START
+    from logger.logfile.rows import ProgressRow, Rows
+    from logger.logfile.store import Log
+    from tests.logger.logfile.rows_made import META, START
 
     (tmp_path / "logs").mkdir()
     drives: list[list[list[tuple[int | None, float]]]] = [

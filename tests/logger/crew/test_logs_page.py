@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from logger.crew.exports import formats
-from logger.recording.verify import verify
+from logger.logfile.verify import verify
 from tests.logger.crew.browsing import SIZES, chromium, opened, until
 from tests.logger.crew.live_car import LiveCar
 from tests.logger.crew.serving import Served, serving

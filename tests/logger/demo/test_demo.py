@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 
 from firmware_bridge.engine.readings import EngineReadings
-from firmware_bridge.fixes import FixBuilder
+from firmware_bridge.gps.fix_builder import FixBuilder
 from firmware_bridge.protocols import protocol
 from firmware_bridge.virtual.simulation import simulate_bytes
-from logger import config as configs
+from logger.config import configuration as configs
 from logger.demo import demo, stages
-from logger.recording import setup
-from logger.recording.bulk import BulkLog
-from logger.recording.pipeline import Pipeline, Source
-from logger.recording.store import SessionStart
+from logger.logfile.bulk_log import BulkLog
+from logger.logfile.store import SessionStart
+from logger.recorder import setup
+from logger.recorder.pipeline import Pipeline, Source
 from tests.field_failures.recorder_process import query
 
 SHOWN_S = 300.0

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from logger.demo import demo, stages
-from logger.recording.daemon import RecorderStatus
-from logger.recording.verify import verify
+from logger.logfile.verify import verify
+from logger.recorder.daemon import RecorderStatus
 
 MOST_REPORTS = 60
 """One a second; the crew page is long up."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from logger.demo import simulate, stages
-from logger.recording.verify import verify
+from logger.logfile.verify import verify
 from logger.stage import geo
 from tests.field_failures.recorder_process import query
 from tests.logger.command_line import stagelog

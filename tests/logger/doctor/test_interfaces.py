@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from firmware_bridge.can_interface import Expected, Interface
+from firmware_bridge.devices.can_interface import Expected, Interface
 from firmware_bridge.records import ERR_FLAG, CanFrame, Notice
-from logger.doctor import buses, interfaces
+from logger.doctor import judge_bus, judge_interface
 from logger.doctor.examination import examine
-from logger.doctor.facts import Heard
+from logger.doctor.port_observation import Heard
 from tests.firmware_bridge.can_bus import UP, can_bus
 
 LISTENING = Expected("can0", 500_000)
@@ -102,13 +102,13 @@ AGAIN = "sudo ip link set can0 down && sudo ip link set can0 up type can bitrate
     ],
 )
 def test_each_way_to_be_set_up(expected: Expected, found: Interface | None, said: list[str]) -> None:
-    assert [str(finding) for finding in interfaces.judge(expected, found)] == said
+    assert [str(finding) for finding in judge_interface.judge(expected, found)] == said
 
 
 def test_frames_that_the_kernel_dropped_are_wrong() -> None:
     notices = tuple(Notice(n, "frames_dropped", {"frames": 20}) for n in range(2))
     heard = Heard("engine", "socketcan://can0", "socketcan", "open", good=5, seconds=1, notices=notices)
-    (first, *_) = buses.judge(heard, buses.Wiring(500_000, True, None))
+    (first, *_) = judge_bus.judge(heard, judge_bus.Wiring(500_000, True, None))
     assert (first.verdict, first.what) == ("wrong", "the kernel dropped 40 frames that were not read in time")
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from firmware_bridge.records import EFF_FLAG, ERR_FLAG, Fix, Notice
-from logger.doctor import buses, fixes, links, machine, storage
-from logger.doctor.facts import Heard
+from logger.doctor import judge_bus, judge_gps, judge_machine, judge_port, judge_storage
 from logger.doctor.findings import Finding
+from logger.doctor.port_observation import Heard
 
 NEIGHBOURS = {"nmea": "gps", "slcan": "engine"}
 
@@ -78,7 +78,7 @@ def assert_says(findings: Iterable[Finding], *expected: tuple[str, str]) -> None
 )  # fmt: skip
 def test_ports(facts: Heard, verdict: str, words: str) -> None:
     others = {protocol: name for protocol, name in NEIGHBOURS.items() if name != facts.name}
-    assert_says(links.judge(facts, others), (verdict, words))
+    assert_says(judge_port.judge(facts, others), (verdict, words))
 
 
 @pytest.mark.parametrize(
@@ -96,15 +96,16 @@ def test_ports(facts: Heard, verdict: str, words: str) -> None:
 )
 def test_a_gpsd_says_itself_what_is_wrong(state: str, detail: str, words: str) -> None:
     port = Heard("gps", "gpsd://pi", "nmea", state, detail, seconds=5.0)
-    assert_says(links.judge(port, {}), ("wrong", words))
+    assert_says(judge_port.judge(port, {}), ("wrong", words))
 
 
 def test_a_device_of_the_other_kind_without_a_port_of_its_own_is_named() -> None:
     assert_says(
-        links.judge(heard(speaks=("nmea", 4800)), {}), ("wrong", "that is a GPS receiver: correct `port`")
+        judge_port.judge(heard(speaks=("nmea", 4800)), {}),
+        ("wrong", "that is a GPS receiver: correct `port`"),
     )
     adapter = heard("nmea", speaks=("canserial", 115_200))
-    assert_says(links.judge(adapter, {}), ("wrong", "not NMEA; that is a CAN adapter: correct `port`"))
+    assert_says(judge_port.judge(adapter, {}), ("wrong", "not NMEA; that is a CAN adapter: correct `port`"))
 
 
 def fix(
@@ -152,7 +153,7 @@ def gps(*made: Fix, good: int = 50) -> Heard:
     ],
 )  # fmt: skip
 def test_fixes(facts: Heard, expected: list[tuple[str, str]]) -> None:
-    assert_says(fixes.judge(facts), *expected)
+    assert_says(judge_gps.judge(facts), *expected)
 
 
 @pytest.mark.parametrize(
@@ -168,12 +169,12 @@ def test_fixes(facts: Heard, expected: list[tuple[str, str]]) -> None:
 def test_the_clock_is_never_wrong_for_nothing_depends_on_it(
     offset_s: float | None, verdict: str, words: str
 ) -> None:
-    finding = fixes.judge_clock(offset_s, has_rtc=False)
+    finding = judge_gps.judge_clock(offset_s, has_rtc=False)
     assert (finding.verdict, words in finding.what) == (verdict, True), finding
     assert "no battery clock" in finding.what
 
 
-WIRING = buses.Wiring(500_000, listen_only=True, preset=None)
+WIRING = judge_bus.Wiring(500_000, listen_only=True, preset=None)
 FRAMES = Counter({(0x100, 8): 400, (0x200, 8): 100})
 
 
@@ -229,29 +230,34 @@ def notice(kind: str, **detail: Any) -> Notice:
     ],
 )
 def test_buses(facts: Heard, expected: list[tuple[str, str]]) -> None:
-    assert_says(buses.judge(facts, WIRING), *expected)
+    assert_says(judge_bus.judge(facts, WIRING), *expected)
 
 
 def test_a_silent_obd_socket_has_its_own_mend() -> None:
     wiring = WIRING._replace(preset="obd2")
     assert_says(
-        buses.judge(heard(has_answered=True), wiring), ("wrong", "set poll = true and listen_only = false")
+        judge_bus.judge(heard(has_answered=True), wiring),
+        ("wrong", "set poll = true and listen_only = false"),
     )
 
 
 def test_an_engine_that_only_answers_is_asked_by_the_recorder_and_not_by_the_doctor() -> None:
-    wiring = buses.Wiring(500_000, listen_only=False, preset="obd2")
+    wiring = judge_bus.Wiring(500_000, listen_only=False, preset="obd2")
     alone = heard(has_answered=True, is_polled=True)
     assert_says(
-        buses.judge(alone, wiring), ("note", "the doctor asks the engine nothing; start the recorder")
+        judge_bus.judge(alone, wiring), ("note", "the doctor asks the engine nothing; start the recorder")
     )
     beside = heard(by_recorder=True, is_polled=True, notices=(notice("adapter_status"),))
-    assert_says(buses.judge(beside, wiring), ("wrong", "switch the ignition on; check"))
+    assert_says(judge_bus.judge(beside, wiring), ("wrong", "switch the ignition on; check"))
     found = heard(has_answered=True, is_polled=True, bitrate=250_000)
-    assert_says(buses.judge(found, wiring), ("wrong", "set bitrate = 250000"))
+    assert_says(judge_bus.judge(found, wiring), ("wrong", "set bitrate = 250000"))
 
 
-DBC = [buses.Message(0x100, "ENGINE", 8), buses.Message(0x200, "BRAKES", 4), buses.Message(0x300, "DOORS", 2)]
+DBC = [
+    judge_bus.Message(0x100, "ENGINE", 8),
+    judge_bus.Message(0x200, "BRAKES", 4),
+    judge_bus.Message(0x300, "DOORS", 2),
+]
 
 
 @pytest.mark.parametrize(
@@ -261,23 +267,23 @@ DBC = [buses.Message(0x100, "ENGINE", 8), buses.Message(0x200, "BRAKES", 4), bus
         (DBC, FRAMES, [("note", "2 of its 3 messages seen; not within 5 s: DOORS (0x300)")]),
         (DBC, {}, []),  # nothing on the bus says nothing of the file
         (DBC[2:], FRAMES, [("wrong", "none of its 1 messages is on the bus; it is of another car")]),
-        ([buses.Message(0x100 | EFF_FLAG, "E", 8)], FRAMES, [("wrong", "in the other format")]),
+        ([judge_bus.Message(0x100 | EFF_FLAG, "E", 8)], FRAMES, [("wrong", "in the other format")]),
         (DBC[:1], {(0x100, 6): 3, (0x100, 8): 9}, [("wrong", "ENGINE (0x100) has 6 bytes on the bus, 8"), ("ok", "")]),
         (DBC[1:2], {(0x200, 8): 3}, [("ok", "")]),  # longer is well: signals are whole
         ([], {(0x100, 8): 1}, [("wrong", "none of its 0 messages")]),
     ],
 )  # fmt: skip
 def test_dbc_files_against_the_bus(
-    messages: list[buses.Message], frames: dict[tuple[int, int], int], expected: list[tuple[str, str]]
+    messages: list[judge_bus.Message], frames: dict[tuple[int, int], int], expected: list[tuple[str, str]]
 ) -> None:
-    assert_says(buses.judge_dbc("engine.dbc", messages, frames, 5.0), *expected)
+    assert_says(judge_bus.judge_dbc("engine.dbc", messages, frames, 5.0), *expected)
 
 
 def test_identifiers_that_nobody_knows() -> None:
     frames = {(0x100, 8): 1, (0x18FEF100 | EFF_FLAG, 8): 1, (ERR_FLAG | 4, 8): 1}
-    found = buses.judge_unknown("engine", frames, {0x100})
+    found = judge_bus.judge_unknown("engine", frames, {0x100})
     assert_says(found, ("note", "1 identifiers that nothing here can read: 0x18FEF100"))
-    assert said(buses.judge_unknown("engine", frames, set())) == [], "nothing was to be read"
+    assert said(judge_bus.judge_unknown("engine", frames, set())) == [], "nothing was to be read"
 
 
 @pytest.mark.parametrize(
@@ -293,7 +299,9 @@ def test_identifiers_that_nobody_knows() -> None:
     ],
 )
 def test_disks(disk: dict[str, Any], verdicts: list[str], words: str) -> None:
-    found = said(storage.judge_disk(storage.Disk("/logs", **{"size_mb": 32_000, **disk}), 512, 20.0))
+    found = said(
+        judge_storage.judge_disk(judge_storage.Disk("/logs", **{"size_mb": 32_000, **disk}), 512, 20.0)
+    )
     assert [verdict for verdict, _ in found] == verdicts
     assert words in found[0][1]
 
@@ -301,16 +309,16 @@ def test_disks(disk: dict[str, Any], verdicts: list[str], words: str) -> None:
 @pytest.mark.parametrize(
     ("card", "verdict", "words"),
     [
-        (storage.Card("mmcblk0", "MMC", "AJTD4R", "08/2023", (1, 1), 1), "ok", "MMC AJTD4R of 08/2023: 0 to 10 %"),
-        (storage.Card("mmcblk0", "MMC", life=(8, 2), pre_eol=1), "ok", "70 to 80 %"),
-        (storage.Card("mmcblk0", "MMC", life=(2, 9), pre_eol=1), "wrong", "80 to 90 % of its life used; change it"),
-        (storage.Card("mmcblk0", "MMC", life=(11, 1), pre_eol=3), "wrong", "beyond its life, 90 % of its reserve"),
-        (storage.Card("mmcblk0", "SD", "SC64G", "01/2024"), "note", "this kind says nothing of its health"),
-        (storage.Card(), "note", "cannot be read"),
+        (judge_storage.Card("mmcblk0", "MMC", "AJTD4R", "08/2023", (1, 1), 1), "ok", "MMC AJTD4R of 08/2023: 0 to 10 %"),
+        (judge_storage.Card("mmcblk0", "MMC", life=(8, 2), pre_eol=1), "ok", "70 to 80 %"),
+        (judge_storage.Card("mmcblk0", "MMC", life=(2, 9), pre_eol=1), "wrong", "80 to 90 % of its life used; change it"),
+        (judge_storage.Card("mmcblk0", "MMC", life=(11, 1), pre_eol=3), "wrong", "beyond its life, 90 % of its reserve"),
+        (judge_storage.Card("mmcblk0", "SD", "SC64G", "01/2024"), "note", "this kind says nothing of its health"),
+        (judge_storage.Card(), "note", "cannot be read"),
     ],
 )  # fmt: skip
-def test_cards(card: storage.Card, verdict: str, words: str) -> None:
-    first, *_ = said(storage.judge_card(card))
+def test_cards(card: judge_storage.Card, verdict: str, words: str) -> None:
+    first, *_ = said(judge_storage.judge_card(card))
     assert first[0] == verdict
     assert words in first[1]
 
@@ -319,42 +327,50 @@ def test_cards(card: storage.Card, verdict: str, words: str) -> None:
     ("errors", "verdict"), [(None, "note"), ((), "ok"), (("mmc0: error -110",), "wrong")]
 )
 def test_kernel_messages(errors: tuple[str, ...] | None, verdict: str) -> None:
-    assert [finding.verdict for finding in storage.judge_card(storage.Card(kernel_errors=errors))][1:] == [
-        verdict
-    ]
+    assert [
+        finding.verdict for finding in judge_storage.judge_card(judge_storage.Card(kernel_errors=errors))
+    ][1:] == [verdict]
 
 
 @pytest.mark.parametrize(
     ("shelf", "expected"),
     [
-        (storage.Shelf(), [("note", "none yet")]),
-        (storage.Shelf(3, "a-003.db", cut_short=2), [("ok", "is whole, 2 of its sessions ended by a power cut")]),
-        (storage.Shelf(3, "a-003.db", ("damaged: page 7",)), [("wrong", "a-003.db: damaged: page 7")]),
-        (storage.Shelf(3, "a-003.db", None), [("note", "too large to look through now")]),
-        (storage.Shelf(1, "a", set_aside=("a.damaged-1",)), [("ok", ""), ("wrong", "1 set aside as damaged: a.dam")]),
-        (storage.Shelf(1, "a", longest_wal=("a.db", 64 << 20)), [("ok", "")]),
-        (storage.Shelf(1, "a", longest_wal=("a.db", (64 << 20) + 1)), [("ok", ""), ("wrong", "not folded in")]),
-        (storage.Shelf(1, "a", not_fetched_mb=900), [("ok", ""), ("note", "900 MB have not been downloaded")]),
+        (judge_storage.Shelf(), [("note", "none yet")]),
+        (judge_storage.Shelf(3, "a-003.db", cut_short=2), [("ok", "is whole, 2 of its sessions ended by a power cut")]),
+        (judge_storage.Shelf(3, "a-003.db", ("damaged: page 7",)), [("wrong", "a-003.db: damaged: page 7")]),
+        (judge_storage.Shelf(3, "a-003.db", None), [("note", "too large to look through now")]),
+        (judge_storage.Shelf(1, "a", set_aside=("a.damaged-1",)), [("ok", ""), ("wrong", "1 set aside as damaged: a.dam")]),
+        (judge_storage.Shelf(1, "a", longest_wal=("a.db", 64 << 20)), [("ok", "")]),
+        (judge_storage.Shelf(1, "a", longest_wal=("a.db", (64 << 20) + 1)), [("ok", ""), ("wrong", "not folded in")]),
+        (judge_storage.Shelf(1, "a", not_fetched_mb=900), [("ok", ""), ("note", "900 MB have not been downloaded")]),
     ],
 )  # fmt: skip
-def test_shelves(shelf: storage.Shelf, expected: list[tuple[str, str]]) -> None:
-    assert_says(storage.judge_shelf(shelf), *expected)
+def test_shelves(shelf: judge_storage.Shelf, expected: list[tuple[str, str]]) -> None:
+    assert_says(judge_storage.judge_shelf(shelf), *expected)
 
 
 @pytest.mark.parametrize(
     ("power", "verdict", "words"),
     [
-        (machine.Power(), "note", "does not tell"),
-        (machine.Power(throttled=0), "ok", "has been good"),
-        (machine.Power(throttled=0x5_0005), "wrong", "now: under-voltage, throttled; a supply of 5.1 V"),
-        (machine.Power(throttled=0x5_0000), "wrong", "since the start: under-voltage, throttled; a supply"),
-        (machine.Power(throttled=0x8), "wrong", "now: close to its temperature limit; give it air"),
-        (machine.Power(is_low=True), "wrong", "too low; a supply"),
-        (machine.Power(is_low=False), "ok", "good"),
+        (judge_machine.Power(), "note", "does not tell"),
+        (judge_machine.Power(throttled=0), "ok", "has been good"),
+        (
+            judge_machine.Power(throttled=0x5_0005),
+            "wrong",
+            "now: under-voltage, throttled; a supply of 5.1 V",
+        ),
+        (
+            judge_machine.Power(throttled=0x5_0000),
+            "wrong",
+            "since the start: under-voltage, throttled; a supply",
+        ),
+        (judge_machine.Power(throttled=0x8), "wrong", "now: close to its temperature limit; give it air"),
+        (judge_machine.Power(is_low=True), "wrong", "too low; a supply"),
+        (judge_machine.Power(is_low=False), "ok", "good"),
     ],
 )
-def test_power(power: machine.Power, verdict: str, words: str) -> None:
-    assert_says(machine.judge_power(power), (verdict, words))
+def test_power(power: judge_machine.Power, verdict: str, words: str) -> None:
+    assert_says(judge_machine.judge_power(power), (verdict, words))
 
 
 RUNNING = {
@@ -389,7 +405,7 @@ RUNNING = {
     ],
 )
 def test_units(told: dict[str, str], verdict: str, words: str) -> None:
-    finding = machine.judge_unit("stagelog-recorder.service", told)
+    finding = judge_machine.judge_unit("stagelog-recorder.service", told)
     assert finding.where == "service stagelog-recorder"
     assert_says([finding], (verdict, words))
 
@@ -411,7 +427,7 @@ def test_units(told: dict[str, str], verdict: str, words: str) -> None:
     ],
 )
 def test_recorders(state: str, recording: dict[str, object], verdict: str, words: str) -> None:
-    assert_says([machine.judge_recorder(state, "why", recording)], (verdict, words))
+    assert_says([judge_machine.judge_recorder(state, "why", recording)], (verdict, words))
 
 
 @pytest.mark.parametrize(
@@ -423,7 +439,7 @@ def test_recorders(state: str, recording: dict[str, object], verdict: str, words
     ],
 )  # fmt: skip
 def test_whether_a_wish_to_switch_off_is_obeyed(told: dict[str, str], verdict: str, words: str) -> None:
-    assert_says([machine.judge_power_off(told)], (verdict, words))
+    assert_says([judge_machine.judge_power_off(told)], (verdict, words))
 
 
 @pytest.mark.parametrize(
@@ -436,15 +452,15 @@ def test_whether_a_wish_to_switch_off_is_obeyed(told: dict[str, str], verdict: s
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_of_a_recorders_log(rows: str, expected: list[tuple[str, str]]) -> None:
-    assert_says(machine.judge_rows(rows), *expected)
+    assert_says(judge_machine.judge_rows(rows), *expected)
 
 
 def test_a_recorder_under_an_earlier_configuration() -> None:
-    assert said(machine.judge_configuration([])) == []
+    assert said(judge_machine.judge_configuration([])) == []
     words = (
         "runs under an earlier configuration: [gps], [log] differ; sudo systemctl restart stagelog-recorder"
     )
-    assert_says(machine.judge_configuration(["gps", "log"]), ("wrong", words))
+    assert_says(judge_machine.judge_configuration(["gps", "log"]), ("wrong", words))
 
 
 def test_a_finding_is_one_line() -> None:

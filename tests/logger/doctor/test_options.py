@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from logger.doctor import examination, looking
+from logger.doctor import examination, probe_system
 from logger.doctor.examination import examine
 
 CONFIG = """\
@@ -40,7 +40,7 @@ def test_what_the_service_does_not_come_to(tmp_path: Path, monkeypatch: pytest.M
     """Only of the service's own configuration: another's recorder is started by hand, and sees everything."""
     (tmp_path / "engine.dbc").write_text('VERSION ""\n')
     service = {"LoadState": "loaded", "ActiveState": "active", "ReadWritePaths": "-/var/lib/stagelog"}
-    monkeypatch.setattr(looking, "unit", lambda _name: service)
+    monkeypatch.setattr(probe_system, "unit", lambda _name: service)
     more = 'dbc = ["engine.dbc"]\n'
     dbc, disk = str(tmp_path / "engine.dbc"), f"disk {tmp_path}"
     assert (
@@ -61,7 +61,7 @@ def test_a_wish_to_switch_off_that_nobody_obeys(tmp_path: Path, monkeypatch: pyt
         asked.append(name)
         return {"LoadState": "not-found", "ActiveState": "inactive"}
 
-    monkeypatch.setattr(looking, "unit", told_by_systemd)
+    monkeypatch.setattr(probe_system, "unit", told_by_systemd)
     assert told(tmp_path, "", "power-off") == []
     assert "stagelog-power-off.path" not in asked
     assert told(tmp_path, SHUTDOWN, "power-off") == [
@@ -73,7 +73,7 @@ def test_a_wish_to_switch_off_that_nobody_obeys(tmp_path: Path, monkeypatch: pyt
 def test_where_systemd_does_not_run_nothing_is_said_of_switching_off(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(looking, "unit", lambda _name: None)
+    monkeypatch.setattr(probe_system, "unit", lambda _name: None)
     assert told(tmp_path, SHUTDOWN, "power-off") == []
 
 

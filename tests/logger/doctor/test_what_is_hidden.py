@@ -11,8 +11,8 @@ import pytest
 from tests.logger.command_line import stagelog
 from tests.logger.doctor.ordinary import examined_by_nobody
 from tests.logger.doctor.test_doctor import car, examined
-from tests.logger.doctor.test_looking import make_log
-from tests.logger.recording.driving import set_up
+from tests.logger.doctor.test_probe_system import make_log
+from tests.logger.recorder.driving import set_up
 
 SUDO = "call the doctor with sudo"
 CONFIG = """\

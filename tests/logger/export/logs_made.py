@@ -23,10 +23,10 @@ from firmware_bridge.records import (
 )
 from logger.export import formats
 from logger.export.formats import Content
-from logger.export.selection import Selection, select
-from logger.recording.log_border import open_log_readonly
-from logger.recording.rows import ClockRow, EventRow, ProgressRow, Rows
-from logger.recording.store import Log, SessionStart
+from logger.logfile.border import open_log_readonly
+from logger.logfile.rows import ClockRow, EventRow, ProgressRow, Rows
+from logger.logfile.selection import Selection, select
+from logger.logfile.store import Log, SessionStart
 
 BEGIN_US = 1_768_461_600_000_000
 """15 January 2026, 07:20:00 UTC: session 1's time 0 by its first clock row."""

@@ -22,10 +22,11 @@ from firmware_bridge.records import (
     RTR_FLAG,
     CanFrame,
 )
-from logger.export import formats, selection
+from logger.export import formats
 from logger.export.formats import FORMATS
-from logger.recording.canlogs import Decoder
-from logger.recording.canlogs.candump import Candump
+from logger.logfile import selection
+from logger.replay.canlogs import Decoder
+from logger.replay.canlogs.candump import Candump
 from tests.logger.export.logs_made import BEGIN_US, exported, frames, opened
 
 READ_WITH = {"asc": {"relative_timestamp": False}}

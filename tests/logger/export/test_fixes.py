@@ -14,8 +14,8 @@ from xml.etree import ElementTree
 import gpxpy
 import pytest
 
-from logger.export.beside import OLDEST_US
-from logger.recording.verify import verify
+from logger.export.as_of_join import OLDEST_US
+from logger.logfile.verify import verify
 from tests.logger.export.logs_made import BEGIN_US, DBC, SECONDS, exported, opened
 
 BEGIN = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=BEGIN_US)
@@ -96,7 +96,8 @@ def test_csv_of_frames(log: Path) -> None:
 
 def test_signals_by_another_dbc(log: Path) -> None:
     """A log's own DBC, and a corrected one given now."""
-    from logger.export import formats, selection
+    from logger.export import formats
+    from logger.logfile import selection
 
     with opened(log) as connection:
         everything = selection.select(connection)
@@ -180,7 +181,7 @@ def test_parquet_in_pyarrow(log: Path, content: Any) -> None:
 
 @pytest.mark.parametrize("name", ["csv", "gpx", "kml", "candump", "asc", "blf", "parquet", "mf4"])
 def test_an_empty_log_makes_an_empty_file(tmp_path: Path, name: str) -> None:
-    from logger.recording.store import Log
+    from logger.logfile.store import Log
 
     pytest.importorskip({"parquet": "pyarrow", "mf4": "asammdf"}.get(name, "csv"))
     Log(tmp_path / "empty.db").close()

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from firmware_bridge.errors import LogError
-from logger.export import formats, selection
-from tests.logger.recording.rows_made import drive, frames, write_log
+from logger.export import formats
+from logger.logfile import selection
+from tests.logger.logfile.rows_made import drive, frames, write_log
 
 
 @pytest.fixture

@@ -22,12 +22,12 @@ from hypothesis import strategies as st
 from firmware_bridge.engine import dbc
 from firmware_bridge.engine.readings import EngineReadings
 from firmware_bridge.records import EFF_FLAG, ERR_FLAG, FD_FLAG, RTR_FLAG, CanFrame, Channel
-from logger.export.blocks import FrameBlock
-from logger.export.selection import Span, select
 from logger.export.signals import BulkDecoder, signal_blocks
-from logger.recording.replay import Capture, sessions
-from logger.recording.rows import Rows
-from logger.recording.store import Log, SessionStart
+from logger.logfile.blocks import FrameBlock
+from logger.logfile.rows import Rows
+from logger.logfile.selection import Span, select
+from logger.logfile.store import Log, SessionStart
+from logger.replay.replay import Capture, sessions
 from tests.examples import examples
 
 CORPUS = Path(__file__).parents[3] / "../shared/corpus/dbc"

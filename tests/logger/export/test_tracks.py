@@ -10,8 +10,8 @@ import pytest
 
 from firmware_bridge.records import Fix
 from logger.export import track
-from logger.recording.rows import ClockRow, Rows
-from logger.recording.store import Log, SessionStart
+from logger.logfile.rows import ClockRow, Rows
+from logger.logfile.store import Log, SessionStart
 from tests.logger.export.logs_made import BEGIN_US, exported
 
 SECOND_US = 1_000_000

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from firmware_bridge.errors import ConfigurationError, LogError, StagelogError
-from logger.cli import cli
+from logger.cli.main import cli
 from logger.export.verbs import export
 from logger.stage import itinerary
 from tests.logger.export.logs_made import DBC, exported, opened

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from logger.recording import schema
-from logger.recording.light_sqlite_utils import Database
-from logger.recording.migrations import m001_log
+from logger.logfile import schema
+from logger.logfile.light_sqlite_utils import Database
+from logger.logfile.migrations import m001_log
 from tests.logger.export.logs_made import SECONDS, exported, opened
 from tests.logger.export.test_fixes import rows_of
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from logger import config as configs
+from logger.config import configuration as configs
 from tests.logger.review import drives
 
 

@@ -25,7 +25,7 @@ from logger.fleet.catalogue import entries
 from logger.fleet.rows import LogRows
 from logger.fleet.store import INCOMING, Store
 from logger.review import json as review_json
-from logger.review.opening import Wanted, opened
+from logger.review.open_evidence import Wanted, opened
 from logger.review.report import report_of
 from tests.logger.command_line import ENVIRONMENT, stagelog
 from tests.logger.review import drives

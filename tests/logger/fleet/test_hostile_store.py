@@ -19,7 +19,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from logger import cli
+from logger.cli import main
 from logger.fleet import footers
 from logger.fleet.add import Adder
 from logger.fleet.catalogue import Entry, entries
@@ -71,7 +71,7 @@ def verb(
         )
         caplog.clear()
         begun_s = time.process_time()
-        code = cli._run()
+        code = main._run()
         assert time.process_time() - begun_s < budget_s
         out, err = capsys.readouterr()
         lines = [

@@ -28,7 +28,7 @@ from logger.fleet.catalogue import entries
 from logger.fleet.review import Judge, Run, in_a_loop, review, run_of
 from logger.fleet.store import Store
 from logger.review import json as review_json
-from logger.review.opening import Wanted, opened
+from logger.review.open_evidence import Wanted, opened
 from logger.review.report import report_of
 from tests.logger.command_line import ENVIRONMENT, Ended, stagelog
 

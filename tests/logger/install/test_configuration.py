@@ -10,15 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_bridge.errors import ConfigurationError
-from logger import config
+from logger.config import configuration
+from logger.config.sources import CAN_PROTOCOLS
 from logger.install.configuration import CAN_NAME, GPS_NAME, INTERFACE_NAME, Answers, render, settled
-from logger.source_config import CAN_PROTOCOLS
 
 FOLDER = Path("/etc/stagelog")
 
 
-def read(answers: Answers) -> config.Config:
-    return config.loads(render(answers).decode(), "stagelog.toml", FOLDER)
+def read(answers: Answers) -> configuration.Config:
+    return configuration.loads(render(answers).decode(), "stagelog.toml", FOLDER)
 
 
 pins = st.text(st.characters(exclude_categories=["Cs"]), min_size=4, max_size=20)
@@ -43,8 +43,8 @@ def test_what_was_answered_is_what_is_read(
     ]
     assert found.serve.pin == pin
     assert found.serve.host == ("127.0.0.1" if pin is None else "0.0.0.0")  # noqa: S104
-    assert found.log == config.Log()
-    assert found.live == config.Live()
+    assert found.log == configuration.Log()
+    assert found.live == configuration.Live()
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_every_line_that_is_commented_out_is_right_as_well() -> None:
         for line in lines
         if not line.startswith(("# stagelog:", "# `", "# The crew"))
     ]
-    found = config.loads("\n".join(examples), "stagelog.toml", FOLDER)
+    found = configuration.loads("\n".join(examples), "stagelog.toml", FOLDER)
     assert found.stage is not None and found.alarms[0].name == "alternator"
     assert found.can[0].preset == "obd2" and found.car.class_name == "T1+"
 

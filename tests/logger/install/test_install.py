@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from firmware_bridge.errors import ConfigurationError, LogError, StagelogError
-from logger import config
+from logger.config import configuration
 from logger.install import apply, change, plan, record, verbs
 from logger.install.adapters import Adapter
 from logger.install.configuration import GPS_NAME
@@ -41,7 +41,7 @@ def test_all_is_there_and_belongs_to_whom_it_should(image: Path, call: Call) -> 
     assert uids["stagelog-crew"] not in (0, uids["stagelog"])
     assert (image / RECORDER).read_bytes() == shipped()["stagelog-recorder.service"]
     assert (image / "usr/local/bin/stagelog").readlink() == Path("/opt/stagelog/bin/stagelog")
-    read = config.load(image / CONFIGURATION)
+    read = configuration.load(image / CONFIGURATION)
     assert (read.car.number, read.can[0].bitrate, read.serve.pin) == (500, 250_000, PIN)
 
 
@@ -54,7 +54,7 @@ def test_the_pin_is_in_the_configuration_and_nowhere_else(image: Path, call: Cal
 
 def test_without_a_pin_the_page_stays_on_the_machine(image: Path, call: Call) -> None:
     call("install", "--yes")
-    serve = config.load(image / CONFIGURATION).serve
+    serve = configuration.load(image / CONFIGURATION).serve
     assert (serve.host, serve.pin) == ("127.0.0.1", None)
 
 
@@ -66,7 +66,7 @@ def test_a_can_interface_is_allowed_and_brought_up_and_out_again_with_the_rest(
 ) -> None:
     before = tree(image)
     call("install", *WITH_PIN, *arguments)
-    (can,) = config.load(image / CONFIGURATION).can
+    (can,) = configuration.load(image / CONFIGURATION).can
     assert (can.port, can.protocol, can.listen_only) == ("can1", "socketcan", True)
     for name, place in plan.OPTIONS["socketcan"].items():
         assert (image / place.lstrip("/")).read_bytes() == shipped()[name]
@@ -410,7 +410,7 @@ def test_what_a_kept_configuration_does_not_hear_is_said(image: Path, call: Call
 
 def test_none_is_no_device_for_an_option_as_for_a_question(image: Path, call: Call) -> None:
     call("install", *WITH_PIN, "--can-port", "none")
-    assert config.load(image / CONFIGURATION).can == ()
+    assert configuration.load(image / CONFIGURATION).can == ()
 
 
 def test_without_a_pin_it_is_said_who_sees_the_page(image: Path, call: Call) -> None:
@@ -464,7 +464,7 @@ def test_a_read_only_root_is_said_with_the_mend(image: Path, call: Call) -> None
 @pytest.mark.parametrize("pin", ["4711-\u00e4\n".encode("utf-8-sig"), b"4711-\xc3\xa4\r\n"])
 def test_a_pin_from_any_editor_is_what_was_typed(image: Path, pin: bytes) -> None:
     said(image, "--pin-file", "-", stdin=pin)
-    assert config.load(image / CONFIGURATION).serve.pin == "4711-\u00e4"
+    assert configuration.load(image / CONFIGURATION).serve.pin == "4711-\u00e4"
 
 
 def test_a_pin_in_another_encoding_is_refused(image: Path) -> None:

@@ -11,13 +11,13 @@ import numpy as np
 from firmware_bridge.engine.readings import EngineReadings
 from firmware_bridge.protocols.nmea import encode
 from firmware_bridge.records import Channel, Fix, Reading
-from logger import config as configs
+from logger.config import configuration as configs
 from logger.demo import planning
 from logger.demo.planning import Orders, Overspeed, Plan
-from logger.recording import setup
-from logger.recording.bulk import BulkLog
-from logger.recording.pipeline import Pipeline, Source
-from logger.recording.store import SessionStart
+from logger.logfile.bulk_log import BulkLog
+from logger.logfile.store import SessionStart
+from logger.recorder import setup
+from logger.recorder.pipeline import Pipeline, Source
 from logger.review.recompute import RecordedFixes
 from logger.stage.itinerary import load
 

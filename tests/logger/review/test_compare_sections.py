@@ -11,7 +11,7 @@ import pytest
 
 from firmware_bridge.errors import ConfigurationError
 from logger.review.compare import compare
-from logger.review.opening import Wanted, opened
+from logger.review.open_evidence import Wanted, opened
 from logger.review.report import Report, report_of
 from tests.logger.review.drives import fixes, plan, write_log
 

@@ -14,8 +14,8 @@ from click.testing import CliRunner, Result
 
 from firmware_bridge.errors import ConfigurationError
 from firmware_bridge.records import CanFrame, Channel, Reading
-from logger.recording.rows import EventRow, Rows
-from logger.recording.store import Log, SessionStart
+from logger.logfile.rows import EventRow, Rows
+from logger.logfile.store import Log, SessionStart
 from logger.review.engine import STRETCHES, engine_of
 from logger.review.verbs import review
 from tests.logger.review import drives

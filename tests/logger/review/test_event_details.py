@@ -12,7 +12,7 @@ import pytest
 
 from logger.review import json as documents
 from logger.review.event_details import checked_detail
-from logger.review.opening import Wanted, opened
+from logger.review.open_evidence import Wanted, opened
 from logger.review.report import report_of
 from tests.logger.review.drives import fixes, plan, write_log
 

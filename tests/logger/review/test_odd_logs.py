@@ -15,14 +15,14 @@ from click.testing import CliRunner, Result
 
 from firmware_bridge.errors import LogError
 from firmware_bridge.records import Fix
-from logger import config as configs
-from logger.recording import setup
-from logger.recording.bulk import BulkLog
-from logger.recording.pipeline import Pipeline, Source
-from logger.recording.resume import Origin, state_text
-from logger.recording.store import SessionStart
+from logger.config import configuration as configs
+from logger.logfile.bulk_log import BulkLog
+from logger.logfile.store import SessionStart
+from logger.recorder import setup
+from logger.recorder.pipeline import Pipeline, Source
+from logger.recorder.restart_state import Origin, state_text
 from logger.review.json import document
-from logger.review.opening import Wanted, opened
+from logger.review.open_evidence import Wanted, opened
 from logger.review.recompute import RecordedFixes
 from logger.review.report import report_of
 from logger.review.runs import Moving, day_of

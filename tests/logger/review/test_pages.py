@@ -12,7 +12,7 @@ import pytest
 from logger.demo import simulate
 from logger.review import compare_page, html
 from logger.review.compare import compare
-from logger.review.opening import Wanted, opened
+from logger.review.open_evidence import Wanted, opened
 from logger.review.report import Report, report_of
 from tests.logger.crew import browsing
 from tests.logger.review import drives

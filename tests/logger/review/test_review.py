@@ -12,13 +12,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 from firmware_bridge.errors import StagelogError
-from logger import config as configs
+from logger.config import configuration as configs
 from logger.demo.timetable import REACTION_S
-from logger.recording.rows import Rows
-from logger.recording.store import Log, SessionStart
+from logger.logfile.rows import Rows
+from logger.logfile.store import Log, SessionStart
 from logger.review.html import page
 from logger.review.json import document
-from logger.review.opening import Wanted, opened
+from logger.review.open_evidence import Wanted, opened
 from logger.review.report import Report, report_of
 from logger.review.verbs import review
 from tests.logger.review import drives

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from firmware_bridge.errors import ConfigurationError
-from logger import config as configs
+from logger.config import configuration as configs
 from logger.review.compare import compare
 from logger.review.compare_page import page
-from logger.review.opening import Wanted, opened
+from logger.review.open_evidence import Wanted, opened
 from logger.review.report import Report, report_of
 from logger.review.results import Decision, Decisions, Maximum, Result, load_decisions, load_results
 from logger.review.standings import result_of, standings

@@ -19,7 +19,7 @@ from logger.stage.itinerary import (
     load,
     looks_like_itinerary,
 )
-from logger.tomlfile import TomlError
+from logger.tomlconfig.schema import TomlError
 
 STAGE_11 = """\
 [stage]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware_bridge.plausibility import FASTEST_CAR_MPS
+from firmware_bridge.gps.jump_filter import FASTEST_CAR_MPS
 from firmware_bridge.records import Channel, Fix, Reading
 from logger.stage.odometer import BLINK_US, OBD, WHEEL, Leg, Odometer
 from tests.logger.stage import truth

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from logger.stage.rules import default_rules, load
-from logger.tomlfile import TomlError
+from logger.tomlconfig.schema import TomlError
 
 
 @pytest.mark.parametrize(

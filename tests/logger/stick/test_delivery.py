@@ -14,15 +14,15 @@ from pathlib import Path
 import pytest
 
 from firmware_bridge.errors import DeviceError
-from logger.recording.opening import set_aside
-from logger.recording.verify import verify
-from logger.retention.shelf import Shelf, delivered
+from logger.boundary.whole_file import PART_TAIL
+from logger.logfile.open_or_quarantine import set_aside
+from logger.logfile.verify import verify
+from logger.retention.log_directory import Shelf, delivered
 from logger.stick import delivery
 from logger.stick.delivery import FOLDER, deliver
 from logger.transfer import ledger
 from logger.transfer.placing import DAMAGED_TAIL
 from logger.transfer.snapshot import digest_of
-from logger.whole_file import PART_TAIL
 from tests.field_failures.small_disk import filled
 from tests.logger.stick.conftest import STICK_MB, plugged
 from tests.logger.transfer.logs_made import being_recorded, closed, content, large, rows

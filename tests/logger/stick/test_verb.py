@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logger.recording.stick_news import SHOWN_US, SILENT_US, STATES, StickNews
-from logger.recording.verify import verify
+from logger.logfile.verify import verify
+from logger.recorder.stick_news import SHOWN_US, SILENT_US, STATES, StickNews
 from logger.stick.delivery import FOLDER
-from logger.stick.telling import Teller
+from logger.stick.status_client import Teller
 from tests.field_failures.recorder_process import NumberedBus, has_rows, query, recording, stop, until
 from tests.logger.transfer.logs_made import closed
 

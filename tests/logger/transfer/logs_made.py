@@ -10,9 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from firmware_bridge.records import CanFrame
-from logger.recording.rows import Rows
-from logger.recording.store import Log
-from tests.logger.recording.rows_made import META, START, drive
+from logger.logfile.rows import Rows
+from logger.logfile.store import Log
+from tests.logger.logfile.rows_made import META, START, drive
 
 LARGE_BYTES = 64
 

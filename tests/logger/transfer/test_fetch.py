@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from logger.recording.verify import verify
+from logger.logfile.verify import verify
 from logger.transfer import ledger
 from tests.field_failures.recorder_process import until
 from tests.figures import Figures

@@ -20,9 +20,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from logger import cli
-from logger.transfer import exchange, room
-from logger.untrusted_json import MOST_BYTES
+from logger.boundary.untrusted_json import MOST_BYTES
+from logger.cli import main
+from logger.transfer import disk_room, exchange
 from tests.logger.transfer.hostile_server import (
     Behaviour,
     HostileServer,
@@ -71,7 +71,7 @@ def fetch(laptop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         words = ["fetch", f"{host}:{port}", str(laptop), "--patience", str(patience_s), *options]
         monkeypatch.setattr(sys, "argv", ["stagelog", *words])
         begun_s, before_kb = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        code = cli._run()
+        code = main._run()
         assert time.monotonic() - begun_s < BUDGET_S
         assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb < MORE_KB
         out, err = capsys.readouterr()
@@ -278,7 +278,7 @@ def test_a_log_larger_than_the_room_is_refused_before_a_byte_is_written(
     fetch: Fetch, laptop: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     disk = shutil.disk_usage(laptop)
-    free = room.KEEP_FREE_BYTES + 1_000_000
+    free = disk_room.KEEP_FREE_BYTES + 1_000_000
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: disk._replace(free=free))
     for size, code, left in ((1_000_001, 74, []), (1_000_000, 69, [".part"])):
         body = answer(bytes(1000), 200, ETAG, length=size)

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from firmware_bridge.errors import LogError
-from logger.recording.store import Log
-from logger.recording.verify import verify
+from logger.logfile.store import Log
+from logger.logfile.verify import verify
 from logger.transfer import copying
 from logger.transfer.snapshot import snapshot
 from logger.transfer.state import state_of
@@ -170,7 +170,7 @@ def test_a_disk_that_takes_no_more_is_told_and_nothing_is_left(tmp_path: Path) -
 AS_SOMEBODY = """
 import os, sys
 from pathlib import Path
-from logger.recording.verify import verify
+from logger.logfile.verify import verify
 from logger.transfer import copying
 from logger.transfer.snapshot import snapshot
 log, to = Path(sys.argv[1]), Path(sys.argv[2])

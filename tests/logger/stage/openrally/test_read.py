@@ -16,7 +16,7 @@ from logger.stage import itinerary
 from logger.stage.itinerary import Itinerary, Section, Waypoint
 from logger.stage.openrally.elements import ELEMENTS
 from logger.stage.openrally.read import MOST_REMARKS, Imported, import_route, read
-from logger.tomlfile import TomlError
+from logger.tomlconfig.schema import TomlError
 from tests.examples import examples
 from tests.logger.stage.openrally.route_files import V103, gpx, imported, warned, wpt
 

@@ -1,0 +1,201 @@
+"""One session with one CAN interface: the kernel's frames in, as records of bytes (protocols/socketcan.py), and out.
+
+Knows what the configuration expects of the interface, and sets nothing: the bit rate and listening only belong to
+root. An interface that is up acknowledges the car's frames or not, whether the recorder reads it or not, so one that
+is set up differently is recorded all the same, and that is reported.
+
+The idea of the read: one frame a system call is what a CAN socket offers. The link rests as every other does, then
+empties the socket in one go. An interface that goes down or away says so once, ahead of the frames that still wait
+in the socket: those are taken first.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import socket
+import struct
+import time
+
+from firmware_bridge.devices import can_interface
+from firmware_bridge.devices.can_interface import Expected, Interface
+from firmware_bridge.devices.kernel_stamps import StampMapping
+from firmware_bridge.devices.link import CHUNK_BYTES, PolledLink
+from firmware_bridge.devices.outbox import Outbox
+from firmware_bridge.devices.port_errors import lost
+from firmware_bridge.errors import PortError
+from firmware_bridge.protocols import OPEN_NORMAL
+from firmware_bridge.protocols.socketcan import CLASSIC_BYTES, FD_BYTES, HEAD_BYTES, MARK, head
+
+BUFFER_BYTES = 8 * 1024 * 1024
+"""What is asked for as the socket's room for frames that wait. The kernel doubles it and counts some 800 bytes a frame:
+two seconds of the fastest bus. It grants no more than net.core.rmem_max, by itself a fifteenth of a second."""
+_FRAMES = CHUNK_BYTES // (HEAD_BYTES + CLASSIC_BYTES)
+"""Taken in one go at most."""
+_STAMPS, _DROPPED = 64, 40
+"""SO_TIMESTAMPNS_NEW, whose stamp is of 64 bits on 32-bit machines too, and SO_RXQ_OVFL (asm-generic/socket.h)."""
+_STAMP, _COUNT = struct.Struct("=qq"), struct.Struct("=I")
+_BESIDE_BYTES = socket.CMSG_SPACE(_STAMP.size) + socket.CMSG_SPACE(_COUNT.size)
+_ERROR_FILTER, _ALL_ERRORS = 2, 0x1FFF_FFFF
+"""CAN_RAW_ERR_FILTER, which not every CPython names, and CAN_ERR_MASK."""
+
+_GONE = (errno.ENETDOWN, errno.ENODEV, errno.ENXIO)
+"""What a socket says whose interface is down or away."""
+
+
+class SocketCanLink(PolledLink):
+    """A socket that hands out frames of an interface, stamped by the kernel.
+
+    `connection` is any datagram socket that speaks the kernel's frames; `settings` are those of the interface, None
+    where they are not known.
+    """
+
+    def __init__(
+        self, expected: Expected, connection: socket.socket, outbox: Outbox, settings: Interface | None = None
+    ) -> None:
+        connection.setblocking(False)
+        for option in (_STAMPS, _DROPPED):
+            connection.setsockopt(socket.SOL_SOCKET, option, 1)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
+        super().__init__(expected.name, connection, outbox)
+        self._expected, self._settings = expected, settings
+        self._socket = connection
+        self._stamps = StampMapping(time.monotonic_ns())
+        self._dropped = 0
+        self._failure: OSError | None = None
+        self.setting, self.warning = setting(expected, settings)
+
+    def _wait(self, until_s: float) -> bool:
+        return self._failure is not None or super()._wait(until_s)
+
+    def _take(self) -> bytes:
+        """The records of all frames that wait."""
+        if self._failure is not None:
+            raise self._failure
+        stamps: list[int] = []
+        frames: list[bytes] = []
+        counts: list[int] = []
+        while len(frames) < _FRAMES:
+            try:
+                frame, beside, _, _ = self._socket.recvmsg(FD_BYTES, _BESIDE_BYTES)
+            except BlockingIOError:
+                break
+            except OSError as error:
+                if self._failure is not None:
+                    break
+                self._failure = error
+                continue
+            if not frame:
+                self._failure = self._failure or OSError(errno.ENODEV, "hung up")
+                break
+            stamp = 0
+            for _, kind, value in beside:
+                if kind == _STAMPS:
+                    seconds, nanoseconds = _STAMP.unpack(value)
+                    stamp = seconds * 1_000_000_000 + nanoseconds
+                elif kind == _DROPPED:
+                    (self._dropped,) = _COUNT.unpack(value)
+            stamps.append(stamp)
+            frames.append(frame)
+            counts.append(self._dropped)
+        if not frames and self._failure is not None:
+            raise self._failure
+        times_ns = self._stamps.monotonic_ns(stamps, time.time_ns(), time.monotonic_ns())
+        return b"".join(
+            [
+                head(MARK, len(frame), count, time_ns // 1000) + frame
+                for frame, count, time_ns in zip(frames, counts, times_ns, strict=True)
+            ]
+        )
+
+    def _send(self) -> None:
+        """Send whole frames; one that the interface has no room for, or cannot carry, is dropped and counted."""
+        if not self._outbox:
+            return
+        while unsent := self._outbox.unsent():
+            stop = HEAD_BYTES + unsent[len(MARK)]
+            try:
+                os.write(self._fd, unsent[HEAD_BYTES:stop])
+            except BlockingIOError:
+                break
+            except OSError as error:
+                if error.errno in _GONE:
+                    raise
+                self._outbox.drop(unsent[:stop])
+            self._outbox.sent(stop)
+        self._poll.modify(self._fd, select.POLLIN | (select.POLLOUT if self._outbox else 0))
+
+    def _lost(self, error: OSError | None = None) -> PortError:
+        if error is not None and error.errno == errno.ENETDOWN:
+            return _down(self._expected, self._settings)
+        return lost(self.url, error)
+
+
+def open_interface(url: str, outbox: Outbox) -> SocketCanLink:
+    """Open the interface that a URL names. Raises PortError, in whose words it stands how to bring it up."""
+    expected = Expected.of(url)
+    try:
+        settings = can_interface.ask(expected.name)
+    except OSError:  # the recorder's unit may forbid it; the socket says what it needs
+        settings = None
+    else:
+        if settings is None:
+            raise _missing(expected)
+        if not settings.is_can:
+            raise PortError("unusable", "is no CAN interface", where=expected.name, mend="correct `port`")
+        if not settings.is_up:
+            raise _down(expected, settings)
+    try:
+        connection = can_socket(expected.name)
+    except OSError as error:
+        raise _cannot_open(expected, error) from error
+    return SocketCanLink(expected, connection, outbox, settings)
+
+
+def can_socket(name: str) -> socket.socket:
+    """A socket that hears all frames of an interface: classic, FD and error frames. Raises OSError."""
+    connection = socket.socket(socket.AF_CAN, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.CAN_RAW)
+    try:
+        connection.setsockopt(socket.SOL_CAN_RAW, socket.CAN_RAW_FD_FRAMES, 1)
+        connection.setsockopt(socket.SOL_CAN_RAW, _ERROR_FILTER, _ALL_ERRORS)
+        connection.bind((name,))
+    except OSError:
+        connection.close()
+        raise
+    return connection
+
+
+def setting(expected: Expected, found: Interface | None) -> tuple[str, str]:
+    """How an interface that is open is set up, and the warning where that is not what is expected of it."""
+    if found is None:
+        return "its settings are not known", ""
+    if found.bitrate is None:
+        return found.kind, ""
+    said = f"{found.bitrate} bit/s{', listen-only' if found.listen_only else ''}"
+    if expected.bitrate not in (None, found.bitrate):
+        return said, f"not {expected.bitrate} bit/s: {expected.set_again}, or correct `bitrate`"
+    if expected.listen_only and not found.listen_only:
+        return said, f"{OPEN_NORMAL}: {expected.set_again}"
+    return said, ""
+
+
+def _missing(expected: Expected) -> PortError:
+    return PortError(
+        "missing", "no such interface", where=expected.name, mend="plug it in, or correct `port`"
+    )
+
+
+def _down(expected: Expected, found: Interface | None = None) -> PortError:
+    is_virtual = found is not None and found.kind != "can"
+    command = f"sudo ip link set {expected.name} up" if is_virtual else expected.bring_up
+    return PortError("down", "is down", where=expected.name, mend=f"bring it up with `{command}`")
+
+
+def _cannot_open(expected: Expected, error: OSError) -> PortError:
+    if error.errno == errno.EAFNOSUPPORT:
+        mend = "`sudo stagelog install --with socketcan`, and a kernel with CAN (`sudo modprobe can_raw`)"
+        return PortError("denied", "SocketCAN is not allowed or not there", where=expected.name, mend=mend)
+    if error.errno in _GONE:
+        return _missing(expected)
+    return PortError("unusable", error.strerror or str(error), where=expected.name, mend="correct `port`")

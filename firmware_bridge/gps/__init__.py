@@ -1,0 +1,1 @@
+"""GPS: sentences and UBX messages to one Fix per epoch. Sans-I/O."""

@@ -1,0 +1,138 @@
+"""The border for text that goes to people: every line on a terminal, in a pipe or in the journal is written here.
+
+    echo(line)                one line, bounded; characters that are not printable appear as marks
+    echo_json(document)       valid JSON, without any such character in it
+    print_table, print_tables columns of bounded cells
+    progress_bar, LiveLine    what is drawn over on a terminal
+    output_bytes()            standard output for an export: the caller writes what is safe
+
+Names, notes, errors and answers come from logs, cars and strangers. `marked_streams` marks the control characters of
+everything else that is printed. A stream has to take line ends, so `echo` marks one within a name.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, BinaryIO, Final
+
+from firmware_bridge.printable import printable
+from logger.boundary.marked_streams import styled
+
+MOST_LINE_CHARS: Final = 2_000
+"""Of one line: several names and a deep path fit; a hostile note has megabytes."""
+_OVERWRITE: Final = "\r\x1b[K"
+"""Back to the line's beginning, and erase it."""
+
+
+def echo(line: object = "", *, err: bool = False) -> None:
+    """Write one line to standard output, or with `err` to standard error."""
+    print(printable(line, MOST_LINE_CHARS), file=sys.stderr if err else sys.stdout, flush=True)
+
+
+def echo_json(document: object, *, indent: int | None = 1, default: Callable[[Any], object] = str) -> None:
+    """Write a document as JSON. A number that JSON does not have (NaN, infinity) is null."""
+    print(json_text(document, sys.stdout.encoding or "ascii", indent, default), flush=True)
+
+
+def json_text(
+    document: object, encoding: str, indent: int | None = None, default: Callable[[Any], object] = str
+) -> str:
+    """JSON that `encoding` can hold, each character that is not printable as its escape."""
+    try:
+        text = json.dumps(document, indent=indent, ensure_ascii=False, allow_nan=False, default=default)
+    except ValueError:
+        text = json.dumps(_finite(document), indent=indent, ensure_ascii=False, default=default)
+    try:
+        text.encode(encoding, "surrogatepass" if encoding.lower().startswith("utf") else "strict")
+    except UnicodeEncodeError:
+        return "\n".join(_escaped(line, str.isascii) for line in text.split("\n"))
+    return "\n".join(_escaped(line, str.isprintable) for line in text.split("\n"))
+
+
+def _escaped(line: str, holds: Callable[[str], bool]) -> str:
+    if line.isprintable() and holds(line):
+        return line
+    return "".join(c if c.isprintable() and holds(c) else json.dumps(c)[1:-1] for c in line)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Columns as wide as their widest cell, two spaces apart."""
+    lines = [[printable(cell) for cell in row] for row in [columns, *rows]]
+    widths = [max(len(line[at]) for line in lines) for at in range(len(columns))]
+    for line in lines:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    sys.stdout.flush()
+
+
+def print_tables(tables: Iterable[tuple[str, Sequence[str], Sequence[Sequence[object]]]]) -> None:
+    """Title, columns and rows of each, an empty line before each."""
+    for title, columns, rows in tables:
+        echo()
+        echo(title)
+        print_table(columns, rows)
+
+
+def output_bytes() -> BinaryIO:
+    """Standard output for bytes that are a file's: what an export writes is the export's to make harmless."""
+    sys.stdout.flush()
+    return sys.stdout.buffer
+
+
+@contextmanager
+def progress_bar(title: str) -> Iterator[Callable[[float], None]]:
+    """A bar on standard error while the body runs; what it yields takes the share done, 0 to 1."""
+    if not sys.stderr.isatty():
+        yield lambda _done: None
+        return
+    from logger.boundary.console import bar  # noqa: PLC0415 - rich: a tenth of a second to import, for terminals only
+
+    with bar(title) as update:
+        yield update
+
+
+class LiveLine:
+    """One line on standard error that is written over and over; in a pipe, a line every so often."""
+
+    _EVERY = 10
+    """Of so many lines a pipe gets one."""
+
+    def __init__(self) -> None:
+        self.begun = False
+        self._count = 0
+        self._on_terminal = sys.stderr.isatty()
+
+    def show(self, text: str) -> None:
+        """Replace the line."""
+        if self._on_terminal:
+            print(_OVERWRITE + printable(text, MOST_LINE_CHARS), end="", file=styled(sys.stderr), flush=True)
+        elif self._count % self._EVERY == 0:
+            echo(text, err=True)
+        self.begun = True
+        self._count += 1
+
+    def say(self, text: str) -> None:
+        """A line that stays."""
+        if self._on_terminal:
+            print(_OVERWRITE, end="", file=styled(sys.stderr))
+        echo(text, err=True)
+
+
+class OneLine(logging.Formatter):
+    """A log record's message as one line; a traceback follows on its own."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        """The line."""
+        return printable(super().formatMessage(record), MOST_LINE_CHARS)

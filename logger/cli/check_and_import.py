@@ -1,0 +1,66 @@
+"""The verbs of the evening before: check, import."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from firmware_bridge.errors import ConfigurationError
+from logger.boundary.terminal import echo
+from logger.boundary.whole_file import write_whole
+
+EXIT_FOUND_WRONG = 1
+_PATH = click.Path(path_type=Path)
+
+
+@click.command(name="check")
+@click.argument("file", type=_PATH)
+def check(file: Path) -> int:
+    """Check a configuration or an itinerary; tells every error at once, with its line and key."""
+    from logger.config import configuration, input_files  # noqa: PLC0415
+    from logger.recorder import setup  # noqa: PLC0415
+    from logger.stage import itinerary  # noqa: PLC0415
+
+    try:
+        text = input_files.read_text(file)
+        if itinerary.looks_like_itinerary(text):
+            found = itinerary.load(text, str(file))
+            kind, problems = f"an itinerary of {len(found.sections)} sections", []
+        else:
+            kind, problems = "a configuration", setup.problems(configuration.load(file))
+    except ConfigurationError as error:
+        problems = setup.each_problem(error)
+    for problem in problems:
+        echo(str(problem), err=True)
+    if problems:
+        return EXIT_FOUND_WRONG
+    echo(f"{file}: {kind}, no errors")
+    return 0
+
+
+@click.command(name="import")
+@click.argument("route", type=_PATH)
+@click.option("-o", "--output", type=_PATH, required=True, help="The itinerary to write, such as stage.toml.")
+def import_(route: Path, output: Path) -> None:
+    """Make an itinerary of ROUTE, a GPX file: OpenRally of any version, or plain with kinds in its waypoints' names.
+
+    Speed zones, waypoints and their radii, neutralisations and time controls are kept. Where distances are missing,
+    they are measured along the track. Everything odd is a warning. Check the result: event, number, date and target
+    times are rarely in such a file.
+    """
+    from logger.config.input_files import require_file  # noqa: PLC0415
+    from logger.stage.openrally.read import import_route  # noqa: PLC0415 - an XML parser
+
+    try:
+        require_file(route)
+        with route.open("rb") as stream:
+            text, warnings = import_route(stream, str(route))
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot be read: {error.strerror}", where=str(route), mend="check its name"
+        ) from error
+    for warning in warnings:
+        echo(f"{route}: {warning}", err=True)
+    write_whole(output, text)
+    echo(f"{output}: written; {len(warnings)} warnings; `stagelog check {output}` reads it again")

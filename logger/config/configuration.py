@@ -1,0 +1,236 @@
+"""`stagelog.toml`: what one car's set-up says, read once into frozen values.
+
+Every rule of the file stands here, so that a wrong one is found with its line before a port is opened: parts
+of the program are handed the values they need and check nothing again. Relative paths start from the file's
+own folder. The one secret, the crew page's pin, never appears in a repr or in the log.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from firmware_bridge.engine import preset
+from logger.config.input_files import read_text
+from logger.config.sources import Can, Gps
+from logger.stage.declared import Alarm
+from logger.tomlconfig.schema import SECRET, UNWRITTEN, Flaw, Places, TomlFile, dumps, empty, named, within
+
+MIN_PIN_LENGTH = 4
+"""Fewer digits are guessed within minutes even when guesses are rate-limited."""
+
+MAX_LOSS_S = 10
+"""A writer that rests for longer looks stuck to the watchdog of the shipped unit, which has 20 s."""
+
+MAX_SOCKET_PATH_BYTES = 107
+"""Linux keeps 108 bytes for a Unix socket's path, the last of them a NUL."""
+
+
+@dataclass(frozen=True, slots=True)
+class Car:
+    """Who drives; all of it goes into the log's meta."""
+
+    number: int | None = field(default=None, metadata=within(0, 99_999))
+    name: str = ""
+    class_name: str = field(default="", metadata=named("class"))
+    crew: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """Where logs go, how much a power cut may cost, how much room is kept free.
+
+    Room is made by removing old logs that have been downloaded; with `last_resort`, in the end, others as well.
+    """
+
+    directory: Path = Path("/var/lib/stagelog")
+    max_loss_s: float = field(default=1.0, metadata=within(0.05, MAX_LOSS_S))
+    min_free_mb: int = field(default=512, metadata=within(0, 1_000_000))
+    last_resort: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StageRef:
+    """The stage to record, and by which rules; `reset_odometer` sets the distance to the roadbook's at waypoints."""
+
+    itinerary: Path
+    rules: Path | None = None
+    reset_odometer: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """The recorder's live socket and how often its snapshot is replaced."""
+
+    socket: Path = Path("/run/stagelog/live.sock")
+    rate_hz: float = field(default=10.0, metadata=within(0.5, 50))
+
+    def flaws(self) -> Iterable[Flaw]:
+        length = len(os.fsencode(self.socket))
+        if length > MAX_SOCKET_PATH_BYTES:
+            what = f"a path of {length} bytes is too long for a socket"
+            yield Flaw(("socket",), what, f"choose one of at most {MAX_SOCKET_PATH_BYTES} bytes")
+
+
+@dataclass(frozen=True, slots=True)
+class Serve:
+    """The crew server's address, and where it keeps what it must not forget. Whoever can reach it from another
+    machine must know the pin."""
+
+    host: str = "127.0.0.1"
+    port: int = field(default=8040, metadata=within(0, 65_535))
+    pin: str | None = field(default=None, repr=False, metadata=SECRET)
+    compliance: bool = True
+    """Whether position and heading are hidden while a timed section is driven."""
+    state: Path = Path("/var/lib/stagelog-crew")
+
+    def flaws(self) -> Iterable[Flaw]:
+        yield from empty(("host", self.host))
+        if self.pin is None and not is_loopback(self.host):
+            what = f"missing: host = {self.host!r} can be reached from other machines"
+            yield Flaw(("pin",), what, 'add pin = "...", or set host = "127.0.0.1"')
+        if self.pin is not None and len(self.pin) < MIN_PIN_LENGTH:
+            yield Flaw(("pin",), "too short", f"use at least {MIN_PIN_LENGTH} characters")
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Who is told the time of GPS: `chrony` is the socket of its SOCK reference clock. The recorder sets no clock."""
+
+    chrony: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shutdown:
+    """The machine is switched off when the car stands and `when` has held for `for_s` seconds without a break."""
+
+    when: str
+    for_s: float = field(default=30.0, metadata=within(5, 3600))
+
+    @property
+    def alarm(self) -> Alarm:
+        """Its condition is written and judged as an alarm's."""
+        return Alarm("shutdown", self.when, for_s=self.for_s)
+
+    def flaws(self) -> Iterable[Flaw]:
+        yield from self.alarm.flaws()
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The whole file. It names at least one source: a GPS receiver or a CAN adapter."""
+
+    car: Car = Car()
+    log: Log = Log()
+    gps: Gps | None = None
+    can: tuple[Can, ...] = ()
+    stage: StageRef | None = None
+    live: Live = Live()
+    serve: Serve = Serve()
+    clock: Clock = Clock()
+    shutdown: Shutdown | None = None
+    alarms: tuple[Alarm, ...] = field(default=(), metadata=named("alarm"))
+    places: Places = field(default=Places("stagelog.toml", {}), compare=False, repr=False, metadata=UNWRITTEN)
+    """Where its keys stand, for what is wrong with the files that it names."""
+
+    def flaws(self) -> Iterable[Flaw]:
+        sources: list[tuple[tuple[str | int, ...], Gps | Can]] = [
+            *([(("gps",), self.gps)] if self.gps else []),
+            *((("can", index), can) for index, can in enumerate(self.can)),
+        ]
+        if not sources:
+            yield Flaw(
+                ("gps",), "no source: neither a [gps] nor a [[can]] table", "add the one that is plugged in"
+            )
+        names = Counter(source.name for _, source in sources)
+        ports = Counter(source.port for _, source in sources)
+        for place, source in sources:
+            if source.name and names[source.name] > 1:
+                yield Flaw((*place, "name"), f'"{source.name}" names two sources', "give each its own name")
+            if source.port and ports[source.port] > 1:
+                yield Flaw((*place, "port"), "two sources read this port", "give each its own port")
+        files: dict[str, Path] = {}
+        for index, can in enumerate(self.can):
+            for number, path in enumerate(can.dbc):
+                if files.setdefault(path.name, path) != path:
+                    what = f"{files[path.name]} has this file name too"
+                    mend = "rename one: the log keeps each DBC under its file name"
+                    yield Flaw(("can", index, "dbc", number), what, mend)
+        alarms = Counter(alarm.name for alarm in self.alarms)
+        for index, alarm in enumerate(self.alarms):
+            if alarm.name and alarms[alarm.name] > 1:
+                yield Flaw(
+                    ("alarm", index, "name"), f'"{alarm.name}" names two alarms', "give each its own name"
+                )
+        if not any(can.dbc for can in self.can):  # what DBC files tell is known when they are read
+            channels = {
+                channel.name for can in self.can if can.preset for channel in preset(can.preset).channels
+            }
+            for place, alarm in self.conditions():
+                for flaw in alarm.unheard(channels):
+                    yield flaw._replace(key=(*place, *flaw.key))
+
+    def conditions(self) -> Iterable[tuple[tuple[str | int, ...], Alarm]]:
+        """Whatever has a condition on the car's channels, each with its place in the file."""
+        yield from ((("alarm", index), alarm) for index, alarm in enumerate(self.alarms))
+        if self.shutdown is not None:
+            yield ("shutdown",), self.shutdown.alarm
+
+
+def load(path: Path) -> Config:
+    """The configuration in a file. Raises ConfigurationError: TomlError where the text is wrong."""
+    text = read_text(path, mend="name the configuration with -c FILE")
+    return loads(text, str(path), path.parent)
+
+
+def loads(text: str, name: str, folder: Path) -> Config:
+    """The configuration in a text; relative paths and ports start from `folder`. Raises TomlError."""
+    file = TomlFile(text, name, folder)
+    config = file.build(Config)
+    return replace(
+        config,
+        places=file.places,
+        gps=replace(config.gps, port=_from(folder, config.gps.port)) if config.gps else None,
+        can=tuple(
+            can if can.is_interface else replace(can, port=_from(folder, can.port)) for can in config.can
+        ),
+    )
+
+
+def for_log(config: Config) -> str:
+    """The configuration as TOML for the log: defaults written out, keys in fixed order, without the pin."""
+    return dumps(replace(config, serve=replace(config.serve, pin=None)))
+
+
+def from_the_root(config: Config) -> Config:
+    """The same with whole paths: whoever reads it elsewhere stands in another folder."""
+    whole: Config = _from_the_root(config)
+    return whole
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a server on `host` can be reached from this machine alone."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _from_the_root(value: Any) -> Any:
+    if isinstance(value, Path):
+        return value.resolve()
+    if isinstance(value, tuple) and not isinstance(value, Places):
+        return tuple(_from_the_root(item) for item in value)
+    if is_dataclass(value) and not isinstance(value, type):
+        changes = {each.name: _from_the_root(getattr(value, each.name)) for each in fields(value)}
+        return replace(value, **changes)
+    return value
+
+
+def _from(folder: Path, port: str) -> str:
+    return port if "://" in port else str(folder / port)

@@ -1,0 +1,77 @@
+"""An answer of DuckDB on the standard output: as a table, as lines of JSON, or as CSV. Rows are told as they come."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pyarrow as pa
+
+from logger.boundary.terminal import echo, echo_json, output_bytes, print_table
+from logger.export.csv_cells import cell_text
+from logger.fleet.query import as_text
+
+MOST_ROWS = 1_000
+"""A table needs all of its rows before the first: of a longer answer these are shown."""
+
+
+def as_json(answer: pa.RecordBatchReader) -> None:
+    """A JSON object a row."""
+    for row in _rows(answer):
+        said = dict(zip(answer.schema.names, row, strict=True))
+        echo_json(said, indent=None, default=_plain)
+
+
+def as_csv(answer: pa.RecordBatchReader) -> None:
+    """RFC 4180 with a heading; an unknown value is empty."""
+    lines = io.TextIOWrapper(output_bytes(), encoding="utf-8", newline="")
+    try:
+        writer = csv.writer(lines)
+        writer.writerow(map(cell_text, answer.schema.names))
+        for row in _rows(answer):
+            writer.writerow(map(_cell, row))
+    finally:
+        lines.detach()
+
+
+def as_table(answer: pa.RecordBatchReader) -> None:
+    """Columns for people."""
+    rows: list[list[str]] = []
+    for row in _rows(answer):
+        if len(rows) == MOST_ROWS:
+            echo(f"stagelog: there are more than {MOST_ROWS} rows; --csv tells all", err=True)
+            break
+        rows.append([_words(cell) for cell in row])
+    print_table(answer.schema.names, rows)
+
+
+def _rows(answer: pa.RecordBatchReader) -> Iterator[tuple[Any, ...]]:
+    for batch in answer:
+        yield from zip(*(column.to_pylist() for column in as_text(batch).columns), strict=True)
+
+
+def _words(cell: Any) -> str:
+    if cell is None:
+        return "-"
+    return f"{cell:.6g}" if isinstance(cell, float) else str(_plain(cell))
+
+
+def _cell(cell: Any) -> Any:
+    """A cell of CSV: numbers and times as they are, everything that can hold a text as one."""
+    if isinstance(cell, str | list | dict):
+        return cell_text(str(cell))
+    return _plain(cell) if isinstance(cell, bytes) else cell
+
+
+def _plain(cell: Any) -> Any:
+    """What JSON has no type for: bytes as hexadecimal digits, the rest (decimals, dates) as Python writes it."""
+    return cell.hex() if isinstance(cell, bytes) else str(cell)
+
+
+FORMS: dict[str, Callable[[pa.RecordBatchReader], None]] = {
+    "json": as_json,
+    "csv": as_csv,
+    "table": as_table,
+}

@@ -1,0 +1,89 @@
+"""The questions of the installer: few, each with its usual answer, and the pin never shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, BinaryIO
+
+import click
+
+from firmware_bridge.errors import ConfigurationError
+from logger.boundary.terminal import echo
+from logger.config.configuration import MIN_PIN_LENGTH
+from logger.config.sources import CAN_PROTOCOLS
+from logger.install.adapters import Adapter
+from logger.install.configuration import INTERFACE_NAME, Answers, settled
+
+BITRATES = (125_000, 250_000, 500_000, 1_000_000)
+"""What cars' buses run at; any other can be typed as well."""
+NO_DEVICE = "none"
+"""The answer where a car has no such device."""
+
+
+def ask(answers: Answers, given: Mapping[str, Any], plugged: Sequence[Adapter]) -> Answers:
+    """Ask for what is not given. Raises click.Abort at Ctrl-C."""
+    if "number" not in given:
+        number = click.prompt("Car number (empty: none)", default="", show_default=False, value_proc=_number)
+        answers = replace(answers, number=number)
+    if not {"gps_port", "can_port"} <= given.keys():
+        for adapter in plugged:
+            echo(f"plugged in: {adapter.device} ({adapter.words or 'says nothing of itself'})")
+    if "gps_port" not in given:
+        answers = replace(answers, gps_port=_port("GPS receiver", answers.gps_port))
+    if "can_port" not in given:
+        answers = replace(answers, can_port=_port("CAN adapter", answers.can_port))
+    answers = settled(answers, {*given, "can_port"})
+    if answers.can_port and "protocol" not in given and answers.protocol != "socketcan":
+        kind = click.Choice(CAN_PROTOCOLS)
+        answers = replace(answers, protocol=click.prompt("It speaks", default=answers.protocol, type=kind))
+        if answers.protocol == "socketcan":
+            name = click.prompt("The kernel's name of its interface", default=INTERFACE_NAME)
+            answers = replace(answers, can_port=name)
+    if answers.can_port and "bitrate" not in given:
+        usual = ", ".join(map(str, BITRATES))
+        answers = replace(
+            answers, bitrate=click.prompt(f"Bit rate of the bus ({usual})", default=answers.bitrate, type=int)
+        )
+    return answers if answers.pin is not None else replace(answers, pin=_pin())
+
+
+def read_pin(source: BinaryIO) -> str:
+    """The pin in the first line of a file. Raises ConfigurationError."""
+    name = str(getattr(source, "name", "the pin's file"))
+    try:
+        pin = source.readline(1000).decode("utf-8-sig").strip()
+    except UnicodeDecodeError as error:
+        mend = "save it as UTF-8, or write the pin with letters and figures only"
+        raise ConfigurationError("is no UTF-8 text", where=name, mend=mend) from error
+    if len(pin) < MIN_PIN_LENGTH:
+        mend = f"write at least {MIN_PIN_LENGTH} characters into its first line"
+        raise ConfigurationError("the pin is too short", where=name, mend=mend)
+    return pin
+
+
+def _port(what: str, usual: str) -> str:
+    answer: str = click.prompt(f"{what}'s device ({NO_DEVICE}: there is no such)", default=usual)
+    return "" if answer == NO_DEVICE else answer
+
+
+def _number(text: str) -> int | None:
+    if not text:
+        return None
+    if not text.isdecimal():
+        raise click.BadParameter("a number, or nothing")
+    return int(text)
+
+
+def _pin() -> str | None:
+    while True:
+        pin: str = click.prompt(
+            "Pin for the crew page (empty: the page only on this machine)",
+            default="",
+            show_default=False,
+            hide_input=True,
+            confirmation_prompt="Once more",
+        )
+        if not pin or len(pin) >= MIN_PIN_LENGTH:
+            return pin or None
+        echo(f"at least {MIN_PIN_LENGTH} characters")

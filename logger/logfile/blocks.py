@@ -1,0 +1,228 @@
+"""A log's tables as numpy columns, a block of rows at a time: constant memory, whatever the log's length.
+
+A log that nobody writes is read from SQLite's pages (`pages`). Else SQL has to: Python's sqlite3 spends more on making
+a tuple of objects out of a row than SQLite on reading it, so SQLite itself writes a block's columns as one text each
+(`group_concat`), which numpy reads in one go. Each block is a statement of its own, and between blocks nothing is held,
+so that the WAL of a log that is being recorded can be folded in; rows are only ever added, so the blocks together are
+the log as it stood at the beginning.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firmware_bridge.errors import LogError
+from logger.logfile import value_ranges
+from logger.logfile.columns import present
+from logger.logfile.reader import last_row
+from logger.logfile.rows import MOST_FRAME_BYTES
+from logger.logfile.selection import Integers, Selection, Times
+from logger.logfile.sqlite_pages import Table, table_of
+
+Progress = Callable[[float], None]
+Numbers = NDArray[np.float64]
+Bytes = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+
+_ROWS = 16_384
+"""Rows a block: enough that a block's fixed cost does not count, few enough to stay in the processor's cache."""
+
+
+_OWN_TIME_US = 2_000_000
+"""An epoch reaches the log some tenths of a second late; one that is further off the clock is no time to go by."""
+_WHOLE = {"session", "t_us", "bus", "can_id", "channel"}
+"""Columns of whole numbers, always known; the others are doubles, NaN for null."""
+_EXACT = "iif({0} IS NULL, 'nan', printf('%!.17g', {0}))"
+"""A double in so many digits that it is the same again when it is read."""
+_NO_BYTES = (np.empty(0, dtype=np.int64), b"")
+
+
+class FrameBlock(NamedTuple):
+    """Frames, row for row. `data` holds their bytes end to end; a frame's begin at `start` and are `length` long."""
+
+    session: Integers
+    t_us: Integers
+    utc: Times
+    bus: Integers
+    can_id: Integers
+    length: Integers
+    start: Integers
+    data: Bytes
+
+    def matrix(self, rows: Integers, width: int) -> Bytes:
+        """The first `width` bytes of some frames, a row each, zeros where a frame is shorter."""
+        place = np.arange(width)
+        index = self.start[rows, None] + place
+        data = self.data
+        if index.max(initial=0) >= len(data):  # the last frames have no others behind them
+            data = np.append(data, np.zeros(width, dtype=np.uint8))
+        found: Bytes = data[index]
+        length = self.length[rows]
+        if length.min(initial=width) < width:
+            found[place >= length[:, None]] = 0
+        return found
+
+
+class FixBlock(NamedTuple):
+    """Fixes, row for row; what is not known is NaN. `utc` is the epoch's own time where the clock bears it out."""
+
+    session: Integers
+    t_us: Integers
+    utc: Times
+    lat: Numbers
+    lon: Numbers
+    alt_m: Numbers
+    speed_mps: Numbers
+    course_deg: Numbers
+    quality: Numbers
+    satellites: Numbers
+    hdop: Numbers
+    accuracy_m: Numbers
+    alt_accuracy_m: Numbers
+    speed_accuracy_mps: Numbers
+
+    def rows(self, which: slice | Integers | Mask) -> FixBlock:
+        """Some of the fixes."""
+        return FixBlock._make(column[which] for column in self)
+
+
+def frame_blocks(
+    connection: sqlite3.Connection, selection: Selection, progress: Progress
+) -> Iterator[FrameBlock]:
+    """The frames of a selection, in order of rows. Raises LogError."""
+    names = ("t_us", "bus", "can_id")
+    for (session, t_us, bus, can_id), length, data in _blocks(
+        connection, "frame", names, selection, progress, "data"
+    ):
+        if (longest := int(length.max())) > MOST_FRAME_BYTES:
+            raise LogError(f"frame: a row has {longest} bytes", mend="`stagelog verify` says more")
+        utc = selection.clock.utc(session, t_us)
+        start = np.cumsum(length) - length
+        yield FrameBlock(session, t_us, utc, bus, can_id, length, start, np.frombuffer(data, dtype=np.uint8))
+
+
+def fix_blocks(
+    connection: sqlite3.Connection, selection: Selection, progress: Progress
+) -> Iterator[FixBlock]:
+    """The fixes of a selection, in order of rows, those without a position too. Raises LogError."""
+    known = FixBlock._fields[3:]
+    names = ("t_us", "utc_us", *present(connection, "fix", known))
+    for (session, t_us, utc_us, *others), *_ in _blocks(connection, "fix", names, selection, progress):
+        others += [
+            np.full(len(t_us), np.nan) for _ in known[len(others) :]
+        ]  # later columns are the last ones
+        utc = selection.clock.utc(session, t_us)
+        own = np.nan_to_num(utc_us).astype(np.int64).astype("datetime64[us]")
+        borne_out = np.abs(own - utc) < np.timedelta64(_OWN_TIME_US, "us")  # never so for "not a time"
+        yield FixBlock(session, t_us, np.where(borne_out, own, utc), *others)
+
+
+def reading_blocks(
+    connection: sqlite3.Connection, selection: Selection, progress: Progress = lambda _done: None
+) -> Iterator[tuple[Integers, Integers, Integers, Numbers]]:
+    """The readings of a selection: session, t_us, channel, value. Raises LogError."""
+    for (session, t_us, channel, value), *_ in _blocks(
+        connection, "reading", ("t_us", "channel", "value"), selection, progress
+    ):
+        yield session, t_us, channel, value
+
+
+def progress_blocks(
+    connection: sqlite3.Connection, selection: Selection
+) -> Iterator[tuple[Integers, Integers, Numbers, Numbers, Numbers]]:
+    """What the crew saw: session, t_us, section (from 0), distance in metres, limit in km/h. Raises LogError."""
+    names = ("t_us", "section", "distance_m", "limit_kmh")
+    for (session, t_us, section, distance_m, limit_kmh), *_ in _blocks(
+        connection, "progress", names, selection
+    ):
+        yield session, t_us, section, distance_m, limit_kmh
+
+
+class _Rows(NamedTuple):
+    """Rows as either way of reading has them: session, the columns named, and a column of bytes end to end."""
+
+    columns: list[NDArray[Any]]
+    length: Integers
+    data: bytes
+
+
+def _blocks(
+    connection: sqlite3.Connection,
+    table: str,
+    names: Sequence[str],
+    selection: Selection,
+    progress: Progress = lambda _done: None,
+    blob: str = "",
+) -> Iterator[_Rows]:
+    """The rows of a selection, from the file's pages where nobody writes it, else by SQL."""
+    pages = table_of(connection, table)
+    wanted = {"session", "t_us", *names, *([blob] if blob else [])}
+    read = (
+        _by_pages(pages, names, selection, blob)
+        if pages is not None and wanted.issubset(pages.columns)
+        else _by_sql(connection, table, names, selection, blob)  # which can say what is missing
+    )
+    for rows, done in read:
+        progress(done)
+        if len(rows.columns[0]):
+            for name, column in zip(("session", *names), rows.columns, strict=True):
+                if name in _WHOLE:
+                    value_ranges.require(table, name, column)
+                else:
+                    value_ranges.known_only(name, column)
+            yield rows
+
+
+def _by_pages(
+    table: Table, names: Sequence[str], selection: Selection, blob: str
+) -> Iterator[tuple[_Rows, float]]:
+    places = [table.columns.index(name) for name in ("session", *names)]
+    for cells, done in table.cells():
+        chosen = cells
+        if selection.spans is not None:
+            session, t_us = (cells.whole(table.columns.index(name)) for name in ("session", "t_us"))
+            chosen = cells.rows(selection.holds(session, t_us))
+        columns: list[NDArray[Any]] = [
+            chosen.whole(place) if table.columns[place] in _WHOLE else chosen.numbers(place)
+            for place in places
+        ]
+        yield _Rows(columns, *(chosen.bytes(table.columns.index(blob)) if blob else _NO_BYTES)), done
+
+
+def _by_sql(
+    connection: sqlite3.Connection, table: str, names: Sequence[str], selection: Selection, blob: str
+) -> Iterator[tuple[_Rows, float]]:
+    texts = [f"group_concat({name if name in _WHOLE else _EXACT.format(name)})" for name in names]
+    texts.append(
+        f"group_concat(length({blob})), CAST(group_concat({blob}, '') AS BLOB)" if blob else "NULL, NULL"
+    )
+    rows_of = f"FROM {table} WHERE rowid BETWEEN ? AND ? AND ({selection.condition})"
+    sql = f"SELECT count(*), min(session), max(session), {', '.join(texts)} {rows_of}"
+    rows = last_row(connection, table)
+    for first in range(1, rows + 1, _ROWS):
+        ends = (first, min(rows, first + _ROWS - 1))
+        count, low, high, *found, lengths, data = connection.execute(sql, ends).fetchone()
+        columns: list[NDArray[Any]] = [np.full(count, low or 0)]
+        try:
+            if low != high:  # a new session begins here
+                sessions = connection.execute(f"SELECT group_concat(session) {rows_of}", ends).fetchone()[0]
+                columns = [_array(sessions)]
+            columns += [_array(text, name in _WHOLE) for name, text in zip(names, found, strict=True)]
+            length = _array(lengths)
+        except ValueError as error:
+            what = f"a row of {table} has a text where a number must be"
+            raise LogError(what, mend="`stagelog verify` says more") from error
+        if any(len(column) != count for column in columns) or (blob and len(length) != count):
+            raise LogError(
+                f"a row of {table} has no value where there must be one", mend="`stagelog verify` says more"
+            )
+        yield _Rows(columns, length, data or b""), ends[1] / rows
+
+
+def _array(text: str | None, is_whole: bool = True) -> NDArray[Any]:
+    return np.fromstring(text or "", dtype=np.int64 if is_whole else np.float64, sep=",")

@@ -1,0 +1,150 @@
+"""Logs at a glance: which there are, what is in one."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from firmware_bridge.errors import LogError
+from logger.boundary.untrusted_json import loads
+from logger.logfile.border import has_wal, open_log_readonly
+from logger.logfile.meta import meta_of
+from logger.logfile.naming import LOG_PATTERN
+from logger.logfile.rows import TABLES
+from logger.logfile.value_ranges import RANGES
+
+_MOST_WORD_CHARS = 200
+"""Of a boot's identifier, a version, a reason: they have some 40."""
+_MOST_DETAIL_BYTES = 1024 * 1024
+"""Of one event's detail. The longest that a recorder writes is the state in `resumed`, some 20 kB."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionInfo:
+    """One power-on within a log. Times are of the session's own clock; UTC is None where GPS never told it."""
+
+    id: int
+    boot_id: str
+    started_utc: str
+    software: str
+    first_t_us: int
+    last_t_us: int
+    first_utc_us: int | None
+    ended: str | None
+    """How it ended, in one word, or None: the power was cut, or it is still being recorded."""
+
+    @property
+    def duration_s(self) -> float:
+        """From its first row to its last."""
+        return (self.last_t_us - self.first_t_us) / 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class LogInfo:
+    """A log at a glance."""
+
+    path: Path
+    size_bytes: int
+    meta: dict[str, str]
+    sessions: tuple[SessionInfo, ...]
+    rows: dict[str, int]
+    open: bool
+    """Whether a WAL lies beside it: being recorded now, or left by a power cut."""
+
+    @property
+    def duration_s(self) -> float:
+        """Time recorded, over all sessions."""
+        return sum(session.duration_s for session in self.sessions)
+
+    @property
+    def stage(self) -> str:
+        """The stage's name for people, or a dash."""
+        return self.meta.get("stage") or "-"
+
+
+def info(path: Path) -> LogInfo:
+    """A log at a glance; takes no longer for a long one. Raises LogError."""
+    with open_log_readonly(path) as connection:
+        meta = meta_of(connection)
+        rows = {table: last_row(connection, table) for table in TABLES}
+        sessions = tuple(_sessions(connection))
+    return LogInfo(path, path.stat().st_size, meta, sessions, rows, has_wal(path))
+
+
+def last_row(connection: sqlite3.Connection, table: str, database: str = "main") -> int:
+    """The number of a table's newest row. Rows are never deleted, so it is their count.
+
+    Raises LogError for a number that no file of this size can have come to, as a damaged page has: who went through
+    all up to it would never end.
+    """
+    last = int(connection.execute(f"SELECT coalesce(max(rowid), 0) FROM {database}.{table}").fetchone()[0])  # noqa: S608
+    pages, page_bytes = (
+        connection.execute(f"PRAGMA {database}.{name}").fetchone()[0] for name in ("page_count", "page_size")
+    )
+    if last > pages * page_bytes:
+        raise LogError(
+            f"{table}: a row is numbered {last}, beyond the file", mend="`stagelog verify` says more"
+        )
+    return last
+
+
+def _sessions(connection: sqlite3.Connection) -> Iterator[SessionInfo]:
+    ended = {}
+    clocks: dict[int, int] = {}
+    spans: dict[int, tuple[int, int]] = {}
+    for session, detail in connection.execute("SELECT session, detail FROM event WHERE kind = 'session_end'"):
+        reason = (detail_of(detail) or {}).get("reason", "ended")
+        ended[session] = str(reason)[:_MOST_WORD_CHARS]
+    for session, t_us, utc_us in connection.execute(
+        f"SELECT session, t_us, utc_us FROM clock WHERE {within('t_us')} AND {within('utc_us')} ORDER BY rowid"  # noqa: S608
+    ):
+        clocks.setdefault(session, utc_us - t_us)
+    for session, first, last in connection.execute(
+        "SELECT session, min(t_us), max(t_us) FROM (SELECT session, t_us FROM event"  # noqa: S608
+        f" UNION ALL SELECT session, t_us FROM fix) WHERE {within('t_us')} GROUP BY session"
+    ):
+        spans[session] = first, last
+    for number, boot_id, started_utc, software in connection.execute(
+        f"SELECT id, {words('boot_id')}, {words('started_utc')}, {words('software')} FROM session ORDER BY id"  # noqa: S608
+    ):
+        first, last = spans.get(number, (0, 0))
+        utc = clocks[number] + first if number in clocks else None
+        yield SessionInfo(number, boot_id, started_utc, software, first, last, utc, ended.get(number))
+
+
+def logs_in(folder: Path) -> list[Path]:
+    """The files in a folder that may be logs, by name. Raises LogError when there is no such folder."""
+    if not folder.is_dir():
+        raise LogError("no such folder", where=str(folder), mend="name the folder of [log] directory")
+    return sorted(path for path in folder.glob(LOG_PATTERN) if path.is_file())
+
+
+def events(connection: sqlite3.Connection) -> Iterator[tuple[int, int, str, dict[str, Any]]]:
+    """Every event: session, t_us, kind and detail, in order."""
+    for session, t_us, kind, detail in connection.execute(
+        "SELECT session, t_us, kind, detail FROM event ORDER BY rowid"
+    ):
+        yield session, t_us, kind, detail_of(detail) or {}
+
+
+def detail_of(text: object) -> dict[str, Any] | None:
+    """An event's detail; None where that is not a JSON object."""
+    try:
+        detail = loads(text, most_bytes=_MOST_DETAIL_BYTES) if isinstance(text, str) else None
+    except ValueError:
+        return None
+    return detail if isinstance(detail, dict) else None
+
+
+def within(column: str) -> str:
+    """In SQL, whether a whole number is within the range of its column."""
+    least, most = RANGES[column]
+    return f"typeof({column}) = 'integer' AND {column} BETWEEN {least:.0f} AND {most:.0f}"
+
+
+def words(column: str) -> str:
+    """In SQL, the beginning of a text; empty where there is none."""
+    return f"iif(typeof({column}) = 'text', substr({column}, 1, {_MOST_WORD_CHARS}), '')"

@@ -1,0 +1,141 @@
+"""The schema of a log: what a blank file gets, what an older log lacks, and whether one is ours at all.
+
+A blank log is made at once of what the migrations come to, in `columns` and `log_views`; a test compares. So the
+recorder imports sqlite-utils, a tenth of the time from power-on to the first row, only for a log of an older stagelog.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from firmware_bridge.errors import LogError
+from firmware_bridge.printable import printable
+from logger.logfile.columns import COLUMNS
+from logger.logfile.known_schema import (
+    MIGRATION_SET,
+    MIGRATIONS,
+    MOST_OBJECTS,
+    SchemaObject,
+    definition,
+    difference,
+    dropping,
+    is_migrations,
+    missing,
+)
+from logger.logfile.views import newest_views, views_of_all_versions
+
+APPLICATION_ID = 0x53544C47
+"""SQLite's application_id of a log: the letters STLG."""
+PAGE_BYTES = 1024
+"""SQLite's page. Every commit rewrites the last page of every table twice (WAL, then checkpoint), so small
+pages save the card; the benchmark `disk` has the figures."""
+
+
+class NoLogError(LogError):
+    """A file that, by its own word, is not one of stagelog's."""
+
+
+class NewerLogError(LogError):
+    """A log of a later stagelog."""
+
+
+_MOST_MIGRATIONS = 1000
+"""Applied to one log; there are three."""
+VERSIONS = ("m001_log", "m002_views", "m003_accuracy")
+"""Every migration there is: what a log may have applied and still be ours to read."""
+
+
+def require_ours(connection: sqlite3.Connection, database: str = "main", *, complete: bool = True) -> None:
+    """Compare a log's schema with ours before anything else is asked of it; changes nothing.
+
+    `complete` asks for every table of ours: one that was just created has none yet. A blank file passes. Raises
+    NoLogError for a schema that is not ours, NewerLogError for a later stagelog's, sqlite3.DatabaseError for damage.
+    """
+    rows = connection.execute(
+        f"SELECT type, name, tbl_name, rootpage, sql FROM {database}.sqlite_master LIMIT {MOST_OBJECTS + 1}"  # noqa: S608
+    )
+    found = [SchemaObject(*row) for row in rows]
+    if not found:
+        return  # blank: ours to fill
+    if connection.execute(f"PRAGMA {database}.application_id").fetchone()[0] != APPLICATION_ID:
+        raise NoLogError(
+            "this is no stagelog log", mend="name a file that `stagelog run` or `simulate` wrote"
+        )
+    applied = _applied(connection, database) if any(map(is_migrations, found)) else set()
+    if newer := applied.difference(VERSIONS):
+        names = printable(", ".join(sorted(newer)))
+        raise NewerLogError(f"this log's schema is newer ({names})", mend="update stagelog")
+    what = difference(found, views_of_all_versions())
+    if what is None and complete:
+        what = missing(found)
+    if what is None and len(found) > MOST_OBJECTS:
+        what = f"it has over {MOST_OBJECTS} tables, views and indexes"
+    if what is not None:
+        sql = dropping(found, views_of_all_versions())
+        mend = f"fetch or copy it again, or run `{sql}` on a copy" if sql else "fetch or copy it again"
+        raise NoLogError(f"not a log of stagelog's, or a damaged one: {what}", mend=mend)
+
+
+def _applied(connection: sqlite3.Connection, database: str) -> set[str]:
+    """The migrations by a log's own list, which is known to be a table. sqlite3.DatabaseError for a damaged one."""
+    rows = connection.execute(
+        f"SELECT name FROM {database}.{MIGRATIONS} WHERE migration_set = ? LIMIT ?",  # noqa: S608
+        (MIGRATION_SET, _MOST_MIGRATIONS + 1),
+    ).fetchall()
+    if len(rows) > _MOST_MIGRATIONS:
+        raise sqlite3.DatabaseError(f"the list of migrations has over {_MOST_MIGRATIONS} entries")
+    names = {row[0] for row in rows}
+    if not all(isinstance(name, str) for name in names):
+        raise sqlite3.DatabaseError("the list of migrations has a name that is no text")
+    return names
+
+
+def prepare(connection: sqlite3.Connection) -> bool:
+    """Bring a log that is open for writing to the newest schema, a blank one from nothing. Whether it was blank.
+
+    In one transaction: a power cut leaves the log as it was, and a card that is slow to sync is waited for once.
+    """
+    tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    with connection:
+        connection.execute("BEGIN")
+        connection.execute(
+            f"PRAGMA application_id = {APPLICATION_ID}"
+        )  # always: it shows whether it can be written
+        if not tables:
+            _fill(connection)
+        elif MIGRATIONS not in tables or _applied(connection, "main") != set(VERSIONS):
+            from logger.logfile.migrations import migrate  # noqa: PLC0415 - only for an older log
+
+            migrate(connection)
+    return not tables
+
+
+def _fill(connection: sqlite3.Connection) -> None:
+    """Make the newest schema in a blank log."""
+    list_columns = {
+        "id": "integer primary key",
+        "migration_set": "text",
+        "name": "text",
+        "applied_at": "text",
+    }
+    connection.execute(_create_table(MIGRATIONS, list_columns))
+    connection.execute(
+        f'CREATE UNIQUE INDEX "idx_{MIGRATIONS}_migration_set_name" ON "{MIGRATIONS}" ("migration_set", "name")'
+    )
+    for table, columns in COLUMNS.items():
+        connection.execute(_create_table(table, {name: definition(table, name) for name in columns}))
+    for name, select in newest_views().items():
+        connection.execute(f'CREATE VIEW "{name}" AS {select}')
+    applied_at = str(datetime.now(UTC))
+    connection.executemany(
+        f"INSERT INTO {MIGRATIONS} (migration_set, name, applied_at) VALUES (?, ?, ?)",  # noqa: S608 - our own name
+        [(MIGRATION_SET, name, applied_at) for name in VERSIONS],
+    )
+
+
+def _create_table(name: str, columns: Mapping[str, str]) -> str:
+    """The statement as sqlite-utils writes it, from the type and constraint of each column."""
+    defined = ",\n".join(f'   "{column}" {words.upper()}' for column, words in columns.items())
+    return f'CREATE TABLE "{name}" (\n{defined}\n)'

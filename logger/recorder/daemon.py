@@ -1,0 +1,262 @@
+"""The recorder: every thread it has is created, named and stopped here.
+
+    port NAME   one a port: reads, stamps, queues (firmware_bridge.devices.ports)
+    decoder     the thread that calls `run`: decodes, makes rows and live state, polls OBD-II
+    writer      owns the log's one connection (logger.recorder.writer)
+    live socket serves the live state, takes the crew's commands (logger.recorder.live_socket)
+    housekeeper keeps room on the card (logger.retention)
+
+    port threads --Inbox--> decoder --Writer.put--> writer --> log
+    live socket  --Inbox-->    |  ----publish-----> live socket
+
+Bytes go one way. A port in trouble is its own thread's business; a slow card is the writer's; neither is
+waited for by anybody else. On `stop` the ports close first, the decoder takes what they left, the writer
+writes it, and the log is closed: nothing that was read is lost.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from firmware_bridge.devices.ports import PortReader
+from logger.config.configuration import Config, for_log, from_the_root
+from logger.logfile import naming
+from logger.logfile.directory_lock import Hold
+from logger.logfile.open_or_quarantine import begin_log, open_again
+from logger.logfile.rows import EventRow, Rows
+from logger.logfile.store import Log, SessionStart
+from logger.recorder.chrony import ChronySource
+from logger.recorder.decoder_loop import Decoding, LinkState
+from logger.recorder.inbox import CrewOrder, Inbox
+from logger.recorder.live_socket import LiveSocket
+from logger.recorder.power import REQUEST, PowerOff
+from logger.recorder.restart_state import Origin, resume
+from logger.recorder.setup import PortPlan, Setup, prepare
+from logger.recorder.writer import Writer
+from logger.recorder.writer_status import WriterStatus
+from logger.retention.housekeeper import Housekeeper, Removed
+from logger.retention.log_directory import delivered
+from logger.stage.conditions import parse
+
+log = logging.getLogger(__name__)
+
+_STOP_S = 10.0
+"""The writer's time to put everything on the card at shutdown, under systemd's own 90 s."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecorderStatus:
+    """One immutable view of the recorder."""
+
+    t_us: int
+    utc_us: int | None
+    writer: WriterStatus
+    links: Mapping[str, LinkState]
+
+
+class Recorder:
+    """Records what the ports of a configuration say, until told to stop."""
+
+    def __init__(self, config: Config) -> None:
+        """Prepare everything and begin a session. Raises ConfigurationError or LogError; opens no port yet.
+
+        The folder of the logs is claimed until `run` ends.
+        """
+        self._config = config
+        self.origin = Origin.now()
+        self._setup = prepare(config)
+        self._start = SessionStart(
+            boot_id=self.origin.boot_id,
+            started_utc=datetime.now(UTC).isoformat(timespec="seconds"),
+            software=self._setup.meta["software"],
+            config=for_log(from_the_root(config)),
+        )
+        self._inbox = Inbox()
+        self._hold = Hold(config.log.directory)
+        self._in_use: tuple[Path, ...] = (self._path(self._setup),)
+        self._housekeeper = Housekeeper(
+            config.log.directory,
+            config.log.min_free_mb * 1_000_000,
+            last_resort=config.log.last_resort,
+            delivered=lambda: delivered([config.log.directory, config.serve.state]),
+            in_use=lambda: self._in_use,
+            tell=self._tell_removed,
+        )
+        removed = self._housekeeper.before_first_log()
+        first = self._open(self._in_use[0], self._setup)
+        resume(self._setup.pipeline, first, self.origin)
+        self.writer = Writer(
+            first,
+            max_loss_s=config.log.max_loss_s,
+            open_again=self._open_again,
+            clock_us=self.origin.t_us,
+        )
+        for each in removed:
+            self._tell_removed(each)
+        plans = self._setup.ports
+        self._readers = {plan.name: self._reader(plan) for plan in plans}
+        self.decoding = Decoding(
+            self._setup.pipeline, self._inbox, self.writer, self._readers, plans, self.origin
+        )
+        self.decoding.room_h = lambda: self._housekeeper.room_h
+        if config.clock.chrony is not None:
+            self.decoding.tell_time = ChronySource(config.clock.chrony, self.origin.zero_us).take
+        if config.shutdown is not None:
+            self.decoding.power = PowerOff(parse(config.shutdown.when), config.shutdown.for_s)
+            self.decoding.switch_off = self._ask_to_switch_off
+            with suppress(OSError):  # of an earlier run: not our wish
+                config.live.socket.with_name(REQUEST).unlink()
+
+    def run(self, stop: threading.Event, on_round: Callable[[], None] = lambda: None) -> None:
+        """Record until `stop` is set, then drain and close. `on_round` is called some fifty times a second."""
+        ports_stop = threading.Event()
+        ports = [_start(f"port {name}", reader.run, ports_stop) for name, reader in self._readers.items()]
+        writer = _start("writer", self.writer.run)
+        housekeeper = _start("housekeeper", self._housekeeper.run, ports_stop)
+        live = self._live_socket()
+        live_thread = None if live is None else _start("live socket", live.run)
+        publish_at_us = 0
+        try:
+            while not stop.wait(self.decoding.patience_s()):
+                has_fix = self.decoding.round()
+                now = self.origin.t_us()
+                if live is not None and (has_fix or now >= publish_at_us):
+                    publish_at_us = now + int(1e6 / self._config.live.rate_hz)
+                    live.publish(self.decoding.snapshot)
+                on_round()
+        finally:
+            ports_stop.set()
+            for thread in (*ports, housekeeper):
+                thread.join(_STOP_S)
+            if live is not None and live_thread is not None:
+                live.close()
+                live_thread.join(_STOP_S)
+            self.decoding.finish("stopped", time.sleep)
+            self.writer.close()
+            writer.join(_STOP_S)
+            if writer.is_alive():
+                log.error("the card did not take the last rows within %g s", _STOP_S)
+            else:
+                self._hold.release()
+
+    def change_stage(self, config: Config) -> None:
+        """Go on in the log of another stage: rows decoded so far stay in the present one, none is lost.
+
+        Only the stage, the car and the alarms are taken from `config`: the rest needs a restart. Raises
+        ConfigurationError or LogError, and recording goes on as before.
+        """
+        config = replace(self._config, car=config.car, stage=config.stage, alarms=config.alarms)
+        setup = prepare(config)
+        start = replace(self._start, config=for_log(from_the_root(config)))
+        if setup.log_stem == self._setup.log_stem:
+            log.info("the stage is the same: going on in the same log")
+            return
+        with self._housekeeper.resting():
+            follower = self._open(self._path(setup), setup, start)
+            self._in_use = (follower.path, *self._in_use)  # those before it may have rows to come
+        pipeline = self._setup.pipeline
+        self.decoding.end_log(pipeline.t_us, {"reason": "next stage", "next": follower.path.name})
+        self.writer.change_log(follower)
+        pipeline.change_stage(setup.pipeline.live)
+        resume(pipeline, follower, self.origin)
+        self._setup, self._config = replace(setup, ports=self._setup.ports, pipeline=pipeline), config
+        log.info("recording into %s", follower.path)
+
+    def status(self) -> RecorderStatus:
+        """The present state, for the live line."""
+        now = self.origin.t_us()
+        utc_us = self._setup.pipeline.clock.utc_us(now)
+        return RecorderStatus(now, utc_us, self.writer.status(), self.decoding.links())
+
+    def pulses(self) -> dict[str, int]:
+        """A number for each thread that grows as long as it goes round."""
+        ports = {f"port {name}": reader.rounds for name, reader in self._readers.items()}
+        return {"writer": self.writer.rounds, **ports}
+
+    def _ask_to_switch_off(self) -> None:
+        request = self._config.live.socket.with_name(REQUEST)
+        try:
+            request.touch()
+            log.warning("the car stands, and [shutdown] says so: the machine is to be switched off")
+        except OSError as error:
+            log.error("%s: nobody can be asked to switch off: %s", request, error.strerror)  # noqa: TRY400
+
+    def _tell_removed(self, removed: Removed) -> None:
+        self.writer.put(Rows(event=[EventRow(self.origin.t_us(), "log_removed", removed._asdict())]))
+
+    def _reader(self, plan: PortPlan) -> PortReader:
+        return PortReader(
+            plan.name,
+            plan.url,
+            plan.baud,
+            plan.protocol,
+            clock_us=self.origin.t_us,
+            sink=self._inbox.put,
+            opening=partial(plan.protocol.opening, plan.bus),
+            init=plan.init,
+            neighbours={other.protocol.name: other.name for other in self._setup.ports if other is not plan},
+        )
+
+    def _live_socket(self) -> LiveSocket | None:
+        """The live socket; where there is no place for it the log goes on alone, and it is said."""
+
+        def on_command(fields: dict[str, Any], reply: Callable[[str | None], None]) -> None:
+            name = fields.pop("command")
+            self._inbox.put(CrewOrder(self.origin.t_us(), name, fields, reply))
+
+        def on_refused(count: int) -> None:
+            self.writer.put(Rows(event=[EventRow(self.origin.t_us(), "commands_refused", {"count": count})]))
+
+        path = self._config.live.socket
+        try:
+            return LiveSocket(path, on_command, on_refused)
+        except OSError as error:
+            why = error.strerror or error
+            log.warning("%s: no live socket: %s; recording goes on, the crew page will be empty", path, why)
+            return None
+
+    def _path(self, setup: Setup) -> Path:
+        has_stage = setup.stage.key is not None
+        boot_id = None if has_stage else self.origin.boot_id
+        return naming.choose(self._config.log.directory, setup.log_stem, boot_id=boot_id)
+
+    def _open(self, path: Path, setup: Setup, start: SessionStart | None = None) -> Log:
+        """A log with its session begun. Raises LogError."""
+        first_rows = partial(self._first_rows, path, self._setup.pipeline.t_us)
+        opened, _ = begin_log(path, start or self._start, setup.meta, first_rows)
+        return opened
+
+    def _open_again(self, lost: Log, called_damaged: int, begins_us: int) -> Log:
+        """A log that the writer's connection had to give up. Raises LogError."""
+        self._hold.renew()
+        first_rows = partial(self._first_rows, lost.path, begins_us)
+        opened, _ = open_again(lost, first_rows, called_damaged=called_damaged)
+        return opened
+
+    def _first_rows(self, path: Path, begins_us: int, aside: Path | None) -> Rows:
+        began = Rows(
+            event=[EventRow(self.origin.t_us(), "session_begin", {"log": path.name, "begins_us": begins_us})]
+        )
+        if aside is not None:
+            log.error(
+                "%s is damaged or no log: set aside as %s, recording goes on in a fresh one",
+                path.name,
+                aside.name,
+            )
+            began.event.append(EventRow(self.origin.t_us(), "log_set_aside", {"as": aside.name}))
+        return began
+
+
+def _start(name: str, body: Callable[..., None], *arguments: Any) -> threading.Thread:
+    thread = threading.Thread(target=body, args=arguments, name=name, daemon=True)
+    thread.start()
+    return thread

@@ -1,0 +1,250 @@
+"""The decoder's work, round by round: what has arrived becomes rows and live state, and goes on to whom it concerns.
+
+Knows no thread and no log: it takes from an Inbox, feeds the pipeline, and puts into the Writer; the ports
+get the OBD-II requests, the live socket gets the snapshots. Only the thread that calls `round` touches the pipeline.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+from firmware_bridge.devices.link import Chunk
+from firmware_bridge.devices.ports import LinkChange, PortReader
+from firmware_bridge.records import Fix
+from logger.live.document import document
+from logger.recorder.inbox import CrewOrder, Inbox
+from logger.recorder.pipeline import Pipeline
+from logger.recorder.power import PowerOff
+from logger.recorder.restart_state import Origin, state_text
+from logger.recorder.setup import PortPlan
+from logger.recorder.stick_news import StickNews
+from logger.recorder.writer import Writer
+from logger.recorder.writer_status import WriterStatus
+
+log = logging.getLogger(__name__)
+
+ROUND_S = 0.02
+"""The inbox is looked into this often: 50 wake-ups a second cost next to nothing, and 20 ms are lost of the 150 ms
+that a value may take to the crew."""
+_ROUND_BYTES = 1024 * 1024
+"""Decoded in one round at most: a backlog is worked off in pieces that the writer keeps up with."""
+_SETTLE_US = 10_000
+"""A beat waits so long for what was stamped before it and is still on its way from a port's thread: under a
+millisecond as a rule. What is later than that is taken to have come after the beat."""
+_HEALTH_EVERY_US = 500_000
+"""How often the alarms learn of the recorder's own state; they are to speak within 3 s."""
+_NAME_CHARS = 40
+"""Kept of a command's name in the journal and in the log: it may be anything."""
+_NO_LINK = LinkChange("", 0, "", "")
+_OVERDUE_S = 1.0
+"""Rows that wait for the card so much longer than `max_loss_s` are in danger even if it has refused nothing: it may
+hang in a sync."""
+_GOOD_STATES = frozenset({"opening", "open"})
+
+
+@dataclass(frozen=True, slots=True)
+class LinkState:
+    """A port as others see it."""
+
+    state: str
+    detail: str
+    since_t_us: int
+    good: int
+    bad: int
+    foreign_bytes: int
+    warning: str = ""
+
+
+class Decoding:
+    """Everything between the inbox and the writer."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        inbox: Inbox,
+        writer: Writer,
+        readers: Mapping[str, PortReader],
+        plans: Sequence[PortPlan],
+        origin: Origin,
+    ) -> None:
+        self.pipeline = pipeline
+        self._inbox = inbox
+        self._writer = writer
+        self._readers = readers
+        self._askers = {plan.name: asker for plan in plans if (asker := plan.asker()) is not None}
+        self._origin = origin
+        self._links: dict[str, LinkChange] = {}
+        self._health_at_us = 0
+        self._stick = StickNews()
+        self._failed_commands = 0
+        self.room_h: Callable[[], float | None] = lambda: None
+        """Hours of recording that the card has room for; the daemon knows who can tell."""
+        self.tell_time: Callable[[Sequence[Fix]], None] = lambda _: None
+        """Who wants to know the time that GPS tells."""
+        self.power: PowerOff | None = None
+        self.switch_off: Callable[[], None] = lambda: None
+        """Asks for the machine to be switched off when `power` says so."""
+
+    def patience_s(self) -> float:
+        """How long the next round can wait."""
+        behind = len(self._inbox) > _ROUND_BYTES and not self._writer.is_crowded()
+        return 0.0 if behind else ROUND_S
+
+    def round(self) -> bool:
+        """Decode what has arrived, obey the crew, poll the engine, hand the rows on. True when there is news."""
+        now = self._origin.t_us()
+        items, lost = self._inbox.take(0 if self._writer.is_crowded() else _ROUND_BYTES)
+        for item in sorted(items, key=attrgetter("t_us")):
+            if isinstance(item, Chunk):
+                frames = self.pipeline.feed(item.port, item.t_us, item.data)
+                if (asker := self._askers.get(item.port)) is not None:
+                    asker.feed(item.data, frames)
+            elif isinstance(item, CrewOrder):
+                self._obey(item)
+            else:
+                self._link_changed(item)
+        if lost:
+            self.pipeline.event(now, "bytes_dropped", lost)
+        for port, asker in self._askers.items():
+            if self._links.get(port, _NO_LINK).state != "open":
+                continue  # a question that nobody hears would count as one that nobody answers
+            for request in asker.due(now):
+                self._readers[port].write(request)
+        if now >= self._health_at_us:
+            self._health_at_us = now + _HEALTH_EVERY_US
+            self._tell_health(now)
+        if not len(self._inbox):
+            self.pipeline.advance(now - _SETTLE_US)
+        rows = self.pipeline.take()
+        self.tell_time(rows.fix)
+        if rows.progress or rows.event:  # what has just happened is not to be undone by a power cut
+            rows.state = self._state()
+        self._writer.put(rows)
+        return bool(rows.fix or rows.reading)
+
+    def finish(self, reason: str, wait: Callable[[float], None]) -> None:
+        """Work off what is left, and end the session."""
+        self.round()
+        while len(self._inbox):
+            wait(self.patience_s())
+            self.round()
+        self.end_log(self._origin.t_us(), {"reason": reason})
+
+    def end_log(self, t_us: int, detail: Mapping[str, Any]) -> None:
+        """End what is open at `t_us`, and with it the log that the writer has; `detail` says why."""
+        self.pipeline.finish(t_us)
+        self.pipeline.event(t_us, "session_end", detail)
+        rows = self.pipeline.take()
+        rows.state = self._state()
+        self._writer.put(rows)
+
+    def links(self) -> dict[str, LinkState]:
+        """Every port's state."""
+        links = {}
+        for port, change in self._links.items():
+            came = self.pipeline.evidence(port)
+            counted = (came.good, came.damaged, came.foreign_bytes)
+            links[port] = LinkState(change.state, change.detail, change.t_us, *counted, change.warning)
+        return links
+
+    def snapshot(self) -> dict[str, Any]:
+        """The live state as the socket serves it."""
+        now = self._origin.t_us()
+        status = self._writer.status()
+        is_overdue = self._overdue_s(status) > _OVERDUE_S
+        return {
+            **document(self.pipeline.live.snapshot(now)),
+            "session": status.session,
+            "recording": {
+                "path": str(status.path.absolute()),
+                "rows": status.rows,
+                "frames": status.frames,
+                "lag_s": round(status.lag_s, 3),
+                "dropped": status.dropped,
+                "free_mb": free_mb(status.path),
+                "room_h": None if (room_h := self.room_h()) is None else round(room_h, 1),
+                "ok": status.ok and not is_overdue,
+                "trouble": status.trouble
+                or (f"nothing written for {status.lag_s:.0f} s" if is_overdue else None),
+            },
+            "links": {
+                port: {
+                    "state": link.state,
+                    "detail": link.detail,
+                    "warning": link.warning or None,
+                    "age_s": round((now - link.since_t_us) / 1e6, 3),
+                    "good": link.good,
+                    "bad": link.bad,
+                    "foreign_bytes": link.foreign_bytes,
+                }
+                for port, link in self.links().items()
+            },
+            "stick": self._stick.snapshot(now),
+        }
+
+    def _state(self) -> str:
+        """The live state, dated by its own clock: it may have come further than the last beat, or less far than now."""
+        clock = self.pipeline.live.clock
+        return state_text(self.pipeline, self._origin, clock.t_us(clock.state().at_us))
+
+    def _obey(self, order: CrewOrder) -> None:
+        try:
+            if order.name == "stick":  # not the crew's word, but that of the copying process
+                if self._stick.take(order.t_us, order.arguments):
+                    self.pipeline.event(order.t_us, "stick", order.arguments)
+            else:
+                self.pipeline.command(order.t_us, order.name, order.arguments)
+        except ValueError as error:
+            order.reply(str(error))
+        except Exception:  # whatever a command sets off, the recording goes on
+            self._failed_commands += 1
+            log.exception("the command %r failed", order.name[:_NAME_CHARS])
+            self.pipeline.event(
+                order.t_us,
+                "command_failed",
+                {"name": order.name[:_NAME_CHARS], "count": self._failed_commands},
+            )
+            order.reply(f"{order.name[:_NAME_CHARS]} failed in the recorder: see its journal")
+        else:
+            order.reply(None)
+
+    def _tell_health(self, now: int) -> None:
+        """What the alarms ask of the recorder itself."""
+        status = self._writer.status()
+        live = self.pipeline.live
+        live.health("can_age_s", self.pipeline.can_age_s(now))
+        live.health("writer_lag_s", self._overdue_s(status))
+        live.health("disk_free_mb", free_mb(status.path))
+        live.health("disk_room_h", self.room_h())
+        live.health("clock_error_s", self.pipeline.clock.error_s)
+        if self.power is not None and self.power.tick(now, live.values(now)):
+            self.pipeline.event(now, "power_off", {"for_s": self.power.for_s})
+            self.switch_off()
+
+    def _overdue_s(self, status: WriterStatus) -> float:
+        """How much longer rows have waited for the card than the crew has agreed to lose."""
+        return max(0.0, status.lag_s - self._writer.max_loss_s)
+
+    def _link_changed(self, change: LinkChange) -> None:
+        self._links[change.port] = change
+        detail = {"port": change.port, "state": change.state, "detail": change.detail}
+        if change.warning:
+            detail["warning"] = change.warning
+        self.pipeline.event(change.t_us, "link", detail)
+        is_good = change.state in _GOOD_STATES and not change.warning
+        level = logging.INFO if is_good else logging.WARNING
+        log.log(level, "%s: %s", change.port, change.detail or change.state)
+
+
+def free_mb(path: Path) -> int | None:
+    """Room left beside a log, in megabytes."""
+    try:
+        return shutil.disk_usage(path.parent).free // 1_000_000
+    except OSError:
+        return None

@@ -1,0 +1,67 @@
+"""The queue to the decoder, from the port readers and from the crew: bounded by bytes, its losses counted.
+
+Raw bytes are small (a saturated bus is 240 kB/s), so the bound is never met unless decoding has stopped; it
+is there so that not even then the recorder grows until the system kills it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from firmware_bridge.devices.link import Chunk
+from firmware_bridge.devices.ports import LinkChange
+
+INBOX_BYTES = 16 * 1024 * 1024
+"""More than a minute of a saturated bus."""
+
+
+class CrewOrder(NamedTuple):
+    """A command of the crew; `reply` is called with None, or with what was wrong."""
+
+    t_us: int
+    name: str
+    arguments: Mapping[str, Any]
+    reply: Callable[[str | None], None]
+
+
+Item = Chunk | LinkChange | CrewOrder
+
+
+class Inbox:
+    """Any thread puts, one takes."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._items: deque[Item] = deque()
+        self._bytes = 0
+        self._lost: Counter[str] = Counter()
+
+    def put(self, item: Item) -> None:
+        """Add what a port said; a chunk that does not fit is counted instead."""
+        weight = len(item.data) if isinstance(item, Chunk) else 0
+        with self._lock:
+            if isinstance(item, Chunk) and self._bytes + weight > INBOX_BYTES:
+                self._lost[item.port] += weight
+                return
+            self._items.append(item)
+            self._bytes += weight
+
+    def take(self, most_bytes: int) -> tuple[list[Item], dict[str, int]]:
+        """What has waited longest, up to a little over `most_bytes`, and the bytes lost a port since the last call."""
+        taken: list[Item] = []
+        with self._lock:
+            lost = dict(self._lost)
+            self._lost.clear()
+            until = self._bytes - most_bytes
+            while self._items and self._bytes > until:
+                item = self._items.popleft()
+                taken.append(item)
+                self._bytes -= len(item.data) if isinstance(item, Chunk) else 0
+        return taken, lost
+
+    def __len__(self) -> int:
+        """Bytes that wait."""
+        return self._bytes

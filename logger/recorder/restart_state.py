@@ -1,0 +1,82 @@
+"""Across a power cut: what the live computation needs to go on, kept in the log, and how long the gap was.
+
+The recorder leaves the state of the live computation in the log's `meta` with every progress row. The next session
+takes it up. Within one boot the kernel's monotonic clock says how long the gap was; after a power-cycle only GPS
+can, with its first fix.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sqlite3
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from logger.boundary.untrusted_json import loads
+from logger.logfile.store import Log
+from logger.recorder.pipeline import Pipeline
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a session's t_us = 0 lies on the clock that runs from the power-on."""
+
+    boot_id: str
+    zero_us: int
+
+    @classmethod
+    def now(cls) -> Origin:
+        """A session that begins now."""
+        return cls(_boot_id(), time.monotonic_ns() // 1000)
+
+    def t_us(self) -> int:
+        """Session time: microseconds of the monotonic clock since the session began."""
+        return time.monotonic_ns() // 1000 - self.zero_us
+
+
+def state_text(pipeline: Pipeline, origin: Origin, t_us: int) -> str:
+    """The state as the log keeps it."""
+    saved = {"boot_id": origin.boot_id, "boot_us": origin.zero_us + t_us, "live": pipeline.live.state()}
+    return json.dumps(saved, separators=(",", ":"))
+
+
+def resume(pipeline: Pipeline, opened: Log, origin: Origin) -> None:
+    """Go on where the log's last session ended; an event says so. A state that cannot be read costs only itself."""
+    pipeline.begin_log(opened.channels)
+    try:
+        text = opened.state()
+        if text is None:
+            return
+        saved = loads(text)
+        gap_s = _gap_s(saved["boot_us"], origin) if saved["boot_id"] == origin.boot_id else None
+        live = saved["live"]
+        done = pipeline.live.restore(live, gap_s)
+    except (ValueError, TypeError, KeyError, RecursionError, sqlite3.Error):
+        log.warning(
+            "%s: its state cannot be read: the stage begins anew, the rows are all there", opened.path
+        )
+        return
+    # What was refused is not repeated: it may be anything, and of any size.
+    pipeline.event(0, "resumed", {"ok": done, "gap_s": gap_s, "live": live if done else None})
+
+
+def _gap_s(boot_us: object, origin: Origin) -> float:
+    """Seconds from a moment of this power-on to the session's t_us = 0, below 0 for one of the session itself.
+
+    Raises ValueError for what is no moment that has been.
+    """
+    if type(boot_us) is not int or not 0 <= boot_us <= origin.zero_us + origin.t_us():
+        raise ValueError(f"{boot_us!r} is no time of this power-on")
+    return (origin.zero_us - boot_us) / 1e6
+
+
+def _boot_id() -> str:
+    """The kernel's name for this power-on; tells a restart from a power-cycle."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""

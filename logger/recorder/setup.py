@@ -1,0 +1,295 @@
+"""What a configuration means for the recorder: its ports, its decoders, and what the log says of them.
+
+Everything that can be wrong with the files named in a configuration comes out here, before a port is opened.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, Literal
+
+from firmware_bridge.engine import preset
+from firmware_bridge.engine.readings import EngineDecoder, EngineReadings
+from firmware_bridge.errors import ConfigurationError
+from firmware_bridge.gps.fix_builder import FixBuilder
+from firmware_bridge.protocols import Asker, BusSettings, Protocol, protocol
+from firmware_bridge.records import Notice
+from logger import SOFTWARE
+from logger.config.configuration import Config
+from logger.config.input_files import read_text
+from logger.config.sources import Can, Gps
+from logger.logfile.naming import slug, stem
+from logger.logfile.rows import BUSES_A_PORT
+from logger.recorder import dbc_files
+from logger.recorder.dbc_files import named_at
+from logger.recorder.pipeline import Pipeline, Source
+from logger.stage import itinerary as itineraries
+from logger.stage.alarms import merged
+from logger.stage.declared import Alarm
+from logger.stage.live_stage import LiveStage
+from logger.stage.rules import Rules, default_rules
+from logger.stage.rules import load as load_rules
+from logger.tomlconfig.schema import TomlError
+
+if TYPE_CHECKING:
+    from firmware_bridge.engine.obd2_poller import Poller
+
+log = logging.getLogger(__name__)
+
+_OF_A_NODE = re.compile(r"[\w.:-]+@0x[0-9A-F]{2}")
+"""The channel of one J1939 node among several that send the same message: it is known when the node is heard."""
+LOG_FORMAT = "1"
+"""The meaning of the log's tables, should it ever change in a way that the schema does not show."""
+
+
+@dataclass(frozen=True, slots=True)
+class PortPlan:
+    """A port to read: where it is, what it speaks, and who may talk back."""
+
+    name: str
+    url: str
+    baud: int | Literal["auto"]
+    protocol: Protocol
+    bus: BusSettings = field(default_factory=BusSettings)
+    init: tuple[str, ...] = ()
+    poller: Poller | None = None
+
+    def asker(self) -> Asker | None:
+        """A new one that puts the poller's questions to this port's adapter; None where nothing is asked."""
+        if self.poller is None:
+            return None
+        if self.protocol.asker is not None:
+            return self.protocol.asker(self.poller, self.bus.bitrate)
+        if self.protocol.encode is None:
+            return None
+        from firmware_bridge.engine.obd2_poller import FrameAsker  # noqa: PLC0415 - only where something is asked
+
+        return FrameAsker(self.poller, self.protocol.encode)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """The stage under way and its rules; the texts are those of their files as they stood, "" where there is none."""
+
+    key: str | None = None
+    text: str = ""
+    itinerary: itineraries.Itinerary | None = None
+    rules: Rules = field(default_factory=default_rules)
+    rules_text: str = ""
+    reset_odometer: bool = True
+
+    def live(self, class_name: str, alarms: Iterable[Alarm] = ()) -> LiveStage:
+        """A live computation at the beginning of this stage; `alarms` are the user's own, beside the rules'."""
+        return LiveStage(
+            self.itinerary,
+            self.rules,
+            merged(self.rules.alarms, [alarm.rule() for alarm in alarms]),
+            class_name=class_name or None,
+            reset_at_marks=self.reset_odometer,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """All that the recorder needs, made from a configuration."""
+
+    ports: tuple[PortPlan, ...]
+    pipeline: Pipeline
+    stage: Stage
+    log_stem: str
+    meta: dict[str, str]
+
+
+def prepare(config: Config) -> Setup:
+    """Read the files that a configuration names and build the recorder's parts. Raises ConfigurationError.
+
+    A DBC file is no reason for that: what is left out of one is an event of the log.
+    """
+    ports: list[PortPlan] = []
+    sources: list[Source] = []
+    if config.gps is not None:
+        ports.append(_gps_plan(config.gps))
+        sources.append(Source(config.gps.name, ports[-1].protocol.decoder(0), FixBuilder()))
+    for index, can in enumerate(config.can):
+        plan = _can_plan(config, index)
+        ports.append(plan)
+        sources.append(Source(can.name, plan.protocol.decoder(BUSES_A_PORT * index)))
+    dbcs = dbc_files.read_all(config)
+    decoders = dbcs.decoders + [preset(can.preset) for can in config.can if can.preset]
+    unheard = _unheard(config, decoders)
+    if unheard and not dbcs.problems:
+        raise TomlError(unheard)
+    stage = load_stage(config)
+    live = stage.live(config.car.class_name, config.alarms)
+    live.health("dbc_left_out", dbcs.left_out)
+    pipeline = Pipeline(sources, EngineReadings(decoders), live)
+    for notice in (*dbcs.notices, *map(_quiet, unheard)):
+        log.warning("%s", ": ".join(str(said) for said in notice.detail.values() if said is not None))
+        pipeline.event(0, notice.kind, notice.detail)
+    name = stem(stage.key, config.car.number)
+    return Setup(tuple(ports), pipeline, stage, name, describe(config, stage, dbcs.texts))
+
+
+def problems(config: Config) -> list[ConfigurationError]:
+    """All that is wrong with the files which a configuration names, where `prepare` stops at the first or goes on.
+
+    Each is tried by itself; the conditions of alarms ask for what all of them tell.
+    """
+    parts: list[Callable[[], object]] = [
+        partial(_can_plan, config, index) for index in range(len(config.can))
+    ]
+    parts.append(partial(load_stage, config))
+    found = [problem for part in parts for problem in _problems(part)]
+    dbcs = dbc_files.read_all(config)
+    if not found:
+        decoders = dbcs.decoders + [preset(can.preset) for can in config.can if can.preset]
+        found = _unheard(config, decoders)
+    return dbcs.problems + found
+
+
+def _problems(part: Callable[[], object]) -> list[ConfigurationError]:
+    try:
+        part()
+    except ConfigurationError as error:
+        return each_problem(error)
+    return []
+
+
+def each_problem(error: ConfigurationError) -> list[ConfigurationError]:
+    """The single problems of an error that may tell of several."""
+    return list(getattr(error, "problems", None) or [error])
+
+
+def _unheard(config: Config, decoders: Iterable[EngineDecoder]) -> list[ConfigurationError]:
+    """What waits for something that nothing in the car says would be silent for ever."""
+    channels = {channel.name for decoder in decoders for channel in decoder.channels}
+    asked = (
+        name
+        for _, alarm in config.conditions()
+        for name in _OF_A_NODE.findall(f"{alarm.when} {alarm.while_}")
+    )
+    channels |= {name for name in asked if name.rpartition("@")[0] in channels}
+    return [
+        config.places.fault((*place, *flaw.key), flaw.what, flaw.mend)
+        for place, alarm in config.conditions()
+        for flaw in alarm.unheard(channels)
+    ]
+
+
+def _quiet(unheard: ConfigurationError) -> Notice:
+    """The notice of an alarm whose channel is in what was left out of a DBC file, perhaps."""
+    return Notice(0, "alarm_quiet", {"where": unheard.where, "what": unheard.what, "then": "it stays quiet"})
+
+
+def _gps_plan(gps: Gps) -> PortPlan:
+    nmea = protocol("nmea")
+    if gps.checksum == "optional":
+        from firmware_bridge.protocols.nmea import LenientDecoder  # noqa: PLC0415 - a car without GPS needs none
+
+        nmea = replace(nmea, decoder=LenientDecoder)
+    return PortPlan(gps.name, gps.port, gps.baud, nmea, init=gps.init)
+
+
+def _can_plan(config: Config, index: int) -> PortPlan:
+    can = config.can[index]
+    chosen = protocol(can.protocol)
+    poller = None
+    if can.poll:
+        if chosen.encode is None:
+            what = f"protocol {can.protocol} cannot transmit"
+            raise config.places.fault(("can", index, "poll"), what, "set poll = false")
+        from firmware_bridge.engine.obd2_poller import Poller  # noqa: PLC0415 - the same
+
+        poller = Poller(has_prompt=chosen.asker is not None)
+    bus = BusSettings(can.bitrate, can.data_bitrate, can.listen_only)
+    return PortPlan(can.name, _url(can), can.baud, chosen, bus, poller=poller)
+
+
+def _url(can: Can) -> str:
+    """Where a CAN source is read."""
+    if not can.is_interface:
+        return can.port
+    from firmware_bridge.devices.can_interface import Expected  # noqa: PLC0415 - only where there is one
+
+    return Expected(can.port, can.bitrate, can.listen_only, can.data_bitrate).url
+
+
+def engine_decoders(dbc_texts: Mapping[str, str], presets: Iterable[str]) -> list[EngineDecoder]:
+    """Decoders for DBC texts by name, and for presets. Raises ConfigurationError."""
+    decoders: list[EngineDecoder] = []
+    for name, text in dbc_texts.items():
+        from firmware_bridge.engine import dbc  # noqa: PLC0415 - cantools takes a tenth of a second to import
+
+        decoder = dbc.load(text, name)
+        for notice in decoder.notices:
+            log.warning("%s", ": ".join(str(said) for said in notice.detail.values()))
+        decoders.append(decoder)
+    return decoders + [preset(name) for name in presets]
+
+
+def load_stage(config: Config) -> Stage:
+    """The stage that a configuration names, or none at all. Raises ConfigurationError."""
+    named = config.stage
+    if named is None:
+        return Stage()
+    with named_at(config, "stage", "rules"):
+        rules_text = read_text(named.rules) if named.rules else ""
+    with named_at(config, "stage", "itinerary"):
+        text = read_text(named.itinerary)
+    reset = named.reset_odometer
+    return stage_of(text, str(named.itinerary), rules_text, str(named.rules), reset_odometer=reset)
+
+
+def stage_of(
+    text: str, name: str, rules_text: str = "", rules_name: str = "", *, reset_odometer: bool = True
+) -> Stage:
+    """A stage out of its texts; the names are for error messages. Raises ConfigurationError."""
+    itinerary = itineraries.load(text, name) if text else None
+    rules = load_rules(rules_text, rules_name) if rules_text else default_rules()
+    key = None if itinerary is None else stage_key(itinerary)
+    return Stage(key, text, itinerary, rules, rules_text, reset_odometer)
+
+
+def stage_key(itinerary: itineraries.Itinerary) -> str:
+    """What tells a stage from every other, in a file's name: event and number."""
+    return slug(f"{itinerary.stage.event} {itinerary.stage.number}")
+
+
+def describe(config: Config, stage: Stage, dbc_texts: dict[str, str]) -> dict[str, str]:
+    """What the log's `meta` says: all that reading it years later needs."""
+    meta = {
+        "format": LOG_FORMAT,
+        "software": SOFTWARE,
+        "car": json.dumps(
+            {
+                "number": config.car.number,
+                "name": config.car.name,
+                "class": config.car.class_name,
+                "crew": list(config.car.crew),
+            },
+            ensure_ascii=False,
+        ),
+        "ports": json.dumps(
+            ([{"name": config.gps.name, "protocol": "nmea"}] if config.gps else [])
+            + [{"name": can.name, "protocol": can.protocol} for can in config.can]
+        ),
+        "buses": json.dumps({BUSES_A_PORT * index: can.name for index, can in enumerate(config.can)}),
+        "presets": json.dumps([can.preset for can in config.can if can.preset]),
+    }
+    meta |= {f"dbc:{name}": text for name, text in dbc_texts.items()}
+    if stage.itinerary is not None:
+        described = stage.itinerary.stage
+        meta |= {
+            "stage_key": stage.key or "",
+            "stage": f"{described.event} {described.number} {described.name}".strip(),
+            "stage_date": str(described.date or ""),
+            "itinerary": stage.text,
+            "rules": stage.rules_text,
+            "reset_odometer": json.dumps(stage.reset_odometer),
+        }
+    return meta

@@ -1,1 +1,0 @@
-"""The recorder: from port bytes to committed rows."""

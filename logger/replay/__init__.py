@@ -1,0 +1,1 @@
+"""Replay: a log or another program's capture through the recorder's computation again."""

@@ -1,0 +1,59 @@
+"""Read the log form of candump (`candump -L` or `-l`, can-utils): one line per frame.
+
+    (1410714882.622188) can0 09F80102#36729A16021AB80D
+    (seconds.fraction)  interface  identifier # data | # R dlc | ## flags data
+
+A line that is no frame is rejected and counted like damage on any wire, so a log that was cut off by a power failure
+still gives all its frames. Comments (lines that begin with #) are passed over.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from firmware_bridge.records import EFF_FLAG, ERR_FLAG, EXTENDED_MASK, RTR_FLAG, fd_flags
+from logger.replay.canlogs.entry import CLASSIC_BYTES, Entry, micros
+
+PATTERN = re.compile(
+    rb"^\s*\((\d{1,12}\.\d{1,9})\)\s+(\S+)\s+([0-9A-Fa-f]{8}|[0-9A-Fa-f]{3})#"
+    rb"(?:R(\d?)|(?:#([0-9A-Fa-f]))?((?:[0-9A-Fa-f]{2}){0,64}))(?:_[0-9A-Fa-f])?(?:\s+[RT])?\s*?(\r?\n|\r|$)"
+)
+"""One whole line. candump pads the interface to the longest name."""
+
+
+def recognise(head: Sequence[bytes]) -> Candump | None:
+    """A reader, if any of the first lines is one of this form."""
+    return Candump() if any(PATTERN.match(line) for line in head) else None
+
+
+class Candump:
+    """Reads one line after another."""
+
+    def read(self, line: bytes) -> Entry | str | None:
+        """A line's entry; "candump" for a damaged line, "length" for more data than a classic frame holds.
+
+        A line without an end may have lost some of its data, unless the frame is full.
+        """
+        found = PATTERN.match(line)
+        if found is None:
+            return None if line.startswith(b"#") or not line.strip() else "candump"
+        seconds, interface, identifier, dlc, flags, payload, end = found.groups()
+        if len(payload or b"") > 2 * CLASSIC_BYTES and flags is None:
+            return "length"
+        if not end and len(payload or b"") != 2 * CLASSIC_BYTES:
+            return "candump"
+        number = _can_id(identifier)
+        if payload is None:
+            return Entry(micros(seconds), interface, number | RTR_FLAG, bytes(int(dlc or b"0")))
+        if flags is not None:
+            number |= fd_flags(int(flags, 16))
+        return Entry(micros(seconds), interface, number, bytes.fromhex(payload.decode()))
+
+
+def _can_id(digits: bytes) -> int:
+    """Three digits are a standard identifier, eight an extended one or, flagged so, an error frame's class."""
+    number = int(digits, 16)
+    if len(digits) == 3:
+        return number & 0x7FF
+    return number if number & ERR_FLAG else (number & EXTENDED_MASK) | EFF_FLAG

@@ -1,0 +1,154 @@
+"""The rows of a log as evidence. Of a damaged log everything up to the damage is kept; frames are never read."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from firmware_bridge.errors import LogError
+from logger.logfile import value_ranges
+from logger.logfile.border import is_interrupted
+from logger.logfile.meta import json_of, meta_of
+from logger.logfile.sqlite_pages import table_of
+from logger.recorder.setup import stage_of
+from logger.review.event_details import checked_detail
+from logger.review.evidence import Evidence, Floats, RawRows, assemble
+
+FIX_NAMES = ("session", "t_us", "utc_us", "lat", "lon", "alt_m", "speed_mps", "course_deg", "quality",
+             "satellites", "hdop")  # fmt: skip
+SEEN_NAMES = (
+    "session",
+    "t_us",
+    "section",
+    "distance_m",
+    "elapsed_s",
+    "average_mps",
+    "limit_kmh",
+    "speed_mps",
+)
+_PLACE = slice(FIX_NAMES.index("lat"), FIX_NAMES.index("lon") + 1)
+_DISTANCE = SEEN_NAMES.index("distance_m")
+_EVENTS = "SELECT session, t_us, kind, detail FROM event ORDER BY rowid"
+
+
+class TornReader:
+    """Rows of a log up to where it is damaged. `damage` says where that was; `odd` counts what is out of range."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self.damage = ""
+        self.odd = 0
+
+    def rows(self, what: str, sql: str) -> Iterator[tuple[Any, ...]]:
+        """The rows of a query, as many as can be read."""
+        try:
+            yield from self._connection.execute(sql)
+        except sqlite3.Error as error:
+            if is_interrupted(error):
+                raise
+            self.damage = self.damage or f"{what}: {error}"
+
+    def events(self) -> list[tuple[int, int, str, dict[str, Any]]]:
+        """Session, t_us, kind and detail of the events, in order of writing; those that no recorder writes left out."""
+        found = []
+        for session, t_us, kind, text in self.rows("events", _EVENTS):
+            detail = checked_detail(kind, text)
+            if (
+                detail is not None
+                and value_ranges.holds("session", session)
+                and value_ranges.holds("t_us", t_us)
+            ):
+                found.append((session, t_us, kind, detail))
+            else:
+                self.odd += 1
+        return found
+
+    def meta(self) -> dict[str, str]:
+        """What the log says of itself, where that can be read."""
+        try:
+            return meta_of(self._connection)
+        except sqlite3.DatabaseError as error:
+            if is_interrupted(error):
+                raise
+            self.damage = self.damage or f"meta: {error}"
+            return {}
+
+    def numbers(self, what: str, name: str, columns: Sequence[str]) -> Floats:
+        """Columns of a table, in order of writing; nan for NULL."""
+        numbers = self._by_pages(name, columns)
+        if numbers is None:
+            numbers = self._by_rows(what, name, columns)
+        for place, column in enumerate(columns):
+            self.odd += value_ranges.known_only(column, numbers[:, place])
+        return numbers[np.isfinite(numbers[:, :2]).all(axis=1)]  # a torn page may read as rows of nothing
+
+    def _by_pages(self, name: str, columns: Sequence[str]) -> Floats | None:
+        """The columns of a whole table of a log that nobody writes."""
+        try:
+            table = table_of(self._connection, name)
+            if table is None:
+                return None
+            places = [table.columns.index(column) for column in columns]
+            parts = [
+                np.column_stack([cells.numbers(place) for place in places]) for cells, _ in table.cells()
+            ]
+        except (sqlite3.Error, LogError, ValueError):
+            return None
+        return np.concatenate(parts)
+
+    def _by_rows(self, what: str, name: str, columns: Sequence[str]) -> Floats:
+        """The same as far as it can be read. NULL crosses from SQLite as infinity, and so does what is no number."""
+        told = ", ".join(
+            f"iif(typeof({column}) IN ('integer', 'real'), {column}, 9e999)" for column in columns
+        )
+        rows = self.rows(what, f"SELECT {told} FROM {name} ORDER BY rowid")  # noqa: S608 - names are ours
+        flat = np.fromiter(chain.from_iterable(rows), dtype=np.float64)
+        flat[np.isinf(flat)] = np.nan
+        return flat.reshape(-1, len(columns))
+
+
+def from_log(
+    connection: sqlite3.Connection,
+    path: Path,
+    *,
+    open_now: bool,
+    itinerary_text: str = "",
+    rules_text: str = "",
+) -> Evidence:
+    """What a log says, by its own rows. Raises ConfigurationError when the itinerary in it cannot be used."""
+    torn = TornReader(connection)
+    meta = torn.meta()
+    stage = stage_of(
+        itinerary_text or meta.get("itinerary", ""),
+        "the log's itinerary",
+        rules_text or meta.get("rules", ""),
+        "the log's rules",
+        reset_odometer=json_of(meta, "reset_odometer", True),
+    )
+    fix = torn.numbers("fixes", "fix", FIX_NAMES)
+    fix[np.isnan(fix[:, _PLACE]).any(axis=1), _PLACE] = np.nan  # half a position is none
+    progress = torn.numbers("progress", "progress", SEEN_NAMES)
+    rows = RawRows(
+        fix,
+        progress[np.isfinite(progress[:, _DISTANCE])],  # a row without a distance says nothing
+        torn.events(),
+    )
+    counts = {}
+    for name in ("sentence", "frame", "reading", "rejected"):
+        found = next(torn.rows(name, f"SELECT coalesce(max(rowid), 0) FROM {name}"), (0,))  # noqa: S608
+        counts[name] = int(found[0])
+    remarks = []
+    if open_now:
+        remarks.append("the log is still being recorded, or the power was cut: this is how far it has got")
+    if torn.odd:
+        remarks.append(
+            f"{torn.odd} values or events that no recorder writes are left out: `stagelog verify` says more"
+        )
+    return assemble(
+        path.name, meta, stage, rows, remarks=tuple(remarks), damage=torn.damage, path=path, counts=counts
+    )

@@ -1,0 +1,273 @@
+"""TOML text into frozen dataclasses, with every mistake found at once; and dataclasses back into text.
+
+The dataclass is the schema: its annotations say the types (str, int, float, bool, date, datetime, Path,
+Literal, another dataclass, `tuple[X, ...]` of any, unions of any), its defaults say what may be missing, and
+`field(metadata=within(...) | named(...))` says the rest. What one field cannot say alone, such as "latitude
+without longitude", the class says in a method `flaws() -> Iterable[Flaw]`.
+
+A wrong value is reported and replaced by its default or by a neutral value (nan, ""), so that the checks
+between fields still run and one reading shows every mistake; the result is then thrown away. Knows no file,
+only its text, its name and the folder that relative paths start from.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+import sys
+import tomllib
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
+
+from firmware_bridge.errors import ConfigurationError
+from logger.tomlconfig import limits
+from logger.tomlconfig.messages import HIDDEN, addition, alternatives, literal, misfit, nearest, shown, spelt
+from logger.tomlconfig.positions import KeyPath, lines
+
+T = TypeVar("T")
+
+MOST_PROBLEMS = 100
+"""Named of one file: nobody reads more, and a file made to harm has thousands."""
+FIRST_YEAR, LAST_YEAR = 1900, 2200
+"""Dates lie within them: sums with a date at an end of the calendar overflow."""
+
+_WRONG: Any = object()
+_NEUTRAL: dict[Any, Any] = {float: math.nan, str: "", int: 0, bool: False, Literal: "", tuple: ()}
+
+
+class Flaw(NamedTuple):
+    """What a dataclass finds wrong between its own fields: the key (path) below it, the fault, the mend."""
+
+    key: KeyPath
+    what: str
+    mend: str
+
+
+class Places(NamedTuple):
+    """Where each key of a text stands: for what turns out wrong only after the text was read."""
+
+    name: str
+    lines: Mapping[KeyPath, int]
+
+    def line(self, key: KeyPath) -> int:
+        """The line of a key, or of the nearest table around it."""
+        while key and key not in self.lines:
+            key = key[:-1]
+        return self.lines.get(key, 1)
+
+    def fault(self, key: KeyPath, what: str, mend: str) -> ConfigurationError:
+        """The error that tells of a value, by line and key."""
+        return ConfigurationError(f"{spelt(key)}: {what}", where=f"{self.name}:{self.line(key)}", mend=mend)
+
+
+class TomlError(ConfigurationError):
+    """All that is wrong with one file: `problems`, each a one-line ConfigurationError, in order of line."""
+
+    def __init__(self, problems: Iterable[ConfigurationError]) -> None:
+        self.problems = tuple(problems)
+        first, others = self.problems[0], len(self.problems) - 1
+        more = f" (and {others} more: `stagelog check` lists them)" if others else ""
+        super().__init__(first.what, where=first.where, mend=first.mend + more)
+
+
+def within(
+    least: float | None = None, most: float | None = None, *, above: float | None = None
+) -> dict[str, Any]:
+    """Field metadata: the number is at least `least`, more than `above`, and at most `most`."""
+    return {"least": least, "most": most, "above": above}
+
+
+def named(key: str) -> dict[str, Any]:
+    """Field metadata: what the field is called in the text, where that is no Python name or reads badly."""
+    return {"key": key}
+
+
+def one_of(names: Iterable[str]) -> dict[str, Any]:
+    """Field metadata: the text is one of names that another part of the program knows."""
+    return {"names": tuple(names)}
+
+
+def empty(*texts: tuple[str, str]) -> Iterable[Flaw]:
+    """The flaws of (key, text) pairs that say nothing."""
+    for key, text in texts:
+        if not text.strip():
+            yield Flaw((key,), "empty", f"write {key} = text in quotes, or leave the table out")
+
+
+SECRET: dict[str, Any] = {"secret": True}
+"""Field metadata: the value is never repeated in a message."""
+UNWRITTEN: dict[str, Any] = {"unwritten": True}
+"""Field metadata: the field is no key of the text."""
+
+
+class TomlFile:
+    """One TOML text and what is wrong with it.
+
+    Raises TomlError when the text is no TOML, with line and column.
+    """
+
+    def __init__(self, text: str, name: str, folder: Path | None = None) -> None:
+        self._folder = folder or Path()
+        self._problems: list[tuple[int, ConfigurationError]] = []
+        self._replaced: set[KeyPath] = set()
+        text = text.removeprefix("\ufeff")  # what Windows editors put first
+        if (found := limits.excess(text)) is not None:
+            what, line = found
+            hint = "this is no file of stagelog's, or it is damaged"
+            raise TomlError([ConfigurationError(what, where=f"{name}:{line}", mend=hint)])
+        try:
+            self._tables = tomllib.loads(text)
+            self.places = Places(name, lines(text))
+        except (ValueError, RecursionError) as error:
+            raise TomlError([_syntax(error, text, name)]) from None
+
+    def build(self, cls: type[T], *, whole: bool = True) -> T:
+        """The text as one `cls`: the whole of it, or those of its tables that `cls` knows.
+
+        Raises TomlError with every problem that there is.
+        """
+        tables = (
+            self._tables if whole else {key: self._tables[key] for key in _fields(cls) if key in self._tables}
+        )
+        built: T = self._table(cls, tables, ())
+        if self._problems:
+            raise self._error()
+        return built
+
+    def _complain(self, path: KeyPath, what: str, mend: str) -> Any:
+        self._problems.append((self.places.line(path), self.places.fault(path, what, mend)))
+        if len(self._problems) >= MOST_PROBLEMS:
+            raise self._error()
+        return _WRONG
+
+    def _error(self) -> TomlError:
+        return TomlError(problem for _, problem in sorted(self._problems, key=lambda pair: pair[0]))
+
+    def _table(self, cls: type, raw: Mapping[str, Any], path: KeyPath) -> Any:
+        fields = _fields(cls)
+        for unknown in raw.keys() - fields.keys():
+            self._complain((*path, unknown), "unknown key", nearest(unknown, fields))
+        values = {}
+        for key, field in fields.items():
+            hint = _hints(cls)[field.name]
+            if key in raw:
+                value = self._value(hint, raw[key], (*path, key), field.metadata)
+            elif _is_required(field):
+                value = self._complain((*path, key), "missing", addition(key, hint))
+            else:
+                continue
+            if value is _WRONG:
+                self._replaced.add((*path, key))
+            if value is _WRONG and _is_required(field):
+                value = _NEUTRAL.get(get_origin(hint) or hint, _WRONG)
+            if value is not _WRONG:
+                values[field.name] = value
+            elif _is_required(field):
+                return _WRONG
+        built = cls(**values)
+        for flaw in built.flaws() if hasattr(built, "flaws") else ():
+            if (*path, *flaw.key) not in self._replaced:  # else it is about our stand-in
+                self._complain((*path, *flaw.key), flaw.what, flaw.mend)
+        return built
+
+    def _value(self, hint: Any, raw: Any, path: KeyPath, rules: Mapping[str, Any]) -> Any:
+        options = alternatives(hint)
+        fitting = next((option for option in options if _fits(option, raw)), None)
+        if fitting is None:
+            seen = HIDDEN if rules.get("secret") else raw
+            return self._complain(path, *misfit(options, seen, path))
+        if dataclasses.is_dataclass(fitting):
+            return self._table(fitting, raw, path)  # type: ignore[arg-type]
+        if get_origin(fitting) is tuple:
+            inner = get_args(fitting)[0]
+            items = [self._value(inner, item, (*path, index), rules) for index, item in enumerate(raw)]
+            return tuple(item for item in items if item is not _WRONG)
+        return self._scalar(fitting, raw, path, rules)
+
+    def _scalar(self, hint: Any, raw: Any, path: KeyPath, rules: Mapping[str, Any]) -> Any:
+        if "names" in rules and raw not in rules["names"]:
+            return self._complain(path, f"{shown(raw)} is not known", nearest(raw, rules["names"]))
+        if hint is Path:
+            return self._folder / raw
+        if hint in (date, datetime) and not FIRST_YEAR <= raw.year <= LAST_YEAR:
+            return self._complain(path, f"the year {raw.year}", "write the date of a rally of our time")
+        if hint is datetime:  # without an offset it is UTC: stagelog knows no other time
+            return raw.astimezone(UTC) if raw.tzinfo else raw.replace(tzinfo=UTC)
+        if hint in (int, float):
+            self._check_range(raw, path, rules)
+        return float(raw) if hint is float else raw
+
+    def _check_range(self, number: float, path: KeyPath, rules: Mapping[str, Any]) -> None:
+        least, above, most = rules.get("least"), rules.get("above"), rules.get("most")
+        if least is not None and number < least:
+            self._complain(path, f"{number} is too small", f"the least is {least}")
+        elif above is not None and number <= above:
+            self._complain(path, f"{number} is too small", f"write more than {above}")
+        elif most is not None and number > most:
+            self._complain(path, f"{number} is too large", f"the most is {most}")
+
+
+def dumps(instance: Any) -> str:
+    """A dataclass as the TOML text that builds it again. What is None is left out."""
+    return "\n".join(_written(instance, "")).strip() + "\n"
+
+
+def _written(instance: Any, place: str) -> Iterable[str]:
+    tables: list[tuple[str, Any]] = []
+    for key, field in _fields(type(instance)).items():
+        value = getattr(instance, field.name)
+        if dataclasses.is_dataclass(value):
+            tables.append((f"[{place}{key}]", value))
+        elif isinstance(value, tuple) and value and dataclasses.is_dataclass(value[0]):
+            tables += [(f"[[{place}{key}]]", item) for item in value]
+        elif value is not None:
+            yield f"{key} = {literal(value)}"
+    for header, value in tables:
+        yield ""
+        yield header
+        yield from _written(value, header.strip("[]") + ".")
+
+
+def _fields(cls: type) -> dict[str, dataclasses.Field[Any]]:
+    """The fields of a dataclass by their keys in the text."""
+    fields = (field for field in dataclasses.fields(cls) if not field.metadata.get("unwritten"))
+    return {field.metadata.get("key", field.name): field for field in fields}
+
+
+@cache
+def _hints(cls: type) -> dict[str, Any]:
+    return get_type_hints(cls)
+
+
+def _is_required(field: dataclasses.Field[Any]) -> bool:
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+
+
+def _fits(hint: Any, raw: Any) -> bool:
+    if get_origin(hint) is Literal:
+        return raw in get_args(hint)
+    if get_origin(hint) is tuple:
+        return isinstance(raw, list)
+    if dataclasses.is_dataclass(hint):
+        return isinstance(raw, dict)
+    if hint is float:  # TOML's inf and nan are numbers that nothing here can use
+        is_number = isinstance(raw, int | float) and not isinstance(raw, bool)
+        return is_number and abs(raw) <= sys.float_info.max
+    if hint is Path:
+        return isinstance(raw, str) and raw != ""
+    return type(raw) is hint  # exactly: a bool is no int here, a date and time no date
+
+
+def _syntax(error: Exception, text: str, name: str) -> ConfigurationError:
+    """tomllib's complaint with its place pulled out of the words (Python 3.11 gives it nowhere else)."""
+    found = re.fullmatch(r"(.*?) \(at (?:line (\d+), column (\d+)|end of document)\)", str(error), re.DOTALL)
+    what = found[1] if found else "nested too deeply" if isinstance(error, RecursionError) else str(error)
+    place = (
+        f":{found[2]}:{found[3]}" if found and found[2] else f":{text.count(chr(10)) + 1}" if found else ""
+    )
+    mend = 'a line is key = value, [table] or [[table]], and text stands in "quotes"'
+    return ConfigurationError(f"not TOML: {what}", where=f"{name}{place}", mend=mend)

@@ -1,0 +1,82 @@
+"""A bar a log on standard error, with rate and time left, while `stagelog fetch` runs on a terminal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+from firmware_bridge.printable import printable
+from logger.boundary.console import PlainConsole
+from logger.boundary.terminal import MOST_LINE_CHARS, echo
+
+
+class Bars:
+    """Who watches a download, for a terminal. `clock` (s) is what rates are measured by."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=None),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+            console=PlainConsole(err=True),
+            transient=True,
+            get_time=clock,
+        )
+        self._bars: dict[str, TaskID] = {}
+        self._moving: set[str] = set()
+
+    def __enter__(self) -> Self:
+        return self  # drawn from the first bar on: before, the pin may be asked for
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def preparing(self, name: str, done: float) -> None:
+        """The car is making a copy."""
+        self._progress.update(
+            self._bar(name), description=f"{printable(name)}: the car copies it, {done:.0%}"
+        )
+
+    def checking(self, name: str, done: float) -> None:
+        """It is being verified."""
+        self._progress.update(self._bar(name), description=f"{printable(name)}: checking, {done:.0%}")
+
+    def moved(self, name: str, at: int, size: int) -> None:
+        """So many bytes of so many are here."""
+        if name not in self._moving:  # what an earlier fetch brought says nothing of this one's rate
+            self._moving.add(name)
+            self._progress.reset(self._bar(name), total=size, completed=at)
+        self._progress.update(self._bar(name), description=printable(name), total=size, completed=at)
+
+    def say(self, text: str) -> None:
+        """Above the bars."""
+        self._progress.console.print(f"stagelog: {printable(text, MOST_LINE_CHARS)}")
+
+    def done(self, name: str, text: str) -> None:
+        """The outcome, and the bar is gone."""
+        if name in self._bars:
+            self._progress.remove_task(self._bars.pop(name))
+        self._progress.stop()
+        echo(text)
+
+    def _bar(self, name: str) -> TaskID:
+        self._progress.start()
+        if name not in self._bars:
+            self._bars[name] = self._progress.add_task(printable(name), total=None)
+        return self._bars[name]

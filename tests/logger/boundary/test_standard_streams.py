@@ -1,0 +1,67 @@
+"""Verbs whose standard streams are closed: one line and 74 where there is something to print, and never a traceback."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.logger.export.logs_made import make
+
+TOP = Path(__file__).parents[3]
+
+
+def ended(closed: str, *words: object) -> tuple[int, str]:
+    """Exit code and standard error of a verb that a shell starts with streams closed."""
+    command = [sys.executable, "-m", "logger", *map(str, words)]
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'exec "$@" {closed}', "sh", *command],
+        stderr=subprocess.PIPE,
+        cwd=TOP,
+        timeout=100,
+        check=False,
+    )
+    return done.returncode, done.stderr.decode()
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make(tmp_path_factory.mktemp("closed") / "a.db")
+
+
+PRINTING = [
+    ["--version"],
+    ["info", "LOG"],
+    ["verify", "LOG"],
+    ["logs", "FOLDER"],
+    ["review", "LOG", "--json"],
+    ["export", "LOG", "--format", "csv"],
+]
+
+
+@pytest.mark.parametrize("closed", [">&-", "<&- >&-"])
+@pytest.mark.parametrize("words", PRINTING, ids=" ".join)
+def test_what_cannot_be_printed_is_one_line(words: list[str], closed: str, log: Path) -> None:
+    names: dict[str, Path] = {"LOG": log, "FOLDER": log.parent}
+    before = log.read_bytes()
+    code, err = ended(closed, *(names.get(word, word) for word in words))
+    assert code == 74, err
+    lines = err.splitlines()
+    assert len(lines) == 1, err
+    assert lines[0].startswith("stagelog: "), err
+    assert log.read_bytes() == before
+
+
+def test_a_verb_that_prints_nothing_is_not_disturbed(log: Path, tmp_path: Path) -> None:
+    code, err = ended(">&-", "export", log, "--format", "gpx", "-o", tmp_path / "a.gpx")
+    assert (code, err) == (0, "")
+    assert (tmp_path / "a.gpx").read_text().endswith("</gpx>\n")
+
+
+def test_a_closed_standard_error_changes_no_exit_code(log: Path, tmp_path: Path) -> None:
+    assert ended("2>&-", "verify", log) == (0, "")
+    assert ended(">&- 2>&-", "verify", log) == (74, "")
+    assert ended("2>&-", "info", tmp_path / "none.db") == (74, "")
+    assert ended("2>&- <&-", "info") == (2, "")

@@ -1,0 +1,211 @@
+"""A short drive for the recorder: a stage with everything in it in half a minute, and a crew on the live socket."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from firmware_bridge.virtual.car import VirtualCar
+from firmware_bridge.virtual.drive import Drive
+from logger.config import configuration as configs
+from logger.demo import stages
+from logger.demo.stages import BuiltInStage, CarPlan
+from logger.recorder.daemon import Recorder
+from tests.field_failures.recorder_process import until
+
+STAGE, CAR = "dakar-2026-11", "baciuska"
+START_S = 15_350.0
+"""Within the car's day: gravel before the first checkpoint, 80 to 130 km/h."""
+MARKS_S = (("dss", 2.0), ("wpm", 4.0), ("dz", 6.0), ("fz", 12.0), ("cp", 14.0), ("ass", 20.0))
+"""When the car comes to the marks of the short stage, after its start."""
+ZONE_KMH = 50
+START_WITHIN_S = 60.0
+"""A recorder's start where others want the machine as well; alone it takes a second."""
+HEAD = """\
+[stage]
+event = "Test"
+number = 3
+name = "Half a minute"
+
+"""
+SECTION = """\
+[[section]]
+kind = "{kind}"
+name = "{name}"
+length_km = {length_km:.3f}
+
+"""
+WAYPOINT = """\
+  [[section.waypoint]]
+  km = {km:.3f}
+  kind = "{kind}"
+  lat = {lat:.6f}
+  lon = {lon:.6f}
+  clear_m = 20
+"""
+CONFIG = """\
+[car]
+number = 7
+class = "Stock"
+
+[log]
+directory = "logs"
+
+[gps]
+port = "{gps}"
+baud = 115200
+
+[[can]]
+name = "engine"
+port = "{can}"
+protocol = "slcan"
+baud = 2000000
+bitrate = 500000
+dbc = ["engine.dbc"]
+
+[stage]
+itinerary = "stage.toml"
+
+[live]
+socket = "live.sock"
+"""
+
+
+@cache
+def built_in() -> tuple[BuiltInStage, CarPlan, Drive]:
+    """The built-in stage, a car of it, and that car's whole day."""
+    stage = stages.stage(STAGE)
+    car = stage.car(CAR)
+    return stage, car, stages.drive(stage, car)
+
+
+def short_stage() -> str:
+    """An itinerary along the drive from START_S on: a timed section with a speed zone, and a liaison after it."""
+    drive = built_in()[2]
+    start, *_, finish = (drive.at(START_S + s) for _, s in MARKS_S)
+    text = HEAD + SECTION.format(
+        kind="selective", name="SS", length_km=(finish.distance_m - start.distance_m) / 1000
+    )
+    for kind, after_s in MARKS_S:
+        here = drive.at(START_S + after_s)
+        km = (here.distance_m - start.distance_m) / 1000
+        text += WAYPOINT.format(km=km, kind=kind, lat=here.lat, lon=here.lon)
+        if kind == "dz":
+            text += f"  speed_kmh = {ZONE_KMH}\n"
+    return text + SECTION.format(kind="liaison", name="Home", length_km=50.0)
+
+
+def set_up(folder: Path, car: VirtualCar, itinerary: str = "", more: str = "") -> Path:
+    """The configuration of a car on the short stage, or another; `more` is added to its last table, `live`."""
+    return set_up_at(folder, car.gps_port, car.can_port, itinerary, more)
+
+
+def set_up_at(folder: Path, gps: str, can: str, itinerary: str = "", more: str = "") -> Path:
+    """The same with any two ports."""
+    (folder / "stage.toml").write_text(itinerary or short_stage(), encoding="utf-8")
+    (folder / "engine.dbc").write_text(built_in()[0].dbc_text, encoding="utf-8")
+    path = folder / "stagelog.toml"
+    path.write_text(CONFIG.format(gps=gps, can=can) + more, encoding="utf-8")
+    return path
+
+
+class Crew:
+    """Somebody on the live socket: commands, and what comes down, in order."""
+
+    def __init__(self, path: Path) -> None:
+        self._socket = socket.socket(socket.AF_UNIX)
+        until(lambda: self._connects(path), START_WITHIN_S)
+        self._lines = self._socket.makefile("rb")
+        self._number = 0
+        self._socket.settimeout(10)
+
+    def _connects(self, path: Path) -> bool:
+        try:
+            self._socket.connect(str(path))
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+        return True
+
+    def __enter__(self) -> Crew:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._lines.close()
+        self._socket.close()
+
+    def send(self, data: bytes) -> None:
+        """Anything at all."""
+        self._socket.sendall(data)
+
+    def next(self) -> dict[str, Any]:
+        """The next line; AssertionError when the recorder hangs up or says nothing."""
+        line = self._lines.readline()
+        assert line.endswith(b"\n"), "hung up"
+        said = json.loads(line)
+        assert isinstance(said, dict)
+        return said
+
+    def snapshot(self) -> dict[str, Any]:
+        """The next snapshot."""
+        while "answer" in (said := self.next()):
+            pass
+        return said
+
+    def command(self, name: str, /, **arguments: Any) -> str | None:
+        """Say it and wait for the answer: None, or what was wrong."""
+        self._number += 1
+        self.send(json.dumps({"command": name, "id": self._number, **arguments}).encode() + b"\n")
+        while (said := self.next()).get("answer") != self._number:
+            pass
+        assert said["ok"] is ("error" not in said)
+        error = said.get("error")
+        assert error is None or isinstance(error, str)
+        return error
+
+
+@contextmanager
+def recorder_here(config: Path) -> Iterator[Recorder]:
+    """The recorder in a thread of this process, stopped properly at the end."""
+    recorder = Recorder(configs.load(config))
+    stop = threading.Event()
+    thread = threading.Thread(target=recorder.run, args=(stop,), name="decoder")
+    thread.start()
+    try:
+        yield recorder
+    finally:
+        stop.set()
+        thread.join(30)
+    assert not thread.is_alive()
+
+
+@contextmanager
+def burning() -> Iterator[None]:
+    """A thread that wants the interpreter all the time: what a loaded machine does to everybody's timing."""
+    stop = threading.Event()
+
+    def burn() -> None:
+        while not stop.is_set():
+            sum(range(20_000))
+
+    thread = threading.Thread(target=burn)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def wait_until(moment: float) -> None:
+    """Sleep up to a moment of the monotonic clock."""
+    time.sleep(max(0.0, moment - time.monotonic()))

@@ -1,0 +1,227 @@
+"""A power cut in mid-section: the section goes on, its time and distance as if nothing had happened.
+
+The truth is the drive's own: every fix says the drive's UTC, so the log tells for each progress row what elapsed time
+and distance should have been.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from firmware_bridge.virtual.car import VirtualCar
+from logger.recorder import restart_state
+from tests.field_failures.recorder_process import integrity, query, recording, stop
+from tests.figures import Figures
+from tests.logger.recorder.driving import Crew, built_in, recorder_here, set_up
+
+CP1_S = 15_451.0
+"""When the winner passes the first checkpoint, in his day; the zone after it begins at km 44.3."""
+SS11, SS11_FROM_M = 1, 320_000.0
+KILLS = 20
+MAX_TIME_ERROR_S = 0.1
+MAX_LOSS_S = 1.5
+"""What happened before is on the card: max_loss_s, and half a second for a machine that is busy."""
+DISTANCE_NOISE_M = 3.0
+"""What a receiver's speed noise and the crossing of a checkpoint's circle leave, far from what is driven blind."""
+BLINK_S = 3.0
+"""A gap as long as this is estimated (logger.stage.odometer)."""
+ALARM = """
+[[alarm]]
+name = "driving"
+when = "speed_kmh > 10"
+"""
+
+
+@pytest.fixture
+def car() -> Iterator[VirtualCar]:
+    with VirtualCar(built_in()[2], start_s=CP1_S - 8.0, gps_hz=10, can_rate=100) as car:
+        yield car
+
+
+def config_of(folder: Path, car: VirtualCar) -> Path:
+    """The built-in stage, without a DBC file: reading one is most of a start."""
+    config = set_up(folder, car, built_in()[0].itinerary_text, ALARM)
+    config.write_text(config.read_text().replace('dbc = ["engine.dbc"]', ""))
+    return config
+
+
+def start(crew: Crew, car: VirtualCar) -> None:
+    """The crew sets the section going where the car is, and everything else that must last."""
+    while crew.snapshot()["utc"] is None:
+        pass
+    assert crew.command("start_section", index=SS11) is None
+    here_m = car.drive.at(car.now_s).distance_m - SS11_FROM_M
+    assert crew.command("set_distance", km=here_m / 1000) is None
+    assert crew.command("reset_trip", trip=1) is None
+    assert crew.command("adjust_distance", trip=2, metres=5000) is None
+    assert crew.command("schedule_start", utc="12:00") is None
+    while not (said := crew.snapshot())["alarms"] or not said["splits"]:
+        pass
+    assert crew.command("acknowledge", name="driving") is None
+
+
+def lasting(said: dict[str, Any]) -> dict[str, Any]:
+    """What a power cut must not change, out of a snapshot."""
+    return {
+        "section": said["section"]["index"],
+        "splits": said["splits"],
+        "countdown": said["countdown"]["utc"],
+        "acknowledged": [alarm["name"] for alarm in said["alarms"] if alarm["acknowledged"]],
+        "controls": said["controls"],
+    }
+
+
+def between_trips_km(said: dict[str, Any]) -> float:
+    """Both trips grow with the odometer, whose truth is looked at elsewhere: between them nothing may change."""
+    return float(said["trip"][1]["distance_km"] - said["trip"][0]["distance_km"])
+
+
+class Error(NamedTuple):
+    """How far a progress row is from the truth, and how far the car has driven blind in all before its session."""
+
+    session: int
+    t_us: int
+    elapsed_s: float
+    distance_m: float
+    blind_m: float
+
+
+def errors(log: Path, car: VirtualCar) -> list[Error]:
+    """Every progress row after the checkpoint against the drive."""
+    ((started_utc_us,),) = query(
+        log,
+        "SELECT json_extract(detail, '$.utc_us') FROM event WHERE kind = 'section'"
+        " AND json_extract(detail, '$.cause') = 'crew' AND json_extract(detail, '$.state') = 'started'",
+    )
+    offsets, blind_m, so_far_m, last_s = {}, {}, 0.0, None
+    for session, offset_us, first_us, last_us in query(
+        log, "SELECT session, max(utc_us - t_us), min(utc_us), max(utc_us) FROM fix GROUP BY session"
+    ):
+        first_s = int(str(first_us)) / 1e6 - car.drive.utc_s
+        if last_s is not None:
+            so_far_m += car.drive.at(first_s).distance_m - car.drive.at(last_s).distance_m
+        blind_m[session] = so_far_m
+        offsets[session], last_s = int(str(offset_us)), int(str(last_us)) / 1e6 - car.drive.utc_s
+    found = []
+    for session, t_us, elapsed_s, distance_m in query(
+        log,
+        f"SELECT session, t_us, elapsed_s, distance_m FROM progress WHERE section = {SS11} ORDER BY rowid",
+    ):
+        if session not in offsets:
+            continue  # killed before its first fix
+        utc_us = int(str(t_us)) + offsets[session]
+        drive_s = utc_us / 1e6 - car.drive.utc_s
+        if drive_s > CP1_S + 1:
+            true_s = (utc_us - int(str(started_utc_us))) / 1e6
+            true_m = car.drive.at(drive_s).distance_m - SS11_FROM_M
+            found.append(
+                Error(
+                    int(str(session)),
+                    int(str(t_us)),
+                    float(str(elapsed_s)) - true_s,
+                    float(str(distance_m)) - true_m,
+                    blind_m[session],
+                )
+            )
+    return found
+
+
+def test_twenty_kills_in_mid_section_lose_nothing(car: VirtualCar, tmp_path: Path, figures: Figures) -> None:
+    config = config_of(tmp_path, car)
+    chance = random.Random(3)
+    live_socket = tmp_path / "live.sock"
+    with recording(config) as process, Crew(live_socket) as crew:
+        start(crew, car)
+        said = crew.snapshot()
+        expected, apart_km = lasting(said), pytest.approx(between_trips_km(said), abs=0.0003)
+        time.sleep(MAX_LOSS_S)
+        process.kill()
+        process.wait()
+    for kill in range(1, KILLS + 1):
+        with recording(config) as process, Crew(live_socket) as crew:
+            said = crew.snapshot()
+            assert lasting(said) == expected, f"after kill {kill}"
+            assert between_trips_km(said) == apart_km
+            time.sleep(chance.uniform(0.0, 2.0))
+            if kill < KILLS:
+                process.kill()
+                process.wait()
+                continue
+            while (said := crew.snapshot())["gps"]["age_s"] is None:
+                pass
+            assert lasting(said) == expected
+            time.sleep(1.5)
+            stop(process)
+    (log,) = (tmp_path / "logs").glob("*.db")
+    found = errors(log, car)
+    assert integrity(log) == "ok"
+    assert query(log, "SELECT count(*) FROM session") == [(KILLS + 1,)]
+    refused = query(log, "SELECT * FROM event WHERE kind = 'resumed' AND NOT json_extract(detail, '$.ok')")
+    assert refused == []
+    time_s = max(abs(error.elapsed_s) for error in found)
+    worst = max(found, key=lambda error: abs(error.distance_m))
+    blind_m = max(error.blind_m for error in found)
+    figures.said(
+        f"resume: {KILLS} kills, {len({error.session for error in found})} sessions with rows:"
+        f" elapsed wrong by {time_s:.3f} s at most,"
+        f" distance by {abs(worst.distance_m):.1f} m, where {blind_m:.0f} m were driven blind"
+    )
+    assert time_s <= MAX_TIME_ERROR_S
+    assert all(abs(error.distance_m) <= error.blind_m + DISTANCE_NOISE_M for error in found)
+
+
+def test_after_a_power_cycle_gps_tells_how_long_the_gap_was(
+    car: VirtualCar, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, figures: Figures
+) -> None:
+    config = config_of(tmp_path, car)
+    with recording(config) as process, Crew(tmp_path / "live.sock") as crew:
+        start(crew, car)
+        said = crew.snapshot()
+        expected, apart_km = lasting(said), pytest.approx(between_trips_km(said), abs=0.0003)
+        time.sleep(MAX_LOSS_S)
+        process.kill()
+        process.wait()
+    time.sleep(BLINK_S + 1.0)
+    monkeypatch.setattr(restart_state, "_boot_id", lambda: "another power-on")
+    with recorder_here(config), Crew(tmp_path / "live.sock") as crew:
+        while (said := crew.snapshot())["gps"]["age_s"] is None:
+            pass
+        assert lasting(said) == expected
+        assert between_trips_km(said) == apart_km
+        assert said["section"]["estimated"]
+        time.sleep(2.5)
+    (log,) = (tmp_path / "logs").glob("*.db")
+    found = [error for error in errors(log, car) if error.session == 2]
+    ((detail,),) = query(log, "SELECT detail FROM event WHERE kind = 'resumed'")
+    assert json.loads(str(detail))["gap_s"] is None
+    first_fix_us = int(str(query(log, "SELECT min(t_us) FROM fix WHERE session = 2")[0][0]))
+    after = [error for error in found if error.t_us > first_fix_us]
+    figures.said(
+        f"power-cycle: {after[0].blind_m:.0f} m blind, elapsed wrong by {max(abs(e.elapsed_s) for e in after):.3f} s,"
+        f" distance by {max(abs(e.distance_m) for e in after):.1f} m"
+    )
+    assert len(after) >= 2
+    assert all(abs(error.elapsed_s) <= MAX_TIME_ERROR_S for error in after)
+    assert all(abs(error.distance_m) <= error.blind_m + DISTANCE_NOISE_M for error in after)
+
+
+@pytest.mark.parametrize("state", ["", "nonsense", "{}", '{"boot_id": 1, "boot_us": "x", "live": []}', "[1]"])
+def test_a_state_that_cannot_be_read_costs_only_itself(car: VirtualCar, tmp_path: Path, state: str) -> None:
+    from logger.logfile.open_or_quarantine import open_log
+
+    config = set_up(tmp_path, car)
+    with recorder_here(config) as recorder:
+        path = recorder.status().writer.path
+    log, _ = open_log(path)
+    log._connection.execute("UPDATE meta SET value = ? WHERE key = 'state'", (state,))
+    log.close()
+    with recorder_here(config) as recorder, Crew(tmp_path / "live.sock") as crew:
+        assert crew.command("start_section") is None
+        assert recorder.status().writer.session == 2

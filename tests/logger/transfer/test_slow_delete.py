@@ -1,0 +1,138 @@
+"""A large file goes step by step, without a name; what somebody else still has is left to him."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from logger.boundary.whole_file import sync_folder
+from logger.transfer import slow_delete
+from logger.transfer.slow_delete import REMOVE_BYTES, Nameless, remove
+from tests.logger.stick.conftest import plugged
+
+SMALL_STEP = 256 * 1024
+SIZE = 3 * REMOVE_BYTES + 5
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "large.db"
+    with path.open("wb") as file:
+        file.truncate(SIZE)
+    return path
+
+
+@pytest.fixture
+def steps(path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, bool]]:
+    """After each step: the size of what is left, and whether it has a name."""
+    seen = list[tuple[int, bool]]()
+    inode, descriptors = path.stat().st_ino, Path("/proc/self/fd")
+
+    def look(_pause_s: float) -> None:
+        (size,) = [
+            stat.st_size
+            for fd in descriptors.iterdir()
+            if fd.exists() and (stat := fd.stat()).st_ino == inode
+        ]
+        seen.append((size, path.exists()))
+
+    monkeypatch.setattr("logger.transfer.slow_delete.time.sleep", look)
+    return seen
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_step_by_step_when_it_has_no_name_any_more(path: Path, steps: list[tuple[int, bool]]) -> None:
+    before = open_files()
+    remove(path)
+    assert steps == [(2 * REMOVE_BYTES + 5, False), (REMOVE_BYTES + 5, False), (5, False)]
+    assert list(path.parent.iterdir()) == []
+    assert open_files() == before, "else its room would not come back"
+    remove(path)
+    assert open_files() == before
+
+
+def test_whoever_is_reading_it_keeps_all_of_it(path: Path, steps: list[tuple[int, bool]]) -> None:
+    code = "import sys; f = open(sys.argv[1], 'rb'); print(flush=True); input(); print(len(f.read()))"
+    command = [sys.executable, "-c", code, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as reader:
+        assert reader.stdout is not None
+        reader.stdout.readline()
+        remove(path)
+        assert not path.exists()
+        out, _ = reader.communicate(b"\n")
+    assert (int(out), steps) == (SIZE, [])
+
+
+def test_another_name_keeps_all_of_it(path: Path, steps: list[tuple[int, bool]]) -> None:
+    backup = path.with_name("backup.db")
+    backup.hardlink_to(path)
+    remove(path)
+    assert list(path.parent.iterdir()) == [backup]
+    assert (backup.stat().st_size, steps) == (SIZE, [])
+
+
+def test_what_is_no_file_loses_its_name_only(path: Path) -> None:
+    link, pipe = path.with_name("link"), path.with_name("pipe")
+    link.symlink_to(path)
+    os.mkfifo(pipe)
+    for each in (link, pipe):
+        remove(each)
+    assert list(path.parent.iterdir()) == [path]
+    assert path.stat().st_size == SIZE
+
+
+def test_a_name_that_cannot_be_taken_away(path: Path) -> None:
+    before = open_files()
+    with pytest.raises(OSError, match="directory"):
+        Nameless(path.parent)
+    assert open_files() == before
+
+
+@pytest.mark.parametrize("synced", [False, True], ids=["by itself", "synced"])
+def test_a_power_cut_leaves_all_of_it_or_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, synced: bool
+) -> None:
+    """The card as it was after each step, on another machine: the log is whole, or gone and its room free."""
+    monkeypatch.setattr(slow_delete, "REMOVE_BYTES", SMALL_STEP)
+    cards, rows = list[Path](), os.urandom(8 * SMALL_STEP)
+    with plugged(tmp_path / "card", "ext4") as card:
+        empty = os.statvfs(card).f_bfree
+
+        def cut(_pause_s: float) -> None:
+            if synced:  # as the recorder does all the time
+                with (card / "present.db").open("ab") as present:
+                    present.write(b"rows")
+                    os.fsync(present.fileno())
+            cards.append(tmp_path / f"cut-{len(cards)}.img")
+            shutil.copyfile(tmp_path / "card.img", cards[-1])
+
+        monkeypatch.setattr("logger.transfer.slow_delete.time.sleep", cut)
+        log = card / "a-001.db"
+        with log.open("wb", buffering=0) as file:
+            file.write(rows)
+            os.fsync(file.fileno())
+        sync_folder(card)
+        remove(log)
+    left = [after_the_cut(image, tmp_path / image.stem) for image in cards]
+    assert len(left) == 7
+    assert all(held == rows or (held is None and free > empty - 20) for held, free in left)
+    assert not synced or all(held is None for held, _ in left), "the recorder's sync took it along"
+
+
+def after_the_cut(image: Path, place: Path) -> tuple[bytes | None, int]:
+    """What a card holds under the log's name, and its free blocks, when its journal has been played back."""
+    place.mkdir()
+    subprocess.run(["mount", "-t", "ext4", "-o", "loop", str(image), str(place)], check=True)
+    try:
+        log = place / "a-001.db"
+        return log.read_bytes() if log.exists() else None, os.statvfs(place).f_bfree
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
