@@ -21,7 +21,7 @@ from typing import Final
 
 from firmware_bridge.gps.cadence import HELD_EPOCHS, PAUSE_US, SAME_US, Cadence, apart_us
 from firmware_bridge.gps.epoch import STATUS_KINDS, Epoch
-from firmware_bridge.gps.sentence_reader import Report
+from firmware_bridge.gps.fix_report import Report
 from firmware_bridge.gps.vtg_order import VtgOrder
 
 LONGEST_EPOCH_US: Final = 6_000_000

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from firmware_bridge.gps.sentence_reader import PVT, Report
+from firmware_bridge.gps.fix_report import PVT, Report
 
 STATUS_KINDS: Final = frozenset({"RMC", "GGA", "GNS", "GLL", PVT})
 """The sentences that speak of a fix; an epoch without any of them makes none."""

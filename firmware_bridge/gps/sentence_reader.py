@@ -12,10 +12,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from operator import itemgetter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from pynmea2.types import talker
 
+from firmware_bridge.gps.fix_report import ALTITUDES_M, Report
 from firmware_bridge.gps.jump_filter import RECEIVER_LIMIT_MPS
 from firmware_bridge.gps.nmea_fields import angle_deg, day_number, decimal, time_of_day_us, two_digit_date
 from firmware_bridge.protocols.ubx import TEXT_START
@@ -23,15 +24,10 @@ from firmware_bridge.records import new_record
 
 KNOT_MPS: Final = 1852 / 3600
 KMH_MPS: Final = 1 / 3.6
-ALTITUDES_M: Final = (-1_000.0, 100_000.0)
-"""From below the Dead Sea, with a poor fix, to above any balloon."""
 MAX_HDOP: Final = 100.0
 """Receivers write 99.99 (and 50.0) for "unknown, large"; above this it is no dilution."""
 MODE_QUALITY: Final = {"R": 4, "F": 5, "P": 3, "D": 2, "A": 1, "E": 6, "M": 7, "S": 8, "N": 0}
 """Mode letters of RMC, GLL and GNS as GGA qualities, the best first (GNS has one letter a constellation)."""
-
-PVT: Final = "PVT"
-"""The kind of a UBX NAV-PVT's report (ubx_report.py): the receiver's own solution, which the sentences excerpt."""
 
 _PADDING: Final = [""] * 20
 """Older standards' sentences are shorter than pynmea2's layouts: the fields they lack read as empty."""
@@ -40,29 +36,6 @@ LONGEST_GSA: Final = 18
 
 REMEMBERED_GSAS: Final = 16
 """GSA has no time: each constellation's is the same text for seconds, and need not be read again."""
-
-
-class Report(NamedTuple):
-    """One sentence's word, or one UBX message's, which alone knows its accuracy (one standard deviation).
-
-    `time_us` is UTC time of day, past 86,400 s in a leap second; `day` counts from 1970-01-01. `quality` is
-    GGA's: 0 denies a fix, more claims one, None does not speak of it.
-    """
-
-    kind: str
-    time_us: int | None = None
-    quality: int | None = None
-    lat: float | None = None
-    lon: float | None = None
-    alt_m: float | None = None
-    speed_mps: float | None = None
-    course_deg: float | None = None
-    satellites: int | None = None
-    hdop: float | None = None
-    day: int | None = None
-    accuracy_m: float | None = None
-    alt_accuracy_m: float | None = None
-    speed_accuracy_mps: float | None = None
 
 
 def _layout(sentence: Any, *names: str) -> Callable[[list[str]], tuple[str, ...]]:

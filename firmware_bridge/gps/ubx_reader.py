@@ -11,9 +11,9 @@ from collections import Counter
 from typing import Final
 
 from firmware_bridge.errors import WireError
+from firmware_bridge.gps.fix_report import ALTITUDES_M, PVT, Report
 from firmware_bridge.gps.jump_filter import RECEIVER_LIMIT_MPS
 from firmware_bridge.gps.nmea_fields import DAY_US, day_number
-from firmware_bridge.gps.sentence_reader import ALTITUDES_M, PVT, Report
 from firmware_bridge.protocols import ubx
 from firmware_bridge.protocols.nav_pvt import NavPvt, parse
 

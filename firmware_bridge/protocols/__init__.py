@@ -44,7 +44,7 @@ class Decoder(Interface):
         CLOSING, BAUDS  the bytes that close it; the baud rates to try, the most usual first
         asker           only where the adapter prompts for each command (`Asker`)
 
-    The rules, which tests/firmware_bridge/protocols/test_protocols.py checks for each of `CAN_PROTOCOLS` (wire.py beside it; add
+    The rules, which tests/firmware_bridge/protocols checks for each of `CAN_PROTOCOLS` (wire.py beside it; add
     NAME there):
 
     1. Any chunking of the same bytes gives the same records. An incomplete frame waits for the next `feed`; what is

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.segment import Segment
 
 from firmware_bridge.printable import marked, printable
-from logger.boundary.marked_streams import styled
+from logger.boundary.standard_streams import styled
 
 
 class PlainConsole(Console):

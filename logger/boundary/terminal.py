@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from typing import Any, BinaryIO, Final
 
 from firmware_bridge.printable import printable
-from logger.boundary.marked_streams import styled
+from logger.boundary.standard_streams import styled
 
 MOST_LINE_CHARS: Final = 2_000
 """Of one line: several names and a deep path fit; a hostile note has megabytes."""

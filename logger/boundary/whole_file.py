@@ -13,13 +13,14 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from firmware_bridge.errors import InUseError
+from firmware_bridge.errors import InUseError, LogError
 from logger.boundary.os_errors import named
 
 PART_TAIL = ".part"
@@ -156,3 +157,18 @@ def remove_unfinished() -> None:
     for part in tuple(_unfinished):
         with suppress(OSError):
             part.unlink()
+
+
+KEEP_FREE_BYTES = 32_000_000
+"""Left on the disk for others: a system without any room loses what it works on."""
+
+
+class NoRoomError(LogError):
+    """A log that this machine has not the room for."""
+
+
+def require_room(folder: Path, need_bytes: int, where: str) -> None:
+    """Raise NoRoomError unless a folder has the room for so many bytes more."""
+    if shutil.disk_usage(folder).free < need_bytes + KEEP_FREE_BYTES:
+        mend = "make room, and try again"
+        raise NoRoomError(f"too little room for {need_bytes / 1e6:,.0f} MB here", where=where, mend=mend)

@@ -19,8 +19,8 @@ import click
 from firmware_bridge.errors import StagelogError
 from logger import __version__
 from logger.boundary import interruption, standard_streams
-from logger.boundary.marked_streams import mark_streams
 from logger.boundary.os_errors import line_of, named
+from logger.boundary.standard_streams import mark_streams
 from logger.boundary.terminal import OneLine, echo
 from logger.boundary.whole_file import remove_unfinished
 
@@ -38,14 +38,12 @@ VERBS: dict[str, Verb] = {
     "serve": Verb("logger.crew.verbs", "The crew server: the page that the crew looks at."),
     "watch": Verb("logger.crew.verbs", "The live state in a terminal."),
     "simulate": Verb("logger.demo.verbs", "A whole stage's logs, faster than it was driven."),
-    "replay": Verb(
-        "logger.recorder.verbs", "A log or a raw capture through the recorder's computation again."
-    ),
+    "replay": Verb("logger.replay.verbs", "A log or a raw capture through the recorder's computation again."),
     "import": Verb("logger.cli.check_and_import", "A GPX route file into an itinerary."),
     "check": Verb("logger.cli.check_and_import", "A configuration or an itinerary: every error at once."),
-    "logs": Verb("logger.recorder.verbs", "Which logs there are."),
-    "info": Verb("logger.recorder.verbs", "What is in a log."),
-    "verify": Verb("logger.recorder.verbs", "Is a log whole?"),
+    "logs": Verb("logger.logfile.verbs", "Which logs there are."),
+    "info": Verb("logger.logfile.verbs", "What is in a log."),
+    "verify": Verb("logger.logfile.verbs", "Is a log whole?"),
     "review": Verb(
         "logger.review.verbs", "A log judged: speed against limits, splits, waypoints, engine, evidence."
     ),

@@ -28,7 +28,7 @@ from logger.crew.exports import formats
 from logger.crew.feed import Feed
 from logger.crew.ranges import tag
 from logger.logfile import border, reader
-from logger.logfile.quarantine import is_aside
+from logger.logfile.naming import is_aside
 from logger.transfer import ledger
 from logger.transfer.state import read_state
 

@@ -11,7 +11,7 @@ from firmware_bridge.records import Fix, Notice
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """`state` and `detail` are a port's words (firmware_bridge.devices.ports); `good` and `bad` pieces came in `seconds`.
+    """`state` and `detail` are those of devices/ports.py; `good` and `bad` pieces came in `seconds`.
 
     `frames` counts by identifier and length, from the first to the last in `frames_s` where that was told. Frames and
     fixes are None where pieces came and nothing tells what is in them. `speaks` is what else was found on the wire:

@@ -10,7 +10,7 @@ from pathlib import Path
 from firmware_bridge.errors import LogError
 from logger.doctor.judge_storage import Shelf
 from logger.logfile import border, reader
-from logger.logfile.quarantine import is_aside
+from logger.logfile.naming import is_aside
 from logger.retention import log_directory, rule
 
 CHECK_S = 5.0

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from logger.logfile.blocks import FixBlock, Numbers, Progress, fix_blocks, progress_blocks, reading_blocks
-from logger.logfile.channel_table import channels_of
+from logger.logfile.reader import channels_of
 from logger.logfile.selection import Integers, Selection
 
 OLDEST_US = 10_000_000

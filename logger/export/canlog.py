@@ -41,7 +41,7 @@ _ROWS_TOGETHER = 2048
 def write_candump(
     connection: sqlite3.Connection, selection: Selection, stream: BinaryIO, progress: Progress
 ) -> None:
-    """A line a frame, as `candump -L` and `logger.recording.candump` have them."""
+    """A line a frame, as `candump -L` and `logger.replay.canlogs.candump` have them."""
     for block in frame_blocks(connection, selection, progress):
         for first in range(0, len(block.t_us), _ROWS_TOGETHER):
             stream.write(_candump(block, np.arange(first, min(first + _ROWS_TOGETHER, len(block.t_us)))))

@@ -7,5 +7,5 @@
     cluster.py  in a loop, or by Dask          season.py     what came of it: verdicts and class tables
     query.py    SQL over it, by DuckDB         fetch.py      from the cars into the store
 
-Knows recording/, review/ and export/; none of them knows it, and the recorder and the crew server import nothing of it.
+Imports logfile/, review/ and export/. Neither the recorder nor the crew server imports it.
 """

@@ -23,6 +23,7 @@ from firmware_bridge.errors import LogError, StagelogError
 from firmware_bridge.printable import printable
 from logger.boundary.file_names import within
 from logger.boundary.os_errors import named
+from logger.boundary.whole_file import require_room
 from logger.fleet import tables
 from logger.fleet.catalogue import Entry, entries
 from logger.fleet.identity import entry_of, refuse_strangers, same_recording
@@ -34,7 +35,6 @@ from logger.logfile.verify import verify
 from logger.review import json
 from logger.review.open_evidence import Wanted, opened
 from logger.review.report import report_of
-from logger.transfer.disk_room import require_room
 from logger.transfer.snapshot import digest_of, snapshot
 
 BLOCK_BYTES = 1024 * 1024

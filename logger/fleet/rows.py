@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from logger.export.parquet import arrow_table, frame_bytes
 from logger.fleet.tables import TABLES
 from logger.logfile.blocks import Numbers, Progress, fix_blocks, frame_blocks, reading_blocks
-from logger.logfile.channel_table import channels_of
+from logger.logfile.reader import channels_of
 from logger.logfile.selection import Clock, Selection
 from logger.review.places import NO_RUN
 from logger.review.report import Report

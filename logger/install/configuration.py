@@ -1,6 +1,6 @@
 """The first configuration of a car: commented, from a few answers. From then on the file is its owner's.
 
-Knows the keys of `stagelog.toml` and what a newcomer should be told beside each; logger.config.configuration judges the result.
+Knows the keys of `stagelog.toml` and the comment beside each; logger.config judges the result.
 """
 
 from __future__ import annotations

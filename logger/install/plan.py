@@ -7,9 +7,12 @@ is in the configuration, and where the program lies is in one link.
 
 from __future__ import annotations
 
+import sysconfig
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
+
+from firmware_bridge.errors import ConfigurationError
 
 GROUP = "stagelog"
 RECORDER_USER = "stagelog"
@@ -191,3 +194,17 @@ def _with_parents(steps: Iterable[Step]) -> Iterator[Step]:
                     planned.add(str(parent))
                     yield Folder(str(parent))
         yield step
+
+
+_CHECKOUT = Path(__file__).parents[2] / "systemd"
+_PACKAGED = Path(sysconfig.get_path("data")) / "share/stagelog/systemd"
+
+
+def shipped() -> Mapping[str, bytes]:
+    """All files that the plan may ask for, by name. Raises ConfigurationError when this copy is not whole."""
+    names = [*SHIPPED, *(name for files in OPTIONS.values() for name in files)]
+    for folder in (_CHECKOUT, _PACKAGED):
+        if all((folder / name).is_file() for name in names):
+            return {name: (folder / name).read_bytes() for name in names}
+    mend = "install stagelog again, from a whole checkout or wheel"
+    raise ConfigurationError("the units are missing in this copy", where=str(_PACKAGED), mend=mend)

@@ -19,10 +19,10 @@ from logger.config import configuration as configs
 from logger.config.configuration import Config
 from logger.install import adapters, apply, change, plan, record
 from logger.install.configuration import CAN_NAME, GPS_NAME, Answers, render, settled
+from logger.install.plan import shipped
 from logger.install.questions import NO_DEVICE, ask, read_pin
 from logger.install.reach import out_of_reach, require_reachable
 from logger.install.root import Entry, Root
-from logger.install.shipped import shipped
 
 _IN_AN_IMAGE = "/opt/stagelog/bin/stagelog"
 """Where the README has the program installed."""

@@ -109,3 +109,16 @@ def _last_boot_id(path: Path) -> str | None:
     except LogError:
         return None
     return None if row is None else str(row[0])
+
+
+_ASIDE = re.compile(r".+\.db\.damaged-\d+(-wal)?", re.ASCII | re.DOTALL)
+
+
+def is_aside(name: str) -> bool:
+    """Whether a file of this name was set aside, the write-ahead log beside it included."""
+    return _ASIDE.fullmatch(name) is not None
+
+
+def aside_in(folder: Path) -> list[Path]:
+    """What was set aside in a folder."""
+    return [path for path in folder.glob(f"{LOG_PATTERN}.damaged-*") if is_aside(path.name)]

@@ -6,9 +6,10 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from firmware_bridge.errors import LogError
+from firmware_bridge.records import Channel
 from logger.boundary.untrusted_json import loads
 from logger.logfile.border import has_wal, open_log_readonly
 from logger.logfile.meta import meta_of
@@ -148,3 +149,33 @@ def within(column: str) -> str:
 def words(column: str) -> str:
     """In SQL, the beginning of a text; empty where there is none."""
     return f"iif(typeof({column}) = 'text', substr({column}, 1, {_MOST_WORD_CHARS}), '')"
+
+
+MOST_CHANNELS: Final = 20_000
+"""The DBC files of a whole lorry have some 5,000 signals."""
+_MOST_NUMBER: Final = 2**31 - 1
+_MOST_CHARS: Final = 1000
+"""Of a name, a unit or a source: a DBC's names have at most 128."""
+_SQL: Final = (
+    "SELECT id, name, unit, source FROM channel WHERE typeof(name) = 'text' AND length(name) <= ?"  # noqa: S608 - ours
+    + "".join(
+        f" AND (typeof({name}) = 'text' AND length({name}) <= ? OR {name} IS NULL)"
+        for name in ("unit", "source")
+    )
+    + " ORDER BY id LIMIT ?"
+)
+
+
+def channels_of(connection: sqlite3.Connection) -> dict[int, Channel]:
+    """By number, in its order. One that no recorder writes is left out, with its readings; `verify` reports it.
+
+    Raises LogError for more channels than any car has, sqlite3.Error where the table cannot be read.
+    """
+    found = connection.execute(_SQL, (*[_MOST_CHARS] * 3, MOST_CHANNELS + 1)).fetchall()
+    if len(found) > MOST_CHANNELS:
+        raise LogError(f"it has over {MOST_CHANNELS} channels", mend="`stagelog verify` says more")
+    return {
+        number: Channel(name, unit or "", source or "")
+        for number, name, unit, source in found
+        if 0 <= number <= _MOST_NUMBER
+    }

@@ -1,6 +1,6 @@
 """Log UTC as learned from GPS: the clock rows, which tie session time to UTC.
 
-How it is learned, and which fixes count, `firmware_bridge.gps.utc` decides; here, when a row of it is due. The error of a
+How it is learned, and which fixes count, gps/utc.py decides; here, when a row of it is due. The error of a
 row says how far off it may be.
 """
 

@@ -47,7 +47,7 @@ _NOTICES_A_S = 5
 
 
 class FixSource(Protocol):
-    """What gives fixes: a receiver's sentences (firmware_bridge.gps.fix_builder), or the rows of a log (review.recompute)."""
+    """What gives fixes: a receiver's sentences (gps/fix_builder.py), or the rows of a log (review.recompute)."""
 
     def feed(self, sentence: Sentence) -> Sequence[Fix]:
         """The fixes that are complete with this sentence."""

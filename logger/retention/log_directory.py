@@ -17,8 +17,7 @@ from pathlib import Path
 from firmware_bridge.errors import LogError
 from logger.boundary.file_names import within
 from logger.logfile.border import has_wal, open_log_readonly
-from logger.logfile.naming import LOG_PATTERN, REMOVED, removed
-from logger.logfile.quarantine import aside_in, is_aside
+from logger.logfile.naming import LOG_PATTERN, REMOVED, aside_in, is_aside, removed
 from logger.retention.rule import Stored
 from logger.transfer import ledger
 from logger.transfer.slow_delete import Nameless

@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from firmware_bridge.errors import LogError
 from firmware_bridge.records import Channel
 from logger.logfile.blocks import Progress, reading_blocks
-from logger.logfile.channel_table import channels_of
-from logger.logfile.reader import last_row
+from logger.logfile.reader import channels_of, last_row
 from logger.logfile.selection import Integers, select
 from logger.review.evidence import Floats
 

@@ -13,14 +13,14 @@ import dataclasses
 import json
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from firmware_bridge.errors import ConfigurationError
 from logger.boundary.untrusted_json import loads
 from logger.config.input_files import read_text
-from logger.logfile.border import has_wal
+from logger.logfile.border import has_wal, open_cut_short, open_log_readonly
 from logger.logfile.session_rows import MOST_SESSIONS
 from logger.recorder.setup import Stage, stage_of
 from logger.replay import replay
@@ -29,7 +29,6 @@ from logger.review.evidence import FIX_COLUMNS, SEEN_COLUMNS, Evidence, RawRows,
 from logger.review.log_evidence import from_log
 from logger.review.penalties import MODELS
 from logger.review.recompute import recomputed
-from logger.review.salvage import log_connection
 from logger.stage.rules import Rules, default_rules
 from logger.stage.rules import load as load_rules
 from logger.stage.state_codec import saved_state
@@ -167,3 +166,21 @@ def _fitting(evidence: Evidence, wanted: Wanted) -> Evidence:
         if wanted.itinerary is None
         else dataclasses.replace(evidence, checked_itinerary=str(wanted.itinerary))
     )
+
+
+PAGES_AT = 28
+"""Where SQLite's header says how many pages the file has; at 16 how large they are (1 means 65,536)."""
+
+
+def log_connection(path: Path) -> AbstractContextManager[sqlite3.Connection]:
+    """A connection that can only read. Raises LogError."""
+    return open_cut_short(path) if _is_cut_short(path) else open_log_readonly(path)
+
+
+def _is_cut_short(path: Path) -> bool:
+    """Whether a log is shorter than its header says: SQLite would not even open it."""
+    with path.open("rb") as file:
+        head = file.read(PAGES_AT + 4)
+    page_bytes = int.from_bytes(head[16:18], "big")
+    pages = int.from_bytes(head[PAGES_AT:], "big")
+    return path.stat().st_size < pages * (page_bytes if page_bytes > 1 else 65_536) and not has_wal(path)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from firmware_bridge.gps.dating import Dates
 from firmware_bridge.records import Fix, Notice, Reading, Sentence
 from logger.logfile import value_ranges
-from logger.logfile.channel_table import channels_of
+from logger.logfile.reader import channels_of
 from logger.logfile.rows import Rows
 from logger.logfile.session_rows import SessionRows, require_few
 from logger.recorder.pipeline import Pipeline, Source

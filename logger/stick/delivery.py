@@ -18,14 +18,12 @@ from typing import NamedTuple
 
 from firmware_bridge.errors import DeviceError, LogError
 from logger.boundary.whole_file import PART_TAIL, put_in_place, sync_folder, unfinished
-from logger.logfile.naming import LOG_PATTERN
-from logger.logfile.quarantine import aside_in, is_aside
+from logger.logfile.naming import LOG_PATTERN, aside_in, is_aside
 from logger.logfile.verify import verify
 from logger.retention.log_directory import name_in_words, size_bytes
 from logger.transfer import ledger
-from logger.transfer.placing import DAMAGED_TAIL, place
 from logger.transfer.slow_delete import remove
-from logger.transfer.snapshot import digest_of, readable_state, snapshot
+from logger.transfer.snapshot import DAMAGED_TAIL, digest_of, place, readable_state, snapshot
 from logger.transfer.state import LogState
 
 FOLDER = "stagelog"

@@ -19,8 +19,8 @@ from typing import Protocol
 from firmware_bridge.errors import DeviceError, LogError
 from logger.boundary.file_names import open_unlinked, within
 from logger.boundary.os_errors import named
+from logger.boundary.whole_file import require_room
 from logger.transfer.car import Car, path_of
-from logger.transfer.disk_room import require_room
 from logger.transfer.exchange import Answer, CutError
 from logger.transfer.retry import Patience
 

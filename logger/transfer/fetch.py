@@ -18,9 +18,8 @@ from logger.logfile.verify import verify
 from logger.transfer.car import Car
 from logger.transfer.download import Download, Watcher
 from logger.transfer.listed import ListedLog
-from logger.transfer.placing import DAMAGED_TAIL, place
 from logger.transfer.retry import Patience
-from logger.transfer.snapshot import digest_of, readable_state
+from logger.transfer.snapshot import DAMAGED_TAIL, digest_of, place, readable_state
 from logger.transfer.state import state_of
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from firmware_bridge.printable import printable
 from logger.boundary.file_names import is_file_name
-from logger.logfile.quarantine import is_aside
+from logger.logfile.naming import is_aside
 from logger.transfer.state import LogState
 
 MOST_LOGS = 10_000

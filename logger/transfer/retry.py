@@ -7,8 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from firmware_bridge.errors import DeviceError
-from logger.transfer.deadline import Pace
-from logger.transfer.exchange import CutError
+from logger.transfer.exchange import CutError, Pace
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.2, 5.0
 """A Wi-Fi that dropped a connection takes the next at once; one that is out of reach is not to be hammered."""

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from firmware_bridge.errors import LogError
 from logger.boundary.whole_file import sync_folder
 from logger.logfile.border import has_wal
-from logger.logfile.quarantine import is_aside
+from logger.logfile.naming import is_aside
 from logger.transfer.copying import GrownError, Progress, copy_file, copy_pages, copy_rows
 from logger.transfer.slow_delete import remove
 from logger.transfer.state import LogState, state_of
@@ -96,3 +96,14 @@ def digest_of(path: Path, progress: Progress = lambda _done: None) -> str:
             hasher.update(block)
             progress(min(1.0, file.tell() / size))
     return hasher.hexdigest()
+
+
+DAMAGED_TAIL = ".damaged"
+"""Behind the name of a log that was damaged in the car already: it is kept, and nothing takes it for a log."""
+
+
+def place(target: Path, state: LogState) -> Path:
+    """Where a log belongs: at `target`, or beside another log that is there."""
+    there = readable_state(target) if target.exists() else state
+    is_it = there is not None and there.identity == state.identity
+    return target if is_it else target.with_stem(f"{target.stem}.{state.identity}")

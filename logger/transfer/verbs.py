@@ -46,8 +46,8 @@ def fetch(url: str, folder: Path, names: tuple[str, ...], pin: str | None, patie
     """
     from firmware_bridge.errors import LogError  # noqa: PLC0415 - a verb imports what it runs
     from firmware_bridge.printable import printable  # noqa: PLC0415
+    from logger.boundary.whole_file import NoRoomError  # noqa: PLC0415
     from logger.transfer.car import Car  # noqa: PLC0415
-    from logger.transfer.disk_room import NoRoomError  # noqa: PLC0415
     from logger.transfer.fetch import fetch as fetch_one  # noqa: PLC0415
     from logger.transfer.retry import Patience  # noqa: PLC0415
 

@@ -152,7 +152,15 @@ def test_f06_steps_both_ways_in_mid_session_change_nothing(
 def test_f06_the_wall_clock_is_read_only_to_be_written_down() -> None:
     readers = {
         str(path.relative_to(PACKAGES))
-        for package in ("firmware_bridge", "logger/recording", "logger/stage", "logger/retention")
+        for package in (
+            "firmware_bridge",
+            "logger/recorder",
+            "logger/logfile",
+            "logger/replay",
+            "logger/live",
+            "logger/stage",
+            "logger/retention",
+        )
         for path in (PACKAGES / package).rglob("*.py")
         if WALL_CLOCK.search(path.read_text())
     }

@@ -12,7 +12,7 @@ import pytest
 
 from logger.config.configuration import Live
 from logger.install import plan
-from logger.install.shipped import shipped
+from logger.install.plan import shipped
 from logger.recorder.power import REQUEST
 from tests.figures import Figures
 from tests.systemd.units import (

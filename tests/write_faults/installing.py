@@ -6,9 +6,8 @@ from pathlib import Path
 
 from logger.config.configuration import load
 from logger.install.accounts import Accounts
-from logger.install.plan import CONFIGURATION, Account, File, Folder, Link, installation
+from logger.install.plan import CONFIGURATION, Account, File, Folder, Link, installation, shipped
 from logger.install.root import Root
-from logger.install.shipped import shipped
 from tests.logger.install.conftest import USERS, make_image, require_root
 
 NUMBER = 500

@@ -59,7 +59,7 @@ class Decoder:
 
 def recognised(head: Sequence[bytes]) -> LineReader | None:
     """The reader for a file that begins with these lines; None for no text log of these programs."""
-    from logger.replay.canlogs import (
+    from logger.replay.canlogs import (  # noqa: PLC0415 - these import this module
         busmaster,
         candump,
         candump_screen,

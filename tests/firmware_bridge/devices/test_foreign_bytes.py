@@ -23,7 +23,7 @@ from tests.firmware_bridge.simulated_devices import Pty, Said, clock_us, eventua
 NMEA = protocol("nmea")
 FAST = 5
 """How many seconds of the session pass in one of the test."""
-CASES = Path(__file__).parent.parent / "field_cases" / "gps"
+CASES = Path(__file__).parents[2] / "field_cases" / "gps"
 TICK_S = 0.01
 
 

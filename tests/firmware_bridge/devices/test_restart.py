@@ -21,7 +21,7 @@ from tests.firmware_bridge.simulated_devices import Pty, Said, clock_us, eventua
 
 NMEA, SLCAN, GVRET = protocol("nmea"), protocol("slcan"), protocol("gvret")
 INIT = "$PMTK220,100*2F"
-CASES = Path(__file__).parent.parent / "field_cases" / "gps"
+CASES = Path(__file__).parents[2] / "field_cases" / "gps"
 SECOND_US = 1_000_000
 
 

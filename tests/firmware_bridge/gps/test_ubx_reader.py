@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_bridge.gps.fix_builder import FixBuilder
+from firmware_bridge.gps.fix_report import Report
 from firmware_bridge.gps.nmea_fields import DAY_US, day_number
-from firmware_bridge.gps.sentence_reader import Report, SentenceReader
+from firmware_bridge.gps.sentence_reader import SentenceReader
 from firmware_bridge.protocols import ubx
 from firmware_bridge.protocols.nav_pvt import LAYOUT, SHORTEST, WITH_FLAGS3, NavPvt, build, parse
 from firmware_bridge.protocols.nmea import Decoder, encode

@@ -14,7 +14,7 @@ OTHERS = {"orjson", "ujson", "simplejson", "json.decoder"}
 ALLOWED = {
     "logger/boundary/untrusted_json.py": "the border itself",
     "logger/crew/feed.py": "this machine's recorder: a line of 1 MB at most, whose NaN becomes null on the page",
-    "firmware_bridge/devices/gpsd.py": "the bridge knows no logger: a line of 64 kB at most, any error is a damaged line",
+    "firmware_bridge/devices/gpsd.py": "the bridge knows no logger: a line has 64 kB at most, an error damages it",
     "firmware_bridge/virtual/gpsd.py": "a simulated gpsd, which only the demonstration and tests talk to",
 }
 

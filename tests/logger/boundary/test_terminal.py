@@ -156,7 +156,7 @@ def test_any_cell_is_harmless(text: str) -> None:
 
 _NAUGHTY = """
 import logging, sys, warnings
-from logger.boundary.marked_streams import mark_streams
+from logger.boundary.standard_streams import mark_streams
 from logger.boundary.terminal import OneLine, LiveLine, progress_bar
 from tests.logger.hostile_texts import HOSTILE
 mark_streams()

@@ -11,6 +11,7 @@ import pytest
 from firmware_bridge.records import EFF_FLAG, ERR_FLAG, Fix, Notice
 from logger.doctor import judge_bus, judge_gps, judge_machine, judge_port, judge_storage
 from logger.doctor.findings import Finding
+from logger.doctor.judge_storage import Card, Shelf
 from logger.doctor.port_observation import Heard
 
 NEIGHBOURS = {"nmea": "gps", "slcan": "engine"}
@@ -309,12 +310,12 @@ def test_disks(disk: dict[str, Any], verdicts: list[str], words: str) -> None:
 @pytest.mark.parametrize(
     ("card", "verdict", "words"),
     [
-        (judge_storage.Card("mmcblk0", "MMC", "AJTD4R", "08/2023", (1, 1), 1), "ok", "MMC AJTD4R of 08/2023: 0 to 10 %"),
-        (judge_storage.Card("mmcblk0", "MMC", life=(8, 2), pre_eol=1), "ok", "70 to 80 %"),
-        (judge_storage.Card("mmcblk0", "MMC", life=(2, 9), pre_eol=1), "wrong", "80 to 90 % of its life used; change it"),
-        (judge_storage.Card("mmcblk0", "MMC", life=(11, 1), pre_eol=3), "wrong", "beyond its life, 90 % of its reserve"),
-        (judge_storage.Card("mmcblk0", "SD", "SC64G", "01/2024"), "note", "this kind says nothing of its health"),
-        (judge_storage.Card(), "note", "cannot be read"),
+        (Card("mmcblk0", "MMC", "AJTD4R", "08/2023", (1, 1), 1), "ok", "MMC AJTD4R of 08/2023: 0 to 10 %"),
+        (Card("mmcblk0", "MMC", life=(8, 2), pre_eol=1), "ok", "70 to 80 %"),
+        (Card("mmcblk0", "MMC", life=(2, 9), pre_eol=1), "wrong", "80 to 90 % of its life used; change it"),
+        (Card("mmcblk0", "MMC", life=(11, 1), pre_eol=3), "wrong", "beyond its life, 90 % of its reserve"),
+        (Card("mmcblk0", "SD", "SC64G", "01/2024"), "note", "this kind says nothing of its health"),
+        (Card(), "note", "cannot be read"),
     ],
 )  # fmt: skip
 def test_cards(card: judge_storage.Card, verdict: str, words: str) -> None:
@@ -327,22 +328,22 @@ def test_cards(card: judge_storage.Card, verdict: str, words: str) -> None:
     ("errors", "verdict"), [(None, "note"), ((), "ok"), (("mmc0: error -110",), "wrong")]
 )
 def test_kernel_messages(errors: tuple[str, ...] | None, verdict: str) -> None:
-    assert [
-        finding.verdict for finding in judge_storage.judge_card(judge_storage.Card(kernel_errors=errors))
-    ][1:] == [verdict]
+    assert [finding.verdict for finding in judge_storage.judge_card(Card(kernel_errors=errors))][1:] == [
+        verdict
+    ]
 
 
 @pytest.mark.parametrize(
     ("shelf", "expected"),
     [
-        (judge_storage.Shelf(), [("note", "none yet")]),
-        (judge_storage.Shelf(3, "a-003.db", cut_short=2), [("ok", "is whole, 2 of its sessions ended by a power cut")]),
-        (judge_storage.Shelf(3, "a-003.db", ("damaged: page 7",)), [("wrong", "a-003.db: damaged: page 7")]),
-        (judge_storage.Shelf(3, "a-003.db", None), [("note", "too large to look through now")]),
-        (judge_storage.Shelf(1, "a", set_aside=("a.damaged-1",)), [("ok", ""), ("wrong", "1 set aside as damaged: a.dam")]),
-        (judge_storage.Shelf(1, "a", longest_wal=("a.db", 64 << 20)), [("ok", "")]),
-        (judge_storage.Shelf(1, "a", longest_wal=("a.db", (64 << 20) + 1)), [("ok", ""), ("wrong", "not folded in")]),
-        (judge_storage.Shelf(1, "a", not_fetched_mb=900), [("ok", ""), ("note", "900 MB have not been downloaded")]),
+        (Shelf(), [("note", "none yet")]),
+        (Shelf(3, "a-003.db", cut_short=2), [("ok", "is whole, 2 of its sessions ended by a power cut")]),
+        (Shelf(3, "a-003.db", ("damaged: page 7",)), [("wrong", "a-003.db: damaged: page 7")]),
+        (Shelf(3, "a-003.db", None), [("note", "too large to look through now")]),
+        (Shelf(1, "a", set_aside=("a.damaged-1",)), [("ok", ""), ("wrong", "1 set aside as damaged: a.dam")]),
+        (Shelf(1, "a", longest_wal=("a.db", 64 << 20)), [("ok", "")]),
+        (Shelf(1, "a", longest_wal=("a.db", (64 << 20) + 1)), [("ok", ""), ("wrong", "not folded in")]),
+        (Shelf(1, "a", not_fetched_mb=900), [("ok", ""), ("note", "900 MB have not been downloaded")]),
     ],
 )  # fmt: skip
 def test_shelves(shelf: judge_storage.Shelf, expected: list[tuple[str, str]]) -> None:

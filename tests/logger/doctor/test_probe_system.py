@@ -12,6 +12,7 @@ import pytest
 
 from logger.doctor import judge_storage, probe_logs, probe_system
 from logger.doctor.judge_machine import Power
+from logger.doctor.judge_storage import Card
 from logger.logfile.open_or_quarantine import set_aside
 from logger.transfer import ledger
 from logger.transfer.state import state_of
@@ -48,11 +49,11 @@ def block(
     [
         (
             {"type": "MMC\n", "name": "AJTD4R\n", "date": "08/2023", "life_time": "0x02 0x01", "pre_eol_info": "0x01"},
-            judge_storage.Card("mmcblk0", "MMC", "AJTD4R", "08/2023", (2, 1), 1),
+            Card("mmcblk0", "MMC", "AJTD4R", "08/2023", (2, 1), 1),
         ),
-        ({"type": "SD\n", "name": "SC64G\n", "date": "01/2024\n"}, judge_storage.Card("mmcblk0", "SD", "SC64G", "01/2024")),
-        ({"model": "Samsung SSD \n", "life_time": ""}, judge_storage.Card("mmcblk0", "Samsung SSD")),
-        ({"type": "MMC", "life_time": "0x00 0x00"}, judge_storage.Card("mmcblk0", "MMC")),  # it does not know
+        ({"type": "SD\n", "name": "SC64G\n", "date": "01/2024\n"}, Card("mmcblk0", "SD", "SC64G", "01/2024")),
+        ({"model": "Samsung SSD \n", "life_time": ""}, Card("mmcblk0", "Samsung SSD")),
+        ({"type": "MMC", "life_time": "0x00 0x00"}, Card("mmcblk0", "MMC")),  # it does not know
     ],
 )  # fmt: skip
 def test_the_card_below_the_logs(tmp_path: Path, device: dict[str, str], card: judge_storage.Card) -> None:
@@ -63,7 +64,7 @@ def test_the_card_below_the_logs(tmp_path: Path, device: dict[str, str], card: j
 
 
 def test_no_card_to_be_seen(tmp_path: Path) -> None:
-    assert probe_system.card(tmp_path / "nowhere", tmp_path, tmp_path / "no-kmsg") == judge_storage.Card()
+    assert probe_system.card(tmp_path / "nowhere", tmp_path, tmp_path / "no-kmsg") == Card()
 
 
 COMPLAINTS = (
@@ -185,14 +186,14 @@ def make_log(folder: Path, name: str, rows: int = 500) -> Path:
 
 
 def test_the_logs_that_lie_there(tmp_path: Path) -> None:
-    assert probe_logs.look(tmp_path / "nowhere", [], []) == judge_storage.Shelf()
+    assert probe_logs.look(tmp_path / "nowhere", [], []) == Shelf()
     assert probe_logs.look(tmp_path, [], []).logs == 0
     fetched, newest = make_log(tmp_path, "a-001"), make_log(tmp_path, "a-002")
     state = state_of(fetched)
     ledger.add(tmp_path, ledger.Delivered(fetched.name, state.session, state.t_us, 1, "0" * 64, "1970"))
     set_aside(make_log(tmp_path, "a-003"))
     found = probe_logs.look(tmp_path, [tmp_path], [])
-    assert found == judge_storage.Shelf(
+    assert found == Shelf(
         2, "a-002.db", (), cut_short=1, set_aside=("a-003.db.damaged-1",), not_fetched_mb=0
     ), "its one session has ended without a word"
     assert probe_logs.look(tmp_path, [], [newest]).cut_short == 0, "it is being recorded"

@@ -17,8 +17,8 @@ from logger.config import configuration
 from logger.install import apply, change, plan, record, verbs
 from logger.install.adapters import Adapter
 from logger.install.configuration import GPS_NAME
+from logger.install.plan import shipped
 from logger.install.root import Root
-from logger.install.shipped import shipped
 from tests.figures import Figures
 from tests.logger.install.conftest import PIN, Call, tree
 

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 import pytest
 
 from logger.install import plan
-from logger.install.shipped import shipped
+from logger.install.plan import shipped
 
 PROGRAM = "/opt/stagelog/bin/stagelog"
 

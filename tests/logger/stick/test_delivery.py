@@ -21,8 +21,7 @@ from logger.retention.log_directory import Shelf, delivered
 from logger.stick import delivery
 from logger.stick.delivery import FOLDER, deliver
 from logger.transfer import ledger
-from logger.transfer.placing import DAMAGED_TAIL
-from logger.transfer.snapshot import digest_of
+from logger.transfer.snapshot import DAMAGED_TAIL, digest_of
 from tests.field_failures.small_disk import filled
 from tests.logger.stick.conftest import STICK_MB, plugged
 from tests.logger.transfer.logs_made import being_recorded, closed, content, large, rows

@@ -20,9 +20,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from logger.boundary import whole_file
 from logger.boundary.untrusted_json import MOST_BYTES
 from logger.cli import main
-from logger.transfer import disk_room, exchange
+from logger.transfer import exchange
 from tests.logger.transfer.hostile_server import (
     Behaviour,
     HostileServer,
@@ -278,7 +279,7 @@ def test_a_log_larger_than_the_room_is_refused_before_a_byte_is_written(
     fetch: Fetch, laptop: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     disk = shutil.disk_usage(laptop)
-    free = disk_room.KEEP_FREE_BYTES + 1_000_000
+    free = whole_file.KEEP_FREE_BYTES + 1_000_000
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: disk._replace(free=free))
     for size, code, left in ((1_000_001, 74, []), (1_000_000, 69, [".part"])):
         body = answer(bytes(1000), 200, ETAG, length=size)
