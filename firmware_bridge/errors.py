@@ -20,14 +20,14 @@ class StagelogError(Exception):
 
     exit_code = 74
 
-    def __init__(self, what: str, *, where: str = "", mend: str = "") -> None:
-        self.what, self.where, self.mend = what, where, mend
+    def __init__(self, what: str, *, where: str = "", hint: str = "") -> None:
+        self.what, self.where, self.hint = what, where, hint
         super().__init__(what)
 
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
-        mend = f"; {self.mend}" if self.mend else ""
-        return f"{place}{self.what}{mend}"
+        hint = f"; {self.hint}" if self.hint else ""
+        return f"{place}{self.what}{hint}"
 
 
 class ConfigurationError(StagelogError, ValueError):
@@ -45,9 +45,9 @@ class DeviceError(StagelogError, ConnectionError):
 class PortError(DeviceError):
     """Why one session with a port ended or did not begin. `state` is the word that a LinkChange carries."""
 
-    def __init__(self, state: str, what: str, *, where: str = "", mend: str = "") -> None:
+    def __init__(self, state: str, what: str, *, where: str = "", hint: str = "") -> None:
         self.state = state
-        super().__init__(what, where=where, mend=mend)
+        super().__init__(what, where=where, hint=hint)
 
 
 class NotOpenedError(PortError):

@@ -120,7 +120,7 @@ class GpsdLink(PolledLink):
         if now_s - self._news_s >= ASK_S:
             if self._unanswered >= UNANSWERED:
                 raise PortError(
-                    "lost", "gpsd does not answer", where=self.url, mend="it is connected to again"
+                    "lost", "gpsd does not answer", where=self.url, hint="it is connected to again"
                 )
             self._unanswered += 1
             self._news_s = now_s
@@ -154,8 +154,8 @@ def open_gpsd(url: str, outbox: Outbox) -> GpsdLink:
 def _cannot_connect(url: str, error: Exception) -> PortError:
     number = error_number(error)
     if number in _FORBIDDEN:
-        return PortError("denied", "the recorder may not use the network", where=url, mend=_ALLOW)
+        return PortError("denied", "the recorder may not use the network", where=url, hint=_ALLOW)
     if number == errno.ECONNREFUSED:
-        mend = f"sudo systemctl start gpsd.socket; for the service also {_ALLOW}"
-        return PortError("missing", "no gpsd answers there", where=url, mend=mend)
+        hint = f"sudo systemctl start gpsd.socket; for the service also {_ALLOW}"
+        return PortError("missing", "no gpsd answers there", where=url, hint=hint)
     return cannot_open(url, 0, error)

@@ -202,8 +202,8 @@ def mismatch(
     if has_held:
         what = f"{what} any more"
         return Finding("wrong_baud", f'{what}: the device has restarted at another rate; set baud = "auto"')
-    mend = 'try baud = "auto"' if len(bauds) == 1 else "check which device this is, its ground and its levels"
-    return Finding("wrong_baud", f"{what}: {mend}")
+    hint = 'try baud = "auto"' if len(bauds) == 1 else "check which device this is, its ground and its levels"
+    return Finding("wrong_baud", f"{what}: {hint}")
 
 
 def _another(expected: Expected, found: str) -> str:

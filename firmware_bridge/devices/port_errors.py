@@ -22,7 +22,7 @@ option)."""
 class _Case(NamedTuple):
     state: str
     what: str
-    mend: str
+    hint: str
 
 
 _ABSENT = _Case("missing", "no such device", "plug it in, or correct `port`")
@@ -52,11 +52,11 @@ _CASES = {
 def cannot_open(url: str, baud: int, error: Exception) -> PortError:
     """`error` is what opening `url` raised, one of PORT_ERRORS."""
     if case := _CASES.get(error_number(error)):
-        return PortError(case.state, case.what, where=url, mend=case.mend.format(where=url))
+        return PortError(case.state, case.what, where=url, hint=case.hint.format(where=url))
     if isinstance(error, OSError):
-        return PortError("missing", _one_line(error), where=url, mend="correct `port`")
-    mend = f"correct `port` or `baud` (it was opened at {baud} baud)"
-    return PortError("unusable", _one_line(error), where=url, mend=mend)
+        return PortError("missing", _one_line(error), where=url, hint="correct `port`")
+    hint = f"correct `port` or `baud` (it was opened at {baud} baud)"
+    return PortError("unusable", _one_line(error), where=url, hint=hint)
 
 
 def cannot_set_rate(url: str, baud: int, error: Exception) -> PortError:
@@ -64,14 +64,14 @@ def cannot_set_rate(url: str, baud: int, error: Exception) -> PortError:
     rate."""
     if error_number(error) == errno.EIO:
         return lost(url, error)
-    mend = "take a rate that the adapter supports"
-    return PortError("unusable", f"{baud} baud is refused", where=url, mend=mend)
+    hint = "take a rate that the adapter supports"
+    return PortError("unusable", f"{baud} baud is refused", where=url, hint=hint)
 
 
 def lost(url: str, error: Exception | None = None) -> PortError:
     """An open port went away: `error` while it was used, or a read that is ready and yields nothing."""
     why = _one_line(error) if error else "hung up"
-    return PortError("lost", why, where=url, mend="it is reopened when it comes back")
+    return PortError("lost", why, where=url, hint="it is reopened when it comes back")
 
 
 def error_number(error: BaseException | None) -> int:

@@ -214,7 +214,7 @@ class PortReader:
                     finding = Finding("silent", complaint)
                 if self._search and finding.state in ("wrong_baud", "no_protocol"):
                     what = f"hardly a frame holds at {self._bauds[0]} baud any more"
-                    raise PortError("wrong_baud", what, mend="the rate is looked for again")
+                    raise PortError("wrong_baud", what, hint="the rate is looked for again")
                 wait_us = ASK_AGAIN_US if self._opened.doubt else OPEN_AGAIN_US
                 is_quiet = bool(self._opened.doubt) or finding.state == "silent"
                 is_due = is_quiet and look_us - opened_us >= wait_us

@@ -63,7 +63,7 @@ class RateSearch:
             raise self._refusal
         if any(sample for _, sample in tried):
             raise PortError(*mismatch(self._expected, tried))
-        raise PortError(*silence(bauds), mend=doubt())
+        raise PortError(*silence(bauds), hint=doubt())
 
     def _is_unknown(self, samples: Samples) -> bool:
         has_bytes = any(sample for _, sample in samples)

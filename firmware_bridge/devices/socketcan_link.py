@@ -143,7 +143,7 @@ def open_interface(url: str, outbox: Outbox) -> SocketCanLink:
         if settings is None:
             raise _missing(expected)
         if not settings.is_can:
-            raise PortError("unusable", "is no CAN interface", where=expected.name, mend="correct `port`")
+            raise PortError("unusable", "is no CAN interface", where=expected.name, hint="correct `port`")
         if not settings.is_up:
             raise _down(expected, settings)
     try:
@@ -182,20 +182,20 @@ def setting(expected: Expected, found: Interface | None) -> tuple[str, str]:
 
 def _missing(expected: Expected) -> PortError:
     return PortError(
-        "missing", "no such interface", where=expected.name, mend="plug it in, or correct `port`"
+        "missing", "no such interface", where=expected.name, hint="plug it in, or correct `port`"
     )
 
 
 def _down(expected: Expected, found: Interface | None = None) -> PortError:
     is_virtual = found is not None and found.kind != "can"
     command = f"sudo ip link set {expected.name} up" if is_virtual else expected.bring_up
-    return PortError("down", "is down", where=expected.name, mend=f"bring it up with `{command}`")
+    return PortError("down", "is down", where=expected.name, hint=f"bring it up with `{command}`")
 
 
 def _cannot_open(expected: Expected, error: OSError) -> PortError:
     if error.errno == errno.EAFNOSUPPORT:
-        mend = "`sudo stagelog install --with socketcan`, and a kernel with CAN (`sudo modprobe can_raw`)"
-        return PortError("denied", "SocketCAN is not allowed or not there", where=expected.name, mend=mend)
+        hint = "`sudo stagelog install --with socketcan`, and a kernel with CAN (`sudo modprobe can_raw`)"
+        return PortError("denied", "SocketCAN is not allowed or not there", where=expected.name, hint=hint)
     if error.errno in _GONE:
         return _missing(expected)
-    return PortError("unusable", error.strerror or str(error), where=expected.name, mend="correct `port`")
+    return PortError("unusable", error.strerror or str(error), where=expected.name, hint="correct `port`")

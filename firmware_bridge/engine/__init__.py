@@ -19,7 +19,7 @@ PRESET_NAMES = ("obd2",)
 def preset(name: str) -> EngineDecoder:
     """A new decoder of that name. Raises ConfigurationError where there is none."""
     if name not in PRESET_NAMES:
-        raise ConfigurationError(f'preset "{name}" is not known', mend=f"known are {', '.join(PRESET_NAMES)}")
+        raise ConfigurationError(f'preset "{name}" is not known', hint=f"known are {', '.join(PRESET_NAMES)}")
     from firmware_bridge.engine.obd2 import Obd2Decoder  # noqa: PLC0415 - only where it is asked for
 
     return Obd2Decoder()

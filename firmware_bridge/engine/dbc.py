@@ -255,4 +255,4 @@ def _notices(flaws: Sequence[Flaw], name: str) -> Iterator[Notice]:
 
 
 def _unreadable(what: str, name: str, line: int = 1) -> ConfigurationError:
-    return ConfigurationError(f"no readable DBC: {what}", where=f"{name}:{line}:1", mend=_MEND)
+    return ConfigurationError(f"no readable DBC: {what}", where=f"{name}:{line}:1", hint=_MEND)

@@ -153,8 +153,8 @@ def protocol(name: str) -> Protocol:
     """The protocol of that name; ConfigurationError names the nearest one when there is none."""
     if name not in PROTOCOL_NAMES:
         near = difflib.get_close_matches(name, PROTOCOL_NAMES, n=1)
-        mend = f'did you mean "{near[0]}"?' if near else f"it is one of {', '.join(PROTOCOL_NAMES)}"
-        raise ConfigurationError(f'there is no protocol "{name}"', mend=mend)
+        hint = f'did you mean "{near[0]}"?' if near else f"it is one of {', '.join(PROTOCOL_NAMES)}"
+        raise ConfigurationError(f'there is no protocol "{name}"', hint=hint)
     module = importlib.import_module(f"{__name__}.{name}")
     if name == "nmea":
         return Protocol(name, module.Decoder, None, None, no_opening, b"", NMEA_BAUDS, is_mixed=True)

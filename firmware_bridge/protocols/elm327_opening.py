@@ -73,12 +73,12 @@ def opening(settings: BusSettings) -> Opening:
         yield Step(command, ANSWER_S, is_prompted)
     if not _accepted((yield Step(b"ATH1\r", ANSWER_S, is_prompted))):
         what = "this dongle shows no identifiers (ATH1 is refused)"
-        raise NotOpenedError("unusable", what, mend="use an ELM327 of version 1.3 or later, or an STN")
+        raise NotOpenedError("unusable", what, hint="use an ELM327 of version 1.3 or later, or an STN")
     is_stn = b"STN" in plain((yield Step(b"STI\r", ANSWER_S, is_prompted))).upper()
     if settings.listen_only is False:
         if settings.bitrate not in (None, *_FIXED_PROTOCOLS):
             what = f"OBD-II has no bit rate {settings.bitrate}"
-            raise NotOpenedError("unusable", what, mend="set bitrate = 500000 or 250000, or leave it out")
+            raise NotOpenedError("unusable", what, hint="set bitrate = 500000 or 250000, or leave it out")
         yield Step(b"ATCAF1\r", ANSWER_S, is_prompted)
         return Opened(attend=Attendant())
     return (yield from _listen(settings, is_stn=is_stn))
@@ -86,9 +86,9 @@ def opening(settings: BusSettings) -> Opening:
 
 def _listen(settings: BusSettings, *, is_stn: bool) -> Opening:
     if settings.bitrate is None:
-        mend = "set `bitrate`"
+        hint = "set `bitrate`"
         raise NotOpenedError(
-            "normal_only", "a dongle needs the bit rate of the bus to listen only", mend=mend
+            "normal_only", "a dongle needs the bit rate of the bus to listen only", hint=hint
         )
     warnings = []
     for command in (b"ATS0\r", b"ATCAF0\r"):
@@ -97,7 +97,7 @@ def _listen(settings: BusSettings, *, is_stn: bool) -> Opening:
     if not _accepted((yield Step(silence, ANSWER_S, is_prompted))):
         if settings.listen_only is True:
             what = "this dongle does not confirm that it listens only, so it is not opened"
-            raise NotOpenedError("normal_only", what, mend=ALLOW_NORMAL)
+            raise NotOpenedError("normal_only", what, hint=ALLOW_NORMAL)
         warnings.append(OPEN_NORMAL)
     if not (yield from _set_bitrate(settings.bitrate, is_stn=is_stn)):
         warnings.append(_NOT_BOTH)
@@ -120,8 +120,8 @@ def _set_bitrate(bitrate: int, *, is_stn: bool) -> Generator[Step, bytes, bool]:
         yield Step(b"STP 31\r", ANSWER_S, is_prompted)
         if _accepted((yield Step(b"STPBR %d\r" % bitrate, ANSWER_S, is_prompted))):
             return False
-    mend = "500000 / n is what an ELM327 can do, from 8000 to 500000; an STN does any"
-    raise NotOpenedError("unusable", f"this dongle has no bit rate {bitrate}", mend=mend)
+    hint = "500000 / n is what an ELM327 can do, from 8000 to 500000; an STN does any"
+    raise NotOpenedError("unusable", f"this dongle has no bit rate {bitrate}", hint=hint)
 
 
 def user_protocol(bitrate: int) -> bytes | None:

@@ -63,7 +63,7 @@ def opening(settings: BusSettings) -> Opening:
     rate = settings.bitrate
     if rate is not None and not 0 < rate <= MAX_BITRATE:
         raise NotOpenedError(
-            "unusable", f"GVRET has no bit rate {rate}", mend=f"it has any from 1 to {MAX_BITRATE}"
+            "unusable", f"GVRET has no bit rate {rate}", hint=f"it has any from 1 to {MAX_BITRATE}"
         )
     yield Step(BINARY, SHORT_S)
     present = _parameters((yield Step(ASK_ALL, ANSWER_S, _has_parameters)))
@@ -79,7 +79,7 @@ def opening(settings: BusSettings) -> Opening:
         if settings.listen_only is True:
             yield Step(set_up(0, 0), SHORT_S)
             what = "the adapter does not confirm that it listens only, so it is not opened"
-            raise NotOpenedError("normal_only", what, mend=ALLOW_NORMAL)
+            raise NotOpenedError("normal_only", what, hint=ALLOW_NORMAL)
         rate = rate or present.bitrate
     if rate is not None:
         yield Step(set_up(rate, rate), SHORT_S)

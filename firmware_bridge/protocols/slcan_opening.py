@@ -69,8 +69,8 @@ def opening(settings: BusSettings) -> Opening:
         what = "the adapter answers nothing, so it is not opened: check its power and `baud`"
         return Opened(doubt=f"{what}, or {ALLOW_NORMAL}")
     what = "cannot listen only" if firmware else "does not confirm that it listens only"
-    mend = ALLOW_NORMAL if settings.bitrate else f"set `bitrate`; or {ALLOW_NORMAL}"
-    raise NotOpenedError("normal_only", f"{known.name} {what}, so it is not opened", mend=mend)
+    hint = ALLOW_NORMAL if settings.bitrate else f"set `bitrate`; or {ALLOW_NORMAL}"
+    raise NotOpenedError("normal_only", f"{known.name} {what}, so it is not opened", hint=hint)
 
 
 def _open_normal(firmware: Firmware) -> Opening:
@@ -104,8 +104,8 @@ def _set_bitrate(firmware: Firmware, bitrate: int) -> Generator[Step, bytes, Non
             timing = solve(controller, bitrate)
             if timing is not None and _accepted((yield from _ask(firmware, spelt(timing), SHORT_S))):
                 return
-    mend = f"it has {', '.join(map(str, sorted(firmware.codes)))}"
-    raise NotOpenedError("unusable", f"{firmware.name} has no bit rate {bitrate}", mend=mend)
+    hint = f"it has {', '.join(map(str, sorted(firmware.codes)))}"
+    raise NotOpenedError("unusable", f"{firmware.name} has no bit rate {bitrate}", hint=hint)
 
 
 def _set_data_bitrate(firmware: Firmware, bitrate: int) -> Generator[Step, bytes, None]:
@@ -113,10 +113,10 @@ def _set_data_bitrate(firmware: Firmware, bitrate: int) -> Generator[Step, bytes
     if code is not None and _accepted((yield from _ask(firmware, b"Y" + code + b"\r", SHORT_S))) is not False:
         return
     if firmware.data_codes:
-        mend = f"it has {', '.join(map(str, sorted(firmware.data_codes)))}"
+        hint = f"it has {', '.join(map(str, sorted(firmware.data_codes)))}"
     else:
-        mend = "it does not know CAN FD: leave data_bitrate out"
-    raise NotOpenedError("unusable", f"{firmware.name} has no data bit rate {bitrate}", mend=mend)
+        hint = "it does not know CAN FD: leave data_bitrate out"
+    raise NotOpenedError("unusable", f"{firmware.name} has no data bit rate {bitrate}", hint=hint)
 
 
 def _lines(answer: bytes) -> list[bytes]:

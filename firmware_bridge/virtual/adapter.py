@@ -40,10 +40,10 @@ class CanAdapter:
     ) -> None:
         if protocol not in wire.REPORTS:
             raise ConfigurationError(
-                f'no virtual adapter speaks "{protocol}"', mend=f"one of {', '.join(wire.REPORTS)}"
+                f'no virtual adapter speaks "{protocol}"', hint=f"one of {', '.join(wire.REPORTS)}"
             )
         if dialect not in DIALECTS:
-            raise ConfigurationError(f'no SLCAN dialect "{dialect}"', mend=f"one of {', '.join(DIALECTS)}")
+            raise ConfigurationError(f'no SLCAN dialect "{dialect}"', hint=f"one of {', '.join(DIALECTS)}")
         self.protocol = protocol
         self._traffic, self._computer = traffic, EngineComputer(engine)
         self._make: Callable[[], Dialogue] = DIALECTS[dialect] if protocol == "slcan" else DIALOGUES[protocol]

@@ -141,7 +141,7 @@ class VirtualCar:
 
     def _device(self, name: str) -> LiveDevice:
         if name not in self._devices:
-            raise ConfigurationError(f'the virtual car has no device "{name}"', mend='"gps" or "can"')
+            raise ConfigurationError(f'the virtual car has no device "{name}"', hint='"gps" or "can"')
         return self._devices[name]
 
     def _clock(self) -> float:

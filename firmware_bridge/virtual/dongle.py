@@ -85,7 +85,7 @@ class Dongle:
         most_pids: int = 6,
     ) -> None:
         if model not in MODELS:
-            raise ConfigurationError(f'no virtual dongle "{model}"', mend=f"one of {', '.join(MODELS)}")
+            raise ConfigurationError(f'no virtual dongle "{model}"', hint=f"one of {', '.join(MODELS)}")
         self.model = MODELS[model]
         self.been_normal = False
         self.is_engine_on = True

@@ -176,7 +176,7 @@ class _Leg:
             raise ConfigurationError(
                 f"{(self.s[-1] - self.s[0]) / 1000:.3f} km cannot be driven in {wanted_s:.0f} s,"
                 f" it takes at least {fastest_s:.0f} s",
-                mend="allow more time or higher speeds",
+                hint="allow more time or higher speeds",
             )
         log_push = zero(
             lambda tried: wanted_s - self.time_s(math.exp(tried)), math.log(LEAST_PUSH), math.log(MOST_PUSH)

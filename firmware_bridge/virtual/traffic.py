@@ -69,7 +69,7 @@ class Traffic:
 
     def __init__(self, engine: Engine, dbc_text: str = DEMO_DBC, rate: float = 100.0) -> None:
         if rate <= 0:
-            raise ConfigurationError(f"a bus with {rate} frames a second", mend="more than 0")
+            raise ConfigurationError(f"a bus with {rate} frames a second", hint="more than 0")
         database = Database()
         database.add_dbc_string(dbc_text)
         self._engine, self._rate = engine, rate

@@ -36,8 +36,8 @@ def is_file_name(name: object, *, room_bytes: int = 0) -> TypeGuard[str]:
 def within(folder: Path, name: str, *, room_bytes: int = 0) -> Path:
     """The path of `name` in a folder. Raises LogError for a name that is not accepted."""
     if objection := _objection(name, room_bytes):
-        mend = "rename the file where it comes from"
-        raise LogError(f"not a file name: {objection}", where=repr(printable(name)), mend=mend)
+        hint = "rename the file where it comes from"
+        raise LogError(f"not a file name: {objection}", where=repr(printable(name)), hint=hint)
     return folder / name
 
 

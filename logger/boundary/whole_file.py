@@ -89,8 +89,8 @@ def _locked(part: Path) -> int:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                mend = "let it finish, or choose another name"
-                raise InUseError("another program is writing it", where=str(part), mend=mend) from error
+                hint = "let it finish, or choose another name"
+                raise InUseError("another program is writing it", where=str(part), hint=hint) from error
             except OSError as error:
                 if error.errno not in _NO_LOCKS:
                     raise
@@ -170,5 +170,5 @@ class NoRoomError(LogError):
 def require_room(folder: Path, need_bytes: int, where: str) -> None:
     """Raise NoRoomError unless a folder has the room for so many bytes more."""
     if shutil.disk_usage(folder).free < need_bytes + KEEP_FREE_BYTES:
-        mend = "make room, and try again"
-        raise NoRoomError(f"too little room for {need_bytes / 1e6:,.0f} MB here", where=where, mend=mend)
+        hint = "make room, and try again"
+        raise NoRoomError(f"too little room for {need_bytes / 1e6:,.0f} MB here", where=where, hint=hint)

@@ -58,7 +58,7 @@ def import_(route: Path, output: Path) -> None:
             text, warnings = import_route(stream, str(route))
     except OSError as error:
         raise ConfigurationError(
-            f"cannot be read: {error.strerror}", where=str(route), mend="check its name"
+            f"cannot be read: {error.strerror}", where=str(route), hint="check its name"
         ) from error
     for warning in warnings:
         echo(f"{route}: {warning}", err=True)

@@ -159,8 +159,8 @@ class Config:
             for number, path in enumerate(can.dbc):
                 if files.setdefault(path.name, path) != path:
                     what = f"{files[path.name]} has this file name too"
-                    mend = "rename one: the log keeps each DBC under its file name"
-                    yield Flaw(("can", index, "dbc", number), what, mend)
+                    hint = "rename one: the log keeps each DBC under its file name"
+                    yield Flaw(("can", index, "dbc", number), what, hint)
         alarms = Counter(alarm.name for alarm in self.alarms)
         for index, alarm in enumerate(self.alarms):
             if alarm.name and alarms[alarm.name] > 1:
@@ -184,7 +184,7 @@ class Config:
 
 def load(path: Path) -> Config:
     """The configuration in a file. Raises ConfigurationError: TomlError where the text is wrong."""
-    text = read_text(path, mend="name the configuration with -c FILE")
+    text = read_text(path, hint="name the configuration with -c FILE")
     return loads(text, str(path), path.parent)
 
 

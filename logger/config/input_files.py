@@ -38,35 +38,35 @@ def read_dbcs(paths: Iterable[Path]) -> dict[str, str]:
         if len(data) > MAX_DBC_BYTES:
             what = f"more than {MAX_DBC_BYTES // 1_000_000} MB, which no DBC file has"
             raise ConfigurationError(
-                what, where=str(path), mend="take it out, or keep the messages that are needed"
+                what, where=str(path), hint="take it out, or keep the messages that are needed"
             )
         texts[marked(path.name)] = text_of(data)  # a name may be no UTF-8, which no log can hold
     return texts
 
 
-def read_text(path: Path, mend: str = "check its name") -> str:
+def read_text(path: Path, hint: str = "check its name") -> str:
     """A UTF-8 text file. Raises ConfigurationError, with `mend` where the file cannot be read."""
-    data = read_bytes(path, mend)
+    data = read_bytes(path, hint)
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise ConfigurationError(
-            "not UTF-8 text", where=f"{path}:{line}", mend="save the file in UTF-8"
+            "not UTF-8 text", where=f"{path}:{line}", hint="save the file in UTF-8"
         ) from error
 
 
-def read_bytes(path: Path, mend: str = "check its name") -> bytes:
+def read_bytes(path: Path, hint: str = "check its name") -> bytes:
     """A whole file. Raises ConfigurationError, also for one that does not end."""
     try:
         with open(path, "rb", opener=_open_at_once) as file:
             is_file = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
             data = file.read(MOST_BYTES + 1) if is_file else _read_pipe(file.fileno())
     except OSError as error:
-        raise UnreadableError(f"cannot be read: {error.strerror}", where=str(path), mend=mend) from error
+        raise UnreadableError(f"cannot be read: {error.strerror}", where=str(path), hint=hint) from error
     if len(data) > MOST_BYTES:
         what = f"over {MOST_BYTES >> 20} MB"
-        raise ConfigurationError(what, where=str(path), mend="name the file that is meant")
+        raise ConfigurationError(what, where=str(path), hint="name the file that is meant")
     return data
 
 

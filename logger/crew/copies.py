@@ -95,8 +95,8 @@ class Copies:
             with os.scandir(self.logs) as entries:
                 found = [e.name for e in entries if _is_log(e.name) and e.is_file(follow_symlinks=False)]
         except OSError as error:
-            mend = "look at [log] directory, and at who may read it"
-            raise LogError(f"cannot be read: {error.strerror}", where=str(self.logs), mend=mend) from error
+            hint = "look at [log] directory, and at who may read it"
+            raise LogError(f"cannot be read: {error.strerror}", where=str(self.logs), hint=hint) from error
         return sorted(found)
 
     def done(self, name: str) -> float:
@@ -178,7 +178,7 @@ class Copies:
         before = seen_of(path)
         sha256 = digest_of(path, progress)
         if before != seen_of(path) or not _lies_still(path):
-            raise LogError("it began to be recorded just now", where=path.name, mend="try again")
+            raise LogError("it began to be recorded just now", where=path.name, hint="try again")
         self._digests[path.name] = before, sha256
         _write_digests(self.state / "digests.json", self._digests)
         return Copy(path, path.stat().st_size, sha256, before)
@@ -262,10 +262,10 @@ def _files(path: Path) -> list[Path]:
 
 
 def _no_room() -> NoRoomError:
-    mend = (
+    hint = (
         "a copy would take what is kept free for the recorder; make room, or fetch this log when it is closed"
     )
-    return NoRoomError("too little room on the card", mend=mend)
+    return NoRoomError("too little room on the card", hint=hint)
 
 
 def _writable(state: Path) -> tuple[Path, tempfile.TemporaryDirectory[str] | None]:

@@ -120,9 +120,9 @@ class Feed:
         """Tell the recorder what the crew says; its answer, {"ok": ...}. Raises DeviceError if none comes."""
         writer = self._writer
         if writer is None:
-            raise DeviceError("the recorder is not there", mend="start it: stagelog run")
+            raise DeviceError("the recorder is not there", hint="start it: stagelog run")
         if len(self._waiting) >= MAX_WAITING or not self._allowance.take(_now_s()):
-            raise DeviceError("the recorder is busy", mend="try again")
+            raise DeviceError("the recorder is busy", hint="try again")
         self._last_id = number = self._last_id + 1
         answer: asyncio.Future[Mapping[str, Any]] = asyncio.get_running_loop().create_future()
         self._waiting[number] = answer
@@ -134,9 +134,9 @@ class Feed:
         except TimeoutError:
             # What it did not take yet must not be done at some later moment that nobody expects.
             writer.transport.abort()
-            raise DeviceError("the recorder did not answer", mend="look whether it was done") from None
+            raise DeviceError("the recorder did not answer", hint="look whether it was done") from None
         except OSError as error:
-            raise DeviceError("the recorder went away", mend="try again when it is back") from error
+            raise DeviceError("the recorder went away", hint="try again when it is back") from error
         finally:
             del self._waiting[number]
 
@@ -147,7 +147,7 @@ class Feed:
             async for line in reader:
                 self._take(line)
         self._writer = None
-        gone = DeviceError("the recorder went away", mend="look whether it was done")
+        gone = DeviceError("the recorder went away", hint="look whether it was done")
         for answer in self._waiting.values():
             if not answer.done():
                 answer.set_exception(gone)

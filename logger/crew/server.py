@@ -137,8 +137,8 @@ def _listen(host: str, port: int) -> socket.socket:
             address[:2], family=family, backlog=BACKLOG, dualstack_ipv6=address[0] == "::"
         )
     except OSError as error:
-        mend = "set host and port under [serve] to an address of this machine that is free"
-        raise DeviceError(f"cannot serve there: {error.strerror}", where=where, mend=mend) from error
+        hint = "set host and port under [serve] to an address of this machine that is free"
+        raise DeviceError(f"cannot serve there: {error.strerror}", where=where, hint=hint) from error
 
 
 def _address(host: str, listener: socket.socket) -> str:

@@ -62,8 +62,8 @@ async def _tell_once(feed: Feed, live_socket: Path) -> None:
             while feed.fresh() is None:
                 await feed.newer(feed.news)
     except TimeoutError:
-        mend = "start it: stagelog run"
-        raise DeviceError(feed.news.why or "silent", where=str(live_socket), mend=mend) from None
+        hint = "start it: stagelog run"
+        raise DeviceError(feed.news.why or "silent", where=str(live_socket), hint=hint) from None
     PlainConsole().print(picture(feed.news, 0.0))
 
 

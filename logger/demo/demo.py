@@ -196,7 +196,7 @@ def _free_port() -> int:
             except OSError:
                 continue
             return int(probe.getsockname()[1])
-    raise DeviceError("no free TCP port", where="127.0.0.1", mend="close a program that listens")
+    raise DeviceError("no free TCP port", where="127.0.0.1", hint="close a program that listens")
 
 
 def set_up(demo: Demonstration, virtual: VirtualCar, http_port: int) -> Path:

@@ -159,7 +159,7 @@ def _leg(
         raise ConfigurationError(
             f"the places at km {start.distance_m / 1000:.3f} and {end.distance_m / 1000:.3f} of the day are"
             f" {chord / 1000:.3f} km apart, further than the road between them",
-            mend="correct the coordinates or the kilometres",
+            hint="correct the coordinates or the kilometres",
         )
     line = _Line(start, end, directions, twistiness, seed)
     if chord >= length or line.length_m(0.0, bend=0.0) >= length:

@@ -85,8 +85,8 @@ def simulate(work: Sequence[Order], progress: Callable[[float], None]) -> list[P
                 time.sleep(0.1)
             return [result.result() for result in results]
         except BrokenProcessPool as error:
-            mend = "free some memory, or make fewer cars' logs at once with --car"
-            raise LogError("a car's process was killed", where=str(work[0].folder), mend=mend) from error
+            hint = "free some memory, or make fewer cars' logs at once with --car"
+            raise LogError("a car's process was killed", where=str(work[0].folder), hint=hint) from error
         finally:
             is_over.set()  # or the pool would wait for what nobody wants any more
             pool.shutdown(wait=False, cancel_futures=True)

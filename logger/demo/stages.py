@@ -54,14 +54,14 @@ class BuiltInStage:
             if key.lower() in (car.key, str(car.number)):
                 return car
         names = ", ".join(car.key for car in self.cars)
-        raise ConfigurationError(f'no car "{key}"', where=self.name, mend=f"choose one of {names}")
+        raise ConfigurationError(f'no car "{key}"', where=self.name, hint=f"choose one of {names}")
 
 
 @cache
 def stage(name: str) -> BuiltInStage:
     """The built-in stage of that name; ConfigurationError naming those there are."""
     if name not in STAGES:
-        raise ConfigurationError(f'no built-in stage "{name}"', mend=f"choose one of {', '.join(STAGES)}")
+        raise ConfigurationError(f'no built-in stage "{name}"', hint=f"choose one of {', '.join(STAGES)}")
     itinerary_text = _text(f"{STAGES[name]}.toml")
     itinerary = load(itinerary_text, f"{STAGES[name]}.toml")
     return BuiltInStage(
@@ -79,9 +79,9 @@ def find(name: str) -> BuiltInStage:
     try:
         text = read_text(Path(name))
     except ConfigurationError as error:
-        mend = f"give the path of an itinerary, or one of {', '.join(STAGES)}"
+        hint = f"give the path of an itinerary, or one of {', '.join(STAGES)}"
         raise ConfigurationError(
-            "neither a built-in stage nor a readable itinerary", where=name, mend=mend
+            "neither a built-in stage nor a readable itinerary", where=name, hint=hint
         ) from error
     car = CarPlan("car", 1, "Virtual car", "", (), Orders())
     return BuiltInStage(Path(name).stem, text, load(text, name), DEMO_DBC, (car,))
@@ -101,7 +101,7 @@ def drive(built_in: BuiltInStage, car: CarPlan, section: int | None = None) -> D
 def section_drive(day: Plan, section: int) -> Drive:
     """One section (from 0) of a planned day, with the minutes around it; its t_s begins at 0."""
     if not 0 <= section < len(day.sections):
-        raise ConfigurationError(f"no section {section + 1}", mend=f"there are {len(day.sections)}")
+        raise ConfigurationError(f"no section {section + 1}", hint=f"there are {len(day.sections)}")
     begins_s, ends_s = day.sections[section]
     from_s = max(0, int(begins_s) - BEFORE_SECTION_S)
     return day.drive.between(from_s, min(day.drive.end_s, int(ends_s) + AFTER_SECTION_S))

@@ -63,7 +63,7 @@ def examine(path: Path, seconds: float, stop: threading.Event) -> Iterator[Findi
     except ConfigurationError as error:
         problems = setup.each_problem(error)
     for problem in problems:
-        yield wrong(problem.where or str(path), problem.what, SUDO if _is_denied(problem) else problem.mend)
+        yield wrong(problem.where or str(path), problem.what, SUDO if _is_denied(problem) else problem.hint)
     if not problems:
         yield ok(str(path), "a configuration without errors")
     if config is not None:
@@ -222,8 +222,8 @@ def _reach(path: Path, config: Config) -> Iterator[Finding]:
     told = probe_system.unit(UNITS[0]) if str(path.absolute()) == CONFIGURATION else None
     if told is None or told.get("LoadState") != "loaded":
         return
-    for file, what, mend in out_of_reach(config):
-        yield wrong(str(file), what, mend)
+    for file, what, hint in out_of_reach(config):
+        yield wrong(str(file), what, hint)
     if (
         config.gps is not None
         and config.gps.is_gpsd
@@ -233,8 +233,8 @@ def _reach(path: Path, config: Config) -> Iterator[Finding]:
         yield wrong(f"port {config.gps.name}", what, "sudo stagelog install --with gpsd")
     writable = [place.lstrip("-+") for place in told.get("ReadWritePaths", "").split()]
     if not any(config.log.directory.resolve().is_relative_to(place) for place in writable):
-        mend = f"sudo systemctl edit {UNITS[0]}: ReadWritePaths={config.log.directory} under [Service]"
-        yield wrong(f"disk {config.log.directory}", "the recorder, as a service, may not write there", mend)
+        hint = f"sudo systemctl edit {UNITS[0]}: ReadWritePaths={config.log.directory} under [Service]"
+        yield wrong(f"disk {config.log.directory}", "the recorder, as a service, may not write there", hint)
 
 
 def _card(config: Config) -> Iterator[Finding]:

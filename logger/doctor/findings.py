@@ -15,11 +15,11 @@ class Finding(NamedTuple):
     verdict: Verdict
     where: str
     what: str
-    mend: str = ""
+    hint: str = ""
 
     def __str__(self) -> str:
-        mend = f"; {self.mend}" if self.mend else ""
-        return f"{self.verdict.upper():<5}  {self.where}: {self.what}{mend}"
+        hint = f"; {self.hint}" if self.hint else ""
+        return f"{self.verdict.upper():<5}  {self.where}: {self.what}{hint}"
 
 
 def ok(where: str, what: str) -> Finding:
@@ -27,14 +27,14 @@ def ok(where: str, what: str) -> Finding:
     return Finding("ok", where, what)
 
 
-def note(where: str, what: str, mend: str = "") -> Finding:
+def note(where: str, what: str, hint: str = "") -> Finding:
     """Worth knowing."""
-    return Finding("note", where, what, mend)
+    return Finding("note", where, what, hint)
 
 
-def wrong(where: str, what: str, mend: str) -> Finding:
+def wrong(where: str, what: str, hint: str) -> Finding:
     """To be mended before the start."""
-    return Finding("wrong", where, what, mend)
+    return Finding("wrong", where, what, hint)
 
 
 def some(words: list[str], most: int = 6) -> str:

@@ -36,10 +36,10 @@ def judge(heard: Heard, wiring: Wiring) -> Iterator[Finding]:
     """What is to be said of the bus behind an adapter."""
     where = f"bus {heard.name}"
     if lost := sum(notice.detail["frames"] for notice in heard.notices if notice.kind == "frames_dropped"):
-        mend = (
+        hint = (
             "`sudo stagelog install --with socketcan` gives it more room; see the findings on disk and card"
         )
-        yield wrong(where, f"the kernel dropped {lost} frames that were not read in time", mend)
+        yield wrong(where, f"the kernel dropped {lost} frames that were not read in time", hint)
     if wiring.listen_only and heard.protocol in NO_COMMANDS and heard.good:
         what = f"a {heard.protocol} device takes no command: its own firmware decides whether it acknowledges frames"
         yield note(where, what)
@@ -52,8 +52,8 @@ def judge(heard: Heard, wiring: Wiring) -> Iterator[Finding]:
         ids = {can_id & _ID_BITS for can_id, _ in frames}
         what = f"{_rate_hz(heard, sum(frames.values())):.0f} frames/s of {len(ids)} identifiers"
         if troubles:
-            mend = "check the two wires, the ends' 120 ohms and the ground"
-            yield wrong(where, f"{what}, and bus errors ({some(troubles)})", mend)
+            hint = "check the two wires, the ends' 120 ohms and the ground"
+            yield wrong(where, f"{what}, and bus errors ({some(troubles)})", hint)
         else:
             yield ok(where, what)
     elif heard.state in ("open", "silent") and not (heard.is_mute or heard.speaks or heard.bad):
@@ -118,8 +118,8 @@ def _silence(heard: Heard, wiring: Wiring, where: str, troubles: list[str]) -> F
             f"set bitrate = {heard.bitrate}",
         )
     if troubles:
-        mend = "correct `bitrate` first; then look at the two wires (CAN-H and CAN-L swapped?) and the ground"
-        return wrong(where, f"no frame at {set_to}, but bus errors ({some(troubles)})", f"{mend}{others}")
+        hint = "correct `bitrate` first; then look at the two wires (CAN-H and CAN-L swapped?) and the ground"
+        return wrong(where, f"no frame at {set_to}, but bus errors ({some(troubles)})", f"{hint}{others}")
     tried = (
         f" nor at {some([str(rate) for rate in heard.tried_bitrates], 8)} bit/s"
         if heard.tried_bitrates
@@ -130,10 +130,10 @@ def _silence(heard: Heard, wiring: Wiring, where: str, troubles: list[str]) -> F
     if heard.is_polled and not heard.by_recorder:
         return note(where, f"{what}; the doctor asks the engine nothing", ASK)
     if wiring.preset == "obd2" and not heard.is_polled:
-        mend = "switch the ignition on; many OBD sockets say nothing unasked: set poll = true and listen_only = false"
+        hint = "switch the ignition on; many OBD sockets say nothing unasked: set poll = true and listen_only = false"
     else:
-        mend = "switch the ignition on; check that both wires of the bus are connected"
-    return wrong(where, what, f"{mend}{others}")
+        hint = "switch the ignition on; check that both wires of the bus are connected"
+    return wrong(where, what, f"{hint}{others}")
 
 
 def _rate_hz(heard: Heard, count: int) -> float:

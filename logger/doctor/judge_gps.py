@@ -42,8 +42,8 @@ def judge(heard: Heard) -> Iterator[Finding]:
     yield from _quality(heard.fixes, where)
     rate_hz = _rate_hz(heard.fixes, heard.seconds)
     if rate_hz < SLOW_HZ:
-        mend = 'ask it for more, such as init = ["$PMTK220,100*2F"] for an MTK receiver'
-        yield note(where, f"{rate_hz:.1f} fixes a second", mend)
+        hint = 'ask it for more, such as init = ["$PMTK220,100*2F"] for an MTK receiver'
+        yield note(where, f"{rate_hz:.1f} fixes a second", hint)
     else:
         yield ok(where, f"{rate_hz:.1f} fixes a second")
     if any(not fix.date_ok for fix in heard.fixes):
@@ -80,11 +80,11 @@ def _quality(fixes: Sequence[Fix], where: str) -> Iterator[Finding]:
         f"hdop {hdop:.1f}" if hdop is not None else "",
     ]
     what = ", ".join(["position", *filter(None, words)])
-    mend = "give the antenna a clear sky, away from the roll cage and from other antennas"
+    hint = "give the antenna a clear sky, away from the roll cage and from other antennas"
     if share < 1.0:
-        yield wrong(where, f"{what}, but only in {share:.0%} of the fixes", mend)
+        yield wrong(where, f"{what}, but only in {share:.0%} of the fixes", hint)
     elif (seen is not None and seen < FEW_SATELLITES) or (hdop is not None and hdop > POOR_HDOP):
-        yield wrong(where, f"{what}: poor", mend)
+        yield wrong(where, f"{what}: poor", hint)
     else:
         yield ok(where, what)
 

@@ -52,5 +52,5 @@ def _settings(where: str, expected: Expected, found: Interface) -> Iterator[Find
         state = f", controller {found.state}" if found.state else ""
         yield ok(where, f"{found.bitrate} bit/s{data}{silent}{state}")
     if not (found.listen_only or expected.listen_only is True or found.restart_ms):
-        mend = f"sudo ip link set {found.name} type can restart-ms 100 (while it is down)"
-        yield note(where, "a controller that goes off the bus stays off", mend)
+        hint = f"sudo ip link set {found.name} type can restart-ms 100 (while it is down)"
+        yield note(where, "a controller that goes off the bus stays off", hint)

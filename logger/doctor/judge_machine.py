@@ -24,7 +24,7 @@ class Power:
 
 def judge_power(power: Power) -> Iterator[Finding]:
     """What is to be said of the supply."""
-    mend = "a supply of 5.1 V and 3 A from the car's own converter, with short thick wires"
+    hint = "a supply of 5.1 V and 3 A from the car's own converter, with short thick wires"
     if power.throttled is not None:
         now = [word for bit, word in _NOW.items() if power.throttled >> bit & 1]
         past = [word for bit, word in _NOW.items() if power.throttled >> (bit + 16) & 1]
@@ -33,10 +33,10 @@ def judge_power(power: Power) -> Iterator[Finding]:
             is_supply = 0 in (
                 bit for bit in _NOW if power.throttled >> bit & 1 or power.throttled >> (bit + 16) & 1
             )
-            yield wrong("power", when, mend if is_supply else "give it air: a heat sink, and shade")
+            yield wrong("power", when, hint if is_supply else "give it air: a heat sink, and shade")
             return
     if power.is_low:
-        yield wrong("power", "the voltage is, or was, too low", mend)
+        yield wrong("power", "the voltage is, or was, too low", hint)
     elif power.throttled is None and power.is_low is None:
         yield note("power", "this machine does not tell")
     else:
@@ -71,16 +71,16 @@ def judge_unit(unit: str, told: Mapping[str, str]) -> Finding:
 def judge_power_off(told: Mapping[str, str]) -> Finding:
     """Whether anybody obeys `[shutdown]`; `told` are systemd's properties of the unit that waits for the wish."""
     if told.get("ActiveState") != "active":
-        mend = "`sudo stagelog install --with power-off`"
-        return wrong("power-off", "[shutdown] is set, and nothing obeys it", mend)
+        hint = "`sudo stagelog install --with power-off`"
+        return wrong("power-off", "[shutdown] is set, and nothing obeys it", hint)
     return ok("power-off", "the machine is switched off when [shutdown] says so")
 
 
 def judge_chrony(path: Path, *, is_there: bool) -> Finding:
     """Whether anybody takes the time of GPS at the socket of `[clock] chrony`."""
     if not is_there:
-        mend = "`sudo stagelog install --with chrony`; chrony itself is to be installed, and to run"
-        return wrong("chrony", f"{path}: there is no such socket, so GPS sets no clock", mend)
+        hint = "`sudo stagelog install --with chrony`; chrony itself is to be installed, and to run"
+        return wrong("chrony", f"{path}: there is no such socket, so GPS sets no clock", hint)
     return ok("chrony", f"takes the time of GPS at {path}")
 
 
@@ -114,13 +114,13 @@ def judge_recorder(state: str, why: str, recording: Mapping[str, object]) -> Fin
 
 def judge_rows(state: str) -> Iterator[Finding]:
     """Whether what came could be read in the log of a recorder that runs; `state` is a word of asking.Recorder.rows."""
-    what, mend = {
+    what, hint = {
         "denied": ("its log may not be read", SUDO),
         "unreadable": ("its log cannot be read", "see the findings on logs and card"),
         "none": ("no new row reached its log meanwhile", "see the findings on disk and card"),
     }.get(state, ("", ""))
     if what:
-        yield note("recorder", f"{what}: what the receiver and the buses say is not known", mend)
+        yield note("recorder", f"{what}: what the receiver and the buses say is not known", hint)
 
 
 def judge_configuration(changed: Sequence[str]) -> Iterator[Finding]:

@@ -33,8 +33,8 @@ def judge(heard: Heard, neighbours: Mapping[str, str]) -> Iterator[Finding]:
         yield _another(heard, where, neighbours)
     elif heard.state in ("wrong_baud", "no_protocol") or heard.is_unknown:
         what = heard.detail if heard.state != "open" else f"bytes arrive, and none is {_word(heard.protocol)}"
-        mend = "check which device this is, its ground and its levels"
-        yield wrong(where, what.partition(": ")[0], heard.detail.partition(": ")[2] or mend)
+        hint = "check which device this is, its ground and its levels"
+        yield wrong(where, what.partition(": ")[0], heard.detail.partition(": ")[2] or hint)
     elif heard.is_mute:
         yield _silent(heard, where)
     elif not heard.good:
@@ -45,23 +45,23 @@ def judge(heard: Heard, neighbours: Mapping[str, str]) -> Iterator[Finding]:
 
 def _not_open(heard: Heard, where: str) -> Finding:
     if heard.url.startswith("gpsd://") and heard.state != "opening":  # its own words: there is no device
-        what, _, mend = heard.detail.partition("; ")
-        return wrong(where, what, mend)
+        what, _, hint = heard.detail.partition("; ")
+        return wrong(where, what, hint)
     if heard.state == "denied" and heard.protocol != "socketcan":
         group = heard.group or "dialout"
-        mend = f"sudo usermod -aG {group} USER, then log in again; or call the doctor with sudo"
-        return wrong(where, f"{heard.url} may be used by group {group} only", mend)
+        hint = f"sudo usermod -aG {group} USER, then log in again; or call the doctor with sudo"
+        return wrong(where, f"{heard.url} may be used by group {group} only", hint)
     if heard.state == "busy":
-        mend = f"`sudo fuser -v {heard.url}` names it: stop it (gpsd and ModemManager are the usual ones)"
-        return wrong(where, f"{heard.url} is in use by another program", mend)
+        hint = f"`sudo fuser -v {heard.url}` names it: stop it (gpsd and ModemManager are the usual ones)"
+        return wrong(where, f"{heard.url} is in use by another program", hint)
     if heard.state == "opening":
         return note(where, f"{heard.url} was not open within {heard.seconds:g} s", "give it more --seconds")
-    what, _, mend = heard.detail.partition("; ")
+    what, _, hint = heard.detail.partition("; ")
     if heard.state == "normal_only" and heard.may_acknowledge:
         return note(
             where, f"{what} by the doctor; the recorder opens it, and it acknowledges frames on the bus"
         )
-    return wrong(where, what, mend or "plug it in, or correct `port`")
+    return wrong(where, what, hint or "plug it in, or correct `port`")
 
 
 def _another(heard: Heard, where: str, neighbours: Mapping[str, str]) -> Finding:
@@ -84,9 +84,9 @@ def _another(heard: Heard, where: str, neighbours: Mapping[str, str]) -> Finding
 
 def _silent(heard: Heard, where: str) -> Finding:
     if heard.url.startswith("gpsd://"):
-        what, _, mend = heard.detail.partition(": ")
+        what, _, hint = heard.detail.partition(": ")
         usual = "`gpspipe -r` shows what it has", f"gpsd is there, but sends nothing for {heard.seconds:g} s"
-        return wrong(where, what or usual[1], mend or usual[0])
+        return wrong(where, what or usual[1], hint or usual[0])
     what = f"open, but silent for {heard.seconds:g} s"
     if heard.protocol == "nmea":
         return wrong(
@@ -96,12 +96,12 @@ def _silent(heard: Heard, where: str) -> Finding:
         )
     never = "" if heard.may_acknowledge or heard.protocol in NO_COMMANDS else f"; {NEVER_ANSWERS}"
     if heard.by_recorder:
-        mend = f"switch the ignition on; check the adapter's power and the wires of the bus{never}"
-        return wrong(where, what, f"{mend}; {OTHER_RATES}" if heard.protocol == "slcan" else mend)
+        hint = f"switch the ignition on; check the adapter's power and the wires of the bus{never}"
+        return wrong(where, what, f"{hint}; {OTHER_RATES}" if heard.protocol == "slcan" else hint)
     if heard.protocol == "slcan":
         tried = f", at {len(heard.tried_bitrates) + 1} bit rates" if heard.tried_bitrates else ""
-        mend = "switch the ignition on; check the adapter's power, the wires of the bus, and which device this is"
-        return wrong(where, f"{what}{tried}, and the adapter answers nothing", f"{mend}{never}")
+        hint = "switch the ignition on; check the adapter's power, the wires of the bus, and which device this is"
+        return wrong(where, f"{what}{tried}, and the adapter answers nothing", f"{hint}{never}")
     if heard.is_polled:
         return note(where, f"{what}; the doctor asks the engine nothing", ASK)
     return wrong(where, what, f"check power and wiring; switch the ignition on{never}")
@@ -120,8 +120,8 @@ def _open(heard: Heard, where: str) -> Finding:
     bad = max(0, heard.bad - (not heard.by_recorder))  # the first piece after an opening is torn
     share = bad / max(1, heard.good + bad)
     if share > DAMAGED_SHARE:
-        mend = "check plug, ground and shield, and keep the cable away from the alternator and the radio"
-        return wrong(where, f"{what}, but {share:.1%} of them damaged", mend)
+        hint = "check plug, ground and shield, and keep the cable away from the alternator and the radio"
+        return wrong(where, f"{what}, but {share:.1%} of them damaged", hint)
     if bad:
         return note(where, f"{what}, {bad} damaged")
     return ok(where, f"{what}, none damaged")

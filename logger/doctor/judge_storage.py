@@ -77,8 +77,8 @@ def judge_disk(disk: Disk, min_free_mb: int, room_h: float | None) -> Iterator[F
             where, "the file system is read-only", "`dmesg` says why: a card that fails is often mounted so"
         )
     elif not disk.can_write:
-        mend = f"sudo chown {disk.user} {disk.folder}"
-        yield wrong(where, f"user {disk.user}, who records, may not write there", mend)
+        hint = f"sudo chown {disk.user} {disk.folder}"
+        yield wrong(where, f"user {disk.user}, who records, may not write there", hint)
     if disk.kind in _MEMORY_SYSTEMS:
         yield wrong(where, f"{disk.kind}: gone with the power", "put [log] directory on the card or a stick")
     elif disk.is_root:
@@ -140,8 +140,8 @@ def judge_shelf(shelf: Shelf) -> Iterator[Finding]:
             "`stagelog verify` does",
         )
     elif shelf.problems:
-        mend = "`stagelog verify` says all; the recorder sets it aside and goes on in a new one"
-        yield wrong(where, f"{shelf.newest}: {some(list(shelf.problems), 2)}", mend)
+        hint = "`stagelog verify` says all; the recorder sets it aside and goes on in a new one"
+        yield wrong(where, f"{shelf.newest}: {some(list(shelf.problems), 2)}", hint)
     else:
         cut = f", {shelf.cut_short} of its sessions ended by a power cut" if shelf.cut_short else ""
         yield ok(where, f"{shelf.logs}; the newest, {shelf.newest}, is whole{cut}")

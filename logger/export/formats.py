@@ -70,11 +70,11 @@ def write(
     """
     chosen = FORMATS.get(name)
     if chosen is None:
-        raise ConfigurationError(f"no format {name!r}", mend=f"there are {', '.join(FORMATS)}")
+        raise ConfigurationError(f"no format {name!r}", hint=f"there are {', '.join(FORMATS)}")
     wanted = next(iter(chosen.writers)) if content is None else content
     if wanted not in chosen.writers:
         able = ", ".join(key for key, one in FORMATS.items() if wanted in one.writers)
-        raise ConfigurationError(f"{name} cannot hold {wanted}", mend=f"choose one of {able}")
+        raise ConfigurationError(f"{name} cannot hold {wanted}", hint=f"choose one of {able}")
     module, function = chosen.writers[wanted].split(".")
     writer = getattr(import_module(f"logger.export.{module}"), function)
     arguments = (dbc_texts or {},) if wanted == "signals" else ()

@@ -54,7 +54,7 @@ def write_openrally(
     """The log's itinerary as an OpenRally route. Raises LogError where the log has none."""
     route = track.route(meta_of(connection))
     if route is None:
-        raise LogError("the log has no itinerary", mend="--format gpx writes the track")
+        raise LogError("the log has no itinerary", hint="--format gpx writes the track")
     stream.write(openrally.write(route))
     progress(1.0)
 

@@ -46,7 +46,7 @@ try:
     from can.io.mf4 import ERR_DTYPE, RTR_DTYPE, STD_DTYPE
 except ImportError as error:
     raise ConfigurationError(
-        "MF4 needs asammdf, which is not installed", mend='pip install "stagelog[mf4]"'
+        "MF4 needs asammdf, which is not installed", hint='pip install "stagelog[mf4]"'
     ) from error
 
 _DATA_BYTES = 64

@@ -22,7 +22,7 @@ try:
     from pyarrow.parquet import ParquetWriter
 except ImportError as error:
     raise ConfigurationError(
-        "Parquet needs pyarrow, which is not installed", mend='pip install "stagelog[parquet]"'
+        "Parquet needs pyarrow, which is not installed", hint='pip install "stagelog[parquet]"'
     ) from error
 
 _ROWS_A_GROUP = 131_072

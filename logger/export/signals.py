@@ -138,7 +138,7 @@ def signal_blocks(
         if key.startswith(META_PREFIX)
     }
     if not (dbc_texts or own):
-        raise ConfigurationError("the log carries no DBC file", mend="name one with --dbc")
+        raise ConfigurationError("the log carries no DBC file", hint="name one with --dbc")
     decoder = BulkDecoder(dbc_texts or own)
     there = False
     for block in decoded_blocks(connection, selection, progress, decoder):
@@ -151,7 +151,7 @@ def signal_blocks(
 def unfitting(names: Iterable[str]) -> ConfigurationError:
     """The error of DBC files that are of another car."""
     return ConfigurationError(
-        "none of its messages is on the bus", where=", ".join(sorted(names)), mend=OTHER_DBC
+        "none of its messages is on the bus", where=", ".join(sorted(names)), hint=OTHER_DBC
     )
 
 

@@ -73,8 +73,8 @@ class Adder:
                 return Outcome(entry, "goes less far than the copy that is there", new=False)
             problems = verify(log, lambda done: progress(0.05 + 0.45 * done))
             if problems:
-                mend = "`stagelog verify` says more; it is not taken"
-                raise LogError(f"damaged: {' '.join(problems[0].split())}", where=str(path), mend=mend)
+                hint = "`stagelog verify` says more; it is not taken"
+                raise LogError(f"damaged: {' '.join(problems[0].split())}", where=str(path), hint=hint)
             self._write(entry, log, missing, workshop, lambda done: progress(0.5 + 0.5 * done))
         self._known[sha256] = entry
         grown = self._forget_shorter(entry)
@@ -135,12 +135,12 @@ def _compress(log: Path, to: Path, sha256: str) -> None:
     with log.open("rb") as source, pa.CompressedOutputStream(pa.OSFile(str(to), "wb"), "zstd") as copy:
         copied = _copy(source, copy)
     if copied != sha256:
-        raise LogError("changed while it was added", where=str(log), mend="add it again")
+        raise LogError("changed while it was added", where=str(log), hint="add it again")
 
 
 def restore(store: Store, entry: Entry, folder: Path) -> Path:
     """The log as it was added, under its own name in a local folder. Raises LogError when it is not what was added."""
-    mend = "remove it, and add the log again"
+    hint = "remove it, and add the log again"
     path = within(folder, entry.name)
     require_room(folder, entry.size_bytes, entry.copy)
     try:
@@ -154,9 +154,9 @@ def restore(store: Store, entry: Entry, folder: Path) -> Path:
         if isinstance(error, StagelogError) or getattr(error, "errno", None):
             raise
         # What Arrow says of the packing is an OSError without a number.
-        raise LogError(f"cannot be unpacked: {printable(error)}", where=entry.copy, mend=mend) from error
+        raise LogError(f"cannot be unpacked: {printable(error)}", where=entry.copy, hint=hint) from error
     if copied != entry.log:
-        raise LogError("is not what was added", where=entry.copy, mend=mend)
+        raise LogError("is not what was added", where=entry.copy, hint=hint)
     return path
 
 

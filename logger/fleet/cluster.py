@@ -43,14 +43,14 @@ def workers(scheduler: str | None, count: int | None) -> Iterator[Judge]:
     try:
         client = Client(scheduler, timeout=PATIENCE_S, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:
-        mend = "start one with `dask scheduler`, and give its address as tcp://host:8786"
-        raise DeviceError("no scheduler answers", where=scheduler, mend=mend) from error
+        hint = "start one with `dask scheduler`, and give its address as tcp://host:8786"
+        raise DeviceError("no scheduler answers", where=scheduler, hint=hint) from error
     with client:
         with suppress(TimeoutError):
             client.wait_for_workers(1, timeout=PATIENCE_S)
         if not client.scheduler_info(n_workers=-1)["workers"]:
-            mend = f"start one with `dask worker {scheduler}` where stagelog[fleet] is installed"
-            raise DeviceError("the scheduler has no worker", where=scheduler, mend=mend)
+            hint = f"start one with `dask worker {scheduler}` where stagelog[fleet] is installed"
+            raise DeviceError("the scheduler has no worker", where=scheduler, hint=hint)
         yield _judging(client)
 
 

@@ -36,17 +36,17 @@ def entry_of(path: Path, sha256: str) -> Entry:
     car = car_of(told.meta)
     number = car.get("number")
     if type(number) is not int:
-        mend = "write number = ... under [car] of its configuration before recording"
-        raise LogError("names no car", where=str(path), mend=mend)
+        hint = "write number = ... under [car] of its configuration before recording"
+        raise LogError("names no car", where=str(path), hint=hint)
     if not 0 <= number <= MOST_CAR_NUMBER:
         what = f"is of car {printable(number, 20)}: a car's number has up to five digits"
-        raise LogError(what, where=str(path), mend="it is not taken")
+        raise LogError(what, where=str(path), hint="it is not taken")
     for place, other in _other_numbers(path):
         if other != number:
             raise LogError(
                 f"is of car {number} by its meta, and of car {other} by {place}",
                 where=str(path),
-                mend="find out whose it is; it is not taken",
+                hint="find out whose it is; it is not taken",
             )
     itinerary = load(told.meta["itinerary"], "the log's itinerary") if told.meta.get("itinerary") else None
     stage = itinerary.stage if itinerary else None
@@ -76,7 +76,7 @@ def entry_of(path: Path, sha256: str) -> Entry:
     try:
         require_sound(entry)
     except LogError as error:
-        raise LogError(error.what, where=str(path), mend="it is not taken") from error
+        raise LogError(error.what, where=str(path), hint="it is not taken") from error
     return entry
 
 
@@ -87,8 +87,8 @@ def refuse_strangers(entry: Entry, path: Path, known: Iterable[Entry], cars: Col
     """
     if cars and entry.car not in cars:
         expected = ", ".join(map(str, sorted(cars)))
-        mend = f"give --car {entry.car} as well if it belongs here"
-        raise LogError(f"is of car {entry.car}; expected is {expected}", where=str(path), mend=mend)
+        hint = f"give --car {entry.car} as well if it belongs here"
+        raise LogError(f"is of car {entry.car}; expected is {expected}", where=str(path), hint=hint)
     for other in known:
         if (other.event, other.stage, other.car) != (entry.event, entry.stage, entry.car):
             continue
@@ -96,7 +96,7 @@ def refuse_strangers(entry: Entry, path: Path, known: Iterable[Entry], cars: Col
             raise LogError(
                 f"car {entry.car} cannot have driven twice at once: the store has {other.name} of the same hours",
                 where=str(path),
-                mend="one of the two is of another car, or of a second recorder in the same one",
+                hint="one of the two is of another car, or of a second recorder in the same one",
             )
 
 

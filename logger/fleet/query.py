@@ -54,18 +54,18 @@ def asked(store: Store, sql: str, run: str | None = None) -> Iterator[pa.RecordB
         except duckdb.Error as error:
             what = printable(" ".join(str(error).split()), MOST_MESSAGE_CHARS)
             raise ConfigurationError(
-                f"DuckDB: {what}", mend=f"the tables are {', '.join(tables.TABLES)}"
+                f"DuckDB: {what}", hint=f"the tables are {', '.join(tables.TABLES)}"
             ) from error
         except pa.ArrowException as error:
-            mend = "remove the store's damaged file, and add its log again"
-            raise LogError(f"cannot be read: {printable(error)}", where=store.shown, mend=mend) from error
+            hint = "remove the store's damaged file, and add its log again"
+            raise LogError(f"cannot be read: {printable(error)}", where=store.shown, hint=hint) from error
 
 
 def _datasets(store: Store, sql: str, run: str | None) -> Iterator[tuple[str, object]]:
     """Every table; the files of those that the question can mean have their footers read first."""
     if run is not None and not is_file_name(run):
         raise ConfigurationError(
-            "not a review's folder", where=repr(printable(run)), mend="name one under review/"
+            "not a review's folder", where=repr(printable(run)), hint="name one under review/"
         )
     found = entries(store)
     for table in tables.TABLES:

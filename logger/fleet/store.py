@@ -48,8 +48,8 @@ class Store:
         try:
             self.files, root = url_to_fs(url, **known_hosts.options(url))
         except (ValueError, ImportError) as error:
-            mend = "name a folder, or a URL whose driver is installed (s3fs, gcsfs, adlfs, paramiko, ...)"
-            raise ConfigurationError(str(error), where=self.shown, mend=mend) from error
+            hint = "name a folder, or a URL whose driver is installed (s3fs, gcsfs, adlfs, paramiko, ...)"
+            raise ConfigurationError(str(error), where=self.shown, hint=hint) from error
         except Exception as error:  # each driver that asks its server at once has its own
             raise self._unreachable(error) from error
         self.root = root.rstrip("/")
@@ -111,8 +111,8 @@ class Store:
         """
         place = Path(self.root, path)
         if not is_without_links(Path(self.root), place.parent if is_target else place):
-            mend = "remove it: links in a store are not followed"
-            raise LogError("is a link, or in a folder that is one", where=printable(place), mend=mend)
+            hint = "remove it: links in a store are not followed"
+            raise LogError("is a link, or in a folder that is one", where=printable(place), hint=hint)
         return place
 
     @contextmanager
@@ -154,21 +154,21 @@ class Store:
         try:
             stream: IO[bytes] = self.files.open(self.full(path), "rb")
         except FileNotFoundError as error:
-            raise LogError("is not in the store", where=path, mend="add the log again") from error
+            raise LogError("is not in the store", where=path, hint="add the log again") from error
         return stream
 
     def _read_file(self, path: str) -> IO[bytes]:
-        mend = "add the log again"
+        hint = "add the log again"
         place = self._unlinked(path)
         try:
             stream = os.fdopen(open_unlinked(place, os.O_RDONLY | os.O_NONBLOCK), "rb")
         except FileNotFoundError as error:
-            raise LogError("is not in the store", where=path, mend=mend) from error
+            raise LogError("is not in the store", where=path, hint=hint) from error
         except OSError as error:
-            raise LogError(f"cannot be read: {error.strerror}", where=path, mend=mend) from error
+            raise LogError(f"cannot be read: {error.strerror}", where=path, hint=hint) from error
         if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
             stream.close()
-            raise LogError("is no file", where=path, mend=mend)
+            raise LogError("is no file", where=path, hint=hint)
         return stream
 
     def remove(self, path: str) -> None:
@@ -177,8 +177,8 @@ class Store:
             self.files.rm_file(self.full(path))
 
     def _unreachable(self, error: Exception) -> DeviceError:
-        mend = "check the network, the address and the credentials"
-        return DeviceError(" ".join(str(error).split()), where=self.shown, mend=mend)
+        hint = "check the network, the address and the credentials"
+        return DeviceError(" ".join(str(error).split()), where=self.shown, hint=hint)
 
 
 def _without_password(url: str) -> str:

@@ -32,9 +32,9 @@ def _extra() -> Iterator[None]:
         missing = (error.name or "").partition(".")[0]
         if missing not in _PACKAGES:
             raise
-        mend = 'pip install "stagelog[fleet]"'
+        hint = 'pip install "stagelog[fleet]"'
         raise ConfigurationError(
-            f"needs {missing}, which is not installed", where="fleet", mend=mend
+            f"needs {missing}, which is not installed", where="fleet", hint=hint
         ) from error
 
 
@@ -175,7 +175,7 @@ def review(
     found = list(catalogue.chosen(catalogue.entries(store), event, stage, car))
     if not found:
         raise ConfigurationError(
-            "no such log in the store", where=url, mend="add some with `stagelog fleet add`"
+            "no such log in the store", where=url, hint="add some with `stagelog fleet add`"
         )
     if (results or penalties) and len({entry.event for entry in found}) > 1:
         raise click.UsageError("results and penalties are of one event: say which with --event")

@@ -45,7 +45,7 @@ def local_workshop() -> AbstractContextManager[Path]:
     with suppress(FileNotFoundError):
         found = folder.lstat()
         if found.st_uid != os.getuid() or not stat.S_ISDIR(found.st_mode):
-            raise LogError("belongs to another user", where=str(folder), mend="remove it, or set TMPDIR")
+            raise LogError("belongs to another user", where=str(folder), hint="remove it, or set TMPDIR")
     return workshop(folder, is_private=True)
 
 

@@ -32,8 +32,8 @@ class Accounts:
         """Whether both are there. Raises ConfigurationError when the user is in another group: it is not ours."""
         uid, gid = self.uid(user), self.gid(group)
         if uid is not None and self._number("/etc/passwd", user, column=3) != gid:
-            mend = "remove that user, or give it this group"
-            raise ConfigurationError(f"is there, but not in group {group}", where=f"user {user}", mend=mend)
+            hint = "remove that user, or give it this group"
+            raise ConfigurationError(f"is there, but not in group {group}", where=f"user {user}", hint=hint)
         return uid is not None
 
     def add(self, user: str, group: str) -> None:
@@ -72,8 +72,8 @@ class Accounts:
         for path in _DATABASE:
             entry = self._root.look(path)
             if self._root.real(path) != path or (entry is not None and entry.kind != "file"):
-                mend = "make the users in the image by its own means first"
-                raise ConfigurationError("is not a plain file of the image", where=path, mend=mend)
+                hint = "make the users in the image by its own means first"
+                raise ConfigurationError("is not a plain file of the image", where=path, hint=hint)
 
     def _run(self, tool: str, *arguments: str) -> None:
         prefix = () if self._root.is_this_machine else ("--prefix", str(self._root.directory.resolve()))
@@ -82,10 +82,10 @@ class Accounts:
                 (tool, *prefix, *arguments), capture_output=True, text=True, check=False
             )
         except FileNotFoundError as error:
-            mend = "install Debian's package passwd"
-            raise StagelogError("is not there to make users with", where=tool, mend=mend) from error
+            hint = "install Debian's package passwd"
+            raise StagelogError("is not there to make users with", where=tool, hint=hint) from error
         if done.returncode != 0:
             by = f"signal {-done.returncode}" if done.returncode < 0 else f"exit code {done.returncode}"
             what = " ".join(done.stderr.split()) or f"the process was ended: {by}"
-            mend = "repair that, or make room on the disk, and run the same command again"
-            raise StagelogError(what, where=tool, mend=mend)
+            hint = "repair that, or make room on the disk, and run the same command again"
+            raise StagelogError(what, where=tool, hint=hint)

@@ -66,7 +66,7 @@ def run(commands: Iterable[Sequence[str]], say: Callable[[str], None]) -> None:
             raise StagelogError(
                 " ".join(done.stderr.split()) or f"exit code {done.returncode}",
                 where=" ".join(command),
-                mend="`journalctl -u stagelog-recorder -u stagelog-crew` tells more",
+                hint="`journalctl -u stagelog-recorder -u stagelog-crew` tells more",
             )
 
 

@@ -44,14 +44,14 @@ def canup(interface: str, config_path: Path) -> None:
     found = can_interface.ask(interface)
     if found is None or not found.is_can:
         what = "no such interface" if found is None else "is no CAN interface"
-        raise DeviceError(what, where=interface, mend="plug it in, or correct `port`")
+        raise DeviceError(what, where=interface, hint="plug it in, or correct `port`")
     expected = Expected(interface, can.bitrate or found.bitrate, can.listen_only, can.data_bitrate)
     if is_set_up(found, expected):
         echo(f"{interface}: is set up already")
         return
     if found.kind == "can" and expected.bitrate is None:
         what = f"[[can]] {can.name} has no bitrate, and {interface} cannot be brought up without"
-        raise ConfigurationError(what, mend="add bitrate = 500000, or that of the bus")
+        raise ConfigurationError(what, hint="add bitrate = 500000, or that of the bus")
     if found.is_up:
         _ip(interface, "down")
     if found.kind == "can":
@@ -80,7 +80,7 @@ def _set_up(expected: Expected) -> None:
             raise
         if expected.listen_only is True:
             what = "it cannot listen only, and stays down"
-            raise DeviceError(what, where=expected.name, mend=ALLOW_NORMAL) from error
+            raise DeviceError(what, where=expected.name, hint=ALLOW_NORMAL) from error
         echo(f"{expected.name}: {OPEN_NORMAL}", err=True)
         expected = expected._replace(listen_only=False)
         _ip(expected.name, *expected.settings)
@@ -97,7 +97,7 @@ def _ip(interface: str, *arguments: str) -> None:
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     except FileNotFoundError as error:
-        raise DeviceError("is not there", where="ip", mend="install Debian's package iproute2") from error
+        raise DeviceError("is not there", where="ip", hint="install Debian's package iproute2") from error
     if done.returncode:
         why = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
-        raise DeviceError(why, where=" ".join(command), mend="see `dmesg`, and whether this is root")
+        raise DeviceError(why, where=" ".join(command), hint="see `dmesg`, and whether this is root")

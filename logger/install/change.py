@@ -126,7 +126,7 @@ def _step_changes(
     entry = root.look(path)
     if entry is not None:
         if (entry.kind == "folder") != isinstance(step, Folder) or entry.kind == "other":
-            raise ConfigurationError("is in the way of the installation", where=path, mend="move it away")
+            raise ConfigurationError("is in the way of the installation", where=path, hint="move it away")
         if _is_as_wanted(step, entry, accounts):
             return
     owned = "" if isinstance(step, Link) else f" ({step.mode:04o} {step.owner}:{step.group})"

@@ -206,5 +206,5 @@ def shipped() -> Mapping[str, bytes]:
     for folder in (_CHECKOUT, _PACKAGED):
         if all((folder / name).is_file() for name in names):
             return {name: (folder / name).read_bytes() for name in names}
-    mend = "install stagelog again, from a whole checkout or wheel"
-    raise ConfigurationError("the units are missing in this copy", where=str(_PACKAGED), mend=mend)
+    hint = "install stagelog again, from a whole checkout or wheel"
+    raise ConfigurationError("the units are missing in this copy", where=str(_PACKAGED), hint=hint)

@@ -54,11 +54,11 @@ def read_pin(source: BinaryIO) -> str:
     try:
         pin = source.readline(1000).decode("utf-8-sig").strip()
     except UnicodeDecodeError as error:
-        mend = "save it as UTF-8, or write the pin with letters and figures only"
-        raise ConfigurationError("is no UTF-8 text", where=name, mend=mend) from error
+        hint = "save it as UTF-8, or write the pin with letters and figures only"
+        raise ConfigurationError("is no UTF-8 text", where=name, hint=hint) from error
     if len(pin) < MIN_PIN_LENGTH:
-        mend = f"write at least {MIN_PIN_LENGTH} characters into its first line"
-        raise ConfigurationError("the pin is too short", where=name, mend=mend)
+        hint = f"write at least {MIN_PIN_LENGTH} characters into its first line"
+        raise ConfigurationError("the pin is too short", where=name, hint=hint)
     return pin
 
 

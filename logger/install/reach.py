@@ -27,7 +27,7 @@ class OutOfReach(NamedTuple):
 
     path: Path
     what: str
-    mend: str
+    hint: str
 
 
 def require_reachable(program: str, root: Root) -> None:
@@ -40,7 +40,7 @@ def require_reachable(program: str, root: Root) -> None:
             raise ConfigurationError(
                 "the services cannot run it from there: they see no home and no temporary folders",
                 where=place,
-                mend="install it under /opt/stagelog, as systemd/README.md says, and call `install` from there",
+                hint="install it under /opt/stagelog, as systemd/README.md says, and call `install` from there",
             )
     if root.look(program) is None:
         echo(f"{program} is not there yet: the services wait for it", err=True)

@@ -70,8 +70,8 @@ def load(root: Root) -> Record | None:
     try:
         return _record(loads(entry.content))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        mend = "move it away and install again; what was there before the first installation is in it"
-        raise LogError(f"cannot be read: {error}", where=RECORD, mend=mend) from error
+        hint = "move it away and install again; what was there before the first installation is in it"
+        raise LogError(f"cannot be read: {error}", where=RECORD, hint=hint) from error
 
 
 def digest(entry: Entry | None) -> str:

@@ -223,6 +223,6 @@ def _errors_name(path: str) -> Iterator[None]:
     except OSError as error:
         if isinstance(error, LogError) or error.errno is None:
             raise
-        if (mend := _MENDS.get(error.errno)) is not None:
-            raise LogError(os.strerror(error.errno), where=path, mend=mend) from error
+        if (hint := _MENDS.get(error.errno)) is not None:
+            raise LogError(os.strerror(error.errno), where=path, hint=hint) from error
         raise OSError(error.errno, os.strerror(error.errno), path) from error

@@ -83,8 +83,8 @@ def install(
     """
     root = Root(directory)
     if root.look("/etc") is None:
-        mend = "mount the machine's root partition, and name that folder"
-        raise ConfigurationError("holds no machine: there is no /etc in it", where=str(directory), mend=mend)
+        hint = "mount the machine's root partition, and name that folder"
+        raise ConfigurationError("holds no machine: there is no /etc in it", where=str(directory), hint=hint)
     _require_root(dry_run)
     known = record.load(root) or record.Record()
     options = _options(known, extra, without)
@@ -109,8 +109,8 @@ def install(
             options = tuple(sorted({*options, "socketcan"}))
         configuration = render(answers)
         if answers.pin is None:
-            mend = f"pin and host under [serve] in {plan.CONFIGURATION} open it to the crew's telephones"
-            echo(f"without a pin the crew page is for this machine alone; {mend}", err=True)
+            hint = f"pin and host under [serve] in {plan.CONFIGURATION} open it to the crew's telephones"
+            echo(f"without a pin the crew page is for this machine alone; {hint}", err=True)
     else:
         rules, bound = _bind(root, given, found)
         unheard = [name for name in given if not bound.get(name)] + (
@@ -189,7 +189,7 @@ def _perform(
 def _require_root(dry_run: bool) -> None:
     """Before anything is asked or looked at. Raises StagelogError."""
     if not dry_run and os.geteuid() != 0:
-        raise StagelogError("only root may do this", mend="`sudo stagelog ...`")
+        raise StagelogError("only root may do this", hint="`sudo stagelog ...`")
 
 
 def _options(known: record.Record, extra: tuple[str, ...], without: tuple[str, ...]) -> tuple[str, ...]:
@@ -249,7 +249,7 @@ def _doubts(config: Config, bound: Mapping[str, str], options: tuple[str, ...]) 
         for option, port in bound.items()
         if port and port not in ports[option]
     ]
-    doubts += [f"{path}: {what}; {mend}" for path, what, mend in out_of_reach(config)]
+    doubts += [f"{path}: {what}; {hint}" for path, what, hint in out_of_reach(config)]
     if config.shutdown is not None and "power-off" not in options:
         doubts.append("[shutdown] is set, and nothing obeys it; `sudo stagelog install --with power-off`")
     if config.clock.chrony is not None and "chrony" not in options:

@@ -100,7 +100,7 @@ def frame_blocks(
         connection, "frame", names, selection, progress, "data"
     ):
         if (longest := int(length.max())) > MOST_FRAME_BYTES:
-            raise LogError(f"frame: a row has {longest} bytes", mend="`stagelog verify` says more")
+            raise LogError(f"frame: a row has {longest} bytes", hint="`stagelog verify` says more")
         utc = selection.clock.utc(session, t_us)
         start = np.cumsum(length) - length
         yield FrameBlock(session, t_us, utc, bus, can_id, length, start, np.frombuffer(data, dtype=np.uint8))
@@ -216,10 +216,10 @@ def _by_sql(
             length = _array(lengths)
         except ValueError as error:
             what = f"a row of {table} has a text where a number must be"
-            raise LogError(what, mend="`stagelog verify` says more") from error
+            raise LogError(what, hint="`stagelog verify` says more") from error
         if any(len(column) != count for column in columns) or (blob and len(length) != count):
             raise LogError(
-                f"a row of {table} has no value where there must be one", mend="`stagelog verify` says more"
+                f"a row of {table} has no value where there must be one", hint="`stagelog verify` says more"
             )
         yield _Rows(columns, length, data or b""), ends[1] / rows
 

@@ -82,7 +82,7 @@ class Budget:
         if self.is_interrupted:
             raise KeyboardInterrupt
         if self.is_spent:
-            raise LogError("reading it would not end: its pages refer to one another", mend="fetch it again")
+            raise LogError("reading it would not end: its pages refer to one another", hint="fetch it again")
 
 
 @contextmanager
@@ -90,16 +90,16 @@ def open_log_readonly(path: Path) -> Iterator[sqlite3.Connection]:
     """A connection that can only read. Raises LogError when the file is not there, not a log of ours, or too new."""
     if not path.is_file():
         what = "this is a folder" if path.is_dir() else "no such log"
-        raise LogError(what, where=str(path), mend="`stagelog logs DIR` lists the logs in one")
+        raise LogError(what, where=str(path), hint="`stagelog logs DIR` lists the logs in one")
     if (odd := odd_neighbour(path)) is not None:
         what = f"{odd.name} beside it is no file"
-        raise LogError(what, where=str(path), mend="remove it, or look at a copy of the log alone")
+        raise LogError(what, where=str(path), hint="remove it, or look at a copy of the log alone")
     try:
         connection = connect_readonly(path)
     except sqlite3.Error as error:
-        raise LogError(f"cannot be opened: {error}", where=str(path), mend="check its permissions") from error
-    mend = "`stagelog verify` says what is left of it"
-    with closing(connection), as_log_errors(path, mend), budgeted(connection, path):
+        raise LogError(f"cannot be opened: {error}", where=str(path), hint="check its permissions") from error
+    hint = "`stagelog verify` says what is left of it"
+    with closing(connection), as_log_errors(path, hint), budgeted(connection, path):
         harden(connection)
         schema.require_ours(connection)
         _require_begun(connection)
@@ -111,8 +111,8 @@ def open_log_readonly(path: Path) -> Iterator[sqlite3.Connection]:
 def open_cut_short(path: Path) -> Iterator[sqlite3.Connection]:
     """A connection to a log that lost its end, which SQLite would not open. Raises LogError."""
     connection = connect_immutable(path)
-    mend = "too little is left of it: fetch it again"
-    with closing(connection), as_log_errors(path, mend), budgeted(connection, path):
+    hint = "too little is left of it: fetch it again"
+    with closing(connection), as_log_errors(path, hint), budgeted(connection, path):
         harden(connection, is_cut_short=True)
         schema.require_ours(connection)
         yield connection
@@ -232,7 +232,7 @@ def stored_bytes(path: Path) -> int:
 def _require_begun(connection: sqlite3.Connection) -> None:
     """Raise LogError for a blank file: the power was cut in the moment of its creation."""
     if not connection.execute("PRAGMA application_id").fetchone()[0]:
-        raise LogError("nothing was ever recorded in it", mend="it may be deleted")
+        raise LogError("nothing was ever recorded in it", hint="it may be deleted")
 
 
 def require_pages(connection: sqlite3.Connection, path: Path) -> None:
@@ -241,11 +241,11 @@ def require_pages(connection: sqlite3.Connection, path: Path) -> None:
         connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size")
     )
     if pages * page_bytes > stored_bytes(path):
-        raise LogError(f"damaged: it says that it has {pages} pages", mend="fetch it again")
+        raise LogError(f"damaged: it says that it has {pages} pages", hint="fetch it again")
 
 
 @contextmanager
-def as_log_errors(path: Path, mend: str) -> Iterator[None]:
+def as_log_errors(path: Path, hint: str) -> Iterator[None]:
     """Whatever is found to be wrong with a log as a LogError on one line that names its file.
 
     SQLite quotes a damaged file in its messages: they may hold line breaks, or be no text at all.
@@ -254,15 +254,15 @@ def as_log_errors(path: Path, mend: str) -> Iterator[None]:
         yield
     except (sqlite3.Error, UnicodeDecodeError, MemoryError) as error:
         said = str(error) or "it asks for more memory than there is"  # as one with a length that is none
-        raise LogError(f"cannot be read: {printable(said)}", where=str(path), mend=mend) from error
+        raise LogError(f"cannot be read: {printable(said)}", where=str(path), hint=hint) from error
     except LogError as error:
-        raise type(error)(error.what, where=error.where or str(path), mend=error.mend) from error
+        raise type(error)(error.what, where=error.where or str(path), hint=error.hint) from error
     except StagelogError:
         raise
     except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
         strange = _first_strange(path) or printable(f"{type(error).__name__}: {error}")
         log.debug("%s", path, exc_info=error)
-        raise LogError(f"cannot be read: {strange}", where=str(path), mend=mend) from error
+        raise LogError(f"cannot be read: {strange}", where=str(path), hint=hint) from error
 
 
 def _first_strange(path: Path) -> str | None:

@@ -75,12 +75,12 @@ class BulkLog:
         except (OSError, sqlite3.Error) as error:
             if isinstance(error, LogError):
                 raise
-            mend = "check the folder and its free space"
-            raise LogError(f"cannot be written: {error}", where=str(self._path), mend=mend) from error
+            hint = "check the folder and its free space"
+            raise LogError(f"cannot be written: {error}", where=str(self._path), hint=hint) from error
 
     def _require_no_other(self) -> None:
         if self._path.exists() and not self._replaces:
-            raise LogError("there is a log already", where=str(self._path), mend=_ELSEWHERE)
+            raise LogError("there is a log already", where=str(self._path), hint=_ELSEWHERE)
 
     def __enter__(self) -> Self:
         return self

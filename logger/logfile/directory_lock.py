@@ -32,8 +32,8 @@ class Hold:
                 os.fstat(self._descriptor), self._folder.stat()
             ):
                 return
-        mend = "stop that one, or give this one another [log] directory"
-        claimed = _locked(self._folder, fcntl.LOCK_EX, mend)
+        hint = "stop that one, or give this one another [log] directory"
+        claimed = _locked(self._folder, fcntl.LOCK_EX, hint)
         self.release()
         self._descriptor = claimed
 
@@ -44,14 +44,14 @@ class Hold:
             self._descriptor = None
 
 
-def require_free(folder: Path, mend: str) -> None:
+def require_free(folder: Path, hint: str) -> None:
     """Raise InUseError, with this mend, while a recorder has claimed the folder."""
-    descriptor = _locked(folder, fcntl.LOCK_SH, mend)
+    descriptor = _locked(folder, fcntl.LOCK_SH, hint)
     if descriptor is not None:
         os.close(descriptor)
 
 
-def _locked(folder: Path, kind: int, mend: str) -> int | None:
+def _locked(folder: Path, kind: int, hint: str) -> int | None:
     """A descriptor that holds the folder's lock; None where nothing there can be locked."""
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -61,7 +61,7 @@ def _locked(folder: Path, kind: int, mend: str) -> int | None:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
-        raise InUseError("another recorder writes here", where=str(folder), mend=mend) from None
+        raise InUseError("another recorder writes here", where=str(folder), hint=hint) from None
     except OSError:  # a network's file system
         os.close(descriptor)
         return None

@@ -50,7 +50,7 @@ def meta_of(connection: sqlite3.Connection) -> dict[str, str]:
         left -= chars
         if len(texts) >= _MOST_KEYS or left < 0:
             raise LogError(
-                "its meta has more texts than any recorder writes", mend="`stagelog verify` says more"
+                "its meta has more texts than any recorder writes", hint="`stagelog verify` says more"
             )
         if chars > most:
             log.warning(

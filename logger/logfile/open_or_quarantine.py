@@ -104,8 +104,8 @@ def _as_log_errors(path: Path) -> Iterator[None]:
     except LogError:
         raise
     except (OSError, sqlite3.Error) as error:
-        mend = "check the folder, its owner and the free space"
-        raise LogError(f"cannot write the log: {error}", where=str(path), mend=mend) from error
+        hint = "check the folder, its owner and the free space"
+        raise LogError(f"cannot write the log: {error}", where=str(path), hint=hint) from error
 
 
 def _is_blocked(path: Path) -> bool:

@@ -87,7 +87,7 @@ def last_row(connection: sqlite3.Connection, table: str, database: str = "main")
     )
     if last > pages * page_bytes:
         raise LogError(
-            f"{table}: a row is numbered {last}, beyond the file", mend="`stagelog verify` says more"
+            f"{table}: a row is numbered {last}, beyond the file", hint="`stagelog verify` says more"
         )
     return last
 
@@ -119,7 +119,7 @@ def _sessions(connection: sqlite3.Connection) -> Iterator[SessionInfo]:
 def logs_in(folder: Path) -> list[Path]:
     """The files in a folder that may be logs, by name. Raises LogError when there is no such folder."""
     if not folder.is_dir():
-        raise LogError("no such folder", where=str(folder), mend="name the folder of [log] directory")
+        raise LogError("no such folder", where=str(folder), hint="name the folder of [log] directory")
     return sorted(path for path in folder.glob(LOG_PATTERN) if path.is_file())
 
 
@@ -173,7 +173,7 @@ def channels_of(connection: sqlite3.Connection) -> dict[int, Channel]:
     """
     found = connection.execute(_SQL, (*[_MOST_CHARS] * 3, MOST_CHANNELS + 1)).fetchall()
     if len(found) > MOST_CHANNELS:
-        raise LogError(f"it has over {MOST_CHANNELS} channels", mend="`stagelog verify` says more")
+        raise LogError(f"it has over {MOST_CHANNELS} channels", hint="`stagelog verify` says more")
     return {
         number: Channel(name, unit or "", source or "")
         for number, name, unit, source in found

@@ -61,12 +61,12 @@ def require_ours(connection: sqlite3.Connection, database: str = "main", *, comp
         return  # blank: ours to fill
     if connection.execute(f"PRAGMA {database}.application_id").fetchone()[0] != APPLICATION_ID:
         raise NoLogError(
-            "this is no stagelog log", mend="name a file that `stagelog run` or `simulate` wrote"
+            "this is no stagelog log", hint="name a file that `stagelog run` or `simulate` wrote"
         )
     applied = _applied(connection, database) if any(map(is_migrations, found)) else set()
     if newer := applied.difference(VERSIONS):
         names = printable(", ".join(sorted(newer)))
-        raise NewerLogError(f"this log's schema is newer ({names})", mend="update stagelog")
+        raise NewerLogError(f"this log's schema is newer ({names})", hint="update stagelog")
     what = difference(found, views_of_all_versions())
     if what is None and complete:
         what = missing(found)
@@ -74,8 +74,8 @@ def require_ours(connection: sqlite3.Connection, database: str = "main", *, comp
         what = f"it has over {MOST_OBJECTS} tables, views and indexes"
     if what is not None:
         sql = dropping(found, views_of_all_versions())
-        mend = f"fetch or copy it again, or run `{sql}` on a copy" if sql else "fetch or copy it again"
-        raise NoLogError(f"not a log of stagelog's, or a damaged one: {what}", mend=mend)
+        hint = f"fetch or copy it again, or run `{sql}` on a copy" if sql else "fetch or copy it again"
+        raise NoLogError(f"not a log of stagelog's, or a damaged one: {what}", hint=hint)
 
 
 def _applied(connection: sqlite3.Connection, database: str) -> set[str]:

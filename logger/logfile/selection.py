@@ -144,20 +144,20 @@ def select(
         spans = tuple(clock.within(earliest, latest))
         if not spans or earliest > end or latest < begin:
             raise LogError(
-                "nothing of the log lies between these times", mend=f"it reaches from {begin} to {end}"
+                "nothing of the log lies between these times", hint=f"it reaches from {begin} to {end}"
             )
     if section is not None:
         driven = tuple(_section_spans(connection, section - 1))
         spans = driven if spans is None else tuple(_common(spans, driven))
         if not spans:
-            raise LogError("nothing of the section lies between these times", mend="leave out one of the two")
+            raise LogError("nothing of the section lies between these times", hint="leave out one of the two")
     return Selection(clock, spans)
 
 
 def _extent(connection: sqlite3.Connection, clock: Clock) -> tuple[datetime, datetime]:
     """From when to when a log reaches, to the second. Raises LogError where it never learned the time."""
     if not clock.sessions:
-        raise LogError("the log never learned the time", mend="leave out --from and --to; --section works")
+        raise LogError("the log never learned the time", hint="leave out --from and --to; --section works")
     ends = connection.execute(
         "SELECT session, min(t_us), max(t_us) FROM (SELECT session, t_us FROM fix"
         " UNION ALL SELECT session, t_us FROM event UNION ALL SELECT session, t_us FROM clock) GROUP BY session"
@@ -191,7 +191,7 @@ def _section_spans(connection: sqlite3.Connection, index: int) -> Iterator[Span]
             )
         ]
         driven_ones = f"driven were {', '.join(map(str, known))}" if known else "no section of it was driven"
-        raise LogError(f"nothing of section {index + 1} is in the log", mend=driven_ones)
+        raise LogError(f"nothing of section {index + 1} is in the log", hint=driven_ones)
     for session, first_us, last_us in driven:
         edges = [
             row[0]

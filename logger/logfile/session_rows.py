@@ -20,7 +20,7 @@ def require_few(sessions: Sequence[int]) -> None:
     """Raise LogError for more sessions than a drive has: each one begins the computation again."""
     if len(sessions) > MOST_SESSIONS:
         what = f"it has {len(sessions):,} sessions: more than {MOST_SESSIONS:,} are not computed again"
-        raise LogError(what, mend="`stagelog review` without other rules or sections reads what was recorded")
+        raise LogError(what, hint="`stagelog review` without other rules or sections reads what was recorded")
 
 
 class SessionRows:

@@ -209,7 +209,7 @@ def _lengths(kind: Integers) -> Integers | int:
 
 
 def _damaged(what: str) -> LogError:
-    return LogError(f"damaged: {what}", mend="`stagelog verify` says more")
+    return LogError(f"damaged: {what}", hint="`stagelog verify` says more")
 
 
 def _varints(data: Bytes, at: Integers) -> tuple[Integers, Integers]:

@@ -66,7 +66,7 @@ def require_rows_for(session: int, span_us: float, rows: int) -> None:
     """Raise LogError where a session's times reach further than its rows can: to go through it would take for ever."""
     if span_us > max(_FREE_US, rows * _ROW_US):
         what = f"session {session} lasts {span_us / _DAY_US:,.0f} days by its times, and has {rows} rows"
-        raise LogError(what, mend="`stagelog verify` says more")
+        raise LogError(what, hint="`stagelog verify` says more")
 
 
 def holds(name: str, value: object) -> bool:
@@ -93,4 +93,4 @@ def require(table: str, name: str, values: NDArray[np.int64]) -> None:
     low, high = int(values.min()), int(values.max())
     if low < least or high > most:
         odd = low if low < least else high
-        raise LogError(f"{table}: a row has {odd} as {name}", mend="`stagelog verify` says more")
+        raise LogError(f"{table}: a row has {odd} as {name}", hint="`stagelog verify` says more")

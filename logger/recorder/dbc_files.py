@@ -51,7 +51,7 @@ class DbcFiles:
         except Exception as error:  # noqa: BLE001 - no file, however strange, keeps the recorder from recording
             what = f"no readable DBC: {type(error).__name__}"
             self._left_out(
-                path, ConfigurationError(what, where=str(path), mend="take it out of the configuration")
+                path, ConfigurationError(what, where=str(path), hint="take it out of the configuration")
             )
         else:
             self.decoders.append(decoder)
@@ -78,7 +78,7 @@ def flaws(notices: tuple[Notice, ...]) -> Iterator[ConfigurationError]:
     """What a decoder says of its file, as problems at their lines."""
     for notice in notices:
         where = f"{notice.detail['file']}:{notice.detail['line']}"
-        yield ConfigurationError(f"{notice.detail['what']}: {notice.detail['then']}", where=where, mend=_MEND)
+        yield ConfigurationError(f"{notice.detail['what']}: {notice.detail['then']}", where=where, hint=_MEND)
 
 
 @contextmanager
@@ -87,4 +87,4 @@ def named_at(config: Config, *key: str | int) -> Iterator[None]:
     try:
         yield
     except UnreadableError as error:
-        raise config.places.fault(key, f"{error.where}: {error.what}", error.mend) from error
+        raise config.places.fault(key, f"{error.where}: {error.what}", error.hint) from error

@@ -175,7 +175,7 @@ def _unheard(config: Config, decoders: Iterable[EngineDecoder]) -> list[Configur
     )
     channels |= {name for name in asked if name.rpartition("@")[0] in channels}
     return [
-        config.places.fault((*place, *flaw.key), flaw.what, flaw.mend)
+        config.places.fault((*place, *flaw.key), flaw.what, flaw.hint)
         for place, alarm in config.conditions()
         for flaw in alarm.unheard(channels)
     ]

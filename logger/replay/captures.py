@@ -169,11 +169,11 @@ def _frames(path: Path) -> Iterator[CanFrame]:
     except (python_can_file.UnreadableError, sqlite3.Error, ValueError, TypeError, OverflowError) as error:
         why = printable(error) or type(error).__name__
         if not count:
-            mend = "check that its name ends as its format asks"
+            hint = "check that its name ends as its format asks"
             if "asammdf" in why:
-                mend = "pip install 'stagelog[mf4]'"
+                hint = "pip install 'stagelog[mf4]'"
             what = f"not a CAN log, or damaged at its start ({why})"
-            raise LogError(what, where=str(path), mend=mend) from error
+            raise LogError(what, where=str(path), hint=hint) from error
         log.warning("%s: damaged after %d frames (%s): the rest is left out", path, count, why)
 
 

@@ -76,12 +76,12 @@ def kind_of(capture: Capture, also: str = "") -> str:
     try:
         head = text_lines.head(capture.path, _HEAD_BYTES)
     except NotAFileError as error:
-        mend = "name a file with a recording in it"
-        raise LogError(str(error.strerror), where=where, mend=mend) from error
+        hint = "name a file with a recording in it"
+        raise LogError(str(error.strerror), where=where, hint=hint) from error
     except OSError as error:
-        raise LogError(f"cannot be read: {error.strerror}", where=where, mend="check its name") from error
+        raise LogError(f"cannot be read: {error.strerror}", where=where, hint="check its name") from error
     if not head:
-        raise LogError("is empty", where=where, mend="name a file with a recording in it")
+        raise LogError("is empty", where=where, hint="name a file with a recording in it")
     if capture.protocol is not None:
         return "raw"
     if head.startswith(b"SQLite format 3\0"):
@@ -94,8 +94,8 @@ def kind_of(capture: Capture, also: str = "") -> str:
         return "can text"
     if nmea_times.SENTENCE.search(head):
         return "nmea"
-    mend = f"it takes a log, an NMEA text, or a CAN log ({', '.join(_CAN_LOGS)}){also}"
-    raise LogError("neither a log, an NMEA text nor a CAN log", where=where, mend=mend)
+    hint = f"it takes a log, an NMEA text, or a CAN log ({', '.join(_CAN_LOGS)}){also}"
+    raise LogError("neither a log, an NMEA text nor a CAN log", where=where, hint=hint)
 
 
 def _has_ubx(head: bytes) -> bool:
@@ -211,7 +211,7 @@ def _ports(connection: sqlite3.Connection) -> list[str]:
     query = connection.execute("SELECT DISTINCT port FROM sentence LIMIT ?", (_MOST_PORTS + 1,))
     ports = [row[0] for row in query]
     if len(ports) > _MOST_PORTS:
-        raise LogError(f"its sentences are of over {_MOST_PORTS} ports", mend="`stagelog verify` says more")
+        raise LogError(f"its sentences are of over {_MOST_PORTS} ports", hint="`stagelog verify` says more")
     return ports
 
 

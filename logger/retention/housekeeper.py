@@ -148,9 +148,9 @@ class Housekeeper:
                 nameless = self._shelf.remove(chosen.path, _why(chosen))
         except OSError as error:
             if chosen.path not in self._stuck:
-                mend = "`lsattr` and `ls -l` say why"
+                hint = "`lsattr` and `ls -l` say why"
                 log.warning(
-                    "%s: cannot be removed: %s; %s", name_in_words(chosen.path), error.strerror or error, mend
+                    "%s: cannot be removed: %s; %s", name_in_words(chosen.path), error.strerror or error, hint
                 )
             self._stuck.add(chosen.path)
             return False

@@ -125,8 +125,8 @@ def protect(path: Path, *, on: bool = True) -> None:
     mark = path.with_name(path.name + KEEP_TAIL)
     try:
         if not path.is_file() and (on or not mark.exists()):
-            mend = "`stagelog logs DIR` lists the logs in one"
-            raise LogError("no such log", where=str(path), mend=mend)
+            hint = "`stagelog logs DIR` lists the logs in one"
+            raise LogError("no such log", where=str(path), hint=hint)
         if on:
             mark.touch()
         else:
@@ -134,8 +134,8 @@ def protect(path: Path, *, on: bool = True) -> None:
     except OSError as error:
         if isinstance(error, LogError):
             raise
-        mend = "only the recorder's user and root may write there: try it with sudo"
-        raise LogError(f"cannot be written: {error.strerror}", where=str(mark), mend=mend) from error
+        hint = "only the recorder's user and root may write there: try it with sudo"
+        raise LogError(f"cannot be written: {error.strerror}", where=str(mark), hint=hint) from error
 
 
 def _extent(path: Path) -> tuple[Reach | None, int | None]:

@@ -105,7 +105,7 @@ def compare(reports: Sequence[Report], section: int | None = None) -> Comparison
             raise ConfigurationError(
                 f"its section {index + 1} is another one than in {reports[0].evidence.name}",
                 where=report.evidence.name,
-                mend="compare logs of one stage",
+                hint="compare logs of one stage",
             )
     cars = tuple(sorted((_driven(report, index) for report in reports), key=_rank))
     splits = _splits(course, cars)
@@ -135,7 +135,7 @@ def _section(reports: Sequence[Report], section: int | None) -> int:
         return section
     what = "no timed section" if section is None else f"no section {section + 1}"
     raise ConfigurationError(
-        f"{what} that all of the logs have", mend="`stagelog review` shows what each has"
+        f"{what} that all of the logs have", hint="`stagelog review` shows what each has"
     )
 
 

@@ -62,14 +62,14 @@ def rows(path: Path) -> tuple[RawRows, tuple[str, ...]]:
         found = table(_fixes(points), 1 + FIX_COLUMNS)
     except expat.ExpatError as error:
         raise LogError(
-            f"no whole GPX file: {error}", where=str(path), mend="export the track again"
+            f"no whole GPX file: {error}", where=str(path), hint="export the track again"
         ) from error
     fix = _in_order(found)
     if not len(fix):
         raise LogError(
             "no track point with a time in it",
             where=str(path),
-            mend="a roadbook says where to drive: export what was driven, with times",
+            hint="a roadbook says where to drive: export what was driven, with times",
         )
     events = _cut(fix)
     remarks = []
@@ -177,7 +177,7 @@ class _Points:
         parser.Parse(b"", True)
 
     def _refuse(self, *_: object) -> None:
-        raise LogError("a document type in a GPX file", where=str(self._path), mend="export the track again")
+        raise LogError("a document type in a GPX file", where=str(self._path), hint="export the track again")
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         local = name.rpartition(":")[2]

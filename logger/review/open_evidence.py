@@ -131,7 +131,7 @@ def _rules(wanted: Wanted, brought: Rules) -> Rules:
         raise ConfigurationError(
             "neither a rules file nor a penalty model",
             where=wanted.rules,
-            mend=f"name a file, or one of {names}",
+            hint=f"name a file, or one of {names}",
         )
     return load_rules(read_text(path), str(path))
 
@@ -148,7 +148,7 @@ def _stage(recorded: Stage, wanted: Wanted, itinerary_text: str, rules: Rules) -
     stage = dataclasses.replace(stage, rules=rules)
     sections = 0 if stage.itinerary is None else len(stage.itinerary.sections)
     if wanted.section is not None and not 0 <= wanted.section < sections:
-        raise ConfigurationError(f"there is no section {wanted.section + 1}", mend=f"there are {sections}")
+        raise ConfigurationError(f"there is no section {wanted.section + 1}", hint=f"there are {sections}")
     return stage
 
 

@@ -107,20 +107,20 @@ class Report:
             return LogError(
                 f"damaged, {evidence.damage}; reviewed as far as it can be read",
                 where=evidence.name,
-                mend="`stagelog verify` says more",
+                hint="`stagelog verify` says more",
             )
         if not evidence.fixes.located.any():
             return LogError(
                 "no fix in it: nothing can be said of speed and way",
                 where=evidence.name,
-                mend="`stagelog info` tells what it has",
+                hint="`stagelog info` tells what it has",
             )
         nearest_m = min((p.nearest_m for p in self.waypoints if p.nearest_m is not None), default=0.0)
         if nearest_m > ELSEWHERE_M:
             return ConfigurationError(
                 f"the itinerary is of another place: its nearest waypoint is {nearest_m / 1000:.0f} km off the drive",
                 where=evidence.checked_itinerary or evidence.name,
-                mend="give that of this stage with --itinerary",
+                hint="give that of this stage with --itinerary",
             )
         if self.unused_dbcs:
             from logger.export.signals import unfitting  # noqa: PLC0415 - cantools takes a third of a second

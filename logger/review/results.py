@@ -114,18 +114,18 @@ def _csv_rows(text: str, name: str) -> list[Result]:
     reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")))
     missing = [column for column in NEEDED if column not in (reader.fieldnames or ())]
     if missing:
-        mend = f"begin with a line {','.join(COLUMNS)}"
-        raise ConfigurationError(f"no column {', '.join(missing)}", where=f"{name}:1", mend=mend)
+        hint = f"begin with a line {','.join(COLUMNS)}"
+        raise ConfigurationError(f"no column {', '.join(missing)}", where=f"{name}:1", hint=hint)
     rows = []
     for raw in reader:
         where = f"{name}:{reader.line_num}"
         car = (raw["car"] or "").strip()
         if not car.isascii() or not car.isdigit():
-            raise ConfigurationError(f'"{car[:40]}" is no car number', where=where, mend="write digits")
+            raise ConfigurationError(f'"{car[:40]}" is no car number', where=where, hint="write digits")
         finished = (raw.get("finished") or "true").strip().lower() not in ("false", "no", "0")
         cells = {key: (raw.get(key) or "").strip() for key in COLUMNS}
         row = Result(int(car), cells["stage"], cells["time"], cells["name"], cells["class"], finished)
         for flaw in row.flaws():
-            raise ConfigurationError(f"time: {flaw.what}", where=where, mend=flaw.mend)
+            raise ConfigurationError(f"time: {flaw.what}", where=where, hint=flaw.hint)
         rows.append(row)
     return rows

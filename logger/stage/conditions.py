@@ -105,7 +105,7 @@ def parse(text: str, known: Collection[str] | None = None) -> Condition:
     condition = _Parser(text).condition()
     if known is not None:
         for name in sorted(condition.names.difference(known)):
-            raise ConfigurationError(f'"{text}": "{name}" is no channel', mend=nearest(name, known))
+            raise ConfigurationError(f'"{text}": "{name}" is no channel', hint=nearest(name, known))
     return condition
 
 
@@ -171,5 +171,5 @@ class _Parser:
         found = f'found "{self._word}"' if self._word else "the text ends"
         raise ConfigurationError(
             f'"{self._text}": {what} at character {self._start + 1}, {found}',
-            mend="write it as: battery_v < 13.0 and rpm > 1000",
+            hint="write it as: battery_v < 13.0 and rpm > 1000",
         )

@@ -60,4 +60,4 @@ class Alarm:
                 try:
                     conditions.parse(text, known)
                 except ConfigurationError as error:
-                    yield Flaw((key,), error.what, error.mend)
+                    yield Flaw((key,), error.what, error.hint)

@@ -148,8 +148,8 @@ class _Copy:
         try:
             ledger.add(self._log.parent, ledger.Delivered.now(self._log.name, state, size, sha256))
         except OSError as error:
-            mend = f"look at who may write {ledger.FILE} there"
-            return f"; the car could not note that it was delivered ({error.strerror}): {mend}"
+            hint = f"look at who may write {ledger.FILE} there"
+            return f"; the car could not note that it was delivered ({error.strerror}): {hint}"
         return ""
 
 
@@ -201,7 +201,7 @@ def _prepared(stick: Path) -> Path:
     try:
         folder.mkdir(exist_ok=True)
         if folder.is_symlink():
-            raise DeviceError(f"{FOLDER} on it is a link", where=str(stick), mend="remove it")
+            raise DeviceError(f"{FOLDER} on it is a link", where=str(stick), hint="remove it")
         for part in folder.glob(f".*{PART_TAIL}"):
             part.unlink()
         sync_folder(stick)
@@ -237,5 +237,5 @@ def _require_mounted(folder: Path, device: int) -> None:
 
 def _refusal(stick: Path, error: OSError) -> DeviceError:
     unknown = (f"it takes no logs: {error.strerror or error}", "use another stick")
-    what, mend = _WORDS.get(error.errno or 0, unknown)
-    return DeviceError(what, where=str(stick), mend=mend)
+    what, hint = _WORDS.get(error.errno or 0, unknown)
+    return DeviceError(what, where=str(stick), hint=hint)

@@ -51,8 +51,8 @@ def mounted(device: Path, place: Path) -> Iterator[bool]:
     kind = _mount(device, place)
     if kind is None:
         if is_labelled:
-            mend = f"unmount it there: sudo umount {device}"
-            raise DeviceError("it is mounted by something else", where=str(device), mend=mend)
+            hint = f"unmount it there: sudo umount {device}"
+            raise DeviceError("it is mounted by something else", where=str(device), hint=hint)
         yield False
         return
     try:
@@ -65,9 +65,9 @@ def mounted(device: Path, place: Path) -> Iterator[bool]:
         try:
             _checked(_libc.umount2(os.fsencode(place), 0))
         except OSError as error:
-            mend = "wait a minute before it is pulled"
+            hint = "wait a minute before it is pulled"
             raise DeviceError(
-                f"it cannot be let go of: {error.strerror}", where=str(device), mend=mend
+                f"it cannot be let go of: {error.strerror}", where=str(device), hint=hint
             ) from error
 
 
@@ -81,21 +81,21 @@ def _mount(device: Path, place: Path) -> str | None:
                 continue  # it has another file system, or this kernel does not know this one
             if error.errno == errno.EBUSY:
                 return None
-            mend = "try it again, or another stick"
+            hint = "try it again, or another stick"
             raise DeviceError(
-                f"it cannot be mounted: {error.strerror}", where=str(device), mend=mend
+                f"it cannot be mounted: {error.strerror}", where=str(device), hint=hint
             ) from error
         return kind
-    mend = "format it as exFAT or FAT32"
-    raise DeviceError("it has no file system that is known here", where=str(device), mend=mend)
+    hint = "format it as exFAT or FAT32"
+    raise DeviceError("it has no file system that is known here", where=str(device), hint=hint)
 
 
 def _make_writable(device: Path, place: Path, kind: str) -> None:
     try:
         _attach(device, place, kind, _MS_REMOUNT)
     except OSError as error:
-        mend = "move its switch, or use another stick"
-        raise DeviceError(f"it cannot be written: {error.strerror}", where=str(device), mend=mend) from error
+        hint = "move its switch, or use another stick"
+        raise DeviceError(f"it cannot be written: {error.strerror}", where=str(device), hint=hint) from error
 
 
 def _attach(device: Path, place: Path, kind: str, flags: int) -> None:

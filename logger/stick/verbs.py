@@ -45,7 +45,7 @@ def stick(folder: Path | None, device: Path | None, config_path: Path, every: bo
             return _deliver(config.log.directory, folder, teller, every=every)
         return _from_device(device, folder, config_path, teller)
     except StagelogError as error:
-        teller.tell("failed", f"{error.what}; {error.mend}" if error.mend else error.what)
+        teller.tell("failed", f"{error.what}; {error.hint}" if error.hint else error.what)
         raise
 
 
@@ -105,5 +105,5 @@ def _require_another_disk(folder: Path, logs: Path) -> None:
             f"cannot be looked at: {error.strerror}", where=str(error.filename or folder)
         ) from error
     if same:
-        mend = "mount the stick first, and name the folder where it is"
-        raise ConfigurationError("is on the same disk as the logs", where=str(folder), mend=mend)
+        hint = "mount the stick first, and name the folder where it is"
+        raise ConfigurationError("is on the same disk as the logs", where=str(folder), hint=hint)

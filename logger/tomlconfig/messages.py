@@ -87,25 +87,25 @@ def misfit(options: tuple[Any, ...], raw: Any, path: KeyPath) -> tuple[str, str]
     if options == (option,) and get_origin(option) is Literal and isinstance(raw, str):
         return f"{shown(raw)} is not known", nearest(raw, get_args(option))
     key = next(part for part in reversed(path) if isinstance(part, str))
-    return f"expected {' or '.join(map(_wording, options))}, found {shown(raw)}", _mend(options, raw, key)
+    return f"expected {' or '.join(map(_wording, options))}, found {shown(raw)}", _hint(options, raw, key)
 
 
-def _mend(options: tuple[Any, ...], raw: Any, key: str) -> str:
+def _hint(options: tuple[Any, ...], raw: Any, key: str) -> str:
     option = options[0]
     is_number = isinstance(raw, int | float) and not isinstance(raw, bool)
     if isinstance(raw, str) and {int, float} & set(options) and re.fullmatch(r"[+-]?\d+(\.\d+)?", raw):
-        mend = f"write {key} = {raw}, without quotes"
+        hint = f"write {key} = {raw}, without quotes"
     elif str in options and is_number:
-        mend = f'write {key} = "{raw}"'
+        hint = f'write {key} = "{raw}"'
     elif dataclasses.is_dataclass(option):
-        mend = f"head it [{key}], once"
+        hint = f"head it [{key}], once"
     elif get_origin(option) is not tuple:
-        mend = f"write {key} = {' or '.join(map(_wording, options))}"
+        hint = f"write {key} = {' or '.join(map(_wording, options))}"
     elif dataclasses.is_dataclass(get_args(option)[0]):
-        mend = f"head it [[{key}]], in double brackets"
+        hint = f"head it [[{key}]], in double brackets"
     else:
-        mend = f"put it in brackets: {key} = [...]"
-    return mend
+        hint = f"put it in brackets: {key} = [...]"
+    return hint
 
 
 def _wording(hint: Any) -> str:

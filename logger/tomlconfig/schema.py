@@ -44,7 +44,7 @@ class Flaw(NamedTuple):
 
     key: KeyPath
     what: str
-    mend: str
+    hint: str
 
 
 class Places(NamedTuple):
@@ -59,9 +59,9 @@ class Places(NamedTuple):
             key = key[:-1]
         return self.lines.get(key, 1)
 
-    def fault(self, key: KeyPath, what: str, mend: str) -> ConfigurationError:
+    def fault(self, key: KeyPath, what: str, hint: str) -> ConfigurationError:
         """The error that tells of a value, by line and key."""
-        return ConfigurationError(f"{spelt(key)}: {what}", where=f"{self.name}:{self.line(key)}", mend=mend)
+        return ConfigurationError(f"{spelt(key)}: {what}", where=f"{self.name}:{self.line(key)}", hint=hint)
 
 
 class TomlError(ConfigurationError):
@@ -71,7 +71,7 @@ class TomlError(ConfigurationError):
         self.problems = tuple(problems)
         first, others = self.problems[0], len(self.problems) - 1
         more = f" (and {others} more: `stagelog check` lists them)" if others else ""
-        super().__init__(first.what, where=first.where, mend=first.mend + more)
+        super().__init__(first.what, where=first.where, hint=first.hint + more)
 
 
 def within(
@@ -118,7 +118,7 @@ class TomlFile:
         if (found := limits.excess(text)) is not None:
             what, line = found
             hint = "this is no file of stagelog's, or it is damaged"
-            raise TomlError([ConfigurationError(what, where=f"{name}:{line}", mend=hint)])
+            raise TomlError([ConfigurationError(what, where=f"{name}:{line}", hint=hint)])
         try:
             self._tables = tomllib.loads(text)
             self.places = Places(name, lines(text))
@@ -138,8 +138,8 @@ class TomlFile:
             raise self._error()
         return built
 
-    def _complain(self, path: KeyPath, what: str, mend: str) -> Any:
-        self._problems.append((self.places.line(path), self.places.fault(path, what, mend)))
+    def _complain(self, path: KeyPath, what: str, hint: str) -> Any:
+        self._problems.append((self.places.line(path), self.places.fault(path, what, hint)))
         if len(self._problems) >= MOST_PROBLEMS:
             raise self._error()
         return _WRONG
@@ -171,7 +171,7 @@ class TomlFile:
         built = cls(**values)
         for flaw in built.flaws() if hasattr(built, "flaws") else ():
             if (*path, *flaw.key) not in self._replaced:  # else it is about our stand-in
-                self._complain((*path, *flaw.key), flaw.what, flaw.mend)
+                self._complain((*path, *flaw.key), flaw.what, flaw.hint)
         return built
 
     def _value(self, hint: Any, raw: Any, path: KeyPath, rules: Mapping[str, Any]) -> Any:
@@ -269,5 +269,5 @@ def _syntax(error: Exception, text: str, name: str) -> ConfigurationError:
     place = (
         f":{found[2]}:{found[3]}" if found and found[2] else f":{text.count(chr(10)) + 1}" if found else ""
     )
-    mend = 'a line is key = value, [table] or [[table]], and text stands in "quotes"'
-    return ConfigurationError(f"not TOML: {what}", where=f"{name}{place}", mend=mend)
+    hint = 'a line is key = value, [table] or [[table]], and text stands in "quotes"'
+    return ConfigurationError(f"not TOML: {what}", where=f"{name}{place}", hint=hint)

@@ -64,12 +64,12 @@ def number_of(connection: socket.socket) -> str:
 
 def _parsed(url: str) -> tuple[str, int]:
     text = url if "://" in url else f"http://{url}"
-    mend = f"write it as http://car:{USUAL_PORT}"
+    hint = f"write it as http://car:{USUAL_PORT}"
     try:
         parts = urlsplit(text)
         port = USUAL_PORT if parts.port is None else parts.port
     except ValueError as error:
-        raise ConfigurationError("no address of a car", where=printable(url), mend=mend) from error
+        raise ConfigurationError("no address of a car", where=printable(url), hint=hint) from error
     if parts.scheme != "http" or not parts.hostname or parts.path.strip("/") or parts.query:
-        raise ConfigurationError("no address of a car", where=printable(url), mend=mend)
+        raise ConfigurationError("no address of a car", where=printable(url), hint=hint)
     return parts.hostname, port

@@ -75,9 +75,9 @@ class Car:
             number = number_of(connection)
             host = f"[{number}]" if ":" in number else number
             if has_pin and not is_first:
-                mend = "fetch again if that is the car"
+                hint = "fetch again if that is the car"
                 what = f"the name leads to another machine by now ({host}), which does not get the pin"
-                raise DeviceError(what, where=self.url, mend=mend)
+                raise DeviceError(what, where=self.url, hint=hint)
             own = {"Host": f"{host}:{self._address.port}"}
             if self._cookie and is_first:
                 own["Cookie"] = self._cookie
@@ -87,15 +87,15 @@ class Car:
 
     def _log_in(self) -> None:
         pin = self._pin()
-        mend = "give the pin under [serve] of the car's stagelog.toml with --pin, or in STAGELOG_PIN"
+        hint = "give the pin under [serve] of the car's stagelog.toml with --pin, or in STAGELOG_PIN"
         if not pin:
-            raise ConfigurationError("the car wants its pin", where=self.url, mend=mend)
+            raise ConfigurationError("the car wants its pin", where=self.url, hint=hint)
         form = {"Content-Type": "application/x-www-form-urlencoded"}
         with self._asked("POST", "/login", urlencode({"pin": pin}), form, has_pin=True) as answer:
             if answer.status == 429:
-                raise DeviceError("too many wrong pins", where=self.url, mend=f"wait {_wait_s(answer, 30)} s")
+                raise DeviceError("too many wrong pins", where=self.url, hint=f"wait {_wait_s(answer, 30)} s")
             if answer.status == 401:
-                raise ConfigurationError("that is not the car's pin", where=self.url, mend=mend)
+                raise ConfigurationError("that is not the car's pin", where=self.url, hint=hint)
             cookie = answer.headers.get("set-cookie", "").partition(";")[0]
             is_pass = 0 < len(cookie) <= MOST_COOKIE_CHARS and cookie.isascii() and cookie.isprintable()
             if answer.status != 303 or not is_pass:
@@ -111,7 +111,7 @@ class Car:
         if answer.status == 503:
             raise CutError(reason, _wait_s(answer, 1))
         if answer.status == 401:
-            raise DeviceError("the car does not take its own pass", where=self.url, mend="try again")
+            raise DeviceError("the car does not take its own pass", where=self.url, hint="try again")
         raise LogError(reason, where=self.url)
 
 

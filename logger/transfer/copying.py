@@ -184,7 +184,7 @@ def _copy_slices(
             done += until - at
             at = until
             if os.fstat(written).st_size > most_bytes:
-                raise LogError("damaged: its copy is longer than the log", mend="`stagelog verify` says more")
+                raise LogError("damaged: its copy is longer than the log", hint="`stagelog verify` says more")
             synced = _sync(written, synced)
             progress(done / total)
         copy.execute("DROP TABLE slice")

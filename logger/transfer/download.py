@@ -68,7 +68,7 @@ class Part:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             self._file.close()
-            raise LogError("another fetch is at work on it", where=str(path), mend="let it finish") from error
+            raise LogError("another fetch is at work on it", where=str(path), hint="let it finish") from error
         self._hasher = hashlib.sha256()
         with path.open("rb") as file:
             while block := file.read(BLOCK_BYTES):
@@ -124,7 +124,7 @@ class Download:
                 return self._part.path, self._part.sha256
             self._watcher.say(f"{self._name}: what came is not what the car announced; fetching it again")
             self._part.path.unlink()
-        raise LogError("arrives damaged again and again", where=self._name, mend="check this machine's disk")
+        raise LogError("arrives damaged again and again", where=self._name, hint="check this machine's disk")
 
     def _attempt(self, known_sha256: str) -> bool:
         """Ask, and take what comes. False if it is to be asked again. Raises CutError, LogError, DeviceError."""
@@ -155,7 +155,7 @@ class Download:
         self._prepared_s += time.monotonic() - asked_s
         if self._prepared_s > limits.preparing_s:
             what = f"the car does not get its copy of {self._name} done"
-            raise DeviceError(what, where=self._car.url, mend="fetch again later")
+            raise DeviceError(what, where=self._car.url, hint="fetch again later")
 
     def _take_version(self, answer: Answer, at: int) -> bool:
         """Take what an answer brings, if that goes on at byte `at` or begins a version. False if it does neither."""
@@ -196,7 +196,7 @@ class Download:
         self._versions += 1
         if self._versions > MOST_VERSIONS:
             what = f"the car offers another version of {self._name} each time"
-            raise DeviceError(what, where=self._car.url, mend="fetch again later")
+            raise DeviceError(what, where=self._car.url, hint="fetch again later")
         if self._part is not None:
             self._watcher.say(
                 f"{self._name}: the car has no longer what was begun; fetching it from the beginning"

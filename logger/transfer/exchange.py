@@ -134,8 +134,8 @@ class Answer:
 
     def refused(self, what: str) -> DeviceError:
         """The error of a server that does not speak as a car's does."""
-        mend = "name the address of a crew page; whatever answers there is none"
-        return DeviceError(f"the server {what}", where=self._where, mend=mend)
+        hint = "name the address of a crew page; whatever answers there is none"
+        return DeviceError(f"the server {what}", where=self._where, hint=hint)
 
     def _begin(self, response: h11.Response) -> None:
         self.status = response.status_code

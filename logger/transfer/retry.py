@@ -37,8 +37,8 @@ class Patience:
         """Wait before the next try. Raises DeviceError when patience is at its end."""
         left_s = self._pace.left_s()
         if left_s <= 0:
-            mend = "try again when the car is in reach: what has come stays, and is gone on with"
-            raise DeviceError(f"the car is out of reach: {cut}", where=self._where, mend=mend) from cut
+            hint = "try again when the car is in reach: what has come stays, and is gone on with"
+            raise DeviceError(f"the car is out of reach: {cut}", where=self._where, hint=hint) from cut
         if cut.heard:
             self._wait_s = FIRST_WAIT_S
         if self._wait_s == FIRST_WAIT_S:

@@ -58,8 +58,8 @@ def snapshot(log: Path, to: Path, progress: Progress = lambda _done: None) -> Sn
         remove(to)
         if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(to)) from error
-        mend = "`stagelog verify` says what is left of it"
-        raise LogError(f"cannot be copied: {error}", where=str(log), mend=mend) from error
+        hint = "`stagelog verify` says what is left of it"
+        raise LogError(f"cannot be copied: {error}", where=str(log), hint=hint) from error
     except BaseException:
         remove(to)
         raise
@@ -76,7 +76,7 @@ def _copy(log: Path, to: Path, progress: Progress) -> None:
                 return
         except GrownError:
             way = copy_rows
-    raise LogError("is opened and closed all the time", where=str(log), mend="try again")
+    raise LogError("is opened and closed all the time", where=str(log), hint="try again")
 
 
 def readable_state(path: Path) -> LogState | None:

@@ -57,7 +57,7 @@ def read_state(connection: sqlite3.Connection, schema: str = "main") -> LogState
         f"SELECT boot_id, started_utc, software, config FROM {schema}.session ORDER BY id LIMIT 1"  # noqa: S608
     ).fetchone()
     if row is None:
-        raise LogError("nothing was ever recorded in it", mend="it may be deleted")
+        raise LogError("nothing was ever recorded in it", hint="it may be deleted")
     words = "\0".join(map(str, row)).encode("utf-8", "surrogateescape")
     newest = [
         connection.execute(

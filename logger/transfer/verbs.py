@@ -62,7 +62,7 @@ def fetch(url: str, folder: Path, names: tuple[str, ...], pin: str | None, patie
         ]
         if names and not wanted:
             there = printable(", ".join(log.name for log in listed.logs)) or "no log at all"
-            raise LogError(f"no log named {' or '.join(names)}", where=car.url, mend=f"there is {there}")
+            raise LogError(f"no log named {' or '.join(names)}", where=car.url, hint=f"there is {there}")
         patience = Patience(patience_s, watcher.say, car.url)
         code = 0
         for log in wanted:

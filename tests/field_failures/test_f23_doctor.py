@@ -25,7 +25,7 @@ def told(config: Path) -> dict[str, str]:
     """What is wrong with each port, by the doctor."""
     found = examine(config, SECONDS, threading.Event())
     return {
-        each.where: f"{each.what}; {each.mend}"
+        each.where: f"{each.what}; {each.hint}"
         for each in found
         if each.verdict == "wrong" and each.where.startswith("port ")
     }

@@ -63,7 +63,7 @@ def _plain(route: RouteFile, name: str, remarks: list[Remark]) -> Book:
         raise ConfigurationError(
             "no point of the file says anything in OpenRally's words or has a kind in its name, and no track is there",
             where=name,
-            mend="export it as OpenRally GPX, or name its waypoints after their kinds (DSS, WPM, ASS ...)",
+            hint="export it as OpenRally GPX, or name its waypoints after their kinds (DSS, WPM, ASS ...)",
         )
     others = f", and the {len(route.named)} waypoints name no kind" if route.named else ""
     what = f"no dss and no ass{others}: one liaison of {line.length_m / 1000:.3f} km, the length of the track"

@@ -146,7 +146,7 @@ def units(facts: Sequence[Element], name: str, remarks: list[Remark]) -> Mapping
                 raise ConfigurationError(
                     f"unknown units {fact.text!r}",
                     where=f"{name}:{fact.line}",
-                    mend='write "metric" or "statute"',
+                    hint='write "metric" or "statute"',
                 ) from None
     remarks.append(Remark(None, "the file names no units: kilometres, km/h and metres assumed"))
     return METRIC

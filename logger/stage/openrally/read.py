@@ -69,12 +69,12 @@ def read(stream: BinaryIO, name: str) -> Imported:
     sections = cut_sections(marks, end_km, remarks)
     if not sections:
         raise ConfigurationError(
-            "no road: every point is at one place", where=name, mend="give the points distances"
+            "no road: every point is at one place", where=name, hint="give the points distances"
         )
     longest = max(section.length_km for section in sections)
     if longest > LONGEST_SECTION_KM:
         what = f"a section of {longest:g} km"
-        raise ConfigurationError(what, where=name, mend="check the distances and their units")
+        raise ConfigurationError(what, where=name, hint="check the distances and their units")
     stage = Stage(next((title for title in route.titles.values() if title), PurePath(name).stem))
     return Imported(Itinerary(stage, sections), _sorted(remarks))
 

@@ -57,7 +57,7 @@ def write(itinerary: Itinerary) -> bytes:
     for placed in _placed(itinerary):
         _add_wpt(gpx, placed)
     if gpx.find("wpt") is None:
-        raise ConfigurationError("the itinerary has no waypoints", mend="add some: a route is made of them")
+        raise ConfigurationError("the itinerary has no waypoints", hint="add some: a route is made of them")
     ElementTree.indent(gpx)
     file: bytes = ElementTree.tostring(gpx, encoding="UTF-8", xml_declaration=True)
     return file + b"\n"
@@ -80,7 +80,7 @@ def _add_wpt(gpx: ElementTree.Element, placed: _Placed) -> None:
         called = f'{waypoint.kind} "{name}"' if name else waypoint.kind
         raise ConfigurationError(
             f"{called} at km {waypoint.km:g} has no coordinates and GPX has no other way to place it",
-            mend="add its lat and lon to the itinerary",
+            hint="add its lat and lon to the itinerary",
         )
     lon = -180.0 if waypoint.lon == 180 else waypoint.lon  # GPX counts longitudes up to, not including, 180
     wpt = ElementTree.SubElement(gpx, "wpt", lat=f"{waypoint.lat:.9f}", lon=f"{lon:.9f}")

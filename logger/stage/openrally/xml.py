@@ -105,7 +105,7 @@ def parse(stream: BinaryIO, name: str) -> RouteFile:
             reader.refuse(f"over {MAX_BYTES >> 20} MB", "export the route without pictures")
         reader.feed(chunk, size)
     if not size:
-        raise ConfigurationError("the file is empty", where=name, mend="export the route again")
+        raise ConfigurationError("the file is empty", where=name, hint="export the route again")
     reader.feed(b"", size)
     return reader.route
 
@@ -161,8 +161,8 @@ class _Reader:
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
 
-    def refuse(self, what: str, mend: str) -> NoReturn:
-        raise ConfigurationError(what, where=f"{self._name}:{self._parser.CurrentLineNumber}", mend=mend)
+    def refuse(self, what: str, hint: str) -> NoReturn:
+        raise ConfigurationError(what, where=f"{self._name}:{self._parser.CurrentLineNumber}", hint=hint)
 
     def feed(self, chunk: bytes, size: int) -> None:
         """Parse the next chunk of a file of which `size` bytes have come; no bytes end it."""
@@ -181,16 +181,16 @@ class _Reader:
         reason = expat.ErrorString(error.code)
         where = f"{self._name}:{error.lineno}"
         if reason in _CUT_SHORT:
-            what, mend = f"the file is cut short ({reason})", "export or copy the route again"
+            what, hint = f"the file is cut short ({reason})", "export or copy the route again"
         elif reason in _ENCODING:
-            what, mend = f"unreadable encoding ({reason})", "save the file as UTF-8"
+            what, hint = f"unreadable encoding ({reason})", "save the file as UTF-8"
         elif not self._has_begun:
-            what, mend = f"not an XML file ({reason})", "give an OpenRally GPX file"
+            what, hint = f"not an XML file ({reason})", "give an OpenRally GPX file"
         elif reason == expat_errors.XML_ERROR_INVALID_TOKEN:
-            what, mend = "damaged, or not in the encoding that it names", "save the file as UTF-8"
+            what, hint = "damaged, or not in the encoding that it names", "save the file as UTF-8"
         else:
-            what, mend = f"not well-formed XML ({reason})", "export the route again"
-        raise ConfigurationError(what, where=where, mend=mend) from error
+            what, hint = f"not well-formed XML ({reason})", "export the route again"
+        raise ConfigurationError(what, where=where, hint=hint) from error
 
     def _doctype(self, *_: object) -> None:
         self.refuse(

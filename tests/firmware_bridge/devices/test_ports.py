@@ -293,7 +293,7 @@ def test_a_refusal_ends_the_session_in_one_line_and_the_port_is_tried_again() ->
         tries.append(1)
         yield Step(b"L\r", 0.01)
         if len(tries) == 1:
-            raise NotOpenedError("normal_only", "this adapter cannot listen only", mend="allow it")
+            raise NotOpenedError("normal_only", "this adapter cannot listen only", hint="allow it")
         return Opened()
 
     with pty() as device:

@@ -237,11 +237,11 @@ def test_a_signal_that_begins_before_its_message_is_left_out_and_told(place: str
         (HEAD + 'BO_ 99999999999 A: 8 ECU\n SG_ X : 0|8@1+ (1,0) [0|0] "" ECU\n', "engine.dbc:5:1: "),
     ],
 )
-def test_an_unreadable_file_says_where_and_the_mend(text: str, where: str) -> None:
+def test_an_unreadable_file_says_where_and_the_hint(text: str, where: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         dbc.load(text, "engine.dbc")
     assert str(caught.value).startswith(where + "no readable DBC: ")
-    assert caught.value.mend
+    assert caught.value.hint
     assert str(caught.value).isprintable()
     assert caught.value.exit_code == 64
 

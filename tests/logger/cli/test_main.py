@@ -110,7 +110,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ),
     ],
 )
-def test_one_line_that_says_what_where_and_the_mend(
+def test_one_line_that_says_what_where_and_the_hint(
     folder: Path, arguments: str, code: int, words: list[str]
 ) -> None:
     ended = stagelog(*arguments.split(), folder=folder)

@@ -51,7 +51,7 @@ def examined(config: Path, seconds: float = SECONDS) -> list[Finding]:
 
 def troubles(found: list[Finding]) -> list[str]:
     return [
-        f"{finding.where}: {finding.what}; {finding.mend}" for finding in found if finding.verdict == "wrong"
+        f"{finding.where}: {finding.what}; {finding.hint}" for finding in found if finding.verdict == "wrong"
     ]
 
 
@@ -307,7 +307,7 @@ def test_an_engine_that_is_to_be_asked_is_not_called_wrong_by_a_doctor_that_asks
     assert troubles(found) == []
     (bus,) = [finding for finding in found if finding.where == "bus engine"]
     assert "the doctor asks the engine nothing" in bus.what
-    assert "start the recorder" in bus.mend
+    assert "start the recorder" in bus.hint
 
 
 def test_a_receiver_without_a_sky(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def heard(protocol: str = "slcan", state: str = "open", detail: str = "115200 ba
 
 def said(findings: Iterable[Finding]) -> list[tuple[str, str]]:
     """Verdicts, and what and the mend in one."""
-    return [(finding.verdict, f"{finding.what}; {finding.mend}") for finding in findings]
+    return [(finding.verdict, f"{finding.what}; {finding.hint}") for finding in findings]
 
 
 def assert_says(findings: Iterable[Finding], *expected: tuple[str, str]) -> None:
@@ -234,7 +234,7 @@ def test_buses(facts: Heard, expected: list[tuple[str, str]]) -> None:
     assert_says(judge_bus.judge(facts, WIRING), *expected)
 
 
-def test_a_silent_obd_socket_has_its_own_mend() -> None:
+def test_a_silent_obd_socket_has_its_own_hint() -> None:
     wiring = WIRING._replace(preset="obd2")
     assert_says(
         judge_bus.judge(heard(has_answered=True), wiring),

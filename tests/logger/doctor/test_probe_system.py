@@ -12,7 +12,7 @@ import pytest
 
 from logger.doctor import judge_storage, probe_logs, probe_system
 from logger.doctor.judge_machine import Power
-from logger.doctor.judge_storage import Card
+from logger.doctor.judge_storage import Card, Shelf
 from logger.logfile.open_or_quarantine import set_aside
 from logger.transfer import ledger
 from logger.transfer.state import state_of

@@ -53,7 +53,7 @@ def told(said: str, where: str) -> list[str]:
         ("var", "disk", f"/var/logs: may not be looked at; {SUDO}"),
     ],
 )
-def test_what_an_ordinary_user_may_not_see_is_told_with_the_mend(
+def test_what_an_ordinary_user_may_not_see_is_told_with_the_hint(
     installed: Path, hidden: str, where: str, words: str
 ) -> None:
     (installed / hidden).chmod(0o700 if (installed / hidden).is_dir() else 0o640)

@@ -447,7 +447,7 @@ def test_an_adapter_is_bound_whether_an_option_names_it_or_an_answer(image: Path
     assert b'ATTRS{serial}=="A9XYZ", ENV{STAGELOG}="gps"' in rules
 
 
-def test_a_read_only_root_is_said_with_the_mend(image: Path, call: Call) -> None:
+def test_a_read_only_root_is_said_with_the_hint(image: Path, call: Call) -> None:
     call("install", *WITH_PIN)
     before = tree(image)
     subprocess.run(["mount", "--bind", image, image], check=True)

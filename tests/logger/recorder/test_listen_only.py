@@ -89,9 +89,9 @@ def test_true_does_not_open_it_and_says_why_everywhere(tmp_path: Path) -> None:
             said = [str(finding) for finding in examine(config, 1.0, threading.Event())]
         assert not adapter.been_normal
     line = "a stock CANable 2 cannot listen only, so it is not opened"
-    mend = 'set listen_only = "try" or false if it may acknowledge frames on the bus'
-    assert link["detail"] == f"{line}; {mend}"
-    assert f"WRONG  port engine: {line}; {mend}" in said
+    hint = 'set listen_only = "try" or false if it may acknowledge frames on the bus'
+    assert link["detail"] == f"{line}; {hint}"
+    assert f"WRONG  port engine: {line}; {hint}" in said
     assert [event["state"] for event in link_events(tmp_path)] == ["opening", "normal_only"]
 
 

@@ -110,7 +110,7 @@ def test_a_missing_file_is_told_where_it_is_named(tmp_path: Path) -> None:
     for problem, (where, key, name) in zip(setup.problems(config), places, strict=True):
         assert problem.where == where
         assert problem.what == f"{key}: {tmp_path / name}: cannot be read: No such file or directory"
-        assert problem.mend == "check its name"
+        assert problem.hint == "check its name"
     with pytest.raises(ConfigurationError, match=r"rules\.toml") as caught:
         setup.prepare(config)
     assert caught.value.where == f"{file}:3"

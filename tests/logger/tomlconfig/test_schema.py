@@ -220,7 +220,7 @@ def test_any_text_builds_or_says_why(text: str) -> None:
         build(text)
     except TomlError as error:
         assert error.problems
-        assert all(problem.where and problem.what and problem.mend for problem in error.problems)
+        assert all(problem.where and problem.what and problem.hint for problem in error.problems)
 
 
 _texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)

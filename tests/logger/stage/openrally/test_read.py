@@ -463,7 +463,7 @@ def test_what_is_no_route_is_refused_in_one_line(file: bytes, message: str) -> N
     with pytest.raises(ConfigurationError) as caught:
         read(BytesIO(file), "route.gpx")
     assert str(caught.value).startswith(f"route.gpx: {message}")
-    assert caught.value.mend
+    assert caught.value.hint
 
 
 def test_warnings_have_an_end() -> None:

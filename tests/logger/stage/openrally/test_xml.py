@@ -55,7 +55,7 @@ def refusal(stream: BinaryIO | bytes) -> ConfigurationError:
         tracemalloc.stop()
     assert peak < 2 * len(stream) + 2_000_000 if isinstance(stream, bytes) else peak < 8_000_000
     assert "\n" not in str(caught.value)
-    assert caught.value.mend
+    assert caught.value.hint
     assert caught.value.exit_code == 64
     return caught.value
 
