@@ -44,7 +44,7 @@ def doctor(config_path: Path, seconds: float, as_json: bool) -> int:
             echo(str(finding))
     count = sum(finding.verdict == "wrong" for finding in found)
     if as_json:
-        told = {"wrong": count, "findings": [finding._asdict() for finding in found]}
+        told = {"wrong": count, "findings": [finding._asdict() | {"mend": finding.hint} for finding in found]}
         echo_json(told)
     else:
         echo(f"{count} {'thing is' if count == 1 else 'things are'} wrong" if count else "nothing is wrong")
