@@ -152,7 +152,7 @@ function health(shown) {  // [text, state, detail] of everything that must work
     known.push([name, link.warning ? "near" : LINK_WORDS[link.state] ?? "bad", `${link.state}${link.detail ? `: ${link.detail}` : ""}, ${link.good} good, ${link.bad} bad`]);
   known.push([recording.ok === false ? "LOG NOT WRITTEN" : recording.dropped ? `LOG lost ${recording.dropped}` : "LOG",
     recording.ok == null ? "unknown" : !recording.ok ? "bad" : recording.dropped ? "near" : "good",
-    `${logfile.rows ?? GONE} rows, ${recording.lag_s ?? GONE} s behind, ${recording.dropped ?? GONE} lost, ${recording.free_mb ?? GONE} MB free${room && `, ${room}`}${recording.trouble ? `: ${recording.trouble}` : ""}`]);
+    `${recording.rows ?? GONE} rows, ${recording.lag_s ?? GONE} s behind, ${recording.dropped ?? GONE} lost, ${recording.free_mb ?? GONE} MB free${room && `, ${room}`}${recording.trouble ? `: ${recording.trouble}` : ""}`]);
   if (room && recording.room_h < ROOM_TOLD_H) known.push([room, "near", "of recording, what may be removed included: fetch the logs"]);
   if (STICK_WORDS[shown.stick?.state]) {
     const {state: stick, detail} = shown.stick, [words, good] = STICK_WORDS[stick], share = stick === "partly" && /^\d+ of \d+/.exec(detail);
