@@ -28,7 +28,7 @@ def test_f05_bytes_to_the_card_stay_within_the_budget(figures: Figures) -> None:
         pytest.skip("this file system keeps no account of what is written (a tmpfs, or a container's)")
     mb_h = load.disk_bytes / load.seconds * 3600 / 1e6
     years = CARD_TB * 1e6 / mb_h / HOURS_A_YEAR
-    figures.said(
+    figures.note(
         f"{load.frames} frames at {RATE}/s with {GPS_HZ} Hz GPS: {load.disk_bytes / load.frames:.0f} bytes a frame,"
         f" {mb_h:.0f} MB an hour; a card that takes {CARD_TB} TB lasts {years:.0f} years of {HOURS_A_YEAR:.0f} h"
     )

@@ -72,7 +72,7 @@ def test_f06_boots_in_1970_in_the_future_and_back(
     ]
     assert verify(log) == []
     years = ", ".join(str(boot.year) for boot in BOOTS)
-    figures.said(f"boots in {years}: one log, 0 of {len(found)} rows lost, in order")
+    figures.note(f"boots in {years}: one log, 0 of {len(found)} rows lost, in order")
 
 
 class WallClock:
@@ -142,7 +142,7 @@ def test_f06_steps_both_ways_in_mid_session_change_nothing(
     assert len(timed) >= len(STEPS_S) / 2
     begun_s = [float(str(t_s)) - float(str(elapsed_s)) for t_s, elapsed_s in timed]
     assert max(begun_s) - min(begun_s) < AWAY_S
-    figures.said(
+    figures.note(
         f"the clock set {len(STEPS_S)} times in a drive, by up to {max(STEPS_S) / YEAR_S:.0f} years either way:"
         f" order kept, durations within {max(begun_s) - min(begun_s):.2f} s, UTC by GPS within"
         f" {max(apart_s) - min(apart_s):.2f} s"

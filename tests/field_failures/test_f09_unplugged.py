@@ -73,7 +73,7 @@ def test_back_under_another_name_while_the_other_source_goes_on(tmp_path: Path, 
     assert said.data("engine") == frames
     assert said.states("engine") == ["opening", "open"]
     figures.tried(PULLS)
-    figures.said("0 of 30,000 frames of the other source lost meanwhile")
+    figures.note("0 of 30,000 frames of the other source lost meanwhile")
 
 
 def test_the_gap_is_an_event_between_the_bytes(tmp_path: Path, figures: Figures) -> None:

@@ -65,7 +65,7 @@ def test_f11_nothing_is_lost_and_beyond_the_bound_it_is_counted(
         int(str(row[0]))
         for row in query(log, "SELECT json_extract(detail, '$.frame') FROM event WHERE kind = 'dropped'")
     )
-    figures.said(
+    figures.note(
         f"{STALL_S:.0f} s stall at {SATURATED} frames/s, queue {queue_bytes / 1e6:.0f} MB: {missing} of"
         f" {len(bus.sent_at)} frames lost, {told} told in the log, lag afterwards {lag_s:.2f} s"
     )

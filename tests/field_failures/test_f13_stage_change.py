@@ -37,7 +37,7 @@ def test_f13_every_frame_is_in_one_of_the_logs(tmp_path: Path, figures: Figures)
             stop(process)
     kept = [numbers(log) for log in logs]
     together = [number for part in kept for number in part]
-    figures.said(
+    figures.note(
         f"{len(STAGES) - 1} stage changes at 3,000 frames/s, {len(bus.sent_at) - together[0] - len(together)} of"
         f" {len(bus.sent_at)} rows lost"
     )

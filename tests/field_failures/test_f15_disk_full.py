@@ -168,7 +168,7 @@ def test_f15_old_logs_go_by_the_rule_the_page_lives_and_the_log_heals(
     assert {each["why"] for each in removed} == {"downloaded"}
     assert old[2].exists(), "nobody has it"
     assert old[3].exists(), "it is protected"
-    figures.said(
+    figures.note(
         f"5 old logs on a full {DISK_MB} MB disk: {len(removed)} removed (downloaded, the oldest first),"
         f" {5 - len(removed)} kept; full for 4 s at {RATE} frames/s: 0 of {len(bus.sent_at)} frames lost,"
         f" written again {healed_s:.1f} s after there was room"
@@ -215,7 +215,7 @@ def test_f15_what_does_not_fit_is_counted_and_shown(
     missing = max(len(bus.sent_at), found[-1] + 1) - found[0] - len(found)
     counted = "SELECT coalesce(sum(json_extract(detail, '$.frame')), 0) FROM event WHERE kind = 'dropped'"
     told = int(str(query(present, counted)[0][0]))
-    figures.said(
+    figures.note(
         f"beyond the queue {missing} of {len(bus.sent_at)} frames did not fit, {told} told in the log"
     )
     assert missing == told > RATE
@@ -238,7 +238,7 @@ def test_f15_a_start_on_a_full_disk_makes_room_by_the_rule(
     )
     assert [path.name for path in old if path.name not in left] == [str(row[0]) for row in told] != []
     assert left == [path.name for path in old][len(told) :], "the oldest went"
-    figures.said(
+    figures.note(
         f"started on a disk without a byte left: {len(told)} downloaded logs made room, {len(left)} kept"
     )
 

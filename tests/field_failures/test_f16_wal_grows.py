@@ -90,7 +90,7 @@ def test_f16_a_slow_download_does_not(tmp_path: Path, figures: Figures) -> None:
                 got += len(line.recv(2048))
                 time.sleep(0.02)
         size = log.path.stat().st_size
-        figures.said(
+        figures.note(
             f"{size / 1e6:.0f} MB written, {got / 1e3:.0f} kB taken meanwhile,"
             f" write-ahead log at most {writer.longest_wal / 1e6:.1f} MB"
         )
@@ -116,7 +116,7 @@ def test_f16_nor_does_a_copy_that_is_slower_than_the_recorder(
         taken = snapshot(log.path, tmp_path / "copy", meanwhile)
         written = len(wals) * 5_000 * LARGE_BYTES
     assert any(later < earlier for earlier, later in pairwise(shares)), "it began again, as rows"
-    figures.said(
+    figures.note(
         f"a copy slower than the recorder: {written / 1e6:.0f} MB meanwhile,"
         f" write-ahead log at most {max(wals) / 1e6:.1f} MB"
     )

@@ -58,7 +58,7 @@ def test_f17_a_large_log_in_constant_memory_while_recording(tmp_path: Path, figu
     there = numbers(log)
     sent = len(bus.sent_at) - there[0]  # what came before the port was open is nobody's
     lost = sent - len(there)
-    figures.said(
+    figures.note(
         f"{big.stat().st_size / 1e6:.0f} MB over a line cut {line.cuts} times: {used_mb:.1f} MB of memory;"
         f" {sent} frames meanwhile, {lost} lost"
     )

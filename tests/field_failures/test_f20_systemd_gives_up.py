@@ -28,7 +28,7 @@ def test_f20_it_is_started_again_for_ever(unit: Path, figures: Figures) -> None:
     ], "in another section systemd ignores it, and a burst or action would count again"
     (pause,) = values(unit, "Service", "RestartSec")
     assert float(pause) >= SHORTEST_PAUSE_S
-    figures.said(f"{unit.stem}: restarted every {pause} s without a limit")
+    figures.note(f"{unit.stem}: restarted every {pause} s without a limit")
 
 
 @pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.stem)

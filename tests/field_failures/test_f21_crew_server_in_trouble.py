@@ -114,7 +114,7 @@ def test_f21_killed_hung_and_flooded_the_recorder_does_not_notice(tmp_path: Path
     assert query(log, "SELECT count(*) FROM event WHERE kind = 'bytes_dropped'") == [(0,)]
     done = {str(note): int(str(count)) for note, count in query(log, DONE)}
     refused = [int(str(count)) for (count,) in query(log, REFUSED)]
-    figures.said(f"0 of {len(kept)} frames lost; commands done {sum(done.values())}, refused {sum(refused)}")
+    figures.note(f"0 of {len(kept)} frames lost; commands done {sum(done.values())}, refused {sum(refused)}")
     assert 0 < done["flood"] <= MAX_COMMANDS_IN_ALL_A_S * (flooded_s + 2)
     assert 0 < done["page"] <= MAX_COMMANDS_A_S * (flooded_s + 2)
     assert 0 < len(refused) <= 4 * flooded_s + 4, "told once a flood, not once a command"

@@ -73,4 +73,4 @@ def test_eight_tabs_all_update_and_all_may_command(
                 _updates(page)
             assert len(_leaders(pages)) == 1
             context.close()
-    figures.said(f"{TABS} tabs of a browser: all updated, also after the leading one was closed 3 times")
+    figures.note(f"{TABS} tabs of a browser: all updated, also after the leading one was closed 3 times")

@@ -60,7 +60,7 @@ def test_f22_every_download_while_recording_is_whole(tmp_path: Path, figures: Fi
                 assert there == list(range(there[0], there[0] + len(there)))
                 lengths.append(len(there))
             stop(recorder)
-    figures.said(
+    figures.note(
         f"{DOWNLOADS} downloads of a log that grew from {lengths[1]} to {lengths[-1]} frames: all whole"
     )
     assert lengths == sorted(set(lengths)), "each is a later one"
@@ -109,7 +109,7 @@ def test_f22_over_a_line_that_is_cut_fifty_times_and_a_server_that_is_killed(
             bus.silence()
             stop(recorder)
     copy = laptop / path.name
-    figures.said(
+    figures.note(
         f"{copy.stat().st_size / 1e6:.1f} MB, {cuts} cuts, {had / 1e6:.1f} MB kept over two restarts"
     )
     assert cuts == CUTS

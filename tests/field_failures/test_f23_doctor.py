@@ -89,5 +89,5 @@ def test_f23_with_a_recorder_running_the_doctor_says_the_same_and_the_disk_does_
     assert "may be swapped" in found["port engine"]
     rows, seconds = query(path, "SELECT count(*), (max(t_us) - min(t_us)) / 1e6 + 1 FROM rejected")[0]
     kept_a_s = float(str(rows)) / float(str(seconds))
-    figures.said(f"swapped cables: {kept_a_s:.1f} rejected rows a second kept, the rest counted")
+    figures.note(f"swapped cables: {kept_a_s:.1f} rejected rows a second kept, the rest counted")
     assert kept_a_s <= 21

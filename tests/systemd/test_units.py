@@ -133,7 +133,7 @@ def exposure(unit: Path) -> tuple[float, set[str]]:
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
 def test_exposure(unit: Path, figures: Figures) -> None:
     figure, _ = exposure(unit)
-    figures.said(f"{unit.stem}: exposure {figure:.1f}, at most {EXPOSURE_LIMIT[unit]:.1f}")
+    figures.note(f"{unit.stem}: exposure {figure:.1f}, at most {EXPOSURE_LIMIT[unit]:.1f}")
     assert figure <= EXPOSURE_LIMIT[unit]
 
 
@@ -168,7 +168,7 @@ def test_with_socketcan_the_recorder_still_has_no_ip_network(tmp_path: Path, fig
     )
     both.write_text(unit)
     figure, lax = exposure(both)
-    figures.said(f"{RECORDER.stem} with socketcan: exposure {figure:.1f}, at most 1.5")
+    figures.note(f"{RECORDER.stem} with socketcan: exposure {figure:.1f}, at most 1.5")
     assert figure <= 1.5
     assert [line for line in read(SOCKETCAN) if line.key in lax and not line.reason] == []
 

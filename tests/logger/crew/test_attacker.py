@@ -381,7 +381,7 @@ def test_guesses_at_once_and_from_everywhere_are_few(place: Path, tmp_path: Path
             thread.join()
         earned = (time.monotonic() - began) / pin.SHARED_EVERY_S
         looked_at = sum(code in (303, 200, 401) for code in statuses)
-        figures.said(
+        figures.note(
             f"attacker: {len(statuses)} guesses from 8 addresses, {looked_at} looked at, the rest told to wait"
         )
         assert looked_at <= pin.SHARED_GUESSES + 8 * pin.FIRST_GUESSES + earned + 1
@@ -513,4 +513,4 @@ def test_damaged_requests_never_make_it_stumble(served: Served, cookie: str, fig
             while piece := connection.recv(65_536):
                 answer += piece
             assert status(answer) != 500, bytes(data)
-    figures.said(f"attacker: {tried} damaged requests, none made it stumble")
+    figures.note(f"attacker: {tried} damaged requests, none made it stumble")

@@ -288,7 +288,7 @@ def test_cut_off_at_any_write_it_can_be_finished_or_undone(
         assert left == before, f"cut off at change {cuts}"
         with suppress(FileNotFoundError):
             (image / "usr/local/lib/stagelog").rmdir()
-    figures.said(f"{verb}: power cut at each of {cuts} changes, then {then}: nothing left behind")
+    figures.note(f"{verb}: power cut at each of {cuts} changes, then {then}: nothing left behind")
     assert cuts > 12
 
 

@@ -174,7 +174,7 @@ def test_a_real_chronyd_takes_it(chronyd: Path, figures: Figures) -> None:
         check=True,
     )
     mode, _, name, _, _, reach, _, _, measured, *_ = told.stdout.strip().split(",")
-    figures.said(f"chronyc sources: {name}, reach {reach}, offset {float(measured):+.3f} s")
+    figures.note(f"chronyc sources: {name}, reach {reach}, offset {float(measured):+.3f} s")
     assert (mode, name) == ("#", "GPS")
     assert int(reach, 8) > 0
     assert float(measured) == pytest.approx(-0.5, abs=0.05), "chronyc counts from true time"

@@ -168,7 +168,7 @@ def test_twenty_kills_in_mid_section_lose_nothing(car: VirtualCar, tmp_path: Pat
     time_s = max(abs(error.elapsed_s) for error in found)
     worst = max(found, key=lambda error: abs(error.distance_m))
     blind_m = max(error.blind_m for error in found)
-    figures.said(
+    figures.note(
         f"resume: {KILLS} kills, {len({error.session for error in found})} sessions with rows:"
         f" elapsed wrong by {time_s:.3f} s at most,"
         f" distance by {abs(worst.distance_m):.1f} m, where {blind_m:.0f} m were driven blind"
@@ -203,7 +203,7 @@ def test_after_a_power_cycle_gps_tells_how_long_the_gap_was(
     assert json.loads(str(detail))["gap_s"] is None
     first_fix_us = int(str(query(log, "SELECT min(t_us) FROM fix WHERE session = 2")[0][0]))
     after = [error for error in found if error.t_us > first_fix_us]
-    figures.said(
+    figures.note(
         f"power-cycle: {after[0].blind_m:.0f} m blind, elapsed wrong by {max(abs(e.elapsed_s) for e in after):.3f} s,"
         f" distance by {max(abs(e.distance_m) for e in after):.1f} m"
     )

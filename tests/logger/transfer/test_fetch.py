@@ -171,7 +171,7 @@ def test_a_line_that_is_cut_again_and_again(
         assert (done.code, done.out.partition(", ")[2]) == (0, "whole\n"), done.err
         assert line.cuts == 25
         again = line.forwarded - log.stat().st_size
-        figures.said(
+        figures.note(
             f"fetch: cut {line.cuts} times; {again / 1000:.0f} kB more than the log's {log.stat().st_size / 1e6:.1f} MB"
         )
         assert again < log.stat().st_size / 2, "it was not fetched again from the beginning"
@@ -222,7 +222,7 @@ def test_a_fetch_goes_on_where_a_killed_one_stopped_also_after_a_restart_of_the_
                 assert fetch(line.port, laptop).code == 0
                 size = (laptop / NAME).stat().st_size
                 assert line.forwarded < size - had + 20_000, "only the rest came"
-            figures.said(
+            figures.note(
                 f"fetch after a kill: {had / 1e6:.1f} of {size / 1e6:.1f} MB were there,"
                 f" {line.forwarded / 1e6:.1f} came"
             )
