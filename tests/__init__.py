@@ -1,1 +1,1 @@
-"""The tests mirror the packages."""
+"""Tests, one folder per package, and the tools that run them."""

@@ -1,8 +1,8 @@
-"""Everything that must hold before a change lands, in one command: `python -m tests`.
+"""Run every check that decides whether a change lands: `python -m tests`.
 
-Format, lint, types, import contracts, then the tests themselves. `--fast` leaves out all tests but those that need
-the processor alone (marked `unit`), `--full` runs large matrices whole (tests/sampling.py). Further arguments go to
-pytest.
+The checks are format, lint, types, import contracts and the tests. `--fast` runs only the tests that need nothing but
+the processor (marked `unit`); `--full` runs all parameters of large matrices (tests/sampling.py). Other arguments are
+passed to pytest.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ CHECKS: dict[str, list[str]] = {
     "tests": [PYTHON, "-m", "pytest", "-q"],
 }
 WORKERS_PER_CORE = 2
-"""Most of the time a test waits for a real port, process or page: two share a core."""
+"""A test mostly waits for a real port, process or page, so two workers share a core."""
 
 
 def main(arguments: list[str]) -> int:
     """Run every check, print how each ended, and return 1 if any failed."""
-    # The tests start some thousand processes: what is compiled once is kept.
+    # The tests start about a thousand processes, which share the compiled modules.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     is_fast = "--fast" in arguments
     failed = []
@@ -57,18 +57,18 @@ def _runs(command: list[str]) -> bool:
 def _tests(command: list[str], arguments: list[str], is_fast: bool) -> bool:
     workers = ["-n", str(_CORES if is_fast else WORKERS_PER_CORE * _CORES)]
     if "--full" in arguments:
-        arguments = [each for each in arguments if each != "--full"]
+        arguments = [argument for argument in arguments if argument != "--full"]
     elif "--seed" not in arguments:
         seed = random.randrange(10_000)
-        print(f"   matrices are sampled: --seed {seed} runs the same again, --full runs all", flush=True)
+        print(f"   matrices are sampled: --seed {seed} repeats this sample, --full runs all", flush=True)
         workers += ["--seed", str(seed)]
-    looks = SecondLook(ROOT, passes_alone)
-    looks.begin()
+    second_look = SecondLook(ROOT, passes_alone)
+    second_look.begin()
     passed = _runs([*command, *workers, *arguments])
     if is_fast or not passed:
-        return passed or (not is_fast and looks.settle(is_whole=not arguments))
+        return passed or (not is_fast and second_look.settle(is_whole=not arguments))
     if not arguments:
-        looks.passed()
+        second_look.passed()
     return True
 
 

@@ -1,4 +1,4 @@
-"""What holds for every test, and the drive that several of them look at."""
+"""Plugins of the test run, and the fixture of a drive that several tests share."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ STAGE = "dakar-2026-11"
 TIMED = "2"
 """The timed section, counted from 1."""
 DRIVE_S = 500.0
-"""Three and a half hours of three cars: some 25 s on two cores of their own, and all tests have but two."""
+"""Time limit: 3.5 hours of three cars take about 25 s on two idle cores, which all tests share."""
 
 
 @pytest.fixture(scope="session")
 def three_cars(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Stage 11's timed section by `stagelog simulate`: the logs of the cars 501 to 503. Nobody writes into them.
+    """Logs of the cars 501 to 503 over stage 11's timed section, by `stagelog simulate`. Tests do not write to them.
 
-    Made once a run of the tests, by the first worker that needs them; the others wait for it.
+    The first worker that needs them makes them, once per run of the tests; the other workers wait.
     """
-    place = tmp_path_factory.getbasetemp()
+    base = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
-        place = place.parent  # one for all workers
-    folder = place / "three-cars"
-    with (place / "three-cars.lock").open("w") as lock:
+        base = base.parent  # shared by all workers
+    folder = base / "three-cars"
+    with (base / "three-cars.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not folder.exists():
-            part = place / "three-cars.part"
-            made = stagelog(
+            part = base / "three-cars.part"
+            simulated = stagelog(
                 "simulate", STAGE, "-o", part, "--section", TIMED, "--can-rate", "1",
-                folder=place, patience_s=DRIVE_S,
+                folder=base, patience_s=DRIVE_S,
             )  # fmt: skip
-            assert made.code == 0, made.err
-            assert made.out.splitlines() == sorted(map(str, part.iterdir()))
+            assert simulated.code == 0, simulated.err
+            assert simulated.out.splitlines() == sorted(map(str, part.iterdir()))
             part.rename(folder)
     return sorted(folder.iterdir())

@@ -1,9 +1,9 @@
 """Run a part of the tests in other environments: `python -m tests.environments [lowest] [pythons]`.
 
 `lowest` installs exactly the lower bounds of pyproject.toml, with this interpreter. `pythons` installs the newest
-releases for every other supported interpreter that this machine has; without one it says so. Each environment is
-made in a temporary folder, so the checkout and its own `.venv` stay as they are. What these packages need in turn is
-the newest that fits.
+releases for every other supported interpreter of this machine, and prints a line if there is none. Each environment
+is created in a temporary folder, so the checkout and its `.venv` do not change. Indirect dependencies get the newest
+version that fits.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHONS = ("python3.12", "python3.13", "python3.14")
-"""The supported interpreters besides 3.11, on which everything runs."""
-NOT_IN_THE_PART = frozenset({"playwright", "ruff", "mypy", "import-linter"})
-"""Of the extra [dev]: a browser and programs that check the source."""
+"""The supported interpreters besides 3.11; all tests run on 3.11."""
+NOT_NEEDED = frozenset({"playwright", "ruff", "mypy", "import-linter"})
+"""Packages of the extra [dev] that the part does not use: a browser and source checkers."""
 PART = (
-    "tests/test_private_parts.py",  # other libraries: what we use of them
+    "tests/test_private_parts.py",  # undocumented parts of libraries
     "tests/firmware_bridge/engine",  # cantools, construct
     "tests/firmware_bridge/protocols/test_canserial.py",  # python-can
     "tests/firmware_bridge/protocols/test_protocols.py",
@@ -39,35 +39,35 @@ PART = (
     "tests/logger/cli/test_main.py",  # click
     "tests/logger/test_version.py",
 )
-"""What touches each library, and a minute or two on two cores."""
+"""Tests that use each library; they take one to two minutes on two cores."""
 _REQUIREMENT = re.compile(r"(?P<name>[A-Za-z0-9._-]+)(\[.*?\])?(?P<bounds>.*)")
 _LOWER = re.compile(r">=\s*([\w.]+)")
 
 
 def main(arguments: list[str]) -> int:
-    """Run the jobs that are named, or all; 1 if one failed."""
+    """Run the named jobs, or all of them. Returns 1 if one failed, 2 for an unknown name."""
     unknown = set(arguments) - JOBS.keys()
     if unknown:
-        print(f"no such job: {', '.join(sorted(unknown))}; there are {', '.join(JOBS)}", file=sys.stderr)
+        print(f"no such job: {', '.join(sorted(unknown))}; choose from {', '.join(JOBS)}", file=sys.stderr)
         return 2
     failed = [name for name in arguments or JOBS if not JOBS[name]()]
     return int(bool(failed))
 
 
 def lowest() -> bool:
-    """The lower bounds of pyproject.toml, all of them at once."""
+    """Test with the lower bounds of pyproject.toml. Returns whether the tests pass."""
     pins = [f"{name}=={lower_bound(name, bounds)}" for name, bounds in requirements()]
-    # An old release with newer ones around it warns of what they deprecate: that is not for us to change.
+    # Old releases raise deprecation warnings with newer dependencies, which this project cannot fix.
     return _passes(sys.executable, "lowest versions", pins, ["-o", "filterwarnings=ignore"])
 
 
 def pythons() -> bool:
-    """The newest releases on the other interpreters of this machine."""
+    """Test with the newest releases on the other interpreters. Returns whether all of them pass."""
     newest = [name + bounds for name, bounds in requirements()]
-    found = list(filter(None, map(interpreter, PYTHONS)))
-    if not found:
-        print(f"== no second Python: none of {', '.join(PYTHONS)} is installed here", flush=True)
-    failed = [path for path in found if not _passes(path, Path(path).name, newest, [])]
+    interpreters = list(filter(None, map(interpreter, PYTHONS)))
+    if not interpreters:
+        print(f"== no second Python: none of {', '.join(PYTHONS)} is installed", flush=True)
+    failed = [path for path in interpreters if not _passes(path, Path(path).name, newest, [])]
     return not failed
 
 
@@ -75,27 +75,27 @@ JOBS: dict[str, Callable[[], bool]] = {"lowest": lowest, "pythons": pythons}
 
 
 def requirements() -> Iterator[tuple[str, str]]:
-    """What the part of the tests needs, each package once: name and bounds."""
+    """Name and bounds of each package that the part of the tests needs."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     groups = [project["dependencies"], *project["optional-dependencies"].values()]
-    met = {project["name"], *NOT_IN_THE_PART}
+    seen = {project["name"], *NOT_NEEDED}
     for requirement in (requirement for group in groups for requirement in group):
         parts = _REQUIREMENT.fullmatch(requirement)
         assert parts is not None, requirement
-        if parts["name"] not in met:
-            met.add(parts["name"])
+        if parts["name"] not in seen:
+            seen.add(parts["name"])
             yield parts["name"], parts["bounds"]
 
 
 def lower_bound(name: str, bounds: str) -> str:
-    """The lowest version that the bounds admit."""
+    """The lowest version that the bounds allow."""
     lower = _LOWER.search(bounds)
     assert lower is not None, f"pyproject.toml gives {name} no lower bound"
     return lower[1]
 
 
 def interpreter(name: str) -> str | None:
-    """The path of an interpreter that runs: on PATH, or one of pyenv's, whose command on PATH may run nothing."""
+    """The path of an interpreter that works, from PATH or pyenv, whose shim on PATH may not work."""
     candidates = [str(Path(folder) / name) for folder in os.get_exec_path()]
     try:
         known = subprocess.run(
@@ -115,7 +115,7 @@ def _runs(path: str) -> bool:
 
 
 def _passes(python: str, title: str, packages: list[str], options: list[str]) -> bool:
-    """Whether the part passes in an environment of these packages."""
+    """Whether the part of the tests passes in an environment with these packages."""
     began = time.monotonic()
     print(f"== {title}", flush=True)
     with tempfile.TemporaryDirectory(prefix="stagelog-environment-") as folder:

@@ -1,9 +1,9 @@
-"""Mark each test by what it needs besides the processor, and fail a `unit` test that needs more.
+"""Mark each test by the resources it needs (`pty`, `process`, `socket`, ...), and fail a `unit` test that needs any.
 
-A file of tests needs what it imports, itself or through helpers in `tests`, and a test needs what its fixtures' files
-need; a mark set by hand adds what only the product's own code starts. A test that needs nothing is `unit`, and so is
-one marked so by hand in a file that has others. While a `unit` test runs, an audit hook watches for processes, ptys
-and sockets: a test judged wrongly fails and says which mark it lacks.
+The needs of a file follow from its imports, direct or through helpers in `tests`; a test also has the needs of its
+fixtures' files. A mark set by hand adds what only the product's own code starts. A test without needs gets the mark
+`unit`; a test in a file with needs can be marked `unit` by hand. While a `unit` test runs, an audit hook watches for
+processes, ptys and sockets, and fails a wrongly marked test with the mark it lacks.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _SOURCES = {
     "tests.power_cuts.machine": "vm",
     "tests.systemd.machine": "vm",
 }
-"""What a file needs that names one of these."""
+"""The need that follows from a module or `os` attribute."""
 _EVENTS = {
     "os.exec": "process",
     "os.fork": "process",
@@ -48,44 +48,44 @@ _EVENTS = {
     "socket.connect": "socket",
     "subprocess.Popen": "process",
 }
-"""The same while a test runs, as audit events."""
+"""The need that an audit event shows while a test runs."""
 
 
 @cache
 def needs_of(file: Path) -> frozenset[str]:
-    """What the tests or helpers of a file need, by its imports."""
+    """The needs of the tests or helpers in a file, from its imports."""
     names = _names(ast.parse(file.read_bytes()))
-    found = {
+    needs = {
         need for name in names for source, need in _SOURCES.items() if f"{name}.".startswith(f"{source}.")
     }
     for name in names:
         helper = ROOT / f"{name.replace('.', '/')}.py"
         if name.startswith("tests.") and helper != file and helper.exists():
-            found |= needs_of(helper)
-    return frozenset(found)
+            needs |= needs_of(helper)
+    return frozenset(needs)
 
 
 def _names(tree: ast.Module) -> set[str]:
-    """The modules that a file imports, anywhere in it, and the attributes of `os` that it uses."""
+    """The modules that a file imports at any level, and the attributes of `os` that it uses."""
     names: set[str] = set()
     for node in ast.walk(tree):
         match node:
             case ast.Import():
-                names |= {each.name for each in node.names}
+                names |= {alias.name for alias in node.names}
             case ast.ImportFrom(module=str(module)):
-                names |= {module, *(f"{module}.{each.name}" for each in node.names)}
+                names |= {module, *(f"{module}.{alias.name}" for alias in node.names)}
             case ast.Attribute(value=ast.Name(id="os"), attr=name):
                 names.add(f"os.{name}")
     return names
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--fast`: only `unit` tests that are not `slow`, and files without any are not even imported."""
-    parser.addoption("--fast", action="store_true", help="only tests that need the processor alone")
+    """Add `--fast`: only `unit` tests that are not `slow`; files without such tests are not imported."""
+    parser.addoption("--fast", action="store_true", help="run only the tests marked unit and not slow")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Whether a file is left out as `--fast` asks."""
+    """Skip a file that has no `unit` tests if `--fast` is given."""
     if not config.getoption("--fast") or not collection_path.match("test_*.py"):
         return None
     return True if needs_of(collection_path) and "mark.unit" not in collection_path.read_text() else None
@@ -93,7 +93,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Add the marks, before pytest's own `-m` looks at them."""
+    """Add the marks before pytest evaluates `-m`."""
     for item in items:
         if item.get_closest_marker("unit") is None:
             for need in _needs(item) or {"unit"}:
@@ -109,13 +109,13 @@ def _needs(item: pytest.Item) -> set[str]:
     for definitions in (
         item._fixtureinfo.name2fixturedefs.values() if isinstance(item, pytest.Function) else ()
     ):
-        files |= {Path(each.func.__code__.co_filename) for each in definitions}
+        files |= {Path(definition.func.__code__.co_filename) for definition in definitions}
     by_hand = {mark.name for mark in item.iter_markers() if mark.name in NEEDS}
     return by_hand.union(*(needs_of(file) for file in files if file.is_relative_to(ROOT / "tests")))
 
 
 _seen: list[str] | None = None
-"""What the running `unit` test has started; None while none runs."""
+"""What the running `unit` test has started; None while no such test runs."""
 
 
 def _watch(event: str, arguments: tuple[Any, ...]) -> None:
@@ -132,13 +132,13 @@ def _audited_openpty() -> tuple[int, int]:
     return _openpty()
 
 
-os.openpty = _audited_openpty  # Python itself audits all of _EVENTS but this one
+os.openpty = _audited_openpty  # Python audits all of _EVENTS except this one
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Watch a `unit` test from its fixtures to their end."""
-    global _seen  # noqa: PLW0603 - an audit hook cannot be given anything
+    """Watch a `unit` test, its fixtures included."""
+    global _seen  # noqa: PLW0603 - an audit hook takes no argument of ours
     _seen = [] if item.get_closest_marker("unit") else None
     try:
         return (yield)

@@ -1,4 +1,4 @@
-"""A process's memory, as the kernel counts it."""
+"""Memory of a process, from /proc/PID/status."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from pathlib import Path
 
 
 def resident_kb(pid: int | str = "self") -> int:
-    """What it holds now."""
-    return _of(pid, "VmRSS")
+    """Resident memory now, in kB."""
+    return _status_kb(pid, "VmRSS")
 
 
 def peak_kb(pid: int | str = "self") -> int:
-    """The most that it has held."""
-    return _of(pid, "VmHWM")
+    """Peak resident memory, in kB."""
+    return _status_kb(pid, "VmHWM")
 
 
-def _of(pid: int | str, key: str) -> int:
+def _status_kb(pid: int | str, key: str) -> int:
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(key))

@@ -1,7 +1,7 @@
-"""Run a sample of large matrices, another one each time: `python -m tests` passes a seed and prints it.
+"""Run a random sample of large test matrices; `python -m tests` picks a new seed each time and prints it.
 
-A test marked `matrix(N)` runs with about one in N of its parameters where `--seed` is given, and with all of them
-where it is not; `python -m tests --full` gives none. The same seed picks the same tests.
+A test marked `matrix(N)` runs with about one in N of its parameters if `--seed` is given, and with all of them
+otherwise (`python -m tests --full`). The same seed picks the same tests.
 """
 
 from __future__ import annotations
@@ -12,18 +12,20 @@ import pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--seed`: what picks the sample."""
-    parser.addoption("--seed", help="run a sample of the tests marked matrix(N), picked by this")
+    """Add `--seed`, which picks the sample."""
+    parser.addoption(
+        "--seed", help="run a sample of the tests marked matrix(N); the same seed picks the same sample"
+    )
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
-    """The seed, to run the same sample again."""
+    """Print the seed, with which the same sample runs again."""
     seed = config.getoption("--seed")
     return f"matrices are sampled: --seed {seed}" if seed else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what the seed does not pick."""
+    """Deselect the tests that the seed does not pick."""
     seed = config.getoption("--seed")
     if seed:
         left_out = [item for item in items if not _is_picked(item, seed)]

@@ -1,8 +1,8 @@
-"""Second look: run again, alone, the failed tests that are marked `load_sensitive`.
+"""Run failed tests marked `load_sensitive` again, alone ("second look"), and fail those that need it often.
 
-Such a test waits for real ports, processes and pages by the clock, and other work on the machine can make it fail. It
-must then pass twice of at most three runs alone, and no oftener than in one of three runs of the suite may it need
-that. The latter is known where the checkout's `.pytest_cache` is kept; in a new clone only the former holds.
+Such a test waits by the clock for real ports, processes and pages, so other work on the machine can make it fail. It
+must then pass two of at most three runs alone, and it may need a second look in only one of three runs of the suite.
+The second rule needs the history in the checkout's `.pytest_cache`; a new clone has none.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from typing import Any
 import pytest
 
 MARK = "load_sensitive"
-MOST = 5
-"""More failures than these are not the machine's."""
+MAX_FAILURES = 5
+"""More failures than this are not caused by load."""
 PASSES, FAILURES = 2, 2
-"""Alone: what lets a test pass, and what fails it."""
+"""Runs alone that settle a test: as passed, as failed."""
 RUNS = 3
-"""Of so many runs of the suite, a test may need a second look in one."""
+"""Runs of the suite in which a test may need a second look once."""
 _FAILED, _HISTORY = "stagelog/failed", "stagelog/second_looks"
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Leave the names of what failed, and whether it is load_sensitive, for `settle`."""
+    """Store the names of the failed tests, and whether they are load_sensitive, for `settle`."""
     reporter: Any = session.config.pluginmanager.get_plugin("terminalreporter")
     cache: Any = getattr(session.config, "cache", None)
     if reporter is not None and cache is not None:
@@ -37,36 +37,36 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 class SecondLook:
-    """What the last run of the suite in a checkout left to be settled."""
+    """The failures of the last run of the suite in a checkout."""
 
     def __init__(self, root: Path, passes: Callable[[str], bool]) -> None:
         self._folder = root / ".pytest_cache" / "v"
         self._passes = passes
 
     def begin(self) -> None:
-        """Forget what failed before."""
+        """Forget earlier failures."""
         (self._folder / _FAILED).unlink(missing_ok=True)
 
     def settle(self, is_whole: bool) -> bool:
-        """Whether each failure was the machine's; print which were looked at again, and how that ended.
+        """Whether load explains every failure; print the outcome of each second look.
 
-        A run of the whole suite counts in the history, one of a part does not.
+        Only a run of the whole suite (`is_whole`) counts in the history.
         """
         failed: dict[str, bool] = self._read(_FAILED, {})
         others = [name for name, is_sensitive in failed.items() if not is_sensitive]
         if not failed:
             return False
-        if others or len(failed) > MOST:
-            reason = f"{len(others)} are not {MARK}" if others else f"at most {MOST} are looked at again"
+        if others or len(failed) > MAX_FAILURES:
+            reason = f"{len(others)} are not {MARK}" if others else f"more than {MAX_FAILURES}"
             print(f"== no second look: {len(failed)} failed, {reason}", flush=True)
             return False
-        print(f"== second look: {len(failed)} {MARK} failed beside others; alone:", flush=True)
+        print(f"== second look: {len(failed)} {MARK} failed; each runs again alone:", flush=True)
         outcomes = [self._settle(name) for name in sorted(failed)]
         is_rare = not is_whole or self._is_rare(sorted(failed))
         return is_rare and all(outcomes)
 
     def passed(self) -> None:
-        """Note a whole run that needed no second look."""
+        """Record a run of the whole suite without a second look."""
         self._is_rare([])
 
     def _settle(self, name: str) -> bool:
@@ -88,12 +88,12 @@ class SecondLook:
             )
         return not often
 
-    def _read(self, name: str, otherwise: Any) -> Any:
+    def _read(self, name: str, default: Any) -> Any:
         path = self._folder / name
-        return json.loads(path.read_text()) if path.exists() else otherwise
+        return json.loads(path.read_text()) if path.exists() else default
 
 
 def passes_alone(name: str) -> bool:
-    """Run one test in a process of its own."""
+    """Run one test in its own process."""
     command = [sys.executable, "-m", "pytest", "-q", "-rfE", "-p", "no:cacheprovider", name]
     return subprocess.run(command, cwd=Path(__file__).parents[1], check=False).returncode == 0

@@ -1,6 +1,6 @@
-"""What we use of other libraries that they do not document: each part is there, and its library has an upper bound.
+"""Undocumented parts of other libraries that the project uses: each exists, and its library has an upper bound.
 
-A part that is gone fails here with its name and its user, before anything fails for a reason hard to see.
+A missing part fails here with its name and the module that uses it, not later with an obscure error.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ OURS = ("firmware_bridge", "logger")
 
 
 class Part(NamedTuple):
-    """An undocumented part: its distribution and module, and the file of ours that uses it."""
+    """An undocumented part: its distribution and module, and the project's file that uses it."""
 
     library: str
     module: str
@@ -43,10 +43,10 @@ PARTS = (
     Part("python-can", "can.io.mf4", "STD_DTYPE", "logger/export/mf4.py"),
 )
 DOCUMENTED_ATTRIBUTES = frozenset({"_asdict", "_fields", "_make", "_replace", "_exit", "_params"})
-"""Of named tuples, of `os`, and of construct's contexts: names with an underscore that are public all the same."""
+"""Names with an underscore that are public: of named tuples, `os` and construct's contexts."""
 
 USED_ATTRIBUTES = frozenset({"app_state", "client", "conn", "connections", "cycle", "loop", "transport"})
-"""What `Connection` reads and sets of uvicorn's."""
+"""Attributes of uvicorn that `Connection` reads and sets."""
 EXTENDED_METHODS = frozenset(
     {
         "connection_lost",
@@ -58,15 +58,15 @@ EXTENDED_METHODS = frozenset(
         "send_400_response",
     }
 )
-"""What `Connection` overrides; each calls uvicorn's."""
+"""Methods that `Connection` overrides; each calls uvicorn's."""
 OWN_NAMES = frozenset(
     {"_began_s", "_line", "_make_room", "_patience", "_place", "_stalled", "_wait_for_headers"}
 )
-"""What `Connection` adds: uvicorn must not use such names itself."""
+"""Names that `Connection` adds: uvicorn must not use them itself."""
 
 
 @pytest.mark.parametrize("part", PARTS, ids=lambda part: f"{part.name} for {part.user}")
-def test_an_undocumented_part_is_there(part: Part) -> None:
+def test_an_undocumented_part_exists(part: Part) -> None:
     if part.module == "can.io.mf4":
         pytest.importorskip("asammdf")
     assert hasattr(import_module(part.module), part.name), (
@@ -75,7 +75,7 @@ def test_an_undocumented_part_is_there(part: Part) -> None:
 
 
 @pytest.mark.parametrize("library", sorted({part.library for part in PARTS}))
-def test_its_library_has_an_upper_bound(library: str) -> None:
+def test_a_library_with_undocumented_parts_has_an_upper_bound(library: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     (requirement,) = (text for text in project["dependencies"] if text.startswith(f"{library}>="))
     assert "<" in requirement, f"{requirement}: undocumented parts of it are used, so it needs an upper bound"
@@ -100,8 +100,8 @@ def test_every_undocumented_import_is_in_the_table() -> None:
     assert found == {(part.module, part.name, part.user) for part in PARTS}
 
 
-def test_no_private_attribute_is_somebody_elses() -> None:
-    """An attribute with an underscore that nothing of ours defines belongs to a library."""
+def test_every_private_attribute_is_defined_in_the_project() -> None:
+    """An attribute with an underscore that the project does not define belongs to a library."""
     defined, used = set(), {}
     for path, tree in _sources():
         for node in ast.walk(tree):
@@ -115,29 +115,29 @@ def test_no_private_attribute_is_somebody_elses() -> None:
     assert {name: use for name, use in used.items() if name not in defined | DOCUMENTED_ATTRIBUTES} == {}
 
 
-def _uvicorns() -> type[Any]:
+def _uvicorn_base() -> type[Any]:
     (base,) = Connection.__bases__
     return base
 
 
-def test_uvicorns_connection_is_made_as_uvicorn_makes_it() -> None:
-    missing = {"config", "server_state", "app_state"} - inspect.signature(_uvicorns()).parameters.keys()
+def test_h11_protocol_takes_the_arguments_that_uvicorn_passes() -> None:
+    missing = {"config", "server_state", "app_state"} - inspect.signature(_uvicorn_base()).parameters.keys()
     assert not missing, f"uvicorn {uvicorn.__version__}: H11Protocol takes no {sorted(missing)}"
 
 
-def test_uvicorns_connection_has_what_ours_uses() -> None:
-    async def made() -> Any:
+def test_h11_protocol_has_the_attributes_that_connection_uses() -> None:
+    async def create() -> Any:
         config = uvicorn.Config(lambda *_: None, ws="none", lifespan="off", log_config=None)
-        return _uvicorns()(config=config, server_state=ServerState(), app_state={})
+        return _uvicorn_base()(config=config, server_state=ServerState(), app_state={})
 
-    theirs = asyncio.run(made())
-    missing = sorted(name for name in USED_ATTRIBUTES | EXTENDED_METHODS if not hasattr(theirs, name))
+    base = asyncio.run(create())
+    missing = sorted(name for name in USED_ATTRIBUTES | EXTENDED_METHODS if not hasattr(base, name))
     assert not missing, f"uvicorn {uvicorn.__version__}: H11Protocol has no {missing}"
-    taken = sorted(name for name in OWN_NAMES if hasattr(theirs, name))
+    taken = sorted(name for name in OWN_NAMES if hasattr(base, name))
     assert not taken, f"uvicorn {uvicorn.__version__}: H11Protocol uses {taken} itself"
 
 
-def test_the_names_above_are_those_that_connection_uses() -> None:
+def test_the_tables_list_what_connection_uses() -> None:
     tree = ast.parse(inspect.getsource(Connection))
     methods = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
     used = {

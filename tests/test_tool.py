@@ -1,4 +1,4 @@
-"""The tests as a tool: what marks a test, what a `unit` test may not do, and which failures get a second look."""
+"""The test tool itself: marks of tests, what a `unit` test may not do, and second looks at failures."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.kinds import ROOT, needs_of
-from tests.second_look import MOST, SecondLook
+from tests.second_look import MAX_FAILURES, SecondLook
 
 FILES = {
     "": "import os, json\nprint(os.getpid())",
@@ -32,7 +32,7 @@ def test_a_file_needs_what_it_imports_itself_or_through_helpers(needs: str, tmp_
 
 
 def _pytest(folder: Path, text: str, *arguments: str) -> str:
-    """The output of a suite of one file with these plugins; it is below no folder of ours, so it gets no marks."""
+    """The output of a suite of one file with these plugins. The file is outside `tests`, so it gets no marks."""
     (folder / "pytest.ini").write_text("[pytest]\nmarkers =\n  unit\n  pty\n  process\n  load_sensitive\n")
     (folder / "test_it.py").write_text(text)
     command = [
@@ -53,7 +53,7 @@ def _pytest(folder: Path, text: str, *arguments: str) -> str:
 
 
 def test_a_unit_test_that_starts_something_fails(tmp_path: Path) -> None:
-    said = _pytest(
+    output = _pytest(
         tmp_path,
         "import os, socket, subprocess, threading, pytest\n"
         "def process(): subprocess.run(['true'])\n"
@@ -67,32 +67,32 @@ def test_a_unit_test_that_starts_something_fails(tmp_path: Path) -> None:
         "def test_marked(): process()\n"
         "def test_pure(): assert True\n",
     )
-    assert "5 failed, 2 passed" in said
+    assert "5 failed, 2 passed" in output
     for need in ("process (subprocess.Popen", "process (os.fork", "pty (os.openpty", "socket (socket.bind"):
-        assert f"not a unit test: mark it {need}" in said
+        assert f"not a unit test: mark it {need}" in output
 
 
 def test_fast_imports_no_file_without_unit_tests(tmp_path: Path) -> None:
-    said = _pytest(tmp_path, "import subprocess\nraise SystemExit('imported')\n", "--fast")
-    assert "no tests ran" in said
+    output = _pytest(tmp_path, "import subprocess\nraise SystemExit('imported')\n", "--fast")
+    assert "no tests ran" in output
     (tmp_path / "test_pure.py").write_text("def test_it(): pass\n")
     assert "1 passed" in _pytest(tmp_path, "import subprocess\nraise SystemExit('imported')\n", "--fast")
 
 
 def _look(root: Path, *outcomes: bool) -> SecondLook:
-    """A second look at what `pytest` left in a folder, where the runs alone end as given."""
-    left: Iterator[bool] = iter(outcomes)
-    return SecondLook(root, lambda _name: next(left))
+    """A second look at the failures in a folder, with the given outcomes of the runs alone."""
+    remaining: Iterator[bool] = iter(outcomes)
+    return SecondLook(root, lambda _name: next(remaining))
 
 
 @pytest.fixture
 def failed(tmp_path: Path) -> Path:
     """A folder in which one load_sensitive test failed."""
-    said = _pytest(
+    output = _pytest(
         tmp_path,
         "import pytest\n@pytest.mark.load_sensitive\ndef test_it(): assert False\ndef test_other(): pass\n",
     )
-    assert "1 failed, 1 passed" in said
+    assert "1 failed, 1 passed" in output
     return tmp_path
 
 
@@ -106,40 +106,42 @@ def failed(tmp_path: Path) -> Path:
         ((False, False), False),
     ],
 )
-def test_alone_it_must_pass_twice_of_three_runs(
+def test_a_second_look_needs_two_passes_of_three_runs(
     outcomes: tuple[bool, ...], settled: bool, failed: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert _look(failed, *outcomes).settle(is_whole=True) is settled
-    said = capsys.readouterr().out
-    assert "second look: 1 load_sensitive failed" in said
-    assert f"test_it.py::test_it: passed {outcomes.count(True)} of {len(outcomes)} alone" in said
+    output = capsys.readouterr().out
+    assert "second look: 1 load_sensitive failed" in output
+    assert f"test_it.py::test_it: passed {outcomes.count(True)} of {len(outcomes)} alone" in output
 
 
-def test_a_test_that_needs_it_in_two_of_three_runs_fails_the_build(failed: Path) -> None:
+def test_a_second_look_in_two_of_three_runs_fails_the_build(failed: Path) -> None:
     good = (True, True)
     assert _look(failed, *good).settle(is_whole=True)
     _look(failed).passed()
     assert not _look(failed, *good).settle(is_whole=True), "two of three"
     _look(failed).passed()
     _look(failed).passed()
-    assert _look(failed, *good).settle(is_whole=False), "a part of the suite is no run of it"
+    assert _look(failed, *good).settle(is_whole=False), "a part of the suite does not count"
     assert _look(failed, *good).settle(is_whole=True), "one of three"
 
 
-def test_a_failure_that_is_not_marked_gets_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_failure_without_the_mark_gets_no_second_look(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     text = "import pytest\n@pytest.mark.load_sensitive\ndef test_it(): assert False\ndef test_other(): assert False\n"
     assert "2 failed" in _pytest(tmp_path, text)
     assert not _look(tmp_path).settle(is_whole=True)
     assert "no second look: 2 failed, 1 are not load_sensitive" in capsys.readouterr().out
 
 
-def test_many_failures_get_none(tmp_path: Path) -> None:
-    text = f"import pytest\n@pytest.mark.load_sensitive\n@pytest.mark.parametrize('n', range({MOST + 1}))\n"
-    assert f"{MOST + 1} failed" in _pytest(tmp_path, text + "def test_it(n): assert False\n")
+def test_many_failures_get_no_second_look(tmp_path: Path) -> None:
+    text = f"import pytest\n@pytest.mark.load_sensitive\n@pytest.mark.parametrize('n', range({MAX_FAILURES + 1}))\n"
+    assert f"{MAX_FAILURES + 1} failed" in _pytest(tmp_path, text + "def test_it(n): assert False\n")
     assert not _look(tmp_path).settle(is_whole=True)
 
 
-def test_an_interrupted_run_leaves_nothing_to_look_at(failed: Path) -> None:
-    looks = _look(failed)
-    looks.begin()
-    assert not looks.settle(is_whole=True)
+def test_an_interrupted_run_gets_no_second_look(failed: Path) -> None:
+    second_look = _look(failed)
+    second_look.begin()
+    assert not second_look.settle(is_whole=True)

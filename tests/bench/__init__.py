@@ -1,1 +1,1 @@
-"""Benchmarks: figures and ratios, never pass or fail."""
+"""Benchmarks: print figures and ratios, never pass or fail."""

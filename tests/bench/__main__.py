@@ -1,6 +1,6 @@
-"""Every benchmark in one command: `python -m tests.bench [NAME...]`. Prints a table; judges nothing.
+"""Run the benchmarks and print their figures: `python -m tests.bench [NAME...]`.
 
-`--runs N` repeats each (medians are printed), `--minutes M` lengthens the runs at a steady rate.
+`--runs N` repeats each and prints medians; `--minutes M` sets the length of runs at a steady rate.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from tests.bench.recorder import Load
 from tests.bench.review import reviews
 
 Row = tuple[str, str]
-FAST = 600_000
+FAST_FRAMES = 600_000
 PEER_FRAMES = 30_000
-SATURATED = 9_000
-"""Frames a second of a full 1 Mbit/s bus."""
+SATURATED_FRAMES_PER_S = 9_000
+"""Frame rate of a full 1 Mbit/s bus."""
 
 
 def _median(
@@ -38,20 +38,20 @@ def _median(
 
 
 def throughput(options: argparse.Namespace) -> Iterator[Row]:
-    """Bytes on a pty to committed rows, everything on, against python-can's slcan bus and SqliteWriter."""
+    """From bytes on a pty to committed rows, compared with python-can's slcan bus and SqliteWriter."""
     peers = [recorder.peer(PEER_FRAMES) for _ in range(options.runs)]
-    peer_rate = statistics.median(load.frames_a_s for load in peers)
-    peer_cpu = statistics.median(load.cpu_us_a_frame for load in peers)
-    yield "python-can slcan -> SqliteWriter", f"{peer_rate:,.0f} frames/s, {peer_cpu:.1f} us CPU a frame"
+    peer_rate = statistics.median(load.frames_per_s for load in peers)
+    peer_cpu = statistics.median(load.cpu_us_per_frame for load in peers)
+    yield "python-can slcan -> SqliteWriter", f"{peer_rate:,.0f} frames/s, {peer_cpu:.1f} us CPU per frame"
     for protocol in ("slcan", "gvret", "realdash", "canserial"):
         rate, loads = _median(
-            options.runs, partial(recorder.record, protocol, FAST), lambda load: load.frames_a_s
+            options.runs, partial(recorder.record, protocol, FAST_FRAMES), lambda load: load.frames_per_s
         )
-        cpu = statistics.median(load.cpu_us_a_frame for load in loads)
+        cpu = statistics.median(load.cpu_us_per_frame for load in loads)
         lost = sum(load.dropped for load in loads)
         yield (
             f"{protocol} pty -> committed rows",
-            f"{rate:,.0f} frames/s ({rate / peer_rate:.0f} x peer), {cpu:.2f} us CPU a frame"
+            f"{rate:,.0f} frames/s ({rate / peer_rate:.0f} x peer), {cpu:.2f} us CPU per frame"
             f" (peer / {peer_cpu / cpu:.0f}), {lost} lost",
         )
 
@@ -61,29 +61,29 @@ def saturated(options: argparse.Namespace) -> Iterator[Row]:
     seconds = int(options.minutes * 60)
     share, loads = _median(
         options.runs,
-        lambda: recorder.record("slcan", SATURATED * seconds, SATURATED),
+        lambda: recorder.record("slcan", SATURATED_FRAMES_PER_S * seconds, SATURATED_FRAMES_PER_S),
         lambda load: load.cpu_s / load.seconds,
     )
     yield (
         f"9,000 frames/s + 10 Hz GPS, {seconds} s",
         f"{100 * share:.1f} % of one core, {sum(load.dropped for load in loads)} lost,"
-        f" {max(load.rss_mb for load in loads):.0f} MB resident at most",
+        f" max {max(load.rss_mb for load in loads):.0f} MB resident",
     )
 
 
 def disk(options: argparse.Namespace) -> Iterator[Row]:
-    """Bytes handed to the card a frame, everything included, at 1,000 frames/s and max_loss_s = 1."""
+    """Bytes written to the card per frame, all writes included, at 1,000 frames/s and max_loss_s = 1."""
     for gps_hz in (1, 10):
         figure, _ = _median(
             options.runs,
             partial(recorder.record, "slcan", int(60_000 * options.minutes), 1_000, gps_hz=gps_hz),
             lambda load: load.disk_bytes / load.frames,
         )
-        yield f"1,000 frames/s + {gps_hz} Hz GPS", f"{figure:.1f} bytes to the card a frame"
+        yield f"1,000 frames/s + {gps_hz} Hz GPS", f"{figure:.1f} bytes to the card per frame"
 
 
 def start(options: argparse.Namespace) -> Iterator[Row]:
-    """From exec to the first committed row that another process can read; the first run only leaves bytecode."""
+    """From exec to the first committed row that another process can read; the first run compiles the bytecode."""
     recorder.record("slcan", 1_000)
     figure, _ = _median(
         max(3, options.runs), lambda: recorder.record("slcan", 1_000), lambda load: load.first_row_s
@@ -107,14 +107,18 @@ BENCHMARKS: dict[str, Callable[[argparse.Namespace], Iterator[Row]]] = {
 
 
 def main() -> None:
-    """Run the benchmarks named, or all."""
+    """Run the named benchmarks, or all of them."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
-    parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--minutes", type=float, default=1.0)
-    parser.add_argument("--megabytes", type=int, default=1000, help="of the log that is downloaded")
-    parser.add_argument("--hours", type=float, default=1.0, help="of the logs that are exported and reviewed")
-    parser.add_argument("--logs", type=int, default=6, help="of the fleet; it is meant for 60")
+    parser.add_argument("--runs", type=int, default=3, help="repetitions of each benchmark")
+    parser.add_argument("--minutes", type=float, default=1.0, help="length of a run at a steady rate")
+    parser.add_argument("--megabytes", type=int, default=1000, help="size of the log that is downloaded")
+    parser.add_argument(
+        "--hours", type=float, default=1.0, help="length of the logs that are exported and reviewed"
+    )
+    parser.add_argument(
+        "--logs", type=int, default=6, help="number of logs in the fleet; the goals are for 60"
+    )
     options = parser.parse_args()
     if unknown := set(options.names) - set(BENCHMARKS):
         parser.error(f"no benchmark {', '.join(sorted(unknown))}")

@@ -1,4 +1,4 @@
-"""The configuration of a car on the bench: what each benchmark needs of it, and no more."""
+"""Write the smallest `stagelog.toml` that a benchmark needs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SERVE = "[serve]\nport = 0\n"
 
 
 class Bus(NamedTuple):
-    """A CAN adapter. `dbc` is a file beside the configuration, "" for none."""
+    """A CAN adapter. `dbc` is a file in the configuration's folder, "" for none."""
 
     name: str
     port: str
@@ -22,7 +22,7 @@ class Bus(NamedTuple):
 
     @property
     def text(self) -> str:
-        """Its table."""
+        """The `[[can]]` table."""
         lines = [
             "[[can]]",
             f'name = "{self.name}"',
@@ -38,7 +38,7 @@ class Bus(NamedTuple):
 def configure(
     folder: Path, *, gps: str = "", buses: tuple[Bus, ...] = (), itinerary: str = "", is_live: bool = False
 ) -> Path:
-    """Write `stagelog.toml`, and the itinerary's text beside it. `is_live` has the socket and the crew server too."""
+    """Write `stagelog.toml` and the itinerary. `is_live` adds the live socket and the crew server."""
     tables = ['[log]\ndirectory = "logs"\nmax_loss_s = 1.0\n']
     tables += [_GPS.format(port=gps)] if gps else []
     tables += [bus.text for bus in buses]

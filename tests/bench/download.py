@@ -1,4 +1,4 @@
-"""What a download costs: the recorder's longest stall while its log is copied, and a gigabyte's memory and rate."""
+"""Downloads: the recorder's longest commit while its log is copied, and memory and rate for a gigabyte."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from tests.memory import peak_kb
 
 Row = tuple[str, str]
 RATE = 9_000
-"""Frames a second of a full 1 Mbit/s bus."""
+"""Frame rate of a full 1 Mbit/s bus, per second."""
 COMMIT_S = 0.25
-WANTED_STALL_MS = 50
+GOAL_STALL_MS = 50
 COPIER = """
 import os, sys, time
 from pathlib import Path
@@ -35,7 +35,7 @@ from logger.transfer import copying
 from logger.transfer.snapshot import snapshot
 log, to, most_wal = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 copying.MOST_WAL_BYTES = most_wal
-os.nice(19)  # as the server has it made
+os.nice(19)  # as the server does
 while True:
     began = time.monotonic()
     taken = snapshot(log, to)
@@ -44,13 +44,13 @@ while True:
 
 
 def downloads(options: argparse.Namespace) -> Iterator[Row]:
-    """A log of so many megabytes, copied beside its writer, and fetched."""
+    """Copy a log of `--megabytes` while it is written, then fetch it."""
     yield from stalls(options.megabytes, options.minutes * 60)
     yield from gigabyte(options.megabytes)
 
 
 class Stalls:
-    """A writer as the recorder's: so many frames a second, durable, a commit every quarter of a second."""
+    """A durable writer like the recorder's: `rate` frames per second, a commit every 0.25 s."""
 
     def __init__(self, log: Log, rate: int) -> None:
         self._log, self._rate = log, rate
@@ -58,7 +58,7 @@ class Stalls:
         self._written = 0
 
     def measure(self, seconds: float) -> tuple[list[float], int]:
-        """Milliseconds that each commit took, sorted, and the longest write-ahead log in bytes."""
+        """Sorted commit times in ms, and the maximum size of the write-ahead log in bytes."""
         taken_ms, longest, began = list[float](), 0, time.monotonic()
         first = self._written
         while (now_s := time.monotonic() - began) < seconds:
@@ -78,7 +78,7 @@ class Stalls:
 
 @contextmanager
 def copier(log: Path, to: Path, most_wal: int) -> Iterator[subprocess.Popen[str]]:
-    """Another process that takes one snapshot after the other."""
+    """Another process that takes snapshots one after another."""
     process = subprocess.Popen(
         [sys.executable, "-c", COPIER, str(log), str(to), str(most_wal)], stdout=subprocess.PIPE, text=True
     )
@@ -90,7 +90,7 @@ def copier(log: Path, to: Path, most_wal: int) -> Iterator[subprocess.Popen[str]
 
 
 def stalls(megabytes: int, seconds: float) -> Iterator[Row]:
-    """The writer alone, and beside each way of copying."""
+    """Commit times of the writer alone, and with each way of copying."""
     with folder() as place:
         path = large(place / "log.db", megabytes)
         log = Log(path)
@@ -102,15 +102,15 @@ def stalls(megabytes: int, seconds: float) -> Iterator[Row]:
             f"{path.stat().st_size / 1e6:.0f} MB, {RATE:,} frames/s, {seconds:.0f} s each, {load}",
         )
         writer.measure(3)
-        yield "the writer alone", _told(*writer.measure(seconds))
+        yield "the writer alone", _summary(*writer.measure(seconds))
         for way, most_wal in (("copied as pages", copying.MOST_WAL_BYTES), ("copied as rows", 0)):
             with copier(path, place / "copy", most_wal) as process:
                 time.sleep(1)
-                told = writer.measure(seconds)
+                measured = writer.measure(seconds)
                 process.kill()
                 assert process.stdout is not None
                 copies = [line.split() for line in process.stdout]
-            yield f"beside a log {way}", _told(*told)
+            yield f"while the log is {way}", _summary(*measured)
             if copies:
                 took_s = statistics.median(float(took) for _, took in copies)
                 rate = int(copies[0][0]) / 1e6 / took_s
@@ -121,16 +121,16 @@ def stalls(megabytes: int, seconds: float) -> Iterator[Row]:
         log.close()
 
 
-def _told(taken_ms: list[float], longest: int) -> str:
-    median, late = statistics.median(taken_ms), sum(ms > WANTED_STALL_MS for ms in taken_ms)
+def _summary(taken_ms: list[float], longest: int) -> str:
+    median, late = statistics.median(taken_ms), sum(ms > GOAL_STALL_MS for ms in taken_ms)
     return (
-        f"commit {median:.1f} ms, longest {taken_ms[-1]:.0f} ms ({late} of {len(taken_ms)} over"
-        f" {WANTED_STALL_MS}), write-ahead log at most {longest / 1e6:.1f} MB"
+        f"commit median {median:.1f} ms, max {taken_ms[-1]:.0f} ms ({late} of {len(taken_ms)} over"
+        f" {GOAL_STALL_MS} ms), write-ahead log max {longest / 1e6:.1f} MB"
     )
 
 
 def gigabyte(megabytes: int) -> Iterator[Row]:
-    """A log that is being recorded, fetched from the real server: memory and rate."""
+    """Memory and rate of the real server when a log is fetched during recording."""
     with folder() as place:
         path = large(place / "logs" / "log.db", megabytes)
         log = Log(path)
@@ -143,7 +143,7 @@ def gigabyte(megabytes: int) -> Iterator[Row]:
             for what in ("first byte after the copy", "again, from the kept copy"):
                 yield what, _fetch(server.port)
             used_mb = peak_kb(server.process.pid) / 1024 - before_mb
-        yield "the server", f"{before_mb:.0f} MB at rest, {used_mb:.1f} MB more at most"
+        yield "the server", f"{before_mb:.0f} MB at rest, max {used_mb:.1f} MB more"
         log.close()
 
 

@@ -1,7 +1,7 @@
-"""What exports cost: signals against a loop over cantools, CSV against `sqlite3 -csv`, GPX against gpxpy.
+"""CPU time of exports: signals against a loop over cantools, CSV against `sqlite3 -csv`, GPX against gpxpy.
 
-The log is made up: 10 fixes a second, 13 channels ten times a second, 333 frames a second of the virtual car's three
-engine messages and as many others. Times are processor time of the whole process: the machine may be shared.
+The log is synthetic: fixes at 10 Hz, 13 channels at 10 Hz, and 333 frames per second of four messages, three of them
+the virtual car's engine messages. Times are CPU time of the whole process, because the machine may be shared.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ BO_ 600 MORE: 8 ECU
  SG_ b5 : 56|4@1+ (2,1) [0|0] "" X
  SG_ b6 : 60|4@1+ (1,0) [0|0] "" X
 """
-"""With the virtual car's 13, 20 channels."""
+"""Seven channels; with the virtual car's 13 there are 20."""
 IDS = ((256, 8), (272, 4), (288, 6), (600, 8))
 BEGIN_US = 1_768_458_155_000_000
 
 
 def exports(options: argparse.Namespace) -> Iterator[Row]:
-    """Every format, of a log of so many hours."""
+    """Export a log of `--hours` in every format."""
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "bench.db"
         make(log, options.hours)
@@ -59,7 +59,7 @@ def exports(options: argparse.Namespace) -> Iterator[Row]:
 
 
 def make(path: Path, hours: float) -> None:
-    """The log of a drive."""
+    """Write the log of a drive."""
     log = Log(path, durable=False)
     meta = {
         "format": "1",
@@ -90,7 +90,7 @@ def make(path: Path, hours: float) -> None:
 
 
 def processor_s() -> float:
-    """Of this process and of those it waited for."""
+    """CPU time of this process and of the children it waited for."""
     return sum(
         usage.ru_utime + usage.ru_stime
         for usage in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
@@ -98,7 +98,7 @@ def processor_s() -> float:
 
 
 def cost_s(runs: int, work: Callable[[], object]) -> float:
-    """Processor seconds, the median of some runs."""
+    """CPU time in seconds, the median of `runs`."""
     taken = []
     for _ in range(runs):
         began = processor_s()
@@ -108,7 +108,7 @@ def cost_s(runs: int, work: Callable[[], object]) -> float:
 
 
 def signals(log: Path, runs: int) -> Iterator[Row]:
-    """20 channels: arrays of frames to arrays of values, against dictionaries of values by cantools."""
+    """Decode 20 channels from arrays of frames to arrays of values, compared with cantools, frame by frame."""
     text = DBC.read_text() + MORE_CHANNELS
     connection = sqlite3.connect(log)
     blocks = list(frame_blocks(connection, select(connection), lambda _done: None))
@@ -121,7 +121,7 @@ def signals(log: Path, runs: int) -> Iterator[Row]:
             list(decoder.decode(block))
 
     database: Any = cantools.database.load_string(text, "dbc")
-    frames = [frame for block in blocks[: max(1, len(blocks) // 10)] for frame in rows_of(block)]
+    frames = [frame for block in blocks[: max(1, len(blocks) // 10)] for frame in frames_of(block)]
 
     def one_by_one() -> None:
         for can_id, data in frames:
@@ -134,7 +134,7 @@ def signals(log: Path, runs: int) -> Iterator[Row]:
     )
 
 
-def rows_of(block: FrameBlock) -> Iterator[tuple[int, bytes]]:
+def frames_of(block: FrameBlock) -> Iterator[tuple[int, bytes]]:
     data = block.data.tobytes()
     ends = block.start + block.length
     for can_id, start, end in zip(block.can_id.tolist(), block.start.tolist(), ends.tolist(), strict=True):
@@ -142,7 +142,7 @@ def rows_of(block: FrameBlock) -> Iterator[tuple[int, bytes]]:
 
 
 def export(log: Path, name: str, content: formats.Content | None = None) -> None:
-    """A log to a file that nobody reads."""
+    """Export a log to a temporary file."""
     connection = sqlite3.connect(log)
     with tempfile.TemporaryFile() as stream:
         formats.write(connection, select(connection), name, stream, content=content)
@@ -150,7 +150,7 @@ def export(log: Path, name: str, content: formats.Content | None = None) -> None
 
 
 def shell(log: Path, *tables: str) -> None:
-    """The same rows by the SQLite shell."""
+    """Print the same rows with the SQLite shell."""
     program = shutil.which("sqlite3") or "sqlite3"
     for table in tables:
         subprocess.run(
@@ -159,7 +159,7 @@ def shell(log: Path, *tables: str) -> None:
 
 
 def csv(log: Path, runs: int) -> Iterator[Row]:
-    """CSV against the shell reading the same tables: fix and reading, or frame."""
+    """CSV compared with the shell on the same tables: fix and reading, or frame."""
     ours, theirs = (
         cost_s(runs, partial(export, log, "csv")),
         cost_s(runs, partial(shell, log, "fix", "reading")),
@@ -167,7 +167,7 @@ def csv(log: Path, runs: int) -> Iterator[Row]:
     alone = cost_s(runs, partial(shell, log, "fix"))
     yield (
         "csv, fixes with the engine",
-        f"{ours:.2f} s, {theirs / ours:.1f} x sqlite3 -csv of both tables ({theirs:.2f} s; fix alone {alone:.2f} s)",
+        f"{ours:.2f} s, {theirs / ours:.1f} x sqlite3 -csv of both tables ({theirs:.2f} s; of fix {alone:.2f} s)",
     )
     ours, theirs = (
         cost_s(runs, partial(export, log, "csv", "frames")),
@@ -177,17 +177,17 @@ def csv(log: Path, runs: int) -> Iterator[Row]:
 
 
 def gpx(log: Path, runs: int) -> Iterator[Row]:
-    """GPX against gpxpy, which gets the rows as tuples, and against the shell's bare table."""
+    """GPX compared with gpxpy, which gets the rows as tuples, and with the shell's CSV of the table."""
     from datetime import UTC, datetime
 
     import gpxpy.gpx
 
     def by_gpxpy() -> None:
         connection = sqlite3.connect(log)
-        made = gpxpy.gpx.GPX()
-        made.tracks.append(gpxpy.gpx.GPXTrack())
+        document = gpxpy.gpx.GPX()
+        document.tracks.append(gpxpy.gpx.GPXTrack())
         segment = gpxpy.gpx.GPXTrackSegment()
-        made.tracks[0].segments.append(segment)
+        document.tracks[0].segments.append(segment)
         for lat, lon, alt_m, utc_us, satellites, hdop in connection.execute(
             "SELECT lat, lon, alt_m, utc_us, satellites, hdop FROM fix"
         ):
@@ -195,7 +195,7 @@ def gpx(log: Path, runs: int) -> Iterator[Row]:
             point = gpxpy.gpx.GPXTrackPoint(lat, lon, alt_m, at, horizontal_dilution=hdop)
             point.satellites = satellites
             segment.points.append(point)
-        made.to_xml()
+        document.to_xml()
         connection.close()
 
     ours, theirs = cost_s(runs, partial(export, log, "gpx")), cost_s(1, by_gpxpy)
@@ -220,6 +220,6 @@ def others(log: Path, _runs: int) -> Iterator[Row]:
     for name, content in work:
         yield f"{name}, {content}", f"{cost_s(1, partial(export, log, name, content)):.2f} s"
     yield (
-        "memory at most",
-        f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB with the bench's own",
+        "peak memory",
+        f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB, the benchmark included",
     )

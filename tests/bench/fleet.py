@@ -1,7 +1,7 @@
-"""A season's worth of days into a store, and all of them judged again: by a loop, one worker, two workers.
+"""Add a season of logs to a store and review all of them: in a loop, with one worker, with two workers.
 
-One day is driven by `simulate` (1 Hz GPS, 20 frames a second); the other cars' logs are that one with another number.
-Clusters are up before the clock starts: what is measured is the judging, not Python's imports.
+`simulate` drives one day (1 Hz GPS, 20 frames per second); the other cars' logs are copies with another number.
+The clusters start before the measurement, so it contains the review but not Python's imports.
 """
 
 from __future__ import annotations
@@ -29,59 +29,61 @@ from tests.memory import peak_kb
 Row = tuple[str, str]
 STAGE, CAR, NUMBER = "dakar-2026-11", "baciuska", 501
 ROUND = 10
-"""Logs that each of loop, one worker and two workers judges before the next has its turn."""
-WANTED_MB_S, WANTED_RATIO, WANTED_OVERHEAD = 5.0, 1.7, 0.10
+"""Logs that loop, one worker and two workers review in turn, so that other load affects all three alike."""
+GOAL_MB_PER_S, GOAL_RATIO, GOAL_OVERHEAD = 5.0, 1.7, 0.10
 
 
 def fleet(options: argparse.Namespace) -> Iterator[Row]:
-    """Megabytes of log a second into a store; seconds to judge them; what a worker holds."""
+    """Rate of adding logs to a store, time to review them, and a worker's memory."""
     with tempfile.TemporaryDirectory() as folder:
         [order] = simulate.orders(STAGE, [CAR], 1, 20, None, Path(folder))
         yield from measure(simulate.simulate_car(order, lambda _done: None), options.logs, Path(folder))
 
 
 def measure(day: Path, count: int, folder: Path) -> Iterator[Row]:
-    """The figures for `count` logs like one of a whole day."""
+    """Figures for `count` copies of a day's log."""
     logs = [_of_car(day, NUMBER + 100 + number, folder / "logs") for number in range(count)]
     megabytes = sum(log.stat().st_size for log in logs) / 1e6
     store = Store(str(folder / "store"))
     adder = Adder(store)
-    seconds = _timed(lambda: [adder.add(log) for log in logs])
+    seconds = _seconds(lambda: [adder.add(log) for log in logs])
     rate = megabytes / seconds
     yield (
         f"add {count} logs of {megabytes / count:.0f} MB",
-        f"{rate:.1f} MB/s of log (wanted {WANTED_MB_S:g}), {_size_mb(store) / count:.1f} MB a log in the store",
+        f"{rate:.1f} MB/s of log (goal {GOAL_MB_PER_S:g}), {_size_mb(store) / count:.1f} MB per log in the store",
     )
-    yield from _judged(store)
+    yield from _reviews(store)
 
 
-def _judged(store: Store) -> Iterator[Row]:
-    """A few logs by each in turn, again and again: what else the machine has to do hits all of them alike."""
-    found = entries(store)
+def _reviews(store: Store) -> Iterator[Row]:
+    """Review a round of logs in each way in turn, until all are reviewed."""
+    logs = entries(store)
     with _cluster(1) as (one, judge_one), _cluster(2) as (two, judge_two):
-        for judge, logs in ((judge_one, found[:1]), (judge_two, found[:2])):
-            _judging(store, logs, judge)  # imports
+        for judge, some in ((judge_one, logs[:1]), (judge_two, logs[:2])):
+            _review_s(store, some, judge)  # the workers import the modules
         rounds, peaks = [], []
-        for first in range(0, len(found), ROUND):
-            logs = found[first : first + ROUND]
-            rounds.append([_judging(store, logs, judge) for judge in (in_a_loop, judge_one, judge_two)])
+        for first in range(0, len(logs), ROUND):
+            round_logs = logs[first : first + ROUND]
+            rounds.append(
+                [_review_s(store, round_logs, judge) for judge in (in_a_loop, judge_one, judge_two)]
+            )
             peaks.append(max([*one.run(peak_kb).values(), *two.run(peak_kb).values()]) / 1024)
     loop_s, one_s, two_s = (sum(column) for column in zip(*rounds, strict=True))
     overhead = statistics.median(one / loop - 1 for loop, one, _ in rounds)
     ratio = statistics.median(one / two for _, one, two in rounds)
-    yield "review, plain loop", f"{loop_s:.1f} s, {loop_s / len(found):.2f} s a log"
+    yield "review, plain loop", f"{loop_s:.1f} s, {loop_s / len(logs):.2f} s per log"
     yield (
         "review, one worker",
-        f"{one_s:.1f} s, {100 * overhead:+.0f} % of the loop (allowed +{100 * WANTED_OVERHEAD:.0f}),"
+        f"{one_s:.1f} s, {100 * overhead:+.0f} % against the loop (goal +{100 * GOAL_OVERHEAD:.0f} %),"
         f" median of {len(rounds)} rounds of {ROUND} logs",
     )
     yield (
         "review, two workers",
-        f"{two_s:.1f} s, {ratio:.2f} times one (wanted {WANTED_RATIO}), median likewise",
+        f"{two_s:.1f} s, {ratio:.2f} times the speed of one (goal {GOAL_RATIO}), median of the same rounds",
     )
     half = peaks[(len(peaks) - 1) // 2]
     yield (
-        "largest worker at its peak",
+        "peak memory of a worker",
         f"{peaks[0]:.0f} MB after {ROUND} logs, {half:.0f} after half, {peaks[-1]:.0f} after all",
     )
 
@@ -96,11 +98,11 @@ def _cluster(count: int) -> Iterator[tuple[Client, Judge]]:
         yield client, judge
 
 
-def _judging(store: Store, found: list[Entry], judge: Judge) -> float:
-    return _timed(lambda: review(run_of(store, None), found, judge, lambda _done: None))
+def _review_s(store: Store, logs: list[Entry], judge: Judge) -> float:
+    return _seconds(lambda: review(run_of(store, None), logs, judge, lambda _done: None))
 
 
-def _timed(work: object) -> float:
+def _seconds(work: object) -> float:
     assert callable(work)
     began = time.monotonic()
     work()
@@ -108,7 +110,7 @@ def _timed(work: object) -> float:
 
 
 def _of_car(day: Path, number: int, folder: Path) -> Path:
-    """The same drive as of another car."""
+    """Copy the log as another car's."""
     folder.mkdir(exist_ok=True)
     log = Path(shutil.copy(day, folder / f"{STAGE}-car-{number}-001.db"))
     connection = sqlite3.connect(log)

@@ -1,4 +1,4 @@
-"""A receiver for the benchmarks: RMC and GGA at a steady rate on a pseudo-terminal, in a process of its own.
+"""Simulated GPS receiver for the benchmarks: RMC and GGA at a steady rate on a pseudo-terminal.
 
 python -m tests.bench.gps HZ
 """
@@ -24,7 +24,7 @@ def epoch(number: int, hz: int) -> bytes:
 
 
 def main(hz: int) -> None:
-    """Speak until killed."""
+    """Send epochs until killed."""
     master, slave = os.openpty()
     tty.setraw(slave)
     print(os.ttyname(slave), flush=True)

@@ -1,8 +1,8 @@
-"""How soon the crew sees it: from the wire to the live socket; and what the recorder costs with everything live.
+"""Latency from the wire to the live socket, and the recorder's CPU with live state.
 
-A receiver of 10 Hz and an adapter are spoken from here, so that when a value went onto the wire is known; the first
-snapshot that shows it ends the measurement. An engine value is as old as ten readings a second make it; the adapter's
-period is not quite theirs, so that every age between two readings comes up.
+This process simulates a 10 Hz receiver and an adapter, so it knows when each value went onto the wire; the first
+snapshot with the value ends the measurement. Engine values are read at 10 Hz; the adapter's period differs from 0.1 s,
+so that frames arrive at every phase between two readings.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ from tests.bench.wire import IDS
 Row = tuple[str, str]
 GPS_HZ = 10
 CAN_PERIOD_S = 0.0973
-"""Of the frame that is waited for: some 10 Hz, and no multiple of the recorder's beat."""
+"""Period of the measured frame: about 10 Hz, and not a multiple of the recorder's period."""
 COUNTER_ID = 0x77
-SATURATED = 9_000
+SATURATED_FRAMES_PER_S = 9_000
 WARM_UP_S = 5.0
-"""Ports open, the receiver's habits are known, the listener is there."""
-KM_A_DEGREE = 60 * 1.852
+"""Until the ports are open, the order of sentences is known, and the listener is connected."""
+KM_PER_DEGREE = 60 * 1.852
 _REPORT = protocol("slcan").report or (lambda frame: b"")
 
 
 @dataclass(slots=True)
 class Measured:
-    """Seconds from the wire to the socket, and the share of one core that the recorder took."""
+    """Seconds from the wire to the socket, and the recorder's share of one core."""
 
     gps_s: list[float] = field(default_factory=list)
     engine_s: list[float] = field(default_factory=list)
@@ -53,29 +53,29 @@ class Measured:
 
 
 def live(options: argparse.Namespace) -> Iterator[Row]:
-    """Wire to live socket at 10 Hz, alone and beside a full 1 Mbit/s bus; CPU with everything live."""
+    """Latency from the wire to the live socket at 10 Hz, alone and with a full 1 Mbit/s bus; the recorder's CPU."""
     seconds = options.minutes * 60
-    for what, rate in (("alone", 0), ("9,000 frames/s", SATURATED)):
+    for what, rate in (("alone", 0), ("9,000 frames/s", SATURATED_FRAMES_PER_S)):
         runs = [measure(seconds, rate) for _ in range(options.runs)]
         for name in ("gps", "engine"):
             taken = [s for run in runs for s in getattr(run, f"{name}_s")]
             yield f"wire -> live socket, {name}, {what}", percentiles(taken)
         core = statistics.median(run.core for run in runs)
-        yield f"recorder, everything live, {what}", f"{100 * core:.1f} % of one core"
+        yield f"recorder with live state, {what}", f"{100 * core:.1f} % of one core"
 
 
 def percentiles(taken: list[float]) -> str:
-    """Median, the 99th percentile and the worst of some times in seconds, as a row says them."""
+    """Format times in seconds as median, 99th percentile and maximum, in ms."""
     taken = sorted(taken)
     at = {share: taken[min(len(taken) - 1, int(share * len(taken)))] for share in (0.5, 0.99)}
     return (
-        f"{1000 * at[0.5]:.0f} ms median, {1000 * at[0.99]:.0f} ms at 99 %, {1000 * taken[-1]:.0f} ms at most"
+        f"{1000 * at[0.5]:.0f} ms median, {1000 * at[0.99]:.0f} ms at 99 %, max {1000 * taken[-1]:.0f} ms"
         f" ({len(taken)} values)"
     )
 
 
 def measure(seconds: float, rate: int) -> Measured:
-    """One run of the recorder; `rate` is of another bus beside the measured frames, in frames a second."""
+    """One run of the recorder; `rate` is the load of a second bus, in frames per second."""
     with folder() as place, _ports() as (gps, can):
         feeder = (
             Feeder("tests.bench.wire", "slcan", str(int(rate * (seconds + 60))), str(rate)) if rate else None
@@ -111,7 +111,7 @@ def measure(seconds: float, rate: int) -> Measured:
 
 
 class Wires:
-    """Speaks on both wires and notes when the socket shows what was said. What is said only ever rises."""
+    """Sends on both wires and measures when the socket shows each value. The values only increase."""
 
     def __init__(self, listener: socket.socket, gps: int, can: int) -> None:
         self._listener, self._gps, self._can = listener, gps, can
@@ -124,52 +124,52 @@ class Wires:
             self._selector.register(channel, selectors.EVENT_READ)
 
     def watch(self, seconds: float) -> Measured:
-        """Go on for so long."""
+        """Send and listen for `seconds`."""
         measured = Measured()
         until = time.monotonic() + seconds
         while (now := time.monotonic()) < until:
             gps_at, can_at = self._began + self._epochs / GPS_HZ, self._began + self._counts * CAN_PERIOD_S
             if now >= min(gps_at, can_at):
-                self._speak_gps() if gps_at <= can_at else self._speak_can()
+                self._send_epoch() if gps_at <= can_at else self._send_frame()
                 continue
             for key, _ in self._selector.select(max(0.0, min(gps_at, can_at, until) - now)):
                 if key.fileobj is self._listener:
-                    self._hear(measured)
+                    self._receive(measured)
                 else:
                     os.read(key.fd, 4096)  # the host's commands need no answer
         return measured
 
-    def _speak_gps(self) -> None:
+    def _send_epoch(self) -> None:
         self._epochs += 1
         sent = epoch(self._epochs, GPS_HZ)
         lat = sent.split(b",")[3]
         os.write(self._gps, sent)
         self._written["gps"].append((int(lat[:2]) + float(lat[2:]) / 60, time.monotonic()))
 
-    def _speak_can(self) -> None:
+    def _send_frame(self) -> None:
         self._counts += 1
         frame = CanFrame(0, 0, COUNTER_ID, self._counts.to_bytes(8, "little"))
         os.write(self._can, _REPORT(frame))
         self._written["engine"].append((self._counts, time.monotonic()))
 
-    def _hear(self, measured: Measured) -> None:
+    def _receive(self, measured: Measured) -> None:
         *lines, self._rest = (self._rest + self._listener.recv(1 << 20)).split(b"\n")
         now = time.monotonic()
         for line in lines:
-            said = json.loads(line)
-            if "answer" in said:
+            snapshot = json.loads(line)
+            if "answer" in snapshot:
                 continue
-            shown = said["gps"]["lat"], said["engine"].get("count", {}).get("value")
+            shown = snapshot["gps"]["lat"], snapshot["engine"].get("count", {}).get("value")
             for name, value, taken in zip(
                 ("gps", "engine"), shown, (measured.gps_s, measured.engine_s), strict=True
             ):
                 written = self._written[name]
-                while value is not None and written and written[0][0] <= value + _NEARLY:
+                while value is not None and written and written[0][0] <= value + _ROUNDING_DEG:
                     taken.append(now - written.popleft()[1])
 
 
-_NEARLY = 1e-6
-"""Degrees, a tenth of a metre: how far a position may be rounded on its way."""
+_ROUNDING_DEG = 1e-6
+"""Rounding of a position between the wire and the socket: about 0.1 m."""
 
 
 @contextmanager
@@ -198,18 +198,18 @@ def _listener(path: Path) -> Iterator[socket.socket]:
 
 
 def _itinerary() -> str:
-    """A section along the benchmark's meridian, with a speed zone every five kilometres."""
+    """A section along a meridian, with a waypoint per kilometre and a speed zone every five."""
     text = '[stage]\nevent = "Bench"\nnumber = 1\nname = "North"\n'
     text += '[[section]]\nkind = "selective"\nname = "SS"\nlength_km = 100.0\n'
     for km in range(1, 100):
         kind = {3: "dz", 4: "fz"}.get(km % 5, "wpm")
-        text += f'[[section.waypoint]]\nkm = {km}\nkind = "{kind}"\nlat = {20 + km / KM_A_DEGREE:.6f}\nlon = 42.6\n'
+        text += f'[[section.waypoint]]\nkm = {km}\nkind = "{kind}"\nlat = {20 + km / KM_PER_DEGREE:.6f}\nlon = 42.6\n'
         text += "speed_kmh = 90\n" if kind == "dz" else ""
     return text
 
 
 def dbc(signals: dict[int, tuple[str, ...]]) -> str:
-    """A DBC file: messages by identifier, each with signals of equal width over its eight octets."""
+    """A DBC file: messages by identifier, each with signals of equal width in its eight bytes."""
     text = 'VERSION ""\n\nBU_: CAR\n\n'
     for can_id, names in signals.items():
         text += f"BO_ {can_id} M{can_id:X}: 8 CAR\n"

@@ -1,9 +1,9 @@
-"""How soon the crew reads it: from the wire to the painted page, in a real browser.
+"""Latency from the wire to the painted page in Chromium.
 
-A receiver of 10 Hz is spoken from here, each epoch one km/h faster or slower than the last, so that every epoch changes
-the speed that the driver's view shows. When a text has changed and the browser has drawn the frame after it, the
-page notes this machine's own time; the epoch is the newest that says this speed. Recorder, crew server and Chromium are
-the real ones, each a process of its own.
+This process simulates a 10 Hz receiver; each epoch is 1 km/h faster or slower than the last, so that every epoch
+changes the speed on the driver's view. When the text has changed and the browser has drawn the next frame, the page
+records the time; the newest epoch with this speed is the one it shows. Recorder, crew server and Chromium are real
+processes.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ NOTE = """() => {
     requestAnimationFrame(() => setTimeout(() => noted.push([text, performance.timeOrigin + performance.now()])));
   }).observe(speed, {childList: true, characterData: true, subtree: true});
 }"""
-"""A task after an animation frame runs when that frame has been drawn."""
+"""Records each change after the animation frame that draws it."""
 
 
 def page(options: argparse.Namespace) -> Iterator[Row]:
-    """Wire to painted page at 10 Hz, in Chromium."""
+    """Latency from the wire to the painted page at 10 Hz, in Chromium."""
     program = shutil.which("chromium")
     if program is None:
-        yield "wire -> painted page", "no chromium here"
+        yield "wire -> painted page", "skipped: chromium is not installed"
         return
     taken_s = [s for _ in range(options.runs) for s in measure(program, options.minutes * 60)]
     yield "wire -> painted page, speed", percentiles(taken_s)
@@ -67,17 +67,17 @@ def measure(program: str, seconds: float) -> list[float]:
             shown: Any = browser.new_page(viewport=SIZE)  # type: ignore[arg-type]
             receiver = Receiver(master)
             shown.goto(f"{address(crew.stderr)}#driver")
-            receiver.speak(WARM_UP_S, shown)
+            receiver.send(WARM_UP_S, shown)
             shown.evaluate(NOTE)
             receiver.written.clear()
-            receiver.speak(seconds, shown)
+            receiver.send(seconds, shown)
             noted: list[tuple[str, float]] = [(text, ms / 1000) for text, ms in shown.evaluate("noted")]
             browser.close()
     return list(_delays(receiver.written, noted))
 
 
 class Receiver:
-    """Speaks on the wire and remembers when which speed went out: wall time, which the browser shares."""
+    """Sends on the wire and stores when each speed went out, in wall time, which the browser shares."""
 
     def __init__(self, master: int) -> None:
         self.written: list[tuple[str, float]] = []
@@ -86,8 +86,8 @@ class Receiver:
         self._epochs = 0
         self._north_m = 0.0
 
-    def speak(self, seconds: float, shown: Any) -> None:
-        """Go on for so long; the browser's messages are seen to meanwhile."""
+    def send(self, seconds: float, shown: Any) -> None:
+        """Send for `seconds`, and handle the browser's messages in the meantime."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             shown.wait_for_timeout(max(0.0, self._began + self._epochs / GPS_HZ - time.monotonic()) * 1000)
@@ -112,11 +112,11 @@ class Receiver:
 
 
 def _delays(written: list[tuple[str, float]], noted: list[tuple[str, float]]) -> Iterator[float]:
-    """For each speed that was read on the page, the time since it was last written."""
+    """For each speed shown on the page, the time since it was last sent."""
     for text, at_s in noted:
-        said = [sent_s for kmh, sent_s in written if kmh == text and 0 <= at_s - sent_s < 2.0]
-        if said:
-            yield at_s - said[-1]
+        sent = [sent_s for kmh, sent_s in written if kmh == text and 0 <= at_s - sent_s < 2.0]
+        if sent:
+            yield at_s - sent[-1]
 
 
 @contextmanager
@@ -132,7 +132,7 @@ def _wire() -> Iterator[tuple[int, str]]:
 
 @contextmanager
 def process(verb: str, config: Path) -> Iterator[subprocess.Popen[str]]:
-    """A verb of stagelog as a process, ended as systemd would end it."""
+    """A verb of stagelog as a process, ended with SIGTERM as by systemd."""
     started = subprocess.Popen(
         [sys.executable, "-m", "logger", verb, "-c", str(config)], stderr=subprocess.PIPE, text=True
     )
@@ -143,12 +143,12 @@ def process(verb: str, config: Path) -> Iterator[subprocess.Popen[str]]:
         started.communicate()
 
 
-def address(said: IO[str] | None) -> str:
-    """Where the crew server says that its page is."""
-    assert said is not None
-    while select.select([said], [], [], START_S)[0]:
-        if found := re.search(r"http://\S+", line := said.readline()):
-            return found[0]
+def address(output: IO[str] | None) -> str:
+    """The URL of the crew page, from the server's output."""
+    assert output is not None
+    while select.select([output], [], [], START_S)[0]:
+        if url := re.search(r"http://\S+", line := output.readline()):
+            return url[0]
         if not line:
             break
     raise SystemExit("the crew server did not start")

@@ -1,4 +1,4 @@
-"""The recorder as a whole process under load: rates, CPU, disk, memory, start-up, beside a named peer."""
+"""Load on the whole recorder process: frame rate, CPU, disk, memory, start-up; and python-can as its peer."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from tests.memory import peak_kb
 BLOCK_BYTES = 512
 """The unit of ru_oublock."""
 NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
-"""Where it is set, each start compiles every module again, a third of the time; an installed recorder does not."""
-TICKS_A_S = os.sysconf("SC_CLK_TCK")
+"""With this set, each start compiles every module, a third of the start-up time; an installed recorder does not."""
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What was recorded, and what it took. `cpu_s` is the process's own, user and system."""
+    """A recording: frames, duration, and resources used. `cpu_s` is user and system time of the process."""
 
     frames: int
     seconds: float
@@ -39,16 +39,16 @@ class Load:
     dropped: int
 
     @property
-    def frames_a_s(self) -> float:
+    def frames_per_s(self) -> float:
         return self.frames / self.seconds
 
     @property
-    def cpu_us_a_frame(self) -> float:
+    def cpu_us_per_frame(self) -> float:
         return self.cpu_s / self.frames * 1e6
 
 
 class Feeder:
-    """tests.bench.wire (or its GPS) in a process of its own."""
+    """tests.bench.wire or tests.bench.gps as a process."""
 
     def __init__(self, *arguments: str) -> None:
         self._process = subprocess.Popen(
@@ -61,13 +61,13 @@ class Feeder:
         return self._process.stdout.readline().strip()
 
     def go(self) -> None:
-        """Let it pour."""
+        """Start sending."""
         assert self._process.stdin is not None
         self._process.stdin.write("\n")
         self._process.stdin.flush()
 
-    def poured_s(self) -> float:
-        """Wait until it has poured; how long that took."""
+    def wait_sent_s(self) -> float:
+        """Wait until everything is sent. Returns the duration."""
         return float(self._line())
 
     def close(self) -> None:
@@ -78,28 +78,28 @@ class Feeder:
 
 @contextmanager
 def folder() -> Iterator[Path]:
-    """A folder on a real disk, for as long as it is needed."""
-    made = Path(tempfile.mkdtemp(prefix="stagelog-bench-", dir=Path.home()))
+    """A temporary folder on a real disk."""
+    path = Path(tempfile.mkdtemp(prefix="stagelog-bench-", dir=Path.home()))
     try:
-        yield made
+        yield path
     finally:
-        shutil.rmtree(made)
+        shutil.rmtree(path)
 
 
 def cpu_s(pid: int) -> float:
     """User and system time of a process so far."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS_A_S
+    return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
 
 
 def written_bytes(pid: int) -> int:
-    """Bytes that a process has handed to the block layer (page granularity: the card's view)."""
+    """Bytes that a process has passed to the block layer, in whole pages as the card sees them."""
     lines = Path(f"/proc/{pid}/io").read_text().splitlines()
     return int(next(line for line in lines if line.startswith("write_bytes")).split()[1])
 
 
 def rows(log: Path, table: str = "frame") -> int:
-    """Committed rows, as another process sees them."""
+    """Number of committed rows that another process sees."""
     if not log.exists():
         return 0
     try:
@@ -113,7 +113,7 @@ def rows(log: Path, table: str = "frame") -> int:
 
 
 def record(protocol: str, frames: int, rate: int = 0, gps_hz: int = 10) -> Load:
-    """Let `stagelog run` record `frames` frames poured at `rate` a second (0: as fast as they are taken)."""
+    """Record `frames` frames with `stagelog run`, sent at `rate` per second (0: as fast as it reads)."""
     with folder() as place:
         feeder = Feeder("tests.bench.wire", protocol, str(frames), str(rate))
         gps = Feeder("tests.bench.gps", str(gps_hz)) if gps_hz else None
@@ -136,7 +136,7 @@ def record(protocol: str, frames: int, rate: int = 0, gps_hz: int = 10) -> Load:
             cpu_before, disk_before = cpu_s(recorder.pid), written_bytes(recorder.pid)
             began = time.monotonic()
             feeder.go()
-            feeder.poured_s()
+            feeder.wait_sent_s()
             while rows(log) < frames and time.monotonic() - began < frames / (rate or 5000) + 60:
                 time.sleep(0.02)
             took = time.monotonic() - began
@@ -157,7 +157,7 @@ def record(protocol: str, frames: int, rate: int = 0, gps_hz: int = 10) -> Load:
             feeder.close()
             if gps:
                 gps.close()
-    # Closing folds the WAL into the file: those bytes count as well.
+    # Closing copies the WAL into the file; those bytes count too.
     return replace(load, disk_bytes=usage.ru_oublock * BLOCK_BYTES - disk_before)
 
 
@@ -182,7 +182,7 @@ bus.shutdown()
 
 
 def peer(frames: int) -> Load:
-    """python-can's slcan bus into its SqliteWriter, over the same pseudo-terminal."""
+    """Record with python-can's slcan bus and its SqliteWriter, over the same pseudo-terminal."""
     with folder() as place:
         feeder = Feeder("tests.bench.wire", "slcan", str(frames), "0")
         process = subprocess.Popen(
@@ -197,9 +197,9 @@ def peer(frames: int) -> Load:
         began = time.monotonic()
         feeder.go()
         ready, _, _ = select.select([process.stdout], [], [], 300)
-        told = process.stdout.readline().split() if ready else ["0", "1"]
+        output = process.stdout.readline().split() if ready else ["0", "1"]
         took = time.monotonic() - began
         process.kill()
         process.communicate()
         feeder.close()
-        return Load(int(told[0]), took, float(told[1]) - before, 0, 0.0, 0.0, 0)
+        return Load(int(output[0]), took, float(output[1]) - before, 0, 0.0, 0.0, 0)

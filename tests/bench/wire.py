@@ -1,9 +1,9 @@
-"""Bytes for the benchmarks, and a process that pours them into a pseudo-terminal.
+"""Simulated CAN adapter for the benchmarks: sends encoded frames to a pseudo-terminal.
 
-    python -m tests.bench.wire PROTOCOL FRAMES RATE        (RATE 0: as fast as the line takes them)
+    python -m tests.bench.wire PROTOCOL FRAMES RATE        (RATE 0: as fast as the reader takes them)
 
-The feeder is a process of its own, so that it costs the measured one nothing. It prints the name of its port, waits
-for a line on standard input, pours, and prints how long that took. Commands of the host are read and dropped.
+It is a separate process, so that it uses no CPU of the measured one. It prints the name of its port, waits for a line
+on standard input, sends, and prints how long that took. It reads and ignores commands of the host.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from firmware_bridge.records import CanFrame
 
 IDS = (0x100, 0x101, 0x102, 0x1A0, 0x280, 0x2C4, 0x3B7, 0x450, 0x5F0, 0x7E8)
 _TICK_S = 0.005
-"""Paced feeding pours this often, as an adapter's USB packets do."""
+"""Period of sending at a given rate, similar to an adapter's USB packets."""
 
 
 def encoded(name: str, count: int) -> list[bytes]:
-    """`count` distinct 8-byte frames in a protocol."""
+    """`count` distinct 8-byte frames, encoded in a protocol."""
     report = protocol(name).report
     assert report is not None
     payload = 0x0123_4567_89AB_CDEF
@@ -35,7 +35,7 @@ def encoded(name: str, count: int) -> list[bytes]:
     ]
 
 
-def _pour(fd: int, data: bytes) -> None:
+def _send(fd: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(fd, view[:65536]) :]
@@ -51,7 +51,7 @@ def _drain(fd: int) -> None:
 
 
 def main(name: str, count: int, rate: int) -> None:
-    """Pour `count` frames at `rate` a second."""
+    """Send `count` frames at `rate` per second."""
     distinct = encoded(name, 10_000)
     master, slave = os.openpty()
     tty.setraw(slave)
@@ -59,15 +59,15 @@ def main(name: str, count: int, rate: int) -> None:
     print(os.ttyname(slave), flush=True)
     sys.stdin.readline()
     began = time.monotonic()
-    poured = 0
-    while poured < count:
+    sent = 0
+    while sent < count:
         if rate:
             time.sleep(_TICK_S)
             due = min(count, int((time.monotonic() - began) * rate))
         else:
-            due = min(count, poured + len(distinct))
-        _pour(master, b"".join(distinct[n % len(distinct)] for n in range(poured, due)))
-        poured = due
+            due = min(count, sent + len(distinct))
+        _send(master, b"".join(distinct[n % len(distinct)] for n in range(sent, due)))
+        sent = due
     print(time.monotonic() - began, flush=True)
     sys.stdin.readline()
     os.close(slave)
