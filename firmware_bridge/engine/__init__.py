@@ -1,7 +1,7 @@
-"""Frames to named engine readings; the decoders that come with the program, by the name a configuration calls them.
+"""Decode CAN frames into named engine readings; built-in decoders (presets) by configuration name.
 
 A preset gives its channels the names that alarms and pages use (rpm, coolant_c, battery_v), so that they work
-on a car about which nobody has written anything. Its module is imported when it is first asked for.
+on a car without a DBC file. A preset's module is imported on first use.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ PRESET_NAMES = ("obd2",)
 
 
 def preset(name: str) -> EngineDecoder:
-    """A new decoder of that name. Raises ConfigurationError where there is none."""
+    """A new decoder for the preset `name`. Raises ConfigurationError for an unknown name."""
     if name not in PRESET_NAMES:
-        raise ConfigurationError(f'preset "{name}" is not known', hint=f"known are {', '.join(PRESET_NAMES)}")
-    from firmware_bridge.engine.obd2 import Obd2Decoder  # noqa: PLC0415 - only where it is asked for
+        raise ConfigurationError(
+            f'preset "{name}" is not known', hint=f"use one of: {', '.join(PRESET_NAMES)}"
+        )
+    from firmware_bridge.engine.obd2 import Obd2Decoder  # noqa: PLC0415 - only when it is used
 
     return Obd2Decoder()

@@ -1,11 +1,11 @@
-"""Engine readings from a DBC file; cantools does the arithmetic.
+"""Decode CAN frames into engine readings by a DBC file; cantools does the arithmetic.
 
-cantools is not trusted with the bus: a frame that is too short, a multiplexer value that the file does not know, a
-number that is none give no reading and are counted. Values stay numbers: a choice's name says nothing to an alarm.
-Importing cantools takes a tenth of a second, so only a configuration with a DBC imports this module.
+Bus errors never reach cantools' caller: a frame that is too short, an unknown multiplexer value and a value that is
+not finite give no reading and are counted. Values stay numbers, because alarms cannot use the name of a choice.
+Importing cantools takes 0.1 s, so only a configuration with a DBC file imports this module.
 
-A J1939 message whose source the file leaves open has channels for each node that sends it. Those of the node that was
-heard first in the log have the plain names, the others end in @ and the node's address (`EngineSpeed@0x31`).
+A J1939 message without a source address in the file has one set of channels for each node that sends it. The node
+heard first in the log has the plain names; the names of the others end in @ and the address (`EngineSpeed@0x31`).
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ from firmware_bridge.records import BRS_FLAG, ESI_FLAG, FD_FLAG, Channel, Notice
 __all__ = ["DbcDecoder", "KnownMessage", "load", "text_of"]
 
 MAX_NOTICES = 50
-"""Lines left out that are reported one by one; the rest of a file that is wrong throughout is counted."""
+"""Flaws reported one by one; further flaws of a file are only counted."""
 
-# A DBC says nothing of how a frame travelled: as a classic frame, or as an FD frame of any colour.
-_TRAVELLED = (0, *(FD_FLAG | rate | error for rate, error in product((0, BRS_FLAG), (0, ESI_FLAG))))
-_MAX_MET_IDS = 4096
-"""Identifiers whose group has been looked up; beyond as many, which no sound bus has, it is looked up again."""
+# A DBC file does not say how a message is sent: as a classic frame, or as an FD frame with any flags.
+_FRAME_FLAGS = (0, *(FD_FLAG | rate | error for rate, error in product((0, BRS_FLAG), (0, ESI_FLAG))))
+_MAX_CACHED_IDS = 4096
+"""Bound of the cache of group look-ups, in identifiers; no undamaged bus has as many."""
 _NODE = re.compile(r"(?P<message>.*)@0x(?P<node>[0-9A-F]{2})", re.DOTALL)
-_MEND = "export it again from the program that made it, or take it out of the configuration"
+_EXPORT_AGAIN = "export it again from the program that made it, or remove it from the configuration"
 
 
 class KnownMessage(NamedTuple):
-    """A message as it is decoded: how many bytes it has, and each signal's channel by the signal's name.
+    """A message ready to decode: its length in bytes, and its channels by signal name.
 
-    `parts` are what cantools decodes one by one: the message itself, or its signals alone where they overlap.
+    `parts` are decoded one after the other: the whole message, or one part per signal if signals overlap.
     """
 
     length: int
@@ -54,7 +54,7 @@ class KnownMessage(NamedTuple):
 
 
 class MessageName(NamedTuple):
-    """A message of the file: its identifier with EFF_FLAG, its name and its length in bytes."""
+    """A message of the file: identifier with EFF_FLAG, name, length in bytes."""
 
     can_id: int
     name: str
@@ -62,16 +62,16 @@ class MessageName(NamedTuple):
 
 
 def load(text: str, name: str) -> DbcDecoder:
-    """The decoder for the text of a DBC file; `name` is the file's, for sources and errors.
+    """Build the decoder from the text of a DBC file; `name` is the file name for channel sources and errors.
 
-    What of the file cannot be read is left out; `notices` say where and why. Raises ConfigurationError for a text that
-    is no DBC file at all.
+    Unreadable parts of the file are left out, and `notices` say where and why. Raises ConfigurationError if the text
+    is not a DBC file.
     """
     if len(text) > MAX_DBC_BYTES:
         raise _unreadable(f"{len(text)} characters are more than {MAX_DBC_BYTES}", name)
     file = DbcFile(text)
     if not file.has_statements:
-        raise _unreadable("not one DBC statement in it" if text.strip() else "the file is empty", name)
+        raise _unreadable("it has no DBC statement" if text.strip() else "the file is empty", name)
     flaws = list(file.flaws)
     by_group = {id(file.messages[index]) for index in j1939_messages(file.messages, file.protocol)}
     built = list(build(file.messages, flaws))
@@ -84,10 +84,10 @@ def load(text: str, name: str) -> DbcDecoder:
 
 
 class DbcDecoder:
-    """Frames of one DBC file's messages to readings. `bad` counts those that could not be read whole."""
+    """Decode the frames of one DBC file's messages. `bad` counts frames that could not be decoded completely."""
 
     def __init__(self, built: Sequence[BuiltMessage], name: str, by_group: Iterable[int] = ()) -> None:
-        """`by_group` are the identifiers that stand for a parameter group of J1939."""
+        """`by_group`: the identifiers that are matched by their J1939 parameter group."""
         self.bad = 0
         self.notices: tuple[Notice, ...] = ()
         self.flaws: list[Flaw] = []
@@ -95,94 +95,96 @@ class DbcDecoder:
         self._groups = Groups(by_group)
         self._file = name
         self._messages: dict[int, tuple[KnownMessage, ...]] = {}
-        self._met: dict[int, tuple[KnownMessage, ...]] = {}
-        self._first: dict[int, int] = {}
+        self._of_group: dict[int, tuple[KnownMessage, ...]] = {}
+        self._first_source: dict[int, int] = {}
         self._any_source: dict[str, int] = {}
         for known, channels in self._named(built):
             can_id = known.text.can_id
             self._messages[can_id] = (*self._messages.get(can_id, ()), _known(known.parts, channels))
             if can_id & 0xFF == ANY_SOURCE:
                 self._any_source[f"{name}:{known.message.name}"] = can_id
-        turns = {can_id for can_id, several in self._messages.items() if any(map(_takes_turns, several))}
-        self.ids = frozenset(can_id | flags for can_id in self._messages for flags in _TRAVELLED)
-        self.turns = frozenset(can_id | flags for can_id in turns for flags in _TRAVELLED)
+        multiplexed = {
+            can_id for can_id, same_id in self._messages.items() if any(map(_is_multiplexed, same_id))
+        }
+        self.ids = frozenset(can_id | flags for can_id in self._messages for flags in _FRAME_FLAGS)
+        self.multiplexed = frozenset(can_id | flags for can_id in multiplexed for flags in _FRAME_FLAGS)
         self.channels = tuple(
             channel
-            for several in self._messages.values()
-            for known_message in several
+            for same_id in self._messages.values()
+            for known_message in same_id
             for channel in known_message.channels.values()
         )
 
     def _named(self, built: Sequence[BuiltMessage]) -> Iterator[tuple[BuiltMessage, dict[str, Channel]]]:
-        """The messages and the channels of their signals: the signal's name, with the message's if several have it."""
+        """Each message with its channels. A signal name that several messages use gets the message name as prefix."""
         uses = Counter(signal.name for known in built for signal in known.message.signals)
         taken: set[str] = set()
         for known in built:
             message, signals = known.message.name, known.message.signals
-            several = {s.name: s.name if uses[s.name] == 1 else f"{message}.{s.name}" for s in signals}
-            if not taken.isdisjoint(several.values()) and known.text.can_id not in self._messages:
-                # Two messages of one name.
-                several = {signal: f"{message}@0x{known.message.frame_id:X}.{signal}" for signal in several}
-            if not taken.isdisjoint(several.values()):
-                what = f"the message {message} stands twice with this identifier and the same signals"
+            names = {s.name: s.name if uses[s.name] == 1 else f"{message}.{s.name}" for s in signals}
+            if not taken.isdisjoint(names.values()) and known.text.can_id not in self._messages:
+                # Two messages with the same name.
+                names = {signal: f"{message}@0x{known.message.frame_id:X}.{signal}" for signal in names}
+            if not taken.isdisjoint(names.values()):
+                what = f"the message {message} is defined twice with this identifier and the same signals"
                 self.flaws.append(Flaw(known.text.line, what))
                 continue
-            taken.update(several.values())
+            taken.update(names.values())
             source = f"{self._file}:{message}"
-            yield known, {s.name: Channel(several[s.name], s.unit or "", source) for s in signals}
+            yield known, {s.name: Channel(names[s.name], s.unit or "", source) for s in signals}
 
     @property
     def messages(self) -> Mapping[int, KnownMessage]:
-        """The messages by identifier, with EFF_FLAG where it is extended; the first of each identifier."""
-        return MappingProxyType({can_id: several[0] for can_id, several in self._messages.items()})
+        """The first message of each identifier. Extended identifiers have EFF_FLAG."""
+        return MappingProxyType({can_id: same_id[0] for can_id, same_id in self._messages.items()})
 
     def of(self, can_id: int) -> tuple[KnownMessage, ...]:
-        """The messages that a frame of an identifier (with EFF_FLAG) is, by the identifier or by its J1939 group."""
+        """The messages of an identifier (with EFF_FLAG), matched by the identifier or by its J1939 group."""
         known = self._messages.get(can_id & 0xFFFF_FFFF)
         if known is None and self._groups:
-            known = self._met.get(can_id)
+            known = self._of_group.get(can_id)
             if known is None:
-                if len(self._met) >= _MAX_MET_IDS:
-                    self._met.clear()
-                known = self._met[can_id] = tuple(self._of_groups(can_id))
+                if len(self._of_group) >= _MAX_CACHED_IDS:
+                    self._of_group.clear()
+                known = self._of_group[can_id] = tuple(self._match_groups(can_id))
         return known or ()
 
-    def _of_groups(self, can_id: int) -> Iterator[KnownMessage]:
+    def _match_groups(self, can_id: int) -> Iterator[KnownMessage]:
         for known_id in self._groups.match(can_id):
             known, source = self._messages[known_id], can_id & 0xFF
             if known_id & 0xFF == ANY_SOURCE:
-                is_first = self._first.setdefault(known_id, source) == source
+                is_first = self._first_source.setdefault(known_id, source) == source
                 yield from (_sent_by(source, each, is_first=is_first) for each in known)
             else:
                 yield from known
 
     @property
     def has_groups(self) -> bool:
-        """Whether some of its messages are known by their J1939 group, beyond `ids`."""
+        """Whether some messages are matched by their J1939 group, in addition to `ids`."""
         return bool(self._groups)
 
-    def names_of(self, can_id: int) -> list[int]:
-        """The identifiers under which the file has the messages of a frame."""
+    def ids_in_file(self, can_id: int) -> list[int]:
+        """The identifiers that the file gives the messages of a frame's identifier."""
         if can_id & 0xFFFF_FFFF in self._messages:
             return [can_id & 0xFFFF_FFFF]
         return self._groups.match(can_id)
 
-    def takes_turns(self, can_id: int) -> bool:
-        """Whether the frames of an identifier carry different channels in turn."""
-        return any(map(_takes_turns, self.of(can_id)))
+    def is_multiplexed(self, can_id: int) -> bool:
+        """Whether successive frames of an identifier carry different channels."""
+        return any(map(_is_multiplexed, self.of(can_id)))
 
     def begin_log(self, channels: Iterable[Channel]) -> None:
-        """A log begins, or is continued: the nodes heard first are those to which `channels`, the log's own, say so."""
-        self._first.clear()
-        self._met.clear()
+        """Start or resume a log. `channels` are those already in it; they name the node heard first per message."""
+        self._first_source.clear()
+        self._of_group.clear()
         for channel in channels:
-            found = _NODE.fullmatch(str(channel.source))
-            can_id = self._any_source.get(found["message"]) if found else None
-            if found and can_id is not None and not _NODE.fullmatch(str(channel.name)):
-                self._first[can_id] = int(found["node"], 16)
+            match = _NODE.fullmatch(str(channel.source))
+            can_id = self._any_source.get(match["message"]) if match else None
+            if match and can_id is not None and not _NODE.fullmatch(str(channel.name)):
+                self._first_source[can_id] = int(match["node"], 16)
 
     def decode(self, t_us: int, can_id: int, data: bytes, bus: int = 0) -> list[Reading]:
-        """The readings in one frame: of a short one, those of the signals that are whole."""
+        """The readings in one frame; in a short frame, those of the complete signals."""
         readings: list[Reading] = []
         for known in self._messages.get(can_id & 0xFFFF_FFFF) or self.of(can_id):
             readings += self._decode(known, t_us, data)
@@ -196,7 +198,7 @@ class DbcDecoder:
         for part in known.parts:
             try:
                 decoded = part.decode(data, decode_choices=False, allow_truncated=True)
-            except Exception:  # noqa: BLE001 - whatever cantools makes of a sloppy file, recording must go on
+            except Exception:  # noqa: BLE001 - cantools may raise anything; recording must go on
                 is_whole = False
             else:
                 values.update(
@@ -212,14 +214,14 @@ class DbcDecoder:
 
 
 def _known(parts: tuple[Message, ...], channels: dict[str, Channel]) -> KnownMessage:
-    """A message with its channels; the parts of one have its length, and one without parts has nothing to say."""
+    """A message with its channels. Its length is that of its parts, 0 without parts."""
     length = max((part.length for part in parts), default=0)
     plain = plain_signals(parts[0], channels) if len(parts) == 1 else None
     return KnownMessage(length, parts, channels, plain)
 
 
 def _sent_by(source: int, known: KnownMessage, *, is_first: bool) -> KnownMessage:
-    """A J1939 message as one node sends it."""
+    """A J1939 message with the channels of one source address."""
     node = f"@0x{source:02X}"
     channels = {
         signal: Channel(
@@ -230,12 +232,12 @@ def _sent_by(source: int, known: KnownMessage, *, is_first: bool) -> KnownMessag
     return _known(known.parts, channels)
 
 
-def _takes_turns(known: KnownMessage) -> bool:
+def _is_multiplexed(known: KnownMessage) -> bool:
     return any(part.is_multiplexed() for part in known.parts)
 
 
 def _number(value: float) -> float:
-    """A signal's value as a double; what is beyond a double's range is none."""
+    """A signal's value as a double; infinity if it is out of range."""
     try:
         return float(value)
     except OverflowError:
@@ -243,10 +245,10 @@ def _number(value: float) -> float:
 
 
 def _notices(flaws: Sequence[Flaw], name: str) -> Iterator[Notice]:
-    """The flaws of a file, the first ones one by one."""
-    for line, what, then in flaws[:MAX_NOTICES]:
-        kind = "dbc_left_out" if then.startswith(LEFT_OUT) else "dbc_not_strict"
-        yield Notice(0, kind, {"file": name, "line": line, "what": what, "then": then})
+    """One notice per flaw up to MAX_NOTICES, then one with the count of the rest."""
+    for line, what, outcome in flaws[:MAX_NOTICES]:
+        kind = "dbc_left_out" if outcome.startswith(LEFT_OUT) else "dbc_not_strict"
+        yield Notice(0, kind, {"file": name, "line": line, "what": what, "then": outcome})
     if len(flaws) > MAX_NOTICES:
         line, what = flaws[MAX_NOTICES].line, f"{len(flaws) - MAX_NOTICES} more from here on"
         yield Notice(
@@ -255,4 +257,4 @@ def _notices(flaws: Sequence[Flaw], name: str) -> Iterator[Notice]:
 
 
 def _unreadable(what: str, name: str, line: int = 1) -> ConfigurationError:
-    return ConfigurationError(f"no readable DBC: {what}", where=f"{name}:{line}:1", hint=_MEND)
+    return ConfigurationError(f"no readable DBC: {what}", where=f"{name}:{line}:1", hint=_EXPORT_AGAIN)

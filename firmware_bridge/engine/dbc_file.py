@@ -1,8 +1,8 @@
-"""What a DBC file says of messages, statement by statement; one that cannot be read costs only itself.
+"""DBC file parser: statements to messages and signals; an unreadable statement is skipped alone.
 
-Only what decoding needs is read: BO_ and SG_, the number formats (SIG_VALTYPE_), extended multiplexing
-(SG_MUL_VAL_), the named values of multiplexers (VAL_), long names and frame formats (BA_). Comments, nodes and the
-other attributes say nothing about values and are passed over. Every statement left out becomes a Flaw with its line.
+It reads only what decoding needs: BO_ and SG_, the number formats (SIG_VALTYPE_), extended multiplexing
+(SG_MUL_VAL_), the named values of multiplexers (VAL_), long names and frame formats (BA_). Comments, nodes and other
+attributes do not affect values and are skipped. Every unreadable statement becomes a Flaw with its line.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ from firmware_bridge.engine.dbc_statements import Statement, statements
 MAX_MESSAGE_BYTES = 1785
 """The longest message that J1939 carries; a CAN FD frame has 64 bytes."""
 MAX_MULTIPLEXER_VALUES = 4096
-"""Values of a multiplexer for which one signal is there: sixteen times what a multiplexer of one byte has."""
+"""Multiplexer values that select one signal: sixteen times the values of a one-byte multiplexer."""
 
 _WITH_SIGNALS = "left out with its signals"
 _UNASSIGNED = "VECTOR__INDEPENDENT_SIG_MSG"
-"""The name under which editors keep the signals that are in no message."""
+"""The pseudo-message in which editors keep signals without a message."""
 _FRAME_FORMATS = ("StandardCAN", "ExtendedCAN", "reserved", "J1939PG")
 
 
 class DbcFile:
-    """The messages of a DBC text in the file's order, and all that is wrong with the text."""
+    """The messages of a DBC text in file order, and the flaws of the text."""
 
     def __init__(self, text: str) -> None:
         self.messages: list[MessageText] = []
@@ -53,21 +53,21 @@ class DbcFile:
         self.has_statements = False
         self.protocol = ""
         """The attribute ProtocolType, such as "J1939"."""
-        self._present: MessageText | None = None
-        self._is_passed_over = False
+        self._current: MessageText | None = None
+        self._is_skipped = False
         self._by_id: dict[int, list[MessageText]] = {}
         self._frame_formats: tuple[str, ...] = _FRAME_FORMATS
         self._default_format = ""
         self._attributes: set[str] = set()
-        self._later: list[tuple[Statement, Callable[[Statement], Iterator[Flaw]]]] = []
+        self._deferred: list[tuple[Statement, Callable[[Statement], Iterator[Flaw]]]] = []
         readers: dict[str, Callable[[Statement], Iterator[Flaw]]] = {
-            "": self._outside,
+            "": self._unknown,
             "BO_": self._message,
             "SG_": self._signal,
             "BA_DEF_": self._definition,
             "BA_DEF_DEF_": self._default,
         }
-        # What refers to messages and attributes may stand before them.
+        # These refer to messages and attributes that may be defined further down.
         later = {
             "SIG_VALTYPE_": self._value_type,
             "SG_MUL_VAL_": self._multiplexed,
@@ -80,23 +80,23 @@ class DbcFile:
             if statement.kind in readers:
                 self.flaws += readers[statement.kind](statement)
             elif statement.kind in later:
-                self._later.append((statement, later[statement.kind]))
-        for statement, read in self._later:
+                self._deferred.append((statement, later[statement.kind]))
+        for statement, read in self._deferred:
             self.flaws += read(statement)
         for message in self.messages:
             message.frame_format = message.frame_format or self._default_format
         self.flaws.sort()
 
     def _message(self, statement: Statement) -> Iterator[Flaw]:
-        self._present, self._is_passed_over = None, True
-        found = MESSAGE.match(statement.text)
-        if found is None:
+        self._current, self._is_skipped = None, True
+        match = MESSAGE.match(statement.text)
+        if match is None:
             yield Flaw(statement.line, f"not a message: {excerpt(statement.text)}", _WITH_SIGNALS)
             return
-        name, length = found["name"], as_whole(found["length"])
+        name, length = match["name"], as_whole(match["length"])
         if name == _UNASSIGNED:
             return
-        number = message_number(found["id"])
+        number = message_number(match["id"])
         can_id, flaw = identifier(number)
         if can_id is None or length > MAX_MESSAGE_BYTES:
             flaw = flaw or f"{length} bytes are more than a message can have"
@@ -104,172 +104,170 @@ class DbcFile:
             return
         if flaw:
             yield Flaw(statement.line, f"the message {name}: {flaw}", "read as an extended one")
-        if not found["rest"].strip():
-            yield Flaw(statement.line, f"the message {name} names no sender", "read all the same")
-        yield from self._surplus(statement, found)
-        self._present = MessageText(statement.line, can_id, name, length)
-        self.messages.append(self._present)
-        self._by_id.setdefault(number, []).append(self._present)
+        if not match["rest"].strip():
+            yield Flaw(statement.line, f"the message {name} names no sender", "read anyway")
+        yield from self._trailing_text(statement, match)
+        self._current = MessageText(statement.line, can_id, name, length)
+        self.messages.append(self._current)
+        self._by_id.setdefault(number, []).append(self._current)
 
     def _signal(self, statement: Statement) -> Iterator[Flaw]:
-        if self._present is None:
-            if not self._is_passed_over:
+        if self._current is None:
+            if not self._is_skipped:
                 yield Flaw(statement.line, f"a signal outside of any message: {excerpt(statement.text)}")
             return
-        found = SIGNAL.match(statement.text)
-        if found is None:
-            yield Flaw(statement.line, _why_no_signal(statement.text))
+        match = SIGNAL.match(statement.text)
+        if match is None:
+            yield Flaw(statement.line, _signal_fault(statement.text))
             return
-        name = found["name"]
-        if name in self._present.signals:
-            yield Flaw(statement.line, f"the signal {name} stands twice in its message {self._present.name}")
-            return
-        message = self._present
-        yield from self._surplus(statement, found)
-        if found["marker"] == "m":
+        name = match["name"]
+        if name in self._current.signals:
             yield Flaw(
-                statement.line, f"the signal {name} is multiplexed by no value", "read as a multiplexer"
+                statement.line, f"the signal {name} is defined twice in its message {self._current.name}"
             )
+            return
+        message = self._current
+        yield from self._trailing_text(statement, match)
+        if match["marker"] == "m":
+            yield Flaw(statement.line, f"the signal {name} has no multiplexer value", "read as a multiplexer")
         message.signals[name] = SignalText(
             line=statement.line,
             name=name,
-            marker="M" if found["marker"] == "m" else found["marker"] or "",
-            start=as_whole(found["start"]),
-            length=as_whole(found["length"]),
-            is_little=found["order"] == "1",
-            is_signed=found["sign"] == "-",
-            scale=as_number(found["scale"]),
-            offset=as_number(found["offset"]),
-            unit=found["unit"] or "",
+            marker="M" if match["marker"] == "m" else match["marker"] or "",
+            start=as_whole(match["start"]),
+            length=as_whole(match["length"]),
+            is_little=match["order"] == "1",
+            is_signed=match["sign"] == "-",
+            scale=as_number(match["scale"]),
+            offset=as_number(match["offset"]),
+            unit=match["unit"] or "",
         )
 
     def _value_type(self, statement: Statement) -> Iterator[Flaw]:
-        found = VALUE_TYPE.match(statement.text)
-        signals = self._signals(found) if found else []
-        if found is None or not signals:
-            yield _no_use(statement, found)
+        match = VALUE_TYPE.match(statement.text)
+        signals = self._signals(match) if match else []
+        if match is None or not signals:
+            yield _unusable(statement, match)
         for signal in signals:
-            signal.is_float = found is not None and found["type"] in ("1", "2")
+            signal.is_float = match is not None and match["type"] in ("1", "2")
 
     def _multiplexed(self, statement: Statement) -> Iterator[Flaw]:
-        found = MULTIPLEXED.match(statement.text)
-        signals = self._signals(found) if found else []
-        if found is None or not signals:
-            yield _no_use(statement, found)
+        match = MULTIPLEXED.match(statement.text)
+        signals = self._signals(match) if match else []
+        if match is None or not signals:
+            yield _unusable(statement, match)
             return
-        bounds = [(as_whole(low), as_whole(high)) for low, high in RANGE.findall(found["ranges"])]
+        bounds = [(as_whole(low), as_whole(high)) for low, high in RANGE.findall(match["ranges"])]
         if sum(max(0, high - low + 1) for low, high in bounds) > MAX_MULTIPLEXER_VALUES:
             yield Flaw(
-                statement.line, f"{found['name']} is there for more than {MAX_MULTIPLEXER_VALUES} values"
+                statement.line, f"{match['name']} has more than {MAX_MULTIPLEXER_VALUES} multiplexer values"
             )
             bounds = []
         values = [value for low, high in bounds for value in range(low, high + 1)]
         for signal in signals:
-            signal.by, signal.values = found["by"], values
+            signal.by, signal.values = match["by"], values
 
     def _named_values(self, statement: Statement) -> Iterator[Flaw]:
         if VALUES_OF_A_VARIABLE.match(statement.text):
             return
-        found = VALUES.match(statement.text)
-        signals = self._signals(found) if found else []
-        if found is None or not signals:
-            yield _no_use(statement, found)
+        match = VALUES.match(statement.text)
+        signals = self._signals(match) if match else []
+        if match is None or not signals:
+            yield _unusable(statement, match)
         for signal in signals:
-            if found is not None and signal.marker.endswith("M"):
-                pairs = PAIR.findall(found["pairs"])[:MAX_MULTIPLEXER_VALUES]
+            if match is not None and signal.marker.endswith("M"):
+                pairs = PAIR.findall(match["pairs"])[:MAX_MULTIPLEXER_VALUES]
                 signal.named_values = [as_whole(value) for value in pairs]
 
     def _definition(self, statement: Statement) -> Iterator[Flaw]:
-        found = DEFINITION.match(statement.text)
-        if found is None:
-            yield _no_use(statement, found)
+        match = DEFINITION.match(statement.text)
+        if match is None:
+            yield _unusable(statement, match)
             return
-        self._attributes.add(found["attribute"])
-        choices = re.findall(r'"([^"]*)"', found["rest"])
-        if found["attribute"] == "VFrameFormat" and choices:
+        self._attributes.add(match["attribute"])
+        choices = re.findall(r'"([^"]*)"', match["rest"])
+        if match["attribute"] == "VFrameFormat" and choices:
             self._frame_formats = tuple(choices)
 
     def _default(self, statement: Statement) -> Iterator[Flaw]:
-        found = DEFAULT.match(statement.text)
-        if found is None:
-            yield _no_use(statement, found)
+        match = DEFAULT.match(statement.text)
+        if match is None:
+            yield _unusable(statement, match)
             return
-        self._attributes.add(found["attribute"])
-        if found["attribute"] == "VFrameFormat" and self._frame_format(found) == "J1939PG":
-            self._default_format = (
-                "J1939PG"  # the other defaults come with an editor's template and say nothing
-            )
-        elif found["attribute"] == "ProtocolType" and not self.protocol:
-            self.protocol = found["string"] or ""
+        self._attributes.add(match["attribute"])
+        if match["attribute"] == "VFrameFormat" and self._frame_format(match) == "J1939PG":
+            self._default_format = "J1939PG"  # other defaults come from an editor's template and mean nothing
+        elif match["attribute"] == "ProtocolType" and not self.protocol:
+            self.protocol = match["string"] or ""
 
     def _attribute(self, statement: Statement) -> Iterator[Flaw]:
-        found = ATTRIBUTE.match(statement.text)
-        attribute = found["attribute"] if found else ""
-        if found is not None and attribute not in self._attributes:
+        match = ATTRIBUTE.match(statement.text)
+        attribute = match["attribute"] if match else ""
+        if match is not None and attribute not in self._attributes:
             yield Flaw(statement.line, f'no BA_DEF_ defines the attribute "{attribute}"')
-        if found is None:
-            return  # of a node, a variable or in a form that no attribute read here has
-        if attribute == "ProtocolType" and found["of"] is None:
-            self.protocol = found["string"] or self.protocol
-        elif attribute == "VFrameFormat" and found["of"] == "BO_":
-            for message in self._by_id.get(message_number(found["id"]), ()):
-                message.frame_format = self._frame_format(found)
-        elif attribute == "SystemMessageLongSymbol" and found["of"] == "BO_":
-            for message in self._by_id.get(message_number(found["id"]), ()):
-                message.long_name = found["string"] or ""
-        elif attribute == "SystemSignalLongSymbol" and found["of"] == "SG_":
-            for signal in self._signals(found):
-                signal.long_name = found["string"] or ""
+        if match is None:
+            return  # an attribute of a node or a variable, or not in the form of the attributes below
+        if attribute == "ProtocolType" and match["of"] is None:
+            self.protocol = match["string"] or self.protocol
+        elif attribute == "VFrameFormat" and match["of"] == "BO_":
+            for message in self._by_id.get(message_number(match["id"]), ()):
+                message.frame_format = self._frame_format(match)
+        elif attribute == "SystemMessageLongSymbol" and match["of"] == "BO_":
+            for message in self._by_id.get(message_number(match["id"]), ()):
+                message.long_name = match["string"] or ""
+        elif attribute == "SystemSignalLongSymbol" and match["of"] == "SG_":
+            for signal in self._signals(match):
+                signal.long_name = match["string"] or ""
 
-    def _frame_format(self, found: re.Match[str]) -> str:
+    def _frame_format(self, match: re.Match[str]) -> str:
         """A frame format by name or by number."""
-        if found["string"] is not None:
-            return found["string"]
-        number = int(as_number(found["number"]))
+        if match["string"] is not None:
+            return match["string"]
+        number = int(as_number(match["number"]))
         return self._frame_formats[number] if 0 <= number < len(self._frame_formats) else ""
 
     def _comment(self, statement: Statement) -> Iterator[Flaw]:
         if statement.text.count('"') < 2:
-            yield Flaw(statement.line, "a quotation mark without its pair in a comment")
+            yield Flaw(statement.line, "an unpaired quotation mark in a comment")
 
-    def _outside(self, statement: Statement) -> Iterator[Flaw]:
+    def _unknown(self, statement: Statement) -> Iterator[Flaw]:
         self._end_message(statement.text)
         yield Flaw(statement.line, f"not a DBC statement: {excerpt(statement.text)}")
 
     def _end_message(self, words: str) -> None:
-        """Signals below a BO_ line that cannot be read are not those of the message before it."""
+        """Close the message before an unreadable BO_ line: the signals below it belong to another message."""
         if DAMAGED_MESSAGE.match(words.strip()):
-            self._present, self._is_passed_over = None, True
+            self._current, self._is_skipped = None, True
 
-    def _surplus(self, statement: Statement, found: re.Match[str]) -> Iterator[Flaw]:
-        """What stands below a BO_ or SG_ that is complete, and is no list of nodes continued."""
-        first, *others = found["rest"].split("\n")
+    def _trailing_text(self, statement: Statement, match: re.Match[str]) -> Iterator[Flaw]:
+        """Flaws for text after a complete BO_ or SG_ that does not continue the list of nodes."""
+        first, *others = match["rest"].split("\n")
         for number, words in enumerate(others):
             if words.strip():
                 if not first.strip() or first.rstrip().endswith(",") or words.lstrip().startswith(","):
                     first = words
                     continue
                 self._end_message(words)
-                line = statement.line + statement.text.count("\n", 0, found.start("rest")) + number + 1
+                line = statement.line + statement.text.count("\n", 0, match.start("rest")) + number + 1
                 yield Flaw(line, f"not a DBC statement: {excerpt(words)}")
                 return
 
-    def _signals(self, found: re.Match[str]) -> list[SignalText]:
-        """The signals that a statement is about: of every message that has the identifier."""
-        messages = self._by_id.get(message_number(found["id"]), ())
-        return [message.signals[found["name"]] for message in messages if found["name"] in message.signals]
+    def _signals(self, match: re.Match[str]) -> list[SignalText]:
+        """The signals that a statement refers to, in every message with its identifier."""
+        messages = self._by_id.get(message_number(match["id"]), ())
+        return [message.signals[match["name"]] for message in messages if match["name"] in message.signals]
 
 
-def _why_no_signal(text: str) -> str:
+def _signal_fault(text: str) -> str:
     factors = FACTORS.search(text)
     if factors is not None and factors[1].count(",") > 1:
         return f"decimal commas in ({excerpt(factors[1])}): write decimal points"
     return f"not a signal: {excerpt(text)}"
 
 
-def _no_use(statement: Statement, found: re.Match[str] | None) -> Flaw:
-    """The flaw of a statement that cannot be read, or is about a signal that the file does not have."""
-    if found is None:
+def _unusable(statement: Statement, match: re.Match[str] | None) -> Flaw:
+    """The flaw of an unreadable statement, or of one that refers to an unknown signal."""
+    if match is None:
         return Flaw(statement.line, f"not a {statement.kind}: {excerpt(statement.text)}")
-    what = f"{statement.kind} of the signal {found['name']}, which message {found['id']} does not have"
+    what = f"{statement.kind} of the signal {match['name']}, which message {match['id']} does not have"
     return Flaw(statement.line, what)

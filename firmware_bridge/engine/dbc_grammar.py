@@ -1,7 +1,7 @@
-"""The shapes of the DBC statements that decoding needs, and the numbers in them.
+"""Regular expressions for DBC statements, and parsing of the numbers in them.
 
-They are wider than the format where programs write what every reader understands: factors like `.25`, names that
-begin with a digit, ranges of any form, a missing unit or receiver.
+They accept more than the format allows where programs write what every reader understands: factors like `.25`, names
+that begin with a digit, ranges of any form, a missing unit or receiver.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SIGNAL = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 DAMAGED_MESSAGE = re.compile(r"\S*\s*-?\d+\s+[^\s:]+\s*:\s*\d+\s+[^\s|]+\s*$")
-"""What a BO_ line looks like whose keyword cannot be read."""
+"""A BO_ line with a damaged keyword."""
 FACTORS = re.compile(r"\(([^()]*)\)")
 VALUE_TYPE = re.compile(r"SIG_VALTYPE_\s+(?P<id>-?\d+)\s+(?P<name>\S+?)\s*:?\s*(?P<type>\d+)$")
 MULTIPLEXED = re.compile(
@@ -43,40 +43,43 @@ DEFINITION = re.compile(r'BA_DEF_\s+(?:(?:BO_|SG_|BU_|EV_)\s+)?"(?P<attribute>[^
 DEFAULT = re.compile(
     rf'BA_DEF_DEF_\s+"(?P<attribute>[^"]*)"\s*(?:{_STRING}|(?P<number>{_NUMBER}))$', re.DOTALL
 )
-_LONGEST_WHOLE = 100
-"""Digits of a whole number that is kept exact: far beyond a double's range of exact ones."""
+_MAX_EXACT_DIGITS = 100
+"""Digits up to which a whole number stays exact: far more than a double holds."""
 
 
 def message_number(digits: str) -> int:
-    """The number that a file gives a message: 32 bits, also where a program wrote them as a signed number."""
+    """The 32-bit number of a message, also from hexadecimal digits or from a signed number."""
     number = int(digits[:20], 16) if digits[:2] in ("0x", "0X") else as_whole(digits)
     return number + 2**32 if -(2**31) <= number < 0 else number
 
 
 def identifier(number: int) -> tuple[int | None, str]:
-    """A message's number as an identifier with EFF_FLAG, and what is wrong with it; None where there is none."""
+    """A message's number as an identifier (with EFF_FLAG if extended), and its fault or "".
+
+    The identifier is None if the number fits neither 11 nor 29 bits.
+    """
     bits = number & ~EFF_FLAG
     if not 0 <= number < 2**32 or bits > EXTENDED_MASK:
-        return None, f"{number} is no identifier of 11 or 29 bits"
+        return None, f"{number} is not an identifier of 11 or 29 bits"
     if number & EFF_FLAG or bits <= STANDARD_MASK:
         return number, ""
     return number | EFF_FLAG, f"{number} has more than 11 bits, and bit 31 does not mark it as extended"
 
 
 def excerpt(text: str) -> str:
-    """The beginning of a statement on one line, without what upsets a terminal."""
+    """The first 60 characters of a statement on one line, non-printable characters replaced."""
     words = " ".join(text[:200].split())[:60]
     return "".join(letter if letter.isprintable() else "\ufffd" for letter in words)
 
 
 def as_whole(digits: str) -> int:
-    """A whole number of any reasonable length; a longer one is beyond every bound, and stays so."""
+    """A whole number. Only the first 20 digits count: such a number exceeds every bound anyway."""
     return int(digits[:20])
 
 
 def as_number(text: str) -> float:
-    """A number as cantools has it: whole numbers stay whole."""
+    """A number with the type that cantools uses: int for whole numbers, else float."""
     try:
-        return int(text) if len(text) <= _LONGEST_WHOLE else float(text)
+        return int(text) if len(text) <= _MAX_EXACT_DIGITS else float(text)
     except ValueError:
         return float(text)

@@ -1,6 +1,6 @@
-"""The messages of a DBC file as cantools decodes them, each built alone: what one cannot be costs no other.
+"""Build cantools messages from parsed DBC messages, each on its own, so that a bad one does not affect the others.
 
-cantools is trusted with the arithmetic, not with the sizes: what a message would cost to build is known before.
+cantools does the arithmetic but checks no sizes, so the work to build a message is estimated first and bounded.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from firmware_bridge.engine.light_cantools import BaseConversion, Message, Named
 from firmware_bridge.records import EFF_FLAG, EXTENDED_MASK
 
 MAX_WORK = 400_000
-"""The work for all messages of a file, in signals placed in eight bytes: four times that of the largest vehicle
-databases, and some ten seconds on the smallest machine."""
-_CODEC = 8
-"""What a codec is worth beside its signals, measured."""
+"""Bound of the work for all messages of a file, in signals per eight bytes: four times that of the largest vehicle
+databases, about ten seconds on the smallest machine."""
+_CODEC_WORK = 8
+"""Work for a codec, in signals (measured)."""
 _FLOAT_BITS = (16, 32, 64)
-_DEEPEST = 8
-"""Multiplexers above a signal; real files have two."""
+_MAX_DEPTH = 8
+"""Nested multiplexers above a signal; real files have two."""
 
 
 class BuiltMessage(NamedTuple):
-    """A message and what decodes it: itself, or each of its signals alone where they overlap."""
+    """A message and the parts to decode it with: the message itself, or one part per signal if signals overlap."""
 
     text: MessageText
     message: Message
@@ -33,10 +33,10 @@ class BuiltMessage(NamedTuple):
 
 
 def build(texts: Sequence[MessageText], flaws: list[Flaw]) -> Iterator[BuiltMessage]:
-    """The messages that can be built; what cannot is added to `flaws`."""
+    """Yield the messages that can be built; add a flaw to `flaws` for every other one."""
     work = 0
     for text in texts:
-        signals = _sound(text, flaws)
+        signals = _valid_signals(text, flaws)
         work += _work(text, signals)
         if work > MAX_WORK:
             flaws.append(
@@ -46,20 +46,20 @@ def build(texts: Sequence[MessageText], flaws: list[Flaw]) -> Iterator[BuiltMess
         try:
             message = _message(text, signals)
             overlapping = _overlapping(message)
-            parts = (message,) if overlapping is None else tuple(_alone(text, signals))
-        except Exception as error:  # noqa: BLE001 - whatever cantools makes of a message, the others are read
+            parts = (message,) if overlapping is None else tuple(_one_per_signal(text, signals))
+        except Exception as error:  # noqa: BLE001 - cantools may raise anything; the other messages are read
             words = " ".join(str(error).split())
             flaws.append(Flaw(text.line, f"the message {text.name}: {words}", "left out with its signals"))
             continue
         if overlapping is not None:
             one, other = overlapping
             what = f"the signals {one} and {other} are overlapping in message {text.name}"
-            flaws.append(Flaw(text.line, what, "read all the same"))
+            flaws.append(Flaw(text.line, what, "read anyway"))
         yield BuiltMessage(text, message, parts)
 
 
-def _sound(text: MessageText, flaws: list[Flaw]) -> dict[str, SignalText]:
-    """The signals of a message that have a place in it and, where they are multiplexed, a multiplexer."""
+def _valid_signals(text: MessageText, flaws: list[Flaw]) -> dict[str, SignalText]:
+    """The valid signals of a message: inside its bytes, with a unique name and, if multiplexed, with a multiplexer."""
     multiplexers = [signal.name for signal in text.signals.values() if signal.marker.endswith("M")]
     only = multiplexers[0] if len(multiplexers) == 1 else None
     signals, names = {}, set()
@@ -69,17 +69,17 @@ def _sound(text: MessageText, flaws: list[Flaw]) -> dict[str, SignalText]:
         elif only is not None:
             signal.by = only
             signal.values += [as_whole(signal.marker[1:])] if signal.marker[1:].isdecimal() else []
-        what = _misplaced(text, signal)
+        what = _position_fault(text, signal)
         name = signal.long_name or signal.name
         if not what and name in names:
-            what = f"has the name {name} of another one of its message {text.name}"
+            what = f"has the name {name} of another signal of its message {text.name}"
         if what:
             flaws.append(Flaw(signal.line, f"the signal {signal.name} {what}"))
         else:
             signals[signal.name] = signal
             names.add(name)
     for name in [name for name, signal in signals.items() if not _has_root(signal, signals)]:
-        flaws.append(Flaw(signals[name].line, f"the multiplexer of the signal {name} is none of {text.name}"))
+        flaws.append(Flaw(signals[name].line, f"the multiplexer of the signal {name} is not in {text.name}"))
         del signals[name]
     for signal in signals.values():
         if signal.by is None and signal.marker.startswith("m") and not signal.marker.endswith("M"):
@@ -88,8 +88,8 @@ def _sound(text: MessageText, flaws: list[Flaw]) -> dict[str, SignalText]:
     return signals
 
 
-def _misplaced(text: MessageText, signal: SignalText) -> str:
-    """What is wrong with a signal's place, in words that follow its name; "" for a sound one."""
+def _position_fault(text: MessageText, signal: SignalText) -> str:
+    """The fault of a signal's position or size, as text that follows its name; "" if there is none."""
     first = signal.start if signal.is_little else 8 * (signal.start // 8) + 7 - signal.start % 8
     if signal.start < 0:
         return f"begins before its message {text.name}"
@@ -103,11 +103,11 @@ def _misplaced(text: MessageText, signal: SignalText) -> str:
 
 
 def _has_root(signal: SignalText, signals: Mapping[str, SignalText]) -> bool:
-    """Whether a signal's multiplexers lead, one above the other, to one that is always there."""
+    """Whether a signal's chain of multiplexers ends at one that every frame carries."""
     seen: set[str] = set()
     while signal.by is not None:
         above = signals.get(signal.by)
-        if above is None or not above.marker.endswith("M") or above.name in seen or len(seen) == _DEEPEST:
+        if above is None or not above.marker.endswith("M") or above.name in seen or len(seen) == _MAX_DEPTH:
             return False
         seen.add(above.name)
         signal = above
@@ -115,7 +115,7 @@ def _has_root(signal: SignalText, signals: Mapping[str, SignalText]) -> bool:
 
 
 def _work(text: MessageText, signals: Mapping[str, SignalText]) -> int:
-    """What cantools has to do for a message: one codec, and another one for each value of a multiplexer."""
+    """Work to build a message: one codec, plus one for each multiplexer value."""
     children: dict[str | None, list[SignalText]] = {}
     for signal in signals.values():
         children.setdefault(signal.by, []).append(signal)
@@ -123,13 +123,13 @@ def _work(text: MessageText, signals: Mapping[str, SignalText]) -> int:
     def placed(signal: SignalText) -> int:
         below = children.get(signal.name, ())
         codecs = len(signal.named_values) + sum(len(each.values) for each in below)
-        return 1 + _CODEC * codecs + sum(len(each.values) * placed(each) for each in below)
+        return 1 + _CODEC_WORK * codecs + sum(len(each.values) * placed(each) for each in below)
 
-    return (_CODEC + sum(map(placed, children.get(None, ())))) * (1 + text.length // 8)
+    return (_CODEC_WORK + sum(map(placed, children.get(None, ())))) * (1 + text.length // 8)
 
 
 def _message(text: MessageText, signals: Mapping[str, SignalText]) -> Message:
-    """cantools' message of these signals."""
+    """The cantools message with these signals."""
     return Message(
         text.can_id & EXTENDED_MASK,
         text.long_name or text.name,
@@ -159,8 +159,8 @@ def _signal(text: SignalText, signals: Mapping[str, SignalText]) -> Signal:
     )
 
 
-def _alone(text: MessageText, signals: Mapping[str, SignalText]) -> Iterator[Message]:
-    """The message with one signal at a time and the multiplexers above it: cantools decodes none that overlap."""
+def _one_per_signal(text: MessageText, signals: Mapping[str, SignalText]) -> Iterator[Message]:
+    """One message per signal, with its multiplexers: cantools does not decode overlapping signals together."""
     for signal in signals.values():
         chain = [signal]
         while chain[-1].by is not None:
@@ -169,7 +169,7 @@ def _alone(text: MessageText, signals: Mapping[str, SignalText]) -> Iterator[Mes
 
 
 def _overlapping(message: Message) -> tuple[str, str] | None:
-    """Two signals of a message that share a bit in the same frame; None where there are none."""
+    """Two signals of a message that share a bit in the same frame; None if no signals overlap."""
     masks = {signal.name: _mask(signal, message.length) for signal in message.signals}
 
     def walk(tree: Any, bits: int) -> tuple[int, tuple[str, str] | None]:
@@ -183,17 +183,17 @@ def _overlapping(message: Message) -> tuple[str, str] | None:
                 bits |= masks[name]
                 below = bits
                 for branch in branches.values():
-                    more, found = walk(branch, below)
-                    if found is not None:
-                        return bits, found
-                    bits |= more
+                    branch_bits, pair = walk(branch, below)
+                    if pair is not None:
+                        return bits, pair
+                    bits |= branch_bits
         return bits, None
 
     return walk(message.signal_tree, 0)[1]
 
 
 def _mask(signal: Signal, length: int) -> int:
-    """The bits of a signal in the frame taken as one little-endian number."""
+    """A signal's bits as a mask over the frame read as one little-endian number."""
     bits = (1 << signal.length) - 1
     if signal.byte_order == "little_endian":
         return bits << signal.start

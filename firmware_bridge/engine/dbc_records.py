@@ -1,4 +1,4 @@
-"""What a DBC file says of a message and of its signals, and what is wrong with the file."""
+"""Records of a parsed DBC file: messages, signals, flaws."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ LEFT_OUT = "left out"
 
 
 class Flaw(NamedTuple):
-    """Something wrong in a file: `line` and what. `then` says what became of it."""
+    """A fault in a file: its line, what is wrong, and how the parser handled it."""
 
     line: int
     what: str
-    then: str = LEFT_OUT
+    outcome: str = LEFT_OUT
 
 
 @dataclass(slots=True)
 class SignalText:
-    """One signal as the file has it. `by` is its multiplexer, and `values` are the multiplexer's when it is there."""
+    """One signal as written in the file. `by` is its multiplexer; `values` are the values that select it."""
 
     line: int
     name: str
@@ -39,7 +39,7 @@ class SignalText:
 
 @dataclass(slots=True)
 class MessageText:
-    """One message as the file has it. `can_id` carries EFF_FLAG; `frame_format` is "" where the file does not say."""
+    """One message as written in the file. `can_id` has EFF_FLAG if extended; `frame_format` is "" if not given."""
 
     line: int
     can_id: int

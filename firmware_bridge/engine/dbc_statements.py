@@ -1,11 +1,11 @@
-"""The text of a DBC file as statements with their lines; it does not know what a statement means.
+"""Split the text of a DBC file into statements with line numbers, without interpreting them.
 
-A statement begins with a keyword. BO_, SG_ and the sections of the head end where the next keyword is, all others
-with a semicolon; inside those, a keyword is an argument unless it begins a line, which then closes a statement
-whose semicolon is missing. Keywords and semicolons within strings say nothing.
+A statement begins with a keyword. BO_, SG_ and the sections of the file's head end at the next keyword, all others
+with a semicolon. Inside those, a keyword is an argument unless it begins a line; then it ends a statement whose
+semicolon is missing. Keywords and semicolons in strings are ignored.
 
-Quotation marks without their pair are common in comments, and one of them would swallow the rest of the file. So a
-string that runs over a line which looks like a statement is a string only where a semicolon follows it.
+Unpaired quotation marks are common in comments, and one would swallow the rest of the file. So a string that contains
+a line which looks like a statement counts as a string only if a semicolon follows it.
 One pass, linear in the size of the text.
 """
 
@@ -17,10 +17,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 MAX_DBC_BYTES = 8_000_000
-"""Twice the largest vehicle databases; what is longer was no DBC file before somebody made it so."""
+"""Twice the size of the largest vehicle databases."""
 
 _HEAD = ("VERSION", "NS_", "BS_", "BU_", "BO_", "SG_")
-"""The kinds that no semicolon ends."""
+"""Statements without a semicolon at the end."""
 _ENDED = (
     *("NS_DESC_", "CM_", "BA_DEF_", "BA_", "VAL_", "CAT_DEF_", "CAT_", "FILTER", "BA_DEF_DEF_", "EV_DATA_"),
     *(
@@ -36,24 +36,22 @@ _ENDED = (
     *("BA_DEF_DEF_REL_", "BU_SG_REL_", "BU_EV_REL_", "BU_BO_REL_", "SG_MUL_VAL_"),
 )
 _AFTER_NS = frozenset({"BS_", "BU_", "BO_"})
-"""What ends the section of new symbols, which is a list of keywords."""
+"""Keywords that end the section of new symbols, which is itself a list of keywords."""
 _KEYWORDS = "|".join((*_HEAD, *_ENDED))
 _MARK = re.compile(rf'//[^\n]*|[";]|(?<![^\s;"])(?P<keyword>{_KEYWORDS})(?![^\s:"])')
 _ESCAPED = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 _PLAIN = re.compile(r'"[^"]*+"')
-_LOOKS_LIKE_A_STATEMENT = re.compile(
-    r"\n[ \t]*(?:BO_|SG_|CM_|BA_\w*|VAL_\w*|SIG_\w+|SG_MUL_VAL_|EV_|BU_)[ \t:]"
-)
+_STATEMENT_LINE = re.compile(r"\n[ \t]*(?:BO_|SG_|CM_|BA_\w*|VAL_\w*|SIG_\w+|SG_MUL_VAL_|EV_|BU_)[ \t:]")
 _LINE_COMMENT = re.compile(r"^[ \t]*//[^\n]*", re.MULTILINE)
 _SEMICOLON = re.compile(r"\s*;")
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _SAMPLE_BYTES = 200
-_WIDEST_INDENT = 80
-"""Blanks before a keyword that still begins a line: so far back is looked, in a file of one long line as well."""
+_MAX_INDENT = 80
+"""Longest indent of a keyword that begins a line; bounds the search back in a file of one long line."""
 
 
 class Statement(NamedTuple):
-    """One statement from its keyword to its end, without the semicolon. `kind` is "" for text outside of any."""
+    """One statement from its keyword to its end, without the semicolon. `kind` is "" for text outside a statement."""
 
     line: int
     kind: str
@@ -61,9 +59,9 @@ class Statement(NamedTuple):
 
 
 def text_of(raw: bytes) -> str:
-    """The text of a DBC file: UTF-16 or UTF-8 where its bytes are that, else the code page of the usual editors.
+    """Decode a DBC file: UTF-16, UTF-8, else cp1252, the code page of the usual editors.
 
-    What DOS and block-wise copying leave behind the text (^Z, NUL) is no part of it.
+    Trailing ^Z and NUL, left by DOS and by block-wise copying, are removed.
     """
     sample = raw[:_SAMPLE_BYTES]
     if raw.startswith(_UTF_16):
@@ -81,7 +79,7 @@ def text_of(raw: bytes) -> str:
 
 
 def statements(text: str) -> Iterator[Statement]:
-    """The statements of a DBC file in order. The line of the first is 1; CR alone ends a line as well."""
+    """The statements of a DBC file in order. Lines count from 1; a single CR also ends a line."""
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", " ").replace("\x1a", " ")
     line, counted, kind, begin = 1, 0, "", 0
 
@@ -106,24 +104,24 @@ def statements(text: str) -> Iterator[Statement]:
 
 
 def _begins(kind: str, keyword: str, text: str, at: int) -> bool:
-    """Whether a keyword begins a statement, and is no argument of the present one."""
+    """Whether a keyword begins a statement; otherwise it is an argument of the current one."""
     if kind == "NS_":
         return keyword in _AFTER_NS
     if not kind or kind in _HEAD:
         return True
-    before = text[max(0, at - _WIDEST_INDENT) : at]
+    before = text[max(0, at - _MAX_INDENT) : at]
     return not before.rpartition("\n")[2].strip() and "\n" in before
 
 
 def _marks(text: str) -> Iterator[tuple[str, int]]:
-    """The semicolons and keywords outside of strings and line comments, and where they are."""
+    """The semicolons and keywords outside strings and line comments, with their offsets."""
     has_escapes, at = True, 0
     while (mark := _MARK.search(text, at)) is not None:
         at = mark.end()
         if mark[0] == '"':
             string = _ESCAPED.match(text, mark.start()) if has_escapes else None
             if string is None or not _is_string(text, string):
-                # Backslashes at the end of a Windows path are no escapes: once found out, it holds for the file.
+                # A backslash at the end of a Windows path is not an escape; then the whole file has no escapes.
                 has_escapes = has_escapes and string is not None and "\\" not in string[0]
                 string = _PLAIN.match(text, mark.start())
             if string is not None and _is_string(text, string):
@@ -133,7 +131,7 @@ def _marks(text: str) -> Iterator[tuple[str, int]]:
 
 
 def _is_string(text: str, string: re.Match[str]) -> bool:
-    """Whether what stands between two quotation marks can be one string."""
+    """Whether the text between two quotation marks can be one string."""
     if "\n" not in string[0] or _SEMICOLON.match(text, string.end()):
         return True
-    return _LOOKS_LIKE_A_STATEMENT.search(string[0]) is None
+    return _STATEMENT_LINE.search(string[0]) is None

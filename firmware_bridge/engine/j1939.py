@@ -1,10 +1,10 @@
-"""J1939 identifiers: which messages of a DBC file a frame is, whoever sends it.
+"""J1939 identifiers: match frames to the messages of a DBC file by parameter group, for any source address.
 
     [priority:3] [EDP, DP:2] [PF:8] [PS:8] [source address:8]        (SAE J1939-21)
 
-PF below 240 (PDU1): PS is the destination's address; else (PDU2) it belongs to the parameter group number, PGN. A DBC
-file says what a group contains, so a frame is matched by its PGN; the priority is the sender's choice. DBC files write
-FE, the address of a node that has none, where any node may send the message.
+PF below 240 (PDU1): PS is the destination address; else (PDU2) it is part of the parameter group number, PGN. A DBC
+file describes groups, so frames are matched by PGN; the priority is ignored because the sender chooses it. DBC files
+write the null address FE for a message that any node may send.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from firmware_bridge.engine.dbc_records import MessageText
 from firmware_bridge.records import EFF_FLAG, EXTENDED_MASK, FD_FLAGS
 
 ANY_SOURCE = 0xFE
-"""The null address: in a DBC file, whoever sends."""
+"""The null address; in a DBC file it stands for any source."""
 _GLOBAL = 0xFF
-"""The destination of what is sent to all nodes. It is no source."""
+"""The destination address of broadcasts; never a source address."""
 _PDU2 = 240
 _J1939 = "J1939PG"
 
 
 class Address(NamedTuple):
-    """An identifier taken apart. `destination` is None for PDU2, which has none."""
+    """The parts of a J1939 identifier. `destination` is None for PDU2."""
 
     pgn: int
     destination: int | None
@@ -32,7 +32,7 @@ class Address(NamedTuple):
 
 
 def address(can_id: int) -> Address:
-    """The parts of an extended identifier; flags and priority are no part of them."""
+    """Split an extended identifier; flags and priority are ignored."""
     page_and_format, specific = can_id >> 16 & 0x3FF, can_id >> 8 & 0xFF
     if page_and_format & 0xFF < _PDU2:
         return Address(page_and_format << 8, specific, can_id & 0xFF)
@@ -40,10 +40,10 @@ def address(can_id: int) -> Address:
 
 
 def j1939_messages(messages: Sequence[MessageText], protocol: str) -> frozenset[int]:
-    """Which messages of a file, by their index, are matched by PGN.
+    """The indices of the messages of a file that are matched by PGN.
 
-    The frame format of a message decides (VFrameFormat). Where the file has none, its attribute ProtocolType does; and
-    without that, whether most of its extended messages have the source FE, which no other 29-bit scheme comes to.
+    A message's frame format (VFrameFormat) decides. Without it the file's attribute ProtocolType decides. Without that,
+    a file whose extended messages mostly have the source FE is J1939: no other 29-bit scheme leads to that.
     """
     extended = [message for message in messages if message.can_id & EFF_FLAG]
     any_source = sum(address(message.can_id).source == ANY_SOURCE for message in extended)
@@ -57,7 +57,7 @@ def j1939_messages(messages: Sequence[MessageText], protocol: str) -> frozenset[
 
 
 class Groups:
-    """The identifiers of messages by their parameter groups."""
+    """Index of message identifiers by parameter group."""
 
     def __init__(self, can_ids: Iterable[int]) -> None:
         self._by_pgn: dict[int, list[int]] = {}
@@ -68,10 +68,10 @@ class Groups:
         return bool(self._by_pgn)
 
     def match(self, can_id: int) -> list[int]:
-        """The identifiers under which the file has a frame's message.
+        """The identifiers that the file gives a frame's message.
 
-        A message that names a source is of that source only, and wins over those of any source; among them, one that
-        names the frame's destination wins. Remote and error frames are no message.
+        A message with a source address matches that source only, and takes precedence over messages for any source;
+        among those, a message with the frame's destination takes precedence. Remote and error frames match nothing.
         """
         if can_id & ~(EXTENDED_MASK | FD_FLAGS) != EFF_FLAG or can_id & 0xFF in (
             ANY_SOURCE,
@@ -79,9 +79,9 @@ class Groups:
         ):
             return []
         frame = address(can_id)
-        fits: dict[tuple[bool, bool], list[int]] = {}
+        matches: dict[tuple[bool, bool], list[int]] = {}
         for known in self._by_pgn.get(frame.pgn, ()):
             _, destination, source = address(known)
             if source in (frame.source, ANY_SOURCE):
-                fits.setdefault((source != ANY_SOURCE, destination == frame.destination), []).append(known)
-        return fits[max(fits)] if fits else []
+                matches.setdefault((source != ANY_SOURCE, destination == frame.destination), []).append(known)
+        return matches[max(matches)] if matches else []

@@ -1,8 +1,8 @@
-"""cantools without its tester.
+"""Import cantools without its tester module, which saves half a second at start-up.
 
-cantools imports the tester always, the tester python-can, and that all it finds to read MF4 files with: asammdf,
-canmatrix, pandas. Half a second that a recorder has no use for. So an empty module stands in the tester's place for the
-moment of the import, unless somebody has the real one already; who imports `cantools.tester` later gets that.
+cantools always imports its tester, the tester imports python-can, and python-can imports every MF4 reader it finds:
+asammdf, canmatrix, pandas. A recorder needs none of these. So an empty module replaces the tester during the import,
+unless the real one is loaded already; a later import of `cantools.tester` gets the real one.
 """
 
 from __future__ import annotations

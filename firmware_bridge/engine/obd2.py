@@ -1,4 +1,4 @@
-"""OBD-II answers to readings, whoever asked. The questions are asked by obd2_poller.py."""
+"""Decode OBD-II answers into readings, also answers to another tester. Requests are sent by obd2_poller.py."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from firmware_bridge.records import Reading
 
 
 class Obd2Decoder:
-    """Answers of service 01 on any bus, in one frame or in several; answers of other services say nothing here.
+    """Decode answers of service 01 on any bus, in one frame or in several; other services are ignored.
 
-    `bad` counts frames and answers from the answer identifiers that are not whole, and refusals.
+    `bad` counts incomplete frames and answers from the answer identifiers, and refusals.
     """
 
     ids = ANSWER_IDS
-    turns = ANSWER_IDS
+    multiplexed = ANSWER_IDS
     channels = tuple(pid.channel for pid in PIDS.values())
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class Obd2Decoder:
         return self._unreadable + self._payloads.bad + self._payloads.dropped
 
     def decode(self, t_us: int, can_id: int, data: bytes, bus: int = 0) -> list[Reading]:
-        """The readings in the answer that this frame completes; none for PIDs that are not in PIDS."""
+        """The readings in the answer that this frame completes; PIDs outside PIDS give none."""
         payload = self._payloads.feed(t_us, (bus, can_id), data)
         if payload is None:
             return []

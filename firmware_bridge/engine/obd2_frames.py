@@ -1,12 +1,12 @@
-"""OBD-II over CAN (ISO 15765-4, service 01): what the questions and the answers are.
+"""OBD-II over CAN (ISO 15765-4, service 01): build requests, parse answers, table of PIDs.
 
     request   [service:1 = 01] [pid:1] x 1..6                    to 7DF, 18DB33F1
     answer    [service:1 = 41] ([pid:1] [value: by its PID]) x n from 7E8..7EF, 18DAF1xx
-    refusal   [service:1 = 7F] [service asked:1] [why:1]         from the same
+    refusal   [service:1 = 7F] [service:1] [reason:1]             from the same
 
-These are the payloads of ISO-TP (isotp.py): a request is always one frame, an answer of more than seven bytes
-takes several. The value's length is nowhere in an answer, so only the table of all PIDs tells where the next
-PID stands; behind a PID whose length is not known, nothing can be read.
+These are ISO-TP payloads (isotp.py): a request is always one frame, an answer of more than seven bytes takes several.
+An answer does not contain the lengths of its values, so the position of the next PID comes from the table of all
+PIDs; nothing after a PID of unknown length can be read.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ SERVICE = 0x01
 POSITIVE = 0x40 + SERVICE
 NEGATIVE = 0x7F
 PENDING = 0x78
-"""A refusal for now: the answer follows within five seconds."""
+"""Reason "response pending": the answer follows within five seconds."""
 MAX_PIDS = 6
-"""Most that one request may ask for; a request is a single frame."""
+"""Most PIDs in one request, which is a single frame."""
 
 STANDARD_REQUEST_ID = 0x7DF
 EXTENDED_REQUEST_ID = 0x18DB33F1 | EFF_FLAG
@@ -36,7 +36,7 @@ SUPPORT_PIDS = (0x00, 0x20, 0x40, 0x60, 0x80)
 
 
 class Pid(NamedTuple):
-    """One value of service 01: `scaled` turns its bytes, read as one big-endian number, into the unit."""
+    """One value of service 01. `scaled` converts its bytes, read as one big-endian number, to the channel's unit."""
 
     number: int
     size: int
@@ -53,7 +53,7 @@ def _celsius(raw: int) -> float:
     return raw - 40.0
 
 
-# Formulas of SAE J1979. Periods are ours: what changes while one looks is asked often, heat slowly.
+# Formulas of SAE J1979. The periods are chosen here: short for values that change fast, long for temperatures.
 _TABLE = (
     Pid(0x04, 1, Channel("load_pct", "%", "obd2"), 0.5, _percent),
     Pid(0x05, 1, Channel("coolant_c", "°C", "obd2"), 5.0, _celsius),
@@ -70,8 +70,8 @@ _TABLE = (
 )
 PIDS = {pid.number: pid for pid in _TABLE}
 
-# SAE J1979-DA, service 01. Left out on purpose: 68, 6D, 70, 71, 83, 8C, which have grown from one edition to the next.
-_OF_SIZE: dict[int, tuple[int | range, ...]] = {
+# SAE J1979-DA, service 01. Omitted: 68, 6D, 70, 71, 83, 8C, whose lengths differ between editions.
+_PIDS_BY_SIZE: dict[int, tuple[int | range, ...]] = {
     1: (
         *(0x04, 0x05, range(0x0A, 0x0C), range(0x0D, 0x10), range(0x11, 0x14), range(0x1C, 0x1F)),
         *(range(0x2C, 0x31), 0x33, range(0x45, 0x4D), range(0x51, 0x53), range(0x5A, 0x5D), 0x5F),
@@ -99,17 +99,17 @@ _OF_SIZE: dict[int, tuple[int | range, ...]] = {
 }
 SIZES = {
     pid: size
-    for size, numbers in _OF_SIZE.items()
+    for size, numbers in _PIDS_BY_SIZE.items()
     for number in numbers
     for pid in ([number] if isinstance(number, int) else number)
 }
-"""How many bytes the value of each PID of service 01 has."""
+"""Bytes in the value of each PID of service 01."""
 BY_BANKS = dict.fromkeys((*range(6, 10), *range(85, 89)), (1, 2))
-"""Fuel trims: one byte, or two in a car that has banks 3 and 4. The length of the whole answer tells which."""
+"""Fuel trims: one byte, or two in a car that has banks 3 and 4. The length of the whole answer decides."""
 
 
 class Answer(NamedTuple):
-    """A PID and its value's bytes."""
+    """A PID and the bytes of its value."""
 
     pid: int
     value: bytes
@@ -118,7 +118,7 @@ class Answer(NamedTuple):
 def read_answers(payload: bytes) -> tuple[Answer, ...] | None:
     """The values in a positive answer of service 01, up to a PID of unknown length; None for any other payload.
 
-    A value that is cut short makes the whole answer None: then it is not what the table says it is.
+    A truncated value makes the result None, because the table does not fit the answer.
     """
     if len(payload) < 3 or payload[0] != POSITIVE:
         return None
@@ -144,7 +144,7 @@ def read_answers(payload: bytes) -> tuple[Answer, ...] | None:
 
 
 def _ends(payload: bytes) -> list[bool]:
-    """For each place in an answer whether PIDs and values from there on end where the answer does."""
+    """For each offset in an answer: whether PIDs and values from there on end exactly at its end."""
     end = len(payload)
     ends = [False] * end + [True]
     for at in range(end - 1, 0, -1):
@@ -155,29 +155,29 @@ def _ends(payload: bytes) -> list[bool]:
 
 
 def is_pending(payload: bytes) -> bool:
-    """Whether a payload says that the answer to a question of service 01 follows later."""
+    """Whether a payload says that the answer to a request of service 01 follows later."""
     return payload[:3] == bytes((NEGATIVE, SERVICE, PENDING))
 
 
 def request(*pids: int) -> bytes:
-    """The data of the frame that asks for one to MAX_PIDS PIDs."""
+    """The frame data of a request for one to MAX_PIDS PIDs."""
     return isotp.frames_of(bytes((SERVICE, *pids)))[0]
 
 
-def asked_pids(data: bytes) -> tuple[int, ...]:
-    """The PIDs that a frame of a request asks for; none where it is no request of service 01."""
+def requested_pids(data: bytes) -> tuple[int, ...]:
+    """The PIDs in a request frame; none if it is not a request of service 01."""
     payload = isotp.single_payload(data) or b""
     return tuple(payload[1:]) if payload[:1] == bytes((SERVICE,)) else ()
 
 
 def physical_id(answer_id: int) -> int:
-    """The identifier that the sender of an answer listens to: 7E0 for 7E8, 18DAxxF1 for 18DAF1xx."""
+    """The request identifier of the control unit that sent an answer: 7E0 for 7E8, 18DAxxF1 for 18DAF1xx."""
     if answer_id in STANDARD_ANSWER_IDS:
         return answer_id - 8
     return 0x18DA00F1 | (answer_id & 0xFF) << 8 | EFF_FLAG
 
 
 def supported(base: int, value: bytes) -> frozenset[int]:
-    """The PIDs that a support answer of `base` claims."""
+    """The supported PIDs that the answer to support PID `base` lists."""
     bits = int.from_bytes(value, "big")
     return frozenset(base + offset for offset in range(1, 33) if bits >> (32 - offset) & 1)

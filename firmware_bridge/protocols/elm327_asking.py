@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from firmware_bridge.engine.isotp import single_payload
-from firmware_bridge.engine.obd2_frames import SUPPORT_PIDS, asked_pids
+from firmware_bridge.engine.obd2_frames import SUPPORT_PIDS, requested_pids
 from firmware_bridge.engine.obd2_poller import PROMPT_TIMEOUT_US, Poller
 from firmware_bridge.errors import WireError
 from firmware_bridge.protocols.elm327_lines import RESTARTED, plain
@@ -63,7 +63,7 @@ class Asker:
         return [self._commands.pop(0)]
 
     def _ask(self, frame: CanFrame) -> None:
-        pids, is_extended = asked_pids(frame.data), bool(frame.can_id & EFF_FLAG)
+        pids, is_extended = requested_pids(frame.data), bool(frame.can_id & EFF_FLAG)
         if self._was_extended and not is_extended and pids == SUPPORT_PIDS[:1]:
             self._bitrates.append(self._bitrates.pop(0))  # neither kind was answered at this one
         self._was_extended = is_extended

@@ -181,7 +181,7 @@ def _bus(can: Can, heard: Heard) -> Iterator[Finding]:
         if decoder is None:
             yield note(f"dbc {path.name}", "not held against the bus: it cannot be read")
             return
-        named = [(key, decoder.names_of(key[0])) for key in heard.frames]
+        named = [(key, decoder.ids_in_file(key[0])) for key in heard.frames]
         frames = {
             (can_id, key[1]): heard.frames[key] for key, can_ids in named for can_id in can_ids or key[:1]
         }

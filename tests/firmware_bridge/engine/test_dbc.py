@@ -162,13 +162,13 @@ def test_frames_that_travelled_as_fd_are_wanted_too() -> None:
     ],
 )
 def test_multiplexed(data: str, expected: dict[str, float], bad: int) -> None:
-    decoder = dbc.load(MULTIPLEXED, "turns.dbc")
+    decoder = dbc.load(MULTIPLEXED, "multiplexed.dbc")
     assert value_of(decoder, 512, bytes.fromhex(data)) == pytest.approx(expected)
     assert decoder.bad == bad
 
 
 def test_multiplexed_frames_within_one_tick_are_all_read() -> None:
-    engine = EngineReadings([dbc.load(MULTIPLEXED, "turns.dbc")])
+    engine = EngineReadings([dbc.load(MULTIPLEXED, "multiplexed.dbc")])
     engine.feed([CanFrame(1, 0, 512, b"\x00\x64" + bytes(6)), CanFrame(2, 0, 512, b"\x01\x64" + bytes(6))])
     assert {reading.channel.name for reading in engine.tick(10)} == {"WHICH", "FUEL_BAR", "BOOST_BAR"}
 

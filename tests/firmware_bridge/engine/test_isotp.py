@@ -64,7 +64,7 @@ def test_a_message_of_another_service_that_is_too_long_is_passed_over() -> None:
     assert (frames.bad, frames.dropped) == (0, 0)
 
 
-def test_a_new_message_ends_the_one_under_way() -> None:
+def test_a_new_message_ends_the_one_unfinished() -> None:
     frames, first = Reassembler(), frames_of(bytes(20))[0]
     frames.feed(0, (0, 1), first)
     assert frames.feed(0, (0, 1), bytes.fromhex("03 41 0D 50")) == bytes.fromhex("41 0D 50")
@@ -76,7 +76,7 @@ def test_unfinished_messages_are_bounded() -> None:
     for source in range(3 * MAX_SOURCES):
         frames.feed(0, (0, source), first)
         frames.feed(0, (1, source), b"\x25")
-    assert len(frames._under_way) + len(frames._broken) <= 2 * MAX_SOURCES
+    assert len(frames._unfinished) + len(frames._broken) <= 2 * MAX_SOURCES
     assert frames.dropped == 5 * MAX_SOURCES
 
 

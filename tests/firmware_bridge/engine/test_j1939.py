@@ -170,4 +170,4 @@ def test_a_bus_of_random_identifiers_loses_no_reading_and_no_memory() -> None:
     for start in range(0, 10 * MAX_LATEST_IDS, MAX_LATEST_IDS):
         engine.feed([CanFrame(n, 0, start + n << 8 | EFF_FLAG, SPEED) for n in range(MAX_LATEST_IDS)])
         assert names(engine, 0x31) == {0x31: "N"}
-    assert len(engine._met) <= 5 * MAX_LATEST_IDS + 1
+    assert len(engine._looked_up) <= 5 * MAX_LATEST_IDS + 1

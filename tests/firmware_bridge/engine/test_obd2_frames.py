@@ -14,10 +14,10 @@ from firmware_bridge.engine.obd2_frames import (
     SIZES,
     SUPPORT_PIDS,
     Answer,
-    asked_pids,
     physical_id,
     read_answers,
     request,
+    requested_pids,
     supported,
 )
 from firmware_bridge.records import EFF_FLAG
@@ -31,7 +31,7 @@ def test_a_request_is_one_frame() -> None:
 
 @given(st.lists(st.integers(0, 255), min_size=1, max_size=MAX_PIDS))
 def test_a_request_reads_back(pids: list[int]) -> None:
-    assert asked_pids(request(*pids)) == tuple(pids)
+    assert requested_pids(request(*pids)) == tuple(pids)
 
 
 _values = st.sampled_from(sorted(SIZES)).flatmap(

@@ -17,8 +17,8 @@ from firmware_bridge.engine.obd2_frames import (
     PIDS,
     STANDARD_REQUEST_ID,
     SUPPORT_PIDS,
-    asked_pids,
     physical_id,
+    requested_pids,
 )
 from firmware_bridge.engine.obd2_poller import (
     ANSWER_TIMEOUT_US,
@@ -55,7 +55,7 @@ class Ecu:
             return self._sent(held, asked.t_us + 1_000)
         if not self.is_on or asked.can_id != self.request_id:
             return []
-        pids = asked_pids(asked.data)[: self.most_pids]
+        pids = requested_pids(asked.data)[: self.most_pids]
         assert pids
         values = [(pid, value) for pid in pids if pid not in self.mute and (value := self._value(pid))]
         if not values:
@@ -95,7 +95,7 @@ def drive(poller: Poller, ecus: list[Ecu], begin_us: int, end_us: int) -> list[C
 
 
 def pids_of(asked: list[CanFrame]) -> list[int]:
-    return [pid for frame in asked for pid in asked_pids(frame.data)]
+    return [pid for frame in asked for pid in requested_pids(frame.data)]
 
 
 def answer(pid: int, value: bytes) -> bytes:
@@ -232,7 +232,7 @@ def test_what_is_no_answer_to_the_question_ends_no_waiting(data: str, bad: int) 
 def test_asks_for_several_pids_at_once_and_sends_flow_control() -> None:
     ecu = Ecu(frozenset(PIDS))
     asked = drive(Poller(), [ecu], 0, 10 * SECOND_US)
-    assert max(len(asked_pids(frame.data)) for frame in asked) == MAX_PIDS
+    assert max(len(requested_pids(frame.data)) for frame in asked) == MAX_PIDS
     questions = Counter(pids_of(asked))
     assert questions[0x0C] > 70  # ten times a second, one question at a time
     assert len(pids_of(asked)) > 1.3 * len(asked)
@@ -240,7 +240,7 @@ def test_asks_for_several_pids_at_once_and_sends_flow_control() -> None:
 
 def test_a_car_that_answers_only_the_first_pid_is_asked_for_each_by_itself() -> None:
     asked = drive(Poller(), [Ecu(frozenset(PIDS), most_pids=1)], 0, 20 * SECOND_US)
-    groups = [frame for frame in asked if len(asked_pids(frame.data)) > 1]
+    groups = [frame for frame in asked if len(requested_pids(frame.data)) > 1]
     assert len(groups) == MAX_INCOMPLETE
     assert set(pids_of(asked)) >= set(PIDS)
     assert Counter(pids_of(asked))[0x0C] > 60
@@ -271,7 +271,7 @@ def test_none_is_sent_where_the_adapter_does_it_or_nothing_is_asked() -> None:
     assert poller.due(10_000) == []
     idle = Poller()
     idle.feed([CanFrame(5_000, 0, 0x7E8, first)])
-    assert [asked_pids(frame.data) for frame in idle.due(10_000)] == [(0x00,)]
+    assert [requested_pids(frame.data) for frame in idle.due(10_000)] == [(0x00,)]
 
 
 def test_an_adapter_with_a_prompt_is_asked_no_faster_than_it_answers() -> None:
@@ -282,7 +282,7 @@ def test_an_adapter_with_a_prompt_is_asked_no_faster_than_it_answers() -> None:
     assert poller.due(11 * ANSWER_TIMEOUT_US) == []
     poller.prompted()
     [frame] = poller.due(12 * ANSWER_TIMEOUT_US)
-    assert set(asked_pids(frame.data)) == {0x0C, 0x0D}
+    assert set(requested_pids(frame.data)) == {0x0C, 0x0D}
 
 
 def test_response_pending_is_waited_for() -> None:

@@ -14,11 +14,11 @@ from tests.firmware_bridge.engine.obd2_answers import answer_frames
 
 
 class FirstByte:
-    """A decoder whose channels are the first bytes of some identifiers; those in `turns` name another by the
+    """A decoder whose channels are the first bytes of some identifiers; those in `multiplexed` name another by the
     second byte."""
 
-    def __init__(self, ids: set[int], turns: set[int] | None = None) -> None:
-        self.ids, self.turns = frozenset(ids), frozenset(turns or ())
+    def __init__(self, ids: set[int], multiplexed: set[int] | None = None) -> None:
+        self.ids, self.multiplexed = frozenset(ids), frozenset(multiplexed or ())
         self.channels: tuple[Channel, ...] = ()
         self.bad = 0
         self.calls = 0
@@ -28,7 +28,7 @@ class FirstByte:
         if not data:
             self.bad += 1
             return []
-        name = f"{can_id:x}.{data[1]}" if can_id in self.turns else f"{can_id:x}"
+        name = f"{can_id:x}.{data[1]}" if can_id in self.multiplexed else f"{can_id:x}"
         return [Reading(t_us, Channel(name, "", "test"), float(data[0]))]
 
 
@@ -66,7 +66,7 @@ def test_the_bus_does_not_matter() -> None:
 
 
 def test_identifiers_that_speak_in_turns_lose_no_channel() -> None:
-    engine = EngineReadings([FirstByte({5}, turns={5})])
+    engine = EngineReadings([FirstByte({5}, multiplexed={5})])
     engine.feed([frame(1, 5, 10, 0), frame(2, 5, 20, 1), frame(3, 5, 11, 0)])
     assert values(engine.tick(100)) == {"5.0": 11.0, "5.1": 20.0}
 
@@ -94,7 +94,7 @@ def test_answers_within_one_tick_are_all_read() -> None:
 
 
 def test_of_two_frames_at_one_time_the_later_counts() -> None:
-    engine = EngineReadings([FirstByte({5}, turns={5})])
+    engine = EngineReadings([FirstByte({5}, multiplexed={5})])
     engine.feed([frame(1, 5, 200, 0), frame(1, 5, 100, 0)])
     assert values(engine.tick(100)) == {"5.0": 100.0}
 
@@ -114,7 +114,7 @@ def test_no_reading_is_later_than_its_tick() -> None:
 
 
 def test_what_is_kept_between_ticks_is_bounded() -> None:
-    decoder = FirstByte({1, 5}, turns={5})
+    decoder = FirstByte({1, 5}, multiplexed={5})
     engine = EngineReadings([decoder])
     engine.feed([frame(0, 1, 42)])
     for start in range(0, 50_000, 1000):  # identifiers that no car has, as damage makes them

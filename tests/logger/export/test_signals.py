@@ -107,7 +107,7 @@ def frames_for(text: str, rng: random.Random) -> list[CanFrame]:
     decoder = dbc.load(text, "a.dbc")
     frames: list[CanFrame] = []
     for can_id, known in decoder.messages.items():
-        is_multiplexed = can_id in decoder.turns
+        is_multiplexed = can_id in decoder.multiplexed
         for count in range(256 if is_multiplexed else FRAMES_A_MESSAGE):
             length = rng.choice((known.length, known.length, known.length, rng.randrange(65)))
             data = bytearray(rng.randbytes(length))
