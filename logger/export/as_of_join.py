@@ -32,7 +32,7 @@ class Row(NamedTuple):
     beside: Numbers
 
 
-class Known(NamedTuple):
+class Updates(NamedTuple):
     """Values as they became known: when (session and time), of which column, what."""
 
     key: Integers
@@ -64,28 +64,28 @@ def rows(connection: sqlite3.Connection, selection: Selection, progress: Progres
         yield Row(fixes, np.concatenate((stage.at(key), engine.at(key)), axis=1))
 
 
-def _engine(connection: sqlite3.Connection, selection: Selection, channels: list[int]) -> Iterator[Known]:
+def _engine(connection: sqlite3.Connection, selection: Selection, channels: list[int]) -> Iterator[Updates]:
     top = max(channels, default=0)
     column = np.full(top + 2, -1, dtype=np.int64)  # a channel that there is none of has no column either
     column[channels] = np.arange(len(channels))
     for session, t_us, channel, value in reading_blocks(connection, selection):
-        yield Known(session * _SESSION + t_us, column[np.clip(channel, 0, top + 1)], value)
+        yield Updates(session * _SESSION + t_us, column[np.clip(channel, 0, top + 1)], value)
 
 
-def _stage(connection: sqlite3.Connection, selection: Selection) -> Iterator[Known]:
+def _stage(connection: sqlite3.Connection, selection: Selection) -> Iterator[Updates]:
     for session, t_us, section, distance_m, limit_kmh in progress_blocks(connection, selection):
         values = np.stack((section + 1, distance_m / 1000.0, limit_kmh), axis=1)
         key = np.repeat(session * _SESSION + t_us, len(STAGE_COLUMNS))
-        yield Known(key, np.tile(np.arange(len(STAGE_COLUMNS)), len(t_us)), values.ravel())
+        yield Updates(key, np.tile(np.arange(len(STAGE_COLUMNS)), len(t_us)), values.ravel())
 
 
 class _Newest:
     """The newest value of each column at given moments, out of a stream that is read no further than needed."""
 
-    def __init__(self, stream: Iterator[Known], columns: int) -> None:
+    def __init__(self, stream: Iterator[Updates], columns: int) -> None:
         self._stream = stream
         self._columns = columns
-        self._held = Known(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64), np.empty(0))
+        self._held = Updates(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64), np.empty(0))
 
     def at(self, key: Integers) -> Numbers:
         """A row a moment; the moments of a call are in order, and come after those of the call before."""
@@ -95,7 +95,7 @@ class _Newest:
             if found is None:
                 break
             held.append(found)
-        known = Known._make(np.concatenate(part) for part in zip(*held, strict=True))
+        known = Updates._make(np.concatenate(part) for part in zip(*held, strict=True))
         values = np.full((len(key), self._columns), np.nan)
         order = np.argsort(known.column, kind="stable")
         bounds = np.searchsorted(known.column[order], np.arange(self._columns + 1))
@@ -106,5 +106,5 @@ class _Newest:
                 fresh = (newest >= 0) & (key - known.key[own[newest]] <= OLDEST_US)
                 values[fresh, column] = known.value[own[newest[fresh]]]
         keep = known.key >= key.max() - OLDEST_US
-        self._held = Known._make(part[keep] for part in known)
+        self._held = Updates._make(part[keep] for part in known)
         return values

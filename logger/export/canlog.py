@@ -35,7 +35,7 @@ from logger.logfile.blocks import FrameBlock, Progress, frame_blocks
 from logger.logfile.selection import Integers, Selection
 from logger.replay.canlogs.entry import BUS_ERROR_CLASS, CLASSIC_BYTES
 
-_ROWS_TOGETHER = 2048
+_BATCH_ROWS = 2048
 
 
 def write_candump(
@@ -43,8 +43,8 @@ def write_candump(
 ) -> None:
     """A line a frame, as `candump -L` and `logger.replay.canlogs.candump` have them."""
     for block in frame_blocks(connection, selection, progress):
-        for first in range(0, len(block.t_us), _ROWS_TOGETHER):
-            stream.write(_candump(block, np.arange(first, min(first + _ROWS_TOGETHER, len(block.t_us)))))
+        for first in range(0, len(block.t_us), _BATCH_ROWS):
+            stream.write(_candump(block, np.arange(first, min(first + _BATCH_ROWS, len(block.t_us)))))
 
 
 def _candump(block: FrameBlock, rows: Integers) -> bytes:
@@ -77,7 +77,7 @@ def write_asc(
     import can  # noqa: PLC0415 - a quarter of a second to import
 
     wrapped = io.TextIOWrapper(stream, encoding="ascii")
-    with can.ASCWriter(_KeptOpen(wrapped)) as writer:
+    with can.ASCWriter(_UnclosedStream(wrapped)) as writer:
         writer.log_event("Start of measurement", start_s(connection, selection))
         _write(writer, frame_blocks(connection, selection, progress))
     wrapped.detach()
@@ -89,7 +89,7 @@ def write_blf(
     """Vector's binary format; `stream` must be seekable."""
     import can  # noqa: PLC0415
 
-    with can.BLFWriter(_KeptOpen(stream)) as writer:
+    with can.BLFWriter(_UnclosedStream(stream)) as writer:
         writer.start_timestamp = start_s(connection, selection)
         _write(writer, frame_blocks(connection, selection, progress))
 
@@ -135,7 +135,7 @@ def _write(writer: Any, blocks: Iterator[FrameBlock]) -> None:
             )
 
 
-class _KeptOpen:
+class _UnclosedStream:
     """A stream that its user may close without harm: python-can's writers do, and the stream is the caller's."""
 
     def __init__(self, stream: Any) -> None:

@@ -21,7 +21,7 @@ from logger.export.csv_cells import cell_text
 from logger.logfile.blocks import FixBlock, FrameBlock, Progress, frame_blocks
 from logger.logfile.selection import Integers, Selection
 
-_ROWS_TOGETHER = 2048
+_BATCH_ROWS = 2048
 """Lines made at a time: their characters stay in the processor's cache."""
 FIX_COLUMNS = (
     *("utc", "session", "t_s", "lat_deg", "lon_deg", "alt_m", "speed_kmh", "course_deg"),
@@ -144,4 +144,4 @@ def _lines(fields: list[text.Part]) -> bytes:
 
 
 def _strides(rows: int) -> Iterator[slice]:
-    return (slice(first, first + _ROWS_TOGETHER) for first in range(0, rows, _ROWS_TOGETHER))
+    return (slice(first, first + _BATCH_ROWS) for first in range(0, rows, _BATCH_ROWS))

@@ -93,11 +93,11 @@ def write_signals(
             times = _seconds(block, first_s)
             for session, (channel, rows, values) in product(_sessions(block), decoded):
                 own = block.session[rows] == session
-                seconds, said = times[rows[own]], values[own]
-                if len(said) and (session, channel) in groups:
-                    mdf.extend(groups[session, channel], [(seconds, None), (said, None)])
-                elif len(said):
-                    signal = Signal(said, seconds, name=channel.name, unit=channel.unit)
+                seconds, signal_values = times[rows[own]], values[own]
+                if len(signal_values) and (session, channel) in groups:
+                    mdf.extend(groups[session, channel], [(seconds, None), (signal_values, None)])
+                elif len(signal_values):
+                    signal = Signal(signal_values, seconds, name=channel.name, unit=channel.unit)
                     groups[session, channel] = mdf.append(signal, comment=channel.source)
 
 

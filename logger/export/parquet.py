@@ -25,7 +25,7 @@ except ImportError as error:
         "Parquet needs pyarrow, which is not installed", hint='pip install "stagelog[parquet]"'
     ) from error
 
-_ROWS_A_GROUP = 131_072
+_ROWS_PER_GROUP = 131_072
 """Rows gathered before they are written: small row groups make big files that are slow to read."""
 _MOMENT = [("utc", pa.timestamp("us", "UTC")), ("session", pa.int32()), ("t_us", pa.int64())]
 _SMALL = {"quality", "satellites", "section"}
@@ -93,7 +93,7 @@ def _table(stream: BinaryIO, schema: Any) -> Iterator[Callable[[list[Any]], None
 
         def write(columns: list[Any]) -> None:
             waiting.append(arrow_table(columns, schema))
-            if sum(map(len, waiting)) >= _ROWS_A_GROUP:
+            if sum(map(len, waiting)) >= _ROWS_PER_GROUP:
                 writer.write_table(pa.concat_tables(waiting))
                 waiting.clear()
 

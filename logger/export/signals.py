@@ -31,7 +31,7 @@ from logger.logfile.selection import Integers, Selection
 from logger.replay.replay_source import extended_ids
 
 Mask = NDArray[np.bool_]
-Which = Integers | slice
+RowIndex = Integers | slice
 _WORD_BYTES = 8
 _SAFE_BITS = 62
 """Integers of so many bits can be added to and still fit into 64, sign included."""
@@ -67,7 +67,7 @@ class BulkDecoder:
         """Whether a channel's name depends on which node of the log was heard first (J1939)."""
         return any(decoder.has_groups for decoder in self._decoders.values())
 
-    def meet(self, can_ids: Iterable[int]) -> None:
+    def register(self, can_ids: Iterable[int]) -> None:
         """Identifiers in the order in which they came."""
         for can_id in can_ids:
             if can_id in self._messages:
@@ -88,7 +88,7 @@ class BulkDecoder:
         begins = np.flatnonzero(np.diff(identifier[order], prepend=-2))
         groups = np.split(order, begins)[1:]
         for rows in sorted(groups, key=itemgetter(0)):
-            self.meet([int(identifier[rows[0]])])
+            self.register([int(identifier[rows[0]])])
         for rows in groups:
             can_id = int(identifier[rows[0]])
             for name, message in self._messages.get(can_id, ()):
@@ -120,7 +120,7 @@ def decoded_blocks(
     """The frames of a selection, a block at a time, and what they say. Raises LogError."""
     if decoder.has_groups and selection.spans is not None:  # a part of a log has the names of the whole
         with suppress(sqlite3.Error):
-            decoder.meet(extended_ids(connection))
+            decoder.register(extended_ids(connection))
     for block in frame_blocks(connection, selection, progress):
         yield block, list(decoder.decode(block))
 
@@ -145,10 +145,10 @@ def signal_blocks(
         there = True
         yield block
     if dbc_texts and there and decoder.unused:
-        raise unfitting(decoder.unused)
+        raise no_message_on_bus(decoder.unused)
 
 
-def unfitting(names: Iterable[str]) -> ConfigurationError:
+def no_message_on_bus(names: Iterable[str]) -> ConfigurationError:
     """The error of DBC files that are of another car."""
     return ConfigurationError(
         "none of its messages is on the bus", where=", ".join(sorted(names)), hint=OTHER_DBC
@@ -178,7 +178,7 @@ class _BulkMessage:
                     yield Decoded(self._channels[name], rows[there][finite], values[finite])
 
     def _present(self, frames: _Frames) -> dict[str, Mask]:
-        """Which frames hold which signals."""
+        """RowIndex frames hold which signals."""
         present: dict[str, Mask] = {}
         for part in self._parts:
             found: dict[str, Mask] = {}
@@ -213,7 +213,7 @@ class _Frames:
         self._words: dict[tuple[str, int], NDArray[np.uint64]] = {}
 
     def whole(self, signal: Signal) -> Mask:
-        """Which frames are long enough for a signal."""
+        """RowIndex frames are long enough for a signal."""
         return ~self._short | (start_bit(signal) + signal.length <= self._bits)
 
     def choice(self, signal: Signal) -> NDArray[Any]:
@@ -221,7 +221,7 @@ class _Frames:
         values = self.scaled(signal, slice(None))
         return np.trunc(values) if values.dtype.kind == "f" else values
 
-    def scaled(self, signal: Signal, there: Which) -> NDArray[Any]:
+    def scaled(self, signal: Signal, there: RowIndex) -> NDArray[Any]:
         """A signal's values in some frames: integers or doubles, as cantools would have them."""
         raw = self._raw(signal, there)
         scale, offset = signal.scale, signal.offset
@@ -233,7 +233,7 @@ class _Frames:
             return _product(raw, scale, signal.length).astype(np.float64) + float(offset)
         return raw.astype(np.float64) * float(scale) + float(offset)
 
-    def _raw(self, signal: Signal, there: Which) -> NDArray[Any]:
+    def _raw(self, signal: Signal, there: RowIndex) -> NDArray[Any]:
         first = start_bit(signal)
         last_byte = (first + signal.length - 1) // 8
         at = first // 64 * 8 if first // 64 == last_byte // 8 else max(0, last_byte + 1 - _WORD_BYTES)
@@ -260,7 +260,7 @@ class _Frames:
             self._words[byte_order, at] = eight.view(order).ravel().astype(np.uint64)
         return self._words[byte_order, at]
 
-    def _wide(self, signal: Signal, there: Which) -> NDArray[Any]:
+    def _wide(self, signal: Signal, there: RowIndex) -> NDArray[Any]:
         """A signal that does not fit into a word, in Python's integers."""
         is_little = signal.byte_order == "little_endian"
         first = start_bit(signal)

@@ -26,14 +26,14 @@ from logger.boundary.os_errors import named
 from logger.boundary.whole_file import require_room
 from logger.fleet import tables
 from logger.fleet.catalogue import Entry, entries
-from logger.fleet.identity import entry_of, refuse_strangers, same_recording
-from logger.fleet.review_tables import judged_tables
+from logger.fleet.identity import entry_of, require_expected_car, same_recording
+from logger.fleet.review_tables import document_tables
 from logger.fleet.rows import LogRows
 from logger.fleet.store import Store
 from logger.logfile.border import has_wal, open_log_readonly
 from logger.logfile.verify import verify
 from logger.review import json
-from logger.review.open_evidence import Wanted, opened
+from logger.review.open_evidence import ReviewOptions, open_evidence
 from logger.review.report import report_of
 from logger.transfer.snapshot import digest_of, snapshot
 
@@ -56,41 +56,51 @@ class Adder:
     def __init__(self, store: Store, cars: Collection[int] = (), *, frames: bool = False) -> None:
         self._store = store
         self._cars = frozenset(cars)
-        self._tables = (*STREAMED, *tables.JUDGED, *((tables.FRAME,) if frames else ()))
+        self._tables = (*STREAMED, *tables.REVIEW_TABLES, *((tables.FRAME,) if frames else ()))
         self._known = {entry.log: entry for entry in entries(store)}
 
     def add(self, path: Path, progress: Progress = lambda _done: None) -> Outcome:
         """Take a log. Raises LogError when it is damaged, or not of the car that it should be; OSError."""
-        with named(self._store.shown), self._store.workshop() as workshop, _still(path, workshop) as log:
+        with (
+            named(self._store.shown),
+            self._store.work_folder() as work_folder,
+            _unchanging_copy(path, work_folder) as log,
+        ):
             sha256 = digest_of(log, lambda done: progress(0.05 * done))
             entry = self._known.get(sha256) or entry_of(log, sha256)
             missing = [table for table in self._tables if not self._store.has(entry.path(table))]
             if sha256 in self._known and not missing:
                 self._forget_shorter(entry)
                 return Outcome(entry, "is there already", new=False)
-            refuse_strangers(entry, path, self._known.values(), self._cars)
+            require_expected_car(entry, path, self._known.values(), self._cars)
             if any(other.rows >= entry.rows for other in same_recording(entry, self._known.values())):
                 return Outcome(entry, "goes less far than the copy that is there", new=False)
             problems = verify(log, lambda done: progress(0.05 + 0.45 * done))
             if problems:
                 hint = "`stagelog verify` says more; it is not taken"
                 raise LogError(f"damaged: {' '.join(problems[0].split())}", where=str(path), hint=hint)
-            self._write(entry, log, missing, workshop, lambda done: progress(0.5 + 0.5 * done))
+            self._write(entry, log, missing, work_folder, lambda done: progress(0.5 + 0.5 * done))
         self._known[sha256] = entry
         grown = self._forget_shorter(entry)
         return Outcome(entry, "added, grown" if grown else "added", new=True)
 
-    def _write(self, entry: Entry, log: Path, missing: list[str], workshop: Path, progress: Progress) -> None:
-        made = workshop / "made"
+    def _write(
+        self, entry: Entry, log: Path, missing: list[str], work_folder: Path, progress: Progress
+    ) -> None:
+        made = work_folder / "made"
         if not self._store.has(entry.copy):
             _compress(log, made, entry.log)
             self._store.place(made, entry.copy)
         progress(0.1)
-        with opened(log, Wanted(), lambda done: progress(0.1 + 0.1 * done)) as (evidence, rules, connection):
+        with open_evidence(log, ReviewOptions(), lambda done: progress(0.1 + 0.1 * done)) as (
+            evidence,
+            rules,
+            connection,
+        ):
             assert connection is not None  # noqa: S101 - a log has one
             report = report_of(evidence, rules, connection)
             progress(0.3)
-            judged = judged_tables(json.document(report), entry.log)
+            judged = document_tables(json.document(report), entry.log)
             rows = LogRows(connection, entry.log, report)
             for number, table in enumerate(missing):
                 share = 0.7 / len(missing)
@@ -116,7 +126,7 @@ class Adder:
 
 
 @contextmanager
-def _still(path: Path, workshop: Path) -> Iterator[Path]:
+def _unchanging_copy(path: Path, work_folder: Path) -> Iterator[Path]:
     """A log that nobody writes: the file itself, or a consistent copy of one that has a write-ahead log.
 
     Raises LogError when it is no log.
@@ -126,8 +136,8 @@ def _still(path: Path, workshop: Path) -> Iterator[Path]:
     if not has_wal(path):
         yield path
         return
-    (workshop / "still").mkdir()
-    yield snapshot(path, within(workshop / "still", path.name)).path
+    (work_folder / "still").mkdir()
+    yield snapshot(path, within(work_folder / "still", path.name)).path
 
 
 def _compress(log: Path, to: Path, sha256: str) -> None:

@@ -120,11 +120,11 @@ def _entry(store: Store, path: str) -> Entry:
         raise LogError(what) from error
     if entry.path("log") != path:
         raise LogError("its place is another log's")
-    require_sound(entry)
+    require_valid(entry)
     return entry
 
 
-def require_sound(entry: Entry) -> None:
+def require_valid(entry: Entry) -> None:
     """Raise LogError for an entry that the rest of the program cannot rely on."""
     words = (
         entry.software,
@@ -151,7 +151,7 @@ def order(entry: Entry) -> tuple[str, int, int, float, str]:
     return entry.event, entry.stage, entry.car, began_s, entry.log
 
 
-def chosen(found: Iterable[Entry], event: str | None, stage: int | None, car: int | None) -> Iterator[Entry]:
+def select(found: Iterable[Entry], event: str | None, stage: int | None, car: int | None) -> Iterator[Entry]:
     """Those of an event, a stage, a car."""
     for entry in found:
         if event in (None, entry.event) and stage in (None, entry.stage) and car in (None, entry.car):

@@ -22,7 +22,7 @@ from logger.boundary import interruption
 from logger.fleet.catalogue import Entry
 from logger.fleet.review import Judge, Run, Verdict, judge
 
-PATIENCE_S = 30.0
+SCHEDULER_TIMEOUT_S = 30.0
 """A scheduler that has no worker after so long has none."""
 _TRIM = "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_"
 """Dask has glibc give back each 64 kB that becomes free. The review's arrays come and go: it then takes 1.7 times as
@@ -37,24 +37,28 @@ def workers(scheduler: str | None, count: int | None) -> Iterator[Judge]:
     """
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # its comings and goings are not the user's
     if scheduler is None:
-        with _started(count or os.cpu_count() or 1) as cluster, Client(cluster) as client, _at_once():
+        with (
+            _start_cluster(count or os.cpu_count() or 1) as cluster,
+            Client(cluster) as client,
+            _exit_at_once(),
+        ):
             yield _judging(client)
         return
     try:
-        client = Client(scheduler, timeout=PATIENCE_S, set_as_default=False)
+        client = Client(scheduler, timeout=SCHEDULER_TIMEOUT_S, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:
         hint = "start one with `dask scheduler`, and give its address as tcp://host:8786"
         raise DeviceError("no scheduler answers", where=scheduler, hint=hint) from error
     with client:
         with suppress(TimeoutError):
-            client.wait_for_workers(1, timeout=PATIENCE_S)
+            client.wait_for_workers(1, timeout=SCHEDULER_TIMEOUT_S)
         if not client.scheduler_info(n_workers=-1)["workers"]:
             hint = f"start one with `dask worker {scheduler}` where stagelog[fleet] is installed"
             raise DeviceError("the scheduler has no worker", where=scheduler, hint=hint)
         yield _judging(client)
 
 
-def _started(count: int) -> LocalCluster:
+def _start_cluster(count: int) -> LocalCluster:
     """Start worker processes, by a thread without signals: Ctrl-C is this process's alone, and ends them with it."""
     # Its first start would unblock the signals; and after Ctrl-C it would print a warning about semaphores.
     before = os.environ.get("PYTHONWARNINGS", "")
@@ -63,12 +67,12 @@ def _started(count: int) -> LocalCluster:
     os.environ["PYTHONWARNINGS"] = before
     with interruption.blocked():
         starting: Future[LocalCluster] = Future()
-        Thread(target=_start, args=(starting, count), daemon=True).start()
-    with _at_once():
+        Thread(target=_start_in_thread, args=(starting, count), daemon=True).start()
+    with _exit_at_once():
         return starting.result()
 
 
-def _start(starting: Future[LocalCluster], count: int) -> None:
+def _start_in_thread(starting: Future[LocalCluster], count: int) -> None:
     try:
         starting.set_result(local_cluster(count))
     except Exception as error:  # noqa: BLE001 - raised again by whoever waits for the result
@@ -76,7 +80,7 @@ def _start(starting: Future[LocalCluster], count: int) -> None:
 
 
 @contextmanager
-def _at_once() -> Iterator[None]:
+def _exit_at_once() -> Iterator[None]:
     """Ctrl-C ends the process here: Dask takes seconds to close, and prints what it could not."""
     try:
         yield

@@ -15,11 +15,11 @@ from pyarrow import parquet
 from firmware_bridge.errors import LogError
 from firmware_bridge.printable import printable
 from logger.fleet.store import Store
-from logger.fleet.tables import ROWS_A_GROUP, TABLES
+from logger.fleet.tables import ROWS_PER_GROUP, TABLES
 
 log = logging.getLogger(__name__)
 
-MOST_GROUP_ROWS = 2 * ROWS_A_GROUP
+MOST_GROUP_ROWS = 2 * ROWS_PER_GROUP
 """Rows of a row group: ours have half of it at most."""
 MOST_GROUP_BYTES = 1 << 29
 """Of a row group when it is unpacked, 512 MB: a full one of fixes has 20 MB, of events with long words some 100."""
@@ -27,12 +27,12 @@ MOST_LINES = 10
 """Files that are left out and named."""
 
 
-def sound(store: Store, table: str, paths: Iterable[str]) -> list[str]:
+def readable_files(store: Store, table: str, paths: Iterable[str]) -> list[str]:
     """Those of a table's files that can be read within bounds."""
     found, bad = [], []
     for path in paths:
         try:
-            _require_sound(store, table, path)
+            _require_readable(store, table, path)
         except LogError as error:
             bad.append(f"{printable(path)}: {error.what}")
         else:
@@ -44,12 +44,12 @@ def sound(store: Store, table: str, paths: Iterable[str]) -> list[str]:
     return found
 
 
-def _require_sound(store: Store, table: str, path: str) -> None:
+def _require_readable(store: Store, table: str, path: str) -> None:
     """Raise LogError for a file that is none of this table's."""
     try:
         with store.read(path) as stream:
             footer = parquet.read_metadata(stream)
-            for wrong in _objections(footer, TABLES[table]):
+            for wrong in _problems(footer, TABLES[table]):
                 raise LogError(wrong)
     except (pa.ArrowException, OSError, ValueError, TypeError) as error:
         raise LogError(
@@ -57,7 +57,7 @@ def _require_sound(store: Store, table: str, path: str) -> None:
         ) from error
 
 
-def _objections(footer: parquet.FileMetaData, schema: pa.Schema) -> Iterator[str]:
+def _problems(footer: parquet.FileMetaData, schema: pa.Schema) -> Iterator[str]:
     there = footer.schema.to_arrow_schema()
     for field in there:
         ours = schema.field(field.name) if field.name in schema.names else None

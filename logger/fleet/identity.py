@@ -15,7 +15,7 @@ from pathlib import Path
 
 from firmware_bridge.errors import LogError
 from firmware_bridge.printable import printable
-from logger.fleet.catalogue import NO_EVENT, Entry, require_sound
+from logger.fleet.catalogue import NO_EVENT, Entry, require_valid
 from logger.logfile.border import open_log_readonly
 from logger.logfile.meta import car_of
 from logger.logfile.naming import slug
@@ -74,13 +74,13 @@ def entry_of(path: Path, sha256: str) -> Entry:
         car=number,
     )
     try:
-        require_sound(entry)
+        require_valid(entry)
     except LogError as error:
         raise LogError(error.what, where=str(path), hint="it is not taken") from error
     return entry
 
 
-def refuse_strangers(entry: Entry, path: Path, known: Iterable[Entry], cars: Collection[int]) -> None:
+def require_expected_car(entry: Entry, path: Path, known: Iterable[Entry], cars: Collection[int]) -> None:
     """Raise LogError when a log cannot be of the car that it names.
 
     `known` are the store's logs, `cars` those that are expected: none for any.

@@ -26,7 +26,7 @@ MOST_MESSAGE_CHARS = 600
 """Of what DuckDB says: it repeats the question."""
 ROWS = 10_000
 """Rows of the answer at a time."""
-_SHUT = (
+_LOCKDOWN = (
     "SET TimeZone = 'UTC'",
     "SET python_enable_replacements = false",  # or a variable of ours would be a table
     "SET enable_external_access = false",
@@ -35,7 +35,7 @@ _SHUT = (
 
 
 @contextmanager
-def asked(store: Store, sql: str, run: str | None = None) -> Iterator[pa.RecordBatchReader | None]:
+def run_query(store: Store, sql: str, run: str | None = None) -> Iterator[pa.RecordBatchReader | None]:
     """The answer to a question; None to what has none. `run` gives the tables of a review in place of the first one's.
 
     Raises ConfigurationError when the question cannot be answered.
@@ -46,7 +46,7 @@ def asked(store: Store, sql: str, run: str | None = None) -> Iterator[pa.RecordB
     ):
         for table, found in _datasets(store, sql, run):
             connection.register(table, found)
-        for setting in _SHUT:
+        for setting in _LOCKDOWN:
             connection.execute(setting)
         try:
             answer = connection.sql(sql)
@@ -69,13 +69,13 @@ def _datasets(store: Store, sql: str, run: str | None) -> Iterator[tuple[str, ob
         )
     found = entries(store)
     for table in tables.TABLES:
-        below = f"review/{run}/" if run is not None and table in tables.JUDGED else ""
+        below = f"review/{run}/" if run is not None and table in tables.REVIEW_TABLES else ""
         paths = [entry.path(table, below) for entry in found]
         if table != "log":  # of that one every row was read already
             there = set(store.list(f"{below}{table}/", ".parquet"))
             paths = [path for path in paths if path in there]
             if table in sql.lower():
-                paths = footers.sound(store, table, paths)
+                paths = footers.readable_files(store, table, paths)
         yield table, dataset(store, table, paths, below)
 
 

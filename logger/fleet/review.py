@@ -26,12 +26,12 @@ from logger.config.input_files import read_text
 from logger.fleet import tables
 from logger.fleet.add import restore
 from logger.fleet.catalogue import Entry
-from logger.fleet.review_tables import judged_tables
+from logger.fleet.review_tables import document_tables
 from logger.fleet.store import Store
-from logger.fleet.work_folder import local_workshop
+from logger.fleet.work_folder import local_work_folder
 from logger.logfile.naming import slug
 from logger.review import json
-from logger.review.open_evidence import Wanted, opened, rules_of
+from logger.review.open_evidence import ReviewOptions, open_evidence, rules_of
 from logger.review.penalties import MODELS
 from logger.review.report import report_of
 from logger.review.results import Result
@@ -73,7 +73,7 @@ class Verdict(NamedTuple):
 
 Done = Callable[[float], None]
 Judge = Callable[[Run, list[Entry]], Iterator[Verdict]]
-"""Judges logs in any order: `in_a_loop`, or a cluster."""
+"""Judges logs in any order: `judge_in_loop`, or a cluster."""
 
 
 def run_of(store: Store, rules: str | None) -> Run:
@@ -83,7 +83,7 @@ def run_of(store: Store, rules: str | None) -> Run:
     """
     if rules is None:
         return Run(store.url, RECORDED)
-    rules_of(Wanted(rules=rules))  # what is wrong with them is said here, once
+    rules_of(ReviewOptions(rules=rules))  # what is wrong with them is said here, once
     if rules.lower().replace("-", "_") in MODELS:
         return Run(store.url, slug(rules), rules)
     path = Path(rules)
@@ -99,8 +99,8 @@ def judge(run: Run, entry: Entry) -> Verdict:
     """
     store = Store(run.store)
     try:
-        with named(store.shown), store.workshop() as workshop, local_workshop() as folder:
-            return _judge(run, entry, store, workshop, folder)
+        with named(store.shown), store.work_folder() as work_folder, local_work_folder() as folder:
+            return _judge(run, entry, store, work_folder, folder)
     except (StagelogError, OSError) as error:
         if getattr(error, "errno", None) in FULL:
             raise
@@ -110,7 +110,7 @@ def judge(run: Run, entry: Entry) -> Verdict:
         return Verdict(entry, None, None, error=what, exit_code=LogError.exit_code)
 
 
-def _judge(run: Run, entry: Entry, store: Store, workshop: Path, folder: Path) -> Verdict:
+def _judge(run: Run, entry: Entry, store: Store, work_folder: Path, folder: Path) -> Verdict:
     rules = run.rules
     if run.rules_file and run.rules is not None:
         rules_file = within(folder / "rules", run.rules_file)
@@ -118,16 +118,16 @@ def _judge(run: Run, entry: Entry, store: Store, workshop: Path, folder: Path) -
         rules_file.write_text(run.rules, encoding="utf-8")
         rules = str(rules_file)
     log = restore(store, entry, folder)
-    with opened(log, Wanted(rules=rules), lambda _done: None) as (evidence, chosen, connection):
+    with open_evidence(log, ReviewOptions(rules=rules), lambda _done: None) as (evidence, chosen, connection):
         report = report_of(evidence, chosen, connection)
     document = json.document(report)
-    made = workshop / "made"
-    for table, rows in judged_tables(document, entry.log).items():
+    made = work_folder / "made"
+    for table, rows in document_tables(document, entry.log).items():
         tables.write(made, table, [rows])
         store.place(made, entry.path(table, run.folder))
     made.write_text(encoding.dumps(document, indent=1, ensure_ascii=False, allow_nan=False), encoding="utf-8")
     store.place(made, f"{run.folder}json/{entry.log}.json")
-    wrong = report.wrong
+    wrong = report.problem
     return Verdict(
         entry,
         result_of(report),
@@ -141,7 +141,7 @@ def _judge(run: Run, entry: Entry, store: Store, workshop: Path, folder: Path) -
     )
 
 
-def in_a_loop(run: Run, found: list[Entry]) -> Iterator[Verdict]:
+def judge_in_loop(run: Run, found: list[Entry]) -> Iterator[Verdict]:
     """One after the other, in this process."""
     for entry in found:
         yield judge(run, entry)
@@ -156,6 +156,6 @@ def review(run: Run, found: list[Entry], judged: Judge, progress: Done) -> list[
     return [verdicts[entry.log] for entry in found]
 
 
-def in_order(found: Iterable[Verdict]) -> list[Result]:
+def stage_results(found: Iterable[Verdict]) -> list[Result]:
     """The results of those that have one and belong to a stage."""
     return [verdict.result for verdict in found if verdict.result is not None and verdict.entry.stage_name]

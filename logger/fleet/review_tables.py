@@ -10,8 +10,8 @@ import pyarrow as pa
 from logger.fleet.tables import TABLES
 
 
-def judged_tables(document: dict[str, Any], sha256: str) -> dict[str, pa.Table]:
-    """The tables of `JUDGED` for one log."""
+def document_tables(document: dict[str, Any], sha256: str) -> dict[str, pa.Table]:
+    """The tables of `REVIEW_TABLES` for one log."""
     rows: dict[str, list[dict[str, Any]]] = {
         "section": [row | {"section": row["index"]} for row in document["sections"]],
         "overspeed": document["overspeeds"],

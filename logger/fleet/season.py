@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
-from logger.fleet.review import Run, Verdict, in_order
+from logger.fleet.review import Run, Verdict, stage_results
 from logger.fleet.store import Store
 from logger.review import standings
 from logger.review.results import Decisions, Result
@@ -25,7 +25,7 @@ def class_tables(
     found = {}
     for event, group in groupby(verdicts, key=lambda verdict: verdict.entry.event):
         own = list(group)
-        rows = [*in_order(own), *earlier]
+        rows = [*stage_results(own), *earlier]
         rules = next((v.not_finished for v in own if v.not_finished is not None), NotFinished())
         if rows:
             found[event] = standings.standings(rows, decisions, rules, imposed_only=imposed_only)
@@ -84,7 +84,7 @@ def document(run: Run, verdicts: Sequence[Verdict], season: dict[str, Standings]
 
 def save(store: Store, run: Run, said: dict[str, Any]) -> None:
     """Put the document beside the run's other results."""
-    with store.workshop() as workshop:
-        made = workshop / "made"
+    with store.work_folder() as work_folder:
+        made = work_folder / "made"
         made.write_text(encoding.dumps(said, indent=1, ensure_ascii=False), encoding="utf-8")
         store.place(made, f"{run.folder}season.json")

@@ -17,7 +17,7 @@ _TURN = threading.RLock()
 _LEFT_OPEN: deque[Any] = deque()
 
 
-class _Asked:
+class _Serialized:
     """Whatever `inner` can do, by one thread after the other."""
 
     def __init__(self, inner: Any) -> None:
@@ -28,7 +28,7 @@ class _Asked:
         return _in_turn(found) if callable(found) else found
 
 
-class OneAtATime(_Asked):
+class SerializedFileSystem(_Serialized):
     """One of fsspec's file systems; `open` is for reading."""
 
     def open(self, path: str, mode: str = "rb") -> OpenFile:
@@ -36,7 +36,7 @@ class OneAtATime(_Asked):
         return OpenFile(_in_turn(self._inner.open)(path, mode))
 
 
-class OpenFile(_Asked):
+class OpenFile(_Serialized):
     """A file object of it."""
 
     def __enter__(self) -> OpenFile:
@@ -46,15 +46,15 @@ class OpenFile(_Asked):
         self.close()
 
     def __del__(self) -> None:
-        # It may be collected in the middle of somebody's turn: nothing is asked here.
+        # It may be collected in the middle of somebody's turn: nothing is serialized here.
         _LEFT_OPEN.append(self._inner)
 
 
 def _in_turn(method: Callable[..., Any]) -> Callable[..., Any]:
-    def asked(*arguments: Any, **options: Any) -> Any:
+    def serialized(*arguments: Any, **options: Any) -> Any:
         with _TURN:
             while _LEFT_OPEN:
                 _LEFT_OPEN.popleft().close()
             return method(*arguments, **options)
 
-    return asked
+    return serialized

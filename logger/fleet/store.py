@@ -27,8 +27,8 @@ from firmware_bridge.printable import printable
 from logger.boundary.file_names import is_without_links, open_unlinked
 from logger.boundary.whole_file import put_in_place
 from logger.fleet import known_hosts
-from logger.fleet.serialized_fs import OneAtATime
-from logger.fleet.work_folder import local_workshop, workshop
+from logger.fleet.serialized_fs import SerializedFileSystem
+from logger.fleet.work_folder import local_work_folder, work_folder
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class Store:
         self.is_folder = isinstance(self.files, LocalFileSystem)
         self._is_object_store = bool(_protocols(self.files) & OBJECT_STORES)
         if not (self.is_folder or self._is_object_store):
-            self.files = OneAtATime(self.files)
+            self.files = SerializedFileSystem(self.files)
         self.url: str = self.files.unstrip_protocol(self.root) if self.is_folder else url.rstrip("/")
 
     def full(self, path: str) -> str:
@@ -116,13 +116,13 @@ class Store:
         return place
 
     @contextmanager
-    def workshop(self) -> Iterator[Path]:
+    def work_folder(self) -> Iterator[Path]:
         """A local folder to make files in, which is gone afterwards. Within a folder's own disk, so rename works."""
         if not self.is_folder:
-            with local_workshop() as own:
+            with local_work_folder() as own:
                 yield own
             return
-        with workshop(self._unlinked(INCOMING)) as own:
+        with work_folder(self._unlinked(INCOMING)) as own:
             yield own
 
     def place(self, made: Path, path: str) -> None:

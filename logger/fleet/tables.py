@@ -16,7 +16,7 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow.parquet import ParquetWriter
 
-ROWS_A_GROUP = 122_880
+ROWS_PER_GROUP = 122_880
 """Rows a row group: DuckDB reads just so many at a time (60 vectors of 2,048), a thread each; Spark and polars are
 content with it."""
 FRAME = "frame"
@@ -179,7 +179,7 @@ TABLES: dict[str, pa.Schema] = {
         ("duration_s", _REAL, "recorded, over all sessions"),
     ),
 }  # fmt: skip
-JUDGED = ("section", "overspeed", "quality")
+REVIEW_TABLES = ("section", "overspeed", "quality")
 """What the review makes: of these `stagelog fleet review` writes new ones, under other rules."""
 
 
@@ -190,8 +190,8 @@ def write(path: Path, table: str, blocks: Iterable[pa.Table]) -> None:
         waiting: list[pa.Table] = []
         for block in blocks:
             waiting.append(block)
-            while (rows := sum(map(len, waiting))) >= ROWS_A_GROUP:
+            while (rows := sum(map(len, waiting))) >= ROWS_PER_GROUP:
                 gathered = pa.concat_tables(waiting)
-                writer.write_table(gathered.slice(0, ROWS_A_GROUP))
-                waiting = [gathered.slice(ROWS_A_GROUP)] if rows > ROWS_A_GROUP else []
+                writer.write_table(gathered.slice(0, ROWS_PER_GROUP))
+                waiting = [gathered.slice(ROWS_PER_GROUP)] if rows > ROWS_PER_GROUP else []
         writer.write_table(pa.concat_tables([schema.empty_table(), *waiting]))

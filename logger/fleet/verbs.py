@@ -172,7 +172,7 @@ def review(
     run = reviewing.run_of(store, rules)
     earlier = [row for path in results for row in files.load_results(path)]
     decisions = files.load_decisions(penalties) if penalties is not None else files.Decisions()
-    found = list(catalogue.chosen(catalogue.entries(store), event, stage, car))
+    found = list(catalogue.select(catalogue.entries(store), event, stage, car))
     if not found:
         raise ConfigurationError(
             "no such log in the store", where=url, hint="add some with `stagelog fleet add`"
@@ -200,10 +200,10 @@ def review(
 
 def _judging(scheduler: str | None, workers: int | None) -> Any:
     with _extra():
-        from logger.fleet.review import in_a_loop  # noqa: PLC0415
+        from logger.fleet.review import judge_in_loop  # noqa: PLC0415
 
         if workers == 0:
-            return nullcontext(in_a_loop)
+            return nullcontext(judge_in_loop)
         from logger.fleet import cluster  # noqa: PLC0415 - Dask takes a second to import
 
         return cluster.workers(scheduler, workers)
@@ -223,9 +223,9 @@ def query(sql: str, url: str, run: str | None, form: str | None) -> None:
     """
     with _extra():
         from logger.fleet import query_output  # noqa: PLC0415 - DuckDB and pyarrow
-        from logger.fleet.query import asked  # noqa: PLC0415
+        from logger.fleet.query import run_query  # noqa: PLC0415
         from logger.fleet.store import Store  # noqa: PLC0415
 
-    with asked(Store(url), sql, run) as answer:
+    with run_query(Store(url), sql, run) as answer:
         if answer is not None:
             query_output.FORMS[form or "table"](answer)

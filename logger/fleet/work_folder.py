@@ -20,42 +20,42 @@ from uuid import uuid4
 
 from firmware_bridge.errors import LogError
 
-FORGOTTEN_S = 24 * 3600
+ABANDONED_S = 24 * 3600
 """No log takes a day to add: a workshop of that age is left over, also where the file system has no locks."""
 
 
 @contextmanager
-def workshop(folder: Path, *, is_private: bool = False) -> Iterator[Path]:
+def work_folder(folder: Path, *, is_private: bool = False) -> Iterator[Path]:
     """A new folder in `folder`, which is made too, `is_private` for this user alone. Raises OSError."""
     folder.mkdir(mode=0o700 if is_private else 0o777, parents=True, exist_ok=True)
     own = folder / uuid4().hex
     with ExitStack() as stack:
         with _opened(folder) as every:
             _is_locked(every, fcntl.LOCK_EX)
-            _remove_left(folder)
+            _remove_abandoned(folder)
             own.mkdir()
             stack.callback(shutil.rmtree, own, ignore_errors=True)
             _is_locked(stack.enter_context(_opened(own)), fcntl.LOCK_EX)
         yield own
 
 
-def local_workshop() -> AbstractContextManager[Path]:
+def local_work_folder() -> AbstractContextManager[Path]:
     """A workshop among this user's temporary files. Raises LogError where another user has made their folder."""
     folder = Path(tempfile.gettempdir()) / f"stagelog-fleet-{os.getuid()}"
     with suppress(FileNotFoundError):
         found = folder.lstat()
         if found.st_uid != os.getuid() or not stat.S_ISDIR(found.st_mode):
             raise LogError("belongs to another user", where=str(folder), hint="remove it, or set TMPDIR")
-    return workshop(folder, is_private=True)
+    return work_folder(folder, is_private=True)
 
 
-def _remove_left(folder: Path) -> None:
+def _remove_abandoned(folder: Path) -> None:
     for left in folder.iterdir():
-        if _is_left(left):
+        if _is_abandoned(left):
             shutil.rmtree(left, ignore_errors=True)
 
 
-def _is_left(other: Path) -> bool:
+def _is_abandoned(other: Path) -> bool:
     try:
         with _opened(other) as descriptor:
             return _is_locked(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -73,11 +73,11 @@ def _opened(folder: Path) -> Iterator[int]:
 
 
 def _is_locked(descriptor: int, kind: int) -> bool:
-    """Lock a folder; False if another process has it. Where there are no locks, one is free after `FORGOTTEN_S`."""
+    """Lock a folder; False if another process has it. Where there are no locks, one is free after `ABANDONED_S`."""
     try:
         fcntl.flock(descriptor, kind)
     except BlockingIOError:
         return False
     except OSError:
-        return time.time() - os.fstat(descriptor).st_mtime > FORGOTTEN_S
+        return time.time() - os.fstat(descriptor).st_mtime > ABANDONED_S
     return True

@@ -1,1 +1,1 @@
-"""After the stage: what a drive was worth. Logs in, values out; pages and tables are made of those values."""
+"""Review a recording after the stage: speed, penalties, waypoints, evidence; as tables, JSON and pages."""

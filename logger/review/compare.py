@@ -1,7 +1,7 @@
-"""Team-mates side by side over one section: time at each distance, gaps, and where they came from.
+"""Compare cars over one section: time at each distance, gaps, and the stretches where they arise.
 
-Pure values out of reports. Compared is counted time (neutralisations taken out) at the same kilometre of the
-roadbook, which is what a distance re-set at every waypoint means.
+Pure values from reports. Compares counted time (without neutralisations) at the same kilometre of the roadbook; the
+distance is comparable because every waypoint resets it.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from logger.stage.course import Course
 
 LEAST_CARS, MOST_CARS = 2, 4
 GRID_M = 100.0
-"""Gaps are told this often: three seconds of a fast stage."""
+"""Spacing of the gap values: three seconds of a fast stage."""
 LEAST_STRETCH_KM = 2.0
-"""Stretches between waypoints are no shorter: over less road a tenth of a second is all there is to win."""
+"""Minimum stretch between waypoints: over a shorter one differences are tenths of a second."""
 
 
-class Driven(NamedTuple):
-    """One car's section: a column for each fix. `elapsed_s` is counted time, `km` never runs back."""
+class CarSection(NamedTuple):
+    """One car's section, one array element per fix. `elapsed_s` is counted time; `km` never decreases."""
 
     label: str
     report: Report
@@ -39,7 +39,7 @@ class Driven(NamedTuple):
     lon: Floats
 
     def at(self, km: Floats) -> Floats:
-        """Counted time at kilometres; nan beyond where the car came. Where it stood, when it arrived there."""
+        """Counted time at kilometres: the arrival where the car stood, nan beyond the end of its drive."""
         first = np.concatenate([[True], np.diff(self.km) > 0]) if len(self.km) else np.empty(0, dtype=bool)
         if not first.any():
             return np.full(len(km), np.nan)
@@ -47,7 +47,7 @@ class Driven(NamedTuple):
 
 
 class SplitRow(NamedTuple):
-    """A checkpoint or the finish: each car's time there, None where it has none."""
+    """A checkpoint or the finish: each car's time there, None if it has none."""
 
     name: str
     km: float
@@ -60,7 +60,7 @@ class SplitRow(NamedTuple):
 
 
 class Stretch(NamedTuple):
-    """A piece of road between two waypoints: the seconds each car took."""
+    """A stretch between two waypoints: the seconds each car took."""
 
     from_km: float
     to_km: float
@@ -69,16 +69,16 @@ class Stretch(NamedTuple):
 
     @property
     def spread_s(self) -> float:
-        """Between the fastest and the slowest."""
+        """Difference between the fastest and the slowest car."""
         known = [seconds for seconds in self.seconds if seconds is not None]
         return max(known) - min(known) if len(known) > 1 else 0.0
 
 
 class Comparison(NamedTuple):
-    """All cars, the fastest first; `gap_s` has, for each car, its seconds behind the first at each `km`."""
+    """All cars, the fastest first; `gap_s` holds each car's seconds behind the first at each `km`."""
 
     course: Course
-    cars: tuple[Driven, ...]
+    cars: tuple[CarSection, ...]
     splits: tuple[SplitRow, ...]
     stretches: tuple[Stretch, ...]
     km: Floats
@@ -86,16 +86,16 @@ class Comparison(NamedTuple):
 
 
 def behind(times_s: Sequence[float | None]) -> tuple[int | None, ...]:
-    """Whole seconds behind the best of some times."""
+    """Whole seconds behind the best time, for each."""
     whole = [None if seconds is None else whole_s(seconds) for seconds in times_s]
     best = min((seconds for seconds in whole if seconds is not None), default=0)
     return tuple(None if seconds is None else seconds - best for seconds in whole)
 
 
 def compare(reports: Sequence[Report], section: int | None = None) -> Comparison:
-    """Compare reports over a section (an index, or the first timed one that all have).
+    """Compare reports over a section (an index, or the first timed section that all have).
 
-    Raises ConfigurationError when there is no such section, or they are not of one stage.
+    Raises ConfigurationError if there is no such section, or the logs are of different stages.
     """
     index = _section(reports, section)
     course = reports[0].courses[index]
@@ -103,11 +103,11 @@ def compare(reports: Sequence[Report], section: int | None = None) -> Comparison
         other = report.courses[index].section
         if (other.kind, other.length_km) != (course.section.kind, course.section.length_km):
             raise ConfigurationError(
-                f"its section {index + 1} is another one than in {reports[0].evidence.name}",
+                f"its section {index + 1} differs from that in {reports[0].evidence.name}",
                 where=report.evidence.name,
-                hint="compare logs of one stage",
+                hint="compare logs of the same stage",
             )
-    cars = tuple(sorted((_driven(report, index) for report in reports), key=_rank))
+    cars = tuple(sorted((_car_section(report, index) for report in reports), key=_rank))
     splits = _splits(course, cars)
     last_km = min((float(car.km[-1]) for car in cars if len(car.km)), default=0.0)
     km = np.arange(0.0, last_km + 1e-9, GRID_M / 1000)
@@ -116,15 +116,15 @@ def compare(reports: Sequence[Report], section: int | None = None) -> Comparison
     return Comparison(course, cars, splits, _stretches(course, cars, last_km), km, gap_s)
 
 
-def _rank(car: Driven) -> tuple[bool, float]:
-    """Finishers by time, then the others by how far they came."""
+def _rank(car: CarSection) -> tuple[bool, float]:
+    """Sort key: finishers by time, then the others by distance."""
     if car.section.finished and car.section.elapsed_s is not None:
         return False, car.section.elapsed_s
     return True, -car.section.distance_km
 
 
 def _section(reports: Sequence[Report], section: int | None) -> int:
-    # An event may name a section that the itinerary has not.
+    # An event may name a section that the itinerary does not have.
     known = range(min(len(report.courses) for report in reports))
     common = set(known).intersection(*({driven.section for driven in report.sections} for report in reports))
     if section is None:
@@ -135,11 +135,11 @@ def _section(reports: Sequence[Report], section: int | None) -> int:
         return section
     what = "no timed section" if section is None else f"no section {section + 1}"
     raise ConfigurationError(
-        f"{what} that all of the logs have", hint="`stagelog review` shows what each has"
+        f"{what} that all logs have", hint="run `stagelog review` to see the sections of each log"
     )
 
 
-def _driven(report: Report, index: int) -> Driven:
+def _car_section(report: Report, index: int) -> CarSection:
     number = max(number for number, run in enumerate(report.day.sections) if run.section == index)
     run, fixes, places = report.day.sections[number].run, report.evidence.fixes, report.places
     here = (places.run == number) & fixes.located & np.isfinite(places.metres)
@@ -151,7 +151,7 @@ def _driven(report: Report, index: int) -> Driven:
             ends = [float(pause.from_us + pause.allowed_us)]
         counted_us = counted_us - (np.clip(at_us, pause.from_us, min(ends, default=np.inf)) - pause.from_us)
     metres = np.maximum.accumulate(places.metres[here])
-    return Driven(
+    return CarSection(
         label_of(report),
         report,
         report.sections[number],
@@ -165,13 +165,13 @@ def _driven(report: Report, index: int) -> Driven:
 
 
 def label_of(report: Report) -> str:
-    """A car's short name: its number and its driver."""
+    """Short label of a car: its number and its driver."""
     car = report.evidence.car
     crew = car.get("crew") or [car.get("name") or ""]
     return f"{car.get('number', '')} {str(crew[0]).split(' ')[-1]}".strip() or report.evidence.name
 
 
-def _splits(course: Course, cars: tuple[Driven, ...]) -> tuple[SplitRow, ...]:
+def _splits(course: Course, cars: tuple[CarSection, ...]) -> tuple[SplitRow, ...]:
     rows = []
     for mark in course.marks:
         times = tuple(
@@ -183,7 +183,7 @@ def _splits(course: Course, cars: tuple[Driven, ...]) -> tuple[SplitRow, ...]:
     return tuple(rows)
 
 
-def _stretches(course: Course, cars: tuple[Driven, ...], last_km: float) -> tuple[Stretch, ...]:
+def _stretches(course: Course, cars: tuple[CarSection, ...], last_km: float) -> tuple[Stretch, ...]:
     ends = [(0.0, "start")]
     for mark in course.marks:
         km = min(mark.metres / 1000, last_km)
@@ -201,9 +201,9 @@ def _known(seconds: float) -> float | None:
     return round(seconds, 2) if np.isfinite(seconds) else None
 
 
-def document(found: Comparison) -> dict[str, Any]:
+def document(comparison: Comparison) -> dict[str, Any]:
     """The comparison as one JSON object; times in the order of `cars`."""
-    section = found.course.section
+    section = comparison.course.section
     return {
         "section": {"kind": section.kind, "name": section.name, "length_km": section.length_km},
         "cars": [
@@ -215,18 +215,18 @@ def document(found: Comparison) -> dict[str, Any]:
                 "max_kmh": car.section.max_kmh,
                 "penalty_s": car.section.penalty_s,
             }
-            for car in found.cars
+            for car in comparison.cars
         ],
         "splits": [
             {"name": row.name, "km": row.km, "elapsed_s": row.elapsed_s, "behind_s": row.behind_s}
-            for row in found.splits
+            for row in comparison.splits
         ],
         "stretches": [
             {"name": row.name, "from_km": row.from_km, "to_km": row.to_km, "seconds": row.seconds}
-            for row in found.stretches
+            for row in comparison.stretches
         ],
         "gap": {
-            "km": [round(float(km), 3) for km in found.km],
-            "seconds": [[_known(float(value)) for value in gap] for gap in found.gap_s],
+            "km": [round(float(km), 3) for km in comparison.km],
+            "seconds": [[_known(float(value)) for value in gap] for gap in comparison.gap_s],
         },
     }

@@ -1,4 +1,4 @@
-"""The comparison for people: tables for the terminal, and one page with gaps and speeds over distance."""
+"""Render a comparison: tables for the terminal, and an HTML page with gap and speed over distance."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from logger.review.compare import Comparison, Driven, Stretch
+from logger.review.compare import CarSection, Comparison, Stretch
 from logger.review.drawing import Plane, bands, packed, points, thinned
 from logger.review.evidence import Floats
 from logger.review.sheet import Row, document, table
@@ -16,12 +16,12 @@ from logger.review.terminal import Table
 from logger.review.times import elapsed_text, gap_text
 
 MOST_STRETCHES = 12
-"""Of the stretches, those in which most was won."""
+"""Stretches shown: those with the largest time differences."""
 
 
-def tables(found: Comparison) -> Iterator[Table]:
-    """Title, columns and rows: results, splits, where time was won."""
-    labels = [car.label for car in found.cars]
+def tables(comparison: Comparison) -> Iterator[Table]:
+    """Title, columns and rows of each table: result, splits, where time was won."""
+    labels = [car.label for car in comparison.cars]
     yield (
         "Result",
         ["car", "time", "gap", "avg km/h", "max", ""],
@@ -29,12 +29,12 @@ def tables(found: Comparison) -> Iterator[Table]:
             [
                 car.label,
                 elapsed_text(car.section.elapsed_s),
-                "" if first else gap_text(_behind(car, found.cars[0])),
+                "" if first else gap_text(_behind(car, comparison.cars[0])),
                 "-" if car.section.average_mps is None else f"{car.section.average_mps * 3.6:.1f}",
                 "-" if car.section.max_kmh is None else f"{car.section.max_kmh:.1f}",
                 "" if car.section.finished else f"not finished, km {car.section.distance_km:.1f}",
             ]
-            for car, first in zip(found.cars, [True] + [False] * len(found.cars), strict=False)
+            for car, first in zip(comparison.cars, [True] + [False] * len(comparison.cars), strict=False)
         ],
     )
     yield (
@@ -49,44 +49,44 @@ def tables(found: Comparison) -> Iterator[Table]:
                     for seconds, late in zip(row.elapsed_s, row.behind_s, strict=True)
                 ),
             ]
-            for row in found.splits
+            for row in comparison.splits
         ],
     )
-    rows = [_stretch_row(row) for row in _most_won(found)]
+    rows = [_stretch_row(row) for row in _most_won(comparison)]
     if rows:
         yield "Where time was won", ["stretch", "km", *labels], rows
 
 
-def page(found: Comparison) -> str:
-    """The whole page."""
-    section = found.course.section
-    title = f"{section.name or section.kind}: " + ", ".join(car.label for car in found.cars)
-    legend = [(f"car{number}", car.label) for number, car in enumerate(found.cars, 1)]
+def page(comparison: Comparison) -> str:
+    """Render the HTML page."""
+    section = comparison.course.section
+    title = f"{section.name or section.kind}: " + ", ".join(car.label for car in comparison.cars)
+    legend = [(f"car{number}", car.label) for number, car in enumerate(comparison.cars, 1)]
     legend += [("zone", "speed zone"), ("free", "free area")]
     parts = []
-    for name, columns, rows in tables(found):
+    for name, columns, rows in tables(comparison):
         numbered = [columns[0], *(f" {column}" for column in columns[1:])]
         spans: Sequence[tuple[float, float] | None] = [None] * len(rows)
         if name == "Where time was won":
-            spans = [(row.from_km, row.to_km) for row in _most_won(found)]
+            spans = [(row.from_km, row.to_km) for row in _most_won(comparison)]
         parts.append(table(name, numbered, [Row(row, span) for row, span in zip(rows, spans, strict=True)]))
-    return document(title, f"<h1>{escape(title)}</h1>", "", drawing(found), legend, parts)
+    return document(title, f"<h1>{escape(title)}</h1>", "", drawing(comparison), legend, parts)
 
 
-def drawing(found: Comparison) -> dict[str, Any]:
-    """Gap and speed over the kilometres of the section, and each car's way."""
-    report = found.cars[0].report
-    base_km = report.offset_m(found.cars[0].section.section) / 1000
-    length_km = found.course.length_m / 1000
-    plane = Plane(found.cars[0].lat, found.cars[0].lon)
+def drawing(comparison: Comparison) -> dict[str, Any]:
+    """The drawing: gap and speed over the kilometres of the section, and each car's track."""
+    report = comparison.cars[0].report
+    base_km = report.offset_m(comparison.cars[0].section.section) / 1000
+    section, length_km = comparison.course.section, comparison.course.length_m / 1000
+    plane = Plane(comparison.cars[0].lat, comparison.cars[0].lon)
     gaps = [
-        _series(f"car{number}", car.label, found.km[np.isfinite(gap)], gap[np.isfinite(gap)])
-        for number, (car, gap) in enumerate(zip(found.cars, found.gap_s, strict=True), 1)
+        _series(f"car{number}", car.label, comparison.km[np.isfinite(gap)], gap[np.isfinite(gap)])
+        for number, (car, gap) in enumerate(zip(comparison.cars, comparison.gap_s, strict=True), 1)
     ]
-    kept = [thinned(car.kmh, car.elapsed_s, []) for car in found.cars]
+    kept = [thinned(car.kmh, car.elapsed_s, []) for car in comparison.cars]
     speeds = [
         _series(f"car{number}", car.label, car.km[at], car.kmh[at])
-        for number, (car, at) in enumerate(zip(found.cars, kept, strict=True), 1)
+        for number, (car, at) in enumerate(zip(comparison.cars, kept, strict=True), 1)
     ]
     road = [
         band | {"from": band["from"] - base_km, "to": band["to"] - base_km}
@@ -95,9 +95,9 @@ def drawing(found: Comparison) -> dict[str, Any]:
     ]
     lane = {"share": 1, "bands": road}
     return {
-        "ranges": [{"name": found.course.section.name or found.course.section.kind, "from": 0.0, "to": length_km}],
+        "ranges": [{"name": section.name or section.kind, "from": 0.0, "to": length_km}],
         "lanes": [
-            {"title": f"Behind {found.cars[0].label}", "unit": "s", "zero_line": True, "series": gaps} | lane,
+            {"title": f"Behind {comparison.cars[0].label}", "unit": "s", "zero_line": True, "series": gaps} | lane,
             {"title": "Speed", "unit": "km/h", "from_zero": True, "series": speeds} | lane,
         ],
         "tracks": [
@@ -108,7 +108,7 @@ def drawing(found: Comparison) -> dict[str, Any]:
                 "e": packed(plane.east(car.lon[at])),
                 "n": packed(plane.north(car.lat[at])),
             }
-            for number, (car, at) in enumerate(zip(found.cars, kept, strict=True), 1)
+            for number, (car, at) in enumerate(zip(comparison.cars, kept, strict=True), 1)
         ],
         "points": [
             point | {"x": point["x"] - base_km}
@@ -124,15 +124,15 @@ def _series(colour: str, name: str, km: Floats, values: Floats) -> dict[str, Any
     return {"name": name, "colour": colour, "x": packed(km), "y": packed(values)}
 
 
-def _behind(car: Driven, first: Driven) -> float | None:
+def _behind(car: CarSection, first: CarSection) -> float | None:
     ours, theirs = car.section.elapsed_s, first.section.elapsed_s
     if ours is None or theirs is None or not (car.section.finished and first.section.finished):
         return None
     return round(ours) - round(theirs)
 
 
-def _most_won(found: Comparison) -> list[Stretch]:
-    most = sorted(found.stretches, key=lambda row: -row.spread_s)[:MOST_STRETCHES]
+def _most_won(comparison: Comparison) -> list[Stretch]:
+    most = sorted(comparison.stretches, key=lambda row: -row.spread_s)[:MOST_STRETCHES]
     return sorted(most, key=lambda row: row.from_km)
 
 

@@ -1,8 +1,8 @@
-"""What the page draws, as a document for its script: lanes over distance, bands, tracks, points.
+"""Build the drawing data of the HTML page: lanes over distance, bands, tracks, points.
 
-Everything is linked by one number, the kilometre of the day by the roadbook: lanes share it as their axis, and
-each track has it beside its east and north metres. Knows no HTML. Points are thinned so that a page of a whole
-day stays light, but never where the car was over the limit.
+One number links all parts: the kilometre of the day by the roadbook. Lanes use it as their axis, and each track point
+has it next to its east and north metres. Knows no HTML. Points are thinned to keep the page of a whole day small, but
+never around an over-speed.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from logger.review.report import Report
 from logger.stage.limits import KMH
 
 MOST_POINTS = 30_000
-"""Points of one drive on a page: twenty a screen column when all is shown, a fix each 20 m of a long stage."""
+"""Maximum points of one drive on a page: one fix per 20 m of a long stage, 20 per screen column."""
 AROUND_S = 20.0
-"""Every fix is kept so long before and after an over-speed."""
+"""All fixes within this time before and after an over-speed are kept."""
 Numbers = NDArray[np.float32]
 
 
 def packed(values: Floats) -> str:
-    """Numbers as the script reads them: 32-bit floats, little-endian, in base64."""
+    """Encode numbers for the script: 32-bit floats, little-endian, base64."""
     return base64.b64encode(np.asarray(values, dtype="<f4").tobytes()).decode("ascii")
 
 
-class Drawn:
-    """The fixes of a report that are worth drawing, a column each. `km` counts through the day."""
+class PlottedFixes:
+    """The fixes of a report to draw, thinned, one column per field. `km` counts through the day."""
 
     def __init__(self, report: Report) -> None:
         places, fixes = report.places, report.evidence.fixes
@@ -59,7 +59,7 @@ def _kept_spans(report: Report) -> list[tuple[float, float]]:
 
 
 def thinned(values: Floats, at_us: Floats, spans: list[tuple[float, float]]) -> NDArray[np.int64]:
-    """Indices worth drawing: of each stretch its least and greatest value, and everything within the spans."""
+    """Indices to draw: minimum and maximum of each stretch, and every index within the time spans."""
     if len(values) <= MOST_POINTS:
         return np.arange(len(values))
     size = -(-2 * len(values) // MOST_POINTS)
@@ -72,7 +72,7 @@ def thinned(values: Floats, at_us: Floats, spans: list[tuple[float, float]]) -> 
 
 
 class Plane:
-    """East and north metres around the middle of a drive: good for a drawing of some hundred kilometres."""
+    """Local east/north projection around the middle of a drive, accurate enough for a few hundred kilometres."""
 
     def __init__(self, lat: Floats, lon: Floats) -> None:
         known = len(lat) > 0
@@ -81,7 +81,7 @@ class Plane:
         self._per_lat, self._per_lon = (float(metres) for metres in metres_per_degree(self._lat))
 
     def east(self, lon: Floats | float) -> Floats:
-        """Metres east; across the antimeridian the shorter way."""
+        """Metres east; crosses the antimeridian the shorter way."""
         return np.asarray(((np.asarray(lon) - self._lon + 180) % 360 - 180) * self._per_lon)
 
     def north(self, lat: Floats | float) -> Floats:
@@ -90,8 +90,8 @@ class Plane:
 
 
 def review_document(report: Report) -> dict[str, Any]:
-    """Speed against the limit, an engine channel below it, the track beside them."""
-    drawn = Drawn(report)
+    """The drawing of a review: speed against the limit, an engine channel, and the track."""
+    drawn = PlottedFixes(report)
     plane = Plane(drawn.lat, drawn.lon)
     known = np.isfinite(drawn.limit_kmh)
     limit = {"name": "limit", "colour": "limit", "step": True, "x": packed(drawn.km[known])}
@@ -129,8 +129,8 @@ def review_document(report: Report) -> dict[str, Any]:
     }
 
 
-def track(colour: str, name: str, drawn: Drawn, plane: Plane) -> dict[str, Any]:
-    """One car's way on the map."""
+def track(colour: str, name: str, drawn: PlottedFixes, plane: Plane) -> dict[str, Any]:
+    """One car's track on the map."""
     return {
         "name": name,
         "colour": colour,
@@ -140,8 +140,8 @@ def track(colour: str, name: str, drawn: Drawn, plane: Plane) -> dict[str, Any]:
     }
 
 
-def clock(report: Report, drawn: Drawn) -> dict[str, Any] | None:
-    """UTC over distance, for the readout."""
+def clock(report: Report, drawn: PlottedFixes) -> dict[str, Any] | None:
+    """UTC over distance, for the readout; None if UTC is unknown."""
     if not report.evidence.utc_known or not len(drawn.at_us):
         return None
     first_us = float(drawn.at_us[0])
@@ -149,7 +149,7 @@ def clock(report: Report, drawn: Drawn) -> dict[str, Any] | None:
 
 
 def ranges(report: Report) -> list[dict[str, Any]]:
-    """The day's sections as stretches to zoom to."""
+    """The day's sections as ranges to zoom to."""
     return [
         {
             "name": section.name or section.kind,
@@ -161,7 +161,7 @@ def ranges(report: Report) -> list[dict[str, Any]]:
 
 
 def first_timed(report: Report) -> list[float] | None:
-    """What is shown at first: the timed section, or all where there is none."""
+    """The initial range: the first timed section; None, for all, if there is none."""
     for section, stretch in zip(report.sections, ranges(report), strict=True):
         if section.kind == "selective":
             return [stretch["from"], stretch["to"]]
@@ -169,7 +169,7 @@ def first_timed(report: Report) -> list[float] | None:
 
 
 def bands(report: Report) -> list[dict[str, Any]]:
-    """Stretches of the road that matter: zones, their free areas, over-speeds, and where GPS was lost."""
+    """Highlighted stretches of the road: zones, their free areas, over-speeds, GPS gaps."""
     found: list[dict[str, Any]] = []
     for index, course in enumerate(report.courses):
         base_km = report.offset_m(index) / 1000
@@ -193,13 +193,13 @@ def bands(report: Report) -> list[dict[str, Any]]:
 
 
 def over_km(report: Report, section: int, km: float, distance_m: float) -> tuple[float, float]:
-    """Where an over-speed begins and ends, in kilometres of the day."""
+    """Begin and end of an over-speed, in kilometres of the day."""
     first = report.offset_m(section) / 1000 + km
     return first, first + distance_m / 1000
 
 
 def points(report: Report, plane: Plane) -> list[dict[str, Any]]:
-    """The waypoints on the map: those whose place is known."""
+    """The waypoints with a known position, for the map."""
     places = {
         (index, mark.kind, mark.metres / 1000): mark.position
         for index, course in enumerate(report.courses)
@@ -211,13 +211,13 @@ def points(report: Report, plane: Plane) -> list[dict[str, Any]]:
         if where is not None:
             km = report.offset_m(point.section) / 1000 + point.km
             east, north = float(plane.east(where[1])), float(plane.north(where[0]))
-            told = {"label": point.name, "kind": point.kind, "state": point.state}
-            found.append({"x": km, "e": east, "n": north, **told})
+            label = {"label": point.name, "kind": point.kind, "state": point.state}
+            found.append({"x": km, "e": east, "n": north, **label})
     return found
 
 
-def _channels(report: Report, drawn: Drawn) -> list[dict[str, Any]]:
-    """The engine's channels over distance: where the car was in the middle of each stretch of readings."""
+def _channels(report: Report, drawn: PlottedFixes) -> list[dict[str, Any]]:
+    """The engine channels over distance, placed at the begin of each stretch of readings."""
     if not len(drawn.km):
         return []
     found = []

@@ -1,7 +1,7 @@
-"""The engine of a log: each channel's range, and its course in stretches short enough to draw.
+"""Summarise the engine channels of a log: range of each, and a downsampled course for drawing.
 
-Out of the readings that the recorder made; or, by DBC files given now, out of every frame of the bus, decoded anew.
-Either comes as numpy columns, a block of rows at a time, and only the sums of its stretches are kept.
+The source is the recorded readings or, with DBC files given for the review, every recorded frame decoded again.
+Both arrive as numpy columns in blocks of rows; only the sums of each stretch are kept.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from logger.logfile.selection import Integers, select
 from logger.review.evidence import Floats
 
 STRETCHES = 4000
-"""Twice the columns of a wide screen: a day is still told apart by ten seconds."""
+"""Twice the columns of a wide screen; over a day one stretch is about ten seconds."""
 
 
 class Values(NamedTuple):
-    """Some of a channel's values, in order of time. `row` numbers the rows that they came in."""
+    """Consecutive values of a channel, in order of time. `row` is the row number of each in its table."""
 
     channel: Channel
     row: Integers
@@ -35,7 +35,7 @@ class Values(NamedTuple):
 
 
 class Course(NamedTuple):
-    """A channel stretch by stretch, a column each: when it began, the least, the mean and the greatest value."""
+    """A channel by stretches, one column per field: begin, minimum, mean, maximum."""
 
     session: Floats
     t_us: Floats
@@ -56,8 +56,8 @@ class ChannelReport(NamedTuple):
 
 
 class EngineReport(NamedTuple):
-    """The channels that have values. `unused` are the DBC files of which no message is on the bus; `damage` says
-    what could not be read."""
+    """The channels that have values. `unused` names DBC files with no message on the bus; `damage` is the read error
+    where the log is damaged, else ""."""
 
     channels: tuple[ChannelReport, ...] = ()
     unused: tuple[str, ...] = ()
@@ -69,12 +69,12 @@ def engine_of(
     dbc_texts: Mapping[str, str] | None = None,
     progress: Progress = lambda _done: None,
 ) -> EngineReport:
-    """Every channel of a log: as recorded, or decoded by DBC texts given by name, if one of them is of this bus.
+    """Summarise every channel of a log: as recorded, or decoded with DBC texts by name if one of them matches this bus.
 
-    Raises ConfigurationError where a text is no readable DBC.
+    Raises ConfigurationError if a text is not a readable DBC.
     """
     if not dbc_texts:
-        return _reported(connection, "reading", _recorded(connection, progress))
+        return _summarize(connection, "reading", _recorded_values(connection, progress))
     from logger.export.signals import BulkDecoder, decoded_blocks  # noqa: PLC0415 - cantools takes a third of a second
 
     decoder = BulkDecoder(dbc_texts)
@@ -86,14 +86,14 @@ def engine_of(
                 yield Values(channel, row + rows, block.session[rows], block.t_us[rows], values)
             row += len(block.t_us)
 
-    found = _reported(connection, "frame", decoded())
+    engine = _summarize(connection, "frame", decoded())
     unused = tuple(sorted(decoder.unused))
     if len(unused) == len(dbc_texts):
-        found = _reported(connection, "reading", _recorded(connection, progress))
-    return found._replace(unused=unused)
+        engine = _summarize(connection, "reading", _recorded_values(connection, progress))
+    return engine._replace(unused=unused)
 
 
-def _recorded(connection: sqlite3.Connection, progress: Progress) -> Iterator[Values]:
+def _recorded_values(connection: sqlite3.Connection, progress: Progress) -> Iterator[Values]:
     channels = channels_of(connection)
     row = 0
     for session, t_us, channel, value in reading_blocks(connection, select(connection), progress):
@@ -105,24 +105,24 @@ def _recorded(connection: sqlite3.Connection, progress: Progress) -> Iterator[Va
         row += len(t_us)
 
 
-def _reported(connection: sqlite3.Connection, table: str, values: Iterator[Values]) -> EngineReport:
-    """The channels of a stream of values that come out of a table's rows; up to where the log is damaged."""
+def _summarize(connection: sqlite3.Connection, table: str, values: Iterator[Values]) -> EngineReport:
+    """Summarise a stream of values read from `table`, up to where the log is damaged."""
     parts: dict[Channel, list[NDArray[np.float64]]] = {}
     damage = ""
     try:
         step = max(1, -(-last_row(connection, table) // STRETCHES))
-        for some in values:
-            parts.setdefault(some.channel, []).append(_sums(some, step))
+        for part in values:
+            parts.setdefault(part.channel, []).append(_stretch_sums(part, step))
     except (sqlite3.Error, LogError) as error:
         damage = str(error)
-    reports = (_report(channel, np.concatenate(sums, axis=1)) for channel, sums in parts.items())
+    reports = (_channel_report(channel, np.concatenate(sums, axis=1)) for channel, sums in parts.items())
     return EngineReport(tuple(report for report in reports if len(report.course.t_us)), damage=damage)
 
 
-def _sums(some: Values, step: int) -> NDArray[np.float64]:
-    """For every stretch of `step` rows: session, begin, least, greatest, sum and count, a row each."""
-    kept = np.isfinite(some.value)
-    row, session, t_us, value = (part[kept] for part in some[1:])
+def _stretch_sums(values: Values, step: int) -> NDArray[np.float64]:
+    """For each stretch of `step` rows a column of session, begin, minimum, maximum, sum and count."""
+    kept = np.isfinite(values.value)
+    row, session, t_us, value = (part[kept] for part in values[1:])
     begins = np.flatnonzero(np.diff(row // step, prepend=-1) | np.diff(session, prepend=-1))
     if not len(begins):
         return np.empty((6, 0))
@@ -131,7 +131,7 @@ def _sums(some: Values, step: int) -> NDArray[np.float64]:
     return np.stack([session[begins], t_us[begins], least, greatest, total, counts])
 
 
-def _report(channel: Channel, sums: NDArray[np.float64]) -> ChannelReport:
+def _channel_report(channel: Channel, sums: NDArray[np.float64]) -> ChannelReport:
     session, t_us, low, high, total, count = sums
     mean = total.sum() / count.sum() if len(count) else 0.0
     course = Course(session, t_us, low, total / count, high)

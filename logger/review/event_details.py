@@ -1,7 +1,7 @@
-"""The details of the events that a review builds on, in the shape that the recorder gives them (`stage.events`).
+"""Validate event details against the shapes that the recorder writes (`stage.events`).
 
-A log may come from anybody: an event whose detail has a text where a number belongs, or no number at all, is not
-evidence. It is left out and counted, and the rest of the review may rely on what it reads.
+A log is untrusted input: an event whose detail lacks a number, or has text in its place, is not evidence. It is left
+out and counted, and the rest of the review can rely on the types.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Final
 from logger.logfile.reader import detail_of
 
 _MOST: Final = 1e9
-"""No length in metres, time in seconds, speed or count is larger."""
+"""Upper bound of lengths in metres, times in seconds, speeds and counts."""
 _MOST_UTC_US: Final = 7_258_118_400_000_000
 """The year 2200."""
 
@@ -77,11 +77,11 @@ _SHAPES: Final[dict[str, dict[str, _Shape]]] = {
     "session_begin": {"begins_us": _or_null(lambda value: _number(value, _MOST_UTC_US))},
     "resumed": {"gap_s": _or_null(_length)},
 }
-"""By kind of event, the keys that are read. One that is left out counts as null."""
+"""The keys that the review reads, by event kind. A missing key counts as null."""
 
 
 def checked_detail(kind: object, text: object) -> dict[str, Any] | None:
-    """An event's detail; None for one that no recorder writes."""
+    """Parse an event's detail; None if it is invalid."""
     detail = detail_of(text)
     if not isinstance(kind, str) or detail is None:
         return None

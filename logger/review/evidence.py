@@ -1,9 +1,9 @@
-"""What a recording says, as arrays: fixes, what the crew saw, events. The review's one input.
+"""Evidence of a recording as arrays: fixes, the crew's display, events. The input of every review.
 
-A log's own rows are taken as they stand, for they are what the live computation came to; `recompute` makes the
-same rows anew where rules or itinerary differ. Knows no penalties. The idea: every row gets a place on one time
-axis, `at_us`, which is UTC where GPS told it, so that sessions before and after a power cut are one drive.
-Frames and sentences are never read. Of a damaged log everything up to the damage is kept.
+A log's own rows are used unchanged, because they are the result of the live computation; `recompute` computes them
+again where rules or itinerary differ. Knows no penalties. Every row gets a time on one axis, `at_us`, which is UTC
+where GPS provides it, so that sessions before and after a power cut form one drive. Frames and sentences are never
+read. A damaged log is kept up to the damage.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from logger.recorder.setup import Stage
 Floats = NDArray[np.float64]
 
 CHUNK_ROWS = 10_000
-"""Rows turned into numbers at a time: keeps Python's own objects out of the memory's peak."""
+"""Rows converted to an array at a time, which bounds the memory for Python objects."""
 
 
 class Event(NamedTuple):
@@ -39,7 +39,7 @@ class Event(NamedTuple):
 
 
 class Fixes(NamedTuple):
-    """Fixes in order, a column each; nan where not known."""
+    """Fixes in order, one column per field; nan where unknown."""
 
     session: Floats
     t_us: Floats
@@ -56,12 +56,12 @@ class Fixes(NamedTuple):
 
     @property
     def located(self) -> NDArray[np.bool_]:
-        """Which of them have a position."""
+        """Mask of the fixes that have a position."""
         return np.isfinite(self.lat)
 
 
 class Seen(NamedTuple):
-    """What the crew saw, once a second, a column each."""
+    """Progress rows, which the crew saw once per second; one column per field."""
 
     session: Floats
     t_us: Floats
@@ -79,7 +79,7 @@ FIX_COLUMNS, SEEN_COLUMNS = 11, 8
 
 @dataclass(frozen=True)
 class Evidence:
-    """A recording. `remarks` are for the reader; `damage` says what could not be read, "" if all could."""
+    """A recording. `remarks` are for the reader; `damage` is the first read error, "" if there is none."""
 
     name: str
     meta: dict[str, str]
@@ -92,20 +92,20 @@ class Evidence:
     utc_known: bool = True
     path: Path | None = None
     counts: dict[str, int] = field(default_factory=dict)
-    """Rows of the tables that are not read."""
+    """Number of rows in the tables that are not read."""
     offsets_us: dict[int, float] = field(default_factory=dict)
-    """What turns each session's t_us into at_us."""
+    """at_us minus t_us of each session."""
     checked_itinerary: str = ""
-    """The itinerary file that was given for it now, if one was."""
+    """The itinerary file given for this review, or ""."""
 
     @property
     def car(self) -> dict[str, Any]:
-        """Number, name, class and crew, as far as they are known."""
+        """Number, name, class and crew, as far as known."""
         return car_of(self.meta)
 
 
 class RawRows(NamedTuple):
-    """Rows as they come: session first, then the columns of the log's tables."""
+    """Rows before alignment: session, then the columns of the log's tables."""
 
     fix: Floats
     progress: Floats
@@ -113,7 +113,7 @@ class RawRows(NamedTuple):
 
 
 def table(rows: Iterable[Sequence[Any]], columns: int) -> Floats:
-    """Rows of numbers and None as an array, without holding them all as objects at once."""
+    """Convert rows of numbers and None to an array, in chunks of `CHUNK_ROWS`."""
     rows = iter(rows)
     parts = []
     while chunk := list(islice(rows, CHUNK_ROWS)):
@@ -122,14 +122,14 @@ def table(rows: Iterable[Sequence[Any]], columns: int) -> Floats:
 
 
 def assemble(name: str, meta: dict[str, str], stage: Stage, rows: RawRows, **more: Any) -> Evidence:
-    """The evidence in raw rows: puts them on one time axis."""
+    """Build evidence from raw rows: put them on one time axis."""
     offsets_us = _offsets(rows, Dates.of(meta.get("written")))
     utc_known = bool(offsets_us) and all(known for _, known in offsets_us.values())
     shifts = {session: offset for session, (offset, _) in offsets_us.items()}
     fix, seen = rows.fix, rows.progress
     expected = fix[:, 1] + _by_session(fix[:, 0], shifts)
     utc_us = fix[:, 2]
-    # A fix out of line with its session's clock was held up on its way.
+    # A fix that disagrees with its session's clock was delayed on its way.
     in_line = np.isfinite(fix[:, 3]) & (np.abs(utc_us - expected) < IN_LINE_US)
     at_us = np.maximum.accumulate(np.where(in_line, utc_us, expected)) if len(fix) else expected
     seen_at = seen[:, 1] + _by_session(seen[:, 0], shifts)
@@ -158,7 +158,7 @@ def _event_at(detail: dict[str, Any], expected_us: float) -> int:
 
 
 def _by_session(sessions: Floats, shifts: dict[int, float]) -> Floats:
-    """The shift of each row, by its session."""
+    """The time shift of each row, looked up by its session."""
     if not shifts:
         return np.zeros(len(sessions))
     numbers = np.array(sorted(shifts), dtype=np.float64)
@@ -168,7 +168,7 @@ def _by_session(sessions: Floats, shifts: dict[int, float]) -> Floats:
 
 
 def _offsets(rows: RawRows, dates: Dates) -> dict[int, tuple[float, bool]]:
-    """UTC minus t_us of each session, and whether GPS told it; without it a session follows the last one."""
+    """UTC minus t_us of each session, and whether it comes from GPS; otherwise the session follows the previous one."""
     offsets: dict[int, tuple[float, bool]] = {}
     end_us = 0.0
     last_events = {session: t_us for session, t_us, *_ in rows.event}

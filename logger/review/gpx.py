@@ -1,9 +1,9 @@
-"""Another device's GPX track as fixes: positions and times, speed where it has one.
+"""Read a GPX track of another device as fixes: positions, times, and speed if present.
 
-A track of more than a day is cut into sessions at its long pauses. Segments are taken in order of their times, points
-in order within a segment; of points with one time the first counts. What is left out is counted.
+A track longer than a day is split into sessions at its long pauses. Segments are sorted by time; within a segment the
+points keep their order, and of points with equal times the first counts. Points left out are counted.
 
-Reads a stream in bounded memory and refuses document types, as a file may come from anywhere.
+Reads a stream in bounded memory and rejects document types, because a file is untrusted input.
 """
 
 from __future__ import annotations
@@ -24,28 +24,28 @@ from logger.review.evidence import FIX_COLUMNS, SEEN_COLUMNS, Floats, RawRows, t
 HEAD_BYTES = 4096
 CHUNK_BYTES = 1 << 16
 MAX_TEXT = 100
-"""Longer is no number and no time."""
+"""Longer texts are neither numbers nor times."""
 SPEEDS = ("speed",)
-"""Elements, of whatever namespace, that tell metres a second: GPX 1.0 and several makers' extensions."""
+"""Elements of any namespace that hold m/s: GPX 1.0 and several vendors' extensions."""
 GPS = 1
-"""The quality of a fix of which nothing else is known."""
+"""Quality of a fix of which only the position is known."""
 T_US, UTC_US = 1, 2
 """Columns of a fix."""
 YEARS = range(1980, 2200)
-"""GPS time begins in 1980: a date outside is that of a clock that was never set, or of nobody's."""
+"""GPS time begins in 1980: a date outside this range comes from a clock that was never set."""
 STAGE_US = 86_400_000_000
-"""A track of one stage is one session, however long its pauses."""
+"""A track up to this length is one stage and one session, whatever its pauses."""
 PAUSE_US = 3_600_000_000
-"""In a track of more than a stage a longer pause ends the session, as it ends the recorder's: the car was off."""
+"""In a track longer than a stage, a longer pause ends the session: the car was switched off."""
 LONGEST_US = 15 * 86_400_000_000
-"""No rally is longer: a point so far from the middle one has a wrong date."""
+"""No rally is longer: a point further than this from the median time has a wrong date."""
 SESSION = 0
 Row = tuple[int | float | None, ...]
 
 
 def is_gpx(path: Path) -> bool:
-    """Whether a file looks like GPX; what cannot be read does not."""
-    if not path.is_file():  # a pipe is waited for, perhaps for ever
+    """Whether a file looks like GPX; False if it cannot be read."""
+    if not path.is_file():  # opening a pipe would block
         return False
     try:
         require_file(path)
@@ -56,33 +56,33 @@ def is_gpx(path: Path) -> bool:
 
 
 def rows(path: Path) -> tuple[RawRows, tuple[str, ...]]:
-    """The track points that have a time, a session for each stretch, and remarks. LogError when there are none."""
+    """Read the track points that have a time, split into sessions, and remarks. Raises LogError if there are none."""
     points = _Points(path)
     try:
         found = table(_fixes(points), 1 + FIX_COLUMNS)
     except expat.ExpatError as error:
         raise LogError(
-            f"no whole GPX file: {error}", where=str(path), hint="export the track again"
+            f"not a complete GPX file: {error}", where=str(path), hint="export the track again"
         ) from error
     fix = _in_order(found)
     if not len(fix):
         raise LogError(
             "no track point with a time in it",
             where=str(path),
-            hint="a roadbook says where to drive: export what was driven, with times",
+            hint="export the driven track with times, not the planned route",
         )
     events = _cut(fix)
     remarks = []
     if untimed := points.count - len(found):
         remarks.append(f"{untimed} of {points.count} track points have no time or no position: left out")
     if repeated := len(found) - len(fix):
-        what = "repeat a time, run back in it or are dated weeks apart"
+        what = "have a time that is repeated, runs backwards or is weeks apart"
         remarks.append(f"{repeated} of {points.count} track points {what}: left out")
     return RawRows(fix, table((), SEEN_COLUMNS), events), tuple(remarks)
 
 
 def _cut(fix: Floats) -> list[tuple[int, int, str, dict[str, Any]]]:
-    """Number the sessions, fill in their times, and return the events that begin all but the first."""
+    """Number the sessions, fill in session times, and return the events that begin all but the first."""
     utc_us = fix[:, UTC_US]
     is_longer = utc_us[-1] - utc_us[0] > STAGE_US
     begins = np.flatnonzero(np.diff(utc_us) > PAUSE_US) + 1 if is_longer else np.empty(0, dtype=int)
@@ -96,7 +96,7 @@ def _cut(fix: Floats) -> list[tuple[int, int, str, dict[str, Any]]]:
 
 
 def _in_order(found: Floats) -> Floats:
-    """Rows with the segment in front -> rows without it, whose times increase."""
+    """Sort rows by segment and time, keep increasing times, and drop the segment column."""
     if not len(found):
         return found[:, 1:]
     segment, utc_us = found[:, 0].astype(int), found[:, 1 + UTC_US]
@@ -153,7 +153,7 @@ def _number(text: str | None) -> float | None:
 
 
 class _Points:
-    """The track points of a file: segment, position and the short texts within each. `count` counts them."""
+    """Iterate over the track points of a file: segment, latitude, longitude, short child texts. Counts in `count`."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -177,7 +177,9 @@ class _Points:
         parser.Parse(b"", True)
 
     def _refuse(self, *_: object) -> None:
-        raise LogError("a document type in a GPX file", where=str(self._path), hint="export the track again")
+        raise LogError(
+            "a GPX file with a document type", where=str(self._path), hint="export the track again"
+        )
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         local = name.rpartition(":")[2]

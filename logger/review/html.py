@@ -1,4 +1,4 @@
-"""The review as one page: the drawing, and below it every table. A click on a row shows its place on the road."""
+"""Render a review as an HTML page: drawing and tables; a click on a row zooms to its place on the road."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LEGEND = (
 
 
 def page(report: Report) -> str:
-    """The whole page."""
+    """Render the HTML page."""
     cost = penalty_text(report.penalty_s) if report.penalty_s else "none"
     head = (
         f"<h1>{escape(heading(report))}</h1><p>{escape(report.evidence.name)}</p>"
@@ -36,7 +36,7 @@ def page(report: Report) -> str:
 
 
 def _remarks(report: Report) -> list[str]:
-    return [*report.remarks, *([report.wrong.what] if report.wrong else [])]
+    return [*report.remarks, *([report.problem.what] if report.problem else [])]
 
 
 def _tables(report: Report) -> Iterable[str]:

@@ -1,4 +1,4 @@
-"""The review as JSON for programs. Keys and units are a contract (README): km/h, km, seconds, metres, UTC."""
+"""Convert a review to a JSON document. Keys and units are a contract (README): km/h, km, s, m, UTC."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from logger.stage.limits import KMH
 
 
 def document(report: Report) -> dict[str, Any]:
-    """The whole report as one JSON object; what is not known is None."""
+    """The report as one JSON object; unknown values are None."""
     evidence, rules = report.evidence, report.rules
     clock = utc_text if evidence.utc_known else _unknown
     stage = evidence.stage.itinerary.stage if evidence.stage.itinerary else None

@@ -1,4 +1,4 @@
-"""The rows of a log as evidence. Of a damaged log everything up to the damage is kept; frames are never read."""
+"""Read evidence from a log. A damaged log is read up to the damage; frames are never read."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ _DISTANCE = SEEN_NAMES.index("distance_m")
 _EVENTS = "SELECT session, t_us, kind, detail FROM event ORDER BY rowid"
 
 
-class TornReader:
-    """Rows of a log up to where it is damaged. `damage` says where that was; `odd` counts what is out of range."""
+class DamagedLogReader:
+    """Rows of a log up to where it is damaged. `damage` is the first read error; `odd` counts rejected values."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -45,7 +45,7 @@ class TornReader:
         self.odd = 0
 
     def rows(self, what: str, sql: str) -> Iterator[tuple[Any, ...]]:
-        """The rows of a query, as many as can be read."""
+        """Yield the rows of a query, as many as can be read. `what` names them in `damage`."""
         try:
             yield from self._connection.execute(sql)
         except sqlite3.Error as error:
@@ -54,8 +54,8 @@ class TornReader:
             self.damage = self.damage or f"{what}: {error}"
 
     def events(self) -> list[tuple[int, int, str, dict[str, Any]]]:
-        """Session, t_us, kind and detail of the events, in order of writing; those that no recorder writes left out."""
-        found = []
+        """Session, t_us, kind and detail of the events, as written. Invalid events are left out and counted."""
+        events = []
         for session, t_us, kind, text in self.rows("events", _EVENTS):
             detail = checked_detail(kind, text)
             if (
@@ -63,13 +63,13 @@ class TornReader:
                 and value_ranges.holds("session", session)
                 and value_ranges.holds("t_us", t_us)
             ):
-                found.append((session, t_us, kind, detail))
+                events.append((session, t_us, kind, detail))
             else:
                 self.odd += 1
-        return found
+        return events
 
     def meta(self) -> dict[str, str]:
-        """What the log says of itself, where that can be read."""
+        """The log's meta; empty if it cannot be read."""
         try:
             return meta_of(self._connection)
         except sqlite3.DatabaseError as error:
@@ -79,16 +79,18 @@ class TornReader:
             return {}
 
     def numbers(self, what: str, name: str, columns: Sequence[str]) -> Floats:
-        """Columns of a table, in order of writing; nan for NULL."""
+        """Columns of a table as floats, in order of writing; nan for NULL."""
         numbers = self._by_pages(name, columns)
         if numbers is None:
             numbers = self._by_rows(what, name, columns)
         for place, column in enumerate(columns):
             self.odd += value_ranges.known_only(column, numbers[:, place])
-        return numbers[np.isfinite(numbers[:, :2]).all(axis=1)]  # a torn page may read as rows of nothing
+        return numbers[
+            np.isfinite(numbers[:, :2]).all(axis=1)
+        ]  # a damaged page may yield rows without session or time
 
     def _by_pages(self, name: str, columns: Sequence[str]) -> Floats | None:
-        """The columns of a whole table of a log that nobody writes."""
+        """Read a whole table page by page; None if a recorder writes the log or a page is damaged."""
         try:
             table = table_of(self._connection, name)
             if table is None:
@@ -102,11 +104,11 @@ class TornReader:
         return np.concatenate(parts)
 
     def _by_rows(self, what: str, name: str, columns: Sequence[str]) -> Floats:
-        """The same as far as it can be read. NULL crosses from SQLite as infinity, and so does what is no number."""
-        told = ", ".join(
+        """Read rows by SQL, up to the damage. SQLite returns NULL and values that are not numbers as infinity."""
+        cells = ", ".join(
             f"iif(typeof({column}) IN ('integer', 'real'), {column}, 9e999)" for column in columns
         )
-        rows = self.rows(what, f"SELECT {told} FROM {name} ORDER BY rowid")  # noqa: S608 - names are ours
+        rows = self.rows(what, f"SELECT {cells} FROM {name} ORDER BY rowid")  # noqa: S608 - names are ours
         flat = np.fromiter(chain.from_iterable(rows), dtype=np.float64)
         flat[np.isinf(flat)] = np.nan
         return flat.reshape(-1, len(columns))
@@ -120,9 +122,9 @@ def from_log(
     itinerary_text: str = "",
     rules_text: str = "",
 ) -> Evidence:
-    """What a log says, by its own rows. Raises ConfigurationError when the itinerary in it cannot be used."""
-    torn = TornReader(connection)
-    meta = torn.meta()
+    """Read evidence from the log's own rows. Raises ConfigurationError if its itinerary cannot be used."""
+    reader = DamagedLogReader(connection)
+    meta = reader.meta()
     stage = stage_of(
         itinerary_text or meta.get("itinerary", ""),
         "the log's itinerary",
@@ -130,25 +132,23 @@ def from_log(
         "the log's rules",
         reset_odometer=json_of(meta, "reset_odometer", True),
     )
-    fix = torn.numbers("fixes", "fix", FIX_NAMES)
-    fix[np.isnan(fix[:, _PLACE]).any(axis=1), _PLACE] = np.nan  # half a position is none
-    progress = torn.numbers("progress", "progress", SEEN_NAMES)
+    fix = reader.numbers("fixes", "fix", FIX_NAMES)
+    fix[np.isnan(fix[:, _PLACE]).any(axis=1), _PLACE] = np.nan  # a position needs both coordinates
+    progress = reader.numbers("progress", "progress", SEEN_NAMES)
     rows = RawRows(
         fix,
-        progress[np.isfinite(progress[:, _DISTANCE])],  # a row without a distance says nothing
-        torn.events(),
+        progress[np.isfinite(progress[:, _DISTANCE])],  # a row without a distance is useless
+        reader.events(),
     )
     counts = {}
     for name in ("sentence", "frame", "reading", "rejected"):
-        found = next(torn.rows(name, f"SELECT coalesce(max(rowid), 0) FROM {name}"), (0,))  # noqa: S608
-        counts[name] = int(found[0])
+        row = next(reader.rows(name, f"SELECT coalesce(max(rowid), 0) FROM {name}"), (0,))  # noqa: S608
+        counts[name] = int(row[0])
     remarks = []
     if open_now:
-        remarks.append("the log is still being recorded, or the power was cut: this is how far it has got")
-    if torn.odd:
-        remarks.append(
-            f"{torn.odd} values or events that no recorder writes are left out: `stagelog verify` says more"
-        )
+        remarks.append("the log is still being recorded, or the power was cut: reviewed up to its last row")
+    if reader.odd:
+        remarks.append(f"{reader.odd} invalid values or events are left out: `stagelog verify` lists them")
     return assemble(
-        path.name, meta, stage, rows, remarks=tuple(remarks), damage=torn.damage, path=path, counts=counts
+        path.name, meta, stage, rows, remarks=tuple(remarks), damage=reader.damage, path=path, counts=counts
     )

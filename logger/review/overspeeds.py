@@ -1,4 +1,4 @@
-"""Over-speeds out of the events, with what the penalty models ask beyond them, measured in the fixes."""
+"""Collect over-speeds from the events and measure gain and sustained time in the fixes."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from logger.review.penalties import Overspeed
 from logger.stage.limits import KMH
 
 SAMPLE_S = 0.01
-"""How finely "longer than five seconds" is looked at: between fixes speed is taken to change evenly."""
+"""Sampling step of the test "longer than five seconds"; speed is interpolated linearly between fixes."""
 
 
 def overspeeds_of(
     evidence: Evidence, mps: Floats, uncertainty_kmh: Floats, sustained_share: float
 ) -> list[Overspeed]:
-    """Every over-speed, in order. `mps` is the speed at each fix; a sustained one is above the limit by the share."""
+    """Every over-speed, in order of time. `mps` is the speed at each fix.
+
+    Sustained means above the limit by more than `sustained_share` of it.
+    """
     overspeeds = []
     known = evidence.fixes.located & np.isfinite(mps)
     at_us, mps, uncertainty_kmh = evidence.fixes.at_us[known], mps[known], uncertainty_kmh[known]
@@ -47,7 +50,7 @@ def overspeeds_of(
 
 
 def _largest(uncertainty_kmh: Floats, at_us: Floats, from_us: int, duration_s: float) -> float:
-    """The largest uncertainty of the speeds in a stretch."""
+    """The largest uncertainty of the speeds within a time span."""
     first, last = np.searchsorted(at_us, [from_us, from_us + duration_s * 1e6])
     return round(float(uncertainty_kmh[first : last + 1].max(initial=0.0)), 1)
 
@@ -55,7 +58,7 @@ def _largest(uncertainty_kmh: Floats, at_us: Floats, from_us: int, duration_s: f
 def _measured(
     at_us: Floats, mps: Floats, from_us: int, duration_s: float, limit_mps: float, sustained_mps: float
 ) -> tuple[float, float]:
-    """Metres gained over the limit, and the longest time without a break above a higher speed."""
+    """Metres gained over the limit, and the longest continuous time (s) above `sustained_mps`."""
     to_us = from_us + duration_s * 1e6
     if not len(at_us):
         return 0.0, 0.0

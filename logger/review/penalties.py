@@ -1,14 +1,14 @@
-"""What an over-speed or a missed waypoint costs, under each published model. Numbers come from the rules file.
+"""Compute penalties for over-speeds and missed waypoints under each published model.
 
-Pure functions of over-speeds, waypoints and rules. The models differ in what they look at:
+Pure functions of over-speeds, waypoints and rules; all numbers come from the rules file. The models:
 
-    bands       the largest excess chooses a band, whose penalty is charged an impulse. From the fourth impulse
-                (`repeat_from`) of one over-speed in the highest band on, it costs at least `repeat_penalty_s`.
-    rallysafe   factor x (metres gained over the limit / the limit in m/s): a time that was won, times ten
-    rallycheck  charged only if the speed was a share above the limit, for longer than a time without a break;
-                the model says whether and not how much, so the amount is the band's, once
-    over_time   largest excess (km/h) x time over the limit x factor; over-speeds closer than a few seconds
-                are one
+    bands       the largest excess selects a band, whose penalty is charged per impulse. From the fourth impulse
+                (`repeat_from`) of one over-speed in the highest band the penalty is at least `repeat_penalty_s`.
+    rallysafe   factor x (metres gained over the limit / the limit in m/s): the time gained, times ten
+    rallycheck  charged only if the speed is above the limit by a share for longer than a time without a break;
+                the model defines no amount, so the band's penalty is charged once
+    over_time   largest excess (km/h) x time over the limit x factor; over-speeds less than a few seconds apart
+                count as one
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ MODELS = {
     "over_time": "over_time",
     "overtime": "over_time",
 }
-"""What a user may call each model, and its name in a rules file."""
+"""Accepted model names, and the name in a rules file."""
 
 
 class Overspeed(NamedTuple):
-    """An over-speed as evidence. `gained_m` is how much further it came than at the limit; `sustained_s` is the
-    longest time without a break above the limit by Rallycheck's share. `km` counts within the section."""
+    """An over-speed as evidence. `gained_m` is the extra distance compared with the limit; `sustained_s` is the longest
+    continuous time above the limit by Rallycheck's share. `km` counts within the section."""
 
     section: int
     zone: str | None
@@ -46,21 +46,21 @@ class Overspeed(NamedTuple):
     gained_m: float
     sustained_s: float
     uncertainty_kmh: float = 0.0
-    """How far off the speed may be; 0 where the receiver measured it."""
+    """Uncertainty of the speed; 0 if the receiver measured it."""
 
     @property
     def proven(self) -> bool:
-        """Whether it was over the limit even if the speed is as far off as it may be."""
+        """Whether the excess is larger than the uncertainty."""
         return self.over_kmh > self.uncertainty_kmh
 
     @property
     def over_kmh(self) -> float:
-        """The largest excess, to the tenth that speeds are told to."""
+        """The largest excess, rounded to 0.1 km/h like the speeds."""
         return round(self.max_kmh - self.limit_kmh, 1)
 
 
 def charged(overspeeds: Sequence[Overspeed], rules: Penalties) -> list[float]:
-    """The penalty of each over-speed in seconds. Of several that count as one, the first bears it."""
+    """Penalty of each over-speed in seconds. Of several that count as one, the first carries the penalty."""
     if rules.model == "over_time":
         return _over_time(overspeeds, rules)
     cost: dict[str, Callable[[Overspeed, Penalties], float]] = {
@@ -72,12 +72,12 @@ def charged(overspeeds: Sequence[Overspeed], rules: Penalties) -> list[float]:
 
 
 def missed_s(kind: str, missed: Missed) -> float:
-    """What a waypoint of a kind costs in seconds when it was not validated."""
+    """Penalty in seconds for a missed waypoint of a kind."""
     return {"wpn": missed.wpn_s, "wpp": missed.wpp_s}.get(kind, missed.default_s)
 
 
 def _band(over_kmh: float, bands: Sequence[Band]) -> Band | None:
-    """The band of an excess; beyond the last one's end the last."""
+    """The band of an excess; the last band beyond its end."""
     if not bands or over_kmh <= 0:
         return None
     return next((band for band in bands if band.over_kmh is None or over_kmh <= band.over_kmh), bands[-1])
@@ -112,7 +112,7 @@ def _over_time(overspeeds: Sequence[Overspeed], rules: Penalties) -> list[float]
 
 
 def _merged(overspeeds: Sequence[Overspeed], within_s: float) -> list[list[int]]:
-    """The indices of over-speeds that count as one: of the same limit, and less than a time apart."""
+    """Indices of over-speeds that count as one: same limit, less than `within_s` apart."""
     groups: list[list[int]] = []
     for index, over in enumerate(overspeeds):
         before = overspeeds[groups[-1][-1]] if groups else None

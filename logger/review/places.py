@@ -1,7 +1,7 @@
-"""Where each fix was: its section, and its distance in it, as the live computation had it.
+"""Locate each fix on the road: section, distance in it, and limit, as in the live computation.
 
-Knows neither limits nor penalties. A progress row tells the distance at the last fix before it; which fix that
-was shows in their speeds, which are the same number. Between such anchors distance is interpolated.
+Knows no penalties. A progress row holds the distance at the last fix before it; the equal speeds identify that fix.
+Between these anchors distance is interpolated.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ NO_RUN = -1
 
 
 class Places(NamedTuple):
-    """For each fix: which run of the day it is in (`NO_RUN` for none), metres in that section, the speed as it was
-    reckoned with, and the limit in force (nan where there is none)."""
+    """For each fix: index of its run of the day (`NO_RUN` for none), metres in that section, the speed used, and the
+    limit in force (nan if none)."""
 
     run: NDArray[np.int64]
     metres: Floats
@@ -31,11 +31,11 @@ class Places(NamedTuple):
 
 
 def places_of(evidence: Evidence, day: Day, speeds: Speeds) -> Places:
-    """The place of every fix."""
+    """Locate every fix."""
     fixes, seen = evidence.fixes, evidence.seen
     seen_mps = np.nan_to_num(seen.mps)
     mps = speeds.mps
-    if len(seen.at_us) and not np.all(np.isfinite(mps)):  # no position, or no newer than the last
+    if len(seen.at_us) and not np.all(np.isfinite(mps)):  # no position, or not newer than the previous fix
         mps = np.where(np.isfinite(mps), mps, np.interp(fixes.at_us, seen.at_us, seen_mps))
     anchors_us = _anchors(evidence, np.where(mps < STILL_MPS, 0.0, mps), seen_mps)
     run, metres = np.full(len(fixes.at_us), NO_RUN), np.full(len(fixes.at_us), np.nan)
@@ -53,20 +53,20 @@ def places_of(evidence: Evidence, day: Day, speeds: Speeds) -> Places:
             ends_us, ends_m = [float(last_us)], [float(section.finished["distance_m"])]
         known_us = np.concatenate([at_us, anchors_us[rows], ends_us])
         known_m = np.concatenate([way_m, seen.distance_m[rows], ends_m])
-        found_us, found_m = _found_again(fixes.at_us, mps, fixes.located & here, known_us, known_m)
-        order = np.argsort(np.concatenate([known_us, found_us]), kind="stable")
-        known_us = np.concatenate([known_us, found_us])[order]
-        known_m = np.concatenate([known_m, found_m])[order]
+        regained_us, regained_m = _regained_anchors(fixes.at_us, mps, fixes.located & here, known_us, known_m)
+        order = np.argsort(np.concatenate([known_us, regained_us]), kind="stable")
+        known_us = np.concatenate([known_us, regained_us])[order]
+        known_m = np.concatenate([known_m, regained_m])[order]
         run[here], metres[here] = number, np.interp(fixes.at_us[here], known_us, known_m)
     following_row = np.minimum(np.searchsorted(anchors_us, fixes.at_us), max(0, len(seen.at_us) - 1))
     limit_kmh = seen.limit_kmh[following_row] if len(seen.at_us) else np.full(len(mps), np.nan)
     return Places(run, metres, mps, limit_kmh)
 
 
-def _found_again(
+def _regained_anchors(
     at_us: Floats, mps: Floats, located: NDArray[np.bool_], known_us: Floats, known_m: Floats
 ) -> tuple[Floats, Floats]:
-    """Anchors where GPS came back: there the distance made up for the gap, a moment before a row told so."""
+    """Anchors at the fixes where GPS returned: the distance covers the gap there, shortly before the next row."""
     at_us, mps = at_us[located], mps[located]
     back = np.flatnonzero(np.diff(at_us) > LOST_US) + 1
     row = np.searchsorted(known_us, at_us[back])
@@ -76,7 +76,7 @@ def _found_again(
 
 
 def _anchors(evidence: Evidence, fix_mps: Floats, seen_mps: Floats) -> Floats:
-    """When the distance of each progress row was true."""
+    """The time of the fix to which each progress row's distance belongs."""
     fixes, seen = evidence.fixes, evidence.seen
     if not len(fixes.at_us):
         return seen.at_us

@@ -1,4 +1,4 @@
-"""How good the evidence is: so that a steward can judge it, and nobody believes more of it than is there."""
+"""Quality figures of the evidence: GPS gaps, speed source, losses, clock error, for a steward to judge."""
 
 from __future__ import annotations
 
@@ -16,13 +16,10 @@ from logger.review.speeds import Speeds
 from logger.stage.limits import KMH
 from logger.stage.odometer import BLINK_US, LOST_US
 
-MOST_GAPS = 50
-"""Gaps told one by one, the longest first; all are counted."""
-
 
 class Gap(NamedTuple):
-    """A stretch without a position. `distance_m` is what the odometer made of it; from `BLINK_US` on that is an
-    estimate, by the wheel or along the straight line."""
+    """A stretch without a position. `distance_m` is the odometer's distance across it: above `BLINK_US` an estimate, by
+    wheel speed or along the straight line."""
 
     section: int | None
     km: float | None
@@ -36,7 +33,7 @@ class Gap(NamedTuple):
 
 
 class Quality(NamedTuple):
-    """The figures, and the gaps in order of time."""
+    """Quality figures by name, and the gaps in order of time."""
 
     figures: dict[str, Any]
     gaps: tuple[Gap, ...]
@@ -45,7 +42,7 @@ class Quality(NamedTuple):
 def quality_of(
     evidence: Evidence, day: Day, places: Places, speeds: Speeds, connection: sqlite3.Connection | None
 ) -> Quality:
-    """What can be said of the evidence. `connection` is to its log, if it is one."""
+    """Compute the quality of the evidence. `connection` is to its log, if it is one."""
     gaps = _gaps(evidence, day, places)
     events = Counter(event.kind for event in evidence.events)
     sessions = sorted(evidence.offsets_us)
@@ -97,7 +94,10 @@ def _gps(evidence: Evidence) -> dict[str, Any]:
 
 
 def _driven(evidence: Evidence, day: Day, places: Places, speeds: Speeds) -> dict[str, Any]:
-    """Way and speed of the whole recording, and what the speed is worth. Of sections each has its own distance."""
+    """Distance and speed of the whole recording, and the uncertainty of the speed.
+
+    The distance is None if there are sections: each has its own.
+    """
     located = evidence.fixes.located
     metres = places.metres[located & np.isfinite(places.metres)]
     fastest_mps = _figure(np.max, speeds.mps[located])
@@ -119,7 +119,7 @@ def _figure(function: Any, values: Floats) -> float | None:
 def _gaps(evidence: Evidence, day: Day, places: Places) -> tuple[Gap, ...]:
     located = np.flatnonzero(evidence.fixes.located)
     at_us = evidence.fixes.at_us[located]
-    found = []
+    gaps = []
     for number in np.flatnonzero(np.diff(at_us) > LOST_US):
         before, after = located[number], located[number + 1]
         run = int(places.run[before])
@@ -128,12 +128,12 @@ def _gaps(evidence: Evidence, day: Day, places: Places) -> tuple[Gap, ...]:
         km = float(places.metres[before]) / 1000 if run != NO_RUN else None
         duration_s = float(at_us[number + 1] - at_us[number]) / 1e6
         section = day.sections[run].section if run != NO_RUN else None
-        found.append(Gap(section, km, int(at_us[number]), round(duration_s, 3), distance_m))
-    return tuple(found)
+        gaps.append(Gap(section, km, int(at_us[number]), round(duration_s, 3), distance_m))
+    return tuple(gaps)
 
 
 def _numbers(detail: dict[str, Any]) -> int:
-    """The counts in a detail: `{"port": ..., "rejected": 12}` is 12."""
+    """Sum of the counts in a detail: 12 for `{"port": ..., "rejected": 12}`."""
     return sum(value for key, value in detail.items() if type(value) is int and key != "utc_us")
 
 
@@ -149,5 +149,5 @@ def _tables(connection: sqlite3.Connection) -> dict[str, Any]:
         (error_us,) = connection.execute("SELECT max(error_us) FROM clock").fetchone()
         figures["clock_error_s"] = None if error_us is None else error_us / 1e6
     except sqlite3.Error:
-        pass  # the damage is told once, for the whole log
+        pass  # the damage is reported once, for the whole log
     return figures

@@ -1,7 +1,7 @@
-"""The rows of a drive made anew: under other rules, for another itinerary, or from another device's track.
+"""Recompute a drive under other rules, for another itinerary, or from another device's track.
 
-Recorded fixes, wheel speeds and commands go through the recorder's own pipeline at its own beats, so what comes
-out is what the crew would have seen. Sentences and frames are not needed for that and not read.
+Recorded fixes, wheel speeds and commands pass through the recorder's own pipeline at its own ticks, so the result is
+what the crew would have seen. Sentences and frames are not needed and not read.
 """
 
 from __future__ import annotations
@@ -43,62 +43,62 @@ from logger.stage.live_stage import WHEEL_CHANNELS, LiveStage
 Progress = Callable[[float], None]
 
 STRIDE_US = 60_000_000
-"""Rows are taken once a minute of the drive."""
-MADE_KINDS = frozenset({"section", "waypoint", "overspeed", "alarm", "undone", "command", "state_refused"})
-"""Events of the computation: they are made anew. All others are kept as they were recorded."""
+"""Rows are collected once per minute of the drive."""
+RECOMPUTED_KINDS = frozenset(
+    {"section", "waypoint", "overspeed", "alarm", "undone", "command", "state_refused"}
+)
+"""Events that the computation produces again. All others are kept as recorded."""
 
 
 class RecordedFixes:
-    """Fixes that are there already, given out at the beats that follow them (`pipeline.FixSource`)."""
+    """Recorded fixes as a `pipeline.FixSource`: each is returned at the first tick after it."""
 
     def __init__(self, fixes: Iterable[Fix]) -> None:
         self._recorded = iter(fixes)
         self._next = next(self._recorded, None)
 
     def tick(self, t_us: int) -> list[Fix]:
-        """The fixes up to a beat."""
-        found = []
+        """Return the fixes up to a tick."""
+        fixes = []
         while self._next is not None and self._next.t_us <= t_us:
-            found.append(self._next)
+            fixes.append(self._next)
             self._next = next(self._recorded, None)
-        return found
+        return fixes
 
     def feed(self, sentence: Sentence) -> list[Fix]:
-        """None: sentences say nothing new here."""
+        """Return none: the fixes are recorded already."""
         return []
 
     def finish(self) -> list[Fix]:
-        """Those that are left."""
+        """Return the remaining fixes."""
         return self.tick(1 << 62)
 
     def take_notices(self) -> list[Notice]:
-        """None: they are among the recorded events."""
+        """Return none: notices are among the recorded events."""
         return []
 
     def restarted(self) -> RecordedFixes:
-        """The same: it knows nothing but what is still to come."""
+        """Return itself: it holds only fixes not yet returned."""
         return self
 
 
-def recomputed(
+def recompute(
     evidence: Evidence,
     stage: Stage,
     progress: Progress,
     connection: sqlite3.Connection | None = None,
     section: int | None = None,
 ) -> Evidence:
-    """The same drive against another stage or other rules.
+    """Recompute a drive against another stage or other rules.
 
-    With `section` (from 0) only that one was driven, from its start on; it keeps its number. `connection` is to the
+    With `section` (from 0) only that section was driven, from its start; it keeps its number. `connection` is to the
     log, for its wheel speeds.
     """
-    driven = stage if section is None else _narrowed(stage, section)
-    sessions = [
-        int(number) for number in sorted(evidence.offsets_us)
-    ]  # numpy's numbers find nothing in SQLite
+    driven = stage if section is None else _with_only_section(stage, section)
+    sessions = [int(number) for number in sorted(evidence.offsets_us)]  # SQLite does not match numpy integers
     require_few(sessions)
     rows = SessionRows(connection, sessions) if connection is not None else None
-    made: list[tuple[int, Rows]] = []
+    row_blocks: list[tuple[int, Rows]] = []
     state: list[Any] | None = None
     for done, (number, part) in enumerate(_parts(evidence, sessions)):
         if connection is not None:
@@ -112,15 +112,15 @@ def recomputed(
         if state is not None:
             live.restore(state, _gap_s(part, number))
         end_us = max(1.0, _end_us(part, number))
-        for t_us in _moments(part, number, pipeline, is_last=number == sessions[-1]):
+        for t_us in _advance(part, number, pipeline, is_last=number == sessions[-1]):
             progress((done + t_us / end_us) / len(sessions))
-            made.append((number, pipeline.take()))
+            row_blocks.append((number, pipeline.take()))
         state = live.state()
-    return _with_rows(evidence, stage, made, section or 0)
+    return _with_rows(evidence, stage, row_blocks, section or 0)
 
 
 def _parts(evidence: Evidence, sessions: list[int]) -> Iterator[tuple[int, Evidence]]:
-    """Each session with its own rows of the evidence alone, in time linear in all rows."""
+    """Split the evidence by session, in time linear in the number of rows."""
     fixes, seen = (_rows_of(rows.session) for rows in (evidence.fixes, evidence.seen))
     events: dict[int, list[Event]] = {number: [] for number in sessions}
     for event in evidence.events:
@@ -139,7 +139,7 @@ def _parts(evidence: Evidence, sessions: list[int]) -> Iterator[tuple[int, Evide
 
 
 def _rows_of(session: Floats) -> Callable[[int], NDArray[np.intp]]:
-    """Which rows are of a session, in their order."""
+    """Return a function from session number to the indices of its rows, in order."""
     order = np.argsort(session, kind="stable")
     ordered = session[order]
 
@@ -151,7 +151,7 @@ def _rows_of(session: Floats) -> Callable[[int], NDArray[np.intp]]:
 
 
 def _require_rows(evidence: Evidence, session: int) -> None:
-    """Raise LogError for a session of a log that has too few rows for how long it lasts."""
+    """Raise LogError if a session has too few rows for its duration."""
     rows = np.count_nonzero(evidence.fixes.session == session) + np.count_nonzero(
         evidence.seen.session == session
     )
@@ -160,27 +160,27 @@ def _require_rows(evidence: Evidence, session: int) -> None:
     value_ranges.require_rows_for(session, span_us, int(rows))
 
 
-def _narrowed(stage: Stage, section: int) -> Stage:
-    assert stage.itinerary is not None  # noqa: S101 - the caller has looked
+def _with_only_section(stage: Stage, section: int) -> Stage:
+    assert stage.itinerary is not None  # noqa: S101 - checked by the caller
     only = dataclasses.replace(stage.itinerary, sections=stage.itinerary.sections[section : section + 1])
     return dataclasses.replace(stage, itinerary=only)
 
 
-def _moments(evidence: Evidence, session: int, pipeline: Pipeline, *, is_last: bool) -> Iterator[float]:
-    """Advance the pipeline to each minute, each command, and the end. After a power cut the next session goes on."""
+def _advance(evidence: Evidence, session: int, pipeline: Pipeline, *, is_last: bool) -> Iterator[float]:
+    """Advance the pipeline to each minute, command, and the end; after a power cut the next session continues it."""
     end_us = round(_end_us(evidence, session))
     from_us = pipeline.t_us + STRIDE_US
     strides: Iterator[tuple[int, Any]] = ((t_us, None) for t_us in range(from_us, end_us, STRIDE_US))
-    orders = (
+    commands = (
         (event.t_us, event.detail)
         for event in evidence.events
         if event.session == session and event.kind == "command"
     )
-    for t_us, order in heapq.merge(strides, orders, key=itemgetter(0)):
-        if order is None:
+    for t_us, command in heapq.merge(strides, commands, key=itemgetter(0)):
+        if command is None:
             pipeline.advance(t_us)
         else:
-            _obey(pipeline, t_us, order)
+            _apply_command(pipeline, t_us, command)
         yield t_us
     if is_last or any(e.session == session and e.kind == "session_end" for e in evidence.events):
         pipeline.finish(end_us)
@@ -190,11 +190,11 @@ def _moments(evidence: Evidence, session: int, pipeline: Pipeline, *, is_last: b
     yield end_us
 
 
-def _obey(pipeline: Pipeline, t_us: int, order: dict[str, Any]) -> None:
+def _apply_command(pipeline: Pipeline, t_us: int, command: dict[str, Any]) -> None:
     try:
-        pipeline.command(t_us, str(order.get("name")), order.get("arguments") or {})
+        pipeline.command(t_us, str(command.get("name")), command.get("arguments") or {})
     except ValueError as error:
-        pipeline.event(t_us, "refused", {"name": order.get("name"), "why": str(error)})
+        pipeline.event(t_us, "refused", {"name": command.get("name"), "why": str(error)})
 
 
 def _end_us(evidence: Evidence, session: int) -> float:
@@ -204,7 +204,7 @@ def _end_us(evidence: Evidence, session: int) -> float:
 
 
 def _begins_us(evidence: Evidence, session: int) -> int:
-    """Where a session's rows begin: later than the session in a log that a change of stage began."""
+    """Session time at which the rows begin: above 0 in a log that a change of stage started."""
     begins = [e.detail for e in evidence.events if e.session == session and e.kind == "session_begin"]
     return int(begins[0].get("begins_us") or 0) if begins else 0
 
@@ -239,45 +239,47 @@ def _fixes(evidence: Evidence, session: int) -> Iterator[Fix]:
 
 
 def _readings(rows: SessionRows | None, session: int, live: LiveStage) -> Iterator[Reading]:
-    """Wheel speeds, and whatever the alarms ask for."""
+    """Yield wheel speeds, and the channels that the alarms need."""
     if rows is None:
         return
-    wanted = WHEEL_CHANNELS.keys() | live.alarms.asks_for
+    names = WHEEL_CHANNELS.keys() | live.alarms.asks_for
     channels = {
-        number: channel for number, channel in channels_of(rows.connection).items() if channel.name in wanted
+        number: channel for number, channel in channels_of(rows.connection).items() if channel.name in names
     }
     if not channels:
         return
-    found = rows.connection.cursor().execute(
+    readings = rows.connection.cursor().execute(
         "SELECT t_us, channel, value FROM reading"  # noqa: S608 - numbers
         f" WHERE {rows.condition('reading', session)} AND channel IN ({', '.join(map(str, channels))})"
         " AND typeof(t_us) = 'integer' AND typeof(value) IN ('integer', 'real') ORDER BY rowid"
     )
-    for t_us, number, value in found:
+    for t_us, number, value in readings:
         if math.isfinite(value):
             yield Reading(t_us, channels[number], value)
 
 
-def _with_rows(evidence: Evidence, stage: Stage, made: list[tuple[int, Rows]], first: int) -> Evidence:
-    """The evidence with progress and events exchanged; sections count from `first`."""
+def _with_rows(evidence: Evidence, stage: Stage, row_blocks: list[tuple[int, Rows]], first: int) -> Evidence:
+    """Replace the progress rows and the computed events; sections count from `first`."""
     fixes = evidence.fixes
     seen = table(
         (
             (number, row.t_us, None if row.section is None else row.section + first, *row[2:])
-            for number, rows in made
+            for number, rows in row_blocks
             for row in rows.progress
         ),
         SEEN_COLUMNS,
     )
-    events = [(e.session, e.t_us, e.kind, e.detail) for e in evidence.events if e.kind not in MADE_KINDS]
+    events = [
+        (e.session, e.t_us, e.kind, e.detail) for e in evidence.events if e.kind not in RECOMPUTED_KINDS
+    ]
     events += [
         (number, event.t_us, event.kind, _shifted(dict(event.detail), first))
-        for number, rows in made
+        for number, rows in row_blocks
         for event in rows.event
     ]
     columns = (fixes.session, fixes.t_us, fixes.utc_us, *fixes[4:])
     fix: Floats = np.column_stack(columns) if len(fixes.t_us) else np.empty((0, FIX_COLUMNS))
-    # Of one moment, what was recorded comes first; what was made stays in the order in which it was made.
+    # At equal times recorded events come before computed ones, which keep their order.
     events.sort(key=itemgetter(0))
     return assemble(
         evidence.name,

@@ -1,7 +1,7 @@
-"""What the review says of one recording, as values: the same for the terminal, for programs and for the page.
+"""Build the review report of one recording, as values for the terminal, JSON and the HTML page.
 
-Knows no file and no page. The rows of the evidence, which the live computation made, are put together here; what
-is added is what only hindsight knows: penalties, nearest distances, the quality of the evidence.
+Knows no files and no output format. Combines the results of the live computation and adds what is only known
+afterwards: penalties, nearest distances, the quality of the evidence.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ from logger.stage.rules import Rules
 from logger.stage.run import Split
 
 ELSEWHERE_M = 50_000.0
-"""No car loses its way by so much: an itinerary all of whose waypoints are further off is another one."""
+"""No car strays this far: if every waypoint is further off, the itinerary is of another place."""
 EARLY_S = 1.0
-"""Leaving a neutralisation is told to the second; a smaller difference is the doubt of GPS."""
+"""Neutralisations are timed to the second; a smaller difference is within the error of GPS."""
 CROSSED = ("crossing", "distance")
-"""How a section ends when it was driven to its end; otherwise the crew or the clock ended it."""
+"""Causes of an end when the section was driven completely; otherwise the crew or the clock ended it."""
 
 
 class SectionReport(NamedTuple):
-    """A section as it was driven. `finished` says that its end was reached, with enough waypoints if it is timed."""
+    """A section as driven. `finished`: its end was reached, with enough waypoints if it is timed."""
 
     section: int
     kind: str
@@ -58,7 +58,7 @@ class SectionReport(NamedTuple):
 
 
 class PauseReport(NamedTuple):
-    """A neutralisation or transfer. `early_s` is how much before its end it was left, 0 if it was not."""
+    """A neutralisation or transfer. `early_s` is the time by which it was left too early, else 0."""
 
     section: int
     kind: str
@@ -76,7 +76,7 @@ class PauseReport(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """All of it. `penalties_s` stand in the order of `overspeeds`."""
+    """The review of one recording. `penalties_s` has the order of `overspeeds`."""
 
     evidence: Evidence
     rules: Rules
@@ -92,44 +92,44 @@ class Report:
     quality: Quality
     remarks: tuple[str, ...]
     unused_dbcs: tuple[str, ...] = ()
-    """DBC files given for it that say nothing of its bus."""
+    """DBC files given for the review with no message on its bus."""
 
     @property
     def penalty_s(self) -> float:
-        """Everything that the rules would charge, in seconds."""
+        """Sum of all penalties under the rules, in seconds."""
         return round(sum(section.penalty_s for section in self.sections), 3)
 
     @property
-    def wrong(self) -> StagelogError | None:
-        """What keeps the review from being all that it should be; its exit code is the verb's."""
+    def problem(self) -> StagelogError | None:
+        """Why the review is incomplete, or None; its exit code is the command's."""
         evidence = self.evidence
         if evidence.damage:
             return LogError(
                 f"damaged, {evidence.damage}; reviewed as far as it can be read",
                 where=evidence.name,
-                hint="`stagelog verify` says more",
+                hint="run `stagelog verify` for details",
             )
         if not evidence.fixes.located.any():
             return LogError(
-                "no fix in it: nothing can be said of speed and way",
+                "no fix with a position: speed and distance are unknown",
                 where=evidence.name,
-                hint="`stagelog info` tells what it has",
+                hint="run `stagelog info` to see its contents",
             )
         nearest_m = min((p.nearest_m for p in self.waypoints if p.nearest_m is not None), default=0.0)
         if nearest_m > ELSEWHERE_M:
             return ConfigurationError(
                 f"the itinerary is of another place: its nearest waypoint is {nearest_m / 1000:.0f} km off the drive",
                 where=evidence.checked_itinerary or evidence.name,
-                hint="give that of this stage with --itinerary",
+                hint="give the itinerary of this stage with --itinerary",
             )
         if self.unused_dbcs:
-            from logger.export.signals import unfitting  # noqa: PLC0415 - cantools takes a third of a second
+            from logger.export.signals import no_message_on_bus  # noqa: PLC0415 - cantools takes a third of a second
 
-            return unfitting(self.unused_dbcs)
+            return no_message_on_bus(self.unused_dbcs)
         return None
 
     def offset_m(self, section: int) -> float:
-        """Where a section begins, in metres of the day by the roadbook."""
+        """Begin of a section, in metres of the day by the roadbook."""
         return sum(course.length_m for course in self.courses[:section])
 
 
@@ -140,10 +140,10 @@ def report_of(
     dbc_texts: Mapping[str, str] | None = None,
     progress: Progress = lambda _done: None,
 ) -> Report:
-    """Review a recording under rules. `connection` is to its log, for the engine and the wire's damage.
+    """Review a recording under rules. `connection` is to its log, for engine channels and rejected bytes.
 
-    `dbc_texts`, by name, tell the engine instead of what was recorded. Raises ConfigurationError where one cannot be
-    read.
+    `dbc_texts`, by name, decode the engine channels instead of the recorded readings. Raises ConfigurationError if one
+    cannot be read.
     """
     itinerary = evidence.stage.itinerary
     courses = tuple(Course(section) for section in itinerary.sections) if itinerary else ()
@@ -156,19 +156,19 @@ def report_of(
     )
     penalties_s = tuple(charged(overspeeds, rules.penalties))
     waypoints = waypoints_of(evidence, courses, day, places)
-    remarks = [*evidence.remarks, *_computed(overspeeds, speeds.source(evidence.fixes.located))]
+    remarks = [*evidence.remarks, *_speed_remarks(overspeeds, speeds.source(evidence.fixes.located))]
     engine = EngineReport(unused=tuple(dbc_texts or ()))
     if connection is not None:
         engine = engine_of(connection, dbc_texts, progress)
     if engine.damage:
-        remarks.append(f"the engine is told as far as it can be read: {engine.damage}")
+        remarks.append(f"the engine data is incomplete: {engine.damage}")
     sections = tuple(
         _section(number, run, evidence, rules, courses, places, moving)._replace(
             penalty_s=_penalty_s(run.section, overspeeds, penalties_s, waypoints, rules)
         )
         for number, run in enumerate(day.sections)
     )
-    sections = tuple(_judged(section, waypoints, rules) for section in sections)
+    sections = tuple(_with_finish(section, waypoints, rules) for section in sections)
     return Report(
         evidence,
         rules,
@@ -249,25 +249,27 @@ def _penalty_s(
     return round(over + missed, 3)
 
 
-def _judged(section: SectionReport, waypoints: tuple[WaypointReport, ...], rules: Rules) -> SectionReport:
-    """A timed section with too few waypoints counts as not finished."""
+def _with_finish(
+    section: SectionReport, waypoints: tuple[WaypointReport, ...], rules: Rules
+) -> SectionReport:
+    """Mark a timed section with too few validated waypoints as not finished."""
     points = [point for point in waypoints if point.section == section.section and point.kind in CHARGED]
     enough = sum(point.validated for point in points) >= rules.missed.least_share * len(points)
     finished = section.finished and (section.kind != "selective" or enough)
     return section._replace(finished=finished)
 
 
-def _computed(overspeeds: tuple[Overspeed, ...], source: str | None) -> list[str]:
-    """What a reader must know of speeds that no receiver measured."""
+def _speed_remarks(overspeeds: tuple[Overspeed, ...], source: str | None) -> list[str]:
+    """Remarks on speeds that the receiver did not measure."""
     if source in (None, "receiver"):
         return []
-    which = "speed" if source == "positions" else "part of the speed"
-    said = [f"{which} is computed from positions: the recording has no speed of the receiver there"]
+    subject = "speed" if source == "positions" else "part of the speed"
+    remarks = [f"{subject} is computed from positions: the recording has no receiver speed there"]
     if weak := sum(not over.proven for over in overspeeds):
-        said.append(
-            f"{weak} of {len(overspeeds)} over-speeds are within the uncertainty of such speeds: no proof"
+        remarks.append(
+            f"{weak} of {len(overspeeds)} over-speeds are within the uncertainty of these speeds: not proven"
         )
-    return said
+    return remarks
 
 
 def _pauses(day: Day) -> list[PauseReport]:

@@ -1,4 +1,4 @@
-"""The files behind the standings: results of stages that no log is there for, and what the stewards decided.
+"""Load the input files of the standings: results of stages without a log, and the stewards' penalties.
 
     [[result]]                            [[penalty]]
     car = 501                             car = 503
@@ -8,9 +8,9 @@
     time = "38:12:05"                     document = "..."
     finished = true                       status = "imposed" or "provisional"
 
-    [[maximum]]   stage = "11"   seconds = 36000      the maximum time of a stage, where it is known
+    [[maximum]]   stage = "11"   seconds = 36000      the maximum time of a stage, if known
 
-Results may be CSV as well, with the same names in its first line. `stage` is a number or any other label.
+Results may also be CSV, with the same names in the first line. `stage` is a number or any other label.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ NEEDED = ("car", "stage", "time")
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One car's time in a stage (or several, by label): h:mm:ss, without penalties; "" if it has none."""
+    """A car's result in a stage, or in several under one label. `time` is h:mm:ss without penalties, "" if none."""
 
     car: int = field(metadata=within(0, 99_999))
     stage: str | int
@@ -45,18 +45,18 @@ class Result:
 
     @property
     def label(self) -> str:
-        """The stage's label."""
+        """The stage as text."""
         return str(self.stage)
 
     @property
     def seconds(self) -> int | None:
         """The time in whole seconds."""
-        found = _TIME.fullmatch(self.time)
-        return None if found is None else int(found[1]) * 3600 + int(found[2]) * 60 + int(found[3])
+        parts = _TIME.fullmatch(self.time)
+        return None if parts is None else int(parts[1]) * 3600 + int(parts[2]) * 60 + int(parts[3])
 
     def flaws(self) -> list[Flaw]:
         if self.time and self.seconds is None:
-            return [Flaw(("time",), f'"{self.time[:40]}" is no time', 'write "3:27:36"')]
+            return [Flaw(("time",), f'"{self.time[:40]}" is not a time', 'write "3:27:36"')]
         if not self.time and self.finished:
             return [Flaw(("time",), "missing", "write the time, or finished = false")]
         return []
@@ -98,12 +98,12 @@ class Results:
 
 
 def load_decisions(path: Path) -> Decisions:
-    """A penalties file. Raises ConfigurationError with line and key."""
+    """Load a penalties file. Raises ConfigurationError with line and key."""
     return TomlFile(read_text(path), str(path)).build(Decisions)
 
 
 def load_results(path: Path) -> tuple[Result, ...]:
-    """A results file, TOML or, by its name, CSV. Raises ConfigurationError with the line."""
+    """Load a results file: CSV if its suffix is .csv, else TOML. Raises ConfigurationError with the line."""
     text = read_text(path)
     if path.suffix.lower() == ".csv":
         return tuple(_csv_rows(text, str(path)))
@@ -121,7 +121,7 @@ def _csv_rows(text: str, name: str) -> list[Result]:
         where = f"{name}:{reader.line_num}"
         car = (raw["car"] or "").strip()
         if not car.isascii() or not car.isdigit():
-            raise ConfigurationError(f'"{car[:40]}" is no car number', where=where, hint="write digits")
+            raise ConfigurationError(f'"{car[:40]}" is not a car number', where=where, hint="write digits")
         finished = (raw.get("finished") or "true").strip().lower() not in ("false", "no", "0")
         cells = {key: (raw.get(key) or "").strip() for key in COLUMNS}
         row = Result(int(car), cells["stage"], cells["time"], cells["name"], cells["class"], finished)

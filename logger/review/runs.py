@@ -1,8 +1,8 @@
-"""The day's sections out of the events: starts, finishes, waypoints, what the crew took back.
+"""Rebuild the day's sections from recorded events: starts, finishes, waypoints, undone changes.
 
-Knows no rules. The arithmetic is that of the live computation (`stage.run.Run`): an event puts a run where
-the live one was, and everything else is a difference. A section change is one immutable step, so an `undone`
-event puts the older value back, exactly as live.
+Knows no rules. Uses the arithmetic of the live computation (`stage.run.Run`): an event restores the base values of the
+live run, and every figure is a difference from them. A section change is one immutable step, so an `undone` event
+restores the previous value, exactly as live.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from logger.stage.odometer import BLINK_US, Past
 from logger.stage.run import Run, marked
 
 SECTION_STEPS = ("start of ", "finish of ")
-"""How an `undone` event names a section change."""
+"""Prefixes by which an `undone` event names a section change."""
 
 
 class Passage(NamedTuple):
-    """What became of a waypoint. `at_us` is when it was validated, or when it was found missed."""
+    """A waypoint validated or missed. `at_us` is when it was validated or detected as missed."""
 
     section: int
     kind: str
@@ -36,7 +36,7 @@ class Passage(NamedTuple):
 
 
 class SectionRun(NamedTuple):
-    """A section as it was driven. `finished` holds the figures of its end, None while it runs."""
+    """A section as driven. `finished` holds the figures of its finish event, None while it runs."""
 
     run: Run
     began_us: int
@@ -51,14 +51,14 @@ class SectionRun(NamedTuple):
 
 
 class Day(NamedTuple):
-    """Sections and waypoints, in order of time."""
+    """Sections and waypoint passages of a day, in order of time."""
 
     sections: tuple[SectionRun, ...] = ()
     passages: tuple[Passage, ...] = ()
 
 
 class Moving:
-    """Time spent moving, up to any moment: between fixes, by the odometer's own measure of standing."""
+    """Moving time up to any moment, from the fixes and the odometer's threshold for standing still."""
 
     def __init__(self, evidence: Evidence, speeds: Speeds) -> None:
         fixes = evidence.fixes
@@ -67,19 +67,19 @@ class Moving:
         moving = np.where(mps >= STILL_MPS, mps, 0.0)
         dt_us = np.diff(at_us)
         counted = (np.maximum(moving[1:], moving[:-1]) > 0) if len(at_us) > 1 else np.empty(0, dtype=bool)
-        counted |= dt_us > BLINK_US  # unseen: nobody knows that it stood
+        counted |= dt_us > BLINK_US  # a gap between fixes counts as moving: nothing shows that the car stood
         self._at_us = at_us
         self._moving_us: Floats = np.concatenate([[0.0], np.cumsum(np.where(counted, dt_us, 0.0))])[
             : len(at_us)
         ]
 
     def us(self, at_us: float) -> int:
-        """Microseconds moved until a moment."""
+        """Moving time until a moment, in microseconds."""
         return round(float(np.interp(at_us, self._at_us, self._moving_us))) if len(self._at_us) else 0
 
 
 def day_of(evidence: Evidence, courses: tuple[Course, ...], moving: Moving) -> Day:
-    """The sections and waypoints of the events. Time and memory are linear in the number of events."""
+    """Build the day from the events. Time and memory are linear in the number of events."""
     day = _DayBuilder(courses, moving)
     last: Event | None = None
     for event in evidence.events:
@@ -104,7 +104,7 @@ def day_of(evidence: Evidence, courses: tuple[Course, ...], moving: Moving) -> D
 
 
 class _Step(NamedTuple):
-    """What a section change can be undone to. Only the last section ever changes, so the others need no copy."""
+    """State before a section change. Only the last section ever changes, so the others need no copy."""
 
     sections: int
     last: SectionRun | None
@@ -112,7 +112,7 @@ class _Step(NamedTuple):
 
 
 class _DayBuilder:
-    """The day so far."""
+    """The day up to the event applied last."""
 
     def __init__(self, courses: tuple[Course, ...], moving: Moving) -> None:
         self.sections: list[SectionRun] = []
@@ -121,12 +121,12 @@ class _DayBuilder:
         self._steps: list[_Step] = []
 
     def remember(self) -> None:
-        """A section change follows, which `undo` takes back."""
+        """Save the state before a section change, for `undo`."""
         last = self.sections[-1] if self.sections else None
         self._steps.append(_Step(len(self.sections), last, len(self.passages)))
 
     def undo(self) -> None:
-        """Take the last section change back, with everything after it."""
+        """Revert the last section change and everything after it."""
         if not self._steps:
             return
         step = self._steps.pop()
@@ -135,13 +135,13 @@ class _DayBuilder:
             self.sections[-1] = step.last
 
     def start(self, event: Event) -> None:
-        """A section begins."""
+        """Begin a section."""
         base_us = self._moving.us(event.at_us)
         run = Run(int(event.detail["index"]), started_us=event.at_us, base_moving_us=base_us)
         self.sections.append(SectionRun(run, event.at_us, str(event.detail.get("cause"))))
 
     def finish(self, event: Event) -> None:
-        """The last section ends."""
+        """End the current section."""
         if self.sections:
             cause = str(event.detail.get("cause"))
             self.sections[-1] = self.sections[-1]._replace(
@@ -149,7 +149,7 @@ class _DayBuilder:
             )
 
     def pass_waypoint(self, event: Event) -> None:
-        """A waypoint is validated or missed."""
+        """Record a waypoint as validated or missed."""
         detail = event.detail
         section, validated = int(detail["section"]), detail["state"] == "validated"
         passage = Passage(

@@ -1,7 +1,7 @@
-"""One file that a browser shows without a network: tables, and a drawing with its script.
+"""Self-contained HTML page with tables and an interactive drawing.
 
-Style, script and data are inside, and its policy forbids it to load anything. Text is escaped wherever it goes:
-a log may come from anybody. Knows nothing of reviews.
+Style, script and data are inline, and the content security policy forbids loading anything. All text is escaped: a log
+is untrusted input. Knows nothing of reviews.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
 LONG_ROWS = 20
-"""A longer table may be broken between the page's two columns."""
+"""A table with more rows may be split between the page's two columns."""
 
 
 class Row(NamedTuple):
-    """A row of a table. `span` is the stretch of road, in km of the day, that a click on it shows."""
+    """A table row. `span` is the stretch of road, in km of the day, to which a click zooms."""
 
     cells: Sequence[str]
     span: tuple[float, float] | None = None
@@ -33,7 +33,7 @@ def document(
     legend: Iterable[tuple[str, str]],
     tables: Iterable[str],
 ) -> str:
-    """A page around a drawing."""
+    """Render a page around a drawing."""
     folder = files("logger.review").joinpath("page")
     style, script = (folder.joinpath(name).read_text(encoding="utf-8") for name in ("style.css", "plot.js"))
     data = json.dumps(drawing, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
@@ -53,7 +53,7 @@ def document(
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Row]) -> str:
-    """A table with its title; a column whose name begins with a blank holds numbers. Nothing without rows."""
+    """Render a table with its title, "" without rows. A column whose name starts with a blank holds numbers."""
     if not rows:
         return ""
     numbers = [column.startswith(" ") for column in columns]

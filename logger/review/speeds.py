@@ -1,7 +1,7 @@
-"""The speed at each fix as the live computation took it, where it comes from, and how far it can be trusted.
+"""Speed at each fix as in the live computation, its source, and its uncertainty.
 
-A receiver's own speed is good to 0.1 km/h. One computed from positions (a receiver without speed, a phone's GPX) is
-not, and a review that judges over-speeds by it must say so.
+A receiver's own speed is accurate to 0.1 km/h. A speed computed from positions (a receiver without speed, a phone's
+GPX) is not, and a review that judges over-speeds by it must say so.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from logger.stage.fix_speed import DOUBTED_M, STILL_MPS, FixSpeeds
 from logger.stage.limits import KMH
 
 FLOOR_KMH, STANDARD_ERRORS = 5.0, 10.0
-"""Uncertainty of a speed computed from positions: 95 of 100 are within 5 km/h and ten standard errors, in drives with
-up to 8 m/s2 and noise of 0.1 to 3 m that wanders with time, which the standard error does not see."""
+"""Uncertainty of a speed computed from positions: 95 % are within 5 km/h plus ten standard errors, in simulated drives
+with up to 8 m/s2 and drifting noise of 0.1 to 3 m, which the standard error does not cover."""
 DEGREE_M = 111_320.0
 
 
 class Speeds(NamedTuple):
-    """For each fix: the speed (nan where there is none), and its uncertainty: 0 for the receiver's own."""
+    """Speed of each fix (nan if unknown), and its uncertainty (0 for the receiver's own)."""
 
     mps: Floats
     uncertainty_kmh: Floats
 
     @property
     def computed(self) -> NDArray[np.bool_]:
-        """Which of them come from positions."""
+        """Mask of the speeds computed from positions."""
         return self.uncertainty_kmh > 0
 
     def source(self, located: NDArray[np.bool_]) -> str | None:
@@ -41,13 +41,13 @@ class Speeds(NamedTuple):
 
 
 def speeds_of(fixes: Fixes) -> Speeds:
-    """The speeds of the fixes."""
+    """Speed and uncertainty of each fix."""
     mps, uncertainty_kmh = fixes.mps.copy(), np.zeros(len(fixes.mps))
     located = np.flatnonzero(fixes.located)
     if np.isfinite(mps[located]).all() and not _drives_while_still(fixes, located):
         return Speeds(mps, uncertainty_kmh)
     session, speeds, last_us = None, FixSpeeds(), 0
-    for index, number, at_us, lat, lon, told in zip(
+    for index, number, at_us, lat, lon, own_mps in zip(
         located.tolist(),
         *(
             column[located].tolist()
@@ -60,7 +60,7 @@ def speeds_of(fixes: Fixes) -> Speeds:
         elif at_us <= last_us:
             continue
         last_us = at_us
-        speed = speeds.take(int(at_us), (lat, lon), told if np.isfinite(told) else None)
+        speed = speeds.take(int(at_us), (lat, lon), own_mps if np.isfinite(own_mps) else None)
         mps[index] = speed.mps
         if speed.way_m is not None:
             error_mps = speed.error_mps if speed.mps >= STILL_MPS and np.isfinite(speed.error_mps) else 0.0
@@ -69,7 +69,7 @@ def speeds_of(fixes: Fixes) -> Speeds:
 
 
 def _drives_while_still(fixes: Fixes, located: NDArray[np.int64]) -> bool:
-    """Whether positions move while the receiver's speed stays at 0."""
+    """Whether the position moves while the receiver reports a speed of 0."""
     still = fixes.mps[located] < STILL_MPS
     number = np.arange(len(located))
     begins = np.maximum.accumulate(np.where(still & ~np.concatenate([[False], still[:-1]]), number, 0))

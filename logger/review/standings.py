@@ -1,8 +1,8 @@
-"""Class tables: timed sections plus penalties, one table for the last stage and one for all.
+"""Compute class tables: timed sections plus penalties, for the last stage and overall.
 
-Pure values. Who did not finish a stage gets its maximum time and the rules' penalty on top: the maximum of the
-decisions file, else the slowest finisher's time, which is the least that it can have been. Provisional penalties
-count like imposed ones and are marked, as on an organiser's own lists.
+Pure values. A car that did not finish a stage gets the stage's maximum time plus the rules' penalty. The maximum time
+comes from the decisions file, else it is the slowest finisher's time, its lower bound. Provisional penalties count
+like imposed ones and are marked, as on an organiser's own lists.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from logger.stage.rules import NotFinished
 
 
 class Entry(NamedTuple):
-    """A car in a table. `total_s` None: it has no result in a stage that others have one in."""
+    """A car in a table. `total_s` is None if it has no result in a stage in which others have one."""
 
     car: int
     name: str
@@ -37,7 +37,7 @@ class Entry(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """One table, best first; `gap_s` stand beside the entries."""
+    """One table, best first; `gap_s` has the order of the entries."""
 
     class_name: str
     title: str
@@ -51,18 +51,18 @@ class Standing(NamedTuple):
 
 
 class Standings(NamedTuple):
-    """All tables and what has to be said of them."""
+    """All tables, and remarks for the reader."""
 
     tables: tuple[Standing, ...]
     remarks: tuple[str, ...]
 
 
 def result_of(report: Report) -> Result:
-    """A log as a result: its timed sections, added in whole seconds."""
+    """Convert a log's report to a result: its timed sections, added in whole seconds."""
     car, itinerary = report.evidence.car, report.evidence.stage.itinerary
-    wanted = [index for index, course in enumerate(report.courses) if course.timed]
-    driven = {section.section: section for section in report.sections if section.section in wanted}
-    finished = bool(wanted) and all(index in driven and driven[index].finished for index in wanted)
+    timed = [index for index, course in enumerate(report.courses) if course.timed]
+    driven = {section.section: section for section in report.sections if section.section in timed}
+    finished = bool(timed) and all(index in driven and driven[index].finished for index in timed)
     seconds = sum(whole_s(section.elapsed_s or 0.0) for section in driven.values())
     number = itinerary.stage.number if itinerary else None
     crew = " / ".join(car.get("crew", ())) or str(car.get("name", ""))
@@ -80,7 +80,7 @@ def result_of(report: Report) -> Result:
 def standings(
     results: Sequence[Result], decisions: Decisions, rules: NotFinished, *, imposed_only: bool = False
 ) -> Standings:
-    """The tables of each class: the last stage, and all of them when there are several."""
+    """Compute the tables of each class: the last stage, and overall if there are several stages."""
     penalties = [p for p in decisions.penalties if not imposed_only or p.status == "imposed"]
     labels = sorted({row.label for row in results}, key=_stage_order)
     remarks = [
@@ -105,8 +105,8 @@ def standings(
         stages = [("Overall" if len(labels) > 1 else "", labels)]
         if len(labels) > 1:
             stages.insert(0, (f"Stage {labels[-1]}", labels[-1:]))
-        for title, wanted in stages:
-            entries = [_entry(car, class_name, ours, wanted, penalties, maxima, rules, title != f"Stage {labels[-1]}")
+        for title, shown in stages:
+            entries = [_entry(car, class_name, ours, shown, penalties, maxima, rules, title != f"Stage {labels[-1]}")
                        for car in sorted({row.car for row in ours})]  # fmt: skip
             entries.sort(key=lambda entry: (entry.total_s is None, entry.total_s or 0.0))
             tables.append(Standing(class_name, title or f"Stage {labels[0]}", tuple(entries)))
@@ -123,7 +123,7 @@ def _entry(
     rules: NotFinished,
     every_stage: bool,
 ) -> Entry:
-    """A car over some stages; in the overall table a penalty counts whatever its stage is called."""
+    """A car over the stages `labels`. With `every_stage`, in the overall table, penalties of any stage label count."""
     own = {row.label: row for row in rows if row.car == car}
     given = [p for p in penalties if p.car == car and (every_stage or str(p.stage) in labels)]
     time_s: int | None = 0
@@ -160,14 +160,14 @@ def _class_of(rows: Sequence[Result], car: int) -> str:
 
 
 def _stage_order(label: str) -> tuple[int, str]:
-    """By the last number in a label: "1-10" comes before "11"."""
+    """Sort key: the last number in a label, so that "1-10" precedes "11"."""
     numbers = re.findall(r"\d+", label)
     return (int(numbers[-1]) if numbers else 0), label
 
 
-def tables(found: Standings) -> Iterator[Table]:
+def tables(standings_: Standings) -> Iterator[Table]:
     """Title, columns and rows of each table."""
-    for standing in found.tables:
+    for standing in standings_.tables:
         title = " - ".join(part for part in (standing.title, standing.class_name) if part)
         yield (
             title,
@@ -198,10 +198,10 @@ def _notes(entry: Entry) -> Iterator[str]:
     if entry.total_s is None:
         yield "a stage is missing"
     if entry.computed_penalty_s:
-        yield f"review finds {elapsed_text(entry.computed_penalty_s)}, not counted"
+        yield f"review computes {elapsed_text(entry.computed_penalty_s)}, not counted"
 
 
-def document(found: Standings) -> dict[str, Any]:
+def document(standings_: Standings) -> dict[str, Any]:
     """The tables as one JSON object."""
     return {
         "tables": [
@@ -235,7 +235,7 @@ def document(found: Standings) -> dict[str, Any]:
                     )
                 ],
             }
-            for standing in found.tables
+            for standing in standings_.tables
         ],
-        "remarks": found.remarks,
+        "remarks": standings_.remarks,
     }

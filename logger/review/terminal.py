@@ -1,4 +1,4 @@
-"""The review for the terminal: short tables, the figures an engineer asks for first."""
+"""Render a review for the terminal: short tables and a one-line summary."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from logger.review.times import elapsed_text, time_of_day
 from logger.stage.limits import KMH
 
 MOST_OVERSPEEDS = 20
-"""Told one by one, the dearest; the rest is counted."""
+"""Over-speeds listed, those with the largest penalties; the rest is counted."""
 Table = tuple[str, list[str], list[list[str]]]
 
 
 def tables(report: Report) -> Iterator[Table]:
-    """Title, columns and rows of each table that has any."""
+    """Title, columns and rows of each table that is not empty."""
     names = [section.name or section.kind for section in report.sections]
     name_of = {section.section: name for section, name in zip(report.sections, names, strict=True)}
     if report.sections:
@@ -68,13 +68,15 @@ def tables(report: Report) -> Iterator[Table]:
 
 
 def _overspeeds(report: Report, name_of: dict[int, str]) -> Iterator[Table]:
-    both = list(zip(report.overspeeds, report.penalties_s, strict=True))
-    if not both:
+    charged = list(zip(report.overspeeds, report.penalties_s, strict=True))
+    if not charged:
         return
-    dearest = sorted(both, key=lambda pair: (-pair[1], -pair[0].over_kmh))[:MOST_OVERSPEEDS]
-    shown = sorted(dearest, key=lambda pair: pair[0].at_us)
+    costliest = sorted(charged, key=lambda pair: (-pair[1], -pair[0].over_kmh))[:MOST_OVERSPEEDS]
+    shown = sorted(costliest, key=lambda pair: pair[0].at_us)
     title = (
-        "Over-speeds" if len(shown) == len(both) else f"Over-speeds, the dearest {len(shown)} of {len(both)}"
+        "Over-speeds"
+        if len(shown) == len(charged)
+        else f"Over-speeds, the worst {len(shown)} of {len(charged)}"
     )
     columns = ["section", "km", "UTC", "limit", "max", "over", "for", "impulses", "penalty"]
     yield (
@@ -98,10 +100,10 @@ def _overspeeds(report: Report, name_of: dict[int, str]) -> Iterator[Table]:
 
 
 def summary(report: Report) -> str:
-    """One line on how much there is and how good it is."""
+    """One line on the amount and the quality of the evidence."""
     figures = report.quality.figures
     validated = sum(point.validated for point in report.waypoints)
-    met = sum(point.state != "not reached" for point in report.waypoints)
+    reached = sum(point.state != "not reached" for point in report.waypoints)
     parts = [
         f"{figures['fixes']} fixes",
         f"{figures['gaps']} gaps ({figures['gap_s']:.0f} s)",
@@ -110,8 +112,8 @@ def summary(report: Report) -> str:
     if figures["distance_m"] is not None:
         fastest = "" if figures["max_kmh"] is None else f", at most {figures['max_kmh']:.1f} km/h"
         parts.insert(0, f"{figures['distance_m'] / 1000:.2f} km{fastest}")
-    if met:
-        parts.insert(0, f"{validated} of {met} waypoints validated")
+    if reached:
+        parts.insert(0, f"{validated} of {reached} waypoints validated")
     if figures["computed_speeds"]:
         parts.append(
             f"speed by {figures['speed_source']}, within {figures['speed_uncertainty_kmh']:.0f} km/h"
@@ -129,23 +131,25 @@ def summary(report: Report) -> str:
 
 
 def heading(report: Report) -> str:
-    """Which car, which stage."""
+    """Car and stage of the report."""
     car = report.evidence.car
     stage = report.evidence.stage.itinerary.stage if report.evidence.stage.itinerary else None
     crew = " / ".join(car.get("crew", ()))
-    who = " ".join(str(part) for part in (car.get("number"), crew or car.get("name")) if part)
-    what = f"{stage.event} {stage.number or ''} {stage.name}".strip() if stage else "no itinerary"
-    return " - ".join(part for part in (who or report.evidence.name, " ".join(what.split())) if part)
+    car_text = " ".join(str(part) for part in (car.get("number"), crew or car.get("name")) if part)
+    stage_text = f"{stage.event} {stage.number or ''} {stage.name}".strip() if stage else "no itinerary"
+    return " - ".join(
+        part for part in (car_text or report.evidence.name, " ".join(stage_text.split())) if part
+    )
 
 
 def over_text(over: Overspeed) -> str:
-    """The excess, and how far off it may be where the speed is computed from positions."""
-    doubt = f" ±{over.uncertainty_kmh:.0f}" if over.uncertainty_kmh else ""
-    return f"+{over.over_kmh:.1f}{doubt}"
+    """The excess in km/h, with its uncertainty if the speed is computed from positions."""
+    uncertainty = f" ±{over.uncertainty_kmh:.0f}" if over.uncertainty_kmh else ""
+    return f"+{over.over_kmh:.1f}{uncertainty}"
 
 
 def penalty_text(seconds: float) -> str:
-    """A penalty: nothing, seconds as they are when short, h:mm:ss when long."""
+    """A penalty as text: a dash for none, seconds if below a minute or fractional, else h:mm:ss."""
     if not seconds:
         return "-"
     return f"{seconds:g} s" if seconds < 60 or seconds % 1 else elapsed_text(seconds)

@@ -1,4 +1,4 @@
-"""How the review writes times: UTC as ISO 8601, elapsed times as standings print them."""
+"""Format times: UTC as ISO 8601, elapsed times and gaps as in printed standings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 def utc_text(utc_us: float | None) -> str | None:
-    """ISO 8601 with milliseconds and Z; None for a time that is not known or that no calendar holds."""
+    """ISO 8601 with milliseconds and Z; None for a time that is unknown or beyond the calendar."""
     if utc_us is None or not math.isfinite(utc_us):
         return None
     try:
@@ -20,13 +20,13 @@ def utc_text(utc_us: float | None) -> str | None:
 
 
 def time_of_day(utc_us: float | None) -> str:
-    """Hours, minutes and seconds of UTC, or a dash."""
+    """UTC as hh:mm:ss, or a dash."""
     text = utc_text(utc_us)
     return "-" if text is None else text[11:19]
 
 
 def elapsed_text(seconds: float | None) -> str:
-    """h:mm:ss, in whole seconds as standings count them, or a dash."""
+    """Elapsed time as h:mm:ss in whole seconds, or a dash."""
     if seconds is None:
         return "-"
     whole = whole_s(seconds)
@@ -36,7 +36,7 @@ def elapsed_text(seconds: float | None) -> str:
 
 
 def gap_text(seconds: float | None) -> str:
-    """A difference as "+49 s", "+4:00:00", or a dash."""
+    """A time difference as "+49 s" or "+4:00:00", or a dash."""
     if seconds is None:
         return "-"
     whole = whole_s(seconds)
@@ -45,5 +45,5 @@ def gap_text(seconds: float | None) -> str:
 
 
 def whole_s(seconds: float) -> int:
-    """The nearest whole second: GPS tells an instant to a few hundredths, either way."""
+    """Round to the nearest second: GPS times are accurate to a few hundredths in both directions."""
     return math.floor(seconds + 0.5)

@@ -1,4 +1,4 @@
-"""What became of every waypoint of the itinerary, and how near the car came to it."""
+"""State of every waypoint of the itinerary, and the car's nearest distance to it."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from logger.review.runs import Day, Passage
 from logger.stage.course import END, Course, Mark
 
 CHARGED = frozenset({"wpv", "wpe", "wpm", "wps", "wpn", "wpp", "wpc", "cp", "dz", "fz"})
-"""Kinds whose missing costs time in a timed section; a start or finish that is missing is no finished section."""
+"""Kinds with a time penalty when missed in a timed section; without start or finish the section is not finished."""
 
 State = Literal["validated", "missed", "not reached"]
 
 
 class WaypointReport(NamedTuple):
-    """A waypoint. `charged` says that missing it costs a penalty; `at_us` is None unless it was validated."""
+    """A waypoint of the report. `charged`: missed, with a penalty; `at_us` is None unless validated."""
 
     section: int
     kind: str
@@ -39,7 +39,7 @@ class WaypointReport(NamedTuple):
 def waypoints_of(
     evidence: Evidence, courses: tuple[Course, ...], day: Day, places: Places
 ) -> tuple[WaypointReport, ...]:
-    """Every waypoint, in the order of the roadbook."""
+    """Every waypoint, in roadbook order."""
     passages = {(p.section, p.kind, round(p.km, 6)): p for p in day.passages}
     reports = []
     for index, course in enumerate(courses):
@@ -71,7 +71,7 @@ def _report(
 
 
 def nearest(lat: Floats, lon: Floats, place: tuple[float, float]) -> float | None:
-    """Metres from a place to the line through the fixes; None without any."""
+    """Distance in metres from a place to the line through the fixes; None without fixes."""
     if not len(lat):
         return None
     per_lat, per_lon = metres_per_degree(place[0])

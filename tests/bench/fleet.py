@@ -22,7 +22,7 @@ from logger.demo import simulate
 from logger.fleet import cluster
 from logger.fleet.add import Adder
 from logger.fleet.catalogue import Entry, entries
-from logger.fleet.review import Judge, in_a_loop, review, run_of
+from logger.fleet.review import Judge, judge_in_loop, review, run_of
 from logger.fleet.store import Store
 from tests.memory import peak_kb
 
@@ -65,7 +65,7 @@ def _reviews(store: Store) -> Iterator[Row]:
         for first in range(0, len(logs), ROUND):
             round_logs = logs[first : first + ROUND]
             rounds.append(
-                [_review_s(store, round_logs, judge) for judge in (in_a_loop, judge_one, judge_two)]
+                [_review_s(store, round_logs, judge) for judge in (judge_in_loop, judge_one, judge_two)]
             )
             peaks.append(max([*one.run(peak_kb).values(), *two.run(peak_kb).values()]) / 1024)
     loop_s, one_s, two_s = (sum(column) for column in zip(*rounds, strict=True))

@@ -24,7 +24,7 @@ from logger.logfile.rows import EventRow, ProgressRow, Rows
 from logger.logfile.store import Log, SessionStart
 from logger.recorder import setup
 from logger.review.evidence import FIX_COLUMNS, SEEN_COLUMNS, Event, RawRows, Seen, assemble, table
-from logger.review.recompute import recomputed
+from logger.review.recompute import recompute
 
 Row = tuple[str, str]
 FIX_HZ = 10
@@ -83,7 +83,7 @@ def make_log(path: Path, hours: float) -> float:
     meta = setup.describe(config, stage, {})
     raw = RawRows(table(((1, *fix[:10]) for fix in fixes), FIX_COLUMNS), table((), SEEN_COLUMNS), [])
     began = time.monotonic()
-    recomputation = recomputed(assemble(path.name, meta, stage, raw), stage, lambda _share: None)
+    recomputation = recompute(assemble(path.name, meta, stage, raw), stage, lambda _share: None)
     took_s = time.monotonic() - began
     with BulkLog(path) as log:
         log.begin_session(SessionStart("bench", "", "bench", ""), meta)

@@ -9,7 +9,7 @@ import pytest
 
 from logger.review.html import page
 from logger.review.json import document
-from logger.review.open_evidence import Wanted, opened
+from logger.review.open_evidence import ReviewOptions, open_evidence
 from logger.review.report import Report, report_of
 from logger.review.speeds import speeds_of
 from logger.review.terminal import summary
@@ -19,8 +19,8 @@ from tests.logger.review import drives
 HERE = Path(__file__).parent
 
 
-def reviewed(path: Path, wanted: Wanted | None = None) -> Report:
-    with opened(path, wanted or Wanted(), lambda _done: None) as (evidence, rules, connection):
+def reviewed(path: Path, wanted: ReviewOptions | None = None) -> Report:
+    with open_evidence(path, wanted or ReviewOptions(), lambda _done: None) as (evidence, rules, connection):
         return report_of(evidence, rules, connection)
 
 
@@ -64,7 +64,7 @@ def test_overspeeds_of_a_track_say_how_sure_they_are(tmp_path: Path) -> None:
     track = drives.write_gpx(tmp_path / "track.gpx", drives.fixes(drives.plan(), hz=1))
     itinerary = tmp_path / "stage.toml"
     itinerary.write_text(drives.ITINERARY, encoding="utf-8")
-    report = reviewed(track, Wanted(itinerary=itinerary, car_class="Stock"))
+    report = reviewed(track, ReviewOptions(itinerary=itinerary, car_class="Stock"))
     overspeeds = document(report)["overspeeds"]
     assert overspeeds
     assert all(over["uncertainty_kmh"] >= 5 for over in overspeeds)
@@ -103,5 +103,7 @@ def test_segments_and_points_out_of_order(tmp_path: Path) -> None:
     report = reviewed(_gpx(tmp_path / "t.gpx", [second, first, [first[-1], first[-1]]]))
     assert report.quality.figures["distance_m"] == pytest.approx(20 * 259, rel=0.03)
     assert report.quality.figures["located"] == 200
-    assert any(remark.startswith("2 of 202 track points repeat a time") for remark in report.remarks)
+    assert any(
+        remark.startswith("2 of 202 track points have a time that is repeated") for remark in report.remarks
+    )
     json.dumps(document(report))

@@ -16,7 +16,7 @@ from logger.logfile.open_or_quarantine import begin_log, open_log
 from logger.logfile.verify import verify
 from logger.review import json as review_json
 from logger.review.html import page
-from logger.review.open_evidence import Wanted, opened
+from logger.review.open_evidence import ReviewOptions, open_evidence
 from logger.review.report import report_of
 from tests.fuzz.texts import refused_in_words
 from tests.logger.logfile.rows_made import META, START, drive, frames, write_log
@@ -44,7 +44,7 @@ def refused_by(step: Callable[[], object]) -> None:
 
 def reviewed(path: Path) -> None:
     """The review as JSON and as a page."""
-    with opened(path, Wanted(), lambda _done: None) as (evidence, rules, connection):
+    with open_evidence(path, ReviewOptions(), lambda _done: None) as (evidence, rules, connection):
         report = report_of(evidence, rules, connection, {}, lambda _done: None)
     json.dumps(review_json.document(report), allow_nan=False)
     page(report)

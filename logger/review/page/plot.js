@@ -1,6 +1,6 @@
 "use strict";
-// Lanes over distance with the track beside them. Everything is linked by x, the kilometre of the day:
-// pointing at one shows the place on all others, zooming the lanes frames the same stretch on the map.
+// Interactive plot: lanes over distance, and the track on a map. Both use x, the kilometre of the day:
+// pointing at one marks the same place on the other, and zooming the lanes fits the map to the same stretch.
 (() => {
   const doc = JSON.parse(document.getElementById("drawing").textContent);
   const floats = (text) => new Float32Array(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
@@ -18,11 +18,11 @@
   const all = doc.lanes.flatMap((lane) => [...lane.series, ...(lane.choices || [])]).filter((s) => s.x.length);
   const whole = [Math.min(...all.map((s) => s.x[0])), Math.max(...all.map((s) => s.x[s.x.length - 1]))];
   if (!(whole[1] > whole[0])) { whole[0] = 0; whole[1] = 1; }
-  const LEAST = 0.05; // km: a few fixes
+  const LEAST = 0.05; // km, the narrowest view: a few fixes
   const LEFT = 52, RIGHT = 12, TOP = 20, FOOT = 24;
   let view = [...whole], pointed = null, drag = null, mapView = null;
 
-  // The index of the last value that is not beyond x.
+  // Index of the last value that is not greater than x.
   function find(xs, x) {
     let low = 0, high = xs.length - 1;
     while (low < high) { const mid = (low + high + 1) >> 1; if (xs[mid] <= x) low = mid; else high = mid - 1; }
@@ -81,7 +81,7 @@
         if (b < LEFT || a > width - RIGHT) continue;
         g.globalAlpha = { zone: 0.16, free: 0.28, over: 0.22, gap: 0.3 }[band.kind]; g.fillStyle = colour(band.kind);
         g.fillRect(a, y0, b - a, high); g.globalAlpha = 1;
-        if (band.kind === "over" && b - a < 12) { // too short to be seen from afar
+        if (band.kind === "over" && b - a < 12) { // too narrow to see at this zoom: mark it with a triangle
           const middle = (a + b) / 2; g.beginPath(); g.moveTo(middle - 6, y0); g.lineTo(middle + 6, y0); g.lineTo(middle, y0 + 11); g.fill();
         }
       }
@@ -126,7 +126,7 @@
     }
   }
 
-  // Too many points for the screen: of each column the least, the mean and the greatest.
+  // Too many points for the screen: reduce each column to minimum, mean and maximum.
   function inColumns(s, a, b, count) {
     const d = { x: [], y: [], low: [], high: [] }, wide = (view[1] - view[0]) / count;
     for (let i = a; i <= b;) {
@@ -144,7 +144,7 @@
     const above = s.above && shown.find((other) => other.name === s.above), columns = (px(view[1]) - px(view[0])) / 2;
     if (!s.step && !s.low && b - a > 4 * columns) { d = inColumns(s, a, b, columns); a = 0; b = d.x.length - 1; }
     g.lineWidth = 1.6; g.strokeStyle = colour(s.colour || "speed");
-    if (d.low && shown.filter((other) => !other.step).length === 1) { // several would hide each other
+    if (d.low && shown.filter((other) => !other.step).length === 1) { // the areas of several series would hide each other
       g.globalAlpha = 0.3; g.fillStyle = g.strokeStyle; g.beginPath();
       for (let i = a; i <= b; i++) g.lineTo(px(d.x[i]), py(d.high[i]));
       for (let i = b; i >= a; i--) g.lineTo(px(d.x[i]), py(d.low[i]));
@@ -157,7 +157,7 @@
     }
     g.stroke();
     if (!above) return;
-    g.strokeStyle = colour("over"); g.lineWidth = 2.4; // the parts that lie in an over-speed
+    g.strokeStyle = colour("over"); g.lineWidth = 2.4; // redraw the parts within over-speeds
     for (const band of doc.bands) {
       if (band.kind !== "over" || band.to < view[0] || band.from > view[1]) continue;
       g.beginPath(); g.moveTo(px(band.from), py(valueAt(s, band.from)));
@@ -166,7 +166,7 @@
     }
   }
 
-  function frame() { // what the map shows: the stretch in view, or what the user has moved it to
+  function frame() { // extent of the map: the stretch in view, or the position the user has panned to
     if (mapView) return mapView;
     let e0 = Infinity, e1 = -Infinity, n0 = Infinity, n1 = -Infinity;
     for (const t of doc.tracks) {
@@ -229,8 +229,8 @@
     g.fillText(metres >= 1000 ? metres / 1000 + " km" : metres + " m", 12, height - 20); g.fillText("N ↑", width - 32, 20);
   }
 
-  function tell() {
-    if (pointed === null) { readout.textContent = "drag to zoom, double click for all, point to read"; return; }
+  function updateReadout() {
+    if (pointed === null) { readout.textContent = "drag to zoom, double-click to show all, hover to read values"; return; }
     const range = doc.ranges.findLast((r) => r.from <= pointed), words = [];
     words.push(range ? `${range.name} km ${(pointed - range.from).toFixed(3)}` : `km ${pointed.toFixed(3)}`);
     if (doc.clock) {
@@ -248,7 +248,7 @@
   function redraw() {
     if (due) return;
     due = true;
-    requestAnimationFrame(() => { due = false; drawLanes(); drawMap(); tell(); press(); });
+    requestAnimationFrame(() => { due = false; drawLanes(); drawMap(); updateReadout(); updateButtons(); });
   }
   function zoom(from, to) {
     const span = Math.max(LEAST, Math.min(to - from, whole[1] - whole[0]));
@@ -280,7 +280,7 @@
     if (was && was.kind === "select" && Math.abs(was.to - was.from) > 6) zoom(Math.min(was.x, xOf(event)), Math.max(was.x, xOf(event)));
     redraw();
   });
-  lanesCanvas.addEventListener("pointercancel", () => { drag = null; redraw(); }); // a finger that scrolls the page
+  lanesCanvas.addEventListener("pointercancel", () => { drag = null; redraw(); }); // the touch scrolls the page
   lanesCanvas.addEventListener("wheel", (event) => {
     event.preventDefault();
     if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
@@ -316,11 +316,11 @@
 
   const bar = document.getElementById("bar"), buttons = [];
   function button(name, from, to) {
-    const made = document.createElement("button"); made.textContent = name; made.addEventListener("click", () => zoom(from, to));
-    bar.insertBefore(made, readout); buttons.push([made, from, to]);
+    const element = document.createElement("button"); element.textContent = name; element.addEventListener("click", () => zoom(from, to));
+    bar.insertBefore(element, readout); buttons.push([element, from, to]);
   }
   const near = (a, b) => Math.abs(a - b) < 0.02;
-  function press() { for (const [made, from, to] of buttons) made.setAttribute("aria-pressed", near(view[0], Math.max(from, whole[0])) && near(view[1], Math.min(to, whole[1]))); }
+  function updateButtons() { for (const [element, from, to] of buttons) element.setAttribute("aria-pressed", near(view[0], Math.max(from, whole[0])) && near(view[1], Math.min(to, whole[1]))); }
   if (doc.ranges.length > 1) button("All", ...whole);
   for (const range of doc.ranges) button(range.name, range.from, range.to);
   for (const lane of doc.lanes.filter((lane) => lane.choices)) {

@@ -25,7 +25,7 @@ from logger.fleet.catalogue import entries
 from logger.fleet.rows import LogRows
 from logger.fleet.store import INCOMING, Store
 from logger.review import json as review_json
-from logger.review.open_evidence import Wanted, opened
+from logger.review.open_evidence import ReviewOptions, open_evidence
 from logger.review.report import report_of
 from tests.logger.command_line import ENVIRONMENT, stagelog
 from tests.logger.review import drives
@@ -98,7 +98,7 @@ def test_every_row_of_a_log_is_there(store: Store, pair: list[Path]) -> None:
 
 def test_what_the_review_says_is_beside_it(store: Store, pair: list[Path]) -> None:
     Adder(store).add(pair[0])
-    with opened(pair[0], Wanted(), lambda _done: None) as (evidence, rules, connection):
+    with open_evidence(pair[0], ReviewOptions(), lambda _done: None) as (evidence, rules, connection):
         report = report_of(evidence, rules, connection)
     said = review_json.document(report)
     for table, key in (("section", "sections"), ("overspeed", "overspeeds")):
@@ -158,7 +158,7 @@ def test_row_groups_have_the_size_that_engines_like(tmp_path: Path) -> None:
     found = parquet.ParquetFile(tmp_path / "x")
     groups = [found.metadata.row_group(number).num_rows for number in range(found.metadata.num_row_groups)]
     found.close()
-    assert groups == [tables.ROWS_A_GROUP] * 2 + [300_054 - 2 * tables.ROWS_A_GROUP]
+    assert groups == [tables.ROWS_PER_GROUP] * 2 + [300_054 - 2 * tables.ROWS_PER_GROUP]
 
 
 def test_the_log_comes_back_byte_for_byte(store: Store, pair: list[Path], tmp_path: Path) -> None:
@@ -399,12 +399,12 @@ def test_memory_does_not_grow_with_the_log(pair: list[Path], tmp_path: Path) -> 
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)"
         " INSERT INTO frame SELECT 1, i * 10, 0, 256 + i % 20, randomblob(8) FROM n",
     )
-    with opened(log, Wanted(), lambda _done: None) as (evidence, rules, connection):
+    with open_evidence(log, ReviewOptions(), lambda _done: None) as (evidence, rules, connection):
         assert connection is not None
         found = LogRows(connection, "0" * 64, report_of(evidence, rules, connection))
         blocks = list(found.blocks("frame"))
     assert sum(map(len, blocks)) == 100_000
-    assert max(map(len, blocks)) < tables.ROWS_A_GROUP / 2
+    assert max(map(len, blocks)) < tables.ROWS_PER_GROUP / 2
     peaks = []
     for times in (4, 16):
         pool = pa.proxy_memory_pool(pa.default_memory_pool())

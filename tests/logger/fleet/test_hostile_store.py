@@ -415,4 +415,4 @@ def test_an_entry_goes_through_the_catalogue_unchanged(store: Path, honest: Path
     assert found[0].from_utc.tzinfo is not None
     assert datetime(2020, 1, 1, tzinfo=UTC) < found[0].from_utc
     paths = [entry.path("fix") for entry in found]
-    assert footers.sound(Store(str(store)), "fix", paths) == paths
+    assert footers.readable_files(Store(str(store)), "fix", paths) == paths

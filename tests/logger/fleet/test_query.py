@@ -12,8 +12,8 @@ from firmware_bridge.errors import ConfigurationError
 from logger.fleet import tables
 from logger.fleet.add import Adder
 from logger.fleet.catalogue import entries
-from logger.fleet.query import asked
-from logger.fleet.review import in_a_loop, review, run_of
+from logger.fleet.query import run_query
+from logger.fleet.review import judge_in_loop, review, run_of
 from logger.fleet.store import Store
 from tests.logger.command_line import Ended, stagelog
 
@@ -29,7 +29,7 @@ def store(pair: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 def rows(store: Store, sql: str, run: str | None = None) -> list[tuple[object, ...]]:
     """An answer, all of it."""
-    with asked(store, sql, run) as answer:
+    with run_query(store, sql, run) as answer:
         assert answer is not None
         return [tuple(row.values()) for row in answer.read_all().to_pylist()]
 
@@ -81,7 +81,7 @@ def test_the_forms_of_an_answer(store: Store) -> None:
 
 def test_the_tables_of_a_review_take_the_first_ones_place(store: Store) -> None:
     run = run_of(store, "rallysafe")
-    verdicts = review(run, entries(store), in_a_loop, lambda _done: None)
+    verdicts = review(run, entries(store), judge_in_loop, lambda _done: None)
     sql = "SELECT sum(penalty_s) FROM section GROUP BY car ORDER BY car"
     assert rows(store, sql, run.name) == [(verdict.penalty_s,) for verdict in verdicts]
     assert rows(store, sql) != rows(store, sql, run.name)

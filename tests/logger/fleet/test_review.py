@@ -25,10 +25,10 @@ from firmware_bridge.errors import ConfigurationError
 from logger.fleet import cluster
 from logger.fleet.add import Adder
 from logger.fleet.catalogue import entries
-from logger.fleet.review import Judge, Run, in_a_loop, review, run_of
+from logger.fleet.review import Judge, Run, judge_in_loop, review, run_of
 from logger.fleet.store import Store
 from logger.review import json as review_json
-from logger.review.open_evidence import Wanted, opened
+from logger.review.open_evidence import ReviewOptions, open_evidence
 from logger.review.report import report_of
 from tests.logger.command_line import ENVIRONMENT, Ended, stagelog
 
@@ -45,7 +45,7 @@ over_time_factor = 0.5
 
 def document_of(log: Path, rules: str | None = None) -> dict[str, Any]:
     """What the review of one log says."""
-    with opened(log, Wanted(rules=rules), lambda _done: None) as (evidence, chosen, connection):
+    with open_evidence(log, ReviewOptions(rules=rules), lambda _done: None) as (evidence, chosen, connection):
         return review_json.document(report_of(evidence, chosen, connection))
 
 
@@ -189,7 +189,7 @@ def _kill_at_work(client: Client, worker: subprocess.Popen[str], killed: threadi
         time.sleep(0.01)
 
 
-def judged(store: Store, run: Run, judge: Judge = in_a_loop) -> list[Any]:
+def judged(store: Store, run: Run, judge: Judge = judge_in_loop) -> list[Any]:
     """The verdicts on all logs of a store."""
     return review(run, entries(store), judge, lambda _done: None)
 
@@ -254,7 +254,7 @@ def test_a_store_without_such_logs_is_one_line(short: Store, tmp_path: Path) -> 
 def test_a_scheduler_that_is_not_there_is_one_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(cluster, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(cluster, "SCHEDULER_TIMEOUT_S", 0.5)
     with (
         pytest.raises(ConnectionError, match="no scheduler answers"),
         cluster.workers("tcp://127.0.0.1:9", None),

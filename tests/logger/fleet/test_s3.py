@@ -19,8 +19,8 @@ import pytest
 from logger.fleet import cluster
 from logger.fleet.add import Adder, restore
 from logger.fleet.catalogue import entries
-from logger.fleet.query import asked
-from logger.fleet.review import in_a_loop, review, run_of
+from logger.fleet.query import run_query
+from logger.fleet.review import judge_in_loop, review, run_of
 from logger.fleet.store import Store
 from tests.logger.command_line import ENVIRONMENT, stagelog
 from tests.logger.fleet.test_add import ALL, KILLED, files, whole
@@ -91,7 +91,7 @@ def test_questions_are_answered(store: Store, pair: list[Path], tmp_path: Path) 
     for place in (folder, store):
         for log in pair:
             Adder(place).add(log)
-        with asked(
+        with run_query(
             place, "SELECT car, count(*), max(speed_mps) FROM fix GROUP BY car ORDER BY car"
         ) as answer:
             assert answer is not None
@@ -106,7 +106,7 @@ def test_the_review_is_the_same_by_loop_and_by_workers(store: Store, pair: list[
         Adder(store).add(log)
     run = run_of(store, "rallysafe")
     found = entries(store)
-    looped = review(run, found, in_a_loop, lambda _done: None)
+    looped = review(run, found, judge_in_loop, lambda _done: None)
     assert [verdict.error for verdict in looped] == ["", ""]
     first = {name: what[1] for name, what in files(store).items()}
     with cluster.workers(None, 1) as judged:

@@ -16,8 +16,8 @@ from firmware_bridge.errors import DeviceError
 from logger.fleet import cluster, known_hosts
 from logger.fleet.add import Adder, restore
 from logger.fleet.catalogue import entries
-from logger.fleet.query import asked
-from logger.fleet.review import in_a_loop, review, run_of
+from logger.fleet.query import run_query
+from logger.fleet.review import judge_in_loop, review, run_of
 from logger.fleet.store import INCOMING, Store
 from tests.logger.command_line import ENVIRONMENT, stagelog
 from tests.logger.fleet.test_add import files, whole
@@ -108,7 +108,7 @@ def test_the_whole_evening(url: str, pair: list[Path], tmp_path: Path) -> None:
     whole(store)
     assert restore(store, entries(store)[1], tmp_path).read_bytes() == pair[1].read_bytes()
     both = "SELECT DISTINCT fix.car FROM fix JOIN progress ON fix.log = progress.log ORDER BY 1"
-    with asked(store, both) as answer:  # two tables are read at once
+    with run_query(store, both) as answer:  # two tables are read at once
         assert answer is not None
         assert [row["car"] for row in answer.read_all().to_pylist()] == [71, 72]
 
@@ -121,7 +121,7 @@ def test_workers_find_the_server_too(url: str, pair: list[Path], tmp_path: Path)
         for log in pair:
             Adder(place).add(log)
     store = Store(url)
-    expected = review(run_of(folder, "rallysafe"), entries(folder), in_a_loop, lambda _done: None)
+    expected = review(run_of(folder, "rallysafe"), entries(folder), judge_in_loop, lambda _done: None)
     with cluster.workers(None, 1) as judged:
         assert review(run_of(store, "rallysafe"), entries(store), judged, lambda _done: None) == expected
     documents = [name for name in files(store) if "/json/" in name]

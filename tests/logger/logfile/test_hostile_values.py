@@ -22,7 +22,7 @@ from logger.logfile.verify import verify
 from logger.replay.replay import Capture
 from logger.replay.replaying import replay
 from logger.review import json as review_json
-from logger.review.open_evidence import Wanted, opened
+from logger.review.open_evidence import ReviewOptions, open_evidence
 from logger.review.report import report_of
 from tests.logger.command_line import stagelog
 from tests.logger.logfile.rows_made import drive, frames, write_log
@@ -42,7 +42,7 @@ def write_odd(path: Path, *statements: str) -> Path:
 
 
 def reviewed(path: Path) -> dict[str, object]:
-    with opened(path, Wanted(), lambda _done: None) as (evidence, rules, connection):
+    with open_evidence(path, ReviewOptions(), lambda _done: None) as (evidence, rules, connection):
         return review_json.document(report_of(evidence, rules, connection))
 
 

@@ -32,7 +32,7 @@ from logger.recorder.restart_state import Origin, resume
 from logger.recorder.writer import Writer
 from logger.replay.replay import Capture
 from logger.replay.replaying import replay
-from logger.review.open_evidence import Wanted, opened
+from logger.review.open_evidence import ReviewOptions, open_evidence
 from tests.field_failures.recorder_process import query, recording, stop
 from tests.logger.recorder.driving import (
     START_S,
@@ -145,7 +145,7 @@ def test_a_drive_with_a_busy_crew_replays_exactly(
     assert differences(log, tmp_path / "again") == {}
     other_rules = tmp_path / "rules.toml"
     other_rules.write_text("[speed]\nwarn_within_kmh = 3\n")  # so that the review makes everything anew
-    with opened(log, Wanted(rules=str(other_rules)), lambda share: None) as (evidence, *_):
+    with open_evidence(log, ReviewOptions(rules=str(other_rules)), lambda share: None) as (evidence, *_):
         made = [event.detail["name"] for event in evidence.events if event.kind == "alarm"]
     assert [name for name in made if name not in RECORDERS_OWN] == alarms(log)
 

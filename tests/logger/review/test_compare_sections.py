@@ -11,13 +11,13 @@ import pytest
 
 from firmware_bridge.errors import ConfigurationError
 from logger.review.compare import compare
-from logger.review.open_evidence import Wanted, opened
+from logger.review.open_evidence import ReviewOptions, open_evidence
 from logger.review.report import Report, report_of
 from tests.logger.review.drives import fixes, plan, write_log
 
 
 def reported(path: Path) -> Report:
-    with opened(path, Wanted(), lambda _done: None) as (evidence, rules, _):
+    with open_evidence(path, ReviewOptions(), lambda _done: None) as (evidence, rules, _):
         return report_of(evidence, rules)
 
 
@@ -29,7 +29,7 @@ def test_a_section_beyond_the_itinerary_is_none_to_compare(tmp_path: Path) -> No
         connection.execute("INSERT INTO event VALUES (1, 2000000, 'section', ?)", (detail,))
         connection.execute("DELETE FROM meta WHERE key = 'itinerary'")
     odd = reported(log)
-    with pytest.raises(ConfigurationError, match="that all of the logs have"):
+    with pytest.raises(ConfigurationError, match="that all logs have"):
         compare([honest, odd], 7)
-    with pytest.raises(ConfigurationError, match="no timed section that all of the logs have"):
+    with pytest.raises(ConfigurationError, match="no timed section that all logs have"):
         compare([odd, odd])

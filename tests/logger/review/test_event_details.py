@@ -12,7 +12,7 @@ import pytest
 
 from logger.review import json as documents
 from logger.review.event_details import checked_detail
-from logger.review.open_evidence import Wanted, opened
+from logger.review.open_evidence import ReviewOptions, open_evidence
 from logger.review.report import report_of
 from tests.logger.review.drives import fixes, plan, write_log
 
@@ -63,11 +63,11 @@ def test_the_review_goes_on_without_them_and_says_how_many(tmp_path: Path) -> No
     after, remarks = _reviewed(log)
     assert after["overspeeds"] == before["overspeeds"]
     assert after["sections"] == before["sections"]
-    assert any(remark.startswith("6 values or events that no recorder writes") for remark in remarks)
+    assert any(remark.startswith("6 invalid values or events are left out") for remark in remarks)
 
 
 def _reviewed(log: Path) -> tuple[dict[str, Any], list[str]]:
-    with opened(log, Wanted(), lambda _done: None) as (evidence, rules, connection):
+    with open_evidence(log, ReviewOptions(), lambda _done: None) as (evidence, rules, connection):
         report = report_of(evidence, rules, connection, {}, lambda _done: None)
     found = documents.document(report)
     json.dumps(found, allow_nan=False)

@@ -22,7 +22,7 @@ from logger.recorder import setup
 from logger.recorder.pipeline import Pipeline, Source
 from logger.recorder.restart_state import Origin, state_text
 from logger.review.json import document
-from logger.review.open_evidence import Wanted, opened
+from logger.review.open_evidence import ReviewOptions, open_evidence
 from logger.review.recompute import RecordedFixes
 from logger.review.report import report_of
 from logger.review.runs import Moving, day_of
@@ -39,7 +39,7 @@ def run(verb: Any, *arguments: object) -> Result:
 
 
 def told(path: Path) -> dict[str, Any]:
-    with opened(path, Wanted(), lambda _share: None) as (evidence, rules, connection):
+    with open_evidence(path, ReviewOptions(), lambda _share: None) as (evidence, rules, connection):
         return document(report_of(evidence, rules, connection))
 
 
@@ -219,7 +219,7 @@ def test_memory_grows_with_the_section_changes_and_not_with_their_square(log: Pa
         "WITH RECURSIVE series(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM series WHERE value < 6000) "
         f"INSERT INTO event (session, t_us, kind, detail) SELECT 1, value * 1000, 'section', {detail} FROM series",
     )
-    with opened(many, Wanted(), lambda _share: None) as (evidence, _rules, _connection):
+    with open_evidence(many, ReviewOptions(), lambda _share: None) as (evidence, _rules, _connection):
         tracemalloc.start()
         try:
             day = day_of(evidence, (), Moving(evidence, speeds_of(evidence.fixes)))
@@ -248,7 +248,7 @@ def many_sessions(log: Path, path: Path, count: int) -> Path:
 def computed_again(path: Path) -> float:
     """How long computing a section of a log again takes, in seconds of the processor."""
     begun_s = time.process_time()
-    with opened(path, Wanted(section=0), lambda _share: None) as (evidence, *_):
+    with open_evidence(path, ReviewOptions(section=0), lambda _share: None) as (evidence, *_):
         assert evidence.events
     return time.process_time() - begun_s
 

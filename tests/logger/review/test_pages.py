@@ -12,7 +12,7 @@ import pytest
 from logger.demo import simulate
 from logger.review import compare_page, html
 from logger.review.compare import compare
-from logger.review.open_evidence import Wanted, opened
+from logger.review.open_evidence import ReviewOptions, open_evidence
 from logger.review.report import Report, report_of
 from tests.logger.crew import browsing
 from tests.logger.review import drives
@@ -25,7 +25,7 @@ PICTURES = Path(__file__).parents[2] / "pictures"
 
 
 def report(path: Path) -> Report:
-    with opened(path, Wanted(), lambda _share: None) as (evidence, rules, connection):
+    with open_evidence(path, ReviewOptions(), lambda _share: None) as (evidence, rules, connection):
         return report_of(evidence, rules, connection)
 
 

@@ -18,7 +18,7 @@ from logger.logfile.rows import Rows
 from logger.logfile.store import Log, SessionStart
 from logger.review.html import page
 from logger.review.json import document
-from logger.review.open_evidence import Wanted, opened
+from logger.review.open_evidence import ReviewOptions, open_evidence
 from logger.review.report import Report, report_of
 from logger.review.verbs import review
 from tests.logger.review import drives
@@ -46,12 +46,12 @@ def itinerary(folder: Path) -> Path:
     return path
 
 
-def report(path: Path, wanted: Wanted | None = None) -> Report:
-    with opened(path, wanted or Wanted(), NO_BAR) as (evidence, rules, connection):
+def report(path: Path, wanted: ReviewOptions | None = None) -> Report:
+    with open_evidence(path, wanted or ReviewOptions(), NO_BAR) as (evidence, rules, connection):
         return report_of(evidence, rules, connection)
 
 
-def told(path: Path, wanted: Wanted | None = None) -> dict[str, Any]:
+def told(path: Path, wanted: ReviewOptions | None = None) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(json.dumps(document(report(path, wanted)), allow_nan=False))
     return found
 
@@ -145,7 +145,7 @@ def test_recomputed_is_what_was_recorded(log: Path, folder: Path) -> None:
     """Rules that change an alarm only make everything anew, and it comes out the same."""
     rules = folder / "alarm.toml"
     rules.write_text('[[alarm]]\nname = "mine"\nwhen = "rpm > 9000"\n')
-    recorded, again = told(log), told(log, Wanted(rules=str(rules)))
+    recorded, again = told(log), told(log, ReviewOptions(rules=str(rules)))
     for key in ("sections", "overspeeds", "waypoints", "neutralisations", "engine", "penalty_s"):
         assert again[key] == recorded[key], key
 
@@ -153,12 +153,12 @@ def test_recomputed_is_what_was_recorded(log: Path, folder: Path) -> None:
 def test_rules_that_bear_more_find_nothing(log: Path, folder: Path) -> None:
     rules = folder / "mild.toml"
     rules.write_text("[speed]\ntolerance_kmh = 20\n")
-    assert told(log, Wanted(rules=str(rules)))["overspeeds"] == []
+    assert told(log, ReviewOptions(rules=str(rules)))["overspeeds"] == []
 
 
 @pytest.mark.parametrize("model", ["rallysafe", "rallycheck", "overtime"])
 def test_another_model_charges_the_same_evidence(log: Path, model: str) -> None:
-    banded, other = told(log), told(log, Wanted(rules=model))
+    banded, other = told(log), told(log, ReviewOptions(rules=model))
     assert other["penalty_s"] != banded["penalty_s"] > 0
     changed = [{**over, "penalty_s": 0} for over in other["overspeeds"]]
     assert changed == [{**over, "penalty_s": 0} for over in banded["overspeeds"]]
@@ -171,7 +171,7 @@ def test_another_device_against_the_itinerary(
 ) -> None:
     """Without a speed the instant of setting off is known to two seconds only; the finish is crossed at speed."""
     path = write(folder / f"other.{write.__name__}", FIXES)
-    ours, theirs = told(log), told(path, Wanted(itinerary=itinerary, car_class="Stock"))
+    ours, theirs = told(log), told(path, ReviewOptions(itinerary=itinerary, car_class="Stock"))
     assert theirs["sections"][0]["elapsed_s"] == pytest.approx(ours["sections"][0]["elapsed_s"], abs=within_s)
     assert [p["validated"] for p in theirs["waypoints"]] == [True] * 8
     assert len(theirs["overspeeds"]) == 1
@@ -208,7 +208,7 @@ def test_a_log_cut_short_is_reviewed_as_far_as_it_goes(log: Path, folder: Path) 
 def test_a_log_without_a_fix(folder: Path) -> None:
     result = run(drives.write_log(folder / "none.db", []))
     assert result.return_value == 74
-    assert "no fix in it" in result.output
+    assert "no fix with a position" in result.output
 
 
 @pytest.mark.parametrize(("name", "content"), [("empty.db", b""), ("text.db", b"hello\n" * 100)])

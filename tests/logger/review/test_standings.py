@@ -11,7 +11,7 @@ from firmware_bridge.errors import ConfigurationError
 from logger.config import configuration as configs
 from logger.review.compare import compare
 from logger.review.compare_page import page
-from logger.review.open_evidence import Wanted, opened
+from logger.review.open_evidence import ReviewOptions, open_evidence
 from logger.review.report import Report, report_of
 from logger.review.results import Decision, Decisions, Maximum, Result, load_decisions, load_results
 from logger.review.standings import result_of, standings
@@ -94,7 +94,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> list[Report]:
         car = configs.Car(number, "", "Stock", (f"Driver {number}",))
         seen = drives.fixes(drives.plan(seconds, over=False))
         path = drives.write_log(folder / f"{number}.db", seen, car)
-        with opened(path, Wanted(), lambda _share: None) as (evidence, rules, connection):
+        with open_evidence(path, ReviewOptions(), lambda _share: None) as (evidence, rules, connection):
             reports.append(report_of(evidence, rules, connection))
     return reports
 
