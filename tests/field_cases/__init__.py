@@ -1,1 +1,1 @@
-"""Inputs made after public bug reports, forum threads and firmware sources, by kind; their tests say what is right."""
+"""Inputs modelled on public bug reports, forum threads and firmware sources, with tests of the correct result."""

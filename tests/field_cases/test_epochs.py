@@ -1,4 +1,4 @@
-"""How receivers time their sentences: each case live (paced, through the recorder's own pipeline) and in replay."""
+"""Timing of receivers' sentences: each case live (paced, through the recorder's pipeline) and in replay."""
 
 from __future__ import annotations
 
@@ -34,21 +34,22 @@ Timed = tuple[float, bytes]
 
 
 def lines(case: str) -> list[bytes]:
+    """The sentences of a case."""
     return (CASES / f"{case}.nmea").read_bytes().splitlines(keepends=True)
 
 
 def bursts(case: str, hz: float, first: bytes, gap_s: float = 0.0) -> Iterator[Timed]:
-    """Each line with its time: a burst begins at each `first`; `gap_s` lies before the second line of a burst."""
-    burst, place = -1, 0
+    """Each line with its time in s: every `first` begins a burst; `gap_s` comes before the burst's second line."""
+    burst, position = -1, 0
     for line in lines(case):
         if line[3:6] == first:
-            burst, place = burst + 1, 0
-        yield max(burst, 0) / hz + (gap_s if place else 0.0) + place * 0.004, line
-        place += 1
+            burst, position = burst + 1, 0
+        yield max(burst, 0) / hz + (gap_s if position else 0.0) + position * 0.004, line
+        position += 1
 
 
 def serial(case: str, baud: int) -> Iterator[Timed]:
-    """Line after line without a pause."""
+    """Each line with its time in s, without pauses, at a baud rate."""
     sent = 0
     for line in lines(case):
         sent += len(line)
@@ -56,6 +57,7 @@ def serial(case: str, baud: int) -> Iterator[Timed]:
 
 
 def live(timed: Iterator[Timed]) -> Rows:
+    """Rows of the recorder's pipeline for timed lines."""
     pipeline = Pipeline(
         [Source("gps", protocol("nmea").decoder(0), FixBuilder())], EngineReadings([]), Stage().live("")
     )
@@ -68,18 +70,20 @@ def live(timed: Iterator[Timed]) -> Rows:
 
 
 def replayed(case: str, folder: Path) -> Rows:
+    """Rows of a replay of the case."""
     path = folder / f"{case}.nmea"
     path.write_bytes((CASES / f"{case}.nmea").read_bytes())
     os.utime(path, (WRITTEN_S, WRITTEN_S))
     (session,) = sessions(Capture(path), lambda _share: None)
-    found = Rows()
+    merged = Rows()
     for rows in session.rows:
         for table in ("fix", "clock", "event"):
-            getattr(found, table).extend(getattr(rows, table))
-    return found
+            getattr(merged, table).extend(getattr(rows, table))
+    return merged
 
 
 def metres(fixes: list[Fix]) -> float:
+    """The odometer's distance over the fixes, in m."""
     odometer = Odometer()
     for fix in fixes:
         if fix.lat is not None and fix.lon is not None:
@@ -88,6 +92,7 @@ def metres(fixes: list[Fix]) -> float:
 
 
 def alarms(events: list[EventRow]) -> list[tuple[float, str]]:
+    """Time in s and state of each "gps lost" event."""
     return [
         (event.t_us / 1e6, event.detail["state"])
         for event in events
@@ -101,7 +106,7 @@ def assert_in_order(fixes: list[Fix]) -> None:
     assert all(a.t_us <= b.t_us for a, b in pairwise(fixes))
 
 
-def at(fix: Fix) -> str:
+def utc_text(fix: Fix) -> str:
     assert fix.utc_us is not None
     return datetime.fromtimestamp(fix.utc_us / 1e6, UTC).isoformat()
 
@@ -133,8 +138,8 @@ def test_every_epoch_is_a_fix_with_speed_and_height(case: str, way: str, tmp_pat
 
 
 @pytest.mark.parametrize("way", ["live", "replay"])
-def test_rmc_an_epoch_behind(way: str, tmp_path: Path) -> None:
-    """The burst is RMC of the second before, then GGA."""
+def test_rmc_belongs_to_the_previous_epoch(way: str, tmp_path: Path) -> None:
+    """A burst has the RMC of the previous second, then the GGA of this one."""
     case = "rmc-behind-then-gga"
     fixes = live(bursts(case, 1, b"RMC")).fix if way == "live" else replayed(case, tmp_path).fix
     assert_in_order(fixes)
@@ -145,13 +150,15 @@ def test_rmc_an_epoch_behind(way: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("way", ["live", "replay"])
 @pytest.mark.parametrize(("case", "without_speed"), [("gga-then-rmc-behind", 1), ("rmc-late-1200ms", 0)])
-def test_rmc_behind_the_gga_of_the_next_second(
+def test_rmc_arrives_after_the_gga_of_the_next_second(
     case: str, without_speed: int, way: str, tmp_path: Path
 ) -> None:
     fixes = live(bursts(case, 1, b"GGA")).fix if way == "live" else replayed(case, tmp_path).fix
     assert_in_order(fixes)
     assert len(fixes) == 30
-    first = 1 if way == "live" else 0  # the crew's first fix is out within a second, before its RMC is here
+    first = (
+        1 if way == "live" else 0
+    )  # live, the first fix is emitted within a second, before its RMC arrives
     speeds = [fix.speed_mps for fix in fixes[first : 30 - without_speed]]
     assert speeds == pytest.approx([25.0] * len(speeds), abs=0.01)
     assert all(fix.alt_m is not None for fix in fixes)
@@ -159,7 +166,7 @@ def test_rmc_behind_the_gga_of_the_next_second(
 
 @pytest.mark.parametrize("way", ["live", "replay"])
 def test_vtg_before_its_gga(way: str, tmp_path: Path) -> None:
-    """Two GGA are lost; a fix whose speed is another second's is off by up to 2.7 m/s."""
+    """Two GGA are lost; the speed of a neighbouring second would be wrong by up to 2.7 m/s."""
     case = "vtg-before-gga"
     fixes = live(bursts(case, 1, b"VTG")).fix if way == "live" else replayed(case, tmp_path).fix
     assert len(fixes) == 38
@@ -168,8 +175,8 @@ def test_vtg_before_its_gga(way: str, tmp_path: Path) -> None:
     assert [fix.speed_mps for fix in fixes] == pytest.approx(truth, abs=0.02)
 
 
-def test_a_pause_before_sentences_that_say_nothing_of_a_fix_is_waited_for() -> None:
-    """Four GSV arrive as one piece, 0.6 s after the GGA; RMC and VTG follow them at once."""
+def test_a_pause_before_gsv_sentences_does_not_end_the_epoch() -> None:
+    """Four GSV arrive as one chunk 0.6 s after the GGA; RMC and VTG follow immediately."""
 
     def timed() -> Iterator[Timed]:
         at_s, held = 0.0, b""
@@ -188,29 +195,29 @@ def test_a_pause_before_sentences_that_say_nothing_of_a_fix_is_waited_for() -> N
 
 
 @pytest.mark.parametrize("way", ["live", "replay"])
-def test_in_step_again_after_a_lost_gga(way: str, tmp_path: Path) -> None:
+def test_speeds_match_their_epochs_again_after_a_lost_gga(way: str, tmp_path: Path) -> None:
     case = "gga-vtg-one-lost"
     fixes = live(bursts(case, 10, b"GGA")).fix if way == "live" else replayed(case, tmp_path).fix
     truth: dict[int, float] = {}
     time_us = None
     for line in lines(case):
-        if found := re.match(rb"\$GNGGA,([0-9.]+),", line):
-            time_us = time_of_day_us(found[1].decode())
+        if gga := re.match(rb"\$GNGGA,([0-9.]+),", line):
+            time_us = time_of_day_us(gga[1].decode())
         elif time_us is not None:
             truth[time_us] = float(line.split(b",")[5]) * 1852 / 3600
     assert len(fixes) in (len(truth), len(truth) - 1)
-    # No date: fixes bear no UTC, but come in the order of the sentences.
+    # Without a date fixes have no UTC; they have the order of the sentences.
     speeds = [fix.speed_mps for fix in fixes]
     assert None not in speeds
     expected = [
         speed for moment, speed in truth.items() if abs(moment % 86_400_000_000 - 32_420_000_000) > 50_000
     ]
-    found_speeds = [speed for speed in speeds if speed is not None]
-    assert found_speeds[:199] == pytest.approx(expected[:199])
-    assert found_speeds[-390:] == pytest.approx(expected[-390:])
+    actual = [speed for speed in speeds if speed is not None]
+    assert actual[:199] == pytest.approx(expected[:199])
+    assert actual[-390:] == pytest.approx(expected[-390:])
 
 
-def test_a_stuck_receiver_is_lost_and_drives_no_further(tmp_path: Path) -> None:
+def test_a_stuck_receiver_is_lost_and_adds_no_distance(tmp_path: Path) -> None:
     rows = live(bursts("stuck-receiver", 1, b"GGA"))
     assert_in_order(rows.fix)
     assert len(rows.fix) == 15
@@ -222,7 +229,7 @@ def test_a_stuck_receiver_is_lost_and_drives_no_further(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("way", ["live", "replay"])
-def test_a_second_far_away_is_no_position(way: str, tmp_path: Path) -> None:
+def test_a_second_of_far_positions_is_rejected(way: str, tmp_path: Path) -> None:
     case = "svalbard-1s-10hz"
     rows = live(bursts(case, 10, b"RMC")) if way == "live" else replayed(case, tmp_path)
     assert len(rows.fix) == 600
@@ -240,21 +247,23 @@ def test_a_second_far_away_is_no_position(way: str, tmp_path: Path) -> None:
         ("log-of-2024", "2024-01-12T09:00:00+00:00", "2024-01-12T09:00:59+00:00"),
     ],
 )
-def test_dates(case: str, first: str, last: str | None, way: str, tmp_path: Path) -> None:
+def test_dates_are_corrected_or_kept(
+    case: str, first: str, last: str | None, way: str, tmp_path: Path
+) -> None:
     rows = live(bursts(case, 1, b"GGA")) if way == "live" else replayed(case, tmp_path)
     assert_in_order(rows.fix)
-    assert at(rows.fix[0]) == first
+    assert utc_text(rows.fix[0]) == first
     assert [b.utc_us - a.utc_us for a, b in pairwise(rows.fix) if a.utc_us and b.utc_us] == [1_000_000] * (
         len(rows.fix) - 1
     )
-    assert last is None or at(rows.fix[-1]) == last
+    assert last is None or utc_text(rows.fix[-1]) == last
     assert rows.clock
     assert all(fix.date_ok for fix in rows.fix)
-    said = [event.detail["said"] for event in rows.event if event.kind == "gps_date"]
-    assert said == (["2006-05-29"] if case == "week-rollover" else [])
+    sent_dates = [event.detail["said"] for event in rows.event if event.kind == "gps_date"]
+    assert sent_dates == (["2006-05-29"] if case == "week-rollover" else [])
 
 
-def test_gll_alone(tmp_path: Path) -> None:
+def test_gll_alone_gives_a_fix_per_second(tmp_path: Path) -> None:
     for fixes in (live(bursts("gll-only", 1, b"GLL")).fix, replayed("gll-only", tmp_path).fix):
         assert len(fixes) == 60
         assert [b.t_us - a.t_us for a, b in pairwise(fixes)] == pytest.approx([1_000_000] * 59, abs=1)
@@ -263,7 +272,7 @@ def test_gll_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize("cycle_s", [2.0, 5.0, 10.1])
 @pytest.mark.parametrize("last", [b"RMC", b"GGA"])
 def test_a_slow_receiver_is_not_lost(cycle_s: float, last: bytes) -> None:
-    """Sentences spread over the whole cycle; after 20 s of silence it is lost, and found again at once."""
+    """Sentences are spread over the whole cycle. After 20 s of silence GPS is lost, and the next fix clears it."""
     timed = []
     cycle: list[bytes] = []
     number = 0
@@ -274,8 +283,8 @@ def test_a_slow_receiver_is_not_lost(cycle_s: float, last: bytes) -> None:
         if last == b"GGA":
             cycle[0], cycle[-1] = cycle[-1], cycle[0]
         begin_s = number * cycle_s + (20.0 if number >= 12 else 0.0)
-        shift = [_later(text, number) for text in cycle]
-        timed += [(begin_s + place * cycle_s / len(cycle), text) for place, text in enumerate(shift)]
+        shifted = [_at_cycle(text, number) for text in cycle]
+        timed += [(begin_s + position * cycle_s / len(cycle), text) for position, text in enumerate(shifted)]
         cycle, number = [], number + 1
     rows = live(iter(timed))
     assert len(rows.fix) == 24
@@ -288,17 +297,17 @@ def test_a_slow_receiver_is_not_lost(cycle_s: float, last: bytes) -> None:
     assert any(silent_s < at_s < silent_s + 20 for at_s, state in states if state == "raised")
 
 
-def _later(line: bytes, number: int) -> bytes:
-    """The sentence with the time of the cycle `number` at 2 s each, from 09:00:00 on."""
+def _at_cycle(line: bytes, number: int) -> bytes:
+    """The sentence with the time of cycle `number`; cycles begin at 09:00:00 and last 2 s each."""
     body = line[1 : line.index(b"*")].split(b",")
     if body[0][2:] not in (b"GGA", b"RMC"):
         return line
     body[1] = b"09%02d%02d.00" % divmod(number * 2, 60)
     text = b",".join(body)
-    sum_ = 0
+    checksum = 0
     for byte in text:
-        sum_ ^= byte
-    return b"$%s*%02X\r\n" % (text, sum_)
+        checksum ^= byte
+    return b"$%s*%02X\r\n" % (text, checksum)
 
 
 CONFIG = """\
@@ -322,8 +331,10 @@ socket = "live.sock"
         ("gga-rmc-1ms-apart", 10, b"GGA", 0.0, 120),
     ],
 )
-def test_on_a_wire(case: str, hz: int, first: bytes, gap_s: float, count: int, tmp_path: Path) -> None:
-    """Twelve seconds through a pty into the real recorder."""
+def test_the_real_recorder_keeps_every_epoch(
+    case: str, hz: int, first: bytes, gap_s: float, count: int, tmp_path: Path
+) -> None:
+    """Twelve seconds of sentences through a pty into the real recorder."""
     timed = list(bursts(case, hz, first, gap_s))[: count if hz == 1 else 2 * count]
     timed = [(at_s, line) for at_s, line in timed if at_s < 12]
     device = Pty()

@@ -1,4 +1,4 @@
-"""Receivers and phones that record positions and no speed: distance, speed, and the review says where it is from."""
+"""Receivers and phones that record positions without speed: distance, speed, and the speed's source in the review."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ def reviewed(path: Path, wanted: ReviewOptions | None = None) -> Report:
         ("tracks/gpx-10hz-no-speed.gpx", 1976, 0.03),
     ],
 )
-def test_distance(name: str, metres: float, share: float) -> None:
+def test_distance_from_positions(name: str, metres: float, share: float) -> None:
     figures = reviewed(HERE / name).quality.figures
     assert figures["distance_m"] == pytest.approx(metres, rel=share)
     assert figures["speed_source"] == "positions"
 
 
-def test_braking_ends_at_0() -> None:
+def test_braking_ends_at_zero_speed() -> None:
     fixes = reviewed(HERE / "gps/gga-only-brake-10hz.nmea").evidence.fixes
     kmh, t_s = speeds_of(fixes).mps * KMH, fixes.at_us / 1e6 - fixes.at_us[0] / 1e6
     assert kmh[(t_s > 1) & (t_s < 29.9)] == pytest.approx(28 * KMH, abs=3)
     assert kmh[t_s > 34.5] == pytest.approx(0, abs=0.1)
 
 
-def test_the_track_of_a_phone() -> None:
+def test_a_phone_track_has_computed_speeds() -> None:
     report = reviewed(HERE / "tracks/gpx-10hz-no-speed.gpx")
     figures, seen = report.quality.figures, report.evidence.seen
     assert figures["max_kmh"] == pytest.approx(108, abs=5)
@@ -60,7 +60,7 @@ def test_the_track_of_a_phone() -> None:
     assert any("computed from positions" in remark for remark in document(report)["remarks"])
 
 
-def test_overspeeds_of_a_track_say_how_sure_they_are(tmp_path: Path) -> None:
+def test_overspeeds_of_a_track_have_an_uncertainty(tmp_path: Path) -> None:
     track = drives.write_gpx(tmp_path / "track.gpx", drives.fixes(drives.plan(), hz=1))
     itinerary = tmp_path / "stage.toml"
     itinerary.write_text(drives.ITINERARY, encoding="utf-8")
@@ -89,7 +89,7 @@ def _at(second: float) -> str:
     return f"2026-01-12T09:{int(second) // 60:02d}:{int(second) % 60:02d}Z"
 
 
-def test_times_of_whole_seconds_at_10_hz(tmp_path: Path) -> None:
+def test_a_10_hz_track_with_times_in_whole_seconds(tmp_path: Path) -> None:
     path = _gpx(tmp_path / "t.gpx", [[(2.0 * i, _at(i / 10)) for i in range(1200)]])
     figures = reviewed(path).quality.figures
     assert figures["distance_m"] == pytest.approx(2380, rel=0.03)

@@ -1,4 +1,4 @@
-"""UBX among NMEA as receivers send it: each epoch one fix, whole, and the same again from the log."""
+"""UBX mixed with NMEA as receivers send it: one complete fix per epoch, and the same fixes in a replay of the log."""
 
 import sqlite3
 from contextlib import closing
@@ -29,7 +29,7 @@ def rows(log: Path, sql: str) -> list[Any]:
 
 
 @pytest.mark.parametrize(("case", "epochs"), [("ubx-mixed", 60), ("ubx-dense-10hz-nmea-1hz", 20)])
-def test_a_fix_each_epoch_with_speed_and_altitude(case: str, epochs: int, tmp_path: Path) -> None:
+def test_one_fix_per_epoch_with_speed_and_altitude(case: str, epochs: int, tmp_path: Path) -> None:
     log = replayed(CASES / f"{case}.nmea", tmp_path)
     counts = "count(*), count(DISTINCT utc_us), count(lat), count(speed_mps), count(alt_m)"
     assert rows(log, f"SELECT {counts} FROM fix") == [(epochs,) * 5]
@@ -41,9 +41,7 @@ def test_a_fix_each_epoch_with_speed_and_altitude(case: str, epochs: int, tmp_pa
 
 @pytest.mark.parametrize("nmea", [True, False], ids=["mixed", "alone"])
 @pytest.mark.parametrize("hz", [1, 10, 25])
-def test_a_receiver_that_sends_both_gives_each_epoch_once_with_its_accuracy(
-    nmea: bool, hz: int, tmp_path: Path
-) -> None:
+def test_ubx_gives_one_fix_per_epoch_with_accuracy(nmea: bool, hz: int, tmp_path: Path) -> None:
     receiver = GpsReceiver(lively(), hz, nmea=nmea, ubx=True, cold_start_s=5.0)
     epochs = list(receiver.bytes_between(0.0, 40.0))
     capture = tmp_path / "port.ubx"

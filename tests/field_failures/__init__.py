@@ -1,1 +1,1 @@
-"""One file a row of the field-failure list: how loggers fail, and proof that this one does not."""
+"""Field failures F1 to F24: one file per way in which loggers fail, each provoked and tested."""

@@ -1,4 +1,4 @@
-"""The real recorder as a process, and sources whose every frame is numbered so that losses can be counted."""
+"""The real recorder as a process, and a CAN source with numbered frames, so that tests can count losses."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 FRAME_ID = 0x123
-MOST_AT_ONCE = 200
-"""Frames: a bus that was held up catches up little by little, as an adapter's buffer does."""
+MAX_BURST_FRAMES = 200
+"""A bus that was delayed catches up in bursts of this size, like an adapter's buffer."""
 
 ITINERARY = """
 [stage]
@@ -33,7 +33,7 @@ length_km = 10.0
 
 
 class NumberedBus:
-    """A CAN adapter on a pty: an SLCAN frame every `1 / rate` s, numbered in its data. Listens to nothing."""
+    """A CAN adapter on a pty: an SLCAN frame every `1 / rate` s with its number as data. Ignores commands."""
 
     def __init__(self, rate: int = 500) -> None:
         self._master, self._slave = os.openpty()
@@ -43,8 +43,8 @@ class NumberedBus:
         self._rate = rate
         self._stop = threading.Event()
         self.sent_at: list[float] = []
-        """When each frame was handed to the port, by the monotonic clock."""
-        self._thread = threading.Thread(target=self._speak)
+        """Monotonic time at which each frame was written to the port."""
+        self._thread = threading.Thread(target=self._send)
 
     def __enter__(self) -> NumberedBus:
         self._thread.start()
@@ -56,32 +56,32 @@ class NumberedBus:
         os.close(self._slave)
 
     def silence(self) -> None:
-        """Send no more."""
+        """Stop sending."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
 
-    def _speak(self) -> None:
+    def _send(self) -> None:
         began = time.monotonic()
         while not self._stop.wait(0.005):
             with suppress(BlockingIOError):
                 os.read(self._master, 4096)
-            due = min(int((time.monotonic() - began) * self._rate), len(self.sent_at) + MOST_AT_ONCE)
+            due = min(int((time.monotonic() - began) * self._rate), len(self.sent_at) + MAX_BURST_FRAMES)
             burst = range(len(self.sent_at), max(due, len(self.sent_at)))
             data = b"".join(b"t%03X8%016X\r" % (FRAME_ID, number) for number in burst)
-            patience = time.monotonic() + 1.0
+            deadline = time.monotonic() + 1.0
             while data:
                 try:
                     data = data[os.write(self._master, data) :]
                 except BlockingIOError:
-                    time.sleep(0.005)  # nobody reads just now
-                    if self._stop.is_set() and time.monotonic() > patience:
+                    time.sleep(0.005)  # the reader is busy
+                    if self._stop.is_set() and time.monotonic() > deadline:
                         return
             self.sent_at += [time.monotonic()] * len(burst)
 
 
 def write_config(folder: Path, port: str, *, stage: int | None = None, gps: str | None = None) -> Path:
-    """A configuration with one CAN adapter, in a folder whose logs go to `folder`/logs."""
+    """Write a configuration with one CAN adapter and the log directory `folder`/logs."""
     text = f'[log]\ndirectory = "{folder}/logs"\n'
     text += f'[[can]]\nname = "engine"\nport = "{port}"\nprotocol = "slcan"\nbaud = 2000000\n'
     if gps is not None:
@@ -96,7 +96,7 @@ def write_config(folder: Path, port: str, *, stage: int | None = None, gps: str 
 
 @contextmanager
 def recording(config: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """`stagelog run` for as long as the body lasts; killed at its end if it still runs."""
+    """Run `stagelog run` during the body, and kill it at the end if it still runs."""
     process = subprocess.Popen(
         [sys.executable, "-m", "logger", "run", "-c", str(config)], stderr=subprocess.PIPE
     )
@@ -109,15 +109,15 @@ def recording(config: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def stop(process: subprocess.Popen[bytes]) -> str:
-    """SIGTERM, wait for the end; what it said."""
+    """Send SIGTERM and wait for the end. Returns the standard error output."""
     process.send_signal(signal.SIGTERM)
-    _, said = process.communicate(timeout=15)
-    assert process.returncode == 0, said.decode()
-    return said.decode()
+    _, output = process.communicate(timeout=15)
+    assert process.returncode == 0, output.decode()
+    return output.decode()
 
 
 def query(log: Path, sql: str) -> list[tuple[object, ...]]:
-    """Rows of a log, as another program reads them."""
+    """Rows of a log, read over a separate connection."""
     connection = sqlite3.connect(f"{log.as_uri()}?mode=ro", uri=True)
     try:
         return connection.execute(sql).fetchall()
@@ -132,26 +132,26 @@ def numbers(log: Path) -> list[int]:
 
 
 def integrity(log: Path) -> str:
-    """SQLite's own word on a log."""
+    """Result of SQLite's integrity check."""
     return str(query(log, "PRAGMA integrity_check")[0][0])
 
 
 def until(holds: Callable[[], bool], within_s: float = 60.0) -> float:
-    """Wait until something holds; how long that took. AssertionError when it did not."""
+    """Wait until `holds()` is true. Returns the time taken in s; AssertionError after `within_s`."""
     began = time.monotonic()
     while not holds():
-        assert time.monotonic() - began < within_s, "waited in vain"
+        assert time.monotonic() - began < within_s, f"the condition did not hold within {within_s:g} s"
         time.sleep(0.02)
     return time.monotonic() - began
 
 
 def has_rows(log: Path, least: int = 1) -> Callable[[], bool]:
-    """Whether a log is there and has frames."""
+    """A condition for `until`: the log exists and has at least `least` frames."""
 
     def holds() -> bool:
         try:
             return log.exists() and len(numbers(log)) >= least
-        except (sqlite3.Error, UnicodeDecodeError):  # damaged, and not set aside yet
+        except (sqlite3.Error, UnicodeDecodeError):  # damaged, and not quarantined yet
             return False
 
     return holds

@@ -1,4 +1,4 @@
-"""Real file systems of a few megabytes: one to be filled to the last byte, one to be shut down by the kernel."""
+"""Small real file systems: a tmpfs that tests fill to the last byte, and an ext4 image that fails."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ import pytest
 
 @contextmanager
 def small_disk(place: Path, megabytes: int) -> Iterator[Path]:
-    """Mounted at `place`; skips, with the reason, where nobody may mount."""
+    """Mount a tmpfs at `place`. Skips the test with a reason if mounting is not possible."""
     place.mkdir(parents=True)
     mount = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(place)]
     try:
         mounted = subprocess.run(mount, capture_output=True, text=True, check=False)
     except FileNotFoundError:
-        pytest.skip("there is no mount here")
+        pytest.skip("the program mount is not installed")
     if mounted.returncode:
-        pytest.skip(f"no small file system may be mounted here: {mounted.stderr.strip()}")
+        pytest.skip(f"cannot mount a small file system: {mounted.stderr.strip()}")
     try:
         yield place
     finally:
@@ -30,7 +30,7 @@ def small_disk(place: Path, megabytes: int) -> Iterator[Path]:
 
 @contextmanager
 def filled(folder: Path) -> Iterator[None]:
-    """The file system of a folder has no byte left."""
+    """Fill the file system of a folder to the last byte during the body."""
     filler = folder / "filler"
     try:
         with filler.open("wb", buffering=0) as file:
@@ -61,20 +61,20 @@ class CardImage:
         _run("mount", "-o", "loop", str(self._image), str(self._place))
 
     def fail(self) -> None:
-        """From here on every write is an I/O error, as after errors of the card itself."""
+        """Make every write fail with an I/O error, as after a hardware error of the card."""
         _run("mount", "-o", "remount,abort", str(self._place))
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
-        """Whoever writes waits, without end, as for a card that is stuck; readers do not."""
+        """Block every write during the body, as a stuck card does; reads continue."""
         _run("fsfreeze", "--freeze", str(self._place))
         try:
             yield
         finally:
             _run("fsfreeze", "--unfreeze", str(self._place))
 
-    def come_back_repaired(self) -> None:
-        """What is on the card at this moment, repaired and mounted where it was; whoever has it open keeps the old."""
+    def remount_repaired(self) -> None:
+        """Repair a copy of the card and mount it in the same place. Open files still refer to the old image."""
         self.remove()
         repaired = self._image.with_name("repaired.img")
         shutil.copyfile(self._image, repaired)
@@ -83,17 +83,17 @@ class CardImage:
         self._mount()
 
     def remove(self) -> None:
-        """Unmounted, though somebody may have files open."""
+        """Unmount, even if files are open."""
         _run("umount", "-l", str(self._place))
 
 
 @contextmanager
 def card_image(place: Path) -> Iterator[CardImage]:
-    """Mounted at `place`; skips, with the reason, where nobody may mount."""
+    """Mount an ext4 image at `place`. Skips the test with a reason if mounting is not possible."""
     try:
         image = CardImage(place)
     except (FileNotFoundError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"no ext4 file system may be mounted here: {error}")
+        pytest.skip(f"cannot mount an ext4 file system: {error}")
     try:
         yield image
     finally:

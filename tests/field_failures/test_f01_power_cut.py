@@ -1,7 +1,7 @@
 """F1: a power cut truncates or corrupts the log.
 
-Processes are killed with SIGKILL at random moments, and the WAL that such a cut leaves is torn and spoiled further, as
-a card does that was writing when the voltage went. A cut of the machine itself needs a machine: that is a soak.
+SIGKILL ends the recorder at random moments. The WAL that is left is also truncated or corrupted, as by a card that
+was writing when the voltage dropped. Cuts of a whole machine are in tests/power_cuts.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ KILLS = 8
 MAX_LOSS_S = 1.0
 
 
-def test_f01_killed_at_random_moments_loses_at_most_a_second_and_goes_on_in_the_same_log(
+def test_f01_a_kill_loses_at_most_a_second_and_the_same_log_is_resumed(
     tmp_path: Path, figures: Figures
 ) -> None:
-    chance = random.Random(11)
+    rng = random.Random(11)
     lost_s: list[float] = []
     log = tmp_path / "logs" / "test-7-001.db"
     with NumberedBus() as bus:
@@ -43,7 +43,7 @@ def test_f01_killed_at_random_moments_loses_at_most_a_second_and_goes_on_in_the_
             before = len(numbers(log)) if log.exists() else 0
             with recording(config) as process:
                 until(has_rows(log, before + 1))
-                time.sleep(chance.uniform(0.0, 1.5))
+                time.sleep(rng.uniform(0.0, 1.5))
                 process.kill()
                 killed_at = time.monotonic()
                 process.wait()
@@ -55,16 +55,14 @@ def test_f01_killed_at_random_moments_loses_at_most_a_second_and_goes_on_in_the_
             stop(process)
     figures.tried("kills of the recorder", KILLS)
     for seconds in lost_s:
-        figures.measured("lost by a kill", seconds, "s")
+        figures.measured("loss per kill", seconds, "s")
     assert max(lost_s) <= MAX_LOSS_S
     assert query(log, "SELECT count(*) FROM session") == [(KILLS + 1,)]
     assert verify(log) == []
 
 
-def test_f01_torn_and_spoiled_wal_tails_open_and_keep_what_was_committed(
-    tmp_path: Path, figures: Figures
-) -> None:
-    chance = random.Random(12)
+def test_f01_logs_with_torn_wal_tails_open_with_all_whole_commits(tmp_path: Path, figures: Figures) -> None:
+    rng = random.Random(12)
     source = tmp_path / "source.db"
     log, _ = open_log(source)
     log.begin_session(START, META)
@@ -76,28 +74,28 @@ def test_f01_torn_and_spoiled_wal_tails_open_and_keep_what_was_committed(
     for trial in range(60):
         copy = tmp_path / f"trial-{trial}.db"
         shutil.copy(source, copy)
-        at = chance.randrange(len(wal))
+        at = rng.randrange(len(wal))
         torn = wal[:at] if trial % 2 else wal[:at] + bytes([wal[at] ^ 0xFF]) + wal[at + 1 :]
         Path(f"{copy}-wal").write_bytes(torn)
-        opened, aside = open_log(copy)
-        assert aside is None or not numbers_or_none(aside)
+        opened, quarantined = open_log(copy)
+        assert quarantined is None or not numbers_or_none(quarantined)
         opened.begin_session(START, META)
         opened.write(frames(1, first=1_000_000))
         opened.close()
         assert verify(copy) == []
-        found = numbers(copy)
-        assert found[-1] == 1_000_000
-        assert found[:-1] == list(range(len(found) - 1))
-        assert len(found[:-1]) % 25 == 0
-        kept.append(len(found) - 1)
+        recorded = numbers(copy)
+        assert recorded[-1] == 1_000_000
+        assert recorded[:-1] == list(range(len(recorded) - 1))
+        assert len(recorded[:-1]) % 25 == 0
+        kept.append(len(recorded) - 1)
     log.abandon()
-    figures.tried("torn or spoiled WAL tails, all opened and whole up to a commit", len(kept))
+    figures.tried("torn or corrupted WAL tails, all opened and whole up to a commit", len(kept))
     assert max(kept) > 500
 
 
 def numbers_or_none(log: Path) -> list[int]:
-    """A log that had nothing but its WAL, and lost that, holds nothing to lose."""
+    """The frame numbers of a log; none if it cannot be read, because it had only a WAL and lost it."""
     try:
         return numbers(log)
-    except Exception:  # noqa: BLE001 - whatever it is, there were no rows
+    except Exception:  # noqa: BLE001 - a log that cannot be read has no rows
         return []

@@ -27,10 +27,10 @@ from tests.figures import Figures
 from tests.logger.logfile.rows_made import META, START, frames, write_log
 
 HEADER_BYTES = 100
-"""Of SQLite's file, in which it counts those who open it for writing."""
+"""Size of a SQLite file's header, in which opening for writing changes counters."""
 WRITE_VERSION_AT, APPLICATION_ID_AT = 18, 68
 WITHIN_S = 2.0
-"""What a damaged log may cost a start, beyond what it takes anyway."""
+"""Time that a damaged log may add to a start."""
 
 
 def half_written(path: Path) -> None:
@@ -42,39 +42,39 @@ def garbage(path: Path) -> None:
     path.write_bytes(random.Random(2).randbytes(100_000))
 
 
-def scribbled_over(path: Path) -> None:
+def overwritten_pages(path: Path) -> None:
     half_written(path)
     path.write_bytes(path.read_bytes()[:100] + b"\xee" * 8192)
 
 
-def schema_that_is_no_text(path: Path) -> None:
+def schema_with_invalid_text(path: Path) -> None:
     log, _ = open_log(path)
     log.close()
     path.write_bytes(path.read_bytes().replace(b"tablemeta", b"table\x82eta", 1))
 
 
-def no_log_by_its_mark(path: Path) -> None:
-    _spoil_header(write_log(path), APPLICATION_ID_AT, 1)
+def wrong_application_id(path: Path) -> None:
+    _change_header(write_log(path), APPLICATION_ID_AT, 1)
 
 
-def another_programs(path: Path) -> None:
+def database_of_another_program(path: Path) -> None:
     connection = sqlite3.connect(path)
     connection.execute("CREATE TABLE theirs (x)")
     connection.close()
 
 
-def read_only_by_its_header(path: Path) -> None:
-    _spoil_header(write_log(path), WRITE_VERSION_AT, 0x80)
+def read_only_header(path: Path) -> None:
+    _change_header(write_log(path), WRITE_VERSION_AT, 0x80)
 
 
-def _spoil_header(log: Path, at: int, bits: int) -> None:
+def _change_header(log: Path, at: int, bits: int) -> None:
     data = bytearray(log.read_bytes())
     data[at] ^= bits
     log.write_bytes(data)
 
 
-def changed(*statements: str) -> Callable[[Path], None]:
-    """A log whose own pages are sound, and say something else than we wrote."""
+def log_changed_by(*statements: str) -> Callable[[Path], None]:
+    """A log with valid pages whose schema or rows differ from what stagelog writes."""
 
     def damage(path: Path) -> None:
         connection = sqlite3.connect(write_log(path))
@@ -90,24 +90,24 @@ def changed(*statements: str) -> Callable[[Path], None]:
 DAMAGES = [
     half_written,
     garbage,
-    scribbled_over,
-    schema_that_is_no_text,
-    no_log_by_its_mark,
-    another_programs,
-    read_only_by_its_header,
-    changed("DELETE FROM _sqlite_migrations"),
-    changed("ALTER TABLE session RENAME COLUMN config TO confix"),
-    changed("ALTER TABLE frame RENAME COLUMN data TO dat"),
-    changed("ALTER TABLE channel RENAME TO chanel"),
-    changed("DROP TABLE event"),
-    changed("ALTER TABLE meta ADD COLUMN more"),
-    changed("CREATE TRIGGER no BEFORE INSERT ON session BEGIN SELECT RAISE(ABORT, 'no'); END"),
+    overwritten_pages,
+    schema_with_invalid_text,
+    wrong_application_id,
+    database_of_another_program,
+    read_only_header,
+    log_changed_by("DELETE FROM _sqlite_migrations"),
+    log_changed_by("ALTER TABLE session RENAME COLUMN config TO confix"),
+    log_changed_by("ALTER TABLE frame RENAME COLUMN data TO dat"),
+    log_changed_by("ALTER TABLE channel RENAME TO chanel"),
+    log_changed_by("DROP TABLE event"),
+    log_changed_by("ALTER TABLE meta ADD COLUMN more"),
+    log_changed_by("CREATE TRIGGER no BEFORE INSERT ON session BEGIN SELECT RAISE(ABORT, 'no'); END"),
 ]
 
 
 @pytest.fixture(scope="module")
 def undamaged_s(tmp_path_factory: pytest.TempPathFactory) -> float:
-    """How long a start takes here until rows are in the log."""
+    """Time from the start to rows in a new log, in s."""
     folder = tmp_path_factory.mktemp("undamaged")
     with NumberedBus() as bus, recording(write_config(folder, bus.port, stage=3)) as process:
         took_s = until(has_rows(folder / "logs" / "test-3-001.db"))
@@ -117,36 +117,34 @@ def undamaged_s(tmp_path_factory: pytest.TempPathFactory) -> float:
 
 @pytest.mark.load_sensitive
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
-def test_f02_is_set_aside_and_recording_begins(
+def test_f02_a_damaged_log_is_quarantined_and_recording_starts(
     tmp_path: Path, damage: Callable[[Path], None], undamaged_s: float, figures: Figures
 ) -> None:
     log = tmp_path / "logs" / "test-3-001.db"
     log.parent.mkdir()
     damage(log)
-    aside = log.with_name(f"{log.name}.damaged-1")
+    quarantined = log.with_name(f"{log.name}.damaged-1")
     spoiled = log.read_bytes()
     with NumberedBus() as bus:
         config = write_config(tmp_path, bus.port, stage=3)
         with recording(config) as process:
-            took_s = until(lambda: aside.exists() and has_rows(log)())
-            said = stop(process)
-    figures.tried("damaged logs, all set aside and kept as they were")
-    figures.measured("recording again after", took_s, "s")
+            took_s = until(lambda: quarantined.exists() and has_rows(log)())
+            output = stop(process)
+    figures.tried("damaged logs, all quarantined and kept unchanged")
+    figures.measured("start to recording with a damaged log", took_s, "s")
     assert took_s <= undamaged_s + WITHIN_S
-    kept = aside.read_bytes()
+    kept = quarantined.read_bytes()
     assert kept[HEADER_BYTES:] == spoiled[HEADER_BYTES:]
-    assert "set aside" in said
+    assert "set aside" in output
     assert query(log, "SELECT detail FROM event WHERE kind = 'log_set_aside'") == [
-        (f'{{"as":"{aside.name}"}}',)
+        (f'{{"as":"{quarantined.name}"}}',)
     ]
     assert verify(log) == []
     shutil.rmtree(log.parent)
 
 
-def test_f02_whatever_byte_of_the_header_is_spoiled_there_is_a_log_to_record_into(
-    tmp_path: Path, figures: Figures
-) -> None:
-    """It goes on, it is set aside, or the next number takes its place; and what was there is still there."""
+def test_f02_with_any_damaged_header_byte_recording_starts(tmp_path: Path, figures: Figures) -> None:
+    """The log is resumed, quarantined, or kept beside one with the next number; its rows are still there."""
     sound = write_log(tmp_path / "sound.db", frames(300)).read_bytes()
     tried = 0
     for at in range(HEADER_BYTES):
@@ -156,15 +154,15 @@ def test_f02_whatever_byte_of_the_header_is_spoiled_there_is_a_log_to_record_int
             spoiled = folder / "test-3-001.db"
             spoiled.write_bytes(sound[:at] + bytes([value]) + sound[at + 1 :])
             path = naming.choose(folder, "test-3", boot_id=None)
-            log, aside = begin_log(path, START, META, lambda _aside: Rows())
+            log, quarantined = begin_log(path, START, META, lambda _aside: Rows())
             log.write(frames(50))
             log.commit()
             log.close()
-            kept = (aside or spoiled).read_bytes()
+            kept = (quarantined or spoiled).read_bytes()
             assert len(kept) >= len(sound)
-            if aside or path != spoiled:
+            if quarantined or path != spoiled:
                 assert kept[HEADER_BYTES:] == sound[HEADER_BYTES:], (at, value)
             assert verify(path) == [], (at, value)
             shutil.rmtree(folder)
             tried += 1
-    figures.tried("bytes of a log's header spoiled, all recorded from", tried)
+    figures.tried("values of damaged header bytes, all recorded after", tried)

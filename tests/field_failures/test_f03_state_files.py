@@ -1,8 +1,7 @@
 """F3: a corrupt state file stops the daemon.
 
-Everything that the recorder finds on its disk from an earlier run and reads at its start, spoiled in turn: the log
-and what SQLite keeps beside it, the state of the live computation in the log, the notes of logs that were removed or
-delivered, and the live socket's place.
+Each file that an earlier run leaves and the recorder reads at its start is damaged in turn: the log and SQLite's files
+beside it, the state of the live computation in the log, the lists of removed and delivered logs, the live socket.
 """
 
 from __future__ import annotations
@@ -37,15 +36,15 @@ from tests.logger.recorder.driving import START_S, built_in, short_stage
 
 LOG = "test-3-001.db"
 AGAIN = "once more"
-"""The car's name in the second start's configuration, which the log keeps with its session."""
+"""The car's name in the configuration of the second start, which the log stores with the session."""
 NOISE = random.Random(3).randbytes(9000)
 PATIENCE_S = 30.0
 
 
 @pytest.fixture(scope="module")
-def left(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a recorder leaves that was cut off in mid-stage: log, WAL, shared memory, live socket."""
-    folder = tmp_path_factory.mktemp("left")
+def cut_off(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files of a recorder that was killed during a stage: log, WAL, shared memory, live socket."""
+    folder = tmp_path_factory.mktemp("cut-off")
     with NumberedBus() as bus:
         config = write_config(folder, bus.port, stage=3)
         config.write_text(config.read_text() + '[live]\nsocket = "live.sock"\n')
@@ -82,14 +81,16 @@ def socket_is(make: Callable[[Path], object]) -> Callable[[Path], None]:
 
 
 def half_made(folder: Path) -> None:
-    """The power went while the blank file was made a log: SQLite's rollback journal is beside it, and is needed."""
+    """The power was cut during the creation of the log: SQLite needs the rollback journal beside it."""
     log, making = folder / "logs" / LOG, folder / "making.db"
     for left in log.parent.iterdir():
         left.unlink()
     connection = sqlite3.connect(making, isolation_level=None)
     for step in ("PRAGMA page_size = 1024", "PRAGMA cache_size = 1", "BEGIN", "CREATE TABLE half (made)"):
         connection.execute(step)
-    connection.executemany("INSERT INTO half VALUES (zeroblob(900))", [()] * 50)  # more than stays in memory
+    connection.executemany(
+        "INSERT INTO half VALUES (zeroblob(900))", [()] * 50
+    )  # more than the page cache holds
     shutil.copy(making, log)
     shutil.copy(f"{making}-journal", f"{log}-journal")
     connection.close()
@@ -97,7 +98,7 @@ def half_made(folder: Path) -> None:
 
 
 def state_has(path: str, value: str) -> Callable[[Path], None]:
-    """One value of a state that is otherwise as it was left, by SQLite's JSON path."""
+    """Replace one value of the state, given by its SQLite JSON path."""
 
     def spoiled(folder: Path) -> None:
         mark = "to be replaced"
@@ -111,8 +112,8 @@ def state_has(path: str, value: str) -> Callable[[Path], None]:
     return spoiled
 
 
-def in_place_of_the_log(name: str, data: bytes) -> Callable[[Path], None]:
-    """The log had to go, and a note of it is all that is there."""
+def instead_of_the_log(name: str, data: bytes) -> Callable[[Path], None]:
+    """Delete the log; only the list of removed logs is left."""
 
     def spoiled(folder: Path) -> None:
         for left in (folder / "logs").iterdir():
@@ -126,9 +127,9 @@ DEEP = "[" * 200_000
 NOTES = {
     "noise": NOISE,
     "deep": DEEP.encode(),
-    "of another kind": b'7\n[]\n{"log": 7}\n{"name": 7}\n{"log": "test-3-%s.db"}' % (b"9" * 5000),
-    "half a letter": b'{"log": "\\ud800", "name": "\\ud800"}',
-    "no file's name": b'{"log": "\\u0000", "name": "\\u0000"}',
+    "of wrong types": b'7\n[]\n{"log": 7}\n{"name": 7}\n{"log": "test-3-%s.db"}' % (b"9" * 5000),
+    "a lone surrogate": b'{"log": "\\ud800", "name": "\\ud800"}',
+    "an invalid file name": b'{"log": "\\u0000", "name": "\\u0000"}',
 }
 STATES = ["", "{", "null", '{"boot_id":"x"}', '{"boot_id":1,"boot_us":"x","live":[]}']
 SPOILED: dict[str, Callable[[Path], None]] = {
@@ -152,21 +153,21 @@ SPOILED: dict[str, Callable[[Path], None]] = {
     "state is a blob": lambda folder: change_meta(
         folder, "UPDATE meta SET value = x'00ff80' WHERE key = 'state'"
     ),
-    "state is no text": lambda folder: change_meta(
+    "state is invalid text": lambda folder: change_meta(
         folder, "UPDATE meta SET value = CAST(x'7bff80' AS TEXT) WHERE key = 'state'"
     ),
     "state is deep": lambda folder: change_meta(
         folder, f"UPDATE meta SET value = '{DEEP}' WHERE key = 'state'"
     ),
-    "state is rather deep": state_has("$.live", "[" * 900 + "]" * 900),
-    "power-on is endless ago": state_has("$.boot_us", "1e999"),
-    "power-on is yet to come": state_has("$.boot_us", "4611686018427387903"),
-    "metres are no number": state_has("$.live[2][0]", "NaN"),
-    "latitude is endless": state_has("$.live[2][4]", "[1,1.0,[1e334,42.0],1]"),
-    "trip is too far": state_has("$.live[4][0][0]", "1e308"),
-    "alarm is half a letter": state_has("$.live[5]", '[["\\ud800",0,true,false]]'),
+    "state is deep within the limit": state_has("$.live", "[" * 900 + "]" * 900),
+    "power-on is infinite": state_has("$.boot_us", "1e999"),
+    "power-on is in the future": state_has("$.boot_us", "4611686018427387903"),
+    "metres are NaN": state_has("$.live[2][0]", "NaN"),
+    "latitude is infinite": state_has("$.live[2][4]", "[1,1.0,[1e334,42.0],1]"),
+    "trip is too long": state_has("$.live[4][0][0]", "1e308"),
+    "alarm is a lone surrogate": state_has("$.live[5]", '[["\\ud800",0,true,false]]'),
     **{f"delivered.jsonl is {how}": spoil("logs/delivered.jsonl", data) for how, data in NOTES.items()},
-    **{f"removed.jsonl is {how}": in_place_of_the_log("removed.jsonl", data) for how, data in NOTES.items()},
+    **{f"removed.jsonl is {how}": instead_of_the_log("removed.jsonl", data) for how, data in NOTES.items()},
     "delivered.jsonl is a folder": lambda folder: (folder / "logs" / "delivered.jsonl").mkdir(),
     "state is of another version": lambda folder: change_meta(
         folder,
@@ -177,7 +178,7 @@ SPOILED: dict[str, Callable[[Path], None]] = {
 
 
 def frames_since(log: Path) -> int:
-    """Frames of the second start, whichever session of whichever log they are in."""
+    """Number of frames in the log that the second start has recorded."""
     sql = f"SELECT count(*) FROM frame JOIN session ON session.id = session WHERE config LIKE '%{AGAIN}%'"
     try:
         return int(str(query(log, sql)[0][0]))
@@ -186,8 +187,10 @@ def frames_since(log: Path) -> int:
 
 
 @pytest.mark.parametrize("how", SPOILED)
-def test_f03_it_starts_and_records(tmp_path: Path, left: Path, how: str, figures: Figures) -> None:
-    shutil.copytree(left, tmp_path, dirs_exist_ok=True, ignore=lambda _folder, _names: ["live.sock"])
+def test_f03_with_a_damaged_file_the_recorder_starts_and_records(
+    tmp_path: Path, cut_off: Path, how: str, figures: Figures
+) -> None:
+    shutil.copytree(cut_off, tmp_path, dirs_exist_ok=True, ignore=lambda _folder, _names: ["live.sock"])
     log = tmp_path / "logs" / LOG
     SPOILED[how](tmp_path)
     with NumberedBus() as bus:
@@ -195,34 +198,34 @@ def test_f03_it_starts_and_records(tmp_path: Path, left: Path, how: str, figures
         config.write_text(config.read_text() + f'[live]\nsocket = "live.sock"\n[car]\nname = "{AGAIN}"\n')
         with recording(config) as process:
             took_s = until(lambda: frames_since(log) > 100, PATIENCE_S)
-            said = stop(process)
-    assert "Traceback" not in said, said
+            output = stop(process)
+    assert "Traceback" not in output, output
     assert verify(log) == []
-    figures.tried("states, files and sockets spoiled, all started from")
-    figures.measured("recording again after", took_s, "s")
+    figures.tried("damaged states, files and sockets, all started with")
+    figures.measured("start to recording with damaged files", took_s, "s")
 
 
 class Drive:
-    """The live computation on a stage, a fix five times a second, as the recorder calls it."""
+    """The live computation on a stage with fixes at 5 Hz, called as the recorder calls it."""
 
     def __init__(self) -> None:
         self.live = stage_of(short_stage(), "a stage").live("Stock")
 
-    def goes_on(self, from_s: float, to_s: float, zero_s: float) -> None:
-        """From one moment of the drive to another, in a session that began at `zero_s`."""
-        drive = built_in()[2]
+    def drive(self, from_s: float, to_s: float, zero_s: float) -> None:
+        """Drive from `from_s` to `to_s`, in a session that began at `zero_s`."""
+        built_in_drive = built_in()[2]
         for tick in range(int(from_s * 5), int(to_s * 5)):
             at_s, t_us = START_S + tick / 5, int(tick * 200_000 - zero_s * 1e6)
-            car = drive.at(at_s)
-            utc_us = int((drive.utc_s + at_s) * 1e6)
+            car = built_in_drive.at(at_s)
+            utc_us = int((built_in_drive.utc_s + at_s) * 1e6)
             self.live.fix(Fix(t_us, utc_us, car.lat, car.lon, 600.0, car.speed_mps, 0.0, 1, 9, 0.9))
             self.live.tick(t_us)
-            said = [self.live.progress_row(t_us), document(self.live.snapshot(t_us)), self.live.state()]
-            json.dumps([*said, *self.live.take_events()], allow_nan=False, ensure_ascii=False).encode()
+            documents = [self.live.progress_row(t_us), document(self.live.snapshot(t_us)), self.live.state()]
+            json.dumps([*documents, *self.live.take_events()], allow_nan=False, ensure_ascii=False).encode()
 
 
 def leaves(state: Any, place: tuple[int, ...] = ()) -> Iterator[tuple[int, ...]]:
-    """Where a state has values that are no lists."""
+    """Positions of the values in a state that are not lists."""
     if not isinstance(state, list):
         yield place
         return
@@ -233,7 +236,7 @@ def leaves(state: Any, place: tuple[int, ...] = ()) -> Iterator[tuple[int, ...]]
 def replaced(state: Any, place: tuple[int, ...], value: object) -> Any:
     if not place:
         return value
-    return [replaced(each, place[1:], value) if at == place[0] else each for at, each in enumerate(state)]
+    return [replaced(item, place[1:], value) if at == place[0] else item for at, item in enumerate(state)]
 
 
 WILD: tuple[object, ...] = (
@@ -251,10 +254,10 @@ WILD: tuple[object, ...] = (
 )
 
 
-def test_f03_whatever_value_of_a_state_is_spoiled_the_drive_goes_on(figures: Figures) -> None:
-    """It is refused, or a drive with it neither raises nor hangs, and says only what can be written down."""
+def test_f03_with_any_damaged_value_of_the_state_the_drive_continues(figures: Figures) -> None:
+    """The state is refused, or a drive with it neither raises nor hangs, and its documents are valid JSON."""
     before = Drive()
-    before.goes_on(0.0, 9.0, 0.0)  # within the speed zone, and too fast
+    before.drive(0.0, 9.0, 0.0)  # within the speed zone, and too fast
     state = before.live.state()
     places = list(leaves(state))
     assert state[-1] is not None, "an over-speed is going on"
@@ -263,8 +266,8 @@ def test_f03_whatever_value_of_a_state_is_spoiled_the_drive_goes_on(figures: Fig
         for value in WILD:
             after = Drive()
             refused += not after.live.restore(replaced(state, place, value), 1.0)
-            after.goes_on(10.0, 10.6, 10.0)
+            after.drive(10.0, 10.6, 10.0)
             after.live.finish()
     assert Drive().live.restore(state, 1.0)
     assert refused > len(places)
-    figures.tried("values of a saved state spoiled, refused or gone on with", len(places) * len(WILD))
+    figures.tried("damaged values of a saved state, each refused or driven with", len(places) * len(WILD))

@@ -29,7 +29,7 @@ PACKAGES = Path(__file__).parents[2]
 
 
 def open_for_writing(pid: int, path: Path) -> int:
-    """How many of a process's descriptors can write a file."""
+    """Number of a process's file descriptors that can write to a file."""
     count = 0
     for link in Path(f"/proc/{pid}/fd").iterdir():
         if link.readlink() == path:
@@ -47,15 +47,15 @@ def test_f04_the_recorder_has_one_descriptor_that_can_write(tmp_path: Path, figu
             until(has_rows(log))
             assert open_for_writing(process.pid, log) == 1
             for verb in (["info", str(log)], ["verify", str(log)], ["logs", str(log.parent)]):
-                done = run([sys.executable, "-m", "logger", *verb], capture_output=True, check=False)
-                assert done.returncode == 0, done.stderr
+                completed = run([sys.executable, "-m", "logger", *verb], capture_output=True, check=False)
+                assert completed.returncode == 0, completed.stderr
             assert open_for_writing(process.pid, log) == 1
             stop(process)
-    figures.tried("readers beside a recorder, which alone could write", 3)
+    figures.tried("readers during recording, with only the recorder able to write", 3)
 
 
-def test_f04_a_second_recorder_is_turned_away(tmp_path: Path, figures: Figures) -> None:
-    """By hand, with the service's own configuration; and with another stage, whose log would be another."""
+def test_f04_a_second_recorder_is_refused(tmp_path: Path, figures: Figures) -> None:
+    """With the running recorder's configuration, and with another stage, which has another log."""
     log = tmp_path / "logs" / "test-4-001.db"
     with NumberedBus() as bus:
         config = write_config(tmp_path, bus.port, stage=4)
@@ -65,18 +65,18 @@ def test_f04_a_second_recorder_is_turned_away(tmp_path: Path, figures: Figures) 
         with recording(config) as process:
             until(has_rows(log, 200))
             for second in (config, other_config):
-                turned_away = run(
+                refused = run(
                     [sys.executable, "-m", "logger", "run", "-c", str(second)],
                     capture_output=True, text=True, check=False, timeout=30,
                 )  # fmt: skip
-                assert turned_away.returncode == 69, turned_away.stderr
-                (line,) = turned_away.stderr.splitlines()
+                assert refused.returncode == 69, refused.stderr
+                (line,) = refused.stderr.splitlines()
                 assert "another recorder writes here; stop that one" in line
             until(has_rows(log, len(numbers(log)) + 200))
             stop(process)
         with recording(config) as process:
             until(lambda: query(log, "SELECT count(*) FROM session") == [(2,)])
-            until(has_rows(log, len(numbers(log)) + 200))  # a session begins before a signal is heeded
+            until(has_rows(log, len(numbers(log)) + 200))  # a session begins before signals are handled
             stop(process)
     kept = numbers(log)
     assert kept == sorted(set(kept))
@@ -86,13 +86,13 @@ def test_f04_a_second_recorder_is_turned_away(tmp_path: Path, figures: Figures) 
         (2, 1),
     ]
     assert verify(log) == []
-    figures.tried("second recorders, turned away with one line and exit code 69", 2)
+    figures.tried("second recorders, refused with one line and exit code 69", 2)
 
 
-def test_f04_nothing_else_of_ours_writes_where_a_recorder_does(tmp_path: Path) -> None:
+def test_f04_simulate_and_replay_do_not_write_where_a_recorder_writes(tmp_path: Path) -> None:
     (tmp_path / "caught.nmea").write_text("$GPGLL,5057.970,N,00146.110,E,142451,A*27\r\n" * 10)
     (order, *_) = orders("dakar-2026-11", [], 1, 0, None, tmp_path / "logs")
-    simulated = log_path(order)  # which `simulate` makes anew
+    simulated = log_path(order)  # which `simulate` would replace
     with NumberedBus() as bus:
         config = write_config(tmp_path, bus.port, stage=4)
         with recording(config) as process:
@@ -102,16 +102,16 @@ def test_f04_nothing_else_of_ours_writes_where_a_recorder_does(tmp_path: Path) -
                 ["simulate", "dakar-2026-11", "-o", str(tmp_path / "logs")],
                 ["replay", str(tmp_path / "caught.nmea"), "-o", str(tmp_path / "logs")],
             ):
-                done = run(
+                completed = run(
                     [sys.executable, "-m", "logger", *verb], capture_output=True, text=True, check=False
                 )
-                assert done.returncode == 69, done.stderr
-                assert "another recorder writes here; choose another folder" in done.stderr
+                assert completed.returncode == 69, completed.stderr
+                assert "another recorder writes here; choose another folder" in completed.stderr
             stop(process)
     assert simulated.read_bytes() == b"not to be touched"
 
 
-def test_f04_every_other_reader_of_ours_cannot_write(
+def test_f04_readers_open_logs_read_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, figures: Figures
 ) -> None:
     from logger.logfile import naming, reader, verify
@@ -127,7 +127,7 @@ def test_f04_every_other_reader_of_ours_cannot_write(
     real, names = sqlite3.connect, []
 
     def connect(name: str, *arguments: object, **options: object) -> sqlite3.Connection:
-        if name != ":memory:":  # which is nobody's log
+        if name != ":memory:":
             names.append(str(name))
         return real(name, *arguments, **options)  # type: ignore[call-overload,no-any-return]
 
@@ -139,7 +139,7 @@ def test_f04_every_other_reader_of_ours_cannot_write(
     log.close()
     assert len(names) == 4
     assert all("mode=ro" in name for name in names)
-    figures.tried("other connections of ours, all read-only", len(names))
+    figures.tried("other connections, all read-only", len(names))
 
 
 def test_f04_only_the_store_opens_a_log_for_writing() -> None:

@@ -1,4 +1,4 @@
-"""F6: the clock is wrong at boot, and is set while the car drives. Nothing is named, ordered or timed by it."""
+"""F6: the clock is wrong at boot and is set during the drive. No name, order or duration depends on it."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ BOOTS = (
 
 YEAR_S = 365.25 * 86400
 STEPS_S = (-56 * YEAR_S, 12 * YEAR_S, -3600.0, 3600.0, 0.0, 56 * YEAR_S, -1 * YEAR_S, 0.0)
-AWAY_S = 5.0
-"""What a busy machine may delay; a step is no less than an hour."""
+ALLOWED_DELAY_S = 5.0
+"""Delay on a busy machine; the steps are at least an hour."""
 
 
 def record_some(config: Path, log: Path, more: int) -> None:
-    """The real recorder, in this process, until the log has `more` frames more."""
+    """Run the real recorder in this process until the log has `more` further frames."""
     before = len(numbers(log)) if log.exists() else 0
     recorder = daemon.Recorder(configs.load(config))
     stop = threading.Event()
@@ -47,7 +47,7 @@ def record_some(config: Path, log: Path, more: int) -> None:
         thread.join(15)
 
 
-def test_f06_boots_in_1970_in_the_future_and_back(
+def test_f06_boots_in_1970_2038_and_2026_record_into_one_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, figures: Figures
 ) -> None:
     log = tmp_path / "logs" / "test-6-001.db"
@@ -55,16 +55,16 @@ def test_f06_boots_in_1970_in_the_future_and_back(
         config = write_config(tmp_path, bus.port, stage=6)
         for boot in BOOTS:
 
-            class Wrong(datetime):
+            class WrongClock(datetime):
                 @classmethod
                 def now(cls, tz: tzinfo | None = None, *, at: datetime = boot) -> datetime:  # type: ignore[override]
                     return at
 
-            monkeypatch.setattr(daemon, "datetime", Wrong)
+            monkeypatch.setattr(daemon, "datetime", WrongClock)
             record_some(config, log, 200)
     assert [path.name for path in log.parent.iterdir()] == [log.name]
-    found = numbers(log)
-    assert found == sorted(set(found))
+    recorded = numbers(log)
+    assert recorded == sorted(set(recorded))
     assert [str(row[0])[:4] for row in query(log, "SELECT started_utc FROM session ORDER BY id")] == [
         "1970",
         "2038",
@@ -72,38 +72,38 @@ def test_f06_boots_in_1970_in_the_future_and_back(
     ]
     assert verify(log) == []
     years = ", ".join(str(boot.year) for boot in BOOTS)
-    figures.note(f"boots in {years}: one log, 0 of {len(found)} rows lost, in order")
+    figures.note(f"boots in {years}: one log, 0 of {len(recorded)} rows lost, in order")
 
 
 class WallClock:
-    """The system's clock, as whoever asks this process is told it, moved while the car drives."""
+    """Replaces `time.time` and `time.time_ns` of this process with a clock that can be stepped."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.asked = 0
+        self.reads = 0
         self._off_s = 0.0
-        told_s, told_ns = time.time, time.time_ns
+        real_s, real_ns = time.time, time.time_ns
 
         def now_s() -> float:
-            self.asked += 1
-            return told_s() + self._off_s
+            self.reads += 1
+            return real_s() + self._off_s
 
         def now_ns() -> int:
-            self.asked += 1
-            return told_ns() + int(self._off_s * 1e9)
+            self.reads += 1
+            return real_ns() + int(self._off_s * 1e9)
 
         monkeypatch.setattr(time, "time", now_s)
         monkeypatch.setattr(time, "time_ns", now_ns)
 
-    def step(self, off_s: float) -> None:
+    def set_offset(self, off_s: float) -> None:
         self._off_s = off_s
 
 
-def test_f06_steps_both_ways_in_mid_session_change_nothing(
+def test_f06_clock_steps_during_a_session_change_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, figures: Figures
 ) -> None:
-    """Somebody, chrony perhaps, sets the clock of the machine again and again, by years; GPS goes on telling the time.
+    """The machine's clock is set several times, by up to 56 years, while GPS gives the correct time.
 
-    Only what hears of a step can go wrong by it, so chrony is offered the time throughout: it does ask the clock.
+    The recorder also offers the time to chrony, because that code reads the clock.
     """
     wall = WallClock(monkeypatch)
     with (
@@ -116,32 +116,32 @@ def test_f06_steps_both_ways_in_mid_session_change_nothing(
             until(lambda: crew.snapshot()["utc"] is not None)
             assert crew.command("start_section") is None
             for off_s in STEPS_S:
-                wall.step(off_s)
+                wall.set_offset(off_s)
                 stepped_us = recorder.status().t_us
-                while (said := crew.snapshot()) and recorder.status().t_us < stepped_us + 700_000:
+                while (snapshot := crew.snapshot()) and recorder.status().t_us < stepped_us + 700_000:
                     pass
-                utc_s = datetime.fromisoformat(said["utc"]).timestamp()
-                assert abs(utc_s - car.drive.utc_s - car.now_s) < AWAY_S
+                utc_s = datetime.fromisoformat(snapshot["utc"]).timestamp()
+                assert abs(utc_s - car.drive.utc_s - car.now_s) < ALLOWED_DELAY_S
         log = recorder.status().writer.path
-    assert wall.asked > 0
+    assert wall.reads > 0
     assert verify(log) == [], "time runs forward in every source"
     apart_s = [
         float(str(row[0])) / 1e6 for row in query(log, "SELECT utc_us - t_us FROM fix WHERE utc_us > 0")
     ]
-    assert max(apart_s) - min(apart_s) < AWAY_S
+    assert max(apart_s) - min(apart_s) < ALLOWED_DELAY_S
     assert (
         max(
             abs(float(str(row[0])) / 1e6 - apart_s[0])
             for row in query(log, "SELECT utc_us - t_us FROM clock")
         )
-        < AWAY_S
+        < ALLOWED_DELAY_S
     )
     timed = query(
         log, "SELECT t_us / 1e6, elapsed_s FROM progress WHERE elapsed_s IS NOT NULL ORDER BY rowid"
     )
     assert len(timed) >= len(STEPS_S) / 2
     begun_s = [float(str(t_s)) - float(str(elapsed_s)) for t_s, elapsed_s in timed]
-    assert max(begun_s) - min(begun_s) < AWAY_S
+    assert max(begun_s) - min(begun_s) < ALLOWED_DELAY_S
     figures.note(
         f"the clock set {len(STEPS_S)} times in a drive, by up to {max(STEPS_S) / YEAR_S:.0f} years either way:"
         f" order kept, durations within {max(begun_s) - min(begun_s):.2f} s, UTC by GPS within"
@@ -149,7 +149,7 @@ def test_f06_steps_both_ways_in_mid_session_change_nothing(
     )
 
 
-def test_f06_the_wall_clock_is_read_only_to_be_written_down() -> None:
+def test_f06_only_listed_modules_read_the_wall_clock() -> None:
     readers = {
         str(path.relative_to(PACKAGES))
         for package in (
@@ -165,11 +165,11 @@ def test_f06_the_wall_clock_is_read_only_to_be_written_down() -> None:
         if WALL_CLOCK.search(path.read_text())
     }
     assert readers <= {
-        # `started_utc`, which the schema's documentation says not to trust.
+        # For `started_utc`, which the schema's documentation calls unreliable.
         "logger/recorder/daemon.py",
         "logger/replay/replaying.py",
-        # What chrony is told is by how much the system's clock is wrong.
+        # chrony gets the error of the system's clock.
         "logger/recorder/chrony.py",
-        # The kernel stamps frames of a CAN interface by that clock; kernel_stamps maps them onto the monotonic one.
+        # The kernel stamps CAN frames with that clock; kernel_stamps maps the stamps to the monotonic one.
         "firmware_bridge/devices/socketcan_link.py",
     }

@@ -1,4 +1,4 @@
-"""F7: midnight and dates: across 00:00 UTC, 31 December, 29 February, a leap second."""
+"""F7: wrong dates across 00:00 UTC, 31 December, 29 February and leap seconds."""
 
 import datetime
 from itertools import pairwise
@@ -18,7 +18,7 @@ BOUNDARIES = [
     ("2028-02-29", "2028-03-01"),
     ("2100-02-28", "2100-03-01"),
 ]
-ACROSS = "epochs across midnights, ends of years, leap days: none lost, none of a wrong day"
+ACROSS = "epochs across midnights, ends of years and leap days: none lost, none on a wrong day"
 
 
 def ddmmyy(day: str) -> str:
@@ -49,7 +49,9 @@ def assert_unbroken(fixes: list[Fix], before: str, after: str, hz: int) -> None:
 @pytest.mark.parametrize("hz", [1, 10, 25])
 @pytest.mark.parametrize(("before", "after"), BOUNDARIES[:5])
 @pytest.mark.parametrize("first", ["RMC", "GGA"])
-def test_dated_sentences(before: str, after: str, hz: int, first: str, figures: Figures) -> None:
+def test_dated_sentences_across_midnight(
+    before: str, after: str, hz: int, first: str, figures: Figures
+) -> None:
     texts = []
     for time, is_after in seconds_across(hz):
         epoch = [rmc(time, ddmmyy(after if is_after else before)), gga(time)]
@@ -60,7 +62,9 @@ def test_dated_sentences(before: str, after: str, hz: int, first: str, figures: 
 
 @pytest.mark.parametrize("dated", [rmc, zda])
 @pytest.mark.parametrize(("before", "after"), BOUNDARIES[:5])
-def test_a_date_said_once_is_carried_across(before: str, after: str, dated: object, figures: Figures) -> None:
+def test_a_date_sent_once_is_carried_across_midnight(
+    before: str, after: str, dated: object, figures: Figures
+) -> None:
     times = seconds_across(5)
     texts = (
         [rmc(times[0][0], ddmmyy(before))] if dated is rmc else [gga(times[0][0]), zda(times[0][0], before)]
@@ -70,7 +74,7 @@ def test_a_date_said_once_is_carried_across(before: str, after: str, dated: obje
     figures.tried(ACROSS, len(times))
 
 
-def test_zda_has_the_whole_year() -> None:
+def test_zda_sets_a_four_digit_year() -> None:
     before, after = BOUNDARIES[5]
     texts = []
     for time, is_after in seconds_across(1):
@@ -78,7 +82,7 @@ def test_zda_has_the_whole_year() -> None:
     assert_unbroken(fixes_of(texts), before, after, 1)
 
 
-def test_zda_that_stamps_its_own_moment_dates_the_epochs_about_it() -> None:
+def test_zda_between_epochs_dates_the_epochs_around_it() -> None:
     fixes = fixes_of([gga("235956.00"), zda("235956.50", "2025-12-31"), gga("235957.00"), gga("000000.00")])
     assert [fix.utc_us and utc(fix) for fix in fixes] == [
         "2025-12-31T23:59:56.000Z",
@@ -87,7 +91,7 @@ def test_zda_that_stamps_its_own_moment_dates_the_epochs_about_it() -> None:
     ]
 
 
-def test_a_date_that_comes_late_for_a_complete_epoch_is_still_learned() -> None:
+def test_a_date_after_a_complete_epoch_is_used_for_later_ones() -> None:
     builder = FixBuilder()
     texts = [gga(f"1200{second:02}.00") for second in range(10)]
     texts += [zda("120009.00", "2026-01-15"), gga("120010.00")]
@@ -107,7 +111,9 @@ def test_days_without_a_date_are_counted_by_the_session_clock() -> None:
 
 
 @pytest.mark.parametrize("carried", [False, True])
-def test_a_leap_second_is_the_next_days_first_and_nothing_is_lost(carried: bool, figures: Figures) -> None:
+def test_a_leap_second_is_the_first_of_the_next_day_and_no_fix_is_lost(
+    carried: bool, figures: Figures
+) -> None:
     times = ["235958.00", "235959.00", "235959.50", "235960.00", "235960.50", "000000.00", "000001.00"]
     texts = [rmc(times[0], "311226")]
     for time in times[1:]:
@@ -123,7 +129,7 @@ def test_a_leap_second_is_the_next_days_first_and_nothing_is_lost(carried: bool,
     figures.tried("leap seconds")
 
 
-def test_the_date_is_unknown_until_it_is_said() -> None:
+def test_the_date_is_unknown_until_it_is_sent() -> None:
     texts = [gga("120000.00"), gga("120002.00"), rmc("120004.00"), gga("120006.00")]
     fixes = fixes_of(texts, every_us=2_000_000)
     assert [fix.utc_us is None for fix in fixes] == [True, True, False, False]

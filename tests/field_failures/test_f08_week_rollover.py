@@ -1,4 +1,4 @@
-"""F8: GPS week rollover: the week is corrected and said; a date that cannot be sets no clock; every fix is kept."""
+"""F8: GPS week rollover: a wrong week is corrected and logged, an impossible date sets no clock, every fix is kept."""
 
 import datetime
 import os
@@ -37,7 +37,7 @@ def day_of(date: datetime.date) -> int:
 
 
 @pytest.mark.parametrize(
-    ("said", "taken"),
+    ("sent", "taken"),
     [
         (TODAY, TODAY),
         (TODAY - WEEKS, TODAY),
@@ -52,26 +52,26 @@ def day_of(date: datetime.date) -> int:
         (datetime.date(1980, 1, 6), None),
     ],
 )
-def test_a_date_of_another_week_count_is_corrected_and_said(
-    said: datetime.date, taken: datetime.date | None, figures: Figures
+def test_a_date_of_another_week_count_is_corrected_and_logged(
+    sent: datetime.date, taken: datetime.date | None, figures: Figures
 ) -> None:
     builder = FixBuilder()
-    fixes = fixes_of([rmc("235950.00", f"{said:%d%m%y}"), gga("235955.00")], builder)
-    if said.year < 2080:  # two digits tell no more
+    fixes = fixes_of([rmc("235950.00", f"{sent:%d%m%y}"), gga("235955.00")], builder)
+    if sent.year < 2080:  # a two-digit year ends there
         assert [fix.date_ok for fix in fixes] == [taken is not None] * 2
-        assert utc(fixes[1]) == f"{taken or said}T23:59:55.000Z"
+        assert utc(fixes[1]) == f"{taken or sent}T23:59:55.000Z"
         notices = [(n.kind, n.detail) for n in builder.take_notices()]
         taken_text = str(taken) if taken else None
-        assert notices == ([] if said == taken else [("gps_date", {"said": str(said), "taken": taken_text})])
+        assert notices == ([] if sent == taken else [("gps_date", {"said": str(sent), "taken": taken_text})])
     assert all(fix.lat is not None for fix in fixes)
-    assert Dates().true_day(day_of(said)) == (None if taken is None else day_of(taken))
+    assert Dates().true_day(day_of(sent)) == (None if taken is None else day_of(taken))
     figures.tried(
-        "dates on both sides of what can be; every fix kept, a wrong week corrected, what cannot be flagged"
+        "dates in and out of range: every fix kept, a wrong week corrected, an impossible date flagged"
     )
 
 
 @pytest.mark.parametrize(
-    ("said", "taken"),
+    ("sent", "taken"),
     [
         (datetime.date(2006, 5, 29), TODAY - ONE_DAY * 3),
         (datetime.date(2010, 6, 1), datetime.date(2010, 6, 1)),
@@ -82,16 +82,16 @@ def test_a_date_of_another_week_count_is_corrected_and_said(
         (datetime.date(1980, 1, 6), None),
     ],
 )
-def test_a_recording_holds_no_date_later_than_it_was_written(
-    said: datetime.date, taken: datetime.date | None
+def test_a_recording_has_no_date_after_it_was_written(
+    sent: datetime.date, taken: datetime.date | None
 ) -> None:
     expected = None if taken is None else day_of(taken)
-    assert Dates.of(WRITTEN.isoformat()).true_day(day_of(said)) == expected
+    assert Dates.of(WRITTEN.isoformat()).true_day(day_of(sent)) == expected
     assert Dates.of("") == Dates.of(None) == Dates.of("nonsense") == Dates()
 
 
-def test_the_year_of_an_old_log_and_of_a_rollover_in_replay_and_review(tmp_path: Path) -> None:
-    """True logs of 2010 and 2024, and one 1,024 weeks old; and one of 2006 that is said to be true."""
+def test_replay_corrects_a_rollover_and_keeps_the_year_of_an_old_log(tmp_path: Path) -> None:
+    """Logs of 2010 and 2024 with true dates, one 1,024 weeks off, and one of 2006 replayed `as_dated`."""
     cases = [
         ("290506", {}, "2026-01-12"),
         ("120110", {}, "2010-01-12"),
@@ -115,7 +115,7 @@ def test_the_year_of_an_old_log_and_of_a_rollover_in_replay_and_review(tmp_path:
         assert replay(Capture(outcome.log), again, lambda _share: None).first_utc_us == outcome.first_utc_us
 
 
-def test_a_receiver_that_has_found_its_week_goes_on_with_it() -> None:
+def test_a_receiver_that_corrects_its_week_is_followed() -> None:
     fixes = fixes_of([rmc("120000.00", "010606"), rmc("120001.00", "150126"), gga("120002.00")])
     assert [fix.date_ok for fix in fixes] == [True] * 3
     assert utc(fixes[-1]) == "2026-01-15T12:00:02.000Z"
@@ -126,57 +126,57 @@ def test_an_unknown_date_is_not_a_wrong_one() -> None:
     assert (fix.utc_us, fix.date_ok) == (None, True)
 
 
-def test_both_ends_of_what_a_log_can_hold() -> None:
+def test_limits_of_possible_dates() -> None:
     first_us = (day_of(datetime.date(2026, 1, 1)) - 512 * 7) * 86_400_000_000
     assert [Dates().can_be(first_us - 1), Dates().can_be(first_us)] == [False, True]
     assert Dates(written_day=day_of(WRITTEN)).can_be(day_of(datetime.date(2010, 6, 1)) * 86_400_000_000)
 
 
 WRONG, RIGHT = "010604", "150126"
-"""Of 2004: no number of weeks makes it a day on which stagelog could record."""
+"""The first is in 2004: no number of rollovers makes it a day on which stagelog could record."""
 
 
-def told(made: Pipeline, from_s: int, date: str) -> Rows:
-    """Ten seconds of a receiver at 1 Hz with this date, and what comes of it."""
+def ten_seconds(pipeline: Pipeline, from_s: int, date: str) -> Rows:
+    """Feed ten seconds of a 1 Hz receiver with this date. Returns the rows."""
     for second in range(from_s, from_s + 10):
         for body in (rmc(f"1200{second:02d}.00", date), gga(f"1200{second:02d}.00")):
-            made.feed("gps", (second + 1) * 1_000_000, body.encode() + b"\r\n")
-    return made.take()
+            pipeline.feed("gps", (second + 1) * 1_000_000, body.encode() + b"\r\n")
+    return pipeline.take()
 
 
 def offer(socket_path: Path, fixes: Sequence[Fix]) -> None:
-    """Fixes to chrony, the newest of them of this very moment."""
+    """Offer fixes to chrony, as if the newest arrived now."""
     ChronySource(socket_path, time.monotonic_ns() // 1000 - fixes[-1].t_us).take(fixes)
 
 
-def test_a_wrong_week_sets_no_clock_and_the_right_one_does(tmp_path: Path) -> None:
-    """Neither UTC in the log, nor the drive's clock and what the crew sees of it, nor the system's through chrony."""
+def test_a_wrong_week_sets_no_clock_and_a_right_one_does(tmp_path: Path) -> None:
+    """Neither UTC in the log, nor the live clock and the crew's display, nor the system's clock through chrony."""
     live = Stage().live("")
-    made = Pipeline([Source("gps", protocol("nmea").decoder(0), FixBuilder())], EngineReadings([]), live)
+    pipeline = Pipeline([Source("gps", protocol("nmea").decoder(0), FixBuilder())], EngineReadings([]), live)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as chrony:
         chrony.bind(str(tmp_path / "chrony.sock"))
         chrony.setblocking(False)
-        wrong = told(made, 0, WRONG)
+        wrong = ten_seconds(pipeline, 0, WRONG)
         assert len(wrong.fix) >= 9
         assert not any(fix.date_ok for fix in wrong.fix)
         offer(tmp_path / "chrony.sock", wrong.fix)
         with pytest.raises(BlockingIOError):
             chrony.recv(100)
         assert wrong.clock == []
-        assert made.clock.utc_us(made.t_us) is None
-        assert live.clock.utc_us(live.clock.at_us(made.t_us)) is None
-        assert document(live.snapshot(made.t_us))["utc"] is None
+        assert pipeline.clock.utc_us(pipeline.t_us) is None
+        assert live.clock.utc_us(live.clock.at_us(pipeline.t_us)) is None
+        assert document(live.snapshot(pipeline.t_us))["utc"] is None
 
-        right = told(made, 10, RIGHT)
+        right = ten_seconds(pipeline, 10, RIGHT)
         assert utc(right.fix[-1]).startswith("2026-01-15T12:00:1")
         offer(tmp_path / "chrony.sock", right.fix)
         assert chrony.recv(100)
         assert right.clock
-        known_us = made.clock.utc_us(0)
+        known_us = pipeline.clock.utc_us(0)
         assert known_us is not None
-        assert document(live.snapshot(made.t_us))["utc"].startswith("2026-01-15T12:00:")
+        assert document(live.snapshot(pipeline.t_us))["utc"].startswith("2026-01-15T12:00:")
 
-        again = told(made, 20, WRONG)
+        again = ten_seconds(pipeline, 20, WRONG)
         assert again.clock == []
-        assert made.clock.utc_us(0) == known_us
-        assert document(live.snapshot(made.t_us))["utc"].startswith("2026-01-15T12:00:2")
+        assert pipeline.clock.utc_us(0) == known_us
+        assert document(live.snapshot(pipeline.t_us))["utc"].startswith("2026-01-15T12:00:2")

@@ -1,6 +1,6 @@
-"""F9: a USB device is unplugged and comes back, perhaps under another name. The other source never notices.
+"""F9: a USB device is unplugged and returns, perhaps under another name; the other source loses nothing.
 
-On real ptys: closing the far end is to the kernel what pulling the plug is, a hang-up of the terminal.
+The tests use real ptys: closing the far end is a hang-up to the kernel, like pulling the plug.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ NMEA, SLCAN = protocol("nmea"), protocol("slcan")
 # linux/tty ioctls that Python's termios does not name (asm-generic/ioctls.h): a master's number, its lock.
 TIOCGPTN, TIOCSPTLCK = 0x8004_5430, 0x4004_5431
 FRAME = b"t%03X8DEADBEEF01234567\r"
-PULLS = "plugs pulled, back by themselves"
+PULLS = "plugs pulled, each port opened again automatically"
 
 
 def reader(name: str, url: str | Path, said: Said) -> PortReader:
@@ -41,7 +41,9 @@ def reader(name: str, url: str | Path, said: Said) -> PortReader:
     )
 
 
-def test_back_under_another_name_while_the_other_source_goes_on(tmp_path: Path, figures: Figures) -> None:
+def test_a_device_returns_under_another_name_while_the_other_source_records(
+    tmp_path: Path, figures: Figures
+) -> None:
     said, link = Said(), tmp_path / "stagelog-gps"
     frames = b"".join(FRAME % (number & 0x7FF) for number in range(30_000))
     fed = threading.Event()
@@ -68,15 +70,15 @@ def test_back_under_another_name_while_the_other_source_goes_on(tmp_path: Path, 
                 said.await_state("open", "gps", times=2)
                 second.send(sentence(2))
                 eventually(lambda: said.data("gps") == sentence(1) + sentence(2))
-                eventually(fed.is_set, "the bus spoke all the while")
+                eventually(fed.is_set, "the bus sent all frames")
             eventually(lambda: len(said.data("engine")) == len(frames), "every frame")
     assert said.data("engine") == frames
     assert said.states("engine") == ["opening", "open"]
     figures.tried(PULLS)
-    figures.note("0 of 30,000 frames of the other source lost meanwhile")
+    figures.note("0 of 30,000 frames of the other source lost during the gap")
 
 
-def test_the_gap_is_an_event_between_the_bytes(tmp_path: Path, figures: Figures) -> None:
+def test_a_gap_is_an_event_between_the_bytes(tmp_path: Path, figures: Figures) -> None:
     said, link = Said(), tmp_path / "stagelog-gps"
     with pty() as first, pty() as second:
         plug(link, first)
@@ -101,7 +103,7 @@ def test_the_gap_is_an_event_between_the_bytes(tmp_path: Path, figures: Figures)
 
 
 @pytest.mark.parametrize("times", [5])
-def test_a_loose_plug_is_reopened_for_ever(tmp_path: Path, times: int, figures: Figures) -> None:
+def test_a_loose_plug_is_reopened_each_time(tmp_path: Path, times: int, figures: Figures) -> None:
     said, link = Said(), tmp_path / "stagelog-gps"
     with running(reader("gps", link, said)):
         for number in range(times):
@@ -114,8 +116,8 @@ def test_a_loose_plug_is_reopened_for_ever(tmp_path: Path, times: int, figures: 
     figures.tried(PULLS, times)
 
 
-def test_an_adapter_that_restarted_behind_its_port_is_opened_again(figures: Figures) -> None:
-    """Cranking the engine browns the adapter out, its USB chip lives on: no hang-up, but a closed bus."""
+def test_an_adapter_that_restarts_behind_an_open_port_is_set_up_again(figures: Figures) -> None:
+    """Cranking the engine resets the adapter but not its USB chip: no hang-up, but a closed bus."""
     said, steps = Said(), (Step(b"C\r", 0.01), Step(b"O\r", 0.01))
     cranked = threading.Event()
     with pty() as device:
@@ -148,10 +150,10 @@ def test_an_adapter_that_restarted_behind_its_port_is_opened_again(figures: Figu
     figures.tried("adapters restarted behind an open port")
 
 
-def test_eio_ends_a_session_and_the_next_one_begins(figures: Figures) -> None:
-    """Reading a pty's master after its slave has gone is EIO, as from a dying USB adapter.
+def test_eio_ends_a_session_and_the_port_is_opened_again(figures: Figures) -> None:
+    """Reading a pty's master after its slave was closed gives EIO, as a failing USB adapter does.
 
-    /dev/ptmx makes a fresh pair each time it is opened; the test finds the reader's half among its own files.
+    Each opening of /dev/ptmx creates a new pair; the test finds the reader's master among the open files.
     """
     said = Said()
     with running(reader("gps", "/dev/ptmx", said)):
@@ -167,7 +169,7 @@ def test_eio_ends_a_session_and_the_next_one_begins(figures: Figures) -> None:
 
 
 def _slave_of_the_reader() -> str:
-    """The name of the only slave whose master, not used by this test itself, is open in this process."""
+    """The name of the slave whose master the reader in this process has open."""
     for entry in Path("/proc/self/fd").iterdir():
         try:
             if not entry.readlink().name.endswith("ptmx"):
@@ -177,4 +179,4 @@ def _slave_of_the_reader() -> str:
         except FileNotFoundError:
             continue
         return f"/dev/pts/{number}"
-    raise AssertionError("the reader holds no master")
+    raise AssertionError("the reader has no master open")

@@ -1,8 +1,7 @@
 """F10: timestamps wrong or unordered (python-can, RaceCapture, SavvyCAN).
 
-Whole streams through the real decoders: wherever a device's counter wraps (60000, 60001, 65536 milliseconds,
-an hour or 2^32 of microseconds), times are those of the frames within a few milliseconds, run forwards and
-never lie after arrival.
+Streams pass through the real decoders. Across each wrap of a device's counter (60000, 60001 or 65536 milliseconds,
+an hour, or 2^32 microseconds), times are right within a few milliseconds, in order, and never after the arrival.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from tests.figures import Figures
 
 CHUNK_US = 20_000
 JITTER_US = (0, 0, 500, 3_000, 9_000)
-# A step of the stamp, a 50 ppm crystal over the seconds the clock remembers, the shortest way to the host.
+# One step of the stamp, drift of a 50 ppm crystal over the clock's window, and the shortest delay to the host.
 ALLOWED_US = 1_500
 START_US = 7_000_000
 
@@ -38,19 +37,19 @@ DEVICES: dict[str, tuple[Callable[[int], Decoder], Callable[[CanFrame], bytes], 
 
 
 def drive(wrap_us: int, ppm: float, rate_hz: float, seconds: float) -> Iterator[tuple[int, list[CanFrame]]]:
-    """Chunks as they arrive, and what is in them: frames at their true time with the device's own in `t_us`.
+    """Chunks with their arrival time: frames with the device's time in `t_us` and the true time as data.
 
-    The device's counter begins a third of the time before it wraps.
+    The device's counter wraps after a third of the time.
     """
-    pick = random.Random(10)
+    rng = random.Random(10)
     begins_us = wrap_us - seconds * 1e6 / 3
     t_us, arrival_us, chunk = float(START_US), 0, list[CanFrame]()
     end_us = START_US
     while t_us < START_US + seconds * 1e6:
-        t_us += pick.expovariate(rate_hz) * 1e6
+        t_us += rng.expovariate(rate_hz) * 1e6
         if t_us > end_us + CHUNK_US:
             if chunk:
-                arrival_us = max(arrival_us, end_us + CHUNK_US + pick.choice(JITTER_US))
+                arrival_us = max(arrival_us, end_us + CHUNK_US + rng.choice(JITTER_US))
                 yield arrival_us, chunk
             chunk, end_us = [], int(t_us // CHUNK_US) * CHUNK_US
         device_us = int(begins_us + (t_us - START_US) * (1 + ppm / 1e6))
@@ -60,7 +59,9 @@ def drive(wrap_us: int, ppm: float, rate_hz: float, seconds: float) -> Iterator[
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("ppm", [-50, 50])
 @pytest.mark.parametrize(("rate_hz", "seconds"), [(400, 6), (20, 90)])
-def test_across_the_wrap(device: str, ppm: float, rate_hz: float, seconds: float, figures: Figures) -> None:
+def test_times_are_right_across_a_wrap_of_the_counter(
+    device: str, ppm: float, rate_hz: float, seconds: float, figures: Figures
+) -> None:
     make, report, wrap_us = DEVICES[device]
     decoder = make(0)
     last_us, errors = 0, []
@@ -76,12 +77,12 @@ def test_across_the_wrap(device: str, ppm: float, rate_hz: float, seconds: float
     assert errors[len(errors) // 100] > -ALLOWED_US
     assert errors[len(errors) // 2] < ALLOWED_US
     assert errors[-len(errors) // 20] < ALLOWED_US + (0 if rate_hz > 100 else CHUNK_US)
-    figures.tried(f"wraps of a device's clock, by {len(DEVICES)} kinds of counter; none out of order")
-    figures.measured("a frame's time wrong, median of a drive", errors[len(errors) // 2] / 1000, "ms")
+    figures.tried(f"wraps of a device's counter, {len(DEVICES)} kinds; no frame out of order")
+    figures.measured("error of frame times, median of a drive", errors[len(errors) // 2] / 1000, "ms")
 
 
 @pytest.mark.parametrize("device", DEVICES)
-def test_frames_of_one_chunk_are_as_far_apart_as_the_device_says(device: str) -> None:
+def test_frames_in_one_chunk_keep_the_device_intervals(device: str) -> None:
     make, report, _ = DEVICES[device]
     decoder = make(0)
     times_us = [1_000_000, 1_003_000, 1_004_000, 1_019_000]

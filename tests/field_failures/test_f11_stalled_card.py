@@ -1,4 +1,4 @@
-"""F11: frames dropped under load, silently. A saturated bus while the card stalls for five seconds."""
+"""F11: frames dropped silently under load. A saturated bus while the card stalls for five seconds."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from logger.recorder.daemon import Recorder
 from tests.field_failures.recorder_process import NumberedBus, has_rows, numbers, query, until, write_config
 from tests.figures import Figures
 
-SATURATED = 9_000
-"""Frames a second of a full 1 Mbit/s bus."""
+SATURATED_FRAMES_PER_S = 9_000
+"""Frame rate of a full 1 Mbit/s bus."""
 STALL_S = 5.0
 WHOLE_QUEUE, SMALL_QUEUE = writer.QUEUE_BYTES, 2_000_000
 
 
 class StallingCard:
-    """Makes one commit take as long as a card that is busy with itself."""
+    """Delays one commit like a card that is busy with its own housekeeping."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.stall = threading.Event()
@@ -39,13 +39,13 @@ class StallingCard:
 
 
 @pytest.mark.parametrize("queue_bytes", [WHOLE_QUEUE, SMALL_QUEUE])
-def test_f11_nothing_is_lost_and_beyond_the_bound_it_is_counted(
+def test_f11_a_stall_loses_nothing_or_what_exceeds_the_queue_is_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, queue_bytes: int, figures: Figures
 ) -> None:
     monkeypatch.setattr(writer, "QUEUE_BYTES", queue_bytes)
     card = StallingCard(monkeypatch)
     log = tmp_path / "logs" / "test-5-001.db"
-    with NumberedBus(rate=SATURATED) as bus:
+    with NumberedBus(rate=SATURATED_FRAMES_PER_S) as bus:
         recorder = Recorder(configs.load(write_config(tmp_path, bus.port, stage=5)))
         stop = threading.Event()
         thread = threading.Thread(target=recorder.run, args=(stop,))
@@ -59,19 +59,19 @@ def test_f11_nothing_is_lost_and_beyond_the_bound_it_is_counted(
         dropped = recorder.status().writer.dropped
         stop.set()
         thread.join(20)
-    found = numbers(log)
-    missing = max(len(bus.sent_at), found[-1] + 1) - found[0] - len(found)
-    told = sum(
+    recorded = numbers(log)
+    missing = max(len(bus.sent_at), recorded[-1] + 1) - recorded[0] - len(recorded)
+    counted = sum(
         int(str(row[0]))
         for row in query(log, "SELECT json_extract(detail, '$.frame') FROM event WHERE kind = 'dropped'")
     )
     figures.note(
-        f"{STALL_S:.0f} s stall at {SATURATED} frames/s, queue {queue_bytes / 1e6:.0f} MB: {missing} of"
-        f" {len(bus.sent_at)} frames lost, {told} told in the log, lag afterwards {lag_s:.2f} s"
+        f"{STALL_S:.0f} s stall at {SATURATED_FRAMES_PER_S} frames/s, queue {queue_bytes / 1e6:.0f} MB: {missing} of"
+        f" {len(bus.sent_at)} frames lost, {counted} counted in the log, lag afterwards {lag_s:.2f} s"
     )
-    assert missing == told
-    assert dropped >= told
-    assert found == sorted(set(found))
+    assert missing == counted
+    assert dropped >= counted
+    assert recorded == sorted(set(recorded))
     if queue_bytes == WHOLE_QUEUE:
         assert missing == 0
     else:

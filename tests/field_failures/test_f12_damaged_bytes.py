@@ -1,7 +1,7 @@
 """F12: one damaged byte loses many frames (python-can).
 
-Any one byte of a stream flipped, lost or added costs at most two frames, never an exception, and everything
-after it comes out as it was sent. The damage itself is on record.
+One flipped, lost or added byte in a stream costs at most two frames and never raises; all later frames are decoded as
+sent. The damage is counted.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from tests.firmware_bridge.wire import CAN_PROTOCOLS, chunks, feed, what
 
 FRAMES = 30
 MAX_LOST = 2
-# How many frames may separate two faults without their losses adding up in one place.
+# Frames between two faults, so that one frame is not lost to both.
 APART = 8
 
 
 def traffic(name: str, seed: int) -> list[CanFrame]:
-    """Frames of several lengths and kinds, no two alike."""
-    pick = random.Random(seed)
+    """Distinct frames of several lengths and kinds."""
+    rng = random.Random(seed)
     sent = []
     for number in range(FRAMES):
-        can_id = pick.choice((0x100 + number, 0x18DA_0000 + number | EFF_FLAG))
-        length = 8 if name == "realdash" else pick.choice((8, 8, 8, 4, 2))
-        if name != "canserial" and pick.random() < 0.1:
+        can_id = rng.choice((0x100 + number, 0x18DA_0000 + number | EFF_FLAG))
+        length = 8 if name == "realdash" else rng.choice((8, 8, 8, 4, 2))
+        if name != "canserial" and rng.random() < 0.1:
             can_id, length = can_id | FD_FLAG, 16
-        sent.append(CanFrame(number * 250, 0, can_id, bytes([number]) + pick.randbytes(length - 1)))
+        sent.append(CanFrame(number * 250, 0, can_id, bytes([number]) + rng.randbytes(length - 1)))
     return sent
 
 
@@ -46,7 +46,7 @@ def damaged(wire: bytes, kind: str, place: int, value: int) -> bytes:
 
 
 def lost(sent: list[CanFrame], got: list[CanFrame]) -> int:
-    """How many of the frames sent did not come out as they were."""
+    """Number of sent frames that were not decoded unchanged."""
     came = set(what(got))
     return sum(frame not in came for frame in what(sent))
 
@@ -71,11 +71,13 @@ def test_one_damaged_byte_costs_at_most_two_frames(name: str, stamp_digits: int,
         sent = traffic(name, data.draw(st.integers(0, 20)))
         wire = b"".join(wire_of(name, stamp_digits, sent))
         kind = data.draw(st.sampled_from(("flip", "delete", "insert")))
-        hurt = damaged(wire, kind, data.draw(st.integers(0, len(wire) - 1)), data.draw(st.integers(0, 255)))
+        damaged_wire = damaged(
+            wire, kind, data.draw(st.integers(0, len(wire) - 1)), data.draw(st.integers(0, 255))
+        )
         sizes = data.draw(st.lists(st.integers(1, 400), min_size=1, max_size=3))
         decoder = protocol(name).decoder(0)
-        batch = feed(decoder, chunks(hurt, sizes))
-        figures.measured("frames lost by one damaged byte", lost(sent, batch.frames), "frames")
+        batch = feed(decoder, chunks(damaged_wire, sizes))
+        figures.measured("frames lost per damaged byte", lost(sent, batch.frames), "frames")
         assert lost(sent, batch.frames) <= MAX_LOST
         times = [frame.t_us for frame in batch.frames]
         assert times == sorted(times)
@@ -85,24 +87,28 @@ def test_one_damaged_byte_costs_at_most_two_frames(name: str, stamp_digits: int,
 
 @pytest.mark.parametrize(("name", "stamp_digits"), kinds_of_stream())
 def test_many_faults_cost_two_frames_each(name: str, stamp_digits: int, figures: Figures) -> None:
-    pick = random.Random(12)
+    rng = random.Random(12)
     sent = [frame for seed in range(40) for frame in traffic(name, seed)]
     pieces = wire_of(name, stamp_digits, sent)
     faults = range(0, len(pieces), APART)
     for number in faults:
         piece = pieces[number]
-        kind = pick.choice(("flip", "delete", "insert"))
-        pieces[number] = damaged(piece, kind, pick.randrange(len(piece)), pick.randrange(256))
+        kind = rng.choice(("flip", "delete", "insert"))
+        pieces[number] = damaged(piece, kind, rng.randrange(len(piece)), rng.randrange(256))
     decoder = protocol(name).decoder(0)
-    batch = feed(decoder, chunks(b"".join(pieces), (pick.randrange(1, 900), 64, 1)))
+    batch = feed(decoder, chunks(b"".join(pieces), (rng.randrange(1, 900), 64, 1)))
     assert lost(sent, batch.frames) <= MAX_LOST * len(faults)
-    figures.tried("faults in crowded streams", len(faults))
-    figures.measured("frames lost a fault there", lost(sent, batch.frames) / len(faults), "frames")
-    assert decoder.bad > len(faults) / 4  # a changed digit of SLCAN is still a digit: not all damage shows
+    figures.tried("faults in streams with many", len(faults))
+    figures.measured(
+        "frames lost per fault in streams with many", lost(sent, batch.frames) / len(faults), "frames"
+    )
+    assert (
+        decoder.bad > len(faults) / 4
+    )  # some damage is not detectable: a changed digit of SLCAN is still a digit
 
 
-def test_a_lost_line_end_loses_nothing() -> None:
-    """Two SLCAN lines that ran together are both whole."""
+def test_a_lost_line_end_loses_no_frame() -> None:
+    """Two SLCAN lines without a line end between them are both decoded."""
     sent = [frame for frame in traffic("slcan", 3) if not frame.can_id & FD_FLAG]
     wire = wire_of("slcan", 4, sent)
     wire[7] = wire[7].rstrip(b"\r")

@@ -1,4 +1,4 @@
-"""F14: NMEA garbage becomes a position: no fix is never 0, 0; a jump of kilometres is rejected, counted."""
+"""F14: damaged NMEA becomes a position: no fix is never (0, 0); a jump of kilometres is rejected and counted."""
 
 import random
 from itertools import pairwise
@@ -20,7 +20,7 @@ LOGS = sorted((Path(__file__).parents[2] / "../shared/corpus/nmea").glob("*.log"
 FIELD = st.sampled_from(
     ["", "0", "1", "A", "V", "N", "E", "S", "W", "nan", "-", "0000.0000", "00000.0000", "9959.9"]
 ) | st.text(st.sampled_from("0123456789.-ANVEW"), max_size=10)
-NONSENSE_PLACES = [
+INVALID_PLACES = [
     "0000.0000,N,00000.0000,E",
     ",,,",
     "9999.9999,N,00000.0000,E",
@@ -42,21 +42,19 @@ def assert_sound(fixes: list[Fix]) -> None:
         assert fix.speed_mps is None or 0 <= fix.speed_mps <= 515
 
 
-def test_random_fields_with_a_good_checksum(figures: Figures) -> None:
+def test_random_fields_with_a_valid_checksum_give_no_false_position(figures: Figures) -> None:
     kinds = st.sampled_from(["RMC", "GGA", "GNS", "GLL"])
 
     @given(st.lists(st.tuples(kinds, st.lists(FIELD, max_size=15)), max_size=20))
     def holds(sentences: list[tuple[str, list[str]]]) -> None:
         assert_sound(fixes_of(line(f"GP{kind}," + ",".join(fields)) for kind, fields in sentences))
-        figures.tried(
-            "sentences of random fields whose checksum holds: none a place that there is not", len(sentences)
-        )
+        figures.tried("sentences of random fields with a valid checksum: no false position", len(sentences))
 
     holds()
 
 
-def test_a_damaged_field_here_and_there_never_moves_the_car(figures: Figures) -> None:
-    """Damage that the checksum let through, ten epochs apart: the car stays where it is driving."""
+def test_occasional_damaged_fields_never_move_the_car(figures: Figures) -> None:
+    """One field with damage that the checksum does not detect, every ten epochs: positions stay near the car."""
 
     @given(st.data())
     @examples(30)
@@ -84,36 +82,34 @@ def test_a_damaged_field_here_and_there_never_moves_the_car(figures: Figures) ->
                     < 30 * 50 + SLACK_M + 2 * REACHABLE_MPS
                 )
         assert sum(fix.lat is not None for fix in fixes) >= 45
-        figures.tried("drives with a field damaged every ten epochs: the car stays where it is")
+        figures.tried("drives with a damaged field every ten epochs: no position away from the car")
 
     holds()
 
 
-@pytest.mark.skipif(not LOGS, reason="the corpus of gpsd's logs is not beside this checkout")
+@pytest.mark.skipif(not LOGS, reason="../shared/corpus with gpsd's logs is missing")
 @pytest.mark.parametrize("seed", range(3))
 def test_real_logs_with_every_150th_byte_damaged(seed: int, figures: Figures) -> None:
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     for log in LOGS:
         data = bytearray(log.read_bytes()[:20_000])
-        said = [
+        undamaged = [
             fix for sentence in Decoder().feed(bytes(data), 0).sentences for fix in fixes_of([sentence.text])
         ]
-        truth = [(fix.lat, fix.lon) for fix in said if fix.lat is not None and fix.lon is not None]
+        truth = [(fix.lat, fix.lon) for fix in undamaged if fix.lat is not None and fix.lon is not None]
         for _ in range(len(data) // 150):
-            data[dice.randrange(len(data))] = dice.randrange(256)
+            data[rng.randrange(len(data))] = rng.randrange(256)
         fixes = fixes_of_bytes(bytes(data))
         assert_sound(fixes)
         for fix in fixes:
             if fix.lat is not None and fix.lon is not None:
                 assert any(abs(fix.lat - lat) < 1e-5 and abs(fix.lon - lon) < 1e-5 for lat, lon in truth), log
-        figures.tried(
-            "damaged bytes in real receivers' logs: no position that was not there", len(data) // 150
-        )
+        figures.tried("damaged bytes in logs of real receivers: no false position", len(data) // 150)
 
 
-@pytest.mark.parametrize("place", [PLACE, *NONSENSE_PLACES])
+@pytest.mark.parametrize("place", [PLACE, *INVALID_PLACES])
 @pytest.mark.parametrize("status", ["V", "N", "0"])
-def test_no_fix_is_never_a_position_whatever_the_fields_say(place: str, status: str) -> None:
+def test_no_fix_has_no_position_with_any_fields(place: str, status: str) -> None:
     texts = [
         line(f"GPRMC,120000,{'A' if status == 'N' else 'V'},{place},1.0,2.0,150126,,,N"),
         line(f"GPGGA,120001,{place},0,03,9.9,545.4,M,46.9,M,,"),
@@ -126,8 +122,8 @@ def test_no_fix_is_never_a_position_whatever_the_fields_say(place: str, status: 
     assert {fix.quality for fix in fixes} == {0}
 
 
-@pytest.mark.parametrize("place", NONSENSE_PLACES)
-def test_a_claimed_fix_without_a_place_is_none(place: str) -> None:
+@pytest.mark.parametrize("place", INVALID_PLACES)
+def test_a_fix_without_a_valid_position_is_no_fix(place: str) -> None:
     fixes = fixes_of(
         [rmc("120000", place=place), gga("120001", place=place), line(f"GPGLL,{place},120002,A,A")]
     )
@@ -135,25 +131,25 @@ def test_a_claimed_fix_without_a_place_is_none(place: str) -> None:
 
 
 @given(st.lists(st.sampled_from([0, 300, 2_500, 20_000, 60_000]), min_size=1, max_size=40))
-def test_a_far_position_is_believed_only_when_others_agree_with_it(norths: list[int]) -> None:
+def test_a_far_position_is_accepted_only_after_others_agree(norths: list[int]) -> None:
     builder = FixBuilder()
     fixes = fixes_of(
         [rmc(f"12{i // 60:02}{i % 60:02}", place=north_of(north)) for i, north in enumerate(norths)], builder
     )
     assert builder.rejected["jump"] == sum(fix.lat is None for fix in fixes)
     run = 0
-    believed = norths[0]
+    accepted = norths[0]
     for north, fix in zip(norths, fixes, strict=True):
         if fix.lat is None:
             run += 1
             continue
-        assert abs(north - believed) <= SLACK_M + REACHABLE_MPS * (run + 1) or run >= AGREEING - 1
-        run, believed = 0, north
+        assert abs(north - accepted) <= SLACK_M + REACHABLE_MPS * (run + 1) or run >= AGREEING - 1
+        run, accepted = 0, north
 
 
 @examples(40)
 @given(st.integers(0, 40), st.integers(1, 10))
-def test_the_gate_never_locks_a_car_out(far_km: int, hz: int) -> None:
+def test_the_gate_accepts_a_car_again_after_any_jump(far_km: int, hz: int) -> None:
     builder = FixBuilder()
     for step in range(3 * hz):
         builder.feed(Sentence(step * 1_000_000 // hz, rmc(f"1200{step / hz:06.3f}")))
@@ -177,8 +173,8 @@ def test_the_gate_never_locks_a_car_out(far_km: int, hz: int) -> None:
     ],
 )
 def test_distances(a: tuple[float, float], b: tuple[float, float], metres: float) -> None:
-    there = distance_m(Place(*a, None, None, 0), Place(*b, None, None, 0))
-    assert there == pytest.approx(metres, rel=0.01) or (a[0] > 89 and there <= 1.6 * metres)
+    measured_m = distance_m(Place(*a, None, None, 0), Place(*b, None, None, 0))
+    assert measured_m == pytest.approx(metres, rel=0.01) or (a[0] > 89 and measured_m <= 1.6 * metres)
 
 
 @pytest.mark.parametrize("days", [None, (20_000, 20_001)])
@@ -196,10 +192,10 @@ def test_distances(a: tuple[float, float], b: tuple[float, float], metres: float
         (-60.0, "receiver", 6_600, False),
     ],
 )
-def test_both_sides_of_the_gate(
+def test_both_sides_of_the_gate_threshold(
     seconds: float, by: str, north_m: float, admitted: bool, days: tuple[int, int] | None
 ) -> None:
-    """The receiver's clock passes midnight on the way, with and without a date."""
+    """The receiver's clock passes midnight between the positions, with and without a date."""
     gate, step_us = Gate(), int(seconds * 1e6)
     first, second = 86_399_999_999, 86_399_999_999 + (step_us if by != "session" else 0)
     before = after = None
@@ -211,12 +207,12 @@ def test_both_sides_of_the_gate(
     assert gate.admits(place) is admitted
 
 
-def test_snippets_of_other_days_and_places_are_no_jumps() -> None:
+def test_joined_recordings_of_other_days_are_not_jumps() -> None:
     texts = [rmc("120000", "150126"), rmc("110000", "160126", north_of(60_000)), rmc("130000", "110126")]
     assert all(fix.lat is not None for fix in fixes_of(texts))
 
 
-def test_a_tunnel_of_ten_minutes_is_no_jump() -> None:
+def test_ten_minutes_without_a_fix_are_not_a_jump() -> None:
     texts = [rmc("120000.00"), *(gga(f"12{minute:02}00.00", quality="0") for minute in range(1, 10))]
     fixes = fixes_of([*texts, rmc("121000.00", place=north_of(20_000))])
     assert [fix.lat is not None for fix in fixes] == [True] + [False] * 9 + [True]

@@ -1,7 +1,7 @@
-"""F15: the disk is full. A real small file system, the real recorder and crew server as processes.
+"""F15: the disk is full. A small real file system, with the recorder and the crew server as processes.
 
-Old logs go by the rule of retention and by nothing else, the crew page lives, what was committed stays, and the log
-goes on by itself when there is room again.
+Only the retention rule removes old logs, the crew page works, committed rows stay, and recording continues when there
+is space again.
 """
 
 from __future__ import annotations
@@ -103,11 +103,11 @@ def alarms(server: Served) -> set[str]:
 
 
 def is_on_the_page(server: Served) -> bool:
-    """Whether the page has the recorder's news."""
+    """Whether the page gets the recorder's state."""
     return bool(server.ask("/api/live").json.get("recording"))
 
 
-def test_f15_old_logs_go_by_the_rule_the_page_lives_and_the_log_heals(
+def test_f15_old_logs_are_removed_by_rule_and_recording_recovers(
     tmp_path: Path, logs: Path, figures: Figures
 ) -> None:
     (tmp_path / "crew").mkdir()
@@ -130,15 +130,15 @@ def test_f15_old_logs_go_by_the_rule_the_page_lives_and_the_log_heals(
         until(has_rows(present, RATE), PATIENCE_S)
         until(lambda: not old[1].exists(), PATIENCE_S)
         assert [number for number, path in old.items() if path.exists()] == [2, 3, 4, 5], (
-            "no more than needed"
+            "only as many as needed"
         )
         until(lambda: "disk" in alarms(server), 2 * PATIENCE_S)
         with filled(logs):
             full_at = time.monotonic()
             until(lambda: not live(server)["recording"]["ok"], PATIENCE_S)
-            said = live(server)
-            assert "disk" in said["recording"]["trouble"]
-            until(lambda: live(server)["speed_kmh"] is not None, PATIENCE_S)  # the crew's figures go on
+            document = live(server)
+            assert "disk" in document["recording"]["trouble"]
+            until(lambda: live(server)["speed_kmh"] is not None, PATIENCE_S)  # live values continue
             until(lambda: "log" in alarms(server), 10.0)
             time.sleep(max(0.0, full_at + 4.0 - time.monotonic()))
             assert process.poll() is None
@@ -146,7 +146,7 @@ def test_f15_old_logs_go_by_the_rule_the_page_lives_and_the_log_heals(
             assert sent > held + 2 * RATE, "the disk was full"
         freed_at = time.monotonic()
         until(lambda: live(server)["recording"]["ok"], 10.0)
-        healed_s = time.monotonic() - freed_at
+        recovered_s = time.monotonic() - freed_at
         until(has_rows(present, sent), PATIENCE_S)
         bus.silence()
         time.sleep(0.5)
@@ -162,20 +162,20 @@ def test_f15_old_logs_go_by_the_rule_the_page_lives_and_the_log_heals(
         for row in query(present, "SELECT detail FROM event WHERE kind = 'log_removed'")
     ]
     may_go = [old[1], old[4], old[5]]
-    assert [each["name"] for each in removed] == [path.name for path in may_go][: len(removed)], (
+    assert [log["name"] for log in removed] == [path.name for path in may_go][: len(removed)], (
         "the oldest first"
     )
-    assert {each["why"] for each in removed} == {"downloaded"}
-    assert old[2].exists(), "nobody has it"
+    assert {log["why"] for log in removed} == {"downloaded"}
+    assert old[2].exists(), "it was not downloaded"
     assert old[3].exists(), "it is protected"
     figures.note(
         f"5 old logs on a full {DISK_MB} MB disk: {len(removed)} removed (downloaded, the oldest first),"
         f" {5 - len(removed)} kept; full for 4 s at {RATE} frames/s: 0 of {len(bus.sent_at)} frames lost,"
-        f" written again {healed_s:.1f} s after there was room"
+        f" recording again {recovered_s:.1f} s after space was freed"
     )
 
 
-def test_f15_nothing_goes_that_was_not_downloaded_or_is_protected(tmp_path: Path, logs: Path) -> None:
+def test_f15_protected_logs_and_those_not_downloaded_are_kept(tmp_path: Path, logs: Path) -> None:
     (tmp_path / "crew").mkdir()
     old = [old_log(logs, 1, ledgers=None), old_log(logs, 2, ledgers=logs)]
     protect(old[1])
@@ -190,10 +190,10 @@ def test_f15_nothing_goes_that_was_not_downloaded_or_is_protected(tmp_path: Path
     assert verify(old[0]) == verify(old[1]) == []
 
 
-def test_f15_what_does_not_fit_is_counted_and_shown(
+def test_f15_dropped_rows_are_counted_and_shown(
     tmp_path: Path, logs: Path, monkeypatch: pytest.MonkeyPatch, figures: Figures
 ) -> None:
-    monkeypatch.setattr(writer, "QUEUE_BYTES", 1_000_000)  # half a minute of a full disk, in seconds
+    monkeypatch.setattr(writer, "QUEUE_BYTES", 1_000_000)  # full within seconds instead of half a minute
     present = logs / "drive-001.db"
     with NumberedBus(RATE) as bus:
         recorder = Recorder(configs.load(configured(tmp_path, str(tmp_path / "no-gps"), bus.port)))
@@ -211,19 +211,19 @@ def test_f15_what_does_not_fit_is_counted_and_shown(
         time.sleep(0.5)
         halt.set()
         thread.join(20)
-    found = numbers(present)
-    missing = max(len(bus.sent_at), found[-1] + 1) - found[0] - len(found)
-    counted = "SELECT coalesce(sum(json_extract(detail, '$.frame')), 0) FROM event WHERE kind = 'dropped'"
-    told = int(str(query(present, counted)[0][0]))
+    recorded = numbers(present)
+    missing = max(len(bus.sent_at), recorded[-1] + 1) - recorded[0] - len(recorded)
+    counted_sql = "SELECT coalesce(sum(json_extract(detail, '$.frame')), 0) FROM event WHERE kind = 'dropped'"
+    counted = int(str(query(present, counted_sql)[0][0]))
     figures.note(
-        f"beyond the queue {missing} of {len(bus.sent_at)} frames did not fit, {told} told in the log"
+        f"beyond the queue {missing} of {len(bus.sent_at)} frames dropped, {counted} counted in the log"
     )
-    assert missing == told > RATE
-    assert found == sorted(set(found))
+    assert missing == counted > RATE
+    assert recorded == sorted(set(recorded))
     assert verify(present) == []
 
 
-def test_f15_a_start_on_a_full_disk_makes_room_by_the_rule(
+def test_f15_a_start_on_a_full_disk_removes_old_logs_by_rule(
     tmp_path: Path, logs: Path, figures: Figures
 ) -> None:
     (tmp_path / "crew").mkdir()
@@ -233,18 +233,16 @@ def test_f15_a_start_on_a_full_disk_makes_room_by_the_rule(
             until(has_rows(logs / "drive-005.db", RATE), PATIENCE_S)
             stop(process)
         left = [path.name for path in old if path.exists()]
-    told = query(
+    removed = query(
         logs / "drive-005.db", "SELECT json_extract(detail, '$.name') FROM event WHERE kind = 'log_removed'"
     )
-    assert [path.name for path in old if path.name not in left] == [str(row[0]) for row in told] != []
-    assert left == [path.name for path in old][len(told) :], "the oldest went"
-    figures.note(
-        f"started on a disk without a byte left: {len(told)} downloaded logs made room, {len(left)} kept"
-    )
+    assert [path.name for path in old if path.name not in left] == [str(row[0]) for row in removed] != []
+    assert left == [path.name for path in old][len(removed) :], "the oldest were removed"
+    figures.note(f"start on a completely full disk: {len(removed)} downloaded logs removed, {len(left)} kept")
 
 
-def test_f15_a_card_that_refuses_even_to_set_a_damaged_log_aside_is_survived(tmp_path: Path) -> None:
-    """The writer's thread goes on asking; when the card takes it again the rows are all there."""
+def test_f15_a_card_that_refuses_the_quarantine_loses_no_row(tmp_path: Path) -> None:
+    """The writer thread tries again until the card accepts writes; then every row is written."""
     first, _ = open_log(tmp_path / "a-001.db")
     first.begin_session(START, META)
     refusals = 3
@@ -257,7 +255,7 @@ def test_f15_a_card_that_refuses_even_to_set_a_damaged_log_aside_is_survived(tmp
         return open_again(lost, lambda _aside: Rows(), called_damaged=called_damaged)[0]
 
     owner = writer.Writer(first, max_loss_s=0.1, open_again=again, clock_us=lambda: 0)
-    first._connection.close()  # to SQLite, one that can do nothing any more
+    first._connection.close()  # every use of it fails from here on
     thread = threading.Thread(target=owner.run)
     thread.start()
     owner.put(frames(50))

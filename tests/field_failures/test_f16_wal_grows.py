@@ -1,4 +1,4 @@
-"""F16: the write-ahead log grows without end while somebody reads, because no reader may be overtaken."""
+"""F16: the write-ahead log grows without limit during a read, because a checkpoint cannot pass a reader."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from tests.logger.crew.serving import serving
 from tests.logger.transfer.logs_made import LARGE_BYTES, being_recorded, large_rows
 
 USUAL_BYTES = 4 * 1024 * 1024
-"""At which the recorder folds its write-ahead log into the log."""
+"""Size at which the recorder checkpoints its write-ahead log."""
 COMMIT_BYTES = 1_500_000
-"""What one commit of this test may add to that."""
+"""The most that one commit of this test adds."""
 
 
 class Writer:
-    """The recorder's store under load, and how long its write-ahead log became."""
+    """Writes to the recorder's store under load, and measures the size of the write-ahead log."""
 
     def __init__(self, log: Log) -> None:
         self._log, self._wal = log, log.path.with_name(log.path.name + "-wal")
@@ -45,8 +45,8 @@ class Writer:
             self.longest_wal = max(self.longest_wal, self._wal.stat().st_size)
 
     @contextmanager
-    def at_work(self) -> Iterator[None]:
-        """For as long as the body lasts."""
+    def writing(self) -> Iterator[None]:
+        """Write during the body."""
         self._thread.start()
         try:
             yield
@@ -54,30 +54,30 @@ class Writer:
             self._stop.set()
             self._thread.join()
 
-    def more(self, commits: int) -> None:
-        """Wait for so many further commits."""
+    def wait_for(self, commits: int) -> None:
+        """Wait for further commits."""
         goal = self.commits + commits
         until(lambda: self.commits >= goal, 60)
 
 
-def test_f16_a_reader_that_stays_makes_it_grow(tmp_path: Path) -> None:
-    """What the other tests of this file would find if a download read the log itself."""
+def test_f16_a_long_read_transaction_makes_the_wal_grow(tmp_path: Path) -> None:
+    """The other tests of this file would see this if a download read the log itself."""
     with being_recorded(tmp_path / "b.db") as log:
         writer = Writer(log)
-        with writer.at_work(), closing(sqlite3.connect(f"{log.path.as_uri()}?mode=ro", uri=True)) as reader:
+        with writer.writing(), closing(sqlite3.connect(f"{log.path.as_uri()}?mode=ro", uri=True)) as reader:
             reader.execute("BEGIN")
             reader.execute("SELECT count(*) FROM meta").fetchone()
-            writer.more(50)
+            writer.wait_for(50)
         assert writer.longest_wal > 3 * USUAL_BYTES
 
 
-def test_f16_a_slow_download_does_not(tmp_path: Path, figures: Figures) -> None:
+def test_f16_a_slow_download_does_not_make_the_wal_grow(tmp_path: Path, figures: Figures) -> None:
     name = "stage-1-001.db"
     with being_recorded(tmp_path / "logs" / name, 200_000) as log:
         writer = Writer(log)
         with (
             serving(tmp_path, tmp_path / "live.sock") as server,
-            writer.at_work(),
+            writer.writing(),
             socket.create_connection(("127.0.0.1", server.port)) as line,
         ):
             line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
@@ -91,17 +91,17 @@ def test_f16_a_slow_download_does_not(tmp_path: Path, figures: Figures) -> None:
                 time.sleep(0.02)
         size = log.path.stat().st_size
         figures.note(
-            f"{size / 1e6:.0f} MB written, {got / 1e3:.0f} kB taken meanwhile,"
-            f" write-ahead log at most {writer.longest_wal / 1e6:.1f} MB"
+            f"{size / 1e6:.0f} MB written, {got / 1e3:.0f} kB downloaded at the same time,"
+            f" write-ahead log max {writer.longest_wal / 1e6:.1f} MB"
         )
         assert got < 1_000_000, "the download is far from its end"
         assert writer.longest_wal < 2 * copying.MOST_WAL_BYTES < size
 
 
-def test_f16_nor_does_a_copy_that_is_slower_than_the_recorder(
+def test_f16_a_copy_slower_than_the_recorder_does_not_make_the_wal_grow(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, figures: Figures
 ) -> None:
-    """A slow card: the copy is given up as pages and made of rows, and the write-ahead log is free between them."""
+    """On a slow card the copy switches from pages to rows, and the write-ahead log can be reset between them."""
     monkeypatch.setattr(copying, "_steered", lambda _rows, _held_s, _grown_bytes: 10_000)
     shares, wals = list[float](), list[int]()
     with being_recorded(tmp_path / "a.db", 250_000) as log:
@@ -115,10 +115,10 @@ def test_f16_nor_does_a_copy_that_is_slower_than_the_recorder(
 
         taken = snapshot(log.path, tmp_path / "copy", meanwhile)
         written = len(wals) * 5_000 * LARGE_BYTES
-    assert any(later < earlier for earlier, later in pairwise(shares)), "it began again, as rows"
+    assert any(later < earlier for earlier, later in pairwise(shares)), "it started again, as rows"
     figures.note(
-        f"a copy slower than the recorder: {written / 1e6:.0f} MB meanwhile,"
-        f" write-ahead log at most {max(wals) / 1e6:.1f} MB"
+        f"a copy slower than the recorder: {written / 1e6:.0f} MB written at the same time,"
+        f" write-ahead log max {max(wals) / 1e6:.1f} MB"
     )
     assert written > 2 * max(wals)
     assert max(wals) < copying.MOST_WAL_BYTES + 5 * COMMIT_BYTES

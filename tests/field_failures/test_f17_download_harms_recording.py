@@ -1,4 +1,4 @@
-"""F17: a download hangs, eats the memory, begins anew after each cut, or harms the recording."""
+"""F17: a download hangs, fills the memory, restarts from 0 after each cut, or disturbs the recording."""
 
 from __future__ import annotations
 
@@ -26,14 +26,16 @@ from tests.logger.transfer.logs_made import large
 from tests.memory import peak_kb
 
 MEGABYTES = int(os.environ.get("STAGELOG_F17_MB", "220"))
-"""Of the log that is downloaded. STAGELOG_F17_MB=1000 is the whole of what the row asks for, in some minutes."""
+"""Size of the downloaded log. STAGELOG_F17_MB=1000 runs the full test of F17 in some minutes."""
 START_S = 40.0
-MORE_MB = 32
-"""What the server may need beyond what it needs at rest: a piece for each client, threads, buffers."""
+ALLOWED_MB = 32
+"""Memory that downloads may add to the idle server: a block per client, threads, buffers."""
 
 
 @pytest.mark.timeout(180 + MEGABYTES)
-def test_f17_a_large_log_in_constant_memory_while_recording(tmp_path: Path, figures: Figures) -> None:
+def test_f17_a_large_log_is_downloaded_in_constant_memory_during_recording(
+    tmp_path: Path, figures: Figures
+) -> None:
     big = large(tmp_path / "logs" / "yesterday-001.db", MEGABYTES)
     log = tmp_path / "logs" / "test-17-001.db"
     laptop, car = tmp_path / "laptop", tmp_path / "car"
@@ -51,20 +53,20 @@ def test_f17_a_large_log_in_constant_memory_while_recording(tmp_path: Path, figu
                 fetch = ("fetch", f"127.0.0.1:{line.port}", str(laptop))
                 done = stagelog(*fetch, folder=tmp_path, patience_s=100 + MEGABYTES)
                 assert (done.code, done.out.count(", whole")) == (0, 2), done
-                assert line.forwarded < 1.2 * MEGABYTES * 1e6, "it went on where it was cut"
+                assert line.forwarded < 1.2 * MEGABYTES * 1e6, "it resumed at each cut"
             used_mb = peak_kb(server.process.pid) / 1024 - before_mb
             bus.silence()
             stop(recorder)
-    there = numbers(log)
-    sent = len(bus.sent_at) - there[0]  # what came before the port was open is nobody's
-    lost = sent - len(there)
+    recorded = numbers(log)
+    sent = len(bus.sent_at) - recorded[0]  # frames from before the port was open do not count
+    lost = sent - len(recorded)
     figures.note(
-        f"{big.stat().st_size / 1e6:.0f} MB over a line cut {line.cuts} times: {used_mb:.1f} MB of memory;"
-        f" {sent} frames meanwhile, {lost} lost"
+        f"{big.stat().st_size / 1e6:.0f} MB over a line cut {line.cuts} times: {used_mb:.1f} MB of server memory;"
+        f" {sent} frames recorded at the same time, {lost} lost"
     )
-    assert used_mb < MORE_MB
+    assert used_mb < ALLOWED_MB
     assert (
         hashlib.sha256((laptop / big.name).read_bytes()).digest() == hashlib.sha256(big.read_bytes()).digest()
     )
-    assert there == list(range(there[0], there[0] + sent))
+    assert recorded == list(range(recorded[0], recorded[0] + sent))
     assert verify(log) == []

@@ -1,4 +1,4 @@
-"""F19: the logger stops and nobody notices. A writer that hangs or is refused: the crew is told within 3 s."""
+"""F19: the logger stops unnoticed. When writing hangs or fails, the crew sees an alarm within 3 s."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ from tests.logger.recorder.driving import START_S, Crew, built_in, recorder_here
 
 WITHIN_S = 3.0
 BUSY_S = 1.0
-"""What a snapshot may take to be made and read where the machine is shared."""
+"""Time to create and read a snapshot on a shared machine."""
 PERIOD_US = 4_000_000
-"""systemd's patience, shorter than the unit's for the test's sake."""
+"""systemd's watchdog period, shorter than in the unit."""
 MESSAGE = "The log is not being written"
 
 
 class Card:
-    """Stands in for the SD card: good, hanging in its sync, or full."""
+    """Simulates the SD card's states: good, hanging in a sync, or full."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.is_full = False
@@ -67,7 +67,7 @@ class Card:
     def fill(self) -> None:
         self.is_full = True
 
-    def heal(self) -> None:
+    def repair(self) -> None:
         self.is_full = False
         self._good.set()
 
@@ -76,16 +76,16 @@ class Card:
 def card(monkeypatch: pytest.MonkeyPatch) -> Iterator[Card]:
     card = Card(monkeypatch)
     yield card
-    card.heal()
+    card.repair()
 
 
-def said_of_the_log(snapshot: dict[str, Any]) -> bool:
-    """Whether the log's alarm is on."""
+def is_alarm_on(snapshot: dict[str, Any]) -> bool:
+    """Whether the alarm of the log is on."""
     return MESSAGE in [alarm["message"] for alarm in snapshot["alarms"]]
 
 
 @pytest.mark.parametrize("trouble", [Card.hang, Card.fill], ids=["hangs", "full"])
-def test_f19_the_crew_is_told_within_three_seconds_and_nothing_is_lost(
+def test_f19_the_crew_sees_an_alarm_within_three_seconds_and_no_row_is_lost(
     tmp_path: Path, card: Card, trouble: Callable[[Card], None], figures: Figures
 ) -> None:
     with VirtualCar(built_in()[2], start_s=START_S, gps_hz=5, can_rate=300) as car:
@@ -93,21 +93,21 @@ def test_f19_the_crew_is_told_within_three_seconds_and_nothing_is_lost(
         with recorder_here(config) as recorder, Crew(tmp_path / "live.sock") as crew:
             try:
                 until(lambda: crew.snapshot()["recording"]["frames"] > 0)
-                assert not said_of_the_log(crew.snapshot())
+                assert not is_alarm_on(crew.snapshot())
                 trouble(card)
                 began = time.monotonic()
-                until(lambda: said_of_the_log(crew.snapshot()), WITHIN_S + BUSY_S)
+                until(lambda: is_alarm_on(crew.snapshot()), WITHIN_S + BUSY_S)
                 took_s = time.monotonic() - began
-                said = crew.snapshot()
-                figures.measured("the crew is told after", took_s, "s")
-                assert said["recording"]["lag_s"] > 2.0
-                assert not said["recording"]["ok"]
-                assert said["recording"]["trouble"]
-                assert said["speed_kmh"] is not None  # the figures go on
+                snapshot = crew.snapshot()
+                figures.measured("failure of writing to the alarm", took_s, "s")
+                assert snapshot["recording"]["lag_s"] > 2.0
+                assert not snapshot["recording"]["ok"]
+                assert snapshot["recording"]["trouble"]
+                assert snapshot["speed_kmh"] is not None  # live values continue
                 assert crew.command("mark") is None
             finally:
-                card.heal()
-            until(lambda: (now := crew.snapshot())["recording"]["ok"] and not said_of_the_log(now))
+                card.repair()
+            until(lambda: (now := crew.snapshot())["recording"]["ok"] and not is_alarm_on(now))
             status = recorder.status().writer
     assert status.dropped == 0
     assert verify(status.path) == []
@@ -118,7 +118,7 @@ def test_f19_the_crew_is_told_within_three_seconds_and_nothing_is_lost(
     )
     assert alarms == [("raised",), ("cleared",)]
     frames_us = [int(str(row[0])) for row in query(status.path, "SELECT t_us FROM frame ORDER BY t_us")]
-    assert max(b - a for a, b in pairwise(frames_us)) < 500_000  # none is missing
+    assert max(b - a for a, b in pairwise(frames_us)) < 500_000  # no frame is missing
 
 
 @pytest.fixture
@@ -127,38 +127,36 @@ def image(tmp_path: Path) -> Iterator[CardImage]:
         yield image
 
 
-def test_f19_a_card_that_failed_and_came_back_is_written_again(
+def test_f19_recording_continues_on_a_card_that_failed_and_returned(
     tmp_path: Path, image: CardImage, figures: Figures
 ) -> None:
-    """Its file system was shut down by the kernel, unmounted, repaired on a copy, and mounted in the same place."""
+    """The kernel shuts the file system down; it is unmounted, repaired as a copy, and mounted in the same place."""
     log = tmp_path / "logs" / "test-8-001.db"
     with NumberedBus(500) as bus, recording(write_config(tmp_path, bus.port, stage=8)) as process:
         until(has_rows(log, 500))
         image.fail()
         failed = len(bus.sent_at)
         until(lambda: len(bus.sent_at) > failed + 1500)
-        image.come_back_repaired()
+        image.remount_repaired()
         back = time.monotonic()
         held = len(numbers(log))
         until(has_rows(log, held + 1500))
-        figures.measured(
-            "a card that failed is written again, once it is back, after", time.monotonic() - back, "s"
-        )
+        figures.measured("return of a failed card to recording again", time.monotonic() - back, "s")
         bus.silence()
         time.sleep(0.5)
-        said = stop(process)
+        output = stop(process)
     kept = numbers(log)
-    assert kept == list(range(kept[0], kept[-1] + 1)), "none twice, none lost"
+    assert kept == list(range(kept[0], kept[-1] + 1)), "no frame repeated, none lost"
     assert kept[-1] + 1 >= len(bus.sent_at)
     assert query(log, "SELECT count(*) FROM session") == [(1,)]
     assert query(log, "SELECT count(*) FROM event WHERE kind = 'log_reopened'") == [(1,)]
     assert list(log.parent.glob("*.damaged-*")) == []
-    assert "the log is being written again" in said
+    assert "the log is being written again" in output
     assert verify(log) == []
 
 
-def test_f19_a_writer_that_hangs_alone_starves_the_watchdog(tmp_path: Path, card: Card) -> None:
-    """The ports are read, the crew sees the car drive, and only rows stand still: that is enough."""
+def test_f19_a_hanging_writer_thread_stops_the_watchdog_messages(tmp_path: Path, card: Card) -> None:
+    """Ports are read and the crew page is live, but no row is written: the watchdog must not be fed."""
     with VirtualCar(built_in()[2], start_s=START_S, gps_hz=5, can_rate=300) as car:
         watchdog = Watchdog(PERIOD_US)
         with recorder_here(set_up(tmp_path, car)) as recorder:
@@ -177,11 +175,11 @@ def test_f19_a_writer_that_hangs_alone_starves_the_watchdog(tmp_path: Path, card
                 time.sleep(0.02)
             moved = {part for part, pulse in recorder.pulses().items() if pulse != pulses[part]}
             assert moved == set(pulses) - {"writer"} != set()
-            card.heal()
+            card.repair()
             until(is_fed)
 
 
-def test_f19_a_frozen_card_starves_the_watchdog_of_the_real_recorder(
+def test_f19_a_frozen_card_stops_the_watchdog_messages_of_the_real_recorder(
     tmp_path: Path, image: CardImage, monkeypatch: pytest.MonkeyPatch, figures: Figures
 ) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager, NumberedBus() as bus:
@@ -199,11 +197,11 @@ def test_f19_a_frozen_card_starves_the_watchdog_of_the_real_recorder(
                     while time.monotonic() < frozen_at + 30:
                         assert manager.recv(4096) == b"WATCHDOG=1"
                         fed_at = time.monotonic()
-                assert fed_at < frozen_at + 30, "it is fed for ever"
-                figures.measured("after the card froze the watchdog is fed for", fed_at - frozen_at, "s")
+                assert fed_at < frozen_at + 30, "the watchdog is fed without end"
+                figures.measured("freeze of the card to the last watchdog message", fed_at - frozen_at, "s")
                 assert process.poll() is None
             manager.settimeout(30)
-            assert manager.recv(4096) == b"WATCHDOG=1", "it moves again"
+            assert manager.recv(4096) == b"WATCHDOG=1", "it is fed again"
             bus.silence()
             time.sleep(0.5)
             stop(process)
@@ -212,14 +210,14 @@ def test_f19_a_frozen_card_starves_the_watchdog_of_the_real_recorder(
     assert kept[-1] + 1 >= len(bus.sent_at)
 
 
-def test_f19_rows_that_wait_as_long_as_the_crew_allows_are_no_trouble(tmp_path: Path) -> None:
+def test_f19_a_lag_within_max_loss_s_raises_no_alarm(tmp_path: Path) -> None:
     with VirtualCar(built_in()[2], start_s=START_S, gps_hz=5, can_rate=300) as car:
         config = set_up(tmp_path, car)
         config.write_text(config.read_text().replace("[log]\n", "[log]\nmax_loss_s = 10\n"))
         with recorder_here(config), Crew(tmp_path / "live.sock") as crew:
             lags_s = [0.0]
             while max(lags_s) < 4.0:
-                said = crew.snapshot()
-                lags_s.append(said["recording"]["lag_s"])
-                assert said["recording"]["ok"]
-                assert not said_of_the_log(said)
+                snapshot = crew.snapshot()
+                lags_s.append(snapshot["recording"]["lag_s"])
+                assert snapshot["recording"]["ok"]
+                assert not is_alarm_on(snapshot)

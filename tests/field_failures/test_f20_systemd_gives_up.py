@@ -1,4 +1,4 @@
-"""F20: systemd gives up after five quick failures, and the car drives on without a recorder (ebusd, mbusd)."""
+"""F20: systemd stops restarting after five quick failures, and the recorder stays off (ebusd, mbusd)."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from tests.systemd.machine import Machine, booted
 from tests.systemd.units import CREW, RECORDER, read, values
 
 SERVICES = (RECORDER, CREW)
-"""What has to be there all the time; the other units do one thing and end."""
+"""Units that run all the time; the others do one thing and end."""
 SHORTEST_PAUSE_S = 1.0
 KILLS = 8
-"""systemd's own limit is five starts within ten seconds; where it counts, the sixth is refused."""
+"""More than systemd's default limit of five starts within ten seconds."""
 
 
 @pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.stem)
-def test_f20_it_is_started_again_for_ever(unit: Path, figures: Figures) -> None:
+def test_f20_a_service_is_restarted_without_a_limit(unit: Path, figures: Figures) -> None:
     assert values(unit, "Service", "Restart") == ["always"]
     assert values(unit, "Unit", "StartLimitIntervalSec") == ["0"]
     assert [line for line in read(unit) if line.key.startswith("StartLimit")] == [
@@ -33,7 +33,7 @@ def test_f20_it_is_started_again_for_ever(unit: Path, figures: Figures) -> None:
 
 @pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.stem)
 def test_f20_only_a_wrong_configuration_is_final(unit: Path) -> None:
-    """It does not mend itself; a missing device or a card that cannot be written may."""
+    """Only an edit fixes it; a missing device or an unwritable card may recover."""
     (final,) = values(unit, "Service", "RestartPreventExitStatus")
     assert final.split() == [str(ConfigurationError.exit_code)]
     assert str(DeviceError.exit_code) not in final.split()
@@ -41,8 +41,8 @@ def test_f20_only_a_wrong_configuration_is_final(unit: Path) -> None:
 
 
 @pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.stem)
-def test_f20_nothing_that_can_fail_for_good_holds_it_back(unit: Path) -> None:
-    """A unit whose requirement failed, or whose condition did not hold, is not restarted: Restart= is not asked."""
+def test_f20_no_failed_dependency_prevents_a_restart(unit: Path) -> None:
+    """systemd ignores Restart= for a unit whose requirement failed or whose condition was false."""
     binding = ("Requires", "Requisite", "BindsTo", "RequiresMountsFor", "StateDirectory", "OnFailure")
     refusing = [
         line for line in read(unit) if line.key in binding or line.key.startswith(("Condition", "Assert"))
@@ -51,7 +51,7 @@ def test_f20_nothing_that_can_fail_for_good_holds_it_back(unit: Path) -> None:
 
 
 @pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.stem)
-def test_f20_one_that_hangs_is_ended_and_started_again(unit: Path) -> None:
+def test_f20_a_hanging_service_is_ended_and_restarted(unit: Path) -> None:
     assert values(unit, "Service", "Type") == ["notify"]
     (period,) = values(unit, "Service", "WatchdogSec")
     (start,) = values(unit, "Service", "TimeoutStartSec")
@@ -62,7 +62,7 @@ def test_f20_one_that_hangs_is_ended_and_started_again(unit: Path) -> None:
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    """Stagelog on a machine where systemd runs, restarting at once: a pause would hide systemd's own limit."""
+    """A booted machine with stagelog and RestartSec=0, because a pause would hide systemd's own limit."""
     with booted(tmp_path_factory.mktemp("machine") / "scratch") as up:
         up.run("/opt/stagelog/bin/stagelog", "install", "--yes", "--program", "/opt/stagelog/bin/stagelog")
         for unit in SERVICES:
@@ -71,16 +71,16 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 
 
 @pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.stem)
-def test_f20_killed_again_and_again_it_is_there_again(machine: Machine, unit: Path, figures: Figures) -> None:
+def test_f20_a_service_runs_again_after_each_kill(machine: Machine, unit: Path, figures: Figures) -> None:
     machine.run("systemctl", "restart", unit.name)
     assert _kill(machine, unit.name) == KILLS
     machine.wait_active(unit.name)
-    figures.tried("kills under a running systemd, each followed by a start", KILLS)
+    figures.tried("kills of a service, each followed by a restart", KILLS)
 
 
 @pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.stem)
-def test_f20_with_systemds_own_limit_it_would_be_given_up(machine: Machine, unit: Path) -> None:
-    """The same kills tell the difference: this is what `StartLimitIntervalSec=0` is for."""
+def test_f20_without_the_setting_systemd_gives_up(machine: Machine, unit: Path) -> None:
+    """The same kills with systemd's limit show why the units set `StartLimitIntervalSec=0`."""
     _drop_in(machine, unit.name, "[Unit]", "StartLimitIntervalSec=60")
     machine.run("systemctl", "restart", unit.name)
     assert _kill(machine, unit.name) < KILLS
@@ -95,13 +95,13 @@ def _drop_in(machine: Machine, unit: str, section: str, line: str) -> None:
 
 
 def _kill(machine: Machine, unit: str) -> int:
-    """Kill a unit's process as soon as there is one, again and again; how often it was started again."""
+    """Kill a unit's process each time it runs. Returns the number of restarts."""
     restarts = 0
     while restarts < KILLS:
         machine.run("systemctl", "kill", "--kill-whom=main", "--signal=KILL", unit)
         killed = restarts
         machine.wait(
-            "restarted or given up",
+            "restarted or failed",
             lambda: (
                 int(machine.property(unit, "NRestarts")) > killed  # noqa: B023 - called at once
                 or machine.property(unit, "ActiveState") == "failed"

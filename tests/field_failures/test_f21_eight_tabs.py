@@ -1,4 +1,4 @@
-"""F21: a browser allows six connections to one server, and server-sent events keep theirs. Eight tabs all update."""
+"""F21: eight tabs all update, although a browser allows only six connections per server and streams stay open."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def browser() -> Iterator[Browser]:
         yield started
 
 
-def _updates(page: Page) -> None:
-    """A tab shows the present, and then a later one."""
+def _wait_for_updates(page: Page) -> None:
+    """Wait until a tab shows a current snapshot, and then a later one."""
     fresh(page)
     before = snapshot(page)["section"]["distance_km"]
     until(page, "async before => (await import('/link.js')).state.section.distance_km > before", before)
@@ -46,23 +46,23 @@ def test_eight_tabs_all_update_and_all_may_command(
         for page in pages:
             page.goto(server.url)
         for page in pages:
-            _updates(page)
+            _wait_for_updates(page)
         assert len(_leaders(pages)) == 1, "one stream serves them all"
         for page in pages:
             page.keyboard.press("m")
             until(page, "document.getElementById('said').innerText.includes('done')")
         assert len(car.commands) == TABS
 
-        # The tab that has the stream is closed: another takes over, and nobody is left behind.
+        # The tab that has the stream is closed: another one takes over, and all tabs update.
         for _ in range(3):
             (leader,) = _leaders(pages)
             pages.remove(leader)
             leader.close(run_before_unload=False)
             for page in pages:
-                _updates(page)
+                _wait_for_updates(page)
             assert len(_leaders(pages)) == 1
 
-        # The server dies and comes back: all heal.
+        # The server dies and returns: all tabs update again.
         port = server.port
         server.process.kill()
         server.process.wait()
@@ -70,7 +70,9 @@ def test_eight_tabs_all_update_and_all_may_command(
             until(page, "document.body.dataset.link === 'gone'")
         with serving(tmp_path, car.socket, port=port):
             for page in pages:
-                _updates(page)
+                _wait_for_updates(page)
             assert len(_leaders(pages)) == 1
             context.close()
-    figures.note(f"{TABS} tabs of a browser: all updated, also after the leading one was closed 3 times")
+    figures.note(
+        f"{TABS} tabs of a browser: all updated, also after the tab with the stream was closed 3 times"
+    )

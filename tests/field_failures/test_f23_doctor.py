@@ -1,7 +1,7 @@
-"""F23, the doctor's part: a wrong baud rate, silence, and a wrong cable are told in words, with the mend.
+"""F23, doctor: a wrong baud rate, silence and swapped cables are reported, with how to fix them.
 
-A virtual device on a pty says garbage to a host of the wrong rate, as a wire does; each trouble is tried with the
-doctor at the ports, and the swapped cables with a recorder that runs as well.
+A virtual device on a pty sends garbage at the wrong baud rate, as a real wire does. The doctor opens the ports; for
+swapped cables it also runs beside a recorder.
 """
 
 from __future__ import annotations
@@ -21,13 +21,12 @@ from tests.logger.recorder.driving import START_S, built_in, recorder_here, set_
 SECONDS = 3.0
 
 
-def told(config: Path) -> dict[str, str]:
-    """What is wrong with each port, by the doctor."""
-    found = examine(config, SECONDS, threading.Event())
+def port_findings(config: Path) -> dict[str, str]:
+    """The doctor's finding and hint for each port with a fault."""
     return {
-        each.where: f"{each.what}; {each.hint}"
-        for each in found
-        if each.verdict == "wrong" and each.where.startswith("port ")
+        finding.where: f"{finding.what}; {finding.hint}"
+        for finding in examine(config, SECONDS, threading.Event())
+        if finding.verdict == "wrong" and finding.where.startswith("port ")
     }
 
 
@@ -46,7 +45,7 @@ def silent(folder: Path, car: VirtualCar) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("bauds", "trouble", "words"),
+    ("bauds", "fault", "expected"),
     [
         ((38400, None), straight, {"port gps": "it speaks NMEA at 38400 baud"}),
         ((None, 115200), straight, {"port engine": "it speaks slcan at 115200 baud"}),
@@ -59,23 +58,25 @@ def silent(folder: Path, car: VirtualCar) -> Path:
     ],
     ids=["wrong rate, gps", "wrong rate, can", "silence", "swapped"],
 )
-def test_f23_the_doctor_says_which(
+def test_f23_the_doctor_names_the_fault(
     tmp_path: Path,
     bauds: tuple[int | None, int | None],
-    trouble: Callable[[Path, VirtualCar], Path],
-    words: dict[str, str],
+    fault: Callable[[Path, VirtualCar], Path],
+    expected: dict[str, str],
     figures: Figures,
 ) -> None:
     with VirtualCar(
         built_in()[2], start_s=START_S, can_rate=300, gps_baud=bauds[0], can_baud=bauds[1]
     ) as car:
-        found = told(trouble(tmp_path, car))
-    figures.tried("wrong rates, silences and swapped cables, each told by the doctor in words", len(words))
-    assert found.keys() == words.keys()
-    assert all(said in found[port] for port, said in words.items()), found
+        findings = port_findings(fault(tmp_path, car))
+    figures.tried(
+        "wrong baud rates, silent ports and swapped cables, each reported by the doctor", len(expected)
+    )
+    assert findings.keys() == expected.keys()
+    assert all(text in findings[port] for port, text in expected.items()), findings
 
 
-def test_f23_with_a_recorder_running_the_doctor_says_the_same_and_the_disk_does_not_fill(
+def test_f23_beside_a_recorder_the_doctor_names_the_fault_and_few_rejected_rows_are_kept(
     tmp_path: Path, figures: Figures
 ) -> None:
     with VirtualCar(built_in()[2], start_s=START_S, can_rate=300) as car:
@@ -83,11 +84,11 @@ def test_f23_with_a_recorder_running_the_doctor_says_the_same_and_the_disk_does_
         with recorder_here(config) as recorder:
             until(lambda: recorder.decoding.links().keys() == {"gps", "engine"})
             until(lambda: recorder.decoding.links()["engine"].state == "no_protocol", 20.0)
-            found = told(config)
+            findings = port_findings(config)
             path = recorder.status().writer.path
-    assert "this looks like NMEA" in found["port engine"]
-    assert "may be swapped" in found["port engine"]
+    assert "this looks like NMEA" in findings["port engine"]
+    assert "may be swapped" in findings["port engine"]
     rows, seconds = query(path, "SELECT count(*), (max(t_us) - min(t_us)) / 1e6 + 1 FROM rejected")[0]
-    kept_a_s = float(str(rows)) / float(str(seconds))
-    figures.note(f"swapped cables: {kept_a_s:.1f} rejected rows a second kept, the rest counted")
-    assert kept_a_s <= 21
+    kept_per_s = float(str(rows)) / float(str(seconds))
+    figures.note(f"swapped cables: {kept_per_s:.1f} rejected rows per second kept, the others counted")
+    assert kept_per_s <= 21

@@ -1,8 +1,7 @@
-"""F23, the bridge's half: a wrong baud rate, silence, or a cable to the wrong device is said in words.
+"""F23, bridge: a wrong baud rate, silence or a cable to the wrong device is reported in one line.
 
-A pty enforces no baud rate, so the device of these tests does: it looks at the rate that the reader has set,
-and when that is not its own, what it sends is noise, as it is on a wire. The clock of these sessions runs
-fast, so that thresholds of seconds pass in a fraction.
+A pty has no baud rate, so the simulated device checks the rate that the reader has set and sends noise if it differs
+from its own, as on a real wire. The clock of these sessions runs fast, to shorten thresholds of seconds.
 """
 
 from __future__ import annotations
@@ -30,21 +29,21 @@ from tests.firmware_bridge.simulated_devices import (
 
 NMEA, SLCAN = protocol("nmea"), protocol("slcan")
 FAST = 10
-"""How many seconds of the session pass in one of the test."""
+"""Session seconds per second of the test."""
 
 
 class Talker:
-    """A device that says `line(n)`, a hundred times a second, at `baud`."""
+    """A device that sends `line(n)` at 100 Hz and `baud`."""
 
     def __init__(self, device: Pty, baud: int, line: Callable[[int], bytes]) -> None:
         self.device, self.baud, self.line = device, baud, line
-        self._noise = random.Random(23)
+        self._rng = random.Random(23)
 
     def talk(self, stop: threading.Event) -> None:
         number = 0
         while not stop.wait(0.01):
             right = self.device.speed == getattr(termios, f"B{self.baud}")
-            data = self.line(number) if right else self._noise.randbytes(len(self.line(number)))
+            data = self.line(number) if right else self._rng.randbytes(len(self.line(number)))
             number += right
             self.device.send(data)
 
@@ -87,8 +86,8 @@ def test_auto_follows_a_receiver_that_changes_its_rate() -> None:
     assert decoder.good > 20
 
 
-def test_auto_tries_the_rate_first_that_held_last() -> None:
-    """A receiver at the last of the rates is found at once after it was unplugged."""
+def test_auto_first_tries_the_rate_that_worked_last() -> None:
+    """After a reconnection the rate of a receiver is found without trying the others."""
     said = Said()
     with pty() as device:
         seen: set[int] = set()
@@ -109,8 +108,8 @@ def test_auto_tries_the_rate_first_that_held_last() -> None:
         assert seen == {getattr(termios, f"B{NMEA.bauds[-1]}")}
 
 
-def test_auto_sends_the_whole_opening_to_an_adapter_that_talks_already() -> None:
-    """One that was left open by a power cut: frames hold before it was told the bit rate."""
+def test_auto_sends_the_whole_opening_to_an_adapter_that_already_sends() -> None:
+    """A power cut left the adapter open: its frames are valid before the bit rate is set."""
     said = Said()
     steps = (Step(b"C\r", 0.01), Step(b"S6\r", 0.01), Step(b"O\r", 0.01))
     with pty() as device, talking(Talker(device, SLCAN.bauds[0], lambda number: frame(number) * 20).talk):
@@ -119,7 +118,7 @@ def test_auto_sends_the_whole_opening_to_an_adapter_that_talks_already() -> None
         assert device.received() == b"C\rS6\rO\r" + SLCAN.closing
 
 
-def test_auto_on_a_silent_line_says_so_and_finds_the_rate_when_the_device_wakes() -> None:
+def test_auto_reports_a_silent_line_and_finds_the_rate_when_the_device_wakes() -> None:
     said = Said()
     with pty() as device, running(auto(device, said)):
         silent = said.await_state("silent", "port")
@@ -128,7 +127,7 @@ def test_auto_on_a_silent_line_says_so_and_finds_the_rate_when_the_device_wakes(
             assert said.await_state("open", "port").detail == "4800 baud"
 
 
-def test_auto_on_something_else_says_what_it_looks_like() -> None:
+def test_auto_names_the_protocol_of_another_device() -> None:
     said = Said()
     with pty() as device:
         reader = auto(device, said, neighbours={"slcan": "engine"})
@@ -137,10 +136,10 @@ def test_auto_on_something_else_says_what_it_looks_like() -> None:
     assert change.detail == (
         "this looks like slcan at 115200 baud, not NMEA: the cables of engine and port may be swapped"
     )
-    assert not said.data("port"), "nothing of it fills the disk"
+    assert not said.data("port"), "none of its bytes are recorded"
 
 
-def test_a_wrong_fixed_rate_says_so_and_heals() -> None:
+def test_a_wrong_fixed_rate_is_reported_and_recovers() -> None:
     said = Said()
     with pty() as device:
         talker = Talker(device, 38400, sentence)
@@ -150,7 +149,9 @@ def test_a_wrong_fixed_rate_says_so_and_heals() -> None:
             talker.baud = 4800
             said.await_state("open", "port", times=2)
     assert change.detail == 'bytes arrive but no NMEA checksum holds at 4800 baud: try baud = "auto"'
-    assert said.states("port") == ["opening", "open", "wrong_baud", "open"], "one session, each said once"
+    assert said.states("port") == ["opening", "open", "wrong_baud", "open"], (
+        "one session, each state reported once"
+    )
 
 
 def test_swapped_cables_are_named_on_both_ports() -> None:
@@ -173,7 +174,7 @@ def test_swapped_cables_are_named_on_both_ports() -> None:
     assert at_engine.endswith("not slcan: the cables of gps and engine may be swapped")
 
 
-def test_silence_is_said_and_ends_with_the_first_bytes() -> None:
+def test_silence_is_reported_until_the_first_bytes() -> None:
     said = Said()
     with pty() as device:
         reader = PortReader("port", device.name, 9600, NMEA, clock_us=clock_us(FAST), sink=said)
