@@ -29,7 +29,7 @@ def test_f05_bytes_to_the_card_stay_within_the_budget(figures: Figures) -> None:
     years = CARD_TB * 1e6 / mb_per_h / HOURS_PER_YEAR
     figures.note(
         f"{load.frames} frames at {RATE}/s with {GPS_HZ} Hz GPS: {load.disk_bytes / load.frames:.0f} bytes per frame,"
-        f" {mb_per_h:.0f} MB per hour; a card of {CARD_TB} TB endurance lasts {years:.0f} years of {HOURS_PER_YEAR:.0f} h"
+        f" {mb_per_h:.0f} MB per hour; a card of {CARD_TB} TB endurance lasts {years:.0f} years of {HOURS_PER_YEAR:g} h"
     )
     assert load.dropped == 0
     assert load.frames == RATE * SECONDS
