@@ -1,7 +1,7 @@
-"""Whom an address belongs to: what is counted by client is counted by place.
+"""Map a client's IP address to the key that limits per client are counted by.
 
-One machine has a whole /64 of routed IPv6 addresses. A link-local network is a /64 too, and everybody in the car is
-in it, so there an address stands for itself. An IPv4 address is the same place in its IPv6 clothes.
+One machine has a whole /64 of routed IPv6 addresses, so the /64 is the key. A link-local network is also a /64, shared
+by everybody in the car, so there the single address is the key. An IPv4-mapped IPv6 address has its IPv4 address's key.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import ipaddress
 
 
-def place(address: str) -> str:
-    """The place of a client's address; what is no address is its own."""
+def client_key(address: str) -> str:
+    """The key of a client's address; a string that is not an IP address is its own key."""
     try:
         ip = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

@@ -1,13 +1,12 @@
-"""Decide what a crew may be shown in a timed section: everything but where the car is and where it is heading.
+"""Hide position and heading from the crew during a timed section.
 
-Regulations restrict the crews' own navigation aids between start and finish of a timed section. Distance, speed,
-limit, clock and engine stay; position and heading go. They are taken out here, before any page sees them: what is not
-sent cannot be shown. The log is not touched. A time to beat stays: it came into the car with the itinerary, before the
-start, and points nowhere.
+Regulations restrict a crew's own navigation aids between start and finish of a timed section. Distance, speed, limit,
+clock and engine stay; position and heading are removed here, before any page receives them. The log is unchanged.
+A time to beat stays: it came with the itinerary before the start and gives no direction.
 
-The log that is being recorded holds the positions as well. While a timed section is driven it is withheld: no bytes,
-no export, no review of it. That lasts until the recorder says that the section is over, so a recorder that is away for
-a moment opens nothing. Other logs are as free as ever.
+The log being recorded also holds the positions, so it is withheld during a timed section: no download, export or
+review. It stays withheld until the recorder reports the end of the section; a recorder that disconnects for a moment
+does not release it. Other logs are never withheld.
 """
 
 from __future__ import annotations
@@ -21,14 +20,14 @@ WITHHELD = "withheld until the timed section is over ([serve] compliance)"
 
 
 class Compliance:
-    """What may be shown, by what the recorder last said. Where it does not apply, everything."""
+    """Filter snapshots by the section in the last one. Hides nothing unless `applies`."""
 
     def __init__(self, *, applies: bool) -> None:
         self._applies = applies
         self._withheld: str | None = None
 
     def shown(self, snapshot: Mapping[str, Any]) -> Mapping[str, Any]:
-        """A new snapshot as it may be shown; `compliance` in it says whether something was taken out."""
+        """A copy of the snapshot that may be shown; its `compliance` key is true when values were removed."""
         hidden = self._applies and _is_timed(snapshot)
         self._withheld = recorded(snapshot) or self._withheld if hidden else None
         shown = {**snapshot, "compliance": hidden}
@@ -39,19 +38,19 @@ class Compliance:
         return shown
 
     def withholds(self, name: str) -> bool:
-        """Whether the log of that name may not be handed out now."""
+        """Whether the log of that name must not be served now."""
         return name == self._withheld
 
 
 def recorded(snapshot: Mapping[str, Any]) -> str | None:
-    """The name of the log that the recorder says it is writing."""
+    """The file name of the log being recorded, from a snapshot; None if it has none."""
     recording = snapshot.get("recording")
     path = recording.get("path") if isinstance(recording, Mapping) else None
     return Path(path).name if isinstance(path, str) else None
 
 
 def _is_timed(snapshot: Mapping[str, Any]) -> bool:
-    """Whether a timed section is being driven; a snapshot that does not say so counts as one."""
+    """Whether the car is in a timed section; a snapshot without a section counts as timed."""
     section = snapshot.get("section")
     if not isinstance(section, Mapping) or "kind" not in section:
         return True

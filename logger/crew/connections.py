@@ -1,10 +1,10 @@
-"""How long and how many: one TCP connection's patience, and each place's share of them.
+"""TCP connection limits of the crew server: timeouts, connections per client, and total.
 
-uvicorn's own limits count requests; these count connections, because an idle one costs a crew its page just
-as well. A client has a few seconds for its request line and headers, and must take what it is sent; each
-place has its share and all together a bound. When there are too many a stranger's makes room, whatever it is
-about: nothing that somebody without the pin may do takes long. Unsent bytes stay here and not in the kernel,
-so that a client on a bad link gets the newest snapshot next and not a backlog of old ones.
+uvicorn limits requests; this limits connections, because idle ones can also exhaust the server. A client has a few
+seconds to send its request line and headers, and must read what it is sent. Connections per client and in total are
+bounded. Above a bound, an unauthenticated connection is closed, whatever it does: no request without the pin takes
+long. Unsent bytes stay in this process, not in the kernel, so a client on a bad link gets the newest snapshot next and
+not a backlog of old ones.
 """
 
 from __future__ import annotations
@@ -15,71 +15,95 @@ import socket
 import struct
 import termios
 from collections import Counter
-from typing import Any
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 import h11
+from starlette.types import Receive
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from logger.crew.client_key import place
+from logger.crew.client_key import client_key
 
 MAX_CONNECTIONS = 96
-MAX_PLACE_CONNECTIONS = 32
+MAX_CLIENT_CONNECTIONS = 32
 """Several browsers on one tablet use six each; a guesser or a broken client cannot take the rest."""
-HEADERS_S = 10.0
-"""From the first moment of waiting for a request until its headers are whole; uvicorn's keep-alive is shorter."""
-STALLED_S = 15.0
-"""A client that takes nothing for so long is gone."""
+HEADERS_TIMEOUT_S = 10.0
+"""From the start of waiting for a request until its headers are complete; uvicorn's keep-alive is shorter."""
+STALL_TIMEOUT_S = 15.0
+"""A client that reads nothing for this long is disconnected."""
 UNSENT_BYTES = 16 * 1024
 """About four snapshots."""
 
+Result = TypeVar("Result")
 
-class Line:
-    """What an answer may know of its connection, and do to it: `scope["state"]["line"]`.
 
-    `is_crews` from the first request on it that was let in.
+async def run_until_disconnect(
+    receive: Receive, answering: Coroutine[object, object, Result]
+) -> Result | None:
+    """Run `answering`; cancel it and return None when the client disconnects first. Its exceptions are raised."""
+    answer = asyncio.ensure_future(answering)
+    leaving = asyncio.ensure_future(_wait_for_disconnect(receive))
+    try:
+        await asyncio.wait((answer, leaving), return_when=asyncio.FIRST_COMPLETED)
+        return await answer if answer.done() else None
+    finally:
+        for task in (answer, leaving):
+            task.cancel()
+        await asyncio.gather(answer, leaving, return_exceptions=True)
+
+
+async def _wait_for_disconnect(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+class ConnectionHandle:
+    """An endpoint's access to its TCP connection, in `scope["state"]["connection"]`.
+
+    `is_authenticated` is true from the first request with the pin or a token on.
     """
 
     def __init__(self, transport: asyncio.Transport) -> None:
-        self.is_crews = False
+        self.is_authenticated = False
         self._transport = transport
-        self._left: int | None = None
+        self._unsent_at_end: int | None = None
 
     def unsent(self) -> int:
-        """Bytes whose arrival the client's system has not confirmed: now, or when the connection ended."""
-        if self._left is not None:
-            return self._left
+        """Bytes that the client's system has not acknowledged: now, or when the connection ended."""
+        if self._unsent_at_end is not None:
+            return self._unsent_at_end
         raw: Any = self._transport.get_extra_info("socket")
         try:
             queued = fcntl.ioctl(raw.fileno(), termios.TIOCOUTQ, b"\0" * 4)
         except (OSError, ValueError):
-            return 1  # nobody can tell: then it has not arrived
+            return 1  # unknown counts as not arrived
         return self._transport.get_write_buffer_size() + int(struct.unpack("i", queued)[0])
 
-    def cut(self) -> None:
-        """End the connection in the middle of an answer: the client must not take it for whole."""
+    def abort(self) -> None:
+        """Close the connection in the middle of an answer, so that the client does not take it for complete."""
         self._transport.abort()
 
-    def ended(self) -> None:
-        """The connection is gone."""
-        self._left = self.unsent()
+    def note_end(self) -> None:
+        """Keep the number of unsent bytes: the connection has ended."""
+        self._unsent_at_end = self.unsent()
 
 
 class Connection(H11Protocol):
-    """uvicorn's HTTP/1.1 connection with bounded patience."""
+    """uvicorn's HTTP/1.1 connection with timeouts for headers and stalled reads, and connection limits."""
 
-    _patience: asyncio.TimerHandle | None = None
-    _stalled: asyncio.TimerHandle | None = None
+    _headers_timer: asyncio.TimerHandle | None = None
+    _stall_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._line = Line(transport)
-        self.app_state = {**self.app_state, "line": self._line}
+        self._handle = ConnectionHandle(transport)
+        self.app_state = {**self.app_state, "connection": self._handle}
         self._began_s = self.loop.time()
-        self._place = place(self.client[0]) if self.client else ""
+        self._client_key = client_key(self.client[0]) if self.client else ""
         everybody = [other for other in self.connections if isinstance(other, Connection)]
-        neighbours = [other for other in everybody if other._place == self._place]
-        for those, most in ((neighbours, MAX_PLACE_CONNECTIONS), (everybody, MAX_CONNECTIONS)):
-            if len(those) > most and not self._make_room(those):
+        same_client = [other for other in everybody if other._client_key == self._client_key]
+        for those, limit in ((same_client, MAX_CLIENT_CONNECTIONS), (everybody, MAX_CONNECTIONS)):
+            if len(those) > limit and not self._make_room(those):
                 transport.abort()
                 return
         transport.set_write_buffer_limits(high=UNSENT_BYTES)
@@ -94,19 +118,19 @@ class Connection(H11Protocol):
 
     def on_response_complete(self) -> None:
         if self.conn.their_state is h11.SEND_BODY:
-            self.transport.close()  # else what is left of the body is swallowed, with no end and no timer
+            self.transport.close()  # otherwise the rest of the body is read without limit or timeout
         super().on_response_complete()
         self._wait_for_headers()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        for timer in (self._patience, self._stalled):
+        for timer in (self._headers_timer, self._stall_timer):
             if timer is not None:
                 timer.cancel()
-        self._line.ended()
+        self._handle.note_end()
         super().connection_lost(exc)
 
     def send_400_response(self, msg: str) -> None:
-        """Of two answers to one request only one is sent: what is wrong with its body may come to light late."""
+        """Send no second answer to one request: an error in its body may appear after the answer has begun."""
         if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             self.transport.abort()
             return
@@ -117,28 +141,30 @@ class Connection(H11Protocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._stalled = self.loop.call_later(STALLED_S, self.transport.abort)
+        self._stall_timer = self.loop.call_later(STALL_TIMEOUT_S, self.transport.abort)
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        if self._stalled is not None:
-            self._stalled.cancel()
+        if self._stall_timer is not None:
+            self._stall_timer.cancel()
 
     def _make_room(self, those: list[Connection]) -> bool:
-        """End a stranger's connection: the oldest of the place that has most of them, so that many hurt their owner."""
-        strangers = [other for other in those if other is not self and not other._line.is_crews]
-        if not strangers:
+        """Close an unauthenticated connection: the oldest of the client that has most. False if there is none."""
+        unauthenticated = [
+            other for other in those if other is not self and not other._handle.is_authenticated
+        ]
+        if not unauthenticated:
             return False
-        count = Counter(other._place for other in strangers)
-        gone = min(strangers, key=lambda other: (-count[other._place], other._began_s))
-        self.connections.discard(gone)  # now, and not when the loop comes round to it
-        gone.transport.abort()
+        count = Counter(other._client_key for other in unauthenticated)
+        closed = min(unauthenticated, key=lambda other: (-count[other._client_key], other._began_s))
+        self.connections.discard(closed)  # now: the loop would do it only later
+        closed.transport.abort()
         return True
 
     def _wait_for_headers(self) -> None:
         if self.conn.their_state is not h11.IDLE:
-            if self._patience is not None:
-                self._patience.cancel()
-                self._patience = None
-        elif self._patience is None:
-            self._patience = self.loop.call_later(HEADERS_S, self.transport.abort)
+            if self._headers_timer is not None:
+                self._headers_timer.cancel()
+                self._headers_timer = None
+        elif self._headers_timer is None:
+            self._headers_timer = self.loop.call_later(HEADERS_TIMEOUT_S, self.transport.abort)

@@ -1,8 +1,8 @@
-"""`GET /api/logs/NAME/export?format=`: a log in another format, written by a process of its own.
+"""`GET /api/logs/NAME/export?format=`: export a log in another format, in a child process.
 
-It reads a version of the log that does not change, and is killed when its client goes away, takes nothing more, or
-after an hour. What it writes is passed on a piece at a time; when it fails in the middle the connection is cut, so
-that nobody takes the half for the whole.
+The process reads a version of the log that does not change. It is killed when its client disconnects, stops reading,
+or after an hour. Its output is streamed in chunks; if it fails in the middle the connection is aborted, so that the
+client does not take the partial file for complete.
 """
 
 from __future__ import annotations
@@ -15,46 +15,50 @@ from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
 from logger.crew.child import Child
+from logger.crew.connections import run_until_disconnect
 from logger.crew.copies import Copies
-from logger.crew.disconnect import until_gone
-from logger.crew.downloads import disposition, listed, made
+from logger.crew.downloads import available_log, disposition, make_copy
 from logger.export.formats import FORMATS
 
-MOST_EXPORTS = 2
-"""At once: each is a process of a hundred megabytes on a Pi."""
-MOST_S = 3600.0
+MAX_EXPORTS = 2
+"""Concurrent exports: each is a process of a hundred megabytes on a Pi."""
+TIMEOUT_S = 3600.0
 """A day's log takes minutes."""
-_NEEDS = {"parquet": "pyarrow", "mf4": "asammdf"}
-_AT_HOME = "openrally"
-"""Not offered: it is the itinerary alone, which whoever wrote it has."""
+_LIBRARIES = {"parquet": "pyarrow", "mf4": "asammdf"}
+_NOT_OFFERED = "openrally"
+"""It contains only the itinerary, which its author already has."""
 CONTENTS = ("frames", "signals")
 
 
 def formats() -> list[str]:
-    """The formats that can be written here: some need a library that is an extra."""
-    return [name for name in FORMATS if name != _AT_HOME and (name not in _NEEDS or find_spec(_NEEDS[name]))]
+    """The formats available here: some need an optional library."""
+    return [
+        name
+        for name in FORMATS
+        if name != _NOT_OFFERED and (name not in _LIBRARIES or find_spec(_LIBRARIES[name]))
+    ]
 
 
 class Export:
-    """The endpoint, as an ASGI application of its own: pieces are passed on as the client takes them."""
+    """The endpoint, as an ASGI application: it sends chunks as the client reads them."""
 
     def __init__(self, copies: Copies) -> None:
         self._copies = copies
         self._running = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer."""
+        """Answer one request."""
         request = Request(scope, receive)
         if request.method != "GET":
-            raise HTTPException(405, "an export is fetched with GET", {"allow": "GET"})
-        name = listed(self._copies, request)
+            raise HTTPException(405, "use GET for an export", {"allow": "GET"})
+        name = available_log(self._copies, request)
         query = request.query_params
         format_name, content = query.get("format", ""), query.get("content", "")
         if format_name not in formats():
             raise HTTPException(400, f"format is one of {', '.join(formats())}")
         if content not in ("", *CONTENTS):
-            raise HTTPException(400, f"content is {' or '.join(CONTENTS)}, or left out")
-        if self._running >= MOST_EXPORTS:
+            raise HTTPException(400, f"content is {' or '.join(CONTENTS)}, or absent")
+        if self._running >= MAX_EXPORTS:
             raise HTTPException(503, "too many exports at once", {"retry-after": "10"})
         stem = name.removesuffix(".db") + (f"-{content}" if content else "")
         headers = {
@@ -64,26 +68,28 @@ class Export:
         }
         self._running += 1
         try:
-            await until_gone(receive, self._export(request, name, format_name, content, headers, send))
+            await run_until_disconnect(
+                receive, self._export(request, name, format_name, content, headers, send)
+            )
         finally:
             self._running -= 1
 
     async def _export(
         self, request: Request, name: str, format_name: str, content: str, headers: dict[str, str], send: Send
     ) -> None:
-        copy = await made(self._copies, request, name)
+        copy = await make_copy(self._copies, request, name)
         options = ["--format", format_name, *([f"--{content}"] if content else [])]
         with self._copies.use(copy):
-            async with asyncio.timeout(MOST_S), Child("export", str(copy.path), *options) as child:
-                piece = await child.read()
-                if not piece and await child.wait():
-                    raise HTTPException(409, child.said())
+            async with asyncio.timeout(TIMEOUT_S), Child("export", str(copy.path), *options) as child:
+                chunk = await child.read()
+                if not chunk and await child.wait():
+                    raise HTTPException(409, child.last_line())
                 pairs = [(key.encode(), value.encode()) for key, value in headers.items()]
                 await send({"type": "http.response.start", "status": 200, "headers": pairs})
-                while piece:
-                    await send({"type": "http.response.body", "body": piece, "more_body": True})
-                    piece = await child.read()
+                while chunk:
+                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                    chunk = await child.read()
                 if await child.wait():
-                    request.scope["state"]["line"].cut()
+                    request.scope["state"]["connection"].abort()
                     return
                 await send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -1,10 +1,9 @@
-"""The crew server's one line to the recorder: the newest snapshot comes down, commands go up.
+"""Client of the recorder's live socket: receive the newest snapshot, send commands.
 
-Knows JSON lines on a Unix socket; no HTTP, and nothing of what a snapshot means. The idea: there is no queue.
-Whoever wants news waits until there is something newer than what it has, and then gets the newest; one that
-is slow misses what lay between, and costs nobody anything; while nobody waits, snapshots are not even parsed.
-The socket is always read at once, so that the recorder never waits. A recorder that goes away is found again by
-itself, for ever.
+Knows JSON lines on a Unix socket; no HTTP, and no meaning of a snapshot. The idea: there is no queue. A reader waits
+until there is something newer than what it has, and then gets the newest; a slow reader skips snapshots and delays
+nobody. While nobody waits, snapshots are not parsed. The socket is always read at once, so that the recorder never
+waits. After a disconnect the client reconnects until it is stopped.
 """
 
 from __future__ import annotations
@@ -28,35 +27,35 @@ log = logging.getLogger(__name__)
 Snapshot = Mapping[str, Any]
 
 RETRY_S = 0.25
-"""A recorder that comes back is on the page well within a second, and asking costs one system call."""
+"""A returning recorder is on the page well within a second, and an attempt costs one system call."""
 MAX_LINE_BYTES = 1024 * 1024
 """A snapshot is some kilobytes; a long roadbook is a hundred. More is not our recorder."""
-ANSWER_S = 3.0
-"""The recorder answers within one round of a few hundredths of a second, or something is wrong with it."""
+ANSWER_TIMEOUT_S = 3.0
+"""The recorder answers within one loop of a few hundredths of a second, or something is wrong with it."""
 MAX_WAITING = 16
-"""Commands under way at once: more than one crew can press."""
-COMMANDS_A_S = MAX_COMMANDS_A_S // 2
-"""Well below what the recorder takes from one client: it would stop listening, to all pages at once."""
+"""Commands in progress: more than one crew can press."""
+COMMANDS_PER_S = MAX_COMMANDS_A_S // 2
+"""Well below the recorder's limit for one client: beyond it, it would ignore the commands of all pages."""
 SHORT_BYTES = 512
-"""Answers are shorter, and looked at whatever comes; a snapshot is longer, and can wait for a reader."""
+"""Answers are shorter, and are parsed at once; a snapshot is longer, and is parsed when a reader wants it."""
 FRESH_S = 1.0
-"""News older than this must not be handed to a newcomer as the present."""
+"""A snapshot older than this must not be sent to a new client as current."""
 
 
 class News:
-    """The newest of the recorder: a snapshot, or None and `why` there is none. `at_s` is the monotonic arrival."""
+    """The newest state: a snapshot, or None and the reason `why`. `at_s` is the monotonic time of arrival."""
 
     def __init__(self, at_s: float, snapshot: Snapshot | None, why: str = "") -> None:
         self.at_s, self.snapshot, self.why = at_s, snapshot, why
 
     @cached_property
     def text(self) -> str:
-        """The snapshot as JSON, made once for all who read it, and not at all when nobody does."""
+        """The snapshot as JSON, encoded once for all readers, on first use."""
         return json.dumps(self.snapshot, separators=(",", ":"))
 
 
 class Feed:
-    """The recorder, as the crew server sees it. `compliance` takes from a snapshot what must not be shown."""
+    """The crew server's connection to the recorder. `compliance` removes from a snapshot what must not be shown."""
 
     def __init__(self, socket: Path, compliance: Compliance) -> None:
         self._news = News(0.0, None, "starting")
@@ -69,10 +68,10 @@ class Feed:
         self._writer: asyncio.StreamWriter | None = None
         self._waiting: dict[int, asyncio.Future[Mapping[str, Any]]] = {}
         self._last_id = 0
-        self._allowance = Allowance(COMMANDS_A_S)
+        self._allowance = Allowance(COMMANDS_PER_S)
 
     async def run(self) -> None:
-        """Follow the recorder until cancelled."""
+        """Stay connected to the recorder until cancelled."""
         while True:
             try:
                 reader, writer = await asyncio.open_unix_connection(self._socket, limit=MAX_LINE_BYTES)
@@ -87,12 +86,12 @@ class Feed:
 
     @property
     def news(self) -> News:
-        """The newest."""
+        """The newest state."""
         self._catch_up()
         return self._news
 
     async def newer(self, than: News | None) -> News:
-        """The newest, as soon as it is another one than that. Returns at once when the feed is closed."""
+        """Wait until the newest state is not `than`, and return it. Returns at once when the feed is closed."""
         self._waits += 1
         try:
             while self.news is than and not self.closed:
@@ -102,22 +101,22 @@ class Feed:
         return self.news
 
     def fresh(self) -> News | None:
-        """The newest if it is the present."""
+        """The newest state if it holds a snapshot of the last `FRESH_S`."""
         is_fresh = self.news.snapshot is not None and _now_s() - self.news.at_s < FRESH_S
         return self.news if is_fresh else None
 
     def withholds(self, log_name: str) -> bool:
-        """Whether a log may not be handed out now, by the newest that the recorder has said."""
+        """Whether a log must not be served now, according to the newest snapshot."""
         self._catch_up()
         return self._compliance.withholds(log_name)
 
     def close(self) -> None:
-        """Let go of everybody who waits: the server stops."""
+        """Release all waiting readers: the server is stopping."""
         self.closed = True
         self._wake()
 
     async def command(self, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Tell the recorder what the crew says; its answer, {"ok": ...}. Raises DeviceError if none comes."""
+        """Send a command to the recorder; return its answer, {"ok": ...}. Raises DeviceError if none comes."""
         writer = self._writer
         if writer is None:
             raise DeviceError("the recorder is not there", hint="start it: stagelog run")
@@ -127,31 +126,31 @@ class Feed:
         answer: asyncio.Future[Mapping[str, Any]] = asyncio.get_running_loop().create_future()
         self._waiting[number] = answer
         try:
-            async with asyncio.timeout(ANSWER_S):
+            async with asyncio.timeout(ANSWER_TIMEOUT_S):
                 writer.write(json.dumps({**arguments, "command": name, "id": number}).encode() + b"\n")
                 await writer.drain()
                 return await answer
         except TimeoutError:
-            # What it did not take yet must not be done at some later moment that nobody expects.
+            # A command still in the socket's buffer must not run later, when nobody expects it.
             writer.transport.abort()
-            raise DeviceError("the recorder did not answer", hint="look whether it was done") from None
+            raise DeviceError("the recorder did not answer", hint="check whether it was done") from None
         except OSError as error:
-            raise DeviceError("the recorder went away", hint="try again when it is back") from error
+            raise DeviceError("the recorder disconnected", hint="try again when it is back") from error
         finally:
             del self._waiting[number]
 
     async def _follow(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writer = writer
         log.info("connected to the recorder")
-        with suppress(OSError, ValueError):  # gone, or a line without end
+        with suppress(OSError, ValueError):  # disconnected, or a line that is too long
             async for line in reader:
                 self._take(line)
         self._writer = None
-        gone = DeviceError("the recorder went away", hint="look whether it was done")
+        disconnected = DeviceError("the recorder disconnected", hint="check whether it was done")
         for answer in self._waiting.values():
             if not answer.done():
-                answer.set_exception(gone)
-        self._lost("the recorder went away")
+                answer.set_exception(disconnected)
+        self._lost("the recorder disconnected")
 
     def _take(self, line: bytes) -> None:
         if self._waits == 0 and len(line) > SHORT_BYTES:
@@ -171,7 +170,7 @@ class Feed:
         except (ValueError, RecursionError):
             document = None
         if not isinstance(document, dict):
-            log.warning("the recorder sent what is no JSON object")
+            log.warning("the recorder sent a line that is not a JSON object")
         elif "answer" in document:
             number = document["answer"]
             answer = self._waiting.get(number) if isinstance(number, int) else None

@@ -1,11 +1,10 @@
-"""What stands before every page: whose host name, whose page, whose pin; and what a browser may do with an answer.
+"""Access control around every request: Host, Origin and pin checks, and security headers.
 
-    Host     one that a stranger's DNS cannot point here: an address, or this machine's own name
-    Origin   a POST comes from a page of ours, or from a program that is no browser
+    Host     an IP address or this machine's own name: DNS rebinding cannot use either
+    Origin   a POST comes from one of our pages, or from a client that is not a browser
     pin      a token in the cookie, or the pin in `Authorization: Bearer`
 
-A plain ASGI layer around the whole application, so that errors and pages that are yet to be written are
-behind it too.
+It is an ASGI layer around the whole application, so it also protects error responses and routes added later.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from logger.crew.pin import Gate, TooManyGuessesError
 COOKIE = "stagelog"
 LOGIN = "/login"
 PUBLIC = frozenset({LOGIN, "/crew.css", "/favicon.ico"})
-"""What the login page needs."""
+"""Paths that the login page needs."""
 
 HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
@@ -40,7 +39,7 @@ HEADERS = {
 
 
 class Guard:
-    """Lets requests through to `app`. `host` is what the server is bound to, besides the machine's own names."""
+    """Pass permitted requests to `app`. `host` is the bound host name, accepted besides the machine's own names."""
 
     def __init__(self, app: ASGIApp, gate: Gate, host: str) -> None:
         self._app, self._gate = app, gate
@@ -55,7 +54,7 @@ class Guard:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for key, value in HEADERS.items():
-                    headers.setdefault(key, value)  # a page may bring a policy of its own
+                    headers.setdefault(key, value)  # a page may set its own policy
             await send(message)
 
         answer: ASGIApp = self._refusal(scope) or self._app
@@ -65,31 +64,32 @@ class Guard:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
         if not is_ours(host, self._names):
-            return _error(421, "this is not the address of the crew page; use its number or its own name")
+            return _error(421, "wrong host name; use this machine's IP address or its own name")
         if scope["method"] not in ("GET", "HEAD") and not is_same_origin(headers, host):
-            return _error(403, "a page of another site may not do this")
-        return None if scope["path"] in PUBLIC else self._closed(scope, headers)
+            return _error(403, "not allowed from a page of another site")
+        return None if scope["path"] in PUBLIC else self._login_required(scope, headers)
 
-    def _closed(self, scope: Scope, headers: Headers) -> Response | None:
+    def _login_required(self, scope: Scope, headers: Headers) -> Response | None:
         try:
-            if self._is_crew(scope, headers):
-                scope["state"]["line"].is_crews = True
+            if self._is_authenticated(scope, headers):
+                scope["state"]["connection"].is_authenticated = True
                 return None
         except TooManyGuessesError as error:
             return _error(429, str(error), {"retry-after": f"{error.wait_s:.0f}"})
         if scope["method"] == "GET" and not scope["path"].startswith("/api/"):
             return RedirectResponse(LOGIN, status_code=303)
-        return _error(401, "the pin is needed", {"www-authenticate": 'Bearer realm="stagelog"'})
+        return _error(401, "the pin is required", {"www-authenticate": 'Bearer realm="stagelog"'})
 
-    def _is_crew(self, scope: Scope, headers: Headers) -> bool:
-        if self._gate.open or self._gate.admits(cookie_parser(headers.get("cookie", "")).get(COOKIE, "")):
+    def _is_authenticated(self, scope: Scope, headers: Headers) -> bool:
+        token = cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
+        if self._gate.open or self._gate.accepts_token(token):
             return True
         scheme, _, guess = headers.get("authorization", "").partition(" ")
-        return scheme.lower() == "bearer" and self._gate.knows(guess.strip(), client_address(scope))
+        return scheme.lower() == "bearer" and self._gate.accepts_pin(guess.strip(), client_address(scope))
 
 
 def is_ours(host: str, names: Collection[str]) -> bool:
-    """Whether a Host header names this machine in a way that no other site can: rebinding needs a DNS name."""
+    """Whether a Host header is one of `names` or an IP address, which DNS rebinding cannot produce."""
     try:
         name = urlsplit(f"//{host}").hostname
     except ValueError:
@@ -104,7 +104,7 @@ def is_ours(host: str, names: Collection[str]) -> bool:
 
 
 def is_same_origin(headers: Headers, host: str) -> bool:
-    """Whether a request that changes something comes from a page of ours. What sends neither header is no browser."""
+    """Whether a state-changing request comes from one of our pages. Without either header it is not a browser."""
     if headers.get("sec-fetch-site", "same-origin") != "same-origin":
         return False
     origin = headers.get("origin")
@@ -112,7 +112,7 @@ def is_same_origin(headers: Headers, host: str) -> bool:
 
 
 def client_address(scope: Scope) -> str:
-    """Who asks: the peer's address, never a header's word for it."""
+    """The TCP peer's address; headers that claim another one are ignored."""
     client: Any = scope.get("client")
     return str(client[0]) if client else ""
 

@@ -1,12 +1,11 @@
-"""`GET /api/logs`: every log at a glance, for the page and for `stagelog fetch`.
+"""`GET /api/logs`: list the logs with a summary of each, for the logs page and `stagelog fetch`.
 
     {"logs": [{name, state, size, stage, begun_utc, duration_s, distance_km, identity, session, t_us, rows,
                etag, sha256, delivered, withheld, trouble}], "exports": [...]}
 
-`state` is "recording", "open" (it was not closed: the power was cut), "closed" or "damaged"; `etag` is known where
-nothing would have to be done for a download; `delivered` says that somebody has all of it; `withheld` why it is not
-handed out now, or null. A log that has not changed
-since it was last looked at is not opened again.
+`state` is "recording", "open" (not closed: the power was cut), "closed" or "damaged". `etag` is set if a download
+needs no copying or hashing. `delivered` is true if a client has all of the log. `withheld` is the reason why it is
+not served now, or null. A log that has not changed since the last listing is not opened again.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from starlette.responses import JSONResponse, Response
 
 from firmware_bridge.errors import LogError
 from logger.crew.compliance import WITHHELD, recorded
-from logger.crew.copies import Copies, Seen, seen_of
+from logger.crew.copies import Copies, Stamp, stamp_of
 from logger.crew.exports import formats
 from logger.crew.feed import Feed
 from logger.crew.ranges import tag
@@ -39,32 +38,32 @@ SELECT coalesce(
     (SELECT max(distance_m) AS far FROM seen WHERE section IS NOT NULL GROUP BY section)),
   (SELECT max(distance_m) FROM seen))
 """
-"""Metres driven: of each section the furthest, for a session counts on from what the one before had; without
-sections, what the car drove. Outside all sections the rows have the day's sum."""
+"""Metres driven: the sum of each section's largest distance, because a session continues the one before.
+Without sections, the largest distance: outside a section the rows hold the day's total."""
 
-_ASIDE = "set aside: the recorder could not go on in it"
+_QUARANTINED = "quarantined: the recorder could not continue in it"
 
 
 class Listing:
-    """What is remembered of each log."""
+    """The list of logs, with cached summaries."""
 
     def __init__(self, copies: Copies) -> None:
         self._copies = copies
-        self._known: dict[str, tuple[Seen, dict[str, Any]]] = {}
-        self._one_at_a_time = asyncio.Lock()
+        self._known: dict[str, tuple[Stamp, dict[str, Any]]] = {}
+        self._lock = asyncio.Lock()
 
     async def answer(self, request: Request) -> Response:
-        """The endpoint."""
+        """The endpoint of `/api/logs`."""
         feed: Feed = request.app.state.feed
-        async with self._one_at_a_time:
+        async with self._lock:
             try:
-                found = await asyncio.to_thread(self._entries, _recorded(feed))
+                entries = await asyncio.to_thread(self._entries, _recorded_name(feed))
             except LogError as error:
                 raise HTTPException(503, str(error)) from error
-        for entry in found:
+        for entry in entries:
             entry["withheld"] = WITHHELD if feed.withholds(entry["name"]) else None
         headers = {"cache-control": "no-store"}
-        return JSONResponse({"logs": found, "exports": formats()}, headers=headers)
+        return JSONResponse({"logs": entries, "exports": formats()}, headers=headers)
 
     def _entries(self, recorded_name: str | None) -> list[dict[str, Any]]:
         names = self._copies.names()
@@ -75,9 +74,9 @@ class Listing:
     def _entry(self, name: str, recorded_name: str | None, delivered: set[tuple[int, int]]) -> dict[str, Any]:
         path = self._copies.logs / name
         try:
-            seen = seen_of(path)
-            if name not in self._known or self._known[name][0] != seen:
-                self._known[name] = seen, _look(path)
+            stamp = stamp_of(path)
+            if name not in self._known or self._known[name][0] != stamp:
+                self._known[name] = stamp, _summary(path)
         except OSError as error:
             return {"name": name, "state": "damaged", "size": 0, "trouble": error.strerror or str(error)}
         entry = {"name": name, **self._known[name][1]}
@@ -90,7 +89,7 @@ class Listing:
         return entry
 
 
-def _look(path: Path) -> dict[str, Any]:
+def _summary(path: Path) -> dict[str, Any]:
     size = path.stat().st_size
     try:
         info = reader.info(path)
@@ -99,7 +98,8 @@ def _look(path: Path) -> dict[str, Any]:
             with closing(connection.execute(_DISTANCE)) as rows:
                 metres = rows.fetchone()[0]
     except LogError as error:
-        return {"state": "damaged", "size": size, "trouble": _ASIDE if is_aside(path.name) else error.what}
+        trouble = _QUARANTINED if is_aside(path.name) else error.what
+        return {"state": "damaged", "size": size, "trouble": trouble}
     begun_us = next((session.first_utc_us for session in info.sessions if session.first_utc_us), None)
     return {
         "state": "open" if info.open else "closed",
@@ -111,11 +111,11 @@ def _look(path: Path) -> dict[str, Any]:
         "duration_s": info.duration_s,
         "distance_km": None if metres is None else metres / 1000,
         **state._asdict(),
-        **({"state": "damaged", "trouble": _ASIDE} if is_aside(path.name) else {}),
+        **({"state": "damaged", "trouble": _QUARANTINED} if is_aside(path.name) else {}),
     }
 
 
-def _recorded(feed: Feed) -> str | None:
-    """The name of the log that is being recorded just now."""
+def _recorded_name(feed: Feed) -> str | None:
+    """The file name of the log being recorded now."""
     news = feed.fresh()
     return None if news is None or news.snapshot is None else recorded(news.snapshot)

@@ -1,7 +1,7 @@
-"""The crew page's own files and the login: read once, kept in memory, answered from there.
+"""Serve the static files of the crew page, and the login form.
 
-The files carry a tag of their content, so that a browser asks and is told "unchanged", and an update of the
-car's software is on every page with its next load.
+The files are read once and kept in memory. Their ETag is a hash of the content, so a browser revalidates them and has
+an updated file with its next load.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from logger.crew.guard import COOKIE, client_address
 from logger.crew.pin import Gate, TooManyGuessesError
 
 MAX_LOGIN_BYTES = 1024
-STAY_S = 16 * 24 * 3600
-"""The longest rally, from scrutineering to the podium: nobody types a pin in a stage."""
+COOKIE_MAX_AGE_S = 16 * 24 * 3600
+"""The longest rally, from scrutineering to the podium: nobody has to type the pin during a stage."""
 _TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
-_SAID = "<!-- said -->"
+_MESSAGE = "<!-- message -->"
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def page(name: str) -> Endpoint:
-    """The endpoint of one file of static/."""
+    """An endpoint that serves one file of static/."""
     content = _read(name)
     tag = f'"{hashlib.sha256(content).hexdigest()[:20]}"'
     headers = {"etag": tag, "cache-control": "no-cache"}
@@ -42,34 +42,34 @@ def page(name: str) -> Endpoint:
 
 
 def login(gate: Gate) -> Endpoint:
-    """The login page: asked for with GET, the pin brought by POST, never in an address."""
-    form = _read("login.html").decode()
+    """The login endpoint: GET returns the form, POST checks the pin. The pin is never in a URL."""
+    html = _read("login.html").decode()
 
-    def ask(said: str = "", status: int = 200, wait_s: float | None = None) -> Response:
+    def form(message: str = "", status: int = 200, wait_s: float | None = None) -> Response:
         headers = {"cache-control": "no-store"} | ({} if wait_s is None else {"retry-after": f"{wait_s:.0f}"})
-        return Response(form.replace(_SAID, said), status, headers, "text/html")
+        return Response(html.replace(_MESSAGE, message), status, headers, "text/html")
 
     async def answer(request: Request) -> Response:
         if gate.open:
             return RedirectResponse("/", 303)
         if request.method != "POST":
-            return ask()
+            return form()
         fields = parse_qs((await body(request, MAX_LOGIN_BYTES)).decode("utf-8", "replace"))
         try:
-            known = gate.knows(fields.get("pin", [""])[0], client_address(request.scope))
+            accepted = gate.accepts_pin(fields.get("pin", [""])[0], client_address(request.scope))
         except TooManyGuessesError as error:
-            return ask(f"Too many wrong pins. Wait {error.wait_s:.0f} seconds.", 429, error.wait_s)
-        if not known:
-            return ask("That is not the pin.", 401)
-        welcome = RedirectResponse("/", 303, {"cache-control": "no-store"})
-        welcome.set_cookie(COOKIE, gate.token(), max_age=STAY_S, httponly=True, samesite="strict")
-        return welcome
+            return form(f"Too many wrong pins. Wait {error.wait_s:.0f} seconds.", 429, error.wait_s)
+        if not accepted:
+            return form("Wrong pin.", 401)
+        redirect = RedirectResponse("/", 303, {"cache-control": "no-store"})
+        redirect.set_cookie(COOKIE, gate.token(), max_age=COOKIE_MAX_AGE_S, httponly=True, samesite="strict")
+        return redirect
 
     return answer
 
 
-async def nothing(_request: Request) -> Response:
-    """For what a browser asks for by itself and we have not, such as an icon."""
+async def no_content(_request: Request) -> Response:
+    """Answer requests for files that a browser asks for and this server does not have, such as an icon."""
     return Response(status_code=204, headers={"cache-control": "max-age=86400"})
 
 

@@ -1,10 +1,10 @@
-"""The crew server: put together, bound, run and stopped here.
+"""Crew HTTP server: routes, listening socket, start and stop.
 
-    Connection (patience)  ->  Guard (host, origin, pin, headers)  ->  routes  ->  Feed    ->  the recorder's socket
-                                                                               ->  Copies  ->  the logs, for reading
+    Connection (limits)  ->  Guard (host, origin, pin, headers)  ->  routes  ->  Feed    ->  the recorder's socket
+                                                                             ->  Copies  ->  the logs, for reading
 
-One event loop, threads for what reads files, processes for what takes long, and no line to a device. Whatever
-happens to it, the recorder does not notice.
+One event loop, threads for file reads, child processes for long work, and no connection to a device. No failure here
+affects the recorder.
 """
 
 from __future__ import annotations
@@ -26,43 +26,54 @@ from firmware_bridge.errors import DeviceError
 from logger.boundary import notify
 from logger.boundary.terminal import echo
 from logger.config.configuration import is_loopback
-from logger.crew import logs
 from logger.crew.commands import command
 from logger.crew.compliance import Compliance
 from logger.crew.connections import Connection
 from logger.crew.copies import Copies
+from logger.crew.downloads import Downloads
+from logger.crew.exports import Export
 from logger.crew.feed import Feed
 from logger.crew.guard import LOGIN, Guard
-from logger.crew.pages import login, nothing, page
+from logger.crew.listing import Listing
+from logger.crew.pages import login, no_content, page
 from logger.crew.pin import Gate
+from logger.crew.reviews import Review
 from logger.crew.streams import LiveStream, live
 
 BACKLOG = 64
 KEEP_ALIVE_S = 5
 STOP_S = 2
-"""What is still being sent when the server stops has so long."""
+"""How long a stopping server waits for answers in progress."""
 MAX_HEADER_BYTES = 16 * 1024
 CREW_FILES = ("crew.css", "crew.js", "link.js", "render.js", "sound.js", "words.js")
 _MACHINE_ID = Path("/etc/machine-id")
 
 
 def routes(feed: Feed, gate: Gate, copies: Copies) -> list[BaseRoute]:
-    """Everything the crew server answers."""
+    """All routes of the crew server."""
+    downloads = Downloads(copies)
     return [
         Route("/", page("crew.html")),
         *(Route(f"/{name}", page(name)) for name in CREW_FILES),
-        Route("/favicon.ico", nothing),
+        Route("/favicon.ico", no_content),
         Route(LOGIN, login(gate), methods=["GET", "POST"]),
         Route("/api/live", live),
         Route("/api/live/stream", LiveStream(feed)),
         Route("/api/command", command, methods=["POST"]),
-        *logs.routes(copies),
+        Route("/logs", page("logs.html")),
+        Route("/logs.css", page("logs.css")),
+        Route("/logs.js", page("logs.js")),
+        Route("/logs/{name}/review", Review(copies)),
+        Route("/api/logs", Listing(copies).answer),
+        Route("/api/logs/{name}", downloads),
+        Route("/api/logs/{name}/delivered", downloads.delivered, methods=["POST"]),
+        Route("/api/logs/{name}/export", Export(copies)),
     ]
 
 
 def application(feed: Feed, gate: Gate, copies: Copies, host: str) -> ASGIApp:
-    """The whole as one ASGI application."""
-    app = Starlette(routes=routes(feed, gate, copies), exception_handlers={HTTPException: _told})
+    """The complete ASGI application."""
+    app = Starlette(routes=routes(feed, gate, copies), exception_handlers={HTTPException: _error_response})
     app.state.feed = feed
     return Guard(app, gate, host)
 
@@ -70,7 +81,7 @@ def application(feed: Feed, gate: Gate, copies: Copies, host: str) -> ASGIApp:
 async def serve(
     host: str, port: int, pin: str | None, live_socket: Path, copies: Copies, *, compliant: bool
 ) -> None:
-    """Serve until SIGTERM or Ctrl-C. Raises DeviceError if the address cannot be had."""
+    """Serve until SIGTERM or Ctrl-C. Raises DeviceError if the address cannot be bound."""
     listener = _listen(host, port)
     loop = asyncio.get_running_loop()
     feed = Feed(live_socket, Compliance(applies=compliant))
@@ -81,7 +92,7 @@ async def serve(
         ws="none",
         lifespan="off",
         log_config=None,
-        log_level="error",  # its warnings are of strangers' damaged requests, a line for each
+        log_level="error",  # it warns of every malformed request, one line each
         access_log=False,
         proxy_headers=False,
         server_header=False,
@@ -93,14 +104,14 @@ async def serve(
     )
     echo(f"crew page at {_address(host, listener)}", err=True)
     async with asyncio.TaskGroup() as tasks:
-        following = [tasks.create_task(feed.run()), tasks.create_task(_tell_systemd())]
+        background = [tasks.create_task(feed.run()), tasks.create_task(_notify_systemd())]
         await _Server(config, feed, copies).serve([listener])
-        for task in following:
+        for task in background:
             task.cancel()
 
 
-async def _tell_systemd() -> None:
-    """Ready as soon as the address is had and the loop turns; alive as long as it does."""
+async def _notify_systemd() -> None:
+    """Report ready once the address is bound and the event loop runs; then feed the watchdog from the loop."""
     notifier, watchdog = notify.from_environment()
     notifier.ready("serving the crew page")
     turns = 0
@@ -112,7 +123,7 @@ async def _tell_systemd() -> None:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, letting go of the pages that watch, and of copies being made, before it waits for them."""
+    """uvicorn server that closes live streams and copies in progress before it waits for connections to end."""
 
     def __init__(self, config: uvicorn.Config, feed: Feed, copies: Copies) -> None:
         super().__init__(config)
@@ -124,8 +135,8 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-async def _told(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101 - registered for it alone
+async def _error_response(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type only
     return JSONResponse({"ok": False, "error": error.detail}, error.status_code, error.headers)
 
 
@@ -137,7 +148,7 @@ def _listen(host: str, port: int) -> socket.socket:
             address[:2], family=family, backlog=BACKLOG, dualstack_ipv6=address[0] == "::"
         )
     except OSError as error:
-        hint = "set host and port under [serve] to an address of this machine that is free"
+        hint = "set host and port under [serve] to a free address of this machine"
         raise DeviceError(f"cannot serve there: {error.strerror}", where=where, hint=hint) from error
 
 
@@ -148,7 +159,7 @@ def _address(host: str, listener: socket.socket) -> str:
 
 
 def _salt() -> bytes:
-    """Ties the key of the tokens to this machine."""
+    """Salt that makes the token key specific to this machine."""
     try:
         return b"stagelog " + _MACHINE_ID.read_bytes()
     except OSError:

@@ -1,34 +1,34 @@
-"""The live state over HTTP: once, and as server-sent events for as long as somebody looks.
+"""`GET /api/live` and `/api/live/stream`: the live state as JSON and as server-sent events.
 
-    retry: 500                                       first of all
-    event: link   data: {"recorder": true, ...}      at the beginning, with every change, and when all is quiet
+    retry: 500                                       first
+    event: link   data: {"recorder": true, ...}      at the beginning, at every change, and as a heartbeat
     id: 5123456   data: {the snapshot}               whenever there is a newer one
 
-`id` is this machine's monotonic clock in milliseconds at the arrival: from it a page knows how much later than
-usual an event reaches it, and does not take what lay in some buffer for the present.
+`id` is the snapshot's time of arrival on this machine's monotonic clock, in ms. A page computes from it how much later
+than usual an event arrives, so that it does not show a buffered snapshot as current.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from contextlib import suppress
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from logger.crew.connections import run_until_disconnect
 from logger.crew.feed import Feed, News
 
 MAX_STREAMS = 32
-"""Pages that watch at once; a browser needs one for all its tabs, and each costs a part of a Pi's core."""
+"""Concurrent streams; a browser needs one for all its tabs, and each takes part of a Pi's core."""
 HEARTBEAT_S = 1.0
-"""With nothing new a page still hears so often that it has not lost us."""
+"""Without a new snapshot, a link event is sent this often, so that a page can detect a lost connection."""
 NO_STORE = {"cache-control": "no-store"}
 
 
 async def live(request: Request) -> Response:
-    """`GET /api/live`: the newest snapshot, or 503 when there is none that is the present."""
+    """`GET /api/live`: the newest snapshot, or 503 when there is no fresh one."""
     feed: Feed = request.app.state.feed
     news = feed.fresh()
     if news is None:
@@ -38,7 +38,7 @@ async def live(request: Request) -> Response:
 
 
 class LiveStream:
-    """`GET /api/live/stream` as an ASGI application of its own: nothing may stand between news and socket."""
+    """`GET /api/live/stream` as an ASGI application, so that nothing buffers between feed and socket."""
 
     def __init__(self, feed: Feed) -> None:
         self._feed = feed
@@ -53,39 +53,33 @@ class LiveStream:
             await answer(scope, receive, send)
             return
         self._open += 1
-        sending = asyncio.create_task(self._send(send))
-        leaving = asyncio.create_task(_left(receive))
         try:
-            await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
+            await run_until_disconnect(receive, self._send(send))
         finally:
             self._open -= 1
-            for task in (sending, leaving):
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
 
     async def _send(self, send: Send) -> None:
         headers = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-store")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
 
-        async def say(text: str) -> None:
+        async def write(text: str) -> None:
             await send({"type": "http.response.body", "body": text.encode(), "more_body": True})
 
-        feed, seen = self._feed, self._feed.news
-        await say("retry: 500\n" + _link(seen))
-        if (present := feed.fresh()) is not None:
-            await say(_snapshot(present))
+        feed, sent = self._feed, self._feed.news
+        await write("retry: 500\n" + _link(sent))
+        if (current := feed.fresh()) is not None:
+            await write(_snapshot(current))
         while not feed.closed:
             try:
                 async with asyncio.timeout(HEARTBEAT_S):
-                    news = await feed.newer(seen)
+                    news = await feed.newer(sent)
             except TimeoutError:
-                await say(_link(seen))
+                await write(_link(sent))
                 continue
-            await say(_link(news) if news.snapshot is None else _snapshot(news))
-            if seen.snapshot is None and news.snapshot is not None:
-                await say(_link(news))
-            seen = news
+            await write(_link(news) if news.snapshot is None else _snapshot(news))
+            if sent.snapshot is None and news.snapshot is not None:
+                await write(_link(news))
+            sent = news
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
@@ -96,8 +90,3 @@ def _snapshot(news: News) -> str:
 def _link(news: News) -> str:
     state = {"recorder": news.snapshot is not None, "why": news.why}
     return f"event: link\ndata: {json.dumps(state)}\n\n"
-
-
-async def _left(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

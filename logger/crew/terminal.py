@@ -1,7 +1,7 @@
-"""`stagelog watch`: the live state in a terminal, for whoever sits at the recorder with a keyboard.
+"""`stagelog watch`: show the live state in a terminal.
 
-The same feed as the crew page's, drawn with rich; a recorder that is away is said to be, and found again. Into
-a pipe goes one plain line a second.
+Uses the same feed as the crew page, drawn with rich; shows when the recorder is away and reconnects. A pipe gets one
+plain line per second.
 """
 
 from __future__ import annotations
@@ -29,23 +29,25 @@ from logger.boundary.terminal import echo
 from logger.crew.compliance import Compliance
 from logger.crew.feed import FRESH_S, Feed, News
 
-LOOK_S = 0.25
+REFRESH_S = 0.25
 LINE_S = 1.0
-FIRST_S = 3.0
-"""Some snapshots' time: a recorder that says nothing for so long is not there."""
+FIRST_TIMEOUT_S = 3.0
+"""Several snapshot periods: a recorder that is silent for this long is not running."""
 GONE_S = 5.0
 GONE = "--"
 _LEVELS = {"critical": "bold white on red", "warn": "bold black on yellow", "info": "bold white on blue"}
 
 
 async def watch(live_socket: Path, *, once: bool, compliant: bool) -> None:
-    """Show the state until cancelled. DeviceError with `once` if there is no recorder."""
+    """Show the state until cancelled. With `once` raises DeviceError if there is no recorder."""
     feed = Feed(live_socket, Compliance(applies=compliant))
-    logging.getLogger(Feed.__module__).setLevel(logging.CRITICAL)  # the picture says it, and must stay whole
+    logging.getLogger(Feed.__module__).setLevel(
+        logging.CRITICAL
+    )  # the screen shows it, and log lines would damage it
     following = asyncio.create_task(feed.run())
     try:
         if once:
-            await _tell_once(feed, live_socket)
+            await _print_once(feed, live_socket)
         elif sys.stdout.isatty():
             await _draw(feed)
         else:
@@ -56,9 +58,9 @@ async def watch(live_socket: Path, *, once: bool, compliant: bool) -> None:
         following.cancel()
 
 
-async def _tell_once(feed: Feed, live_socket: Path) -> None:
+async def _print_once(feed: Feed, live_socket: Path) -> None:
     try:
-        async with asyncio.timeout(FIRST_S):
+        async with asyncio.timeout(FIRST_TIMEOUT_S):
             while feed.fresh() is None:
                 await feed.newer(feed.news)
     except TimeoutError:
@@ -71,11 +73,11 @@ async def _draw(feed: Feed) -> None:
     with Live(console=PlainConsole(), screen=True, auto_refresh=False) as screen:
         while True:
             screen.update(picture(feed.news, _age_s(feed.news)), refresh=True)
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(REFRESH_S)
 
 
 def line(news: News, age_s: float) -> str:
-    """The state in one line."""
+    """The state as one line."""
     state = news.snapshot
     if state is None or age_s > GONE_S:
         return f"no live state: {news.why or 'the recorder is silent'}"
@@ -89,7 +91,7 @@ def line(news: News, age_s: float) -> str:
 
 
 def picture(news: News, age_s: float) -> RenderableType:
-    """The state as a screen full."""
+    """The state as a full screen."""
     state = news.snapshot
     if state is None or age_s > GONE_S:
         return Panel(
@@ -168,11 +170,11 @@ def _gap(split: Mapping[str, Any]) -> str:
 
 
 def _engine(state: Mapping[str, Any]) -> RenderableType:
-    rows = {
-        name: f"{_number(found.get('value') if (found.get('age_s') or 0) < GONE_S else None, 1)} {found.get('unit')}"
-        for name, found in _group(state, "engine").items()
-    }
-    return _panel("engine", rows)
+    def text(reading: Mapping[str, Any]) -> str:
+        value = reading.get("value") if (reading.get("age_s") or 0) < GONE_S else None
+        return f"{_number(value, 1)} {reading.get('unit')}"
+
+    return _panel("engine", {name: text(reading) for name, reading in _group(state, "engine").items()})
 
 
 def _health(state: Mapping[str, Any]) -> RenderableType:
@@ -191,7 +193,7 @@ def _health(state: Mapping[str, Any]) -> RenderableType:
 
 
 def _room(hours: float | None) -> str:
-    """What a crew asks before a stage: is there room for it."""
+    """How many hours of recording fit on the card."""
     return "room not known" if hours is None else f"room for {hours:.0f} h"
 
 
@@ -203,7 +205,7 @@ def _panel(title: str, rows: Mapping[str, str], style: str = "") -> Panel:
 
 
 def _shown(text: object, style: str = "") -> Text:
-    """Text with a mark for each character that is not printable, on one line."""
+    """One line of text, with each non-printable character replaced by a mark."""
     return Text(printable(text), style)
 
 
@@ -228,7 +230,7 @@ def _duration(seconds: float | None) -> str:
 
 
 def _official(seconds: float | None) -> float | None:
-    """A time that was taken, in whole seconds: GPS is a hundredth off, and would turn 24:38 into 24:37."""
+    """A control's time in whole seconds, rounded: GPS is a hundredth off, and would turn 24:38 into 24:37."""
     return None if seconds is None else round(seconds)
 
 

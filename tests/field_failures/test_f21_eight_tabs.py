@@ -50,7 +50,7 @@ def test_eight_tabs_all_update_and_all_may_command(
         assert len(_leaders(pages)) == 1, "one stream serves them all"
         for page in pages:
             page.keyboard.press("m")
-            until(page, "document.getElementById('said').innerText.includes('done')")
+            until(page, "document.getElementById('message').innerText.includes('done')")
         assert len(car.commands) == TABS
 
         # The tab that has the stream is closed: another one takes over, and all tabs update.

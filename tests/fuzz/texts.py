@@ -17,7 +17,7 @@ from firmware_bridge.engine import dbc
 from firmware_bridge.errors import StagelogError
 from firmware_bridge.records import Fix
 from logger.config import configuration
-from logger.crew.ranges import UnsatisfiableError, asked_range, tags
+from logger.crew.ranges import UnsatisfiableError, requested_range, tags
 from logger.live.document import document
 from logger.stage import conditions, itinerary, rules
 from logger.stage.live_stage import LiveStage
@@ -206,7 +206,7 @@ def http_headers() -> Check:
         text = data.decode("latin-1")
         tags(text)
         try:
-            asked = asked_range(text, 1000)
+            asked = requested_range(text, 1000)
         except UnsatisfiableError:
             return
         assert asked is None or 0 <= asked.start < asked.stop <= 1000

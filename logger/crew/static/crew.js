@@ -1,23 +1,24 @@
-// The crew page: what the crew presses, and how it all begins.
+// Crew page: handle buttons and keys, and start the other modules.
 //
-//   words.js   how values are written
-//   link.js    the newest snapshot, how old it is, and how it comes
+//   words.js   format values
+//   link.js    receive the newest snapshot and track its age
 //   render.js  snapshot -> page
 //   sound.js   tones for limits and alarms
-//   here       buttons and keys -> POST /api/command
+//   crew.js    buttons and keys -> POST /api/command
 
 import {follow, join, listen, state} from "/link.js";
 import {bind, nameOf, render} from "/render.js";
 import * as sound from "/sound.js";
 import {$, all, formats, now, setting, write} from "/words.js";
 
-const LOOK_MS = 100;
+const RENDER_MS = 100;
+const MESSAGE_S = 3;
 
-let saidAt = 0;
-function say(text, wrong = false) {
-  saidAt = now();
-  write($("said"), text);
-  $("said").toggleAttribute("data-wrong", wrong);
+let messageAt = 0;
+function showMessage(text, wrong = false) {
+  messageAt = now();
+  write($("message"), text);
+  $("message").toggleAttribute("data-wrong", wrong);
 }
 
 async function command(name, args = {}, label = "") {
@@ -27,9 +28,9 @@ async function command(name, args = {}, label = "") {
     });
     if (answer.status === 401) { location.href = "/login"; return; }
     const {ok, error} = await answer.json();
-    say(ok ? `${label || name.replaceAll("_", " ")}: done` : error, !ok);
+    showMessage(ok ? `${label || name.replaceAll("_", " ")}: done` : error, !ok);
   } catch {
-    say(`${label || name}: no answer`, true);
+    showMessage(`${label || name}: no answer`, true);
   }
 }
 
@@ -99,7 +100,7 @@ document.addEventListener("keydown", event => {
   all(`[aria-keyshortcuts="${CSS.escape(event.key.toLowerCase())}"]`).find(button => button.offsetParent || button.id === "acknowledge")?.click();
 });
 
-// ---- begin ------------------------------------------------------------------------------------------
+// ---- start ------------------------------------------------------------------------------------------
 
 for (const number of [1, 2]) {
   const copy = $("trips").querySelector("template").content.cloneNode(true);
@@ -121,7 +122,7 @@ addEventListener("resize", render);
 setInterval(() => {
   follow();
   if (!document.hidden) render();
-  if (now() - saidAt > 3) write($("said"), "");
-}, LOOK_MS);
+  if (now() - messageAt > MESSAGE_S) write($("message"), "");
+}, RENDER_MS);
 listen(render);
 join();

@@ -1,8 +1,8 @@
-// The list of logs. The server says what there is (GET /api/logs); every key is a plain link, so a download that is
-// cut off is the browser's to go on with. Nothing here is written with innerHTML: a stage may be called anything.
+// Logs page: show the list of GET /api/logs. Every button is a plain link, so the browser resumes an interrupted
+// download. Nothing uses innerHTML: the name of a stage may contain markup.
 "use strict";
 
-const LOOK_MS = 5000;
+const REFRESH_MS = 5000;
 const STATES = { recording: "recording", open: "not closed", closed: "closed", damaged: "damaged" };
 const FORMATS = { gpx: "GPX", csv: "CSV", kml: "KML", parquet: "Parquet", candump: "candump", asc: "ASC", blf: "BLF", mf4: "MF4" };
 
@@ -21,7 +21,7 @@ function size(bytes) {
   return bytes < 1e6 ? `${(bytes / 1e3).toFixed(0)} kB` : bytes < 1e9 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(2)} GB`;
 }
 
-function facts(log) {
+function fields(log) {
   return {
     stage: log.stage || "–",
     begun: log.begun_utc ? log.begun_utc.slice(0, 16).replace("T", " ") : "–",
@@ -42,48 +42,48 @@ function link(text, href, name) {
 }
 
 function article(log, formats) {
-  const made = $("log").content.cloneNode(true).firstElementChild;
+  const card = $("log").content.cloneNode(true).firstElementChild;
   const name = encodeURIComponent(log.name), api = `/api/logs/${name}`;
-  made.dataset.log = log.name;
-  made.querySelector("[data-do=download]").href = api;
-  made.querySelector("[data-do=review]").href = `/logs/${name}/review`;
-  made.querySelector(".exports").append(...formats.map(format => link(FORMATS[format] ?? format, `${api}/export?format=${format}`, log.name)));
-  made.querySelector("h2").textContent = log.name;
-  return made;
+  card.dataset.log = log.name;
+  card.querySelector("[data-do=download]").href = api;
+  card.querySelector("[data-do=review]").href = `/logs/${name}/review`;
+  card.querySelector(".exports").append(...formats.map(format => link(FORMATS[format] ?? format, `${api}/export?format=${format}`, log.name)));
+  card.querySelector("h2").textContent = log.name;
+  return card;
 }
 
-function show(made, log) {
-  made.dataset.state = log.state;
-  made.toggleAttribute("data-delivered", log.delivered === true);
-  made.querySelector(".state").textContent = (STATES[log.state] ?? log.state) + (log.delivered ? ", downloaded" : "");
-  made.querySelector(".trouble").textContent = log.trouble ?? log.withheld ?? "";
-  for (const nav of made.querySelectorAll("nav")) nav.hidden = log.withheld != null;
-  for (const [of, text] of Object.entries(facts(log))) made.querySelector(`[data-of=${of}]`).textContent = text;
+function show(card, log) {
+  card.dataset.state = log.state;
+  card.toggleAttribute("data-delivered", log.delivered === true);
+  card.querySelector(".state").textContent = (STATES[log.state] ?? log.state) + (log.delivered ? ", downloaded" : "");
+  card.querySelector(".trouble").textContent = log.trouble ?? log.withheld ?? "";
+  for (const nav of card.querySelectorAll("nav")) nav.hidden = log.withheld != null;
+  for (const [of, text] of Object.entries(fields(log))) card.querySelector(`[data-of=${of}]`).textContent = text;
 }
 
 function showAll({ logs, exports }) {
   logs.sort((a, b) => (b.state === "recording") - (a.state === "recording") || (b.begun_utc ?? "").localeCompare(a.begun_utc ?? "") || b.name.localeCompare(a.name));
-  const there = new Map([...$("list").children].map(made => [made.dataset.log, made]));
-  const wanted = logs.map(log => {
-    const made = there.get(log.name) ?? article(log, exports);
-    show(made, log);
-    return made;
+  const shown = new Map([...$("list").children].map(card => [card.dataset.log, card]));
+  const cards = logs.map(log => {
+    const card = shown.get(log.name) ?? article(log, exports);
+    show(card, log);
+    return card;
   });
-  if (wanted.length !== $("list").children.length || wanted.some((made, at) => $("list").children[at] !== made)) $("list").replaceChildren(...wanted);
+  if (cards.length !== $("list").children.length || cards.some((card, at) => $("list").children[at] !== card)) $("list").replaceChildren(...cards);
   $("state").textContent = logs.length ? `${logs.length} ${logs.length === 1 ? "log" : "logs"}, ${size(logs.reduce((sum, log) => sum + log.size, 0))}` : "no logs yet";
 }
 
-async function look() {
+async function refresh() {
   try {
     const answer = await fetch("/api/logs", { cache: "no-store" });
     if (answer.status === 401) return location.assign("/login");
-    const said = await answer.json();
-    if (!answer.ok) throw new Error(said.error);
-    showAll(said);
+    const listing = await answer.json();
+    if (!answer.ok) throw new Error(listing.error);
+    showAll(listing);
   } catch (error) {
     $("state").textContent = `cannot be read: ${error.message}`;
   }
-  setTimeout(look, LOOK_MS);
+  setTimeout(refresh, REFRESH_MS);
 }
 
 function setTheme(theme) {
@@ -97,4 +97,4 @@ document.addEventListener("keydown", event => {
   if (event.key === "t" && !event.ctrlKey && !event.metaKey && !event.altKey) $("theme").click();
 });
 setTheme(setting("theme") ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "night" : "day"));
-look();
+refresh();

@@ -1,6 +1,6 @@
-// Snapshot -> page, ten times a second whether or not anything came: what is late is shown as late.
+// Render the snapshot ten times per second, also without a new one, so that old values look old.
 //
-// It computes nothing about the drive: what is not in the snapshot is not known here either.
+// It computes nothing about the drive: it shows only what is in the snapshot.
 
 import {SILENT_S, ageOf, heard, recorder, rhythm, state, waited} from "/link.js";
 import {sound} from "/sound.js";
@@ -9,7 +9,7 @@ import {$, GONE, all, clock, duration, fixed, formats, gap, list, now, official,
 let values = [];
 let message = "gone";
 
-export function bind() {  // every element that shows one value of the snapshot
+export function bind() {  // collect the elements that show one value of the snapshot
   values = all("[data-value]").map(element => ({element, path: element.dataset.value, format: element.dataset.format, group: element.dataset.age}));
 }
 
@@ -124,7 +124,7 @@ function renderEngine(shown) {
     parent.replaceChildren(...names.map(name => {
       const box = document.createElement("p"), value = document.createElement("b"), label = document.createElement("small");
       value.dataset.engine = name;
-      label.textContent = name.replace(/_(v|c|pct)$/, "").replaceAll("_", " ");  // what is written beside the value
+      label.textContent = name.replace(/_(v|c|pct)$/, "").replaceAll("_", " ");  // the unit is shown beside the value
       box.append(value, label);
       return box;
     }));
@@ -140,10 +140,10 @@ function renderEngine(shown) {
 const STICK_WORDS = {copying: ["STICK: wait", "near"], copied: ["STICK: wait", "near"], done: ["STICK: pull it", "good"], partly: ["STICK: not all", "near"], failed: ["STICK: failed", "bad"]};
 const STICK_SOUNDS = {done: "stick", partly: "stick wrong", failed: "stick wrong"};
 const STICK_BEEPS_S = 20;
-const ROOM_TOLD_H = 24;  // a card with room for a day and a night is nobody's worry
+const ROOM_SHOWN_H = 24;  // with room for more than a day of recording, nothing is shown
 const LINK_WORDS = {open: "good", opening: "near", waiting: "near"};
 
-function health(shown) {  // [text, state, detail] of everything that must work
+function health(shown) {  // [text, state, detail] of the GPS, each link and the log
   const {gps = {}, recording = {}, links = {}} = shown, known = [], room = recording.room_h == null ? "" : `room ${formats.tenth(recording.room_h)} h`;
   const gpsFresh = rhythm("gps").fresh(ageOf("gps"));
   known.push([`${gps.satellites ?? GONE} sat`, gpsFresh === "gone" ? "bad" : !gps.quality ? "bad" : gpsFresh === "stale" ? "near" : "good",
@@ -153,7 +153,7 @@ function health(shown) {  // [text, state, detail] of everything that must work
   known.push([recording.ok === false ? "LOG NOT WRITTEN" : recording.dropped ? `LOG lost ${recording.dropped}` : "LOG",
     recording.ok == null ? "unknown" : !recording.ok ? "bad" : recording.dropped ? "near" : "good",
     `${recording.rows ?? GONE} rows, ${recording.lag_s ?? GONE} s behind, ${recording.dropped ?? GONE} lost, ${recording.free_mb ?? GONE} MB free${room && `, ${room}`}${recording.trouble ? `: ${recording.trouble}` : ""}`]);
-  if (room && recording.room_h < ROOM_TOLD_H) known.push([room, "near", "of recording, what may be removed included: fetch the logs"]);
+  if (room && recording.room_h < ROOM_SHOWN_H) known.push([room, "near", "of recording, including logs that may be removed: fetch the logs"]);
   if (STICK_WORDS[shown.stick?.state]) {
     const {state: stick, detail} = shown.stick, [words, good] = STICK_WORDS[stick], share = stick === "partly" && /^\d+ of \d+/.exec(detail);
     known.unshift([share ? `STICK: ${share[0]}` : words, good, detail]);

@@ -1,10 +1,10 @@
-// Sounds: off until the crew has touched the button, as browsers demand.
+// Warning tones. Off until the crew presses the button, because browsers require a user action.
 
 import {now} from "/words.js";
 
 let audio = null;
-const sounded = new Map();  // when each was last heard
-const PAUSE_S = 0.3;        // between any two, so that each can be told from the other
+const sounded = new Map();  // the time of each tone's last sound
+const PAUSE_S = 0.3;        // between any two tones, so that they can be distinguished
 const TONES = {over: [880, 0.5], near: [660, 2], ahead: [520, 4], "alarm critical": [1200, 0.6], "alarm warn": [740, 1.5], "alarm info": [600, Infinity], stick: [990, 4], "stick wrong": [370, 4]};
 
 export function sound(what) {
@@ -22,7 +22,7 @@ export function sound(what) {
   tone.stop(audio.currentTime + 0.2);
 }
 
-export function toggle() {  // whether they are on now
+export function toggle() {  // returns whether sound is on now
   if (audio) { audio.close(); audio = null; } else audio = new AudioContext();
   sound("ahead");
   return audio !== null;

@@ -1,4 +1,4 @@
-// How values are written, and the few short words in which the page's other scripts speak to the document.
+// Format values, and short helpers for the DOM and the settings.
 
 export const $ = id => document.getElementById(id);
 export const all = (selector, root = document) => [...root.querySelectorAll(selector)];
@@ -15,8 +15,8 @@ export const duration = seconds => {
   const whole = Math.floor(Math.abs(seconds));
   return `${seconds < 0 ? "-" : ""}${Math.floor(whole / 3600)}:${two(whole / 60 % 60)}:${two(whole % 60)}`;
 };
-export const official = seconds => duration(Math.round(seconds));  // a time that was taken; GPS is a hundredth off, not a second
-export const gap = seconds => `${seconds > 0 ? "+" : seconds < 0 ? "\u2212" : ""}${duration(Math.abs(seconds)).replace(/^0:0?/, "")}`;  // to a time to beat: +0:11
+export const official = seconds => duration(Math.round(seconds));  // a control's time, to the nearest second: GPS is a hundredth off
+export const gap = seconds => `${seconds > 0 ? "+" : seconds < 0 ? "\u2212" : ""}${duration(Math.abs(seconds)).replace(/^0:0?/, "")}`;  // gap to a time to beat: +0:11
 export const clock = (iso, later_s = 0) => {
   const at = new Date(Date.parse(iso) + later_s * 1000);
   return setting("zone") === "local" ? at.toLocaleTimeString("en-GB") : at.toISOString().slice(11, 19);
@@ -32,7 +32,7 @@ export function write(element, text, fresh = "fresh") {
   if (element.dataset.fresh !== fresh) element.dataset.fresh = fresh;
 }
 
-export function list(parent, rows) {  // rows of cells, each row with a class
+export function list(parent, rows) {  // each row: class name, then the text of each cell
   const text = JSON.stringify(rows);
   if (parent.dataset.rows === text) return;
   parent.dataset.rows = text;

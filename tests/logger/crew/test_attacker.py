@@ -271,7 +271,7 @@ def test_slow_clients_are_cut_off_and_one_address_cannot_take_all(served: Served
             with suppress(ConnectionError):
                 connection.sendall(b"GET /login HTTP/1.1\r\nHost: 127.0.0.1\r\n")
         assert crew_sees(served, cookie), "while they hold what they have got"
-        ends = time.monotonic() + connections.HEADERS_S + 10.0
+        ends = time.monotonic() + connections.HEADERS_TIMEOUT_S + 10.0
         left = slow
         while left and time.monotonic() < ends:
             for connection in left:
@@ -350,7 +350,7 @@ def test_exports_are_few_and_end_with_their_clients(served: Served, cookie: str)
             most = max(most, len(children.read_text().split()))
         assert crew_sees(served, cookie)
         most = max(most, len(children.read_text().split()))
-        assert most <= exports.MOST_EXPORTS
+        assert most <= exports.MAX_EXPORTS
     until(lambda: not children.read_text().split(), 60.0)
 
 
@@ -392,8 +392,8 @@ def test_guesses_at_once_and_from_everywhere_are_few(place: Path, tmp_path: Path
             assert status(raw(server, request("GET / HTTP/1.1", bearer), address)) == 200, (
                 "and who knows the pin gets in"
             )
-        said = [line for line in server.said.read_text().splitlines() if "guesses at the pin" in line]
-        assert 1 <= len(said) <= 1 + (time.monotonic() - began) / pin.TOLD_EVERY_S
+        said = [line for line in server.said.read_text().splitlines() if "pin guesses" in line]
+        assert 1 <= len(said) <= 1 + (time.monotonic() - began) / pin.LOG_EVERY_S
 
 
 # -- other sites ----------------------------------------------------------------------------------------------

@@ -1,10 +1,10 @@
-"""Whom an address belongs to."""
+"""The key that limits per client are counted by."""
 
 from __future__ import annotations
 
 import pytest
 
-from logger.crew.client_key import place
+from logger.crew.client_key import client_key
 
 
 @pytest.mark.parametrize(
@@ -25,5 +25,5 @@ from logger.crew.client_key import place
         ("nowhere", "elsewhere", False),
     ],
 )
-def test_addresses_of_one_machine_are_one_place(one: str, other: str, is_same: bool) -> None:
-    assert (place(one) == place(other)) is is_same
+def test_addresses_of_one_machine_share_a_key(one: str, other: str, is_same: bool) -> None:
+    assert (client_key(one) == client_key(other)) is is_same

@@ -63,12 +63,12 @@ async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 
 
 def test_headers_that_never_end_are_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "HEADERS_S", 0.2)
+    monkeypatch.setattr(connections, "HEADERS_TIMEOUT_S", 0.2)
     asyncio.run(connected(brief, drip))
 
 
 def test_so_are_those_of_a_second_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "HEADERS_S", 0.2)
+    monkeypatch.setattr(connections, "HEADERS_TIMEOUT_S", 0.2)
 
     async def body(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
@@ -79,7 +79,7 @@ def test_so_are_those_of_a_second_request(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_client_that_says_nothing_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "HEADERS_S", 0.2)
+    monkeypatch.setattr(connections, "HEADERS_TIMEOUT_S", 0.2)
 
     async def body(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
         with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
@@ -89,7 +89,7 @@ def test_a_client_that_says_nothing_is_let_go(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_an_answer_may_take_longer_than_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "HEADERS_S", 0.1)
+    monkeypatch.setattr(connections, "HEADERS_TIMEOUT_S", 0.1)
 
     async def slow(scope: Scope, receive: Receive, send: Send) -> None:
         await asyncio.sleep(0.4)
@@ -132,7 +132,7 @@ def test_long_headers_are_refused() -> None:
 
 
 def test_a_client_that_takes_nothing_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "STALLED_S", 0.2)
+    monkeypatch.setattr(connections, "STALL_TIMEOUT_S", 0.2)
 
     async def body(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")  # and the answer is never read

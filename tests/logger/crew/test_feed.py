@@ -208,7 +208,7 @@ def test_a_command_fails_when_the_recorder_dies_under_it(tmp_path: Path) -> None
     async def body(feed: Feed) -> None:
         async with Peer(tmp_path / "s", talk):
             await present(feed)
-            with pytest.raises(DeviceError, match="went away"):
+            with pytest.raises(DeviceError, match="disconnected"):
                 await feed.command("mark", {})
 
     asyncio.run(followed(tmp_path / "s", body))
@@ -217,7 +217,7 @@ def test_a_command_fails_when_the_recorder_dies_under_it(tmp_path: Path) -> None
 def test_a_recorder_that_hangs_is_not_waited_for_for_ever(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feed_module, "ANSWER_S", 0.2)
+    monkeypatch.setattr(feed_module, "ANSWER_TIMEOUT_S", 0.2)
 
     async def body(feed: Feed) -> None:
         async with Peer(tmp_path / "s", say(b'{"n": 0}\n')):
@@ -232,7 +232,7 @@ def test_a_recorder_that_hangs_is_not_waited_for_for_ever(
 
 
 def test_only_so_many_commands_wait_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feed_module, "ANSWER_S", 0.3)
+    monkeypatch.setattr(feed_module, "ANSWER_TIMEOUT_S", 0.3)
 
     async def body(feed: Feed) -> None:
         async with Peer(tmp_path / "s", say(b'{"n": 0}\n')):
@@ -242,6 +242,6 @@ def test_only_so_many_commands_wait_at_once(tmp_path: Path, monkeypatch: pytest.
             )
             sent = [outcome for outcome in outcomes if "busy" not in str(outcome)]
             # A second may end among them; then as many again would be allowed, but for those that wait.
-            assert feed_module.COMMANDS_A_S <= len(sent) <= feed_module.MAX_WAITING
+            assert feed_module.COMMANDS_PER_S <= len(sent) <= feed_module.MAX_WAITING
 
     asyncio.run(followed(tmp_path / "s", body))

@@ -144,14 +144,14 @@ def test_what_was_set_aside_is_sent_as_it_is(served: Served) -> None:
     assert get(served, f"{ASIDE}-wal").body == b"its newest rows"
 
 
-def test_a_log_that_can_be_read_and_was_set_aside_is_called_damaged(place: Path, tmp_path: Path) -> None:
+def test_a_log_that_can_be_read_and_was_quarantined_is_called_damaged(place: Path, tmp_path: Path) -> None:
     whole = closed(tmp_path / "logs" / CLOSED)
     data = whole.read_bytes()
     whole.rename(whole.with_name(ASIDE))
     with serving(tmp_path, place / "live.sock") as server:
         (entry,) = server.ask("/api/logs").json["logs"]
         assert (entry["state"], entry["rows"]) == ("damaged", 3008)
-        assert "set aside" in entry["trouble"]
+        assert "quarantined" in entry["trouble"]
         assert get(server, ASIDE).body == data
 
 
@@ -325,7 +325,7 @@ def test_versions_are_few(place: Path, tmp_path: Path) -> None:
 
     with being_recorded(tmp_path / "logs" / LIVE) as log, serving(tmp_path, place / "live.sock") as server:
         kept = tmp_path / "state" / "copies"
-        for number in range(copies.MOST_COPIES + 2):
+        for number in range(copies.MAX_COPIES + 2):
             (kept / f"{number:064x}.other-{number}.db").write_bytes(b"x")
             os.utime(kept / f"{number:064x}.other-{number}.db", (time.time(), time.time() - 1000 + number))
         (kept / f"{99:064x}.old.db").write_bytes(b"x")
@@ -471,7 +471,7 @@ def test_an_export_ends_with_its_client_and_is_one_of_few(place: Path, tmp_path:
     request = "GET /api/logs/a.db/export?format=csv&content=frames HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n\r\n"
     with serving(tmp_path, place / "live.sock") as server:
         lines = []
-        for number in range(exports.MOST_EXPORTS):
+        for number in range(exports.MAX_EXPORTS):
             line = socket.create_connection(("127.0.0.1", server.port))
             line.sendall(request.format(server.port).encode())
             lines.append(line)

@@ -369,8 +369,8 @@ def test_a_lost_recorder_is_said_and_heals(browser: Browser, tmp_path: Path) -> 
         own.disconnect()
         until(page, "document.getElementById('trouble').innerText === 'No recorder'")
         page.keyboard.press("m")
-        page.wait_for_selector("#said[data-wrong]:not(:empty)")
-        assert "the recorder is not there" in page.inner_text("#said")
+        page.wait_for_selector("#message[data-wrong]:not(:empty)")
+        assert "the recorder is not there" in page.inner_text("#message")
         own.connect()
         fresh(page)
 
@@ -511,7 +511,7 @@ def test_trips_are_moved_and_undone_by_touch_and_by_key(
         moved = [adjust | {"metres": metres} for metres in (-100, -10, 10, 100)]
         reset = {"command": "reset_trip", "trip": 2}
         assert car.commands == [*moved, reset, {"command": "undo"}, {"command": "undo"}, {"command": "mark"}]
-        until(page, "document.getElementById('said').innerText.includes('done')")
+        until(page, "document.getElementById('message').innerText.includes('done')")
 
 
 def test_the_section_is_set_to_the_waypoint_where_the_car_is(
@@ -531,7 +531,7 @@ def test_the_section_is_set_to_the_waypoint_where_the_car_is(
         page.keyboard.press("c")
         page.fill("#start-at", "nonsense")
         page.keyboard.press("Enter")
-        page.wait_for_selector("#said[data-wrong]:not(:empty)")
+        page.wait_for_selector("#message[data-wrong]:not(:empty)")
         assert car.commands[-1] == {"command": "schedule_start", "utc": "nonsense"}
         page.click("#section-dialog [data-command=undo]")
         waits(lambda: car.commands[-1] == {"command": "undo"})
@@ -617,13 +617,13 @@ def test_the_pin_is_typed_once(browser: Browser, car: LiveCar, tmp_path: Path) -
         page.goto(server.url + "/")
         page.fill("#pin", "wrong")
         page.keyboard.press("Enter")
-        until(page, "document.querySelector('[role=alert]')?.innerText === 'That is not the pin.'")
+        until(page, "document.querySelector('[role=alert]')?.innerText === 'Wrong pin.'")
         page.fill("#pin", PIN)
         page.keyboard.press("Enter")
         fresh(page)
         assert PIN not in page.url
         page.click(".trip[data-trip='1'] button:text-is('+10')")
-        until(page, "document.getElementById('said').innerText.includes('done')")
+        until(page, "document.getElementById('message').innerText.includes('done')")
         page.reload()
         fresh(page)
         context.close()

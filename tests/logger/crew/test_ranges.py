@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logger.crew.ranges import UnsatisfiableError, asked_range, digest_header, tags, wanted
+from logger.crew.ranges import UnsatisfiableError, digest_header, requested_range, requested_versions, tags
 
 SIZE = 1000
 
@@ -40,26 +40,26 @@ SIZE = 1000
     ],
 )
 def test_asked_range(text: str | None, asked: range | None) -> None:
-    assert asked_range(text, SIZE) == asked
+    assert requested_range(text, SIZE) == asked
 
 
 @pytest.mark.parametrize("text", ["bytes=1000-", "bytes=99999999999999999999999-", "bytes=-0"])
 def test_what_is_behind_the_end(text: str) -> None:
     with pytest.raises(UnsatisfiableError):
-        asked_range(text, SIZE)
+        requested_range(text, SIZE)
 
 
 def test_nothing_of_an_empty_file_can_be_had() -> None:
     for text in ("bytes=0-", "bytes=-5"):
         with pytest.raises(UnsatisfiableError):
-            asked_range(text, 0)
-    assert asked_range(None, 0) is None
+            requested_range(text, 0)
+    assert requested_range(None, 0) is None
 
 
 @given(st.text(max_size=60) | st.from_regex(r"bytes=\d*-\d*", fullmatch=True), st.integers(0, 2**40))
 def test_a_range_is_always_within_the_file(text: str, size: int) -> None:
     try:
-        asked = asked_range(text, size)
+        asked = requested_range(text, size)
     except UnsatisfiableError:
         return
     assert asked is None or (0 <= asked.start < asked.stop <= size and asked.step == 1)
@@ -82,8 +82,8 @@ def test_tags(text: str | None, found: set[str]) -> None:
 
 
 def test_wanted_versions() -> None:
-    assert wanted({"if-range": '"a"', "if-match": '"b", "c"'}) == {"a", "b", "c"}
-    assert wanted({"if-match": "*"}) == set()
+    assert requested_versions({"if-range": '"a"', "if-match": '"b", "c"'}) == {"a", "b", "c"}
+    assert requested_versions({"if-match": "*"}) == set()
 
 
 def test_the_digest_is_the_one_of_the_standard() -> None:

@@ -244,11 +244,11 @@ def test_the_pin_opens_it_and_stays_out_of_everything(guarded: Served, tmp_path:
 
 def test_guessing_is_stopped_before_the_guess_is_looked_at(car: LiveCar, tmp_path: Path) -> None:
     with serving(tmp_path, car.socket, host=EVERYWHERE, pin=PIN) as server:
-        wrong = [login(server, f"{number:04}").status for number in range(pin.PLACE_GUESSES)]
-        assert wrong == [401] * pin.PLACE_GUESSES
+        wrong = [login(server, f"{number:04}").status for number in range(pin.CLIENT_GUESSES)]
+        assert wrong == [401] * pin.CLIENT_GUESSES
         refused = login(server, PIN)
         assert refused.status == 429
-        assert 0 < int(refused.headers["retry-after"]) <= pin.PLACE_EVERY_S
+        assert 0 < int(refused.headers["retry-after"]) <= pin.CLIENT_EVERY_S
         assert server.ask("/api/live", headers={"authorization": f"Bearer {PIN}"}).status == 429
         assert PIN not in server.said.read_text()
 
@@ -268,13 +268,13 @@ def test_clients_that_say_nothing_do_not_keep_the_crew_out(served: Served) -> No
     idle = [socket.create_connection(("127.0.0.1", served.port)) for _ in range(100)]
     try:
         ended = 0
-        for one in idle[: -connections.MAX_PLACE_CONNECTIONS]:
+        for one in idle[: -connections.MAX_CLIENT_CONNECTIONS]:
             one.settimeout(60)
             try:
                 ended += one.recv(1) == b""
             except ConnectionResetError:
                 ended += 1
-        assert ended == 100 - connections.MAX_PLACE_CONNECTIONS, "the oldest made room"
+        assert ended == 100 - connections.MAX_CLIENT_CONNECTIONS, "the oldest made room"
         assert _status(served) == 200, "even for somebody at their address"
     finally:
         for one in idle:

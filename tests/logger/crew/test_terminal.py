@@ -70,7 +70,7 @@ def test_a_picture_has_what_the_snapshot_says(car: LiveCar) -> None:
     assert "s old" not in text
     assert "3 s old: the recorder is silent" in drawn(told, 3.0)
     assert "Dakar" not in drawn(told, GONE_S + 1)
-    assert "No live state: the recorder went away" in drawn(None, why="the recorder went away")
+    assert "No live state: the recorder disconnected" in drawn(None, why="the recorder disconnected")
 
 
 @pytest.mark.parametrize("state", [{}, {"section": None, "gps": None, "trip": None, "alarms": None}])

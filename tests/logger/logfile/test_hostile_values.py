@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from firmware_bridge.errors import LogError
-from logger.crew.listing import _look
+from logger.crew.listing import _summary
 from logger.export import formats
 from logger.logfile import reader, selection
 from logger.logfile.border import open_log_readonly
@@ -52,7 +52,7 @@ def test_a_clock_with_a_flipped_bit_costs_its_own_log_no_list(tmp_path: Path) ->
     listed = json.loads(stagelog("logs", "--json", folder=tmp_path).out)
     assert [(log["log"], log["begun"]) for log in listed] == [("a.db", "-"), ("b.db", "2026-01-15 07:00:00")]
     assert stagelog("info", "a.db", folder=tmp_path).code == 0
-    assert _look(odd)["begun_utc"] is None
+    assert _summary(odd)["begun_utc"] is None
     assert any("clock: 1 rows with a strange value as utc_us" in problem for problem in verify(odd))
 
 
