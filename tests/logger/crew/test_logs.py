@@ -295,7 +295,7 @@ def test_a_copy_never_takes_the_recorders_room(place: Path, tmp_path: Path) -> N
     with serving(tmp_path, place / "live.sock", min_free_mb=1_000_000) as server:
         got = get(server, LIVE)
         assert got.status == 507
-        assert "room" in got.json["error"]
+        assert "too little space" in got.json["error"]
         assert get(server, CLOSED).status == 200
         assert list((tmp_path / "state" / "copies").iterdir()) == []
 
