@@ -1,1 +1,1 @@
-"""Devices: open ports and interfaces, read and stamp their bytes, and judge whether the right device answers."""
+"""Device access: open ports and interfaces, read and time-stamp their bytes, detect wrong devices and settings."""

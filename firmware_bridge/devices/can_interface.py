@@ -1,11 +1,11 @@
-"""A CAN interface of the kernel: what is expected of it, and how it is set up. It is only asked, over netlink.
+"""Query a kernel CAN interface over netlink, and describe the expected setup. Nothing is changed.
 
     nlmsghdr  length u32 | type u16 | flags u16 | sequence u32 | port u32          RTM_GETLINK, and RTM_NEWLINK back
     ifinfomsg family u8 | - | type u16 | index i32 | flags u32 | change u32
     attribute length u16 | type u16 | value, padded to 4 bytes, and so on
       IFLA_LINKINFO > IFLA_INFO_KIND, IFLA_INFO_DATA > IFLA_CAN_... (linux/can/netlink.h)
 
-The kernel answers anybody. Its order of bytes is the machine's own.
+The query needs no privileges. Byte order is the machine's own.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Literal, NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 SCHEME = "socketcan"
-"""Of a port's URL that names an interface."""
+"""Scheme of a port URL for an interface."""
 _MESSAGE, _INFO, _ATTRIBUTE = Struct("=IHHII"), Struct("=BxHiII"), Struct("=HH")
 _GET_LINK, _NEW_LINK, _REQUEST = 18, 16, 1
 _ARPHRD_CAN = 280
@@ -32,20 +32,20 @@ _STATES = ("active", "warning", "passive", "off", "stopped", "sleeping")
 _TYPE_BITS = 0x3FFF
 """An attribute's type without its flags for nesting and byte order."""
 _RX_DROPPED, _RX_OVERRUNS = 6, 11
-"""Of struct rtnl_link_stats64, in u64."""
+"""Indices in struct rtnl_link_stats64, in units of u64."""
 _ANSWER_BYTES = 65536
 _ANSWER_S = 1.0
 MAX_NAME_BYTES = 15
-"""IFNAMSIZ less its closing NUL."""
+"""IFNAMSIZ without the final NUL."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interface:
-    """What there is to know. None: the driver does not report it; a virtual interface has neither rate nor state.
+    """The properties of an interface. None: not reported by the driver; a virtual interface has no rate and no state.
 
     `kind` is the driver's class, such as "can" or "vcan"; `bitrate` and `data_bitrate` are in bit/s; `state` is that
-    of the controller: active, warning, passive, off, stopped or sleeping. `dropped` and `overruns` count frames that
-    the driver and the controller have lost since the interface was made.
+    of the controller: active, warning, passive, off, stopped or sleeping. `dropped` and `overruns` count frames lost
+    by the driver and by the controller since the interface was created.
     """
 
     name: str
@@ -65,7 +65,7 @@ class Interface:
 
 
 class Expected(NamedTuple):
-    """What the configuration says of an interface, as `protocols.BusSettings` has it. None: whatever it is set to."""
+    """The configured setup of an interface, as in `protocols.BusSettings`. None: any value."""
 
     name: str
     bitrate: int | None = None
@@ -74,13 +74,13 @@ class Expected(NamedTuple):
 
     @property
     def url(self) -> str:
-        """It as a port's URL."""
+        """The port URL with these settings."""
         options = {key: value for key, value in self._asdict().items() if key != "name" and value is not None}
         return f"{SCHEME}://{self.name}?{urlencode(options)}"
 
     @classmethod
     def of(cls, url: str) -> Expected:
-        """What a port's URL says."""
+        """Parse a port URL."""
         parts = urlsplit(url)
         options = dict(parse_qsl(parts.query))
         rates = {key: int(options[key]) for key in ("bitrate", "data_bitrate") if key in options}
@@ -89,27 +89,27 @@ class Expected(NamedTuple):
 
     @property
     def settings(self) -> tuple[str, ...]:
-        """What `ip link set NAME` is told to set up a controller like this."""
+        """Arguments of `ip link set NAME` for this setup."""
         data = ("dbitrate", str(self.data_bitrate), "fd", "on") if self.data_bitrate else ()
         rate = str(self.bitrate or "BITRATE")
         return ("type", "can", "bitrate", rate, *data, "listen-only", "on" if self.listen_only else "off")
 
     @property
     def bring_up(self) -> str:
-        """The command that sets it up, and brings it up."""
+        """The command that sets up the interface and brings it up."""
         return f"sudo ip link set {self.name} up {' '.join(self.settings)}"
 
     @property
     def set_again(self) -> str:
-        """The commands for one that is up already: the kernel changes nothing while it is."""
+        """The commands for an interface that is up: the kernel changes no setting until it is down."""
         return f"sudo ip link set {self.name} down && {self.bring_up}"
 
 
 def ask(name: str) -> Interface | None:
-    """The interface of that name, None if there is none. Raises OSError where the kernel may not be asked."""
-    wanted = name.encode()[:MAX_NAME_BYTES] + b"\0"
-    attribute = _ATTRIBUTE.pack(_ATTRIBUTE.size + len(wanted), _NAME) + wanted.ljust(
-        -(-len(wanted) // 4) * 4, b"\0"
+    """Query the interface `name`; None if it does not exist. Raises OSError if netlink is not allowed."""
+    name_bytes = name.encode()[:MAX_NAME_BYTES] + b"\0"
+    attribute = _ATTRIBUTE.pack(_ATTRIBUTE.size + len(name_bytes), _NAME) + name_bytes.ljust(
+        -(-len(name_bytes) // 4) * 4, b"\0"
     )
     body = _INFO.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + attribute
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as kernel:
@@ -119,7 +119,7 @@ def ask(name: str) -> Interface | None:
 
 
 def parse(answer: bytes) -> Interface | None:
-    """The interface in an answer of the kernel; None where it says that there is none, or is cut short."""
+    """Parse an answer of the kernel; None if the interface does not exist or the answer is truncated."""
     try:
         length, kind, *_ = _MESSAGE.unpack_from(answer)
         if kind != _NEW_LINK or length > len(answer):
@@ -153,7 +153,7 @@ def parse(answer: bytes) -> Interface | None:
 
 
 def is_up(name: str, sysfs: Path = Path("/sys")) -> bool:
-    """Whether there is an interface of that name and it is up: a look that costs no socket."""
+    """Whether an interface of that name exists and is up; reads sysfs, needs no socket."""
     try:
         return bool(int((sysfs / "class/net" / name / "flags").read_text(), 16) & _UP)
     except (OSError, ValueError):
@@ -171,14 +171,14 @@ def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _numbers(data: bytes, code: str, count: int) -> tuple[int, ...]:
-    """The first `count` numbers in an attribute; none where it is shorter."""
+    """The first `count` numbers in an attribute; none if it is shorter."""
     layout = Struct(f"={count}{code}")
     return layout.unpack_from(data) if len(data) >= layout.size else ()
 
 
 def _number(data: bytes | None) -> int | None:
-    found = _numbers(data or b"", "I", 1)
-    return found[0] if found else None
+    numbers = _numbers(data or b"", "I", 1)
+    return numbers[0] if numbers else None
 
 
 def _text(data: bytes) -> str:

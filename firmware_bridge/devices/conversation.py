@@ -1,6 +1,6 @@
-"""Holding a protocol's dialogue with the device behind an open link: commands out, answers in, and the waiting.
+"""Run a protocol's opening dialogue with a device: send commands, wait for answers.
 
-A device that does not answer costs each command's own wait and nothing more.
+A device that does not answer delays each command by its own wait, no longer.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from collections.abc import Callable
 from firmware_bridge.protocols import Opened, Opening
 
 READ_S = 0.1
-"""Longest wait for bytes before the stop event is looked at."""
+"""Longest wait for bytes before the stop event is checked."""
 ANSWER_BYTES = 16_384
-"""Most of an answer that is looked at: the longest description of any firmware is 250 bytes, and frames of a bus that
-is open already may come before it."""
+"""Bytes kept of an answer, the last ones: the longest description of any firmware is 250 bytes, but frames of a bus
+that is already open may precede it."""
 
 
 def converse(
@@ -24,17 +24,17 @@ def converse(
     read: Callable[[float], bytes],
     stop: threading.Event,
 ) -> Opened:
-    """Hold `dialogue` until its end or `stop`. `read` waits at most so many seconds, and returns b"" for nothing.
+    """Run `dialogue` to its end or until `stop`. `read(s)` waits at most s seconds and returns b"" for nothing.
 
-    Returns how the dialogue ended. Raises NotOpenedError of the dialogue, and what `read` raises.
+    Returns the result of the dialogue. Raises the dialogue's NotOpenedError, and any error of `read`.
     """
     answer: bytes | None = None
     while not stop.is_set():
         try:
             step = next(dialogue) if answer is None else dialogue.send(answer)
         except StopIteration as end:
-            ended: Opened = end.value
-            return ended
+            result: Opened = end.value
+            return result
         send(step.send)
         answer, until_s = b"", time.monotonic() + step.wait_s
         while not stop.is_set() and (left_s := until_s - time.monotonic()) > 0:

@@ -1,11 +1,11 @@
-"""A receiver behind gpsd: its NMEA out of the daemon's TCP dialogue, and what gpsd says of its devices.
+"""gpsd client: read a receiver's NMEA over TCP, and report the state of gpsd's devices.
 
     gpsd://HOST[:PORT][/DEVICE]
 
-Every line of gpsd that begins with "{" is JSON, an answer or a notice of its own; all others are NMEA, the receiver's
-or what gpsd makes of a binary protocol. `GpsdStream` separates them and is sans-I/O. gpsd opens devices for those who
-watch, and does not notify a watcher of NMEA when one is lost or comes back. So a link that hears nothing asks to
-watch again: the answer names the devices, and the request opens those that came meanwhile.
+Every line from gpsd that begins with "{" is JSON, an answer or a notice. All other lines are NMEA, from the receiver
+or converted by gpsd from a binary protocol. `GpsdStream` separates them and is sans-I/O. gpsd opens devices for its
+watchers, but does not notify a watcher of NMEA when a device is lost or returns. So a link without data repeats its
+watch request: the answer lists the devices, and the request opens those that appeared meanwhile.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from firmware_bridge.errors import PortError
 
 USUAL_PORT: Final = 2947
 MAX_JSON_BYTES: Final = 65_536
-"""gpsd's own bound of an answer is 10,240 characters, and four times that for a report; the rest is dropped unread."""
+"""Bytes kept of a JSON line; gpsd limits an answer to 10,240 characters, a report to four times that."""
 ASK_S: Final = 2.0
-"""How often a gpsd without news is asked: a receiver speaks every second, a slow one every two."""
-UNANSWERED: Final = 4
-"""gpsd answers at once, whatever its receiver does: after so many questions the connection leads nowhere."""
+"""Interval of watch requests while no NMEA arrives: a receiver sends every second, a slow one every two."""
+MAX_UNANSWERED: Final = 4
+"""Unanswered watch requests after which the connection is closed; gpsd answers at once, whatever its receiver does."""
 _FORBIDDEN: Final = (errno.EAFNOSUPPORT, errno.EPERM, errno.EACCES, errno.ENETUNREACH)
-"""What the recorder's unit says of the network, as long as it has none."""
+"""Errors of a recorder unit without network access."""
 _ALLOW: Final = "sudo stagelog install --with gpsd"
 
 
 class GpsdStream:
-    """Bytes from gpsd in, NMEA out. `fault` is one line on why none can come, "" when gpsd has a receiver open; then
-    `suspect` is one on where to look if none comes all the same.
+    """Bytes from gpsd in, NMEA out. `fault` is one line why no NMEA can arrive, "" while gpsd has a receiver open; then
+    `suspect` is one line what to check if none arrives.
     """
 
     def __init__(self) -> None:
@@ -46,14 +46,14 @@ class GpsdStream:
         self._json: bytearray | None = None
 
     def feed(self, data: bytes) -> bytes:
-        """What of `data` is not gpsd's own."""
+        """The NMEA in `data`."""
         if self._json is None and b"{" not in data:
             self._line_begins = data.endswith(b"\n") if data else self._line_begins
             return data
         return b"".join(map(self._part, data.splitlines(keepends=True)))
 
     def _part(self, part: bytes) -> bytes:
-        """A line, or a part of one."""
+        """The NMEA in a line or a part of a line."""
         if self._line_begins and part.startswith(b"{"):
             self._json = bytearray()
         self._line_begins = part.endswith(b"\n")
@@ -67,24 +67,24 @@ class GpsdStream:
 
     def _take(self, line: bytes) -> None:
         try:
-            said = json.loads(line)
+            report = json.loads(line)
         except (ValueError, RecursionError):
-            return  # damaged, or cut off: another follows
-        if not isinstance(said, dict):
+            return  # damaged or truncated: another report follows
+        if not isinstance(report, dict):
             return
-        match said.get("class"):
+        match report.get("class"):
             case "DEVICES":
-                self._judge(said.get("devices"))
+                self._judge(report.get("devices"))
             case "DEVICE":
-                self._judge([said])
+                self._judge([report])
             case "ERROR":
-                self.fault = f"gpsd refuses: {_word(said.get('message'))}"
+                self.fault = f"gpsd refuses: {_excerpt(report.get('message'))}"
 
     def _judge(self, devices: Any) -> None:
         known = (
             [device for device in devices if isinstance(device, dict)] if isinstance(devices, list) else []
         )
-        paths = ", ".join(_word(device.get("path")) for device in known)
+        paths = ", ".join(_excerpt(device.get("path")) for device in known)
         self.fault = self.suspect = ""
         if not known:
             self.fault = "gpsd has no receiver: plug it in, or name it in DEVICES= of /etc/default/gpsd"
@@ -96,20 +96,20 @@ class GpsdStream:
             )
 
 
-def _word(said: Any) -> str:
-    """What gpsd said as a short word of a line."""
-    return "".join(letter if letter.isprintable() else " " for letter in str(said))[:80]
+def _excerpt(value: Any) -> str:
+    """A value from gpsd as short printable text."""
+    return "".join(letter if letter.isprintable() else " " for letter in str(value))[:80]
 
 
 class GpsdLink(PolledLink):
-    """A connection to gpsd that watches; `read` yields NMEA only."""
+    """A watching connection to gpsd; `read` returns only NMEA."""
 
     def __init__(self, url: str, port: serial.SerialBase, outbox: Outbox, device: str) -> None:
         super().__init__(url, port, outbox)
         watch = {"enable": True, "nmea": True, "raw": 0} | ({"device": device} if device else {})
         self._watch = f"?WATCH={json.dumps(watch, separators=(',', ':'))}\n".encode()
         self._stream = GpsdStream()
-        self._news_s = -ASK_S
+        self._active_s = -ASK_S
         self._unanswered = 0
 
     def complaint(self, *, is_silent: bool) -> str:
@@ -117,25 +117,25 @@ class GpsdLink(PolledLink):
 
     def read(self, wait_s: float) -> bytes:
         now_s = time.monotonic()
-        if now_s - self._news_s >= ASK_S:
-            if self._unanswered >= UNANSWERED:
+        if now_s - self._active_s >= ASK_S:
+            if self._unanswered >= MAX_UNANSWERED:
                 raise PortError(
                     "lost", "gpsd does not answer", where=self.url, hint="it is connected to again"
                 )
             self._unanswered += 1
-            self._news_s = now_s
+            self._active_s = now_s
             self._outbox.put(self._watch)
         data = super().read(wait_s)
         if data:
             self._unanswered = 0
         if nmea := self._stream.feed(data):
-            self._news_s = time.monotonic()
+            self._active_s = time.monotonic()
             self._stream.fault = ""
         return nmea
 
 
-def place_of(url: str) -> tuple[str, int, str]:
-    """Host, port and device ("" for all) of a gpsd:// URL. Raises ValueError when it has a wrong port."""
+def parse_url(url: str) -> tuple[str, int, str]:
+    """Host, port and device ("" for all) of a gpsd:// URL. Raises ValueError for an invalid port."""
     parts = urlsplit(url)
     return parts.hostname or "localhost", parts.port or USUAL_PORT, parts.path if len(parts.path) > 1 else ""
 
@@ -143,7 +143,7 @@ def place_of(url: str) -> tuple[str, int, str]:
 def open_gpsd(url: str, outbox: Outbox) -> GpsdLink:
     """Connect to the gpsd at `url`. Raises PortError."""
     try:
-        host, number, device = place_of(url)
+        host, number, device = parse_url(url)
         host = f"[{host}]" if ":" in host else host
         port = serial.serial_for_url(f"socket://{host}:{number}", timeout=FALLBACK_READ_S)
         return GpsdLink(url, port, outbox, device)

@@ -1,12 +1,11 @@
-"""One session with one port, from open to close: bytes in, bytes out.
+"""One session with one open port: read and write bytes until it is closed or lost.
 
-Knows no protocol, no thread and no second attempt: a link that fails raises PortError and is closed; the
-supervisor in ports.py opens another.
+Knows no protocol and no thread, and does not retry: a link that fails raises PortError and is closed; the supervisor
+in ports.py opens another.
 
-The idea of the read: wake when the first byte arrives, take what is there, and let the next bytes gather for
-a few milliseconds before looking again. A lone sentence is not held up, and a saturated bus, whose adapter
-delivers in dribbles, wakes the thread at most 200 times a second. A reader that has fallen behind does not
-rest.
+A read wakes when the first byte arrives and takes all available bytes; then bytes collect for a few milliseconds
+before the next read. So a single sentence is not delayed, and a saturated bus, whose adapter sends small pieces, wakes
+the thread at most 200 times per second. A reader that is behind does not pause.
 """
 
 from __future__ import annotations
@@ -25,19 +24,19 @@ from firmware_bridge.devices.port_errors import PORT_ERRORS, cannot_set_rate, lo
 from firmware_bridge.errors import PortError
 
 GATHER_S = 0.005
-"""Pause after a read: 200 wakes a second at most. The bytes of 5 ms at 1 MB/s, more than USB 1.1 carries, are
-5 kB; the kernel keeps at least ten times that for us."""
+"""Pause after a read, for at most 200 wake-ups per second. At 1 MB/s, more than USB 1.1 carries, 5 ms are 5 kB; the
+kernel buffers at least ten times that."""
 CHUNK_BYTES = 65536
-"""Most that one chunk holds: a quarter of a second of a saturated 1 Mbit/s bus."""
+"""Largest chunk: a quarter of a second of a saturated 1 Mbit/s bus."""
 BEHIND_BYTES = 2048
-"""A read this long says that more may be there already: the kernel hands out a terminal's bytes 4 KiB at a
-time. A saturated 1 Mbit/s bus stays below."""
+"""After a read of this size more bytes may be waiting: the kernel returns a terminal's bytes in pieces of 4 KiB. A
+saturated 1 Mbit/s bus stays below."""
 FALLBACK_READ_S = 0.05
-"""How long pyserial's own read waits for a first byte; what is to be sent waits as long."""
+"""How long pyserial's read waits for a first byte, and therefore how long data to send may wait."""
 
 
 class Chunk(NamedTuple):
-    """Bytes as they were read from `port`; all of them had arrived by `t_us`."""
+    """Bytes read from `port`, all of which had arrived by `t_us`."""
 
     port: str
     t_us: int
@@ -48,9 +47,9 @@ class Link:
     """An open port, used through pyserial's read and write."""
 
     setting = ""
-    """How the port is set up, where that is something else than a baud rate."""
+    """How the port is set up, if not by a baud rate."""
     warning = ""
-    """What is not set up as the configuration asks although the port is open; one line."""
+    """How the setup of the open port differs from the configuration; one line."""
 
     def __init__(self, url: str, port: serial.SerialBase, outbox: Outbox) -> None:
         self.url = url
@@ -68,11 +67,11 @@ class Link:
         self.close()
 
     def complaint(self, *, is_silent: bool) -> str:
-        """Why nothing comes, on one line, where the other end says so; `is_silent` is whether it is missed already."""
+        """Why no data arrives, on one line, if the other end reports it; `is_silent`: the link counts as silent."""
         return ""
 
     def read(self, wait_s: float) -> bytes:
-        """The next bytes, or none after `wait_s`. Meanwhile sends what the outbox holds. PortError if it is
+        """The next bytes, or none after `wait_s`. Also sends the contents of the outbox. PortError if the port is
         gone."""
         until_s = self._rest() + wait_s
         try:
@@ -87,7 +86,7 @@ class Link:
             raise lost(self.url, error) from error
 
     def _rest(self) -> float:
-        """Let bytes gather if the last ones came just now. Returns the time of `time.monotonic`."""
+        """Pause while bytes collect after a recent read. Returns the time of `time.monotonic`."""
         now_s = time.monotonic()
         if now_s >= self._rest_until_s:
             return now_s
@@ -101,35 +100,35 @@ class Link:
             self._port.write(data)
 
     def set_rate(self, baud: int) -> None:
-        """Go on at another rate; what arrived at the old one is discarded. PortError if it is refused."""
+        """Change the baud rate and discard bytes received at the old one. PortError if the port refuses."""
         try:
             self._port.baudrate = baud
             self._port.reset_input_buffer()
         except PORT_ERRORS as error:
             raise cannot_set_rate(self.url, baud, error) from error
 
-    def say_goodbye(self, data: bytes) -> None:
-        """Send `data` after what the outbox holds, if the port still takes it at once."""
+    def send_closing(self, data: bytes) -> None:
+        """Send the outbox and then `data`, if the port accepts them without blocking."""
         self._outbox.put(data)
-        with suppress(*PORT_ERRORS):  # it is being closed; nobody can do more
+        with suppress(*PORT_ERRORS):  # the port is being closed; an error here changes nothing
             self._send()
 
     def close(self) -> None:
-        """Never raises: an unplugged port cannot even be closed in order."""
+        """Close the port. Never raises: closing an unplugged port fails."""
         self._outbox.close()
         with suppress(*PORT_ERRORS):
             self._port.close()
 
 
 class PolledLink(Link):
-    """An open port that is a non-blocking file descriptor: the kernel is asked directly."""
+    """An open port that is a non-blocking file descriptor, read without pyserial."""
 
     def __init__(self, url: str, port: serial.SerialBase, outbox: Outbox) -> None:
         super().__init__(url, port, outbox)
         self._fd: int = port.fileno()
-        # One for all reads: os.read makes room for a whole chunk each time and cuts off what it did not need, and in
-        # hours those cuts leave megabytes of holes in the heap that no other chunk fits into.
-        self._room = memoryview(bytearray(CHUNK_BYTES))
+        # One buffer for all reads: os.read allocates a whole chunk each time and shrinks it, which over hours fragments
+        # the heap by megabytes.
+        self._buffer = memoryview(bytearray(CHUNK_BYTES))
         self._poll = select.poll()
         self._poll.register(self._fd, select.POLLIN)
         self._poll.register(outbox.wake_fd, select.POLLIN)
@@ -142,7 +141,7 @@ class PolledLink(Link):
             data = self._take()
         except OSError as error:
             raise self._lost(error) from error
-        if not data:  # ready and empty is how Linux shows a port that was hung up or unplugged
+        if not data:  # Linux reports a port that was hung up or unplugged as ready and empty
             raise self._lost()
         if len(data) < CHUNK_BYTES:
             self._rest_until_s = time.monotonic() + GATHER_S
@@ -159,22 +158,22 @@ class PolledLink(Link):
                 return False
 
     def _take(self) -> bytes:
-        """What a ready port holds; if that is much, what came meanwhile too."""
-        size = piece = os.readv(self._fd, [self._room])
+        """The bytes of a ready port; after a large read, also those that arrived meanwhile."""
+        size = piece = os.readv(self._fd, [self._buffer])
         while piece >= BEHIND_BYTES and size < CHUNK_BYTES:
             try:
-                piece = os.readv(self._fd, [self._room[size:]])
+                piece = os.readv(self._fd, [self._buffer[size:]])
             except OSError:
-                break  # nothing left, or the port went away just now: the next read says which
+                break  # nothing left, or the port is gone: the next read reports it
             size += piece
-        return bytes(self._room[:size])
+        return bytes(self._buffer[:size])
 
     def _lost(self, error: OSError | None = None) -> PortError:
-        """Why the session is over."""
+        """The error that ends the session."""
         return lost(self.url, error)
 
     def _send(self) -> None:
         if self._outbox:
-            with suppress(BlockingIOError):  # the line is full: poll says when it is not
+            with suppress(BlockingIOError):  # the port's buffer is full: poll reports when it has room
                 self._outbox.sent(os.write(self._fd, self._outbox.unsent()))
             self._poll.modify(self._fd, select.POLLIN | (select.POLLOUT if self._outbox else 0))

@@ -1,12 +1,12 @@
-"""Is the right device at the other end? Silence, a wrong baud rate and swapped cables, told apart.
+"""Link health: detect silence, a wrong baud rate, swapped cables and foreign protocols.
 
-Sans-I/O and of no thread: what arrived and the time come in, a finding goes out. The idea: every few seconds
-the latest bytes are decoded a second time, here. If hardly a frame holds in them, they are not what the
-configuration says; whether another protocol's decoder is happy with them tells a wrong cable from a wrong
-rate. It costs the decoding of one sample in three seconds, and depends on no other thread's being up to date.
+Sans-I/O, no thread: received bytes and times come in, a finding goes out. Every few seconds the latest bytes are
+decoded a second time, here. If hardly a frame is valid, the device is not the configured one. If another protocol's
+decoder accepts the bytes, the cable is wrong, otherwise the rate. The cost is decoding one sample every three seconds;
+the result does not depend on the state of another thread.
 
-A receiver that sends another protocol between its sentences is no fault, but is said: a crew that wonders about a
-full line, or about few positions, sees why.
+A receiver that sends another protocol between its sentences is not a fault, but is reported: it explains a busy line
+or few positions.
 """
 
 from __future__ import annotations
@@ -19,36 +19,35 @@ from firmware_bridge.devices.evidence import NOTHING, Counts, Tally, holds
 from firmware_bridge.protocols import PROTOCOL_NAMES, Decoder, protocol
 
 SILENT_US = 5_000_000
-"""A GPS receiver speaks every second; an adapter on a bus that is awake, all the time."""
+"""Longest healthy silence: a GPS receiver sends every second, an adapter on an active bus all the time."""
 STRETCH_US = 3_000_000
-"""Bytes are judged over no less: at 1 Hz, three epochs."""
-BAD_A_GOOD = 10
-"""Bad pieces a good one from which on the good ones are chance. A damaged cable is far from this."""
+"""Shortest stretch of bytes that is judged: at 1 Hz, three epochs."""
+MAX_BAD_PER_GOOD = 10
+"""Bad pieces per good one from which on the good ones are chance. A damaged cable stays far below."""
 MIXED_BYTES = 262_144
-"""As much of a stretch is judged where sentences may stand far apart: nearly three seconds at 921600 baud."""
+"""Bytes judged of a stretch if sentences may be far apart: nearly three seconds at 921600 baud."""
 MIN_PROOF = 2
-"""Sentences in two stretches from which on foreign bytes are no evidence against the rate: one alone may be chance."""
+"""Sentences in two stretches with which foreign bytes are no evidence against the rate; a single one may be chance."""
 FOREIGN_SHARE = 0.10
-"""A share of foreign bytes that is worth a word: prefixes of sentences and torn ones stay below."""
+"""Smallest share of foreign bytes that is reported; sentence prefixes and incomplete sentences stay below."""
 FOREIGN_BYTES = 4096
-"""No share is taken of fewer bytes: sentences torn at their ends would count for too much."""
+"""Fewest bytes for which a share is computed; with fewer, incomplete sentences at the ends count too much."""
 FOREIGN_STEP = 0.10
-"""The share said is corrected when it is wrong by more."""
+"""Change of the share that is reported."""
 FOREIGN_US = 60_000_000
-"""How often the share said is compared: some messages come in bursts."""
+"""Interval at which the share is compared with the reported one; some messages come in bursts."""
 
 
 class Finding(NamedTuple):
-    """`state` is "open" when all is well, else "silent", "wrong_baud" or "no_protocol"; `detail` says it in
-    words."""
+    """`state` is "open" for a healthy link, else "silent", "wrong_baud" or "no_protocol"; `detail` is one line with
+    the reason and how to fix it."""
 
     state: str
     detail: str
 
 
 class Expected(NamedTuple):
-    """What the configuration says is at the port called `name`. `neighbours` are the other ports, by
-    protocol."""
+    """The configured device of the port `name`. `neighbours` are the names of the other ports, by protocol."""
 
     name: str
     protocol: str
@@ -56,9 +55,8 @@ class Expected(NamedTuple):
 
 
 class LinkHealth:
-    """Watches one session. `baud` is None where the port has no rate of its own (a socket); `setting` is
-    what is reported of such a port while all is well. `decoder` makes the decoder of the port, where it is not simply
-    its protocol's."""
+    """Monitors one session. `baud` is None for a port without a rate (a socket); `setting` is the detail reported for
+    such a port while it is healthy. `decoder` makes the port's decoder if it differs from the protocol's."""
 
     def __init__(
         self,
@@ -76,47 +74,47 @@ class LinkHealth:
         self._tally = self._new_tally()
         self._before = NOTHING
         self._mixture = _Mixture(began_us)
-        self._finding = self._well()
+        self._finding = self._healthy()
         self._heard_us = self._stretch_us = began_us
         self._bytes, self._sample = 0, bytearray()
         self._good = 0
         self._has_held = False
 
     def arrived(self, data: bytes, t_us: int) -> None:
-        """Bytes came; the latest of the stretch are kept."""
+        """Add received bytes; the latest of the stretch are kept."""
         self._heard_us = t_us
         self._bytes += len(data)
         self._sample += data
         del self._sample[: -(MIXED_BYTES if self._is_mixed else SAMPLE_BYTES)]
 
     def finding(self, t_us: int) -> Finding:
-        """What is to be said at `t_us`."""
+        """The state of the link at `t_us`."""
         if t_us - self._heard_us >= SILENT_US:
             self._finding = silence([self._baud])
             self._sample.clear()
         elif self._finding.state == "silent":
-            self._finding = self._well()
+            self._finding = self._healthy()
         elif t_us - self._stretch_us < STRETCH_US or self._bytes < GARBAGE_BYTES:
-            return self._finding  # too early to say
+            return self._finding  # too early to judge
         else:
-            self._finding = self._judged(t_us)
+            self._finding = self._judge(t_us)
         self._stretch_us, self._bytes = t_us, 0
         return self._finding
 
-    def _judged(self, t_us: int) -> Finding:
-        sample, counts = self._counted()
+    def _judge(self, t_us: int) -> Finding:
+        sample, counts = self._count_stretch()
         is_proven = counts.good > 0 and counts.good + self._good >= MIN_PROOF
         against = counts.damaged if is_proven else counts.rejected
         self._good = counts.good
-        if against > 0 and against >= BAD_A_GOOD * counts.good:
+        if against > 0 and against >= MAX_BAD_PER_GOOD * counts.good:
             return mismatch(self._expected, [(self._baud, sample[-SAMPLE_BYTES:])], has_held=self._has_held)
         self._has_held = self._has_held or counts.good > 0
         self._mixture.add(counts, t_us)
-        return self._well()
+        return self._healthy()
 
-    def _counted(self) -> tuple[bytes, Counts]:
-        """The stretch and what it came to. Of a mixed one every byte is counted once, lest a sentence on the seam of
-        two stretches count as foreign in both; of another only a sample is decoded."""
+    def _count_stretch(self) -> tuple[bytes, Counts]:
+        """The sample of the stretch and its counts. In a mixed stream every byte is counted once, so that a sentence
+        across two stretches does not count as foreign in both; otherwise only a sample is decoded."""
         sample = bytes(self._sample)
         self._sample.clear()
         if not self._is_mixed:
@@ -129,16 +127,16 @@ class LinkHealth:
     def _new_tally(self) -> Tally:
         return Tally(self._decoder(0), is_mixed=self._is_mixed)
 
-    def _well(self) -> Finding:
-        words = [
+    def _healthy(self) -> Finding:
+        details = [
             self._setting,
-            self._mixture.words(_word(self._expected.protocol)),
+            self._mixture.detail(_display_name(self._expected.protocol)),
         ]
-        return Finding("open", "; ".join(filter(None, words)))
+        return Finding("open", "; ".join(filter(None, details)))
 
 
 class _Mixture:
-    """The share of foreign bytes that is said: that of the first bytes, then of a minute if it is another one."""
+    """The reported share of foreign bytes: that of the first bytes, updated each minute if it has changed."""
 
     def __init__(self, began_us: int) -> None:
         self._compared_us = began_us
@@ -146,7 +144,7 @@ class _Mixture:
         self._share: float | None = None
 
     def add(self, counts: Counts, t_us: int) -> None:
-        """One more stretch of bytes in which the protocol holds."""
+        """Add the counts of a stretch with the right protocol."""
         self._bytes += counts.bytes
         self._foreign_bytes += counts.foreign_bytes
         is_early = self._share is not None and t_us - self._compared_us < FOREIGN_US
@@ -157,44 +155,46 @@ class _Mixture:
             self._share = share
         self._compared_us, self._bytes, self._foreign_bytes = t_us, 0, 0
 
-    def words(self, protocol_word: str) -> str:
-        """Nothing where there is no share worth a word."""
-        return foreign(protocol_word, self._share or 0.0)
+    def detail(self, protocol_name: str) -> str:
+        """The text for the finding; "" if the share is small."""
+        return foreign(protocol_name, self._share or 0.0)
 
 
-def foreign(protocol_word: str, share: float) -> str:
-    """What is said of a `share` of bytes, from 0 to 1, of another protocol; nothing of a small one."""
+def foreign(protocol_name: str, share: float) -> str:
+    """Text about the `share` of foreign bytes, from 0 to 1; "" for a small share."""
     if share < FOREIGN_SHARE:
         return ""
     if share == 1:
-        return f"all bytes are another protocol: switch {protocol_word} on in the receiver"
-    return f"{protocol_word} holds, {min(99, round(100 * share))} % of the bytes are another protocol"
+        return f"all bytes are another protocol: switch {protocol_name} on in the receiver"
+    return f"{protocol_name} holds, {min(99, round(100 * share))} % of the bytes are another protocol"
 
 
 def silence(bauds: Sequence[int | None]) -> Finding:
-    """Open, and nothing comes."""
+    """The finding for an open port without data."""
     return Finding("silent", f"open, but no bytes{_at(bauds)}: check power and wiring, or the bus is asleep")
 
 
 def mismatch(
     expected: Expected, samples: Sequence[tuple[int | None, bytes]], *, has_held: bool = False
 ) -> Finding:
-    """Bytes come, at one rate or at each of several that were tried, and are not of the expected protocol.
+    """The finding for bytes that do not have the expected protocol, with the sample of each rate tried.
 
-    `has_held`: they were, earlier in the session.
+    `has_held`: they had it earlier in the session.
     """
-    wanted = _word(expected.protocol)
+    expected_name = _display_name(expected.protocol)
     for baud, sample in samples:
-        if found := _resembles(sample, but_not=expected.protocol):
-            neighbour = expected.neighbours.get(found)
+        if other := _recognised_protocol(sample, but_not=expected.protocol):
+            neighbour = expected.neighbours.get(other)
             cables = f"the cables of {neighbour} and {expected.name} may be swapped"
-            what = f"this looks like {_word(found)}{_at([baud])}, not {wanted}"
-            return Finding("no_protocol", f"{what}: {cables if neighbour else _another(expected, found)}")
+            what = f"this looks like {_display_name(other)}{_at([baud])}, not {expected_name}"
+            return Finding(
+                "no_protocol", f"{what}: {cables if neighbour else _wrong_device_hint(expected, other)}"
+            )
         if expected.protocol == "nmea" and _has_no_checksums(sample):
             what = f"NMEA sentences come{_at([baud])} without checksums"
             return Finding("no_protocol", f'{what}: set checksum = "optional" in [gps]')
     bauds = [baud for baud, _ in samples]
-    proof = "NMEA checksum" if expected.protocol == "nmea" else f"{wanted} frame"
+    proof = "NMEA checksum" if expected.protocol == "nmea" else f"{expected_name} frame"
     what = f"bytes arrive but no {proof} holds{_at(bauds)}"
     if bauds == [None]:
         key = "port" if expected.protocol == "nmea" else "protocol"
@@ -206,43 +206,43 @@ def mismatch(
     return Finding("wrong_baud", f"{what}: {hint}")
 
 
-def _another(expected: Expected, found: str) -> str:
-    """The mend where a device of protocol `found` is nobody's neighbour. A GPS receiver's protocol cannot be set."""
-    if found == "nmea":
+def _wrong_device_hint(expected: Expected, other: str) -> str:
+    """How to fix a device that speaks protocol `other`, which no other port has. [gps] has no key `protocol`."""
+    if other == "nmea":
         return "that is a GPS receiver: correct `port`"
     if expected.protocol == "nmea":
         return "that is a CAN adapter: correct `port`"
     return "correct `protocol`, or check which device this is"
 
 
-def _resembles(sample: bytes, but_not: str) -> str | None:
-    """The protocol whose decoder is happy with `sample`."""
+def _recognised_protocol(sample: bytes, but_not: str) -> str | None:
+    """The protocol whose decoder accepts `sample`; None without one."""
     others = (name for name in PROTOCOL_NAMES if name != but_not)
-    return next((name for name in others if _is(name, sample)), None)
+    return next((name for name in others if _has_protocol(name, sample)), None)
 
 
-def _is(protocol_name: str, sample: bytes) -> bool:
-    """Whether `sample` is of a protocol and nothing else."""
+def _has_protocol(protocol_name: str, sample: bytes) -> bool:
+    """Whether `sample` has a protocol and nothing else."""
     decoder = protocol(protocol_name).decoder(0)
     decoder.feed(sample, 0)
     return holds(decoder.good, decoder.bad)
 
 
 def _at(bauds: Sequence[int | None]) -> str:
-    """` at 4800, 9600 or 38400 baud`; nothing where there is no rate."""
+    """` at 4800, 9600 or 38400 baud`; "" without a rate."""
     *others, last = [str(baud) for baud in bauds if baud] or [""]
     return f" at {', '.join(others)}{' or ' if others else ''}{last} baud" if last else ""
 
 
 def _has_no_checksums(sample: bytes) -> bool:
-    """Whether `sample` is of a receiver that sends its sentences without checksums."""
-    from firmware_bridge.protocols import nmea  # noqa: PLC0415 - for a link in trouble only
+    """Whether `sample` comes from a receiver that sends sentences without checksums."""
+    from firmware_bridge.protocols import nmea  # noqa: PLC0415 - only for a faulty link
 
     decoder = nmea.LenientDecoder()
     decoder.feed(sample, 0)
     return holds(decoder.good, decoder.bad)
 
 
-def _word(protocol_name: str) -> str:
-    """As people write it; the names of the CAN protocols are those of the configuration."""
+def _display_name(protocol_name: str) -> str:
+    """The protocol's name in messages; CAN protocols have the names of the configuration."""
     return "NMEA" if protocol_name == "nmea" else protocol_name

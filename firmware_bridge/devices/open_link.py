@@ -1,4 +1,4 @@
-"""Open a port by its URL: a device path, a URL of pyserial, a CAN interface of the kernel, or gpsd."""
+"""Open a port by its URL: a device path, a pyserial URL, a kernel CAN interface, or gpsd."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from firmware_bridge.devices.outbox import Outbox
 from firmware_bridge.devices.port_errors import PORT_ERRORS, cannot_open
 
 WRITE_TIMEOUT_S = 0.5
-"""How long pyserial's own write may take, where that can be set; our own does not block."""
+"""Timeout of pyserial's write, where it can be set; `PolledLink` does not block."""
 
 POLLED_SCHEMES = ("", "socket", "hwgrep")
-"""URL schemes whose ports are a file descriptor and nothing more ("" is a device path). The others (loop,
-rfc2217, spy, ...) do something in pyserial's read and write, so they go through those."""
+"""URL schemes whose ports are plain file descriptors ("" is a device path). The others (loop, rfc2217, spy, ...) do
+their work in pyserial's read and write, so they use those."""
 RATELESS_SCHEMES = ("socket", "loop", "socketcan", "gpsd")
-"""URL schemes whose ports take any baud rate and mean none."""
+"""URL schemes whose ports ignore the baud rate."""
 
 
 def open_link(url: str, baud: int, outbox: Outbox) -> Link:
-    """Open a device path, any URL of `serial.serial_for_url`, a CAN interface (socketcan.py) or gpsd (gpsd.py); a
-    path's symbolic links are followed again each time.
+    """Open a device path, any URL of `serial.serial_for_url`, a CAN interface (socketcan_link.py) or gpsd (gpsd.py).
+    Symbolic links in a path are resolved at each call.
 
-    A real port is locked, so that a second recorder is told instead of stealing bytes. Raises PortError.
+    A real port is locked, so that a second recorder gets an error instead of taking bytes. Raises PortError.
     """
     scheme = _scheme(url)
     if scheme == "socketcan":
@@ -50,7 +50,7 @@ def open_link(url: str, baud: int, outbox: Outbox) -> Link:
 
 
 def is_there(url: str) -> bool:
-    """Whether a device can be seen, or a CAN interface is up; False where only opening it can show."""
+    """Whether a device exists, or a CAN interface is up; False if only opening can show it."""
     if _scheme(url) == "socketcan":
         from firmware_bridge.devices.can_interface import is_up  # noqa: PLC0415 - only where there is one
 
@@ -59,7 +59,7 @@ def is_there(url: str) -> bool:
 
 
 def has_rate(url: str) -> bool:
-    """Whether a baud rate means anything to the port."""
+    """Whether the port uses a baud rate."""
     return _scheme(url) not in RATELESS_SCHEMES
 
 

@@ -1,7 +1,7 @@
-"""Bytes on their way out of a port, handed over by any thread, sent by the port's own.
+"""Bounded queue of bytes to send on a port: filled by any thread, sent by the port's thread.
 
-Knows no port. The idea: whoever polls an engine must never wait for a serial line, so `put` either takes
-all of a message or drops and counts it. A file descriptor wakes the port's thread from its poll.
+Knows no port. An engine poller must never wait for a serial line, so `put` either accepts a whole message or drops and
+counts it. A file descriptor wakes the port's thread from its poll.
 """
 
 from __future__ import annotations
@@ -11,13 +11,11 @@ import threading
 from contextlib import suppress
 
 OUTBOX_BYTES = 4096
-"""As much as Linux buffers of a terminal's line; some 150 OBD requests, far more than one session has under
-way."""
+"""Capacity, equal to Linux's buffer of a terminal: some 150 OBD requests, far more than a session has pending."""
 
 
 class Outbox:
-    """Closed until `open`, and again after `close`, so that what was meant for one session never reaches the
-    next."""
+    """Closed until `open`, and again after `close`, so that data for one session never reaches the next."""
 
     def __init__(self) -> None:
         self.dropped_bytes = 0
@@ -26,12 +24,12 @@ class Outbox:
         self._lock = threading.Lock()
 
     def open(self) -> None:
-        """Take messages from now on; `wake_fd` is readable while there are new ones."""
+        """Accept messages from now on; `wake_fd` is readable while there are new ones."""
         with self._lock:
             self.wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
 
     def close(self) -> None:
-        """Drop, and count, what was not sent."""
+        """Drop and count the unsent bytes, and accept no more."""
         with self._lock:
             self.dropped_bytes += len(self._unsent)
             self._unsent.clear()
@@ -40,7 +38,7 @@ class Outbox:
                 self.wake_fd = -1
 
     def put(self, data: bytes) -> bool:
-        """Whether `data` was taken, all of it. Never blocks."""
+        """Queue all of `data`, or drop and count it. Returns whether it was queued. Never blocks."""
         with self._lock:
             if self.wake_fd < 0 or len(self._unsent) + len(data) > OUTBOX_BYTES:
                 self.dropped_bytes += len(data)
@@ -50,8 +48,7 @@ class Outbox:
             return True
 
     def drop(self, data: bytes) -> bool:
-        """Count `data` as not sent: there is nobody to send it to. Never taken, so False, as `put` would
-        say."""
+        """Count `data` as dropped. Returns False, like a `put` that drops."""
         with self._lock:
             self.dropped_bytes += len(data)
         return False
@@ -60,13 +57,13 @@ class Outbox:
         return bool(self._unsent)
 
     def unsent(self) -> bytes:
-        """What is to be sent next; settles the wake-up."""
+        """The bytes to send next; clears the wake-up."""
         with self._lock:
-            with suppress(BlockingIOError):  # settled before, and the port did not take all
+            with suppress(BlockingIOError):  # cleared before, when the port did not accept everything
                 os.eventfd_read(self.wake_fd)
             return bytes(self._unsent)
 
     def sent(self, count: int) -> None:
-        """The port took the first `count` bytes."""
+        """Remove the first `count` bytes, which the port has accepted."""
         with self._lock:
             del self._unsent[:count]

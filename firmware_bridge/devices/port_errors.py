@@ -1,8 +1,8 @@
-"""What is wrong with a port, in words: a state for the live page, and one line with the mend.
+"""Turn port exceptions into a PortError: a state for the live page, and one line with how to fix it.
 
-Knows errno and pyserial's habits, no protocol and no thread. The idea: pyserial wraps the kernel's answer
-in a SerialException, sometimes with its number, sometimes only as the exception's context. The number
-decides; pyserial's own text is the last resort.
+Knows errno and pyserial's exceptions, no protocol and no thread. pyserial wraps the kernel's error in a
+SerialException, sometimes with its errno, sometimes only as the exception's context. The errno decides; pyserial's
+text is the last resort.
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ from typing import NamedTuple
 from firmware_bridge.errors import PortError
 
 PORT_ERRORS = (OSError, termios.error, ValueError, LookupError, TypeError, OverflowError, NotImplementedError)
-"""What pyserial 3.5 raises for a port that cannot be used: SerialException is an OSError; the others come
-from termios, a rate that does not fit, and from slips in its parsing of URLs (KeyError for an unknown
-option)."""
+"""Exceptions of pyserial 3.5 for an unusable port: SerialException is an OSError; the others come from termios, from a
+rate out of range, and from errors in its URL parser (KeyError for an unknown option)."""
 
 
 class _Case(NamedTuple):
@@ -38,7 +37,7 @@ _CASES = {
     errno.EACCES: _DENIED,
     errno.EPERM: _DENIED,
     errno.EBUSY: _BUSY,
-    errno.EAGAIN: _BUSY,  # what a lock says that another program holds
+    errno.EAGAIN: _BUSY,  # the error of a lock that another program holds
     errno.ENOTTY: _NO_TTY,
     errno.EISDIR: _NO_TTY,
     errno.ENOTDIR: _NO_TTY,
@@ -50,7 +49,7 @@ _CASES = {
 
 
 def cannot_open(url: str, baud: int, error: Exception) -> PortError:
-    """`error` is what opening `url` raised, one of PORT_ERRORS."""
+    """The PortError for `error`, one of PORT_ERRORS, raised while opening `url`."""
     if case := _CASES.get(error_number(error)):
         return PortError(case.state, case.what, where=url, hint=case.hint.format(where=url))
     if isinstance(error, OSError):
@@ -60,22 +59,22 @@ def cannot_open(url: str, baud: int, error: Exception) -> PortError:
 
 
 def cannot_set_rate(url: str, baud: int, error: Exception) -> PortError:
-    """`error` is what changing an open port's rate raised: the port is gone, or its driver refuses the
-    rate."""
+    """The PortError for `error`, raised while changing an open port's rate: the port is gone, or its driver refuses
+    the rate."""
     if error_number(error) == errno.EIO:
         return lost(url, error)
-    hint = "take a rate that the adapter supports"
+    hint = "use a rate that the adapter supports"
     return PortError("unusable", f"{baud} baud is refused", where=url, hint=hint)
 
 
 def lost(url: str, error: Exception | None = None) -> PortError:
-    """An open port went away: `error` while it was used, or a read that is ready and yields nothing."""
+    """The PortError for an open port that is gone: `error` was raised by it; None if a ready read returned nothing."""
     why = _one_line(error) if error else "hung up"
     return PortError("lost", why, where=url, hint="it is reopened when it comes back")
 
 
 def error_number(error: BaseException | None) -> int:
-    """The errno in `error` or in what it was raised from; 0 where there is none."""
+    """The errno in `error` or in the exceptions it was raised from; 0 without one."""
     while error is not None:
         first = error.args[0] if error.args else None
         if isinstance(error, OSError | termios.error) and isinstance(first, int):

@@ -1,19 +1,19 @@
-"""The supervisor of one port: opens it, reads, stamps, queues; reopens it for ever.
+"""Supervisor of one port: open it, read and time-stamp its bytes, and reopen it until stopped.
 
-Knows the serial line and what opens and proves a protocol, not what its frames mean; creates no thread: the
-daemon gives it one, and nothing that happens to one port touches another. Sessions are one-shot (link.py).
-Each ends in a PortError, which is reported in words, and after a back-off the next one begins, under the same
-name: where udev's symbolic link points by then.
+Knows the serial line and how to open and recognise a protocol, but does not interpret frames. Creates no thread: the
+daemon runs each port in its own, and ports do not affect each other. A session is one-shot (link.py). It ends with a
+PortError, which is reported, and after a back-off the next one begins under the same name, wherever udev's symbolic
+link then points.
 
-    opening ─ missing | down | denied | busy | unusable   cannot be opened; tried again for ever
+    opening ─ missing | down | denied | busy | unusable   cannot be opened; retried until stopped
        ├─ normal_only                                 the adapter cannot listen only, so it is not opened
        └─ open ─ lost                                 hung up, unplugged
             ├─ silent                                 open, no bytes, or an adapter that does not answer
             ├─ wrong_baud                             bytes, but hardly a good frame
-            └─ no_protocol                            bytes of something else: a wrong cable
+            └─ no_protocol                            bytes of another protocol: a wrong cable
 
-A chunk is stamped right after it was read, so never before its last byte arrived; its first byte may have
-come up to `link.GATHER_S` earlier.
+A chunk is stamped right after the read, so never before its last byte arrived; its first byte may have arrived up to
+`link.GATHER_S` earlier.
 """
 
 from __future__ import annotations
@@ -34,37 +34,37 @@ from firmware_bridge.errors import PortError
 from firmware_bridge.protocols import Opened, Opening, Protocol, Step, no_opening, sequence
 
 FIRST_PAUSE_S = 0.1
-"""Pause before the first reopening: a hub that stumbles is back at once."""
+"""Pause before the first reopening: after a glitch a hub is back at once."""
 LONGEST_PAUSE_S = 2.0
 """The pause doubles up to this."""
-LOOK_S = 0.1
-"""How often a device that was not there is looked for meanwhile."""
-GOOD_WHILE_US = 5_000_000
-"""A session that lasted this long was a real one: the pauses begin anew."""
+PRESENCE_POLL_S = 0.1
+"""Interval of checks whether a missing device has appeared."""
+REAL_SESSION_US = 5_000_000
+"""A session of this length resets the pause to FIRST_PAUSE_S."""
 WAIT_S = 0.1
-"""Longest wait for bytes before the stop event and the link's health are looked at."""
+"""Longest wait for bytes before the stop event and the link's health are checked."""
 HEALTH_US = 500_000
-"""How often a link's health is looked at."""
+"""Interval of checks of a link's health."""
 OPEN_AGAIN_US = 30_000_000
-"""How often a silent device is sent its opening again: one that restarted, as in a brown-out when the engine
-is cranked, has forgotten its bit rate and would stay silent for ever."""
+"""Interval at which a silent device is sent its opening again: one that restarted, as in a brown-out when the engine
+is cranked, has lost its bit rate and would stay silent."""
 ASK_AGAIN_US = 2_000_000
-"""How often an adapter that has not answered yet is sent its opening again: boards that restart when their port is
-opened take one to three seconds."""
+"""Interval at which an adapter that has not answered yet is sent its opening again: boards that restart when their
+port is opened take one to three seconds."""
 NO_BAUD = 0
-"""The rate of a port that has none: a CAN interface."""
+"""The rate of a port without one: a CAN interface."""
 RESTART_US = 5_000_000
-"""Openings sent sooner than this after another are not reported: a bus that falls asleep would fill the log."""
+"""An opening sent sooner than this after another is not reported: a bus that falls asleep would fill the log."""
 INIT_WAIT_S = 0.1
-"""Pause between the user's lines for a receiver that answers nothing."""
+"""Pause between the `init` lines, which a receiver does not answer."""
 REPEAT_US = 60_000_000
-"""The same trouble is said once, and then once a minute."""
+"""Interval at which an unchanged fault is reported again."""
 
 
 class LinkChange(NamedTuple):
-    """`port` went over to `state`, a word of the drawing above; `detail` is one line with the mend.
+    """`port` changed to `state`, one of those in the drawing above; `detail` is one line with how to fix it.
 
-    `warning` is what is not as the configuration asks although the port is open; it is part of `detail`, too.
+    `warning` is how the open port differs from the configuration; `detail` includes it.
     """
 
     port: str
@@ -75,12 +75,12 @@ class LinkChange(NamedTuple):
 
 
 class PortReader:
-    """`run` is the body of a port's thread; `write` may be called from others.
+    """`run` is the body of a port's thread; `write` may be called from other threads.
 
-    `baud` is bit/s, or "auto" to try the protocol's rates until its own decoder says that frames hold.
-    `opening` makes the protocol's dialogue of each open, `init` are the user's own lines after it. `neighbours`
-    are the other ports' names by protocol. `clock_us` is the session's monotonic clock. `sink` takes what is
-    read; it must not block.
+    `baud` is bit/s, or "auto" to try the protocol's rates until its own decoder finds valid frames.
+    `opening` makes the protocol's dialogue for each open, `init` are the user's own lines sent after it. `neighbours`
+    are the other ports' names by protocol. `clock_us` is the session's monotonic clock. `sink` receives chunks and
+    state changes; it must not block.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class PortReader:
     ) -> None:
         self.name, self.url = name, url
         self.rounds = 0
-        """Grows as long as the thread goes round; a watchdog looks at it."""
+        """Counts the rounds of the thread's loop; a watchdog checks that it grows."""
         self._protocol = protocol
         lines = (line.rstrip("\r\n").encode() + b"\r\n" for line in init)
         self._opening, self._init = opening, tuple(Step(line, INIT_WAIT_S) for line in lines)
@@ -115,7 +115,7 @@ class PortReader:
 
     @property
     def dropped_bytes(self) -> int:
-        """Bytes of `write` that were never sent: no session, or the device does not take them."""
+        """Bytes of `write` that were never sent: no session, or the device did not accept them."""
         return self._outbox.dropped_bytes
 
     def write(self, data: bytes) -> bool:
@@ -123,8 +123,8 @@ class PortReader:
         return self._outbox.put(data) if self._writable else self._outbox.drop(data)
 
     def run(self, stop: threading.Event) -> None:
-        """Record the port until `stop`; returns within 0.3 s of it, a network port's connecting and
-        closing aside (pyserial's own 5 s and 0.3 s)."""
+        """Record the port until `stop`; then returns within 0.3 s, except while a network port connects or closes
+        (pyserial's 5 s and 0.3 s)."""
         self._report("opening", self.url)
         pause_s = FIRST_PAUSE_S
         while not stop.is_set():
@@ -133,27 +133,27 @@ class PortReader:
             try:
                 with open_link(self.url, self._bauds[0], self._outbox) as link:
                     self._session(link, stop)
-            except PortError as trouble:
-                self._report(trouble.state, str(trouble))
+            except PortError as error:
+                self._report(error.state, str(error))
             finally:
                 self._writable = False
-            if self._clock_us() - began_us >= GOOD_WHILE_US:
+            if self._clock_us() - began_us >= REAL_SESSION_US:
                 pause_s = FIRST_PAUSE_S
             appeared = self._pause(stop, pause_s)
             pause_s = FIRST_PAUSE_S if appeared else min(2 * pause_s, LONGEST_PAUSE_S)
 
     def _pause(self, stop: threading.Event, seconds: float) -> bool:
-        """Wait before the port is tried again; True, and no longer, when a device that was not there has come."""
+        """Wait before the next attempt; returns True early if a missing device appears."""
         was_there = is_there(self.url)
-        for _ in range(round(seconds / LOOK_S)):
-            if stop.wait(LOOK_S):
+        for _ in range(round(seconds / PRESENCE_POLL_S)):
+            if stop.wait(PRESENCE_POLL_S):
                 return False
             if not was_there and is_there(self.url):
                 return True
         return False
 
     def _session(self, link: Link, stop: threading.Event) -> None:
-        """From just opened until `stop`, or PortError."""
+        """Run an open port until `stop`, or until PortError."""
         try:
             if self._search:
                 self._find_rate(link, stop)
@@ -162,38 +162,40 @@ class PortReader:
             if not stop.is_set():
                 self._listen(link, stop)
         finally:
-            link.say_goodbye(self._protocol.closing)
+            link.send_closing(self._protocol.closing)
 
     def _find_rate(self, link: Link, stop: threading.Event) -> None:
-        """Leaves `link` at the rate that holds and delivers what was read at it, not the noise of the others.
+        """Find the baud rate, set `link` to it and deliver the bytes read at it, without the noise of other rates.
 
-        PortError when all were tried in vain. The rate that holds is the first to be tried the next time.
+        PortError if no rate works. The rate found is the first to be tried next time.
         """
 
         def reads_at(baud: int) -> Iterator[Chunk]:
             link.set_rate(baud)
             opening: list[Chunk] = []
-            self._open(link, stop, opening.append)  # all of it, even where an adapter left open talks already
+            self._open(
+                link, stop, opening.append
+            )  # kept: an adapter that was left open may send frames already
             return chain(opening, self._reads(link, stop))
 
         search = RateSearch(self._protocol, self._expected, self._clock_us, reads_at, self._report)
-        found = search.find(self._bauds, stop, lambda: self._opened.doubt)
-        if found is not None:
-            self._bauds = (found.baud, *(other for other in self._bauds if other != found.baud))
-            for chunk in found.chunks:
+        result = search.find(self._bauds, stop, lambda: self._opened.doubt)
+        if result is not None:
+            self._bauds = (result.baud, *(other for other in self._bauds if other != result.baud))
+            for chunk in result.chunks:
                 self._deliver(chunk)
 
     def _listen(self, link: Link, stop: threading.Event) -> None:
-        """Deliver chunks until `stop`, and say how the link fares."""
-        look_us = self._clock_us()
-        opened_us = look_us if self._opened.doubt else -OPEN_AGAIN_US
+        """Deliver chunks until `stop`, and report the link's health."""
+        checked_us = self._clock_us()
+        opened_us = checked_us if self._opened.doubt else -OPEN_AGAIN_US
         baud = self._bauds[0] if self._has_rate else None
-        health = LinkHealth(self._expected, baud, look_us, link.setting, self._protocol.decoder)
-        self._writable = True  # before others hear that the port is open
-        if not self._opened.doubt:  # else what comes within ASK_AGAIN_US decides
-            self._report_link(health.finding(look_us))
-        watch = restart_watch(self._protocol, has_init=bool(self._init), began_us=look_us)
-        finding = health.finding(look_us)
+        health = LinkHealth(self._expected, baud, checked_us, link.setting, self._protocol.decoder)
+        self._writable = True  # before the port is reported as open
+        if not self._opened.doubt:  # else the bytes of the next ASK_AGAIN_US decide
+            self._report_link(health.finding(checked_us))
+        watch = restart_watch(self._protocol, has_init=bool(self._init), began_us=checked_us)
+        finding = health.finding(checked_us)
         for chunk in self._reads(link, stop):
             if chunk.data:
                 self._opened = self._opened._replace(doubt="")
@@ -207,17 +209,17 @@ class PortReader:
                 self._open(link, stop, self._deliver)
                 opened_us = self._clock_us()
                 watch.opened(opened_us)
-            if chunk.t_us - look_us >= HEALTH_US:
-                look_us = chunk.t_us
-                finding = health.finding(look_us)
+            if chunk.t_us - checked_us >= HEALTH_US:
+                checked_us = chunk.t_us
+                finding = health.finding(checked_us)
                 if complaint := link.complaint(is_silent=finding.state == "silent"):
                     finding = Finding("silent", complaint)
                 if self._search and finding.state in ("wrong_baud", "no_protocol"):
                     what = f"hardly a frame holds at {self._bauds[0]} baud any more"
-                    raise PortError("wrong_baud", what, hint="the rate is looked for again")
+                    raise PortError("wrong_baud", what, hint="the rate is searched again")
                 wait_us = ASK_AGAIN_US if self._opened.doubt else OPEN_AGAIN_US
                 is_quiet = bool(self._opened.doubt) or finding.state == "silent"
-                is_due = is_quiet and look_us - opened_us >= wait_us
+                is_due = is_quiet and checked_us - opened_us >= wait_us
                 if is_due or not self._opened.doubt:
                     self._report_link(finding)
                 if is_due:
@@ -226,9 +228,9 @@ class PortReader:
                     watch.opened(opened_us)
 
     def _open(self, link: Link, stop: threading.Event, take: Callable[[Chunk], None]) -> None:
-        """Hold the protocol's dialogue, then send the user's own lines; `take` gets what is read meanwhile.
+        """Run the protocol's dialogue, then send the user's own lines; `take` gets the bytes read meanwhile.
 
-        Leaves in `_opened` how it ended. Raises NotOpenedError.
+        Stores the result in `_opened`. Raises NotOpenedError.
         """
 
         def read(wait_s: float) -> bytes:
@@ -236,24 +238,24 @@ class PortReader:
             take(chunk)
             return chunk.data
 
-        was_writable, self._writable = self._writable, False  # nobody's requests between the commands
+        was_writable, self._writable = self._writable, False  # no requests between the commands
         opened = converse(self._opening(), self._outbox.put, read, stop)
         self._opened = opened._replace(warning=opened.warning or link.warning)
         converse(sequence(*self._init), self._outbox.put, read, stop)
         self._writable = was_writable
 
     def _attend(self, data: bytes, link: Link, stop: threading.Event) -> None:
-        """Do what an adapter wants whose opening left somebody to watch it."""
+        """Let the opening's attendant handle received bytes: it may reopen the adapter or send a command."""
         if self._opened.attend is None:
             return
-        wanted = self._opened.attend(data)
-        if wanted is None:
+        command = self._opened.attend(data)
+        if command is None:
             self._open(link, stop, self._deliver)
-        elif wanted:
-            self._outbox.put(wanted)
+        elif command:
+            self._outbox.put(command)
 
     def _reads(self, link: Link, stop: threading.Event) -> Iterator[Chunk]:
-        """What arrives until `stop`. A chunk without data says that a wait is over."""
+        """Yield chunks until `stop`. A chunk without data means that a wait is over."""
         while not stop.is_set():
             yield self._read(link, WAIT_S)
 
@@ -267,7 +269,7 @@ class PortReader:
         return Chunk(self.name, self._clock_us(), data)
 
     def _report_link(self, finding: Finding) -> None:
-        """Report the health of an open link together with how its opening ended."""
+        """Report the health of an open link together with the result of its opening."""
         warning = self._opened.warning
         if self._opened.doubt:
             self._report("silent", self._opened.doubt)
@@ -277,7 +279,7 @@ class PortReader:
             self._report(*finding)
 
     def _report(self, state: str, detail: str, warning: str = "") -> None:
-        """Say what is new; the same trouble again only after a while."""
+        """Report a change; an unchanged fault only every REPEAT_US."""
         t_us = self._clock_us()
         if (state, detail) == self._reported and (state == "open" or t_us - self._reported_us < REPEAT_US):
             return

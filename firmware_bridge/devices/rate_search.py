@@ -1,8 +1,8 @@
-"""One search through a port's baud rates, which ends at the one that holds.
+"""Search for a port's baud rate by trials of all its usual rates.
 
-Knows no thread; the port is behind the function that reads at a rate. The idea: quick trials first, for most devices
-speak nothing but their protocol. Where bytes came at every rate and are of no protocol known here, sentences may stand
-far apart among them: patient trials follow, those first at which something looked like a message.
+Knows no thread; the port is behind the function that reads at a rate. Quick trials come first, because most devices
+send only their protocol. If bytes arrived at every rate and match no known protocol, sentences may be far apart among
+them. Then patient trials follow, first at the rates with bytes that looked like messages.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from firmware_bridge.devices.link import Chunk
 
 Samples = list[tuple[int, bytes]]
-"""What was heard at each rate."""
+"""Rate and received bytes of each failed trial."""
 
 
-class Found(NamedTuple):
-    """The rate that holds, and everything that was read at it."""
+class FoundRate(NamedTuple):
+    """The working rate, and all chunks read at it."""
 
     baud: int
     chunks: list[Chunk]
 
 
 class RateSearch:
-    """`reads_at` sets a rate, opens the device and yields what arrives; an empty chunk says that a wait is over.
-    `report` takes a state and a detail while the search goes on."""
+    """`reads_at` sets a rate, opens the device and yields chunks; an empty chunk means that a wait is over. `report`
+    takes a state and a detail during the search."""
 
     def __init__(
         self,
@@ -46,10 +46,12 @@ class RateSearch:
         self._clock_us, self._reads_at, self._report = clock_us, reads_at, report
         self._refusal: NotOpenedError | None = None
 
-    def find(self, bauds: Sequence[int], stop: threading.Event, doubt: Callable[[], str]) -> Found | None:
-        """None when it is time to stop. PortError when all rates were tried in vain; NotOpenedError when an adapter
-        refused, which at a wrong rate may be noise, so that it ends only the trial of its rate. `doubt` is why it is
-        not known whether an adapter opened."""
+    def find(self, bauds: Sequence[int], stop: threading.Event, doubt: Callable[[], str]) -> FoundRate | None:
+        """The working rate; None on `stop`. Raises PortError if no rate works, NotOpenedError if an adapter refused.
+
+        At a wrong rate a refusal may be noise, so it ends only the trial of that rate. `doubt` returns why an adapter
+        may not have opened.
+        """
         tried = self._try(bauds, stop, is_patient=False)
         if isinstance(tried, list) and self._protocol.is_mixed and self._is_unknown(tried):
             self._report(
@@ -71,8 +73,8 @@ class RateSearch:
 
     def _try(
         self, bauds: Sequence[int], stop: threading.Event, *, is_patient: bool
-    ) -> Found | Samples | None:
-        """The rate that holds, or what was heard at each; None when it is time to stop."""
+    ) -> FoundRate | Samples | None:
+        """The working rate, or the samples of all rates; None on `stop`."""
         samples: Samples = []
         for baud in bauds:
             try:
@@ -89,7 +91,7 @@ class RateSearch:
                 if trial.verdict(chunk.t_us) is not None:
                     break
             if trial.holds:
-                return Found(baud, chunks)
+                return FoundRate(baud, chunks)
             if stop.is_set():
                 return None
             samples.append((baud, trial.sample))

@@ -1,13 +1,14 @@
-"""Has the device restarted, and forgotten how it was opened? Bytes and times come in, the reason comes out.
+"""Restart detection: notice that a device has restarted and lost its settings, so that its opening is sent again.
 
-Sans-I/O. A brown-out when the engine is cranked takes a second. An adapter is closed afterwards, or speaks text where
-frames are expected, while the bus goes on; a receiver is at its maker's rate again. What each of them shows:
+Sans-I/O: bytes and times come in, the reason comes out. A brown-out when the engine is cranked takes a second.
+Afterwards an adapter is closed, or sends text instead of frames, while the bus is active; a receiver is back at its
+factory rate. The signs:
 
-    adapter     no frame for much longer than its usual gaps, or bytes in which no frame holds
-    receiver    its start-up sentences, a silence that is longer than its cycle, fewer epochs a second than before
+    adapter     no frame for much longer than its usual gaps, or bytes without a valid frame
+    receiver    start-up sentences, a silence longer than its cycle, fewer epochs per second than before
 
-To send an opening once too often costs next to nothing, so every sign counts; pauses and counts keep an opening that
-is itself the cause, such as an `init` that restarts the receiver, from going on for ever.
+A superfluous opening does little harm, so every sign counts. Pauses and counts bound the repetition if the opening
+itself is the cause, such as an `init` that restarts the receiver.
 """
 
 from __future__ import annotations
@@ -15,39 +16,39 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable
-from typing import Protocol as Shape
+from typing import Protocol as Interface
 
 from firmware_bridge.protocols import Decoder, Protocol, no_opening
 
 CHECK_US = 200_000
-"""How often an adapter's latest bytes are decoded."""
+"""Interval at which an adapter's latest bytes are decoded."""
 TAIL_BYTES = 1024
-"""As many of them: fifty frames."""
+"""Number of those bytes: fifty frames."""
 QUIET_US = 800_000
-"""The shortest time without a frame that is a sign: with an opening of half a second it is over within two."""
+"""Shortest time without a frame that is a sign; with an opening of half a second, frames are back within two."""
 USUAL_GAPS = 3
-"""A silence is a sign when it is so many times as long as the usual gaps."""
+"""A silence is a sign if it is this many times as long as the usual gap."""
 FADE = 0.995
-"""What is left of the usual gap at each check: a third after forty seconds."""
+"""Factor on the usual gap at each check: a third remains after forty seconds."""
 EFFECT_US = 500_000
-"""Bytes that come so soon after an opening are its effect, and the gap before them is that of a restart."""
+"""Bytes this soon after an opening are its effect; the gap before them is that of a restart and does not count."""
 FIRST_PAUSE_US = 1_000_000
-"""Pause after an opening that had no effect; it doubles each time."""
+"""Pause after an opening without effect; it doubles each time."""
 LONGEST_PAUSE_US = 30_000_000
-"""A bus that sleeps is silent as well: its adapter is opened so often at most."""
+"""Longest pause: a sleeping bus is silent too, and its adapter is not opened more often."""
 
 CYCLE_US = 2_000_000
-"""Slow receivers speak so often: no shorter silence is a sign, and a rate is counted over as long."""
+"""Cycle of slow receivers: no shorter silence is a sign, and epochs are counted over this time."""
 SETTLE_US = 500_000
-"""A receiver that has said its start-up sentences takes commands so long after the last of them."""
+"""Time after the last start-up sentence until a receiver accepts commands."""
 RECEIVER_PAUSE_US = 2_000_000
-"""`init` is not sent more often."""
+"""Shortest interval between two sendings of `init`."""
 ECHO_US = 10_000_000
-"""A sign so soon after `init` may be its own effect."""
-MOST_ECHOES = 2
-"""Echoes in a row that are answered all the same: an engine is cranked twice."""
+"""A sign this soon after `init` may be an effect of `init` itself, an echo."""
+MAX_ECHOES = 2
+"""Echoes in a row that still cause an opening, because an engine may be cranked twice."""
 SLOW_CYCLES = 2
-"""Cycles in a row with fewer epochs than before."""
+"""Cycles in a row with fewer epochs that are a sign."""
 
 _START_UP = re.compile(
     rb"\$(?:PMTK01[01],|PGKC01[01],|PSRF150,1|PSRFTXT,Version|PSTMVER,|PQTMVER|(?:SkyTraq|Kernel|ODM|Revision|OLinkStar),"
@@ -57,24 +58,24 @@ _START_UP = re.compile(
 _EPOCHS = (b"RMC", b"GGA", b"GNS", b"GLL")
 
 
-class RestartWatch(Shape):
-    """Watches one session."""
+class RestartWatch(Interface):
+    """Watches one session for a restart of its device."""
 
     def arrived(self, data: bytes, t_us: int) -> None:
-        """Bytes came."""
+        """Process received bytes."""
         ...
 
     def due(self, t_us: int) -> str:
-        """Why the opening is to be sent again at `t_us`; "" when it is not."""
+        """The reason to send the opening again at `t_us`; "" without one."""
         ...
 
     def opened(self, t_us: int) -> None:
-        """The opening was sent."""
+        """Note that the opening was sent."""
         ...
 
 
 def restart_watch(protocol: Protocol, *, has_init: bool, began_us: int) -> RestartWatch:
-    """What suits the device; nothing is watched of one that is sent nothing, or that reports a restart by itself."""
+    """The watch for a device; `NoWatch` for one without commands, or whose opening has its own restart detection."""
     if protocol.is_mixed and has_init:
         return ReceiverWatch(protocol.decoder(0), began_us)
     if protocol.is_mixed or protocol.opening is no_opening or protocol.asker is not None:
@@ -83,7 +84,7 @@ def restart_watch(protocol: Protocol, *, has_init: bool, began_us: int) -> Resta
 
 
 class NoWatch:
-    """Of a device that has nothing to forget."""
+    """Watch of a device that has no settings to lose."""
 
     def arrived(self, data: bytes, t_us: int) -> None:
         pass
@@ -96,7 +97,7 @@ class NoWatch:
 
 
 class AdapterWatch:
-    """A CAN adapter. One that never spoke is not judged: its bus may be asleep."""
+    """Watch of a CAN adapter. One that has never sent a frame gives no sign of silence: its bus may be asleep."""
 
     def __init__(self, decoder: Callable[[int], Decoder], began_us: int) -> None:
         self._decoder = decoder
@@ -105,7 +106,7 @@ class AdapterWatch:
         self._last_us = began_us
         self._gap_us = 0.0
         self._pause_us = FIRST_PAUSE_US
-        self._has_spoken = self._is_strange = False
+        self._has_spoken = self._has_garbage = False
 
     def arrived(self, data: bytes, t_us: int) -> None:
         is_effect = self._opened_us > self._last_us and t_us - self._opened_us < EFFECT_US
@@ -123,25 +124,25 @@ class AdapterWatch:
         is_quiet = t_us - max(self._alive_us, self._opened_us) >= quiet_us
         if not is_quiet or t_us - self._opened_us < self._pause_us:
             return ""
-        if self._is_strange:
-            return "bytes came in which no frame holds"
+        if self._has_garbage:
+            return "bytes arrive without a valid frame"
         return "frames stopped" if self._has_spoken else ""
 
     def _check(self, t_us: int) -> None:
-        """What the bytes since the last check are: frames, quiet answers, or something else."""
+        """Classify the bytes since the last check: frames, harmless answers, or something else."""
         self._checked_us = t_us
         self._gap_us *= FADE
         if not self._tail:
             return
-        decoder = self._decoder(0)  # a new one: garbage without end is one bad stretch to a decoder
+        decoder = self._decoder(0)  # a new one, because a decoder counts endless garbage as one bad stretch
         decoder.feed(bytes(self._tail), t_us)
         is_good, is_bad = decoder.good > 0, decoder.bad > 0
         is_refusal = b"\a" in self._tail
         self._tail.clear()
         if is_good:
-            self._has_spoken, self._is_strange, self._pause_us = True, False, FIRST_PAUSE_US
+            self._has_spoken, self._has_garbage, self._pause_us = True, False, FIRST_PAUSE_US
         elif is_bad:
-            self._is_strange = True
+            self._has_garbage = True
         if is_good or not (is_bad or is_refusal):
             self._alive_us = t_us
 
@@ -152,7 +153,7 @@ class AdapterWatch:
 
 
 class ReceiverWatch:
-    """A GPS receiver that is sent `init` lines."""
+    """Watch of a GPS receiver with `init` lines."""
 
     def __init__(self, decoder: Decoder, began_us: int) -> None:
         self._decoder = decoder
@@ -160,7 +161,7 @@ class ReceiverWatch:
         self._heard_us = 0
         self._gap_us = 0.0
         self._counts: Counter[bytes] = Counter()
-        self._usual = self._previous = self._slow = self._tries = 0
+        self._usual_epochs = self._previous_epochs = self._slow = self._tries = 0
         self._reason, self._due_us, self._echoes = "", 0, 0
 
     def arrived(self, data: bytes, t_us: int) -> None:
@@ -172,53 +173,53 @@ class ReceiverWatch:
             if text[3:6] in _EPOCHS:
                 self._counts[text[3:6]] += 1
         if any(map(_START_UP.match, (*texts, *(rejected.data for rejected in batch.rejected)))):
-            self._sign("the receiver said its start-up sentences", t_us)
+            self._add_sign("the receiver sent its start-up sentences", t_us)
 
     def _heard(self, t_us: int) -> None:
         gap_us = t_us - self._heard_us if self._heard_us else 0
         self._heard_us = t_us
         if gap_us >= max(CYCLE_US + SETTLE_US, USUAL_GAPS * self._gap_us):
-            self._sign("the receiver was silent", t_us)
+            self._add_sign("the receiver was silent", t_us)
         else:
             self._gap_us = max(self._gap_us, gap_us)
 
     def due(self, t_us: int) -> str:
         if t_us - self._cycle_us >= CYCLE_US:
-            self._count(t_us)
+            self._count_epochs(t_us)
         is_due = t_us >= max(self._due_us, self._opened_us + RECEIVER_PAUSE_US)
         return self._reason if is_due else ""
 
-    def _count(self, t_us: int) -> None:
-        """Compare the epochs of the cycle that is over with what is usual: what two cycles in a row had."""
+    def _count_epochs(self, t_us: int) -> None:
+        """Compare the epochs of the last cycle with the usual number, which is one that two cycles in a row had."""
         count = max(self._counts.values(), default=0)
         self._counts.clear()
         self._cycle_us = t_us
         self._gap_us *= FADE
         if not count:
             return
-        if 3 * count <= 2 * self._usual:
+        if 3 * count <= 2 * self._usual_epochs:
             self._slow += 1
         else:
             self._slow = self._tries = 0
-            self._usual = max(self._usual, min(count, self._previous))
-        self._previous = count
+            self._usual_epochs = max(self._usual_epochs, min(count, self._previous_epochs))
+        self._previous_epochs = count
         if self._slow >= SLOW_CYCLES:
             self._slow, self._tries = 0, self._tries + 1
-            if self._tries > MOST_ECHOES:
-                self._usual, self._tries = count, 0  # it is slower now, whatever it is sent
+            if self._tries > MAX_ECHOES:
+                self._usual_epochs, self._tries = count, 0  # it stays slower, `init` does not change that
             else:
-                self._sign("the receiver sends fewer epochs a second than before", t_us)
+                self._add_sign("the receiver sends fewer epochs per second than before", t_us)
 
-    def _sign(self, reason: str, t_us: int) -> None:
-        if self._reason:  # its start-up sentences go on
+    def _add_sign(self, reason: str, t_us: int) -> None:
+        if self._reason:  # further start-up sentences
             self._due_us = t_us + SETTLE_US
             return
         is_echo = t_us - self._opened_us < ECHO_US
         if is_echo:
             self._echoes += 1
-            if self._echoes > MOST_ECHOES:
+            if self._echoes > MAX_ECHOES:
                 return
-        elif self._echoes <= MOST_ECHOES:
+        elif self._echoes <= MAX_ECHOES:
             self._echoes = 0
         self._reason, self._due_us = reason, t_us + SETTLE_US
 

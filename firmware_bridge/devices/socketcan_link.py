@@ -1,12 +1,12 @@
-"""One session with one CAN interface: the kernel's frames in, as records of bytes (protocols/socketcan.py), and out.
+"""SocketCAN link: read and write frames of a kernel CAN interface as records of bytes (protocols/socketcan.py).
 
-Knows what the configuration expects of the interface, and sets nothing: the bit rate and listening only belong to
-root. An interface that is up acknowledges the car's frames or not, whether the recorder reads it or not, so one that
-is set up differently is recorded all the same, and that is reported.
+Compares the interface with the configuration but changes nothing: only root may set bit rate and listen-only mode. An
+interface that is up acknowledges the car's frames, or does not, whether the recorder reads it or not. So an interface
+that is set up differently is still recorded, and the difference is reported.
 
-The idea of the read: one frame a system call is what a CAN socket offers. The link rests as every other does, then
-empties the socket in one go. An interface that goes down or away says so once, ahead of the frames that still wait
-in the socket: those are taken first.
+A CAN socket returns one frame per system call. The link pauses like every other link, then empties the socket. An
+interface that goes down or disappears causes one error before the frames that still wait in the socket; those are
+read first.
 """
 
 from __future__ import annotations
@@ -26,29 +26,29 @@ from firmware_bridge.devices.outbox import Outbox
 from firmware_bridge.devices.port_errors import lost
 from firmware_bridge.errors import PortError
 from firmware_bridge.protocols import OPEN_NORMAL
-from firmware_bridge.protocols.socketcan import CLASSIC_BYTES, FD_BYTES, HEAD_BYTES, MARK, head
+from firmware_bridge.protocols.socketcan import CLASSIC_BYTES, FD_BYTES, HEAD_BYTES, MARK, pack_head
 
 BUFFER_BYTES = 8 * 1024 * 1024
-"""What is asked for as the socket's room for frames that wait. The kernel doubles it and counts some 800 bytes a frame:
-two seconds of the fastest bus. It grants no more than net.core.rmem_max, by itself a fifteenth of a second."""
-_FRAMES = CHUNK_BYTES // (HEAD_BYTES + CLASSIC_BYTES)
-"""Taken in one go at most."""
+"""Requested receive buffer. The kernel doubles it and counts some 800 bytes per frame: two seconds of the fastest bus.
+It grants at most net.core.rmem_max, whose default is a fifteenth of a second."""
+_MAX_FRAMES = CHUNK_BYTES // (HEAD_BYTES + CLASSIC_BYTES)
+"""Most frames in one read."""
 _STAMPS, _DROPPED = 64, 40
-"""SO_TIMESTAMPNS_NEW, whose stamp is of 64 bits on 32-bit machines too, and SO_RXQ_OVFL (asm-generic/socket.h)."""
+"""SO_TIMESTAMPNS_NEW, whose stamp has 64 bits also on 32-bit machines, and SO_RXQ_OVFL (asm-generic/socket.h)."""
 _STAMP, _COUNT = struct.Struct("=qq"), struct.Struct("=I")
-_BESIDE_BYTES = socket.CMSG_SPACE(_STAMP.size) + socket.CMSG_SPACE(_COUNT.size)
+_ANCILLARY_BYTES = socket.CMSG_SPACE(_STAMP.size) + socket.CMSG_SPACE(_COUNT.size)
 _ERROR_FILTER, _ALL_ERRORS = 2, 0x1FFF_FFFF
-"""CAN_RAW_ERR_FILTER, which not every CPython names, and CAN_ERR_MASK."""
+"""CAN_RAW_ERR_FILTER, which not every CPython defines, and CAN_ERR_MASK."""
 
-_GONE = (errno.ENETDOWN, errno.ENODEV, errno.ENXIO)
-"""What a socket says whose interface is down or away."""
+_INTERFACE_GONE = (errno.ENETDOWN, errno.ENODEV, errno.ENXIO)
+"""Errors of a socket whose interface is down or gone."""
 
 
 class SocketCanLink(PolledLink):
-    """A socket that hands out frames of an interface, stamped by the kernel.
+    """A socket with the frames of an interface, stamped by the kernel.
 
-    `connection` is any datagram socket that speaks the kernel's frames; `settings` are those of the interface, None
-    where they are not known.
+    `connection` is any datagram socket with frames in the kernel's format; `settings` are those of the interface, None
+    if unknown.
     """
 
     def __init__(
@@ -70,15 +70,15 @@ class SocketCanLink(PolledLink):
         return self._failure is not None or super()._wait(until_s)
 
     def _take(self) -> bytes:
-        """The records of all frames that wait."""
+        """The records of all waiting frames."""
         if self._failure is not None:
             raise self._failure
         stamps: list[int] = []
         frames: list[bytes] = []
         counts: list[int] = []
-        while len(frames) < _FRAMES:
+        while len(frames) < _MAX_FRAMES:
             try:
-                frame, beside, _, _ = self._socket.recvmsg(FD_BYTES, _BESIDE_BYTES)
+                frame, ancillary, _, _ = self._socket.recvmsg(FD_BYTES, _ANCILLARY_BYTES)
             except BlockingIOError:
                 break
             except OSError as error:
@@ -90,7 +90,7 @@ class SocketCanLink(PolledLink):
                 self._failure = self._failure or OSError(errno.ENODEV, "hung up")
                 break
             stamp = 0
-            for _, kind, value in beside:
+            for _, kind, value in ancillary:
                 if kind == _STAMPS:
                     seconds, nanoseconds = _STAMP.unpack(value)
                     stamp = seconds * 1_000_000_000 + nanoseconds
@@ -104,13 +104,13 @@ class SocketCanLink(PolledLink):
         times_ns = self._stamps.monotonic_ns(stamps, time.time_ns(), time.monotonic_ns())
         return b"".join(
             [
-                head(MARK, len(frame), count, time_ns // 1000) + frame
+                pack_head(MARK, len(frame), count, time_ns // 1000) + frame
                 for frame, count, time_ns in zip(frames, counts, times_ns, strict=True)
             ]
         )
 
     def _send(self) -> None:
-        """Send whole frames; one that the interface has no room for, or cannot carry, is dropped and counted."""
+        """Send whole frames. A frame that the interface rejects, or has no room for, is dropped and counted."""
         if not self._outbox:
             return
         while unsent := self._outbox.unsent():
@@ -120,7 +120,7 @@ class SocketCanLink(PolledLink):
             except BlockingIOError:
                 break
             except OSError as error:
-                if error.errno in _GONE:
+                if error.errno in _INTERFACE_GONE:
                     raise
                 self._outbox.drop(unsent[:stop])
             self._outbox.sent(stop)
@@ -133,11 +133,11 @@ class SocketCanLink(PolledLink):
 
 
 def open_interface(url: str, outbox: Outbox) -> SocketCanLink:
-    """Open the interface that a URL names. Raises PortError, in whose words it stands how to bring it up."""
+    """Open the interface of a URL. Raises PortError with how to bring it up."""
     expected = Expected.of(url)
     try:
         settings = can_interface.ask(expected.name)
-    except OSError:  # the recorder's unit may forbid it; the socket says what it needs
+    except OSError:  # the recorder's unit may forbid netlink; an error of the socket gives the hint
         settings = None
     else:
         if settings is None:
@@ -154,7 +154,7 @@ def open_interface(url: str, outbox: Outbox) -> SocketCanLink:
 
 
 def can_socket(name: str) -> socket.socket:
-    """A socket that hears all frames of an interface: classic, FD and error frames. Raises OSError."""
+    """A socket that receives all frames of an interface: classic, FD and error frames. Raises OSError."""
     connection = socket.socket(socket.AF_CAN, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.CAN_RAW)
     try:
         connection.setsockopt(socket.SOL_CAN_RAW, socket.CAN_RAW_FD_FRAMES, 1)
@@ -166,18 +166,18 @@ def can_socket(name: str) -> socket.socket:
     return connection
 
 
-def setting(expected: Expected, found: Interface | None) -> tuple[str, str]:
-    """How an interface that is open is set up, and the warning where that is not what is expected of it."""
-    if found is None:
+def setting(expected: Expected, actual: Interface | None) -> tuple[str, str]:
+    """The setup of an open interface as text, and a warning ("" for none) if it differs from the expected one."""
+    if actual is None:
         return "its settings are not known", ""
-    if found.bitrate is None:
-        return found.kind, ""
-    said = f"{found.bitrate} bit/s{', listen-only' if found.listen_only else ''}"
-    if expected.bitrate not in (None, found.bitrate):
-        return said, f"not {expected.bitrate} bit/s: {expected.set_again}, or correct `bitrate`"
-    if expected.listen_only and not found.listen_only:
-        return said, f"{OPEN_NORMAL}: {expected.set_again}"
-    return said, ""
+    if actual.bitrate is None:
+        return actual.kind, ""
+    text = f"{actual.bitrate} bit/s{', listen-only' if actual.listen_only else ''}"
+    if expected.bitrate not in (None, actual.bitrate):
+        return text, f"not {expected.bitrate} bit/s: {expected.set_again}, or correct `bitrate`"
+    if expected.listen_only and not actual.listen_only:
+        return text, f"{OPEN_NORMAL}: {expected.set_again}"
+    return text, ""
 
 
 def _missing(expected: Expected) -> PortError:
@@ -186,8 +186,8 @@ def _missing(expected: Expected) -> PortError:
     )
 
 
-def _down(expected: Expected, found: Interface | None = None) -> PortError:
-    is_virtual = found is not None and found.kind != "can"
+def _down(expected: Expected, actual: Interface | None = None) -> PortError:
+    is_virtual = actual is not None and actual.kind != "can"
     command = f"sudo ip link set {expected.name} up" if is_virtual else expected.bring_up
     return PortError("down", "is down", where=expected.name, hint=f"bring it up with `{command}`")
 
@@ -195,7 +195,9 @@ def _down(expected: Expected, found: Interface | None = None) -> PortError:
 def _cannot_open(expected: Expected, error: OSError) -> PortError:
     if error.errno == errno.EAFNOSUPPORT:
         hint = "`sudo stagelog install --with socketcan`, and a kernel with CAN (`sudo modprobe can_raw`)"
-        return PortError("denied", "SocketCAN is not allowed or not there", where=expected.name, hint=hint)
-    if error.errno in _GONE:
+        return PortError(
+            "denied", "SocketCAN is not allowed or not there", where=expected.name, hint=hint
+        )
+    if error.errno in _INTERFACE_GONE:
         return _missing(expected)
     return PortError("unusable", error.strerror or str(error), where=expected.name, hint="correct `port`")

@@ -1,11 +1,11 @@
-"""python-can's "serial" protocol, documented for one's own microcontroller.
+"""Decoder and encoder of python-can's "serial" protocol, used by self-built microcontroller adapters.
 
     AA | stamp ms u32 | length u8 <= 8 | id u32 | data | BB        little-endian, 11 bytes and the data
 
-The identifier carries SocketCAN's own flags: 80000000 extended, 40000000 remote, 20000000 error. There is no
-checksum: a frame is believed if its length is possible, AA and BB are in their places and the next frame
-starts behind it. Remote frames come with as many bytes as their length says from some, with none from others.
-Home-made firmware often stamps every frame 0; the device's clock is then left alone.
+The identifier has SocketCAN's flags: 80000000 extended, 40000000 remote, 20000000 error. There is no checksum: a frame
+is accepted if its length is possible, AA and BB are in place and the next frame starts right after it. Some firmwares
+send a remote frame with as many data bytes as its length field, others with none. Self-built firmware often stamps
+every frame 0; then the time of arrival is used.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from construct import Byte, Bytes, Const, Int32ul, Rebuild, Struct, len_, this
 from firmware_bridge.errors import WireError
 from firmware_bridge.protocols import no_opening
 from firmware_bridge.protocols.devicetime import DeviceClock
-from firmware_bridge.protocols.framing import NEED_MORE, NO_FRAME, FrameSearch, even_block, is_identifier
+from firmware_bridge.protocols.framing import NEED_MORE, NO_FRAME, FrameSearch, is_identifier, uniform_block
 from firmware_bridge.records import RTR_FLAG, CanFrame
 
 FRAME = Struct(
@@ -31,7 +31,7 @@ FRAME = Struct(
 )
 OVERHEAD = 11
 STAMP_MODULUS = 2**32
-# python-can's default, then what microcontrollers are usually set to.
+# python-can's default, then the usual rates of microcontrollers.
 BAUDS = (115_200, 1_000_000, 921_600, 460_800, 230_400, 500_000, 57_600, 2_000_000)
 CLOSING = b""
 opening = no_opening
@@ -49,8 +49,8 @@ class Decoder(FrameSearch):
     def __init__(self, bus: int = 0) -> None:
         super().__init__(bus, DeviceClock(1_000, (STAMP_MODULUS,)))
 
-    def _some(self, buffer: bytes, at: int) -> tuple[int, int]:
-        at += self._even(buffer, at)
+    def _decode_run(self, buffer: bytes, at: int) -> tuple[int, int]:
+        at += self._uniform(buffer, at)
         end = len(buffer)
         while at < end:
             if buffer[at] != 0xAA:
@@ -74,12 +74,12 @@ class Decoder(FrameSearch):
             at += size
         return at, NEED_MORE
 
-    def _even(self, buffer: bytes, at: int) -> int:
-        """Decode a whole buffer of data frames of one length at once; the number of bytes taken."""
+    def _uniform(self, buffer: bytes, at: int) -> int:
+        """Decode a buffer of data frames of one length in one go; returns the number of bytes used."""
         if len(buffer) < at + OVERHEAD or (length := buffer[at + 5]) > 8:
             return 0
         size = OVERHEAD + length
-        block = even_block(buffer, at, size, {0: 0xAA, 5: length, size - 1: 0xBB})
+        block = uniform_block(buffer, at, size, {0: 0xAA, 5: length, size - 1: 0xBB})
         if not block:
             return 0
         stamps, ids, datas = zip(*_packing(length).iter_unpack(block), strict=True)
@@ -93,7 +93,7 @@ class Decoder(FrameSearch):
 
 
 def _ends(buffer: bytes, stop: int) -> bool:
-    """Whether a frame may end before `stop`: BB, and the next one starts there or has not arrived."""
+    """Whether a frame may end before `stop`: its last byte is BB, and after it is AA or nothing yet."""
     return buffer[stop - 1] == 0xBB and buffer[stop : stop + 1] in (b"", b"\xaa")
 
 
@@ -103,7 +103,7 @@ def _packing(length: int) -> Packing:
 
 
 def encode(frame: CanFrame) -> bytes:
-    """The bytes of a frame, stamped with its `t_us`; both directions look alike. WireError for CAN FD."""
+    """The bytes of a frame, stamped with its `t_us`; the same in both directions. WireError for CAN FD."""
     if frame.can_id >> 32 or len(frame.data) > 8 or not is_identifier(frame.can_id):
         raise WireError(f"python-can serial has no frame {frame.can_id:X} of {len(frame.data)} bytes")
     stamp = frame.t_us // 1_000 % STAMP_MODULUS

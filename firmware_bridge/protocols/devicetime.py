@@ -1,16 +1,16 @@
-"""A device's own clock, mapped onto the session's.
+"""Map a device's time stamps to the session's clock.
 
-An adapter stamps each frame when it hears it; the bytes arrive later, many frames in one chunk. Its counter
-is therefore the better clock for the distance between frames, and arrival the only one for where they lie in
-the session. This module joins the two. It reads no clock and knows no protocol.
+An adapter stamps each frame when it receives it; the bytes arrive later, many frames in one chunk. So the device's
+counter is the better clock for the distance between frames, and the time of arrival is the only one for their
+position in the session. This module combines the two. It reads no clock and knows no protocol.
 
-Rule 1: the counter is unwrapped with arrival's help, to the multiple nearest to the time that has passed, so
-        that whole wraps missed on a quiet bus do not matter. Where firmwares differ in where they wrap, the
-        modulus is learned from the stamps seen and from the wraps.
-Rule 2: a frame cannot arrive before it was sent. The smallest difference between arrival and counter seen in
-        the last seconds is the offset; a crystal that is off is followed, as old differences are forgotten.
-Rule 3: what cannot be true is dropped at once in favour of arrival: a counter that fell behind (a reset), or
-        that stands still (firmware which always sends 0).
+Rule 1: the counter is unwrapped with the help of arrival times, to the multiple nearest to the elapsed time, so that
+        wraps missed on a quiet bus do not matter. Where firmwares wrap at different values, the modulus is learned
+        from the stamps and from the wraps.
+Rule 2: a frame cannot arrive before it was sent. The smallest difference between arrival and counter in the last
+        seconds is the offset; old differences are dropped, so the offset follows a crystal that drifts.
+Rule 3: an impossible counter is replaced by arrival at once: one that falls behind (a reset), or one that stands
+        still (firmware that always sends 0).
 Rule 4: times never run backwards and are never later than arrival.
 """
 
@@ -18,22 +18,22 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-# Twice this is remembered: a crystal 100 ppm off moves 0.4 ms in it, less than a step of a millisecond stamp.
+# Offsets are kept for twice this: a crystal 100 ppm off moves 0.4 ms in it, less than a millisecond stamp's step.
 WINDOW_US = 2_000_000
-# Later than this against the best seen is no delay on the way (USB latency timers and UART queues hold tens
-# of milliseconds back) but a counter that jumped.
+# A frame later than this against the best offset is not delayed in transit (USB latency timers and UART queues add
+# tens of milliseconds): the counter has jumped.
 LATE_US = 100_000
-# A counter that has not moved for this long while frames came is no clock; the coarsest steps are 1 ms.
+# A counter that does not move for this long while frames arrive is not a clock; the coarsest steps are 1 ms.
 STUCK_US = 20_000
-# A jump worth telling: an adapter that restarted, not one that hiccuped.
+# The smallest jump to report: an adapter that restarted.
 JUMP_US = 1_000_000
 # Another modulus must explain a wrap better by this much: far above the jitter of arrival, and far below the
-# 5.5 s between the moduli that matter.
+# smallest relevant difference between moduli, 5.5 s.
 LEARN_US = 1_000_000
 
 
 class DeviceClock:
-    """Maps stamps in steps of `tick_us` that wrap at one of `moduli` (ascending) to session microseconds."""
+    """Maps stamps in steps of `tick_us`, which wrap at one of `moduli` (ascending), to session microseconds."""
 
     def __init__(self, tick_us: int, moduli: tuple[int, ...], not_before_us: int = 0) -> None:
         self._tick_us = tick_us
@@ -51,16 +51,16 @@ class DeviceClock:
 
     @property
     def modulus(self) -> int:
-        """Where the counter is believed to wrap, in ticks."""
+        """The assumed modulus of the counter, in ticks."""
         return self._modulus
 
     def take_jump(self) -> int | None:
-        """By how much the counter jumped against the session's clock since this was last asked, if it did."""
+        """The counter's jump against the session's clock since the last call, in microseconds; None without one."""
         jump_us, self._jump_us = self._jump_us, None
         return jump_us
 
     def session_us(self, stamps: list[int], arrival_us: int) -> list[int]:
-        """The session time of each stamp of one chunk that arrived at `arrival_us`."""
+        """The session time of each stamp in a chunk that arrived at `arrival_us`."""
         if not stamps:
             return []
         tick_us, first, last = self._tick_us, stamps[0], stamps[-1]
@@ -93,7 +93,7 @@ class DeviceClock:
         return times_us
 
     def _ticks(self, before: int, stamp: int, expected: int) -> int:
-        """Ticks from one stamp to the next, about `expected` of them; learns the modulus from a wrap."""
+        """Ticks from one stamp to the next, near `expected`; learns the modulus from a wrap."""
         ticks = _nearest(stamp - before, self._modulus, expected)
         margin = LEARN_US // self._tick_us
         if abs(ticks - expected) > margin and 2 * expected < 3 * self._moduli[0]:
@@ -104,14 +104,14 @@ class DeviceClock:
         return ticks
 
     def _unwrapped(self, stamps: list[int], start_us: int) -> list[int]:
-        """A chunk with a wrap, a jump or disorder in it: stamp by stamp."""
+        """Unwrap a chunk with a wrap, a jump or disorder, stamp by stamp."""
         device_us = [start_us]
         for before, stamp in pairwise(stamps):
             device_us.append(device_us[-1] + self._tick_us * self._ticks(before, stamp, 0))
         return device_us
 
     def _offset(self, last: int, end_us: int, arrival_us: int) -> int:
-        """What to add to device time: the smallest recent lead of arrival over the device's clock."""
+        """The offset to add to device time: the smallest recent difference of arrival minus device time."""
         lead_us = arrival_us - end_us
         known_us = min(self._best_us, self._older_us)
         if self._stamp is None:

@@ -1,12 +1,12 @@
-"""ELM327 and STN dongles (OBDLink and the many copies): text commands, a prompt `>`, frames as lines of hex.
+"""ELM327 and STN dongles (OBDLink, clones): decode lines of hexadecimal text into frames.
 
     host     command CR
-    dongle   [echo CR] line CR line CR ... CR >        while it works: nothing may be sent, it would stop
+    dongle   [echo CR] line CR line CR ... CR >        until the prompt nothing may be sent: it would abort the command
 
-A dongle either asks (OBD-II polling, one request for each prompt) or listens (ATMA, STMA until its buffer is full);
-how it is opened for either is in `elm327_opening`, how requests are paced in `elm327_asking`. It has no clock and no
-checksum. Copies of the chip write NUL bytes, drop letters, keep spaces that were switched off and echo again after a
-brown-out; so a line must be right to the digit, and whatever is neither a frame nor known words is damage.
+A dongle either polls (OBD-II, one request per prompt) or listens (ATMA, STMA until its buffer is full). It is opened
+by `elm327_opening`; `elm327_asking` paces requests. It has no clock and no checksum. Clones write NUL bytes, drop
+characters, keep spaces that were switched off, and echo again after a brown-out. So a line must match exactly, and a
+line that is neither a frame nor a known message is damage.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from firmware_bridge.protocols.elm327_lines import (
     frame_of,
     is_echo,
     line_of,
+    notice_of,
     plain,
-    saying,
     without_progress,
 )
 from firmware_bridge.protocols.elm327_opening import CLOSING, opening
@@ -28,17 +28,17 @@ from firmware_bridge.records import ERR_FLAG, Batch, CanFrame
 
 __all__ = ["BAUDS", "CLOSING", "Decoder", "asker", "encode", "opening", "report"]
 
-# What Bluetooth and most USB dongles have, then OBDLink's, then what dongles are set to by their owners.
+# The rate of Bluetooth and most USB dongles, then OBDLink's, then rates that owners set.
 BAUDS = (38_400, 115_200, 500_000, 9_600, 230_400, 2_000_000, 57_600, 1_000_000, 19_200)
 MAX_LINE = 256
-"""The longest line is a description of the device, of less than 80 characters."""
+"""Characters; the longest line, a description of the device, has less than 80."""
 
 
 class Decoder:
-    """A dongle's text to frames. `bus` is the log's number of its only bus.
+    """Decode a dongle's text into frames. `bus` is the log's number of its only bus.
 
-    `good` counts frames and known words: an idle dongle that answers is well. What comes before the first line end is
-    never taken for a frame.
+    `good` counts frames and known messages, so an idle dongle that answers counts as working. Text before the first
+    line end is never taken for a frame.
     """
 
     def __init__(self, bus: int = 0) -> None:
@@ -54,7 +54,7 @@ class Decoder:
         return self._account.bad
 
     def feed(self, data: bytes, t_us: int) -> Batch:
-        """Decode what arrived at `t_us`. At most one unfinished line is kept."""
+        """Decode the bytes that arrived at `t_us`. At most one unfinished line is kept."""
         text = self._rest + data.replace(b"\n", b"\r").replace(b">", b"\r>\r")
         *lines, self._rest = text.split(b"\r")
         frames: list[CanFrame] = []
@@ -73,17 +73,17 @@ class Decoder:
             return
         text = without_progress(line.strip())
         if not text:
-            self._well()
-        elif (said := saying(text)) is not None:
-            self._well()
-            if said[0]:
-                self._account.notice(t_us, said[0], **said[1])
+            self._count_good()
+        elif (notice := notice_of(text)) is not None:
+            self._count_good()
+            if notice[0]:
+                self._account.notice(t_us, notice[0], **notice[1])
         elif is_echo(text, is_after_prompt=is_after_prompt):
             pass
         elif self._is_cut:
-            pass  # its begin may be missing, and the end of many a line looks like an extended frame
+            pass  # its beginning may be missing, and the end of many lines looks like an extended frame
         elif (frame := frame_of(text)) is not None:
-            self._well()
+            self._count_good()
             frames.append(CanFrame(t_us, self._bus, *frame))
         elif text.endswith(DAMAGED):
             self._account.reject(line + b"\r", "bus", t_us)
@@ -91,13 +91,13 @@ class Decoder:
         else:
             self._account.reject(line + b"\r", "noise", t_us)
 
-    def _well(self) -> None:
+    def _count_good(self) -> None:
         self._account.settle()
         self.good += 1
 
 
 def report(frame: CanFrame) -> bytes:
-    """The line by which a dongle reports a frame, as it is opened here. WireError for CAN FD and error frames."""
+    """The line with which a dongle opened by `opening` reports a frame. WireError for CAN FD and error frames."""
     if frame.can_id >> 32 or frame.can_id & ERR_FLAG or len(frame.data) > 8:
         raise WireError(f"an ELM327 has no frame {frame.can_id:X} of {len(frame.data)} bytes")
     return line_of(frame.can_id, frame.data) + b"\r"

@@ -1,9 +1,9 @@
-"""OBD-II requests through a dongle: one command for each prompt, and the car's protocol found by asking.
+"""Send OBD-II requests through an ELM327 dongle: one command per prompt, with a search for the car's protocol.
 
-Sans-I/O. The poller says what to ask; a dongle sends the frame, waits for all answers, and prompts. Where the poller
-changes between 11- and 29-bit requests, the dongle is set to that protocol first; where the bit rate of the bus is
-not known, the two of ISO 15765-4 take turns, a discovery each. Only CAN protocols are tried: nothing else becomes
-frames. An idle dongle is asked for its voltage, which shows that it is still there and keeps it awake.
+Sans-I/O. The poller decides what to request; a dongle sends the frame, waits for all answers, and prompts. When the
+poller changes between 11- and 29-bit requests, the dongle is first set to that protocol. If the bit rate of the bus is
+not configured, the two rates of ISO 15765-4 alternate, one discovery each. Only CAN protocols are tried, because
+nothing else gives frames. An idle dongle is asked for its voltage, which shows that it is alive and keeps it awake.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from firmware_bridge.protocols.elm327_lines import RESTARTED, plain
 from firmware_bridge.records import EFF_FLAG, CanFrame
 
 IDLE_US = 2_500_000
-"""A dongle that was asked nothing for so long is asked for its voltage: sooner than a link is called silent."""
+"""Idle time after which a dongle is asked for its voltage; shorter than the time after which a link is "silent"."""
 _TAIL_BYTES = 32
 _PROTOCOLS = {500_000: (b"6", b"7"), 250_000: (b"8", b"9")}
-"""Of ISO 15765-4, by bit rate: with 11-bit identifiers, with 29-bit ones."""
+"""The dongle's protocol numbers for ISO 15765-4, by bit rate: with 11-bit and with 29-bit identifiers."""
 
 
 class Asker:
-    """What goes to a dongle and when. `bitrate` None: both are tried."""
+    """Schedules the commands to a dongle. With `bitrate` None both bit rates are tried."""
 
     def __init__(self, poller: Poller, bitrate: int | None) -> None:
         self._poller = poller
@@ -38,18 +38,18 @@ class Asker:
         self._is_ready = True
 
     def feed(self, data: bytes, frames: Sequence[CanFrame]) -> None:
-        """What has come from the dongle, and the frames in it."""
+        """Process bytes received from the dongle, and the frames decoded from them."""
         self._poller.feed(frames)
         self._tail = (self._tail + plain(data))[-_TAIL_BYTES:]
         if RESTARTED.search(self._tail):
-            self._protocol = b""  # forgotten
+            self._protocol = b""  # a restart resets it
         if b">" in data:
             self._is_ready = True
             if not self._commands:
                 self._poller.prompted()
 
     def due(self, t_us: int) -> list[bytes]:
-        """What to send at `t_us`: one command, or none yet."""
+        """The command to send at `t_us`, if any."""
         if not self._is_ready and t_us - self._sent_us < PROMPT_TIMEOUT_US:
             return []
         if not self._commands:
@@ -65,7 +65,9 @@ class Asker:
     def _ask(self, frame: CanFrame) -> None:
         pids, is_extended = requested_pids(frame.data), bool(frame.can_id & EFF_FLAG)
         if self._was_extended and not is_extended and pids == SUPPORT_PIDS[:1]:
-            self._bitrates.append(self._bitrates.pop(0))  # neither kind was answered at this one
+            self._bitrates.append(
+                self._bitrates.pop(0)
+            )  # no answer to either kind of identifier at this rate
         self._was_extended = is_extended
         protocol = _PROTOCOLS[self._bitrates[0]][is_extended]
         if protocol != self._protocol or pids == SUPPORT_PIDS[:1]:
@@ -75,7 +77,7 @@ class Asker:
 
 
 def encode(frame: CanFrame) -> bytes:
-    """The command that asks the question of an OBD-II request. WireError for any other frame: a dongle sends none."""
+    """The command that sends an OBD-II request. WireError for any other frame, which a dongle cannot send."""
     payload = single_payload(frame.data)
     if payload is None:
         raise WireError(f"an ELM327 cannot send frame {frame.can_id:X} {frame.data.hex()}")

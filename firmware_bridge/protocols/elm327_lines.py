@@ -1,10 +1,9 @@
-"""The lines that an ELM327 or STN dongle writes: frames with their headers, and what it says besides.
+"""Parse single lines of an ELM327 or STN dongle: frames with their headers, and status messages.
 
     standard   iii dd*       3 hex digits, then 0 to 8 bytes       7E8 06 41 00 BE 3F A8 13      (ATS1)
     extended   iiiiiiii dd*  8 hex digits, then 0 to 8 bytes       18DAF110064100BE3FA813        (ATS0)
 
-Without spaces the two are told apart by parity: a standard frame has an odd number of digits. Knows one line at a
-time and nothing of streams.
+Without spaces the number of digits distinguishes the two: it is odd in a standard frame. Stateless.
 """
 
 from __future__ import annotations
@@ -22,24 +21,24 @@ _FRAME = re.compile(
     rb"(?:(?P<standard>[0-7][0-9A-Fa-f]{2})|(?P<extended>[01][0-9A-Fa-f](?: ?[0-9A-Fa-f]{2}){3}))"
     rb"(?:(?P<data>(?: [0-9A-Fa-f]{2}){0,8}|(?:[0-9A-Fa-f]{2}){0,8})|(?P<remote> ?RTR))"
 )
-_AHEAD = re.compile(rb"(?:SEARCHING|BUS INIT:) ?\.*(?:OK)?")
-"""Progress that some dongles write in front of the first answer."""
+_PROGRESS = re.compile(rb"(?:SEARCHING|BUS INIT:) ?\.*(?:OK)?")
+"""Progress text that some dongles write before the first answer."""
 _ECHO = re.compile(rb"(?:AT|ST)[ -~]*|01(?: ?[0-9A-F]{2}){1,6}[0-9A-F]?", re.IGNORECASE)
 RESTARTED = re.compile(rb"ELM327 v|LV RESET")
-"""What a dongle writes when it starts: all settings are lost."""
+"""Text that a dongle writes when it starts; its settings are lost then."""
 DAMAGED = (b"<DATA ERROR", b"<RX ERROR")
-"""Behind a frame whose check or form was wrong on the bus."""
+"""Suffixes of a frame with a CRC or form error on the bus."""
 
 
 def plain(data: bytes) -> bytes:
-    """Without the NUL bytes that copies of the chip scatter between the letters."""
+    """Remove the NUL bytes that clones insert between characters."""
     return data.replace(b"\x00", b"")
 
 
 def frame_of(line: bytes) -> tuple[int, bytes] | None:
-    """Identifier, with its flags, and data of a line that is a frame; None where it is none.
+    """Identifier (with its flags) and data of a frame line; None for any other line.
 
-    A dongle does not write the length of a remote frame: its data is empty.
+    A dongle does not write the length of a remote frame, so its data is empty.
     """
     match = _FRAME.fullmatch(line)
     if match is None:
@@ -54,7 +53,7 @@ def frame_of(line: bytes) -> tuple[int, bytes] | None:
 
 
 def line_of(can_id: int, data: bytes, *, spaces: bool = False) -> bytes:
-    """The line of a classic frame, without its end."""
+    """The line of a classic frame, without the line end."""
     number = can_id & EXTENDED_MASK
     head = number.to_bytes(4, "big").hex(" ") if can_id & EFF_FLAG else f"{number:03x}"
     tail = "RTR" if can_id & RTR_FLAG else data.hex(" ")
@@ -63,23 +62,23 @@ def line_of(can_id: int, data: bytes, *, spaces: bool = False) -> bytes:
 
 
 def without_progress(line: bytes) -> bytes:
-    """The line behind `SEARCHING...` and `BUS INIT: ...`."""
-    match = _AHEAD.match(line)
+    """The line without a leading `SEARCHING...` or `BUS INIT: ...`."""
+    match = _PROGRESS.match(line)
     return line[match.end() :].strip() if match else line
 
 
 def is_echo(line: bytes, *, is_after_prompt: bool) -> bool:
-    """Whether a line is what the host has just sent. A request looks like a frame, but only follows a prompt."""
+    """Whether a line is an echo of the host's command. A request looks like a frame, but its echo follows a prompt."""
     return _ECHO.fullmatch(line) is not None and (is_after_prompt or not line.startswith(b"01"))
 
 
-def saying(line: bytes) -> tuple[str, Detail] | None:
-    """Kind and detail of the notice that a line is worth, kind "" if it is worth none; None: not a dongle's words."""
+def notice_of(line: bytes) -> tuple[str, Detail] | None:
+    """Kind and detail of the notice for a known message, kind "" if it needs no notice; None for an unknown line."""
     text = line.decode("latin-1")
-    return next((read(text) for words, read in _SAYINGS if words.fullmatch(text)), None)
+    return next((read(text) for pattern, read in _MESSAGES if pattern.fullmatch(text)), None)
 
 
-def _silent(_text: str) -> tuple[str, Detail]:
+def _no_notice(_text: str) -> tuple[str, Detail]:
     return "", {}
 
 
@@ -87,7 +86,7 @@ def _refused(text: str) -> tuple[str, Detail]:
     return "adapter_refused", {"answer": text}
 
 
-def _told(text: str) -> tuple[str, Detail]:
+def _answer(text: str) -> tuple[str, Detail]:
     return "adapter_answer", {"answer": text}
 
 
@@ -103,11 +102,14 @@ def _bus_error(text: str) -> tuple[str, Detail]:
     return "bus_error", {"errors": [text.strip("<. ").lower()]}
 
 
-_SAYINGS: tuple[tuple[re.Pattern[str], Callable[[str], tuple[str, Detail]]], ...] = (
-    (re.compile(r"OK|NO DATA|STOPPED|\d{1,2}\.\d{1,2} ?V|A?[0-9A-C]|\.+"), _silent),  # a voltage, a protocol
+_MESSAGES: tuple[tuple[re.Pattern[str], Callable[[str], tuple[str, Detail]]], ...] = (
+    (
+        re.compile(r"OK|NO DATA|STOPPED|\d{1,2}\.\d{1,2} ?V|A?[0-9A-C]|\.+"),
+        _no_notice,
+    ),  # a voltage, a protocol
     (re.compile(r"\?"), _refused),
     (re.compile(r"BUFFER FULL"), _overrun),
     (re.compile(r"LV RESET|!?(?:LP|ACT) ALERT"), _status),
     (re.compile(r"(?:CAN|BUS|FB|DATA|RX|\.*) ?ERROR|BUS BUSY|<(?:DATA|RX) ERROR|ERR\d\d"), _bus_error),
-    (re.compile(r"(?:ELM|STN|OBD|SCANTOOL|UNABLE TO CONNECT)[ -~]{0,60}", re.IGNORECASE), _told),
+    (re.compile(r"(?:ELM|STN|OBD|SCANTOOL|UNABLE TO CONNECT)[ -~]{0,60}", re.IGNORECASE), _answer),
 )

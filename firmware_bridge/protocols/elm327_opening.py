@@ -1,12 +1,12 @@
-"""How to open an ELM327 or STN dongle: to ask, or to listen only.
+"""Open an ELM327 or STN dongle, to poll or to listen only.
 
-Every command waits for the prompt: a letter sent earlier would stop the one under way. A command that a copy of the
-chip does not have is answered by `?`, and costs nothing but what it was for.
+Every command waits for the prompt: a character sent earlier would abort the running command. A clone answers `?` to a
+command that it does not have, which has no other effect.
 
-Asking is what `listen_only = false` stands for: the dongle is left at its prompt, set to no car's protocol yet.
-Listening needs the bit rate, because a dongle finds it only by asking. Rule 1: it listens only after it has confirmed
-that it does not acknowledge (STN: STCMM 0, ELM327 since 1.4b: ATCSM1). Rule 2: one that has started again has
-forgotten that; then nothing is resumed, the whole opening is held again.
+Polling is `listen_only = false`: the dongle is left at its prompt, with no protocol selected yet. Listening needs
+`bitrate`, because a dongle can find the rate only by sending requests. Rule 1: a dongle listens only after it has
+confirmed that it does not acknowledge (STN: STCMM 0, ELM327 since 1.4b: ATCSM1). Rule 2: a restart resets that
+setting; then listening is not resumed, and the whole opening is repeated.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ from firmware_bridge.protocols import ALLOW_NORMAL, OPEN_NORMAL, BusSettings, Op
 from firmware_bridge.protocols.elm327_lines import RESTARTED, plain
 
 CLOSING = b"ATPC\r"
-"""Close the protocol; while the dongle listens its first letter ends that."""
+"""Close the protocol; while the dongle listens, the first character ends that."""
 ANSWER_S = 1.0
 """Slow Bluetooth dongles take half a second for a setting."""
 RESET_S = 4.0
-"""A restart takes one second, and up to three in old copies."""
+"""A restart takes one second, up to three on old clones."""
 PROMPT = b">"
 _BLANK = b" \r\n\t"
 _TAIL_BYTES = 64
 
-# Protocol B of an ELM327 (AT PB): 11-bit requests, any length, 11- and 29-bit frames received, nothing interpreted.
+# Protocol B of an ELM327 (AT PB): 11-bit requests, any length, receives 11- and 29-bit frames, no formatting.
 _OPTIONS = 0xE0
 _EIGHT_SEVENTHS = 0x10
 _TOP_BITRATE = 500_000
 _FIXED_PROTOCOLS = {500_000: b"6", 250_000: b"8"}
-_NOT_BOTH = "29-bit identifiers may be missing: this dongle cannot be set to both kinds"
+_ONE_KIND_ONLY = "29-bit identifiers may be missing: this dongle cannot be set to both kinds"
 
 
 class Attendant:
-    """Watches what an open dongle writes: b"" for nothing to do, what to send now, or None: it is to be opened again.
+    """Monitors an open dongle. A call returns b"" for nothing to do, bytes to send now, or None to reopen it.
 
-    `resume` begins listening again when the dongle's buffer was full; empty where it asks.
+    `resume` is the command that resumes listening after a full buffer; empty when polling.
     """
 
     def __init__(self, resume: bytes = b"") -> None:
@@ -57,14 +57,14 @@ class Attendant:
 
 
 def is_prompted(answer: bytes) -> bool:
-    """Whether the dongle is done and takes the next command."""
+    """Whether the answer ends with the prompt, so that the dongle accepts the next command."""
     return plain(answer).rstrip(_BLANK).endswith(PROMPT)
 
 
 def opening(settings: BusSettings) -> Opening:
-    """The dialogue for a dongle. Raises NotOpenedError: "normal_only" where it cannot listen only, "unusable" where it
-    cannot do the bit rate or shows no identifiers."""
-    for _ in range(2):  # the first may only end what the dongle was doing
+    """The opening dialogue. Raises NotOpenedError: "normal_only" if the dongle cannot listen only, "unusable" if it
+    does not support the bit rate or shows no identifiers."""
+    for _ in range(2):  # the first one may only abort a running command
         answer = yield Step(b"ATI\r", ANSWER_S, is_prompted)
     if not is_prompted(answer):
         return Opened(doubt="the dongle gives no prompt: check its power and `baud`")
@@ -100,14 +100,14 @@ def _listen(settings: BusSettings, *, is_stn: bool) -> Opening:
             raise NotOpenedError("normal_only", what, hint=ALLOW_NORMAL)
         warnings.append(OPEN_NORMAL)
     if not (yield from _set_bitrate(settings.bitrate, is_stn=is_stn)):
-        warnings.append(_NOT_BOTH)
+        warnings.append(_ONE_KIND_ONLY)
     monitor = b"STMA\r" if is_stn else b"ATMA\r"
-    yield Step(monitor, 0.0)  # whatever comes from now on is the attendant's
+    yield Step(monitor, 0.0)  # the attendant handles everything from here on
     return Opened(warning="; ".join(warnings), attend=Attendant(monitor))
 
 
 def _set_bitrate(bitrate: int, *, is_stn: bool) -> Generator[Step, bytes, bool]:
-    """Set the bit rate; whether frames with both kinds of identifier will be heard."""
+    """Set the bit rate. Returns whether the dongle will report frames with both kinds of identifier."""
     if (code := user_protocol(bitrate)) is not None:
         chosen = yield Step(b"ATPB " + code + b"\r", ANSWER_S, is_prompted)
         if _accepted(chosen) and _accepted((yield Step(b"ATSPB\r", ANSWER_S, is_prompted))):
@@ -120,12 +120,12 @@ def _set_bitrate(bitrate: int, *, is_stn: bool) -> Generator[Step, bytes, bool]:
         yield Step(b"STP 31\r", ANSWER_S, is_prompted)
         if _accepted((yield Step(b"STPBR %d\r" % bitrate, ANSWER_S, is_prompted))):
             return False
-    hint = "500000 / n is what an ELM327 can do, from 8000 to 500000; an STN does any"
+    hint = "an ELM327 supports 500000 / n, from 8000 to 500000; an STN supports any rate"
     raise NotOpenedError("unusable", f"this dongle has no bit rate {bitrate}", hint=hint)
 
 
 def user_protocol(bitrate: int) -> bytes | None:
-    """Options and divisor of protocol B for a bit rate, which may be off by 0.5 %; None where it has none."""
+    """Options and divisor of protocol B for a bit rate, within 0.5 %; None if there is no such divisor."""
     for options, top in ((_OPTIONS, _TOP_BITRATE), (_OPTIONS | _EIGHT_SEVENTHS, _TOP_BITRATE * 8 / 7)):
         divisor = round(top / bitrate)
         if 1 <= divisor <= 0x40 and abs(top / divisor - bitrate) <= 0.005 * bitrate:

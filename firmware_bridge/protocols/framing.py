@@ -1,12 +1,12 @@
-"""What the frame decoders share: an account of everything that was no frame, and the search for frames.
+"""Shared parts of the frame decoders: search for frames, rejected bytes, rate-limited notices.
 
-Knows no protocol. Damage on the wire comes in stretches: whatever lies between two good frames is one stretch
-and becomes one rejected record, however many bytes and chunks it spans. Devices repeat themselves, so notices
-are limited in rate and say how many were left out.
+Knows no protocol. Damage on the wire comes in stretches: all bytes between two good frames are one stretch and become
+one rejected record, however many bytes and chunks it spans. Devices repeat themselves, so notices are limited in rate
+and give the number left out.
 
-The binary protocols have no escaping, so a start byte proves nothing. The search believes a frame only if it
-holds together and the next one starts right behind it (or nothing has arrived behind it yet), and after one
-that does not it moves on by a single byte: a good frame may have begun inside.
+The binary protocols have no escaping, so a start byte proves nothing. The search accepts a frame only if it is valid
+and the next one starts right after it (or nothing has arrived after it yet). After an invalid frame it moves on by a
+single byte: a good frame may begin inside.
 """
 
 from __future__ import annotations
@@ -29,30 +29,30 @@ from firmware_bridge.records import (
     new_record,
 )
 
-# A record shows enough to recognise the damage (three 8-byte frames of the widest protocol), and no more.
+# Bytes kept of a rejected stretch: enough to recognise the damage (three 8-byte frames of the widest protocol).
 MAX_REJECTED_BYTES = 80
-# Garbage without end (a wrong baud rate) still shows as something arriving: three records a second at 115200.
+# Endless garbage (a wrong baud rate) gives a record per so many bytes: three records per second at 115200 baud.
 MAX_STRETCH_BYTES = 4096
-# A flapping bus can report a thousand errors a second; five a second of each kind show all there is to see.
-MAX_NOTICES_A_SECOND = 5
+# A faulty bus can report a thousand errors per second; five per second of each kind show the fault.
+MAX_NOTICES_PER_S = 5
 SECOND_US = 1_000_000
 
-# What a search may find instead of a frame's size.
+# Results of a search other than a frame's size.
 NEED_MORE = 0
 NO_FRAME = -1
-# Below this many frames looking for an even run costs more than it saves.
-EVEN_FRAMES = 4
+# With fewer frames the check for a uniform block takes longer than it saves.
+MIN_UNIFORM_FRAMES = 4
 
 
 def can_frames(
     times_us: Iterable[int], buses: Iterable[int], ids: Iterable[int], datas: Iterable[bytes]
 ) -> list[CanFrame]:
-    """Columns to frames without a Python call for each: the tuple's own constructor is all that runs."""
+    """Columns to frames without a Python call per frame: only the tuple constructor runs."""
     return list(map(new_record, repeat(CanFrame), zip(times_us, buses, ids, datas, strict=False)))
 
 
 class Account:
-    """Rejected stretches and notices on their way to the next batch, both bounded."""
+    """Collects rejected stretches and notices for the next batch, both bounded."""
 
     def __init__(self) -> None:
         self.bad = 0
@@ -65,7 +65,7 @@ class Account:
         self._second: dict[str, tuple[int, int]] = {}
 
     def reject(self, data: bytes, reason: str, t_us: int) -> None:
-        """These bytes were no frame. They join the stretch that is open; its first reason is the one told."""
+        """Add bytes that are not a frame to the open stretch. A stretch keeps its first reason."""
         if not self._stretch_bytes:
             self.bad += 1
             self._stretch_t_us, self._stretch_reason = t_us, reason
@@ -75,7 +75,7 @@ class Account:
             self.settle()
 
     def settle(self) -> None:
-        """A good frame came, so the damaged stretch before it is over."""
+        """Close the damaged stretch, because a good frame follows it."""
         if self._stretch_bytes:
             record = Rejected(self._stretch_t_us, self._stretch_reason, bytes(self._stretch))
             self._rejected.append(record)
@@ -83,32 +83,32 @@ class Account:
             self._stretch_bytes = 0
 
     def notice(self, t_us: int, kind: str, **detail: Any) -> None:
-        """Tell what a device said, unless it has said that sort of thing often enough this second."""
-        second, told = self._second.get(kind, (t_us // SECOND_US, 0))
+        """Add a notice, unless this second already has MAX_NOTICES_PER_S of its kind."""
+        second, count = self._second.get(kind, (t_us // SECOND_US, 0))
         if second != t_us // SECOND_US:
-            if told > MAX_NOTICES_A_SECOND:
-                detail["left_out"] = told - MAX_NOTICES_A_SECOND
-            second, told = t_us // SECOND_US, 0
-        self._second[kind] = (second, told + 1)
-        if told < MAX_NOTICES_A_SECOND:
+            if count > MAX_NOTICES_PER_S:
+                detail["left_out"] = count - MAX_NOTICES_PER_S
+            second, count = t_us // SECOND_US, 0
+        self._second[kind] = (second, count + 1)
+        if count < MAX_NOTICES_PER_S:
             self._notices.append(Notice(t_us, kind, detail))
 
     def batch(self, frames: list[CanFrame]) -> Batch:
-        """Everything since the last batch."""
+        """The frames, with the rejected stretches and notices since the last batch."""
         batch = Batch(frames, [], self._rejected, self._notices)
         self._rejected, self._notices = [], []
         return batch
 
 
 class FrameSearch(ABC):
-    """A decoder of a binary protocol without escaping: finds the frames, its subclass knows what they are.
+    """Base of decoders for binary protocols without escaping: searches for frames; a subclass parses them.
 
-    A subclass fills the columns `_stamps`, `_buses`, `_ids` and `_datas`, one entry a frame, and leaves out
-    `_stamps` when its devices have no clock.
+    A subclass fills the columns `_stamps`, `_buses`, `_ids` and `_datas`, one entry per frame, without `_stamps` if
+    its devices have no clock.
     """
 
     STARTS: ClassVar[bytes]
-    """The bytes a frame can begin with."""
+    """The bytes with which a frame can begin."""
 
     def __init__(self, bus: int = 0, clock: DeviceClock | None = None) -> None:
         self.good = 0
@@ -124,12 +124,12 @@ class FrameSearch(ABC):
         return self._account.bad
 
     def feed(self, data: bytes, t_us: int) -> Batch:
-        """Decode what arrived at `t_us`. What is kept is less than one frame of the longest kind."""
+        """Decode the bytes that arrived at `t_us`. Less than one frame of the longest kind is kept."""
         buffer = self._rest + data
         self._t_us = t_us
         at, end = 0, len(buffer)
         while at < end:
-            stop, verdict = self._some(buffer, at)
+            stop, verdict = self._decode_run(buffer, at)
             if stop > at:
                 self._account.settle()
             at = stop
@@ -142,8 +142,8 @@ class FrameSearch(ABC):
         return self._account.batch(self._frames())
 
     @abstractmethod
-    def _some(self, buffer: bytes, at: int) -> tuple[int, int]:
-        """Decode from `at` on for as long as it is good: where that ends, and NEED_MORE or NO_FRAME."""
+    def _decode_run(self, buffer: bytes, at: int) -> tuple[int, int]:
+        """Decode the good frames from `at` on. Returns their end, and NEED_MORE or NO_FRAME."""
 
     def _clear(self) -> None:
         self._stamps: list[int] = []
@@ -164,7 +164,7 @@ class FrameSearch(ABC):
 
 
 def stamped(clock: DeviceClock, stamps: list[int], t_us: int, account: Account) -> list[int]:
-    """The times of a chunk's frames by the device's clock; a jump of that clock is worth a notice."""
+    """The times of a chunk's frames by the device's clock; a jump of that clock adds a notice."""
     times_us = clock.session_us(stamps, t_us)
     if (jump_us := clock.take_jump()) is not None:
         account.notice(t_us, "device_clock", jump_ms=jump_us // 1000)
@@ -172,16 +172,16 @@ def stamped(clock: DeviceClock, stamps: list[int], t_us: int, account: Account) 
 
 
 def is_identifier(can_id: int) -> bool:
-    """Whether SocketCAN's 32 bits can be of a frame: an error frame, an extended identifier, or a standard one."""
+    """Whether 32 bits are a valid SocketCAN identifier: error frame, extended or standard."""
     return bool(can_id & (EFF_FLAG | ERR_FLAG)) or can_id & EXTENDED_MASK <= STANDARD_MASK
 
 
-def even_block(buffer: bytes, at: int, size: int, same: Mapping[int, int]) -> bytes:
-    """The rest of the buffer from `at`, in whole frames of `size` bytes, if all have the `same` values at
-    their places (the start at 0 is one); else nothing."""
+def uniform_block(buffer: bytes, at: int, size: int, same: Mapping[int, int]) -> bytes:
+    """The buffer from `at` on as whole frames of `size` bytes, if every frame has the `same` byte values at the given
+    offsets (0 must be one of them); else b""."""
     count = (len(buffer) - at) // size
     stop = at + count * size
-    if count < EVEN_FRAMES or buffer[stop : stop + 1] not in (b"", bytes((same[0],))):
+    if count < MIN_UNIFORM_FRAMES or buffer[stop : stop + 1] not in (b"", bytes((same[0],))):
         return b""
     block = buffer[at:stop]
     even = all(block[place::size].count(value) == count for place, value in same.items())

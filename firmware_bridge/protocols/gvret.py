@@ -1,13 +1,13 @@
-"""GVRET, the binary protocol of ESP32RET, M2RET, Macchina and SavvyCAN.
+"""Decoder and encoder of GVRET, the binary protocol of ESP32RET, M2RET, Macchina and SavvyCAN.
 
     heard     F1 00 | stamp us u32 | id u32, bit 31 extended | bus << 4 + length u8 | data | closing u8
     heard FD  F1 14 | stamp us u32 | id u32                  | length u8 | bus u8   | data | closing u8
     to send   F1 00 | id u32 | bus u8 | length u8 | data | 00
     answers   F1 and 01 time, 06 parameters, 07 device, 09 DE AD alive, 0C buses, 0D extended buses
 
-All little-endian, no checksum and no escaping. The closing byte is meant to be a checksum that nobody computes: 00
-from ESP32RET, anything from a WiCAN. A frame is believed if its identifier, bus and length are possible and the next
-thing starts with F1. There are no remote and no error frames. The stamp wraps every 71.58 minutes.
+All little-endian, no checksum and no escaping. The closing byte was meant as a checksum, but no firmware computes it:
+ESP32RET sends 00, a WiCAN any value. A frame is accepted if its identifier, bus and length are possible and the next
+byte is F1. There are no remote and no error frames. The stamp wraps every 71.58 minutes.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from construct import (
 
 from firmware_bridge.errors import WireError
 from firmware_bridge.protocols.devicetime import DeviceClock
-from firmware_bridge.protocols.framing import NEED_MORE, NO_FRAME, FrameSearch, even_block
+from firmware_bridge.protocols.framing import NEED_MORE, NO_FRAME, FrameSearch, uniform_block
 from firmware_bridge.protocols.gvret_opening import BAUDS, CLOSING, opening
 from firmware_bridge.records import EFF_FLAG, FD_FLAG, FD_LENGTHS, STANDARD_MASK, CanFrame
 
@@ -92,8 +92,8 @@ class Decoder(FrameSearch):
     def __init__(self, bus: int = 0) -> None:
         super().__init__(bus, DeviceClock(1, (STAMP_MODULUS,)))
 
-    def _some(self, buffer: bytes, at: int) -> tuple[int, int]:
-        at += self._even(buffer, at)
+    def _decode_run(self, buffer: bytes, at: int) -> tuple[int, int]:
+        at += self._uniform(buffer, at)
         end = len(buffer)
         while at < end:
             if end - at >= 12 and buffer[at] == 0xF1 and buffer[at + 1] == 0:
@@ -117,12 +117,12 @@ class Decoder(FrameSearch):
                 at += taken
         return at, NEED_MORE
 
-    def _even(self, buffer: bytes, at: int) -> int:
-        """Decode a whole buffer of frames of one length and bus at once; the number of bytes taken."""
+    def _uniform(self, buffer: bytes, at: int) -> int:
+        """Decode a buffer of frames of one length and bus in one go; returns the number of bytes used."""
         if len(buffer) < at + 12 or (length := buffer[at + 10] & 15) > 8:
             return 0
         size = 12 + length
-        block = even_block(buffer, at, size, {0: 0xF1, 1: 0, 10: buffer[at + 10]})
+        block = uniform_block(buffer, at, size, {0: 0xF1, 1: 0, 10: buffer[at + 10]})
         if not block:
             return 0
         stamps, ids, datas = zip(*_packing(length).iter_unpack(block), strict=True)
@@ -135,7 +135,7 @@ class Decoder(FrameSearch):
         return len(block)
 
     def _other(self, buffer: bytes, at: int) -> int:
-        """An FD frame or an answer: how many bytes it took, or NEED_MORE or NO_FRAME."""
+        """Decode an FD frame or an answer; returns the number of bytes used, NEED_MORE or NO_FRAME."""
         end = len(buffer)
         if buffer[at] != 0xF1:
             return NO_FRAME
@@ -183,7 +183,7 @@ class Decoder(FrameSearch):
 
 
 def _possible(can_id: int) -> bool:
-    """A standard identifier, or bit 31 and an extended one: the flag is where the log has it."""
+    """Whether an identifier is standard, or extended with bit 31, which is also the log's flag."""
     return can_id <= STANDARD_MASK or can_id >> 29 == EFF_FLAG >> 29
 
 
@@ -193,9 +193,9 @@ def _packing(length: int) -> Packing:
 
 
 def report(frame: CanFrame) -> bytes:
-    """What an adapter sends when it hears a frame, stamped with its `t_us`; `bus` is the adapter's own.
+    """The bytes with which an adapter reports a frame, stamped with its `t_us`; `bus` is the adapter's own.
 
-    WireError if GVRET cannot say it: remote and error frames, the FD flags, more than sixteen buses.
+    WireError for a frame that GVRET does not have: remote and error frames, FD flags, buses beyond 15.
     """
     fields = {"stamp": frame.t_us % STAMP_MODULUS, "can_id": frame.can_id & ~FD_FLAG, "data": frame.data}
     _check(frame, MAX_BUSES)
@@ -207,8 +207,8 @@ def report(frame: CanFrame) -> bytes:
 
 
 def encode(frame: CanFrame) -> bytes:
-    """The command that makes an adapter transmit a classic frame on its own `bus`; WireError if it cannot."""
-    _check(frame, 4)  # firmwares look at two bits of the bus
+    """The command that makes an adapter transmit a classic frame on its own `bus`. WireError for any other frame."""
+    _check(frame, 4)  # firmwares use two bits of the bus
     if frame.can_id & FD_FLAG:
         raise WireError("GVRET has no command to transmit an FD frame")
     wire: bytes = COMMAND.build({"can_id": frame.can_id, "bus": frame.bus, "data": frame.data})

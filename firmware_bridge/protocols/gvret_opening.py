@@ -1,13 +1,13 @@
-"""How to open a GVRET adapter: into binary mode, ask what it is set to, set it up, ask whether it was done.
+"""Open a GVRET adapter: binary mode, query settings, set up, confirm.
 
-    set up   F1 05 | bus 0 u32 | bus 1 u32 | 00     bits 0-19 bit rate, 29 listen only, 30 enabled, 31 the bits count
+    set up   F1 05 | bus 0 u32 | bus 1 u32 | 00     bits 0-19 bit rate, 29 listen only, 30 enabled, 31 use bits 29, 30
     ask      F1 06                                  answered by F1 06 | mode u8 | bit rate u32 | the same of bus 1
                                                     mode: bit 0 enabled, bit 4 listening only
 
-Listening only is set and confirmed while the bus is off; then the bus is switched on, and that is confirmed as well.
-An adapter that does not answer is not set up at all. Two things are beyond the recorder: ESP32RET opens its bus when it
-gets power, as its own settings say, and a firmware from before bit 31 takes the flags for a bit rate and opens normal,
-until it is found not to confirm and is switched off.
+Listen-only mode is set and confirmed while the bus is off; then the bus is switched on, and that is confirmed too. An
+adapter that does not answer is not set up at all. The recorder cannot prevent two cases: ESP32RET opens its bus at
+power-up with its stored settings, and a firmware without bit 31 takes the flags for a bit rate and opens in normal
+mode, until it fails to confirm and is switched off.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from typing import NamedTuple
 from firmware_bridge.errors import NotOpenedError
 from firmware_bridge.protocols import ALLOW_NORMAL, OPEN_NORMAL, BusSettings, Opened, Opening, Step
 
-# ESP32RET's UART runs at 1 Mbaud; the others are native USB, where any rate does.
+# ESP32RET's UART runs at 1 Mbaud; the others are native USB and accept any rate.
 BAUDS = (1_000_000, 115_200, 2_000_000, 921_600, 500_000, 460_800)
-# There is no way back out of the binary mode, and none is needed.
+# The binary mode cannot be left, and need not be.
 CLOSING = b""
 MAX_BITRATE = 1_000_000
 SHORT_S = 0.05
-# An ESP32 may still be starting, or be reached by Wi-Fi.
+# An ESP32 may still be starting, or be connected over Wi-Fi.
 ANSWER_S = 0.45
 
 SETS_FLAGS, ENABLED, LISTEN_ONLY = 0x8000_0000, 0x4000_0000, 0x2000_0000
@@ -37,7 +37,7 @@ _PARAMETERS = re.compile(rb"\xf1\x06([\x00\x01\x10\x11]....[\x00\x01\x10\x11]...
 
 
 class Parameters(NamedTuple):
-    """What an adapter says of its two buses: modes and bit rates."""
+    """An adapter's report of its two buses: modes and bit rates (bit/s)."""
 
     mode: int
     bitrate: int
@@ -54,11 +54,10 @@ class Parameters(NamedTuple):
 
 
 def opening(settings: BusSettings) -> Opening:
-    """The dialogue for an adapter.
+    """The opening dialogue.
 
-    The bit rate sets bus 0 as asked and bus 1 to the same rate, always only listening, since nobody said what it is
-    connected to. None leaves both rates, and without `listen_only` both modes, as the adapter has them. Raises
-    NotOpenedError.
+    A bit rate sets bus 0 as configured, and bus 1 to the same rate but always listen-only, because what it is
+    connected to is not known. None keeps both rates and, without `listen_only`, both modes. Raises NotOpenedError.
     """
     rate = settings.bitrate
     if rate is not None and not 0 < rate <= MAX_BITRATE:
@@ -66,28 +65,28 @@ def opening(settings: BusSettings) -> Opening:
             "unusable", f"GVRET has no bit rate {rate}", hint=f"it has any from 1 to {MAX_BITRATE}"
         )
     yield Step(BINARY, SHORT_S)
-    present = _parameters((yield Step(ASK_ALL, ANSWER_S, _has_parameters)))
-    if settings.listen_only is True and present is None:
+    current = _parameters((yield Step(ASK_ALL, ANSWER_S, _has_parameters)))
+    if settings.listen_only is True and current is None:
         what = "the adapter does not answer, so its bus is not set up: check its power and `baud`"
         return Opened(doubt=f"{what}, or {ALLOW_NORMAL}")
-    if settings.listen_only and present is not None:
-        if rate is None and not (present.is_enabled and present.bitrate):
+    if settings.listen_only and current is not None:
+        if rate is None and not (current.is_enabled and current.bitrate):
             return Opened(doubt="the adapter's bus is switched off: set `bitrate`")
-        rates = rate or present.bitrate, rate or present.bitrate_1
+        rates = rate or current.bitrate, rate or current.bitrate_1
         if (yield from _is_listening(*rates, enabled=False)) and (yield from _is_listening(*rates)):
             return Opened()
         if settings.listen_only is True:
             yield Step(set_up(0, 0), SHORT_S)
             what = "the adapter does not confirm that it listens only, so it is not opened"
             raise NotOpenedError("normal_only", what, hint=ALLOW_NORMAL)
-        rate = rate or present.bitrate
+        rate = rate or current.bitrate
     if rate is not None:
         yield Step(set_up(rate, rate), SHORT_S)
     return Opened(warning=OPEN_NORMAL if settings.listen_only else "")
 
 
 def set_up(bitrate: int, bitrate_1: int, *, listen_only: bool = False, enabled: bool = True) -> bytes:
-    """The command that sets both buses. A bit rate of 0 switches that bus off; bus 1 only ever listens."""
+    """The command that sets up both buses. A bit rate of 0 switches that bus off; bus 1 is always listen-only."""
     flags = SETS_FLAGS | (ENABLED if enabled else 0)
     bus_0 = flags | bitrate | (LISTEN_ONLY if listen_only else 0) if bitrate else 0
     bus_1 = flags | bitrate_1 | LISTEN_ONLY if bitrate_1 else 0
@@ -95,18 +94,18 @@ def set_up(bitrate: int, bitrate_1: int, *, listen_only: bool = False, enabled: 
 
 
 def _is_listening(bitrate: int, bitrate_1: int, *, enabled: bool = True) -> Generator[Step, bytes, bool]:
-    """Set both buses to listen only; whether the adapter says that its bus 0 does."""
+    """Set both buses to listen only. Returns whether the adapter confirms that for bus 0."""
     yield Step(set_up(bitrate, bitrate_1, listen_only=True, enabled=enabled), SHORT_S)
-    found = _parameters((yield Step(ASK_PARAMETERS, ANSWER_S, _has_parameters)))
-    return found is not None and found.is_listening_only
+    reported = _parameters((yield Step(ASK_PARAMETERS, ANSWER_S, _has_parameters)))
+    return reported is not None and reported.is_listening_only
 
 
 def _parameters(answer: bytes) -> Parameters | None:
-    """The last answer to F1 06 among frames and other answers; None if there is none that can be one."""
+    """The last valid answer to F1 06 among frames and other answers; None without one."""
     for match in reversed(list(_PARAMETERS.finditer(answer))):
-        found = Parameters(*struct.unpack("<BIBI", match[1]))
-        if found.bitrate <= MAX_BITRATE and found.bitrate_1 <= MAX_BITRATE:
-            return found
+        parameters = Parameters(*struct.unpack("<BIBI", match[1]))
+        if parameters.bitrate <= MAX_BITRATE and parameters.bitrate_1 <= MAX_BITRATE:
+            return parameters
     return None
 
 

@@ -1,12 +1,12 @@
-"""NAV-PVT, u-blox' message with the whole of a fix: its payload, field by field, in its own units.
+"""Parser and builder of the u-blox NAV-PVT payload, which holds a complete fix, in its own units.
 
     0 [iTOW:4] [year:2] [month:1] [day:1] [hour:1] [min:1] [sec:1] [valid:1] [tAcc:4] [nano:4]
     20 [fixType:1] [flags:1] [flags2:1] [numSV:1] [lon:4] [lat:4] [height:4] [hMSL:4] [hAcc:4] [vAcc:4]
     48 [velN:4] [velE:4] [velD:4] [gSpeed:4] [headMot:4] [sAcc:4] [headAcc:4] [pDOP:2] [flags3:2] [reserved:4]
     84 [headVeh:4] [magDec:2] [magAcc:2]
 
-The payload has 84 bytes in u-blox 7, where the two bytes of flags3 are reserved, and 92 since M8; a later protocol may
-append more. Little-endian (u-blox interface descriptions, UBX-NAV-PVT).
+The payload has 84 bytes in u-blox 7, where the two bytes of flags3 are reserved, and 92 since M8; later versions may
+append bytes. Little-endian (u-blox interface descriptions, UBX-NAV-PVT).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import struct
 from typing import Final, NamedTuple
 
 from construct import GreedyBytes, Int8ul, Int16sl, Int16ul, Int32sl, Int32ul, Padding, Struct
-from construct import Optional as Perhaps
+from construct import Optional as Maybe
 
 LAYOUT: Final = Struct(
     "itow_ms" / Int32ul,
@@ -48,10 +48,10 @@ LAYOUT: Final = Struct(
     "pdop_e2" / Int16ul,
     "flags3" / Int16ul,
     Padding(4),
-    "vehicle" / Perhaps(Struct("heading_e5" / Int32sl, "declination_e2" / Int16sl, "accuracy_e2" / Int16ul)),
+    "vehicle" / Maybe(Struct("heading_e5" / Int32sl, "declination_e2" / Int16sl, "accuracy_e2" / Int16ul)),
     "later" / GreedyBytes,
 )
-"""The payload: the reference that `parse` is tested against, and the encoder."""
+"""The payload layout: the encoder, and the reference for tests of `parse`."""
 
 SHORTEST: Final = 84
 WITH_FLAGS3: Final = 92
@@ -60,7 +60,7 @@ _FIELDS: Final = struct.Struct("<IH6BIi4B4i2I5i2I2H")
 
 
 class NavPvt(NamedTuple):
-    """A payload's fields, named as in the layout; e7, e5 and e2 are powers of ten that a degree is multiplied by."""
+    """The fields of a payload, named as in the layout; _e7, _e5 and _e2 are degrees times that power of ten."""
 
     itow_ms: int
     year: int
@@ -94,7 +94,7 @@ class NavPvt(NamedTuple):
 
 
 def build(**fields: int) -> bytes:
-    """A payload of 92 bytes; a field that is not given is 0."""
+    """Build a payload of 92 bytes; omitted fields are 0."""
     known = dict.fromkeys(NavPvt._fields, 0) | fields
     vehicle = {"heading_e5": 0, "declination_e2": 0, "accuracy_e2": 0}
     payload: bytes = LAYOUT.build(known | {"vehicle": vehicle, "later": b""})
@@ -102,9 +102,9 @@ def build(**fields: int) -> bytes:
 
 
 def parse(payload: bytes) -> NavPvt | None:
-    """The fields, some fifty times as fast as by the layout; None where the payload is too short to have them all.
+    """The fields of a payload; None if it is too short. About fifty times as fast as the layout.
 
-    `flags3` is 0 where the payload is of a protocol that reserves those bytes.
+    `flags3` is 0 for a protocol version that reserves those bytes.
     """
     if len(payload) < SHORTEST:
         return None

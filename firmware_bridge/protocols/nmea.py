@@ -1,19 +1,19 @@
-"""NMEA 0183 on the wire: bytes -> sentences whose checksum holds, and bodies -> bytes.
+"""NMEA 0183 framing: bytes to sentences with a correct checksum, and sentence bodies to bytes.
 
     ["$" or "!"] [body: printable ASCII without $ ! *] ["*"] [XOR of the body: two hex digits] [CR LF]
 
-Knows nothing of what a sentence says: any talker, any formatter, proprietary ones and the "!" sentences of
-AIS come out alike. A checksum is required. The idea: "$" and "!" can stand nowhere but at a start, so a
-damaged sentence ends where the next one begins and never takes it along; a lost CR LF costs nothing, for
-the checksum already ends the sentence. What is neither is rejected in bounded pieces.
+Sentences are not interpreted: any talker and formatter, proprietary sentences and the "!" sentences of AIS are treated
+alike. A checksum is required. "$" and "!" can only begin a sentence, so a damaged sentence ends where the next one
+begins and does not swallow it. A lost CR LF is harmless, because the checksum already ends the sentence. All other
+bytes are rejected in bounded pieces.
 
-Sentence files carry comment lines ("# ..."); these are noise even where they quote a whole sentence. A control
-character ends such a line: binary messages between the sentences must not hide one.
+Sentence files contain comment lines ("# ..."); these are noise even if they quote a sentence. A control character ends
+such a line, so that binary messages between sentences cannot hide one.
 
-u-blox receivers send UBX messages (ubx.py) between the sentences. A message is skipped whole, whatever its payload
-looks like; one that carries a fix becomes a sentence, the others are counted as `foreign`. Two bytes begin a message,
-and noise has them too: one whose checksum fails costs no sentence and no message that begins inside it, and one that
-several whole sentences arrive "inside" of is none and is not waited for.
+u-blox receivers send UBX messages (ubx.py) between the sentences. A message is skipped whole, whatever its payload;
+one that carries a fix becomes a sentence, the others are counted as `foreign`. Noise may also contain the two sync
+bytes: a message with a wrong checksum hides no sentence or message inside it, and a supposed message that contains
+several complete sentences is not a message and is not waited for.
 """
 
 from __future__ import annotations
@@ -44,16 +44,16 @@ from firmware_bridge.protocols import ubx
 from firmware_bridge.records import Batch, Rejected, Sentence
 
 MIN_BODY: Final = 4
-"""The shortest address there is: P and a maker's three letters."""
+"""The shortest address: P and a manufacturer's three letters."""
 MAX_BODY: Final = 1020
-"""The standard allows 82 characters a sentence; u-blox' PUBX,03 has about 18 for each satellite, of which
-a receiver of today sees over 50."""
-QUOTED: Final = 2
-"""More whole sentences or messages than this do not stand in a UBX payload: its head was noise."""
+"""The standard allows 82 characters per sentence; u-blox' PUBX,03 has about 18 per satellite, and a modern receiver
+sees over 50."""
+MAX_QUOTED: Final = 2
+"""Most complete sentences or messages inside a UBX payload; with more of them its header was noise."""
 MAX_STARTS: Final = 32
-"""So many possible starts in a payload are looked at: a message full of them costs milliseconds, not seconds."""
+"""Most possible starts checked in a payload, so that a message full of them takes milliseconds, not seconds."""
 MAX_NOISE: Final = 256
-"""The longest piece in which noise is rejected: a few to a second at the usual rates, none of them big."""
+"""Longest piece of rejected noise, in bytes: a few small pieces per second at the usual rates."""
 
 _BODY = rb'[ "#%-)+-~]'
 _SENTENCE = re.compile(rb"([$!](%b{%d,%d}+)\*([0-9A-Fa-f]{2}))[\r\n]*" % (_BODY, MIN_BODY, MAX_BODY))
@@ -84,13 +84,13 @@ LAYOUT: Final = Struct(
     ),
     Const(b"\r\n"),
 )
-"""One sentence as it is written: the reference that the decoder is tested against, and the encoder."""
+"""The layout of a sentence: the encoder, and the reference for tests of the decoder."""
 
 
 def encode(body: str, start: str = "$") -> bytes:
-    """The bytes of the sentence whose body (`GPGLL,4916.45,N,...`) is given; `start` is "!" for AIS.
+    """The bytes of a sentence with the given body (`GPGLL,4916.45,N,...`); `start` is "!" for AIS.
 
-    Raises WireError when the body holds a character that cannot stand in one, or is too short or too long.
+    Raises WireError if the body has an illegal character, or is too short or too long.
     """
     try:
         wire: bytes = LAYOUT.build({"start": start.encode("ascii"), "body": body.encode("ascii")})
@@ -106,7 +106,7 @@ def checksum(body: bytes) -> int:
     while width > 512:
         folded ^= folded >> width
         width >>= 1
-    folded ^= folded >> 512  # unrolled from here on, where nearly all sentences begin: a third faster
+    folded ^= folded >> 512  # unrolled from the size of nearly all sentences on: a third faster
     folded ^= folded >> 256
     folded ^= folded >> 128
     folded ^= folded >> 64
@@ -116,11 +116,10 @@ def checksum(body: bytes) -> int:
 
 
 class Decoder:
-    """Stream of bytes to sentences. `good` counts the sentences and UBX messages, `bad` the rejected pieces; `foreign`
-    is how many of the good ones say nothing that is recorded; a notice "ubx_skipped" counts them by class and id once a
-    minute.
+    """Decode a stream of bytes into sentences.
 
-    `bus` is there for the sake of the other decoders' signature; a receiver has none.
+    `good` counts sentences and UBX messages, `bad` rejected pieces, `foreign` the good messages that are not recorded;
+    a notice "ubx_skipped" gives those by class and id once per minute. `bus` is unused; all decoders accept it.
     """
 
     def __init__(self, bus: int = 0) -> None:
@@ -132,9 +131,9 @@ class Decoder:
         self._line_begins = True
 
     def feed(self, data: bytes, t_us: int) -> Batch:
-        """Every sentence that `data` completes, and every piece that can be none, stamped `t_us`.
+        """The sentences that `data` completes and the rejected pieces, stamped `t_us`.
 
-        Reasons: "checksum" (it does not hold), "no checksum", "length" (of the body), "noise".
+        Reasons for rejection: "checksum" (wrong), "no checksum", "length" (of the body), "noise".
         """
         buffer = self._rest + data
         sentences: list[Sentence] = []
@@ -165,7 +164,7 @@ class Decoder:
                 if not reason:
                     break
                 piece = Rejected(t_us, reason, buffer[position:stop])
-                self._sort(piece, buffer[stop : stop + 1], sentences, rejected)
+                self._add_piece(piece, buffer[stop : stop + 1], sentences, rejected)
                 position = stop
         if position:
             self._line_begins = buffer[position - 1] == 0x0A
@@ -174,24 +173,24 @@ class Decoder:
         self.bad += len(rejected)
         return Batch([], sentences, rejected, self._skipped.take_notices(t_us))
 
-    def _sort(
+    def _add_piece(
         self, piece: Rejected, behind: bytes, sentences: list[Sentence], rejected: list[Rejected]
     ) -> None:
-        """Put a piece without a checksum that holds where it belongs; `behind` is the byte after it."""
+        """Add a piece without a correct checksum to its list; `behind` is the byte after it."""
         rejected.append(piece)
 
 
 class LenientDecoder(Decoder):
-    """Takes whole lines without a checksum for sentences, too: for receivers that send none.
+    """Also accepts complete lines without a checksum, for receivers that send none.
 
-    A sentence that has come with a checksum once needs it always: without, it is a damaged line.
+    A sentence address seen once with a checksum requires it from then on: without, the line is damaged.
     """
 
     def __init__(self, bus: int = 0) -> None:
         super().__init__(bus)
         self._checked: set[str] = set()
 
-    def _sort(
+    def _add_piece(
         self, piece: Rejected, behind: bytes, sentences: list[Sentence], rejected: list[Rejected]
     ) -> None:
         is_line = piece.reason == "no checksum" and behind in (b"\r", b"\n") and _BARE.fullmatch(piece.data)
@@ -215,10 +214,10 @@ class LenientDecoder(Decoder):
 
 
 def _message_at(buffer: bytes, position: int) -> int:
-    """As `ubx.message_at`, but a head with more whole sentences and messages behind it than a payload quotes is none.
+    """Like `ubx.message_at`, but NO_MESSAGE if more than MAX_QUOTED complete pieces follow the header.
 
-    The answer never depends on how the bytes were cut into chunks: those pieces are looked for in what has arrived,
-    also when that is the whole message.
+    The result does not depend on how the bytes are cut into chunks: the pieces are searched in all bytes that have
+    arrived, even if that is the whole message.
     """
     if buffer[position] != ubx.SYNC[0]:
         return ubx.NO_MESSAGE
@@ -228,17 +227,17 @@ def _message_at(buffer: bytes, position: int) -> int:
     stop = min(len(buffer), ubx.claimed_end(buffer, position))
     starts = islice(_START.finditer(buffer, position + ubx.HEAD_BYTES, stop), MAX_STARTS)
     quoted = sum(_piece_at(buffer, start.start(), stop) > 0 for start in starts)
-    return ubx.NO_MESSAGE if quoted > QUOTED else size
+    return ubx.NO_MESSAGE if quoted > MAX_QUOTED else size
 
 
 def _next_start(buffer: bytes, position: int, stop: int) -> int:
-    """Where in a damaged UBX message another piece begins that is whole or may go on beyond it; else `stop`."""
+    """Offset of the next complete or unfinished piece inside a damaged UBX message; else `stop`."""
     starts = (start.start() for start in _START.finditer(buffer, position, stop))
     return next((start for start in starts if _piece_at(buffer, start, stop) >= ubx.NEED_MORE), stop)
 
 
 def _piece_at(buffer: bytes, start: int, stop: int) -> int:
-    """As `ubx.message_at`, for a start of either protocol."""
+    """Like `ubx.message_at`, for a start of either protocol."""
     if buffer[start] == ubx.SYNC[0]:
         return ubx.message_at(buffer, start, stop)
     if match := _SENTENCE.match(buffer, start, stop):
@@ -248,10 +247,10 @@ def _piece_at(buffer: bytes, start: int, stop: int) -> int:
 
 
 def _reject(buffer: bytes, position: int, line_begins: bool, size: int) -> tuple[str, int]:
-    """Why the bytes from `position` on are no sentence, and where that piece ends; ("", _) if it needs more.
+    """The reason for rejecting the bytes from `position` on, and the end of that piece; ("", _) if it needs more.
 
-    `size` is what `_message_at` says of them. The answer never depends on how the bytes were cut into chunks: a piece
-    that reaches the end of the buffer waits, until it is as long as it may be.
+    `size` is the result of `_message_at` for them. The result does not depend on how the bytes are cut into chunks: a
+    piece that reaches the end of the buffer waits until it has its maximum length.
     """
     if size == ubx.BAD_CHECKSUM:
         return "checksum", _next_start(buffer, position + 1, ubx.claimed_end(buffer, position))
@@ -272,7 +271,7 @@ def _reject(buffer: bytes, position: int, line_begins: bool, size: int) -> tuple
 
 
 def _noise(buffer: bytes, position: int) -> tuple[str, int]:
-    """As `_reject`, for bytes that begin nothing: they end where something begins."""
+    """Like `_reject`, for bytes that begin nothing: the piece ends at the next start."""
     stop = min(len(buffer), position + MAX_NOISE)
     for match in _NOISE_END.finditer(buffer, position + 1, stop):
         start = match.start()

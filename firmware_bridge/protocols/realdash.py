@@ -1,12 +1,12 @@
-"""RealDash CAN, which dashboards and home-made Arduino and Teensy firmware speak.
+"""Decoder and encoder of RealDash CAN, used by dashboards and self-built Arduino and Teensy firmware.
 
     44   44 33 22 11 | id u32 | data[8]
     66   66 33 22 | size u8 | id u32 | data | crc32 u32     size 11..1F (hex): (size - 15) * 4 = 8..64 bytes
     55   55 33 22 11 | id u32 | UTF-8 | 00                  a text for the dashboard
 
-All little-endian, no device time. The CRC is the usual one, of everything before it, and proves a 66 by
-itself; a 44 is believed if the next thing starts behind it. Nothing says whether an identifier is extended:
-it is, if it does not fit into 11 bits. A text becomes a notice.
+All little-endian, no device time. The CRC is zlib's, of everything before it, and suffices to accept a 66; a 44 is
+accepted if another start follows it. The protocol has no flag for extended identifiers: one that does not fit into 11
+bits is extended. A text becomes a notice.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from construct import Byte, Bytes, Checksum, Const, CString, Int32ul, RawCopy, R
 
 from firmware_bridge.errors import WireError
 from firmware_bridge.protocols import no_opening
-from firmware_bridge.protocols.framing import NEED_MORE, NO_FRAME, FrameSearch, even_block
+from firmware_bridge.protocols.framing import NEED_MORE, NO_FRAME, FrameSearch, uniform_block
 from firmware_bridge.records import EFF_FLAG, EXTENDED_MASK, FD_FLAG, STANDARD_MASK, CanFrame
 
 MARK_44, MARK_66, MARK_55 = b"\x44\x33\x22\x11", b"\x66\x33\x22", b"\x55\x33\x22\x11"
@@ -34,7 +34,7 @@ FRAME_66 = Struct("body" / RawCopy(BODY_66), "crc32" / Checksum(Int32ul, zlib.cr
 TEXT_55 = Struct(Const(MARK_55), "number" / Int32ul, "text" / CString("utf8"))
 
 SIZES_66 = range(0x11, 0x20)
-# What a dashboard's line can show; a text that goes on for longer is a lost 00.
+# Bytes that a dashboard's line can show; in a longer text the 00 was lost.
 MAX_TEXT = 256
 BAUDS = (115_200, 1_000_000, 921_600, 500_000, 460_800, 250_000, 230_400, 57_600)
 CLOSING = b""
@@ -52,8 +52,8 @@ class Decoder(FrameSearch):
 
     STARTS = b"\x44\x66\x55"
 
-    def _some(self, buffer: bytes, at: int) -> tuple[int, int]:
-        at += self._even(buffer, at)
+    def _decode_run(self, buffer: bytes, at: int) -> tuple[int, int]:
+        at += self._uniform(buffer, at)
         end = len(buffer)
         while at < end:
             mark = buffer[at : at + 4]
@@ -71,9 +71,9 @@ class Decoder(FrameSearch):
             at += taken
         return at, NEED_MORE
 
-    def _even(self, buffer: bytes, at: int) -> int:
-        """Decode a whole buffer of 44 frames at once; the number of bytes taken."""
-        block = even_block(buffer, at, 16, dict(enumerate(MARK_44)))
+    def _uniform(self, buffer: bytes, at: int) -> int:
+        """Decode a buffer of 44 frames in one go; returns the number of bytes used."""
+        block = uniform_block(buffer, at, 16, dict(enumerate(MARK_44)))
         if not block:
             return 0
         numbers, datas = zip(*_FRAME_44.iter_unpack(block), strict=True)
@@ -85,7 +85,7 @@ class Decoder(FrameSearch):
         return len(block)
 
     def _plain(self, buffer: bytes, at: int) -> int:
-        """A 44: how many bytes it took, or NEED_MORE or NO_FRAME."""
+        """Decode a 44; returns the number of bytes used, NEED_MORE or NO_FRAME."""
         stop = at + 16
         if stop > len(buffer):
             return NEED_MORE
@@ -95,7 +95,7 @@ class Decoder(FrameSearch):
         return self._take(buffer, at, stop)
 
     def _checked(self, buffer: bytes, at: int) -> int:
-        """A 66: how many bytes it took, or NEED_MORE or NO_FRAME."""
+        """Decode a 66; returns the number of bytes used, NEED_MORE or NO_FRAME."""
         if at + 3 == len(buffer):
             return NEED_MORE
         size = buffer[at + 3]
@@ -120,7 +120,7 @@ class Decoder(FrameSearch):
         return stop - at
 
     def _text(self, buffer: bytes, at: int) -> int:
-        """A 55: how many bytes it took, or NEED_MORE or NO_FRAME."""
+        """Decode a 55; returns the number of bytes used, NEED_MORE or NO_FRAME."""
         begin = at + 8
         stop = buffer.find(b"\0", begin, begin + MAX_TEXT)
         text = buffer[begin : stop if stop >= 0 else begin + MAX_TEXT].decode("utf-8", "replace")
@@ -135,16 +135,16 @@ class Decoder(FrameSearch):
 
 
 def _can_id(number: int) -> int | None:
-    """The log's identifier for RealDash's number; None if it is none."""
+    """The log's identifier for a RealDash number; None if the number is too large."""
     if number <= STANDARD_MASK:
         return number
     return number | EFF_FLAG if number <= EXTENDED_MASK else None
 
 
 def encode(frame: CanFrame) -> bytes:
-    """The bytes of a frame: 8 bytes as a 44, FD frames as a 66; both directions look alike.
+    """The bytes of a frame: 8 bytes as a 44, FD frames as a 66; the same in both directions.
 
-    WireError if RealDash cannot say it: other lengths than 8, 12, 16 ... 64, remote and error frames, FD
+    WireError for a frame that RealDash does not have: lengths other than 8, 12, 16 ... 64, remote and error frames, FD
     flags, an FD frame of 8 bytes, an extended identifier that fits into 11 bits.
     """
     fd = frame.can_id & FD_FLAG

@@ -1,15 +1,15 @@
-"""SLCAN, the Lawicel ASCII protocol, in every dialect met so far: the decoder of the stream.
+"""Stream decoder of SLCAN, the Lawicel ASCII protocol, in all known dialects.
 
-One line is drawn in `slcan_line`, what adapters say besides frames in `slcan_answers`, how they are opened in
-`slcan_opening`. CR ends a line, LF as well in some firmwares, and BEL (07) is an answer by itself.
+`slcan_line` draws one line, `slcan_answers` parses other messages of adapters, `slcan_opening` opens them. CR ends a
+line, in some firmwares also LF, and BEL (07) is an answer of its own.
 
-There is no checksum, so a line must be right to the digit: known kind, possible identifier, exact length. How
-many digits of device time follow the data is settled by the stream itself: a line that differs from those
-before is not believed until the next one agrees with it. Behind a lost CR lies a good frame.
+There is no checksum, so a line must match exactly: known kind, possible identifier, exact length. The number of digits
+of device time after the data is learned from the stream: a line that differs from the lines before is not accepted
+until the next one agrees with it. After a lost CR the second frame of the line is good.
 
-Speed: a chunk whose lines are all of one kind and length is decoded by C code alone (`_even`). Other lines go
-one by one through a table of heads (kind, identifier, length) seen before, and what fits no head is looked
-at slowly. All ways give what the construct of `slcan_line` gives: tests hold them to it.
+Speed: C code alone decodes a chunk whose lines all have one kind and length (`_uniform`). Other lines go one by one
+through a table of heads (kind, identifier, length) seen before, and the rest takes the slow path. Tests check that all
+paths give the result of the construct in `slcan_line`.
 """
 
 from __future__ import annotations
@@ -47,24 +47,24 @@ from firmware_bridge.records import (
 
 __all__ = ["BAUDS", "CLOSING", "Decoder", "encode", "opening", "parse", "report"]
 
-# The longest line of any firmware is CANable 2.5's description of itself, of up to 250 characters.
+# Characters; the longest line of any firmware is CANable 2.5's self-description, up to 250.
 MAX_LINE = 256
-# A bus has tens to a few hundred identifiers; noise must not fill memory.
+# Bound of the table: a bus has tens to a few hundred identifiers, and noise must not fill memory.
 MAX_HEADS = 4096
-# Below this many lines the C path's fixed cost is more than it saves.
-EVEN_LINES = 4
-# Makes the length of no line fit while the number of stamp digits is not known.
-NOT_SETTLED = -1_000
-# Starts of a frame that are no hex digits: the only ones that stand out from the data inside a damaged line.
+# With fewer lines the fixed cost of the C path is higher than its gain.
+MIN_UNIFORM_LINES = 4
+# While the number of stamp digits is unknown, no line length matches with this value.
+UNKNOWN_DIGITS = -1_000
+# Starts of a frame that are not hex digits: only these can be found among the data of a damaged line.
 START = re.compile(rb"[tTrR]")
-# How `struct` calls a stamp of so many digits.
+# The `struct` code of a stamp by its number of digits.
 STAMP_CODES = {0: "", 4: "H", 8: "I"}
 STANDARD_ZEROS = bytes.maketrans(b"t\r", b"00")
 EXTENDED_ZEROS = bytes.maketrans(b"T", b"0")
 
 
 class Line(NamedTuple):
-    """A line that is a frame."""
+    """A parsed frame line."""
 
     stamp_digits: int
     can_id: int
@@ -73,7 +73,7 @@ class Line(NamedTuple):
 
 
 class Decoder:
-    """SLCAN bytes to frames. `bus` is the log's number of the adapter's only bus."""
+    """Decode SLCAN bytes into frames. `bus` is the log's number of the adapter's only bus."""
 
     def __init__(self, bus: int = 0) -> None:
         self.good = 0
@@ -82,9 +82,9 @@ class Decoder:
         self._rest = b""
         self._t_us = self._last_us = 0
         self._heads: dict[bytes, Head] = {}
-        self._stamp_digits = NOT_SETTLED
+        self._stamp_digits = UNKNOWN_DIGITS
         self._clock: DeviceClock | None = None
-        self._doubt = (NOT_SETTLED, 0)
+        self._unconfirmed = (UNKNOWN_DIGITS, 0)
         self._damaged_at = -1
         self._frames: list[CanFrame] = []
         self._ids: list[int] = []
@@ -96,7 +96,7 @@ class Decoder:
         return self._account.bad
 
     def feed(self, data: bytes, t_us: int) -> Batch:
-        """Decode what arrived at `t_us`. At most one unfinished line is kept."""
+        """Decode the bytes that arrived at `t_us`. At most one unfinished line is kept."""
         if b"\n" in data:
             data = data.replace(b"\r\n", b"\r").replace(b"\n", b"\r")
         if BEL in data:
@@ -106,7 +106,7 @@ class Decoder:
         end = buffer.rfind(b"\r") + 1
         if end:
             block = buffer[:end]
-            if not self._even(block):
+            if not self._uniform(block):
                 self._lines(block.split(b"\r")[:-1])
         self._rest = buffer[end:]
         if len(self._rest) > MAX_LINE:
@@ -118,12 +118,12 @@ class Decoder:
         frames, self._frames = self._frames, []
         return self._account.batch(frames)
 
-    def _even(self, block: bytes) -> bool:
-        """Decode lines that are all standard or all extended data frames of one length, or none of them."""
+    def _uniform(self, block: bytes) -> bool:
+        """Decode a block of only standard or only extended data frames of one length. False if it is another."""
         size = block.find(b"\r") + 1
         count, left = divmod(len(block), size)
         kind = block[:1]
-        if left or count < EVEN_LINES or kind not in (b"t", b"T"):
+        if left or count < MIN_UNIFORM_LINES or kind not in (b"t", b"T"):
             return False
         start = 5 if kind == b"t" else 10
         length = b"012345678".find(block[start - 1 : start])
@@ -154,7 +154,7 @@ class Decoder:
         return possible
 
     def _lines(self, lines: list[bytes]) -> None:
-        """Decode lines one by one: the hot path of mixed traffic. What the table does not know goes aside."""
+        """Decode lines one by one: the hot path of mixed traffic. Unknown lines go to `_unusual`."""
         known = self._heads.get
         add_id, add_data, add_stamp = self._ids.append, self._datas.append, self._stamps.append
         stamp_digits = self._stamp_digits
@@ -176,32 +176,34 @@ class Decoder:
                 add_id, add_data, add_stamp = self._ids.append, self._datas.append, self._stamps.append
 
     def _unusual(self, line: bytes) -> None:
-        """No frame of the table and the usual length: a new identifier, an answer, a new mode, or damage."""
-        frame = self._frame(line) or self._frame(line.lstrip(b"zZ"))  # z: acknowledged, or sent and echoed
+        """Handle a line that the table does not match: a new identifier, an answer, a new mode, or damage."""
+        frame = self._frame(line) or self._frame(
+            line.lstrip(b"zZ")
+        )  # z: transmission acknowledged, or its echo
         if frame is not None:
-            if not self._believe(frame):
+            if not self._accept(frame):
                 self._reject(line + b"\r", "length")
-        elif (said := answer(line)) is not None:
-            kind, detail = said
+        elif (notice := answer(line)) is not None:
+            kind, detail = notice
             if kind:
                 self._account.notice(self._t_us, kind, **detail)
         else:
             self._damaged(line)
 
     def _damaged(self, line: bytes) -> None:
-        """Look for a good frame at the end of a damaged line, behind a CR that was lost."""
+        """Search for a good frame at the end of a damaged line, after a lost CR."""
         for match in START.finditer(line, 1):
             second = self._frame(line[match.start() :])
             if second is not None and second.stamp_digits == self._stamp_digits:
                 first = self._frame(line[: match.start()])
-                if first is None or not self._believe(first):
+                if first is None or not self._accept(first):
                     self._reject(line[: match.start()], "hex" if START.match(line) else "noise")
-                self._believe(second)
+                self._accept(second)
                 return
         self._reject(line + b"\r", "length" if line[:1] in KINDS else "noise")
 
     def _frame(self, line: bytes) -> Line | None:
-        """The frame that a line is, however many stamp digits it has."""
+        """The frame in a line with any number of stamp digits; None if it is not a frame."""
         head = self._head(line)
         if head is None:
             return None
@@ -212,7 +214,7 @@ class Decoder:
             line, digits = line[:-1], digits - 1
         if digits - 2 * len(fill) == max(
             self._stamp_digits, 0
-        ):  # stock canable2 sends data with a remote frame
+        ):  # stock CANable 2 sends data with a remote frame
             start, digits = start + 2 * len(fill), digits - 2 * len(fill)
         if digits not in STAMP_CODES:
             return None
@@ -223,7 +225,7 @@ class Decoder:
         return Line(digits, can_id, fill or raw[:length], int.from_bytes(raw[length:], "big"))
 
     def _head(self, line: bytes) -> Head | None:
-        """The head of a line, from the table or into it."""
+        """The head of a line, from the table; a new one is added to it."""
         key = line[: 10 if KINDS.get(line[:1], 0) & EFF_FLAG else 5]
         head = self._heads.get(key)
         if head is None and (head := read_head(key)) is not None:
@@ -232,21 +234,21 @@ class Decoder:
             self._heads[key] = head
         return head
 
-    def _believe(self, frame: Line) -> bool:
-        """Take a frame, unless the length of its stamp is news that the line before it did not bring, too."""
+    def _accept(self, frame: Line) -> bool:
+        """Accept a frame, unless its number of stamp digits is new and the line before it does not confirm it."""
         if frame.stamp_digits != self._stamp_digits:
             count = self.good + len(self._ids)
-            if self._stamp_digits != NOT_SETTLED and self._doubt != (frame.stamp_digits, count):
-                self._doubt = (frame.stamp_digits, count)
+            if self._stamp_digits != UNKNOWN_DIGITS and self._unconfirmed != (frame.stamp_digits, count):
+                self._unconfirmed = (frame.stamp_digits, count)
                 return False
-            self._settle_on(frame.stamp_digits)
+            self._switch_stamps(frame.stamp_digits)
         self._ids.append(frame.can_id)
         self._datas.append(frame.data)
         self._stamps.append(frame.stamp)
         return True
 
-    def _settle_on(self, stamp_digits: int) -> None:
-        """The stream changed to another kind of stamp: finish the frames so far with the clock they had."""
+    def _switch_stamps(self, stamp_digits: int) -> None:
+        """Switch to another kind of stamp; the frames so far are finished with their own clock."""
         self._finish()
         self._stamp_digits = stamp_digits
         self._clock = None
@@ -281,11 +283,11 @@ def _packing(kind: bytes, length: int, stamp_digits: int) -> Packing:
 
 
 def _columns(block: bytes, kind: bytes, length: int, stamp_digits: int) -> tuple[tuple[Any, ...], ...]:
-    """The lines' fields, unpacked all at once; ValueError if anything is no hex digit.
+    """The fields of all lines, unpacked in one call; ValueError if a character is not a hex digit.
 
-    The letter and the CR become zeros, which puts the digits of every line on byte boundaries: a standard
-    line has an odd number of them before its data, so the first letter is cut off and each CR shares a byte
-    with the next line's letter; an extended line has an even number, and its CR takes a byte of its own.
+    The letter and the CR become zeros, which puts the digits of every line on byte boundaries. A standard line has an
+    odd number of digits before its data, so the first letter is cut off and each CR shares a byte with the next line's
+    letter. An extended line has an even number, and its CR takes a byte of its own.
     """
     if kind == b"t":
         digits = block[1:].translate(STANDARD_ZEROS) + b"0"

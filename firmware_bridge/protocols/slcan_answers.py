@@ -1,7 +1,7 @@
-"""What an SLCAN adapter says that is no frame: answers to commands, bus states, errors, acknowledgements.
+"""Parse SLCAN lines that are not frames: answers to commands, bus states, errors, acknowledgements.
 
-Knows the words of each dialect and nothing of streams. The letters are Lawicel's manual's, Linux's `slcan`
-driver's (`s`, `e`), and CANable 2.5's (`#`, `E`, `+`, `>`, `M`, `L`).
+Covers all dialects; stateless. The letters are from Lawicel's manual, Linux's `slcan` driver (`s`, `e`) and CANable
+2.5 (`#`, `E`, `+`, `>`, `M`, `L`).
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ _FLAGS = {
 
 
 def answer(line: bytes) -> tuple[str, Detail] | None:
-    """Kind and detail of the notice that a line is worth, kind "" if it is worth none; None: no answer."""
+    """Kind and detail of the notice for a line, kind "" if it needs no notice; None if it is not an answer."""
     for pattern, read in _ANSWERS:
         if match := pattern.fullmatch(line):
             return read(match.group().decode("ascii"))
     return None
 
 
-def _silent(_text: str) -> tuple[str, Detail]:
+def _no_notice(_text: str) -> tuple[str, Detail]:
     return "", {}
 
 
@@ -71,21 +71,21 @@ def _status(text: str) -> tuple[str, Detail]:
     return "adapter_status", {"flags": [name for bit, name in _FLAGS.items() if bits >> bit & 1]}
 
 
-def _told(text: str) -> tuple[str, Detail]:
+def _version(text: str) -> tuple[str, Detail]:
     return "adapter_answer", {"answer": text}
 
 
 _ANSWERS: tuple[tuple[re.Pattern[bytes], Callable[[str], tuple[str, Detail] | None]], ...] = (
-    (re.compile(rb"[zZ]+|#|M[0-9A-Fa-f]{2}|L\d{1,3}"), _silent),  # sent; done; sent and marked; bus load
+    (re.compile(rb"[zZ]+|#|M[0-9A-Fa-f]{2}|L\d{1,3}"), _no_notice),  # sent; done; sent and marked; bus load
     (re.compile(rb"\a|#[ -~]"), _refused),
     (re.compile(rb"s[awpb]\d{6}"), _bus_state),
     (re.compile(rb"e\d[aBbcfoOs]{1,9}"), _bus_errors),
     (re.compile(rb"F[0-9A-Fa-f]{2}"), _status),
     (re.compile(rb"E[0-9A-F]{8}"), _error_report),
-    (re.compile(rb"[VN][0-9A-Za-z]{1,16}|v[0-9A-Fa-f]{4}|v: [ -~]{1,200}|ESP32RET"), _told),
-    (re.compile(rb"[+>][\t -~]{1,250}"), _told),
+    (re.compile(rb"[VN][0-9A-Za-z]{1,16}|v[0-9A-Fa-f]{4}|v: [ -~]{1,200}|ESP32RET"), _version),
+    (re.compile(rb"[+>][\t -~]{1,250}"), _version),
     (
         re.compile(rb"[!-~]{1,40} [ -~]{0,160}(?:git|canable|V\d)[ -~]{0,100}"),
-        _told,
+        _version,
     ),  # CANable's, WeAct's version
 )

@@ -1,19 +1,19 @@
-"""The SLCAN firmwares that adapters run, and how each is made to listen only: facts read in their sources.
+"""Table of SLCAN firmwares: how to recognise each, and how to open it listen-only (from their sources).
 
-    firmware (answer to V)               L            listens by     remarks
+    firmware (answer to V)               L            listens with   remarks
     Lawicel CANUSB (V1013), USBtin       CR           L
-    ESP32RET (V1013 LF)                  CR           L              O behind L opens normal
+    ESP32RET (V1013 LF)                  CR           L              O after L opens normal
     WiCAN (V2011)                        CR           L              M eats 8 bytes, Y opens normal (loop-back)
     Nakakiyo (VL2K0 ...), WeAct with it  CR           L
-    WeAct stock (WeAct Studio V...)      BEL          M1, O          each answered by CR
+    WeAct stock (WeAct Studio V...)      BEL          M1, O          each answered with CR
     CANable 2.5 (+Board: ...)            # and digit  OS             answers # after MF; nothing before
     its port to ESP32-S3 (+Board: ESP32) # and digit  OS             a plain O opens normal whatever M1 said
     CANable, CANable 2 stock (git hash)  nothing      cannot         O opens normal whatever M1 said
-    mintynet, slcanuino (V1234)          BEL          cannot         M is answered by CR and does nothing
+    mintynet, slcanuino (V1234)          BEL          cannot         M is answered with CR and does nothing
     unknown                              CR: L        cannot
 
-So neither an answer to M nor silence proves anything: what opens an adapter that did not confirm `L` is sent only to
-a firmware that is known to listen then.
+So neither an answer to M nor silence proves anything: an adapter that does not confirm `L` is only opened with other
+commands if its firmware is known to listen then.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from firmware_bridge.protocols.slcan_timing import (
     MCP2515,
     SJA1000,
     WEACT,
-    Spelling,
+    TimingCommand,
     described_controller,
     elmue,
     lawicel,
@@ -46,35 +46,35 @@ LAWICEL_CODES = {
     800_000: b"7",
     1_000_000: b"8",
 }
-"""S codes. S7 is 800 kbit/s to Lawicel, Linux, USBtin, ESP32RET, WiCAN, WeAct and CANable 2.5; only stock CANables,
-and python-can after them, mean 750 kbit/s."""
+"""S codes. S7 is 800 kbit/s for Lawicel, Linux, USBtin, ESP32RET, WiCAN, WeAct and CANable 2.5; only for stock
+CANables, and for python-can, it is 750 kbit/s."""
 STOCK_CODES = {rate: code for rate, code in LAWICEL_CODES.items() if code != b"7"} | {750_000: b"7"}
 DATA_CODES = {1_000_000: b"1", 2_000_000: b"2", 4_000_000: b"4", 5_000_000: b"5"}
-"""Y codes of every firmware that knows CAN FD."""
+"""Y codes of every firmware with CAN FD."""
 MORE_DATA_CODES = {500_000: b"0", **DATA_CODES, 8_000_000: b"8"}
-"""Those of CANable 2.5 and Nakakiyo."""
+"""Y codes of CANable 2.5 and Nakakiyo."""
 
 
 @dataclass(frozen=True, slots=True)
 class Firmware:
-    """One firmware. `listening` are the commands that open it listening only where `L` does not; none: it cannot."""
+    """One firmware. `listening`: commands that open it listen-only if `L` does not; empty if it cannot listen only."""
 
     name: str
     listening: tuple[bytes, ...] = ()
     normal: tuple[bytes, ...] = (b"O\r",)
     codes: Mapping[int, bytes] = field(default_factory=lambda: LAWICEL_CODES)
-    spellings: tuple[Spelling, ...] = ()
-    """Ways to set a bit rate without a code, tried in order until one is accepted."""
+    timing_commands: tuple[TimingCommand, ...] = ()
+    """Commands for a bit rate without a code, tried in order until one is accepted."""
     data_codes: Mapping[int, bytes] = field(default_factory=dict)
     answering: tuple[bytes, ...] = ()
-    """Commands that make it answer from then on."""
+    """Commands that switch its answers on."""
 
     def code(self, bitrate: int) -> bytes | None:
-        """The S code of a bit rate, None if it has none."""
+        """The S code of a bit rate; None without one."""
         return next((code for rate, code in self.codes.items() if same_rate(bitrate, rate)), None)
 
 
-_STOCK = Firmware("a stock CANable", normal=(b"M0\r", b"O\r"), codes=STOCK_CODES)
+_STOCK_CANABLE = Firmware("a stock CANable", normal=(b"M0\r", b"O\r"), codes=STOCK_CODES)
 _FIRMWARES: tuple[tuple[re.Pattern[bytes], Firmware], ...] = (
     (
         re.compile(rb"\+Board: ESP32.*"),
@@ -98,29 +98,34 @@ _FIRMWARES: tuple[tuple[re.Pattern[bytes], Firmware], ...] = (
     (re.compile(rb"V[0-9A-Z]{4,5} .*"), Firmware("Nakakiyo's firmware", data_codes=MORE_DATA_CODES)),
     (
         re.compile(rb"\S+ \S*canable2\S*"),
-        replace(_STOCK, name="a stock CANable 2", codes=STOCK_CODES | {83_333: b"9"}, data_codes=DATA_CODES),
+        replace(
+            _STOCK_CANABLE,
+            name="a stock CANable 2",
+            codes=STOCK_CODES | {83_333: b"9"},
+            data_codes=DATA_CODES,
+        ),
     ),
-    (re.compile(rb"\S*[0-9a-f]{7}\S* .*|\S+ \S*(git|canable)\S*"), _STOCK),
+    (re.compile(rb"\S*[0-9a-f]{7}\S* .*|\S+ \S*(git|canable)\S*"), _STOCK_CANABLE),
     (re.compile(rb"V2011"), Firmware("a WiCAN")),
     (re.compile(rb"V1234"), Firmware("this adapter (V1234)")),
     (
         re.compile(rb"V[0-9A-Za-z]{4}"),
-        Firmware("this adapter", spellings=((SJA1000, lawicel), (MCP2515, usbtin))),
+        Firmware("this adapter", timing_commands=((SJA1000, lawicel), (MCP2515, usbtin))),
     ),
 )
 UNKNOWN = Firmware("this adapter", normal=(b"M00000000\r", b"O\r"))
-"""An adapter that does not answer V. The long M is an acceptance code of 0, which receives everything, to most, and
-mode 0, normal, to CANables; the short one would make a WiCAN eat the O behind it."""
+"""An adapter that does not answer V. Most take the long M as acceptance code 0, which receives everything; CANables
+take it as mode 0, normal. After a short M, a WiCAN would swallow the O that follows."""
 _ESP32RET = Firmware("an ESP32RET")
 
 
 def identify(lines: list[bytes], answer: bytes) -> Firmware | None:
-    """The firmware whose version is among the `lines` of an `answer` to V; None if there is none."""
+    """The firmware whose version is among the `lines` of an `answer` to V; None without one."""
     for line in lines:
         for pattern, firmware in _FIRMWARES:
             if pattern.fullmatch(line):
                 if b"V1013\n" in answer:
                     return _ESP32RET  # it accepts any custom bit rate and sets none
                 controller = described_controller(line)
-                return replace(firmware, spellings=((controller, elmue),)) if controller else firmware
+                return replace(firmware, timing_commands=((controller, elmue),)) if controller else firmware
     return None

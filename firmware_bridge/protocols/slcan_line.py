@@ -1,13 +1,13 @@
-"""One SLCAN line: its construct layout, the strict parser of one frame, and the encoder.
+"""SLCAN line layout: construct definition, strict parser of one frame, encoder.
 
     t iii l dd*       standard          r iii l         its remote frame         all numbers hexadecimal
     T iiiiiiii l dd*  extended          R iiiiiiii l    its remote frame
     d D b B           the same, CAN FD; b and B with the bit rate switched; l = 9..F for 12..64 bytes
-    then              0, 4 (Z1, ms) or 8 (Z2, us) digits of device time; FD: 0, 1 or S (error passive) if told
+    then              0, 4 (Z1, ms) or 8 (Z2, us) digits of device time; FD: optionally 0, 1 or S (error passive)
     CR                the end
 
-The construct is the reference: the decoder's faster ways are held to it by tests. It knows no stream and no
-clock; how many digits of device time a line carries cannot be read from the line, so it is an argument.
+The construct is the reference for tests of the decoder's faster paths. Stateless. The number of digits of device time
+cannot be read from the line, so it is an argument.
 """
 
 from __future__ import annotations
@@ -55,13 +55,13 @@ KINDS = {
 }
 _KIND_OF_FLAGS = {flags: kind for kind, flags in KINDS.items()}
 TICK_US = {4: 1_000, 8: 1}
-"""Microseconds a step of device time, by its number of digits (Z1, Z2)."""
+"""Microseconds per step of device time, by its number of digits (Z1, Z2)."""
 MODULI = {4: (60_000, 60_001, 65_536), 8: (3_600_000_000, 2**32)}
-"""Where it wraps. Z1: Lawicel, USBtin, ESP32RET; Z2: Nakakiyo and WeAct count an hour, others 32 bits."""
+"""Steps after which it wraps. Z1: Lawicel, USBtin, ESP32RET; Z2: an hour for Nakakiyo and WeAct, else 32 bits."""
 
 
 def _number(digits: Any) -> Any:
-    """A hexadecimal number of so many digits (a number, or a function of the context)."""
+    """A hexadecimal number with `digits` digits (a number, or a function of the context)."""
     return ExprAdapter(
         Bytes(digits),
         lambda text, _: int.from_bytes(unhexlify(b"0" * (len(text) % 2) + text), "big"),
@@ -97,13 +97,13 @@ LINE = Struct(
 
 
 class Head(NamedTuple):
-    """What a decoder must know of a line's beginning: kind, identifier and length code."""
+    """The decoded beginning of a line: kind, identifier and length code."""
 
     can_id: int
     start: int
-    """Where the data begins."""
+    """Offset of the data in the line, in characters."""
     size: int
-    """Where the data ends, in characters from the start of the line."""
+    """Offset of the end of the data, in characters."""
     length: int
     """Bytes of data in the line."""
     fill: bytes
@@ -111,7 +111,7 @@ class Head(NamedTuple):
 
 
 def read_head(text: bytes) -> Head | None:
-    """The head that a whole kind, identifier and length code are, as HEAD says but fast enough for noise."""
+    """Parse kind, identifier and length code like HEAD, but fast enough for noise; None if invalid."""
     flags = KINDS.get(text[:1])
     if flags is None or len(text) != (10 if flags & EFF_FLAG else 5):
         return None
@@ -127,7 +127,7 @@ def read_head(text: bytes) -> Head | None:
 
 
 def parse(line: bytes, stamp_digits: int = 0) -> tuple[int, bytes, int]:
-    """Identifier with flags, data, stamp (0 without) of a line with its CR; WireError if it is no frame."""
+    """Identifier with flags, data and stamp (0 without) of a line with its CR; WireError if it is not a frame."""
     try:
         fields = LINE.parse(line, stamp_digits=stamp_digits)
     except (ConstructError, ValueError) as error:
@@ -139,9 +139,9 @@ def parse(line: bytes, stamp_digits: int = 0) -> tuple[int, bytes, int]:
 
 
 def report(frame: CanFrame, stamp_digits: int = 0, modulus: int | None = None) -> bytes:
-    """The line by which an adapter reports a frame, stamped with its `t_us` if `stamp_digits` is 4 or 8.
+    """The line with which an adapter reports a frame, stamped with its `t_us` if `stamp_digits` is 4 or 8.
 
-    It wraps at `modulus` ticks (Lawicel's and Nakakiyo's by default). WireError if there is no such line.
+    The stamp wraps at `modulus` ticks (Lawicel's and Nakakiyo's by default). WireError if SLCAN has no such frame.
     """
     number = frame.can_id & EXTENDED_MASK
     kind = _KIND_OF_FLAGS.get(frame.can_id & ~EXTENDED_MASK & ~ESI_FLAG)
@@ -162,7 +162,7 @@ def report(frame: CanFrame, stamp_digits: int = 0, modulus: int | None = None) -
 
 
 def encode(frame: CanFrame) -> bytes:
-    """The command that makes an adapter transmit a frame; WireError if SLCAN cannot say it."""
+    """The command that makes an adapter transmit a frame. WireError if SLCAN has no such frame."""
     if frame.can_id & ESI_FLAG:
-        raise WireError("an SLCAN adapter decides for itself whether it is error passive")
+        raise WireError("an SLCAN adapter sets the error-passive flag itself")
     return report(frame)

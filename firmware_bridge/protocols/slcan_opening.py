@@ -1,15 +1,15 @@
-"""How to open an SLCAN adapter whose firmware is not known, so that it listens only if it is to.
+"""Open an SLCAN adapter of unknown firmware, listen-only if configured.
 
-The dialogue: close, ask for the version, set the rates, ask for stamps, open. The version comes before everything
-that matters for two reasons: its answer is a fence (all answers to earlier commands are in, so that the next CR is
-the answer to the next command), and it names the firmware (slcan_firmware has the table). A firmware with a version
-that does not answer another command at once is asked for it again: an adapter behind Wi-Fi answers late, and a late
-answer must not pass for that to the next command.
+The dialogue: close, query the version, set the rates, request stamps, open. The version comes before all important
+commands for two reasons: its answer is a fence (all answers to earlier commands have arrived, so the next CR answers
+the next command), and it identifies the firmware (table in slcan_firmware). If a firmware with a version does not
+answer another command at once, its version is queried again: an adapter behind Wi-Fi answers late, and a late answer
+must not be taken for the answer to the next command.
 
-Rule 1: `L` first. It is confirmed by CR, or by frames where an adapter answers nothing to anything.
-Rule 2: with `listen_only = true` nothing else that opens is sent, but to a firmware that is known to listen then, and
-it must confirm that. Rule 3: Y and custom bit rates go only to firmwares that have them; to a WiCAN Y means "open".
-Never a bare CR: stock CANables send their last frame again.
+Rule 1: `L` first. CR confirms it; so do frames, if the adapter answers no command at all.
+Rule 2: with `listen_only = true` no other opening command is sent, except to a firmware that is known to listen then,
+and it must confirm that. Rule 3: Y and custom bit rates are sent only to firmwares that have them; a WiCAN takes Y as
+"open". A bare CR is never sent: stock CANables would repeat their last frame.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from firmware_bridge.protocols import ALLOW_NORMAL, OPEN_NORMAL, BusSettings, Op
 from firmware_bridge.protocols.slcan_firmware import UNKNOWN, Firmware, identify
 from firmware_bridge.protocols.slcan_timing import solve
 
-# USB adapters take any rate; ESP32RET's UART runs at 1 Mbaud, converters with an FTDI at up to 2 or 3.
+# USB adapters accept any rate; ESP32RET's UART runs at 1 Mbaud, FTDI converters at up to 2 or 3.
 BAUDS = (115_200, 1_000_000, 2_000_000, 921_600, 500_000, 460_800, 230_400, 57_600, 3_000_000)
 CLOSING = b"C\r"
 SHORT_S = 0.05
-"""An answer takes a USB frame or two."""
+"""Wait for most answers, which take a USB frame or two."""
 VERSION_S = 0.45
-"""A slow UART, an adapter that is just closing its bus, and one that is reached by Wi-Fi."""
+"""Wait for the version: allows for a slow UART, an adapter that is closing its bus, and Wi-Fi."""
 OPEN_S = 0.3
-"""A CAN controller that starts, and an adapter reached by Wi-Fi."""
+"""Wait for an opening: allows for the start of the CAN controller, and for Wi-Fi."""
 
 _LINE = re.compile(rb"(\a)|([^\a\r\n]*)(?:\r\n|\r|\n)")
 _TEXT = re.compile(rb"[\t -~\a\r\n]*")
@@ -38,10 +38,10 @@ _FRAME = re.compile(rb"[tTrRdDbB][0-9A-Fa-f]{4,}S?")
 
 
 def opening(settings: BusSettings) -> Opening:
-    """The dialogue for an adapter. Raises NotOpenedError: state "normal_only" where it cannot listen only, "unusable"
-    where it has no such bit rate."""
+    """The opening dialogue. Raises NotOpenedError: state "normal_only" if the adapter cannot listen only, "unusable"
+    if it does not have the bit rate."""
     yield Step(b"C\r", SHORT_S)
-    yield Step(b"C\r", SHORT_S)  # the first may only end a line left unfinished
+    yield Step(b"C\r", SHORT_S)  # the first one may only end an unfinished line
     answer = yield _VERSION
     firmware = identify(_lines(answer), answer)
     known = firmware or UNKNOWN
@@ -74,12 +74,12 @@ def opening(settings: BusSettings) -> Opening:
 
 
 def _open_normal(firmware: Firmware) -> Opening:
-    """What is answered does not matter: a command that a firmware does not have changes nothing."""
+    """Open in normal mode. Answers are ignored: a command that a firmware does not have changes nothing."""
     return sequence(*(Step(command, OPEN_S, _is_answer) for command in firmware.normal))
 
 
 def _is_confirmed(firmware: Firmware) -> Generator[Step, bytes, bool]:
-    """Send what makes it listen, each command only if the one before it was accepted; whether all were."""
+    """Send the listening commands, each only after the one before was accepted. Returns whether all were."""
     for command in firmware.listening:
         if not _accepted((yield from _ask(firmware, command, OPEN_S))):
             return False
@@ -87,7 +87,7 @@ def _is_confirmed(firmware: Firmware) -> Generator[Step, bytes, bool]:
 
 
 def _ask(firmware: Firmware, command: bytes, wait_s: float) -> Generator[Step, bytes, bytes]:
-    """Send a command; its answer, also a late one, which comes before that to the next question for the version."""
+    """Send a command and return its answer; a late one arrives before the answer to the next version query."""
     answer = yield Step(command, wait_s, _is_answer)
     if firmware is not UNKNOWN and not _is_answer(answer):
         answer += yield _VERSION
@@ -100,9 +100,9 @@ def _set_bitrate(firmware: Firmware, bitrate: int) -> Generator[Step, bytes, Non
         if _accepted((yield from _ask(firmware, b"S" + code + b"\r", SHORT_S))) is not False:
             return
     else:
-        for controller, spelt in firmware.spellings:
+        for controller, command in firmware.timing_commands:
             timing = solve(controller, bitrate)
-            if timing is not None and _accepted((yield from _ask(firmware, spelt(timing), SHORT_S))):
+            if timing is not None and _accepted((yield from _ask(firmware, command(timing), SHORT_S))):
                 return
     hint = f"it has {', '.join(map(str, sorted(firmware.codes)))}"
     raise NotOpenedError("unusable", f"{firmware.name} has no bit rate {bitrate}", hint=hint)
@@ -120,15 +120,15 @@ def _set_data_bitrate(firmware: Firmware, bitrate: int) -> Generator[Step, bytes
 
 
 def _lines(answer: bytes) -> list[bytes]:
-    """Whole lines without their ends, BEL as one of its own; frames and acknowledgements of frames left out."""
+    """Complete lines without line ends, BEL as a line of its own; without frames and their acknowledgements."""
     lines = [match[1] or match[2] for match in _LINE.finditer(answer)]
     return [line for line in lines if not _FRAME.fullmatch(line) and line not in (b"z", b"Z")]
 
 
 def _accepted(answer: bytes) -> bool | None:
-    """Whether a command was accepted: CR or # alone, not BEL or # with a number.
+    """Whether a command was accepted: True for CR or # alone, False for BEL or # with a number.
 
-    None: it was not answered. Bytes that are no text are another protocol or another baud rate, and no answer.
+    None without an answer. Bytes that are not text come from another protocol or baud rate and are not an answer.
     """
     if not _TEXT.fullmatch(answer):
         return None

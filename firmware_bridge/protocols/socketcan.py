@@ -1,16 +1,16 @@
-"""SocketCAN: the frames of a CAN interface of the kernel, as the recorder's own socket reads them.
+"""SocketCAN records: frames of a kernel CAN interface as a stream of bytes, decoder and encoder.
 
     classic   43 41 4E 10 | dropped u32 | stamp us u64 | id u32 | length u8 | 3 bytes           | data[8]
     FD        43 41 4E 48 | dropped u32 | stamp us u64 | id u32 | length u8 | flags u8, 2 bytes | data[64]
 
-A socket hands out one frame a call, and its time and the count of lost frames beside it; a record joins the three,
-so that a port stays a stream of bytes which can be kept and replayed. Behind its first 16 bytes a record is the
-kernel's own `struct can_frame` or `struct canfd_frame` (linux/can.h), whose size is the fourth byte. The order of
-bytes is that of every machine the recorder runs on, little-endian. `stamp` is of CLOCK_MONOTONIC, `dropped` counts
-all frames that the kernel has dropped since the socket was opened because nobody read them in time.
+A socket returns one frame per call, with its time and the count of lost frames as ancillary data. A record combines
+the three, so that a port stays a stream of bytes that can be stored and replayed. After its first 16 bytes a record is
+the kernel's `struct can_frame` or `struct canfd_frame` (linux/can.h), whose size is the fourth byte. Little-endian, as
+every machine the recorder runs on. `stamp` is of CLOCK_MONOTONIC, in microseconds; `dropped` counts all frames that
+the kernel has dropped since the socket was opened because they were not read in time.
 
-Nothing damages a record on its way, but a capture may be torn: one is believed if the next one starts behind it.
-What is written to the socket has the same form. The bit rate belongs to the interface: there is nothing to open.
+Records are not damaged in transit, but a capture may be truncated: a record is accepted if the next one starts right
+after it. Frames to transmit have the same form. The interface has its bit rate already, so there is nothing to open.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ from firmware_bridge.protocols.framing import (
     NO_FRAME,
     SECOND_US,
     FrameSearch,
-    even_block,
     is_identifier,
+    uniform_block,
 )
 from firmware_bridge.protocols.socketcan_errors import notices
 from firmware_bridge.records import (
@@ -88,7 +88,7 @@ BAUDS: tuple[int, ...] = ()
 CLOSING = b""
 opening = no_opening
 
-head = Packing("<3sBIQ").pack
+pack_head = Packing("<3sBIQ").pack
 """The 16 bytes before a frame: MARK, the frame's size, `dropped`, `stamp`."""
 _CLASSIC_HEAD = bytes((*MARK, CLASSIC_BYTES))
 _CLASSIC = Packing("<4xIQIB3x8s")
@@ -100,10 +100,10 @@ __all__ = ["BAUDS", "CLASSIC", "CLOSING", "FD", "Decoder", "encode", "opening", 
 
 
 class Decoder(FrameSearch):
-    """Records to frames. `bus` is the log's number of the interface.
+    """Decode records into frames. `bus` is the log's number of the interface.
 
-    Error frames are frames, with ERR_FLAG, and notices as well. Frames that the kernel dropped are a notice
-    `frames_dropped`, once a second at most, so that none of them is left out of the count.
+    An error frame gives a frame with ERR_FLAG and notices. Frames dropped by the kernel are added up in a notice
+    `frames_dropped`, at most once per second, so that the count is complete.
     """
 
     STARTS = MARK[:1]
@@ -112,10 +112,10 @@ class Decoder(FrameSearch):
         super().__init__(bus, DeviceClock(1, (_STAMP_MODULUS,)))
         self._dropped = 0
         self._lost = 0
-        self._tell_us = 0
+        self._next_notice_us = 0
 
-    def _some(self, buffer: bytes, at: int) -> tuple[int, int]:
-        at += self._even(buffer, at)
+    def _decode_run(self, buffer: bytes, at: int) -> tuple[int, int]:
+        at += self._uniform(buffer, at)
         while at < len(buffer):
             taken = self._one(buffer, at)
             if taken <= 0:
@@ -124,7 +124,7 @@ class Decoder(FrameSearch):
         return at, NEED_MORE
 
     def _one(self, buffer: bytes, at: int) -> int:
-        """One record: how many bytes it took, or NEED_MORE or NO_FRAME."""
+        """Decode one record; returns the number of bytes used, NEED_MORE or NO_FRAME."""
         start = buffer[at : at + 4]
         if len(start) < 4 and _CLASSIC_HEAD.startswith(start):
             return NEED_MORE
@@ -139,15 +139,15 @@ class Decoder(FrameSearch):
         else:
             dropped, stamp, can_id, length, flags, data = _FD.unpack_from(buffer, at)
             is_frame = length in _FD_LENGTHS and is_identifier(can_id) and not can_id & (RTR_FLAG | ERR_FLAG)
-            can_id |= fd_flags(flags)  # CANFD_FDF says what the size says already
+            can_id |= fd_flags(flags)  # CANFD_FDF repeats what the size says
         if not is_frame or not MARK.startswith(buffer[stop : stop + len(MARK)]):
             return NO_FRAME
         self._take([dropped], [stamp], [can_id], [bytes(length) if can_id & RTR_FLAG else data[:length]])
         return stop - at
 
-    def _even(self, buffer: bytes, at: int) -> int:
-        """Decode a whole buffer of classic data frames at once; the number of bytes taken."""
-        block = even_block(buffer, at, HEAD_BYTES + CLASSIC_BYTES, dict(enumerate(_CLASSIC_HEAD)))
+    def _uniform(self, buffer: bytes, at: int) -> int:
+        """Decode a buffer of classic data frames in one go; returns the number of bytes used."""
+        block = uniform_block(buffer, at, HEAD_BYTES + CLASSIC_BYTES, dict(enumerate(_CLASSIC_HEAD)))
         if not block:
             return 0
         dropped, stamps, ids, lengths, datas = zip(*_CLASSIC.iter_unpack(block), strict=True)
@@ -165,10 +165,10 @@ class Decoder(FrameSearch):
         self, dropped: Sequence[int], stamps: Sequence[int], ids: Sequence[int], datas: Sequence[bytes]
     ) -> None:
         if dropped[-1] != self._dropped:
-            self._count(dropped)
-        if self._lost and self._t_us >= self._tell_us:
+            self._count_dropped(dropped)
+        if self._lost and self._t_us >= self._next_notice_us:
             self._account.notice(self._t_us, "frames_dropped", frames=self._lost)
-            self._lost, self._tell_us = 0, self._t_us + SECOND_US
+            self._lost, self._next_notice_us = 0, self._t_us + SECOND_US
         if ids[-1] & ERR_FLAG:  # error frames come here one at a time
             for kind, detail in notices(ids[-1] & EXTENDED_MASK, datas[-1]):
                 self._account.notice(self._t_us, kind, **detail)
@@ -177,15 +177,15 @@ class Decoder(FrameSearch):
         self._buses += [self._bus] * len(ids)
         self._datas += datas
 
-    def _count(self, dropped: Sequence[int]) -> None:
-        """The kernel's count has moved. It begins at 0 with every opening of the interface."""
+    def _count_dropped(self, dropped: Sequence[int]) -> None:
+        """Add the increase of the kernel's count, which restarts at 0 whenever the interface is opened."""
         for count in dropped:
             self._lost += count - self._dropped if count >= self._dropped else count
             self._dropped = count
 
 
 def encode(frame: CanFrame) -> bytes:
-    """The record of a frame, stamped with its `t_us`; both directions look alike. WireError if there is none."""
+    """The record of a frame, stamped with its `t_us`; the same in both directions. WireError for an invalid frame."""
     number, size = frame.can_id & 0xFFFF_FFFF, len(frame.data)
     is_fd = bool(frame.can_id & FD_FLAG)
     is_plain = not number & (RTR_FLAG | ERR_FLAG)

@@ -1,7 +1,7 @@
-"""What the kernel's error frames report: bus states, bus errors, overruns (linux/can/error.h).
+"""Parse SocketCAN error frames: bus states, bus errors, overruns (linux/can/error.h).
 
-Knows one error frame at a time. The notices are those of the SLCAN adapters, kind and detail alike, so whoever reads
-the log or the doctor's findings need not know which adapter it was.
+Stateless. The notices have the same kinds and details as those of SLCAN adapters, so readers of the log need not know
+which adapter it was.
 
     identifier: the classes below, one bit each     data[1] controller | [2], [3] protocol | [6], [7] counters
 """
@@ -16,15 +16,15 @@ _NO_ACK, _BUS_OFF, _BUS_ERROR, _RESTARTED = 0x20, 0x40, 0x80, 0x100
 
 _OVERRUNS = {0x01: "rx_overrun", 0x02: "tx_overrun"}
 _STATES = {0x30: "passive", 0x0C: "warning", 0x40: "active"}
-"""Of data[1], the worst first: passive or warning in either direction."""
+"""Bits of data[1], the worst state first: passive or warning in either direction."""
 _VIOLATIONS = {0x01: "bit", 0x02: "form", 0x04: "stuff", 0x08: "bit0", 0x10: "bit1", 0x20: "overload"}
-"""Of data[2]. Its other bits say in which direction, and that the bus is fine."""
+"""Bits of data[2]. The other bits are the direction, and that the bus is active again."""
 _IN_CHECKSUM, _IN_ACK = 0x08, 0x19
-"""Of data[3], where in the frame the violation was: in the CRC sequence, in the ACK slot."""
+"""Values of data[3], the location of the violation: CRC sequence, ACK slot."""
 
 
 def notices(classes: int, data: bytes) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Kind and detail of each notice that an error frame is worth; none for a lost arbitration, which is ordinary."""
+    """Kind and detail of each notice for an error frame; none for lost arbitration, which is normal."""
     data = data.ljust(8, b"\0")
     state = _state(classes, data[1])
     if state:

@@ -1,11 +1,11 @@
-"""UBX, the binary protocol of u-blox receivers: one message on the wire.
+"""UBX, the binary protocol of u-blox receivers: find, build and count messages.
 
     [B5 62] [class:1] [id:1] [length:2] [payload: length bytes] [checksum:2]
 
-All integers are little-endian; the checksum is Fletcher's with 8 bits, from the class to the payload's end. Receivers
-mix these messages with NMEA sentences on one port, so the NMEA decoder finds them (`message_at`) and hands on the
-ones that carry a fix as sentences: "UBX " and the whole message in hexadecimal, which no NMEA sentence can be taken
-for. Knows no payload.
+All integers are little-endian; the checksum is Fletcher's with 8 bits, from the class to the end of the payload.
+Receivers mix these messages with NMEA sentences on one port, so the NMEA decoder finds them (`message_at`) and passes
+on those with a fix as sentences: "UBX " and the whole message in hexadecimal, which differs from any NMEA sentence.
+Payloads are not interpreted.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ SYNC: Final = b"\xb5\x62"
 HEAD_BYTES: Final = 6
 """Sync, class, id and length."""
 FRAME_BYTES: Final = HEAD_BYTES + 2
-"""What a message has around its payload."""
+"""Bytes of a message in addition to its payload."""
 MAX_PAYLOAD: Final = 8192
 """The longest messages count their blocks in one byte, and the largest blocks have 32 bytes (RXM-RAWX: 16 + 255 * 32).
-A length field that says more is damage, and is not waited for."""
+A larger length field is damage, and is not waited for."""
 USUAL_PAYLOAD: Final = 1024
-"""All but a few kinds of message stay below this."""
+"""The limit for all but a few kinds of message."""
 LONG_KINDS: Final = frozenset(
     bytes.fromhex(kind)
     for kind in (
@@ -44,9 +44,9 @@ NAV_PVT: Final = b"\x01\x07"
 """Class and id of the message that carries a fix."""
 
 SKIPPED_EVERY_US: Final = 60_000_000
-"""How often a notice says which messages were skipped: it is a habit of the receiver, not an event."""
-MOST_KINDS: Final = 8
-"""Kinds of them that it names."""
+"""Interval of the notice of skipped messages, which a receiver sends all the time."""
+MAX_KINDS: Final = 8
+"""Kinds of message in that notice."""
 
 NEED_MORE: Final = 0
 NO_MESSAGE: Final = -1
@@ -54,7 +54,7 @@ BAD_CHECKSUM: Final = -2
 
 
 def checksum(data: bytes) -> bytes:
-    """Fletcher's two bytes: the sum, and the sum of the sums."""
+    """Fletcher's checksum: the sum, and the sum of the sums."""
     sums = list(accumulate(data))
     return bytes((sums[-1] & 0xFF, sum(sums) & 0xFF))
 
@@ -64,11 +64,11 @@ LAYOUT: Final = Struct(
     "body" / RawCopy(Struct("kind" / Bytes(2), "payload" / Prefixed(Int16ul, GreedyBytes))),
     "checksum" / Checksum(Bytes(2), checksum, this.body.data),
 )
-"""One message: the reference that `message_at` is tested against, and the encoder. `kind` is class and id."""
+"""The layout of a message: the encoder, and the reference for tests of `message_at`. `kind` is class and id."""
 
 
 def encode(kind: bytes, payload: bytes) -> bytes:
-    """The bytes of a message. Raises WireError when the payload is longer than any message's."""
+    """The bytes of a message. Raises WireError if the payload is too long."""
     if len(payload) > (MAX_PAYLOAD if kind in LONG_KINDS else USUAL_PAYLOAD):
         raise WireError(f"a UBX message cannot carry {len(payload)} bytes")
     wire: bytes = LAYOUT.build({"body": {"value": {"kind": kind, "payload": payload}}})
@@ -78,7 +78,7 @@ def encode(kind: bytes, payload: bytes) -> bytes:
 def message_at(buffer: bytes, position: int, stop: int) -> int:
     """The size of the message that begins at `position` and ends by `stop`.
 
-    NEED_MORE if it may go on beyond `stop`, NO_MESSAGE if none can begin there, BAD_CHECKSUM if it is all there and
+    NEED_MORE if it may continue beyond `stop`, NO_MESSAGE if none can begin there, BAD_CHECKSUM if it is complete but
     damaged.
     """
     head = buffer[position : min(stop, position + HEAD_BYTES)]
@@ -97,17 +97,17 @@ def message_at(buffer: bytes, position: int, stop: int) -> int:
 
 
 def claimed_end(buffer: bytes, position: int) -> int:
-    """Where the message whose whole head is at `position` ends, by its own word."""
+    """The end of the message with a complete head at `position`, according to its length field."""
     return position + FRAME_BYTES + int.from_bytes(buffer[position + 4 : position + HEAD_BYTES], "little")
 
 
 def as_text(message: bytes) -> str:
-    """A whole message as the text of a sentence."""
+    """A complete message as the text of a sentence."""
     return TEXT_START + message.hex()
 
 
 def from_text(text: str) -> tuple[bytes, bytes]:
-    """Class with id, and payload, of a message that `as_text` wrote. Raises WireError for anything else."""
+    """Kind (class and id) and payload of a message in the form of `as_text`. Raises WireError for any other text."""
     try:
         message = bytes.fromhex(text.removeprefix(TEXT_START))
     except ValueError as error:
@@ -118,7 +118,7 @@ def from_text(text: str) -> tuple[bytes, bytes]:
 
 
 def holds(text: str) -> bool:
-    """Whether a sentence's text is one that `as_text` wrote."""
+    """Whether a sentence's text is a valid message in the form of `as_text`."""
     try:
         from_text(text)
     except WireError:
@@ -127,22 +127,22 @@ def holds(text: str) -> bool:
 
 
 class SkippedMessages:
-    """Counts the messages that are not handed on, by class and id, for a notice "ubx_skipped" once a minute."""
+    """Counts skipped messages by class and id, for a notice "ubx_skipped" once per minute."""
 
     def __init__(self) -> None:
         self._kinds: Counter[str] = Counter()
         self._since_us = 0
 
     def add(self, kind: bytes, t_us: int) -> None:
-        """One more message, of that class and id."""
+        """Count a message by its kind (class and id)."""
         if not self._kinds:
             self._since_us = t_us
         self._kinds[kind.hex()] += 1
 
     def take_notices(self, t_us: int) -> list[Notice]:
-        """The notice, when it is due."""
+        """The notice if it is due, else none."""
         if not self._kinds or t_us - self._since_us < SKIPPED_EVERY_US:
             return []
-        detail = {"messages": self._kinds.total(), "most": dict(self._kinds.most_common(MOST_KINDS))}
+        detail = {"messages": self._kinds.total(), "most": dict(self._kinds.most_common(MAX_KINDS))}
         self._kinds.clear()
         return [Notice(t_us, "ubx_skipped", detail)]

@@ -81,7 +81,7 @@ def find_bitrate(plan: PortPlan, baud: int, stop: threading.Event) -> Bitrate:
                 if holds(decoder.good, decoder.bad):
                     return Bitrate(rate, tuple(tried))
         finally:
-            link.say_goodbye(plan.protocol.closing)
+            link.send_closing(plan.protocol.closing)
     return Bitrate(None, tuple(tried))
 
 

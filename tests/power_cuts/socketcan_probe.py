@@ -12,7 +12,7 @@ from firmware_bridge.devices.can_interface import Expected
 from firmware_bridge.devices.outbox import Outbox
 from firmware_bridge.devices.socketcan_link import can_socket, open_interface
 from firmware_bridge.errors import PortError
-from firmware_bridge.protocols.socketcan import MARK, Decoder, encode, head
+from firmware_bridge.protocols.socketcan import MARK, Decoder, encode, pack_head
 from firmware_bridge.records import FD_FLAG, CanFrame
 
 NAME = "vcan1"
@@ -35,7 +35,7 @@ def main() -> int:
         outbox.put(encode(frame))
     echoed = link.read(0.2)
     frames = [bus.recv(100) for _ in asked]
-    records = b"".join(head(MARK, len(frame), 0, 0) + frame for frame in frames)
+    records = b"".join(pack_head(MARK, len(frame), 0, 0) + frame for frame in frames)
     heard = [(frame.can_id, frame.data) for frame in Decoder().feed(records, 0).frames]
     print(f"= sent {len(heard)} frames, heard {len(echoed)} bytes of its own", flush=True)
     is_sound = heard == [(frame.can_id, frame.data) for frame in asked] and not echoed

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_bridge.devices.baud_trial import (
-    DOUBT_US,
     GARBAGE_BYTES,
     LISTEN_US,
     PATIENT_US,
     SAMPLE_BYTES,
     TRIAL_BYTES,
+    UNDECIDED_US,
     RateTrial,
     holds,
 )
@@ -47,7 +47,7 @@ def test_good_must_clearly_outnumber_bad(good: int, bad: int, answer: bool) -> N
         ([GOOD[20:], GOOD * 3], 0, True),  # the first one is torn
         ([GOOD], 0, None),
         ([GOOD], LISTEN_US, None),  # perhaps one sentence a second
-        ([GOOD], DOUBT_US, False),
+        ([GOOD], UNDECIDED_US, False),
         ([], LISTEN_US - 1, None),
         ([], LISTEN_US, False),
         ([b"\x80" * GARBAGE_BYTES], 0, False),

@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_bridge.devices import gpsd, link_health
-from firmware_bridge.devices.gpsd import MAX_JSON_BYTES, GpsdStream, place_of
+from firmware_bridge.devices.gpsd import MAX_JSON_BYTES, GpsdStream, parse_url
 from firmware_bridge.devices.ports import PortReader
 from firmware_bridge.protocols import protocol
 from firmware_bridge.protocols.nmea import Decoder
@@ -111,11 +111,11 @@ def test_what_gpsd_says_of_its_devices(said: bytes, complaint: str) -> None:
 
 
 def test_places() -> None:
-    assert place_of("gpsd://pi.local") == ("pi.local", 2947, "")
-    assert place_of("gpsd://") == ("localhost", 2947, "")
-    assert place_of("gpsd://[::1]:3000/dev/ttyACM0") == ("::1", 3000, "/dev/ttyACM0")
+    assert parse_url("gpsd://pi.local") == ("pi.local", 2947, "")
+    assert parse_url("gpsd://") == ("localhost", 2947, "")
+    assert parse_url("gpsd://[::1]:3000/dev/ttyACM0") == ("::1", 3000, "/dev/ttyACM0")
     with pytest.raises(ValueError, match="could not be cast"):
-        place_of("gpsd://host:abc")
+        parse_url("gpsd://host:abc")
 
 
 # -- as a port --------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from firmware_bridge.devices.ports import PortReader
-from firmware_bridge.devices.restart import MOST_ECHOES, AdapterWatch, NoWatch, ReceiverWatch, restart_watch
+from firmware_bridge.devices.restart import MAX_ECHOES, AdapterWatch, NoWatch, ReceiverWatch, restart_watch
 from firmware_bridge.protocols import BusSettings, nmea, protocol
 from firmware_bridge.records import CanFrame
 from firmware_bridge.virtual.dialogue import GvretDialogue
@@ -58,7 +58,7 @@ def test_a_receiver_that_is_slower_than_before_gets_init_again_but_not_for_ever(
     assert epochs(watch, 0, 30, before) == []
     sent = epochs(watch, 30, 600, after)
     assert 30 < sent[0] < 38
-    assert len(sent) <= MOST_ECHOES, "a rate that stays is the usual one"
+    assert len(sent) <= MAX_ECHOES, "a rate that stays is the usual one"
 
 
 def test_a_receiver_that_was_silent_gets_init_again() -> None:
@@ -108,7 +108,7 @@ def test_an_init_that_restarts_the_receiver_does_not_go_round_for_ever() -> None
             watch.opened(second * SECOND_US)
             restarts.add(second + 1)
             sent += 1
-    assert 1 <= sent <= 2 * (MOST_ECHOES + 1)
+    assert 1 <= sent <= 2 * (MAX_ECHOES + 1)
 
 
 restarts = {1, 300}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from firmware_bridge.errors import ConfigurationError
 from firmware_bridge.protocols import PROTOCOL_NAMES, BusSettings, Protocol, protocol
-from firmware_bridge.protocols.framing import MAX_NOTICES_A_SECOND, MAX_REJECTED_BYTES, Account
+from firmware_bridge.protocols.framing import MAX_NOTICES_PER_S, MAX_REJECTED_BYTES, Account
 from firmware_bridge.records import CanFrame
 from tests.examples import examples
 from tests.firmware_bridge.dialogues import hold
@@ -50,7 +50,7 @@ def test_only_the_protocol_asked_for_is_imported() -> None:
         "print(*(m for m in sys.modules if m.startswith('firmware_bridge.protocols.')))"
     )
     seen = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert {m.rpartition(".")[2] for m in seen.split()} == {"canserial", "framing"}
+    assert {m.rpartition(".")[2] for m in seen.split()} == {"canserial", "devicetime", "framing"}
 
 
 @pytest.mark.parametrize("name", CAN_PROTOCOLS)
@@ -145,8 +145,8 @@ def test_notices_are_limited_and_say_how_many_were_left_out() -> None:
     account.notice(1_600_000, "bus_state", state="off")
     account.notice(2_000_000, "bus_error", errors=["ack"])
     notices = account.batch([]).notices
-    assert [notice.kind for notice in notices] == ["bus_error"] * MAX_NOTICES_A_SECOND + [
+    assert [notice.kind for notice in notices] == ["bus_error"] * MAX_NOTICES_PER_S + [
         "bus_state",
         "bus_error",
     ]
-    assert notices[-1].detail == {"errors": ["ack"], "left_out": 100 - MAX_NOTICES_A_SECOND}
+    assert notices[-1].detail == {"errors": ["ack"], "left_out": 100 - MAX_NOTICES_PER_S}

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from firmware_bridge.errors import WireError
 from firmware_bridge.protocols import ubx
-from firmware_bridge.protocols.nmea import QUOTED, Decoder, encode
+from firmware_bridge.protocols.nmea import MAX_QUOTED, Decoder, encode
 
 GGA = encode("GNGGA,090000.00,2442.00000,N,04600.00000,E,1,12,0.80,600.0,M,-10.0,M,,")
 RMC = encode("GNRMC,090000.00,A,2442.00000,N,04600.00000,E,48.596,0.0,120126,,,A")
@@ -104,7 +104,7 @@ def test_a_bad_checksum_is_one_piece_of_damage(line: bytes) -> None:
 
 
 def test_a_sentence_quoted_in_a_payload_is_none() -> None:
-    quoting = ubx.encode(b"\x04\x04", GGA * QUOTED)
+    quoting = ubx.encode(b"\x04\x04", GGA * MAX_QUOTED)
     assert outcome([quoting + RMC]) == ([text_of(RMC)], [], 1)
     assert outcome(single_bytes(quoting + RMC)) == ([text_of(RMC)], [], 1)
 
