@@ -195,9 +195,7 @@ def _down(expected: Expected, actual: Interface | None = None) -> PortError:
 def _cannot_open(expected: Expected, error: OSError) -> PortError:
     if error.errno == errno.EAFNOSUPPORT:
         hint = "`sudo stagelog install --with socketcan`, and a kernel with CAN (`sudo modprobe can_raw`)"
-        return PortError(
-            "denied", "SocketCAN is not allowed or not there", where=expected.name, hint=hint
-        )
+        return PortError("denied", "SocketCAN is not allowed or not there", where=expected.name, hint=hint)
     if error.errno in _INTERFACE_GONE:
         return _missing(expected)
     return PortError("unusable", error.strerror or str(error), where=expected.name, hint="correct `port`")

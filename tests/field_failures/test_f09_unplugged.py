@@ -18,7 +18,7 @@ from firmware_bridge.devices.ports import LinkChange, PortReader
 from firmware_bridge.protocols import Step, protocol, sequence
 from tests.figures import Figures
 from tests.firmware_bridge.simulated_devices import (
-    Said,
+    Sink,
     clock_us,
     eventually,
     plug,
@@ -35,7 +35,7 @@ FRAME = b"t%03X8DEADBEEF01234567\r"
 PULLS = "plugs pulled, each port opened again automatically"
 
 
-def reader(name: str, url: str | Path, said: Said) -> PortReader:
+def reader(name: str, url: str | Path, said: Sink) -> PortReader:
     return PortReader(
         name, str(url), 115200, NMEA if name == "gps" else SLCAN, clock_us=clock_us(), sink=said
     )
@@ -44,7 +44,7 @@ def reader(name: str, url: str | Path, said: Said) -> PortReader:
 def test_a_device_returns_under_another_name_while_the_other_source_records(
     tmp_path: Path, figures: Figures
 ) -> None:
-    said, link = Said(), tmp_path / "stagelog-gps"
+    said, link = Sink(), tmp_path / "stagelog-gps"
     frames = b"".join(FRAME % (number & 0x7FF) for number in range(30_000))
     fed = threading.Event()
     with pty() as first, pty() as second, pty() as adapter:
@@ -79,7 +79,7 @@ def test_a_device_returns_under_another_name_while_the_other_source_records(
 
 
 def test_a_gap_is_an_event_between_the_bytes(tmp_path: Path, figures: Figures) -> None:
-    said, link = Said(), tmp_path / "stagelog-gps"
+    said, link = Sink(), tmp_path / "stagelog-gps"
     with pty() as first, pty() as second:
         plug(link, first)
         with running(reader("gps", link, said)):
@@ -104,7 +104,7 @@ def test_a_gap_is_an_event_between_the_bytes(tmp_path: Path, figures: Figures) -
 
 @pytest.mark.parametrize("times", [5])
 def test_a_loose_plug_is_reopened_each_time(tmp_path: Path, times: int, figures: Figures) -> None:
-    said, link = Said(), tmp_path / "stagelog-gps"
+    said, link = Sink(), tmp_path / "stagelog-gps"
     with running(reader("gps", link, said)):
         for number in range(times):
             with pty() as device:
@@ -118,7 +118,7 @@ def test_a_loose_plug_is_reopened_each_time(tmp_path: Path, times: int, figures:
 
 def test_an_adapter_that_restarts_behind_an_open_port_is_set_up_again(figures: Figures) -> None:
     """Cranking the engine resets the adapter but not its USB chip: no hang-up, but a closed bus."""
-    said, steps = Said(), (Step(b"C\r", 0.01), Step(b"O\r", 0.01))
+    said, steps = Sink(), (Step(b"C\r", 0.01), Step(b"O\r", 0.01))
     cranked = threading.Event()
     with pty() as device:
 
@@ -155,7 +155,7 @@ def test_eio_ends_a_session_and_the_port_is_opened_again(figures: Figures) -> No
 
     Each opening of /dev/ptmx creates a new pair; the test finds the reader's master among the open files.
     """
-    said = Said()
+    said = Sink()
     with running(reader("gps", "/dev/ptmx", said)):
         for number in range(2):
             said.await_state("open", times=number + 1)

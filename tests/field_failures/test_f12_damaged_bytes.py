@@ -16,7 +16,7 @@ from firmware_bridge.protocols import protocol, slcan
 from firmware_bridge.records import EFF_FLAG, FD_FLAG, CanFrame
 from tests.examples import examples
 from tests.figures import Figures
-from tests.firmware_bridge.wire import CAN_PROTOCOLS, chunks, feed, what
+from tests.firmware_bridge.wire import CAN_PROTOCOLS, chunks, feed, ids_and_data
 
 FRAMES = 30
 MAX_LOST = 2
@@ -47,8 +47,8 @@ def damaged(wire: bytes, kind: str, place: int, value: int) -> bytes:
 
 def lost(sent: list[CanFrame], got: list[CanFrame]) -> int:
     """Number of sent frames that were not decoded unchanged."""
-    came = set(what(got))
-    return sum(frame not in came for frame in what(sent))
+    came = set(ids_and_data(got))
+    return sum(frame not in came for frame in ids_and_data(sent))
 
 
 def kinds_of_stream() -> list[tuple[str, int]]:
@@ -114,5 +114,5 @@ def test_a_lost_line_end_loses_no_frame() -> None:
     wire[7] = wire[7].rstrip(b"\r")
     decoder = protocol("slcan").decoder(0)
     batch = feed(decoder, [b"".join(wire)])
-    assert what(batch.frames) == what(sent)
+    assert ids_and_data(batch.frames) == ids_and_data(sent)
     assert decoder.bad == 0

@@ -18,7 +18,7 @@ from firmware_bridge.protocols import Protocol, Step, protocol, sequence
 from firmware_bridge.records import CanFrame
 from tests.firmware_bridge.simulated_devices import (
     Pty,
-    Said,
+    Sink,
     clock_us,
     eventually,
     pty,
@@ -53,13 +53,13 @@ def frame(number: int) -> bytes:
     return SLCAN.report(CanFrame(0, 0, number & 0x7FF, bytes(8)))
 
 
-def auto(device: Pty, said: Said, what: Protocol = NMEA, **more: object) -> PortReader:
+def auto(device: Pty, said: Sink, what: Protocol = NMEA, **more: object) -> PortReader:
     return PortReader("port", device.name, "auto", what, clock_us=clock_us(FAST), sink=said, **more)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("baud", [4800, 9600, 38400, 230400])
 def test_auto_finds_the_rate_and_delivers_no_noise(baud: int) -> None:
-    said = Said()
+    said = Sink()
     with pty() as device, talking(Talker(device, baud, sentence).talk), running(auto(device, said)):
         opened = said.await_state("open", "port")
         eventually(lambda: len(said.data("port")) > 2000)
@@ -71,7 +71,7 @@ def test_auto_finds_the_rate_and_delivers_no_noise(baud: int) -> None:
 
 
 def test_auto_follows_a_receiver_that_changes_its_rate() -> None:
-    said = Said()
+    said = Sink()
     with pty() as device:
         talker, reader = Talker(device, 9600, sentence), auto(device, said)
         with talking(talker.talk), running(reader):
@@ -88,7 +88,7 @@ def test_auto_follows_a_receiver_that_changes_its_rate() -> None:
 
 def test_auto_first_tries_the_rate_that_worked_last() -> None:
     """After a reconnection the rate of a receiver is found without trying the others."""
-    said = Said()
+    said = Sink()
     with pty() as device:
         seen: set[int] = set()
         talker = Talker(device, NMEA.bauds[-1], sentence)
@@ -110,7 +110,7 @@ def test_auto_first_tries_the_rate_that_worked_last() -> None:
 
 def test_auto_sends_the_whole_opening_to_an_adapter_that_already_sends() -> None:
     """A power cut left the adapter open: its frames are valid before the bit rate is set."""
-    said = Said()
+    said = Sink()
     steps = (Step(b"C\r", 0.01), Step(b"S6\r", 0.01), Step(b"O\r", 0.01))
     with pty() as device, talking(Talker(device, SLCAN.bauds[0], lambda number: frame(number) * 20).talk):
         with running(auto(device, said, SLCAN, opening=lambda: sequence(*steps))):
@@ -119,7 +119,7 @@ def test_auto_sends_the_whole_opening_to_an_adapter_that_already_sends() -> None
 
 
 def test_auto_reports_a_silent_line_and_finds_the_rate_when_the_device_wakes() -> None:
-    said = Said()
+    said = Sink()
     with pty() as device, running(auto(device, said)):
         silent = said.await_state("silent", "port")
         assert all(str(baud) in silent.detail for baud in NMEA.bauds)
@@ -128,7 +128,7 @@ def test_auto_reports_a_silent_line_and_finds_the_rate_when_the_device_wakes() -
 
 
 def test_auto_names_the_protocol_of_another_device() -> None:
-    said = Said()
+    said = Sink()
     with pty() as device:
         reader = auto(device, said, neighbours={"slcan": "engine"})
         with talking(Talker(device, 115200, frame).talk), running(reader):
@@ -140,7 +140,7 @@ def test_auto_names_the_protocol_of_another_device() -> None:
 
 
 def test_a_wrong_fixed_rate_is_reported_and_recovers() -> None:
-    said = Said()
+    said = Sink()
     with pty() as device:
         talker = Talker(device, 38400, sentence)
         reader = PortReader("port", device.name, 4800, NMEA, clock_us=clock_us(FAST), sink=said)
@@ -155,7 +155,7 @@ def test_a_wrong_fixed_rate_is_reported_and_recovers() -> None:
 
 
 def test_swapped_cables_are_named_on_both_ports() -> None:
-    said, clock = Said(), clock_us(FAST)
+    said, clock = Sink(), clock_us(FAST)
     with pty() as gps_socket, pty() as can_socket:
         gps = PortReader(
             "gps", gps_socket.name, 115200, NMEA, clock_us=clock, sink=said, neighbours={"slcan": "engine"}
@@ -175,7 +175,7 @@ def test_swapped_cables_are_named_on_both_ports() -> None:
 
 
 def test_silence_is_reported_until_the_first_bytes() -> None:
-    said = Said()
+    said = Sink()
     with pty() as device:
         reader = PortReader("port", device.name, 9600, NMEA, clock_us=clock_us(FAST), sink=said)
         with running(reader):

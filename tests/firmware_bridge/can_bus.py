@@ -1,7 +1,7 @@
-"""A CAN bus for tests: a socket pair that speaks the kernel's frames, with the kernel's own stamps.
+"""Simulated CAN interface for tests: a socket pair with frames in the kernel's format and the kernel's time stamps.
 
-Where the kernel has CAN, `tests.power_cuts --socketcan` runs the recorder on real interfaces; here only what AF_CAN
-adds is imitated: an interface that goes down or away says so once, ahead of the frames that still wait.
+On a kernel with CAN, `tests.power_cuts --socketcan` runs the recorder on real interfaces. Here only the extra behaviour
+of AF_CAN is imitated: an interface that goes down or disappears causes one error, before the frames that still wait.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class _Near(socket.socket):
 
 
 class Bus:
-    """An interface called can0, and whoever else is on its bus."""
+    """The interface can0 and the other nodes of its bus."""
 
     def __init__(self) -> None:
         self.settings: Interface | None = UP
@@ -45,7 +45,7 @@ class Bus:
         self._near: _Near | None = None
 
     def open(self, name: str) -> socket.socket:
-        """What `socketcan.can_socket` does."""
+        """Replaces `socketcan_link.can_socket`."""
         if self.refusal is not None:
             raise OSError(self.refusal, "refused")
         self.close()
@@ -61,17 +61,17 @@ class Bus:
             self._far.send(encode(frame)[HEAD_BYTES:])
 
     def received(self) -> bytes:
-        """The next frame that the recorder sent, as the kernel has it."""
+        """The next frame that the recorder sent, in the kernel's format."""
         assert self._far is not None
         self._far.settimeout(10)
         return self._far.recv(100)
 
     def fail(self, error: int, settings: Interface | None) -> None:
-        """The interface goes down or away."""
+        """Take the interface down, or remove it."""
         self.settings = settings
         assert self._near is not None and self._far is not None
         self._near.error = error
-        self._far.send(b"", socket.MSG_DONTWAIT)  # wakes it, as POLLERR does
+        self._far.send(b"", socket.MSG_DONTWAIT)  # wakes the reader, as POLLERR does
 
     def close(self) -> None:
         if self._far is not None:
@@ -80,7 +80,7 @@ class Bus:
 
 @contextmanager
 def can_bus(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bus]:
-    """A bus behind the name can0."""
+    """Replace the interface can0 by a simulated one."""
     bus = Bus()
     monkeypatch.setattr(socketcan_link, "can_socket", bus.open)
     monkeypatch.setattr(can_interface, "ask", lambda _name: bus.settings)

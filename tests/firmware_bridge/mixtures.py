@@ -1,7 +1,7 @@
-"""NMEA among the bytes of other protocols, as receivers mix them.
+"""Build streams of NMEA sentences mixed with messages of other protocols, as receivers send them.
 
-The foreign messages are whole ones, with checksums that hold where a receiver's neighbour would look at them, and
-random payloads: they may hold any byte, starts of sentences among them.
+The foreign messages are complete, with correct checksums where a decoder here checks them, and random payloads, which
+may contain any byte, including the start of a sentence.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def ubx(chance: random.Random) -> bytes:
 
 
 def damaged_ubx(chance: random.Random) -> bytes:
-    """A message of which the checksum does not hold: a wire that loses bytes."""
+    """A message with a wrong checksum, as on a wire that loses bytes."""
     return b"\xb5\x62\x02\x15" + struct.pack("<H", 700) + chance.randbytes(702)
 
 
@@ -46,7 +46,7 @@ def sirf(chance: random.Random) -> bytes:
 
 
 def ascii_log(chance: random.Random) -> bytes:
-    """A line as NovAtel and Unicore write it, with a CRC of 32 bits behind the star."""
+    """A line in the format of NovAtel and Unicore, with a 32-bit CRC after the asterisk."""
     head = (
         b"#BESTPOSA,COM1,0,55.0,FINESTEERING,1419,340033.000,02000040,d821,2724;SOL_COMPUTED,SINGLE,51.1163,"
     )
@@ -63,7 +63,7 @@ MESSAGES: dict[str, Message] = {
 
 
 def epoch(number: int) -> list[bytes]:
-    """RMC and GGA of one epoch, both of which say which one it is."""
+    """RMC and GGA of one epoch; the epoch's number is in their time."""
     time = f"{number // 3600 % 24:02}{number // 60 % 60:02}{number % 60:02}.00"
     return [
         nmea.encode(f"GNRMC,{time},A,2442.00000,N,04600.00000,E,48.596,0.0,120126,,,A"),
@@ -72,7 +72,7 @@ def epoch(number: int) -> list[bytes]:
 
 
 def mixture(message: Message, share: float, epochs: int, seed: int = 7) -> bytes:
-    """`epochs` epochs of NMEA with as many foreign messages between them as make up `share` of all bytes."""
+    """`epochs` epochs of NMEA, with foreign messages between them that make up `share` of all bytes."""
     chance = random.Random(seed)
     stream, foreign_bytes = bytearray(), 0
     for number in range(epochs):
@@ -85,6 +85,6 @@ def mixture(message: Message, share: float, epochs: int, seed: int = 7) -> bytes
 
 
 def tagged(line: bytes, number: int) -> bytes:
-    """A sentence behind an NMEA 4 tag block."""
+    """A sentence with an NMEA 4 tag block."""
     block = f"s:GPS1,c:{1_760_000_000 + number}".encode()
     return b"\\%b*%02X\\%b" % (block, nmea.checksum(block), line)

@@ -1,4 +1,4 @@
-"""Sentences for the tests, and a way to run them through the fix builder."""
+"""Build NMEA sentences for tests, and run them through the fix builder."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def gga(time: str, place: str = PLACE, quality: str = "1", satellites: str = "08
 
 
 def north_of(metres: float) -> str:
-    """PLACE's fields, so many metres further north (98 km are left of its degree)."""
+    """The fields of PLACE moved north by `metres` (up to 98 km, the rest of its degree)."""
     return f"48{7.03811 + metres / 1852.0:08.5f},N,01131.00012,E"
 
 
 def fixes_of(texts: Iterable[str], builder: FixBuilder | None = None, every_us: int = 0) -> list[Fix]:
-    """All fixes of sentences that arrive `every_us` apart (0: a file read at once)."""
+    """All fixes of sentences that arrive `every_us` apart (0: all at the same time)."""
     builder = builder or FixBuilder()
     fixes = []
     for number, text in enumerate(texts):
@@ -46,7 +46,7 @@ def fixes_of_bytes(data: bytes, dates: Dates = Dates()) -> list[Fix]:  # noqa: B
 
 
 def utc(fix: Fix) -> str:
-    """A fix's time to the millisecond, as gpsd writes it."""
+    """A fix's time to the millisecond, in gpsd's format."""
     assert fix.utc_us is not None
     instant = datetime.datetime(1970, 1, 1) + datetime.timedelta(microseconds=fix.utc_us)  # noqa: DTZ001
     return instant.isoformat(timespec="milliseconds") + "Z"

@@ -1,7 +1,6 @@
-"""The other end of a serial line, for tests: real ptys, and what the reader said about them.
+"""Simulated serial devices on real ptys, and a sink for the output of port readers.
 
-A device thread of a test speaks through the master; the reader under test opens the slave by its name, as it
-would open /dev/ttyUSB0.
+A test's device thread uses the master; the reader under test opens the slave by its name, like /dev/ttyUSB0.
 """
 
 from __future__ import annotations
@@ -21,22 +20,22 @@ from firmware_bridge.devices.ports import LinkChange, PortReader
 from firmware_bridge.protocols import nmea
 
 PATIENCE_S = 60.0
-"""How long a test waits for what must come: only a failing test takes so long."""
+"""Longest wait of a test for an expected event; only a failing test takes as long."""
 
 
 def clock_us(speed: int = 1) -> Callable[[], int]:
-    """A session's clock, if need be a fast one: thresholds of seconds then pass in a fraction."""
+    """A session's clock; with `speed` > 1 thresholds of seconds pass in a fraction of the time."""
     began_ns = time.monotonic_ns()
     return lambda: (time.monotonic_ns() - began_ns) // 1000 * speed
 
 
 def sentence(number: int) -> bytes:
-    """A good NMEA sentence that says which one it is."""
+    """A valid NMEA sentence that contains its number."""
     return nmea.encode(f"GPTXT,01,01,02,{number:08d}")
 
 
 class Pty:
-    """A device at the far end of a real pseudo-terminal whose near end is called `name`."""
+    """A device at the master end of a real pseudo-terminal; `name` is the slave end's path."""
 
     def __init__(self) -> None:
         self.master, self._slave = os.openpty()
@@ -47,31 +46,31 @@ class Pty:
 
     @property
     def speed(self) -> int:
-        """The termios constant of the rate that the near end is set to."""
+        """The termios constant of the slave end's rate."""
         return int(termios.tcgetattr(self._slave)[4])
 
     def send(self, data: bytes) -> None:
-        """Send all of `data`, however slowly the near end reads."""
+        """Send all of `data`, even to a slow reader."""
         until_s = time.monotonic() + PATIENCE_S
         while data and time.monotonic() < until_s:
             if select.select([], [self.master], [], 0.1)[1]:
                 with suppress(BlockingIOError):
                     data = data[os.write(self.master, data) :]
-        assert not data, "the near end does not read"
+        assert not data, "nothing reads the slave end"
 
     def received(self) -> bytes:
-        """All that the near end has sent so far."""
+        """All bytes that the slave end has sent so far."""
         with suppress(OSError):
             while piece := os.read(self.master, 65536):
                 self._received += piece
         return self._received
 
     def await_received(self, data: bytes) -> None:
-        """Until all that the near end has sent is `data`."""
+        """Wait until the bytes that the slave end has sent are `data`."""
         eventually(lambda: self.received() == data, f"{data!r}")
 
     def hang_up(self) -> None:
-        """Unplug: the near end gets a hang-up. Its name is not used again while this object lives."""
+        """Unplug: the slave end gets a hang-up. Its path is not reused while this object exists."""
         os.close(self.master)
         self.master = -1
 
@@ -91,14 +90,14 @@ def pty() -> Iterator[Pty]:
 
 
 def plug(link: Path, device: Pty) -> None:
-    """Let `link` point to `device`, at one go, as udev does."""
+    """Make `link` point to `device` atomically, as udev does."""
     fresh = link.with_name(link.name + ".new")
     fresh.symlink_to(device.name)
     fresh.replace(link)
 
 
-class Said:
-    """The sink of one or more readers: everything, in order."""
+class Sink:
+    """Collects the chunks and state changes of one or more readers, in order."""
 
     def __init__(self) -> None:
         self.items: list[Chunk | LinkChange] = []
@@ -119,17 +118,17 @@ class Said:
         return [change.state for change in self.changes(port)]
 
     def await_state(self, state: str, port: str = "gps", times: int = 1) -> LinkChange:
-        """The `times`-th change to `state`."""
+        """Wait for the `times`-th change to `state` and return it."""
         eventually(lambda: self.states(port).count(state) >= times, f"{state} in {self.states(port)}")
         return [change for change in self.changes(port) if change.state == state][times - 1]
 
     def await_tail(self, data: bytes, port: str = "gps") -> None:
-        """Until the port's bytes end with `data`."""
+        """Wait until the port's bytes end with `data`."""
         eventually(lambda: self.data(port).endswith(data), f"{data!r}")
 
 
 def eventually(holds: Callable[[], bool], what: str = "") -> None:
-    """Wait until `holds`, or fail."""
+    """Wait until `holds()` is true, or fail."""
     until_s = time.monotonic() + PATIENCE_S
     while not holds():
         assert time.monotonic() < until_s, f"never came: {what}"
@@ -138,7 +137,7 @@ def eventually(holds: Callable[[], bool], what: str = "") -> None:
 
 @contextmanager
 def running(*readers: PortReader) -> Iterator[threading.Event]:
-    """The readers at work, each in its thread; afterwards stopped, and none of them died of an exception."""
+    """Run each reader in its own thread; stop them at the end, and fail if one raised an exception."""
     stop = threading.Event()
     died: list[BaseException] = []
 
@@ -164,7 +163,7 @@ def running(*readers: PortReader) -> Iterator[threading.Event]:
 
 @contextmanager
 def talking(body: Callable[[threading.Event], None]) -> Iterator[None]:
-    """A device's own thread, until the end of the block."""
+    """Run a device's thread until the end of the block."""
     stop = threading.Event()
     thread = threading.Thread(target=body, args=(stop,), name="device")
     thread.start()

@@ -1,4 +1,4 @@
-"""Text from outside is shown on one line, with every character visible."""
+"""printable(): external text on one line, with every character visible."""
 
 from __future__ import annotations
 

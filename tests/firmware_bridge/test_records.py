@@ -1,4 +1,4 @@
-"""The one place where the flag bits of a CAN identifier are put together."""
+"""Flag bits of CAN identifiers: can_id_of and fd_flags."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from firmware_bridge.records import (
 
 def test_each_property_is_its_flag_and_no_flag_is_part_of_an_identifier() -> None:
     for extended, remote, error in product((False, True), repeat=3):
-        made = can_id_of(0x123, is_extended=extended, is_remote=remote, is_error=error)
-        assert made == 0x123 | extended * EFF_FLAG | remote * RTR_FLAG | error * ERR_FLAG
+        can_id = can_id_of(0x123, is_extended=extended, is_remote=remote, is_error=error)
+        assert can_id == 0x123 | extended * EFF_FLAG | remote * RTR_FLAG | error * ERR_FLAG
     for fd, switched, passive in product((False, True), repeat=3):
-        made = can_id_of(0x123, is_extended=False, is_fd=fd, is_switched=switched, is_passive=passive)
-        assert made == 0x123 | fd * (FD_FLAG | switched * BRS_FLAG | passive * ESI_FLAG)
+        can_id = can_id_of(0x123, is_extended=False, is_fd=fd, is_switched=switched, is_passive=passive)
+        assert can_id == 0x123 | fd * (FD_FLAG | switched * BRS_FLAG | passive * ESI_FLAG)
     assert not ALL_FLAGS & EXTENDED_MASK
 
 

@@ -1,4 +1,4 @@
-"""The length of a degree, against the rally's own geometry and the figures of textbooks; and what it does not fetch."""
+"""Length of a degree in metres, against textbook values and logger.stage.geo; numpy stays unloaded."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.logger.command_line import ENVIRONMENT
     ("lat", "north_m", "east_m"),
     [(0, 110_574.3, 111_319.5), (45, 111_131.8, 78_846.8), (-45, 111_131.8, 78_846.8), (90, 111_693.9, 0)],
 )
-def test_the_figures_of_textbooks(lat: float, north_m: float, east_m: float) -> None:
+def test_textbook_values(lat: float, north_m: float, east_m: float) -> None:
     north, east = metres_per_degree(lat)
     assert (float(north), float(east)) == pytest.approx((north_m, east_m), abs=0.1)
 
@@ -30,9 +30,9 @@ def test_arrays_agree_with_the_distance_between_two_points() -> None:
         assert geo.distance_m(lat, 10, lat, 10.001) == pytest.approx(east_m / 1000, rel=1e-6)
 
 
-def test_the_constants_come_without_numpy() -> None:
-    said = subprocess.run(
+def test_constants_need_no_numpy() -> None:
+    result = subprocess.run(
         [sys.executable, "-c", "import sys, logger.stage.geo; print('numpy' in sys.modules)"],
         env=ENVIRONMENT, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert said.stdout == "False\n"
+    assert result.stdout == "False\n"

@@ -1,4 +1,4 @@
-"""What the protocol tests share: frames that each protocol can carry, and ways to feed bytes to a decoder."""
+"""Strategies for the frames that each protocol can carry, and helpers to feed bytes to a decoder."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ remote_data = st.integers(0, 8).map(bytes)
 
 
 def frames(name: str) -> st.SearchStrategy[CanFrame]:
-    """Any frame that the protocol can carry, at time and bus 0."""
+    """Frames that the protocol can carry, with time 0 and bus 0."""
     classic = st.builds(CanFrame, st.just(0), st.just(0), ids, classic_data)
     remote = st.builds(CanFrame, st.just(0), st.just(0), ids.map(lambda i: i | RTR_FLAG), remote_data)
     fd = st.builds(CanFrame, st.just(0), st.just(0), ids.map(lambda i: i | FD_FLAG), fd_data)
@@ -52,14 +52,16 @@ def frames(name: str) -> st.SearchStrategy[CanFrame]:
         return classic | fd
     if name == "canserial":
         return classic | remote | errors
-    told_apart = standard_ids | st.integers(0x800, 0x1FFF_FFFF).map(lambda number: number | EFF_FLAG)
-    eight = st.builds(CanFrame, st.just(0), st.just(0), told_apart, st.binary(min_size=8, max_size=8))
+    distinct_ids = standard_ids | st.integers(0x800, 0x1FFF_FFFF).map(lambda number: number | EFF_FLAG)
+    eight = st.builds(CanFrame, st.just(0), st.just(0), distinct_ids, st.binary(min_size=8, max_size=8))
     longer = st.integers(3, 16).flatmap(lambda n: st.binary(min_size=4 * n, max_size=4 * n))
-    return eight | st.builds(CanFrame, st.just(0), st.just(0), told_apart.map(lambda i: i | FD_FLAG), longer)
+    return eight | st.builds(
+        CanFrame, st.just(0), st.just(0), distinct_ids.map(lambda i: i | FD_FLAG), longer
+    )
 
 
 def chunks(data: bytes, sizes: Sequence[int]) -> list[bytes]:
-    """The data in chunks of these sizes, over and over."""
+    """Cut the data into chunks of these sizes, repeated cyclically."""
     cut: list[bytes] = []
     while data:
         size = sizes[len(cut) % len(sizes)]
@@ -69,18 +71,18 @@ def chunks(data: bytes, sizes: Sequence[int]) -> list[bytes]:
 
 
 def feed(decoder: Decoder, pieces: Iterable[bytes], t_us: int = T_US) -> Batch:
-    """Everything that the decoder makes of the pieces, a millisecond apart."""
-    found: list[CanFrame] = []
+    """The decoder's combined output for the pieces, fed a millisecond apart."""
+    decoded: list[CanFrame] = []
     rejected: list[Rejected] = []
     notices: list[Notice] = []
     for number, piece in enumerate(pieces):
         batch = decoder.feed(piece, t_us + 1_000 * number)
-        found += batch.frames
+        decoded += batch.frames
         rejected += batch.rejected
         notices += batch.notices
-    return Batch(found, [], rejected, notices)
+    return Batch(decoded, [], rejected, notices)
 
 
-def what(found: Iterable[CanFrame]) -> list[tuple[int, bytes]]:
-    """Identifier and data of each frame: what there is to compare when times differ."""
-    return [(frame.can_id, frame.data) for frame in found]
+def ids_and_data(decoded: Iterable[CanFrame]) -> list[tuple[int, bytes]]:
+    """Identifier and data of each frame, for comparisons without times."""
+    return [(frame.can_id, frame.data) for frame in decoded]

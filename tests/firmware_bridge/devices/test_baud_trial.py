@@ -1,4 +1,4 @@
-"""One trial at one rate: what ends it, and how."""
+"""RateTrial: verdicts and when a trial ends."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def trial(*pieces: bytes) -> RateTrial:
     ("good", "bad", "answer"),
     [(0, 0, False), (2, 0, False), (3, 0, True), (3, 1, True), (3, 2, False), (6, 2, True), (90, 31, False)],
 )
-def test_good_must_clearly_outnumber_bad(good: int, bad: int, answer: bool) -> None:
+def test_good_pieces_must_clearly_outnumber_bad_ones(good: int, bad: int, answer: bool) -> None:
     assert holds(good, bad) is answer
 
 
@@ -44,9 +44,9 @@ def test_good_must_clearly_outnumber_bad(good: int, bad: int, answer: bool) -> N
     ("pieces", "after_us", "verdict"),
     [
         ([GOOD * 3], 0, True),
-        ([GOOD[20:], GOOD * 3], 0, True),  # the first one is torn
+        ([GOOD[20:], GOOD * 3], 0, True),  # the first one is incomplete
         ([GOOD], 0, None),
-        ([GOOD], LISTEN_US, None),  # perhaps one sentence a second
+        ([GOOD], LISTEN_US, None),  # possibly one sentence per second
         ([GOOD], UNDECIDED_US, False),
         ([], LISTEN_US - 1, None),
         ([], LISTEN_US, False),
@@ -71,12 +71,12 @@ def test_a_megabyte_of_noise_never_holds() -> None:
     assert trial(random.Random(11).randbytes(1 << 20)).verdict(1_000_001) is False
 
 
-def test_the_sample_is_what_came_first_and_bounded() -> None:
+def test_sample_has_the_first_bytes_and_is_bounded() -> None:
     begun = trial(b"a" * (SAMPLE_BYTES - 1), b"bc", b"d")
     assert begun.sample == b"a" * (SAMPLE_BYTES - 1) + b"b"
 
 
-def test_a_patient_trial_hears_a_sentence_a_second_among_bytes_of_another_protocol() -> None:
+def test_patient_trial_finds_one_sentence_per_second_among_foreign_bytes() -> None:
     patient = RateTrial(nmea.Decoder(), 0, is_mixed=True, is_patient=True)
     for second in range(1, 4):
         patient.feed(b"\x80" * 3000, second * 1_000_000 - 1)

@@ -1,4 +1,4 @@
-"""The kernel's answers about its interfaces: a Linux 6.1's own, whole and torn, and this machine's."""
+"""Netlink answers about interfaces: from Linux 6.1, complete and truncated, and from this machine."""
 
 from __future__ import annotations
 
@@ -68,12 +68,12 @@ def test_a_controller() -> None:
     )
 
 
-def test_a_virtual_interface_has_nothing_to_be_set() -> None:
+def test_virtual_interface_has_no_settings() -> None:
     assert parse(VCAN0) == Interface("vcan0", is_can=True, is_up=True, kind="vcan")
 
 
 def _value(attribute: bytes) -> int:
-    """Where the value of the last attribute with this head begins."""
+    """Offset of the value of the last attribute with this header."""
     return CAN0.rindex(attribute) + 4
 
 
@@ -86,15 +86,15 @@ def test_state_modes_counters_and_losses() -> None:
     changed[modes + 4] = 0x21  # loop-back and FD
     for number, word in enumerate(("active", "warning", "passive", "off", "stopped", "sleeping", None)):
         changed[state] = number
-        found = parse(bytes(changed))
-        assert found is not None
-        assert (found.state, found.dropped, found.overruns) == (word, 3, 4)
-        assert (found.tx_errors, found.rx_errors) == (136, 96)
-        assert (found.listen_only, found.is_fd) == (False, True)
+        interface = parse(bytes(changed))
+        assert interface is not None
+        assert (interface.state, interface.dropped, interface.overruns) == (word, 3, 4)
+        assert (interface.tx_errors, interface.rx_errors) == (136, 96)
+        assert (interface.listen_only, interface.is_fd) == (False, True)
 
 
 @given(st.integers(0, len(CAN0) - 1))
-def test_an_answer_that_is_torn_says_nothing(length: int) -> None:
+def test_truncated_answer_gives_none(length: int) -> None:
     assert parse(CAN0[:length]) is None
 
 

@@ -1,7 +1,7 @@
-"""Bytes of other protocols between the sentences: the rate is found, the link stays open, no sentence is lost.
+"""Foreign bytes between sentences: the rate is found, the link stays open, no sentence is lost.
 
-Streams are played to a real pty as a line would carry them, and as noise to a reader at another rate. The clock of
-these sessions runs fast and the device with it, so that thresholds of seconds pass in a fraction.
+Streams are played on a real pty at the speed of a serial line, and as noise to a reader at another rate. Clock and
+device of these sessions run fast, so that thresholds of seconds pass in a fraction of the time.
 """
 
 from __future__ import annotations
@@ -18,39 +18,39 @@ import pytest
 from firmware_bridge.devices.ports import PortReader
 from firmware_bridge.protocols import nmea, protocol
 from tests.firmware_bridge.mixtures import MESSAGES, epoch, mixture, tagged
-from tests.firmware_bridge.simulated_devices import Pty, Said, clock_us, eventually, pty, running, talking
+from tests.firmware_bridge.simulated_devices import Pty, Sink, clock_us, eventually, pty, running, talking
 
 NMEA = protocol("nmea")
 FAST = 5
-"""How many seconds of the session pass in one of the test."""
+"""Seconds of the session per second of the test."""
 CASES = Path(__file__).parents[2] / "field_cases" / "gps"
 TICK_S = 0.01
 
 
 class Player:
-    """A device that says `stream` again and again, `bytes_a_s` a second, at `baud`."""
+    """A device that repeats `stream` at `bytes_per_s` and `baud`."""
 
-    def __init__(self, device: Pty, baud: int, stream: bytes, bytes_a_s: float) -> None:
+    def __init__(self, device: Pty, baud: int, stream: bytes, bytes_per_s: float) -> None:
         self.device, self.baud, self.stream = device, baud, stream
-        self.bytes_a_s = bytes_a_s * FAST
+        self.bytes_per_s = bytes_per_s * FAST
         self._noise = random.Random(23)
 
     def play(self, stop: threading.Event) -> None:
         began_s, sent = time.monotonic(), 0
         while not stop.wait(TICK_S):
-            due = int((time.monotonic() - began_s) * self.bytes_a_s) - sent
+            due = int((time.monotonic() - began_s) * self.bytes_per_s) - sent
             data = bytes(islice(cycle(self.stream), sent % len(self.stream), sent % len(self.stream) + due))
             sent += due
             right = self.device.speed == getattr(termios, f"B{self.baud}")
             self.device.send(data if right else self._noise.randbytes(len(data)))
 
 
-def reader(device: Pty, said: Said, baud: int | str) -> PortReader:
-    return PortReader("gps", device.name, baud, NMEA, clock_us=clock_us(FAST), sink=said)  # type: ignore[arg-type]
+def reader(device: Pty, sink: Sink, baud: int | str) -> PortReader:
+    return PortReader("gps", device.name, baud, NMEA, clock_us=clock_us(FAST), sink=sink)  # type: ignore[arg-type]
 
 
-def recorded_s(said: Said) -> float:
-    chunks = said.chunks()
+def recorded_s(sink: Sink) -> float:
+    chunks = sink.chunks()
     return (chunks[-1].t_us - chunks[0].t_us) / 1e6 if chunks else 0.0
 
 
@@ -68,38 +68,36 @@ def test_the_field_cases_are_found_and_stay_open(
     case: str, hz: float, epochs: int, baud: int, setting: str
 ) -> None:
     stream = (CASES / f"{case}.nmea").read_bytes()
-    said = Said()
+    sink = Sink()
     with pty() as device:
         player = Player(device, baud, stream, len(stream) / epochs * hz)
-        with talking(player.play), running(reader(device, said, "auto" if setting == "auto" else baud)):
-            opened = said.await_state("open")
-            eventually(lambda: recorded_s(said) > 12)
+        with talking(player.play), running(reader(device, sink, "auto" if setting == "auto" else baud)):
+            opened = sink.await_state("open")
+            eventually(lambda: recorded_s(sink) > 12)
     assert opened.detail == f"{baud} baud"
-    assert set(said.states()) == {"opening", "open"}
+    assert set(sink.states()) == {"opening", "open"}
     decoder = NMEA.decoder(0)
-    decoder.feed(said.data(), 0)
+    decoder.feed(sink.data(), 0)
     assert decoder.good > 5
 
 
 @pytest.mark.parametrize("kind", MESSAGES)
 @pytest.mark.parametrize("share", [0.5, 0.99])
 @pytest.mark.parametrize("setting", ["auto", 230400])
-def test_no_share_of_foreign_bytes_hides_the_rate_or_makes_it_wrong(
-    kind: str, share: float, setting: str | int
-) -> None:
+def test_rate_is_found_with_any_share_of_foreign_bytes(kind: str, share: float, setting: str | int) -> None:
     stream = mixture(MESSAGES[kind], share, epochs := 30)
-    said = Said()
+    sink = Sink()
     with pty() as device:
         player = Player(device, 230400, stream, max(600, len(stream) / epochs))
-        with talking(player.play), running(reader(device, said, setting)):
-            said.await_state("open")
-            eventually(lambda: recorded_s(said) > 8 and "NMEA holds" in said.changes()[-1].detail)
-    assert set(said.states()) == {"opening", "open"}
-    told = said.changes()[-1].detail
-    assert told.startswith("230400 baud; NMEA holds, ")
-    percent = int(told.split("holds, ")[1].split(" %")[0])
+        with talking(player.play), running(reader(device, sink, setting)):
+            sink.await_state("open")
+            eventually(lambda: recorded_s(sink) > 8 and "NMEA holds" in sink.changes()[-1].detail)
+    assert set(sink.states()) == {"opening", "open"}
+    detail = sink.changes()[-1].detail
+    assert detail.startswith("230400 baud; NMEA holds, ")
+    percent = int(detail.split("holds, ")[1].split(" %")[0])
     assert percent == pytest.approx(100 * share, abs=15)
-    assert told.endswith(" % of the bytes are another protocol")
+    assert detail.endswith(" % of the bytes are another protocol")
 
 
 @pytest.mark.parametrize("kind", MESSAGES)
@@ -114,7 +112,7 @@ def test_every_sentence_between_foreign_bytes_comes_out_once(kind: str, share: f
     assert [text for text in texts if text in set(expected)] == expected
 
 
-def test_tag_blocks_prefixes_and_ais_hide_nothing() -> None:
+def test_tag_blocks_and_ais_hide_no_sentence() -> None:
     ais = b"!AIVDM,1,1,,B,13aDp<PP000IwSlN?Wm@0?wN2<1T,0*29\r\n"
     lines = [line for number in range(5) for line in epoch(number)]
     dressed = [

@@ -1,4 +1,4 @@
-"""A receiver behind gpsd: over real TCP with a gpsd that speaks its protocol, and with the real one where it is."""
+"""gpsd client: over real TCP with a simulated gpsd, and with the real one if installed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from firmware_bridge.protocols import protocol
 from firmware_bridge.protocols.nmea import Decoder
 from firmware_bridge.virtual.gpsd import VirtualGpsd
 from firmware_bridge.virtual.receiver import GpsReceiver
-from tests.firmware_bridge.simulated_devices import Said, clock_us, eventually, running, sentence
+from tests.firmware_bridge.simulated_devices import Sink, clock_us, eventually, running, sentence
 from tests.firmware_bridge.virtual.courses import lively
 
 BANNER = b'{"class":"VERSION","release":"3.22","rev":"3.22","proto_major":3,"proto_minor":14}\r\n'
@@ -41,23 +41,23 @@ def server() -> Iterator[VirtualGpsd]:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Silence is reported, and gpsd asked again, within half a second."""
+    """Report silence, and repeat the watch request, within half a second."""
     monkeypatch.setattr(gpsd, "ASK_S", 0.2)
     monkeypatch.setattr(link_health, "SILENT_US", 300_000)
 
 
-def reader(url: str, said: Said) -> PortReader:
-    return PortReader("gps", url, "auto", protocol("nmea"), clock_us=clock_us(), sink=said)
+def reader(url: str, sink: Sink) -> PortReader:
+    return PortReader("gps", url, "auto", protocol("nmea"), clock_us=clock_us(), sink=sink)
 
 
-# -- what is gpsd's own and what is not ----------------------------------------------------------------------
+# -- separation of JSON and NMEA -------------------------------------------------------------------------------
 
 
 @given(
     st.lists(st.sampled_from([BANNER, b'{"class":"DEVICES","devices":[]}\r\n', *map(sentence, range(3))])),
     st.data(),
 )
-def test_json_is_taken_out_and_nothing_else_in_any_pieces(lines: list[bytes], data: st.DataObject) -> None:
+def test_only_json_is_removed_in_any_chunks(lines: list[bytes], data: st.DataObject) -> None:
     whole = b"".join(lines)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=10)))
     stream = GpsdStream()
@@ -68,7 +68,7 @@ def test_json_is_taken_out_and_nothing_else_in_any_pieces(lines: list[bytes], da
 @given(
     st.lists(st.binary(max_size=40) | st.sampled_from([b"{", b"\n", b'{"class":"DEVICES","devices":[3]}\n']))
 )
-def test_whatever_comes_is_no_error(pieces: list[bytes]) -> None:
+def test_arbitrary_bytes_never_raise(pieces: list[bytes]) -> None:
     stream = GpsdStream()
     for piece in pieces:
         assert len(stream.feed(piece)) <= len(piece)
@@ -85,7 +85,7 @@ def test_an_endless_line_is_dropped_and_the_next_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "complaint"),
+    ("line", "complaint"),
     [
         (b'{"class":"DEVICES","devices":[]}', "gpsd has no receiver"),
         (b'{"class":"DEVICES"}', "gpsd has no receiver"),
@@ -102,15 +102,15 @@ def test_an_endless_line_is_dropped_and_the_next_is_read() -> None:
         (b"{" * 5000, ""),
     ],
 )
-def test_what_gpsd_says_of_its_devices(said: bytes, complaint: str) -> None:
+def test_device_reports_of_gpsd(line: bytes, complaint: str) -> None:
     stream = GpsdStream()
-    assert stream.feed(said + b"\r\n") == b""
-    found = stream.fault or stream.suspect
-    assert found.startswith(complaint)
-    assert bool(found) is bool(complaint)
+    assert stream.feed(line + b"\r\n") == b""
+    reported = stream.fault or stream.suspect
+    assert reported.startswith(complaint)
+    assert bool(reported) is bool(complaint)
 
 
-def test_places() -> None:
+def test_parse_url() -> None:
     assert parse_url("gpsd://pi.local") == ("pi.local", 2947, "")
     assert parse_url("gpsd://") == ("localhost", 2947, "")
     assert parse_url("gpsd://[::1]:3000/dev/ttyACM0") == ("::1", 3000, "/dev/ttyACM0")
@@ -121,63 +121,63 @@ def test_places() -> None:
 # -- as a port --------------------------------------------------------------------------------------------------
 
 
-def test_its_nmea_is_recorded_and_nothing_of_its_own(server: VirtualGpsd) -> None:
-    said = Said()
+def test_only_nmea_is_recorded(server: VirtualGpsd) -> None:
+    sink = Sink()
     server.devices[DEVICE] = True
-    with running(reader(server.url, said)):
+    with running(reader(server.url, sink)):
         eventually(lambda: server.watchers == 1, "it watches")
         sent = b"".join(map(sentence, range(20)))
         server.send(sent)
-        eventually(lambda: said.data() == sent, "all sentences")
-        assert said.await_state("open").detail == ""
+        eventually(lambda: sink.data() == sent, "all sentences")
+        assert sink.await_state("open").detail == ""
     assert server.requests[0] == b'?WATCH={"enable":true,"nmea":true,"raw":0}'
 
 
-def test_only_one_device_is_asked_for_where_it_is_named(server: VirtualGpsd) -> None:
-    with running(reader(server.url + DEVICE, Said())):
+def test_named_device_is_the_only_one_watched(server: VirtualGpsd) -> None:
+    with running(reader(server.url + DEVICE, Sink())):
         eventually(lambda: server.watchers == 1, "it watches")
     assert server.requests[0] == b'?WATCH={"enable":true,"nmea":true,"raw":0,"device":"/dev/ttyACM0"}'
 
 
 @pytest.mark.usefixtures("impatient")
-def test_no_receiver_and_a_lost_one_are_one_line_and_it_goes_on_when_there_is_one(
+def test_missing_and_lost_receiver_are_reported_and_recording_resumes(
     server: VirtualGpsd,
 ) -> None:
-    said = Said()
-    with running(reader(server.url, said)):
-        assert said.await_state("silent").detail.startswith("gpsd has no receiver: ")
+    sink = Sink()
+    with running(reader(server.url, sink)):
+        assert sink.await_state("silent").detail.startswith("gpsd has no receiver: ")
         server.devices[DEVICE] = False
-        eventually(lambda: said.changes()[-1].detail.startswith(f"gpsd cannot open {DEVICE}"), "cannot open")
+        eventually(lambda: sink.changes()[-1].detail.startswith(f"gpsd cannot open {DEVICE}"), "cannot open")
         server.devices[DEVICE] = True
 
         def speaks() -> bool:
             server.send(sentence(1))
-            return said.states().count("open") == 2
+            return sink.states().count("open") == 2
 
         eventually(speaks, "it is open again")
-    assert set(said.data().splitlines(keepends=True)) == {sentence(1)}
+    assert set(sink.data().splitlines(keepends=True)) == {sentence(1)}
 
 
 @pytest.mark.usefixtures("impatient")
-def test_a_receiver_that_is_there_and_sends_nothing_is_named(server: VirtualGpsd) -> None:
-    said = Said()
+def test_silent_receiver_is_named(server: VirtualGpsd) -> None:
+    sink = Sink()
     server.devices[DEVICE] = True
-    with running(reader(server.url, said)):
-        detail = said.await_state("silent").detail
+    with running(reader(server.url, sink)):
+        detail = sink.await_state("silent").detail
     assert detail == f"gpsd hears nothing from {DEVICE}: check the receiver's power and wiring"
 
 
 @pytest.mark.usefixtures("impatient")
-def test_a_gpsd_that_restarts_is_found_again() -> None:
-    said = Said()
+def test_restarted_gpsd_is_connected_to_again() -> None:
+    sink = Sink()
     first = VirtualGpsd()
-    with running(reader(first.url, said)):
+    with running(reader(first.url, sink)):
         eventually(lambda: first.watchers == 1, "it watches")
         first.send(sentence(1))
-        eventually(lambda: said.data() == sentence(1), "before")
+        eventually(lambda: sink.data() == sentence(1), "before")
         first.close()
-        said.await_state("lost")
-        missing = said.await_state("missing")
+        sink.await_state("lost")
+        missing = sink.await_state("missing")
         assert missing.detail.startswith(
             f"{first.url}: no gpsd answers there; sudo systemctl start gpsd.socket"
         )
@@ -185,26 +185,26 @@ def test_a_gpsd_that_restarts_is_found_again() -> None:
         try:
             eventually(lambda: second.watchers == 1, "it watches again")
             second.send(sentence(2))
-            eventually(lambda: said.data() == sentence(1) + sentence(2), "after")
+            eventually(lambda: sink.data() == sentence(1) + sentence(2), "after")
         finally:
             second.close()
 
 
 @pytest.mark.usefixtures("impatient")
 def test_a_gpsd_that_hangs_is_connected_to_again(server: VirtualGpsd) -> None:
-    said = Said()
+    sink = Sink()
     server.is_deaf = True
-    with running(reader(server.url, said)):
-        assert "gpsd does not answer" in said.await_state("lost").detail
+    with running(reader(server.url, sink)):
+        assert "gpsd does not answer" in sink.await_state("lost").detail
         server.is_deaf = False
         eventually(lambda: server.watchers == 1, "it watches")
 
 
-def test_an_address_that_cannot_be_is_one_line() -> None:
+def test_invalid_address_is_one_line() -> None:
     for url, state in (("gpsd://127.0.0.1:99999", "unusable"), ("gpsd://no.such.host.invalid", "missing")):
-        said = Said()
-        with running(reader(url, said)):
-            change = said.await_state(state)
+        sink = Sink()
+        with running(reader(url, sink)):
+            change = sink.await_state(state)
             assert change.detail.startswith(url)
             assert "\n" not in change.detail
 
@@ -231,12 +231,12 @@ def real_gpsd(device: str, folder: Path) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("ubx", [False, True], ids=["nmea", "ubx"])
-def test_the_real_gpsd_with_a_receiver_of_either_protocol(ubx: bool, tmp_path: Path) -> None:
-    """Of one that speaks UBX, gpsd makes sentences itself."""
+def test_real_gpsd_with_a_receiver_of_either_protocol(ubx: bool, tmp_path: Path) -> None:
+    """gpsd converts the messages of a UBX receiver into sentences."""
     master, slave = pty.openpty()
     tty.setraw(slave)
     epochs = GpsReceiver(lively(), 4, ubx=ubx, nmea=not ubx).bytes_between(0.0, 60.0)
-    done, said, decoder = threading.Event(), Said(), Decoder()
+    done, sink, decoder = threading.Event(), Sink(), Decoder()
 
     def drive() -> None:
         for epoch in epochs:
@@ -246,20 +246,20 @@ def test_the_real_gpsd_with_a_receiver_of_either_protocol(ubx: bool, tmp_path: P
 
     thread = threading.Thread(target=drive)
     try:
-        with real_gpsd(os.ttyname(slave), tmp_path) as url, running(reader(url, said)):
+        with real_gpsd(os.ttyname(slave), tmp_path) as url, running(reader(url, sink)):
             thread.start()
             deadline_s = time.monotonic() + 30
             kinds: set[str] = set()
             taken = 0
             while not {"RMC", "GGA"} <= kinds and time.monotonic() < deadline_s:
-                data = said.data()
+                data = sink.data()
                 kinds |= {found.text[3:6] for found in decoder.feed(data[taken:], 0).sentences}
                 taken = len(data)
                 time.sleep(0.1)
             done.set()
             thread.join()
             assert {"RMC", "GGA"} <= kinds
-            assert b"{" not in said.data()
+            assert b"{" not in sink.data()
     finally:
         done.set()
         os.close(master)

@@ -1,4 +1,4 @@
-"""Stamps of the wall clock on the monotonic clock, whatever is done to the wall clock."""
+"""StampMapping: wall-clock stamps to the monotonic clock, with steps of the wall clock."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def test_stamps_are_moved_to_the_monotonic_clock() -> None:
 
 @pytest.mark.parametrize("step_ns", [-S // 20, -S, -(10**9) * S, S // 20, S, 10**9 * S])
 def test_a_step_between_two_reads_moves_no_frame(step_ns: int) -> None:
-    """Frames before and after the step are read together; each has the time at which it came, where that can be
-    told: a step shorter than the time between the reads leaves two answers, both within that time."""
+    """Frames before and after the step are read together, and each has its time of arrival. A step shorter than the
+    time between the reads is ambiguous; both possible times are within that interval."""
     mapping = StampMapping(0)
     mapping.monotonic_ns([BOOT_WALL + MS], BOOT_WALL + 10 * MS, 10 * MS)
     came = [12 * MS, 14 * MS, 18 * MS, 20 * MS]

@@ -1,4 +1,4 @@
-"""What is said of a link, from its bytes and its decoder's counters alone."""
+"""LinkHealth: findings from received bytes and times."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def health(expected: Expected = GPS, baud: int | None = 9600) -> LinkHealth:
 
 
 def speech(name: str) -> bytes:
-    """A kilobyte and more of a protocol."""
+    """More than a kilobyte of a protocol."""
     if name == "nmea":
         return SENTENCES
     report = protocol(name).report
@@ -38,7 +38,7 @@ def speech(name: str) -> bytes:
 
 
 def damaged(every: int) -> bytes:
-    """Sentences of which every so-manyth has one character wrong."""
+    """Sentences, every `every`-th with one wrong character."""
     lines = SENTENCES.splitlines(keepends=True)
     return b"".join(line if number % every else line.replace(b"A", b"V") for number, line in enumerate(lines))
 
@@ -47,7 +47,7 @@ def damaged(every: int) -> bytes:
     ("quiet_us", "state"),
     [(0, "open"), (SILENT_US - 1, "open"), (SILENT_US, "silent"), (SILENT_US * 9, "silent")],
 )
-def test_silence_is_said_after_five_seconds(quiet_us: int, state: str) -> None:
+def test_silence_is_reported_after_five_seconds(quiet_us: int, state: str) -> None:
     assert health().finding(quiet_us).state == state
 
 
@@ -64,14 +64,14 @@ def test_a_link_that_is_heard_again_is_open() -> None:
         (SENTENCES, "open"),
         (SENTENCES[30:], "open"),
         (NOISE, "wrong_baud"),
-        (NOISE[: GARBAGE_BYTES - 1], "open"),  # too little to condemn it
+        (NOISE[: GARBAGE_BYTES - 1], "open"),  # too few bytes to judge
         (NOISE[:GARBAGE_BYTES], "wrong_baud"),
         (damaged(2), "open"),  # every second sentence: a damaged cable, not a wrong rate
         (damaged(20), "open"),
         (SENTENCES[:65] + NOISE * 4, "wrong_baud"),  # one good sentence in 4 kB is chance
     ],
 )
-def test_bytes_over_a_stretch_tell_a_wrong_rate(data: bytes, state: str) -> None:
+def test_wrong_rate_is_detected_over_a_stretch(data: bytes, state: str) -> None:
     link = health()
     for start in range(0, len(data), 50):
         link.arrived(data[start : start + 50], STRETCH_US - 1)
@@ -81,7 +81,7 @@ def test_bytes_over_a_stretch_tell_a_wrong_rate(data: bytes, state: str) -> None
 
 @pytest.mark.parametrize("name", PROTOCOL_NAMES)
 @pytest.mark.parametrize("noise", [NOISE, bytes(2000), b"\xff" * 2000, b"hello, rally\r\n" * 100])
-def test_every_protocol_knows_a_stranger(name: str, noise: bytes) -> None:
+def test_every_protocol_detects_noise(name: str, noise: bytes) -> None:
     link = LinkHealth(Expected("port", name, {}), 115200, 0)
     link.arrived(noise, STRETCH_US)
     assert link.finding(STRETCH_US).state == "wrong_baud"
@@ -89,7 +89,7 @@ def test_every_protocol_knows_a_stranger(name: str, noise: bytes) -> None:
 
 @pytest.mark.parametrize("name", PROTOCOL_NAMES)
 @pytest.mark.parametrize("other", PROTOCOL_NAMES)
-def test_every_protocol_knows_every_other(name: str, other: str) -> None:
+def test_every_protocol_recognises_every_other(name: str, other: str) -> None:
     link = LinkHealth(Expected("port", name, {}), 115200, 0)
     link.arrived(speech(other)[7:], STRETCH_US)
     finding = link.finding(STRETCH_US)
@@ -99,8 +99,8 @@ def test_every_protocol_knows_every_other(name: str, other: str) -> None:
         assert finding.detail.startswith(f"this looks like {'NMEA' if other == 'nmea' else other} at ")
 
 
-def test_acknowledgements_of_requests_that_nobody_answers_are_no_noise() -> None:
-    """OBD polling with the ignition off: an slcan adapter acknowledges, and there is no frame for hours."""
+def test_acknowledgements_of_unanswered_requests_are_not_noise() -> None:
+    """OBD polling with the ignition off: an SLCAN adapter acknowledges, but no frame arrives for hours."""
     link = health(ENGINE)
     for second in range(1, 60):
         link.arrived(b"z\r" * 10, second * 1_000_000)
@@ -116,16 +116,16 @@ def test_slow_garbage_is_found_in_time() -> None:
     assert link.finding(8_000_000).state == "wrong_baud"
 
 
-def test_trouble_ends_when_frames_hold_again() -> None:
+def test_fault_ends_with_valid_frames() -> None:
     link = health()
     link.arrived(NOISE, STRETCH_US)
     assert link.finding(STRETCH_US).state == "wrong_baud"
     link.arrived(SENTENCES, STRETCH_US + 1)
-    assert link.finding(2 * STRETCH_US - 1).state == "wrong_baud", "said too early"
+    assert link.finding(2 * STRETCH_US - 1).state == "wrong_baud", "reported too early"
     assert link.finding(2 * STRETCH_US) == WELL
 
 
-def test_words_for_a_wrong_rate() -> None:
+def test_detail_of_a_wrong_rate() -> None:
     assert mismatch(GPS, [(4800, NOISE)]) == (
         "wrong_baud",
         'bytes arrive but no NMEA checksum holds at 4800 baud: try baud = "auto"',
@@ -137,7 +137,7 @@ def test_words_for_a_wrong_rate() -> None:
     )
 
 
-def test_words_for_swapped_cables() -> None:
+def test_detail_of_swapped_cables() -> None:
     assert mismatch(ENGINE, [(115200, SENTENCES)]) == (
         "no_protocol",
         "this looks like NMEA at 115200 baud, not slcan: the cables of gps and engine may be swapped",
@@ -164,12 +164,12 @@ def test_words_for_swapped_cables() -> None:
         ),
     ],
 )
-def test_words_for_a_device_that_nobody_configured(expected: Expected, sample: bytes, detail: str) -> None:
-    found = mismatch(expected._replace(neighbours={}), [(None, sample)])
-    assert found == ("no_protocol", detail)
+def test_detail_of_an_unconfigured_device(expected: Expected, sample: bytes, detail: str) -> None:
+    finding = mismatch(expected._replace(neighbours={}), [(None, sample)])
+    assert finding == ("no_protocol", detail)
 
 
-def test_a_port_without_a_rate_has_no_wrong_one() -> None:
+def test_port_without_a_rate_never_has_a_wrong_rate() -> None:
     for expected, key in ((GPS, "port"), (ENGINE, "protocol")):
         state, detail = mismatch(expected, [(None, NOISE)])
         assert state == "no_protocol"
@@ -177,13 +177,13 @@ def test_a_port_without_a_rate_has_no_wrong_one() -> None:
         assert detail.endswith(f": correct `{key}`, or check which device this is")
 
 
-def test_words_for_silence() -> None:
+def test_detail_of_silence() -> None:
     assert silence([9600]).detail.startswith("open, but no bytes at 9600 baud: ")
     assert silence([4800, 9600]).detail.startswith("open, but no bytes at 4800 or 9600 baud: ")
     assert silence([None]).detail.startswith("open, but no bytes: ")
 
 
-def test_a_rate_that_is_lost_is_said_at_once_however_well_it_held_before() -> None:
+def test_lost_rate_is_reported_at_once() -> None:
     link = health()
     link.arrived(SENTENCES, STRETCH_US)
     assert link.finding(STRETCH_US) == WELL
@@ -195,23 +195,23 @@ def test_a_rate_that_is_lost_is_said_at_once_however_well_it_held_before() -> No
     )
 
 
-def test_the_share_of_another_protocol_is_said_once_and_corrected_after_a_minute() -> None:
+def test_foreign_share_is_reported_once_and_corrected_after_a_minute() -> None:
     link = health()
-    said = []
+    findings = []
     for second in range(1, 200):
         share = 0.9 if second < 100 else 0.0
         link.arrived(SENTENCES + NOISE * round(share * 10), second * 1_000_000)
-        said.append(link.finding(second * 1_000_000))
-    assert [state for state, _ in said] == ["open"] * len(said)
-    words = list(dict.fromkeys(detail for _, detail in said))
-    assert words[0] == "9600 baud"
-    assert words[1] == "9600 baud; NMEA holds, 88 % of the bytes are another protocol"
-    assert said[-1] == WELL
-    assert len(words) <= 3, "no more than once a minute"
+        findings.append(link.finding(second * 1_000_000))
+    assert [state for state, _ in findings] == ["open"] * len(findings)
+    details = list(dict.fromkeys(detail for _, detail in findings))
+    assert details[0] == "9600 baud"
+    assert details[1] == "9600 baud; NMEA holds, 88 % of the bytes are another protocol"
+    assert findings[-1] == WELL
+    assert len(details) <= 3, "no more than once a minute"
 
 
 @pytest.mark.parametrize("sentences", [1, 2, 3])
-def test_few_sentences_among_many_foreign_bytes_hold_once_they_are_more_than_chance(sentences: int) -> None:
+def test_few_sentences_among_foreign_bytes_suffice_above_chance(sentences: int) -> None:
     link = health()
     states = []
     for stretch in range(1, 6):
@@ -221,12 +221,12 @@ def test_few_sentences_among_many_foreign_bytes_hold_once_they_are_more_than_cha
     assert states[0] == ("wrong_baud" if sentences == 1 else "open")
 
 
-def test_a_receiver_without_checksums_is_told_from_a_wrong_rate() -> None:
+def test_receiver_without_checksums_is_not_a_wrong_rate() -> None:
     bare = b"".join(line.partition(b"*")[0] + b"\r\n" for line in SENTENCES.splitlines())
     link = health()
     link.arrived(bare, STRETCH_US)
-    words = 'NMEA sentences come at 9600 baud without checksums: set checksum = "optional" in [gps]'
-    assert link.finding(STRETCH_US) == ("no_protocol", words)
+    detail = 'NMEA sentences come at 9600 baud without checksums: set checksum = "optional" in [gps]'
+    assert link.finding(STRETCH_US) == ("no_protocol", detail)
     patient = LinkHealth(GPS, 9600, 0, decoder=nmea.LenientDecoder)
     patient.arrived(bare, STRETCH_US)
     assert patient.finding(STRETCH_US) == WELL

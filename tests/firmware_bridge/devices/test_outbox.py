@@ -1,4 +1,4 @@
-"""The outbox: all of a message or nothing, counted, and never from one session into the next."""
+"""Outbox: whole messages or nothing, dropped bytes counted, nothing kept for the next session."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_a_message_wakes_and_is_sent_in_parts() -> None:
     assert outbox.dropped_bytes == 0
 
 
-def test_the_bound_takes_all_of_a_message_or_nothing() -> None:
+def test_bound_accepts_all_of_a_message_or_nothing() -> None:
     outbox = Outbox()
     outbox.open()
     assert outbox.put(b"x" * (OUTBOX_BYTES - 1))
@@ -39,7 +39,7 @@ def test_the_bound_takes_all_of_a_message_or_nothing() -> None:
     outbox.close()
 
 
-def test_what_was_not_sent_is_counted_and_forgotten() -> None:
+def test_unsent_bytes_are_counted_and_dropped() -> None:
     outbox = Outbox()
     assert not outbox.put(b"closed")
     outbox.open()

@@ -1,4 +1,4 @@
-"""errno and pyserial's wrappings of it, in words."""
+"""Port errors: errno and pyserial's exceptions to states and messages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def with_number(number: int) -> serial.SerialException:
 
 
 def only_in_context(number: int) -> serial.SerialException:
-    """As pyserial does where termios or a socket refuses."""
+    """Like pyserial's exception when termios or a socket refuses."""
     wrapped = serial.SerialException("Could not configure port")
     wrapped.__context__ = termios.error(number, os.strerror(number))
     return wrapped
@@ -40,9 +40,7 @@ def only_in_context(number: int) -> serial.SerialException:
         (errno.ENOSPC, "missing", "correct `port`"),
     ],
 )
-def test_the_kernel_s_number_decides(
-    wrap: Callable[[int], Exception], number: int, state: str, words: str
-) -> None:
+def test_errno_decides(wrap: Callable[[int], Exception], number: int, state: str, words: str) -> None:
     trouble = cannot_open("/dev/x", 9600, wrap(number))
     assert trouble.state == state
     assert str(trouble).startswith("/dev/x: ")

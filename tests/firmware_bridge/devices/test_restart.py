@@ -1,4 +1,4 @@
-"""A device that restarts gets its opening again: what shows it, on real ptys and with the recorder's own openings."""
+"""Restart detection: signs of a restart, and openings sent again on real ptys."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from firmware_bridge.protocols import BusSettings, nmea, protocol
 from firmware_bridge.records import CanFrame
 from firmware_bridge.virtual.dialogue import GvretDialogue
 from firmware_bridge.virtual.slcan_device import SlcanDialogue
-from tests.firmware_bridge.simulated_devices import Pty, Said, clock_us, eventually, pty, running, talking
+from tests.firmware_bridge.simulated_devices import Pty, Sink, clock_us, eventually, pty, running, talking
 
 NMEA, SLCAN, GVRET = protocol("nmea"), protocol("slcan"), protocol("gvret")
 INIT = "$PMTK220,100*2F"
@@ -30,7 +30,7 @@ def rmc(number: int) -> bytes:
 
 
 def epochs(watch: ReceiverWatch, from_s: float, to_s: float, hz: float) -> list[float]:
-    """Feed a steady receiver; when the opening was due, in seconds. It is sent each time."""
+    """Feed a steady receiver; returns the times at which the opening was due and sent, in seconds."""
     sent, count = [], round((to_s - from_s) * hz)
     for number in range(count):
         t_us = round((from_s + number / hz) * SECOND_US)
@@ -46,14 +46,12 @@ def receiver() -> ReceiverWatch:
 
 
 @pytest.mark.parametrize("hz", [0.5, 1, 5, 10, 25])
-def test_a_steady_receiver_is_left_alone(hz: float) -> None:
+def test_steady_receiver_gets_no_init(hz: float) -> None:
     assert epochs(receiver(), 0, 300, hz) == []
 
 
 @pytest.mark.parametrize(("before", "after"), [(10, 1), (5, 1), (25, 1), (2, 1), (10, 5)])
-def test_a_receiver_that_is_slower_than_before_gets_init_again_but_not_for_ever(
-    before: float, after: float
-) -> None:
+def test_slower_receiver_gets_init_again_a_bounded_number_of_times(before: float, after: float) -> None:
     watch = receiver()
     assert epochs(watch, 0, 30, before) == []
     sent = epochs(watch, 30, 600, after)
@@ -93,14 +91,14 @@ def test_start_up_sentences_are_a_sign(banner: bytes) -> None:
 @pytest.mark.parametrize(
     "text", ["GPTXT,01,01,01,ANTENNA OK", "GNTXT,01,01,02,ANTSTATUS=OPEN", "PMTK001,220,3", "PUBX,00,1"]
 )
-def test_what_receivers_say_all_day_is_no_sign(text: str) -> None:
+def test_usual_sentences_are_not_a_sign(text: str) -> None:
     watch = receiver()
     for second in range(60):
         watch.arrived(nmea.encode(text), second * SECOND_US)
         assert epochs(watch, second, second + 1, 10) == []
 
 
-def test_an_init_that_restarts_the_receiver_does_not_go_round_for_ever() -> None:
+def test_init_that_restarts_the_receiver_does_not_loop() -> None:
     watch, sent = receiver(), 0
     for second in range(600):
         watch.arrived(nmea.encode("PMTK010,001"), second * SECOND_US) if second in restarts else None
@@ -114,11 +112,11 @@ def test_an_init_that_restarts_the_receiver_does_not_go_round_for_ever() -> None
 restarts = {1, 300}
 
 
-def test_the_field_case_gets_init_again() -> None:
+def test_field_case_gets_init_again() -> None:
     """5 s at 10 Hz, 3 s nothing, the start-up sentences, then 1 Hz."""
     lines = (CASES / "receiver-restart-init.nmea").read_bytes().splitlines(keepends=True)
     at = next(number for number, line in enumerate(lines) if b"PMTK01" in line)
-    said = Said()
+    sink = Sink()
     with pty() as device:
 
         def play(stop: threading.Event) -> None:
@@ -129,15 +127,15 @@ def test_the_field_case_gets_init_again() -> None:
                     return
                 device.send(line)
 
-        reader = PortReader("gps", device.name, 115200, NMEA, clock_us=clock_us(), sink=said, init=[INIT])
+        reader = PortReader("gps", device.name, 115200, NMEA, clock_us=clock_us(), sink=sink, init=[INIT])
         with running(reader), talking(play):
             eventually(lambda: device.received().count(INIT.encode()) == 2)
-    assert set(said.states()) == {"opening", "open"}
-    assert any("restarted" in change.detail for change in said.changes())
+    assert set(sink.states()) == {"opening", "open"}
+    assert any("restarted" in change.detail for change in sink.changes())
 
 
 class Adapter:
-    """An adapter on a bus that talks: reports a frame every 5 ms while it is open. `restart` is a brown-out."""
+    """An adapter on an active bus: reports a frame every 5 ms while it is open. `restart` is a brown-out."""
 
     def __init__(self, device: Pty, make: Callable[[], SlcanDialogue | GvretDialogue], banner: bytes) -> None:
         self.device, self._make, self._banner = device, make, banner
@@ -157,7 +155,7 @@ class Adapter:
             heard = self._heard()
             if time.monotonic() < self.boot_until_s:
                 booting = True
-                continue  # what is sent to it meanwhile is lost
+                continue  # bytes sent to it meanwhile are lost
             if booting:
                 booting = False
                 self.device.send(self._banner)
@@ -197,11 +195,11 @@ ADAPTERS = {
 @pytest.mark.load_sensitive
 @pytest.mark.parametrize("kind", ADAPTERS)
 @pytest.mark.parametrize("baud", ["auto", 1_000_000])
-def test_an_adapter_that_restarts_while_the_bus_talks_is_open_again_within_two_seconds(
+def test_adapter_restarted_on_an_active_bus_is_open_again_within_two_seconds(
     kind: str, baud: str | int
 ) -> None:
     chosen, make, banner = ADAPTERS[kind]
-    said = Said()
+    sink = Sink()
     with pty() as device:
         adapter = Adapter(device, make, banner)
         reader = PortReader(
@@ -210,11 +208,11 @@ def test_an_adapter_that_restarts_while_the_bus_talks_is_open_again_within_two_s
             baud,  # type: ignore[arg-type]
             chosen,
             clock_us=clock_us(),
-            sink=said,
+            sink=sink,
             opening=partial(chosen.opening, BusSettings(500_000)),
         )
         with talking(adapter.play), running(reader):
-            said.await_state("open", "engine")
+            sink.await_state("open", "engine")
             for _ in range(3):
                 time.sleep(1.5)
                 adapter.opened_at_s.clear()
@@ -222,7 +220,7 @@ def test_an_adapter_that_restarts_while_the_bus_talks_is_open_again_within_two_s
                 ready_s = adapter.boot_until_s
                 eventually(lambda: bool(adapter.opened_at_s))
                 assert adapter.opened_at_s[0] - ready_s < 2.0
-    assert set(said.states("engine")) == {"opening", "open"}
+    assert set(sink.states("engine")) == {"opening", "open"}
 
 
 def adapter_watch() -> AdapterWatch:
@@ -231,7 +229,7 @@ def adapter_watch() -> AdapterWatch:
     return watch
 
 
-def test_a_bus_that_falls_asleep_costs_fewer_and_fewer_openings() -> None:
+def test_sleeping_bus_causes_ever_fewer_openings() -> None:
     watch, sent = adapter_watch(), []
     for tick in range(6000):
         t_us = tick * 100_000
@@ -245,7 +243,7 @@ def test_a_bus_that_falls_asleep_costs_fewer_and_fewer_openings() -> None:
 
 
 @pytest.mark.parametrize("period_ms", [20, 500, 2000, 5000])
-def test_a_bus_that_speaks_seldom_is_opened_again_only_until_its_gaps_are_known(period_ms: int) -> None:
+def test_slow_bus_is_reopened_only_until_its_gaps_are_known(period_ms: int) -> None:
     watch, sent = adapter_watch(), 0
     for tick in range(1200):
         t_us = tick * 100_000
@@ -264,13 +262,13 @@ def test_acknowledgements_prove_that_an_adapter_is_open() -> None:
         assert not watch.due(tick * 100_000)
 
 
-def test_who_is_sent_nothing_is_not_watched() -> None:
+def test_device_without_commands_is_not_watched() -> None:
     assert isinstance(restart_watch(NMEA, has_init=False, began_us=0), NoWatch)
     assert isinstance(restart_watch(protocol("realdash"), has_init=False, began_us=0), NoWatch)
 
 
 def test_a_bus_that_falls_asleep_is_silent_and_stays_so_in_the_reports() -> None:
-    said = Said()
+    sink = Sink()
     with pty() as device:
         reader = PortReader(
             "engine",
@@ -278,7 +276,7 @@ def test_a_bus_that_falls_asleep_is_silent_and_stays_so_in_the_reports() -> None
             1_000_000,
             SLCAN,
             clock_us=clock_us(10),
-            sink=said,
+            sink=sink,
             opening=partial(SLCAN.opening, BusSettings(500_000, listen_only=False)),
         )
         with running(reader):
@@ -286,17 +284,17 @@ def test_a_bus_that_falls_asleep_is_silent_and_stays_so_in_the_reports() -> None
             for _ in range(100):
                 device.send(b"t1238DEADBEEF01234567\r")
                 time.sleep(0.005)
-            said.await_state("silent", "engine")
-            quiet = len(said.changes("engine"))
+            sink.await_state("silent", "engine")
+            quiet = len(sink.changes("engine"))
             openings = device.received().count(b"O\r")
             eventually(lambda: device.received().count(b"O\r") > openings + 1)
-    assert {change.state for change in said.changes("engine")[quiet:]} <= {"silent"}
+    assert {change.state for change in sink.changes("engine")[quiet:]} <= {"silent"}
 
 
-def test_a_receiver_that_restarts_at_another_rate_is_one_line_at_a_fixed_baud() -> None:
-    said = Said()
+def test_receiver_restarted_at_another_rate_is_one_line_at_a_fixed_baud() -> None:
+    sink = Sink()
     with pty() as device:
-        reader = PortReader("gps", device.name, 115200, NMEA, clock_us=clock_us(10), sink=said, init=[INIT])
+        reader = PortReader("gps", device.name, 115200, NMEA, clock_us=clock_us(10), sink=sink, init=[INIT])
 
         def play(stop: threading.Event) -> None:
             number = 0
@@ -305,7 +303,7 @@ def test_a_receiver_that_restarts_at_another_rate_is_one_line_at_a_fixed_baud() 
                 number += 1
 
         with running(reader), talking(play):
-            change = said.await_state("wrong_baud")
+            change = sink.await_state("wrong_baud")
     assert change.detail == (
         "bytes arrive but no NMEA checksum holds at 115200 baud any more: "
         'the device has restarted at another rate; set baud = "auto"'

@@ -1,4 +1,4 @@
-"""Answers of an engine computer, made from the standard's layout for the tests that read them."""
+"""Build OBD-II answers from the standard's layout, independent of the product's code."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ from firmware_bridge.engine.obd2_frames import POSITIVE
 
 
 def answer_frames(answers: Sequence[tuple[int, bytes]], padding: bytes = b"\x00") -> list[bytes]:
-    """The data of the frames in which an engine computer answers."""
+    """The data of the frames of a control unit's answer."""
     payload = bytes((POSITIVE,)) + b"".join(bytes((pid,)) + value for pid, value in answers)
     return isotp.frames_of(payload, padding)

@@ -1,4 +1,4 @@
-"""DBC files: other people's files, and the damage that a bus and an editor do."""
+"""DBC decoder: third-party files against cantools, damaged frames, damaged files."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def peer(text: str) -> Database:
 
 @pytest.mark.skipif(not FILES, reason="the corpus is not beside this checkout")
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
-def test_corpus_decodes_as_cantools_does(path: Path) -> None:
+def test_corpus_decodes_like_cantools(path: Path) -> None:
     text = dbc.text_of(path.read_bytes())
     decoder, reference = dbc.load(text, path.name), peer(text)
     assert decoder.notices == ()
@@ -89,7 +89,7 @@ def test_corpus_decodes_as_cantools_does(path: Path) -> None:
 @pytest.mark.skipif(not FILES, reason="the corpus is not beside this checkout")
 @examples(20)
 @given(st.data())
-def test_no_damage_to_a_file_raises_anything_but_configuration_error(data: st.DataObject) -> None:
+def test_damaged_file_raises_only_configuration_error(data: st.DataObject) -> None:
     text = dbc.text_of((CORPUS / "multiplex.dbc").read_bytes())
     begin = data.draw(st.integers(0, len(text)))
     end = data.draw(st.integers(begin, min(len(text), begin + 40)))
@@ -125,14 +125,14 @@ def test_choices_stay_numbers() -> None:
     assert [reading.t_us for reading in decoder.decode(5, 256, bytes(8))] == [5, 5, 5]
 
 
-def test_a_short_frame_gives_what_is_whole_in_it() -> None:
+def test_short_frame_gives_its_complete_signals() -> None:
     decoder = dbc.load(ENGINE, "engine.dbc")
     assert value_of(decoder, 256, bytes.fromhex("F8 1A")) == {"RPM": 1726.0}
     assert value_of(decoder, 256, b"") == {}
     assert decoder.bad == 2
 
 
-def test_the_extended_identifier_is_another_one() -> None:
+def test_extended_and_standard_identifiers_differ() -> None:
     decoder = dbc.load(ENGINE, "engine.dbc")
     pressures = 2566844926 & 0x1FFF_FFFF | EFF_FLAG
     assert value_of(decoder, pressures, b"\x88\x13\x50\0\0\0\0\0") == {"OIL_BAR": 5.0, "PRESSURES.TEMP": 40.0}
@@ -142,7 +142,7 @@ def test_the_extended_identifier_is_another_one() -> None:
     assert decoder.bad == 0
 
 
-def test_frames_that_travelled_as_fd_are_wanted_too() -> None:
+def test_fd_frames_of_known_messages_are_decoded() -> None:
     engine = EngineReadings([dbc.load(ENGINE, "engine.dbc")])
     engine.feed([CanFrame(1, 0, 256 | FD_FLAG | BRS_FLAG, bytes.fromhex("F8 1A 82 01 00 00 00 00"))])
     assert {reading.channel.name: reading.value for reading in engine.tick(10)} == {
@@ -157,7 +157,7 @@ def test_frames_that_travelled_as_fd_are_wanted_too() -> None:
     [
         ("00 64 00 00 00 00 00 00", {"WHICH": 0.0, "FUEL_BAR": 10.0}, 0),
         ("01 64 00 00 00 00 00 00", {"WHICH": 1.0, "BOOST_BAR": 1.0}, 0),
-        ("07 64 00 00 00 00 00 00", {}, 1),  # a multiplexer value that the file does not know
+        ("07 64 00 00 00 00 00 00", {}, 1),  # a multiplexer value that is not in the file
         ("", {}, 1),
     ],
 )
@@ -173,7 +173,7 @@ def test_multiplexed_frames_within_one_tick_are_all_read() -> None:
     assert {reading.channel.name for reading in engine.tick(10)} == {"WHICH", "FUEL_BAR", "BOOST_BAR"}
 
 
-def test_a_number_that_is_none_gives_no_reading() -> None:
+def test_nan_and_infinity_give_no_reading() -> None:
     text = HEAD + 'BO_ 1 F: 8 ECU\n SG_ X : 0|32@1- (1,0) [0|0] "" ECU\nSIG_VALTYPE_ 1 X : 1;\n'
     decoder = dbc.load(text, "float.dbc")
     assert value_of(decoder, 1, bytes.fromhex("0000C03F00000000")) == {"X": 1.5}
@@ -187,7 +187,7 @@ OVERLAPPING = HEAD + (
 )
 
 
-def test_what_only_loads_without_strictness_loads_with_a_notice() -> None:
+def test_overlapping_signals_load_with_a_notice() -> None:
     decoder = dbc.load(OVERLAPPING, "sloppy.dbc")
     assert value_of(decoder, 1, b"\x21\x43" + bytes(6)) == {"LOW": 0x21, "ALSO_LOW": 0x32}
     [notice] = decoder.notices
@@ -196,7 +196,7 @@ def test_what_only_loads_without_strictness_loads_with_a_notice() -> None:
     assert "LOW" in str(notice.detail["what"])
 
 
-def test_a_signal_that_overruns_its_message_takes_no_other_with_it() -> None:
+def test_signal_beyond_its_message_is_left_out_alone() -> None:
     text = HEAD + (
         'BO_ 1 A: 2 ECU\n SG_ FITS : 0|8@1+ (1,0) [0|0] "" ECU\n SG_ RUNS_OVER : 12|8@1+ (1,0) [0|0] "" ECU\n'
         'BO_ 2 B: 8 ECU\n SG_ SOUND : 0|8@1+ (1,0) [0|0] "" ECU\n'
@@ -216,8 +216,8 @@ def test_overlapping_signals_keep_their_multiplexer() -> None:
 
 
 @pytest.mark.parametrize("place", ["-8|8@1-", "-3|8@0+", "-1|8@1+", "-70|8@1+"])
-def test_a_signal_that_begins_before_its_message_is_left_out_and_told(place: str) -> None:
-    """cantools takes a negative start for sound, and then decodes nothing of the message."""
+def test_signal_before_its_message_is_left_out_with_a_notice(place: str) -> None:
+    """cantools accepts a negative start bit, and then decodes no signal of the message."""
     text = HEAD + f'BO_ 1 A: 8 ECU\n SG_ X : {place} (1,0) [0|0] "" ECU\n SG_ Y : 8|8@1+ (1,0) [0|0] "" ECU\n'
     decoder = dbc.load(text, "sloppy.dbc")
     assert value_of(decoder, 1, bytes(range(8))) == {"Y": 1.0}
@@ -237,7 +237,7 @@ def test_a_signal_that_begins_before_its_message_is_left_out_and_told(place: str
         (HEAD + 'BO_ 99999999999 A: 8 ECU\n SG_ X : 0|8@1+ (1,0) [0|0] "" ECU\n', "engine.dbc:5:1: "),
     ],
 )
-def test_an_unreadable_file_says_where_and_the_hint(text: str, where: str) -> None:
+def test_error_of_an_unreadable_file_has_position_and_hint(text: str, where: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         dbc.load(text, "engine.dbc")
     assert str(caught.value).startswith(where + "no readable DBC: ")
@@ -246,28 +246,28 @@ def test_an_unreadable_file_says_where_and_the_hint(text: str, where: str) -> No
     assert caught.value.exit_code == 64
 
 
-def test_text_of_utf_8_and_of_the_windows_code_page() -> None:
+def test_text_in_utf_8_and_cp1252() -> None:
     assert dbc.text_of("°C".encode()) == "°C"
     assert dbc.text_of(b"\xef\xbb\xbfVERSION") == "VERSION"
     assert dbc.text_of("°C".encode("cp1252")) == "°C"
     assert dbc.text_of(b"\x81\xb0") == "\ufffd°"
 
 
-def test_two_messages_of_one_identifier_are_both_decoded() -> None:
+def test_two_messages_with_one_identifier_are_both_decoded() -> None:
     text = HEAD + "".join(f'BO_ 1 {n}: 8 ECU\n SG_ {n}_X : 0|8@1+ (1,0) [0|0] "" ECU\n' for n in ("A", "B"))
     decoder = dbc.load(text, "twice.dbc")
     assert value_of(decoder, 1, b"\x07" + bytes(7)) == {"A_X": 7.0, "B_X": 7.0}
 
 
 @pytest.mark.parametrize("scale", ["1e308", "1e400", "-1e308", "0"])
-def test_a_scale_beyond_all_numbers_raises_nothing(scale: str) -> None:
+def test_huge_scale_does_not_raise(scale: str) -> None:
     decoder = dbc.load(ENGINE.replace("(0.25,0)", f"({scale},0)"), "engine.dbc")
     values = value_of(decoder, 256, bytes.fromhex("FF FF 82 0F 00 00 00 00"))
     assert values["GEAR"] == 15
     assert all(math.isfinite(value) for value in values.values())
 
 
-def test_cantools_is_imported_by_this_module_alone() -> None:
+def test_only_this_module_imports_cantools() -> None:
     program = (
         "import sys, firmware_bridge.engine.readings; from firmware_bridge.engine import preset; preset('obd2');"
         "sys.exit('cantools' in sys.modules)"
@@ -275,12 +275,12 @@ def test_cantools_is_imported_by_this_module_alone() -> None:
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
-def test_cantools_brings_no_python_can_and_its_tester_may_come_later() -> None:
-    """With it came all that it finds to read MF4 files with: half a second of a recorder's start."""
+def test_cantools_loads_without_python_can_and_tester_can_be_imported_later() -> None:
+    """python-can imports every MF4 reader it finds, which adds half a second to a recorder's start."""
     program = (
         "import sys, firmware_bridge.engine.dbc; print(*{'can', 'asammdf', 'pandas'} & sys.modules.keys());"
         "import cantools.tester; print(cantools.tester.Tester.__name__)"
     )
     command = [sys.executable, "-c", program]
-    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    assert said == "\nTester\n"
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert output == "\nTester\n"

@@ -1,4 +1,4 @@
-"""What is wrong in a DBC file costs itself: the other messages decode, and a notice names the line."""
+"""Flaws in DBC files: other messages still decode, and a notice names the line."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def values(decoder: dbc.DbcDecoder, can_id: int, data: bytes = bytes(range(1, 9)
     return {reading.channel.name: reading.value for reading in decoder.decode(1, can_id, data)}
 
 
-def told(decoder: dbc.DbcDecoder) -> list[tuple[str, int]]:
+def notices_of(decoder: dbc.DbcDecoder) -> list[tuple[str, int]]:
     return [(notice.kind, notice.detail["line"]) for notice in decoder.notices]
 
 
@@ -44,7 +44,7 @@ def told(decoder: dbc.DbcDecoder) -> list[tuple[str, int]]:
 def test_field_cases(case: str, expected: dict[str, float], notices: list[tuple[str, int]]) -> None:
     decoder = dbc.load(dbc.text_of((CASES / f"{case}.dbc").read_bytes()), f"{case}.dbc")
     assert values(decoder, 291, ENGINE) == expected
-    assert told(decoder) == notices
+    assert notices_of(decoder) == notices
     assert values(decoder, 292, ENGINE) == {"dot_factor": {"Oil": 63.75}, "digit_name": {"0_CTR": 255}}.get(
         case, {}
     )
@@ -86,17 +86,17 @@ LEFT_OUT = {
 
 @pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("wrong", LEFT_OUT)
-def test_the_line_is_left_out_and_nothing_else(wrong: str, ends: str) -> None:
+def test_only_the_faulty_line_is_left_out(wrong: str, ends: str) -> None:
     text = (HEAD + BEFORE + LEFT_OUT[wrong] + AFTER).replace("\n", ends)
     decoder = dbc.load(text, "a.dbc")
     assert values(decoder, 1) == {"X": 1}
     if wrong == "a number format of an odd width":
         assert values(decoder, 2) == {}
-        assert told(decoder) == [("dbc_left_out", LINE + 2)]
+        assert notices_of(decoder) == [("dbc_left_out", LINE + 2)]
         return
     assert values(decoder, 2) == {"Y": 2}
     if wrong != "a comment with one mark more":
-        assert ("dbc_left_out", LINE) in told(decoder)
+        assert ("dbc_left_out", LINE) in notices_of(decoder)
 
 
 SOUND = {
@@ -118,7 +118,7 @@ SOUND = {
 
 
 @pytest.mark.parametrize("what", SOUND)
-def test_what_every_reader_understands_is_no_flaw(what: str) -> None:
+def test_common_deviations_are_not_flaws(what: str) -> None:
     decoder = dbc.load(HEAD + BEFORE + SOUND[what] + AFTER, "a.dbc")
     assert decoder.notices == ()
     assert values(decoder, 1)["X"] == 1
@@ -129,14 +129,14 @@ def test_what_every_reader_understands_is_no_flaw(what: str) -> None:
     "encoding", ["utf-8", "utf-8-sig", "latin-1", "cp1252", "utf-16", "utf-16-le", "utf-16-be"]
 )
 @pytest.mark.parametrize("tail", ["", "\0", "\x1a", "\r\n\x1a\0\0"])
-def test_every_code_of_editors(encoding: str, tail: str) -> None:
+def test_encodings_and_line_ends_of_editors(encoding: str, tail: str) -> None:
     text = HEAD + BEFORE.replace('""', '"°C"') + AFTER + tail
     decoder = dbc.load(dbc.text_of(text.encode(encoding)), "a.dbc")
     assert decoder.notices == ()
     assert [(channel.name, channel.unit) for channel in decoder.channels] == [("X", "°C"), ("Y", "")]
 
 
-def test_one_line_without_its_line_ends() -> None:
+def test_file_without_line_ends() -> None:
     text = (HEAD + BEFORE + 'VAL_ 1 X 0 "a" ;\nCM_ BO_ 1 "b";\n' + AFTER).replace("\n", " ")
     decoder = dbc.load(text, "a.dbc")
     assert (values(decoder, 1), values(decoder, 2), decoder.notices) == ({"X": 1}, {"Y": 2}, ())
@@ -144,25 +144,25 @@ def test_one_line_without_its_line_ends() -> None:
 
 def test_a_message_given_twice_is_decoded_once() -> None:
     decoder = dbc.load(HEAD + BEFORE + BEFORE + AFTER, "a.dbc")
-    assert (values(decoder, 1), told(decoder)) == ({"A.X": 1}, [("dbc_left_out", LINE)])
+    assert (values(decoder, 1), notices_of(decoder)) == ({"A.X": 1}, [("dbc_left_out", LINE)])
 
 
-def test_messages_of_one_name_keep_their_channels_apart() -> None:
+def test_messages_with_one_name_have_separate_channels() -> None:
     decoder = dbc.load(HEAD + BEFORE + BEFORE.replace("BO_ 1", "BO_ 0x1F"), "a.dbc")
     assert (values(decoder, 1), values(decoder, 31)) == ({"A.X": 1}, {"A@0x1F.X": 1})
 
 
-def test_a_multiplexer_marked_by_a_small_letter() -> None:
+def test_multiplexer_marked_with_small_m() -> None:
     signals = ' SG_ W m : 0|8@1+ (1,0) [0|0] "" E\n SG_ Z m1 : 8|8@1+ (1,0) [0|0] "" E\n'
     decoder = dbc.load(HEAD + "BO_ 3 C: 2 E\n" + signals, "a.dbc")
     assert (values(decoder, 3, b"\1\5"), values(decoder, 3, b"\2\5")) == ({"W": 1, "Z": 5}, {})
-    assert told(decoder) == [("dbc_not_strict", HEAD.count("\n") + 2)]
+    assert notices_of(decoder) == [("dbc_not_strict", HEAD.count("\n") + 2)]
 
 
 @pytest.mark.parametrize(
     "text", ["", "\0\0", "PK\x03\x04", "<?xml version='1.0'?>", "x" * (MAX_DBC_BYTES + 1)]
 )
-def test_what_is_no_dbc_is_refused_in_one_line(text: str) -> None:
+def test_non_dbc_text_is_refused_in_one_line(text: str) -> None:
     with pytest.raises(ConfigurationError, match="no readable DBC") as caught:
         dbc.load(text, "a.dbc")
     assert str(caught.value).startswith("a.dbc:1:1: ")
@@ -191,7 +191,7 @@ HUGE = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("what", HUGE)
-def test_a_hostile_file_takes_seconds_at_most_and_costs_no_message_before_it(what: str) -> None:
+def test_hostile_file_takes_bounded_time_and_keeps_earlier_messages(what: str) -> None:
     begun = time.process_time()
     decoder = dbc.load(HEAD + BEFORE + HUGE[what], "a.dbc")
     assert time.process_time() - begun < 30
@@ -201,7 +201,7 @@ def test_a_hostile_file_takes_seconds_at_most_and_costs_no_message_before_it(wha
 
 @examples(60)
 @given(st.data())
-def test_damage_anywhere_never_raises_and_lines_are_in_the_file(data: st.DataObject) -> None:
+def test_damage_never_raises_and_flaw_lines_exist(data: st.DataObject) -> None:
     text = (
         HEAD + BEFORE + 'CM_ SG_ 1 X "x";\nVAL_ 1 X 0 "a" ;\nBA_DEF_ "Q" INT 0 1;\nBA_ "Q" BO_ 1 1;\n' + AFTER
     )

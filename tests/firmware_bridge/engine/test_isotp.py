@@ -1,4 +1,4 @@
-"""ISO-TP: frames to messages and back; whatever comes, nothing is raised and nothing grows."""
+"""ISO-TP: frames to payloads and back; no input raises, and memory is bounded."""
 
 from __future__ import annotations
 
@@ -58,13 +58,13 @@ def test_first_frames(data: str, length: int | None) -> None:
     assert first_length(bytes.fromhex(data)) == length
 
 
-def test_a_message_of_another_service_that_is_too_long_is_passed_over() -> None:
+def test_overlong_message_is_ignored() -> None:
     frames = Reassembler()
     assert {frames.feed(0, (0, 1), data) for data in frames_of(bytes(MAX_LENGTH + 1))} == {None}
     assert (frames.bad, frames.dropped) == (0, 0)
 
 
-def test_a_new_message_ends_the_one_unfinished() -> None:
+def test_new_message_drops_the_unfinished_one() -> None:
     frames, first = Reassembler(), frames_of(bytes(20))[0]
     frames.feed(0, (0, 1), first)
     assert frames.feed(0, (0, 1), bytes.fromhex("03 41 0D 50")) == bytes.fromhex("41 0D 50")

@@ -1,4 +1,4 @@
-"""J1939: a message written for any source is decoded from every source, and each source has its own channels."""
+"""J1939: messages for any source are decoded from every source, with separate channels per source."""
 
 from __future__ import annotations
 
@@ -26,12 +26,14 @@ def values(decoder: dbc.DbcDecoder, can_id: int) -> dict[str, float]:
     return {reading.channel.name: reading.value for reading in decoder.decode(1, can_id | EFF_FLAG, SPEED)}
 
 
-def test_the_field_case() -> None:
+def test_field_case() -> None:
     text = (CASES / "j1939.dbc").read_text()
     engine, frames = EngineReadings([dbc.load(text, "j1939.dbc")]), []
-    for number, found in enumerate(re.findall(r"can0 (\w+)#(\w*)", (CASES / "j1939.log").read_text())):
-        flag = EFF_FLAG if len(found[0]) == 8 else 0
-        frames.append(CanFrame(number, 0, int(found[0], 16) | flag, bytes.fromhex(found[1])))
+    for number, (can_id, data) in enumerate(
+        re.findall(r"can0 (\w+)#(\w*)", (CASES / "j1939.log").read_text())
+    ):
+        flag = EFF_FLAG if len(can_id) == 8 else 0
+        frames.append(CanFrame(number, 0, int(can_id, 16) | flag, bytes.fromhex(data)))
     engine.feed(frames)
     read = {reading.channel: reading.value for reading in engine.tick(100)}
     assert read == {
@@ -55,7 +57,7 @@ def test_the_parts_of_an_identifier(can_id: int, parts: Address) -> None:
     assert address(can_id) == address(can_id | EFF_FLAG) == address(can_id ^ 0x1C00_0000) == parts
 
 
-def test_priority_and_destination_say_nothing_and_each_source_has_its_channels() -> None:
+def test_priority_and_destination_are_ignored_and_each_source_has_its_channels() -> None:
     decoder = dbc.load(HEAD + message(EEC1, "EEC1", "N") + message(TSC1, "TSC1", "T"), "a.dbc")
     assert values(decoder, 0x0CF00431) == values(decoder, 0x18F00431) == {"N": 621}
     assert values(decoder, 0x0CF00400) == {"N@0x00": 621}
@@ -68,14 +70,14 @@ def test_priority_and_destination_say_nothing_and_each_source_has_its_channels()
     assert decoder.decode(1, 0x0CF00431 | EFF_FLAG | FD_FLAG, SPEED)
 
 
-def test_a_source_that_the_file_names_wins() -> None:
+def test_message_with_source_takes_precedence() -> None:
     text = HEAD + message(EEC1, "ANY", "N") + message(0x0CF00417 | EFF_FLAG, "DASH", "D")
     decoder = dbc.load(text + message(CCVS, "CCVS", "W"), "a.dbc")
     assert values(decoder, 0x0CF00417) == values(decoder, 0x18F00417) == {"D": 621}
     assert values(decoder, 0x0CF00400) == {"N": 621}
 
 
-def test_a_destination_that_the_file_names_wins() -> None:
+def test_message_with_destination_takes_precedence() -> None:
     text = HEAD + message(TSC1, "ENGINE", "E") + message(0x0C0003FE | EFF_FLAG, "GEARBOX", "G")
     decoder = dbc.load(text, "a.dbc")
     assert (values(decoder, 0x0C000327), values(decoder, 0x0C000027)) == ({"G": 621}, {"E": 621})
@@ -133,13 +135,13 @@ def names(engine: EngineReadings, *sources: int) -> dict[int, str]:
     return {int(r.channel.source[-2:], 16): r.channel.name for r in engine.tick(1000)}
 
 
-def test_the_first_in_order_of_arrival_has_the_plain_name_and_keeps_it() -> None:
+def test_first_source_keeps_the_plain_name() -> None:
     engine = EngineReadings([dbc.load(HEAD + message(EEC1, "EEC1", "N"), "a.dbc")])
     assert names(engine, 0x31, 0x00, 0x31) == {0x31: "N", 0x00: "N@0x00"}
     assert names(engine, 0x00, 0x31, 0x05) == {0x31: "N", 0x00: "N@0x00", 0x05: "N@0x05"}
 
 
-def test_a_session_goes_on_with_the_names_of_its_log() -> None:
+def test_resumed_log_keeps_its_channel_names() -> None:
     text = HEAD + message(EEC1, "EEC1", "N")
     first, second = (EngineReadings([dbc.load(text, "a.dbc")]) for _ in range(2))
     first.feed(frames(0x31, 0x00))

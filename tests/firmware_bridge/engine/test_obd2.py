@@ -1,4 +1,4 @@
-"""The OBD-II decoder: answers in one frame and in several, whole, interleaved and with frames lost."""
+"""OBD-II decoder: answers in one frame and in several, complete, interleaved and with lost frames."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def test_decoder_reads_answers_of_any_ecu() -> None:
         ("03 41 0C 1A AA AA AA AA", 1),  # rpm has two bytes
         ("04 41 0D 50 00 00 00 00", 1),  # speed has one
         ("", 1),
-        ("06 41 00 BE 1F A8 13 00", 0),  # the support bits are no reading
-        ("04 41 1F 10 00 00 00 00", 0),  # a PID that nobody here wants
+        ("06 41 00 BE 1F A8 13 00", 0),  # the support bits give no reading
+        ("04 41 1F 10 00 00 00 00", 0),  # a PID outside PIDS
     ],
 )
 def test_decoder_gives_no_reading(data: str, bad: int) -> None:
@@ -46,7 +46,7 @@ def test_decoder_gives_no_reading(data: str, bad: int) -> None:
 
 
 def read(frames: list[CanFrame]) -> tuple[dict[str, float], int]:
-    """The newest value of each channel, and what was counted as bad."""
+    """The newest value of each channel, and the decoder's count `bad`."""
     decoder = Obd2Decoder()
     readings = [
         r for frame in frames for r in decoder.decode(frame.t_us, frame.can_id, frame.data, frame.bus)
@@ -54,7 +54,7 @@ def read(frames: list[CanFrame]) -> tuple[dict[str, float], int]:
     return {reading.channel.name: reading.value for reading in readings}, decoder.bad
 
 
-def test_the_field_case() -> None:
+def test_field_case() -> None:
     name, _, data = (FIELD_CASES / "obd_multi_pid.log").read_text().split()[-1].partition("#")
     assert read([CanFrame(0, 0, int(name, 16), bytes.fromhex(data))]) == (
         {"rpm": 1726.0, "speed_kmh": 50.0},
@@ -80,14 +80,14 @@ def test_an_answer_in_several_frames(can_id: int) -> None:
     assert read(sent(ENGINE, can_id)) == (ENGINE_SAYS, 0)
 
 
-def test_flow_control_of_the_asker_is_no_part_of_it() -> None:
+def test_flow_control_frames_are_ignored() -> None:
     first, second = sent(ENGINE)
     asker = CanFrame(0, 0, 0x7E8, bytes.fromhex("30 00 00 00 00 00 00 00"))
     assert read([first, asker, second]) == (ENGINE_SAYS, 0)
 
 
 @given(st.randoms(use_true_random=False))
-def test_answers_of_several_computers_interleaved(shuffle: random.Random) -> None:
+def test_interleaved_answers_of_several_control_units(shuffle: random.Random) -> None:
     queues = [
         sent(ENGINE),
         sent(GEARBOX, 0x7E9),
@@ -109,31 +109,31 @@ def test_a_lost_frame_loses_its_answer_and_is_counted_once(lost: int) -> None:
     assert len(frames) == 6
     says, bad = read([*frames[:lost], *frames[lost + 1 :]])
     assert says == {}
-    assert bad == (0 if lost == 5 else 1)  # whether the last one is still to come, nobody can say yet
+    assert bad == (0 if lost == 5 else 1)  # the last one may still arrive
     says, bad = read([*frames[:lost], *frames[lost + 1 :], *sent(GEARBOX, 0x7E9), *frames])
     assert says == {"rpm": 1726.0, "speed_kmh": 80.0, "coolant_c": 83.0} | GEARBOX_SAYS
     assert bad == 1
 
 
 @pytest.mark.parametrize("order", [(0, 2, 1, 3, 4, 5), (0, 1, 1, 2, 3, 4, 5), (0, 1, 2, 4, 3, 5)])
-def test_out_of_order_is_lost(order: tuple[int, ...]) -> None:
+def test_frames_out_of_order_lose_the_answer(order: tuple[int, ...]) -> None:
     frames = sent(LONG)
     assert read([frames[number] for number in order]) == ({}, 1)
 
 
-def test_a_late_frame_belongs_to_nothing() -> None:
+def test_late_frame_is_ignored() -> None:
     first, second = sent(ENGINE)
     assert read([first, second._replace(t_us=FRAME_TIMEOUT_US)]) == (ENGINE_SAYS, 0)
     assert read([first, second._replace(t_us=FRAME_TIMEOUT_US + 1)]) == ({}, 1)
 
 
-def test_a_frame_cut_short_loses_its_answer() -> None:
+def test_truncated_frame_loses_its_answer() -> None:
     first, second = sent(ENGINE)
     assert read([first, second._replace(data=second.data[:4])]) == ({}, 1)
     assert read([first._replace(data=first.data[:7]), second]) == ({}, 2)
 
 
-def test_the_count_runs_from_f_to_0() -> None:
+def test_sequence_wraps_from_f_to_0() -> None:
     values = [(0x81, bytes(41)), (0x82, bytes(41)), (0x89, bytes(41)), (0x0C, b"\x1a\xf8")]
     assert len(sent(values)) > 16
     assert read(sent(values)) == ({"rpm": 1726.0}, 0)
@@ -170,7 +170,7 @@ def test_decoder_never_raises(frames: list[tuple[int, bytes]]) -> None:
     ),
     st.sampled_from(sorted(ANSWER_IDS)),
 )
-def test_whatever_is_answered_is_read(answers: list[tuple[int, bytes]], can_id: int) -> None:
+def test_any_answers_are_read(answers: list[tuple[int, bytes]], can_id: int) -> None:
     says, bad = read(sent(answers, can_id))
     assert bad == 0
     assert says == {

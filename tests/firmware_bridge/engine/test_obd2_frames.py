@@ -1,4 +1,4 @@
-"""The layout of OBD-II questions and answers, and the table of what the values mean."""
+"""OBD-II requests and answers: layout, sizes, and scaling of the values."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _values = st.sampled_from(sorted(SIZES)).flatmap(
 @given(
     st.lists(_values, min_size=1, max_size=MAX_PIDS), st.sampled_from([b"\x00", b"\x55", b"\xaa", b"\xcc"])
 )
-def test_an_answer_reads_back_whatever_pads_it(values: list[tuple[int, bytes]], padding: bytes) -> None:
+def test_answer_with_any_padding_reads_back(values: list[tuple[int, bytes]], padding: bytes) -> None:
     frames, payloads = isotp.Reassembler(), []
     for data in answer_frames(values, padding):
         assert len(data) == 8
@@ -57,25 +57,25 @@ def test_an_answer_reads_back_whatever_pads_it(values: list[tuple[int, bytes]], 
     ("payload", "expected"),
     [
         ("41 0C 1A F8 0D 32", ((0x0C, "1AF8"), (0x0D, "32"))),
-        ("41 0C 1A F8 FE 01 0D 32", ((0x0C, "1AF8"),)),  # nobody knows how long FE is
+        ("41 0C 1A F8 FE 01 0D 32", ((0x0C, "1AF8"),)),  # the size of FE is unknown
         ("41 FE 01", ()),
         ("41 06 80 0C 1A F8", ((0x06, "80"), (0x0C, "1AF8"))),
         ("41 06 80 81 07 7F 80 0C 1A F8", ((0x06, "8081"), (0x07, "7F80"), (0x0C, "1AF8"))),
         ("41 0C 1A F8 06 80", ((0x0C, "1AF8"), (0x06, "80"))),
         ("41 55 80 56 0D 0D 32", ((0x55, "80"), (0x56, "0D"), (0x0D, "32"))),
-        ("41 0C 1A F8 06 80 FE 01", ((0x0C, "1AF8"),)),  # either could be
+        ("41 0C 1A F8 06 80 FE 01", ((0x0C, "1AF8"),)),  # both sizes fit
         ("41" + " 06" * 200, ((0x06, "06"),) * 100),
         ("7F 01 12", None),
         ("49 02 01 31 44", None),
         ("62 F4 0C 1A F8", None),
-        ("41 0C 1A", None),  # cut short
-        ("41 0D 32 0C 1A", None),  # so is its end: nothing of it is believed
+        ("41 0C 1A", None),  # truncated
+        ("41 0D 32 0C 1A", None),  # truncated at its end: the whole answer is rejected
         ("41 0C", None),
         ("41", None),
         ("", None),
     ],
 )
-def test_what_a_payload_answers(payload: str, expected: tuple[tuple[int, str], ...] | None) -> None:
+def test_read_answers(payload: str, expected: tuple[tuple[int, str], ...] | None) -> None:
     answers = read_answers(bytes.fromhex(payload))
     assert answers == (
         None if expected is None else tuple((pid, bytes.fromhex(value)) for pid, value in expected)
@@ -87,12 +87,12 @@ def test_no_payload_raises(payload: bytes) -> None:
     read_answers(payload)
 
 
-def test_the_sizes_of_what_is_read_and_asked() -> None:
+def test_every_pid_has_a_known_size() -> None:
     assert all(SIZES[pid.number] == pid.size for pid in PIDS.values())
     assert all(SIZES[pid] == 4 for pid in SUPPORT_PIDS)
 
 
-def test_who_is_spoken_to() -> None:
+def test_physical_id() -> None:
     assert physical_id(0x7E8) == 0x7E0
     assert physical_id(0x7EF) == 0x7E7
     assert physical_id(0x18DAF110 | EFF_FLAG) == 0x18DA10F1 | EFF_FLAG
@@ -159,6 +159,6 @@ def test_support_of_a_real_car() -> None:
     }
 
 
-def test_both_kinds_of_identifier_are_listened_to() -> None:
+def test_answer_ids_have_both_kinds_of_identifier() -> None:
     assert {0x7E8, 0x7EF, 0x18DAF100 | EFF_FLAG, 0x18DAF1FF | EFF_FLAG} <= ANSWER_IDS
     assert not {0x7E7, 0x7F0, 0x7DF, 0x18DAF100, 0x18DAF200 | EFF_FLAG} & ANSWER_IDS

@@ -1,4 +1,4 @@
-"""The OBD-II poller against a simulated car that has the real frames."""
+"""OBD-II poller against a simulated car with real frames."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ SECOND_US = 1_000_000
 
 @dataclass
 class Ecu:
-    """An engine computer: what it supports, where it listens, and how long it takes."""
+    """A simulated control unit: its PIDs, identifiers and delay."""
 
     pids: frozenset[int]
     request_id: int = STANDARD_REQUEST_ID
@@ -47,21 +47,21 @@ class Ecu:
     mute: set[int] = field(default_factory=set)
     is_on: bool = True
     most_pids: int = MAX_PIDS
-    held: list[bytes] = field(default_factory=list)
+    pending: list[bytes] = field(default_factory=list)
 
-    def answers(self, asked: CanFrame) -> list[CanFrame]:
-        if asked.data == CLEAR_TO_SEND and asked.can_id == physical_id(self.answer_id):
-            held, self.held = self.held, []
-            return self._sent(held, asked.t_us + 1_000)
-        if not self.is_on or asked.can_id != self.request_id:
+    def answers(self, sent: CanFrame) -> list[CanFrame]:
+        if sent.data == CLEAR_TO_SEND and sent.can_id == physical_id(self.answer_id):
+            pending, self.pending = self.pending, []
+            return self._sent(pending, sent.t_us + 1_000)
+        if not self.is_on or sent.can_id != self.request_id:
             return []
-        pids = requested_pids(asked.data)[: self.most_pids]
+        pids = requested_pids(sent.data)[: self.most_pids]
         assert pids
         values = [(pid, value) for pid in pids if pid not in self.mute and (value := self._value(pid))]
         if not values:
             return []
-        first, *self.held = answer_frames(values)
-        return self._sent([first], asked.t_us + self.delay_us)
+        first, *self.pending = answer_frames(values)
+        return self._sent([first], sent.t_us + self.delay_us)
 
     def _sent(self, datas: list[bytes], t_us: int) -> list[CanFrame]:
         return [CanFrame(t_us + 500 * number, 0, self.answer_id, data) for number, data in enumerate(datas)]
@@ -74,68 +74,68 @@ class Ecu:
         return sum(1 << (32 + pid - number) for number in self._all() if pid < number <= pid + 32).to_bytes(4)
 
     def _all(self) -> frozenset[int]:
-        """With the bits that lead on to the next group."""
+        """The PIDs, with the bits that refer to the next group."""
         return self.pids | {base for base in SUPPORT_PIDS[1:] if any(pid > base for pid in self.pids)}
 
 
 def drive(poller: Poller, ecus: list[Ecu], begin_us: int, end_us: int) -> list[CanFrame]:
-    """Run the clock; returns what the poller asked."""
-    asked: list[CanFrame] = []
+    """Run the poller from `begin_us` to `end_us`; returns its requests."""
+    sent: list[CanFrame] = []
     on_the_way: list[CanFrame] = []
     for now in range(begin_us, end_us, STEP_US):
         poller.feed([frame for frame in on_the_way if frame.t_us <= now])
         on_the_way = [frame for frame in on_the_way if frame.t_us > now]
         requests = poller.due(now)
         assert sum(request.data != CLEAR_TO_SEND for request in requests) <= 1
-        asked += [request for request in requests if request.data != CLEAR_TO_SEND]
+        sent += [request for request in requests if request.data != CLEAR_TO_SEND]
         for request in requests:
             for ecu in ecus:
                 on_the_way += ecu.answers(request)
-    return asked
+    return sent
 
 
-def pids_of(asked: list[CanFrame]) -> list[int]:
-    return [pid for frame in asked for pid in requested_pids(frame.data)]
+def pids_of(sent: list[CanFrame]) -> list[int]:
+    return [pid for frame in sent for pid in requested_pids(frame.data)]
 
 
 def answer(pid: int, value: bytes) -> bytes:
     return answer_frames([(pid, value)])[0]
 
 
-def test_discovers_first_and_asks_only_what_is_supported() -> None:
+def test_discovers_first_and_requests_only_supported_pids() -> None:
     poller, ecu = Poller(), Ecu(frozenset({0x05, 0x0C, 0x0D, 0x42}))
-    asked = pids_of(drive(poller, [ecu], 0, 5 * SECOND_US))
-    assert asked[:3] == [0x00, 0x20, 0x40]
-    assert set(asked[3:]) == {0x05, 0x0C, 0x0D, 0x42}
+    sent = pids_of(drive(poller, [ecu], 0, 5 * SECOND_US))
+    assert sent[:3] == [0x00, 0x20, 0x40]
+    assert set(sent[3:]) == {0x05, 0x0C, 0x0D, 0x42}
     assert poller.supported == {0x05, 0x0C, 0x0D, 0x20, 0x40, 0x42}
 
 
 @examples(30)
 @given(st.lists(st.frozensets(st.integers(1, 0x80)), min_size=1, max_size=3))
-def test_never_asks_the_unsupported(cars: list[frozenset[int]]) -> None:
+def test_never_requests_unsupported_pids(cars: list[frozenset[int]]) -> None:
     pids = [frozenset(pid for pid in car if pid in PIDS) for car in cars]
     ecus = [Ecu(supported, answer_id=0x7E8 + index) for index, supported in enumerate(pids)]
-    asked = drive(Poller(), ecus, 0, 4 * SECOND_US)
-    assert set(pids_of(asked)) <= frozenset().union(*pids) | set(SUPPORT_PIDS)
+    sent = drive(Poller(), ecus, 0, 4 * SECOND_US)
+    assert set(pids_of(sent)) <= frozenset().union(*pids) | set(SUPPORT_PIDS)
 
 
 def test_rates_follow_the_table() -> None:
     seconds = 60
-    asked = Counter(pids_of(drive(Poller(), [Ecu(frozenset(PIDS))], 0, seconds * SECOND_US)))
+    sent = Counter(pids_of(drive(Poller(), [Ecu(frozenset(PIDS))], 0, seconds * SECOND_US)))
     for pid in PIDS.values():
         most = seconds / pid.period_s + 1
-        assert asked[pid.number] <= most
-        assert asked[pid.number] >= 0.7 * most - 1, f"{pid.channel.name}: {asked[pid.number]} of {most}"
+        assert sent[pid.number] <= most
+        assert sent[pid.number] >= 0.7 * most - 1, f"{pid.channel.name}: {sent[pid.number]} of {most}"
 
 
-def test_a_slow_car_starves_no_pid() -> None:
-    asked = Counter(pids_of(drive(Poller(), [Ecu(frozenset(PIDS), delay_us=120_000)], 0, 60 * SECOND_US)))
-    assert set(PIDS) <= set(asked)
-    assert asked[0x0C] == max(asked.values())
-    assert asked[0x42] >= 10
+def test_slow_car_still_gets_every_pid_requested() -> None:
+    sent = Counter(pids_of(drive(Poller(), [Ecu(frozenset(PIDS), delay_us=120_000)], 0, 60 * SECOND_US)))
+    assert set(PIDS) <= set(sent)
+    assert sent[0x0C] == max(sent.values())
+    assert sent[0x42] >= 10
 
 
-def test_one_question_at_a_time_until_answer_or_timeout() -> None:
+def test_one_request_at_a_time_until_answer_or_timeout() -> None:
     poller = Poller()
     [request] = poller.due(0)
     assert poller.due(ANSWER_TIMEOUT_US - 1) == []
@@ -145,49 +145,49 @@ def test_one_question_at_a_time_until_answer_or_timeout() -> None:
     assert (poller.asked, poller.answered) == (2, 0)
 
 
-def test_the_next_question_follows_an_answer_at_once() -> None:
+def test_next_request_follows_an_answer_at_once() -> None:
     poller, ecu = Poller(), Ecu(frozenset({0x0C, 0x0D}))
     drive(poller, [ecu], 0, SECOND_US)
-    now, asked = SECOND_US, list[CanFrame]()
-    while len(asked) < 2:
+    now, sent = SECOND_US, list[CanFrame]()
+    while len(sent) < 2:
         requests = poller.due(now)
         for request in requests:
             poller.feed(ecu.answers(request))
-        asked += requests
+        sent += requests
         now += 1_000
-    assert asked[1].t_us - asked[0].t_us <= 200_000
+    assert sent[1].t_us - sent[0].t_us <= 200_000
 
 
 def test_finds_a_car_with_29_bit_identifiers() -> None:
     ecu = Ecu(frozenset({0x0C}), request_id=EXTENDED_REQUEST_ID, answer_id=0x18DAF110 | EFF_FLAG)
     poller = Poller()
-    asked = drive(poller, [ecu], 0, 3 * SECOND_US)
-    assert [frame.can_id for frame in asked[:2]] == [STANDARD_REQUEST_ID, EXTENDED_REQUEST_ID]
-    assert {frame.can_id for frame in asked[1:]} == {EXTENDED_REQUEST_ID}
-    assert pids_of(asked)[2:].count(0x0C) > 15
+    sent = drive(poller, [ecu], 0, 3 * SECOND_US)
+    assert [frame.can_id for frame in sent[:2]] == [STANDARD_REQUEST_ID, EXTENDED_REQUEST_ID]
+    assert {frame.can_id for frame in sent[1:]} == {EXTENDED_REQUEST_ID}
+    assert pids_of(sent)[2:].count(0x0C) > 15
 
 
-def test_takes_the_union_of_what_several_ecus_support() -> None:
+def test_union_of_pids_of_several_ecus() -> None:
     engine = Ecu(frozenset({0x0C, 0x05}))
     gearbox = Ecu(frozenset({0x0D, 0x46}), answer_id=0x7E9, delay_us=45_000)
-    asked = pids_of(drive(Poller(), [engine, gearbox], 0, 3 * SECOND_US))
-    assert {0x0C, 0x05, 0x0D, 0x46} <= set(asked)
+    sent = pids_of(drive(Poller(), [engine, gearbox], 0, 3 * SECOND_US))
+    assert {0x0C, 0x05, 0x0D, 0x46} <= set(sent)
 
 
-def test_backs_off_when_nobody_answers() -> None:
-    asked = drive(Poller(), [], 0, 600 * SECOND_US)
-    starts = [frame.t_us for frame in asked if frame.can_id == STANDARD_REQUEST_ID]
+def test_backs_off_without_answers() -> None:
+    sent = drive(Poller(), [], 0, 600 * SECOND_US)
+    starts = [frame.t_us for frame in sent if frame.can_id == STANDARD_REQUEST_ID]
     gaps = [later - earlier for earlier, later in pairwise(starts)]
     assert gaps == sorted(gaps)
     assert gaps[0] <= 2 * SECOND_US
     assert gaps[-1] == pytest.approx(LONGEST_PAUSE_US, rel=0.05)
-    assert set(pids_of(asked)) == {0x00}
+    assert set(pids_of(sent)) == {0x00}
 
 
-def test_a_car_without_one_wanted_pid_is_like_no_car() -> None:
-    asked = drive(Poller(), [Ecu(frozenset({0x01, 0x1C}))], 0, 600 * SECOND_US)
-    assert set(pids_of(asked)) == {0x00}
-    assert len(asked) < 60
+def test_car_without_any_requested_pid_counts_as_absent() -> None:
+    sent = drive(Poller(), [Ecu(frozenset({0x01, 0x1C}))], 0, 600 * SECOND_US)
+    assert set(pids_of(sent)) == {0x00}
+    assert len(sent) < 60
 
 
 def test_rediscovers_after_silence() -> None:
@@ -203,12 +203,12 @@ def test_rediscovers_after_silence() -> None:
     assert 0x0D not in after
 
 
-def test_gives_up_a_pid_that_never_answers_while_others_do() -> None:
+def test_stops_requesting_a_pid_that_never_answers() -> None:
     ecu = Ecu(frozenset({0x0C, 0x0D, 0x05}), mute={0x0D})
-    asked = Counter(pids_of(drive(Poller(), [ecu], 0, 60 * SECOND_US)))
-    assert MAX_MISSES <= asked[0x0D] <= MAX_MISSES + MAX_INCOMPLETE
-    assert asked[0x0C] > 300
-    assert asked[0x00] == 1
+    sent = Counter(pids_of(drive(Poller(), [ecu], 0, 60 * SECOND_US)))
+    assert MAX_MISSES <= sent[0x0D] <= MAX_MISSES + MAX_INCOMPLETE
+    assert sent[0x0C] > 300
+    assert sent[0x00] == 1
 
 
 @pytest.mark.parametrize(
@@ -220,7 +220,7 @@ def test_gives_up_a_pid_that_never_answers_while_others_do() -> None:
         ("04 41 0C 00 00 00 00 00", 0),
     ],
 )
-def test_what_is_no_answer_to_the_question_ends_no_waiting(data: str, bad: int) -> None:
+def test_other_frames_do_not_end_the_wait(data: str, bad: int) -> None:
     poller = Poller()
     poller.due(0)
     poller.feed([CanFrame(5_000, 0, 0x7E8, bytes.fromhex(data))])
@@ -229,25 +229,25 @@ def test_what_is_no_answer_to_the_question_ends_no_waiting(data: str, bad: int) 
     assert poller.bad == bad
 
 
-def test_asks_for_several_pids_at_once_and_sends_flow_control() -> None:
+def test_requests_several_pids_and_sends_flow_control() -> None:
     ecu = Ecu(frozenset(PIDS))
-    asked = drive(Poller(), [ecu], 0, 10 * SECOND_US)
-    assert max(len(requested_pids(frame.data)) for frame in asked) == MAX_PIDS
-    questions = Counter(pids_of(asked))
-    assert questions[0x0C] > 70  # ten times a second, one question at a time
-    assert len(pids_of(asked)) > 1.3 * len(asked)
+    sent = drive(Poller(), [ecu], 0, 10 * SECOND_US)
+    assert max(len(requested_pids(frame.data)) for frame in sent) == MAX_PIDS
+    counts = Counter(pids_of(sent))
+    assert counts[0x0C] > 70  # ten times per second, one request at a time
+    assert len(pids_of(sent)) > 1.3 * len(sent)
 
 
-def test_a_car_that_answers_only_the_first_pid_is_asked_for_each_by_itself() -> None:
-    asked = drive(Poller(), [Ecu(frozenset(PIDS), most_pids=1)], 0, 20 * SECOND_US)
-    groups = [frame for frame in asked if len(requested_pids(frame.data)) > 1]
+def test_car_that_answers_only_the_first_pid_gets_single_requests() -> None:
+    sent = drive(Poller(), [Ecu(frozenset(PIDS), most_pids=1)], 0, 20 * SECOND_US)
+    groups = [frame for frame in sent if len(requested_pids(frame.data)) > 1]
     assert len(groups) == MAX_INCOMPLETE
-    assert set(pids_of(asked)) >= set(PIDS)
-    assert Counter(pids_of(asked))[0x0C] > 60
+    assert set(pids_of(sent)) >= set(PIDS)
+    assert Counter(pids_of(sent))[0x0C] > 60
 
 
 @pytest.mark.parametrize("can_id", [0x7E8, 0x7EB])
-def test_flow_control_goes_to_who_began_an_answer_to_our_question(can_id: int) -> None:
+def test_flow_control_goes_to_the_sender_of_the_answer(can_id: int) -> None:
     poller, ecu = Poller(), Ecu(frozenset(PIDS), answer_id=can_id)
     drive(poller, [ecu], 0, SECOND_US)
     now, begun = SECOND_US, list[CanFrame]()
@@ -263,7 +263,7 @@ def test_flow_control_goes_to_who_began_an_answer_to_our_question(can_id: int) -
     assert poller.due(now + 20_000) == []
 
 
-def test_none_is_sent_where_the_adapter_does_it_or_nothing_is_asked() -> None:
+def test_no_flow_control_if_the_adapter_sends_it_or_without_a_request() -> None:
     first = answer_frames([(0x00, bytes(4)), (0x20, bytes(4))])[0]
     poller = Poller(has_prompt=True)
     poller.due(0)
@@ -274,7 +274,7 @@ def test_none_is_sent_where_the_adapter_does_it_or_nothing_is_asked() -> None:
     assert [requested_pids(frame.data) for frame in idle.due(10_000)] == [(0x00,)]
 
 
-def test_an_adapter_with_a_prompt_is_asked_no_faster_than_it_answers() -> None:
+def test_adapter_with_a_prompt_sets_the_pace() -> None:
     poller = Poller(has_prompt=True)
     assert len(poller.due(0)) == 1
     assert poller.due(10 * ANSWER_TIMEOUT_US) == []
@@ -294,7 +294,7 @@ def test_response_pending_is_waited_for() -> None:
     assert len(poller.due(5_000 + PENDING_TIMEOUT_US)) == 1
 
 
-def test_goes_to_the_adapter_s_bus() -> None:
+def test_requests_go_to_the_configured_bus() -> None:
     assert Poller(bus=3).due(0)[0].bus == 3
 
 
@@ -308,7 +308,7 @@ def test_goes_to_the_adapter_s_bus() -> None:
         )
     )
 )
-def test_whatever_comes_it_goes_on_asking_one_at_a_time(frames: list[tuple[int, bytes]]) -> None:
+def test_any_frames_leave_one_request_at_a_time(frames: list[tuple[int, bytes]]) -> None:
     poller, now = Poller(), 0
     for can_id, data in frames:
         assert sum(frame.data != CLEAR_TO_SEND for frame in poller.due(now)) <= 1

@@ -1,4 +1,4 @@
-"""Ten readings a second out of thousands of frames."""
+"""EngineReadings: the newest reading of each channel per tick."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from tests.firmware_bridge.engine.obd2_answers import answer_frames
 
 
 class FirstByte:
-    """A decoder whose channels are the first bytes of some identifiers; those in `multiplexed` name another by the
-    second byte."""
+    """A decoder with one channel per identifier, its value the first byte; for identifiers in `multiplexed` the second
+    byte selects the channel."""
 
     def __init__(self, ids: set[int], multiplexed: set[int] | None = None) -> None:
         self.ids, self.multiplexed = frozenset(ids), frozenset(multiplexed or ())
@@ -41,7 +41,7 @@ def values(readings: list[Reading]) -> dict[str, float]:
     return {reading.channel.name: reading.value for reading in readings}
 
 
-def test_the_latest_frame_of_each_wanted_identifier_counts() -> None:
+def test_latest_frame_of_each_identifier_counts() -> None:
     decoder = FirstByte({1, 2, 3})
     engine = EngineReadings([decoder])
     engine.feed([frame(10, 1, 7), frame(11, 2, 8), frame(12, 9, 99)])
@@ -65,7 +65,7 @@ def test_the_bus_does_not_matter() -> None:
     assert values(engine.tick(100)) == {"1": 9.0}
 
 
-def test_identifiers_that_speak_in_turns_lose_no_channel() -> None:
+def test_multiplexed_identifiers_lose_no_channel() -> None:
     engine = EngineReadings([FirstByte({5}, multiplexed={5})])
     engine.feed([frame(1, 5, 10, 0), frame(2, 5, 20, 1), frame(3, 5, 11, 0)])
     assert values(engine.tick(100)) == {"5.0": 11.0, "5.1": 20.0}
@@ -82,8 +82,8 @@ def test_an_answer_in_several_frames_may_span_ticks_and_buses() -> None:
     engine.feed([CanFrame(1, 0, 0x7E8, first), CanFrame(1, 16, 0x7E8, first)])
     assert engine.tick(100) == []
     engine.feed([CanFrame(101, bus, 0x7E8, data) for data in rest for bus in (16, 0)])
-    found = values(engine.tick(200))
-    assert found == {"rpm": 1726.0, "speed_kmh": 80.0, "coolant_c": 83.0, "throttle_pct": 100.0}
+    decoded = values(engine.tick(200))
+    assert decoded == {"rpm": 1726.0, "speed_kmh": 80.0, "coolant_c": 83.0, "throttle_pct": 100.0}
 
 
 def test_answers_within_one_tick_are_all_read() -> None:
@@ -93,7 +93,7 @@ def test_answers_within_one_tick_are_all_read() -> None:
     assert values(engine.tick(100)) == {"rpm": 1728.0, "speed_kmh": 80.0}
 
 
-def test_of_two_frames_at_one_time_the_later_counts() -> None:
+def test_later_of_two_simultaneous_frames_counts() -> None:
     engine = EngineReadings([FirstByte({5}, multiplexed={5})])
     engine.feed([frame(1, 5, 200, 0), frame(1, 5, 100, 0)])
     assert values(engine.tick(100)) == {"5.0": 100.0}
@@ -113,11 +113,11 @@ def test_no_reading_is_later_than_its_tick() -> None:
     assert engine.tick(100)[0].t_us == 100
 
 
-def test_what_is_kept_between_ticks_is_bounded() -> None:
+def test_memory_between_ticks_is_bounded() -> None:
     decoder = FirstByte({1, 5}, multiplexed={5})
     engine = EngineReadings([decoder])
     engine.feed([frame(0, 1, 42)])
-    for start in range(0, 50_000, 1000):  # identifiers that no car has, as damage makes them
+    for start in range(0, 50_000, 1000):  # random identifiers, as damage produces them
         engine.feed([frame(start + n, 1000 + start + n, 1) for n in range(1000)])
         assert len(engine._latest) <= MAX_LATEST_IDS + 1000
     engine.feed([frame(60_000 + n, 5, n % 256, 0) for n in range(3 * MAX_KEPT_FRAMES)])

@@ -1,4 +1,4 @@
-"""python-can's serial protocol: three ways, against python-can's own reader and writer, and damage."""
+"""python-can's serial protocol: every frame whole and in pieces, against python-can itself, and damage."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from firmware_bridge.errors import WireError
 from firmware_bridge.protocols.canserial import FRAME, Decoder, encode, opening
 from firmware_bridge.records import EFF_FLAG, ERR_FLAG, FD_FLAG, RTR_FLAG, CanFrame
 from tests.examples import examples
-from tests.firmware_bridge.dialogues import hold
-from tests.firmware_bridge.wire import chunks, feed, frames, what
+from tests.firmware_bridge.dialogues import run_opening
+from tests.firmware_bridge.wire import chunks, feed, frames, ids_and_data
 
 CASES = [
     ("aa 00000000 00 23010000 bb", 0x123, b""),
@@ -32,7 +32,7 @@ def test_each_kind_of_frame(wire: str, can_id: int, data: bytes) -> None:
         batch = feed(decoder, pieces)
         assert batch.frames[0][1:] == (4, can_id, data)
         assert decoder.bad == 0
-    assert what(batch.frames[1:]) == [(0x321, b"\x01")]
+    assert ids_and_data(batch.frames[1:]) == [(0x321, b"\x01")]
 
 
 @examples(100)
@@ -41,8 +41,8 @@ def test_the_decoder_gives_what_the_construct_gives(frame: CanFrame, t_us: int) 
     wire = encode(frame._replace(t_us=t_us))
     fields = FRAME.parse(wire)
     assert (fields.can_id, fields.data, fields.stamp) == (frame.can_id, frame.data, t_us // 1000 % 2**32)
-    for count in (1, 7):  # seven alike take the C path
-        assert what(feed(Decoder(), [wire * count]).frames) == what([frame] * count)
+    for count in (1, 7):  # seven equal frames take the C path
+        assert ids_and_data(feed(Decoder(), [wire * count]).frames) == ids_and_data([frame] * count)
 
 
 PEERS = [
@@ -59,7 +59,7 @@ def test_what_python_can_writes() -> None:
             bus.send(message)
         wire = bus._ser.read(200)  # type: ignore[attr-defined]
     batch = feed(Decoder(), [wire])
-    assert what(batch.frames) == [
+    assert ids_and_data(batch.frames) == [
         (0x123, b"\xaa\xbb\x01"),
         (0x18DA_10F1 | EFF_FLAG, bytes(range(8))),
         (0x7FF, b""),
@@ -72,10 +72,10 @@ def test_what_python_can_writes() -> None:
 @given(
     st.lists(frames("canserial").filter(lambda frame: not frame.can_id & ERR_FLAG), min_size=1, max_size=5)
 )
-def test_what_python_can_reads(some: list[CanFrame]) -> None:
+def test_what_python_can_reads(sent: list[CanFrame]) -> None:
     with can.Bus(interface="serial", channel="loop://") as bus:
-        bus._ser.write(b"".join(map(encode, some)))  # type: ignore[attr-defined]
-        for frame in some:
+        bus._ser.write(b"".join(map(encode, sent)))  # type: ignore[attr-defined]
+        for frame in sent:
             message = bus.recv(1)
             assert message is not None
             assert message.arbitration_id == frame.can_id & 0x1FFF_FFFF
@@ -90,25 +90,25 @@ def wire(*numbers: int) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("damage", "found"),
+    ("damage", "numbers"),
     [
         (b"\xaa", (1, 3)),
-        (bytes.fromhex("aa 00000000 09 23010000") + bytes(9) + b"\xbb", (1, 3)),  # a length no frame has
-        (bytes.fromhex("aa 00000000 00 00080000 bb"), (1, 3)),  # an identifier no frame has
+        (bytes.fromhex("aa 00000000 09 23010000") + bytes(9) + b"\xbb", (1, 3)),  # an impossible length
+        (bytes.fromhex("aa 00000000 00 00080000 bb"), (1, 3)),  # an impossible identifier
         (bytes.fromhex("aa 00000000 00 23010000 bc"), (1, 3)),  # no end
         (wire(2)[:-6], (1, 3)),
         (wire(2)[:5] + wire(2), (1, 2, 3)),
-        (b"noise", (3,)),  # what stands right before noise is given up
+        (b"noise", (3,)),  # a frame right before noise is rejected
     ],
 )
-def test_after_a_bad_frame_it_looks_again_one_byte_on(damage: bytes, found: tuple[int, ...]) -> None:
+def test_search_continues_one_byte_after_a_bad_frame(damage: bytes, numbers: tuple[int, ...]) -> None:
     decoder = Decoder()
     batch = feed(decoder, [wire(1) + damage + wire(3)])
-    assert [frame.can_id - 0x100 for frame in batch.frames] == list(found)
+    assert [frame.can_id - 0x100 for frame in batch.frames] == list(numbers)
     assert (decoder.bad, len(batch.rejected)) == (1, 1)
 
 
-def test_firmware_that_stamps_everything_zero_has_its_frames_on_arrival() -> None:
+def test_zero_stamps_give_times_of_arrival() -> None:
     decoder = Decoder()
     for number in range(100):
         arrival_us = 1_000_000 + number * 10_000
@@ -125,4 +125,4 @@ def test_frames_it_cannot_carry(can_id: int, data: bytes) -> None:
 
 
 def test_there_is_nothing_to_open() -> None:
-    assert hold(opening()).sent == []
+    assert run_opening(opening()).sent == []

@@ -1,4 +1,4 @@
-"""A device's counter on the session's clock: tables with the limits in them, and what always holds."""
+"""DeviceClock: tables with boundary values, and properties."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def test_the_first_chunk_ends_at_its_arrival() -> None:
     assert DeviceClock(1_000, Z1).session_us([100, 103, 107], 50_000) == [43_000, 46_000, 50_000]
 
 
-def test_no_stamps_are_no_times() -> None:
+def test_empty_chunk() -> None:
     assert DeviceClock(1_000, Z1).session_us([], 50_000) == []
 
 
 def test_the_shortest_delay_sets_the_offset() -> None:
-    """A chunk that took 8 ms longer than the best one is 8 ms old, not new."""
+    """A chunk delayed 8 ms more than the best one has times 8 ms before its arrival."""
     clock = DeviceClock(1, (2**32,))
     assert clock.session_us([1_000_000], 2_000_000) == [2_000_000]
     assert clock.session_us([1_020_000], 2_028_000) == [2_020_000]
@@ -31,9 +31,9 @@ def test_the_shortest_delay_sets_the_offset() -> None:
     assert clock.session_us([1_060_000], 2_080_000) == [2_058_000]
 
 
-def test_the_best_delay_is_forgotten_when_the_crystal_has_drifted() -> None:
+def test_offset_follows_a_drifting_crystal() -> None:
     clock = DeviceClock(1, (2**32,))
-    step_us, fast = 100_000, 20  # a crystal 200 ppm slow: arrival gains on it
+    step_us, fast = 100_000, 20  # a crystal 200 ppm slow: arrival runs ahead of it
     late = [
         number * step_us - clock.session_us([number * (step_us - fast)], number * step_us)[0]
         for number in range(1, 200)
@@ -50,7 +50,7 @@ def test_the_best_delay_is_forgotten_when_the_crystal_has_drifted() -> None:
         (65_536, (65_534, 65_535, 0, 1), 65_536),
     ],
 )
-def test_the_modulus_is_seen_from_the_stamps(modulus: int, stamps: tuple[int, ...], believed: int) -> None:
+def test_modulus_from_stamps(modulus: int, stamps: tuple[int, ...], believed: int) -> None:
     clock = DeviceClock(1_000, Z1)
     times = clock.session_us(list(stamps), 10 * SECOND_US)
     assert clock.modulus == believed
@@ -58,8 +58,8 @@ def test_the_modulus_is_seen_from_the_stamps(modulus: int, stamps: tuple[int, ..
     assert modulus == believed
 
 
-def test_the_modulus_is_seen_from_a_wrap_on_a_quiet_bus() -> None:
-    """One frame a second, and none while the counter is above 60000: 5.5 s too much have passed."""
+def test_modulus_from_a_wrap_on_a_quiet_bus() -> None:
+    """One frame per second, none while the counter is above 60000: 5.5 s too much elapse."""
     clock = DeviceClock(1_000, Z1)
     assert clock.session_us([59_000], 59 * SECOND_US) == [59 * SECOND_US]
     at_us = 59 * SECOND_US + 7_536_000
@@ -68,10 +68,10 @@ def test_the_modulus_is_seen_from_a_wrap_on_a_quiet_bus() -> None:
     assert clock.take_jump() is None
 
 
-def test_a_stamp_damaged_on_the_way_is_unlearned_at_the_next_wrap() -> None:
+def test_modulus_from_a_damaged_stamp_is_corrected_at_the_next_wrap() -> None:
     clock = DeviceClock(1_000, Z1)
     clock.session_us([1_000], SECOND_US)
-    clock.session_us([64_000], SECOND_US + 1_000)  # no 60000 counter says this
+    clock.session_us([64_000], SECOND_US + 1_000)  # impossible for a counter that wraps at 60000
     assert clock.modulus == 65_536
     for second in range(2, 61):
         clock.session_us([second * 1_000 % 60_000], second * SECOND_US)
@@ -87,7 +87,7 @@ def test_whole_wraps_missed_on_a_quiet_bus(wraps: int) -> None:
     assert clock.take_jump() is None
 
 
-def test_a_counter_set_back_is_followed_at_once_and_told_once() -> None:
+def test_counter_reset_is_followed_at_once_and_reported_once() -> None:
     clock = DeviceClock(1, (2**32,))
     for number in range(10):
         clock.session_us([500_000_000 + number * 10_000], SECOND_US + number * 10_000)
@@ -109,8 +109,8 @@ def test_a_reset_within_a_chunk() -> None:
     assert times[0] >= SECOND_US
 
 
-def test_a_small_disorder_costs_nothing() -> None:
-    """Two buses of one adapter whose queues are emptied in turn: 2 ms back is not a wrap ahead."""
+def test_slightly_unordered_stamps_are_not_a_wrap() -> None:
+    """Two buses of one adapter with separate queues: a step of 2 ms back is not a wrap."""
     clock = DeviceClock(1_000, Z1)
     clock.session_us([100], SECOND_US)
     assert clock.session_us([110, 112, 111, 114], SECOND_US + 14_000) == [
@@ -121,7 +121,7 @@ def test_a_small_disorder_costs_nothing() -> None:
     ]
 
 
-def test_a_counter_that_stands_still_is_no_clock() -> None:
+def test_stuck_counter_gives_times_of_arrival() -> None:
     clock = DeviceClock(1_000, (2**32,))
     arrivals = range(SECOND_US, 3 * SECOND_US, 5_000)
     late = [arrival - clock.session_us([0, 0], arrival)[1] for arrival in arrivals]
@@ -131,7 +131,7 @@ def test_a_counter_that_stands_still_is_no_clock() -> None:
 
 
 @pytest.mark.parametrize(("delay_us", "believed"), [(LATE_US, True), (LATE_US + 1, False)])
-def test_a_delay_is_believed_up_to_a_limit(delay_us: int, believed: bool) -> None:
+def test_delay_above_the_limit_is_a_jump(delay_us: int, believed: bool) -> None:
     clock = DeviceClock(1, (2**32,))
     clock.session_us([0], SECOND_US)
     arrival_us = SECOND_US + 10_000 + delay_us
@@ -139,7 +139,7 @@ def test_a_delay_is_believed_up_to_a_limit(delay_us: int, believed: bool) -> Non
     assert time_us == (SECOND_US + 10_000 if believed else arrival_us)
 
 
-def test_nothing_is_before_the_time_it_was_made_with() -> None:
+def test_no_time_is_before_not_before_us() -> None:
     clock = DeviceClock(1_000, Z1, not_before_us=999_000)
     assert clock.session_us([10, 15, 20], SECOND_US) == [999_000, 999_000, SECOND_US]
 
@@ -150,12 +150,12 @@ def test_nothing_is_before_the_time_it_was_made_with() -> None:
         max_size=12,
     )
 )
-def test_whatever_a_device_says_times_run_forwards_and_not_past_arrival(
-    said: list[tuple[list[int], int]],
+def test_times_never_run_backwards_or_past_arrival(
+    chunks: list[tuple[list[int], int]],
 ) -> None:
     clock = DeviceClock(1_000, Z1)
     arrival_us = last_us = 0
-    for stamps, passed_us in said:
+    for stamps, passed_us in chunks:
         arrival_us += passed_us
         times = clock.session_us(stamps, arrival_us)
         assert len(times) == len(stamps)
@@ -167,7 +167,7 @@ def test_whatever_a_device_says_times_run_forwards_and_not_past_arrival(
 @pytest.mark.parametrize("ppm", [-100, 0, 100])
 @pytest.mark.parametrize("tick_us", [1, 1_000])
 def test_the_device_is_a_better_clock_than_arrival(tick_us: int, ppm: int) -> None:
-    """5 ms chunks with up to 8 ms of jitter: the device's times are a tenth as far from the truth."""
+    """5 ms chunks with up to 8 ms of jitter: the error of the device's times is a tenth."""
     pick = random.Random(7)
     clock = DeviceClock(tick_us, (2**32,))
     errors, arrival_errors, arrival_us = [], [], 0

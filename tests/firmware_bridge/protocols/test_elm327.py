@@ -1,4 +1,4 @@
-"""The text of ELM327 and STN dongles: frames, what else they say, copies' habits, damage."""
+"""ELM327 and STN text: frames, status messages, clones' deviations, damage."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from firmware_bridge.protocols.elm327 import MAX_LINE, Decoder, encode, report
 from firmware_bridge.protocols.elm327_lines import frame_of, line_of
 from firmware_bridge.protocols.framing import MAX_REJECTED_BYTES
 from firmware_bridge.records import EFF_FLAG, ERR_FLAG, FD_FLAG, RTR_FLAG, CanFrame
-from tests.firmware_bridge.wire import chunks, classic_data, feed, ids, what
+from tests.firmware_bridge.wire import chunks, classic_data, feed, ids, ids_and_data
 
 sent = st.builds(CanFrame, st.just(0), st.just(0), ids, classic_data) | st.builds(
     CanFrame, st.just(0), st.just(0), ids.map(lambda number: number | RTR_FLAG), st.just(b"")
@@ -27,7 +27,7 @@ def test_frames_read_back_with_spaces_and_without_in_any_chunks(
     batch = feed(
         decoder, chunks(b"\r" + b"".join(line + (b" \r" if spaces else b"\r") for line in lines), sizes)
     )
-    assert what(batch.frames) == what(frames)
+    assert ids_and_data(batch.frames) == ids_and_data(frames)
     assert (decoder.good, decoder.bad) == (len(frames), 0)
 
 
@@ -59,15 +59,15 @@ def test_lines_that_are_damage(line: str) -> None:
     assert frame_of(line.encode()) is None
 
 
-def test_everything_else_that_a_dongle_says_is_no_damage() -> None:
-    said = (
+def test_known_messages_are_not_damage() -> None:
+    text = (
         "\r\rELM327 v1.5\r\r>ATE0\rOK\r\r>OK\r\r>STN2120 v5.6.19\r\r>?\r\r>12.6V\r\r>A6\r\r>SEARCHING...\r"
         "7E8 06 41 00 BE 3F A8 13 \r\r>NO DATA\r\r>STOPPED\r\r>UNABLE TO CONNECT\r\r>BUS INIT: ...ERROR\r\r>"
         "CAN ERROR\r\r>BUFFER FULL\r\r>SEARCHING...7E9 03 41 0D 32 \r\r>LV RESET\r\r>ACT ALERT\r\r>ERR94\r>"
         "BUS INIT: OK\r7E8 03 41 0D 33\r\r>FB ERROR\r\r>BUS BUSY\r\r>"
     )
     decoder = Decoder(0)
-    batch = feed(decoder, [said.encode()])
+    batch = feed(decoder, [text.encode()])
     assert [(frame.can_id, frame.data[-1]) for frame in batch.frames] == [
         (0x7E8, 0x13),
         (0x7E9, 0x32),
@@ -95,15 +95,15 @@ def test_every_line_end_and_nul_bytes(end: str) -> None:
 @pytest.mark.parametrize(
     "echo", ["010C0D05112F42", "01 0C 0D 05 11 2F 42 ", "010C1", "ATRV", "STMA", "atsp6"]
 )
-def test_an_echo_is_no_frame(echo: str) -> None:
-    """Six PIDs read as an extended frame, but for the prompt before them."""
+def test_echo_is_not_a_frame(echo: str) -> None:
+    """Six PIDs look like an extended frame, except for the prompt before them."""
     decoder = Decoder(0)
     batch = feed(decoder, [f"\r>{echo}\r7E8 03 41 0D 32 \r\r>".encode()])
     assert [frame.can_id for frame in batch.frames] == [0x7E8]
     assert decoder.bad == 0
 
 
-def test_a_line_whose_begin_is_missing_is_no_frame() -> None:
+def test_line_without_its_beginning_is_not_a_frame() -> None:
     decoder = Decoder(0)
     batch = feed(decoder, [b"1122334455667788\r7E8 03 41 0D 32 \r"])
     assert [frame.can_id for frame in batch.frames] == [0x7E8]
@@ -117,7 +117,7 @@ def test_frames_with_errors_on_the_bus_are_counted_and_left_out() -> None:
     assert [notice.detail["errors"] for notice in batch.notices] == [["data error"], ["rx error"]]
 
 
-def test_letters_that_a_copy_dropped_lose_one_line() -> None:
+def test_dropped_characters_lose_one_line() -> None:
     decoder = Decoder(0)
     batch = feed(decoder, [b">7E8 03 41 0D 32\r7E8 03 4 0D 32\r7E 03 41 0D 32\r7E8 03 41 0D 34\r"])
     assert [frame.data[3] for frame in batch.frames] == [0x32, 0x34]
@@ -136,7 +136,7 @@ def test_arbitrary_bytes_never_raise(pieces: list[bytes]) -> None:
     assert len(decoder._rest) <= MAX_LINE
 
 
-def test_endless_garbage_stays_small_and_shows() -> None:
+def test_endless_garbage_is_bounded_and_counted() -> None:
     decoder = Decoder(0)
     batch = feed(decoder, [bytes(300)] * 500)
     assert len(batch.rejected) > 10

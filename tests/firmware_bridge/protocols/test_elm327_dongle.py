@@ -1,4 +1,4 @@
-"""Opening and polling simulated dongles: what is recorded, and whether they ever spoke on the bus."""
+"""Open and poll simulated ELM327 dongles: recorded frames, and whether a dongle ever sent on the bus."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def engine() -> Engine:
 
 
 class Host:
-    """The recorder's side, on a clock of its own: opens the dongle, then does what its parts ask for."""
+    """The recorder's side, on a simulated clock: opens the dongle, then sends what attendant and asker return."""
 
     def __init__(self, dongle: Dongle, settings: BusSettings, now_s: float = BEGIN_S) -> None:
         self.dongle, self.settings, self.now_s = dongle, settings, now_s
@@ -112,7 +112,7 @@ def test_every_dongle_polls_every_car(model: str, extended: bool, bitrate: int) 
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_a_dongle_is_asked_as_fast_as_it_answers(model: str) -> None:
+def test_polling_rate_follows_the_dongle(model: str) -> None:
     host = Host(dongle(model), ASKING)
     host.run(5.0, polls=True)
     begin = len(host.dongle.requests)
@@ -134,7 +134,7 @@ def test_a_known_bit_rate_is_the_only_one_tried() -> None:
     assert host.dongle._set.bitrate == 500_000
 
 
-def test_the_ignition_may_come_later_and_an_idle_dongle_is_heard() -> None:
+def test_ignition_switched_on_later_and_idle_dongle_stays_heard() -> None:
     host = Host(dongle("elm327"), ASKING)
     host.dongle.is_engine_on = False
     host.run(60.0, polls=True)
@@ -149,7 +149,7 @@ def test_the_ignition_may_come_later_and_an_idle_dongle_is_heard() -> None:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_a_dongle_that_starts_again_is_set_up_again(model: str) -> None:
+def test_restarted_dongle_is_set_up_again(model: str) -> None:
     host = Host(dongle(model), ASKING)
     host.run(10.0, polls=True)
     host.dongle.brown_out(host.now_s)
@@ -163,7 +163,7 @@ def test_a_dongle_that_starts_again_is_set_up_again(model: str) -> None:
 
 @pytest.mark.parametrize("model", SILENT)
 @pytest.mark.parametrize("bitrate", [500_000, 250_000, 125_000, 83_333, 33_333])
-def test_listening_hears_both_kinds_and_never_acknowledges(model: str, bitrate: int) -> None:
+def test_listening_receives_both_kinds_of_identifier_and_never_acknowledges(model: str, bitrate: int) -> None:
     host = Host(
         dongle(model, rate=200, bitrate=round(500_000 / round(500_000 / bitrate))), BusSettings(bitrate)
     )
@@ -194,7 +194,7 @@ def test_a_dongle_that_does_not_confirm_silence(model: str, listen_only: bool | 
         assert len(host.frames) > 100
 
 
-def test_listening_goes_on_when_the_buffer_was_full() -> None:
+def test_listening_resumes_after_a_full_buffer() -> None:
     host = Host(dongle("elm327", rate=1_000), LISTENING)
     host.run(5.0)
     assert host.openings == 1
@@ -208,7 +208,7 @@ def test_an_stn_keeps_up_with_a_busy_bus() -> None:
     assert 5_500 <= len(host.frames) <= 6_200
 
 
-def test_a_listening_dongle_that_starts_again_is_never_resumed_but_opened() -> None:
+def test_restarted_listening_dongle_is_reopened_not_resumed() -> None:
     host = Host(dongle("elm327"), LISTENING)
     host.run(1.0)
     host.dongle.brown_out(host.now_s)
@@ -238,7 +238,7 @@ def test_a_bit_rate_that_only_an_stn_has(model: str, is_possible: bool) -> None:
             Host(dongle(model), settings)
 
 
-def test_polling_knows_two_bit_rates() -> None:
+def test_polling_supports_two_bit_rates() -> None:
     with pytest.raises(NotOpenedError, match="OBD-II has no bit rate 125000"):
         Host(dongle("elm327"), BusSettings(125_000, listen_only=False))
 
@@ -250,7 +250,7 @@ def test_a_dongle_without_headers_is_refused(monkeypatch: pytest.MonkeyPatch) ->
         Host(device, ASKING)
 
 
-def test_a_dongle_left_listening_is_opened_all_the_same() -> None:
+def test_dongle_left_listening_is_opened() -> None:
     device = dongle("elm327")
     host = Host(device, LISTENING)
     host.run(0.5)
@@ -259,7 +259,7 @@ def test_a_dongle_left_listening_is_opened_all_the_same() -> None:
     assert len(again.frames) > 80
 
 
-def test_a_dead_dongle_is_in_doubt() -> None:
+def test_dead_dongle_gives_a_doubt() -> None:
     dialogue: Callable[..., object] = ELM327.opening
     generator = dialogue(ASKING)
     sent = [next(generator).send, generator.send(b"").send]  # type: ignore[call-overload, attr-defined]

@@ -1,4 +1,4 @@
-"""GVRET: frames three ways, the answers, the capture from the field, resynchronisation."""
+"""GVRET: frames whole and in pieces, answers, a capture from the field, resynchronisation."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_each_kind_of_frame(wire: str, can_id: int, bus: int, data: bytes) -> No
 @given(frames("gvret"), st.integers(0, 2**40), st.integers(0, 15))
 def test_the_decoder_gives_what_the_construct_gives(frame: CanFrame, t_us: int, bus: int) -> None:
     wire = report(frame._replace(t_us=t_us, bus=bus))
-    for count in (1, 7):  # seven alike take the C path
+    for count in (1, 7):  # seven equal frames take the C path
         batch = feed(Decoder(), [wire * count])
         if frame.can_id & FD_FLAG:
             fields = FD_FRAME.parse(wire)
@@ -53,17 +53,17 @@ def test_the_decoder_gives_what_the_construct_gives(frame: CanFrame, t_us: int, 
             fields = FRAME.parse(wire)
             expected = (fields.size.bus, fields.can_id, fields.data)
         assert fields.stamp == t_us % 2**32
-        assert [found[1:] for found in batch.frames] == [expected] * count
+        assert [frame[1:] for frame in batch.frames] == [expected] * count
         assert expected == (bus, frame.can_id, frame.data)
 
 
 @examples(100)
 @given(st.lists(frames("gvret"), max_size=5), st.integers(0, 400), st.integers(0, 255), st.binary(max_size=8))
-def test_whatever_the_decoder_finds_is_a_frame_to_the_construct(
-    some: list[CanFrame], place: int, value: int, noise: bytes
+def test_every_decoded_frame_is_valid_for_the_construct(
+    sent: list[CanFrame], place: int, value: int, noise: bytes
 ) -> None:
-    """Damage cannot make it see what is not there: the bytes of each frame found are in the stream."""
-    wire = bytearray(noise + b"".join(map(report, some)))
+    """The bytes of each decoded frame are in the stream, even a damaged one."""
+    wire = bytearray(noise + b"".join(map(report, sent)))
     if wire:
         wire[place % len(wire)] = value
     for frame in feed(Decoder(), [bytes(wire)]).frames:
@@ -95,25 +95,25 @@ def wire(*numbers: int) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("damage", "found"),
+    ("damage", "numbers"),
     [
         (b"\xf1", (1, 3)),  # a lone start
         (b"\xf1\x00\x00", (1, 3)),
-        (bytes.fromhex("f1 00 00000000 23010000 09"), (1, 3)),  # a length no frame has
-        (bytes.fromhex("f1 00 00000000 23010040 00 00"), (1, 3)),  # an identifier no frame has
-        (bytes.fromhex("f1 14 00000000 23010000 0900") + bytes(10), (1, 3)),  # an FD length there is not
+        (bytes.fromhex("f1 00 00000000 23010000 09"), (1, 3)),  # an impossible length
+        (bytes.fromhex("f1 00 00000000 23010040 00 00"), (1, 3)),  # an impossible identifier
+        (bytes.fromhex("f1 14 00000000 23010000 0900") + bytes(10), (1, 3)),  # an impossible FD length
         (bytes.fromhex("f1 14 00000000 23010000 0010") + bytes(1), (1, 3)),  # a seventeenth bus
-        (bytes.fromhex("f1 55 00"), (1, 3)),  # a command nobody has
+        (bytes.fromhex("f1 55 00"), (1, 3)),  # an unknown command
         (bytes.fromhex("f1 09 de ae"), (1, 3)),
-        (wire(2)[:-6], (1, 3)),  # cut short
-        (wire(2)[:9] + wire(2), (1, 2, 3)),  # a frame begun twice
-        (b"Done initializing\r\n", (3,)),  # what stands right before noise is given up
+        (wire(2)[:-6], (1, 3)),  # truncated
+        (wire(2)[:9] + wire(2), (1, 2, 3)),  # a truncated frame before the whole one
+        (b"Done initializing\r\n", (3,)),  # a frame right before noise is rejected
     ],
 )
-def test_after_a_bad_frame_it_looks_again_one_byte_on(damage: bytes, found: tuple[int, ...]) -> None:
+def test_search_continues_one_byte_after_a_bad_frame(damage: bytes, numbers: tuple[int, ...]) -> None:
     decoder = Decoder()
     batch = feed(decoder, [wire(1) + damage + wire(3)])
-    assert [frame.can_id - 0x100 for frame in batch.frames] == list(found)
+    assert [frame.can_id - 0x100 for frame in batch.frames] == list(numbers)
     assert (decoder.bad, len(batch.rejected)) == (1, 1)
     assert damage[:9] in batch.rejected[0].data
 
@@ -155,8 +155,8 @@ def test_a_frame_to_send() -> None:
         encode(CanFrame(0, 4, 0x123, b""))
 
 
-def test_the_closing_byte_is_not_judged() -> None:
-    """A WiCAN's is whatever lay in its buffer; ESP32RET's is 00. Of an FD frame neither."""
+def test_closing_byte_is_ignored() -> None:
+    """A WiCAN sends any value from its buffer, ESP32RET 00. The same applies to FD frames."""
     for closing in (0x00, 0xAB, 0xF1, 0xFF):
         classic = [wire(number)[:-1] + bytes([closing]) for number in range(6)]
         fd = report(CanFrame(0, 1, 0x123 | FD_FLAG, bytes(16)))[:-1] + bytes([closing])
@@ -171,6 +171,6 @@ def test_the_capture_of_a_wican() -> None:
     capture = (FIELD_CASES / "wican_gvret_checksum.bin").read_bytes()
     for pieces in ([capture], chunks(capture, [1]), chunks(capture, [7, 64])):
         decoder = Decoder()
-        found = feed(decoder, pieces).frames
-        assert [frame.can_id for frame in found] == list(range(0x100, 0x114))
+        decoded = feed(decoder, pieces).frames
+        assert [frame.can_id for frame in decoded] == list(range(0x100, 0x114))
         assert decoder.bad == 0

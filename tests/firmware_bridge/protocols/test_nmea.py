@@ -1,4 +1,4 @@
-"""NMEA framing: the decoder against its construct layout, and against everything a serial line does."""
+"""NMEA framing: decoder against its construct layout, chunking, damage and noise."""
 
 from functools import reduce
 from operator import xor
@@ -91,7 +91,7 @@ def test_the_stamp_is_the_arrival_of_the_bytes_that_complete_it() -> None:
         (b"\xb5\x62!\x03$\x10\x00$$", ["noise", "noise", "noise", "no checksum", "no checksum"]),
     ],
 )
-def test_rubbish_before_a_good_sentence_is_named_and_the_sentence_comes_out_once(
+def test_garbage_before_a_sentence_is_classified_and_the_sentence_decoded_once(
     before: bytes, reasons: list[str]
 ) -> None:
     sentences, rejected = outcome([before + GGA])
@@ -110,12 +110,12 @@ def test_nothing_rejected_is_lost_or_altered() -> None:
     ]
 
 
-def test_sentences_run_together_and_lost_line_ends_cost_nothing() -> None:
+def test_missing_line_ends_lose_no_sentence() -> None:
     assert texts(GGA.strip() + RMC.strip() + AIS.strip()) == [bare(GGA), bare(RMC), bare(AIS)]
     assert texts(GGA[:30] + RMC) == [bare(RMC)]
 
 
-def test_sentences_longer_than_the_standard_pass_up_to_the_bound() -> None:
+def test_sentences_longer_than_the_standard_are_accepted_up_to_the_bound() -> None:
     longest = encode("PUBX" + "," * (MAX_BODY - 4))
     assert texts(longest) == [bare(longest)]
     with pytest.raises(WireError):
@@ -128,7 +128,7 @@ def test_checksum_digits_in_lower_case_are_read() -> None:
 
 
 @pytest.mark.parametrize("body", ["GPGGA,1$2", "GPGGA,1*2", "GPGGA,!", "GPGGA,é", "GPGGA,\n", "GP", ""])
-def test_what_no_sentence_can_carry_is_refused(body: str) -> None:
+def test_invalid_body_is_refused(body: str) -> None:
     with pytest.raises(WireError):
         encode(body)
     with pytest.raises(WireError):
@@ -141,7 +141,7 @@ def test_the_folded_checksum_is_the_xor_of_the_bytes(body: bytes) -> None:
 
 
 @given(BODY, st.sampled_from("$!"))
-def test_what_is_encoded_is_decoded_and_parses_by_the_layout(body: str, start: str) -> None:
+def test_encoded_sentence_decodes_and_parses_by_the_layout(body: str, start: str) -> None:
     wire = encode(body, start)
     assert outcome([wire]) == ([bare(wire)], [])
     parsed = LAYOUT.parse(wire)
@@ -183,7 +183,7 @@ def test_any_chunking_gives_the_same(pieces: list[bytes], data: st.DataObject) -
 
 
 @given(st.lists(st.binary(max_size=2000), max_size=4))
-def test_arbitrary_bytes_never_raise_and_little_is_held_back(chunks: list[bytes]) -> None:
+def test_arbitrary_bytes_never_raise_and_the_buffer_is_bounded(chunks: list[bytes]) -> None:
     decoder = Decoder()
     for chunk in chunks:
         batch = decoder.feed(chunk, 7)
@@ -198,7 +198,7 @@ BARE = b"$GPRMC,123519.00,A,4807.03811,N,01131.00012,E,022.4,084.4,150126,,,A\r\
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 1000])
-def test_a_sentence_without_a_checksum_is_taken_where_it_is_optional(chunk: int) -> None:
+def test_optional_checksum_accepts_sentences_without_one(chunk: int) -> None:
     decoder, texts = LenientDecoder(), []
     stream = BARE * 3 + GGA + b"$\xff\r\n" + BARE[:30] + BARE
     for at in range(0, len(stream), chunk):

@@ -1,4 +1,4 @@
-"""The registry, and what holds for every frame protocol alike."""
+"""Protocol registry, and properties common to all frame protocols."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from firmware_bridge.protocols import PROTOCOL_NAMES, BusSettings, Protocol, pro
 from firmware_bridge.protocols.framing import MAX_NOTICES_PER_S, MAX_REJECTED_BYTES, Account
 from firmware_bridge.records import CanFrame
 from tests.examples import examples
-from tests.firmware_bridge.dialogues import hold
-from tests.firmware_bridge.wire import CAN_PROTOCOLS, T_US, chunks, feed, frames, what
+from tests.firmware_bridge.dialogues import run_opening
+from tests.firmware_bridge.wire import CAN_PROTOCOLS, T_US, chunks, feed, frames, ids_and_data
 
 
 def reporter(name: str) -> Protocol:
@@ -32,11 +32,11 @@ def test_each_protocol_is_complete(name: str) -> None:
     assert (chosen.encode is None) == (chosen.report is None) == (name == "nmea")
     assert len(set(chosen.bauds)) == len(chosen.bauds) != 1
     assert (not chosen.bauds) == (name == "socketcan"), "all but an interface of the kernel have rates to try"
-    for asked in (BusSettings(500_000), BusSettings(listen_only=False)):
-        assert all(hold(chosen.opening(asked)).sent)
+    for settings in (BusSettings(500_000), BusSettings(listen_only=False)):
+        assert all(run_opening(chosen.opening(settings)).sent)
 
 
-def test_an_unknown_name_is_told_the_nearest_one() -> None:
+def test_error_of_an_unknown_name_suggests_the_nearest() -> None:
     with pytest.raises(ConfigurationError, match='no protocol "slcam"; did you mean "slcan"') as caught:
         protocol("slcam")
     assert caught.value.exit_code == 64
@@ -56,17 +56,17 @@ def test_only_the_protocol_asked_for_is_imported() -> None:
 @pytest.mark.parametrize("name", CAN_PROTOCOLS)
 @examples(60)
 @given(data=st.data())
-def test_built_and_fed_back_in_any_chunks_it_is_the_same(name: str, data: st.DataObject) -> None:
-    """Long runs of alike frames and mixed ones take different ways through the decoder."""
+def test_built_frames_decode_in_any_chunks(name: str, data: st.DataObject) -> None:
+    """Long runs of equal frames and mixed frames take different paths through the decoder."""
     chosen = reporter(name)
     assert chosen.report is not None
-    some = data.draw(st.lists(frames(name), min_size=1, max_size=8))
-    repeated = [frame for frame in some for _ in range(data.draw(st.sampled_from((1, 1, 6))))]
+    sent = data.draw(st.lists(frames(name), min_size=1, max_size=8))
+    repeated = [frame for frame in sent for _ in range(data.draw(st.sampled_from((1, 1, 6))))]
     wire = b"".join(map(chosen.report, repeated))
     sizes = data.draw(st.lists(st.integers(1, 90), min_size=1, max_size=5) | st.just([len(wire)]))
     decoder = chosen.decoder(0)
     batch = feed(decoder, chunks(wire, sizes))
-    assert what(batch.frames) == what(repeated)
+    assert ids_and_data(batch.frames) == ids_and_data(repeated)
     assert (decoder.good, decoder.bad) == (len(repeated), 0)
     assert not batch.rejected
 
@@ -100,25 +100,25 @@ def test_garbage_before_between_and_after(name: str) -> None:
     stream = noise + line_end + wire[0] + wire[1] + wire[2][:7] + line_end + wire[3] + wire[4] + noise
     decoder = chosen.decoder(0)
     batch = feed(decoder, [stream, line_end, wire[5]])
-    # A binary frame with noise right behind it is given up: its end is not to be told from the noise's.
+    # A binary frame right before noise is rejected: its end cannot be distinguished from the noise.
     kept = [0, 1, 3, 4, 5] if name == "slcan" else [0, 1, 3, 5]
-    assert what(batch.frames) == what(good[n] for n in kept)
+    assert ids_and_data(batch.frames) == ids_and_data(good[n] for n in kept)
     assert decoder.bad == len(batch.rejected) == 3
     assert all(record.t_us <= T_US + 2_000 for record in batch.rejected)
 
 
 @pytest.mark.parametrize("name", ["gvret", "realdash", "canserial"])
-def test_a_run_of_alike_frames_is_checked_to_its_end(name: str) -> None:
+def test_uniform_block_is_checked_to_its_end(name: str) -> None:
     chosen = reporter(name)
     assert chosen.report is not None
     run = [CanFrame(0, 0, 0x123, bytes([n] * 8)) for n in range(6)]
     batch = feed(chosen.decoder(0), [b"".join(map(chosen.report, run)) + b"noise"])
-    assert what(batch.frames) == what(run[:-1])
+    assert ids_and_data(batch.frames) == ids_and_data(run[:-1])
 
 
 @pytest.mark.parametrize("name", CAN_PROTOCOLS)
-def test_endless_garbage_stays_small_and_shows(name: str) -> None:
-    """A wrong baud rate: a few records a second at most, each short, and nothing piles up."""
+def test_endless_garbage_is_bounded_and_counted(name: str) -> None:
+    """A wrong baud rate: at most a few short records per second, and memory is bounded."""
     decoder = protocol(name).decoder(0)
     batch = feed(decoder, [bytes([0x80, 0xFE, 0x07 ^ 0x80, 0x99] * 16)] * 2_000)
     assert 10 < len(batch.rejected) <= 128_000 / 4096 + 1
@@ -126,7 +126,7 @@ def test_endless_garbage_stays_small_and_shows(name: str) -> None:
     assert decoder.good == 0
 
 
-def test_a_stretch_is_one_record_however_it_arrives() -> None:
+def test_stretch_is_one_record_in_any_chunks() -> None:
     account = Account()
     account.reject(b"ab", "noise", 1)
     account.reject(b"c", "frame", 2)
@@ -138,7 +138,7 @@ def test_a_stretch_is_one_record_however_it_arrives() -> None:
     assert account.bad == 2
 
 
-def test_notices_are_limited_and_say_how_many_were_left_out() -> None:
+def test_notices_are_limited_and_count_those_left_out() -> None:
     account = Account()
     for _ in range(100):
         account.notice(1_500_000, "bus_error", errors=["ack"])

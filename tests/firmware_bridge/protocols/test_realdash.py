@@ -1,4 +1,4 @@
-"""RealDash: 44, 66 and 55, each three ways; CRC and plausibility; what it cannot say."""
+"""RealDash: 44, 66 and 55, whole and in pieces; CRC, plausibility, frames it cannot carry."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from firmware_bridge.errors import WireError
 from firmware_bridge.protocols.realdash import FRAME_44, FRAME_66, MAX_TEXT, TEXT_55, Decoder, encode, opening
 from firmware_bridge.records import BRS_FLAG, EFF_FLAG, ERR_FLAG, FD_FLAG, RTR_FLAG, CanFrame
 from tests.examples import examples
-from tests.firmware_bridge.dialogues import hold
-from tests.firmware_bridge.wire import chunks, feed, frames, what
+from tests.firmware_bridge.dialogues import run_opening
+from tests.firmware_bridge.wire import chunks, feed, frames, ids_and_data
 
 
 def checked(body: str) -> bytes:
-    """A 66 with the right CRC behind it."""
+    """A 66 with the correct CRC."""
     wire = bytes.fromhex("663322" + body)
     return wire + zlib.crc32(wire).to_bytes(4, "little")
 
@@ -51,8 +51,8 @@ def test_the_decoder_gives_what_the_construct_gives(frame: CanFrame) -> None:
     wire = encode(frame)
     fields = FRAME_66.parse(wire).body.value if frame.can_id & FD_FLAG else FRAME_44.parse(wire)
     assert (fields.number, fields.data) == (frame.can_id & 0x1FFF_FFFF, frame.data)
-    for count in (1, 7):  # seven alike 44s take the C path
-        assert what(feed(Decoder(), [wire * count]).frames) == what([frame] * count)
+    for count in (1, 7):  # seven equal 44s take the C path
+        assert ids_and_data(feed(Decoder(), [wire * count]).frames) == ids_and_data([frame] * count)
 
 
 @pytest.mark.parametrize("place", range(24))
@@ -61,7 +61,7 @@ def test_a_66_with_any_byte_changed_is_rejected(place: int) -> None:
     wire[place] ^= 0x04
     good = encode(CanFrame(0, 0, 0x7FF, bytes(8)))
     batch = feed(Decoder(), [bytes(wire) + good * 6])
-    assert what(batch.frames) == [(0x7FF, bytes(8))] * 6
+    assert ids_and_data(batch.frames) == [(0x7FF, bytes(8))] * 6
     assert len(batch.rejected) == 1
     with pytest.raises(ConstructError):
         FRAME_66.parse(bytes(wire))
@@ -71,11 +71,11 @@ def test_a_66_with_any_byte_changed_is_rejected(place: int) -> None:
 def test_sizes_a_66_does_not_have(size: int) -> None:
     length = max((size - 15) * 4, 0)
     batch = feed(Decoder(), [checked(f"{size:02x} 23010000" + "aa" * length), CASES[0][0]])
-    assert what(batch.frames) == [(0x123, bytes(range(1, 9)))]
+    assert ids_and_data(batch.frames) == [(0x123, bytes(range(1, 9)))]
     assert len(batch.rejected) == 1
 
 
-def test_an_identifier_of_more_than_29_bits_is_none() -> None:
+def test_identifier_of_more_than_29_bits_is_rejected() -> None:
     impossible = FRAME_44.build({"number": 0x2000_0000, "data": bytes(8)})
     assert feed(Decoder(), [impossible]).frames == []
     batch = feed(Decoder(), [CASES[0][0] * 5 + impossible + CASES[0][0] * 5])
@@ -84,8 +84,8 @@ def test_an_identifier_of_more_than_29_bits_is_none() -> None:
     assert (len(batch.frames), len(batch.rejected)) == (1, 1)
 
 
-def test_a_lost_byte_costs_one_frame() -> None:
-    """A 44 that is a byte short would swallow the next one's first byte: the next start is not where it ought."""
+def test_lost_byte_loses_one_frame() -> None:
+    """A 44 without one byte would swallow the first byte of the next: no start follows it."""
     wire = [encode(CanFrame(0, 0, number, bytes([number] * 8))) for number in range(1, 5)]
     batch = feed(Decoder(), [wire[0] + wire[1][:-1] + wire[2] + wire[3]])
     assert [frame.can_id for frame in batch.frames] == [1, 3, 4]
@@ -107,7 +107,7 @@ def test_a_text_is_a_notice(text: str) -> None:
 @pytest.mark.parametrize(
     "text", [b"\xff\xfe\0", b"bell\a\0", b"half \xc3\0", b"x" * MAX_TEXT + b"\0", b"no end" * 50]
 )
-def test_a_text_that_is_none_is_damage(text: bytes) -> None:
+def test_invalid_text_is_damage(text: bytes) -> None:
     damage = bytes.fromhex("55332211 01000000") + text
     decoder = Decoder()
     batch = feed(decoder, [damage + CASES[0][0] * 20])
@@ -119,7 +119,7 @@ def test_a_text_that_is_none_is_damage(text: bytes) -> None:
     [
         (0x123, bytes(7)),
         (0x123, bytes(12)),
-        (0x123 | EFF_FLAG, bytes(8)),  # would come back as a standard one
+        (0x123 | EFF_FLAG, bytes(8)),  # would decode as a standard one
         (0x800, bytes(8)),
         (0x123 | FD_FLAG, bytes(8)),
         (0x123 | FD_FLAG, bytes(13)),
@@ -135,4 +135,4 @@ def test_frames_it_cannot_carry(can_id: int, data: bytes) -> None:
 
 
 def test_there_is_nothing_to_open() -> None:
-    assert hold(opening()).sent == []
+    assert run_opening(opening()).sent == []

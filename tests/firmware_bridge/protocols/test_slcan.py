@@ -1,4 +1,4 @@
-"""SLCAN: every kind of line three ways, the dialects, and the fast ways against the construct."""
+"""SLCAN: every kind of line whole and in pieces, dialects, fast paths against the construct."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from firmware_bridge.protocols.slcan import (
 )
 from firmware_bridge.records import BRS_FLAG, EFF_FLAG, ERR_FLAG, ESI_FLAG, FD_FLAG, RTR_FLAG, CanFrame
 from tests.examples import examples
-from tests.firmware_bridge.wire import T_US, chunks, feed, frames, what
+from tests.firmware_bridge.wire import T_US, chunks, feed, frames, ids_and_data
 
 LINES = [
     (b"t1230\r", 0x123, b""),
@@ -33,7 +33,7 @@ LINES = [
     (b"b7E8F" + b"01" * 64 + b"\r", 0x7E8 | FD_FLAG | BRS_FLAG, b"\x01" * 64),
     (b"D18DAF110A" + b"02" * 16 + b"\r", 0x18DA_F110 | EFF_FLAG | FD_FLAG, b"\x02" * 16),
     (b"B18DAF110D" + b"03" * 32 + b"\r", 0x18DA_F110 | EFF_FLAG | FD_FLAG | BRS_FLAG, b"\x03" * 32),
-    (b"d12311E0\r", 0x123 | FD_FLAG, b"\x1e"),  # told that the sender is error active
+    (b"d12311E0\r", 0x123 | FD_FLAG, b"\x1e"),  # marks the sender as error active
     (b"d12311E1\r", 0x123 | FD_FLAG | ESI_FLAG, b"\x1e"),
     (b"b12311ES\r", 0x123 | FD_FLAG | BRS_FLAG | ESI_FLAG, b"\x1e"),  # CANable 2.5
 ]
@@ -53,7 +53,7 @@ def test_each_kind_of_line(line: bytes, can_id: int, data: bytes) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        b"t12381122334455667\r",  # a digit lost
+        b"t12381122334455667\r",  # a digit is missing
         b"t123811223344556677889\r",  # a digit too many
         b"t1231GG\r",
         b"t12 0\r",
@@ -65,13 +65,13 @@ def test_each_kind_of_line(line: bytes, can_id: int, data: bytes) -> None:
         b"r123F\r",
         b"x1230\r",
         b"t123\r",
-        b"d12311111\r",  # two digits behind the data are nothing's
+        b"d12311111\r",  # two digits after the data have no meaning
     ],
 )
-def test_lines_that_are_no_frame(line: bytes) -> None:
+def test_lines_that_are_not_frames(line: bytes) -> None:
     decoder = Decoder()
     batch = feed(decoder, [b"t1000\r", line, b"t1000\r"])
-    assert what(batch.frames) == [(0x100, b"")] * 2
+    assert ids_and_data(batch.frames) == [(0x100, b"")] * 2
     assert [record.data for record in batch.rejected] == [line]
     assert decoder.bad == 1
     with pytest.raises(WireError):
@@ -90,7 +90,7 @@ def test_built_then_parsed_is_the_same(frame: CanFrame, digits: int, t_us: int, 
 
 
 def primed(digits: int) -> Decoder:
-    """A decoder that has seen how many digits of device time its adapter sends."""
+    """A decoder that has learned the number of stamp digits."""
     decoder = Decoder()
     decoder.feed(report(CanFrame(0, 0, 1, b""), digits), 0)
     return decoder
@@ -98,14 +98,14 @@ def primed(digits: int) -> Decoder:
 
 @examples(150)
 @given(st.lists(st.tuples(frames("slcan"), st.integers(1, 6))), st.sampled_from((0, 4, 8)), st.booleans())
-def test_every_way_gives_what_the_construct_gives(
+def test_all_paths_agree_with_the_construct(
     runs: list[tuple[CanFrame, int]], digits: int, lower: bool
 ) -> None:
-    """Runs of alike lines are decoded by C code, others through the table of heads."""
+    """C code decodes runs of equal lines, the table of heads all others."""
     lines = [report(frame, digits) for frame, times in runs for _ in range(times)]
     lines = [line[:1] + line[1:].lower() if lower else line for line in lines]
     batch = primed(digits).feed(b"".join(lines), 1_000)
-    assert what(batch.frames) == [parse(line, digits)[:2] for line in lines]
+    assert ids_and_data(batch.frames) == [parse(line, digits)[:2] for line in lines]
 
 
 changed_line = st.tuples(
@@ -115,9 +115,7 @@ changed_line = st.tuples(
 
 @examples(200)
 @given(changed_line, st.sampled_from((0, 4, 8)))
-def test_a_changed_line_is_what_the_construct_says_it_is(
-    change: tuple[CanFrame, int, bytes], digits: int
-) -> None:
+def test_changed_line_agrees_with_the_construct(change: tuple[CanFrame, int, bytes], digits: int) -> None:
     frame, place, letter = change
     line = report(frame, digits)
     place %= len(line) - 1
@@ -126,12 +124,12 @@ def test_a_changed_line_is_what_the_construct_says_it_is(
     try:
         expected = [parse(line, digits)[:2]]
     except WireError:
-        # The decoder may find a whole frame inside, and lets canable2 send data with a remote frame.
+        # The decoder may find a complete frame inside, and accepts CANable 2's remote frames with data.
         inside = {parsed(line[n:], digits) for n in range(1, len(line))}
         inside |= {parsed(line[:n] + b"\r", digits) for n in range(len(line))}
-        assert all(found in inside or found[0] & RTR_FLAG for found in what(batch.frames))
+        assert all(frame in inside or frame[0] & RTR_FLAG for frame in ids_and_data(batch.frames))
     else:
-        assert what(batch.frames) == expected
+        assert ids_and_data(batch.frames) == expected
 
 
 def parsed(line: bytes, digits: int) -> tuple[int, bytes] | None:
@@ -152,27 +150,27 @@ def parsed(line: bytes, digits: int) -> tuple[int, bytes] | None:
 def test_a_whole_chunk_is_the_same_as_its_lines(
     data: bytes, can_id: int, digits: int, place: int, letter: bytes
 ) -> None:
-    """One changed byte anywhere in lines that are otherwise alike: the C path must see it."""
+    """The C path must detect one changed byte anywhere in otherwise equal lines."""
     wire = report(CanFrame(0, 0, can_id, data), digits) * 6
     place %= len(wire)
     wire = wire[:place] + letter + wire[place + 1 :]
     at_once, by_byte = primed(digits), primed(digits)
-    assert what(feed(at_once, [wire]).frames) == what(feed(by_byte, chunks(wire, [1])).frames)
+    assert ids_and_data(feed(at_once, [wire]).frames) == ids_and_data(feed(by_byte, chunks(wire, [1])).frames)
     assert (at_once.good, at_once.bad) == (by_byte.good, by_byte.bad)
 
 
 @pytest.mark.parametrize(("good", "bad"), [(b"t7FF0\r", b"t8000\r"), (b"T1FFFFFFF0\r", b"T200000000\r")])
-def test_impossible_identifiers_in_an_even_chunk(good: bytes, bad: bytes) -> None:
+def test_impossible_identifiers_in_a_uniform_chunk(good: bytes, bad: bytes) -> None:
     batch = feed(Decoder(), [good, good * 5 + bad + good * 5])
     assert (len(batch.frames), [record.data for record in batch.rejected]) == (11, [bad])
 
 
 def test_answers_and_states_become_notices() -> None:
-    said = (
+    text = (
         b"sb256000\r" b"e2aO\r" b"F84\r" b"V1013\n" b"ESP32RET\n" b"v0107\r" b"NA123\r" b"E3400F800\r"
         b"+Board: Multiboard\tMCU: STM32G431\r" b"#2\r" b"\a"
     )  # fmt: skip
-    for pieces in ([said], chunks(said, [1])):
+    for pieces in ([text], chunks(text, [1])):
         decoder = Decoder()
         batch = feed(decoder, pieces)
         assert [(notice.kind, dict(notice.detail)) for notice in batch.notices] == [
@@ -192,23 +190,23 @@ def test_answers_and_states_become_notices() -> None:
 
 
 @pytest.mark.parametrize("quiet", [b"\r", b"z\r", b"Z\r", b"#\r", b"M01\r", b"L7\r", b"\n", b"\r\n"])
-def test_acknowledgements_say_nothing(quiet: bytes) -> None:
+def test_acknowledgements_give_no_notice(quiet: bytes) -> None:
     decoder = Decoder()
     batch = feed(decoder, [b"t1230\r" + quiet + b"t1240\r"])
-    assert what(batch.frames) == [(0x123, b""), (0x124, b"")]
+    assert ids_and_data(batch.frames) == [(0x123, b""), (0x124, b"")]
     assert (batch.rejected, batch.notices) == ([], [])
 
 
 @pytest.mark.parametrize("wrong", [b"e3aO\r", b"sx000000\r", b"sa00000\r", b"FG0\r", b"e1x\r"])
-def test_what_only_looks_like_an_answer_is_damage(wrong: bytes) -> None:
+def test_invalid_answers_are_damage(wrong: bytes) -> None:
     batch = feed(Decoder(), [wrong, b"t1230\r"])
     assert (len(batch.frames), len(batch.rejected), batch.notices) == (1, 1, [])
 
 
 def test_an_echo_of_a_frame_sent_is_a_frame() -> None:
-    """Nakakiyo's firmware puts z before it, others acknowledge without a CR: either way it was on the bus."""
+    """Nakakiyo's firmware puts z before it, others acknowledge without a CR; in both cases it was on the bus."""
     batch = feed(Decoder(), [b"zt1231AA\r", b"ZT000001230\r"])
-    assert what(batch.frames) == [(0x123, b"\xaa"), (0x123 | EFF_FLAG, b"")]
+    assert ids_and_data(batch.frames) == [(0x123, b"\xaa"), (0x123 | EFF_FLAG, b"")]
 
 
 def test_stock_canable2_sends_data_with_a_remote_frame() -> None:
@@ -222,8 +220,8 @@ def test_both_line_ends_of_crlf_count_once() -> None:
     assert (len(batch.frames), batch.rejected) == (20, [])
 
 
-def test_a_new_length_of_stamp_is_believed_from_the_second_line() -> None:
-    """A bit error in the length digit looks like a stamp; a mode switched by `Z1` looks so on every line."""
+def test_new_stamp_length_is_accepted_from_the_second_line() -> None:
+    """A bit error in the length digit looks like a stamp on one line; `Z1` adds one to every line."""
     decoder = Decoder()
     plain = b"t12381122334455667788\r"
     batch = feed(decoder, [plain, b"t12361122334455667788\r", plain])
@@ -245,12 +243,12 @@ def test_the_table_of_heads_is_bounded() -> None:
     assert len(decoder._heads) <= MAX_HEADS
 
 
-def test_a_line_without_end_is_given_up_but_not_its_last_frame() -> None:
+def test_endless_line_is_rejected_except_its_last_frame() -> None:
     decoder = Decoder()
     decoder.feed(b"t1230\r", 0)
     batch = feed(decoder, [b"\x80" * (3 * MAX_LINE), b"\x80" * 9 + b"t4561AA\r"])
     assert len(decoder._rest) <= MAX_LINE
-    assert what(batch.frames) == [(0x456, b"\xaa")]
+    assert ids_and_data(batch.frames) == [(0x456, b"\xaa")]
     assert len(batch.rejected) == 1
 
 

@@ -1,4 +1,4 @@
-"""The opening of SLCAN adapters: what each firmware is sent, confirms, and is refused for; bit rates; torn answers."""
+"""Opening of SLCAN adapters: commands and confirmations per firmware, refusals, bit rates, damaged answers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from firmware_bridge.protocols.slcan_timing import (
 from firmware_bridge.virtual.slcan_canables import Elmue
 from firmware_bridge.virtual.slcan_device import SlcanDialogue
 from firmware_bridge.virtual.slcan_dialects import DIALECTS
-from tests.firmware_bridge.dialogues import Held, hold, hold_late
+from tests.firmware_bridge.dialogues import Transcript, run_opening, run_opening_late
 from tests.firmware_bridge.wire import feed
 
 LISTENING = ("lawicel", "usbtin", "esp32ret", "canable2.5", "esp32s3", "weact", "nakakiyo", "wican")
@@ -36,10 +36,10 @@ CANNOT = ("canable", "canable2", "mintynet", "slcanuino")
 SILENT = ("mute", "mute normal")
 
 
-def opened(adapter: SlcanDialogue, **settings: object) -> Held:
-    """The dialogue with an adapter that answers at once."""
-    asked = BusSettings(**{"bitrate": 500_000, **settings})  # type: ignore[arg-type]
-    return hold(opening(asked), lambda sent: adapter.feed(sent, 0).answer)
+def opened(adapter: SlcanDialogue, **settings: object) -> Transcript:
+    """Run the dialogue with an adapter that answers at once."""
+    bus_settings = BusSettings(**{"bitrate": 500_000, **settings})  # type: ignore[arg-type]
+    return run_opening(opening(bus_settings), lambda sent: adapter.feed(sent, 0).answer)
 
 
 def test_every_dialect_is_of_one_kind() -> None:
@@ -48,10 +48,10 @@ def test_every_dialect_is_of_one_kind() -> None:
 
 @pytest.mark.parametrize("dialect", LISTENING)
 @pytest.mark.parametrize("listen_only", [True, "try"])
-def test_who_can_listen_only_does_and_confirms_it(dialect: str, listen_only: object) -> None:
+def test_adapters_that_can_listen_only_confirm_it(dialect: str, listen_only: object) -> None:
     adapter = DIALECTS[dialect]()
-    held = opened(adapter, listen_only=listen_only)
-    assert held.opened == Opened()
+    transcript = opened(adapter, listen_only=listen_only)
+    assert transcript.opened == Opened()
     assert adapter.is_open
     assert adapter.is_listening
     assert not adapter.been_normal
@@ -59,7 +59,7 @@ def test_who_can_listen_only_does_and_confirms_it(dialect: str, listen_only: obj
 
 
 @pytest.mark.parametrize("dialect", CANNOT)
-def test_who_cannot_is_not_opened_and_the_line_says_the_way_out(dialect: str) -> None:
+def test_adapter_that_cannot_listen_only_is_refused_with_a_hint(dialect: str) -> None:
     adapter = DIALECTS[dialect]()
     with pytest.raises(NotOpenedError) as caught:
         opened(adapter)
@@ -71,45 +71,43 @@ def test_who_cannot_is_not_opened_and_the_line_says_the_way_out(dialect: str) ->
 
 
 @pytest.mark.parametrize("dialect", SILENT)
-def test_who_never_answers_is_sent_l_and_nothing_else_that_opens(dialect: str) -> None:
+def test_mute_adapter_gets_no_opening_command_except_l(dialect: str) -> None:
     adapter = DIALECTS[dialect]()
-    held = opened(adapter)
-    assert held.opened is not None
-    assert "answers nothing" in held.opened.doubt
-    assert 'listen_only = "try" or false' in held.opened.doubt
+    transcript = opened(adapter)
+    assert transcript.opened is not None
+    assert "answers nothing" in transcript.opened.doubt
+    assert 'listen_only = "try" or false' in transcript.opened.doubt
     assert not adapter.been_normal
     assert adapter.is_open is (dialect == "mute"), "it listens, if it understands L"
 
 
-def test_frames_that_follow_l_confirm_it_where_nothing_is_ever_answered() -> None:
+def test_frames_after_l_confirm_it_on_a_mute_adapter() -> None:
     adapter = DIALECTS["mute"]()
 
     def answer(sent: bytes) -> bytes:
         adapter.feed(sent, 0)
         return b"t1230\rt4561AA\r" if adapter.is_open else b""
 
-    assert hold(opening(BusSettings(500_000)), answer).opened == Opened()
+    assert run_opening(opening(BusSettings(500_000)), answer).opened == Opened()
     assert not adapter.been_normal
 
 
 @pytest.mark.parametrize("dialect", (*CANNOT, *SILENT))
-def test_try_opens_them_and_says_so(dialect: str) -> None:
+def test_try_opens_them_with_a_warning(dialect: str) -> None:
     adapter = DIALECTS[dialect]()
-    held = opened(adapter, listen_only="try")
-    assert held.opened is not None
-    assert "acknowledges" in held.opened.warning
+    transcript = opened(adapter, listen_only="try")
+    assert transcript.opened is not None
+    assert "acknowledges" in transcript.opened.warning
     assert adapter.is_open
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize("left", [b"", b"S6\rL\r", b"S6\rM1\rO\r", b"S6\rOS\r", b"t12"])
-def test_with_leave_to_acknowledge_every_adapter_transmits_however_it_was_left(
-    dialect: str, left: bytes
-) -> None:
+def test_normal_mode_transmits_with_every_adapter_in_any_previous_state(dialect: str, left: bytes) -> None:
     adapter = DIALECTS[dialect]()
     adapter.feed(left, 0)
-    held = opened(adapter, listen_only=False)
-    assert held.opened == Opened()
+    transcript = opened(adapter, listen_only=False)
+    assert transcript.opened == Opened()
     assert adapter.is_open
     assert not adapter.is_listening
     assert adapter.feed(b"t7DF803010C0000000000\r", 0).transmit
@@ -117,19 +115,19 @@ def test_with_leave_to_acknowledge_every_adapter_transmits_however_it_was_left(
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_an_adapter_that_was_left_open_normal_is_closed_before_anything_else(dialect: str) -> None:
-    """Its last frames and a torn one come before and among the answers."""
+    """Its last frames and an incomplete one arrive before and among the answers."""
     adapter, pick = DIALECTS[dialect](), random.Random(dialect)
     adapter.feed(b"S6\rM0\rO\r", 0)
     adapter.been_normal = False
     rest = [b"0011223344\r" + b"t1238DEADBEEF01234567\r" * pick.randrange(4) for _ in range(2)]
 
     def answer(sent: bytes) -> bytes:
-        said = adapter.feed(sent, 0).answer
-        return (rest.pop(0) if rest else b"") + said
+        received = adapter.feed(sent, 0).answer
+        return (rest.pop(0) if rest else b"") + received
 
-    held = Held()
+    transcript = Transcript()
     try:
-        hold(opening(BusSettings(500_000)), answer, held)
+        run_opening(opening(BusSettings(500_000)), answer, transcript)
     except NotOpenedError as refusal:
         assert refusal.state == "normal_only"
         assert dialect in CANNOT
@@ -138,8 +136,8 @@ def test_an_adapter_that_was_left_open_normal_is_closed_before_anything_else(dia
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_answers_that_come_late_or_not_at_all_never_open_it_normal(seed: int) -> None:
-    """A slow UART, Wi-Fi: each answer is lost, late by some commands, or glued to the next one."""
+def test_late_or_lost_answers_never_open_in_normal_mode(seed: int) -> None:
+    """A slow UART, Wi-Fi: an answer may be lost, late by some commands, or joined with the next one."""
     pick = random.Random(seed)
     for dialect, make in DIALECTS.items():
         adapter, waiting = make(), [b""] * 3
@@ -149,36 +147,37 @@ def test_answers_that_come_late_or_not_at_all_never_open_it_normal(seed: int) ->
             due, waiting[:] = waiting[0], [*waiting[1:], b""]
             return due if pick.random() < 0.9 else b""
 
-        held = Held()
+        transcript = Transcript()
         with suppress(NotOpenedError):
-            hold(opening(BusSettings(500_000)), answer, held)
-        assert not adapter.been_normal, (dialect, held.sent)
+            run_opening(opening(BusSettings(500_000)), answer, transcript)
+        assert not adapter.been_normal, (dialect, transcript.sent)
 
 
 @pytest.mark.parametrize("late_s", [0.0, 0.04, 0.1, 0.15, 0.25, 0.4])
 @pytest.mark.parametrize("listen_only", [True, "try"])
 @pytest.mark.parametrize("dialect", (*LISTENING, *CANNOT))
-def test_answers_that_are_late_alike_change_nothing(dialect: str, listen_only: object, late_s: float) -> None:
-    """An adapter behind Wi-Fi: no late answer passes for the answer to L."""
+def test_constantly_late_answers_change_nothing(dialect: str, listen_only: object, late_s: float) -> None:
+    """An adapter behind Wi-Fi: no late answer is taken for the answer to L."""
     adapter = DIALECTS[dialect]()
     dialogue = opening(BusSettings(500_000, None, listen_only))  # type: ignore[arg-type]
     if dialect in LISTENING:
-        assert hold_late(dialogue, lambda sent: adapter.feed(sent, 0).answer, late_s) == Opened()
+        assert run_opening_late(dialogue, lambda sent: adapter.feed(sent, 0).answer, late_s) == Opened()
         assert adapter.is_listening
     elif listen_only == "try":
         assert (
-            "acknowledges" in hold_late(dialogue, lambda sent: adapter.feed(sent, 0).answer, late_s).warning
+            "acknowledges"
+            in run_opening_late(dialogue, lambda sent: adapter.feed(sent, 0).answer, late_s).warning
         )
     else:
         with pytest.raises(NotOpenedError) as caught:
-            hold_late(dialogue, lambda sent: adapter.feed(sent, 0).answer, late_s)
+            run_opening_late(dialogue, lambda sent: adapter.feed(sent, 0).answer, late_s)
         assert caught.value.state == "normal_only"
         assert "cannot listen only" in str(caught.value)
     assert adapter.is_open is (dialect in LISTENING or listen_only == "try")
     assert adapter.been_normal is (dialect in CANNOT and listen_only == "try")
 
 
-def test_all_that_is_answered_is_known_to_the_decoder() -> None:
+def test_decoder_knows_all_answers() -> None:
     for dialect, make in DIALECTS.items():
         batch = feed(Decoder(), [opened(make(), listen_only="try").heard])
         assert not batch.rejected, dialect
@@ -186,7 +185,7 @@ def test_all_that_is_answered_is_known_to_the_decoder() -> None:
 
 
 def test_no_opening_sends_an_empty_line() -> None:
-    """Stock CANables would send their last frame again."""
+    """Stock CANables would repeat their last frame."""
     for make in DIALECTS.values():
         for sent in opened(make(), listen_only="try").sent:
             assert sent.endswith(b"\r")
@@ -208,12 +207,12 @@ def test_a_step_waits_for_the_whole_answer_and_not_for_frames() -> None:
 
 
 @pytest.mark.parametrize(
-    ("dialect", "bitrate", "told"),
+    ("dialect", "bitrate", "command"),
     [
         *((dialect, 500_000, "6") for dialect in DIALECTS),
         *((dialect, 1_000_000, "8") for dialect in DIALECTS),
         ("lawicel", 800_000, "7"),
-        ("canable2", 750_000, "7"),  # S7 is not the same everywhere
+        ("canable2", 750_000, "7"),  # S7 differs between firmwares
         ("canable2", 83_300, "9"),
         ("weact", 83_333, "9"),
         ("weact", 33_300, "C"),
@@ -230,20 +229,20 @@ def test_a_step_waits_for_the_whole_answer_and_not_for_frames() -> None:
     ],
 )
 @pytest.mark.parametrize("listen_only", [True, False])
-def test_bit_rates(dialect: str, bitrate: int, told: str | None, listen_only: bool) -> None:
+def test_bit_rates(dialect: str, bitrate: int, command: str | None, listen_only: bool) -> None:
     adapter = DIALECTS[dialect]()
     try:
         opened(adapter, bitrate=bitrate, listen_only=listen_only)
     except NotOpenedError as refusal:
-        assert refusal.state == "normal_only"  # the rate was taken before
-    if told is None:
-        assert same_rate(bitrate, told_rate(adapter.bitrate_code)), adapter.bitrate_code
+        assert refusal.state == "normal_only"  # the rate was accepted before
+    if command is None:
+        assert same_rate(bitrate, rate_of(adapter.bitrate_code)), adapter.bitrate_code
     else:
-        assert adapter.bitrate_code == told
+        assert adapter.bitrate_code == command
 
 
-def told_rate(command: str) -> float:
-    """The bit rate of a command, by the registers' own arithmetic."""
+def rate_of(command: str) -> float:
+    """The bit rate of a command, computed from the register values."""
     if command.startswith("S"):
         prescaler, seg1, seg2 = bytes.fromhex(command[1:])
         return 60e6 / prescaler / (1 + seg1 + seg2)
@@ -267,8 +266,8 @@ def told_rate(command: str) -> float:
         ("canable2", 33_333),
         ("canable2", 800_000),
         ("lawicel", 750_000),
-        ("esp32ret", 33_333),  # takes any custom bit rate and sets none
-        ("wican", 33_333),  # would swallow what follows
+        ("esp32ret", 33_333),  # accepts any custom bit rate but sets none
+        ("wican", 33_333),  # would swallow the next bytes
         ("mintynet", 33_333),
         ("mintynet", 10_000),
         ("slcanuino", 800_000),
@@ -278,7 +277,7 @@ def told_rate(command: str) -> float:
     ],
 )
 @pytest.mark.parametrize("listen_only", [True, "try", False])
-def test_a_bit_rate_that_it_has_not_is_one_line_and_nothing_is_opened(
+def test_unsupported_bit_rate_is_one_line_and_opens_nothing(
     dialect: str, bitrate: int, listen_only: object
 ) -> None:
     adapter = DIALECTS[dialect]()
@@ -314,16 +313,16 @@ def test_data_bit_rates(dialect: str, rates: tuple[int, ...]) -> None:
 
 
 @pytest.mark.parametrize("dialect", ["lawicel", "usbtin", "esp32ret", "wican", "mintynet", "esp32s3", "mute"])
-def test_who_knows_no_can_fd_is_never_sent_y(dialect: str) -> None:
-    """To a WiCAN it means: open, and acknowledge."""
-    adapter, held = DIALECTS[dialect](), Held()
+def test_firmware_without_can_fd_never_gets_y(dialect: str) -> None:
+    """A WiCAN takes it as: open, and acknowledge."""
+    adapter, transcript = DIALECTS[dialect](), Transcript()
     with pytest.raises(NotOpenedError, match="does not know CAN FD: leave data_bitrate out"):
-        hold(
+        run_opening(
             opening(BusSettings(500_000, 2_000_000)),
             lambda sent: adapter.feed(sent, 0).answer,
-            held,
+            transcript,
         )
-    assert not [sent for sent in held.sent if sent[:1] == b"Y"]
+    assert not [sent for sent in transcript.sent if sent[:1] == b"Y"]
     assert not adapter.been_normal
 
 
@@ -343,7 +342,7 @@ def test_timing_fits_the_controller_and_reads_at_four_fifths_of_a_bit(
     assert 1 <= timing.jump <= min(controller.jump, timing.seg2)
 
 
-def test_registers_are_spelt_as_the_manuals_have_them() -> None:
+def test_registers_match_the_manuals() -> None:
     """Lawicel's manual gives 031C for 125 kbit/s; USBtin's firmware sets CNF1..3 of 125k to 05 B8 05 at 24 MHz."""
     assert lawicel(Timing(4, 13, 2, 1)) == b"s031C\r"
     assert usbtin(Timing(6, 9, 6, 1)) == b"s05B805\r"
@@ -351,7 +350,7 @@ def test_registers_are_spelt_as_the_manuals_have_them() -> None:
     assert elmue(Timing(8, 29, 10, 9)) == b"s8,29,10,9\r"
 
 
-def test_what_canable_2_5_says_of_its_controller() -> None:
+def test_controller_from_the_canable_2_5_version_line() -> None:
     assert described_controller(Elmue.version.rstrip(b"\r")) == Controller(160e6, 512, 256, 128, 128, 385)
     assert described_controller(b"+Board: x\tClock: 0\tLimits: 1,1,1,1") is None
     assert described_controller(b"+Board: x") is None

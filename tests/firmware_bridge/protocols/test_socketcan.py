@@ -1,4 +1,4 @@
-"""SocketCAN records: against the kernel's own structs, error frames, lost frames, times, and damage in a capture."""
+"""SocketCAN records: the kernel's structs, error frames, dropped frames, times, damaged captures."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from firmware_bridge.errors import WireError
 from firmware_bridge.protocols.socketcan import CLASSIC, FD, Decoder, encode
 from firmware_bridge.records import BRS_FLAG, EFF_FLAG, ERR_FLAG, ESI_FLAG, FD_FLAG, RTR_FLAG, CanFrame
 from tests.examples import examples
-from tests.firmware_bridge.wire import T_US, chunks, feed, frames, what
+from tests.firmware_bridge.wire import T_US, chunks, feed, frames, ids_and_data
 
 CASES = [
     ("23010000 03 000000 0102030000000000", 0x123, b"\x01\x02\x03"),
     ("f110da98 08 000000 1122334455667788", 0x18DA_10F1 | EFF_FLAG, bytes.fromhex("1122334455667788")),
     ("23010040 04 000000 0000000000000000", 0x123 | RTR_FLAG, bytes(4)),
-    ("23010040 02 000000 ffffffffffffffff", 0x123 | RTR_FLAG, bytes(2)),  # what lies there is no data
+    ("23010040 02 000000 ffffffffffffffff", 0x123 | RTR_FLAG, bytes(2)),  # the bytes there are not data
     ("40000020 08 000000 0000000000000000", 0x40 | ERR_FLAG, bytes(8)),
     ("23010000 08 0000ff 1122334455667788", 0x123, bytes.fromhex("1122334455667788")),  # a raw DLC of 15
     ("23010000 0c 05 0000" + "ab" * 12 + "00" * 52, 0x123 | FD_FLAG | BRS_FLAG, b"\xab" * 12),
     ("23010080 40 06 0000" + "cd" * 64, 0x123 | EFF_FLAG | FD_FLAG | ESI_FLAG, b"\xcd" * 64),
     ("23010000 00 00 0000" + "00" * 64, 0x123 | FD_FLAG, b""),
 ]
-"""The kernel's struct as hexadecimal, and the frame that it is."""
+"""The kernel's struct in hexadecimal, and its frame."""
 
 
 def record(kernels: bytes, stamp_us: int = 0, dropped: int = 0) -> bytes:
@@ -46,14 +46,14 @@ def test_each_kind_of_frame(kernels: str, can_id: int, data: bytes) -> None:
         batch = feed(decoder, pieces)
         assert batch.frames[0][1:] == (4, can_id, data)
         assert decoder.bad == 0
-    assert what(batch.frames[1:]) == [(0x101, bytes([1] * 8))]
+    assert ids_and_data(batch.frames[1:]) == [(0x101, bytes([1] * 8))]
 
 
 @examples(200)
 @given(st.lists(frames("socketcan"), min_size=1, max_size=12), st.integers(0, 2**60))
-def test_the_decoder_gives_what_the_construct_gives(some: list[CanFrame], t_us: int) -> None:
-    """Long runs take the fast way, mixed ones the other."""
-    for run in (some, [some[0]] * 9):
+def test_the_decoder_gives_what_the_construct_gives(sent: list[CanFrame], t_us: int) -> None:
+    """Long runs take the fast path, mixed ones the slow path."""
+    for run in (sent, [sent[0]] * 9):
         wire = b"".join(encode(each._replace(t_us=t_us)) for each in run)
         decoder, at, expected = Decoder(), 0, []
         while at < len(wire):
@@ -68,14 +68,14 @@ def test_the_decoder_gives_what_the_construct_gives(some: list[CanFrame], t_us: 
             expected.append((fields.can_id | flags, fields.data))
             assert fields.stamp == t_us
             at += size
-        assert what(feed(decoder, [wire]).frames) == expected == what(run)
+        assert ids_and_data(feed(decoder, [wire]).frames) == expected == ids_and_data(run)
         assert (decoder.good, decoder.bad) == (len(run), 0)
 
 
 @pytest.mark.parametrize("length", range(9))
 def test_runs_of_every_length(length: int) -> None:
-    some = [CanFrame(0, 0, 0x200 + n, bytes([n] * (length if n % 2 else 8))) for n in range(20)]
-    assert what(feed(Decoder(), [b"".join(map(encode, some))]).frames) == what(some)
+    sent = [CanFrame(0, 0, 0x200 + n, bytes([n] * (length if n % 2 else 8))) for n in range(20)]
+    assert ids_and_data(feed(Decoder(), [b"".join(map(encode, sent))]).frames) == ids_and_data(sent)
 
 
 ERRORS = [
@@ -99,7 +99,7 @@ ERRORS = [
     (0x01, "", [("bus_error", "tx_timeout")]),
     (0x02, "08", []),  # lost arbitration
 ]
-"""Error classes, data, and what is noticed: kind, then the state and counters, or the errors."""
+"""Error classes, data, and the notices: kind, then state and counters, or errors."""
 
 
 @pytest.mark.parametrize(("classes", "data", "expected"), ERRORS)
@@ -109,18 +109,18 @@ def test_error_frames_are_notices_and_stay_in_the_log(
     payload = bytes.fromhex(data).ljust(8, b"\0")
     batch = feed(Decoder(), [frame(1) + encode(CanFrame(0, 0, classes | ERR_FLAG, payload)) + frame(2)])
     assert [each.can_id for each in batch.frames] == [0x101, classes | ERR_FLAG, 0x102]
-    found = []
+    summaries = []
     for notice in batch.notices:
         if notice.kind == "bus_state":
             counters = (notice.detail["rx_errors"], notice.detail["tx_errors"])
-            found.append((notice.kind, notice.detail["state"], *(counters if any(counters) else ())))
+            summaries.append((notice.kind, notice.detail["state"], *(counters if any(counters) else ())))
         else:
-            found.append((notice.kind, *notice.detail["errors"]))
-    assert found == list(expected)
+            summaries.append((notice.kind, *notice.detail["errors"]))
+    assert summaries == list(expected)
 
 
 @pytest.mark.parametrize("in_one_chunk", [True, False])
-def test_frames_that_the_kernel_dropped_are_counted_and_noticed_once_a_second(in_one_chunk: bool) -> None:
+def test_frames_dropped_by_the_kernel_give_one_notice_per_second(in_one_chunk: bool) -> None:
     counts = [0, 0, *range(5, 1005), 1005]
     wire = [record(frame(1)[16:], dropped=count) for count in counts]
     decoder = Decoder()
@@ -133,16 +133,16 @@ def test_frames_that_the_kernel_dropped_are_counted_and_noticed_once_a_second(in
     assert len(notices) == (1 if in_one_chunk else 2)
 
 
-def test_the_count_begins_again_when_the_interface_is_opened_again() -> None:
+def test_dropped_count_restarts_when_the_interface_is_reopened() -> None:
     decoder = Decoder()
-    found = []
+    notices = []
     for second, count in enumerate((0, 6, 0, 2, 2, 0)):
-        found += feed(decoder, [record(frame(1)[16:], dropped=count)], T_US + 2_000_000 * second).notices
-    assert [notice.detail["frames"] for notice in found] == [6, 2]
+        notices += feed(decoder, [record(frame(1)[16:], dropped=count)], T_US + 2_000_000 * second).notices
+    assert [notice.detail["frames"] for notice in notices] == [6, 2]
 
 
-def test_times_are_the_kernels() -> None:
-    """Spaced as stamped, though they arrive in one chunk; none later than its arrival."""
+def test_times_are_the_kernel_s() -> None:
+    """Frames in one chunk are spaced as stamped; none is later than its arrival."""
     stamps = [10_000_000 + 250 * n for n in range(40)]
     batch = Decoder().feed(b"".join(frame(1, stamp) for stamp in stamps), T_US)
     times = [each.t_us for each in batch.frames]
@@ -151,23 +151,23 @@ def test_times_are_the_kernels() -> None:
 
 
 @pytest.mark.parametrize(
-    ("damage", "found"),
+    ("damage", "numbers"),
     [
         (b"C", (3,)),
         (b"CAN", (1, 3)),
-        (b"CAN\x11" + bytes(28), (1, 3)),  # a size no struct has
-        (record(bytes.fromhex("23010000 09 000000") + bytes(8)), (1, 3)),  # a length no frame has
-        (record(bytes.fromhex("00080000 08 000000") + bytes(8)), (1, 3)),  # an identifier no frame has
-        (record(bytes.fromhex("23010000 0d 04 0000") + bytes(64)), (1, 3)),  # a length no FD frame has
+        (b"CAN\x11" + bytes(28), (1, 3)),  # an impossible size
+        (record(bytes.fromhex("23010000 09 000000") + bytes(8)), (1, 3)),  # an impossible length
+        (record(bytes.fromhex("00080000 08 000000") + bytes(8)), (1, 3)),  # an impossible identifier
+        (record(bytes.fromhex("23010000 0d 04 0000") + bytes(64)), (1, 3)),  # an impossible FD length
         (record(bytes.fromhex("23010040 08 04 0000") + bytes(64)), (1, 3)),  # a remote FD frame
-        (b"noise", (3,)),  # what stands right before noise is given up
+        (b"noise", (3,)),  # a frame right before noise is rejected
         (frame(2)[:20], (1, 3)),
     ],
 )
-def test_after_a_bad_frame_it_looks_again(damage: bytes, found: tuple[int, ...]) -> None:
+def test_search_continues_after_a_bad_frame(damage: bytes, numbers: tuple[int, ...]) -> None:
     decoder = Decoder()
     batch = feed(decoder, [frame(1) + damage + frame(3)])
-    assert [each.can_id - 0x100 for each in batch.frames] == list(found)
+    assert [each.can_id - 0x100 for each in batch.frames] == list(numbers)
     assert (decoder.bad, len(batch.rejected)) == (1, 1)
 
 

@@ -1,4 +1,4 @@
-"""UBX messages among NMEA sentences: whole, in any pieces, damaged, and what only looks like one."""
+"""UBX messages among NMEA sentences: whole, in any chunks, damaged, and false headers."""
 
 import random
 
@@ -25,7 +25,7 @@ messages = st.builds(ubx.encode, kinds, payloads)
 
 
 def outcome(chunks: list[bytes]) -> tuple[list[str], list[tuple[str, bytes]], int]:
-    """Texts of the sentences, what was rejected and why, and the count of foreign messages."""
+    """Sentence texts, rejected pieces with reasons, and the count of foreign messages."""
     decoder, texts, rejected = Decoder(), [], []
     for chunk in chunks:
         batch = decoder.feed(chunk, 0)
@@ -49,17 +49,17 @@ def text_of(line: bytes) -> str:
     ids=["pvt", "rawx", "ack", "poll"],
 )
 def test_a_message_whole_byte_by_byte_and_between_sentences(message: bytes, foreign: bool) -> None:
-    found = [] if foreign else [text_of(message)]
-    assert outcome([message]) == (found, [], int(foreign))
-    assert outcome([message + b"\xb5"]) == (found, [], int(foreign))
-    assert outcome([GGA + message + RMC]) == ([text_of(GGA), *found, text_of(RMC)], [], int(foreign))
+    decoded = [] if foreign else [text_of(message)]
+    assert outcome([message]) == (decoded, [], int(foreign))
+    assert outcome([message + b"\xb5"]) == (decoded, [], int(foreign))
+    assert outcome([GGA + message + RMC]) == ([text_of(GGA), *decoded, text_of(RMC)], [], int(foreign))
     assert outcome(single_bytes(GGA + message[:1500]))[1] == []
     if len(message) < 200:
-        assert outcome(single_bytes(message + GGA)) == ([*found, text_of(GGA)], [], int(foreign))
+        assert outcome(single_bytes(message + GGA)) == ([*decoded, text_of(GGA)], [], int(foreign))
 
 
 @given(kinds, payloads)
-def test_what_is_encoded_parses_by_the_layout_and_is_found(kind: bytes, payload: bytes) -> None:
+def test_encoded_message_parses_by_the_layout_and_is_found(kind: bytes, payload: bytes) -> None:
     wire = ubx.encode(kind, payload)
     parsed = ubx.LAYOUT.parse(wire).body.value
     assert (parsed.kind, parsed.payload) == (kind, payload)
@@ -76,14 +76,14 @@ def test_any_chunking_gives_the_same(stream: bytes, data: st.DataObject) -> None
 
 
 @given(payloads, st.lists(st.sampled_from([GGA, RMC, PVT, ACK]), min_size=1, max_size=6), st.data())
-def test_a_damaged_message_costs_at_most_itself(
+def test_damaged_message_loses_at_most_itself(
     payload: bytes, after: list[bytes], data: st.DataObject
 ) -> None:
-    payload = payload.replace(b"\n#", b"\n")  # without its head, a comment that goes on to the next line end
+    payload = payload.replace(b"\n#", b"\n")  # without its header, a comment up to the next line end
     message = bytearray(ubx.encode(b"\x01\x35", payload))
     place = data.draw(st.integers(0, len(message) - 1))
     message[place] ^= data.draw(st.integers(1, 255))
-    more = [GGA, PVT, RMC, *after]  # enough to show that a damaged length is none
+    more = [GGA, PVT, RMC, *after]  # enough to expose a damaged length
     texts, rejected, foreign = outcome([RMC, bytes(message), b"".join(more * 3)])
     expected = [text_of(line) for line in more * 3 if line != ACK]
     assert texts[0] == text_of(RMC)
@@ -99,11 +99,11 @@ def test_a_bad_checksum_is_one_piece_of_damage(line: bytes) -> None:
     assert (texts, foreign) == ([text_of(GGA)], 0)
     assert rejected[0][0] == "checksum"
     assert b"".join(data for _, data in rejected) == damaged
-    if line is not RAWX:  # which has starts of sentences in it
+    if line is not RAWX:  # which contains starts of sentences
         assert len(rejected) == 1
 
 
-def test_a_sentence_quoted_in_a_payload_is_none() -> None:
+def test_sentence_inside_a_payload_is_ignored() -> None:
     quoting = ubx.encode(b"\x04\x04", GGA * MAX_QUOTED)
     assert outcome([quoting + RMC]) == ([text_of(RMC)], [], 1)
     assert outcome(single_bytes(quoting + RMC)) == ([text_of(RMC)], [], 1)
@@ -111,7 +111,7 @@ def test_a_sentence_quoted_in_a_payload_is_none() -> None:
 
 @pytest.mark.parametrize("length", [1, 50, 92, 700, 1024, 1025, 4000, 8192, 8193, 30_000, 65_535])
 @pytest.mark.parametrize("kind", [ubx.NAV_PVT, b"\x02\x15", b"\x77\x77"], ids=["pvt", "rawx", "unknown"])
-def test_a_false_head_swallows_no_sentence(kind: bytes, length: int) -> None:
+def test_false_header_swallows_no_sentence(kind: bytes, length: int) -> None:
     head = ubx.SYNC + kind + length.to_bytes(2, "little")
     stream = [head, *[GGA, RMC] * 3]
     texts, _, _ = outcome(stream)
@@ -121,14 +121,14 @@ def test_a_false_head_swallows_no_sentence(kind: bytes, length: int) -> None:
 
 
 @pytest.mark.slow
-def test_heads_without_end_are_decoded_in_time_and_cost_no_sentence() -> None:
+def test_endless_headers_take_bounded_time_and_lose_no_sentence() -> None:
     rng = random.Random(2)
     storm = b"".join(ubx.SYNC + b"\x02\x15" + rng.randrange(8192).to_bytes(2, "little") for _ in range(4000))
     texts, _, _ = outcome([storm[i : i + 100] for i in range(0, len(storm), 100)] + [GGA, RMC] * 60)
     assert texts[-8:] == [text_of(GGA), text_of(RMC)] * 4
 
 
-def test_only_one_whole_message_is_a_text_of_one() -> None:
+def test_only_a_complete_message_is_valid_text() -> None:
     for text in ("", ubx.TEXT_START, text_of(PVT)[:-2], text_of(PVT) + "00", ubx.TEXT_START + "zz", "$GPGGA"):
         with pytest.raises(WireError):
             ubx.from_text(text)
@@ -136,7 +136,7 @@ def test_only_one_whole_message_is_a_text_of_one() -> None:
         ubx.encode(ubx.NAV_PVT, bytes(1025))
 
 
-def test_what_is_skipped_is_counted_once_a_minute_by_kind() -> None:
+def test_skipped_messages_are_reported_once_per_minute_by_kind() -> None:
     decoder, notices = Decoder(), []
     for second in range(130):
         notices += decoder.feed(RAWX + GGA + ACK * 2, second * 1_000_000).notices

@@ -18,7 +18,7 @@ from firmware_bridge.virtual.engine import Engine
 from firmware_bridge.virtual.obd import ANSWER_DELAY_US, EngineComputer
 from firmware_bridge.virtual.slcan_dialects import DIALECTS
 from firmware_bridge.virtual.traffic import Traffic
-from tests.firmware_bridge.dialogues import hold
+from tests.firmware_bridge.dialogues import run_opening
 from tests.firmware_bridge.virtual.courses import lively
 
 ENGINE = Engine(lively())
@@ -32,7 +32,7 @@ def adapter(name: str = "slcan", dialect: str = "lawicel", rate: float = 200.0) 
 def opened(device: CanAdapter, *, listen_only: bool = False) -> bytes:
     """Open it as the recorder would, without waiting; what it answered."""
     dialogue = protocol(device.protocol).opening(BusSettings(500_000, listen_only=listen_only))
-    return hold(dialogue, lambda sent: device.feed(sent, BEGIN_S)).heard
+    return run_opening(dialogue, lambda sent: device.feed(sent, BEGIN_S)).heard
 
 
 @pytest.mark.parametrize(

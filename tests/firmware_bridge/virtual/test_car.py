@@ -17,7 +17,7 @@ from firmware_bridge.virtual.car import VirtualCar
 from firmware_bridge.virtual.engine import Engine
 from firmware_bridge.virtual.receiver import GpsReceiver
 from firmware_bridge.wgs84 import metres_per_degree
-from tests.firmware_bridge.dialogues import hold
+from tests.firmware_bridge.dialogues import run_opening
 from tests.firmware_bridge.virtual.courses import lively
 
 pytestmark = pytest.mark.pty
@@ -79,7 +79,7 @@ def test_the_adapter_is_opened_heard_and_answers(name: str, tmp_path: Path) -> N
             time.sleep(0.03)
             return bytes(port.read(port.in_waiting))
 
-        hold(speaks.opening(BusSettings(500_000, listen_only=False)), answer)
+        run_opening(speaks.opening(BusSettings(500_000, listen_only=False)), answer)
         batch = decoder.feed(heard(port, lambda data: len(data) > 2000), 10_000_000)
         assert {0x100, 0x110, 0x120} <= {frame.can_id for frame in batch.frames}
         question = batch.frames[0]._replace(bus=0, can_id=0x7DF, data=bytes.fromhex("02010c0000000000"))
