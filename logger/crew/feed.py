@@ -20,7 +20,7 @@ from typing import Any
 from firmware_bridge.errors import DeviceError
 from logger.boundary.rate_limit import Allowance
 from logger.crew.compliance import Compliance
-from logger.recorder.live_socket import MAX_COMMANDS_A_S
+from logger.recorder.live_socket import MAX_COMMANDS_PER_S
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ ANSWER_TIMEOUT_S = 3.0
 """The recorder answers within one loop of a few hundredths of a second, or something is wrong with it."""
 MAX_WAITING = 16
 """Commands in progress: more than one crew can press."""
-COMMANDS_PER_S = MAX_COMMANDS_A_S // 2
+COMMANDS_PER_S = MAX_COMMANDS_PER_S // 2
 """Well below the recorder's limit for one client: beyond it, it would ignore the commands of all pages."""
 SHORT_BYTES = 512
 """Answers are shorter, and are parsed at once; a snapshot is longer, and is parsed when a reader wants it."""

@@ -24,7 +24,7 @@ def look(folder: Path, ledgers: Iterable[Path], in_use: Collection[Path]) -> She
     if not folder.is_dir():
         return Shelf()
     next(folder.iterdir(), None)  # `glob` takes a folder that may not be read for an empty one
-    surveyed = log_directory.Shelf(folder).survey(log_directory.delivered(ledgers))
+    surveyed = log_directory.LogDirectory(folder).survey(log_directory.delivered(ledgers))
     stored = rule.oldest_first(log for log in surveyed if not is_aside(log.path.name))
     newest = next((log for log in stored if log.path in in_use), stored[-1] if stored else None)
     if newest is not None and not newest.path.is_file():

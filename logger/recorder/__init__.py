@@ -1,1 +1,1 @@
-"""The recorder: from port bytes to committed rows and the live state."""
+"""Record: from port bytes to committed rows and the live state."""

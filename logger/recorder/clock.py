@@ -1,7 +1,7 @@
-"""Log UTC as learned from GPS: the clock rows, which tie session time to UTC.
+"""Clock rows: map session time to UTC learned from GPS fixes.
 
-How it is learned, and which fixes count, gps/utc.py decides; here, when a row of it is due. The error of a
-row says how far off it may be.
+firmware_bridge/gps/utc.py estimates UTC and selects the fixes; this module decides when a row is due. The error of a
+row is the bound of its uncertainty.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from firmware_bridge.records import Fix
 from logger.logfile.rows import ClockRow
 
 _UNKNOWN_DELAY_US = 150_000
-"""A receiver's first sentence of an epoch leaves it some 20 to 300 ms late: half the width either way."""
-_RESTATE_US = 60_000_000
-"""The clock is written again at least once a minute, so that any stretch of a log has one near it."""
+"""A receiver sends the first sentence of an epoch some 20 to 300 ms late: half the range either way."""
+_REPEAT_US = 60_000_000
+"""Write the clock at least once a minute, so that any part of a log has a clock row nearby."""
 _MOVED_US = 20_000
-"""A change of the best estimate by more than this is written at once."""
+"""Write a change of the estimate larger than this at once."""
 
 
 class GpsClock:
@@ -26,13 +26,13 @@ class GpsClock:
         self._written: ClockRow | None = None
 
     def feed(self, fix: Fix) -> ClockRow | None:
-        """Take a fix; return a row when the clock became known, moved, or a minute has passed."""
+        """Take a fix. Returns a row when UTC becomes known, when it moved, or once a minute."""
         if not self._offset.feed(fix) or self._offset.us is None:
             return None
         best, written = self._offset.us, self._written
         due = (
             written is None
-            or fix.t_us - written.t_us >= _RESTATE_US
+            or fix.t_us - written.t_us >= _REPEAT_US
             or abs(written.utc_us - written.t_us - best) > _MOVED_US
         )
         if not due:
@@ -43,9 +43,9 @@ class GpsClock:
 
     @property
     def error_s(self) -> float | None:
-        """How far off UTC may be, or None while it is not known."""
+        """The uncertainty of UTC in seconds; None while UTC is unknown."""
         return None if self._written is None else self._written.error_us / 1e6
 
     def utc_us(self, t_us: int) -> int | None:
-        """UTC at a moment of the session, or None while no fix has given it."""
+        """UTC at session time `t_us`; None while no fix has given it."""
         return None if self._offset.us is None else t_us + self._offset.us

@@ -1,17 +1,17 @@
-"""The recorder: every thread it has is created, named and stopped here.
+"""The recorder's threads: create, name and stop every one of them.
 
-    port NAME   one a port: reads, stamps, queues (firmware_bridge.devices.ports)
+    port NAME   one per port: reads, stamps, queues (firmware_bridge.devices.ports)
     decoder     the thread that calls `run`: decodes, makes rows and live state, polls OBD-II
-    writer      owns the log's one connection (logger.recorder.writer)
+    writer      owns the log's only connection (logger.recorder.writer)
     live socket serves the live state, takes the crew's commands (logger.recorder.live_socket)
-    housekeeper keeps room on the card (logger.retention)
+    housekeeper keeps space free on the card (logger.retention)
 
     port threads --Inbox--> decoder --Writer.put--> writer --> log
     live socket  --Inbox-->    |  ----publish-----> live socket
 
-Bytes go one way. A port in trouble is its own thread's business; a slow card is the writer's; neither is
-waited for by anybody else. On `stop` the ports close first, the decoder takes what they left, the writer
-writes it, and the log is closed: nothing that was read is lost.
+Bytes flow one way. A port with a fault delays only its own thread, and a slow card only the writer. On `stop` the
+ports close first, the decoder processes what they queued, the writer writes it and closes the log: no byte that was
+read is lost.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from logger.logfile.open_or_quarantine import begin_log, open_again
 from logger.logfile.rows import EventRow, Rows
 from logger.logfile.store import Log, SessionStart
 from logger.recorder.chrony import ChronySource
-from logger.recorder.decoder_loop import Decoding, LinkState
+from logger.recorder.decoder_loop import DecoderLoop, LinkState
 from logger.recorder.inbox import CrewOrder, Inbox
 from logger.recorder.live_socket import LiveSocket
 from logger.recorder.power import REQUEST, PowerOff
@@ -50,12 +50,12 @@ from logger.stage.conditions import parse
 log = logging.getLogger(__name__)
 
 _STOP_S = 10.0
-"""The writer's time to put everything on the card at shutdown, under systemd's own 90 s."""
+"""Time for the writer to store everything at shutdown, within systemd's own 90 s."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecorderStatus:
-    """One immutable view of the recorder."""
+    """An immutable view of the recorder."""
 
     t_us: int
     utc_us: int | None
@@ -64,12 +64,12 @@ class RecorderStatus:
 
 
 class Recorder:
-    """Records what the ports of a configuration say, until told to stop."""
+    """Records the ports of a configuration until stopped."""
 
     def __init__(self, config: Config) -> None:
-        """Prepare everything and begin a session. Raises ConfigurationError or LogError; opens no port yet.
+        """Prepare everything and begin a session. Opens no port yet. Raises ConfigurationError or LogError.
 
-        The folder of the logs is claimed until `run` ends.
+        Holds the lock of the log directory until `run` ends.
         """
         self._config = config
         self.origin = Origin.now()
@@ -89,7 +89,7 @@ class Recorder:
             last_resort=config.log.last_resort,
             delivered=lambda: delivered([config.log.directory, config.serve.state]),
             in_use=lambda: self._in_use,
-            tell=self._tell_removed,
+            on_removed=self._log_removed,
         )
         removed = self._housekeeper.before_first_log()
         first = self._open(self._in_use[0], self._setup)
@@ -100,24 +100,24 @@ class Recorder:
             open_again=self._open_again,
             clock_us=self.origin.t_us,
         )
-        for each in removed:
-            self._tell_removed(each)
+        for removal in removed:
+            self._log_removed(removal)
         plans = self._setup.ports
         self._readers = {plan.name: self._reader(plan) for plan in plans}
-        self.decoding = Decoding(
+        self.decoder_loop = DecoderLoop(
             self._setup.pipeline, self._inbox, self.writer, self._readers, plans, self.origin
         )
-        self.decoding.room_h = lambda: self._housekeeper.room_h
+        self.decoder_loop.disk_room_h = lambda: self._housekeeper.room_h
         if config.clock.chrony is not None:
-            self.decoding.tell_time = ChronySource(config.clock.chrony, self.origin.zero_us).take
+            self.decoder_loop.on_fixes = ChronySource(config.clock.chrony, self.origin.zero_us).take
         if config.shutdown is not None:
-            self.decoding.power = PowerOff(parse(config.shutdown.when), config.shutdown.for_s)
-            self.decoding.switch_off = self._ask_to_switch_off
-            with suppress(OSError):  # of an earlier run: not our wish
+            self.decoder_loop.power_off = PowerOff(parse(config.shutdown.when), config.shutdown.for_s)
+            self.decoder_loop.request_power_off = self._request_power_off
+            with suppress(OSError):  # an earlier run left it: not a request of this session
                 config.live.socket.with_name(REQUEST).unlink()
 
     def run(self, stop: threading.Event, on_round: Callable[[], None] = lambda: None) -> None:
-        """Record until `stop` is set, then drain and close. `on_round` is called some fifty times a second."""
+        """Record until `stop` is set, then drain and close. Calls `on_round` about 50 times per second."""
         ports_stop = threading.Event()
         ports = [_start(f"port {name}", reader.run, ports_stop) for name, reader in self._readers.items()]
         writer = _start("writer", self.writer.run)
@@ -126,12 +126,12 @@ class Recorder:
         live_thread = None if live is None else _start("live socket", live.run)
         publish_at_us = 0
         try:
-            while not stop.wait(self.decoding.patience_s()):
-                has_fix = self.decoding.round()
+            while not stop.wait(self.decoder_loop.round_delay_s()):
+                has_news = self.decoder_loop.round()
                 now = self.origin.t_us()
-                if live is not None and (has_fix or now >= publish_at_us):
+                if live is not None and (has_news or now >= publish_at_us):
                     publish_at_us = now + int(1e6 / self._config.live.rate_hz)
-                    live.publish(self.decoding.snapshot)
+                    live.publish(self.decoder_loop.snapshot)
                 on_round()
         finally:
             ports_stop.set()
@@ -140,7 +140,7 @@ class Recorder:
             if live is not None and live_thread is not None:
                 live.close()
                 live_thread.join(_STOP_S)
-            self.decoding.finish("stopped", time.sleep)
+            self.decoder_loop.finish("stopped", time.sleep)
             self.writer.close()
             writer.join(_STOP_S)
             if writer.is_alive():
@@ -149,22 +149,22 @@ class Recorder:
                 self._hold.release()
 
     def change_stage(self, config: Config) -> None:
-        """Go on in the log of another stage: rows decoded so far stay in the present one, none is lost.
+        """Continue in the log of another stage. Rows decoded so far stay in the present log; none is lost.
 
-        Only the stage, the car and the alarms are taken from `config`: the rest needs a restart. Raises
-        ConfigurationError or LogError, and recording goes on as before.
+        Takes only the stage, the car and the alarms from `config`: other changes need a restart. Raises
+        ConfigurationError or LogError; recording then continues unchanged.
         """
         config = replace(self._config, car=config.car, stage=config.stage, alarms=config.alarms)
         setup = prepare(config)
         start = replace(self._start, config=for_log(from_the_root(config)))
         if setup.log_stem == self._setup.log_stem:
-            log.info("the stage is the same: going on in the same log")
+            log.info("the stage is the same: recording continues in the same log")
             return
-        with self._housekeeper.resting():
+        with self._housekeeper.paused():
             follower = self._open(self._path(setup), setup, start)
-            self._in_use = (follower.path, *self._in_use)  # those before it may have rows to come
+            self._in_use = (follower.path, *self._in_use)  # the writer may still have rows for earlier logs
         pipeline = self._setup.pipeline
-        self.decoding.end_log(pipeline.t_us, {"reason": "next stage", "next": follower.path.name})
+        self.decoder_loop.end_log(pipeline.t_us, {"reason": "next stage", "next": follower.path.name})
         self.writer.change_log(follower)
         pipeline.change_stage(setup.pipeline.live)
         resume(pipeline, follower, self.origin)
@@ -172,25 +172,25 @@ class Recorder:
         log.info("recording into %s", follower.path)
 
     def status(self) -> RecorderStatus:
-        """The present state, for the live line."""
+        """The present state, for the status line."""
         now = self.origin.t_us()
         utc_us = self._setup.pipeline.clock.utc_us(now)
-        return RecorderStatus(now, utc_us, self.writer.status(), self.decoding.links())
+        return RecorderStatus(now, utc_us, self.writer.status(), self.decoder_loop.links())
 
     def pulses(self) -> dict[str, int]:
-        """A number for each thread that grows as long as it goes round."""
+        """A counter for each thread, which increases while the thread runs."""
         ports = {f"port {name}": reader.rounds for name, reader in self._readers.items()}
         return {"writer": self.writer.rounds, **ports}
 
-    def _ask_to_switch_off(self) -> None:
+    def _request_power_off(self) -> None:
         request = self._config.live.socket.with_name(REQUEST)
         try:
             request.touch()
-            log.warning("the car stands, and [shutdown] says so: the machine is to be switched off")
+            log.warning("the condition of [shutdown] holds and the car is stationary: requesting power-off")
         except OSError as error:
-            log.error("%s: nobody can be asked to switch off: %s", request, error.strerror)  # noqa: TRY400
+            log.error("%s: cannot request power-off: %s", request, error.strerror)  # noqa: TRY400
 
-    def _tell_removed(self, removed: Removed) -> None:
+    def _log_removed(self, removed: Removed) -> None:
         self.writer.put(Rows(event=[EventRow(self.origin.t_us(), "log_removed", removed._asdict())]))
 
     def _reader(self, plan: PortPlan) -> PortReader:
@@ -207,7 +207,7 @@ class Recorder:
         )
 
     def _live_socket(self) -> LiveSocket | None:
-        """The live socket; where there is no place for it the log goes on alone, and it is said."""
+        """The live socket; None with a warning where the socket cannot be created: recording continues without it."""
 
         def on_command(fields: dict[str, Any], reply: Callable[[str | None], None]) -> None:
             name = fields.pop("command")
@@ -230,29 +230,29 @@ class Recorder:
         return naming.choose(self._config.log.directory, setup.log_stem, boot_id=boot_id)
 
     def _open(self, path: Path, setup: Setup, start: SessionStart | None = None) -> Log:
-        """A log with its session begun. Raises LogError."""
+        """Open a log and begin its session. Raises LogError."""
         first_rows = partial(self._first_rows, path, self._setup.pipeline.t_us)
         opened, _ = begin_log(path, start or self._start, setup.meta, first_rows)
         return opened
 
-    def _open_again(self, lost: Log, called_damaged: int, begins_us: int) -> Log:
-        """A log that the writer's connection had to give up. Raises LogError."""
+    def _open_again(self, lost: Log, damage_count: int, begins_us: int) -> Log:
+        """Replace a log whose connection the writer has given up. Raises LogError."""
         self._hold.renew()
         first_rows = partial(self._first_rows, lost.path, begins_us)
-        opened, _ = open_again(lost, first_rows, called_damaged=called_damaged)
+        opened, _ = open_again(lost, first_rows, called_damaged=damage_count)
         return opened
 
-    def _first_rows(self, path: Path, begins_us: int, aside: Path | None) -> Rows:
+    def _first_rows(self, path: Path, begins_us: int, quarantine: Path | None) -> Rows:
         began = Rows(
             event=[EventRow(self.origin.t_us(), "session_begin", {"log": path.name, "begins_us": begins_us})]
         )
-        if aside is not None:
+        if quarantine is not None:
             log.error(
-                "%s is damaged or no log: set aside as %s, recording goes on in a fresh one",
+                "%s is damaged or not a log: quarantined as %s, recording continues in a new one",
                 path.name,
-                aside.name,
+                quarantine.name,
             )
-            began.event.append(EventRow(self.origin.t_us(), "log_set_aside", {"as": aside.name}))
+            began.event.append(EventRow(self.origin.t_us(), "log_set_aside", {"as": quarantine.name}))
         return began
 
 

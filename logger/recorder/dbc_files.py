@@ -1,7 +1,7 @@
-"""The DBC files of a configuration, for the recorder: whatever is wrong with one costs at most what it says.
+"""Load the DBC files of a configuration for the recorder, and leave out what cannot be read.
 
-A file that is missing, unreadable or no DBC is left out whole, and a line that cannot be read alone. Each is a problem
-for `check` and `doctor`, and a notice for the log; the frames are recorded in any case.
+A missing or unreadable file is left out whole, a bad line alone. Each is a problem for `check` and `doctor` and a
+notice in the log; frames are recorded in any case.
 """
 
 from __future__ import annotations
@@ -17,28 +17,28 @@ from firmware_bridge.records import Notice
 from logger.config.configuration import Config
 from logger.config.input_files import UnreadableError, read_dbcs
 
-_MEND = "correct the line or export the file again; everything else in it is decoded"
+_HINT = "correct the line or export the file again; the rest of the file is decoded"
 
 
 @dataclass(slots=True)
 class DbcFiles:
-    """What the DBC files of a configuration come to."""
+    """The decoders of a configuration's DBC files, and what is wrong with the files."""
 
     decoders: list[EngineDecoder] = field(default_factory=list)
     texts: dict[str, str] = field(default_factory=dict)
-    """The texts that are decoded by, for the log, by file name."""
+    """Text of each decoded file by file name, for the log."""
     notices: list[Notice] = field(default_factory=list)
     problems: list[ConfigurationError] = field(default_factory=list)
 
     @property
     def left_out(self) -> int:
-        """Files and lines that are not decoded by."""
+        """Number of files and lines that are left out."""
         return sum(notice.kind == "dbc_left_out" for notice in self.notices)
 
     def read(self, config: Config, index: int, number: int) -> None:
-        """Take up one of the files of a [[can]] table."""
+        """Load file `number` of [[can]] table `index`."""
         path = config.can[index].dbc[number]
-        if path.name in self.texts:  # two adapters on buses of one kind: one decoder serves all buses
+        if path.name in self.texts:  # two adapters on similar buses: one decoder serves all buses
             return
         from firmware_bridge.engine import dbc  # noqa: PLC0415 - cantools takes a tenth of a second to import
 
@@ -48,8 +48,8 @@ class DbcFiles:
             decoder = dbc.load(text, path.name)
         except ConfigurationError as error:
             self._left_out(path, error)
-        except Exception as error:  # noqa: BLE001 - no file, however strange, keeps the recorder from recording
-            what = f"no readable DBC: {type(error).__name__}"
+        except Exception as error:  # noqa: BLE001 - no file may stop the recorder
+            what = f"not a readable DBC: {type(error).__name__}"
             self._left_out(
                 path, ConfigurationError(what, where=str(path), hint="take it out of the configuration")
             )
@@ -66,7 +66,7 @@ class DbcFiles:
 
 
 def read_all(config: Config) -> DbcFiles:
-    """Every DBC file that a configuration names. Raises nothing for any of them."""
+    """Every DBC file that a configuration names. Never raises."""
     files = DbcFiles()
     for index, can in enumerate(config.can):
         for number in range(len(can.dbc)):
@@ -75,15 +75,15 @@ def read_all(config: Config) -> DbcFiles:
 
 
 def flaws(notices: tuple[Notice, ...]) -> Iterator[ConfigurationError]:
-    """What a decoder says of its file, as problems at their lines."""
+    """The notices of a decoder as problems, each at its line."""
     for notice in notices:
         where = f"{notice.detail['file']}:{notice.detail['line']}"
-        yield ConfigurationError(f"{notice.detail['what']}: {notice.detail['then']}", where=where, hint=_MEND)
+        yield ConfigurationError(f"{notice.detail['what']}: {notice.detail['then']}", where=where, hint=_HINT)
 
 
 @contextmanager
 def named_at(config: Config, *key: str | int) -> Iterator[None]:
-    """A file that cannot be read is reported at the key that names it; what is wrong inside stays at its own line."""
+    """Report an unreadable file at the key that names it; errors inside the file keep their own line."""
     try:
         yield
     except UnreadableError as error:

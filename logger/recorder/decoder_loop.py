@@ -1,7 +1,7 @@
-"""The decoder's work, round by round: what has arrived becomes rows and live state, and goes on to whom it concerns.
+"""The decoder loop: turn queued bytes and commands into rows and live state, round by round.
 
-Knows no thread and no log: it takes from an Inbox, feeds the pipeline, and puts into the Writer; the ports
-get the OBD-II requests, the live socket gets the snapshots. Only the thread that calls `round` touches the pipeline.
+Knows no thread and no log: takes from an Inbox, feeds the pipeline and puts rows into the Writer. The ports get the
+OBD-II requests, the live socket gets the snapshots. Only the thread that calls `round` touches the pipeline.
 """
 
 from __future__ import annotations
@@ -30,27 +30,27 @@ from logger.recorder.writer_status import WriterStatus
 log = logging.getLogger(__name__)
 
 ROUND_S = 0.02
-"""The inbox is looked into this often: 50 wake-ups a second cost next to nothing, and 20 ms are lost of the 150 ms
-that a value may take to the crew."""
+"""Interval between rounds: 50 wake-ups per second cost almost nothing, and 20 ms is a small part of the 150 ms within
+which a value reaches the crew."""
 _ROUND_BYTES = 1024 * 1024
-"""Decoded in one round at most: a backlog is worked off in pieces that the writer keeps up with."""
+"""Bytes decoded per round at most: a backlog is processed in portions that the writer can keep up with."""
 _SETTLE_US = 10_000
-"""A beat waits so long for what was stamped before it and is still on its way from a port's thread: under a
-millisecond as a rule. What is later than that is taken to have come after the beat."""
+"""Delay of a beat, for input stamped before it that a port's thread still holds: usually under a millisecond. Input
+that arrives later counts as after the beat."""
 _HEALTH_EVERY_US = 500_000
-"""How often the alarms learn of the recorder's own state; they are to speak within 3 s."""
+"""Interval at which the alarms receive the recorder's own state; they must warn within 3 s."""
 _NAME_CHARS = 40
-"""Kept of a command's name in the journal and in the log: it may be anything."""
+"""Characters of a command's name in the journal and the log: the name may be of any length."""
 _NO_LINK = LinkChange("", 0, "", "")
 _OVERDUE_S = 1.0
-"""Rows that wait for the card so much longer than `max_loss_s` are in danger even if it has refused nothing: it may
-hang in a sync."""
+"""Rows that wait this much longer than `max_loss_s` are in danger even without a write error: the card may hang in a
+sync."""
 _GOOD_STATES = frozenset({"opening", "open"})
 
 
 @dataclass(frozen=True, slots=True)
 class LinkState:
-    """A port as others see it."""
+    """The state of a port, as shown."""
 
     state: str
     detail: str
@@ -61,7 +61,7 @@ class LinkState:
     warning: str = ""
 
 
-class Decoding:
+class DecoderLoop:
     """Everything between the inbox and the writer."""
 
     def __init__(
@@ -83,21 +83,21 @@ class Decoding:
         self._health_at_us = 0
         self._stick = StickNews()
         self._failed_commands = 0
-        self.room_h: Callable[[], float | None] = lambda: None
-        """Hours of recording that the card has room for; the daemon knows who can tell."""
-        self.tell_time: Callable[[Sequence[Fix]], None] = lambda _: None
-        """Who wants to know the time that GPS tells."""
-        self.power: PowerOff | None = None
-        self.switch_off: Callable[[], None] = lambda: None
-        """Asks for the machine to be switched off when `power` says so."""
+        self.disk_room_h: Callable[[], float | None] = lambda: None
+        """Returns the hours of recording that fit on the card; None while unknown. Set by the daemon."""
+        self.on_fixes: Callable[[Sequence[Fix]], None] = lambda _: None
+        """Receives the fixes of each round. Set by the daemon, for chrony."""
+        self.power_off: PowerOff | None = None
+        self.request_power_off: Callable[[], None] = lambda: None
+        """Requests the power-off when `power_off` reports that its condition holds."""
 
-    def patience_s(self) -> float:
-        """How long the next round can wait."""
+    def round_delay_s(self) -> float:
+        """Time to wait before the next round."""
         behind = len(self._inbox) > _ROUND_BYTES and not self._writer.is_crowded()
         return 0.0 if behind else ROUND_S
 
     def round(self) -> bool:
-        """Decode what has arrived, obey the crew, poll the engine, hand the rows on. True when there is news."""
+        """Decode the queue, run commands, poll the engine, pass the rows on. Whether there is a new fix or reading."""
         now = self._origin.t_us()
         items, lost = self._inbox.take(0 if self._writer.is_crowded() else _ROUND_BYTES)
         for item in sorted(items, key=attrgetter("t_us")):
@@ -106,38 +106,38 @@ class Decoding:
                 if (asker := self._askers.get(item.port)) is not None:
                     asker.feed(item.data, frames)
             elif isinstance(item, CrewOrder):
-                self._obey(item)
+                self._run_command(item)
             else:
                 self._link_changed(item)
         if lost:
             self.pipeline.event(now, "bytes_dropped", lost)
         for port, asker in self._askers.items():
             if self._links.get(port, _NO_LINK).state != "open":
-                continue  # a question that nobody hears would count as one that nobody answers
+                continue  # a request that cannot be sent would count as unanswered
             for request in asker.due(now):
                 self._readers[port].write(request)
         if now >= self._health_at_us:
             self._health_at_us = now + _HEALTH_EVERY_US
-            self._tell_health(now)
+            self._update_health(now)
         if not len(self._inbox):
             self.pipeline.advance(now - _SETTLE_US)
         rows = self.pipeline.take()
-        self.tell_time(rows.fix)
-        if rows.progress or rows.event:  # what has just happened is not to be undone by a power cut
+        self.on_fixes(rows.fix)
+        if rows.progress or rows.event:  # a power cut must not undo what just happened
             rows.state = self._state()
         self._writer.put(rows)
         return bool(rows.fix or rows.reading)
 
     def finish(self, reason: str, wait: Callable[[float], None]) -> None:
-        """Work off what is left, and end the session."""
+        """Process what is queued and end the session."""
         self.round()
         while len(self._inbox):
-            wait(self.patience_s())
+            wait(self.round_delay_s())
             self.round()
         self.end_log(self._origin.t_us(), {"reason": reason})
 
     def end_log(self, t_us: int, detail: Mapping[str, Any]) -> None:
-        """End what is open at `t_us`, and with it the log that the writer has; `detail` says why."""
+        """End open sections and alarms at `t_us`, and the session in the writer's log; `detail` gives the reason."""
         self.pipeline.finish(t_us)
         self.pipeline.event(t_us, "session_end", detail)
         rows = self.pipeline.take()
@@ -145,16 +145,16 @@ class Decoding:
         self._writer.put(rows)
 
     def links(self) -> dict[str, LinkState]:
-        """Every port's state."""
+        """The state of each port by name."""
         links = {}
         for port, change in self._links.items():
-            came = self.pipeline.evidence(port)
-            counted = (came.good, came.damaged, came.foreign_bytes)
+            counts = self.pipeline.evidence(port)
+            counted = (counts.good, counts.damaged, counts.foreign_bytes)
             links[port] = LinkState(change.state, change.detail, change.t_us, *counted, change.warning)
         return links
 
     def snapshot(self) -> dict[str, Any]:
-        """The live state as the socket serves it."""
+        """The live state, as the socket serves it."""
         now = self._origin.t_us()
         status = self._writer.status()
         is_overdue = self._overdue_s(status) > _OVERDUE_S
@@ -168,7 +168,7 @@ class Decoding:
                 "lag_s": round(status.lag_s, 3),
                 "dropped": status.dropped,
                 "free_mb": free_mb(status.path),
-                "room_h": None if (room_h := self.room_h()) is None else round(room_h, 1),
+                "room_h": None if (room_h := self.disk_room_h()) is None else round(room_h, 1),
                 "ok": status.ok and not is_overdue,
                 "trouble": status.trouble
                 or (f"nothing written for {status.lag_s:.0f} s" if is_overdue else None),
@@ -189,20 +189,20 @@ class Decoding:
         }
 
     def _state(self) -> str:
-        """The live state, dated by its own clock: it may have come further than the last beat, or less far than now."""
+        """The live state, dated by its own clock, which may be ahead of the last beat or behind the present."""
         clock = self.pipeline.live.clock
         return state_text(self.pipeline, self._origin, clock.t_us(clock.state().at_us))
 
-    def _obey(self, order: CrewOrder) -> None:
+    def _run_command(self, order: CrewOrder) -> None:
         try:
-            if order.name == "stick":  # not the crew's word, but that of the copying process
+            if order.name == "stick":  # not from the crew: the USB copy process reports its state
                 if self._stick.take(order.t_us, order.arguments):
                     self.pipeline.event(order.t_us, "stick", order.arguments)
             else:
                 self.pipeline.command(order.t_us, order.name, order.arguments)
         except ValueError as error:
             order.reply(str(error))
-        except Exception:  # whatever a command sets off, the recording goes on
+        except Exception:  # no command may stop the recording
             self._failed_commands += 1
             log.exception("the command %r failed", order.name[:_NAME_CHARS])
             self.pipeline.event(
@@ -214,21 +214,21 @@ class Decoding:
         else:
             order.reply(None)
 
-    def _tell_health(self, now: int) -> None:
-        """What the alarms ask of the recorder itself."""
+    def _update_health(self, now: int) -> None:
+        """Pass the recorder's own state to the alarms."""
         status = self._writer.status()
         live = self.pipeline.live
         live.health("can_age_s", self.pipeline.can_age_s(now))
         live.health("writer_lag_s", self._overdue_s(status))
         live.health("disk_free_mb", free_mb(status.path))
-        live.health("disk_room_h", self.room_h())
+        live.health("disk_room_h", self.disk_room_h())
         live.health("clock_error_s", self.pipeline.clock.error_s)
-        if self.power is not None and self.power.tick(now, live.values(now)):
-            self.pipeline.event(now, "power_off", {"for_s": self.power.for_s})
-            self.switch_off()
+        if self.power_off is not None and self.power_off.tick(now, live.values(now)):
+            self.pipeline.event(now, "power_off", {"for_s": self.power_off.for_s})
+            self.request_power_off()
 
     def _overdue_s(self, status: WriterStatus) -> float:
-        """How much longer rows have waited for the card than the crew has agreed to lose."""
+        """How much longer than `max_loss_s` rows have waited for the card."""
         return max(0.0, status.lag_s - self._writer.max_loss_s)
 
     def _link_changed(self, change: LinkChange) -> None:
@@ -243,7 +243,7 @@ class Decoding:
 
 
 def free_mb(path: Path) -> int | None:
-    """Room left beside a log, in megabytes."""
+    """Free space on the disk of a log, in megabytes."""
     try:
         return shutil.disk_usage(path.parent).free // 1_000_000
     except OSError:

@@ -1,7 +1,7 @@
-"""The queue to the decoder, from the port readers and from the crew: bounded by bytes, its losses counted.
+"""Queue from the port readers and the crew to the decoder: bounded by bytes, losses counted.
 
-Raw bytes are small (a saturated bus is 240 kB/s), so the bound is never met unless decoding has stopped; it
-is there so that not even then the recorder grows until the system kills it.
+A saturated bus gives 240 kB/s, so the bound is reached only if decoding stops; then it keeps the recorder from growing
+until the kernel kills it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ INBOX_BYTES = 16 * 1024 * 1024
 
 
 class CrewOrder(NamedTuple):
-    """A command of the crew; `reply` is called with None, or with what was wrong."""
+    """A command of the crew. `reply` is called with None, or with the error."""
 
     t_us: int
     name: str
@@ -31,7 +31,7 @@ Item = Chunk | LinkChange | CrewOrder
 
 
 class Inbox:
-    """Any thread puts, one takes."""
+    """Any thread puts, one thread takes."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -40,7 +40,7 @@ class Inbox:
         self._lost: Counter[str] = Counter()
 
     def put(self, item: Item) -> None:
-        """Add what a port said; a chunk that does not fit is counted instead."""
+        """Add an item; a chunk that does not fit is dropped and counted."""
         weight = len(item.data) if isinstance(item, Chunk) else 0
         with self._lock:
             if isinstance(item, Chunk) and self._bytes + weight > INBOX_BYTES:
@@ -50,7 +50,7 @@ class Inbox:
             self._bytes += weight
 
     def take(self, most_bytes: int) -> tuple[list[Item], dict[str, int]]:
-        """What has waited longest, up to a little over `most_bytes`, and the bytes lost a port since the last call."""
+        """The oldest items, up to a little over `most_bytes`, and the bytes lost per port since the last call."""
         taken: list[Item] = []
         with self._lock:
             lost = dict(self._lost)
@@ -63,5 +63,5 @@ class Inbox:
         return taken, lost
 
     def __len__(self) -> int:
-        """Bytes that wait."""
+        """Bytes in the queue."""
         return self._bytes

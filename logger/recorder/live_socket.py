@@ -1,13 +1,12 @@
-"""The live socket: one JSON document a line to whoever listens, commands a line from whoever may speak.
+"""The live socket: publish one JSON snapshot per line to many clients, and receive commands.
 
     down   a snapshot                                  {"utc": ..., "section": ...}
            an answer                                   {"answer": ID, "ok": true} or {..., "ok": false, "error": "..."}
     up     {"command": "mark", "id": ID, ...}
 
-One thread, one `select`. A listener that does not read gets the newest snapshot when it does, and never more: the
-recorder keeps nothing for it and waits for nobody. One that commands faster than any crew is not listened to until
-it has been quiet for a second, and is told how much of what it said was not done. Who may connect is the socket
-file's mode.
+One thread, one `select`. A client that does not read gets only the newest snapshot when it does: the recorder buffers
+no history and waits for no client. A client that sends commands too fast is paused until it has been silent for a
+second, and receives the number of commands that were refused. The mode of the socket file decides who may connect.
 """
 
 from __future__ import annotations
@@ -27,26 +26,27 @@ from typing import Any
 
 from logger.boundary.rate_limit import Allowance
 from logger.boundary.untrusted_json import loads
-from logger.recorder.socket_file import bound
+from logger.recorder.socket_file import bind
 
 log = logging.getLogger(__name__)
 
 MAX_CLIENTS = 16
-"""The crew server, a terminal or two, and whatever the team adds."""
+"""The crew server, a terminal or two, and the team's own programs."""
 MAX_LINE_BYTES = 8192
-"""A command is some hundred bytes; whoever sends more without a line end is cut off."""
+"""A command has some hundred bytes; a client that sends more without a line end is disconnected."""
 MAX_ANSWER_BYTES = 65_536
-"""Answers wait for a listener up to this; one that never reads is cut off."""
-MAX_COMMANDS_A_S = 20
-"""Of one client: several pages with a finger on each. Every command is an event in the log."""
-MAX_COMMANDS_IN_ALL_A_S = 100
-"""Of all together: whoever connects anew for each handful gains little."""
-REST_S = 1.0
-MAX_REST_BYTES = 16_384
-"""Who says more than this while it is not listened to is cut off: reading it costs the decoder its time."""
+"""Answers queued per client; a client that never reads them is disconnected."""
+MAX_COMMANDS_PER_S = 20
+"""Rate limit per client: several pages in use at once. Every command is an event in the log."""
+MAX_COMMANDS_TOTAL_PER_S = 100
+"""Rate limit of all clients together: reconnecting for each few commands gains little."""
+PAUSE_S = 1.0
+"""Reading stops for this long after a command over the limit."""
+MAX_PAUSED_BYTES = 16_384
+"""A paused client that sends more than this is disconnected: reading it takes time from the decoder."""
 
 Command = Callable[[dict[str, Any], Callable[[str | None], None]], None]
-"""Takes a command's fields and what to call with its outcome: None, or what was wrong."""
+"""Takes a command's fields and a callback for its outcome: None, or the error."""
 
 
 @dataclass(slots=True)
@@ -57,25 +57,27 @@ class _Client:
     read: bytes = b""
     seen: int = 0
     interest: int = 0
-    allowance: Allowance = field(default_factory=lambda: Allowance(MAX_COMMANDS_A_S))
-    rests_until: float | None = None
+    allowance: Allowance = field(default_factory=lambda: Allowance(MAX_COMMANDS_PER_S))
+    paused_until_s: float | None = None
     refused: int = 0
 
 
 class LiveSocket:
-    """Serves snapshots from `publish` to any number of listeners, and hands commands to `on_command`.
+    """Serves snapshots from `publish` to its clients, and passes commands to `on_command`.
 
-    `on_refused` is told how many commands were not taken, once a flood is over.
+    Calls `on_refused` with the number of refused commands when a flood ends.
     """
 
     def __init__(self, path: Path, on_command: Command, on_refused: Callable[[int], None]) -> None:
-        """Bind the socket; a stale one left by a crash is replaced, that of a running recorder and any other file
-        are not. Raises OSError."""
+        """Bind the socket. Raises OSError.
+
+        Replaces a stale socket left by a crash, but neither the socket of a running recorder nor another kind of file.
+        """
         self.path = path
         self._on_command = on_command
         self._on_refused = on_refused
-        self._allowance = Allowance(MAX_COMMANDS_IN_ALL_A_S)
-        self._listener = bound(path)
+        self._allowance = Allowance(MAX_COMMANDS_TOTAL_PER_S)
+        self._listener = bind(path)
         self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._lock = threading.Lock()
         self._newest = b""
@@ -86,18 +88,18 @@ class LiveSocket:
         self._selector = selectors.DefaultSelector()
 
     def publish(self, snapshot: Callable[[], dict[str, Any]]) -> None:
-        """Replace the snapshot, which is made only when somebody listens; any thread."""
+        """Replace the snapshot; `snapshot` is called only if a client is connected. Any thread."""
         if not self._clients:
             return
         text = json.dumps(snapshot(), separators=(",", ":"), ensure_ascii=False)
-        line = text.encode(errors="backslashreplace") + b"\n"  # in a path that is no UTF-8, JSON's escape
+        line = text.encode(errors="backslashreplace") + b"\n"  # JSON's escape, for a path that is not UTF-8
         with self._lock:
             self._newest = line
             self._number += 1
         self._wake()
 
     def close(self) -> None:
-        """Let the thread end."""
+        """Stop the thread."""
         self._closing = True
         self._wake()
 
@@ -106,15 +108,15 @@ class LiveSocket:
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._selector.register(self._wake_fd, selectors.EVENT_READ)
         while not self._closing:
-            for key, events in self._selector.select(self._patience_s()):
+            for key, events in self._selector.select(self._select_timeout_s()):
                 if key.fileobj is self._listener:
                     self._accept()
                 elif key.fd == self._wake_fd:
                     os.eventfd_read(self._wake_fd)
                 else:
                     self._serve(self._clients[key.fd], events)
-            self._rouse()
-            self._hand_out()
+            self._resume_paused()
+            self._send_pending()
         for client in list(self._clients.values()):
             self._drop(client)
         self._selector.close()
@@ -137,7 +139,7 @@ class LiveSocket:
             return
         connection.setblocking(False)
         client = self._clients[connection.fileno()] = _Client(connection, seen=self._number)
-        self._look_out(client)
+        self._update_interest(client)
 
     def _serve(self, client: _Client, events: int) -> None:
         try:
@@ -161,14 +163,14 @@ class LiveSocket:
             if not line.strip():
                 continue
             now = time.monotonic()
-            if client.rests_until is None and client.allowance.take(now) and self._allowance.take(now):
-                self._take(client, line)
+            if client.paused_until_s is None and client.allowance.take(now) and self._allowance.take(now):
+                self._run_command(client, line)
             else:
                 client.refused += 1
-                client.rests_until = now + REST_S
-        self._look_out(client)
+                client.paused_until_s = now + PAUSE_S
+        self._update_interest(client)
 
-    def _take(self, client: _Client, line: bytes) -> None:
+    def _run_command(self, client: _Client, line: bytes) -> None:
         try:
             fields = loads(line)
         except ValueError:
@@ -189,14 +191,14 @@ class LiveSocket:
             self._answers.append((client, json.dumps(outcome).encode() + b"\n"))
         self._wake()
 
-    def _hand_out(self) -> None:
+    def _send_pending(self) -> None:
         with self._lock:
             newest, number = self._newest, self._number
             answers, self._answers = self._answers, []
         for client, line in answers:
             client.answers += line
         for client in list(self._clients.values()):
-            # A line under way is finished; behind it come the answers, then only the newest snapshot.
+            # Finish a line in progress; then send the answers, then only the newest snapshot.
             if not client.unsent:
                 client.unsent, client.answers = client.answers, b""
                 if client.seen != number and newest:
@@ -213,11 +215,11 @@ class LiveSocket:
     def _send(self, client: _Client) -> None:
         with suppress(BlockingIOError):
             client.unsent = client.unsent[client.connection.send(client.unsent) :]
-        self._look_out(client)
+        self._update_interest(client)
 
-    def _look_out(self, client: _Client) -> None:
-        """For what the selector is to wait: what the client says, unless it rests, and room for what it is to hear."""
-        interest = 0 if client.rests_until is not None else selectors.EVENT_READ
+    def _update_interest(self, client: _Client) -> None:
+        """Select a client for reading unless it is paused, and for writing while bytes are unsent."""
+        interest = 0 if client.paused_until_s is not None else selectors.EVENT_READ
         interest |= selectors.EVENT_WRITE if client.unsent else 0
         before, client.interest = client.interest, interest
         if not before and interest:
@@ -227,33 +229,35 @@ class LiveSocket:
         elif interest != before:
             self._selector.modify(client.connection, interest)
 
-    def _patience_s(self) -> float | None:
-        """Until the first of those that were too fast is to be listened to again."""
-        rests = [client.rests_until for client in self._clients.values() if client.rests_until is not None]
-        return max(0.0, min(rests) - time.monotonic()) if rests else None
+    def _select_timeout_s(self) -> float | None:
+        """Time until the first paused client is due; None without one."""
+        pauses = [
+            client.paused_until_s for client in self._clients.values() if client.paused_until_s is not None
+        ]
+        return max(0.0, min(pauses) - time.monotonic()) if pauses else None
 
-    def _rouse(self) -> None:
-        """Look at those that have rested: who went on goes on resting, who was quiet is told and listened to."""
+    def _resume_paused(self) -> None:
+        """Check the clients whose pause is over: pause again who kept sending, resume and inform who was silent."""
         now = time.monotonic()
         for client in list(self._clients.values()):
-            if client.rests_until is None or now < client.rests_until:
+            if client.paused_until_s is None or now < client.paused_until_s:
                 continue
             try:
-                said = client.connection.recv(MAX_REST_BYTES)
-                if not said or len(said) == MAX_REST_BYTES:
+                data = client.connection.recv(MAX_PAUSED_BYTES)
+                if not data or len(data) == MAX_PAUSED_BYTES:
                     raise ConnectionAbortedError("gone, or a flood")
-                self._read(client, said)
+                self._read(client, data)
             except BlockingIOError:
-                client.rests_until = None
-                self._answer(client, None, f"too fast: {client.refused} commands were not done")
-                self._tell_refused(client)
-                self._look_out(client)
+                client.paused_until_s = None
+                self._answer(client, None, f"too fast: {client.refused} commands were refused")
+                self._report_refused(client)
+                self._update_interest(client)
             except OSError:
                 self._drop(client)
 
-    def _tell_refused(self, client: _Client) -> None:
+    def _report_refused(self, client: _Client) -> None:
         if client.refused:
-            log.warning("%d commands came too fast and were not done", client.refused)
+            log.warning("%d commands came too fast and were refused", client.refused)
             self._on_refused(client.refused)
             client.refused = 0
 
@@ -262,4 +266,4 @@ class LiveSocket:
             if client.interest:
                 self._selector.unregister(client.connection)
             client.connection.close()
-            self._tell_refused(client)
+            self._report_refused(client)

@@ -1,13 +1,12 @@
-"""From port bytes to rows and live state, sans-I/O: the same code records live, replays, simulates and reviews.
+"""The pipeline from port bytes to rows and live state, sans-I/O: shared by recording, replay, simulation and review.
 
-Bytes and times go in, `Rows` come out, and a LiveStage (`live`) is kept up with them. Rule 1: time never runs
-back; an input stamped before the last one is taken to have come just after it. Rule 2: ten times a second there is a
-beat, at whole tenths of the session; engine readings, the end of an epoch by a pause, alarms and the progress row
-happen at beats and nowhere else. So the order in which things happened can be read from the rows alone,
-and a replay of a log comes to the very progress that the crew saw.
+Bytes and times go in, `Rows` come out, and the LiveStage `live` is updated with them. Rule 1: time never runs back;
+input stamped before the last one counts as just after it. Rule 2: ten times per second, at whole tenths of a second of
+the session, there is a beat; engine readings, the end of an epoch by a pause, alarms and the progress row happen only
+at beats. So the rows alone give the order of events, and the replay of a log computes exactly the progress that the
+crew saw.
 
-What a damaged wire throws up is kept as evidence up to a bound a second, and counted beyond it: a loose connector
-must not fill the card.
+Damaged input is kept as evidence up to a rate limit and counted beyond it: a loose connector must not fill the card.
 """
 
 from __future__ import annotations
@@ -35,47 +34,47 @@ from logger.recorder.clock import GpsClock
 from logger.stage.live_stage import LiveStage
 
 BEAT_US = 100_000
-"""Ten beats a second: the rate of the engine readings."""
+"""Ten beats per second: the rate of the engine readings."""
 PROGRESS_EVERY_US = 1_000_000
-"""What the crew saw is logged once a second."""
-_REJECTED_ROWS_A_S = 20
-"""Damaged pieces kept as rows, a port and second; enough to see what is wrong with a wire."""
-_REJECTED_BYTES_A_ROW = 256
+"""The progress is logged once per second."""
+_REJECTED_ROWS_PER_S = 20
+"""Damaged pieces kept as rows per port and second: enough to find a wiring fault."""
+_REJECTED_BYTES_PER_ROW = 256
 """Bytes kept of one damaged piece: a whole sentence or several frames."""
-_NOTICES_A_S = 5
-"""Notices of one kind kept, a port and second: a bus in trouble says so thousands of times."""
+_NOTICES_PER_S = 5
+"""Notices of one kind kept per port and second: a faulty bus repeats them thousands of times."""
 
 
 class FixSource(Protocol):
-    """What gives fixes: a receiver's sentences (gps/fix_builder.py), or the rows of a log (review.recompute)."""
+    """A source of fixes: a receiver's sentences (gps/fix_builder.py), or the rows of a log (review.recompute)."""
 
     def feed(self, sentence: Sentence) -> Sequence[Fix]:
-        """The fixes that are complete with this sentence."""
+        """The fixes that this sentence completes."""
 
     def tick(self, t_us: int) -> Sequence[Fix]:
-        """The fixes that are complete because time has come to `t_us`."""
+        """The fixes that are complete at `t_us`."""
 
     def finish(self) -> Sequence[Fix]:
-        """The fixes that are left when no more input comes."""
+        """The remaining fixes, at the end of input."""
 
     def take_notices(self) -> Sequence[Notice]:
-        """What there is to report since the last call."""
+        """The notices since the last call."""
 
     def restarted(self) -> FixSource:
-        """The source of what is still to come, with nothing known of what has come."""
+        """A new source with the same settings and no state."""
 
 
 @dataclass(slots=True)
 class Source:
-    """One port's way into the log. `decoder` is None where only whole frames, sentences or fixes come in; `fixes` is
-    there for a GPS receiver only."""
+    """One port's input. `decoder` is None if only whole frames, sentences or fixes come in; `fixes` is set for a GPS
+    receiver only."""
 
     port: str
     decoder: Decoder | None = None
     fixes: FixSource | None = None
     _allowance: Counter[str] = field(default_factory=Counter)
     tally: Tally | None = field(init=False)
-    """Decodes, and counts what came."""
+    """Decodes the bytes and counts the results."""
 
     def __post_init__(self) -> None:
         self.tally = (
@@ -83,29 +82,29 @@ class Source:
         )
 
     def allow(self, kind: str, most: int) -> bool:
-        """Whether one more of a kind may be logged in this second; if not it is counted."""
+        """Count an item of this kind; whether it is within the rate limit and may be logged."""
         self._allowance[kind] += 1
         return self._allowance[kind] <= most
 
     def surplus(self) -> dict[str, int]:
-        """What was not logged one by one in the second that ends here."""
-        most = {"rejected": _REJECTED_ROWS_A_S}
-        over = {kind: count - most.get(kind, _NOTICES_A_S) for kind, count in self._allowance.items()}
+        """Number of items per kind beyond the rate limit in the second that ends now."""
+        most = {"rejected": _REJECTED_ROWS_PER_S}
+        over = {kind: count - most.get(kind, _NOTICES_PER_S) for kind, count in self._allowance.items()}
         self._allowance.clear()
         return {kind: count for kind, count in over.items() if count > 0}
 
 
 class Engine(Protocol):
-    """Frames in, the newest readings of each channel out at each beat (firmware_bridge.engine.readings)."""
+    """Frames in; at each beat the newest reading of each channel out (firmware_bridge.engine.readings)."""
 
     def feed(self, frames: Sequence[CanFrame]) -> None:
-        """Frames, in order of arrival."""
+        """Take frames, in order of arrival."""
 
     def tick(self, t_us: int) -> list[Reading]:
-        """The readings of the beat at `t_us`, none of a later time."""
+        """The readings of the beat at `t_us`, none later than it."""
 
     def begin_log(self, channels: Iterable[Channel]) -> None:
-        """A log begins, or is continued, that has had these channels so far."""
+        """Begin or continue a log that has these channels so far."""
 
 
 class Pipeline:
@@ -119,24 +118,24 @@ class Pipeline:
         self._rows = Rows()
         self._t_us = 0
         self._beat_us = 0
-        self._framed_us: int | None = None
+        self._last_frame_us: int | None = None
 
     @property
     def t_us(self) -> int:
-        """How far time has come."""
+        """The session time reached so far."""
         return self._t_us
 
     def begin(self, t_us: int) -> None:
-        """Nothing stamped up to `t_us` is to come: the log of this drive begins there, later than its session."""
+        """Begin at `t_us`: no input is older. The log of this stage begins there, later than its session."""
         self._t_us, self._beat_us = t_us, t_us // BEAT_US * BEAT_US
         self.live.begin(t_us)
 
     def begin_log(self, channels: Iterable[Channel]) -> None:
-        """The rows go into a log that has had these channels so far."""
+        """Direct the rows into a log that has these channels so far."""
         self._engine.begin_log(channels)
 
     def change_stage(self, live: LiveStage) -> None:
-        """Go on with another stage, in a log of its own: as if begun here, with nothing known that it does not tell."""
+        """Continue with another stage in its own log, as if recording began now: no earlier state remains."""
         self.live = live
         self.clock = GpsClock()
         for source in self._sources.values():
@@ -144,13 +143,13 @@ class Pipeline:
         self.begin(self._t_us)
 
     def feed(self, port: str, t_us: int, data: bytes) -> Sequence[CanFrame]:
-        """Bytes that arrived on a port at `t_us`. Returns the frames among them, which a poller wants to see."""
+        """Take bytes that arrived on a port at `t_us`. Returns the frames among them, for a poller."""
         t_us = self._advance(t_us)
         source = self._sources[port]
-        assert source.tally is not None  # noqa: S101 - bytes come to a source with a decoder
+        assert source.tally is not None  # noqa: S101 - only a source with a decoder gets bytes
         batch = source.tally.feed(data, t_us)
         if batch.frames:
-            self._heard(batch.frames, t_us)
+            self._note_frames(batch.frames, t_us)
             self._rows.frame.extend(batch.frames)
             self._engine.feed(batch.frames)
         for sentence in batch.sentences:
@@ -159,82 +158,82 @@ class Pipeline:
         return batch.frames
 
     def capture(self, port: str, data: bytes, at: Callable[[str], int]) -> None:
-        """Bytes of a receiver's capture, which has its times within: `at` is the session time at each sentence."""
+        """Take bytes of a receiver's capture, timed by the sentences: `at` returns the session time of each."""
         source = self._sources[port]
-        assert source.decoder is not None  # noqa: S101 - bytes come to a source with a decoder
+        assert source.decoder is not None  # noqa: S101 - only a source with a decoder gets bytes
         batch = source.decoder.feed(data, self._t_us)
         for sentence in batch.sentences:
             self.sentences(port, at(sentence.text), (sentence.text,))
         self._damage(source, batch)
 
     def frames(self, frames: Sequence[CanFrame]) -> None:
-        """Frames that are whole already, out of another log, with the times they have there."""
+        """Take whole frames from another log, with the times they have there."""
         t_us = frames[-1].t_us
-        self._heard(frames, t_us)
+        self._note_frames(frames, t_us)
         self.advance(t_us - 1)
         self._rows.frame.extend(frames)
         self._engine.feed(frames)
 
     def sentences(self, port: str, t_us: int, texts: Sequence[str]) -> None:
-        """Sentences that are whole already and arrived together."""
+        """Take whole sentences that arrived together."""
         t_us = self._advance(t_us)
         for text in texts:
             self._sentence(self._sources[port], Sentence(t_us, text))
 
     def command(self, t_us: int, name: str, arguments: Mapping[str, Any]) -> None:
-        """The crew's word. Raises ValueError, one line, when it is wrong or cannot be done now."""
+        """Run a command of the crew. Raises ValueError, one line, if it is wrong or not possible now."""
         t_us = self._advance(t_us)
         self.live.command(t_us, name, arguments)
         self._take_events()
 
     def event(self, t_us: int, kind: str, detail: Mapping[str, Any]) -> None:
-        """Something that the caller has to say: a link that came or went, a loss."""
+        """Log an event of the caller: a link that opened or failed, a loss."""
         self._rows.event.append(EventRow(t_us, kind, detail))
 
     def advance(self, t_us: int) -> None:
-        """Nothing stamped before `t_us` is to come any more: the beats up to there happen."""
+        """Run the beats up to `t_us`: no older input will come."""
         while self._beat_us + BEAT_US <= t_us:
             self._beat(self._beat_us + BEAT_US)
 
     def finish(self, t_us: int) -> None:
-        """Nothing is to come any more: ends what is open."""
+        """End the input at `t_us`: ends open sections and epochs."""
         self.advance(t_us)
         if t_us > self._beat_us:
-            self._beat(t_us)  # what came since the last whole tenth has its readings too
+            self._beat(t_us)  # the input since the last whole tenth has readings too
         self.close_epochs()
         self.live.finish()
         self._take_events()
 
     def close_epochs(self) -> None:
-        """No more sentences are to come: makes fixes of those that are there."""
+        """Make fixes of the sentences so far: no more will come."""
         for source in self._sources.values():
             if source.fixes is not None:
                 self._fixes(source, source.fixes.finish())
         self._take_events()
 
     def take(self) -> Rows:
-        """The rows since the last call; they are the caller's now."""
+        """Take the rows since the last call; the caller owns them."""
         rows, self._rows = self._rows, Rows()
         return rows
 
     def evidence(self, port: str) -> Counts:
-        """What the bytes of a port have come to so far."""
+        """Counts of good and damaged input of a port so far."""
         tally = self._sources[port].tally
         return NOTHING if tally is None else tally.counts
 
     def can_age_s(self, t_us: int) -> float | None:
-        """Time since the last CAN frame (from the session's begin if none came); None without an adapter."""
+        """Time since the last CAN frame, or since the session's begin without one; None without an adapter."""
         if all(source.fixes is not None for source in self._sources.values()):
             return None
-        return (t_us - (self._framed_us or 0)) / 1e6
+        return (t_us - (self._last_frame_us or 0)) / 1e6
 
-    def _heard(self, frames: Sequence[CanFrame], t_us: int) -> None:
-        """The bus has spoken at `t_us`: with a frame of its own, for an adapter's error frames are no news of it."""
+    def _note_frames(self, frames: Sequence[CanFrame], t_us: int) -> None:
+        """Note the time of frames from the bus; an adapter's own error frames are no bus traffic."""
         if any(not frame.can_id & ERR_FLAG for frame in frames):
-            self._framed_us = t_us
+            self._last_frame_us = t_us
 
     def _advance(self, t_us: int) -> int:
-        """The time that an input stamped `t_us` is taken to have, with every beat before it done."""
+        """The effective time of input stamped `t_us`, after running every beat before it."""
         t_us = max(t_us, self._t_us + 1)
         self.advance(t_us - 1)
         self._t_us = t_us
@@ -246,11 +245,11 @@ class Pipeline:
         for source in self._sources.values():
             if source.fixes is not None:
                 self._fixes(source, source.fixes.tick(t_us))
-        # A frame that took its time on the wire is read in the beat in which it came, not in one that is over.
-        made = [r if r.t_us > last_us else r._replace(t_us=last_us + 1) for r in self._engine.tick(t_us)]
-        if made:
-            self._rows.reading.extend(made)
-            self.live.readings(made)
+        # A frame that was long on the wire counts in the beat in which it arrived, not in an earlier one.
+        readings = [r if r.t_us > last_us else r._replace(t_us=last_us + 1) for r in self._engine.tick(t_us)]
+        if readings:
+            self._rows.reading.extend(readings)
+            self.live.readings(readings)
         self.live.tick(t_us)
         if t_us % PROGRESS_EVERY_US == 0:
             self._rows.progress.append(ProgressRow(*self.live.progress_row(t_us)))
@@ -275,7 +274,7 @@ class Pipeline:
             row = self.clock.feed(fix)
             if row is not None:
                 self._rows.clock.append(row)
-        assert source.fixes is not None  # noqa: S101 - callers have looked
+        assert source.fixes is not None  # noqa: S101 - checked by the callers
         for notice in source.fixes.take_notices():
             self._notice(source, notice)
 
@@ -286,10 +285,10 @@ class Pipeline:
             self._notice(source, notice)
 
     def _reject(self, source: Source, rejected: Rejected) -> None:
-        if source.allow("rejected", _REJECTED_ROWS_A_S):
-            data = rejected.data[:_REJECTED_BYTES_A_ROW]
+        if source.allow("rejected", _REJECTED_ROWS_PER_S):
+            data = rejected.data[:_REJECTED_BYTES_PER_ROW]
             self._rows.rejected.append(RejectedRow(rejected.t_us, source.port, rejected.reason, data))
 
     def _notice(self, source: Source, notice: Notice) -> None:
-        if source.allow(notice.kind, _NOTICES_A_S):
+        if source.allow(notice.kind, _NOTICES_PER_S):
             self.event(notice.t_us, notice.kind, {"port": source.port, **notice.detail})

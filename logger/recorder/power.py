@@ -1,12 +1,13 @@
-"""When the machine is to be switched off: the ignition is off, the battery runs down, whatever `[shutdown]` says.
+"""Decide when to switch the machine off, by the condition in `[shutdown]` (ignition off, low battery).
 
-Rule 1: never while the car moves. Rule 2: not knowing the speed is no proof of standing, unless nothing has been known
-to move for minutes; and a session begins as if the car had just moved, for that is how it looks after a power cut on
-the way. Rule 3: silence of a channel is no condition that holds, and none that ends: a bus falls asleep soon after the
-ignition is off. Pure: values and times go in.
+Rule 1: never while the car moves. Rule 2: an unknown speed counts as stationary only after minutes without known
+movement; a session begins as if the car had just moved, because it may follow a power cut on the way. Rule 3: a silent
+channel neither fulfils nor ends the condition: a bus goes to sleep soon after the ignition is off. Pure: values and
+times go in.
 
-The recorder has no power to switch anything off. It leaves a file in its runtime folder; `stagelog-power-off.path`
-waits for that, systemd shuts down, and the recorder is stopped as at any shutdown: it drains and closes the log.
+The recorder has no right to switch the machine off. It creates a file in its runtime directory;
+`stagelog-power-off.path` waits for that file, systemd shuts down, and stops the recorder as at any shutdown: it drains
+and closes the log.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from __future__ import annotations
 from logger.stage.conditions import Condition, Values
 
 REQUEST = "power-off"
-"""The file's name, beside the live socket."""
-STANDING_KMH = 3.0
-"""What a receiver tells of a car that stands is less."""
+"""Name of the request file, beside the live socket."""
+STATIONARY_KMH = 3.0
+"""A receiver reports less than this for a stationary car."""
 UNKNOWN_S = 300.0
-"""A tunnel or a garage is passed sooner; a car that was last seen moving longer ago stands somewhere."""
+"""A tunnel or a garage takes less time; a car last seen moving longer ago is stationary."""
 
 
 class PowerOff:
@@ -31,18 +32,18 @@ class PowerOff:
         self._asked = False
 
     def tick(self, t_us: int, values: Values) -> bool:
-        """True once, when the condition has held for `for_s` without a break while the car stood.
+        """True once, when the condition has held for `for_s` without a break while the car was stationary.
 
-        Where it is not known any more it is what it was; what was never known does not hold.
+        While the condition is unknown it keeps its last state; a condition that was never known does not hold.
         """
         speed_kmh = values.get("speed_kmh")
-        if speed_kmh is not None and not speed_kmh < STANDING_KMH:
+        if speed_kmh is not None and not speed_kmh < STATIONARY_KMH:
             self._moved_us = t_us
-        stands = speed_kmh is not None or t_us - self._moved_us >= UNKNOWN_S * 1e6
+        is_stationary = speed_kmh is not None or t_us - self._moved_us >= UNKNOWN_S * 1e6
         holds = self.when.holds(values)
         if holds is None:
             holds = self._since_us is not None
-        if self._moved_us == t_us or not stands or not holds:
+        if self._moved_us == t_us or not is_stationary or not holds:
             self._since_us, self._asked = None, False
             return False
         if self._since_us is None:

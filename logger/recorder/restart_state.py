@@ -1,8 +1,7 @@
-"""Across a power cut: what the live computation needs to go on, kept in the log, and how long the gap was.
+"""Save and restore the state of the live computation across a power cut.
 
-The recorder leaves the state of the live computation in the log's `meta` with every progress row. The next session
-takes it up. Within one boot the kernel's monotonic clock says how long the gap was; after a power-cycle only GPS
-can, with its first fix.
+The recorder stores the state in the log's `meta` with every progress row; the next session restores it. Within one
+boot the kernel's monotonic clock gives the length of the gap; after a power cycle only GPS can, with its first fix.
 """
 
 from __future__ import annotations
@@ -23,14 +22,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a session's t_us = 0 lies on the clock that runs from the power-on."""
+    """Position of a session's t_us = 0 on the clock that runs from power-on."""
 
     boot_id: str
     zero_us: int
 
     @classmethod
     def now(cls) -> Origin:
-        """A session that begins now."""
+        """The origin of a session that begins now."""
         return cls(_boot_id(), time.monotonic_ns() // 1000)
 
     def t_us(self) -> int:
@@ -39,13 +38,13 @@ class Origin:
 
 
 def state_text(pipeline: Pipeline, origin: Origin, t_us: int) -> str:
-    """The state as the log keeps it."""
+    """The state as text, for the log."""
     saved = {"boot_id": origin.boot_id, "boot_us": origin.zero_us + t_us, "live": pipeline.live.state()}
     return json.dumps(saved, separators=(",", ":"))
 
 
 def resume(pipeline: Pipeline, opened: Log, origin: Origin) -> None:
-    """Go on where the log's last session ended; an event says so. A state that cannot be read costs only itself."""
+    """Resume from the state of the log's last session and log an event. An unreadable state costs nothing else."""
     pipeline.begin_log(opened.channels)
     try:
         text = opened.state()
@@ -54,28 +53,26 @@ def resume(pipeline: Pipeline, opened: Log, origin: Origin) -> None:
         saved = loads(text)
         gap_s = _gap_s(saved["boot_us"], origin) if saved["boot_id"] == origin.boot_id else None
         live = saved["live"]
-        done = pipeline.live.restore(live, gap_s)
+        is_restored = pipeline.live.restore(live, gap_s)
     except (ValueError, TypeError, KeyError, RecursionError, sqlite3.Error):
-        log.warning(
-            "%s: its state cannot be read: the stage begins anew, the rows are all there", opened.path
-        )
+        log.warning("%s: its state cannot be read: the stage begins again, all rows are kept", opened.path)
         return
-    # What was refused is not repeated: it may be anything, and of any size.
-    pipeline.event(0, "resumed", {"ok": done, "gap_s": gap_s, "live": live if done else None})
+    # A refused state is not repeated: it may hold anything, of any size.
+    pipeline.event(0, "resumed", {"ok": is_restored, "gap_s": gap_s, "live": live if is_restored else None})
 
 
 def _gap_s(boot_us: object, origin: Origin) -> float:
-    """Seconds from a moment of this power-on to the session's t_us = 0, below 0 for one of the session itself.
+    """Seconds from a moment of this power-on to the session's t_us = 0; negative for a moment of the session.
 
-    Raises ValueError for what is no moment that has been.
+    Raises ValueError for a moment that has not been.
     """
     if type(boot_us) is not int or not 0 <= boot_us <= origin.zero_us + origin.t_us():
-        raise ValueError(f"{boot_us!r} is no time of this power-on")
+        raise ValueError(f"{boot_us!r} is not a time of this power-on")
     return (origin.zero_us - boot_us) / 1e6
 
 
 def _boot_id() -> str:
-    """The kernel's name for this power-on; tells a restart from a power-cycle."""
+    """The kernel's identifier of this boot, which distinguishes a restart from a power cycle."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:

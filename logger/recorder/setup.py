@@ -1,6 +1,6 @@
-"""What a configuration means for the recorder: its ports, its decoders, and what the log says of them.
+"""Build the recorder's parts from a configuration: ports, decoders, stage, and the log's `meta`.
 
-Everything that can be wrong with the files named in a configuration comes out here, before a port is opened.
+Every error in the files that a configuration names is raised here, before a port is opened.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_OF_A_NODE = re.compile(r"[\w.:-]+@0x[0-9A-F]{2}")
-"""The channel of one J1939 node among several that send the same message: it is known when the node is heard."""
+_NODE_CHANNEL = re.compile(r"[\w.:-]+@0x[0-9A-F]{2}")
+"""Channel of one J1939 node among several that send the same message: known once the node sends."""
 LOG_FORMAT = "1"
-"""The meaning of the log's tables, should it ever change in a way that the schema does not show."""
+"""Version of the log's meaning, for a change that the schema does not show."""
 
 
 @dataclass(frozen=True, slots=True)
 class PortPlan:
-    """A port to read: where it is, what it speaks, and who may talk back."""
+    """A port to read: its address, its protocol, and its poller."""
 
     name: str
     url: str
@@ -60,21 +60,21 @@ class PortPlan:
     poller: Poller | None = None
 
     def asker(self) -> Asker | None:
-        """A new one that puts the poller's questions to this port's adapter; None where nothing is asked."""
+        """A new asker that sends the poller's requests through this port's adapter; None if the port is not polled."""
         if self.poller is None:
             return None
         if self.protocol.asker is not None:
             return self.protocol.asker(self.poller, self.bus.bitrate)
         if self.protocol.encode is None:
             return None
-        from firmware_bridge.engine.obd2_poller import FrameAsker  # noqa: PLC0415 - only where something is asked
+        from firmware_bridge.engine.obd2_poller import FrameAsker  # noqa: PLC0415 - only for a polled port
 
         return FrameAsker(self.poller, self.protocol.encode)
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """The stage under way and its rules; the texts are those of their files as they stood, "" where there is none."""
+    """The stage and its rules. The texts are the contents of their files, "" without a file."""
 
     key: str | None = None
     text: str = ""
@@ -84,7 +84,7 @@ class Stage:
     reset_odometer: bool = True
 
     def live(self, class_name: str, alarms: Iterable[Alarm] = ()) -> LiveStage:
-        """A live computation at the beginning of this stage; `alarms` are the user's own, beside the rules'."""
+        """A live computation at the start of this stage; `alarms` are the user's own, added to those of the rules."""
         return LiveStage(
             self.itinerary,
             self.rules,
@@ -96,7 +96,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """All that the recorder needs, made from a configuration."""
+    """Everything the recorder needs, built from a configuration."""
 
     ports: tuple[PortPlan, ...]
     pipeline: Pipeline
@@ -108,7 +108,7 @@ class Setup:
 def prepare(config: Config) -> Setup:
     """Read the files that a configuration names and build the recorder's parts. Raises ConfigurationError.
 
-    A DBC file is no reason for that: what is left out of one is an event of the log.
+    An error in a DBC file raises nothing: what is left out becomes an event in the log.
     """
     ports: list[PortPlan] = []
     sources: list[Source] = []
@@ -121,35 +121,36 @@ def prepare(config: Config) -> Setup:
         sources.append(Source(can.name, plan.protocol.decoder(BUSES_A_PORT * index)))
     dbcs = dbc_files.read_all(config)
     decoders = dbcs.decoders + [preset(can.preset) for can in config.can if can.preset]
-    unheard = _unheard(config, decoders)
-    if unheard and not dbcs.problems:
-        raise TomlError(unheard)
+    unknown = _unknown_channels(config, decoders)
+    if unknown and not dbcs.problems:
+        raise TomlError(unknown)
     stage = load_stage(config)
     live = stage.live(config.car.class_name, config.alarms)
     live.health("dbc_left_out", dbcs.left_out)
     pipeline = Pipeline(sources, EngineReadings(decoders), live)
-    for notice in (*dbcs.notices, *map(_quiet, unheard)):
-        log.warning("%s", ": ".join(str(said) for said in notice.detail.values() if said is not None))
+    for notice in (*dbcs.notices, *map(_alarm_notice, unknown)):
+        log.warning("%s", ": ".join(str(value) for value in notice.detail.values() if value is not None))
         pipeline.event(0, notice.kind, notice.detail)
     name = stem(stage.key, config.car.number)
     return Setup(tuple(ports), pipeline, stage, name, describe(config, stage, dbcs.texts))
 
 
 def problems(config: Config) -> list[ConfigurationError]:
-    """All that is wrong with the files which a configuration names, where `prepare` stops at the first or goes on.
+    """Every problem in the files that a configuration names; `prepare` stops at the first.
 
-    Each is tried by itself; the conditions of alarms ask for what all of them tell.
+    Each file is checked independently. Alarm conditions are checked only if all files are good: they need the channels
+    of all.
     """
     parts: list[Callable[[], object]] = [
         partial(_can_plan, config, index) for index in range(len(config.can))
     ]
     parts.append(partial(load_stage, config))
-    found = [problem for part in parts for problem in _problems(part)]
+    errors = [problem for part in parts for problem in _problems(part)]
     dbcs = dbc_files.read_all(config)
-    if not found:
+    if not errors:
         decoders = dbcs.decoders + [preset(can.preset) for can in config.can if can.preset]
-        found = _unheard(config, decoders)
-    return dbcs.problems + found
+        errors = _unknown_channels(config, decoders)
+    return dbcs.problems + errors
 
 
 def _problems(part: Callable[[], object]) -> list[ConfigurationError]:
@@ -161,19 +162,19 @@ def _problems(part: Callable[[], object]) -> list[ConfigurationError]:
 
 
 def each_problem(error: ConfigurationError) -> list[ConfigurationError]:
-    """The single problems of an error that may tell of several."""
+    """The individual problems of an error that may hold several."""
     return list(getattr(error, "problems", None) or [error])
 
 
-def _unheard(config: Config, decoders: Iterable[EngineDecoder]) -> list[ConfigurationError]:
-    """What waits for something that nothing in the car says would be silent for ever."""
+def _unknown_channels(config: Config, decoders: Iterable[EngineDecoder]) -> list[ConfigurationError]:
+    """Problems of alarms that use a channel which no source provides: they would never sound."""
     channels = {channel.name for decoder in decoders for channel in decoder.channels}
-    asked = (
+    used = (
         name
         for _, alarm in config.conditions()
-        for name in _OF_A_NODE.findall(f"{alarm.when} {alarm.while_}")
+        for name in _NODE_CHANNEL.findall(f"{alarm.when} {alarm.while_}")
     )
-    channels |= {name for name in asked if name.rpartition("@")[0] in channels}
+    channels |= {name for name in used if name.rpartition("@")[0] in channels}
     return [
         config.places.fault((*place, *flaw.key), flaw.what, flaw.hint)
         for place, alarm in config.conditions()
@@ -181,15 +182,15 @@ def _unheard(config: Config, decoders: Iterable[EngineDecoder]) -> list[Configur
     ]
 
 
-def _quiet(unheard: ConfigurationError) -> Notice:
-    """The notice of an alarm whose channel is in what was left out of a DBC file, perhaps."""
-    return Notice(0, "alarm_quiet", {"where": unheard.where, "what": unheard.what, "then": "it stays quiet"})
+def _alarm_notice(problem: ConfigurationError) -> Notice:
+    """Notice of an alarm whose channel may be in a part that was left out of a DBC file."""
+    return Notice(0, "alarm_quiet", {"where": problem.where, "what": problem.what, "then": "it stays quiet"})
 
 
 def _gps_plan(gps: Gps) -> PortPlan:
     nmea = protocol("nmea")
     if gps.checksum == "optional":
-        from firmware_bridge.protocols.nmea import LenientDecoder  # noqa: PLC0415 - a car without GPS needs none
+        from firmware_bridge.protocols.nmea import LenientDecoder  # noqa: PLC0415 - only for this option
 
         nmea = replace(nmea, decoder=LenientDecoder)
     return PortPlan(gps.name, gps.port, gps.baud, nmea, init=gps.init)
@@ -203,7 +204,7 @@ def _can_plan(config: Config, index: int) -> PortPlan:
         if chosen.encode is None:
             what = f"protocol {can.protocol} cannot transmit"
             raise config.places.fault(("can", index, "poll"), what, "set poll = false")
-        from firmware_bridge.engine.obd2_poller import Poller  # noqa: PLC0415 - the same
+        from firmware_bridge.engine.obd2_poller import Poller  # noqa: PLC0415 - only for a polled port
 
         poller = Poller(has_prompt=chosen.asker is not None)
     bus = BusSettings(can.bitrate, can.data_bitrate, can.listen_only)
@@ -211,10 +212,10 @@ def _can_plan(config: Config, index: int) -> PortPlan:
 
 
 def _url(can: Can) -> str:
-    """Where a CAN source is read."""
+    """The URL of a CAN source."""
     if not can.is_interface:
         return can.port
-    from firmware_bridge.devices.can_interface import Expected  # noqa: PLC0415 - only where there is one
+    from firmware_bridge.devices.can_interface import Expected  # noqa: PLC0415 - only for an interface
 
     return Expected(can.port, can.bitrate, can.listen_only, can.data_bitrate).url
 
@@ -227,13 +228,13 @@ def engine_decoders(dbc_texts: Mapping[str, str], presets: Iterable[str]) -> lis
 
         decoder = dbc.load(text, name)
         for notice in decoder.notices:
-            log.warning("%s", ": ".join(str(said) for said in notice.detail.values()))
+            log.warning("%s", ": ".join(str(value) for value in notice.detail.values()))
         decoders.append(decoder)
     return decoders + [preset(name) for name in presets]
 
 
 def load_stage(config: Config) -> Stage:
-    """The stage that a configuration names, or none at all. Raises ConfigurationError."""
+    """The stage that a configuration names, or an empty Stage. Raises ConfigurationError."""
     named = config.stage
     if named is None:
         return Stage()
@@ -248,7 +249,7 @@ def load_stage(config: Config) -> Stage:
 def stage_of(
     text: str, name: str, rules_text: str = "", rules_name: str = "", *, reset_odometer: bool = True
 ) -> Stage:
-    """A stage out of its texts; the names are for error messages. Raises ConfigurationError."""
+    """Build a stage from its texts; the names are for error messages. Raises ConfigurationError."""
     itinerary = itineraries.load(text, name) if text else None
     rules = load_rules(rules_text, rules_name) if rules_text else default_rules()
     key = None if itinerary is None else stage_key(itinerary)
@@ -256,12 +257,12 @@ def stage_of(
 
 
 def stage_key(itinerary: itineraries.Itinerary) -> str:
-    """What tells a stage from every other, in a file's name: event and number."""
+    """Unique key of a stage for file names: event and number."""
     return slug(f"{itinerary.stage.event} {itinerary.stage.number}")
 
 
 def describe(config: Config, stage: Stage, dbc_texts: dict[str, str]) -> dict[str, str]:
-    """What the log's `meta` says: all that reading it years later needs."""
+    """The log's `meta`: everything needed to read the log years later."""
     meta = {
         "format": LOG_FORMAT,
         "software": SOFTWARE,

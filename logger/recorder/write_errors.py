@@ -1,8 +1,8 @@
-"""What a card's refusals mean for the connection that met them. Pure: errors and times in, a verdict out.
+"""Decide from write errors whether the writer needs a new SQLite connection. Pure.
 
-A full or locked log is only to be asked again. A file that is damaged, or another one in its place, wants a new
-connection at once. Anything else may pass by itself, as a card does that is busy with itself; but after a failed file
-system SQLite goes on failing for ever, though the card may long be back.
+A full or locked log only needs another try. A damaged or replaced file needs a new connection at once. Other errors
+may pass, for example on a busy card; but after a file system failure SQLite keeps failing on the old connection, even
+when the card is back.
 """
 
 from __future__ import annotations
@@ -13,27 +13,27 @@ from logger.logfile.open_or_quarantine import is_damage
 from logger.logfile.store import ReplacedError
 
 GIVE_UP_S = 5.0
-"""A refusal that lasts so long is the connection's own."""
-_PASSING = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-"""What another connection would meet as well."""
+"""An error that lasts this long is taken as the connection's own."""
+_RETRY_CODES = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+"""Errors that a new connection would get too."""
 
 
-class Refusals:
-    """Those since the last commit."""
+class WriteErrors:
+    """The write errors since the last commit."""
 
     def __init__(self) -> None:
-        self.called_damaged = 0
-        """How often in a row SQLite has called the file damaged."""
+        self.damage_count = 0
+        """Consecutive times that SQLite reported the file as damaged."""
         self._since_s: float | None = None
 
     def take(self, error: Exception, now_s: float) -> bool:
-        """Whether the connection is to be given up, as one more error comes at `now_s` of the monotonic clock."""
+        """Take an error at `now_s` of the monotonic clock; whether to give the connection up."""
         if is_damage(error):
-            self.called_damaged += 1
+            self.damage_count += 1
             return True
         if isinstance(error, ReplacedError):
             return True
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF in _PASSING:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in _RETRY_CODES:
             self._since_s = None
             return False
         if self._since_s is None:
@@ -41,9 +41,9 @@ class Refusals:
         return now_s - self._since_s >= GIVE_UP_S
 
     def opened_again(self) -> None:
-        """A new connection has its own time to prove itself."""
+        """Restart the time: the connection is new."""
         self._since_s = None
 
     def committed(self) -> None:
-        """All is well."""
-        self.called_damaged, self._since_s = 0, None
+        """Forget all errors: a commit succeeded."""
+        self.damage_count, self._since_s = 0, None

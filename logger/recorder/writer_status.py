@@ -1,4 +1,4 @@
-"""How the writer is doing, for those who show it."""
+"""The writer's status for the live state and the status line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class WriterStatus:
-    """The writer as others see it. `lag_s` is the age of the oldest row that is not on the card."""
+    """The writer's status. `lag_s` is the age of the oldest row that is not on the card."""
 
     path: Path
     session: int

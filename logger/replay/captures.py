@@ -1,8 +1,7 @@
-"""Feed a pipeline with captures that other programs made: bytes of a port, an NMEA text, a CAN log.
+"""Feed a pipeline with captures of other programs: raw port bytes, NMEA text, CAN logs.
 
-Knows no file but the one it is given, and no clock: time is what the capture's own stamps say has passed, as far as
-that can be true, or, of raw bytes, the pace of the line that carried them. Each function yields rows in small parts
-and reports its progress.
+Knows no file but the one it is given, and no clock. Time comes from the capture's own stamps where they are plausible,
+or, for raw bytes, from the speed of the line. Each function yields rows in small batches and reports its progress.
 """
 
 from __future__ import annotations
@@ -31,26 +30,26 @@ log = logging.getLogger(__name__)
 
 _CHUNK_BYTES = 4096
 """Bytes read at a time."""
-_BITS_A_BYTE = 10
+_BITS_PER_BYTE = 10
 """Start bit, eight data bits, stop bit."""
 _TAKE_EVERY = 1000
-"""Rows are handed on every so many inputs."""
+"""Inputs between two batches of rows."""
 _DISORDER_US = 1_000_000
-"""Stamps that step back by less come of buffers between two buses; by more, of a clock that was set."""
+"""Stamps that step back by less come from buffers between two buses; by more, from a clock that was set."""
 _LONGEST_PAUSE_US = 3600 * 1_000_000
-"""A longer silence within a capture is a seam between two recordings, or damage."""
+"""A longer gap in a capture is a seam between two recordings, or damage."""
 _SEAM_US = 1_000_000
-"""What a seam is taken to last."""
+"""Session time that a seam counts as."""
 
 
 def raw_bytes(path: Path, baud: int, pipeline: Pipeline, port: str, progress: Progress) -> Iterator[Rows]:
-    """Bytes caught from a port, at `baud` bit/s."""
+    """Feed bytes captured from a port, at `baud` bit/s."""
     total = path.stat().st_size
     done = t_us = 0
     with path.open("rb") as file:
         while data := file.read(_CHUNK_BYTES):
             done += len(data)
-            t_us = done * _BITS_A_BYTE * 1_000_000 // baud
+            t_us = done * _BITS_PER_BYTE * 1_000_000 // baud
             pipeline.feed(port, t_us, data)
             progress(done / total)
             yield pipeline.take()
@@ -58,11 +57,11 @@ def raw_bytes(path: Path, baud: int, pipeline: Pipeline, port: str, progress: Pr
     yield pipeline.take()
 
 
-class Passing:
-    """Session time out of a capture's own stamps, which may step and jump where session time may not.
+class SessionClock:
+    """Session time from a capture's own stamps: they may step back and jump, session time may not.
 
-    `wrap_us` is where the stamps begin again, such as midnight; `disorder_us` how far they step back while no clock
-    is set.
+    `wrap_us` is the period of the stamps, such as a day; `disorder_us` is how far they may step back without a clock
+    having been set.
     """
 
     def __init__(self, wrap_us: int | None = None, disorder_us: int = _DISORDER_US) -> None:
@@ -86,90 +85,90 @@ class Passing:
 
 
 def nmea_text(path: Path, pipeline: Pipeline, port: str, progress: Progress) -> Iterator[Rows]:
-    """Sentences as text, timed by the times of day within them."""
+    """Feed sentences as text, timed by the times of day within them."""
     times = nmea_times.times_of(lines_of(head(path)))
     stamped = ((line, times.stamp_us(line)) for line in lines(path, progress))
-    yield from _lines(stamped, pipeline, port, Passing(DAY_US, BREAK_US))
+    yield from _lines(stamped, pipeline, port, SessionClock(DAY_US, BREAK_US))
 
 
 def receiver_bytes(path: Path, pipeline: Pipeline, port: str, progress: Progress) -> Iterator[Rows]:
-    """All that a receiver sent, binary messages among the sentences, timed by the times of day within both."""
-    reader, passing = SentenceReader(), Passing(DAY_US, BREAK_US)
+    """Feed everything a receiver sent, binary messages among the sentences, timed by the times of day in both."""
+    reader, clock = SentenceReader(), SessionClock(DAY_US, BREAK_US)
 
     def at(text: str) -> int:
         report = reader.read(text)
         if report is None or report.time_us is None or report.kind == "ZDA":
-            return passing.t_us  # ZDA has a clock of its own, which may be seconds ahead of the fixes
-        return passing.at(report.time_us)
+            return clock.t_us  # the time of ZDA may be seconds ahead of the fixes
+        return clock.at(report.time_us)
 
     for count, part in enumerate(lines(path, progress)):
         pipeline.capture(port, part, at)
         if count % _TAKE_EVERY == 0:
             yield pipeline.take()
-    pipeline.finish(passing.t_us + BEAT_US)
+    pipeline.finish(clock.t_us + BEAT_US)
     yield pipeline.take()
 
 
 def can_text(
     path: Path, pipeline: Pipeline, port: str, progress: Progress, decoder: Decoder
 ) -> Iterator[Rows]:
-    """A CAN log as text; `decoder` is the source's."""
+    """Feed a CAN log as text; `decoder` is the source's."""
     stamped = ((line, decoder.stamp_us) for line in lines(path, progress) if decoder.reads(line))
-    yield from _lines(stamped, pipeline, port, Passing())
+    yield from _lines(stamped, pipeline, port, SessionClock())
     if decoder.bad:
         log.warning("%s: %d lines are damaged or cannot be read: left out", path, decoder.bad)
 
 
 def _lines(
-    stamped: Iterable[tuple[bytes, int | None]], pipeline: Pipeline, port: str, passing: Passing
+    stamped: Iterable[tuple[bytes, int | None]], pipeline: Pipeline, port: str, clock: SessionClock
 ) -> Iterator[Rows]:
-    """A text, line by line, each at the time of the newest stamp."""
+    """Feed a text line by line, each at the time of the newest stamp."""
     for count, (line, stamp) in enumerate(stamped):
-        pipeline.feed(port, passing.t_us if stamp is None else passing.at(stamp), line)
+        pipeline.feed(port, clock.t_us if stamp is None else clock.at(stamp), line)
         if count % _TAKE_EVERY == 0:
             yield pipeline.take()
-    pipeline.finish(passing.t_us + BEAT_US)
+    pipeline.finish(clock.t_us + BEAT_US)
     yield pipeline.take()
 
 
 def can_file(path: Path, pipeline: Pipeline, progress: Progress) -> Iterator[Rows]:
-    """A CAN log in a format of python-can's. Raises LogError when it makes nothing of it."""
-    passing = Passing()
+    """Feed a CAN log in a format that python-can reads. Raises LogError when not even its start is readable."""
+    clock = SessionClock()
     for count, frame in enumerate(_frames(path)):
-        pipeline.frames((frame._replace(t_us=passing.at(frame.t_us)),))
+        pipeline.frames((frame._replace(t_us=clock.at(frame.t_us)),))
         if count % _TAKE_EVERY == 0:
             yield pipeline.take()
     progress(1.0)
-    pipeline.finish(passing.t_us + BEAT_US)
+    pipeline.finish(clock.t_us + BEAT_US)
     yield pipeline.take()
 
 
 def is_python_can_database(path: Path) -> bool:
-    """Whether a SQLite file is a log of python-can's."""
+    """Whether a SQLite file is a log of python-can."""
     try:
         with closing(connect_immutable(path)) as connection, budgeted(connection, path):
             harden(connection)
             query = "SELECT name FROM pragma_table_info('messages') WHERE name IN ('ts', 'arbitration_id', 'data')"
-            # A view may be endless, and a virtual table calls itself a table.
+            # A view may be endless, and a virtual table also has the type 'table'.
             kind = connection.execute(
                 "SELECT type FROM sqlite_schema WHERE name = 'messages' AND sql LIKE 'CREATE TABLE %'"
             ).fetchone()
             return kind == ("table",) and len(connection.execute(query).fetchall()) == 3
-    except (sqlite3.Error, ValueError, MemoryError, LogError):  # a damaged one: `open_log_readonly` says how
+    except (sqlite3.Error, ValueError, MemoryError, LogError):  # damaged: `open_log_readonly` reports how
         return False
 
 
 def _frames(path: Path) -> Iterator[CanFrame]:
-    """The frames of a file by its own stamps; where it is damaged further on, what comes before counts."""
+    """The frames of a file with its own stamps, up to the first damage."""
     count = 0
     try:
-        found = _database_frames(path) if is_python_can_database(path) else python_can_file.frames(path)
-        for count, frame in enumerate(found, 1):  # noqa: B007 - told below
+        frames = _database_frames(path) if is_python_can_database(path) else python_can_file.frames(path)
+        for count, frame in enumerate(frames, 1):  # noqa: B007 - reported below
             yield frame
     except (python_can_file.UnreadableError, sqlite3.Error, ValueError, TypeError, OverflowError) as error:
         why = printable(error) or type(error).__name__
         if not count:
-            hint = "check that its name ends as its format asks"
+            hint = "check that the file's extension matches its format"
             if "asammdf" in why:
                 hint = "pip install 'stagelog[mf4]'"
             what = f"not a CAN log, or damaged at its start ({why})"
@@ -178,20 +177,24 @@ def _frames(path: Path) -> Iterator[CanFrame]:
 
 
 def _database_frames(path: Path) -> Iterator[CanFrame]:
-    """The frames of a log of python-can's in SQLite, whose own reader would open the file for writing."""
+    """The frames of python-can's SQLite log; python-can's own reader would open the file for writing."""
     columns = "ts, arbitration_id, extended, remote, error, dlc, data"
     with closing(connect_immutable(path)) as connection, budgeted(connection, path):
         harden(connection)
         for stamp_s, number, is_extended, is_remote, is_error, dlc, data in connection.execute(
             f"SELECT {columns} FROM messages"  # noqa: S608
         ):
-            sent = bytes(min(dlc, MOST_DATA_BYTES)) if is_remote else data or b""
-            if not isinstance(sent, bytes) or len(sent) > MOST_DATA_BYTES or not 0 <= number <= EXTENDED_MASK:
-                raise ValueError("a row that is no frame")
+            payload = bytes(min(dlc, MOST_DATA_BYTES)) if is_remote else data or b""
+            if (
+                not isinstance(payload, bytes)
+                or len(payload) > MOST_DATA_BYTES
+                or not 0 <= number <= EXTENDED_MASK
+            ):
+                raise ValueError("a row that is not a frame")
             can_id = can_id_of(
                 number,
                 is_extended=bool(is_extended),
                 is_remote=bool(is_remote),
                 is_error=bool(is_error),
             )
-            yield CanFrame(round(stamp_s * 1e6), 0, can_id, sent)
+            yield CanFrame(round(stamp_s * 1e6), 0, can_id, payload)

@@ -1,7 +1,7 @@
-"""Time a text of NMEA sentences by the times of day within them.
+"""Time an NMEA text by the times of day in its sentences.
 
-Only a sentence whose checksum holds, or that has none, moves time: a damaged digit may not. The sentences of a fix
-count first; ZDA runs ahead of them in some receivers and counts only in a text that has no other.
+Only a sentence with a valid checksum, or without one, advances time: a damaged digit must not. The sentences of a fix
+take precedence; ZDA is ahead of them in some receivers and counts only in a text without other times.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ _TIMED = re.compile(
     re.ASCII,
 )
 SENTENCE = re.compile(rb"[$!][A-Z]{2}[A-Z0-9]{2,4},[^$!*\r\n]{0,1000}(?:\*[0-9A-Fa-f]{2}|[\r\n])")
-"""What makes a text one of NMEA: anything may stand before it on its line, such as a time stamp or a tag block."""
+"""Recognises NMEA text: anything may precede a sentence on its line, such as a time stamp or a tag block."""
 
 
 class NmeaTimes:
-    """Times of day in a text. `has_fixes` says whether sentences of fixes carry times in it."""
+    """Times of day in a text. `has_fixes`: sentences of fixes carry times in it."""
 
     def __init__(self, *, has_fixes: bool) -> None:
         self._has_fixes = has_fixes
 
     def stamp_us(self, line: bytes) -> int | None:
-        """The time of day of the last sentence on a line that has one, in microseconds; None without."""
+        """The time of day of the last timed sentence on a line, in microseconds; None without one."""
         stamp_us = None
-        for found in _TIMED.finditer(line):
-            body, formatter, hours, minutes, seconds, digits = found.groups()
+        for match in _TIMED.finditer(line):
+            body, formatter, hours, minutes, seconds, digits = match.groups()
             if digits is not None and int(digits, 16) != checksum(body):
                 continue
             if formatter == b"ZDA" and self._has_fixes:
@@ -41,6 +41,6 @@ class NmeaTimes:
 
 
 def times_of(head: Iterable[bytes]) -> NmeaTimes:
-    """How a text that begins with these lines is timed."""
+    """The timing of a text that begins with these lines."""
     fixes_only = NmeaTimes(has_fixes=True)
     return NmeaTimes(has_fixes=any(fixes_only.stamp_us(line) is not None for line in head))

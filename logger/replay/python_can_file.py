@@ -1,4 +1,4 @@
-"""The frames of a CAN log that python-can reads, through a process that bounds what reading it takes."""
+"""Read a CAN log with python-can in a separate process with limited memory and time."""
 
 from __future__ import annotations
 
@@ -16,36 +16,36 @@ from logger.replay.python_can_reader import END, HEAD, MOST_DATA_BYTES, processo
 
 _ROOT = Path(__file__).parents[2]
 _MOST_WHY_BYTES = 4096
-"""Read of what a library says of a damaged file."""
+"""Bytes read of a library's error message."""
 
 
 class UnreadableError(Exception):
-    """A file cannot be read any further."""
+    """The file cannot be read any further."""
 
 
 def frames(path: Path) -> Iterator[CanFrame]:
     """The frames of a file, timed by its own stamps in microseconds. Raises UnreadableError, OSError."""
-    # -P: not the working folder's modules, which may be those of whoever gave the file.
+    # -P excludes modules from the working folder, which may come with a stranger's file.
     command = (sys.executable, "-P", "-m", "logger.replay.python_can_reader", str(path.absolute()))
-    places = os.pathsep.join([str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    with subprocess.Popen(  # noqa: S603 - ourselves
+    module_path = os.pathsep.join([str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    with subprocess.Popen(  # noqa: S603 - our own module
         command,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": places, "OPENBLAS_NUM_THREADS": "1"},
+        env={**os.environ, "PYTHONPATH": module_path, "OPENBLAS_NUM_THREADS": "1"},
     ) as reader:
-        assert reader.stdout is not None  # noqa: S101 - asked for
+        assert reader.stdout is not None  # noqa: S101 - a pipe was requested
         try:
             yield from _frames(reader.stdout)
         except EOFError as error:
-            raise UnreadableError(_ended(reader.wait(), path)) from error
+            raise UnreadableError(_exit_reason(reader.wait(), path)) from error
         finally:
             reader.kill()
 
 
 def _frames(stream: IO[bytes]) -> Iterator[CanFrame]:
-    """Raises EOFError where the reader ended without a word, UnreadableError with its last one."""
+    """Raises EOFError where the reader ends without an END, UnreadableError with the reason of an END."""
     while len(head := stream.read(HEAD.size)) == HEAD.size:
         stamp_us, can_id, bus, length = HEAD.unpack(head)
         if length > MOST_DATA_BYTES:
@@ -60,8 +60,8 @@ def _frames(stream: IO[bytes]) -> Iterator[CanFrame]:
     raise EOFError
 
 
-def _ended(code: int, path: Path) -> str:
-    """Why a reader ended that could not say it itself."""
+def _exit_reason(code: int, path: Path) -> str:
+    """Why the reader ended without an END record."""
     if -code in (signal.SIGXCPU, signal.SIGKILL):
-        return f"it takes more than {processor_s(path.stat().st_size):.0f} s of the processor"
-    return f"its reader ended with {code}"
+        return f"reading it takes more than {processor_s(path.stat().st_size):.0f} s of processor time"
+    return f"its reader exited with {code}"

@@ -1,6 +1,7 @@
-"""A recorded drive through the recorder's computation again: a log, an NMEA text, a CAN log, or bytes of a port.
+"""Replay a recording through the recorder's computation: a log, an NMEA text, a CAN log, or port bytes.
 
-Times are the recording's own: a log's as they stand, others' as `captures` finds them. Nothing here reads a clock.
+Times are the recording's own: those of a log as they are, others as `captures` derives them. Nothing here reads a
+clock.
 """
 
 from __future__ import annotations
@@ -32,21 +33,21 @@ from logger.replay.canlogs.candump import Candump
 from logger.replay.text_lines import Progress
 
 _HEAD_BYTES = 65_536
-"""Looked at to tell what a file is: remarks may come first."""
+"""Bytes examined to recognise a file's format: comments may come first."""
 _CAN_LOGS = ("candump", "SavvyCAN CSV", "ASC", "BLF", "PEAK TRC", "BUSMASTER", "MF4", "python-can's own")
 _PYTHON_CAN = (b"LOGG", b"MDF     ", b"UnFinMF ")
-"""The first bytes of what python-can reads: BLF; MF4, whole and cut off."""
+"""The first bytes of formats that python-can reads: BLF; MF4, complete and unfinished."""
 _MOST_PORTS = 100
-"""A car has one or two that sentences come from."""
+"""Ports with sentences at most: a car has one or two."""
 _TAKE_EVERY = 1000
-"""Rows are handed on every so many inputs."""
+"""Inputs between two batches of rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Capture:
-    """What to replay, and with what the engine's frames are read. `baud` paces raw bytes.
+    """What to replay, and how to decode the engine's frames. `baud` is the speed of raw bytes.
 
-    `as_dated`: the dates of its fixes are true, however early they are (a week rollover is not corrected).
+    `as_dated`: the dates of its fixes are true, however early (a week rollover is not corrected).
     """
 
     path: Path
@@ -60,7 +61,7 @@ class Capture:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One stretch of a replay: what its log's meta is to say, its rows, a little at a time, and where they begin."""
+    """One session of a replay: the log's meta, its rows in small batches, and where they begin."""
 
     meta: dict[str, str]
     rows: Iterator[Rows]
@@ -68,20 +69,20 @@ class Session:
 
 
 def kind_of(capture: Capture, also: str = "") -> str:
-    """What a file is: "log", "raw", "can text", "can file", "nmea" or "ubx". LogError when it cannot be read or told.
+    """The kind of a file: "log", "raw", "can text", "can file", "nmea" or "ubx". Raises LogError for others.
 
-    `also` is what the caller takes besides, for the error's hint.
+    `also` extends the error's hint: what the caller accepts besides.
     """
     where = str(capture.path)
     try:
         head = text_lines.head(capture.path, _HEAD_BYTES)
     except NotAFileError as error:
-        hint = "name a file with a recording in it"
+        hint = "name a file that contains a recording"
         raise LogError(str(error.strerror), where=where, hint=hint) from error
     except OSError as error:
-        raise LogError(f"cannot be read: {error.strerror}", where=where, hint="check its name") from error
+        raise LogError(f"cannot be read: {error.strerror}", where=where, hint="check the name") from error
     if not head:
-        raise LogError("is empty", where=where, hint="name a file with a recording in it")
+        raise LogError("is empty", where=where, hint="name a file that contains a recording")
     if capture.protocol is not None:
         return "raw"
     if head.startswith(b"SQLite format 3\0"):
@@ -99,23 +100,23 @@ def kind_of(capture: Capture, also: str = "") -> str:
 
 
 def _has_ubx(head: bytes) -> bool:
-    """Whether a receiver's binary messages are in the first bytes of a file, alone or among sentences."""
+    """Whether the first bytes of a file contain a receiver's binary messages, alone or among sentences."""
     if ubx.SYNC not in head:
         return False
     decoder = nmea.Decoder()
-    found = decoder.feed(head, 0).sentences
-    return decoder.foreign > 0 or any(sentence.text.startswith(ubx.TEXT_START) for sentence in found)
+    sentences = decoder.feed(head, 0).sentences
+    return decoder.foreign > 0 or any(sentence.text.startswith(ubx.TEXT_START) for sentence in sentences)
 
 
 def sessions(capture: Capture, progress: Progress) -> Iterator[Session]:
-    """Replay a file, session by session; each is to be read to its end before the next. Raises StagelogError."""
+    """Replay a file, session by session; read each to its end before the next. Raises StagelogError."""
     kind = kind_of(capture, "; bytes of a port with --protocol")
     if kind == "log":
         for session in _log_sessions(capture, progress):
             yield replace(session, rows=_read(capture.path, session.rows))
         return
     decoders = engine_decoders(capture.dbc_texts, capture.presets)
-    port = marked(capture.path.name)  # a name may be no UTF-8, which no log can hold
+    port = marked(capture.path.name)  # a log holds only UTF-8, a file name may be other bytes
     name = capture.protocol or ("nmea" if kind == "ubx" else kind)
     written = _written(capture)
     fixes = FixBuilder(Dates.of(written), has_arrivals=False) if name == "nmea" else None
@@ -146,21 +147,21 @@ def sessions(capture: Capture, progress: Progress) -> Iterator[Session]:
 
 
 def _read(path: Path, rows: Iterator[Rows]) -> Iterator[Rows]:
-    """The rows of a log's session, computed as they are asked for; whatever its values lead to is a LogError."""
-    with as_log_errors(path, "`stagelog verify` says what is left of it"):
+    """The rows of a log's session, computed on demand; any error from its values becomes a LogError."""
+    with as_log_errors(path, "`stagelog verify` shows what is readable"):
         yield from rows
 
 
 def _written(capture: Capture) -> str:
-    """The ISO date before which the fixes of a file were recorded: no date in it is later (dating.py, rule 3)."""
+    """Latest possible ISO date of a file's fixes (dating.py, rule 3); "" if unknown."""
     written = datetime.fromtimestamp(capture.path.stat().st_mtime, UTC).date()
     if capture.as_dated:
         return EPOCH.isoformat()
-    return written.isoformat() if written >= OLDEST_LOG else ""  # a clock that was never set says nothing
+    return written.isoformat() if written >= OLDEST_LOG else ""  # the clock was never set
 
 
 def _reader(path: Path) -> canlogs.LineReader:
-    """The reader of a CAN log as text; for other files one that is never asked."""
+    """The reader of a CAN log as text; an unused one for other files."""
     return canlogs.recognised(text_lines.lines_of(text_lines.head(path, _HEAD_BYTES))) or Candump()
 
 
@@ -177,28 +178,28 @@ def _log_sessions(capture: Capture, progress: Progress) -> Iterator[Session]:
         class_name = car_of(meta).get("class", "")
         ports = _ports(connection)
         numbers = [row[0] for row in connection.execute("SELECT id FROM session ORDER BY id")]
-        found = SessionRows(connection, numbers)
+        session_rows = SessionRows(connection, numbers)
         for done, number in enumerate(numbers):
             dates, has_arrivals = (
                 Dates.of(meta.get("written")),
                 "written" not in meta,
-            )  # which a capture's log has
+            )  # the log of a capture has "written"
             sources = [Source(port, fixes=FixBuilder(dates, has_arrivals=has_arrivals)) for port in ports]
             live = stage.live(class_name, replay_source.own_alarms(connection, number))
-            pipeline = Pipeline(sources, _engine(capture, found, number), live)
-            begins_us = replay_source.begins_at(found, number)
+            pipeline = Pipeline(sources, _engine(capture, session_rows, number), live)
+            begins_us = replay_source.begins_at(session_rows, number)
             pipeline.begin(begins_us)
-            _resume(pipeline, found, number)
-            rows = _log_session(found, number, pipeline, _part(progress, done, len(numbers)))
+            _resume(pipeline, session_rows, number)
+            rows = _log_session(session_rows, number, pipeline, _part(progress, done, len(numbers)))
             yield Session(meta | {"replayed": marked(capture.path.name)}, rows, begins_us)
 
 
 def _engine(capture: Capture, rows: SessionRows, session: int) -> Engine:
-    """The readings as they were recorded, or, with other decoders than the log's, made anew from the frames."""
+    """The recorded readings, or, with decoders of the caller's, readings computed again from the frames."""
     if capture.dbc_texts or capture.presets:
         decoders = engine_decoders(capture.dbc_texts, capture.presets)
         for decoder in decoders:
-            # Names by the whole log, not by the session.
+            # Names depend on the whole log, not on the session.
             if isinstance(decoder, GroupDecoder) and decoder.has_groups:
                 for can_id in replay_source.extended_ids(rows.connection):
                     decoder.of(can_id)
@@ -207,16 +208,16 @@ def _engine(capture: Capture, rows: SessionRows, session: int) -> Engine:
 
 
 def _ports(connection: sqlite3.Connection) -> list[str]:
-    """The ports that sentences came from. Raises LogError where there are more than any car has."""
+    """The ports with sentences. Raises LogError if there are more than any car has."""
     query = connection.execute("SELECT DISTINCT port FROM sentence LIMIT ?", (_MOST_PORTS + 1,))
     ports = [row[0] for row in query]
     if len(ports) > _MOST_PORTS:
-        raise LogError(f"its sentences are of over {_MOST_PORTS} ports", hint="`stagelog verify` says more")
+        raise LogError(f"has sentences of over {_MOST_PORTS} ports", hint="run `stagelog verify` for details")
     return ports
 
 
 def _resume(pipeline: Pipeline, rows: SessionRows, session: int) -> None:
-    """Begin where the recorder began this session."""
+    """Restore the state with which the recorder began this session."""
     detail = replay_source.resumed(rows, session)
     if detail is not None:
         pipeline.live.restore(detail["live"], detail["gap_s"])
@@ -224,12 +225,12 @@ def _resume(pipeline: Pipeline, rows: SessionRows, session: int) -> None:
 
 
 def _part(progress: Progress, done: int, of: int) -> Progress:
-    """The progress of one part among several of equal weight."""
+    """The progress of one of several parts of equal weight."""
     return lambda share: progress((done + share) / of)
 
 
 def _log_session(rows: SessionRows, session: int, pipeline: Pipeline, progress: Progress) -> Iterator[Rows]:
-    """The rows that come of the session's inputs. Raises LogError where its times reach further than they can."""
+    """The rows computed from the session's inputs. Raises LogError if its times reach too far."""
     came_to_us, closed_us = replay_source.ended_at(rows, session)
     count_of_rows = sum(rows.count(table, session) for table in TABLES)
     begins_us = pipeline.t_us

@@ -1,6 +1,7 @@
-"""What a log holds of a session, as the recorder met with it: what came in, in order, and how it began and ended.
+"""Read a recorded session back as the recorder's inputs: sentences, frames and commands in order of time.
 
-`replay` and the review feed it to the computation again. Knows the log's tables and computes nothing.
+Also how the session began and ended. `replay` and the review feed it to the computation again. Knows the log's tables
+and computes nothing.
 """
 
 from __future__ import annotations
@@ -27,48 +28,48 @@ log = logging.getLogger(__name__)
 
 _FRAMES_TOGETHER = 10_000
 _BURST_US = 10_000
-"""Frames fed at a time: what one round of the recorder sees. A frame on the very beat still belongs to it."""
+"""Time span of frames fed together, as in one round of the recorder. A frame exactly at a beat belongs to it."""
 
 Input = tuple[int, Callable[[Pipeline], object]]
-"""The time of something that came in, and what feeds it."""
+"""The time of an input, and the function that feeds it."""
 
 
 def inputs(rows: SessionRows, session: int) -> Iterator[Input]:
-    """All that came in, in order of time; what arrived together is fed together."""
+    """All inputs in order of time; what arrived together is fed together."""
     return heapq.merge(
         _chunks(rows, session),
         _bursts(rows, session),
-        _orders(rows, session),
+        _commands(rows, session),
         key=itemgetter(0),
     )
 
 
 def begins_at(rows: SessionRows, session: int) -> int:
-    """The session time after which a session's rows come: above 0 in a log that a change of stage began."""
+    """The session time at which a session's rows begin: above 0 in a log that began at a change of stage."""
     detail = _first_detail(rows, session, "session_begin") or {}
     begins_us: Any = detail.get("begins_us")
     return int(begins_us) if holds("t_us", begins_us) else 0
 
 
 def resumed(rows: SessionRows, session: int) -> dict[str, Any] | None:
-    """The state that a session began with, where it went on after a break: `live`, and the break's `gap_s`."""
+    """The state from which a session resumed after a break: `live`, and the break's `gap_s`; None without one."""
     return _first_detail(rows, session, "resumed")
 
 
 def _first_detail(rows: SessionRows, session: int, kind: str) -> dict[str, Any] | None:
     """The detail of a session's first event of a kind; None without one."""
-    found = rows.connection.execute(
+    row = rows.connection.execute(
         f"SELECT detail FROM event WHERE {rows.condition('event', session)} AND kind = ?",  # noqa: S608
         (kind,),
     ).fetchone()
-    return None if found is None else detail_of(found[0]) or {}
+    return None if row is None else detail_of(row[0]) or {}
 
 
 def ended_at(rows: SessionRows, session: int) -> tuple[int, int | None]:
     """How far the recorder had come, and up to when it had closed the receiver's epochs: None for all of them.
 
-    A session that was ended says so. After a power cut the beats tell by the rows that they left behind, and an
-    epoch that has no fix was still open.
+    A session that ended properly has an event for it. After a power cut the last rows show the last beat, and an epoch
+    without a fix was still open.
     """
     ended_us = rows.connection.execute(
         f"SELECT max(t_us) FROM event WHERE {rows.condition('event', session)} AND kind = 'session_end'"  # noqa: S608
@@ -87,23 +88,23 @@ def ended_at(rows: SessionRows, session: int) -> tuple[int, int | None]:
 
 @dataclass(frozen=True, slots=True)
 class _OwnAlarms:
-    """What is asked of a recorded configuration; the rest of it may be an older or a newer stagelog's."""
+    """The part of a recorded configuration that is read; the rest may be from another version of stagelog."""
 
     alarms: tuple[Alarm, ...] = field(default=(), metadata=named("alarm"))
 
 
 def own_alarms(connection: sqlite3.Connection, session: int) -> tuple[Alarm, ...]:
-    """The user's own alarms of a session, out of the configuration that it ran under."""
+    """The user's own alarms in a session, from the configuration it ran with."""
     (text,) = connection.execute("SELECT config FROM session WHERE id = ?", (session,)).fetchone()
     try:
         return TomlFile(text or "", f"session {session}").build(_OwnAlarms, whole=False).alarms
     except TomlError as error:
-        log.warning("its own alarms cannot be read: %s", error)
+        log.warning("the user's own alarms cannot be read: %s", error)
         return ()
 
 
 def readings(rows: SessionRows, session: int) -> Iterator[Reading]:
-    """What the engine's decoders made of the frames then."""
+    """The readings that the engine's decoders made of the frames."""
     channels = {
         number: Channel(*channel)
         for number, *channel in rows.connection.execute("SELECT id, name, unit, source FROM channel")
@@ -116,7 +117,7 @@ def readings(rows: SessionRows, session: int) -> Iterator[Reading]:
 
 
 def extended_ids(connection: sqlite3.Connection) -> list[int]:
-    """The extended identifiers of all sessions, in the order in which each came first. Raises sqlite3.Error."""
+    """The extended identifiers of all sessions, in order of first appearance. Raises sqlite3.Error."""
     rows = connection.execute(
         "SELECT can_id & ? AS id FROM frame WHERE can_id & ? GROUP BY id ORDER BY min(rowid)",
         (EFF_FLAG | RTR_FLAG | ERR_FLAG | EXTENDED_MASK, EFF_FLAG),
@@ -125,17 +126,17 @@ def extended_ids(connection: sqlite3.Connection) -> list[int]:
 
 
 class RecordedReadings:
-    """The readings of a log, given out beat by beat as they were made."""
+    """The recorded readings of a log, returned beat by beat."""
 
     def __init__(self, readings: Iterator[Reading]) -> None:
         self._readings = readings
         self._next = next(readings, None)
 
     def feed(self, frames: Sequence[CanFrame]) -> None:
-        """Frames say nothing new here."""
+        """Ignores frames."""
 
     def begin_log(self, channels: Iterable[Channel]) -> None:
-        """The channels have their names."""
+        """Nothing to do: the channels have their names."""
 
     def tick(self, t_us: int) -> list[Reading]:
         """The readings of the beat at `t_us`."""
@@ -148,16 +149,16 @@ class RecordedReadings:
 
 def _chunks(rows: SessionRows, session: int) -> Iterator[Input]:
     """Sentences, those of one chunk together."""
-    found = rows.connection.cursor().execute(
+    sentences = rows.connection.cursor().execute(
         f"SELECT t_us, port, text FROM sentence WHERE {rows.condition('sentence', session)} ORDER BY rowid"  # noqa: S608
     )
-    for (t_us, port), together in groupby(found, key=itemgetter(0, 1)):
+    for (t_us, port), together in groupby(sentences, key=itemgetter(0, 1)):
         texts = [row[2] for row in together]
         yield t_us, methodcaller("sentences", port, t_us, texts)
 
 
 def _bursts(rows: SessionRows, session: int) -> Iterator[Input]:
-    """Frames, as they stand: nothing waits for them but the engine's readings."""
+    """Frames; only the engine's readings depend on them."""
     cursor = rows.connection.cursor().execute(
         f"SELECT t_us, bus, can_id, data FROM frame WHERE {rows.condition('frame', session)} ORDER BY rowid"  # noqa: S608
     )
@@ -167,23 +168,23 @@ def _bursts(rows: SessionRows, session: int) -> Iterator[Input]:
             yield frames[-1].t_us, methodcaller("frames", frames)
 
 
-def _orders(rows: SessionRows, session: int) -> Iterator[Input]:
-    """What the crew commanded."""
+def _commands(rows: SessionRows, session: int) -> Iterator[Input]:
+    """The crew's commands."""
     for t_us, detail in rows.connection.cursor().execute(
         f"SELECT t_us, detail FROM event WHERE {rows.condition('event', session)} AND kind = 'command'"  # noqa: S608
         " ORDER BY rowid"
     ):
-        order = detail_of(detail) or {}
-        name, arguments = order.get("name"), order.get("arguments")
+        command = detail_of(detail) or {}
+        name, arguments = command.get("name"), command.get("arguments")
         if isinstance(name, str) and isinstance(arguments, dict):
-            yield t_us, partial(_obey, t_us, name, arguments)
+            yield t_us, partial(_run_command, t_us, name, arguments)
         else:
-            log.warning("at %.1f s a command is left out: it is not as a recorder writes it", t_us / 1e6)
+            log.warning("at %.1f s a command is left out: not in the form that a recorder writes", t_us / 1e6)
 
 
-def _obey(t_us: int, name: str, arguments: dict[str, Any], pipeline: Pipeline) -> None:
-    """A command that made sense then; with another itinerary it may not."""
+def _run_command(t_us: int, name: str, arguments: dict[str, Any], pipeline: Pipeline) -> None:
+    """Run a command; one that was valid then may fail with another itinerary."""
     try:
         pipeline.command(t_us, name, arguments)
     except ValueError as error:
-        log.warning("at %.1f s the crew's command cannot be obeyed: %s", t_us / 1e6, error)
+        log.warning("at %.1f s the crew's command cannot be executed: %s", t_us / 1e6, error)

@@ -1,4 +1,4 @@
-"""Read a text file line by line, gzipped or not, in UTF-16 or not, with any line ends and in bounded memory."""
+"""Read a text file line by line in bounded memory: plain or gzipped, UTF-8 or UTF-16, any line ends."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ log = logging.getLogger(__name__)
 
 CHUNK_BYTES: Final = 65_536
 LONGEST_LINE_BYTES: Final = 4096
-"""A file without line ends must not fill the memory: a longer line is cut here."""
+"""A longer line is split here: a file without line ends must not fill the memory."""
 MOST_UNPACKED_BYTES: Final = 1 << 26
 MOST_EXPANSION: Final = 100
-"""A drive's text unpacks to ten times its size, a standing car's to thirty: past 64 MB, more is made to harm."""
+"""A drive's text unpacks to ten times its size, a stationary car's to thirty; beyond this and 64 MB it is an attack."""
 _GZIP: Final = b"\x1f\x8b"
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-"""How a text begins that a Windows shell has redirected into a file."""
+"""Byte order marks of a text that a Windows shell redirected into a file."""
 _LINE = re.compile(rb"[^\r\n]{0,%d}(?:\r?\n|\r|)" % LONGEST_LINE_BYTES)
 
 Progress = Callable[[float], None]
 
 
 def head(path: Path, size: int = CHUNK_BYTES) -> bytes:
-    """The first bytes of a file, unpacked where it is gzipped. Raises OSError when it cannot be read."""
+    """The first bytes of a file, unpacked if gzipped. Raises OSError when it cannot be read."""
     require_file(path)
     with path.open("rb") as file:
         try:
@@ -43,13 +43,13 @@ def head(path: Path, size: int = CHUNK_BYTES) -> bytes:
 
 
 def lines_of(data: bytes) -> list[bytes]:
-    """The lines of a text with their ends; a cut last one is left out where others come before it."""
-    found = [line for line in _LINE.findall(data.removeprefix(_BYTE_ORDER_MARK)) if line]
-    return found[:-1] if len(found) > 1 and found[-1][-1:] not in (b"\r", b"\n") else found
+    """The lines of a text with their ends; an incomplete last line is left out if others precede it."""
+    parts = [line for line in _LINE.findall(data.removeprefix(_BYTE_ORDER_MARK)) if line]
+    return parts[:-1] if len(parts) > 1 and parts[-1][-1:] not in (b"\r", b"\n") else parts
 
 
 def lines(path: Path, progress: Progress) -> Iterator[bytes]:
-    """The lines of a file with their ends. Where a gzipped file is damaged, what comes before counts."""
+    """The lines of a file with their ends, up to the first damage of a gzipped file."""
     total = max(1, path.stat().st_size)
     with path.open("rb") as file:
         rest = b""
@@ -64,7 +64,7 @@ def lines(path: Path, progress: Progress) -> Iterator[bytes]:
 
 
 def _last_line_end(data: bytes) -> int:
-    """Up to where whole lines reach. A CR at the very end may have its LF in the next chunk."""
+    """The length of the complete lines. A CR at the very end may have its LF in the next chunk."""
     end = max(data.rfind(b"\n"), data.rfind(b"\r", 0, -1)) + 1
     if not end and len(data) > LONGEST_LINE_BYTES:
         return len(data) - len(data) % LONGEST_LINE_BYTES

@@ -1,1 +1,1 @@
-"""Room on the card: old logs make way for new ones, by one rule."""
+"""Retention: remove old logs by one rule when the card fills up."""

@@ -1,4 +1,4 @@
-"""The verb of retention: protect."""
+"""The verb `protect`: exempt logs from removal."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from logger.boundary.terminal import echo
 
 @click.command(name="protect")
 @click.argument("log", type=click.Path(path_type=Path), nargs=-1, required=True)
-@click.option("--off", is_flag=True, help="It need not stay any longer.")
+@click.option("--off", is_flag=True, help="End the protection.")
 def protect(log: tuple[Path, ...], off: bool) -> None:
-    """Have each LOG stay on the card, however full that becomes, until it is taken back with --off."""
+    """Protect each LOG from removal, even when the card is full, until `protect --off`."""
     from logger.retention import log_directory  # noqa: PLC0415
 
     for path in log:
         log_directory.protect(path, on=not off)
-        echo(f"{path}: {'may go when it has been downloaded' if off else 'stays'}")
+        echo(f"{path}: {'may be removed once downloaded' if off else 'protected'}")

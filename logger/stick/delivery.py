@@ -20,7 +20,7 @@ from firmware_bridge.errors import DeviceError, LogError
 from logger.boundary.whole_file import PART_TAIL, put_in_place, sync_folder, unfinished
 from logger.logfile.naming import LOG_PATTERN, aside_in, is_aside
 from logger.logfile.verify import verify
-from logger.retention.log_directory import name_in_words, size_bytes
+from logger.retention.log_directory import printable_name, size_bytes
 from logger.transfer import ledger
 from logger.transfer.slow_delete import remove
 from logger.transfer.snapshot import DAMAGED_TAIL, digest_of, place, readable_state, snapshot
@@ -68,13 +68,13 @@ def deliver(logs: Path, stick: Path, tell: Tell, *, every: bool = False) -> list
     wanted = _wanted(logs, folder, every=every)
     outcomes = []
     for number, log in enumerate(wanted, 1):
-        which = f"{number} of {len(wanted)}: {name_in_words(log)}"
+        which = f"{number} of {len(wanted)}: {printable_name(log)}"
         try:
             outcome = _Copy(log, folder, device, _telling(tell, which)).run()
         except OSError as error:  # LogError as well: SQLite does not tell whose disk it was
             _require_writable(folder, device)
             why = error.what if isinstance(error, LogError) else error.strerror or str(error)
-            outcome = Outcome(name_in_words(log), f"not copied: {why}", ok=False)
+            outcome = Outcome(printable_name(log), f"not copied: {why}", ok=False)
         outcomes.append(outcome)
     return outcomes
 
@@ -89,7 +89,7 @@ class _Copy:
     def __init__(self, log: Path, folder: Path, device: int, progress: Callable[[float], None]) -> None:
         self._log, self._folder, self._device, self._progress = log, folder, device, progress
         self._part = folder / f".{log.name}{PART_TAIL}"
-        self._name = name_in_words(log)
+        self._name = printable_name(log)
 
     def run(self) -> Outcome:
         """Raises LogError, OSError; what is on the stick under a log's name is whole nevertheless."""
@@ -134,7 +134,7 @@ class _Copy:
             self._rename(target)
         text = f"{taken.size / 1e6:.1f} MB, whole{'' if before is None else ', grown'}"
         if target.name != self._log.name:
-            text += f"; {self._name} there is another log, so it is in {name_in_words(target)}"
+            text += f"; {self._name} there is another log, so it is in {printable_name(target)}"
         trouble = self._note(taken.state, taken.size, taken.sha256)
         return Outcome(self._name, text + trouble, taken.size, ok=not trouble)
 

@@ -1,7 +1,8 @@
-"""`python -m logger.transfer LOG COPY`: a snapshot made by a process of its own.
+"""Make a snapshot in a separate process: `python -m logger.transfer LOG COPY`.
 
-So it can be made at low priority, be ended at any moment, and share no file lock with whoever wants it (POSIX
-drops a process's locks on a file when any of its descriptors is closed). Lines of JSON say how it goes:
+A separate process can run at low priority and be killed at any moment, and shares no file lock with its caller
+(closing any descriptor of a file drops all of a process's POSIX locks on it). It reports progress and outcome as lines
+of JSON:
 
     {"done": 0.25}      {"sha256": "...", "state": {...}}      {"error": "one line"}
 """
@@ -18,22 +19,22 @@ from pathlib import Path
 from logger.boundary.os_errors import line_of
 from logger.transfer.snapshot import snapshot
 
-TELL_S = 0.2
-LOWEST = 19
+REPORT_INTERVAL_S = 0.2
+LOWEST_PRIORITY = 19
 
 
 def main(log: str, copy: str) -> int:
-    """Make the snapshot and say so."""
-    told_s = 0.0
+    """Make the snapshot and print its progress and outcome."""
+    reported_s = 0.0
 
     def progress(done: float) -> None:
-        nonlocal told_s
-        if (now_s := time.monotonic()) - told_s > TELL_S:
-            told_s = now_s
+        nonlocal reported_s
+        if (now_s := time.monotonic()) - reported_s > REPORT_INTERVAL_S:
+            reported_s = now_s
             print(json.dumps({"done": round(done, 3)}), flush=True)
 
-    with suppress(OSError):  # a service may be forbidden to
-        os.nice(LOWEST)
+    with suppress(OSError):  # a service may not have the right
+        os.nice(LOWEST_PRIORITY)
     try:
         taken = snapshot(Path(log), Path(copy), progress)
     except OSError as error:

@@ -1,17 +1,16 @@
-"""Three ways to copy a log, by what else is being done with it.
+"""Copy a log while it may be recorded, in one of three ways.
 
-    file    nobody has it open: one file that does not change, copied as it stands, damage and all
-    pages   it may be growing: SQLite's own backup, as fast as the disk, within one read transaction. That does not
-            block the recorder, but as long as it lasts the write-ahead log cannot begin anew; when that has grown
-            too long, the copy is given up for the third way
-    rows    it is growing faster than it is copied: rows are only ever added to a log and never changed, so a first
-            short transaction copies what is small and notes each table's last row, and then the rows up to there are
-            fetched in slices, a short transaction each. However long that takes, the copy is the log as it was
-            in that first moment
+    file    no process has it open: one file that does not change, copied byte for byte, damage included
+    pages   it may be growing: SQLite's backup, as fast as the disk, in one read transaction. This does not block
+            the recorder, but meanwhile the write-ahead log cannot restart; when that has grown too long, the copy
+            is abandoned and made by rows
+    rows    it grows faster than it is copied: rows are only added to a log and never changed, so a short first
+            transaction copies what is small and notes each table's last row; then the rows up to there are fetched
+            in slices, one short transaction each. However long that takes, the copy is the log as it was at the
+            first transaction
 
-All bring to the card what they write half a megabyte at a time, with pauses, so that the recorder's own sync never
-waits for much more.
-Each returns False when the log was opened or closed meanwhile, so that another way is the right one.
+Each writes to the card half a megabyte at a time, with pauses, so that the recorder's own sync never waits much
+longer. Each returns False if the log was opened or closed meanwhile, so that another way is needed.
 """
 
 from __future__ import annotations
@@ -40,30 +39,29 @@ from logger.logfile.schema import require_ours
 from logger.transfer.slow_delete import remove
 
 MOST_WAL_BYTES = 8 * 1024 * 1024
-"""The recorder folds its write-ahead log into the log at 4 MB; it may grow to twice that while pages are copied,
-and then takes the recorder twice the usual time to fold."""
+"""The recorder checkpoints its write-ahead log at 4 MB; it may grow to twice that while pages are copied, and the
+checkpoint then takes twice the usual time."""
 STEP_PAGES = 512
-"""Pages copied between two looks at the write-ahead log: some milliseconds."""
+"""Pages copied between two checks of the write-ahead log: some milliseconds."""
 HOLD_S = 0.02
-"""How long a slice of rows may hold the log: the number of rows in one is steered by this."""
+"""Target time for which a slice of rows holds the log; the number of rows per slice is adjusted to it."""
 SYNC_BYTES = 512 * 1024
-"""What is brought to the card at a time, and what a slice of rows and SQLite's own cache are held to, so that it does
-not become much more (at most twice as much was seen): the recorder's own sync waits behind it, a fortieth of a second
-on a slow card."""
+"""Bytes written between syncs; also the limit for a slice of rows and SQLite's cache, so that it does not become much
+more (twice as much at most was measured). The recorder's own sync waits for it: 25 ms on a slow card."""
 FIRST_ROWS, MOST_ROWS = 2_000, 100_000
-"""A slice's rows, at first and at most; they are in memory meanwhile, some 60 bytes each."""
+"""Rows of a slice, at first and at most; they are in memory meanwhile, some 60 bytes each."""
 MOST_PAUSE_S = 0.2
-"""After a stride that took longer than this the card has another trouble than us."""
+"""Maximum pause after a sync: when a sync takes longer, this copy is not the cause."""
 
 Progress = Callable[[float], None]
 
 
-class GrownError(Exception):
-    """The write-ahead log has become too long to hold the log any longer."""
+class WalTooLongError(Exception):
+    """The write-ahead log has grown too long to keep the read transaction open."""
 
 
 def copy_file(log: Path, to: Path, progress: Progress) -> bool:
-    """Copy a log that nobody has open."""
+    """Copy a log that no process has open."""
     with log.open("rb", buffering=0) as source, to.open("wb", buffering=0) as copy:
         before, synced = os.fstat(source.fileno()), 0
         while block := source.read(SYNC_BYTES):
@@ -77,7 +75,7 @@ def copy_file(log: Path, to: Path, progress: Progress) -> bool:
 
 
 def copy_pages(log: Path, to: Path, progress: Progress) -> bool:
-    """Copy a log that may be growing. Raises GrownError when it grows too fast for this, sqlite3.Error."""
+    """Copy a log that may be growing. Raises WalTooLongError when it grows too fast for this; sqlite3.Error."""
     remove(to)
     wal = log.with_name(log.name + "-wal")
     grows = not is_left_behind(log)
@@ -101,11 +99,11 @@ def copy_pages(log: Path, to: Path, progress: Progress) -> bool:
                     nonlocal synced
                     synced = _sync(written.fileno(), synced)
                     if grows and wal.stat().st_size > MOST_WAL_BYTES:
-                        raise GrownError
+                        raise WalTooLongError
                     progress(1 - remaining / max(total, 1))
 
                 source.backup(copy, pages=STEP_PAGES, progress=look)
-                copy.execute("PRAGMA journal_mode = DELETE")  # one file, wherever it is carried
+                copy.execute("PRAGMA journal_mode = DELETE")  # so that the copy is one file
                 os.fsync(written.fileno())
     return True
 
@@ -124,7 +122,7 @@ def copy_rows(log: Path, to: Path, progress: Progress) -> bool:
             return False
         _no_journal(copy, page_bytes)
         copy.execute("PRAGMA temp_store = MEMORY")
-        last_rows = _copy_frame(copy)
+        last_rows = _copy_small_tables(copy)
         with to.open("rb") as written:
             _copy_slices(copy, last_rows, written.fileno(), 2 * stored_bytes(log) + SYNC_BYTES, progress)
             os.fsync(written.fileno())
@@ -132,21 +130,21 @@ def copy_rows(log: Path, to: Path, progress: Progress) -> bool:
 
 
 def _no_journal(copy: sqlite3.Connection, page_bytes: int) -> None:
-    """A copy that fails is thrown away: it needs neither a journal nor syncs but our own."""
+    """Turn off journal and SQLite's syncs: a copy that fails is deleted, and `_sync` syncs."""
     cache = f"cache_size = -{SYNC_BYTES // 1024}"
     for setting in (f"page_size = {page_bytes}", "journal_mode = OFF", "synchronous = OFF", cache):
         copy.execute(f"PRAGMA main.{setting}")
 
 
-def _copy_frame(copy: sqlite3.Connection) -> dict[str, int]:
-    """Copy what is small, and note the last row of each table that is not: all of one moment."""
+def _copy_small_tables(copy: sqlite3.Connection) -> dict[str, int]:
+    """Copy schema and small tables, and note the last row of each large table, all in one transaction."""
     copy.execute("BEGIN")
     require_ours(copy, "log")
-    things = copy.execute(
+    schema = copy.execute(
         "SELECT name, sql, type = 'table' AS is_table FROM log.sqlite_master"
         " WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%' ORDER BY is_table DESC, rowid"
     ).fetchall()
-    for name, sql, is_table in things:
+    for name, sql, is_table in schema:
         copy.execute(sql)
         if is_table and name not in TABLES:
             copy.execute(f'INSERT INTO main."{name}" SELECT * FROM log."{name}"')  # noqa: S608
@@ -161,9 +159,9 @@ def _copy_frame(copy: sqlite3.Connection) -> dict[str, int]:
 def _copy_slices(
     copy: sqlite3.Connection, last_rows: dict[str, int], written: int, most_bytes: int, progress: Progress
 ) -> None:
-    """Copy the rows up to the last ones. The log is held only while a slice of them is brought into memory.
+    """Copy the rows up to the last ones. The log is held only while a slice of them is read into memory.
 
-    A log whose rows share their pages would become a longer copy: raises LogError when it has `most_bytes`.
+    A damaged log whose rows share pages gives a longer copy: raises LogError at `most_bytes`.
     """
     total, done, rows, synced = max(sum(last_rows.values()), 1), 0, FIRST_ROWS, 0
     for table, last in last_rows.items():
@@ -180,27 +178,28 @@ def _copy_slices(
             held_s, before = time.monotonic() - began, os.fstat(written).st_size
             copy.execute(f"INSERT INTO main.{table} (rowid, {columns}) SELECT * FROM slice")  # noqa: S608
             copy.execute("DELETE FROM slice")
-            rows = _steered(until - at, held_s, os.fstat(written).st_size - before)
+            rows = _next_slice_rows(until - at, held_s, os.fstat(written).st_size - before)
             done += until - at
             at = until
             if os.fstat(written).st_size > most_bytes:
-                raise LogError("damaged: its copy is longer than the log", hint="`stagelog verify` says more")
+                raise LogError(
+                    "damaged: its copy is longer than the log", hint="run `stagelog verify` for details"
+                )
             synced = _sync(written, synced)
             progress(done / total)
         copy.execute("DROP TABLE slice")
 
 
-def _steered(rows: int, held_s: float, grown_bytes: int) -> int:
-    """How many rows the next slice may have, after one of `rows` that held the log for `held_s` and made the copy
-    grow by `grown_bytes`."""
+def _next_slice_rows(rows: int, held_s: float, grown_bytes: int) -> int:
+    """Rows of the next slice, after one of `rows` that held the log for `held_s` and grew the copy by `grown_bytes`."""
     share = min(2.0, HOLD_S / max(held_s, 1e-6), SYNC_BYTES / max(grown_bytes, 1))
     return max(1, min(MOST_ROWS, round(rows * share)))
 
 
 def _sync(written: int, synced: int) -> int:
-    """Bring a file to the card if enough has come since it had `synced` bytes; the bytes it has there now.
+    """Sync a file once SYNC_BYTES have been added since `synced` bytes; returns the bytes synced.
 
-    The card is left alone for as long again: whoever else syncs has his turn.
+    Then pauses for as long as the sync took: the recorder's own sync gets its turn.
     """
     size = os.fstat(written).st_size
     if size - synced < SYNC_BYTES:

@@ -1,17 +1,17 @@
-"""One HTTP request and its answer, bounded in bytes and in time whatever the server sends.
+"""One HTTP exchange, bounded in bytes and time whatever the server sends.
 
-h11 reads the answer: it takes bytes and gives events, and refuses what is not HTTP, such as two lengths, a length of
-5,000 digits or a chunk of 2^80 bytes. Ours are the clock and the bounds:
+h11 parses the response and rejects what is not HTTP, such as two lengths, a length of 5,000 digits or a chunk of 2^80
+bytes. The clock and these limits are ours:
 
     silence        no byte for `silence_s`
     pace           fewer than LEAST_BYTES_S, averaged over `slow_s`
-    head           MOST_HEAD_BYTES, and MOST_INTERIM answers such as "100 Continue" before it
+    head           MOST_HEAD_BYTES, and MOST_INTERIM responses such as "100 Continue" before it
     JSON           MOST_BYTES of untrusted_json
-    answer         `answer_s` for all of it, but for the body of a log, which only has to keep the pace
-    encodings      none: what is compressed was not asked for
+    response       `response_s` in total, except for the body of a log, which only has to keep the pace
+    encodings      none: compression was not requested
 
-A line that breaks or is too slow is a CutError, worth another try; a server that does not speak as the car's does is a
-DeviceError, for it will not the next time either.
+A lost or too slow connection is a TransientError, worth a retry; a server that does not behave like the car's is a
+DeviceError, because it will not next time either.
 """
 
 from __future__ import annotations
@@ -29,82 +29,83 @@ from firmware_bridge.printable import printable
 from logger.boundary.untrusted_json import MOST_BYTES, loads
 
 RECEIVE_BYTES = 64 * 1024
-"""At a time: h11 copies what waits; this stays in the processor's cache (390 MB/s; with four times as much 220)."""
+"""Bytes per read: h11 copies what is buffered; this size stays in the processor's cache (390 MB/s; four times as much
+gives 220)."""
 MOST_HEAD_BYTES = 16 * 1024
-"""The car's own heads have some 400 bytes; h11's own limit."""
+"""The car's own heads have some 400 bytes; this is h11's default limit."""
 MOST_INTERIM = 8
-"""Interim answers (1xx) before the answer: the car sends none, a proxy one."""
+"""Interim responses (1xx) before the final one: the car sends none, a proxy one."""
 
 
 class Limits(NamedTuple):
-    """How long a server may take, in seconds."""
+    """Time limits for a server, in seconds."""
 
     silence_s: float = 20.0
-    """Without a byte: a server that says nothing for so long is gone; ours gives up a client after less."""
+    """Without a byte. Our server gives up a silent client sooner."""
     slow_s: float = 60.0
-    """At less than the least pace: a crossing of a dune, with TCP's own waits behind it."""
-    answer_s: float = 120.0
-    """For a whole answer of JSON: the longest that is accepted, at 35 kB/s; and for the head of any other.
+    """Below the minimum rate: one crossing of a dune, with TCP's own retransmission delays."""
+    response_s: float = 120.0
+    """For a whole JSON response (the longest accepted, at 35 kB/s), and for the head of any other.
 
-    A list takes three answers at most, as the first may ask for the pin: with connecting and sending, 20 s each, it has
-    come after 8 minutes or never.
+    A list takes three requests at most, since the first may ask for the pin: with connecting and sending, 20 s each,
+    it takes 8 minutes or fails.
     """
     preparing_s: float = 3600.0
-    """For a car's copy of one log: 10 GB at the 3 MB/s of a card that is also recorded to."""
+    """For the car to copy one log: 10 GB at the 3 MB/s of a card that is also being recorded to."""
     ask_again_s: float = 1.0
-    """Between two questions about a copy: the car itself answers after a second."""
+    """Between two requests for a copy: the car itself answers after a second."""
 
 
 LIMITS = Limits()
 
 
-class CutError(Exception):
-    """The line was cut, or the server is not there, or is busy: worth another try, not before `wait_s`.
+class TransientError(Exception):
+    """The connection was lost, or the server is absent or busy: worth a retry, not before `wait_s`.
 
-    `heard`: it is there, for something came from it.
+    `responded`: the server responded before the loss.
     """
 
-    def __init__(self, why: str, wait_s: float = 0.0, *, heard: bool = True) -> None:
+    def __init__(self, why: str, wait_s: float = 0.0, *, responded: bool = True) -> None:
         super().__init__(why)
-        self.wait_s, self.heard = wait_s, heard
+        self.wait_s, self.responded = wait_s, responded
 
 
-class Answer:
-    """What a server answers: `status`, `headers` by lower-case name, and a body to be read piece by piece."""
+class Response:
+    """A server's response: `status`, `headers` by lower-case name, and a body to be read in pieces."""
 
     def __init__(self, connection: socket.socket, limits: Limits, where: str) -> None:
-        """An exchange over a connection that was just opened; whoever opened it closes it."""
+        """An exchange over a fresh connection, which the caller closes."""
         self._connection, self._limits, self._where = connection, limits, where
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MOST_HEAD_BYTES)
-        self._ends_s = time.monotonic() + limits.answer_s
+        self._ends_s = time.monotonic() + limits.response_s
         self._pace = Pace(limits.slow_s)
-        self._is_over = False
+        self._is_ended = False
         self.status = 0
         self.headers: dict[str, str] = {}
 
-    def ask(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> None:
-        """Send the request, and read the answer up to its body. Raises CutError, DeviceError."""
+    def request(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> None:
+        """Send the request and read the response up to its body. Raises TransientError, DeviceError."""
         fields = {**headers, "Accept-Encoding": "identity", "Connection": "close"}
         if body or method == "POST":
             fields["Content-Length"] = str(len(body))
-        request = h11.Request(method=method, target=target, headers=list(fields.items()))
-        wire = [self._http.send(event) for event in (request, h11.Data(data=body), h11.EndOfMessage())]
+        head = h11.Request(method=method, target=target, headers=list(fields.items()))
+        wire = [self._http.send(event) for event in (head, h11.Data(data=body), h11.EndOfMessage())]
         try:
             self._connection.settimeout(self._limits.silence_s)
             self._connection.sendall(b"".join(piece for piece in wire if piece))
         except OSError as error:
-            raise CutError(why(error), heard=False) from error
+            raise TransientError(why(error), responded=False) from error
         for _ in range(MOST_INTERIM + 1):
-            event = self._event(heard=False)
+            event = self._event(responded=False)
             if isinstance(event, h11.Response):
                 self._begin(event)
                 return
             if not isinstance(event, h11.InformationalResponse):
                 break
-        raise self.refused("announces an answer again and again, and gives none")
+        raise self.protocol_error("sends interim responses without end")
 
     def read(self) -> bytes:
-        """The next piece of a body of any length, nothing at the end. Raises CutError, DeviceError."""
+        """The next piece of a body of any length; empty at the end. Raises TransientError, DeviceError."""
         self._ends_s = math.inf
         return self._piece()
 
@@ -117,87 +118,90 @@ class Answer:
                 return b""
 
     def json(self) -> Any:
-        """The whole body. Raises CutError when that did not come, ValueError when it is no JSON, DeviceError."""
+        """The whole body. Raises ValueError when it is not JSON, TransientError, DeviceError."""
         body = bytearray()
         while piece := self._piece():
             body += piece
             if len(body) > MOST_BYTES:
-                raise self.refused(f"answers with over {MOST_BYTES >> 20} MB where a list is expected")
+                raise self.protocol_error(f"sends over {MOST_BYTES >> 20} MB where a list is expected")
         return loads(bytes(body), replace_surrogates=True)
 
-    def complaint(self) -> str:
-        """Why the car refuses."""
+    def error_text(self) -> str:
+        """The error that the car reports."""
         try:
             return printable(self.json()["error"])
         except (ValueError, KeyError, TypeError):
             return f"the server answers {self.status}"
 
-    def refused(self, what: str) -> DeviceError:
-        """The error of a server that does not speak as a car's does."""
-        hint = "name the address of a crew page; whatever answers there is none"
+    def protocol_error(self, what: str) -> DeviceError:
+        """The error for a server that does not behave like a car's."""
+        hint = "give the address of a crew page; another program answers there"
         return DeviceError(f"the server {what}", where=self._where, hint=hint)
 
     def _begin(self, response: h11.Response) -> None:
         self.status = response.status_code
         self.headers = {name.decode("ascii"): value.decode("latin-1") for name, value in response.headers}
         if self.headers.get("content-encoding", "identity").lower() != "identity":
-            raise self.refused("answers compressed, which was not asked for")
+            raise self.protocol_error("sends a compressed response, which was not requested")
 
-    def _event(self, *, heard: bool = True) -> Any:
-        """What comes next. Raises CutError when the line breaks, DeviceError when it is no HTTP."""
+    def _event(self, *, responded: bool = True) -> Any:
+        """The next HTTP event. Raises TransientError when the connection is lost, DeviceError when it is not HTTP."""
         while True:
             try:
                 event = self._http.next_event()
             except (h11.RemoteProtocolError, ValueError) as error:
-                if self._is_over:
-                    raise CutError("the line was cut", heard=heard) from error
-                raise self.refused(f"does not speak HTTP: {printable(error)}") from error
+                if self._is_ended:
+                    raise TransientError("the connection was lost", responded=responded) from error
+                raise self.protocol_error(f"does not speak HTTP: {printable(error)}") from error
             if event is not h11.NEED_DATA:
                 return event
-            data = self._receive(heard=heard)
-            self._is_over = not data
+            data = self._receive(responded=responded)
+            self._is_ended = not data
             self._http.receive_data(data)
 
-    def _receive(self, *, heard: bool) -> bytes:
+    def _receive(self, *, responded: bool) -> bytes:
         paced_s, whole_s = self._pace.left_s(), self._ends_s - time.monotonic()
         if paced_s <= 0:
-            raise CutError("the line brings next to nothing", heard=heard)
+            raise TransientError("the connection is too slow", responded=responded)
         if whole_s <= 0:
-            raise CutError(f"an answer takes longer than {self._limits.answer_s:g} s", heard=heard)
+            raise TransientError(
+                f"a response takes longer than {self._limits.response_s:g} s", responded=responded
+            )
         try:
             self._connection.settimeout(min(self._limits.silence_s, paced_s, whole_s))
             data = self._connection.recv(RECEIVE_BYTES)
         except OSError as error:
-            raise CutError(why(error), heard=heard) from error
-        self._pace.came(len(data))
+            raise TransientError(why(error), responded=responded) from error
+        self._pace.received(len(data))
         return data
 
 
 def why(error: OSError) -> str:
-    """A cut line in a few words."""
+    """Short text of a connection error."""
     return printable(error.strerror or error or type(error).__name__)
 
 
 LEAST_BYTES_S = 250.0
-"""A slower line brings nothing: a quarter of GPRS with one slot (9 kbit/s), and a day for 20 MB."""
+"""Minimum rate: a quarter of GPRS with one slot (9 kbit/s), and a day for 20 MB."""
 
 
 class Pace:
-    """`most_s` seconds, of which each byte gives back 1 / `least_bytes_s`, so that a line at that rate never ends."""
+    """A time limit of `most_s` seconds that each byte extends by 1 / `least_bytes_s`: a line at that rate never runs
+    out."""
 
     def __init__(self, most_s: float, least_bytes_s: float = LEAST_BYTES_S) -> None:
         self._most_s, self._least_bytes_s = most_s, least_bytes_s
         self.renew()
 
     def renew(self) -> None:
-        """All of the time again."""
+        """Restart with the full time."""
         self._until_s = time.monotonic() + self._most_s
 
-    def came(self, count: int) -> None:
-        """So many bytes."""
+    def received(self, count: int) -> None:
+        """Count received bytes."""
         full_s = time.monotonic() + self._most_s
         self._until_s = min(full_s, self._until_s + count / self._least_bytes_s)
 
     def left_s(self) -> float:
-        """What is left of it; zero or less when it is over."""
+        """Remaining seconds; zero or less when the time is over."""
         return self._until_s - time.monotonic()

@@ -1,8 +1,8 @@
-"""Which logs are taken from a car, and how one that has arrived gets its place.
+"""Fetch a log from a car: decide whether it is needed, download, verify and put it in place.
 
-Taken is what is not here, or has grown since. What arrived has to have the SHA-256 that the car announced and to
-pass `verify`; then it replaces the shorter log of the same name, in one step. A log here is never replaced by
-another one (the first session tells them apart), which is put beside it, nor by a shorter one.
+A log is fetched if it is not here or has grown. The download must have the SHA-256 that the car announced and pass
+`verify`; then it replaces the shorter log of the same name atomically. A local log is never replaced by a shorter one,
+nor by another log of that name (the first session identifies a log), which is stored beside it.
 """
 
 from __future__ import annotations
@@ -18,33 +18,33 @@ from logger.logfile.verify import verify
 from logger.transfer.car import Car
 from logger.transfer.download import Download, Watcher
 from logger.transfer.listed import ListedLog
-from logger.transfer.retry import Patience
+from logger.transfer.retry import Retry
 from logger.transfer.snapshot import DAMAGED_TAIL, digest_of, place, readable_state
 from logger.transfer.state import state_of
 
 
 class Outcome(NamedTuple):
-    """What became of one log, for people; `ok` is False when something is wrong with it."""
+    """The outcome of one log, for people; `ok` is False when something is wrong with it."""
 
     name: str
     text: str
     ok: bool = True
 
 
-def fetch(car: Car, log: ListedLog, folder: Path, patience: Patience, watcher: Watcher) -> Outcome:
+def fetch(car: Car, log: ListedLog, folder: Path, retry: Retry, watcher: Watcher) -> Outcome:
     """Bring one log of the car's list up to date in `folder`. Raises StagelogError, OSError."""
-    name, there = log.name, log.state
+    name, remote = log.name, log.state
     if log.withheld:
         return Outcome(name, f"{log.withheld}; fetch it then")
-    if there is not None:
-        here = readable_state(place(within(folder, name), there))
-        if here is not None and here.rows >= there.rows:
+    if remote is not None:
+        local = readable_state(place(within(folder, name), remote))
+        if local is not None and local.rows >= remote.rows:
             return Outcome(name, "nothing new")
     damaged = within(folder, name + DAMAGED_TAIL)
-    known_sha256 = digest_of(damaged) if there is None and damaged.exists() else ""
-    arrived = Download(car, name, folder, patience, watcher).run(known_sha256)
+    known_sha256 = digest_of(damaged) if remote is None and damaged.exists() else ""
+    arrived = Download(car, name, folder, retry, watcher).run(known_sha256)
     if arrived is None:
-        return Outcome(name, "damaged, as it was; nothing new", ok=False)
+        return Outcome(name, "still damaged; nothing new", ok=False)
     part, sha256 = arrived
     size = part.stat().st_size
     if problems := verify(part, lambda done: watcher.checking(name, done)):
@@ -57,13 +57,13 @@ def fetch(car: Car, log: ListedLog, folder: Path, patience: Patience, watcher: W
     before = readable_state(target) if target.exists() else None
     if before is not None and before.rows > state.rows:
         part.unlink()
-        return Outcome(name, "goes less far than what is here; left as it is")
+        return Outcome(name, "is shorter than the log here; kept the log here")
     put_in_place(part, target)
     text = f"{size / 1e6:.1f} MB, whole{', grown' if before is not None and before.rows < state.rows else ''}"
     if target.name != name:
-        text += f"; {name} here is another log, so it is in {target.name}"
+        text += f"; {name} here is another log, so stored as {target.name}"
     try:
-        patience.through(lambda: car.confirm(name, sha256))
+        retry.run(lambda: car.confirm(name, sha256))
     except LogError as error:
-        text += f"; the car did not note that it was delivered ({error.what})"
+        text += f"; the car did not record the delivery ({error.what})"
     return Outcome(name, text)

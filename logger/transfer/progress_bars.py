@@ -1,4 +1,4 @@
-"""A bar a log on standard error, with rate and time left, while `stagelog fetch` runs on a terminal."""
+"""Progress bars on standard error with rate and remaining time, for `stagelog fetch` on a terminal."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from logger.boundary.console import PlainConsole
 from logger.boundary.terminal import MOST_LINE_CHARS, echo
 
 
-class Bars:
-    """Who watches a download, for a terminal. `clock` (s) is what rates are measured by."""
+class ProgressBars:
+    """Shows downloads on a terminal, one bar per log. `clock` (s) is the time base of the rates."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._progress = Progress(
@@ -40,7 +40,7 @@ class Bars:
         self._moving: set[str] = set()
 
     def __enter__(self) -> Self:
-        return self  # drawn from the first bar on: before, the pin may be asked for
+        return self  # starts with the first bar: before that, the pin may be prompted for
 
     def __exit__(
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
@@ -48,28 +48,28 @@ class Bars:
         self._progress.stop()
 
     def preparing(self, name: str, done: float) -> None:
-        """The car is making a copy."""
+        """The car is making a copy; `done` is 0 to 1."""
         self._progress.update(
             self._bar(name), description=f"{printable(name)}: the car copies it, {done:.0%}"
         )
 
     def checking(self, name: str, done: float) -> None:
-        """It is being verified."""
+        """The log is being verified; `done` is 0 to 1."""
         self._progress.update(self._bar(name), description=f"{printable(name)}: checking, {done:.0%}")
 
     def moved(self, name: str, at: int, size: int) -> None:
-        """So many bytes of so many are here."""
-        if name not in self._moving:  # what an earlier fetch brought says nothing of this one's rate
+        """`at` of `size` bytes have arrived."""
+        if name not in self._moving:  # bytes of an earlier fetch do not count for this one's rate
             self._moving.add(name)
             self._progress.reset(self._bar(name), total=size, completed=at)
         self._progress.update(self._bar(name), description=printable(name), total=size, completed=at)
 
-    def say(self, text: str) -> None:
-        """Above the bars."""
+    def message(self, text: str) -> None:
+        """Print a message above the bars."""
         self._progress.console.print(f"stagelog: {printable(text, MOST_LINE_CHARS)}")
 
     def done(self, name: str, text: str) -> None:
-        """The outcome, and the bar is gone."""
+        """Remove the bar and print the outcome."""
         if name in self._bars:
             self._progress.remove_task(self._bars.pop(name))
         self._progress.stop()

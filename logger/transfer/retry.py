@@ -1,4 +1,4 @@
-"""How long a cut line is put up with: tried again soon, then less often, until next to nothing came for too long."""
+"""Retry over an unreliable connection: short waits, then longer ones, until almost nothing arrives for too long."""
 
 from __future__ import annotations
 
@@ -7,57 +7,57 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from firmware_bridge.errors import DeviceError
-from logger.transfer.exchange import CutError, Pace
+from logger.transfer.exchange import Pace, TransientError
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.2, 5.0
-"""A Wi-Fi that dropped a connection takes the next at once; one that is out of reach is not to be hammered."""
-SAY_AGAIN_S = 10.0
-"""A line that is cut several times a second says the same no more often than this."""
+"""A Wi-Fi that dropped a connection accepts the next at once; an unreachable one must not be flooded."""
+REPEAT_S = 10.0
+"""Minimum interval between identical messages, for a line that is lost several times per second."""
 
 Result = TypeVar("Result")
 
 
-class Patience:
-    """Patience of `most_s` seconds without a byte; a trickle prolongs it by little (pace.py).
+class Retry:
+    """Retries until `most_s` seconds pass without progress; a trickle of bytes extends that little (exchange.Pace).
 
-    `tell` hears why there is a wait, once an outage.
+    `notify` gets the reason for a wait, once per outage.
     """
 
-    def __init__(self, most_s: float, tell: Callable[[str], None], where: str) -> None:
-        self._pace, self._tell, self._where = Pace(most_s), tell, where
+    def __init__(self, most_s: float, notify: Callable[[str], None], where: str) -> None:
+        self._pace, self._notify, self._where = Pace(most_s), notify, where
         self._wait_s = FIRST_WAIT_S
-        self._said, self._said_s = "", 0.0
+        self._reason, self._notified_s = "", 0.0
 
-    def came(self, count: int) -> None:
-        """So many bytes."""
-        self._pace.came(count)
+    def received(self, count: int) -> None:
+        """Count received bytes."""
+        self._pace.received(count)
         self._wait_s = FIRST_WAIT_S
 
-    def wait(self, cut: CutError) -> None:
-        """Wait before the next try. Raises DeviceError when patience is at its end."""
+    def wait(self, error: TransientError) -> None:
+        """Wait before the next try. Raises DeviceError when the time is over."""
         left_s = self._pace.left_s()
         if left_s <= 0:
-            hint = "try again when the car is in reach: what has come stays, and is gone on with"
-            raise DeviceError(f"the car is out of reach: {cut}", where=self._where, hint=hint) from cut
-        if cut.heard:
+            hint = "fetch again when the car is in reach; the download then resumes where it stopped"
+            raise DeviceError(f"the car is out of reach: {error}", where=self._where, hint=hint) from error
+        if error.responded:
             self._wait_s = FIRST_WAIT_S
         if self._wait_s == FIRST_WAIT_S:
-            self._say(str(cut))
-        time.sleep(min(max(self._wait_s, cut.wait_s), left_s))
+            self._report(str(error))
+        time.sleep(min(max(self._wait_s, error.wait_s), left_s))
         self._wait_s = min(self._wait_s * 2, LONGEST_WAIT_S)
 
-    def _say(self, reason: str) -> None:
+    def _report(self, reason: str) -> None:
         now_s = time.monotonic()
-        if reason != self._said or now_s - self._said_s > SAY_AGAIN_S:
-            self._tell(reason)
-            self._said, self._said_s = reason, now_s
+        if reason != self._reason or now_s - self._notified_s > REPEAT_S:
+            self._notify(reason)
+            self._reason, self._notified_s = reason, now_s
 
-    def through(self, attempt: Callable[[], Result]) -> Result:
-        """What an attempt brings, however often the line is cut meanwhile. Raises DeviceError."""
+    def run(self, attempt: Callable[[], Result]) -> Result:
+        """Repeat an attempt until it succeeds, and return its result. Raises DeviceError."""
         self._pace.renew()
         self._wait_s = FIRST_WAIT_S
         while True:
             try:
                 return attempt()
-            except CutError as cut:
-                self.wait(cut)
+            except TransientError as error:
+                self.wait(error)

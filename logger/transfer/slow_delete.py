@@ -1,8 +1,8 @@
-"""A large file loses its name first, and then its bytes, step by step from its end.
+"""Delete a large file slowly: unlink it, then free its space in steps from its end.
 
-At once, its hundreds of megabytes go through the file system's journal together, and the recorder's sync waits for
-them (300 ms were measured on ext4, and 30 ms so). Without a name nobody ever comes upon a file that is cut off: after
-a power cut the file system itself frees the rest. Whoever has it open, or by another name, keeps all of it.
+Deleting hundreds of megabytes at once passes through the file system's journal in one transaction, and the recorder's
+sync waits for it (300 ms were measured on ext4; 30 ms in steps). An unlinked file is never found truncated: after a
+power cut the file system frees the rest. A process that has the file open, or another name for it, keeps all of it.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from contextlib import suppress
 from pathlib import Path
 
 REMOVE_BYTES, REMOVE_PAUSE_S = 8 * 1024 * 1024, 0.02
-"""Cut off in one step, and the recorder's turn after it."""
+"""Bytes freed per step, and the pause after it in which the recorder can sync."""
 
 
 def remove(path: Path) -> None:
-    """Remove a file, however large, without holding up whoever writes to the same disk. Nothing if there is none."""
-    Nameless(path).free()
+    """Delete a file of any size without delaying others who write to the same disk. Nothing if there is none."""
+    UnlinkedFile(path).free()
 
 
-class Nameless:
-    """A file whose name is taken away as soon as this is made; its room is taken until `free`. Raises OSError."""
+class UnlinkedFile:
+    """A file that is unlinked on construction; its space stays in use until `free`. Raises OSError."""
 
     def __init__(self, path: Path) -> None:
         self._descriptor: int | None = None
-        with suppress(OSError):  # not ours to write, or nothing to write into: a name is all that is taken
+        with suppress(OSError):  # not writable, or not a file: then it is only unlinked
             flags = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
             self._descriptor = os.open(path, flags)
         try:
@@ -38,11 +38,11 @@ class Nameless:
             raise
 
     def free(self, pause_s: float = REMOVE_PAUSE_S) -> None:
-        """Give its room back, with a pause after each step. Raises OSError."""
+        """Free the space, with a pause after each step. Raises OSError."""
         if self._descriptor is None:
             return
         try:
-            if _is_nobodys(self._descriptor):
+            if _is_unused(self._descriptor):
                 size = os.fstat(self._descriptor).st_size
                 while size > REMOVE_BYTES:
                     size -= REMOVE_BYTES
@@ -57,15 +57,15 @@ class Nameless:
             self._descriptor = None
 
 
-def _is_nobodys(descriptor: int) -> bool:
-    """Whether a file has no other name and nobody else has it open; False where that cannot be told.
+def _is_unused(descriptor: int) -> bool:
+    """Whether a file has no other name and no other process has it open; False where that is unknown.
 
-    The kernel grants a write lease (fcntl(2), F_SETLEASE) only on a file that nobody else has open.
+    The kernel grants a write lease (fcntl(2), F_SETLEASE) only on a file that no other process has open.
     """
     if os.fstat(descriptor).st_nlink:
         return False
     try:
-        # Who opens it while the lease lasts has us signalled: not by SIGIO, which would end us.
+        # Opening the file during the lease sends us a signal; the default, SIGIO, would end this process.
         fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
         fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_WRLCK)
         fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)

@@ -1,10 +1,10 @@
-"""A consistent copy of a log, also of one that another process is recording at this moment.
+"""Make a consistent copy of a log, also while another process records it.
 
     from logger.transfer.snapshot import snapshot
     taken = snapshot(Path("stage-001.db"), Path("copy.db"))      # taken.sha256, taken.state.rows, ...
 
-The recorder never waits for it: see copying.py for how. For a download and for a USB stick alike; a client that is
-slow reads the copy, never the log.
+The recorder never waits for it: copying.py explains how. Downloads and the USB stick both use it; a slow client reads
+the copy, never the log.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from firmware_bridge.errors import LogError
 from logger.boundary.whole_file import sync_folder
 from logger.logfile.border import has_wal
 from logger.logfile.naming import is_aside
-from logger.transfer.copying import GrownError, Progress, copy_file, copy_pages, copy_rows
+from logger.transfer.copying import Progress, WalTooLongError, copy_file, copy_pages, copy_rows
 from logger.transfer.slow_delete import remove
 from logger.transfer.state import LogState, state_of
 
 TRIES = 5
-"""The recorder opens or closes a log in just this moment: rarely twice, never five times."""
+"""Tries while the recorder opens or closes the log at the same moment: rarely two are needed, never five."""
 BLOCK_BYTES = 1024 * 1024
 _COPIED = 0.9
-"""The share of the work that copying is; the rest is the digest."""
+"""Share of the work that is copying; the rest is the digest."""
 
 
 class Snapshot(NamedTuple):
-    """A copy that is whole and on the disk, its SHA-256 (hexadecimal), and how far the log had come.
+    """A complete copy on the disk, its SHA-256 (hexadecimal), and how far the log had come.
 
-    `state` is None where the log is damaged beyond reading; its bytes are copied nevertheless.
+    `state` is None where the log is too damaged to read; its bytes are copied anyway.
     """
 
     path: Path
@@ -44,10 +44,10 @@ class Snapshot(NamedTuple):
 
 
 def snapshot(log: Path, to: Path, progress: Progress = lambda _done: None) -> Snapshot:
-    """Copy a log to the new file `to`, consistently; `progress` is told the share done and may raise to stop it.
+    """Copy a log consistently to the new file `to`. `progress` gets the share done, and may raise to stop the copy.
 
-    Nothing is left at `to` when it fails. Raises LogError when the log cannot be read, OSError when the copy
-    cannot be written.
+    Nothing is left at `to` on failure. Raises LogError when the log cannot be read, OSError when the copy cannot be
+    written.
     """
     try:
         _copy(log, to, lambda done: progress(_COPIED * done))
@@ -58,7 +58,7 @@ def snapshot(log: Path, to: Path, progress: Progress = lambda _done: None) -> Sn
         remove(to)
         if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(to)) from error
-        hint = "`stagelog verify` says what is left of it"
+        hint = "`stagelog verify` shows what is readable"
         raise LogError(f"cannot be copied: {error}", where=str(log), hint=hint) from error
     except BaseException:
         remove(to)
@@ -69,14 +69,14 @@ def _copy(log: Path, to: Path, progress: Progress) -> None:
     if is_aside(log.name):
         copy_file(log, to, progress)
         return
-    way = copy_pages
+    copy_open_log = copy_pages
     for _ in range(TRIES):
         try:
-            if (way if has_wal(log) else copy_file)(log, to, progress):
+            if (copy_open_log if has_wal(log) else copy_file)(log, to, progress):
                 return
-        except GrownError:
-            way = copy_rows
-    raise LogError("is opened and closed all the time", where=str(log), hint="try again")
+        except WalTooLongError:
+            copy_open_log = copy_rows
+    raise LogError("is opened and closed repeatedly", where=str(log), hint="try again")
 
 
 def readable_state(path: Path) -> LogState | None:
@@ -88,7 +88,7 @@ def readable_state(path: Path) -> LogState | None:
 
 
 def digest_of(path: Path, progress: Progress = lambda _done: None) -> str:
-    """The SHA-256 of a file, hexadecimal; `progress` is told the share done."""
+    """The SHA-256 of a file, hexadecimal. `progress` gets the share done."""
     hasher = hashlib.sha256()
     with path.open("rb", buffering=0) as file:
         size = max(os.fstat(file.fileno()).st_size, 1)
@@ -99,11 +99,11 @@ def digest_of(path: Path, progress: Progress = lambda _done: None) -> str:
 
 
 DAMAGED_TAIL = ".damaged"
-"""Behind the name of a log that was damaged in the car already: it is kept, and nothing takes it for a log."""
+"""Suffix of a log that was already damaged in the car: it is kept, but not used as a log."""
 
 
 def place(target: Path, state: LogState) -> Path:
-    """Where a log belongs: at `target`, or beside another log that is there."""
-    there = readable_state(target) if target.exists() else state
-    is_it = there is not None and there.identity == state.identity
-    return target if is_it else target.with_stem(f"{target.stem}.{state.identity}")
+    """Path for a log: `target`, or a name beside it where another log has that name."""
+    present = readable_state(target) if target.exists() else state
+    is_same = present is not None and present.identity == state.identity
+    return target if is_same else target.with_stem(f"{target.stem}.{state.identity}")

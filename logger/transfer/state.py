@@ -1,8 +1,8 @@
-"""How far a log has come, and which log it is: what two copies of it are compared by.
+"""State of a log: its identity and length, by which two copies are compared.
 
-A name says little: every car has a `dakar-2026-11-car-...-001.db` of each try. A log's first session says who it
-is, for it is written once and never changed. Rows are only ever added, so their number says which of two copies
-is the longer one. Nothing here takes longer for a long log.
+A name does not identify a log: every car has a `dakar-2026-11-car-...-001.db` of each attempt. A log's first session
+does, because it is written once and never changed. Rows are only added, so their number shows which of two copies is
+longer. The cost does not depend on the log's length.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from logger.logfile.border import open_log_readonly
 from logger.logfile.rows import TABLES
 
 IDENTITY_DIGITS = 16
-"""Of a SHA-256 in hexadecimal: plenty for the logs of all rallies."""
+"""Digits of a SHA-256 in hexadecimal: enough for the logs of all rallies."""
 _IDENTITY = re.compile(rf"[0-9a-f]{{{IDENTITY_DIGITS}}}")
 
 
 class LogState(NamedTuple):
-    """Which log it is (`identity`, hexadecimal), its newest row's session and time, and how many rows it has."""
+    """A log's identity (hexadecimal), the session and time of its newest row, and its number of rows."""
 
     identity: str
     session: int
@@ -32,33 +32,30 @@ class LogState(NamedTuple):
     rows: int
 
     @classmethod
-    def from_json(cls, said: Mapping[str, Any]) -> Self:
-        """What another machine said. Raises KeyError, TypeError or ValueError if that is no state."""
-        identity, *numbers = (said[name] for name in cls._fields)
+    def from_json(cls, document: Mapping[str, Any]) -> Self:
+        """Read the state that another machine sent. Raises KeyError, TypeError or ValueError for an invalid one."""
+        identity, *numbers = (document[name] for name in cls._fields)
         if not (isinstance(identity, str) and _IDENTITY.fullmatch(identity)):
-            raise ValueError("an identity is hexadecimal")  # and becomes part of a file's name
+            raise ValueError("an identity is hexadecimal")  # it becomes part of a file name
         if not all(type(number) is int and abs(number) < 2**63 for number in numbers):
-            raise ValueError("a number is one that SQLite has")
+            raise ValueError("a number must fit into 64 bits")
         return cls(identity, *numbers)
 
 
 def state_of(path: Path) -> LogState:
-    """How far the log in a file has come. Raises LogError."""
+    """The state of the log in a file. Raises LogError."""
     with open_log_readonly(path) as connection:
         return read_state(connection)
 
 
 def read_state(connection: sqlite3.Connection, schema: str = "main") -> LogState:
-    """How far the log behind a connection has come; `schema` is the name under which it is attached.
-
-    Raises LogError for a log without a session, sqlite3.Error for one that cannot be read.
-    """
+    """The state of the log behind a connection; `schema` is the name under which it is attached."""
     row = connection.execute(
         f"SELECT boot_id, started_utc, software, config FROM {schema}.session ORDER BY id LIMIT 1"  # noqa: S608
     ).fetchone()
     if row is None:
         raise LogError("nothing was ever recorded in it", hint="it may be deleted")
-    words = "\0".join(map(str, row)).encode("utf-8", "surrogateescape")
+    text = "\0".join(map(str, row)).encode("utf-8", "surrogateescape")
     newest = [
         connection.execute(
             f"SELECT rowid, session, t_us FROM {schema}.{table} ORDER BY rowid DESC LIMIT 1"  # noqa: S608
@@ -67,5 +64,5 @@ def read_state(connection: sqlite3.Connection, schema: str = "main") -> LogState
         for table in TABLES
     ]
     session, t_us = max((session, t_us) for _, session, t_us in newest)
-    identity = hashlib.sha256(words).hexdigest()[:IDENTITY_DIGITS]
+    identity = hashlib.sha256(text).hexdigest()[:IDENTITY_DIGITS]
     return LogState(identity, int(session), int(t_us), sum(rowid for rowid, _, _ in newest))

@@ -10,7 +10,7 @@ import pytest
 from firmware_bridge.virtual.receiver import GpsReceiver
 from logger.logfile.verify import verify
 from logger.replay.replay import Capture
-from logger.replay.replaying import replay
+from logger.replay.replay_to_log import replay
 from tests.firmware_bridge.virtual.courses import lively
 
 CASES = Path(__file__).parent / "gps"

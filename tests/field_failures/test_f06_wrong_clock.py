@@ -167,7 +167,7 @@ def test_f06_only_listed_modules_read_the_wall_clock() -> None:
     assert readers <= {
         # For `started_utc`, which the schema's documentation calls unreliable.
         "logger/recorder/daemon.py",
-        "logger/replay/replaying.py",
+        "logger/replay/replay_to_log.py",
         # For `applied_at` of a migration, which is only stored.
         "logger/logfile/schema.py",
         # chrony gets the error of the system's clock.

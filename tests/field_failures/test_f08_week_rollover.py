@@ -20,7 +20,7 @@ from logger.recorder.chrony import ChronySource
 from logger.recorder.pipeline import Pipeline, Source
 from logger.recorder.setup import Stage
 from logger.replay.replay import Capture
-from logger.replay.replaying import replay
+from logger.replay.replay_to_log import replay
 from tests.figures import Figures
 from tests.firmware_bridge.nmea_lines import fixes_of, gga, rmc, utc
 

@@ -61,7 +61,7 @@ def test_f13_a_wrong_stage_changes_nothing(tmp_path: Path) -> None:
             process.send_signal(signal.SIGHUP)
             until(has_rows(log, len(numbers(log)) + 500))
             output = stop(process)
-    assert "recording goes on as before" in output
+    assert "recording continues unchanged" in output
     assert verify(log) == []
 
 

@@ -203,7 +203,7 @@ def test_f15_dropped_rows_are_counted_and_shown(
         until(has_rows(present, RATE), PATIENCE_S)
         with filled(logs):
             until(lambda: recorder.status().writer.dropped > RATE, PATIENCE_S)
-            shown = recorder.decoding.snapshot()["recording"]
+            shown = recorder.decoder_loop.snapshot()["recording"]
             assert not shown["ok"]
             assert shown["dropped"] > RATE
         until(lambda: recorder.status().writer.ok, PATIENCE_S)

@@ -102,7 +102,7 @@ def test_f16_a_copy_slower_than_the_recorder_does_not_make_the_wal_grow(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, figures: Figures
 ) -> None:
     """On a slow card the copy switches from pages to rows, and the write-ahead log can be reset between them."""
-    monkeypatch.setattr(copying, "_steered", lambda _rows, _held_s, _grown_bytes: 10_000)
+    monkeypatch.setattr(copying, "_next_slice_rows", lambda _rows, _held_s, _grown_bytes: 10_000)
     shares, wals = list[float](), list[int]()
     with being_recorded(tmp_path / "a.db", 250_000) as log:
 

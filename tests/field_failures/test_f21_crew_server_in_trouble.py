@@ -12,7 +12,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 from logger.logfile.verify import verify
-from logger.recorder.live_socket import MAX_COMMANDS_A_S, MAX_COMMANDS_IN_ALL_A_S
+from logger.recorder.live_socket import MAX_COMMANDS_PER_S, MAX_COMMANDS_TOTAL_PER_S
 from tests.field_failures.recorder_process import (
     NumberedBus,
     has_rows,
@@ -117,8 +117,8 @@ def test_f21_a_killed_hung_or_flooding_crew_server_costs_no_row(tmp_path: Path, 
     figures.note(
         f"0 of {len(kept)} frames lost; {sum(executed.values())} commands executed, {sum(refused)} refused"
     )
-    assert 0 < executed["flood"] <= MAX_COMMANDS_IN_ALL_A_S * (flooded_s + 2)
-    assert 0 < executed["page"] <= MAX_COMMANDS_A_S * (flooded_s + 2)
+    assert 0 < executed["flood"] <= MAX_COMMANDS_TOTAL_PER_S * (flooded_s + 2)
+    assert 0 < executed["page"] <= MAX_COMMANDS_PER_S * (flooded_s + 2)
     assert 0 < len(refused) <= 4 * flooded_s + 4, "one event per flood, not one per command"
     assert "came too fast" in output
 

@@ -97,7 +97,7 @@ def resumed_logs() -> Check:
             log.write(frames(3))
             log.commit()
         except sqlite3.DatabaseError:
-            pass  # found while writing: the writer sets it aside then (writer._survive)
+            pass  # found while writing: the writer sets it aside then (writer._handle_error)
         log.abandon()
 
     return check

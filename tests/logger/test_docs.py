@@ -162,7 +162,7 @@ def keys_in(source: str) -> Iterator[str]:
 
 def test_every_live_key_is_in_the_chapter_of_the_live_state() -> None:
     keys = set(keys_in(inspect.getsource(document)))
-    keys |= set(keys_in(inspect.getsource(decoder_loop.Decoding.snapshot)))
+    keys |= set(keys_in(inspect.getsource(decoder_loop.DecoderLoop.snapshot)))
     assert {"utc", "remaining_km", "recording", "lag_s"} <= keys, "the sources were read"
     assert missing(keys, chapters(LOGGER)["Live state"]) == []
 

@@ -1,7 +1,7 @@
-"""CAN logs that other programs write as text, read line by line.
+"""Recognise and read CAN logs that other programs write as text, line by line.
 
-Sans-I/O: a reader takes one line and answers with an entry, with the reason why the line is damaged, or with None for a
-line that holds no frame. `recognised` picks the reader by the head of a file, not by its name.
+Sans-I/O: a reader takes one line and returns an entry, the reason why the line is damaged, or None for a line without
+a frame. `recognised` selects the reader by the first lines of a file, not by its name.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from logger.replay.canlogs.entry import Entry
 
 
 class LineReader(Protocol):
-    """One file's reader: it remembers what the header says, and the last stamp where stamps are relative."""
+    """The reader of one file; it keeps what the header declares, and the last stamp where stamps are relative."""
 
     def read(self, line: bytes) -> Entry | str | None:
         """A line's entry; the reason ("candump", "length" ...) of a damaged one; None for a line without a frame."""
@@ -37,7 +37,7 @@ class Decoder:
         self._line: bytes | None = None
 
     def reads(self, line: bytes) -> bool:
-        """Read a line, for `feed` to give its frame; whether there is a frame in it, or damage to one."""
+        """Read a line whose frame `feed` then returns. Whether it holds a frame or a damaged one."""
         self._line, self._read = line, self._reader.read(line)
         self.stamp_us = self._read.stamp_us if isinstance(self._read, Entry) else None
         return self._read is not None
@@ -58,7 +58,7 @@ class Decoder:
 
 
 def recognised(head: Sequence[bytes]) -> LineReader | None:
-    """The reader for a file that begins with these lines; None for no text log of these programs."""
+    """The reader for a file that begins with these lines; None if no reader knows the format."""
     from logger.replay.canlogs import (  # noqa: PLC0415 - these import this module
         busmaster,
         candump,

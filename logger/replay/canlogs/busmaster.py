@@ -26,7 +26,7 @@ _LINE = re.compile(
 
 
 def recognise(head: Sequence[bytes]) -> Busmaster | None:
-    """A reader, if the file names its program."""
+    """A reader, if the file names BUSMASTER."""
     return Busmaster() if any(_HEAD.match(line) for line in head) else None
 
 
@@ -38,28 +38,28 @@ class Busmaster:
         self._is_relative = False
         self._last_us = 0
         self._days_us = 0
-        """What midnights have added."""
+        """Time added at midnights."""
 
     def read(self, line: bytes) -> Entry | str | None:
         """A line's entry; "busmaster" for a damaged line, "length" where it has less data than it says."""
         if line.startswith(b"***"):
             self._header(line.upper())
             return None
-        found = _LINE.match(line.rstrip())
-        if found is None:
+        match = _LINE.match(line.rstrip())
+        if match is None:
             return "busmaster" if line.strip() else None
-        hours, minutes, seconds, ticks = (int(found[group]) for group in range(1, 5))
+        hours, minutes, seconds, ticks = (int(match[group]) for group in range(1, 5))
         stamp_us = ((hours * 60 + minutes) * 60 + seconds) * 1_000_000 + ticks * 100
         if self._is_relative:
             stamp_us += self._last_us
         elif stamp_us + self._days_us < self._last_us - DAY_US // 2:
             self._days_us += DAY_US  # midnight
         self._last_us = stamp_us + self._days_us
-        length = int(found[9])
-        is_remote = bool(found[8])
-        data = bytes(min(length, CLASSIC_BYTES)) if is_remote else self._data(found[10], length)
+        length = int(match[9])
+        is_remote = bool(match[8])
+        data = bytes(min(length, CLASSIC_BYTES)) if is_remote else self._data(match[10], length)
         try:
-            number = int(found[6], self._base)
+            number = int(match[6], self._base)
         except ValueError:
             return "busmaster"
         if data is None or length > MOST_BYTES:
@@ -67,9 +67,9 @@ class Busmaster:
         if len(data) != length:
             return "length"
         flagged = can_id_of(
-            number, is_extended=found[7].lower() == b"x", is_remote=is_remote, is_fd=length > CLASSIC_BYTES
+            number, is_extended=match[7].lower() == b"x", is_remote=is_remote, is_fd=length > CLASSIC_BYTES
         )
-        return Entry(self._last_us, found[5], flagged, data)
+        return Entry(self._last_us, match[5], flagged, data)
 
     def _header(self, line: bytes) -> None:
         if b"RELATIVE MODE" in line:

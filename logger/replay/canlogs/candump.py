@@ -1,10 +1,10 @@
-"""Read the log form of candump (`candump -L` or `-l`, can-utils): one line per frame.
+"""Read the log format of candump (`candump -L` or `-l`, can-utils): one line per frame.
 
     (1410714882.622188) can0 09F80102#36729A16021AB80D
     (seconds.fraction)  interface  identifier # data | # R dlc | ## flags data
 
-A line that is no frame is rejected and counted like damage on any wire, so a log that was cut off by a power failure
-still gives all its frames. Comments (lines that begin with #) are passed over.
+A line that is not a frame is rejected and counted like damage on any wire, so a log cut off by a power failure still
+gives all its frames. Comments (lines that begin with #) are skipped.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PATTERN = re.compile(
 
 
 def recognise(head: Sequence[bytes]) -> Candump | None:
-    """A reader, if any of the first lines is one of this form."""
+    """A reader, if any of the first lines has this format."""
     return Candump() if any(PATTERN.match(line) for line in head) else None
 
 
@@ -35,10 +35,10 @@ class Candump:
 
         A line without an end may have lost some of its data, unless the frame is full.
         """
-        found = PATTERN.match(line)
-        if found is None:
+        match = PATTERN.match(line)
+        if match is None:
             return None if line.startswith(b"#") or not line.strip() else "candump"
-        seconds, interface, identifier, dlc, flags, payload, end = found.groups()
+        seconds, interface, identifier, dlc, flags, payload, end = match.groups()
         if len(payload or b"") > 2 * CLASSIC_BYTES and flags is None:
             return "length"
         if not end and len(payload or b"") != 2 * CLASSIC_BYTES:

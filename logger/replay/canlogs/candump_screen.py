@@ -1,13 +1,13 @@
-"""Read what candump prints on the screen: the form in which most people keep a bus.
+"""Read the screen output of candump, the form in which most people keep a bus capture.
 
     [(stamp)]  can0  [RX B -]  18FEF100   [3]  01 02 03        FD: two digits in the brackets, [08]
                interface  -x   identifier [length]  data | remote request
 
-Colours (`-c`) are left out; `-i` prints bytes as binary digits, `-S` prints them last byte first, joined by "`".
+Colours (`-c`) are removed; `-i` prints bytes as binary digits, `-S` prints them last byte first, joined by "`".
 
 The stamps of `-t a` (seconds since 1970) and `-t A` (date and time) are absolute, those of `-t z` count from the first
-frame and those of `-t d` from the frame before. The last two look alike, but only times from frame to frame fall and do
-not grow. Without stamps frames are taken as one millisecond apart.
+frame and those of `-t d` from the previous frame. The last two look alike, but only times between frames decrease and
+do not grow. Without stamps, frames count as one millisecond apart.
 """
 
 from __future__ import annotations
@@ -35,26 +35,26 @@ _ASCII_COLUMN = re.compile(rb"\s+'.*$", re.DOTALL)
 _COLOUR = re.compile(rb"\x1b\[[\d;]*m")
 _BINARY = re.compile(rb"(?:[01]{8}[ `]*)+")
 _NO_FRAME = re.compile(rb"#|\t|DROPCOUNT|\s*$")
-"""Remarks, what an error frame means (`-e`), frames that the kernel dropped (`-d`)."""
+"""Comments, the meaning of an error frame (`-e`), frames that the kernel dropped (`-d`)."""
 _ENOUGH_TO_GROW: Final = 8
-"""Stamps: with fewer a fall alone decides."""
+"""Minimum number of stamps to judge growth: with fewer, a decrease alone decides."""
 _LARGEST_RELATIVE_US: Final = 1_000_000 * 1_000_000
 """Eleven days; stamps since 1970 are larger."""
 
 
 def recognise(head: Sequence[bytes]) -> CandumpScreen | None:
-    """A reader, if the first lines with anything in them have this form."""
-    found = [match for line in head if (match := PATTERN.match(_COLOUR.sub(b"", line)))]
-    if not found:
+    """A reader, if one of the first lines has this format."""
+    matches = [match for line in head if (match := PATTERN.match(_COLOUR.sub(b"", line)))]
+    if not matches:
         return None
     return CandumpScreen(
-        is_delta=_are_deltas([micros(match[6]) for match in found if match[6] and not match[1]])
+        is_delta=_are_deltas([micros(match[6]) for match in matches if match[6] and not match[1]])
     )
 
 
 def _are_deltas(stamps: Sequence[int]) -> bool:
-    """Whether stamps count from frame to frame. Frames of two interfaces may be a little out of order as well, but
-    their stamps grow."""
+    """Whether stamps count from frame to frame. Frames of two interfaces may be slightly out of order too, but their
+    stamps grow."""
     if not stamps or max(stamps) > _LARGEST_RELATIVE_US:
         return False
     if len(stamps) >= _ENOUGH_TO_GROW:
@@ -75,10 +75,10 @@ class CandumpScreen:
 
     def read(self, line: bytes) -> Entry | str | None:
         """A line's entry; "candump" for a damaged line, "length" where data and length differ."""
-        found = PATTERN.match(_COLOUR.sub(b"", line).rstrip(b"\r\n"))
-        if found is None:
+        match = PATTERN.match(_COLOUR.sub(b"", line).rstrip(b"\r\n"))
+        if match is None:
             return None if _NO_FRAME.match(line) else "candump"
-        interface, digits, length_text, rest = found[7], found[8], found[9], found[10]
+        interface, digits, length_text, rest = match[7], match[8], match[9], match[10]
         length, is_fd = int(length_text), len(length_text) == 2
         number = int(digits, 16)
         is_extended = len(digits) == 8
@@ -92,34 +92,34 @@ class CandumpScreen:
         if len(data) != length:
             return "length"
         if is_extended and number & ERR_FLAG:
-            return Entry(self._stamp_us(found), interface, number, data)
+            return Entry(self._stamp_us(match), interface, number, data)
         flagged = can_id_of(number, is_extended=is_extended, is_remote=is_remote, is_fd=is_fd)
-        return Entry(self._stamp_us(found), interface, flagged, data)
+        return Entry(self._stamp_us(match), interface, flagged, data)
 
-    def _stamp_us(self, found: re.Match[bytes]) -> int:
-        """The time of a line that holds a frame; it is the one that the next relative stamp counts from."""
-        if found[6] is None:
+    def _stamp_us(self, match: re.Match[bytes]) -> int:
+        """The time of a frame's line; the next relative stamp counts from it."""
+        if match[6] is None:
             self._last_us += STEP_US
-        elif found[1] is not None:
-            self._last_us = _date_us(found)
+        elif match[1] is not None:
+            self._last_us = _date_us(match)
         elif self._is_delta:
-            self._last_us += micros(found[6])
+            self._last_us += micros(match[6])
         else:
-            self._last_us = micros(found[6])
+            self._last_us = micros(match[6])
         return self._last_us
 
 
 def _data(text: bytes) -> bytes | None:
-    """The bytes of a frame as printed; None where one is no byte."""
+    """The bytes of a frame as printed; None if one is not a byte."""
     data = octets(text.replace(b"`", b" "), 2 if _BINARY.fullmatch(text) else 16)
     return data[::-1] if data and b"`" in text else data
 
 
-def _date_us(found: re.Match[bytes]) -> int:
-    """A date and time of day, whose zone the log does not say: only differences count."""
-    year, month, day, hour, minute = (int(found[group]) for group in range(1, 6))
+def _date_us(match: re.Match[bytes]) -> int:
+    """A date and time of day in an unknown zone: only differences matter."""
+    year, month, day, hour, minute = (int(match[group]) for group in range(1, 6))
     try:
         at = datetime(year, month, day, hour, minute, tzinfo=UTC)
     except ValueError:
-        return micros(found[6])
-    return int(at.timestamp()) * 1_000_000 + micros(found[6])
+        return micros(match[6])
+    return int(at.timestamp()) * 1_000_000 + micros(match[6])

@@ -1,4 +1,4 @@
-"""One frame of a text log, and the fields that these logs share."""
+"""One frame of a text log, and the parsers for fields that these logs share."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Final, NamedTuple
 CLASSIC_BYTES: Final = 8
 MOST_BYTES: Final = 64
 BUS_ERROR_CLASS: Final = 0x80
-"""SocketCAN's class of errors on the wire (CAN_ERR_BUSERROR): all that most programs write of an error frame."""
+"""SocketCAN's class of bus errors (CAN_ERR_BUSERROR): all that most programs write of an error frame."""
 _HEX_BYTES = re.compile(rb"(?:[0-9A-Fa-f]{1,2}(?:[ ,;]+|$))*", re.ASCII)
 
 
 class Entry(NamedTuple):
-    """A frame as a log has it. `stamp_us` is of the writer's clock, None where the log has no times."""
+    """A frame of a log. `stamp_us` is of the writer's clock, None where the log has no times."""
 
     stamp_us: int | None
     bus: bytes
@@ -28,7 +28,7 @@ def micros(seconds: bytes) -> int:
 
 
 def octets(text: bytes, base: int = 16) -> bytes | None:
-    """The bytes that a text of separate numbers holds; None where one is no byte."""
+    """The bytes in a text of separate numbers; None if one is not a byte."""
     if base == 16 and not _HEX_BYTES.fullmatch(text.strip()):
         return None
     try:

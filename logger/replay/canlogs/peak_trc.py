@@ -27,7 +27,7 @@ _COLUMNS: Final[Mapping[bytes, str]] = {
 _VERSION = re.compile(rb"^;\$FILEVERSION=(\d\.\d)")
 _NAMED_COLUMNS = re.compile(rb"^;\$COLUMNS=((?:[A-Za-z],)*[A-Za-z])")
 _RULE = re.compile(rb"^;-{2,}\+-")
-"""The line under the headings: the one that all versions share."""
+"""The line below the headings, which all versions share."""
 _FIRST = re.compile(rb"^\s*\d+\)\s+\d+(?:\.\d+)?\s+[0-9A-Fa-f]{4,8}\s+\d\b")
 """A frame of version 1.0."""
 _DATA_TYPES = frozenset({b"Rx", b"Tx", b"DT", b"FD", b"FB", b"FE", b"BI"})
@@ -37,7 +37,7 @@ _SWITCHED, _PASSIVE, _FD = (b"FB", b"FE"), (b"FE", b"BI"), (b"FD", b"FB", b"FE",
 
 
 def recognise(head: Sequence[bytes]) -> PeakTrc | None:
-    """A reader, if the first lines name the version, or are headings with frames of version 1.0 under them."""
+    """A reader, if the first lines name the version, or are headings followed by frames of version 1.0."""
     if any(_VERSION.match(line) for line in head):
         return PeakTrc()
     is_headed = any(_RULE.match(line) for line in head)
@@ -45,7 +45,7 @@ def recognise(head: Sequence[bytes]) -> PeakTrc | None:
 
 
 class PeakTrc:
-    """Reads one line after another, in the columns that the header names."""
+    """Reads one line after another, with the columns that the header declares."""
 
     def __init__(self) -> None:
         self._columns = _COLUMNS[b"1.0"]

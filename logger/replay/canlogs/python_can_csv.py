@@ -29,13 +29,13 @@ class PythonCanCsv:
     """Reads one line after another."""
 
     def read(self, line: bytes) -> Entry | str | None:
-        """A line's entry; "csv" for a damaged line, "length" where it has other data than it says."""
+        """A line's entry; "csv" for a damaged line, "length" where data and length differ."""
         if not line.strip() or _HEAD.match(line):
             return None
-        found = _LINE.match(line)
-        if found is None:
+        match = _LINE.match(line)
+        if match is None:
             return "csv"
-        seconds, digits, extended, remote, error, size, packed = found.groups()
+        seconds, digits, extended, remote, error, size, packed = match.groups()
         length, is_remote = int(size), remote == b"1"
         try:
             data = bytes(min(length, CLASSIC_BYTES)) if is_remote else base64.b64decode(packed, validate=True)

@@ -3,9 +3,9 @@
     Time Stamp,ID,Extended,Dir,Bus,LEN,D1,D2,D3,D4,D5,D6,D7,D8
     1000000,00000123,false,Rx,0,8,11,22,33,44,55,66,77,88,
 
-Columns go by their names: older files have no Dir, some have other cases and spaces, and spreadsheets save with
-semicolons, tabs or quotes. Stamps are whole microseconds, which an adapter counts in 32 bits, or seconds where they
-have a decimal point; identifiers and data are hexadecimal.
+Columns are identified by name: older files have no Dir, some differ in case and spaces, and spreadsheets save with
+semicolons, tabs or quotes. Stamps are whole microseconds, which an adapter counts in 32 bits, or seconds if they have
+a decimal point; identifiers and data are hexadecimal.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _HEX = re.compile(rb"(?:0[xX])?[0-9A-Fa-f]{1,8}")
 _STAMP = re.compile(rb"\d{1,18}(?:\.\d{1,9})?")
 _PREFIX = re.compile(rb"\b0[xX]")
 _SEPARATORS = b";\t"
-"""What spreadsheets put in the place of commas."""
+"""Separators that spreadsheets write instead of commas."""
 _WRAP_US = 1 << 32
 
 
@@ -36,7 +36,7 @@ def recognise(head: Sequence[bytes]) -> SavvyCan | None:
 
 
 def _columns(line: bytes) -> dict[str, int]:
-    """Where each column of a header stands, by its name without case, spaces and underscores."""
+    """Index of each column of a header, by its name without case, spaces and underscores."""
     names = [cell.decode("ascii", "replace").lower() for cell in _cells(line)]
     return {re.sub(r"[^a-z0-9]", "", name): at for at, name in enumerate(names)}
 
@@ -56,7 +56,7 @@ class SavvyCan:
         self._first_data = columns.get("d1", columns["len"] + 1)
         self._last_us = 0
         self._wrapped_us = 0
-        """What the wraps of the adapter's clock have added."""
+        """Time added at wraps of the adapter's clock."""
 
     def read(self, line: bytes) -> Entry | str | None:
         """A line's entry; "csv" for a damaged line, "length" where it has less data than it says."""
@@ -80,7 +80,7 @@ class SavvyCan:
         return Entry(self._unwrapped_us(stamp_us), self._cell(cells, "bus"), flagged, data)
 
     def _unwrapped_us(self, stamp_us: int) -> int:
-        """A stamp that has fallen by more than half of 32 bits has gone through their end."""
+        """A stamp without wraps: one that decreased by more than half of 32 bits has wrapped."""
         if stamp_us < self._last_us - _WRAP_US // 2 and self._last_us < _WRAP_US:
             self._wrapped_us += _WRAP_US
         self._last_us = stamp_us

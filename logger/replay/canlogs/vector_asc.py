@@ -6,9 +6,9 @@
     0.030000 CANFD  1 Rx  123  [name]  1 0 9 12 00 11 ...               switched, passive, length code, bytes
     0.040000 1  ErrorFrame
 
-The base is that of identifiers and data. Relative stamps count from the line before, whatever that line holds. Lines
-that are no frames (statistics, markers, other buses) are passed over. A message under a name in place of its identifier
-has it at the end of the line, in decimal (ID = 419361024x); without it the line is rejected.
+The base applies to identifiers and data. Relative stamps count from the previous line, whatever that line holds. Lines
+that are not frames (statistics, markers, other buses) are skipped. A message with a name instead of its identifier has
+the identifier at the end of the line, in decimal (ID = 419361024x); without it the line is rejected.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ _FD = re.compile(
 _ERROR = re.compile(rb"(?:CANFD\s+)?(\d{1,5})\s+(?:(?:Rx|Tx)\s+)?ErrorFrame", re.IGNORECASE)
 _NAMED = re.compile(rb"(?:CANFD\s+)?\d{1,5}\s+\S+\s+(?:Rx|Tx)\s+d\s", re.IGNORECASE)
 _OWN_ID = re.compile(rb"\bID\s*=\s*(\d{1,10})(x?)", re.IGNORECASE)
-"""What the end of a line says the identifier is, in decimal whatever the base."""
+"""The identifier at the end of a line, in decimal whatever the base."""
 
 
 def recognise(head: Sequence[bytes]) -> VectorAsc | None:
-    """A reader, if one of the first lines names base and stamps, or is a frame of this form."""
+    """A reader, if the first lines declare base and stamps, or one is a frame of this format."""
     if any(_BASE.match(line) for line in head) and any(_STAMPED.match(line) for line in head):
         return VectorAsc()
     return VectorAsc() if any(_is_frame(line) for line in head) else None
@@ -49,7 +49,7 @@ def _is_frame(line: bytes) -> bool:
 
 
 class VectorAsc:
-    """Reads one line after another, in the base and with the stamps that the header names."""
+    """Reads one line after another, with the base and stamps that the header declares."""
 
     def __init__(self) -> None:
         self._base = 16
@@ -68,16 +68,16 @@ class VectorAsc:
         stamp_us = micros(stamped[1])
         self._last_us = self._last_us + stamp_us if self._is_relative else stamp_us
         rest = stamped[2]
-        if found := _ERROR.match(rest):
-            return Entry(self._last_us, found[1], ERR_FLAG | BUS_ERROR_CLASS, bytes(CLASSIC_BYTES))
-        if found := _FD.match(rest):
-            return self._fd(found)
-        if found := _CLASSIC.match(rest):
-            return self._classic(found)
+        if match := _ERROR.match(rest):
+            return Entry(self._last_us, match[1], ERR_FLAG | BUS_ERROR_CLASS, bytes(CLASSIC_BYTES))
+        if match := _FD.match(rest):
+            return self._fd(match)
+        if match := _CLASSIC.match(rest):
+            return self._classic(match)
         return "name" if _NAMED.match(rest) else None
 
-    def _classic(self, found: re.Match[bytes]) -> Entry | str:
-        bus, digits, extended, kind, code, rest = found.groups()
+    def _classic(self, match: re.Match[bytes]) -> Entry | str:
+        bus, digits, extended, kind, code, rest = match.groups()
         number = self._number(digits)
         is_name = number is None or (number > STANDARD_MASK and not extended)
         if is_name and (own := _OWN_ID.search(rest or b"")):
@@ -94,8 +94,8 @@ class VectorAsc:
         flagged = can_id_of(number, is_extended=bool(extended) or number > 0x7FF, is_remote=is_remote)
         return Entry(self._last_us, bus, flagged, data)
 
-    def _fd(self, found: re.Match[bytes]) -> Entry | str:
-        bus, digits, extended, _, switched, passive, size, rest = found.groups()
+    def _fd(self, match: re.Match[bytes]) -> Entry | str:
+        bus, digits, extended, _, switched, passive, size, rest = match.groups()
         number, length = self._number(digits), int(size)
         data = self._data(rest, length) if length <= MOST_BYTES else None
         if number is None or data is None:
@@ -115,7 +115,7 @@ class VectorAsc:
         return Entry(self._last_us, bus, flagged, data)
 
     def _number(self, digits: bytes) -> int | None:
-        """An identifier in the file's base; None for what is a name made of hexadecimal letters."""
+        """An identifier in the file's base; None for a name made of hexadecimal letters."""
         try:
             number = int(digits, self._base)
         except ValueError:

@@ -68,7 +68,7 @@ KNOWN: dict[str, dict[str, str]] = {
         "aside.with_name(aside.name + tail)": OWN,
     },
     "logfile/sqlite_pages.py": {"Path(connection.execute('PRAGMA database_list').fetchone()[2])": OWN},
-    "replay/replaying.py": {"output / f'{slug(capture.path.stem)}-replay.db'": DERIVED},
+    "replay/replay_to_log.py": {"output / f'{slug(capture.path.stem)}-replay.db'": DERIVED},
     "retention/log_directory.py": {"path.with_name(path.name + tail)": OWN},
     "review/open_evidence.py": {"Path(wanted.rules)": USERS},
     "review/sheet.py": {"folder.joinpath(name)": SYSTEM},

@@ -69,7 +69,7 @@ def test_the_recorder_is_asked_and_its_ports_are_left_alone(tmp_path: Path) -> N
     with car() as driven, recorder_here(set_up(tmp_path, driven)) as recorder:
         until(lambda: recorder.status().writer.frames > 300)
         found = examined(tmp_path / "stagelog.toml", seconds=3.0)
-        states = [link.state for link in recorder.decoding.links().values()]
+        states = [link.state for link in recorder.decoder_loop.links().values()]
     assert troubles(found) == []
     assert states == ["open", "open"]
     assert found[0].what.startswith("recording into ")
@@ -82,7 +82,7 @@ def test_the_recorder_says_what_is_unplugged(tmp_path: Path) -> None:
     with car() as driven, recorder_here(set_up(tmp_path, driven)) as recorder:
         until(lambda: recorder.status().writer.frames > 0)
         driven.unplug("gps")
-        until(lambda: recorder.decoding.links()["gps"].state == "missing")
+        until(lambda: recorder.decoder_loop.links()["gps"].state == "missing")
         found = troubles(examined(tmp_path / "stagelog.toml"))
     assert len(found) == 1
     assert "no such device" in found[0]

@@ -20,7 +20,7 @@ from logger.logfile.meta import car_of, json_of, meta_of
 from logger.logfile.session_rows import MOST_SESSIONS, SessionRows
 from logger.logfile.verify import verify
 from logger.replay.replay import Capture
-from logger.replay.replaying import replay
+from logger.replay.replay_to_log import replay
 from logger.review import json as review_json
 from logger.review.open_evidence import ReviewOptions, open_evidence
 from logger.review.report import report_of

@@ -1,4 +1,4 @@
-"""A short drive for the recorder: a stage with everything in it in half a minute, and a crew on the live socket."""
+"""A half-minute drive with every kind of stage mark, and a crew client for the live socket."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ STAGE, CAR = "dakar-2026-11", "baciuska"
 START_S = 15_350.0
 """Within the car's day: gravel before the first checkpoint, 80 to 130 km/h."""
 MARKS_S = (("dss", 2.0), ("wpm", 4.0), ("dz", 6.0), ("fz", 12.0), ("cp", 14.0), ("ass", 20.0))
-"""When the car comes to the marks of the short stage, after its start."""
+"""Times at which the car passes the marks of the short stage, after its start."""
 ZONE_KMH = 50
 START_WITHIN_S = 60.0
-"""A recorder's start where others want the machine as well; alone it takes a second."""
+"""Time limit for a recorder's start on a loaded machine; alone it takes a second."""
 HEAD = """\
 [stage]
 event = "Test"
@@ -80,14 +80,14 @@ socket = "live.sock"
 
 @cache
 def built_in() -> tuple[BuiltInStage, CarPlan, Drive]:
-    """The built-in stage, a car of it, and that car's whole day."""
+    """The built-in stage, a car on it, and that car's whole day."""
     stage = stages.stage(STAGE)
     car = stage.car(CAR)
     return stage, car, stages.drive(stage, car)
 
 
 def short_stage() -> str:
-    """An itinerary along the drive from START_S on: a timed section with a speed zone, and a liaison after it."""
+    """An itinerary along the drive from START_S on: a timed section with a speed zone, then a liaison."""
     drive = built_in()[2]
     start, *_, finish = (drive.at(START_S + s) for _, s in MARKS_S)
     text = HEAD + SECTION.format(
@@ -103,12 +103,12 @@ def short_stage() -> str:
 
 
 def set_up(folder: Path, car: VirtualCar, itinerary: str = "", more: str = "") -> Path:
-    """The configuration of a car on the short stage, or another; `more` is added to its last table, `live`."""
+    """The configuration of a car on the short or another stage; `more` is added to its last table, `live`."""
     return set_up_at(folder, car.gps_port, car.can_port, itinerary, more)
 
 
 def set_up_at(folder: Path, gps: str, can: str, itinerary: str = "", more: str = "") -> Path:
-    """The same with any two ports."""
+    """Like `set_up`, with any two ports."""
     (folder / "stage.toml").write_text(itinerary or short_stage(), encoding="utf-8")
     (folder / "engine.dbc").write_text(built_in()[0].dbc_text, encoding="utf-8")
     path = folder / "stagelog.toml"
@@ -117,7 +117,7 @@ def set_up_at(folder: Path, gps: str, can: str, itinerary: str = "", more: str =
 
 
 class Crew:
-    """Somebody on the live socket: commands, and what comes down, in order."""
+    """A client of the live socket: sends commands, reads what arrives, in order."""
 
     def __init__(self, path: Path) -> None:
         self._socket = socket.socket(socket.AF_UNIX)
@@ -144,11 +144,11 @@ class Crew:
         self._socket.close()
 
     def send(self, data: bytes) -> None:
-        """Anything at all."""
+        """Send any bytes."""
         self._socket.sendall(data)
 
     def next(self) -> dict[str, Any]:
-        """The next line; AssertionError when the recorder hangs up or says nothing."""
+        """The next line; AssertionError when the recorder closes the connection or sends nothing."""
         line = self._lines.readline()
         assert line.endswith(b"\n"), "hung up"
         said = json.loads(line)
@@ -162,7 +162,7 @@ class Crew:
         return said
 
     def command(self, name: str, /, **arguments: Any) -> str | None:
-        """Say it and wait for the answer: None, or what was wrong."""
+        """Send a command and wait for the answer: None, or the error."""
         self._number += 1
         self.send(json.dumps({"command": name, "id": self._number, **arguments}).encode() + b"\n")
         while (said := self.next()).get("answer") != self._number:
@@ -190,7 +190,7 @@ def recorder_here(config: Path) -> Iterator[Recorder]:
 
 @contextmanager
 def burning() -> Iterator[None]:
-    """A thread that wants the interpreter all the time: what a loaded machine does to everybody's timing."""
+    """Run a busy thread meanwhile, which disturbs timing as a loaded machine does."""
     stop = threading.Event()
 
     def burn() -> None:
@@ -207,5 +207,5 @@ def burning() -> Iterator[None]:
 
 
 def wait_until(moment: float) -> None:
-    """Sleep up to a moment of the monotonic clock."""
+    """Sleep until a moment of the monotonic clock."""
     time.sleep(max(0.0, moment - time.monotonic()))

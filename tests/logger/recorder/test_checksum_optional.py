@@ -29,6 +29,6 @@ def test_the_setting_reaches_the_decoder_and_gives_fixes(
     assert len(rows.rejected) == 5 - sentences
 
 
-def test_another_word_is_an_error() -> None:
+def test_another_value_is_an_error() -> None:
     with pytest.raises(ConfigurationError, match="checksum"):
         configs.loads('[gps]\nport = "/dev/none"\nchecksum = "none"\n', "stagelog.toml", Path("/"))

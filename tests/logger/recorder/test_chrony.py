@@ -1,4 +1,4 @@
-"""GPS time on chrony's own socket: what is passed on, what never is, and what a real chronyd makes of it."""
+"""GPS time on chrony's socket: what is sent, what is not, and how a real chronyd reads it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_bridge.records import Fix
-from logger.recorder.chrony import Believing, ChronySource, sample
+from logger.recorder.chrony import ChronySource, TimeFilter, sample
 from tests.figures import Figures
 
 pytestmark = pytest.mark.load_sensitive
@@ -29,12 +29,12 @@ GOOD = Fix(0, NOON_US, 20.0, 42.6, 1100.0, 0.0, 0.0, 1, 12, 0.8)
 
 
 def at(t_us: int, **other: Any) -> Fix:
-    """A good fix of a moment, but for what is said."""
+    """A good fix at `t_us`, with other values as given."""
     return GOOD._replace(**{"t_us": t_us, "utc_us": NOON_US + t_us, **other})
 
 
 def test_a_sample_as_chronyd_reads_it() -> None:
-    """The kernel's own struct timeval and C's double and int, in their places; 40 bytes where a long has eight."""
+    """Layout of the kernel's struct timeval and C's double and int; 40 bytes where a long has eight."""
     data = sample(NOON_US + 250_000, NOON_US - S)
     assert len(data) == 2 * struct.calcsize("l") + 24
     seconds, micros, offset, pulse, leap, _, magic = struct.unpack("@lldiiii", data)
@@ -42,9 +42,9 @@ def test_a_sample_as_chronyd_reads_it() -> None:
     assert magic == int.from_bytes(b"SOCK", "big")
 
 
-def test_once_a_second_and_not_before_five_agree() -> None:
-    believing = Believing()
-    passed = [t for t in range(0, 10 * S, 100_000) if believing.take(at(t))]
+def test_one_sample_per_second_after_five_fixes_agree() -> None:
+    time_filter = TimeFilter()
+    passed = [t for t in range(0, 10 * S, 100_000) if time_filter.accepts(at(t))]
     assert passed[0] == 400_000
     assert all(0.95 * S <= later - t <= 1.05 * S for t, later in pairwise(passed))
 
@@ -64,19 +64,19 @@ def test_once_a_second_and_not_before_five_agree() -> None:
     ],
     ids=" ".join,
 )
-def test_what_is_never_passed_on(wrong: dict[str, Any]) -> None:
+def test_implausible_fixes_are_never_sent(wrong: dict[str, Any]) -> None:
     """Week rollover, a receiver's own clock, two dimensions, dead reckoning, a simulator."""
-    believing = Believing()
-    assert not any(believing.take(at(t, **wrong)) for t in range(0, 20 * S, 100_000))
-    assert any(believing.take(at(t)) for t in range(20 * S, 22 * S, 100_000))
+    time_filter = TimeFilter()
+    assert not any(time_filter.accepts(at(t, **wrong)) for t in range(0, 20 * S, 100_000))
+    assert any(time_filter.accepts(at(t)) for t in range(20 * S, 22 * S, 100_000))
 
 
-def test_a_receiver_that_changes_its_mind_has_to_agree_with_itself_again() -> None:
-    believing = Believing()
+def test_after_a_time_jump_five_fixes_must_agree_again() -> None:
+    time_filter = TimeFilter()
     passed = {}
     for t in range(0, 4 * S, 100_000):
         utc_us = NOON_US + t - (7 * 86_400 * S if t < 2 * S else 0)
-        passed[t] = believing.take(at(t, utc_us=utc_us))
+        passed[t] = time_filter.accepts(at(t, utc_us=utc_us))
     assert any(passed[t] for t in passed if t < 2 * S)
     assert not any(passed[t] for t in passed if 2 * S <= t < 2.4 * S)
     assert any(passed[t] for t in passed if t >= 2.4 * S)
@@ -84,9 +84,9 @@ def test_a_receiver_that_changes_its_mind_has_to_agree_with_itself_again() -> No
 
 @given(st.lists(st.tuples(st.integers(0, 10**13), st.integers(-(10**18), 10**18)), max_size=30))
 def test_nothing_raises(fixes: list[tuple[int, int]]) -> None:
-    believing = Believing()
+    time_filter = TimeFilter()
     for t_us, utc_us in fixes:
-        believing.take(at(t_us, utc_us=utc_us))
+        time_filter.accepts(at(t_us, utc_us=utc_us))
 
 
 def now_us() -> int:
@@ -94,7 +94,7 @@ def now_us() -> int:
 
 
 def drive(source: ChronySource, zero_us: int, ahead_s: float, for_s: float) -> None:
-    """Ten fixes a second, whose time is ahead of the system's."""
+    """Send ten fixes per second whose time is `ahead_s` ahead of the system's."""
     ends = time.monotonic() + for_s
     while time.monotonic() < ends:
         fix = at(now_us() - zero_us, utc_us=time.time_ns() // 1000 + int(ahead_s * S))
@@ -102,8 +102,8 @@ def drive(source: ChronySource, zero_us: int, ahead_s: float, for_s: float) -> N
         time.sleep(0.1)
 
 
-def test_the_offset_is_that_of_the_moment_at_which_the_fix_came(tmp_path: Path) -> None:
-    """However long it waited for the decoder."""
+def test_the_offset_is_that_of_the_moment_of_arrival(tmp_path: Path) -> None:
+    """Independent of how long the fix waited for the decoder."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as chronyd:
         chronyd.bind(str(tmp_path / "chrony.sock"))
         chronyd.settimeout(5)
@@ -123,7 +123,7 @@ def test_the_offset_is_that_of_the_moment_at_which_the_fix_came(tmp_path: Path) 
             chronyd.recv(100)
 
 
-def test_nobody_there_a_full_socket_or_a_wrong_path_hold_nothing_up(tmp_path: Path) -> None:
+def test_no_chronyd_a_full_socket_or_a_wrong_path_do_not_block(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as deaf:
         deaf.bind(str(tmp_path / "deaf.sock"))
         for path in (tmp_path / "deaf.sock", tmp_path / "none.sock", tmp_path / ("x" * 200), tmp_path):
@@ -134,7 +134,7 @@ def test_nobody_there_a_full_socket_or_a_wrong_path_hold_nothing_up(tmp_path: Pa
 
 @pytest.fixture
 def chronyd(tmp_path: Path) -> Iterator[Path]:
-    """A real one, that may not touch the clock (-x), in the foreground; its folder."""
+    """A real chronyd in the foreground that may not set the clock (-x); its directory."""
     path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
     program = shutil.which("chronyd", path=path)
     if program is None or os.geteuid() != 0:
@@ -164,16 +164,16 @@ def chronyd(tmp_path: Path) -> Iterator[Path]:
         process.communicate()
 
 
-def test_a_real_chronyd_takes_it(chronyd: Path, figures: Figures) -> None:
+def test_a_real_chronyd_accepts_the_samples(chronyd: Path, figures: Figures) -> None:
     zero_us = now_us()
     drive(ChronySource(chronyd / "gps.sock", zero_us), zero_us, 0.5, 7.0)
-    told = subprocess.run(
+    result = subprocess.run(
         ["chronyc", "-c", "-h", str(chronyd / "command.sock"), "sources"],
         capture_output=True,
         text=True,
         check=True,
     )
-    mode, _, name, _, _, reach, _, _, measured, *_ = told.stdout.strip().split(",")
+    mode, _, name, _, _, reach, _, _, measured, *_ = result.stdout.strip().split(",")
     figures.note(f"chronyc sources: {name}, reach {reach}, offset {float(measured):+.3f} s")
     assert (mode, name) == ("#", "GPS")
     assert int(reach, 8) > 0

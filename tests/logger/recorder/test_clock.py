@@ -1,4 +1,4 @@
-"""UTC from GPS: when a clock row is due, and what it says."""
+"""UTC from GPS: when a clock row is due, and its content."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def test_the_shortest_delay_counts_and_the_spread_is_the_error() -> None:
     assert late.error_us == 150_000 + 80_000
 
 
-def test_at_least_a_row_a_minute() -> None:
+def test_at_least_one_row_per_minute() -> None:
     clock = GpsClock()
     rows = [clock.feed(fix(n * 1_000_000, NOON + n * 1_000_000)) for n in range(181)]
     assert [row.t_us // 1_000_000 for row in rows if row] == [0, 60, 120, 180]
 
 
 def driven(*ahead_s: float, hz: int = 1) -> GpsClock:
-    """A clock that was told epochs so many seconds ahead of the truth, `hz` of them a second."""
+    """A clock fed with epochs that are ahead of the truth by the given seconds, `hz` of each second."""
     clock = GpsClock()
     for number, seconds in enumerate(ahead_s):
         t_us = number * 1_000_000 // hz
@@ -65,15 +65,15 @@ def test_epochs_that_contradict_each_other_change_nothing() -> None:
 
 @pytest.mark.parametrize("wrong_s", [3.0, -3.0, 86_400.0, -19.7 * 365 * 86_400])
 @pytest.mark.parametrize("hz", [1, 10])
-def test_a_receiver_that_changes_its_mind_is_followed_within_seconds(wrong_s: float, hz: int) -> None:
-    """Leap seconds that it has only now learned; another date, another week."""
+def test_a_time_jump_of_the_receiver_is_followed_within_seconds(wrong_s: float, hz: int) -> None:
+    """Newly received leap seconds; another date, another week."""
     clock = driven(*[wrong_s] * 20 * hz, *[0.0] * 5 * hz, hz=hz)
     assert clock.utc_us(0) == NOON
     assert clock.error_s == 0.15
 
 
-def test_a_backlog_that_comes_at_once_changes_nothing() -> None:
-    """The recorder stood still for four seconds; at 10 Hz what waited in the port looks like agreement."""
+def test_a_backlog_changes_nothing() -> None:
+    """The recorder stalled for four seconds; at 10 Hz the backlog in the port looks like agreement."""
     clock = driven(*[0.0] * 50, hz=10)
     for number in range(40):
         clock.feed(fix(9_000_000 + number, NOON + 5_000_000 + number * 100_000))

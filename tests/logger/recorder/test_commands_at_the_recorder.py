@@ -1,4 +1,4 @@
-"""No command ends the recorder: not one at the edge of the calendar, nor one that meets a fault of ours."""
+"""No command ends the recorder, neither at the limits of the calendar nor one that triggers a bug."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from firmware_bridge.protocols.nmea import encode
-from logger.recorder.decoder_loop import Decoding
+from logger.recorder.decoder_loop import DecoderLoop
 from logger.recorder.inbox import CrewOrder
 from tests.field_failures.recorder_process import query, recording, stop, until
 from tests.firmware_bridge.simulated_devices import pty
@@ -63,11 +63,11 @@ def test_a_fault_in_a_command_is_counted_logged_and_answered(caplog: pytest.LogC
         def event(self, t_us: int, kind: str, detail: Any) -> None:
             events.append((t_us, kind, detail))
 
-    decoding = Decoding(Broken(), None, None, {}, [], None)  # type: ignore[arg-type]
+    decoding = DecoderLoop(Broken(), None, None, {}, [], None)  # type: ignore[arg-type]
     said: list[str | None] = []
     with caplog.at_level(logging.ERROR):
         for t_us in (1, 2):
-            decoding._obey(CrewOrder(t_us, "mark", {}, said.append))
+            decoding._run_command(CrewOrder(t_us, "mark", {}, said.append))
     assert said == ["mark failed in the recorder: see its journal"] * 2
     assert events == [
         (1, "command_failed", {"name": "mark", "count": 1}),

@@ -1,4 +1,4 @@
-"""The recorder as a process on real ptys: a virtual car, one device in trouble, starts, stops and full disks."""
+"""The recorder as a process on real ptys: a virtual car, faulty devices, starts, stops and full disks."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from tests.firmware_bridge.simulated_devices import pty
 from tests.logger.short_stage import TEXT
 
 MOVING_S = 140.0
-"""The short stage's car has set off by then."""
+"""The short stage's car is moving by then."""
 PATIENCE_S = 30.0
 
 
@@ -45,7 +45,7 @@ def drive() -> Drive:
 
 
 def configured(folder: Path, *, gps: str | None = None, can: str | None = None, more: str = "") -> Path:
-    """A configuration whose logs go to `folder`/logs; `more` goes to the end, into the CAN table if there is one."""
+    """A configuration with logs in `folder`/logs; `more` is appended, to the CAN table if there is one."""
     text = '[log]\ndirectory = "logs"\n[live]\nsocket = "live.sock"\n'
     if gps is not None:
         text += f'[gps]\nport = "{gps}"\nbaud = 115200\n'
@@ -62,27 +62,27 @@ def log_of(folder: Path) -> Path:
 
 
 def count(folder: Path, sql: str) -> int:
-    """A count in the log of a folder; 0 while there is no log yet."""
+    """A count in the log of a folder; 0 without a log."""
     try:
         return int(str(query(log_of(folder), f"SELECT count(*) FROM {sql}")[0][0]))
     except sqlite3.Error:
         return 0
 
 
-def comes(folder: Path, sql: str, least: int = 1) -> None:
-    """Wait until the log has so many rows."""
+def wait_for_rows(folder: Path, sql: str, least: int = 1) -> None:
+    """Wait until the log has at least `least` rows."""
     until(lambda: count(folder, sql) >= least, PATIENCE_S)
 
 
 def links(folder: Path, port: str) -> list[str]:
-    """The states that a port went through."""
+    """The states that a port passed through."""
     rows = query(log_of(folder), "SELECT detail FROM event WHERE kind = 'link' ORDER BY rowid")
     details = [json.loads(str(row[0])) for row in rows]
     return [detail["state"] for detail in details if detail["port"] == port]
 
 
 def assert_complete(kept: list[int], bus: NumberedBus) -> None:
-    """Every frame from the first that was recorded to the last that was sent (of the last burst perhaps a part)."""
+    """Every frame from the first recorded to the last sent is there (of the last burst perhaps a part)."""
     assert kept == list(range(kept[0], kept[-1] + 1))
     assert kept[-1] + 1 >= len(bus.sent_at)
 
@@ -93,14 +93,14 @@ def test_one_source_unplugged_leaves_the_other_complete(tmp_path: Path, drive: D
         NumberedBus(1000) as bus,
         recording(configured(tmp_path, gps=car.gps_port, can=bus.port)) as process,
     ):
-        comes(tmp_path, "fix WHERE lat IS NOT NULL", 10)
-        comes(tmp_path, "frame")
+        wait_for_rows(tmp_path, "fix WHERE lat IS NOT NULL", 10)
+        wait_for_rows(tmp_path, "frame")
         car.unplug("gps")
-        comes(tmp_path, "event WHERE kind = 'link' AND detail LIKE '%lost%'")
+        wait_for_rows(tmp_path, "event WHERE kind = 'link' AND detail LIKE '%lost%'")
         before = count(tmp_path, "fix")
-        comes(tmp_path, "frame", count(tmp_path, "frame") + 1000)
+        wait_for_rows(tmp_path, "frame", count(tmp_path, "frame") + 1000)
         car.replug("gps")
-        comes(tmp_path, "fix", before + 10)
+        wait_for_rows(tmp_path, "fix", before + 10)
         bus.silence()
         time.sleep(0.5)
         said = stop(process)
@@ -142,7 +142,7 @@ def test_a_start_after_sigkill_adds_a_session(tmp_path: Path) -> None:
             process.wait(10)
         survived = numbers(log_of(tmp_path))
         with recording(config) as process:
-            comes(tmp_path, "frame WHERE session = 2", 500)
+            wait_for_rows(tmp_path, "frame WHERE session = 2", 500)
             stop(process)
     assert query(log_of(tmp_path), "SELECT id FROM session") == [(1,), (2,)]
     kept = numbers(log_of(tmp_path))
@@ -159,8 +159,8 @@ def test_obd2_polling(tmp_path: Path, drive: Drive) -> None:
         VirtualCar(drive, start_s=MOVING_S, can_rate=200, directory=tmp_path) as car,
         recording(configured(tmp_path, can=car.can_port, more=polling)) as process,
     ):
-        comes(tmp_path, "reading JOIN channel ON id = channel WHERE name = 'rpm'", 5)
-        comes(tmp_path, "reading JOIN channel ON id = channel WHERE name = 'coolant_c'")
+        wait_for_rows(tmp_path, "reading JOIN channel ON id = channel WHERE name = 'rpm'", 5)
+        wait_for_rows(tmp_path, "reading JOIN channel ON id = channel WHERE name = 'coolant_c'")
         stop(process)
     ranges = {
         str(name): (float(str(low)), float(str(high)))
@@ -188,7 +188,7 @@ def test_each_can_protocol_from_device_to_readings(tmp_path: Path, drive: Drive,
     more = f'protocol = "{name}"\nbitrate = 500000\ndbc = ["demo.dbc"]\n'
     with VirtualCar(drive, start_s=MOVING_S, can_rate=500, protocol=name, directory=tmp_path) as car:
         with recording(configured(tmp_path, can=car.can_port, more=more)) as process:
-            comes(tmp_path, "reading JOIN channel ON id = channel WHERE name = 'rpm'", 10)
+            wait_for_rows(tmp_path, "reading JOIN channel ON id = channel WHERE name = 'rpm'", 10)
             stop(process)
         assert car.lost_bytes("can") == 0
     rpm = query(
@@ -204,7 +204,7 @@ def test_each_can_protocol_from_device_to_readings(tmp_path: Path, drive: Drive,
 @pytest.mark.parametrize(
     "content", [None, b"\x7fELF\0\0\0", b"BO_ nonsense\n"], ids=["missing", "binary", "damaged"]
 )
-def test_a_dbc_never_costs_the_recording(tmp_path: Path, content: bytes | None) -> None:
+def test_a_bad_dbc_never_stops_the_recording(tmp_path: Path, content: bytes | None) -> None:
     if content is not None:
         (tmp_path / "engine.dbc").write_bytes(content)
     more = 'dbc = ["engine.dbc"]\n[[alarm]]\nname = "a"\nwhen = "RPM > 1"\n'
@@ -218,7 +218,7 @@ def test_a_dbc_never_costs_the_recording(tmp_path: Path, content: bytes | None) 
     assert verify(log_of(tmp_path)) == []
 
 
-def test_a_missing_port_is_said_once_and_the_others_go_on(tmp_path: Path) -> None:
+def test_a_missing_port_is_reported_once_and_the_others_continue(tmp_path: Path) -> None:
     with (
         NumberedBus(500) as bus,
         recording(configured(tmp_path, gps=str(tmp_path / "no-such-gps"), can=bus.port)) as process,
@@ -231,7 +231,7 @@ def test_a_missing_port_is_said_once_and_the_others_go_on(tmp_path: Path) -> Non
         said = stop(process)
     (line,) = [line for line in said.splitlines() if "no-such-gps" in line and line.startswith("WARNING")]
     assert line.startswith("WARNING gps: ")
-    assert ";" in line, "the mend"
+    assert ";" in line, "the hint"
     assert links(tmp_path, "gps") == ["opening", "missing"]
     assert links(tmp_path, "engine") == ["opening", "open"]
     kept = numbers(log_of(tmp_path))
@@ -240,7 +240,7 @@ def test_a_missing_port_is_said_once_and_the_others_go_on(tmp_path: Path) -> Non
 
 @contextmanager
 def size_limited(process: subprocess.Popen[bytes], log: Path) -> Iterator[None]:
-    """No file of the recorder may grow any more."""
+    """Prevent every file of the recorder from growing."""
     hard = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)[1]
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (log.stat().st_size, hard))
     yield
@@ -249,7 +249,7 @@ def size_limited(process: subprocess.Popen[bytes], log: Path) -> Iterator[None]:
 
 @contextmanager
 def filled_up(_process: subprocess.Popen[bytes], log: Path) -> Iterator[None]:
-    """The log's file system has no byte left."""
+    """Fill the log's file system."""
     filler = log.with_name("filler")
     with filler.open("wb", buffering=0) as file:
         size = 65536
@@ -282,7 +282,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 Trouble = Callable[["subprocess.Popen[bytes]", Path], AbstractContextManager[None]]
 
 
-def lives_through(folder: Path, trouble: Trouble) -> None:
+def assert_survives(folder: Path, trouble: Trouble) -> None:
     log = log_of(folder)
     with NumberedBus(2000) as bus, recording(configured(folder, can=bus.port)) as process:
         until(has_rows(log, 2000), PATIENCE_S)
@@ -302,14 +302,14 @@ def lives_through(folder: Path, trouble: Trouble) -> None:
     assert len(errors) == 1, said
     assert log.name in errors[0]
     assert "free the disk or change the card" in errors[0]
-    assert "the log is being written again" in said
+    assert "the log can be written again" in said
     assert verify(log) == []
 
 
 def test_a_full_disk_is_survived(small_disk: Path) -> None:
-    lives_through(small_disk, filled_up)
+    assert_survives(small_disk, filled_up)
 
 
 def test_a_file_that_may_not_grow_is_survived(tmp_path: Path) -> None:
-    """What a full disk is to SQLite, where nobody may mount one."""
-    lives_through(tmp_path, size_limited)
+    """Like a full disk to SQLite, without the right to mount one."""
+    assert_survives(tmp_path, size_limited)

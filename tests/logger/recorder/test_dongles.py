@@ -1,4 +1,4 @@
-"""ELM327 and STN dongles on ptys, recorded by the recorder itself."""
+"""ELM327 and STN dongles on ptys, recorded by the real recorder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from logger.logfile.verify import verify
 from tests.field_failures.recorder_process import query, recording, stop
 from tests.firmware_bridge.virtual.courses import lively
 from tests.logger.command_line import stagelog
-from tests.logger.recorder.test_daemon import MOVING_S, comes, configured, count, log_of
+from tests.logger.recorder.test_daemon import MOVING_S, configured, count, log_of, wait_for_rows
 
 POLLING = 'protocol = "elm327"\nlisten_only = false\npoll = true\npreset = "obd2"\n'
 LISTENING = 'protocol = "elm327"\nbitrate = 500000\n'
@@ -51,8 +51,8 @@ def test_polling(tmp_path: Path, drive: Drive, model: str) -> None:
         car(drive, tmp_path, model) as virtual,
         recording(configured(tmp_path, can=virtual.can_port, more=POLLING)) as process,
     ):
-        comes(tmp_path, f"{READINGS}'coolant_c'")
-        comes(tmp_path, f"{READINGS}'rpm'", 10)
+        wait_for_rows(tmp_path, f"{READINGS}'coolant_c'")
+        wait_for_rows(tmp_path, f"{READINGS}'rpm'", 10)
         assert isinstance(virtual.adapter, Dongle)
         assert virtual.adapter.stopped == 0
         stop(process)
@@ -66,7 +66,7 @@ def test_polling(tmp_path: Path, drive: Drive, model: str) -> None:
 def test_listening(tmp_path: Path, drive: Drive, model: str, rate: float) -> None:
     with car(drive, tmp_path, model, rate) as virtual:
         with recording(configured(tmp_path, can=virtual.can_port, more=LISTENING)) as process:
-            comes(tmp_path, "frame", int(3 * rate))
+            wait_for_rows(tmp_path, "frame", int(3 * rate))
             stop(process)
         assert not virtual.adapter.been_normal
     ids = {int(str(row[0])) for row in query(log_of(tmp_path), "SELECT DISTINCT can_id FROM frame")}
@@ -79,14 +79,14 @@ def test_the_rate_of_the_dongle_is_found(tmp_path: Path, drive: Drive) -> None:
         config = configured(tmp_path, can=virtual.can_port, more=LISTENING)
         config.write_text(config.read_text().replace("baud = 115200", 'baud = "auto"'))
         with recording(config) as process:
-            comes(tmp_path, "frame", 100)
+            wait_for_rows(tmp_path, "frame", 100)
             stop(process)
 
 
 def test_a_dongle_that_does_not_confirm_silence_is_not_opened(tmp_path: Path, drive: Drive) -> None:
     with car(drive, tmp_path, "clone") as virtual:
         with recording(configured(tmp_path, can=virtual.can_port, more=LISTENING)) as process:
-            comes(tmp_path, "event WHERE kind = 'link' AND detail LIKE '%normal_only%'")
+            wait_for_rows(tmp_path, "event WHERE kind = 'link' AND detail LIKE '%normal_only%'")
             said = stop(process)
         assert not virtual.adapter.been_normal
     assert "does not confirm that it listens only, so it is not opened" in said
@@ -94,20 +94,20 @@ def test_a_dongle_that_does_not_confirm_silence_is_not_opened(tmp_path: Path, dr
 
 
 @pytest.mark.parametrize("more", [POLLING, LISTENING])
-def test_a_dongle_that_starts_again_goes_on(tmp_path: Path, drive: Drive, more: str) -> None:
+def test_recording_continues_after_a_dongle_restarts(tmp_path: Path, drive: Drive, more: str) -> None:
     with car(drive, tmp_path, "elm327") as virtual:
         with recording(configured(tmp_path, can=virtual.can_port, more=more)) as process:
-            comes(tmp_path, "frame", 20)
+            wait_for_rows(tmp_path, "frame", 20)
             assert isinstance(virtual.adapter, Dongle)
             virtual.adapter.brown_out(virtual.now_s)
-            comes(tmp_path, "event WHERE kind = 'adapter_status' AND detail LIKE '%lv_reset%'")
+            wait_for_rows(tmp_path, "event WHERE kind = 'adapter_status' AND detail LIKE '%lv_reset%'")
             before = count(tmp_path, "frame")
-            comes(tmp_path, "frame", before + 20)
+            wait_for_rows(tmp_path, "frame", before + 20)
             virtual.unplug("can")
-            comes(tmp_path, "event WHERE kind = 'link' AND detail LIKE '%lost%'")
+            wait_for_rows(tmp_path, "event WHERE kind = 'link' AND detail LIKE '%lost%'")
             before = count(tmp_path, "frame")
             virtual.replug("can")
-            comes(tmp_path, "frame", before + 20)
+            wait_for_rows(tmp_path, "frame", before + 20)
             stop(process)
         assert virtual.adapter.been_normal == (more == POLLING)
 
@@ -128,7 +128,7 @@ def test_check(tmp_path: Path, more: str, where: str, what: str) -> None:
 
 
 @pytest.mark.parametrize("more", [POLLING, LISTENING])
-def test_doctor_asks_the_car_nothing(tmp_path: Path, drive: Drive, more: str) -> None:
+def test_doctor_sends_no_request_to_the_car(tmp_path: Path, drive: Drive, more: str) -> None:
     with car(drive, tmp_path, "stn") as virtual:
         config = configured(tmp_path, can=virtual.can_port, more=more)
         done = stagelog("doctor", "-c", str(config), "--seconds", "3", folder=tmp_path)

@@ -1,4 +1,4 @@
-"""The decoder's queue: in order, bounded by bytes, losses counted a port, link changes never lost."""
+"""The decoder's queue: in order, bounded by bytes, losses counted per port, link changes never lost."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from logger.recorder.inbox import INBOX_BYTES, Inbox
 CHUNK_BYTES = 64 * 1024
 
 
-def test_what_waited_longest_comes_first_and_is_taken_once() -> None:
+def test_the_oldest_item_comes_first_and_once() -> None:
     inbox = Inbox()
     items = [Chunk("gps", n, bytes([n]) * 100) for n in range(10)]
     for item in items:
@@ -33,7 +33,7 @@ def test_nothing_is_taken_while_the_writer_is_crowded() -> None:
     assert len(inbox) == 1
 
 
-def test_beyond_the_bound_bytes_are_counted_a_port_and_changes_still_fit() -> None:
+def test_beyond_the_bound_bytes_are_counted_per_port_and_changes_still_fit() -> None:
     inbox = Inbox()
     fitting = INBOX_BYTES // CHUNK_BYTES
     for number in range(fitting + 3):
@@ -46,7 +46,9 @@ def test_beyond_the_bound_bytes_are_counted_a_port_and_changes_still_fit() -> No
     assert len(items) == fitting + 1
     assert items[-1] == change
     inbox.put(Chunk("gps", 2, b"$GP"))
-    assert inbox.take(10) == ([Chunk("gps", 2, b"$GP")], {}), "there is room again, and a loss is told once"
+    assert inbox.take(10) == ([Chunk("gps", 2, b"$GP")], {}), (
+        "there is room again, and a loss is reported once"
+    )
 
 
 def test_every_byte_of_many_threads_is_taken_or_counted() -> None:

@@ -1,4 +1,4 @@
-"""What is said of an adapter that cannot listen only: in the log, on standard error, to the page, by the doctor."""
+"""Reports of an adapter without listen-only mode: in the log, on standard error, on the page, in the doctor."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_try_records_and_warns_everywhere(tmp_path: Path, caplog: pytest.LogCapt
     with adapter_of("canable2", tmp_path) as adapter:
         with recorder_here(config) as recorder:
             until(lambda: recorder.status().writer.frames > 300)
-            link = recorder.decoding.snapshot()["links"]["engine"]
+            link = recorder.decoder_loop.snapshot()["links"]["engine"]
             said = [str(finding) for finding in examine(config, 1.0, threading.Event())]
         assert adapter.been_normal
     warning = "not listening only: this adapter acknowledges frames on the bus"
@@ -77,15 +77,17 @@ def test_try_records_and_warns_everywhere(tmp_path: Path, caplog: pytest.LogCapt
     assert any(record.levelname == "WARNING" and warning in record.getMessage() for record in caplog.records)
 
 
-def test_true_does_not_open_it_and_says_why_everywhere(tmp_path: Path) -> None:
+def test_true_does_not_open_it_and_reports_why_everywhere(tmp_path: Path) -> None:
     config = tmp_path / "stagelog.toml"
     config.write_text(CONFIG.format(listen_only="true"))
     with adapter_of("canable2", tmp_path) as adapter:
         with recorder_here(config) as recorder:
             until(
-                lambda: recorder.decoding.snapshot()["links"].get("engine", {}).get("state") == "normal_only"
+                lambda: (
+                    recorder.decoder_loop.snapshot()["links"].get("engine", {}).get("state") == "normal_only"
+                )
             )
-            link = recorder.decoding.snapshot()["links"]["engine"]
+            link = recorder.decoder_loop.snapshot()["links"]["engine"]
             said = [str(finding) for finding in examine(config, 1.0, threading.Event())]
         assert not adapter.been_normal
     line = "a stock CANable 2 cannot listen only, so it is not opened"
@@ -95,12 +97,12 @@ def test_true_does_not_open_it_and_says_why_everywhere(tmp_path: Path) -> None:
     assert [event["state"] for event in link_events(tmp_path)] == ["opening", "normal_only"]
 
 
-def test_an_adapter_that_confirms_records_without_a_word(tmp_path: Path) -> None:
+def test_an_adapter_that_confirms_records_without_a_warning(tmp_path: Path) -> None:
     config = tmp_path / "stagelog.toml"
     config.write_text(CONFIG.format(listen_only="true"))
     with adapter_of("lawicel", tmp_path) as adapter:
         with recorder_here(config) as recorder:
             until(lambda: recorder.status().writer.frames > 300)
-            assert recorder.decoding.snapshot()["links"]["engine"]["warning"] is None
+            assert recorder.decoder_loop.snapshot()["links"]["engine"]["warning"] is None
         assert not adapter.been_normal
     assert [event["state"] for event in link_events(tmp_path)] == ["opening", "open"]

@@ -1,4 +1,4 @@
-"""The live socket: whatever comes up it, and whoever hangs on it, the recorder goes on and answers."""
+"""The live socket: no input and no client stops the recorder or its answers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BIG = {"words": "x" * 20_000}
 
 
 class Desk:
-    """A live socket whose commands are noted, and answered with an error when they ask for one."""
+    """A live socket that records its commands, and answers with an error if one asks for it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -36,8 +36,8 @@ class Desk:
         self.heard.append(fields)
         reply(fields.get("fail"))
 
-    def tell(self, **snapshot: Any) -> None:
-        """Publish."""
+    def publish(self, **snapshot: Any) -> None:
+        """Publish a snapshot."""
         self.socket.publish(lambda: snapshot)
 
 
@@ -61,8 +61,8 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
         yield desk
 
 
-def is_hung_up(crew: Crew) -> bool:
-    """Whether the other end closes, once all it said is read."""
+def is_disconnected(crew: Crew) -> bool:
+    """Whether the other end closes after its last data."""
     try:
         while True:
             crew.next()
@@ -94,7 +94,7 @@ GARBAGE = (
 
 
 @pytest.mark.parametrize("line", GARBAGE, ids=range(len(GARBAGE)))
-def test_garbage_is_answered_and_the_next_command_is_heard(desk: Desk, line: bytes) -> None:
+def test_garbage_is_answered_and_the_next_command_is_executed(desk: Desk, line: bytes) -> None:
     with Crew(desk.path) as crew:
         crew.send(line + b"\n")
         answer = crew.next()
@@ -123,7 +123,7 @@ def test_commands_arrive_however_they_are_cut(desk: Desk) -> None:
     assert desk.heard == [{"command": "mark", "note": "in pieces"}, {"command": "undo"}]
 
 
-def test_a_line_without_an_end_is_cut_off_and_the_others_go_on(desk: Desk) -> None:
+def test_a_line_without_an_end_disconnects_only_its_client(desk: Desk) -> None:
     with Crew(desk.path) as flood, Crew(desk.path) as crew:
         with pytest.raises(OSError, match=r"reset|[Bb]roken pipe"):
             for _ in range(10_000):
@@ -132,7 +132,7 @@ def test_a_line_without_an_end_is_cut_off_and_the_others_go_on(desk: Desk) -> No
     assert len(desk.heard) == 1
 
 
-def test_a_disconnect_in_mid_line_is_nobody_elses_business(desk: Desk) -> None:
+def test_a_disconnect_in_mid_line_does_not_affect_other_clients(desk: Desk) -> None:
     with Crew(desk.path) as crew:
         for _ in range(50):
             with Crew(desk.path) as other:
@@ -141,47 +141,47 @@ def test_a_disconnect_in_mid_line_is_nobody_elses_business(desk: Desk) -> None:
     assert desk.heard == [{"command": "mark"}]
 
 
-def test_who_commands_too_fast_rests_until_quiet_and_is_told_once_what_was_not_done(desk: Desk) -> None:
+def test_a_client_that_is_too_fast_is_paused_until_silent_and_informed_once(desk: Desk) -> None:
     with Crew(desk.path) as fast, Crew(desk.path) as crew:
         for burst in range(3):
             fast.send(b'{"command": "mark"}\n' * 200)
             assert crew.command("undo") is None, "others are heard meanwhile"
-            time.sleep(live_socket.REST_S / 2 if burst < 2 else 0)
-        answers = [fast.next() for _ in range(live_socket.MAX_COMMANDS_A_S + 1)]
+            time.sleep(live_socket.PAUSE_S / 2 if burst < 2 else 0)
+        answers = [fast.next() for _ in range(live_socket.MAX_COMMANDS_PER_S + 1)]
         heard = sum(fields == {"command": "mark"} for fields in desk.heard)
-        assert heard <= 2 * live_socket.MAX_COMMANDS_A_S  # the burst may have met the end of a second
-        *done, told = answers + [fast.next() for _ in range(heard + 1 - len(answers))]
+        assert heard <= 2 * live_socket.MAX_COMMANDS_PER_S  # the burst may have met the end of a second
+        *done, notice = answers + [fast.next() for _ in range(heard + 1 - len(answers))]
         assert all(answer["ok"] for answer in done)
-        assert told == {
+        assert notice == {
             "answer": None,
             "ok": False,
-            "error": f"too fast: {600 - heard} commands were not done",
+            "error": f"too fast: {600 - heard} commands were refused",
         }
         assert desk.refused == [600 - heard]
         assert fast.command("mark") is None, "it is heard again"
 
 
-def test_all_together_cannot_command_without_end(desk: Desk) -> None:
+def test_all_clients_together_are_rate_limited(desk: Desk) -> None:
     began = time.monotonic()
     for _ in range(30):
         with Crew(desk.path) as crew:
-            crew.send(b'{"command": "mark"}\n' * live_socket.MAX_COMMANDS_A_S)
+            crew.send(b'{"command": "mark"}\n' * live_socket.MAX_COMMANDS_PER_S)
             crew.next()
-    until(lambda: len(desk.heard) + sum(desk.refused) == 30 * live_socket.MAX_COMMANDS_A_S)
+    until(lambda: len(desk.heard) + sum(desk.refused) == 30 * live_socket.MAX_COMMANDS_PER_S)
     seconds = int(time.monotonic() - began) + 2
-    assert len(desk.heard) <= seconds * live_socket.MAX_COMMANDS_IN_ALL_A_S
+    assert len(desk.heard) <= seconds * live_socket.MAX_COMMANDS_TOTAL_PER_S
 
 
 # -- listeners --------------------------------------------------------------------------------------------
 
 
-def test_everybody_hears_up_to_the_bound_and_who_comes_too_late_is_sent_away(desk: Desk) -> None:
+def test_clients_up_to_the_limit_are_served_and_more_are_refused(desk: Desk) -> None:
     with ExitStack() as stack:
         crews = [stack.enter_context(Crew(desk.path)) for _ in range(20)]
         for crew in crews[: live_socket.MAX_CLIENTS]:
             assert crew.command("mark") is None
-        assert all(is_hung_up(crew) for crew in crews[live_socket.MAX_CLIENTS :])
-        desk.tell(number=1)
+        assert all(is_disconnected(crew) for crew in crews[live_socket.MAX_CLIENTS :])
+        desk.publish(number=1)
         assert [crew.snapshot() for crew in crews[: live_socket.MAX_CLIENTS]] == [
             {"number": 1}
         ] * live_socket.MAX_CLIENTS
@@ -189,11 +189,11 @@ def test_everybody_hears_up_to_the_bound_and_who_comes_too_late_is_sent_away(des
         until(lambda: crew.command("mark") is None)
 
 
-def test_who_never_reads_costs_one_snapshot_and_gets_the_newest(desk: Desk) -> None:
+def test_a_client_that_never_reads_costs_one_snapshot_and_gets_the_newest(desk: Desk) -> None:
     with Crew(desk.path) as sleeper, Crew(desk.path) as crew:
         assert (sleeper.command("mark"), crew.command("mark")) == (None, None)
         for number in range(400):
-            desk.tell(number=number, **BIG)
+            desk.publish(number=number, **BIG)
             assert crew.snapshot()["number"] == number
         (held,) = [c for c in desk.socket._clients.values() if c.unsent]
         assert len(held.unsent) + len(held.answers) < 2 * len(BIG["words"])
@@ -204,7 +204,7 @@ def test_who_never_reads_costs_one_snapshot_and_gets_the_newest(desk: Desk) -> N
         assert len(seen) < 50
 
 
-def test_who_asks_and_never_reads_is_cut_off(desk: Desk) -> None:
+def test_a_client_that_never_reads_answers_is_disconnected(desk: Desk) -> None:
     with Crew(desk.path) as sleeper, Crew(desk.path) as crew:
         line = json.dumps({"command": "mark", "fail": "no " * 500}).encode() + b"\n"
         with pytest.raises(OSError, match=r"reset|[Bb]roken pipe"):
@@ -213,7 +213,7 @@ def test_who_asks_and_never_reads_is_cut_off(desk: Desk) -> None:
         assert crew.command("mark") is None
 
 
-def test_nothing_is_made_for_nobody(desk: Desk) -> None:
+def test_no_snapshot_is_made_without_a_client(desk: Desk) -> None:
     def never() -> dict[str, Any]:
         raise AssertionError("a snapshot was made")
 
@@ -249,10 +249,10 @@ def test_a_running_recorder_keeps_its_socket(desk: Desk) -> None:
     assert len(desk.heard) == 3
 
 
-def test_a_file_that_is_no_socket_is_not_touched(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_socket_is_not_touched(tmp_path: Path) -> None:
     path = tmp_path / "live.sock"
     path.write_text("somebody's notes")
-    with pytest.raises(OSError, match="no socket"):
+    with pytest.raises(OSError, match="not a socket"):
         LiveSocket(path, lambda fields, reply: None, lambda count: None)
     assert path.read_text() == "somebody's notes"
 
@@ -336,7 +336,7 @@ def test_listeners_of_every_kind_do_not_change_what_is_recorded(car: VirtualCar,
 
 
 @pytest.mark.parametrize("trouble", ["a file", "no folder"])
-def test_without_a_place_for_the_socket_recording_goes_on(
+def test_recording_continues_without_a_socket(
     car: VirtualCar, tmp_path: Path, trouble: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     config = set_up(tmp_path, car)

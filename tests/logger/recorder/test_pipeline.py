@@ -1,4 +1,4 @@
-"""Bytes to rows: the same rows however the bytes are cut, nothing raised, nothing lost uncounted."""
+"""Bytes to rows: the same rows however the bytes are split, nothing raised, every loss counted."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SIZES = st.lists(st.integers(1, 200), min_size=1, max_size=8)
 
 
 def pipeline(*names: str) -> Pipeline:
-    """A source of each protocol, called by its name, with OBD-II read on every bus."""
+    """A source of each protocol, named after it, with OBD-II decoded on every bus."""
     sources = [
         Source(name, protocol(name).decoder(16 * at), FixBuilder() if name == "nmea" else None)
         for at, name in enumerate(names)
@@ -118,7 +118,7 @@ def test_arbitrary_bytes_never_raise_and_every_frame_is_a_row(name: str) -> None
 
 
 def over(rows: Rows) -> Counter[str]:
-    """What events say was not logged one by one."""
+    """The counts of items that were not logged individually, from the events."""
     counted: Counter[str] = Counter()
     for event in rows.event:
         if event.kind == "not_logged":
@@ -127,7 +127,7 @@ def over(rows: Rows) -> Counter[str]:
 
 
 @pytest.mark.parametrize("name", PROTOCOL_NAMES)
-def test_what_a_noisy_wire_throws_up_is_bounded_a_second_and_the_surplus_counted(name: str) -> None:
+def test_rows_of_a_noisy_wire_are_rate_limited_and_the_surplus_counted(name: str) -> None:
     noise = random.Random(23)
     made = pipeline(name)
     seconds = 5
@@ -144,7 +144,7 @@ def test_what_a_noisy_wire_throws_up_is_bounded_a_second_and_the_surplus_counted
     assert len(rows.event) <= 8 * (seconds + 3), "events are bounded too"
 
 
-def test_the_bound_is_each_ports_own() -> None:
+def test_the_rate_limit_is_per_port() -> None:
     made = pipeline("nmea", "slcan")
     for _ in range(50):
         made.feed("nmea", SECOND_US + 1, b"$GPRMC,damaged*00\r\n")
@@ -152,11 +152,11 @@ def test_the_bound_is_each_ports_own() -> None:
     made.finish(3 * SECOND_US)
     rows = made.take()
     assert Counter(row.port for row in rows.rejected) == {"nmea": 20, "slcan": 1}
-    told = [event.detail for event in rows.event if event.kind == "not_logged"]
-    assert told == [{"port": "nmea", "rejected": 30}]
+    surplus = [event.detail for event in rows.event if event.kind == "not_logged"]
+    assert surplus == [{"port": "nmea", "rejected": 30}]
 
 
-def test_readings_come_ten_times_a_second_of_the_newest_frame() -> None:
+def test_readings_are_of_the_newest_frame_ten_times_per_second() -> None:
     made = pipeline("slcan")
     for number in range(1000):  # rpm, 1000 answers in a second
         answer = (
@@ -175,7 +175,7 @@ def test_readings_come_ten_times_a_second_of_the_newest_frame() -> None:
     assert max(gaps) <= BEAT_US + 1000
 
 
-def test_one_source_has_no_part_in_anothers_trouble() -> None:
+def test_a_faulty_source_does_not_affect_another() -> None:
     noise = random.Random(4)
     made = pipeline("nmea", "slcan")
     for number, piece in enumerate(chunks(TEXT, [50])):
@@ -203,7 +203,7 @@ def test_time_never_runs_back() -> None:
 
 
 def test_whole_sentences_and_frames_need_no_decoder() -> None:
-    """The rows of a log come in whole; a change of stage begins with fixes of its own."""
+    """The rows of a log arrive whole; a change of stage begins with an empty fix state."""
     made = Pipeline([Source("gps", fixes=FixBuilder())], EngineReadings([]), Stage().live(""))
     for line in TEXT.decode().split():
         made.sentences("gps", made.t_us + 1, (line,))

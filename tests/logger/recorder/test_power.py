@@ -1,4 +1,4 @@
-"""The wish to switch the machine off: when it is made, when never, and by a real recorder."""
+"""The power-off request: when it is made, when never, and by a real recorder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logger.recorder.power import REQUEST, STANDING_KMH, UNKNOWN_S, PowerOff
+from logger.recorder.power import REQUEST, STATIONARY_KMH, UNKNOWN_S, PowerOff
 from logger.stage.conditions import parse
 from tests.field_failures.recorder_process import query, recording, stop, until
 
@@ -25,8 +25,8 @@ FOR_S = 30.0
 OFF = {"ignition": 0.0}
 
 
-def asked_at(*spans: tuple[float, Mapping[str, float | None]]) -> list[float]:
-    """When it was asked, in seconds, through stretches of so many seconds with these values each."""
+def requests_at(*spans: tuple[float, Mapping[str, float | None]]) -> list[float]:
+    """Times of requests in seconds, for spans of a duration with these values each."""
     power, t_us, asked = PowerOff(parse("ignition < 0.5"), FOR_S), 0, []
     for seconds, values in spans:
         for _ in range(int(seconds * 2)):
@@ -37,46 +37,46 @@ def asked_at(*spans: tuple[float, Mapping[str, float | None]]) -> list[float]:
 
 
 def test_after_the_ignition_was_off_for_long_enough() -> None:
-    assert asked_at((10, {"speed_kmh": 0.4, "ignition": 1}), (100, {"speed_kmh": 0.4, **OFF})) == [40.5]
+    assert requests_at((10, {"speed_kmh": 0.4, "ignition": 1}), (100, {"speed_kmh": 0.4, **OFF})) == [40.5]
 
 
 def test_again_only_after_the_ignition_was_on_again() -> None:
     on, off = {"speed_kmh": 0.0, "ignition": 1.0}, {"speed_kmh": 0.0, **OFF}
-    assert len(asked_at((200, off), (1, on), (200, off))) == 2
+    assert len(requests_at((200, off), (1, on), (200, off))) == 2
 
 
-@pytest.mark.parametrize("kmh", [STANDING_KMH, 5.0, 170.0, float("nan"), float("inf")])
+@pytest.mark.parametrize("kmh", [STATIONARY_KMH, 5.0, 170.0, float("nan"), float("inf")])
 def test_never_while_the_car_moves(kmh: float) -> None:
-    assert asked_at((3600, {"speed_kmh": kmh, **OFF})) == []
+    assert requests_at((3600, {"speed_kmh": kmh, **OFF})) == []
 
 
-def test_a_moment_of_moving_or_of_ignition_begins_it_anew() -> None:
+def test_a_moment_of_moving_or_of_ignition_restarts_the_time() -> None:
     off = {"speed_kmh": 0.0, **OFF}
-    assert asked_at((25, off), (0.5, {"speed_kmh": 9.0, **OFF}), (25, off)) == []
-    assert asked_at((25, off), (0.5, {"speed_kmh": 0.0, "ignition": 1}), (25, off)) == []
+    assert requests_at((25, off), (0.5, {"speed_kmh": 9.0, **OFF}), (25, off)) == []
+    assert requests_at((25, off), (0.5, {"speed_kmh": 0.0, "ignition": 1}), (25, off)) == []
 
 
 @pytest.mark.parametrize("asleep_after_s", [1, 10, 25, 29])
-def test_a_bus_that_falls_asleep_after_the_ignition_went_off_changes_nothing(asleep_after_s: float) -> None:
+def test_a_bus_that_sleeps_after_the_ignition_went_off_changes_nothing(asleep_after_s: float) -> None:
     on, off = {"speed_kmh": 0.0, "ignition": 1.0}, {"speed_kmh": 0.0, **OFF}
     silent = {"speed_kmh": 0.0}
-    assert asked_at((10, on), (asleep_after_s, off), (600, silent)) == [40.5]
+    assert requests_at((10, on), (asleep_after_s, off), (600, silent)) == [40.5]
 
 
-def test_silence_alone_is_no_ignition_off() -> None:
-    """An adapter that was pulled, a bus that never spoke; and silence does not outlast the ignition coming on."""
+def test_silence_alone_is_not_ignition_off() -> None:
+    """An unplugged adapter, a bus that was never active; and silence ends when the ignition comes on."""
     on, silent = {"speed_kmh": 0.0, "ignition": 1.0}, {"speed_kmh": 0.0}
-    assert asked_at((3600, silent)) == []
-    assert asked_at((10, on), (3600, silent)) == []
-    assert asked_at((10, {"speed_kmh": 0.0, **OFF}), (10, silent), (1, on), (3600, silent)) == []
+    assert requests_at((3600, silent)) == []
+    assert requests_at((10, on), (3600, silent)) == []
+    assert requests_at((10, {"speed_kmh": 0.0, **OFF}), (10, silent), (1, on), (3600, silent)) == []
 
 
-def test_an_unknown_speed_is_no_standing_until_long_after_the_last_movement() -> None:
-    """A tunnel; a session that begins on the way; and a garage."""
+def test_an_unknown_speed_counts_as_stationary_only_long_after_the_last_movement() -> None:
+    """A tunnel; a session that begins during the drive; and a garage."""
     moving = {"speed_kmh": 90.0, **OFF}
-    assert asked_at((10, moving), (UNKNOWN_S, OFF)) == []
-    assert asked_at((UNKNOWN_S - 1, OFF)) == []
-    (asked,) = asked_at((10, moving), (UNKNOWN_S + FOR_S + 1, OFF))
+    assert requests_at((10, moving), (UNKNOWN_S, OFF)) == []
+    assert requests_at((UNKNOWN_S - 1, OFF)) == []
+    (asked,) = requests_at((10, moving), (UNKNOWN_S + FOR_S + 1, OFF))
     assert asked == pytest.approx(10 + UNKNOWN_S + FOR_S, abs=1)
 
 
@@ -88,7 +88,7 @@ def test_an_unknown_speed_is_no_standing_until_long_after_the_last_movement() ->
         max_size=30,
     )
 )
-def test_whatever_happens_it_stood_and_was_off_for_all_that_time(
+def test_the_car_was_stationary_and_off_for_the_whole_time(
     drive: list[tuple[float | None, float | None, int]],
 ) -> None:
     power, t_us = PowerOff(parse("ignition < 0.5"), FOR_S), 0
@@ -96,7 +96,7 @@ def test_whatever_happens_it_stood_and_was_off_for_all_that_time(
     for kmh, ignition, halves in drive:
         for _ in range(halves):
             t_us += S // 2
-            if kmh is not None and kmh >= STANDING_KMH:
+            if kmh is not None and kmh >= STATIONARY_KMH:
                 moved_us = t_us
             if ignition == 1.0 or (ignition is None and broken_us == t_us - S // 2) or moved_us == t_us:
                 broken_us = t_us  # silence goes on with what was
@@ -105,8 +105,8 @@ def test_whatever_happens_it_stood_and_was_off_for_all_that_time(
                 assert t_us - moved_us >= (FOR_S if kmh is not None else UNKNOWN_S) * S
 
 
-class StandingReceiver:
-    """A GPS receiver on a pty, in a car that stands, five times a second."""
+class StationaryReceiver:
+    """A GPS receiver on a pty, in a stationary car, at 5 Hz."""
 
     def __init__(self) -> None:
         self._master, self._slave = os.openpty()
@@ -115,7 +115,7 @@ class StandingReceiver:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._speak)
 
-    def __enter__(self) -> StandingReceiver:
+    def __enter__(self) -> StationaryReceiver:
         self._thread.start()
         return self
 
@@ -138,10 +138,10 @@ class StandingReceiver:
                 os.write(self._master, f"${body}*{reduce(xor, body.encode()):02X}\r\n".encode())
 
 
-def test_a_real_recorder_leaves_the_wish_and_writes_it_down(tmp_path: Path) -> None:
-    """And tidies away one that an earlier run has left."""
+def test_a_real_recorder_leaves_the_request_and_logs_it(tmp_path: Path) -> None:
+    """It also removes the request of an earlier run."""
     (tmp_path / REQUEST).touch()
-    with StandingReceiver() as receiver:
+    with StationaryReceiver() as receiver:
         (tmp_path / "stagelog.toml").write_text(
             f'[log]\ndirectory = "logs"\n[gps]\nport = "{receiver.port}"\nbaud = 9600\n'
             '[live]\nsocket = "live.sock"\n[shutdown]\nwhen = "gps_age_s < 10"\nfor_s = 5\n'

@@ -1,6 +1,6 @@
-"""A card out of a car whose power was cut, mounted read-only: its newest log is in two files, and no third can be made.
+"""Read logs from a card that is mounted read-only after a power cut: the newest log needs its WAL.
 
-The folder is a read-only mount, in a mount namespace of the command's own: root, too, can write nothing there.
+The folder is a read-only mount in the command's own mount namespace, so root cannot write there either.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ print(snapshot(Path(sys.argv[1]), Path(sys.argv[2])).sha256)
 
 @pytest.fixture
 def card(tmp_path: Path) -> Path:
-    """A folder with a log as a power cut leaves it: what was committed last is in its write-ahead log only."""
+    """A folder with a log as a power cut leaves it: the last commits are only in its write-ahead log."""
     folder = tmp_path / "card"
     folder.mkdir()
     with being_recorded(tmp_path / "car" / NAME, FRAMES) as log:
@@ -44,7 +44,7 @@ def card(tmp_path: Path) -> Path:
 
 
 def read_only(card: Path, command: Sequence[str | Path]) -> Ended:
-    """A command for which a folder is a read-only mount."""
+    """Run a command for which the folder is a read-only mount."""
     done = subprocess.run(
         [*NAMESPACE, "sh", "-c", MOUNT, str(card), *command],
         cwd=card.parent, env=ENVIRONMENT, capture_output=True, timeout=100, check=False,
@@ -77,7 +77,7 @@ def files(folder: Path) -> dict[str, tuple[bytes, int]]:
         ("export", NAME, "--format", "csv"), ("export", NAME, "--format", "candump"),
     ],
 )  # fmt: skip
-def test_it_is_read_as_on_a_card_that_can_be_written(
+def test_it_reads_the_same_as_on_a_writable_card(
     card: Path, tmp_path: Path, arguments: tuple[str, ...]
 ) -> None:
     before = files(card)
@@ -100,7 +100,7 @@ def test_nothing_of_the_write_ahead_log_is_lost(card: Path, tmp_path: Path) -> N
     assert without.code != 0 or json.loads(without.out)["rows"]["frame"] < FRAMES, "it is in the WAL only"
 
 
-def test_a_copy_of_it_is_whole(card: Path, tmp_path: Path) -> None:
+def test_its_copy_is_complete(card: Path, tmp_path: Path) -> None:
     before = files(card)
     copied = read_only(card, [sys.executable, "-c", COPY, card / NAME, tmp_path / "copy.db"])
     assert (copied.code, files(card)) == (0, before), copied.err
@@ -108,7 +108,7 @@ def test_a_copy_of_it_is_whole(card: Path, tmp_path: Path) -> None:
     assert content(tmp_path / "copy.db") == content(tmp_path / "elsewhere" / NAME)
 
 
-def test_an_empty_write_ahead_log_is_no_hindrance(card: Path) -> None:
+def test_an_empty_write_ahead_log_does_not_matter(card: Path) -> None:
     (card / f"{NAME}-wal").write_bytes(b"")
     closed = stagelog("info", NAME, "--json", folder=card)
     found = read_only(card, [sys.executable, "-m", "logger", "info", card / NAME, "--json"])

@@ -1,4 +1,4 @@
-"""systemd is told that the recorder is ready when rows reach the log, and fed while its threads go round."""
+"""systemd gets READY once rows reach the log, and watchdog signals while the threads run."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A power cut in mid-section: the section goes on, its time and distance as if nothing had happened.
+"""A power cut in mid-section: the section resumes with correct time and distance.
 
-The truth is the drive's own: every fix says the drive's UTC, so the log tells for each progress row what elapsed time
-and distance should have been.
+The reference is the drive itself: every fix has the drive's UTC, so each progress row has a known elapsed time and
+distance.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ SS11, SS11_FROM_M = 1, 320_000.0
 KILLS = 20
 MAX_TIME_ERROR_S = 0.1
 MAX_LOSS_S = 1.5
-"""What happened before is on the card: max_loss_s, and half a second for a machine that is busy."""
+"""What happened before is on the card: max_loss_s, and half a second for a loaded machine."""
 DISTANCE_NOISE_M = 3.0
-"""What a receiver's speed noise and the crossing of a checkpoint's circle leave, far from what is driven blind."""
+"""Error from a receiver's speed noise and the crossing of a checkpoint's circle; far below blind driving."""
 BLINK_S = 3.0
 """A gap as long as this is estimated (logger.stage.odometer)."""
 ALARM = """
@@ -46,14 +46,14 @@ def car() -> Iterator[VirtualCar]:
 
 
 def config_of(folder: Path, car: VirtualCar) -> Path:
-    """The built-in stage, without a DBC file: reading one is most of a start."""
+    """The built-in stage without a DBC file, whose loading takes most of a start."""
     config = set_up(folder, car, built_in()[0].itinerary_text, ALARM)
     config.write_text(config.read_text().replace('dbc = ["engine.dbc"]', ""))
     return config
 
 
 def start(crew: Crew, car: VirtualCar) -> None:
-    """The crew sets the section going where the car is, and everything else that must last."""
+    """The crew starts the section where the car is, and sets everything else that must last."""
     while crew.snapshot()["utc"] is None:
         pass
     assert crew.command("start_section", index=SS11) is None
@@ -68,7 +68,7 @@ def start(crew: Crew, car: VirtualCar) -> None:
 
 
 def lasting(said: dict[str, Any]) -> dict[str, Any]:
-    """What a power cut must not change, out of a snapshot."""
+    """The part of a snapshot that a power cut must not change."""
     return {
         "section": said["section"]["index"],
         "splits": said["splits"],
@@ -79,12 +79,12 @@ def lasting(said: dict[str, Any]) -> dict[str, Any]:
 
 
 def between_trips_km(said: dict[str, Any]) -> float:
-    """Both trips grow with the odometer, whose truth is looked at elsewhere: between them nothing may change."""
+    """The difference of both trips: they grow with the odometer, which other tests check."""
     return float(said["trip"][1]["distance_km"] - said["trip"][0]["distance_km"])
 
 
 class Error(NamedTuple):
-    """How far a progress row is from the truth, and how far the car has driven blind in all before its session."""
+    """Error of a progress row, and the distance driven blind before its session."""
 
     session: int
     t_us: int
@@ -94,7 +94,7 @@ class Error(NamedTuple):
 
 
 def errors(log: Path, car: VirtualCar) -> list[Error]:
-    """Every progress row after the checkpoint against the drive."""
+    """Compare every progress row after the checkpoint with the drive."""
     ((started_utc_us,),) = query(
         log,
         "SELECT json_extract(detail, '$.utc_us') FROM event WHERE kind = 'section'"
@@ -177,7 +177,7 @@ def test_twenty_kills_in_mid_section_lose_nothing(car: VirtualCar, tmp_path: Pat
     assert all(abs(error.distance_m) <= error.blind_m + DISTANCE_NOISE_M for error in found)
 
 
-def test_after_a_power_cycle_gps_tells_how_long_the_gap_was(
+def test_after_a_power_cycle_gps_gives_the_length_of_the_gap(
     car: VirtualCar, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, figures: Figures
 ) -> None:
     config = config_of(tmp_path, car)

@@ -1,4 +1,4 @@
-"""What a configuration means for the recorder, and every file error before a port is opened."""
+"""The recorder's setup from a configuration; every file error is raised before a port is opened."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def written(folder: Path, text: str, **files: str | bytes) -> configs.Config:
     return configs.load(folder / "stagelog.toml")
 
 
-def test_ports_buses_and_what_the_log_says(tmp_path: Path) -> None:
+def test_ports_buses_and_meta(tmp_path: Path) -> None:
     config = written(
         tmp_path,
         '[car]\nnumber = 500\n[gps]\nport = "gps"\ninit = ["$PMTK220,100*2F"]\n[stage]\nitinerary = "stage.toml"\n'
@@ -81,7 +81,7 @@ def test_without_a_stage_the_log_is_a_drive(tmp_path: Path) -> None:
     assert "stage" not in made.meta
 
 
-def test_problems_tells_those_of_every_file(tmp_path: Path) -> None:
+def test_problems_lists_those_of_every_file(tmp_path: Path) -> None:
     config = written(
         tmp_path,
         '[stage]\nitinerary = "stage.toml"\n'
@@ -100,7 +100,7 @@ def test_problems_tells_those_of_every_file(tmp_path: Path) -> None:
         setup.prepare(config)
 
 
-def test_a_missing_file_is_told_where_it_is_named(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported_at_its_key(tmp_path: Path) -> None:
     text = '[stage]\nitinerary = "stage.toml"\nrules = "rules.toml"\n' + BUSES.replace(
         '["engine.dbc"]', '[\n  "engine.dbc",\n  "none.dbc",\n]'
     )
@@ -127,19 +127,19 @@ def test_a_missing_file_is_told_where_it_is_named(tmp_path: Path) -> None:
     ],
     ids=["missing", "empty", "binary", "huge", "a line"],
 )
-def test_no_dbc_keeps_the_recorder_from_recording(tmp_path: Path, content: bytes | None) -> None:
-    """The rest is recorded, decoded and watched; the log, the page and `check` say what is left out."""
+def test_no_dbc_stops_the_recorder(tmp_path: Path, content: bytes | None) -> None:
+    """The rest is recorded, decoded and monitored; the log, the page and `check` list what is left out."""
     other = DBC.replace("256 ENGINE", "257 OTHER").replace("RPM", "OIL")
     alarms = '[[alarm]]\nname = "a"\nwhen = "RPM > 1"\n[[alarm]]\nname = "b"\nwhen = "OIL > 1"\n'
     files = {"other_dbc": other} | ({} if content is None else {"engine_dbc": content})
     text = BUSES.replace('["engine.dbc"]', '["engine.dbc", "other.dbc"]').replace('preset = "obd2"', "")
     config = written(tmp_path, text.replace("poll = true", "poll = false") + alarms, **files)
     made = setup.prepare(config)
-    told = made.pipeline.take().event
-    assert [(event.kind, event.detail.get("file")) for event in told if event.kind != "alarm_quiet"] == [
+    events = made.pipeline.take().event
+    assert [(event.kind, event.detail.get("file")) for event in events if event.kind != "alarm_quiet"] == [
         ("dbc_left_out", "engine.dbc")
     ]
-    assert [event.kind for event in told].count("alarm_quiet") == 1
+    assert [event.kind for event in events].count("alarm_quiet") == 1
     made.pipeline.feed("engine", 1, b"t1018A00F5AFF00000000\r")
     made.pipeline.advance(1_000_000)
     rows = made.pipeline.take()
@@ -151,7 +151,7 @@ def test_no_dbc_keeps_the_recorder_from_recording(tmp_path: Path, content: bytes
     assert "alarm[0].when" in found[1]
 
 
-def test_an_alarm_may_ask_for_one_node_of_several(tmp_path: Path) -> None:
+def test_an_alarm_may_use_one_node_of_several(tmp_path: Path) -> None:
     j1939 = DBC.replace("256 ENGINE", "2364540158 EEC1")
     alarm = '[[alarm]]\nname = "a"\nwhen = "RPM@0x31 > 1"\n'
     assert setup.problems(written(tmp_path, BUSES + alarm, engine_dbc=j1939)) == []
@@ -159,7 +159,7 @@ def test_an_alarm_may_ask_for_one_node_of_several(tmp_path: Path) -> None:
     assert "RMP@0x31" in problem.what
 
 
-def test_problems_of_what_is_right(tmp_path: Path) -> None:
+def test_a_good_configuration_has_no_problems(tmp_path: Path) -> None:
     config = written(
         tmp_path, '[stage]\nitinerary = "stage.toml"\n' + BUSES, engine_dbc=DBC, stage_toml=STAGE
     )
@@ -176,7 +176,7 @@ def test_texts_are_utf8_and_dbc_files_in_their_own_code_page(tmp_path: Path) -> 
     assert caught.value.where == f"{tmp_path / 'stage.toml'}:2"
 
 
-def test_an_alarm_asks_for_what_the_dbc_files_and_presets_tell(tmp_path: Path) -> None:
+def test_an_alarm_uses_channels_of_the_dbc_files_and_presets(tmp_path: Path) -> None:
     alarms = "".join(
         f'[[alarm]]\nname = "{number}"\nwhen = "{when}"\nwhile = "{also}"\n'
         for number, (when, also) in enumerate([("RPM > 1", "coolant_c > 90"), ("RMP > 1", "over_kmhh > 0")])

@@ -1,4 +1,4 @@
-"""A CAN interface through the whole recorder: into the log, asked over OBD-II, and replayed as bytes of its port."""
+"""A CAN interface through the whole recorder: logged, polled over OBD-II, and replayed as port bytes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ ENGINE_SPEED = (0x0C, b"\x1a\xf8", 1726.0)
 
 
 def answer(request: bytes) -> CanFrame | None:
-    """What an engine that knows PID 0C alone says to one of the kernel's frames."""
+    """The answer of an engine that knows only PID 0C to a request frame."""
     number, value, _ = ENGINE_SPEED
     asked = request[8 + 2 : 8 + 1 + request[8]]
     if number in asked:
@@ -46,7 +46,7 @@ def answer(request: bytes) -> CanFrame | None:
 
 
 def record(folder: Path, more: str, body: Callable[[Recorder], None]) -> sqlite3.Connection:
-    """The log of a recorder that runs while `body` does."""
+    """The log of a recorder that runs during `body`."""
     settings = configuration.loads(CONFIG.format(folder=folder) + more, "stagelog.toml", folder)
     recorder = Recorder(settings)
     stop = threading.Event()
@@ -91,7 +91,7 @@ def test_frames_and_events_of_an_interface_are_in_the_log(
         log.close()
 
 
-def test_the_engine_is_asked_where_that_is_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_engine_is_polled_where_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def drive(recorder: Recorder) -> None:
         eventually(
             lambda: recorder.status().links["engine"].state == "open" if recorder.status().links else False
@@ -113,7 +113,7 @@ def test_the_engine_is_asked_where_that_is_allowed(tmp_path: Path, monkeypatch: 
 
 
 def test_a_bus_with_nothing_but_error_frames_is_silent() -> None:
-    """The alarm for a silent bus goes by frames of the bus, not by what the controller says of its own."""
+    """The alarm for a silent bus counts frames of the bus, not the controller's own error frames."""
     pipeline = prepare(configuration.loads(CONFIG.format(folder="/x"), "stagelog.toml", Path("/"))).pipeline
     pipeline.feed("engine", 1_000_000, encode(CanFrame(0, 0, 0x100, bytes(8))))
     assert pipeline.can_age_s(3_000_000) == 2.0

@@ -1,4 +1,4 @@
-"""The writer: rows in, committed rows out, whatever the card does in between."""
+"""The writer: rows in, committed rows out, whatever the card does."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def begun(path: Path) -> Log:
     return log
 
 
-def again(lost: Log, called_damaged: int, _begins_us: int) -> Log:
-    return open_again(lost, lambda _aside: Rows(), called_damaged=called_damaged)[0]
+def again(lost: Log, damage_count: int, _begins_us: int) -> Log:
+    return open_again(lost, lambda _aside: Rows(), called_damaged=damage_count)[0]
 
 
 @contextmanager
@@ -67,7 +67,7 @@ def eventually(holds: Callable[[], bool], within_s: float = 30.0) -> bool:
     return False
 
 
-def test_rows_are_committed_without_being_asked_for(tmp_path: Path) -> None:
+def test_rows_are_committed_without_a_request(tmp_path: Path) -> None:
     with running(begun(tmp_path / "a.db")) as writer:
         writer.put(frames(10))
         assert eventually(lambda: count(tmp_path / "a.db") == 10)
@@ -84,9 +84,7 @@ def test_closing_drains(tmp_path: Path) -> None:
     assert verify(tmp_path / "a.db") == []
 
 
-def test_what_does_not_fit_is_counted_and_said_in_the_log(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rows_that_do_not_fit_are_counted_in_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writers, "QUEUE_BYTES", 250_000)
     log = begun(tmp_path / "a.db")
     blocker = sqlite3.connect(tmp_path / "a.db", isolation_level=None)
@@ -106,7 +104,7 @@ def test_what_does_not_fit_is_counted_and_said_in_the_log(
     connection.close()
 
 
-def test_a_card_that_refuses_is_asked_again_and_nothing_is_lost(
+def test_writing_is_retried_while_the_card_refuses_and_nothing_is_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writers, "_RETRY_S", 0.05)
@@ -126,7 +124,7 @@ def test_a_card_that_refuses_is_asked_again_and_nothing_is_lost(
 
 
 def scribble(log: Log) -> bytes:
-    """Every page but the first is overwritten behind the connection's back; what the file was before."""
+    """Overwrite every page but the first behind the connection's back; returns the earlier content."""
     log.write(frames(2000))
     log.commit()
     log._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -138,7 +136,7 @@ def scribble(log: Log) -> bytes:
     return sound
 
 
-def test_a_log_that_turns_out_damaged_is_set_aside_in_mid_drive(tmp_path: Path) -> None:
+def test_a_log_that_turns_out_damaged_is_quarantined_in_mid_drive(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     log = begun(path)
     scribble(log)
@@ -151,18 +149,20 @@ def test_a_log_that_turns_out_damaged_is_set_aside_in_mid_drive(tmp_path: Path) 
     assert verify(path) == []
 
 
-def test_a_log_that_is_only_called_damaged_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The card answered wrongly for a moment: what is on it is sound."""
+def test_a_sound_log_reported_as_damaged_once_continues(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The card returned bad data for a moment; its content is sound."""
     monkeypatch.setattr(writers, "_RETRY_S", 0.05)
     path = tmp_path / "a.db"
     log = begun(path)
     sound = scribble(log)
     whys = []
 
-    def when_it_has_passed(lost: Log, called_damaged: int, begins_us: int) -> Log:
-        whys.append(called_damaged)
+    def when_it_has_passed(lost: Log, damage_count: int, begins_us: int) -> Log:
+        whys.append(damage_count)
         path.write_bytes(sound)
-        return again(lost, called_damaged, begins_us)
+        return again(lost, damage_count, begins_us)
 
     with running(log, open_again=when_it_has_passed) as writer:
         writer.put(frames(500, first=2000))
@@ -174,10 +174,10 @@ def test_a_log_that_is_only_called_damaged_goes_on(tmp_path: Path, monkeypatch: 
     assert verify(path) == []
 
 
-def test_a_log_that_is_called_damaged_twice_though_it_looks_sound_is_set_aside(
+def test_a_sound_log_reported_as_damaged_twice_is_quarantined(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A look finds no trigger, and a large log is not looked through to its end: it would go round and round."""
+    """The check finds nothing wrong, and a large log is not checked to its end: this would repeat forever."""
     monkeypatch.setattr(writers, "_RETRY_S", 0.05)
     path = tmp_path / "a.db"
     write = Log.write
@@ -197,7 +197,7 @@ def test_a_log_that_is_called_damaged_twice_though_it_looks_sound_is_set_aside(
 
 
 class Impatient(threading.Thread):
-    """A timer that is up at once, and until it is cancelled."""
+    """A timer that fires immediately, until it is cancelled."""
 
     def __init__(self, _after_s: float, act: Callable[[], None]) -> None:
         super().__init__()
@@ -211,8 +211,8 @@ class Impatient(threading.Thread):
         self._cancelled.set()
 
 
-def test_a_look_at_the_pages_ends_in_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As far as it came it saw nothing; SQLite comes to the first rows of a long log last."""
+def test_the_check_of_the_pages_ends_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It saw no damage so far; SQLite reaches the first rows of a long log last."""
     log = begun(tmp_path / "a.db")
     for number in range(10):
         log.write(frames(30_000, first=30_000 * number))
@@ -231,7 +231,7 @@ def test_a_look_at_the_pages_ends_in_its_time(tmp_path: Path, monkeypatch: pytes
 
 
 class Cards:
-    """Two folders that take turns at one path, as two cards at a mount point."""
+    """Two folders that alternate at one path, like two cards at a mount point."""
 
     def __init__(self, folder: Path) -> None:
         self.first, self.second, self.here = folder / "first", folder / "second", folder / "card"
@@ -239,17 +239,19 @@ class Cards:
         self.here.symlink_to(self.first)
 
     def change(self) -> None:
-        """What the first card holds at this moment is on the second, which is there instead of it."""
+        """Copy the first card's present content to the second, and mount the second instead."""
         shutil.copytree(self.first, self.second)
         self.insert(self.second)
 
     def insert(self, card: Path) -> None:
-        """From here on it is this one."""
+        """Mount this card from now on."""
         (following := self.here.with_name("following")).symlink_to(card)
         following.rename(self.here)
 
 
-def test_a_card_that_was_changed_is_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_recording_continues_on_a_replaced_card_with_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(writers, "_RETRY_S", 0.05)
     cards = Cards(tmp_path)
     path = cards.here / "a.db"
@@ -274,11 +276,11 @@ def test_a_card_without_the_log_gets_a_new_one(tmp_path: Path, monkeypatch: pyte
     path = cards.here / "a.db"
     told_us = []
 
-    def begun_anew(lost: Log, called_damaged: int, begins_us: int) -> Log:
+    def begun_again(lost: Log, damage_count: int, begins_us: int) -> Log:
         told_us.append(begins_us)
-        return again(lost, called_damaged, begins_us)
+        return again(lost, damage_count, begins_us)
 
-    with running(begun(path), open_again=begun_anew) as writer:
+    with running(begun(path), open_again=begun_again) as writer:
         writer.put(frames(100))
         assert eventually(lambda: count(path) == 100)
         cards.first.rename(cards.second)
@@ -297,10 +299,10 @@ def test_a_card_without_the_log_gets_a_new_one(tmp_path: Path, monkeypatch: pyte
     assert verify(path) == []
 
 
-def test_a_card_that_was_out_for_a_while_takes_every_row_that_came_after_it(
+def test_a_card_that_was_removed_for_a_while_gets_every_later_row(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Meanwhile the log is where the card is not; the card has more rows than that, and none of those that wait."""
+    """Meanwhile the log is elsewhere; the card has more rows than that log, and none of those that wait."""
     monkeypatch.setattr(writers, "_RETRY_S", 0.05)
     monkeypatch.setattr(write_errors, "GIVE_UP_S", 0.3)
     cards = Cards(tmp_path)
@@ -323,7 +325,7 @@ def test_a_card_that_was_out_for_a_while_takes_every_row_that_came_after_it(
 def test_a_commit_that_failed_but_reached_the_card_is_not_written_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The card dies in the sync, after the last of the rows; what came of it, the repaired card tells."""
+    """The card fails in the sync, after the last row; the repaired card shows what was written."""
     monkeypatch.setattr(writers, "_RETRY_S", 0.05)
     cards = Cards(tmp_path)
     path = cards.here / "a.db"
@@ -382,7 +384,7 @@ def test_a_connection_is_given_up_after_a_while_unless_the_disk_is_full(
     assert count(tmp_path / "a.db", "event") == (0 if "full" in refusal else 1)
 
 
-def test_another_log_takes_over_and_every_row_is_in_one_of_them(tmp_path: Path) -> None:
+def test_after_a_change_of_log_every_row_is_in_one_of_them(tmp_path: Path) -> None:
     with running(begun(tmp_path / "a.db"), max_loss_s=60) as writer:
         writer.put(frames(500))
         writer.change_log(begun(tmp_path / "b.db"))
@@ -397,10 +399,10 @@ def test_nothing_queued_is_nothing_written(tmp_path: Path) -> None:
         assert writer.status().lag_s == 0.0
 
 
-def test_no_row_waits_longer_than_may_be_lost_however_slow_the_card(
+def test_no_row_waits_longer_than_max_loss_on_a_slow_card(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A worn card in a hot box: inserting and syncing take a second together, again and again."""
+    """A worn, hot card: each insert with its sync takes a second."""
     write, commit = Log.write, Log.commit
     waited_s: list[float] = []
     put_at: dict[int, float] = {}

@@ -1,4 +1,4 @@
-"""CAN logs as each version and option of the other programs writes them, and as a shell or a spreadsheet saves them."""
+"""CAN logs in every version and option of the other programs, and as saved by a shell or spreadsheet."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def written(folder: Path, content: str | bytes, name: str = "capture.txt") -> Pa
     ],
     ids=["CR LF", "CR", "UTF-8 mark", "UTF-16", "UTF-16 gzipped", "gzipped in parts"],
 )
-def test_every_text_in_every_dress_under_any_name(
+def test_every_text_in_every_encoding_under_any_name(
     tmp_path: Path, content: str, saved: Callable[[str], bytes]
 ) -> None:
     found = frames(written(tmp_path, saved(content)), tmp_path)
@@ -174,7 +174,7 @@ def test_relative_stamps_of_candump(stamps_us: list[int], expected_us: list[int]
     assert [stamp - found[0] for stamp in found] == [stamp - expected[0] for stamp in expected]
 
 
-def test_a_candump_line_without_an_end_counts_where_nothing_can_be_missing(tmp_path: Path) -> None:
+def test_a_candump_line_without_an_end_counts_only_if_complete(tmp_path: Path) -> None:
     full, short = CANDUMP.splitlines()
     assert frames(written(tmp_path, f"{short}\n{full}"), tmp_path)[-1][2:] == (0x123, FULL)
     assert [frame[2] for frame in frames(written(tmp_path, f"{full}\n{short}", "short.txt"), tmp_path)] == [
@@ -193,7 +193,7 @@ def test_a_candump_line_without_an_end_counts_where_nothing_can_be_missing(tmp_p
     ],
     ids=["semicolons", "tabs", "quotes", "seconds", "wrap"],
 )  # fmt: skip
-def test_savvycan_as_spreadsheets_and_adapters_have_it(tmp_path: Path, content: str) -> None:
+def test_savvycan_as_saved_by_spreadsheets_and_adapters(tmp_path: Path, content: str) -> None:
     assert frames(written(tmp_path, content), tmp_path) == TWO
 
 

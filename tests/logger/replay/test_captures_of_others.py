@@ -1,4 +1,4 @@
-"""Captures as other programs write them: `tests/field_cases`, every form of each, and damage in them."""
+"""Captures of other programs: `tests/field_cases`, every form of each, and damaged ones."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from firmware_bridge.protocols.nmea import encode
 from firmware_bridge.records import BRS_FLAG, EFF_FLAG, ERR_FLAG, ESI_FLAG, FD_FLAG, RTR_FLAG
 from logger.replay import canlogs, nmea_times, text_lines
 from logger.replay.replay import Capture, kind_of
-from logger.replay.replaying import Outcome, replay
+from logger.replay.replay_to_log import Outcome, replay
 from tests.examples import examples
 from tests.field_failures.recorder_process import query
 from tests.logger.command_line import stagelog
@@ -33,7 +33,7 @@ def made(path: Path, folder: Path) -> tuple[Outcome, Path]:
 
 
 def frames(path: Path, folder: Path) -> Frames:
-    """(t_us, bus, can_id, data in hex) of all frames. The first one's beat has the microsecond 0 for itself."""
+    """(t_us, bus, can_id, data in hex) of all frames. The first frame is at 1 us: its beat is at 0."""
     _, log = made(path, folder)
     return query(log, "SELECT t_us - (t_us = 1), bus, can_id, lower(hex(data)) FROM frame ORDER BY rowid")  # type: ignore[return-value]
 
@@ -113,7 +113,7 @@ def test_savvycan_csv(tmp_path: Path) -> None:
 
 
 def test_savvycan_of_other_versions(tmp_path: Path) -> None:
-    """No Dir column, two buses, CR LF, a byte order mark, seconds, FD lengths and small letters."""
+    """No Dir column, two buses, CR LF, a byte order mark, seconds, FD lengths and lower case."""
     lines = (
         "\ufeffTime Stamp,ID,Extended,Bus,LEN,D1,D2,D3,D4,D5,D6,D7,D8\r\n"
         "1.500000,7df,false,1,2,a,ff,,,,,,\r\n"
@@ -221,7 +221,7 @@ def test_anything_may_be_gzipped(tmp_path: Path, case: str) -> None:
     assert frames(packed, tmp_path / "one") == frames(CASES / case, tmp_path / "two")
 
 
-def test_a_gzipped_file_that_is_cut_keeps_what_comes_before(tmp_path: Path) -> None:
+def test_a_truncated_gzip_file_is_read_up_to_its_end(tmp_path: Path) -> None:
     whole = "".join(f"({n}.0) can0 123#{n * 7919 % 65536:04X}\n" for n in range(20_000)).encode()
     packed = tmp_path / "cut.log.gz"
     packed.write_bytes(gzip.compress(whole)[:-20_000])
@@ -272,7 +272,7 @@ def test_peak_trc(tmp_path: Path, version: str) -> None:
     assert [frame[0] for frame in found] == pytest.approx([0, 10_500], abs=2)
 
 
-def test_a_database_that_is_no_log_of_anybodys_is_refused(tmp_path: Path) -> None:
+def test_an_unknown_database_is_refused(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "other.db") as connection:
         connection.execute("CREATE VIEW messages AS SELECT 1 AS ts, 2 AS arbitration_id, 3 AS data")
     connection.close()
@@ -282,7 +282,7 @@ def test_a_database_that_is_no_log_of_anybodys_is_refused(tmp_path: Path) -> Non
 
 
 def test_a_database_of_python_can_is_only_read(tmp_path: Path) -> None:
-    """Its own reader opens it for writing; a trigger, an index or a WAL of a stranger's must not matter."""
+    """python-can's reader opens it for writing; a trigger, an index or a WAL in it must not matter."""
     path = tmp_path / "theirs.db"
     with can.SqliteWriter(str(path)) as writer:
         for number in range(3):
@@ -297,7 +297,7 @@ def test_a_database_of_python_can_is_only_read(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
-def test_a_virtual_table_is_no_log_of_python_cans(tmp_path: Path) -> None:
+def test_a_virtual_table_is_not_a_log_of_python_can(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "other.db")) as connection:
         connection.execute("CREATE VIRTUAL TABLE messages USING fts5(ts, arbitration_id, data)")
     assert kind_of(Capture(tmp_path / "other.db")) == "log"
@@ -351,7 +351,7 @@ def sentences(count: int = 30) -> list[bytes]:
     ],
 )
 @pytest.mark.parametrize("packed", [False, True])
-def test_line_ends_and_what_stands_before_a_sentence(
+def test_line_ends_and_prefixes_of_a_sentence(
     tmp_path: Path, before: bytes, end: bytes, packed: bool
 ) -> None:
     data = b"".join(before + line.rstrip() + end for line in sentences())
@@ -362,7 +362,7 @@ def test_line_ends_and_what_stands_before_a_sentence(
     assert outcome.duration_s == pytest.approx(29, abs=0.25)
 
 
-def test_only_a_sentence_that_holds_moves_time() -> None:
+def test_only_a_valid_sentence_advances_time() -> None:
     times = nmea_times.NmeaTimes(has_fixes=True)
     good = sentences()[1]
     assert times.stamp_us(good) == 9 * 3_600_000_000
@@ -370,7 +370,7 @@ def test_only_a_sentence_that_holds_moves_time() -> None:
     assert times.stamp_us(b"noise " + good + b"$GN") == 9 * 3_600_000_000
 
 
-def test_zda_moves_time_where_nothing_else_does(tmp_path: Path) -> None:
+def test_zda_advances_time_where_nothing_else_does(tmp_path: Path) -> None:
     ahead = [encode(f"GPZDA,0900{n + 2:02d}.00,12,01,2026,00,00") for n in range(30)]
     fixes = sentences()
     both = b"".join(zda + gga + rmc for zda, gga, rmc in zip(ahead, fixes[::2], fixes[1::2], strict=True))
@@ -382,11 +382,11 @@ def test_zda_moves_time_where_nothing_else_does(tmp_path: Path) -> None:
     assert outcome.duration_s == pytest.approx(29, abs=0.25)
 
 
-# --- what nobody understands
+# --- unknown formats
 
 
 @pytest.mark.parametrize("verb", ["replay", "review"])
-def test_what_is_not_understood_is_refused_with_what_can_work(tmp_path: Path, verb: str) -> None:
+def test_an_unknown_format_is_refused_with_the_known_ones(tmp_path: Path, verb: str) -> None:
     (tmp_path / "some.bin").write_bytes(bytes(range(256)) * 4)
     ended = stagelog(verb, "some.bin", folder=tmp_path)
     assert ended.code != 0
@@ -418,6 +418,6 @@ def test_damage_is_counted_and_never_raises(lines: bytes, at: int, damage: bytes
 
 
 @given(st.binary(max_size=200))
-def test_lines_come_back_whole(data: bytes) -> None:
+def test_lines_are_returned_complete(data: bytes) -> None:
     found = [line for line in text_lines._LINE.findall(data) if line]
     assert b"".join(found) == data

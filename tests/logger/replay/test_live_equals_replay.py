@@ -1,7 +1,7 @@
-"""What the crew saw live is what a replay computes: row by row, exactly, whatever the machine was busy with.
+"""A replay computes exactly what the crew saw live, row by row, however loaded the machine was.
 
-Twice over: a recorder on the virtual car's ports in real time, beside a thread that burns; and the same decoding
-stepped through stalls, late stamps and power cuts that a real machine shows once a year.
+Tested twice: a recorder on the virtual car's ports in real time, beside a busy thread; and the same decoder loop
+stepped through stalls, late stamps and power cuts that are rare on a real machine.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from logger.logfile.open_or_quarantine import open_log
 from logger.logfile.rows import EventRow, Rows
 from logger.logfile.store import SessionStart
 from logger.recorder import setup
-from logger.recorder.decoder_loop import Decoding
+from logger.recorder.decoder_loop import DecoderLoop
 from logger.recorder.inbox import CrewOrder, Inbox
 from logger.recorder.restart_state import Origin, resume
 from logger.recorder.writer import Writer
 from logger.replay.replay import Capture
-from logger.replay.replaying import replay
+from logger.replay.replay_to_log import replay
 from logger.review.open_evidence import ReviewOptions, open_evidence
 from tests.field_failures.recorder_process import query, recording, stop
 from tests.logger.recorder.driving import (
@@ -53,7 +53,7 @@ RECORDERS_OWN = ("can lost", "log", "disk", "disk full", "clock")
 
 
 def differences(log: Path, folder: Path) -> dict[str, Any]:
-    """Each table in which live and replay differ: how many rows each, and the first that do."""
+    """Tables in which live and replay differ: number of rows, and the first that differ."""
     outcome = replay(Capture(log), folder, lambda share: None)
     assert outcome.log is not None
     found = {}
@@ -81,7 +81,7 @@ def rows(log: Path, table: str) -> list[tuple[Any, ...]]:
 
 
 def happened(log: Path) -> set[tuple[str, str]]:
-    """Kind and state of the live events in a log: that the drive had something to compare."""
+    """Kind and state of the live events in a log, to check that the drive had some."""
     return {(row[2], json.loads(row[3]).get("state", "")) for row in rows(log, "event")}
 
 
@@ -117,7 +117,7 @@ while = "rpm > 800"
 
 
 def alarms(log: Path) -> list[str]:
-    """The names of a log's alarms, once for each time that something happened to one."""
+    """The names of a log's alarms, once per change of one."""
     return [json.loads(str(row[3]))["name"] for row in rows(log, "event") if row[2] == "alarm"]
 
 
@@ -144,7 +144,7 @@ def test_a_drive_with_a_busy_crew_replays_exactly(
     assert {"revs", "fast"} <= set(alarms(log))
     assert differences(log, tmp_path / "again") == {}
     other_rules = tmp_path / "rules.toml"
-    other_rules.write_text("[speed]\nwarn_within_kmh = 3\n")  # so that the review makes everything anew
+    other_rules.write_text("[speed]\nwarn_within_kmh = 3\n")  # so that the review computes everything again
     with open_evidence(log, ReviewOptions(rules=str(other_rules)), lambda share: None) as (evidence, *_):
         made = [event.detail["name"] for event in evidence.events if event.kind == "alarm"]
     assert [name for name in made if name not in RECORDERS_OWN] == alarms(log)
@@ -212,7 +212,7 @@ LOST_S = 0.7
 
 
 class Stepped(Origin):
-    """A session's clock that goes where it is told."""
+    """A session's clock that the test sets."""
 
     now_us = 0
 
@@ -221,7 +221,7 @@ class Stepped(Origin):
 
 
 class Session:
-    """A recorder without threads or ports: `deliver` what arrives, `round` when it gets round to it."""
+    """A recorder without threads or ports: `deliver` queues input, `round` processes it."""
 
     def __init__(self, config: configs.Config, log: Path, boot_us: int) -> None:
         prepared = setup.prepare(config)
@@ -233,10 +233,12 @@ class Session:
         resume(prepared.pipeline, opened, origin)
         self.inbox = Inbox()
         self._writer = Writer(opened, max_loss_s=1.0, open_again=lambda *_: opened, clock_us=origin.t_us)
-        self.decoding = Decoding(prepared.pipeline, self.inbox, self._writer, {}, prepared.ports, origin)
+        self.decoder_loop = DecoderLoop(
+            prepared.pipeline, self.inbox, self._writer, {}, prepared.ports, origin
+        )
 
     def cut(self) -> None:
-        """The power goes: what was decoded has reached the card, and nothing ends."""
+        """A power cut: what was decoded is on the card, and nothing is closed."""
         self._writer.close()
         self._writer.run()
 
@@ -244,7 +246,7 @@ class Session:
 def arrivals(
     chance: random.Random, from_s: float, to_s: float
 ) -> Iterator[tuple[int, int, Chunk | CrewOrder]]:
-    """(when it can be taken, stamp, item) in order: readers that were stopped stamp late, and queue later still."""
+    """(time of queueing, stamp, item) in order: a stalled reader stamps late, and queues later still."""
     chunks = simulate_bytes(built_in()[2], gps_hz=10, can_rate=100, t0_s=from_s, t1_s=to_s, cold_start_s=0.0)
     begins_us = int(from_s * 1e6)
     made: list[tuple[int, int, Chunk | CrewOrder]] = []
@@ -277,12 +279,12 @@ def drive_through(folder: Path, config: configs.Config, chance: random.Random) -
         waiting = list(arrivals(chance, at_s, at_s + lasts_s))
         for queued_us, _, item in waiting[: -chance.randrange(1, 20)]:  # the cut may come in mid-sentence
             while Stepped.now_us < queued_us:
-                session.decoding.round()
+                session.decoder_loop.round()
                 Stepped.now_us += chance.choice((20_000, 20_000, 20_000, 21_234, 90_000, 1_100_000))
                 if chance.random() < 0.5:
-                    session.decoding.snapshot()
+                    session.decoder_loop.snapshot()
             session.inbox.put(item)
-        session.decoding.round()
+        session.decoder_loop.round()
         session.cut()
         at_s += lasts_s + LOST_S
         boot_us += Stepped.now_us + int(LOST_S * 1e6)

@@ -1,4 +1,4 @@
-"""CAN logs that unpack to gigabytes, or lead their reader in circles: one line, in bounded memory and time."""
+"""CAN logs that unpack to gigabytes or send their reader into a loop: one line, bounded memory and time."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def written(path: Path, count: int = FRAMES) -> Path:
 
 @cache
 def deflated(piece: bytes, size: int) -> bytes:
-    """So many bytes of a repeated piece, packed."""
+    """`size` bytes of a repeated piece, compressed."""
     packer, packed = zlib.compressobj(9), []
     block = piece * (1_048_576 // len(piece))
     for _ in range(size // len(block)):
@@ -51,7 +51,7 @@ def container(data: bytes, size: int, method: int = 2) -> bytes:
 
 
 def can_object(size: int = 48, kind: int = 1) -> bytes:
-    """A BLF object: a CAN message of eight bytes, where `size` is true."""
+    """A BLF object: a CAN message of eight bytes, if `size` is true."""
     head = struct.pack("<4sHHIIIHHQ", b"LOBJ", 32, 1, size, kind, 2, 0, 0, 1_000_000)
     return head + struct.pack("<HBBI8s", 1, 0, 8, 0x123, bytes(8))
 
@@ -71,7 +71,7 @@ BLF: dict[str, Callable[[], bytes]] = {
 
 
 @pytest.mark.parametrize("what", BLF)
-def test_a_blf_that_means_harm(what: str, tmp_path: Path) -> None:
+def test_a_malicious_blf(what: str, tmp_path: Path) -> None:
     path = written(tmp_path / "evil.blf")
     path.write_bytes(path.read_bytes() + BLF[what]())
     require_bounded(path)
@@ -90,7 +90,7 @@ def packed_block(data: bytes, size: int) -> bytes:
 
 
 def with_data(mf4: bytes, block: bytes) -> bytes:
-    """An MF4 whose first data group's data is another block."""
+    """An MF4 with another block as the first data group's data."""
     at = mf4.index(b"##DG") + 24 + 2 * 8
     end = len(mf4) + -len(mf4) % 8
     return mf4[:at] + struct.pack("<Q", end) + mf4[at + 8 :].ljust(end - at - 8, b"\0") + block
@@ -104,14 +104,14 @@ MF4: dict[str, Callable[[], bytes]] = {
 
 
 @pytest.mark.parametrize("what", MF4)
-def test_an_mf4_that_means_harm(what: str, tmp_path: Path) -> None:
+def test_a_malicious_mf4(what: str, tmp_path: Path) -> None:
     pytest.importorskip("asammdf")
     path = written(tmp_path / "evil.mf4")
     path.write_bytes(with_data(path.read_bytes(), MF4[what]()))
     require_bounded(path)
 
 
-def test_links_of_an_mf4_that_go_round_in_circles(tmp_path: Path) -> None:
+def test_cyclic_links_in_an_mf4(tmp_path: Path) -> None:
     pytest.importorskip("asammdf")
     path = written(tmp_path / "evil.mf4")
     data = path.read_bytes()
@@ -121,7 +121,7 @@ def test_links_of_an_mf4_that_go_round_in_circles(tmp_path: Path) -> None:
 
 
 def require_bounded(path: Path) -> None:
-    """Replaying a file ends in time, in little memory, with one line."""
+    """Assert that replaying a file ends in time, in little memory, with one line."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     ended = stagelog("replay", path, folder=path.parent)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -1,4 +1,4 @@
-"""Replay: a log comes to the very rows that were recorded; other programs' captures become whole logs."""
+"""Replay: a log gives exactly the recorded rows; other programs' captures become complete logs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from logger.replay import captures
 from logger.replay.canlogs import Decoder
 from logger.replay.canlogs.candump import Candump
 from logger.replay.replay import Capture
-from logger.replay.replaying import Outcome, replay
+from logger.replay.replay_to_log import Outcome, replay
 from tests.examples import examples
 from tests.field_failures.recorder_process import query
 from tests.firmware_bridge.wire import CAN_PROTOCOLS
@@ -38,7 +38,7 @@ from tests.logger.short_stage import simulated
 CORPUS = ROOT / "../shared/corpus"
 CANDUMP = CORPUS / "can/nmea2000_2014.candump.log"
 ANSWER = CanFrame(0, 0, 0x7E8, bytes.fromhex("04410C1AF8000000"))
-"""OBD-II: 1726 revolutions a minute."""
+"""OBD-II: 1726 revolutions per minute."""
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def made(capture: Capture, folder: Path) -> tuple[Outcome, Path]:
-    """What a replay came to, and its log, which is whole."""
+    """The outcome of a replay, and its log, which is complete."""
     shares: list[float] = []
     outcome = replay(capture, folder, shares.append)
     assert outcome.log is not None
@@ -67,7 +67,7 @@ def content(log: Path, table: str) -> list[tuple[object, ...]]:
     return query(log, f"SELECT * FROM {table} ORDER BY rowid")
 
 
-def test_a_log_comes_to_the_same_rows(recorded: Path, tmp_path: Path) -> None:
+def test_a_log_gives_the_same_rows(recorded: Path, tmp_path: Path) -> None:
     outcome, log = made(Capture(recorded), tmp_path)
     for table in ("sentence", "frame", "fix", "clock", "reading", "progress"):
         rows = content(recorded, table)
@@ -90,7 +90,7 @@ def test_a_replay_of_a_replay_is_the_same_again(recorded: Path, tmp_path: Path) 
 
 
 def test_frames_decode_again_from_the_dbc_in_the_log(recorded: Path, tmp_path: Path) -> None:
-    """Other decoders than the log's make new readings; its own DBC makes those it has, ten times a second."""
+    """Other decoders give new readings; the log's own DBC gives its own, ten times per second."""
     found = query(recorded, "SELECT key, value FROM meta WHERE key LIKE 'dbc:%'")
     texts = {str(key).removeprefix("dbc:"): str(text) for key, text in found}
     _, log = made(Capture(recorded, dbc_texts=texts), tmp_path)
@@ -98,13 +98,13 @@ def test_frames_decode_again_from_the_dbc_in_the_log(recorded: Path, tmp_path: P
     again = {(row[1], row[2]): row[5] for row in content(log, "reading")}
     assert {name for _, name in again} == {name for _, name in before}
     assert len(again) == len(before)
-    # A log does not tell which frames came in one chunk: near a beat the newest may be another, a period apart.
+    # A log does not record which frames came in one chunk: near a beat the newest may be one period off.
     same = before.keys() & again.keys()
     assert len(same) > 0.9 * len(before)
     assert all(again[key] == before[key] for key in same)
 
 
-def test_the_command_tells_what_came_of_it(recorded: Path, tmp_path: Path) -> None:
+def test_the_command_prints_a_summary(recorded: Path, tmp_path: Path) -> None:
     ended = stagelog("replay", recorded, folder=tmp_path)
     assert ended.code == 0
     assert re.search(r"^rows: .*frame \d+", ended.out)
@@ -117,7 +117,7 @@ NMEA_LOGS = sorted((CORPUS / "nmea").glob("*.log")) or [CORPUS / "nmea/none.log"
 
 @pytest.mark.skipif(not NMEA_LOGS[0].exists(), reason="the corpus is not beside this checkout")
 @pytest.mark.parametrize("text", NMEA_LOGS, ids=lambda path: path.stem)
-def test_nmea_texts_of_others_become_whole_logs(tmp_path: Path, text: Path) -> None:
+def test_nmea_texts_of_others_become_complete_logs(tmp_path: Path, text: Path) -> None:
     outcome, log = made(Capture(text), tmp_path)
     assert outcome.rows["sentence"] > 0
     assert query(log, "SELECT count(*) FROM sentence") == [(outcome.rows["sentence"],)]
@@ -127,7 +127,7 @@ def test_nmea_texts_of_others_become_whole_logs(tmp_path: Path, text: Path) -> N
 
 
 @pytest.mark.skipif(not CANDUMP.exists(), reason="the corpus is not beside this checkout")
-def test_a_candump_log_of_others_becomes_a_whole_log(tmp_path: Path) -> None:
+def test_a_candump_log_of_others_becomes_a_complete_log(tmp_path: Path) -> None:
     outcome, log = made(Capture(CANDUMP), tmp_path)
     lines = [line for line in CANDUMP.read_text().splitlines() if not line.startswith("#")]
     assert outcome.rows["frame"] == len(lines)
@@ -178,7 +178,7 @@ def test_every_form_of_a_candump_line(line: bytes, frame: CanFrame) -> None:
         b"\xff\xfe\n",
     ],
 )
-def test_lines_that_are_no_frame_are_counted(line: bytes) -> None:
+def test_lines_that_are_not_frames_are_counted(line: bytes) -> None:
     decoder = Decoder(Candump())
     batch = decoder.feed(line, 9)
     assert batch.frames == []
@@ -186,7 +186,7 @@ def test_lines_that_are_no_frame_are_counted(line: bytes) -> None:
     assert (decoder.good, decoder.bad) == (0, 1)
 
 
-def test_a_candump_log_cut_off_keeps_what_is_whole(tmp_path: Path) -> None:
+def test_a_truncated_candump_log_keeps_complete_frames(tmp_path: Path) -> None:
     text = "# a remark\n\n" + "".join(f"({n // 10}.{n % 10}) can{n % 2} 123#{n:016X}\n" for n in range(100))
     (tmp_path / "cut.log").write_text(text[:-5])
     outcome, log = made(Capture(tmp_path / "cut.log"), tmp_path)
@@ -197,7 +197,7 @@ def test_a_candump_log_cut_off_keeps_what_is_whole(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", CAN_PROTOCOLS)
-def test_bytes_caught_from_a_port(tmp_path: Path, name: str) -> None:
+def test_raw_bytes_of_a_port(tmp_path: Path, name: str) -> None:
     spoken = protocol(name)
     assert spoken.report is not None
     sent = [CanFrame(0, 0, 0x123, n.to_bytes(8, "big")) for n in range(500)]
@@ -249,7 +249,7 @@ def test_can_logs_of_python_can(tmp_path: Path, ending: str) -> None:
         ("blf", b"LOBJ" + bytes(28), "damaged after 50 frames"),
     ],
 )
-def test_a_damaged_can_log_keeps_what_comes_before_and_says_so(
+def test_a_damaged_can_log_is_read_up_to_the_damage_with_a_warning(
     tmp_path: Path, ending: str, damage: bytes, said: str
 ) -> None:
     can = pytest.importorskip("can")
@@ -266,20 +266,20 @@ def test_a_damaged_can_log_keeps_what_comes_before_and_says_so(
 
 @given(st.lists(st.integers(-(10**18), 10**18), max_size=50), st.booleans())
 @examples(200)
-def test_stamps_that_cannot_be_true_never_stall_a_replay(stamps: list[int], wraps: bool) -> None:
-    passing = captures.Passing(86_400_000_000 if wraps else None)
-    times = [passing.at(stamp) for stamp in stamps]
+def test_impossible_stamps_never_stall_a_replay(stamps: list[int], wraps: bool) -> None:
+    clock = captures.SessionClock(86_400_000_000 if wraps else None)
+    times = [clock.at(stamp) for stamp in stamps]
     assert times == sorted(times)
     assert all(after - before < 3_600_000_001 for before, after in pairwise(times))
 
 
 def test_midnight_and_disorder_among_stamps() -> None:
     day_us, second_us = 86_400_000_000, 1_000_000
-    passing = captures.Passing(day_us)
+    clock = captures.SessionClock(day_us)
     stamps = [day_us - 2 * second_us, day_us - second_us, 0, second_us]
-    assert [passing.at(stamp) // second_us for stamp in stamps] == [0, 1, 2, 3]
-    passing = captures.Passing()
-    assert [passing.at(stamp) for stamp in (5_000_000, 5_200_000, 5_100_000, 5_300_000)] == [
+    assert [clock.at(stamp) // second_us for stamp in stamps] == [0, 1, 2, 3]
+    clock = captures.SessionClock()
+    assert [clock.at(stamp) for stamp in (5_000_000, 5_200_000, 5_100_000, 5_300_000)] == [
         0,
         200_000,
         200_000,
@@ -287,7 +287,7 @@ def test_midnight_and_disorder_among_stamps() -> None:
     ]
 
 
-def test_a_damaged_stamp_costs_a_second_not_a_century(tmp_path: Path) -> None:
+def test_a_damaged_stamp_adds_a_second_not_a_century(tmp_path: Path) -> None:
     lines = ["(5.0) can0 123#00", "(999999999999.0) can0 123#01", "(5.1) can0 123#02"]
     (tmp_path / "jump.log").write_text("\n".join(lines) + "\n")
     outcome, _ = made(Capture(tmp_path / "jump.log"), tmp_path)
@@ -301,7 +301,7 @@ def test_a_text_without_line_ends_is_read_in_pieces(tmp_path: Path) -> None:
     assert outcome.rows["sentence"] == 1
 
 
-def test_a_log_whose_pages_are_damaged_is_one_line(recorded: Path, tmp_path: Path) -> None:
+def test_a_log_with_damaged_pages_gives_one_line(recorded: Path, tmp_path: Path) -> None:
     data = bytearray(recorded.read_bytes())
     data[len(data) // 4 : len(data) // 2] = bytes(len(data) // 2 - len(data) // 4)
     (tmp_path / "damaged.db").write_bytes(data)
@@ -311,7 +311,7 @@ def test_a_log_whose_pages_are_damaged_is_one_line(recorded: Path, tmp_path: Pat
     assert [path.name for path in tmp_path.iterdir()] == ["damaged.db"]
 
 
-def test_sessions_stay_sessions(recorded: Path, tmp_path: Path) -> None:
+def test_sessions_are_kept(recorded: Path, tmp_path: Path) -> None:
     copy = tmp_path / "two.db"
     copy.write_bytes(recorded.read_bytes())
     connection = sqlite3.connect(copy)

@@ -1,4 +1,4 @@
-"""What a log holds of a session: the user's own alarms, whichever stagelog wrote the configuration."""
+"""Reading a session back from a log: the user's own alarms, whichever version wrote the configuration."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_no_configuration_no_own_alarms(connection: sqlite3.Connection, config: 
 
 
 @pytest.mark.parametrize("config", ["[[alarm", ALARM + "colour = 3\n", ALARM.replace("oil_bar <", "oil_bar")])
-def test_alarms_that_cannot_be_read_are_told_and_left_out(
+def test_unreadable_alarms_are_reported_and_left_out(
     connection: sqlite3.Connection, config: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     session = ran_under(connection, config)

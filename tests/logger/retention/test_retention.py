@@ -1,4 +1,4 @@
-"""Room on the card: which logs may go, in which order, how they go, and what the crew is told."""
+"""Retention: which logs may be removed, in which order, how, and what the crew sees."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from logger.logfile.open_or_quarantine import open_log, set_aside
 from logger.logfile.rows import ClockRow, Rows
 from logger.retention import housekeeper as housekeeping
 from logger.retention.housekeeper import Housekeeper, Removed
-from logger.retention.log_directory import KEEP_TAIL, Shelf, delivered, is_protected, protect
+from logger.retention.log_directory import KEEP_TAIL, LogDirectory, delivered, is_protected, protect
 from logger.retention.rule import STAGE_H, Stored, choose, oldest_first, room_h
 from logger.transfer import ledger, slow_delete
 from logger.transfer.state import state_of
@@ -33,7 +33,7 @@ from tests.logger.logfile.rows_made import META, START, frames
 MB = 1_000_000
 
 
-def test_what_was_set_aside_is_older_than_what_was_begun_in_its_place() -> None:
+def test_a_quarantined_log_is_older_than_its_replacement() -> None:
     paths = [Path(f"a-{name}") for name in ("002.db", "001.db.damaged-1", "001.db", "001.db.damaged-2")]
     found = oldest_first(Stored(path, 1) for path in paths)
     assert [log.path for log in found] == [paths[n] for n in (1, 3, 2, 0)]
@@ -51,7 +51,7 @@ def names(logs: list[Stored]) -> list[str]:
     ("logs", "order"),
     [
         ([stored("b-001", 10), stored("a-001", 20)], ["b-001", "a-001"]),
-        # The counter decides among logs of one name, whatever GPS told.
+        # Among logs of one name the counter decides, whatever the GPS time.
         ([stored("a-002", 10), stored("a-001", 20)], ["a-001", "a-002"]),
         ([stored("a-10"), stored("a-9"), stored("a-100")], ["a-9", "a-10", "a-100"]),
         # Without GPS a log is as old as its neighbours by counter.
@@ -60,7 +60,7 @@ def names(logs: list[Stored]) -> list[str]:
             ["a-001", "a-002", "b-001", "a-003"],
         ),
         ([stored("a-001"), stored("a-002", 10), stored("b-001", 5)], ["b-001", "a-001", "a-002"]),
-        # Nothing is known of it: it goes last.
+        # A log of unknown age goes last.
         ([stored("unknown-001"), stored("a-001", 50)], ["a-001", "unknown-001"]),
         ([stored("no counter", 7), stored("a-001", 8)], ["no counter", "a-001"]),
     ],
@@ -80,13 +80,13 @@ def test_the_oldest_is_known_by_counter_and_gps(logs: list[Stored], order: list[
         ({"is_delivered": False, "is_readable": False}, True, False),
     ],
 )
-def test_what_may_go(marks: dict[str, bool], last_resort: bool, goes: bool) -> None:
+def test_which_logs_may_be_removed(marks: dict[str, bool], last_resort: bool, goes: bool) -> None:
     log = stored("a-001", 1, **marks)
     assert (choose([log], [], 1, last_resort=last_resort) == [log]) is goes
     assert choose([log], [log.path], 1, last_resort=last_resort) == [], "it is being recorded"
 
 
-def test_no_more_goes_than_is_needed_and_the_downloaded_go_first() -> None:
+def test_only_as_many_as_needed_are_removed_and_the_downloaded_first() -> None:
     logs = [stored("a-001", 1, is_delivered=False), *(stored(f"a-00{n}", n) for n in (2, 3, 4))]
     assert names(choose(logs, [], 15, last_resort=True)) == ["a-002", "a-003"]
     assert names(choose(logs, [], 31, last_resort=True)) == ["a-002", "a-003", "a-004", "a-001"]
@@ -135,7 +135,7 @@ def test_the_rule_holds_for_any_folder(logs: list[Stored], need: int, last_resor
         (-5 * MB, 10.0 * MB, 0, 0.0),
     ],
 )
-def test_how_long_the_room_lasts(room: int, growth: float | None, largest: int, hours: float | None) -> None:
+def test_hours_of_room(room: int, growth: float | None, largest: int, hours: float | None) -> None:
     assert room_h(room, growth, largest) == hours
 
 
@@ -162,10 +162,10 @@ def deliver(folder: Path, log: Path) -> None:
 
 def marks(folder: Path) -> dict[str, bool]:
     """Each log, and whether it counts as delivered."""
-    return {log.path.stem: log.is_delivered for log in Shelf(folder).survey(delivered([folder]))}
+    return {log.path.stem: log.is_delivered for log in LogDirectory(folder).survey(delivered([folder]))}
 
 
-def test_a_log_that_grew_since_is_not_delivered(tmp_path: Path) -> None:
+def test_a_log_that_has_grown_is_not_delivered(tmp_path: Path) -> None:
     path = make_log(tmp_path, "a-001")
     assert marks(tmp_path) == {"a-001": False}
     deliver(tmp_path, path)
@@ -186,8 +186,8 @@ def test_another_log_of_the_same_name_is_not_delivered(tmp_path: Path) -> None:
     assert marks(tmp_path) == {"a-001": False}
 
 
-def test_a_log_begun_anew_where_a_damaged_one_was_set_aside_is_delivered_by_itself(tmp_path: Path) -> None:
-    """Under the same name, and for hours shorter than what was delivered of the one before."""
+def test_a_log_that_replaces_a_quarantined_one_is_delivered_independently(tmp_path: Path) -> None:
+    """It has the same name, and is shorter for hours than what was delivered of the earlier one."""
     deliver(tmp_path, make_log(tmp_path, "a-001", rows=500))
     set_aside(tmp_path / "a-001.db")
     fresh = make_log(tmp_path, "a-001", rows=100)
@@ -196,19 +196,19 @@ def test_a_log_begun_anew_where_a_damaged_one_was_set_aside_is_delivered_by_itse
     assert marks(tmp_path)["a-001"]
 
 
-def test_what_was_set_aside_goes_as_any_other_log(tmp_path: Path) -> None:
-    """Delivered first; while a WAL lies beside it nobody is known to have all, and what cannot be read stays."""
+def test_a_quarantined_log_is_removed_like_any_other(tmp_path: Path) -> None:
+    """Delivered first; with a WAL beside it no copy is known to be complete, and an unreadable one stays."""
     for name in ("a-001", "a-002", "a-003"):
         set_aside(make_log(tmp_path, name))
         deliver(tmp_path, tmp_path / f"{name}.db.damaged-1")
     (tmp_path / "a-002.db.damaged-1-wal").write_bytes(b"rows")
     (tmp_path / "a-003.db.damaged-1").write_bytes(b"no log at all")
-    surveyed = Shelf(tmp_path).survey(delivered([tmp_path]))
+    surveyed = LogDirectory(tmp_path).survey(delivered([tmp_path]))
     assert [log.path.name for log in surveyed] == [f"a-00{n}.db.damaged-1" for n in (1, 2, 3)]
     assert [log.is_delivered for log in surveyed] == [True, False, False]
     chosen = choose(surveyed, [], 10**9, last_resort=False)
     assert [log.path.name for log in chosen] == ["a-001.db.damaged-1"]
-    Shelf(tmp_path).remove(surveyed[1].path, "last resort").free()
+    LogDirectory(tmp_path).remove(surveyed[1].path, "last resort").free()
     assert not list(tmp_path.glob("a-002*")), "with what lies beside it"
 
 
@@ -217,15 +217,15 @@ def test_either_ledger_counts_and_a_missing_folder_does_not_matter(tmp_path: Pat
     other.mkdir()
     path = make_log(tmp_path, "a-001")
     deliver(other, path)
-    told = delivered([tmp_path, other, tmp_path / "nowhere"])
-    assert [log.is_delivered for log in Shelf(tmp_path).survey(told)] == [True]
+    extents = delivered([tmp_path, other, tmp_path / "nowhere"])
+    assert [log.is_delivered for log in LogDirectory(tmp_path).survey(extents)] == [True]
 
 
-def test_files_that_are_no_logs_are_left_alone(tmp_path: Path) -> None:
+def test_files_that_are_not_logs_are_kept(tmp_path: Path) -> None:
     (tmp_path / "holiday.db").write_bytes(b"not a log at all")
     (tmp_path / "empty.db").touch()
-    assert [log.is_readable for log in Shelf(tmp_path).survey({})] == [False, False]
-    assert choose(Shelf(tmp_path).survey({}), [], 10**9, last_resort=True) == []
+    assert [log.is_readable for log in LogDirectory(tmp_path).survey({})] == [False, False]
+    assert choose(LogDirectory(tmp_path).survey({}), [], 10**9, last_resort=True) == []
 
 
 class PowerCutError(Exception):
@@ -236,7 +236,7 @@ class PowerCutError(Exception):
 def test_a_power_cut_in_the_middle_of_a_removal_harms_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int
 ) -> None:
-    """After each unlink in turn: what is left is a whole log, or nothing that a later log could stumble over."""
+    """After each unlink in turn: either a whole log remains, or nothing that could damage a later log."""
     log, _ = open_log(tmp_path / "a-001.db")
     log.begin_session(START, META)
     log.write(frames(100))
@@ -258,7 +258,7 @@ def test_a_power_cut_in_the_middle_of_a_removal_harms_nothing(
     with monkeypatch.context() as patch:
         patch.setattr(Path, "unlink", cut)
         try:
-            Shelf(copy).remove(copy / "a-001.db", "downloaded").free()
+            LogDirectory(copy).remove(copy / "a-001.db", "downloaded").free()
         except PowerCutError:
             assert done == steps
     if (copy / "a-001.db").exists():
@@ -266,36 +266,36 @@ def test_a_power_cut_in_the_middle_of_a_removal_harms_nothing(
         assert connection.execute("SELECT count(*) FROM frame").fetchone() == (100,)
         connection.close()
     else:
-        Shelf(copy).sweep()
+        LogDirectory(copy).sweep()
         assert sorted(path.name for path in copy.iterdir()) == [naming.REMOVED]
     assert naming.next_free(copy, "a").name == "a-002.db", "its number is not given to another"
 
 
-def test_the_number_of_a_removed_log_is_never_given_again(tmp_path: Path) -> None:
+def test_the_number_of_a_removed_log_is_never_used_again(tmp_path: Path) -> None:
     path = make_log(tmp_path, "stage-car-1-001")
-    Shelf(tmp_path).remove(path, "downloaded").free()
+    LogDirectory(tmp_path).remove(path, "downloaded").free()
     assert naming.choose(tmp_path, "stage-car-1", boot_id=None).name == "stage-car-1-002.db"
     assert naming.choose(tmp_path, "stage-car-12", boot_id=None).name == "stage-car-12-001.db"
 
 
 @pytest.mark.parametrize("text", [b"", b"\xff\xfe\n", b"[]\n{}\n7\n", b'{"log": 3}\n{"log"', b"\x00" * 5000])
-def test_a_spoiled_note_of_removals_costs_only_itself(tmp_path: Path, text: bytes) -> None:
+def test_a_damaged_line_of_the_removals_costs_only_itself(tmp_path: Path, text: bytes) -> None:
     (tmp_path / naming.REMOVED).write_bytes(text)
     assert naming.choose(tmp_path, "a", boot_id=None).name == "a-001.db"
     with (tmp_path / naming.REMOVED).open("ab") as file:
         file.write(b'\n{"log": "a-007.db", "why": "downloaded"}\n')
     assert naming.choose(tmp_path, "a", boot_id=None).name == "a-008.db"
-    Shelf(tmp_path).sweep()
+    LogDirectory(tmp_path).sweep()
 
 
-def test_a_swept_folder_keeps_what_belongs_to_others(tmp_path: Path) -> None:
-    """A WAL whose log has just been set aside as damaged is not ours to sweep."""
+def test_a_sweep_keeps_files_of_other_logs(tmp_path: Path) -> None:
+    """A sweep must not delete a WAL whose log has just been quarantined."""
     (tmp_path / "b-001.db-wal").write_bytes(b"rows")
     (tmp_path / naming.REMOVED).write_text(
         '{"log": "a-001.db"}\n{"log": "../b-001.db"}\n'.replace("../b", "../../x")
     )
     (tmp_path / "a-001.db-wal").write_bytes(b"left over")
-    Shelf(tmp_path).sweep()
+    LogDirectory(tmp_path).sweep()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["b-001.db-wal", naming.REMOVED]
 
 
@@ -303,7 +303,7 @@ def test_a_swept_folder_keeps_what_belongs_to_others(tmp_path: Path) -> None:
 
 
 class Card:
-    """How much room there is said to be; removing a log gives its bytes back."""
+    """A card with a given free space; removing a log adds its bytes."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path, free: int) -> None:
         self.size = free + sum(path.lstat().st_size for path in folder.iterdir())
@@ -327,43 +327,45 @@ def logs(tmp_path: Path) -> Iterator[list[Path]]:
     yield made
 
 
-def keeper(folder: Path, min_free: int, in_use: list[Path], told: list[Removed], **more: bool) -> Housekeeper:
+def keeper(
+    folder: Path, min_free: int, in_use: list[Path], removed: list[Removed], **more: bool
+) -> Housekeeper:
     return Housekeeper(
         folder,
         min_free,
         last_resort=more.get("last_resort", False),
         delivered=lambda: delivered([folder]),
         in_use=lambda: in_use,
-        tell=told.append,
+        on_removed=removed.append,
     )
 
 
-def test_the_thread_removes_the_oldest_and_says_so(
+def test_the_thread_removes_the_oldest_and_reports_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logs: list[Path]
 ) -> None:
     Card(monkeypatch, tmp_path, free=0)
-    told: list[Removed] = []
+    removed: list[Removed] = []
     protect(logs[0])
-    house = keeper(tmp_path, logs[1].stat().st_size, [logs[3]], told)
+    house = keeper(tmp_path, logs[1].stat().st_size, [logs[3]], removed)
     stop = threading.Event()
     thread = threading.Thread(target=house.run, args=(stop,))
     thread.start()
     until = time.monotonic() + 10
-    while not told and time.monotonic() < until:
+    while not removed and time.monotonic() < until:
         time.sleep(0.01)
     stop.set()
     thread.join(5)
     assert not thread.is_alive(), "it ends at once"
-    assert [(removed.name, removed.why) for removed in told] == [("a-002.db", "downloaded")]
+    assert [(removed.name, removed.why) for removed in removed] == [("a-002.db", "downloaded")]
     assert [path.exists() for path in logs] == [True, False, True, True]
     assert json.loads((tmp_path / naming.REMOVED).read_text()) == {"log": "a-002.db", "why": "downloaded"}
 
 
 @pytest.mark.parametrize("records", [False, True])
-def test_a_log_is_freed_in_steps_that_nobody_waits_for(
+def test_a_log_is_freed_in_steps_without_delaying_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logs: list[Path], records: bool
 ) -> None:
-    """With pauses for whoever records, and before the first log without; a change of the stage is not held up."""
+    """With pauses for the recorder; without them before the first log. A change of stage is not delayed."""
     Card(monkeypatch, tmp_path, free=0)
     stop, steps = threading.Event(), list[tuple[float, bool, bool]]()
     size = logs[0].stat().st_size
@@ -373,7 +375,7 @@ def test_a_log_is_freed_in_steps_that_nobody_waits_for(
         last_resort=False,
         delivered=lambda: delivered([tmp_path]),
         in_use=lambda: [logs[3]],
-        tell=lambda _removed: stop.set(),
+        on_removed=lambda _removed: stop.set(),
     )
     monkeypatch.setattr(slow_delete, "REMOVE_BYTES", 4096)
     monkeypatch.setattr(
@@ -388,63 +390,63 @@ def test_a_log_is_freed_in_steps_that_nobody_waits_for(
 
 
 @pytest.mark.parametrize(("last_resort", "left"), [(False, ["a-004"]), (True, [])])
-def test_what_was_not_downloaded_goes_only_as_a_last_resort(
+def test_a_log_that_was_not_downloaded_is_removed_only_as_a_last_resort(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logs: list[Path], last_resort: bool, left: list[str]
 ) -> None:
     Card(monkeypatch, tmp_path, free=0)
     house = keeper(tmp_path, 10**9, [], [], last_resort=last_resort)
-    removed = house.look(10**9)
+    removed = house.check(10**9)
     assert [path.stem for path in logs if path.exists()] == left
     assert [each.name for each in removed] == [path.name for path in logs if path.stem not in left]
-    assert house.look(10**9) == [], "nothing more, and not at once"
+    assert house.check(10**9) == [], "nothing more, and not at once"
 
 
-def test_the_crew_is_told_how_long_the_room_lasts(
+def test_the_crew_sees_how_long_the_room_lasts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logs: list[Path]
 ) -> None:
-    """Downloaded logs are room: they may go."""
+    """Downloaded logs count as room: they may be removed."""
     free, size = 1_000_000, logs[0].stat().st_size
     Card(monkeypatch, tmp_path, free)
     house = keeper(tmp_path, 0, [logs[3]], [])
     assert house.room_h is None
-    house.look(0)
+    house.check(0)
     assert house.room_h == pytest.approx((free + 3 * size) / (size / STAGE_H), rel=0.01)
     protect(logs[0])
     monkeypatch.setattr(housekeeping, "SURVEY_S", 0.0)
-    house.look(0)
+    house.check(0)
     assert house.room_h == pytest.approx((free + 2 * size) / (size / STAGE_H), rel=0.01)
 
 
-def test_the_present_logs_growth_tells_the_room(
+def test_room_follows_the_growth_of_the_present_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logs: list[Path]
 ) -> None:
     Card(monkeypatch, tmp_path, 50_000_000)
     monkeypatch.setattr(housekeeping, "MEASURE_S", 0.2)
     house = keeper(tmp_path, 0, [logs[3]], [])
-    house.look(0)
+    house.check(0)
     began = time.monotonic()
     log, _ = open_log(logs[3])
     log.begin_session(START, META)
     log.write(frames(20_000))
     log.close()
     time.sleep(max(0.0, 0.3 - (time.monotonic() - began)))
-    house.look(0)
+    house.check(0)
     assert house.room_h is not None
     assert house.room_h < 1.0, "half a megabyte in less than a second leaves minutes"
 
 
-def test_a_folder_that_is_gone_is_survived_and_said_once(
+def test_a_missing_directory_is_survived_and_reported_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     house = keeper(tmp_path / "gone", 10**9, [], [])
     assert house.before_first_log() == []
-    assert house.look(10**9) == house.look(10**9) == []
+    assert house.check(10**9) == house.check(10**9) == []
     assert len(caplog.records) == 1
-    assert "no room can be made" in caplog.text
+    assert "cannot free space" in caplog.text
 
 
 def make_strange(folder: Path) -> None:
-    """A damaged page: a text where GPS's time is."""
+    """A damaged page: text in place of the GPS time."""
     path = make_log(folder, "a-000", utc_us=7)
     connection = sqlite3.connect(path)
     connection.execute("UPDATE clock SET utc_us = 'noon'")
@@ -457,23 +459,23 @@ def make_loop(folder: Path) -> None:
 
 
 def make_too_long(folder: Path) -> None:
-    """There can be no `-wal` beside it, nor be asked for one."""
+    """A name too long to have a `-wal`, or even to check for one."""
     (folder / f"{'a' * 250}.db").touch()
 
 
 @pytest.mark.parametrize("make", [make_strange, make_loop, make_too_long])
-def test_one_odd_log_does_not_end_the_round(
+def test_one_bad_log_does_not_end_the_round(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logs: list[Path], make: Callable[[Path], None]
 ) -> None:
     make(tmp_path)
     Card(monkeypatch, tmp_path, free=0)
-    removed = keeper(tmp_path, 0, [logs[3]], []).look(logs[0].stat().st_size)
+    removed = keeper(tmp_path, 0, [logs[3]], []).check(logs[0].stat().st_size)
     assert [each.name for each in removed] == ["a-001.db"]
 
 
 @contextmanager
 def immutable(path: Path) -> Iterator[None]:
-    """Not even root may remove it."""
+    """Not even root can remove it."""
     if shutil.which("chattr") is None or subprocess.run(["chattr", "+i", str(path)], check=False).returncode:
         pytest.skip("no file can be made immutable here")
     try:
@@ -482,46 +484,46 @@ def immutable(path: Path) -> Iterator[None]:
         subprocess.run(["chattr", "-i", str(path)], check=True)
 
 
-def test_one_log_that_cannot_be_removed_is_said_once_and_the_next_goes(
+def test_a_log_that_cannot_be_removed_is_reported_once_and_the_next_is_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logs: list[Path], caplog: pytest.LogCaptureFixture
 ) -> None:
     Card(monkeypatch, tmp_path, free=0)
     monkeypatch.setattr(housekeeping, "COOL_S", 0.0)
     house = keeper(tmp_path, 1, [logs[3]], [])
     with immutable(logs[0]):
-        assert [each.name for each in house.look(10**9)] == ["a-002.db", "a-003.db"]
-        assert house.look(10**9) == [] and logs[0].exists()
+        assert [each.name for each in house.check(10**9)] == ["a-002.db", "a-003.db"]
+        assert house.check(10**9) == [] and logs[0].exists()
         assert caplog.text.count("cannot be removed") == 1
         assert (tmp_path / naming.REMOVED).read_text().count("a-001") == 1, "not a line each time it is tried"
-    assert [each.name for each in house.look(10**9)] == ["a-001.db"]
+    assert [each.name for each in house.check(10**9)] == ["a-001.db"]
 
 
-def test_a_name_that_is_no_text_is_told_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is written into the log that is being recorded, as UTF-8."""
+def test_a_name_that_is_not_text_is_made_printable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is written into the present log, as UTF-8."""
     deliver(tmp_path, make_log(tmp_path, os.fsdecode(b"\xff")))
     Card(monkeypatch, tmp_path, free=0)
-    assert [each.name for each in keeper(tmp_path, 0, [], []).look(10**9)] == ["\ufffd.db"]
+    assert [each.name for each in keeper(tmp_path, 0, [], []).check(10**9)] == ["\ufffd.db"]
 
 
-def test_what_cannot_be_swept_up_stops_no_removal(
+def test_a_failed_sweep_stops_no_removal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logs: list[Path]
 ) -> None:
-    Shelf(tmp_path).remove(make_log(tmp_path, "a-000"), "downloaded").free()
+    LogDirectory(tmp_path).remove(make_log(tmp_path, "a-000"), "downloaded").free()
     (tmp_path / "a-000.db-wal").mkdir()
     Card(monkeypatch, tmp_path, free=0)
-    removed = keeper(tmp_path, 0, [logs[3]], []).look(logs[0].stat().st_size)
+    removed = keeper(tmp_path, 0, [logs[3]], []).check(logs[0].stat().st_size)
     assert [each.name for each in removed] == ["a-001.db"]
 
 
 def test_nothing_is_removed_while_a_log_is_being_chosen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logs: list[Path]
 ) -> None:
-    """The stage changes to one whose log was chosen for removal: it is in use before it can go."""
+    """The stage changes to one whose log was chosen for removal: it is in use before it can be removed."""
     Card(monkeypatch, tmp_path, 0)
     in_use: list[Path] = []
     house = keeper(tmp_path, logs[0].stat().st_size, in_use, [])
-    with house.resting():
-        thread = threading.Thread(target=house.look, args=(logs[0].stat().st_size,))
+    with house.paused():
+        thread = threading.Thread(target=house.check, args=(logs[0].stat().st_size,))
         thread.start()
         time.sleep(0.3)
         assert logs[0].exists()
@@ -536,7 +538,7 @@ def test_nothing_is_removed_while_a_log_is_being_chosen(
 def test_protect_and_back(tmp_path: Path) -> None:
     path = make_log(tmp_path, "a-001")
     said = stagelog("protect", path.name, folder=tmp_path)
-    assert (said.code, said.out) == (0, "a-001.db: stays\n")
+    assert (said.code, said.out) == (0, "a-001.db: protected\n")
     assert is_protected(path)
     assert path.with_name(path.name + KEEP_TAIL).exists()
     said = stagelog("protect", "--off", path.name, folder=tmp_path)
@@ -545,7 +547,7 @@ def test_protect_and_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("off", [[], ["--off"]])
-def test_protecting_what_is_not_there_is_one_line(tmp_path: Path, off: list[str]) -> None:
+def test_protecting_a_missing_log_gives_one_line(tmp_path: Path, off: list[str]) -> None:
     said = stagelog("protect", *off, "nothing.db", folder=tmp_path)
     assert (said.code, said.out) == (74, "")
     assert said.complaint.startswith("stagelog: nothing.db: no such log")
@@ -553,7 +555,7 @@ def test_protecting_what_is_not_there_is_one_line(tmp_path: Path, off: list[str]
         protect(tmp_path / "nothing.db", on=not off)
 
 
-def test_the_mark_of_a_log_that_is_gone_can_be_taken_away(tmp_path: Path) -> None:
+def test_the_protection_of_a_missing_log_can_be_ended(tmp_path: Path) -> None:
     path = make_log(tmp_path, "a-001")
     protect(path)
     path.unlink()

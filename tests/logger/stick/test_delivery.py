@@ -17,7 +17,7 @@ from firmware_bridge.errors import DeviceError
 from logger.boundary.whole_file import PART_TAIL
 from logger.logfile.open_or_quarantine import set_aside
 from logger.logfile.verify import verify
-from logger.retention.log_directory import Shelf, delivered
+from logger.retention.log_directory import LogDirectory, delivered
 from logger.stick import delivery
 from logger.stick.delivery import FOLDER, deliver
 from logger.transfer import ledger
@@ -37,7 +37,7 @@ def names(stick: Path) -> set[str]:
 
 def is_delivered(logs: Path) -> dict[str, bool]:
     """What retention would say of each log."""
-    return {stored.path.name: stored.is_delivered for stored in Shelf(logs).survey(delivered([logs]))}
+    return {stored.path.name: stored.is_delivered for stored in LogDirectory(logs).survey(delivered([logs]))}
 
 
 def test_all_logs_are_copied_verified_and_noted(logs: Path, stick: Path) -> None:

@@ -125,7 +125,7 @@ def test_a_stick_that_is_full_of_logs_and_still_mounted_is_no_failure() -> None:
     news.take(0, {"state": "copied", "detail": "2 logs copied, 8 MB"})
     said = news.snapshot(SILENT_US + S)
     assert said["state"] == "copied"
-    assert said["detail"] == "2 logs copied, 8 MB; it is still mounted: unmount it before it is pulled"
+    assert said["detail"] == "2 logs copied, 8 MB; still mounted: unmount it before you unplug it"
 
 
 @given(st.dictionaries(st.sampled_from(["state", "detail", "id", "x"]), json_values))

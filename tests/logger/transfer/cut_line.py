@@ -1,4 +1,4 @@
-"""A TCP proxy that cuts the line after some bytes, wherever that falls, for a number of times; or falls silent."""
+"""A TCP proxy that cuts connections after a random number of bytes, some times; or falls silent."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from contextlib import suppress
 
 FORWARD_BYTES = 65536
 SLOW_TURN_S = 0.1
-"""What a slow line takes at a time."""
+"""Bytes that a slow line passes at a time."""
 
 
 class CutLine:
     """A line to `port` of this machine that breaks `cuts` times, each after up to `most_bytes` from the server.
 
-    After `silent_at` bytes from the server nothing comes through any more, on whatever connection, and none breaks.
-    With `bytes_s` no more than so many come through a second.
+    After `silent_at` bytes from the server it passes nothing more on any connection, and breaks none. `bytes_s` limits
+    its rate.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""A server on a real socket that does to whoever asks it what a test says: pieces of bytes, and waits between them."""
+"""A server on a real socket that sends what a test specifies: pieces of bytes, with waits between them."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 Pieces = Iterable[bytes | float]
-"""What goes over the wire: bytes, and seconds of silence between them."""
+"""A response on the wire: bytes, and seconds of silence between them."""
 Behaviour = Callable[[str, bytes], Pieces]
-"""What answers a request, of which it gets the method with the path, and everything that came."""
+"""Answers a request, given its method with path, and all of its bytes."""
 LEAST_REQUEST = b"\r\n\r\n"
 
 
 class HostileServer:
-    """Answers every request of any number of connections by `behave`, and closes; remembers the requests."""
+    """Answers every request of any number of connections by `behave`, and closes; keeps the requests."""
 
     def __init__(self, behave: Behaviour, host: str = "127.0.0.1", port: int = 0) -> None:
         self._behave = behave
@@ -37,7 +37,7 @@ class HostileServer:
         self._listener.close()
 
     def asked(self, what: str) -> int:
-        """How many requests began so."""
+        """Number of requests that began with `what`."""
         return sum(request.startswith(what.encode()) for request in self.requests)
 
     def _accept(self) -> None:
@@ -71,32 +71,32 @@ class HostileServer:
 
 
 def answer(body: bytes = b"", status: int = 200, *headers: str, length: int | None = None) -> bytes:
-    """An answer with its length, or another one that is announced."""
+    """A response with its length, or with a false one."""
     announced = len(body) if length is None else length
     lines = [f"HTTP/1.1 {status} Whatever", f"Content-Length: {announced}", *headers]
     return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
 
 
 def list_of(*logs: object, **others: object) -> bytes:
-    """The answer that lists logs."""
+    """The response that lists logs."""
     return answer(json.dumps({"logs": list(logs), **others}).encode())
 
 
 def log_named(name: str, **others: object) -> dict[str, object]:
-    """An entry of the list, of a log with a thousand rows that is not here."""
+    """An entry of the list: a log with a thousand rows that is not here."""
     state = {"identity": "ab" * 8, "session": 1, "t_us": 5_000_000, "rows": 1000}
     return {"name": name, **state, **others}
 
 
 def trickle(data: bytes, pause_s: float = 0.02) -> Pieces:
-    """A byte at a time."""
+    """One byte at a time."""
     for at in range(len(data)):
         yield data[at : at + 1]
         yield pause_s
 
 
 def until_closed(piece: bytes, pause_s: float = 0.0, most_s: float = 30.0) -> Pieces:
-    """The same again and again, until the other side has enough."""
+    """The same piece repeatedly, until the client closes."""
     until_s = time.monotonic() + most_s
     while time.monotonic() < until_s:
         yield piece

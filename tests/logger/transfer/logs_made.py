@@ -1,4 +1,4 @@
-"""Logs for the transfer tests: closed, being recorded, and large; and what two copies of one are compared by."""
+"""Logs for the transfer tests: closed, being recorded, and large; and their content, to compare copies."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LARGE_BYTES = 64
 
 
 def rows(count: int, first: int) -> Rows:
-    """`count` frames a millisecond apart from a second on, numbered in their data."""
+    """`count` frames, one per millisecond from 1 s on, numbered in their data."""
     return Rows(
         frame=[
             CanFrame(1_000_000 + 1000 * n, 0, 0x123, n.to_bytes(8, "big"))
@@ -28,7 +28,7 @@ def rows(count: int, first: int) -> Rows:
 
 
 def large_rows(count: int, first: int) -> Rows:
-    """As many CAN FD frames: the fastest way to a large log."""
+    """The same with CAN FD frames: the fastest way to a large log."""
     return Rows(
         frame=[
             CanFrame(1_000_000 + 1000 * n, 0, 0x123, n.to_bytes(LARGE_BYTES, "big"))
@@ -39,7 +39,7 @@ def large_rows(count: int, first: int) -> Rows:
 
 @contextmanager
 def being_recorded(path: Path, frames: int = 3000, boot_id: str = "boot-1") -> Iterator[Log]:
-    """A log that somebody has open: what was committed last is in its write-ahead log only."""
+    """A log that a process has open: its last commits are only in its write-ahead log."""
     path.parent.mkdir(parents=True, exist_ok=True)
     log = Log(path)
     log.begin_session(replace(START, boot_id=boot_id), META)
@@ -53,14 +53,14 @@ def being_recorded(path: Path, frames: int = 3000, boot_id: str = "boot-1") -> I
 
 
 def closed(path: Path, frames: int = 3000, boot_id: str = "boot-1") -> Path:
-    """A log that nobody has open."""
+    """A log that no process has open."""
     with being_recorded(path, frames, boot_id):
         pass
     return path
 
 
 def large(path: Path, megabytes: int) -> Path:
-    """A closed log of at least so many megabytes."""
+    """A closed log of at least `megabytes`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     log = Log(path, durable=False)
     log.begin_session(START, META)
@@ -75,7 +75,7 @@ def large(path: Path, megabytes: int) -> Path:
 
 
 def content(path: Path) -> dict[str, list[tuple[object, ...]]]:
-    """Everything in a log, table by table; of the views how they are made."""
+    """Everything in a log, by table; of the views, their definitions."""
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
         names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
         found = {name: connection.execute(f'SELECT * FROM "{name}"').fetchall() for (name,) in names}

@@ -1,4 +1,4 @@
-"""`stagelog fetch` as a user calls it, against the real server: new, grown, cut off, taken up again, refused."""
+"""`stagelog fetch` as a user calls it, against the real server: new, grown, cut off, resumed, refused."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_what_is_new_is_taken_once_and_what_grew_again(tmp_path: Path, served: Served, laptop: Path) -> None:
+def test_new_logs_are_fetched_once_and_grown_ones_again(tmp_path: Path, served: Served, laptop: Path) -> None:
     closed(logs_of(tmp_path) / NAME)
     with being_recorded(logs_of(tmp_path) / "stage-2-001.db") as log:
         first = fetch(served.port, laptop)
@@ -80,7 +80,7 @@ def test_what_is_new_is_taken_once_and_what_grew_again(tmp_path: Path, served: S
     assert set(delivered) == {NAME, "stage-2-001.db"}
 
 
-def test_only_some(tmp_path: Path, served: Served, laptop: Path) -> None:
+def test_logs_by_name(tmp_path: Path, served: Served, laptop: Path) -> None:
     for name in (NAME, "stage-1-002.db", "stage-2-001.db"):
         closed(logs_of(tmp_path) / name, 10)
     assert fetch(served.port, laptop, "--name", "stage-1-*").code == 0
@@ -90,7 +90,7 @@ def test_only_some(tmp_path: Path, served: Served, laptop: Path) -> None:
     assert "no log named stage-9*" in none.complaint
 
 
-def test_another_log_of_the_same_name_is_put_beside(tmp_path: Path, served: Served, laptop: Path) -> None:
+def test_another_log_of_the_same_name_is_stored_beside(tmp_path: Path, served: Served, laptop: Path) -> None:
     closed(logs_of(tmp_path) / NAME, boot_id="boot of one car")
     mine = closed(laptop / NAME, boot_id="boot of another car").read_bytes()
     for expected in ("is another log", "nothing new"):
@@ -147,7 +147,7 @@ def test_the_pin(tmp_path: Path, laptop: Path) -> None:
         assert names(laptop) == [NAME]
 
 
-def test_nobody_there(laptop: Path) -> None:
+def test_no_server(laptop: Path) -> None:
     done = fetch(9, laptop, patience=0.5)
     assert done.code == 69
     assert "out of reach" in done.complaints[-1]
@@ -156,13 +156,13 @@ def test_nobody_there(laptop: Path) -> None:
 @pytest.mark.parametrize(
     "url", ["ftp://car", "http://car:99999", "https://car", "http://car/logs", "http://"]
 )
-def test_no_address_of_a_car(url: str, laptop: Path) -> None:
+def test_an_invalid_address(url: str, laptop: Path) -> None:
     done = stagelog("fetch", url, folder=laptop)
     assert done.code == 64
     assert url in done.complaint
 
 
-def test_a_line_that_is_cut_again_and_again(
+def test_a_line_that_is_cut_repeatedly(
     tmp_path: Path, served: Served, laptop: Path, figures: Figures
 ) -> None:
     log = large(logs_of(tmp_path) / NAME, 12)
@@ -180,7 +180,7 @@ def test_a_line_that_is_cut_again_and_again(
 
 
 def test_a_phones_hotspot(tmp_path: Path, served: Served, laptop: Path) -> None:
-    """20 kB/s, cut about every 40 kB: with the limits that a crew has."""
+    """20 kB/s, cut about every 40 kB, with the default limits."""
     log = closed(logs_of(tmp_path) / NAME, 3000)
     with CutLine(served.port, cuts=6, most_bytes=80_000, seed=5, bytes_s=20_000) as line:
         done = fetch(line.port, laptop, patience=10)
@@ -190,7 +190,7 @@ def test_a_phones_hotspot(tmp_path: Path, served: Served, laptop: Path) -> None:
 
 
 def begin_and_kill(port: int, laptop: Path, least_bytes: int) -> Path:
-    """A fetch that is killed when some of the log is there, and can never be all of it; the part that it leaves."""
+    """Kill a fetch when part of the log is there, and it can never be complete; returns the part."""
     silent_at = least_bytes + 2_000_000  # what the fetch holds in its hands is not in its file
     with CutLine(port, cuts=0, most_bytes=1, seed=1, silent_at=silent_at) as line:
         command = [sys.executable, "-m", "logger", "fetch", f"http://127.0.0.1:{line.port}", str(laptop)]
@@ -205,7 +205,7 @@ def begin_and_kill(port: int, laptop: Path, least_bytes: int) -> Path:
     return part
 
 
-def test_a_fetch_goes_on_where_a_killed_one_stopped_also_after_a_restart_of_the_car(
+def test_a_fetch_resumes_where_a_killed_one_stopped_also_after_a_restart_of_the_car(
     tmp_path: Path, laptop: Path, figures: Figures
 ) -> None:
     with being_recorded(logs_of(tmp_path) / NAME) as log:
@@ -231,7 +231,7 @@ def test_a_fetch_goes_on_where_a_killed_one_stopped_also_after_a_restart_of_the_
             assert fetch(server.port, laptop).out.endswith("whole, grown\n"), "what came since"
 
 
-def test_when_the_car_has_no_longer_what_was_begun(tmp_path: Path, laptop: Path) -> None:
+def test_when_the_car_no_longer_has_the_begun_version(tmp_path: Path, laptop: Path) -> None:
     with being_recorded(logs_of(tmp_path) / NAME) as log:
         left = laptop / f"{NAME}.{'ab' * 32}.part"
         left.write_bytes(b"of a version that is gone")
@@ -243,21 +243,21 @@ def test_when_the_car_has_no_longer_what_was_begun(tmp_path: Path, laptop: Path)
             assert content(laptop / NAME) == content(log.path)
 
 
-def test_a_part_that_was_damaged_here_is_fetched_again(tmp_path: Path, served: Served, laptop: Path) -> None:
+def test_a_locally_damaged_part_is_fetched_again(tmp_path: Path, served: Served, laptop: Path) -> None:
     log = closed(logs_of(tmp_path) / NAME)
     data = log.read_bytes()
     version = hashlib.sha256(data).hexdigest()
     (laptop / f"{NAME}.{version}.part").write_bytes(os.urandom(100) + data[100:5000])
     done = fetch(served.port, laptop)
     assert (done.code, (laptop / NAME).read_bytes()) == (0, data)
-    assert "not what the car announced" in done.complaint
+    assert "does not match the announced digest" in done.complaint
     (laptop / NAME).unlink()
     (laptop / f"{NAME}.{version}.part").write_bytes(data)
     assert fetch(served.port, laptop).code == 0, "all of it was there already"
     assert names(laptop) == [NAME]
 
 
-def test_two_at_once_do_not_write_into_one_file(tmp_path: Path, served: Served, laptop: Path) -> None:
+def test_two_fetches_do_not_write_into_one_file(tmp_path: Path, served: Served, laptop: Path) -> None:
     import fcntl
 
     data = closed(logs_of(tmp_path) / NAME).read_bytes()
@@ -269,7 +269,7 @@ def test_two_at_once_do_not_write_into_one_file(tmp_path: Path, served: Served, 
         assert "another fetch" in done.out
 
 
-def test_a_laptop_without_room(tmp_path: Path, served: Served, laptop: Path) -> None:
+def test_a_full_laptop(tmp_path: Path, served: Served, laptop: Path) -> None:
     import resource
 
     large(logs_of(tmp_path) / NAME, 3)
@@ -282,7 +282,7 @@ def test_a_laptop_without_room(tmp_path: Path, served: Served, laptop: Path) -> 
 
 
 class EvilCar(BaseHTTPRequestHandler):
-    """A server that names files elsewhere and sends what it did not announce."""
+    """A server that lists paths outside the folder and sends other data than announced."""
 
     listed: Any = None
 
@@ -310,7 +310,7 @@ class EvilCar(BaseHTTPRequestHandler):
         ([{"name": "a.db", "identity": "../x", "session": 1, "t_us": 1, "rows": 10**400}], 1),
     ],
 )
-def test_a_car_that_means_harm(listed: Any, code: int, laptop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_malicious_car(listed: Any, code: int, laptop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(EvilCar, "listed", listed)
     with ThreadingHTTPServer(("127.0.0.1", 0), EvilCar) as server:
         thread = threading.Thread(target=server.serve_forever)

@@ -1,6 +1,6 @@
-"""`fetch` from a server that means harm: every behaviour ends in time, in one line, and leaves nothing behind.
+"""`fetch` from a malicious server: every case ends in time, in one line, and leaves nothing behind.
 
-The verb itself runs here, by way of the program's own entry, with smaller limits of time.
+The verb itself runs here, through the program's own entry point, with shorter time limits.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ from tests.logger.transfer.logs_made import closed
 pytestmark = pytest.mark.load_sensitive
 
 NAME = "stage-1-001.db"
-LIMITS = exchange.Limits(silence_s=0.3, slow_s=0.3, answer_s=0.8, preparing_s=0.3, ask_again_s=0.05)
+LIMITS = exchange.Limits(silence_s=0.3, slow_s=0.3, response_s=0.8, preparing_s=0.3, ask_again_s=0.05)
 BUDGET_S = 8.0
-"""Of a fetch with these limits and little patience, on a machine that is busy."""
+"""Time limit of a fetch with these limits and a short --patience, on a loaded machine."""
 MORE_KB = 200_000
-"""That a fetch may take in memory beyond what the test has already."""
+"""Memory that a fetch may take in addition to what the test already uses."""
 SHA = "cd" * 32
 ETAG = f'ETag: "{SHA}"'
 
@@ -86,12 +86,12 @@ def fetch(laptop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 
 
 def at_list(*pieces: bytes | float) -> Behaviour:
-    """Whatever is asked, this comes."""
+    """Send this, whatever is requested."""
     return lambda _asked, _request: pieces
 
 
 def listing(of_log: Callable[[], Pieces], *logs: object) -> Behaviour:
-    """An honest list, of one log unless others are given, and then what `of_log` makes of every download."""
+    """A valid list, of one log by default; each download is answered by `of_log`."""
     body = list_of(*(logs or (log_named(NAME),)))
     return lambda asked, _request: [body] if asked == "GET /api/logs" else of_log()
 
@@ -195,18 +195,18 @@ LISTS: dict[str, Behaviour] = {
 
 
 def slowly(piece: bytes) -> Pieces:
-    """Faster than the least rate, and too slow to end by its size."""
+    """Faster than the minimum rate, and too slow to reach its size."""
     return until_closed(piece, 0.04)
 
 
 def after(first: bytes, more: Pieces) -> Pieces:
-    """Not a list: more may come for ever."""
+    """`first`, then `more`: lazily, because `more` may be endless."""
     yield first
     yield from more
 
 
 @pytest.mark.parametrize("what", LISTS)
-def test_a_list_that_means_harm(what: str, fetch: Fetch, laptop: Path) -> None:
+def test_a_malicious_list(what: str, fetch: Fetch, laptop: Path) -> None:
     with HostileServer(LISTS[what]) as server:
         done = fetch(server.port, "--pin", "1234-5678")
     assert done.code in (69, 74), done
@@ -220,7 +220,7 @@ def part(first: int, last: int, size: int, body: bytes = b"", etag: str = ETAG) 
 
 
 def of_numbers(make: Callable[[int], bytes]) -> Callable[[], Pieces]:
-    """An answer that is another one each time."""
+    """A response that differs each time."""
     numbers = count()
     return lambda: [make(next(numbers))]
 
@@ -265,7 +265,7 @@ DOWNLOADS: dict[str, Callable[[], Pieces]] = {
 
 
 @pytest.mark.parametrize("what", DOWNLOADS)
-def test_a_download_that_means_harm(what: str, fetch: Fetch, laptop: Path) -> None:
+def test_a_malicious_download(what: str, fetch: Fetch, laptop: Path) -> None:
     with HostileServer(listing(DOWNLOADS[what])) as server:
         done = fetch(server.port)
         assert done.code in (69, 74), done
@@ -275,7 +275,7 @@ def test_a_download_that_means_harm(what: str, fetch: Fetch, laptop: Path) -> No
     assert list(laptop.parent.iterdir()) == [laptop]
 
 
-def test_a_log_larger_than_the_room_is_refused_before_a_byte_is_written(
+def test_a_log_larger_than_the_disk_is_refused_before_a_byte_is_written(
     fetch: Fetch, laptop: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     disk = shutil.disk_usage(laptop)
@@ -289,7 +289,7 @@ def test_a_log_larger_than_the_room_is_refused_before_a_byte_is_written(
         assert ("too little room" in done.out) == (code == 74)
 
 
-def test_a_car_that_takes_note_of_a_delivery_for_ever(fetch: Fetch, laptop: Path, tmp_path: Path) -> None:
+def test_a_car_that_never_finishes_confirming_a_delivery(fetch: Fetch, laptop: Path, tmp_path: Path) -> None:
     data = closed(tmp_path / "made" / NAME, 10).read_bytes()
     etag = f'ETag: "{hashlib.sha256(data).hexdigest()}"'
 
@@ -316,7 +316,7 @@ def test_bytes_beyond_those_announced_are_not_written(fetch: Fetch, laptop: Path
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_nothing_is_followed_and_nobody_else_gets_the_pin(status: int, fetch: Fetch) -> None:
+def test_no_redirect_is_followed_and_no_other_server_gets_the_pin(status: int, fetch: Fetch) -> None:
     with HostileServer(at_list(list_of())) as other:
         where = f"http://127.0.0.2:{other.port}/"
         away = answer(
@@ -332,7 +332,7 @@ def test_nothing_is_followed_and_nobody_else_gets_the_pin(status: int, fetch: Fe
         assert other.requests == []
 
 
-def test_a_login_that_leads_elsewhere_is_a_login_and_leads_nowhere(fetch: Fetch) -> None:
+def test_a_redirect_after_the_login_is_not_followed(fetch: Fetch) -> None:
     with HostileServer(at_list(list_of())) as other:
         welcome = answer(
             b"", 303, "Set-Cookie: pass=abc; Domain=evil", f"Location: http://127.0.0.2:{other.port}/"
@@ -348,8 +348,10 @@ def test_a_login_that_leads_elsewhere_is_a_login_and_leads_nowhere(fetch: Fetch)
         assert other.requests == []
 
 
-def test_the_pin_stays_where_the_name_led_at_first(fetch: Fetch, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The name leads to another machine as soon as the car has asked for the pin, or once it has given a pass."""
+def test_the_pin_is_sent_only_to_the_first_address_of_the_name(
+    fetch: Fetch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The name resolves to another machine once the car has asked for the pin, or has set a session cookie."""
     leads_to = ["127.0.0.1"]
     ask_system = socket.getaddrinfo
 
@@ -402,7 +404,7 @@ HOSTILE_NAMES = [
 
 
 @pytest.mark.parametrize("name", HOSTILE_NAMES, ids=range(len(HOSTILE_NAMES)))
-def test_a_name_that_no_file_here_may_have_is_said_and_left_out(
+def test_a_name_that_is_not_allowed_here_is_reported_and_left_out(
     name: Any, fetch: Fetch, laptop: Path
 ) -> None:
     log = {**log_named(NAME), "name": name}
@@ -416,8 +418,8 @@ def test_a_name_that_no_file_here_may_have_is_said_and_left_out(
     assert list(laptop.parent.iterdir()) == [laptop]
 
 
-def test_odd_lists_and_an_honest_log_among_them(fetch: Fetch, laptop: Path, tmp_path: Path) -> None:
-    """Names twice, names that differ by case, states that cannot be, words with escape sequences: the log arrives."""
+def test_bad_lists_with_a_valid_log_in_them(fetch: Fetch, laptop: Path, tmp_path: Path) -> None:
+    """Duplicate names, names that differ by case, impossible states, escape sequences: the valid log arrives."""
     data = closed(tmp_path / "made" / NAME, 10).read_bytes()
     etag = f'ETag: "{hashlib.sha256(data).hexdigest()}"'
     logs = [
@@ -439,7 +441,7 @@ def test_odd_lists_and_an_honest_log_among_them(fetch: Fetch, laptop: Path, tmp_
     assert "\\x1b[31mno\\nsuch" in done.out
 
 
-def test_a_list_as_long_as_is_taken(fetch: Fetch) -> None:
+def test_a_list_of_the_maximum_length(fetch: Fetch) -> None:
     names = [{"name": f"{number}.db"} for number in range(30_000)]
     body = json.dumps({"logs": names}).encode()
     assert len(body) < MOST_BYTES
@@ -450,7 +452,7 @@ def test_a_list_as_long_as_is_taken(fetch: Fetch) -> None:
     assert len(done.err) == 2
 
 
-def test_errors_of_a_log_are_its_own_line(fetch: Fetch, laptop: Path) -> None:
+def test_the_error_of_a_log_is_one_line(fetch: Fetch, laptop: Path) -> None:
     logs = [log_named(f"stage-{number}.db") for number in range(3)]
     said = json.dumps({"error": "no\x1b[2J such log\nstagelog: all is well"}).encode()
     with HostileServer(listing(lambda: [answer(said, 404)], *logs)) as server:
@@ -460,7 +462,7 @@ def test_errors_of_a_log_are_its_own_line(fetch: Fetch, laptop: Path) -> None:
     assert list(laptop.iterdir()) == []
 
 
-def test_a_link_in_the_place_of_a_part_is_not_written_through(fetch: Fetch, laptop: Path) -> None:
+def test_a_link_in_place_of_a_part_is_not_followed(fetch: Fetch, laptop: Path) -> None:
     other = laptop.parent / "other"
     other.write_bytes(b"mine")
     (laptop / f"{NAME}.{SHA}.part").symlink_to(other)

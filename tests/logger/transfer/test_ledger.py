@@ -1,4 +1,4 @@
-"""What was delivered is kept, a line each; what cannot be read was not delivered, and nothing is ever raised."""
+"""The ledger: one line per delivery; an unreadable line counts as not delivered, and nothing raises."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_each_delivery_is_kept(tmp_path: Path) -> None:
     assert reaches(tmp_path) == {"a.db": {(1, 500), (2, 10)}, OTHER.name: {(1, 500)}}
 
 
-def test_the_group_may_read_it_whatever_the_mask(tmp_path: Path) -> None:
+def test_the_group_may_read_it_with_any_umask(tmp_path: Path) -> None:
     mask = os.umask(0o077)
     try:
         add(tmp_path, FIRST)
@@ -36,7 +36,7 @@ def test_the_group_may_read_it_whatever_the_mask(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root changes owners")
-def test_what_root_notes_by_hand_the_folders_owner_goes_on_with(tmp_path: Path) -> None:
+def test_the_folders_owner_can_append_to_a_ledger_that_root_began(tmp_path: Path) -> None:
     (tmp_path / FILE).touch(0o640)  # root's, as a version before this one left it
     os.chown(tmp_path, 1234, 2345)
     for each in (FIRST, OTHER):
@@ -46,8 +46,8 @@ def test_what_root_notes_by_hand_the_folders_owner_goes_on_with(tmp_path: Path) 
         (tmp_path / FILE).unlink()
 
 
-def test_a_link_in_its_place_leads_root_nowhere(tmp_path: Path) -> None:
-    """The folder's owner could be given any file of the system so."""
+def test_root_does_not_follow_a_link_in_its_place(tmp_path: Path) -> None:
+    """Otherwise the folder's owner could take over any file of the system."""
     other = tmp_path / "other"
     other.touch()
     (tmp_path / FILE).symlink_to(other)
@@ -56,7 +56,7 @@ def test_a_link_in_its_place_leads_root_nowhere(tmp_path: Path) -> None:
     assert other.read_bytes() == b""
 
 
-def test_a_torn_line_costs_itself_alone(tmp_path: Path) -> None:
+def test_a_torn_line_costs_only_itself(tmp_path: Path) -> None:
     add(tmp_path, FIRST)
     add(tmp_path, OTHER)
     whole = (tmp_path / FILE).read_bytes()
@@ -68,7 +68,7 @@ def test_a_torn_line_costs_itself_alone(tmp_path: Path) -> None:
         assert read(tmp_path) == [*before, FURTHER]
 
 
-def test_lines_of_others_are_passed_over(tmp_path: Path) -> None:
+def test_foreign_lines_are_skipped(tmp_path: Path) -> None:
     for line in (
         b"{}", b"[]", b"5", b"null", b'{"name": "x.db"}', b"\xff\xfe", b"[" * 100_000, b'{"name":NaN}',
         b'{"name":5,"session":1,"t_us":1,"size":1,"sha256":"","utc":""}',

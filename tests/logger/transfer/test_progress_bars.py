@@ -1,4 +1,4 @@
-"""What somebody at a terminal sees of a download, on a real one; and that a pipe gets none of it."""
+"""The progress bars of a download on a real terminal; and that a pipe gets none of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from logger.transfer.progress_bars import Bars
+from logger.transfer.progress_bars import ProgressBars
 from tests.logger.command_line import ENVIRONMENT, stagelog
 from tests.logger.crew.serving import serving
 from tests.logger.transfer.logs_made import closed
@@ -28,7 +28,7 @@ CONTROLS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 class Terminal:
-    """A pseudo-terminal: what is written to `slave` can be read, without its colours."""
+    """A pseudo-terminal: reads what is written to `slave`, without colours."""
 
     def __init__(self) -> None:
         self._master, self.slave = pty.openpty()
@@ -38,7 +38,7 @@ class Terminal:
         os.close(self.slave)
 
     def read(self, wait_s: float = 0.0) -> str:
-        """What has come since the last look."""
+        """The output since the last call."""
         fresh = b""
         while select.select([self._master], [], [], wait_s)[0]:
             fresh += os.read(self._master, 65536)
@@ -46,7 +46,7 @@ class Terminal:
         return fresh.decode(errors="replace")
 
     def until(self, pattern: str) -> str:
-        """The line that has a pattern, as soon as it is drawn."""
+        """The line that matches a pattern, as soon as it is drawn."""
         shown, began = "", time.monotonic()
         while time.monotonic() - began < PATIENCE_S:
             shown += CONTROLS.sub("", self.read(0.2))
@@ -58,7 +58,7 @@ class Terminal:
 
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
-    """One of a known width."""
+    """A terminal of known width."""
     terminal = Terminal()
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", WIDTH)
@@ -69,14 +69,18 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
 
 
 @contextmanager
-def bars_on(terminal: Terminal, clock: Callable[[], float] = time.monotonic) -> Iterator[Bars]:
-    """Bars of this process, whose standard error goes there meanwhile."""
-    with os.fdopen(os.dup(terminal.slave), "w") as stream, redirect_stderr(stream), Bars(clock) as bars:
+def bars_on(terminal: Terminal, clock: Callable[[], float] = time.monotonic) -> Iterator[ProgressBars]:
+    """ProgressBars of this process, whose standard error is the terminal meanwhile."""
+    with (
+        os.fdopen(os.dup(terminal.slave), "w") as stream,
+        redirect_stderr(stream),
+        ProgressBars(clock) as bars,
+    ):
         yield bars
 
 
 class Clock:
-    """Seconds that pass when they are told to."""
+    """A clock that the test advances."""
 
     def __init__(self) -> None:
         self.s = 1000.0
@@ -85,7 +89,7 @@ class Clock:
         return self.s
 
 
-def test_rate_and_time_left_are_of_what_this_fetch_brought(terminal: Terminal) -> None:
+def test_rate_and_time_left_count_only_this_fetch(terminal: Terminal) -> None:
     clock = Clock()
     with bars_on(terminal, clock) as bars:
         bars.moved(NAME, 500 * MB, 600 * MB)  # so much an earlier fetch had brought
@@ -98,7 +102,7 @@ def test_rate_and_time_left_are_of_what_this_fetch_brought(terminal: Terminal) -
         assert " 5.0 MB/s " in line
 
 
-def test_what_goes_on_before_and_after_the_bytes_is_said(terminal: Terminal) -> None:
+def test_copying_and_checking_are_shown(terminal: Terminal) -> None:
     with bars_on(terminal) as bars:
         bars.preparing(NAME, 0.25)
         assert f"{NAME}: the car copies it, 25%" in terminal.until("copies")
@@ -106,17 +110,17 @@ def test_what_goes_on_before_and_after_the_bytes_is_said(terminal: Terminal) -> 
         assert "checking" not in terminal.until(r"0\.0/10\.0 MB")
         bars.checking(NAME, 0.5)
         terminal.until(f"{NAME}: checking, 50%")
-        bars.say("the line is cut [/bold]")
+        bars.message("the line is cut [/bold]")
         terminal.until(r"stagelog: the line is cut \[/bold\]")
 
 
-def test_names_are_shown_as_they_are(terminal: Terminal) -> None:
+def test_names_are_shown_unchanged(terminal: Terminal) -> None:
     with bars_on(terminal) as bars:
         bars.moved("[red]stage[/red].db", 1, 2)
         terminal.until(r"\[red\]stage\[/red\]\.db")
 
 
-def test_nothing_is_drawn_before_the_first_bar_nor_stays_after_the_last(
+def test_nothing_is_drawn_before_the_first_bar_or_left_after_the_last(
     terminal: Terminal, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with bars_on(terminal) as bars:

@@ -1,4 +1,4 @@
-"""A large file goes step by step, without a name; what somebody else still has is left to him."""
+"""A large file is unlinked and then freed in steps; a process that still uses it keeps all of it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from logger.boundary.whole_file import sync_folder
 from logger.transfer import slow_delete
-from logger.transfer.slow_delete import REMOVE_BYTES, Nameless, remove
+from logger.transfer.slow_delete import REMOVE_BYTES, UnlinkedFile, remove
 from tests.logger.stick.conftest import plugged
 
 SMALL_STEP = 256 * 1024
@@ -29,7 +29,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def steps(path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, bool]]:
-    """After each step: the size of what is left, and whether it has a name."""
+    """After each step: the remaining size, and whether the file has a name."""
     seen = list[tuple[int, bool]]()
     inode, descriptors = path.stat().st_ino, Path("/proc/self/fd")
 
@@ -49,7 +49,7 @@ def open_files() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-def test_step_by_step_when_it_has_no_name_any_more(path: Path, steps: list[tuple[int, bool]]) -> None:
+def test_it_is_freed_in_steps_after_its_name_is_gone(path: Path, steps: list[tuple[int, bool]]) -> None:
     before = open_files()
     remove(path)
     assert steps == [(2 * REMOVE_BYTES + 5, False), (REMOVE_BYTES + 5, False), (5, False)]
@@ -59,7 +59,7 @@ def test_step_by_step_when_it_has_no_name_any_more(path: Path, steps: list[tuple
     assert open_files() == before
 
 
-def test_whoever_is_reading_it_keeps_all_of_it(path: Path, steps: list[tuple[int, bool]]) -> None:
+def test_a_reader_keeps_all_of_it(path: Path, steps: list[tuple[int, bool]]) -> None:
     code = "import sys; f = open(sys.argv[1], 'rb'); print(flush=True); input(); print(len(f.read()))"
     command = [sys.executable, "-c", code, str(path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as reader:
@@ -79,7 +79,7 @@ def test_another_name_keeps_all_of_it(path: Path, steps: list[tuple[int, bool]])
     assert (backup.stat().st_size, steps) == (SIZE, [])
 
 
-def test_what_is_no_file_loses_its_name_only(path: Path) -> None:
+def test_what_is_not_a_file_is_only_unlinked(path: Path) -> None:
     link, pipe = path.with_name("link"), path.with_name("pipe")
     link.symlink_to(path)
     os.mkfifo(pipe)
@@ -89,10 +89,10 @@ def test_what_is_no_file_loses_its_name_only(path: Path) -> None:
     assert path.stat().st_size == SIZE
 
 
-def test_a_name_that_cannot_be_taken_away(path: Path) -> None:
+def test_a_name_that_cannot_be_unlinked(path: Path) -> None:
     before = open_files()
     with pytest.raises(OSError, match="directory"):
-        Nameless(path.parent)
+        UnlinkedFile(path.parent)
     assert open_files() == before
 
 
@@ -100,7 +100,7 @@ def test_a_name_that_cannot_be_taken_away(path: Path) -> None:
 def test_a_power_cut_leaves_all_of_it_or_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, synced: bool
 ) -> None:
-    """The card as it was after each step, on another machine: the log is whole, or gone and its room free."""
+    """The card after each step, on another machine: the log is whole, or gone and its space free."""
     monkeypatch.setattr(slow_delete, "REMOVE_BYTES", SMALL_STEP)
     cards, rows = list[Path](), os.urandom(8 * SMALL_STEP)
     with plugged(tmp_path / "card", "ext4") as card:
@@ -128,7 +128,7 @@ def test_a_power_cut_leaves_all_of_it_or_nothing(
 
 
 def after_the_cut(image: Path, place: Path) -> tuple[bytes | None, int]:
-    """What a card holds under the log's name, and its free blocks, when its journal has been played back."""
+    """The content under the log's name, and the free blocks, after the card's journal is replayed."""
     place.mkdir()
     subprocess.run(["mount", "-t", "ext4", "-o", "loop", str(image), str(place)], check=True)
     try:

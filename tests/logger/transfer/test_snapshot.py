@@ -1,4 +1,4 @@
-"""A copy of a log is the log as it was at one moment, whatever is being done to it, and never in the recorder's way."""
+"""A copy of a log is the log at one moment, whatever happens to it, and never delays the recorder."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ WAYS = pytest.mark.parametrize("most_wal_bytes", [copying.MOST_WAL_BYTES, 0], id
 
 
 BESIDE = 8
-"""Rows of a made log besides its numbered frames."""
+"""Rows of a test log besides its numbered frames."""
 
 
-class Enough(Exception):  # noqa: N818 - not an error
-    """Whoever waited has gone."""
+class CancelledError(Exception):
+    """The caller has gone."""
 
 
 def test_a_closed_log_is_copied_as_it_is(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_a_log_that_is_being_recorded_is_copied_whole(
 
 
 def write_on(log: Log, stop: threading.Event, commits: list[int]) -> None:
-    """Commit numbered frames as fast as it goes."""
+    """Commit numbered frames as fast as possible."""
     while not stop.is_set():
         log.write(rows(200, 3000 + 200 * len(commits)))
         log.commit()
@@ -74,7 +74,7 @@ def write_on(log: Log, stop: threading.Event, commits: list[int]) -> None:
 
 
 @WAYS
-def test_rows_that_come_meanwhile_are_all_in_or_all_out(
+def test_a_commit_during_the_copy_is_in_it_whole_or_not_at_all(
     tmp_path: Path, most_wal_bytes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(copying, "MOST_WAL_BYTES", most_wal_bytes)
@@ -99,12 +99,12 @@ def test_rows_that_come_meanwhile_are_all_in_or_all_out(
         assert len(commits) > 5, "it was written on meanwhile"
 
 
-def test_a_copy_by_rows_lets_the_write_ahead_log_begin_anew(
+def test_a_copy_by_rows_lets_the_write_ahead_log_restart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """F16, without a process: between slices the log is nobody's, so however many there are, it stays short."""
+    """F16 without a process: between slices no reader holds the log, so its WAL stays short."""
     monkeypatch.setattr(copying, "MOST_WAL_BYTES", 0)
-    monkeypatch.setattr(copying, "_steered", lambda *_: 500)
+    monkeypatch.setattr(copying, "_next_slice_rows", lambda *_: 500)
     longest = 0
     with being_recorded(tmp_path / "a-001.db", 20_000) as log:
         wal = tmp_path / "a-001.db-wal"
@@ -126,23 +126,23 @@ def test_a_copy_by_rows_lets_the_write_ahead_log_begin_anew(
 
 @WAYS
 @pytest.mark.parametrize("recording", [True, False])
-def test_a_copy_that_is_given_up_leaves_nothing(
+def test_a_cancelled_copy_leaves_nothing(
     tmp_path: Path, most_wal_bytes: int, recording: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(copying, "MOST_WAL_BYTES", most_wal_bytes)
 
     def enough(done: float) -> None:
         if done > 0.3:
-            raise Enough
+            raise CancelledError
 
     with being_recorded(tmp_path / "a-001.db", 20_000) as log:
         path = log.path if recording else closed(tmp_path / "b-001.db", 20_000)
-        with pytest.raises(Enough):
+        with pytest.raises(CancelledError):
             snapshot(path, tmp_path / "copy", enough)
     assert not (tmp_path / "copy").exists()
 
 
-def test_what_is_no_log_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_log_is_refused(tmp_path: Path) -> None:
     import sqlite3
 
     other = sqlite3.connect(tmp_path / "a.db", isolation_level=None)
@@ -155,7 +155,7 @@ def test_what_is_no_log_is_refused(tmp_path: Path) -> None:
         snapshot(tmp_path / "missing.db", tmp_path / "copy")
 
 
-def test_a_disk_that_takes_no_more_is_told_and_nothing_is_left(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_and_nothing_is_left(tmp_path: Path) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("no /dev/full here")
     log = closed(tmp_path / "a-001.db")
@@ -167,7 +167,7 @@ def test_a_disk_that_takes_no_more_is_told_and_nothing_is_left(tmp_path: Path) -
     assert Path("/dev/full").is_char_device()
 
 
-AS_SOMEBODY = """
+AS_OTHER_USER = """
 import os, sys
 from pathlib import Path
 from logger.logfile.verify import verify
@@ -188,8 +188,8 @@ print(taken.state.rows, verify(taken.path))
 """
 
 
-def copied_by_somebody(place: Path, log: Path, most_wal_bytes: int) -> str:
-    """What another user gets, who is of the group and to whom the logs' folder does not belong."""
+def copied_by_other_user(place: Path, log: Path, most_wal_bytes: int) -> str:
+    """The copy made by another user, who is in the group but does not own the logs' directory."""
     for path in (log.parent, *log.parent.iterdir()):
         os.chown(path, 0, 4321)
     (place / "state").mkdir()
@@ -197,7 +197,7 @@ def copied_by_somebody(place: Path, log: Path, most_wal_bytes: int) -> str:
     command = [
         sys.executable,
         "-c",
-        AS_SOMEBODY,
+        AS_OTHER_USER,
         str(log),
         str(place / "state" / "copy"),
         str(most_wal_bytes),
@@ -211,15 +211,15 @@ def copied_by_somebody(place: Path, log: Path, most_wal_bytes: int) -> str:
 
 @WAYS
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-def test_the_crew_servers_user_may_only_read_and_copies_it(most_wal_bytes: int) -> None:
+def test_the_crew_servers_user_can_copy_with_read_access_only(most_wal_bytes: int) -> None:
     mask = os.umask(0o027)
     try:
         with tempfile.TemporaryDirectory(prefix="stagelog-test-") as folder:  # pytest's own are root's alone
             place = Path(folder)
             place.chmod(0o755)
             with being_recorded(place / "logs" / "a-001.db") as log:
-                assert copied_by_somebody(place, log.path, most_wal_bytes) == f"{3000 + BESIDE} []\n"
+                assert copied_by_other_user(place, log.path, most_wal_bytes) == f"{3000 + BESIDE} []\n"
             shutil.rmtree(place / "state")
-            assert copied_by_somebody(place, log.path, most_wal_bytes) == f"{3000 + BESIDE} []\n"
+            assert copied_by_other_user(place, log.path, most_wal_bytes) == f"{3000 + BESIDE} []\n"
     finally:
         os.umask(mask)

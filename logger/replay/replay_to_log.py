@@ -1,4 +1,4 @@
-"""Replay from beginning to end: counts what comes of it, and makes a log where one is wanted."""
+"""Replay a recording completely: summarise the result, and write a log of it on request."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from logger.replay import replay as replays
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a replay came to. `engine` has each channel's smallest and largest value."""
+    """The result of a replay. `engine` holds each channel's minimum, maximum and unit."""
 
     rows: dict[str, int]
     duration_s: float
@@ -28,7 +28,7 @@ class Outcome:
     log: Path | None
 
     def lines(self) -> Iterator[str]:
-        """The outcome for people."""
+        """The outcome as text."""
         yield "rows: " + (", ".join(f"{table} {count}" for table, count in self.rows.items()) or "none")
         if self.first_utc_us is not None:
             yield f"begun: {datetime.fromtimestamp(self.first_utc_us / 1e6, UTC):%Y-%m-%d %H:%M:%S} UTC"
@@ -40,7 +40,7 @@ class Outcome:
 
 
 def replay(capture: replays.Capture, output: Path | None, progress: Callable[[float], None]) -> Outcome:
-    """Put a capture through the computation; with `output`, a log of it is made in that folder."""
+    """Replay a capture; with `output`, write a log of it into that folder."""
     rows: Counter[str] = Counter()
     engine: dict[str, tuple[float, float, str]] = {}
     first_utc_us: int | None = None
@@ -54,19 +54,19 @@ def replay(capture: replays.Capture, output: Path | None, progress: Callable[[fl
                 log.begin_session(_session_start(), session.meta)
                 began = {"log": target.name, "begins_us": session.begins_us}
                 log.put(Rows(event=[EventRow(session.begins_us, "session_begin", began)]))
-            for some in session.rows:
-                rows.update(some.counts())
-                for reading in some.reading:
+            for batch in session.rows:
+                rows.update(batch.counts())
+                for reading in batch.reading:
                     low, high, unit = engine.get(reading.channel.name, (reading.value, reading.value, ""))
                     unit = reading.channel.unit
                     engine[reading.channel.name] = min(low, reading.value), max(high, reading.value), unit
-                for fix in some.fix:
+                for fix in batch.fix:
                     first_utc_us = first_utc_us or fix.utc_us
                 last_t_us = max(
-                    [last_t_us, *(row[-1].t_us for row in (some.fix, some.frame, some.sentence) if row)]
+                    [last_t_us, *(row[-1].t_us for row in (batch.fix, batch.frame, batch.sentence) if row)]
                 )
                 if log is not None:
-                    log.put(some)
+                    log.put(batch)
             if log is not None:
                 log.put(Rows(event=[EventRow(last_t_us, "session_end", {"reason": "replayed"})]))
             duration_us += last_t_us
