@@ -1,4 +1,4 @@
-"""The pipeline from port bytes to rows and live state, sans-I/O: shared by recording, replay, simulation and review.
+"""Pipeline from port bytes to rows and live state, sans-I/O: recording, replay and review share it.
 
 Bytes and times go in, `Rows` come out, and the LiveStage `live` is updated with them. Rule 1: time never runs back;
 input stamped before the last one counts as just after it. Rule 2: ten times per second, at whole tenths of a second of

@@ -1,1 +1,1 @@
-"""Replay: a log or another program's capture through the recorder's computation again."""
+"""Replay: run a log or another program's capture through the recorder's computation again."""

@@ -1,4 +1,4 @@
-"""Choose which logs to remove when the card fills up, and estimate how long the remaining space lasts. Pure.
+"""Choose the logs to remove from a full card, and estimate how long the free space lasts. Pure.
 
 Rule 1: a log that is being recorded, protected or unreadable is never removed. Rule 2: a log is removed only when all
 of it has been downloaded; if the owner has enabled the last resort, others follow when no downloaded log is left. Rule

@@ -1,1 +1,1 @@
-"""Logs on their way out of the car: consistent copies, what has been delivered, and the fetching of them."""
+"""Transfer: consistent copies of logs, downloads, and the ledger of deliveries."""

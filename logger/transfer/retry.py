@@ -1,4 +1,4 @@
-"""Retry over an unreliable connection: short waits, then longer ones, until almost nothing arrives for too long."""
+"""Retry over an unreliable connection, with growing waits, until almost nothing arrives."""
 
 from __future__ import annotations
 

@@ -150,7 +150,7 @@ class Crew:
     def next(self) -> dict[str, Any]:
         """The next line; AssertionError when the recorder closes the connection or sends nothing."""
         line = self._lines.readline()
-        assert line.endswith(b"\n"), "hung up"
+        assert line.endswith(b"\n"), "disconnected"
         said = json.loads(line)
         assert isinstance(said, dict)
         return said

@@ -1,4 +1,4 @@
-"""Reports of an adapter without listen-only mode: in the log, on standard error, on the page, in the doctor."""
+"""Reports of an adapter without listen-only mode: log, standard error, page, doctor."""
 
 from __future__ import annotations
 

@@ -145,7 +145,7 @@ def test_a_client_that_is_too_fast_is_paused_until_silent_and_informed_once(desk
     with Crew(desk.path) as fast, Crew(desk.path) as crew:
         for burst in range(3):
             fast.send(b'{"command": "mark"}\n' * 200)
-            assert crew.command("undo") is None, "others are heard meanwhile"
+            assert crew.command("undo") is None, "others are served meanwhile"
             time.sleep(live_socket.PAUSE_S / 2 if burst < 2 else 0)
         answers = [fast.next() for _ in range(live_socket.MAX_COMMANDS_PER_S + 1)]
         heard = sum(fields == {"command": "mark"} for fields in desk.heard)
@@ -158,7 +158,7 @@ def test_a_client_that_is_too_fast_is_paused_until_silent_and_informed_once(desk
             "error": f"too fast: {600 - heard} commands were refused",
         }
         assert desk.refused == [600 - heard]
-        assert fast.command("mark") is None, "it is heard again"
+        assert fast.command("mark") is None, "it is served again"
 
 
 def test_all_clients_together_are_rate_limited(desk: Desk) -> None:

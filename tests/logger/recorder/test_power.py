@@ -99,7 +99,7 @@ def test_the_car_was_stationary_and_off_for_the_whole_time(
             if kmh is not None and kmh >= STATIONARY_KMH:
                 moved_us = t_us
             if ignition == 1.0 or (ignition is None and broken_us == t_us - S // 2) or moved_us == t_us:
-                broken_us = t_us  # silence goes on with what was
+                broken_us = t_us  # silence keeps the last state
             if power.tick(t_us, {"speed_kmh": kmh, "ignition": ignition}):
                 assert t_us - broken_us >= FOR_S * S
                 assert t_us - moved_us >= (FOR_S if kmh is not None else UNKNOWN_S) * S

@@ -274,10 +274,10 @@ def test_a_card_without_the_log_gets_a_new_one(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(writers, "_RETRY_S", 0.05)
     cards = Cards(tmp_path)
     path = cards.here / "a.db"
-    told_us = []
+    begins_us_seen = []
 
     def begun_again(lost: Log, damage_count: int, begins_us: int) -> Log:
-        told_us.append(begins_us)
+        begins_us_seen.append(begins_us)
         return again(lost, damage_count, begins_us)
 
     with running(begun(path), open_again=begun_again) as writer:
@@ -291,7 +291,7 @@ def test_a_card_without_the_log_gets_a_new_one(tmp_path: Path, monkeypatch: pyte
         other.close()
         writer.put(frames(400, first=100))
         assert eventually(lambda: count(path) == 407)
-    assert told_us == [100_000], "the new session begins with the first row that waited"
+    assert begins_us_seen == [100_000], "the new session begins with the first row that waited"
     sessions = (
         sqlite3.connect(path).execute("SELECT session, count(*) FROM frame GROUP BY session").fetchall()
     )
@@ -429,7 +429,7 @@ def test_no_row_waits_longer_than_max_loss_on_a_slow_card(
             time.sleep(0.02)
             stood_still_s = max(stood_still_s, time.monotonic() - now - 0.02)
     assert len(waited_s) >= number / 2
-    settled = waited_s[len(waited_s) // 4 :]  # how slow the card is, it learns from the first round
+    settled = waited_s[len(waited_s) // 4 :]  # it measures the card's speed in the first round
     assert max(settled) < 3.0 + stood_still_s, (
         "a machine that gave this thread no processor gave the writer's none"
     )

@@ -1,4 +1,4 @@
-"""CAN logs that unpack to gigabytes or send their reader into a loop: one line, bounded memory and time."""
+"""CAN logs that unpack to gigabytes or loop their reader: one line, bounded memory and time."""
 
 from __future__ import annotations
 

@@ -209,7 +209,7 @@ def test_a_quarantined_log_is_removed_like_any_other(tmp_path: Path) -> None:
     chosen = choose(surveyed, [], 10**9, last_resort=False)
     assert [log.path.name for log in chosen] == ["a-001.db.damaged-1"]
     LogDirectory(tmp_path).remove(surveyed[1].path, "last resort").free()
-    assert not list(tmp_path.glob("a-002*")), "with what lies beside it"
+    assert not list(tmp_path.glob("a-002*")), "with its other files"
 
 
 def test_either_ledger_counts_and_a_missing_folder_does_not_matter(tmp_path: Path) -> None:
@@ -268,7 +268,7 @@ def test_a_power_cut_in_the_middle_of_a_removal_harms_nothing(
     else:
         LogDirectory(copy).sweep()
         assert sorted(path.name for path in copy.iterdir()) == [naming.REMOVED]
-    assert naming.next_free(copy, "a").name == "a-002.db", "its number is not given to another"
+    assert naming.next_free(copy, "a").name == "a-002.db", "its number is not used again"
 
 
 def test_the_number_of_a_removed_log_is_never_used_again(tmp_path: Path) -> None:
@@ -356,7 +356,7 @@ def test_the_thread_removes_the_oldest_and_reports_it(
     stop.set()
     thread.join(5)
     assert not thread.is_alive(), "it ends at once"
-    assert [(removed.name, removed.why) for removed in removed] == [("a-002.db", "downloaded")]
+    assert [(log.name, log.why) for log in removed] == [("a-002.db", "downloaded")]
     assert [path.exists() for path in logs] == [True, False, True, True]
     assert json.loads((tmp_path / naming.REMOVED).read_text()) == {"log": "a-002.db", "why": "downloaded"}
 
@@ -398,7 +398,7 @@ def test_a_log_that_was_not_downloaded_is_removed_only_as_a_last_resort(
     removed = house.check(10**9)
     assert [path.stem for path in logs if path.exists()] == left
     assert [each.name for each in removed] == [path.name for path in logs if path.stem not in left]
-    assert house.check(10**9) == [], "nothing more, and not at once"
+    assert house.check(10**9) == [], "nothing more during the pause"
 
 
 def test_the_crew_sees_how_long_the_room_lasts(
@@ -494,7 +494,7 @@ def test_a_log_that_cannot_be_removed_is_reported_once_and_the_next_is_removed(
         assert [each.name for each in house.check(10**9)] == ["a-002.db", "a-003.db"]
         assert house.check(10**9) == [] and logs[0].exists()
         assert caplog.text.count("cannot be removed") == 1
-        assert (tmp_path / naming.REMOVED).read_text().count("a-001") == 1, "not a line each time it is tried"
+        assert (tmp_path / naming.REMOVED).read_text().count("a-001") == 1, "one line, not one per try"
     assert [each.name for each in house.check(10**9)] == ["a-001.db"]
 
 

@@ -78,7 +78,7 @@ class CutLine:
                     self._over.wait()
                     return
             self.cuts += 1
-            if self._random.random() < 0.5:  # half of them without a word of farewell
+            if self._random.random() < 0.5:  # half of them by a reset
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
             server.shutdown(socket.SHUT_RDWR)
             client.shutdown(socket.SHUT_RDWR)

@@ -1,4 +1,4 @@
-"""A server on a real socket that sends what a test specifies: pieces of bytes, with waits between them."""
+"""A server on a real socket that sends what a test specifies: pieces of bytes, and waits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Logs for the transfer tests: closed, being recorded, and large; and their content, to compare copies."""
+"""Logs for the transfer tests: closed, being recorded, and large; and their content."""
 
 from __future__ import annotations
 

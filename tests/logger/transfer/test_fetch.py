@@ -191,7 +191,7 @@ def test_a_phones_hotspot(tmp_path: Path, served: Served, laptop: Path) -> None:
 
 def begin_and_kill(port: int, laptop: Path, least_bytes: int) -> Path:
     """Kill a fetch when part of the log is there, and it can never be complete; returns the part."""
-    silent_at = least_bytes + 2_000_000  # what the fetch holds in its hands is not in its file
+    silent_at = least_bytes + 2_000_000  # bytes in the fetch's memory are not in its file
     with CutLine(port, cuts=0, most_bytes=1, seed=1, silent_at=silent_at) as line:
         command = [sys.executable, "-m", "logger", "fetch", f"http://127.0.0.1:{line.port}", str(laptop)]
         process = subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.DEVNULL)
@@ -221,14 +221,14 @@ def test_a_fetch_resumes_where_a_killed_one_stopped_also_after_a_restart_of_the_
             with CutLine(server.port, cuts=0, most_bytes=1, seed=1) as line:
                 assert fetch(line.port, laptop).code == 0
                 size = (laptop / NAME).stat().st_size
-                assert line.forwarded < size - had + 20_000, "only the rest came"
+                assert line.forwarded < size - had + 20_000, "only the rest was sent"
             figures.note(
                 f"fetch after a kill: {had / 1e6:.1f} of {size / 1e6:.1f} MB were there,"
                 f" {line.forwarded / 1e6:.1f} came"
             )
             assert hashlib.sha256((laptop / NAME).read_bytes()).hexdigest() == version
             assert names(laptop) == [NAME]
-            assert fetch(server.port, laptop).out.endswith("whole, grown\n"), "what came since"
+            assert fetch(server.port, laptop).out.endswith("whole, grown\n"), "the rows since then"
 
 
 def test_when_the_car_no_longer_has_the_begun_version(tmp_path: Path, laptop: Path) -> None:

@@ -311,7 +311,7 @@ def test_bytes_beyond_those_announced_are_not_written(fetch: Fetch, laptop: Path
     more = chunks + b"Transfer-Encoding: chunked\r\n\r\n" + b"7d0\r\n" + data * 2 + b"\r\n" + CHUNK * 100
     with HostileServer(listing(lambda: [more])) as server:
         done = fetch(server.port)
-    (kept,) = laptop.iterdir()  # it is what was announced, and no log
+    (kept,) = laptop.iterdir()  # the announced bytes, which are not a log
     assert (done.code, kept.name, kept.read_bytes()) == (1, f"{NAME}.damaged", data)
 
 

@@ -92,7 +92,7 @@ class Clock:
 def test_rate_and_time_left_count_only_this_fetch(terminal: Terminal) -> None:
     clock = Clock()
     with bars_on(terminal, clock) as bars:
-        bars.moved(NAME, 500 * MB, 600 * MB)  # so much an earlier fetch had brought
+        bars.moved(NAME, 500 * MB, 600 * MB)  # bytes of an earlier fetch
         for at in (505, 510, 515, 520):
             clock.s += 1.0
             bars.moved(NAME, at * MB, 600 * MB)

@@ -54,7 +54,7 @@ def test_it_is_freed_in_steps_after_its_name_is_gone(path: Path, steps: list[tup
     remove(path)
     assert steps == [(2 * REMOVE_BYTES + 5, False), (REMOVE_BYTES + 5, False), (5, False)]
     assert list(path.parent.iterdir()) == []
-    assert open_files() == before, "else its room would not come back"
+    assert open_files() == before, "otherwise its space is not freed"
     remove(path)
     assert open_files() == before
 
@@ -107,7 +107,7 @@ def test_a_power_cut_leaves_all_of_it_or_nothing(
         empty = os.statvfs(card).f_bfree
 
         def cut(_pause_s: float) -> None:
-            if synced:  # as the recorder does all the time
+            if synced:  # as the recorder does continuously
                 with (card / "present.db").open("ab") as present:
                     present.write(b"rows")
                     os.fsync(present.fileno())

@@ -96,7 +96,7 @@ def test_a_commit_during_the_copy_is_in_it_whole_or_not_at_all(
         finally:
             stop.set()
             writing.join()
-        assert len(commits) > 5, "it was written on meanwhile"
+        assert len(commits) > 5, "rows were added meanwhile"
 
 
 def test_a_copy_by_rows_lets_the_write_ahead_log_restart(
@@ -119,7 +119,7 @@ def test_a_copy_by_rows_lets_the_write_ahead_log_restart(
 
         taken = snapshot(log.path, tmp_path / "copy", meanwhile)
         assert len(content(taken.path)["frame"]) == 20_003
-        assert written * 30 > 2 * longest, "far more was written than ever lay in it"
+        assert written * 30 > 2 * longest, "far more was written than the WAL ever held"
     assert longest < 2 * copying.MOST_WAL_BYTES + 6_000_000
     assert verify(tmp_path / "copy") == []
 
@@ -174,7 +174,7 @@ from logger.logfile.verify import verify
 from logger.transfer import copying
 from logger.transfer.snapshot import snapshot
 log, to = Path(sys.argv[1]), Path(sys.argv[2])
-verify(log)  # whatever is imported late is imported while that may still be read
+verify(log)  # late imports must run while the modules are still readable
 os.setgroups([]); os.setgid(4321); os.setuid(4322)
 try:
     (log.parent / "x").write_text("")
