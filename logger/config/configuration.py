@@ -172,7 +172,7 @@ class Config:
                 channel.name for can in self.can if can.preset for channel in preset(can.preset).channels
             }
             for place, alarm in self.conditions():
-                for flaw in alarm.unheard(channels):
+                for flaw in alarm.unknown_channels(channels):
                     yield flaw._replace(key=(*place, *flaw.key))
 
     def conditions(self) -> Iterable[tuple[tuple[str | int, ...], Alarm]]:

@@ -178,7 +178,7 @@ def _unknown_channels(config: Config, decoders: Iterable[EngineDecoder]) -> list
     return [
         config.places.fault((*place, *flaw.key), flaw.what, flaw.hint)
         for place, alarm in config.conditions()
-        for flaw in alarm.unheard(channels)
+        for flaw in alarm.unknown_channels(channels)
     ]
 
 

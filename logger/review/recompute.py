@@ -242,7 +242,7 @@ def _readings(rows: SessionRows | None, session: int, live: LiveStage) -> Iterat
     """Yield wheel speeds, and the channels that the alarms need."""
     if rows is None:
         return
-    names = WHEEL_CHANNELS.keys() | live.alarms.asks_for
+    names = WHEEL_CHANNELS.keys() | live.alarms.names
     channels = {
         number: channel for number, channel in channels_of(rows.connection).items() if channel.name in names
     }

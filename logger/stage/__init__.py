@@ -1,5 +1,5 @@
-"""Pure rally knowledge: fixes, readings and commands in; events, progress rows and snapshots out.
+"""Rally computation without I/O: fixes, readings and commands in; events, progress rows and snapshots out.
 
-It may know the records of firmware_bridge and how TOML files are read; no clock, port, thread or database, and none of
-the rooms that use it: live document, recorder, review, export, crew's page, demonstration.
+May import the records of firmware_bridge and the TOML reader. Uses no clock, port, thread or database, and imports none
+of the packages that use it: live document, recorder, review, export, crew page, demonstration.
 """

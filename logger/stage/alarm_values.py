@@ -1,7 +1,7 @@
-"""What alarms may ask for beside speed and limit: the car's channels, the recorder's health, the silence of GPS.
+"""Current values for alarm conditions: the car's channels, the recorder's health, the age of GPS.
 
-Receivers at 4800 baud make a fix every 2 s, some every 5 s: they are slow, not lost. So the silence is measured against
-how often the receiver makes a fix.
+Receivers at 4800 baud send a fix every 2 s, some every 5 s: they are slow, not lost. So the age of the last fix is
+measured against the receiver's own cycle.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from firmware_bridge.records import Reading
 from logger.stage.odometer import EXPIRED_US
 
 READING_EXPIRED_US = 5_000_000
-"""A reading as old as this is not known any more."""
+"""A reading this old has expired."""
 GPS_START_US = 60_000_000
-"""A receiver that has just been switched on may take so long before its silence is worth an alarm."""
+"""Time allowed for the first fix after power-on before missing GPS raises an alarm."""
 USUAL_US = 1_000_000
-"""Receivers make a fix a second or more."""
+"""Most receivers send at least one fix per second."""
 SLOWEST_US = 12_500_000
-"""Fixes further apart are no cycle of a receiver: it was lost between them. The slowest cycle that MediaTek's
-receivers can be set to is 10 s; its fixes come a little more or less apart."""
+"""A longer interval between fixes is a loss of GPS, not a receiver's cycle. The slowest cycle that MediaTek receivers
+can be set to is 10 s; the rest is its jitter."""
 INTERVALS = 3
-"""The shortest of the latest intervals is the receiver's cycle: a gap between two fixes is none."""
+"""The receiver's cycle is the shortest of this many recent intervals, so that one gap does not count as a cycle."""
 
 
 class AlarmValues:
-    """The newest of every value; `engine` holds the readings by channel."""
+    """The newest value of each name; `engine` holds the readings by channel name."""
 
     def __init__(self) -> None:
         self.engine: dict[str, Reading] = {}
@@ -34,18 +34,18 @@ class AlarmValues:
         self._begins_us = 0
 
     def health(self, name: str, value: float | None) -> None:
-        """Set a value of the recorder, such as `can_age_s`; None if it is not known."""
+        """Set a health value of the recorder, such as `can_age_s`; None if unknown."""
         if value is None:
             self._health.pop(name, None)
         else:
             self._health[name] = value
 
     def begin(self, t_us: int) -> None:
-        """The log begins at `t_us`: GPS was not missing before it."""
+        """Start the log at `t_us`: the age of GPS counts from here."""
         self._begins_us = t_us
 
     def at(self, t_us: int, speedless_us: int) -> dict[str, float | None]:
-        """The values at a moment, without those too old. `speedless_us`: for how long fixes have had no speed."""
+        """Return the values that have not expired at `t_us`. `speedless_us`: how long fixes have had no speed."""
         oldest_us = t_us - READING_EXPIRED_US
         values: dict[str, float | None] = {
             name: reading.value for name, reading in self.engine.items() if reading.t_us > oldest_us
@@ -62,22 +62,22 @@ class AlarmValues:
 
 
 class FixCycle:
-    """The arrivals of the fixes with a position."""
+    """The receiver's cycle, measured from the arrivals of fixes with a position."""
 
     def __init__(self) -> None:
         self._last_us: int | None = None
         self._intervals_us: deque[int] = deque(maxlen=INTERVALS)
 
     def located(self, t_us: int) -> None:
-        """A fix with a position, whose first sentence arrived at `t_us`."""
+        """Take a fix with a position, whose first sentence arrived at `t_us`."""
         if self._last_us is not None:
             self._intervals_us.append(t_us - self._last_us)
         self._last_us = t_us
 
     def overdue_us(self, t_us: int) -> int | None:
-        """Time since the last position, less what the receiver's cycle takes beyond a second; None before the first.
+        """Return the time since the last position, minus twice the cycle's excess over 1 s; None before the first.
 
-        Less that twice: a fix is known when its cycle's last sentence is here, and the next one takes a cycle again.
+        Twice, because a fix is complete only at its cycle's last sentence, and the next takes another cycle.
         """
         if self._last_us is None:
             return None

@@ -1,10 +1,9 @@
-"""Alarms: conditions watched over time, raised, acknowledged, cleared and armed again.
+"""Alarm states over time: raised, acknowledged, cleared and re-armed, with delay and hysteresis.
 
-An alarm is raised when its `when` has held for `for_s` without a break while its `while` held too (a low
-voltage means nothing with the engine off). It clears when `when` fails with some slack to spare, so that a
-value at the limit does not ring twice, or when `while` fails. Silence of a channel neither raises nor clears:
-not knowing is no news, and GPS or CAN going silent has alarms of its own. A latched alarm stays in view until
-it has been acknowledged as well. Times are drive time.
+An alarm is raised when its `when` has held continuously for `for_s` while its `while` held too (a low voltage
+means nothing with the engine off). It clears when `when` fails by more than the slack, so that a value at the
+limit does not ring twice, or when `while` fails. A silent channel neither raises nor clears an alarm: GPS and
+CAN silence have alarms of their own. A latched alarm also stays on until it is acknowledged. Times are drive time.
 """
 
 from __future__ import annotations
@@ -21,12 +20,12 @@ OWN_VALUES = frozenset({"speed_kmh", "over_kmh", "gps_age_s", "gps_speed_age_s"}
 HEALTH_VALUES = frozenset(
     {"can_age_s", "writer_lag_s", "disk_free_mb", "disk_room_h", "clock_error_s", "dbc_left_out"}
 )
-"""What alarms may ask for beside the car's channels: of the drive, and of the recorder itself."""
+"""Names that conditions may use besides the car's channels: values of the drive, and of the recorder itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class AlarmRule:
-    """One alarm as configured. `rearm` is the slack in the channel's unit, None for a share of the number."""
+    """One alarm as configured. `rearm` is the slack in the channel's unit; None means a share of the threshold."""
 
     name: str
     when: Condition
@@ -39,12 +38,12 @@ class AlarmRule:
 
 
 def merged(defaults: Iterable[AlarmRule], own: Iterable[AlarmRule]) -> tuple[AlarmRule, ...]:
-    """The defaults, each replaced by the user's own alarm of the same name, and the user's others after them."""
+    """Return the defaults, each replaced by the user's alarm of the same name, then the user's other alarms."""
     return tuple({rule.name: rule for rule in (*defaults, *own)}.values())
 
 
 class Raised(NamedTuple):
-    """One alarm that is on. `past` means that its cause has gone and only the acknowledgement is awaited."""
+    """One alarm that is on. `past` means that its condition no longer holds and it waits for acknowledgement."""
 
     name: str
     since_us: int
@@ -53,7 +52,7 @@ class Raised(NamedTuple):
 
 
 class Change(NamedTuple):
-    """What happened to an alarm: "raised", "acknowledged", "cleared"."""
+    """A change of an alarm's state: `what` is "raised", "acknowledged" or "cleared"."""
 
     what: str
     rule: AlarmRule
@@ -68,7 +67,7 @@ class Alarms:
         self._raised: dict[str, Raised] = {}
 
     def tick(self, at_us: int, values: Values) -> list[Change]:
-        """Look at all conditions at a moment; returns what changed."""
+        """Evaluate all conditions at `at_us`; return the changes."""
         changes = []
         for name, rule in self._rules.items():
             what = self._watch(rule, at_us, values, self._raised.get(name))
@@ -77,7 +76,7 @@ class Alarms:
         return changes
 
     def acknowledge(self, name: str | None) -> list[Change]:
-        """The crew has seen one alarm, or with None all of them."""
+        """Acknowledge one alarm, or all of them if `name` is None."""
         changes = []
         for raised in list(self._raised.values()):
             if name in (None, raised.name) and not raised.acknowledged:
@@ -89,7 +88,7 @@ class Alarms:
         return changes
 
     def raised(self) -> list[tuple[AlarmRule, Raised]]:
-        """The alarms that are on, the unacknowledged and the grave first."""
+        """Return the alarms that are on, sorted by unacknowledged, level and age."""
         urgency = {"critical": 0, "warn": 1, "info": 2}
         pairs = [(self._rules[name], raised) for name, raised in self._raised.items()]
         return sorted(
@@ -97,8 +96,8 @@ class Alarms:
         )
 
     @property
-    def asks_for(self) -> frozenset[str]:
-        """The names in all conditions."""
+    def names(self) -> frozenset[str]:
+        """The channel and value names in all conditions."""
         rules = self._rules.values()
         conditions = [rule.when for rule in rules] + [
             rule.qualified_by for rule in rules if rule.qualified_by
@@ -106,21 +105,21 @@ class Alarms:
         return frozenset().union(*(condition.names for condition in conditions))
 
     def knows(self, name: str) -> bool:
-        """Whether there is an alarm of this name."""
+        """Return whether an alarm has this name."""
         return name in self._rules
 
     def state(self) -> tuple[Raised, ...]:
-        """What `resume` needs."""
+        """Return the state for `resume`."""
         return tuple(self._raised.values())
 
     def resume(self, state: Iterable[Raised]) -> None:
-        """Alarms that were on stay on, acknowledged or not; rules that are gone are forgotten."""
+        """Restore the alarms that were on; drop those whose rule no longer exists."""
         self._raised = {raised.name: raised for raised in state if raised.name in self._rules}
 
     def _watch(self, rule: AlarmRule, at_us: int, values: Values, raised: Raised | None) -> str | None:
         holds = rule.when.holds(values, rule.rearm if raised and not raised.past else 0.0)
         if not holds and raised is None and not self._pending:
-            return None  # as it is nearly always, ten times a second
+            return None  # the usual case, ten times per second
         qualified = rule.qualified_by.holds(values) if rule.qualified_by else True
         if raised is None or raised.past:
             return self._rise(rule, at_us, raised, holds=bool(holds and qualified))

@@ -1,16 +1,16 @@
-"""What the crew may say, as typed values out of loose JSON: names and arguments are checked before anything moves.
+"""Validation of the crew's commands: JSON names and arguments to typed values.
 
-    start_section   {index?}            the section waited for, the next, or that of an index (from 0)
+    start_section   {index?}            the section waited for, the next, or the one with this index (from 0)
     finish_section  {}
     undo            {}
-    schedule_start  {utc}               "08:15", "08:15:30", a whole ISO 8601 time, or null to take it away
-    adjust_distance {metres, trip?}     moves the section's distance, or that of trip 1 or 2
+    schedule_start  {utc}               "08:15", "08:15:30", a full ISO 8601 time, or null to remove it
+    adjust_distance {metres, trip?}     shifts the section's distance, or that of trip 1 or 2
     set_distance    {km, trip?}
     reset_trip      {trip}
-    mark            {note?}             a moment worth finding again
+    mark            {note?}             a moment to find again in the log
     acknowledge     {name?}             one alarm, or all
 
-Every mistake is a ValueError of one line that a crew can read.
+An invalid command raises ValueError with one line that the crew can read.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from logger.stage.run import TRIPS
 from logger.tomlconfig.messages import nearest
 
 MAX_M = 5_000_000.0
-"""No stage is 5,000 km long, the longest that an itinerary may say."""
+"""The longest section that an itinerary allows is 5,000 km."""
 MAX_NOTE_CHARS = 200
 MOST_SHOWN = 40
-"""Characters of a wrong word that its error repeats."""
+"""Characters of a wrong word that the error message repeats."""
 _EPOCH = datetime.fromtimestamp(0, UTC)
-_ARGUMENTS: dict[str, tuple[frozenset[str], frozenset[str]]] = {  # needed, and allowed besides
+_ARGUMENTS: dict[str, tuple[frozenset[str], frozenset[str]]] = {  # required, optional
     "start_section": (frozenset(), frozenset({"index"})),
     "finish_section": (frozenset(), frozenset()),
     "undo": (frozenset(), frozenset()),
@@ -45,7 +45,7 @@ COMMANDS = tuple(_ARGUMENTS)
 
 
 class Order(NamedTuple):
-    """A checked command: `number` is a section, a trip (0 or 1) or None; `metres` and `text` as it needs them."""
+    """A validated command: `number` is a section, a trip (0 or 1) or None; `metres` and `text` depend on `name`."""
 
     name: str
     number: int | None = None
@@ -54,14 +54,14 @@ class Order(NamedTuple):
 
 
 def order(name: str, arguments: Mapping[str, Any]) -> Order:
-    """The checked command. Raises ValueError."""
+    """Return the validated command. Raises ValueError."""
     if name not in _ARGUMENTS:
         raise ValueError(
-            f'"{printable(name, MOST_SHOWN)}" is no command; {nearest(name[:MOST_SHOWN], COMMANDS)}'
+            f'"{printable(name, MOST_SHOWN)}" is not a command; {nearest(name[:MOST_SHOWN], COMMANDS)}'
         )
     needed, optional = _ARGUMENTS[name]
     for unknown in sorted(arguments.keys() - needed - optional):
-        raise ValueError(f'{name}: "{printable(unknown, MOST_SHOWN)}" is no argument of it')
+        raise ValueError(f'{name}: "{printable(unknown, MOST_SHOWN)}" is not one of its arguments')
     for missing in sorted(needed - arguments.keys()):
         raise ValueError(f'{name}: "{missing}" is missing')
     trip = arguments.get("trip")
@@ -83,20 +83,20 @@ def order(name: str, arguments: Mapping[str, Any]) -> Order:
 
 
 def start_utc_us(text: str | None, now_utc_us: int | None) -> int | None:
-    """The UTC of a start as the crew writes it, None for none; a bare time of day is the one nearest to now.
+    """Parse a start time in UTC; None removes it, and a time of day means the one nearest to now.
 
-    Raises ValueError, also where the UTC of now is not known.
+    Raises ValueError, also when the current UTC is not known yet.
     """
     if text is None:
         return None
     if now_utc_us is None:
-        raise ValueError("schedule_start: the time is not known yet: GPS has not told it")
+        raise ValueError("schedule_start: the time is not known yet: wait for a GPS fix")
     try:
         now = _EPOCH + timedelta(microseconds=now_utc_us)
         due = _due(text, now)
         is_far = abs(due - now) > timedelta(days=2)
-    except (ValueError, OverflowError):  # the latter where a day or a zone leads over an end of the calendar
-        what = f'"{printable(text, MOST_SHOWN)}" is no time'
+    except (ValueError, OverflowError):  # OverflowError: the day or zone is outside the calendar
+        what = f'"{printable(text, MOST_SHOWN)}" is not a time'
         raise ValueError(f"{what}: write 08:15, 08:15:30 or 2026-01-15T08:15:00Z") from None
     if is_far:
         raise ValueError(f'"{printable(text, MOST_SHOWN)}" is more than two days from now')
@@ -119,7 +119,9 @@ def _whole(name: str, key: str, value: Any, least: int, most: int) -> int:
 
 
 def _number(name: str, key: str, value: Any, least: float, most: float = MAX_M) -> float:
-    if type(value) not in (int, float) or not least <= value <= most:  # nor NaN, nor what no float can hold
+    if (
+        type(value) not in (int, float) or not least <= value <= most
+    ):  # also rejects NaN and integers beyond a float
         raise ValueError(f"{name}: {key} must be a number from {least:.0f} to {most:.0f}")
     return float(value)
 

@@ -1,14 +1,14 @@
-"""The conditions of alarms: `battery_v < 13.0 and rpm > 1000`, parsed by a grammar of six lines, never run as code.
+"""Parser and evaluator of alarm conditions such as `battery_v < 13.0 and rpm > 1000`; nothing is run as code.
 
-    any    = all { "or" all }                 a condition is True, False, or None: not known
+    any    = all { "or" all }                 a condition is True, False, or None: unknown
     all    = one { "and" one }
     one    = "(" any ")" | NAME op NUMBER
     op     = "<" | "<=" | ">" | ">=" | "==" | "!="
     NAME   = a letter or _, then letters, digits, _ . : @ -
     NUMBER = 13, -4.5, 1e3
 
-A channel that has never spoken, or fell silent, is not known; what depends on it is not known either, unless
-the rest decides alone (a false part of an `and`, a true part of an `or`).
+A channel without a current value is unknown. A condition that uses it is unknown too, unless the other parts
+decide it (a false part of an `and`, a true part of an `or`).
 """
 
 from __future__ import annotations
@@ -29,26 +29,28 @@ _TOKEN = re.compile(
     r"|(?P<name>[^\W\d][\w.:@-]*)|(?P<other>\S))"
 )
 MAX_DEPTH = 20
-"""Parentheses within parentheses; nobody who writes alarms by hand needs three."""
+"""Nested parentheses; a hand-written condition rarely needs three."""
 MAX_CHARS = 1000
 
 
 class Condition(Protocol):
-    """Something that is so, is not so, or is not known."""
+    """A condition that is true, false or unknown."""
 
     @property
     def names(self) -> frozenset[str]:
-        """The channels that it asks for."""
+        """The channels that it uses."""
 
     def holds(self, values: Values, slack: float | None = 0.0) -> bool | None:
-        """Whether it holds. `slack` makes the numbers easier to keep, by so much in the channel's unit, or by
-        `SLACK_SHARE` of the number when None: what is on must go that far back to be off."""
+        """Return whether it holds; None if unknown.
+
+        `slack` relaxes each threshold, in the channel's unit, or by `SLACK_SHARE` of the threshold if None: a
+        condition that is on turns off only beyond the slack."""
 
 
 SLACK_SHARE = 0.02
-"""Hysteresis where none is stated: 13 V re-arms at 13.26 V, 110 degrees at 107.8."""
+"""Default hysteresis: 13 V re-arms at 13.26 V, 110 degrees at 107.8."""
 
-# Each takes value, limit and slack (never negative), and leans towards True by the slack.
+# Each takes value, limit and slack (never negative); the slack favours True.
 _OPERATORS: dict[str, Callable[[float, float, float], bool]] = {
     "<": lambda value, limit, slack: value < limit + slack,
     "<=": lambda value, limit, slack: value <= limit + slack,
@@ -61,7 +63,7 @@ _OPERATORS: dict[str, Callable[[float, float, float], bool]] = {
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One channel against one number."""
+    """Comparison of one channel with one number."""
 
     name: str
     operator: str
@@ -81,7 +83,8 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """Several conditions. `decisive` is what one part needs to be to settle the whole: False for `and`."""
+    """Several conditions joined by `and` or `or`. `decisive`: the value of one part that decides the whole (False for
+    `and`, True for `or`)."""
 
     parts: tuple[Condition, ...]
     decisive: bool
@@ -98,19 +101,19 @@ class Joined:
 
 
 def parse(text: str, known: Collection[str] | None = None) -> Condition:
-    """The condition that a text states. With `known`, its names must be among them.
+    """Parse a condition. With `known`, every name must be in it.
 
-    Raises ConfigurationError, which says what is wrong at which character.
+    Raises ConfigurationError with the character at which the text is wrong.
     """
     condition = _Parser(text).condition()
     if known is not None:
         for name in sorted(condition.names.difference(known)):
-            raise ConfigurationError(f'"{text}": "{name}" is no channel', hint=nearest(name, known))
+            raise ConfigurationError(f'"{text}": "{name}" is not a channel', hint=nearest(name, known))
     return condition
 
 
 class _Parser:
-    """Recursive descent, a method a line of the grammar."""
+    """Recursive-descent parser, one method per rule of the grammar."""
 
     def __init__(self, text: str) -> None:
         self._text = text[:MAX_CHARS]

@@ -1,7 +1,7 @@
-"""A section of the itinerary in the shape the drive needs: marks in order, zones, and where it begins and ends.
+"""A section prepared for the drive: marks in order with defaults filled in, speed zones, start and end.
 
-A mark is a waypoint with its defaults filled in, in metres. A section that names no end (no `ass`, no last
-`tc`) gets a mark of its own at its length, so that everything works from kilometres alone.
+A mark is a waypoint with its defaults filled in, in metres. A section without an end waypoint (no `ass`, no last
+`tc`) gets an end mark at its length, so that everything works from kilometres alone.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from typing import NamedTuple
 from logger.stage.itinerary import SPLITS, WAYPOINT_KINDS, Opening, Section
 
 END = "end"
-"""The kind of a mark that stands at a section's length because no waypoint ends it."""
+"""The kind of the mark at a section's length where no waypoint ends it."""
 _STARTS = {"selective": "dss", "neutralisation": "dn", "transfer": "dt"}
 _ENDS = {"selective": "ass", "neutralisation": "fn", "transfer": "ft", "liaison": "tc"}
 CONTROLS = frozenset({"dss", "ass", "cp", "tc"})
-"""Where officials write times."""
+"""Kinds of waypoint where officials write down times."""
 
 
 class Mark(NamedTuple):
-    """A waypoint. `metres` from the section's start by the roadbook; `open_m` 0 when nearness opens nothing."""
+    """A waypoint. `metres` is the roadbook distance from the section's start; `open_m` 0: not opened by distance."""
 
     order: int
     kind: str
@@ -33,12 +33,12 @@ class Mark(NamedTuple):
 
     @property
     def label(self) -> str:
-        """Its name, or its kind and kilometre."""
+        """Its name, or else its kind and kilometre."""
         return self.name or f"{self.kind.upper()} {self.metres / 1000:.2f}"
 
 
 class ToBeat(NamedTuple):
-    """A time of the section at a place where times are taken, and whose it is (may be empty)."""
+    """A time to compare with at a split, in seconds since the section's start, and whose it is (may be empty)."""
 
     seconds: float
     who: str
@@ -53,7 +53,7 @@ class Zone(NamedTuple):
 
 
 class Course:
-    """One section. `start` is the mark that starts it, if it has one; `end` the index of the mark that ends it."""
+    """One section. `start`: the mark that starts it, if any; `end`: the index of the mark that ends it."""
 
     def __init__(self, section: Section) -> None:
         self.section = section
@@ -74,7 +74,7 @@ class Course:
         ]
         ends = [mark.order for mark in marks if mark.kind == _ENDS[section.kind]]
         if section.kind == "liaison" and ends and ends[-1] != len(marks) - 1:
-            ends = []  # a time control on the way ends nothing
+            ends = []  # a time control on the way does not end the section
         if not ends:
             ends = [len(marks)]
             marks.append(Mark(ends[0], END, "", self.length_m, None, "never", 0.0, 0.0, None))
@@ -91,11 +91,11 @@ class Course:
             for mark, point in zip(marks, section.waypoints, strict=False)
             if mark.kind in SPLITS and point.to_beat_s is not None
         }
-        """By the name and kilometre of a split."""
+        """Keyed by the name and kilometre of a split."""
 
     @property
     def timed(self) -> bool:
-        """Whether its time counts for the result."""
+        """Whether its time counts in the result."""
         return self.section.kind == "selective"
 
     def _zones(self, section: Section) -> list[Zone]:

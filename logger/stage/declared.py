@@ -1,6 +1,6 @@
-"""Alarms as files declare them, `stagelog.toml` and a rules file alike: each flaw at its key, and the rule to watch.
+"""The [[alarm]] table of `stagelog.toml` and of rules files: validation, and conversion to an alarm rule.
 
-The grammar of their conditions is `conditions`, what becomes of a rule over time is `alarms`.
+`conditions` parses the conditions; `alarms` evaluates the rules over time.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from logger.tomlconfig.schema import Flaw, empty, named, within
 class Alarm:
     """An alarm as declared: raised when `when` has held for `for_s` seconds while `while_` held too.
 
-    It clears when `when` fails with `rearm` to spare, in the channel's unit (None: 2 % of the number); with `latch`
-    it stays in view until it is acknowledged as well. An empty `message` is made of name and condition.
+    It clears when `when` fails by more than `rearm`, in the channel's unit (None: 2 % of the threshold); with `latch`
+    it also stays on until it is acknowledged. The default `message` is name and condition.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Alarm:
         yield from self._faults(None)
 
     def rule(self) -> AlarmRule:
-        """The alarm to watch. Raises ConfigurationError for conditions in which `flaws` finds something."""
+        """Return the alarm rule. Raises ConfigurationError if a condition has flaws."""
         return AlarmRule(
             self.name,
             conditions.parse(self.when),
@@ -48,10 +48,10 @@ class Alarm:
             self.latch,
         )
 
-    def unheard(self, channels: Iterable[str]) -> list[Flaw]:
-        """The names in its conditions that nothing in the car tells: `channels` are those of its engine."""
+    def unknown_channels(self, channels: Iterable[str]) -> list[Flaw]:
+        """Return the names in its conditions that no source provides; `channels`: the car's engine channels."""
         if any(self._faults(None)):
-            return []  # no conditions at all, and told as such
+            return []  # `flaws` reports conditions that do not parse
         return list(self._faults(OWN_VALUES | HEALTH_VALUES | {*channels}))
 
     def _faults(self, known: Set[str] | None) -> Iterable[Flaw]:

@@ -1,6 +1,6 @@
-"""Rows that the live computation writes: events with their details, and the progress of each second.
+"""Rows of the event and progress tables, and the details of each kind of event.
 
-Field orders are those of the log's tables. Details hold what JSON can hold; kinds and their words:
+Fields are in the order of the log's columns. Details hold JSON values; kinds and their keys:
 
     section    state started | finished, index, kind, name, cause (crossing, distance, schedule, moving, crew)
     waypoint   state open | validated | missed, section, kind, name, km, nearest_m, estimated, moved_m
@@ -10,7 +10,7 @@ Field orders are those of the log's tables. Details hold what JSON can hold; kin
     undone     what
     state_refused  why
 
-Each also says `utc_us`, null while GPS has not told it.
+Each also has `utc_us`, null while UTC is not known.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from logger.stage.run import Run
 
 Emit = Callable[[int, str, Mapping[str, Any]], None]
-"""Takes drive time, kind and detail."""
+"""Function that takes drive time, kind and detail of an event."""
 
 
 class Event(NamedTuple):
@@ -37,7 +37,7 @@ class Event(NamedTuple):
 
 
 class ProgressRow(NamedTuple):
-    """A row of the progress table: what the crew saw."""
+    """A row of the progress table: what the crew saw in one second."""
 
     t_us: int
     section: int | None
@@ -49,13 +49,13 @@ class ProgressRow(NamedTuple):
 
 
 def section_detail(index: int, course: Course, state: str, cause: str) -> dict[str, Any]:
-    """That a section was started or finished, and by what."""
+    """Return the detail of a section started or finished, with its cause."""
     section = course.section
     return {"state": state, "index": index, "kind": section.kind, "name": section.name, "cause": cause}
 
 
 def finish_detail(run: Run, past: Past) -> dict[str, Any]:
-    """How a section went that is finished at a moment."""
+    """Return the results of a section that finishes at `past`."""
     elapsed_us, average_mps = run.elapsed_us(past.at_us), run.average_mps(past)
     return {
         "elapsed_s": None if elapsed_us is None else elapsed_us / 1e6,
@@ -68,7 +68,7 @@ def finish_detail(run: Run, past: Past) -> dict[str, Any]:
 def waypoint_detail(
     section: int, mark: Mark, state: str, passed: Passed | None, **more: float
 ) -> dict[str, Any]:
-    """That a waypoint opened, was validated (then with how) or missed."""
+    """Return the detail of a waypoint opened, validated (with the passage) or missed."""
     detail = {
         "state": state,
         "section": section,

@@ -1,11 +1,11 @@
-"""Which speed of a fix counts: the receiver's own by Doppler, or, where that is missing, the one by its positions.
+"""Select the speed of a fix: the receiver's Doppler speed or, without it, a speed computed from positions.
 
-Doppler counts whenever it is there, and then nothing here costs time. Three receivers need more:
-  - one that never sends a speed: positions alone (track.py);
-  - one that sends positions more often than speeds, or leaves a speed out now and then: between two speeds the last one
-    counts, and what has changed since by the positions;
-  - one whose speed stays at 0 while it drives (a fixed filter of its firmware): it is not believed from the moment
-    when its positions are 50 m away and drive on, until it sends another speed than 0.
+The receiver's own speed has priority, and with it this module costs almost no time. Three kinds of receiver need more:
+  - no speed at all: positions alone (track.py);
+  - positions more often than speeds, or a speed missing now and then: between two speeds the last one counts, plus the
+    change since then by positions;
+  - a speed that stays at 0 while the car drives (a firmware filter that cannot be turned off): it is rejected once the
+    positions are 50 m away and still moving, until the receiver sends a speed other than 0.
 """
 
 from __future__ import annotations
@@ -17,20 +17,21 @@ from logger.stage.geo import Position
 from logger.stage.track import Motion, Track
 
 STILL_MPS = 0.4
-"""Slower is standing: Doppler noise of a parked receiver stays below, and a car in gear creeps faster."""
+"""A slower car stands: the Doppler noise of a parked receiver stays below this, and a car in gear creeps faster."""
 HELD_US = 1_500_000
-"""A speed counts so long for the positions that follow it; receivers send one a second at least."""
+"""How long a speed counts for the positions that follow it; receivers send at least one per second."""
 KEPT_US = 60_000_000
-"""Positions are followed for so long after the last fix that needed it."""
+"""How long the track is kept after the last fix that needed it."""
 DOUBTED_M = 50.0
-"""A receiver that stands does not wander so far."""
+"""Positions of a standing receiver do not wander this far."""
 FOLLOWED_DEG = 2e-4
-"""20 m of latitude: a wander beyond it is followed."""
+"""20 m of latitude: a larger change of position starts a track."""
 
 
 class FixSpeed(NamedTuple):
-    """`way_m` is the way since the last fix where positions say it, None where speeds do. `believed` says whether
-    there is enough of a track for a speed by positions, `error_mps` how exact that is (0 for the receiver's own)."""
+    """The speed of a fix. `way_m`: distance since the last fix if it comes from positions, None if from speeds.
+    `believed`: whether the track is long enough for a speed from positions. `error_mps`: its standard error (0 for
+    the receiver's own speed)."""
 
     mps: float
     way_m: float | None = None
@@ -39,50 +40,50 @@ class FixSpeed(NamedTuple):
 
 
 class FixSpeeds:
-    """Follows one receiver."""
+    """Select the speeds of one receiver's fixes."""
 
     def __init__(self) -> None:
         self._track: Track | None = None
         self._needed_us = 0
-        self._told: tuple[int, float] | None = None
-        self._at_told_mps: float | None = None
+        self._receiver_speed: tuple[int, float] | None = None
+        self._track_mps: float | None = None
         self._still_at: Position | None = None
         self._doubted = False
 
-    def take(self, at_us: int, here: Position, told_mps: float | None) -> FixSpeed:
-        """The speed of a fix, newer than the last. `told_mps` is the receiver's own, if it has sent one."""
-        if told_mps is not None:
-            left_m = self._left_m(here) if told_mps < STILL_MPS else None
-            if told_mps >= STILL_MPS:
+    def take(self, at_us: int, here: Position, receiver_mps: float | None) -> FixSpeed:
+        """Return the speed of a fix newer than the last. `receiver_mps`: the receiver's own speed, if any."""
+        if receiver_mps is not None:
+            left_m = self._left_m(here) if receiver_mps < STILL_MPS else None
+            if receiver_mps >= STILL_MPS:
                 self._still_at, self._doubted = None, False
             if self._track is None and left_m is None:
-                self._told = (at_us, told_mps)
-                return FixSpeed(told_mps)
-            return self._beside_positions(at_us, here, told_mps, left_m)
+                self._receiver_speed = (at_us, receiver_mps)
+                return FixSpeed(receiver_mps)
+            return self._beside_positions(at_us, here, receiver_mps, left_m)
         self._needed_us = at_us
         motion, ready = self._follow(at_us, here)
-        told = self._told
-        if told is None or at_us - told[0] > HELD_US or self._doubted:
+        held = self._receiver_speed
+        if held is None or at_us - held[0] > HELD_US or self._doubted:
             return FixSpeed(motion.mps, motion.way_m, ready, motion.error_mps)
-        if self._at_told_mps is None or not ready:
-            return FixSpeed(told[1])
-        return FixSpeed(max(0.0, told[1] + motion.mps - self._at_told_mps))
+        if self._track_mps is None or not ready:
+            return FixSpeed(held[1])
+        return FixSpeed(max(0.0, held[1] + motion.mps - self._track_mps))
 
     def _beside_positions(
-        self, at_us: int, here: Position, told_mps: float, left_m: float | None
+        self, at_us: int, here: Position, receiver_mps: float, left_m: float | None
     ) -> FixSpeed:
         if left_m is not None:
             self._needed_us = at_us
         motion, ready = self._follow(at_us, here)
         if left_m is not None and left_m > DOUBTED_M and ready and motion.mps > 0 and not self._doubted:
-            self._doubted, self._told = True, None
+            self._doubted, self._receiver_speed = True, None
             return FixSpeed(motion.mps, left_m, error_mps=motion.error_mps)
         if self._doubted:
             return FixSpeed(motion.mps, motion.way_m, ready, motion.error_mps)
-        self._told, self._at_told_mps = (at_us, told_mps), motion.mps if ready else None
+        self._receiver_speed, self._track_mps = (at_us, receiver_mps), motion.mps if ready else None
         if at_us - self._needed_us > KEPT_US:
-            self._track = self._at_told_mps = None
-        return FixSpeed(told_mps)
+            self._track = self._track_mps = None
+        return FixSpeed(receiver_mps)
 
     def _follow(self, at_us: int, here: Position) -> tuple[Motion, bool]:
         if self._track is None:
@@ -90,7 +91,7 @@ class FixSpeeds:
         return self._track.take(at_us, here), self._track.ready
 
     def _left_m(self, here: Position) -> float | None:
-        """How far a receiver has come whose speed is 0; None while that is wander."""
+        """Return how far the positions have moved while the receiver sends speed 0; None while that is wander."""
         if self._still_at is None:
             self._still_at = here
         lat, lon = self._still_at

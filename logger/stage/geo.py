@@ -1,9 +1,9 @@
-"""Geometry on the WGS 84 ellipsoid over the distances of a stage, one pair of points at a time.
+"""Distance, course and circle crossing on the WGS 84 ellipsoid, for distances of a rally stage.
 
-The idea: go through earth-centred metres. A chord between two points knows no poles and no antimeridian, and
-over 50 km the arc above it is longer by 2.6 parts in a million, which one term of its series puts back. So
-nothing here divides by the cosine of a latitude. Latitudes and longitudes are degrees, north and east
-positive; longitudes may lie outside ±180. Heights are taken as zero.
+Points are converted to earth-centred metres. A chord between two points has no special case at the poles or the
+antimeridian; over 50 km the arc above it is longer by 2.6 parts in a million, which one term of its series
+corrects. So nothing here divides by the cosine of a latitude. Latitudes and longitudes are degrees, north and
+east positive; longitudes may lie outside ±180. Heights are taken as zero.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ Position = tuple[float, float]
 _POLAR_RATIO_2 = 1 - ECCENTRICITY_2
 
 MEAN_RADIUS_M = 6_371_008.8
-"""Only turns a chord into an arc, where a radius wrong by 0.5 % moves 50 km by a millimetre."""
+"""Used only to convert a chord to an arc, where a 0.5 % error of the radius changes 50 km by a millimetre."""
 
 HORIZON_M = 80_000.0
-"""A point this far below the tangent plane is 1,000 km away: it casts no shadow on a waypoint's circle."""
+"""A point this far below the tangent plane is 1,000 km away: it cannot lie in a waypoint's circle."""
 
 
 class Crossing(NamedTuple):
-    """Where a segment lies in a circle: fractions of the way from its start (0) to its end (1).
+    """The part of a segment inside a circle: fractions of the way from its start (0) to its end (1).
 
-    `enter` is 0 when it starts inside, `leave` 1 when it ends inside. `nearest_m` is the least distance from
+    `enter` is 0 if it starts inside, `leave` 1 if it ends inside. `nearest_m` is the smallest distance from
     the centre, reached at `nearest`.
     """
 
@@ -40,16 +40,16 @@ class Crossing(NamedTuple):
 
 
 def distance_m(lat1: float, lon1: float, lat2: float, lon2: float) -> float:
-    """Metres along the ground between two points: within 0.01 % up to 50 km, 0.6 % up to 10,000 km."""
+    """Return the metres along the ground between two points: within 0.01 % up to 50 km, 0.6 % up to 10,000 km."""
     a, b = _frame(lat1, lon1), _frame(lat2, lon2)
     chord = math.sqrt((b.x - a.x) ** 2 + (b.y - a.y) ** 2 + (b.z - a.z) ** 2)
     return 2 * MEAN_RADIUS_M * math.asin(min(1.0, chord / (2 * MEAN_RADIUS_M)))
 
 
 def course_deg(lat1: float, lon1: float, lat2: float, lon2: float) -> float:
-    """The course at the first point towards the second, 0 <= course < 360; 0 when they are one point.
+    """Return the course at the first point towards the second, 0 <= course < 360; 0 if the points coincide.
 
-    At a pole, where every course is south or north, it is the one that the pole's stated longitude gives.
+    At a pole the given longitude defines the course.
     """
     east, north, _ = _tangent(_frame(lat1, lon1), _frame(lat2, lon2))
     course = math.degrees(math.atan2(east, north)) % 360.0
@@ -57,21 +57,20 @@ def course_deg(lat1: float, lon1: float, lat2: float, lon2: float) -> float:
 
 
 def offset_m(a: Position, b: Position) -> tuple[float, float]:
-    """Metres east and north from fix `a` to fix `b` (lat, lon), in the plane that touches the earth at `a`."""
+    """Return the metres east and north from `a` to `b` (lat, lon), in the tangent plane at `a`."""
     east_m, north_m, _ = _tangent(_frame(*a), _frame(*b))
     return east_m, north_m
 
 
 def earth_centred_m(lat: float, lon: float) -> tuple[float, float, float]:
-    """A point of the ellipsoid in metres from the earth's centre: chords between near points are distances."""
+    """Return a point of the ellipsoid in metres from the earth's centre; chords between near points are distances."""
     return _frame(lat, lon)[:3]
 
 
 def crossing(a: Position, b: Position, centre: Position, radius_m: float) -> Crossing | None:
-    """Where the straight way from fix `a` to fix `b` (lat, lon) meets the circle, or None where it does not.
+    """Return where the straight segment from `a` to `b` (lat, lon) lies in the circle, or None if it misses it.
 
-    Touching counts. It is measured in the plane that touches the earth at the centre: 20 km away that is
-    0.03 m off.
+    Touching counts. Computed in the tangent plane at the centre; the error 20 km away is 0.03 m.
     """
     middle = _frame(*centre)
     ax, ay, a_up = _tangent(middle, _frame(*a))
@@ -95,7 +94,7 @@ def crossing(a: Position, b: Position, centre: Position, radius_m: float) -> Cro
 
 
 class _Frame(NamedTuple):
-    """A point of the ellipsoid in earth-centred metres, and the directions there."""
+    """A point of the ellipsoid in earth-centred metres, with sine and cosine of its latitude and longitude."""
 
     x: float
     y: float
@@ -107,7 +106,7 @@ class _Frame(NamedTuple):
     normal_m: float  # radius of curvature across the meridian
 
 
-# A drive asks about the same few points again and again: the last fix, the waypoints ahead.
+# A drive uses the same few points repeatedly: the last fix, the waypoints ahead.
 @lru_cache(maxsize=256)
 def _frame(lat: float, lon: float) -> _Frame:
     phi, lam = math.radians(lat), math.radians(lon)
@@ -119,7 +118,7 @@ def _frame(lat: float, lon: float) -> _Frame:
 
 
 def _tangent(origin: _Frame, point: _Frame) -> tuple[float, float, float]:
-    """A point in metres east, north and up of the origin."""
+    """Return a point as metres east, north and up of the origin."""
     x, y, z, sin_phi, cos_phi, sin_lam, cos_lam, _ = origin
     dx, dy, dz = point[0] - x, point[1] - y, point[2] - z
     outward = dx * cos_lam + dy * sin_lam

@@ -1,8 +1,8 @@
-"""A stage as its organisers write it: sections, waypoints, limits; from TOML and back.
+"""The itinerary of a stage as TOML: sections, waypoints and speed limits, with validation.
 
-Pure values and the rules a file must keep, nothing of where the car is. Everything works from kilometres
-alone; coordinates, where an organiser gives them, make it better. The table of waypoint kinds holds defaults:
-what a waypoint states itself always wins.
+Plain values and the rules that a file must keep; the car's position plays no part. Everything works from
+kilometres alone; coordinates, where an organiser gives them, improve it. The table of waypoint kinds holds
+defaults: a value of the waypoint itself overrides them.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from logger.tomlconfig.schema import Flaw, TomlFile, named, within
 SectionKind = Literal["liaison", "selective", "neutralisation", "transfer"]
 
 Opening = Literal["always", "near", "after_previous", "never"]
-"""When the crew is shown a waypoint: always; within `open_m` of it; once the one before it is validated, or
-within `open_m` when that was missed; never."""
+"""When the crew sees a waypoint: always; within `open_m` of it; after the previous one is validated (or within
+`open_m` if that one was missed); never."""
 
 
 class WaypointKind(NamedTuple):
-    """What a kind of waypoint means and the radii it has unless the waypoint states its own."""
+    """Meaning and default radii of a kind of waypoint."""
 
     meaning: str
     opening: Opening
@@ -34,8 +34,8 @@ class WaypointKind(NamedTuple):
     clear_m: float
 
 
-# Radii as the published rally texts give them. Where two texts disagree (wps 30 or 90 m, wpp 20 or 90 m) the
-# smaller stands: a crew that satisfies the stricter text satisfies both. Kinds without a published radius
+# Radii from published rally regulations. Where two texts disagree (wps 30 or 90 m, wpp 20 or 90 m) the
+# smaller one is used: a crew that satisfies the stricter text satisfies both. Kinds without a published radius
 # validate at 90 m, as controls do.
 WAYPOINT_KINDS: dict[str, WaypointKind] = {
     "dss": WaypointKind("start of the timed section", "always", None, 90),
@@ -58,26 +58,26 @@ WAYPOINT_KINDS: dict[str, WaypointKind] = {
 }
 
 PAIRS = {"dz": "fz", "dn": "fn", "dt": "ft"}
-"""What opens a stretch of road, and what closes it."""
+"""Kinds of waypoint that begin a stretch of road, and the kinds that end it."""
 
 SPLITS = frozenset({"cp", "ass"})
-"""Where a timed section's time is taken."""
+"""Kinds of waypoint where a timed section's time is taken."""
 
 _TIMED_PAUSES = ("dn", "dt")
 
 _CONFIGURES = re.compile(r"^\s*(itinerary\s*=|\[+\s*(car|log|gps|can|live|serve|alarm)\s*\])", re.MULTILINE)
-"""What a configuration has and an itinerary has not, where both may have a [stage]."""
+"""Tables of a configuration that an itinerary does not have; both may have a [stage]."""
 
-_SPEED = within(above=0, most=400)  # no rally vehicle is that fast: more is a slip of the keyboard
+_SPEED = within(above=0, most=400)  # no rally vehicle is this fast: a larger number is a typing error
 _RADIUS = within(above=0, most=20_000)
 
 
 @dataclass(frozen=True, slots=True)
 class Waypoint:
-    """A point of the roadbook, `km` from the start of its section. Names and positions may be unknown.
+    """A point of the roadbook, `km` from the start of its section. Names and positions are optional.
 
-    `to_beat_s` is a time of the section, as splits are, that the crew wants to compare its own with; `to_beat` says
-    whose it is.
+    `to_beat_s` is a split time (seconds from the section's start) for the crew to compare with; `to_beat` names its
+    owner.
     """
 
     km: float = field(metadata=within(0))
@@ -94,12 +94,12 @@ class Waypoint:
 
     @property
     def opening_m(self) -> float | None:
-        """How near the crew must be to be shown it; None where its kind does not depend on distance."""
+        """Radius within which the crew sees it; None if its kind does not open by distance."""
         return self.open_m if self.open_m is not None else WAYPOINT_KINDS[self.kind].open_m
 
     @property
     def clearing_m(self) -> float:
-        """How near the car must pass to have been there."""
+        """Radius within which the car must pass to validate it."""
         return self.clear_m if self.clear_m is not None else WAYPOINT_KINDS[self.kind].clear_m
 
     @property
@@ -127,14 +127,12 @@ class Waypoint:
         if self.kind in WAYPOINT_KINDS and self.kind not in SPLITS and self.to_beat_s is not None:
             yield Flaw(("to_beat_s",), f"no time is taken at a {self.kind}", "write it at a cp or at the ass")
         if self.to_beat and self.to_beat_s is None:
-            yield Flaw(
-                ("to_beat",), "whose time, but no time", "add to_beat_s = the seconds, or leave it out"
-            )
+            yield Flaw(("to_beat",), "a name without a time", "add to_beat_s = the seconds, or leave it out")
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A stretch of the day under one rule. `start_utc` is when this car is due to start it."""
+    """A section of the day: liaison, selective, neutralisation or transfer. `start_utc`: this car's start time."""
 
     kind: SectionKind
     length_km: float = field(metadata=within(above=0, most=5000))
@@ -152,7 +150,7 @@ class Section:
         for index, point in enumerate(self.waypoints):
             if point.km > self.length_km:
                 what = f"{point.km} is beyond the section's length_km = {self.length_km}"
-                yield Flaw(("waypoint", index, "km"), what, "mend the one or the other")
+                yield Flaw(("waypoint", index, "km"), what, "correct one of the two")
         yield from self._unbeatable()
         if all(
             point.kind in WAYPOINT_KINDS for point in self.waypoints
@@ -165,7 +163,7 @@ class Section:
         for index, point in enumerate(self.waypoints):
             if point.to_beat_s is not None:
                 if 0 < point.to_beat_s <= last_s:
-                    what = f"{point.to_beat_s:g} s here, {last_s:g} s at the split before"
+                    what = f"{point.to_beat_s:g} s, but {last_s:g} s at the split before"
                     yield Flaw(("waypoint", index, "to_beat_s"), what, "write times from the section's start")
                 last_s = point.to_beat_s
 
@@ -178,8 +176,8 @@ class Section:
                 open_index = index
             elif point.kind == last:
                 if open_index is None:
-                    what = f"this {last} ends nothing"
-                    yield Flaw(("waypoint", index), what, f"add the {first} before it, or take it out")
+                    what = f"this {last} has no {first} before it"
+                    yield Flaw(("waypoint", index), what, f"add the {first}, or remove this {last}")
                 open_index = None
         if open_index is not None:
             yield self._unclosed(open_index, first, last)
@@ -190,13 +188,13 @@ class Section:
         return Flaw(
             ("waypoint", index),
             what,
-            f"add the {last} after it (at the same km as the next {first}, if need be)",
+            f"add the {last} after it (at the same km as the next {first}, if necessary)",
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What the day is called and its speed limit for this class; sections and zones may be slower."""
+    """Name, date and speed limit of the day; sections and zones may have lower limits."""
 
     name: str
     event: str = ""
@@ -207,7 +205,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Itinerary:
-    """A whole day: the stage and its sections in the order they are driven."""
+    """A whole day: the stage and its sections in driving order."""
 
     stage: Stage
     sections: tuple[Section, ...] = field(default=(), metadata=named("section"))
@@ -218,17 +216,17 @@ class Itinerary:
 
 
 def looks_like_itinerary(text: str) -> bool:
-    """Whether a TOML text, right or wrong, is meant as an itinerary and not as a configuration."""
+    """Return whether a TOML text, valid or not, is an itinerary rather than a configuration."""
     if re.search(r"^\s*\[\[\s*section\b", text, re.MULTILINE):
         return True
     return bool(re.search(r"^\s*\[\s*stage\s*\]", text, re.MULTILINE)) and not _CONFIGURES.search(text)
 
 
 def load(text: str, name: str) -> Itinerary:
-    """The itinerary in a TOML text. Raises TomlError with every problem, by line and key of file `name`."""
+    """Parse an itinerary. Raises TomlError with every problem, by line and key of file `name`."""
     return TomlFile(text, name).build(Itinerary)
 
 
 def dumps(itinerary: Itinerary) -> str:
-    """The TOML text that `load` reads back as the same itinerary."""
+    """Return the TOML text that `load` reads back as the same itinerary."""
     return schema.dumps(itinerary)

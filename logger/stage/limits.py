@@ -1,9 +1,9 @@
-"""The speed limit in force, the zone ahead, and over-speeds as evidence.
+"""Current speed limit, next speed zone, and detection of over-speeds.
 
 The limit is the lowest of class, stage, section and zone. A zone holds from its `dz` to its `fz` whatever
-road is driven between; where the `dz` was never met the kilometres decide. Around both lies a free area, as
-large as that waypoint's circle, in which being over is shown but not recorded. An over-speed is judged by
-GPS alone: a wheel may slip. Knows no penalties: those are the review's.
+road is driven between; if the `dz` was not passed, the kilometres decide. Around both lies a free area, as
+large as that waypoint's circle, in which an over-speed is shown but not recorded. Over-speeds are judged by
+GPS alone, because a wheel may slip. Penalties are computed in the review, not here.
 """
 
 from __future__ import annotations
@@ -21,17 +21,15 @@ from logger.stage.run import Run
 
 KMH = 3.6
 LATE_M = 200.0
-"""A zone whose `dz` was not met holds from this far beyond its kilometre: the odometer's own doubt."""
-
-
+"""A zone whose `dz` was not passed holds from this far beyond its kilometre: the odometer's uncertainty."""
 NEARBY_M = 4000.0
-"""A place so far by the odometer is not looked for with coordinates: no road winds so much, nor is it so wrong."""
+"""A mark further away by the odometer is not checked by coordinates: no road winds, and no odometer errs, so much."""
 
 
 class Limit(NamedTuple):
-    """What holds at a place. `reason` is "class", "stage", "section" or "zone"; `approaching_m` is the way by road
-    to the next zone, when it is near, and `approaching_kmh` its limit; `edge_m` is how far outside of the nearest
-    free area of a zone the car is, negative inside."""
+    """The limit at a position. `reason` is "class", "stage", "section" or "zone"; `approaching_m` is the road distance
+    to the next zone when it is near, and `approaching_kmh` its limit; `edge_m` is the distance to the edge of the
+    nearest free area of a zone, negative inside."""
 
     kmh: float | None = None
     reason: str | None = None
@@ -42,12 +40,12 @@ class Limit(NamedTuple):
 
     @property
     def free(self) -> bool:
-        """Whether being over is not recorded here."""
+        """Whether the car is in a free area, where over-speeds are not recorded."""
         return self.edge_m is not None and self.edge_m <= 0
 
 
 class Over(NamedTuple):
-    """An over-speed that is going on."""
+    """An over-speed in progress."""
 
     section: int
     zone: str | None
@@ -62,7 +60,7 @@ class Over(NamedTuple):
 
 
 class Limits:
-    """Finds the limit and follows over-speeds. `fixed` are the limits that hold everywhere, by reason."""
+    """Find the limit and follow over-speeds. `fixed`: the limits that hold everywhere, by reason."""
 
     def __init__(
         self,
@@ -80,12 +78,12 @@ class Limits:
         self._emit = emit
 
     def at(self, course: Course | None, run: Run, total_m: float, position: Position | None) -> Limit:
-        """The limit where the car is; `position` None when it is not known."""
+        """Return the limit at the car's position; `position` is None if unknown."""
         limit = self._fixed
         if course is None:
             return limit
         if course.section.max_speed_kmh is not None:
-            limit = _lower(limit, course.section.max_speed_kmh, "section")
+            limit = _lower_of(limit, course.section.max_speed_kmh, "section")
         if run.started_us is None or not course.zones:
             return limit
         if run is self._same[0] and total_m < self._same[1]:
@@ -95,17 +93,19 @@ class Limits:
         for zone in course.zones:
             begin, end = zone.begin, zone.end
             if run.done > end.order or metres > end.metres + OVERRUN_M:
-                if run.done == end.order + 1 and (edge_m := _edge(end, metres, position)) <= 0:
+                if run.done == end.order + 1 and (edge_m := _edge_m_of(end, metres, position)) <= 0:
                     limit = limit._replace(edge_m=edge_m)
-            elif end.order in met:  # in the acceleration area: the zone is over, and nothing is charged yet
-                limit = limit._replace(edge_m=_edge(end, metres, position))
-            elif _entered(zone, run, met, metres):
-                edge_m = min(_edge(begin, metres, position), _edge(end, metres, position))
-                return _lower(limit, zone.kmh, "zone", begin.label)._replace(
+            elif end.order in met:  # in the free area at the zone's end: the zone is over
+                limit = limit._replace(edge_m=_edge_m_of(end, metres, position))
+            elif _is_in_zone(zone, run, met, metres):
+                edge_m = min(_edge_m_of(begin, metres, position), _edge_m_of(end, metres, position))
+                return _lower_of(limit, zone.kmh, "zone", begin.label)._replace(
                     edge_m=edge_m if limit.edge_m is None else min(edge_m, limit.edge_m)
                 )
             else:
-                away_m = max(0.0, begin.metres - metres)  # by road, as the way to the next waypoint is told
+                away_m = max(
+                    0.0, begin.metres - metres
+                )  # by road, as the distance to the next waypoint is shown
                 if away_m <= self._rules.approach_m:
                     return limit._replace(approaching_m=round(away_m, 1), approaching_kmh=zone.kmh)
                 if not limit.free:
@@ -114,38 +114,38 @@ class Limits:
         return limit
 
     def leg(self, leg: Leg, limit: Limit, run: Run) -> None:
-        """Take a leg and the limit at its end."""
+        """Process a leg with the limit at its end."""
         over, edge_m = self.over, self._edge_m
         self._edge_m = limit.edge_m
         judged = limit.kmh is not None and leg.seen and not limit.free
         if over is not None and not (judged and limit.kmh == over.limit_kmh and run.section == over.section):
             part = _edge_part(edge_m, limit.edge_m) if limit.free else 0.0
-            self._close(over, *_point(leg, part))
+            self._close(over, *_at_part(leg, part))
             over = None
         if judged and limit.kmh is not None:
             threshold = (limit.kmh + self._rules.tolerance_kmh) / KMH
             if over is None and leg.to_mps > threshold:
-                over = _opened(leg, limit, run, threshold, _edge_part(edge_m, limit.edge_m))
+                over = _begin_over(leg, limit, run, threshold, _edge_part(edge_m, limit.edge_m))
             if over is not None:
-                over = self._followed(over._replace(max_mps=max(over.max_mps, leg.to_mps)), leg)
+                over = self._with_impulses(over._replace(max_mps=max(over.max_mps, leg.to_mps)), leg)
                 if leg.to_mps <= limit.kmh / KMH:
-                    self._close(over, *_point(leg, _speed_part(leg, limit.kmh / KMH)))
+                    self._close(over, *_at_part(leg, _speed_part(leg, limit.kmh / KMH)))
                     over = None
         self.over = over
 
     def close(self, at_us: int, total_m: float) -> None:
-        """End what is going on: the log ends here."""
+        """End an over-speed in progress, at the end of the log."""
         if self.over is not None:
             self._close(self.over, at_us, total_m)
             self.over = None
 
-    def _followed(self, over: Over, leg: Leg) -> Over:
-        """The impulses of a leg."""
+    def _with_impulses(self, over: Over, leg: Leg) -> Over:
+        """Return the over-speed with the impulses of a leg added."""
         rules, dt_us, way_m = self._rules, leg.to_us - leg.from_us, leg.to_m - leg.from_m
         while True:
             by_time = (over.impulse_us + rules.impulse_s * 1e6 - leg.from_us) / dt_us
             by_way = (over.impulse_m + rules.impulse_m - leg.from_m) / way_m if way_m > 0 else 2.0
-            part = max(0.0, min(by_time, by_way))  # the last impulse of a spoiled state may be years ago
+            part = max(0.0, min(by_time, by_way))  # the last impulse of a damaged state may be years ago
             if part > 1:
                 return over
             over = over._replace(
@@ -168,53 +168,53 @@ class Limits:
         self._emit(over.from_us, "overspeed", detail)
 
 
-def _lower(limit: Limit, kmh: float, reason: str, zone: str | None = None) -> Limit:
-    """The limit with another one that holds as well."""
+def _lower_of(limit: Limit, kmh: float, reason: str, zone: str | None = None) -> Limit:
+    """Return the lower of a limit and another one that also holds."""
     return Limit(kmh, reason, zone, limit.edge_m) if limit.kmh is None or kmh < limit.kmh else limit
 
 
-def _entered(zone: Zone, run: Run, met: list[int], metres: float) -> bool:
+def _is_in_zone(zone: Zone, run: Run, met: list[int], metres: float) -> bool:
     begin = zone.begin
     if run.done > begin.order or begin.order in met:
         return True
     return metres >= begin.metres + (0.0 if begin.position is None else LATE_M)
 
 
-def _away(mark: Mark, metres: float, position: Position | None) -> float:
+def _away_m(mark: Mark, metres: float, position: Position | None) -> float:
     by_road_m = abs(mark.metres - metres)
     if mark.position is None or position is None or by_road_m > NEARBY_M:
         return by_road_m
     return geo.distance_m(*position, *mark.position)
 
 
-def _edge(mark: Mark, metres: float, position: Position | None) -> float:
-    """How far outside of a mark's circle the car is, negative inside."""
-    return _away(mark, metres, position) - mark.clear_m
+def _edge_m_of(mark: Mark, metres: float, position: Position | None) -> float:
+    """Return the distance from the car to the edge of a mark's circle, negative inside."""
+    return _away_m(mark, metres, position) - mark.clear_m
 
 
-def _opened(leg: Leg, limit: Limit, run: Run, threshold_mps: float, edge_part: float) -> Over:
-    """An over-speed begins where the threshold was crossed outside of a free area, and with an impulse."""
+def _begin_over(leg: Leg, limit: Limit, run: Run, threshold_mps: float, edge_part: float) -> Over:
+    """Begin an over-speed where the threshold was crossed outside a free area, with its first impulse."""
     part = max(edge_part, _speed_part(leg, threshold_mps) if leg.from_mps < threshold_mps else 0.0)
-    from_us, from_m = _point(leg, part)
+    from_us, from_m = _at_part(leg, part)
     km, kmh = run.metres(from_m) / 1000, limit.kmh or 0.0
     return Over(run.section, limit.zone, kmh, km, from_us, from_m, leg.to_mps, 1, from_us, from_m)
 
 
 def _edge_part(from_m: float | None, to_m: float | None) -> float:
-    """The part of a leg's time after which the edge of a free area was crossed, either way; 0 if none was."""
+    """Return the fraction of a leg's time at which it crossed the edge of a free area; 0 if it crossed none."""
     if from_m is None or to_m is None or (from_m <= 0) == (to_m <= 0):
         return 0.0
     return from_m / (from_m - to_m)
 
 
 def _speed_part(leg: Leg, mps: float) -> float:
-    """The part of a leg's time after which the speed was `mps`, if it changed evenly."""
+    """Return the fraction of a leg's time at which the speed was `mps`, assuming constant acceleration."""
     change = leg.to_mps - leg.from_mps
     return min(1.0, max(0.0, (mps - leg.from_mps) / change)) if change else 1.0
 
 
-def _point(leg: Leg, part: float) -> tuple[int, float]:
-    """Drive time and odometer after a part of a leg's time."""
+def _at_part(leg: Leg, part: float) -> tuple[int, float]:
+    """Return drive time and odometer after a fraction of a leg's time."""
     dt_us = leg.to_us - leg.from_us
     way_m = part * (leg.from_mps + part * (leg.to_mps - leg.from_mps) / 2) * dt_us / 1e6
     return leg.from_us + round(part * dt_us), leg.from_m + way_m

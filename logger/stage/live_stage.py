@@ -1,9 +1,9 @@
-"""The live computation of a drive: values in, a `Snapshot` out. Recorder, replay, simulation and review run this.
+"""Live computation of a drive: fixes, readings and commands in; a `Snapshot`, events and rows out.
 
-It wires the parts together and knows their order, not their work: the clock turns every time into drive time,
-the odometer makes legs of fixes and wheel speeds, each leg goes through progress, then limits; a tick looks
-at the clock and the alarms. No clock is read and nothing is opened here: the same inputs give the same state,
-the same events and the same rows, and nothing that comes in as data raises.
+Recorder, replay, simulation and review all run this class. It connects the parts in order: the clock converts
+every time to drive time, the odometer turns fixes and wheel speeds into legs, each leg goes through progress and
+then limits, and a tick checks due starts and alarms. It reads no clock and opens nothing: the same inputs give
+the same state, events and rows. Bad data never raises.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ from logger.stage.steps import Step
 from logger.stage.timing import DriveClock
 
 MAX_EVENTS = 10_000
-"""Events that wait to be taken; beyond it something has stopped taking them and the oldest go."""
+"""Bound on events that wait for `take_events`; beyond it the older half is dropped, as nothing reads them any more."""
 WHEEL_CHANNELS = {"wheel_kmh": WHEEL, "speed_kmh": OBD}
-"""Channels that tell the speed, the better first."""
+"""Channels with a speed, the better one first, and their odometer source."""
 
 
 class LiveStage:
-    """One car's stage, live. Without an itinerary speed, distance, trips and alarms still work."""
+    """The live state of one car. Without an itinerary, speed, distance, trips and alarms still work."""
 
     def __init__(
         self,
@@ -54,8 +54,8 @@ class LiveStage:
         self.clock = DriveClock()
         self.odometer = Odometer()
         self.alarms = Alarms(alarms)
-        self._over_asked = "over_kmh" in self.alarms.asks_for
-        self._known = AlarmValues()
+        self._needs_over = "over_kmh" in self.alarms.names
+        self._alarm_values = AlarmValues()
         self.trips: tuple[Trip, ...] = (Trip(),) * TRIPS
         self.last_fix: Fix | None = None
         self.rules = rules
@@ -68,80 +68,80 @@ class LiveStage:
         self._ticked_us: int | None = None
 
     def fix(self, fix: Fix) -> None:
-        """Take what the receiver said of one epoch."""
+        """Take the fix of one epoch."""
         at_us = self.clock.fix_us(fix.t_us, trusted_utc_us(fix))
         self.last_fix = fix
         if fix.lat is None or fix.lon is None or not (abs(fix.lat) <= 90 and math.isfinite(fix.lon)):
             return
-        self._known.fixes.located(fix.t_us)
+        self._alarm_values.fixes.located(fix.t_us)
         self._follow(self.odometer.fix(at_us, fix.lat, fix.lon, fix.speed_mps))
 
     def readings(self, readings: Iterable[Reading]) -> None:
-        """Take engine readings; those of a wheel or OBD speed go into the odometer as well."""
+        """Take engine readings; wheel and OBD speeds also go to the odometer."""
         for reading in readings:
             if not math.isfinite(reading.value):
                 continue
             name = reading.channel.name
-            self._known.engine[name] = reading
+            self._alarm_values.engine[name] = reading
             source = WHEEL_CHANNELS.get(name)
             if source is not None and 0 <= reading.value <= FASTEST_CAR_MPS * KMH:
                 at_us = self.clock.at_us(reading.t_us)
                 self._follow(self.odometer.wheel(at_us, reading.value / KMH, source))
 
     def health(self, name: str, value: float | None) -> None:
-        """Set a value of the recorder that alarms may ask for, such as `can_age_s`; None if it is not known."""
-        self._known.health(name, value)
+        """Set a health value of the recorder for alarms, such as `can_age_s`; None if unknown."""
+        self._alarm_values.health(name, value)
 
     def tick(self, t_us: int) -> None:
-        """Time has come to `t_us`: a due start, alarms."""
+        """Advance to `t_us`: start a section that is due, evaluate the alarms."""
         self.clock.advance(t_us)
         now_us = self.clock.at_us(t_us)
         self._due(now_us)
-        for change in self.alarms.tick(now_us, self._values(t_us, with_over=self._over_asked)):
+        for change in self.alarms.tick(now_us, self._values(t_us, with_over=self._needs_over)):
             self._alarm(now_us, change)
 
     def command(self, t_us: int, name: str, arguments: Mapping[str, Any]) -> None:
-        """Do what the crew says. Raises ValueError, one line, if it is wrong or cannot be done now."""
+        """Carry out a command of the crew. Raises ValueError (one line) if it is invalid or not possible now."""
         order = commands.order(name, arguments)
         now_us = self.clock.at_us(t_us)
-        self._obey(order, now_us)
+        self._execute(order, now_us)
         self._emit(now_us, "command", {"name": name, "arguments": dict(arguments)})
 
     def begin(self, t_us: int) -> None:
-        """The log begins at `t_us`, not with the session: nothing was missing before it."""
-        self._known.begin(t_us)
+        """Start the log at `t_us`, later than the session: trips and the age of GPS count from here."""
+        self._alarm_values.begin(t_us)
         self.trips = (Trip(base_us=self.clock.at_us(t_us)),) * TRIPS
 
     def finish(self) -> None:
-        """The log ends: so does an over-speed that goes on, where the car was last seen."""
+        """End the log: close an over-speed in progress at the last fix."""
         if self.odometer.at_us is not None:
             self.limits.close(self.odometer.at_us, self.odometer.total_m)
 
     def take_events(self) -> list[Event]:
-        """The events since the last call, as they became known; they are the caller's now."""
+        """Return the events since the last call, in the order they were emitted, and remove them from here."""
         events, self._events = self._events, []
         return events
 
     @property
     def due_us(self) -> int | None:
-        """When, in drive time, the next section starts because the crew or a neutralisation says so."""
+        """Drive time at which the next section starts, by the crew's schedule or a neutralisation."""
         run = self.progress.run
         return run.due_us if run.due_utc_us is None else self.clock.of_utc(run.due_utc_us)
 
     @property
     def planned_us(self) -> int | None:
-        """When, in drive time, the next section should start by the itinerary."""
+        """Drive time at which the next section starts by the itinerary."""
         courses, following = self.progress.courses, self.progress.following
         start_utc_us = courses[following].start_utc_us if following < len(courses) else None
         return None if start_utc_us is None else self.clock.of_utc(start_utc_us)
 
     def limit(self) -> Limit:
-        """The limit where the car was last known to be."""
+        """Return the limit at the car's last known position."""
         where = None if self.odometer.at_us is None else self.odometer.position
         return self.limits.at(self.progress.course, self.progress.run, self.odometer.total_m, where)
 
     def progress_row(self, t_us: int) -> ProgressRow:
-        """The row of the progress table for a moment."""
+        """Return the row of the progress table for `t_us`."""
         now_us = self.clock.at_us(t_us)
         run, course = self.progress.run, self.progress.course
         elapsed_us = run.elapsed_us(now_us)
@@ -157,12 +157,12 @@ class LiveStage:
         )
 
     def values(self, t_us: int) -> dict[str, float | None]:
-        """Everything that alarms may ask for, at a moment; what is too old is left out."""
+        """Return all values for alarm conditions at `t_us`, without those that have expired."""
         return self._values(t_us, with_over=True)
 
     def _values(self, t_us: int, *, with_over: bool) -> dict[str, float | None]:
-        """The values; the limit is looked up for `over_kmh` alone, ten times a second, if somebody wants it."""
-        values = self._known.at(t_us, self.odometer.speedless_us)
+        """Return the values; look up the limit (for `over_kmh`) only on request, as this runs ten times per second."""
+        values = self._alarm_values.at(t_us, self.odometer.speedless_us)
         mps, _ = self.odometer.speed(self.clock.at_us(t_us))
         if mps is not None:
             values["speed_kmh"] = mps * KMH
@@ -172,7 +172,7 @@ class LiveStage:
         return values
 
     def snapshot(self, t_us: int) -> Snapshot:
-        """All that is known at a moment, for whoever shows it."""
+        """Return the complete state at `t_us`, for display."""
         now_us, odometer, progress = self.clock.at_us(t_us), self.odometer, self.progress
         mps, source = odometer.speed(now_us)
         return Snapshot(
@@ -197,12 +197,12 @@ class LiveStage:
             trips=self.trips,
             due_us=self.due_us,
             planned_us=self.planned_us,
-            engine=self._known.engine.copy(),
+            engine=self._alarm_values.engine.copy(),
             alarms=self.alarms.raised(),
         )
 
     def state(self) -> list[Any]:
-        """What `restore` needs, as JSON; some hundred bytes and the splits."""
+        """Return the state for `restore`, as JSON values; some hundred bytes plus the splits."""
         progress, over = self.progress.state(), self.limits.over
         alarms, clock = self.alarms.state(), self.clock.state()
         saved = Saved(STATE_VERSION, clock, self.odometer.state(), progress, self.trips, alarms, over)
@@ -210,9 +210,9 @@ class LiveStage:
         return packed
 
     def restore(self, state: Any, gap_s: float | None) -> bool:
-        """Go on from a `state` of an earlier session. `gap_s`: from that state to this session's t_us = 0, if known.
+        """Restore the `state` of an earlier session. `gap_s`: from that state to this session's t_us = 0, if known.
 
-        A state that cannot be read, or is of another itinerary, changes nothing and returns False.
+        If the state is unreadable or of another itinerary, change nothing and return False.
         """
         try:
             saved = saved_state(state)
@@ -234,15 +234,15 @@ class LiveStage:
         self.limits.leg(leg, self.limit(), self.progress.run)
 
     def _due(self, now_us: int) -> None:
-        """Start what is due: by the crew's schedule, at a neutralisation's end, or at the itinerary's own time."""
+        """Start a section that is due: by the crew's schedule, a neutralisation's end, or the itinerary's time."""
         last_us, due_us = self._ticked_us, self.due_us
         self._ticked_us = now_us if last_us is None else max(now_us, last_us)
         planned_us = self.planned_us
         if due_us is None and planned_us is not None and last_us is not None and last_us < planned_us:
-            due_us = planned_us  # only as the moment passes: a plan of long ago, or undone, starts nothing
+            due_us = planned_us  # only at the moment itself: a past or undone plan starts nothing
         self.progress.due(now_us, due_us)
 
-    def _obey(self, order: commands.Order, now_us: int) -> None:
+    def _execute(self, order: commands.Order, now_us: int) -> None:
         total_m = self.odometer.total_m
         match order.name:
             case "start_section":
@@ -268,7 +268,7 @@ class LiveStage:
                 self._acknowledge(order.text, now_us)
 
     def _moment(self, now_us: int) -> Past:
-        """Now, with the odometer's newest reading."""
+        """Return the odometer's newest reading, at the time `now_us`."""
         return self.odometer.past(now_us)._replace(at_us=now_us)
 
     def _set_trip(self, number: int | None, trip: Trip, now_us: int) -> None:
@@ -278,7 +278,7 @@ class LiveStage:
 
     def _acknowledge(self, name: str | None, now_us: int) -> None:
         if name is not None and not self.alarms.knows(name):
-            raise ValueError(f'acknowledge: "{printable(name, commands.MOST_SHOWN)}" is no alarm')
+            raise ValueError(f'acknowledge: "{printable(name, commands.MOST_SHOWN)}" is not an alarm')
         for change in self.alarms.acknowledge(name):
             self._alarm(now_us, change)
 

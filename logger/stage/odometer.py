@@ -1,9 +1,9 @@
-"""How far the car has come: GPS Doppler speed integrated, a calibrated wheel where GPS is lost.
+"""Odometer: distance by integration of GPS Doppler speed, and by a calibrated wheel while GPS is lost.
 
 Doppler speed is good to a few cm/s in any weather, while positions wander by metres: summing the distances
-between fixes adds up the wander, at standstill most of all. So positions serve only where there is no speed
-(fix_speed.py), as the straight way across a gap, and for others to see where the car passed. Every stretch
-comes out as a `Leg`, which says whether GPS saw it. The total never runs backwards. Times are drive time (timing.py).
+between fixes adds up the wander, most of all at standstill. So positions serve only where there is no speed
+(fix_speed.py), as the straight line across a gap, and to find which marks the car passed. Every stretch
+becomes a `Leg`, whose `seen` says whether GPS covered it. The total never decreases. Times are drive time (timing.py).
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ from logger.stage.track import BREAK_US, HARD_MPS2
 from logger.stage.wheel import Wheel, WheelState
 
 SPEED_NOISE_MPS = 2.0
-"""What two good speeds may differ by at once, on top of `HARD_MPS2`."""
+"""Noise allowed between two good speeds, on top of `HARD_MPS2`."""
 LOST_US = 1_500_000
-"""Without a fix for so long GPS is lost and the wheel takes over; a 1 Hz receiver is late, not lost, till then."""
+"""GPS is lost, and the wheel takes over, after this time without a fix; until then a 1 Hz receiver is only late."""
 BLINK_US = 3_000_000
-"""Between fixes no further apart the speeds at both ends say the way better than anything else could."""
+"""Up to this interval between fixes, the speeds at both ends give the most accurate distance."""
 EXPIRED_US = 5_000_000
-"""A speed as old as this is none."""
+"""A speed this old has expired."""
 JUMP_M = 50.0
-"""How far a position may lie off what speed allows: the wander of a receiver among rocks or trees."""
+"""How far a position may lie beyond what speed allows: the wander of a receiver among rocks or trees."""
 LONGEST_DEGREE_M = 111_700.0
-"""No degree of latitude or longitude is longer."""
+"""Upper bound on a degree of latitude or longitude."""
 WHEEL_DRIVES_MPS = 5.0
-"""A wheel that turns so fast while the positions stand still: one of them is wrong."""
+"""If a wheel turns this fast while the positions stand still, the speed from positions is not believed."""
 HISTORY_STEP_US = 1_000_000
 HISTORY_STEPS = 900
-"""A quarter of an hour, a second a step: how late a start may be given and still get its true kilometre."""
+"""A quarter of an hour in steps of one second: how late a start may be entered and still get its exact kilometre."""
 GPS, POSITIONS, WHEEL, OBD = "gps", "positions", "wheel", "obd"
-"""Where a speed comes from; POSITIONS where the receiver sends none."""
+"""Sources of a speed; POSITIONS if the receiver sends no speed."""
 
 
 class Seen(NamedTuple):
-    """The last fix that counted."""
+    """The last accepted fix."""
 
     at_us: int
     mps: float
@@ -49,7 +49,7 @@ class Seen(NamedTuple):
 
 
 class OdometerState(NamedTuple):
-    """What another session needs to go on."""
+    """The state that the next session resumes from."""
 
     total_m: float
     moving_us: int
@@ -69,8 +69,8 @@ class Past(NamedTuple):
 
 
 class Leg(NamedTuple):
-    """One stretch of the drive. `a` and `b` are where it began and ended if positions are to be trusted;
-    `seen` is False where GPS did not see it (the distance is an estimate)."""
+    """One stretch of the drive. `a` and `b` are the positions of its ends, None if they are not trusted;
+    `seen` is False if GPS was lost (the distance is an estimate)."""
 
     from_us: int
     to_us: int
@@ -83,7 +83,7 @@ class Leg(NamedTuple):
     seen: bool
 
     def at_us(self, fraction: float) -> int:
-        """When the car was at a fraction of the leg's way, if it changed speed evenly along it."""
+        """Return when the car was at a fraction of the leg's distance, assuming constant acceleration."""
         v0, v1 = self.from_mps, self.to_mps
         if self.seen and v0 + v1 > 0 and v0 != v1:
             way = fraction * (v0 + v1) / 2
@@ -101,10 +101,12 @@ class Odometer:
         self.at_us: int | None = None
         self.rejected = 0
         self._last: Seen | None = None
-        self._base_m = 0.0  # the total at the last fix; what the wheel adds since is provisional
+        self._base_m = 0.0  # the total at the last fix; distance added by the wheel since then is provisional
         self._bridged_m = 0.0
         self._speeds = FixSpeeds()
-        self._told: tuple[int, float] | None = None  # the last speed that the receiver itself sent
+        self._receiver_speed: tuple[int, float] | None = (
+            None  # the last speed that the receiver sent: time, speed
+        )
         self._source = GPS
         self._fix_us: int | None = None
         self._believed_us = 0
@@ -113,16 +115,16 @@ class Odometer:
 
     @property
     def estimated_m(self) -> float:
-        """Metres of the total that GPS did not see."""
+        """Metres of the total that are an estimate, driven while GPS was lost."""
         return self._bridged_m + self.total_m - self._base_m
 
     @property
     def position(self) -> Position | None:
-        """Where the car was last seen."""
+        """The last trusted position."""
         return self._last.position if self._last else None
 
     def fix(self, at_us: int, lat: float, lon: float, speed_mps: float | None) -> Leg | None:
-        """Take a fix. None if it is the first, is no newer than the last, or cannot be true."""
+        """Take a fix; return its leg, or None if it is the first, not newer than the last, or implausible."""
         last, here = self._last, (lat, lon)
         if last is not None and at_us <= last.at_us:
             return None
@@ -133,14 +135,14 @@ class Odometer:
             self.rejected += 1
             return None
         speed = self._speeds.take(at_us, here, speed_mps)
-        self._note(at_us, speed, speed_mps)
+        self._note_source(at_us, speed, speed_mps)
         mps = min(FASTEST_CAR_MPS, speed.mps) if speed.mps >= STILL_MPS else 0.0
         if last is None:
             self._last = Seen(at_us, mps, here, at_us)
             self._bridged_m = self.estimated_m
             self._base_m = self.total_m
             self._advance(at_us, self.total_m, mps > 0)
-            self._mark()
+            self._mark_wheels()
             return None
         trusted = self._reachable(at_us, here, mps, last)
         dt_us = at_us - last.at_us
@@ -156,7 +158,7 @@ class Odometer:
                 straight_m = speed.way_m
             way_m = self._bridge(dt_us, straight_m)
             self._bridged_m += way_m
-            self._mark()
+            self._mark_wheels()
         from_m = self._base_m
         self._advance(
             at_us, max(from_m + way_m, self.total_m), way_m * 1e6 > (0 if seen else STILL_MPS * dt_us)
@@ -167,12 +169,16 @@ class Odometer:
         return Leg(last.at_us, at_us, from_m, self.total_m, a, b, last.mps, mps, seen)
 
     def wheel(self, at_us: int, speed_mps: float, source: str) -> Leg | None:
-        """Take a raw wheel or OBD speed. A leg comes out only while GPS is lost."""
+        """Take a raw wheel or OBD speed; return a leg only while GPS is lost."""
         if not 0 <= speed_mps <= FASTEST_CAR_MPS:
             self.rejected += 1
             return None
         wheel = self._wheels[source]
-        if not wheel.reading(at_us, speed_mps) or wheel is not self._heard(at_us) or not self.lost(at_us):
+        if (
+            not wheel.reading(at_us, speed_mps)
+            or wheel is not self._live_wheel(at_us)
+            or not self.lost(at_us)
+        ):
             return None
         from_us, from_m = at_us if self.at_us is None else self.at_us, self.total_m
         if at_us < from_us:
@@ -183,9 +189,9 @@ class Odometer:
         return Leg(from_us, at_us, from_m, total_m, None, None, mps, mps, seen=False)
 
     def speed(self, now_us: int) -> tuple[float | None, str | None]:
-        """Metres a second and who says so ("gps", "positions", "wheel", "obd"); None when nothing recent does."""
+        """Return the speed in m/s and its source ("gps", "positions", "wheel", "obd"); None if there is none."""
         gps_age_us = now_us - self._last.at_us if self._last else EXPIRED_US
-        wheel = self._heard(now_us)
+        wheel = self._live_wheel(now_us)
         if self._last and (gps_age_us <= LOST_US or (wheel is None and gps_age_us < EXPIRED_US)):
             return self._last.mps, self._source
         if wheel is not None:
@@ -194,16 +200,16 @@ class Odometer:
         return None, None
 
     def lost(self, now_us: int) -> bool:
-        """Whether GPS does not see the car."""
+        """Return whether GPS is lost."""
         return self._last is None or now_us - self._last.at_us > LOST_US
 
     @property
     def speedless_us(self) -> int:
-        """For how long fixes have come without a speed, sent or by positions, that can be believed."""
+        """How long fixes have had no credible speed, sent by the receiver or computed from positions."""
         return 0 if self._fix_us is None else self._fix_us - self._believed_us
 
     def past(self, at_us: int) -> Past:
-        """The odometer as it was at a moment (the oldest known, if that is longer ago; the newest, if later)."""
+        """Return the odometer at a moment, limited to the oldest and the newest known reading."""
         later = Past(at_us if self.at_us is None else self.at_us, self.total_m, self.moving_us)
         if at_us >= later.at_us:
             return later
@@ -219,40 +225,40 @@ class Odometer:
         return later
 
     def state(self) -> OdometerState:
-        """What `resume` needs."""
+        """Return the state for `resume`."""
         wheel, obd = self._wheels[WHEEL].state(), self._wheels[OBD].state()
         return OdometerState(
             self.total_m, self.moving_us, self.estimated_m, self.at_us, self._last, wheel, obd
         )
 
     def resume(self, state: OdometerState) -> None:
-        """Go on where another session ended: the next fix or wheel reading bridges the gap."""
+        """Resume from the state of an earlier session; the next fix or wheel reading bridges the gap."""
         self.total_m = self._base_m = state.total_m
         self.moving_us, self._bridged_m, self.at_us = state.moving_us, state.estimated_m, state.at_us
         self._last = state.last
-        self._told = None if state.last is None else (state.last.at_us, state.last.mps)
+        self._receiver_speed = None if state.last is None else (state.last.at_us, state.last.mps)
         self._wheels[WHEEL].resume(state.wheel)
         self._wheels[OBD].resume(state.obd)
 
-    def _plausible(self, at_us: int, told_mps: float) -> bool:
-        if not 0 <= told_mps <= FASTEST_CAR_MPS:
+    def _plausible(self, at_us: int, receiver_mps: float) -> bool:
+        if not 0 <= receiver_mps <= FASTEST_CAR_MPS:
             return False
-        if self._told is None or at_us - self._told[0] > BLINK_US:
+        if self._receiver_speed is None or at_us - self._receiver_speed[0] > BLINK_US:
             return True
-        dt_us, mps = at_us - self._told[0], self._told[1]
-        return abs(told_mps - mps) <= HARD_MPS2 * dt_us / 1e6 + SPEED_NOISE_MPS
+        dt_us, mps = at_us - self._receiver_speed[0], self._receiver_speed[1]
+        return abs(receiver_mps - mps) <= HARD_MPS2 * dt_us / 1e6 + SPEED_NOISE_MPS
 
-    def _note(self, at_us: int, speed: FixSpeed, told_mps: float | None) -> None:
-        """Where the speed comes from, and whether it can be believed."""
-        if told_mps is not None:
-            self._told = at_us, told_mps
+    def _note_source(self, at_us: int, speed: FixSpeed, receiver_mps: float | None) -> None:
+        """Record the source of the speed, and whether it is credible."""
+        if receiver_mps is not None:
+            self._receiver_speed = at_us, receiver_mps
         self._source = GPS if speed.way_m is None else POSITIONS
-        wheel = self._heard(at_us) if speed.way_m is not None and speed.mps == 0 else None
+        wheel = self._live_wheel(at_us) if speed.way_m is not None and speed.mps == 0 else None
         if speed.believed and (wheel is None or wheel.raw_mps < WHEEL_DRIVES_MPS):
             self._believed_us = at_us
 
     def _reachable(self, at_us: int, here: Position, mps: float, last: Seen) -> bool:
-        """Whether the car can have come here from where it was last seen."""
+        """Return whether the car can have reached this position since the last trusted one."""
         if last.position is None:
             return True
         dt_s = (at_us - last.position_us) / 1e6
@@ -260,25 +266,25 @@ class Odometer:
         bound_m = fastest * dt_s + JUMP_M
         (lat1, lon1), (lat2, lon2) = last.position, here
         if (abs(lat2 - lat1) + abs(lon2 - lon1)) * LONGEST_DEGREE_M <= bound_m:
-            return True  # nearly always, without the exact way
+            return True  # the usual case, without the exact distance
         return geo.distance_m(lat1, lon1, lat2, lon2) <= bound_m
 
     def _bridge(self, dt_us: int, straight_m: float) -> float:
-        """Metres driven while GPS was lost: by a wheel that was heard throughout, or at least the straight way."""
+        """Return the metres driven while GPS was lost: by a wheel read throughout, else at least the straight line."""
         best = max(self._wheels.values(), key=lambda wheel: wheel.covered_us)
         by_wheel_m = best.metres
         if best.covered_us >= 0.9 * dt_us:
             return by_wheel_m
         return max(by_wheel_m, straight_m)
 
-    def _heard(self, now_us: int) -> Wheel | None:
-        """The best wheel that is being heard."""
+    def _live_wheel(self, now_us: int) -> Wheel | None:
+        """Return the best wheel with a recent reading."""
         for wheel in self._wheels.values():
             if wheel.at_us is not None and now_us - wheel.at_us <= LOST_US:
                 return wheel
         return None
 
-    def _mark(self) -> None:
+    def _mark_wheels(self) -> None:
         for wheel in self._wheels.values():
             wheel.mark()
 

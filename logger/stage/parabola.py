@@ -1,9 +1,9 @@
-"""A parabola through the newest points of a track, by least squares: the speed at its end and how sure that is.
+"""Least-squares parabola through the newest points of a track: speed at its end, with standard error.
 
-Knows no receiver. The idea: the points' moments are summed from the newest backwards, so that every stretch which ends
-at the newest point is fitted from a few sums, by orthogonal polynomials. These keep the mean velocity and the bend
-apart: the bend adds to the speed only as far as it stands out of the noise, and only along the road; across, it is a
-curve, whose arc is a little longer than the chord.
+Independent of any receiver. The points' moments are summed from the newest backwards, so that each stretch that ends
+at the newest point is fitted from a few sums, by orthogonal polynomials. These separate the mean velocity from the bend
+(the quadratic term). The bend adds to the speed only as far as it exceeds the noise, and only along the road; across
+the road it is a curve, whose arc is a little longer than the chord.
 """
 
 from __future__ import annotations
@@ -13,31 +13,32 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 LONGEST_S = 10.0
-"""The longest stretch: steady driving hardly lasts longer."""
+"""The longest stretch: a speed rarely stays constant for longer."""
 SHORTEST_S = 0.5
 """The shortest, where the rate allows: no car changes its acceleration faster."""
 ENOUGH_S = 1.5
 SURE_MPS = 0.4
-"""A stretch is lengthened beyond what fits until it gives the speed so well, or is so long."""
+"""A stretch that no longer fits is still lengthened until its error is below SURE_MPS or it lasts ENOUGH_S."""
 EXACT_MPS = 0.2
-"""It is not lengthened beyond what gives the speed so exactly: the longer, the later it shows a change."""
+"""A stretch with this error is not lengthened further: a longer one shows a change later."""
 GROWTH = 1.25
-"""Each stretch tried is longer than the last by this: one pass tries a dozen."""
+"""Each stretch tried is longer than the last by this factor; one pass tries about a dozen."""
 SPREAD, SPREAD_SIGMAS = 1.5, 4.0
-"""A stretch fits if its squares are those of the noise: times 1.5, as the noise is known to 20 %, and four sigmas."""
+"""A stretch fits if its sum of squares is at most that of the noise, times 1.5 (the noise is known to 20 %) plus four
+sigmas."""
 BEND_SIGMAS_2 = 3.0
-"""A bend counts by the share of its square that exceeds so many times what noise makes of it."""
+"""Only the share of a squared bend beyond this multiple of its variance counts."""
 UNPROVEN = 0.5
-"""The share of a bend that counts of three points: nothing shows that the change goes on."""
+"""The share of a bend that counts when there are only three points, too few to confirm it."""
 CURVE_SHARE = 0.05
-"""No arc between two fixes is longer than its chord by more."""
+"""The largest excess of an arc between two fixes over its chord, as a share."""
 
 ROUNDED = 1e-9
-"""Of sums of fourth powers, less than this share is left by rounding."""
+"""A smaller share of the sum of fourth powers is rounding error."""
 
 
 class Point(NamedTuple):
-    """A position in metres east and north of where its track began."""
+    """A position in metres east and north of the start of its track."""
 
     at_us: int
     east_m: float
@@ -45,7 +46,7 @@ class Point(NamedTuple):
 
 
 class Velocity(NamedTuple):
-    """Of the newest point: the velocity's parts, the speed along the road, and its standard error."""
+    """Velocity at the newest point: its components, the speed along the road, and the speed's standard error."""
 
     east_mps: float
     north_mps: float
@@ -57,9 +58,9 @@ UNKNOWN = Velocity(0.0, 0.0, 0.0, math.inf)
 
 
 def newest_velocity(newest_first: Iterable[Point], noise_m: float) -> Velocity:
-    """The velocity by the longest stretch that a parabola fits. `noise_m` is a position's standard error.
+    """Return the velocity from the longest stretch that a parabola fits. `noise_m`: a position's standard error.
 
-    `UNKNOWN` for a single point.
+    Returns `UNKNOWN` for a single point.
     """
     velocity, sums, sure, due = UNKNOWN, _Sums(), False, 2
     newest: Point | None = None
@@ -84,8 +85,8 @@ def newest_velocity(newest_first: Iterable[Point], noise_m: float) -> Velocity:
 
 
 class _Fit(NamedTuple):
-    """Mean velocity and bend of a stretch. `slope_s` is how much speed the bend adds at the end; the weights turn
-    a position's variance into the coefficients'."""
+    """Mean velocity and bend of a stretch. `slope_s` times the bend is the speed added at the end; a position's
+    variance divided by a weight is that coefficient's variance."""
 
     points: int
     velocity_mps: tuple[float, float]
@@ -96,19 +97,19 @@ class _Fit(NamedTuple):
     squares_m2: float
 
     def fits(self, noise_m: float) -> bool:
-        """Whether what is left over is noise."""
+        """Return whether the residuals are no larger than noise."""
         freedom = 2 * (self.points - 3)
         if freedom <= 0:
             return True
         return self.squares_m2 <= noise_m**2 * freedom * (SPREAD + SPREAD_SIGMAS * math.sqrt(2 / freedom))
 
     def error_mps(self, noise_m: float, share: float) -> float:
-        """The standard error of the speed at the end, with a share of the bend in it."""
+        """Return the standard error of the speed at the end, with a share of the bend included."""
         by_bend = (share * self.slope_s) ** 2 / self.bend_weight if self.bend_weight else 0.0
         return noise_m * math.sqrt(1 / self.velocity_weight + by_bend)
 
     def velocity(self, noise_m: float) -> Velocity:
-        """The velocity at the end."""
+        """Return the velocity at the end."""
         (east, north), (bend_east, bend_north) = self.velocity_mps, self.bend
         mean_mps = math.hypot(east, north)
         error_mps = self.error_mps(noise_m, 0.0)
@@ -135,7 +136,7 @@ class _Fit(NamedTuple):
 
 
 class _Sums:
-    """Moments of points (seconds, metres east, metres north), all counted from the newest."""
+    """Moments of points (seconds, metres east, metres north), relative to the newest."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -145,7 +146,7 @@ class _Sums:
         self._squares = 0.0
 
     def add(self, t: float, east: float, north: float) -> None:
-        """Take another point."""
+        """Add a point."""
         t2 = t * t
         s, e, n = self._t, self._east, self._north
         self.count += 1
@@ -162,7 +163,7 @@ class _Sums:
         self._squares += east * east + north * north
 
     def fit(self) -> _Fit:
-        """By the polynomials u and u^2 - skew u - width, with u counted from the mean time, which are orthogonal."""
+        """Fit the orthogonal polynomials u and u^2 - skew u - width, where u is time relative to its mean."""
         count, (_, s1, s2, s3, s4) = self.count, self._t
         mean = s1 / count
         c2 = s2 - s1 * mean

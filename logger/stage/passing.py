@@ -1,13 +1,13 @@
-"""When the car passed which mark: the segment between fixes against each circle, in order.
+"""Detect when the car passes each mark: the segment between two fixes against the mark's circle.
 
-A mark counts as passed when the driven way has met its circle; the instant of passing is that of the nearest
-approach, interpolated between fixes, which is where a line across the road would stand. (The circle's edge
-would be passed a second earlier, by an amount that depends on its size.) It is known only when the car moves
-away again or stands there. At a start the car waits beside the line: there the instant is the last of standing.
-A mark without coordinates, or any mark while GPS is lost, is passed at its kilometre.
+A mark counts as passed when the driven line meets its circle. The instant of passing is that of the closest
+approach, interpolated between fixes, where a line across the road would be. (The circle's edge is passed about
+a second earlier, depending on its size.) It is final only when the car moves away again or stands there. At a
+start the car waits beside the line: there the instant is the end of the wait. A mark without coordinates, or any
+mark while GPS is lost, is passed at its kilometre.
 
-Order is kept: the next pending mark first; a later one within reach of the odometer may pass and leaves those
-between as missed. A mark a kilometre behind by the odometer is no longer the next, but still passes if met.
+Marks pass in order: the next pending one first. A later one that the odometer allows may pass too, and those
+between are missed. A mark a kilometre behind by the odometer is no longer the next, but still passes if met.
 """
 
 from __future__ import annotations
@@ -20,37 +20,37 @@ from logger.stage.odometer import Leg
 from logger.stage.run import Near, Run
 
 RECEDE_M = 20.0
-"""So far beyond the nearest approach it is over: more than a receiver's wander, less than a second's drive."""
+"""The passage is over this far beyond the closest approach: more than a receiver's wander, under a second's drive."""
 ARRIVALS = frozenset({"tc", "cp", "dn", "dt"})
-"""Where a car may stop for good, and is there when it has stood so long, so near. (At an `fn` it waits beside
-the line, as at a start; nobody stands at an `ass`.)"""
+"""Kinds where a car may stop and not drive on: it has arrived after STOOD_US within STOOD_M. (At an `fn` it waits
+beside the line, as at a start; at an `ass` a car does not stop.)"""
 STOOD_US = 3_000_000
 STOOD_M = 10.0
 NEARER_M = 5.0
-"""A car that waits at a start and then comes nearer than this to the line had waited before it; otherwise
-setting off was its start."""
+"""If a car that waited at a start then comes closer to the line by more than this, it waited before the line;
+otherwise the end of the wait is its start."""
 OVERRUN_M = 1000.0
-"""A mark so far behind by the odometer has been missed, or the odometer would have to be wrong by a kilometre."""
+"""A mark this far behind by the odometer was missed: the odometer is never wrong by a kilometre."""
 LOOKAHEAD = 2
-"""Marks after the next that are watched as well."""
+"""How many marks after the next are watched as well."""
 AHEAD_M = 1000.0
 AHEAD_SHARE = 0.03
-"""A later mark passes only where the odometer expects it within this, or this share of the way to it: roads
-that come back to a place would pass the wrong mark."""
+"""A later mark passes only if it is ahead by at most this distance, or this share of the distance to it: otherwise
+a road that returns to a place would pass the wrong mark."""
 TOO_SOON_SHARE = 0.3
-"""After a mark that was seen being passed, the next cannot come before this share of the way to it."""
+"""After a mark passed by position, the next one cannot pass before this share of the distance to it."""
 BLIND_CHORD_M = 2000.0
-"""Across a longer gap in GPS the straight line says nothing of the road."""
+"""Across a longer gap in GPS, the straight line is too far from the road to detect marks."""
 JUMP_SLACK_M = 200.0
-"""What the odometer may lag behind positions, when it is used to leave out distant marks."""
+"""How far the odometer may lag behind positions, when it is used to skip distant marks."""
 
 IDLE_M = 100.0
-"""Looking at all pending marks may be left out for so long when all are further away; which are pending
-changes with kilometres, not with metres."""
+"""When all pending marks are further away, they are not checked for this distance; the list of pending marks
+changes over kilometres, not metres."""
 
 
 class Passed(NamedTuple):
-    """A mark was passed at an instant, when odometer and moving time read so much. `nearest_m` None: by km."""
+    """The passage of a mark, with odometer and moving time at that instant. `nearest_m` None: passed by kilometre."""
 
     mark: Mark
     at_us: int
@@ -61,7 +61,7 @@ class Passed(NamedTuple):
 
 
 class Watch:
-    """Looks at the pending marks of a course, a leg at a time."""
+    """Check each leg against the pending marks of a course."""
 
     def __init__(self) -> None:
         self._far_until_m: dict[tuple[int, int], float] = {}
@@ -70,9 +70,9 @@ class Watch:
     def look(
         self, course: Course, run: Run, leg: Leg, moving_us: int, doubt_m: float
     ) -> tuple[Run, Passed | None]:
-        """What a leg came to: the run with nears and opening brought up to date, and the first mark passed.
+        """Process a leg; return the run with its nears and opened marks updated, and the first mark passed.
 
-        `doubt_m` is how much of the distance since it was last certain is an estimate.
+        `doubt_m`: how much of the distance since it was last certain is an estimate.
         """
         if run is self._idle[0] and leg.to_m < self._idle[1] and leg.seen:
             return run, None
@@ -80,7 +80,7 @@ class Watch:
         pending = _pending(course, run, metres, doubt_m)
         nears: list[Near] = []
         passed: Passed | None = None
-        waiting = False  # for a mark with coordinates: kilometres do not overtake it
+        waiting = False  # True while a mark with coordinates is pending: later marks do not pass by kilometre
         for mark in pending:
             if run.held == mark.order:
                 run = _release(run, mark, leg, metres)
@@ -92,11 +92,11 @@ class Watch:
                 run = run._replace(opened=mark.order)
             if _too_soon(course, run, mark, metres):
                 break
-            near, found = _found(mark, near, run, leg, moving_us, away_m, by_km=not waiting)
-            if found is not None and passed is None and not nears:
-                passed = found
-            elif found is not None:
-                nears.append(_kept(found))
+            near, passage = _check_mark(mark, near, run, leg, moving_us, away_m, by_km=not waiting)
+            if passage is not None and passed is None and not nears:
+                passed = passage
+            elif passage is not None:
+                nears.append(_deferred(passage))
             elif near is not None:
                 nears.append(near)
             waiting = waiting or (mark.position is not None and metres <= mark.metres + OVERRUN_M)
@@ -110,13 +110,13 @@ class Watch:
         return run, passed
 
     def _spare_m(self, run: Run, mark: Mark, leg: Leg, metres: float) -> float:
-        """How far the car can drive, at least, before a mark matters; never more than IDLE_M."""
+        """Return how far the car can drive before a mark needs checking, at most IDLE_M."""
         if mark.position is not None:
             return min(IDLE_M, self._far_until_m.get((run.section, mark.order), 0.0) - leg.to_m)
         return min(IDLE_M, mark.metres - metres - (mark.open_m if mark.order > run.opened else 0.0))
 
     def _away_m(self, run: Run, mark: Mark, leg: Leg) -> float | None:
-        """The straight way to a mark, or None while the odometer says that it is too far to matter."""
+        """Return the straight distance to a mark, or None while it is too far by the odometer to need checking."""
         key = run.section, mark.order
         if mark.position is None or leg.b is None or leg.to_m < self._far_until_m.get(key, 0.0):
             return None
@@ -127,26 +127,26 @@ class Watch:
         return away_m
 
 
-def _found(
+def _check_mark(
     mark: Mark, near: Near | None, run: Run, leg: Leg, moving_us: int, away_m: float | None, *, by_km: bool
 ) -> tuple[Near | None, Passed | None]:
-    """Whether the leg comes near a mark, or passes it. `by_km` lets one without coordinates pass."""
+    """Check whether a leg comes near a mark or passes it. `by_km`: a mark without coordinates may pass."""
     running = run.started_us is not None
     if near is not None and near.passed:
-        return near, _passed(mark, near)
-    found: Passed | None = None
+        return near, _passage(mark, near)
+    passage: Passed | None = None
     if mark.position is None:
         if by_km and running:
-            found = _by_km(mark, run, leg, moving_us)
+            passage = _by_km(mark, run, leg, moving_us)
     elif away_m is not None and (near or away_m <= mark.clear_m + leg.to_m - leg.from_m + JUMP_SLACK_M):
-        near, found = _meet(near, mark, leg, moving_us, is_start=not running)
-    if not leg.seen and found is None and near is None and running:
-        found = _by_km(mark, run, leg, moving_us)
-    return near, found
+        near, passage = _meet(near, mark, leg, moving_us, is_start=not running)
+    if not leg.seen and passage is None and near is None and running:
+        passage = _by_km(mark, run, leg, moving_us)
+    return near, passage
 
 
 def _opens(mark: Mark, run: Run, metres: float, away_m: float | None) -> bool:
-    """Whether the crew is now shown a mark that they were not shown before."""
+    """Return whether a mark now becomes visible to the crew."""
     if mark.opening == "after_previous" and run.sure:
         return True
     if mark.opening not in ("near", "after_previous"):
@@ -157,7 +157,7 @@ def _opens(mark: Mark, run: Run, metres: float, away_m: float | None) -> bool:
 
 
 def _pending(course: Course, run: Run, metres: float, doubt_m: float) -> list[Mark]:
-    """The marks that this stretch may pass: all behind that are still open, the next, and a few ahead."""
+    """Return the marks that a leg may pass: all open ones behind, the next one, and a few ahead."""
     if run.started_us is None:
         return [course.start] if course.start is not None else []
     marks = course.marks
@@ -177,7 +177,7 @@ def _pending(course: Course, run: Run, metres: float, doubt_m: float) -> list[Ma
 
 
 def _too_soon(course: Course, run: Run, mark: Mark, metres: float) -> bool:
-    """Whether a mark comes before the road can have got there from the last one, which was seen being passed."""
+    """Return whether the distance from the last mark, passed by position, is too short for this one."""
     if not run.sure or not run.done:
         return False
     settled_m = course.marks[run.done - 1].metres
@@ -185,7 +185,7 @@ def _too_soon(course: Course, run: Run, mark: Mark, metres: float) -> bool:
 
 
 def _release(run: Run, mark: Mark, leg: Leg, metres: float) -> Run:
-    """Lets a held mark pass again once the car has been away from it."""
+    """Release a held mark once the car has left it."""
     if mark.position is None:
         away = metres < mark.metres
     else:
@@ -199,7 +199,7 @@ def _meet(
     assert leg.a is not None and leg.b is not None and mark.position is not None  # noqa: S101
     met = geo.crossing(leg.a, leg.b, mark.position, mark.clear_m)
     if met is None:
-        return None, _passed(mark, near) if near else None
+        return None, _passage(mark, near) if near else None
     if not leg.seen and met.leave < 1 and leg.to_m - leg.from_m > BLIND_CHORD_M:
         return None, None
     standing = leg.from_mps == leg.to_mps == 0
@@ -214,7 +214,7 @@ def _meet(
         not leg.seen,
     )
     if near is not None and not leg.seen:
-        near = near._replace(estimated=True)  # it may have come nearer unseen
+        near = near._replace(estimated=True)  # it may have come closer while GPS was lost
     if near is None:
         near = here
     elif standing:
@@ -225,7 +225,7 @@ def _meet(
         near = here._replace(estimated=near.estimated or here.estimated)
     arrived = mark.kind in ARRIVALS and near.stood_us >= STOOD_US and near.nearest_m <= STOOD_M
     if met.leave < 1 or arrived or geo.distance_m(*leg.b, *mark.position) > near.nearest_m + RECEDE_M:
-        return near, _passed(mark, near)
+        return near, _passage(mark, near)
     return near, None
 
 
@@ -239,11 +239,11 @@ def _by_km(mark: Mark, run: Run, leg: Leg, moving_us: int) -> Passed | None:
     return Passed(mark, at_us, total_m, moving_us - (leg.to_us - at_us), None, not leg.seen)
 
 
-def _passed(mark: Mark, near: Near) -> Passed:
+def _passage(mark: Mark, near: Near) -> Passed:
     return Passed(mark, near.at_us, near.total_m, near.moving_us, near.nearest_m, near.estimated)
 
 
-def _kept(found: Passed) -> Near:
-    """A mark that was passed while an earlier one is not yet over: it waits for its turn."""
-    mark, at_us, total_m, moving_us, nearest_m, estimated = found
+def _deferred(passage: Passed) -> Near:
+    """Convert a passage to a `Near` that waits until the passage of an earlier mark is over."""
+    mark, at_us, total_m, moving_us, nearest_m, estimated = passage
     return Near(mark.order, nearest_m or 0.0, at_us, total_m, moving_us, 0, estimated, passed=True)

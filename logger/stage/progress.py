@@ -1,12 +1,12 @@
-"""Through the day's sections: started and finished by crossing, by the clock, or by the crew; always undoable.
+"""State machine of the day's sections: start and finish by crossing, by the clock, or by the crew; with undo.
 
     waiting --start (crossing dss | due time | crew)--> running --finish (crossing ass | length | crew)--+
        ^                                                                                                  |
        +------- next section is selective: waiting; liaison, neutralisation, transfer: running at once ---+
 
-Knows marks, legs and drive time; no GPS, no limits. Every change is an event through `emit(at_us, kind, detail)`.
-`undo` takes back the last section change or correction: putting the old `Run` back is enough (see run.py).
-After it, the mark that had changed the section by itself is held until the car has been away from it.
+Uses marks, legs and drive time, no GPS or limits. Every change is an event through `emit(at_us, kind, detail)`.
+`undo` reverts the last section change or correction: restoring the old `Run` is enough (see run.py). After an undo,
+the mark that triggered the change is held: it cannot trigger again until the car has left it.
 """
 
 from __future__ import annotations
@@ -19,17 +19,19 @@ from logger.stage.run import Run, marked, moved
 from logger.stage.steps import MAX_CONTROLS, MAX_UNDO, Control, ProgressState, Step
 
 ROLLING_MPS = 3.0
-"""Faster than this a car that waits for an untimed section has set off; slower it may be shuffling in a queue."""
+"""Above this speed a car that waits for an untimed section has set off; below it may be moving up in a queue."""
 _SETTING_OFF, _NEXT_START = -1, -2
-"""In `Run.held`: setting off does not start this section; meeting its start does not start the next one."""
+"""Values of `Run.held`: setting off does not start this section; crossing the next section's start does not start
+that one."""
 _PASSES_A_LEG = 100
-"""Marks that one leg can pass: a leg is a second's drive, or a gap in GPS of some kilometres."""
+"""Bound on marks that one leg can pass: a leg is a second's drive, or a gap in GPS of some kilometres."""
 JUMP_START_US = 60_000_000
-"""Leaving the start this shortly before the due time is a jumped start: the due time stands."""
+"""A car that leaves less than this before the due time has jumped the start: the due time still applies."""
 
 
 class Progress:
-    """The day so far. `reset_at_marks`: the distance is re-set to the roadbook at each mark that was seen passed."""
+    """Progress through the sections. `reset_at_marks`: set the distance to the roadbook's at each mark passed by
+    position."""
 
     def __init__(
         self, courses: tuple[Course, ...], odometer: Odometer, emit: Emit, *, reset_at_marks: bool = True
@@ -48,17 +50,17 @@ class Progress:
 
     @property
     def course(self) -> Course | None:
-        """The section that is driven or waited for; None when there is none (left)."""
+        """The section being driven or waited for; None without an itinerary or after the last section."""
         return self.courses[self.run.section] if self.run.section < len(self.courses) else None
 
     @property
     def following(self) -> int:
-        """The index of the section that a start would start: the one waited for, or the next."""
+        """The index of the section that the next start begins: the one waited for, or the one after the current."""
         return self.run.section + (self.run.started_us is not None)
 
     @property
     def next_mark(self) -> Mark | None:
-        """The mark that comes next: not passed, and not so far behind that it was missed."""
+        """The next mark: not passed, and not so far behind that it was missed."""
         course, metres = self.course, self.run.metres(self._odometer.total_m)
         if course is None:
             return None
@@ -68,7 +70,7 @@ class Progress:
         )
 
     def leg(self, leg: Leg) -> None:
-        """Take a leg of the drive."""
+        """Process a leg of the drive."""
         for _ in range(_PASSES_A_LEG):
             course, run = self.course, self.run
             if course is None:
@@ -87,14 +89,14 @@ class Progress:
             if passed is None and not course.timed:
                 start = self._next_start(leg)
             if start is not None:
-                self._started_by(start)
+                self._start_at(start)
             elif passed is not None:
                 self._settle(passed)
             else:
                 return
 
     def due(self, now_us: int, due_us: int | None) -> None:
-        """Time has come to `now_us`; the next section is to start at `due_us`."""
+        """Advance to `now_us`; start the next section if `due_us` has been reached."""
         self._due_us = due_us
         if due_us is not None and now_us >= due_us:
             self._due_us = None
@@ -103,7 +105,7 @@ class Progress:
                 self.start(self._odometer.past(due_us)._replace(at_us=due_us), "schedule")
 
     def schedule(self, at_us: int, due_utc_us: int | None) -> None:
-        """Set or, with None, take away the UTC at which the next section starts. Raises ValueError if there is none."""
+        """Set the UTC at which the next section starts; None removes it. Raises ValueError if no section is left."""
         if self.following >= len(self.courses):
             raise ValueError("no section is left")
         self.push(Step("scheduled start", "schedule", at_us, due_utc_us=self.run.due_utc_us))
@@ -118,7 +120,7 @@ class Progress:
         undo_to: Run | None = None,
         estimated: bool = False,
     ) -> None:
-        """Start the section that is waited for, or else the next, or that of an index, at a moment.
+        """Start a section at `past`: the one with this `index`, else the one waited for, else the next.
 
         Raises ValueError if there is no such section.
         """
@@ -128,16 +130,16 @@ class Progress:
             raise ValueError("no section is left" if self.courses else "there is no itinerary")
         self.push(Step(f"start of {self._title(index)}", "section", past.at_us, undo_to or self.run))
         if self.run.started_us is not None:
-            self._finished(past, cause)
+            self._emit_finish(past, cause)
         self._begin(index, past, cause, estimated=estimated)
 
     def finish(self, past: Past, cause: str, undo_to: Run | None = None) -> None:
-        """Finish the section at a moment. Raises ValueError if none is running."""
+        """Finish the section at `past`. Raises ValueError if none is running."""
         run = self.run
         if run.started_us is None or self.course is None:
             raise ValueError("no section is running")
         self.push(Step(f"finish of {self._title(run.section)}", "section", past.at_us, undo_to or run))
-        self._finished(past, cause)
+        self._emit_finish(past, cause)
         following = self.courses[run.section + 1] if run.section + 1 < len(self.courses) else None
         if following is not None and not following.timed:
             self._begin(run.section + 1, past, cause)
@@ -151,7 +153,7 @@ class Progress:
             )
 
     def undo(self, at_us: int) -> Step:
-        """Take back the last step; returns what it was. Raises ValueError if there is none."""
+        """Undo the last step and return it. Raises ValueError if there is none."""
         if not self.steps:
             raise ValueError("there is nothing to undo")
         *others, step = self.steps
@@ -170,9 +172,9 @@ class Progress:
         return step
 
     def adjust(self, at_us: int, metres: float) -> None:
-        """Move the distance in the section. Raises ValueError if none is running.
+        """Shift the section's distance by `metres`. Raises ValueError if no section is running.
 
-        Marks that are now far behind are given up; marks by kilometre that are ahead again are open again.
+        Marks now far behind are skipped; marks by kilometre that are ahead again become pending again.
         """
         before = self.run
         if before.started_us is None or self.course is None:
@@ -181,11 +183,11 @@ class Progress:
         self.push(Step(f"distance {metres:+.0f} m", "distance", at_us, before, metres, self.run.done))
 
     def push(self, step: Step) -> None:
-        """Remember how to undo something."""
+        """Add a step to the undo history."""
         self.steps = (*self.steps, step)[-MAX_UNDO:]
 
     def resume(self, state: ProgressState) -> None:
-        """Go on where another session ended. Raises ValueError if the state is of another itinerary."""
+        """Restore the state of an earlier session. Raises ValueError if it is of another itinerary."""
         if not 0 <= state.run.section <= len(self.courses):
             raise ValueError("the state is of another itinerary")
         if state.run.section < len(self.courses):
@@ -195,7 +197,7 @@ class Progress:
         self.run, self.steps, self.controls = state
 
     def state(self) -> ProgressState:
-        """What `resume` needs."""
+        """Return the state for `resume`."""
         return ProgressState(self.run, self.steps, self.controls)
 
     def _title(self, index: int) -> str:
@@ -222,25 +224,25 @@ class Progress:
         if course.start is not None:
             self._control(course.start, past.at_us, 0)
 
-    def _finished(self, past: Past, cause: str) -> None:
+    def _emit_finish(self, past: Past, cause: str) -> None:
         run, course = self.run, self.course
-        assert course is not None  # noqa: S101 - the caller has looked
+        assert course is not None  # noqa: S101 - the caller has checked
         for mark in course.marks[run.done : course.end]:
             self._waypoint(past.at_us, mark, "missed")
         detail = section_detail(run.section, course, "finished", cause)
         self._emit(past.at_us, "section", detail | finish_detail(run, past))
 
     def _next_start(self, leg: Leg) -> Passed | None:
-        """The start of the next timed section, met when this one's own marks are done with."""
+        """Return the passage of the next timed section's start, if this section's own marks are settled."""
         run, following = self.run, self.run.section + 1
         course = self.course
         if course is None or following >= len(self.courses) or run.started_us is None:
             return None
         start = self.courses[following].start
         if start is None or start.position is None or 0 < run.done < course.end:
-            return None  # a log begun on the way has met no mark yet: it may be anywhere, also at the start
+            return None  # with no mark settled yet the log may have begun anywhere, also at the next start
         held = start.order if run.held == _NEXT_START else None
-        before = self._waiting  # the same object while nothing changes: a watch need not look again and again
+        before = self._waiting  # the same object while nothing changes, so that the watch can skip checks
         if (before.section, before.nears, before.held) != (following, run.ahead, held):
             before = Run(following, nears=run.ahead, held=held)
         moving_us = self._odometer.moving_us
@@ -250,8 +252,8 @@ class Progress:
             self.run = run._replace(ahead=self._waiting.nears, held=None if released else run.held)
         return passed
 
-    def _started_by(self, passed: Passed) -> None:
-        """The start of the section waited for, or of the next, was passed."""
+    def _start_at(self, passed: Passed) -> None:
+        """Start the section whose start mark was passed, unless the start was jumped."""
         due_us = self._due_us
         held = passed.mark.order if self.run.started_us is None else _NEXT_START
         if due_us is not None and 0 < due_us - passed.at_us <= JUMP_START_US:

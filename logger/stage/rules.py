@@ -1,8 +1,8 @@
-"""The numbers that regulations and crews argue about, from a TOML file: limits, free areas, penalties, alarms.
+"""Rally rules from a TOML file: speed limits of classes, over-speeds, penalties, default alarms.
 
-`rules_default.toml` beside this module is what published texts say; a rules file of one's own replaces what
-it states, table by table. The penalty models are carried here for the review, which computes them: live, an
-over-speed is an event and not yet a sentence.
+`rules_default.toml` in this package holds the numbers of published regulations; each table of a user's rules file
+replaces the default one. The penalty models are defined here and computed in the review; live, an over-speed
+is only an event.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from logger.tomlconfig.schema import Flaw, TomlFile, named, within
 
 @dataclass(frozen=True, slots=True)
 class ClassLimit:
-    """The speed that a class of cars must never exceed."""
+    """The speed limit of a class of cars."""
 
     name: str
     max_speed_kmh: float = field(metadata=within(above=0, most=400))
@@ -29,10 +29,10 @@ class ClassLimit:
 
 @dataclass(frozen=True, slots=True)
 class SpeedRules:
-    """How limits are announced, and what an over-speed is.
+    """When a limit is announced, and what counts as an over-speed.
 
-    An over-speed begins above limit + `tolerance_kmh` and ends at the limit. Its impulses come every
-    `impulse_s` or `impulse_m`, whichever is first, beginning with its start.
+    An over-speed begins above limit + `tolerance_kmh` and ends at the limit. Its first impulse is at its start;
+    the next ones follow every `impulse_s` or `impulse_m`, whichever comes first.
     """
 
     approach_m: float = field(default=1000.0, metadata=within(0, 20_000))
@@ -44,7 +44,7 @@ class SpeedRules:
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """Over the limit by at most `over_kmh` costs `penalty_s` an impulse; the last band has no upper end."""
+    """Penalty of `penalty_s` per impulse for an excess of at most `over_kmh`; None: no upper end (the last band)."""
 
     penalty_s: float = field(metadata=within(0, 864_000))
     over_kmh: float | None = field(default=None, metadata=within(above=0, most=400))
@@ -52,7 +52,7 @@ class Band:
 
 @dataclass(frozen=True, slots=True)
 class Penalties:
-    """Which model of penalties the review applies, and the numbers of each."""
+    """The penalty model that the review applies, and the parameters of all models."""
 
     model: Literal["bands", "rallysafe", "rallycheck", "over_time"] = "bands"
     bands: tuple[Band, ...] = field(default=(), metadata=named("band"))
@@ -69,13 +69,13 @@ class Penalties:
         for index, bound in enumerate(bounds[:-1]):
             following = bounds[index + 1]
             if bound is None or (following is not None and following <= bound):
-                what = "bands do not ascend"
-                yield Flaw(("band", index), what, "write them from the least over_kmh to the one without any")
+                what = "bands are not in ascending order"
+                yield Flaw(("band", index), what, "sort them by over_kmh, the one without over_kmh last")
 
 
 @dataclass(frozen=True, slots=True)
 class Missed:
-    """What a waypoint that was not validated costs, by kind; `default_s` for kinds that are not named."""
+    """Penalty for a missed waypoint by kind; `default_s` for the other kinds."""
 
     default_s: float = field(default=900.0, metadata=within(0, 864_000))
     wpn_s: float = field(default=3600.0, metadata=within(0, 864_000))
@@ -85,14 +85,14 @@ class Missed:
 
 @dataclass(frozen=True, slots=True)
 class NotFinished:
-    """What a timed section that was not finished costs on top of its maximum time."""
+    """Penalty for a timed section that was not finished, on top of its maximum time."""
 
     penalty_s: float = field(default=36_000.0, metadata=within(0, 8_640_000))
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """A rules file."""
+    """The contents of a rules file."""
 
     name: str = ""
     classes: tuple[ClassLimit, ...] = field(default=(), metadata=named("class"))
@@ -104,32 +104,32 @@ class Rules:
 
     @property
     def alarms(self) -> tuple[AlarmRule, ...]:
-        """The alarms that every car has unless it overrides them."""
+        """The default alarms, which a configuration may override."""
         return tuple(alarm.rule() for alarm in self.declared)
 
     def class_limit_kmh(self, class_name: str | None) -> float | None:
-        """The limit of a class, written in any case; None for a class that the rules do not name."""
-        wanted = (class_name or "").casefold()
-        return next((entry.max_speed_kmh for entry in self.classes if entry.name.casefold() == wanted), None)
+        """Return the limit of a class, ignoring case; None for a class that the rules do not list."""
+        folded = (class_name or "").casefold()
+        return next((entry.max_speed_kmh for entry in self.classes if entry.name.casefold() == folded), None)
 
 
 def load(text: str, name: str) -> Rules:
-    """The rules in a TOML text: each table that it states replaces stagelog's own, an alarm that of its name.
+    """Parse rules. Each table in the text replaces the default one, each alarm the default alarm of the same name.
 
     Raises TomlError with every problem, by line and key of the file `name`.
     """
-    own, brought = TomlFile(text, name).build(Rules), default_rules()
+    own, defaults = TomlFile(text, name).build(Rules), default_rules()
     kept = {
-        field.name: getattr(brought, field.name)
+        field.name: getattr(defaults, field.name)
         for field in dataclasses.fields(Rules)
         if getattr(own, field.name) == field.default
     }
-    alarms = {alarm.name: alarm for alarm in (*brought.declared, *own.declared)}
+    alarms = {alarm.name: alarm for alarm in (*defaults.declared, *own.declared)}
     return dataclasses.replace(own, **kept | {"name": own.name or name, "declared": tuple(alarms.values())})
 
 
 @cache
 def default_rules() -> Rules:
-    """The rules that stagelog brings."""
+    """Return the rules in `rules_default.toml`."""
     file = resources.files(__package__).joinpath("rules_default.toml")
     return TomlFile(file.read_text(encoding="utf-8"), file.name).build(Rules)

@@ -1,9 +1,9 @@
-"""Where the car is in the itinerary, as one immutable value; and the arithmetic on it.
+"""The car's progress in one section as an immutable value: distance, elapsed time, averages, splits, trips.
 
-A `Run` holds no running totals: it remembers what odometer and drive time read at its start, and everything
-else is a difference. So a section change is one assignment, undo is putting the old value back (however much
-has been driven since), and a power cut costs nothing but the newest second. Distance may be moved (by the
-crew, or re-set to the roadbook at a waypoint) without the odometer knowing.
+A `Run` holds no running totals: it stores what odometer and drive time read at its start, and everything else is
+a difference. So a section change is one assignment, undo restores the old value (however far the car has driven
+since), and a power cut loses only the newest second. The distance can be corrected (by the crew, or to the
+roadbook at a waypoint) without changing the odometer.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from logger.stage.odometer import Past
 
 
 class Near(NamedTuple):
-    """The nearest the car has been to a mark in whose circle it is; `stood_us` is how long it has stood there.
+    """The closest approach so far to a mark in whose circle the car is; `stood_us`: how long it has stood there.
 
-    `passed` means that it is over, and only waits for an earlier mark to be.
+    `passed`: the passage is over, but waits for that of an earlier mark.
     """
 
     mark: int
@@ -32,7 +32,7 @@ class Near(NamedTuple):
 
 
 class Pause(NamedTuple):
-    """A neutralisation or transfer within a section: `allowed_us` is its fixed length, if it has one."""
+    """A neutralisation or transfer within a section; `allowed_us`: its fixed duration, if any."""
 
     kind: str
     from_us: int
@@ -44,8 +44,8 @@ class Pause(NamedTuple):
     to_moving_us: int = 0
 
     def uncounted_us(self, at_us: int) -> int:
-        """How much of the time up to a moment it takes away. A fixed length ends to the exact second, wherever
-        the car is then; otherwise its closing mark ends it."""
+        """Return how much of the time up to `at_us` does not count. A pause with a fixed duration ends to the exact
+        second, wherever the car is; otherwise its closing mark ends it."""
         last_us = at_us if self.to_us is None else min(at_us, self.to_us)
         if self.allowed_us is not None:
             last_us = min(at_us, self.from_us + self.allowed_us)
@@ -68,44 +68,44 @@ class Run(NamedTuple):
     section: int = 0
     started_us: int | None = None
     start_estimated: bool = False
-    """Whether GPS did not see the start: then every split is an estimate."""
+    """Whether GPS was lost at the start; then every split is an estimate."""
     base_m: float = 0.0
     base_moving_us: int = 0
     correction_m: float = 0.0
     certain_m: float = 0.0
-    """What the odometer had estimated in all when the distance was last certain."""
+    """The odometer's `estimated_m` when the distance was last certain."""
     done: int = 0
-    """Marks settled: passed, or given up."""
+    """Number of marks settled: passed or missed."""
     sure: bool = False
-    """Whether the last of them was seen being passed."""
+    """Whether the last of them was passed by position."""
     held: int | None = None
-    """A mark that must not pass by itself until the car has been away from it: the crew undid that."""
+    """A mark that cannot pass until the car has left it, because the crew undid its passage."""
     opened: int = -1
     nears: tuple[Near, ...] = ()
     ahead: tuple[Near, ...] = ()
-    """The same for the start of the next section."""
+    """The same as `nears`, for the start of the next section."""
     pauses: tuple[Pause, ...] = ()
     splits: tuple[Split, ...] = ()
     earlier_splits: tuple[Split, ...] = ()
-    """Those of the last section that had any: shown until there are new ones."""
+    """Splits of the last section that had any, shown until there are new ones."""
     due_us: int | None = None
-    """When the next section starts by itself, in drive time ..."""
+    """When the next section starts automatically, in drive time."""
     due_utc_us: int | None = None
-    """... or in UTC, as the crew gave it."""
+    """When the next section starts by the crew's schedule, in UTC."""
 
     def metres(self, total_m: float) -> float:
-        """Distance in the section at a reading of the odometer."""
+        """Return the distance in the section at an odometer reading."""
         return 0.0 if self.started_us is None else total_m - self.base_m + self.correction_m
 
     def elapsed_us(self, at_us: int) -> int | None:
-        """Counted time at a moment."""
+        """Return the counted time at `at_us`; None before the start."""
         if self.started_us is None:
             return None
         return max(0, at_us - self.started_us - sum(pause.uncounted_us(at_us) for pause in self.pauses))
 
     def counted_m(self, total_m: float) -> float:
-        """Distance that the averages count. Organisers divide a section's whole length by its counted time, so
-        the road of a neutralisation, a refuelling as a rule, counts; a transfer is a liaison, and does not."""
+        """Return the distance for the averages. Organisers divide a section's whole length by its counted time, so
+        the road of a neutralisation (usually a refuelling) counts; a transfer is a liaison and does not."""
         away_m = sum(
             (total_m if pause.to_us is None else pause.to_m) - pause.from_m
             for pause in self.pauses
@@ -114,11 +114,11 @@ class Run(NamedTuple):
         return max(0.0, self.metres(total_m) - away_m)
 
     def average_mps(self, past: Past) -> float | None:
-        """Average with stops at a moment of the odometer; None before there is any time to speak of."""
+        """Return the average with stops at an odometer reading; None in the first second."""
         return _ratio(self.counted_m(past.total_m), self.elapsed_us(past.at_us))
 
     def moving_average_mps(self, past: Past) -> float | None:
-        """Average without stops."""
+        """Return the average without stops; None in the first second."""
         if self.started_us is None:
             return None
         away_us = sum(
@@ -134,22 +134,22 @@ class Run(NamedTuple):
 
 
 TRIPS = 2
-"""Trip meters: distance and average since they were last set to zero, moved by hand when need be."""
+"""Number of trip meters: distance and average since the last reset, adjustable by the crew."""
 
 
 class Trip(NamedTuple):
-    """What odometer and drive time read when the trip was zero."""
+    """A trip meter: odometer and drive time at its last reset, and the crew's correction."""
 
     base_m: float = 0.0
     base_us: int = 0
     correction_m: float = 0.0
 
     def metres(self, total_m: float) -> float:
-        """Distance at a reading of the odometer; a crew may well move it below zero."""
+        """Return the distance at an odometer reading; a correction can make it negative."""
         return total_m - self.base_m + self.correction_m
 
     def average_mps(self, total_m: float, at_us: int) -> float | None:
-        """Average with stops; None in the first second."""
+        """Return the average with stops; None in the first second."""
         return _ratio(max(0.0, self.metres(total_m)), at_us - self.base_us)
 
 
@@ -162,7 +162,7 @@ def _ratio(metres: float, elapsed_us: int | None) -> float | None:
 
 
 def marked(run: Run, mark: Mark, past: Past, *, estimated: bool) -> Run:
-    """The run after a mark was passed at a moment: its split is taken, its pause begun or ended."""
+    """Return the run after a mark was passed at `past`: with its split, or with a pause begun or ended."""
     elapsed_us = run.elapsed_us(past.at_us)
     if mark.kind in SPLITS and elapsed_us is not None:
         away_m = run.metres(past.total_m) - run.counted_m(past.total_m)
@@ -181,19 +181,19 @@ def marked(run: Run, mark: Mark, past: Past, *, estimated: bool) -> Run:
 
 
 class Ahead(NamedTuple):
-    """What is left of a section. In a neutralisation or transfer the clock stands: until its end or, if it has a
-    fixed length, for just that long, in which its road is driven."""
+    """The rest of a section. In a neutralisation or transfer the clock stands still until its end or, if it has a
+    fixed duration, for that duration."""
 
     counted_m: float
-    """Road on which the clock runs: for the target time, this is what has to be fast."""
+    """Distance on which the clock runs, which decides whether the target time can be met."""
     still_m: float
-    """Road of pauses without a fixed length."""
+    """Distance of pauses without a fixed duration."""
     still_us: int
-    """What pauses of a fixed length still take."""
+    """Time left of pauses with a fixed duration."""
 
 
 def ahead(run: Run, course: Course, total_m: float, now_us: int) -> Ahead:
-    """What is left of a running section, by the marks that are not settled yet."""
+    """Return the rest of a running section, from the marks that are not settled yet."""
     here_m = min(run.metres(total_m), course.length_m)
     left_m = course.length_m - here_m
     fixed_m, still_m, still_us = 0.0, 0.0, 0
@@ -201,7 +201,9 @@ def ahead(run: Run, course: Course, total_m: float, now_us: int) -> Ahead:
     if pause is not None and pause.allowed_us is not None:
         still_us = max(0, pause.from_us + pause.allowed_us - now_us)
     from_m, fixed = here_m, still_us > 0
-    stands = pause is not None and (fixed or pause.allowed_us is None)  # else it is late: its time is over
+    stands = pause is not None and (
+        fixed or pause.allowed_us is None
+    )  # else its time is over and the car is late
     for mark in course.marks[run.done : course.end + 1]:
         at_m = min(max(here_m, mark.metres), course.length_m)
         if mark.kind in ("dn", "dt") and not stands:
@@ -214,8 +216,8 @@ def ahead(run: Run, course: Course, total_m: float, now_us: int) -> Ahead:
 
 
 def moved(run: Run, course: Course, metres: float, total_m: float, overrun_m: float) -> Run:
-    """The run after its distance was moved: marks now `overrun_m` behind are given up, and marks by kilometre
-    that are ahead again are open again."""
+    """Return the run with its distance shifted by `metres`: marks now `overrun_m` behind are skipped, and marks by
+    kilometre that are ahead again become pending again."""
     marks, first = course.marks, 0 if course.start is None else course.start.order + 1
     here_m, done, splits = run.metres(total_m) + metres, run.done, run.splits
     while done < course.end and marks[done].metres < here_m - overrun_m:

@@ -1,6 +1,6 @@
-"""All that is known of the drive at one moment, as one immutable value for whoever shows it.
+"""Immutable snapshot of the live computation at one moment, for display.
 
-`LiveStage.snapshot` makes it, `logger.live` renders it. Values are in the units of the computation: metres, metres a
+`LiveStage.snapshot` creates it, `logger.live` renders it. Units are those of the computation: metres, metres per
 second, microseconds of drive time (timing.py).
 """
 
@@ -20,16 +20,16 @@ from logger.stage.steps import Control
 
 
 class Snapshot(NamedTuple):
-    """The drive at `t_us` of the session, `now_us` of drive time."""
+    """The drive at session time `t_us`, drive time `now_us`."""
 
     t_us: int
     now_us: int
     zero_utc_us: int | None
-    """UTC at drive time 0, None while no fix has told it."""
+    """UTC at drive time 0; None while UTC is not known."""
     stage: Stage | None
     courses: Sequence[Course]
     course: Course | None
-    """The section that is driven or waited for."""
+    """The section being driven or waited for."""
     run: Run
     next_mark: Mark | None
     controls: Sequence[Control]
@@ -38,7 +38,7 @@ class Snapshot(NamedTuple):
     speed_mps: float | None
     speed_source: str | None
     past: Past
-    """The odometer at `now_us`: behind `total_m` where the odometer has come further."""
+    """The odometer at `now_us`; less than `total_m` if the odometer is already further."""
     total_m: float
     estimated_m: float
     odometer_us: int | None
@@ -47,13 +47,13 @@ class Snapshot(NamedTuple):
     warn_within_kmh: float
     trips: Sequence[Trip]
     due_us: int | None
-    """When the next section starts because the crew or a neutralisation says so ..."""
+    """When the next section starts by the crew's schedule or a neutralisation."""
     planned_us: int | None
-    """... and when it should by the itinerary."""
+    """When the next section starts by the itinerary."""
     engine: Mapping[str, Reading]
-    """The newest reading of each channel, of any age."""
+    """The newest reading of each channel, however old."""
     alarms: Sequence[tuple[AlarmRule, Raised]]
 
     def utc_us(self, at_us: int) -> int | None:
-        """UTC at a moment of drive time."""
+        """Return the UTC at a drive time."""
         return None if self.zero_utc_us is None else self.zero_utc_us + at_us

@@ -1,8 +1,8 @@
-"""Pack the live computation's state for the next session, and read it back checked.
+"""Serialize the live computation's state as JSON for the next session, and validate it on reading.
 
-`Saved` is one value, the states of all parts. `pack` makes JSON lists without names of it, which keeps a state that is
-saved every second small. A saved state may be torn, old or forged, so `unpack` believes nothing: types follow the
-annotations of the class, numbers are such as a drive has, texts can be written down, and anything else is a ValueError.
+`Saved` holds the states of all parts. `pack` converts it to JSON lists without names, which keeps a state that is
+saved every second small. A saved state may be torn, old or forged, so `unpack` checks everything: types follow the
+annotations of the class, numbers are within bounds, texts are valid Unicode; anything else raises ValueError.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from logger.stage.timing import ClockState
 T = TypeVar("T")
 
 STATE_VERSION = 1
-"""Of the shape of `Saved`; a state of another shape is refused."""
+"""Version of the shape of `Saved`; a state of another version is refused."""
 
 MAX_ITEMS = 1000
-"""Longest list in a state; its lists are splits and pauses, a few dozen at most."""
+"""Longest list in a state; its lists hold splits and pauses, a few dozen at most."""
 MAX_INTEGER = 1 << 62
 """Microseconds fit many times over, and sums of a few still fit SQLite's 64 bits."""
 MAX_FLOAT = 1e9
@@ -32,7 +32,7 @@ MAX_FLOAT = 1e9
 
 
 class Saved(NamedTuple):
-    """What goes on after a power cut, in the order in which it is packed."""
+    """The state that continues after a power cut, in packing order."""
 
     version: int
     clock: ClockState
@@ -44,7 +44,7 @@ class Saved(NamedTuple):
 
 
 def saved_state(data: Any) -> Saved:
-    """The state out of JSON. Raises ValueError for anything that is none."""
+    """Return the state from JSON. Raises ValueError if it is not a valid state."""
     saved = unpack(Saved, data)
     if saved.version != STATE_VERSION or len(saved.trips) != TRIPS:
         raise ValueError("the state is of another version")
@@ -52,12 +52,12 @@ def saved_state(data: Any) -> Saved:
 
 
 def pack(value: Any) -> Any:
-    """Tuples (named or not) as lists, all the way down; anything else as it is."""
+    """Convert tuples (named or not) to lists, recursively; leave other values unchanged."""
     return [pack(item) for item in value] if isinstance(value, tuple) else value
 
 
 def unpack(cls: type[T], data: Any) -> T:
-    """The value of a type from what `pack` made of it. Raises ValueError if it cannot have been that."""
+    """Rebuild a value of type `cls` from the output of `pack`. Raises ValueError if it does not match."""
     return cast(T, _value(cls, data))
 
 
@@ -73,16 +73,16 @@ def _value(hint: Any, data: Any) -> Any:
     elif hasattr(hint, "_fields"):
         return hint(*_tuple(_hints(hint), data))
     elif hint is float:
-        if type(data) in (int, float) and abs(data) <= MAX_FLOAT:  # not so for NaN
+        if type(data) in (int, float) and abs(data) <= MAX_FLOAT:  # also rejects NaN
             return float(data)
     elif type(data) is hint and _is_sound(data):
         return data
-    raise ValueError(f"{str(data)[:40]!r} is no {getattr(hint, '__name__', hint)}")
+    raise ValueError(f"{str(data)[:40]!r} is not of type {getattr(hint, '__name__', hint)}")
 
 
 def _is_sound(data: object) -> bool:
     if isinstance(data, str):
-        return data == data.encode(errors="ignore").decode()  # JSON may have half of a surrogate pair
+        return data == data.encode(errors="ignore").decode()  # JSON may contain half of a surrogate pair
     return not isinstance(data, int) or abs(data) < MAX_INTEGER
 
 
@@ -94,11 +94,11 @@ def _union(options: tuple[Any, ...], data: Any) -> Any:
 
 def _tuple(hints: tuple[Any, ...], data: Any) -> tuple[Any, ...]:
     if not isinstance(data, list) or len(data) > MAX_ITEMS:
-        raise ValueError("a list is missing")
+        raise ValueError("expected a list")
     if len(hints) == 2 and hints[1] is Ellipsis:
         return tuple(_value(hints[0], item) for item in data)
     if len(data) != len(hints):
-        raise ValueError(f"{len(data)} values where {len(hints)} belong")
+        raise ValueError(f"expected {len(hints)} values, found {len(data)}")
     return tuple(_value(hint, item) for hint, item in zip(hints, data, strict=True))
 
 

@@ -1,4 +1,4 @@
-"""What the progress of a day remembers beside where it is: steps that can be undone, controls that were passed."""
+"""Undo history and passed controls of the day: records of `Progress`."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Literal, NamedTuple
 from logger.stage.run import Run, Trip
 
 MAX_UNDO = 4
-"""Steps that can be taken back; the state that is saved every second carries them."""
+"""Steps that can be undone; few, as the state that is saved every second contains them."""
 MAX_CONTROLS = 10
-"""The last controls, as crews' computers show them."""
+"""Number of passed controls kept, as crews' computers show."""
 
 
 class Step(NamedTuple):
-    """Something that can be undone, and what it replaced: a whole `run` for a section change, the correction of
-    a distance (and the marks that it opened or closed, if none has passed since), a due time, the trips."""
+    """A change that can be undone, with the value it replaced: a whole `run` for a section change, the correction of
+    a distance (and the marks that it settled or reopened, if none has passed since), a due time, the trips."""
 
     what: str
     kind: Literal["section", "distance", "schedule", "trips"]
@@ -27,7 +27,7 @@ class Step(NamedTuple):
 
 
 class Control(NamedTuple):
-    """A control passed: one of the last ten."""
+    """A control that was passed."""
 
     kind: str
     name: str
@@ -36,7 +36,7 @@ class Control(NamedTuple):
 
 
 class ProgressState(NamedTuple):
-    """What another session needs to go on."""
+    """The state that the next session resumes from."""
 
     run: Run
     steps: tuple[Step, ...]

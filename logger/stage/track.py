@@ -1,16 +1,17 @@
-"""Speed and distance of a receiver that sends positions only: GGA, GLL or GNS alone, a phone's GPX.
+"""Speed and distance from positions alone, for receivers that send no speed (GGA, GLL or GNS only, a phone's GPX).
 
-The way between two points divided by their time is noise: 0.2 m of rounding at 10 Hz is 7 km/h. So
+The distance between two points divided by their time is noise: 0.2 m of rounding at 10 Hz is 7 km/h. So
 
-  Speed is that of the longest stretch up to now that a parabola fits within the noise (parabola.py). A car that
-  brakes shortens it at once, a steady one lengthens it to ten seconds.
+  Speed is that of the longest stretch up to now that a parabola fits within the noise (parabola.py). When the car
+  brakes the stretch shortens at once; at constant speed it grows to ten seconds.
 
-  A car stands until it has left the circle in which its positions wander. What it drove till then is added at
-  once, so that no start costs distance, and an hour's wander adds none.
+  A car stands until it has left the circle in which its positions wander. The distance driven until then is added
+  in one step, so that no start loses distance, and an hour's wander adds none.
 
-Both noises are measured in the track itself, as receivers differ a hundredfold: the scatter from point to point in
-what a cubic cannot follow, the wander while the car stands. A step that no car can drive is left out, and if the
-next points agree with it (a satellite lost behind a rock), the track goes on from there. Times are drive time.
+Both kinds of noise are measured in the track itself, because receivers differ by a factor of a hundred: the scatter
+from point to point as the residual of a cubic, the wander while the car stands. A step that no car can drive is
+rejected; if the next points agree with it (a satellite lost behind a rock), the track continues from there. Times are
+drive time.
 """
 
 from __future__ import annotations
@@ -26,47 +27,47 @@ from logger.stage.geo import Position
 from logger.stage.parabola import SHORTEST_S, UNKNOWN, Point, newest_velocity
 
 MOST_POINTS = 128
-"""Points kept: 5 s at 25 Hz, a stretch of 10 s at 10 Hz."""
+"""Points kept: 5 s at 25 Hz, the longest stretch (10 s) at 10 Hz."""
 BREAK_US = 30_000_000
-"""Points further apart are two tracks; smart recording of phones and watches leaves up to 20 s between points."""
+"""A longer gap begins a new track; smart recording of phones and watches leaves up to 20 s between points."""
 READY_US = 1_000_000
-"""A shorter track is not believed yet."""
+"""A shorter track does not give a speed yet."""
 HARD_MPS2 = 20.0
-"""Twice full braking on asphalt: a step that needs more is the receiver's."""
+"""Twice full braking on asphalt: a step that needs more is an error of the receiver."""
 FIRM_MPS2 = 12.0
-"""A speed that changes faster than the best tyres allow follows at this rate: the rest is noise."""
+"""The best tyres' limit: a speed that changes faster is noise, and is followed at this rate."""
 STEP_M, STEP_SIGMAS = 5.0, 6.0
-"""A smaller step is wander, and so is one of so many times the scatter."""
+"""A deviation up to STEP_M plus STEP_SIGMAS times the scatter is always accepted."""
 AGREED_STEPS = 3
-"""So many impossible steps in a row are a new place; twice as many are no track."""
+"""This many impossible steps in a row are a new place; twice as many begin a new track."""
 SCATTER_M, LEAST_SCATTER_M = 0.5, 0.02
-"""Taken for granted until enough points show it; and the least: 1e-5 minutes are 2 cm."""
+"""Scatter assumed until enough points measure it, and its minimum: 1e-5 minutes are 2 cm."""
 SPACING_US = 240_000
-"""The scatter is measured between points so far apart: those of a fast receiver wander together."""
+"""Minimum interval of points that measure the scatter: errors of a fast receiver's points are correlated."""
 SCATTERS, FEWEST_SCATTERS = 40, 4
-"""It is the median of so many measurements."""
+"""The scatter is the median of the latest SCATTERS measurements, once there are FEWEST_SCATTERS."""
 RAYLEIGH_MEDIAN = 1.1774
 """The median length of a vector of two errors, in standard errors."""
 WANDER_M, WANDER_US = 1.0, 1_000_000
-"""Wander while standing that is taken for granted, as if seen for so long."""
+"""Initial wander while standing, weighted as if measured for WANDER_US."""
 MEMORY_US = 60_000_000
-"""How long the wander is remembered, and how slowly its middle follows it: it drifts by metres an hour."""
+"""Time constant of the wander and of its centre, which drifts by metres per hour."""
 LEFT_SIGMAS = 5.0
-"""A car has left when it is so many times the wander away."""
+"""A car has left the circle at this multiple of the wander."""
 NEAREST_M, FARTHEST_M = 0.6, 15.0
-"""... and so far at least and at most."""
+"""Minimum and maximum radius of that circle."""
 SURE_SIGMAS = 3.0
-"""... and its speed is so many times its own error."""
+"""A car has left only if its speed is also this multiple of its own error."""
 STOPPED_US = 3_000_000
 STOPPED_MPS, CREEPING_MPS, STOPPABLE_MPS = 0.7, 1.0, 2.0
-"""A car has stopped that came no further in that time than the first speed takes it, or with much wander the second;
-a faster one than the third only turns round."""
+"""A car has stopped if in STOPPED_US it came no further than at STOPPED_MPS, or with much wander at CREEPING_MPS.
+Above STOPPABLE_MPS it is only turning round."""
 AVERAGED_US = 500_000
-"""Positions are compared as means over so long: the scatter cancels."""
+"""Positions are compared as means over this time, so that the scatter cancels."""
 
 
 class Motion(NamedTuple):
-    """At the newest position: the speed, the metres since the position before, and the speed's standard error."""
+    """Speed at the newest position, metres since the previous position, and the speed's standard error."""
 
     mps: float
     way_m: float
@@ -74,7 +75,7 @@ class Motion(NamedTuple):
 
 
 class Track:
-    """Follows one receiver, one position at a time."""
+    """The track of one receiver, fed one position at a time."""
 
     def __init__(self) -> None:
         self._wander_m2 = WANDER_M**2
@@ -86,15 +87,15 @@ class Track:
         self._velocity, self._mps = UNKNOWN, 0.0
         self._here: Position = (0.0, 0.0)
         self._came_us = 0
-        self._anchor_m: tuple[float, float] | None = None  # the middle of the wander, None while driving
+        self._anchor_m: tuple[float, float] | None = None  # the centre of the wander, None while driving
 
     @property
     def ready(self) -> bool:
-        """Whether the track is long enough to be believed."""
+        """Whether the track is long enough to give a speed."""
         return len(self._points) > 2 and self._points[-1].at_us - self._points[0].at_us >= READY_US
 
     def take(self, at_us: int, here: Position) -> Motion:
-        """Take a position, newer than the last."""
+        """Take a position newer than the last; return the motion there."""
         if not self._points or at_us - self._points[-1].at_us > BREAK_US:
             return self._begin(at_us, here)
         last = self._points[-1]
@@ -125,9 +126,10 @@ class Track:
         return Motion(0.0, 0.0, math.inf)
 
     def _step(self, here: Position, dt_s: float, interval_s: float) -> tuple[float, float] | None:
-        """Metres east and north since the last position, None for a step that no car can drive.
+        """Return the metres east and north since the last position, None for a step that no car can drive.
 
-        When enough of these agree on another place, the car has driven on as before, and is there.
+        After AGREED_STEPS impossible steps the new place is accepted, and the car is assumed to have driven on
+        at its last velocity.
         """
         east_m, north_m = geo.offset_m(self._here, here)
         on_east_m, on_north_m = self._velocity.east_mps * dt_s, self._velocity.north_mps * dt_s
@@ -140,7 +142,7 @@ class Track:
         return (on_east_m, on_north_m) if self._impossible == AGREED_STEPS else None
 
     def _measure_scatter(self) -> None:
-        """How far the last four points are from lying on a cubic, in standard errors of one point."""
+        """Measure the residual of the last four points from a cubic, scaled to the standard error of one point."""
         newest = self._points[-1]
         if self._spaced and newest.at_us - self._spaced[-1].at_us < SPACING_US:
             return
@@ -156,14 +158,14 @@ class Track:
 
     @property
     def _scatter_m(self) -> float:
-        """The standard error of a position, as far as it differs from point to point."""
+        """The standard error of a position from point to point."""
         if len(self._scatters) < FEWEST_SCATTERS:
             return SCATTER_M
         median_m = sorted(self._scatters)[len(self._scatters) // 2]
         return max(LEAST_SCATTER_M, median_m / RAYLEIGH_MEDIAN)
 
     def _stand(self, dt_us: int, anchor_m: tuple[float, float]) -> Motion:
-        """Has the car left? If not, learn how its positions wander."""
+        """Check whether a standing car has left; if not, update the wander."""
         mps, error_mps = self._velocity.mps, self._velocity.error_mps
         newest = self._points[-1]
         since = _mean(self._since(newest.at_us - AVERAGED_US))
@@ -189,7 +191,7 @@ class Track:
         return Motion(0.0, 0.0, error_mps)
 
     def _drive(self, dt_us: int) -> Motion:
-        """Has the car stopped? If not, the way by speed, or by the positions where these are far apart."""
+        """Return the motion of a driving car: distance by speed, or by positions if far apart. Check for a stop."""
         newest, before_mps = self._points[-1], self._mps
         change_mps = FIRM_MPS2 * dt_us / 1e6
         self._mps = min(before_mps + change_mps, max(before_mps - change_mps, self._velocity.mps))
@@ -215,7 +217,7 @@ class Track:
         return math.hypot(now.east_m - then.east_m, now.north_m - then.north_m) < near_m
 
     def _since(self, from_us: int) -> Iterable[Point]:
-        """The points from a moment on, the newest first."""
+        """Yield the points since `from_us`, newest first."""
         for point in reversed(self._points):
             if point.at_us < from_us:
                 return

@@ -1,8 +1,8 @@
-"""Distance from a wheel or OBD speed, calibrated against GPS for as long as both are there.
+"""Distance from a wheel or OBD speed, calibrated against GPS while both are available.
 
-A speedometer reads a few per cent high, a worn or soft tyre some more: the raw speed alone would be wrong by
-kilometres in a stage. So the distance between fixes is laid beside what the wheel makes of the same stretch,
-a block of road at a time, and the ratio over the last kilometres is the scale. Knows nothing of positions.
+A speedometer reads a few per cent high, with a worn or soft tyre even more: the raw speed alone would be wrong by
+kilometres in a stage. So the distance by GPS is compared with the wheel's over the same road, one block at a time,
+and the ratio over the last kilometres is the scale. Positions play no part.
 """
 
 from __future__ import annotations
@@ -10,21 +10,21 @@ from __future__ import annotations
 from typing import NamedTuple
 
 READING_GAP_US = 1_600_000
-"""Readings further apart than this do not join up: the slowest OBD adapters answer about once a second."""
+"""Distance is not integrated across a longer gap; the slowest OBD adapters answer about once per second."""
 BLOCK_M = 500.0
-"""Road a block: long against the second between two OBD answers, short against a change of surface."""
+"""Length of a block: long compared with the second between two OBD answers, short compared with a change of surface."""
 MEMORY_M = 5000.0
-"""Road that the scale remembers: what a tyre pressure set at a control takes to show."""
+"""Distance over which the scale is averaged: a new tyre pressure shows within it."""
 COVERED = 0.9
-"""A block counts if the wheel was heard over this part of its time."""
+"""A block counts if wheel readings cover this share of its time."""
 SLOW_MPS = 4.0
-"""Below this OBD's whole km/h are too coarse to calibrate on."""
+"""Below this speed, OBD's whole km/h are too coarse for calibration."""
 MIN_SCALE, MAX_SCALE = 0.7, 1.4
-"""Outside this a wheel is spinning, locked, or not a wheel."""
+"""Outside this range the wheel is spinning or locked, or the channel is not a wheel speed."""
 
 
 class WheelState(NamedTuple):
-    """The calibration: metres by GPS and by the wheel over the same remembered road."""
+    """The calibration: metres by GPS and by the wheel over the same road."""
 
     gps_m: float
     raw_m: float
@@ -43,7 +43,7 @@ class Wheel:
 
     @property
     def scale(self) -> float:
-        """True metres a raw metre; 1 until the first block of road is known both ways."""
+        """True metres per raw metre; 1 until the first block is complete."""
         return self._total.gps_m / self._total.raw_m if self._total.raw_m > 0 else 1.0
 
     @property
@@ -52,7 +52,7 @@ class Wheel:
         return self.raw_m * self.scale
 
     def reading(self, at_us: int, raw_mps: float) -> bool:
-        """Take a speed. False if it is older than the last one."""
+        """Take a speed. Return False if it is not newer than the last one."""
         last_us, last_mps = self.at_us, self.raw_mps
         if last_us is not None and at_us <= last_us:
             return False
@@ -63,7 +63,7 @@ class Wheel:
         return True
 
     def calibrate(self, gps_m: float, dt_us: int) -> None:
-        """GPS says the road since the last mark was `gps_m` long and took `dt_us`; begins another stretch."""
+        """Add the stretch since the last mark, `gps_m` long by GPS and `dt_us` in time; begin another stretch."""
         if gps_m * 1e6 < SLOW_MPS * dt_us:
             self._forget_block()
         else:
@@ -77,16 +77,16 @@ class Wheel:
         self._restart()
 
     def mark(self) -> None:
-        """Begin another stretch without learning from the last: GPS had not seen it."""
+        """Begin another stretch without calibrating on the last, in which GPS was lost."""
         self._forget_block()
         self._restart()
 
     def state(self) -> WheelState:
-        """What `resume` needs."""
+        """Return the state for `resume`."""
         return self._total
 
     def resume(self, state: WheelState) -> None:
-        """Go on with a calibration from before."""
+        """Restore the calibration of an earlier session, if its scale is plausible."""
         if MIN_SCALE * state.raw_m < state.gps_m < MAX_SCALE * state.raw_m:
             self._total = state
 

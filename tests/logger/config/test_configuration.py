@@ -108,7 +108,7 @@ def test_the_clock_and_the_shutdown() -> None:
     assert config.clock.chrony == Path("/etc/stagelog/chrony.sock")
     assert config.shutdown == Shutdown("gps_age_s > 60", 30.0)
     told = problems(GPS + '[shutdown]\nwhen = "ignition < 0.5"\nfor_s = 1\n')
-    assert any("shutdown.when" in problem and '"ignition" is no channel' in problem for problem in told)
+    assert any("shutdown.when" in problem and '"ignition" is not a channel' in problem for problem in told)
     assert any(
         "shutdown.for_s" in problem for problem in problems(GPS + '[shutdown]\nwhen = "rpm >"\nfor_s = 1\n')
     )
@@ -227,7 +227,7 @@ def test_one_source_is_enough() -> None:
         (GPS + ALARM + 'level = "loud"', 6, 'alarm[0].level: "loud" is not known'),
         (GPS + ALARM + "rearm = -1", 6, "alarm[0].rearm: -1 is too small"),
         (GPS + ALARM + 'while = "1 > rpm"', 6, "alarm[0].while: "),
-        (GPS + ALARM + 'while = "gps_age > 1"', 6, 'alarm[0].while: "gps_age > 1": "gps_age" is no channel'),
+        (GPS + ALARM + 'while = "gps_age > 1"', 6, 'alarm[0].while: "gps_age > 1": "gps_age" is not a channel'),
         (GPS + "[sreve]\nport = 1", 3, 'sreve: unknown key; did you mean "serve"?'),
     ],
 )
@@ -263,7 +263,7 @@ def test_an_alarm_asks_for_what_something_tells() -> None:
     """The names are known unless a DBC file, which is not read yet, may bring others."""
     asks = '[[alarm]]\nname = "a"\nwhen = "coolnat_c > 110"\n'
     assert problems(CAN + 'preset = "obd2"\n' + asks) == [
-        'stagelog.toml:8: alarm[0].when: "coolnat_c > 110": "coolnat_c" is no channel; did you mean "coolant_c"?'
+        'stagelog.toml:8: alarm[0].when: "coolnat_c > 110": "coolnat_c" is not a channel; did you mean "coolant_c"?'
     ]
     assert read(CAN + 'preset = "obd2"\n' + asks.replace("coolnat", "coolant")).alarms
     assert read(CAN + 'dbc = ["engine.dbc"]\n' + asks).alarms

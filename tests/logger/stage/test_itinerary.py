@@ -158,16 +158,16 @@ def test_what_a_waypoint_states_wins() -> None:
         (["km = 5; kind = 'wpm'; to_beat_s = 50"], 9, "waypoint[0].to_beat_s: no time is taken at a wpm"),
         (["km = 5; kind = 'cp'; to_beat_s = 0"], 9, "waypoint[0].to_beat_s: 0 is too small"),
         (["km = 5; kind = 'cp'; to_beat_s = '0:24:20'"], 9, "waypoint[0].to_beat_s: "),
-        (["km = 5; kind = 'cp'; to_beat = 'P'"], 9, "waypoint[0].to_beat: whose time, but no time"),
+        (["km = 5; kind = 'cp'; to_beat = 'P'"], 9, "waypoint[0].to_beat: a name without a time"),
         (
             ["km = 5; kind = 'cp'; to_beat_s = 200", "km = 6; kind = 'ass'; to_beat_s = 200"],
             13,
-            "waypoint[1].to_beat_s: 200 s here, 200 s at the split before",
+            "waypoint[1].to_beat_s: 200 s, but 200 s at the split before",
         ),
         (["km = 5; kind = 'dz'", "km = 6; kind = 'fz'"], 6, "waypoint[0].speed_kmh: missing"),
         (["km = 5; kind = 'dz'; speed_kmh = 50"], 6, "waypoint[0]: this dz has no fz of its own"),
-        (["km = 5; kind = 'fz'"], 6, "waypoint[0]: this fz ends nothing; add the dz before it"),
-        (["km = 5; kind = 'fn'"], 6, "waypoint[0]: this fn ends nothing; add the dn before it"),
+        (["km = 5; kind = 'fz'"], 6, "waypoint[0]: this fz has no dz before it; add the dz"),
+        (["km = 5; kind = 'fn'"], 6, "waypoint[0]: this fn has no dn before it; add the dn"),
         (["km = 5; kind = 'dt'"], 6, "waypoint[0]: this dt has no ft of its own"),
         (
             [
