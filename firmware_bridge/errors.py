@@ -1,13 +1,13 @@
-"""Everything stagelog raises on purpose.
+"""Exceptions of stagelog, with exit codes and one-line messages.
 
-    StagelogError                     one line: where, what, and the mend; carries its exit code
-    ├── ConfigurationError  64        a file the user wrote is wrong (also ValueError)
-    ├── DeviceError         69        a port or a server that is needed is not there (also ConnectionError)
-    │   └── PortError       69        one session with a port ended or did not begin
-    │       └── NotOpenedError        an adapter answers, but cannot be opened as it is asked to be
+    StagelogError                     one line: where, what, how to fix it; has an exit code
+    ├── ConfigurationError  64        a file written by the user is wrong (also ValueError)
+    ├── DeviceError         69        a required port or server is missing (also ConnectionError)
+    │   └── PortError       69        a session with a port ended or did not begin
+    │       └── NotOpenedError        an adapter answers, but cannot be opened as requested
     ├── LogError            74        a log cannot be read or written (also OSError)
-    │   └── InUseError      69        another recorder writes there: later it may do
-    └── WireError           74        one frame's bytes are wrong (also ValueError); a stream counts it and goes on
+    │   └── InUseError      69        another recorder writes there; a later retry may succeed
+    └── WireError           74        one frame's bytes are wrong (also ValueError); a stream counts it and continues
 
 Wire damage is data and never leaves a decoder's `feed`; WireError is for the one-frame parsers and encoders.
 """
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 
 class StagelogError(Exception):
-    """`what` went wrong, `where` (a file and line, a port, a log), and the `mend`: what the user can do."""
+    """`what` went wrong, `where` (a file and line, a port, a log), and the `hint`: how to fix it."""
 
     exit_code = 74
 
@@ -31,19 +31,19 @@ class StagelogError(Exception):
 
 
 class ConfigurationError(StagelogError, ValueError):
-    """A configuration, itinerary, rules or DBC file that cannot be used as it stands."""
+    """An invalid configuration, itinerary, rules or DBC file."""
 
     exit_code = 64
 
 
 class DeviceError(StagelogError, ConnectionError):
-    """A serial port or a server that is needed and does not answer."""
+    """A required serial port or server that does not answer."""
 
     exit_code = 69
 
 
 class PortError(DeviceError):
-    """Why one session with a port ended or did not begin. `state` is the word that a LinkChange carries."""
+    """The reason why a session with a port ended or did not begin. `state` is the state of the LinkChange."""
 
     def __init__(self, state: str, what: str, *, where: str = "", hint: str = "") -> None:
         self.state = state
@@ -51,7 +51,7 @@ class PortError(DeviceError):
 
 
 class NotOpenedError(PortError):
-    """An adapter that answers, but cannot be opened as it is asked to be."""
+    """An adapter that answers, but cannot be opened as requested."""
 
 
 class LogError(StagelogError, OSError):
@@ -61,10 +61,10 @@ class LogError(StagelogError, OSError):
 
 
 class InUseError(LogError):
-    """A folder of logs that another recorder has claimed."""
+    """A folder of logs that another recorder has locked."""
 
     exit_code = 69
 
 
 class WireError(StagelogError, ValueError):
-    """Bytes that are no frame of the protocol, or a frame that the protocol cannot carry."""
+    """Bytes that are not a frame of the protocol, or a frame that the protocol cannot carry."""

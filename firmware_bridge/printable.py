@@ -1,14 +1,14 @@
-"""Make text from outside safe to show: on a terminal, in a journal, in a line of an error.
+"""Escape control characters in untrusted text before it is shown on a terminal, in a journal or in an error.
 
-Names, notes and messages come from files, cars and crews. A control or escape character in one could clear a screen,
-colour it, forge a line, or turn the reading direction; each becomes a visible mark. One call where such text meets
-people; what is stored stays as it was.
+Names, notes and messages come from files, cars and crews. A control or escape character in them could clear or colour
+a screen, forge a line, or reverse the reading direction; each becomes a visible escape. Call this where text is
+displayed; stored text stays unchanged.
 """
 
 from __future__ import annotations
 
 MOST_CHARS = 200
-"""Shown of one name or message: more is not read, and a hostile one has megabytes."""
+"""Characters shown of one name or message: nobody reads more, and a hostile one has megabytes."""
 _SPACES = frozenset(
     "\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
 )
@@ -16,7 +16,7 @@ _SPACES = frozenset(
 
 
 def printable(text: object, most_chars: int = MOST_CHARS) -> str:
-    r"""`text` on one line, each character that is not printable as a mark such as \x1b, cut at `most_chars`."""
+    r"""Return `text` on one line, unprintable characters as escapes such as \x1b, cut at `most_chars`."""
     shown = str(text)
     is_cut = len(shown) > most_chars
     shown = marked(shown[:most_chars])
@@ -24,7 +24,7 @@ def printable(text: object, most_chars: int = MOST_CHARS) -> str:
 
 
 def marked(text: str) -> str:
-    """`text` with a mark for each character that is not printable, line ends and tabs too."""
+    """Return `text` with unprintable characters, including line ends and tabs, as escapes."""
     return text if text.isprintable() else "".join(map(_shown, text))
 
 

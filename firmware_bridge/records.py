@@ -1,9 +1,8 @@
-"""The values that flow through stagelog, from the wire to the log.
+"""Records that flow through stagelog from the wire to the log: CAN frames, sentences, fixes, readings, notices.
 
-Every record is an immutable tuple whose fields stand in the order of the log's columns, so that a
-hundred thousand of them a second can be handed to SQLite as they are. Units are in the names; `t_us` is
-always microseconds of the monotonic clock since the session began. A value that is not known is None,
-never zero.
+Every record is an immutable tuple with its fields in the order of the log's columns, so that a hundred thousand
+per second can go to SQLite without conversion. Units are in the names; `t_us` is always microseconds of the
+monotonic clock since the session began. An unknown value is None, never zero.
 """
 
 from __future__ import annotations
@@ -15,11 +14,11 @@ from typing import Any, NamedTuple
 EFF_FLAG = 0x8000_0000
 """Extended frame: the identifier has 29 bits."""
 RTR_FLAG = 0x4000_0000
-"""Remote frame: `data` is as many zero bytes as the frame's length code asks for."""
+"""Remote frame: `data` holds as many zero bytes as its length code requests."""
 ERR_FLAG = 0x2000_0000
 """Error frame: the bits below are an error class, not an identifier."""
-# SocketCAN keeps the FD flags beside the identifier; one column holds both here, so they sit above its
-# 32 bits, where a mask for the identifier does not meet them. Classic frames carry none of these.
+# SocketCAN keeps the FD flags separate from the identifier; here one column holds both, so the flags are above
+# the identifier's 32 bits, where its mask does not touch them. Classic frames carry none of these.
 FD_FLAG = 1 << 32
 """CAN FD frame (whatever its length)."""
 BRS_FLAG = 1 << 33
@@ -27,7 +26,7 @@ BRS_FLAG = 1 << 33
 ESI_FLAG = 1 << 34
 """FD frame whose sender was error passive."""
 FD_FLAGS = FD_FLAG | BRS_FLAG | ESI_FLAG
-"""How a frame travelled, which says nothing of what it carries."""
+"""Flags of the transmission, irrelevant for decoding the data."""
 ALL_FLAGS = EFF_FLAG | RTR_FLAG | ERR_FLAG | FD_FLAGS
 FD_BYTE_SHIFT = 33
 """BRS_FLAG and ESI_FLAG, shifted down by it, are CANFD_BRS (1) and CANFD_ESI (2) of SocketCAN's canfd_frame.flags."""
@@ -59,7 +58,7 @@ def can_id_of(
     is_switched: bool = False,
     is_passive: bool = False,
 ) -> int:
-    """`CanFrame.can_id` from an identifier (an error class where `is_error`) and what a frame is."""
+    """Return `CanFrame.can_id` from an identifier (an error class if `is_error`) and the frame's properties."""
     can_id = number & (EXTENDED_MASK if is_extended or is_error else STANDARD_MASK)
     if is_extended:
         can_id |= EFF_FLAG
@@ -73,14 +72,14 @@ def can_id_of(
 
 
 def fd_flags(flags: int) -> int:
-    """The flag bits of an FD frame from SocketCAN's `canfd_frame.flags`, which candump writes too."""
+    """Return the flag bits of an FD frame from SocketCAN's `canfd_frame.flags`, which candump also writes."""
     return FD_FLAG | (flags << FD_BYTE_SHIFT) & (BRS_FLAG | ESI_FLAG)
 
 
 class Sentence(NamedTuple):
-    """One whole NMEA 0183 sentence whose checksum holds: from its `$` to its checksum, without CR LF.
+    """One complete NMEA 0183 sentence with a valid checksum: from its `$` to its checksum, without CR LF.
 
-    Or a binary message that a receiver mixes with them: "UBX " and the whole message in hexadecimal (protocols/ubx.py).
+    Or a binary message among them: "UBX " and the whole message in hexadecimal (protocols/ubx.py).
     """
 
     t_us: int
@@ -88,7 +87,7 @@ class Sentence(NamedTuple):
 
 
 class Rejected(NamedTuple):
-    """Bytes that were no frame. `reason` is a short fixed word ("checksum", "length", ...), `data` the bytes."""
+    """Bytes that are not a frame. `reason` is a short fixed word ("checksum", "length", ...), `data` the bytes."""
 
     t_us: int
     reason: str
@@ -96,9 +95,9 @@ class Rejected(NamedTuple):
 
 
 class Notice(NamedTuple):
-    """Something a device or a decoder has to say that is no frame: bus state, overrun, an odd clock.
+    """A message from a device or decoder other than a frame: bus state, overrun, an implausible clock.
 
-    `kind` is a fixed word of the log's event table; `detail` is what JSON can hold.
+    `kind` is a fixed word of the log's event table; `detail` holds JSON values.
     """
 
     t_us: int
@@ -107,7 +106,7 @@ class Notice(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """What one chunk of bytes came to. Each list is in order of arrival."""
+    """The records decoded from one chunk of bytes. Each list is in order of arrival."""
 
     frames: list[CanFrame]
     sentences: list[Sentence]
@@ -116,13 +115,12 @@ class Batch(NamedTuple):
 
 
 class Fix(NamedTuple):
-    """What the receiver said of one epoch.
+    """The receiver's solution for one epoch.
 
     `quality` is GGA's (0 none, 1 GPS, 2 differential, 4 RTK fixed, 5 RTK float, 6 estimated ...); without a
     position it is 0 and `lat`, `lon`, `alt_m`, `speed_mps` and `course_deg` are None. Degrees are WGS 84,
-    north and east positive. The accuracies are one standard deviation as the receiver estimates it, where it says so
-    (UBX). `date_ok` is False when the date cannot be true (GPS week rollover): such a time
-    is logged and sets nothing.
+    north and east positive. The accuracies are the receiver's estimates of one standard deviation (UBX only).
+    `date_ok` is False if the date cannot be true (GPS week rollover): such a time is logged, but sets no clock.
     """
 
     t_us: int
@@ -142,7 +140,7 @@ class Fix(NamedTuple):
 
 
 class Channel(NamedTuple):
-    """A named engine value. `source` says where it comes from, such as "obd2" or "engine.dbc:ENGINE_DATA"."""
+    """A named engine value. `source` is its origin, such as "obd2" or "engine.dbc:ENGINE_DATA"."""
 
     name: str
     unit: str

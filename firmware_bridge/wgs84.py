@@ -1,7 +1,7 @@
-"""The ellipsoid that receivers measure on: WGS 84, its constants and how long a degree of it is.
+"""WGS 84 ellipsoid: constants, and the length of a degree.
 
-Whoever needs geometry starts from here: the virtual car, the rally's own `geo`, the review's drawings. The recorder
-takes the constants and no more, so numpy is fetched only where there are arrays.
+Used by the virtual car, by `logger.stage.geo` and by the review's drawings. The recorder needs only the constants, so
+numpy is imported only for arrays.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
 
-# The defining constants (NIMA TR8350.2) and what follows from them.
+# The defining constants (NIMA TR8350.2) and derived ones.
 SEMI_MAJOR_M = 6_378_137.0
 FLATTENING = 1 / 298.257223563
 SEMI_MINOR_M = SEMI_MAJOR_M * (1 - FLATTENING)
@@ -20,7 +20,7 @@ ECCENTRICITY_2 = FLATTENING * (2 - FLATTENING)
 
 
 def metres_per_degree(lat_deg: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Metres to a degree of latitude and of longitude at `lat_deg`."""
+    """Return the metres per degree of latitude and of longitude at `lat_deg`."""
     import numpy as np  # noqa: PLC0415 - not for the recorder
 
     lat = np.radians(np.asarray(lat_deg, dtype=np.float64))

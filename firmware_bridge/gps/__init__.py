@@ -1,1 +1,1 @@
-"""GPS: sentences and UBX messages to one Fix per epoch. Sans-I/O."""
+"""GPS decoding: NMEA sentences and UBX messages to one Fix per epoch. Sans-I/O."""

@@ -1,17 +1,15 @@
-"""Sentences -> epochs, at any rate from 1 to 25 Hz and in any order of sentences.
+"""Group sentences into epochs, at any rate from 1 to 25 Hz and in any order of sentences.
 
-Knows reports and their arrival, no date and no judgement of a position. An epoch is the sentences whose times of
-day are within 10 ms, with those that carry no time (VTG, GSA). Only a sentence that reports a fix begins
-one: the time in ZDA may be another. Several epochs may be open at once, for RMC may come an epoch after its
-GGA; they end in the order of their times, each time once. An epoch ends
-  - when it has all the sentences that are due in it (`cadence`): the crew need not wait for the next epoch;
+An epoch is the sentences whose times of day are within 10 ms, plus those that carry no time (VTG, GSA). Only a
+sentence that reports a fix begins an epoch: the time in ZDA may differ. Several epochs may be open at once, because
+RMC may come an epoch after its GGA; they end in the order of their times, each time once. An epoch ends
+  - when it has all the sentences that are due in it (`cadence`), so that the crew does not wait for the next epoch;
   - when a later one ends;
-  - after a pause longer than its receiver's usual ones; while these are not known, a short one where it has all that
-    a fix can have, or when the next epoch begins; the first epoch of all, within a second.
-A time that does not follow on from the last one is damage, or a clock that was set: the next one shows which.
-What comes for an epoch after its end is counted as "late", or as "repeated" if it had come before. The pause is
-found in the sentences' own stamps as well as by `tick`, so a log that is replayed makes the same epochs as were
-made live.
+  - after a pause longer than its receiver's usual ones. Until these are known: after a short pause if the epoch has
+    everything that a fix can have, or when the next epoch begins. The very first epoch ends within a second.
+A time that does not follow the last one is damage, or a clock that was set: the next one shows which.
+A sentence for an epoch that has ended is counted as "late", or as "repeated" if the epoch already had it. Pauses are
+detected from the sentences' timestamps as well as by `tick`, so a replayed log gives the same epochs as live.
 """
 
 from __future__ import annotations
@@ -25,42 +23,44 @@ from firmware_bridge.gps.fix_report import Report
 from firmware_bridge.gps.vtg_order import VtgOrder
 
 LONGEST_EPOCH_US: Final = 6_000_000
-"""Receivers at 4800 baud that send all they know take up to 5 s for it, without a pause."""
+"""Receivers at 4800 baud with all sentences enabled take up to 5 s for an epoch, without a pause."""
 STILL_US: Final = 900_000
-"""A sentence that comes again so long after its epoch is no second copy: its receiver's clock stands still."""
+"""A sentence repeated this long after its epoch is not a second copy: its receiver's clock stands still."""
 FIRST_US: Final = 1_000_000
 """The crew sees the first fix within a second, even if RMC of its epoch is still to come."""
 BREAK_US: Final = 5_000_000
-"""A time further ahead than this of what has passed, or further back, does not follow on from the last one."""
+"""A time further ahead than this (beyond the time elapsed), or further back, does not follow the last one."""
 HELD_SENTENCES: Final = 8
-"""Sentences of one time that are held until the next one: more than an epoch has."""
+"""Bound on sentences of one time held until the next time: more than an epoch has."""
 
 
 class Assembly:
-    """Gathers epochs. `dropped` counts "late" and "repeated" sentences, and "stray" ones without an epoch.
+    """Build epochs. `dropped` counts "late" and "repeated" sentences, and "stray" ones without an epoch.
 
-    `has_arrivals` is False where the sentences are stamped by the times within them, so that pauses show nothing.
+    `has_arrivals` is False if the timestamps are the sentences' own times, so that pauses mean nothing.
     """
 
     def __init__(self, dropped: Counter[str], *, has_arrivals: bool = True) -> None:
         self.dropped = dropped
-        self.repeated_us: int | None = None  # when a sentence came again
+        self.repeated_us: int | None = None  # when the last repeated sentence arrived
         self._cadence = Cadence()
         self._open: list[Epoch] = []
-        self._newest: Epoch | None = None  # of the latest time, still open or not
-        self._past: deque[Epoch] = deque(maxlen=HELD_EPOCHS)  # those with a time
-        self._last: Epoch | None = None  # to end, with a time or without
+        self._newest: Epoch | None = None  # the one with the latest time, open or ended
+        self._past: deque[Epoch] = deque(maxlen=HELD_EPOCHS)  # ended epochs with a time
+        self._last: Epoch | None = None  # the last epoch that ended, with a time or without
         self._ended: list[Epoch] = []  # since the last call
         self._reports: dict[str, Report] = {}  # the last of each kind
-        self._current: Epoch | None = None  # of the last sentence with a time
+        self._current: Epoch | None = None  # the epoch of the last sentence with a time
         self._current_us = 0
-        self._held: list[tuple[Report, int]] = []  # of one time, which does not follow on
-        self._vtg: tuple[Report, int, bool] | None = None  # when it came, and whether an epoch took it
+        self._held: list[tuple[Report, int]] = []  # sentences of one time that does not follow the last
+        self._vtg: tuple[Report, int, bool] | None = (
+            None  # the last VTG, its arrival, whether an epoch took it
+        )
         self._vtgs = 0  # since the last sentence with a time
         self._vtg_order = VtgOrder(has_arrivals=has_arrivals)
 
     def feed(self, report: Report, t_us: int) -> list[Epoch]:
-        """The epochs that a sentence of a kind in `report` ends, oldest first: mostly none or one."""
+        """Take a report; return the epochs that it ends, oldest first (usually none or one)."""
         if self._open:
             self._end_silent(t_us)
         kind, time_us = report.kind, report.time_us
@@ -75,36 +75,36 @@ class Assembly:
         return self._take_ended() if self._ended else []
 
     def heard(self, t_us: int) -> None:
-        """A sentence that says nothing of a fix: its line is not silent."""
+        """Take the arrival of a sentence unrelated to fixes: it does not count as a pause."""
         if self._open:
             epoch = self._open[-1]
             epoch.waited_us = max(epoch.waited_us, t_us - epoch.last_us)
             epoch.last_us = t_us
 
     def tick(self, t_us: int) -> list[Epoch]:
-        """The epochs that a pause has ended by `t_us`."""
+        """Return the epochs that a pause has ended by `t_us`."""
         self._end_silent(t_us)
         return self._take_ended()
 
     def finish(self) -> list[Epoch]:
-        """The open epochs, when there are no more sentences."""
+        """Return the open epochs at the end of the input."""
         self._end_all()
         past_us = self._past[-1].time_us if self._past else None
         if self._held and past_us is not None and apart_us(self._held[0][0].time_us or 0, past_us) > 0:
-            self._believe_held()
+            self._accept_held()
             self._end_all()
         return self._take_ended()
 
     def _end_silent(self, t_us: int) -> None:
-        """Ends the epochs for which a pause has been too long."""
+        """End the epochs whose pause has been too long."""
         for number in range(len(self._open), 0, -1):
             epoch = self._open[number - 1]
-            patience_us = self._cadence.patience_us
+            pause_limit_us = self._cadence.pause_limit_us
             if not self._cadence.known and epoch.is_full:
-                patience_us = PAUSE_US if epoch is self._open[-1] else 0
+                pause_limit_us = PAUSE_US if epoch is self._open[-1] else 0
             elif self._last is None:
-                patience_us = min(FIRST_US, patience_us)
-            if t_us - epoch.last_us > patience_us or t_us - epoch.t_us > LONGEST_EPOCH_US:
+                pause_limit_us = min(FIRST_US, pause_limit_us)
+            if t_us - epoch.last_us > pause_limit_us or t_us - epoch.t_us > LONGEST_EPOCH_US:
                 self._end(number)
                 return
 
@@ -127,7 +127,7 @@ class Assembly:
         self._reports[report.kind] = report
 
     def _begin(self, time_us: int, t_us: int) -> Epoch:
-        """A time not met before: of the next epoch, or of one whose first sentences were lost."""
+        """Open the epoch of a new time: the next epoch, or an earlier one whose first sentences were lost."""
         if self._open and self._open[-1].time_us is None:
             self._end_all()
         place = len(self._open)
@@ -144,7 +144,7 @@ class Assembly:
         return epoch
 
     def _of_time(self, time_us: int) -> Epoch | None:
-        """The epoch of a time of day, still open or not; these are in the order of their times."""
+        """Return the epoch of a time of day, open or ended; both lists are in the order of time."""
         for epochs in (self._open, self._past):
             for epoch in reversed(epochs):
                 if epoch.time_us is None:
@@ -157,7 +157,7 @@ class Assembly:
         return None
 
     def _follows_on(self, time_us: int, t_us: int) -> bool:
-        """Whether a time that is not met before lies after the last epoch that ended, and near the newest."""
+        """Return whether a new time lies after the last epoch that ended, and near the newest one."""
         past, newest = self._past[-1] if self._past else None, self._newest
         if newest is None or newest.time_us is None:
             return True
@@ -171,33 +171,33 @@ class Assembly:
             self._held.append((report, t_us))
 
     def _is_epoch_held(self) -> bool:
-        """Whether a whole epoch is held, of several sentences as the last one: those are not damaged all alike."""
+        """Return whether a whole epoch of several sentences is held: damage would not give all of them one time."""
         kinds = {report.kind for report, _ in self._held}
         return len(kinds) > 1 and bool(self._past) and kinds == self._past[-1].kinds & STATUS_KINDS
 
     def _judge_held(self, report: Report, time_us: int, t_us: int) -> bool:
-        """Whether what was held is judged by this report's time, because it is another: it is late if that one goes
-        on where the last epoch was. A report of the same time is held, too."""
+        """Judge the held sentences by this report's time: late if it follows the last epoch, else the clock was set.
+        Return False if the report has their time and is held too."""
         if abs(apart_us(time_us, self._held[0][0].time_us or 0)) <= SAME_US:
             self._hold(report, t_us)
             if self._is_epoch_held():
-                self._believe_held()
+                self._accept_held()
             return False
         if self._of_time(time_us) or self._follows_on(time_us, t_us):
             self.dropped["late"] += len(self._held)
             self._held = []
         else:
-            self._believe_held()
+            self._accept_held()
         return True
 
-    def _believe_held(self) -> None:
-        """The receiver's clock was set, or its recording goes on with another: epochs begin afresh."""
+    def _accept_held(self) -> None:
+        """Accept the held sentences: the receiver's clock was set, or another receiver continues. Restart epochs."""
         held, self._held = self._held, []
         self._end_all()
         self._past.clear()
         self._newest = None
         for report, t_us in held:
-            assert report.time_us is not None  # noqa: S101 - what is held has a time
+            assert report.time_us is not None  # noqa: S101 - held reports have a time
             if report is held[0][0]:
                 self._cadence.restart(report.time_us)
             self._take_timed(report, report.time_us, t_us)
@@ -215,8 +215,8 @@ class Assembly:
             self._end(self._open.index(epoch) + 1)
 
     def _take_late(self, epoch: Epoch, report: Report, t_us: int) -> None:
-        """A sentence of an epoch that has ended. One that comes again for ever is a receiver that stands still."""
-        if report.kind not in epoch.kinds:  # so it had not been whole
+        """Take a sentence of an epoch that has ended. If it keeps repeating, the receiver's clock stands still."""
+        if report.kind not in epoch.kinds:  # the epoch ended incomplete
             self._learn_late(epoch, report.kind, t_us)
             return
         self.dropped["repeated"] += 1
@@ -227,7 +227,7 @@ class Assembly:
             self._take_untimed(report._replace(time_us=None), t_us)
 
     def _take_untimed(self, report: Report, t_us: int) -> None:
-        """A sentence that reports a fix without a time, as before a receiver knows it."""
+        """Take a sentence that reports a fix without a time, as before a receiver knows the time."""
         epoch = self._open[-1] if self._open else None
         if epoch is not None and report.kind not in epoch.kinds:
             self._take(epoch, report, t_us)
@@ -251,19 +251,19 @@ class Assembly:
             self._follow(report, t_us)
 
     def _settle_vtg(self, epoch: Epoch, t_us: int) -> None:
-        """The next sentence with a time has come: was VTG of its burst, or of the one before?"""
-        assert self._vtg is not None  # noqa: S101 - the caller has looked
+        """Decide at the next timed sentence whether the last VTG belongs to its burst or to the one before."""
+        assert self._vtg is not None  # noqa: S101 - the caller has checked
         report, vtg_us, is_taken = self._vtg
         self._vtg = None
         before_us, after_us = vtg_us - self._current_us, t_us - vtg_us
-        if not is_taken and self._vtg_order.is_of_next(before_us, after_us, self._cadence.patience_us):
+        if not is_taken and self._vtg_order.is_of_next(before_us, after_us, self._cadence.pause_limit_us):
             epoch.take(report)
         is_one, self._vtgs = self._vtgs == 1, 0
         if self._current is not None and self._current is not epoch and is_one:
             self._vtg_order.learn(before_us, after_us)
 
     def _follow(self, report: Report, t_us: int) -> None:
-        """A sentence without a time, of the epoch of the last one with a time."""
+        """Add a sentence without a time to the epoch of the last timed sentence."""
         epoch = self._current or (self._open[-1] if self._open else None)
         if epoch is None or (report.kind == "VTG" and "VTG" in epoch.kinds):
             self.dropped["stray"] += 1  # its epoch's own sentences were lost
@@ -286,7 +286,7 @@ class Assembly:
         self._end(len(self._open))
 
     def _end(self, count: int) -> None:
-        """The oldest `count` of the open epochs."""
+        """End the oldest `count` open epochs."""
         ended, self._open = self._open[:count], self._open[count:]
         self._ended += ended
         for epoch in ended:

@@ -1,9 +1,8 @@
-"""How a receiver works, learned from its recent epochs: which sentences an epoch has, and how far apart they come.
+"""Learn a receiver's sentence pattern from its recent epochs: which sentences an epoch has, and their intervals.
 
-Knows kinds of sentences, times of day and arrivals, no values. It answers two questions: whether an epoch has
-all the sentences that are due in it, so that nobody need wait for another; and how long to wait for one that
-is missing. A kind may come in every epoch or, at a lower rate, in every tenth: then it is due where its own
-interval has passed.
+Uses kinds of sentences, times of day and arrivals, no values. It decides whether an epoch has all the sentences
+that are due in it, so that it can end at once, and how long to wait for a missing one. A kind may come in every
+epoch or, at a lower rate, in every tenth: then it is due when its own interval has passed.
 """
 
 from __future__ import annotations
@@ -14,32 +13,32 @@ from typing import Final
 from firmware_bridge.gps.nmea_fields import DAY_US
 
 SAME_US: Final = 10_000
-"""Times no further apart are of one epoch (gpsd's tolerance): some receivers truncate one and round the other."""
+"""Times within this belong to one epoch (gpsd's tolerance): some receivers truncate one and round the other."""
 PAUSE_US: Final = 200_000
 """A sentence of 82 characters takes 171 ms at 4800 baud, the slowest rate in use: a longer gap is a pause."""
 LEARN_US: Final = 1_300_000
-"""How long an epoch is held while its receiver is not known: RMC may come a second after its GGA."""
+"""How long an epoch is held until its receiver is known: RMC may come a second after its GGA."""
 LEARN_EPOCHS: Final = 5
-"""A receiver is known after so many epochs (and LEARN_US); some sentences come only every second or fifth time."""
+"""A receiver is known after this many epochs and LEARN_US; some sentences come only every second or fifth time."""
 HELD_EPOCHS: Final = 32
-"""So many epochs may be open, and so many are enough to know a receiver: 1.3 s at 25 Hz."""
+"""Bound on open epochs, and enough epochs to know a receiver: 1.3 s at 25 Hz."""
 LONGEST_WAIT_US: Final = 2_500_000
-"""Nothing is waited for any longer: what comes later than a 2 s cycle behind its epoch is not of use."""
+"""Longest wait for a sentence: one that comes more than a 2 s cycle after its epoch is of no use."""
 REMEMBERED_WAITS: Final = 64
-"""Waits are learned from so many sentences: a dozen epochs or more."""
+"""Number of sentences whose waits are remembered: a dozen epochs or more."""
 FORGOTTEN_AFTER: Final = 5
-"""A kind that was due and missing in so many epochs in a row is not sent any more."""
+"""A kind that was due and missing in this many epochs in a row is no longer sent."""
 LONELY_FOR: Final = 60
-"""... and one that came only once, in so many: at 10 Hz it may yet come every 5 s."""
+"""The same for a kind that came only once: at 10 Hz it may still come every 5 s."""
 _HALF_DAY_US: Final = DAY_US // 2
 _INTERVALS: Final = 4
 """Intervals remembered; the shortest counts, so that a lost sentence changes nothing."""
 
 
 def apart_us(time_us: int, other_us: int) -> int:
-    """From `other_us` to `time_us`, two times of day: the shorter way round the clock.
+    """Return the difference from `other_us` to `time_us`, two times of day, in the shorter direction.
 
-    A leap second (from DAY_US on) lies a second before the next day's first, which has the same number.
+    A leap second (from DAY_US on) lies one second before the next day's first second, which has the same number.
     """
     ahead_us = time_us - other_us
     if -_HALF_DAY_US <= ahead_us < _HALF_DAY_US:
@@ -51,8 +50,8 @@ def apart_us(time_us: int, other_us: int) -> int:
     return (time_us - other_us + _HALF_DAY_US) % DAY_US - _HALF_DAY_US
 
 
-class _Habit:
-    """Of one kind: when it came last, its latest intervals, and in how many epochs it was missing since."""
+class _Pattern:
+    """Pattern of one kind: its last time, its latest intervals, and the number of epochs that lacked it since."""
 
     __slots__ = ("interval_us", "intervals", "last_us", "missed")
 
@@ -64,25 +63,25 @@ class _Habit:
 
 
 class Cadence:
-    """What is known of a receiver's epochs."""
+    """The sentence pattern of one receiver. `pause_limit_us`: the longest pause within an epoch."""
 
     def __init__(self) -> None:
-        self._habits: dict[str, _Habit] = {}
+        self._patterns: dict[str, _Pattern] = {}
         self._steps: deque[int] = deque(maxlen=_INTERVALS)
         self._step_us: int | None = None  # the shortest of them
         self._waits: deque[int] = deque(maxlen=REMEMBERED_WAITS)
         self._longest_wait_us = 0
         self._always: frozenset[str] = frozenset()
-        self._seldom: list[tuple[str, int, _Habit]] = []  # kinds with their intervals
-        self._is_sorted = True  # into these two
+        self._seldom: list[tuple[str, int, _Pattern]] = []  # kinds with their intervals
+        self._is_sorted = True  # whether `_always` and `_seldom` are up to date
         self._newest_us: int | None = None
         self._first_t_us = 0
         self._epochs = 0
         self.known = False
-        self.patience_us = LEARN_US
+        self.pause_limit_us = LEARN_US
 
     def begun(self, time_us: int, t_us: int) -> None:
-        """A new epoch has begun, with a sentence that arrived at `t_us`."""
+        """Take the begin of an epoch, with a sentence that arrived at `t_us`."""
         if self._newest_us is None:
             self._first_t_us = t_us
         elif (step_us := apart_us(time_us, self._newest_us)) > SAME_US:
@@ -94,10 +93,10 @@ class Cadence:
         if not self.known:
             learned = self._epochs > LEARN_EPOCHS and t_us - self._first_t_us > LEARN_US
             self.known = learned or self._epochs > HELD_EPOCHS
-            self._set_patience()
+            self._set_pause_limit()
 
     def came(self, kind: str, time_us: int, wait_us: int) -> None:
-        """A sentence of the epoch `time_us` came, `wait_us` after the one before it."""
+        """Take a sentence of the epoch `time_us`, which arrived `wait_us` after the previous one."""
         if wait_us > LONGEST_WAIT_US:
             return
         waits, longest_us = self._waits, self._longest_wait_us
@@ -105,67 +104,67 @@ class Cadence:
         waits.append(wait_us)
         if wait_us > longest_us or wait_us != leaving_us == longest_us:
             self._longest_wait_us = max(waits)
-            self._set_patience()
-        habit = self._habits.get(kind)
-        if habit is None:
-            self._habits[kind], self._is_sorted = _Habit(time_us), False
+            self._set_pause_limit()
+        pattern = self._patterns.get(kind)
+        if pattern is None:
+            self._patterns[kind], self._is_sorted = _Pattern(time_us), False
             return
-        if habit.missed:
-            habit.missed, self._is_sorted = 0, False
-        interval_us = time_us - habit.last_us
-        if interval_us == habit.interval_us:
-            habit.last_us = time_us
-            habit.intervals.append(interval_us)
-        elif (interval_us := apart_us(time_us, habit.last_us)) > SAME_US:
-            habit.last_us = time_us
-            habit.intervals.append(interval_us)
-            habit.interval_us, self._is_sorted = min(habit.intervals), False
+        if pattern.missed:
+            pattern.missed, self._is_sorted = 0, False
+        interval_us = time_us - pattern.last_us
+        if interval_us == pattern.interval_us:
+            pattern.last_us = time_us
+            pattern.intervals.append(interval_us)
+        elif (interval_us := apart_us(time_us, pattern.last_us)) > SAME_US:
+            pattern.last_us = time_us
+            pattern.intervals.append(interval_us)
+            pattern.interval_us, self._is_sorted = min(pattern.intervals), False
 
     def ended(self, kinds: set[str], time_us: int) -> None:
-        """An epoch has ended with these sentences."""
+        """Take the end of an epoch that had these kinds of sentences."""
         if (due := self._due(time_us)) <= kinds:
             return
         for kind in due - kinds:
-            self._habits[kind].missed += 1
+            self._patterns[kind].missed += 1
         self._is_sorted = False
 
     def is_whole(self, kinds: set[str], time_us: int) -> bool:
-        """Whether an epoch has all that is due in it; False while the receiver is not known."""
+        """Return whether an epoch has all sentences due in it; False until the receiver is known."""
         if not self.known:
             return False
         plain = self._is_sorted and not self._seldom  # as with most receivers
         return (self._always if plain else self._due(time_us)) <= kinds
 
     def restart(self, time_us: int) -> None:
-        """The receiver's clock was set: intervals go on from its next epoch, at `time_us`."""
+        """Restart the intervals at `time_us`, after the receiver's clock was set."""
         self._newest_us = None
-        for habit in self._habits.values():
-            habit.last_us = time_us
+        for pattern in self._patterns.values():
+            pattern.last_us = time_us
 
     def _due(self, time_us: int) -> frozenset[str]:
-        """The kinds that an epoch has."""
+        """Return the kinds that are due in an epoch."""
         if not self._is_sorted:
             self._sort()
         if not self._seldom:
             return self._always
         return self._always.union(
             kind
-            for kind, interval_us, habit in self._seldom
-            if (apart_us(time_us, habit.last_us) + SAME_US) % interval_us <= 2 * SAME_US
+            for kind, interval_us, pattern in self._seldom
+            if (apart_us(time_us, pattern.last_us) + SAME_US) % interval_us <= 2 * SAME_US
         )
 
     def _sort(self) -> None:
-        """Which kinds come in every epoch, and which at a rate of their own."""
+        """Sort the kinds into those of every epoch and those at a lower rate."""
         always, self._seldom, self._is_sorted = set(), [], True
-        for kind, habit in self._habits.items():
-            interval_us = habit.interval_us
-            if habit.missed >= (LONELY_FOR if interval_us is None else FORGOTTEN_AFTER):
+        for kind, pattern in self._patterns.items():
+            interval_us = pattern.interval_us
+            if pattern.missed >= (LONELY_FOR if interval_us is None else FORGOTTEN_AFTER):
                 continue
             if interval_us is None or self._step_us is None or 2 * interval_us <= 3 * self._step_us:
                 always.add(kind)
             else:
-                self._seldom.append((kind, interval_us, habit))
+                self._seldom.append((kind, interval_us, pattern))
         self._always = frozenset(always)
 
-    def _set_patience(self) -> None:
-        self.patience_us = PAUSE_US + self._longest_wait_us if self.known else LEARN_US
+    def _set_pause_limit(self) -> None:
+        self.pause_limit_us = PAUSE_US + self._longest_wait_us if self.known else LEARN_US

@@ -1,14 +1,13 @@
-"""The sentences of one epoch, gathered.
+"""Merge the reports of one epoch into one set of values.
 
-Knows reports, no text; whether an epoch is over, and what it is worth, is the builder's to say. The first
-sentence to say something is believed, but for these:
-  - the position is the last one given: a receiver whose sentences differ has gone on computing between them;
-  - the quality is that of GGA or GNS, which know more of it than the letters of RMC and GLL;
-  - satellites are the most that were said: GGA stops at 12, or counts its own constellation only;
-  - speed and course are RMC's, whose time says that they are of this epoch, before those of VTG, which has none;
-  - one sentence that denies a fix silences the whole epoch: no fix is never a position;
-  - a UBX NAV-PVT is the receiver's own solution: it stands, whatever sentences came before it or come after; of those
-    only the dilution is kept, which it does not have.
+`assembly` decides when an epoch ends, `fix_builder` whether its position is accepted. The first report of a value
+counts, except:
+  - position: the last one, because a receiver whose sentences differ has computed a newer one between them;
+  - quality: that of GGA or GNS, which is more detailed than the letters of RMC and GLL;
+  - satellites: the largest number, because GGA stops at 12 or counts only one constellation;
+  - speed and course: RMC's, whose time proves that they are of this epoch, rather than VTG's, which has no time;
+  - no fix: one sentence that denies a fix makes the whole epoch one without a position;
+  - UBX NAV-PVT: the receiver's own solution replaces the values of all sentences, except the dilution, which it lacks.
 """
 
 from __future__ import annotations
@@ -18,14 +17,14 @@ from typing import Final
 from firmware_bridge.gps.fix_report import PVT, Report
 
 STATUS_KINDS: Final = frozenset({"RMC", "GGA", "GNS", "GLL", PVT})
-"""The sentences that speak of a fix; an epoch without any of them makes none."""
+"""Kinds of sentence that report on a fix; an epoch without any of them gives no Fix."""
 
 
 class Epoch:
-    """What is known so far. `t_us` is the first sentence's arrival, `last_us` the latest one's; `waited_us` is the
-    longest time that passed before a sentence that is not of a fix, since the last one that is.
+    """The values so far. `t_us` is the first sentence's arrival, `last_us` the latest one's; `waited_us` is the longest
+    wait for a sentence unrelated to fixes, since the last one related to them.
 
-    `day` is the date that a sentence with a fix gave, `dated_us` that sentence's own time of day.
+    `day` is the date from a sentence with a fix, `dated_us` that sentence's time of day.
     """
 
     __slots__ = (
@@ -55,12 +54,12 @@ class Epoch:
         self.speed_accuracy_mps: float | None = None
 
     def take(self, report: Report) -> bool:
-        """One more sentence of this epoch; False where there is nothing new in it to wait for another time."""
+        """Merge another report; return False if it adds nothing that later epochs should wait for."""
         kind, time_us, quality, lat, lon, alt_m, speed_mps, course_deg, satellites, hdop, day, _, _, _ = (
             report
         )
         if kind == PVT or PVT in self.kinds:
-            return self._settle(report)
+            return self._merge_pvt(report)
         is_news = kind not in self.kinds and not (
             (kind == "GSA" and self.hdop is not None) or (kind == "VTG" and self.speed_mps is not None)
         )
@@ -88,8 +87,8 @@ class Epoch:
             self.day, self.dated_us = day, time_us
         return is_news
 
-    def _settle(self, report: Report) -> bool:
-        """The receiver's own solution, or a sentence beside it, which adds the dilution and nothing else."""
+    def _merge_pvt(self, report: Report) -> bool:
+        """Merge a NAV-PVT, or a sentence beside it, which adds only the dilution."""
         is_news = report.kind not in self.kinds
         self.kinds.add(report.kind)
         if report.kind != PVT:
@@ -109,6 +108,6 @@ class Epoch:
 
     @property
     def is_full(self) -> bool:
-        """Whether no sentence can add to it: a fix with its place, height, speed, satellites and dilution."""
+        """Whether it has a fix with position, altitude, speed, satellites, dilution and date."""
         known = (self.lat, self.alt_m, self.speed_mps, self.satellites, self.hdop, self.day)
         return not self.denied and None not in known

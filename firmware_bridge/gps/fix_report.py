@@ -1,4 +1,4 @@
-"""What one sentence or UBX message reports about a fix, and the ranges that both readers share."""
+"""Report on a fix from one NMEA sentence or UBX message, and the value ranges that both readers share."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ ALTITUDES_M: Final = (-1_000.0, 100_000.0)
 """From below the Dead Sea, with a poor fix, to above any balloon."""
 
 PVT: Final = "PVT"
-"""The kind of a UBX NAV-PVT's report (ubx_reader.py): the receiver's own solution, which the sentences excerpt."""
+"""Kind of the report of a UBX NAV-PVT (ubx_reader.py), the receiver's full solution."""
 
 
 class Report(NamedTuple):
-    """One sentence's word, or one UBX message's, which alone knows its accuracy (one standard deviation).
+    """Values from one sentence or UBX message; only UBX gives accuracies (one standard deviation).
 
-    `time_us` is UTC time of day, past 86,400 s in a leap second; `day` counts from 1970-01-01. `quality` is
-    GGA's: 0 denies a fix, more claims one, None does not speak of it.
+    `time_us` is UTC time of day, from 86,400 s on in a leap second; `day` counts from 1970-01-01. `quality` is
+    GGA's: 0 is no fix, more is a fix, None means the sentence does not report it.
     """
 
     kind: str

@@ -1,10 +1,10 @@
-"""Plausible speeds of a car, and whether it can have come from where it was to where it is said to be now.
+"""Filter for position jumps, and the plausible speeds of a car.
 
-An 8-bit checksum lets one damaged sentence in 256 through, and a receiver in a canyon invents places of its
-own. The idea: what lies further off than the fastest car could have driven is rejected; but it is remembered,
-and when the next positions agree with it rather than with the old place for some seconds, the car is there. So
-a ferry with the power off costs a few seconds, a spoofed or reflected signal of a second or two is no
-position, and nothing locks the receiver out. Knows no sentences and no clock.
+An 8-bit checksum lets one damaged sentence in 256 through, and a receiver in a canyon can report false positions. A
+position further away than the fastest car could have driven is rejected, but remembered: when the next positions
+agree with it rather than with the old one for some seconds, it is accepted. So after a ferry trip with the power off
+the fix is back in a few seconds, a spoofed or reflected signal of a second or two is rejected, and a receiver is
+never locked out. Uses no sentences and no clock.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ from typing import Final, NamedTuple
 from firmware_bridge.gps.nmea_fields import DAY_US
 
 RECEIVER_LIMIT_MPS: Final = 515.0
-"""1,000 knots, where the CoCom export rule makes a civil receiver stop: a field above it is damaged. No car's limit."""
+"""1,000 knots, where the CoCom export rule makes civil receivers stop: a field above it is damaged."""
 FASTEST_CAR_MPS: Final = 90.0
 """324 km/h, nearly twice the limit of 170 km/h of the fastest class (2026): a speed above it is an error of the
 receiver or of the wheel's sensor."""
 REACHABLE_MPS: Final = 100.0
-"""What positions that one car drove through can lie apart, for each second between them: `FASTEST_CAR_MPS`, and 10 m/s
-for the errors of positions and times (our margin)."""
+"""Largest distance between positions of one car per second between them: `FASTEST_CAR_MPS`, plus a margin of
+10 m/s for errors of positions and times."""
 SLACK_M: Final = 500.0
-"""What a receiver moves a standing car by when it changes satellites, beside a rock wall, at the worst."""
+"""Largest jump of a standing car's position, when the receiver changes satellites beside a rock wall."""
 AGREEING: Final = 3
-"""So many rejected positions in a row that fit each other are believed: damage does not repeat itself ..."""
+"""This many rejected positions in a row that agree with each other are accepted after HOLDS_S: damage does not
+repeat itself."""
 HOLDS_S: Final = 5.0
-"""... once they have held for so long: at 25 Hz three of them take a tenth of a second, and receivers have been
-seen a second elsewhere."""
+"""How long they must agree: at 25 Hz three positions take 0.1 s, and false positions that last a second occur."""
 _METRES_PER_DEGREE: Final = 111_195.0
-"""Of a great circle on the mean sphere; the gate needs no better."""
+"""On a great circle of the mean sphere, which is accurate enough here."""
 _NEAR_DEG: Final = SLACK_M / _METRES_PER_DEGREE
-"""So near lie nearly all positions to the last one: within the slack at any latitude, without trigonometry."""
+"""A difference below this is within the slack at any latitude; this spares trigonometry for nearly all positions."""
 
 
 class Place(NamedTuple):
-    """A position and when it was: UTC time of day and day since 1970, where known; arrival on our clock."""
+    """A position with its time: UTC time of day and day since 1970, if known; arrival on the session's clock."""
 
     lat: float
     lon: float
@@ -46,16 +46,16 @@ class Place(NamedTuple):
 
 
 def distance_m(a: Place, b: Place) -> float:
-    """Between two places, good to a percent at the gate's few kilometres and never far off elsewhere."""
+    """Return the metres between two places, to 1 % over the few kilometres that matter here."""
     north = b.lat - a.lat
     east = (b.lon - a.lon + 180.0) % 360.0 - 180.0
     return _METRES_PER_DEGREE * math.hypot(north, east * math.cos(math.radians((a.lat + b.lat) / 2.0)))
 
 
 def _elapsed_s(a: Place, b: Place) -> float:
-    """The longest of what either clock can say: ours stands still in replay, the receiver's may be set.
+    """Return the longer time by either clock: the session's may stand still in replay, the receiver's may be set.
 
-    A clock that is set back says as little of the way between as one set forward: both count.
+    The receiver's difference counts in either direction, because its clock may be set back or forward.
     """
     elapsed_us = b.t_us - a.t_us
     if a.time_us is not None and b.time_us is not None:
@@ -75,8 +75,8 @@ def _reachable(a: Place, b: Place) -> bool:
     return excess_m <= 0.0 or excess_m <= REACHABLE_MPS * _elapsed_s(a, b)
 
 
-class Gate:
-    """Admits positions. `jump_m` is how far the last one asked about jumped, 0 if it did not."""
+class JumpFilter:
+    """Accept or reject positions. `jump_m`: how far the last one passed to `admits` jumped, 0 if it did not."""
 
     def __init__(self) -> None:
         self.jump_m = 0.0
@@ -86,7 +86,7 @@ class Gate:
         self._agreeing = 0
 
     def admits(self, place: Place) -> bool:
-        """True if `place` can be; the gate then measures from it. The first one is always believed."""
+        """Return whether `place` is plausible; if so, later ones are compared with it. The first is always accepted."""
         if self._last is None or _reachable(self._last, place):
             self.jump_m = 0.0
         else:

@@ -1,10 +1,10 @@
-"""What one NMEA sentence reports about a fix: text -> values in our units, or None where it says nothing.
+"""Parse one NMEA sentence into a report on a fix: values in SI units and degrees, None where not given.
 
-Knows one sentence at a time: no epoch, no date that is carried, no judgement whether it is plausible.
-pynmea2 says which field stands where; the values are read here, because its conversions hand on a raw string
-when they fail, make 0.0 of an empty position, take "nan" for a number and know no leap second.
+Works on one sentence at a time, without epochs, dates from earlier sentences or plausibility checks.
+pynmea2 provides the field order; the values are parsed here, because its conversions return a raw string
+when they fail, turn an empty position into 0.0, accept "nan" as a number and reject leap seconds.
 Rule 1: a field is either a value within its range or None. Rule 2: a field that is neither empty nor
-readable is counted. Rule 3: a position counts only with the sentence's own word that there is a fix.
+readable is counted. Rule 3: a position counts only if the sentence itself reports a fix.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from firmware_bridge.records import new_record
 KNOT_MPS: Final = 1852 / 3600
 KMH_MPS: Final = 1 / 3.6
 MAX_HDOP: Final = 100.0
-"""Receivers write 99.99 (and 50.0) for "unknown, large"; above this it is no dilution."""
+"""Receivers write 99.99 (and 50.0) for "unknown, large"; a larger value is not a dilution."""
 MODE_QUALITY: Final = {"R": 4, "F": 5, "P": 3, "D": 2, "A": 1, "E": 6, "M": 7, "S": 8, "N": 0}
-"""Mode letters of RMC, GLL and GNS as GGA qualities, the best first (GNS has one letter a constellation)."""
+"""Mode letters of RMC, GLL and GNS as GGA qualities, the best first (GNS has one letter per constellation)."""
 
 _PADDING: Final = [""] * 20
-"""Older standards' sentences are shorter than pynmea2's layouts: the fields they lack read as empty."""
+"""Sentences of older standards are shorter than pynmea2's layouts: missing fields read as empty."""
 LONGEST_GSA: Final = 18
-"""Receivers with more than the standard's twelve satellite fields move the dilutions behind them."""
+"""Fields of a standard GSA. Receivers with more than twelve satellite fields shift the dilutions behind them."""
 
 REMEMBERED_GSAS: Final = 16
-"""GSA has no time: each constellation's is the same text for seconds, and need not be read again."""
+"""Number of GSA texts cached: GSA has no time, so each constellation's text stays the same for seconds."""
 
 
 def _layout(sentence: Any, *names: str) -> Callable[[list[str]], tuple[str, ...]]:
-    """Picks fields from a sentence that is split at its commas, whose first piece is its address."""
+    """Return a getter of the named fields from a sentence split at its commas, address first."""
     return itemgetter(*(1 + sentence.name_to_idx[name] for name in names))
 
 
@@ -60,7 +60,7 @@ _GSA = _layout(talker.GSA, "mode_fix_type", "hdop")
 
 
 class SentenceReader:
-    """Reads the sentences that matter for a fix. `unreadable` counts fields by sentence and name."""
+    """Parser of the sentences that matter for a fix. `unreadable` counts fields by sentence and name."""
 
     def __init__(self) -> None:
         self.unreadable: Counter[str] = Counter()
@@ -77,7 +77,7 @@ class SentenceReader:
         }
 
     def read(self, text: str) -> Report | None:
-        """The report of a sentence whose checksum holds; None for one that says nothing about a fix."""
+        """Return the report of a sentence with a valid checksum; None if it does not concern a fix."""
         kind = text[3:7]
         if kind == "GSA," and text in self._gsas:
             return self._gsas[text]
@@ -183,7 +183,7 @@ class SentenceReader:
         return day
 
     def _place(self, kind: str, texts: list[str]) -> tuple[float | None, float | None]:
-        """Latitude and longitude, both or neither."""
+        """Parse latitude and longitude; None for both if either is invalid."""
         if texts == self._last_place[0]:  # the sentences of an epoch share their position
             return self._last_place[1]
         lat_text, lat_side, lon_text, lon_side = texts
@@ -216,10 +216,10 @@ class SentenceReader:
 
 
 def _quality(status: str, mode: str) -> int | None:
-    """GGA's quality as RMC's and GLL's status and mode letters tell it.
+    """Return the GGA quality for the status and mode letters of RMC and GLL.
 
-    The navigational status that NMEA 4.1 adds to RMC is not asked: receivers without that function write V
-    there beside a perfect fix.
+    The navigational status that NMEA 4.1 adds to RMC is ignored: receivers without that function write V
+    there even with a good fix.
     """
     if not status:
         return None

@@ -1,8 +1,8 @@
-"""What a UBX message reports about a fix: its text in the log -> values in our units, as report.py does for NMEA.
+"""Parse a UBX message, as text from the log, into a report on a fix, as sentence_reader.py does for NMEA.
 
-Rule 1: a NAV-PVT whose fields cannot be says nothing at all. Its checksum held, but a receiver that fills it with
-anything else has no fix to give; it neither makes one nor denies NMEA's. Rule 2: a fix is one by the receiver's own
-word, gnssFixOK, and only with a position that it does not mark as invalid.
+Rule 1: a NAV-PVT with a field out of range is ignored and counted, although its checksum is valid: it neither makes a
+fix nor denies NMEA's. Rule 2: there is a fix only if the receiver sets gnssFixOK and does not mark the position as
+invalid.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from firmware_bridge.protocols.nav_pvt import NavPvt, parse
 
 WEEK_MS: Final = 604_800_000
 NO_FIX, DEAD_RECKONING, FIX_2D, FIX_3D, COMBINED, TIME_ONLY = range(6)
-"""fixType. "Combined" is of satellites and dead reckoning."""
+"""Values of fixType. COMBINED uses satellites and dead reckoning."""
 UNKNOWN_MM: Final = 0xFFFF_FFFF
-"""An accuracy that the receiver cannot estimate."""
+"""Accuracy value for "cannot be estimated"."""
 NO_COURSE_E5: Final = 18_000_000
-"""A course that may be off by 180 degrees is none; at standstill the receiver keeps an old one."""
+"""A course whose accuracy is 180 degrees or worse is ignored; at standstill the receiver keeps an old one."""
 
 
 def read(text: str, unreadable: Counter[str]) -> Report | None:
-    """The report of a message in the log; None for one that says nothing about a fix. What is neither is counted."""
+    """Return the report of a message from the log, or None if it does not concern a fix. Count unreadable ones."""
     try:
         kind, payload = ubx.from_text(text)
     except WireError:
@@ -36,7 +36,7 @@ def read(text: str, unreadable: Counter[str]) -> Report | None:
     if kind != ubx.NAV_PVT:
         return None
     fields = parse(payload)
-    if fields is None or not _can_be(fields):
+    if fields is None or not _is_valid(fields):
         unreadable["NAV-PVT"] += 1
         return None
     return _report(fields)
@@ -65,8 +65,8 @@ def _report(fields: NavPvt) -> Report:
     )
 
 
-def _can_be(fields: NavPvt) -> bool:
-    """Whether all fields are within what the protocol says of them."""
+def _is_valid(fields: NavPvt) -> bool:
+    """Return whether all fields are within the protocol's ranges."""
     low_m, high_m = ALTITUDES_M
     return (
         fields.itow_ms < WEEK_MS
@@ -88,10 +88,10 @@ def _can_be(fields: NavPvt) -> bool:
 
 
 def _moment(fields: NavPvt) -> tuple[int | None, int | None]:
-    """UTC time of day in microseconds and days since 1970, as far as the receiver calls them valid.
+    """Return UTC time of day in microseconds and days since 1970; None for those not marked valid.
 
-    The seconds are rounded to a hundredth, `nano_ns` is what is left and may be negative: then the true time may be of
-    the day before. Second 60 stays one, as in NMEA.
+    The seconds are rounded to a hundredth; `nano_ns` is the remainder and may be negative, so the true time may be on
+    the day before. Second 60 is kept, as in NMEA.
     """
     day = day_number(fields.day, fields.month, fields.year) if fields.valid & 1 else None
     if not fields.valid & 2:
@@ -106,7 +106,7 @@ def _moment(fields: NavPvt) -> tuple[int | None, int | None]:
 
 
 def _quality(fields: NavPvt) -> int:
-    """GGA's quality, as u-blox' own GGA has it."""
+    """Return the GGA quality, as in u-blox' own GGA."""
     is_ok, is_differential, carrier = fields.flags & 1, fields.flags & 2, fields.flags >> 6
     if not is_ok or fields.fix_type in (NO_FIX, TIME_ONLY) or fields.flags3 & 1:
         return 0

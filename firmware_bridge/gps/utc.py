@@ -1,15 +1,15 @@
-"""Learn UTC from GPS fixes: the one place that decides which fixes count, and what they say together.
+"""Estimate UTC from GPS fixes: which fixes count, and detection of steps.
 
-The estimate is an offset, UTC minus session time. A fix gives the UTC of its epoch minus its own arrival: too little
-by the delay with which the receiver names an epoch, some 20 to 300 ms, which cannot be measured without a
-pulse-per-second wire. The system's own clock is never read: a Pi has no battery behind it.
+The estimate is an offset, UTC minus session time. A fix gives the UTC of its epoch minus its own arrival: too small
+by the delay of the receiver's output, some 20 to 300 ms, which cannot be measured without a pulse-per-second wire. The
+system clock is never read: a Pi has no battery-backed clock.
 
 Rule 1: a fix counts if it has a position and a date that can be true (`trusted_utc_us`).
-Rule 2: a fix further than `IN_LINE_US` from the estimate is out of line: a glitch, one of a backlog that came all at
-once, or a step of UTC (a leap second, another date, another week). It is a step once enough fixes in a row agree with
-the first of them, over long enough (`StepWatch`).
-Rule 3: live, the estimate is the largest offset of the newest fixes, which is the shortest delay (`UtcOffset`). Where
-all fixes of a session are there, it is their median (`session_offset_us`).
+Rule 2: a fix further than `IN_LINE_US` from the estimate is out of line: a glitch, part of a backlog, or a step of UTC
+(a leap second, another date, another week). It is a step once enough fixes in a row agree with the first of them, for
+long enough (`StepWatch`).
+Rule 3: live, the estimate is the largest offset of the newest fixes, that of the shortest delay (`UtcOffset`). With all
+fixes of a session, it is their median (`session_offset_us`).
 
 Users: the clock rows (logger.recorder.clock), drive time (logger.stage.timing), which follows rules 1 and 2 but never
 steps, the review, chrony and the doctor.
@@ -32,23 +32,23 @@ if TYPE_CHECKING:
 IN_LINE_US: Final = 500_000
 """The delays of a serial receiver vary by less."""
 AGREEING_FIXES: Final = 5
-"""So many fixes out of line in a row, which agree with the first of them within `IN_LINE_US`, are a step of UTC ..."""
+"""This many fixes out of line in a row, each within `IN_LINE_US` of the first, are a step of UTC after AGREEING_US."""
 AGREEING_US: Final = 3_000_000
-"""... once they have agreed for so long: a backlog, however many fixes it has, arrives within less."""
+"""How long they must agree: a backlog of any number of fixes arrives in less time."""
 WINDOW_FIXES: Final = 64
-"""Fixes over which the shortest delay is sought: 6 s at 10 Hz, a minute at 1 Hz."""
+"""Number of newest fixes for the shortest delay: 6 s at 10 Hz, a minute at 1 Hz."""
 
 
 def trusted_utc_us(fix: Fix) -> int | None:
-    """The UTC of a fix that may set a clock; None where it may not.
+    """Return the UTC of a fix if it may set a clock, else None.
 
-    Without a position a receiver may report its own clock, which nothing has set.
+    Without a position a receiver may report its own clock, which was never set.
     """
     return fix.utc_us if fix.date_ok and fix.lat is not None else None
 
 
 class Judgement(Enum):
-    """What an offset is against the estimate."""
+    """An offset compared with the estimate."""
 
     IN_LINE = auto()
     OUT_OF_LINE = auto()
@@ -56,7 +56,7 @@ class Judgement(Enum):
 
 
 class StepWatch:
-    """Tells a step of UTC from glitches and backlogs. `agreed_us` has the newest offsets of the last step."""
+    """Distinguish steps of UTC from glitches and backlogs. `agreed_us`: the newest offsets of the last step."""
 
     def __init__(self) -> None:
         self.agreed_us: tuple[int, ...] = ()
@@ -65,7 +65,7 @@ class StepWatch:
         self._since_us = 0
 
     def judge(self, t_us: int, offset_us: int, estimate_us: int) -> Judgement:
-        """Judge the offset of a fix that arrived at `t_us`. After a step the caller's estimate is a new one."""
+        """Judge the offset of a fix that arrived at `t_us`. After a step the caller replaces its estimate."""
         agreeing_us = self._agreeing_us
         if abs(offset_us - estimate_us) <= IN_LINE_US:
             agreeing_us.clear()
@@ -82,7 +82,7 @@ class StepWatch:
 
 
 class UtcOffset:
-    """UTC minus session time by the newest fixes. `us` is None until a fix counts."""
+    """UTC minus session time from the newest fixes. `us` is None until a fix counts."""
 
     def __init__(self) -> None:
         self.us: int | None = None
@@ -90,7 +90,7 @@ class UtcOffset:
         self._steps = StepWatch()
 
     def feed(self, fix: Fix) -> bool:
-        """Take a fix; whether it counts."""
+        """Take a fix; return whether it counts."""
         utc_us = trusted_utc_us(fix)
         if utc_us is None:
             return False
@@ -108,16 +108,16 @@ class UtcOffset:
 
     @property
     def spread_us(self) -> int:
-        """How far the offsets lie apart. Of fixes that count."""
+        """Range of the offsets of the newest fixes that count."""
         return max(self._offsets_us) - min(self._offsets_us)
 
 
 def session_offset_us(
     t_us: NDArray[np.float64], utc_us: NDArray[np.float64], lat: NDArray[np.float64], dates: Dates
 ) -> float | None:
-    """UTC minus session time by all fixes of a session, from columns with nan for what is not known.
+    """Return UTC minus session time from all fixes of a session (columns with nan for unknown values).
 
-    A log has no `date_ok`: `dates` says which days can be true. None where no fix counts.
+    A log has no `date_ok`: `dates` decides which days can be true. None if no fix counts.
     """
     import numpy as np  # noqa: PLC0415 - not for the recorder
 

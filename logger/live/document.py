@@ -1,8 +1,7 @@
-"""Render a snapshot of the drive as one JSON document: what the crew page, the terminal and other programs read.
+"""Render a snapshot of the drive as the JSON document that the crew page, the terminal and other programs read.
 
-Keys and units are a contract (README). Nothing is computed here that the snapshot does not know; a value that is
-not known is None, and `age_s` of each group is the age of its values. The recorder adds `session`, `recording` and
-`links`, which only it knows.
+Keys and units are a contract (README). All values come from the snapshot; an unknown value is None, and `age_s` of
+each group is the age of its values. The recorder adds `session`, `recording` and `links`.
 """
 
 from __future__ import annotations
@@ -17,12 +16,12 @@ from logger.stage.run import Split, Trip, ahead
 from logger.stage.snapshot import Snapshot
 
 SHORTEST_ETA_M = 200.0
-"""Before so much road an average predicts nothing."""
+"""Distance in the section before which the average is too uncertain to predict an arrival."""
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 def document(shot: Snapshot) -> dict[str, Any]:
-    """The live state at the moment of a snapshot."""
+    """Return the live state at the moment of a snapshot."""
     age_s = None if shot.odometer_us is None else _age(shot.now_us, shot.odometer_us)
     run = shot.run
     return {
@@ -143,7 +142,7 @@ def _section(shot: Snapshot, age_s: float | None) -> dict[str, Any]:
 
 
 def _marks(course: Course | None) -> list[dict[str, Any]]:
-    """The section's waypoints, for whoever draws them along it; a zone's first has the zone's limit."""
+    """Return the section's waypoints for drawing; `kmh` is the limit of a zone that begins there."""
     if course is None:
         return []
     limits_kmh = {zone.begin.order: zone.kmh for zone in course.zones}
@@ -169,7 +168,7 @@ def _next(shot: Snapshot, age_s: float | None) -> dict[str, Any]:
 
 
 def _split(shot: Snapshot, split: Split) -> dict[str, Any]:
-    """A split, and the gap to the time to beat there in whole seconds, as organisers publish them."""
+    """Return a split, with its gap to the time to beat in whole seconds, as organisers publish them."""
     courses = shot.courses[shot.run.section :: -1]
     against = next((c.to_beat[at] for c in courses if (at := (split.name, split.km)) in c.to_beat), None)
     taken_s = (split.elapsed_us + 500_000) // 1_000_000
@@ -193,7 +192,7 @@ def _trip(shot: Snapshot, trip: Trip, age_s: float | None) -> dict[str, Any]:
 
 
 def _countdown(shot: Snapshot) -> dict[str, Any] | None:
-    """What the clock runs down to: the end of a pause, else a start, else the target time; negative when late."""
+    """Return the countdown to the end of a pause, else to a start, else to the target time; negative when late."""
     run, course, now_us, planned_us = shot.run, shot.course, shot.now_us, shot.planned_us
     pause = run.pause
     if pause is not None and pause.allowed_us is not None:
@@ -229,7 +228,7 @@ def _kmh(mps: float | None) -> float | None:
 
 
 def _iso(utc_us: int | None) -> str | None:
-    """UTC with milliseconds; None too for a time that no calendar holds."""
+    """Format UTC with milliseconds; None also for a time outside the calendar."""
     try:
         moment = None if utc_us is None else _EPOCH + timedelta(microseconds=utc_us)
     except OverflowError:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_bridge.gps.fix_builder import FixBuilder
-from firmware_bridge.gps.jump_filter import AGREEING, REACHABLE_MPS, SLACK_M, Gate, Place, distance_m
+from firmware_bridge.gps.jump_filter import AGREEING, REACHABLE_MPS, SLACK_M, JumpFilter, Place, distance_m
 from firmware_bridge.protocols.nmea import Decoder
 from firmware_bridge.records import Fix, Sentence
 from tests.examples import examples
@@ -196,7 +196,7 @@ def test_both_sides_of_the_gate_threshold(
     seconds: float, by: str, north_m: float, admitted: bool, days: tuple[int, int] | None
 ) -> None:
     """The receiver's clock passes midnight between the positions, with and without a date."""
-    gate, step_us = Gate(), int(seconds * 1e6)
+    gate, step_us = JumpFilter(), int(seconds * 1e6)
     first, second = 86_399_999_999, 86_399_999_999 + (step_us if by != "session" else 0)
     before = after = None
     if days:

@@ -17,6 +17,6 @@
                                v
                              sections   marks -> liaison and timed sections
 
-`read` runs these steps in this order and returns an itinerary with its warnings. `write` is the way back and needs none
-of them. A module knows only what stands above it; every one may add a `lint.Remark`, so nothing is lost silently.
+`read` runs these steps in this order and returns an itinerary with its warnings. `write` is the reverse and needs none
+of them. A module imports only those above it; each may add a `lint.Remark`, so that nothing is lost silently.
 """

@@ -1,8 +1,8 @@
-"""Find the roadbook in a route file: the points that say something, and the line that the route follows.
+"""Find the roadbook in a route file: its waypoints, and the line that the route follows.
 
-The same route may stand in a file as waypoints, as a route and as a track. Points with OpenRally's elements are the
-roadbook wherever there are any. Else the kinds are read from the names of the waypoints (`waypoint_names.py`), and
-where nothing names a kind, a track alone is still a road.
+A file may contain the same route as waypoints, as a route and as a track. If there are points with OpenRally elements,
+they are the roadbook. Otherwise the kinds are read from the names of the waypoints (`waypoint_names.py`); if no name
+contains a kind, a track alone still gives the road.
 """
 
 from __future__ import annotations
@@ -16,32 +16,34 @@ from logger.stage.openrally.route_line import RouteLine, once
 from logger.stage.openrally.xml import FORMS, Point, RouteFile
 
 LONGEST_LINE_KM = 5000.0
-"""No day's route is longer: such a line joins places that no road does."""
+"""No day's route is longer: a longer line joins places without a road."""
 
 
 class Book(NamedTuple):
-    """The points of the roadbook in the order of the file, and the line that they lie along, if the file has one."""
+    """The points of the roadbook in file order, and the line along which they lie, if the file has one."""
 
     points: list[Point]
     line: RouteLine | None
     is_plain: bool
-    """Whether the kinds come from names: such a file states neither units nor, along its line, distances."""
+    """Whether the kinds come from names; such a file states neither units nor distances along its line."""
 
 
 def find_book(route: RouteFile, name: str, remarks: list[Remark]) -> Book:
-    """The roadbook of the file `name`. ConfigurationError where it has neither waypoints of a kind nor a road."""
+    """Find the roadbook of the file `name`. Raises ConfigurationError if it has neither kinds nor a road."""
     known = elements.ELEMENTS
-    speaking = [point for point in route.points if any(element.name in known for element in point.elements)]
-    found = [form for form in FORMS if any(point.form == form for point in speaking)]
-    if not found:
+    with_elements = [
+        point for point in route.points if any(element.name in known for element in point.elements)
+    ]
+    forms = [form for form in FORMS if any(point.form == form for point in with_elements)]
+    if not forms:
         return _plain(route, name, remarks)
-    for form in found[1:]:
-        line_number = next(point.line for point in speaking if point.form == form)
-        what = f"the {form} points are ignored: the {found[0]} points are the roadbook"
+    for form in forms[1:]:
+        line_number = next(point.line for point in with_elements if point.form == form)
+        what = f"the {form} points are ignored: the {forms[0]} points are the roadbook"
         remarks.append(Remark(line_number, what))
-    points = [point for point in route.points if point.form == found[0]]
+    points = [point for point in route.points if point.form == forms[0]]
     is_measured = all(any(element.name == "distance" for element in point.elements) for point in points)
-    line = None if is_measured else _line(route, found[0], len(points), remarks)
+    line = None if is_measured else _line(route, forms[0], len(points), remarks)
     for form, count in sorted(route.plain.items()):
         if line is None or form == "wpt":
             remarks.append(Remark(None, f"{count} {form} points without OpenRally data ignored"))
@@ -49,7 +51,7 @@ def find_book(route: RouteFile, name: str, remarks: list[Remark]) -> Book:
 
 
 def _plain(route: RouteFile, name: str, remarks: list[Remark]) -> Book:
-    """The roadbook of a file without OpenRally's elements."""
+    """Return the roadbook of a file without OpenRally elements."""
     for form in FORMS:
         points = [
             point._replace(elements=waypoint_names.elements(point))
@@ -61,7 +63,7 @@ def _plain(route: RouteFile, name: str, remarks: list[Remark]) -> Book:
     line = _line(route, "wpt", 0, remarks)
     if line is None or line.length_m == 0:
         raise ConfigurationError(
-            "no point of the file says anything in OpenRally's words or has a kind in its name, and no track is there",
+            "no point has OpenRally elements or a kind in its name, and there is no track",
             where=name,
             hint="export it as OpenRally GPX, or name its waypoints after their kinds (DSS, WPM, ASS ...)",
         )
@@ -72,7 +74,7 @@ def _plain(route: RouteFile, name: str, remarks: list[Remark]) -> Book:
 
 
 def _line(route: RouteFile, form: str, points: int, remarks: list[Remark]) -> RouteLine | None:
-    """The line of the route: the track, else the route, where it has more to say than the roadbook's own points."""
+    """Return the line of the route: the track, else the route if it has more points than the roadbook."""
     for line_form in ("trkpt", "rtept"):
         positions = route.lines.get(line_form, [])
         if len(positions) < 2 or (line_form == form and len(positions) <= points):
@@ -80,8 +82,6 @@ def _line(route: RouteFile, form: str, points: int, remarks: list[Remark]) -> Ro
         line = RouteLine(once(positions))
         if line.length_m <= LONGEST_LINE_KM * 1000:
             return line
-        what = (
-            f"the {line_form} points make a line of {line.length_m / 1000:.0f} km: ignored, no route of a day"
-        )
+        what = f"the {line_form} points make a line of {line.length_m / 1000:.0f} km: ignored, too long for one day"
         remarks.append(Remark(None, what))
     return None

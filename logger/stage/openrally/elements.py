@@ -1,11 +1,10 @@
-"""OpenRally's words: what each element, attribute and unit of the format means.
+"""OpenRally elements, attributes and units: translate one point of the file into one `Note`.
 
-Knows the words of every version met so far, and nothing of XML, of routes or of sections: one point of the
-file in, one `Note` out.
+Covers all versions of the format seen so far; XML, routes and sections are handled elsewhere.
 
-The idea: one table. An element of it makes a waypoint, states a value, or is known and has no place in an
-itinerary; whatever is not in it is unknown. Both of the latter are counted, to be named in a warning, and one
-bad value never refuses a file: it is left out with a warning that has its line.
+One table describes the elements. Each one makes a waypoint, states a value, or is known but not used in an
+itinerary; an element outside the table is unknown. Unused and unknown elements are counted and listed in a
+warning. A bad value never rejects a file: it is left out with a warning that has its line.
 """
 
 from __future__ import annotations
@@ -23,14 +22,14 @@ from logger.stage.openrally.xml import Element, Point
 
 
 class Statement(NamedTuple):
-    """A number that a text or an attribute states: the value it sets and the unit it is written in."""
+    """A number in a text or an attribute: the value it sets and the unit it is written in."""
 
     value: str
     unit: str
 
 
 class Meaning(NamedTuple):
-    """What an element stands for: a waypoint of `kind`, what its text `states`, or neither."""
+    """The meaning of an element: a waypoint of `kind`, a value that its text `states`, or neither."""
 
     kind: str = ""
     states: Statement | None = None
@@ -40,10 +39,10 @@ DISTANCE = Statement("km", "distance")
 RESET = Statement("reset_km", "distance")
 SPEED = Statement("speed_kmh", "speed")
 SECONDS = Statement("time_s", "second")
-NO_PLACE = Meaning()
+UNUSED = Meaning()
 
-# In the order in which a car meets what stands at one place: what ends there, the start, controls, the
-# finish, what begins there. Second and later names of a kind are older versions' and other programs'.
+# In driving order at one place: ends of zones and pauses, the start, waypoints, controls, the finish, begins of zones
+# and pauses. Second and later names of a kind are those of older versions and other programs.
 ELEMENTS: Mapping[str, Meaning] = {
     **dict.fromkeys(["fz", "endofzone"], Meaning("fz")),
     "fn": Meaning("fn"),
@@ -65,17 +64,15 @@ ELEMENTS: Mapping[str, Meaning] = {
     "distance": Meaning(states=DISTANCE),
     "speed": Meaning(states=SPEED),
     **dict.fromkeys(["reset", "resettozero"], Meaning(states=RESET)),
-    **dict.fromkeys(["tulip", "notes", "show_coordinates", "cap", "capheading", "gps"], NO_PLACE),
-    **dict.fromkeys(["danger", "onedanger", "twodanger", "threedanger", "giveway", "village"], NO_PLACE),
+    **dict.fromkeys(["tulip", "notes", "show_coordinates", "cap", "capheading", "gps"], UNUSED),
+    **dict.fromkeys(["danger", "onedanger", "twodanger", "threedanger", "giveway", "village"], UNUSED),
+    **dict.fromkeys(["stop", "stopcontrol", "fuel", "endfuel", "radio", "toilets", "sensitivezone"], UNUSED),
     **dict.fromkeys(
-        ["stop", "stopcontrol", "fuel", "endfuel", "radio", "toilets", "sensitivezone"], NO_PLACE
+        ["startofassistance", "finishofassistance", "begintireservice", "endtireservice"], UNUSED
     ),
-    **dict.fromkeys(
-        ["startofassistance", "finishofassistance", "begintireservice", "endtireservice"], NO_PLACE
-    ),
-    **dict.fromkeys(["medical", "helicopter", "police", "fire", "spectators", "media"], NO_PLACE),
+    **dict.fromkeys(["medical", "helicopter", "police", "fire", "spectators", "media"], UNUSED),
 }
-"""Every element of the schemas v0.1 to v1.0.3, and what was seen beside them."""
+"""Every element of the schemas v0.1 to v1.0.3, and others seen in route files."""
 
 ATTRIBUTES: Mapping[str, Statement] = {
     "open": Statement("open_m", "radius"),
@@ -90,7 +87,7 @@ _FIXED = {"second": 1.0, "minute": 1.0, "kph": 1.0, "mph": MILE_KM, "degree": 1.
 METRIC = {"distance": 1.0, "speed": 1.0, "radius": 1.0, **_FIXED}
 _STATUTE = {"distance": MILE_KM, "speed": MILE_KM, "radius": YARD_M, **_FIXED}
 UNITS = {"metric": METRIC, "statute": _STATUTE, "statue": _STATUTE}
-"""A unit's size in km, km/h, m, s and minutes. The schema's comment says "statute", its list "statue"."""
+"""A unit's size in km, km/h, m, s and minutes. The schema's comment has "statute", its list "statue"."""
 
 RANGES = {
     "km": (0.0, 5000.0),
@@ -103,12 +100,12 @@ RANGES = {
     "lat": (-90.0, 90.0),
     "lon": (-180.0, 180.0),
 }
-"""What a value can be, within what an itinerary takes: beyond it a number is a slip of the pen, or damage."""
+"""Valid range of each value, within that of an itinerary: a number outside is a typing error or damage."""
 
 DECIMALS = 9
-"""Of every number: 0.1 mm of a degree, and a conversion leaves no traces (104.60736000000001)."""
+"""Decimals kept of a number: 0.1 mm of a degree, and no rounding error of a conversion (104.60736000000001)."""
 
-_SAID = {
+_WORDS = {
     "km": "distance", "reset_km": "reset", "speed_kmh": "speed", "open_m": "open", "clear_m": "clear",
     "time_s": "time", "allowed_min": "allowed", "lat": "lat", "lon": "lon",
 }  # fmt: skip
@@ -119,13 +116,13 @@ _MOST_NAMED = 40
 
 @dataclass(slots=True)
 class Note:
-    """One point of the roadbook. `marks` have no kilometres yet; None is what the point does not say."""
+    """One point of the roadbook. `marks` have no kilometres yet; None: not stated by the point."""
 
     line: int
     lat: float | None
     lon: float | None
     line_m: float | None = None
-    """How far along the route's line it lies, where that has been measured."""
+    """Its distance along the route's line, if measured."""
     km: float | None = None
     reset_km: float | None = None
     speed_kmh: float | None = None
@@ -137,7 +134,7 @@ def _quoted(name: str) -> str:
 
 
 def units(facts: Sequence[Element], name: str, remarks: list[Remark]) -> Mapping[str, float]:
-    """The sizes of the file's units. ConfigurationError for units not known: limits must not be guessed."""
+    """Return the sizes of the file's units. Raises ConfigurationError for unknown units: limits must not be guessed."""
     for fact in facts:
         if fact.name == "units":
             try:
@@ -153,7 +150,7 @@ def units(facts: Sequence[Element], name: str, remarks: list[Remark]) -> Mapping
 
 
 def written_distance(point: Point) -> tuple[float | None, tuple[float, float] | None]:
-    """A point's distance as written and its position, before any of it is judged."""
+    """Return a point's distance as written and its position, without range checks."""
     text = next((element.text for element in point.elements if element.name == "distance"), "")
     values = [
         numbers.read(written or "", measure, 1.0)
@@ -165,18 +162,18 @@ def written_distance(point: Point) -> tuple[float | None, tuple[float, float] | 
 
 
 class Translator:
-    """Turns points into notes; remarks on what it leaves out."""
+    """Translate points into notes; add remarks for whatever is left out."""
 
     def __init__(self, sizes: Mapping[str, float], remarks: list[Remark]) -> None:
         self._sizes = sizes
         self._remarks = remarks
-        self._without_place: dict[str, list[int]] = {}
+        self._unused: dict[str, list[int]] = {}
         self._unknown: dict[str, list[int]] = {}
         self._without_position: list[int] = []
         self._with_comma: list[int] = []
 
     def note(self, point: Point) -> Note:
-        """What one point says."""
+        """Return the note for one point."""
         lat, lon = self._position(point)
         note = Note(point.line, lat, lon)
         for element in point.elements:
@@ -192,20 +189,20 @@ class Translator:
                 elif meaning.states is RESET:
                     note.reset_km = 0.0  # the schema's default
             else:
-                self._without_place.setdefault(element.name, []).append(element.line)
+                self._unused.setdefault(element.name, []).append(element.line)
         note.marks.sort(key=lambda mark: _ORDER.index(mark.waypoint.kind))
         self._give_speed(note)
         return note
 
     def distance_km(self, element: Element) -> float | None:
-        """The distance that an element states."""
+        """Return the distance that an element states."""
         return self._values(element, ELEMENTS["distance"]).get("km")
 
     def finish(self) -> None:
-        """Remark on what was left out throughout, each kind of thing in one line."""
+        """Add the remarks that summarize the whole file: unused and unknown elements, decimal commas, positions."""
         for found, what in (
-            (self._without_place, "ignored, an itinerary has no place for them: "),
-            (self._unknown, "ignored, not known as OpenRally: "),
+            (self._unused, "ignored, not used in an itinerary: "),
+            (self._unknown, "ignored, unknown elements: "),
         ):
             if found:
                 names = [f"{_quoted(name)} x {len(lines)}" for name, lines in sorted(found.items())]
@@ -217,7 +214,7 @@ class Translator:
             self._remarks.append(Remark(self._with_comma[0], what))
         if self._without_position:
             count = len(self._without_position)
-            what = f"no position (0, 0 is none) for {count} points: their kilometres alone serve"
+            what = f"no position (or 0, 0) for {count} points: only their kilometres are used"
             self._remarks.append(Remark(self._without_position[0], what))
 
     def _add_mark(self, note: Note, element: Element, meaning: Meaning, point: Point) -> None:
@@ -226,15 +223,15 @@ class Translator:
         minutes = values.pop("allowed_min", None)
         for name in values.keys() - {"open_m", "clear_m"} - _VALUES_OF.get(kind, set()):
             del values[name]
-            self._remarks.append(Remark(element.line, f"{kind} has no {_SAID[name]} of its own: left out"))
+            self._remarks.append(Remark(element.line, f"{kind} has no {_WORDS[name]} of its own: left out"))
         if kind in ("dn", "dt") and not values.get("time_s"):
-            values.pop("time_s", None)  # 0 seconds says that the length is not known
+            values.pop("time_s", None)  # 0 seconds means an unknown duration
         name = element.attributes.get("name", point.names[0] if point.names else "").strip()
         waypoint = Waypoint(km=0.0, kind=kind, name=name, lat=note.lat, lon=note.lon, **values)
         note.marks.append(Mark(element.line, waypoint, minutes if kind == "tc" else None))
 
     def _give_speed(self, note: Note) -> None:
-        """The second spelling of a zone's limit: an element beside the dz."""
+        """Apply a zone's limit that is written as a separate element beside the dz."""
         limit = note.speed_kmh
         if limit is None:
             return
@@ -242,14 +239,14 @@ class Translator:
             if mark.waypoint.kind == "dz":
                 own = mark.waypoint.speed_kmh
                 if own is not None and own != limit:
-                    what = f"two limits for one zone, {own:g} and {limit:g} km/h: the lower is taken"
+                    what = f"two limits for one zone, {own:g} and {limit:g} km/h: the lower one is used"
                     self._remarks.append(Remark(mark.line, what))
                 lower = limit if own is None else min(own, limit)
                 note.marks[index] = mark._replace(waypoint=replace(mark.waypoint, speed_kmh=lower))
                 note.speed_kmh = None
 
     def _values(self, element: Element, meaning: Meaning) -> dict[str, float]:
-        """What an element's text and attributes state, in km, km/h, metres, seconds and minutes."""
+        """Return the values of an element's text and attributes, in km, km/h, metres, seconds and minutes."""
         stated = [(meaning.states, element.text)] if meaning.states else []
         stated += [(ATTRIBUTES[key], text) for key, text in element.attributes.items() if key in ATTRIBUTES]
         values: dict[str, float] = {}
@@ -265,7 +262,7 @@ class Translator:
         measure = "speed" if unit in ("kph", "mph") else unit
         number = numbers.read(text, measure, self._sizes[unit])
         if number is None:
-            what = "is no number"
+            what = "is not a number"
         else:
             if number.has_comma:
                 self._with_comma.append(element.line)
@@ -276,12 +273,12 @@ class Translator:
             what = f"is not between {least:g} and {most:g}"
         name = element.name if isinstance(element, Element) else element.form
         self._remarks.append(
-            Remark(element.line, f"{_SAID[value]} {text!r} of {_quoted(name)} {what}: left out")
+            Remark(element.line, f"{_WORDS[value]} {text!r} of {_quoted(name)} {what}: left out")
         )
         return None
 
     def _position(self, point: Point) -> tuple[float, float] | tuple[None, None]:
-        """Where the point lies. 0, 0 is open sea: exporters write it for a position that is hidden."""
+        """Return the point's position, or None twice. Exporters write 0, 0 (open sea) for a hidden position."""
         lat = self._number(point.lat or "", "lat", "degree", point)
         lon = self._number(point.lon or "", "lon", "degree", point)
         if lat is None or lon is None or lat == lon == 0:

@@ -1,9 +1,8 @@
-"""What real route files get wrong: each rule of a good route, and what is made of a breach.
+"""Lint for routes: check the rules of a good route, warn about violations and repair them.
 
-Knows waypoints in the order of the road and nothing of files. A breach never refuses the route: it is
-remarked on, with its line, and mended in the way that cannot cost a crew a penalty. A zone that nobody ends
-holds to the next one or to the end of its section; a pause that nobody ends has no length; what ends nothing
-is left out.
+Works on waypoints in road order. A violation never rejects the route: it gives a remark with its line, and is
+repaired in the way that cannot cost a crew a penalty. A zone without an end holds to the next one or to the end of
+its section; a pause without an end has no length; an end without a begin is left out.
 """
 
 from __future__ import annotations
@@ -16,11 +15,11 @@ from logger.stage import geo
 from logger.stage.itinerary import PAIRS, Waypoint
 
 _ENDS_A_ZONE = ("dz", "dss", "ass")
-"""What a zone that nobody ended does not outlast."""
+"""Kinds that end a zone without an end of its own."""
 
 
 class Remark(NamedTuple):
-    """A warning, and the line of the file that it is about (None: the whole of it)."""
+    """A warning with its line in the file (None: the whole file)."""
 
     line: int | None
     what: str
@@ -30,7 +29,7 @@ class Remark(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """A waypoint still on the way into a section: its line, and a time control's minutes to the next one."""
+    """A waypoint not yet in a section: its line, and a time control's minutes to the next one."""
 
     line: int
     waypoint: Waypoint
@@ -38,7 +37,7 @@ class Mark(NamedTuple):
 
 
 def timed_sections(marks: Sequence[Mark]) -> Iterator[Remark]:
-    """One DSS and one ASS a timed section."""
+    """Check for one DSS and one ASS per timed section."""
     start: Mark | None = None
     found = False
     for mark in marks:
@@ -49,25 +48,23 @@ def timed_sections(marks: Sequence[Mark]) -> Iterator[Remark]:
             start = mark
         elif mark.waypoint.kind == "ass":
             if start is None:
-                yield Remark(mark.line, "ass without a dss before it: taken to be timed from the last cut on")
+                yield Remark(mark.line, "ass without a dss before it: timed from the end of the last section")
             start, found = None, True
     if start is not None:
-        yield Remark(start.line, "dss without an ass: taken to be timed to the end")
+        yield Remark(start.line, "dss without an ass: timed to the end of the route")
     if not found:
         yield Remark(None, "no dss and no ass: the whole route becomes one liaison")
 
 
 def zones_without_speed(marks: Sequence[Mark]) -> Iterator[Remark]:
-    """A DZ has a speed. None is invented: the itinerary cannot be used before somebody writes it."""
+    """Check that each DZ has a speed. None is assumed: the itinerary is invalid until the user adds it."""
     for mark in marks:
         if mark.waypoint.kind == "dz" and mark.waypoint.speed_kmh is None:
-            yield Remark(
-                mark.line, "dz without a speed: write its speed_kmh into the itinerary before it is used"
-            )
+            yield Remark(mark.line, "dz without a speed: add its speed_kmh to the itinerary before use")
 
 
 def overlaps(marks: Sequence[Mark]) -> Iterator[Remark]:
-    """The circles in which neighbours validate do not overlap. Without positions the road between decides."""
+    """Check that the clear circles of neighbours do not overlap; without positions, by the road distance."""
     for (_, before, _), (line, after, _) in pairwise(marks):
         if before.position is not None and after.position is not None:
             apart_m = geo.distance_m(*before.position, *after.position)
@@ -79,7 +76,7 @@ def overlaps(marks: Sequence[Mark]) -> Iterator[Remark]:
 
 
 def paired(marks: Sequence[Mark], end_km: float, remarks: list[Remark]) -> list[Mark]:
-    """DZ and FZ, DN and FN, DT and FT come in pairs: missing ends are added, odd ones left out."""
+    """Pair DZ and FZ, DN and FN, DT and FT: add missing ends, leave out ends without a begin."""
     result = list(marks)
     for first, last in PAIRS.items():
         result = list(_pair(result, first, last, end_km, remarks))
@@ -88,7 +85,7 @@ def paired(marks: Sequence[Mark], end_km: float, remarks: list[Remark]) -> list[
 
 def _pair(marks: list[Mark], first: str, last: str, end_km: float, remarks: list[Remark]) -> Iterator[Mark]:
     is_open = False
-    unended: Mark | None = None  # a zone whose end is still to be made up
+    unended: Mark | None = None  # a zone whose end must still be added
     for index, mark in enumerate(marks):
         kind = mark.waypoint.kind
         if unended is not None and kind in _ENDS_A_ZONE:
@@ -107,13 +104,13 @@ def _pair(marks: list[Mark], first: str, last: str, end_km: float, remarks: list
             )
         elif kind == first and not is_open:
             yield _end(mark, last, mark.waypoint)
-            remarks.append(Remark(mark.line, f"{first} without an {last}: taken to end where it begins"))
+            remarks.append(Remark(mark.line, f"{first} without an {last}: ends where it begins"))
     if unended is not None:
         yield _end(unended, last, Waypoint(km=end_km, kind=last))
 
 
 def _next(marks: list[Mark], index: int, *kinds: str) -> str:
-    """The first of some kinds that comes after a mark; "" for none."""
+    """Return the first of the given kinds after a mark; "" if none follows."""
     ahead = (marks[later].waypoint.kind for later in range(index + 1, len(marks)))
     return next((kind for kind in ahead if kind in kinds), "")
 

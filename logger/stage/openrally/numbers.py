@@ -1,7 +1,7 @@
-"""Read the numbers of a route file as people and programs write them.
+"""Parse the numbers of a route file, with decimal commas, units, clock times and metres for kilometres.
 
-Beside plain numbers: with a comma ("10,25"), with a unit of their own ("50 km/h", "10 min"), as minutes and seconds
-("15:00"), and distances in metres where the file says kilometres.
+Accepts plain numbers, a decimal comma ("10,25"), a unit of their own ("50 km/h", "10 min"), minutes and seconds
+("15:00"), and distances in metres in a file that says kilometres.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ OWN_UNITS: Mapping[str, Mapping[str, float]] = {
     "second": {"s": 1.0, "sec": 1.0, "min": 60.0, "mn": 60.0, "h": 3600.0},
     "minute": {"min": 1.0, "mn": 1.0, "s": 1 / 60, "sec": 1 / 60, "h": 60.0},
 }
-"""Units that a number may carry itself, by what it measures, in km, km/h, metres, seconds and minutes."""
+"""Units that may follow a number, by measure, with their size in km, km/h, metres, seconds and minutes."""
 
 _TOO_FAR_AS_KM: Final = 300.0
-"""Times the straight way: a road winds by a factor of 5 at the most, metres taken for kilometres give 1,000."""
+"""Ratio of written to straight distance that proves metres: roads wind by at most 5, metres give 1,000."""
 LONGEST_ROUTE_KM: Final = 5000.0
-"""No day is longer."""
+"""No day's route is longer."""
 SHORTEST_ROUTE_M: Final = 1000.0
 """A route in metres has a larger number than this."""
 SHORTEST_PROOF_KM: Final = 0.2
-"""Between points any closer the error of a position counts."""
+"""Over a shorter straight distance the errors of positions matter."""
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?", re.ASCII | re.IGNORECASE)
 _COMMA = re.compile(r"[+-]?\d*,\d+", re.ASCII)
@@ -51,15 +51,15 @@ class Number(NamedTuple):
 
 
 def read(text: str, measure: str, size: float) -> Number | None:
-    """The number that `text` states of a measure, `size` being that of the file's unit; None for no number."""
+    """Parse the number in `text` for a measure; `size` is that of the file's unit. None if it is not a number."""
     text = text.strip()
     if measure in ("second", "minute") and (clock := _CLOCK.fullmatch(text)):
         hours, minutes, seconds = (int(part or 0) for part in clock.groups())
         value_s = 3600 * hours + 60 * minutes + seconds
         return Number(value_s / 60 if measure == "minute" else float(value_s), has_comma=False)
     units = OWN_UNITS.get(measure, {})
-    if (found := _WITH_UNIT.fullmatch(text)) and (own := units.get(found[2].lower())):
-        text, size = found[1], own
+    if (match := _WITH_UNIT.fullmatch(text)) and (own := units.get(match[2].lower())):
+        text, size = match[1], own
     has_comma = _COMMA.fullmatch(text) is not None
     if has_comma:
         text = text.replace(",", ".")
@@ -67,10 +67,10 @@ def read(text: str, measure: str, size: float) -> Number | None:
 
 
 def are_metres(points: Sequence[tuple[float | None, tuple[float, float] | None]]) -> bool:
-    """Whether the distances of points (as written, position) in a file that says kilometres can only be metres.
+    """Return whether distances of points (as written, position) in a file that says kilometres must be metres.
 
-    Beyond a day's longest route they can be nothing else. Shorter ones are where all are whole and neighbours with
-    both a distance and a position lie hundreds of times closer together than is written.
+    They must be if they exceed a day's longest route. Shorter ones are metres if all are whole numbers and neighbours
+    with both a distance and a position are hundreds of times closer together than written.
     """
     known = [(km, position) for km, position in points if km is not None]
     longest = max((km for km, _ in known), default=0.0)

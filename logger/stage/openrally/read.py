@@ -1,12 +1,10 @@
-"""Turn a GPX route file of any version and program into an itinerary: the sections of a day.
+"""Import a GPX route file, of any version and program, as an itinerary.
 
-Knows neither XML (`xml.py`) nor which points are the roadbook (`book.py`) nor the format's words
-(`elements.py`) nor what makes a good route (`lint.py`): it puts them together and does what needs
-the whole route.
+Combines the parser (`xml.py`), the choice of the roadbook's points (`book.py`), the meaning of the elements
+(`elements.py`) and the checks (`lint.py`), and does the work that needs the whole route.
 
-The idea: the points get their kilometres on one running odometer (`odometer.py`), and the sections are read
-off the marks along it (`sections.py`). Nothing is lost silently: whatever is left out, estimated or repaired
-is in a warning with its line.
+The points get continuous kilometres (`odometer.py`), and the marks along them are cut into sections (`sections.py`).
+Nothing is lost silently: whatever is left out, estimated or repaired gives a warning with its line.
 """
 
 from __future__ import annotations
@@ -29,26 +27,26 @@ from logger.stage.openrally.sections import cut_sections
 from logger.stage.openrally.xml import RouteFile
 
 MOST_REMARKS = 200
-"""A crew reads no more, and a broken file could bring one a point."""
+"""Bound on warnings: nobody reads more, and a broken file could give one per point."""
 
 LONGEST_SECTION_KM = 5000.0
-"""What an itinerary takes."""
+"""Longest section that an itinerary allows."""
 
 METRES = 0.001
 """The size of a distance in a file whose points count in metres."""
 
 
 class Imported(NamedTuple):
-    """An itinerary and the remarks on the file it came from, in order of line."""
+    """An itinerary and the remarks on its file, in line order."""
 
     itinerary: Itinerary
     warnings: tuple[Remark, ...]
 
 
 def read(stream: BinaryIO, name: str) -> Imported:
-    """Read a route file; `name` is what messages call it and, without a title in it, the stage.
+    """Read a route file; `name` stands for the file in messages, and names the stage if the file has no title.
 
-    Raises ConfigurationError (one line: where, what, how to fix it) for a file that is no GPX or holds no route.
+    Raises ConfigurationError (one line: where, what, how to fix it) if it is not GPX or has no route.
     """
     remarks: list[Remark] = []
     route = xml.parse(stream, name)
@@ -69,7 +67,9 @@ def read(stream: BinaryIO, name: str) -> Imported:
     sections = cut_sections(marks, end_km, remarks)
     if not sections:
         raise ConfigurationError(
-            "no road: every point is at one place", where=name, hint="give the points distances"
+            "the route has no length: all points are at one place",
+            where=name,
+            hint="give the points distances",
         )
     longest = max(section.length_km for section in sections)
     if longest > LONGEST_SECTION_KM:
@@ -80,13 +80,13 @@ def read(stream: BinaryIO, name: str) -> Imported:
 
 
 def import_route(stream: BinaryIO, name: str) -> tuple[str, tuple[Remark, ...]]:
-    """`read`, with the itinerary as the text of a TOML file."""
+    """Read a route file; return the itinerary as TOML text, and the warnings."""
     imported = read(stream, name)
     return itinerary.dumps(imported.itinerary), imported.warnings
 
 
 def _sizes(route: RouteFile, book: Book, name: str, remarks: list[Remark]) -> Mapping[str, float]:
-    """The sizes of the file's units; a file that says kilometres and can only mean metres is read as metres."""
+    """Return the sizes of the file's units; kilometres that must be metres are read as metres."""
     if book.is_plain:
         return elements.METRIC
     sizes = elements.units(route.facts, name, remarks)
@@ -100,7 +100,7 @@ def _sizes(route: RouteFile, book: Book, name: str, remarks: list[Remark]) -> Ma
 def _whole_km(
     route: RouteFile, translator: Translator, sizes: Mapping[str, float], reached_km: float
 ) -> float | None:
-    """The length that the file states for the whole route; beside points in metres it may be in kilometres."""
+    """Return the length that the file states for the whole route; it may be in kilometres although points are not."""
     stated = (translator.distance_km(fact) for fact in route.facts if fact.name == "distance")
     whole_km = next((km for km in stated if km is not None), None)
     if whole_km is None or sizes["distance"] != METRES:
@@ -109,7 +109,7 @@ def _whole_km(
 
 
 def _odometer(book: Book, notes: list[Note], remarks: list[Remark]) -> Odometer:
-    """What gives each note its kilometre. Where distances are missing, the notes get their places on the line."""
+    """Return the odometer for the notes. If distances are missing, set the notes' positions on the line."""
     line = book.line
     is_written = any(note.km is not None for note in notes)
     if line is None:
@@ -123,7 +123,7 @@ def _odometer(book: Book, notes: list[Note], remarks: list[Remark]) -> Odometer:
         sorted_places = line.place([_sought(note) for note in by_km])
         if len(by_km) == sum(bool(note.marks) for note in notes) and _agree(by_km, sorted_places):
             remarks.append(
-                Remark(None, "the waypoints are not in the order of their kilometres: sorted by them")
+                Remark(None, "the waypoints are not in the order of their kilometres: sorted by kilometre")
             )
             notes[:], places, sought = by_km, sorted_places, [_sought(note) for note in by_km]
     if book.is_plain:
@@ -140,7 +140,7 @@ def _odometer(book: Book, notes: list[Note], remarks: list[Remark]) -> Odometer:
 
 
 def _agree(notes: Sequence[Note], places: Sequence[float | None]) -> bool:
-    """Whether every kilometre that a name states is that of its place on the line."""
+    """Return whether every kilometre in a name agrees with its position on the line."""
     return all(
         note.km is None or (place is not None and route_line.is_near(1000 * note.km, place))
         for note, place in zip(notes, places, strict=True)
@@ -148,7 +148,7 @@ def _agree(notes: Sequence[Note], places: Sequence[float | None]) -> bool:
 
 
 def _sort_along(notes: list[Note], nearest: Sequence[float | None]) -> list[float | None]:
-    """Put the notes into the order of their places along the line; one off the line stays behind its neighbour."""
+    """Sort the notes by their position along the line; one that is off the line stays after its predecessor."""
     order: list[tuple[float, float | None, Note]] = []
     along_m = 0.0
     for note, place in zip(notes, nearest, strict=True):
@@ -160,7 +160,7 @@ def _sort_along(notes: list[Note], nearest: Sequence[float | None]) -> list[floa
 
 
 def _drop_stated(notes: Sequence[Note], remarks: list[Remark]) -> None:
-    """Take the kilometres along the track, not those in names: a name is rounded, or left from an earlier version."""
+    """Drop kilometres in names in favour of the track's: names are rounded, or left from an earlier version."""
     off = 0
     for note in notes:
         if note.km is not None and note.line_m is not None:
@@ -168,7 +168,7 @@ def _drop_stated(notes: Sequence[Note], remarks: list[Remark]) -> None:
             note.km = None
     if off:
         remarks.append(
-            Remark(None, f"{off} names state other kilometres than the track: the track's are taken")
+            Remark(None, f"the kilometres in {off} names differ from the track: the track's are used")
         )
 
 
@@ -181,7 +181,7 @@ def _sought(note: Note) -> Sought | None:
 
 
 def _marks(notes: Sequence[Note], odometer: Odometer, remarks: list[Remark]) -> Iterator[Mark]:
-    """The marks of all notes with their route kilometres. A speed alone changes the limit of a zone."""
+    """Yield the marks of all notes with their route kilometres. A speed alone changes the limit of a zone."""
     in_zone = False
     for note in notes:
         km = odometer.at(note)
@@ -201,7 +201,7 @@ def _marks(notes: Sequence[Note], odometer: Odometer, remarks: list[Remark]) -> 
 
 
 def _sorted(remarks: list[Remark]) -> tuple[Remark, ...]:
-    """In order of line, those on the whole file first, and not without end."""
+    """Return the remarks in line order, those on the whole file first, at most MOST_REMARKS."""
     remarks = sorted(remarks, key=lambda remark: remark.line or 0)
     if len(remarks) > MOST_REMARKS:
         more = Remark(None, f"and {len(remarks) - MOST_REMARKS} more warnings")

@@ -1,12 +1,12 @@
-"""Measure where waypoints lie along the line of a route, in metres from its start.
+"""Locate waypoints along the line of a route, in metres from its start.
 
-A route file without distances has a line of positions beside its waypoints: the track. Each waypoint is placed on
-the line at the point nearest to it. A line that comes past a waypoint twice offers several places; the ones chosen
-follow the order of the waypoints, agree with the kilometres that are stated, and have the least distance off the line
-in all. Two waypoints of one kind at one place are two passes.
+A route file without distances usually has a track besides its waypoints. Each waypoint is placed at the nearest point
+of the track. A line that passes a waypoint twice offers several places; those chosen follow the order of the
+waypoints, agree with stated kilometres, and have the smallest total distance from the line. Two waypoints of one kind
+at one place are two passes.
 
-Positions are earth-centred metres inside, so nothing here knows poles or the antimeridian. Segments are found through
-a grid of cells, which keeps a thousand waypoints beside a line of half a million points within seconds.
+Positions are earth-centred metres internally, so poles and the antimeridian are no special cases. A grid of cells
+finds nearby segments, so that a thousand waypoints on a line of half a million points take seconds.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ from typing import Final, NamedTuple
 from logger.stage import geo
 
 OFF_LINE_M: Final = 500.0
-"""A waypoint further off the line is not on it. Organisers' tracks pass within metres, sketched ones cut corners."""
+"""A waypoint further away is not on the line. Organisers' tracks pass within metres, sketched ones cut corners."""
 SAME_PASS_M: Final = 300.0
 """Places closer together along the line than this are one pass of it: a hairpin offers the nearer one."""
 MOST_COPIES: Final = 4
-"""Of one track in a file: one a day, a colour or a folder of the program that wrote it."""
+"""Bound on copies of one track in a file; some programs write one per day, colour or folder."""
 MOST_PLACES: Final = 8
-"""Passes considered for one waypoint, the nearest ones: no route comes by more often."""
+"""Passes considered for one waypoint, the nearest ones: no route passes a place more often."""
 STATED_OFF_M: Final = 200.0
 STATED_OFF_SHARE: Final = 0.03
-"""A stated distance that differs by more from the one along the line is not that of the same place."""
+"""A stated distance that differs by more from the one along the line belongs to another place."""
 SAME_POSITION_M: Final = 20.0
-"""A position that somebody sets a second time for the second lap."""
+"""Tolerance for a waypoint that is entered again for the second lap."""
 _CELL_M: Final = 2 * OFF_LINE_M
-"""Of the grid. A segment is entered each half a cell, so one that a waypoint may lie on is in a neighbouring cell."""
+"""Size of a grid cell. Segments are entered every half cell, so those near a waypoint are in a neighbouring cell."""
 
 
 class Sought(NamedTuple):
-    """A waypoint to be placed: where it is, how far along the road it says it is, and what it is."""
+    """A waypoint to locate: its position, the distance along the road that it states, and its kind."""
 
     position: tuple[float, float]
     stated_m: float | None = None
@@ -46,7 +46,7 @@ class Sought(NamedTuple):
 
 
 class Place(NamedTuple):
-    """A point of the line: metres along it, and how far from it the waypoint is."""
+    """A point of the line: metres along it, and the waypoint's distance from it."""
 
     along_m: float
     off_m: float
@@ -66,30 +66,28 @@ class RouteLine:
 
     @property
     def length_m(self) -> float:
-        """Metres from its first position to its last."""
+        """Length in metres."""
         return self._along_m[-1]
 
     def place(self, waypoints: Sequence[Sought | None]) -> list[float | None]:
-        """Metres along the line for each waypoint, never falling; None for one that is not on the line.
+        """Return the metres along the line for each waypoint, never decreasing; None if it is not on the line.
 
-        Where no choice of passes keeps the order of the waypoints, the ones that break it are None.
+        Waypoints that break the order with every choice of passes are None too.
         """
         offered = [self._places(sought) if sought is not None else [] for sought in waypoints]
         return _in_order(offered, _again(waypoints))
 
     def nearest_m(self, sought: Sought) -> float | None:
-        """Metres along the line of the pass that a waypoint has most likely; None off the line."""
+        """Return the metres along the line of a waypoint's nearest pass; None if it is not on the line."""
         places = self._places(sought)
         return min(places, key=lambda place: place.off_m).along_m if places else None
 
     def _places(self, sought: Sought) -> list[Place]:
-        """The passes of the line by a waypoint, in their order along it."""
+        """Return the line's passes of a waypoint, in order along the line."""
         passes = self._passes(sought.position)
         stated_m = sought.stated_m
         if stated_m is None or not any(is_near(stated_m, place.along_m) for place in passes):
-            return (
-                passes  # nothing stated, or counted from elsewhere, or left from another version of the route
-            )
+            return passes  # nothing stated, or a distance from elsewhere or from another version of the route
         return [
             place if is_near(stated_m, place.along_m) else place._replace(off_m=place.off_m + OFF_LINE_M)
             for place in passes
@@ -119,7 +117,7 @@ class RouteLine:
         return sorted(nearest)
 
     def _foot(self, point: _Vector, segment: int) -> Place:
-        """The point of a segment that is nearest to `point`."""
+        """Return the point of a segment nearest to `point`."""
         a, b = self._points[segment], self._points[segment + 1]
         way = tuple(q - p for p, q in zip(a, b, strict=True))
         length_2 = sum(d * d for d in way)
@@ -129,7 +127,7 @@ class RouteLine:
         return Place(self._along_m[segment] + share * math.sqrt(length_2), math.dist(point, foot))
 
     def _grid(self) -> dict[tuple[int, int, int], list[int]]:
-        """Which segments pass through which cell, made when first needed."""
+        """Return the segments by cell; built on first use."""
         if self._segments is None:
             grid: dict[tuple[int, int, int], list[int]] = defaultdict(list)
             for segment, (a, b) in enumerate(pairwise(self._points)):
@@ -150,23 +148,23 @@ def _cell(point: _Vector) -> tuple[int, int, int]:
 
 
 class _Chain(NamedTuple):
-    """The best chain of places that ends at one place; chains compare by waypoints placed, then by metres off."""
+    """The best chain of places that ends at one place; compares by waypoints placed, then by metres off the line."""
 
     placed: int
     minus_off_m: float
     end: int
-    """Where the chain ends: the number of a place, -1 for none."""
+    """Number of the place at which the chain ends, -1 for none."""
 
 
 def is_near(stated_m: float, along_m: float) -> bool:
-    """Whether a stated distance can be that of a place on the line."""
+    """Return whether a stated distance agrees with a place on the line."""
     return abs(along_m - stated_m) <= max(STATED_OFF_M, STATED_OFF_SHARE * stated_m)
 
 
 def once(positions: Sequence[tuple[float, float]]) -> Sequence[tuple[float, float]]:
-    """The positions of one track out of a file that holds copies of it, one behind the other, as they are.
+    """Return the positions of one track from a file that holds identical copies of it in sequence.
 
-    A loop that is driven twice is no copy: its end is where it begins.
+    A loop driven twice is not a copy: it ends where it begins.
     """
     for copies in range(2, MOST_COPIES + 1):
         size, rest = divmod(len(positions), copies)
@@ -177,7 +175,7 @@ def once(positions: Sequence[tuple[float, float]]) -> Sequence[tuple[float, floa
 
 
 def _again(waypoints: Sequence[Sought | None]) -> list[bool]:
-    """For each waypoint whether the one before it is of its kind and at its place."""
+    """Return for each waypoint whether the previous one has the same kind and position."""
     return [
         before is not None
         and here is not None
@@ -189,10 +187,10 @@ def _again(waypoints: Sequence[Sought | None]) -> list[bool]:
 
 
 def _in_order(offered: Sequence[Sequence[Place]], again: Sequence[bool]) -> list[float | None]:
-    """One place for each waypoint, along the line in order: as many as possible, as near to the line as possible.
+    """Choose one place per waypoint, in order along the line: as many as possible, as near the line as possible.
 
-    One that comes `again` is a pass further on. Longest non-decreasing chain: the best one up to each distance stands
-    in a tree of prefix maxima.
+    A waypoint in `again` needs a later pass. This is the longest non-decreasing chain; the best one up to each distance
+    is kept in a tree of prefix maxima.
     """
     distances = sorted({place.along_m for places in offered for place in places})
     best = [_Chain(0, 0.0, -1)] * (len(distances) + 1)
@@ -219,7 +217,7 @@ def _in_order(offered: Sequence[Sequence[Place]], again: Sequence[bool]) -> list
 
 
 def _nodes_down(rank: int) -> Iterator[int]:
-    """The nodes of a Fenwick tree that make up its first `rank` entries, and its empty root."""
+    """Yield the nodes of a Fenwick tree that cover its first `rank` entries, and its empty root."""
     while rank:
         yield rank
         rank -= rank & -rank
@@ -227,7 +225,7 @@ def _nodes_down(rank: int) -> Iterator[int]:
 
 
 def _nodes_up(rank: int, size: int) -> Iterator[int]:
-    """The nodes of the tree that hold the entry `rank`."""
+    """Yield the nodes of the tree that contain the entry `rank`."""
     while rank < size:
         yield rank
         rank += rank & -rank

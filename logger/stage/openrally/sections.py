@@ -1,7 +1,6 @@
-"""Cut a route into sections: liaison and timed road, each with its waypoints from kilometre 0.
+"""Split a route into liaison and timed sections, each with its waypoints from kilometre 0.
 
-A DSS begins a timed section and an ASS ends one; all road before, between and after them is liaison. Knows marks along
-one running odometer, nothing of files.
+A DSS begins a timed section and an ASS ends one; all road before, between and after them is liaison.
 """
 
 from __future__ import annotations
@@ -16,24 +15,24 @@ from logger.stage.openrally.lint import Mark, Remark
 KM_DECIMALS = 3
 """An itinerary's kilometres are to the metre: roadbooks print tens of metres, exporters up to 17 digits."""
 LONGEST_TARGET_MIN = 2880.0
-"""What an itinerary takes."""
+"""Longest target time that an itinerary allows."""
 
 
 def cut_sections(marks: Sequence[Mark], end_km: float, remarks: list[Remark]) -> tuple[Section, ...]:
-    """The sections of a route of `end_km`; what has no place in one is in `remarks`."""
+    """Return the sections of a route of `end_km`; add a remark for whatever is left out."""
     legs_end_km = _legs_end_km(marks)
     return tuple(_section(stretch, legs_end_km, remarks) for stretch in _stretches(marks, end_km, remarks))
 
 
 def _legs_end_km(marks: Sequence[Mark]) -> dict[Mark, float]:
-    """Where the minutes of each time control end: at the next control."""
+    """Return where the minutes of each time control end: at the next control."""
     controls = [mark for mark in marks if mark.waypoint.kind == "tc"]
     return {control: following.waypoint.km for control, following in pairwise(controls)}
 
 
 @dataclass(slots=True)
 class _Stretch:
-    """A part of the route that makes one section. Its marks have route kilometres."""
+    """A part of the route that becomes one section. Its marks have route kilometres."""
 
     is_timed: bool
     start_km: float
@@ -46,7 +45,7 @@ class _Stretch:
 
 
 def _stretches(marks: Sequence[Mark], end_km: float, remarks: list[Remark]) -> list[_Stretch]:
-    """Cut the route before each DSS and after each ASS. What has no length goes to its neighbour."""
+    """Cut the route before each DSS and after each ASS. Marks of a stretch without length go to its neighbour."""
     stretches: list[_Stretch] = []
     at_start: list[Mark] = []
     for stretch in _cut(marks, end_km):
@@ -84,7 +83,7 @@ def _cut(marks: Sequence[Mark], end_km: float) -> Iterator[_Stretch]:
 
 
 def _split_pairs(before: _Stretch, after: _Stretch) -> None:
-    """A zone or pause that runs over the end of a section becomes two: each section is whole in itself."""
+    """Split a zone or pause that crosses the end of a section in two, so that each section is complete."""
     cut_km = after.start_km
     there = (mark.waypoint for mark in (*after.marks, *before.marks[::-1]) if mark.waypoint.km == cut_km)
     place = next(there, Waypoint(km=cut_km, kind=""))
@@ -117,9 +116,9 @@ def _section(stretch: _Stretch, legs_end_km: Mapping[Mark, float], remarks: list
 
 
 def _target_min(stretch: _Stretch, legs_end_km: Mapping[Mark, float], remarks: list[Remark]) -> float | None:
-    """The minutes allowed from the controls in the section, each to the next control or to the section's end.
+    """Sum the minutes allowed at the controls in the section, each to the next control or to the section's end.
 
-    A timed section has its own clock. So minutes that lead over its start are those of the liaison before it.
+    A timed section has its own clock, so minutes that extend past its start belong to the liaison before it.
     """
     target_min = 0.0
     for mark in stretch.marks:
@@ -127,14 +126,14 @@ def _target_min(stretch: _Stretch, legs_end_km: Mapping[Mark, float], remarks: l
             continue
         leg_end_km = legs_end_km.get(mark, stretch.end_km)
         if mark.waypoint.km >= min(leg_end_km, stretch.end_km):
-            what = f"the {mark.allowed_min:g} minutes allowed lead over the end of a section: left out"
+            what = f"the {mark.allowed_min:g} minutes allowed extend past the end of a section: left out"
             remarks.append(Remark(mark.line, what))
             continue
         target_min += mark.allowed_min
         if leg_end_km > stretch.end_km:
             what = (
-                f"the {mark.allowed_min:g} minutes allowed lead over a timed section: "
-                "taken for the road up to its start"
+                f"the {mark.allowed_min:g} minutes allowed extend into a timed section: "
+                "used for the road up to its start"
             )
             remarks.append(Remark(mark.line, what))
     if target_min > LONGEST_TARGET_MIN:

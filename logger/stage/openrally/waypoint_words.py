@@ -1,7 +1,7 @@
-"""Read the kind of a waypoint written out in English, French or Spanish: "Début de zone 50", "Llegada especial".
+"""Parse the kind of a waypoint spelled out in English, French or Spanish: "Début de zone 50", "Llegada especial".
 
-Only what a text begins with counts, because waypoints also describe the road ("dune after the end of the zone"). Either
-one word names the kind, or one says that something begins or ends and another says what.
+Only the first words count, because texts also describe the road ("dune after the end of the zone"). Either two words
+name the kind, or one is a begin or an end and another is the thing that begins or ends.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _THINGS: Mapping[str, tuple[str, str]] = {
     **dict.fromkeys(["neutralisation", "neutralization", "neutralizacion", "neutralisee"], _NEUTRAL),
     **dict.fromkeys(["transfer", "transfert", "transferencia"], ("dt", "ft")),
 }
-"""What begins and ends, and the kinds of its two ends."""
+"""Words for things that begin and end, with the kinds of their begin and end."""
 _NAMED: Mapping[tuple[str, str], str] = {
     **{(noun, kind): "wpm" for noun in ("waypoint", "wp") for kind in ("masked", "masque", "oculto")},
     **{
@@ -54,12 +54,12 @@ _FILLERS = frozenset(
         "sector",
     }
 )
-_LOOKED_AT: Final = 3
-"""Words at the front, fillers not counted."""
+_FRONT_WORDS: Final = 3
+"""Number of words at the front that count, without fillers."""
 
 
 def kind(text: str) -> str:
-    """The kind that a text begins with; "" for none."""
+    """Return the kind named at the begin of a text; "" for none."""
     plain = unicodedata.normalize(
         "NFKD", text.replace("checkpoint", "check point").replace("Checkpoint", "check point")
     )
@@ -69,7 +69,7 @@ def kind(text: str) -> str:
             return found
     if len(words) > 2 and words[1] in _FILLERS and (found := _NAMED.get((words[0], words[2]))):
         return found
-    front = [word for word in words if word not in _FILLERS][:_LOOKED_AT]
+    front = [word for word in words if word not in _FILLERS][:_FRONT_WORDS]
     thing = next((_THINGS[word] for word in front if word in _THINGS), None)
     if thing is None:
         return ""

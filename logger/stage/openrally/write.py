@@ -1,13 +1,13 @@
-"""Itinerary -> OpenRally GPX v1.0.3, for the organisers' and the navigators' programs.
+"""Export an itinerary as OpenRally GPX v1.0.3, for the programs of organisers and navigators.
 
-Knows the schema's order and types, and nothing of reading. One `wpt` a waypoint, its distance counted from
-the start of the route without resets, so that no reader has to guess where they apply.
+Follows the schema's order and types. There is one `wpt` per waypoint, with its distance from the start of the
+route without resets, so that no reader has to guess where they apply.
 
-`read.py` makes the same itinerary of it again, up to what the format has no words for: the event, its
-number and date, speed limits outside zones, due times, the names and kinds of sections (a DSS begins a timed
-section, an ASS ends it; other sections that follow each other become one liaison), a time at a dt, a target
-time without a time control to hold it. Distances are to the metre; radii, speeds and times are whole numbers,
-a speed rounded down so that no copy allows more than the original.
+`read.py` reads the same itinerary back, except what the format cannot express: the event, its number and date,
+speed limits outside zones, start times, the names and kinds of sections (a DSS begins a timed section, an ASS ends
+it; other consecutive sections become one liaison), a time at a dt, a target time without a time control. Distances
+are to the metre; radii, speeds and times are whole numbers, with speeds rounded down so that no copy allows more
+than the original.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ OPENRALLY = "http://www.openrally.org/xmlschemas/GpxExtensions/v1.0.3"
 GPX = "http://www.topografix.com/GPX/1/1"
 
 _ELEMENTS = {"cp": "checkpoint", "dn": "neutralization", "tc": "timecontrol"}
-"""Where the schema's word is not the itinerary's."""
+"""Elements whose name in the schema differs from the kind in the itinerary."""
 _PLAIN = {"neutralization", "timecontrol"}
-"""Elements that the schema gives neither a name nor radii."""
+"""Elements without name and radii in the schema."""
 _NOT_NAMES = re.compile(
     "[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]"
 )
-"""Characters that XML cannot hold, further control characters, and those that turn the direction of reading."""
+"""Characters that XML cannot hold, other control characters, and those that change the reading direction."""
 
 
 class _Placed(NamedTuple):
@@ -43,9 +43,9 @@ class _Placed(NamedTuple):
 
 
 def write(itinerary: Itinerary) -> bytes:
-    """The itinerary as an OpenRally GPX file in UTF-8.
+    """Return the itinerary as an OpenRally GPX file in UTF-8.
 
-    Raises ConfigurationError for a waypoint without coordinates, which GPX cannot hold, and for none at all.
+    Raises ConfigurationError for a waypoint without coordinates, and for an itinerary without waypoints.
     """
     attributes = {"xmlns": GPX, "xmlns:openrally": OPENRALLY, "version": "1.1", "creator": "stagelog"}
     gpx = ElementTree.Element("gpx", attributes)

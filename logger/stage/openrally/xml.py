@@ -1,13 +1,13 @@
-"""The XML half of OpenRally: a stream of bytes -> the points and values that matter, in bounded memory.
+"""Streaming GPX parser: bytes to points and extension values, in bounded memory.
 
-Knows GPX's skeleton and nothing of rallying: which points there are, what stands in their `extensions`, on
-which line. It must not know what a `dz` is (`elements.py` does).
+Handles the structure of GPX: points, their `extensions`, and line numbers. The meaning of elements such as `dz` is in
+`elements.py`.
 
-The idea: expat hands over one tag at a time, only short values are kept, and drawings pass by without being
-collected, so a file of any size costs what its waypoints cost. Names are matched without their namespace,
-because every version of the format and every program has its own; an extension of somebody else (Garmin's,
-say) is told apart by its namespace and left alone. A file may be hostile: document types are refused before
-their first entity is declared (no entity bombs, no outside files), and sizes have a limit.
+expat delivers one tag at a time; only short values are kept, and drawings are skipped, so memory depends on the number
+of waypoints, not on the size of the file. Names are matched without their namespace, because every version and program
+has its own; extensions of other vendors (such as Garmin) are recognized by their namespace and ignored. A file may be
+hostile: document types are refused before their first entity is declared (no entity bombs, no external files), and
+sizes are limited.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ from firmware_bridge.errors import ConfigurationError
 FORMS = ("wpt", "rtept", "trkpt")
 """The three kinds of point in GPX, the likeliest to carry a roadbook first."""
 ATTRIBUTES = ("name", "open", "clear", "time", "allowed", "kph", "mph")
-"""The attributes that any version of OpenRally gives a meaning."""
+"""The attributes used by any version of OpenRally."""
 
 CHUNK_BYTES = 1 << 18
 MAX_BYTES = 1 << 27
 """128 MB: the largest exports, with a drawing on each of a thousand notes, are some tens of megabytes."""
 MAX_TOKEN_BYTES = 1 << 21
-"""2 MB: expat holds a tag or a comment whole, and some exporters write a picture as an attribute."""
+"""2 MB: expat buffers a whole tag or comment, and some exporters write a picture as an attribute."""
 MAX_DEPTH = 200
 """Nested elements: GPX needs five, an inline SVG drawing some ten more."""
 MAX_ELEMENTS = 100_000
-"""Values kept: a thousand notes with a dozen elements each are an eighth of it."""
+"""Values kept: a thousand notes with a dozen elements each are an eighth of this."""
 MAX_VALUE_CHARS = 200
-"""Kept of one value: names are shorter, drawings are not wanted. An ellipsis marks what was cut."""
+"""Characters kept of one value: names are shorter, drawings are not needed. An ellipsis marks a cut."""
 MAX_LINE_POINTS = 500_000
 """Points of the route's line that are kept: a day's drive at 10 Hz has 360,000, a planned route some thousands."""
 
 SHAPE = "rpt"
 """Garmin's element within a route point: a position of the road to the next one."""
 LABELS = ("desc", "cmt", "sym", "type")
-"""GPX's own elements of a point, beside its name, in which programs write what kind of waypoint it is."""
+"""GPX elements of a point, besides its name, in which programs write the kind of waypoint."""
 
 _CUT_SHORT = {expat_errors.XML_ERROR_NO_ELEMENTS, expat_errors.XML_ERROR_UNCLOSED_TOKEN,
               expat_errors.XML_ERROR_UNCLOSED_CDATA_SECTION, expat_errors.XML_ERROR_PARTIAL_CHAR}  # fmt: skip
@@ -61,7 +61,7 @@ class Element(NamedTuple):
 
 
 class Point(NamedTuple):
-    """One point of the file with a name, a label or an element. `lat` and `lon` are as written, or None."""
+    """One point with a name, a label or an element. `lat` and `lon` are as written, or None."""
 
     form: str
     line: int
@@ -74,32 +74,34 @@ class Point(NamedTuple):
 
 @dataclass(slots=True)
 class RouteFile:
-    """What a GPX file holds that an itinerary could need."""
+    """The contents of a GPX file that an itinerary may need."""
 
     titles: dict[str, str] = field(default_factory=dict)
-    """The first name of the metadata, of a route, of a track: by the element that has it."""
+    """The first name of the metadata, of a route and of a track, by parent element."""
     facts: list[Element] = field(default_factory=list)
     """The extension elements of the whole file, such as its units."""
     points: list[Point] = field(default_factory=list)
-    """The points that carry extension elements, in the order of the file."""
+    """The points with extension elements, in file order."""
     named: list[Point] = field(default_factory=list)
-    """Waypoints and route points without any, in the order of the file."""
+    """Waypoints and route points without extension elements, in file order."""
     plain: Counter[str] = field(default_factory=Counter)
-    """How many points carry no extension element, by form."""
+    """Number of points without extension elements, by form."""
     lines: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
     """The positions (latitude, longitude) of all route points, their roads between, and all track points, by form."""
 
 
 def parse(stream: BinaryIO, name: str) -> RouteFile:
-    """Read the GPX file `stream`, called `name` in messages.
+    """Parse the GPX file `stream`, called `name` in messages.
 
-    Raises ConfigurationError for what is no whole, harmless GPX file, with the line where it goes wrong.
+    Raises ConfigurationError, with the line, if the file is incomplete, hostile or not GPX.
     """
     reader = _Reader(name)
     size = 0
     while chunk := stream.read(CHUNK_BYTES):
         if not size:
-            chunk = chunk.lstrip(b" \t\r\n") or chunk  # XML forbids what some exporters write before it
+            chunk = (
+                chunk.lstrip(b" \t\r\n") or chunk
+            )  # some exporters write white space first, which XML forbids
         size += len(chunk)
         if size > MAX_BYTES:
             reader.refuse(f"over {MAX_BYTES >> 20} MB", "export the route without pictures")
@@ -111,12 +113,12 @@ def parse(stream: BinaryIO, name: str) -> RouteFile:
 
 
 def _is_openrally(namespace: str) -> bool:
-    """OpenRally's own in any version, or one without a prefix, which stands in GPX's namespace or in none."""
+    """Return whether a namespace is OpenRally's (any version), GPX's (elements without a prefix) or empty."""
     return not namespace or "openrally" in namespace.lower() or "/GPX/1/" in namespace
 
 
 def _position(*written: str | None) -> tuple[float, float] | None:
-    """Where a point of a line lies. None without a position: a decimal comma is read, 0, 0 is none."""
+    """Return the position of a line's point, or None if it has none (0, 0 counts as none). Accepts decimal commas."""
     try:
         lat, lon = (float((text or "").replace(",", ".")) for text in written)
     except ValueError:
@@ -131,7 +133,7 @@ def _kept(text: str) -> str:
 
 @dataclass(slots=True)
 class _Value:
-    """An element whose text is being collected, up to a little more than is kept."""
+    """An element whose text is being collected, up to a little more than MAX_VALUE_CHARS."""
 
     depth: int
     line: int
@@ -145,7 +147,7 @@ class _Value:
 
 
 class _Reader:
-    """expat's callbacks. `route` is complete after the last `feed`, that of no bytes."""
+    """expat's callbacks. `route` is complete after the last `feed`, which has no bytes."""
 
     def __init__(self, name: str) -> None:
         self.route = RouteFile()
@@ -165,14 +167,14 @@ class _Reader:
         raise ConfigurationError(what, where=f"{self._name}:{self._parser.CurrentLineNumber}", hint=hint)
 
     def feed(self, chunk: bytes, size: int) -> None:
-        """Parse the next chunk of a file of which `size` bytes have come; no bytes end it."""
+        """Parse the next chunk; `size` is the number of bytes so far. An empty chunk ends the file."""
         try:
             self._parser.Parse(chunk, not chunk)
         except expat.ExpatError as error:
             self._broken(error)
         except ConfigurationError:
             raise
-        except (LookupError, ValueError) as error:  # pyexpat's answer to an encoding it cannot use
+        except (LookupError, ValueError) as error:  # raised by pyexpat for an unsupported encoding
             self.refuse(f"unreadable encoding ({error})", "save the file as UTF-8")
         if size - self._parser.CurrentByteIndex > MAX_TOKEN_BYTES:
             self.refuse(f"one tag of over {MAX_TOKEN_BYTES >> 20} MB", "export the route without pictures")

@@ -227,7 +227,11 @@ def test_one_source_is_enough() -> None:
         (GPS + ALARM + 'level = "loud"', 6, 'alarm[0].level: "loud" is not known'),
         (GPS + ALARM + "rearm = -1", 6, "alarm[0].rearm: -1 is too small"),
         (GPS + ALARM + 'while = "1 > rpm"', 6, "alarm[0].while: "),
-        (GPS + ALARM + 'while = "gps_age > 1"', 6, 'alarm[0].while: "gps_age > 1": "gps_age" is not a channel'),
+        (
+            GPS + ALARM + 'while = "gps_age > 1"',
+            6,
+            'alarm[0].while: "gps_age > 1": "gps_age" is not a channel',
+        ),
         (GPS + "[sreve]\nport = 1", 3, 'sreve: unknown key; did you mean "serve"?'),
     ],
 )

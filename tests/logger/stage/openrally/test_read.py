@@ -66,20 +66,20 @@ def test_the_official_example_says_what_its_authors_wrote() -> None:
         Waypoint(70.6, "wpc", name="ABC", clear_m=20),
     )
     assert [str(warning) for warning in warnings] == [
-        "the file says 33.86 km in all, its points reach 70.6 km",
-        "line 15: no position (0, 0 is none) for 21 points: their kilometres alone serve",
+        "the file states 33.86 km in total, its points reach 70.6 km",
+        "line 15: no position (or 0, 0) for 21 points: only their kilometres are used",
         "line 32: the clear circles of dz (90 m) and fz (90 m) overlap: they are 100 m apart",
-        'line 40: ignored, an itinerary has no place for them: "cap" x 1, "danger" x 1, "fuel" x 3,'
+        'line 40: ignored, not used in an itinerary: "cap" x 1, "danger" x 1, "fuel" x 3,'
         ' "notes" x 2, "show_coordinates" x 1, "stop" x 2, "tulip" x 2',
         "line 41: the clear circles of fz (90 m) and wps (90 m) overlap: they are 100 m apart",
         "line 64: the clear circles of dn (90 m) and fn (90 m) overlap: they are 10 m apart",
-        "line 69: the distance goes back from 0.51 to 0.5 km without a reset: kept at the former",
-        "line 86: the distance goes back from 0.51 to 0.5 km without a reset: kept at the former",
-        "line 147: the distance goes back from 70 to 0.6 km without a reset: taken to start again",
-        "line 182: the distance 0.35 of a reset counts from itself: the road to it is taken as straight",
+        "line 69: the distance goes back from 0.51 to 0.5 km without a reset: the previous distance is kept",
+        "line 86: the distance goes back from 0.51 to 0.5 km without a reset: the previous distance is kept",
+        "line 147: the distance goes back from 70 to 0.6 km without a reset: treated as a reset",
+        "line 182: the distance 0.35 of a reset counts from the reset itself: the road to it is measured straight",
         "line 190: dss with no road between start and finish: left out",
         "line 192: ass with no road between start and finish: left out",
-        "line 194: the 60 minutes allowed lead over the end of a section: left out",
+        "line 194: the 60 minutes allowed extend past the end of a section: left out",
     ]
 
 
@@ -117,7 +117,7 @@ def test_every_element_of_the_schema_is_carried_or_named_as_ignored() -> None:
     )
     assert {kind for kind, _ in points(route)} == kinds
     named = ", ".join(f'"{element}" x 1' for element in sorted(nowhere))
-    assert [str(w) for w in warnings] == [f"line 20: ignored, an itinerary has no place for them: {named}"]
+    assert [str(w) for w in warnings] == [f"line 20: ignored, not used in an itinerary: {named}"]
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_every_spelling_of_a_zones_limit(zone: tuple[str, ...]) -> None:
     route, warnings = imported(wpt(0, "cp"), wpt(5, *zone), wpt(9, "fz"))
     assert route.sections[0].waypoints[1].speed_kmh == 65
     assert [remark.what for remark in warnings if "two limits" in remark.what] == (
-        ["two limits for one zone, 65 and 90 km/h: the lower is taken"] if "speed=90" in zone else []
+        ["two limits for one zone, 65 and 90 km/h: the lower one is used"] if "speed=90" in zone else []
     )
 
 
@@ -285,7 +285,7 @@ def test_target_times_run_from_control_to_control() -> None:
     route, warnings = imported(wpt(0, "tc allowed='60'"), wpt(40, "dss"), wpt(60, "ass"), wpt(80, "tc"))
     assert [section.target_min for section in route.sections] == [60, None, None]
     assert [str(w) for w in warnings] == [
-        "line 3: the 60 minutes allowed lead over a timed section: taken for the road up to its start"
+        "line 3: the 60 minutes allowed extend into a timed section: used for the road up to its start"
     ]
 
 
@@ -312,7 +312,7 @@ def test_points_without_distances_are_measured_and_said_to_be() -> None:
     """Versions 0.1 and 0.2 have none or may leave them out."""
     result = imported(wpt(None, "dss", at=0), wpt(None, "cp", at=7), wpt(None, "ass", at=30))
     assert [km for _, km in points(result.itinerary)] == pytest.approx([0, 7, 30], rel=0.001)
-    assert any("distance of 3 points not written" in what for what in warned(result))
+    assert any("3 points without a distance" in what for what in warned(result))
 
 
 def test_the_form_with_the_roadbook_is_read_and_the_others_named() -> None:
@@ -363,17 +363,17 @@ def test_a_good_route_has_no_warnings() -> None:
 @pytest.mark.parametrize(
     ("changes", "line", "warning"),
     [
-        ({4: ["dz"]}, 5, "dz without a speed: write its speed_kmh into the itinerary before it is used"),
+        ({4: ["dz"]}, 5, "dz without a speed: add its speed_kmh to the itinerary before use"),
         ({5: ["fz", "speed=90"]}, 6, "fz with a speed (90 km/h): left out"),
         ({5: ["fz kph='90'"]}, 6, "fz has no speed of its own: left out"),
         ({2: ["wpm", "speed=90"]}, 4, "speed 90 km/h outside a zone: left out"),
         ({4: None}, 5, "fz without a dz before it: left out"),
         ({5: None}, 5, "dz without an fz: holds to the next dz or the end of its section"),
         ({6: None}, 7, "fn without a dn before it: left out"),
-        ({7: None}, 7, "dn without an fn: taken to end where it begins"),
-        ({6: ["dt"], 7: None}, 7, "dt without an ft: taken to end where it begins"),
-        ({0: None}, 8, "ass without a dss before it: taken to be timed from the last cut on"),
-        ({9: None}, 3, "dss without an ass: taken to be timed to the end"),
+        ({7: None}, 7, "dn without an fn: ends where it begins"),
+        ({6: ["dt"], 7: None}, 7, "dt without an ft: ends where it begins"),
+        ({0: None}, 8, "ass without a dss before it: timed from the end of the last section"),
+        ({9: None}, 3, "dss without an ass: timed to the end of the route"),
         ({3: ["dss"]}, 3, "dss without an ass before the next dss"),
         ({0: None, 9: None}, None, "no dss and no ass: the whole route becomes one liaison"),
         (
@@ -418,19 +418,19 @@ NORTH = wpt(2, "cp").replace("lat='24.5'", "%s")
 @pytest.mark.parametrize(
     ("point", "warning"),
     [
-        (wpt("NaN", "cp", at=0), "distance 'NaN' of \"distance\" is no number: left out"),
-        (wpt("1_0", "cp", at=0), "distance '1_0' of \"distance\" is no number: left out"),
-        (wpt("٣", "cp", at=0), "distance '٣' of \"distance\" is no number: left out"),
+        (wpt("NaN", "cp", at=0), "distance 'NaN' of \"distance\" is not a number: left out"),
+        (wpt("1_0", "cp", at=0), "distance '1_0' of \"distance\" is not a number: left out"),
+        (wpt("٣", "cp", at=0), "distance '٣' of \"distance\" is not a number: left out"),
         (wpt("-1", "cp", at=0), "distance '-1' of \"distance\" is not between 0 and 5000: left out"),
-        (wpt("inf", "cp", at=0), "distance 'inf' of \"distance\" is no number: left out"),
+        (wpt("inf", "cp", at=0), "distance 'inf' of \"distance\" is not a number: left out"),
         (wpt("1e400", "cp", at=0), "distance '1e400' of \"distance\" is not between 0 and 5000: left out"),
-        (wpt("9" * 250, "cp", at=0), f"distance '{'9' * 200}…' of \"distance\" is no number: left out"),
+        (wpt("9" * 250, "cp", at=0), f"distance '{'9' * 200}…' of \"distance\" is not a number: left out"),
         (wpt(2, "wpm open='0'"), "open '0' of \"wpm\" is not between 1 and 20000: left out"),
-        (wpt(2, "wpm clear='a&#10;b'"), "clear 'a\\nb' of \"wpm\" is no number: left out"),
-        (NORTH % "lat='nan'", "lat 'nan' of \"wpt\" is no number: left out"),
+        (wpt(2, "wpm clear='a&#10;b'"), "clear 'a\\nb' of \"wpm\" is not a number: left out"),
+        (NORTH % "lat='nan'", "lat 'nan' of \"wpt\" is not a number: left out"),
         (NORTH % "lat='91'", "lat '91' of \"wpt\" is not between -90 and 90: left out"),
-        (NORTH % "", "no position (0, 0 is none) for 1 points: their kilometres alone serve"),
-        (wpt(2, "cp speed='x'", "frobnicate"), 'ignored, not known as OpenRally: "frobnicate" x 1'),
+        (NORTH % "", "no position (or 0, 0) for 1 points: only their kilometres are used"),
+        (wpt(2, "cp speed='x'", "frobnicate"), 'ignored, unknown elements: "frobnicate" x 1'),
         (wpt(2, "wpm time='60'"), "wpm has no time of its own: left out"),
     ],
 )  # fmt: skip
@@ -446,13 +446,16 @@ def test_one_bad_value_is_left_out_with_its_line(point: str, warning: str) -> No
 @pytest.mark.parametrize(
     ("file", "message"),
     [
-        (gpx(), "no point of the file says anything in OpenRally's words"),
+        (gpx(), "no point has OpenRally elements or a kind in its name"),
         (
             gpx("<wpt lat='1' lon='2'><name>1</name></wpt>"),
-            "no point of the file says anything in OpenRally's words",
+            "no point has OpenRally elements or a kind in its name",
         ),
-        (gpx(wpt(None, "frobnicate")), "no point of the file says anything in OpenRally's words"),
-        (gpx(wpt(0, "cp")), "no road: every point is at one place; give the points distances"),
+        (gpx(wpt(None, "frobnicate")), "no point has OpenRally elements or a kind in its name"),
+        (
+            gpx(wpt(0, "cp")),
+            "the route has no length: all points are at one place; give the points distances",
+        ),
         (
             gpx(*(wpt(4000, "reset") for _ in range(2))),
             "a section of 8000 km; check the distances and their units",

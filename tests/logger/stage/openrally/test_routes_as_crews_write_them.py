@@ -146,7 +146,7 @@ def test_kilometres_in_names_tell_the_laps_in_any_order() -> None:
     assert kinds(driven_twice(*named)) == LAPS
     shuffled = driven_twice(*named[2:], *named[:2])
     assert kinds(shuffled) == LAPS
-    assert "the waypoints are not in the order of their kilometres: sorted by them" in warned(shuffled)
+    assert "the waypoints are not in the order of their kilometres: sorted by kilometre" in warned(shuffled)
 
 
 def test_a_blank_line_before_the_file() -> None:

@@ -65,7 +65,7 @@ def test_names_carry_kind_radius_and_kilometre() -> None:
     assert section.waypoints[1].clear_m == 90
     assert section.waypoints[1].name == "3"
     assert section.waypoints[3].speed_kmh == 90
-    assert warned(result) == ["distance of 7 points not written: measured along the line of the route"]
+    assert warned(result) == ["7 points without a distance: measured along the line of the route"]
 
 
 def test_a_track_alone_is_one_liaison() -> None:
@@ -195,7 +195,7 @@ def test_open_and_clear_radii() -> None:
 def test_names_state_other_kilometres_than_the_track() -> None:
     result = plain([(0, "DSS"), (5, "WPM1:90:9.00"), (29, "ASS")])
     assert timed(result).waypoints[1].km == pytest.approx(5, abs=0.02)
-    assert "1 names state other kilometres than the track: the track's are taken" in warned(result)
+    assert "the kilometres in 1 names differ from the track: the track's are used" in warned(result)
 
 
 def test_names_without_a_track_have_their_own_kilometres() -> None:
@@ -225,7 +225,7 @@ def test_waypoints_without_kinds_beside_a_track() -> None:
 
 def test_a_line_that_no_day_can_drive_is_no_route() -> None:
     line = "".join(f'<trkpt lat="0" lon="{lon}"/>' for lon in (0, 90, -90, 0))
-    with pytest.raises(ConfigurationError, match="no track is there"):
+    with pytest.raises(ConfigurationError, match="there is no track"):
         read(BytesIO(gpx(f"<trk><trkseg>{line}</trkseg></trk>")), "world.gpx")
 
 
