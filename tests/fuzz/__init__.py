@@ -1,1 +1,1 @@
-"""Fuzzers: whatever comes in from outside, however damaged, is refused in words or survived."""
+"""Fuzzers for every input from outside: damaged input is refused with an error or counted, and never fatal."""

@@ -1,6 +1,6 @@
-"""One target with atheris, which follows what its inputs reach in our code.
+"""Fuzz one target with atheris, guided by the coverage of the project's code.
 
-It is not installed with the rest: `pip install atheris`.
+atheris is not in the extra [dev]: `pip install atheris`.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from pathlib import Path
 
 
 def covered(name: str, seconds: float, folder: Path) -> None:
-    """Fuzz; `folder` keeps the inputs that reached something new. libFuzzer ends the process, as its way is."""
+    """Fuzz a target; `folder` keeps inputs that reach new code. libFuzzer ends the process."""
     import atheris  # type: ignore[import-untyped,import-not-found,unused-ignore]
 
     with atheris.instrument_imports(include=["firmware_bridge", "logger"]):
         from tests.fuzz.running import HANG_S, TARGETS
 
         make_seeds, make_check = TARGETS[name]
-        check = make_check()  # imports what it is about
+        check = make_check()  # imports the code under test
     folder.mkdir(parents=True, exist_ok=True)
     for number, data in enumerate(make_seeds()):
         (folder / f"seed-{number}").write_bytes(data)

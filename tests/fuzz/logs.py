@@ -1,4 +1,4 @@
-"""A log whose file is damaged: verify, info, review and every export tell it in words, or make the best of it."""
+"""Fuzz targets for damaged log files: verify, info, review, exports and resuming."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from logger.review import json as review_json
 from logger.review.html import page
 from logger.review.open_evidence import ReviewOptions, open_evidence
 from logger.review.report import report_of
-from tests.fuzz.texts import refused_in_words
+from tests.fuzz.texts import assert_readable
 from tests.logger.logfile.rows_made import META, START, drive, frames, write_log
 
 Check = Callable[[bytes], None]
@@ -28,22 +28,22 @@ _SCRATCH = tempfile.TemporaryDirectory(prefix="stagelog-fuzz-")
 
 
 def made_log() -> bytes:
-    """A small log with a row of everything."""
+    """A small log with rows in every table."""
     path = Path(_SCRATCH.name) / "made.db"
     path.unlink(missing_ok=True)
     return write_log(path, drive(), frames(_FRAMES, first=1000)).read_bytes()
 
 
-def refused_by(step: Callable[[], object]) -> None:
-    """Do it; an error of ours is in words."""
+def allow_refusal(step: Callable[[], object]) -> None:
+    """Run a step; a StagelogError is allowed if its message is readable."""
     try:
         step()
     except StagelogError as error:
-        refused_in_words(error)
+        assert_readable(error)
 
 
 def reviewed(path: Path) -> None:
-    """The review as JSON and as a page."""
+    """Review a log as JSON and as a page."""
     with open_evidence(path, ReviewOptions(), lambda _done: None) as (evidence, rules, connection):
         report = report_of(evidence, rules, connection, {}, lambda _done: None)
     json.dumps(review_json.document(report), allow_nan=False)
@@ -51,7 +51,7 @@ def reviewed(path: Path) -> None:
 
 
 def exported(path: Path, name: str) -> None:
-    """The export in one format."""
+    """Export a log in one format."""
     with border.open_log_readonly(path) as connection:
         formats.write(connection, selection.select(connection, None, None, None), name, io.BytesIO())
 
@@ -65,16 +65,16 @@ def damaged_logs() -> Check:
         problems = verify(path)
         assert all(problem.strip() for problem in problems)
         assert data != sound or not problems
-        refused_by(lambda: reader.info(path))
-        refused_by(lambda: reviewed(path))
+        allow_refusal(lambda: reader.info(path))
+        allow_refusal(lambda: reviewed(path))
         for name in _FORMATS:
-            refused_by(lambda name=name: exported(path, name))  # type: ignore[misc]
+            allow_refusal(lambda name=name: exported(path, name))  # type: ignore[misc]
 
     return check
 
 
 def resumed_logs() -> Check:
-    """What the recorder does with it at its start: goes on in it, or sets it aside and begins a fresh one."""
+    """Open a log as the recorder does at its start: resume it, or quarantine it and create a new one."""
     folder = Path(_SCRATCH.name) / "resumed"
     folder.mkdir(exist_ok=True)
 
@@ -84,20 +84,20 @@ def resumed_logs() -> Check:
         path = folder / "stage.db"
         path.write_bytes(data)
         try:
-            log, aside = open_log(path)
+            log, quarantined = open_log(path)
         except StagelogError as error:
-            refused_in_words(error)
+            assert_readable(error)
             assert path.read_bytes() == data
             return
-        # But for its header, and to whole pages: SQLite may have begun to write before it came upon the damage.
-        assert aside is None or aside.read_bytes()[100:].startswith(data[100:])
+        # SQLite may have changed the header and filled the last page before it found the damage.
+        assert quarantined is None or quarantined.read_bytes()[100:].startswith(data[100:])
         log.close()
         log, _ = begin_log(path, START, META, lambda _aside: drive())
         try:
             log.write(frames(3))
             log.commit()
         except sqlite3.DatabaseError:
-            pass  # found while writing: the writer sets it aside then (writer._handle_error)
+            pass  # found while writing: then the writer quarantines the log (writer._handle_error)
         log.abandon()
 
     return check

@@ -1,4 +1,4 @@
-"""One target for a while: how many inputs, how much memory; an input that crashes or hangs it is kept as a file."""
+"""Run one fuzz target: count inputs, measure memory growth, and keep inputs that crash or hang it."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from tests.memory import resident_kb
 
 TARGETS = {**wires.TARGETS, **texts.TARGETS, **surface.TARGETS, **logs.TARGETS}
 HANG_S = 10
-"""Of the processor: no input of at most 64 kB takes so much, however busy the machine is."""
+"""CPU time: no input of at most 64 kB may take this long. Independent of the machine's load."""
 MAY_GROW_KB = 40_000
-"""After the first inputs, when everything is imported and every cache has its size."""
+"""Allowed growth after the warm-up, when everything is imported and caches are full."""
 _WARM_UP = 2000
 
 
 class Run(NamedTuple):
-    """What came of it. `found` has a traceback for each place that failed."""
+    """Result of a run. `failures` has one traceback per failing place in the code."""
 
     inputs: int
     seconds: float
     grown_kb: int
-    found: dict[str, str]
+    failures: dict[str, str]
 
 
 class HangError(Exception):
@@ -39,7 +39,7 @@ class HangError(Exception):
 
 @contextmanager
 def hang_is_an_error() -> Iterator[None]:
-    """HangError for a body that computes for longer than HANG_S; in the main thread."""
+    """Raise HangError if the body uses more than HANG_S of CPU time. Works in the main thread only."""
 
     def late(_number: int, _frame: FrameType | None) -> None:
         raise HangError(f"longer than {HANG_S} s")
@@ -54,18 +54,18 @@ def hang_is_an_error() -> Iterator[None]:
 
 
 def run(name: str, *, most: int, seconds: float, seed: int, keep: Path | None = None) -> Run:
-    """At most so many inputs and so long. The first input of each failure is kept in the folder `keep`."""
+    """Run at most `most` inputs and `seconds`. The first input of each failure is kept in the folder `keep`."""
     make_seeds, make_check = TARGETS[name]
     check, began, count, warm_kb = make_check(), time.monotonic(), 0, 0
-    found: dict[str, str] = {}
+    failures: dict[str, str] = {}
     for data in inputs(make_seeds(), seed):
         try:
             with hang_is_an_error():
                 check(data)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is what was looked for
+        except Exception as error:  # noqa: BLE001 - every exception is a finding
             where = f"{type(error).__name__} at {traceback.extract_tb(error.__traceback__)[-1]}"
-            if where not in found:
-                found[where] = traceback.format_exc()
+            if where not in failures:
+                failures[where] = traceback.format_exc()
                 _keep(keep, name, data)
         count += 1
         if count == _WARM_UP:
@@ -74,8 +74,8 @@ def run(name: str, *, most: int, seconds: float, seed: int, keep: Path | None = 
             break
     grown_kb = resident_kb() - warm_kb if warm_kb else 0
     if grown_kb >= MAY_GROW_KB:
-        found["growth"] = f"{grown_kb} kB more after {count} inputs"
-    return Run(count, time.monotonic() - began, grown_kb, found)
+        failures["growth"] = f"{grown_kb} kB growth after {count} inputs"
+    return Run(count, time.monotonic() - began, grown_kb, failures)
 
 
 def _keep(folder: Path | None, name: str, data: bytes) -> None:

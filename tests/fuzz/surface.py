@@ -1,7 +1,7 @@
-"""The crew server's HTTP surface: damaged requests to the real server, on a connection each.
+"""Fuzz target for the crew server's HTTP requests: damaged requests to the real server, one per connection.
 
-Refused, answered or hung up on, never stumbled over; and the server's memory stays what it was. Exports and reviews are
-not among the good requests: each begins a process of its own, and what may be asked of them is asked as queries.
+The server may refuse, answer or close the connection, but never answer 500, and its memory stays bounded. The valid
+requests contain no complete export or review, because each starts a process; they contain query strings for exports.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def _request(line: bytes, *headers: bytes, body: bytes = b"") -> bytes:
 
 
 def good_requests() -> list[bytes]:
-    """One of each kind."""
+    """One valid request of each kind."""
     log, json = LOG.encode(), b"Content-Type: application/json"
     return [
         _request(b"GET /"),
@@ -52,7 +52,7 @@ def good_requests() -> list[bytes]:
 
 
 def requests() -> Check:
-    """Raw bytes, as they are on the wire."""
+    """Send raw bytes as a request."""
     stack = ExitStack()
     atexit.register(stack.close)
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="stagelog-fuzz-")))
@@ -61,7 +61,7 @@ def requests() -> Check:
     state = {"count": 0, "rest_kb": 0}
 
     def check(data: bytes) -> None:
-        assert _status(served, data) != 500, "it stumbled"
+        assert _status(served, data) != 500, "internal server error"
         state["count"] += 1
         if state["count"] % _SOUND_EVERY == 0:
             assert _status(served, good_requests()[0]) == 200
@@ -73,16 +73,16 @@ def requests() -> Check:
 
 
 def _status(served: Served, data: bytes) -> int:
-    """The status of the answer; 0 when the server hung up without one."""
-    answer = b""
+    """The response's status; 0 if the server closed the connection without one."""
+    response = b""
     with socket.create_connection(("127.0.0.1", served.port), timeout=_PATIENCE_S) as line:
         with suppress(ConnectionError):
             line.sendall(data)
-            line.shutdown(socket.SHUT_WR)  # what is not whole by now never will be
+            line.shutdown(socket.SHUT_WR)  # no more of the request follows
         with suppress(ConnectionError):
-            while len(answer) < len("HTTP/1.1 200") and (piece := line.recv(65_536)):
-                answer += piece
-    return int(answer[9:12]) if answer.startswith(b"HTTP/1.1 ") else 0
+            while len(response) < len("HTTP/1.1 200") and (piece := line.recv(65_536)):
+                response += piece
+    return int(response[9:12]) if response.startswith(b"HTTP/1.1 ") else 0
 
 
 TARGETS: dict[str, tuple[Callable[[], list[bytes]], Callable[[], Check]]] = {

@@ -1,6 +1,6 @@
-"""Targets that are texts from people and other programs: itineraries, rules, configurations, routes, DBC, commands.
+"""Fuzz targets for texts: itineraries, rules, configurations, routes, DBC, commands and HTTP headers.
 
-Each is read, or refused with an error of ours that is one line a flaw. What was read can be written and read again.
+Each text is read, or refused with a StagelogError of one line per mistake. What was read can be written and read again.
 """
 
 from __future__ import annotations
@@ -81,8 +81,8 @@ def _short_itinerary() -> bytes:
     return itinerary.dumps(read).encode()[:4000].rpartition(b"[[")[0]
 
 
-def refused_in_words(error: StagelogError) -> None:
-    """An error of ours tells what, and ends."""
+def assert_readable(error: StagelogError) -> None:
+    """The message of an error is not empty and has a bounded length."""
     assert str(error).strip()
     assert len(str(error)) < 100_000
 
@@ -92,7 +92,7 @@ def itineraries() -> Check:
         try:
             read = itinerary.load(data.decode("utf-8", "replace"), "fuzz.toml")
         except StagelogError as error:
-            refused_in_words(error)
+            assert_readable(error)
             return
         assert itinerary.load(itinerary.dumps(read), "again") == read
         live = LiveStage(read, rules.default_rules())
@@ -110,7 +110,7 @@ def rule_files() -> Check:
         try:
             read = rules.load(data.decode("utf-8", "replace"), "fuzz.toml")
         except StagelogError as error:
-            refused_in_words(error)
+            assert_readable(error)
         else:
             LiveStage(None, read, read.alarms).tick(1_000_000)
 
@@ -122,7 +122,7 @@ def configurations() -> Check:
         try:
             read = configuration.loads(data.decode("utf-8", "replace"), "fuzz.toml", _HERE)
         except StagelogError as error:
-            refused_in_words(error)
+            assert_readable(error)
         else:
             assert read.serve.pin is None or "pin =" not in configuration.for_log(read)
             schema.TomlFile(configuration.for_log(read), "again", _HERE)
@@ -135,30 +135,30 @@ def routes() -> Check:
         try:
             text, remarks = import_route(io.BytesIO(data), "fuzz.gpx")
         except StagelogError as error:
-            refused_in_words(error)
+            assert_readable(error)
             return
         try:
             read = itinerary.load(text, "again")
         except StagelogError as error:
-            refused_in_words(error)
+            assert_readable(error)
             assert any(remark.what.startswith("dz without a speed") for remark in remarks), (
-                "it was to be told"
+                "the import has no remark on it"
             )
             return
-        with suppress(StagelogError):  # GPX has no way to place a point without coordinates
+        with suppress(StagelogError):  # GPX cannot hold a point without coordinates
             write(read)
 
     return check
 
 
 def dbc_files() -> Check:
-    logging.getLogger("cantools").setLevel(logging.ERROR)  # it tells of every message that is there twice
+    logging.getLogger("cantools").setLevel(logging.ERROR)  # it warns about every duplicate message
 
     def check(data: bytes) -> None:
         try:
             read = dbc.load(dbc.text_of(data), "fuzz.dbc")
         except StagelogError as error:
-            refused_in_words(error)
+            assert_readable(error)
             return
         for can_id in sorted(read.ids)[:20]:
             for content in (b"", bytes(8), b"\xff" * 8, b"\xff" * 64):
@@ -172,7 +172,7 @@ def alarm_conditions() -> Check:
         try:
             read = conditions.parse(data.decode("utf-8", "replace"))
         except StagelogError as error:
-            refused_in_words(error)
+            assert_readable(error)
         else:
             read.holds(dict.fromkeys(read.names, 1.0))
             read.holds({})
@@ -181,7 +181,7 @@ def alarm_conditions() -> Check:
 
 
 def commands() -> Check:
-    """A crew's commands, as they come up the socket."""
+    """Commands of the crew as JSON, as the live socket receives them."""
     live = LiveStage(None, rules.default_rules())
     state = {"t_us": 0}
 
@@ -191,7 +191,7 @@ def commands() -> Check:
             fields = json.loads(data)
             json.dumps(fields, ensure_ascii=False, allow_nan=False).encode()
             if isinstance(fields, dict) and isinstance(name := fields.pop("command", None), str):
-                live.command(state["t_us"], name, fields)  # refuses with a ValueError, in words
+                live.command(state["t_us"], name, fields)  # refuses with a ValueError
         live.tick(state["t_us"])
         json.dumps(document(live.snapshot(state["t_us"])), allow_nan=False).encode()
         live.take_events()
@@ -200,7 +200,7 @@ def commands() -> Check:
 
 
 def http_headers() -> Check:
-    """Range and version headers."""
+    """Headers with ranges and version tags."""
 
     def check(data: bytes) -> None:
         text = data.decode("latin-1")

@@ -1,7 +1,7 @@
-"""Targets that are bytes from a port: each decoder, the fixes, the engine's values.
+"""Fuzz targets for bytes from ports: every decoder, GPS fixes, engine values and candump text.
 
-A decoder lives through all inputs, as it does through a rally; its buffers stay bounded, its times never run ahead of
-their arrival, and when sound frames follow they come out.
+One decoder gets all inputs, as in a rally. Its buffers stay bounded, its times never exceed the arrival time, and
+valid frames after damage are decoded.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from logger.replay.canlogs import Decoder
 from logger.replay.canlogs.candump import Candump
 
 Check = Callable[[bytes], None]
-MOST_HELD = 1 << 16
-"""Bytes and items that a decoder may keep: a chunk of the port's and a frame, with room to spare."""
+MAX_HELD = 1 << 16
+"""Limit of bytes and items in a decoder: a chunk from the port and a frame, with a margin."""
 _PROBE_EVERY = 64
 _PROBES = 16
-"""Sound frames after damage: more than the longest length that a damaged head can claim takes with it."""
+"""Valid frames after damage: more than the longest length in a damaged header can swallow."""
 CAN_PROTOCOLS = ("slcan", "gvret", "realdash", "canserial", "elm327", "socketcan")
 NMEA = (
     b"$GPRMC,120000.00,A,4807.03811,N,01131.00012,E,022.4,084.4,150126,003.1,W*68\r\n",
@@ -42,29 +42,29 @@ NMEA = (
 )
 
 
-def sound_frames(name: str) -> list[CanFrame]:
-    """Frames of the kinds that a protocol can carry."""
-    found = [CanFrame(0, 0, 0x100 + n, bytes(range(n, n + 8))) for n in range(8)]
-    found += [CanFrame(0, 0, 0x18DA_F110 + n | EFF_FLAG, bytes(8)) for n in range(4)]
+def valid_frames(name: str) -> list[CanFrame]:
+    """Valid frames of every kind that a protocol can carry."""
+    frames = [CanFrame(0, 0, 0x100 + n, bytes(range(n, n + 8))) for n in range(8)]
+    frames += [CanFrame(0, 0, 0x18DA_F110 + n | EFF_FLAG, bytes(8)) for n in range(4)]
     if name in ("slcan", "gvret", "socketcan"):
-        found += [CanFrame(0, 0, 0x200 | FD_FLAG, bytes(range(64)))]
+        frames += [CanFrame(0, 0, 0x200 | FD_FLAG, bytes(range(64)))]
     if name in ("slcan", "socketcan"):
-        found += [
+        frames += [
             CanFrame(0, 0, 0x201 | FD_FLAG | BRS_FLAG, bytes(12)),
             CanFrame(0, 0, 0x202 | RTR_FLAG, bytes(4)),
         ]
-    return found
+    return frames
 
 
 def reported(name: str) -> list[bytes]:
-    """What an adapter sends of them."""
+    """The valid frames as an adapter sends them."""
     report = protocol(name).report
     assert report is not None
-    return [report(frame) for frame in sound_frames(name)]
+    return [report(frame) for frame in valid_frames(name)]
 
 
 def decoder_seeds(name: str) -> list[bytes]:
-    """Streams of an adapter, and what it answers to commands."""
+    """Streams of an adapter, and its answers to commands."""
     pieces = reported(name)
     answers = [
         b"\r",
@@ -80,20 +80,20 @@ def decoder_seeds(name: str) -> list[bytes]:
 
 
 def decoder(name: str) -> Check:
-    """A CAN protocol's decoder."""
-    made = protocol(name).decoder(16)
-    probe, wanted = b"".join(reported(name)[:1] * _PROBES), sound_frames(name)[0]
+    """Feed a CAN protocol's decoder."""
+    fuzzed = protocol(name).decoder(16)
+    probe, expected = b"".join(reported(name)[:1] * _PROBES), valid_frames(name)[0]
     state = {"t_us": 0, "count": 0, "newest": 0}
 
     def feed(data: bytes) -> list[CanFrame]:
         state["t_us"] += 1000
-        batch = made.feed(data, state["t_us"])
+        batch = fuzzed.feed(data, state["t_us"])
         for frame in batch.frames:
             assert state["newest"] <= frame.t_us <= state["t_us"], f"time {frame.t_us} at {state['t_us']}"
             assert len(frame.data) <= 64
             assert 16 <= frame.bus < 32
             state["newest"] = frame.t_us
-        assert sum(len(rejected.data) for rejected in batch.rejected) <= MOST_HELD + len(data)
+        assert sum(len(rejected.data) for rejected in batch.rejected) <= MAX_HELD + len(data)
         return list(batch.frames)
 
     def check(data: bytes) -> None:
@@ -102,16 +102,16 @@ def decoder(name: str) -> Check:
         feed(data[middle:])
         state["count"] += 1
         if state["count"] % _PROBE_EVERY == 0:
-            came = feed(probe)
-            assert came, "sound frames are not heard any more"
-            assert (came[-1].can_id, came[-1].data) == (wanted.can_id, wanted.data)
-            assert held(made) < MOST_HELD, f"it holds {held(made)}"
+            decoded = feed(probe)
+            assert decoded, "valid frames are no longer decoded"
+            assert (decoded[-1].can_id, decoded[-1].data) == (expected.can_id, expected.data)
+            assert held(fuzzed) < MAX_HELD, f"it holds {held(fuzzed)}"
 
     return check
 
 
 def positions(fixes: Sequence[Fix]) -> None:
-    """No fix is a place that there is not, and none is 0, 0."""
+    """Assert that every fix has a valid position or none, and never (0, 0)."""
     for fix in fixes:
         if fix.lat is None or fix.lon is None:
             assert (fix.lat, fix.lon, fix.speed_mps) == (None, None, None)
@@ -124,13 +124,13 @@ def positions(fixes: Sequence[Fix]) -> None:
 
 
 def receiver() -> Check:
-    """NMEA from bytes to fixes; and each input once more as a sentence whose checksum holds."""
-    made, builder = nmea.Decoder(), FixBuilder()
+    """Feed NMEA from bytes to fixes, and each line again as a sentence with a valid checksum."""
+    decoder, builder = nmea.Decoder(), FixBuilder()
     state = {"t_us": 0}
 
     def check(data: bytes) -> None:
         state["t_us"] += 50_000
-        sentences = list(made.feed(data, state["t_us"]).sentences)
+        sentences = list(decoder.feed(data, state["t_us"]).sentences)
         for line in data.splitlines()[:20]:
             body = line.lstrip(b"$").partition(b"*")[0][:75].decode("latin-1")
             total = 0
@@ -141,8 +141,8 @@ def receiver() -> Check:
             positions(builder.feed(sentence))
         positions(builder.tick(state["t_us"] + 10_000))
         builder.take_notices()
-        assert held(made) < MOST_HELD
-        assert held(builder) < MOST_HELD
+        assert held(decoder) < MAX_HELD
+        assert held(builder) < MAX_HELD
 
     return check
 
@@ -154,7 +154,7 @@ def engine_decoders() -> list[EngineDecoder]:
 
 
 def engine() -> Check:
-    """Any frame of any identifier that somebody wants."""
+    """Feed frames with any identifier that an engine decoder reads."""
     decoders, poller = engine_decoders(), Poller()
     ids = sorted({can_id for one in decoders for can_id in one.ids})
     state = {"t_us": 0}
@@ -167,26 +167,26 @@ def engine() -> Check:
                 assert isinstance(reading.value, float | int)
         poller.feed([CanFrame(state["t_us"], 0, can_id, content)])
         assert len(poller.due(state["t_us"])) < 100
-        assert held(poller) < MOST_HELD
+        assert held(poller) < MAX_HELD
 
     return check
 
 
 def candump_lines() -> Check:
-    """The text of candump, as `replay` reads it."""
+    """Feed candump text as `replay` reads it."""
 
     def check(data: bytes) -> None:
-        made = Decoder(Candump())
+        decoder = Decoder(Candump())
         for line in data.splitlines(keepends=True):
-            made.reads(line)
-            for frame in made.feed(line, 1000).frames:
+            decoder.reads(line)
+            for frame in decoder.feed(line, 1000).frames:
                 assert len(frame.data) <= 64
 
     return check
 
 
 def held(value: Any, depth: int = 4) -> int:
-    """Bytes and items that an object keeps, its parts' included."""
+    """Number of bytes and items in an object and its parts."""
     if isinstance(value, bytes | bytearray | str):
         return len(value)
     if isinstance(value, list | tuple | set | frozenset | dict):

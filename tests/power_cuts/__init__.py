@@ -1,1 +1,1 @@
-"""F1 for real: a whole machine records to its own disk and loses its power in the middle of it."""
+"""Power cuts of a virtual machine that records to its own disk (F1), with USB unplugs (F9) and SocketCAN."""

@@ -1,7 +1,8 @@
-"""Power cuts of a whole machine: `python -m tests.power_cuts --cuts 25`. A table; exit 1 if one cost too much.
+"""Cut the power of a virtual machine and print the loss per cut: `python -m tests.power_cuts --cuts 25`.
 
-Needs root, and Debian's qemu-system-x86, debootstrap and e2fsprogs. The first run makes the guest (minutes; kept in
-`--guest`); a cut then takes about a minute, because the processor is emulated.
+Exits with 1 if a loss exceeds `max_loss_s` or a log is damaged. Needs root, and Debian's qemu-system-x86, debootstrap
+and e2fsprogs. The first run creates the guest in some minutes and keeps it in `--guest`; a cut takes about a minute,
+because the processor is emulated.
 """
 
 from __future__ import annotations
@@ -21,48 +22,48 @@ from tests.power_cuts.images import Guest, kept_guest, make_guest, missing_tools
 from tests.power_cuts.unplugs import unplug
 
 KEPT_GUEST = Path.home() / ".cache" / "stagelog" / "power-cuts"
-_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
+_MEMORY = Path("/dev/shm")  # noqa: S108 - a temporary folder is created in it
 _CARD_BYTES = 4_000_000_000
 _NICENESS = -10
-"""The guest goes before whatever else the machine does: nothing else runs on a car's computer either."""
+"""The guest has priority over other work of the host, because nothing else runs on a car's computer."""
 _TITLES = (
     "cut",
     "at s",
     "sent",
     "kept",
     "lost s",
-    "of sent",
-    "still s",
-    "quiet s",
+    "sent ago",
+    "pause s",
+    "idle s",
     "unflushed writes",
     "session",
     "verify",
 )
-_ROW = "{:>4} {:>7} {:>6} {:>6} {:>7} {:>7} {:>7} {:>7} {:>20} {:>8}  {}"
+_ROW = "{:>4} {:>7} {:>6} {:>6} {:>7} {:>8} {:>7} {:>7} {:>20} {:>8}  {}"
 
 
 def main(arguments: list[str]) -> int:
-    """Cut as often as asked."""
+    """Parse the options and run the tests. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.power_cuts", description=__doc__)
-    parser.add_argument("--cuts", type=int, default=25)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--moments", type=int, default=6, help="further moments of each run to look at")
+    parser.add_argument("--cuts", type=int, default=25, help="number of power cuts")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the moments")
+    parser.add_argument("--moments", type=int, default=6, help="further moments of each run to check")
     parser.add_argument(
-        "--unplugs", type=int, default=0, help="F9 before the cuts: pull a USB adapter so often"
+        "--unplugs", type=int, default=0, help="F9 before the cuts: how often to pull a USB adapter"
     )
     parser.add_argument(
-        "--socketcan", action="store_true", help="CAN interfaces of a kernel, before the cuts"
+        "--socketcan", action="store_true", help="test CAN interfaces of the guest's kernel before the cuts"
     )
-    parser.add_argument("--keep", type=Path, help="where a cut that costs too much leaves its disk")
-    parser.add_argument("--guest", type=Path, default=KEPT_GUEST, help="where the guest is kept")
+    parser.add_argument("--keep", type=Path, help="folder for the disks of cuts that fail")
+    parser.add_argument("--guest", type=Path, default=KEPT_GUEST, help="folder of the guest")
     options = parser.parse_args(arguments)
     if missing := missing_tools():
-        print(f"not here: {', '.join(missing)}", file=sys.stderr)
+        print(f"not installed: {', '.join(missing)}", file=sys.stderr)
         return 69
     os.nice(_NICENESS)
     guest = kept_guest(options.guest)
     if guest is None:
-        print("making the guest: some minutes, once", file=sys.stderr)
+        print("creating the guest, once; this takes some minutes", file=sys.stderr)
         guest = make_guest(options.guest)
     if options.unplugs:
         with tempfile.TemporaryDirectory() as scratch:
@@ -80,7 +81,7 @@ def main(arguments: list[str]) -> int:
 
 
 def cut(guest: Guest, cuts: int, seed: int, moments: int, keep: Path | None) -> int:
-    """Cut so often. Returns the exit code."""
+    """Cut the power `cuts` times and print a row each. Returns the exit code."""
     outcomes: list[Outcome] = []
     print(_ROW.format(*_TITLES), flush=True)
     with tempfile.TemporaryDirectory(dir=_card()) as scratch:
@@ -94,9 +95,9 @@ def cut(guest: Guest, cuts: int, seed: int, moments: int, keep: Path | None) -> 
 
 
 def _card() -> Path | None:
-    """Where the guest's disks lie: in memory where there is room, so that no stall of the host's own disk is theirs.
+    """Folder for the guest's disks: in memory if there is space, so that stalls of the host's disk have no effect.
 
-    A card that takes nothing for seconds is another row's (F11): nobody can bring anything to it then.
+    F11 tests a card that stalls for seconds.
     """
     return _MEMORY if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _CARD_BYTES else None
 
@@ -124,11 +125,11 @@ def _summary(outcomes: list[Outcome]) -> str:
     rows = sum(outcome.sent - outcome.kept for outcome in outcomes)
     bad = sum(not outcome.is_sound for outcome in outcomes)
     return (
-        f"F1: {len(outcomes)} power cuts of a machine, {max(losses):.2f} s lost at most (allowed: {MAX_LOSS_S:.1f} s),"
-        f" {statistics.median(losses):.2f} s in the middle; {rows} of {sum(outcome.sent for outcome in outcomes)}"
-        f" frames; the guest stood still for {longest_s:.2f} s at most;"
-        f" {sum(outcome.moments for outcome in outcomes)} further moments looked at,"
-        f" {sum(outcome.repaired for outcome in outcomes)} of all took e2fsck -y;"
+        f"F1: {len(outcomes)} power cuts of a machine, loss max {max(losses):.2f} s (allowed: {MAX_LOSS_S:.1f} s),"
+        f" median {statistics.median(losses):.2f} s; {rows} of {sum(outcome.sent for outcome in outcomes)}"
+        f" frames lost; longest pause of the guest {longest_s:.2f} s;"
+        f" {sum(outcome.moments for outcome in outcomes)} further moments checked,"
+        f" {sum(outcome.repaired for outcome in outcomes)} of all needed e2fsck -y;"
         f" {bad} beyond the bound or damaged"
     )
 

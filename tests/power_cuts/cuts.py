@@ -1,4 +1,4 @@
-"""One power cut: boot, record, die at a random moment; then what is left of the disk, and of the log on it."""
+"""One power cut: boot, record, cut the power at a random moment, then check the disk and the log on it."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from tests.power_cuts.pulse import Pulse
 MAX_LOSS_S = 1.0
 """`[log] max_loss_s` of the guest's configuration."""
 RATE = 200
-"""Frames a second: what an emulated processor reads without falling behind, at 4.4 kB/s."""
+"""Frames per second that an emulated processor can read, at 4.4 kB/s."""
 _BOOT_S = 600.0
 _LATEST_S = 12.0
-"""A cut comes at most so long after the bus was opened."""
+"""Latest time of a cut after the bus was opened."""
 _WHILE_STARTING = 0.2
-"""This share of the cuts comes at any moment between power-on and recording."""
+"""Share of the cuts that come between power-on and recording."""
 _STARTING_S = 20.0
 LOG = "power-cuts-1-car-501-001.db"
 ITINERARY = """
@@ -42,31 +42,31 @@ length_km = 100.0
 
 
 class Outcome(NamedTuple):
-    """What one cut cost."""
+    """Result of one cut."""
 
     after_s: float
-    """From the opening of the bus to the cut; from power-on, negative, when the bus was not open yet."""
+    """Time from the opening of the bus to the cut; if it was not open yet, negative, from power-on."""
     sent: int
     kept: int
     lost_s: float
-    """For how long, at most, the guest's kernel had had the first frame that is not in the log."""
+    """Upper bound of the time between the guest's kernel receiving the first lost frame and the cut."""
     since_sent_s: float
-    """How long before the cut the host had sent that frame."""
+    """Time between the host sending that frame and the cut."""
     still_s: float
-    """The guest's longest pause: an emulated processor on a busy machine is given none."""
+    """The guest's longest pause, caused by a busy host."""
     quiet_s: float
-    """For how long the guest had written nothing to the disk."""
+    """Time since the guest's last write to the disk."""
     writes: disk.Cut
     sessions: int
     moments: int
-    """Further moments of the same run at which the power might have gone, each looked at as well."""
+    """Number of further moments of the same run that were checked as if the power had been cut then."""
     problems: list[str]
     repaired: int = 0
-    """How many of these moments, and of the cut itself, left a disk that took e2fsck -y."""
+    """How many of these moments and the cut itself left a disk that needed e2fsck -y."""
 
     @property
     def is_sound(self) -> bool:
-        """Whether the disk and the log are whole and nothing beyond the bound is lost."""
+        """Whether the disk and the log are whole and the loss is within the bound."""
         return not self.problems and self.lost_s <= MAX_LOSS_S
 
 
@@ -74,9 +74,9 @@ class Car:
     """The machine's disks and its adapter, from one cut to the next."""
 
     def __init__(self, guest: Guest, folder: Path, seed: int, moments: int, keep: Path | None = None) -> None:
-        """`keep` is where the disk, its journal and the console come to lie of a cut that costs too much."""
+        """`keep` is a folder for the disk, its journal and the console of a cut that fails."""
         self._guest, self._folder, self._moments, self._keep = guest, folder, moments, keep
-        self._chance = random.Random(seed)
+        self._rng = random.Random(seed)
         self._program, self._logs = folder / "program.ext4", folder / "logs.ext4"
         self._adapter = Adapter(folder / "engine.socket", RATE)
         self._sessions = 0
@@ -85,7 +85,7 @@ class Car:
         make_blank(self._logs)
 
     def cut(self) -> Outcome:
-        """Boot it, record, cut its power, and look."""
+        """Boot, record, cut the power, and check."""
         self._repaired = 0
         before, journal = self._folder / "before.ext4", self._folder / "journal"
         disk.copy_sparse(self._logs, before)
@@ -108,15 +108,15 @@ class Car:
             written = list(disk.writes(journal))
         except (
             RuntimeError
-        ) as hole:  # QEMU's flaw, not the guest's: the disk is as before this run for the next
+        ) as hole:  # an error of QEMU, not of the guest: the next run starts from the disk before this one
             before.replace(self._logs)
-            return _not_judged(str(hole), self._sessions)
+            return _without_result(str(hole), self._sessions)
         problems = [problem for _ in range(self._moments) for problem in self._other_moment(written)]
-        writes = disk.cut_power(before, written, self._chance)
+        writes = disk.cut_power(before, written, self._rng)
         before.replace(self._logs)
         opened = adapter.opened_at
         after_s = at - opened if opened else began - at
-        outcome = self._looked(after_s, at, pulse, writes, problems)
+        outcome = self._outcome(after_s, at, pulse, writes, problems)
         outcome = outcome._replace(quiet_s=quiet_s, repaired=self._repaired)
         if self._keep is not None and not outcome.is_sound:
             self._keep.mkdir(parents=True, exist_ok=True)
@@ -125,24 +125,24 @@ class Car:
         return outcome
 
     def _await_moment(self, machine: Machine, began: float) -> None:
-        """Until the moment that chance has chosen. RuntimeError when the machine does not record."""
-        if self._chance.random() < _WHILE_STARTING:
-            time.sleep(self._chance.uniform(0.0, _STARTING_S))
+        """Wait until a random moment. RuntimeError if the machine does not record."""
+        if self._rng.random() < _WHILE_STARTING:
+            time.sleep(self._rng.uniform(0.0, _STARTING_S))
         else:
             while self._adapter.opened_at is None:
                 if not machine.is_running() or time.monotonic() > began + _BOOT_S:
-                    raise RuntimeError(f"the bus was not opened:\n{machine.said()[-2000:]}")
+                    raise RuntimeError(f"the bus was not opened:\n{machine.console_text()[-2000:]}")
                 time.sleep(0.05)
-            time.sleep(self._chance.uniform(0.0, _LATEST_S))
-        if not machine.is_running() or "the recorder ended" in machine.said():
-            raise RuntimeError(f"it did not record:\n{machine.said()[-2000:]}")
+            time.sleep(self._rng.uniform(0.0, _LATEST_S))
+        if not machine.is_running() or "the recorder ended" in machine.console_text():
+            raise RuntimeError(f"the guest did not record:\n{machine.console_text()[-2000:]}")
 
     def _other_moment(self, written: list[disk.Write]) -> list[str]:
-        """What would be wrong had the power gone at another moment of this run."""
+        """Problems after a cut at another moment of this run."""
         image, place = self._folder / "moment.ext4", self._folder / "moment"
         disk.copy_sparse(self._folder / "before.ext4", image)
-        end = self._chance.randrange(len(written) + 1)
-        disk.cut_power(image, written[:end], self._chance)
+        end = self._rng.randrange(len(written) + 1)
+        disk.cut_power(image, written[:end], self._rng)
         problems, log = self._examined(disk.check(image, place))
         if log is not None:
             _, sessions, holes = _read(log, self._adapter.first)
@@ -152,13 +152,13 @@ class Car:
         shutil.rmtree(place)
         return [f"after write {end} of {len(written)}: {problem}" for problem in problems]
 
-    def _looked(
+    def _outcome(
         self, after_s: float, at: float, pulse: Pulse, writes: disk.Cut, problems: list[str]
     ) -> Outcome:
-        place, sent_at, first = self._folder / "looked", self._adapter.sent_at, self._adapter.first
-        found, log = self._examined(disk.check(self._logs, place))
+        place, sent_at, first = self._folder / "checked", self._adapter.sent_at, self._adapter.first
+        disk_problems, log = self._examined(disk.check(self._logs, place))
         kept, sessions, holes = (0, 0, []) if log is None else _read(log, first)
-        problems = problems + found + holes
+        problems = problems + disk_problems + holes
         if sessions - self._sessions not in (0, 1):
             problems.append(f"{sessions} sessions after {self._sessions}")
         self._sessions = sessions
@@ -166,11 +166,11 @@ class Car:
         lost_s = since_sent_s = 0.0
         if kept < sent:
             since_sent_s = at - sent_at[first + kept]
-            had_not = pulse.had_not(self._adapter.ends[first + kept])
-            if had_not is None:
-                problems.append("the guest has no pulse")
+            not_yet_at = pulse.last_before(self._adapter.ends[first + kept])
+            if not_yet_at is None:
+                problems.append("no report from the guest")
             else:
-                lost_s = min(since_sent_s, at - had_not)
+                lost_s = min(since_sent_s, at - not_yet_at)
         shutil.rmtree(place)
         still_s = pulse.longest_pause_s(at)
         return Outcome(
@@ -178,33 +178,33 @@ class Car:
         )
 
     def _examined(self, checked: disk.Checked) -> tuple[list[str], Path | None]:
-        """What is wrong with a disk and the log on it; the log, where there is one with anything in it."""
+        """Problems of a disk and the log on it; and the log, or None if it is missing or empty."""
         self._repaired += checked.is_repaired
-        problems = [] if checked.is_clean else [f"e2fsck: {checked.said}"]
+        problems = [] if checked.is_clean else [f"e2fsck: {checked.output}"]
         names = [path.name for path in checked.logs.glob("*")] if checked.logs.exists() else []
         if any(not name.startswith(LOG) or ".damaged" in name for name in names):
-            problems.append(f"beside the log: {names}")
+            problems.append(f"other files beside the log: {names}")
         log = checked.logs / LOG
         if not self._sessions and not _has_begun(log):
             return problems, None
         return problems + verify(log), log
 
 
-def _not_judged(reason: str, sessions: int) -> Outcome:
-    """A cut of which nothing can be said."""
+def _without_result(reason: str, sessions: int) -> Outcome:
+    """The outcome of a cut that could not be checked."""
     nothing = disk.Cut(0, 0, 0)
-    return Outcome(0.0, 0, 0, 0.0, 0.0, 0.0, 0.0, nothing, sessions, 0, [f"not judged: {reason}"])
+    return Outcome(0.0, 0, 0, 0.0, 0.0, 0.0, 0.0, nothing, sessions, 0, [f"not checked: {reason}"])
 
 
 def _has_begun(log: Path) -> bool:
-    """Whether the power lasted until the first session was in the log: before that there is nothing to lose."""
+    """Whether the first session was in the log before the cut; otherwise there was nothing to lose."""
     if not log.exists():
         return False
     if log.with_name(f"{log.name}-journal").exists():
-        # Cut while the blank file became one with a write-ahead log: only who may write can look behind that.
-        opened, aside = open_log(log)
+        # Cut during the creation of the log: only a connection that can write can roll the journal back.
+        opened, quarantined = open_log(log)
         opened.close()
-        return aside is not None
+        return quarantined is not None
     connection = sqlite3.connect(f"{log.as_uri()}?mode=ro", uri=True)
     try:
         if not connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'session'").fetchone()[0]:
@@ -215,7 +215,7 @@ def _has_begun(log: Path) -> bool:
 
 
 def _read(log: Path, first: int) -> tuple[int, int, list[str]]:
-    """Frames kept of those numbered from `first`, the log's sessions, and holes between the frames kept."""
+    """Number of kept frames from number `first` on, number of sessions, and gaps between the kept frames."""
     connection = sqlite3.connect(f"{log.as_uri()}?mode=ro", uri=True)
     try:
         rows = connection.execute("SELECT data FROM frame WHERE can_id = ? ORDER BY rowid", (FRAME_ID,))

@@ -1,7 +1,7 @@
-"""What a disk holds after its power was cut, and whether that is whole.
+"""Model a disk's content after a power cut, and check its file system.
 
 QEMU keeps a journal of every write and flush that the guest sent to the logs' disk (its `blklogwrites` driver, in the
-layout of Linux's dm-log-writes). A real card keeps what was flushed; of what came after, any part, in any order:
+layout of Linux's dm-log-writes). A real card keeps what was flushed, and any part of later writes in any order:
 
     [superblock][entry: sector u64, sectors u64, flags u64, length u64][data][entry][data] ...   in sectors of 512 bytes
 """
@@ -19,13 +19,13 @@ _ENTRY = struct.Struct("<QQQQ")
 _SECTOR_BYTES = 512
 _FLUSH, _DISCARD = 1, 4
 _KEPT = 0.5
-"""Of the writes that no flush had followed, this share reached the card."""
+"""Share of the unflushed writes that reached the card."""
 _TORN = 0.1
-"""And this share of those only in part."""
+"""Share of those that reached it only in part."""
 _IN_FLIGHT_BYTES = 64 * 1024
-"""More than QEMU writes down at a time."""
-E2FSCK_MENDED = 1
-"""e2fsck's exit code when it replayed the journal or put something right by itself; above, a person is needed."""
+"""More than QEMU writes to its journal at a time."""
+E2FSCK_REPAIRED = 1
+"""e2fsck's exit code after it replayed the journal or made a safe repair; higher codes need a person's decision."""
 
 
 class Write(NamedTuple):
@@ -37,12 +37,12 @@ class Write(NamedTuple):
 
 
 def writes(journal: Path) -> Iterator[Write]:
-    """What QEMU wrote down; what it had not finished writing down is left out.
+    """The writes in QEMU's journal, without an incomplete last one.
 
-    RuntimeError where much follows a hole: such a journal says nothing of what the disk had been given.
+    RuntimeError if more follows a hole: such a journal does not show what the guest had written.
     """
     with journal.open("rb") as file:
-        at = _SECTOR_BYTES  # the superblock is written with the first flush, and its count with each: not needed
+        at = _SECTOR_BYTES  # skip the superblock
         while True:
             file.seek(at)
             head = file.read(_ENTRY.size)
@@ -65,60 +65,60 @@ def writes(journal: Path) -> Iterator[Write]:
 
 
 class Cut(NamedTuple):
-    """What a power cut did to a disk, in writes."""
+    """Effect of a power cut on a disk: numbers of writes."""
 
     flushed: int
     kept: int
     lost: int
 
 
-def cut_power(image: Path, journal: list[Write], chance: random.Random) -> Cut:
-    """Bring `image`, as it was before `journal`, to what it may be after a cut at the journal's end."""
+def cut_power(image: Path, journal: list[Write], rng: random.Random) -> Cut:
+    """Change `image` from its state before `journal` to a possible state after a cut at the journal's end."""
     flushed = max((number for number, write in enumerate(journal) if write.is_flush), default=-1) + 1
     kept = lost = 0
     with image.open("r+b") as file:
         for number, write in enumerate(journal):
             data = write.data
             if number >= flushed and data:
-                if chance.random() >= _KEPT:
+                if rng.random() >= _KEPT:
                     lost += 1
                     continue
                 kept += 1
-                if chance.random() < _TORN:
-                    data = data[: _SECTOR_BYTES * chance.randrange(len(data) // _SECTOR_BYTES)]
+                if rng.random() < _TORN:
+                    data = data[: _SECTOR_BYTES * rng.randrange(len(data) // _SECTOR_BYTES)]
             file.seek(write.offset)
             file.write(data)
     return Cut(flushed, kept, lost)
 
 
 class Checked(NamedTuple):
-    """What e2fsck says of an image, and where the logs in it were put."""
+    """Result of e2fsck on an image, and the folder with its logs."""
 
     is_clean: bool
     is_repaired: bool
-    """Whether it took e2fsck -y: a superblock of which half was written is more than e2fsck -p puts right."""
-    said: str
+    """Whether it needed e2fsck -y: e2fsck -p does not repair a half-written superblock."""
+    output: str
     logs: Path
 
 
 def check(image: Path, folder: Path) -> Checked:
-    """Mend a copy of `image` as a boot does, look whether it is whole then, and take the logs out of it.
+    """Repair a copy of `image`, check it again, and copy its logs to `folder`.
 
-    As a Raspberry's boot does: with fsck.repair=yes on the kernel's command line.
+    The repair is that of a Raspberry Pi's boot with fsck.repair=yes on the kernel's command line.
     """
     folder.mkdir()
     copy = folder / "image"
     copy_sparse(image, copy)
-    said, is_repaired = _e2fsck("-p", copy), False
-    if said.returncode > E2FSCK_MENDED:
-        said, is_repaired = _e2fsck("-y", copy), True
+    repair, is_repaired = _e2fsck("-p", copy), False
+    if repair.returncode > E2FSCK_REPAIRED:
+        repair, is_repaired = _e2fsck("-y", copy), True
     whole = _e2fsck("-fn", copy)
     dump = ["debugfs", "-R", f"rdump /logs {folder}", str(copy)]
     subprocess.run(dump, capture_output=True, check=True)
     copy.unlink()
-    is_clean = said.returncode <= E2FSCK_MENDED and whole.returncode == 0
-    told = "" if is_clean else f"{said.stdout}{whole.stdout}".strip()
-    return Checked(is_clean, is_repaired, told, folder / "logs")
+    is_clean = repair.returncode <= E2FSCK_REPAIRED and whole.returncode == 0
+    output = "" if is_clean else f"{repair.stdout}{whole.stdout}".strip()
+    return Checked(is_clean, is_repaired, output, folder / "logs")
 
 
 def _e2fsck(option: str, image: Path) -> subprocess.CompletedProcess[str]:
@@ -126,5 +126,5 @@ def _e2fsck(option: str, image: Path) -> subprocess.CompletedProcess[str]:
 
 
 def copy_sparse(image: Path, to: Path) -> None:
-    """Copy an image, its holes left out."""
+    """Copy an image as a sparse file."""
     subprocess.run(["cp", "--sparse=always", str(image), str(to)], check=True)

@@ -1,7 +1,7 @@
-"""The virtual car's disks: Debian with its own kernel, and the program as it stands in this checkout.
+"""Create the virtual machine's disks: Debian with its kernel, the program of this checkout, and blank logs.
 
-Debian is made once and kept in a folder; the program's disk is made afresh for every run, the logs' disk is blank.
-No image is ever mounted here: mkfs.ext4 fills them from folders.
+Debian is created once and kept in a folder; the program's disk is created for every run. No image is mounted on the
+host: mkfs.ext4 fills them from folders.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ bitrate = 500000
 
 
 class Guest(NamedTuple):
-    """What a machine boots from."""
+    """Files that a machine boots from."""
 
     kernel: Path
     initrd: Path
@@ -65,13 +65,13 @@ class Guest(NamedTuple):
 
 
 def missing_tools() -> list[str]:
-    """Programs that the power cuts need and that are not here."""
+    """Programs that the power cuts need and that are not installed."""
     needed = ("qemu-system-x86_64", "debootstrap", "mkfs.ext4", "e2fsck", "debugfs")
     return [tool for tool in needed if shutil.which(tool) is None]
 
 
 def kept_guest(folder: Path) -> Guest | None:
-    """The guest that was made there before, of the present packages."""
+    """The guest in `folder`, or None if there is none or its packages differ."""
     guest = Guest(folder / "vmlinuz", folder / "initrd", folder / "root.ext4")
     made_of = folder / _MADE_OF
     is_whole = all(part.exists() for part in guest) and made_of.exists()
@@ -79,7 +79,7 @@ def kept_guest(folder: Path) -> Guest | None:
 
 
 def make_guest(folder: Path) -> Guest:
-    """Debian of this machine's own release, from its own mirror: some minutes, 1 GB, root needed."""
+    """Create a guest with this machine's Debian release and mirror. Takes some minutes and 1 GB, and needs root."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         root = Path(scratch) / "root"
@@ -111,7 +111,7 @@ def make_program(
     init: str = "init.sh",
     more: Iterable[str] = ("pulse.py",),
 ) -> None:
-    """A disk with this checkout, the libraries that it runs with, the configuration, the init and `more` files."""
+    """Create a disk with this checkout, its libraries, the configuration, the init script and `more` files."""
     with tempfile.TemporaryDirectory(dir=image.parent) as scratch:
         folder = Path(scratch)
         for package in ("firmware_bridge", "logger"):
@@ -123,9 +123,9 @@ def make_program(
                     target = folder / "site" / file
                     target.parent.mkdir(parents=True, exist_ok=True)
                     shutil.copy(Path(str(file.locate())), target)
-        told = folder / "site" / f"stagelog-{metadata.version('stagelog')}.dist-info" / "METADATA"
-        told.parent.mkdir()
-        told.write_text(str(metadata.distribution("stagelog").read_text("METADATA")))
+        metadata_file = folder / "site" / f"stagelog-{metadata.version('stagelog')}.dist-info" / "METADATA"
+        metadata_file.parent.mkdir()
+        metadata_file.write_text(str(metadata.distribution("stagelog").read_text("METADATA")))
         (folder / "stagelog.toml").write_text(config)
         (folder / "stage.toml").write_text(itinerary)
         shutil.copy(_HERE / init, folder / "init.sh")
@@ -135,7 +135,7 @@ def make_program(
 
 
 def make_blank(image: Path) -> None:
-    """An empty file system for the logs, as a card is formatted."""
+    """Create an empty file system for the logs."""
     with tempfile.TemporaryDirectory(dir=image.parent) as empty:
         _filled(image, Path(empty), LOGS_MB)
 
@@ -146,29 +146,29 @@ def _filled(image: Path, folder: Path, megabytes: int) -> None:
 
 
 def _libraries(name: str, seen: set[str]) -> Iterator[metadata.Distribution]:
-    """What a distribution needs, and what that needs; extras left out."""
+    """The direct and indirect dependencies of a distribution, without extras."""
     for requirement in metadata.requires(name) or ():
         bare, marker = re.split(r"[\s<>=!~;\[(]", requirement, maxsplit=1)[0], requirement.partition(";")[2]
         if bare.lower() in seen or "extra" in marker:
             continue
         seen.add(bare.lower())
         try:
-            found = metadata.distribution(bare)
+            distribution = metadata.distribution(bare)
         except metadata.PackageNotFoundError:
             continue  # for another platform
-        yield found
+        yield distribution
         yield from _libraries(bare, seen)
 
 
 def _mirror(release: str) -> str:
-    """Where this machine gets its own packages from."""
+    """The package mirror of this machine."""
     layout = "$(REPO_URI) $(CODENAME) $(COMPONENT)"
-    told = _run("apt-get", "indextargets", "--format", layout, "Created-By: Packages")
-    for line in told.splitlines():
+    targets = _run("apt-get", "indextargets", "--format", layout, "Created-By: Packages")
+    for line in targets.splitlines():
         uri, codename, component = line.split()
         if (codename, component) == (release, "main"):
             return uri
-    raise SystemExit(f"apt knows no source of Debian's {release} here")
+    raise SystemExit(f"apt has no source for Debian {release}; add one to sources.list")
 
 
 def _newest(folder: Path, pattern: str) -> Path:

@@ -1,5 +1,5 @@
-# The first process of the virtual car, run by the /sbin/init of images.py; /opt is the program's disk.
-# As short as a boot can be: the file system of the logs mended and mounted, the recorder started.
+# First process of the virtual machine, run by the /sbin/init of images.py; /opt is the program's disk.
+# A minimal boot: repair and mount the file system of the logs, start the recorder.
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 mount -t tmpfs tmpfs /run
 mount -t tmpfs tmpfs /tmp

@@ -1,7 +1,7 @@
-"""The virtual car: QEMU without KVM, a disk of its own, and CAN adapters on its USB that speak numbered frames.
+"""Virtual machine in QEMU without KVM, with a disk and simulated CAN adapters on USB that send numbered frames.
 
-The far end of each adapter is a socket of QEMU's; connecting to it is plugging the adapter in, closing it is pulling
-it out: the guest sees an FTDI chip come and go.
+The far end of each adapter is a socket of QEMU. Connecting to it plugs the adapter in and closing it pulls it out: the
+guest sees an FTDI chip appear and disappear.
 """
 
 from __future__ import annotations
@@ -22,31 +22,31 @@ _MEMORY_MB = 512
 
 
 class Adapter:
-    """An SLCAN adapter on the guest's USB: silent until its bus is opened, then a numbered frame every 1 / rate s.
+    """An SLCAN adapter on the guest's USB: after its bus is opened it sends a numbered frame every 1 / rate s.
 
-    The numbers go on over all plugs and boots.
+    The numbers continue across plugs and boots.
     """
 
     def __init__(self, path: Path, rate: int, can_id: int = FRAME_ID) -> None:
         self._path, self._rate, self._can_id = path, rate, can_id
         self.sent_at: list[float] = []
-        """When each frame was put on the wire, by this machine's monotonic clock."""
+        """Time at which each frame was sent, by the host's monotonic clock."""
         self.ends: list[int] = []
-        """Up to each frame's end, how many bytes it was that the guest was sent since it was plugged in last."""
-        self._said = 0
+        """For each frame, the number of bytes sent to its end since the adapter was plugged in."""
+        self._sent_bytes = 0
         self.opened_at: float | None = None
-        """When the recorder opened the bus, since it was plugged in last."""
+        """Time at which the recorder opened the bus after the last plug."""
         self.first = 0
-        """The first number since it was plugged in last."""
+        """The first number after the last plug."""
         self._unplugged = threading.Event()
         self._thread: threading.Thread | None = None
 
     def plug(self) -> None:
-        """Appear on the USB; the machine may be on already, or be switched on later."""
+        """Appear on the USB; the machine may start before or after."""
         connection = connected(self._path)
-        self.opened_at, self.first, self._said = None, len(self.sent_at), 0
+        self.opened_at, self.first, self._sent_bytes = None, len(self.sent_at), 0
         self._unplugged.clear()
-        self._thread = threading.Thread(target=self._speak, args=(connection,))
+        self._thread = threading.Thread(target=self._run, args=(connection,))
         self._thread.start()
 
     def unplug(self) -> None:
@@ -55,26 +55,26 @@ class Adapter:
         if self._thread is not None:
             self._thread.join()
 
-    def _speak(self, connection: socket.socket) -> None:
+    def _run(self, connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError):
             connection.settimeout(0.005)
             while not self._unplugged.is_set():
                 with contextlib.suppress(TimeoutError):
-                    asked = connection.recv(4096)
-                    if not asked:
+                    received = connection.recv(4096)
+                    if not received:
                         return
-                    connection.sendall(b"\r" * asked.count(b"\r"))
-                    self._said += asked.count(b"\r")
-                    if self.opened_at is None and (b"O\r" in asked or b"L\r" in asked):
+                    connection.sendall(b"\r" * received.count(b"\r"))
+                    self._sent_bytes += received.count(b"\r")
+                    if self.opened_at is None and (b"O\r" in received or b"L\r" in received):
                         self.opened_at = time.monotonic()
                 if self.opened_at is None:
                     continue
                 due = self.first + int((time.monotonic() - self.opened_at) * self._rate)
                 for number in range(len(self.sent_at), due):
                     frame = b"t%03X8%016X\r" % (self._can_id, number)
-                    self._said += len(frame)
+                    self._sent_bytes += len(frame)
                     self.sent_at.append(time.monotonic())
-                    self.ends.append(self._said)
+                    self.ends.append(self._sent_bytes)
                     connection.sendall(frame)
 
 
@@ -84,24 +84,24 @@ class Machine:
     def __init__(self, process: subprocess.Popen[bytes], console: Path) -> None:
         self._process, self.console = process, console
 
-    def await_said(self, text: str, within_s: float) -> None:
-        """Wait for a line on the console. RuntimeError with the console's end when it does not come."""
-        patience = time.monotonic() + within_s
-        while text not in self.said():
-            if self._process.poll() is not None or time.monotonic() > patience:
-                raise RuntimeError(f"the guest did not say '{text}':\n{self.said()[-2000:]}")
+    def wait_for_text(self, text: str, within_s: float) -> None:
+        """Wait for a text on the console. RuntimeError with the console's end if it does not appear."""
+        deadline = time.monotonic() + within_s
+        while text not in self.console_text():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"the guest did not print '{text}':\n{self.console_text()[-2000:]}")
             time.sleep(0.1)
 
-    def said(self) -> str:
+    def console_text(self) -> str:
         """The console so far."""
         return self.console.read_text(errors="replace") if self.console.exists() else ""
 
     def is_running(self) -> bool:
-        """Whether it still has power, and the recorder in it goes on."""
+        """Whether the guest runs; it switches off when its recorder ends."""
         return self._process.poll() is None
 
     def cut_power(self) -> float:
-        """SIGKILL: what the guest had in its memory is gone. Returns when, by the monotonic clock."""
+        """End QEMU with SIGKILL, so that the guest's memory is lost. Returns the monotonic time."""
         at = time.monotonic()
         self._process.kill()
         self._process.wait()
@@ -118,10 +118,10 @@ def running(
     pulse: Path | None = None,
     more: Sequence[str] = (),
 ) -> Iterator[Machine]:
-    """A guest, booting. Every write to `logs` is also written down in `journal`. It has no power at the end.
+    """Boot a guest, and kill it at the end of the body. Every write to `logs` is also recorded in `journal`.
 
-    With `pulse` it says there what it receives (pulse.py), of the one adapter that stays plugged in. `more` are
-    further words for QEMU.
+    With the socket `pulse` it reports what it receives from its one adapter (pulse.py). `more` are further arguments
+    of QEMU.
     """
     journal.unlink(missing_ok=True)
     journal.touch()
@@ -130,12 +130,12 @@ def running(
     command = ["qemu-system-x86_64", "-accel", "tcg", "-machine", "q35", "-cpu", "max", "-smp", "1"]
     command += ["-m", str(_MEMORY_MB), "-nodefaults", "-display", "none", "-no-reboot"]
     command += ["-serial", f"file:{console}", "-kernel", str(guest.kernel), "-initrd", str(guest.initrd)]
-    words = "root=/dev/vda ro rootfstype=ext4 console=ttyS0 quiet panic=-1 init=/sbin/init"
+    kernel_arguments = "root=/dev/vda ro rootfstype=ext4 console=ttyS0 quiet panic=-1 init=/sbin/init"
     if pulse is not None:
         pulse.unlink(missing_ok=True)
         command += ["-serial", f"unix:{pulse},server=on,wait=off"]
-        words += " pulse"
-    command += ["-append", words]
+        kernel_arguments += " pulse"
+    command += ["-append", kernel_arguments]
     for name, image in (("root", guest.root), ("program", program)):
         command += ["-blockdev", f"driver=file,node-name={name},read-only=on,filename={image}"]
         command += ["-device", f"virtio-blk-pci,drive={name}"]
@@ -152,6 +152,6 @@ def running(
         yield machine
     finally:
         process.kill()
-        _, said = process.communicate()
-        if said.strip():
-            print(said.decode().strip())
+        _, output = process.communicate()
+        if output.strip():
+            print(output.decode().strip())

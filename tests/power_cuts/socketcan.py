@@ -1,6 +1,6 @@
-"""SocketCAN for real: a kernel with CAN, virtual interfaces and two emulated controllers on one bus.
+"""SocketCAN in a virtual machine with CAN in its kernel: virtual interfaces, and two emulated controllers on one bus.
 
-What happens stands in socketcan_guest.sh; here the guest runs once, and its log is held against what was sent.
+socketcan_guest.sh is the sequence of events; this module runs the guest once and compares its log with what was sent.
 """
 
 from __future__ import annotations
@@ -47,33 +47,33 @@ socket = "/run/stagelog.sock"
 FILES = ("socketcan_guest.sh", "socketcan_sender.py", "socketcan_probe.py")
 CONTROLLERS = ("-object", "can-bus,id=bus", *("-device", "kvaser_pci,canbus=bus") * 2)
 SENT = {0: 600, 16: 19_400}
-"""Frames by the log's number of the bus: the engine's, the body's."""
+"""Sent frames per bus number in the log: engine, body."""
 TIMED = 1400
-"""Up to this frame of the body's the processor is idle enough for times to mean something."""
+"""Number of first frames on the body's bus during which the processor is idle enough to judge times."""
 _BOOT_AND_RUN_S = 1500.0
 
 
 def run(guest: Guest, folder: Path) -> list[str]:
-    """Run it once. Prints what came of it; returns what was wrong."""
+    """Run the guest once. Prints the results; returns the problems."""
     program, logs = folder / "program.ext4", folder / "logs.ext4"
     make_program(program, ITINERARY, config=CONFIG, init=FILES[0], more=FILES)
     make_blank(logs)
     with running(guest, program, logs, folder / "journal", {}, more=CONTROLLERS) as machine:
-        machine.await_said("= done", _BOOT_AND_RUN_S)
-        said = machine.said()
+        machine.wait_for_text("= done", _BOOT_AND_RUN_S)
+        output = machine.console_text()
         machine.cut_power()
-    print("\n".join(line for line in said.splitlines() if line.startswith(("=", "OK", "NOTE", "WRONG"))))
-    checked = disk.check(logs, folder / "looked")
+    print("\n".join(line for line in output.splitlines() if line.startswith(("=", "OK", "NOTE", "WRONG"))))
+    checked = disk.check(logs, folder / "checked")
     log = checked.logs / LOG
-    problems = [line for line in said.splitlines() if line.startswith("= never")]
-    if "= the recorder ended with 0" not in said:
-        problems.append("the recorder did not end well")
+    problems = [line for line in output.splitlines() if line.startswith("= never")]
+    if "= the recorder ended with 0" not in output:
+        problems.append("the recorder did not end with exit code 0")
     if problems:
-        problems.append(said[-3000:])
-    return problems + (verify(log) if checked.is_clean else [checked.said]) + _judged(log)
+        problems.append(output[-3000:])
+    return problems + (verify(log) if checked.is_clean else [checked.output]) + _problems_in(log)
 
 
-def _judged(log: Path) -> list[str]:
+def _problems_in(log: Path) -> list[str]:
     problems: list[str] = []
     with contextlib.closing(sqlite3.connect(f"{log.as_uri()}?mode=ro", uri=True)) as connection:
         for bus, sent in SENT.items():
@@ -94,14 +94,14 @@ def _judged(log: Path) -> list[str]:
 
 
 def _times(bus: int, rows: Sequence[tuple[int, bytes]]) -> list[str]:
-    """The log's times against those of the sender: from when a frame was sent to when it was stamped."""
+    """Compare the log's times with those of the sender, from sending to the kernel's stamp."""
     delays = [(t_us - struct.unpack("<I", data[4:8])[0]) % 2**32 for t_us, data in rows]
     least = min(delays)
     spread = sorted(delay - least for delay in delays)
     if not spread:
         return [f"bus {bus}: no times"]
     print(
-        f"bus {bus}: stamps behind the sender's clock by {spread[len(spread) // 2]} us in the middle,"
-        f" {spread[int(len(spread) * 0.99)]} us for 99 %, {spread[-1]} us at most"
+        f"bus {bus}: stamps after sending, above the minimum: median {spread[len(spread) // 2]} us,"
+        f" {spread[int(len(spread) * 0.99)]} us at 99 %, max {spread[-1]} us"
     )
-    return [f"bus {bus}: a time is {spread[-1]} us off"] if spread[-1] > 200_000 else []
+    return [f"bus {bus}: a time is wrong by {spread[-1]} us"] if spread[-1] > 200_000 else []

@@ -1,5 +1,5 @@
-# The first process of the SocketCAN run, instead of init.sh: virtual and emulated CAN interfaces come, go and are set
-# up wrongly while the recorder reads them. Every line that begins with "=" is for the host.
+# First process of the SocketCAN run, instead of init.sh: virtual and emulated CAN interfaces appear, disappear and are
+# set up wrongly while the recorder reads them. The host reads every line that begins with "=".
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 mount -t tmpfs tmpfs /run
 mount -t tmpfs tmpfs /tmp
@@ -19,7 +19,7 @@ recorder=$!
 recorded "vcan0: no such interface"
 recorded "can0: is down"
 
-echo "= there late"
+echo "= interface appears late"
 ip link add vcan0 type vcan && ip link set vcan0 mtu 72 up
 recorded "body: vcan"
 send vcan0 0 400 200 fd
@@ -29,13 +29,13 @@ recorded "vcan0: is down"
 ip link set vcan0 up
 times_recorded "body: vcan" 2
 send vcan0 400 200 200
-echo "= gone and back"
+echo "= removed and added again"
 ip link del vcan0
 times_recorded "vcan0: no such interface" 2
 ip link add vcan0 type vcan && ip link set vcan0 mtu 72 up
 times_recorded "body: vcan" 3
 send vcan0 600 200 200
-echo "= the clock is set, twice, while frames come"
+echo "= the clock is set twice while frames arrive"
 send vcan0 800 600 100 &
 sender=$!
 sleep 2
@@ -56,7 +56,7 @@ send can1 0 400 100
 stagelog canup can0 -c /opt/stagelog.toml
 echo "= doctor, listen-only"
 stagelog doctor -c /opt/stagelog.toml --seconds 3 | grep -E "can0|engine|body|vcan0"
-echo "= set up to acknowledge, by somebody else"
+echo "= another program sets the interface to acknowledge"
 ip link set can0 down && ip link set can0 up type can bitrate 500000 listen-only off
 recorded "acknowledges"
 send can1 400 100 100
@@ -65,7 +65,7 @@ echo "= set to another bit rate"
 ip link set can0 down && ip link set can0 up type can bitrate 250000 listen-only on
 recorded "not 500000 bit/s"
 stagelog doctor -c /opt/stagelog.toml --seconds 3 | grep -E "can0|engine"
-echo "= set right again"
+echo "= set up correctly again"
 stagelog canup can0 -c /opt/stagelog.toml
 times_recorded "engine: 500000 bit/s, listen-only" 2
 send can1 500 100 100
@@ -78,7 +78,7 @@ echo "= the recorder ended with $?"
 cat /tmp/recorder
 echo "= the link itself"
 ip link add vcan1 type vcan && ip link set vcan1 mtu 72 up
-python3 /opt/socketcan_probe.py || echo "= never: the probe ended well"
+python3 /opt/socketcan_probe.py || echo "= never: the probe ended with exit code 0"
 umount /var/lib/stagelog
 echo "= done"
 echo o > /proc/sysrq-trigger

@@ -1,6 +1,6 @@
-"""In the guest: one link on a real CAN socket: sending, frames that the kernel drops, and an interface that goes down.
+"""Probe a link on a real CAN socket in the guest: sending, frames dropped by the kernel, an interface that goes down.
 
-Prints a line each, and ends with 1 where something is not as the kernel is believed to do it.
+Prints a line for each, and exits with 1 if the kernel behaves differently than expected.
 """
 
 import socket
@@ -20,25 +20,25 @@ FLOOD, WAITING = 3000, 10
 
 
 def flood(bus: socket.socket, count: int) -> None:
-    """Send numbered frames as fast as it goes."""
+    """Send numbered frames as fast as possible."""
     for number in range(count):
         bus.send(struct.pack("<IBxxxQ", 0x123, 8, number))
 
 
 def main() -> int:
-    """Try it all."""
+    """Run all three probes. Returns the exit code."""
     outbox, bus, decoder = Outbox(), can_socket(NAME), Decoder()
     bus.setblocking(True)
     link = open_interface(Expected(NAME).url, outbox)
-    asked = [CanFrame(0, 0, 0x7DF, bytes(8)), CanFrame(0, 0, 0x7DF | FD_FLAG, bytes(12))] * 3
-    for frame in asked:
+    requests = [CanFrame(0, 0, 0x7DF, bytes(8)), CanFrame(0, 0, 0x7DF | FD_FLAG, bytes(12))] * 3
+    for frame in requests:
         outbox.put(encode(frame))
     echoed = link.read(0.2)
-    frames = [bus.recv(100) for _ in asked]
+    frames = [bus.recv(100) for _ in requests]
     records = b"".join(pack_head(MARK, len(frame), 0, 0) + frame for frame in frames)
-    heard = [(frame.can_id, frame.data) for frame in Decoder().feed(records, 0).frames]
-    print(f"= sent {len(heard)} frames, heard {len(echoed)} bytes of its own", flush=True)
-    is_sound = heard == [(frame.can_id, frame.data) for frame in asked] and not echoed
+    received = [(frame.can_id, frame.data) for frame in Decoder().feed(records, 0).frames]
+    print(f"= sent {len(received)} frames, received {len(echoed)} bytes of them back", flush=True)
+    is_sound = received == [(frame.can_id, frame.data) for frame in requests] and not echoed
 
     link._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
     flood(bus, FLOOD)
@@ -49,7 +49,7 @@ def main() -> int:
         if not data and read + lost >= FLOOD:
             break
         if not data:
-            flood(bus, 1)  # the count of dropped frames comes with the next one that was not
+            flood(bus, 1)  # the next received frame carries the count of dropped ones
             read -= 1
             continue
         batch = decoder.feed(data, t_us)

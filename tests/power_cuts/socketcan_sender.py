@@ -1,6 +1,6 @@
-"""In the guest: sends numbered frames on a CAN interface, each with the time at which it was sent.
+"""Send numbered frames with their sending time on a CAN interface of the guest.
 
-socketcan_sender.py INTERFACE FIRST COUNT RATE [fd]         (RATE 0: as fast as it goes)
+socketcan_sender.py INTERFACE FIRST COUNT RATE [fd]         (RATE 0: as fast as possible)
 
 data    number u32 | CLOCK_MONOTONIC us u32, the low half      every fourth frame is an FD frame with "fd"
 """

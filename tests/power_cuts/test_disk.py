@@ -1,4 +1,4 @@
-"""The model of a disk that loses its power, and, where a guest was made before, one cut of a real machine."""
+"""The disk model for power cuts; and, if a guest exists, one power cut of a virtual machine."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ FLUSH, DISCARD = 1, 4
 
 
 def entry(sector: int, data: bytes = b"", flags: int = 0) -> bytes:
-    """One write or flush as QEMU writes it down."""
+    """One write or flush in the format of QEMU's journal."""
     head = struct.pack("<QQQQ", sector, len(data) // SECTOR, flags, len(data))
     return head.ljust(SECTOR, b"\0") + data
 
 
-def of(letter: bytes, sectors: int = 1) -> bytes:
+def sectors_of(letter: bytes, sectors: int = 1) -> bytes:
     return letter * SECTOR * sectors
 
 
@@ -36,62 +36,68 @@ def journal(folder: Path, *entries: bytes) -> list[Write]:
     return list(writes(path))
 
 
-def cut(folder: Path, found: list[Write], seed: int) -> tuple[bytes, Cut]:
+def cut(folder: Path, written: list[Write], seed: int) -> tuple[bytes, Cut]:
     image = folder / "image"
-    image.write_bytes(of(b"-", 8))
-    told = cut_power(image, found, random.Random(seed))
-    return image.read_bytes(), told
+    image.write_bytes(sectors_of(b"-", 8))
+    result = cut_power(image, written, random.Random(seed))
+    return image.read_bytes(), result
 
 
-def test_what_was_flushed_is_always_there(tmp_path: Path) -> None:
-    found = journal(
-        tmp_path, entry(0, of(b"a")), entry(3, of(b"b", 2)), entry(0, flags=FLUSH), entry(1, of(b"c"))
+def test_flushed_writes_are_always_kept(tmp_path: Path) -> None:
+    written = journal(
+        tmp_path,
+        entry(0, sectors_of(b"a")),
+        entry(3, sectors_of(b"b", 2)),
+        entry(0, flags=FLUSH),
+        entry(1, sectors_of(b"c")),
     )
-    assert [write.is_flush for write in found] == [False, False, True, False]
+    assert [write.is_flush for write in written] == [False, False, True, False]
     seen = set()
     for seed in range(40):
-        image, told = cut(tmp_path, found, seed)
-        assert (image[:SECTOR], image[3 * SECTOR : 5 * SECTOR]) == (of(b"a"), of(b"b", 2))
-        assert told.flushed == 3
-        assert told.kept + told.lost == 1
+        image, result = cut(tmp_path, written, seed)
+        assert (image[:SECTOR], image[3 * SECTOR : 5 * SECTOR]) == (sectors_of(b"a"), sectors_of(b"b", 2))
+        assert result.flushed == 3
+        assert result.kept + result.lost == 1
         assert len(image) == 8 * SECTOR
         seen.add(image[SECTOR : 2 * SECTOR])
-    assert seen == {of(b"c"), of(b"-")}, "what was not flushed is there or not"
+    assert seen == {sectors_of(b"c"), sectors_of(b"-")}, "an unflushed write is kept or lost"
 
 
-def test_a_journal_with_a_hole_says_nothing(tmp_path: Path) -> None:
-    whole = entry(0, of(b"a")) + entry(0, flags=FLUSH)
+def test_a_journal_with_a_hole_is_an_error(tmp_path: Path) -> None:
+    whole = entry(0, sectors_of(b"a")) + entry(0, flags=FLUSH)
     with pytest.raises(RuntimeError, match="hole"):
-        journal(tmp_path, whole, bytes(SECTOR), of(b"x", 200))
-    assert len(journal(tmp_path, whole, bytes(SECTOR), of(b"x", 20))) == 2, "under way when the power went"
+        journal(tmp_path, whole, bytes(SECTOR), sectors_of(b"x", 200))
+    assert len(journal(tmp_path, whole, bytes(SECTOR), sectors_of(b"x", 20))) == 2, (
+        "the last write was incomplete at the cut"
+    )
 
 
-def test_a_later_write_may_be_there_without_an_earlier_one_and_one_may_be_torn(tmp_path: Path) -> None:
-    found = journal(tmp_path, entry(0, of(b"a")), entry(1, of(b"b", 4)))
-    seen = {cut(tmp_path, found, seed)[0][: 5 * SECTOR : SECTOR] for seed in range(300)}
+def test_unflushed_writes_may_be_reordered_or_torn(tmp_path: Path) -> None:
+    written = journal(tmp_path, entry(0, sectors_of(b"a")), entry(1, sectors_of(b"b", 4)))
+    seen = {cut(tmp_path, written, seed)[0][: 5 * SECTOR : SECTOR] for seed in range(300)}
     assert b"-bbbb" in seen
     assert b"a----" in seen
     assert b"abb--" in seen
 
 
-def test_a_journal_that_ends_in_the_middle_of_an_entry_is_read_up_to_it(tmp_path: Path) -> None:
-    whole = entry(0, of(b"a")) + entry(2, flags=DISCARD) + entry(1, of(b"b", 2))
+def test_an_incomplete_last_entry_is_ignored(tmp_path: Path) -> None:
+    whole = entry(0, sectors_of(b"a")) + entry(2, flags=DISCARD) + entry(1, sectors_of(b"b", 2))
     for end in range(0, len(whole), 100):
-        found = journal(tmp_path, whole[:end])
-        assert [write.data for write in found] in ([], [of(b"a")])
+        written = journal(tmp_path, whole[:end])
+        assert [write.data for write in written] in ([], [sectors_of(b"a")])
     assert len(journal(tmp_path, whole)) == 2
 
 
-def test_an_empty_journal_is_a_cut_before_anything_was_written(tmp_path: Path) -> None:
+def test_an_empty_journal_is_a_cut_before_any_write(tmp_path: Path) -> None:
     (tmp_path / "journal").touch()
     assert list(writes(tmp_path / "journal")) == []
-    image, told = cut(tmp_path, [], 1)
-    assert (image, told) == (of(b"-", 8), disk.Cut(0, 0, 0))
+    image, result = cut(tmp_path, [], 1)
+    assert (image, result) == (sectors_of(b"-", 8), disk.Cut(0, 0, 0))
 
 
-def test_a_superblock_of_which_half_was_written_is_repaired_and_the_logs_are_there(tmp_path: Path) -> None:
+def test_a_half_written_superblock_is_repaired_and_the_logs_are_kept(tmp_path: Path) -> None:
     if shutil.which("mke2fs") is None or shutil.which("debugfs") is None:
-        pytest.skip("not here: e2fsprogs")
+        pytest.skip("e2fsprogs is not installed")
     (tmp_path / "tree/logs").mkdir(parents=True)
     (tmp_path / "tree/logs/a.db").write_bytes(b"a log")
     image = tmp_path / "image"
@@ -110,12 +116,12 @@ def test_a_superblock_of_which_half_was_written_is_repaired_and_the_logs_are_the
 
 @pytest.mark.timeout(600)
 def test_f01_one_power_cut_of_a_machine(tmp_path: Path) -> None:
-    """`python -m tests.power_cuts` does this 25 times; here it is once, and only where that has been run before."""
+    """One cut, if a guest exists; `python -m tests.power_cuts` does 25."""
     if missing := missing_tools():
-        pytest.skip(f"not here: {', '.join(missing)}")
+        pytest.skip(f"not installed: {', '.join(missing)}")
     guest = kept_guest(KEPT_GUEST)
     if guest is None:
-        pytest.skip("no guest was made here yet: `python -m tests.power_cuts` makes one in some minutes")
+        pytest.skip("there is no guest yet: `python -m tests.power_cuts` creates one in some minutes")
     outcome = Car(guest, tmp_path, seed=3, moments=2).cut()
     print(
         f"F1: cut after {outcome.after_s:.1f} s, {outcome.sent - outcome.kept} frames, {outcome.lost_s:.2f} s lost"

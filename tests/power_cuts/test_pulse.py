@@ -1,4 +1,4 @@
-"""What the guest had and when, from beats that are heard late."""
+"""Pulse: what the guest had received and when, from reports that arrive late."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.power_cuts.pulse import Beat, Pulse
 
 @pytest.fixture
 def pulse(tmp_path: Path) -> Pulse:
-    """One that has heard two beats and noise."""
+    """A pulse that has received two reports and noise."""
     path = tmp_path / "pulse.socket"
     with socket.socket(socket.AF_UNIX) as machine:
         machine.bind(str(path))
@@ -26,20 +26,20 @@ def pulse(tmp_path: Path) -> Pulse:
     return pulse
 
 
-def test_beats_are_read_and_noise_is_not(pulse: Pulse) -> None:
+def test_reports_are_read_and_noise_is_ignored(pulse: Pulse) -> None:
     assert [(beat.guest_s, beat.received) for beat in pulse.beats] == [(1.0, 0), (1.05, 22)]
 
 
-def test_a_beat_that_is_heard_late_dates_from_when_it_was_made(pulse: Pulse) -> None:
+def test_a_late_report_counts_from_when_the_guest_made_it(pulse: Pulse) -> None:
     pulse.beats = [Beat(101.0, 1.0, 0), Beat(101.9, 1.5, 22), Beat(102.0, 2.0, 44), Beat(109.0, 3.0, 44)]
-    assert pulse.had_not(22) == pytest.approx(101.0)
-    assert pulse.had_not(23) == pytest.approx(101.5), "heard at 101.9, made at 101.5"
-    assert pulse.had_not(45) == pytest.approx(103.0)
+    assert pulse.last_before(22) == pytest.approx(101.0)
+    assert pulse.last_before(23) == pytest.approx(101.5), "received at 101.9, made at 101.5"
+    assert pulse.last_before(45) == pytest.approx(103.0)
     assert pulse.longest_pause_s(103.2) == pytest.approx(1.0)
     assert pulse.longest_pause_s(109.0) == pytest.approx(6.0)
 
 
-def test_without_a_beat_nothing_is_known(pulse: Pulse) -> None:
+def test_without_a_report_nothing_is_known(pulse: Pulse) -> None:
     pulse.beats.clear()
-    assert pulse.had_not(1) is None
+    assert pulse.last_before(1) is None
     assert pulse.longest_pause_s(5.0) == 0.0

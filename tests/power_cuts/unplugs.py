@@ -1,4 +1,4 @@
-"""F9 for real: the kernel of a machine sees one of two USB adapters go and come while the recorder records."""
+"""USB unplugs in a virtual machine (F9): one of two adapters disappears and returns during recording."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from tests.power_cuts.machine import FRAME_ID, Adapter, Machine, running
 
 BODY_ID = 0x321
 IN_THE_CABLE_S = 0.5
-"""What was sent and not yet read when the plug was pulled is gone with it."""
+"""Allowed loss at a pull: frames sent but not yet read."""
 _BOOT_S, _BACK_S = 600.0, 60.0
 _AWAY_S, _BETWEEN_S = (0.5, 4.0), (2.0, 5.0)
 _COMMITTED_S = 3.0
 
 
-def unplug(guest: Guest, folder: Path, times: int, chance: random.Random) -> list[str]:
-    """Pull and plug so often. Prints a line each; returns what was wrong."""
+def unplug(guest: Guest, folder: Path, times: int, rng: random.Random) -> list[str]:
+    """Unplug and plug an adapter `times` times. Prints a line for each; returns the problems."""
     program, logs = folder / "program.ext4", folder / "logs.ext4"
     make_program(program, ITINERARY, CONFIG + SECOND_ADAPTER)
     make_blank(logs)
@@ -38,10 +38,10 @@ def unplug(guest: Guest, folder: Path, times: int, chance: random.Random) -> lis
             for adapter in (engine, body):
                 _await_open(machine, adapter, _BOOT_S)
             for number in range(1, times + 1):
-                time.sleep(chance.uniform(*_BETWEEN_S))
+                time.sleep(rng.uniform(*_BETWEEN_S))
                 engine.unplug()
-                pulled.append(time.monotonic())  # not before: it speaks to the last
-                time.sleep(chance.uniform(*_AWAY_S))
+                pulled.append(time.monotonic())  # after it: the adapter sends to the end
+                time.sleep(rng.uniform(*_AWAY_S))
                 engine.plug()
                 plugged = time.monotonic()
                 _await_open(machine, engine, _BACK_S)
@@ -49,23 +49,23 @@ def unplug(guest: Guest, folder: Path, times: int, chance: random.Random) -> lis
                     f"unplug {number}: open again {(engine.opened_at or 0.0) - plugged:.2f} s after the plug",
                     flush=True,
                 )
-            time.sleep(chance.uniform(*_BETWEEN_S))
+            time.sleep(rng.uniform(*_BETWEEN_S))
         finally:
             engine.unplug()
             body.unplug()
         time.sleep(_COMMITTED_S)
         machine.cut_power()
-    checked = disk.check(logs, folder / "looked")
+    checked = disk.check(logs, folder / "checked")
     log = checked.logs / LOG
-    problems = verify(log) if checked.is_clean else [checked.said]
+    problems = verify(log) if checked.is_clean else [checked.output]
     return problems + _losses(log, engine, body, pulled)
 
 
 def _await_open(machine: Machine, adapter: Adapter, within_s: float) -> None:
-    patience = time.monotonic() + within_s
+    deadline = time.monotonic() + within_s
     while adapter.opened_at is None:
-        if not machine.is_running() or time.monotonic() > patience:
-            raise RuntimeError(f"the bus was not opened:\n{machine.said()[-2000:]}")
+        if not machine.is_running() or time.monotonic() > deadline:
+            raise RuntimeError(f"the bus was not opened:\n{machine.console_text()[-2000:]}")
         time.sleep(0.01)
 
 
@@ -87,8 +87,8 @@ def _losses(log: Path, engine: Adapter, body: Adapter, pulled: list[float]) -> l
     if others != list(range(len(others))) or missing > IN_THE_CABLE_S * RATE:
         problems.append(f"the other adapter lost {missing} frames")
     print(
-        f"F9: {len(pulled)} times a USB adapter was pulled from a machine: {lost} of {len(engine.sent_at)} frames lost,"
-        f" those of the last {before_s:.2f} s in the cable; of the other adapter's {len(body.sent_at)} frames {missing}"
+        f"F9: a USB adapter pulled {len(pulled)} times from a machine: {lost} of its {len(engine.sent_at)} frames lost,"
+        f" sent at most {before_s:.2f} s before a pull; the other adapter lost {missing} of {len(body.sent_at)} frames"
     )
     return problems
 

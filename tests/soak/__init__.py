@@ -1,1 +1,1 @@
-"""Hours of traffic with a fault every few seconds: what is lost, and whether memory stays flat."""
+"""Soak test: hours of traffic with a fault every few seconds, to measure losses and memory growth."""

@@ -1,13 +1,13 @@
-"""What is done to the recorder, and what it may cost.
+"""Inject faults into a running recorder, with bounds on the loss that each may cause.
 
-Steps of the system clock are not among it: they need a machine of their own (F6 has what comes of a wrong clock).
-
-    unplug   a source disappears and comes back as another device behind the same name
+    unplug   a source disappears and returns as another device with the same name
     garbage  up to 2 kB of noise among a source's bytes
-    freeze   SIGSTOP, then SIGCONT: the recorder gets no processor, bytes wait in the ports
-    card     somebody else holds the log's write lock: the card takes nothing
-    reader   somebody reads the log from one end to the other, slowly
-    kill     SIGKILL, and a start
+    freeze   SIGSTOP, then SIGCONT: the recorder does not run, and bytes wait in the ports
+    card     another process holds the log's write lock, as if the card accepted no writes
+    reader   another connection reads the log slowly from start to end
+    kill     SIGKILL, then a restart
+
+Steps of the system clock need a machine of their own; F6 tests a wrong clock.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from tests.memory import resident_kb
 from tests.soak.sources import Source
 
 MAY_LOSE_S = {"unplug": 0.5, "garbage": 0.1, "freeze": 0.0, "card": 0.0, "reader": 0.0, "kill": 1.0}
-"""Seconds before a fault from which rows may be lost. Of an unplugged device those that lay in its cable; after a kill
+"""Seconds before a fault from which rows may be lost: after an unplug those still in the cable, after a kill
 `max_loss_s`."""
 AFTER_S = {"unplug": 5.0, "garbage": 0.1, "freeze": 0.0, "card": 0.0, "reader": 0.0, "kill": 8.0}
-"""And seconds after its end, while a port is opened again."""
+"""Seconds after a fault's end in which rows may be lost, while a port is opened again."""
 GARBAGE_COSTS = 2
-"""Frames a fault, by F12."""
+"""Frames that one fault may cost, as in F12."""
 COST_NOTHING = ("freeze", "card", "reader")
-"""Bytes wait in the ports, rows in the queue: not one is lost, not even in the middle of it."""
+"""Faults without any loss: bytes wait in the ports, rows in the queue."""
 _CARD_S, _FREEZE_S, _AWAY_S = (0.5, 4.0), (0.3, 3.0), (0.2, 3.0)
 
 
 class Fault(NamedTuple):
-    """One that was done. `source` is None where both are concerned."""
+    """A fault that was injected. `source` is None if it concerns both sources."""
 
     kind: str
     source: str | None
@@ -46,8 +46,8 @@ class Fault(NamedTuple):
     ended: float
 
 
-class Victim:
-    """The recorder's process, started again when it was killed."""
+class RecorderProcess:
+    """The recorder's process, restarted after each kill."""
 
     def __init__(self, config: Path, log: Path) -> None:
         self._config, self.log = config, log
@@ -55,17 +55,17 @@ class Victim:
         self.start()
 
     def start(self) -> None:
-        """`stagelog run`."""
+        """Start `stagelog run` and wait for the new session in the log."""
         command = [sys.executable, "-m", "logger", "run", "-c", str(self._config)]
-        with self._config.with_name("said.txt").open("ab") as said:
-            self.process = subprocess.Popen(command, stderr=said)
+        with self._config.with_name("stderr.txt").open("ab") as output:
+            self.process = subprocess.Popen(command, stderr=output)
         self.starts += 1
-        patience = time.monotonic() + 30
-        while self.sessions() < self.starts and time.monotonic() < patience:
+        deadline = time.monotonic() + 30
+        while self.sessions() < self.starts and time.monotonic() < deadline:
             time.sleep(0.05)
 
     def sessions(self) -> int:
-        """How often the log was begun or gone on with."""
+        """Number of sessions in the log."""
         try:
             with contextlib.closing(sqlite3.connect(f"{self.log.as_uri()}?mode=ro", uri=True)) as connection:
                 return int(connection.execute("SELECT count(*) FROM session").fetchone()[0])
@@ -73,34 +73,34 @@ class Victim:
             return 0
 
     def resident_kb(self) -> int:
-        """Its memory."""
+        """Resident memory of the recorder, in kB."""
         return resident_kb(self.process.pid)
 
 
-def do(kind: str, victim: Victim, sources: dict[str, Source], chance: random.Random) -> Fault:
-    """Do one and wait for its end."""
-    name = chance.choice(sorted(sources))
+def inject(kind: str, recorder: RecorderProcess, sources: dict[str, Source], rng: random.Random) -> Fault:
+    """Inject a fault and wait for its end."""
+    name = rng.choice(sorted(sources))
     began = time.monotonic()
     match kind:
         case "unplug":
             sources[name].unplug()
-            time.sleep(chance.uniform(*_AWAY_S))
+            time.sleep(rng.uniform(*_AWAY_S))
             sources[name].plug()
         case "garbage":
-            sources[name].disturb(chance.randbytes(chance.randrange(1, 2000)))
+            sources[name].disturb(rng.randbytes(rng.randrange(1, 2000)))
             time.sleep(0.1)
         case "freeze":
-            victim.process.send_signal(signal.SIGSTOP)
-            time.sleep(chance.uniform(*_FREEZE_S))
-            victim.process.send_signal(signal.SIGCONT)
+            recorder.process.send_signal(signal.SIGSTOP)
+            time.sleep(rng.uniform(*_FREEZE_S))
+            recorder.process.send_signal(signal.SIGCONT)
         case "card":
-            _hold_lock(victim.log, chance.uniform(*_CARD_S))
+            _hold_lock(recorder.log, rng.uniform(*_CARD_S))
         case "reader":
-            _read_slowly(victim.log)
+            _read_slowly(recorder.log)
         case "kill":
-            victim.process.kill()
-            victim.process.wait()
-            victim.start()
+            recorder.process.kill()
+            recorder.process.wait()
+            recorder.start()
     concerned = name if kind in ("unplug", "garbage") else None
     return Fault(kind, concerned, began, time.monotonic())
 

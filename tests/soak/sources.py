@@ -1,4 +1,4 @@
-"""An adapter and a receiver on ptys whose every frame and sentence is numbered, and whose plugs can be pulled."""
+"""Simulated CAN adapter and GPS receiver on ptys, with numbered frames and sentences, that can be unplugged."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 FRAME_ID = 0x123
 CAN_HZ, GPS_HZ = 500, 5
-_MOST_AT_ONCE = 50
+_MAX_BURST = 50
 _DAY_S = 86_400
 
 
@@ -22,7 +22,7 @@ def frame(number: int) -> bytes:
 
 
 def sentence(number: int) -> bytes:
-    """An RMC whose date and time are its number; the car drives north at 10 m/s."""
+    """An RMC with its number as date and time; the car drives north at 10 m/s."""
     day, tenths = divmod(number * 10 // GPS_HZ, _DAY_S * 10)
     seconds = tenths // 10
     clock = f"{seconds // 3600:02}{seconds // 60 % 60:02}{seconds % 60:02}.{tenths % 10}0"
@@ -36,7 +36,7 @@ def sentence(number: int) -> bytes:
 
 
 def number_of(text: str) -> int:
-    """The number of such a sentence."""
+    """The number of a sentence from `sentence`."""
     fields = text.split(",")
     clock, day = fields[1], int(fields[9][:2]) - 1
     seconds = int(clock[:2]) * 3600 + int(clock[2:4]) * 60 + float(clock[4:])
@@ -44,19 +44,19 @@ def number_of(text: str) -> int:
 
 
 class Source:
-    """A device behind the name `link`; it speaks while it is plugged in, from when it was asked to."""
+    """A device with the name `link` that sends while it is plugged in and opened."""
 
-    def __init__(self, link: Path, rate: int, say: Callable[[int], bytes], opening: bytes) -> None:
-        """`opening` is what it waits for, each time that a recorder comes; nothing for a device that just talks."""
-        self.link, self._rate, self._say, self._opening = link, rate, say, opening
+    def __init__(self, link: Path, rate: int, encode: Callable[[int], bytes], opening: bytes) -> None:
+        """`opening` is the command that makes it send; empty for a device that always sends."""
+        self.link, self._rate, self._encode, self._opening = link, rate, encode, opening
         self.sent_at: list[float] = []
-        """When each number was handed to the port, by the monotonic clock."""
+        """Monotonic time at which each number was written to the port."""
         self._garbage = b""
         self._silent = threading.Event()
         self._thread: threading.Thread | None = None
 
     def plug(self) -> None:
-        """Appear, as another device behind the same name."""
+        """Appear as a new device with the same name."""
         self._master, slave = os.openpty()
         tty.setraw(slave)
         os.set_blocking(self._master, False)
@@ -64,44 +64,44 @@ class Source:
         fresh.symlink_to(os.ttyname(slave))
         fresh.replace(self.link)
         self._silent.clear()
-        self._thread = threading.Thread(target=self._speak, args=(slave,))
+        self._thread = threading.Thread(target=self._run, args=(slave,))
         self._thread.start()
 
     def unplug(self) -> None:
-        """Hang up. What was sent and not read yet is gone with the cable."""
+        """Hang up. What was sent but not yet read is lost."""
         self.link.unlink(
             missing_ok=True
-        )  # as udev does; the kernel may give its number to somebody else at once
+        )  # as udev does; the kernel may reuse the device's number immediately
         self._silent.set()
         if self._thread is not None:
             self._thread.join()
             os.close(self._master)
 
     def disturb(self, garbage: bytes) -> None:
-        """Bytes that are no frame, before the next one."""
+        """Send noise before the next frame."""
         self._garbage = garbage
 
-    def _speak(self, slave: int) -> None:
-        # Held open until somebody else has it: a master whose slave nobody holds is hung up.
-        is_open, asked = not self._opening, b""
+    def _run(self, slave: int) -> None:
+        # Keep the slave open until the recorder opens it: otherwise the master is hung up.
+        is_open, received = not self._opening, b""
         began, first = time.monotonic(), len(self.sent_at)
         while not self._silent.wait(0.005):
             with contextlib.suppress(OSError):
-                asked = (asked + os.read(self._master, 4096))[-64:]
-            if self._opening and self._opening in asked:
-                is_open, asked = True, b""
+                received = (received + os.read(self._master, 4096))[-64:]
+            if self._opening and self._opening in received:
+                is_open, received = True, b""
                 began, first = time.monotonic(), len(self.sent_at)
             if is_open:
                 due = first + int((time.monotonic() - began) * self._rate)
-                self._send(min(due, len(self.sent_at) + _MOST_AT_ONCE))
+                self._send(min(due, len(self.sent_at) + _MAX_BURST))
         os.close(slave)
 
     def _send(self, until: int) -> None:
         garbage, self._garbage = self._garbage, b""
-        data = garbage + b"".join(map(self._say, range(len(self.sent_at), until)))
+        data = garbage + b"".join(map(self._encode, range(len(self.sent_at), until)))
         while data and not self._silent.is_set():
             try:
                 data = data[os.write(self._master, data) :]
             except OSError:
-                time.sleep(0.005)  # nobody reads just now
+                time.sleep(0.005)  # the reader is busy
         self.sent_at += [time.monotonic()] * (until - len(self.sent_at))

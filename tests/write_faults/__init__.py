@@ -1,1 +1,1 @@
-"""Every verb that writes a file, at each of its writes: a full disk, a kill; and Ctrl-C at any moment."""
+"""Write faults: a full disk or a kill at each write of every verb that writes files, and Ctrl-C at any moment."""

@@ -1,6 +1,6 @@
-"""The faults of every verb: `python -m tests.write_faults [--every] [VERB...]`. Prints a line for each that did harm.
+"""Try write faults in verbs: `python -m tests.write_faults [--every] [VERB...]`. Prints each fault that did harm.
 
-A log that is made has hundreds of writes by the same line of the program: of those alike some are tried, or every one.
+Making a log has hundreds of writes by the same line of the program: some of them are tried, or all with `--every`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from tests.write_faults.trying import Trial
 
 
 def main(arguments: list[str]) -> int:
-    """Exit 1 when any did harm."""
+    """Try the faults. Returns 1 if one did harm."""
     parser = argparse.ArgumentParser(prog="python -m tests.write_faults", description=__doc__)
-    parser.add_argument("--every", action="store_true", help="at every place, however many are alike")
+    parser.add_argument("--every", action="store_true", help="try every write, also similar ones")
     parser.add_argument("verbs", nargs="*", choices=[*NAMES, []], metavar="VERB")
     options = parser.parse_args(arguments)
     wrong = 0
@@ -34,8 +34,8 @@ def main(arguments: list[str]) -> int:
                         harmed += 1
                         print(f"{name}: {fault}\n    {' '.join(str(error).split())[:600]}", flush=True)
             full, killed = (sum(fault.how == how for fault in tried) for how in ("full", "killed"))
-            of = f"{len(tried)} of {len(trial.every)} faults tried"
-            print(f"{name}: {of}, {full} full disks, {killed} kills, {harmed} harmed", flush=True)
+            share = f"{len(tried)} of {len(trial.every)} faults tried"
+            print(f"{name}: {share}, {full} full disks, {killed} kills, {harmed} harmed", flush=True)
             wrong += harmed
     return int(bool(wrong))
 

@@ -1,4 +1,4 @@
-"""The verbs that write files: what each starts from, its command, and what must hold whatever goes wrong in it."""
+"""Cases: the verbs that write files, with their inputs, commands, and checks that hold after any fault."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ OLD = "what was there before\n"
 
 @dataclass
 class Case:
-    """A verb. `writes` is below the folder that it runs in; `check` raises AssertionError when harm was done."""
+    """A verb. `writes` is a path in the folder that it runs in; `check` raises AssertionError if there is harm."""
 
     name: str
     arguments: Sequence[str | Path]
@@ -36,17 +36,17 @@ class Case:
     prepare: Callable[[Path], None] = lambda _folder: None
     writes: str = "out"
     reported: str = "out"
-    """A part of the name that a full disk is reported with."""
+    """A part of the file name in the error of a full disk."""
     ignored: str = ""
-    """Names that may stay: a regular expression."""
+    """Names of files that may remain: a regular expression."""
     only_own: bool = False
-    """Faults are placed at the calls of the first process alone; another program's numbers would hit its messages."""
+    """Whether faults are placed only in the first process, not in programs that it runs."""
     near: Path | None = None
-    """Where `writes` is, if not in the folder itself; then the last argument but the options is a folder in it."""
+    """The folder that the verb writes to, if it is outside of the folder that it runs in."""
 
 
 def old_file(name: str) -> Callable[[Path], None]:
-    """An earlier output of that name."""
+    """Prepare an earlier output with this name."""
 
     def prepare(folder: Path) -> None:
         (folder / "out" / name).write_text(OLD)
@@ -55,7 +55,7 @@ def old_file(name: str) -> Callable[[Path], None]:
 
 
 def old_or_whole(name: str, end: bytes) -> Callable[[Path], None]:
-    """The output is the earlier one, or one that goes to its end."""
+    """Check that the output is the earlier one, or a complete new one."""
 
     def check(folder: Path) -> None:
         found = (folder / "out" / name).read_bytes()
@@ -65,7 +65,7 @@ def old_or_whole(name: str, end: bytes) -> Callable[[Path], None]:
 
 
 def whole_logs(where: str) -> Callable[[Path], None]:
-    """Whatever has a log's name is one."""
+    """Check that every file with a log's name is a whole log."""
 
     def check(folder: Path) -> None:
         for log in (folder / where).rglob("*.db"):
@@ -75,12 +75,12 @@ def whole_logs(where: str) -> Callable[[Path], None]:
 
 
 def shorter_log(folder: Path) -> None:
-    """An earlier, shorter copy of the log is what this one replaces."""
+    """Prepare an earlier, shorter copy of the log."""
     shutil.copy(folder / "shorter.db", folder / "out" / LOG)
 
 
 def never_shorter(where: str) -> Callable[[Path], None]:
-    """The earlier copy, or the longer one, whole."""
+    """Check that the copy is whole and not shorter than the earlier one."""
 
     def check(folder: Path) -> None:
         whole_logs(where)(folder)
@@ -90,23 +90,23 @@ def never_shorter(where: str) -> Callable[[Path], None]:
 
 
 def old_store(folder: Path) -> None:
-    """A store with a log of another car in it."""
+    """Prepare a store with a log of another car."""
     ended = stagelog("fleet", "add", "other.db", "--store", "out/store", folder=folder)
     assert ended.code == 0, ended.err
 
 
 def whole_store(folder: Path) -> None:
-    """Every log of the store comes out of it as it went in."""
+    """Check that every log of the store can be restored."""
     store = Store(str(folder / "out" / "store"))
-    found = entries(store)
-    assert any(entry.name == "other.db" for entry in found)
-    for entry in found:
+    logs = entries(store)
+    assert any(entry.name == "other.db" for entry in logs)
+    for entry in logs:
         log = restore(store, entry, folder.parent)
         assert verify(log) == []
         log.unlink()
 
 
-def _log_again(folder: Path) -> None:
+def _earlier_log(folder: Path) -> None:
     shutil.copy(folder / "logs" / LOG, folder / "out" / LOG)
 
 
@@ -151,8 +151,8 @@ FIXED = [
     Case(
         "simulate",
         ("simulate", "short.toml", "-o", "out", "--section", "1", *FEW),
-        lambda folder: _there(folder / "out" / LOG),
-        _log_again,
+        lambda folder: _is_whole(folder / "out" / LOG),
+        _earlier_log,
     ),
     Case("fleet add", ("fleet", "add", f"logs/{LOG}", "--store", "out/store"), whole_store, old_store),
     Case(
@@ -174,7 +174,7 @@ FIXED = [
 
 
 def fetching(port: int) -> list[Case]:
-    """Those that need a car's server."""
+    """The cases that need a car's server."""
     car = f"http://127.0.0.1:{port}"
     return [
         Case("fetch", ("fetch", car, "out", "--patience", "5"), never_shorter("out"), shorter_log),
@@ -188,7 +188,7 @@ def fetching(port: int) -> list[Case]:
 
 
 def stick(place: Path) -> Case:
-    """The one that needs another disk: `place` is a folder of it."""
+    """The case that needs another disk: `place` is a folder on it."""
 
     def prepare(folder: Path) -> None:
         shutil.rmtree(place, ignore_errors=True)
@@ -196,9 +196,9 @@ def stick(place: Path) -> Case:
         shutil.copy(folder / "shorter.db", place / FOLDER / LOG)
 
     def check(folder: Path) -> None:
-        there = place / FOLDER / LOG
-        assert verify(there) == []
-        assert state_of(there).rows >= state_of(folder / "shorter.db").rows
+        copy = place / FOLDER / LOG
+        assert verify(copy) == []
+        assert state_of(copy).rows >= state_of(folder / "shorter.db").rows
 
     return Case(
         "stick",
@@ -216,5 +216,5 @@ def _is_old_or(path: Path, begin: bytes) -> None:
     assert found == OLD.encode() or (found and found.startswith(begin)), found[:100]
 
 
-def _there(log: Path) -> None:
+def _is_whole(log: Path) -> None:
     assert verify(log) == []

@@ -1,4 +1,4 @@
-"""The inputs, made once."""
+"""Fixture with the inputs of the write faults, created once."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ from tests.write_faults.inputs import make_template
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder to copy."""
+    """A folder with the inputs, to be copied."""
     return make_template(tmp_path_factory.mktemp("faults") / "template")

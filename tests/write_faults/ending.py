@@ -1,4 +1,4 @@
-"""How long a process that was sent a signal takes to end, without what a busy machine made it wait."""
+"""Measure how long a process takes to end after a signal, without the time that it waited for a CPU."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ _LOOK_S = 0.01
 
 
 def cpu_s(pid: int) -> float:
-    """Processor time of a process that has not been waited for."""
+    """CPU time of a process that runs or has not been reaped."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def end(process: subprocess.Popen[str], number: signal.Signals) -> float:
-    """Send a signal and wait for the end; Ctrl-C goes to the whole group, as a terminal's does.
+    """Send a signal and wait for the end. Ctrl-C (SIGINT) goes to the whole group, as from a terminal.
 
-    The seconds returned are those of the clock, less those that the process, and the one of its children that waited
-    longest, were ready to run and had no processor. A process that sleeps or computes is excused nothing.
+    Returns the wall time in s, minus the time that the process and its longest waiting child were ready to run but had
+    no CPU. Sleeping and computing count in full.
     """
     before = now = _waiting_ns(process.pid)
     began_s = time.monotonic()
@@ -38,11 +38,11 @@ def end(process: subprocess.Popen[str], number: signal.Signals) -> float:
 
 
 def _waiting_ns(pid: int) -> dict[tuple[int, int], int]:
-    """By process and thread, itself and its children: how long each was ready to run and did not."""
-    found: dict[tuple[int, int], int] = {}
+    """Time in ns that each thread of a process and its children was ready to run without a CPU."""
+    waiting: dict[tuple[int, int], int] = {}
     with suppress(OSError, ValueError, IndexError):
         for task in Path(f"/proc/{pid}/task").iterdir():
-            found[pid, int(task.name)] = int((task / "schedstat").read_text().split()[1])
+            waiting[pid, int(task.name)] = int((task / "schedstat").read_text().split()[1])
             for child in (task / "children").read_text().split():
-                found |= _waiting_ns(int(child))
-    return found
+                waiting |= _waiting_ns(int(child))
+    return waiting

@@ -1,7 +1,6 @@
-"""A fault at one system call of a real process: strace makes the n-th write fail, or kills the process there.
+"""Inject a fault at one system call of a real process: strace makes the n-th write fail, or kills the process there.
 
-A run without faults is traced first. It names every system call below a folder that changes something there, and
-each of them is a place for a fault.
+A first run without faults is traced. Every system call that changes something in a folder is a place for a fault.
 """
 
 from __future__ import annotations
@@ -27,18 +26,18 @@ OWNS = ("fchown", "fchownat", "fchmod", "fchmodat")
 CHANGES = (*WRITES, *MAKES, *PLACES, *OWNS, "unlink", "unlinkat", "rmdir")
 _CALL = re.compile(r"(?P<task>\d+) +(?P<name>\w+)\((?P<arguments>.*)")
 _NAMES = re.compile(r"[/\"]([^/<>\"]+)[>\"]")
-"""The last part of each path; data is not traced."""
+"""Matches the last part of each path; data is not traced."""
 _VARIES = re.compile(r"[0-9a-f-]*\d[0-9a-f-]*")
 _NAME = re.compile(r'[^"/]*"')
-_SAME_EVERY_TIME = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0"}
-"""So that the n-th call of one run is the n-th of the next."""
+_REPEATABLE = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0"}
+"""Environment in which the n-th call of one run is the n-th of the next."""
 
 _FAST = "--seccomp-bpf"
-"""Stops at the traced calls alone; strace 6.1 sends no signal with it."""
+"""Stops only at the traced calls; with it strace 6.1 cannot send a signal."""
 
 
 class Place(NamedTuple):
-    """The `number`-th `call` of a task, counted from 1; `text` is what it did there."""
+    """The `number`-th `call` of a task, counted from 1; `text` is its arguments."""
 
     call: str
     number: int
@@ -46,7 +45,7 @@ class Place(NamedTuple):
 
 
 class Fault(NamedTuple):
-    """What goes wrong at a place: `how` is "full" or "killed"."""
+    """A fault at a place: `how` is "full" or "killed"."""
 
     how: str
     place: Place
@@ -56,31 +55,31 @@ class Fault(NamedTuple):
 
     @property
     def injection(self) -> str:
-        """As strace takes it."""
+        """The fault as an expression of strace."""
         what = (
             "error=ENOSPC" if self.how == "full" else "error=EIO:signal=SIGKILL"
-        )  # killed before it is done
+        )  # killed before the call is executed
         return f"inject={self.place.call}:{what}:when={self.place.number}"
 
 
 def require_strace() -> str:
-    """The program; skips, with the reason, where it is missing or may trace nothing."""
+    """The path of strace. Skips the test with a reason if it is missing or not permitted."""
     strace = shutil.which("strace")
     if strace is None:
         pytest.skip("strace is not installed")
     tried = subprocess.run([strace, "-o", os.devnull, "true"], capture_output=True, text=True, check=False)
     if tried.returncode:
-        pytest.skip(f"strace may not trace here: {tried.stderr.strip()}")
+        pytest.skip(f"strace is not permitted to trace: {tried.stderr.strip()}")
     return strace
 
 
 def traced(arguments: Sequence[str | Path], folder: Path, *options: str) -> Ended:
-    """`stagelog` with these arguments, in a folder, below strace with these options."""
+    """Run `stagelog` with these arguments in a folder, under strace with these options."""
     command: list[str | Path] = [require_strace(), "-f", "-qq", "-e", "signal=none", *options]
     done = subprocess.run(
         [*command, sys.executable, "-m", "logger", *arguments],
         cwd=folder,
-        env=ENVIRONMENT | _SAME_EVERY_TIME,
+        env=ENVIRONMENT | _REPEATABLE,
         capture_output=True,
         text=True,
         timeout=120,
@@ -92,7 +91,7 @@ def traced(arguments: Sequence[str | Path], folder: Path, *options: str) -> Ende
 def places(
     arguments: Sequence[str | Path], folder: Path, below: Path, *, only_own: bool = False
 ) -> tuple[list[Place], Ended]:
-    """Run a verb without a fault; every call of it (of its first task, if `only_own`) that changes something below."""
+    """Run a verb without a fault. Returns its calls (of its first task, if `only_own`) that change files in `below`."""
     trace = folder.parent / f"{folder.name}.trace"
     ended = traced(
         arguments, folder, _FAST, "-y", "-s", "0", "-o", str(trace), "-e", f"trace={','.join(CHANGES)}"
@@ -101,7 +100,7 @@ def places(
     if below.is_relative_to(folder):
         named.append(f'"{below.relative_to(folder)}/')
     counts: Counter[tuple[str, str]] = Counter()
-    found = []
+    calls = []
     first = ""
     for line in trace.read_text(errors="replace").splitlines():
         call = _CALL.match(line)
@@ -114,46 +113,46 @@ def places(
             continue
         changes = name != "openat" or "O_CREAT" in line
         if changes and any(name in line for name in named):
-            found.append(Place(name, counts[task, name], call["arguments"]))
-    return found, ended
+            calls.append(Place(name, counts[task, name], call["arguments"]))
+    return calls, ended
 
 
-def sites(found: Sequence[Place]) -> list[Place]:
-    """The places that differ: of a call on a kind of file after another such, the first, a middle and the last.
+def sites(calls: Sequence[Place]) -> list[Place]:
+    """The places that differ: the first, a middle and the last one of each group of similar calls.
 
-    Pages of one database and columns of one table are written by one line of the program, hundreds of times.
+    One line of the program writes hundreds of pages of a database or columns of a table.
     """
-    kinds = [(place.call, _kind_of_file(place.text)) for place in found]
-    alike: dict[object, list[Place]] = {}
-    for place, pair in zip(found, zip([None, *kinds], kinds, strict=False), strict=True):
-        alike.setdefault(pair, []).append(place)
-    chosen = {group[at] for group in alike.values() for at in (0, len(group) // 2, -1)}
-    return [place for place in found if place in chosen]
+    kinds = [(place.call, _kind_of_file(place.text)) for place in calls]
+    groups: dict[object, list[Place]] = {}
+    for place, pair in zip(calls, zip([None, *kinds], kinds, strict=False), strict=True):
+        groups.setdefault(pair, []).append(place)
+    chosen = {group[at] for group in groups.values() for at in (0, len(group) // 2, -1)}
+    return [place for place in calls if place in chosen]
 
 
 def _kind_of_file(text: str) -> str:
-    """The names in a call, without what differs from file to file: digits, and random letters among them."""
+    """The file names in a call, without their variable parts: digits, and random letters among them."""
     return " ".join(_VARIES.sub("#", name) for name in _NAMES.findall(text)[:2])
 
 
-def faults_at(found: Sequence[Place]) -> list[Fault]:
-    """A full disk wherever one can be met, and a kill everywhere."""
-    found = list(
-        {(place.call, place.number): place for place in found}.values()
-    )  # threads have the same numbers
+def faults_at(calls: Sequence[Place]) -> list[Fault]:
+    """A full disk at each call that can find one, and a kill at each call."""
+    calls = list(
+        {(place.call, place.number): place for place in calls}.values()
+    )  # threads count separately, so numbers repeat
     made, full = set(), []
-    for place in found:
-        if place.call == "openat":  # a file that is there already opens on a full disk too
+    for place in calls:
+        if place.call == "openat":  # opening an existing file succeeds on a full disk
             name = _NAME.search(place.text)
             if name is None or name[0] in made:
                 continue
             made.add(name[0])
         if place.call in (*WRITES, *MAKES, *PLACES):
             full.append(Fault("full", place))
-    return [*full, *(Fault("killed", place) for place in found)]
+    return [*full, *(Fault("killed", place) for place in calls)]
 
 
-def with_fault(fault: Fault, arguments: Sequence[str | Path], folder: Path) -> Ended:
+def run_with_fault(fault: Fault, arguments: Sequence[str | Path], folder: Path) -> Ended:
     """Run a verb with a fault."""
     trace = f"trace={fault.place.call}"
     fast = (_FAST,) if fault.how == "full" else ()

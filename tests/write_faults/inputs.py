@@ -1,4 +1,4 @@
-"""A folder with one of each input, the car's server and the stick: what the trials start from."""
+"""Inputs of the trials: a folder with one file of each kind, the car's server, the stick."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _STICK_MB = 24
 
 
 def make_template(folder: Path) -> Path:
-    """The inputs of every case."""
+    """Create the inputs of every case."""
     folder.mkdir()
     log = simulated(folder, FEW)
     assert log == folder / "logs" / LOG
@@ -40,7 +40,7 @@ def make_template(folder: Path) -> Path:
 
 @contextmanager
 def ready(name: str, template: Path) -> Iterator[Case]:
-    """A case, with the server or the disk that it needs."""
+    """A case, with the server or the disk that it needs running."""
     if name == "stick":
         with small_disk(template.with_name(f"disk-{uuid4().hex}"), _STICK_MB) as place:
             yield cases.stick(place / "here")

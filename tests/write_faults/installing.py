@@ -1,4 +1,4 @@
-"""The installer's case: an image of a machine in which a file of another program is where one of ours goes."""
+"""The case of `install`: an image of a machine with another program's file in the place of one of stagelog's."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ IN_THE_WAY = "/etc/tmpfiles.d/stagelog.conf"
 OLD = b"# of another program\n"
 ARGUMENTS = ("install", "--root", "out", "--yes", "--number", str(NUMBER), "--with", "journald")
 UNFOLLOWED = r"(passwd|group|shadow|gshadow)(-|\.\d+|\+)|\.pwd\.lock"
-"""What useradd leaves beside its files, ended or not."""
+"""Files that useradd leaves, also when it succeeds."""
 
 
 def prepare(folder: Path) -> None:
-    """The image; its other programs have some of the folders already, and one file."""
+    """Create the image, in which other programs already have some of the folders and one file."""
     require_root()
     make_image(folder / "out")
     path = folder / "out" / IN_THE_WAY.lstrip("/")
@@ -28,12 +28,12 @@ def prepare(folder: Path) -> None:
 
 
 def check(folder: Path) -> None:
-    """Each path has what was there before, or all that the plan wants for it: content, owner and mode."""
+    """Check that each path is unchanged, or has the planned content, owner and mode."""
     root = Root(folder / "out")
     for name, text in USERS.items():
-        found = (folder / "out" / "etc" / name).read_text()
-        assert found.startswith(text), found
-        assert found.endswith("\n"), found
+        content = (folder / "out" / "etc" / name).read_text()
+        assert content.startswith(text), content
+        assert content.endswith("\n"), content
     for step in installation(
         shipped(), program="/opt/stagelog/bin/stagelog", configuration=b"", options=["journald"]
     ):

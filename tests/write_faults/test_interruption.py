@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP end each long verb at once, with their exit code, no message and nothing half made."""
+"""Ctrl-C, SIGTERM and SIGHUP end each long verb within a second, with their exit code and no partial output."""
 
 from __future__ import annotations
 
@@ -52,17 +52,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @contextmanager
 def silent_server() -> Iterator[str]:
-    """Accepts, and says nothing."""
+    """A server that accepts connections and sends nothing."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield f"127.0.0.1:{server.getsockname()[1]}"
 
 
-def begun(
+def start(
     arguments: Sequence[str], folder: Path, ignoring: signal.Signals | None = None
 ) -> subprocess.Popen[str]:
-    """`stagelog` at the head of a group of its own, as on a terminal."""
+    """Start `stagelog` as the leader of its own process group, as on a terminal."""
 
-    def prepare() -> None:  # whoever runs the tests in the background has Ctrl-C ignored
+    def prepare() -> None:  # in background jobs SIGINT is ignored
         for number in CODES:
             signal.signal(number, signal.SIG_IGN if number is ignoring else signal.SIG_DFL)
 
@@ -74,22 +74,22 @@ def begun(
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        preexec_fn=prepare,  # noqa: PLW1509 - no thread here holds a lock that it takes
+        preexec_fn=prepare,  # noqa: PLW1509 - no other thread holds a lock that it needs
     )
 
 
-def ended(process: subprocess.Popen[str], number: signal.Signals) -> tuple[int, float, str]:
-    """Its exit code, how long the end took, and what it said."""
+def end_with(process: subprocess.Popen[str], number: signal.Signals) -> tuple[int, float, str]:
+    """End a process with a signal. Returns the exit code, the time taken in s, and the standard error output."""
     try:
         took_s = end(process, number)
     finally:
         process.kill()
-    _, said = process.communicate()
-    return process.returncode, took_s, said
+    _, output = process.communicate()
+    return process.returncode, took_s, output
 
 
 class Share(float):
-    """Of the processor time that the whole run takes."""
+    """A share of the CPU time of a complete run."""
 
 
 VERBS: dict[str, tuple[str, str | float | Share]] = {
@@ -124,7 +124,7 @@ VERBS: dict[str, tuple[str, str | float | Share]] = {
     "fetch": ("fetch SERVER OUT", 1.0),
     "fleet fetch": ("fleet fetch SERVER --folder OUT --store store", 1.5),
 }
-"""What is run, and when it is interrupted: a file is there, so many seconds have passed, or a share of its work."""
+"""Command, and when it is interrupted: a file exists, seconds have passed, or a share of its CPU time is used."""
 SQL = "SELECT count(*) FROM fix a, fix b, fix c, fix d"
 
 
@@ -139,18 +139,18 @@ _whole_s: dict[str, float] = {}
 
 
 def whole_cpu_s(verb: str, arguments: Sequence[str], folder: Path) -> float:
-    """The processor time of a run that nothing interrupts; measured once."""
+    """CPU time of a complete run in s, measured once per verb."""
     if verb not in _whole_s:
-        process = begun(arguments, folder)
+        process = start(arguments, folder)
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         _whole_s[verb] = cpu_s(process.pid)
-        said = process.communicate()
-        assert process.returncode == 0, said
+        output = process.communicate()
+        assert process.returncode == 0, output
     return _whole_s[verb]
 
 
-def emptied(*places: Path) -> None:
-    """Remove what runs made."""
+def empty(*places: Path) -> None:
+    """Remove the content of folders."""
     for place in places:
         for path in place.iterdir():
             shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -166,17 +166,19 @@ TRIED = [
 
 
 @pytest.mark.parametrize(("verb", "number"), TRIED)
-def test_it_ends_at_once(verb: str, number: signal.Signals, folder: Path, disk: Path, tmp_path: Path) -> None:
+def test_a_signal_ends_a_verb_within_a_second(
+    verb: str, number: signal.Signals, folder: Path, disk: Path, tmp_path: Path
+) -> None:
     line, at = VERBS[verb]
-    emptied(disk)
+    empty(disk)
     with silent_server() as server:
         (folder / "doctor.toml").write_text(CONFIG.replace("127.0.0.1:9", server))
         words = {"SQL": SQL, "SERVER": server, "DISK": str(disk)}
         arguments = [words.get(word, word.replace("OUT", str(tmp_path))) for word in line.split()]
         at_cpu_s = at * whole_cpu_s(verb, arguments, folder) if isinstance(at, Share) else 0.0
-        emptied(disk, tmp_path)
+        empty(disk, tmp_path)
         (folder / "logs" / "delivered.jsonl").unlink(missing_ok=True)
-        process = begun(arguments, folder)
+        process = start(arguments, folder)
         began_s = time.monotonic()
 
         def is_reached() -> bool:
@@ -189,17 +191,17 @@ def test_it_ends_at_once(verb: str, number: signal.Signals, folder: Path, disk: 
         while process.poll() is None and not is_reached() and time.monotonic() - began_s < 60:
             time.sleep(0.005)
         assert process.poll() is None, (process.communicate(), "it ended before the signal")
-        code, took_s, said = ended(process, number)
-    assert code == CODES[number], said
-    assert said == ""
+        code, took_s, output = end_with(process, number)
+    assert code == CODES[number], output
+    assert output == ""
     assert took_s < WITHIN_S
     left = [path.name for place in (tmp_path, disk) for path in place.rglob("*") if path.is_file()]
     assert left == []
 
 
-def test_what_is_ignored_stays_ignored(folder: Path, tmp_path: Path) -> None:
-    """As by nohup."""
-    process = begun(
+def test_an_ignored_signal_stays_ignored(folder: Path, tmp_path: Path) -> None:
+    """As under nohup."""
+    process = start(
         ("export", "big.db", "--format", "csv", "--frames", "-o", str(tmp_path / "it.csv")),
         folder,
         signal.SIGHUP,
@@ -213,11 +215,11 @@ def test_what_is_ignored_stays_ignored(folder: Path, tmp_path: Path) -> None:
 
 
 def test_workers_end_with_a_killed_parent(folder: Path, tmp_path: Path) -> None:
-    process = begun(("simulate", "dakar-2026-11", "-o", str(tmp_path)), folder)
+    process = start(("simulate", "dakar-2026-11", "-o", str(tmp_path)), folder)
     while len(list(tmp_path.glob("*.part"))) < 3:
         time.sleep(0.02)
     process.kill()
-    process.communicate(timeout=20)  # whoever of them lives has the pipes open
+    process.communicate(timeout=20)  # living workers keep the pipes open
     until_s = time.monotonic() + 5
     while any(tmp_path.iterdir()) and time.monotonic() < until_s:
         time.sleep(0.05)
@@ -225,21 +227,21 @@ def test_workers_end_with_a_killed_parent(folder: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("line", ["export big.db --format csv --frames", "logs --json", "info big.db"])
-def test_a_reader_that_has_enough(line: str, folder: Path) -> None:
-    """`| head`."""
-    process = begun(line.split(), folder)
+def test_a_closed_pipe_ends_a_verb_silently(line: str, folder: Path) -> None:
+    """As in `stagelog ... | head`."""
+    process = start(line.split(), folder)
     assert process.stdout is not None
     process.stdout.close()
     assert process.stderr is not None
-    with process.stderr as said:
-        assert said.read() == ""
+    with process.stderr as output:
+        assert output.read() == ""
     assert process.wait(60) == 141
 
 
 @pytest.mark.parametrize(
     "line", ["export big.db --format csv --frames", "logs --json", "info big.db", "--help"]
 )
-def test_a_full_disk_behind_the_standard_output(line: str, folder: Path) -> None:
+def test_a_full_disk_for_standard_output_is_reported_in_one_line(line: str, folder: Path) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
             [sys.executable, "-m", "logger", *line.split()],

@@ -1,4 +1,4 @@
-"""A full disk and a kill at some of each verb's writes; `python -m tests.write_faults` tries every one."""
+"""A full disk and a kill at some writes of each verb; `python -m tests.write_faults` tries all."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tests.write_faults.inputs import NAMES, ready
 from tests.write_faults.trying import Trial
 
 SAMPLED = 2
-"""Places of each kind of fault and verb."""
+"""Number of places per verb and kind of fault."""
 
 
 @pytest.mark.parametrize("how", ["full", "killed"])
 @pytest.mark.parametrize("name", NAMES)
-def test_a_fault_harms_nothing(name: str, how: str, template: Path, tmp_path: Path) -> None:
+def test_a_write_fault_does_no_harm(name: str, how: str, template: Path, tmp_path: Path) -> None:
     require_strace()
     with ready(name, template) as case:
         trial = Trial(case, template, tmp_path)

@@ -1,4 +1,4 @@
-"""One fault in one verb, and everything that must hold afterwards."""
+"""Run a verb with one write fault, and check everything that must hold afterwards."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.logger.command_line import stagelog
 from tests.write_faults.cases import Case
-from tests.write_faults.faults import Fault, faults_at, places, sites, with_fault
+from tests.write_faults.faults import Fault, faults_at, places, run_with_fault, sites
 
 _FULL = (
     "o space left|disk is full|it is full|make room|check the folder and its free space"  # the last: of -shm
@@ -19,9 +19,9 @@ EXIT_FOUND_WRONG, EXIT_IO, EXIT_NO_DEVICE = 1, 74, 69
 
 
 class Trial:
-    """A case in folders made from a template: one run without a fault, then as many with one as are asked for.
+    """A case that runs in copies of a template: first without a fault, then once per call of `run`.
 
-    `faults` are those at places that differ, `every` those at all places.
+    `faults` are the faults at places that differ, `every` those at all places.
     """
 
     def __init__(self, case: Case, template: Path, scratch: Path) -> None:
@@ -30,24 +30,26 @@ class Trial:
         self._scratch.mkdir()
         folder = self._fresh("clean")
         below = case.near or folder / case.writes
-        found, ended = places(case.arguments, folder, below, only_own=case.only_own)
+        calls, ended = places(case.arguments, folder, below, only_own=case.only_own)
         assert ended.code == 0, ended
         case.check(folder)
-        self.every, self.faults = faults_at(found), faults_at(sites(found))
-        self._names = self._listed(folder)
-        assert self.faults, "nothing was written where it was expected"
+        self.every, self.faults = faults_at(calls), faults_at(sites(calls))
+        self._names = self._file_names(folder)
+        assert self.faults, "the verb wrote nothing to the expected folder"
 
     def run(self, fault: Fault) -> None:
-        """Raises AssertionError when the fault did harm, or was reported badly."""
+        """Run with a fault. AssertionError if it did harm or was reported badly."""
         folder = self._fresh("faulty")
-        ended = with_fault(fault, self._case.arguments, folder)
+        ended = run_with_fault(fault, self._case.arguments, folder)
         assert "Traceback" not in ended.err, ended.err
         if fault.how == "killed":
             is_worker = ended.code == EXIT_IO and re.search(_CHILD_KILLED, ended.complaints[-1])
             assert ended.code == -signal.SIGKILL or is_worker, ended
-        elif self._case.near and ended.code == EXIT_FOUND_WRONG:  # once only: the stick takes the next log
+        elif (
+            self._case.near and ended.code == EXIT_FOUND_WRONG
+        ):  # the fault occurs once, and the next log is copied
             assert "not copied: No space left on device" in ended.out, ended
-        elif ended.code:  # an error at what can be done without, such as a probe, is no failure
+        elif ended.code:  # an error in an optional step, such as a probe, does not fail the verb
             assert ended.code in {EXIT_IO, EXIT_NO_DEVICE}, ended
             last = ended.complaints[-1]  # warnings about the input may come first
             assert re.match(f"stagelog: [^:]*{self._case.reported}", last), last
@@ -56,18 +58,18 @@ class Trial:
             assert ";" in last, f"no hint: {last}"
         self._case.check(folder)
         if fault.how == "full":
-            extra = self._listed(folder) - self._names
+            extra = self._file_names(folder) - self._names
             assert not {name for name in extra if not name.endswith(".part") or self._leaves_no_part}, extra
         again = stagelog(*self._case.arguments, folder=folder)
-        is_made = "there is a log already" in again.err  # a fault after it had its name; it is checked below
+        is_made = "there is a log already" in again.err  # the fault came after the rename
         assert again.code == 0 or is_made, again
         self._case.check(folder)
-        assert self._listed(folder) == self._names, "leftovers after the next run"
+        assert self._file_names(folder) == self._names, "leftovers after the next run"
         shutil.rmtree(folder)
 
     @property
     def _leaves_no_part(self) -> bool:
-        """A download keeps what has come, and goes on with it."""
+        """Whether the verb removes its partial file; a download keeps it and resumes."""
         return "fetch" not in self._case.name
 
     def _fresh(self, name: str) -> Path:
@@ -78,8 +80,8 @@ class Trial:
         self._case.prepare(folder)
         return folder
 
-    def _listed(self, folder: Path) -> set[str]:
-        found = set()
+    def _file_names(self, folder: Path) -> set[str]:
+        names: set[str] = set()
         for top in (folder, *([self._case.near] if self._case.near else [])):
-            found |= {str(path.relative_to(top)) for path in top.rglob("*") if path.is_file()}
-        return {name for name in found if not re.fullmatch(self._case.ignored, Path(name).name)}
+            names |= {str(path.relative_to(top)) for path in top.rglob("*") if path.is_file()}
+        return {name for name in names if not re.fullmatch(self._case.ignored, Path(name).name)}

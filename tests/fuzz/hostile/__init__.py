@@ -1,1 +1,1 @@
-"""Logs made to harm: a schema, values, sizes and files that no recorder writes, tried on every verb and endpoint."""
+"""Fuzzer with hostile logs: schemas, values, sizes and files that no recorder writes, for every verb and endpoint."""

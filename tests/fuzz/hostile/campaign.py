@@ -1,4 +1,4 @@
-"""Many hostile logs, each through every step, in processes that may die."""
+"""Run every step on many hostile logs, in child processes that may die."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from tests.fuzz.hostile.scene import Scene, other_disk
 from tests.fuzz.hostile.verbs import FUNCTIONS, SOMETIMES, steps
 from tests.logger.crew.serving import serving
 
-_A_PROCESS = 100
-"""Logs that one process tries: what one leaves behind in memory does not reach many others."""
+_LOGS_PER_PROCESS = 100
+"""Logs per child process, so that damage in memory affects few other logs."""
 
-_SOMETIMES = 25
-"""Every so many logs are exported and reviewed by the server, which starts a process for each."""
+_SOMETIMES_EVERY = 25
+"""The server exports and reviews every n-th log only, because it starts a process for each."""
 _PRELOADED = ("pyarrow.parquet", "asammdf", "duckdb", "can", "cantools", "numpy", "rich.console", "fsspec")
-"""Imported before the processes fork: a second and a half for each of them otherwise."""
+"""Imported before the fork; otherwise each child needs 1.5 s more."""
 _DEATHS = 3
-"""Of processes on one log: what the other steps do with it is not tried any more."""
+"""Process deaths on one log, after which its other steps are skipped."""
 
 
-class Found(NamedTuple):
-    """A finding, and how to see it again."""
+class Finding(NamedTuple):
+    """A finding, with the command that reproduces it."""
 
     seed: int
     mutations: tuple[str, ...]
@@ -48,7 +48,7 @@ class Found(NamedTuple):
 
 
 class Campaign:
-    """Tries logs in this process's children, one child at a time."""
+    """Runs the steps in children of this process, one child at a time."""
 
     def __init__(self, only: Sequence[str] = (), names: tuple[str, ...] = ()) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="stagelog-hostile-"))
@@ -66,7 +66,7 @@ class Campaign:
             import_module(verb.module)
 
     def _serve(self) -> None:
-        """A crew server, in the place of one that was there."""
+        """Start the crew server, or restart it."""
         self._stack.close()
         crew = self._folder / "crew"
         self._served = self._stack.enter_context(
@@ -74,39 +74,39 @@ class Campaign:
         )
 
     def close(self) -> None:
-        """Remove what was made."""
+        """Stop the server and remove the folders."""
         self._stack.close()
         for folder in (self._folder, self._disk):
             shutil.rmtree(folder, ignore_errors=True)
 
-    def tried(self, seeds: Sequence[int], until_s: float) -> Iterator[Found]:
-        """Every finding on the logs of these numbers; ends early at a moment of the monotonic clock."""
+    def findings_on(self, seeds: Sequence[int], until_s: float) -> Iterator[Finding]:
+        """Yield the findings on the logs of these numbers; stops at `until_s` of the monotonic clock."""
         at = step = deaths = 0
         enough = False
         while at < len(seeds) and time.monotonic() < until_s:
-            batch = seeds[at : at + _A_PROCESS]
-            last: dict[str, Any] = {"index": 0, "step": step, "mutations": (), "name": "its making"}
+            batch = seeds[at : at + _LOGS_PER_PROCESS]
+            last: dict[str, Any] = {"index": 0, "step": step, "mutations": (), "name": "making the log"}
             ended = False
-            for told in self._child(batch, step, until_s):
-                match told["kind"]:
+            for message in self._child(batch, step, until_s):
+                match message["kind"]:
                     case "step":
-                        last = told
+                        last = message
                         self.steps += 1
                     case "found":
-                        yield Found(
+                        yield Finding(
                             batch[last["index"]],
                             tuple(last["mutations"]),
                             last["name"],
-                            told["what"],
-                            told["detail"],
+                            message["what"],
+                            message["detail"],
                         )
                     case "end":
                         ended = True
-                        at += told["logs"]
-                        self.logs += told["logs"]
+                        at += message["logs"]
+                        self.logs += message["logs"]
                     case "death":
-                        what = f"{told['what']} at {last['name']}"
-                        yield Found(batch[last["index"]], tuple(last["mutations"]), last["name"], what, "")
+                        what = f"{message['what']} at {last['name']}"
+                        yield Finding(batch[last["index"]], tuple(last["mutations"]), last["name"], what, "")
             if not ended:
                 deaths = deaths + 1 if last["index"] == 0 and step else 1
                 enough = deaths == _DEATHS
@@ -122,13 +122,13 @@ class Campaign:
         if pid == 0:
             os.close(reading)
             kept = os.dup(2)
-            # pytest has replaced them by its own, which a verb must not write to here
+            # pytest's replacements must not be used by a verb here
             streams = [open(number, "w", buffering=1, encoding="utf-8", closefd=False) for number in (1, 2)]  # noqa: SIM115
             sys.stdout, sys.stderr = streams
             try:
                 with os.fdopen(writing, "w") as pipe:
                     self._work(seeds, first_step, until_s, pipe)
-            except BaseException:  # noqa: BLE001 - the parent's stack is not this process's
+            except BaseException:  # noqa: BLE001 - the child must not return to the parent's code
                 os.write(kept, traceback.format_exc().encode())
                 os._exit(1)
             os._exit(0)
@@ -137,18 +137,18 @@ class Campaign:
             for line in pipe:
                 yield json.loads(line)
         _, status = os.waitpid(pid, 0)
-        assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0, "a flaw of the fuzzer's"
+        assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0, "an error in the fuzzer itself"
         if os.WIFSIGNALED(status):
             number = os.WTERMSIG(status)
-            words = {signal.SIGXCPU: "more processor time than its budget", signal.SIGALRM: "asleep for ever"}
+            reasons = {signal.SIGXCPU: "more CPU time than its budget", signal.SIGALRM: "asleep too long"}
             yield {
                 "kind": "death",
-                "what": words.get(signal.Signals(number), f"killed by {signal.Signals(number).name}"),
+                "what": reasons.get(signal.Signals(number), f"killed by {signal.Signals(number).name}"),
             }
 
     def _work(self, seeds: Sequence[int], first_step: int, until_s: float, pipe: IO[str]) -> None:
-        def tell(kind: str, **said: object) -> None:
-            pipe.write(json.dumps({"kind": kind, **said}) + "\n")
+        def send(kind: str, **fields: object) -> None:
+            pipe.write(json.dumps({"kind": kind, **fields}) + "\n")
             pipe.flush()
 
         scene = Scene(self._folder / "scene", self._disk, self._served)
@@ -156,40 +156,40 @@ class Campaign:
         for index, seed in enumerate(seeds):
             if time.monotonic() > until_s:
                 break
-            self._one(scene, index, seed, first_step if index == 0 else 0, tell)
+            self._one(scene, index, seed, first_step if index == 0 else 0, send)
             done += 1
-        tell("end", logs=done)
+        send("end", logs=done)
 
-    def _one(self, scene: Scene, index: int, seed: int, first_step: int, tell: Callable[..., None]) -> None:
+    def _one(self, scene: Scene, index: int, seed: int, first_step: int, send: Callable[..., None]) -> None:
         scene.prepare(self._honest)
         os.environ["TMPDIR"] = tempfile.tempdir = str(scene.folder / "tmp")
         os.chdir(scene.out)
         made = logs.make(seed, self._honest, scene.log, self._names)
         scene.never_whole = made.never_whole
         before = _content(scene)
-        more = SOMETIMES if seed % _SOMETIMES == 0 or self._only else ()
+        more = SOMETIMES if seed % _SOMETIMES_EVERY == 0 or self._only else ()
         for number, name in enumerate((*steps(scene), *FUNCTIONS, *more)):
             if number < first_step or (self._only and name not in self._only):
                 continue
             if name == "recorder's start":
                 scene.copy_for_recorder()
-            tell("step", index=index, step=number, mutations=made.names, name=name)
+            send("step", index=index, step=number, mutations=made.names, name=name)
             for finding in trial.run(scene, name):
-                tell("found", what=finding.what, detail=finding.detail)
+                send("found", what=finding.what, detail=finding.detail)
             after = _content(scene)
             if after != before:
                 changed = sorted(path for path in {*before, *after} if before.get(path) != after.get(path))
-                tell("found", what=f"{name} changes the log's folder", detail=str(changed))
+                send("found", what=f"{name} changes the log's folder", detail=str(changed))
                 before = after
 
 
-_OURS = (".keep", "-shm", "delivered.jsonl")
-"""What may come to lie in a folder of logs: a mark, SQLite's shared memory, the car's note of deliveries."""
+_ALLOWED = (".keep", "-shm", "delivered.jsonl")
+"""Files that a verb may add to a folder of logs: a protection mark, SQLite's shared memory, the list of deliveries."""
 
 
 def _content(scene: Scene) -> dict[str, object]:
     return {
         path.name: (path.stat().st_size, path.read_bytes() if path.stat().st_size < 1_000_000 else 0)
         for path in scene.logs.iterdir()
-        if path.is_file() and not path.is_symlink() and not path.name.endswith(_OURS)
+        if path.is_file() and not path.is_symlink() and not path.name.endswith(_ALLOWED)
     }

@@ -1,4 +1,4 @@
-"""A real crew server that has a hostile log, and whoever asks it: every HTTP endpoint, and `stagelog fetch`."""
+"""Requests to every HTTP endpoint of a real crew server that has a hostile log."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from tests.logger.crew.serving import Answer, Served
 
 FORMATS = ("gpx", "csv", "kml", "parquet", "candump", "asc", "blf", "mf4")
 _REFUSED = (200, 404, 409)
-"""There is no such log, or it cannot be read."""
-_LEAST_CPU_S, _CPU_S_A_MB = 5.0, 1.5
+"""Allowed statuses: done, no such log, or a log that cannot be read."""
+_BASE_CPU_S, _CPU_S_PER_MB = 5.0, 1.5
 _MEMORY_KB = 300_000
 
 
 def _cpu_s(pid: int) -> float:
-    """Processor time of a process and of its children that ended."""
+    """CPU time of a process and of its finished children."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
-def _asked(
+def _request(
     scene: Scene, served: Served, path: str, codes: tuple[int, ...] = _REFUSED, **more: object
 ) -> Answer:
-    """An answer within its budgets."""
+    """Send a request and check status, CPU time, memory and error text of the answer."""
     before_s = _cpu_s(served.process.pid)
     answer = served.ask(path, **more)  # type: ignore[arg-type]
     took_s = _cpu_s(served.process.pid) - before_s
     size_mb = sum(file.stat().st_size for file in scene.logs.iterdir() if file.is_file()) / 1e6
     assert answer.status in codes, f"{path}: {answer.status} {answer.body[:300]!r}"
-    assert took_s < _LEAST_CPU_S + _CPU_S_A_MB * size_mb, f"{path}: {took_s:.1f} s of the processor"
+    assert took_s < _BASE_CPU_S + _CPU_S_PER_MB * size_mb, f"{path}: {took_s:.1f} s of CPU time"
     assert served.resident_kb < _MEMORY_KB, f"{path}: {served.resident_kb} kB"
     if answer.status >= 400:
         text = answer.body.decode()
@@ -42,49 +42,54 @@ def _asked(
 
 
 def _list(scene: Scene, served: Served) -> None:
-    """The bad log costs its own entry."""
-    answer = _asked(scene, served, "/api/logs", (200,))
-    found = {entry["name"]: entry for entry in json.loads(answer.body, parse_constant=_refuse)["logs"]}
-    assert found[scene.honest.name]["state"] == "closed", found
+    """The hostile log affects only its own entry."""
+    answer = _request(scene, served, "/api/logs", (200,))
+    listed = {entry["name"]: entry for entry in json.loads(answer.body, parse_constant=_refuse)["logs"]}
+    assert listed[scene.honest.name]["state"] == "closed", listed
     is_listed = scene.log.is_file() and not scene.log.is_symlink()  # a link could lead anywhere
-    assert scene.log.name in found or not is_listed, found
-    _asked(scene, served, "/logs", (200,))
+    assert scene.log.name in listed or not is_listed, listed
+    _request(scene, served, "/logs", (200,))
 
 
 def _refuse(name: str) -> None:
-    raise AssertionError(f"{name} is no JSON")
+    raise AssertionError(f"{name} is not JSON")
 
 
 def _download(scene: Scene, served: Served) -> None:
     path = f"/api/logs/{scene.log.name}"
-    fresh = {"cache-control": "max-age=0"}  # the log before had this name too, and its copy may be young
-    whole = _asked(scene, served, path, headers=fresh)
-    part = _asked(scene, served, path, (200, 206, 404, 409, 416), headers={"Range": "bytes=100-199"})
-    if (whole.status, part.status) == (200, 206):  # refused: the part is of a version that was sent before
+    fresh = {
+        "cache-control": "max-age=0"
+    }  # the previous log had this name too, and its copy may still be cached
+    whole = _request(scene, served, path, headers=fresh)
+    part = _request(scene, served, path, (200, 206, 404, 409, 416), headers={"Range": "bytes=100-199"})
+    if (whole.status, part.status) == (
+        200,
+        206,
+    ):  # if the whole was refused, the part is of an earlier version
         assert (part.headers["etag"], part.body) == (whole.headers["etag"], whole.body[100:200])
-    _asked(scene, served, path, (200, 206, 404, 409, 416), headers={"Range": f"bytes={2**63}-"})
-    _asked(scene, served, path, method="HEAD")
+    _request(scene, served, path, (200, 206, 404, 409, 416), headers={"Range": f"bytes={2**63}-"})
+    _request(scene, served, path, method="HEAD")
     noted = json.dumps({"sha256": "0" * 64}).encode()
     codes = (200, 204, 400, 404, 409)
     kind = {"content-type": "application/json"}
-    _asked(scene, served, f"{path}/delivered", codes, method="POST", body=noted, headers=kind)
+    _request(scene, served, f"{path}/delivered", codes, method="POST", body=noted, headers=kind)
 
 
 def _export(scene: Scene, served: Served) -> None:
     for name in FORMATS:
-        _asked(scene, served, f"/api/logs/{scene.log.name}/export?format={name}", (*_REFUSED, 400))
+        _request(scene, served, f"/api/logs/{scene.log.name}/export?format={name}", (*_REFUSED, 400))
 
 
 def _review(scene: Scene, served: Served) -> None:
-    _asked(scene, served, f"/logs/{scene.log.name}/review")
+    _request(scene, served, f"/logs/{scene.log.name}/review")
 
 
 def _is_silent(_scene: Scene, served: Served) -> None:
-    """The server said nothing that a terminal or a journal must not get."""
-    said = served.said.read_text()
+    """The server printed no traceback and no control characters."""
+    output = served.said.read_text()
     os.kill(served.process.pid, 0)
-    assert "Traceback" not in said, said[-3000:]
-    assert all(line.isprintable() for line in said.splitlines()), repr(said[-1000:])
+    assert "Traceback" not in output, output[-3000:]
+    assert all(line.isprintable() for line in output.splitlines()), repr(output[-1000:])
 
 
 EVERY: dict[str, Callable[[Scene, Served], None]] = {
@@ -93,4 +98,4 @@ EVERY: dict[str, Callable[[Scene, Served], None]] = {
     "http silence": _is_silent,
 }
 SOME: dict[str, Callable[[Scene, Served], None]] = {"http export": _export, "http review": _review}
-"""Each of these starts processes of its own: tried with some logs only."""
+"""These start processes and run with some logs only."""

@@ -1,4 +1,4 @@
-"""Files that no recorder leaves: headers, pages and lengths, and what lies beside a log."""
+"""Damage to log files that no recorder causes: headers, pages, lengths, and files beside the log."""
 
 from __future__ import annotations
 
@@ -43,83 +43,83 @@ _HEADER = {
 }
 
 
-def _header(at: int, said: bytes, path: Path, _chance: Random) -> None:
+def _header(at: int, content: bytes, path: Path, _rng: Random) -> None:
     data = bytearray(path.read_bytes())
-    data[at : at + len(said)] = said
+    data[at : at + len(content)] = content
     path.write_bytes(data)
 
 
-def _bits(count: int, path: Path, chance: Random) -> None:
+def _bits(count: int, path: Path, rng: Random) -> None:
     data = bytearray(path.read_bytes())
     for _ in range(count):
-        data[chance.randrange(100, len(data))] ^= 1 << chance.randrange(8)
+        data[rng.randrange(100, len(data))] ^= 1 << rng.randrange(8)
     path.write_bytes(data)
 
 
-def _bits_of_the_schema(path: Path, chance: Random) -> None:
+def _bits_of_the_schema(path: Path, rng: Random) -> None:
     data = bytearray(path.read_bytes())
     for _ in range(3):
-        data[chance.randrange(100, min(len(data), 12 * PAGE_BYTES))] ^= 1 << chance.randrange(8)
+        data[rng.randrange(100, min(len(data), 12 * PAGE_BYTES))] ^= 1 << rng.randrange(8)
     path.write_bytes(data)
 
 
-def _pages(path: Path, chance: Random) -> None:
-    """Pages copied over others: trees that meet themselves."""
+def _pages(path: Path, rng: Random) -> None:
+    """Copy pages over others, so that a B-tree refers to itself."""
     data = bytearray(path.read_bytes())
     count = len(data) // PAGE_BYTES
-    for _ in range(chance.choice((1, 2, 5))):
-        to, source = (chance.randrange(1, count) * PAGE_BYTES for _ in range(2))
+    for _ in range(rng.choice((1, 2, 5))):
+        to, source = (rng.randrange(1, count) * PAGE_BYTES for _ in range(2))
         data[to : to + PAGE_BYTES] = data[source : source + PAGE_BYTES]
     path.write_bytes(data)
 
 
-def _pointers(path: Path, chance: Random) -> None:
-    """Child pointers of inner pages lead anywhere, as to the page itself."""
+def _pointers(path: Path, rng: Random) -> None:
+    """Change child pointers of inner pages, also to the page itself."""
     data = bytearray(path.read_bytes())
     count = len(data) // PAGE_BYTES
     for page in range(1, count):
         at = page * PAGE_BYTES
-        if data[at] in (2, 5) and chance.random() < 0.5:
-            data[at + 8 : at + 12] = chance.choice((page + 1, 1, 2, count, 2**31)).to_bytes(4, "big")
+        if data[at] in (2, 5) and rng.random() < 0.5:
+            data[at + 8 : at + 12] = rng.choice((page + 1, 1, 2, count, 2**31)).to_bytes(4, "big")
     path.write_bytes(data)
 
 
-def _cells(path: Path, chance: Random) -> None:
-    """Heads of pages: kinds, numbers and places of cells."""
+def _cells(path: Path, rng: Random) -> None:
+    """Change page headers: page types, cell counts and cell positions."""
     data = bytearray(path.read_bytes())
     for _ in range(3):
-        at = chance.randrange(1, len(data) // PAGE_BYTES) * PAGE_BYTES
-        data[at + chance.randrange(12)] = chance.randrange(256)
+        at = rng.randrange(1, len(data) // PAGE_BYTES) * PAGE_BYTES
+        data[at + rng.randrange(12)] = rng.randrange(256)
     path.write_bytes(data)
 
 
-def _cut(path: Path, chance: Random) -> None:
-    os.truncate(path, chance.choice((0, 1, 99, 100, 512, PAGE_BYTES, chance.randrange(path.stat().st_size))))
+def _cut(path: Path, rng: Random) -> None:
+    os.truncate(path, rng.choice((0, 1, 99, 100, 512, PAGE_BYTES, rng.randrange(path.stat().st_size))))
 
 
-def _longer(tail: bytes, path: Path, _chance: Random) -> None:
+def _longer(tail: bytes, path: Path, _rng: Random) -> None:
     with path.open("ab") as file:
         file.write(tail)
 
 
-def _sparse(path: Path, _chance: Random) -> None:
+def _sparse(path: Path, _rng: Random) -> None:
     os.truncate(path, 200_000_000)
 
 
-def _noise(path: Path, chance: Random) -> None:
-    path.write_bytes(chance.randbytes(chance.randrange(1, 100_000)))
+def _noise(path: Path, rng: Random) -> None:
+    path.write_bytes(rng.randbytes(rng.randrange(1, 100_000)))
 
 
-def _noise_after_the_header(path: Path, chance: Random) -> None:
+def _noise_after_the_header(path: Path, rng: Random) -> None:
     data = path.read_bytes()
-    path.write_bytes(data[:100] + chance.randbytes(len(data) - 100))
+    path.write_bytes(data[:100] + rng.randbytes(len(data) - 100))
 
 
-def _again(settings: tuple[str, ...], path: Path, _chance: Random) -> None:
-    """The same tables in a file of other settings."""
+def _copied_with(settings: tuple[str, ...], path: Path, _rng: Random) -> None:
+    """Copy the tables into a file with other settings."""
     other = path.with_name("other")
     with closing(sqlite3.connect(path, isolation_level=None)) as old:
-        said = [
+        statements = [
             row[0]
             for row in old.execute(
                 "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite%'"
@@ -136,7 +136,7 @@ def _again(settings: tuple[str, ...], path: Path, _chance: Random) -> None:
             for setting in (*settings, f"application_id = {mark}"):
                 new.execute(f"PRAGMA {setting}")
             new.execute("BEGIN")
-            for sql in said:
+            for sql in statements:
                 new.execute(sql)
             for name in names:
                 rows = old.execute(f'SELECT * FROM "{name}"').fetchall()
@@ -148,12 +148,12 @@ def _again(settings: tuple[str, ...], path: Path, _chance: Random) -> None:
     other.replace(path)
 
 
-def _beside(tail: str, make: Callable[[Path, Random], bytes], path: Path, chance: Random) -> None:
-    path.with_name(path.name + tail).write_bytes(make(path, chance))
+def _beside(tail: str, make: Callable[[Path, Random], bytes], path: Path, rng: Random) -> None:
+    path.with_name(path.name + tail).write_bytes(make(path, rng))
 
 
-def _wal_of(statements: tuple[str, ...], path: Path, _chance: Random) -> None:
-    """A sound WAL in which somebody went on with the log."""
+def _wal_of(statements: tuple[str, ...], path: Path, _rng: Random) -> None:
+    """A valid WAL with further changes of the log."""
     work = path.with_name("work")
     shutil.copyfile(path, work)
     with closing(sqlite3.connect(work, isolation_level=None)) as connection:
@@ -168,17 +168,17 @@ def _wal_of(statements: tuple[str, ...], path: Path, _chance: Random) -> None:
         work.with_name(work.name + tail).unlink(missing_ok=True)
 
 
-def _wal_damaged(path: Path, chance: Random) -> None:
-    _wal_of(("INSERT INTO event SELECT * FROM event", "INSERT INTO fix SELECT * FROM fix"), path, chance)
+def _wal_damaged(path: Path, rng: Random) -> None:
+    _wal_of(("INSERT INTO event SELECT * FROM event", "INSERT INTO fix SELECT * FROM fix"), path, rng)
     wal = path.with_name(path.name + "-wal")
     data = bytearray(wal.read_bytes())
-    for _ in range(chance.choice((1, 5, 50))):
-        data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+    for _ in range(rng.choice((1, 5, 50))):
+        data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
     wal.write_bytes(data)
 
 
-def _checked_wal(sizes: tuple[int, int], path: Path, _chance: Random) -> None:
-    """A WAL whose checksums hold and whose frames name absurd pages."""
+def _checked_wal(sizes: tuple[int, int], path: Path, _rng: Random) -> None:
+    """A WAL with valid checksums whose frames have absurd page numbers."""
     number, pages = sizes
     salt, both = bytes(8), [0, 0]
 
@@ -199,15 +199,15 @@ def _checked_wal(sizes: tuple[int, int], path: Path, _chance: Random) -> None:
     path.with_name(path.name + "-wal").write_bytes(data)
 
 
-def _journal(path: Path, _chance: Random) -> bytes:
-    """A hot journal that would write noise over the first pages, and make the file 2^31 pages."""
+def _journal(path: Path, _rng: Random) -> bytes:
+    """A hot journal that overwrites the first page and sets the size to 2^31 pages."""
     head = bytes.fromhex("d9d505f920a163d7") + b"".join(
         word.to_bytes(4, "big") for word in (1, 0, 2**31 - 1, 512, PAGE_BYTES)
     )
     return head.ljust(512, b"\0") + (1).to_bytes(4, "big") + bytes(PAGE_BYTES) + bytes(4)
 
 
-def _not_a_file(tail: str, kind: str, path: Path, _chance: Random) -> None:
+def _not_a_file(tail: str, kind: str, path: Path, _rng: Random) -> None:
     at = path.with_name(path.name + tail)
     at.unlink(missing_ok=True)
     match kind:
@@ -228,7 +228,7 @@ def _not_a_file(tail: str, kind: str, path: Path, _chance: Random) -> None:
 _KINDS = ("pipe", "folder", "link to nothing", "link to itself", "link to /dev/zero", "link to /etc/passwd")
 _ENDLESS = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c)"
 DAMAGE: dict[str, Damage] = {
-    **{f"header: {what}": partial(_header, *told) for what, told in _HEADER.items()},
+    **{f"header: {what}": partial(_header, *field) for what, field in _HEADER.items()},
     **{f"{count} bits {n}": partial(_bits, count) for count in (1, 10, 100, 1000) for n in range(40)},
     **{f"bits of the schema {n}": _bits_of_the_schema for n in range(80)},
     **{f"pages over others {n}": _pages for n in range(60)},
@@ -241,7 +241,7 @@ DAMAGE: dict[str, Damage] = {
     **{f"noise {n}": _noise for n in range(5)},
     **{f"noise after the header {n}": _noise_after_the_header for n in range(5)},
     **{
-        f"made with {', '.join(settings)}": partial(_again, settings)
+        f"made with {', '.join(settings)}": partial(_copied_with, settings)
         for settings in (
             ("encoding = 'UTF-16le'",),
             ("encoding = 'UTF-16be'",),
@@ -256,19 +256,19 @@ DAMAGE: dict[str, Damage] = {
         )
     },
     **{
-        f"-{tail}: noise": partial(_beside, f"-{tail}", lambda _path, chance: chance.randbytes(40_000))
+        f"-{tail}: noise": partial(_beside, f"-{tail}", lambda _path, rng: rng.randbytes(40_000))
         for tail in ("wal", "shm", "journal")
     },
     **{
-        f"-{tail}: zeros": partial(_beside, f"-{tail}", lambda _path, _chance: bytes(40_000))
+        f"-{tail}: zeros": partial(_beside, f"-{tail}", lambda _path, _rng: bytes(40_000))
         for tail in ("wal", "shm", "journal")
     },
     **{
-        f"-{tail}: nothing": partial(_beside, f"-{tail}", lambda _path, _chance: b"")
+        f"-{tail}: nothing": partial(_beside, f"-{tail}", lambda _path, _rng: b"")
         for tail in ("wal", "shm", "journal")
     },
     **{
-        f"-{tail}: the log": partial(_beside, f"-{tail}", lambda path, _chance: path.read_bytes())
+        f"-{tail}: the log": partial(_beside, f"-{tail}", lambda path, _rng: path.read_bytes())
         for tail in ("wal", "shm", "journal")
     },
     "-journal: hot": partial(_beside, "-journal", _journal),

@@ -1,4 +1,4 @@
-"""The log that hostile ones are made from: two minutes of a timed section with a row of everything."""
+"""The valid log that hostile logs are made from: 150 s of a timed section with rows in every table."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from tests.logger.export.logs_made import DBC, frames
 from tests.logger.review.drives import CAR, ITINERARY, Readings, fixes, plan
 
 NAME = "test-7-car-71-001.db"
-"""As the recorder names a log of this stage and car: it resumes this file at its start."""
+"""The recorder's name for a log of this stage and car; it resumes this file at its start."""
 TABLES = (*COLUMNS, "_sqlite_migrations")
-"""Every table that a log of ours has."""
+"""Every table of a log."""
 _DRIVE_S, _RPM_ID = 150, 0x100
 
 
 def write(path: Path) -> Path:
-    """Write the log, closed."""
+    """Write the log and close it."""
     stage = setup.stage_of(ITINERARY, "short")
     source = Source("gps", fixes=RecordedFixes(fixes(plan(), hz=1)[:_DRIVE_S]))
     pipeline = Pipeline([source], Readings(), stage.live(CAR.class_name))

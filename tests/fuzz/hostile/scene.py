@@ -1,4 +1,4 @@
-"""The folders that a hostile log is tried in."""
+"""Folders and files for one hostile log: the log, a valid one, outputs, configuration and stick."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ state = "{folder}/state"
 
 @dataclass(slots=True)
 class Scene:
-    """Where everything of one log lies; `served` is the crew server that has `logs`.
+    """Paths for one hostile log; `served` is the crew server for `logs`.
 
-    `never_whole`: `verify` must not call it whole.
+    `never_whole`: `verify` must not call the log whole.
     """
 
     folder: Path
@@ -51,7 +51,7 @@ class Scene:
 
     @property
     def honest(self) -> Path:
-        """A log of another car that is as it should be, in the same folder."""
+        """A valid log of another car in the same folder."""
         return self.logs / "honest.db"
 
     @property
@@ -64,7 +64,7 @@ class Scene:
 
     @property
     def stick(self) -> Path:
-        """On another disk."""
+        """A folder on another disk, as a USB stick."""
         return self.other_disk / self.folder.name
 
     @property
@@ -81,7 +81,7 @@ class Scene:
         return self.folder / "recorded" / NAME
 
     def prepare(self, honest: Path) -> None:
-        """Everything but the log, in an empty folder."""
+        """Create the folders and everything except the log."""
         self.clear()
         for folder in (self.logs, self.out, self.recorded.parent, self.folder / "tmp", self.stick):
             folder.mkdir(parents=True)
@@ -92,7 +92,7 @@ class Scene:
             path.write_text(_CONFIG.format(logs=logs, folder=self.folder, itinerary=itinerary))
 
     def copy_for_recorder(self) -> None:
-        """The log and what lies beside it, copied."""
+        """Copy the log and the files beside it."""
         for path in self.logs.iterdir():
             if path.name.startswith(NAME):
                 target = self.recorded.with_name(path.name)
@@ -100,12 +100,12 @@ class Scene:
                     shutil.copy(path, target, follow_symlinks=False)
 
     def clear(self) -> None:
-        """Remove all."""
+        """Remove all folders."""
         for folder in (self.folder, self.stick):
             shutil.rmtree(folder, ignore_errors=True)
 
 
 def other_disk() -> Path:
-    """A folder on another file system than the temporary one, in memory; the temporary one where there is none."""
-    memory = Path("/dev/shm")  # noqa: S108 - what `stick` writes to has to be another file system
+    """A folder on a file system in memory, or a temporary folder if there is none."""
+    memory = Path("/dev/shm")  # noqa: S108 - `stick` writes to another file system only
     return Path(tempfile.mkdtemp(prefix="stagelog-hostile-", dir=memory if memory.is_dir() else None))

@@ -1,4 +1,4 @@
-"""Schemas that no recorder makes: what a table is replaced by, what is added to it, what the schema's own rows say."""
+"""Mutations of the schema: replaced tables, added objects, and changed rows of sqlite_schema."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def columns(connection: sqlite3.Connection, table: str) -> list[str]:
     return [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
 
 
-def _as_view(select: str, table: str, connection: sqlite3.Connection, _chance: Random) -> None:
+def _as_view(select: str, table: str, connection: sqlite3.Connection, _rng: Random) -> None:
     names = columns(connection, table)
     connection.execute(f"DROP TABLE {table}")
     chosen = ", ".join(f"c.x AS {name}" for name in names) if " AS x)" not in select else ""
@@ -55,16 +55,16 @@ def _as_view(select: str, table: str, connection: sqlite3.Connection, _chance: R
     sql = f"CREATE VIEW {table} AS {select.format(chosen, table=table)}"
     try:
         connection.execute(sql)
-    except (sqlite3.Error, UnicodeDecodeError):  # SQLite takes it only where it is already in the file
+    except (sqlite3.Error, UnicodeDecodeError):  # SQLite refuses the statement, but reads it from a file
         _add_row(connection, "view", table, table, 0, sql)
 
 
-def _as_view_of_itself(table: str, connection: sqlite3.Connection, _chance: Random) -> None:
+def _as_view_of_itself(table: str, connection: sqlite3.Connection, _rng: Random) -> None:
     connection.execute(f"ALTER TABLE {table} RENAME TO kept_{table}")
     connection.execute(f"CREATE VIEW {table} AS SELECT * FROM kept_{table}")
 
 
-def _as_virtual(module: str, table: str, connection: sqlite3.Connection, _chance: Random) -> None:
+def _as_virtual(module: str, table: str, connection: sqlite3.Connection, _rng: Random) -> None:
     names = ", ".join(columns(connection, table)[:5] or ["x"])
     connection.execute(f"DROP TABLE {table}")
     sql = f"CREATE VIRTUAL TABLE {table} USING {module.format(names=names)}"
@@ -74,7 +74,7 @@ def _as_virtual(module: str, table: str, connection: sqlite3.Connection, _chance
         _add_row(connection, "table", table, table, 0, sql)
 
 
-def _trigger(event: str, table: str, connection: sqlite3.Connection, _chance: Random) -> None:
+def _trigger(event: str, table: str, connection: sqlite3.Connection, _rng: Random) -> None:
     connection.execute(
         f"CREATE TRIGGER hostile_{table} {event} ON {table} BEGIN"
         " INSERT INTO event SELECT 1, 1, 'mark', hex(zeroblob(1000000))"
@@ -83,21 +83,21 @@ def _trigger(event: str, table: str, connection: sqlite3.Connection, _chance: Ra
 
 
 def _sql(*statements: str) -> Change:
-    def change(connection: sqlite3.Connection, _chance: Random) -> None:
+    def change(connection: sqlite3.Connection, _rng: Random) -> None:
         for statement in statements:
             connection.execute(statement)
 
     return change
 
 
-def _on(table: str, template: str, connection: sqlite3.Connection, chance: Random) -> None:
-    """A statement about a table, or one of its columns."""
-    column = chance.choice(columns(connection, table))
+def _on(table: str, template: str, connection: sqlite3.Connection, rng: Random) -> None:
+    """Run a statement on a table, or on one of its columns."""
+    column = rng.choice(columns(connection, table))
     connection.execute(template.format(table=table, column=column))
 
 
-def _made_otherwise(old: str, new: str, table: str, connection: sqlite3.Connection, _chance: Random) -> None:
-    """The table made by a changed text, its rows kept; an empty `old` stands for the end of the text."""
+def _recreated(old: str, new: str, table: str, connection: sqlite3.Connection, _rng: Random) -> None:
+    """Create the table with a changed SQL text and keep its rows; an empty `old` means the end of the text."""
     (sql,) = connection.execute("SELECT sql FROM sqlite_schema WHERE name = ?", (table,)).fetchone()
     changed = sql.rstrip() + new if not old else sql.replace(old, new, 1)
     connection.execute("SAVEPOINT made")
@@ -106,7 +106,7 @@ def _made_otherwise(old: str, new: str, table: str, connection: sqlite3.Connecti
         connection.execute(changed)
         connection.execute(f"INSERT OR IGNORE INTO {table} SELECT * FROM kept_{table}")
         connection.execute(f"DROP TABLE kept_{table}")
-    except (sqlite3.Error, UnicodeDecodeError):  # SQLite takes it only where it is already in the file
+    except (sqlite3.Error, UnicodeDecodeError):  # SQLite refuses the statement, but reads it from a file
         connection.execute("ROLLBACK TO made")
         connection.execute("PRAGMA writable_schema = ON")
         connection.execute("UPDATE sqlite_schema SET sql = ? WHERE name = ?", (changed, table))
@@ -119,24 +119,24 @@ def _add_row(
     connection.execute("INSERT INTO sqlite_schema VALUES (?, ?, ?, ?, ?)", (kind, name, table, root, sql))
 
 
-def _corrupt(column: str, value: object, table: str, connection: sqlite3.Connection, _chance: Random) -> None:
-    """A row of the schema says something else."""
+def _corrupt(column: str, value: object, table: str, connection: sqlite3.Connection, _rng: Random) -> None:
+    """Change a column in a row of sqlite_schema."""
     connection.execute("PRAGMA writable_schema = ON")
     connection.execute(f"UPDATE sqlite_schema SET {column} = ? WHERE name = ?", (value, table))
 
 
-def _text_of_view(table: str, connection: sqlite3.Connection, _chance: Random) -> None:
+def _text_of_view(table: str, connection: sqlite3.Connection, _rng: Random) -> None:
     connection.execute(f"DROP VIEW {table}")
     connection.execute(f"CREATE VIEW {table} AS {_ENDLESS.format('x AS utc, x AS session, x AS t_s')}")
 
 
-def _many_tables(connection: sqlite3.Connection, _chance: Random) -> None:
+def _many_tables(connection: sqlite3.Connection, _rng: Random) -> None:
     connection.execute("PRAGMA writable_schema = ON")
     rows = [("table", f"t{n}", f"t{n}", 2, f"CREATE TABLE t{n} (x)") for n in range(20_000)]
     connection.executemany("INSERT INTO sqlite_schema VALUES (?, ?, ?, ?, ?)", rows)
 
 
-def _many_columns(connection: sqlite3.Connection, _chance: Random) -> None:
+def _many_columns(connection: sqlite3.Connection, _rng: Random) -> None:
     connection.execute(f"CREATE TABLE wide ({', '.join(f'c{n}' for n in range(1999))})")
 
 
@@ -153,7 +153,7 @@ _TABLE_WIDE = {
     "an index on an expression": "CREATE INDEX hostile_{table} ON {table} (length(hex({column})))",
     "a partial index": "CREATE INDEX hostile_{table} ON {table} ({column}) WHERE {column} > 1 OR {column} LIKE '%a%'",
 }
-_MADE_OTHERWISE = {
+_RECREATED = {
     "WITHOUT ROWID": ("", " WITHOUT ROWID"),
     "STRICT": ("", " STRICT"),
     "TEXT for INTEGER": ("INTEGER", "TEXT"),
@@ -216,13 +216,13 @@ CHANGES: dict[str, Change] = {
         for table in TABLES
     },
     **{
-        f"{table}: {what}": partial(_made_otherwise, *texts, table)
-        for what, texts in _MADE_OTHERWISE.items()
+        f"{table}: {what}": partial(_recreated, *texts, table)
+        for what, texts in _RECREATED.items()
         for table in TABLES
     },
     **{
-        f"{name}: {what}": partial(_corrupt, *told, name)
-        for what, told in _CORRUPT.items()
+        f"{name}: {what}": partial(_corrupt, *field, name)
+        for what, field in _CORRUPT.items()
         for name in (*TABLES, *VIEWS[:2])
     },
     **{f"{name}: another text of the view": partial(_text_of_view, name) for name in VIEWS},

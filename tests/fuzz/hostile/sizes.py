@@ -1,4 +1,4 @@
-"""Logs of more rows, sessions and texts than any drive has; each within a few tens of megabytes."""
+"""Mutations of size: more rows, sessions and texts than any drive has, in a few tens of megabytes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.fuzz.hostile.schemas import Change, columns
 _COUNT = "WITH RECURSIVE c(x) AS (SELECT {first} UNION ALL SELECT x + 1 FROM c LIMIT {count})"
 
 
-def _many(table: str, count: int, values: str, connection: sqlite3.Connection, _chance: Random) -> None:
+def _many(table: str, count: int, values: str, connection: sqlite3.Connection, _rng: Random) -> None:
     width = len(columns(connection, table))
     row = values + ", NULL" * (width - values.count(",") - 1 + values.count("(x,"))
     connection.execute(
@@ -19,13 +19,15 @@ def _many(table: str, count: int, values: str, connection: sqlite3.Connection, _
     )
 
 
-def _several(told: tuple[tuple[str, int, str], ...], connection: sqlite3.Connection, chance: Random) -> None:
-    for table, count, values in told:
-        _many(table, count, values, connection, chance)
+def _several(
+    additions: tuple[tuple[str, int, str], ...], connection: sqlite3.Connection, rng: Random
+) -> None:
+    for table, count, values in additions:
+        _many(table, count, values, connection, rng)
 
 
-def _rows_of_one(size: int, table: str, column: str, connection: sqlite3.Connection, _chance: Random) -> None:
-    """A hundred rows with a value of so many bytes each."""
+def _rows_of_one(size: int, table: str, column: str, connection: sqlite3.Connection, _rng: Random) -> None:
+    """Give a hundred rows a value of `size` bytes each."""
     connection.execute(f"UPDATE {table} SET {column} = hex(zeroblob({size // 2})) WHERE rowid <= 100")
 
 

@@ -1,4 +1,4 @@
-"""A few hostile logs, always the same; `python -m tests.fuzz.hostile` goes on for as long as one likes."""
+"""A short run with fixed hostile logs; `python -m tests.fuzz.hostile` runs longer."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from tests.fuzz.hostile.campaign import Campaign
 
 LOGS = 24
 WITHIN_S = 600.0
-"""Some 20 s on two cores of their own."""
+"""Time limit; it takes about 20 s on two idle cores."""
 
 
 @pytest.fixture(scope="module")
 def campaign() -> Iterator[Campaign]:
-    with closing(Campaign()) as made:
-        yield made
+    with closing(Campaign()) as campaign:
+        yield campaign
 
 
 def test_every_verb_survives_hostile_logs(campaign: Campaign, figures: Figures) -> None:
-    found = list(campaign.tried(range(1, LOGS + 1), time.monotonic() + WITHIN_S))
-    assert not found, "\n".join(map(str, found))
+    findings = list(campaign.findings_on(range(1, LOGS + 1), time.monotonic() + WITHIN_S))
+    assert not findings, "\n".join(map(str, findings))
     assert campaign.logs == LOGS, "it took too long"
-    figures.tried("hostile logs through every reading verb and endpoint, no finding", campaign.logs)
+    figures.tried("hostile logs, every reading verb and endpoint run on each, no finding", campaign.logs)
     figures.tried("verbs and endpoints run on hostile logs", campaign.steps)
 
 
-def test_a_number_makes_the_same_log(tmp_path: Path) -> None:
+def test_a_number_gives_the_same_log(tmp_path: Path) -> None:
     plain = honest.write(tmp_path / "honest.db")
     for seed in range(20):
         first, second = (logs.make(seed, plain, tmp_path / name) for name in ("a.db", "b.db"))
@@ -44,7 +44,7 @@ def test_a_number_makes_the_same_log(tmp_path: Path) -> None:
 
 
 def test_every_mutation_changes_the_log(tmp_path: Path) -> None:
-    """Or SQLite refuses to make it, which may be so for a few."""
+    """SQLite may refuse a few of them."""
     plain = honest.write(tmp_path / "honest.db")
     before = plain.read_bytes()
     refused = []

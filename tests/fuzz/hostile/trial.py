@@ -1,7 +1,7 @@
-"""One step on one log, within its budgets: what it must never do is a finding.
+"""Run one step on one log within budgets of CPU time, memory and output, and report findings.
 
-The process runs many steps, one after another. The kernel ends it where a step takes more than its processor time or
-sleeps for ever; the parent then knows which step it was, as each is announced.
+The process runs many steps in turn and announces each. The kernel kills it if a step uses too much CPU time or sleeps
+too long; the parent then knows which step it was.
 """
 
 from __future__ import annotations
@@ -22,34 +22,34 @@ from tests.fuzz.hostile.scene import Scene
 from tests.fuzz.hostile.verbs import FUNCTIONS, SOMETIMES, steps
 from tests.memory import peak_kb, resident_kb
 
-LEAST_CPU_S, CPU_S_A_MB = 5.0, 1.5
-"""Of the processor, so that a busy machine changes nothing: and more for each megabyte of the log and its WAL."""
+BASE_CPU_S, CPU_S_PER_MB = 5.0, 1.5
+"""Budget of CPU time, independent of the machine's load, and its increase per megabyte of the log and its WAL."""
 MEMORY_MB = 300
 ASLEEP_S = 120
-"""By the clock: nothing waits so long, however busy the machine is."""
+"""Wall time that no step takes, even on a busy machine."""
 _ADDRESSES_MB = 4000
 _FILE_BYTES = 400_000_000
 _LINES = ("stagelog: ", "INFO ", "WARNING ", "ERROR ")
-_MOST_SAID = 20_000
+_MAX_ERROR_CHARACTERS = 20_000
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 
 
 class Finding(NamedTuple):
-    """What a step did that it must not do. `what` is the same for the same flaw."""
+    """Something that a step must not do. `what` is the same for the same flaw."""
 
     what: str
     detail: str
 
 
 class _Watch:
-    """What the process opens for writing outside the scene's folders."""
+    """Records paths that the process writes outside the scene's folders, with an audit hook."""
 
     def __init__(self) -> None:
         self.allowed: tuple[str, ...] = ()
         self.outside: list[str] = []
-        sys.addaudithook(self._hear)
+        sys.addaudithook(self._watch)
 
-    def _hear(self, event: str, arguments: tuple[object, ...]) -> None:
+    def _watch(self, event: str, arguments: tuple[object, ...]) -> None:
         if not self.allowed:
             return
         if event == "open":
@@ -63,7 +63,7 @@ class _Watch:
 
     def _written(self, path: object) -> None:
         if isinstance(path, str | bytes):
-            absolute = os.path.abspath(os.fsdecode(path))  # noqa: PTH100 - called for every file that is opened
+            absolute = os.path.abspath(os.fsdecode(path))  # noqa: PTH100 - runs for every opened file
             if not f"{absolute}/".startswith(self.allowed):
                 self.outside.append(absolute)
 
@@ -72,29 +72,29 @@ WATCH = _Watch()
 
 
 def budget_s(scene: Scene) -> float:
-    """Processor time for one step on a scene's log."""
+    """Budget of CPU time for one step on a scene's log."""
     size = sum(
         path.stat().st_size
         for path in scene.logs.iterdir()
         if path.name.startswith(scene.log.name) and path.is_file() and not path.is_symlink()
     )
-    return LEAST_CPU_S + CPU_S_A_MB * size / 1e6
+    return BASE_CPU_S + CPU_S_PER_MB * size / 1e6
 
 
 def run(scene: Scene, name: str) -> Iterator[Finding]:
-    """One step, by its name."""
-    said = scene.folder / "said"
+    """Run a step and yield its findings."""
+    output = scene.folder / "said"
     function = FUNCTIONS.get(name) or SOMETIMES.get(name)
     WATCH.outside.clear()
     WATCH.allowed = (f"{scene.folder}/", f"{scene.stick}/", "/dev/null/", "/proc/")
     before_kb = resident_kb()
     _forget_peak()
     try:
-        with _limits(budget_s(scene)), _caught(said):
+        with _limits(budget_s(scene)), _captured(output):
             code = _call(lambda: function(scene)) if function else _verb(scene, name)
     finally:
         WATCH.allowed = ()
-    yield from _judged(scene, name, said, code)
+    yield from _findings(scene, name, output, code)
     grown_mb = (peak_kb() - before_kb) / 1000
     if grown_mb > MEMORY_MB:
         yield Finding(f"memory at {name}", f"{grown_mb:.0f} MB")
@@ -108,10 +108,10 @@ def _verb(scene: Scene, name: str) -> int | str:
 
 
 def _call(function: Callable[[], int | None]) -> int | str:
-    """Its exit code, or the traceback that it ended with."""
+    """Call a function. Returns its exit code, or the traceback of its exception."""
     try:
         return function() or 0
-    except BaseException as error:  # noqa: BLE001 - whatever it is, it is a finding
+    except BaseException as error:  # noqa: BLE001 - every exception is a finding
         last = traceback.extract_tb(error.__traceback__)
         ours = next(
             (
@@ -125,25 +125,25 @@ def _call(function: Callable[[], int | None]) -> int | str:
         return f"{type(error).__name__} at {where}\n{''.join(traceback.format_exception(error, limit=-12))[-3000:]}"
 
 
-def _judged(scene: Scene, name: str, said: Path, code: int | str) -> Iterator[Finding]:
+def _findings(scene: Scene, name: str, output: Path, code: int | str) -> Iterator[Finding]:
     if isinstance(code, str):
         yield Finding(code.partition("\n")[0], code)
         return
-    out, err = (said.with_suffix(tail).read_bytes() for tail in (".out", ".err"))
+    out, err = (output.with_suffix(tail).read_bytes() for tail in (".out", ".err"))
     try:
         out_text, err_text = out.decode(), err.decode()
     except UnicodeDecodeError as error:
-        yield Finding(f"output that is no text at {name}", str(error))
+        yield Finding(f"output is not UTF-8 at {name}", str(error))
         return
     step = steps(scene).get(name)
     if step is not None and code not in step.codes:
         yield Finding(f"exit {code} at {name}", err_text[:500])
     lines = err_text.splitlines()
     if code not in (0, 1) and not any(line.startswith("stagelog: ") for line in lines):
-        yield Finding(f"no line of error at {name}", err_text[:500])
+        yield Finding(f"no error line at {name}", err_text[:500])
     if odd := [line for line in lines if not line.startswith(_LINES)]:
-        yield Finding(f"more than lines of error at {name}: {odd[0][:60]!r}", err_text[:1000])
-    if len(err_text) > _MOST_SAID:
+        yield Finding(f"output besides error lines at {name}: {odd[0][:60]!r}", err_text[:1000])
+    if len(err_text) > _MAX_ERROR_CHARACTERS:
         yield Finding(f"an error of {len(err_text) // 1000} kB at {name}", err_text[:300])
     for text in (out_text, err_text):
         if not text.isprintable():
@@ -153,13 +153,13 @@ def _judged(scene: Scene, name: str, said: Path, code: int | str) -> Iterator[Fi
     if step is not None:
         try:
             step.check(scene, out_text)
-        except Exception as error:  # noqa: BLE001 - an assertion, or output that cannot be read
-            yield Finding(f"{type(error).__name__} in what {name} gives", f"{error}"[:1000])
+        except Exception as error:  # noqa: BLE001 - a failed check, or output that cannot be parsed
+            yield Finding(f"{type(error).__name__} in the output of {name}", f"{error}"[:1000])
 
 
 @contextmanager
 def _limits(cpu_s: float) -> Iterator[None]:
-    """The kernel ends the process beyond them."""
+    """Set limits beyond which the kernel kills the process."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     resource.setrlimit(
         resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime + cpu_s) + 2, resource.RLIM_INFINITY)
@@ -176,12 +176,12 @@ def _limits(cpu_s: float) -> Iterator[None]:
 
 
 @contextmanager
-def _caught(said: Path) -> Iterator[None]:
-    """Both streams into files, below Python: libraries in C are heard too."""
+def _captured(output: Path) -> Iterator[None]:
+    """Redirect both output streams to files at the level of file descriptors, so that C libraries are captured too."""
     kept = [os.dup(number) for number in (1, 2)]
     try:
         for number, tail in ((1, ".out"), (2, ".err")):
-            with said.with_suffix(tail).open("wb") as file:
+            with output.with_suffix(tail).open("wb") as file:
                 os.dup2(file.fileno(), number)
         with warnings.catch_warnings():
             warnings.simplefilter("always")

@@ -1,4 +1,4 @@
-"""Values that no recorder writes, in columns that are as they should be."""
+"""Mutations of values: values that no recorder writes, in a valid schema."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ Value = Callable[[Random], object]
 
 
 def _is(value: object) -> Value:
-    return lambda _chance: value
+    return lambda _rng: value
 
 
-def _flipped(chance: Random) -> object:
-    return 1_768_461_600_000_000 ^ (1 << chance.randrange(63))
+def _flipped(rng: Random) -> object:
+    return 1_768_461_600_000_000 ^ (1 << rng.randrange(63))
 
 
 _ANY: dict[str, Value] = {
@@ -185,34 +185,34 @@ _META = (
 )
 
 
-def _set(table: str, column: str, value: Value, connection: sqlite3.Connection, chance: Random) -> None:
-    """One row, some, or all."""
-    rows = chance.choice(
+def _set(table: str, column: str, value: Value, connection: sqlite3.Connection, rng: Random) -> None:
+    """Set a column's value in one row, some, or all."""
+    rows = rng.choice(
         ("rowid = (SELECT min(rowid) FROM {})", "rowid = (SELECT max(rowid) FROM {})", "rowid % 7 = 3", "1")
     )
-    drawn = value(chance)
+    drawn = value(rng)
     if isinstance(drawn, str | bytes) and len(drawn) > 100_000:
         rows = "rowid = (SELECT min(rowid) FROM {})"
     connection.execute(f"UPDATE OR IGNORE {table} SET {column} = ? WHERE {rows.format(table)}", (drawn,))
 
 
-def _not_utf8(table: str, column: str, connection: sqlite3.Connection, _chance: Random) -> None:
-    """A text whose bytes are a lone surrogate's, and half a letter's."""
+def _not_utf8(table: str, column: str, connection: sqlite3.Connection, _rng: Random) -> None:
+    """Set texts to invalid UTF-8: a lone surrogate and half a character."""
     connection.execute(
         f"UPDATE OR IGNORE {table} SET {column} = CAST(x'61eda080ff62c3' AS TEXT) WHERE rowid % 5 = 1"
     )
 
 
-def _event(value: Value, connection: sqlite3.Connection, chance: Random) -> None:
-    """Events of every kind with one odd detail."""
-    text = value(chance)
-    kinds = _KINDS if isinstance(text, str) and len(text) < 1000 else (chance.choice(_KINDS),)
-    rows = [(chance.randrange(100_000_000), kind, text) for kind in kinds]
+def _event(value: Value, connection: sqlite3.Connection, rng: Random) -> None:
+    """Add events of every kind with one odd detail."""
+    text = value(rng)
+    kinds = _KINDS if isinstance(text, str) and len(text) < 1000 else (rng.choice(_KINDS),)
+    rows = [(rng.randrange(100_000_000), kind, text) for kind in kinds]
     connection.executemany("INSERT INTO event VALUES (1, ?, ?, ?)", rows)
 
 
-def _detail(connection: sqlite3.Connection, chance: Random) -> None:
-    """In the details of honest events, one value is another."""
+def _detail(connection: sqlite3.Connection, rng: Random) -> None:
+    """Replace one value in the details of valid events."""
     odd: tuple[object, ...] = (
         None,
         -1,
@@ -231,32 +231,32 @@ def _detail(connection: sqlite3.Connection, chance: Random) -> None:
     )
     for rowid, text in connection.execute("SELECT rowid, detail FROM event").fetchall():
         detail = json.loads(text)
-        if detail and chance.random() < 0.7:
-            detail[chance.choice(list(detail))] = chance.choice(odd)
+        if detail and rng.random() < 0.7:
+            detail[rng.choice(list(detail))] = rng.choice(odd)
             connection.execute("UPDATE event SET detail = ? WHERE rowid = ?", (json.dumps(detail), rowid))
 
 
-def _state(connection: sqlite3.Connection, chance: Random) -> None:
-    """In the state of the live computation, one value is another."""
+def _state(connection: sqlite3.Connection, rng: Random) -> None:
+    """Replace one value in the state of the live computation."""
     row = connection.execute("SELECT value FROM meta WHERE key = 'state'").fetchone()
     at = saved = json.loads(row[0]) if row else {"boot_id": "x", "boot_us": 1, "live": {}}
     while True:
-        key = chance.choice(list(at) if isinstance(at, dict) else range(len(at)))
+        key = rng.choice(list(at) if isinstance(at, dict) else range(len(at)))
         inside = at[key]
-        if not isinstance(inside, dict | list) or not inside or chance.random() < 0.2:
+        if not isinstance(inside, dict | list) or not inside or rng.random() < 0.2:
             break
         at = inside
-    at[key] = chance.choice((None, -1, 10**30, "x", [], {}, float("nan"), 1e308, [[[]]], True))
+    at[key] = rng.choice((None, -1, 10**30, "x", [], {}, float("nan"), 1e308, [[[]]], True))
     connection.execute("INSERT OR REPLACE INTO meta VALUES ('state', ?)", (json.dumps(saved),))
 
 
-def _meta(key: str, value: Value, connection: sqlite3.Connection, chance: Random) -> None:
-    connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value(chance)))
+def _meta(key: str, value: Value, connection: sqlite3.Connection, rng: Random) -> None:
+    connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value(rng)))
 
 
-def _key(value: Value, connection: sqlite3.Connection, chance: Random) -> None:
-    """A key of `meta`, and a channel, of an odd name."""
-    drawn = value(chance)
+def _key(value: Value, connection: sqlite3.Connection, rng: Random) -> None:
+    """Add odd keys to `meta`, one of them as a DBC file's."""
+    drawn = value(rng)
     connection.execute("INSERT OR REPLACE INTO meta VALUES (?, 'x')", (drawn,))
     named = f"dbc:{drawn[:1000]}" if isinstance(drawn, str) else "dbc:"
     connection.execute(
@@ -264,8 +264,8 @@ def _key(value: Value, connection: sqlite3.Connection, chance: Random) -> None:
     )
 
 
-def _channels(name: object, connection: sqlite3.Connection, _chance: Random) -> None:
-    """Many channels of one name, each with readings."""
+def _channels(name: object, connection: sqlite3.Connection, _rng: Random) -> None:
+    """Add many channels with the same name, each with readings."""
     connection.executemany(
         "INSERT OR IGNORE INTO channel VALUES (?, ?, ?, 'odd')",
         [(n, name, "1/min" if n % 2 else None) for n in range(2, 60)],
@@ -275,44 +275,44 @@ def _channels(name: object, connection: sqlite3.Connection, _chance: Random) -> 
     )
 
 
-def _frames(connection: sqlite3.Connection, chance: Random) -> None:
-    """Frames whose identifiers have every mix of flags and odd lengths."""
+def _frames(connection: sqlite3.Connection, rng: Random) -> None:
+    """Add frames with every combination of identifier flags and odd lengths."""
     rows = []
     for n in range(200):
-        can_id = chance.getrandbits(32) & 0x1FFF_FFFF
+        can_id = rng.getrandbits(32) & 0x1FFF_FFFF
         for flag in _FLAGS:
-            can_id |= flag * chance.getrandbits(1)
-        can_id = chance.choice((can_id, can_id, -can_id, can_id << 20, 0x100))
-        length = chance.choice((0, 1, 7, 8, 9, 13, 63, 64, 65, 255, 4096))
-        rows.append((n * 1000, chance.choice((0, 1, 255, -1, 2**40)), can_id, chance.randbytes(length)))
+            can_id |= flag * rng.getrandbits(1)
+        can_id = rng.choice((can_id, can_id, -can_id, can_id << 20, 0x100))
+        length = rng.choice((0, 1, 7, 8, 9, 13, 63, 64, 65, 255, 4096))
+        rows.append((n * 1000, rng.choice((0, 1, 255, -1, 2**40)), can_id, rng.randbytes(length)))
     connection.executemany("INSERT INTO frame VALUES (1, ?, ?, ?, ?)", rows)
 
 
-def _fixes(connection: sqlite3.Connection, chance: Random) -> None:
-    """Fixes at places there are not, there and back."""
+def _fixes(connection: sqlite3.Connection, rng: Random) -> None:
+    """Add fixes at impossible positions."""
     odd = (None, 0.0, 90.0, -90.0, 180.0, -180.0, 1e308, -1e308, float("inf"), float("-inf"), 5e-324, 1000.0)
     width = len(columns(connection, "fix")) - 3
     rows = [
         (
-            n * chance.choice((0, 1, 200_000)),
-            chance.choice((None, 0, -1, 1_768_461_600_000_000 + n, 2**62)),
-            *chance.choices(odd, k=width),
+            n * rng.choice((0, 1, 200_000)),
+            rng.choice((None, 0, -1, 1_768_461_600_000_000 + n, 2**62)),
+            *rng.choices(odd, k=width),
         )
         for n in range(300)
     ]
     connection.executemany(f"INSERT INTO fix VALUES (1, {', '.join('?' * (width + 2))})", rows)
 
 
-def _times(table: str, connection: sqlite3.Connection, chance: Random) -> None:
-    """The times of a table drawn at random, of a magnitude of their own each."""
+def _times(table: str, connection: sqlite3.Connection, rng: Random) -> None:
+    """Set times of a table to random values of random magnitude."""
     connection.create_function(
-        "odd", 0, lambda: chance.getrandbits(chance.randrange(1, 63)) * chance.choice((1, 1, -1))
+        "odd", 0, lambda: rng.getrandbits(rng.randrange(1, 63)) * rng.choice((1, 1, -1))
     )
     connection.execute(f"UPDATE {table} SET t_us = odd() WHERE rowid % 3 = 1")
 
 
-def _sentences(connection: sqlite3.Connection, chance: Random) -> None:
-    """Sentences that are none, and such of absurd dates."""
+def _sentences(connection: sqlite3.Connection, rng: Random) -> None:
+    """Add invalid sentences, and some with absurd dates."""
     texts = (
         "$",
         "$*",
@@ -327,18 +327,18 @@ def _sentences(connection: sqlite3.Connection, chance: Random) -> None:
         "INSERT INTO sentence VALUES (?, ?, ?, ?)",
         [
             (
-                chance.choice((1, 0, 7)),
-                chance.choice(times),
-                chance.choice(("gps", "", "\x1b")),
-                chance.choice(texts),
+                rng.choice((1, 0, 7)),
+                rng.choice(times),
+                rng.choice(("gps", "", "\x1b")),
+                rng.choice(texts),
             )
             for _ in range(100)
         ],
     )
 
 
-def _sessions(numbers: tuple[int, ...], connection: sqlite3.Connection, _chance: Random) -> None:
-    """Sessions of odd numbers, with rows of theirs."""
+def _sessions(numbers: tuple[int, ...], connection: sqlite3.Connection, _rng: Random) -> None:
+    """Add sessions with odd numbers, and move rows to them."""
     connection.executemany(
         "INSERT OR IGNORE INTO session VALUES (?, 'b', 's', 'w', 'c')", [(n,) for n in numbers]
     )

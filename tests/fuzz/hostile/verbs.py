@@ -1,4 +1,4 @@
-"""Every verb that reads a log, with its exit codes and what its output must be; and the recorder's start."""
+"""Steps on a hostile log: every verb that reads it, with allowed exit codes and checks, and the recorder's start."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from tests.logger.crew.serving import Served
 
 DONE, DAMAGED = 0, 74
 _REFUSED = (DONE, 64, DAMAGED)
-"""A log, or a text that it carries, cannot be used: 64 for an itinerary, rules or a DBC."""
+"""Allowed exit codes of a refusal: 74 for the log, 64 for an itinerary, rules or a DBC in it."""
 
 
 def _nothing(_scene: Scene, _out: str) -> None:
-    """Nothing of its output is looked at."""
+    """Check nothing."""
 
 
 class Step(NamedTuple):
-    """A verb as a user calls it. `check` gets its standard output."""
+    """A verb with its arguments. `check` gets its standard output."""
 
     arguments: tuple[str, ...]
     codes: tuple[int, ...]
@@ -36,7 +36,7 @@ class Step(NamedTuple):
 
 def _strict(text: str) -> Any:
     def refuse(name: str) -> None:
-        raise AssertionError(f"{name} is no JSON")
+        raise AssertionError(f"{name} is not JSON")
 
     return json.loads(text, parse_constant=refuse)
 
@@ -47,14 +47,14 @@ def _is_json(_scene: Scene, out: str) -> None:
 
 
 def _lists_both(scene: Scene, out: str) -> None:
-    """The bad log costs its own line."""
+    """The hostile log affects only its own entry."""
     found = {entry["log"]: entry for entry in _strict(out)}
     assert found[scene.honest.name]["state"] == "closed", found
     assert scene.log.name in found or not scene.log.is_file(), found
 
 
 def _is_honest(scene: Scene, out: str) -> None:
-    assert not (scene.never_whole and out.rstrip().endswith(": whole")), "it is called whole"
+    assert not (scene.never_whole and out.rstrip().endswith(": whole")), "verify calls it whole"
 
 
 def _is_well_formed(name: str) -> Callable[[Scene, str], None]:
@@ -123,13 +123,13 @@ def steps(scene: Scene) -> dict[str, Step]:
 
 
 def shelf(scene: Scene) -> None:
-    """What the doctor says of the folder."""
+    """Print the doctor's findings on the log directory."""
     for finding in judge_storage.judge_shelf(probe_logs.look(scene.logs, [scene.logs], set())):
         print(finding)
 
 
 def start(scene: Scene) -> None:
-    """The recorder starts in a folder with the log, records and ends; where it began a log anew, that one is whole."""
+    """Start the recorder in a folder with the log, record and stop. If it creates a new log, that one is whole."""
     config = configs.load(scene.recorder_config)
     recorder = Recorder(config)
     stop = threading.Event()
@@ -143,17 +143,17 @@ def start(scene: Scene) -> None:
         assert not verify(path), verify(path)
 
 
-def _asking(check: Callable[[Scene, Served], None]) -> Callable[[Scene], None]:
+def _with_server(check: Callable[[Scene, Served], None]) -> Callable[[Scene], None]:
     return lambda scene: check(scene, scene.served)
 
 
 FUNCTIONS: dict[str, Callable[[Scene], None]] = {
     "doctor's shelves": shelf,
     "recorder's start": start,
-    **{name: _asking(check) for name, check in endpoints.EVERY.items()},
+    **{name: _with_server(check) for name, check in endpoints.EVERY.items()},
 }
-"""What is no verb by itself, or opens ports beside: run as a function."""
+"""Steps that are functions: they are no verbs, or the verb would also open ports."""
 SOMETIMES: dict[str, Callable[[Scene], None]] = {
-    name: _asking(check) for name, check in endpoints.SOME.items()
+    name: _with_server(check) for name, check in endpoints.SOME.items()
 }
-"""What starts processes, each of which takes a second: run with some logs only."""
+"""Steps that start processes of about a second each, for some logs only."""
