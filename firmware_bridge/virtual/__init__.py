@@ -1,1 +1,1 @@
-"""A receiver, an adapter and a car that speak the real protocols."""
+"""Virtual car for tests and demonstrations: GPS receiver, CAN adapters and engine that speak the real protocols."""

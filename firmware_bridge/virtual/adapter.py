@@ -1,8 +1,8 @@
-"""A CAN adapter on the virtual car's engine bus: obeys its host and reports what it hears.
+"""Simulated CAN adapter on the virtual car's engine bus.
 
-Sans-I/O: what the host sends goes in with the time, answers come out; `bytes_between` gives the reports of a
-stretch of time, nothing while the host has not opened the adapter. Requests that the host transmits reach the
-engine computer, whose answers are on the bus a few milliseconds later, among the other frames.
+Sans-I/O: `feed` takes the host's bytes with their time and returns answers; `bytes_between` returns the reports of an
+interval, nothing until the host has opened the adapter. Requests that the host transmits reach the engine
+computer, whose answers are on the bus a few milliseconds later, among the other frames.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from firmware_bridge.virtual.traffic import Frames, Traffic
 from firmware_bridge.virtual.wire import Reports
 
 AHEAD_S = 1.0
-"""Reports are made for so much drive at once and then handed out piece by piece."""
+"""Reports are computed for this much drive in advance and delivered in pieces."""
 MOST_PENDING = 64
-"""Answers waiting for their time; a host asks one question at a time, so this many is a fault of the host."""
+"""Bound on pending answers; a host sends one request at a time, so this many is a fault of the host."""
 
 
 class CanAdapter:
-    """An adapter that speaks `protocol`, for SLCAN in one of the `dialect`s of real firmware.
+    """An adapter that speaks `protocol`; for SLCAN, `dialect` selects one of the real firmwares.
 
-    Times are seconds of the drive, and so is the device's clock.
+    Times are seconds of the drive, which is also the device's clock.
     """
 
     def __init__(
@@ -66,18 +66,18 @@ class CanAdapter:
 
     @property
     def been_normal(self) -> bool:
-        """Whether it has ever acknowledged frames on the bus, before a restart as well."""
+        """Whether it has ever acknowledged frames on the bus, including before a restart."""
         return self._been_normal or self._dialogue.been_normal
 
     def feed(self, data: bytes, t_s: float) -> bytes:
-        """Take what the host sent at `t_s`; what the adapter answers at once."""
+        """Take the host's bytes at `t_s`; return the immediate answer."""
         reply = self._dialogue.feed(data, round(t_s * 1e6))
         for frame in reply.transmit:
             self._pending += self._computer.answer(frame, t_s)[: MOST_PENDING - len(self._pending)]
         return reply.answer
 
     def bytes_between(self, t0_s: float, t1_s: float) -> bytes:
-        """The reports of t0_s <= t < t1_s, engine computer's answers among them; nothing while closed."""
+        """Return the reports of t0_s <= t < t1_s, including the engine computer's answers; nothing while closed."""
         due = [frame for frame in self._pending if frame.t_us < t1_s * 1e6]
         self._pending = self._pending[len(due) :]
         if not self._dialogue.is_reporting:
@@ -94,7 +94,7 @@ class CanAdapter:
         return b"".join((*pieces, self._reported(from_s, t1_s)))
 
     def report(self, frames: Frames) -> Reports:
-        """Frames as this adapter reports them now."""
+        """Return frames as this adapter currently reports them."""
         if isinstance(self._dialogue, SlcanDialogue):
             says = self._dialogue
             return wire.slcan(frames, stamped=says.is_stamping, wrap_ms=says.wrap_ms, lower=says.lower)
@@ -111,7 +111,7 @@ class CanAdapter:
         return b"".join(pieces)
 
     def _made_ahead(self, t_s: float) -> tuple[float, list[float], Reports]:
-        """Reports of a stretch that holds `t_s`; made anew when it is over or is to be spelt otherwise."""
+        """Return cached reports of an interval around `t_s`; recompute them after it, or if the format changes."""
         spelling = self._dialogue.is_stamping if isinstance(self._dialogue, SlcanDialogue) else None
         end_s, times, _ = self._ahead
         if not end_s - AHEAD_S <= t_s < end_s or spelling != self._spelling:

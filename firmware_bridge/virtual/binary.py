@@ -1,7 +1,7 @@
-"""A receiver's epochs as the UBX messages that a u-blox would send: one NAV-PVT each, built by the protocol's layout.
+"""UBX NAV-PVT messages of the virtual receiver, one per epoch, as a u-blox sends them.
 
-Its clock is a little off the epoch, as a real one's: the time rounds to the hundredth that the sentences have, and the
-rest, which may be negative, is in the nanoseconds.
+The receiver's clock is slightly off the epoch, as in reality: the time rounds to the hundredth that the sentences have,
+and the remainder, which may be negative, is in the nanoseconds.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ GPS_WEEK_OFFSET_MS: Final = (4 * 86_400 + 18) * 1000
 ACCURACY_MM, ALT_ACCURACY_MM, SPEED_ACCURACY_MMPS = 900, 1_600, 80
 FIX_3D, FIX_OK = 3, 1
 GEOID_M: Final = -12.0
-"""About the height of the geoid over the ellipsoid in western Arabia."""
+"""Approximate height of the geoid over the ellipsoid in western Arabia."""
 DATE_AND_TIME: Final = 0b0111
 """validDate, validTime, fullyResolved."""
 
 
 def solutions(utc_ms: Ints, seen: Moments, used: Ints, *, has_time: bool, has_fix: bool) -> list[bytes]:
-    """The messages of some epochs that are alike in what the receiver knows."""
+    """Return the messages of epochs in which the receiver has the same state (time, fix)."""
     messages = []
     for row, (at_ms, satellites) in enumerate(zip(utc_ms.tolist(), used.tolist(), strict=True)):
         fields = _time(at_ms, has_time) | (_fix(seen, row, satellites) if has_fix else {"pdop_e2": 9999})

@@ -1,12 +1,12 @@
-"""The virtual car, live: a receiver and a CAN adapter on ptys, driving in real time.
+"""Virtual car in real time: a GPS receiver and a CAN adapter on ptys.
 
     with VirtualCar(drive, start_s=600.0) as car:
         ...open car.gps_port and car.can_port as if they were real...
 
-Threads, one a device, started and stopped here: `virtual-gps` writes each epoch when it is due, `virtual-can`
-reports frames every CAN_TICK_S and obeys what the host sends. Both take the drive's time from one clock, so
-what a test asks of `car.now_s` is the truth at that moment. Everything that can go wrong with a device in the
-field is a method: unplug, silence, damage, and a baud rate that must match.
+Threads, one per device, started and stopped here: `virtual-gps` writes each epoch when it is due, `virtual-can`
+reports frames every CAN_TICK_S and answers the host. Both use one clock for the drive's time, so that the truth at
+any moment is `car.drive.at(car.now_s)`. Faults of devices in the field are methods: unplug, silence, damage; the
+baud rate must match.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from firmware_bridge.virtual.receiver import GpsReceiver
 from firmware_bridge.virtual.traffic import Traffic
 
 CAN_TICK_S = 0.01
-"""How often a CAN adapter's USB frame goes out: prompt enough for OBD-II, and few wakes."""
+"""Interval of a CAN adapter's USB frames: short enough for OBD-II, with few wake-ups."""
 GPS_TICK_S = 0.02
-"""How late an epoch may be: a receiver's own jitter is of that order."""
+"""Largest delay of an epoch: of the order of a receiver's own jitter."""
 
 
 class VirtualCar:
-    """A car that drives `drive` from `start_s` on. The devices are plugged in while the context lasts.
+    """A car that drives `drive` from `start_s` on. The devices are plugged in within the context.
 
-    `receiver`, `engine`, `traffic` and, for protocol "elm327", `dongle` replace the usual ones; `can_rate` is in
-    frames a second. A host that sets another rate than `gps_baud` or `can_baud` hears garbage; None takes any.
-    `directory` holds the names of the ports (a temporary one by default).
+    `receiver`, `engine`, `traffic` and, for protocol "elm327", `dongle` replace the default ones; `can_rate` is in
+    frames per second. A host with a baud rate other than `gps_baud` or `can_baud` reads garbage; None accepts any.
+    `directory` holds the ports' names (default: a temporary directory).
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class VirtualCar:
 
     @property
     def now_s(self) -> float:
-        """Where in the drive the car is now (s): `car.drive.at(car.now_s)` is the truth."""
+        """The current time of the drive (s)."""
         return self._clock()
 
     def __enter__(self) -> Self:
@@ -120,23 +120,23 @@ class VirtualCar:
             shutil.rmtree(self._own_folder, ignore_errors=True)
 
     def unplug(self, name: str) -> None:
-        """Pull device "gps" or "can": the host's port hangs up and its name is gone."""
+        """Unplug device "gps" or "can": the host's port hangs up and its name disappears."""
         self._device(name).set_plugged(False)
 
     def replug(self, name: str) -> None:
-        """Plug it in again, under the same name on another pty, as it is after power-up."""
+        """Plug a device in again, under the same name on another pty, in its power-up state."""
         self._device(name).set_plugged(True)
 
     def silence(self, name: str, is_silent: bool = True) -> None:
-        """Send nothing, with the port open; the drive goes on."""
+        """Stop sending, with the port open; the drive continues."""
         self._device(name).is_silent = is_silent
 
     def damage(self, name: str, share: float) -> None:
-        """Spoil this share (0 to 1) of the bytes from now on."""
+        """Corrupt this share (0 to 1) of the bytes from now on."""
         self._device(name).damage_share = share
 
     def lost_bytes(self, name: str) -> int:
-        """How many bytes the host did not take in time."""
+        """Return the number of bytes that the host did not read in time."""
         return self._device(name).port.lost_bytes
 
     def _device(self, name: str) -> LiveDevice:

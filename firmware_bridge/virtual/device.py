@@ -1,7 +1,7 @@
-"""A device of the virtual car as a thread: it writes what is due to a pty, in real time, and suffers faults.
+"""Thread that plays one device of the virtual car on a pty, in real time and with faults.
 
-What the bytes are it does not know: they are made by functions of time that it is given. The faults are those
-of the field: pulled out and put back, silent, damaged on the way, read at a wrong baud rate.
+The bytes come from functions of time passed to it. The faults are those of the field: unplugged and replugged, silent,
+damaged on the wire, read at a wrong baud rate.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ import numpy as np
 from firmware_bridge.virtual.ptyport import PtyPort
 
 MOST_BEHIND_S = 2.0
-"""A car whose machine slept does not deliver the past: a real device's buffer would not hold it either."""
+"""Output older than this is skipped after the machine slept: a real device's buffer would not hold it either."""
 BUSY_TICK_S = 0.002
-"""A pty takes 4 KiB at a time: while more waits, so often."""
+"""Interval of writes while more bytes are waiting than the 4 KiB that a pty holds."""
 STOP_S = 5.0
 """A tick takes milliseconds; a thread that needs longer than this to end is stuck."""
 
 
 class LiveDevice:
-    """Plays one device: what is due goes out, what came in is answered, faults as they are set.
+    """One device: writes output when due, answers input, applies the faults that are set.
 
-    `produce(t0_s, t1_s)` gives the bytes of a stretch of `clock`'s time, `answer(data, now_s)` takes the
-    host's; `restart` is what a power cycle does to the device. `baud` None: the rate means nothing to it.
+    `produce(t0_s, t1_s)` returns the bytes of an interval of `clock`'s time, `answer(data, now_s)` takes the
+    host's bytes; `restart` resets the device as a power cycle does. `baud` None: any rate works.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class LiveDevice:
             return
         octets = np.frombuffer(data, np.uint8)
         if not self._is_understood():
-            # Sampled at a wrong rate a byte's bits fall elsewhere: the high one set, the others noise.
+            # At a wrong rate the bits of a byte are sampled elsewhere: the high one set, the others noise.
             octets = octets ^ self._rng.integers(0x80, 0x100, len(octets), np.uint8)
         elif self.damage_share > 0:
             is_hit = self._rng.random(len(octets)) < self.damage_share

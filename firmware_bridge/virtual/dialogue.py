@@ -1,7 +1,7 @@
-"""What a CAN adapter does with the bytes its host sends: commands, their answers, frames to transmit.
+"""Command handling of simulated CAN adapters: commands, answers, and frames to transmit.
 
-Sans-I/O: bytes in, a Reply out. Here are the binary protocols; the many dialects of SLCAN are in `slcan_dialects`.
-Each dialogue keeps the truth that no host can ask for: whether it has acknowledged frames on the bus.
+Sans-I/O: bytes in, a Reply out. This module has the binary protocols; the dialects of SLCAN are in `slcan_dialects`.
+Each dialogue also records, for tests, whether it has acknowledged frames on the bus, which no host can query.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from firmware_bridge.records import CanFrame
 
 
 class Reply(NamedTuple):
-    """What the adapter says at once, and the frames it was told to transmit."""
+    """The adapter's immediate answer, and the frames that the host asked to transmit."""
 
     answer: bytes = b""
     transmit: tuple[CanFrame, ...] = ()
@@ -38,7 +38,7 @@ class Dialogue(Protocol):
         ...
 
     def feed(self, data: bytes, t_us: int) -> Reply:
-        """Take what the host sent. `t_us` is the adapter's own clock."""
+        """Take the host's bytes. `t_us` is the adapter's own clock."""
         ...
 
 
@@ -47,9 +47,9 @@ _GVRET_SET_UP = struct.Struct("<II")
 
 
 class GvretDialogue:
-    """ESP32RET's binary side: says nothing before E7, then reports frames and answers queries.
+    """ESP32RET's binary protocol: silent before E7, then reports frames and answers queries.
 
-    `has_listen_only` False is firmware that ignores that flag of F1 05, `answers` False one that answers no query.
+    `has_listen_only` False: firmware that ignores that flag of F1 05; `answers` False: firmware without answers.
     """
 
     def __init__(self, *, has_listen_only: bool = True, answers: bool = True) -> None:
@@ -60,7 +60,7 @@ class GvretDialogue:
 
     @property
     def is_open(self) -> bool:
-        """Whether its bus is on, and the host hears it."""
+        """Whether its bus is on and its frames reach the host."""
         return self.is_binary and self.is_enabled
 
     is_reporting = is_open
@@ -91,7 +91,7 @@ class GvretDialogue:
 
     @staticmethod
     def _length(held: bytes) -> int | None:
-        """How long the command at the front is; None while too little of it is there to say."""
+        """Return the length of the first command; None while too little of it has arrived."""
         if len(held) < 2:
             return None
         if held[1] == 0x00:
@@ -122,7 +122,7 @@ class GvretDialogue:
 class PlainDialogue:
     """Home-made firmware without commands: always open, transmits the frames that the host sends.
 
-    Whether it acknowledges on the bus is its maker's decision; the truth kept here is what the host made it send.
+    Such firmware may or may not acknowledge frames on the bus; only frames transmitted for the host count here.
     """
 
     is_open = is_reporting = True

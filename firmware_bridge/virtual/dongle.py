@@ -1,8 +1,8 @@
-"""An ELM327 or STN dongle on the virtual car's engine bus, as its manual and its copies behave.
+"""Simulated ELM327 or STN dongle on the virtual car's engine bus, including the behaviour of clones.
 
-Sans-I/O like the other adapters: what the host sends goes in with the time, `bytes_between` gives what the dongle
-writes in a stretch of time. It keeps what no host can ask for: whether it has ever acknowledged or transmitted.
-A letter that comes while it works stops it; one frame too many for its buffer ends listening.
+Sans-I/O like the other adapters: `feed` takes the host's bytes with their time, `bytes_between` returns the dongle's
+output of an interval. For tests it records whether it has ever acknowledged or transmitted, which no host can query.
+Any character that arrives while it works stops it; a full buffer ends listening.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _BITRATES = {"6": 500_000, "7": 500_000, "8": 250_000, "9": 250_000}
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """What one kind of dongle has. Times in seconds; `lines_a_s` is what its serial line carries away."""
+    """Properties of one kind of dongle. Times in seconds; `lines_per_s`: capacity of its serial line."""
 
     version: str
     lacks: tuple[str, ...] = ()
@@ -32,14 +32,14 @@ class Model:
     answer_s: float = 0.01
     reset_s: float = 0.5
     timeout_s: float = 0.06
-    lines_a_s: int = 400
+    lines_per_s: int = 400
     has_nuls: bool = False
 
 
 MODELS = {
     "elm327": Model("ELM327 v1.4b"),
     "elm327-1.3": Model("ELM327 v1.3a", lacks=("ATCSM", "ATPB")),
-    "stn": Model("ELM327 v1.4b", stn="STN2120 v5.6.19", answer_s=0.002, timeout_s=0.03, lines_a_s=4_000),
+    "stn": Model("ELM327 v1.4b", stn="STN2120 v5.6.19", answer_s=0.002, timeout_s=0.03, lines_per_s=4_000),
     "clone": Model(
         "ELM327 v1.5",
         lacks=("ATS0", "ATS1", "ATCSM", "ATPB", "ATPC"),
@@ -53,7 +53,7 @@ MODELS = {
 
 @dataclass
 class _Settings:
-    """As they are after power-up."""
+    """Settings, with their power-up values."""
 
     echo: bool = True
     linefeed: bool = False
@@ -70,7 +70,7 @@ class _Settings:
 
 
 class Dongle:
-    """One of MODELS. The car's bus runs at `bitrate`, and its engine answers requests of one `extended` kind."""
+    """One of MODELS. The bus runs at `bitrate`; the engine answers requests with `extended` or standard identifiers."""
 
     protocol = "elm327"
 
@@ -92,7 +92,7 @@ class Dongle:
         self.requests: list[tuple[float, bytes]] = []
         """Every OBD-II request transmitted, with its time."""
         self.stopped = 0
-        """How often the host did not wait for the prompt."""
+        """How often the host sent without waiting for the prompt."""
         self._traffic, self._computer = traffic, EngineComputer(engine, most_pids)
         self._bitrate, self._extended = bitrate, extended
         self._set = _Settings()
@@ -104,17 +104,17 @@ class Dongle:
         return self._set.is_monitoring
 
     def restart(self) -> None:
-        """Power-up: everything forgotten."""
+        """Power-up: reset all settings and state."""
         self._set = _Settings()
 
     def brown_out(self, t_s: float) -> None:
-        """The supply dips while the engine is cranked: it starts again and says so."""
+        """Simulate a supply dip while the engine is cranked: the dongle restarts and reports it."""
         self.restart()
         self._deaf_until_s = t_s + self.model.reset_s
         self._say(self._deaf_until_s, f"\r\rLV RESET\r\r{self.model.version}\r\r>")
 
     def feed(self, data: bytes, t_s: float) -> bytes:
-        """Take what the host sent at `t_s`; the echo."""
+        """Take the host's bytes at `t_s`; return the echo."""
         echo = b""
         if t_s < self._deaf_until_s:
             return echo
@@ -132,7 +132,7 @@ class Dongle:
         return echo
 
     def bytes_between(self, t0_s: float, t1_s: float) -> bytes:
-        """What it writes in t0_s <= t < t1_s."""
+        """Return its output of t0_s <= t < t1_s."""
         said = b"".join(text for due_s, text in self._set.out if due_s < t1_s)
         self._set.out = [(due_s, text) for due_s, text in self._set.out if due_s >= t1_s]
         if self._set.is_monitoring and not self._set.out:
@@ -166,7 +166,7 @@ class Dongle:
             self._say(due_s, "?\r\r>")
 
     def _configure(self, line: str) -> str:
-        """The answer to a setting."""
+        """Return the answer to a setting."""
         if line.startswith(self.model.lacks) or (line.startswith("ST") and not self.model.stn):
             return "?"
         name, value = line[:-1], line[-1:]
@@ -207,7 +207,7 @@ class Dongle:
         self._set.out.clear()
         self._set.is_monitoring = True
         if not self._set.silent or "ATCSM" in self.model.lacks:
-            self.been_normal = True  # an old one may be silent, too, but nobody has its word
+            self.been_normal = True  # an old one may be silent, too, but cannot confirm it
 
     def _monitored(self, t0_s: float, t1_s: float) -> bytes:
         if self._set.bitrate != self._bitrate:
@@ -217,7 +217,7 @@ class Dongle:
             for frame in self._traffic.between(t0_s, t1_s).records()
             if self._set.both_kinds or bool(frame.can_id & EFF_FLAG) == (self._set.protocol in "79")
         ]
-        room = max(1, round(self.model.lines_a_s * (t1_s - t0_s)))
+        room = max(1, round(self.model.lines_per_s * (t1_s - t0_s)))
         lines = b"".join(self._line(frame) for frame in frames[:room])
         if len(frames) > room:
             self._set.is_monitoring = False
@@ -268,4 +268,4 @@ _SPEAK: dict[str, Callable[[Dongle, float], None]] = {
     "ATMA": lambda dongle, due_s: dongle._monitor(due_s, stn=False),
     "STMA": lambda dongle, due_s: dongle._monitor(due_s, stn=True),
 }
-"""What is answered by more than OK."""
+"""Commands with an answer other than OK."""

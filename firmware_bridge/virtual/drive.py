@@ -1,12 +1,11 @@
-"""The truth of one car's drive: where it is, how fast and which way, at any instant.
+"""Ground truth of a virtual drive: position, speed and course at any instant.
 
-Everything virtual (receiver, engine, adapter) is computed from a Drive, and tests measure the recorder
-against it. It knows no rally and no noise: a path over the ground and the instants at which the car is
-where on it, both as arrays.
+Everything virtual (receiver, engine, adapter) is computed from a Drive, and tests compare the recorder with it. A
+Drive has no rally rules and no noise: only a path over the ground, and the distance along it over time, both as arrays.
 
-The idea: between two nodes of its plan the car accelerates evenly. Distance is then a parabola of time and
-speed its exact derivative, so whatever is integrated or differentiated from samples can be compared with a
-truth that agrees with itself. Time is `t_s`, seconds since the drive began; `utc_s` says when that was.
+Between two nodes of its plan the acceleration is constant. Distance is then a parabola of time and speed its exact
+derivative, so that values integrated or differentiated from samples have a consistent reference. Time is `t_s`, seconds
+since the drive began; `utc_s` is the UTC of that moment.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from firmware_bridge.wgs84 import metres_per_degree
 Floats = NDArray[np.float64]
 
 ACCELERATION_WINDOW_S = 0.5
-"""Acceleration is the change of speed over this long: what a driver's foot and an engine's inertia follow."""
+"""Acceleration is the change of speed over this time: about the reaction time of a driver and an engine."""
 
 
 class Moment(NamedTuple):
@@ -38,7 +37,7 @@ class Moment(NamedTuple):
 
 
 class Moments(NamedTuple):
-    """Many instants: the fields of Moment as arrays of one length."""
+    """Many instants: the fields of Moment as arrays of equal length."""
 
     t_s: Floats
     distance_m: Floats
@@ -53,7 +52,7 @@ class Moments(NamedTuple):
 class Path:
     """A line over the ground: points with their cumulative length, which never decreases.
 
-    `lon` may run past 180 degrees rather than jump; positions that are read come back within it.
+    `lon` may exceed 180 degrees, so that it does not jump; `position` returns values within ±180.
     """
 
     lat: Floats
@@ -75,13 +74,13 @@ class Path:
         return float(self.distance_m[-1] - self.distance_m[0])
 
     def position(self, distance_m: Floats) -> tuple[Floats, Floats, Floats]:
-        """Latitude, longitude and altitude at each distance."""
+        """Return latitude, longitude and altitude at each distance."""
         lat = np.interp(distance_m, self.distance_m, self.lat)
         lon = np.interp(distance_m, self.distance_m, self.lon)
         return lat, (lon + 180.0) % 360.0 - 180.0, np.interp(distance_m, self.distance_m, self.alt_m)
 
     def heading_deg(self, distance_m: Floats) -> Floats:
-        """Course at each distance, turning smoothly and not folded into 0 to 360."""
+        """Return the course at each distance, continuous rather than reduced to 0 to 360."""
         return np.interp(distance_m, self._leg_middle_m, self._leg_course_deg)
 
 
@@ -105,7 +104,7 @@ class Drive:
 
     @property
     def end_s(self) -> float:
-        """When the drive is over; it begins at t_s = 0."""
+        """End of the drive; it begins at t_s = 0."""
         return float(self._t_s[-1])
 
     @property
@@ -113,19 +112,19 @@ class Drive:
         return float(self._distance_m[-1] - self._distance_m[0])
 
     def at(self, t_s: float) -> Moment:
-        """The truth at one instant."""
+        """Return the truth at one instant."""
         moments = self.sample(np.array([t_s]))
         return Moment(*(float(column[0]) for column in moments))
 
     def sample(self, t_s: ArrayLike) -> Moments:
-        """The truth at many instants, in any order."""
+        """Return the truth at many instants, in any order."""
         t = np.asarray(t_s, dtype=np.float64)
         distance, speed = self.motion(t)
         lat, lon, alt = self.path.position(distance)
         return Moments(t, distance, lat, lon, alt, speed, self.path.heading_deg(distance) % 360.0)
 
     def motion(self, t_s: ArrayLike) -> tuple[Floats, Floats]:
-        """Distance (m) and speed (m/s) alone, for who needs no position."""
+        """Return only distance (m) and speed (m/s), which is faster than `sample`."""
         t = np.clip(t_s, self._t_s[0], self._t_s[-1])
         node = np.clip(np.searchsorted(self._t_s, t, side="right") - 1, 0, len(self._t_s) - 1)
         since = t - self._t_s[node]
@@ -134,18 +133,18 @@ class Drive:
         return distance, np.where(t == t_s, speed, 0.0)
 
     def acceleration_mps2(self, t_s: ArrayLike) -> Floats:
-        """Acceleration along the path, over ACCELERATION_WINDOW_S around each instant."""
+        """Return the acceleration along the path, over ACCELERATION_WINDOW_S around each instant."""
         t = np.asarray(t_s, dtype=np.float64)
         before, after = (self.motion(t + side * ACCELERATION_WINDOW_S / 2)[1] for side in (-1, 1))
         return (after - before) / ACCELERATION_WINDOW_S
 
     def leaves_at(self, distance_m: float) -> float:
-        """The last instant (s) at which the car is no further than this: `time_at`, unless it stands there."""
+        """Return the last instant (s) at which the car is not beyond this distance."""
         after = int(np.searchsorted(self._distance_m, distance_m, side="right")) - 1
         return float(self._t_s[after]) if self._distance_m[after] == distance_m else self.time_at(distance_m)
 
     def time_at(self, distance_m: float) -> float:
-        """The first instant (s) at which the car has come this far; a distance never reached is an error."""
+        """Return the first instant (s) at which the car reaches this distance. Raises ValueError if it never does."""
         if not self._distance_m[0] <= distance_m <= self._distance_m[-1]:
             raise ValueError(f"the drive never comes to {distance_m} m")
         after = int(np.searchsorted(self._distance_m, distance_m, side="left"))
@@ -156,7 +155,7 @@ class Drive:
         return float(self._t_s[node] + 2 * gap / (v + np.sqrt(max(0.0, v * v + 2 * a * gap))))
 
     def between(self, t0_s: float, t1_s: float) -> Drive:
-        """The same drive from `t0_s`, a whole second, to `t1_s`; its own t_s begins at 0 again."""
+        """Return the part of the drive from `t0_s`, a whole second, to `t1_s`; its t_s begins at 0."""
         if t0_s != int(t0_s) or not 0 <= t0_s < t1_s:
             raise ValueError(f"no drive from {t0_s} to {t1_s} s")
         inner = self._t_s[(self._t_s > t0_s) & (self._t_s < t1_s)]

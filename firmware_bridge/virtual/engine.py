@@ -1,9 +1,8 @@
-"""An engine and its car that behave: what the driver's foot does to revs, heat, oil and battery.
+"""Engine model of the virtual car: revs, throttle, temperatures, oil pressure, battery and fuel.
 
-It knows a Drive, nothing of CAN. What follows the instant (gear, revs, throttle) is computed from the drive's
-speed and acceleration; what has a memory (heat, charge, fuel) is integrated once over the whole drive, second
-by second, and read back between. The belt drives the alternator and the water pump: when it snaps, the
-battery feeds the car and the coolant boils.
+Computed from a Drive, independent of CAN. Gear, revs and throttle follow the instantaneous speed and acceleration;
+heat, charge and fuel are integrated once over the whole drive, second by second, and interpolated. The belt drives
+the alternator and the water pump: when it snaps, the battery feeds the car and the coolant boils.
 """
 
 from __future__ import annotations
@@ -25,13 +24,13 @@ IDLE_RPM, REDLINE_RPM = 750.0, 6300.0
 RPM_PER_MPS = (410.0, 255.0, 175.0, 135.0, 108.0, 88.0)
 """Revs for each m/s in first to sixth: gear, final drive and a 32-inch tyre."""
 SHIFT_RPM_CRUISING, SHIFT_RPM_PULLING = 2600.0, 5600.0
-"""A driver shifts up here with a light foot, and here with the foot down."""
+"""Revs at which the driver shifts up, with light and with full throttle."""
 AMBIENT_C = 24.0
 THERMOSTAT_C, BOILING_C = 88.0, 122.0
 HEAT_C_PER_J = 1 / 190_000.0
-"""Coolant, block and head: joules of engine heat into a degree."""
+"""Heat capacity of coolant, block and head."""
 COOLING_PER_S = 0.018
-"""Share of the difference to ambient that radiator and pump take a second, thermostat open."""
+"""Share of the difference to ambient that radiator and pump remove per second, thermostat open."""
 COOLING_WITHOUT_PUMP_PER_S = 0.0012
 OIL_LAG_S = 240.0
 ALTERNATOR_V = 14.1
@@ -41,13 +40,13 @@ BATTERY_LASTS_S = 4200.0
 TANK_FULL_PCT, FUEL_PCT_PER_J = 96.0, 1 / 9.5e7
 """A 500 litre rally tank at a third of the fuel's energy."""
 WHEEL_OVER_READS = 1.018
-"""The tyres are smaller than the table of the wheel-speed unit says."""
+"""The tyres are smaller than those configured in the wheel-speed unit."""
 SLIP_PER_MPS2 = 0.006
 """Gravel: driven wheels run ahead of the ground by this for each m/s2 of pull."""
 
 
 class EngineStates(NamedTuple):
-    """The engine at many instants; each an array. Names are those of the alarms and of the demo's DBC."""
+    """The engine at many instants, as arrays. Names are those of the alarms and of the demo's DBC."""
 
     rpm: Floats
     gear: Floats
@@ -73,7 +72,7 @@ class _Slow(NamedTuple):
 
 
 class Engine:
-    """The engine of one drive. `belt_snaps_s` is when, in the drive's seconds, the alternator belt goes."""
+    """The engine of one drive. `belt_snaps_s`: when, in the drive's seconds, the alternator belt snaps."""
 
     def __init__(self, drive: Drive, *, belt_snaps_s: float | None = None) -> None:
         self._drive = drive
@@ -83,13 +82,13 @@ class Engine:
         self._slow = self._integrated(_power_w(speed, drive.acceleration_mps2(self._grid_s)))
 
     def sample(self, t_s: ArrayLike) -> EngineStates:
-        """The state at each instant."""
+        """Return the state at each instant."""
         t = np.asarray(t_s, dtype=np.float64)
         distance, speed = self._drive.motion(t)
         acceleration = self._drive.acceleration_mps2(t)
         throttle = np.clip(_power_w(speed, acceleration) / POWER_W, 0.0, 1.0) ** 0.7
         gear, rpm = _gear_and_revs(speed, throttle)
-        # No engine runs quite evenly: a little of two slow beats.
+        # No engine runs perfectly evenly: add two small slow oscillations.
         rpm = rpm * (1 + 0.006 * np.sin(7.3 * t) + 0.004 * np.sin(19.1 * t + 1.0))
         slow = _Slow(*(np.interp(t, self._grid_s, column) for column in self._slow))
         thin = np.clip((slow.oil_c - 60.0) / 90.0, 0.0, 1.0)  # hot oil flows away
@@ -112,7 +111,7 @@ class Engine:
         )
 
     def _integrated(self, power_w: Floats) -> _Slow:
-        """Coolant, oil, battery and fuel at every second: what has a memory has to be stepped through."""
+        """Integrate coolant, oil, battery and fuel, second by second."""
         coolant, oil, charge, fuel = AMBIENT_C + 14.0, AMBIENT_C + 10.0, 1.0, TANK_FULL_PCT
         steps = []
         for t, power in zip(self._grid_s.tolist(), power_w.tolist(), strict=True):
@@ -133,13 +132,13 @@ class Engine:
 
 
 def _power_w(speed_mps: Floats, acceleration_mps2: Floats) -> Floats:
-    """What the wheels need; nothing when the car slows down by itself."""
+    """Return the power at the wheels; 0 when the car coasts or brakes."""
     force = MASS_KG * acceleration_mps2 + DRAG_N_PER_MPS2 * speed_mps**2 + ROLLING_N * (speed_mps > 0)
     return np.maximum(force * speed_mps, 0.0)
 
 
 def _gear_and_revs(speed_mps: Floats, throttle: Floats) -> tuple[Floats, Floats]:
-    """The lowest gear whose revs are below where this foot shifts; 0 (neutral) at standstill."""
+    """Return the lowest gear below its shift revs at this throttle, and the revs; gear 0 (neutral) at standstill."""
     shift_rpm = SHIFT_RPM_CRUISING + (SHIFT_RPM_PULLING - SHIFT_RPM_CRUISING) * throttle
     revs = speed_mps[:, None] * np.array(RPM_PER_MPS)
     is_low_enough = revs <= shift_rpm[:, None]

@@ -1,7 +1,7 @@
-"""A gpsd on a loopback port, as its clients see it: a banner, requests and answers in JSON, the receiver's sentences.
+"""Simulated gpsd on a loopback port: banner, JSON requests and answers, and the receiver's sentences.
 
-It speaks the protocol of gpsd 3.22 as far as watchers use it: VERSION at once, DEVICES and WATCH after ?WATCH, an ERROR
-for what it does not know. Its devices can be lost and come back, and it can end and start again on the same port.
+It speaks the part of the gpsd 3.22 protocol that watchers use: VERSION at once, DEVICES and WATCH after ?WATCH, an
+ERROR for unknown requests. Its devices can be lost and return, and it can stop and restart on the same port.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Final
 
 VERSION: Final = {"class": "VERSION", "release": "3.22", "rev": "3.22", "proto_major": 3, "proto_minor": 14}
 LOOK_S: Final = 0.02
-"""How often it looks whether it is to end."""
+"""How often it checks whether to stop."""
 
 
 class _Client:
@@ -28,13 +28,13 @@ class _Client:
 
 
 class VirtualGpsd:
-    """`devices` are the paths of its receivers, and whether each could be opened. `requests` is all that came in."""
+    """`devices`: paths of the receivers, and whether each could be opened. `requests`: all requests received."""
 
     def __init__(self, port: int = 0) -> None:
         self.devices: dict[str, bool] = {}
         self.requests: list[bytes] = []
         self.is_deaf = False
-        """Whether it takes requests and answers none, as one that hangs."""
+        """Whether it accepts requests without answering, like a hung gpsd."""
         self._listener = socket.create_server(("127.0.0.1", port))
         self.port: int = self._listener.getsockname()[1]
         self._clients: list[_Client] = []
@@ -49,12 +49,12 @@ class VirtualGpsd:
 
     @property
     def watchers(self) -> int:
-        """How many clients watch."""
+        """Number of watching clients."""
         with self._lock:
             return sum(client.policy["enable"] for client in self._clients)
 
     def send(self, data: bytes) -> None:
-        """A receiver's bytes to all who watch its NMEA."""
+        """Send a receiver's bytes to all clients that watch its NMEA."""
         with self._lock:
             watching = [c for c in self._clients if c.policy["enable"] and c.policy["nmea"]]
             for client in watching:
@@ -62,7 +62,7 @@ class VirtualGpsd:
                     client.connection.sendall(data)
 
     def close(self) -> None:
-        """End, with every connection."""
+        """Stop, and close all connections."""
         self._stop.set()
         self._thread.join()
         for client in self._clients:
@@ -87,7 +87,7 @@ class VirtualGpsd:
                             self._clients.remove(key.data)
 
     def _serve(self, client: _Client) -> bool:
-        """Read and answer; False when the client has gone."""
+        """Read and answer requests; return False when the client has disconnected."""
         try:
             data = client.connection.recv(4096)
         except OSError:

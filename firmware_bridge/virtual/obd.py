@@ -1,8 +1,8 @@
-"""The engine computer's OBD-II side: a question on the bus in, its answer out.
+"""OBD-II responder of the engine computer: request frames in, answer frames out.
 
-Written from SAE J1979's table of service 01 and from ISO 15765-2, not from the recorder's own decoder, so that the
-one checks the other. Questions to all computers (7DF, 18DB33F1) and to this one are answered, for one to six
-PIDs; of an answer that takes several frames the rest follows the asker's flow control.
+Written from SAE J1979's table of service 01 and from ISO 15765-2, independently of the recorder's decoder, so that
+each checks the other. Requests to all computers (7DF, 18DB33F1) and to this one are answered, for one to six PIDs;
+the consecutive frames of a long answer follow the requester's flow control.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ANSWERS_TO = {
 ANSWER_DELAY_US = 8_000
 """Engine computers answer within 5 to 25 ms."""
 FLOW_CONTROL_US = 1_000_000
-"""How long the computer waits for it (ISO 15765-2, N_Bs)."""
+"""How long the computer waits for flow control (ISO 15765-2, N_Bs)."""
 FRAME_GAP_US = 500
 """Between the frames of one answer."""
 
@@ -59,13 +59,13 @@ VALUES: dict[int, Callable[[_Now], bytes]] = {
     0x46: lambda now: _one(now.of("ambient_c") + 40),
     0x5C: lambda now: _one(now.of("oil_c") + 40),
 }
-"""What each PID of service 01 answers."""
+"""Encoders of the supported PIDs of service 01."""
 
 
 class EngineComputer:
-    """Answers for an engine. Only what it supports: of other PIDs it says nothing, as on a real bus.
+    """OBD-II answers of one engine. Unsupported PIDs get no answer, as on a real bus.
 
-    `most_pids` is how many PIDs it reads of one question; computers older than the standard stop at the first.
+    `most_pids`: how many PIDs of one request it answers; computers older than the standard answer only the first.
     """
 
     def __init__(self, engine: Engine, most_pids: int = 6) -> None:
@@ -75,7 +75,7 @@ class EngineComputer:
         self._held_until_us = 0
 
     def answer(self, frame: CanFrame, t_s: float) -> list[CanFrame]:
-        """The frames on the bus in answer to one at `t_s`, each with its time; none if it asks nothing we know."""
+        """Return the answer frames to a frame at `t_s`, each with its time; none if it is not a known request."""
         answer_id = ANSWERS_TO.get(frame.can_id & ~RTR_FLAG)
         data, t_us = frame.data, round(t_s * 1e6)
         if answer_id is None or not data:
@@ -113,7 +113,7 @@ def _on_the_bus(datas: list[bytes], answer_id: int, t_us: int) -> list[CanFrame]
 
 
 def _supported(base: int) -> bytes:
-    """Four bytes, a bit for each of the 32 PIDs after `base`; nothing where nothing further is supported."""
+    """Return four bytes, one bit per PID of the 32 after `base`; empty if no later PID is supported."""
     if not any(pid > base for pid in VALUES):
         return b""
     bits = sum(1 << 32 - (pid - base) for pid in VALUES if base < pid <= base + 32)

@@ -1,14 +1,13 @@
-"""From "be there by then" to a speed at every metre: the plan of a drive.
+"""Speed planner of the virtual drive: a speed profile that meets given times at given distances.
 
-It knows a path and numbers, no rally: stretches of the path with a speed limit and a cruising speed, and
-anchors, instants at which the car has to be at a distance. Between two anchors it drives as a driver does:
-brakes for bends and limits, accelerates out of them with what the engine gives, goes faster and slower with
-the ground. How hard it pushes is one number a leg, and that number is solved so that the leg takes exactly
-its time; so every anchor is met to the microsecond whatever the terrain.
+The input is a path, stretches of it with a speed limit and a cruising speed, and anchors: instants at which the car
+has to be at a distance. Between two anchors it drives like a driver: brakes for bends and limits, accelerates out of
+them within the engine's power, and varies its speed with the ground. How hard it pushes is one number per leg,
+solved so that the leg takes exactly its time; so every anchor is met to the microsecond on any terrain.
 
-The speed profile is found in the distance domain. Let w(v) be the distance the car needs from rest to reach
-v: "accelerates no harder than it can" then reads w[i+1] <= w[i] + ds, and a running minimum of w - s solves
-a whole leg at once. Braking is the same from the far end.
+The speed profile is computed in the distance domain. Let w(v) be the distance the car needs from rest to reach
+v: the limit on acceleration is then w[i+1] <= w[i] + ds, and a running minimum of w - s solves a whole leg in one
+step. Braking is the same from the far end.
 """
 
 from __future__ import annotations
@@ -25,11 +24,11 @@ from firmware_bridge.virtual.drive import Drive, Floats, Path
 from firmware_bridge.virtual.solving import zero
 
 NODE_SPACING_M = 10.0
-"""A node of the plan this often: 0.2 s at the class limit of 170 km/h, finer than any receiver looks."""
+"""Spacing of the plan's nodes: 0.2 s at the class limit of 170 km/h."""
 LEAST_NODES = 8
-"""Even a stretch of a few metres is driven in this many steps."""
+"""Minimum number of steps, for stretches of a few metres."""
 ACCELERATION_MPS2 = 4.0
-"""Pull from rest of a 300 kW, 2.5 t car on gravel; it falls to nothing at TOP_SPEED_MPS."""
+"""Acceleration from rest of a 300 kW, 2.5 t car on gravel; it falls to 0 at TOP_SPEED_MPS."""
 TOP_SPEED_MPS = 55.0
 """Where drag takes all the power: 198 km/h."""
 BRAKING_MPS2 = 6.0
@@ -37,21 +36,21 @@ BRAKING_MPS2 = 6.0
 CORNERING_MPS2 = 5.5
 """Lateral grip on gravel."""
 LIMIT_MARGIN = 0.985
-"""A driver keeps this much under a limit, so that noise in anybody's speedometer is no over-speed."""
+"""A driver keeps this share of a limit, so that noise of the speed causes no over-speed."""
 UNDULATION_M = (2600.0, 940.0, 410.0, 190.0)
-"""Wave lengths of the ground's ups and downs: fast plains, stony parts, washboard."""
+"""Wavelengths of the ground's unevenness: fast plains, stony parts, washboard."""
 LEAST_PUSH, MOST_PUSH = 1e-3, 1e3
-"""How hard anybody could push: as good as not at all, and always as fast as can be."""
+"""Bounds of the push: hardly moving, and always at the maximum."""
 CLOCK_ROUNDING_S = 1e-6
-"""A leg's time is the difference of two instants of a day: so much it may be off by."""
+"""Tolerance of a leg's time, which is the difference of two instants of a day."""
 _NEVER = 1e9
 
 
 class Stretch(NamedTuple):
-    """What holds from one distance to another: never above `limit_mps`, by choice about `cruise_mps`.
+    """Speeds from one distance to another: at most `limit_mps`, preferably about `cruise_mps`.
 
-    `roughness` is how much the ground makes the speed vary, 0 to about 0.3. Where stretches overlap the
-    lowest numbers count.
+    `roughness` is how much the ground makes the speed vary, 0 to about 0.3. Where stretches overlap, the
+    lowest numbers apply.
     """
 
     from_m: float
@@ -62,7 +61,7 @@ class Stretch(NamedTuple):
 
 
 class Anchor(NamedTuple):
-    """Be at `distance_m` at `t_s`. Two at one distance are a stop; `speed_mps` None lets the plan choose."""
+    """The car must be at `distance_m` at `t_s`. Two at one distance are a stop; `speed_mps` None: chosen by the plan."""
 
     t_s: float
     distance_m: float
@@ -70,7 +69,7 @@ class Anchor(NamedTuple):
 
 
 class Pace:
-    """Plans drives along one path. `seed` is the driver's hand: where they push and where they do not."""
+    """Planner of drives along one path. `seed` varies where the driver pushes."""
 
     def __init__(self, path: Path, stretches: Sequence[Stretch], seed: int = 0) -> None:
         self._path = path
@@ -79,15 +78,15 @@ class Pace:
         self._phases = rng.uniform(0, 2 * np.pi, len(UNDULATION_M))
 
     def natural_s(self, from_m: float, to_m: float) -> float:
-        """How long (s) it takes from rest to rest at the cruising speeds."""
+        """Return the time (s) from rest to rest at the cruising speeds."""
         return self._leg(from_m, to_m, 0.0, 0.0).time_s(push=1.0)
 
     def fastest_s(self, from_m: float, to_m: float) -> float:
-        """The least time (s) that limits, bends and the engine allow from rest to rest."""
+        """Return the shortest time (s) from rest to rest that limits, bends and the engine allow."""
         return self._leg(from_m, to_m, 0.0, 0.0).time_s(push=_NEVER)
 
     def drive(self, anchors: Sequence[Anchor], utc_s: int = 0) -> Drive:
-        """The drive that meets every anchor, from rest to rest; ConfigurationError if one cannot be met."""
+        """Plan a drive that meets every anchor, from rest to rest. Raises ConfigurationError if that is impossible."""
         speeds = self._anchor_speeds(anchors)
         nodes = [(np.array([anchors[0].t_s]), np.array([anchors[0].distance_m]), np.zeros(1))]
         for (start, v0), (end, v1) in pairwise(zip(anchors, speeds, strict=True)):
@@ -145,7 +144,7 @@ class Pace:
 
 
 class _Leg:
-    """One stretch from anchor to anchor: what the speed may be and would be, and its solution in time."""
+    """One leg from anchor to anchor: its possible and preferred speeds, and the solution for its time."""
 
     def __init__(self, s: Floats, possible: Floats, wanted: Floats, v0: float, v1: float) -> None:
         self.s = s
@@ -154,7 +153,7 @@ class _Leg:
         ends = possible.copy()
         ends[0], ends[-1] = v0, v1
         self._possible = self._drivable(ends)
-        # Nor can it lose or gain speed faster than brakes and engine allow where an anchor fixes it.
+        # From a fixed speed at an anchor, brakes and engine limit the change too.
         braking = np.sqrt(np.maximum(0.0, v0 * v0 - 2 * BRAKING_MPS2 * (s - s[0])))
         gaining = _speed(np.maximum(0.0, _run_up(v1) - (s[-1] - s)))
         self._least = np.minimum(np.maximum(braking, gaining), self._possible)
@@ -169,7 +168,7 @@ class _Leg:
         return float(np.sum(self._steps_s(self.speeds(push))))
 
     def solve(self, t0_s: float, t1_s: float) -> tuple[Floats, Floats, Floats]:
-        """Times, distances and speeds of the nodes after the first, taking from `t0_s` exactly to `t1_s`."""
+        """Return times, distances and speeds of the nodes after the first, from `t0_s` to exactly `t1_s`."""
         wanted_s = t1_s - t0_s
         fastest_s = self.time_s(MOST_PUSH)
         if fastest_s > wanted_s + CLOCK_ROUNDING_S:
@@ -191,7 +190,7 @@ class _Leg:
         return 2 * np.diff(self.s) / np.maximum(v[1:] + v[:-1], 1e-9)
 
     def _drivable(self, v: Floats) -> Floats:
-        """The fastest speeds under `v` that the engine can reach and the brakes can shed."""
+        """Return the highest speeds up to `v` that engine and brakes allow."""
         run_up = np.minimum.accumulate(_run_up(v) - self.s) + self.s
         braked = _speed(run_up) ** 2 / (2 * BRAKING_MPS2) + self.s
         shed = np.minimum.accumulate(braked[::-1])[::-1] - self.s
@@ -200,7 +199,7 @@ class _Leg:
 
 
 def _run_up(speed_mps: Floats | float) -> Floats:
-    """Distance (m) from rest to a speed at full pull a0 (1 - v^2 / top^2): the integral of v dv / a(v)."""
+    """Return the distance (m) from rest to a speed at full power, a0 (1 - v^2 / top^2): integral of v dv / a(v)."""
     share = np.minimum(np.asarray(speed_mps) / TOP_SPEED_MPS, 0.999) ** 2
     out: Floats = -(TOP_SPEED_MPS**2) / (2 * ACCELERATION_MPS2) * np.log1p(-share)
     return out

@@ -1,7 +1,7 @@
-"""A virtual serial port: a pty under a name that stays, whatever becomes of the device behind it.
+"""Virtual serial port: a pty under a fixed name that can be unplugged and plugged in again.
 
-Unplugging closes the pty, so the reader sees what it sees when a USB adapter is pulled; plugging in opens a
-new one and points the name, a symbolic link, at it. Nothing here knows what the bytes mean.
+Unplugging closes the pty, so that the reader sees the same as when a USB adapter is pulled; plugging in opens a
+new one and points the name, a symbolic link, at it.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ _SPEEDS = {
 }
 READ_BYTES = 4096
 HELD_BYTES = 65_536
-"""What waits for a slow host: about what Linux holds for a USB serial adapter. A pty itself holds 4 KiB."""
+"""Buffer for a slow host: about as much as Linux holds for a USB serial adapter. A pty itself holds 4 KiB."""
 
 
 class PtyPort:
-    """`path` is the name for the host to open. One thread at a time plays the device."""
+    """A port; the host opens `path`. Only one thread at a time may use it as the device."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.lost_bytes = 0
-        """Bytes that a host with the port open did not take in time."""
+        """Bytes that a host with the port open did not read in time."""
         self._master = -1
         self._held = b""
 
@@ -40,7 +40,7 @@ class PtyPort:
 
     @property
     def has_host(self) -> bool:
-        """Whether somebody has the port open. Nobody holds the other end for them: that is how it shows."""
+        """Whether a host has the port open; detected because this side does not keep the other end open."""
         if not self.is_plugged:
             return False
         poll = select.poll()
@@ -49,7 +49,7 @@ class PtyPort:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether bytes wait for a host that is slow."""
+        """Whether bytes wait for a slow host."""
         return bool(self._held)
 
     def plug(self) -> None:
@@ -62,11 +62,11 @@ class PtyPort:
         fresh = self.path.with_name(f"{self.path.name}.new")
         fresh.unlink(missing_ok=True)
         fresh.symlink_to(os.ttyname(slave))
-        fresh.replace(self.path)  # in one step: the name never points at nothing
+        fresh.replace(self.path)  # atomic: the name never dangles
         os.close(slave)
 
     def unplug(self) -> None:
-        """Hang up; the name goes with the device, as udev's links do."""
+        """Hang up and remove the name, as udev does."""
         if not self.is_plugged:
             return
         self.path.unlink(missing_ok=True)
@@ -74,11 +74,11 @@ class PtyPort:
         self._master, self._held = -1, b""
 
     def host_baud(self) -> int:
-        """The baud rate that the host has set last, 0 if it cannot be said."""
+        """The baud rate last set by the host, 0 if unknown."""
         return _SPEEDS.get(termios.tcgetattr(self._master)[5], 0) if self.is_plugged else 0
 
     def write(self, data: bytes) -> None:
-        """Send: to a slow host later, to none not at all. Call it with nothing to send what waits."""
+        """Send bytes, later for a slow host, not at all without a host. Empty `data` sends waiting bytes."""
         if not self.has_host:
             self._held = b""
             return
@@ -92,7 +92,7 @@ class PtyPort:
         self.lost_bytes += len(left) - len(self._held)
 
     def read(self) -> bytes:
-        """What the host has sent since; nothing if it sent nothing or is not there."""
+        """Return the host's bytes since the last call; empty without a host."""
         if not self.is_plugged:
             return b""
         try:
@@ -100,6 +100,6 @@ class PtyPort:
         except BlockingIOError:
             return b""
         except OSError as error:
-            if error.errno != errno.EIO:  # how a pty says that nobody has it open
+            if error.errno != errno.EIO:  # EIO: no host has the pty open
                 raise
             return b""

@@ -1,10 +1,9 @@
-"""A GPS receiver in a driving car: the NMEA sentences it would send, with its errors.
+"""Simulated GPS receiver: the NMEA sentences of a drive, with realistic errors.
 
-It knows a Drive and nothing else. Errors are those of a real receiver: the position wanders by a metre or two
-over minutes and jitters by decimetres, Doppler speed is far better than that, the course means nothing at
-standstill and is then left out, sentences arrive a while after the instant they speak of, a cold start has no
-time, then no position. Everything follows from the seed and the epoch's number, so any stretch of the drive
-gives the same bytes however it is asked for.
+Errors are those of a real receiver: the position wanders by a metre or two over minutes and jitters by decimetres;
+Doppler speed is far better; the course is meaningless at standstill and left empty; sentences arrive some time after
+their instant; a cold start has no time at first, then no position. Everything follows from the seed and the epoch's
+number, so any interval of the drive always gives the same bytes.
 """
 
 from __future__ import annotations
@@ -21,12 +20,12 @@ from firmware_bridge.virtual.sky import Sky
 from firmware_bridge.wgs84 import metres_per_degree
 
 BLOCK = 1024
-"""Epochs made at once: enough to share the cost of a numpy call, little enough for a live start."""
+"""Epochs per computation: enough to amortize a numpy call, few enough for a quick live start."""
 WANDER_S = 120.0
-"""How long the slow part of the position error (ionosphere, multipath) keeps its value."""
+"""Correlation time of the slow part of the position error (ionosphere, multipath)."""
 WANDER_STEP_S = 5.0
 LATENCY_S = 0.050
-"""From the instant of an epoch to its first byte on the wire: what navigation engines take."""
+"""From the instant of an epoch to its first byte on the wire: the time of the navigation computation."""
 LATENCY_JITTER_S = 0.005
 COURSE_FLOOR_MPS = 0.15
 """Below this speed receivers leave the course empty."""
@@ -44,11 +43,11 @@ class Epoch(NamedTuple):
 
 
 class GpsReceiver:
-    """Sentences of `hz` epochs a second (1 to 25), with RMC and GGA, VTG if asked, GSA and GSV once a second.
+    """A receiver with `hz` epochs per second (1 to 25): RMC and GGA, VTG on request, GSA and GSV once per second.
 
-    `dropouts` are stretches (from, to) of the drive's seconds without a position; `dropouts_per_hour` adds
-    random ones. `cold_start_s` is how long after t_s = 0 there is no position. Noise is in metres and m/s.
-    With `ubx` each epoch ends with a NAV-PVT; without `nmea` that is all there is.
+    `dropouts` are intervals (from, to) in the drive's seconds without a position; `dropouts_per_hour` adds
+    random ones. `cold_start_s`: how long after t_s = 0 there is no position. Noise is in metres and m/s.
+    With `ubx` each epoch ends with a NAV-PVT; without `nmea` it has only that.
     """
 
     def __init__(
@@ -70,7 +69,7 @@ class GpsReceiver:
         ubx: bool = False,
     ) -> None:
         if not 1 <= hz <= 25:
-            raise ValueError(f"a receiver has 1 to 25 epochs a second, not {hz}")
+            raise ValueError(f"a receiver has 1 to 25 epochs per second, not {hz}")
         self._drive, self._hz, self._talker, self._vtg = drive, hz, talker, vtg
         self._jitter_m, self._speed_noise_mps = jitter_m, speed_noise_mps
         self._seed, self._cold_start_s = seed, cold_start_s
@@ -87,7 +86,7 @@ class GpsReceiver:
         self._block: tuple[int, list[Epoch]] = (-1, [])
 
     def bytes_between(self, t0_s: float, t1_s: float) -> Iterator[Epoch]:
-        """The epochs that arrive at t0_s <= t < t1_s, in order; after the drive the car stands."""
+        """Yield the epochs that arrive at t0_s <= t < t1_s, in order; after the drive the car stands."""
         first = max(0, int((t0_s - LATENCY_S - LATENCY_JITTER_S) * self._hz) - 1) // BLOCK
         last = int(max(0.0, t1_s) * self._hz) // BLOCK
         for block in range(first, last + 1):
@@ -188,12 +187,12 @@ class GpsReceiver:
 
 
 def hdop_hundredths(used: Ints) -> Ints:
-    """A horizontal dilution, in hundredths, as fits so many satellites."""
+    """Return a plausible horizontal dilution, in hundredths, for this number of satellites."""
     return 40 + 500 // used
 
 
 def _wander(rng: np.random.Generator, count: int) -> Floats:
-    """Unit noise that forgets itself over WANDER_S."""
+    """Return unit noise with correlation time WANDER_S."""
     reach = int(5 * WANDER_S / WANDER_STEP_S)
     kernel = np.exp(-np.arange(reach) * WANDER_STEP_S / WANDER_S)
     kernel /= np.sqrt(np.sum(kernel**2))

@@ -1,8 +1,8 @@
-"""Many lines of text at once: a matrix of characters, a row a line, built column by column.
+"""Vectorized text formatting: a matrix of characters, one row per line, built column by column.
 
-What formatting one line in Python costs, this spends on a few hundred. The idea: a zero byte is "no
-character". It takes part in no checksum and is left out at the end, so lines of different lengths (leading
-zeros, an empty field, a shorter frame) share one matrix.
+Formats a few hundred lines in the time of one line in plain Python. A zero byte means "no character": it does not count
+in a checksum and is removed at the end, so lines of different lengths (leading zeros, an empty field, a shorter frame)
+share one matrix.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _LOWER = np.frombuffer(b"0123456789abcdef", dtype=np.uint8)
 
 
 class Rows:
-    """`count` lines that grow to the right. Every method adds to all of them and returns self."""
+    """`count` lines. Every method appends to all of them and returns self."""
 
     def __init__(self, count: int) -> None:
         self._count = count
@@ -30,24 +30,24 @@ class Rows:
         self._sentence = 0
 
     def text(self, text: str) -> Self:
-        """The same characters in every row."""
+        """Append the same characters to every row."""
         one = np.frombuffer(text.encode("ascii"), dtype=np.uint8)
         return self.cells(np.broadcast_to(one, (self._count, len(one))))
 
     def cells(self, characters: Bytes) -> Self:
-        """Characters of each row's own, (count, width); zero is none."""
+        """Append individual characters, (count, width); zero is none."""
         self._columns.append(characters)
         return self
 
     def choice(self, condition: Mask, yes: str, no: str) -> Self:
-        """One character or another; "" is none."""
+        """Append one of two characters; "" is none."""
         characters = np.where(condition, ord(yes or "\0"), ord(no or "\0")).astype(np.uint8)
         return self.cells(characters[:, None])
 
     def number(
         self, values: Ints, width: int, *, least: int | None = None, shown: Mask | None = None
     ) -> Self:
-        """Whole numbers >= 0 in `width` digits; leading zeros beyond `least` digits are left out."""
+        """Append whole numbers >= 0 in `width` digits, without leading zeros beyond `least` digits."""
         groups = []
         for _ in range(0, width, 4):
             groups.append(_FOUR_DIGITS[values % 10_000])
@@ -63,14 +63,14 @@ class Rows:
     def decimal(
         self, values: Ints, width: int, places: int, *, least: int = 1, shown: Mask | None = None
     ) -> Self:
-        """Numbers given in units of their last place: `width` digits before the point, `places` after it."""
+        """Append numbers given in units of their last place: `width` digits before the point, `places` after it."""
         self.number(values // 10**places, width, least=least, shown=shown)
         point = np.full((self._count, 1), ord("."), dtype=np.uint8)
         self.cells(point if shown is None else point * shown[:, None])
         return self.number(values % 10**places, places, shown=shown)
 
     def hexadecimal(self, octets: Bytes, *, lower: bool = False) -> Self:
-        """Two digits for each octet, (count, width) of them."""
+        """Append two hexadecimal digits per octet, (count, width) octets."""
         return self.cells(hex_digits(octets, lower=lower))
 
     def sentence(self, head: str) -> Self:
@@ -80,7 +80,7 @@ class Rows:
         return self.text(head)
 
     def end(self) -> Self:
-        """End the sentence: its checksum over all since `sentence`, CR LF."""
+        """End the sentence: append the checksum since `sentence`, and CR LF."""
         body = np.concatenate(self._columns[self._sentence :], axis=1)
         checksum = np.bitwise_xor.reduce(body, axis=1)
         return self.text("*").hexadecimal(checksum[:, None]).text("\r\n")
@@ -89,15 +89,15 @@ class Rows:
         return np.concatenate(self._columns, axis=1)
 
     def lines(self) -> list[bytes]:
-        """Each row as its own bytes."""
+        """Return each row as bytes."""
         data, ends = joined(self.matrix())
         return [data[a:b] for a, b in zip([0, *ends], ends, strict=False)]
 
 
 def joined(matrix: Bytes, present: Mask | None = None) -> tuple[bytes, list[int]]:
-    """All rows after one another without their empty cells, and where each ends.
+    """Return all rows concatenated without empty cells, and the end of each.
 
-    Zero is empty unless `present` says which cells are there: binary rows need it.
+    Zero is empty unless `present` marks the used cells, which binary rows need.
     """
     if present is None:
         present = matrix != 0
@@ -106,7 +106,7 @@ def joined(matrix: Bytes, present: Mask | None = None) -> tuple[bytes, list[int]
 
 
 def hex_digits(octets: Bytes, *, lower: bool = False) -> Bytes:
-    """(count, width) octets as (count, 2 width) hexadecimal digits."""
+    """Convert (count, width) octets to (count, 2 width) hexadecimal digits."""
     table = _LOWER if lower else _UPPER
     pairs = np.stack((table[octets >> 4], table[octets & 15]), axis=2)
     return pairs.reshape(len(octets), -1)

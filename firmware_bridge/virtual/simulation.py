@@ -1,6 +1,6 @@
-"""A virtual car's bytes at full speed, in order of time: what a recorder's ports would have delivered.
+"""Generate a virtual car's bytes faster than real time, in the chunks that a recorder's ports would deliver.
 
-No clock and no port: chunks as a reader hands them on, each with the time it arrived.
+Uses no clock and no port: each chunk has the time at which it arrives.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from firmware_bridge.virtual.receiver import GpsReceiver
 from firmware_bridge.virtual.traffic import Traffic
 
 CAN_CHUNK_S = 0.1
-"""The adapter's bytes come in chunks of so much drive. Its stamps tell the frames of a chunk apart."""
+"""Drive time per chunk of the adapter's bytes. The adapter's timestamps give the time of each frame in a chunk."""
 GENERATED_S = 60.0
-"""So much drive is computed at once, as far as the frames of a busy bus fit in memory."""
+"""Drive time computed at once, unless limited by GENERATED_FRAMES, which bounds memory on a busy bus."""
 GENERATED_FRAMES = 20_000
 TRANSPORT_S = 0.001
 """From the last frame of a chunk to its arrival."""
 CHUNK_LEAD_S = 0.002
-"""A chunk ends so much before a whole tenth, and so is there for the beat to which its frames belong."""
+"""A chunk ends this long before a whole tenth of a second, so that it arrives within the tick of its frames."""
 
 
 def simulate_bytes(
@@ -37,10 +37,10 @@ def simulate_bytes(
     engine: Engine | None = None,
     cold_start_s: float = 35.0,
 ) -> Iterator[tuple[str, int, bytes]]:
-    """(port, t_us, bytes) from t0_s to t1_s of the drive (its end by default); t_us counts from t_s = 0.
+    """Yield (port, t_us, bytes) from t0_s to t1_s of the drive (default: its end); t_us counts from t_s = 0.
 
-    Port "gps" speaks NMEA, a chunk an epoch; port "engine" speaks SLCAN with Z1 stamps. A `can_rate` of 0 is
-    a car without an adapter. `receiver` and `engine` replace the usual ones; noise follows from the drive.
+    Port "gps" speaks NMEA, one chunk per epoch; port "engine" speaks SLCAN with Z1 timestamps. A `can_rate` of 0 is
+    a car without an adapter. `receiver` and `engine` replace the default ones; noise is derived from the drive.
     """
     end_s = drive.end_s if t1_s is None else min(t1_s, drive.end_s)
     if receiver is None:
@@ -75,7 +75,7 @@ def _can_chunks(engine: Engine, rate: float, t0_s: float, t1_s: float) -> Iterat
 
 
 def _chunk_lasts(t_s: Floats) -> list[int]:
-    """Which frames are the last of the chunks in which frames of these times travel."""
+    """Return the indices of the last frame of each chunk, for frames with these times."""
     if not t_s.size:
         return []
     chunks = np.floor((t_s + CHUNK_LEAD_S) / CAN_CHUNK_S)

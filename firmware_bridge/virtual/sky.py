@@ -1,7 +1,7 @@
-"""The satellites over a virtual receiver: GSA and GSV, once a second.
+"""Satellites in view of the virtual receiver: GSA and GSV, once per second.
 
-A made-up constellation that turns slowly; nothing is computed from orbits. Sentences stay the same for a
-minute, as elevations in whole degrees nearly do, and are kept for it.
+An invented constellation that turns slowly; no orbits are computed. Sentences stay the same for a minute, as
+elevations in whole degrees nearly do, and are cached for that time.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ MASK_DEG = 5
 
 
 class Sky:
-    """Sentences of what is in view. `talker` is the position talker; GSV names GPS."""
+    """Sentences on the satellites in view. `talker` is that of GSA; GSV uses GPS's."""
 
     def __init__(self, talker: str) -> None:
         self._talker = talker
         self._minute = lru_cache(maxsize=8)(self._sentences)
 
     def sentences(self, t_s: int, used: int) -> bytes:
-        """GSA and GSV at `t_s` with `used` satellites in the position; 0 is no position."""
+        """Return GSA and GSV at `t_s` with `used` satellites in the position; 0 is no position."""
         return self._minute(t_s // 60, used)
 
     def _sentences(self, minute: int, used: int) -> bytes:
@@ -53,7 +53,7 @@ class Sky:
 
 
 def _elevation_deg(prn: int, minute: int) -> int:
-    """Rises to a height of its own and sets again: a triangle of time, half of it under the horizon."""
+    """Return a satellite's elevation: a triangle over time with its own maximum, half of it below the horizon."""
     phase = (minute * 60 / TURN_S + prn / 31) % 1.0
     return int((1 - abs(4 * phase - 2)) * (40 + prn % 5 * 10)) if 0.25 < phase < 0.75 else -1
 

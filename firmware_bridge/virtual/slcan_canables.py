@@ -1,4 +1,4 @@
-"""The firmwares of CANable boards and their relatives, as their sources have them: one class a family."""
+"""Simulated SLCAN firmwares of CANable boards and derivatives, from their sources: one class per family."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from firmware_bridge.virtual.slcan_device import SlcanDialogue
 
 
 class Stock(SlcanDialogue):
-    """CANable's and CANable 2's own firmware: acknowledges nothing, and opens normal whatever M said."""
+    """CANable's and CANable 2's original firmware: acknowledges no command, and opens in normal mode despite M1."""
 
     version = b"b158aa7 github.com/normaldotcom/canable2-fw.git\r"
     sent: ClassVar[tuple[bytes, bytes]] = (b"", b"")
@@ -30,7 +30,7 @@ class Stock(SlcanDialogue):
 
 
 class FirstStock(Stock):
-    """The firmware of the first CANable: as the second's, without CAN FD."""
+    """The original firmware of the first CANable: as the second's, without CAN FD."""
 
     version = b"4c6e4ac https://github.com/normaldotcom/canable-fw.git\r"
 
@@ -39,7 +39,7 @@ class FirstStock(Stock):
 
 
 class Mute(Stock):
-    """Home-made firmware that says nothing at all, and listens when it is told to."""
+    """Home-made firmware without answers, with a listen-only mode."""
 
     version = b""
 
@@ -48,13 +48,13 @@ class Mute(Stock):
 
 
 class MuteNormal(Stock):
-    """One that says nothing and has no way to listen only."""
+    """Home-made firmware without answers and without a listen-only mode."""
 
     version = b""
 
 
 class WeAct(SlcanDialogue):
-    """WeAct's own firmware for USB2CANFD: M1 is remembered until M0, L is unknown."""
+    """WeAct's firmware for USB2CANFD: M1 stays set until M0, L is unknown."""
 
     version = b"WeAct Studio V1.0.0.0_20240110\r"
     told: ClassVar[dict[str, bytes]] = {}
@@ -81,7 +81,7 @@ class WeAct(SlcanDialogue):
 
 
 class Elmue(SlcanDialogue):
-    """CANable 2.5: answers with # once MF has asked for it, L reports the bus load, C resets everything."""
+    """CANable 2.5: answers with # after MF, L reports the bus load, C resets everything."""
 
     version = (
         b"+Board: Multiboard\tMCU: STM32G431\tDevID: 1128\tFirmware: 2427156\tSlcan: 101\tClock: 160\tChannels: 1"

@@ -1,6 +1,6 @@
-"""An SLCAN adapter's side of the conversation, as Lawicel's manual has it: what every dialect is a variation of.
+"""Simulated SLCAN adapter after Lawicel's manual, the base of all dialects.
 
-Keeps the truth that no host can ask for: whether it acknowledges frames on the bus, and whether it ever has.
+For tests it records whether it acknowledges frames on the bus, and whether it ever has, which no host can query.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from firmware_bridge.records import EFF_FLAG, CanFrame
 from firmware_bridge.virtual.dialogue import Reply
 
 LONGEST_COMMAND = 160
-"""An FD frame of 64 bytes has 141 characters; what is longer is noise and is dropped."""
+"""An FD frame of 64 bytes has 141 characters; a longer line is noise and is dropped."""
 OK, ERROR = b"\r", b"\a"
 
 
 class SlcanDialogue:
-    """Lawicel's commands, as its manual has them. Starts closed, without stamps."""
+    """Lawicel's commands after its manual. Starts closed, without timestamps."""
 
     version: bytes = b"V1013\r"
     sent: ClassVar[tuple[bytes, bytes]] = (b"z\r", b"Z\r")
-    """For a standard and an extended frame that was transmitted."""
+    """Answers to a standard and an extended frame that was transmitted."""
     told: ClassVar[dict[str, bytes]] = {"N": b"NVCAR\r", "F": b"F00\r"}
     custom_bitrate = re.compile(r"s[0-9A-F]{4}")
     wrap_ms = 60_000
@@ -35,7 +35,7 @@ class SlcanDialogue:
         self.been_normal = False
         """Whether it has ever acknowledged frames."""
         self.bitrate_code = ""
-        """What it was told last: an S code, or a whole command for a custom bit rate."""
+        """The last bit-rate command: an S code, or a whole command for a custom bit rate."""
         self.data_bitrate_code = ""
         self._line = bytearray()
 
@@ -58,7 +58,7 @@ class SlcanDialogue:
                 said, frame = self._transmit(line, t_us)
                 answer += said
                 transmit += [] if frame is None else [frame]
-            elif line:  # an empty one: a host that flushes the adapter's input
+            elif line:  # an empty line: a host that flushes the adapter's input
                 answer += self._command(line.decode("ascii", "replace"))
         return Reply(answer, tuple(transmit))
 
@@ -72,7 +72,7 @@ class SlcanDialogue:
         return self.sent[bool(can_id & EFF_FLAG)], CanFrame(t_us, 0, can_id, data)
 
     def _command(self, line: str) -> bytes:
-        """The answer to a command line; a command that is unknown or comes at a wrong time is an error."""
+        """Return the answer to a command line; an unknown or untimely command is an error."""
         if line == "V":
             return self.version
         return self.told.get(line) or self._result(accepted=self._obeys(line[:1], line[1:]))

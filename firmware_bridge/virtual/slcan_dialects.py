@@ -1,7 +1,7 @@
-"""The SLCAN firmwares of real adapters, as far as a host can tell: what each obeys, answers and writes.
+"""Simulated SLCAN firmwares of real adapters: accepted commands, answers and output.
 
-One class a family of firmware, one entry of DIALECTS a firmware, each as its source has it; those of CANable boards
-are in `slcan_canables`.
+One class per family of firmware, one entry of DIALECTS per firmware, each after its source code; those of CANable
+boards are in `slcan_canables`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Usbtin(SlcanDialogue):
 
 
 class Esp32Ret(SlcanDialogue):
-    """ESP32RET's lawicel mode: never refuses, opens again whenever it is told to, small letters."""
+    """ESP32RET's lawicel mode: accepts every command, also opening twice; lower-case hexadecimal."""
 
     version = b"V1013\n"
     told: ClassVar[dict[str, bytes]] = {"N": b"ESP32RET\n", "F": b"F00\r"}
@@ -50,7 +50,7 @@ class Esp32Ret(SlcanDialogue):
 
 
 class Mintynet(SlcanDialogue):
-    """mintynet's ESP32 firmware: opens again whenever it is told to, no L, M acknowledged and ignored."""
+    """mintynet's ESP32 firmware: accepts opening twice, has no L, acknowledges and ignores M."""
 
     version = b"V1234\r"
     told: ClassVar[dict[str, bytes]] = {"N": b"N2208\r", "F": b"F00\r"}
@@ -74,7 +74,7 @@ class Mintynet(SlcanDialogue):
 
 
 class Slcanuino(Mintynet):
-    """slcanuino on an Arduino: reports frames whether it is open or not."""
+    """slcanuino on an Arduino: reports frames even while closed."""
 
     told: ClassVar[dict[str, bytes]] = {"N": b"N1234\r", "F": b"F12\r"}
     bitrate_codes = "34568"
@@ -82,7 +82,7 @@ class Slcanuino(Mintynet):
 
 
 class WiCan(SlcanDialogue):
-    """WiCAN takes its commands byte by byte: M waits for eight digits, and no CR is none of them."""
+    """WiCAN reads its commands byte by byte: M waits for eight characters, a CR among them."""
 
     version = b"V2011\r"
     told: ClassVar[dict[str, bytes]] = {"N": b"N43010123\r", "F": b"F00\r"}

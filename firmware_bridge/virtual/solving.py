@@ -1,8 +1,7 @@
-"""Where a growing function comes to nought: how hard to push, how wide to swing.
+"""Root finder for increasing functions (Chandrupatla's method).
 
-Chandrupatla's method (Advances in Engineering Software 28, 1997): the zero stays between two points as in bisection,
-and wherever three points bend little enough a parabola through them says where to look next. A dozen looks do what
-fifty halvings would.
+Advances in Engineering Software 28, 1997. The root stays bracketed as in bisection; where three points are close enough
+to linear, inverse quadratic interpolation gives the next point. A dozen evaluations replace fifty bisections.
 """
 
 from __future__ import annotations
@@ -10,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 MOST_STEPS = 120
-"""Twice what halving alone would take to the last bit of a float."""
+"""Bound on steps: twice what bisection alone takes to the last bit of a float."""
 TOLERANCE = 2.0**-53
-"""Of the greater of the two ends: the last bit of a float."""
+"""Relative to the larger end of the bracket: the last bit of a float."""
 
 
 def zero(function: Callable[[float], float], low: float, high: float) -> float:
@@ -44,7 +43,7 @@ def zero(function: Callable[[float], float], low: float, high: float) -> float:
 
 
 def _share(a: float, b: float, c: float, at_a: float, at_b: float, at_c: float) -> float:
-    """How far from `a` towards `b` to look next: by the parabola through the three points, else half way."""
+    """Return the next point as a fraction of the way from `a` to `b`: by interpolation if it is safe, else 0.5."""
     if at_c in (at_a, at_b):
         return 0.5
     xi, phi = (a - b) / (c - b), (at_a - at_b) / (at_c - at_b)

@@ -1,9 +1,8 @@
-"""The frames on a virtual car's engine bus: the engine's own, from a DBC, among those of a busy bus.
+"""CAN traffic of the virtual engine bus: engine messages packed by a DBC, and filler frames of other units.
 
-The messages of the DBC whose signals are named as in EngineStates carry the engine; a signal of another name
-is 0. Packing follows the DBC (both byte orders, sign, scale) for a whole array of instants at once, and a
-test holds it equal to cantools. The bus is filled with frames of other units to the rate that is asked for,
-standard and extended, of several lengths.
+Signals of the DBC that are named as in EngineStates have the engine's values; other signals are 0. Packing
+follows the DBC (both byte orders, sign, scale) for a whole array of instants, and a test compares it with cantools.
+Frames of other units, standard and extended and of several lengths, fill the bus to the requested rate.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from firmware_bridge.virtual.engine import Engine, EngineStates
 from firmware_bridge.virtual.rows import Bytes, Ints
 
 BROADCAST_HZ = 20
-"""Each message of the DBC so often, or as often as the bus's rate leaves room for."""
+"""Rate of each message of the DBC, or less if the bus's rate leaves no room."""
 # Other units of a car: body, brakes, gearbox, and a J1939 gateway, with the lengths they use.
 _FILLERS = (
     *((0x181 + 13 * i, 8) for i in range(14)),
@@ -42,7 +41,7 @@ DEMO_DBC = files(__package__).joinpath("demo_engine.dbc").read_text(encoding="ut
 
 
 class Frames(NamedTuple):
-    """Many frames: times (s of the drive), identifiers with their EFF flag, lengths, and 8 octets each.
+    """Many frames as arrays: times (s of the drive), identifiers with EFF flag, lengths, and 8 octets each.
 
     Octets beyond a frame's length are zero.
     """
@@ -53,7 +52,7 @@ class Frames(NamedTuple):
     data: Bytes
 
     def records(self, bus: int = 0) -> list[CanFrame]:
-        """The same as records, in microseconds of the drive."""
+        """Return the frames as records, in microseconds of the drive."""
         t_us = np.round(self.t_s * 1e6).astype(np.int64).tolist()
         octets = self.data.tobytes()
         return [
@@ -65,11 +64,11 @@ class Frames(NamedTuple):
 
 
 class Traffic:
-    """`rate` frames a second: what `engine` sends, as `dbc_text` describes it, among others."""
+    """Traffic of `rate` frames per second: the messages of `engine` after `dbc_text`, among others."""
 
     def __init__(self, engine: Engine, dbc_text: str = DEMO_DBC, rate: float = 100.0) -> None:
         if rate <= 0:
-            raise ConfigurationError(f"a bus with {rate} frames a second", hint="more than 0")
+            raise ConfigurationError(f"a bus with {rate} frames per second", hint="more than 0")
         database = Database()
         database.add_dbc_string(dbc_text)
         self._engine, self._rate = engine, rate
@@ -84,8 +83,8 @@ class Traffic:
         self._filler_length = np.array([length for _, length in fillers])
 
     def between(self, t0_s: float, t1_s: float) -> Frames:
-        """The frames of t0_s <= t < t1_s; frame k of the drive is sent at k / rate."""
-        # One more on each side, for products round: a frame belongs where its own time says.
+        """Return the frames of t0_s <= t < t1_s; frame k of the drive is sent at k / rate."""
+        # One more on each side, because products round; then select by each frame's own time.
         number = np.arange(int(t0_s * self._rate) - 1, int(t1_s * self._rate) + 2)
         number = number[(number / self._rate >= t0_s) & (number / self._rate < t1_s)]
         t_s = number / self._rate
@@ -106,7 +105,7 @@ class Traffic:
 
 
 def packed(message: Message, states: EngineStates) -> Bytes:
-    """The 8 data octets of a message at each instant."""
+    """Return the 8 data octets of a message at each instant."""
     count = len(states.rpm)
     intel, motorola = np.zeros(count, np.uint64), np.zeros(count, np.uint64)
     for signal in message.signals:
@@ -128,7 +127,7 @@ def _octets(words: NDArray[np.uint64], order: str) -> Bytes:
 
 
 def _raw(signal: Signal, values: Floats) -> NDArray[np.uint64]:
-    """Scaled whole numbers, held within what the signal can carry, as two's complement."""
+    """Return raw values in two's complement, scaled and clipped to the signal's range."""
     low = -(1 << signal.length - 1) if signal.is_signed else 0
     scaled = np.round((values - signal.offset) / signal.scale)
     clipped = np.clip(scaled, low, low + (1 << signal.length) - 1).astype(np.int64)

@@ -1,8 +1,7 @@
-"""Frames as the bytes by which an adapter reports them, many at a time.
+"""Vectorized encoders of CAN frames in the adapters' protocols.
 
-The protocols' own `report` is the reference for one frame; this is the same for thousands, a matrix of octets
-with a row a frame, and property tests hold the two equal. Device time is the drive's time in the protocol's
-ticks.
+Each protocol's own `report` is the reference for one frame; this does thousands, as a matrix of octets with one
+row per frame, and property tests compare the two. Device time is the drive's time in the protocol's ticks.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ LAWICEL_WRAP_MS = 60_000
 
 
 class Reports(NamedTuple):
-    """The bytes of many frames, and where each frame's end."""
+    """The bytes of many frames, and the end of each frame."""
 
     data: bytes
     ends: list[int]
@@ -29,7 +28,7 @@ class Reports(NamedTuple):
 def slcan(
     frames: Frames, *, stamped: bool = True, wrap_ms: int = LAWICEL_WRAP_MS, lower: bool = False
 ) -> Reports:
-    """SLCAN lines: with Z1 stamps that wrap at `wrap_ms`, or without any."""
+    """SLCAN lines, with Z1 timestamps that wrap at `wrap_ms`, or without timestamps."""
     is_extended = (frames.can_id & EFF_FLAG) != 0
     number = hex_digits(_octets(frames.can_id & EXTENDED_MASK, ">u4"), lower=lower)
     number[:, :5] *= is_extended[:, None]
@@ -83,12 +82,12 @@ REPORTS: dict[str, Callable[[Frames], Reports]] = {
 
 
 def _ticks(frames: Frames, per_s: float) -> Ints:
-    """Device time: whole ticks, as the counter of a chip has them."""
+    """Return the device time in whole ticks, as a chip's counter."""
     return np.floor(np.round(frames.t_s * 1e6) * (per_s / 1e6) + 1e-9).astype(np.int64)
 
 
 def _octets(values: Ints, order: str) -> Bytes:
-    """Each value's octets in a byte order; higher ones are cut off as a counter does."""
+    """Return each value's octets in a byte order; higher bits are cut off, as in a counter."""
     return values.astype(order).view(np.uint8).reshape(len(values), -1)
 
 
@@ -97,12 +96,12 @@ def _constant(frames: Frames, octets: bytes) -> Bytes:
 
 
 def _filled(frames: Frames) -> Mask:
-    """Which of its 8 octets a frame has."""
+    """Return which of its 8 octets each frame has."""
     out: Mask = np.arange(8) < frames.length[:, None]
     return out
 
 
 def _binary(frames: Frames, *parts: Bytes) -> Reports:
-    """Parts side by side; of the part that is the data only as much as the frame has."""
+    """Join the parts of each row; of the data part only the frame's length."""
     present = [_filled(frames) if part is frames.data else np.ones(part.shape, np.bool_) for part in parts]
     return Reports(*joined(np.concatenate(parts, axis=1), np.concatenate(present, axis=1)))
