@@ -61,7 +61,7 @@ class Stretch(NamedTuple):
 
 
 class Anchor(NamedTuple):
-    """The car must be at `distance_m` at `t_s`. Two at one distance are a stop; `speed_mps` None: chosen by the plan."""
+    """The car must be at `distance_m` at `t_s`. Two at one distance are a stop; `speed_mps` None: the plan chooses it."""
 
     t_s: float
     distance_m: float
@@ -98,7 +98,8 @@ class Pace:
         return Drive(self._path, t_s, distance_m, speed_mps, utc_s)
 
     def _anchor_speeds(self, anchors: Sequence[Anchor]) -> list[float]:
-        """Speed at each anchor: nothing at stops, else the average around it as far as it can be had."""
+        """Return the speed at each anchor: 0 at stops, else the average around it as far as possible."""
+        # The possible speed there is that of the fastest drive from stop to stop.
         speeds = [0.0] * len(anchors)
         moving = [i for i in range(1, len(anchors) - 1) if self._passes(anchors[i - 1 : i + 2])]
         for i in moving:

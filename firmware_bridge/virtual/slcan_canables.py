@@ -14,7 +14,7 @@ class Stock(SlcanDialogue):
 
     version = b"b158aa7 github.com/normaldotcom/canable2-fw.git\r"
     sent: ClassVar[tuple[bytes, bytes]] = (b"", b"")
-    told: ClassVar[dict[str, bytes]] = {}
+    fixed_answers: ClassVar[dict[str, bytes]] = {}
 
     def _result(self, *, accepted: bool) -> bytes:
         return b""
@@ -57,7 +57,7 @@ class WeAct(SlcanDialogue):
     """WeAct's firmware for USB2CANFD: M1 stays set until M0, L is unknown."""
 
     version = b"WeAct Studio V1.0.0.0_20240110\r"
-    told: ClassVar[dict[str, bytes]] = {}
+    fixed_answers: ClassVar[dict[str, bytes]] = {}
     sent: ClassVar[tuple[bytes, bytes]] = (b"", b"")
 
     def __init__(self) -> None:
@@ -87,7 +87,7 @@ class Elmue(SlcanDialogue):
         b"+Board: Multiboard\tMCU: STM32G431\tDevID: 1128\tFirmware: 2427156\tSlcan: 101\tClock: 160\tChannels: 1"
         b"\tQuartz: No\tLimits: 512,256,128,128,32,32,16,16\tHAL: 1.2.3\r"
     )
-    told: ClassVar[dict[str, bytes]] = {}
+    fixed_answers: ClassVar[dict[str, bytes]] = {}
     custom_bitrate = re.compile(r"s\d+,\d+,\d+,\d+")
     answers_from_the_start = False
     plain_open_is_normal = False
@@ -143,7 +143,7 @@ class Esp32S3(Elmue):
         b"+Board: ESP32-S3-SLCAN\tMCU: ESP32-S3\tDevID: 0\tFirmware: 1.1.0\tSlcan: 101\tClock: 80\tChannels: 1"
         b"\tQuartz: No\tLimits: 0,0,0,0,0,0,0,0\r"
     )
-    told: ClassVar[dict[str, bytes]] = {"F": b"F00\r", "N": b"N1234\r"}
+    fixed_answers: ClassVar[dict[str, bytes]] = {"F": b"F00\r", "N": b"N1234\r"}
     answers_from_the_start = plain_open_is_normal = True
 
     def _obeys(self, name: str, argument: str) -> bool:

@@ -24,7 +24,7 @@ class SlcanDialogue:
     version: bytes = b"V1013\r"
     sent: ClassVar[tuple[bytes, bytes]] = (b"z\r", b"Z\r")
     """Answers to a standard and an extended frame that was transmitted."""
-    told: ClassVar[dict[str, bytes]] = {"N": b"NVCAR\r", "F": b"F00\r"}
+    fixed_answers: ClassVar[dict[str, bytes]] = {"N": b"NVCAR\r", "F": b"F00\r"}
     custom_bitrate = re.compile(r"s[0-9A-F]{4}")
     wrap_ms = 60_000
     lower = False
@@ -75,7 +75,7 @@ class SlcanDialogue:
         """Return the answer to a command line; an unknown or untimely command is an error."""
         if line == "V":
             return self.version
-        return self.told.get(line) or self._result(accepted=self._obeys(line[:1], line[1:]))
+        return self.fixed_answers.get(line) or self._result(accepted=self._obeys(line[:1], line[1:]))
 
     def _result(self, *, accepted: bool) -> bytes:
         return OK if accepted else ERROR

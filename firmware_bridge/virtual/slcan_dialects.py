@@ -37,7 +37,7 @@ class Esp32Ret(SlcanDialogue):
     """ESP32RET's lawicel mode: accepts every command, also opening twice; lower-case hexadecimal."""
 
     version = b"V1013\n"
-    told: ClassVar[dict[str, bytes]] = {"N": b"ESP32RET\n", "F": b"F00\r"}
+    fixed_answers: ClassVar[dict[str, bytes]] = {"N": b"ESP32RET\n", "F": b"F00\r"}
     wrap_ms = 65_536
     lower = True
 
@@ -53,7 +53,7 @@ class Mintynet(SlcanDialogue):
     """mintynet's ESP32 firmware: accepts opening twice, has no L, acknowledges and ignores M."""
 
     version = b"V1234\r"
-    told: ClassVar[dict[str, bytes]] = {"N": b"N2208\r", "F": b"F00\r"}
+    fixed_answers: ClassVar[dict[str, bytes]] = {"N": b"N2208\r", "F": b"F00\r"}
     sent: ClassVar[tuple[bytes, bytes]] = (b"\r", b"\r")
     bitrate_codes = "345678"
 
@@ -76,7 +76,7 @@ class Mintynet(SlcanDialogue):
 class Slcanuino(Mintynet):
     """slcanuino on an Arduino: reports frames even while closed."""
 
-    told: ClassVar[dict[str, bytes]] = {"N": b"N1234\r", "F": b"F12\r"}
+    fixed_answers: ClassVar[dict[str, bytes]] = {"N": b"N1234\r", "F": b"F12\r"}
     bitrate_codes = "34568"
     streams_while_closed = True
 
@@ -85,7 +85,7 @@ class WiCan(SlcanDialogue):
     """WiCAN reads its commands byte by byte: M waits for eight characters, a CR among them."""
 
     version = b"V2011\r"
-    told: ClassVar[dict[str, bytes]] = {"N": b"N43010123\r", "F": b"F00\r"}
+    fixed_answers: ClassVar[dict[str, bytes]] = {"N": b"N43010123\r", "F": b"F00\r"}
     sent: ClassVar[tuple[bytes, bytes]] = (b"\r", b"\r")
     _ARGUMENTS: ClassVar[dict[str, int]] = {"S": 1, "Z": 1, "A": 1, "a": 1, "D": 1, "M": 8, "m": 8, "s": 28}
 

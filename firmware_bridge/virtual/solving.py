@@ -15,14 +15,14 @@ TOLERANCE = 2.0**-53
 
 
 def zero(function: Callable[[float], float], low: float, high: float) -> float:
-    """The argument from `low` to `high` at which a function that never falls passes 0, or the end next to it."""
+    """Return the root of a non-decreasing function between `low` and `high`, or the end nearest to it."""
     near, far = function(high), function(low)
     if near <= 0.0:
         return high
     if far >= 0.0:
         return low
     tolerance = TOLERANCE * max(abs(low), abs(high))
-    # `a` was looked at last, 0 lies between it and `b`, and `c` is the one before.
+    # `a` is the newest point, the root lies between it and `b`, and `c` is the point before.
     a, b, c = high, low, high
     at_a, at_b, at_c = near, far, near
     share = 0.5

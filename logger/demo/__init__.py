@@ -1,1 +1,1 @@
-"""The built-in stages and the virtual drive along them."""
+"""Built-in stages, the virtual drives along them, and the demo and simulate commands."""

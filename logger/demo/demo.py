@@ -1,8 +1,8 @@
-"""The demonstration: a virtual car on real pseudo-terminals, recorded by the real recorder.
+"""Demonstration: a virtual car on real pseudo-terminals, recorded by the real recorder.
 
-It leaves behind a folder as a car has one: a configuration, the itinerary, the DBC file and the logs. The drive
+Its folder has the same files as a car's: a configuration, the itinerary, the DBC file and the logs. The drive
 is the built-in stage's, from a minute before the first checkpoint; within five minutes it passes the checkpoint
-and a speed zone (too fast, once), loses GPS for a while, and snaps its alternator belt.
+and a speed zone (with one over-speed), loses GPS for a while, and snaps its alternator belt.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ from logger.recorder.daemon import Recorder, RecorderStatus
 STAGE = "dakar-2026-11"
 CAR = "baciuska"
 TOO_FAST = Overspeed(1, 44.6, 45.3, 66)
-"""The demonstration's own, so that the page has one to show: the winner's logs of the stage have none."""
+"""An over-speed added for the demonstration, so that the page shows one: the winner's own drive has none."""
 FIRST_CHECKPOINT = "cp"
 LEAD_IN_S = 60.0
-"""The demonstration begins so long before the first checkpoint."""
+"""The demonstration begins this long before the first checkpoint."""
 GPS_LOST_S = (170.0, 190.0)
-"""Within the demonstration: past the speed zone, and long enough for the wheels to take over."""
+"""Seconds of the demonstration without GPS: after the speed zone, long enough for the wheels to take over."""
 BELT_SNAPS_S = 215.0
-"""Within the demonstration: the alarm, which waits ten seconds, comes before its fourth minute is over."""
+"""Second of the demonstration: the alarm, delayed by ten seconds, comes before the end of the fourth minute."""
 EARLIER_GPS_HZ, EARLIER_CAN_RATE = 1, 5
-"""The stage so far goes into the log at these rates: it is there in some seconds."""
+"""Rates at which the earlier part of the stage is logged, so that it takes only some seconds."""
 USUAL_PORT = 8040
 _REPORT_EVERY_S = 1.0
 
 CONFIGURATION = """\
-# The demonstration's set-up, as a car's would be; its ports are pseudo-terminals that exist while it runs.
+# Configuration of the demonstration, like a car's; its ports are pseudo-terminals that exist while it runs.
 
 [car]
 number = {number}
@@ -84,7 +84,7 @@ state = "state"
 
 @dataclass(frozen=True, slots=True)
 class Demonstration:
-    """A drive that is about to be recorded, from `start_s` on; what was driven before is in `log` already."""
+    """A drive to be recorded from `start_s` on; `log` already has the earlier part."""
 
     folder: Path
     built_in: BuiltInStage
@@ -95,9 +95,9 @@ class Demonstration:
 
 
 def prepare(folder: Path, progress: Callable[[float], None], later_s: float = 0.0) -> Demonstration:
-    """Plan the drive and put the stage so far into a new log; `progress` is told the share done.
+    """Plan the drive and write its earlier part into a new log; `progress` is called with the share done.
 
-    `later_s` is for who does not want to wait: the demonstration begins so much later.
+    `later_s`: begin the demonstration this much later, to skip waiting.
     """
     built_in, car = stages.stage(STAGE), driven()
     day = stages.plan(built_in, car)
@@ -119,7 +119,7 @@ def run(
 ) -> None:
     """Drive, record and serve until `stop` or the end of the stage.
 
-    `ready` is told the crew page's address as soon as it can be opened, `report` the recorder's state once a second.
+    `ready` is called with the crew page's address when it is ready, `report` with the recorder's state each second.
     """
     with VirtualCar(
         demo.drive,
@@ -138,7 +138,7 @@ def run(
 
         def on_round() -> None:
             nonlocal next_report_us, is_served, is_ending
-            if not is_served and _answers(http_port):
+            if not is_served and _has_server(http_port):
                 is_served = True
                 ready(f"http://127.0.0.1:{http_port}/")
             if recorder.origin.t_us() >= next_report_us:
@@ -151,43 +151,43 @@ def run(
                 page_is_gone.set()
 
         try:
-            recorder.run(page_is_gone, on_round)  # the page goes first, or it would tell of a lost recorder
+            recorder.run(page_is_gone, on_round)  # the page stops first, or it would report a lost recorder
         finally:
             crew.terminate()
             crew.wait()
 
 
 def driven() -> CarPlan:
-    """The car of the demonstration: the winner's, ordered to be too fast once."""
+    """Return the car of the demonstration: the winner's, with one over-speed added."""
     car = stages.stage(STAGE).car(CAR)
     return replace(car, orders=replace(car.orders, overspeeds=(TOO_FAST,)))
 
 
 def start_of(day: Plan) -> float:
-    """When, in a planned day, the demonstration begins."""
+    """Return when, in a planned day, the demonstration begins."""
     checkpoint = next(passage for passage in day.passages if passage.kind == FIRST_CHECKPOINT)
     return checkpoint.t_s - LEAD_IN_S
 
 
 def receiver(drive: Drive, start_s: float, gps_hz: int) -> GpsReceiver:
-    """The car's receiver, which loses GPS for a while."""
+    """Return the car's receiver, which loses GPS for a while."""
     lost_s = (start_s + GPS_LOST_S[0], start_s + GPS_LOST_S[1])
     return GpsReceiver(drive, gps_hz, seed=drive.utc_s, dropouts=[lost_s])
 
 
 def engine(drive: Drive, start_s: float) -> Engine:
-    """The car's engine, whose alternator belt snaps."""
+    """Return the car's engine, whose alternator belt snaps."""
     return Engine(drive, belt_snaps_s=start_s + BELT_SNAPS_S)
 
 
-def _answers(port: int) -> bool:
-    """Whether somebody listens on a port of this machine."""
+def _has_server(port: int) -> bool:
+    """Return whether a server listens on a port of this machine."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _free_port() -> int:
-    """The crew page's usual port, or any other that is free."""
+    """Return the crew page's default port, or any other free one."""
     for wanted in (USUAL_PORT, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -200,7 +200,7 @@ def _free_port() -> int:
 
 
 def set_up(demo: Demonstration, virtual: VirtualCar, http_port: int) -> Path:
-    """Write the configuration and the files that it names; returns its path."""
+    """Write the configuration and the files that it refers to; return its path."""
     folder, built_in, car = demo.folder, demo.built_in, demo.car
     write_whole(folder / "stage.toml", built_in.itinerary_text)
     write_whole(folder / "demo_engine.dbc", built_in.dbc_text)

@@ -1,8 +1,7 @@
-"""How a virtual car drives an itinerary: any itinerary, a user's own as well as the built-in stage.
+"""Plan a virtual car's drive through an itinerary, built-in or the user's own.
 
-From an itinerary and what one car is ordered to do: the road, what its speed may be where, and (`timetable`)
-when it is to be where; from these its drive. It keeps every limit but for the over-speeds it is ordered to
-make.
+From an itinerary and the orders of one car it derives the road, the speed limits along it, and (`timetable`) the
+times at places; from these the drive. The car keeps every limit, except in over-speeds that are ordered.
 """
 
 from __future__ import annotations
@@ -30,17 +29,17 @@ KMH = 1 / 3.6
 
 LIAISON_KMH = 100.0
 LIAISON_ROUGHNESS, SELECTIVE_ROUGHNESS = 0.05, 0.3
-"""How much the speed varies with the ground, by choice on gravel and hardly on a road."""
+"""How much the speed varies with the ground: a little on a road, more on gravel."""
 ROAD_LIMIT_KMH = 120.0
-"""Where neither stage nor section states a limit."""
+"""Limit where neither stage nor section states one."""
 DEFAULT_DAY_UTC_S = 1_768_446_000
-"""When an itinerary without a date begins: 15 January 2026, 03:00 UTC."""
+"""Start of an itinerary without a date: 15 January 2026, 03:00 UTC."""
 DEPARTURE_UTC_S = 3 * 3600
-"""The hour (UTC) at which an itinerary with a date begins."""
+"""Time of day (UTC) at which an itinerary with a date begins."""
 
 
 class Overspeed(NamedTuple):
-    """Drive at `speed_kmh` between two kilometres of section `section` (from 0), whatever its zones say."""
+    """Drive at `speed_kmh` between two kilometres of section `section` (from 0), regardless of its limits."""
 
     section: int
     from_km: float
@@ -50,9 +49,9 @@ class Overspeed(NamedTuple):
 
 @dataclass(frozen=True)
 class Orders:
-    """What one car is to do. `elapsed_s` are times in the timed section at named waypoints, "ASS" among them.
+    """The orders of one car. `elapsed_s`: times in the timed section at named waypoints, including "ASS".
 
-    Elapsed time does not run in neutralisations. `departs_utc_s` is POSIX seconds; None: the stage's own day.
+    Elapsed time does not run in neutralisations. `departs_utc_s` is POSIX seconds; None: on the stage's own date.
     """
 
     departs_utc_s: int | None = None
@@ -63,7 +62,7 @@ class Orders:
 
 
 class Passage(NamedTuple):
-    """The truth of a waypoint: when the car first comes to it."""
+    """Ground truth of a waypoint: when the car first reaches it."""
 
     section: int
     kind: str
@@ -73,7 +72,7 @@ class Passage(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """A drive, when it first comes to each waypoint, and when it leaves each section's start and reaches its end."""
+    """A drive, when it first reaches each waypoint, and when it leaves each section's start and reaches its end."""
 
     drive: Drive
     passages: tuple[Passage, ...]
@@ -81,7 +80,7 @@ class Plan(NamedTuple):
 
 
 def plan(itinerary: Itinerary, orders: Orders | None = None) -> Plan:
-    """One car's drive over the whole day. ConfigurationError where coordinates or times cannot be met."""
+    """Plan one car's whole day. Raises ConfigurationError if coordinates or times are impossible."""
     orders = orders or Orders()
     starts = starts_m(itinerary)
     pace = Pace(ground(itinerary), _stretches(itinerary, orders), orders.seed)
@@ -99,7 +98,7 @@ def plan(itinerary: Itinerary, orders: Orders | None = None) -> Plan:
 
 @lru_cache(maxsize=4)
 def ground(itinerary: Itinerary) -> Path:
-    """The road of an itinerary: known coordinates where it has some, made up between and without."""
+    """Return the road of an itinerary: through its known coordinates, invented between them."""
     starts = starts_m(itinerary)
     places = [
         Place(place_m(start, point.km), *point.position)
@@ -142,7 +141,7 @@ def _stretches(itinerary: Itinerary, orders: Orders) -> list[Stretch]:
 
 
 def _zones(section: Section) -> list[tuple[float, float, float]]:
-    """Speed zones as (from km, to km, km/h)."""
+    """Return the speed zones as (from km, to km, km/h)."""
     zones: list[tuple[float, float, float]] = []
     opened: Waypoint | None = None
     for point in section.waypoints:

@@ -1,10 +1,9 @@
-"""A road for an itinerary: made-up ground between named places, exactly as long as the roadbook says.
+"""Generate a road for an itinerary: an invented line through the known places, with the roadbook's exact length.
 
 A roadbook gives kilometres and, at most, the coordinates of some waypoints. Between two of those this draws
-a winding line: a smooth curve through the known points, swung to the sides by waves whose size is solved so
-that the line's length on the WGS 84 ellipsoid is that of the roadbook. Where an itinerary has no coordinates
-at all the road begins at a made-up place. The same itinerary always gives the same road; it is nobody's real
-route and claims nothing about the ground.
+a winding line: a smooth curve through the known points, displaced sideways by waves whose size is solved so
+that the line's length on the WGS 84 ellipsoid is that of the roadbook. Without any coordinates the road begins
+at an invented place. The same itinerary always gives the same road; it is not a real route.
 """
 
 from __future__ import annotations
@@ -23,25 +22,25 @@ from firmware_bridge.wgs84 import metres_per_degree
 POINT_SPACING_M = 15.0
 """Dense enough that the chord of the tightest bend is a centimetre short of its arc."""
 TAPER_M = 600.0
-"""The waves die out this far before a known point, so the line passes it smoothly."""
+"""The waves fade out over this distance before a known point, so that the line passes it smoothly."""
 WIND_M = (23_000.0, 9_000.0, 4_100.0, 1_900.0)
-"""Wave lengths that are swung until the length fits: valleys and dune fields."""
+"""Wavelengths of the waves whose size is solved for the length: valleys and dune fields."""
 BENDS = ((700.0, 0.16), (330.0, 0.14), (170.0, 0.10))
-"""Wave length (m) and slope of the bends a driver feels, where the ground is twisty."""
+"""Wavelength (m) and slope of the bends on twisty ground."""
 ROAD_BENDS = 0.15
-"""A public road keeps this share of them."""
+"""A public road has this share of those bends."""
 TWISTY_M = 6_300.0
 """Twisty and open ground alternate at about this distance."""
 WINDING = 0.85
-"""How straight made-up ground is: distance as the crow flies over distance by road."""
+"""Straightness of an invented road: straight distance divided by road distance."""
 LEAST_WINDING = 0.6
-"""Below this a leg goes out and comes back: it gets a made-up point in its middle."""
+"""Below this straightness a leg goes out and comes back, through an invented point in its middle."""
 SAME_PLACE_M = 1.0
 """Known points nearer than this along the road are one place (a time control on the start line)."""
 LENGTH_TOLERANCE = 0.005
-"""A roadbook may be this much shorter than the straight line: organisers' odometers are not surveyors."""
+"""A roadbook's distance may be shorter than the straight line by this share: organisers' odometers are inexact."""
 NOWHERE = (24.0, 45.0)
-"""Where the road of an itinerary without coordinates begins: made up."""
+"""Invented start of the road of an itinerary without coordinates."""
 
 
 class Place(NamedTuple):
@@ -55,9 +54,9 @@ class Place(NamedTuple):
 def road(
     places: Sequence[Place], length_m: float, *, rough: Sequence[tuple[float, float]], seed: int = 0
 ) -> Path:
-    """The path through `places`, from 0 to `length_m`. Ground is twisty within the `rough` stretches (m).
+    """Return the path through `places`, from 0 to `length_m`. Ground is twisty within the `rough` stretches (m).
 
-    ConfigurationError if two places are further apart than the distance between them.
+    Raises ConfigurationError if two places are further apart than the road between them.
     """
     known = _with_turning_points(_with_ends(_distinct(places), length_m))
     directions = _directions(known)
@@ -72,7 +71,7 @@ def road(
 
 
 def length_of(lat: Floats, lon: Floats) -> Floats:
-    """Cumulative length (m) along points a few metres apart, on the ellipsoid."""
+    """Return the cumulative length (m) along points a few metres apart, on the ellipsoid."""
     return np.concatenate(([0.0], np.cumsum(_steps_m(lat, lon))))
 
 
@@ -83,7 +82,7 @@ def _steps_m(lat: Floats, lon: Floats) -> Floats:
 
 
 def _distinct(places: Sequence[Place]) -> list[Place]:
-    """The places in the order of the road, each once; longitudes run on over the antimeridian."""
+    """Return the places in road order without duplicates; longitudes continue past the antimeridian."""
     known: list[Place] = []
     for place in sorted(places):
         if not known or place.distance_m - known[-1].distance_m > SAME_PLACE_M:
@@ -93,7 +92,7 @@ def _distinct(places: Sequence[Place]) -> list[Place]:
 
 
 def _with_ends(known: list[Place], length_m: float) -> list[Place]:
-    """The known places with a first at 0 and a last at the end: made up where the itinerary has none."""
+    """Return the known places with a first at 0 and a last at the end, invented if the itinerary has none."""
     if not known:
         known = [Place(0.0, *NOWHERE)]
     if known[0].distance_m > SAME_PLACE_M:
@@ -112,7 +111,7 @@ def _beyond(place: Place, along_m: float, course_deg: float) -> Place:
 
 
 def _with_turning_points(known: list[Place]) -> list[Place]:
-    """Where two places are much nearer than the road between them, a point aside: out and back."""
+    """Add a point to the side, out and back, where two places are much nearer than the road between them."""
     out = [known[0]]
     for start, end in pairwise(known):
         length, chord = end.distance_m - start.distance_m, _chord_m(start, end)
@@ -134,7 +133,7 @@ def _chord_m(start: Place, end: Place) -> float:
 
 
 def _directions(known: list[Place]) -> list[tuple[float, float]]:
-    """A unit vector (north, east) at each place: on towards the next as it came from the last."""
+    """Return a unit vector (north, east) at each place, the mean direction from the last to the next."""
     directions = []
     for i, here in enumerate(known):
         before, after = known[max(0, i - 1)], known[min(len(known) - 1, i + 1)]
@@ -153,7 +152,7 @@ def _twistiness(start: Place, end: Place, rough: Sequence[tuple[float, float]]) 
 def _leg(
     start: Place, end: Place, directions: Sequence[tuple[float, float]], twistiness: float, seed: int
 ) -> tuple[Floats, Floats, Floats]:
-    """Latitudes, longitudes and distances from `start` to `end`, as long as their distances say."""
+    """Return latitudes, longitudes and distances from `start` to `end`, with the length that their distances give."""
     length, chord = end.distance_m - start.distance_m, _chord_m(start, end)
     if chord > length * (1 + LENGTH_TOLERANCE):
         raise ConfigurationError(
@@ -176,7 +175,7 @@ def _leg(
 
 
 class _Line:
-    """All lines between two places: `bend` 0 is straight, 1 has its bends, `swing` widens the waves."""
+    """Family of lines between two places: `bend` scales the bends (0: none), `swing` the waves."""
 
     def __init__(
         self,
@@ -231,6 +230,6 @@ class _Line:
 
 
 def _altitude(distance_m: Floats) -> Floats:
-    """Made-up heights (m): a high plain with wadis in it."""
+    """Return invented altitudes (m): a high plain with wadis."""
     out: Floats = 980.0 + 140.0 * np.sin(distance_m / 61_000.0) + 22.0 * np.sin(distance_m / 3_700.0)
     return out + 1.5 * np.sin(distance_m / 160.0)

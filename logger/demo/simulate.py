@@ -1,6 +1,6 @@
-"""A whole stage's logs, faster than it was driven: the virtual car's bytes through the recorder's own pipeline.
+"""Simulate the logs of a whole stage faster than real time, through the recorder's own pipeline.
 
-One process a car; each writes its own log and tells how far it is.
+One process per car; each writes its own log and reports its progress.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ from logger.recorder.restart_state import Origin, state_text
 
 DBC_NAME = "demo_engine.dbc"
 MOST_AT_ONCE = max(4, os.cpu_count() or 1)
-"""Cars at once: a process each holds some 200 MB. More than cores, so that the built-in stage's three end together."""
+"""Parallel processes, of some 200 MB each. More than cores, so that the built-in stage's three cars end together."""
 _TAKE_EVERY_US = 5_000_000
-"""Rows are handed to the log in strides of so much drive."""
+"""Drive time between writes of rows to the log."""
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One car's log to make. `stage` is a built-in stage's name or the path of an itinerary."""
+    """One car's log to simulate. `stage` is a built-in stage's name or the path of an itinerary."""
 
     stage: str
     car: str
@@ -62,19 +62,19 @@ class Order:
 def orders(
     stage: str, cars: Sequence[str], gps_hz: int, can_rate: int, section: int | None, folder: Path
 ) -> list[Order]:
-    """An order for each car named, or for every car of the stage. Raises ConfigurationError."""
+    """Return an order for each named car, or for every car of the stage. Raises ConfigurationError."""
     built_in = stages.find(stage)
     wanted = [built_in.car(key) for key in cars] if cars else list(built_in.cars)
     return [Order(stage, car.key, gps_hz, can_rate, section, folder) for car in wanted]
 
 
 def simulate(work: Sequence[Order], progress: Callable[[float], None]) -> list[Path]:
-    """Make the logs of all orders, a process each. Raises StagelogError."""
+    """Simulate the logs of all orders, one process each. Raises StagelogError."""
     for folder in {order.folder for order in work}:
         require_free(folder, "choose another folder with -o")
     shares = multiprocessing.Array("d", len(work), lock=False)
     is_over = multiprocessing.Event()
-    # Three cars on two cores: all at once they end together; the third alone would leave a core idle.
+    # Three cars on two cores: in parallel they end together; a third one at the end would leave a core idle.
     with ProcessPoolExecutor(
         max_workers=min(len(work), MOST_AT_ONCE), initializer=_share, initargs=(shares, is_over)
     ) as pool:
@@ -88,12 +88,12 @@ def simulate(work: Sequence[Order], progress: Callable[[float], None]) -> list[P
             hint = "free some memory, or make fewer cars' logs at once with --car"
             raise LogError("a car's process was killed", where=str(work[0].folder), hint=hint) from error
         finally:
-            is_over.set()  # or the pool would wait for what nobody wants any more
+            is_over.set()  # otherwise the pool waits for the other logs
             pool.shutdown(wait=False, cancel_futures=True)
 
 
 def log_path(order: Order) -> Path:
-    """Where an order's log goes."""
+    """Return the path of an order's log."""
     built_in = stages.find(order.stage)
     key = setup.stage_key(built_in.itinerary)
     name = naming.stem(key, built_in.car(order.car).number)
@@ -101,7 +101,7 @@ def log_path(order: Order) -> Path:
 
 
 def simulate_car(order: Order, progress: Callable[[float], None]) -> Path:
-    """Drive one car and record it. Returns the log."""
+    """Drive one car and record it; return the path of the log."""
     built_in = stages.find(order.stage)
     car = built_in.car(order.car)
     drive = stages.drive(built_in, car, order.section)
@@ -125,9 +125,9 @@ def record_drive(
     *,
     replaces: bool = False,
 ) -> None:
-    """Make the log of a drive from its beginning to `until_s`, as the recorder would have.
+    """Write the log of a drive from its beginning to `until_s`, as the recorder would.
 
-    With `replaces`, a log that is there stays until the new one is whole.
+    With `replaces`, an existing log stays until the new one is complete.
     """
     config = configs.Config(
         car=configs.Car(car.number, car.name, car.car_class, car.crew),
@@ -174,15 +174,17 @@ _is_over: Event
 def _share(shares: MutableSequence[float], is_over: Event) -> None:
     global _shares, _is_over
     _shares, _is_over = shares, is_over
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which ends us by `is_over`
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # the parent handles Ctrl-C and ends this process by `is_over`
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    gc.disable()  # rows hold nothing that holds them: looking for circles is a twentieth of the time
+    gc.disable()  # rows have no reference cycles, and collection would take 5 % of the time
 
 
 def _end_with_parent() -> None:
-    """A pool's process waits for its next order for ever: also when its parent was killed."""
+    """End this process with its parent: a pool's process otherwise waits for orders after the parent was killed."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
@@ -194,6 +196,6 @@ def _simulate_numbered(number: int, order: Order) -> Path:
     def progress(done: float) -> None:
         _shares[number] = done
         if _is_over.is_set():
-            sys.exit()  # nobody waits for the log: its part is removed on the way out
+            sys.exit()  # the log is not needed any more; exiting removes its part file
 
     return simulate_car(order, progress)

@@ -1,6 +1,6 @@
-"""The stages that come with stagelog: an itinerary, the cars that drove it, and their drives.
+"""Built-in stages: itinerary, cars and their drives.
 
-The texts beside this file say which of their numbers are published and which are made up.
+The TOML files in this package state which of their numbers are published and which are invented.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from logger.stage.itinerary import Itinerary, load
 STAGES = {"dakar-2026-11": "dakar_2026_11"}
 
 BEFORE_SECTION_S, AFTER_SECTION_S = 120, 60
-"""A drive of one section alone begins and ends this long before and after it."""
+"""A drive of a single section begins and ends this long before and after it."""
 
 
 @dataclass(frozen=True)
 class CarPlan:
-    """One car of a built-in stage: who is in it and what it is to do. `key` is its short name."""
+    """One car of a built-in stage: its crew and its orders. `key` is its short name."""
 
     key: str
     number: int
@@ -49,7 +49,7 @@ class BuiltInStage:
     cars: tuple[CarPlan, ...]
 
     def car(self, key: str) -> CarPlan:
-        """The car of that short name or number; ConfigurationError naming those there are."""
+        """Return the car with that short name or number. Raises ConfigurationError with the valid ones."""
         for car in self.cars:
             if key.lower() in (car.key, str(car.number)):
                 return car
@@ -59,7 +59,7 @@ class BuiltInStage:
 
 @cache
 def stage(name: str) -> BuiltInStage:
-    """The built-in stage of that name; ConfigurationError naming those there are."""
+    """Return the built-in stage of that name. Raises ConfigurationError with the valid names."""
     if name not in STAGES:
         raise ConfigurationError(f'no built-in stage "{name}"', hint=f"choose one of {', '.join(STAGES)}")
     itinerary_text = _text(f"{STAGES[name]}.toml")
@@ -70,9 +70,9 @@ def stage(name: str) -> BuiltInStage:
 
 
 def find(name: str) -> BuiltInStage:
-    """A built-in stage by its name, or a user's own itinerary by its path, with one car that drives it.
+    """Return a built-in stage by its name, or a user's itinerary by its path, with one car that drives it.
 
-    ConfigurationError where it is neither, or the itinerary is wrong.
+    Raises ConfigurationError if it is neither, or the itinerary is invalid.
     """
     if name in STAGES:
         return stage(name)
@@ -88,18 +88,18 @@ def find(name: str) -> BuiltInStage:
 
 
 def plan(built_in: BuiltInStage, car: CarPlan) -> Plan:
-    """The car's whole day, with the truth of every waypoint."""
+    """Return the car's whole day, with the ground truth of every waypoint."""
     return planning.plan(built_in.itinerary, car.orders)
 
 
 def drive(built_in: BuiltInStage, car: CarPlan, section: int | None = None) -> Drive:
-    """The car's drive: the whole day, or one section (from 0) with the minutes around it."""
+    """Return the car's drive: the whole day, or one section (from 0) with the minutes around it."""
     day = plan(built_in, car)
     return day.drive if section is None else section_drive(day, section)
 
 
 def section_drive(day: Plan, section: int) -> Drive:
-    """One section (from 0) of a planned day, with the minutes around it; its t_s begins at 0."""
+    """Return one section (from 0) of a planned day, with the minutes around it; its t_s begins at 0."""
     if not 0 <= section < len(day.sections):
         raise ConfigurationError(f"no section {section + 1}", hint=f"there are {len(day.sections)}")
     begins_s, ends_s = day.sections[section]

@@ -1,10 +1,9 @@
-"""When a virtual car is where: an itinerary's day as anchors, instants at distances.
+"""Timetable of a virtual car: the day of an itinerary as anchors (instants at distances).
 
-It stands before the departure, drives liaisons at its ease and waits at the time controls, lines up a few
-metres before the start of a timed section and crosses the line on a second, is at waypoints at the elapsed
-times it was ordered to take, stands through neutralisations, passes the finish flying and stops at the stop
-control. Without orders a timed section takes its target time, or an average of 100 km/h, as far as bends and
-limits allow.
+The car stands before the departure, drives liaisons at an easy speed and waits at the time controls. It lines up a
+few metres before the start of a timed section and crosses the line on a whole second, reaches waypoints at the
+ordered elapsed times, stands in neutralisations, crosses the flying finish and stops at the stop control. Without
+orders a timed section takes its target time, or an average of 100 km/h, as far as bends and limits allow.
 """
 
 from __future__ import annotations
@@ -19,17 +18,17 @@ from logger.stage.itinerary import Itinerary, Section, Waypoint
 M_PER_KM = 1000.0
 
 BEFORE_DEPARTURE_S = 180
-"""The car stands this long, engine running, before the day begins: a receiver's cold start fits in."""
+"""Standing time, engine running, before the day begins: long enough for a receiver's cold start."""
 AFTER_ARRIVAL_S = 120
-"""And this long at the end."""
+"""Standing time at the end."""
 LINE_UP_M = 15.0
 """Crews wait this far before a start line and cross it moving, so that the crossing is one instant."""
 LINE_RUN_S = 4.5
-"""From there to the line; a second more than the car needs, even if it has to stop on it."""
+"""Time from there to the line: a second more than the car needs, even if it has to stop on the line."""
 LINE_SPEED_MPS = 2 * LINE_UP_M / LINE_RUN_S
 REACTION_S = 0.4
-"""From the end of a neutralisation to the car on its line. Leaving early is penalised, and at walking pace a receiver
-that is two metres off is a third of a second off: nobody aims at the instant itself."""
+"""From the end of a neutralisation until the car is on its line. Leaving early is penalised, and at low speed a
+position error of two metres is a third of a second, so crews leave a margin."""
 STOP_CONTROL_M = 300.0
 """The stop control is this far after the flying finish, unless the itinerary has a time control there."""
 STOP_CONTROL_WITHIN_M = 1000.0
@@ -37,20 +36,20 @@ STOP_CONTROL_S = 240.0
 CONTROL_S = 60.0
 """A card is stamped in a minute."""
 START_AFTER_S = 600
-"""From the last time control to the start of the timed section."""
+"""Time from the last time control to the start of the timed section."""
 TIGHTEST = 1.08
-"""Nobody drives a section in less than this times what its bends and limits would allow."""
+"""Shortest time of a section, as a multiple of the time that its bends and limits allow."""
 SELECTIVE_KMH = 100.0
-"""What a timed section without a target is driven at, on average."""
+"""Average speed of a timed section without a target time."""
 
 
 def place_m(start_m: float, km: float) -> float:
-    """A kilometre of a section that starts at `start_m`, in metres of the day; to the millimetre."""
+    """Return a kilometre of a section that starts at `start_m`, in metres of the day, to the millimetre."""
     return round(start_m + km * M_PER_KM, 3)
 
 
 def starts_m(itinerary: Itinerary) -> list[float]:
-    """Where each section starts, in metres of the day, and the end of the last."""
+    """Return the start of each section in metres of the day, and the end of the last."""
     starts = [0.0]
     for section in itinerary.sections:
         starts.append(place_m(starts[-1], section.length_km))
@@ -58,7 +57,7 @@ def starts_m(itinerary: Itinerary) -> list[float]:
 
 
 class Timetable:
-    """The anchors of one car's day. `elapsed_s` are times of the timed section at named waypoints, where ordered."""
+    """Builder of the anchors of one car's day. `elapsed_s`: ordered times of the timed section at named waypoints."""
 
     def __init__(
         self, itinerary: Itinerary, pace: Pace, start_after_s: int, elapsed_s: Mapping[str, int]
@@ -68,7 +67,7 @@ class Timetable:
         self._anchors = [Anchor(0.0, 0.0)]
 
     def anchors(self) -> list[Anchor]:
-        """From standing before the departure to standing after the arrival."""
+        """Return the anchors, from standing before the departure to standing after the arrival."""
         self._anchors = [Anchor(0.0, 0.0)]
         self._wait_until(BEFORE_DEPARTURE_S)
         for index in range(len(self._sections)):
@@ -145,7 +144,7 @@ class Timetable:
             self._wait_until(math.ceil(self._now_s) + self._start_after_s)
 
     def _neutralised(self, end_m: float, time_s: float) -> float:
-        """Drive to the end of a neutralisation and leave when its `time_s` are over. Returns how long it lasted."""
+        """Drive to the end of a neutralisation and leave after its `time_s`; return how long it lasted."""
         begun_s = self._now_s
         self._go(end_m - LINE_UP_M)
         ends_s = max(begun_s + time_s, math.ceil(self._now_s + LINE_RUN_S) + 1)
@@ -154,7 +153,7 @@ class Timetable:
         return ends_s - begun_s
 
     def _elapsed(self, section: Section, start_m: float) -> dict[float, float]:
-        """Elapsed time (whole s) at the kilometres that have one: as ordered, else in proportion."""
+        """Return the elapsed time (whole s) at the kilometres that have one: as ordered, else in proportion."""
         ordered = {p.km: self._ordered_s[p.name] for p in section.waypoints if p.name in self._ordered_s}
         known: dict[float, float] = {0.0: 0.0, **ordered}
         if section.length_km not in known:
@@ -167,16 +166,16 @@ class Timetable:
                 known[point.km] = round(known[before] + share * (known[after] - known[before]))
         ends = {dn.km: fn.km for dn, fn in pairwise(p for p in section.waypoints if p.kind in ("dn", "fn"))}
         for before, km in pairwise(sorted(known)):
-            if km not in ordered:  # what nobody ordered takes at least what it has to
+            if km not in ordered:  # without an order, at least the shortest possible time
                 least_s = self._least_s(place_m(start_m, ends.get(before, before)), place_m(start_m, km))
                 known[km] = max(known[km], known[before] + least_s)
         return known
 
     def _own_time_s(self, section: Section, start_m: float) -> float:
-        """What the car takes when nobody orders a time: the target or 100 km/h, never faster than it can."""
+        """Return the time without an order: the target or 100 km/h, but at least the shortest possible time."""
         wanted = section.target_min * 60 if section.target_min else section.length_km / SELECTIVE_KMH * 3600
         return max(math.ceil(wanted), self._least_s(start_m, place_m(start_m, section.length_km)))
 
     def _least_s(self, from_m: float, to_m: float) -> int:
-        """The least whole seconds from one place to another, standing at both."""
+        """Return the shortest time, in whole seconds, from one place to another, standing at both."""
         return math.ceil(TIGHTEST * self._pace.fastest_s(from_m, to_m)) + 1 if to_m > from_m else 0

@@ -1,4 +1,4 @@
-"""The verbs that need no car: demo and simulate."""
+"""The `demo` and `simulate` commands, which need no car."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ _PATH = click.Path(path_type=Path)
 
 @click.command(name="simulate")
 @click.argument("stage")
-@click.option("-o", "--output", "folder", type=_PATH, required=True, help="The folder for the logs.")
-@click.option("--car", "cars", multiple=True, help="Only this car (name or number); may be given again.")
-@click.option("--gps-hz", type=click.IntRange(1, 25), default=1, show_default=True, help="Fixes a second.")
+@click.option("-o", "--output", "folder", type=_PATH, required=True, help="Folder for the logs.")
+@click.option("--car", "cars", multiple=True, help="Only this car (name or number); may be repeated.")
+@click.option("--gps-hz", type=click.IntRange(1, 25), default=1, show_default=True, help="Fixes per second.")
 @click.option(
-    "--can-rate", type=click.IntRange(0, 10_000), default=20, show_default=True, help="CAN frames a second."
+    "--can-rate", type=click.IntRange(0, 10_000), default=20, show_default=True, help="CAN frames per second."
 )
 @click.option("--section", type=click.IntRange(1), help="Only this section of the itinerary, counted from 1.")
 def simulate(
     stage: str, folder: Path, cars: tuple[str, ...], gps_hz: int, can_rate: int, section: int | None
 ) -> None:
-    """Make the logs of a whole STAGE, one a car, through the recorder's own decoders and store.
+    """Simulate the logs of a whole STAGE, one per car, with the recorder's own decoders and store.
 
-    STAGE is a built-in one (dakar-2026-11) or an itinerary of your own. Logs that are there already are replaced.
+    STAGE is a built-in stage (dakar-2026-11) or the path of an itinerary. Existing logs are replaced.
     """
     from logger.demo import simulate as simulation  # noqa: PLC0415 - numpy, and the virtual car
 
@@ -51,18 +51,22 @@ def simulate(
     type=_PATH,
     default=Path("stagelog-demo"),
     show_default=True,
-    help="The folder for its configuration and its logs.",
+    help="Folder for the configuration and the logs.",
 )
-@click.option("--gps-hz", type=click.IntRange(1, 25), default=10, show_default=True, help="Fixes a second.")
+@click.option("--gps-hz", type=click.IntRange(1, 25), default=10, show_default=True, help="Fixes per second.")
 @click.option(
-    "--can-rate", type=click.IntRange(1, 10_000), default=1000, show_default=True, help="CAN frames a second."
+    "--can-rate",
+    type=click.IntRange(1, 10_000),
+    default=1000,
+    show_default=True,
+    help="CAN frames per second.",
 )
-@click.option("--seconds", type=click.FloatRange(1), help="Stop by itself after so long.")
+@click.option("--seconds", type=click.FloatRange(1), help="Stop after this time.")
 def demo(folder: Path, gps_hz: int, can_rate: int, seconds: float | None) -> None:
     """Drive a virtual car on real pseudo-terminals, record it, and serve the crew page, until Ctrl-C.
 
-    The car drives stage 11 of the Dakar 2026 from a minute before its first checkpoint; the stage so far is put into
-    the log first. Open the address that it prints. The log can be opened while it grows.
+    The car drives stage 11 of the Dakar 2026 from a minute before its first checkpoint; the earlier part of the stage
+    is written to the log first. Open the printed address in a browser. The log can be read while it is written.
     """
     from logger.demo import demo as demonstration  # noqa: PLC0415 - numpy, and the virtual car
 
