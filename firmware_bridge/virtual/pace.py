@@ -61,7 +61,7 @@ class Stretch(NamedTuple):
 
 
 class Anchor(NamedTuple):
-    """The car must be at `distance_m` at `t_s`. Two at one distance are a stop; `speed_mps` None: the plan chooses it."""
+    """Be at `distance_m` at `t_s`. Two at one distance are a stop; `speed_mps` None: the plan chooses it."""
 
     t_s: float
     distance_m: float
@@ -99,14 +99,13 @@ class Pace:
 
     def _anchor_speeds(self, anchors: Sequence[Anchor]) -> list[float]:
         """Return the speed at each anchor: 0 at stops, else the average around it as far as possible."""
-        # The possible speed there is that of the fastest drive from stop to stop.
         speeds = [0.0] * len(anchors)
         moving = [i for i in range(1, len(anchors) - 1) if self._passes(anchors[i - 1 : i + 2])]
         for i in moving:
             before, here, after = anchors[i - 1 : i + 2]
             average = (after.distance_m - before.distance_m) / (after.t_s - before.t_s)
             speeds[i] = average if here.speed_mps is None else here.speed_mps
-        # What can be driven there at all is read from the fastest drive from stop to stop.
+        # The possible speed there is that of the fastest drive from stop to stop.
         stops = [i for i in range(len(anchors)) if i not in moving]
         for first, last in pairwise(stops):
             if anchors[last].distance_m > anchors[first].distance_m and last - first > 1:
