@@ -1,7 +1,7 @@
-"""The logger: records a drive, shows it to the crew and judges it afterwards."""
+"""The logger: record a drive, show it to the crew, review it afterwards."""
 
 from logger.version import code_version
 
 __version__ = code_version()
 SOFTWARE = f"stagelog {__version__}"
-"""What wrote a log, in its `meta` and in each session."""
+"""The program and version written to a log's `meta` and to each session."""

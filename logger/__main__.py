@@ -1,10 +1,10 @@
-"""`python -m logger` is `stagelog`."""
+"""Run stagelog with `python -m logger`."""
 
 import sys
 
 
 def start() -> None:
-    """The program's entry point. Ctrl-C is quiet also while the command line itself is imported."""
+    """The program's entry point. Ctrl-C exits quietly even while the command line is being imported."""
     try:
         from logger.cli.main import main  # noqa: PLC0415
     except KeyboardInterrupt:

@@ -1,9 +1,9 @@
 """The version of this code: the same in `--version`, `logger.__version__` and each log's `session.software`.
 
 A build takes it from git and writes it to `_version.py` (setuptools-scm). An editable installation outlives its
-build: the next `git pull` changes the code and not that file. So beside a `.git` the commit is read from there, and an
-archive made by git carries its commit in `_ARCHIVED`. `importlib.metadata` knows the build's version alone, and its
-import costs more than a tenth of the recorder's start.
+build: the next `git pull` changes the code and not that file. So if there is a `.git`, the commit is read from it,
+and an archive made by git carries its commit in `_ARCHIVED`. `importlib.metadata` knows only the build's version, and
+its import takes more than a tenth of the recorder's start.
 """
 
 from __future__ import annotations
@@ -11,22 +11,22 @@ from __future__ import annotations
 from pathlib import Path
 
 UNBUILT = "0.2.0.dev0"
-"""The version of code without tags: `fallback_version` in pyproject.toml, which counts commits from it."""
+"""The version of code without tags: `fallback_version` in pyproject.toml, to which commits are counted."""
 _ARCHIVED = "$Format:%H$"
-"""The commit, which `git archive` puts in here (.gitattributes); in a checkout this text."""
+"""The commit, which `git archive` inserts here (.gitattributes); in a checkout this placeholder."""
 _SHOWN_DIGITS = 9
-"""Of a commit; setuptools-scm writes as many."""
+"""Digits of a commit; setuptools-scm writes as many."""
 _COMMIT_DIGITS = frozenset({40, 64})
-"""SHA-1 and SHA-256."""
+"""Lengths of SHA-1 and SHA-256."""
 
 
 def code_version() -> str:
-    """PEP 440, with the commit in its local part: 0.2.0.dev467+g180f1ce4b."""
+    """The PEP 440 version, with the commit in its local part: 0.2.0.dev467+g180f1ce4b."""
     commit = _ARCHIVED if _is_commit(_ARCHIVED) else _checked_out(Path(__file__).parent.parent)
-    return _of(_built(), commit)
+    return _with_commit(_built(), commit)
 
 
-def _of(built: str, commit: str) -> str:
+def _with_commit(built: str, commit: str) -> str:
     """The built version if it is of this commit; otherwise its public part with this commit."""
     public, _, local = built.partition("+")
     node = local.partition(".")[0]
@@ -37,17 +37,17 @@ def _of(built: str, commit: str) -> str:
 
 def _built() -> str:
     try:
-        from logger._version import VERSION  # noqa: PLC0415 - the build makes it
+        from logger._version import VERSION  # noqa: PLC0415 - the build creates it
     except ImportError:
         return UNBUILT
     return str(VERSION)
 
 
 def _checked_out(root: Path) -> str:
-    """The commit that is checked out at `root`; "" where git has nothing to say."""
+    """The commit checked out at `root`; "" if it cannot be read."""
     try:
         folder = root / ".git"
-        if folder.is_file():  # of a worktree
+        if folder.is_file():  # a worktree
             folder = root / folder.read_text("utf-8").removeprefix("gitdir:").strip()
         head = (folder / "HEAD").read_text("utf-8").strip()
         reference = head.removeprefix("ref:").strip()
@@ -59,7 +59,7 @@ def _checked_out(root: Path) -> str:
 
 def _referred(folder: Path, reference: str) -> str:
     """The commit of a reference such as refs/heads/main. Raises OSError, ValueError."""
-    common = folder / "commondir"  # a worktree's branches are the repository's
+    common = folder / "commondir"  # a worktree shares the repository's branches
     shared = folder / common.read_text("utf-8").strip() if common.exists() else folder
     if (shared / reference).exists():
         return (shared / reference).read_text("utf-8").strip()

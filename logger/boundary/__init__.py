@@ -1,1 +1,1 @@
-"""What enters the program from outside and leaves it: file names, JSON, terminal text, whole files, signals."""
+"""The program's boundary: file names, JSON, terminal text, whole files, signals, systemd notification."""

@@ -1,7 +1,7 @@
-"""What is drawn on a terminal, with rich: a console on which foreign text cannot be anything but text.
+"""A rich console that shows foreign text as plain text.
 
-Rule 1: no markup, so "[red]" in a name is five letters. Rule 2: whatever a renderable makes of a text, no control
-character of it reaches the terminal; those that move the cursor are rich's own.
+Rule 1: no markup, so "[red]" in a name is five letters. Rule 2: no control character of a text reaches the terminal;
+only rich's own control codes move the cursor.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from logger.boundary.standard_streams import styled
 
 
 class PlainConsole(Console):
-    """A console on standard output, or with `err` on standard error."""
+    """A console on standard output, or on standard error with `err`."""
 
     def __init__(self, *, err: bool = False) -> None:
         stream = styled(sys.stderr if err else sys.stdout)
         super().__init__(file=stream, markup=False, emoji=False, highlight=False)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """The segments of a renderable, their texts marked."""
+        """The segments of a renderable, with control characters in their texts replaced by marks."""
         return map(_plain, super().render(renderable, options))
 
 
@@ -39,7 +39,7 @@ def _plain(segment: Segment) -> Segment:
 
 @contextmanager
 def bar(title: str) -> Iterator[Callable[[float], None]]:
-    """A bar on standard error; what it yields takes the share done, 0 to 1."""
+    """A progress bar on standard error; it yields a function that takes the share done, 0 to 1."""
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),

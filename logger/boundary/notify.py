@@ -1,9 +1,9 @@
-"""What systemd is told: ready, alive, stopping, and a line of status; and when "alive" may be said.
+"""systemd notification: ready, alive, stopping, a status line; and a watchdog fed only while every part works.
 
-Knows the datagram socket named in $NOTIFY_SOCKET, and nothing of what is recorded. The idea: a recorder that is
-running is not a recorder that works. Each part hands in a pulse, a number that changes whenever that part has
-gone round (the writer after a commit, a refusal or an idle wait; a port's thread after a read or a failed
-opening). The watchdog is fed only while no pulse has stood still, so one blocked thread brings a restart.
+Knows the datagram socket named in $NOTIFY_SOCKET, and nothing about recording. A process that runs may still be
+stuck, so each part supplies a pulse: a number that changes with each cycle of that part (the writer after a commit, a
+refusal or an idle wait; a port's thread after a read or a failed opening). The watchdog is fed only while no pulse
+has stopped, so one blocked thread causes a restart.
 """
 
 from __future__ import annotations
@@ -17,34 +17,37 @@ from contextlib import suppress
 log = logging.getLogger(__name__)
 
 MAX_STATUS_CHARACTERS = 200
-"""`systemctl status` shows one line; the whole datagram stays far below what a socket takes at once."""
+"""`systemctl status` shows one line; the datagram stays far below a socket's limit."""
 _READY_WAIT_S = 2.0
-"""Readiness is said once and must arrive: at boot systemd's queue is full of others' news."""
-_FEEDS_A_PERIOD = 4
-"""Two feeds may be late or lost before systemd's patience ends."""
-_PATIENCE_SHARE = 0.5
-"""A pulse may stand still for this share of the watchdog's period. As systemd waits for one period from the last
-feed on, a part that is stuck is ended after 1.25 to 1.5 periods."""
+"""Readiness is sent once and must arrive: at boot systemd's queue is full of other services' messages."""
+_FEEDS_PER_PERIOD = 4
+"""Two feeds may be late or lost before systemd's timeout."""
+_STALL_SHARE = 0.5
+"""A pulse may stand still for this share of the watchdog period. systemd waits one period from the last feed, so it
+restarts a stuck process after 1.25 to 1.5 periods."""
 
 
 class Notifier:
-    """The way to whoever started this process; without one, every call does nothing."""
+    """Send notifications to systemd; without a socket, every call does nothing."""
 
     def __init__(self, address: str | None) -> None:
-        """`address` is the text of $NOTIFY_SOCKET: a path, or @NAME for an abstract socket."""
+        """`address` is the value of $NOTIFY_SOCKET: a path, or @NAME for an abstract socket."""
         self._address = ""
         self._socket: socket.socket | None = None
         self._status = ""
         if not address:
             return
         if address[0] not in "/@":
-            log.warning("NOTIFY_SOCKET=%s is no Unix socket: systemd will not hear of this process", address)
+            log.warning(
+                "NOTIFY_SOCKET=%s is not a Unix socket: systemd gets no notifications",
+                address,
+            )
             return
         self._address = "\0" + address[1:] if address[0] == "@" else address
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
 
     def ready(self, status: str = "") -> None:
-        """The start is done: rows reach the log, or the page is served."""
+        """Report that start-up is complete: rows reach the log, or the page is served."""
         self._send("READY=1", status, wait_s=_READY_WAIT_S)
 
     def alive(self) -> None:
@@ -52,16 +55,16 @@ class Notifier:
         self._send("WATCHDOG=1")
 
     def status(self, text: str) -> None:
-        """Say in one line what is going on; the same again is not sent."""
+        """Set the one-line status; an unchanged text is not sent."""
         if text != self._status:
             self._send("", text)
 
     def stopping(self) -> None:
-        """The end has begun, and may take a while."""
+        """Report that shutdown has begun; it may take a while."""
         self._send("STOPPING=1")
 
     def close(self) -> None:
-        """Let go of the socket; what is said later goes nowhere."""
+        """Close the socket; later calls do nothing."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None
@@ -73,14 +76,14 @@ class Notifier:
         if status:
             self._status = status
             lines.append(f"STATUS={' '.join(status.split())[:MAX_STATUS_CHARACTERS]}")
-        # A manager that is restarting itself or is busy gets the next one: rows do not wait for it.
+        # A busy or restarting systemd gets the next notification: rows do not wait for it.
         self._socket.settimeout(wait_s)
         with suppress(OSError):
             self._socket.sendto("\n".join(lines).encode(errors="replace"), self._address)
 
 
 class Watchdog:
-    """Decides when to feed. `period_us` is systemd's patience; 0 when there is no watchdog."""
+    """Decide when to feed. `period_us` is systemd's watchdog period; 0 without a watchdog."""
 
     def __init__(self, period_us: int) -> None:
         self._period_us = period_us
@@ -90,13 +93,13 @@ class Watchdog:
 
     @property
     def stuck(self) -> tuple[str, ...]:
-        """The parts that stood still for too long at the last look."""
+        """The parts that had stopped for too long at the last check."""
         return self._stuck
 
     def is_due(self, t_us: int, pulses: Mapping[str, int]) -> bool:
-        """Whether to feed now. `pulses` has a number for every part that must go round; `t_us` is monotonic.
+        """Whether to feed now. `pulses` has a number for every part that must keep cycling; `t_us` is monotonic.
 
-        A part is given its patience from its first look on; one that is no longer named is no longer waited for.
+        A part's time limit starts at its first check; a part no longer listed is no longer watched.
         """
         if not self._period_us:
             return False
@@ -105,21 +108,21 @@ class Watchdog:
             if known is None or known[0] != pulse:
                 self._moved[part] = (pulse, t_us)
         self._moved = {part: self._moved[part] for part in pulses}
-        patience_us = self._period_us * _PATIENCE_SHARE
+        patience_us = self._period_us * _STALL_SHARE
         stuck = tuple(part for part, (_, moved_us) in self._moved.items() if t_us - moved_us > patience_us)
         if stuck and stuck != self._stuck:
             log.error("%s stands still: the watchdog is not fed until it moves", ", ".join(stuck))
         self._stuck = stuck
-        if stuck or (self._fed_us is not None and t_us - self._fed_us < self._period_us // _FEEDS_A_PERIOD):
+        if stuck or (self._fed_us is not None and t_us - self._fed_us < self._period_us // _FEEDS_PER_PERIOD):
             return False
         self._fed_us = t_us
         return True
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> tuple[Notifier, Watchdog]:
-    """What systemd asks of this process; outside of it, both do nothing.
+    """The notifier and watchdog that systemd requested; without systemd, both do nothing.
 
-    $WATCHDOG_PID says whose watchdog it is: a child that inherits the environment does not feed.
+    $WATCHDOG_PID names the process that must feed: a child that inherits the environment does not.
     """
     notifier = Notifier(environment.get("NOTIFY_SOCKET"))
     if environment.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
@@ -127,6 +130,6 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> tuple[Notif
     try:
         period_us = max(0, int(environment.get("WATCHDOG_USEC", "0")))
     except ValueError:
-        log.warning("WATCHDOG_USEC=%s is no number: no watchdog", environment["WATCHDOG_USEC"])
+        log.warning("WATCHDOG_USEC=%s is not a number: no watchdog", environment["WATCHDOG_USEC"])
         period_us = 0
     return notifier, Watchdog(period_us)

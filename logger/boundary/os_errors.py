@@ -1,4 +1,4 @@
-"""What the operating system refuses, as one line: which file, why, and what to do."""
+"""Format an OSError as one line: which file, what failed, how to fix it."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from pathlib import Path
 from firmware_bridge.errors import StagelogError
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
-"""Errors of a whole disk: the next file on it fails like this one."""
+"""Errors that affect the whole disk: the next file on it fails too."""
 _HINTS = {
     errno.ENOSPC: "make room there, and run the same command again",
     errno.EDQUOT: "make room there, and run the same command again",
-    errno.EFBIG: "that disk or limit takes no file of this size; choose another place",
-    errno.EROFS: "choose another place, or mount it writable",
-    errno.EACCES: "check who may write there",
-    errno.EPERM: "check who may write there",
+    errno.EFBIG: "the disk or a limit does not allow a file of this size; choose another folder",
+    errno.EROFS: "choose another folder, or mount it writable",
+    errno.EACCES: "check its permissions",
+    errno.EPERM: "check its permissions",
     errno.ENOENT: "check its name and its folder",
-    errno.EIO: "check the disk; `dmesg` says more",
+    errno.EIO: "check the disk; `dmesg` has details",
 }
 
 
 def line_of(error: OSError | StagelogError) -> str:
-    """An error as one line; those of our own tree already are one."""
+    """An error as one line; a StagelogError already is one."""
     if isinstance(error, StagelogError):
         return str(error)
     what = os.strerror(error.errno) if error.errno else str(error) or type(error).__name__
@@ -36,9 +36,9 @@ def line_of(error: OSError | StagelogError) -> str:
 
 @contextmanager
 def named(path: Path | str, part: Path | None = None) -> Iterator[None]:
-    """Errors that name no file, or only the unfinished `part`, name `path`. Raises OSError.
+    """Add `path` to errors that name no file, or only the unfinished `part`. Raises OSError.
 
-    A write that fails does not know its file's name: the kernel reports a number alone.
+    A failed write does not name its file: the kernel reports only a number.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""So many a second: how often somebody may do something, without a history of what was done.
+"""Fixed-window rate limiter, with no history of past calls.
 
 Time is an argument, in seconds of any steady clock.
 """
@@ -7,14 +7,14 @@ from __future__ import annotations
 
 
 class Allowance:
-    """At most `most` in each whole second."""
+    """Allow at most `most` calls in each whole second."""
 
     def __init__(self, most: int) -> None:
         self._left = self._most = most
         self._second: int | None = None
 
     def take(self, now_s: float) -> bool:
-        """Whether once more is allowed now."""
+        """Whether one more call is allowed now."""
         if int(now_s) != self._second:
             self._second, self._left = int(now_s), self._most
         self._left -= 1

@@ -1,8 +1,8 @@
-"""Standard streams that whoever started the program has closed (`stagelog info LOG >&-`).
+"""Standard streams: replace closed ones (`stagelog info LOG >&-`), and strip control characters from output.
 
-Python has None in their place, and the next file that is opened would get their number: a log could be the standard
-output. A closed output takes nothing: what a verb prints there fails as on a full disk, and a verb that prints
-nothing runs as ever. A closed standard error is nobody's to read.
+Python has None for a closed stream, and the next opened file would get its number: a log could become the standard
+output. A closed output fails as a full disk does: a verb that prints fails, a verb that prints nothing runs. Output
+to a closed standard error is discarded.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from typing import Any, TextIO
 from firmware_bridge.printable import marked
 
 _MODES = {"stdin": os.O_RDONLY, "stdout": os.O_RDONLY, "stderr": os.O_WRONLY}
-"""Of /dev/null, by number from 0. A write to the standard output fails: it is not lost without a word."""
+"""Open modes of /dev/null, by stream number from 0. A write to the standard output fails, so that output is never
+lost silently."""
 
 
 def open_closed() -> None:
-    """Fill the place of each stream that is closed, before any other file can take it."""
+    """Fill the descriptor of each closed stream before another file can take it."""
     for number, (name, mode) in enumerate(_MODES.items()):
         if getattr(sys, name) is None:
             descriptor = os.open(os.devnull, mode)  # the lowest free number: the stream's own
@@ -32,7 +33,8 @@ def open_closed() -> None:
 
 
 class _Marked(io.TextIOWrapper):
-    """A standard stream that takes no control character but the line end, and never fails to encode one."""
+    """A standard stream that replaces control characters other than the line end by marks, and never fails to
+    encode."""
 
     def __init__(self, stream: io.TextIOWrapper) -> None:
         stream.flush()
@@ -45,16 +47,16 @@ class _Marked(io.TextIOWrapper):
         )
 
     def write(self, text: str) -> int:
-        """Mark and write."""
+        """Replace control characters by marks, then write."""
         return self.write_styled(text if text.isprintable() else "\n".join(map(marked, text.split("\n"))))
 
     def write_styled(self, text: str) -> int:
-        """Write our own control characters."""
+        """Write text with our own control characters."""
         return super().write(text)
 
 
 class _Styled:
-    """A marked stream as those see it that draw: what they write is written as it is."""
+    """A view of a marked stream that writes text unchanged, for code that draws."""
 
     def __init__(self, stream: _Marked) -> None:
         self._stream = stream
@@ -65,12 +67,12 @@ class _Styled:
 
 
 def styled(stream: TextIO) -> Any:
-    """The stream for text that carries control characters of our own, and marks for all others."""
+    """The stream to use for text that contains our own control characters and marks."""
     return _Styled(stream) if isinstance(stream, _Marked) else stream
 
 
 def mark_streams() -> None:
-    """Put the border around both standard streams of this process."""
+    """Wrap both output streams of this process, so that foreign control characters become marks."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if isinstance(stream, io.TextIOWrapper) and not isinstance(stream, _Marked):

@@ -1,13 +1,13 @@
-"""The border for text that goes to people: every line on a terminal, in a pipe or in the journal is written here.
+"""Print untrusted text safely: every line on a terminal, in a pipe or in the journal is written here.
 
-    echo(line)                one line, bounded; characters that are not printable appear as marks
-    echo_json(document)       valid JSON, without any such character in it
+    echo(line)                one line, bounded; unprintable characters become marks
+    echo_json(document)       valid JSON, without unprintable characters
     print_table, print_tables columns of bounded cells
-    progress_bar, LiveLine    what is drawn over on a terminal
-    output_bytes()            standard output for an export: the caller writes what is safe
+    progress_bar, LiveLine    redrawn lines on a terminal
+    output_bytes()            standard output for an export: the caller writes safe bytes
 
-Names, notes, errors and answers come from logs, cars and strangers. `marked_streams` marks the control characters of
-everything else that is printed. A stream has to take line ends, so `echo` marks one within a name.
+Names, notes, errors and answers come from logs, cars and strangers. `mark_streams` replaces control characters in
+everything else that is printed. A stream has to pass line ends, so `echo` also replaces a line end within a name.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ from firmware_bridge.printable import printable
 from logger.boundary.standard_streams import styled
 
 MOST_LINE_CHARS: Final = 2_000
-"""Of one line: several names and a deep path fit; a hostile note has megabytes."""
+"""Per line: several names and a deep path fit; a hostile note has megabytes."""
 _OVERWRITE: Final = "\r\x1b[K"
-"""Back to the line's beginning, and erase it."""
+"""Return to the start of the line and erase it."""
 
 
 def echo(line: object = "", *, err: bool = False) -> None:
-    """Write one line to standard output, or with `err` to standard error."""
+    """Write one line to standard output, or to standard error with `err`."""
     print(printable(line, MOST_LINE_CHARS), file=sys.stderr if err else sys.stdout, flush=True)
 
 
 def echo_json(document: object, *, indent: int | None = 1, default: Callable[[Any], object] = str) -> None:
-    """Write a document as JSON. A number that JSON does not have (NaN, infinity) is null."""
+    """Write a document as JSON. A number that JSON lacks (NaN, infinity) becomes null."""
     print(json_text(document, sys.stdout.encoding or "ascii", indent, default), flush=True)
 
 
 def json_text(
     document: object, encoding: str, indent: int | None = None, default: Callable[[Any], object] = str
 ) -> str:
-    """JSON that `encoding` can hold, each character that is not printable as its escape."""
+    """JSON text that `encoding` can represent, with unprintable characters escaped."""
     try:
         text = json.dumps(document, indent=indent, ensure_ascii=False, allow_nan=False, default=default)
     except ValueError:
@@ -62,14 +62,14 @@ def _escaped(line: str, holds: Callable[[str], bool]) -> str:
 
 def _finite(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _finite(one) for key, one in value.items()}
+        return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(one) for one in value]
+        return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Columns as wide as their widest cell, two spaces apart."""
+    """Print columns as wide as their widest cell, two spaces apart."""
     lines = [[printable(cell) for cell in row] for row in [columns, *rows]]
     widths = [max(len(line[at]) for line in lines) for at in range(len(columns))]
     for line in lines:
@@ -78,7 +78,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Non
 
 
 def print_tables(tables: Iterable[tuple[str, Sequence[str], Sequence[Sequence[object]]]]) -> None:
-    """Title, columns and rows of each, an empty line before each."""
+    """Print title, columns and rows of each table, with an empty line before each."""
     for title, columns, rows in tables:
         echo()
         echo(title)
@@ -86,14 +86,14 @@ def print_tables(tables: Iterable[tuple[str, Sequence[str], Sequence[Sequence[ob
 
 
 def output_bytes() -> BinaryIO:
-    """Standard output for bytes that are a file's: what an export writes is the export's to make harmless."""
+    """Standard output in binary, for the bytes of an export; the exporter makes them safe."""
     sys.stdout.flush()
     return sys.stdout.buffer
 
 
 @contextmanager
 def progress_bar(title: str) -> Iterator[Callable[[float], None]]:
-    """A bar on standard error while the body runs; what it yields takes the share done, 0 to 1."""
+    """A progress bar on standard error while the body runs; it yields a function that takes the share done, 0 to 1."""
     if not sys.stderr.isatty():
         yield lambda _done: None
         return
@@ -104,10 +104,10 @@ def progress_bar(title: str) -> Iterator[Callable[[float], None]]:
 
 
 class LiveLine:
-    """One line on standard error that is written over and over; in a pipe, a line every so often."""
+    """One line on standard error that is overwritten; in a pipe, every tenth line is printed."""
 
-    _EVERY = 10
-    """Of so many lines a pipe gets one."""
+    _PIPE_EVERY = 10
+    """A pipe gets one line out of this many."""
 
     def __init__(self) -> None:
         self.begun = False
@@ -118,21 +118,21 @@ class LiveLine:
         """Replace the line."""
         if self._on_terminal:
             print(_OVERWRITE + printable(text, MOST_LINE_CHARS), end="", file=styled(sys.stderr), flush=True)
-        elif self._count % self._EVERY == 0:
+        elif self._count % self._PIPE_EVERY == 0:
             echo(text, err=True)
         self.begun = True
         self._count += 1
 
     def say(self, text: str) -> None:
-        """A line that stays."""
+        """Print a line that stays."""
         if self._on_terminal:
             print(_OVERWRITE, end="", file=styled(sys.stderr))
         echo(text, err=True)
 
 
 class OneLine(logging.Formatter):
-    """A log record's message as one line; a traceback follows on its own."""
+    """Format a log record's message as one line; a traceback follows on separate lines."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
-        """The line."""
+        """The message as one bounded line."""
         return printable(super().formatMessage(record), MOST_LINE_CHARS)

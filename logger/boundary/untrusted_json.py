@@ -1,11 +1,11 @@
-"""JSON that somebody else wrote: a car's answer, a line of a note, a text inside a log.
+"""Parse untrusted JSON with bounds on size and depth: a car's answer, a line of a note, a text in a log.
 
     from logger.boundary.untrusted_json import loads
-    document = loads(body)          # ValueError is all that it raises
+    document = loads(body)          # raises only ValueError
 
-Bounded in size and depth, so that whoever walks through the result meets no RecursionError; finite: NaN, Infinity and
-1e999 are refused, as JSON has no such numbers; and writable: half of a surrogate pair, which no file or terminal takes,
-is refused or replaced.
+Depth is bounded, so that code that walks the result never hits RecursionError. Numbers are finite: NaN, Infinity and
+1e999 are refused, as JSON lacks them. Text can be written anywhere: half of a surrogate pair, which no file or
+terminal accepts, is refused or replaced.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import re
 from typing import Any, Final, NoReturn
 
 MOST_BYTES: Final = 4 * 1024 * 1024
-"""A car's list of nine thousand logs. The worst text of this size takes some 150 MB when it is parsed."""
+"""A car's list of nine thousand logs. The worst text of this size takes about 150 MB to parse."""
 MOST_DEPTH: Final = 32
-"""Of arrays and objects within one another: what we write has five."""
+"""Nested arrays and objects: our own documents have five levels."""
 
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
-"""Where a text may have one; json itself joins those that are pairs."""
+"""Escapes that may be half of a surrogate pair; json itself joins complete pairs."""
 _STRING_OR_BRACKET = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[\]{}]', re.DOTALL)
 
 
@@ -32,9 +32,9 @@ def loads(
     most_depth: int = MOST_DEPTH,
     replace_surrogates: bool = False,
 ) -> Any:
-    """Parse JSON. Raises ValueError for everything that can be wrong with it.
+    """Parse JSON. Raises ValueError for any fault.
 
-    `replace_surrogates` is for a list of which one bad entry must not cost the others: half a pair becomes "?".
+    `replace_surrogates` is for a list in which one bad entry must not lose the others: half a pair becomes "?".
     """
     if len(text) > most_bytes:
         raise ValueError(f"over {most_bytes:,} bytes")
@@ -44,10 +44,10 @@ def loads(
         text = text.encode("utf-8", "replace" if replace_surrogates else "strict").decode("utf-8")
     if text.count("[") + text.count("{") > most_depth:
         _require_shallow(text, most_depth)
-    found = json.loads(text, parse_float=_finite, parse_constant=_refuse)
+    document = json.loads(text, parse_float=_finite, parse_constant=_refuse)
     if not _SURROGATE.search(text):
-        return found
-    whole = json.dumps(found, ensure_ascii=False).encode(
+        return document
+    whole = json.dumps(document, ensure_ascii=False).encode(
         "utf-8", "replace" if replace_surrogates else "strict"
     )
     return json.loads(whole)
@@ -55,8 +55,8 @@ def loads(
 
 def _require_shallow(text: str, most_depth: int) -> None:
     depth = 0
-    for found in _STRING_OR_BRACKET.finditer(text):
-        match found[0]:
+    for token in _STRING_OR_BRACKET.finditer(text):
+        match token[0]:
             case "[" | "{":
                 depth += 1
                 if depth > most_depth:
@@ -73,4 +73,4 @@ def _finite(digits: str) -> float:
 
 
 def _refuse(word: str) -> NoReturn:
-    raise ValueError(f"{word} is not a number of JSON's")
+    raise ValueError(f"{word} is not a JSON number")

@@ -1,11 +1,11 @@
-"""A file that has its name only when it is whole.
+"""Write a file atomically: it gets its name only when it is complete.
 
     write NAME.part -> fsync -> rename to NAME -> fsync the folder
 
-Rule 1: what had the name before stays until the new file is whole and on the disk. Rule 2: a part never outlives the
-program by long: an error, Ctrl-C or SIGTERM removes it, and after SIGKILL or a power cut the next attempt takes the
-same part again. Rule 3: one program at a time writes a part; it holds the part's lock (flock), which the kernel
-releases with the process.
+Rule 1: an existing file of that name stays until the new file is complete and on the disk. Rule 2: a part does not
+outlive the program for long: an error, Ctrl-C or SIGTERM removes it, and after SIGKILL or a power cut the next
+attempt reuses the same part. Rule 3: one program at a time writes a part; it holds the part's lock (flock), which the
+kernel releases with the process.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from logger.boundary.os_errors import named
 
 PART_TAIL = ".part"
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL})
-"""From file systems without locks, or without fsync for folders: network shares, some FUSE drivers."""
+"""Errors from file systems without locks, or without fsync for folders: network shares, some FUSE drivers."""
 _unfinished: set[Path] = set()
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """A stream whose bytes become the file `path` when the body ends without an error.
+    """A stream whose bytes become the file `path` if the body ends without an error.
 
-    A link is followed, and the mode of a file that is there is kept. A device or a pipe is written as it is. Raises
-    OSError with the name of `path`, InUseError while another program writes the same file.
+    Follows a link, and keeps the mode of an existing file. Writes directly to a device or a pipe. Raises OSError with
+    the name of `path`, InUseError while another program writes the same file.
     """
     target = Path(os.path.realpath(path))
     part = target.with_name(target.name + PART_TAIL)
@@ -52,14 +52,14 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Make `path` a file of this text, in UTF-8 (a file name in it may be none). Raises as `whole_file`."""
+    """Write `text` to `path` atomically, in UTF-8 (escaping what UTF-8 lacks). Raises as `whole_file`."""
     with whole_file(path) as stream:
         stream.write(text.encode(errors="backslashreplace"))
 
 
 @contextmanager
 def claimed(part: Path) -> Iterator[int]:
-    """An empty, locked part, as a descriptor; whatever is at that name when the body fails is removed.
+    """An empty, locked part, as a descriptor; if the body fails, the part is removed.
 
     Raises InUseError while another program has it, OSError.
     """
@@ -67,7 +67,7 @@ def claimed(part: Path) -> Iterator[int]:
         descriptor = _locked(part)
     except InUseError:
         raise
-    except BaseException:  # a signal between the part's making and its lock
+    except BaseException:  # a signal between creating the part and locking it
         _remove_if_free(part)
         raise
     try:
@@ -94,7 +94,7 @@ def _locked(part: Path) -> int:
             except OSError as error:
                 if error.errno not in _NO_LOCKS:
                     raise
-            # Whoever had it may have given it its final name between our open and our lock: that is not ours.
+            # Another program may have renamed it to its final name between our open and our lock.
             with suppress(FileNotFoundError):
                 if os.path.samestat(os.fstat(descriptor), part.stat()):
                     _unfinished.add(part)
@@ -107,7 +107,7 @@ def _locked(part: Path) -> int:
 
 @contextmanager
 def unfinished(part: Path) -> Iterator[None]:
-    """While the body runs, an end that does not unwind the stack removes this file."""
+    """While the body runs, an exit that does not unwind the stack removes this file."""
     _unfinished.add(part)
     try:
         yield
@@ -116,7 +116,7 @@ def unfinished(part: Path) -> Iterator[None]:
 
 
 def _remove_if_free(part: Path) -> None:
-    """Remove a part that no program holds."""
+    """Remove a part that no program has locked."""
     with suppress(OSError):
         descriptor = os.open(part, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
@@ -126,16 +126,16 @@ def _remove_if_free(part: Path) -> None:
             os.close(descriptor)
 
 
-def put_in_place(made: Path, target: Path) -> None:
-    """Give a whole file its name, durably; it replaces what has the name. Raises OSError."""
-    with named(target, made):
-        sync(made)
-        made.replace(target)
+def put_in_place(part: Path, target: Path) -> None:
+    """Rename a complete file to its final name, durably; replaces an existing file. Raises OSError."""
+    with named(target, part):
+        sync(part)
+        part.replace(target)
         sync_folder(target.parent)
 
 
 def sync(path: Path) -> None:
-    """Bring a file to the disk. Raises OSError."""
+    """Flush a file to the disk. Raises OSError."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -144,7 +144,7 @@ def sync(path: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Bring to the disk which files are in a folder. Raises OSError."""
+    """Flush a folder's entries to the disk. Raises OSError."""
     try:
         sync(folder)
     except OSError as error:
@@ -153,22 +153,22 @@ def sync_folder(folder: Path) -> None:
 
 
 def remove_unfinished() -> None:
-    """Remove every part of this process: for an end that does not unwind the stack."""
+    """Remove every part of this process, before an exit that does not unwind the stack."""
     for part in tuple(_unfinished):
         with suppress(OSError):
             part.unlink()
 
 
 KEEP_FREE_BYTES = 32_000_000
-"""Left on the disk for others: a system without any room loses what it works on."""
+"""Left free for other programs: a system with a full disk loses data."""
 
 
 class NoRoomError(LogError):
-    """A log that this machine has not the room for."""
+    """This machine has too little space for a log."""
 
 
 def require_room(folder: Path, need_bytes: int, where: str) -> None:
-    """Raise NoRoomError unless a folder has the room for so many bytes more."""
+    """Raise NoRoomError unless the folder's disk has space for `need_bytes`."""
     if shutil.disk_usage(folder).free < need_bytes + KEEP_FREE_BYTES:
         hint = "make room, and try again"
         raise NoRoomError(f"too little room for {need_bytes / 1e6:,.0f} MB here", where=where, hint=hint)

@@ -1,4 +1,4 @@
-"""The verbs of the evening before: check, import."""
+"""The verbs `check` and `import`: check a configuration or itinerary, convert a route file to an itinerary."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PATH = click.Path(path_type=Path)
 @click.command(name="check")
 @click.argument("file", type=_PATH)
 def check(file: Path) -> int:
-    """Check a configuration or an itinerary; tells every error at once, with its line and key."""
+    """Check a configuration or an itinerary and list every error, with its line and key."""
     from logger.config import configuration, input_files  # noqa: PLC0415
     from logger.recorder import setup  # noqa: PLC0415
     from logger.stage import itinerary  # noqa: PLC0415
@@ -25,8 +25,8 @@ def check(file: Path) -> int:
     try:
         text = input_files.read_text(file)
         if itinerary.looks_like_itinerary(text):
-            found = itinerary.load(text, str(file))
-            kind, problems = f"an itinerary of {len(found.sections)} sections", []
+            stage = itinerary.load(text, str(file))
+            kind, problems = f"an itinerary of {len(stage.sections)} sections", []
         else:
             kind, problems = "a configuration", setup.problems(configuration.load(file))
     except ConfigurationError as error:
@@ -41,13 +41,16 @@ def check(file: Path) -> int:
 
 @click.command(name="import")
 @click.argument("route", type=_PATH)
-@click.option("-o", "--output", type=_PATH, required=True, help="The itinerary to write, such as stage.toml.")
+@click.option(
+    "-o", "--output", type=_PATH, required=True, help="Itinerary file to write, such as stage.toml."
+)
 def import_(route: Path, output: Path) -> None:
-    """Make an itinerary of ROUTE, a GPX file: OpenRally of any version, or plain with kinds in its waypoints' names.
+    """Convert ROUTE, a GPX file, to an itinerary.
 
-    Speed zones, waypoints and their radii, neutralisations and time controls are kept. Where distances are missing,
-    they are measured along the track. Everything odd is a warning. Check the result: event, number, date and target
-    times are rarely in such a file.
+    ROUTE is OpenRally of any version, or plain GPX with the kind of each waypoint in its name. Keeps speed zones,
+    waypoints and their radii, neutralisations and time controls. Measures missing distances along the track. Prints a
+    warning for everything unusual. Check the result: such a file rarely has the event, the number, the date and the
+    target times.
     """
     from logger.config.input_files import require_file  # noqa: PLC0415
     from logger.stage.openrally.read import import_route  # noqa: PLC0415 - an XML parser
@@ -63,4 +66,4 @@ def import_(route: Path, output: Path) -> None:
     for warning in warnings:
         echo(f"{route}: {warning}", err=True)
     write_whole(output, text)
-    echo(f"{output}: written; {len(warnings)} warnings; `stagelog check {output}` reads it again")
+    echo(f"{output}: written; {len(warnings)} warnings; check it with `stagelog check {output}`")

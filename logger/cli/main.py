@@ -1,7 +1,7 @@
-"""The command line: which verbs there are, and how each error becomes one line and an exit code.
+"""The command line: the table of verbs, and one error line and exit code for each failure.
 
-Every verb lives in the room that does its work and is imported when it is called: the recorder must be up
-within a second of power-on and pays for nothing else.
+Each verb is defined in the package that does its work and is imported only when called: the recorder must be up
+within a second of power-on.
 """
 
 from __future__ import annotations
@@ -26,47 +26,45 @@ from logger.boundary.whole_file import remove_unfinished
 
 
 class Verb(NamedTuple):
-    """Where a verb is defined, and its line in the overview."""
+    """The module of a verb, and its one-line summary in the overview."""
 
     module: str
     summary: str
 
 
 VERBS: dict[str, Verb] = {
-    "demo": Verb("logger.demo.verbs", "A virtual car, recorded and shown: no hardware needed."),
-    "run": Verb("logger.recorder.verbs", "The recorder: from the car's ports into the log."),
-    "serve": Verb("logger.crew.verbs", "The crew server: the page that the crew looks at."),
-    "watch": Verb("logger.crew.verbs", "The live state in a terminal."),
-    "simulate": Verb("logger.demo.verbs", "A whole stage's logs, faster than it was driven."),
-    "replay": Verb("logger.replay.verbs", "A log or a raw capture through the recorder's computation again."),
-    "import": Verb("logger.cli.check_and_import", "A GPX route file into an itinerary."),
-    "check": Verb("logger.cli.check_and_import", "A configuration or an itinerary: every error at once."),
-    "logs": Verb("logger.logfile.verbs", "Which logs there are."),
-    "info": Verb("logger.logfile.verbs", "What is in a log."),
-    "verify": Verb("logger.logfile.verbs", "Is a log whole?"),
-    "review": Verb(
-        "logger.review.verbs", "A log judged: speed against limits, splits, waypoints, engine, evidence."
-    ),
-    "compare": Verb("logger.review.verbs", "Team-mates' logs side by side."),
-    "standings": Verb("logger.review.verbs", "The class table, from logs, results and penalties."),
-    "export": Verb("logger.export.verbs", "A log for other people's programs."),
-    "fetch": Verb("logger.transfer.verbs", "The car's logs onto this machine, while it records."),
-    "fleet": Verb("logger.fleet.verbs", "A season of logs as one dataset: add, review, query."),
-    "doctor": Verb("logger.doctor.verbs", "What is wrong with this car's set-up, in words."),
-    "canup": Verb("logger.install.canup", "A CAN interface brought up as the configuration says."),
-    "stick": Verb("logger.stick.verbs", "The logs that nobody has yet onto a USB stick."),
-    "protect": Verb("logger.retention.verbs", "Have a log stay on the card, however full that becomes."),
-    "install": Verb("logger.install.verbs", "Set this machine up as the car's recorder."),
-    "uninstall": Verb("logger.install.verbs", "Give the machine back; logs stay."),
+    "demo": Verb("logger.demo.verbs", "Record and show a virtual car; needs no hardware."),
+    "run": Verb("logger.recorder.verbs", "Record from the car's ports into a log."),
+    "serve": Verb("logger.crew.verbs", "Serve the crew page."),
+    "watch": Verb("logger.crew.verbs", "Show the live state in a terminal."),
+    "simulate": Verb("logger.demo.verbs", "Write the logs of a simulated stage, faster than real time."),
+    "replay": Verb("logger.replay.verbs", "Process a log or a raw capture as the recorder would."),
+    "import": Verb("logger.cli.check_and_import", "Convert a GPX route file to an itinerary."),
+    "check": Verb("logger.cli.check_and_import", "Check a configuration or an itinerary; list every error."),
+    "logs": Verb("logger.logfile.verbs", "List the logs in a folder."),
+    "info": Verb("logger.logfile.verbs", "Show what a log contains."),
+    "verify": Verb("logger.logfile.verbs", "Check that logs are whole."),
+    "review": Verb("logger.review.verbs", "Review a log: speed, splits, waypoints, engine, evidence."),
+    "compare": Verb("logger.review.verbs", "Compare team-mates' logs side by side."),
+    "standings": Verb("logger.review.verbs", "Compute the class table from logs, results, penalties."),
+    "export": Verb("logger.export.verbs", "Export a log for other programs."),
+    "fetch": Verb("logger.transfer.verbs", "Download the car's logs, even while it records."),
+    "fleet": Verb("logger.fleet.verbs", "Keep a season of logs as one dataset: add, review, query."),
+    "doctor": Verb("logger.doctor.verbs", "Diagnose the car's set-up and print how to fix it."),
+    "canup": Verb("logger.install.canup", "Bring up a CAN interface as configured."),
+    "stick": Verb("logger.stick.verbs", "Copy logs not yet downloaded to a USB stick."),
+    "protect": Verb("logger.retention.verbs", "Protect a log from removal when the card fills up."),
+    "install": Verb("logger.install.verbs", "Set up this machine as the car's recorder."),
+    "uninstall": Verb("logger.install.verbs", "Undo the installation; keep the logs."),
 }
 
 EXIT_USAGE = 2
 EXIT_IO = 74
 EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141
-"""As a program that SIGPIPE ends: whoever read our output, such as `head`, has enough."""
-ENDS_BY_ITSELF = frozenset({"run", "serve"})
-"""Verbs with signal handlers of their own: what they do on SIGTERM is part of their work."""
+"""The code of a program ended by SIGPIPE: the reader of our output, such as `head`, has closed it."""
+HANDLES_SIGNALS = frozenset({"run", "serve"})
+"""Verbs with their own signal handlers: SIGTERM is part of their normal operation."""
 
 
 class _Verbs(click.Group):
@@ -85,12 +83,12 @@ class _Verbs(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the verb. Here and not in `_run`, because click turns these into codes of its own."""
+        """Run the verb. Handled here and not in `_run`, because click maps these exceptions to its own exit codes."""
         try:
             return super().invoke(ctx)
         except (Exception, KeyboardInterrupt) as error:
             code = interruption.exit_code()
-            if code is not None:  # a library may have made another error of it: "query interrupted"
+            if code is not None:  # a library may have replaced it by another error: "query interrupted"
                 raise click.exceptions.Exit(code) from error
             if isinstance(error, BrokenPipeError):
                 _discard_output()
@@ -104,18 +102,18 @@ class _Verbs(click.Group):
 
 @click.command(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__)
-@click.option("-v", "--verbose", is_flag=True, help="Say more on standard error.")
+@click.option("-v", "--verbose", is_flag=True, help="Print more on standard error.")
 def cli(verbose: bool) -> None:
-    """Stagelog: records a rally-raid drive, shows it to the crew, and judges it afterwards.
+    """Record a rally-raid drive, show it to the crew, and review it afterwards.
 
-    `stagelog VERB --help` tells all about a verb. Exit codes: 0 done, 1 found something wrong, 2 wrong usage,
-    64 wrong configuration, 69 a needed device or server is not there, or another recorder writes there, 74 reading or
-    writing failed, 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP.
+    `stagelog VERB --help` describes a verb. Exit codes: 0 done, 1 problems found, 2 wrong usage, 64 wrong
+    configuration, 69 a required device or server is missing or another recorder is running, 74 reading or writing
+    failed, 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(OneLine("%(levelname)s %(message)s"))
     logging.basicConfig(handlers=[handler])
-    for ours in ("firmware_bridge", "logger"):  # what libraries have to say is for their own users
+    for ours in ("firmware_bridge", "logger"):  # not the messages of libraries
         logging.getLogger(ours).setLevel(logging.DEBUG if verbose else logging.INFO)
 
 
@@ -123,12 +121,12 @@ def main() -> None:
     """The program's entry point; never returns."""
     standard_streams.open_closed()
     verb = next((argument for argument in sys.argv[1:] if not argument.startswith("-")), "")
-    if verb not in ENDS_BY_ITSELF:
+    if verb not in HANDLES_SIGNALS:
         interruption.begin()
     code = _run()
     interruption.end()
     if interruption.exit_code() is not None:
-        remove_unfinished()  # where the signal came between two lines of what would have removed it
+        remove_unfinished()  # if the signal interrupted the clean-up itself
     sys.exit(interruption.exit_code() or code)
 
 
@@ -137,9 +135,9 @@ def _run() -> int:
     try:
         result = cli.main(prog_name="stagelog", standalone_mode=False)
         with named("standard output"):
-            sys.stdout.flush()  # what the buffer still has may be what does not fit
+            sys.stdout.flush()  # the rest of the buffer may not fit on the disk
     except click.ClickException as error:
-        for line in _wrong_use(error):
+        for line in _usage_error(error):
             echo(line, err=True)
         return EXIT_USAGE
     except (click.Abort, KeyboardInterrupt):
@@ -159,7 +157,7 @@ def _run() -> int:
 
 
 def _settle_output() -> None:
-    """Write what the standard output still has before the error; where that is what failed, discard it."""
+    """Flush standard output before printing the error; if that fails too, discard it."""
     try:
         sys.stdout.flush()
     except (OSError, ValueError):
@@ -167,18 +165,18 @@ def _settle_output() -> None:
 
 
 def _discard_output() -> None:
-    """Do not write what the standard output still has: a second failure would be a traceback at the exit."""
-    with suppress(OSError, ValueError):  # a stream without a descriptor has nothing left to fail
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
+    """Discard unflushed standard output: a second failure would print a traceback at exit."""
+    with suppress(OSError, ValueError):  # a stream without a descriptor has nothing to flush
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)
 
 
-def _wrong_use(error: click.ClickException) -> list[str]:
-    """One line; or the overview, for whoever asked for nothing."""
+def _usage_error(error: click.ClickException) -> list[str]:
+    """The error as one line; or the overview if no verb was given."""
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         return error.format_message().splitlines()
     what = error.format_message().removesuffix(".")
     context = getattr(error, "ctx", None)
     verb = context.command_path if context else "stagelog"
-    return [f"{verb}: {what}; `{verb} --help` tells how"]
+    return [f"{verb}: {what}; `{verb} --help` shows the usage"]

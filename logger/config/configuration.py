@@ -1,8 +1,8 @@
-"""`stagelog.toml`: what one car's set-up says, read once into frozen values.
+"""The configuration `stagelog.toml`: one car's set-up, read once into frozen values.
 
-Every rule of the file stands here, so that a wrong one is found with its line before a port is opened: parts
-of the program are handed the values they need and check nothing again. Relative paths start from the file's
-own folder. The one secret, the crew page's pin, never appears in a repr or in the log.
+Every rule of the file is here, so that a mistake is reported with its line before a port is opened; other modules
+receive checked values. Relative paths start from the file's own folder. The one secret, the crew page's pin, never
+appears in a repr or in the log.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from logger.stage.declared import Alarm
 from logger.tomlconfig.schema import SECRET, UNWRITTEN, Flaw, Places, TomlFile, dumps, empty, named, within
 
 MIN_PIN_LENGTH = 4
-"""Fewer digits are guessed within minutes even when guesses are rate-limited."""
+"""A shorter pin can be guessed within minutes even with rate-limited guesses."""
 
 MAX_LOSS_S = 10
-"""A writer that rests for longer looks stuck to the watchdog of the shipped unit, which has 20 s."""
+"""A writer that pauses for longer looks stuck to the watchdog of the shipped systemd unit, which allows 20 s."""
 
 MAX_SOCKET_PATH_BYTES = 107
-"""Linux keeps 108 bytes for a Unix socket's path, the last of them a NUL."""
+"""Linux reserves 108 bytes for a Unix socket's path, the last of them a NUL."""
 
 
 @dataclass(frozen=True, slots=True)
 class Car:
-    """Who drives; all of it goes into the log's meta."""
+    """The car and its crew; all of it goes into the log's meta."""
 
     number: int | None = field(default=None, metadata=within(0, 99_999))
     name: str = ""
@@ -43,9 +43,9 @@ class Car:
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """Where logs go, how much a power cut may cost, how much room is kept free.
+    """The log folder, the loss that a power cut may cause, the disk space kept free.
 
-    Room is made by removing old logs that have been downloaded; with `last_resort`, in the end, others as well.
+    Space is freed by removing old logs that have been downloaded; with `last_resort`, in the end, other logs as well.
     """
 
     directory: Path = Path("/var/lib/stagelog")
@@ -56,7 +56,7 @@ class Log:
 
 @dataclass(frozen=True, slots=True)
 class StageRef:
-    """The stage to record, and by which rules; `reset_odometer` sets the distance to the roadbook's at waypoints."""
+    """The stage to record, and its rules; `reset_odometer` sets the distance to the roadbook's at waypoints."""
 
     itinerary: Path
     rules: Path | None = None
@@ -79,14 +79,13 @@ class Live:
 
 @dataclass(frozen=True, slots=True)
 class Serve:
-    """The crew server's address, and where it keeps what it must not forget. Whoever can reach it from another
-    machine must know the pin."""
+    """The crew server's address, and the folder of its state. Clients on other machines need the pin."""
 
     host: str = "127.0.0.1"
     port: int = field(default=8040, metadata=within(0, 65_535))
     pin: str | None = field(default=None, repr=False, metadata=SECRET)
     compliance: bool = True
-    """Whether position and heading are hidden while a timed section is driven."""
+    """Whether position and heading are hidden during a timed section."""
     state: Path = Path("/var/lib/stagelog-crew")
 
     def flaws(self) -> Iterable[Flaw]:
@@ -100,21 +99,21 @@ class Serve:
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """Who is told the time of GPS: `chrony` is the socket of its SOCK reference clock. The recorder sets no clock."""
+    """Where GPS time goes: `chrony` is the socket of its SOCK reference clock. The recorder sets no clock itself."""
 
     chrony: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Shutdown:
-    """The machine is switched off when the car stands and `when` has held for `for_s` seconds without a break."""
+    """Power off the machine when the car is stationary and `when` has held for `for_s` seconds without a break."""
 
     when: str
     for_s: float = field(default=30.0, metadata=within(5, 3600))
 
     @property
     def alarm(self) -> Alarm:
-        """Its condition is written and judged as an alarm's."""
+        """The condition as an alarm: both are written and evaluated alike."""
         return Alarm("shutdown", self.when, for_s=self.for_s)
 
     def flaws(self) -> Iterable[Flaw]:
@@ -123,7 +122,7 @@ class Shutdown:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """The whole file. It names at least one source: a GPS receiver or a CAN adapter."""
+    """The whole file. It has at least one source: a GPS receiver or a CAN adapter."""
 
     car: Car = Car()
     log: Log = Log()
@@ -136,7 +135,7 @@ class Config:
     shutdown: Shutdown | None = None
     alarms: tuple[Alarm, ...] = field(default=(), metadata=named("alarm"))
     places: Places = field(default=Places("stagelog.toml", {}), compare=False, repr=False, metadata=UNWRITTEN)
-    """Where its keys stand, for what is wrong with the files that it names."""
+    """Lines of the keys, for errors in the files that they name."""
 
     def flaws(self) -> Iterable[Flaw]:
         sources: list[tuple[tuple[str | int, ...], Gps | Can]] = [
@@ -167,7 +166,7 @@ class Config:
                 yield Flaw(
                     ("alarm", index, "name"), f'"{alarm.name}" names two alarms', "give each its own name"
                 )
-        if not any(can.dbc for can in self.can):  # what DBC files tell is known when they are read
+        if not any(can.dbc for can in self.can):  # channels of DBC files are known only once those are read
             channels = {
                 channel.name for can in self.can if can.preset for channel in preset(can.preset).channels
             }
@@ -176,61 +175,61 @@ class Config:
                     yield flaw._replace(key=(*place, *flaw.key))
 
     def conditions(self) -> Iterable[tuple[tuple[str | int, ...], Alarm]]:
-        """Whatever has a condition on the car's channels, each with its place in the file."""
+        """Every condition on the car's channels, each with its place in the file."""
         yield from ((("alarm", index), alarm) for index, alarm in enumerate(self.alarms))
         if self.shutdown is not None:
             yield ("shutdown",), self.shutdown.alarm
 
 
 def load(path: Path) -> Config:
-    """The configuration in a file. Raises ConfigurationError: TomlError where the text is wrong."""
+    """Read the configuration from a file. Raises ConfigurationError, or TomlError for wrong text."""
     text = read_text(path, hint="name the configuration with -c FILE")
     return loads(text, str(path), path.parent)
 
 
 def loads(text: str, name: str, folder: Path) -> Config:
-    """The configuration in a text; relative paths and ports start from `folder`. Raises TomlError."""
+    """Parse the configuration; relative paths and ports start from `folder`. Raises TomlError."""
     file = TomlFile(text, name, folder)
     config = file.build(Config)
     return replace(
         config,
         places=file.places,
-        gps=replace(config.gps, port=_from(folder, config.gps.port)) if config.gps else None,
+        gps=replace(config.gps, port=_port_from(folder, config.gps.port)) if config.gps else None,
         can=tuple(
-            can if can.is_interface else replace(can, port=_from(folder, can.port)) for can in config.can
+            can if can.is_interface else replace(can, port=_port_from(folder, can.port)) for can in config.can
         ),
     )
 
 
 def for_log(config: Config) -> str:
-    """The configuration as TOML for the log: defaults written out, keys in fixed order, without the pin."""
+    """The configuration as TOML for the log: with defaults, keys in fixed order, without the pin."""
     return dumps(replace(config, serve=replace(config.serve, pin=None)))
 
 
-def from_the_root(config: Config) -> Config:
-    """The same with whole paths: whoever reads it elsewhere stands in another folder."""
-    whole: Config = _from_the_root(config)
-    return whole
+def with_absolute_paths(config: Config) -> Config:
+    """The same configuration with absolute paths, for a reader in another folder."""
+    absolute: Config = _with_absolute_paths(config)
+    return absolute
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a server on `host` can be reached from this machine alone."""
+    """Whether a server on `host` can be reached only from this machine."""
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return host == "localhost"
 
 
-def _from_the_root(value: Any) -> Any:
+def _with_absolute_paths(value: Any) -> Any:
     if isinstance(value, Path):
         return value.resolve()
     if isinstance(value, tuple) and not isinstance(value, Places):
-        return tuple(_from_the_root(item) for item in value)
+        return tuple(_with_absolute_paths(item) for item in value)
     if is_dataclass(value) and not isinstance(value, type):
-        changes = {each.name: _from_the_root(getattr(value, each.name)) for each in fields(value)}
+        changes = {each.name: _with_absolute_paths(getattr(value, each.name)) for each in fields(value)}
         return replace(value, **changes)
     return value
 
 
-def _from(folder: Path, port: str) -> str:
+def _port_from(folder: Path, port: str) -> str:
     return port if "://" in port else str(folder / port)

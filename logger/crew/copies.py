@@ -28,7 +28,7 @@ from typing import NamedTuple
 from firmware_bridge.errors import LogError
 from logger.boundary.untrusted_json import loads
 from logger.logfile.border import has_wal
-from logger.logfile.naming import is_aside
+from logger.logfile.naming import is_quarantined
 from logger.transfer.slow_delete import remove
 from logger.transfer.snapshot import digest_of
 
@@ -248,13 +248,13 @@ def stamp_of(path: Path) -> Stamp:
 
 def _is_still(path: Path) -> bool:
     """Whether nobody writes to the log: it is quarantined or has no write-ahead log."""
-    return is_aside(path.name) or not has_wal(path)
+    return is_quarantined(path.name) or not has_wal(path)
 
 
 def _is_log(name: str) -> bool:
     """Whether the name is a log's. Names that are not UTF-8 are left out: neither URL nor JSON can hold them."""
     is_text = name.encode(errors="ignore").decode() == name
-    return is_text and not name.startswith(".") and (name.endswith(".db") or is_aside(name))
+    return is_text and not name.startswith(".") and (name.endswith(".db") or is_quarantined(name))
 
 
 def _files(path: Path) -> list[Path]:

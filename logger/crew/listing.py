@@ -27,7 +27,7 @@ from logger.crew.exports import formats
 from logger.crew.feed import Feed
 from logger.crew.ranges import tag
 from logger.logfile import border, reader
-from logger.logfile.naming import is_aside
+from logger.logfile.naming import is_quarantined
 from logger.transfer import ledger
 from logger.transfer.state import read_state
 
@@ -98,7 +98,7 @@ def _summary(path: Path) -> dict[str, Any]:
             with closing(connection.execute(_DISTANCE)) as rows:
                 metres = rows.fetchone()[0]
     except LogError as error:
-        trouble = _QUARANTINED if is_aside(path.name) else error.what
+        trouble = _QUARANTINED if is_quarantined(path.name) else error.what
         return {"state": "damaged", "size": size, "trouble": trouble}
     begun_us = next((session.first_utc_us for session in info.sessions if session.first_utc_us), None)
     return {
@@ -111,7 +111,7 @@ def _summary(path: Path) -> dict[str, Any]:
         "duration_s": info.duration_s,
         "distance_km": None if metres is None else metres / 1000,
         **state._asdict(),
-        **({"state": "damaged", "trouble": _QUARANTINED} if is_aside(path.name) else {}),
+        **({"state": "damaged", "trouble": _QUARANTINED} if is_quarantined(path.name) else {}),
     }
 
 

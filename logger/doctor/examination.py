@@ -160,7 +160,7 @@ def _changed(recorder: probe_recorder.Recorder, config: Config, plans: Sequence[
         return sorted(SOURCES)
     if recorder.config is None:
         return []
-    present = configs.from_the_root(config)
+    present = configs.with_absolute_paths(config)
     return [
         str(table.metadata.get("key", table.name))
         for table in dataclasses.fields(Config)

@@ -10,7 +10,7 @@ from pathlib import Path
 from firmware_bridge.records import Fix, Notice
 from logger.logfile.border import open_log_readonly
 from logger.logfile.reader import detail_of
-from logger.logfile.rows import BUSES_A_PORT
+from logger.logfile.rows import BUSES_PER_PORT
 
 _TABLES = ("frame", "fix", "event")
 """Those that tell what came."""
@@ -56,8 +56,8 @@ def since(path: Path, ended: Mapping[str, int]) -> Arrivals:
             " GROUP BY 1, 2, 3",
             (ended["frame"],),
         ):
-            counts[bus // BUSES_A_PORT][can_id, length] += count
-            times[bus // BUSES_A_PORT] += first_us, last_us
+            counts[bus // BUSES_PER_PORT][can_id, length] += count
+            times[bus // BUSES_PER_PORT] += first_us, last_us
         columns = "t_us, utc_us, lat, lon, alt_m, speed_mps, course_deg, quality, satellites, hdop"
         rows = log.execute(f"SELECT {columns} FROM fix WHERE rowid > ?", (ended["fix"],))  # noqa: S608
         fixes = tuple(Fix(*row) for row in rows)

@@ -10,7 +10,7 @@ from pathlib import Path
 from firmware_bridge.errors import LogError
 from logger.doctor.judge_storage import Shelf
 from logger.logfile import border, reader
-from logger.logfile.naming import is_aside
+from logger.logfile.naming import is_quarantined
 from logger.retention import log_directory, rule
 
 CHECK_S = 5.0
@@ -25,7 +25,7 @@ def look(folder: Path, ledgers: Iterable[Path], in_use: Collection[Path]) -> She
         return Shelf()
     next(folder.iterdir(), None)  # `glob` takes a folder that may not be read for an empty one
     surveyed = log_directory.LogDirectory(folder).survey(log_directory.delivered(ledgers))
-    stored = rule.oldest_first(log for log in surveyed if not is_aside(log.path.name))
+    stored = rule.oldest_first(log for log in surveyed if not is_quarantined(log.path.name))
     newest = next((log for log in stored if log.path in in_use), stored[-1] if stored else None)
     if newest is not None and not newest.path.is_file():
         newest = None  # a folder or a pipe that has a log's name

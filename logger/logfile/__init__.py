@@ -1,1 +1,1 @@
-"""The log file: its schema and rows, and how a log is opened, written, read, named, verified and quarantined."""
+"""The log file: schema, rows, naming; opening, writing, reading, verifying, quarantine."""

@@ -1,10 +1,10 @@
-"""A log's tables as numpy columns, a block of rows at a time: constant memory, whatever the log's length.
+"""Read a log's tables as numpy columns, one block of rows at a time, in constant memory.
 
-A log that nobody writes is read from SQLite's pages (`pages`). Else SQL has to: Python's sqlite3 spends more on making
-a tuple of objects out of a row than SQLite on reading it, so SQLite itself writes a block's columns as one text each
-(`group_concat`), which numpy reads in one go. Each block is a statement of its own, and between blocks nothing is held,
-so that the WAL of a log that is being recorded can be folded in; rows are only ever added, so the blocks together are
-the log as it stood at the beginning.
+A log that no process writes is read from SQLite's pages (`sqlite_pages`); any other log through SQL. Python's sqlite3
+spends more time on building a tuple per row than SQLite spends on reading the row. So SQLite joins each column of a
+block into one text (`group_concat`), and numpy parses the text in one call. Each block is a separate statement and
+nothing is held between blocks, so the WAL of a log that is being recorded can be checkpointed. Rows are only ever
+added, so the blocks together are the log as it was when reading began.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ Bytes = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 
 _ROWS = 16_384
-"""Rows a block: enough that a block's fixed cost does not count, few enough to stay in the processor's cache."""
+"""Rows per block: enough to hide a block's fixed cost, few enough to stay in the processor's cache."""
 
 
 _OWN_TIME_US = 2_000_000
-"""An epoch reaches the log some tenths of a second late; one that is further off the clock is no time to go by."""
+"""An epoch reaches the log some tenths of a second late. A UTC time further from the clock than this is not used."""
 _WHOLE = {"session", "t_us", "bus", "can_id", "channel"}
-"""Columns of whole numbers, always known; the others are doubles, NaN for null."""
+"""Integer columns, never NULL. The others are doubles, with NaN for NULL."""
 _EXACT = "iif({0} IS NULL, 'nan', printf('%!.17g', {0}))"
-"""A double in so many digits that it is the same again when it is read."""
+"""Prints a double with enough digits to read back the same value."""
 _NO_BYTES = (np.empty(0, dtype=np.int64), b"")
 
 
 class FrameBlock(NamedTuple):
-    """Frames, row for row. `data` holds their bytes end to end; a frame's begin at `start` and are `length` long."""
+    """Frames as columns. `data` holds all bytes end to end; a frame's begin at `start` and are `length` long."""
 
     session: Integers
     t_us: Integers
@@ -55,21 +55,21 @@ class FrameBlock(NamedTuple):
     data: Bytes
 
     def matrix(self, rows: Integers, width: int) -> Bytes:
-        """The first `width` bytes of some frames, a row each, zeros where a frame is shorter."""
-        place = np.arange(width)
-        index = self.start[rows, None] + place
+        """The first `width` bytes of the given frames, one row per frame, padded with zeros."""
+        offset = np.arange(width)
+        index = self.start[rows, None] + offset
         data = self.data
-        if index.max(initial=0) >= len(data):  # the last frames have no others behind them
+        if index.max(initial=0) >= len(data):  # the last frames have no bytes after them
             data = np.append(data, np.zeros(width, dtype=np.uint8))
-        found: Bytes = data[index]
+        matrix: Bytes = data[index]
         length = self.length[rows]
         if length.min(initial=width) < width:
-            found[place >= length[:, None]] = 0
-        return found
+            matrix[offset >= length[:, None]] = 0
+        return matrix
 
 
 class FixBlock(NamedTuple):
-    """Fixes, row for row; what is not known is NaN. `utc` is the epoch's own time where the clock bears it out."""
+    """Fixes as columns; an unknown value is NaN. `utc` is the epoch's own time where it agrees with the clock."""
 
     session: Integers
     t_us: Integers
@@ -87,20 +87,20 @@ class FixBlock(NamedTuple):
     speed_accuracy_mps: Numbers
 
     def rows(self, which: slice | Integers | Mask) -> FixBlock:
-        """Some of the fixes."""
+        """The selected fixes."""
         return FixBlock._make(column[which] for column in self)
 
 
 def frame_blocks(
     connection: sqlite3.Connection, selection: Selection, progress: Progress
 ) -> Iterator[FrameBlock]:
-    """The frames of a selection, in order of rows. Raises LogError."""
+    """Yield the frames of a selection in row order. Raises LogError."""
     names = ("t_us", "bus", "can_id")
     for (session, t_us, bus, can_id), length, data in _blocks(
         connection, "frame", names, selection, progress, "data"
     ):
         if (longest := int(length.max())) > MOST_FRAME_BYTES:
-            raise LogError(f"frame: a row has {longest} bytes", hint="`stagelog verify` says more")
+            raise LogError(f"frame: a row has {longest} bytes", hint="run `stagelog verify` for details")
         utc = selection.clock.utc(session, t_us)
         start = np.cumsum(length) - length
         yield FrameBlock(session, t_us, utc, bus, can_id, length, start, np.frombuffer(data, dtype=np.uint8))
@@ -109,23 +109,23 @@ def frame_blocks(
 def fix_blocks(
     connection: sqlite3.Connection, selection: Selection, progress: Progress
 ) -> Iterator[FixBlock]:
-    """The fixes of a selection, in order of rows, those without a position too. Raises LogError."""
+    """Yield the fixes of a selection in row order, including fixes without a position. Raises LogError."""
     known = FixBlock._fields[3:]
     names = ("t_us", "utc_us", *present(connection, "fix", known))
     for (session, t_us, utc_us, *others), *_ in _blocks(connection, "fix", names, selection, progress):
         others += [
             np.full(len(t_us), np.nan) for _ in known[len(others) :]
-        ]  # later columns are the last ones
+        ]  # columns of later versions come last
         utc = selection.clock.utc(session, t_us)
         own = np.nan_to_num(utc_us).astype(np.int64).astype("datetime64[us]")
-        borne_out = np.abs(own - utc) < np.timedelta64(_OWN_TIME_US, "us")  # never so for "not a time"
-        yield FixBlock(session, t_us, np.where(borne_out, own, utc), *others)
+        agrees = np.abs(own - utc) < np.timedelta64(_OWN_TIME_US, "us")  # false for NaT
+        yield FixBlock(session, t_us, np.where(agrees, own, utc), *others)
 
 
 def reading_blocks(
     connection: sqlite3.Connection, selection: Selection, progress: Progress = lambda _done: None
 ) -> Iterator[tuple[Integers, Integers, Integers, Numbers]]:
-    """The readings of a selection: session, t_us, channel, value. Raises LogError."""
+    """Yield the readings of a selection: session, t_us, channel, value. Raises LogError."""
     for (session, t_us, channel, value), *_ in _blocks(
         connection, "reading", ("t_us", "channel", "value"), selection, progress
     ):
@@ -135,7 +135,7 @@ def reading_blocks(
 def progress_blocks(
     connection: sqlite3.Connection, selection: Selection
 ) -> Iterator[tuple[Integers, Integers, Numbers, Numbers, Numbers]]:
-    """What the crew saw: session, t_us, section (from 0), distance in metres, limit in km/h. Raises LogError."""
+    """Yield what the crew saw: session, t_us, section (from 0), distance in metres, limit in km/h. Raises LogError."""
     names = ("t_us", "section", "distance_m", "limit_kmh")
     for (session, t_us, section, distance_m, limit_kmh), *_ in _blocks(
         connection, "progress", names, selection
@@ -144,7 +144,7 @@ def progress_blocks(
 
 
 class _Rows(NamedTuple):
-    """Rows as either way of reading has them: session, the columns named, and a column of bytes end to end."""
+    """A block of rows, from the pages or from SQL: session, the named columns, and one column of bytes end to end."""
 
     columns: list[NDArray[Any]]
     length: Integers
@@ -159,13 +159,13 @@ def _blocks(
     progress: Progress = lambda _done: None,
     blob: str = "",
 ) -> Iterator[_Rows]:
-    """The rows of a selection, from the file's pages where nobody writes it, else by SQL."""
+    """Yield the rows of a selection: from the file's pages if no process writes it, otherwise through SQL."""
     pages = table_of(connection, table)
-    wanted = {"session", "t_us", *names, *([blob] if blob else [])}
+    required = {"session", "t_us", *names, *([blob] if blob else [])}
     read = (
         _by_pages(pages, names, selection, blob)
-        if pages is not None and wanted.issubset(pages.columns)
-        else _by_sql(connection, table, names, selection, blob)  # which can say what is missing
+        if pages is not None and required.issubset(pages.columns)
+        else _by_sql(connection, table, names, selection, blob)  # SQL reports a missing column by name
     )
     for rows, done in read:
         progress(done)
@@ -174,22 +174,22 @@ def _blocks(
                 if name in _WHOLE:
                     value_ranges.require(table, name, column)
                 else:
-                    value_ranges.known_only(name, column)
+                    value_ranges.set_unknown_nan(name, column)
             yield rows
 
 
 def _by_pages(
     table: Table, names: Sequence[str], selection: Selection, blob: str
 ) -> Iterator[tuple[_Rows, float]]:
-    places = [table.columns.index(name) for name in ("session", *names)]
+    indices = [table.columns.index(name) for name in ("session", *names)]
     for cells, done in table.cells():
         chosen = cells
         if selection.spans is not None:
             session, t_us = (cells.whole(table.columns.index(name)) for name in ("session", "t_us"))
             chosen = cells.rows(selection.holds(session, t_us))
         columns: list[NDArray[Any]] = [
-            chosen.whole(place) if table.columns[place] in _WHOLE else chosen.numbers(place)
-            for place in places
+            chosen.whole(index) if table.columns[index] in _WHOLE else chosen.numbers(index)
+            for index in indices
         ]
         yield _Rows(columns, *(chosen.bytes(table.columns.index(blob)) if blob else _NO_BYTES)), done
 
@@ -206,20 +206,20 @@ def _by_sql(
     rows = last_row(connection, table)
     for first in range(1, rows + 1, _ROWS):
         ends = (first, min(rows, first + _ROWS - 1))
-        count, low, high, *found, lengths, data = connection.execute(sql, ends).fetchone()
+        count, low, high, *joined, lengths, data = connection.execute(sql, ends).fetchone()
         columns: list[NDArray[Any]] = [np.full(count, low or 0)]
         try:
             if low != high:  # a new session begins here
                 sessions = connection.execute(f"SELECT group_concat(session) {rows_of}", ends).fetchone()[0]
                 columns = [_array(sessions)]
-            columns += [_array(text, name in _WHOLE) for name, text in zip(names, found, strict=True)]
+            columns += [_array(text, name in _WHOLE) for name, text in zip(names, joined, strict=True)]
             length = _array(lengths)
         except ValueError as error:
-            what = f"a row of {table} has a text where a number must be"
-            raise LogError(what, hint="`stagelog verify` says more") from error
+            what = f"a row of {table} has text where a number must be"
+            raise LogError(what, hint="run `stagelog verify` for details") from error
         if any(len(column) != count for column in columns) or (blob and len(length) != count):
             raise LogError(
-                f"a row of {table} has no value where there must be one", hint="`stagelog verify` says more"
+                f"a row of {table} lacks a required value", hint="run `stagelog verify` for details"
             )
         yield _Rows(columns, length, data or b""), ends[1] / rows
 

@@ -1,9 +1,9 @@
-"""The border for logs: whoever reads a log that the recorder does not have open gets its connection here.
+"""Open a log read-only, safely, even if a stranger made it. Every reader outside the recorder goes through here.
 
-A log may come from a competitor or a stranger. Rule 1: nothing is asked of it before its schema was compared with ours
-(log_schema.py). Rule 2: the connection can only read, and SQLite's own limits hold what it may be made to do. Rule 3:
-a budget that grows with the file's size ends every query, however the pages refer to one another, and Ctrl-C ends it at
-once. Never writes and never checkpoints (`mode=ro`).
+Rule 1: no query runs before the schema was compared with ours (`known_schema`). Rule 2: the connection is read-only,
+and SQLite's own limits bound what a query may do. Rule 3: a step budget that grows with the file's size ends every
+query, even where pages refer to one another in a loop; Ctrl-C ends a query at once. Never writes and never
+checkpoints (`mode=ro`).
 """
 
 from __future__ import annotations
@@ -24,81 +24,83 @@ from logger.logfile.columns import COLUMNS, strange_values
 log = logging.getLogger(__name__)
 
 STEPS = 20_000
-"""SQLite's instructions between two looks at the budget: a millisecond on a Pi, so that Ctrl-C acts at once."""
+"""SQLite instructions between two budget checks: one millisecond on a Pi, so that Ctrl-C acts at once."""
 _FREE_STEPS = 5_000_000
-"""What every log may take, however small it is."""
+"""Every log gets this many steps, however small it is."""
 _STEPS_PER_BYTE = 50
-"""`verify` takes half a step per byte of a day with frames, and three where there are events alone."""
+"""`verify` takes half a step per byte of a day with frames, and three where there are only events."""
 _LIMITS = {
     sqlite3.SQLITE_LIMIT_LENGTH: 1 << 25,  # input_files.MOST_BYTES: no text in a log is longer
-    sqlite3.SQLITE_LIMIT_SQL_LENGTH: 50_000,  # the longest statement or view of ours has 1,500 characters
+    sqlite3.SQLITE_LIMIT_SQL_LENGTH: 50_000,  # our longest statement or view has 1,500 characters
     sqlite3.SQLITE_LIMIT_COLUMN: 100,  # of a table or a result: ours have 14
     sqlite3.SQLITE_LIMIT_EXPR_DEPTH: 100,  # ours are ten deep
-    sqlite3.SQLITE_LIMIT_COMPOUND_SELECT: 20,  # as many as there are tables
+    sqlite3.SQLITE_LIMIT_COMPOUND_SELECT: 20,  # one per table
     sqlite3.SQLITE_LIMIT_VDBE_OP: 25_000,  # PRAGMA integrity_check, the longest program, has some 2,000
-    sqlite3.SQLITE_LIMIT_ATTACHED: 0,  # a log is read by itself
+    sqlite3.SQLITE_LIMIT_ATTACHED: 0,  # a log never attaches another file
     sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER: 100,  # ours have ten
     sqlite3.SQLITE_LIMIT_TRIGGER_DEPTH: 1,  # there are no triggers
     sqlite3.SQLITE_LIMIT_WORKER_THREADS: 0,
 }
 _CONFIGURATION = {"DEFENSIVE": True, "ENABLE_TRIGGER": False, "ENABLE_VIEW": False}
-"""What Python lets us set from 3.12 on. Before, there is neither a trigger nor a view of others in what is read."""
+"""Settings that Python can make from 3.12 on. Before 3.12, the schema check alone keeps triggers and foreign views
+out."""
 _SCHEMA_LIMITS = (
     sqlite3.SQLITE_LIMIT_SQL_LENGTH,
     sqlite3.SQLITE_LIMIT_COLUMN,
     sqlite3.SQLITE_LIMIT_EXPR_DEPTH,
     sqlite3.SQLITE_LIMIT_COMPOUND_SELECT,
 )
-"""Those that hold while SQLite itself reads a schema, which it does before anybody can compare it."""
+"""Limits that hold while SQLite reads a schema, which it does before we can compare it."""
 
 
 class Budget:
-    """How many instructions a connection may still take. `is_spent` and `is_interrupted` say why a query ended."""
+    """The SQLite instructions a connection may still take; `is_spent` and `is_interrupted` report why a query ended."""
 
     def __init__(self, path: Path) -> None:
         self.is_spent = False
         self.is_interrupted = False
         steps = _FREE_STEPS + _STEPS_PER_BYTE * stored_bytes(path)
         watch = self._watch(steps // STEPS)
-        next(watch)  # into its `try`, see there
+        next(watch)  # enter its `try` block
         self.handler = partial(next, watch)
 
-    def _watch(self, looks: int) -> Iterator[int]:
-        """What SQLite's progress handler is to answer, look by look: 1 ends the query, and every later one.
+    def _watch(self, checks: int) -> Iterator[int]:
+        """The answer to each call of SQLite's progress handler: 1 ends this query and every later one.
 
-        SQLite's module drops an exception of the handler, also Ctrl-C's KeyboardInterrupt, which is raised where Python
-        enters it: in a generator that is here, within the `try`, and not at the head of a function.
+        Python's sqlite3 drops an exception raised in the handler, Ctrl-C's KeyboardInterrupt included. The interrupt
+        is raised where Python enters the handler: for a generator that is inside the `try`; for a function it would
+        be before it.
         """
         while True:
             try:
                 yield int(self.is_interrupted or self.is_spent)
-                looks -= 1
-                self.is_spent = looks < 0
+                checks -= 1
+                self.is_spent = checks < 0
             except KeyboardInterrupt:
                 self.is_interrupted = True
 
     def require(self) -> None:
-        """Raise what ended a query: KeyboardInterrupt, or LogError where the budget is spent."""
+        """Raise the reason a query ended: KeyboardInterrupt, or LogError when the budget is spent."""
         if self.is_interrupted:
             raise KeyboardInterrupt
         if self.is_spent:
-            raise LogError("reading it would not end: its pages refer to one another", hint="fetch it again")
+            raise LogError("reading it would not end: its pages form a loop", hint="fetch it again")
 
 
 @contextmanager
 def open_log_readonly(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection that can only read. Raises LogError when the file is not there, not a log of ours, or too new."""
+    """Open a log read-only. Raises LogError if the file is missing, is not a log of ours, or is too new."""
     if not path.is_file():
         what = "this is a folder" if path.is_dir() else "no such log"
-        raise LogError(what, where=str(path), hint="`stagelog logs DIR` lists the logs in one")
+        raise LogError(what, where=str(path), hint="run `stagelog logs DIR` to list the logs in a folder")
     if (odd := odd_neighbour(path)) is not None:
-        what = f"{odd.name} beside it is no file"
-        raise LogError(what, where=str(path), hint="remove it, or look at a copy of the log alone")
+        what = f"{odd.name} beside it is not a regular file"
+        raise LogError(what, where=str(path), hint="remove it, or copy the log alone and read the copy")
     try:
         connection = connect_readonly(path)
     except sqlite3.Error as error:
         raise LogError(f"cannot be opened: {error}", where=str(path), hint="check its permissions") from error
-    hint = "`stagelog verify` says what is left of it"
+    hint = "run `stagelog verify` to see what is readable"
     with closing(connection), as_log_errors(path, hint), budgeted(connection, path):
         harden(connection)
         schema.require_ours(connection)
@@ -109,9 +111,9 @@ def open_log_readonly(path: Path) -> Iterator[sqlite3.Connection]:
 
 @contextmanager
 def open_cut_short(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection to a log that lost its end, which SQLite would not open. Raises LogError."""
+    """Open a truncated log read-only, which SQLite would otherwise refuse. Raises LogError."""
     connection = connect_immutable(path)
-    hint = "too little is left of it: fetch it again"
+    hint = "too much of it is missing: fetch it again"
     with closing(connection), as_log_errors(path, hint), budgeted(connection, path):
         harden(connection, is_cut_short=True)
         schema.require_ours(connection)
@@ -120,7 +122,7 @@ def open_cut_short(path: Path) -> Iterator[sqlite3.Connection]:
 
 @contextmanager
 def budgeted(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
-    """A budget for all that a connection is asked. Raises LogError when it is spent, KeyboardInterrupt."""
+    """Give a connection a step budget. Raises LogError when it is spent, KeyboardInterrupt on Ctrl-C."""
     budget = Budget(path)
     connection.set_progress_handler(budget.handler, STEPS)
     try:
@@ -129,18 +131,18 @@ def budgeted(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
         if is_interrupted(error):
             budget.require()
         raise
-    budget.require()  # whoever asked may have taken the end of a query for damage
+    budget.require()  # the body may have mistaken the end of a query for damage
 
 
 def is_interrupted(error: sqlite3.Error) -> bool:
-    """Whether a query was ended by the budget or by Ctrl-C: that is not damage, and every later one ends so."""
+    """Whether the budget or Ctrl-C ended a query. That is not damage, and every later query ends the same way."""
     return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT
 
 
 def harden(connection: sqlite3.Connection, *, is_cut_short: bool = False) -> None:
-    """Limits for a connection that reads what others wrote. Raises sqlite3.Error.
+    """Set the limits of a connection that reads a file from elsewhere. Raises sqlite3.Error.
 
-    SQLite bears with missing pages only where a schema might be written; in its defensive mode it never is.
+    SQLite tolerates missing pages only with a writable schema, which its defensive mode rules out.
     """
     for limit, value in _LIMITS.items():
         connection.setlimit(limit, value)
@@ -156,54 +158,56 @@ def harden(connection: sqlite3.Connection, *, is_cut_short: bool = False) -> Non
 
 
 def limit_schema(connection: sqlite3.Connection) -> None:
-    """Limits for a connection that is to write into a log: what its schema may ask of SQLite."""
+    """Set the limits of a connection that writes a log: what the file's schema may make SQLite do."""
     for limit in _SCHEMA_LIMITS:
         connection.setlimit(limit, _LIMITS[limit])
 
 
 def connect_readonly(path: Path) -> sqlite3.Connection:
-    """A connection to any SQLite file that can only read. Raises sqlite3.Error.
+    """Open any SQLite file read-only. Raises sqlite3.Error.
 
-    A log without a WAL beside it is nobody's at the moment and is opened as immutable, so that nothing is
-    created beside it: it may lie on a read-only stick, or on a card without a free byte.
+    A log without a WAL is in use by no process and is opened as immutable, so that no file is created beside it: it
+    may be on a read-only stick, or on a full card.
     """
     return connect_with_wal(path) if _wal(path).exists() else connect_immutable(path)
 
 
 def connect_immutable(path: Path) -> sqlite3.Connection:
-    """A connection to a file that nobody writes, as it stands. Raises sqlite3.Error."""
+    """Open a file that no process writes, ignoring any WAL. Raises sqlite3.Error."""
     return _connect(path, "mode=ro&immutable=1")
 
 
 def connect_with_wal(path: Path) -> sqlite3.Connection:
-    """A connection to a file with a WAL beside it that can only read. Raises sqlite3.Error."""
+    """Open a file and its WAL read-only. Raises sqlite3.Error."""
     if not is_left_behind(path):
         return _connect(path, "mode=ro")
-    connection = _connect(path, "mode=ro&vfs=unix-none")  # without locks: one to write cannot be had here
+    connection = _connect(path, "mode=ro&vfs=unix-none")  # without locks: a write lock cannot be taken here
     connection.execute("PRAGMA locking_mode = EXCLUSIVE")  # the WAL's index is in memory, not in a -shm
     return connection
 
 
 def is_left_behind(path: Path) -> bool:
-    """Whether a log with a WAL is one that a power cut left in a folder that cannot be written, a card mounted
-    read-only: nobody has it open, for then its -shm would be there, and none can be made.
+    """Whether a power cut left this log and its WAL in a folder that is now read-only, such as a card mounted
+    read-only.
+
+    No process has the log open: its -shm file would exist, and none can be created here.
     """
     return not path.with_name(path.name + "-shm").exists() and not os.access(path.parent, os.W_OK)
 
 
 def has_wal(path: Path) -> bool:
-    """Whether a write-ahead log with anything in it lies beside a log.
+    """Whether a non-empty write-ahead log exists beside a log.
 
-    An empty one is what a program leaves that looked at a closed log without the right to write.
+    A reader without write permission leaves an empty WAL behind.
     """
     wal = _wal(path)
     return wal.exists() and wal.stat().st_size > 0
 
 
 def odd_neighbour(path: Path) -> Path | None:
-    """What has the name of a log's WAL, shared memory or journal and is a link or not a file; None where nothing is.
+    """The WAL, shared-memory or journal name beside a log if it is a link or not a regular file; otherwise None.
 
-    SQLite waits for a pipe for ever, and refuses the others as if the card were out of reach.
+    SQLite waits forever on a pipe, and fails on the others as if the card were gone.
     """
     beside = (path.with_name(path.name + tail) for tail in ("-wal", "-shm", "-journal"))
     return next((odd for odd in beside if odd.is_symlink() or (odd.exists() and not odd.is_file())), None)
@@ -217,11 +221,11 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
     uri = f"{path.absolute().as_uri()}?{mode}"
     return sqlite3.connect(
         uri, uri=True, check_same_thread=False
-    )  # `verify` asks in a second thread, and waits
+    )  # `verify` queries in a second thread and waits for it
 
 
 def stored_bytes(path: Path) -> int:
-    """The bytes of a log and its WAL; the WAL first, for the recorder moves pages from it into the log."""
+    """Bytes of a log and its WAL; the WAL is measured first, as the recorder moves pages from it into the log."""
     size = 0
     for part in (_wal(path), path):
         with suppress(FileNotFoundError):
@@ -230,31 +234,31 @@ def stored_bytes(path: Path) -> int:
 
 
 def _require_begun(connection: sqlite3.Connection) -> None:
-    """Raise LogError for a blank file: the power was cut in the moment of its creation."""
+    """Raise LogError for a blank file: the power was cut while it was created."""
     if not connection.execute("PRAGMA application_id").fetchone()[0]:
         raise LogError("nothing was ever recorded in it", hint="it may be deleted")
 
 
 def require_pages(connection: sqlite3.Connection, path: Path) -> None:
-    """Raise LogError where a WAL says that there are more pages than there are bytes: a copy would have them all."""
+    """Raise LogError if the header claims more pages than the file and its WAL hold; a copy would have them all."""
     pages, page_bytes = (
         connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size")
     )
     if pages * page_bytes > stored_bytes(path):
-        raise LogError(f"damaged: it says that it has {pages} pages", hint="fetch it again")
+        raise LogError(f"damaged: its header claims {pages} pages", hint="fetch it again")
 
 
 @contextmanager
 def as_log_errors(path: Path, hint: str) -> Iterator[None]:
-    """Whatever is found to be wrong with a log as a LogError on one line that names its file.
+    """Turn every error in reading a log into a one-line LogError that names the file.
 
-    SQLite quotes a damaged file in its messages: they may hold line breaks, or be no text at all.
+    SQLite quotes a damaged file in its messages: they may contain line breaks or bytes that are not text.
     """
     try:
         yield
     except (sqlite3.Error, UnicodeDecodeError, MemoryError) as error:
-        said = str(error) or "it asks for more memory than there is"  # as one with a length that is none
-        raise LogError(f"cannot be read: {printable(said)}", where=str(path), hint=hint) from error
+        reason = str(error) or "it needs more memory than there is"  # MemoryError: a damaged length field
+        raise LogError(f"cannot be read: {printable(reason)}", where=str(path), hint=hint) from error
     except LogError as error:
         raise type(error)(error.what, where=error.where or str(path), hint=error.hint) from error
     except StagelogError:
@@ -266,7 +270,7 @@ def as_log_errors(path: Path, hint: str) -> Iterator[None]:
 
 
 def _first_strange(path: Path) -> str | None:
-    """A value of the log that no recorder wrote, in words; None where there is none, or nobody can tell."""
+    """The first column with values that no recorder writes, as one line; None if there is none."""
     with (
         suppress(sqlite3.Error, UnicodeDecodeError, MemoryError),
         closing(connect_readonly(path)) as connection,

@@ -1,4 +1,4 @@
-"""Rows into a log that can be made again: written in great strides, synced once at the end."""
+"""Write a reproducible log (simulate, replay) in large transactions, synced once at the end."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from logger.logfile.rows import Rows
 from logger.logfile.store import Log, SessionStart
 
 _STRIDE_BYTES = 8 * 1024 * 1024
-"""Rows gathered before they are inserted: bounds memory; more is no faster."""
+"""Rows collected before they are inserted: bounds memory; a larger stride is not faster."""
 _ELSEWHERE = "choose another folder with -o"
 
 
 class BulkLog:
-    """A log under construction; it gets its name when it is whole."""
+    """A log under construction; it gets its final name when it is complete."""
 
     def __init__(self, path: Path, *, replaces: bool = False) -> None:
-        """With `replaces`, a log of that name stays until the new one is whole.
+        """With `replaces`, an existing log of that name stays until the new one is complete.
 
-        Raises LogError when `path` exists otherwise, or cannot be written; InUseError where a recorder writes, or
-        another program makes the same log.
+        Raises LogError if `path` exists (without `replaces`) or cannot be written; InUseError if a recorder writes in
+        the folder or another program makes the same log.
         """
         require_free(path.parent, _ELSEWHERE)
         self._replaces = replaces
         self._path = path
         self._part = path.with_name(path.name + PART_TAIL)
         self._require_no_other()
-        with self._told(), ExitStack() as stack:
+        with self._as_log_errors(), ExitStack() as stack:
             path.parent.mkdir(parents=True, exist_ok=True)
             stack.enter_context(claimed(self._part))
             self._clear_tails()
@@ -47,20 +47,20 @@ class BulkLog:
         self._waiting_bytes = 0
 
     def begin_session(self, start: SessionStart, meta: dict[str, str]) -> None:
-        """Rows from here on belong to a new session. Raises LogError when the disk refuses it."""
+        """Start a new session; later rows belong to it. Raises LogError if the write fails."""
         self._flush()
-        with self._told():
+        with self._as_log_errors():
             self._log.begin_session(start, meta)
 
     def put(self, rows: Rows) -> None:
-        """Take rows. Raises LogError when the disk refuses them."""
+        """Add rows. Raises LogError if the write fails."""
         self._rows.extend(rows)
         self._waiting_bytes += rows.weight_bytes
         if self._waiting_bytes >= _STRIDE_BYTES:
             self._flush()
 
     def _flush(self) -> None:
-        with self._told():
+        with self._as_log_errors():
             if len(self._rows):
                 self._log.write(self._rows)
             self._log.commit()
@@ -68,8 +68,8 @@ class BulkLog:
         self._waiting_bytes = 0
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
-        """What goes wrong with the disk, as one line."""
+    def _as_log_errors(self) -> Iterator[None]:
+        """Turn a failed write into a one-line LogError."""
         try:
             yield
         except (OSError, sqlite3.Error) as error:
@@ -80,7 +80,7 @@ class BulkLog:
 
     def _require_no_other(self) -> None:
         if self._path.exists() and not self._replaces:
-            raise LogError("there is a log already", where=str(self._path), hint=_ELSEWHERE)
+            raise LogError("a log with this name exists", where=str(self._path), hint=_ELSEWHERE)
 
     def __enter__(self) -> Self:
         return self
@@ -96,13 +96,13 @@ class BulkLog:
 
     def _finish(self) -> None:
         self._flush()
-        require_free(self._path.parent, _ELSEWHERE)  # it may have begun a log of this name
+        require_free(self._path.parent, _ELSEWHERE)  # a recorder may have started a log of this name
         self._require_no_other()
-        with self._told():
+        with self._as_log_errors():
             self._log.close()
             put_in_place(self._part, self._path)
 
     def _clear_tails(self) -> None:
-        """Remove SQLite's own files beside the part, of this attempt or of an earlier one."""
+        """Remove SQLite's side files of the unfinished log, from this attempt or an earlier one."""
         for left in self._part.parent.glob(f"{glob.escape(self._part.name)}-*"):
             left.unlink()

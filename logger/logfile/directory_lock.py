@@ -1,7 +1,8 @@
-"""One recorder a folder of logs: two would write one log, and each would take the other's for an old one.
+"""Directory lock: one recorder per log folder.
 
-The folder itself is locked (flock), so that nothing is made in it, and that of a card without a free byte is locked as
-well. The kernel lets go of it with the process, however that ends.
+Two recorders in one folder would write the same log, and each would treat the other's as an old one. The lock is on
+the folder itself (flock), so it creates no file and works on a full card. The kernel releases it when the process
+ends, for whatever reason.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ class Hold:
     """A recorder's claim to a folder, until `release`."""
 
     def __init__(self, folder: Path) -> None:
-        """Make the folder where there is none. Raises InUseError; whatever else is wrong shows as a log is opened."""
+        """Create the folder if needed and claim it. Raises InUseError; other errors appear when a log is opened."""
         self._folder = folder
         self._descriptor: int | None = None
         with suppress(OSError):
@@ -26,7 +27,7 @@ class Hold:
         self.renew()
 
     def renew(self) -> None:
-        """Claim what is in the folder's place by now, should that be another card. Raises InUseError."""
+        """Claim the folder that is at the path now, as a card may have been swapped. Raises InUseError."""
         with suppress(FileNotFoundError):
             if self._descriptor is not None and os.path.samestat(
                 os.fstat(self._descriptor), self._folder.stat()
@@ -38,21 +39,21 @@ class Hold:
         self._descriptor = claimed
 
     def release(self) -> None:
-        """Let another recorder have it."""
+        """Release the folder to another recorder."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
 
 
 def require_free(folder: Path, hint: str) -> None:
-    """Raise InUseError, with this mend, while a recorder has claimed the folder."""
+    """Raise InUseError, with this hint, while a recorder has claimed the folder."""
     descriptor = _locked(folder, fcntl.LOCK_SH, hint)
     if descriptor is not None:
         os.close(descriptor)
 
 
 def _locked(folder: Path, kind: int, hint: str) -> int | None:
-    """A descriptor that holds the folder's lock; None where nothing there can be locked."""
+    """A descriptor that holds the folder's lock; None if the folder cannot be locked."""
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError:
@@ -62,7 +63,7 @@ def _locked(folder: Path, kind: int, hint: str) -> int | None:
     except BlockingIOError:
         os.close(descriptor)
         raise InUseError("another recorder writes here", where=str(folder), hint=hint) from None
-    except OSError:  # a network's file system
+    except OSError:  # a network file system without locks
         os.close(descriptor)
         return None
     return descriptor

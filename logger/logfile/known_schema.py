@@ -1,8 +1,8 @@
-"""Compare the schema of a log with ours, out of its CREATE texts alone.
+"""Compare a log's schema with ours by its CREATE statements alone.
 
-A log comes from anybody. A view in the place of a table can be endless, a trigger runs whatever it likes, a virtual
-table runs code; none of them is ever asked for anything here. What the migrations of any version make is ours, and
-nothing else is: these tables with these columns, these views word for word, these indexes.
+A log may come from a stranger. A view in place of a table can be endless, a trigger runs any statement, and a virtual
+table runs code, so none of them is queried before this check. Our schema is what the migrations of any version
+create: these tables with these columns, these views word for word, these indexes, and nothing else.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from firmware_bridge.printable import printable
 from logger.logfile.columns import COLUMNS, KEYS, LATER, REQUIRED
 
 MIGRATIONS = "_sqlite_migrations"
-"""sqlite-utils' list of the migrations that were applied; its columns differ from version to version."""
+"""sqlite-utils' table of applied migrations; its columns differ between versions."""
 MIGRATION_SET = "stagelog"
-"""The name of our migrations in that list."""
+"""The name of our migrations in that table."""
 _MIGRATION_COLUMNS = {"migration_set", "name", "applied_at"}
-"""Those that every version has."""
+"""Columns that every version of that table has."""
 MOST_OBJECTS = 100
 """Tables, views and indexes together: a log of the newest schema has 23."""
 _MOST_PER_TABLE = 50
-"""Columns that are compared; ours have 14 at most."""
+"""Columns that are compared; our tables have at most 14."""
 _TOKEN = re.compile(r'\s*(?:"((?:[^"]|"")*)"|\[([^\]]*)\]|`([^`]*)`|(\w+)|(\S))', re.ASCII)
 _SAME_TYPE = {"float": "real"}
-"""sqlite-utils has declared a float's column so; SQLite takes both alike."""
+"""Earlier versions of sqlite-utils declared a float column as FLOAT; SQLite treats both the same."""
 _INDEXES = {
     "sqlite_autoindex_meta_1": None,
     f"sqlite_autoindex_{MIGRATIONS}_1": None,
@@ -35,14 +35,14 @@ _INDEXES = {
         *("(", "migration_set", ",", "name", ")"),
     ),
 }
-"""Of `meta` and of the list of migrations, by their definitions; None for one that a PRIMARY KEY brings about."""
+"""Definitions of the indexes of `meta` and of the migrations table; None for one that a PRIMARY KEY creates."""
 
 
 _DROPPED = ("index", "table", "view", "trigger")
 
 
 class SchemaObject(NamedTuple):
-    """A row of sqlite_schema: `kind` is table, index, view or trigger; `page` where it begins, 0 for none."""
+    """A row of sqlite_schema: `kind` is table, index, view or trigger; `page` is its root page, 0 for none."""
 
     kind: str
     name: str
@@ -52,28 +52,30 @@ class SchemaObject(NamedTuple):
 
 
 def is_migrations(thing: SchemaObject) -> bool:
-    """Whether an object is the list of migrations, and one that may be read."""
+    """Whether an object is the migrations table, with a definition that is safe to read."""
     return thing.name == MIGRATIONS and thing.kind == "table" and _table_difference(thing) is None
 
 
-def missing(found: Iterable[SchemaObject]) -> str | None:
-    """The first of our tables that a schema lacks, on one line; None where all are there."""
-    there = {thing.name for thing in found if thing.kind == "table"}
-    return next((f"there is no table {name}" for name in (*COLUMNS, MIGRATIONS) if name not in there), None)
+def missing(objects: Iterable[SchemaObject]) -> str | None:
+    """The first of our tables that a schema lacks, as a one-line message; None if all exist."""
+    existing = {thing.name for thing in objects if thing.kind == "table"}
+    return next(
+        (f"there is no table {name}" for name in (*COLUMNS, MIGRATIONS) if name not in existing), None
+    )
 
 
-def difference(found: Iterable[SchemaObject], views: Mapping[str, Container[str]]) -> str | None:
-    """The first thing of a schema that is not ours, on one line; None where there is none.
+def difference(objects: Iterable[SchemaObject], views: Mapping[str, Container[str]]) -> str | None:
+    """The first schema object that is not ours, as a one-line message; None if there is none.
 
-    `views` are ours by name, with the SELECT of every version as `select_text` gives it.
+    `views` maps our view names to the SELECT of every version, as `select_text` normalises it.
     """
     pages: set[int] = set()
-    for thing in found:
+    for thing in objects:
         if (what := _difference(thing, views)) is not None:
             return what
         if thing.kind != "view":
             if not isinstance(thing.page, int) or thing.page < 1 or thing.page in pages:
-                return f"{_named(thing)} begins at a page of another one, or at none"
+                return f"{_named(thing)} has no root page, or that of another object"
             pages.add(thing.page)
     return None
 
@@ -84,20 +86,20 @@ def _difference(thing: SchemaObject, views: Mapping[str, Container[str]]) -> str
     if thing.kind == "table" and (thing.name in COLUMNS or thing.name == MIGRATIONS):
         return _table_difference(thing)
     if thing.kind == "view" and thing.name in views:
-        return None if _select(thing) in views[thing.name] else f"{_named(thing)} reads otherwise"
+        return None if _select(thing) in views[thing.name] else f"{_named(thing)} has a different SELECT"
     if thing.kind == "index" and thing.name in _INDEXES:
         definition = None if thing.sql is None else tuple(word for word, _ in _tokens(thing.sql))
-        return None if definition == _INDEXES[thing.name] else f"{_named(thing)} is another one"
-    return f"it has the {_named(thing)}"
+        return None if definition == _INDEXES[thing.name] else f"{_named(thing)} has a different definition"
+    return f"unexpected {_named(thing)}"
 
 
-def dropping(found: Iterable[SchemaObject], views: Mapping[str, Container[str]]) -> str | None:
-    """The SQL that removes the first thing that another program has added; None where there is none.
+def dropping(objects: Iterable[SchemaObject], views: Mapping[str, Container[str]]) -> str | None:
+    """The SQL that removes the first object added by another program; None if there is none.
 
-    Indexes and statistics too are refused, though most are harmless: SQLite believes an index whose pages contradict
-    its table, so that the same log would give other rows to whoever asks by it.
+    Indexes and statistics are refused too, although most are harmless: SQLite trusts an index that contradicts its
+    table, so a query through it could return other rows of the same log.
     """
-    for thing in found:
+    for thing in objects:
         is_ours = (
             thing.name in COLUMNS or thing.name in views or thing.name in _INDEXES or thing.name == MIGRATIONS
         )
@@ -111,20 +113,20 @@ def _named(thing: SchemaObject) -> str:
 
 
 def select_text(sql: str) -> str:
-    """A view's SELECT for comparison: spaces and line breaks count as one space."""
+    """Normalise a view's SELECT for comparison: any whitespace counts as one space."""
     return " ".join(sql.split())
 
 
 def _select(view: SchemaObject) -> str:
-    """The SELECT of `CREATE VIEW name AS SELECT ...`; "" where the text is another."""
-    found = re.match(r"CREATE VIEW (\S+) AS\s", view.sql or "")
-    if found is None or found[1].strip('"[]`') != view.name:
+    """The SELECT of `CREATE VIEW name AS SELECT ...`; "" for any other statement."""
+    head = re.match(r"CREATE VIEW (\S+) AS\s", view.sql or "")
+    if head is None or head[1].strip('"[]`') != view.name:
         return ""
-    return select_text((view.sql or "")[found.end() :])
+    return select_text((view.sql or "")[head.end() :])
 
 
 def _tokens(sql: str) -> Iterator[tuple[str, bool]]:
-    """The words and marks of a text, in lower case, each with whether it was quoted."""
+    """Words and punctuation of a statement, in lower case, each with whether it was quoted."""
     for *quoted, word, mark in _TOKEN.findall(sql):
         if word or mark:
             yield (word or mark).lower(), False
@@ -133,11 +135,11 @@ def _tokens(sql: str) -> Iterator[tuple[str, bool]]:
 
 
 def _table_difference(table: SchemaObject) -> str | None:
-    """In what a CREATE TABLE text is not that of our table of this name."""
-    name = "the list of migrations" if table.name == MIGRATIONS else table.name
+    """How a CREATE TABLE statement differs from that of our table of the same name; None if it does not."""
+    name = "the table of migrations" if table.name == MIGRATIONS else table.name
     columns = _columns_of(table)
     if columns is None:
-        return f"{name} is no ordinary table"
+        return f"{name} is not an ordinary table"
     if table.name == MIGRATIONS:
         lacking = sorted(_MIGRATION_COLUMNS - columns.keys())
         return f"{name} has no column {lacking[0]}" if lacking else None
@@ -148,19 +150,19 @@ def _table_difference(table: SchemaObject) -> str | None:
 
 
 def _columns_difference(name: str, columns: Mapping[str, str]) -> str | None:
-    wanted = COLUMNS[name]
+    known = COLUMNS[name]
     for column, declared in columns.items():
-        if column not in wanted:
-            return f"{name} has a column {printable(column, 60)}"
+        if column not in known:
+            return f"{name} has an unknown column {printable(column, 60)}"
         if declared != definition(name, column):
-            return f"{name}: column {column} is declared otherwise"
-    if list(columns) != [column for column in wanted if column in columns]:
+            return f"{name}: column {column} has a different declaration"
+    if list(columns) != [column for column in known if column in columns]:
         return f"{name} has its columns in another order"
     return None
 
 
 def definition(table: str, column: str) -> str:
-    """The type and constraint of a column of ours, in lower case."""
+    """The type and constraint of one of our columns, in lower case."""
     declared = COLUMNS[table][column].declared.lower()
     if KEYS.get(table) == column:
         return f"{declared} primary key"
@@ -170,7 +172,7 @@ def definition(table: str, column: str) -> str:
 def _columns_of(table: SchemaObject) -> dict[str, str] | None:
     """The columns of a plain `CREATE TABLE name (column TYPE ..., ...)`, each with its type and constraints.
 
-    None for every other text: generated columns, expressions, defaults, collations, options behind the bracket.
+    None for any other statement: generated columns, expressions, defaults, collations, table options.
     """
     if table.name != table.table or table.sql is None:
         return None
@@ -185,7 +187,7 @@ def _columns_of(table: SchemaObject) -> dict[str, str] | None:
     for part in _parts(tokens[4:-1]):
         (column, is_quoted), *rest = part
         if table.name == MIGRATIONS and not is_quoted and column == "primary":
-            continue  # PRIMARY KEY (migration_set, name), by some versions
+            continue  # some versions: PRIMARY KEY (migration_set, name)
         words = [_SAME_TYPE.get(word, word) for word, _ in rest]
         if column in columns or len(columns) >= _MOST_PER_TABLE or any(quoted for _, quoted in rest):
             return None
@@ -196,7 +198,7 @@ def _columns_of(table: SchemaObject) -> dict[str, str] | None:
 
 
 def _parts(tokens: list[tuple[str, bool]]) -> Iterator[list[tuple[str, bool]]]:
-    """The definitions between the commas that are within no bracket of their own."""
+    """The definitions between the commas outside brackets."""
     part: list[tuple[str, bool]] = []
     depth = 0
     for token in (*tokens, (",", False)):

@@ -1,8 +1,8 @@
-"""sqlite-utils without numpy and pandas.
+"""Import sqlite-utils without numpy and pandas.
 
-sqlite-utils imports both wherever they are installed, only to recognise their number types in a schema. No schema of
-ours has any, and those imports would be a third of the time from power-on to the first row. So the thread that imports
-sqlite-utils finds neither of them meanwhile, unless somebody has imported them already; other threads do.
+sqlite-utils imports both if they are installed, only to recognise their number types in a schema. Our schema uses
+none, and the imports would take a third of the time from power-on to the first row. So the thread that imports
+sqlite-utils cannot find them during that import, unless they are already imported; other threads can.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ HIDDEN = frozenset({"numpy", "pandas"})
 
 
 class _Hiding:
-    """A finder for `sys.meta_path` to which some packages are not installed, in one thread."""
+    """A finder for `sys.meta_path` that hides some packages from one thread."""
 
     def __init__(self, names: frozenset[str], thread: int) -> None:
         self._names, self._thread = names, thread
 
     def find_spec(self, name: str, _path: object = None, _target: object = None) -> None:
-        """Refuse these names; None leaves every other name to the next finder."""
+        """Refuse the hidden names; None passes any other name to the next finder."""
         if name in self._names and get_ident() == self._thread:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 

@@ -1,7 +1,7 @@
-"""What a log's `meta` says: texts by key, of bounded size, and the JSON in them in the shape that a recorder writes.
+"""Read a log's `meta`: texts by key, bounded in size, and their JSON in the shape that a recorder writes.
 
-A log may come from anybody. A text that is longer than any recorder writes is reported and left out, and a value of
-another shape counts as missing: the rest of the log is worth having without it.
+A log may come from a stranger. A text longer than a recorder writes is reported and skipped, and a value of the wrong
+shape counts as missing: the rest of the log stays usable.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ from logger.tomlconfig.limits import MOST_CHARS
 log = logging.getLogger(__name__)
 
 META_PREFIX: Final = "dbc:"
-"""Before a DBC's name in the keys."""
+"""Prefix of the keys of DBC files; the file's name follows."""
 _MOST_KEYS: Final = 1000
-"""A log has a dozen, and one for each DBC file."""
+"""A log has a dozen, plus one per DBC file."""
 _MOST_STATE_CHARS: Final = 4 * 1024 * 1024
-"""The live computation's state has some 20,000."""
+"""The live computation's state has about 20,000."""
 _MOST_OTHER_CHARS: Final = 64 * 1024
-"""Names of the car, its crew, ports and buses."""
+"""For the names of the car, its crew, ports and buses."""
 _MOST: Final = {"itinerary": MOST_CHARS, "rules": MOST_CHARS, "state": _MOST_STATE_CHARS}
 _MOST_NUMBER: Final = 99_999
-"""Of a car, by its configuration."""
+"""The highest car number that the configuration accepts."""
 _MOST_NAME_CHARS: Final = 200
 _MOST_CREW: Final = 20
-"""Three are in a truck."""
+"""A truck has three."""
 _T = TypeVar("_T")
 
 
 def meta_of(connection: sqlite3.Connection) -> dict[str, str]:
-    """All texts of a log's `meta` by key. Raises LogError where there are more than any recorder writes."""
+    """All texts of a log's `meta` by key. Raises LogError for more keys or bytes than a recorder writes."""
     texts: dict[str, str] = {}
-    left = _stored_bytes(connection)
+    remaining_bytes = _stored_bytes(connection)
     rows = connection.execute(
         "SELECT key, length(value), iif(length(value) <= ?, value, NULL) FROM meta"
         " WHERE typeof(key) = 'text' AND typeof(value) = 'text' ORDER BY rowid",
@@ -47,14 +47,14 @@ def meta_of(connection: sqlite3.Connection) -> dict[str, str]:
     )
     for key, chars, text in rows:
         most = MAX_DBC_BYTES if key.startswith(META_PREFIX) else _MOST.get(key, _MOST_OTHER_CHARS)
-        left -= chars
-        if len(texts) >= _MOST_KEYS or left < 0:
+        remaining_bytes -= chars
+        if len(texts) >= _MOST_KEYS or remaining_bytes < 0:
             raise LogError(
-                "its meta has more texts than any recorder writes", hint="`stagelog verify` says more"
+                "its meta has more entries than a recorder writes", hint="run `stagelog verify` for details"
             )
         if chars > most:
             log.warning(
-                "the log's %s is left out: %d characters are more than %d", printable(key), chars, most
+                "the log's %s is skipped: it has %d characters, the limit is %d", printable(key), chars, most
             )
         else:
             texts[key] = text
@@ -69,16 +69,16 @@ def _stored_bytes(connection: sqlite3.Connection) -> int:
 
 
 def json_of(meta: Mapping[str, str], key: str, default: _T) -> _T:
-    """The JSON under a key where it is of the default's kind, else the default."""
+    """The JSON value of a key if it has the default's type, otherwise the default."""
     try:
-        found = untrusted_json.loads(meta[key])
+        value = untrusted_json.loads(meta[key])
     except (KeyError, ValueError):
         return default
-    return found if type(found) is type(default) else default
+    return value if type(value) is type(default) else default
 
 
 def car_of(meta: Mapping[str, str]) -> dict[str, Any]:
-    """Number, name, class and crew of the car, as far as they are known and can be."""
+    """The valid ones among number, name, class and crew of the car."""
     car = json_of(meta, "car", dict[str, Any]())
     number, crew = car.get("number"), car.get("crew")
     known: dict[str, Any] = {}
@@ -88,9 +88,9 @@ def car_of(meta: Mapping[str, str]) -> dict[str, Any]:
         if key in car:
             known[key] = _name(car[key])
     if "crew" in car:
-        known["crew"] = [_name(one) for one in crew[:_MOST_CREW]] if isinstance(crew, list) else []
+        known["crew"] = [_name(member) for member in crew[:_MOST_CREW]] if isinstance(crew, list) else []
     return known
 
 
-def _name(said: object) -> str:
-    return said[:_MOST_NAME_CHARS] if isinstance(said, str) else ""
+def _name(value: object) -> str:
+    return value[:_MOST_NAME_CHARS] if isinstance(value, str) else ""

@@ -1,8 +1,8 @@
-"""The log's tables, as migrations. Nothing else in the project changes a table.
+"""The log's tables, as migrations; no other module changes a table.
 
-A log is written for years of reading, so a migration is never changed once released: a change is a new one, with
-the same change in `columns` and `log_views`, of which `schema` makes a blank log. There is no secondary index: while
-recording it would multiply the bytes written to the card by nine.
+Logs stay readable for years, so a released migration never changes: a schema change is a new migration, with the same
+change in `columns` and `views`, from which `schema` creates a blank log. There are no secondary indexes: while
+recording, an index would multiply the bytes written to the card by nine.
 """
 
 from __future__ import annotations
@@ -60,21 +60,21 @@ def m001_log(db: Database) -> None:
 
 @migrations()
 def m002_views(db: Database) -> None:
-    """Views for people with sqlite3 or Datasette: times in UTC, speeds in km/h. Each begins with utc, session, t_s.
+    """Views for use with sqlite3 or Datasette: times in UTC, speeds in km/h. Each begins with utc, session, t_s.
 
     speed         every fix's speed with the limit and the section of that second: speed_kmh, limit_kmh, over_kmh,
                   section (from 1), distance_km
     track         every fix with a position: latitude, longitude, alt_m, speed_kmh, course_deg, quality, satellites,
                   hdop
     engine        every reading: channel, value, unit, source
-    frames_hex    every frame: bus, id (3 or 8 hexadecimal digits), extended, remote, error, fd (0 or 1), length, data
+    frames_hex    every frame: bus, id (3 or 8 hex digits), extended, remote, error, fd (0 or 1), length, data
     events        every event: kind, detail (JSON)
-    progress_kmh  what the crew saw, once a second: section (from 1), distance_km, elapsed_s, average_kmh, limit_kmh,
-                  speed_kmh
-    clock_minute  what the others take the time from
+    progress_kmh  what the crew saw, once a second: section (from 1), distance_km, elapsed_s, average_kmh,
+                  limit_kmh, speed_kmh
+    clock_minute  the clock that the other views join
 
-    A fix has its epoch's own time where the clock bears it out to 2 s; everything else the time of its arrival.
-    `utc` is null in a session that never learned it.
+    A fix has its epoch's own time where it agrees with the clock to 2 s; every other row has the time of its arrival.
+    `utc` is NULL in a session that never had GPS time.
     """
     for name, sql in first_views().items():
         db.create_view(name, sql)
@@ -82,9 +82,9 @@ def m002_views(db: Database) -> None:
 
 @migrations()
 def m003_accuracy(db: Database) -> None:
-    """What a receiver says of its own accuracy, as one standard deviation; NULL where it says nothing.
+    """The receiver's own accuracy estimate, one standard deviation; NULL where it reports none.
 
-    `fix` has accuracy_m (horizontal), alt_accuracy_m and speed_accuracy_mps besides, and so has the view `track`.
+    Adds accuracy_m (horizontal), alt_accuracy_m and speed_accuracy_mps to `fix` and to the view `track`.
     """
     for name in ("accuracy_m", "alt_accuracy_m", "speed_accuracy_mps"):
         db.table("fix").add_column(name, float)

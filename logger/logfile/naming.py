@@ -1,7 +1,7 @@
-"""What a log is called: the stage, the car and a counter, never the clock (a Pi wakes up in 1970).
+"""Log file names: stage, car and a counter, never the clock (a Pi without an RTC starts in 1970).
 
-A power-cycle in mid-stage goes on in the same file. Without a stage there is nothing to tell one drive from
-the next but the power-on itself, so each boot begins a new file, and a restart within it goes on.
+After a power cycle in mid-stage, recording resumes in the same file. Without a stage only the power-on separates one
+drive from the next, so each boot begins a new file, and a restart within the same boot resumes it.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from logger.logfile.border import odd_neighbour, open_log_readonly
 from logger.logfile.schema import NewerLogError
 
 LOG_PATTERN = "*.db"
-"""How logs are named, in any folder."""
+"""The file name pattern of logs, in any folder."""
 REMOVED = "removed.jsonl"
-"""The logs that had to go, a JSON object a line: their numbers are not given to others."""
+"""A list of removed logs, one JSON object per line; their numbers are not reused."""
 _REMOVED_BYTES = 1024 * 1024
-"""Read of it at most, from its end: ten thousand logs."""
+"""Only this much is read, from the end: ten thousand logs."""
 
 
 def stem(stage_key: str | None, car_number: int | None) -> str:
@@ -34,34 +34,36 @@ def stem(stage_key: str | None, car_number: int | None) -> str:
 
 
 def slug(text: str) -> str:
-    """Text as a file name: lower-case letters, digits and single dashes; "log" when nothing is left."""
+    """Text as a file name: lower-case letters, digits and single dashes; "log" if nothing remains."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:80] or "log"
 
 
 def choose(directory: Path, name: str, *, boot_id: str | None) -> Path:
     """The file to record into: the newest of this name, or the next number.
 
-    `boot_id` None resumes whatever is there (a stage); otherwise only a log last written in the same boot. One that a
-    later version has begun, or that belongs to somebody else, is left as it is: a car that went back to an older
-    stagelog, or was once tried as root, records nevertheless.
+    `boot_id` None resumes the newest log (a stage); otherwise only a log last written in the same boot. A log that a
+    later version began, or that belongs to another user, is left alone: a car that went back to an older stagelog, or
+    once ran it as root, still records.
     """
-    found = logs_named(directory, name)
-    if found and found[-1][1].is_file() and _may_go_on(found[-1][1]):
-        _, newest = found[-1]
+    logs = logs_named(directory, name)
+    if logs and logs[-1][1].is_file() and _is_resumable(logs[-1][1]):
+        _, newest = logs[-1]
         if boot_id is None or _last_boot_id(newest) in (boot_id, None):
             return newest
     return next_free(directory, name)
 
 
 def next_free(directory: Path, name: str) -> Path:
-    """The file after the newest of this name that there ever was."""
+    """The file after the highest number that this name ever had."""
     numbers = [number for number, _ in logs_named(directory, name)]
-    numbers += [number for gone in removed(directory) if (number := _counter(gone, name)) is not None]
+    numbers += [
+        number for file_name in removed(directory) if (number := _counter(file_name, name)) is not None
+    ]
     return directory / f"{name}-{max(numbers, default=0) + 1:03d}.db"
 
 
 def logs_named(directory: Path, name: str) -> list[tuple[int, Path]]:
-    """The logs of one name in a folder, with their counters, in that order."""
+    """The logs of one name in a folder, as (counter, path), sorted by counter."""
     return sorted(
         (counter, path)
         for path in directory.glob(f"{name}-*.db")
@@ -70,7 +72,7 @@ def logs_named(directory: Path, name: str) -> list[tuple[int, Path]]:
 
 
 def removed(directory: Path) -> list[str]:
-    """Names of logs that had to go; a note that cannot be read costs only itself."""
+    """Names of removed logs; unreadable lines are skipped."""
     names = []
     with suppress(OSError):
         for line in (directory / REMOVED).read_bytes()[-_REMOVED_BYTES:].splitlines():
@@ -86,8 +88,8 @@ def _counter(file_name: str, name: str) -> int | None:
     return int(match[1]) if match else None
 
 
-def _may_go_on(path: Path) -> bool:
-    """Whether this version may add to a log, as far as can be seen: what is damaged is dealt with when it is opened."""
+def _is_resumable(path: Path) -> bool:
+    """Whether this version may append to a log, as far as a reader can see; opening it handles damage."""
     if not os.access(path, os.W_OK):
         return False
     if odd_neighbour(path) is not None:
@@ -102,7 +104,7 @@ def _may_go_on(path: Path) -> bool:
 
 
 def _last_boot_id(path: Path) -> str | None:
-    """The boot of a log's newest session; None when it cannot be read, which opening it will deal with."""
+    """The boot of a log's newest session; None if it cannot be read, which opening it handles."""
     try:
         with open_log_readonly(path) as connection:
             row = connection.execute("SELECT boot_id FROM session ORDER BY id DESC LIMIT 1").fetchone()
@@ -111,14 +113,14 @@ def _last_boot_id(path: Path) -> str | None:
     return None if row is None else str(row[0])
 
 
-_ASIDE = re.compile(r".+\.db\.damaged-\d+(-wal)?", re.ASCII | re.DOTALL)
+_QUARANTINED = re.compile(r".+\.db\.damaged-\d+(-wal)?", re.ASCII | re.DOTALL)
 
 
-def is_aside(name: str) -> bool:
-    """Whether a file of this name was set aside, the write-ahead log beside it included."""
-    return _ASIDE.fullmatch(name) is not None
+def is_quarantined(name: str) -> bool:
+    """Whether a file name is that of a quarantined log or its write-ahead log."""
+    return _QUARANTINED.fullmatch(name) is not None
 
 
-def aside_in(folder: Path) -> list[Path]:
-    """What was set aside in a folder."""
-    return [path for path in folder.glob(f"{LOG_PATTERN}.damaged-*") if is_aside(path.name)]
+def quarantined_in(folder: Path) -> list[Path]:
+    """The quarantined files in a folder."""
+    return [path for path in folder.glob(f"{LOG_PATTERN}.damaged-*") if is_quarantined(path.name)]

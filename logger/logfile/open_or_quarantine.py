@@ -1,7 +1,7 @@
-"""How a log is come by for writing: created, gone on with, or begun anew where a damaged file lies in its place.
+"""Open a log for writing: create, resume, or quarantine a damaged file and start a new one.
 
-A log that SQLite cannot read, or that says it is none, is renamed, never deleted, and a fresh one takes its place:
-nothing under the name of a log keeps the recorder from recording. Whoever only reads refuses such a file.
+A file that SQLite cannot read, or that is not a log, is renamed, never deleted, and a new log takes its name: no file
+in the folder can stop the recorder. Readers refuse such a file instead.
 """
 
 from __future__ import annotations
@@ -15,65 +15,65 @@ from pathlib import Path
 from firmware_bridge.errors import LogError
 from logger.logfile.border import odd_neighbour
 from logger.logfile.rows import Rows
-from logger.logfile.schema import NoLogError
+from logger.logfile.schema import NotALogError
 from logger.logfile.store import Log, SessionStart
 
 _OTHER_SCHEMA = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH)
-"""What SQLite says to a statement that does not fit the tables that are there."""
+"""SQLite's errors for a statement that does not fit the existing tables."""
 _TAILS = ("", "-wal", "-shm", "-journal")
-"""A log's file and what SQLite keeps, or once kept, beside it."""
+"""A log's file and the files that SQLite keeps, or once kept, beside it."""
 
 
 def open_log(path: Path, *, durable: bool = True) -> tuple[Log, Path | None]:
-    """Open or create the log at `path`; a damaged one is set aside first.
+    """Open or create the log at `path`; a damaged one is quarantined first.
 
-    Returns the log and, where one was set aside, its new name. Raises LogError when the folder cannot be
-    written or a later stagelog wrote the file.
+    Returns the log and the new name of the quarantined file, if any. Raises LogError if the folder cannot be written
+    or a later stagelog wrote the file.
     """
-    return _in_its_place(path, lambda _aside: Log(path, durable=durable))
+    return _open_or_quarantine(path, lambda _quarantined: Log(path, durable=durable))
 
 
 def begin_log(
     path: Path, start: SessionStart, meta: Mapping[str, str], first_rows: Callable[[Path | None], Rows]
 ) -> tuple[Log, Path | None]:
-    """`open_log`, a session begun in it, and its first rows on the card; damage found on that way is set aside as well.
+    """Open a log as `open_log` does and commit a new session with its first rows; quarantine damage found then.
 
-    `first_rows` is told what was set aside. Raises LogError, as `open_log` does.
+    `first_rows` receives the new name of the quarantined file, or None. Raises LogError.
     """
 
-    def begun(aside: Path | None) -> Log:
-        with _let_go(Log(path)) as opened:
-            opened.begin_session(start, meta, first_rows(aside))
+    def begun(quarantined: Path | None) -> Log:
+        with _abandon_on_error(Log(path)) as opened:
+            opened.begin_session(start, meta, first_rows(quarantined))
         return opened
 
-    return _in_its_place(path, begun)
+    return _open_or_quarantine(path, begun)
 
 
 def open_again(
     lost: Log, first_rows: Callable[[Path | None], Rows], *, called_damaged: int
 ) -> tuple[Log, Path | None]:
-    """A log whose connection was abandoned, by a new one: its session goes on where the file has it, or one is begun.
+    """Reopen an abandoned log with a new connection: resume its session if the file has it, otherwise begin one.
 
-    `called_damaged` is how often in a row SQLite has said so. After the first time the file is looked at, as a card
-    that answers wrongly for a moment leaves a sound one behind; after the second it is set aside. Raises LogError.
+    `called_damaged` counts SQLite's damage reports in a row. After the first, the file is checked, because a card
+    that fails for a moment leaves a sound file behind; after the second it is quarantined. Raises LogError.
     """
 
-    def gone_on(aside: Path | None) -> Log:
-        if called_damaged > 1 and aside is None:
-            raise sqlite3.DatabaseError("what the pages do not show is wrong with it")
-        with _let_go(Log(lost.path)) as opened:
-            if called_damaged and aside is None:
+    def resumed(quarantined: Path | None) -> Log:
+        if called_damaged > 1 and quarantined is None:
+            raise sqlite3.DatabaseError("SQLite reports damage that a check of the pages does not find")
+        with _abandon_on_error(Log(lost.path)) as opened:
+            if called_damaged and quarantined is None:
                 opened.refuse_damaged()
-            if not opened.go_on(lost.session, lost.start, lost.meta):
-                opened.begin_session(lost.start, lost.meta, first_rows(aside))
+            if not opened.resume_session(lost.session, lost.start, lost.meta):
+                opened.begin_session(lost.start, lost.meta, first_rows(quarantined))
         return opened
 
-    return _in_its_place(lost.path, gone_on)
+    return _open_or_quarantine(lost.path, resumed)
 
 
 @contextmanager
-def _let_go(opened: Log) -> Iterator[Log]:
-    """A log that is closed again where something goes wrong with it."""
+def _abandon_on_error(opened: Log) -> Iterator[Log]:
+    """Close a log's connection if the body fails."""
     try:
         yield opened
     except BaseException:
@@ -81,20 +81,20 @@ def _let_go(opened: Log) -> Iterator[Log]:
         raise
 
 
-def _in_its_place(path: Path, begin: Callable[[Path | None], Log]) -> tuple[Log, Path | None]:
-    """What `begin` comes to; where the file itself does not let it, once more with that file out of the way."""
+def _open_or_quarantine(path: Path, begin: Callable[[Path | None], Log]) -> tuple[Log, Path | None]:
+    """`begin(None)`; if the file itself is at fault, quarantine it and return `begin` of its new name."""
     with _as_log_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         if _is_blocked(path):
-            aside = set_aside(path)
-            return begin(aside), aside
+            quarantined = quarantine(path)
+            return begin(quarantined), quarantined
         try:
             return begin(None), None
         except Exception as error:
-            if not _is_the_files(error, path):
+            if not _is_fault_of_file(error, path):
                 raise
-            aside = set_aside(path)
-            return begin(aside), aside
+            quarantined = quarantine(path)
+            return begin(quarantined), quarantined
 
 
 @contextmanager
@@ -109,45 +109,45 @@ def _as_log_errors(path: Path) -> Iterator[None]:
 
 
 def _is_blocked(path: Path) -> bool:
-    """Whether something that is not a file has a log's name, or one that SQLite needs beside it.
+    """Whether something other than a file has the log's name, or a name that SQLite needs beside it.
 
-    SQLite would not open the log, or write into another file.
+    SQLite would fail to open the log, or would write into another file.
     """
     return (os.path.lexists(path) and not path.is_file()) or odd_neighbour(path) is not None
 
 
-def _is_the_files(error: Exception, path: Path) -> bool:
-    """Whether an error in opening a log, or in beginning with it, is the file's own fault: the next one may do.
+def _is_fault_of_file(error: Exception, path: Path) -> bool:
+    """Whether an error in opening or starting a log is the file's own fault, so that a new file may work.
 
-    SQLite's plain errors ("no such column", "table exists") count here, where none of our own statements has
-    ever had one. What is none of SQLite's (a KeyError, a text that is no UTF-8) comes of reading a damaged schema.
+    SQLite's plain errors ("no such column", "table exists") count, as our own statements never cause them. An error
+    from outside SQLite (a KeyError, a text that is not UTF-8) comes from reading a damaged schema.
     """
-    if isinstance(error, NoLogError):
+    if isinstance(error, NotALogError):
         return True
     if not isinstance(error, sqlite3.Error):
         return not isinstance(error, OSError)
-    code = getattr(error, "sqlite_errorcode", None)  # none where it was Python that could not read a text
+    code = getattr(error, "sqlite_errorcode", None)  # None if Python could not decode a text
     if code is None or is_damage(error):
         return True
-    if code & 0xFF == sqlite3.SQLITE_READONLY:  # a byte of the header can say so, too
+    if code & 0xFF == sqlite3.SQLITE_READONLY:  # a damaged header byte can also cause this
         return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
     return code & 0xFF in _OTHER_SCHEMA
 
 
 def is_damage(error: Exception) -> bool:
-    """Whether an error says that the file itself is bad (rather than full, locked or out of reach)."""
+    """Whether an error means that the file itself is bad, rather than full, locked or unreachable."""
     code = getattr(error, "sqlite_errorcode", None)
     if code is None:
         return isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError)
     return code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
-def set_aside(path: Path) -> Path:
-    """Rename a damaged log and what belongs to it; nothing is deleted. Returns the log's new name."""
+def quarantine(path: Path) -> Path:
+    """Rename a damaged log and its side files; nothing is deleted. Returns the log's new name."""
     names = (path.with_name(f"{path.name}.damaged-{n}") for n in range(1, 10_000))
-    aside = next(name for name in names if not any(os.path.lexists(f"{name}{tail}") for tail in _TAILS))
+    quarantined = next(name for name in names if not any(os.path.lexists(f"{name}{tail}") for tail in _TAILS))
     for tail in _TAILS:
         old = path.with_name(path.name + tail)
         if os.path.lexists(old):
-            old.rename(aside.with_name(aside.name + tail))
-    return aside
+            old.rename(quarantined.with_name(quarantined.name + tail))
+    return quarantined

@@ -1,4 +1,4 @@
-"""Logs at a glance: which there are, what is in one."""
+"""Summaries of logs: list a folder, describe one log, read its events and channels."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from logger.logfile.rows import TABLES
 from logger.logfile.value_ranges import RANGES
 
 _MOST_WORD_CHARS = 200
-"""Of a boot's identifier, a version, a reason: they have some 40."""
+"""For a boot identifier, a version or a reason: they have about 40."""
 _MOST_DETAIL_BYTES = 1024 * 1024
-"""Of one event's detail. The longest that a recorder writes is the state in `resumed`, some 20 kB."""
+"""For one event's detail. The longest that a recorder writes is the state in `resumed`, about 20 kB."""
 
 
 @dataclass(frozen=True, slots=True)
 class SessionInfo:
-    """One power-on within a log. Times are of the session's own clock; UTC is None where GPS never told it."""
+    """One power-on within a log. Times are of the session's own clock; UTC is None without GPS time."""
 
     id: int
     boot_id: str
@@ -35,17 +35,17 @@ class SessionInfo:
     last_t_us: int
     first_utc_us: int | None
     ended: str | None
-    """How it ended, in one word, or None: the power was cut, or it is still being recorded."""
+    """The reason it ended, in one word; None after a power cut or while it is still recorded."""
 
     @property
     def duration_s(self) -> float:
-        """From its first row to its last."""
+        """Seconds from its first row to its last."""
         return (self.last_t_us - self.first_t_us) / 1e6
 
 
 @dataclass(frozen=True, slots=True)
 class LogInfo:
-    """A log at a glance."""
+    """Summary of a log."""
 
     path: Path
     size_bytes: int
@@ -53,21 +53,21 @@ class LogInfo:
     sessions: tuple[SessionInfo, ...]
     rows: dict[str, int]
     open: bool
-    """Whether a WAL lies beside it: being recorded now, or left by a power cut."""
+    """Whether a WAL exists beside it: the log is being recorded, or a power cut left it."""
 
     @property
     def duration_s(self) -> float:
-        """Time recorded, over all sessions."""
+        """Recorded seconds, over all sessions."""
         return sum(session.duration_s for session in self.sessions)
 
     @property
     def stage(self) -> str:
-        """The stage's name for people, or a dash."""
+        """The stage's display name, or a dash."""
         return self.meta.get("stage") or "-"
 
 
 def info(path: Path) -> LogInfo:
-    """A log at a glance; takes no longer for a long one. Raises LogError."""
+    """Summarise a log in a time that does not grow with its length. Raises LogError."""
     with open_log_readonly(path) as connection:
         meta = meta_of(connection)
         rows = {table: last_row(connection, table) for table in TABLES}
@@ -76,10 +76,10 @@ def info(path: Path) -> LogInfo:
 
 
 def last_row(connection: sqlite3.Connection, table: str, database: str = "main") -> int:
-    """The number of a table's newest row. Rows are never deleted, so it is their count.
+    """The number of a table's newest row, which is also their count, as rows are never deleted.
 
-    Raises LogError for a number that no file of this size can have come to, as a damaged page has: who went through
-    all up to it would never end.
+    Raises LogError for a number too large for the file's size, which only a damaged page holds: a loop up to it would
+    not end.
     """
     last = int(connection.execute(f"SELECT coalesce(max(rowid), 0) FROM {database}.{table}").fetchone()[0])  # noqa: S608
     pages, page_bytes = (
@@ -87,7 +87,7 @@ def last_row(connection: sqlite3.Connection, table: str, database: str = "main")
     )
     if last > pages * page_bytes:
         raise LogError(
-            f"{table}: a row is numbered {last}, beyond the file", hint="`stagelog verify` says more"
+            f"{table}: row number {last} is too large for the file", hint="run `stagelog verify` for details"
         )
     return last
 
@@ -109,22 +109,23 @@ def _sessions(connection: sqlite3.Connection) -> Iterator[SessionInfo]:
     ):
         spans[session] = first, last
     for number, boot_id, started_utc, software in connection.execute(
-        f"SELECT id, {words('boot_id')}, {words('started_utc')}, {words('software')} FROM session ORDER BY id"  # noqa: S608
+        f"SELECT id, {text_start('boot_id')}, {text_start('started_utc')}, {text_start('software')}"  # noqa: S608
+        " FROM session ORDER BY id"
     ):
         first, last = spans.get(number, (0, 0))
-        utc = clocks[number] + first if number in clocks else None
-        yield SessionInfo(number, boot_id, started_utc, software, first, last, utc, ended.get(number))
+        utc_us = clocks[number] + first if number in clocks else None
+        yield SessionInfo(number, boot_id, started_utc, software, first, last, utc_us, ended.get(number))
 
 
 def logs_in(folder: Path) -> list[Path]:
-    """The files in a folder that may be logs, by name. Raises LogError when there is no such folder."""
+    """The files in a folder that may be logs, by name. Raises LogError if the folder does not exist."""
     if not folder.is_dir():
         raise LogError("no such folder", where=str(folder), hint="name the folder of [log] directory")
     return sorted(path for path in folder.glob(LOG_PATTERN) if path.is_file())
 
 
 def events(connection: sqlite3.Connection) -> Iterator[tuple[int, int, str, dict[str, Any]]]:
-    """Every event: session, t_us, kind and detail, in order."""
+    """Yield every event in order: session, t_us, kind and detail."""
     for session, t_us, kind, detail in connection.execute(
         "SELECT session, t_us, kind, detail FROM event ORDER BY rowid"
     ):
@@ -132,7 +133,7 @@ def events(connection: sqlite3.Connection) -> Iterator[tuple[int, int, str, dict
 
 
 def detail_of(text: object) -> dict[str, Any] | None:
-    """An event's detail; None where that is not a JSON object."""
+    """An event's detail; None if it is not a JSON object."""
     try:
         detail = loads(text, most_bytes=_MOST_DETAIL_BYTES) if isinstance(text, str) else None
     except ValueError:
@@ -141,21 +142,21 @@ def detail_of(text: object) -> dict[str, Any] | None:
 
 
 def within(column: str) -> str:
-    """In SQL, whether a whole number is within the range of its column."""
+    """SQL that is true for an integer within the range of its column."""
     least, most = RANGES[column]
     return f"typeof({column}) = 'integer' AND {column} BETWEEN {least:.0f} AND {most:.0f}"
 
 
-def words(column: str) -> str:
-    """In SQL, the beginning of a text; empty where there is none."""
+def text_start(column: str) -> str:
+    """SQL for the beginning of a text; empty if the value is not text."""
     return f"iif(typeof({column}) = 'text', substr({column}, 1, {_MOST_WORD_CHARS}), '')"
 
 
 MOST_CHANNELS: Final = 20_000
-"""The DBC files of a whole lorry have some 5,000 signals."""
+"""The DBC files of a large truck have about 5,000 signals."""
 _MOST_NUMBER: Final = 2**31 - 1
 _MOST_CHARS: Final = 1000
-"""Of a name, a unit or a source: a DBC's names have at most 128."""
+"""For a name, a unit or a source: names in a DBC have at most 128."""
 _SQL: Final = (
     "SELECT id, name, unit, source FROM channel WHERE typeof(name) = 'text' AND length(name) <= ?"  # noqa: S608 - ours
     + "".join(
@@ -167,15 +168,15 @@ _SQL: Final = (
 
 
 def channels_of(connection: sqlite3.Connection) -> dict[int, Channel]:
-    """By number, in its order. One that no recorder writes is left out, with its readings; `verify` reports it.
+    """Channels by number, in order. Skips rows that no recorder writes, and their readings; `verify` reports them.
 
-    Raises LogError for more channels than any car has, sqlite3.Error where the table cannot be read.
+    Raises LogError for more channels than any car has, sqlite3.Error if the table cannot be read.
     """
-    found = connection.execute(_SQL, (*[_MOST_CHARS] * 3, MOST_CHANNELS + 1)).fetchall()
-    if len(found) > MOST_CHANNELS:
-        raise LogError(f"it has over {MOST_CHANNELS} channels", hint="`stagelog verify` says more")
+    rows = connection.execute(_SQL, (*[_MOST_CHARS] * 3, MOST_CHANNELS + 1)).fetchall()
+    if len(rows) > MOST_CHANNELS:
+        raise LogError(f"it has over {MOST_CHANNELS} channels", hint="run `stagelog verify` for details")
     return {
         number: Channel(name, unit or "", source or "")
-        for number, name, unit, source in found
+        for number, name, unit, source in rows
         if 0 <= number <= _MOST_NUMBER
     }

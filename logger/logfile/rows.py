@@ -1,7 +1,7 @@
-"""Rows on their way to the log: what the pipeline makes and the writer stores.
+"""Rows on their way to the log: the pipeline creates them and the writer stores them.
 
-One `Rows` holds what a short stretch of time came to, a list a table, each row in the order of the table's
-columns but for `session`, which only the log knows. Readings still name their channel: the log gives the number.
+One `Rows` holds the rows of a short period, one list per table. A row's fields are in the order of the table's
+columns, without `session`, which the log adds. Readings still hold their channel; the log replaces it by a number.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from logger.stage.events import Event as EventRow
 from logger.stage.events import ProgressRow
 
 __all__ = [
-    "BUSES_A_PORT",
+    "BUSES_PER_PORT",
     "MOST_FRAME_BYTES",
     "TABLES",
     "ClockRow",
@@ -26,14 +26,14 @@ __all__ = [
     "SentenceRow",
 ]
 
-BUSES_A_PORT = 16
-"""Bus numbers set aside for each CAN port: GVRET's bus field has four bits."""
+BUSES_PER_PORT = 16
+"""Bus numbers reserved for each CAN port: GVRET's bus field has four bits."""
 MOST_FRAME_BYTES = 64
-"""CAN FD's longest frame."""
+"""The longest CAN FD frame."""
 
 
 class SentenceRow(NamedTuple):
-    """One NMEA sentence and the port it came from."""
+    """One NMEA sentence and the port that received it."""
 
     t_us: int
     port: str
@@ -41,7 +41,7 @@ class SentenceRow(NamedTuple):
 
 
 class RejectedRow(NamedTuple):
-    """Bytes that were no frame, and the port they came from."""
+    """Bytes that are not a frame, and the port that received them."""
 
     t_us: int
     port: str
@@ -50,7 +50,7 @@ class RejectedRow(NamedTuple):
 
 
 class ClockRow(NamedTuple):
-    """At `t_us` of the session it was `utc_us`, within `error_us`, says `source`."""
+    """Session time `t_us` corresponds to `utc_us`, within `error_us`, according to `source`."""
 
     t_us: int
     utc_us: int
@@ -58,8 +58,8 @@ class ClockRow(NamedTuple):
     source: str
 
 
-# What a row weighs in memory while it waits, in bytes: tuple, boxed integers and payload, measured with
-# sys.getsizeof on CPython 3.11 and rounded up. A queue bounded by bytes needs no better than this.
+# Memory of one waiting row, in bytes: tuple, boxed integers and payload, measured with sys.getsizeof on
+# CPython 3.11 and rounded up: exact enough for a queue bounded by bytes.
 _FRAME_BYTES = 200
 _OTHER_BYTES = 400
 
@@ -77,7 +77,7 @@ class Rows:
     progress: list[ProgressRow] = field(default_factory=list)
     rejected: list[RejectedRow] = field(default_factory=list)
     state: str | None = None
-    """What the live computation needs to go on after a power cut; the log keeps the newest only."""
+    """State that the live computation needs to resume after a power cut; the log keeps only the newest."""
 
     def extend(self, other: Rows) -> None:
         """Append the rows of `other`, table by table."""
@@ -86,17 +86,17 @@ class Rows:
         self.state = other.state or self.state
 
     def counts(self) -> dict[str, int]:
-        """Rows a table, only tables that have any."""
+        """Rows per table, without empty tables."""
         return {table: len(rows) for table in TABLES if (rows := getattr(self, table))}
 
     def drop(self, counts: Mapping[str, int]) -> None:
-        """Take so many rows off the beginning of each table; a count below 1 leaves it as it is."""
+        """Remove the given number of rows from the front of each table; a count below 1 removes none."""
         for table, count in counts.items():
             del getattr(self, table)[: max(count, 0)]
 
     @property
     def begins_us(self) -> int | None:
-        """When the first of them was stamped, or None where there are none."""
+        """Time of the earliest first row of any table, or None if there are no rows."""
         return min((rows[0].t_us for table in TABLES if (rows := getattr(self, table))), default=None)
 
     def __len__(self) -> int:
@@ -104,10 +104,10 @@ class Rows:
 
     @property
     def weight_bytes(self) -> int:
-        """Roughly the memory that these rows hold."""
+        """Approximate memory use of these rows."""
         frames = len(self.frame)
         return frames * _FRAME_BYTES + (len(self) - frames) * _OTHER_BYTES
 
 
 TABLES: tuple[str, ...] = tuple(table.name for table in fields(Rows) if table.name != "state")
-"""The tables that the recorder fills while it drives, in the order in which they are written."""
+"""The tables that the recorder fills while driving, in the order in which they are written."""

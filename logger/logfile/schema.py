@@ -1,7 +1,7 @@
-"""The schema of a log: what a blank file gets, what an older log lacks, and whether one is ours at all.
+"""Create a blank log's schema, migrate an older log, and refuse a file that is not a log of ours.
 
-A blank log is made at once of what the migrations come to, in `columns` and `log_views`; a test compares. So the
-recorder imports sqlite-utils, a tenth of the time from power-on to the first row, only for a log of an older stagelog.
+A blank log is created directly with the result of all migrations, from `columns` and `views`; a test compares the
+two. So the recorder imports sqlite-utils (a tenth of the time from power-on to the first row) only for an older log.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from logger.logfile.views import newest_views, views_of_all_versions
 APPLICATION_ID = 0x53544C47
 """SQLite's application_id of a log: the letters STLG."""
 PAGE_BYTES = 1024
-"""SQLite's page. Every commit rewrites the last page of every table twice (WAL, then checkpoint), so small
-pages save the card; the benchmark `disk` has the figures."""
+"""SQLite's page size. Every commit rewrites the last page of every table twice (WAL, then checkpoint), so small pages
+reduce wear on the card; the benchmark `disk` has the figures."""
 
 
-class NoLogError(LogError):
-    """A file that, by its own word, is not one of stagelog's."""
+class NotALogError(LogError):
+    """A file that is not a stagelog log, by its header or its schema."""
 
 
 class NewerLogError(LogError):
@@ -42,67 +42,65 @@ class NewerLogError(LogError):
 
 
 _MOST_MIGRATIONS = 1000
-"""Applied to one log; there are three."""
+"""Migrations applied to one log; there are three."""
 VERSIONS = ("m001_log", "m002_views", "m003_accuracy")
-"""Every migration there is: what a log may have applied and still be ours to read."""
+"""Every migration. A log with any other applied migration is too new to read."""
 
 
 def require_ours(connection: sqlite3.Connection, database: str = "main", *, complete: bool = True) -> None:
-    """Compare a log's schema with ours before anything else is asked of it; changes nothing.
+    """Refuse a schema that is not ours, before any other query; changes nothing.
 
-    `complete` asks for every table of ours: one that was just created has none yet. A blank file passes. Raises
-    NoLogError for a schema that is not ours, NewerLogError for a later stagelog's, sqlite3.DatabaseError for damage.
+    `complete` requires every table; a log that was just created has none yet. A blank file passes. Raises
+    NotALogError for a foreign schema, NewerLogError for a later stagelog's, sqlite3.DatabaseError for damage.
     """
     rows = connection.execute(
         f"SELECT type, name, tbl_name, rootpage, sql FROM {database}.sqlite_master LIMIT {MOST_OBJECTS + 1}"  # noqa: S608
     )
-    found = [SchemaObject(*row) for row in rows]
-    if not found:
-        return  # blank: ours to fill
+    objects = [SchemaObject(*row) for row in rows]
+    if not objects:
+        return  # blank: `prepare` fills it
     if connection.execute(f"PRAGMA {database}.application_id").fetchone()[0] != APPLICATION_ID:
-        raise NoLogError(
-            "this is no stagelog log", hint="name a file that `stagelog run` or `simulate` wrote"
-        )
-    applied = _applied(connection, database) if any(map(is_migrations, found)) else set()
+        raise NotALogError("not a stagelog log", hint="name a file that `stagelog run` or `simulate` wrote")
+    applied = _applied(connection, database) if any(map(is_migrations, objects)) else set()
     if newer := applied.difference(VERSIONS):
         names = printable(", ".join(sorted(newer)))
         raise NewerLogError(f"this log's schema is newer ({names})", hint="update stagelog")
-    what = difference(found, views_of_all_versions())
+    what = difference(objects, views_of_all_versions())
     if what is None and complete:
-        what = missing(found)
-    if what is None and len(found) > MOST_OBJECTS:
+        what = missing(objects)
+    if what is None and len(objects) > MOST_OBJECTS:
         what = f"it has over {MOST_OBJECTS} tables, views and indexes"
     if what is not None:
-        sql = dropping(found, views_of_all_versions())
+        sql = dropping(objects, views_of_all_versions())
         hint = f"fetch or copy it again, or run `{sql}` on a copy" if sql else "fetch or copy it again"
-        raise NoLogError(f"not a log of stagelog's, or a damaged one: {what}", hint=hint)
+        raise NotALogError(f"not a stagelog log, or a damaged one: {what}", hint=hint)
 
 
 def _applied(connection: sqlite3.Connection, database: str) -> set[str]:
-    """The migrations by a log's own list, which is known to be a table. sqlite3.DatabaseError for a damaged one."""
+    """Names in a log's table of migrations, which must exist. Raises sqlite3.DatabaseError for a damaged one."""
     rows = connection.execute(
         f"SELECT name FROM {database}.{MIGRATIONS} WHERE migration_set = ? LIMIT ?",  # noqa: S608
         (MIGRATION_SET, _MOST_MIGRATIONS + 1),
     ).fetchall()
     if len(rows) > _MOST_MIGRATIONS:
-        raise sqlite3.DatabaseError(f"the list of migrations has over {_MOST_MIGRATIONS} entries")
+        raise sqlite3.DatabaseError(f"the table of migrations has over {_MOST_MIGRATIONS} entries")
     names = {row[0] for row in rows}
     if not all(isinstance(name, str) for name in names):
-        raise sqlite3.DatabaseError("the list of migrations has a name that is no text")
+        raise sqlite3.DatabaseError("the table of migrations has a name that is not text")
     return names
 
 
 def prepare(connection: sqlite3.Connection) -> bool:
-    """Bring a log that is open for writing to the newest schema, a blank one from nothing. Whether it was blank.
+    """Bring a log that is open for writing to the newest schema; returns whether it was blank.
 
-    In one transaction: a power cut leaves the log as it was, and a card that is slow to sync is waited for once.
+    All in one transaction: a power cut leaves the log unchanged, and a slow card syncs only once.
     """
     tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     with connection:
         connection.execute("BEGIN")
         connection.execute(
             f"PRAGMA application_id = {APPLICATION_ID}"
-        )  # always: it shows whether it can be written
+        )  # always: this fails if the file cannot be written
         if not tables:
             _fill(connection)
         elif MIGRATIONS not in tables or _applied(connection, "main") != set(VERSIONS):
@@ -113,7 +111,7 @@ def prepare(connection: sqlite3.Connection) -> bool:
 
 
 def _fill(connection: sqlite3.Connection) -> None:
-    """Make the newest schema in a blank log."""
+    """Create the newest schema in a blank log."""
     list_columns = {
         "id": "integer primary key",
         "migration_set": "text",
@@ -136,6 +134,6 @@ def _fill(connection: sqlite3.Connection) -> None:
 
 
 def _create_table(name: str, columns: Mapping[str, str]) -> str:
-    """The statement as sqlite-utils writes it, from the type and constraint of each column."""
-    defined = ",\n".join(f'   "{column}" {words.upper()}' for column, words in columns.items())
-    return f'CREATE TABLE "{name}" (\n{defined}\n)'
+    """The CREATE TABLE statement as sqlite-utils writes it, from the type and constraint of each column."""
+    definitions = ",\n".join(f'   "{column}" {words.upper()}' for column, words in columns.items())
+    return f'CREATE TABLE "{name}" (\n{definitions}\n)'

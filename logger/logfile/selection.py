@@ -1,8 +1,7 @@
-"""Which part of a log: sessions and stretches of them, by UTC or by section; and what time it was then.
+"""Select part of a log by time or section, and convert session time to UTC.
 
-Rows carry session time. The one rule for UTC, here and in the log's views: what the newest clock row at or before a
-moment says, or the session's first one for what came before it; a session that never learned the time has no UTC. Knows
-nothing of formats.
+Rows carry session time. One rule gives UTC, here and in the log's views: the newest clock row at or before a moment
+applies; before the first clock row, the first one does. A session without GPS time has no UTC. Knows no file format.
 """
 
 from __future__ import annotations
@@ -21,20 +20,20 @@ from logger.logfile import value_ranges
 
 Integers = NDArray[np.int64]
 Times = NDArray[np.datetime64]
-"""UTC to the microsecond; "not a time" where it is not known."""
+"""UTC to the microsecond; NaT where it is unknown."""
 Moment = datetime | time
-"""A time of day stands for the first such time within the log."""
+"""A time of day means its first occurrence within the log."""
 
 _PROGRESS_US = 1_500_000
-"""Progress rows come once a second: the event that began or ended a section lies this near its first or last."""
+"""Progress rows come once a second, so a section's begin or end event is this close to its first or last row."""
 _TIME_OF_DAY = re.compile(r"\d{1,2}:\d\d(:\d\d(\.\d{1,6})?)?")
 _END_US = 2**62
-"""Later than any session lasts."""
+"""Later than the end of any session."""
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A stretch of one session, both ends included, in session time."""
+    """A stretch of one session in session time, both ends included."""
 
     session: int
     first_us: int
@@ -42,10 +41,10 @@ class Span:
 
 
 class Clock:
-    """Session time to UTC."""
+    """Convert session time to UTC."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        """Read a log's clock rows; there is one a minute."""
+        """Read a log's clock rows; there is one per minute."""
         rows: dict[int, list[tuple[int, int]]] = {}
         for session, t_us, utc_us in connection.execute(
             "SELECT session, t_us, utc_us FROM clock ORDER BY session, t_us, rowid"
@@ -60,11 +59,11 @@ class Clock:
 
     @property
     def sessions(self) -> frozenset[int]:
-        """The sessions whose time is known."""
+        """The sessions that have GPS time."""
         return frozenset(self._steps)
 
     def utc(self, session: Integers, t_us: Integers) -> Times:
-        """UTC of rows, each of its session."""
+        """UTC of rows, given the session and session time of each."""
         utc = np.full(len(t_us), "NaT", dtype="datetime64[us]")
         for own in _by_session(session):
             number = int(session[own][0])
@@ -75,18 +74,18 @@ class Clock:
         return utc
 
     def within(self, first: datetime, last: datetime) -> Iterator[Span]:
-        """The stretches that lie between two moments, a session at most one."""
+        """The stretches between two moments, at most one per session."""
         low, high = _utc_us(first), _utc_us(last)
         for session, (at_us, offset_us) in self._steps.items():
             begins = np.maximum(low - offset_us, [0, *at_us[1:]])
             ends = np.minimum(high - offset_us, [*(at_us[1:] - 1), _END_US])
             if (begins <= ends).any():
-                held = begins <= ends
-                yield Span(session, int(begins[held].min()), int(ends[held].max()))
+                is_inside = begins <= ends
+                yield Span(session, int(begins[is_inside].min()), int(ends[is_inside].max()))
 
 
 def _by_session(session: Integers) -> Iterator[slice | Integers]:
-    """The rows of each session, in the time of one sort: a log may have thousands of sessions."""
+    """The row indices of each session, with a single sort: a log may have thousands of sessions."""
     if not len(session):
         return
     if session.min() == session.max():
@@ -98,14 +97,14 @@ def _by_session(session: Integers) -> Iterator[slice | Integers]:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Stretches of a log, in order of session; None is all of it."""
+    """Stretches of a log in order of session; None selects the whole log."""
 
     clock: Clock
     spans: tuple[Span, ...] | None = None
 
     @property
     def condition(self) -> str:
-        """In SQL, true for the rows of the selection."""
+        """SQL that is true for the selected rows."""
         if self.spans is None:
             return "1"
         return " OR ".join(
@@ -114,19 +113,19 @@ class Selection:
         )
 
     def holds(self, session: Integers, t_us: Integers) -> NDArray[np.bool_]:
-        """The same of rows."""
-        held = np.full(len(t_us), self.spans is None)
+        """Whether each row is selected."""
+        is_selected = np.full(len(t_us), self.spans is None)
         for span in self.spans or ():
-            held |= (session == span.session) & (t_us >= span.first_us) & (t_us <= span.last_us)
-        return held
+            is_selected |= (session == span.session) & (t_us >= span.first_us) & (t_us <= span.last_us)
+        return is_selected
 
 
 def moment(text: str) -> Moment:
-    """A moment as people write it: 2026-01-15T08:30Z, with or without date, seconds, offset. Raises ValueError."""
+    """Parse a moment such as 2026-01-15T08:30Z, with or without date, seconds, offset. Raises ValueError."""
     if _TIME_OF_DAY.fullmatch(text):
         return time.fromisoformat(text.zfill(len(text) + (text[1] == ":")))
-    found = datetime.fromisoformat(text)
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    parsed = datetime.fromisoformat(text)
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
 def select(
@@ -135,7 +134,7 @@ def select(
     last: Moment | None = None,
     section: int | None = None,
 ) -> Selection:
-    """The part of a log from `first` to `last`, both included, and within a section (from 1). Raises LogError."""
+    """Select from `first` to `last`, both included, and within a section (from 1). Raises LogError."""
     clock = Clock(connection)
     spans: tuple[Span, ...] | None = None
     if first is not None or last is not None:
@@ -143,21 +142,21 @@ def select(
         earliest, latest = _dated(first, begin, end) or begin, _dated(last, begin, end) or end
         spans = tuple(clock.within(earliest, latest))
         if not spans or earliest > end or latest < begin:
-            raise LogError(
-                "nothing of the log lies between these times", hint=f"it reaches from {begin} to {end}"
-            )
+            raise LogError("the log has no rows between these times", hint=f"it covers {begin} to {end}")
     if section is not None:
         driven = tuple(_section_spans(connection, section - 1))
         spans = driven if spans is None else tuple(_common(spans, driven))
         if not spans:
-            raise LogError("nothing of the section lies between these times", hint="leave out one of the two")
+            raise LogError(
+                "the section has no rows between these times", hint="leave out the times or --section"
+            )
     return Selection(clock, spans)
 
 
 def _extent(connection: sqlite3.Connection, clock: Clock) -> tuple[datetime, datetime]:
-    """From when to when a log reaches, to the second. Raises LogError where it never learned the time."""
+    """The first and last UTC of a log, to the second. Raises LogError if it has no GPS time."""
     if not clock.sessions:
-        raise LogError("the log never learned the time", hint="leave out --from and --to; --section works")
+        raise LogError("the log has no GPS time", hint="use --section instead of --from and --to")
     ends = connection.execute(
         "SELECT session, min(t_us), max(t_us) FROM (SELECT session, t_us FROM fix"
         " UNION ALL SELECT session, t_us FROM event UNION ALL SELECT session, t_us FROM clock) GROUP BY session"
@@ -169,12 +168,12 @@ def _extent(connection: sqlite3.Connection, clock: Clock) -> tuple[datetime, dat
     return begin.replace(tzinfo=UTC), (end + timedelta(seconds=1)).replace(tzinfo=UTC)
 
 
-def _dated(wanted: Moment | None, begin: datetime, end: datetime) -> datetime | None:
-    if not isinstance(wanted, time):
-        return wanted
+def _dated(moment: Moment | None, begin: datetime, end: datetime) -> datetime | None:
+    if not isinstance(moment, time):
+        return moment
     days = [begin.date() + timedelta(days=day) for day in range((end.date() - begin.date()).days + 1)]
-    moments = [datetime.combine(day, wanted, UTC) for day in days]
-    return next((found for found in moments if begin <= found <= end), moments[0])
+    moments = [datetime.combine(day, moment, UTC) for day in days]
+    return next((each for each in moments if begin <= each <= end), moments[0])
 
 
 def _section_spans(connection: sqlite3.Connection, index: int) -> Iterator[Span]:
@@ -190,8 +189,8 @@ def _section_spans(connection: sqlite3.Connection, index: int) -> Iterator[Span]
                 "SELECT DISTINCT section FROM progress WHERE elapsed_s IS NOT NULL ORDER BY section"
             )
         ]
-        driven_ones = f"driven were {', '.join(map(str, known))}" if known else "no section of it was driven"
-        raise LogError(f"nothing of section {index + 1} is in the log", hint=driven_ones)
+        hint = f"sections in the log: {', '.join(map(str, known))}" if known else "it has no section"
+        raise LogError(f"the log has no rows of section {index + 1}", hint=hint)
     for session, first_us, last_us in driven:
         edges = [
             row[0]
@@ -206,8 +205,8 @@ def _section_spans(connection: sqlite3.Connection, index: int) -> Iterator[Span]
         yield Span(session, max(begun, default=first_us), min(ended, default=last_us))
 
 
-def _common(some: tuple[Span, ...], others: tuple[Span, ...]) -> Iterator[Span]:
-    for one in some:
+def _common(spans: tuple[Span, ...], others: tuple[Span, ...]) -> Iterator[Span]:
+    for one in spans:
         for other in others:
             first, last = max(one.first_us, other.first_us), min(one.last_us, other.last_us)
             if one.session == other.session and first <= last:

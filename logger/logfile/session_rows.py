@@ -1,8 +1,8 @@
-"""Where the rows of each session are in a log's tables, so that a log of a thousand sessions is read once, not a
-thousand times.
+"""Find each session's range of rows in a table, so that a log of a thousand sessions is read once, not a thousand
+times.
 
-There is no index by session. A recorder writes one session after the other, so that the rows of one lie together: its
-first row is found by halving. Of rows in another order, which no recorder writes, some may be missed.
+There is no index by session. A recorder writes sessions one after the other, so the rows of each are contiguous and a
+binary search finds the first. In a log with another row order, which no recorder writes, rows may be missed.
 """
 
 from __future__ import annotations
@@ -13,33 +13,35 @@ from collections.abc import Sequence
 from firmware_bridge.errors import LogError
 
 MOST_SESSIONS = 5_000
-"""A car that loses power every ten seconds of a stage of twelve hours has 4,300."""
+"""A car that loses power every ten seconds of a twelve-hour stage has 4,300."""
 
 
 def require_few(sessions: Sequence[int]) -> None:
-    """Raise LogError for more sessions than a drive has: each one begins the computation again."""
+    """Raise LogError for more sessions than a drive has: each one restarts the computation."""
     if len(sessions) > MOST_SESSIONS:
-        what = f"it has {len(sessions):,} sessions: more than {MOST_SESSIONS:,} are not computed again"
-        raise LogError(what, hint="`stagelog review` without other rules or sections reads what was recorded")
+        what = f"it has {len(sessions):,} sessions; at most {MOST_SESSIONS:,} can be recomputed"
+        raise LogError(
+            what, hint="run `stagelog review` without other rules or sections: it reads the recorded values"
+        )
 
 
 class SessionRows:
-    """The rows of a log by session. Not thread-safe, as its connection is not."""
+    """The row ranges of each session. Not thread-safe, as its connection is not."""
 
     def __init__(self, connection: sqlite3.Connection, sessions: Sequence[int]) -> None:
-        """`sessions` are all numbers of sessions, in order. Raises LogError where there are too many."""
+        """`sessions` are all session numbers, in order. Raises LogError if there are too many."""
         require_few(sessions)
         self.connection = connection
         self._next = dict(zip(sessions, [*sessions[1:], None], strict=True))
         self._firsts: dict[tuple[str, int | None], int] = {}
 
     def condition(self, table: str, session: int) -> str:
-        """In SQL, true for the rows of a session."""
+        """SQL that is true for the rows of a session."""
         first, after = self._span(table, session)
         return f"session = {session:d} AND rowid >= {first:d} AND rowid < {after:d}"
 
     def count(self, table: str, session: int) -> int:
-        """How many rows a session has."""
+        """The number of rows of a session."""
         first, after = self._span(table, session)
         return after - first
 
@@ -48,7 +50,7 @@ class SessionRows:
         return first, self._first(table, self._next[session], first)
 
     def _first(self, table: str, session: int | None, low: int) -> int:
-        """The first row at or after `low` of a session or of a later one; behind the last row for None."""
+        """The first row at or after `low` that belongs to a session or a later one; for None, one past the last row."""
         if (table, session) not in self._firsts:
             self._firsts[table, session] = self._search(table, session, low)
         return self._firsts[table, session]
@@ -73,9 +75,9 @@ class SessionRows:
         return low
 
     def _before(self, table: str, session: int, row: int) -> int | None:
-        """The first row from `row` on, if it is of a session before `session`."""
-        found = self.connection.execute(
+        """The first row from `row` on, if it belongs to a session before `session`; otherwise None."""
+        first = self.connection.execute(
             f"SELECT rowid, session FROM {table} WHERE rowid >= ? ORDER BY rowid LIMIT 1",  # noqa: S608
             (row,),
         ).fetchone()
-        return found[0] if found is not None and found[1] < session else None
+        return first[0] if first is not None and first[1] < session else None

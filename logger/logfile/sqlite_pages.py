@@ -1,7 +1,7 @@
-"""A closed log's tables straight from SQLite's pages: numpy reads all rows of hundreds of pages in one go.
+"""Read a closed log's tables straight from SQLite's pages, with numpy, hundreds of pages at a time.
 
-SQLite hands out a row at a time, which costs more than all that is then done with the rows of a long day. Its file
-format is documented and fixed for good (sqlite.org/fileformat2.html), and what of it a log's big tables need is little:
+SQLite returns one row at a time, which costs more than the processing of a long day's rows. Its file format is
+documented and stable (sqlite.org/fileformat2.html). The part that a log's large tables use:
 
     page   [kind:1] [free:2] [cells:2] [content:2] [fragments:1] ([right child:4], inner pages only) [cell at:2] ...
     leaf's cell    [payload bytes:varint] [rowid:varint] [header bytes:1] [kind of column:varint] ... [column] ...
@@ -10,8 +10,8 @@ format is documented and fixed for good (sqlite.org/fileformat2.html), and what 
     kind of column   0 null, 1 to 6 an integer of 1, 2, 3, 4, 6, 8 bytes, 7 a double, 8 and 9 the integers 0 and 1,
                      from 12 on bytes, and from 13 on text, of (kind - 12) / 2 bytes
 
-All numbers are big-endian, and a column that is shorter than eight bytes is the top of the eight bytes that begin
-with it. Only a file that nobody writes is read so, without a WAL; what is unusual is refused, and SQL reads it instead.
+All numbers are big-endian; a column shorter than eight bytes is the top of the eight bytes that start at it. Only a
+file without a WAL that no process writes is read this way; anything unusual is refused, and SQL reads it instead.
 """
 
 from __future__ import annotations
@@ -37,32 +37,32 @@ NULL, DOUBLE, ZERO, ONE, BLOB = 0, 7, 8, 9, 12
 _BYTE = 1
 _LEAF_HEAD, _INNER_HEAD = 8, 12
 _BYTES = np.array([0, 1, 2, 3, 4, 6, 8, 8, 0, 0, 0, 0, *((kind - BLOB) // 2 for kind in range(BLOB, 256))])
-"""How long a column is by its kind, the usual ones."""
+"""Length of a column by its kind, for the common kinds."""
 _FOUR_BYTES = np.array([1 << 24, 1 << 16, 1 << 8, 1])
 _WORD = 8
 _TOGETHER_BYTES = 1 << 19
-"""Pages read at a time: their rows' numbers stay in the processor's cache."""
+"""Pages read at a time: their rows' numbers fit in the processor's cache."""
 _MOST_LEVELS = 20
-"""SQLite's own bound."""
+"""SQLite's own limit."""
 _GAP_PAGES = 16
-"""Other tables' pages between ours are read along: so many cost less than another call."""
+"""A gap of at most this many pages of other tables is read too: that costs less than another call."""
 _MOST_BYTES = 1 << 22
-"""Read in one call."""
+"""Most bytes read in one call."""
 
 
 class Cells(NamedTuple):
-    """Some rows: for each column the kind of each row's value, and where in `data` it is."""
+    """Some rows: per column, the kind of each row's value and its offset in `data`."""
 
     data: Bytes
     kinds: list[Integers]
     starts: list[Integers]
 
     def rows(self, which: Mask) -> Cells:
-        """Some of the rows."""
+        """The selected rows."""
         return Cells(self.data, *([part[which] for part in parts] for parts in (self.kinds, self.starts)))
 
     def numbers(self, column: int) -> Numbers:
-        """A column of doubles; null is NaN. Raises LogError where one is no number."""
+        """A column of doubles; NULL is NaN. Raises LogError for a value that is not a number."""
         kind, word = self._words(column)
         if (kind == DOUBLE).all():
             return word.view(np.float64)
@@ -71,22 +71,23 @@ class Cells(NamedTuple):
         return values
 
     def whole(self, column: int) -> Integers:
-        """A column of integers. Raises LogError where one is something else."""
+        """A column of integers. Raises LogError for any other value."""
         kinds = self.kinds[column]
         is_byte = kinds == _BYTE
-        if (is_byte | (kinds & ~1 == ZERO)).all():  # so are sessions, buses, most channels
+        if (is_byte | (kinds & ~1 == ZERO)).all():  # true for sessions, buses and most channels
             byte = self.data.take(self.starts[column], mode="clip").view(np.int8)
             return np.where(is_byte, byte, kinds & 1)
         kind, word = self._words(column)
         if ((kind == NULL) | (kind == DOUBLE)).any():
-            raise _damaged("a value that must be there and whole is not")
+            raise _damaged("a required integer is missing")
         return _integers(kind, word)
 
     def bytes(self, column: int) -> tuple[Integers, bytes]:
-        """A column of bytes: how many each row has, and all of them end to end. Raises LogError where one has none."""
+        """A column of bytes: each row's length, and all bytes end to end. Raises LogError for a value that is not
+        bytes."""
         kind = self.kinds[column]
         if ((kind < BLOB) | (kind % 2 != BLOB % 2)).any():
-            raise _damaged("bytes that must be there are not")
+            raise _damaged("required bytes are missing")
         length = (kind - BLOB) // 2
         shift = np.repeat(self.starts[column] - (np.cumsum(length) - length), length)
         return length, self.data[shift + np.arange(len(shift))].tobytes()
@@ -95,7 +96,7 @@ class Cells(NamedTuple):
         kind = self.kinds[column]
         if kind.max(initial=0) > ONE:
             raise _damaged("bytes where a number must be")
-        # A view of the eight bytes that begin at each byte, wherever it lies.
+        # A view of the eight bytes that start at each offset, aligned or not.
         words: NDArray[Any] = np.ndarray((len(self.data) - _WORD + 1,), ">i8", self.data, strides=(1,))
         return kind, words[self.starts[column]].astype(np.int64)
 
@@ -108,14 +109,14 @@ def _integers(kind: Integers, word: Integers) -> Integers:
 
 
 class Table:
-    """A table of a log that nobody writes. `columns` are its columns' names, in order."""
+    """A table of a log that no process writes. `columns` are its column names, in order."""
 
     def __init__(self, path: Path, page_bytes: int, root: int, columns: tuple[str, ...]) -> None:
         self._path, self._page_bytes, self._root = path, page_bytes, root
         self.columns = columns
 
     def cells(self) -> Iterator[tuple[Cells, float]]:
-        """The rows in order, many at a time, and the share of the table that is done. Raises LogError."""
+        """Yield the rows in order, many at a time, with the share of the table that is done. Raises LogError."""
         together = max(1, _TOGETHER_BYTES // self._page_bytes)
         with self._path.open("rb", buffering=0) as file:
             try:
@@ -124,10 +125,10 @@ class Table:
                     pages = self._pages(file, leaves[first : first + together])
                     yield self._rows(pages), min(1.0, (first + together) / len(leaves))
             except (IndexError, ValueError) as error:
-                raise _damaged("numbers that cannot be") from error
+                raise _damaged("numbers out of range") from error
 
     def _leaves(self, file: BinaryIO) -> Integers:
-        """The pages that hold rows: the lowest level of a tree that is equally deep everywhere."""
+        """The pages that hold rows: the lowest level of the table's B-tree, which has the same depth everywhere."""
         level = np.array([self._root], dtype=np.int64)
         for _ in range(_MOST_LEVELS):
             if self._pages(file, level[:1])[0, 0] == LEAF:
@@ -138,10 +139,10 @@ class Table:
             level = _children(pages)
             if len(level) > self._path.stat().st_size // self._page_bytes:
                 break
-        raise _damaged("a tree of pages without an end")
+        raise _damaged("pages that form a loop")
 
     def _pages(self, file: BinaryIO, numbers: Integers) -> Bytes:
-        """Pages by number, counted from 1, a row each."""
+        """Pages by number (from 1), one array row each."""
         if numbers.min() < 1 or numbers.max() * self._page_bytes > self._path.stat().st_size:
             raise _damaged("a page that is not in the file")
         pages = np.empty((len(numbers), self._page_bytes), dtype=np.uint8)
@@ -152,9 +153,9 @@ class Table:
             file.seek((int(numbers[first]) - 1) * self._page_bytes)
             read = file.read((int(run[-1]) + 1) * self._page_bytes)
             if len(read) < (int(run[-1]) + 1) * self._page_bytes:
-                raise _damaged("it ends before its last page")
-            there = np.frombuffer(read, dtype=np.uint8).reshape(-1, self._page_bytes)
-            there.take(run, axis=0, out=pages[first:last], mode="clip")
+                raise _damaged("the file ends before its last page")
+            block = np.frombuffer(read, dtype=np.uint8).reshape(-1, self._page_bytes)
+            block.take(run, axis=0, out=pages[first:last], mode="clip")
         return pages
 
     def _rows(self, pages: Bytes) -> Cells:
@@ -175,12 +176,12 @@ class Table:
             starts.append(begin)
             begin = begin + _lengths(kind)
         if kinds and ((at != starts[0]) | (begin > page + self._page_bytes)).any():
-            raise _damaged("rows of another number of columns")
+            raise _damaged("rows with a wrong number of columns")
         return Cells(data, kinds, starts)
 
 
 def _cells(pages: Bytes, head: int) -> tuple[Integers, Integers]:
-    """Every cell of some pages: where its page begins in them, and where it does itself."""
+    """Every cell of some pages: the offset of its page, and its own offset."""
     counts = pages[:, 3] * np.int64(256) + pages[:, 4]
     page = np.repeat(np.arange(len(pages)) * pages.shape[1], counts)
     number = np.arange(len(page)) - np.repeat(np.cumsum(counts) - counts, counts)
@@ -190,7 +191,7 @@ def _cells(pages: Bytes, head: int) -> tuple[Integers, Integers]:
 
 
 def _children(pages: Bytes) -> Integers:
-    """The pages below some inner pages, in order."""
+    """The child pages of some inner pages, in order."""
     page, at = _cells(pages, _INNER_HEAD)
     left = pages.ravel()[at[:, None] + np.arange(4)] @ _FOUR_BYTES
     right = pages[:, 8:_INNER_HEAD] @ _FOUR_BYTES
@@ -199,7 +200,7 @@ def _children(pages: Bytes) -> Integers:
 
 
 def _lengths(kind: Integers) -> Integers | int:
-    """How long columns of these kinds are; one number where they are all alike."""
+    """Lengths of columns of these kinds; a single number if all are the same."""
     if kind.max(initial=0) == kind.min(initial=BLOB) < BLOB:
         return int(_BYTES[kind[0]])
     length = _BYTES.take(kind, mode="clip")
@@ -209,11 +210,12 @@ def _lengths(kind: Integers) -> Integers | int:
 
 
 def _damaged(what: str) -> LogError:
-    return LogError(f"damaged: {what}", hint="`stagelog verify` says more")
+    return LogError(f"damaged: {what}", hint="run `stagelog verify` for details")
 
 
 def _varints(data: Bytes, at: Integers) -> tuple[Integers, Integers]:
-    """Numbers of seven bits a byte, the top bit set in all but the last; and where they end."""
+    """Decode varints (seven bits per byte, the top bit set in all but the last) at some offsets; also returns their
+    ends."""
     byte = data.take(at, mode="clip")
     value, at = byte.astype(np.int64), at + 1
     if byte.max(initial=0) <= 0x7F:
@@ -226,12 +228,12 @@ def _varints(data: Bytes, at: Integers) -> tuple[Integers, Integers]:
         at[more] += 1
         more = more[byte > 0x7F]
     if value[long].min(initial=0) < 0:
-        raise _damaged("a number of too many bytes")
+        raise _damaged("a number with too many bytes")
     return value, at
 
 
 def _past_varints(data: Bytes, at: Integers) -> Integers:
-    """Where such numbers end."""
+    """The ends of the varints at some offsets."""
     more = np.ones(len(at), dtype=np.bool_)
     while more.any():
         byte, at = data.take(at, mode="clip"), at + more
@@ -240,7 +242,7 @@ def _past_varints(data: Bytes, at: Integers) -> Integers:
 
 
 def table_of(connection: sqlite3.Connection, name: str) -> Table | None:
-    """A table of the log that a connection is open to; None where only SQL can read it."""
+    """A table of the log that a connection has open; None if only SQL can read it."""
     path = Path(connection.execute("PRAGMA database_list").fetchone()[2])
     if not path.name or has_wal(path) or path.with_name(path.name + "-journal").exists():
         return None

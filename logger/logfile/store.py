@@ -1,7 +1,7 @@
-"""One log file, open for writing: rows in, commits out.
+"""One log file open for writing: insert rows, commit them durably.
 
-Only the writer thread touches a `Log`, and its connection is the only one in the system that writes or
-checkpoints the file. How one is come by, also where a damaged file lies in its place, is in `opening`.
+Only the writer thread touches a `Log`, and its connection is the only one in the system that writes or checkpoints
+the file. `open_or_quarantine` opens one, also where a damaged file has its name.
 """
 
 from __future__ import annotations
@@ -24,37 +24,37 @@ from logger.logfile.columns import COLUMNS
 from logger.logfile.rows import TABLES, Rows
 
 _CHECKPOINT_BYTES = 4 * 1024 * 1024
-"""The WAL is folded into the log every so many bytes: rarely enough that the last page of each table is not
-copied again and again, often enough that a reader never finds a long WAL."""
-_ROWS_A_STATEMENT = 100
-"""Rows inserted by one statement. SQLite hands Python's lock back and forth once a statement, so this many
-rows together halve the writer's time and leave the decoder undisturbed; more brings nothing (measured)."""
+"""WAL size at which it is checkpointed: large, to copy each table's last page rarely; small, so that readers never
+meet a long WAL."""
+_ROWS_PER_STATEMENT = 100
+"""Rows inserted by one statement. SQLite releases Python's lock once per statement, so this many rows at a time halve
+the writer's time and leave the decoder undisturbed; more gains nothing (measured)."""
 _FIX_DATE_OK = Fix._fields.index("date_ok")
-"""All of a fix is stored but this: it follows from the date."""
+"""The one field of a fix that is not stored: it follows from the date."""
 STATE_KEY = "state"
-"""Where `meta` keeps the live computation's state, for the session after a power cut."""
-_IN_MASSES = ("frame", "reading")
-"""The tables with so many rows that a statement each is felt."""
+"""The key in `meta` of the live computation's state, for the session after a power cut."""
+_BULK_TABLES = ("frame", "reading")
+"""Tables with so many rows that one statement per row would be slow."""
 _SET_META = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 _ADD_SESSION = "INSERT INTO session (boot_id, started_utc, software, config) VALUES (?, ?, ?, ?)"
 _ENDS = "SELECT " + ", ".join(f"(SELECT coalesce(max(rowid), 0) FROM {name})" for name in TABLES)  # noqa: S608
-_MOST_TRIED = 100
-"""A full disk goes on refusing; it is what comes last that may have reached the card."""
+_MOST_UNCONFIRMED = 100
+"""A full disk fails every commit; only the newest attempts may have reached the card."""
 _RESERVED_AT = 20
-"""In a file's header, how many bytes of each page SQLite is to leave alone: none, ever."""
-_LOOK_S = 5.0
-"""A look at a log's pages takes no longer, however large it is: the watchdog waits twice as long for the writer."""
+"""Offset in the file header of the count of reserved bytes per page; always 0 in our logs."""
+_QUICK_CHECK_S = 5.0
+"""Time limit of a check of the pages, whatever the log's size: half the watchdog's wait for the writer."""
 _LEFT_OPEN: list[sqlite3.Connection] = []
-"""Connections to files that lost their place to others; see `Log.abandon`."""
+"""Connections to files that were replaced at their path; see `Log.abandon`."""
 
 
 class ReplacedError(sqlite3.OperationalError):
-    """Another file is in the place of the one that is open: a card was changed, or repaired and mounted again."""
+    """The path now leads to another file than the open one: a card was swapped, or repaired and remounted."""
 
 
 @dataclass(frozen=True, slots=True)
 class SessionStart:
-    """What is said of one power-on of the recorder. `started_utc` is the system clock's word, not to be trusted."""
+    """One power-on of the recorder. `started_utc` is the system clock, which may be wrong."""
 
     boot_id: str
     started_utc: str
@@ -63,24 +63,24 @@ class SessionStart:
 
 
 class Log:
-    """A log that is being written. Not thread-safe: one thread owns it."""
+    """A log that is open for writing. Not thread-safe: one thread owns it."""
 
     def __init__(self, path: Path, *, durable: bool = True) -> None:
         """Open or create the log at `path`.
 
-        `durable=False` is for logs that can be made again (simulate, replay): nothing is synced before the end.
-        Raises sqlite3.DatabaseError when the file is damaged, LogError when it is not a log of ours.
+        `durable=False` is for reproducible logs (simulate, replay): nothing is synced before the end. Raises
+        sqlite3.DatabaseError if the file is damaged, LogError if it is not a log of ours.
         """
         self.path = path
         self.session = 0
         self.start = SessionStart("", "", "", "")
         self.meta: Mapping[str, str] = {}
-        self.goes_on = False
-        """Whether the session was begun by an earlier connection."""
+        self.is_resumed = False
+        """Whether an earlier connection began the session."""
         self.ends: dict[str, int] = {}
-        """Each table's last row that is known to be committed, and so their number: rows are never deleted."""
-        self.tried: deque[dict[str, int]] = deque(maxlen=_MOST_TRIED)
-        """The ends that commits were to reach which failed since."""
+        """Each table's last committed row, and so its number of rows: rows are never deleted."""
+        self.unconfirmed_ends: deque[dict[str, int]] = deque(maxlen=_MOST_UNCONFIRMED)
+        """The `ends` that failed commits since would have reached; one of them may be on the card."""
         self.channels: dict[Channel, int] = {}
         self._committed_channels: dict[Channel, int] = {}
         self._sql: dict[str, str] = {}
@@ -98,13 +98,13 @@ class Log:
             self.channels = {Channel(*row[:3]): row[3] for row in rows}
             self._committed_channels = dict(self.channels)
             self.ends = self._read_ends()
-            self._place = _place(path)
+            self._file_id = _file_id(path)
         except BaseException:
             self._connection.close()
             raise
 
     def _configure(self, durable: bool) -> None:
-        # The page size holds only for a blank file, and must come before the journal.
+        # The page size takes effect only in a blank file, and must be set before the journal mode.
         self._connection.execute(f"PRAGMA page_size = {schema.PAGE_BYTES}")
         self._connection.execute(f"PRAGMA journal_mode = {'WAL' if durable else 'OFF'}")
         self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
@@ -112,27 +112,27 @@ class Log:
         self._connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_BYTES // page_bytes}")
 
     def _refuse_other_tables(self) -> None:
-        """A byte of the schema's text is enough for a column to be another: rows would never go in."""
+        """Refuse a table whose columns differ (one damaged byte of the schema): no row could be inserted."""
         for table, columns in COLUMNS.items():
-            there = [
+            names = [
                 row[0] for row in self._connection.execute("SELECT name FROM pragma_table_info(?)", (table,))
             ]
-            if there != list(columns):
-                raise sqlite3.DatabaseError(f"{table} has the columns {', '.join(there) or 'of no table'}")
+            if names != list(columns):
+                raise sqlite3.DatabaseError(f"{table} has the columns {', '.join(names) or '(none)'}")
 
     def _refuse_truncated(self) -> None:
-        """A file shorter than its header says lost its end: SQLite would notice only when it came across the hole."""
+        """Refuse a file shorter than its header claims: SQLite notices only when it reads a missing page."""
         self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         pages, page_bytes = (
             self._connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size")
         )
         if self.path.stat().st_size < pages * page_bytes:
-            raise sqlite3.DatabaseError("the file is shorter than its header says")
+            raise sqlite3.DatabaseError("the file is shorter than its header claims")
 
     def begin_session(
         self, start: SessionStart, meta: Mapping[str, str], first_rows: Rows | None = None
     ) -> int:
-        """Add a session with its first rows and bring `meta` up to date, in one durable commit. Returns its number."""
+        """Add a session with its first rows and update `meta`, in one durable commit. Returns the session's number."""
         self.commit()
         with self._connection:
             self._connection.execute("BEGIN")
@@ -146,15 +146,15 @@ class Log:
         self._committed_channels = dict(self.channels)
         return self.session
 
-    def go_on(self, session: int, start: SessionStart, meta: Mapping[str, str]) -> bool:
-        """Take up a session that another connection began; False, and nothing is done, where the log has none such."""
+    def resume_session(self, session: int, start: SessionStart, meta: Mapping[str, str]) -> bool:
+        """Resume a session of an earlier connection; False, with nothing changed, if the log lacks it."""
         row = self._connection.execute(
             "SELECT boot_id, started_utc, software, config FROM session WHERE id = ?", (session,)
         ).fetchone()
         if row != astuple(start):
             return False
         self._take_session(session, start, meta)
-        self.goes_on = True
+        self.is_resumed = True
         return True
 
     def _take_session(self, session: int, start: SessionStart, meta: Mapping[str, str]) -> None:
@@ -162,13 +162,13 @@ class Log:
         for name in TABLES:
             row = f"({self.session:d}, {', '.join('?' * (len(COLUMNS[name]) - 1))})"
             self._sql[name] = f"INSERT INTO {name} VALUES {row}"  # noqa: S608
-            if name in _IN_MASSES:
-                self._many_sql[name] = self._sql[name] + f", {row}" * (_ROWS_A_STATEMENT - 1)
+            if name in _BULK_TABLES:
+                self._many_sql[name] = self._sql[name] + f", {row}" * (_ROWS_PER_STATEMENT - 1)
 
     def write(self, rows: Rows) -> None:
-        """Insert rows into the open transaction, beginning one if need be. Not durable before `commit`.
+        """Insert rows into the open transaction, or begin one. Not durable before `commit`.
 
-        Raises sqlite3.Error; then `rollback` and hand the same rows in again.
+        Raises sqlite3.Error; then call `rollback` and pass the same rows again.
         """
         if not self._connection.in_transaction:
             self._connection.execute("BEGIN")
@@ -186,16 +186,16 @@ class Log:
             self._write_state(rows.state)
 
     def _write_state(self, state: str) -> None:
-        """In place: INSERT OR REPLACE would move the row and its index entry, five pages a second instead of one."""
+        """Update in place: INSERT OR REPLACE would move row and index entry, five pages per second instead of one."""
         updated = self._connection.execute("UPDATE meta SET value = ? WHERE key = ?", (state, STATE_KEY))
         if not updated.rowcount:
             self._connection.execute("INSERT INTO meta VALUES (?, ?)", (STATE_KEY, state))
 
     def _write_many(self, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
-        whole = len(rows) - len(rows) % _ROWS_A_STATEMENT
+        whole = len(rows) - len(rows) % _ROWS_PER_STATEMENT
         groups = (
-            list(chain.from_iterable(rows[at : at + _ROWS_A_STATEMENT]))
-            for at in range(0, whole, _ROWS_A_STATEMENT)
+            list(chain.from_iterable(rows[at : at + _ROWS_PER_STATEMENT]))
+            for at in range(0, whole, _ROWS_PER_STATEMENT)
         )
         self._connection.executemany(self._many_sql[table], groups)
         self._connection.executemany(self._sql[table], islice(rows, whole, None))
@@ -209,18 +209,18 @@ class Log:
         return known
 
     def commit(self) -> None:
-        """Make what was written durable. What a failed commit leaves on the card, only opening it again can tell."""
+        """Make the written rows durable. After a failed commit, only reopening the file shows what reached the card."""
         if not self._connection.in_transaction:
             return
-        ends = self._read_ends()  # before: whoever commits must not fail afterwards
-        self.tried.append(ends)
+        ends = self._read_ends()  # first: nothing may fail after COMMIT
+        self.unconfirmed_ends.append(ends)
         self._connection.execute("COMMIT")
         self.ends = ends
-        self.tried.clear()
+        self.unconfirmed_ends.clear()
         self._committed_channels = dict(self.channels)
 
     def rollback(self) -> None:
-        """Forget what was written since the last commit."""
+        """Discard the rows written since the last commit."""
         self.channels = dict(self._committed_channels)
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
@@ -229,51 +229,51 @@ class Log:
         return dict(zip(TABLES, self._connection.execute(_ENDS).fetchone(), strict=True))
 
     def state(self) -> str | None:
-        """The live computation's state as the last commit left it."""
+        """The live computation's state at the last commit."""
         row = self._connection.execute("SELECT value FROM meta WHERE key = ?", (STATE_KEY,)).fetchone()
         return None if row is None else row[0]
 
-    def require_place(self) -> None:
-        """Raise ReplacedError where the path leads to another file than the open one, OSError where to none.
+    def require_same_file(self) -> None:
+        """Raise ReplacedError if the path leads to another file than the open one, OSError if to none.
 
-        A file system that was unmounted takes rows as long as somebody holds it, and nobody would find them again.
+        An unmounted file system accepts rows while the file is open, and they would be lost.
         """
-        if _place(self.path) != self._place:
-            raise ReplacedError("another file is in its place")
+        if _file_id(self.path) != self._file_id:
+            raise ReplacedError("another file has replaced it")
 
     def refuse_damaged(self) -> None:
-        """Raise sqlite3.DatabaseError if a look at the pages, as far as it comes in its time, finds one damaged."""
-        timer = threading.Timer(_LOOK_S, self._connection.interrupt)
+        """Raise sqlite3.DatabaseError if a time-limited check of the pages finds one damaged."""
+        timer = threading.Timer(_QUICK_CHECK_S, self._connection.interrupt)
         timer.start()
         try:
-            said = self._connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            result = self._connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
                 raise
-            said = "ok"
+            result = "ok"
         finally:
             timer.cancel()
             timer.join()
-        if said != "ok":
-            raise sqlite3.DatabaseError(said)
+        if result != "ok":
+            raise sqlite3.DatabaseError(result)
 
     def close(self) -> None:
-        """Commit, fold the WAL into the file and close it: what is left is one file, whole, that opens with a WAL."""
+        """Commit, checkpoint the WAL and close: one whole file remains, which opens in WAL mode."""
         self.commit()
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._connection.close()
 
     def abandon(self) -> None:
-        """Let go of the file without another row: it is damaged, out of reach or replaced.
+        """Close the connection without writing: the file is damaged, unreachable or replaced.
 
-        SQLite deletes a WAL by its name as it closes, which may by now be that of the file which took this one's
-        place: there the connection is left as it is.
+        As it closes, SQLite deletes a WAL by name. If the file was replaced, that WAL belongs to the new file, so the
+        connection is left open.
         """
         try:
-            replaced = _place(self.path) != self._place
+            replaced = _file_id(self.path) != self._file_id
         except OSError:
-            replaced = False  # SQLite sees for itself that nothing is there
+            replaced = False  # SQLite finds no file to delete
         if replaced:
             _LEFT_OPEN.append(self._connection)
         else:
@@ -281,20 +281,20 @@ class Log:
 
 
 def _refuse_other_layout(path: Path) -> None:
-    """SQLite believes a header that has a part of every page set aside, and would write rows by it among the others.
+    """Refuse a header that reserves part of every page: SQLite would trust it and write rows in another layout.
 
-    Before there is a connection: to close a file takes SQLite's locks from it.
+    Runs before there is a connection: closing a file releases SQLite's locks on it.
     """
     with suppress(FileNotFoundError), path.open("rb") as file:
         if file.read(_RESERVED_AT + 1)[_RESERVED_AT:] not in (b"", b"\0"):
-            raise sqlite3.DatabaseError("its header tells of pages of another layout")
+            raise sqlite3.DatabaseError("its header has another page layout")
 
 
-def _place(path: Path) -> tuple[int, int]:
+def _file_id(path: Path) -> tuple[int, int]:
     status = path.stat()
     return status.st_dev, status.st_ino
 
 
 def _to_json(detail: Mapping[str, Any]) -> str:
     text = json.dumps(detail, separators=(",", ":"), ensure_ascii=False)
-    return text.encode(errors="backslashreplace").decode()  # of a path that is no UTF-8: JSON's escape
+    return text.encode(errors="backslashreplace").decode()  # a path that is not UTF-8: JSON's escape

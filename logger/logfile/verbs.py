@@ -1,4 +1,4 @@
-"""The verbs `logs`, `info` and `verify`: list logs, show what is in one, check that it is whole."""
+"""The verbs `logs`, `info` and `verify`: list logs, describe one log, check that a log is whole."""
 
 from __future__ import annotations
 
@@ -18,55 +18,58 @@ _PATH = click.Path(path_type=Path)
 
 @click.command(name="logs")
 @click.argument("folder", type=_PATH, default=Path(), required=False)
-@click.option("--json", "as_json", is_flag=True, help="For programs: a JSON list.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
 def logs(folder: Path, as_json: bool) -> None:
-    """List the logs in FOLDER (here, if left out): stage, car, begin, duration, rows, size, state."""
+    """List the logs in FOLDER (default: current folder).
+
+    Columns: stage, car, start, duration, rows, size, state.
+    """
     from logger.logfile import reader  # noqa: PLC0415
 
-    found: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = []
     for path in reader.logs_in(folder):
         try:
-            found.append(_summary(reader.info(path)))
+            rows.append(_summary(reader.info(path)))
         except StagelogError as error:
-            found.append({"log": path.name, "state": error.what})
+            rows.append({"log": path.name, "state": error.what})
     if as_json:
-        echo_json(found)
-    elif not found:
+        echo_json(rows)
+    elif not rows:
         echo(f"no logs in {folder.resolve()}")
     else:
         columns = ["log", "stage", "begun", "duration", "fixes", "frames", "size", "state"]
-        print_table(columns, [[str(row.get(column, "")) for column in columns] for row in found])
+        print_table(columns, [[str(row.get(column, "")) for column in columns] for row in rows])
 
 
 @click.command(name="info")
 @click.argument("log", type=_PATH)
-@click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def info(log: Path, as_json: bool) -> None:
-    """Tell what is in LOG: stage, car, sessions, rows a table, and the texts it carries."""
+    """Show what LOG contains: stage, car, sessions, rows per table, embedded files."""
     from logger.logfile import reader  # noqa: PLC0415
     from logger.logfile.meta import car_of  # noqa: PLC0415
 
-    found = reader.info(log)
-    told = _summary(found) | {
-        "car": car_of(found.meta),
-        "software": found.meta.get("software", ""),
-        "carries": sorted(key for key in found.meta if key.startswith("dbc:") or key == "itinerary"),
-        "rows": found.rows,
+    described = reader.info(log)
+    document = _summary(described) | {
+        "car": car_of(described.meta),
+        "software": described.meta.get("software", ""),
+        "carries": sorted(key for key in described.meta if key.startswith("dbc:") or key == "itinerary"),
+        "rows": described.rows,
         "sessions": [
             {
                 "session": session.id,
                 "begun": _utc(session.first_utc_us),
                 "duration": _duration(session.duration_s),
-                "ended": session.ended or ("recording, or power cut" if found.open else "power cut"),
+                "ended": session.ended or ("recording, or power cut" if described.open else "power cut"),
                 "software": session.software,
             }
-            for session in found.sessions
+            for session in described.sessions
         ],
     }
     if as_json:
-        echo_json(told)
+        echo_json(document)
         return
-    for key, value in told.items():
+    for key, value in document.items():
         if isinstance(value, list) and value and isinstance(value[0], dict):
             echo(f"{key}:")
             for item in value:
@@ -80,7 +83,7 @@ def info(log: Path, as_json: bool) -> None:
 @click.command(name="verify")
 @click.argument("log", type=_PATH, nargs=-1, required=True)
 def verify(log: tuple[Path, ...]) -> int:
-    """Tell whether each LOG is whole; exit 1, with the reasons, when one is not."""
+    """Check that each LOG is whole; exit 1 and print the reasons if one is not."""
     from logger.logfile.verify import verify as find_problems  # noqa: PLC0415
 
     damaged = False
@@ -94,17 +97,17 @@ def verify(log: tuple[Path, ...]) -> int:
     return EXIT_FOUND_WRONG if damaged else 0
 
 
-def _summary(found: Any) -> dict[str, Any]:
-    first = next((session.first_utc_us for session in found.sessions if session.first_utc_us), None)
+def _summary(log: Any) -> dict[str, Any]:
+    first = next((session.first_utc_us for session in log.sessions if session.first_utc_us), None)
     return {
-        "log": found.path.name,
-        "stage": found.stage,
+        "log": log.path.name,
+        "stage": log.stage,
         "begun": _utc(first),
-        "duration": _duration(found.duration_s),
-        "fixes": found.rows["fix"],
-        "frames": found.rows["frame"],
-        "size": f"{found.size_bytes / 1e6:.1f} MB",
-        "state": "open" if found.open else "closed",
+        "duration": _duration(log.duration_s),
+        "fixes": log.rows["fix"],
+        "frames": log.rows["frame"],
+        "size": f"{log.size_bytes / 1e6:.1f} MB",
+        "state": "open" if log.open else "closed",
     }
 
 

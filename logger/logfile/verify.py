@@ -1,7 +1,7 @@
-"""Is a log whole? Every way in which it could not be, in words.
+"""Verify that a log is whole, and list every problem, one line each.
 
-A log cut off by a power failure is whole: what was committed is all there. A log is not whole when SQLite finds
-its pages damaged, when rows point nowhere, when time runs backwards in a source, or when a value cannot be true.
+A log cut off by a power failure is whole: everything committed is there. A log is not whole if SQLite finds a damaged
+page, a row refers to a missing session or channel, time runs backwards in a source, or a value is impossible.
 """
 
 from __future__ import annotations
@@ -17,34 +17,35 @@ from firmware_bridge.protocols.nmea import checksum
 from logger.boundary.untrusted_json import loads
 from logger.logfile.border import open_log_readonly
 from logger.logfile.columns import strange_values
-from logger.logfile.rows import BUSES_A_PORT, MOST_FRAME_BYTES, TABLES
+from logger.logfile.rows import BUSES_PER_PORT, MOST_FRAME_BYTES, TABLES
 from logger.logfile.value_ranges import RANGES
 
 REQUIRED_META = ("format", "software", "buses", "ports")
-"""Keys without which a log could not be read years later."""
+"""Keys that make a log self-describing, so that it can be read years later."""
 _MOST_PROBLEMS = 20
-"""A ruined log is ruined in thousands of places; so many are told."""
+"""A ruined log has thousands of problems; only this many are listed."""
 _PAGES_SHARE = 0.4
-"""Of the time that a whole log takes: SQLite's own look at its pages; the screening takes as long."""
+"""Share of the time that SQLite's check of the pages takes for a whole log; the screening takes as long."""
 _EACH_VALUE = ("meta", "session", "channel", "clock", "event", "fix", "progress", "rejected")
-"""Tables in which each value's kind is looked at; for the largest (frame, reading, sentence) there is the screen."""
+"""Tables in which the kind of each value is checked; `fast_verify` screens the large ones (frame, reading,
+sentence)."""
 _SENTENCES = 16_384
-"""Looked at together."""
+"""Screened at a time."""
 _SOURCES = {
     "sentence": "port",
     "fix": "0",
     "reading": "channel",
     "clock": "source",
     "progress": "0",
-    "frame": f"bus / {BUSES_A_PORT}",
+    "frame": f"bus / {BUSES_PER_PORT}",
 }
-"""Whose clock stamped a row, table by table; the buses of an adapter share its clock."""
+"""By table, the column whose clock stamped a row; the buses of an adapter share its clock."""
 
 Progress = Callable[[float], None]
 
 
 def verify(path: Path, progress: Progress = lambda _done: None) -> list[str]:
-    """What is wrong with a log, a sentence each; an empty list for a whole one.
+    """The problems of a log, one line each; an empty list for a whole log.
 
     `progress` is called with the share done, 0 to 1.
     """
@@ -62,7 +63,7 @@ def verify(path: Path, progress: Progress = lambda _done: None) -> list[str]:
 
 
 def _problems(connection: sqlite3.Connection, progress: Progress) -> Iterator[str]:
-    from logger.logfile.fast_verify import whole_tables  # noqa: PLC0415 - numpy: only once there is a log to look at
+    from logger.logfile.fast_verify import whole_tables  # noqa: PLC0415 - numpy: only once a log is open
 
     progress(0.0)
     damaged = False
@@ -89,40 +90,41 @@ def _problems(connection: sqlite3.Connection, progress: Progress) -> Iterator[st
 
 
 def _pages(connection: sqlite3.Connection) -> Iterator[str]:
-    for (said,) in _integrity(connection):
-        if said != "ok":
-            yield f"damaged: {said}"
+    for (message,) in _integrity(connection):
+        if message != "ok":
+            yield f"damaged: {message}"
 
 
 def _integrity(connection: sqlite3.Connection) -> list[tuple[str]]:
-    """What SQLite finds, in a thread: within its look at a table's pages it calls no handler, and Ctrl-C would wait."""
+    """SQLite's own problems. Runs in a thread: during this check SQLite calls no handler, so Ctrl-C would have to
+    wait."""
     with ThreadPoolExecutor(1) as thread:
-        found = thread.submit(
+        check = thread.submit(
             lambda: connection.execute(f"PRAGMA integrity_check({_MOST_PROBLEMS})").fetchall()
         )
         try:
-            return found.result()
+            return check.result()
         except KeyboardInterrupt:
             connection.interrupt()
             raise
 
 
 def _meta(connection: sqlite3.Connection) -> Iterator[str]:
-    there = {row[0] for row in connection.execute("SELECT key FROM meta")}
+    keys = {row[0] for row in connection.execute("SELECT key FROM meta")}
     for key in REQUIRED_META:
-        if key not in there:
+        if key not in keys:
             yield f"meta has no '{key}'"
 
 
 def _sessions(connection: sqlite3.Connection, tables: Collection[str]) -> Iterator[str]:
     if not connection.execute("SELECT count(*) FROM session").fetchone()[0]:
-        yield "no session was ever begun"
+        yield "it has no session"
     for table in tables:
-        strangers = connection.execute(
+        unknown = connection.execute(
             f"SELECT DISTINCT session FROM {table} EXCEPT SELECT id FROM session"  # noqa: S608
         ).fetchall()
-        for (session,) in strangers:
-            yield f"{table}: rows of session {session}, which there is none of"
+        for (session,) in unknown:
+            yield f"{table}: rows of session {session}, which does not exist"
 
 
 def _order(connection: sqlite3.Connection, tables: Collection[str]) -> Iterator[str]:
@@ -156,7 +158,7 @@ def _frames(connection: sqlite3.Connection, tables: Collection[str]) -> Iterator
         (MOST_FRAME_BYTES,),
     ).fetchone()[0]
     if wrong:
-        yield f"frame: {wrong} rows that can be no CAN frame"
+        yield f"frame: {wrong} rows that are not a valid CAN frame"
 
 
 def _fixes(connection: sqlite3.Connection) -> Iterator[str]:
@@ -165,18 +167,18 @@ def _fixes(connection: sqlite3.Connection) -> Iterator[str]:
         " OR (quality = 0 AND lat IS NOT NULL) OR speed_mps < 0 OR course_deg < 0 OR course_deg > 360"
     ).fetchone()[0]
     if wrong:
-        yield f"fix: {wrong} rows that can be no position"
+        yield f"fix: {wrong} rows that are not a valid position"
 
 
 def _sentences(connection: sqlite3.Connection) -> Iterator[str]:
-    from logger.logfile.fast_verify import doubtful  # noqa: PLC0415 - as above
+    from logger.logfile.fast_verify import suspect_sentences  # noqa: PLC0415 - as above
 
     cursor = connection.execute("SELECT text FROM sentence")
     wrong = 0
     while rows := cursor.fetchmany(_SENTENCES):
-        wrong += sum(not _checksum_holds(rows[at][0]) for at in doubtful([text for (text,) in rows]))
+        wrong += sum(not _checksum_holds(rows[at][0]) for at in suspect_sentences([text for (text,) in rows]))
     if wrong:
-        yield f"sentence: {wrong} rows whose checksum does not hold"
+        yield f"sentence: {wrong} rows with a wrong checksum"
 
 
 def _checksum_holds(text: object) -> bool:
@@ -184,8 +186,8 @@ def _checksum_holds(text: object) -> bool:
         return False
     if text.startswith(ubx.TEXT_START):
         return ubx.holds(text)
-    body, star, told = text[1:].rpartition("*")
-    return bool(star) and told.strip().upper() == f"{checksum(body.encode('latin-1', 'replace')):02X}"
+    body, star, digits = text[1:].rpartition("*")
+    return bool(star) and digits.strip().upper() == f"{checksum(body.encode('latin-1', 'replace')):02X}"
 
 
 def _references(connection: sqlite3.Connection, tables: Collection[str]) -> Iterator[str]:
@@ -193,7 +195,7 @@ def _references(connection: sqlite3.Connection, tables: Collection[str]) -> Iter
         return
     lost = connection.execute("SELECT DISTINCT channel FROM reading EXCEPT SELECT id FROM channel").fetchall()
     for (channel,) in lost:
-        yield f"reading: rows of channel {channel}, which there is none of"
+        yield f"reading: rows of channel {channel}, which does not exist"
 
 
 def _events(connection: sqlite3.Connection) -> Iterator[str]:
@@ -203,4 +205,4 @@ def _events(connection: sqlite3.Connection) -> Iterator[str]:
         except (TypeError, ValueError):
             is_object = False
         if not is_object:
-            yield f"event: row {rowid} holds no JSON"
+            yield f"event: row {rowid} holds no JSON object"

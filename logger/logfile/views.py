@@ -1,6 +1,6 @@
-"""The views of a log, for people with sqlite3 or Datasette; `migrations.m002_views` says what each has.
+"""SQL views of a log, for use with sqlite3 or Datasette; `migrations.m002_views` lists their columns.
 
-Each version's SELECT stays as it was released: a log keeps the views of the stagelog that wrote it.
+Each version's SELECT stays as released: a log keeps the views of the stagelog that wrote it.
 """
 
 from __future__ import annotations
@@ -22,16 +22,17 @@ spread AS (
   WHERE (minute + 1) * {_MINUTE_US} < until_us
 )
 SELECT session, minute, from_us, until_us, offset_us FROM spread
-"""  # noqa: S608 - a constant of ours
-"""Which clock row holds in each minute of a session: `offset_us` is UTC minus session time from `from_us` to
-before `until_us`. The newest row at or before a moment holds; the first also before it, the last for a day after it."""
+"""  # noqa: S608 - our own constant
+"""The clock row that applies in each minute of a session: `offset_us` is UTC minus session time, from `from_us` to
+before `until_us`. The newest row at or before a moment applies; the first one also applies before it, the last one
+for a day after it."""
 
 
 def _timed(columns: str, table: str, utc_us: str = "r.t_us + c.offset_us", joins: str = "") -> str:
-    """A view's SELECT: rows of a table in their order, with UTC in ISO 8601 to the millisecond and session seconds.
+    """A view's SELECT: rows of a table in order, with UTC in ISO 8601 to the millisecond and session seconds.
 
-    Matching the minute makes the join an equality, for which SQLite builds its index as it goes: by time alone it
-    would hold every row against every minute of the drive.
+    Matching the minute makes the join an equality, for which SQLite builds a temporary index; a join by time alone
+    would compare every row with every minute of the drive.
     """
     return (
         f"SELECT strftime('%Y-%m-%dT%H:%M:%fZ', ({utc_us}) / 1e6, 'unixepoch') AS utc, r.session,"  # noqa: S608
@@ -55,7 +56,7 @@ def track(more: str = "") -> str:
 
 
 ACCURACY = ", r.accuracy_m, r.alt_accuracy_m, r.speed_accuracy_mps"
-"""What `m003_accuracy` adds to the view `track`."""
+"""Columns that `m003_accuracy` adds to the view `track`."""
 
 
 def first_views() -> dict[str, str]:
@@ -97,11 +98,11 @@ def first_views() -> dict[str, str]:
 
 
 def newest_views() -> dict[str, str]:
-    """The SELECT of each view of a log that is begun now."""
+    """The SELECT of each view of a new log."""
     return first_views() | {"track": track(ACCURACY)}
 
 
 def views_of_all_versions() -> dict[str, set[str]]:
-    """The SELECTs that each view has had, for comparison."""
+    """Every released SELECT of each view, for comparison."""
     older, newer = first_views(), newest_views()
     return {name: {select_text(older[name]), select_text(newer[name])} for name in newer}

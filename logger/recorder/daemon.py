@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from firmware_bridge.devices.ports import PortReader
-from logger.config.configuration import Config, for_log, from_the_root
+from logger.config.configuration import Config, for_log, with_absolute_paths
 from logger.logfile import naming
 from logger.logfile.directory_lock import Hold
 from logger.logfile.open_or_quarantine import begin_log, open_again
@@ -78,7 +78,7 @@ class Recorder:
             boot_id=self.origin.boot_id,
             started_utc=datetime.now(UTC).isoformat(timespec="seconds"),
             software=self._setup.meta["software"],
-            config=for_log(from_the_root(config)),
+            config=for_log(with_absolute_paths(config)),
         )
         self._inbox = Inbox()
         self._hold = Hold(config.log.directory)
@@ -156,7 +156,7 @@ class Recorder:
         """
         config = replace(self._config, car=config.car, stage=config.stage, alarms=config.alarms)
         setup = prepare(config)
-        start = replace(self._start, config=for_log(from_the_root(config)))
+        start = replace(self._start, config=for_log(with_absolute_paths(config)))
         if setup.log_stem == self._setup.log_stem:
             log.info("the stage is the same: recording continues in the same log")
             return

@@ -24,7 +24,7 @@ from logger.config.configuration import Config
 from logger.config.input_files import read_text
 from logger.config.sources import Can, Gps
 from logger.logfile.naming import slug, stem
-from logger.logfile.rows import BUSES_A_PORT
+from logger.logfile.rows import BUSES_PER_PORT
 from logger.recorder import dbc_files
 from logger.recorder.dbc_files import named_at
 from logger.recorder.pipeline import Pipeline, Source
@@ -118,7 +118,7 @@ def prepare(config: Config) -> Setup:
     for index, can in enumerate(config.can):
         plan = _can_plan(config, index)
         ports.append(plan)
-        sources.append(Source(can.name, plan.protocol.decoder(BUSES_A_PORT * index)))
+        sources.append(Source(can.name, plan.protocol.decoder(BUSES_PER_PORT * index)))
     dbcs = dbc_files.read_all(config)
     decoders = dbcs.decoders + [preset(can.preset) for can in config.can if can.preset]
     unknown = _unknown_channels(config, decoders)
@@ -279,7 +279,7 @@ def describe(config: Config, stage: Stage, dbc_texts: dict[str, str]) -> dict[st
             ([{"name": config.gps.name, "protocol": "nmea"}] if config.gps else [])
             + [{"name": can.name, "protocol": can.protocol} for can in config.can]
         ),
-        "buses": json.dumps({BUSES_A_PORT * index: can.name for index, can in enumerate(config.can)}),
+        "buses": json.dumps({BUSES_PER_PORT * index: can.name for index, can in enumerate(config.can)}),
         "presets": json.dumps([can.preset for can in config.can if can.preset]),
     }
     meta |= {f"dbc:{name}": text for name, text in dbc_texts.items()}

@@ -212,7 +212,7 @@ class Writer:
         if not len(rows):
             return
         began = time.monotonic()
-        self._log.require_place()
+        self._log.require_same_file()
         self._log.write(rows)
         self._log.commit()
         took = time.monotonic() - began
@@ -266,7 +266,7 @@ class Writer:
             return False
         self._log, self._is_open = reopened, True
         self._errors.opened_again()
-        if reopened.goes_on:
+        if reopened.is_resumed:
             self._forget_written(lost, reopened)
             event = Rows(event=[EventRow(now_us, "log_reopened", {"why": self._trouble})])
             with self._changed:
@@ -277,7 +277,7 @@ class Writer:
         """Drop queued rows that are already in the log: a commit that failed may have reached the card."""
         with self._changed:
             first = self._waiting[0][1] if self._waiting else None
-            if isinstance(first, Rows) and reopened.ends in lost.tried:
+            if isinstance(first, Rows) and reopened.ends in lost.unconfirmed_ends:
                 first.drop({table: reopened.ends[table] - end for table, end in lost.ends.items()})
 
     def _set_trouble(self, trouble: str) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from firmware_bridge.errors import LogError
 from logger.boundary.file_names import within
 from logger.logfile.border import has_wal, open_log_readonly
-from logger.logfile.naming import LOG_PATTERN, REMOVED, aside_in, is_aside, removed
+from logger.logfile.naming import LOG_PATTERN, REMOVED, is_quarantined, quarantined_in, removed
 from logger.retention.rule import Stored
 from logger.transfer import ledger
 from logger.transfer.slow_delete import UnlinkedFile
@@ -59,7 +59,7 @@ class LogDirectory:
 
     def survey(self, delivered: Mapping[str, Collection[Reach]]) -> list[Stored]:
         """Every log, including quarantined ones. Opens only what changed since the last survey. Raises OSError."""
-        aside = (path for path in aside_in(self.folder) if not path.name.endswith("-wal"))
+        aside = (path for path in quarantined_in(self.folder) if not path.name.endswith("-wal"))
         paths = sorted((*self.folder.glob(LOG_PATTERN), *aside))[:MOST_LOGS]
         self._known = {path: self._known[path] for path in paths if path in self._known}
         return [self._examine(path, delivered.get(path.name, ())) for path in paths]
@@ -76,7 +76,7 @@ class LogDirectory:
                 utc_us,
                 is_readable=how_far is not None,
                 # A quarantined file and its WAL are copied separately: which copy has both is not known.
-                is_delivered=how_far in delivered and not (is_aside(path.name) and has_wal(path)),
+                is_delivered=how_far in delivered and not (is_quarantined(path.name) and has_wal(path)),
                 is_protected=is_protected(path),
             )
         except Exception as error:  # noqa: BLE001 - one bad log stays and must not stop the survey

@@ -84,7 +84,7 @@ class DamagedLogReader:
         if numbers is None:
             numbers = self._by_rows(what, name, columns)
         for place, column in enumerate(columns):
-            self.odd += value_ranges.known_only(column, numbers[:, place])
+            self.odd += value_ranges.set_unknown_nan(column, numbers[:, place])
         return numbers[
             np.isfinite(numbers[:, :2]).all(axis=1)
         ]  # a damaged page may yield rows without session or time

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from firmware_bridge.errors import DeviceError, LogError
 from logger.boundary.whole_file import PART_TAIL, put_in_place, sync_folder, unfinished
-from logger.logfile.naming import LOG_PATTERN, aside_in, is_aside
+from logger.logfile.naming import LOG_PATTERN, is_quarantined, quarantined_in
 from logger.logfile.verify import verify
 from logger.retention.log_directory import printable_name, size_bytes
 from logger.transfer import ledger
@@ -118,7 +118,7 @@ class _Copy:
         if _read_back(self._part, lambda done: self._progress(_COPIED + share * done)) != taken.sha256:
             what = "the stick does not keep what it is given; use another one"
             return Outcome(self._name, what, ok=False)
-        if is_aside(self._log.name):
+        if is_quarantined(self._log.name):
             self._rename(_place_aside(self._folder, self._log.name, taken.size))
             return Outcome(self._name, "was set aside as damaged; copied as it is", taken.size, ok=False)
         problems = verify(self._part, lambda done: self._progress(_READ_BACK + (1 - _READ_BACK) * done))
@@ -156,14 +156,14 @@ class _Copy:
 def _wanted(logs: Path, folder: Path, *, every: bool) -> list[Path]:
     """The newest first: it is the one that is waited for, should the stick be pulled too soon."""
     reached = None if every else ledger.reaches(logs)
-    there = (log for log in (*logs.glob(LOG_PATTERN), *aside_in(logs)) if log.is_file())
+    there = (log for log in (*logs.glob(LOG_PATTERN), *quarantined_in(logs)) if log.is_file())
     wanted = [log for log in there if not _is_had(log, folder, reached)]
     return sorted(wanted, key=lambda log: log.stat().st_mtime, reverse=True)
 
 
 def _is_had(log: Path, folder: Path, reached: Mapping[str, Collection[tuple[int, int]]] | None) -> bool:
     """Whether a log was delivered as far as it goes now, as `reached` tells; without that, whether the stick has it."""
-    if is_aside(log.name):
+    if is_quarantined(log.name):
         return _place_aside(folder, log.name, log.stat().st_size).exists()
     state = readable_state(log)
     damaged = folder / (log.name + DAMAGED_TAIL)

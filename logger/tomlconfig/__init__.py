@@ -1,1 +1,1 @@
-"""TOML text into frozen dataclasses, with every mistake found at once; knows no configuration and no stage."""
+"""Parse TOML into frozen dataclasses and report every mistake at once; knows no configuration and no stage."""

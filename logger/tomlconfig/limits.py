@@ -1,7 +1,7 @@
-"""Refuse TOML that would cost the parser or its reader too much, before it is parsed.
+"""Refuse a TOML text that would cost too much to parse or to read, before parsing it.
 
-Configurations, itineraries and rules may come from anybody. tomllib takes quadratic time for a dotted key, any depth of
-nesting and integers of any length. What people and programs write is far below these limits.
+Configurations, itineraries and rules may come from strangers. tomllib takes quadratic time for a dotted key, and
+accepts any depth of nesting and integers of any length. Real files are far below these limits.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from typing import Final
 from logger.tomlconfig.positions import tokens
 
 MOST_CHARS: Final = 1_000_000
-"""The longest itinerary, a day with a thousand waypoints, has some 200,000."""
+"""The longest itinerary, a day with a thousand waypoints, has about 200,000."""
 MOST_PARTS: Final = 16
-"""Of a dotted key: the deepest that any file of ours has is three."""
+"""Parts of a dotted key: our deepest key has three."""
 MOST_DEPTH: Final = 16
-"""Of arrays and inline tables within one another: ours have two."""
+"""Nested arrays and inline tables: our files have two levels."""
 MOST_BARE_CHARS: Final = 1000
-"""Of a word without quotes: a key, a number or a date. Python refuses to print integers of over 4,300 digits."""
+"""Length of an unquoted word: a key, a number or a date. Python refuses to print integers of over 4,300 digits."""
 
 
 def excess(text: str) -> tuple[str, int] | None:
-    """What is too much in a TOML text, and on which line; None for a text that may be parsed."""
+    """The first exceeded limit of a TOML text and its line; None if the text may be parsed."""
     if len(text) > MOST_CHARS:
         return f"over {MOST_CHARS:,} characters", 1
     parts = depth = 0

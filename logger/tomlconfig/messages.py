@@ -1,7 +1,7 @@
-"""How a TOML file's mistakes are put into words: what was expected, what was found, what to write instead.
+"""Error messages for TOML files: what was expected, what was found, what to write instead.
 
-Read by someone with gloves on and a start in four minutes: TOML's words, not Python's, and a mend that can be
-typed as it stands.
+The reader may wear gloves and start in four minutes: the messages use TOML's terms, not Python's, and a hint can be
+typed unchanged.
 """
 
 from __future__ import annotations
@@ -28,25 +28,25 @@ _WORDS = {
     Path: "a path in quotes",
 }
 HIDDEN = object()
-"""Stands for a wrong value that must not be repeated."""
+"""Stands for a wrong value that must not appear in a message."""
 
-_LONGEST_SHOWN = 40  # characters of a wrong value: enough to know it again on one line
+_LONGEST_SHOWN = 40  # characters of a wrong value: enough to recognise it on one line
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """The mend for a name that is not known: the one that was probably meant, or all there are."""
+    """The hint for an unknown name: the closest known name, or all known names."""
     names = sorted(known)
     meant = difflib.get_close_matches(word, names, n=1)
     return f'did you mean "{meant[0]}"?' if meant else f"known are {', '.join(names)}"
 
 
 def spelt(path: KeyPath) -> str:
-    """A key path as people write it: can[0].port."""
+    """A key path as it is written in messages: can[0].port."""
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
 
 
 def literal(value: Any) -> str:
-    """A scalar, or a tuple of them, as TOML."""
+    """A scalar, or a tuple of scalars, as TOML."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
@@ -55,12 +55,12 @@ def literal(value: Any) -> str:
         return value.isoformat()
     if isinstance(value, tuple):
         return f"[{', '.join(map(literal, value))}]"
-    # JSON's escapes are TOML's, but for DEL, which JSON leaves as it is.
+    # JSON's escapes are valid TOML; only DEL, which JSON does not escape, needs one.
     return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def shown(raw: Any) -> str:
-    """A value of the file, cut to one line's worth."""
+    """A value of the file, shortened to fit on one line."""
     if raw is HIDDEN:
         return "something else"
     if isinstance(raw, dict | list):
@@ -70,19 +70,19 @@ def shown(raw: Any) -> str:
 
 
 def alternatives(hint: Any) -> tuple[Any, ...]:
-    """The types that an annotation allows in a text, where nothing is written for None."""
+    """The types that an annotation allows in a text; None has no TOML form, so it is left out."""
     options = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
     return tuple(option for option in options if option is not NoneType)
 
 
 def addition(key: str, hint: Any) -> str:
-    """The mend for a key that is missing."""
+    """The hint for a missing key."""
     option = alternatives(hint)[0]
     return f"add a [{key}] table" if dataclasses.is_dataclass(option) else f"add {key} = {_wording(option)}"
 
 
 def misfit(options: tuple[Any, ...], raw: Any, path: KeyPath) -> tuple[str, str]:
-    """What to say of a value that is of none of the types in `options`, and its mend."""
+    """The message and the hint for a value of none of the types in `options`."""
     option = options[0]
     if options == (option,) and get_origin(option) is Literal and isinstance(raw, str):
         return f"{shown(raw)} is not known", nearest(raw, get_args(option))
@@ -98,11 +98,11 @@ def _hint(options: tuple[Any, ...], raw: Any, key: str) -> str:
     elif str in options and is_number:
         hint = f'write {key} = "{raw}"'
     elif dataclasses.is_dataclass(option):
-        hint = f"head it [{key}], once"
+        hint = f"write one [{key}] table"
     elif get_origin(option) is not tuple:
         hint = f"write {key} = {' or '.join(map(_wording, options))}"
     elif dataclasses.is_dataclass(get_args(option)[0]):
-        hint = f"head it [[{key}]], in double brackets"
+        hint = f"write each as a [[{key}]] table, in double brackets"
     else:
         hint = f"put it in brackets: {key} = [...]"
     return hint

@@ -1,8 +1,8 @@
-"""Where each key of a TOML text stands.
+"""Find the line of each key in a TOML text.
 
-`tomllib` gives values without places; a crew member who mends a file at night needs the line. This reads the
-text a second time, knowing no values, only the shape: headers, keys, and how strings, arrays and inline
-tables nest. It may assume that the text is TOML (`tomllib` has read it before), which keeps it this small.
+`tomllib` returns values without positions; the crew needs the line of a mistake. This module parses the text a second
+time, without values, only for its structure: headers, keys, and how strings, arrays and inline tables nest. It
+assumes valid TOML (`tomllib` has parsed it before), which keeps it small.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _TOKEN = re.compile(
 
 
 def lines(text: str) -> dict[KeyPath, int]:
-    """The line, counted from 1, on which each key, table and array element of a valid TOML text begins."""
-    return _Locator(text).found
+    """The line, counted from 1, of each key, table and array element of a valid TOML text."""
+    return _Locator(text).lines
 
 
 class _Locator:
     def __init__(self, text: str) -> None:
-        self.found: dict[KeyPath, int] = {}
-        self._elements: dict[KeyPath, int] = {}  # how many [[...]] headers each array of tables has had
+        self.lines: dict[KeyPath, int] = {}
+        self._elements: dict[KeyPath, int] = {}  # the number of [[...]] headers per array of tables so far
         self._tokens = tokens(text)
         self._next()
         self._document()
@@ -68,19 +68,19 @@ class _Locator:
             if path in self._elements:
                 path += (self._elements[path] - 1,)
             path += (part,)
-            self.found.setdefault(path, line)
+            self.lines.setdefault(path, line)
         if is_array:
             self._elements[path] = self._elements.get(path, 0) + 1
         if path in self._elements:
             path += (self._elements[path] - 1,)
-            self.found.setdefault(path, line)
+            self.lines.setdefault(path, line)
         return path
 
     def _pair(self, table: KeyPath) -> None:
         line, path = self._line, table
         for part in self._key():
             path += (part,)
-            self.found.setdefault(path, line)
+            self.lines.setdefault(path, line)
         self._take("=")
         self._value(path)
 
@@ -98,7 +98,7 @@ class _Locator:
             index = 0
             while not self._take("]"):
                 if not (self._take("\n") or self._take(",")):
-                    self.found[(*path, index)] = self._line
+                    self.lines[(*path, index)] = self._line
                     self._value((*path, index))
                     index += 1
         elif self._take("{"):
@@ -111,7 +111,7 @@ class _Locator:
 
 
 def tokens(text: str) -> Iterator[tuple[str, str, int]]:
-    """Kind, word and line of every token that is not blank."""
+    """Kind, text and line of every token that is not blank."""
     line = 1
     for match in _TOKEN.finditer(text):
         kind, word = match.lastgroup or "", match.group()

@@ -1,13 +1,13 @@
-"""TOML text into frozen dataclasses, with every mistake found at once; and dataclasses back into text.
+"""Parse TOML into frozen dataclasses, report every mistake at once, and write dataclasses back to TOML.
 
-The dataclass is the schema: its annotations say the types (str, int, float, bool, date, datetime, Path,
-Literal, another dataclass, `tuple[X, ...]` of any, unions of any), its defaults say what may be missing, and
-`field(metadata=within(...) | named(...))` says the rest. What one field cannot say alone, such as "latitude
-without longitude", the class says in a method `flaws() -> Iterable[Flaw]`.
+The dataclass is the schema: its annotations give the types (str, int, float, bool, date, datetime, Path, Literal,
+another dataclass, `tuple[X, ...]` of any, unions of any), its defaults mark optional keys, and
+`field(metadata=within(...) | named(...))` gives ranges and key names. A rule that involves several fields, such as
+"latitude without longitude", is in a method `flaws() -> Iterable[Flaw]` of the class.
 
-A wrong value is reported and replaced by its default or by a neutral value (nan, ""), so that the checks
-between fields still run and one reading shows every mistake; the result is then thrown away. Knows no file,
-only its text, its name and the folder that relative paths start from.
+A wrong value is reported and replaced by its default or by a neutral value (nan, ""), so that the checks between
+fields still run and one pass reports every mistake; the result is then discarded. Knows no file, only its text, its
+name and the folder of relative paths.
 """
 
 from __future__ import annotations
@@ -31,16 +31,17 @@ from logger.tomlconfig.positions import KeyPath, lines
 T = TypeVar("T")
 
 MOST_PROBLEMS = 100
-"""Named of one file: nobody reads more, and a file made to harm has thousands."""
+"""Reported per file: nobody reads more, and a file made to do harm has thousands."""
 FIRST_YEAR, LAST_YEAR = 1900, 2200
-"""Dates lie within them: sums with a date at an end of the calendar overflow."""
+"""Range of dates: arithmetic with a date at an end of the calendar overflows."""
 
 _WRONG: Any = object()
 _NEUTRAL: dict[Any, Any] = {float: math.nan, str: "", int: 0, bool: False, Literal: "", tuple: ()}
 
 
 class Flaw(NamedTuple):
-    """What a dataclass finds wrong between its own fields: the key (path) below it, the fault, the mend."""
+    """A mistake that a dataclass finds between its own fields: the key (path) below it, what is wrong, how to fix
+    it."""
 
     key: KeyPath
     what: str
@@ -48,24 +49,24 @@ class Flaw(NamedTuple):
 
 
 class Places(NamedTuple):
-    """Where each key of a text stands: for what turns out wrong only after the text was read."""
+    """The line of each key of a text, for mistakes found after the text was parsed."""
 
     name: str
     lines: Mapping[KeyPath, int]
 
     def line(self, key: KeyPath) -> int:
-        """The line of a key, or of the nearest table around it."""
+        """The line of a key, or of the nearest enclosing table."""
         while key and key not in self.lines:
             key = key[:-1]
         return self.lines.get(key, 1)
 
     def fault(self, key: KeyPath, what: str, hint: str) -> ConfigurationError:
-        """The error that tells of a value, by line and key."""
+        """The error for a value, with its line and key."""
         return ConfigurationError(f"{spelt(key)}: {what}", where=f"{self.name}:{self.line(key)}", hint=hint)
 
 
 class TomlError(ConfigurationError):
-    """All that is wrong with one file: `problems`, each a one-line ConfigurationError, in order of line."""
+    """All mistakes in one file: `problems`, each a one-line ConfigurationError, in order of line."""
 
     def __init__(self, problems: Iterable[ConfigurationError]) -> None:
         self.problems = tuple(problems)
@@ -82,42 +83,42 @@ def within(
 
 
 def named(key: str) -> dict[str, Any]:
-    """Field metadata: what the field is called in the text, where that is no Python name or reads badly."""
+    """Field metadata: the key in the text, where it differs from the field's Python name."""
     return {"key": key}
 
 
 def one_of(names: Iterable[str]) -> dict[str, Any]:
-    """Field metadata: the text is one of names that another part of the program knows."""
+    """Field metadata: the text is one of a set of names that another part of the program defines."""
     return {"names": tuple(names)}
 
 
 def empty(*texts: tuple[str, str]) -> Iterable[Flaw]:
-    """The flaws of (key, text) pairs that say nothing."""
+    """The flaws of the (key, text) pairs whose text is blank."""
     for key, text in texts:
         if not text.strip():
-            yield Flaw((key,), "empty", f"write {key} = text in quotes, or leave the table out")
+            yield Flaw((key,), "empty", f"write {key} = text in quotes, or remove the table")
 
 
 SECRET: dict[str, Any] = {"secret": True}
-"""Field metadata: the value is never repeated in a message."""
+"""Field metadata: the value never appears in a message."""
 UNWRITTEN: dict[str, Any] = {"unwritten": True}
-"""Field metadata: the field is no key of the text."""
+"""Field metadata: the field is not a key of the text."""
 
 
 class TomlFile:
-    """One TOML text and what is wrong with it.
+    """One TOML text and its mistakes.
 
-    Raises TomlError when the text is no TOML, with line and column.
+    Raises TomlError if the text is not TOML, with line and column.
     """
 
     def __init__(self, text: str, name: str, folder: Path | None = None) -> None:
         self._folder = folder or Path()
         self._problems: list[tuple[int, ConfigurationError]] = []
         self._replaced: set[KeyPath] = set()
-        text = text.removeprefix("\ufeff")  # what Windows editors put first
-        if (found := limits.excess(text)) is not None:
-            what, line = found
-            hint = "this is no file of stagelog's, or it is damaged"
+        text = text.removeprefix("\ufeff")  # a byte order mark from a Windows editor
+        if (excess := limits.excess(text)) is not None:
+            what, line = excess
+            hint = "this is not a stagelog file, or it is damaged"
             raise TomlError([ConfigurationError(what, where=f"{name}:{line}", hint=hint)])
         try:
             self._tables = tomllib.loads(text)
@@ -126,9 +127,9 @@ class TomlFile:
             raise TomlError([_syntax(error, text, name)]) from None
 
     def build(self, cls: type[T], *, whole: bool = True) -> T:
-        """The text as one `cls`: the whole of it, or those of its tables that `cls` knows.
+        """The text as one `cls`: the whole text, or only the tables that `cls` knows.
 
-        Raises TomlError with every problem that there is.
+        Raises TomlError with every problem.
         """
         tables = (
             self._tables if whole else {key: self._tables[key] for key in _fields(cls) if key in self._tables}
@@ -170,7 +171,7 @@ class TomlFile:
                 return _WRONG
         built = cls(**values)
         for flaw in built.flaws() if hasattr(built, "flaws") else ():
-            if (*path, *flaw.key) not in self._replaced:  # else it is about our stand-in
+            if (*path, *flaw.key) not in self._replaced:  # otherwise the flaw is in our replacement
                 self._complain((*path, *flaw.key), flaw.what, flaw.hint)
         return built
 
@@ -194,8 +195,10 @@ class TomlFile:
         if hint is Path:
             return self._folder / raw
         if hint in (date, datetime) and not FIRST_YEAR <= raw.year <= LAST_YEAR:
-            return self._complain(path, f"the year {raw.year}", "write the date of a rally of our time")
-        if hint is datetime:  # without an offset it is UTC: stagelog knows no other time
+            return self._complain(
+                path, f"the year {raw.year}", f"write a year from {FIRST_YEAR} to {LAST_YEAR}"
+            )
+        if hint is datetime:  # without an offset it is UTC, the only time zone stagelog uses
             return raw.astimezone(UTC) if raw.tzinfo else raw.replace(tzinfo=UTC)
         if hint in (int, float):
             self._check_range(raw, path, rules)
@@ -204,36 +207,36 @@ class TomlFile:
     def _check_range(self, number: float, path: KeyPath, rules: Mapping[str, Any]) -> None:
         least, above, most = rules.get("least"), rules.get("above"), rules.get("most")
         if least is not None and number < least:
-            self._complain(path, f"{number} is too small", f"the least is {least}")
+            self._complain(path, f"{number} is too small", f"the minimum is {least}")
         elif above is not None and number <= above:
             self._complain(path, f"{number} is too small", f"write more than {above}")
         elif most is not None and number > most:
-            self._complain(path, f"{number} is too large", f"the most is {most}")
+            self._complain(path, f"{number} is too large", f"the maximum is {most}")
 
 
 def dumps(instance: Any) -> str:
-    """A dataclass as the TOML text that builds it again. What is None is left out."""
-    return "\n".join(_written(instance, "")).strip() + "\n"
+    """A dataclass as the TOML text that builds it again. Fields that are None are left out."""
+    return "\n".join(_lines_of(instance, "")).strip() + "\n"
 
 
-def _written(instance: Any, place: str) -> Iterable[str]:
+def _lines_of(instance: Any, prefix: str) -> Iterable[str]:
     tables: list[tuple[str, Any]] = []
     for key, field in _fields(type(instance)).items():
         value = getattr(instance, field.name)
         if dataclasses.is_dataclass(value):
-            tables.append((f"[{place}{key}]", value))
+            tables.append((f"[{prefix}{key}]", value))
         elif isinstance(value, tuple) and value and dataclasses.is_dataclass(value[0]):
-            tables += [(f"[[{place}{key}]]", item) for item in value]
+            tables += [(f"[[{prefix}{key}]]", item) for item in value]
         elif value is not None:
             yield f"{key} = {literal(value)}"
     for header, value in tables:
         yield ""
         yield header
-        yield from _written(value, header.strip("[]") + ".")
+        yield from _lines_of(value, header.strip("[]") + ".")
 
 
 def _fields(cls: type) -> dict[str, dataclasses.Field[Any]]:
-    """The fields of a dataclass by their keys in the text."""
+    """The fields of a dataclass by their key in the text."""
     fields = (field for field in dataclasses.fields(cls) if not field.metadata.get("unwritten"))
     return {field.metadata.get("key", field.name): field for field in fields}
 
@@ -254,20 +257,20 @@ def _fits(hint: Any, raw: Any) -> bool:
         return isinstance(raw, list)
     if dataclasses.is_dataclass(hint):
         return isinstance(raw, dict)
-    if hint is float:  # TOML's inf and nan are numbers that nothing here can use
+    if hint is float:  # TOML has inf and nan, which no setting accepts
         is_number = isinstance(raw, int | float) and not isinstance(raw, bool)
         return is_number and abs(raw) <= sys.float_info.max
     if hint is Path:
         return isinstance(raw, str) and raw != ""
-    return type(raw) is hint  # exactly: a bool is no int here, a date and time no date
+    return type(raw) is hint  # exact type: a bool is not an int here, a datetime not a date
 
 
 def _syntax(error: Exception, text: str, name: str) -> ConfigurationError:
-    """tomllib's complaint with its place pulled out of the words (Python 3.11 gives it nowhere else)."""
-    found = re.fullmatch(r"(.*?) \(at (?:line (\d+), column (\d+)|end of document)\)", str(error), re.DOTALL)
-    what = found[1] if found else "nested too deeply" if isinstance(error, RecursionError) else str(error)
+    """tomllib's error, with the position taken from its text (Python 3.11 offers no other way)."""
+    match = re.fullmatch(r"(.*?) \(at (?:line (\d+), column (\d+)|end of document)\)", str(error), re.DOTALL)
+    what = match[1] if match else "nested too deeply" if isinstance(error, RecursionError) else str(error)
     place = (
-        f":{found[2]}:{found[3]}" if found and found[2] else f":{text.count(chr(10)) + 1}" if found else ""
+        f":{match[2]}:{match[3]}" if match and match[2] else f":{text.count(chr(10)) + 1}" if match else ""
     )
-    hint = 'a line is key = value, [table] or [[table]], and text stands in "quotes"'
+    hint = 'a line is key = value, [table] or [[table]]; text is in "quotes"'
     return ConfigurationError(f"not TOML: {what}", where=f"{name}{place}", hint=hint)

@@ -7,7 +7,7 @@ from typing import Any
 
 from firmware_bridge.printable import printable
 from logger.boundary.file_names import is_file_name
-from logger.logfile.naming import is_aside
+from logger.logfile.naming import is_quarantined
 from logger.transfer.state import LogState
 
 MOST_LOGS = 10_000
@@ -44,7 +44,7 @@ def parse_log_list(document: Any) -> LogList:
             invalid.append(printable(name, 60))
         elif name in logs:
             duplicates += 1
-        elif is_aside(name) or not name.endswith(".db"):
+        elif is_quarantined(name) or not name.endswith(".db"):
             continue
         elif len(logs) == MOST_LOGS:
             excess += 1

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from firmware_bridge.errors import LogError
 from logger.boundary.whole_file import sync_folder
 from logger.logfile.border import has_wal
-from logger.logfile.naming import is_aside
+from logger.logfile.naming import is_quarantined
 from logger.transfer.copying import Progress, WalTooLongError, copy_file, copy_pages, copy_rows
 from logger.transfer.slow_delete import remove
 from logger.transfer.state import LogState, state_of
@@ -66,7 +66,7 @@ def snapshot(log: Path, to: Path, progress: Progress = lambda _done: None) -> Sn
 
 
 def _copy(log: Path, to: Path, progress: Progress) -> None:
-    if is_aside(log.name):
+    if is_quarantined(log.name):
         copy_file(log, to, progress)
         return
     copy_open_log = copy_pages

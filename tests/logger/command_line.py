@@ -1,4 +1,4 @@
-"""`stagelog` as a user calls it: another process, in a folder of its own."""
+"""Run `stagelog` as a user does: in a separate process, in its own folder."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
-"""The program under test is this checkout's, wherever it is called from."""
+"""The program under test is this checkout's, whatever the working directory."""
 
 
 class Ended(NamedTuple):
-    """What a command said on each stream, and its exit code."""
+    """A command's output on each stream, and its exit code."""
 
     code: int
     out: str
@@ -23,7 +23,7 @@ class Ended(NamedTuple):
 
     @property
     def complaints(self) -> list[str]:
-        """The lines on standard error, but for what is logged for information."""
+        """The lines on standard error, without log lines of level INFO."""
         return [line for line in self.err.splitlines() if not line.startswith("INFO ")]
 
     @property

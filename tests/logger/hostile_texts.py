@@ -1,4 +1,4 @@
-"""Names as somebody hostile chooses them, in every field that has a text: logs, configurations, routes, tables."""
+"""Hostile names for every text field: logs, configurations, routes, tables."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ FILE = b"stage\x1b[31m\xff\n[red]-001.db"
 
 
 def stray(text: str, more: str = "") -> list[str]:
-    """The characters in an output that a terminal would obey: all that are not printable, but for line ends."""
+    """The characters in an output that a terminal would obey: every unprintable one except line ends."""
     return sorted({character for character in text if not character.isprintable()} - {"\n", *more})
 
 
 def itinerary() -> str:
-    """The short stage with such names; it is sound."""
+    """The short stage with hostile names; it is valid."""
     text = drives.ITINERARY
     for name in ('"Test"', '"Short"', '"SS7"', '"WPM1"', '"CP1"', '"Fuel"', '"ASS"', '"Home"'):
         text = text.replace(f"= {name}", f"= {json.dumps(name[1:3] + HOSTILE)}")
@@ -36,7 +36,7 @@ def itinerary() -> str:
 
 
 def write_log(path: Path, *, is_sound: bool = True) -> Path:
-    """A log of the short stage. Unless `is_sound`, also what no recorder writes: kinds, ports and sources."""
+    """A log of the short stage. Unless `is_sound`, it also has kinds, ports and sources that no recorder writes."""
     car = configs.Car(71, HOSTILE, HOSTILE, (HOSTILE, HOSTILE))
     drives.write_log(path, drives.fixes(drives.plan(600), 1), car, itinerary())
     with closing(sqlite3.connect(path)) as connection:
@@ -57,7 +57,7 @@ def write_log(path: Path, *, is_sound: bool = True) -> Path:
 
 
 def strings_replaced(value: Any) -> Any:
-    """JSON with a hostile string for each of its strings."""
+    """JSON with every string replaced by a hostile one."""
     if isinstance(value, dict):
         return {key: strings_replaced(one) for key, one in value.items()}
     if isinstance(value, list):

@@ -25,7 +25,7 @@ FEW = ("--gps-hz", "1", "--can-rate", "5")
 
 
 def simulated(folder: Path, rates: tuple[str, ...] = RATES) -> Path:
-    """Its log, made by `stagelog simulate` in a folder."""
+    """Simulate the stage with `stagelog simulate`; returns its log."""
     (folder / "short.toml").write_text(TEXT)
     ended = stagelog(
         *("simulate", "short.toml", "-o", "logs", "--section", "1", *rates),

@@ -1,4 +1,4 @@
-"""The whole way with the command line alone: simulate, review, compare, standings give the figures of the article."""
+"""Reproduce the article's figures on the command line: simulate, review, compare, standings."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ HOUR_S = 3600
 
 
 def run(three_cars: list[Path], verb: str, *arguments: str | Path) -> Ended:
-    """A verb that finds nothing to complain of."""
+    """Run a verb that succeeds without complaints."""
     ended = stagelog(verb, *arguments, folder=three_cars[0].parent)
     assert (ended.code, ended.complaints) == (0, []), ended.err
     return ended
 
 
 def cells(text: str) -> list[list[str]]:
-    """The lines of printed tables, in columns."""
+    """The lines of printed tables, split into columns."""
     return [re.split(r" {2,}", line.strip()) for line in text.splitlines()]
 
 
@@ -44,9 +44,9 @@ def test_the_logs_are_whole(three_cars: list[Path]) -> None:
 
 @pytest.fixture(scope="module")
 def reviews(three_cars: list[Path]) -> dict[int, dict[str, Any]]:
-    """What `review --json` says of each car."""
-    said = [json.loads(run(three_cars, "review", log, "--json").out) for log in three_cars]
-    return {document["car"]["number"]: document for document in said}
+    """The output of `review --json` for each car."""
+    documents = [json.loads(run(three_cars, "review", log, "--json").out) for log in three_cars]
+    return {document["car"]["number"]: document for document in documents}
 
 
 def selective(document: dict[str, Any]) -> dict[str, Any]:
@@ -96,9 +96,9 @@ def test_only_price_is_over_a_limit_and_once(reviews: dict[int, dict[str, Any]])
 
 
 def test_compare_has_the_gaps(three_cars: list[Path]) -> None:
-    said = json.loads(run(three_cars, "compare", *three_cars, "--json").out)
-    assert [car["car"]["number"] for car in said["cars"]] == [BACIUSKA, PETERHANSEL, PRICE]
-    behind = {split["name"]: split["behind_s"] for split in said["splits"]}
+    document = json.loads(run(three_cars, "compare", *three_cars, "--json").out)
+    assert [car["car"]["number"] for car in document["cars"]] == [BACIUSKA, PETERHANSEL, PRICE]
+    behind = {split["name"]: split["behind_s"] for split in document["splits"]}
     assert behind["CP1"][:2] == [11, 0], "Peterhansel leads by 11 s"
     assert behind["CP2"][0] == 0, "the lead has changed"
     assert behind["CP3"] == [0, 58, 65], "about a minute clear"
@@ -108,15 +108,15 @@ def test_compare_has_the_gaps(three_cars: list[Path]) -> None:
     assert table["502 Peterhansel"][:2] == ["3:28:25", "+49 s"]
 
 
-def test_the_standings_are_the_articles(three_cars: list[Path]) -> None:
+def test_the_standings_match_the_article(three_cars: list[Path]) -> None:
     decided = (
         "--results",
         DEMO / "dakar_2026_results.toml",
         "--penalties",
         DEMO / "dakar_2026_penalties.toml",
     )
-    said = json.loads(run(three_cars, "standings", *three_cars, *decided, "--json").out)
-    stage, overall = said["tables"]
+    document = json.loads(run(three_cars, "standings", *three_cars, *decided, "--json").out)
+    stage, overall = document["tables"]
     assert (stage["class"], overall["class"]) == ("Stock", "Stock")
     by_place = [(row["place"], row["car"], row["gap_s"]) for row in stage["entries"]]
     assert by_place[:3] == [(1, BACIUSKA, 0), (2, PETERHANSEL, 49), (3, PRICE, 57 + 30 * 60)]

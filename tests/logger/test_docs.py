@@ -1,4 +1,4 @@
-"""The documents agree with the code: verbs, keys and their defaults, tables, live keys, links, walks, examples."""
+"""Check the documents against the code: verbs, keys and defaults, tables, live keys, links, walks, examples."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from logger.stage.rules import Rules, default_rules
 from tests.logger.command_line import ROOT
 
 OWN_TABLES = {"sqlite_sequence", "_sqlite_migrations"}
-"""Tables that SQLite and sqlite-utils keep for themselves."""
+"""Internal tables of SQLite and sqlite-utils."""
 PAPERS = sorted(
     path for path in ROOT.rglob("*.md") if not {".venv", "node_modules"} & set(path.relative_to(ROOT).parts)
 )
@@ -43,7 +43,7 @@ def chapters(path: Path) -> dict[str, str]:
 
 
 def missing(words: Iterable[str], text: str) -> list[str]:
-    """Those of the words that are nowhere in a text, as words."""
+    """The words that do not occur in a text as whole words."""
     return sorted({word for word in words if not re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", text)})
 
 
@@ -65,7 +65,7 @@ def test_the_exit_codes_are_there(path: Path) -> None:
 def keys_of(
     cls: type, prefix: str = "", dots: str = ""
 ) -> Iterator[tuple[str, dataclasses.Field[typing.Any]]]:
-    """(row name, field) of every key of a TOML file, by the dataclasses that read it."""
+    """(row name, field) of every key of a TOML file, from the dataclasses that read it."""
     hints = typing.get_type_hints(cls)
     for field in dataclasses.fields(cls):
         key = field.metadata.get("key", field.name)
@@ -152,7 +152,7 @@ def test_every_table_and_column_is_in_the_chapter_of_the_log() -> None:
 
 
 def keys_in(source: str) -> Iterator[str]:
-    """Every key of every dict display in a piece of Python."""
+    """Every key of every dict literal in a piece of Python."""
     for node in ast.walk(ast.parse(textwrap.dedent(source))):
         if isinstance(node, ast.Dict):
             for key in node.keys:
@@ -193,7 +193,7 @@ def test_every_link_leads_somewhere(path: Path) -> None:
 
 @pytest.mark.parametrize("path", PAPERS, ids=[str(path.relative_to(ROOT)) for path in PAPERS])
 def test_every_file_that_a_document_names_is_there(path: Path) -> None:
-    """`room/file.py`, and `room/file.py: Name.member` as the walks of the architecture have them."""
+    """`room/file.py`, and `room/file.py: Name.member` as in the walks of the architecture document."""
     if path.name == "CHANGELOG.md":
         return
     bases = (path.parent, ROOT, ROOT / "logger", ROOT / "firmware_bridge", ROOT / "firmware_bridge/protocols")

@@ -1,4 +1,4 @@
-"""Every verb on logs, configurations, routes and tables with hostile names: none moves a terminal's cursor."""
+"""Run every verb on logs, configurations, routes and tables with hostile names: none may move the cursor."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ MORE = {"csv": "\r", "openrally": "\r\t"}
 
 
 def harmless(ended: Ended, more: str = "") -> Ended:
-    """It ended in order, and nothing of what it wrote moves a cursor."""
+    """Assert that a command ended normally and wrote nothing that moves a cursor."""
     assert ended.code in CODES
     assert stray(ended.out, more) == []
     assert stray(ended.err) == []
@@ -183,7 +183,7 @@ def test_a_fetch_and_a_fleet(folder: Path, tmp_path: Path) -> None:
 
 
 def safe_cells(text: str) -> list[list[str]]:
-    """The rows of a CSV, each cell a number or harmless."""
+    """The rows of a CSV, each cell a number or harmless text."""
     rows = list(csv.reader(io.StringIO(text, newline="")))
     assert len({len(row) for row in rows}) == 1
     for cell in (cell for row in rows for cell in row):
@@ -207,7 +207,7 @@ def test_the_xml_of_an_export_is_well_formed(form: str, folder: Path) -> None:
 
 
 class _Page(HTMLParser):
-    """The elements of a page, and the addresses it names."""
+    """The elements of a page, and the addresses it refers to."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -221,7 +221,7 @@ class _Page(HTMLParser):
 
 
 @pytest.mark.parametrize("verb", ["review {}", "compare {} logs/sound-001.db"])
-def test_pages_have_no_element_of_theirs(verb: str, folder: Path, tmp_path: Path) -> None:
+def test_pages_contain_no_foreign_element(verb: str, folder: Path, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     for log in (b"logs/sound-001.db", b"logs/" + FILE):
         words = [log if word == "{}" else word for word in verb.split()]

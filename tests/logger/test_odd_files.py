@@ -1,4 +1,4 @@
-"""Files that are no files, do not end, or were made to harm, wherever a verb takes one: one line, soon."""
+"""Unusual and hostile input files for every verb that takes a file: each ends soon with one line."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.logger.command_line import Ended, stagelog
 from tests.logger.review import drives
 
 CPU_S = 5
-"""Measured as the processor's time: the machine may be busy."""
+"""CPU time, as the machine may be busy."""
 WRONG = {64, 74}
 ODD = ("zero", "pipe", "folder", "empty", "noise", "large")
 
@@ -26,7 +26,7 @@ def _within_budget() -> None:
 
 
 def soon(*arguments: str | bytes | Path, folder: Path) -> Ended:
-    """A verb, ended by the kernel if it takes longer."""
+    """Run a verb; the kernel ends it if it takes longer."""
     return stagelog(*arguments, folder=folder, before=_within_budget)
 
 
@@ -75,7 +75,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_one_line_soon(verb: str, name: str, folder: Path) -> None:
     ended = soon(*verb.format(name).split(), folder=folder)
     if name == "empty" and ("dbc" in verb or "itinerary" in verb or "rules" in verb or "standings" in verb):
-        assert ended.code in WRONG | {0}, "an empty file may be one that says nothing"
+        assert ended.code in WRONG | {0}, "an empty file may be valid"
     else:
         assert ended.code in WRONG, ended
         assert len([line for line in ended.complaints if line.startswith("stagelog")]) == 1, ended.err
@@ -155,7 +155,7 @@ def test_the_case_of_the_years(tmp_path: Path) -> None:
 
 
 def test_a_section_goes_on_over_a_night(tmp_path: Path) -> None:
-    """A track of two days: the second day is where the first one ended, in kilometres and in time."""
+    """A track of two days: the second day starts where the first one ended, in kilometres and in time."""
     (tmp_path / "stage.toml").write_text(
         '[stage]\nname = "Two days"\nnumber = 1\nevent = "T"\n'
         '[[section]]\nkind = "selective"\nname = "S"\nlength_km = 30.0\n'

@@ -1,4 +1,4 @@
-"""One version: of the build, of a checkout that has moved on since, of an archive; the same wherever it is shown."""
+"""One version for a build, a checkout that has moved on since, and an archive; the same wherever it is shown."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PRINT = "import logger; print(logger.__version__)"
 
 
 def git(*arguments: str | Path, folder: Path) -> str:
-    """What git prints, without the user's own settings."""
+    """The output of git, without the user's own settings."""
     settings = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
     for role in ("AUTHOR", "COMMITTER"):
         settings |= {f"GIT_{role}_NAME": "t", f"GIT_{role}_EMAIL": "t@example.org"}
@@ -40,14 +40,14 @@ def git(*arguments: str | Path, folder: Path) -> str:
 
 
 def version_at(root: Path) -> str:
-    """What the code under `root` says of itself, in a process of its own."""
+    """The version reported by the code under `root`, in a separate process."""
     done = subprocess.run([sys.executable, "-c", PRINT], cwd=root, capture_output=True, text=True, check=True)
     return done.stdout.strip()
 
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """A repository with the package's two modules in it, as they are here."""
+    """A repository with copies of the package's two version modules."""
     folder = tmp_path / "repository"
     (folder / "logger").mkdir(parents=True)
     for name in ("logger/__init__.py", "logger/version.py", ".gitattributes"):
@@ -78,7 +78,7 @@ def head(folder: Path) -> str:
     ],
 )
 def test_the_commit_is_that_of_the_code(built: str, commit: str, shown: str) -> None:
-    assert versions._of(built, commit) == shown
+    assert versions._with_commit(built, commit) == shown
 
 
 def test_a_checkout_names_its_commit_and_the_next_one_after_it(repository: Path) -> None:
@@ -133,7 +133,7 @@ def test_a_damaged_repository_takes_nothing_but_the_commit(repository: Path, dam
     assert version_at(repository) == versions.UNBUILT
 
 
-def test_without_git_it_is_the_builds(repository: Path) -> None:
+def test_without_git_the_version_is_that_of_the_build(repository: Path) -> None:
     (repository / ".git").rename(repository / "git")
     assert version_at(repository) == versions.UNBUILT
     (repository / "logger/_version.py").write_text('VERSION = "0.2.0.dev1+gabc"\n')

@@ -61,7 +61,7 @@ class Trial:
             extra = self._file_names(folder) - self._names
             assert not {name for name in extra if not name.endswith(".part") or self._leaves_no_part}, extra
         again = stagelog(*self._case.arguments, folder=folder)
-        is_made = "there is a log already" in again.err  # the fault came after the rename
+        is_made = "a log with this name exists" in again.err  # the fault came after the rename
         assert again.code == 0 or is_made, again
         self._case.check(folder)
         assert self._file_names(folder) == self._names, "leftovers after the next run"

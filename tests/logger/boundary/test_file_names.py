@@ -1,4 +1,4 @@
-"""Names that become files: what is accepted stays within its folder on every file system."""
+"""Names that become files: an accepted name stays in its folder on every file system."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_names_that_could_lead_elsewhere_are_refused_in_one_line(name: str, tmp_
 
 
 @pytest.mark.parametrize("name", HONEST)
-def test_honest_names_are_files_of_that_name(name: str, tmp_path: Path) -> None:
+def test_ordinary_names_are_accepted_unchanged(name: str, tmp_path: Path) -> None:
     assert is_file_name(name)
     path = within(tmp_path, name)
     path.touch()
@@ -99,11 +99,11 @@ def test_honest_names_are_files_of_that_name(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [None, 5, b"a.db", ["a.db"], {}, float("inf")])
-def test_what_is_no_text_is_no_name(name: object) -> None:
+def test_a_value_that_is_not_text_is_not_a_name(name: object) -> None:
     assert not is_file_name(name)
 
 
-def test_room_is_left_for_what_is_put_behind(tmp_path: Path) -> None:
+def test_room_is_left_for_a_suffix(tmp_path: Path) -> None:
     name = "n" * (MOST_NAME_BYTES - 70)
     assert is_file_name(name, room_bytes=70)
     assert not is_file_name(name + "n", room_bytes=70)
@@ -112,7 +112,7 @@ def test_room_is_left_for_what_is_put_behind(tmp_path: Path) -> None:
 
 
 @given(st.text(st.characters() | st.sampled_from("/\\.: \0\x1b"), max_size=300))
-def test_whatever_is_accepted_stays_in_its_folder(name: str) -> None:
+def test_an_accepted_name_stays_in_its_folder(name: str) -> None:
     folder = Path("/folder")
     if is_file_name(name):
         path = within(folder, name)
@@ -123,7 +123,7 @@ def test_whatever_is_accepted_stays_in_its_folder(name: str) -> None:
     assert is_file_name(proposed, room_bytes=10), proposed
 
 
-def test_links_are_seen_wherever_they_are(tmp_path: Path) -> None:
+def test_links_are_found_at_any_depth(tmp_path: Path) -> None:
     store, elsewhere = tmp_path / "store", tmp_path / "elsewhere"
     (store / "a" / "b").mkdir(parents=True)
     elsewhere.mkdir()

@@ -1,4 +1,4 @@
-"""Nothing but the border parses JSON from outside: every place of the product that does, with its reason."""
+"""Only the boundary parses JSON from outside: every place in the product that parses JSON, with its reason."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ALLOWED = {
 
 
 def parsers(tree: ast.AST) -> Iterator[int]:
-    """The lines that use a parser of the json module under any name, import one, or let a request parse itself."""
+    """The lines that use a parser of the json module under any name, import one, or parse a request's body."""
     names = {"json"}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -46,7 +46,7 @@ def test_only_the_border_parses_json_from_outside() -> None:
     }
     strangers = {path: lines for path, lines in found.items() if path not in ALLOWED}
     assert not strangers, f"parse JSON with untrusted_json.loads: {strangers}"
-    assert found.keys() == ALLOWED.keys(), "a reason for a file that parses none"
+    assert found.keys() == ALLOWED.keys(), "ALLOWED names a file that parses no JSON"
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_only_the_border_parses_json_from_outside() -> None:
         "await request.json()",
     ],
 )
-def test_what_the_contract_sees(line: str) -> None:
+def test_each_way_to_parse_is_found(line: str) -> None:
     code = f"async def f():\n    {line}"
     assert list(parsers(ast.parse(code))) == [2]
 
@@ -70,5 +70,5 @@ def test_what_the_contract_sees(line: str) -> None:
 @pytest.mark.parametrize(
     "line", ["json.dumps(1)", "loads(text)", "untrusted_json.loads(text)", "answer.json()"]
 )
-def test_what_it_lets_pass(line: str) -> None:
+def test_other_uses_of_json_pass(line: str) -> None:
     assert list(parsers(ast.parse(line))) == []

@@ -1,4 +1,4 @@
-"""The words to systemd arrive on a real socket, and the watchdog starves with the first part that stands still."""
+"""Notifications arrive at systemd on a real socket, and the watchdog is not fed once a part stops."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def manager(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[st
         yield name.replace("\0", "@"), listener
 
 
-def test_every_word_arrives(manager: tuple[str, socket.socket]) -> None:
+def test_every_notification_arrives(manager: tuple[str, socket.socket]) -> None:
     address, listener = manager
     with closing(Notifier(address)) as notifier:
         notifier.ready("recording into stage11-1.db")
@@ -88,7 +88,7 @@ def test_readiness_waits_for_room_in_the_queue(tmp_path: Path) -> None:
         saying.join()
 
 
-def test_after_close_nothing_is_said(manager: tuple[str, socket.socket]) -> None:
+def test_after_close_nothing_is_sent(manager: tuple[str, socket.socket]) -> None:
     address, listener = manager
     notifier = Notifier(address)
     notifier.close()
@@ -99,7 +99,8 @@ def test_after_close_nothing_is_said(manager: tuple[str, socket.socket]) -> None
 
 
 def fed_at(watchdog: Watchdog, pulses: dict[int, dict[str, int]], until_us: int) -> list[int]:
-    """When it was fed, looked at every tenth of a second; `pulses` change at the moments that are their keys."""
+    """The times at which it was fed, checked every tenth of a second; `pulses` change at the times that are their
+    keys."""
     now: dict[str, int] = {}
     fed = []
     for t_us in range(0, until_us, S // 10):
@@ -110,7 +111,7 @@ def fed_at(watchdog: Watchdog, pulses: dict[int, dict[str, int]], until_us: int)
 
 
 def running(parts: tuple[str, ...], until_us: int, every_us: int = S) -> dict[int, dict[str, int]]:
-    """Pulses of parts that go round every so often."""
+    """Pulses of parts that cycle at the given interval."""
     return {t_us: dict.fromkeys(parts, t_us) for t_us in range(0, until_us, every_us)}
 
 
@@ -120,8 +121,8 @@ def test_fed_four_times_a_period_while_all_move() -> None:
 
 
 @pytest.mark.parametrize("blocked", ["writer", "port gps", "port can"])
-def test_one_part_that_stands_still_ends_the_feeding(blocked: str) -> None:
-    """Between 1 and 1.5 periods after its last sign of life, systemd acts."""
+def test_one_stuck_part_ends_the_feeding(blocked: str) -> None:
+    """systemd acts between 1 and 1.5 periods after the part's last pulse."""
     parts = ("writer", "port gps", "port can")
     stops_us = 30 * S
     pulses = running(parts, 120 * S)
@@ -134,13 +135,13 @@ def test_one_part_that_stands_still_ends_the_feeding(blocked: str) -> None:
     assert stops_us <= fed[-1] + PERIOD_US <= stops_us + 1.5 * PERIOD_US
 
 
-def test_a_card_that_stalls_for_less_than_the_patience_is_not_punished() -> None:
+def test_a_card_that_stalls_for_less_than_the_limit_causes_no_restart() -> None:
     pulses = running(("writer",), 20 * S) | {t_us: {"writer": t_us} for t_us in range(30 * S, 60 * S, S)}
     fed = fed_at(Watchdog(PERIOD_US), pulses, 60 * S)
     assert max(later - earlier for earlier, later in pairwise(fed)) < PERIOD_US
 
 
-def test_patience_has_its_limit_at_half_a_period() -> None:
+def test_the_limit_is_half_a_period() -> None:
     watchdog = Watchdog(PERIOD_US)
     assert watchdog.is_due(0, {"writer": 1})
     assert watchdog.is_due(PERIOD_US // 2, {"writer": 1})
@@ -148,14 +149,14 @@ def test_patience_has_its_limit_at_half_a_period() -> None:
     assert watchdog.is_due(PERIOD_US, {"writer": 2}), "it moved again"
 
 
-def test_a_part_that_left_is_not_waited_for() -> None:
+def test_a_removed_part_is_not_watched() -> None:
     watchdog = Watchdog(PERIOD_US)
     assert watchdog.is_due(0, {"writer": 1, "port gps": 1})
     assert watchdog.is_due(PERIOD_US, {"writer": 2})
     assert watchdog.stuck == ()
 
 
-def test_what_stands_still_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_stuck_part_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     watchdog = Watchdog(PERIOD_US)
     for t_us in range(0, 100 * S, S):
         watchdog.is_due(t_us, {"writer": 7})
@@ -165,7 +166,7 @@ def test_what_stands_still_is_said_once(caplog: pytest.LogCaptureFixture) -> Non
 
 
 @given(st.lists(st.tuples(st.integers(0, 5 * S), st.integers(0, 3)), min_size=1, max_size=60))
-def test_whatever_the_pulses_it_is_never_fed_for_a_part_beyond_its_patience(
+def test_it_is_never_fed_while_a_part_is_over_its_limit(
     steps: list[tuple[int, int]],
 ) -> None:
     watchdog = Watchdog(PERIOD_US)
@@ -179,7 +180,7 @@ def test_whatever_the_pulses_it_is_never_fed_for_a_part_beyond_its_patience(
         assert not fed or t_us - moved_us <= PERIOD_US // 2
 
 
-def test_the_environment_says_what_to_do(manager: tuple[str, socket.socket]) -> None:
+def test_the_environment_configures_it(manager: tuple[str, socket.socket]) -> None:
     address, listener = manager
     notifier, watchdog = from_environment(
         {"NOTIFY_SOCKET": address, "WATCHDOG_USEC": str(PERIOD_US), "WATCHDOG_PID": str(os.getpid())}

@@ -1,4 +1,4 @@
-"""Nothing but `file_names.within` joins a name that somebody else chose onto a path: every other join is known here.
+"""Only `file_names.within` joins an untrusted name to a path; every other join in the product is listed here.
 
 A join is `folder / name`, `joinpath`, `Path(folder, name)`, `with_name`, `with_stem`, `with_suffix` or `os.path.join`
 whose right side is more than literals and constants. What is a path follows from the annotations, which mypy requires.
@@ -18,27 +18,29 @@ PACKAGE = Path(logger.__file__).parent
 JOINING = {"joinpath", "with_name", "with_stem", "with_suffix"}
 GIVE_PATHS = {"Path", "PurePosixPath", "within", "absolute", "resolve", "expanduser", "cwd", "home", *JOINING}
 
-OWN = "a name that this program makes, or finds in the folder itself"
-USERS = "a path that the user gives, on the command line or in the configuration, and may lead anywhere"
+OWN = "a name that this program creates, or finds in the folder itself"
+USERS = "a path from the user, on the command line or in the configuration, which may lead anywhere"
 SYSTEM = "a file of the system or of this package"
-DERIVED = "made of letters, digits and dashes by `naming.slug`"
+DERIVED = "consists of letters, digits and dashes by `naming.slug`"
 LISTED = "a name of `Copies.names`, which lists the regular files of the folder"
 CARS = "the name of a file in the car's own folder of logs: a card repaired by hand has any, and each is one"
-SHOWN = "only shown, or only its last part is looked at: nothing is opened by it"
-RECORDERS = "the recorder's own answer: the log that it says it writes, read by `doctor` on the same machine"
-CHECKED = "held against links and `..` right there"
+SHOWN = "only shown, or only its last part is used: no file is opened"
+RECORDERS = "the recorder's own answer: the log that it writes, read by `doctor` on the same machine"
+CHECKOUT = "written by git in the checkout that this code runs from; only a commit is read there"
+CHECKED = "checked for links and `..` in the same function"
 KNOWN: dict[str, dict[str, str]] = {
     "crew/child.py": {"Path(f'/proc/{self._process.pid}/oom_score_adj')": SYSTEM},
     "crew/compliance.py": {"Path(path)": SHOWN},
     "crew/copies.py": {
         "self.logs / name": LISTED,
         "self._folder / f'making-{time.monotonic_ns()}'": OWN,
-        "self._folder / f\"{said['sha256']}.{path.name}\"": LISTED,
+        "self._folder / f'{sha256}.{path.name}'": LISTED,
         "Path(temporary.name)": OWN,
     },
     "crew/listing.py": {"self._copies.logs / name": LISTED},
     "crew/reviews.py": {"self._kept / f'{copy.sha256}.html'": OWN},
-    "config.py": {"folder / port": USERS},
+    "boundary/whole_file.py": {"Path(os.path.realpath(path))": USERS},
+    "config/configuration.py": {"folder / port": USERS},
     "demo/demo.py": {"Path(virtual.gps_port)": OWN, "Path(virtual.can_port)": OWN},
     "demo/route.py": {"Path(lat, lon, _altitude(distance), distance)": "a way over the ground, no file"},
     "demo/simulate.py": {"order.folder / f'{name}-001.db'": DERIVED},
@@ -60,17 +62,19 @@ KNOWN: dict[str, dict[str, str]] = {
         "folder / uuid4().hex": OWN,
     },
     "replay/captures.py": {"done / total": "numbers"},
+    "replay/python_can_file.py": {"Path(__file__)": SYSTEM},
+    "replay/python_can_reader.py": {"Path(sys.argv[1])": USERS},
     "logfile/border.py": {"path.with_name(path.name + tail)": OWN},
     "logfile/naming.py": {"directory / f'{name}-{max(numbers, default=0) + 1:03d}.db'": DERIVED},
     "logfile/open_or_quarantine.py": {
         "path.with_name(f'{path.name}.damaged-{n}')": OWN,
         "path.with_name(path.name + tail)": OWN,
-        "aside.with_name(aside.name + tail)": OWN,
+        "quarantined.with_name(quarantined.name + tail)": OWN,
     },
     "logfile/sqlite_pages.py": {"Path(connection.execute('PRAGMA database_list').fetchone()[2])": OWN},
     "replay/replay_to_log.py": {"output / f'{slug(capture.path.stem)}-replay.db'": DERIVED},
     "retention/log_directory.py": {"path.with_name(path.name + tail)": OWN},
-    "review/open_evidence.py": {"Path(wanted.rules)": USERS},
+    "review/open_evidence.py": {"Path(options.rules)": USERS},
     "review/sheet.py": {"folder.joinpath(name)": SYSTEM},
     "stick/delivery.py": {
         "folder / f'.{log.name}{PART_TAIL}'": CARS,
@@ -82,17 +86,22 @@ KNOWN: dict[str, dict[str, str]] = {
         "target.with_name(f'{name}.{size}')": CARS,
     },
     "stick/mounting.py": {"place / marker": OWN},
-    "tomlfile.py": {"self._folder / raw": USERS},
+    "tomlconfig/schema.py": {"self._folder / raw": USERS},
     "transfer/__main__.py": {"Path(log)": USERS, "Path(copy)": USERS},
     "transfer/copying.py": {"done / total": "numbers"},
-    "transfer/placing.py": {
+    "transfer/snapshot.py": {
         "target.with_stem(f'{target.stem}.{state.identity}')": "hexadecimal, see LogState.from_json"
     },
-    "whole_file.py": {"Path(os.path.realpath(path))": USERS},
+    "version.py": {
+        "Path(__file__)": SYSTEM,
+        "shared / reference": CHECKOUT,
+        "folder / common.read_text('utf-8').strip()": CHECKOUT,
+        "root / folder.read_text('utf-8').removeprefix('gitdir:').strip()": CHECKOUT,
+    },
 }
-"""Each join that has a reason, as Python writes it."""
-OTHERS = ("file_names.py", "install/")
-"""The border itself; and `install/`, whose paths are in the system and have a border of their own, install/root.py."""
+"""Each allowed join, as `ast.unparse` writes it, with its reason."""
+OTHERS = ("boundary/file_names.py", "install/")
+"""The boundary itself; and `install/`, whose system paths have their own boundary, install/root.py."""
 
 
 def trees() -> Iterator[tuple[str, ast.Module]]:
@@ -109,7 +118,7 @@ def is_annotated_path(annotation: ast.expr | None) -> bool:
 
 
 class Names:
-    """Which identifiers of the package are paths: by annotation, and by assignment from what is one."""
+    """The identifiers of the package that are paths: by annotation, and by assignment from a path."""
 
     def __init__(self) -> None:
         self.paths: set[str] = set()
@@ -152,7 +161,8 @@ class Names:
 
 
 def is_fixed(node: ast.expr, *, is_tail: bool = False) -> bool:
-    """Whether a name is ours: a literal, a constant, or made of these; with `is_tail` also one behind a file's name."""
+    """Whether a name is ours: a literal, a constant, or built from these; with `is_tail` also one appended to a
+    file's name."""
     match node:
         case ast.Constant():
             return True
@@ -170,7 +180,7 @@ def is_fixed(node: ast.expr, *, is_tail: bool = False) -> bool:
 
 
 def joins(names: Names, tree: ast.Module) -> Iterator[str]:
-    """Joins of more than fixed names, as Python writes them."""
+    """Joins of more than fixed names, as `ast.unparse` writes them."""
     for node in ast.walk(tree):
         match node:
             case ast.BinOp(left=left, op=ast.Div(), right=right):
@@ -204,8 +214,8 @@ def test_every_join_of_a_name_onto_a_path_is_known() -> None:
         for join in joins(names, tree)
     }
     known = {(module, join) for module, reasons in KNOWN.items() for join in reasons}
-    assert found - known == set(), "use file_names.within, or say here why the name cannot lead elsewhere"
-    assert known - found == set(), "these are no more"
+    assert found - known == set(), "use file_names.within, or add the reason why the name is safe here"
+    assert known - found == set(), "these joins no longer exist"
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Verbs whose standard streams are closed: one line and 74 where there is something to print, and never a traceback."""
+"""Verbs with closed standard streams: one line and exit code 74 if there is output to print, never a traceback."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TOP = Path(__file__).parents[3]
 
 
 def ended(closed: str, *words: object) -> tuple[int, str]:
-    """Exit code and standard error of a verb that a shell starts with streams closed."""
+    """Exit code and standard error of a verb that a shell starts with closed streams."""
     command = [sys.executable, "-m", "logger", *map(str, words)]
     done = subprocess.run(
         ["/bin/sh", "-c", f'exec "$@" {closed}', "sh", *command],
@@ -43,7 +43,7 @@ PRINTING = [
 
 @pytest.mark.parametrize("closed", [">&-", "<&- >&-"])
 @pytest.mark.parametrize("words", PRINTING, ids=" ".join)
-def test_what_cannot_be_printed_is_one_line(words: list[str], closed: str, log: Path) -> None:
+def test_output_that_cannot_be_printed_is_one_line(words: list[str], closed: str, log: Path) -> None:
     names: dict[str, Path] = {"LOG": log, "FOLDER": log.parent}
     before = log.read_bytes()
     code, err = ended(closed, *(names.get(word, word) for word in words))
@@ -54,7 +54,7 @@ def test_what_cannot_be_printed_is_one_line(words: list[str], closed: str, log: 
     assert log.read_bytes() == before
 
 
-def test_a_verb_that_prints_nothing_is_not_disturbed(log: Path, tmp_path: Path) -> None:
+def test_a_verb_that_prints_nothing_succeeds(log: Path, tmp_path: Path) -> None:
     code, err = ended(">&-", "export", log, "--format", "gpx", "-o", tmp_path / "a.gpx")
     assert (code, err) == (0, "")
     assert (tmp_path / "a.gpx").read_text().endswith("</gpx>\n")

@@ -1,4 +1,4 @@
-"""The border for text to people: nothing foreign moves a cursor, and nothing prints past the border."""
+"""Output to people: no foreign text moves a cursor, and no module bypasses the boundary."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.logger.hostile_texts import HOSTILE, stray
 _WAYS_OUT = {"print", "input", "pprint"}
 _STREAMS = {"stdout", "stderr", "__stdout__", "__stderr__"}
 _CLICK = {"echo", "secho", "style", "progressbar", "echo_via_pager", "pause", "clear"}
-PAST_THE_BORDER = {
+BYPASSES = {
     ("logger/boundary/terminal.py", "print"): "the border",
     ("logger/boundary/terminal.py", "sys.stdout"): "the border",
     ("logger/boundary/terminal.py", "sys.stderr"): "the border",
@@ -44,11 +44,11 @@ PAST_THE_BORDER = {
     ("logger/cli/main.py", "sys.stderr"): "the handler of log records, and closing it",
     ("logger/transfer/__main__.py", "print"): "JSON in ASCII for the parent process",
 }
-"""Each file that writes by itself, and why it may."""
+"""Each file that writes directly, with the reason."""
 
 
 def uses(tree: ast.AST) -> Iterator[str]:
-    """The ways to a terminal in a module."""
+    """The lines of a module that write to a terminal."""
     for node in ast.walk(tree):
         match node:
             case ast.Name(id=name) if name in _WAYS_OUT:
@@ -67,17 +67,15 @@ def uses(tree: ast.AST) -> Iterator[str]:
                 yield from (name.name.split(".")[0] for name in names if name.name.split(".")[0] == "rich")
 
 
-def test_nothing_prints_past_the_border() -> None:
+def test_no_module_bypasses_the_boundary() -> None:
     found = {
         (path.relative_to(ROOT).as_posix(), use)
         for package in ("logger", "firmware_bridge")
         for path in (ROOT / package).rglob("*.py")
         for use in uses(ast.parse(path.read_text(encoding="utf-8")))
     }
-    assert found - PAST_THE_BORDER.keys() == set(), (
-        "write it with logger.boundary.terminal, or say here why not"
-    )
-    assert PAST_THE_BORDER.keys() - found == set(), "no longer needed here"
+    assert found - BYPASSES.keys() == set(), "write it with logger.boundary.terminal, or add the reason here"
+    assert BYPASSES.keys() - found == set(), "no longer needed here"
 
 
 def test_a_line_is_one_line_and_bounded(capsys: pytest.CaptureFixture[str]) -> None:
@@ -140,7 +138,7 @@ def test_json_of_names(capsys: pytest.CaptureFixture[str]) -> None:
         ("", ""),
     ],
 )
-def test_a_name_in_a_cell_is_no_formula(text: str, cell: str) -> None:
+def test_a_name_in_a_cell_is_not_a_formula(text: str, cell: str) -> None:
     assert cell_text(text) == cell
 
 
@@ -184,7 +182,7 @@ raise SystemExit(HOSTILE)
 
 
 @pytest.mark.parametrize("locale", ["utf-8", "ascii"])
-def test_what_is_written_past_the_border_is_marked_too(locale: str, tmp_path: Path) -> None:
+def test_direct_output_is_marked_too(locale: str, tmp_path: Path) -> None:
     environment = ENVIRONMENT | {"PYTHONIOENCODING": locale, "PYTHONWARNINGS": "default"}
     done = subprocess.run(
         [sys.executable, "-c", _NAUGHTY], env=environment, cwd=tmp_path, capture_output=True, check=False
@@ -197,7 +195,7 @@ def test_what_is_written_past_the_border_is_marked_too(locale: str, tmp_path: Pa
 
 
 def on_a_terminal(command: list[str | bytes], cwd: Path, **more: str) -> str:
-    """What a command writes on a terminal, both streams."""
+    """The output of a command on a terminal, both streams."""
     master, slave = pty.openpty()
     environment = ENVIRONMENT | {"TERM": "xterm", "COLUMNS": "100"} | more
     with subprocess.Popen(

@@ -1,4 +1,4 @@
-"""JSON from outside: everything that can be wrong with it is a ValueError, in time."""
+"""JSON from outside: every fault is a ValueError, in bounded time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _VALUES = st.recursive(
 
 
 @given(_VALUES)
-def test_what_json_can_say_is_read(value: object) -> None:
+def test_any_json_is_read_back(value: object) -> None:
     text = json.dumps(value)
     try:
         assert loads(text) == value
@@ -63,7 +63,7 @@ def test_harmful_texts_end_at_once(text: str | bytes) -> None:
     assert time.process_time() - begun_s < 2.0
 
 
-def test_brackets_within_strings_are_no_depth() -> None:
+def test_brackets_in_strings_do_not_count_as_depth() -> None:
     value = {"a": ["[" * 1000, '\\"[{' * 1000], "[": "{" * 100}
     assert loads(json.dumps(value)) == value
 
@@ -90,7 +90,7 @@ def test_half_a_surrogate_pair_is_refused_or_replaced(text: str, replaced: objec
 
 
 @given(st.text(st.characters(exclude_categories=()), max_size=5), st.booleans())
-def test_what_is_read_can_be_written(text: str, is_escaped: bool) -> None:
+def test_parsed_json_can_be_written(text: str, is_escaped: bool) -> None:
     document = json.dumps([text], ensure_ascii=is_escaped)
     loads(document, replace_surrogates=True)[0].encode()
     with suppress(ValueError):

@@ -1,4 +1,4 @@
-"""A file that has its name only when it is whole."""
+"""Atomic file writing: a file gets its name only when it is complete."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_an_error_leaves_the_old_one_alone(tmp_path: Path, error: type[BaseExcep
     assert (path.read_text(), names(tmp_path)) == ("old", ["it"])
 
 
-def test_what_a_killed_program_left_is_taken_again(tmp_path: Path) -> None:
+def test_a_part_left_by_a_killed_program_is_reused(tmp_path: Path) -> None:
     (tmp_path / "it.part").write_bytes(b"much longer than the new one")
     write_whole(tmp_path / "it", "new")
     assert (tmp_path / "it").read_text() == "new"
@@ -60,7 +60,7 @@ def test_a_link_is_followed_and_a_mode_kept(tmp_path: Path) -> None:
     assert names(there) == ["it"]
 
 
-def test_a_device_stays_one() -> None:
+def test_a_device_stays_a_device() -> None:
     write_whole(Path("/dev/null"), "nothing")
     assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
     assert not Path("/dev/null.part").exists()
@@ -85,8 +85,8 @@ def test_one_program_at_a_time(tmp_path: Path) -> None:
     assert (tmp_path / "it").read_text() == "first"
 
 
-def test_a_part_that_got_its_name_meanwhile_is_not_taken(tmp_path: Path) -> None:
-    """Between our open and our lock, whoever had it renames it."""
+def test_a_part_renamed_meanwhile_is_not_used(tmp_path: Path) -> None:
+    """Between our open and our lock, the other program renames it."""
     part = tmp_path / "it.part"
     with claimed(part):
         part.rename(tmp_path / "it")

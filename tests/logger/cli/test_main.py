@@ -1,4 +1,4 @@
-"""The command line with wrong input: one line that says what, where and the mend, the right exit code, no traceback."""
+"""Wrong input on the command line: one line with where, what and how to fix it, the right exit code, no traceback."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from logger.cli.main import VERBS, cli
 from tests.logger.command_line import ENVIRONMENT, stagelog
 
 DONE, FOUND_WRONG, USAGE, CONFIGURATION, IO = 0, 1, 2, 64, 74
+MOST_SUMMARY_CHARS = 60
+"""The overview stays one line per verb in a narrow terminal."""
 GPS = '[log]\ndirectory = "logs"\n[gps]\nport = "gps"\n'
 CAN = '[log]\ndirectory = "logs"\n[[can]]\nname = "engine"\nport = "can"\nprotocol = "slcan"\n'
 STAGE = (
@@ -26,7 +28,7 @@ STAGE = (
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Every file that can be wrong, in its own way."""
+    """One file for every kind of mistake."""
     folder = tmp_path_factory.mktemp("wrong")
     texts = {
         "unknown_key.toml": GPS + "baudd = 9600\n",
@@ -77,7 +79,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("run -c file_as_folder.toml", IO, ["text/logs/drive-001.db", "Not a directory", "check the folder"]),
         ("info none.db", IO, ["none.db", "no such log", "stagelog logs"]),
         ("info .", IO, ["folder", "stagelog logs"]),
-        ("info foreign.db", IO, ["foreign.db", "no stagelog log", "stagelog run"]),
+        ("info foreign.db", IO, ["foreign.db", "not a stagelog log", "stagelog run"]),
         ("info noise.db", IO, ["noise.db", "not a database", "stagelog verify"]),
         ("info empty.db", IO, ["empty.db", "nothing was ever recorded", "deleted"]),
         ("logs none", IO, ["none", "no such folder", "[log] directory"]),
@@ -88,7 +90,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("replay . --protocol slcan", IO, ["folder", "a recording in it"]),
         ("replay empty", IO, ["empty", "is empty", "a recording in it"]),
         ("replay empty --protocol nmea", IO, ["empty", "is empty", "a recording in it"]),
-        ("replay foreign.db", IO, ["foreign.db", "no stagelog log"]),
+        ("replay foreign.db", IO, ["foreign.db", "not a stagelog log"]),
         ("replay text", IO, ["text", "neither a log", "--protocol"]),
         ("replay noise.bin", IO, ["noise.bin", "neither a log", "--protocol"]),
         ("replay noise.log", IO, ["noise.log", "neither a log", "--protocol"]),
@@ -121,11 +123,11 @@ def test_one_line_that_says_what_where_and_the_hint(
 
 
 @pytest.mark.parametrize("ending", ["asc", "blf", "trc", "csv"])
-def test_a_name_alone_makes_no_can_log(folder: Path, ending: str) -> None:
+def test_a_file_extension_alone_does_not_make_a_can_log(folder: Path, ending: str) -> None:
     ended = stagelog("replay", f"noise.{ending}", "-o", "sim", folder=folder)
     assert f"noise.{ending}: neither a log, an NMEA text nor a CAN log" in ended.err.splitlines()[-1]
     assert ended.code == IO
-    assert list((folder / "sim").glob("noise*")) == [], "nothing half made is left"
+    assert list((folder / "sim").glob("noise*")) == [], "no unfinished log is left"
 
 
 @pytest.mark.parametrize(
@@ -146,14 +148,14 @@ def test_a_name_alone_makes_no_can_log(folder: Path, ending: str) -> None:
 def test_wrong_usage(folder: Path, arguments: str) -> None:
     ended = stagelog(*arguments.split(), folder=folder)
     assert ended.code == USAGE
-    assert re.match(r"stagelog( \w+)?: .*; `stagelog( \w+)? --help` tells how$", ended.complaint)
+    assert re.match(r"stagelog( \w+)?: .*; `stagelog( \w+)? --help` shows the usage$", ended.complaint)
     assert ended.out == ""
 
 
 @pytest.mark.parametrize(
     "verb", ["info", "verify", "replay", "check", "logs", "simulate -o sim", "run -c", ""]
 )
-def test_arguments_that_are_no_text(folder: Path, verb: str) -> None:
+def test_arguments_that_are_not_text(folder: Path, verb: str) -> None:
     ended = stagelog(*verb.split(), b"\xff\xfe\x01", folder=folder)
     assert ended.code in {FOUND_WRONG, USAGE, CONFIGURATION, IO}
     assert ended.err or ended.out
@@ -164,27 +166,27 @@ def test_arguments_that_are_no_text(folder: Path, verb: str) -> None:
     [
         ("none.db", "no such log"),
         (".", "this is a folder"),
-        ("foreign.db", "no stagelog log"),
+        ("foreign.db", "not a stagelog log"),
         ("noise.db", "not a database"),
         ("empty.db", "nothing was ever recorded"),
     ],
 )
-def test_verify_says_no_and_why(folder: Path, log: str, reason: str) -> None:
+def test_verify_prints_the_reason(folder: Path, log: str, reason: str) -> None:
     ended = stagelog("verify", log, folder=folder)
     assert ended.code == FOUND_WRONG
     assert "NOT whole" in ended.out
     assert reason in ended.out
 
 
-def test_logs_lists_what_is_no_log_too(folder: Path) -> None:
+def test_logs_also_lists_files_that_are_not_logs(folder: Path) -> None:
     ended = stagelog("logs", folder=folder)
     assert ended.code == DONE
-    assert re.search(r"foreign\.db .* no stagelog log", ended.out)
+    assert re.search(r"foreign\.db .* not a stagelog log", ended.out)
     assert re.search(r"noise\.db .* not a database", ended.out)
 
 
 @pytest.mark.parametrize(("file", "kind"), [("good.toml", "configuration"), ("good_stage.toml", "itinerary")])
-def test_check_of_what_is_right(folder: Path, file: str, kind: str) -> None:
+def test_check_of_valid_files(folder: Path, file: str, kind: str) -> None:
     ended = stagelog("check", file, folder=folder)
     assert ended.code == DONE
     assert f"{file}: a" in ended.out
@@ -228,7 +230,7 @@ def test_check_of_what_is_right(folder: Path, file: str, kind: str) -> None:
         ("none.toml", [("none.toml", "No such file")]),
     ],
 )
-def test_check_tells_every_error_at_once(folder: Path, file: str, problems: list[tuple[str, str]]) -> None:
+def test_check_lists_every_error(folder: Path, file: str, problems: list[tuple[str, str]]) -> None:
     ended = stagelog("check", file, folder=folder)
     assert ended.code == FOUND_WRONG
     lines = ended.complaints
@@ -236,22 +238,24 @@ def test_check_tells_every_error_at_once(folder: Path, file: str, problems: list
     for line, (where, what) in zip(lines, problems, strict=True):
         assert line.startswith(where), line
         assert what in line
-        assert ";" in line, "the mend is missing"
+        assert ";" in line, "the hint is missing"
 
 
-def test_a_log_is_never_written_over(folder: Path) -> None:
+def test_a_log_is_never_overwritten(folder: Path) -> None:
     arguments = ("replay", "noise.bin", "--protocol", "nmea", "-o", "made")
     assert stagelog(*arguments, folder=folder).code == DONE
     made = folder / "made" / "noise-replay.db"
     before = made.read_bytes()
     ended = stagelog(*arguments, folder=folder)
     assert ended.code == IO
-    assert "made/noise-replay.db: there is a log already; choose another folder with -o" in ended.complaint
+    assert (
+        "made/noise-replay.db: a log with this name exists; choose another folder with -o" in ended.complaint
+    )
     assert made.read_bytes() == before
     assert stagelog("verify", made, folder=folder).code == DONE
 
 
-def test_a_reader_that_has_enough(folder: Path) -> None:
+def test_a_reader_that_closes_the_pipe(folder: Path) -> None:
     """`stagelog --help | true`."""
     with subprocess.Popen(
         [sys.executable, "-m", "logger", "--help"],
@@ -271,14 +275,15 @@ def test_help_is_complete(verb: str) -> None:
     command = cli.get_command(click.Context(cli), verb)
     assert command is not None
     assert command.help
-    assert VERBS[verb].summary.endswith(".") or VERBS[verb].summary.endswith("?")
-    told = command.get_help(click.Context(command, info_name=verb))
+    assert re.fullmatch(r"[A-Z][a-z]+ [^?!]*\.", VERBS[verb].summary)
+    assert len(VERBS[verb].summary) < MOST_SUMMARY_CHARS
+    help_text = command.get_help(click.Context(command, info_name=verb))
     for parameter in command.params:
         if isinstance(parameter, click.Option):
             assert parameter.help, f"{verb} {parameter.opts[-1]}"
-            assert all(name in told for name in parameter.opts)
+            assert all(name in help_text for name in parameter.opts)
         else:
-            assert parameter.make_metavar(click.Context(command)) in told
+            assert parameter.make_metavar(click.Context(command)) in help_text
 
 
 def test_the_overview_names_every_verb(folder: Path) -> None:

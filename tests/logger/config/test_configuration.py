@@ -1,4 +1,4 @@
-"""`stagelog.toml`: the whole of it, each rule, and the secret that stays secret."""
+"""`stagelog.toml`: every table and key, every rule, and the pin that stays secret."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_the_whole_file() -> None:
     assert (engine.listen_only, engine.poll, engine.preset) == (False, True, "obd2")
     assert (chassis.baud, chassis.bitrate, chassis.listen_only, chassis.poll) == ("auto", None, True, False)
     assert config.live == Live(Path("/run/stagelog/live.sock"), 20.0)
-    assert config.serve == Serve("0.0.0.0", 8041, "s3cr3t")  # noqa: S104 - an address to be told apart, not opened
+    assert config.serve == Serve("0.0.0.0", 8041, "s3cr3t")  # noqa: S104 - only compared, never opened
     assert config.alarms == (Alarm("alternator", "battery_v < 13.0", "rpm > 1000", 10.0, "critical"),)
 
 
@@ -107,14 +107,16 @@ def test_the_clock_and_the_shutdown() -> None:
     config = read(GPS + '[clock]\nchrony = "chrony.sock"\n[shutdown]\nwhen = "gps_age_s > 60"\n')
     assert config.clock.chrony == Path("/etc/stagelog/chrony.sock")
     assert config.shutdown == Shutdown("gps_age_s > 60", 30.0)
-    told = problems(GPS + '[shutdown]\nwhen = "ignition < 0.5"\nfor_s = 1\n')
-    assert any("shutdown.when" in problem and '"ignition" is not a channel' in problem for problem in told)
+    messages = problems(GPS + '[shutdown]\nwhen = "ignition < 0.5"\nfor_s = 1\n')
+    assert any(
+        "shutdown.when" in problem and '"ignition" is not a channel' in problem for problem in messages
+    )
     assert any(
         "shutdown.for_s" in problem for problem in problems(GPS + '[shutdown]\nwhen = "rpm >"\nfor_s = 1\n')
     )
 
 
-def test_position_and_heading_are_hidden_unless_it_is_said() -> None:
+def test_position_and_heading_are_hidden_by_default() -> None:
     assert read(GPS).serve.compliance
     assert not read(GPS + "[serve]\ncompliance = false\n").serve.compliance
 
@@ -127,7 +129,7 @@ def test_relative_paths_start_from_the_file_s_folder() -> None:
     assert [can.port for can in config.can] == ["socket://127.0.0.1:7000", "/etc/stagelog/ttys/can1"]
 
 
-def test_listen_only_is_the_default_and_may_be_tried_and_the_log_keeps_what_was_said() -> None:
+def test_listen_only_is_the_default_and_the_log_keeps_try() -> None:
     assert read(CAN).can[0].listen_only is True
     config = read(CAN + 'listen_only = "try"\nbitrate = 500_000\ndata_bitrate = 2_000_000')
     assert (config.can[0].listen_only, config.can[0].data_bitrate) == ("try", 2_000_000)
@@ -153,33 +155,33 @@ def test_one_source_is_enough() -> None:
         (CAN.replace("slcan", "nmea"), 4, 'can[0].protocol: "nmea" is not known'),
         (CAN + 'preset = "obd"', 5, 'can[0].preset: "obd" is not known; did you mean "obd2"?'),
         (CAN + 'baud = "fast"', 5, 'can[0].baud: expected a whole number or "auto", found "fast"'),
-        (CAN + "baud = 20", 5, "can[0].baud: 20 is too small; the least is 300"),
-        (CAN + "bitrate = 2_000_000", 5, "can[0].bitrate: 2000000 is too large; the most is 1000000"),
+        (CAN + "baud = 20", 5, "can[0].baud: 20 is too small; the minimum is 300"),
+        (CAN + "bitrate = 2_000_000", 5, "can[0].bitrate: 2000000 is too large; the maximum is 1000000"),
         (
             CAN + 'poll = true\npreset = "obd2"',
             5,
-            "can[0].poll: OBD-II polling transmits, and listen_only = true",
+            "can[0].poll: OBD-II polling transmits, but listen_only = true",
         ),
         (
             CAN + 'listen_only = "try"\npoll = true\npreset = "obd2"',
             6,
-            'can[0].poll: OBD-II polling transmits, and listen_only = "try" forbids that; set poll = false, or',
+            'can[0].poll: OBD-II polling transmits, but listen_only = "try" forbids that; set poll = false, or',
         ),
         (CAN + 'listen_only = "yes"', 5, 'can[0].listen_only: expected true or false or "try", found "yes"'),
         (
             CAN + "data_bitrate = 9_000_000",
             5,
-            "can[0].data_bitrate: 9000000 is too large; the most is 8000000",
+            "can[0].data_bitrate: 9000000 is too large; the maximum is 8000000",
         ),
         (
             CAN + "bitrate = 500_000\ndata_bitrate = 250_000",
             6,
-            "can[0].data_bitrate: 250000 is less than bitrate; a CAN FD frame's data is not slower",
+            "can[0].data_bitrate: 250000 is less than bitrate; set it to at least bitrate",
         ),
         (
             CAN.replace("slcan", "gvret") + "data_bitrate = 2_000_000",
             5,
-            "can[0].data_bitrate: gvret has no command for it; leave it out",
+            "can[0].data_bitrate: gvret has no command for it; remove it",
         ),
         (
             CAN + "listen_only = false\npoll = true",
@@ -189,14 +191,14 @@ def test_one_source_is_enough() -> None:
         (GPS + CAN.replace("/dev/can", "/dev/gps"), 2, "gps.port: two sources read this port"),
         (GPS + CAN.replace('"engine"', '"gps"'), 1, 'gps.name: "gps" names two sources'),
         ('[gps]\nport = ""', 2, "gps.port: empty"),
-        ('[gps]\nport = "gpsd://localhost:gps"', 2, "gps.port: has no number for a port; write it as"),
+        ('[gps]\nport = "gpsd://localhost:gps"', 2, "gps.port: has no valid port number; write it as"),
         ('[gps]\nport = "gpsd://pi"\ninit = ["$A"]', 3, "gps.init: gpsd does not pass it on to the receiver"),
         (
             GPS + 'init = ["$PMTK220,100*2E"]',
             3,
             "gps.init[0]: the checksum is 2E, so the receiver would ignore it",
         ),
-        (GPS + 'init = ["$A\\n"]', 3, "gps.init[0]: has characters that a receiver does not take"),
+        (GPS + 'init = ["$A\\n"]', 3, "gps.init[0]: has characters that a receiver does not accept"),
         (
             GPS + '[serve]\nhost = "0.0.0.0"',
             3,
@@ -239,7 +241,7 @@ def test_each_rule(text: str, line: int, expected: str) -> None:
     found = problems(text)
     assert found[0].startswith(f"stagelog.toml:{line}: {expected}")
     places = [problem.split(": ")[1].rpartition(".")[2] for problem in found]
-    assert set(places) == {places[0]}, "one mistake is told as one"
+    assert set(places) == {places[0]}, "one mistake is reported once"
 
 
 def test_every_mistake_at_once() -> None:
@@ -258,13 +260,13 @@ def test_two_alarms_of_one_name() -> None:
     assert len(problems(GPS + ALARM + ALARM)) == 2
 
 
-def test_an_alarm_may_say_all_that_the_rules_may() -> None:
+def test_an_alarm_has_every_key_that_the_rules_have() -> None:
     [alarm] = read(GPS + ALARM + 'message = "Too fast"\nrearm = 5\nlatch = true\n').alarms
     assert alarm == Alarm("a", "speed_kmh > 1", message="Too fast", rearm=5.0, latch=True)
 
 
-def test_an_alarm_asks_for_what_something_tells() -> None:
-    """The names are known unless a DBC file, which is not read yet, may bring others."""
+def test_an_alarm_uses_channels_that_exist() -> None:
+    """Channel names are checked unless a DBC file, which is not read yet, may add others."""
     asks = '[[alarm]]\nname = "a"\nwhen = "coolnat_c > 110"\n'
     assert problems(CAN + 'preset = "obd2"\n' + asks) == [
         'stagelog.toml:8: alarm[0].when: "coolnat_c > 110": "coolnat_c" is not a channel; did you mean "coolant_c"?'
@@ -303,7 +305,7 @@ def test_loopback(host: str, expected: bool) -> None:
     assert is_loopback(host) is expected
 
 
-def test_the_pin_is_nowhere_to_be_read() -> None:
+def test_the_pin_appears_nowhere() -> None:
     config = read(WHOLE)
     assert config.serve.pin == "s3cr3t"
     assert "s3cr3t" not in repr(config)
@@ -312,7 +314,7 @@ def test_the_pin_is_nowhere_to_be_read() -> None:
         assert not [problem for problem in problems(GPS + f"[serve]\npin = {wrong}") if "52" in problem]
 
 
-def test_the_text_for_the_log_holds_all_the_rest() -> None:
+def test_the_text_for_the_log_holds_everything_else() -> None:
     config = read(WHOLE)
     text = for_log(config)
     logged = tomllib.loads(text)
@@ -337,14 +339,14 @@ def test_a_file_is_read_from_its_folder(tmp_path: Path) -> None:
     assert config.gps.port == str(tmp_path / "gps.pty")
 
 
-def test_a_file_that_cannot_be_read_says_so(tmp_path: Path) -> None:
+def test_an_unreadable_file_is_an_error(tmp_path: Path) -> None:
     for path, what in ((tmp_path / "none.toml", "No such file"), (tmp_path, "Is a directory")):
         with pytest.raises(ConfigurationError, match=f"{path}: cannot be read: {what}.*; ") as caught:
             load(path)
         assert caught.value.exit_code == 64
 
 
-def test_a_file_that_is_no_text_says_where(tmp_path: Path) -> None:
+def test_a_file_that_is_not_text_names_the_line(tmp_path: Path) -> None:
     path = tmp_path / "stagelog.toml"
     path.write_bytes(GPS.encode() + 'name = "Méharée"'.encode("latin-1"))
     with pytest.raises(ConfigurationError, match=f"{path}:3: not UTF-8 text; save"):
@@ -354,7 +356,7 @@ def test_a_file_that_is_no_text_says_where(tmp_path: Path) -> None:
 INTERFACE = '[[can]]\nname = "engine"\nport = "can0"\nprotocol = "socketcan"\n'
 
 
-def test_a_can_interface_is_a_name_and_no_path() -> None:
+def test_a_can_interface_is_a_name_not_a_path() -> None:
     (can,) = loads(INTERFACE, "stagelog.toml", Path("/etc/stagelog")).can
     assert (can.port, can.baud, can.is_interface) == ("can0", "auto", True)
 
@@ -364,20 +366,20 @@ def test_a_can_interface_is_a_name_and_no_path() -> None:
     [
         (
             INTERFACE.replace("can0", "/dev/ttyACM0"),
-            "can[0].port: '/dev/ttyACM0' is no name of a CAN interface",
+            "can[0].port: '/dev/ttyACM0' is not a CAN interface name",
         ),
-        (INTERFACE.replace("can0", "a-name-too-long0"), "is no name of a CAN interface"),
-        (INTERFACE.replace("can0", "can 0"), "is no name of a CAN interface"),
+        (INTERFACE.replace("can0", "a-name-too-long0"), "is not a CAN interface name"),
+        (INTERFACE.replace("can0", "can 0"), "is not a CAN interface name"),
         (INTERFACE + "baud = 500000\n", "can[0].baud: a CAN interface has no baud rate"),
         (INTERFACE.replace('"can0"', '""'), "can[0].port"),
         (
             CAN.replace("/dev/can", "socketcan://can0?bitrate=x"),
-            "can[0].port: no serial port, and no URL of one",
+            "can[0].port: neither a serial port nor a URL of one",
         ),
-        ('[gps]\nport = "SocketCAN://["\n', "gps.port: no serial port, and no URL of one"),
+        ('[gps]\nport = "SocketCAN://["\n', "gps.port: neither a serial port nor a URL of one"),
     ],
 )
-def test_what_no_can_interface_can_be(text: str, what: str) -> None:
+def test_invalid_can_interfaces(text: str, what: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         loads(text, "stagelog.toml", Path("/etc/stagelog"))
     assert what in str(caught.value)

@@ -13,7 +13,7 @@ import pytest
 from logger.doctor import judge_storage, probe_logs, probe_system
 from logger.doctor.judge_machine import Power
 from logger.doctor.judge_storage import Card, Shelf
-from logger.logfile.open_or_quarantine import set_aside
+from logger.logfile.open_or_quarantine import quarantine
 from logger.transfer import ledger
 from logger.transfer.state import state_of
 from tests.field_failures.small_disk import small_disk
@@ -191,7 +191,7 @@ def test_the_logs_that_lie_there(tmp_path: Path) -> None:
     fetched, newest = make_log(tmp_path, "a-001"), make_log(tmp_path, "a-002")
     state = state_of(fetched)
     ledger.add(tmp_path, ledger.Delivered(fetched.name, state.session, state.t_us, 1, "0" * 64, "1970"))
-    set_aside(make_log(tmp_path, "a-003"))
+    quarantine(make_log(tmp_path, "a-003"))
     found = probe_logs.look(tmp_path, [tmp_path], [])
     assert found == Shelf(
         2, "a-002.db", (), cut_short=1, set_aside=("a-003.db.damaged-1",), not_fetched_mb=0

@@ -54,7 +54,7 @@ def test_wrong_usage_is_two(log: Path, arguments: list[str], said: str) -> None:
     ("arguments", "kind", "said"),
     [
         (["--format", "gpx", "--signals"], ConfigurationError, "choose one of csv, parquet, mf4"),
-        (["--format", "gpx", "--section", "5"], LogError, "driven were 1, 2"),
+        (["--format", "gpx", "--section", "5"], LogError, "sections in the log: 1, 2"),
         (["--format", "csv", "--dbc", "absent.dbc"], ConfigurationError, "absent.dbc: cannot be read"),
         (["--format", "csv", "--dbc", "wrong.dbc"], ConfigurationError, "wrong.dbc:1:1: no readable DBC"),
     ],

@@ -1,4 +1,4 @@
-"""The logs of the export tests, for the tests of what exports are made from."""
+"""Share the logs of the export tests with the tests of the log file."""
 
 from tests.logger.export.conftest import log, timeless
 

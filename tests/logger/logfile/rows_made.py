@@ -1,4 +1,4 @@
-"""Rows and sessions for the tests, in one place."""
+"""Sample rows, sessions and logs for the tests."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ RPM = Channel("rpm", "rpm", "test")
 
 
 def frames(count: int, first: int = 0) -> Rows:
-    """`count` frames a millisecond apart, numbered in their data from `first`."""
+    """`count` frames one millisecond apart, numbered in their data from `first`."""
     return Rows(
         frame=[CanFrame(1000 * n, 0, 0x123, n.to_bytes(8, "big")) for n in range(first, first + count)]
     )
 
 
 def drive() -> Rows:
-    """A row of everything that a drive has."""
+    """One row for every table of a drive."""
     rows = frames(3)
     rows.sentence.append(SentenceRow(1500, "gps", "$GPGLL,5057.970,N,00146.110,E,142451,A*27"))
     rows.fix.append(Fix(1500, 1_768_460_400_000_000, 20.0, 42.6, 1100.0, 27.5, 330.0, 1, 12, 0.8))
@@ -35,7 +35,7 @@ def drive() -> Rows:
 
 
 def write_log(path: Path, *rows: Rows, durable: bool = True) -> Path:
-    """A log of one session with these rows, closed."""
+    """Write a closed log of one session with these rows."""
     log, _ = open_log(path, durable=durable)
     log.begin_session(START, META)
     for some in rows:

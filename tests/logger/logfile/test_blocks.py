@@ -1,4 +1,4 @@
-"""Blocks of rows: the same from SQLite's pages and by SQL; of a damaged log an error and no more."""
+"""Blocks of rows are the same from SQLite's pages and through SQL; a damaged log gives an error and nothing else."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from logger.logfile.selection import select
 from tests.logger.export.logs_made import opened
 
 
-def test_both_ways_are_the_same_in_blocks(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pages_and_sql_give_the_same_blocks(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def everything(section: int | None) -> list[list[Any]]:
         with opened(log) as connection:
             chosen = select(connection, section=section)
@@ -39,7 +39,7 @@ def test_both_ways_are_the_same_in_blocks(log: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_damage_is_an_error_and_nothing_else(log: Path, tmp_path: Path) -> None:
-    """Bytes changed anywhere, and tails cut off: values or a LogError, in bounded time."""
+    """Bytes changed at random and files truncated: values or a LogError, in bounded time."""
     whole = log.read_bytes()
     rng = random.Random(11)
     damaged = tmp_path / "damaged.db"

@@ -1,4 +1,4 @@
-"""Logs that somebody made to harm: refused on one line, in no time, and Ctrl-C ends whatever reads one."""
+"""Hostile logs: each is refused with one line, quickly, and Ctrl-C ends every read of one."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from tests.logger.logfile.rows_made import META, START, drive, frames, write_log
 
 ENDLESS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT"
 OPENED_WITHIN_S = 0.05
-"""A log of ours is compared in half a millisecond; the rest is for a busy machine."""
+"""Comparing our schema takes half a millisecond; the rest is margin for a busy machine."""
 
 
 def write_hostile(path: Path, *statements: str) -> Path:
-    """A log of ours after some statements by somebody else."""
+    """A log of ours after some hostile statements."""
     with closing(sqlite3.connect(write_log(path, drive(), frames(20, first=3)))) as connection:
         for statement in statements:
             connection.execute(statement)
@@ -40,14 +40,14 @@ def write_hostile(path: Path, *statements: str) -> Path:
 
 
 def replaced(table: str) -> tuple[str, str]:
-    """Statements that put an endless view of the same columns in a table's place."""
+    """Statements that replace a table by an endless view with the same columns."""
     columns = COLUMNS.get(table, {"id": None, "migration_set": None, "name": None, "applied_at": None})
     values = ", ".join(f"x AS {column}" for column in columns)
     return f"DROP TABLE {table}", f"CREATE VIEW {table} AS {ENDLESS} {values} FROM n"
 
 
 def rewritten(table: str, old: str, new: str) -> tuple[str, ...]:
-    """Statements that change a table's text, as no ALTER TABLE can."""
+    """Statements that change a table's CREATE text in a way that ALTER TABLE cannot."""
     return (
         "PRAGMA writable_schema = ON",
         f"UPDATE sqlite_master SET sql = replace(sql, '{old}', '{new}') WHERE name = '{table}'",
@@ -110,10 +110,10 @@ def test_a_schema_that_is_not_ours_is_one_line(tmp_path: Path, statements: tuple
     began = time.process_time()
     with pytest.raises(LogError) as caught, open_log_readonly(path):
         pass
-    said = str(caught.value)
-    assert said.isprintable()
-    assert said.startswith(f"{path}: ")
-    assert "not a log of stagelog's" in said or "malformed database schema" in said
+    message = str(caught.value)
+    assert message.isprintable()
+    assert message.startswith(f"{path}: ")
+    assert "not a stagelog log" in message or "malformed database schema" in message
     assert verify(path) == [caught.value.what]
     with pytest.raises(LogError):
         reader.info(path)
@@ -143,7 +143,7 @@ def test_names_in_a_schema_are_printable(tmp_path: Path) -> None:
 @pytest.mark.parametrize("stop_before", ["m002_views", "m003_accuracy", None])
 @pytest.mark.parametrize("quote", ['"{}"', "[{}]", "`{}`", "{}"])
 def test_the_schemas_of_every_version_are_ours(tmp_path: Path, stop_before: str | None, quote: str) -> None:
-    """However sqlite-utils of that time quoted names and called a float."""
+    """Whatever that version of sqlite-utils quoted, and however it named a float."""
     path = tmp_path / "a.db"
     with closing(sqlite3.connect(path)) as connection:
         connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
@@ -183,7 +183,7 @@ def test_nothing_is_written_through_the_border(tmp_path: Path) -> None:
 
 
 def left_in_wal(tmp_path: Path, *statements: str, frames_in_wal: int = 20) -> Path:
-    """A log with a WAL that a power cut left, with what the statements did in it."""
+    """A log with a WAL left by a power cut, which holds the statements' changes."""
     source = write_log(tmp_path / "source.db", drive(), frames(500, first=3))
     path = tmp_path / "card" / "a.db"
     path.parent.mkdir()
@@ -203,7 +203,7 @@ def left_in_wal(tmp_path: Path, *statements: str, frames_in_wal: int = 20) -> Pa
 
 @pytest.mark.parametrize("many", [20, 12_000], ids=["pages", "rows"])
 def test_a_wal_brings_no_trigger_into_a_copy(tmp_path: Path, many: int) -> None:
-    """By pages and, above eight megabytes of WAL, by rows: it grew a copy from 1 to 41 MB."""
+    """By pages and, above eight megabytes of WAL, by rows: the trigger grew a copy from 1 to 41 MB."""
     trigger = (
         "CREATE TRIGGER grow AFTER INSERT ON frame BEGIN"
         " INSERT INTO rejected VALUES (1, 1, '', '', zeroblob(100000)); END"
@@ -228,12 +228,12 @@ def test_a_wal_that_claims_more_pages_than_it_has_is_refused(tmp_path: Path) -> 
     wal.write_bytes(claiming(wal.read_bytes(), pages=1 << 22))
     with pytest.raises(LogError, match="pages"):
         snapshot(path, tmp_path / "copy.db")
-    with pytest.raises(LogError, match="it says that it has 4194304 pages"), open_log_readonly(path):
+    with pytest.raises(LogError, match="its header claims 4194304 pages"), open_log_readonly(path):
         pass
 
 
 def claiming(wal: bytes, pages: int) -> bytes:
-    """A WAL whose commits and first page tell of so many pages, with the checksums that belong to it."""
+    """A WAL whose commits and first page claim this many pages, with valid checksums."""
     order = "big" if wal[3] & 1 else "little"
     page_bytes = int.from_bytes(wal[8:12], "big")
 
@@ -258,7 +258,7 @@ def claiming(wal: bytes, pages: int) -> bytes:
 
 
 def test_pages_that_refer_to_one_another_end_by_the_budget(tmp_path: Path) -> None:
-    """Inner pages whose children are all the next inner page: 120 to the power of eight rows in a small file."""
+    """Inner pages whose children are all the next inner page: 120 to the power of 8 rows in a small file."""
     path = write_log(tmp_path / "a.db", drive())
     data = bytearray(path.read_bytes())
     with closing(sqlite3.connect(path)) as connection:
@@ -280,7 +280,7 @@ def test_pages_that_refer_to_one_another_end_by_the_budget(tmp_path: Path) -> No
 
 
 def inner_page(child: int, page_bytes: int) -> bytes:
-    """An inner page of a table with as many cells as fit, all with the same child."""
+    """An inner page of a table with as many cells as fit, all with the same child page."""
     cells = (page_bytes - 12) // 7
     cell = child.to_bytes(4, "big") + b"\x01"
     content = page_bytes - 5 * cells
@@ -291,7 +291,7 @@ def inner_page(child: int, page_bytes: int) -> bytes:
     return (head + pointers).ljust(content, b"\0") + cell * cells
 
 
-def test_what_takes_the_end_of_a_query_for_damage_does_not_hide_it(tmp_path: Path) -> None:
+def test_code_that_treats_an_ended_query_as_damage_does_not_hide_it(tmp_path: Path) -> None:
     path = write_log(tmp_path / "a.db", drive())
     with pytest.raises(LogError, match="would not end"), open_log_readonly(path) as connection:
         for _ in range(2):
@@ -333,7 +333,7 @@ def test_ctrl_c_within_a_query_ends_it_at_once(
         ("CREATE VIEW mine AS SELECT 1", "DROP VIEW mine"),
     ],
 )
-def test_what_another_program_added_is_named_with_the_way_to_remove_it(
+def test_an_object_of_another_program_is_named_with_the_sql_that_drops_it(
     added: str, dropped: str, tmp_path: Path
 ) -> None:
     from tests.logger.export.logs_made import make

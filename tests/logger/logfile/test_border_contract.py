@@ -1,4 +1,4 @@
-"""Nothing but the border opens a log: every place of the product that opens a SQLite file, with its reason."""
+"""Only the boundary opens a log: every place in the product that opens a SQLite file, with its reason."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ALLOWED = {
 
 
 def openings(tree: ast.AST) -> Iterator[int]:
-    """The lines that open a SQLite file: `sqlite3.connect`, or sqlite-utils' and python-can's own ways."""
+    """The lines that open a SQLite file: `sqlite3.connect`, sqlite-utils or python-can."""
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module == "sqlite3":
             yield from (node.lineno for name in node.names if name.name == "connect")
@@ -46,7 +46,7 @@ def test_only_the_border_opens_logs() -> None:
     }
     strangers = {path: lines for path, lines in found.items() if path not in ALLOWED}
     assert not strangers, f"open logs with log_border.open_log_readonly: {strangers}"
-    assert found.keys() == ALLOWED.keys(), "a reason for a file that opens none"
+    assert found.keys() == ALLOWED.keys(), "ALLOWED names a file that opens no SQLite file"
 
 
 def test_the_test_sees_each_way_to_open_one() -> None:

@@ -1,4 +1,4 @@
-"""A log made in one go: it gets its name when it is whole, and whatever goes wrong leaves nothing behind."""
+"""A log written in bulk gets its name when it is complete; every failure leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.field_failures.recorder_process import numbers, query
 from tests.logger.logfile.rows_made import META, START, drive, frames
 
 MANY = 60_000
-"""Frames: more than one stride to the disk."""
+"""Frames: more than one write to the disk."""
 
 
 def names(folder: Path) -> list[str]:
@@ -51,7 +51,7 @@ def test_an_interrupted_one_leaves_nothing(tmp_path: Path) -> None:
     assert names(tmp_path) == []
 
 
-def test_what_an_interrupted_one_left_is_no_hindrance(tmp_path: Path) -> None:
+def test_leftovers_of_an_interrupted_log_do_not_block_the_next(tmp_path: Path) -> None:
     (tmp_path / "a.db.part").write_bytes(b"half a log")
     with BulkLog(tmp_path / "a.db") as log:
         log.begin_session(START, META)
@@ -59,16 +59,16 @@ def test_what_an_interrupted_one_left_is_no_hindrance(tmp_path: Path) -> None:
     assert verify(tmp_path / "a.db") == []
 
 
-def test_a_log_that_is_there_is_left_alone(tmp_path: Path) -> None:
+def test_an_existing_log_is_not_changed(tmp_path: Path) -> None:
     (tmp_path / "a.db").write_bytes(b"the only copy")
-    with pytest.raises(LogError, match="there is a log already"):
+    with pytest.raises(LogError, match="a log with this name exists"):
         BulkLog(tmp_path / "a.db")
     assert (tmp_path / "a.db").read_bytes() == b"the only copy"
 
 
 @contextmanager
 def largest_file(size: int) -> Iterator[None]:
-    """No file of this process may grow beyond `size`: what a full disk is to SQLite, without one."""
+    """No file of this process may grow beyond `size`: to SQLite, the same as a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))

@@ -1,4 +1,4 @@
-"""The screening of long tables: verify says the same as a plain reading row by row, whatever was changed in a log."""
+"""The screening of large tables: `verify` gives the same result as reading row by row, whatever changed in a log."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from firmware_bridge.protocols.nmea import checksum
 from firmware_bridge.records import CanFrame, Channel, Reading
 from logger.logfile.border import open_log_readonly
-from logger.logfile.fast_verify import doubtful, whole_tables
+from logger.logfile.fast_verify import suspect_sentences, whole_tables
 from logger.logfile.rows import Rows, SentenceRow
 from logger.logfile.value_ranges import RANGES
 from logger.logfile.verify import verify
@@ -34,7 +34,7 @@ def sentence(body: str) -> str:
 
 
 def drive() -> Rows:
-    """Two adapters, three channels and two receivers, each in its own order of time and late by turns."""
+    """Two adapters, three channels and two receivers, each ordered in time and late by turns."""
     rows = Rows()
     for n in range(ROWS):
         t_us = 1000 * n + 5000 * (n % 3)
@@ -55,14 +55,14 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 def plainly(connection: sqlite3.Connection) -> Iterator[str]:
-    """What is to tell of the three tables, from rows alone."""
+    """The problems of the three tables, from their rows alone."""
     sessions, channels = (
         {row[0] for row in connection.execute(f"SELECT id FROM {name}")} for name in ("session", "channel")
     )
     for table in TABLES:
         rows = connection.execute(f"SELECT * FROM {table} ORDER BY rowid").fetchall()
         for session in {row[0] for row in rows} - sessions:
-            yield f"{table}: rows of session {session}, which there is none of"
+            yield f"{table}: rows of session {session}, which does not exist"
         latest: dict[Any, float] = {}
         for row in rows:
             key = (row[0], int(row[2] / 16) if table == "frame" and row[2] else row[2])
@@ -79,22 +79,22 @@ def plainly(connection: sqlite3.Connection) -> Iterator[str]:
                 for *_, can_id, data in rows
             )
             if wrong:
-                yield f"frame: {wrong} rows that can be no CAN frame"
+                yield f"frame: {wrong} rows that are not a valid CAN frame"
         if table == "sentence":
             wrong = sum(not holds(text) for *_, text in rows)
             if wrong:
-                yield f"sentence: {wrong} rows whose checksum does not hold"
+                yield f"sentence: {wrong} rows with a wrong checksum"
         if table == "reading":
             for channel in {row[2] for row in rows} - channels:
-                yield f"reading: rows of channel {channel}, which there is none of"
+                yield f"reading: rows of channel {channel}, which does not exist"
 
 
 def holds(text: str) -> bool:
-    body, star, told = text[1:].rpartition("*")
+    body, star, digits = text[1:].rpartition("*")
     xor = 0
     for byte in body.encode("latin-1", "replace"):
         xor ^= byte
-    return bool(star) and told.strip().upper() == f"{xor:02X}"
+    return bool(star) and digits.strip().upper() == f"{xor:02X}"
 
 
 TIMES = st.one_of(st.integers(-3, 100_000), st.sampled_from([2**31, 2**40, 2**62, 4500.5]))
@@ -143,7 +143,7 @@ def test_the_same_as_row_by_row(whole: bytes, tmp_path: Path, changes: list[Any]
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(
             "logger.logfile.sqlite_pages._TOGETHER_BYTES", 1024
-        )  # what is in order must be so across blocks
+        )  # the order must hold across blocks
         assert sorted(verify(path)) == expected
 
 
@@ -152,7 +152,7 @@ def test_the_same_as_row_by_row(whole: bytes, tmp_path: Path, changes: list[Any]
 def test_any_row_that_goes_back_is_found(
     whole: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: str
 ) -> None:
-    """A microsecond before the row before it of its source; some of them begin a block."""
+    """A row one microsecond before its source's previous row; some begin a block."""
     monkeypatch.setattr("logger.logfile.sqlite_pages._TOGETHER_BYTES", 1024)
     path = tmp_path / "a.db"
     sources = 2 if table == "frame" else 3
@@ -166,19 +166,21 @@ def test_any_row_that_goes_back_is_found(
             assert table not in whole_tables(connection, lambda _done: None)
 
 
-def test_a_whole_log_is_not_gone_through_row_by_row(whole: bytes, tmp_path: Path) -> None:
+def test_a_whole_log_is_not_read_row_by_row(whole: bytes, tmp_path: Path) -> None:
     (tmp_path / "a.db").write_bytes(whole)
     with open_log_readonly(tmp_path / "a.db") as connection:
         assert whole_tables(connection, lambda _done: None) == {"frame", "reading"}
 
 
 @given(st.lists(SENTENCES, max_size=20))
-def test_sentences_of_which_there_is_no_doubt_hold(texts: list[str]) -> None:
-    assert all(holds(text) for at, text in enumerate(texts) if at not in doubtful(texts))
+def test_sentences_that_pass_the_screen_are_valid(texts: list[str]) -> None:
+    assert all(holds(text) for at, text in enumerate(texts) if at not in suspect_sentences(texts))
 
 
-def test_a_receivers_sentences_are_beyond_doubt() -> None:
-    assert doubtful([sentence("GPTXT,é"), sentence("G"), "", sentence("GPTXT,1")[:-1], sentence("")]) == [
+def test_a_receivers_sentences_pass_the_screen() -> None:
+    assert suspect_sentences(
+        [sentence("GPTXT,é"), sentence("G"), "", sentence("GPTXT,1")[:-1], sentence("")]
+    ) == [
         2,
         3,
         4,

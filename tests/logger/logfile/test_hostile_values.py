@@ -1,4 +1,4 @@
-"""Values that no recorder writes, in a schema that is ours: each costs its own line, never a list."""
+"""Values that no recorder writes, in a valid schema: each costs its own line, never the whole list."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_clock_with_a_flipped_bit_costs_its_own_log_no_list(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("statement", "said"),
+    ("statement", "expected"),
     [
         (CLOCK.format(FLIPPED_US), "as utc_us"),
         (CLOCK.format(-1), "as utc_us"),
@@ -68,14 +68,14 @@ def test_a_clock_with_a_flipped_bit_costs_its_own_log_no_list(tmp_path: Path) ->
         ("UPDATE sentence SET t_us = 4000000000000000000", "has 4000000000000000000 as t_us"),
         ("UPDATE frame SET t_us = 4000000000000000000 WHERE rowid = 23", "has 4000000000000000000 as t_us"),
         ("UPDATE reading SET t_us = 4000000000000000000", "has 4000000000000000000 as t_us"),
-        (f"UPDATE event SET detail = '{DEEP}'", "holds no JSON"),
-        ("UPDATE event SET detail = '{\"km\": 1e999}'", "holds no JSON"),
-        ("UPDATE event SET detail = '3'", "holds no JSON"),
+        (f"UPDATE event SET detail = '{DEEP}'", "holds no JSON object"),
+        ("UPDATE event SET detail = '{\"km\": 1e999}'", "holds no JSON object"),
+        ("UPDATE event SET detail = '3'", "holds no JSON object"),
     ],
 )
-def test_verify_reports_each_value_out_of_its_range(tmp_path: Path, statement: str, said: str) -> None:
+def test_verify_reports_each_value_out_of_its_range(tmp_path: Path, statement: str, expected: str) -> None:
     path = write_odd(tmp_path / "a.db", statement)
-    assert any(said in problem for problem in verify(path)), verify(path)
+    assert any(expected in problem for problem in verify(path)), verify(path)
     reader.info(path)
     reviewed(path)
 
@@ -92,7 +92,7 @@ def test_verify_reports_each_value_out_of_its_range(tmp_path: Path, statement: s
         '{"crew": [{}]}',
     ],
 )
-def test_a_car_that_is_no_car_is_not_known(tmp_path: Path, car: str) -> None:
+def test_an_invalid_car_is_unknown(tmp_path: Path, car: str) -> None:
     path = write_odd(tmp_path / "a.db", f"INSERT INTO meta VALUES ('car', '{car}')")
     document = reviewed(path)
     assert isinstance(document["car"], dict)
@@ -103,7 +103,7 @@ def test_a_car_that_is_no_car_is_not_known(tmp_path: Path, car: str) -> None:
         formats.write(connection, selection.select(connection, None, None, None), "gpx", stream)
 
 
-def test_an_honest_car_is_as_it_was_written() -> None:
+def test_a_valid_car_is_read_back_unchanged() -> None:
     car = {"number": 500, "name": "Überraschung", "class": "Stock", "crew": ["Driver", "Navigator"]}
     assert car_of({"car": json.dumps(car)}) == car
     assert car_of({"car": json.dumps(car | {"number": None})}) == car | {"number": None}
@@ -111,7 +111,7 @@ def test_an_honest_car_is_as_it_was_written() -> None:
     assert json_of({"reset_odometer": "false"}, "reset_odometer", True) is False
 
 
-def test_texts_longer_than_any_recorder_writes_are_reported_and_left_out(
+def test_texts_longer_than_any_recorder_writes_are_reported_and_skipped(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = write_odd(
@@ -125,9 +125,9 @@ def test_texts_longer_than_any_recorder_writes_are_reported_and_left_out(
     with caplog.at_level(logging.WARNING), open_log_readonly(path) as connection:
         assert meta_of(connection).keys() == {"format", "software", "buses", "ports"}
     assert [record.getMessage().rpartition(":")[0] for record in caplog.records] == [
-        "the log's itinerary is left out",
-        "the log's dbc:car.dbc is left out",
-        "the log's stage is left out",
+        "the log's itinerary is skipped",
+        "the log's dbc:car.dbc is skipped",
+        "the log's stage is skipped",
     ]
     reviewed(path)
 
@@ -138,13 +138,13 @@ def test_more_keys_than_any_recorder_writes_are_one_line(tmp_path: Path) -> None
         "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 2000)"
         " INSERT INTO meta SELECT 'key ' || x, '' FROM n",
     )
-    with pytest.raises(LogError, match="more texts than any recorder writes"):
+    with pytest.raises(LogError, match="more entries than a recorder writes"):
         reader.info(path)
 
 
 @pytest.mark.parametrize("t_us", [4_000_000_000_000_000_000, 7_000_000_000_000_000, 90_000_000_000])
 @pytest.mark.parametrize("table", ["sentence", "frame", "progress", "event"])
-def test_replay_ends_where_times_reach_further_than_rows(tmp_path: Path, table: str, t_us: int) -> None:
+def test_replay_refuses_times_that_span_more_than_the_rows(tmp_path: Path, table: str, t_us: int) -> None:
     end = f"INSERT INTO event VALUES (1, {t_us}, 'session_end', '{{}}')"
     seen = f"INSERT INTO progress (session, t_us) VALUES (1, {t_us})"
     statement = {"event": end, "progress": seen}.get(table, f"UPDATE {table} SET t_us = {t_us}")
@@ -156,7 +156,7 @@ def test_replay_ends_where_times_reach_further_than_rows(tmp_path: Path, table: 
 
 
 def with_sessions(path: Path, count: int) -> Path:
-    """A log of so many sessions, each with an event, a fix and a frame."""
+    """A log of this many sessions, each with an event, a fix and a frame."""
     many = f"WITH RECURSIVE n(x) AS (SELECT 2 UNION ALL SELECT x + 1 FROM n LIMIT {count - 1})"
     return write_odd(
         path,

@@ -1,4 +1,4 @@
-"""sqlite-utils without numpy: for the thread that imports it, and for nobody else."""
+"""sqlite-utils is imported without numpy, only in the importing thread."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ def run(code: str) -> None:
 
 
 def test_neither_is_imported_and_both_can_be_afterwards() -> None:
-    """Which is a third of the time to the first row; it fails when sqlite-utils comes by them in another way."""
+    """They take a third of the time to the first row; fails if sqlite-utils imports them in another way."""
     hidden = 'assert not {"numpy", "pandas"} & sys.modules.keys(), "sqlite-utils imports numpy or pandas"\n'
     run(BEGIN + IMPORT + hidden + TABLE + "import numpy")
 
 
-def test_who_has_numpy_already_keeps_it() -> None:
+def test_an_imported_numpy_stays_imported() -> None:
     run(BEGIN + "import numpy\n" + IMPORT + TABLE + 'assert sys.modules["numpy"] is numpy')
 
 
-def test_another_thread_finds_what_is_hidden_meanwhile() -> None:
-    name = "colorsys"  # of the standard library, and nobody here imports it
+def test_another_thread_can_import_a_hidden_package() -> None:
+    name = "colorsys"  # from the standard library; no code here imports it
     sys.modules.pop(name, None)
     with light_sqlite_utils._hidden(frozenset({name})), ThreadPoolExecutor(1) as other:
         with pytest.raises(ModuleNotFoundError):

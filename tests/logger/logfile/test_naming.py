@@ -1,4 +1,4 @@
-"""File names: from the stage and a counter, never from the clock."""
+"""Log file names come from the stage and a counter, never from the clock."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def make(path: Path, boot_id: str) -> None:
     log.close()
 
 
-def test_a_stage_goes_on_in_its_newest_log(tmp_path: Path) -> None:
+def test_a_stage_resumes_in_its_newest_log(tmp_path: Path) -> None:
     assert naming.choose(tmp_path, "s", boot_id=None).name == "s-001.db"
     for number in (1, 2, 10):
         make(tmp_path / f"s-{number:03d}.db", "old boot")
@@ -51,15 +51,13 @@ def test_without_a_stage_each_boot_has_its_own_log(tmp_path: Path) -> None:
     assert naming.choose(tmp_path, "drive", boot_id="second").name == "drive-002.db"
 
 
-def test_an_unreadable_log_is_chosen_so_that_opening_sets_it_aside(tmp_path: Path) -> None:
+def test_an_unreadable_log_is_chosen_so_that_opening_quarantines_it(tmp_path: Path) -> None:
     (tmp_path / "drive-001.db").write_bytes(b"garbage" * 1000)
     assert naming.choose(tmp_path, "drive", boot_id="b").name == "drive-001.db"
 
 
-def test_a_log_that_a_later_version_began_is_left_as_it_is(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The car goes back one version in the middle of a stage: it records, and the log waits for the later one."""
+def test_a_log_of_a_later_version_is_not_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The car goes back one version in mid-stage: it records, and the log waits for the later version."""
     make(tmp_path / "s-001.db", "boot")
     assert naming.choose(tmp_path, "s", boot_id=None).name == "s-001.db"
     before = (tmp_path / "s-001.db").read_bytes()
@@ -71,7 +69,7 @@ def test_a_log_that_a_later_version_began_is_left_as_it_is(
 
 
 @pytest.mark.process
-def test_a_log_that_somebody_tried_as_root_is_left_to_root() -> None:
+def test_a_log_owned_by_root_is_left_to_root() -> None:
     if os.geteuid() != 0:
         pytest.skip("only root can make a log that is not ours")
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""Logs opened for reading: what they say of themselves, live, closed and left by a power cut; never a write."""
+"""Summaries of logs: live, closed and left by a power cut; reading never writes."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ def test_a_log_that_is_being_written(tmp_path: Path) -> None:
     assert not reader.info(tmp_path / "a.db").open
 
 
-def test_an_empty_wal_is_nobodys(tmp_path: Path) -> None:
-    """It is what another program leaves that looked at a closed log with mode=ro."""
+def test_an_empty_wal_does_not_count(tmp_path: Path) -> None:
+    """A program that opens a closed log with mode=ro leaves an empty WAL."""
     recorded(tmp_path / "a.db").close()
     connection = sqlite3.connect(f"{(tmp_path / 'a.db').as_uri()}?mode=ro", uri=True)
     connection.execute("SELECT count(*) FROM frame").fetchone()
@@ -80,7 +80,7 @@ def test_sessions_across_power_cycles(tmp_path: Path) -> None:
     first, second = reader.info(tmp_path / "a.db").sessions
     assert (first.id, first.boot_id, first.ended) == (1, "boot-1", None)
     assert (second.id, second.boot_id, second.ended) == (2, "boot-2", "ended")
-    assert second.first_utc_us is None, "GPS never told it"
+    assert second.first_utc_us is None, "it has no GPS time"
     assert second.duration_s == 4.0
 
 
@@ -96,7 +96,7 @@ def test_no_connection_can_write(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a b.db", "a#1?.db", "é%20.db"])
-def test_names_with_anything_in_them(tmp_path: Path, name: str) -> None:
+def test_names_with_special_characters(tmp_path: Path, name: str) -> None:
     recorded(tmp_path / name).close()
     assert reader.info(tmp_path / name).rows["frame"] == 503
 
@@ -126,11 +126,11 @@ def test_the_verbs_for_people_and_programs(tmp_path: Path) -> None:
         ("a.db", 503, "2026-01-15 11:59:59"),
         ("b.db", 503, "2026-01-15 11:59:59"),
     ]
-    told = json.loads(stagelog("info", "a.db", "--json", folder=tmp_path).out)
-    assert told["car"]["crew"] == ["Driver", "Navigator"]
-    assert told["carries"] == ["dbc:engine.dbc"]
-    assert told["rows"]["frame"] == 503
-    assert told["sessions"][0]["ended"] == "stopped"
+    document = json.loads(stagelog("info", "a.db", "--json", folder=tmp_path).out)
+    assert document["car"]["crew"] == ["Driver", "Navigator"]
+    assert document["carries"] == ["dbc:engine.dbc"]
+    assert document["rows"]["frame"] == 503
+    assert document["sessions"][0]["ended"] == "stopped"
     text = stagelog("info", "b.db", folder=tmp_path).out
     assert "Dakar 2026 11 Bisha" in text
     assert "power cut" in text
@@ -151,13 +151,15 @@ def test_a_log_on_a_read_only_stick(tmp_path: Path) -> None:
         tmp_path.chmod(0o755)
 
 
-def test_a_log_for_which_there_is_no_memory_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """SQLite believes a length that a damaged page states, and asks for so much; found by the fuzzer."""
+def test_a_log_that_needs_too_much_memory_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite trusts a length on a damaged page and allocates that much; found by the fuzzer."""
     path = write_log(tmp_path / "a.db", drive())
 
     def none_left(_connection: sqlite3.Connection) -> None:
         raise MemoryError
 
     monkeypatch.setattr(schema, "require_ours", none_left)
-    with pytest.raises(LogError, match="cannot be read: it asks for more memory than there is"):
+    with pytest.raises(LogError, match="cannot be read: it needs more memory than there is"):
         reader.info(path)

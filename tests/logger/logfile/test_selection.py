@@ -1,4 +1,4 @@
-"""Which rows a selection holds, and what time it was."""
+"""The rows of a selection, and their UTC."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def test_moments_as_people_write_them(text: str, meant: Moment) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "noon", "25:00", "08:61", "8", "2026-02-30T08:30", "08:30Z"])
-def test_what_is_no_moment(text: str) -> None:
+def test_invalid_moments(text: str) -> None:
     with pytest.raises(ValueError):
         moment(text)
 
 
-def test_the_newest_clock_row_holds_and_the_first_for_what_came_before(log: Path) -> None:
+def test_the_newest_clock_row_applies_and_the_first_before_it(log: Path) -> None:
     with opened(log) as connection:
         clock = Clock(connection)
     at = np.array([0, 3_250_000, 63_249_999, 63_250_000, 10**12], dtype=np.int64)
@@ -67,26 +67,26 @@ def test_a_section_begins_and_ends_with_its_events(log: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("first", "last", "section", "said"),
+    ("first", "last", "section", "expected"),
     [
-        ("09:00", None, None, "it reaches from 2026-01-15 07:20:00"),
-        ("07:20:10", "07:20:05", None, "nothing of the log"),
-        (None, None, 9, "driven were 1, 2"),
-        ("07:20:00", "07:20:10", 1, "leave out one"),
+        ("09:00", None, None, "it covers 2026-01-15 07:20:00"),
+        ("07:20:10", "07:20:05", None, "no rows between"),
+        (None, None, 9, "sections in the log: 1, 2"),
+        ("07:20:00", "07:20:10", 1, "leave out the times"),
     ],
 )
-def test_what_is_not_there_is_one_line(
-    log: Path, first: str | None, last: str | None, section: int | None, said: str
+def test_an_empty_selection_is_one_line(
+    log: Path, first: str | None, last: str | None, section: int | None, expected: str
 ) -> None:
     with opened(log) as connection, pytest.raises(LogError) as caught:
         select(connection, moment(first) if first else None, moment(last) if last else None, section)
-    assert said in str(caught.value)
+    assert expected in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_a_log_that_never_learned_the_time(timeless: Path) -> None:
+def test_a_log_without_gps_time(timeless: Path) -> None:
     with opened(timeless) as connection:
-        with pytest.raises(LogError, match="never learned"):
+        with pytest.raises(LogError, match="no GPS time"):
             select(connection, moment("08:00"))
         assert len(select(connection, section=2).spans or ()) == 2
 

@@ -1,4 +1,4 @@
-"""Tables read from SQLite's pages: what SQL says of them, value for value; of damaged ones an error and no more."""
+"""Tables read from SQLite's pages equal those read through SQL; a damaged table gives an error and nothing else."""
 
 from __future__ import annotations
 
@@ -51,7 +51,9 @@ def read(table: Table) -> list[tuple[int, float | None, bytes]]:
 
 @settings(examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from([512, 1024, 4096, 65_536]), st.lists(ROW, max_size=60), st.integers(1, 40))
-def test_pages_say_what_sql_says(tmp_path: Path, page_bytes: int, rows: list[Any], times: int) -> None:
+def test_pages_and_sql_give_the_same_values(
+    tmp_path: Path, page_bytes: int, rows: list[Any], times: int
+) -> None:
     with closing(written(tmp_path / "t.db", page_bytes, rows * times)) as connection:
         table = table_of(connection, "t")
         assert table is not None
@@ -105,7 +107,7 @@ def test_values_of_other_kinds_are_an_error(tmp_path: Path, row: str) -> None:
 
 
 def test_a_wide_row_and_a_column_that_came_later_are_left_to_sql(tmp_path: Path) -> None:
-    """A row of several pages, and rows that are shorter than the table is now."""
+    """A row of several pages, and rows with fewer columns than the table has now."""
     with closing(written(tmp_path / "wide.db", 512, [(1, 1.0, bytes(2000))])) as connection:
         assert table_of(connection, "t") is None
     with closing(written(tmp_path / "later.db", 512, [(1, 1.0, b"")])) as connection:

@@ -1,4 +1,4 @@
-"""The log file: what goes in comes out, sessions, migrations, and files that are not what they should be."""
+"""The log file for writing: rows read back unchanged, sessions, migrations, and files that are not logs."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_tables_are_those_of_the_contract(tmp_path: Path) -> None:
     database.close()
 
 
-def test_rows_come_out_as_they_went_in(tmp_path: Path) -> None:
+def test_rows_are_read_back_unchanged(tmp_path: Path) -> None:
     log = recorded(tmp_path / "a.db")
     log.write(frames(1234, first=3))
     log.close()
@@ -80,10 +80,10 @@ def test_rows_come_out_as_they_went_in(tmp_path: Path) -> None:
     assert verify(tmp_path / "a.db") == []
 
 
-def test_a_second_start_goes_on_in_a_new_session(tmp_path: Path) -> None:
+def test_a_second_start_begins_a_new_session(tmp_path: Path) -> None:
     recorded(tmp_path / "a.db").close()
-    log, aside = open_log(tmp_path / "a.db")
-    assert aside is None
+    log, quarantined = open_log(tmp_path / "a.db")
+    assert quarantined is None
     assert log.begin_session(START, META) == 2
     log.write(drive())
     log.close()
@@ -110,18 +110,18 @@ def test_rollback_forgets_rows_and_the_channels_numbered_in_them(tmp_path: Path)
 
 
 @pytest.mark.parametrize("garbage", [b"not a database at all, " * 100, b"SQLite format 3\0" + b"\xff" * 5000])
-def test_a_damaged_log_is_set_aside_and_kept(tmp_path: Path, garbage: bytes) -> None:
+def test_a_damaged_log_is_quarantined_and_kept(tmp_path: Path, garbage: bytes) -> None:
     path = tmp_path / "a.db"
     path.write_bytes(garbage)
-    log, aside = open_log(path)
+    log, quarantined = open_log(path)
     log.close()
-    assert aside is not None
-    assert aside.read_bytes() == garbage
+    assert quarantined is not None
+    assert quarantined.read_bytes() == garbage
     path.write_bytes(garbage)
     log, second = open_log(path)
     log.close()
     assert second is not None
-    assert second != aside
+    assert second != quarantined
 
 
 def test_another_programs_database_is_not_written(tmp_path: Path) -> None:
@@ -130,19 +130,19 @@ def test_another_programs_database_is_not_written(tmp_path: Path) -> None:
     connection.execute("CREATE TABLE theirs (x)")
     connection.close()
     before = path.read_bytes()
-    with pytest.raises(LogError, match="no stagelog log"), open_log_readonly(path):
+    with pytest.raises(LogError, match="not a stagelog log"), open_log_readonly(path):
         pass
-    with pytest.raises(LogError, match="no stagelog log"):
+    with pytest.raises(LogError, match="not a stagelog log"):
         Log(path)
     assert path.read_bytes() == before
-    log, aside = open_log(path)  # where the recorder is to write
+    log, quarantined = open_log(path)  # where the recorder is to write
     log.close()
-    assert aside is not None
-    assert aside.read_bytes() == before
+    assert quarantined is not None
+    assert quarantined.read_bytes() == before
 
 
-def test_a_log_that_is_read_only_is_not_set_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """SQLite says the same of a header that is damaged: where the file cannot be written, it is the file system's."""
+def test_a_read_only_log_is_not_quarantined(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A damaged header gives the same SQLite error; if the file cannot be written, the file system is the cause."""
     path = tmp_path / "a.db"
     recorded(path).close()
     path.write_bytes(path.read_bytes()[:18] + b"\xff" + path.read_bytes()[19:])
@@ -150,9 +150,9 @@ def test_a_log_that_is_read_only_is_not_set_aside(tmp_path: Path, monkeypatch: p
     with pytest.raises(LogError, match="readonly"):
         open_log(path)
     monkeypatch.undo()
-    log, aside = open_log(path)
+    log, quarantined = open_log(path)
     log.close()
-    assert aside is not None
+    assert quarantined is not None
 
 
 def test_a_newer_log_is_left_alone(tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def test_an_unwritable_folder_is_one_line(tmp_path: Path) -> None:
 
 
 def test_a_log_of_the_first_schemas_gets_the_later_columns(tmp_path: Path) -> None:
-    """A power-cycle after an update: the session goes on in the older log."""
+    """A power cycle after an update: the session resumes in the older log."""
     path = tmp_path / "a.db"
     with closing(sqlite3.connect(path)) as connection:
         connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
@@ -203,21 +203,21 @@ def test_every_migration_is_known_to_readers() -> None:
     database.close()
 
 
-def things_of(connection: sqlite3.Connection) -> set[tuple[str, ...]]:
-    """All that a schema has, with the words of its texts; quotes, case and line breaks say nothing in these."""
+def schema_objects(connection: sqlite3.Connection) -> set[tuple[str, ...]]:
+    """Every object of a schema, with the words of its SQL; quotes, case and line breaks do not matter."""
     rows = connection.execute("SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_master").fetchall()
     words = [sql.lower().replace("float", "real").replace('"', "") for *_, sql in rows]
     return {(*row[:3], *re.findall(r"\w+|[^\w\s]", sql)) for row, sql in zip(rows, words, strict=True)}
 
 
-def test_a_blank_log_is_what_the_migrations_make() -> None:
+def test_a_blank_log_equals_the_result_of_the_migrations() -> None:
     with closing(sqlite3.connect(":memory:")) as blank, closing(sqlite3.connect(":memory:")) as migrated:
         assert schema.prepare(blank)
         migrate(migrated)
-        assert things_of(blank) == things_of(migrated)
+        assert schema_objects(blank) == schema_objects(migrated)
         for table in COLUMNS:
-            told = [c.execute(f"PRAGMA table_info({table})").fetchall() for c in (blank, migrated)]
-            assert [row[:2] for row in told[0]] == [row[:2] for row in told[1]]
+            infos = [c.execute(f"PRAGMA table_info({table})").fetchall() for c in (blank, migrated)]
+            assert [row[:2] for row in infos[0]] == [row[:2] for row in infos[1]]
         listed = "SELECT id, migration_set, name FROM _sqlite_migrations"
         assert blank.execute(listed).fetchall() == migrated.execute(listed).fetchall()
         assert migrations.pending(Database(blank)) == []
@@ -234,35 +234,35 @@ def test_only_an_older_log_costs_the_import_of_sqlite_utils(tmp_path: Path) -> N
     assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == "False\n"
 
 
-def test_the_columns_told_are_those_that_the_migrations_make() -> None:
+def test_the_listed_columns_are_those_of_the_migrations() -> None:
     with closing(sqlite3.connect(":memory:")) as connection:
         migrate(connection)
         tables = [table for table in Database(connection).tables if not table.name.startswith("_")]
         made = {table.name: [(column.name, column.type) for column in table.columns] for table in tables}
         never = {(table.name, column.name) for table in tables for column in table.columns if column.notnull}
-    told = {
+    listed = {
         table: [(name, column.declared) for name, column in columns.items()]
         for table, columns in COLUMNS.items()
     }
-    assert told == made
-    may_be_empty = {
+    assert listed == made
+    is_nullable = {
         (table, name)
         for table, columns in COLUMNS.items()
         for name, column in columns.items()
-        if column.may_be_empty
+        if column.is_nullable
     }
-    assert not never & may_be_empty
+    assert not never & is_nullable
 
 
 def test_every_table_of_rows_is_a_table_of_the_log() -> None:
     assert set(TABLES) == set(DESIGN) - {"meta", "session", "channel"}
 
 
-def test_a_list_of_migrations_by_another_version_of_sqlite_utils_is_no_damage(tmp_path: Path) -> None:
+def test_a_migrations_table_of_another_sqlite_utils_is_not_damage(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     open_log(path)[0].close()
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("ALTER TABLE _sqlite_migrations ADD COLUMN more TEXT")
-    log, aside = open_log(path)
+    log, quarantined = open_log(path)
     log.close()
-    assert aside is None
+    assert quarantined is None

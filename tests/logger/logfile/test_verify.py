@@ -1,4 +1,4 @@
-"""What `verify` says of whole logs and of damaged ones."""
+"""The result of `verify` for whole and for damaged logs."""
 
 from __future__ import annotations
 
@@ -52,27 +52,30 @@ def test_a_log_cut_off_is_whole(tmp_path: Path) -> None:
         ("DROP TABLE rejected", "there is no table rejected"),
         (
             "ALTER TABLE _sqlite_migrations RENAME COLUMN applied_at TO applied_xx",
-            "the list of migrations has no",
+            "the table of migrations has no",
         ),
         ("UPDATE frame SET session = 9 WHERE rowid = 7", "frame: rows of session 9"),
         ("UPDATE frame SET t_us = 1 WHERE rowid = 7", "frame: time runs backwards in session 1"),
-        ("UPDATE sentence SET text = '$GPGLL,5057.971,N,00146.110,E,142451,A*27'", "checksum does not hold"),
-        ("UPDATE fix SET lat = 91 WHERE rowid = 1", "fix: 1 rows that can be no position"),
-        ("UPDATE fix SET lat = 0, lon = 0 WHERE quality = 0", "fix: 1 rows that can be no position"),
+        ("UPDATE sentence SET text = '$GPGLL,5057.971,N,00146.110,E,142451,A*27'", "wrong checksum"),
+        ("UPDATE fix SET lat = 91 WHERE rowid = 1", "fix: 1 rows that are not a valid position"),
+        ("UPDATE fix SET lat = 0, lon = 0 WHERE quality = 0", "fix: 1 rows that are not a valid position"),
         ("UPDATE reading SET channel = 12", "reading: rows of channel 12"),
-        ("UPDATE event SET detail = '{'", "event: row 1 holds no JSON"),
-        ("UPDATE frame SET data = 'text' WHERE rowid = 3", "frame: 1 rows that can be no CAN frame"),
-        ("UPDATE frame SET data = zeroblob(65) WHERE rowid = 3", "frame: 1 rows that can be no CAN frame"),
-        ("UPDATE frame SET can_id = -1 WHERE rowid = 3", "frame: 1 rows that can be no CAN frame"),
-        ("UPDATE frame SET can_id = -0.5 WHERE rowid = 3", "frame: 1 rows that can be no CAN frame"),
+        ("UPDATE event SET detail = '{'", "event: row 1 holds no JSON object"),
+        ("UPDATE frame SET data = 'text' WHERE rowid = 3", "frame: 1 rows that are not a valid CAN frame"),
+        (
+            "UPDATE frame SET data = zeroblob(65) WHERE rowid = 3",
+            "frame: 1 rows that are not a valid CAN frame",
+        ),
+        ("UPDATE frame SET can_id = -1 WHERE rowid = 3", "frame: 1 rows that are not a valid CAN frame"),
+        ("UPDATE frame SET can_id = -0.5 WHERE rowid = 3", "frame: 1 rows that are not a valid CAN frame"),
         ("UPDATE reading SET t_us = 'noon'", "reading: a row of session 1 has no time"),
-        ("UPDATE sentence SET text = NULL", "sentence: 1 rows whose checksum does not hold"),
-        ("UPDATE sentence SET text = x'2447'", "sentence: 1 rows whose checksum does not hold"),
+        ("UPDATE sentence SET text = NULL", "sentence: 1 rows with a wrong checksum"),
+        ("UPDATE sentence SET text = x'2447'", "sentence: 1 rows with a wrong checksum"),
         ("DROP TABLE channel", "there is no table channel"),
-        ("DELETE FROM session", "no session was ever begun"),
+        ("DELETE FROM session", "it has no session"),
     ],
 )
-def test_rows_that_cannot_be_true(log: Path, sql: str, reason: str) -> None:
+def test_impossible_rows(log: Path, sql: str, reason: str) -> None:
     spoil(log, sql)
     assert any(reason in problem for problem in verify(log))
 
@@ -90,18 +93,18 @@ def test_damaged_pages(log: Path) -> None:
     assert any("damaged" in problem or "cannot be read" in problem for problem in verify(log))
 
 
-def test_not_there_and_not_ours(tmp_path: Path) -> None:
+def test_a_missing_file_and_a_foreign_database(tmp_path: Path) -> None:
     assert verify(tmp_path / "none.db") == ["no such log"]
     (tmp_path / "theirs.db").write_bytes(b"hello" * 100)
     assert "cannot be read" in verify(tmp_path / "theirs.db")[0]
     connection = sqlite3.connect(tmp_path / "foreign.db")
     connection.execute("CREATE TABLE t (x)")
     connection.close()
-    assert verify(tmp_path / "foreign.db") == ["this is no stagelog log"]
+    assert verify(tmp_path / "foreign.db") == ["not a stagelog log"]
 
 
 @pytest.mark.parametrize(
-    ("statement", "told"),
+    ("statement", "expected"),
     [
         (
             "INSERT INTO clock VALUES (1, 9, NULL, NULL, 'gps')",
@@ -112,16 +115,16 @@ def test_not_there_and_not_ours(tmp_path: Path) -> None:
         ("UPDATE session SET boot_id = NULL", "session: 1 rows with a strange value as boot_id"),
         (
             "UPDATE _sqlite_migrations SET name = x'0102' WHERE rowid = 1",
-            "the list of migrations has a name that is no text",
+            "the table of migrations has a name that is not text",
         ),
     ],
 )
-def test_values_that_no_recorder_writes_are_told_and_no_reader_stumbles(
-    log: Path, statement: str, told: str
+def test_values_that_no_recorder_writes_are_reported_and_no_reader_fails(
+    log: Path, statement: str, expected: str
 ) -> None:
     with closing(sqlite3.connect(log)) as connection:
         connection.execute(statement)
         connection.commit()
-    assert any(told in problem for problem in verify(log)), verify(log)
+    assert any(expected in problem for problem in verify(log)), verify(log)
     with suppress(LogError):
         info(log)

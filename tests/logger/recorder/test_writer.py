@@ -334,7 +334,7 @@ def test_a_commit_that_failed_but_reached_the_card_is_not_written_twice(
     def dies(log: Log) -> None:
         known = log.ends
         commit(log)
-        log.tried.append(log.ends)
+        log.unconfirmed_ends.append(log.ends)
         log.ends = known
         monkeypatch.setattr(Log, "commit", commit)
         cards.change()

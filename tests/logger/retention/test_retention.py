@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from firmware_bridge.errors import LogError
 from logger.logfile import naming
-from logger.logfile.open_or_quarantine import open_log, set_aside
+from logger.logfile.open_or_quarantine import open_log, quarantine
 from logger.logfile.rows import ClockRow, Rows
 from logger.retention import housekeeper as housekeeping
 from logger.retention.housekeeper import Housekeeper, Removed
@@ -189,7 +189,7 @@ def test_another_log_of_the_same_name_is_not_delivered(tmp_path: Path) -> None:
 def test_a_log_that_replaces_a_quarantined_one_is_delivered_independently(tmp_path: Path) -> None:
     """It has the same name, and is shorter for hours than what was delivered of the earlier one."""
     deliver(tmp_path, make_log(tmp_path, "a-001", rows=500))
-    set_aside(tmp_path / "a-001.db")
+    quarantine(tmp_path / "a-001.db")
     fresh = make_log(tmp_path, "a-001", rows=100)
     assert not marks(tmp_path)["a-001"]
     deliver(tmp_path, fresh)
@@ -199,7 +199,7 @@ def test_a_log_that_replaces_a_quarantined_one_is_delivered_independently(tmp_pa
 def test_a_quarantined_log_is_removed_like_any_other(tmp_path: Path) -> None:
     """Delivered first; with a WAL beside it no copy is known to be complete, and an unreadable one stays."""
     for name in ("a-001", "a-002", "a-003"):
-        set_aside(make_log(tmp_path, name))
+        quarantine(make_log(tmp_path, name))
         deliver(tmp_path, tmp_path / f"{name}.db.damaged-1")
     (tmp_path / "a-002.db.damaged-1-wal").write_bytes(b"rows")
     (tmp_path / "a-003.db.damaged-1").write_bytes(b"no log at all")

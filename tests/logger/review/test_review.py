@@ -227,7 +227,7 @@ def test_another_programs_database(folder: Path) -> None:
     connection.close()
     result = run(folder / "foreign.db")
     assert isinstance(result.exception, StagelogError)
-    assert "no stagelog log" in str(result.exception)
+    assert "not a stagelog log" in str(result.exception)
 
 
 def test_the_itinerary_of_another_stage(log: Path, folder: Path) -> None:

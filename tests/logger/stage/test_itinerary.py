@@ -149,7 +149,7 @@ def test_what_a_waypoint_states_wins() -> None:
         (
             ["km = 5; kind = 'cp'; lat = 90.5; lon = 0"],
             9,
-            "waypoint[0].lat: 90.5 is too large; the most is 90",
+            "waypoint[0].lat: 90.5 is too large; the maximum is 90",
         ),
         (["km = 5; kind = 'cp'; lat = 0; lon = -181"], 10, "waypoint[0].lon: -181 is too small"),
         (["km = 5; kind = 'cp'; clear_m = 0"], 9, "waypoint[0].clear_m: 0 is too small"),

@@ -15,7 +15,7 @@ import pytest
 
 from firmware_bridge.errors import DeviceError
 from logger.boundary.whole_file import PART_TAIL
-from logger.logfile.open_or_quarantine import set_aside
+from logger.logfile.open_or_quarantine import quarantine
 from logger.logfile.verify import verify
 from logger.retention.log_directory import LogDirectory, delivered
 from logger.stick import delivery
@@ -128,7 +128,7 @@ def test_what_was_set_aside_is_copied_as_it_is(logs: Path, stick: Path) -> None:
     logs = logs.parent / "cut"
     with (logs / "a-001.db").open("r+b") as file:
         file.write(bytes(100))
-    set_aside(logs / "a-001.db")
+    quarantine(logs / "a-001.db")
     (stick / FOLDER).mkdir()
     (stick / FOLDER / "a-001.db.damaged-1").write_bytes(b"of another car")
     outcomes = {outcome.name: outcome.text for outcome in deliver(logs, stick, quiet)}

@@ -1,4 +1,4 @@
-"""TOML made to harm is refused in one line, soon; what people write is not."""
+"""Hostile TOML is refused quickly with one line; real files are not."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_field_cases_are_refused_in_one_line(case: Path, tmp_path: Path) -> None
         ("[[section]]\n" * 60_000 + "x", "not TOML"),
     ],
 )
-def test_what_costs_too_much_is_refused(text: str, what: str) -> None:
+def test_a_text_over_a_limit_is_refused(text: str, what: str) -> None:
     with pytest.raises(TomlError) as caught:
         itinerary.load(text, "x.toml")
     assert what in str(caught.value)
@@ -71,7 +71,7 @@ def test_dates_at_the_edges_of_the_calendar(written: str, what: str) -> None:
     assert [what in str(problem) for problem in caught.value.problems] == [True, True]
 
 
-def test_what_people_write_is_below_every_limit() -> None:
+def test_real_files_are_below_every_limit() -> None:
     written = Path(stages.__file__).with_name("dakar_2026_11.toml").read_text()
     assert limits.excess(written) is None
     assert (

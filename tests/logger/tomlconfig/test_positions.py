@@ -1,4 +1,4 @@
-"""The line of every key, held against what tomllib says is there."""
+"""The line of every key, compared with the keys that tomllib finds."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ _pairs = st.builds("{} = {} # '".format, st.lists(_keys, min_size=1, max_size=2)
 @given(st.lists(_headers | _pairs | st.just(""), max_size=12))
 def test_finds_exactly_what_tomllib_finds_in_any_document(parts: list[str]) -> None:
     text, pairs_at = "", set()
-    for part in parts:  # leave out what would make it no TOML, such as a table declared twice
+    for part in parts:  # leave out parts that make it invalid, such as a table declared twice
         try:
             tomllib.loads(text + part + "\n")
         except tomllib.TOMLDecodeError:

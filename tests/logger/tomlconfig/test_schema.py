@@ -1,4 +1,4 @@
-"""TOML into dataclasses: every mistake at once, each with its line, key and mend."""
+"""TOML to dataclasses: every mistake at once, each with its line, key and hint."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from firmware_bridge.errors import ConfigurationError
 from logger.tomlconfig.schema import Flaw, TomlError, TomlFile, dumps, named, one_of, within
 
 _CALENDAR = (datetime.fromisoformat("1900-01-01"), datetime.fromisoformat("2200-12-31"))
-"""The dates that a file may have."""
+"""The dates that a file may contain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def test_builds() -> None:
     assert isinstance(vehicle.wheels[0].size_mm, float)
 
 
-def test_what_is_left_out_has_its_default() -> None:
+def test_a_missing_key_has_its_default() -> None:
     assert build("number = 1") == Vehicle(1)
 
 
@@ -100,7 +100,7 @@ def test_a_time_without_an_offset_is_utc() -> None:
     assert build("number = 1\nseen = 2026-01-15T07:03:00").seen == datetime(2026, 1, 15, 7, 3, tzinfo=UTC)
 
 
-def test_a_byte_order_mark_is_no_mistake() -> None:
+def test_a_byte_order_mark_is_accepted() -> None:
     assert build("\ufeffnumber = 1").number == 1
 
 
@@ -128,7 +128,7 @@ colour = "black"
         "write built = a date such as 2026-01-15",
         'v.toml:3: baud: expected a whole number or "auto", found "fast"; '
         'write baud = a whole number or "auto"',
-        "v.toml:5: engine.rpm: 10000 is too large; the most is 9000",
+        "v.toml:5: engine.rpm: 10000 is too large; the maximum is 9000",
         'v.toml:6: engine.fuel: "disel" is not known; did you mean "diesel"?',
         'v.toml:7: engine.maker: "bough" is not known; did you mean "bought"?',
         "v.toml:8: wheel[0].name: missing; add name = text in quotes",
@@ -139,7 +139,7 @@ colour = "black"
     ]
 
 
-def test_no_complaint_about_a_stand_in() -> None:
+def test_no_complaint_about_a_replacement_value() -> None:
     wheels = '[[wheel]]\nname = "a"\nsize_mm = "940"\n[[wheel]]\nname = "b"\nsize_mm = 940\n'
     assert len(problems("number = 1\n" + wheels)) == 1
 
@@ -166,14 +166,14 @@ def test_the_error_itself_is_one_line_that_counts_the_rest() -> None:
         ("number = 1\nseen = 07:03:00", "seen: expected a date and time"),
         ('number = 1\npapers = "a.pdf"', "papers: expected a list, found"),
         ("number = 1\npapers = ['']", 'papers[0]: expected a path in quotes, found ""'),
-        ("number = 1\nengine = 3", "engine: expected a table, found 3; head it [engine], once"),
-        ("number = 1\n[[engine]]", "engine: expected a table, found a list; head it [engine], once"),
+        ("number = 1\nengine = 3", "engine: expected a table, found 3; write one [engine] table"),
+        ("number = 1\n[[engine]]", "engine: expected a table, found a list; write one [engine] table"),
         (
             "number = 1\n[wheel]",
-            "wheel: expected tables, found a table; head it [[wheel]], in double brackets",
+            "wheel: expected tables, found a table; write each as a [[wheel]] table, in double brackets",
         ),
         ("number = 1\nwheel = [3]", "wheel[0]: expected a table, found 3"),
-        ("number = 1\n[engine]\nrpm = -1", "engine.rpm: -1 is too small; the least is 0"),
+        ("number = 1\n[engine]\nrpm = -1", "engine.rpm: -1 is too small; the minimum is 0"),
         (f'number = 1\n[engine]\nrpm = "{"9" * 99}x"', f'found "{"9" * 39}...; write rpm'),
     ],
 )
@@ -184,7 +184,7 @@ def test_a_value_that_does_not_fit(text: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize("number", ["nan", "inf", "-inf", "1" + "0" * 400, "false"])
-def test_no_number_that_nothing_can_use(number: str) -> None:
+def test_infinity_and_nan_are_refused(number: str) -> None:
     [problem] = problems(f'number = 1\n[[wheel]]\nname = "a"\nsize_mm = {number}')
     assert "wheel[0].size_mm: expected a number, found" in problem
 
@@ -208,14 +208,14 @@ def test_the_limits_themselves_are_within(size_mm: str) -> None:
         ("a = \x00", "v.toml:1:5"),
     ],
 )
-def test_what_is_no_toml_says_where(text: str, where: str) -> None:
+def test_invalid_toml_names_the_position(text: str, where: str) -> None:
     [problem] = problems(text)
     assert problem.startswith(f"{where}: not TOML: ")
     assert "\n" not in problem
 
 
 @given(st.text(max_size=200))
-def test_any_text_builds_or_says_why(text: str) -> None:
+def test_any_text_builds_or_raises_toml_error(text: str) -> None:
     try:
         build(text)
     except TomlError as error:
@@ -241,11 +241,11 @@ _vehicles = st.builds(
 
 
 @given(_vehicles)
-def test_what_is_written_reads_back(vehicle: Vehicle) -> None:
+def test_written_text_builds_the_same_value(vehicle: Vehicle) -> None:
     assert build(dumps(vehicle)) == vehicle
 
 
-def test_what_is_written_is_plain() -> None:
+def test_written_text_is_plain() -> None:
     vehicle = Vehicle(5, built=date(2026, 1, 15), wheels=(Wheel('a "b"', 9.5), Wheel("c\x7f", 1.0, False)))
     assert dumps(vehicle) == (
         'number = 5\nclass = ""\nbuilt = 2026-01-15\nbaud = "auto"\npapers = []\n\n'

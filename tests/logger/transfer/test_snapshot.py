@@ -148,7 +148,7 @@ def test_a_file_that_is_not_a_log_is_refused(tmp_path: Path) -> None:
     other = sqlite3.connect(tmp_path / "a.db", isolation_level=None)
     other.execute("PRAGMA journal_mode = WAL")
     other.execute("CREATE TABLE frame (x)")
-    with pytest.raises(LogError, match="no stagelog log"):
+    with pytest.raises(LogError, match="not a stagelog log"):
         snapshot(tmp_path / "a.db", tmp_path / "copy")
     other.close()
     with pytest.raises(OSError, match="No such file"):
