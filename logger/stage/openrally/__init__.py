@@ -3,7 +3,7 @@
                               xml       GPX tags -> points and facts, in bounded memory
                                |
     waypoint_words             v
-          |                  book       points -> the roadbook, and the line beside it (route_line)
+          |                  book       points -> the roadbook, and the line beside it (route_line, line_passes)
     waypoint_names ----------> |
     (kinds out of names)       v
                              elements   a point -> a note: kinds, values, units (numbers)

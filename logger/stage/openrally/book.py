@@ -43,7 +43,7 @@ def find_book(route: RouteFile, name: str, remarks: list[Remark]) -> Book:
         remarks.append(Remark(line_number, what))
     points = [point for point in route.points if point.form == forms[0]]
     is_measured = all(any(element.name == "distance" for element in point.elements) for point in points)
-    line = None if is_measured else _line(route, forms[0], len(points), remarks)
+    line = None if is_measured else _line(route, name, forms[0], len(points), remarks)
     for form, count in sorted(route.plain.items()):
         if line is None or form == "wpt":
             remarks.append(Remark(None, f"{count} {form} points without OpenRally data ignored"))
@@ -59,8 +59,8 @@ def _plain(route: RouteFile, name: str, remarks: list[Remark]) -> Book:
             if point.form == form
         ]
         if any(point.elements for point in points):
-            return Book(points, _line(route, form, len(points), remarks), is_plain=True)
-    line = _line(route, "wpt", 0, remarks)
+            return Book(points, _line(route, name, form, len(points), remarks), is_plain=True)
+    line = _line(route, name, "wpt", 0, remarks)
     if line is None or line.length_m == 0:
         raise ConfigurationError(
             "no point has OpenRally elements or a kind in its name, and there is no track",
@@ -73,13 +73,13 @@ def _plain(route: RouteFile, name: str, remarks: list[Remark]) -> Book:
     return Book([], line, is_plain=True)
 
 
-def _line(route: RouteFile, form: str, points: int, remarks: list[Remark]) -> RouteLine | None:
+def _line(route: RouteFile, name: str, form: str, points: int, remarks: list[Remark]) -> RouteLine | None:
     """Return the line of the route: the track, else the route if it has more points than the roadbook."""
     for line_form in ("trkpt", "rtept"):
         positions = route.lines.get(line_form, [])
         if len(positions) < 2 or (line_form == form and len(positions) <= points):
             continue
-        line = RouteLine(once(positions))
+        line = RouteLine(once(positions), name)
         if line.length_m <= LONGEST_LINE_KM * 1000:
             return line
         what = f"the {line_form} points make a line of {line.length_m / 1000:.0f} km: ignored, too long for one day"

@@ -4,37 +4,25 @@ A route file without distances usually has a track besides its waypoints. Each w
 of the track. A line that passes a waypoint twice offers several places; those chosen follow the order of the
 waypoints, agree with stated kilometres, and have the smallest total distance from the line. Two waypoints of one kind
 at one place are two passes.
-
-Positions are earth-centred metres internally, so poles and the antimeridian are no special cases. A grid of cells
-finds nearby segments, so that a thousand waypoints on a line of half a million points take seconds.
 """
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_right
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from logger.stage import geo
+from logger.stage.openrally.line_passes import OFF_LINE_M, SAME_PASS_M, LinePasses, Place
 
-OFF_LINE_M: Final = 500.0
-"""A waypoint further away is not on the line. Organisers' tracks pass within metres, sketched ones cut corners."""
-SAME_PASS_M: Final = 300.0
-"""Places closer together along the line than this are one pass of it: a hairpin offers the nearer one."""
 MOST_COPIES: Final = 4
 """Bound on copies of one track in a file; some programs write one per day, colour or folder."""
-MOST_PLACES: Final = 8
-"""Passes considered for one waypoint, the nearest ones: no route passes a place more often."""
 STATED_OFF_M: Final = 200.0
 STATED_OFF_SHARE: Final = 0.03
 """A stated distance that differs by more from the one along the line belongs to another place."""
 SAME_POSITION_M: Final = 20.0
 """Tolerance for a waypoint that is entered again for the second lap."""
-_CELL_M: Final = 2 * OFF_LINE_M
-"""Size of a grid cell. Segments are entered every half cell, so those near a waypoint are in a neighbouring cell."""
 
 
 class Sought(NamedTuple):
@@ -45,34 +33,23 @@ class Sought(NamedTuple):
     kind: str = ""
 
 
-class Place(NamedTuple):
-    """A point of the line: metres along it, and the waypoint's distance from it."""
-
-    along_m: float
-    off_m: float
-
-
-_Vector = tuple[float, float, float]
-
-
 class RouteLine:
-    """The line through `positions` (latitude, longitude), in the order of the route."""
+    """The line through `positions` (latitude, longitude), in the order of the route; `where` names its file."""
 
-    def __init__(self, positions: Sequence[tuple[float, float]]) -> None:
+    def __init__(self, positions: Sequence[tuple[float, float]], where: str = "") -> None:
         kept = [here for before, here in pairwise([None, *positions]) if here != before]
-        self._points: list[_Vector] = [geo.earth_centred_m(*position) for position in kept if position]
-        self._along_m = [0.0, *accumulate(math.dist(a, b) for a, b in pairwise(self._points))]
-        self._segments: dict[tuple[int, int, int], list[int]] | None = None
+        self._passes = LinePasses([geo.earth_centred_m(*position) for position in kept if position], where)
 
     @property
     def length_m(self) -> float:
         """Length in metres."""
-        return self._along_m[-1]
+        return self._passes.length_m
 
     def place(self, waypoints: Sequence[Sought | None]) -> list[float | None]:
         """Return the metres along the line for each waypoint, never decreasing; None if it is not on the line.
 
-        Waypoints that break the order with every choice of passes are None too.
+        Waypoints that break the order with every choice of passes are None too. Raises ConfigurationError
+        for a line that winds too much.
         """
         offered = [self._places(sought) if sought is not None else [] for sought in waypoints]
         return _in_order(offered, _again(waypoints))
@@ -84,7 +61,7 @@ class RouteLine:
 
     def _places(self, sought: Sought) -> list[Place]:
         """Return the line's passes of a waypoint, in order along the line."""
-        passes = self._passes(sought.position)
+        passes = self._passes.near(geo.earth_centred_m(*sought.position))
         stated_m = sought.stated_m
         if stated_m is None or not any(is_near(stated_m, place.along_m) for place in passes):
             return passes  # nothing stated, or a distance from elsewhere or from another version of the route
@@ -92,59 +69,6 @@ class RouteLine:
             place if is_near(stated_m, place.along_m) else place._replace(off_m=place.off_m + OFF_LINE_M)
             for place in passes
         ]
-
-    def _passes(self, position: tuple[float, float]) -> list[Place]:
-        point = geo.earth_centred_m(*position)
-        x, y, z = _cell(point)
-        cells = self._grid()
-        around = (
-            segment
-            for dx in (-1, 0, 1)
-            for dy in (-1, 0, 1)
-            for dz in (-1, 0, 1)
-            for segment in cells.get((x + dx, y + dy, z + dz), ())
-        )
-        passes: list[Place] = []
-        for segment in sorted(set(around)):
-            place = self._foot(point, segment)
-            if place.off_m > OFF_LINE_M:
-                continue
-            if not passes or place.along_m - passes[-1].along_m > SAME_PASS_M:
-                passes.append(place)
-            elif place.off_m < passes[-1].off_m:
-                passes[-1] = place
-        nearest = sorted(passes, key=lambda place: place.off_m)[:MOST_PLACES]
-        return sorted(nearest)
-
-    def _foot(self, point: _Vector, segment: int) -> Place:
-        """Return the point of a segment nearest to `point`."""
-        a, b = self._points[segment], self._points[segment + 1]
-        way = tuple(q - p for p, q in zip(a, b, strict=True))
-        length_2 = sum(d * d for d in way)
-        share = sum(d * (p - q) for d, p, q in zip(way, point, a, strict=True)) / length_2
-        share = min(1.0, max(0.0, share))
-        foot = tuple(q + share * d for q, d in zip(a, way, strict=True))
-        return Place(self._along_m[segment] + share * math.sqrt(length_2), math.dist(point, foot))
-
-    def _grid(self) -> dict[tuple[int, int, int], list[int]]:
-        """Return the segments by cell; built on first use."""
-        if self._segments is None:
-            grid: dict[tuple[int, int, int], list[int]] = defaultdict(list)
-            for segment, (a, b) in enumerate(pairwise(self._points)):
-                steps = 1 + int(2 * math.dist(a, b) / _CELL_M)
-                for step in range(steps + 1):
-                    share = step / steps
-                    x, y, z = (p + share * (q - p) for p, q in zip(a, b, strict=True))
-                    cell = grid[_cell((x, y, z))]
-                    if not cell or cell[-1] != segment:
-                        cell.append(segment)
-            self._segments = dict(grid)
-        return self._segments
-
-
-def _cell(point: _Vector) -> tuple[int, int, int]:
-    x, y, z = point
-    return math.floor(x / _CELL_M), math.floor(y / _CELL_M), math.floor(z / _CELL_M)
 
 
 class _Chain(NamedTuple):

@@ -9,7 +9,9 @@ from itertools import pairwise
 
 import pytest
 
+from firmware_bridge.errors import ConfigurationError
 from logger.stage import geo
+from logger.stage.openrally import line_passes
 from logger.stage.openrally.route_line import OFF_LINE_M, RouteLine, Sought, once
 
 DEG_M = 111_194.9
@@ -120,3 +122,18 @@ def test_a_long_drive_with_many_waypoints_is_soon_placed() -> None:
     found = [place for place in places if place is not None]
     assert len(found) == len(places)
     assert found == sorted(found)
+
+
+@pytest.mark.slow
+def test_a_drive_at_ten_hertz_with_three_thousand_waypoints_is_placed() -> None:
+    """Not by the clock: the steps are counted, and a search of every segment nearby takes fifty times as many."""
+    positions = [(20 + n / 50_000, 45 + 0.0001 * math.sin(n / 20)) for n in range(400_000)]
+    line = RouteLine(positions)
+    assert None not in placed(line, [(lat, lon + 0.0002) for lat, lon in positions[::133]])
+
+
+def test_a_line_that_is_wound_up_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(line_passes, "MOST_STEPS", 100_000)
+    positions = [(20 + 0.003 * math.sin(n * 0.037), 45 + 0.003 * math.cos(n * 0.011)) for n in range(20_000)]
+    with pytest.raises(ConfigurationError, match=r"^day\.gpx: the track passes its waypoints too often"):
+        placed(RouteLine(positions, "day.gpx"), positions[::100])

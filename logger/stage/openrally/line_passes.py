@@ -1,0 +1,166 @@
+"""Find where a line passes a point, in time that does not grow with the density of the line's points.
+
+Rule 1: going along the line, a point of it within OFF_LINE_M begins a pass. What follows within SAME_PASS_M along the
+line belongs to the pass, which lies where the line comes nearest. This is defined segment by segment.
+Rule 2: a tree of balls over runs of segments leaves out what cannot change the result: a run that is too far away, and
+a run within the present pass that comes no nearer. The result is the same as without the tree.
+
+Everything is in earth-centred metres, so nothing here knows poles or the antimeridian.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
+from typing import Final, NamedTuple
+
+from firmware_bridge.errors import ConfigurationError
+
+OFF_LINE_M: Final = 500.0
+"""A waypoint further off the line is not on it. Organisers' tracks pass within metres, sketched ones cut corners."""
+SAME_PASS_M: Final = 300.0
+"""Places closer together along the line than this are one pass of it: a hairpin offers the nearer one."""
+MOST_PLACES: Final = 8
+"""Passes considered for one waypoint, the nearest ones: no route comes by more often."""
+MOST_STEPS: Final = 2_000_000
+"""Segments and balls looked at for all waypoints of a line, some 3 s of a laptop. Three thousand waypoints of a drive
+at 10 Hz take a quarter of it; a line that is wound up within a kilometre would take a thousand times as many."""
+_RUN: Final = 8
+"""Segments below one ball of the lowest level."""
+_ROUNDING_M: Final = 0.001
+"""Added to every bound: a million times what a float of the earth's radius is rounded by."""
+
+Vector = tuple[float, float, float]
+
+
+class Place(NamedTuple):
+    """A point of the line: metres along it, and how far from it the waypoint is."""
+
+    along_m: float
+    off_m: float
+
+
+class _Ball(NamedTuple):
+    """What contains a run of segments, and how far along the line the run ends."""
+
+    centre: Vector
+    radius_m: float
+    end_m: float
+
+
+class LinePasses:
+    """The line through `points`; a line of one point has no passes. `where` is the file's name for messages."""
+
+    def __init__(self, points: Sequence[Vector], where: str) -> None:
+        self._points, self._where = points, where
+        self._along_m = [0.0, *accumulate(math.dist(a, b) for a, b in pairwise(points))]
+        self._levels: list[list[_Ball]] = []
+        self._known: dict[Vector, list[Place]] = {}
+        self._steps = 0
+
+    @property
+    def length_m(self) -> float:
+        """Metres from the first point to the last."""
+        return self._along_m[-1]
+
+    def near(self, point: Vector) -> list[Place]:
+        """The nearest passes of the line by `point`, at most MOST_PLACES, in their order along the line.
+
+        Raises ConfigurationError when the line winds so much that this takes too long.
+        """
+        if point not in self._known:
+            nearest = sorted(self._passes(point), key=lambda place: place.off_m)[:MOST_PLACES]
+            self._known[point] = sorted(nearest)
+        return self._known[point]
+
+    def _passes(self, point: Vector) -> list[Place]:
+        if len(self._points) < 2:
+            return []
+        if not self._levels:
+            self._levels = _levels(self._points, self._along_m)
+        passes: list[Place] = []
+        nearest = -1  # the segment on which the last of the passes lies
+        waiting = [(len(self._levels) - 1, 0)]
+        while waiting:
+            level, index = waiting.pop()
+            ball = self._levels[level][index]
+            self._steps += 1
+            least_m = _least_m(ball, point)
+            if least_m > OFF_LINE_M:
+                continue
+            is_within = bool(passes) and ball.end_m + _ROUNDING_M <= passes[-1].along_m + SAME_PASS_M
+            if is_within and least_m > passes[-1].off_m:
+                continue
+            if level:
+                waiting += self._below(level, index, point if is_within else None)
+                continue
+            for segment in range(_RUN * index, min(_RUN * (index + 1), len(self._points) - 1)):
+                place = self._foot(point, segment)
+                if place.off_m > OFF_LINE_M:
+                    continue
+                if not passes or not (is_within or place.along_m - passes[-1].along_m <= SAME_PASS_M):
+                    passes.append(place)
+                elif (place.off_m, segment) < (passes[-1].off_m, nearest):
+                    passes[-1] = place
+                else:
+                    continue
+                nearest = segment
+            self._steps += _RUN
+        if self._steps > MOST_STEPS:
+            raise ConfigurationError(
+                "the track passes its waypoints too often to place them along it",
+                where=self._where,
+                hint="export the route of one day, not several drives of it",
+            )
+        return passes
+
+    def _below(self, level: int, index: int, point: Vector | None) -> list[tuple[int, int]]:
+        """The halves of a run, the next one last: the nearer to `point`, the first without one."""
+        balls = self._levels[level - 1]
+        halves = [number for number in (2 * index + 1, 2 * index) if number < len(balls)]
+        if point is not None:
+            halves.sort(key=lambda number: -_least_m(balls[number], point))
+        return [(level - 1, number) for number in halves]
+
+    def _foot(self, point: Vector, segment: int) -> Place:
+        """The point of a segment that is nearest to `point`."""
+        a, b = self._points[segment], self._points[segment + 1]
+        x, y, z = b[0] - a[0], b[1] - a[1], b[2] - a[2]
+        length_2 = x * x + y * y + z * z
+        if not length_2:  # two points so close together that only their degrees differ
+            return Place(self._along_m[segment], math.dist(point, a))
+        share = (x * (point[0] - a[0]) + y * (point[1] - a[1]) + z * (point[2] - a[2])) / length_2
+        share = min(1.0, max(0.0, share))
+        foot = (a[0] + share * x, a[1] + share * y, a[2] + share * z)
+        return Place(self._along_m[segment] + share * math.sqrt(length_2), math.dist(point, foot))
+
+
+def _least_m(ball: _Ball, point: Vector) -> float:
+    """No point of the ball is nearer than this; the rounding is in the radius."""
+    return math.dist(ball.centre, point) - ball.radius_m
+
+
+def _levels(points: Sequence[Vector], along_m: Sequence[float]) -> list[list[_Ball]]:
+    """The balls of single runs, of pairs of them, and so on up to the one of the whole line."""
+    runs = []
+    for first in range(0, len(points) - 1, _RUN):
+        run = points[first : first + _RUN + 1]
+        middle = run[len(run) // 2]
+        radius_m = max(math.dist(middle, point) for point in run) + _ROUNDING_M
+        runs.append(_Ball(middle, radius_m, along_m[min(first + _RUN, len(points) - 1)]))
+    levels = [runs]
+    while len(levels[-1]) > 1:
+        below = levels[-1]
+        levels.append([_around(*below[at : at + 2]) for at in range(0, len(below), 2)])
+    return levels
+
+
+def _around(first: _Ball, second: _Ball | None = None) -> _Ball:
+    """The ball that contains two."""
+    if second is None:
+        return first
+    (ax, ay, az), (bx, by, bz) = first.centre, second.centre
+    middle = ((ax + bx) / 2, (ay + by) / 2, (az + bz) / 2)
+    radius_m = math.dist(first.centre, middle) + max(first.radius_m, second.radius_m) + _ROUNDING_M
+    return _Ball(middle, radius_m, second.end_m)
