@@ -51,7 +51,8 @@ class Limits(NamedTuple):
     it takes 8 minutes or fails.
     """
     preparing_s: float = 3600.0
-    """For the car to copy one log: 10 GB at the 3 MB/s of a card that is also being recorded to."""
+    """For the car to copy one log: 10 GB at the 3 MB/s of a card that is also being recorded to.
+    For all logs together it is the same, beyond the patience, until bytes arrive."""
     ask_again_s: float = 1.0
     """Between two requests for a copy: the car itself answers after a second."""
 
@@ -201,6 +202,10 @@ class Pace:
         """Count received bytes."""
         full_s = time.monotonic() + self._most_s
         self._until_s = min(full_s, self._until_s + count / self._least_bytes_s)
+
+    def prolong(self, seconds: float) -> None:
+        """Do not count these seconds."""
+        self._until_s += seconds
 
     def left_s(self) -> float:
         """Remaining seconds; zero or less when the time is over."""

@@ -13,6 +13,7 @@ FIRST_WAIT_S, LONGEST_WAIT_S = 0.2, 5.0
 """A Wi-Fi that dropped a connection accepts the next at once; an unreachable one must not be flooded."""
 REPEAT_S = 10.0
 """Minimum interval between identical messages, for a line that is lost several times per second."""
+_HINT = "fetch again when the car is in reach; the download then resumes where it stopped"
 
 Result = TypeVar("Result")
 
@@ -20,25 +21,28 @@ Result = TypeVar("Result")
 class Retry:
     """Retries until `most_s` seconds pass without progress; a trickle of bytes extends that little (exchange.Pace).
 
-    `notify` gets the reason for a wait, once per outage.
+    `notify` gets the reason for a wait, once per outage. Each `run` has `most_s` anew. The time of all runs in which
+    almost nothing arrives adds up as well: after `most_s` and `whole_s` together no further run begins.
     """
 
-    def __init__(self, most_s: float, notify: Callable[[str], None], where: str) -> None:
+    def __init__(self, most_s: float, notify: Callable[[str], None], where: str, whole_s: float) -> None:
         self._pace, self._notify, self._where = Pace(most_s), notify, where
+        self._whole = Pace(most_s + whole_s)
+        self._idle_since_s = time.monotonic()
         self._wait_s = FIRST_WAIT_S
         self._reason, self._notified_s = "", 0.0
 
     def received(self, count: int) -> None:
         """Count received bytes."""
         self._pace.received(count)
+        self._whole.received(count)
         self._wait_s = FIRST_WAIT_S
 
     def wait(self, error: TransientError) -> None:
         """Wait before the next try. Raises DeviceError when the time is over."""
         left_s = self._pace.left_s()
         if left_s <= 0:
-            hint = "fetch again when the car is in reach; the download then resumes where it stopped"
-            raise DeviceError(f"the car is out of reach: {error}", where=self._where, hint=hint) from error
+            raise DeviceError(f"the car is out of reach: {error}", where=self._where, hint=_HINT) from error
         if error.responded:
             self._wait_s = FIRST_WAIT_S
         if self._wait_s == FIRST_WAIT_S:
@@ -54,10 +58,16 @@ class Retry:
 
     def run(self, attempt: Callable[[], Result]) -> Result:
         """Repeat an attempt until it succeeds, and return its result. Raises DeviceError."""
+        self._whole.prolong(time.monotonic() - self._idle_since_s)  # what arrived was verified meanwhile
+        if self._whole.left_s() <= 0:
+            raise DeviceError("the car answers, but sends almost nothing", where=self._where, hint=_HINT)
         self._pace.renew()
         self._wait_s = FIRST_WAIT_S
-        while True:
-            try:
-                return attempt()
-            except TransientError as error:
-                self.wait(error)
+        try:
+            while True:
+                try:
+                    return attempt()
+                except TransientError as error:
+                    self.wait(error)
+        finally:
+            self._idle_since_s = time.monotonic()

@@ -40,7 +40,7 @@ FIRST_S = 20.0
     type=click.FloatRange(0),
     default=3600.0,
     show_default=True,
-    help="Give up after this many seconds with almost nothing arriving (under 250 bytes per second).",
+    help="Give up a log after this many seconds with almost nothing arriving (under 250 bytes per second).",
 )
 def fetch(url: str, folder: Path, names: tuple[str, ...], pin: str | None, patience_s: float) -> int:
     """Download new and grown logs of the car at URL into FOLDER (default: the current folder).
@@ -58,7 +58,8 @@ def fetch(url: str, folder: Path, names: tuple[str, ...], pin: str | None, patie
     car = Car(url, lambda: pin or os.environ.get(PIN_VARIABLE) or _ask_pin())
     folder.mkdir(parents=True, exist_ok=True)
     with _watcher() as watcher:
-        listed = Retry(min(patience_s, FIRST_S), watcher.message, car.url).run(car.logs)
+        whole_s = car.limits.preparing_s
+        listed = Retry(min(patience_s, FIRST_S), watcher.message, car.url, whole_s).run(car.logs)
         for remark in listed.remarks:
             watcher.message(f"{car.url}: {remark}")
         chosen = [
@@ -69,7 +70,7 @@ def fetch(url: str, folder: Path, names: tuple[str, ...], pin: str | None, patie
             raise LogError(
                 f"no log named {' or '.join(names)}", where=car.url, hint=f"the car has {available}"
             )
-        retry = Retry(patience_s, watcher.message, car.url)
+        retry = Retry(patience_s, watcher.message, car.url, whole_s)
         code = 0
         for log in chosen:
             try:

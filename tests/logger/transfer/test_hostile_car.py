@@ -24,6 +24,7 @@ from logger.boundary import whole_file
 from logger.boundary.untrusted_json import MOST_BYTES
 from logger.cli import main
 from logger.transfer import exchange
+from logger.transfer.retry import Retry
 from tests.logger.transfer.hostile_server import (
     Behaviour,
     HostileServer,
@@ -460,6 +461,44 @@ def test_the_error_of_a_log_is_one_line(fetch: Fetch, laptop: Path) -> None:
     assert done.code == 1
     assert len(done.out.splitlines()) == 3
     assert list(laptop.iterdir()) == []
+
+
+GONE = answer(b"{}", 404)
+VAIN: dict[str, Callable[[int], Pieces]] = {
+    "an error, each time just within the silence": lambda _time: [0.25, GONE],
+    "a copy that is being made, and then is not": lambda time: [answer(b"{}", 202) if time % 4 else GONE],
+    "busy, and then no such log": lambda time: [answer(b"{}", 503) if time % 2 else GONE],
+}
+
+
+@pytest.mark.parametrize("what", VAIN)
+def test_ten_thousand_logs_that_use_up_time_end_the_fetch(what: str, fetch: Fetch) -> None:
+    times = count(1)
+    logs = [log_named(f"{number}.db") for number in range(10_000)]
+    with HostileServer(listing(lambda: VAIN[what](next(times)), *logs)) as server:
+        done = fetch(server.port)
+        assert server.asked("GET") < 100
+    assert done.code == 69, done
+    assert "almost nothing" in done.err[-1] or "out of reach" in done.err[-1]
+
+
+def test_logs_that_arrive_slowly_do_not_end_the_fetch(fetch: Fetch, laptop: Path, tmp_path: Path) -> None:
+    """Each takes a third of the time in which nothing may arrive; what arrives gives the time back."""
+    data = closed(tmp_path / "made" / NAME, 10).read_bytes()
+    etag = f'ETag: "{hashlib.sha256(data).hexdigest()}"'
+    logs = [log_named(f"{number}.db") for number in range(5)]
+    with HostileServer(listing(lambda: [0.22, answer(data, 200, etag)], *logs)) as server:
+        done = fetch(server.port)
+    assert done.code == 0, done
+    assert {path.read_bytes() for path in laptop.iterdir()} == {data}
+    assert len(list(laptop.iterdir())) == len(logs)
+
+
+def test_the_time_in_which_a_log_is_verified_is_not_the_cars() -> None:
+    retry = Retry(0.0, print, "http://car", 0.1)
+    assert retry.run(lambda: True)
+    time.sleep(0.2)
+    assert retry.run(lambda: True)
 
 
 def test_a_link_in_place_of_a_part_is_not_followed(fetch: Fetch, laptop: Path) -> None:

@@ -12,7 +12,8 @@ import pytest
 from firmware_bridge.errors import ConfigurationError
 from logger.stage import geo
 from logger.stage.openrally import line_passes
-from logger.stage.openrally.route_line import OFF_LINE_M, RouteLine, Sought, once
+from logger.stage.openrally.line_passes import OFF_LINE_M
+from logger.stage.openrally.route_line import RouteLine, Sought, once
 
 DEG_M = 111_194.9
 
