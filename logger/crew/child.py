@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from contextlib import suppress
 from pathlib import Path
+
+from logger.boundary import own_process
 
 PIECE_BYTES = 64 * 1024
 STDERR_TAIL_BYTES = 500
@@ -24,9 +25,11 @@ class Child:
         self._stderr_tail = b""
 
     async def __aenter__(self) -> Child:
-        command = (sys.executable, "-m", "logger", *self._arguments)
+        command = own_process.command("logger", *self._arguments)
         pipe = asyncio.subprocess.PIPE
-        self._process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe)
+        self._process = await asyncio.create_subprocess_exec(
+            *command, stdout=pipe, stderr=pipe, env=own_process.environment()
+        )
         with suppress(OSError):  # a sandboxed service may not be allowed to
             os.setpriority(os.PRIO_PROCESS, self._process.pid, LOWEST_PRIORITY)
         with suppress(OSError):

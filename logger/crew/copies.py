@@ -16,7 +16,6 @@ import json
 import logging
 import math
 import os
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -26,6 +25,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from firmware_bridge.errors import LogError
+from logger.boundary import own_process
 from logger.boundary.untrusted_json import loads
 from logger.logfile.border import has_wal
 from logger.logfile.naming import is_quarantined
@@ -188,8 +188,10 @@ class Copies:
         need = sum(file.stat().st_size for file in _files(path))
         await asyncio.to_thread(self._make_room, need)
         making = self._folder / f"making-{time.monotonic_ns()}"
-        command = (sys.executable, "-m", "logger.transfer", str(path), str(making))
-        process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+        command = own_process.command("logger.transfer", str(path), str(making))
+        process = await asyncio.create_subprocess_exec(
+            *command, stdout=asyncio.subprocess.PIPE, env=own_process.environment()
+        )
         assert process.stdout is not None  # noqa: S101 - opened as a pipe
         status = {}
         try:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import socket
 import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -20,6 +19,7 @@ from firmware_bridge.virtual.car import VirtualCar
 from firmware_bridge.virtual.drive import Drive
 from firmware_bridge.virtual.engine import Engine
 from firmware_bridge.virtual.receiver import GpsReceiver
+from logger.boundary import own_process
 from logger.boundary.whole_file import write_whole
 from logger.config import configuration as configs
 from logger.demo import stages
@@ -132,7 +132,8 @@ def run(
         http_port = _free_port()
         configuration = set_up(demo, virtual, http_port)
         recorder = Recorder(configs.load(configuration))
-        crew = subprocess.Popen([sys.executable, "-m", "logger", "serve", "-c", str(configuration)])  # noqa: S603
+        serve = own_process.command("logger", "serve", "-c", str(configuration))
+        crew = subprocess.Popen(serve, env=own_process.environment())  # noqa: S603 - ourselves
         next_report_us, is_served, is_ending = 0, False, False
         page_is_gone = threading.Event()
 

@@ -27,6 +27,7 @@ from firmware_bridge.protocols import protocol
 from firmware_bridge.virtual.drive import Drive
 from firmware_bridge.virtual.simulation import simulate_bytes
 from logger import SOFTWARE
+from logger.boundary import own_process
 from logger.boundary.whole_file import remove_unfinished
 from logger.config import configuration as configs
 from logger.config.sources import Can, Gps
@@ -68,6 +69,7 @@ def orders(
     return [Order(stage, car.key, gps_hz, can_rate, section, folder) for car in wanted]
 
 
+@own_process.safe_path()
 def simulate(work: Sequence[Order], progress: Callable[[float], None]) -> list[Path]:
     """Simulate the logs of all orders, one process each. Raises StagelogError."""
     for folder in {order.folder for order in work}:

@@ -18,7 +18,7 @@ import dask
 from distributed import Client, LocalCluster, as_completed
 
 from firmware_bridge.errors import DeviceError
-from logger.boundary import interruption
+from logger.boundary import interruption, own_process
 from logger.fleet.catalogue import Entry
 from logger.fleet.review import Judge, Run, Verdict, judge
 
@@ -27,6 +27,8 @@ SCHEDULER_TIMEOUT_S = 30.0
 _TRIM = "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_"
 """Dask has glibc give back each 64 kB that becomes free. The review's arrays come and go: it then takes 1.7 times as
 long (0.98 s of the processor a log, not 0.55), and holds no less at its peak."""
+
+_SAFE_PATH = f"distributed.nanny.pre-spawn-environ.{own_process.SAFE_PATH}"
 
 
 @contextmanager
@@ -63,7 +65,8 @@ def _start_cluster(count: int) -> LocalCluster:
     # Its first start would unblock the signals; and after Ctrl-C it would print a warning about semaphores.
     before = os.environ.get("PYTHONWARNINGS", "")
     os.environ["PYTHONWARNINGS"] = "ignore:resource_tracker"
-    resource_tracker.ensure_running()
+    with own_process.safe_path():
+        resource_tracker.ensure_running()
     os.environ["PYTHONWARNINGS"] = before
     with interruption.blocked():
         starting: Future[LocalCluster] = Future()
@@ -93,7 +96,7 @@ def _exit_at_once() -> Iterator[None]:
 
 def local_cluster(count: int) -> LocalCluster:
     """So many worker processes on this machine."""
-    with dask.config.set({_TRIM: None}):
+    with dask.config.set({_TRIM: None, _SAFE_PATH: "1"}):
         return LocalCluster(
             n_workers=count,
             threads_per_worker=1,  # the review is Python and SQLite: threads would take turns

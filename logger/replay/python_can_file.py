@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
 from firmware_bridge.printable import printable
 from firmware_bridge.records import CanFrame
+from logger.boundary import own_process
 from logger.replay.python_can_reader import END, HEAD, MOST_DATA_BYTES, processor_s
 
-_ROOT = Path(__file__).parents[2]
 _MOST_WHY_BYTES = 4096
 """Bytes read of a library's error message."""
 
@@ -25,15 +23,13 @@ class UnreadableError(Exception):
 
 def frames(path: Path) -> Iterator[CanFrame]:
     """The frames of a file, timed by its own stamps in microseconds. Raises UnreadableError, OSError."""
-    # -P excludes modules from the working folder, which may come with a stranger's file.
-    command = (sys.executable, "-P", "-m", "logger.replay.python_can_reader", str(path.absolute()))
-    module_path = os.pathsep.join([str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    with subprocess.Popen(  # noqa: S603 - our own module
+    command = own_process.command("logger.replay.python_can_reader", str(path.absolute()))
+    with subprocess.Popen(  # noqa: S603 - ourselves
         command,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": module_path, "OPENBLAS_NUM_THREADS": "1"},
+        env=own_process.environment(OPENBLAS_NUM_THREADS="1"),
     ) as reader:
         assert reader.stdout is not None  # noqa: S101 - a pipe was requested
         try:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from firmware_bridge.errors import ConfigurationError, DeviceError, StagelogError
+from logger.boundary import own_process
 from logger.boundary.terminal import echo
 
 if TYPE_CHECKING:
@@ -57,10 +57,12 @@ def _from_device(device: Path, place: Path, config_path: Path, teller: Teller) -
         if not is_ours:
             echo(f"{device} is no stick of ours, or mounted by something else: left alone")
             return 0
-        program = [sys.executable, "-m", "logger", "stick", str(place), "-c", str(config_path)]
+        program = [*own_process.command("logger", "stick", str(place), "-c", str(config_path))]
         if is_marked(place, MARKER_ALL):
             program.append("--all")
-        with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as copying:  # noqa: S603 - ourselves
+        with subprocess.Popen(  # noqa: S603 - ourselves
+            program, stdout=subprocess.PIPE, text=True, env=own_process.environment()
+        ) as copying:
             try:
                 output, _ = copying.communicate()
             except BaseException:
