@@ -35,16 +35,16 @@ FRAME = b"t%03X8DEADBEEF01234567\r"
 PULLS = "plugs pulled, each port opened again automatically"
 
 
-def reader(name: str, url: str | Path, said: Sink) -> PortReader:
+def reader(name: str, url: str | Path, sink: Sink) -> PortReader:
     return PortReader(
-        name, str(url), 115200, NMEA if name == "gps" else SLCAN, clock_us=clock_us(), sink=said
+        name, str(url), 115200, NMEA if name == "gps" else SLCAN, clock_us=clock_us(), sink=sink
     )
 
 
 def test_a_device_returns_under_another_name_while_the_other_source_records(
     tmp_path: Path, figures: Figures
 ) -> None:
-    said, link = Sink(), tmp_path / "stagelog-gps"
+    sink, link = Sink(), tmp_path / "stagelog-gps"
     frames = b"".join(FRAME % (number & 0x7FF) for number in range(30_000))
     fed = threading.Event()
     with pty() as first, pty() as second, pty() as adapter:
@@ -57,46 +57,46 @@ def test_a_device_returns_under_another_name_while_the_other_source_records(
                 stop.wait(0.002)
             fed.set()
 
-        with running(reader("gps", link, said), reader("engine", adapter.name, said)):
-            said.await_state("open", "gps")
-            said.await_state("open", "engine")
+        with running(reader("gps", link, sink), reader("engine", adapter.name, sink)):
+            sink.await_state("open", "gps")
+            sink.await_state("open", "engine")
             with talking(bus):
                 first.send(sentence(1))
-                eventually(lambda: said.data("gps") == sentence(1))
+                eventually(lambda: sink.data("gps") == sentence(1))
                 first.hang_up()
-                said.await_state("lost", "gps")
-                eventually(lambda: "missing" in said.states("gps") or said.states("gps").count("lost") > 1)
+                sink.await_state("lost", "gps")
+                eventually(lambda: "missing" in sink.states("gps") or sink.states("gps").count("lost") > 1)
                 plug(link, second)
-                said.await_state("open", "gps", times=2)
+                sink.await_state("open", "gps", times=2)
                 second.send(sentence(2))
-                eventually(lambda: said.data("gps") == sentence(1) + sentence(2))
+                eventually(lambda: sink.data("gps") == sentence(1) + sentence(2))
                 eventually(fed.is_set, "the bus sent all frames")
-            eventually(lambda: len(said.data("engine")) == len(frames), "every frame")
-    assert said.data("engine") == frames
-    assert said.states("engine") == ["opening", "open"]
+            eventually(lambda: len(sink.data("engine")) == len(frames), "every frame")
+    assert sink.data("engine") == frames
+    assert sink.states("engine") == ["opening", "open"]
     figures.tried(PULLS)
     figures.note("0 of 30,000 frames of the other source lost during the gap")
 
 
 def test_a_gap_is_an_event_between_the_bytes(tmp_path: Path, figures: Figures) -> None:
-    said, link = Sink(), tmp_path / "stagelog-gps"
+    sink, link = Sink(), tmp_path / "stagelog-gps"
     with pty() as first, pty() as second:
         plug(link, first)
-        with running(reader("gps", link, said)):
-            said.await_state("open")
+        with running(reader("gps", link, sink)):
+            sink.await_state("open")
             first.send(sentence(1))
-            eventually(lambda: bool(said.data()))
+            eventually(lambda: bool(sink.data()))
             plug(link, second)
             first.hang_up()
-            said.await_state("open", times=2)
+            sink.await_state("open", times=2)
             second.send(sentence(2))
-            said.await_tail(sentence(2))
-    order = ["bytes" if isinstance(item, Chunk) else item.state for item in said.items]
+            sink.await_tail(sentence(2))
+    order = ["bytes" if isinstance(item, Chunk) else item.state for item in sink.items]
     lost = order.index("lost")
     assert "bytes" in order[:lost]
     assert order[lost + 1] == "open"
     assert set(order[lost + 2 :]) == {"bytes"}
-    change = said.items[lost]
+    change = sink.items[lost]
     assert isinstance(change, LinkChange)
     assert change.detail.startswith(f"{link}: hung up; ")
     figures.tried(PULLS)
@@ -104,21 +104,21 @@ def test_a_gap_is_an_event_between_the_bytes(tmp_path: Path, figures: Figures) -
 
 @pytest.mark.parametrize("times", [5])
 def test_a_loose_plug_is_reopened_each_time(tmp_path: Path, times: int, figures: Figures) -> None:
-    said, link = Sink(), tmp_path / "stagelog-gps"
-    with running(reader("gps", link, said)):
+    sink, link = Sink(), tmp_path / "stagelog-gps"
+    with running(reader("gps", link, sink)):
         for number in range(times):
             with pty() as device:
                 plug(link, device)
-                said.await_state("open", times=number + 1)
+                sink.await_state("open", times=number + 1)
                 device.send(sentence(number))
-                said.await_tail(sentence(number))
-    assert said.data() == b"".join(map(sentence, range(times)))
+                sink.await_tail(sentence(number))
+    assert sink.data() == b"".join(map(sentence, range(times)))
     figures.tried(PULLS, times)
 
 
 def test_an_adapter_that_restarts_behind_an_open_port_is_set_up_again(figures: Figures) -> None:
     """Cranking the engine resets the adapter but not its USB chip: no hang-up, but a closed bus."""
-    said, steps = Sink(), (Step(b"C\r", 0.01), Step(b"O\r", 0.01))
+    sink, steps = Sink(), (Step(b"C\r", 0.01), Step(b"O\r", 0.01))
     cranked = threading.Event()
     with pty() as device:
 
@@ -138,15 +138,15 @@ def test_an_adapter_that_restarts_behind_an_open_port_is_set_up_again(figures: F
             115200,
             SLCAN,
             clock_us=clock_us(speed=10),
-            sink=said,
+            sink=sink,
             opening=lambda: sequence(*steps),
         )
         with talking(adapter), running(engine):
-            eventually(lambda: len(said.data("engine")) > 10 * len(FRAME % 0))
+            eventually(lambda: len(sink.data("engine")) > 10 * len(FRAME % 0))
             cranked.set()
             eventually(lambda: not cranked.is_set())
-            before = len(said.data("engine"))
-            eventually(lambda: len(said.data("engine")) > before + 10 * len(FRAME % 0))
+            before = len(sink.data("engine"))
+            eventually(lambda: len(sink.data("engine")) > before + 10 * len(FRAME % 0))
     figures.tried("adapters restarted behind an open port")
 
 
@@ -155,15 +155,15 @@ def test_eio_ends_a_session_and_the_port_is_opened_again(figures: Figures) -> No
 
     Each opening of /dev/ptmx creates a new pair; the test finds the reader's master among the open files.
     """
-    said = Sink()
-    with running(reader("gps", "/dev/ptmx", said)):
+    sink = Sink()
+    with running(reader("gps", "/dev/ptmx", sink)):
         for number in range(2):
-            said.await_state("open", times=number + 1)
+            sink.await_state("open", times=number + 1)
             slave = os.open(_slave_of_the_reader(), os.O_RDWR | os.O_NOCTTY)
             os.write(slave, sentence(number))
-            said.await_tail(sentence(number))
+            sink.await_tail(sentence(number))
             os.close(slave)
-            lost = said.await_state("lost", times=number + 1)
+            lost = sink.await_state("lost", times=number + 1)
             assert "Input/output error" in lost.detail
     figures.tried("reads that ended in EIO", 2)
 

@@ -92,10 +92,10 @@ def configured(tmp_path: Path, gps: str, can: str) -> Path:
 
 
 def live(server: Served) -> dict[str, Any]:
-    got = server.ask("/api/live")
-    assert got.status == 200, got.body
-    said: dict[str, Any] = got.json
-    return said
+    response = server.ask("/api/live")
+    assert response.status == 200, response.body
+    snapshot: dict[str, Any] = response.json
+    return snapshot
 
 
 def alarms(server: Served) -> set[str]:

@@ -106,14 +106,14 @@ def test_f16_a_copy_slower_than_the_recorder_does_not_make_the_wal_grow(
     shares, wals = list[float](), list[int]()
     with being_recorded(tmp_path / "a.db", 250_000) as log:
 
-        def meanwhile(done: float) -> None:
+        def write_more(done: float) -> None:
             shares.append(done)
             for _ in range(2):
                 log.write(large_rows(5_000, 300_000 + 5_000 * len(wals)))
                 log.commit()
                 wals.append((tmp_path / "a.db-wal").stat().st_size)
 
-        taken = snapshot(log.path, tmp_path / "copy", meanwhile)
+        taken = snapshot(log.path, tmp_path / "copy", write_more)
         written = len(wals) * 5_000 * LARGE_BYTES
     assert any(later < earlier for earlier, later in pairwise(shares)), "it started again, as rows"
     figures.note(

@@ -53,42 +53,42 @@ def frame(number: int) -> bytes:
     return SLCAN.report(CanFrame(0, 0, number & 0x7FF, bytes(8)))
 
 
-def auto(device: Pty, said: Sink, what: Protocol = NMEA, **more: object) -> PortReader:
-    return PortReader("port", device.name, "auto", what, clock_us=clock_us(FAST), sink=said, **more)  # type: ignore[arg-type]
+def auto(device: Pty, sink: Sink, what: Protocol = NMEA, **more: object) -> PortReader:
+    return PortReader("port", device.name, "auto", what, clock_us=clock_us(FAST), sink=sink, **more)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("baud", [4800, 9600, 38400, 230400])
 def test_auto_finds_the_rate_and_delivers_no_noise(baud: int) -> None:
-    said = Sink()
-    with pty() as device, talking(Talker(device, baud, sentence).talk), running(auto(device, said)):
-        opened = said.await_state("open", "port")
-        eventually(lambda: len(said.data("port")) > 2000)
+    sink = Sink()
+    with pty() as device, talking(Talker(device, baud, sentence).talk), running(auto(device, sink)):
+        opened = sink.await_state("open", "port")
+        eventually(lambda: len(sink.data("port")) > 2000)
     assert opened.detail == f"{baud} baud"
     decoder = NMEA.decoder(0)
-    decoder.feed(said.data("port"), 0)
+    decoder.feed(sink.data("port"), 0)
     assert decoder.good > 20
     assert decoder.bad <= 1, "at most the first sentence is torn"
 
 
 def test_auto_follows_a_receiver_that_changes_its_rate() -> None:
-    said = Sink()
+    sink = Sink()
     with pty() as device:
-        talker, reader = Talker(device, 9600, sentence), auto(device, said)
+        talker, reader = Talker(device, 9600, sentence), auto(device, sink)
         with talking(talker.talk), running(reader):
-            assert said.await_state("open", "port").detail == "9600 baud"
+            assert sink.await_state("open", "port").detail == "9600 baud"
             talker.baud = 38400
-            assert "9600 baud any more" in said.await_state("wrong_baud", "port").detail
-            assert said.await_state("open", "port", times=2).detail == "38400 baud"
-            changed = len(said.data("port"))
-            eventually(lambda: len(said.data("port")) > changed + 2000)
+            assert "9600 baud any more" in sink.await_state("wrong_baud", "port").detail
+            assert sink.await_state("open", "port", times=2).detail == "38400 baud"
+            changed = len(sink.data("port"))
+            eventually(lambda: len(sink.data("port")) > changed + 2000)
     decoder = NMEA.decoder(0)
-    decoder.feed(said.data("port")[changed:], 0)
+    decoder.feed(sink.data("port")[changed:], 0)
     assert decoder.good > 20
 
 
 def test_auto_first_tries_the_rate_that_worked_last() -> None:
     """After a reconnection the rate of a receiver is found without trying the others."""
-    said = Sink()
+    sink = Sink()
     with pty() as device:
         seen: set[int] = set()
         talker = Talker(device, NMEA.bauds[-1], sentence)
@@ -98,89 +98,89 @@ def test_auto_first_tries_the_rate_that_worked_last() -> None:
                 seen.add(device.speed)
 
         with talking(talker.talk), talking(watch):
-            reader = auto(device, said)
+            reader = auto(device, sink)
             with running(reader):
-                said.await_state("open", "port")
+                sink.await_state("open", "port")
             assert len(seen) > 1, "others were tried before"
             seen.clear()
             with running(reader):
-                said.await_state("open", "port", times=2)
+                sink.await_state("open", "port", times=2)
         assert seen == {getattr(termios, f"B{NMEA.bauds[-1]}")}
 
 
 def test_auto_sends_the_whole_opening_to_an_adapter_that_already_sends() -> None:
     """A power cut left the adapter open: its frames are valid before the bit rate is set."""
-    said = Sink()
+    sink = Sink()
     steps = (Step(b"C\r", 0.01), Step(b"S6\r", 0.01), Step(b"O\r", 0.01))
     with pty() as device, talking(Talker(device, SLCAN.bauds[0], lambda number: frame(number) * 20).talk):
-        with running(auto(device, said, SLCAN, opening=lambda: sequence(*steps))):
-            said.await_state("open", "port")
+        with running(auto(device, sink, SLCAN, opening=lambda: sequence(*steps))):
+            sink.await_state("open", "port")
         assert device.received() == b"C\rS6\rO\r" + SLCAN.closing
 
 
 def test_auto_reports_a_silent_line_and_finds_the_rate_when_the_device_wakes() -> None:
-    said = Sink()
-    with pty() as device, running(auto(device, said)):
-        silent = said.await_state("silent", "port")
+    sink = Sink()
+    with pty() as device, running(auto(device, sink)):
+        silent = sink.await_state("silent", "port")
         assert all(str(baud) in silent.detail for baud in NMEA.bauds)
         with talking(Talker(device, 4800, sentence).talk):
-            assert said.await_state("open", "port").detail == "4800 baud"
+            assert sink.await_state("open", "port").detail == "4800 baud"
 
 
 def test_auto_names_the_protocol_of_another_device() -> None:
-    said = Sink()
+    sink = Sink()
     with pty() as device:
-        reader = auto(device, said, neighbours={"slcan": "engine"})
+        reader = auto(device, sink, neighbours={"slcan": "engine"})
         with talking(Talker(device, 115200, frame).talk), running(reader):
-            change = said.await_state("no_protocol", "port")
+            change = sink.await_state("no_protocol", "port")
     assert change.detail == (
         "this looks like slcan at 115200 baud, not NMEA: the cables of engine and port may be swapped"
     )
-    assert not said.data("port"), "none of its bytes are recorded"
+    assert not sink.data("port"), "none of its bytes are recorded"
 
 
 def test_a_wrong_fixed_rate_is_reported_and_recovers() -> None:
-    said = Sink()
+    sink = Sink()
     with pty() as device:
         talker = Talker(device, 38400, sentence)
-        reader = PortReader("port", device.name, 4800, NMEA, clock_us=clock_us(FAST), sink=said)
+        reader = PortReader("port", device.name, 4800, NMEA, clock_us=clock_us(FAST), sink=sink)
         with talking(talker.talk), running(reader):
-            change = said.await_state("wrong_baud", "port")
+            change = sink.await_state("wrong_baud", "port")
             talker.baud = 4800
-            said.await_state("open", "port", times=2)
+            sink.await_state("open", "port", times=2)
     assert change.detail == 'bytes arrive but no NMEA checksum holds at 4800 baud: try baud = "auto"'
-    assert said.states("port") == ["opening", "open", "wrong_baud", "open"], (
+    assert sink.states("port") == ["opening", "open", "wrong_baud", "open"], (
         "one session, each state reported once"
     )
 
 
 def test_swapped_cables_are_named_on_both_ports() -> None:
-    said, clock = Sink(), clock_us(FAST)
+    sink, clock = Sink(), clock_us(FAST)
     with pty() as gps_socket, pty() as can_socket:
         gps = PortReader(
-            "gps", gps_socket.name, 115200, NMEA, clock_us=clock, sink=said, neighbours={"slcan": "engine"}
+            "gps", gps_socket.name, 115200, NMEA, clock_us=clock, sink=sink, neighbours={"slcan": "engine"}
         )
         engine = PortReader(
-            "engine", can_socket.name, 115200, SLCAN, clock_us=clock, sink=said, neighbours={"nmea": "gps"}
+            "engine", can_socket.name, 115200, SLCAN, clock_us=clock, sink=sink, neighbours={"nmea": "gps"}
         )
         with (
             talking(Talker(gps_socket, 115200, frame).talk),
             talking(Talker(can_socket, 115200, sentence).talk),
             running(gps, engine),
         ):
-            at_gps = said.await_state("no_protocol", "gps").detail
-            at_engine = said.await_state("no_protocol", "engine").detail
+            at_gps = sink.await_state("no_protocol", "gps").detail
+            at_engine = sink.await_state("no_protocol", "engine").detail
     assert at_gps.endswith("not NMEA: the cables of engine and gps may be swapped")
     assert at_engine.endswith("not slcan: the cables of gps and engine may be swapped")
 
 
 def test_silence_is_reported_until_the_first_bytes() -> None:
-    said = Sink()
+    sink = Sink()
     with pty() as device:
-        reader = PortReader("port", device.name, 9600, NMEA, clock_us=clock_us(FAST), sink=said)
+        reader = PortReader("port", device.name, 9600, NMEA, clock_us=clock_us(FAST), sink=sink)
         with running(reader):
-            change = said.await_state("silent", "port")
+            change = sink.await_state("silent", "port")
             assert change.t_us >= 5_000_000
             device.send(sentence(1))
-            said.await_state("open", "port", times=2)
+            sink.await_state("open", "port", times=2)
     assert change.detail == ("open, but no bytes at 9600 baud: check power and wiring, or the bus is asleep")

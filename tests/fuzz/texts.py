@@ -206,10 +206,10 @@ def http_headers() -> Check:
         text = data.decode("latin-1")
         tags(text)
         try:
-            asked = requested_range(text, 1000)
+            requested = requested_range(text, 1000)
         except UnsatisfiableError:
             return
-        assert asked is None or 0 <= asked.start < asked.stop <= 1000
+        assert requested is None or 0 <= requested.start < requested.stop <= 1000
 
     return check
 
