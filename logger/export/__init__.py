@@ -1,1 +1,1 @@
-"""Logs into other people's formats. Reads logs, never writes one; the recorder never imports this room."""
+"""Export logs to other formats. Reads logs, never writes one; the recorder never imports this package."""

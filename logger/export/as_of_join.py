@@ -1,7 +1,7 @@
-"""A row a fix, with what else was known at that moment beside it: the way along the section, and the engine.
+"""As-of join of fixes with stage progress and engine channels: one row per fix.
 
-Readings come ten times a second and fixes when the receiver likes: beside a fix stands the newest value of each channel
-that is not too old. Both tables are read once, side by side, in constant memory.
+Readings arrive ten times per second, fixes at the receiver's rate: a fix gets the newest value of each channel that is
+not too old. Each table is read once, in parallel, in constant memory.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from logger.logfile.reader import channels_of
 from logger.logfile.selection import Integers, Selection
 
 OLDEST_US = 10_000_000
-"""An older value is not beside a fix any more: slow engine messages come every few seconds, none less often."""
+"""Maximum age of a joined value: the slowest engine messages come every few seconds."""
 _SESSION = 2**44
-"""Session number and session time in one number, which sorts as they do: so many microseconds are half a year."""
+"""Factor to combine session number and session time (us) in one sort key; it is half a year."""
 
 STAGE_COLUMNS = ("section", "distance_km", "limit_kmh")
 
 
 class Row(NamedTuple):
-    """A block of fixes; `beside` has a column for each of STAGE_COLUMNS and then for each channel, NaN for none."""
+    """A block of fixes; `beside` has one column per STAGE_COLUMNS and then per channel, NaN for none."""
 
     fixes: FixBlock
     beside: Numbers
 
 
 class Updates(NamedTuple):
-    """Values as they became known: when (session and time), of which column, what."""
+    """New values in order of time: sort key of session and time, column, value."""
 
     key: Integers
     column: Integers
@@ -41,7 +41,7 @@ class Updates(NamedTuple):
 
 
 def channel_titles(connection: sqlite3.Connection) -> tuple[list[int], list[str]]:
-    """The numbers of the log's channels, and what to call each: its name and its unit, and its source if need be."""
+    """Numbers and column titles of the log's channels: name, unit, and the source if the title is not unique."""
     channels = channels_of(connection)
     titles = [
         f"{channel.name} [{channel.unit}]" if channel.unit else channel.name for channel in channels.values()
@@ -55,7 +55,7 @@ def channel_titles(connection: sqlite3.Connection) -> tuple[list[int], list[str]
 
 
 def rows(connection: sqlite3.Connection, selection: Selection, progress: Progress) -> Iterator[Row]:
-    """The fixes of a selection, and what stands beside each. Raises LogError."""
+    """Yield the fixes of a selection with the joined values. Raises LogError."""
     channels, _ = channel_titles(connection)
     stage = _Newest(_stage(connection, selection), len(STAGE_COLUMNS))
     engine = _Newest(_engine(connection, selection, channels), len(channels))
@@ -66,7 +66,7 @@ def rows(connection: sqlite3.Connection, selection: Selection, progress: Progres
 
 def _engine(connection: sqlite3.Connection, selection: Selection, channels: list[int]) -> Iterator[Updates]:
     top = max(channels, default=0)
-    column = np.full(top + 2, -1, dtype=np.int64)  # a channel that there is none of has no column either
+    column = np.full(top + 2, -1, dtype=np.int64)  # an unknown channel has no column
     column[channels] = np.arange(len(channels))
     for session, t_us, channel, value in reading_blocks(connection, selection):
         yield Updates(session * _SESSION + t_us, column[np.clip(channel, 0, top + 1)], value)
@@ -80,7 +80,7 @@ def _stage(connection: sqlite3.Connection, selection: Selection) -> Iterator[Upd
 
 
 class _Newest:
-    """The newest value of each column at given moments, out of a stream that is read no further than needed."""
+    """The newest value of each column at given times, from a stream read only as far as needed."""
 
     def __init__(self, stream: Iterator[Updates], columns: int) -> None:
         self._stream = stream
@@ -88,13 +88,13 @@ class _Newest:
         self._held = Updates(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64), np.empty(0))
 
     def at(self, key: Integers) -> Numbers:
-        """A row a moment; the moments of a call are in order, and come after those of the call before."""
+        """One row per key. Keys are sorted and follow those of the previous call."""
         held = [self._held]
         while not len(held[-1].key) or held[-1].key[-1] < key.max():
-            found = next(self._stream, None)
-            if found is None:
+            updates = next(self._stream, None)
+            if updates is None:
                 break
-            held.append(found)
+            held.append(updates)
         known = Updates._make(np.concatenate(part) for part in zip(*held, strict=True))
         values = np.full((len(key), self._columns), np.nan)
         order = np.argsort(known.column, kind="stable")

@@ -1,14 +1,13 @@
-"""The raw bus in the formats of other CAN programs: candump, ASC, BLF. (MF4 is in `mf4.py`.)
+"""Write raw CAN frames as candump, ASC and BLF. (MF4 is in `mf4.py`.)
 
-    format    time                                  what it has no place for
+    format    time                                  not represented
     candump   UTC, microseconds                     -
     asc       local time to the ms + microseconds   an error frame's class and data; an empty FD frame reads as remote
     blf       UTC to the ms + nanoseconds           -
 
-Frames of a session that never learned the time are dated from 1970, each at its session time. Buses are `can0`,
-`can1` ... in candump and channel numbers elsewhere, counted from 0 as python-can does, whatever stands in the file. ASC
-and BLF are written by python-can; candump by hand, for python-can's own writer drops how many bytes a remote frame asks
-for and makes all error frames alike.
+Frames of a session without UTC are dated from 1970 by session time. Buses are `can0`, `can1` ... in candump, and
+channel numbers from 0 elsewhere, as in python-can's API. python-can writes ASC and BLF; candump is written here because
+python-can's writer loses the length of a remote frame and the class of an error frame.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ _BATCH_ROWS = 2048
 def write_candump(
     connection: sqlite3.Connection, selection: Selection, stream: BinaryIO, progress: Progress
 ) -> None:
-    """A line a frame, as `candump -L` and `logger.replay.canlogs.candump` have them."""
+    """Write one line per frame, as `candump -L` does and `logger.replay.canlogs.candump` reads."""
     for block in frame_blocks(connection, selection, progress):
         for first in range(0, len(block.t_us), _BATCH_ROWS):
             stream.write(_candump(block, np.arange(first, min(first + _BATCH_ROWS, len(block.t_us)))))
@@ -50,8 +49,8 @@ def write_candump(
 def _candump(block: FrameBlock, rows: Integers) -> bytes:
     can_id, length = block.can_id[rows], block.length[rows]
     is_error, is_remote = (can_id & ERR_FLAG) != 0, (can_id & RTR_FLAG) != 0
-    is_fd = ((can_id & FD_FLAG) != 0) | (length > CLASSIC_BYTES)  # a longer one was FD whatever its flags say
-    # python-can knows an error frame in a candump log by this class only, and would read any other as a data frame.
+    is_fd = ((can_id & FD_FLAG) != 0) | (length > CLASSIC_BYTES)  # longer frames are FD, whatever their flags
+    # python-can recognises error frames in a candump log only by this class; others it reads as data frames.
     number = np.where(is_error, can_id & EXTENDED_MASK | ERR_FLAG | BUS_ERROR_CLASS, can_id & EXTENDED_MASK)
     identifier = text.hex_number(number, 8)
     identifier[(can_id & (EFF_FLAG | ERR_FLAG)) == 0, :5] = 0
@@ -73,7 +72,7 @@ def _candump(block: FrameBlock, rows: Integers) -> bytes:
 def write_asc(
     connection: sqlite3.Connection, selection: Selection, stream: BinaryIO, progress: Progress
 ) -> None:
-    """Vector's text format."""
+    """Write ASC, Vector's text format."""
     import can  # noqa: PLC0415 - a quarter of a second to import
 
     wrapped = io.TextIOWrapper(stream, encoding="ascii")
@@ -86,7 +85,7 @@ def write_asc(
 def write_blf(
     connection: sqlite3.Connection, selection: Selection, stream: BinaryIO, progress: Progress
 ) -> None:
-    """Vector's binary format; `stream` must be seekable."""
+    """Write BLF, Vector's binary format; `stream` must be seekable."""
     import can  # noqa: PLC0415
 
     with can.BLFWriter(_UnclosedStream(stream)) as writer:
@@ -95,12 +94,12 @@ def write_blf(
 
 
 def epoch_us(block: FrameBlock) -> Integers:
-    """Microseconds since 1970 UTC; session time where UTC is not known."""
+    """Microseconds since 1970 UTC; session time where UTC is unknown."""
     return np.where(np.isnat(block.utc), block.t_us, block.utc.astype(np.int64))
 
 
 def start_s(connection: sqlite3.Connection, selection: Selection) -> int:
-    """A whole second before all frames of a selection: formats that count from a beginning count from there."""
+    """A whole second before all frames of a selection: the start time of formats with relative times."""
     if selection.spans is None:
         spans = [(row[0], 0) for row in connection.execute("SELECT id FROM session")]
     else:
@@ -136,7 +135,7 @@ def _write(writer: Any, blocks: Iterator[FrameBlock]) -> None:
 
 
 class _UnclosedStream:
-    """A stream that its user may close without harm: python-can's writers do, and the stream is the caller's."""
+    """A stream whose `close` only flushes: python-can's writers close their stream, which belongs to the caller."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
@@ -145,5 +144,5 @@ class _UnclosedStream:
         return getattr(self._stream, name)
 
     def close(self) -> None:
-        """Leave the stream open, with everything in it."""
+        """Flush, and leave the stream open."""
         self._stream.flush()

@@ -1,7 +1,7 @@
-"""CSV by RFC 4180: a comma between fields, CR LF after each line, a header that names the units.
+"""Write CSV (RFC 4180): comma-separated, CR LF line ends, a header with units.
 
-A row a fix with the engine beside it, or a row a frame of the raw bus, or a row a signal decoded anew. An empty field
-is a value that is not known. Numbers have a point, times are UTC.
+One row per fix with stage and engine values, per CAN frame, or per decoded signal value. An empty field is an unknown
+value. The decimal separator is a point, times are UTC.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from logger.logfile.blocks import FixBlock, FrameBlock, Progress, frame_blocks
 from logger.logfile.selection import Integers, Selection
 
 _BATCH_ROWS = 2048
-"""Lines made at a time: their characters stay in the processor's cache."""
+"""Lines formatted at a time, so that their characters stay in the processor's cache."""
 FIX_COLUMNS = (
     *("utc", "session", "t_s", "lat_deg", "lon_deg", "alt_m", "speed_kmh", "course_deg"),
     *("quality", "satellites", "hdop", "accuracy_m", "alt_accuracy_m", "speed_accuracy_kmh"),
@@ -30,13 +30,13 @@ FIX_COLUMNS = (
 FRAME_COLUMNS = ("utc", "session", "t_s", "bus", "id_hex", "flags", "length_bytes", "data_hex")
 SIGNAL_COLUMNS = ("utc", "session", "t_s", "bus", "signal", "unit", "source", "value")
 FLAGS = {EFF_FLAG: b"X", RTR_FLAG: b"R", ERR_FLAG: b"E", FD_FLAG: b"F", BRS_FLAG: b"B", ESI_FLAG: b"S"}
-"""Letters of the column `flags`: extended identifier, remote, error, FD, bit rate switched, sender error passive."""
+"""Letters of the column `flags`: extended identifier, remote, error, FD, bit rate switch, error passive sender."""
 
 
 def write_fixes(
     connection: sqlite3.Connection, selection: Selection, stream: BinaryIO, progress: Progress
 ) -> None:
-    """A row a fix."""
+    """Write one row per fix."""
     _, titles = as_of_join.channel_titles(connection)
     stream.write(_record([*FIX_COLUMNS, *as_of_join.STAGE_COLUMNS, *titles]))
     for fixes, others in as_of_join.rows(connection, selection, progress):
@@ -49,7 +49,7 @@ def write_fixes(
 def write_frames(
     connection: sqlite3.Connection, selection: Selection, stream: BinaryIO, progress: Progress
 ) -> None:
-    """A row a frame."""
+    """Write one row per CAN frame."""
     stream.write(_record(FRAME_COLUMNS))
     for block in frame_blocks(connection, selection, progress):
         for rows in _strides(len(block.t_us)):
@@ -63,13 +63,13 @@ def write_signals(
     progress: Progress,
     dbc_texts: Mapping[str, str],
 ) -> None:
-    """A row a signal, in order of frames."""
+    """Write one row per signal value, in order of frames."""
     from logger.export import signals  # noqa: PLC0415 - cantools takes a third of a second to import
 
     stream.write(_record(SIGNAL_COLUMNS))
     for block, decoded in signals.signal_blocks(connection, selection, progress, dbc_texts):
         table = signals.long_table(decoded)
-        words = [_record(channel)[:-2] for channel in table.channels]
+        names = [_record(channel)[:-2] for channel in table.channels]
         for stride in _strides(len(table.rows)):
             rows = table.rows[stride]
             stream.write(
@@ -79,7 +79,7 @@ def write_signals(
                         text.integers(block.session[rows]),
                         text.fixed(block.t_us[rows] / 1e6, 6),
                         text.integers(block.bus[rows]),
-                        text.chosen(words, table.channel[stride]),
+                        text.chosen(names, table.channel[stride]),
                         text.numbers(table.values[stride]),
                     ]
                 )
@@ -91,7 +91,7 @@ def _fix_parts(fixes: FixBlock) -> list[text.Part]:
         text.moments(fixes.utc),
         text.integers(fixes.session),
         text.fixed(fixes.t_us / 1e6, 6),
-        text.fixed(fixes.lat, 8),  # a millimetre
+        text.fixed(fixes.lat, 8),  # 1 mm
         text.fixed(fixes.lon, 8),
         text.fixed(fixes.alt_m, 3),
         text.fixed(fixes.speed_mps * 3.6, 4),
@@ -129,10 +129,10 @@ def identifier(can_id: Integers) -> text.Characters:
 
 
 def _record(fields: Iterable[str]) -> bytes:
-    written = io.StringIO()
+    line = io.StringIO()
     cells = [cell_text(field, MOST_CHARS) for field in fields]
-    csv.writer(written, lineterminator="\r\n").writerow(cells)
-    return written.getvalue().encode()
+    csv.writer(line, lineterminator="\r\n").writerow(cells)
+    return line.getvalue().encode()
 
 
 def _lines(fields: list[text.Part]) -> bytes:

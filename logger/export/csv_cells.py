@@ -1,8 +1,8 @@
-"""Text in a cell of CSV: a spreadsheet must not take a name for a formula, nor a terminal for a command.
+"""Escape untrusted text for CSV cells against formula injection and terminal control characters.
 
-Excel, LibreOffice and Google Sheets compute a cell that begins with = + - or @, also behind blanks, and can be made to
-run a program or send the sheet's content (OWASP, "CSV Injection"). An apostrophe before it makes it text. Numbers are
-written by others and never pass through here.
+Excel, LibreOffice and Google Sheets evaluate a cell that begins with = + - or @, also after blanks; a formula can run a
+program or send the sheet's content (OWASP, "CSV Injection"). A leading apostrophe makes the cell text. Numbers are
+formatted elsewhere and do not pass through here.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import sys
 from firmware_bridge.printable import printable
 
 _SIGNS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
-"""The full-width ones count where the spreadsheet's language is East Asian."""
+"""Spreadsheets in East Asian languages also evaluate the full-width signs."""
 _BLANKS = ("\t", "\r", "\n")
 
 
 def cell_text(text: str, most_chars: int = sys.maxsize) -> str:
-    """Foreign text as a cell, on one line; CSV's own quotes are the writer's work."""
+    """Return untrusted text as a one-line cell. The CSV writer adds quotes."""
     is_formula = text.lstrip().startswith(_SIGNS) or text.startswith(_BLANKS)
     return ("'" if is_formula else "") + printable(text, most_chars)

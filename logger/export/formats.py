@@ -1,7 +1,7 @@
-"""Which formats there are, what each can hold, and the one call that writes a selection of a log in any of them.
+"""Table of export formats, and `write` for a selection of a log in any of them.
 
-Formats are modules of this room, imported when they are asked for: pyarrow and asammdf are extras, and big. The crew
-server asks only which there are: this module alone brings no numpy.
+Each format is a module of this package, imported on use: pyarrow and asammdf are optional and large. The crew server
+needs only the list of formats, so this module does not import numpy.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ Content = Literal["fixes", "frames", "signals"]
 
 
 class Format(NamedTuple):
-    """How a format's files end, and the function, "module.name" of this room, that writes each content it can hold."""
+    """A format: file suffix, and the function ("module.name" in this package) that writes each content it can hold."""
 
     suffix: str
     writers: Mapping[Content, str]
     seeks: bool = False
-    """Whether it goes back in its file to complete it."""
+    """Whether the writer seeks in its file."""
 
 
 FORMATS: dict[str, Format] = {
@@ -65,20 +65,20 @@ def write(
 ) -> None:
     """Write a selection of a log to a stream in the format `name`.
 
-    `content` is what of it, unless that goes without saying; `dbc_texts`, by name, read the signals instead of the
-    log's own DBC files. `progress` is told the share done, 0 to 1. Constant memory. Raises StagelogError.
+    `content` defaults to the first that the format can hold. `dbc_texts`, by name, replace the log's own DBC files for
+    signals. `progress` receives the share done, 0 to 1. Constant memory. Raises StagelogError.
     """
-    chosen = FORMATS.get(name)
-    if chosen is None:
-        raise ConfigurationError(f"no format {name!r}", hint=f"there are {', '.join(FORMATS)}")
-    wanted = next(iter(chosen.writers)) if content is None else content
-    if wanted not in chosen.writers:
-        able = ", ".join(key for key, one in FORMATS.items() if wanted in one.writers)
-        raise ConfigurationError(f"{name} cannot hold {wanted}", hint=f"choose one of {able}")
-    module, function = chosen.writers[wanted].split(".")
+    output_format = FORMATS.get(name)
+    if output_format is None:
+        raise ConfigurationError(f"no format {name!r}", hint=f"choose one of {', '.join(FORMATS)}")
+    kind = next(iter(output_format.writers)) if content is None else content
+    if kind not in output_format.writers:
+        able = ", ".join(key for key, other in FORMATS.items() if kind in other.writers)
+        raise ConfigurationError(f"{name} cannot hold {kind}", hint=f"choose one of {able}")
+    module, function = output_format.writers[kind].split(".")
     writer = getattr(import_module(f"logger.export.{module}"), function)
-    arguments = (dbc_texts or {},) if wanted == "signals" else ()
-    if not chosen.seeks or stream.seekable():
+    arguments = (dbc_texts or {},) if kind == "signals" else ()
+    if not output_format.seeks or stream.seekable():
         writer(connection, selection, stream, progress, *arguments)
         return
     with tempfile.TemporaryFile() as file:

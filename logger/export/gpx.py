@@ -1,8 +1,8 @@
-"""GPX 1.1: the track, and the roadbook's waypoints that have coordinates; opens in maps, watches and GIS programs.
+"""Write GPX 1.1: the track, and the roadbook's waypoints with coordinates.
 
-A session is a track, and a time without a position begins a new segment. GPX itself has no place for speed and course:
-they stand in Garmin's TrackPointExtension v2, in m/s and degrees, which most programs read. Written as text, a block of
-points at a time: gpxpy holds every point in memory.
+One track per session; a time without a position begins a new segment. GPX 1.1 has no speed and course: they use
+Garmin's TrackPointExtension v2, in m/s and degrees, which most programs read. Written as text in blocks of points,
+because gpxpy keeps every point in memory.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _CLOSING = b"</trkseg></trk>\n"
 
 
 def write(connection: sqlite3.Connection, selection: Selection, stream: BinaryIO, progress: Progress) -> None:
-    """The track of a selection, with the waypoints of the log's itinerary. Raises LogError."""
+    """Write the track of a selection, with the waypoints of the log's itinerary. Raises LogError."""
     meta = meta_of(connection)
     stream.write(
         f'<?xml version="1.0" encoding="UTF-8"?>\n<gpx version="1.1" creator="stagelog" xmlns="{GPX}"'
@@ -40,10 +40,8 @@ def write(connection: sqlite3.Connection, selection: Selection, stream: BinaryIO
         )
     closing = b""
     for points in track.drive(connection, selection, progress):
-        written = _points(points)
-        stream.write(
-            written if closing else written.removeprefix(_CLOSING)
-        )  # nothing is before the first track
+        block = _points(points)
+        stream.write(block if closing else block.removeprefix(_CLOSING))  # the first track has no predecessor
         closing = _CLOSING
     stream.write(closing + b"</gpx>\n")
 
@@ -51,16 +49,16 @@ def write(connection: sqlite3.Connection, selection: Selection, stream: BinaryIO
 def write_openrally(
     connection: sqlite3.Connection, _selection: Selection, stream: BinaryIO, progress: Progress
 ) -> None:
-    """The log's itinerary as an OpenRally route. Raises LogError where the log has none."""
+    """Write the log's itinerary as an OpenRally route. Raises LogError if it has none."""
     route = track.route(meta_of(connection))
     if route is None:
-        raise LogError("the log has no itinerary", hint="--format gpx writes the track")
+        raise LogError("the log has no itinerary", hint="use --format gpx to export the track")
     stream.write(openrally.write(route))
     progress(1.0)
 
 
 def _points(points: track.Points) -> bytes:
-    """Points, each with the track or segment that begins at it and the end of the one before."""
+    """Format points; where a track or segment begins, close the previous one first."""
     fixes = points.fixes
     moving = ~(np.isnan(fixes.speed_mps) & np.isnan(fixes.course_deg))
     parts: list[text.Part] = [
@@ -98,7 +96,7 @@ def _framed(opening: bytes, inner: text.Characters, closing: bytes, known: text.
 
 
 def _western(lon: Numbers) -> Numbers:
-    """GPX counts longitudes up to, not including, 180."""
+    """Wrap longitudes to below 180, as GPX requires."""
     return np.where(lon >= 180.0, lon - 360.0, lon)
 
 

@@ -1,4 +1,4 @@
-"""KML: the drive on a globe, with its times where they are known, and the roadbook's waypoints."""
+"""Write KML: the track with times where known, and the roadbook's waypoints."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PLAIN_CLOSING = b"</coordinates></LineString></Placemark>\n"
 
 
 def write(connection: sqlite3.Connection, selection: Selection, stream: BinaryIO, progress: Progress) -> None:
-    """The track of a selection, with the waypoints of the log's itinerary. Raises LogError."""
+    """Write the track of a selection, with the waypoints of the log's itinerary. Raises LogError."""
     meta = meta_of(connection)
     stream.write(
         f'<?xml version="1.0" encoding="UTF-8"?>\n<kml xmlns="{KML}" xmlns:gx="{GOOGLE}"><Document>'
@@ -40,9 +40,9 @@ def write(connection: sqlite3.Connection, selection: Selection, stream: BinaryIO
 
 
 def _points(points: track.Points, timed: Mask, closing: bytes) -> bytes:
-    """Points, each with the line that begins at it and the end of the one before; `closing` ends the one at the first.
+    """Format points; where a line begins, close the previous one first. `closing` closes the line before the block.
 
-    A session has times for all of its points or for none: a line with times is a gx:Track, one without a LineString.
+    A session has times for all of its points or for none: a line with times is a gx:Track, without times a LineString.
     """
     fixes, begins = points.fixes, points.tracks | points.segments
     parts: list[text.Part] = []
@@ -67,5 +67,5 @@ def _points(points: track.Points, timed: Mask, closing: bytes) -> bytes:
         *(text.fixed(fixes.lon, 8), *between, text.fixed(fixes.lat, 8), *between),
         *(text.fixed(np.nan_to_num(fixes.alt_m), 3), text.where(timed, b"</gx:coord>"), b"\n"),
     ]
-    written = text.lines(len(timed), parts)
-    return written if closing else written.removeprefix(_PLAIN_CLOSING)  # nothing is before the first line
+    block = text.lines(len(timed), parts)
+    return block if closing else block.removeprefix(_PLAIN_CLOSING)  # the first line has no predecessor

@@ -1,8 +1,8 @@
-"""MF4 (ASAM MDF 4): the raw bus, or decoded signals, for measurement programs. Needs the extra [mf4], asammdf.
+"""Write MF4 (ASAM MDF 4): raw CAN frames or decoded signals. Needs the extra [mf4], asammdf.
 
-Times are UTC: seconds since a whole second, in doubles, which hold the microsecond. The raw bus has MDF's groups for
-bus logging, of each session its own, in python-can's layout, but written a block of frames at a time: python-can's
-own writer takes them one by one. asammdf keeps what it is given in temporary files, so memory is constant.
+Times are UTC: seconds since a whole second, as doubles with microsecond resolution. Raw frames use MDF's bus logging
+groups, one set per session, in python-can's layout, but written in blocks: python-can's own writer takes single frames.
+asammdf buffers in temporary files, so memory is constant.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from logger.logfile.blocks import FrameBlock, Progress, frame_blocks
 from logger.logfile.selection import Integers, Selection
 from logger.replay.canlogs.entry import CLASSIC_BYTES
 
-logging.getLogger("numexpr.utils").setLevel(logging.WARNING)  # it tells everybody how many threads it has
+logging.getLogger("numexpr.utils").setLevel(logging.WARNING)  # numexpr logs its number of threads
 try:
     from asammdf import MDF, Signal
     from asammdf.blocks.v4_blocks import SourceInformation
@@ -51,13 +51,13 @@ except ImportError as error:
 
 _DATA_BYTES = 64
 _LAYOUTS = {"CAN_DataFrame": STD_DTYPE, "CAN_ErrorFrame": ERR_DTYPE, "CAN_RemoteFrame": RTR_DTYPE}
-"""Kinds of frames and the layouts of their records."""
+"""Record layout of each kind of frame."""
 
 
 def write_frames(
     connection: sqlite3.Connection, selection: Selection, stream: BinaryIO, progress: Progress
 ) -> None:
-    """The raw bus."""
+    """Write the raw CAN frames."""
     first_s = start_s(connection, selection)
     groups: dict[tuple[int, str], int] = {}
     with _file(stream, first_s) as mdf:
@@ -83,7 +83,7 @@ def write_signals(
     progress: Progress,
     dbc_texts: Mapping[str, str],
 ) -> None:
-    """A channel a signal, each with its own times."""
+    """Write one MDF channel per signal, each with its own times."""
     from logger.export import signals  # noqa: PLC0415 - cantools takes a third of a second to import
 
     first_s = start_s(connection, selection)
@@ -103,7 +103,7 @@ def write_signals(
 
 @contextmanager
 def _file(stream: BinaryIO, first_s: int) -> Iterator[MDF]:
-    """An MDF whose times count from a moment; it goes to the stream when it is complete."""
+    """Yield an MDF with times from `first_s`; on exit it is saved and copied to the stream."""
     with MDF(version="4.10") as mdf, tempfile.TemporaryDirectory() as folder:
         mdf.header.start_time = datetime.fromtimestamp(first_s, UTC)
         yield mdf
@@ -113,7 +113,7 @@ def _file(stream: BinaryIO, first_s: int) -> Iterator[MDF]:
 
 
 def _sessions(block: FrameBlock) -> list[int]:
-    """MDF's times must rise within a group, and those of a session without UTC do not follow the others'."""
+    """Session numbers of a block. Each session needs its own groups: times must increase within a group."""
     return [int(session) for session in np.unique(block.session)]
 
 
@@ -122,7 +122,7 @@ def _seconds(block: FrameBlock, first_s: int) -> NDArray[np.float64]:
 
 
 def _records(name: str, block: FrameBlock, rows: Integers) -> NDArray[Any]:
-    """Frames of one kind as records of its group."""
+    """Convert frames of one kind to records of its group."""
     can_id, length = block.can_id[rows], block.length[rows]
     is_fd = ((can_id & FD_FLAG) != 0) | (length > CLASSIC_BYTES)
     records = np.zeros(len(rows), dtype=_LAYOUTS[name])

@@ -1,6 +1,6 @@
-"""Parquet: the columns of the CSV files with types, for pandas, DuckDB, Spark. Needs the extra [parquet], pyarrow.
+"""Write Parquet: the CSV columns, with types. Needs the extra [parquet], pyarrow.
 
-Times are UTC in microseconds, speed is in m/s and `can_id` has its flag bits, as in the log; an unknown value is null.
+Times are UTC in microseconds, speed is in m/s and `can_id` includes its flag bits, as in the log; unknown is null.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ except ImportError as error:
     ) from error
 
 _ROWS_PER_GROUP = 131_072
-"""Rows gathered before they are written: small row groups make big files that are slow to read."""
+"""Rows buffered per row group: small row groups make large files that are slow to read."""
 _MOMENT = [("utc", pa.timestamp("us", "UTC")), ("session", pa.int32()), ("t_us", pa.int64())]
 _SMALL = {"quality", "satellites", "section"}
 _FRAMES = pa.schema([*_MOMENT, ("bus", pa.int16()), ("can_id", pa.int64()), ("data", pa.binary())])
@@ -43,7 +43,7 @@ _SIGNALS = pa.schema(
 def write_fixes(
     connection: sqlite3.Connection, selection: Selection, stream: BinaryIO, progress: Progress
 ) -> None:
-    """A row a fix, the engine beside it."""
+    """Write one row per fix, with stage and engine values."""
     _, titles = as_of_join.channel_titles(connection)
     names = [*FixBlock._fields[len(_MOMENT) :], *as_of_join.STAGE_COLUMNS, *titles]
     kinds = [(name, pa.int16() if name in _SMALL else pa.float64()) for name in names]
@@ -56,7 +56,7 @@ def write_fixes(
 def write_frames(
     connection: sqlite3.Connection, selection: Selection, stream: BinaryIO, progress: Progress
 ) -> None:
-    """A row a frame."""
+    """Write one row per CAN frame."""
     with _table(stream, _FRAMES) as write:
         for block in frame_blocks(connection, selection, progress):
             write([block.utc, block.session, block.t_us, block.bus, block.can_id, frame_bytes(block)])
@@ -69,25 +69,25 @@ def write_signals(
     progress: Progress,
     dbc_texts: Mapping[str, str],
 ) -> None:
-    """A row a signal, in order of frames."""
+    """Write one row per signal value, in order of frames."""
     from logger.export import signals  # noqa: PLC0415 - cantools takes a third of a second to import
 
     with _table(stream, _SIGNALS) as write:
         for block, decoded in signals.signal_blocks(connection, selection, progress, dbc_texts):
             table = signals.long_table(decoded)
-            words = [
+            names = [
                 pa.array([channel[at] for channel in table.channels], pa.string()).take(
                     pa.array(table.channel)
                 )
                 for at in range(3)
             ]
             moments = [column[table.rows] for column in (block.utc, block.session, block.t_us, block.bus)]
-            write([*moments, *words, table.values])
+            write([*moments, *names, table.values])
 
 
 @contextmanager
 def _table(stream: BinaryIO, schema: Any) -> Iterator[Callable[[list[Any]], None]]:
-    """A Parquet file; what it yields takes a block's columns, in the order of the schema."""
+    """Open a Parquet file; yield a function that writes a block's columns in the order of the schema."""
     with ParquetWriter(stream, schema, compression="zstd") as writer:
         waiting: list[Any] = []
 
@@ -103,13 +103,13 @@ def _table(stream: BinaryIO, schema: Any) -> Iterator[Callable[[list[Any]], None
 
 
 def arrow_table(columns: Iterable[Any], schema: Any) -> Any:
-    """Columns (numpy's, Arrow's or lists) in the types of a schema; not-a-number and not-a-time are null."""
+    """Convert columns (numpy, Arrow or lists) to a schema's types; NaN and NaT become null."""
     arrays = [_array(column, field.type) for column, field in zip(columns, schema, strict=True)]
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
 def frame_bytes(block: FrameBlock) -> Any:
-    """The bytes of a block's frames as an Arrow column, none of them copied."""
+    """The data of a block's frames as an Arrow column, without a copy."""
     ends = np.append(block.start, len(block.data)).astype(np.int32)
     buffers = [None, pa.py_buffer(ends), pa.py_buffer(block.data)]
     return pa.Array.from_buffers(pa.binary(), len(block.t_us), buffers)

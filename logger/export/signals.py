@@ -1,12 +1,12 @@
-"""Every frame of a log decoded anew, thousands of frames at a time.
+"""Bulk CAN signal decoder: decode a log's frames with DBC files, thousands at a time.
 
-cantools reads the DBC and says what it means; its arithmetic is done here by numpy, to the same bits. What the live
-decoder would not say is not said here either: a signal of which a short frame holds only a part, a message whose
-multiplexer has a value that the DBC does not know, a float that is no number.
+cantools parses the DBC; numpy does the arithmetic, with bit-identical results. As in the live decoder there is no value
+for a signal of which a short frame holds only a part, for a message whose multiplexer value the DBC does not define,
+and for a float that is not finite.
 
-The frames of one identifier are a matrix of bytes. Eight of its columns are a 64-bit word in either byte order, and a
-signal is a shift and a mask of that. What does not fit (more than 64 bits, or nine bytes touched) goes through
-Python's integers: right, slow and rare.
+The frames of one identifier form a matrix of bytes. Eight of its columns make a 64-bit word in either byte order, and
+a signal is a shift and a mask of that word. A signal of more than 64 bits, or across nine bytes, uses Python integers:
+correct, slow and rare.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ Mask = NDArray[np.bool_]
 RowIndex = Integers | slice
 _WORD_BYTES = 8
 _SAFE_BITS = 62
-"""Integers of so many bits can be added to and still fit into 64, sign included."""
+"""Sums of two integers of this many bits fit into 64 bits, sign included."""
 _FLOATS = {16: np.float16, 32: np.float32, 64: np.float64}
-OTHER_DBC = "take the DBC of this car, and look at the identifiers with `export --format csv --frames`"
+OTHER_DBC = "use the DBC of this car; `export --format csv --frames` shows its identifiers"
 
 
 class Decoded(NamedTuple):
-    """What a block says of one channel: a value for each of these rows of the block, in their order."""
+    """Decoded values of one channel in a block: row indices of the block, and the value at each."""
 
     channel: Channel
     rows: Integers
@@ -48,40 +48,40 @@ class Decoded(NamedTuple):
 
 
 class BulkDecoder:
-    """The messages of some DBC files. `unused` are the files of which no message has been met yet."""
+    """Decodes the messages of DBC files. `unused` names the files of which no message has occurred yet."""
 
     def __init__(self, dbc_texts: Mapping[str, str]) -> None:
-        """Texts by file name. Raises ConfigurationError where one is no readable DBC."""
+        """Load texts by file name. Raises ConfigurationError if one is not a readable DBC."""
         self.unused = set(dbc_texts)
-        # The live decoders' own tables: one way of reading a DBC, of leaving out and of naming.
+        # The live decoders' own tables, so that reading, omissions and names are the same.
         self._decoders = {name: dbc.load(text, name) for name, text in dbc_texts.items()}
         self._messages: dict[int, list[tuple[str, _BulkMessage]]] = {}
 
     @property
     def notices(self) -> list[Notice]:
-        """What of the DBC files is left out, and why."""
+        """Notices of parts of the DBC files that are left out, and why."""
         return [notice for decoder in self._decoders.values() for notice in decoder.notices]
 
     @property
     def has_groups(self) -> bool:
-        """Whether a channel's name depends on which node of the log was heard first (J1939)."""
+        """Whether channel names depend on the order in which nodes occur in the log (J1939)."""
         return any(decoder.has_groups for decoder in self._decoders.values())
 
     def register(self, can_ids: Iterable[int]) -> None:
-        """Identifiers in the order in which they came."""
+        """Look up the messages of new identifiers, in order of occurrence."""
         for can_id in can_ids:
             if can_id in self._messages:
                 continue
-            found = [
+            matches = [
                 (name, known) for name, decoder in self._decoders.items() for known in decoder.of(can_id)
             ]
-            if found:
+            if matches:
                 self._messages[can_id] = [
-                    (name, _BulkMessage(known.length, known.parts, known.channels)) for name, known in found
+                    (name, _BulkMessage(known.length, known.parts, known.channels)) for name, known in matches
                 ]
 
     def decode(self, block: FrameBlock) -> Iterator[Decoded]:
-        """All that the frames of a block say. Remote and error frames say nothing."""
+        """Decode all data frames of a block; remote and error frames are skipped."""
         identifier = block.can_id & (EFF_FLAG | EXTENDED_MASK)
         identifier[(block.can_id & (RTR_FLAG | ERR_FLAG)) != 0] = -1
         order = np.argsort(identifier, kind="stable")
@@ -97,7 +97,7 @@ class BulkDecoder:
 
 
 class LongTable(NamedTuple):
-    """What a block says, a row a value in the order of its frames: which row of the block, which channel, what."""
+    """Decoded values in long form, in order of frames: row of the block, index of the channel, value."""
 
     channels: list[Channel]
     rows: Integers
@@ -106,19 +106,19 @@ class LongTable(NamedTuple):
 
 
 def long_table(decoded: Sequence[Decoded]) -> LongTable:
-    """Channels one below the other."""
-    rows = np.concatenate([one.rows for one in decoded] or [np.empty(0, dtype=np.int64)])
-    values = np.concatenate([one.values for one in decoded] or [np.empty(0)])
-    channel = np.repeat(np.arange(len(decoded)), [len(one.rows) for one in decoded])
+    """Stack the channels of a block into one long table, sorted by row."""
+    rows = np.concatenate([part.rows for part in decoded] or [np.empty(0, dtype=np.int64)])
+    values = np.concatenate([part.values for part in decoded] or [np.empty(0)])
+    channel = np.repeat(np.arange(len(decoded)), [len(part.rows) for part in decoded])
     order = np.argsort(rows, kind="stable")
-    return LongTable([one.channel for one in decoded], rows[order], channel[order], values[order])
+    return LongTable([part.channel for part in decoded], rows[order], channel[order], values[order])
 
 
 def decoded_blocks(
     connection: sqlite3.Connection, selection: Selection, progress: Progress, decoder: BulkDecoder
 ) -> Iterator[tuple[FrameBlock, list[Decoded]]]:
-    """The frames of a selection, a block at a time, and what they say. Raises LogError."""
-    if decoder.has_groups and selection.spans is not None:  # a part of a log has the names of the whole
+    """Yield each block of frames of a selection with its decoded channels. Raises LogError."""
+    if decoder.has_groups and selection.spans is not None:  # names must be those of the whole log
         with suppress(sqlite3.Error):
             decoder.register(extended_ids(connection))
     for block in frame_blocks(connection, selection, progress):
@@ -128,9 +128,9 @@ def decoded_blocks(
 def signal_blocks(
     connection: sqlite3.Connection, selection: Selection, progress: Progress, dbc_texts: Mapping[str, str]
 ) -> Iterator[tuple[FrameBlock, list[Decoded]]]:
-    """The same by the DBC texts given, or else by the log's own.
+    """Decode the frames of a selection with the given DBC texts, or else with the log's own.
 
-    Raises ConfigurationError where there are none; and, at the end, where one that was given says nothing of the bus.
+    Raises ConfigurationError if there are none, and at the end if a given one has no message on the bus.
     """
     own = {
         key.removeprefix(META_PREFIX): text
@@ -138,25 +138,25 @@ def signal_blocks(
         if key.startswith(META_PREFIX)
     }
     if not (dbc_texts or own):
-        raise ConfigurationError("the log carries no DBC file", hint="name one with --dbc")
+        raise ConfigurationError("the log contains no DBC file", hint="name one with --dbc")
     decoder = BulkDecoder(dbc_texts or own)
-    there = False
+    has_frames = False
     for block in decoded_blocks(connection, selection, progress, decoder):
-        there = True
+        has_frames = True
         yield block
-    if dbc_texts and there and decoder.unused:
+    if dbc_texts and has_frames and decoder.unused:
         raise no_message_on_bus(decoder.unused)
 
 
 def no_message_on_bus(names: Iterable[str]) -> ConfigurationError:
-    """The error of DBC files that are of another car."""
+    """The error for DBC files that do not match the bus."""
     return ConfigurationError(
         "none of its messages is on the bus", where=", ".join(sorted(names)), hint=OTHER_DBC
     )
 
 
 class _BulkMessage:
-    """One message. Its parts are decoded each by itself: what fails in one is not missed in another."""
+    """One message. Its parts are decoded separately, so a failure in one does not affect the others."""
 
     def __init__(self, length: int, parts: Sequence[Message], channels: Mapping[str, Channel]) -> None:
         self._length = length
@@ -165,8 +165,8 @@ class _BulkMessage:
         self._signals = {signal.name: signal for part in parts for signal in part.signals}
 
     def decode(self, block: FrameBlock, rows: Integers) -> Iterator[Decoded]:
-        """The values of those frames of a block that are this message."""
-        with np.errstate(all="ignore"):  # any bytes may come as a float, and what is no number is left out
+        """Decode the rows of a block that hold this message."""
+        with np.errstate(all="ignore"):  # a float may be any bytes; values that are not finite are left out
             frames = _Frames(block, rows, self._length)
             for name, mask in self._present(frames).items():
                 there = slice(None) if mask.all() else np.flatnonzero(mask)
@@ -178,27 +178,27 @@ class _BulkMessage:
                     yield Decoded(self._channels[name], rows[there][finite], values[finite])
 
     def _present(self, frames: _Frames) -> dict[str, Mask]:
-        """RowIndex frames hold which signals."""
+        """Mask of the frames that hold each signal."""
         present: dict[str, Mask] = {}
         for part in self._parts:
-            found: dict[str, Mask] = {}
+            masks: dict[str, Mask] = {}
             failed = np.zeros(frames.count, dtype=bool)
-            self._walk(part.signal_tree, np.ones(frames.count, dtype=bool), frames, found, failed)
-            for name, mask in found.items():
+            self._walk(part.signal_tree, np.ones(frames.count, dtype=bool), frames, masks, failed)
+            for name, mask in masks.items():
                 present[name] = present.get(name, False) | (mask & ~failed)
         return present
 
-    def _walk(self, tree: Any, mask: Mask, frames: _Frames, found: dict[str, Mask], failed: Mask) -> None:
-        """Follow a tree of signals, and of multiplexers with a tree for each value, for the frames of `mask`."""
+    def _walk(self, tree: Any, mask: Mask, frames: _Frames, masks: dict[str, Mask], failed: Mask) -> None:
+        """Walk a tree of signals and multiplexers (one subtree per value) for the frames of `mask`."""
         for node in tree:
             for name, branches in node.items() if isinstance(node, dict) else ((node, {}),):
                 whole = mask & frames.whole(self._signals[name])
-                found[name] = found.get(name, False) | whole
+                masks[name] = masks.get(name, False) | whole
                 if branches:
                     choice = frames.choice(self._signals[name])
                     failed |= whole & ~np.isin(choice, list(branches))
                     for value, branch in branches.items():
-                        self._walk(branch, whole & (choice == value), frames, found, failed)
+                        self._walk(branch, whole & (choice == value), frames, masks, failed)
 
 
 class _Frames:
@@ -213,16 +213,16 @@ class _Frames:
         self._words: dict[tuple[str, int], NDArray[np.uint64]] = {}
 
     def whole(self, signal: Signal) -> Mask:
-        """RowIndex frames are long enough for a signal."""
+        """Mask of the frames long enough for a signal."""
         return ~self._short | (start_bit(signal) + signal.length <= self._bits)
 
     def choice(self, signal: Signal) -> NDArray[Any]:
-        """A multiplexer's values, as whole numbers; -1 or some other odd one for what is no number."""
+        """A multiplexer's values, truncated to whole numbers."""
         values = self.scaled(signal, slice(None))
         return np.trunc(values) if values.dtype.kind == "f" else values
 
     def scaled(self, signal: Signal, there: RowIndex) -> NDArray[Any]:
-        """A signal's values in some frames: integers or doubles, as cantools would have them."""
+        """A signal's physical values in some frames: integers or doubles, as in cantools."""
         raw = self._raw(signal, there)
         scale, offset = signal.scale, signal.offset
         if scale == 1 and offset == 0:
@@ -239,7 +239,7 @@ class _Frames:
         at = first // 64 * 8 if first // 64 == last_byte // 8 else max(0, last_byte + 1 - _WORD_BYTES)
         if at > first // 8:
             return self._wide(signal, there)
-        into = first - 8 * at  # from the end where the order begins: the least significant bit, or the most
+        into = first - 8 * at  # counted from the least (little-endian) or most (big-endian) significant bit
         is_little = signal.byte_order == "little_endian"
         shift = into if is_little else 64 - into - signal.length
         word = self._word(signal.byte_order, at)[there] >> np.uint64(shift)
@@ -253,7 +253,7 @@ class _Frames:
         return unsigned if signal.length == 64 else unsigned.astype(np.int64)
 
     def _word(self, byte_order: str, at: int) -> NDArray[np.uint64]:
-        """Eight bytes of every frame as one number."""
+        """Eight bytes of every frame from offset `at` as one number."""
         if (byte_order, at) not in self._words:
             eight = np.ascontiguousarray(self._matrix[:, at : at + _WORD_BYTES])
             order = "<u8" if byte_order == "little_endian" else ">u8"
@@ -261,7 +261,7 @@ class _Frames:
         return self._words[byte_order, at]
 
     def _wide(self, signal: Signal, there: RowIndex) -> NDArray[Any]:
-        """A signal that does not fit into a word, in Python's integers."""
+        """Raw values of a signal that does not fit into a word, by Python integers."""
         is_little = signal.byte_order == "little_endian"
         first = start_bit(signal)
         shift = first if is_little else 8 * self._bytes - first - signal.length
@@ -277,7 +277,7 @@ class _Frames:
 
 
 def _product(raw: NDArray[Any], scale: int, bits: int, offset: int = 0) -> NDArray[Any]:
-    """Whole numbers times a whole number and more, without overflow."""
+    """raw * scale + offset on integers, without overflow."""
     if max(bits + scale.bit_length(), offset.bit_length()) > _SAFE_BITS:
         raw = raw.astype(object)
     return raw * scale + offset

@@ -1,4 +1,4 @@
-"""What GPX and KML have in common: where the line of the drive breaks, and the roadbook's points beside it."""
+"""Track segments and waypoints of a log, shared by the GPX and KML writers."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from logger.stage import itinerary
 from logger.stage.itinerary import Itinerary, Waypoint
 
 GAP_US = 10_000_000
-"""A longer time without a position interrupts the line: what lies between was not seen."""
+"""A longer time without a position starts a new segment."""
 _POINTS = 2048
-"""Points handed on at a time."""
+"""Points per block."""
 
 
 class Points(NamedTuple):
-    """Fixes with a position, row for row. `tracks` is true where a track begins, `segments` where another segment."""
+    """Fixes with a position. `tracks` is true where a track begins, `segments` where a further segment begins."""
 
     fixes: FixBlock
     tracks: Mask
@@ -32,13 +32,13 @@ class Points(NamedTuple):
 
 
 def drive(connection: sqlite3.Connection, selection: Selection, progress: Progress) -> Iterator[Points]:
-    """The drive, one track per session, one segment from gap to gap. Raises LogError."""
+    """Yield the drive: one track per session, one segment between gaps. Raises LogError."""
     last_session = last_us = None
     for block in fix_blocks(connection, selection, progress):
         fixes = block.rows(~(np.isnan(block.lat) | np.isnan(block.lon)))
         if not len(fixes.t_us):
             continue
-        # The first point of all has none before it: any other session will do.
+        # The very first point begins a track: compare it with a session number other than its own.
         before = fixes.session[0] - 1 if last_session is None else last_session
         tracks = np.diff(fixes.session, prepend=before) != 0
         segments = ~tracks & (np.diff(fixes.t_us, prepend=last_us or 0) > GAP_US)
@@ -49,31 +49,31 @@ def drive(connection: sqlite3.Connection, selection: Selection, progress: Progre
 
 
 def route(meta: Mapping[str, str]) -> Itinerary | None:
-    """The itinerary that a log carries, or None. Raises ConfigurationError where it cannot be read."""
+    """The log's itinerary, or None. Raises ConfigurationError if it cannot be read."""
     return itinerary.load(meta["itinerary"], "the log's itinerary") if meta.get("itinerary") else None
 
 
 def points(meta: Mapping[str, str]) -> Iterator[tuple[str, Waypoint]]:
-    """The roadbook's waypoints that have coordinates, with what to call each."""
+    """Yield name and waypoint of each roadbook waypoint with coordinates; none if the itinerary cannot be read."""
     try:
-        found = route(meta)
+        stage = route(meta)
     except ConfigurationError:
-        return  # the drive is worth having without them
-    for section in found.sections if found else ():
+        return  # the track is useful without waypoints
+    for section in stage.sections if stage else ():
         for waypoint in section.waypoints:
             if waypoint.position is not None:
                 yield xml(waypoint.name or f"{waypoint.kind.upper()} {waypoint.km:g}"), waypoint
 
 
 def title(meta: Mapping[str, str]) -> str:
-    """What to call the drive: stage and car, as far as the log knows them."""
+    """Title of the drive: stage and car, as far as known."""
     car = car_of(meta)
-    named = [meta.get("stage") or "drive"]
+    parts = [meta.get("stage") or "drive"]
     if car.get("number") is not None:
-        named.append(f"car {car['number']}")
-    return xml(", ".join(named))
+        parts.append(f"car {car['number']}")
+    return xml(", ".join(parts))
 
 
-def xml(said: str) -> str:
-    """Text for XML, with marks for control characters: most of them XML cannot hold."""
-    return escape(marked(said))
+def xml(text: str) -> str:
+    """Escape text for XML, with visible marks for control characters, most of which XML does not allow."""
+    return escape(marked(text))

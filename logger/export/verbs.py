@@ -1,4 +1,4 @@
-"""The verb export. It opens the log and the file; `formats.write` does the work."""
+"""Command `export`: open the log and the output file; `formats.write` does the work."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _moment(_context: click.Context, _option: click.Parameter, text: str | None)
         return None if text is None else moment(text)
     except ValueError as error:
         raise click.BadParameter(
-            f"{text!r} is no time such as 2026-01-15T08:30 or 08:30:00, in UTC"
+            f"{text!r} is not a UTC time such as 2026-01-15T08:30 or 08:30:00"
         ) from error
 
 
@@ -36,25 +36,27 @@ def _moment(_context: click.Context, _option: click.Parameter, text: str | None)
     "format_name",
     type=click.Choice(tuple(formats.FORMATS)),
     required=True,
-    help="What to make of the log.",
+    help="Output format.",
 )
-@click.option("-o", "--output", type=_PATH, help="The file to write; without it, the standard output.")
+@click.option("-o", "--output", type=_PATH, help="Output file; by default standard output.")
 @click.option(
     "--from",
     "first",
     metavar="TIME",
     callback=_moment,
-    help="Begin at this UTC time: 2026-01-15T08:30, or 08:30 alone.",
+    help="Start at this UTC time: 2026-01-15T08:30, or only 08:30.",
 )
 @click.option("--to", "last", metavar="TIME", callback=_moment, help="End at this UTC time.")
 @click.option("--section", type=click.IntRange(1), help="Only this section of the itinerary, counted from 1.")
-@click.option("--frames", is_flag=True, help="The raw bus instead of the fixes (csv, parquet).")
-@click.option("--signals", is_flag=True, help="Every frame decoded anew (csv, parquet, mf4).")
+@click.option("--frames", is_flag=True, help="Export the raw CAN frames instead of the fixes (csv, parquet).")
+@click.option(
+    "--signals", is_flag=True, help="Export the signals decoded from all frames (csv, parquet, mf4)."
+)
 @click.option(
     "--dbc",
     multiple=True,
     type=_PATH,
-    help="Decode with this DBC file, not the log's own; implies --signals.",
+    help="Decode with this DBC file instead of the log's own; implies --signals.",
 )
 def export(
     log: Path,
@@ -67,7 +69,7 @@ def export(
     signals: bool,
     dbc: tuple[Path, ...],
 ) -> None:
-    """Write LOG, or a part of it, for other programs; as openrally also an itinerary, STAGE.toml."""
+    """Export LOG, or a part of it, to another format. With --format openrally, LOG may be an itinerary, STAGE.toml."""
     from logger.config.input_files import read_dbcs, read_text  # noqa: PLC0415
     from logger.logfile import selection  # noqa: PLC0415 - numpy
     from logger.logfile.border import open_log_readonly  # noqa: PLC0415
@@ -75,9 +77,9 @@ def export(
     from logger.stage.openrally.write import write  # noqa: PLC0415
 
     if frames and (signals or dbc):
-        raise click.UsageError("--frames and --signals are two different things: choose one")
+        raise click.UsageError("--frames and --signals exclude each other: choose one")
     if output is None and sys.stdout.isatty() and format_name in {"parquet", "blf", "mf4"}:
-        raise click.UsageError(f"{format_name} is nothing to read on a terminal: name a file with -o")
+        raise click.UsageError(f"{format_name} is binary and not written to a terminal: name a file with -o")
     if format_name == "openrally" and log.suffix.lower() == ".toml":
         with _destination(output) as stream:
             stream.write(write(itinerary.load(read_text(log), str(log))))
@@ -93,7 +95,7 @@ def export(
 
 @contextmanager
 def _destination(output: Path | None) -> Iterator[BinaryIO]:
-    """The standard output, or a file that gets its name when it is whole."""
+    """Yield standard output, or a file that gets its name when it is complete."""
     if output is not None:
         with whole_file(output) as stream:
             yield stream

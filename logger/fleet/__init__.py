@@ -1,11 +1,13 @@
-"""A season of logs as one dataset: many cars, many stages, many machines. Needs the extra [fleet].
+"""Store a season of logs of many cars and stages as one Parquet dataset. Needs the extra [fleet].
 
-    add.py      a log into the store          identity.py   is it of the car and the stage that it should be
-    store.py    a folder or any fsspec URL     tables.py     what the dataset's tables are, column by column
-    catalogue.py  which logs are in it         rows.py       a log's rows as Arrow, a block at a time
-    review.py   every log judged again         judged.py     a review's document as rows
-    cluster.py  in a loop, or by Dask          season.py     what came of it: verdicts and class tables
-    query.py    SQL over it, by DuckDB         fetch.py      from the cars into the store
+    store.py      folder or fsspec URL             add.py            add a log to the store
+    tables.py     schemas of the tables            identity.py       check the car and stage of a log
+    catalogue.py  list of the logs in a store      rows.py           a log's rows as Arrow tables
+    review.py     review every log again           review_tables.py  a review document as rows
+    cluster.py    run reviews on Dask              season.py         verdicts and class tables
+    query.py      SQL by DuckDB                    query_output.py   print the rows of an answer
+    footers.py    check Parquet files              work_folder.py    temporary folders with locks
+    known_hosts.py, serialized_fs.py               SFTP host keys, and drivers that are not thread-safe
 
 Imports logfile/, review/ and export/. Neither the recorder nor the crew server imports it.
 """

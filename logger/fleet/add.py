@@ -1,11 +1,11 @@
-"""A log into the store: verified, told apart, reviewed once by its own rules, and written table by table.
+"""Add a log to the store: verify, identify, review by its own rules, and write its tables.
 
-A kill at any moment does no harm, and a second run completes what is missing: each file gets its place whole, under a
-name that its log's SHA-256 gives it, and the row in the table `log`, without which a log does not count, comes last.
+The process may be killed at any moment; a second run completes the files. Each file appears complete, under a name
+derived from its log's SHA-256, and the row in the table `log`, without which a log does not count, is written last.
 
-The log itself is kept too, compressed. The review reads what no table holds (the state of links, the rules, the
-texts, the wire's damage), and judging it again must be the very same code on the very same bytes: a table would be a
-second source of the truth. It costs as much room as the tables, and is the evidence.
+The store also keeps the compressed log itself. A review reads data that no table holds (link states, rules, texts,
+rejected bytes), and a later review must run the same code on the same bytes: tables would be a second source of truth.
+The log takes as much space as the tables, and is the evidence.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ Progress = Callable[[float], None]
 
 
 class Outcome(NamedTuple):
-    """What became of a log, in words; `new` is whether anything was written."""
+    """Result of adding a log. `text` is the message; `new` is whether anything was written."""
 
     entry: Entry
     text: str
@@ -51,7 +51,7 @@ class Outcome(NamedTuple):
 
 
 class Adder:
-    """Adds logs to a store. `cars` are those that are expected (none for any); `frames` asks for the frames too."""
+    """Adds logs to a store. `cars` are the accepted cars (empty for any); `frames` also adds the CAN frames."""
 
     def __init__(self, store: Store, cars: Collection[int] = (), *, frames: bool = False) -> None:
         self._store = store
@@ -60,7 +60,7 @@ class Adder:
         self._known = {entry.log: entry for entry in entries(store)}
 
     def add(self, path: Path, progress: Progress = lambda _done: None) -> Outcome:
-        """Take a log. Raises LogError when it is damaged, or not of the car that it should be; OSError."""
+        """Add a log. Raises LogError if it is damaged or of an unexpected car; OSError."""
         with (
             named(self._store.shown),
             self._store.work_folder() as work_folder,
@@ -70,27 +70,27 @@ class Adder:
             entry = self._known.get(sha256) or entry_of(log, sha256)
             missing = [table for table in self._tables if not self._store.has(entry.path(table))]
             if sha256 in self._known and not missing:
-                self._forget_shorter(entry)
-                return Outcome(entry, "is there already", new=False)
+                self._remove_shorter(entry)
+                return Outcome(entry, "already in the store", new=False)
             require_expected_car(entry, path, self._known.values(), self._cars)
             if any(other.rows >= entry.rows for other in same_recording(entry, self._known.values())):
-                return Outcome(entry, "goes less far than the copy that is there", new=False)
+                return Outcome(entry, "skipped: the store has a longer copy", new=False)
             problems = verify(log, lambda done: progress(0.05 + 0.45 * done))
             if problems:
-                hint = "`stagelog verify` says more; it is not taken"
+                hint = "run `stagelog verify` for details; the log is not added"
                 raise LogError(f"damaged: {' '.join(problems[0].split())}", where=str(path), hint=hint)
             self._write(entry, log, missing, work_folder, lambda done: progress(0.5 + 0.5 * done))
         self._known[sha256] = entry
-        grown = self._forget_shorter(entry)
-        return Outcome(entry, "added, grown" if grown else "added", new=True)
+        replaced = self._remove_shorter(entry)
+        return Outcome(entry, "added, replaces a shorter copy" if replaced else "added", new=True)
 
     def _write(
         self, entry: Entry, log: Path, missing: list[str], work_folder: Path, progress: Progress
     ) -> None:
-        made = work_folder / "made"
+        new_file = work_folder / "new"
         if not self._store.has(entry.copy):
-            _compress(log, made, entry.log)
-            self._store.place(made, entry.copy)
+            _compress(log, new_file, entry.log)
+            self._store.place(new_file, entry.copy)
         progress(0.1)
         with open_evidence(log, ReviewOptions(), lambda done: progress(0.1 + 0.1 * done)) as (
             evidence,
@@ -100,22 +100,28 @@ class Adder:
             assert connection is not None  # noqa: S101 - a log has one
             report = report_of(evidence, rules, connection)
             progress(0.3)
-            judged = document_tables(json.document(report), entry.log)
+            reviewed = document_tables(json.document(report), entry.log)
             rows = LogRows(connection, entry.log, report)
             for number, table in enumerate(missing):
                 share = 0.7 / len(missing)
 
-                def told(done: float, first: float = 0.3 + number * share, share: float = share) -> None:
+                def report_share(
+                    done: float, first: float = 0.3 + number * share, share: float = share
+                ) -> None:
                     progress(first + done * share)
 
-                tables.write(made, table, [judged[table]] if table in judged else rows.blocks(table, told))
-                self._store.place(made, entry.path(table))
+                tables.write(
+                    new_file,
+                    table,
+                    [reviewed[table]] if table in reviewed else rows.blocks(table, report_share),
+                )
+                self._store.place(new_file, entry.path(table))
         if entry.log not in self._known:
-            tables.write(made, "log", [entry.as_table()])
-            self._store.place(made, entry.path("log"))
+            tables.write(new_file, "log", [entry.as_table()])
+            self._store.place(new_file, entry.path("log"))
 
-    def _forget_shorter(self, entry: Entry) -> bool:
-        """Remove the copies from before a log grew, their rows in `log` first. Returns whether there were any."""
+    def _remove_shorter(self, entry: Entry) -> bool:
+        """Remove shorter copies of a log that has grown, their rows in `log` first. Returns whether there were any."""
         shorter = [other for other in same_recording(entry, self._known.values()) if other.rows < entry.rows]
         for other in shorter:
             for table in ("log", *tables.TABLES):
@@ -127,21 +133,21 @@ class Adder:
 
 @contextmanager
 def _unchanging_copy(path: Path, work_folder: Path) -> Iterator[Path]:
-    """A log that nobody writes: the file itself, or a consistent copy of one that has a write-ahead log.
+    """Yield a log that does not change: the file itself, or a consistent copy if it has a write-ahead log.
 
-    Raises LogError when it is no log.
+    Raises LogError if it is not a log.
     """
     with open_log_readonly(path):
-        pass  # what is no log at all is told of before anything is done
+        pass  # fails early if the file is not a log
     if not has_wal(path):
         yield path
         return
-    (work_folder / "still").mkdir()
-    yield snapshot(path, within(work_folder / "still", path.name)).path
+    (work_folder / "copy").mkdir()
+    yield snapshot(path, within(work_folder / "copy", path.name)).path
 
 
 def _compress(log: Path, to: Path, sha256: str) -> None:
-    """Raises LogError when the log is another one by now."""
+    """Compress a log. Raises LogError if it has changed since its SHA-256 was computed."""
     with log.open("rb") as source, pa.CompressedOutputStream(pa.OSFile(str(to), "wb"), "zstd") as copy:
         copied = _copy(source, copy)
     if copied != sha256:
@@ -149,7 +155,7 @@ def _compress(log: Path, to: Path, sha256: str) -> None:
 
 
 def restore(store: Store, entry: Entry, folder: Path) -> Path:
-    """The log as it was added, under its own name in a local folder. Raises LogError when it is not what was added."""
+    """Unpack a log into a local folder, under its own name. Raises LogError if it is not the log that was added."""
     hint = "remove it, and add the log again"
     path = within(folder, entry.name)
     require_room(folder, entry.size_bytes, entry.copy)
@@ -163,7 +169,7 @@ def restore(store: Store, entry: Entry, folder: Path) -> Path:
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, StagelogError) or getattr(error, "errno", None):
             raise
-        # What Arrow says of the packing is an OSError without a number.
+        # Arrow reports a decompression error as an OSError without a number.
         raise LogError(f"cannot be unpacked: {printable(error)}", where=entry.copy, hint=hint) from error
     if copied != entry.log:
         raise LogError("is not what was added", where=entry.copy, hint=hint)
@@ -171,7 +177,7 @@ def restore(store: Store, entry: Entry, folder: Path) -> Path:
 
 
 def _copy(source: BinaryIO, to: BinaryIO, most_bytes: float = math.inf) -> str:
-    """Copy one stream to another; the SHA-256, in hexadecimal, of what went through: one block beyond `most_bytes`."""
+    """Copy a stream, up to one block beyond `most_bytes`. Returns the SHA-256 of the copy in hexadecimal."""
     hasher = hashlib.sha256()
     copied = 0
     while copied <= most_bytes and (block := source.read(BLOCK_BYTES)):

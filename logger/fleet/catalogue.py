@@ -1,4 +1,4 @@
-"""Which logs are in a store: the rows of its table `log`, and where each log's files are."""
+"""Catalogue of a store: the rows of its table `log`, and the paths of each log's files."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from logger.fleet.tables import PARTITIONS, TABLES
 log = logging.getLogger(__name__)
 
 MOST_ENTRY_BYTES = 256 * 1024
-"""A file of the table `log`; ours have 10 kB."""
+"""Maximum size of a file of the table `log`; `fleet add` writes 10 kB."""
 MOST_WORD_CHARS = 1000
-"""A name of an event or a crew."""
+"""Maximum length of an event's or a crew's name."""
 MOST_LINES = 10
-"""Logs that are left out and named."""
+"""Skipped logs listed individually."""
 MOST_STAGE, MOST_CAR = 2**15 - 1, 2**31 - 1
-"""What the columns take."""
+"""Maxima of the column types."""
 _PLACE = re.compile(
     r"log/event=(?P<event>[a-z0-9-]{1,80})/stage=(?P<stage>\d{1,5})/car=(?P<car>\d{1,10})/[0-9a-f]{64}\.parquet",
     re.ASCII,
@@ -39,7 +39,7 @@ NO_EVENT = "none"
 
 
 class Entry(NamedTuple):
-    """A log of the store. The fields are the columns of the tables `log`, and of the folders."""
+    """A log of the store. The fields are the columns of the table `log` and of its folders."""
 
     log: str
     name: str
@@ -60,48 +60,43 @@ class Entry(NamedTuple):
     stage: int
     car: int
 
-    @property
-    def words(self) -> str:
-        """Which one it is, for people."""
-        return f"{self.name} (car {self.car}, {self.event} stage {self.stage})"
-
     def path(self, table: str, below: str = "") -> str:
-        """Where its file of a table is; `below` is a review's folder."""
+        """Path of its file in a table; `below` is a review's folder."""
         return f"{below}{table}/event={self.event}/stage={self.stage}/car={self.car}/{self.log}.parquet"
 
     @property
     def copy(self) -> str:
-        """Where the log itself is."""
+        """Path of the compressed log."""
         return f"logs/{self.log}.db.zst"
 
     def as_table(self) -> pa.Table:
         """Its row of the table `log`."""
-        said = self._asdict()
+        fields = self._asdict()
         return pa.Table.from_pylist(
-            [{name: said[name] for name in TABLES["log"].names}], schema=TABLES["log"]
+            [{name: fields[name] for name in TABLES["log"].names}], schema=TABLES["log"]
         )
 
 
 def entries(store: Store) -> list[Entry]:
-    """Every log of the store, by event, stage, car and time. One that cannot be is a line of the program's own log."""
-    found, bad = [], []
+    """List the logs of the store by event, stage, car and time. Invalid entries are logged as warnings and skipped."""
+    valid, invalid = [], []
     for path in store.list("log/", ".parquet"):
         try:
-            found.append(_entry(store, path))
+            valid.append(_entry(store, path))
         except LogError as error:
-            bad.append(f"{printable(path)}: {error.what}")
-    for line in bad[:MOST_LINES]:
+            invalid.append(f"{printable(path)}: {error.what}")
+    for line in invalid[:MOST_LINES]:
         log.warning("%s; this log is left out", line)
-    if len(bad) > MOST_LINES:
-        log.warning("%d other logs of the store are left out", len(bad) - MOST_LINES)
-    return sorted(found, key=order)
+    if len(invalid) > MOST_LINES:
+        log.warning("%d other logs of the store are left out", len(invalid) - MOST_LINES)
+    return sorted(valid, key=order)
 
 
 def _entry(store: Store, path: str) -> Entry:
-    """One row of the table `log`, of which everything is checked. Raises LogError for a file that has none."""
+    """Read and validate one row of the table `log`. Raises LogError if the file does not contain a valid one."""
     place = _PLACE.fullmatch(path)
     if place is None or not (int(place["stage"]) <= MOST_STAGE and int(place["car"]) <= MOST_CAR):
-        raise LogError("no place of a log: event, stage and car are not as `fleet add` names them")
+        raise LogError("not a path of `fleet add`: event, stage or car is malformed")
     with store.read(path) as stream:
         data = stream.read(MOST_ENTRY_BYTES + 1)
     try:
@@ -112,20 +107,20 @@ def _entry(store: Store, path: str) -> Entry:
             or not file.schema_arrow.equals(TABLES["log"])
         ):
             raise LogError("not one row of the table log")
-        # By this thread alone: one of Arrow's that still closes a file when the program ends takes it down.
+        # Without Arrow's threads: one that still closes a file at exit crashes the program.
         (row,) = file.read(use_threads=False).to_pylist()
         entry = Entry(**row, event=place["event"], stage=int(place["stage"]), car=int(place["car"]))
     except (pa.ArrowException, OSError, ValueError, TypeError, OverflowError) as error:
         what = error.what if isinstance(error, LogError) else f"cannot be read: {printable(error)}"
         raise LogError(what) from error
     if entry.path("log") != path:
-        raise LogError("its place is another log's")
+        raise LogError("its path does not match its row")
     require_valid(entry)
     return entry
 
 
 def require_valid(entry: Entry) -> None:
-    """Raise LogError for an entry that the rest of the program cannot rely on."""
+    """Raise LogError if an entry has an invalid name, identity, text or number."""
     words = (
         entry.software,
         entry.event_name,
@@ -135,31 +130,31 @@ def require_valid(entry: Entry) -> None:
         entry.car_class,
     )
     if not is_file_name(entry.name):
-        raise LogError(f"{printable(repr(entry.name))} is not a file's name")
+        raise LogError(f"{printable(repr(entry.name))} is not a file name")
     if not (isinstance(entry.identity, str) and _IDENTITY.fullmatch(entry.identity)):
-        raise LogError("its identity is none")
+        raise LogError("its identity is malformed")
     if not all(isinstance(word, str) and len(word) <= MOST_WORD_CHARS for word in (*words, entry.crew)):
-        raise LogError("a text of it is missing or too long")
+        raise LogError("one of its texts is missing or too long")
     numbers = (entry.rows, entry.size_bytes, entry.duration_s)
     if not all(number is not None and 0 <= number < math.inf for number in numbers):
-        raise LogError("a number of it is missing or out of range")
+        raise LogError("one of its numbers is missing or out of range")
 
 
 def order(entry: Entry) -> tuple[str, int, int, float, str]:
-    """How logs are listed, and which of two counts first in a class table."""
+    """Sort key of logs in lists and class tables: event, stage, car, begin."""
     began_s = 0.0 if entry.from_utc is None else entry.from_utc.timestamp()
     return entry.event, entry.stage, entry.car, began_s, entry.log
 
 
-def select(found: Iterable[Entry], event: str | None, stage: int | None, car: int | None) -> Iterator[Entry]:
-    """Those of an event, a stage, a car."""
-    for entry in found:
+def select(logs: Iterable[Entry], event: str | None, stage: int | None, car: int | None) -> Iterator[Entry]:
+    """Filter logs by event, stage and car; None matches all."""
+    for entry in logs:
         if event in (None, entry.event) and stage in (None, entry.stage) and car in (None, entry.car):
             yield entry
 
 
 def dataset(store: Store, table: str, paths: Sequence[str], below: str = "") -> datasets.Dataset:
-    """Files of a table as one Arrow dataset, with event, stage and car from the names of their folders."""
+    """Open files of a table as one Arrow dataset, with event, stage and car from their folder names."""
     schema = TABLES[table]
     for field in PARTITIONS:
         schema = schema.append(field)

@@ -1,6 +1,6 @@
-"""The judging on Dask distributed: workers of this machine, or those of a scheduler that is there already.
+"""Run reviews on Dask distributed: local worker processes, or the workers of an existing scheduler.
 
-A worker that dies is Dask's business: what it was at is given to another one. Knows nothing of what is judged.
+Dask reschedules the work of a worker that dies. Knows nothing of the review itself.
 """
 
 from __future__ import annotations
@@ -23,21 +23,23 @@ from logger.fleet.catalogue import Entry
 from logger.fleet.review import Judge, Run, Verdict, judge
 
 SCHEDULER_TIMEOUT_S = 30.0
-"""A scheduler that has no worker after so long has none."""
+"""Time to wait for a scheduler to answer and to have a worker."""
 _TRIM = "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_"
-"""Dask has glibc give back each 64 kB that becomes free. The review's arrays come and go: it then takes 1.7 times as
-long (0.98 s of the processor a log, not 0.55), and holds no less at its peak."""
+"""By default Dask makes glibc return each free 64 kB to the system. With the review's short-lived arrays that takes 1.7
+times the CPU time (0.98 s per log instead of 0.55) and does not lower the peak memory."""
 
 _SAFE_PATH = f"distributed.nanny.pre-spawn-environ.{own_process.SAFE_PATH}"
 
 
 @contextmanager
 def workers(scheduler: str | None, count: int | None) -> Iterator[Judge]:
-    """The processors of a scheduler's workers, or of `count` processes here (None: one a core).
+    """Yield a judge that runs on a scheduler's workers, or on `count` local processes (None: one per core).
 
-    Raises DeviceError when the scheduler does not answer or has no workers.
+    Raises DeviceError if the scheduler does not answer or has no workers.
     """
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # its comings and goings are not the user's
+    logging.getLogger("distributed").setLevel(
+        logging.CRITICAL
+    )  # hides its messages about workers from the user
     if scheduler is None:
         with (
             _start_cluster(count or os.cpu_count() or 1) as cluster,
@@ -61,8 +63,8 @@ def workers(scheduler: str | None, count: int | None) -> Iterator[Judge]:
 
 
 def _start_cluster(count: int) -> LocalCluster:
-    """Start worker processes, by a thread without signals: Ctrl-C is this process's alone, and ends them with it."""
-    # Its first start would unblock the signals; and after Ctrl-C it would print a warning about semaphores.
+    """Start worker processes from a thread with blocked signals, so that only this process receives Ctrl-C."""
+    # The first start of the resource tracker unblocks signals; after Ctrl-C it prints a warning about semaphores.
     before = os.environ.get("PYTHONWARNINGS", "")
     os.environ["PYTHONWARNINGS"] = "ignore:resource_tracker"
     with own_process.safe_path():
@@ -78,13 +80,13 @@ def _start_cluster(count: int) -> LocalCluster:
 def _start_in_thread(starting: Future[LocalCluster], count: int) -> None:
     try:
         starting.set_result(local_cluster(count))
-    except Exception as error:  # noqa: BLE001 - raised again by whoever waits for the result
+    except Exception as error:  # noqa: BLE001 - raised again by Future.result
         starting.set_exception(error)
 
 
 @contextmanager
 def _exit_at_once() -> Iterator[None]:
-    """Ctrl-C ends the process here: Dask takes seconds to close, and prints what it could not."""
+    """Exit at once on Ctrl-C: closing Dask takes seconds and prints errors."""
     try:
         yield
     except KeyboardInterrupt:
@@ -95,26 +97,26 @@ def _exit_at_once() -> Iterator[None]:
 
 
 def local_cluster(count: int) -> LocalCluster:
-    """So many worker processes on this machine."""
+    """Start `count` worker processes on this machine."""
     with dask.config.set({_TRIM: None, _SAFE_PATH: "1"}):
         return LocalCluster(
             n_workers=count,
-            threads_per_worker=1,  # the review is Python and SQLite: threads would take turns
-            dashboard_address="127.0.0.1:0",  # the scheduler listens anyway: at any port, or a second run complains
+            threads_per_worker=1,  # the review is bound by Python: threads would not run in parallel
+            dashboard_address="127.0.0.1:0",  # always listens; a fixed port would conflict with a second run
             scheduler_kwargs={"dashboard": False},
             silence_logs=logging.CRITICAL,
         )
 
 
 def _judging(client: Client) -> Judge:
-    def judged(run: Run, found: list[Entry]) -> Iterator[Verdict]:
-        futures = {client.submit(judge, run, entry, pure=False): entry for entry in found}
+    def judge_on_workers(run: Run, logs: list[Entry]) -> Iterator[Verdict]:
+        futures = {client.submit(judge, run, entry, pure=False): entry for entry in logs}
         for future in as_completed(list(futures), loop=client.loop):
             entry = futures.pop(future)
             if future.status == "finished":
                 yield future.result()
-            else:  # a log on which worker after worker dies
+            else:  # a log that kills every worker
                 yield Verdict(entry, None, None, error=f"{entry.name}: {future.exception()}", exit_code=1)
             future.release()
 
-    return judged
+    return judge_on_workers

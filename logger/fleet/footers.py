@@ -1,7 +1,7 @@
-"""What a Parquet file of a store says of itself, before a row of it is read.
+"""Check the footers of a store's Parquet files before reading any rows.
 
-A file may be anybody's: of other columns, or with a row group that is larger than this machine's memory. Such a file
-costs itself and a line of the program's own log; the others are read.
+A file may be malicious: with other columns, or with a row group larger than this machine's memory. Such a file is
+skipped with a warning; the others are read.
 """
 
 from __future__ import annotations
@@ -20,37 +20,37 @@ from logger.fleet.tables import ROWS_PER_GROUP, TABLES
 log = logging.getLogger(__name__)
 
 MOST_GROUP_ROWS = 2 * ROWS_PER_GROUP
-"""Rows of a row group: ours have half of it at most."""
+"""Maximum rows of a row group: twice the size that `fleet add` writes."""
 MOST_GROUP_BYTES = 1 << 29
-"""Of a row group when it is unpacked, 512 MB: a full one of fixes has 20 MB, of events with long words some 100."""
+"""Maximum uncompressed size of a row group, 512 MB: a full one of fixes has 20 MB, of events with long texts 100."""
 MOST_LINES = 10
-"""Files that are left out and named."""
+"""Skipped files listed individually."""
 
 
 def readable_files(store: Store, table: str, paths: Iterable[str]) -> list[str]:
-    """Those of a table's files that can be read within bounds."""
-    found, bad = [], []
+    """Filter a table's files to those that are valid and within the size limits."""
+    valid, invalid = [], []
     for path in paths:
         try:
             _require_readable(store, table, path)
         except LogError as error:
-            bad.append(f"{printable(path)}: {error.what}")
+            invalid.append(f"{printable(path)}: {error.what}")
         else:
-            found.append(path)
-    for line in bad[:MOST_LINES]:
+            valid.append(path)
+    for line in invalid[:MOST_LINES]:
         log.warning("%s; this file is left out", line)
-    if len(bad) > MOST_LINES:
-        log.warning("%d other files of the table %s are left out", len(bad) - MOST_LINES, table)
-    return found
+    if len(invalid) > MOST_LINES:
+        log.warning("%d other files of the table %s are left out", len(invalid) - MOST_LINES, table)
+    return valid
 
 
 def _require_readable(store: Store, table: str, path: str) -> None:
-    """Raise LogError for a file that is none of this table's."""
+    """Raise LogError if a file cannot belong to this table or is too large."""
     try:
         with store.read(path) as stream:
             footer = parquet.read_metadata(stream)
-            for wrong in _problems(footer, TABLES[table]):
-                raise LogError(wrong)
+            for problem in _problems(footer, TABLES[table]):
+                raise LogError(problem)
     except (pa.ArrowException, OSError, ValueError, TypeError) as error:
         raise LogError(
             error.what if isinstance(error, LogError) else f"cannot be read: {printable(error)}"
@@ -58,12 +58,12 @@ def _require_readable(store: Store, table: str, path: str) -> None:
 
 
 def _problems(footer: parquet.FileMetaData, schema: pa.Schema) -> Iterator[str]:
-    there = footer.schema.to_arrow_schema()
-    for field in there:
-        ours = schema.field(field.name) if field.name in schema.names else None
-        if ours is not None and field.type != ours.type:
-            yield f"its column {printable(field.name, 40)} is of type {printable(field.type, 40)}, not {ours.type}"
-    if schema.names[0] not in there.names:
+    actual = footer.schema.to_arrow_schema()
+    for field in actual:
+        expected = schema.field(field.name) if field.name in schema.names else None
+        if expected is not None and field.type != expected.type:
+            yield f"its column {printable(field.name, 40)} is of type {printable(field.type, 40)}, not {expected.type}"
+    if schema.names[0] not in actual.names:
         yield f"it has no column {schema.names[0]}"
     for number in range(footer.num_row_groups):
         group = footer.row_group(number)

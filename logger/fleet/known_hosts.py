@@ -1,6 +1,6 @@
-"""SFTP stores: only a server that `ssh` knows already. fsspec by itself believes whoever answers.
+"""SFTP host key check: accept only servers in `~/.ssh/known_hosts`.
 
-A man in the middle would get the season's logs, and a say in what is believed of them.
+fsspec accepts any host key by default. A man in the middle could read and change the season's logs.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ _SCHEMES = ("sftp://", "ssh://")
 
 
 def options(url: str) -> dict[str, Any]:
-    """What fsspec's driver of a URL is to be told; nothing for others than SFTP's.
+    """Options for fsspec's driver of a URL; empty except for SFTP.
 
-    Raises ImportError where its driver is not installed.
+    Raises ImportError if the driver is not installed.
     """
     if not url.startswith(_SCHEMES):
         return {}
-    import paramiko  # noqa: PLC0415 - only for these
+    import paramiko  # noqa: PLC0415 - only for SFTP
 
     class Known(paramiko.MissingHostKeyPolicy):  # type: ignore[misc]
-        """Asked for every host, as fsspec reads no list of them."""
+        """Called for every host, because fsspec loads no list of known hosts."""
 
         def missing_host_key(self, _client: object, hostname: str, key: Any) -> None:
             known = paramiko.HostKeys()

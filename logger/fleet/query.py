@@ -1,8 +1,8 @@
-"""SQL over the dataset: DuckDB within this process, one view a table.
+"""SQL queries over the dataset: DuckDB in this process, one view per table.
 
-The question is anybody's text, so DuckDB is shut in before it is read: it is handed the tables as Arrow datasets,
-then forbidden every access to files, network and extensions, and its settings are locked. It can neither write into
-the store nor read anything beside it. Only files whose log is in the table `log` are handed over.
+The SQL text is untrusted, so DuckDB is locked down first: it receives the tables as Arrow datasets, then loses all
+access to files, network and extensions, and its settings are locked. A query can neither write to the store nor read
+anything else. DuckDB receives only files whose log is in the table `log`.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from logger.fleet.catalogue import dataset, entries
 from logger.fleet.store import Store
 
 MOST_MESSAGE_CHARS = 600
-"""Of what DuckDB says: it repeats the question."""
+"""Maximum length of a DuckDB error, which repeats the query."""
 ROWS = 10_000
-"""Rows of the answer at a time."""
+"""Rows per batch of the result."""
 _LOCKDOWN = (
     "SET TimeZone = 'UTC'",
-    "SET python_enable_replacements = false",  # or a variable of ours would be a table
+    "SET python_enable_replacements = false",  # otherwise Python variables would be tables
     "SET enable_external_access = false",
     "SET lock_configuration = true",
 )
@@ -36,16 +36,17 @@ _LOCKDOWN = (
 
 @contextmanager
 def run_query(store: Store, sql: str, run: str | None = None) -> Iterator[pa.RecordBatchReader | None]:
-    """The answer to a question; None to what has none. `run` gives the tables of a review in place of the first one's.
+    """Run a query and yield its result; None if the statement has no result.
 
-    Raises ConfigurationError when the question cannot be answered.
+    `run` uses the tables of that review instead of those written by `fleet add`. Raises ConfigurationError for an
+    invalid query.
     """
     with (
         tempfile.TemporaryDirectory(prefix="stagelog-fleet-") as spill,
         duckdb.connect(config={"temp_directory": spill}) as connection,
     ):
-        for table, found in _datasets(store, sql, run):
-            connection.register(table, found)
+        for table, files in _datasets(store, sql, run):
+            connection.register(table, files)
         for setting in _LOCKDOWN:
             connection.execute(setting)
         try:
@@ -57,35 +58,35 @@ def run_query(store: Store, sql: str, run: str | None = None) -> Iterator[pa.Rec
                 f"DuckDB: {what}", hint=f"the tables are {', '.join(tables.TABLES)}"
             ) from error
         except pa.ArrowException as error:
-            hint = "remove the store's damaged file, and add its log again"
+            hint = "remove the damaged file from the store, and add its log again"
             raise LogError(f"cannot be read: {printable(error)}", where=store.shown, hint=hint) from error
 
 
 def _datasets(store: Store, sql: str, run: str | None) -> Iterator[tuple[str, object]]:
-    """Every table; the files of those that the question can mean have their footers read first."""
+    """Yield every table as a dataset; footers are checked for tables whose name occurs in the query."""
     if run is not None and not is_file_name(run):
         raise ConfigurationError(
             "not a review's folder", where=repr(printable(run)), hint="name one under review/"
         )
-    found = entries(store)
+    logs = entries(store)
     for table in tables.TABLES:
         below = f"review/{run}/" if run is not None and table in tables.REVIEW_TABLES else ""
-        paths = [entry.path(table, below) for entry in found]
-        if table != "log":  # of that one every row was read already
-            there = set(store.list(f"{below}{table}/", ".parquet"))
-            paths = [path for path in paths if path in there]
+        paths = [entry.path(table, below) for entry in logs]
+        if table != "log":  # `entries` has read every row of it
+            existing = set(store.list(f"{below}{table}/", ".parquet"))
+            paths = [path for path in paths if path in existing]
             if table in sql.lower():
                 paths = footers.readable_files(store, table, paths)
         yield table, dataset(store, table, paths, below)
 
 
 def as_text(batch: pa.RecordBatch) -> pa.Table:
-    """Rows with their times as ISO 8601 text, which neither JSON nor CSV has a type for."""
-    found = pa.table(batch)
-    for at, field in enumerate(found.schema):
+    """Convert timestamps to ISO 8601 text, for JSON and CSV."""
+    rows = pa.table(batch)
+    for at, field in enumerate(rows.schema):
         if pa.types.is_timestamp(field.type):
-            text = compute.strftime(found.column(at).cast(pa.timestamp("us")), "%Y-%m-%dT%H:%M:%S")
+            text = compute.strftime(rows.column(at).cast(pa.timestamp("us")), "%Y-%m-%dT%H:%M:%S")
             zone = "Z" if field.type.tz else ""
             column = compute.binary_join_element_wise(text, zone, "")
-            found = found.set_column(at, field.name, column)
-    return found
+            rows = rows.set_column(at, field.name, column)
+    return rows

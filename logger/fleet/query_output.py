@@ -1,4 +1,4 @@
-"""An answer of DuckDB on the standard output: as a table, as lines of JSON, or as CSV. Rows are told as they come."""
+"""Print a query result as a table, JSON lines or CSV; rows are streamed."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from logger.export.csv_cells import cell_text
 from logger.fleet.query import as_text
 
 MOST_ROWS = 1_000
-"""A table needs all of its rows before the first: of a longer answer these are shown."""
+"""Rows of a table shown at most: its column widths need all rows in memory."""
 
 
 def as_json(answer: pa.RecordBatchReader) -> None:
-    """A JSON object a row."""
+    """Print one JSON object per row."""
     for row in _rows(answer):
-        said = dict(zip(answer.schema.names, row, strict=True))
-        echo_json(said, indent=None, default=_plain)
+        document = dict(zip(answer.schema.names, row, strict=True))
+        echo_json(document, indent=None, default=_plain)
 
 
 def as_csv(answer: pa.RecordBatchReader) -> None:
-    """RFC 4180 with a heading; an unknown value is empty."""
+    """Print CSV (RFC 4180) with a header; null is empty."""
     lines = io.TextIOWrapper(output_bytes(), encoding="utf-8", newline="")
     try:
         writer = csv.writer(lines)
@@ -37,11 +37,11 @@ def as_csv(answer: pa.RecordBatchReader) -> None:
 
 
 def as_table(answer: pa.RecordBatchReader) -> None:
-    """Columns for people."""
+    """Print an aligned table."""
     rows: list[list[str]] = []
     for row in _rows(answer):
         if len(rows) == MOST_ROWS:
-            echo(f"stagelog: there are more than {MOST_ROWS} rows; --csv tells all", err=True)
+            echo(f"stagelog: only the first {MOST_ROWS} rows are shown; use --csv for all", err=True)
             break
         rows.append([_words(cell) for cell in row])
     print_table(answer.schema.names, rows)
@@ -59,14 +59,14 @@ def _words(cell: Any) -> str:
 
 
 def _cell(cell: Any) -> Any:
-    """A cell of CSV: numbers and times as they are, everything that can hold a text as one."""
+    """A CSV cell: numbers and times unchanged, values that can contain text escaped."""
     if isinstance(cell, str | list | dict):
         return cell_text(str(cell))
     return _plain(cell) if isinstance(cell, bytes) else cell
 
 
 def _plain(cell: Any) -> Any:
-    """What JSON has no type for: bytes as hexadecimal digits, the rest (decimals, dates) as Python writes it."""
+    """Convert a value without a JSON type: bytes to hexadecimal, others (decimals, dates) to `str`."""
     return cell.hex() if isinstance(cell, bytes) else str(cell)
 
 

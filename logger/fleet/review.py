@@ -1,10 +1,10 @@
-"""Every log of a store judged again: `logger/review` itself, once for each, wherever there is a processor.
+"""Review every log of a store again with `logger/review`, in a loop or on workers.
 
-A piece of work is a store's address and a log's row: small. Whoever does it reads the log out of the store and writes
-what comes out into the store; only a line of figures comes back. So the memory of a worker does not grow with the
-number of logs, and a piece that is done twice, because a worker died, leaves the same files.
+A task consists of a store's URL and a log's row. The worker reads the log from the store and writes the results to the
+store; it returns only a few figures. So a worker's memory does not grow with the number of logs, and a task that runs
+twice, because a worker died, leaves the same files.
 
-    STORE/review/RUN/json/SHA256.json            what `stagelog review --json` says of the log
+    STORE/review/RUN/json/SHA256.json            the document of `stagelog review --json`
     STORE/review/RUN/TABLE/event=.../...         section, overspeed, quality under these rules
     STORE/review/RUN/season.json                 verdicts and class tables
 """
@@ -39,12 +39,12 @@ from logger.review.standings import result_of
 from logger.stage.rules import NotFinished
 
 RECORDED = "recorded"
-"""The run by the rules that each log brings."""
+"""Name of the run under each log's own rules."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """How the logs are to be judged. `rules` is a model's name, or what a rules file says; None is the logs' own."""
+    """Rules of one review of the store. `rules` is a model's name or the text of a rules file; None: the logs' own."""
 
     store: str
     name: str
@@ -53,12 +53,12 @@ class Run:
 
     @property
     def folder(self) -> str:
-        """Where in the store its results are, with a slash."""
+        """Folder of its results in the store, with a trailing slash."""
         return f"review/{self.name}/"
 
 
 class Verdict(NamedTuple):
-    """What came of one log. `error` is a line, "" if all is well, and `exit_code` goes with it."""
+    """Result of one log. `error` is a line, "" if there is none; `exit_code` belongs to it."""
 
     entry: Entry
     result: Result | None
@@ -73,17 +73,17 @@ class Verdict(NamedTuple):
 
 Done = Callable[[float], None]
 Judge = Callable[[Run, list[Entry]], Iterator[Verdict]]
-"""Judges logs in any order: `judge_in_loop`, or a cluster."""
+"""Reviews logs and yields verdicts in any order: `judge_in_loop`, or a cluster."""
 
 
 def run_of(store: Store, rules: str | None) -> Run:
-    """A run under a rules file, a penalty model, or None; the same rules give the same name.
+    """Create a run for a rules file, a penalty model, or None; equal rules give equal names.
 
     Raises ConfigurationError.
     """
     if rules is None:
         return Run(store.url, RECORDED)
-    rules_of(ReviewOptions(rules=rules))  # what is wrong with them is said here, once
+    rules_of(ReviewOptions(rules=rules))  # raises once here for invalid rules
     if rules.lower().replace("-", "_") in MODELS:
         return Run(store.url, slug(rules), rules)
     path = Path(rules)
@@ -93,9 +93,9 @@ def run_of(store: Store, rules: str | None) -> Run:
 
 
 def judge(run: Run, entry: Entry) -> Verdict:
-    """Review one log and write what comes out into the store. Never raises for what is wrong with the log.
+    """Review one log and write the results to the store. Problems of the log become the verdict's error.
 
-    A full disk is raised: the next log would fail like this one.
+    Raises OSError for a full disk: the next log would fail too.
     """
     store = Store(run.store)
     try:
@@ -105,7 +105,7 @@ def judge(run: Run, entry: Entry) -> Verdict:
         if getattr(error, "errno", None) in FULL:
             raise
         return Verdict(entry, None, None, error=line_of(error), exit_code=getattr(error, "exit_code", 74))
-    except Exception as error:  # noqa: BLE001 - a log of strangers: whatever it leads to, the others are reviewed
+    except Exception as error:  # noqa: BLE001 - an untrusted log must not stop the others
         what = f"{entry.name}: cannot be reviewed: {printable(error) or type(error).__name__}"
         return Verdict(entry, None, None, error=what, exit_code=LogError.exit_code)
 
@@ -118,44 +118,50 @@ def _judge(run: Run, entry: Entry, store: Store, work_folder: Path, folder: Path
         rules_file.write_text(run.rules, encoding="utf-8")
         rules = str(rules_file)
     log = restore(store, entry, folder)
-    with open_evidence(log, ReviewOptions(rules=rules), lambda _done: None) as (evidence, chosen, connection):
-        report = report_of(evidence, chosen, connection)
+    with open_evidence(log, ReviewOptions(rules=rules), lambda _done: None) as (
+        evidence,
+        log_rules,
+        connection,
+    ):
+        report = report_of(evidence, log_rules, connection)
     document = json.document(report)
-    made = work_folder / "made"
+    new_file = work_folder / "new"
     for table, rows in document_tables(document, entry.log).items():
-        tables.write(made, table, [rows])
-        store.place(made, entry.path(table, run.folder))
-    made.write_text(encoding.dumps(document, indent=1, ensure_ascii=False, allow_nan=False), encoding="utf-8")
-    store.place(made, f"{run.folder}json/{entry.log}.json")
-    wrong = report.problem
+        tables.write(new_file, table, [rows])
+        store.place(new_file, entry.path(table, run.folder))
+    new_file.write_text(
+        encoding.dumps(document, indent=1, ensure_ascii=False, allow_nan=False), encoding="utf-8"
+    )
+    store.place(new_file, f"{run.folder}json/{entry.log}.json")
+    problem = report.problem
     return Verdict(
         entry,
         result_of(report),
-        chosen.not_finished,
+        log_rules.not_finished,
         report.penalty_s,
         len(report.overspeeds),
         max((section.max_kmh for section in report.sections if section.max_kmh is not None), default=None),
         sum(point.state == "missed" for point in report.waypoints),
-        str(wrong) if wrong else "",
-        wrong.exit_code if wrong else 0,
+        str(problem) if problem else "",
+        problem.exit_code if problem else 0,
     )
 
 
-def judge_in_loop(run: Run, found: list[Entry]) -> Iterator[Verdict]:
-    """One after the other, in this process."""
-    for entry in found:
+def judge_in_loop(run: Run, logs: list[Entry]) -> Iterator[Verdict]:
+    """Review logs one after the other in this process."""
+    for entry in logs:
         yield judge(run, entry)
 
 
-def review(run: Run, found: list[Entry], judged: Judge, progress: Done) -> list[Verdict]:
-    """Judge logs, and list the verdicts in the order of the logs."""
+def review(run: Run, logs: list[Entry], judge_logs: Judge, progress: Done) -> list[Verdict]:
+    """Review logs, and return the verdicts in the order of the logs."""
     verdicts = {}
-    for number, verdict in enumerate(judged(run, found), 1):
+    for number, verdict in enumerate(judge_logs(run, logs), 1):
         verdicts[verdict.entry.log] = verdict
-        progress(number / len(found))
-    return [verdicts[entry.log] for entry in found]
+        progress(number / len(logs))
+    return [verdicts[entry.log] for entry in logs]
 
 
-def stage_results(found: Iterable[Verdict]) -> list[Result]:
-    """The results of those that have one and belong to a stage."""
-    return [verdict.result for verdict in found if verdict.result is not None and verdict.entry.stage_name]
+def stage_results(verdicts: Iterable[Verdict]) -> list[Result]:
+    """The results of the logs that have one and belong to a stage."""
+    return [verdict.result for verdict in verdicts if verdict.result is not None and verdict.entry.stage_name]

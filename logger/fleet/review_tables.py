@@ -1,4 +1,4 @@
-"""A review's document as rows of the dataset: the very values that `stagelog review --json` tells."""
+"""Convert the document of `stagelog review --json` to rows of the dataset, with the same values."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ def document_tables(document: dict[str, Any], sha256: str) -> dict[str, pa.Table
         "overspeed": document["overspeeds"],
         "quality": [document["quality"]],
     }
-    return {table: _table(table, found, sha256) for table, found in rows.items()}
+    return {table: _table(table, table_rows, sha256) for table, table_rows in rows.items()}
 
 
 def _table(table: str, rows: list[dict[str, Any]], sha256: str) -> pa.Table:
     schema = TABLES[table]
-    told = [
+    cells = [
         {field.name: _cell(row.get(field.name), field) for field in schema} | {"log": sha256} for row in rows
     ]
-    return pa.Table.from_pylist(told, schema=schema)
+    return pa.Table.from_pylist(cells, schema=schema)
 
 
 def _cell(value: Any, field: pa.Field) -> Any:

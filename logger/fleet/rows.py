@@ -1,4 +1,4 @@
-"""A log's rows as Arrow tables, a block at a time: memory does not grow with the log."""
+"""Read a log's rows as Arrow tables in blocks, with constant memory."""
 
 from __future__ import annotations
 
@@ -19,11 +19,9 @@ from logger.review.places import NO_RUN
 from logger.review.report import Report
 
 _ROWS = 16_384
-"""Rows a block of the tables that are read row by row."""
-
-
+"""Rows per block of the tables that are read row by row."""
 _NO_CHANNEL = 2**63 - 1
-"""After all numbers that a channel may have."""
+"""Sorts after every channel number."""
 
 
 class LogRows:
@@ -36,8 +34,8 @@ class LogRows:
         self._all = Selection(Clock(connection))
 
     def blocks(self, table: str, progress: Progress = lambda _done: None) -> Iterator[pa.Table]:
-        """A table's rows. Raises LogError, sqlite3.Error."""
-        found: Iterator[list[Any]] = {
+        """Yield a table's rows. Raises LogError, sqlite3.Error."""
+        blocks: Iterator[list[Any]] = {
             "fix": self._fix,
             "reading": self._reading,
             "event": lambda p: self._plain("event", "kind, detail", p),
@@ -48,7 +46,7 @@ class LogRows:
             ),
             "frame": self._frame,
         }[table](progress)
-        for columns in found:
+        for columns in blocks:
             name = pa.repeat(pa.scalar(self._sha256), len(columns[0]))
             yield arrow_table([name, *columns], TABLES[table])
 
@@ -57,7 +55,7 @@ class LogRows:
         sections = np.array([run.section + 1 for run in self._report.day.sections] + [0])
         done = 0
         for session, t_us, utc, *columns in fix_blocks(self._connection, self._all, progress):
-            here = slice(done, done + len(t_us))  # the review's rows are the log's, in their order
+            here = slice(done, done + len(t_us))  # the review has the log's rows in the same order
             done = here.stop
             run = places.run[here]
             section = np.where(run == NO_RUN, np.nan, sections[run])
@@ -74,10 +72,10 @@ class LogRows:
             ]
 
     def _free(self, run: NDArray[np.int64], way_m: Numbers, mps: Numbers) -> NDArray[np.bool_]:
-        """Which fixes were in a free area, by the roadbook's distance, as the review's page draws them.
+        """Mask of the fixes in a free area, by the roadbook's distance, as the review's page draws them.
 
-        The limit beside a fix is that of the second it is in: a zone's may stand there a second early or late, so
-        free areas reach outwards by a second's way.
+        The limit of a fix is that of its second, so a zone's limit may appear a second early or late: free areas
+        extend outwards by the distance of one second.
         """
         second_m = np.nan_to_num(mps)
         free = np.zeros(len(run), dtype=np.bool_)
@@ -93,11 +91,11 @@ class LogRows:
     def _reading(self, progress: Progress) -> Iterator[list[Any]]:
         known = channels_of(self._connection)
         numbers = np.array([*known, _NO_CHANNEL], dtype=np.int64)
-        words = [pa.array([channel[at] for channel in known.values()], pa.string()) for at in range(3)]
+        names = [pa.array([channel[at] for channel in known.values()], pa.string()) for at in range(3)]
         for session, t_us, channel, value in reading_blocks(self._connection, self._all):
             place = np.minimum(np.searchsorted(numbers, channel), len(known))
             which = pa.array(place, mask=numbers[place] != channel)
-            name, unit, source = (word.take(which) for word in words)
+            name, unit, source = (column.take(which) for column in names)
             yield [session, t_us, self._all.clock.utc(session, t_us), name, value, unit, source]
         progress(1.0)
 

@@ -1,4 +1,4 @@
-"""What came of reviewing a season: a table of the logs, and each event's class tables."""
+"""Results of a season's review: a table of the logs, and class tables per event."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ LOG_COLUMNS = ["event", "stage", "car", "crew", "time", "max km/h", "over-speeds
 def class_tables(
     verdicts: Sequence[Verdict], earlier: Sequence[Result], decisions: Decisions, *, imposed_only: bool
 ) -> dict[str, Standings]:
-    """The standings of each event; `earlier` are results of stages that no log is there for."""
-    found = {}
+    """Compute the standings of each event; `earlier` are results of stages without a log."""
+    tables = {}
     for event, group in groupby(verdicts, key=lambda verdict: verdict.entry.event):
         own = list(group)
         rows = [*stage_results(own), *earlier]
         rules = next((v.not_finished for v in own if v.not_finished is not None), NotFinished())
         if rows:
-            found[event] = standings.standings(rows, decisions, rules, imposed_only=imposed_only)
-    return found
+            tables[event] = standings.standings(rows, decisions, rules, imposed_only=imposed_only)
+    return tables
 
 
 def tables(verdicts: Sequence[Verdict], season: dict[str, Standings]) -> Iterator[Table]:
     """Title, columns and rows of each table."""
     yield "Logs", LOG_COLUMNS, [_row(verdict) for verdict in verdicts]
-    for event, found in season.items():
-        for title, columns, rows in standings.tables(found):
+    for event, event_standings in season.items():
+        for title, columns, rows in standings.tables(event_standings):
             yield f"{event}: {title}", columns, rows
 
 
@@ -57,7 +57,7 @@ def _row(verdict: Verdict) -> list[str]:
 
 
 def document(run: Run, verdicts: Sequence[Verdict], season: dict[str, Standings]) -> dict[str, Any]:
-    """All of it as one JSON object."""
+    """Verdicts and standings as one JSON object."""
     return {
         "run": run.name,
         "logs": [
@@ -78,13 +78,15 @@ def document(run: Run, verdicts: Sequence[Verdict], season: dict[str, Standings]
             }
             for verdict in verdicts
         ],
-        "standings": {event: standings.document(found) for event, found in season.items()},
+        "standings": {
+            event: standings.document(event_standings) for event, event_standings in season.items()
+        },
     }
 
 
-def save(store: Store, run: Run, said: dict[str, Any]) -> None:
-    """Put the document beside the run's other results."""
+def save(store: Store, run: Run, season: dict[str, Any]) -> None:
+    """Write the document to the run's folder."""
     with store.work_folder() as work_folder:
-        made = work_folder / "made"
-        made.write_text(encoding.dumps(said, indent=1, ensure_ascii=False), encoding="utf-8")
-        store.place(made, f"{run.folder}season.json")
+        new_file = work_folder / "new"
+        new_file.write_text(encoding.dumps(season, indent=1, ensure_ascii=False), encoding="utf-8")
+        store.place(new_file, f"{run.folder}season.json")

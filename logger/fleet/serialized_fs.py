@@ -1,9 +1,9 @@
-"""A file system whose driver answers one question at a time, for those who ask from several threads, as Arrow does.
+"""Thread-safe wrapper for an fsspec file system whose driver handles one request at a time.
 
-paramiko's SFTP is such a driver. Two threads on its one channel take each other's answers, and wait for ever; and a
-file that nobody closed asks a question of its own when it is collected, whose answer the next listing takes for its
-own. So there is one turn for the whole process, as fsspec gives everybody who names a server the same connection, and
-what was left open is closed at the beginning of a turn.
+paramiko's SFTP is such a driver, and Arrow calls it from several threads. Two threads on its one channel receive each
+other's responses and hang; and an unclosed file sends a request when it is garbage collected, whose response the next
+listing takes for its own. So one lock serves the whole process, because fsspec shares one connection per server, and
+unclosed files are closed at the next call.
 """
 
 from __future__ import annotations
@@ -13,31 +13,31 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-_TURN = threading.RLock()
+_LOCK = threading.RLock()
 _LEFT_OPEN: deque[Any] = deque()
 
 
 class _Serialized:
-    """Whatever `inner` can do, by one thread after the other."""
+    """Proxy of `inner`; its methods run in one thread at a time."""
 
     def __init__(self, inner: Any) -> None:
         self._inner = inner
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(self._inner, name)
-        return _in_turn(found) if callable(found) else found
+        attribute = getattr(self._inner, name)
+        return _locked(attribute) if callable(attribute) else attribute
 
 
 class SerializedFileSystem(_Serialized):
-    """One of fsspec's file systems; `open` is for reading."""
+    """An fsspec file system; `open` is for reading."""
 
     def open(self, path: str, mode: str = "rb") -> OpenFile:
-        """A file to read from."""
-        return OpenFile(_in_turn(self._inner.open)(path, mode))
+        """Open a file for reading."""
+        return OpenFile(_locked(self._inner.open)(path, mode))
 
 
 class OpenFile(_Serialized):
-    """A file object of it."""
+    """An open file of a serialized file system."""
 
     def __enter__(self) -> OpenFile:
         return self
@@ -46,13 +46,13 @@ class OpenFile(_Serialized):
         self.close()
 
     def __del__(self) -> None:
-        # It may be collected in the middle of somebody's turn: nothing is serialized here.
+        # Garbage collection may happen within another call: only remember the file here.
         _LEFT_OPEN.append(self._inner)
 
 
-def _in_turn(method: Callable[..., Any]) -> Callable[..., Any]:
+def _locked(method: Callable[..., Any]) -> Callable[..., Any]:
     def serialized(*arguments: Any, **options: Any) -> Any:
-        with _TURN:
+        with _LOCK:
             while _LEFT_OPEN:
                 _LEFT_OPEN.popleft().close()
             return method(*arguments, **options)

@@ -1,9 +1,9 @@
-"""The place of a fleet's data: a folder, or any URL that fsspec takes (s3://, gs://, abfs://, sftp://, memory://).
+"""Store of a fleet's data: a folder, or any fsspec URL (s3://, gs://, abfs://, sftp://, memory://).
 
-Knows nothing of logs. A folder may have been made by a stranger: symbolic links in it are never followed, and only
-regular files are read. The one idea: a file is there whole or not at all, so that a process that is killed leaves
-nothing that a reader could stumble over. A folder gets files by rename, an object store shows an object only when
-all of it has come, and anything else is written under another name and moved.
+Knows nothing of logs. A folder is untrusted: symbolic links in it are never followed, and only regular files are read.
+A file exists completely or not at all, so that a killed process leaves no partial file for a reader. A folder gets
+files by rename, an object store shows an object only when it is complete, and any other store gets a file under a
+temporary name, which is then moved.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from logger.fleet.work_folder import local_work_folder, work_folder
 log = logging.getLogger(__name__)
 
 INCOMING = ".incoming"
-"""Where files are made. Every engine passes over names that begin with a dot."""
+"""Folder for files being written. Query engines skip names that begin with a dot."""
 OBJECT_STORES = frozenset({"memory", "s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss", "oci"})
-"""What shows an object only when it is whole, and has no rename."""
+"""Protocols that show an object only when it is complete, and have no rename."""
 _PASSWORD = re.compile(r"(://[^/@:]*:)[^/@]*@")
 
 
@@ -43,14 +43,14 @@ class Store:
     """A folder or a URL. Paths are relative to it, with slashes."""
 
     def __init__(self, url: str) -> None:
-        """Raises ConfigurationError if `url` cannot be one, DeviceError if its server lets nobody in."""
+        """Raises ConfigurationError if `url` is invalid, DeviceError if its server refuses the connection."""
         self.shown = _without_password(url).removeprefix("file://")
         try:
             self.files, root = url_to_fs(url, **known_hosts.options(url))
         except (ValueError, ImportError) as error:
             hint = "name a folder, or a URL whose driver is installed (s3fs, gcsfs, adlfs, paramiko, ...)"
             raise ConfigurationError(str(error), where=self.shown, hint=hint) from error
-        except Exception as error:  # each driver that asks its server at once has its own
+        except Exception as error:  # drivers that connect at once raise their own exceptions
             raise self._unreachable(error) from error
         self.root = root.rstrip("/")
         self.is_folder = isinstance(self.files, LocalFileSystem)
@@ -60,64 +60,64 @@ class Store:
         self.url: str = self.files.unstrip_protocol(self.root) if self.is_folder else url.rstrip("/")
 
     def full(self, path: str) -> str:
-        """A path as the file system wants it."""
+        """A path in the form of the file system."""
         return f"{self.root}/{path}"
 
     def has(self, path: str) -> bool:
-        """Whether a file is there. Raises LogError for a folder that is a link."""
+        """Whether a file exists. Raises LogError if one of its folders is a link."""
         if self.is_folder:
             place = self._unlinked(path, is_target=True)
             return place.is_file() and not place.is_symlink()
         return bool(self.files.exists(self.full(path)))
 
     def list(self, folder: str, suffix: str) -> Sequence[str]:
-        """The files below a folder whose names end so, in order; none if there is no such folder.
+        """List the files below a folder with a suffix, sorted; empty if the folder does not exist.
 
-        Raises DeviceError if the server does not answer, LogError for a folder that is a link, OSError.
+        Raises DeviceError if the server does not answer, LogError if a folder on the path is a link, OSError.
         """
         if self.is_folder:
             return self._list_folder(folder, suffix)
         self.files.invalidate_cache()
         try:
-            found = self.files.find(self.full(folder))
+            paths = self.files.find(self.full(folder))
         except FileNotFoundError:
             return []
         except OSError:
             raise
-        except Exception as error:  # each driver has its own, and every verb lists first
+        except Exception as error:  # drivers raise their own exceptions; every command lists first
             raise self._unreachable(error) from error
-        return sorted(str(name)[len(self.root) + 1 :] for name in found if str(name).endswith(suffix))
+        return sorted(str(name)[len(self.root) + 1 :] for name in paths if str(name).endswith(suffix))
 
     def _list_folder(self, folder: str, suffix: str) -> Sequence[str]:
-        waiting, found, links = [self._unlinked(folder)], [], []
-        while waiting:
-            with suppress(FileNotFoundError, NotADirectoryError), os.scandir(waiting.pop()) as there:
-                for entry in there:
+        folders, files, links = [self._unlinked(folder)], [], []
+        while folders:
+            with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folders.pop()) as content:
+                for entry in content:
                     if entry.is_symlink():
                         links.append(entry.path)
                     elif entry.is_dir():
-                        waiting.append(Path(entry.path))
+                        folders.append(Path(entry.path))
                     elif entry.name.endswith(suffix) and entry.is_file():
-                        found.append(entry.path[len(self.root) + 1 :])
+                        files.append(entry.path[len(self.root) + 1 :])
         if links:
             others = f" and {len(links) - 1:,} others" if len(links) > 1 else ""
-            log.warning("%s%s: a link, which is not followed", printable(links[0]), others)
-        return sorted(found)
+            log.warning("%s%s: a symbolic link, not followed", printable(links[0]), others)
+        return sorted(files)
 
     def _unlinked(self, path: str, *, is_target: bool = False) -> Path:
-        """A path of a folder's store. Raises LogError where a folder on the way is a link, or the path itself.
+        """A path in a folder store. Raises LogError if the path or one of its folders is a symbolic link.
 
-        With `is_target` the path itself may be one, for it is replaced or removed.
+        With `is_target` the path itself may be a link, because it is replaced or removed.
         """
         place = Path(self.root, path)
         if not is_without_links(Path(self.root), place.parent if is_target else place):
             hint = "remove it: links in a store are not followed"
-            raise LogError("is a link, or in a folder that is one", where=printable(place), hint=hint)
+            raise LogError("is a symbolic link, or below one", where=printable(place), hint=hint)
         return place
 
     @contextmanager
     def work_folder(self) -> Iterator[Path]:
-        """A local folder to make files in, which is gone afterwards. Within a folder's own disk, so rename works."""
+        """Yield a temporary local folder for new files; for a folder store on the same disk, so that rename works."""
         if not self.is_folder:
             with local_work_folder() as own:
                 yield own
@@ -125,30 +125,30 @@ class Store:
         with work_folder(self._unlinked(INCOMING)) as own:
             yield own
 
-    def place(self, made: Path, path: str) -> None:
-        """Give a file that was made in the workshop its place, at once; it may be moved. Raises OSError."""
+    def place(self, new_file: Path, path: str) -> None:
+        """Put a file from the work folder into the store atomically; it may be moved. Raises OSError."""
         target = self.full(path)
         if self.is_folder:
-            there = self._unlinked(path, is_target=True)
-            there.parent.mkdir(parents=True, exist_ok=True)
-            put_in_place(made, there)
+            destination = self._unlinked(path, is_target=True)
+            destination.parent.mkdir(parents=True, exist_ok=True)
+            put_in_place(new_file, destination)
             return
         self.files.makedirs(target.rpartition("/")[0], exist_ok=True)
         if self._is_object_store:
-            self.files.put_file(str(made), target)
+            self.files.put_file(str(new_file), target)
             return
-        waiting = self.full(f"{INCOMING}/{uuid4().hex}")
+        temporary = self.full(f"{INCOMING}/{uuid4().hex}")
         self.files.makedirs(self.full(INCOMING), exist_ok=True)
-        self.files.put_file(str(made), waiting)
-        self.files.mv(waiting, target)
+        self.files.put_file(str(new_file), temporary)
+        self.files.mv(temporary, target)
 
     @property
     def for_arrow(self) -> Any:
-        """The file system as Arrow takes it: a folder it reads by itself, without Python."""
+        """The file system for Arrow, which reads a folder itself, without Python."""
         return self.files if self.is_folder else PyFileSystem(FSSpecHandler(self.files))
 
     def read(self, path: str) -> IO[bytes]:
-        """Open a file for reading. Raises LogError if it is not there, or is no file."""
+        """Open a file for reading. Raises LogError if it does not exist or is not a file."""
         if self.is_folder:
             return self._read_file(path)
         try:
@@ -168,11 +168,11 @@ class Store:
             raise LogError(f"cannot be read: {error.strerror}", where=path, hint=hint) from error
         if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
             stream.close()
-            raise LogError("is no file", where=path, hint=hint)
+            raise LogError("is not a file", where=path, hint=hint)
         return stream
 
     def remove(self, path: str) -> None:
-        """Remove a file; nothing if there is none."""
+        """Remove a file if it exists."""
         if self.has(path):
             self.files.rm_file(self.full(path))
 
@@ -182,10 +182,10 @@ class Store:
 
 
 def _without_password(url: str) -> str:
-    """A URL as it may be shown to whoever looks over a shoulder."""
+    """A URL with its password masked, for messages."""
     return _PASSWORD.sub(r"\1***@", url)
 
 
 def _protocols(files: Any) -> set[str]:
-    said = files.protocol
-    return {said} if isinstance(said, str) else set(said)
+    names = files.protocol
+    return {names} if isinstance(names, str) else set(names)

@@ -1,4 +1,4 @@
-"""The verbs `fleet add`, `fleet fetch`, `fleet review`, `fleet query`. They open things and print."""
+"""Commands `fleet add`, `fetch`, `review` and `query`: open the store, call the plain functions, print."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _store = click.option(
     "--store",
     "url",
     required=True,
-    help="The fleet's data: a folder, or a URL that fsspec takes, such as s3://bucket/rally.",
+    help="Store of the fleet's data: a folder, or an fsspec URL such as s3://bucket/rally.",
 )
 
 
 @contextmanager
 def _extra() -> Iterator[None]:
-    """What is missing without the extra, as one line."""
+    """Convert a missing package of the extra to a one-line error."""
     try:
         yield
     except ModuleNotFoundError as error:
@@ -40,21 +40,21 @@ def _extra() -> Iterator[None]:
 
 @click.group(name="fleet")
 def fleet() -> None:
-    """Many logs as one dataset: add them, review them all, ask about them."""
+    """Manage many logs as one dataset: add, fetch, review, query."""
 
 
 @fleet.command(name="add")
 @click.argument("logs", type=_PATH, nargs=-1, required=True)
 @_store
+@click.option("--car", "cars", type=int, multiple=True, help="Accept only logs of this car; repeatable.")
 @click.option(
-    "--car", "cars", type=int, multiple=True, help="Take logs of this car only; may be given again."
+    "--frames", is_flag=True, help="Also add the raw CAN frames: makes the dataset ten times as large."
 )
-@click.option("--frames", is_flag=True, help="The raw bus too: it makes the dataset ten times as big.")
 def add(logs: tuple[Path, ...], url: str, cars: tuple[int, ...], frames: bool) -> int:
-    """Turn LOGS (files, or folders of them) into Parquet tables in a store.
+    """Add LOGS (files or folders) to a store, as Parquet tables.
 
-    A log that is there already changes nothing. One that is damaged, or of another car than it says, is told of and
-    left out; the others go in, and the exit code is 1.
+    A log that is already in the store changes nothing. A log that is damaged, or not of the car it names, is reported
+    and left out; the others are added, and the exit code is 1.
     """
     return _add(logs, url, cars, frames=frames)
 
@@ -67,12 +67,17 @@ def add(logs: tuple[Path, ...], url: str, cars: tuple[int, ...], frames: bool) -
     type=_PATH,
     default=Path("fetched"),
     show_default=True,
-    help="Where the logs come to lie; a second fetch goes on there.",
+    help="Folder for the downloaded logs; a second fetch resumes there.",
 )
-@click.option("--pin", help="The crew pages' pin, if all cars have the same; better in STAGELOG_PIN.")
-@click.option("--patience", "patience_s", type=click.FloatRange(0), help="As of `stagelog fetch`.")
-@click.option("--frames", is_flag=True, help="The raw bus too.")
-@click.option("--review", "and_review", is_flag=True, help="Then review the store, as `fleet review` does.")
+@click.option("--pin", help="Pin of the crew pages, if all cars share it; better set STAGELOG_PIN.")
+@click.option(
+    "--patience",
+    "patience_s",
+    type=click.FloatRange(0),
+    help="Seconds to keep retrying, as for `stagelog fetch`.",
+)
+@click.option("--frames", is_flag=True, help="Also add the raw CAN frames.")
+@click.option("--review", "and_review", is_flag=True, help="Then review the store as `fleet review` does.")
 @click.pass_context
 def fetch(
     context: click.Context,
@@ -84,24 +89,24 @@ def fetch(
     frames: bool,
     and_review: bool,
 ) -> int:
-    """The evening's logs of all cars: download those that are new or grew, add them to the store, review it if asked.
+    """Download the new or grown logs of the cars at URL..., and add them to the store.
 
-    A car that does not answer is told of, and the others go on; the exit code is 1 then.
+    A car that does not answer is reported and the others continue; the exit code is then 1.
     """
     from logger.transfer.verbs import fetch as fetch_logs  # noqa: PLC0415 - a verb imports what it runs
 
-    more = {} if patience_s is None else {"patience_s": patience_s}
-    wrong = 0
+    patience = {} if patience_s is None else {"patience_s": patience_s}
+    failed = 0
     for car in cars:
         try:
-            wrong |= bool(context.invoke(fetch_logs, url=car, folder=folder, pin=pin, **more))
+            failed |= bool(context.invoke(fetch_logs, url=car, folder=folder, pin=pin, **patience))
         except (StagelogError, OSError) as error:
             if isinstance(error, BrokenPipeError) or getattr(error, "errno", None) in FULL:
                 raise
             echo(f"stagelog: {line_of(error)}", err=True)
-            wrong = 1
-    wrong |= _add([folder], url, (), frames=frames)
-    return context.invoke(review, url=url) | wrong if and_review else wrong
+            failed = 1
+    failed |= _add([folder], url, (), frames=frames)
+    return context.invoke(review, url=url) | failed if and_review else failed
 
 
 def _add(logs: Sequence[Path], url: str, cars: Sequence[int], *, frames: bool) -> int:
@@ -112,37 +117,44 @@ def _add(logs: Sequence[Path], url: str, cars: Sequence[int], *, frames: bool) -
 
     adder = Adder(Store(url), cars, frames=frames)
     paths = [log for path in logs for log in (logs_in(path) if path.is_dir() else [path])]
-    wrong = 0
+    failed = 0
     for number, path in enumerate(paths, 1):
         try:
             with progress_bar(f"{number} of {len(paths)}: {path.name}") as progress:
                 outcome = adder.add(path, progress)
         except (StagelogError, OSError) as error:
             if getattr(error, "errno", None) in FULL:
-                raise  # the next log would fail like this one
+                raise  # the next log would fail too
             echo(f"stagelog: {line_of(error)}", err=True)
-            wrong = 1
+            failed = 1
         else:
             echo(f"{path.name}: {outcome.text}")
-    return wrong
+    return failed
 
 
 @fleet.command(name="review")
 @_store
 @click.option("--rules", help="A rules file, or a penalty model: banded, rallysafe, rallycheck, overtime.")
 @click.option(
-    "--scheduler", help="An existing Dask scheduler, tcp://host:8786; without it, processes of this machine."
+    "--scheduler", help="Address of a Dask scheduler, tcp://host:8786; by default local processes are used."
 )
 @click.option(
-    "--workers", type=click.IntRange(0), help="So many processes here (one a core); 0 for a plain loop."
+    "--workers",
+    type=click.IntRange(0),
+    help="Number of local processes, by default one per core; 0 for a loop in this process.",
 )
-@click.option("--event", help="Only logs of this event, as in the names of the store's folders.")
+@click.option("--event", help="Only logs of this event, as in the store's folder names.")
 @click.option("--stage", type=int, help="Only logs of this stage.")
 @click.option("--car", type=int, help="Only logs of this car.")
-@click.option("--results", type=_PATH, multiple=True, help="Stages or cars without a log: TOML or CSV.")
-@click.option("--penalties", type=_PATH, help="Decisions of the stewards: a TOML file.")
-@click.option("--imposed-only", is_flag=True, help="Leave out what is provisional.")
-@click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object.")
+@click.option(
+    "--results",
+    type=_PATH,
+    multiple=True,
+    help="TOML or CSV file with results of stages or cars without a log.",
+)
+@click.option("--penalties", type=_PATH, help="TOML file with the stewards' decisions.")
+@click.option("--imposed-only", is_flag=True, help="Leave out provisional penalties.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def review(
     url: str,
     rules: str | None,
@@ -156,9 +168,9 @@ def review(
     imposed_only: bool,
     as_json: bool,
 ) -> int:
-    """Review every log of a store, on all processors, and make the class tables.
+    """Review every log of a store on all processors, and print the class tables.
 
-    It is what `stagelog review` does, once for each log. Tables and documents are left in the store, under review/.
+    Each log is reviewed as by `stagelog review`. Tables and documents are written to review/ in the store.
     """
     with _extra():
         from logger.fleet import catalogue, season  # noqa: PLC0415 - pyarrow and numpy
@@ -167,25 +179,25 @@ def review(
         from logger.review import results as files  # noqa: PLC0415
 
     if scheduler is not None and workers is not None:
-        raise click.UsageError("--workers are of this machine, --scheduler has its own: choose one")
+        raise click.UsageError("--workers and --scheduler exclude each other: choose one")
     store = Store(url)
     run = reviewing.run_of(store, rules)
     earlier = [row for path in results for row in files.load_results(path)]
     decisions = files.load_decisions(penalties) if penalties is not None else files.Decisions()
-    found = list(catalogue.select(catalogue.entries(store), event, stage, car))
-    if not found:
+    logs = list(catalogue.select(catalogue.entries(store), event, stage, car))
+    if not logs:
         raise ConfigurationError(
-            "no such log in the store", where=url, hint="add some with `stagelog fleet add`"
+            "no matching log in the store", where=url, hint="add logs with `stagelog fleet add`"
         )
-    if (results or penalties) and len({entry.event for entry in found}) > 1:
-        raise click.UsageError("results and penalties are of one event: say which with --event")
-    with _judging(scheduler, workers) as judging, progress_bar(f"reviewing {len(found)} logs") as progress:
-        verdicts = reviewing.review(run, found, judging, progress)
+    if (results or penalties) and len({entry.event for entry in logs}) > 1:
+        raise click.UsageError("results and penalties belong to one event: choose it with --event")
+    with _judging(scheduler, workers) as judging, progress_bar(f"reviewing {len(logs)} logs") as progress:
+        verdicts = reviewing.review(run, logs, judging, progress)
     tables = season.class_tables(verdicts, earlier, decisions, imposed_only=imposed_only)
-    said = season.document(run, verdicts, tables)
-    season.save(store, run, said)
+    document = season.document(run, verdicts, tables)
+    season.save(store, run, document)
     if as_json:
-        echo_json(said)
+        echo_json(document)
     else:
         print_tables(season.tables(verdicts, tables))
         echo()
@@ -212,14 +224,14 @@ def _judging(scheduler: str | None, workers: int | None) -> Any:
 @fleet.command(name="query")
 @click.argument("sql")
 @_store
-@click.option("--run", help="Take section, overspeed and quality from this review, a folder under review/.")
-@click.option("--json", "form", flag_value="json", help="A JSON object a line.")
-@click.option("--csv", "form", flag_value="csv", help="CSV with a heading.")
+@click.option("--run", help="Use section, overspeed and quality of this review, a folder under review/.")
+@click.option("--json", "form", flag_value="json", help="Print one JSON object per line.")
+@click.option("--csv", "form", flag_value="csv", help="Print CSV with a header.")
 def query(sql: str, url: str, run: str | None, form: str | None) -> None:
-    """Answer a question in SQL (DuckDB's), such as "SELECT car, max(speed_mps) FROM fix GROUP BY car".
+    """Run an SQL query (DuckDB), such as "SELECT car, max(speed_mps) FROM fix GROUP BY car".
 
-    The tables are fix, reading, event, progress, section, overspeed, quality, frame and log. Nothing in the store can
-    be changed by it.
+    The tables are fix, reading, event, progress, section, overspeed, quality, frame and log. A query cannot change the
+    store.
     """
     with _extra():
         from logger.fleet import query_output  # noqa: PLC0415 - DuckDB and pyarrow

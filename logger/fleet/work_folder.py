@@ -1,8 +1,8 @@
-"""A folder to make files in, which is gone afterwards; what a killed process left is removed by the next one.
+"""Temporary work folders with locks; folders left by killed processes are removed by the next one.
 
-A workshop is a locked folder (flock), and the kernel releases the lock with the process: one whose lock is free
-belongs to nobody any more. One lock more, of the folder that they are all in, keeps a workshop from being taken for a
-left one between its making and its locking.
+A work folder is locked with flock, and the kernel releases the lock when the process ends: a folder with a free lock is
+abandoned. A second lock, on the parent folder, keeps a new folder from being removed between its creation and its
+locking.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from uuid import uuid4
 from firmware_bridge.errors import LogError
 
 ABANDONED_S = 24 * 3600
-"""No log takes a day to add: a workshop of that age is left over, also where the file system has no locks."""
+"""Adding a log takes less than a day: an older folder is abandoned, also on a file system without locks."""
 
 
 @contextmanager
 def work_folder(folder: Path, *, is_private: bool = False) -> Iterator[Path]:
-    """A new folder in `folder`, which is made too, `is_private` for this user alone. Raises OSError."""
+    """Yield a new folder in `folder`, which is created if needed; `is_private`: for this user only. Raises OSError."""
     folder.mkdir(mode=0o700 if is_private else 0o777, parents=True, exist_ok=True)
     own = folder / uuid4().hex
     with ExitStack() as stack:
-        with _opened(folder) as every:
-            _is_locked(every, fcntl.LOCK_EX)
+        with _opened(folder) as parent:
+            _is_locked(parent, fcntl.LOCK_EX)
             _remove_abandoned(folder)
             own.mkdir()
             stack.callback(shutil.rmtree, own, ignore_errors=True)
@@ -40,19 +40,19 @@ def work_folder(folder: Path, *, is_private: bool = False) -> Iterator[Path]:
 
 
 def local_work_folder() -> AbstractContextManager[Path]:
-    """A workshop among this user's temporary files. Raises LogError where another user has made their folder."""
+    """A work folder among this user's temporary files. Raises LogError if the parent belongs to another user."""
     folder = Path(tempfile.gettempdir()) / f"stagelog-fleet-{os.getuid()}"
     with suppress(FileNotFoundError):
-        found = folder.lstat()
-        if found.st_uid != os.getuid() or not stat.S_ISDIR(found.st_mode):
+        status = folder.lstat()
+        if status.st_uid != os.getuid() or not stat.S_ISDIR(status.st_mode):
             raise LogError("belongs to another user", where=str(folder), hint="remove it, or set TMPDIR")
     return work_folder(folder, is_private=True)
 
 
 def _remove_abandoned(folder: Path) -> None:
-    for left in folder.iterdir():
-        if _is_abandoned(left):
-            shutil.rmtree(left, ignore_errors=True)
+    for other in folder.iterdir():
+        if _is_abandoned(other):
+            shutil.rmtree(other, ignore_errors=True)
 
 
 def _is_abandoned(other: Path) -> bool:
@@ -73,7 +73,7 @@ def _opened(folder: Path) -> Iterator[int]:
 
 
 def _is_locked(descriptor: int, kind: int) -> bool:
-    """Lock a folder; False if another process has it. Where there are no locks, one is free after `ABANDONED_S`."""
+    """Lock a folder; False if another process holds it. Without file locks, True once older than `ABANDONED_S`."""
     try:
         fcntl.flock(descriptor, kind)
     except BlockingIOError:

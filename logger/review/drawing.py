@@ -170,26 +170,26 @@ def first_timed(report: Report) -> list[float] | None:
 
 def bands(report: Report) -> list[dict[str, Any]]:
     """Highlighted stretches of the road: zones, their free areas, over-speeds, GPS gaps."""
-    found: list[dict[str, Any]] = []
+    stretches: list[dict[str, Any]] = []
     for index, course in enumerate(report.courses):
         base_km = report.offset_m(index) / 1000
         for zone in course.zones:
             first, last = base_km + zone.begin.metres / 1000, base_km + zone.end.metres / 1000
-            found.append({"kind": "zone", "from": first, "to": last, "label": f"{zone.kmh:g}"})
+            stretches.append({"kind": "zone", "from": first, "to": last, "label": f"{zone.kmh:g}"})
             for at, radius_m in ((first, zone.begin.clear_m), (last, zone.end.clear_m)):
-                found.append(
+                stretches.append(
                     {"kind": "free", "from": at - radius_m / 1000, "to": at + radius_m / 1000, "label": ""}
                 )
     for gap in report.quality.gaps:
         if gap.section is not None and gap.km is not None:
             first = report.offset_m(gap.section) / 1000 + gap.km
-            found.append(
+            stretches.append(
                 {"kind": "gap", "from": first, "to": first + (gap.distance_m or 0) / 1000, "label": "no GPS"}
             )
     for over in report.overspeeds:
         first, last = over_km(report, over.section, over.km, over.distance_m)
-        found.append({"kind": "over", "from": first, "to": last, "label": f"+{over.over_kmh:g}"})
-    return found
+        stretches.append({"kind": "over", "from": first, "to": last, "label": f"+{over.over_kmh:g}"})
+    return stretches
 
 
 def over_km(report: Report, section: int, km: float, distance_m: float) -> tuple[float, float]:
@@ -205,29 +205,29 @@ def points(report: Report, plane: Plane) -> list[dict[str, Any]]:
         for index, course in enumerate(report.courses)
         for mark in course.marks
     }
-    found = []
+    waypoints = []
     for point in report.waypoints:
         where = places[point.section, point.kind, point.km]
         if where is not None:
             km = report.offset_m(point.section) / 1000 + point.km
             east, north = float(plane.east(where[1])), float(plane.north(where[0]))
             label = {"label": point.name, "kind": point.kind, "state": point.state}
-            found.append({"x": km, "e": east, "n": north, **label})
-    return found
+            waypoints.append({"x": km, "e": east, "n": north, **label})
+    return waypoints
 
 
 def _channels(report: Report, drawn: PlottedFixes) -> list[dict[str, Any]]:
     """The engine channels over distance, placed at the begin of each stretch of readings."""
     if not len(drawn.km):
         return []
-    found = []
+    channels = []
     offsets_us = report.evidence.offsets_us
     for channel in report.engine:
         course = channel.course
         at_us = course.t_us + np.array([offsets_us.get(int(session), 0.0) for session in course.session])
         inside = (at_us >= drawn.at_us[0]) & (at_us <= drawn.at_us[-1])
         km = np.interp(at_us[inside], drawn.at_us, drawn.km)
-        found.append(
+        channels.append(
             {
                 "name": channel.name,
                 "unit": channel.unit,
@@ -237,4 +237,4 @@ def _channels(report: Report, drawn: PlottedFixes) -> list[dict[str, Any]]:
                 "high": packed(course.high[inside]),
             }
         )
-    return found
+    return channels

@@ -59,12 +59,12 @@ def rows(path: Path) -> tuple[RawRows, tuple[str, ...]]:
     """Read the track points that have a time, split into sessions, and remarks. Raises LogError if there are none."""
     points = _Points(path)
     try:
-        found = table(_fixes(points), 1 + FIX_COLUMNS)
+        track = table(_fixes(points), 1 + FIX_COLUMNS)
     except expat.ExpatError as error:
         raise LogError(
             f"not a complete GPX file: {error}", where=str(path), hint="export the track again"
         ) from error
-    fix = _in_order(found)
+    fix = _in_order(track)
     if not len(fix):
         raise LogError(
             "no track point with a time in it",
@@ -73,9 +73,9 @@ def rows(path: Path) -> tuple[RawRows, tuple[str, ...]]:
         )
     events = _cut(fix)
     remarks = []
-    if untimed := points.count - len(found):
+    if untimed := points.count - len(track):
         remarks.append(f"{untimed} of {points.count} track points have no time or no position: left out")
-    if repeated := len(found) - len(fix):
+    if repeated := len(track) - len(fix):
         what = "have a time that is repeated, runs backwards or is weeks apart"
         remarks.append(f"{repeated} of {points.count} track points {what}: left out")
     return RawRows(fix, table((), SEEN_COLUMNS), events), tuple(remarks)
@@ -95,28 +95,28 @@ def _cut(fix: Floats) -> list[tuple[int, int, str, dict[str, Any]]]:
     ]
 
 
-def _in_order(found: Floats) -> Floats:
+def _in_order(track: Floats) -> Floats:
     """Sort rows by segment and time, keep increasing times, and drop the segment column."""
-    if not len(found):
-        return found[:, 1:]
-    segment, utc_us = found[:, 0].astype(int), found[:, 1 + UTC_US]
+    if not len(track):
+        return track[:, 1:]
+    segment, utc_us = track[:, 0].astype(int), track[:, 1 + UTC_US]
     middle_us = np.sort(utc_us)[len(utc_us) // 2]
-    found = found[np.abs(utc_us - middle_us) <= LONGEST_US]
-    segment, utc_us = found[:, 0].astype(int), found[:, 1 + UTC_US]
+    track = track[np.abs(utc_us - middle_us) <= LONGEST_US]
+    segment, utc_us = track[:, 0].astype(int), track[:, 1 + UTC_US]
     begins_us = np.full(segment.max() + 1, np.inf)
     np.minimum.at(begins_us, segment, utc_us)
-    found = found[np.lexsort((utc_us, segment, begins_us[segment]))]
-    utc_us = found[:, 1 + UTC_US]
+    track = track[np.lexsort((utc_us, segment, begins_us[segment]))]
+    utc_us = track[:, 1 + UTC_US]
     newer = np.concatenate([[True], utc_us[1:] > np.maximum.accumulate(utc_us)[:-1]])
-    return found[newer, 1:]
+    return track[newer, 1:]
 
 
 def _fixes(points: _Points) -> Iterator[Row]:
-    for segment, lat, lon, found in points:
-        utc_us = _utc_us(found.get("time", ""))
+    for segment, lat, lon, children in points:
+        utc_us = _utc_us(children.get("time", ""))
         if utc_us is None or not (abs(lat) <= 90 and math.isfinite(lon)):
             continue
-        speed = _number(found.get("speed"))
+        speed = _number(children.get("speed"))
         yield (
             segment,
             1,
@@ -124,12 +124,12 @@ def _fixes(points: _Points) -> Iterator[Row]:
             utc_us,
             lat,
             lon,
-            _number(found.get("ele")),
+            _number(children.get("ele")),
             speed,
             None,
             GPS,
             None,
-            _number(found.get("hdop")),
+            _number(children.get("hdop")),
         )
 
 

@@ -165,9 +165,9 @@ def _stage_order(label: str) -> tuple[int, str]:
     return (int(numbers[-1]) if numbers else 0), label
 
 
-def tables(standings_: Standings) -> Iterator[Table]:
+def tables(computed: Standings) -> Iterator[Table]:
     """Title, columns and rows of each table."""
-    for standing in standings_.tables:
+    for standing in computed.tables:
         title = " - ".join(part for part in (standing.title, standing.class_name) if part)
         yield (
             title,
@@ -201,7 +201,7 @@ def _notes(entry: Entry) -> Iterator[str]:
         yield f"review computes {elapsed_text(entry.computed_penalty_s)}, not counted"
 
 
-def document(standings_: Standings) -> dict[str, Any]:
+def document(computed: Standings) -> dict[str, Any]:
     """The tables as one JSON object."""
     return {
         "tables": [
@@ -235,7 +235,7 @@ def document(standings_: Standings) -> dict[str, Any]:
                     )
                 ],
             }
-            for standing in standings_.tables
+            for standing in computed.tables
         ],
-        "remarks": standings_.remarks,
+        "remarks": computed.remarks,
     }

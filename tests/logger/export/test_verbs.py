@@ -39,7 +39,7 @@ def test_frames_and_a_part(log: Path, tmp_path: Path) -> None:
     ("arguments", "said"),
     [
         (["--format", "tcx"], "tcx"),
-        (["--format", "csv", "--from", "noon"], "no time such as"),
+        (["--format", "csv", "--from", "noon"], "not a UTC time such as"),
         (["--format", "csv", "--frames", "--signals"], "choose one"),
         (["--format", "csv", "--section", "0"], "section"),
     ],

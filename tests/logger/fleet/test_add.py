@@ -223,7 +223,7 @@ def test_a_bad_log_is_told_of_and_the_others_go_in(pair: list[Path], tmp_path: P
         (
             "test-7-car-71-001.db",
             "UPDATE meta SET value = '{\"number\": 99}' WHERE key = 'car'",
-            "its file's name",
+            "its file name",
         ),
         (
             "a.db",
@@ -246,7 +246,7 @@ def test_a_log_of_another_car_than_expected_is_refused(pair: list[Path], tmp_pat
     folder = pair[0].parent
     ended = stagelog("fleet", "add", folder, "--car", "72", "--store", tmp_path / "store", folder=tmp_path)
     assert ended.code == 1
-    assert "is of car 71; expected is 72" in ended.complaint
+    assert "is of car 71; expected: 72" in ended.complaint
     assert [entry.car for entry in entries(Store(str(tmp_path / "store")))] == [72]
 
 
@@ -260,7 +260,7 @@ def test_a_car_does_not_drive_in_two_places_at_once(store: Store, pair: list[Pat
     )
     Adder(store).add(pair[0])
     before = files(store)
-    with pytest.raises(LogError, match="twice at once"):
+    with pytest.raises(LogError, match="twice at the same time"):
         Adder(store).add(other)
     assert files(store) == before
 

@@ -34,4 +34,4 @@ def test_all_cars_in_one_command_and_only_what_is_new(pair: list[Path], tmp_path
         assert again.out.endswith(reviewed.out), "and the evening's class table"
         assert "Driver 72" in reviewed.out
         assert again.out.count("nothing new") == 2
-        assert again.out.count("is there already") == 2
+        assert again.out.count("already in the store") == 2

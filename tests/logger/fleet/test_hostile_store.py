@@ -118,7 +118,7 @@ def assert_works_with_a_line(verb: Verb, store: Path, line: str, pair: list[Path
     reviewed = verb("review")
     assert reviewed.out.count("Driver") >= 2
     added = verb("add", pair[0])
-    assert (added.code, added.out) == (0, f"{pair[0].name}: is there already\n")
+    assert (added.code, added.out) == (0, f"{pair[0].name}: already in the store\n")
     for ended in (asked, reviewed, added):
         assert sum(line in said for said in ended.err) == 1, ended
     assert outside(store) == found
@@ -281,7 +281,7 @@ def test_files_that_are_links_are_replaced_or_passed_over(
     assert verb("query", "SELECT count(*) AS n FROM fix", "--json").out == '{"n": 0}\n'
     reviewed = verb("review")
     assert reviewed.code == 1
-    assert sum("is a link" in line for line in reviewed.err) == 2
+    assert sum("a symbolic link" in line for line in reviewed.err) == 2
     assert verb("add", pair[0]).out.endswith(": added\n")
     assert mine.read_text() == "mine"
 
@@ -396,7 +396,7 @@ def test_a_car_that_the_store_could_not_live_with_is_not_taken(
     assert ended.code == 1
     assert sum("odd.db" in line for line in ended.err) == 1
     assert len(ended.err) <= 2, "and a warning where the car's text is too long"
-    assert ended.out == f"{pair[1].name}: is there already\n"
+    assert ended.out == f"{pair[1].name}: already in the store\n"
     assert verb("query", "SELECT count(*) AS n FROM log", "--json").out == '{"n": 2}\n'
 
 

@@ -73,7 +73,7 @@ def store(server: str) -> Store:
 
 
 def test_adding_twice_changes_nothing(store: Store, pair: list[Path], tmp_path: Path) -> None:
-    for text in ("added", "is there already"):
+    for text in ("added", "already in the store"):
         ended = stagelog("fleet", "add", *pair, "--store", store.url, folder=tmp_path)
         assert (ended.code, ended.out) == (0, "".join(f"{log.name}: {text}\n" for log in pair))
         found = files(store)

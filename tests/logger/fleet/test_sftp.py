@@ -95,7 +95,7 @@ def url(port: int, tmp_path: Path) -> str:
 
 
 def test_the_whole_evening(url: str, pair: list[Path], tmp_path: Path) -> None:
-    for text in ("added", "is there already"):
+    for text in ("added", "already in the store"):
         ended = stagelog("fleet", "add", *pair, "--store", url, folder=tmp_path, patience_s=60)
         assert (ended.code, ended.out) == (0, "".join(f"{log.name}: {text}\n" for log in pair)), ended
         there = {path: path.stat().st_mtime_ns for path in (tmp_path / "season").rglob("*.parquet")}
