@@ -1,4 +1,4 @@
-"""One log for all tests of this folder: none of them can write to it."""
+"""Logs shared read-only by all tests of this folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A small log with everything that an export may meet, in one place."""
+"""Build a small log with every kind of row that an export handles."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ META = {
 
 
 def frames() -> list[CanFrame]:
-    """Each kind of frame, each length, two buses, and times to the microsecond."""
+    """Frames of each kind and length, on two buses, with microsecond times."""
     rng = random.Random(7)
     made: list[CanFrame] = []
     kinds = (
@@ -91,7 +91,7 @@ def frames() -> list[CanFrame]:
 
 
 def session(*, timed: bool = True) -> Rows:
-    """A drive of 200 s: fixes at 1 Hz with two gaps, readings, progress, frames, a clock that is set right once."""
+    """A drive of 200 s: fixes at 1 Hz with two gaps, readings, progress, frames, one clock correction."""
     rows = Rows(frame=frames())
     for second in range(SECONDS):
         t_us = second * 1_000_000 + 250_000
@@ -130,7 +130,7 @@ def session(*, timed: bool = True) -> Rows:
 
 
 def make(path: Path, *, timed: bool = True) -> Path:
-    """A log with two sessions; the second one never learned the time."""
+    """Write a log with two sessions; the second one has no UTC."""
     log = Log(path, durable=False)
     start = SessionStart("boot", "1970-01-01T00:00:12+00:00", "stagelog test", "")
     for number in (1, 2):
@@ -154,7 +154,7 @@ def exported(
     only: Selection | None = None,
     section: int | None = None,
 ) -> bytes:
-    """A log in a format."""
+    """Export a log in a format."""
     stream = BytesIO()
     with opened(path) as connection:
         formats.write(connection, only or select(connection, section=section), name, stream, content=content)

@@ -1,4 +1,4 @@
-"""The raw bus there and back, through python-can's readers and through our own for candump."""
+"""Round trip of raw CAN frames through python-can's readers and our candump reader."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def read_back(path: Path, name: str, data: bytes) -> list[tuple[int, int | None,
 
 @pytest.fixture(params=["UTC", "Asia/Riyadh"])
 def time_zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """ASC has local time without saying of where."""
+    """ASC contains local time without a time zone."""
     monkeypatch.setenv("TZ", request.param)
     time.tzset()
     yield
@@ -79,25 +79,25 @@ def time_zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.usefixtures("time_zone")
 @pytest.mark.parametrize("name", ["candump", "asc", "blf", "mf4"])
-def test_frames_survive_the_way_through_python_can(log: Path, tmp_path: Path, name: str) -> None:
+def test_frames_survive_a_round_trip_through_python_can(log: Path, tmp_path: Path, name: str) -> None:
     if name == "mf4":
         pytest.importorskip("asammdf")
-    wanted = list(expected())
+    frames_expected = list(expected())
     if name == "mf4":
-        wanted.sort(key=lambda row: row[0])  # its reader merges by time
+        frames_expected.sort(key=lambda row: row[0])  # python-can's reader merges by time
     found = read_back(tmp_path, name, exported(log, name, "frames"))
-    assert len(found) == len(wanted)
-    for one, other in zip(found, wanted, strict=True):
-        if other[2] & ERR_FLAG and name == "candump":  # its reader makes all error frames alike
+    assert len(found) == len(frames_expected)
+    for one, other in zip(found, frames_expected, strict=True):
+        if other[2] & ERR_FLAG and name == "candump":  # python-can's reader drops the class of an error frame
             assert (one[0], one[2] & ERR_FLAG) == (other[0], ERR_FLAG)
-        elif other[2] & ERR_FLAG and name == "asc":  # the format has no place for their class and data
+        elif other[2] & ERR_FLAG and name == "asc":  # the format does not contain class and data
             assert (one[:2], one[2] & ERR_FLAG) == (other[:2], ERR_FLAG)
         else:
             assert one == other
 
 
-def test_our_own_candump_reader_reads_it_all(log: Path) -> None:
-    """Error frames with class and data, but for the one bit that tells python-can of them."""
+def test_our_candump_reader_reads_every_frame(log: Path) -> None:
+    """Error frames keep class and data, except for the bit by which python-can recognises them."""
     decoder = Decoder(Candump())
     lines = exported(log, "candump").splitlines(keepends=True)
     found = [decoder.feed(line, decoder.stamp_us or 0).frames[0] for line in lines if decoder.reads(line)]
@@ -110,16 +110,16 @@ def test_our_own_candump_reader_reads_it_all(log: Path) -> None:
     assert decoder.bad == 0
 
 
-def test_a_section_alone(log: Path, tmp_path: Path) -> None:
-    """From its start to its finish, to the microsecond of the events, in both sessions."""
-    wanted = [row for row in frames() if 19_600_000 <= row.t_us <= 149_300_000]
+def test_export_of_one_section(log: Path, tmp_path: Path) -> None:
+    """From start to finish, exact to the microsecond of the events, in both sessions."""
+    frames_expected = [row for row in frames() if 19_600_000 <= row.t_us <= 149_300_000]
     found = read_back(tmp_path, "blf", exported(log, "blf", section=1))
-    assert [row[3] for row in found] == [row.data for row in wanted] * 2
+    assert [row[3] for row in found] == [row.data for row in frames_expected] * 2
 
 
 @pytest.mark.parametrize("name", ["blf", "mf4"])
-def test_formats_that_go_back_in_their_file_can_go_down_a_pipe(log: Path, tmp_path: Path, name: str) -> None:
-    """They complete their headers at the end."""
+def test_formats_that_seek_can_be_written_to_a_pipe(log: Path, tmp_path: Path, name: str) -> None:
+    """Such formats complete their headers at the end."""
     if name == "mf4":
         pytest.importorskip("asammdf")
     read_end, write_end = os.pipe()

@@ -1,4 +1,4 @@
-"""Fixes in every format that holds them, read back by programs of other people."""
+"""Fixes in every format, read back with other libraries."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def rows_of(data: bytes) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(data.decode(), newline="")))
 
 
-def test_csv_is_a_row_a_fix_with_the_engine_beside_it(log: Path) -> None:
+def test_csv_has_one_row_per_fix_with_engine_values(log: Path) -> None:
     data = exported(log, "csv")
     rows = rows_of(data)
     assert len(rows) == 2 * SECONDS
@@ -55,18 +55,18 @@ def test_csv_is_a_row_a_fix_with_the_engine_beside_it(log: Path) -> None:
         'oil, "hot" [°C]': "-6.15e-06",
     }
     assert (rows[1]["lat_deg"], rows[1]["satellites"], rows[1]["quality"]) == ("", "0", "0")
-    assert rows[SECONDS]["utc"] == ""  # the second session never learned the time
-    assert rows[SECONDS]["rpm [1/min]"] == ""  # and begins with nothing of the first
+    assert rows[SECONDS]["utc"] == ""  # the second session has no UTC
+    assert rows[SECONDS]["rpm [1/min]"] == ""  # and takes no values from the first
 
 
-def test_csv_forgets_old_values(log: Path) -> None:
-    """The last of ODD is of t = 49.15 s."""
+def test_csv_drops_old_values(log: Path) -> None:
+    """The last value of ODD is at t = 49.15 s."""
     rows = rows_of(exported(log, "csv"))[:SECONDS]
     last_s = max(float(row["t_s"]) for row in rows if row['oil, "hot" [°C]'])
     assert last_s == pytest.approx(49.15 + OLDEST_US / 1e6, abs=1.0)
 
 
-def test_csv_agrees_with_the_log_in_every_number(log: Path) -> None:
+def test_csv_numbers_equal_those_of_the_log(log: Path) -> None:
     with opened(log) as connection:
         fixes = connection.execute(
             "SELECT lat, lon, alt_m, speed_mps * 3.6, course_deg, hdop FROM fix"
@@ -95,7 +95,7 @@ def test_csv_of_frames(log: Path) -> None:
 
 
 def test_signals_by_another_dbc(log: Path) -> None:
-    """A log's own DBC, and a corrected one given now."""
+    """Decode with the log's own DBC, and with a corrected one."""
     from logger.export import formats
     from logger.logfile import selection
 
@@ -123,7 +123,7 @@ def test_signals_by_another_dbc(log: Path) -> None:
     }
 
 
-def test_gpx_in_gpxpy(log: Path) -> None:
+def test_gpxpy_reads_the_gpx(log: Path) -> None:
     gpx = gpxpy.parse(exported(log, "gpx").decode())
     assert gpx.name == "Test 1 A < B & C, car 7"
     assert [(point.name, point.latitude, point.longitude) for point in gpx.waypoints] == [
@@ -143,7 +143,7 @@ def test_gpx_in_gpxpy(log: Path) -> None:
     assert {point.time for segment in gpx.tracks[1].segments for point in segment.points} == {None}
 
 
-def test_kml_is_a_track_with_times_or_a_line_without(log: Path) -> None:
+def test_kml_has_a_track_with_times_or_a_line_without(log: Path) -> None:
     root = ElementTree.fromstring(exported(log, "kml"))  # noqa: S314 - our own
     space = {"k": "http://www.opengis.net/kml/2.2", "gx": "http://www.google.com/kml/ext/2.2"}
     tracks = root.findall(".//gx:Track", space)
@@ -155,13 +155,13 @@ def test_kml_is_a_track_with_times_or_a_line_without(log: Path) -> None:
     assert [len((line.text or "").split()) for line in lines] == [97, 80]
 
 
-def test_openrally_is_the_roadbook(log: Path) -> None:
+def test_openrally_contains_the_roadbook(log: Path) -> None:
     with pytest.raises(ValueError, match="no coordinates"):
         exported(log, "openrally")
 
 
 @pytest.mark.parametrize("content", ["fixes", "frames", "signals"])
-def test_parquet_in_pyarrow(log: Path, content: Any) -> None:
+def test_pyarrow_reads_the_parquet(log: Path, content: Any) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     table = parquet.read_table(io.BytesIO(exported(log, "parquet", content)))
     with opened(log) as connection:
@@ -180,7 +180,7 @@ def test_parquet_in_pyarrow(log: Path, content: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["csv", "gpx", "kml", "candump", "asc", "blf", "parquet", "mf4"])
-def test_an_empty_log_makes_an_empty_file(tmp_path: Path, name: str) -> None:
+def test_an_empty_log_gives_an_empty_file(tmp_path: Path, name: str) -> None:
     from logger.logfile.store import Log
 
     pytest.importorskip({"parquet": "pyarrow", "mf4": "asammdf"}.get(name, "csv"))
@@ -192,7 +192,7 @@ def test_an_empty_log_makes_an_empty_file(tmp_path: Path, name: str) -> None:
 
 
 def test_a_log_of_the_first_schema_can_be_exported(log: Path, tmp_path: Path) -> None:
-    """Its views are not needed."""
+    """Exports do not need the views."""
     old = tmp_path / "old.db"
     old.write_bytes(log.read_bytes())
     connection = sqlite3.connect(old)

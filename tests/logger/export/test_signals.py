@@ -1,4 +1,4 @@
-"""Frames decoded in bulk: the same as cantools says frame by frame, for every DBC at hand and for made-up hard ones."""
+"""Bulk decoding equals cantools frame by frame, for real DBC files and difficult constructed ones."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from tests.examples import examples
 
 CORPUS = Path(__file__).parents[3] / "../shared/corpus/dbc"
 FILES = sorted(CORPUS.glob("*.dbc"))
-FRAMES_A_MESSAGE = 30
+FRAMES_PER_MESSAGE = 30
 HARD = """
 BO_ 256 WIDE: 8 X
  SG_ u64 : 0|64@1+ (1,0) [0|0] "" X
@@ -82,7 +82,7 @@ def block_of(frames: list[CanFrame]) -> FrameBlock:
 
 
 def in_bulk(text: str, frames: list[CanFrame]) -> list[dict[str, float]]:
-    """Values by channel, a frame at a time."""
+    """Values by channel for each frame, from the bulk decoder."""
     found: list[dict[str, float]] = [{} for _ in frames]
     for decoded in BulkDecoder({"a.dbc": text}).decode(block_of(frames)):
         for row, value in zip(decoded.rows.tolist(), decoded.values.tolist(), strict=True):
@@ -92,7 +92,7 @@ def in_bulk(text: str, frames: list[CanFrame]) -> list[dict[str, float]]:
 
 
 def one_by_one(text: str, frames: list[CanFrame]) -> list[dict[str, float]]:
-    """The same from the live decoder."""
+    """Values by channel for each frame, from the live decoder."""
     decoder = dbc.load(text, "a.dbc")
     return [
         {}
@@ -103,16 +103,16 @@ def one_by_one(text: str, frames: list[CanFrame]) -> list[dict[str, float]]:
 
 
 def frames_for(text: str, rng: random.Random) -> list[CanFrame]:
-    """Random frames of every message: mostly whole, some short, some long, some FD; and of no message."""
+    """Random frames of every message (mostly whole, some short, long or FD) and of unknown identifiers."""
     decoder = dbc.load(text, "a.dbc")
     frames: list[CanFrame] = []
     for can_id, known in decoder.messages.items():
         is_multiplexed = can_id in decoder.multiplexed
-        for count in range(256 if is_multiplexed else FRAMES_A_MESSAGE):
+        for count in range(256 if is_multiplexed else FRAMES_PER_MESSAGE):
             length = rng.choice((known.length, known.length, known.length, rng.randrange(65)))
             data = bytearray(rng.randbytes(length))
             if data and is_multiplexed:
-                data[0] = count  # where the multiplexers at hand are: so that each value is met
+                data[0] = count  # the position of the multiplexers, so that each value occurs
             flag = FD_FLAG if length > 8 else rng.choice((0, 0, 0, RTR_FLAG, ERR_FLAG))
             frames.append(CanFrame(len(frames), 0, can_id | flag, bytes(data)))
             frames.append(CanFrame(len(frames), 0, can_id ^ EFF_FLAG, bytes(data)))
@@ -122,18 +122,18 @@ def frames_for(text: str, rng: random.Random) -> list[CanFrame]:
 
 @pytest.mark.skipif(not FILES, reason="the corpus of DBC files is not beside the project")
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_a_real_dbc_decodes_as_frame_by_frame(path: Path) -> None:
+def test_a_real_dbc_decodes_as_in_the_live_decoder(path: Path) -> None:
     text = dbc.text_of(path.read_bytes())
     frames = frames_for(text, random.Random(path.name))
     expected = one_by_one(text, frames)
-    assert sum(map(len, expected)) > FRAMES_A_MESSAGE
+    assert sum(map(len, expected)) > FRAMES_PER_MESSAGE
     assert in_bulk(text, frames) == expected
 
 
 @pytest.mark.skipif(not FILES, reason="the corpus of DBC files is not beside the project")
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_whole_frames_decode_as_cantools_has_them(path: Path) -> None:
-    """Against cantools itself, where it decodes at all."""
+def test_whole_frames_decode_as_in_cantools(path: Path) -> None:
+    """Compares with cantools itself where it decodes."""
     text = dbc.text_of(path.read_bytes())
     database: Any = cantools.database.load_string(text, "dbc", strict=False)
     messages = {
@@ -161,13 +161,13 @@ def test_whole_frames_decode_as_cantools_has_them(path: Path) -> None:
 
 @examples(15)
 @given(st.integers(0, 2**32))
-def test_a_hard_dbc_decodes_as_frame_by_frame(seed: int) -> None:
+def test_a_hard_dbc_decodes_as_in_the_live_decoder(seed: int) -> None:
     frames = frames_for(HARD, random.Random(seed))
     assert in_bulk(HARD, frames) == one_by_one(HARD, frames)
 
 
-def test_the_hard_dbc_is_as_hard_as_it_looks() -> None:
-    """Each of its signals is decoded somewhere, but the one that has no room."""
+def test_the_hard_dbc_exercises_every_signal() -> None:
+    """Each of its signals occurs, except the one that does not fit."""
     found = {name for values in in_bulk(HARD, frames_for(HARD, random.Random(1))) for name in values}
     assert found == {channel.name for channel in dbc.load(HARD, "a.dbc").channels} - {"beyond"}
 
@@ -190,7 +190,7 @@ EEC1 = 'BO_ 2364540158 EEC1: 8 X\n SG_ rpm : 24|16@1+ (0.125,0) [0|0] "1/min" X\
 
 
 def by_node(log: Path, **part: int) -> dict[tuple[str, str], int]:
-    """How many values each channel of a log has, by its name and source."""
+    """Number of values of each channel of a log, by name and source."""
     found: Counter[tuple[str, str]] = Counter()
     with closing(sqlite3.connect(log)) as connection:
         chosen = select(connection)
@@ -203,7 +203,7 @@ def by_node(log: Path, **part: int) -> dict[tuple[str, str], int]:
 
 
 def test_j1939_channels_are_those_of_live_in_the_whole_log_and_in_a_part(tmp_path: Path) -> None:
-    """Node 0x31 is the first of the log, in a session that a part of it need not hold; the next session knows."""
+    """Node 0x31 occurs first in the log, in a session that the exported part does not contain."""
     sent = [0x31, 0x00, 0x31, 0x00, 0x00], [0x00, 0x31, 0x05]
     live: set[Channel] = set()
     with closing(Log(tmp_path / "a.db", durable=False)) as log:
@@ -235,5 +235,5 @@ def test_j1939_channels_are_those_of_live_in_the_whole_log_and_in_a_part(tmp_pat
 NODES = {"0x31": "", "0x00": "@0x00", "0x05": "@0x05"}
 
 
-def test_no_frames_say_nothing() -> None:
+def test_no_frames_give_no_values() -> None:
     assert in_bulk(HARD, []) == []

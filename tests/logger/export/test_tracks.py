@@ -1,4 +1,4 @@
-"""GPX and KML, byte for byte: where tracks and segments begin, in blocks of any size and in logs of many sessions."""
+"""GPX and KML output, byte for byte: begin of tracks and segments, block sizes, many sessions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SECOND_US = 1_000_000
 
 
 def drive(path: Path, sessions: Sequence[tuple[bool, Sequence[int]]]) -> Path:
-    """A log of sessions: whether each knows the time, and the seconds at which it has a fix."""
+    """Write a log of sessions, each given as (has UTC, seconds at which it has a fix)."""
     log = Log(path, durable=False)
     for is_timed, seconds in sessions:
         log.begin_session(
@@ -34,7 +34,7 @@ def drive(path: Path, sessions: Sequence[tuple[bool, Sequence[int]]]) -> Path:
 
 
 def body(written: bytes, first: str) -> str:
-    """What stands behind the first line that begins so, or with it."""
+    """The text from the first line that begins with `first`."""
     text = written.decode()
     return text[text.index(first) :]
 
@@ -80,7 +80,7 @@ def test_kml_begins_a_line_per_session_and_per_gap(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["gpx", "kml"])
 @pytest.mark.parametrize("sessions", [[], [(True, [])], [(False, []), (True, [5])]])
-def test_a_drive_without_points_is_a_whole_file(
+def test_a_drive_without_points_is_a_valid_file(
     name: str, sessions: list[tuple[bool, list[int]]], tmp_path: Path
 ) -> None:
     log = drive(tmp_path / "a.db", sessions or [(True, [])])
@@ -105,7 +105,7 @@ def test_the_size_of_a_block_changes_nothing(
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["gpx", "kml"])
 def test_many_sessions_take_little_longer_than_one(name: str, tmp_path: Path) -> None:
-    """A track of one point each: written one by one they took 50 times as long."""
+    """Each session is a track of one point; writing them singly took 50 times as long."""
     count = 5000
 
     def seconds(path: Path) -> float:

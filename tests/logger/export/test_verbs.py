@@ -1,4 +1,4 @@
-"""`stagelog export` as people call it: files, pipes, and mistakes in one line."""
+"""`stagelog export`: files, pipes, and one-line errors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.logger.export.logs_made import DBC, exported, opened
 from tests.logger.review import drives
 
 
-def test_a_file_and_a_pipe_get_the_same(log: Path, tmp_path: Path) -> None:
+def test_file_and_pipe_output_are_equal(log: Path, tmp_path: Path) -> None:
     output = tmp_path / "a.csv"
     result = CliRunner().invoke(export, [str(log), "--format", "csv", "-o", str(output)])
     assert result.exit_code == 0, result.output
@@ -25,7 +25,7 @@ def test_a_file_and_a_pipe_get_the_same(log: Path, tmp_path: Path) -> None:
     assert piped.stdout_bytes == output.read_bytes()
 
 
-def test_frames_and_a_part(log: Path, tmp_path: Path) -> None:
+def test_export_of_frames_in_a_time_range(log: Path, tmp_path: Path) -> None:
     output = tmp_path / "a.csv"
     arguments = ["--frames", "--section", "1", "--from", "07:20:30", "--to", "2026-01-15T07:21"]
     result = CliRunner().invoke(export, [str(log), "--format", "csv", *arguments, "-o", str(output)])
@@ -44,7 +44,7 @@ def test_frames_and_a_part(log: Path, tmp_path: Path) -> None:
         (["--format", "csv", "--section", "0"], "section"),
     ],
 )
-def test_wrong_usage_is_two(log: Path, arguments: list[str], said: str) -> None:
+def test_wrong_usage_exits_with_two(log: Path, arguments: list[str], said: str) -> None:
     result = CliRunner().invoke(export, [str(log), *arguments])
     assert result.exit_code == 2
     assert said in result.output
@@ -59,7 +59,7 @@ def test_wrong_usage_is_two(log: Path, arguments: list[str], said: str) -> None:
         (["--format", "csv", "--dbc", "wrong.dbc"], ConfigurationError, "wrong.dbc:1:1: no readable DBC"),
     ],
 )
-def test_what_cannot_be_done_is_one_line_and_leaves_no_file(
+def test_an_error_is_one_line_and_leaves_no_file(
     log: Path, tmp_path: Path, arguments: list[str], kind: type[StagelogError], said: str
 ) -> None:
     (tmp_path / "wrong.dbc").write_text("this is no DBC")
@@ -72,7 +72,7 @@ def test_what_cannot_be_done_is_one_line_and_leaves_no_file(
 
 
 @pytest.mark.parametrize("damage", ["missing", "foreign", "truncated"])
-def test_a_bad_log_is_one_line(log: Path, tmp_path: Path, damage: str) -> None:
+def test_an_invalid_log_is_a_one_line_error(log: Path, tmp_path: Path, damage: str) -> None:
     path = tmp_path / "a.db"
     if damage == "foreign":
         path.write_text("not a log " * 500)
@@ -89,7 +89,7 @@ def number_on_the_bus(log: Path) -> int:
         return int(connection.execute("SELECT can_id FROM frame WHERE length(data) = 8").fetchone()[0])
 
 
-def test_a_dbc_given_now_means_signals(log: Path, tmp_path: Path) -> None:
+def test_a_dbc_implies_signals(log: Path, tmp_path: Path) -> None:
     dbc = tmp_path / "given.dbc"
     dbc.write_text(DBC.replace("256 M", f"{number_on_the_bus(log)} M"))
     result = CliRunner().invoke(export, [str(log), "--format", "csv", "--dbc", str(dbc)])
@@ -98,7 +98,7 @@ def test_a_dbc_given_now_means_signals(log: Path, tmp_path: Path) -> None:
     assert result.stdout.count("rpm,1/min,given.dbc:M,") == 2
 
 
-def test_a_dbc_of_another_car_is_one_line_and_leaves_no_file(log: Path, tmp_path: Path) -> None:
+def test_a_dbc_of_another_car_is_a_one_line_error_and_leaves_no_file(log: Path, tmp_path: Path) -> None:
     dbc, output = tmp_path / "other.dbc", tmp_path / "out.csv"
     dbc.write_text(DBC)
     result = CliRunner().invoke(export, [str(log), "--format", "csv", "--dbc", str(dbc), "-o", str(output)])
@@ -115,7 +115,7 @@ def stagelog(*arguments: object) -> None:
 
 @pytest.fixture(scope="module", params=["log", "itinerary"])
 def route(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An OpenRally file that the command line made, of the itinerary in a log or of one by itself."""
+    """An OpenRally file exported from a log's itinerary or from an itinerary file."""
     folder = tmp_path_factory.mktemp("route")
     source = folder / "short.toml"
     source.write_text(drives.ITINERARY)
@@ -125,15 +125,15 @@ def route(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return folder / "route.gpx"
 
 
-def test_a_route_goes_out_as_openrally_and_comes_back(route: Path) -> None:
+def test_a_route_survives_a_round_trip_through_openrally(route: Path) -> None:
     again = route.with_name("again.toml")
     stagelog("import", route, "-o", again)
 
-    def told(text: str) -> list[list[tuple[object, ...]]]:
+    def columns(text: str) -> list[list[tuple[object, ...]]]:
         return [
             [(p.kind, round(p.km, 3), p.lat, p.lon, p.speed_kmh, p.time_s) for p in section.waypoints]
             for section in itinerary.load(text, "route").sections
             if section.kind == "selective"
         ]
 
-    assert told(again.read_text()) == told(drives.ITINERARY)
+    assert columns(again.read_text()) == columns(drives.ITINERARY)

@@ -1,4 +1,4 @@
-"""The log's views: the same figures as the exports, in one plain SELECT each, and not slower with every row."""
+"""The log's SQL views: same figures as the exports, and linear in the number of rows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.logger.export.test_fixes import rows_of
 
 @contextmanager
 def opened(log: Path) -> Iterator[sqlite3.Connection]:
-    """A log as sqlite3 and Datasette open it; our own readers take no view (from Python 3.12 on)."""
+    """Open a log as sqlite3 and Datasette do; our own readers refuse views (from Python 3.12)."""
     with closing(sqlite3.connect(f"{log.as_uri()}?mode=ro", uri=True)) as connection:
         yield connection
 
@@ -39,11 +39,11 @@ def test_a_view_has_a_row_for_every_row(log: Path, view: str) -> None:
         rows = connection.execute(f"SELECT session, t_s, utc FROM {view}").fetchall()
         assert rows == sorted(rows, key=lambda row: row[:2]) or view == "engine"
         assert len(rows) == connection.execute(f"SELECT count(*) FROM {COUNTS[view]}").fetchone()[0]
-        assert {row[0] for row in rows if row[2] is None} == {2}  # it never learned the time
+        assert {row[0] for row in rows if row[2] is None} == {2}  # it has no UTC
         assert {row[0] for row in rows if row[2] is not None} == {1}
 
 
-def test_speed_is_what_the_csv_says(log: Path) -> None:
+def test_speed_equals_that_of_the_csv(log: Path) -> None:
     with opened(log) as connection:
         connection.row_factory = sqlite3.Row
         found = connection.execute("SELECT * FROM speed WHERE session = 1").fetchall()
@@ -55,7 +55,7 @@ def test_speed_is_what_the_csv_says(log: Path) -> None:
     assert (found[41]["over_kmh"], found[41]["section"]) == (0, 1)
 
 
-def test_frames_are_timed_as_the_exports_time_them(log: Path) -> None:
+def test_frame_times_equal_those_of_the_exports(log: Path) -> None:
     with opened(log) as connection:
         found = connection.execute("SELECT utc, id, data FROM frames_hex").fetchall()
     rows = rows_of(exported(log, "csv", "frames"))
@@ -67,8 +67,8 @@ def test_frames_are_timed_as_the_exports_time_them(log: Path) -> None:
             assert abs(float(utc[17:-1]) - float(row["utc"][17:-1])) < 0.001
 
 
-def test_the_views_find_their_minute_by_an_index(log: Path) -> None:
-    """Nothing is held against every row of anything: SQLite makes an index for each join as it goes."""
+def test_the_views_use_an_index(log: Path) -> None:
+    """No join scans a whole table per row: SQLite builds an automatic index for each."""
     with opened(log) as connection:
         for view in COUNTS:
             plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN SELECT * FROM {view}")]

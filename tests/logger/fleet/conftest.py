@@ -1,4 +1,4 @@
-"""Logs that several files of these tests read; none of them writes into them."""
+"""Logs shared read-only by the tests of this folder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.logger.review import drives
 
 @pytest.fixture(scope="session")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Cars 71 and 72 on the short stage."""
+    """Logs of cars 71 and 72 on the short stage."""
     folder = tmp_path_factory.mktemp("pair")
     logs = []
     for number, seconds in ((71, 600), (72, 620)):

@@ -1,4 +1,4 @@
-"""Logs into a store: every row of them, once, whatever happens on the way."""
+"""Adding logs to a store: every row exactly once, also after a kill."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ALL = [name for name in tables.TABLES if name != tables.FRAME]
 
 
 def files(store: Store) -> dict[str, tuple[str, str]]:
-    """Every file of a store, and when and with what it was written."""
+    """Every file of a store with its time and hash."""
     found = {}
     for name in store.files.find(store.root):
         info = store.files.info(name)
@@ -47,14 +47,14 @@ def files(store: Store) -> dict[str, tuple[str, str]]:
 
 
 def rows(store: Store, table: str) -> pa.Table:
-    """A table as another program reads it: all its files, partitions by Hive's rule."""
+    """Read a table as another program does: all its files, Hive partitioning."""
     return datasets.dataset(
         store.full(table), format="parquet", partitioning="hive", filesystem=store.files
     ).to_table()
 
 
 def forged(log: Path, to: Path, *statements: str) -> Path:
-    """A copy of a log that somebody worked on."""
+    """Copy a log and change it with SQL statements."""
     shutil.copy(log, to)
     connection = sqlite3.connect(to)
     with connection:
@@ -69,7 +69,7 @@ def store(tmp_path: Path) -> Store:
     return Store(str(tmp_path / "store"))
 
 
-def test_every_row_of_a_log_is_there(store: Store, pair: list[Path]) -> None:
+def test_the_store_has_every_row_of_a_log(store: Store, pair: list[Path]) -> None:
     Adder(store).add(pair[0])
     connection = sqlite3.connect(f"{pair[0].as_uri()}?mode=ro&immutable=1", uri=True)
     for table, columns in (
@@ -96,7 +96,7 @@ def test_every_row_of_a_log_is_there(store: Store, pair: list[Path]) -> None:
     connection.close()
 
 
-def test_what_the_review_says_is_beside_it(store: Store, pair: list[Path]) -> None:
+def test_the_store_has_the_results_of_the_review(store: Store, pair: list[Path]) -> None:
     Adder(store).add(pair[0])
     with open_evidence(pair[0], ReviewOptions(), lambda _done: None) as (evidence, rules, connection):
         report = report_of(evidence, rules, connection)
@@ -118,9 +118,7 @@ def test_what_the_review_says_is_beside_it(store: Store, pair: list[Path]) -> No
     assert kmh.max() == pytest.approx(said["overspeeds"][0]["max_kmh"], abs=0.05)
 
 
-def test_frames_come_when_they_are_asked_for_also_later(
-    store: Store, pair: list[Path], tmp_path: Path
-) -> None:
+def test_frames_are_added_on_request_also_later(store: Store, pair: list[Path], tmp_path: Path) -> None:
     log = forged(
         pair[0],
         tmp_path / pair[0].name,
@@ -138,7 +136,7 @@ def test_frames_come_when_they_are_asked_for_also_later(
     ]
 
 
-def test_files_are_as_they_are_said_to_be(store: Store, pair: list[Path]) -> None:
+def test_files_have_the_documented_schema(store: Store, pair: list[Path]) -> None:
     entry = Adder(store).add(pair[0]).entry
     for table in ALL:
         found = parquet.ParquetFile(store.full(entry.path(table)))
@@ -148,7 +146,7 @@ def test_files_are_as_they_are_said_to_be(store: Store, pair: list[Path]) -> Non
         found.close()
 
 
-def test_row_groups_have_the_size_that_engines_like(tmp_path: Path) -> None:
+def test_row_groups_have_the_documented_size(tmp_path: Path) -> None:
     schema = tables.TABLES["event"]
     blocks = [
         pa.Table.from_pylist([{"t_us": 1}] * 50_000, schema=schema).slice(0, length)
@@ -161,14 +159,14 @@ def test_row_groups_have_the_size_that_engines_like(tmp_path: Path) -> None:
     assert groups == [tables.ROWS_PER_GROUP] * 2 + [300_054 - 2 * tables.ROWS_PER_GROUP]
 
 
-def test_the_log_comes_back_byte_for_byte(store: Store, pair: list[Path], tmp_path: Path) -> None:
+def test_the_log_is_restored_byte_for_byte(store: Store, pair: list[Path], tmp_path: Path) -> None:
     entry = Adder(store).add(pair[0]).entry
     again = restore(store, entry, tmp_path)
     assert again.name == pair[0].name
     assert again.read_bytes() == pair[0].read_bytes()
 
 
-def test_a_copy_that_rotted_is_told_of(store: Store, pair: list[Path], tmp_path: Path) -> None:
+def test_a_corrupt_copy_is_an_error(store: Store, pair: list[Path], tmp_path: Path) -> None:
     first, second = (Adder(store).add(log).entry for log in pair)
     shutil.copy(store.full(first.copy), store.full(second.copy))
     with pytest.raises(LogError, match="not what was added"):
@@ -176,7 +174,9 @@ def test_a_copy_that_rotted_is_told_of(store: Store, pair: list[Path], tmp_path:
 
 
 @pytest.mark.parametrize("name", ["the same", "another"])
-def test_a_log_twice_changes_nothing(store: Store, pair: list[Path], tmp_path: Path, name: str) -> None:
+def test_adding_a_log_twice_changes_nothing(
+    store: Store, pair: list[Path], tmp_path: Path, name: str
+) -> None:
     Adder(store).add(pair[0])
     before = files(store)
     log = pair[0] if name == "the same" else shutil.copy(pair[0], tmp_path / "renamed.db")
@@ -185,9 +185,7 @@ def test_a_log_twice_changes_nothing(store: Store, pair: list[Path], tmp_path: P
     assert files(store) == before
 
 
-def test_a_log_that_grew_takes_the_place_of_the_shorter_one(
-    store: Store, pair: list[Path], tmp_path: Path
-) -> None:
+def test_a_grown_log_replaces_the_shorter_copy(store: Store, pair: list[Path], tmp_path: Path) -> None:
     more = "INSERT INTO event VALUES (1, 9999999999, 'mark', '{}')"
     longer = forged(pair[0], tmp_path / pair[0].name, more)
     Adder(store).add(pair[0])
@@ -196,11 +194,11 @@ def test_a_log_that_grew_takes_the_place_of_the_shorter_one(
     assert len({row["log"] for row in rows(store, "fix").to_pylist()}) == 1
     before = files(store)
     outcome = Adder(store).add(pair[0])
-    assert "less far" in outcome.text
+    assert "longer copy" in outcome.text
     assert files(store) == before
 
 
-def test_a_bad_log_is_told_of_and_the_others_go_in(pair: list[Path], tmp_path: Path) -> None:
+def test_an_invalid_log_is_reported_and_the_others_are_added(pair: list[Path], tmp_path: Path) -> None:
     data = bytearray(pair[0].read_bytes())
     data[len(data) // 2 : len(data) // 2 + 5000] = b"\xa5" * 5000
     (tmp_path / "damaged.db").write_bytes(data)
@@ -234,7 +232,7 @@ def test_a_bad_log_is_told_of_and_the_others_go_in(pair: list[Path], tmp_path: P
         ("a.db", "DELETE FROM meta WHERE key = 'car'", "names no car"),
     ],
 )
-def test_a_log_of_a_doubtful_car_is_refused(
+def test_a_log_with_contradictory_car_numbers_is_refused(
     store: Store, pair: list[Path], tmp_path: Path, name: str, change: str, why: str
 ) -> None:
     with pytest.raises(LogError, match=why):
@@ -242,7 +240,7 @@ def test_a_log_of_a_doubtful_car_is_refused(
     assert files(store) == {}
 
 
-def test_a_log_of_another_car_than_expected_is_refused(pair: list[Path], tmp_path: Path) -> None:
+def test_a_log_of_an_unexpected_car_is_refused(pair: list[Path], tmp_path: Path) -> None:
     folder = pair[0].parent
     ended = stagelog("fleet", "add", folder, "--car", "72", "--store", tmp_path / "store", folder=tmp_path)
     assert ended.code == 1
@@ -250,8 +248,8 @@ def test_a_log_of_another_car_than_expected_is_refused(pair: list[Path], tmp_pat
     assert [entry.car for entry in entries(Store(str(tmp_path / "store")))] == [72]
 
 
-def test_a_car_does_not_drive_in_two_places_at_once(store: Store, pair: list[Path], tmp_path: Path) -> None:
-    """Car 72's recorder was given the number 71."""
+def test_a_car_cannot_drive_twice_at_the_same_time(store: Store, pair: list[Path], tmp_path: Path) -> None:
+    """Car 72's recorder is configured with the number 71."""
     other = forged(
         pair[1],
         tmp_path / "b.db",
@@ -265,20 +263,20 @@ def test_a_car_does_not_drive_in_two_places_at_once(store: Store, pair: list[Pat
     assert files(store) == before
 
 
-def test_a_drive_without_a_stage_has_its_place_too(store: Store, tmp_path: Path) -> None:
+def test_a_drive_without_a_stage_is_added(store: Store, tmp_path: Path) -> None:
     log = drives.write_log(tmp_path / "drive.db", drives.fixes(drives.plan(), 1)[:200], drives.CAR, "")
     entry = Adder(store).add(log).entry
     assert (entry.event, entry.stage, entry.car) == ("none", 0, 71)
     assert len(rows(store, "fix")) == 200
 
 
-def test_a_log_without_a_fix_goes_in(store: Store, tmp_path: Path) -> None:
+def test_a_log_without_a_fix_is_added(store: Store, tmp_path: Path) -> None:
     entry = Adder(store).add(drives.write_log(tmp_path / "empty.db", [])).entry
     assert entry.from_utc is None
     assert len(rows(store, "fix")) == 0
 
 
-def test_a_log_that_is_being_recorded_goes_in_as_far_as_it_is(
+def test_a_log_being_recorded_is_added_up_to_its_last_row(
     store: Store, pair: list[Path], tmp_path: Path
 ) -> None:
     log = Path(shutil.copy(pair[0], tmp_path))
@@ -292,7 +290,7 @@ def test_a_log_that_is_being_recorded_goes_in_as_far_as_it_is(
 
 
 @pytest.mark.parametrize("url", ["memory://fleet/{}", "file://{}"])
-def test_a_store_is_any_url(url: str, pair: list[Path], tmp_path: Path) -> None:
+def test_a_store_can_be_any_url(url: str, pair: list[Path], tmp_path: Path) -> None:
     store = Store(url.format(tmp_path / "anywhere"))
     for _ in range(2):
         assert [Adder(store).add(log).entry.car for log in pair] == [71, 72]
@@ -302,7 +300,7 @@ def test_a_store_is_any_url(url: str, pair: list[Path], tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("url", ["nowhere://x", "s3x://bucket"])
-def test_a_store_that_cannot_be_is_one_line(url: str, tmp_path: Path) -> None:
+def test_an_invalid_store_is_a_one_line_error(url: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError):
         Store(url)
     ended = stagelog("fleet", "query", "SELECT 1", "--store", url, folder=tmp_path)
@@ -310,11 +308,11 @@ def test_a_store_that_cannot_be_is_one_line(url: str, tmp_path: Path) -> None:
 
 
 class KilledError(Exception):
-    """The power went."""
+    """Simulates a kill."""
 
 
-def whole(store: Store) -> None:
-    """Whatever happened: every file can be read to its end, and whatever `log` names is complete."""
+def assert_consistent(store: Store) -> None:
+    """Assert that every file can be read completely, and that every log named in `log` is complete."""
     for name in store.files.find(store.root):
         if name.endswith(".parquet") and f"/{INCOMING}/" not in name:
             with store.files.open(name, "rb") as file:
@@ -325,15 +323,15 @@ def whole(store: Store) -> None:
 
 
 def killing(after: int, how: Callable[[], None]) -> type[Store]:
-    """A store whose process dies at the so-manieth file: just before or just after that gets its place."""
+    """A Store class whose process dies after `after` files, just before or just after placing one."""
 
     class Killing(Store):
         placed = 0
 
-        def place(self, made: Path, path: str) -> None:
+        def place(self, new_file: Path, path: str) -> None:
             if Killing.placed * 2 == after:
                 how()
-            super().place(made, path)
+            super().place(new_file, path)
             if Killing.placed * 2 + 1 == after:
                 how()
             Killing.placed += 1
@@ -341,7 +339,7 @@ def killing(after: int, how: Callable[[], None]) -> type[Store]:
     return Killing
 
 
-def test_wherever_it_is_stopped_a_second_run_completes_it(pair: list[Path], tmp_path: Path) -> None:
+def test_a_second_run_completes_a_stopped_one(pair: list[Path], tmp_path: Path) -> None:
     def stop() -> None:
         raise KilledError
 
@@ -354,11 +352,11 @@ def test_wherever_it_is_stopped_a_second_run_completes_it(pair: list[Path], tmp_
         store = killing(after, stop)(str(tmp_path / f"{after}"))
         with pytest.raises(KilledError):
             Adder(store).add(pair[0])
-        whole(store)
+        assert_consistent(store)
         assert len(files(store)) == (after + 1) // 2
         again = Store(store.url)
         Adder(again).add(pair[0])
-        whole(again)
+        assert_consistent(again)
         assert {
             Path(name).relative_to(again.root): what[1] for name, what in files(again).items()
         } == expected
@@ -376,23 +374,23 @@ for log in sys.argv[3:]:
 
 
 @pytest.mark.parametrize("after", [5, 22])
-def test_a_kill_leaves_it_readable_and_a_second_run_completes_it(
+def test_a_killed_run_leaves_a_readable_store_and_a_second_run_completes_it(
     pair: list[Path], tmp_path: Path, after: int
 ) -> None:
     arguments = [sys.executable, "-c", KILLED, str(after), str(tmp_path / "store"), *map(str, pair)]
     died = subprocess.run(arguments, env=ENVIRONMENT, check=False, capture_output=True)
     assert died.returncode == -signal.SIGKILL, died.stderr
     store = Store(str(tmp_path / "store"))
-    whole(store)
+    assert_consistent(store)
     assert len(entries(store)) == (0 if after < 18 else 1)
     ended = stagelog("fleet", "add", *pair, "--store", store.url, folder=tmp_path)
     assert ended.code == 0
-    whole(store)
+    assert_consistent(store)
     assert [entry.car for entry in entries(store)] == [71, 72]
 
 
 def test_memory_does_not_grow_with_the_log(pair: list[Path], tmp_path: Path) -> None:
-    """Blocks are bounded, and four times as many of them take no more of Arrow's memory."""
+    """Blocks are bounded, and four times as many rows need no more Arrow memory."""
     log = forged(
         pair[0],
         tmp_path / "frames.db",

@@ -1,4 +1,4 @@
-"""The evening's logs of all cars, from their crew servers into a store, in one command."""
+"""`fleet fetch`: download the logs of all cars from their crew servers into a store."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.logger.command_line import stagelog
 from tests.logger.crew.serving import serving
 
 
-def test_all_cars_in_one_command_and_only_what_is_new(pair: list[Path], tmp_path: Path) -> None:
+def test_all_cars_in_one_command_and_only_new_logs(pair: list[Path], tmp_path: Path) -> None:
     for log in pair:
         car = tmp_path / log.stem
         (car / "logs").mkdir(parents=True)

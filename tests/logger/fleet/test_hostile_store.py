@@ -1,4 +1,4 @@
-"""A store that a stranger made: a line for what is wrong in it, the rest as before, nothing outside its folder."""
+"""An untrusted store: a warning for each invalid file, valid logs still work, nothing outside is touched."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ Verb = Callable[..., Ended]
 
 @pytest.fixture(scope="module")
 def honest(tmp_path_factory: pytest.TempPathFactory, pair: list[Path]) -> Path:
-    """A store with the two cars."""
+    """A store with the logs of two cars."""
     folder = tmp_path_factory.mktemp("honest")
     adder = Adder(Store(str(folder)))
     for log in pair:
@@ -51,7 +51,7 @@ def honest(tmp_path_factory: pytest.TempPathFactory, pair: list[Path]) -> Path:
 
 @pytest.fixture
 def store(tmp_path: Path, honest: Path) -> Path:
-    """A copy of it in a folder of its own."""
+    """A copy of the honest store in its own folder."""
     return Path(shutil.copytree(honest, tmp_path / "home" / "store"))
 
 
@@ -62,7 +62,7 @@ def verb(
     capsys: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
 ) -> Verb:
-    """A verb of the fleet on this store, by way of the program's own entry."""
+    """Runs a `fleet` command on this store through the program's entry point."""
 
     def run(name: str, *words: object, budget_s: float = 20.0) -> Ended:
         extra = ["--workers", "0"] if name == "review" else []
@@ -90,7 +90,7 @@ def row_of(store: Path, number: int = 0) -> dict[str, Any]:
 
 
 def add_row(store: Path, **changes: Any) -> Path:
-    """An entry as that of the first log, with changes, under the place that it names."""
+    """Add an entry like that of the first log, with changes, at the path that it names."""
     row = {**row_of(store), "log": SHA, **changes}
     path = store / f"log/event={row['event']}/stage={row['stage']}/car={row['car']}/{row['log']}.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -99,7 +99,7 @@ def add_row(store: Path, **changes: Any) -> Path:
 
 
 def outside(store: Path) -> list[str]:
-    """What lies beside the store."""
+    """Files next to the store."""
     return sorted(
         str(path.relative_to(store.parent.parent))
         for path in store.parent.rglob("*")
@@ -107,8 +107,8 @@ def outside(store: Path) -> list[str]:
     )
 
 
-def assert_works_with_a_line(verb: Verb, store: Path, line: str, pair: list[Path]) -> None:
-    """Every verb does its work on the two honest logs, and says once what is left out."""
+def assert_works_with_one_warning(verb: Verb, store: Path, line: str, pair: list[Path]) -> None:
+    """Assert that every command handles the two honest logs and reports once what it skips."""
     found = outside(store)
     asked = verb(
         "query", "SELECT car, count(*) AS n FROM log JOIN fix USING (car) GROUP BY car ORDER BY car", "--json"
@@ -133,12 +133,10 @@ def test_the_name_of_an_entry_is_never_a_path(
 ) -> None:
     add_row(store, name=name)
     shutil.copy(store / f"logs/{row_of(store)['log']}.db.zst", store / f"logs/{SHA}.db.zst")
-    assert_works_with_a_line(verb, store, "not a file's name", pair)
+    assert_works_with_one_warning(verb, store, "not a file's name", pair)
 
 
-def test_a_store_with_a_car_that_no_column_takes_keeps_working(
-    verb: Verb, store: Path, pair: list[Path]
-) -> None:
+def test_a_car_number_beyond_the_column_type_is_skipped(verb: Verb, store: Path, pair: list[Path]) -> None:
     path = store / f"log/event=test/stage=7/car=99999999999/{SHA}.parquet"
     path.parent.mkdir(parents=True)
     shutil.copy(add_row(store), path)
@@ -147,7 +145,7 @@ def test_a_store_with_a_car_that_no_column_takes_keeps_working(
         there = store / f"{table}/event=test/stage=7/car=99999999999/{SHA}.parquet"
         there.parent.mkdir(parents=True)
         shutil.copy(next((store / table).rglob("*.parquet")), there)
-    assert_works_with_a_line(verb, store, "car=99999999999", pair)
+    assert_works_with_one_warning(verb, store, "car=99999999999", pair)
 
 
 ROWS: dict[str, dict[str, Any]] = {
@@ -170,9 +168,9 @@ ROWS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("what", ROWS)
-def test_an_entry_that_cannot_be(what: str, verb: Verb, store: Path, pair: list[Path]) -> None:
+def test_an_invalid_entry_is_skipped(what: str, verb: Verb, store: Path, pair: list[Path]) -> None:
     add_row(store, **ROWS[what])
-    assert_works_with_a_line(verb, store, SHA, pair)
+    assert_works_with_one_warning(verb, store, SHA, pair)
 
 
 def two_rows(path: Path) -> None:
@@ -202,7 +200,7 @@ def a_row_of_zeros(path: Path) -> None:
 
 
 def instead(path: Path) -> Path:
-    """The path of a file that is no more."""
+    """Remove a file and return its path."""
     path.unlink()
     return path
 
@@ -228,11 +226,11 @@ FILES: dict[str, Callable[[Path], object]] = {
     "a folder": lambda path: instead(path).mkdir(),
 }
 SILENT = {"a pipe", "a folder"}
-"""They are no files of a table."""
+"""Not listed as files of a table."""
 
 
 @pytest.mark.parametrize("what", FILES)
-def test_a_file_of_the_catalogue_that_is_none(what: str, verb: Verb, store: Path, pair: list[Path]) -> None:
+def test_an_invalid_catalogue_file_is_skipped(what: str, verb: Verb, store: Path, pair: list[Path]) -> None:
     path = add_row(store)
     FILES[what](path)
     before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -240,10 +238,10 @@ def test_a_file_of_the_catalogue_that_is_none(what: str, verb: Verb, store: Path
     assert [entry.car for entry in found] == [71, 72]
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb < 300_000
     if what not in SILENT:
-        assert_works_with_a_line(verb, store, SHA, pair)
+        assert_works_with_one_warning(verb, store, SHA, pair)
 
 
-def test_many_bad_entries_are_few_lines(verb: Verb, store: Path) -> None:
+def test_many_invalid_entries_give_few_lines(verb: Verb, store: Path) -> None:
     for number in range(50):
         add_row(store, log=f"{number:064x}", identity="none")
     said = verb("query", "SELECT count(*) AS n FROM log", "--json")
@@ -270,7 +268,7 @@ def test_a_folder_that_is_a_link_is_not_followed(
     assert [path.name for path in elsewhere.rglob("*")] == ["old", "mine"]
 
 
-def test_files_that_are_links_are_replaced_or_passed_over(
+def test_files_that_are_links_are_replaced_or_skipped(
     verb: Verb, store: Path, pair: list[Path], tmp_path: Path
 ) -> None:
     mine = tmp_path / "mine"
@@ -293,7 +291,7 @@ def compressed(path: Path, blocks: int, block: bytes = bytes(1_000_000)) -> None
 
 
 @pytest.mark.parametrize("what", ["a bomb", "random", "empty", "another log", "larger than the disk"])
-def test_a_copy_that_is_not_what_was_added(what: str, verb: Verb, store: Path, tmp_path: Path) -> None:
+def test_a_changed_copy_is_an_error(what: str, verb: Verb, store: Path, tmp_path: Path) -> None:
     entry = Entry(**row_of(store))
     path = store / entry.copy
     if what == "a bomb":
@@ -333,7 +331,7 @@ TABLE_FILES: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("what", TABLE_FILES)
-def test_a_file_of_a_table_that_is_none(what: str, verb: Verb, store: Path) -> None:
+def test_an_invalid_table_file_is_skipped(what: str, verb: Verb, store: Path) -> None:
     path = next((store / "fix/event=test/stage=7/car=71").iterdir())
     TABLE_FILES[what](path)
     ended = verb("query", "SELECT DISTINCT car FROM fix", "--json")
@@ -342,7 +340,7 @@ def test_a_file_of_a_table_that_is_none(what: str, verb: Verb, store: Path) -> N
     assert path.name in ended.err[0]
 
 
-def test_rows_that_are_damaged_are_one_line(verb: Verb, store: Path) -> None:
+def test_damaged_rows_are_a_one_line_error(verb: Verb, store: Path) -> None:
     path = next((store / "event/event=test/stage=7/car=71").iterdir())
     data = bytearray(path.read_bytes())
     footer = int.from_bytes(data[-8:-4], "little") + 8
@@ -354,14 +352,14 @@ def test_rows_that_are_damaged_are_one_line(verb: Verb, store: Path) -> None:
 
 
 @pytest.mark.parametrize("run", ["..", "../..", "a/b", "/tmp", "", "x\0"])  # noqa: S108
-def test_a_run_is_a_name(run: str, verb: Verb) -> None:
+def test_a_run_must_be_a_folder_name(run: str, verb: Verb) -> None:
     ended = verb("query", "SELECT 1", "--run", run)
     assert ended.code == 64
     assert len(ended.err) == 1
 
 
 def meta(log: Path, to: Path, car: str) -> Path:
-    """A copy of a log with another car in its meta."""
+    """Copy a log with another car in its meta."""
     shutil.copy(log, to)
     connection = sqlite3.connect(to)
     with connection:
@@ -388,7 +386,7 @@ CARS = {
 
 
 @pytest.mark.parametrize("what", CARS)
-def test_a_car_that_the_store_could_not_live_with_is_not_taken(
+def test_a_log_with_an_invalid_car_is_not_added(
     what: str, verb: Verb, pair: list[Path], tmp_path: Path
 ) -> None:
     log = meta(pair[0], tmp_path / "odd.db", CARS[what])
@@ -400,7 +398,7 @@ def test_a_car_that_the_store_could_not_live_with_is_not_taken(
     assert verb("query", "SELECT count(*) AS n FROM log", "--json").out == '{"n": 2}\n'
 
 
-def test_what_is_odd_and_harmless_is_taken(tmp_path: Path, pair: list[Path]) -> None:
+def test_an_odd_but_harmless_log_is_added(tmp_path: Path, pair: list[Path]) -> None:
     odd = '{"number": 0, "name": null, "class": 5, "crew": 7}'
     store = Store(str(tmp_path / "new"))
     added = Adder(store).add(meta(pair[0], tmp_path / "odd.db", odd))
@@ -408,7 +406,7 @@ def test_what_is_odd_and_harmless_is_taken(tmp_path: Path, pair: list[Path]) -> 
     assert [(entry.car, entry.crew, entry.car_class) for entry in entries(store)] == [(0, "", "")]
 
 
-def test_an_entry_goes_through_the_catalogue_unchanged(store: Path, honest: Path) -> None:
+def test_an_entry_survives_a_round_trip_through_the_catalogue(store: Path, honest: Path) -> None:
     found = entries(Store(str(store)))
     assert found == entries(Store(str(honest)))
     assert found[0].from_utc is not None

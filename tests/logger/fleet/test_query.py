@@ -1,4 +1,4 @@
-"""Questions in SQL: answered from what `log` names, and from nothing else in the world."""
+"""SQL queries: results come only from logs named in `log`; no other access."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.logger.command_line import Ended, stagelog
 
 @pytest.fixture(scope="module")
 def store(pair: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Store:
-    """Cars 71 and 72."""
+    """A store with cars 71 and 72."""
     store = Store(str(tmp_path_factory.mktemp("asked")))
     for log in pair:
         Adder(store).add(log)
@@ -28,18 +28,18 @@ def store(pair: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 
 def rows(store: Store, sql: str, run: str | None = None) -> list[tuple[object, ...]]:
-    """An answer, all of it."""
+    """All rows of a query."""
     with run_query(store, sql, run) as answer:
         assert answer is not None
         return [tuple(row.values()) for row in answer.read_all().to_pylist()]
 
 
-def ask(store: Store, *arguments: str) -> Ended:
-    """`stagelog fleet query`."""
+def query(store: Store, *arguments: str) -> Ended:
+    """Run `stagelog fleet query`."""
     return stagelog("fleet", "query", *arguments, "--store", store.url, folder=Path(store.root))
 
 
-def test_every_table_can_be_asked(store: Store) -> None:
+def test_every_table_can_be_queried(store: Store) -> None:
     for table in tables.TABLES:
         [(count, cars)] = rows(store, f"SELECT count(*), count(DISTINCT car) FROM {table}")
         assert (count, cars) == (0, 0) if table == tables.FRAME else cars == 2, table
@@ -49,12 +49,12 @@ def test_every_table_can_be_asked(store: Store) -> None:
     ]
 
 
-def test_a_store_without_logs_has_the_tables_too(tmp_path: Path) -> None:
+def test_a_store_without_logs_has_the_tables(tmp_path: Path) -> None:
     assert rows(Store(str(tmp_path)), "SELECT * FROM fix") == []
 
 
-def test_only_what_the_log_table_names_is_seen(store: Store, tmp_path: Path) -> None:
-    """As between the first file of a log and its last."""
+def test_only_logs_named_in_the_log_table_are_visible(store: Store, tmp_path: Path) -> None:
+    """The state while a log is being added."""
     half = Store(str(tmp_path / "half"))
     for name in store.list("", ".parquet"):
         if not (name.startswith("log/") and "car=72" in name):
@@ -64,22 +64,22 @@ def test_only_what_the_log_table_names_is_seen(store: Store, tmp_path: Path) -> 
     assert rows(half, "SELECT DISTINCT car FROM fix") == [(71,)]
 
 
-def test_the_forms_of_an_answer(store: Store) -> None:
+def test_the_output_formats(store: Store) -> None:
     sql = "SELECT car, min(utc) AS first, max(speed_mps) AS mps, NULL AS nothing FROM fix GROUP BY car ORDER BY car"
-    lines = [json.loads(line) for line in ask(store, sql, "--json").out.splitlines()]
+    lines = [json.loads(line) for line in query(store, sql, "--json").out.splitlines()]
     assert [line["car"] for line in lines] == [71, 72]
     assert lines[0]["first"].startswith("20")
     assert lines[0]["first"].endswith("Z")
-    told = list(csv.DictReader(ask(store, sql, "--csv").out.splitlines()))
+    told = list(csv.DictReader(query(store, sql, "--csv").out.splitlines()))
     assert [float(row["mps"]) for row in told] == [line["mps"] for line in lines]
     assert told[0]["first"] == lines[0]["first"]
     assert told[0]["nothing"] == ""
-    table = ask(store, sql).out.splitlines()
+    table = query(store, sql).out.splitlines()
     assert table[0].split() == ["car", "first", "mps", "nothing"]
     assert table[1].split()[0] == "71"
 
 
-def test_the_tables_of_a_review_take_the_first_ones_place(store: Store) -> None:
+def test_a_run_replaces_the_review_tables(store: Store) -> None:
     run = run_of(store, "rallysafe")
     verdicts = review(run, entries(store), judge_in_loop, lambda _done: None)
     sql = "SELECT sum(penalty_s) FROM section GROUP BY car ORDER BY car"
@@ -101,11 +101,11 @@ def test_the_tables_of_a_review_take_the_first_ones_place(store: Store) -> None:
         "INSTALL httpfs",
         "SET enable_external_access = true",
         "SET lock_configuration = false",
-        "SELECT * FROM found",  # a variable of the program's
+        "SELECT * FROM files",  # a variable of `run_query`
         "SELECT 1; COPY fix TO '{out}'",
     ],
 )
-def test_nothing_is_written_and_nothing_else_is_read(store: Store, tmp_path: Path, sql: str) -> None:
+def test_a_query_cannot_write_or_read_anything_else(store: Store, tmp_path: Path, sql: str) -> None:
     secret, out = tmp_path / "secret.csv", tmp_path / "out"
     secret.write_text("a\n1\n")
     with pytest.raises(ConfigurationError, match="DuckDB"):
@@ -113,8 +113,8 @@ def test_nothing_is_written_and_nothing_else_is_read(store: Store, tmp_path: Pat
     assert not out.exists()
 
 
-def test_a_wrong_question_is_one_line(store: Store) -> None:
-    ended = ask(store, "SELECT speed FROM fixes")
+def test_an_invalid_query_is_a_one_line_error(store: Store) -> None:
+    ended = query(store, "SELECT speed FROM fixes")
     assert (ended.code, ended.out) == (64, "")
     assert "DuckDB" in ended.complaint
     assert "the tables are fix, reading" in ended.complaint

@@ -1,4 +1,4 @@
-"""Every log judged again: the same verdicts as one by one, wherever and however they come about."""
+"""`fleet review`: same verdicts as `stagelog review`, in a loop, on local workers and on a scheduler."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ over_time_factor = 0.5
 
 
 def document_of(log: Path, rules: str | None = None) -> dict[str, Any]:
-    """What the review of one log says."""
+    """The review document of one log."""
     with open_evidence(log, ReviewOptions(rules=rules), lambda _done: None) as (evidence, chosen, connection):
         return review_json.document(report_of(evidence, chosen, connection))
 
 
 def documents(store: Store, run: Run) -> dict[int, dict[str, Any]]:
-    """What a run left of each car."""
+    """The documents of a run, by car."""
     found = {}
     for entry in entries(store):
         with store.read(f"{run.folder}json/{entry.log}.json") as file:
@@ -58,21 +58,21 @@ def documents(store: Store, run: Run) -> dict[int, dict[str, Any]]:
     return found
 
 
-def the_articles_standings(said: dict[str, Any]) -> None:
-    """The figures of the built-in stage as they were published."""
-    stage, overall = said["standings"]["dakar-2026"]["tables"]
+def assert_published_standings(document: dict[str, Any]) -> None:
+    """Assert the published figures of the built-in stage."""
+    stage, overall = document["standings"]["dakar-2026"]["tables"]
     assert [row["car"] for row in stage["entries"]] == [501, 502, 503, 504]
     assert [row["gap_s"] for row in stage["entries"]][:3] == [0, 49, 57 + 1800]
     assert stage["entries"][0]["time_s"] == 3 * 3600 + 27 * 60 + 36
     assert [row["car"] for row in overall["entries"]] == [501, 503, 504, 502]
     assert overall["entries"][1]["gap_s"] == 4 * 3600
     assert overall["entries"][3]["penalty_s"] == 24 * 3600
-    assert said["standings"]["dakar-2026"]["remarks"] == []
+    assert document["standings"]["dakar-2026"]["remarks"] == []
 
 
 @pytest.fixture(scope="module")
 def rally(three_cars: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Store:
-    """A store with the three cars of stage 11."""
+    """A store with the logs of the three cars of stage 11."""
     store = Store(str(tmp_path_factory.mktemp("rally")))
     for log in three_cars:
         Adder(store).add(log)
@@ -81,31 +81,31 @@ def rally(three_cars: list[Path], tmp_path_factory: pytest.TempPathFactory) -> S
 
 @pytest.fixture
 def own(rally: Store, tmp_path: Path) -> Store:
-    """The same, to write into."""
+    """A writable copy of `rally`."""
     return Store(str(shutil.copytree(rally.root, tmp_path / "rally")))
 
 
 def season(store: Store, *options: str | Path) -> Ended:
-    """`stagelog fleet review` of the three cars."""
+    """Run `stagelog fleet review`."""
     return stagelog("fleet", "review", "--store", store.url, *ARTICLE, *options, folder=Path(store.root))
 
 
 def everything(store: Store) -> dict[str, bytes]:
-    """Every file that reviews left."""
+    """Content of every file written by reviews."""
     root = Path(store.root) / "review"
     return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
 
 
 @pytest.fixture(scope="module")
 def by_loop(rally: Store) -> dict[str, bytes]:
-    """What a plain loop leaves."""
+    """Files written by a review in a loop."""
     ended = season(rally, "--workers", "0", "--json")
     assert ended.code == 0, ended.err
-    the_articles_standings(json.loads(ended.out))
+    assert_published_standings(json.loads(ended.out))
     return everything(rally)
 
 
-def test_a_loop_gives_the_articles_standings_and_each_logs_own_review(
+def test_a_loop_gives_the_published_standings_and_the_review_of_each_log(
     rally: Store, by_loop: dict[str, bytes], three_cars: list[Path]
 ) -> None:
     assert "recorded/season.json" in by_loop
@@ -127,7 +127,7 @@ def test_a_local_cluster_gives_the_same(own: Store, by_loop: dict[str, bytes]) -
 
 @contextmanager
 def process(*arguments: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """A part of Dask's, as a user starts it."""
+    """Start a Dask scheduler or worker as a user does."""
     command = [sys.executable, "-m", "dask", *arguments]
     started = subprocess.Popen(
         command, cwd=folder, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
@@ -141,7 +141,7 @@ def process(*arguments: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def address_of(scheduler: subprocess.Popen[str]) -> str:
-    """Where a scheduler says that it listens."""
+    """The address that a scheduler prints."""
     assert scheduler.stderr is not None
     for line in scheduler.stderr:
         if found := re.search(r"Scheduler at:\s+(tcp://\S+)", line):
@@ -177,7 +177,7 @@ def test_a_scheduler_with_two_workers_one_of_them_killed(
 
 
 def _kill_at_work(client: Client, worker: subprocess.Popen[str], killed: threading.Event) -> None:
-    """SIGKILL for a worker as soon as it has been given a log."""
+    """Send SIGKILL to a worker as soon as it has a task."""
     until = time.monotonic() + 60
     while time.monotonic() < until:
         known = client.scheduler_info(n_workers=-1)["workers"]
@@ -189,8 +189,8 @@ def _kill_at_work(client: Client, worker: subprocess.Popen[str], killed: threadi
         time.sleep(0.01)
 
 
-def judged(store: Store, run: Run, judge: Judge = judge_in_loop) -> list[Any]:
-    """The verdicts on all logs of a store."""
+def verdicts_of(store: Store, run: Run, judge: Judge = judge_in_loop) -> list[Any]:
+    """Review all logs of a store."""
     return review(run, entries(store), judge, lambda _done: None)
 
 
@@ -204,13 +204,13 @@ def short(pair: list[Path], tmp_path: Path) -> Store:
 
 
 @pytest.mark.parametrize("rules", ["rallysafe", "corrected.toml"])
-def test_corrected_rules_judge_as_they_do_one_by_one(
+def test_corrected_rules_give_the_verdicts_of_single_reviews(
     short: Store, pair: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rules: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("corrected.toml").write_text(LENIENT)
     run = run_of(short, rules)
-    verdicts = judged(short, run)
+    verdicts = verdicts_of(short, run)
     expected = [document_of(log, rules) for log in pair]
     found = documents(short, run)
     assert list(found.values()) == json.loads(json.dumps(expected))
@@ -225,17 +225,17 @@ def test_corrected_rules_judge_as_they_do_one_by_one(
     assert run_of(short, rules).name == run.name != run_of(short, None).name
 
 
-def test_rules_that_are_wrong_are_told_of_once(short: Store, tmp_path: Path) -> None:
+def test_invalid_rules_are_reported_once(short: Store, tmp_path: Path) -> None:
     (tmp_path / "rules.toml").write_text("[penalties]\nmodel = 7\n")
     for rules in (str(tmp_path / "rules.toml"), "nonsense"):
         with pytest.raises(ConfigurationError):
             run_of(short, rules)
 
 
-def test_a_log_whose_copy_is_lost_is_told_of_and_the_others_are_judged(short: Store) -> None:
+def test_a_log_without_its_copy_is_reported_and_the_others_are_reviewed(short: Store) -> None:
     first, second = entries(short)
     short.remove(first.copy)
-    lost, found = judged(short, run_of(short, None))
+    lost, found = verdicts_of(short, run_of(short, None))
     assert "add the log again" in lost.error
     assert (found.entry, found.error) == (second, "")
     ended = stagelog("fleet", "review", "--store", short.url, "--workers", "0", folder=Path(short.root))
@@ -244,14 +244,14 @@ def test_a_log_whose_copy_is_lost_is_told_of_and_the_others_are_judged(short: St
     assert "Driver 72" in ended.out
 
 
-def test_a_store_without_such_logs_is_one_line(short: Store, tmp_path: Path) -> None:
+def test_no_matching_log_is_a_one_line_error(short: Store, tmp_path: Path) -> None:
     ended = stagelog("fleet", "review", "--store", "nothing", folder=tmp_path)
     assert (ended.code, "no such log" in ended.complaint) == (64, True)
     ended = stagelog("fleet", "review", "--store", short.url, "--car", "9", folder=tmp_path)
     assert (ended.code, "no such log" in ended.complaint) == (64, True)
 
 
-def test_a_scheduler_that_is_not_there_is_one_line(
+def test_a_missing_scheduler_is_a_one_line_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(cluster, "SCHEDULER_TIMEOUT_S", 0.5)

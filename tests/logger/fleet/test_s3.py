@@ -23,7 +23,7 @@ from logger.fleet.query import run_query
 from logger.fleet.review import judge_in_loop, review, run_of
 from logger.fleet.store import Store
 from tests.logger.command_line import ENVIRONMENT, stagelog
-from tests.logger.fleet.test_add import ALL, KILLED, files, whole
+from tests.logger.fleet.test_add import ALL, KILLED, assert_consistent, files
 
 for package in ("moto", "flask", "s3fs"):
     pytest.importorskip(
@@ -36,7 +36,7 @@ BUCKET = "season"
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of an S3 server with one empty bucket; the environment leads to it."""
+    """Address of an S3 server with one empty bucket; the environment points to it."""
     said = tmp_path_factory.mktemp("server") / "said"
     command = [sys.executable, "-c", "from moto.server import main; main(['-p', '0'])"]
     with said.open("wb") as output:
@@ -45,7 +45,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         while (found := re.search(r"http://127\.0\.0\.1:\d+", said.read_text())) is None:
             assert process.poll() is None, said.read_text()
         with pytest.MonkeyPatch.context() as environment:
-            lead_to(found[0], environment)
+            point_to(found[0], environment)
             Store(f"s3://{BUCKET}").files.mkdir(BUCKET)
             yield found[0]
     finally:
@@ -53,8 +53,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         process.wait()
 
 
-def lead_to(address: str, environment: pytest.MonkeyPatch) -> None:
-    """Set what S3 tools read, for this process and those that it starts."""
+def point_to(address: str, environment: pytest.MonkeyPatch) -> None:
+    """Set the environment variables of S3 clients, for this process and its children."""
     told = {
         "AWS_ENDPOINT_URL": address,
         "AWS_ACCESS_KEY_ID": "crew",
@@ -68,7 +68,7 @@ def lead_to(address: str, environment: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def store(server: str) -> Store:
-    """An empty place in the bucket."""
+    """An empty store in the bucket."""
     return Store(f"s3://{BUCKET}/{uuid4().hex}")
 
 
@@ -85,7 +85,7 @@ def test_adding_twice_changes_nothing(store: Store, pair: list[Path], tmp_path: 
     assert restore(store, entries(store)[1], tmp_path).read_bytes() == pair[1].read_bytes()
 
 
-def test_questions_are_answered(store: Store, pair: list[Path], tmp_path: Path) -> None:
+def test_queries_work(store: Store, pair: list[Path], tmp_path: Path) -> None:
     folder = Store(str(tmp_path / "folder"))
     answers = []
     for place in (folder, store):
@@ -115,7 +115,7 @@ def test_the_review_is_the_same_by_loop_and_by_workers(store: Store, pair: list[
 
 
 @pytest.mark.parametrize("after", [0, 5])
-def test_a_kill_leaves_it_readable_and_a_second_run_completes_it(
+def test_a_killed_run_leaves_a_readable_store_and_a_second_run_completes_it(
     store: Store, pair: list[Path], tmp_path: Path, after: int
 ) -> None:
     died = subprocess.run(
@@ -125,19 +125,19 @@ def test_a_kill_leaves_it_readable_and_a_second_run_completes_it(
         capture_output=True,
     )
     assert died.returncode == -signal.SIGKILL, died.stderr
-    whole(store)
+    assert_consistent(store)
     assert entries(store) == []
     assert stagelog("fleet", "add", *pair, "--store", store.url, folder=tmp_path).code == 0
-    store.files.invalidate_cache()  # this process looked before the other wrote
-    whole(store)
+    store.files.invalidate_cache()  # cached from before the other process wrote
+    assert_consistent(store)
     assert [entry.car for entry in entries(store)] == [71, 72]
 
 
-def test_a_server_that_is_not_there_is_one_line(
+def test_a_missing_server_is_a_one_line_error(
     server: str, pair: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.socket() as nobody:  # bound, and not listening
         nobody.bind(("127.0.0.1", 0))
-        lead_to(f"http://127.0.0.1:{nobody.getsockname()[1]}", monkeypatch)
+        point_to(f"http://127.0.0.1:{nobody.getsockname()[1]}", monkeypatch)
         ended = stagelog("fleet", "add", pair[0], "--store", f"s3://{BUCKET}/x", folder=tmp_path)
     assert (ended.code, len(ended.complaints)) == (69, 1)

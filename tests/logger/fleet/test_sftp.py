@@ -1,4 +1,4 @@
-"""A season on a server of one's own: OpenSSH's, on this machine, with a key; and one that is not who it says it is."""
+"""SFTP store on a local OpenSSH server with key authentication, and a server with a wrong host key."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from logger.fleet.query import run_query
 from logger.fleet.review import judge_in_loop, review, run_of
 from logger.fleet.store import INCOMING, Store
 from tests.logger.command_line import ENVIRONMENT, stagelog
-from tests.logger.fleet.test_add import files, whole
+from tests.logger.fleet.test_add import assert_consistent, files
 
 pytest.importorskip("paramiko", reason="needs the driver for SFTP: pip install paramiko")
 SSHD = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/usr/bin")
@@ -43,7 +43,7 @@ Subsystem sftp internal-sftp
 
 
 def key(path: Path) -> str:
-    """A new pair of keys; the public one."""
+    """Create a key pair and return the public key."""
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)], check=True)
     return path.with_name(path.name + ".pub").read_text()
 
@@ -56,7 +56,7 @@ def free_port() -> int:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A home folder with a key that the server takes, and the server's own in its list; HOME for all of this file."""
+    """A home folder with a key that the server accepts and the server's host key; HOME for this module."""
     folder = tmp_path_factory.mktemp("ssh")
     home = folder / "home"
     (home / ".ssh").mkdir(parents=True)
@@ -70,12 +70,12 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def port(home: Path) -> Iterator[int]:
-    """The port of a server that `ssh` knows."""
+    """Port of a server in known_hosts."""
     folder, number = home.parent, free_port()
     public = key(folder / "host_key")
     (home / ".ssh" / "known_hosts").write_text(f"[127.0.0.1]:{number} {public}")
     (folder / "sshd_config").write_text(CONFIG.format(port=number, folder=folder))
-    Path("/run/sshd").mkdir(exist_ok=True)  # which a root's sshd asks for
+    Path("/run/sshd").mkdir(exist_ok=True)  # needed by sshd as root
     command = [str(SSHD), "-D", "-e", "-f", str(folder / "sshd_config")]
     with (folder / "said").open("wb") as said, subprocess.Popen(command, stdout=said, stderr=said) as server:
         try:
@@ -94,7 +94,7 @@ def url(port: int, tmp_path: Path) -> str:
     return f"sftp://{getpass.getuser()}@127.0.0.1:{port}{tmp_path}/season"
 
 
-def test_the_whole_evening(url: str, pair: list[Path], tmp_path: Path) -> None:
+def test_add_review_and_query_over_sftp(url: str, pair: list[Path], tmp_path: Path) -> None:
     for text in ("added", "already in the store"):
         ended = stagelog("fleet", "add", *pair, "--store", url, folder=tmp_path, patience_s=60)
         assert (ended.code, ended.out) == (0, "".join(f"{log.name}: {text}\n" for log in pair)), ended
@@ -105,7 +105,7 @@ def test_the_whole_evening(url: str, pair: list[Path], tmp_path: Path) -> None:
     store = Store(url)
     assert store.url == url
     assert list((tmp_path / "season" / INCOMING).iterdir()) == []
-    whole(store)
+    assert_consistent(store)
     assert restore(store, entries(store)[1], tmp_path).read_bytes() == pair[1].read_bytes()
     both = "SELECT DISTINCT fix.car FROM fix JOIN progress ON fix.log = progress.log ORDER BY 1"
     with run_query(store, both) as answer:  # two tables are read at once
@@ -114,8 +114,8 @@ def test_the_whole_evening(url: str, pair: list[Path], tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(600)
-def test_workers_find_the_server_too(url: str, pair: list[Path], tmp_path: Path) -> None:
-    """The store's address is all that a worker is told: the host must be in it."""
+def test_workers_reach_the_server(url: str, pair: list[Path], tmp_path: Path) -> None:
+    """A worker receives only the store's URL, which must contain the host."""
     folder = Store(str(tmp_path / "folder"))
     for place in (folder, Store(url)):
         for log in pair:
@@ -128,7 +128,7 @@ def test_workers_find_the_server_too(url: str, pair: list[Path], tmp_path: Path)
     assert len(documents) == len(pair)
 
 
-def test_somebody_else_behind_the_address_gets_nothing(
+def test_a_server_with_another_host_key_is_refused(
     url: str, home: Path, pair: list[Path], tmp_path: Path
 ) -> None:
     known = home / ".ssh" / "known_hosts"
@@ -143,7 +143,9 @@ def test_somebody_else_behind_the_address_gets_nothing(
     assert not (tmp_path / "season").exists()
 
 
-def test_no_server_is_one_line_without_the_password(home: Path, pair: list[Path], tmp_path: Path) -> None:
+def test_a_missing_server_is_a_one_line_error_without_the_password(
+    home: Path, pair: list[Path], tmp_path: Path
+) -> None:
     url = f"sftp://crew:secret@127.0.0.1:{free_port()}/season"
     with pytest.raises(DeviceError):
         Store(url)

@@ -1,4 +1,4 @@
-"""A short stage that was driven exactly as planned, as a log, an NMEA text and a GPX track."""
+"""Write a short stage, driven exactly as planned, as a log, an NMEA text and a GPX track."""
 
 from __future__ import annotations
 
@@ -91,13 +91,13 @@ CAR = configs.Car(71, "Test car", "Stock", ("A. Driver", "B. Navigator"))
 
 
 def plan(seconds: int = 600, *, over: bool = True) -> Plan:
-    """The drive: the section in so many seconds of counted time, once over the limit in its zone."""
+    """Plan a drive: the section in `seconds` of counted time; with `over`, once above the limit in its zone."""
     overspeeds = (Overspeed(0, OVER_KM, OVER_TO_KM, OVER_KMH),) if over else ()
     return planning.plan(load(ITINERARY, "short"), Orders(elapsed_s={"ASS": seconds}, overspeeds=overspeeds))
 
 
 def fixes(drive: Plan, hz: int = 5) -> list[Fix]:
-    """What a perfect receiver says, 50 ms late."""
+    """Fixes of a perfect receiver with 50 ms delay."""
     times_s = np.arange(0, int(drive.drive.end_s) * hz) / hz
     seen = drive.drive.sample(times_s)
     return [
@@ -120,7 +120,7 @@ def fixes(drive: Plan, hz: int = 5) -> list[Fix]:
 
 
 class Readings(EngineReadings):
-    """Battery and revolutions, once a second."""
+    """Battery voltage and revolutions, once per second."""
 
     def __init__(self) -> None:
         super().__init__([])
@@ -133,7 +133,7 @@ class Readings(EngineReadings):
 
 
 def write_log(path: Path, seen: Sequence[Fix], car: configs.Car = CAR, itinerary: str = ITINERARY) -> Path:
-    """A log of those fixes, through the recorder's pipeline and store."""
+    """Write a log of fixes with the recorder's pipeline and store."""
     stage = setup.stage_of(itinerary, "short")
     source = Source("gps", fixes=RecordedFixes(seen))
     pipeline = Pipeline([source], Readings(), stage.live(car.class_name))
@@ -148,7 +148,7 @@ def write_log(path: Path, seen: Sequence[Fix], car: configs.Car = CAR, itinerary
 
 
 def write_nmea(path: Path, seen: Sequence[Fix]) -> Path:
-    """The same drive as sentences."""
+    """Write the drive as NMEA sentences."""
     path.write_bytes(b"".join(_sentences(seen)))
     return path
 
@@ -173,7 +173,7 @@ def _degrees(value: float, digits: int) -> str:
 
 
 def write_gpx(path: Path, seen: Sequence[Fix]) -> Path:
-    """The same drive as another device's track, which tells no speed."""
+    """Write the drive as another device's track, without speed."""
     points = "".join(
         f'<trkpt lat="{fix.lat:.8f}" lon="{fix.lon:.8f}"><ele>900</ele>'
         f"<time>{datetime.fromtimestamp((fix.utc_us or 0) / 1e6, UTC).isoformat()}</time></trkpt>"

@@ -1,4 +1,4 @@
-"""The engine in a review: as it was recorded, or by a corrected DBC given now, from every frame of the bus."""
+"""Engine channels of a review: as recorded, or decoded from all frames with a corrected DBC."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ RPM = Channel("rpm", "1/min", "a.dbc:M")
 
 
 def raw(number: int) -> tuple[int, int, int]:
-    """What the engine's frame says: revolutions in quarters, gear, boost in signed tenths."""
+    """Raw values of the engine's frame: revolutions in quarters, gear, boost in signed tenths."""
     return (number * 7919) % 32_000, number % 3, number % 251 - 125
 
 
 @pytest.fixture(scope="module")
 def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two sessions on one bus, with readings that an older DBC made."""
+    """A log of two sessions on one bus, with readings decoded with an older DBC."""
     path = tmp_path_factory.mktemp("engine") / "a.db"
     with closing(Log(path, durable=False)) as made:
         for session in (1, 2):
@@ -62,7 +62,7 @@ def run(*arguments: object) -> Result:
     return CliRunner().invoke(review, [str(argument) for argument in arguments], standalone_mode=False)
 
 
-def test_the_sums_of_the_readings_are_those_of_sql(log: Path) -> None:
+def test_channel_figures_equal_those_of_sql(log: Path) -> None:
     with closing(sqlite3.connect(log)) as connection:
         [rpm] = engine_of(connection).channels
         low, high, mean = connection.execute(
@@ -78,9 +78,7 @@ def test_the_sums_of_the_readings_are_those_of_sql(log: Path) -> None:
 
 
 @pytest.mark.parametrize("channel", [-(2**63), 2**63 - 1, 0])
-def test_a_reading_of_a_channel_that_is_not_there_costs_only_itself(
-    log: Path, tmp_path: Path, channel: int
-) -> None:
+def test_a_reading_of_an_unknown_channel_is_skipped(log: Path, tmp_path: Path, channel: int) -> None:
     with closing(sqlite3.connect(log)) as connection:
         [whole] = engine_of(connection).channels
     damaged = tmp_path / "damaged.db"
@@ -92,7 +90,7 @@ def test_a_reading_of_a_channel_that_is_not_there_costs_only_itself(
     assert (rpm.name, rpm.high) == (whole.name, whole.high)
 
 
-def test_a_corrected_dbc_tells_the_engine_anew(log: Path, tmp_path: Path) -> None:
+def test_a_corrected_dbc_decodes_all_frames_again(log: Path, tmp_path: Path) -> None:
     corrected = tmp_path / "corrected.dbc"
     corrected.write_text(DBC.replace("(0.25,0)", "(0.5,100)"))
     result = run(log, "--dbc", corrected, "--json")
@@ -109,7 +107,7 @@ def test_a_corrected_dbc_tells_the_engine_anew(log: Path, tmp_path: Path) -> Non
     assert engine["boost_bar"]["unit"] == "bar"
 
 
-def test_its_channels_are_drawn(tmp_path: Path) -> None:
+def test_channels_are_drawn(tmp_path: Path) -> None:
     dbc, page = tmp_path / "a.dbc", tmp_path / "page.html"
     dbc.write_text(DBC)
     log = drives.write_log(tmp_path / "driven.db", drives.fixes(drives.plan(), hz=1))
@@ -128,7 +126,7 @@ def test_its_channels_are_drawn(tmp_path: Path) -> None:
     assert kilometres[-1] > 9
 
 
-def test_a_dbc_of_another_car_leaves_what_was_recorded(log: Path, tmp_path: Path) -> None:
+def test_a_dbc_of_another_car_keeps_the_recorded_readings(log: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.dbc"
     other.write_text(DBC.replace("256 M", "512 M"))
     result = run(log, "--dbc", other)
@@ -138,7 +136,7 @@ def test_a_dbc_of_another_car_leaves_what_was_recorded(log: Path, tmp_path: Path
     assert "rpm" in result.stdout
 
 
-def test_of_two_dbcs_the_one_that_fits_is_used_and_the_other_named(log: Path, tmp_path: Path) -> None:
+def test_the_matching_one_of_two_dbcs_is_used_and_the_other_reported(log: Path, tmp_path: Path) -> None:
     fits, other = tmp_path / "fits.dbc", tmp_path / "other.dbc"
     fits.write_text(DBC)
     other.write_text(DBC.replace("256 M", "512 M"))
@@ -149,7 +147,7 @@ def test_of_two_dbcs_the_one_that_fits_is_used_and_the_other_named(log: Path, tm
 
 
 @pytest.mark.parametrize("text", ["this is no DBC", "BO_ 1 M: 8"])
-def test_what_is_no_dbc_is_one_line(log: Path, tmp_path: Path, text: str) -> None:
+def test_an_invalid_dbc_is_a_one_line_error(log: Path, tmp_path: Path, text: str) -> None:
     wrong = tmp_path / "wrong.dbc"
     wrong.write_text(text)
     result = run(log, "--dbc", wrong)
@@ -158,7 +156,7 @@ def test_what_is_no_dbc_is_one_line(log: Path, tmp_path: Path, text: str) -> Non
     assert "\n" not in str(result.exception)
 
 
-def test_a_track_has_no_bus(tmp_path: Path) -> None:
+def test_a_gpx_track_has_no_engine_channels(tmp_path: Path) -> None:
     dbc, itinerary = tmp_path / "a.dbc", tmp_path / "short.toml"
     dbc.write_text(DBC)
     itinerary.write_text(drives.ITINERARY)

@@ -1,4 +1,4 @@
-"""Details of events that no recorder writes are not evidence."""
+"""Invalid event details are left out of the evidence and counted."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ODD: tuple[Any, ...] = (None, "x", [], {}, True, -1e12, 10**30, float("nan"), fl
 
 @pytest.mark.parametrize("odd", ODD, ids=repr)
 @pytest.mark.parametrize("name", ["section", "km", "limit_kmh", "duration_s", "impulses"])
-def test_a_value_of_another_kind_makes_it_no_evidence(name: str, odd: object) -> None:
+def test_a_value_of_the_wrong_type_is_rejected(name: str, odd: object) -> None:
     assert checked_detail("overspeed", json.dumps(OVERSPEED)) == OVERSPEED
     assert checked_detail("overspeed", json.dumps(OVERSPEED | {name: odd})) is None
 
@@ -35,16 +35,16 @@ def test_a_value_of_another_kind_makes_it_no_evidence(name: str, odd: object) ->
     ["", "null", "[]", "7", '"x"', "{", "[" * 100_000, '{"a":' * 50_000 + "1" + "}" * 50_000, None, 7, b"{}"],
     ids=lambda text: repr(text)[:20],
 )
-def test_what_is_no_object_is_no_detail(text: object) -> None:
+def test_a_detail_must_be_an_object(text: object) -> None:
     assert checked_detail("mark", text) is None
 
 
-def test_an_unknown_kind_may_say_anything() -> None:
+def test_an_unknown_kind_may_have_any_detail() -> None:
     assert checked_detail("later", '{"section": "x", "utc_us": 5}') == {"section": "x", "utc_us": 5}
     assert checked_detail(7, "{}") is None
 
 
-def test_the_review_goes_on_without_them_and_says_how_many(tmp_path: Path) -> None:
+def test_the_review_skips_and_counts_invalid_events(tmp_path: Path) -> None:
     log = write_log(tmp_path / "a.db", fixes(plan(), hz=1))
     before, remarks = _reviewed(log)
     assert not remarks

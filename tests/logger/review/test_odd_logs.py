@@ -1,4 +1,4 @@
-"""Logs as the bivouac brings them: older, newer, cut, after a power cut, with what the crew took back."""
+"""Review of unusual logs: older, newer, truncated, after a power cut, with undone section changes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def run(verb: Any, *arguments: object) -> Result:
     return CliRunner().invoke(verb, [str(argument) for argument in arguments], standalone_mode=False)
 
 
-def told(path: Path) -> dict[str, Any]:
+def document_of(path: Path) -> dict[str, Any]:
     with open_evidence(path, ReviewOptions(), lambda _share: None) as (evidence, rules, connection):
         return document(report_of(evidence, rules, connection))
 
@@ -57,7 +57,7 @@ def changed(log: Path, path: Path, *statements: str) -> Path:
     return path
 
 
-def test_a_log_of_the_first_schema_is_reviewed_like_any(log: Path, tmp_path: Path) -> None:
+def test_a_log_of_the_first_schema_is_reviewed(log: Path, tmp_path: Path) -> None:
     with closing(sqlite3.connect(log)) as connection:
         views = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'view'")]
     assert views
@@ -67,10 +67,10 @@ def test_a_log_of_the_first_schema_is_reviewed_like_any(log: Path, tmp_path: Pat
         *(f"DROP VIEW {view}" for view in views),
         "DELETE FROM _sqlite_migrations WHERE name <> 'm001_log'",
     )
-    assert told(older) | {"log": ""} == told(log) | {"log": ""}
+    assert document_of(older) | {"log": ""} == document_of(log) | {"log": ""}
 
 
-def test_a_newer_log_is_one_line(log: Path, tmp_path: Path) -> None:
+def test_a_newer_log_is_a_one_line_error(log: Path, tmp_path: Path) -> None:
     newer = changed(
         log,
         tmp_path / "newer.db",
@@ -87,7 +87,7 @@ def test_a_newer_log_is_one_line(log: Path, tmp_path: Path) -> None:
 def driven(
     path: Path, parts: list[list[Fix]], orders: dict[float, tuple[str, dict[str, Any]]], gap_s: float = 30.0
 ) -> Path:
-    """Sessions of one log, each but the last cut off; orders of the crew by seconds of the first one."""
+    """Write a log of several sessions, each but the last cut off; crew commands by seconds of the first session."""
     stage = setup.stage_of(drives.ITINERARY, "short")
     state: list[Any] | None = None
     with BulkLog(path) as log:
@@ -116,7 +116,7 @@ def driven(
 
 
 def cut_off(path: Path, seen: list[Fix], *, stopped: bool) -> Path:
-    """A log of one session with the state that the recorder leaves: stopped in order, or cut off."""
+    """Write a log of one session with the state that the recorder saves: stopped in order, or cut off."""
     stage = setup.stage_of(drives.ITINERARY, "short")
     source = Source("gps", fixes=RecordedFixes(seen))
     pipeline = Pipeline([source], drives.Readings(), stage.live("Stock"))
@@ -135,13 +135,13 @@ def cut_off(path: Path, seen: list[Fix], *, stopped: bool) -> Path:
 
 
 def test_a_power_cut_is_one_drive(log: Path, tmp_path: Path) -> None:
-    """The engine of the car is off for half a minute on the road; the second session counts from its own zero."""
+    """The power is off for half a minute on the road; the second session has its own time zero."""
     begun_s = PLAN.sections[0][0]
     cut_us = round((begun_s + 200) * 1e6)
     again_us = cut_us + 30_000_000
     before = [fix for fix in FIXES if fix.t_us < cut_us]
     after = [fix._replace(t_us=fix.t_us - again_us + 50_000) for fix in FIXES if fix.t_us >= again_us]
-    found, whole = told(driven(tmp_path / "cut.db", [before, after], {})), told(log)
+    found, whole = document_of(driven(tmp_path / "cut.db", [before, after], {})), document_of(log)
     assert (found["quality"]["sessions"], found["quality"]["sessions_cut_short"]) == (2, 1)
     ours, theirs = found["sections"][0], whole["sections"][0]
     assert ours["finished"]
@@ -153,8 +153,8 @@ def test_a_power_cut_is_one_drive(log: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("stopped", [True, False])
 def test_an_overspeed_that_a_power_cut_ends_is_judged(log: Path, tmp_path: Path, stopped: bool) -> None:
-    """Cut off in the middle of it or stopped there in order: it ends where the log ends, either way."""
-    (whole,) = told(log)["overspeeds"]
+    """Cut off or stopped during an over-speed: it ends with the log in both cases."""
+    (whole,) = document_of(log)["overspeeds"]
     with closing(sqlite3.connect(log)) as connection:
         (text,) = connection.execute("SELECT detail FROM event WHERE kind = 'overspeed'").fetchone()
     fast = json.loads(text)
@@ -165,18 +165,18 @@ def test_an_overspeed_that_a_power_cut_ends_is_judged(log: Path, tmp_path: Path,
         kinds = {kind for (kind,) in connection.execute("SELECT kind FROM event")}
         ((last_utc_us,),) = connection.execute("SELECT max(utc_us) FROM fix")
     assert ("overspeed" in kinds) == stopped
-    (found,) = told(path)["overspeeds"]
+    (found,) = document_of(path)["overspeeds"]
     for key in ("km", "utc", "zone", "limit_kmh"):
         assert found[key] == whole[key], key
     assert found["duration_s"] == pytest.approx((last_utc_us - fast["utc_us"]) / 1e6, abs=0.05)
     assert 0 < found["distance_m"] < whole["distance_m"]
 
 
-def test_what_the_crew_took_back_is_not_in_the_review(log: Path, tmp_path: Path) -> None:
-    """The section is ended by mistake in its middle, and the mistake is undone."""
+def test_an_undone_change_is_not_in_the_review(log: Path, tmp_path: Path) -> None:
+    """The crew ends the section by mistake in its middle, and undoes it."""
     at_s = PLAN.sections[0][0] + 100
     orders: dict[float, tuple[str, dict[str, Any]]] = {at_s: ("finish_section", {}), at_s + 5: ("undo", {})}
-    found, whole = told(driven(tmp_path / "undone.db", [FIXES], orders)), told(log)
+    found, whole = document_of(driven(tmp_path / "undone.db", [FIXES], orders)), document_of(log)
     assert [section["name"] for section in found["sections"]] == [
         section["name"] for section in whole["sections"]
     ]
@@ -188,7 +188,7 @@ def test_what_the_crew_took_back_is_not_in_the_review(log: Path, tmp_path: Path)
 
 
 @pytest.mark.parametrize("share", [0.02, 0.2, 0.5, 0.9, 0.99])
-def test_a_log_cut_anywhere_is_one_line(log: Path, tmp_path: Path, share: float) -> None:
+def test_a_truncated_log_is_a_one_line_error(log: Path, tmp_path: Path, share: float) -> None:
     cut = tmp_path / "cut.db"
     cut.write_bytes(log.read_bytes()[: round(log.stat().st_size * share)])
     result = run(review, cut)
@@ -200,18 +200,18 @@ def test_a_log_cut_anywhere_is_one_line(log: Path, tmp_path: Path, share: float)
         assert "\n" not in str(result.exception)
 
 
-def test_values_that_are_none_are_left_out(log: Path, tmp_path: Path) -> None:
-    """Somebody's editor, or a damaged page: text where numbers belong, no JSON where JSON belongs."""
+def test_invalid_values_are_left_out(log: Path, tmp_path: Path) -> None:
+    """An edited log or a damaged page: text instead of numbers, text that is not JSON."""
     spoilt = changed(
         log,
         tmp_path / "spoilt.db",
         "UPDATE fix SET speed_mps = 'fast', hdop = 'x' WHERE rowid = 40",
         "UPDATE event SET detail = NULL WHERE kind = 'session_end'",
     )
-    assert told(spoilt)["sections"][0]["elapsed_s"] == told(log)["sections"][0]["elapsed_s"]
+    assert document_of(spoilt)["sections"][0]["elapsed_s"] == document_of(log)["sections"][0]["elapsed_s"]
 
 
-def test_memory_grows_with_the_section_changes_and_not_with_their_square(log: Path, tmp_path: Path) -> None:
+def test_memory_is_linear_in_the_section_changes(log: Path, tmp_path: Path) -> None:
     detail = "json_object('state', iif(value % 2, 'started', 'finished'), 'index', 0, 'cause', 'crew')"
     many = changed(
         log,
@@ -234,7 +234,7 @@ MANY = "WITH RECURSIVE c(x) AS (SELECT 2 UNION ALL SELECT x + 1 FROM c LIMIT {co
 
 
 def many_sessions(log: Path, path: Path, count: int) -> Path:
-    """A log with so many more sessions, each with a fix and an event, and readings of them all."""
+    """Add `count` sessions to a log, each with a fix, an event and readings."""
     each = MANY.format(count=count)
     return changed(
         log,
@@ -245,8 +245,8 @@ def many_sessions(log: Path, path: Path, count: int) -> Path:
     )
 
 
-def computed_again(path: Path) -> float:
-    """How long computing a section of a log again takes, in seconds of the processor."""
+def recompute_cpu_s(path: Path) -> float:
+    """CPU time of recomputing a section of a log, in seconds."""
     begun_s = time.process_time()
     with open_evidence(path, ReviewOptions(section=0), lambda _share: None) as (evidence, *_):
         assert evidence.events
@@ -254,17 +254,17 @@ def computed_again(path: Path) -> float:
 
 
 @pytest.mark.slow
-def test_more_sessions_than_a_drive_has_are_not_computed_again(log: Path, tmp_path: Path) -> None:
+def test_too_many_sessions_are_not_recomputed(log: Path, tmp_path: Path) -> None:
     path = many_sessions(log, tmp_path / "many.db", 60_000)
     begun_s = time.process_time()
     with pytest.raises(LogError, match="60,001 sessions; at most 5,000 can be recomputed"):
-        computed_again(path)
+        recompute_cpu_s(path)
     assert time.process_time() - begun_s < 10
 
 
 @pytest.mark.slow
-def test_computing_again_is_linear_in_the_sessions(log: Path, tmp_path: Path) -> None:
-    """Each session read all readings, and went through all events twelve times."""
+def test_recomputing_is_linear_in_the_sessions(log: Path, tmp_path: Path) -> None:
+    """An earlier version read all readings, and all events twelve times, for each session."""
     times_s = []
     for count in (200, 1600):
         path = many_sessions(log, tmp_path / f"{count}.db", count)
@@ -274,5 +274,5 @@ def test_computing_again_is_linear_in_the_sessions(log: Path, tmp_path: Path) ->
             "INSERT INTO channel (id, name, unit, source) VALUES (99, 'wheel_kmh', 'km/h', 'x')",
             f"INSERT INTO reading {MANY.format(count=50 * count)} SELECT 1, x * 10, 99, 1.0 FROM c",
         )
-        times_s.append(computed_again(tmp_path / f"{count}r.db"))
+        times_s.append(recompute_cpu_s(tmp_path / f"{count}r.db"))
     assert times_s[1] < 12 * times_s[0] + 1, times_s

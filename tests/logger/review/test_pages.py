@@ -1,4 +1,4 @@
-"""The review's pages in a real browser: what is pointed at here is shown there, and nothing is fetched."""
+"""The review's pages in a real browser: linked pointing and zooming, no network requests."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ def view(page: Page) -> tuple[float, float]:
     return first, last
 
 
-def test_an_overspeed_is_one_click_away(chromium: Browser, reports: list[Report], tmp_path: Path) -> None:
+def test_a_click_on_an_overspeed_zooms_to_it(
+    chromium: Browser, reports: list[Report], tmp_path: Path
+) -> None:
     path = tmp_path / "review.html"
     path.write_text(html.page(reports[0]), encoding="utf-8")
     with browsing.opened(chromium, path.as_uri(), SIZE) as page:
@@ -69,7 +71,7 @@ def test_an_overspeed_is_one_click_away(chromium: Browser, reports: list[Report]
         assert fetched == []
 
 
-def test_pointing_at_the_track_points_at_the_speed(
+def test_pointing_at_the_track_marks_the_speed(
     chromium: Browser, reports: list[Report], tmp_path: Path
 ) -> None:
     path = tmp_path / "review.html"
@@ -83,7 +85,7 @@ def test_pointing_at_the_track_points_at_the_speed(
         assert "SS7 km" in page.inner_text("#readout")
 
 
-def test_the_comparison_tells_each_car(chromium: Browser, reports: list[Report], tmp_path: Path) -> None:
+def test_the_comparison_shows_each_car(chromium: Browser, reports: list[Report], tmp_path: Path) -> None:
     path = tmp_path / "compare.html"
     path.write_text(compare_page.page(compare(reports)), encoding="utf-8")
     with browsing.opened(chromium, path.as_uri(), SIZE) as page:

@@ -1,4 +1,4 @@
-"""Penalties as tables, with both sides of every boundary, the worked RallySafe example and the decisions of 2025."""
+"""Penalty models: both sides of every boundary, the worked RallySafe example, and decisions of 2025."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def over(
 @pytest.mark.parametrize(
     ("by_kmh", "impulses", "seconds"),
     [
-        (4, 1, 10),  # the decisions on cars of 2025
+        (4, 1, 10),  # the decisions of 2025 on cars
         (5, 1, 10),
         (13, 1, 120),
         (16, 1, 120),
@@ -44,11 +44,11 @@ def over(
         (5.9, 1, 10),
         (6.0, 1, 10),  # the boundary belongs to the lower band
         (6.1, 1, 120),
-        (4, 2, 20),  # an impulse each
-        (4, 4, 40),  # the repeat is one of the highest band
+        (4, 2, 20),  # charged per impulse
+        (4, 4, 40),  # the repeat penalty applies only in the highest band
         (27, 3, 360),
         (27, 5, 600),
-        (27, 6, 720),  # never less than its impulses cost
+        (27, 6, 720),  # never less than the sum of its impulses
         (0, 1, 0),
     ],
 )
@@ -57,7 +57,7 @@ def test_bands(by_kmh: float, impulses: int, seconds: float) -> None:
 
 
 def test_the_worked_rallysafe_example() -> None:
-    """115 in a 110 for 5 s."""
+    """115 km/h at a limit of 110 km/h for 5 s."""
     [seconds] = charged([over(5, limit_kmh=110, duration_s=5)], rules("rallysafe"))
     assert seconds == pytest.approx(2.27, abs=0.005)
 
@@ -66,19 +66,21 @@ def test_the_worked_rallysafe_example() -> None:
     ("by_kmh", "duration_s", "seconds"),
     [(5.0, 60.0, 0), (5.1, 5.0, 0), (5.1, 5.01, 10), (6.1, 5.01, 120), (30.0, 4.99, 0), (30.0, 60.0, 120)],
 )
-def test_rallycheck_wants_more_than_ten_percent_for_more_than_five_seconds(
+def test_rallycheck_needs_more_than_ten_percent_for_more_than_five_seconds(
     by_kmh: float, duration_s: float, seconds: float
 ) -> None:
     assert charged([over(by_kmh, duration_s=duration_s)], rules("rallycheck")) == [seconds]
 
 
 @pytest.mark.parametrize(("apart_s", "seconds"), [(4.99, [10 * 8.0, 0.0]), (5.0, [8 * 4.0, 10 * 4.0])])
-def test_over_time_merges_what_is_closer_than_five_seconds(apart_s: float, seconds: list[float]) -> None:
+def test_over_time_merges_overspeeds_less_than_five_seconds_apart(
+    apart_s: float, seconds: list[float]
+) -> None:
     pair = [over(8), over(10, at_s=4.0 + apart_s)]
     assert charged(pair, rules("over_time")) == pytest.approx(seconds)
 
 
-def test_over_time_does_not_merge_other_limits() -> None:
+def test_over_time_does_not_merge_different_limits() -> None:
     pair = [over(8), over(10, at_s=5.0, limit_kmh=90.0)]
     assert charged(pair, rules("over_time")) == pytest.approx([32, 40])
 

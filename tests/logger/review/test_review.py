@@ -1,4 +1,4 @@
-"""A drive whose truth is known, reviewed from its log, from other devices' files, and under other rules."""
+"""Review of a known drive: from its log, from other devices' files, and under other rules."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ def itinerary(folder: Path) -> Path:
     return path
 
 
-def report(path: Path, wanted: ReviewOptions | None = None) -> Report:
-    with open_evidence(path, wanted or ReviewOptions(), NO_BAR) as (evidence, rules, connection):
+def report(path: Path, options: ReviewOptions | None = None) -> Report:
+    with open_evidence(path, options or ReviewOptions(), NO_BAR) as (evidence, rules, connection):
         return report_of(evidence, rules, connection)
 
 
-def told(path: Path, wanted: ReviewOptions | None = None) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(json.dumps(document(report(path, wanted)), allow_nan=False))
+def document_of(path: Path, options: ReviewOptions | None = None) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(json.dumps(document(report(path, options)), allow_nan=False))
     return found
 
 
@@ -61,12 +61,12 @@ def run(*arguments: object) -> Result:
 
 
 def test_the_section_is_as_driven(log: Path) -> None:
-    section, home = told(log)["sections"]
+    section, home = document_of(log)["sections"]
     assert (home["kind"], home["name"]) == ("liaison", "Home")
     assert section["elapsed_s"] == pytest.approx(SECONDS, abs=0.05)
     assert section["distance_km"] == pytest.approx(14.0, abs=0.01)
     assert section["finished"] is True
-    assert section["average_kmh"] == pytest.approx(14.0 / SECONDS * 3600, abs=0.05)  # all of its road
+    assert section["average_kmh"] == pytest.approx(14.0 / SECONDS * 3600, abs=0.05)  # the whole section
     assert section["splits"][-1]["average_kmh"] == pytest.approx(section["average_kmh"], abs=0.05)
     assert [split["name"] for split in section["splits"]] == ["CP1", "ASS"]
     at = {passage.kind: passage.t_s for passage in PLAN.passages}
@@ -75,8 +75,8 @@ def test_the_section_is_as_driven(log: Path) -> None:
     assert section["max_kmh"] == pytest.approx(max(fix.speed_mps or 0 for fix in FIXES) * 3.6, abs=0.06)
 
 
-def test_the_overspeed_is_where_it_was_driven(log: Path) -> None:
-    found = told(log)
+def test_the_overspeed_has_its_place_and_size(log: Path) -> None:
+    found = document_of(log)
     [over] = found["overspeeds"]
     assert over["km"] == pytest.approx(drives.OVER_KM, abs=0.05)
     assert over["distance_m"] == pytest.approx(1000 * (drives.OVER_TO_KM - drives.OVER_KM), abs=60)
@@ -88,7 +88,7 @@ def test_the_overspeed_is_where_it_was_driven(log: Path) -> None:
 
 
 def test_waypoints_and_the_neutralisation(log: Path) -> None:
-    found = told(log)
+    found = document_of(log)
     assert [point["validated"] for point in found["waypoints"]] == [True] * 8
     assert all(point["nearest_m"] < 5 for point in found["waypoints"])
     [pause] = found["neutralisations"]
@@ -97,7 +97,7 @@ def test_waypoints_and_the_neutralisation(log: Path) -> None:
 
 
 def test_the_contract_of_the_json(log: Path) -> None:
-    found = told(log)
+    found = document_of(log)
     assert {
         "log",
         "car",
@@ -141,24 +141,24 @@ def test_the_contract_of_the_json(log: Path) -> None:
     assert found["car"]["number"] == 71
 
 
-def test_recomputed_is_what_was_recorded(log: Path, folder: Path) -> None:
-    """Rules that change an alarm only make everything anew, and it comes out the same."""
+def test_recomputed_rows_equal_the_recorded_ones(log: Path, folder: Path) -> None:
+    """Rules that only change an alarm recompute the drive, with the same result."""
     rules = folder / "alarm.toml"
     rules.write_text('[[alarm]]\nname = "mine"\nwhen = "rpm > 9000"\n')
-    recorded, again = told(log), told(log, ReviewOptions(rules=str(rules)))
+    recorded, again = document_of(log), document_of(log, ReviewOptions(rules=str(rules)))
     for key in ("sections", "overspeeds", "waypoints", "neutralisations", "engine", "penalty_s"):
         assert again[key] == recorded[key], key
 
 
-def test_rules_that_bear_more_find_nothing(log: Path, folder: Path) -> None:
+def test_tolerant_rules_give_no_overspeed(log: Path, folder: Path) -> None:
     rules = folder / "mild.toml"
     rules.write_text("[speed]\ntolerance_kmh = 20\n")
-    assert told(log, ReviewOptions(rules=str(rules)))["overspeeds"] == []
+    assert document_of(log, ReviewOptions(rules=str(rules)))["overspeeds"] == []
 
 
 @pytest.mark.parametrize("model", ["rallysafe", "rallycheck", "overtime"])
 def test_another_model_charges_the_same_evidence(log: Path, model: str) -> None:
-    banded, other = told(log), told(log, ReviewOptions(rules=model))
+    banded, other = document_of(log), document_of(log, ReviewOptions(rules=model))
     assert other["penalty_s"] != banded["penalty_s"] > 0
     changed = [{**over, "penalty_s": 0} for over in other["overspeeds"]]
     assert changed == [{**over, "penalty_s": 0} for over in banded["overspeeds"]]
@@ -169,34 +169,34 @@ def test_another_model_charges_the_same_evidence(log: Path, model: str) -> None:
 def test_another_device_against_the_itinerary(
     log: Path, folder: Path, itinerary: Path, write: Callable[[Path, Any], Path], within_s: float
 ) -> None:
-    """Without a speed the instant of setting off is known to two seconds only; the finish is crossed at speed."""
+    """Without a speed the start is known to two seconds only; the car crosses the finish at speed."""
     path = write(folder / f"other.{write.__name__}", FIXES)
-    ours, theirs = told(log), told(path, ReviewOptions(itinerary=itinerary, car_class="Stock"))
+    ours, theirs = document_of(log), document_of(path, ReviewOptions(itinerary=itinerary, car_class="Stock"))
     assert theirs["sections"][0]["elapsed_s"] == pytest.approx(ours["sections"][0]["elapsed_s"], abs=within_s)
     assert [p["validated"] for p in theirs["waypoints"]] == [True] * 8
     assert len(theirs["overspeeds"]) == 1
     assert theirs["overspeeds"][0]["km"] == pytest.approx(ours["overspeeds"][0]["km"], abs=0.05)
 
 
-def test_a_missed_waypoint_costs_and_tells_how_near(folder: Path) -> None:
+def test_a_missed_waypoint_has_a_penalty_and_a_nearest_distance(folder: Path) -> None:
     moved = drives.ITINERARY.replace("lat = 21.6366\n  lon = 40.7240", "lat = 21.6366\n  lon = 40.7480")
-    found = told(drives.write_log(folder / "missed.db", FIXES, itinerary=moved))
+    found = document_of(drives.write_log(folder / "missed.db", FIXES, itinerary=moved))
     missed = [point for point in found["waypoints"] if not point["validated"]]
     assert [(point["name"], point["state"]) for point in missed] == [("WPM1", "missed")]
     assert missed[0]["nearest_m"] > 1000
     assert found["penalty_s"] == found["overspeeds"][0]["penalty_s"] + 900
 
 
-def test_a_gap_is_told_and_estimated(folder: Path) -> None:
+def test_a_gap_is_reported_and_estimated(folder: Path) -> None:
     begun = PLAN.sections[0][0] + 60
     holed = [fix for fix in FIXES if not begun < fix.t_us / 1e6 < begun + 20]
-    quality = told(drives.write_log(folder / "gap.db", holed))["quality"]
+    quality = document_of(drives.write_log(folder / "gap.db", holed))["quality"]
     assert quality["gaps"] == 1
     assert quality["longest_gap_s"] == pytest.approx(20, abs=0.5)
     assert quality["estimated_m"] > 200
 
 
-def test_a_log_cut_short_is_reviewed_as_far_as_it_goes(log: Path, folder: Path) -> None:
+def test_a_truncated_log_is_reviewed_up_to_its_end(log: Path, folder: Path) -> None:
     cut = folder / "cut.db"
     cut.write_bytes(log.read_bytes()[: log.stat().st_size * 6 // 10])
     result = run(cut)
@@ -212,7 +212,7 @@ def test_a_log_without_a_fix(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "content"), [("empty.db", b""), ("text.db", b"hello\n" * 100)])
-def test_what_is_no_recording_is_one_line(folder: Path, name: str, content: bytes) -> None:
+def test_a_file_that_is_not_a_recording_is_a_one_line_error(folder: Path, name: str, content: bytes) -> None:
     (folder / name).write_bytes(content)
     result = run(folder / name)
     assert isinstance(result.exception, StagelogError)
@@ -220,7 +220,7 @@ def test_what_is_no_recording_is_one_line(folder: Path, name: str, content: byte
     assert "\n" not in str(result.exception)
 
 
-def test_another_programs_database(folder: Path) -> None:
+def test_a_database_of_another_program_is_a_one_line_error(folder: Path) -> None:
     connection = sqlite3.connect(folder / "foreign.db")
     connection.execute("CREATE TABLE a (b)")
     connection.commit()
@@ -238,7 +238,7 @@ def test_the_itinerary_of_another_stage(log: Path, folder: Path) -> None:
     assert "of another place" in result.output
 
 
-def test_the_page_holds_all_and_loads_nothing(folder: Path) -> None:
+def test_the_page_is_complete_and_loads_nothing(folder: Path) -> None:
     car = configs.Car(71, "x", "Stock", ("</script><script>alert(1)</script>",))
     text = page(report(drives.write_log(folder / "hostile.db", FIXES, car)))
     assert "alert(1)</script>" not in text

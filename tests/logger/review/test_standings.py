@@ -1,4 +1,4 @@
-"""Side by side and in tables: the figures of the built-in stage as they were published."""
+"""Comparison and standings: the published figures of the built-in stage."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ STAGE_11 = [
 RULES = NotFinished()
 
 
-def test_the_tables_of_the_source() -> None:
+def test_the_published_tables() -> None:
     rows = [*STAGE_11, *load_results(DEMO / "dakar_2026_results.toml")]
     stage, overall = standings(rows, load_decisions(DEMO / "dakar_2026_penalties.toml"), RULES).tables
     assert [entry.car for entry in stage.entries] == [501, 502, 503, 504]
@@ -38,7 +38,9 @@ def test_the_tables_of_the_source() -> None:
 
 
 @pytest.mark.parametrize(("maximum", "seconds"), [((), 12_513), ((Maximum("11", 20_000),), 20_000)])
-def test_not_finished_costs_the_maximum_and_the_penalty(maximum: tuple[Maximum, ...], seconds: int) -> None:
+def test_not_finished_gets_the_maximum_time_plus_the_penalty(
+    maximum: tuple[Maximum, ...], seconds: int
+) -> None:
     rows = [*STAGE_11, Result(504, "11", finished=False, class_name="Stock")]
     [table] = standings(rows, Decisions(maxima=maximum), RULES).tables
     last = table.entries[-1]
@@ -55,7 +57,7 @@ def test_provisional_penalties_count_and_can_be_left_out() -> None:
     assert [entry.car for entry in without.entries] == [501, 502, 503]
 
 
-def test_who_lacks_a_stage_has_no_place() -> None:
+def test_a_car_without_a_stage_has_no_place() -> None:
     rows = [*STAGE_11, Result(501, "10", "1:00:00"), Result(502, "10", "1:00:00")]
     _, overall = standings(rows, Decisions(), RULES).tables
     assert [entry.total_s is None for entry in overall.entries] == [False, False, True]
@@ -79,7 +81,7 @@ def test_results_as_csv(tmp_path: Path) -> None:
         ("car,stage,time\n1,1,2h\n", ":2"),
     ],
 )
-def test_wrong_csv_names_its_line(tmp_path: Path, text: str, line: str) -> None:
+def test_an_invalid_csv_error_names_the_line(tmp_path: Path, text: str, line: str) -> None:
     (tmp_path / "r.csv").write_text(text)
     with pytest.raises(ConfigurationError) as raised:
         load_results(tmp_path / "r.csv")
@@ -99,7 +101,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> list[Report]:
     return reports
 
 
-def test_compare_puts_the_faster_first_and_tells_the_gap(pair: list[Report]) -> None:
+def test_compare_sorts_by_time_and_gives_the_gap(pair: list[Report]) -> None:
     found = compare(pair)
     assert [car.report.evidence.car["number"] for car in found.cars] == [82, 81]
     assert found.splits[-1].behind_s == (0, 20)
@@ -112,11 +114,11 @@ def test_compare_puts_the_faster_first_and_tells_the_gap(pair: list[Report]) -> 
     assert "https://" not in text
 
 
-def test_compare_wants_one_section(pair: list[Report]) -> None:
+def test_compare_needs_a_common_section(pair: list[Report]) -> None:
     with pytest.raises(ConfigurationError, match="no section 5"):
         compare(pair, 4)
 
 
-def test_a_log_as_a_result(pair: list[Report]) -> None:
+def test_a_log_converts_to_a_result(pair: list[Report]) -> None:
     row = result_of(pair[1])
     assert (row.car, row.label, row.seconds, row.finished) == (82, "7", 600, True)
