@@ -44,8 +44,8 @@ def _or_null(shape: _Shape) -> _Shape:
     return lambda value: value is None or shape(value)
 
 
-def _one_of(*words: str) -> _Shape:
-    return lambda value: isinstance(value, str) and value in words
+def _one_of(*choices: str) -> _Shape:
+    return lambda value: isinstance(value, str) and value in choices
 
 
 _SHAPES: Final[dict[str, dict[str, _Shape]]] = {

@@ -72,7 +72,7 @@ META = {
 def frames() -> list[CanFrame]:
     """Frames of each kind and length, on two buses, with microsecond times."""
     rng = random.Random(7)
-    made: list[CanFrame] = []
+    can_frames: list[CanFrame] = []
     kinds = (
         (0, range(9)),
         (EFF_FLAG, range(9)),
@@ -85,9 +85,9 @@ def frames() -> list[CanFrame]:
         for length in lengths:
             number = rng.getrandbits(29) if flags & EFF_FLAG else rng.getrandbits(11)
             data = bytes(length) if flags & RTR_FLAG else rng.randbytes(length)
-            t_us = 1_000_001 + 1_234_567 * len(made)
-            made.append(CanFrame(t_us, rng.choice((0, 1, 16)), number | flags, data))
-    return made
+            t_us = 1_000_001 + 1_234_567 * len(can_frames)
+            can_frames.append(CanFrame(t_us, rng.choice((0, 1, 16)), number | flags, data))
+    return can_frames
 
 
 def session(*, timed: bool = True) -> Rows:

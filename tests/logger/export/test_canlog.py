@@ -85,9 +85,9 @@ def test_frames_survive_a_round_trip_through_python_can(log: Path, tmp_path: Pat
     frames_expected = list(expected())
     if name == "mf4":
         frames_expected.sort(key=lambda row: row[0])  # python-can's reader merges by time
-    found = read_back(tmp_path, name, exported(log, name, "frames"))
-    assert len(found) == len(frames_expected)
-    for one, other in zip(found, frames_expected, strict=True):
+    read_frames = read_back(tmp_path, name, exported(log, name, "frames"))
+    assert len(read_frames) == len(frames_expected)
+    for one, other in zip(read_frames, frames_expected, strict=True):
         if other[2] & ERR_FLAG and name == "candump":  # python-can's reader drops the class of an error frame
             assert (one[0], one[2] & ERR_FLAG) == (other[0], ERR_FLAG)
         elif other[2] & ERR_FLAG and name == "asc":  # the format does not contain class and data
@@ -100,9 +100,11 @@ def test_our_candump_reader_reads_every_frame(log: Path) -> None:
     """Error frames keep class and data, except for the bit by which python-can recognises them."""
     decoder = Decoder(Candump())
     lines = exported(log, "candump").splitlines(keepends=True)
-    found = [decoder.feed(line, decoder.stamp_us or 0).frames[0] for line in lines if decoder.reads(line)]
+    read_frames = [
+        decoder.feed(line, decoder.stamp_us or 0).frames[0] for line in lines if decoder.reads(line)
+    ]
     buses: dict[int, int] = {}
-    for frame, (t_us, bus, can_id, data) in zip(found, expected(), strict=True):
+    for frame, (t_us, bus, can_id, data) in zip(read_frames, expected(), strict=True):
         number = buses.setdefault(bus, len(buses))
         is_error = can_id & ERR_FLAG
         meant = (can_id | 0x80) & (ERR_FLAG | EXTENDED_MASK) if is_error else can_id
@@ -113,8 +115,8 @@ def test_our_candump_reader_reads_every_frame(log: Path) -> None:
 def test_export_of_one_section(log: Path, tmp_path: Path) -> None:
     """From start to finish, exact to the microsecond of the events, in both sessions."""
     frames_expected = [row for row in frames() if 19_600_000 <= row.t_us <= 149_300_000]
-    found = read_back(tmp_path, "blf", exported(log, "blf", section=1))
-    assert [row[3] for row in found] == [row.data for row in frames_expected] * 2
+    read_frames = read_back(tmp_path, "blf", exported(log, "blf", section=1))
+    assert [row[3] for row in read_frames] == [row.data for row in frames_expected] * 2
 
 
 @pytest.mark.parametrize("name", ["blf", "mf4"])

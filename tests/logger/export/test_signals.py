@@ -83,12 +83,12 @@ def block_of(frames: list[CanFrame]) -> FrameBlock:
 
 def in_bulk(text: str, frames: list[CanFrame]) -> list[dict[str, float]]:
     """Values by channel for each frame, from the bulk decoder."""
-    found: list[dict[str, float]] = [{} for _ in frames]
+    values_found: list[dict[str, float]] = [{} for _ in frames]
     for decoded in BulkDecoder({"a.dbc": text}).decode(block_of(frames)):
         for row, value in zip(decoded.rows.tolist(), decoded.values.tolist(), strict=True):
-            assert decoded.channel.name not in found[row]
-            found[row][decoded.channel.name] = value
-    return found
+            assert decoded.channel.name not in values_found[row]
+            values_found[row][decoded.channel.name] = value
+    return values_found
 
 
 def one_by_one(text: str, frames: list[CanFrame]) -> list[dict[str, float]]:
@@ -147,14 +147,14 @@ def test_whole_frames_decode_as_in_cantools(path: Path) -> None:
         for first in range(256)
     ]
     compared = 0
-    for frame, found in zip(frames, in_bulk(text, frames), strict=True):
+    for frame, values_found in zip(frames, in_bulk(text, frames), strict=True):
         try:
-            said = messages[frame.can_id].decode(frame.data, decode_choices=False)
+            decoded = messages[frame.can_id].decode(frame.data, decode_choices=False)
         except (DecodeError, ValueError):
-            assert found == {}
+            assert values_found == {}
             continue
-        values = {name.rpartition(".")[2]: value for name, value in found.items()}
-        assert values == {name: float(value) for name, value in said.items() if math.isfinite(value)}
+        values = {name.rpartition(".")[2]: value for name, value in values_found.items()}
+        assert values == {name: float(value) for name, value in decoded.items() if math.isfinite(value)}
         compared += 1
     assert compared >= 5
 
@@ -168,8 +168,8 @@ def test_a_hard_dbc_decodes_as_in_the_live_decoder(seed: int) -> None:
 
 def test_the_hard_dbc_exercises_every_signal() -> None:
     """Each of its signals occurs, except the one that does not fit."""
-    found = {name for values in in_bulk(HARD, frames_for(HARD, random.Random(1))) for name in values}
-    assert found == {channel.name for channel in dbc.load(HARD, "a.dbc").channels} - {"beyond"}
+    values_found = {name for values in in_bulk(HARD, frames_for(HARD, random.Random(1))) for name in values}
+    assert values_found == {channel.name for channel in dbc.load(HARD, "a.dbc").channels} - {"beyond"}
 
 
 def test_extremes_are_exact() -> None:
@@ -191,15 +191,15 @@ EEC1 = 'BO_ 2364540158 EEC1: 8 X\n SG_ rpm : 24|16@1+ (0.125,0) [0|0] "1/min" X\
 
 def by_node(log: Path, **part: int) -> dict[tuple[str, str], int]:
     """Number of values of each channel of a log, by name and source."""
-    found: Counter[tuple[str, str]] = Counter()
+    values_found: Counter[tuple[str, str]] = Counter()
     with closing(sqlite3.connect(log)) as connection:
         chosen = select(connection)
         if part:
             chosen = replace(chosen, spans=(Span(**part),))
         for _, decoded in signal_blocks(connection, chosen, lambda _done: None, {"a.dbc": EEC1}):
             for each in decoded:
-                found[each.channel.name, each.channel.source] += len(each.rows)
-    return dict(found)
+                values_found[each.channel.name, each.channel.source] += len(each.rows)
+    return dict(values_found)
 
 
 def test_j1939_channels_are_those_of_live_in_the_whole_log_and_in_a_part(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def test_export_of_frames_in_a_time_range(log: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["--format", "tcx"], "tcx"),
         (["--format", "csv", "--from", "noon"], "not a UTC time such as"),
@@ -44,14 +44,14 @@ def test_export_of_frames_in_a_time_range(log: Path, tmp_path: Path) -> None:
         (["--format", "csv", "--section", "0"], "section"),
     ],
 )
-def test_wrong_usage_exits_with_two(log: Path, arguments: list[str], said: str) -> None:
+def test_wrong_usage_exits_with_two(log: Path, arguments: list[str], message: str) -> None:
     result = CliRunner().invoke(export, [str(log), *arguments])
     assert result.exit_code == 2
-    assert said in result.output
+    assert message in result.output
 
 
 @pytest.mark.parametrize(
-    ("arguments", "kind", "said"),
+    ("arguments", "kind", "message"),
     [
         (["--format", "gpx", "--signals"], ConfigurationError, "choose one of csv, parquet, mf4"),
         (["--format", "gpx", "--section", "5"], LogError, "sections in the log: 1, 2"),
@@ -60,13 +60,13 @@ def test_wrong_usage_exits_with_two(log: Path, arguments: list[str], said: str) 
     ],
 )
 def test_an_error_is_one_line_and_leaves_no_file(
-    log: Path, tmp_path: Path, arguments: list[str], kind: type[StagelogError], said: str
+    log: Path, tmp_path: Path, arguments: list[str], kind: type[StagelogError], message: str
 ) -> None:
     (tmp_path / "wrong.dbc").write_text("this is no DBC")
     arguments = [str(tmp_path / part) if part.endswith(".dbc") else part for part in arguments]
     result = CliRunner().invoke(export, [str(log), *arguments, "-o", str(tmp_path / "out")])
     assert isinstance(result.exception, kind)
-    assert said in str(result.exception)
+    assert message in str(result.exception)
     assert "\n" not in str(result.exception)
     assert [path.name for path in tmp_path.iterdir()] == ["wrong.dbc"]
 

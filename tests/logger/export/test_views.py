@@ -46,21 +46,21 @@ def test_a_view_has_a_row_for_every_row(log: Path, view: str) -> None:
 def test_speed_equals_that_of_the_csv(log: Path) -> None:
     with opened(log) as connection:
         connection.row_factory = sqlite3.Row
-        found = connection.execute("SELECT * FROM speed WHERE session = 1").fetchall()
+        view_rows = connection.execute("SELECT * FROM speed WHERE session = 1").fetchall()
     rows = rows_of(exported(log, "csv"))[:SECONDS]
-    for row, view in zip(rows, found, strict=True):
+    for row, view in zip(rows, view_rows, strict=True):
         assert view["utc"] == row["utc"][:-4] + "Z"  # milliseconds
         for name in ("t_s", "speed_kmh", "limit_kmh", "distance_km"):
             assert view[name] == (pytest.approx(float(row[name])) if row[name] else None)
-    assert (found[41]["over_kmh"], found[41]["section"]) == (0, 1)
+    assert (view_rows[41]["over_kmh"], view_rows[41]["section"]) == (0, 1)
 
 
 def test_frame_times_equal_those_of_the_exports(log: Path) -> None:
     with opened(log) as connection:
-        found = connection.execute("SELECT utc, id, data FROM frames_hex").fetchall()
+        view_rows = connection.execute("SELECT utc, id, data FROM frames_hex").fetchall()
     rows = rows_of(exported(log, "csv", "frames"))
-    assert [row[1:] for row in found] == [(row["id_hex"], row["data_hex"]) for row in rows]
-    for (utc, *_), row in zip(found, rows, strict=True):
+    assert [row[1:] for row in view_rows] == [(row["id_hex"], row["data_hex"]) for row in rows]
+    for (utc, *_), row in zip(view_rows, rows, strict=True):
         if utc is None:
             assert row["utc"] == ""
         else:

@@ -35,15 +35,15 @@ ALL = [name for name in tables.TABLES if name != tables.FRAME]
 
 def files(store: Store) -> dict[str, tuple[str, str]]:
     """Every file of a store with its time and hash."""
-    found = {}
+    stored = {}
     for name in store.files.find(store.root):
         info = store.files.info(name)
         with store.files.open(name, "rb") as file:
-            found[name] = (
+            stored[name] = (
                 str(info.get("mtime") or info.get("created")),
                 hashlib.sha256(file.read()).hexdigest(),
             )
-    return found
+    return stored
 
 
 def rows(store: Store, table: str) -> pa.Table:
@@ -81,15 +81,15 @@ def test_the_store_has_every_row_of_a_log(store: Store, pair: list[Path]) -> Non
         ("event", "session, t_us, kind, detail"),
         ("reading", "session, t_us, value"),
     ):
-        found = rows(store, table)
-        told = list(connection.execute(f"SELECT {columns} FROM {table} ORDER BY rowid"))
+        stored = rows(store, table)
+        expected = list(connection.execute(f"SELECT {columns} FROM {table} ORDER BY rowid"))
         names = columns.replace("section + 1", "section").split(", ")
-        assert list(zip(*(found[name].to_pylist() for name in names), strict=True)) == told
-        assert found["utc"].type == pa.timestamp("us", "UTC")
-        assert found["utc"].null_count == 0
-        assert set(found["car"].to_pylist()) == {71}
-        assert set(found["stage"].to_pylist()) == {7}
-        assert set(found["event"].to_pylist()) == {"test"}
+        assert list(zip(*(stored[name].to_pylist() for name in names), strict=True)) == expected
+        assert stored["utc"].type == pa.timestamp("us", "UTC")
+        assert stored["utc"].null_count == 0
+        assert set(stored["car"].to_pylist()) == {71}
+        assert set(stored["stage"].to_pylist()) == {7}
+        assert set(stored["event"].to_pylist()) == {"test"}
     channels = list(connection.execute("SELECT h.name, h.unit FROM reading JOIN channel h ON h.id = channel"))
     reading = rows(store, "reading")
     assert list(zip(reading["channel"].to_pylist(), reading["unit"].to_pylist(), strict=True)) == channels
@@ -100,22 +100,22 @@ def test_the_store_has_the_results_of_the_review(store: Store, pair: list[Path])
     Adder(store).add(pair[0])
     with open_evidence(pair[0], ReviewOptions(), lambda _done: None) as (evidence, rules, connection):
         report = report_of(evidence, rules, connection)
-    said = review_json.document(report)
+    review_document = review_json.document(report)
     for table, key in (("section", "sections"), ("overspeed", "overspeeds")):
-        found = rows(store, table).to_pylist()
-        assert len(found) == len(said[key]) > 0
-        for row, told in zip(found, said[key], strict=True):
-            assert row["penalty_s"] == told["penalty_s"]
-            assert row["max_kmh"] == told["max_kmh"]
-            assert row["section"] == 1 + told.get("index", told.get("section"))
-    assert rows(store, "quality").to_pylist()[0]["fixes"] == said["quality"]["fixes"]
+        stored = rows(store, table).to_pylist()
+        assert len(stored) == len(review_document[key]) > 0
+        for row, expected in zip(stored, review_document[key], strict=True):
+            assert row["penalty_s"] == expected["penalty_s"]
+            assert row["max_kmh"] == expected["max_kmh"]
+            assert row["section"] == 1 + expected.get("index", expected.get("section"))
+    assert rows(store, "quality").to_pylist()[0]["fixes"] == review_document["quality"]["fixes"]
     fix = rows(store, "fix")
     assert np.array_equal(fix["distance_m"].to_numpy(), report.places.metres, equal_nan=True)
     assert np.array_equal(fix["limit_kmh"].to_numpy(), report.places.limit_kmh, equal_nan=True)
     kmh = np.where(
         fix["free"].to_numpy() | (fix["limit_kmh"].to_numpy() != 50), 0, fix["speed_mps"].to_numpy() * 3.6
     )
-    assert kmh.max() == pytest.approx(said["overspeeds"][0]["max_kmh"], abs=0.05)
+    assert kmh.max() == pytest.approx(review_document["overspeeds"][0]["max_kmh"], abs=0.05)
 
 
 def test_frames_are_added_on_request_also_later(store: Store, pair: list[Path], tmp_path: Path) -> None:
@@ -139,11 +139,11 @@ def test_frames_are_added_on_request_also_later(store: Store, pair: list[Path], 
 def test_files_have_the_documented_schema(store: Store, pair: list[Path]) -> None:
     entry = Adder(store).add(pair[0]).entry
     for table in ALL:
-        found = parquet.ParquetFile(store.full(entry.path(table)))
-        assert found.schema_arrow.equals(tables.TABLES[table], check_metadata=True), "the descriptions too"
-        column = found.metadata.row_group(0).column(0) if found.metadata.num_rows else None
+        stored = parquet.ParquetFile(store.full(entry.path(table)))
+        assert stored.schema_arrow.equals(tables.TABLES[table], check_metadata=True), "the descriptions too"
+        column = stored.metadata.row_group(0).column(0) if stored.metadata.num_rows else None
         assert column is None or column.compression == "ZSTD"
-        found.close()
+        stored.close()
 
 
 def test_row_groups_have_the_documented_size(tmp_path: Path) -> None:
@@ -153,9 +153,9 @@ def test_row_groups_have_the_documented_size(tmp_path: Path) -> None:
         for length in (50_000, 9) * 6
     ]
     tables.write(tmp_path / "x", "event", blocks)
-    found = parquet.ParquetFile(tmp_path / "x")
-    groups = [found.metadata.row_group(number).num_rows for number in range(found.metadata.num_row_groups)]
-    found.close()
+    stored = parquet.ParquetFile(tmp_path / "x")
+    groups = [stored.metadata.row_group(number).num_rows for number in range(stored.metadata.num_row_groups)]
+    stored.close()
     assert groups == [tables.ROWS_PER_GROUP] * 2 + [300_054 - 2 * tables.ROWS_PER_GROUP]
 
 
@@ -399,8 +399,8 @@ def test_memory_does_not_grow_with_the_log(pair: list[Path], tmp_path: Path) -> 
     )
     with open_evidence(log, ReviewOptions(), lambda _done: None) as (evidence, rules, connection):
         assert connection is not None
-        found = LogRows(connection, "0" * 64, report_of(evidence, rules, connection))
-        blocks = list(found.blocks("frame"))
+        stored = LogRows(connection, "0" * 64, report_of(evidence, rules, connection))
+        blocks = list(stored.blocks("frame"))
     assert sum(map(len, blocks)) == 100_000
     assert max(map(len, blocks)) < tables.ROWS_PER_GROUP / 2
     peaks = []

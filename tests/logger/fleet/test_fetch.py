@@ -21,8 +21,8 @@ def test_all_cars_in_one_command_and_only_new_logs(pair: list[Path], tmp_path: P
         serving(first, tmp_path / "1.sock") as one,
         serving(second, tmp_path / "2.sock") as two,
     ):
-        asked = ("fleet", "fetch", one.url, "127.0.0.1:9", two.url, "--store", "store", "--patience", "0")
-        evening = stagelog(*asked, folder=tmp_path)
+        arguments = ("fleet", "fetch", one.url, "127.0.0.1:9", two.url, "--store", "store", "--patience", "0")
+        evening = stagelog(*arguments, folder=tmp_path)
         assert evening.code == 1, "a car did not answer"
         assert any("127.0.0.1:9" in line for line in evening.complaints)
         assert evening.out.count(": added") == 2

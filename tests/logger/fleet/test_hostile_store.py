@@ -76,7 +76,7 @@ def verb(
         out, err = capsys.readouterr()
         lines = [
             *err.splitlines(),
-            *(said.getMessage() for said in caplog.records if said.levelno >= logging.WARNING),
+            *(record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING),
         ]
         assert all(line.isprintable() and len(line) < 1000 for line in lines), lines
         return Ended(code, out, lines)
@@ -110,17 +110,17 @@ def outside(store: Path) -> list[str]:
 def assert_works_with_one_warning(verb: Verb, store: Path, line: str, pair: list[Path]) -> None:
     """Assert that every command handles the two honest logs and reports once what it skips."""
     found = outside(store)
-    asked = verb(
+    queried = verb(
         "query", "SELECT car, count(*) AS n FROM log JOIN fix USING (car) GROUP BY car ORDER BY car", "--json"
     )
-    assert asked.code == 0, asked
-    assert [json.loads(answer)["car"] for answer in asked.out.splitlines()] == [71, 72]
+    assert queried.code == 0, queried
+    assert [json.loads(answer)["car"] for answer in queried.out.splitlines()] == [71, 72]
     reviewed = verb("review")
     assert reviewed.out.count("Driver") >= 2
     added = verb("add", pair[0])
     assert (added.code, added.out) == (0, f"{pair[0].name}: already in the store\n")
-    for ended in (asked, reviewed, added):
-        assert sum(line in said for said in ended.err) == 1, ended
+    for ended in (queried, reviewed, added):
+        assert sum(line in error for error in ended.err) == 1, ended
     assert outside(store) == found
 
 
@@ -244,10 +244,10 @@ def test_an_invalid_catalogue_file_is_skipped(what: str, verb: Verb, store: Path
 def test_many_invalid_entries_give_few_lines(verb: Verb, store: Path) -> None:
     for number in range(50):
         add_row(store, log=f"{number:064x}", identity="none")
-    said = verb("query", "SELECT count(*) AS n FROM log", "--json")
-    assert (said.code, said.out) == (0, '{"n": 2}\n')
-    assert len(said.err) == 11
-    assert "40 other logs" in said.err[-1]
+    ended = verb("query", "SELECT count(*) AS n FROM log", "--json")
+    assert (ended.code, ended.out) == (0, '{"n": 2}\n')
+    assert len(ended.err) == 11
+    assert "40 other logs" in ended.err[-1]
 
 
 @pytest.mark.parametrize("name", [INCOMING, "log", "logs", "fix", "fix/event=test", "review"])

@@ -21,7 +21,7 @@ from tests.logger.command_line import Ended, stagelog
 @pytest.fixture(scope="module")
 def store(pair: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Store:
     """A store with cars 71 and 72."""
-    store = Store(str(tmp_path_factory.mktemp("asked")))
+    store = Store(str(tmp_path_factory.mktemp("queried")))
     for log in pair:
         Adder(store).add(log)
     return store
@@ -70,10 +70,10 @@ def test_the_output_formats(store: Store) -> None:
     assert [line["car"] for line in lines] == [71, 72]
     assert lines[0]["first"].startswith("20")
     assert lines[0]["first"].endswith("Z")
-    told = list(csv.DictReader(query(store, sql, "--csv").out.splitlines()))
-    assert [float(row["mps"]) for row in told] == [line["mps"] for line in lines]
-    assert told[0]["first"] == lines[0]["first"]
-    assert told[0]["nothing"] == ""
+    csv_rows = list(csv.DictReader(query(store, sql, "--csv").out.splitlines()))
+    assert [float(row["mps"]) for row in csv_rows] == [line["mps"] for line in lines]
+    assert csv_rows[0]["first"] == lines[0]["first"]
+    assert csv_rows[0]["nothing"] == ""
     table = query(store, sql).out.splitlines()
     assert table[0].split() == ["car", "first", "mps", "nothing"]
     assert table[1].split()[0] == "71"

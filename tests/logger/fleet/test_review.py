@@ -51,11 +51,11 @@ def document_of(log: Path, rules: str | None = None) -> dict[str, Any]:
 
 def documents(store: Store, run: Run) -> dict[int, dict[str, Any]]:
     """The documents of a run, by car."""
-    found = {}
+    by_car = {}
     for entry in entries(store):
         with store.read(f"{run.folder}json/{entry.log}.json") as file:
-            found[entry.car] = json.load(file)
-    return found
+            by_car[entry.car] = json.load(file)
+    return by_car
 
 
 def assert_published_standings(document: dict[str, Any]) -> None:
@@ -109,12 +109,12 @@ def test_a_loop_gives_the_published_standings_and_the_review_of_each_log(
     rally: Store, by_loop: dict[str, bytes], three_cars: list[Path]
 ) -> None:
     assert "recorded/season.json" in by_loop
-    found = documents(rally, run_of(rally, None))
-    assert list(found) == [501, 502, 503]
-    for log, document in zip(three_cars, found.values(), strict=True):
+    by_car = documents(rally, run_of(rally, None))
+    assert list(by_car) == [501, 502, 503]
+    for log, document in zip(three_cars, by_car.values(), strict=True):
         assert document == json.loads(json.dumps(document_of(log)))
     ended = stagelog("review", three_cars[2], "--json", folder=Path(rally.root))
-    assert found[503] == json.loads(ended.out)
+    assert by_car[503] == json.loads(ended.out)
 
 
 def test_a_local_cluster_gives_the_same(own: Store, by_loop: dict[str, bytes]) -> None:
@@ -144,9 +144,9 @@ def address_of(scheduler: subprocess.Popen[str]) -> str:
     """The address that a scheduler prints."""
     assert scheduler.stderr is not None
     for line in scheduler.stderr:
-        if found := re.search(r"Scheduler at:\s+(tcp://\S+)", line):
+        if match := re.search(r"Scheduler at:\s+(tcp://\S+)", line):
             threading.Thread(target=scheduler.stderr.read, daemon=True).start()
-            return found[1]
+            return match[1]
     raise AssertionError("no scheduler")
 
 
@@ -212,10 +212,10 @@ def test_corrected_rules_give_the_verdicts_of_single_reviews(
     run = run_of(short, rules)
     verdicts = verdicts_of(short, run)
     expected = [document_of(log, rules) for log in pair]
-    found = documents(short, run)
-    assert list(found.values()) == json.loads(json.dumps(expected))
+    by_car = documents(short, run)
+    assert list(by_car.values()) == json.loads(json.dumps(expected))
     assert [verdict.penalty_s for verdict in verdicts] == [document["penalty_s"] for document in expected]
-    assert found[71]["penalty_s"] != document_of(pair[0])["penalty_s"] > 0
+    assert by_car[71]["penalty_s"] != document_of(pair[0])["penalty_s"] > 0
     overspeed = datasets.dataset(
         short.full(f"{run.folder}overspeed"), format="parquet", partitioning="hive"
     ).to_table()
@@ -235,9 +235,9 @@ def test_invalid_rules_are_reported_once(short: Store, tmp_path: Path) -> None:
 def test_a_log_without_its_copy_is_reported_and_the_others_are_reviewed(short: Store) -> None:
     first, second = entries(short)
     short.remove(first.copy)
-    lost, found = verdicts_of(short, run_of(short, None))
+    lost, other = verdicts_of(short, run_of(short, None))
     assert "add the log again" in lost.error
-    assert (found.entry, found.error) == (second, "")
+    assert (other.entry, other.error) == (second, "")
     ended = stagelog("fleet", "review", "--store", short.url, "--workers", "0", folder=Path(short.root))
     assert ended.code == 1
     assert "is not in the store" in ended.complaint

@@ -37,17 +37,17 @@ BUCKET = "season"
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of an S3 server with one empty bucket; the environment points to it."""
-    said = tmp_path_factory.mktemp("server") / "said"
+    output_file = tmp_path_factory.mktemp("server") / "output"
     command = [sys.executable, "-c", "from moto.server import main; main(['-p', '0'])"]
-    with said.open("wb") as output:
+    with output_file.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output, env=ENVIRONMENT)
     try:
-        while (found := re.search(r"http://127\.0\.0\.1:\d+", said.read_text())) is None:
-            assert process.poll() is None, said.read_text()
+        while (address := re.search(r"http://127\.0\.0\.1:\d+", output_file.read_text())) is None:
+            assert process.poll() is None, output_file.read_text()
         with pytest.MonkeyPatch.context() as environment:
-            point_to(found[0], environment)
+            point_to(address[0], environment)
             Store(f"s3://{BUCKET}").files.mkdir(BUCKET)
-            yield found[0]
+            yield address[0]
     finally:
         process.terminate()
         process.wait()
@@ -55,13 +55,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def point_to(address: str, environment: pytest.MonkeyPatch) -> None:
     """Set the environment variables of S3 clients, for this process and its children."""
-    told = {
+    variables = {
         "AWS_ENDPOINT_URL": address,
         "AWS_ACCESS_KEY_ID": "crew",
         "AWS_SECRET_ACCESS_KEY": "secret",
         "AWS_DEFAULT_REGION": "us-east-1",
     }
-    for name, value in told.items():
+    for name, value in variables.items():
         environment.setenv(name, value)
         environment.setitem(ENVIRONMENT, name, value)
 
@@ -76,11 +76,11 @@ def test_adding_twice_changes_nothing(store: Store, pair: list[Path], tmp_path: 
     for text in ("added", "already in the store"):
         ended = stagelog("fleet", "add", *pair, "--store", store.url, folder=tmp_path)
         assert (ended.code, ended.out) == (0, "".join(f"{log.name}: {text}\n" for log in pair))
-        found = files(store)
-        assert len(found) == 2 * (len(ALL) + 1)
+        current = files(store)
+        assert len(current) == 2 * (len(ALL) + 1)
         if text == "added":
-            first = found
-    assert found == first
+            first = current
+    assert current == first
     assert [entry.car for entry in entries(Store(store.url))] == [71, 72]
     assert restore(store, entries(store)[1], tmp_path).read_bytes() == pair[1].read_bytes()
 
@@ -105,12 +105,12 @@ def test_the_review_is_the_same_by_loop_and_by_workers(store: Store, pair: list[
     for log in pair:
         Adder(store).add(log)
     run = run_of(store, "rallysafe")
-    found = entries(store)
-    looped = review(run, found, judge_in_loop, lambda _done: None)
+    current = entries(store)
+    looped = review(run, current, judge_in_loop, lambda _done: None)
     assert [verdict.error for verdict in looped] == ["", ""]
     first = {name: what[1] for name, what in files(store).items()}
     with cluster.workers(None, 1) as judged:
-        assert review(run, found, judged, lambda _done: None) == looped
+        assert review(run, current, judged, lambda _done: None) == looped
     assert {name: what[1] for name, what in files(store).items()} == first
 
 

@@ -77,12 +77,15 @@ def port(home: Path) -> Iterator[int]:
     (folder / "sshd_config").write_text(CONFIG.format(port=number, folder=folder))
     Path("/run/sshd").mkdir(exist_ok=True)  # needed by sshd as root
     command = [str(SSHD), "-D", "-e", "-f", str(folder / "sshd_config")]
-    with (folder / "said").open("wb") as said, subprocess.Popen(command, stdout=said, stderr=said) as server:
+    with (
+        (folder / "output").open("wb") as output,
+        subprocess.Popen(command, stdout=output, stderr=output) as server,
+    ):
         try:
             ends = time.monotonic() + PATIENCE_S
-            while b"Server listening" not in (folder / "said").read_bytes():
+            while b"Server listening" not in (folder / "output").read_bytes():
                 if server.poll() is not None or time.monotonic() > ends:
-                    pytest.skip(f"sshd does not run here: {(folder / 'said').read_text()}")
+                    pytest.skip(f"sshd does not run here: {(folder / 'output').read_text()}")
                 time.sleep(0.05)
             yield number
         finally:

@@ -41,9 +41,9 @@ def raw(number: int) -> tuple[int, int, int]:
 def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A log of two sessions on one bus, with readings decoded with an older DBC."""
     path = tmp_path_factory.mktemp("engine") / "a.db"
-    with closing(Log(path, durable=False)) as made:
+    with closing(Log(path, durable=False)) as recording:
         for session in (1, 2):
-            made.begin_session(
+            recording.begin_session(
                 SessionStart("boot", "", "test", ""), {"itinerary": drives.ITINERARY, "dbc:a.dbc": DBC}
             )
             rows = Rows(fix=drives.fixes(drives.plan(), hz=1)[:300])
@@ -54,7 +54,7 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 rows.frame.append(CanFrame(t_us, 0, 256, data))
                 rows.reading.append(Reading(t_us, RPM, quarters * 0.25))
             rows.event.append(EventRow(t_us, "session_end", {"reason": "stopped"}))
-            made.write(rows)
+            recording.write(rows)
     return path
 
 

@@ -69,6 +69,6 @@ def test_the_review_skips_and_counts_invalid_events(tmp_path: Path) -> None:
 def _reviewed(log: Path) -> tuple[dict[str, Any], list[str]]:
     with open_evidence(log, ReviewOptions(), lambda _done: None) as (evidence, rules, connection):
         report = report_of(evidence, rules, connection, {}, lambda _done: None)
-    found = documents.document(report)
-    json.dumps(found, allow_nan=False)
-    return found, list(report.remarks)
+    review_document = documents.document(report)
+    json.dumps(review_document, allow_nan=False)
+    return review_document, list(report.remarks)

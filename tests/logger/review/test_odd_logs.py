@@ -85,7 +85,7 @@ def test_a_newer_log_is_a_one_line_error(log: Path, tmp_path: Path) -> None:
 
 
 def driven(
-    path: Path, parts: list[list[Fix]], orders: dict[float, tuple[str, dict[str, Any]]], gap_s: float = 30.0
+    path: Path, parts: list[list[Fix]], commands: dict[float, tuple[str, dict[str, Any]]], gap_s: float = 30.0
 ) -> Path:
     """Write a log of several sessions, each but the last cut off; crew commands by seconds of the first session."""
     stage = setup.stage_of(drives.ITINERARY, "short")
@@ -101,7 +101,7 @@ def driven(
             if state is not None:
                 live.restore(state, gap_s)
                 pipeline.event(0, "resumed", {"live": state, "gap_s": gap_s})
-            for at_s, (name, arguments) in sorted(orders.items()) if number == 0 else ():
+            for at_s, (name, arguments) in sorted(commands.items()) if number == 0 else ():
                 pipeline.command(round(at_s * 1e6), name, arguments)
             end_us = fixes[-1].t_us
             if number == len(parts) - 1:
@@ -141,14 +141,14 @@ def test_a_power_cut_is_one_drive(log: Path, tmp_path: Path) -> None:
     again_us = cut_us + 30_000_000
     before = [fix for fix in FIXES if fix.t_us < cut_us]
     after = [fix._replace(t_us=fix.t_us - again_us + 50_000) for fix in FIXES if fix.t_us >= again_us]
-    found, whole = document_of(driven(tmp_path / "cut.db", [before, after], {})), document_of(log)
-    assert (found["quality"]["sessions"], found["quality"]["sessions_cut_short"]) == (2, 1)
-    ours, theirs = found["sections"][0], whole["sections"][0]
+    reviewed, whole = document_of(driven(tmp_path / "cut.db", [before, after], {})), document_of(log)
+    assert (reviewed["quality"]["sessions"], reviewed["quality"]["sessions_cut_short"]) == (2, 1)
+    ours, theirs = reviewed["sections"][0], whole["sections"][0]
     assert ours["finished"]
     assert ours["elapsed_s"] == pytest.approx(theirs["elapsed_s"], abs=0.1)
     assert ours["distance_km"] == pytest.approx(theirs["distance_km"], abs=0.05)
     assert ours["begun"] == theirs["begun"]
-    assert found["quality"]["longest_gap_s"] == pytest.approx(30, abs=1.5)
+    assert reviewed["quality"]["longest_gap_s"] == pytest.approx(30, abs=1.5)
 
 
 @pytest.mark.parametrize("stopped", [True, False])
@@ -165,24 +165,24 @@ def test_an_overspeed_that_a_power_cut_ends_is_judged(log: Path, tmp_path: Path,
         kinds = {kind for (kind,) in connection.execute("SELECT kind FROM event")}
         ((last_utc_us,),) = connection.execute("SELECT max(utc_us) FROM fix")
     assert ("overspeed" in kinds) == stopped
-    (found,) = document_of(path)["overspeeds"]
+    (reviewed,) = document_of(path)["overspeeds"]
     for key in ("km", "utc", "zone", "limit_kmh"):
-        assert found[key] == whole[key], key
-    assert found["duration_s"] == pytest.approx((last_utc_us - fast["utc_us"]) / 1e6, abs=0.05)
-    assert 0 < found["distance_m"] < whole["distance_m"]
+        assert reviewed[key] == whole[key], key
+    assert reviewed["duration_s"] == pytest.approx((last_utc_us - fast["utc_us"]) / 1e6, abs=0.05)
+    assert 0 < reviewed["distance_m"] < whole["distance_m"]
 
 
 def test_an_undone_change_is_not_in_the_review(log: Path, tmp_path: Path) -> None:
     """The crew ends the section by mistake in its middle, and undoes it."""
     at_s = PLAN.sections[0][0] + 100
-    orders: dict[float, tuple[str, dict[str, Any]]] = {at_s: ("finish_section", {}), at_s + 5: ("undo", {})}
-    found, whole = document_of(driven(tmp_path / "undone.db", [FIXES], orders)), document_of(log)
-    assert [section["name"] for section in found["sections"]] == [
+    commands: dict[float, tuple[str, dict[str, Any]]] = {at_s: ("finish_section", {}), at_s + 5: ("undo", {})}
+    reviewed, whole = document_of(driven(tmp_path / "undone.db", [FIXES], commands)), document_of(log)
+    assert [section["name"] for section in reviewed["sections"]] == [
         section["name"] for section in whole["sections"]
     ]
     for key in ("elapsed_s", "finished", "begun", "ended"):
-        assert found["sections"][0][key] == whole["sections"][0][key], key
-    assert found["sections"][0]["distance_km"] == pytest.approx(
+        assert reviewed["sections"][0][key] == whole["sections"][0][key], key
+    assert reviewed["sections"][0]["distance_km"] == pytest.approx(
         whole["sections"][0]["distance_km"], abs=0.001
     )
 

@@ -102,9 +102,9 @@ def test_the_comparison_shows_each_car(chromium: Browser, reports: list[Report],
 @pytest.mark.timeout(1800)  # three cars drive a whole stage
 def test_pictures(chromium: Browser, tmp_path: Path) -> None:
     logs = simulate.simulate(simulate.orders("dakar-2026-11", (), 1, 1, None, tmp_path), lambda _share: None)
-    found = compare([report(log) for log in logs])
-    price = next(car.report for car in found.cars if car.report.evidence.car["number"] == 503)
-    pages = {"review": html.page(price), "compare": compare_page.page(found)}
+    comparison = compare([report(log) for log in logs])
+    price = next(car.report for car in comparison.cars if car.report.evidence.car["number"] == 503)
+    pages = {"review": html.page(price), "compare": compare_page.page(comparison)}
     PICTURES.mkdir(exist_ok=True)
     for name, text in pages.items():
         path = tmp_path / f"{name}.html"

@@ -52,8 +52,8 @@ def report(path: Path, options: ReviewOptions | None = None) -> Report:
 
 
 def document_of(path: Path, options: ReviewOptions | None = None) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(json.dumps(document(report(path, options)), allow_nan=False))
-    return found
+    review_document: dict[str, Any] = json.loads(json.dumps(document(report(path, options)), allow_nan=False))
+    return review_document
 
 
 def run(*arguments: object) -> Result:
@@ -76,28 +76,28 @@ def test_the_section_is_as_driven(log: Path) -> None:
 
 
 def test_the_overspeed_has_its_place_and_size(log: Path) -> None:
-    found = document_of(log)
-    [over] = found["overspeeds"]
+    review_document = document_of(log)
+    [over] = review_document["overspeeds"]
     assert over["km"] == pytest.approx(drives.OVER_KM, abs=0.05)
     assert over["distance_m"] == pytest.approx(1000 * (drives.OVER_TO_KM - drives.OVER_KM), abs=60)
     assert over["limit_kmh"] == 50
     assert 60 < over["max_kmh"] <= drives.OVER_KMH + 0.5
     assert over["impulses"] == 1 + int(over["distance_m"] // 150)
     assert over["gained_m"] == pytest.approx(over["distance_m"] - 50 / 3.6 * over["duration_s"], abs=1.0)
-    assert found["penalty_s"] == over["penalty_s"] == 600
+    assert review_document["penalty_s"] == over["penalty_s"] == 600
 
 
 def test_waypoints_and_the_neutralisation(log: Path) -> None:
-    found = document_of(log)
-    assert [point["validated"] for point in found["waypoints"]] == [True] * 8
-    assert all(point["nearest_m"] < 5 for point in found["waypoints"])
-    [pause] = found["neutralisations"]
+    review_document = document_of(log)
+    assert [point["validated"] for point in review_document["waypoints"]] == [True] * 8
+    assert all(point["nearest_m"] < 5 for point in review_document["waypoints"])
+    [pause] = review_document["neutralisations"]
     assert pause["took_s"] == pytest.approx(90 + REACTION_S, abs=0.1)
     assert pause["early_s"] == 0
 
 
 def test_the_contract_of_the_json(log: Path) -> None:
-    found = document_of(log)
+    review_document = document_of(log)
     assert {
         "log",
         "car",
@@ -109,7 +109,7 @@ def test_the_contract_of_the_json(log: Path) -> None:
         "quality",
         "penalty_s",
         "rules",
-    } <= set(found)
+    } <= set(review_document)
     assert {
         "index",
         "kind",
@@ -121,7 +121,7 @@ def test_the_contract_of_the_json(log: Path) -> None:
         "moving_average_kmh",
         "max_kmh",
         "splits",
-    } <= set(found["sections"][0])
+    } <= set(review_document["sections"][0])
     assert {
         "section",
         "zone",
@@ -133,12 +133,12 @@ def test_the_contract_of_the_json(log: Path) -> None:
         "limit_kmh",
         "impulses",
         "penalty_s",
-    } <= set(found["overspeeds"][0])
-    assert {"name", "kind", "km", "validated", "nearest_m", "utc"} <= set(found["waypoints"][0])
-    assert found["engine"]["rpm"] == {"min": 3000, "max": 3000, "mean": 3000, "unit": "1/min"}
-    low, high = found["engine"]["battery_v"]["min"], found["engine"]["battery_v"]["max"]
-    assert found["engine"]["battery_v"]["mean"] == pytest.approx((low + high) / 2, rel=1e-4)
-    assert found["car"]["number"] == 71
+    } <= set(review_document["overspeeds"][0])
+    assert {"name", "kind", "km", "validated", "nearest_m", "utc"} <= set(review_document["waypoints"][0])
+    assert review_document["engine"]["rpm"] == {"min": 3000, "max": 3000, "mean": 3000, "unit": "1/min"}
+    low, high = review_document["engine"]["battery_v"]["min"], review_document["engine"]["battery_v"]["max"]
+    assert review_document["engine"]["battery_v"]["mean"] == pytest.approx((low + high) / 2, rel=1e-4)
+    assert review_document["car"]["number"] == 71
 
 
 def test_recomputed_rows_equal_the_recorded_ones(log: Path, folder: Path) -> None:
@@ -180,11 +180,11 @@ def test_another_device_against_the_itinerary(
 
 def test_a_missed_waypoint_has_a_penalty_and_a_nearest_distance(folder: Path) -> None:
     moved = drives.ITINERARY.replace("lat = 21.6366\n  lon = 40.7240", "lat = 21.6366\n  lon = 40.7480")
-    found = document_of(drives.write_log(folder / "missed.db", FIXES, itinerary=moved))
-    missed = [point for point in found["waypoints"] if not point["validated"]]
+    review_document = document_of(drives.write_log(folder / "missed.db", FIXES, itinerary=moved))
+    missed = [point for point in review_document["waypoints"] if not point["validated"]]
     assert [(point["name"], point["state"]) for point in missed] == [("WPM1", "missed")]
     assert missed[0]["nearest_m"] > 1000
-    assert found["penalty_s"] == found["overspeeds"][0]["penalty_s"] + 900
+    assert review_document["penalty_s"] == review_document["overspeeds"][0]["penalty_s"] + 900
 
 
 def test_a_gap_is_reported_and_estimated(folder: Path) -> None:

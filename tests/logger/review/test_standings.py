@@ -102,14 +102,14 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> list[Report]:
 
 
 def test_compare_sorts_by_time_and_gives_the_gap(pair: list[Report]) -> None:
-    found = compare(pair)
-    assert [car.report.evidence.car["number"] for car in found.cars] == [82, 81]
-    assert found.splits[-1].behind_s == (0, 20)
-    assert float(found.gap_s[1][-1]) == pytest.approx(20, abs=0.7)
-    assert float(abs(found.gap_s[0]).max()) == 0
-    won = sum((row.seconds[1] or 0) - (row.seconds[0] or 0) for row in found.stretches)
+    comparison = compare(pair)
+    assert [car.report.evidence.car["number"] for car in comparison.cars] == [82, 81]
+    assert comparison.splits[-1].behind_s == (0, 20)
+    assert float(comparison.gap_s[1][-1]) == pytest.approx(20, abs=0.7)
+    assert float(abs(comparison.gap_s[0]).max()) == 0
+    won = sum((row.seconds[1] or 0) - (row.seconds[0] or 0) for row in comparison.stretches)
     assert won == pytest.approx(20, abs=0.7)
-    text = page(found)
+    text = page(comparison)
     assert "82 82" not in text or "Behind" in text
     assert "https://" not in text
 
