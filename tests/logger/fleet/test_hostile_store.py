@@ -133,7 +133,7 @@ def test_the_name_of_an_entry_is_never_a_path(
 ) -> None:
     add_row(store, name=name)
     shutil.copy(store / f"logs/{row_of(store)['log']}.db.zst", store / f"logs/{SHA}.db.zst")
-    assert_works_with_one_warning(verb, store, "not a file's name", pair)
+    assert_works_with_one_warning(verb, store, "not a file name", pair)
 
 
 def test_a_car_number_beyond_the_column_type_is_skipped(verb: Verb, store: Path, pair: list[Path]) -> None:
@@ -279,7 +279,7 @@ def test_files_that_are_links_are_replaced_or_skipped(
     assert verb("query", "SELECT count(*) AS n FROM fix", "--json").out == '{"n": 0}\n'
     reviewed = verb("review")
     assert reviewed.code == 1
-    assert sum("a symbolic link" in line for line in reviewed.err) == 2
+    assert sum("is a symbolic link" in line for line in reviewed.err) == 2
     assert verb("add", pair[0]).out.endswith(": added\n")
     assert mine.read_text() == "mine"
 
