@@ -1,4 +1,4 @@
-"""Escape control characters in untrusted text before it is shown on a terminal, in a journal or in an error.
+"""Escape control characters in untrusted text for terminals, journals and errors.
 
 Names, notes and messages come from files, cars and crews. A control or escape character in them could clear or colour
 a screen, forge a line, or reverse the reading direction; each becomes a visible escape. Call this where text is

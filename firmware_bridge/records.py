@@ -1,4 +1,4 @@
-"""Records that flow through stagelog from the wire to the log: CAN frames, sentences, fixes, readings, notices.
+"""Records from the wire to the log: CAN frames, sentences, fixes, readings, notices.
 
 Every record is an immutable tuple with its fields in the order of the log's columns, so that a hundred thousand
 per second can go to SQLite without conversion. Units are in the names; `t_us` is always microseconds of the

@@ -1,4 +1,4 @@
-"""Learn a receiver's sentence pattern from its recent epochs: which sentences an epoch has, and their intervals.
+"""Learn a receiver's sentence pattern: the sentences of an epoch, and their intervals.
 
 Uses kinds of sentences, times of day and arrivals, no values. It decides whether an epoch has all the sentences
 that are due in it, so that it can end at once, and how long to wait for a missing one. A kind may come in every

@@ -1,4 +1,4 @@
-"""Parse one NMEA sentence into a report on a fix: values in SI units and degrees, None where not given.
+"""Parse one NMEA sentence into a report on a fix, None for values not given.
 
 Works on one sentence at a time, without epochs, dates from earlier sentences or plausibility checks.
 pynmea2 provides the field order; the values are parsed here, because its conversions return a raw string

@@ -1,4 +1,4 @@
-"""Parse a UBX message, as text from the log, into a report on a fix, as sentence_reader.py does for NMEA.
+"""Parse a UBX message (as text from the log) into a report on a fix.
 
 Rule 1: a NAV-PVT with a field out of range is ignored and counted, although its checksum is valid: it neither makes a
 fix nor denies NMEA's. Rule 2: there is a fix only if the receiver sets gnssFixOK and does not mark the position as

@@ -1,1 +1,1 @@
-"""Virtual car for tests and demonstrations: GPS receiver, CAN adapters and engine that speak the real protocols."""
+"""Virtual car: GPS receiver, CAN adapters and engine that speak the real protocols."""

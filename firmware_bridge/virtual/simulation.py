@@ -1,4 +1,4 @@
-"""Generate a virtual car's bytes faster than real time, in the chunks that a recorder's ports would deliver.
+"""Generate a virtual car's bytes faster than real time, in chunks as from ports.
 
 Uses no clock and no port: each chunk has the time at which it arrives.
 """

@@ -1,4 +1,4 @@
-"""Simulated SLCAN firmwares of CANable boards and derivatives, from their sources: one class per family."""
+"""Simulated SLCAN firmwares of CANable boards and derivatives, one class per family."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CAN traffic of the virtual engine bus: engine messages packed by a DBC, and filler frames of other units.
+"""CAN traffic of the virtual engine bus: engine messages packed by a DBC, and filler frames.
 
 Signals of the DBC that are named as in EngineStates have the engine's values; other signals are 0. Packing
 follows the DBC (both byte orders, sign, scale) for a whole array of instants, and a test compares it with cantools.

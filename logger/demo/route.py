@@ -1,4 +1,4 @@
-"""Generate a road for an itinerary: an invented line through the known places, with the roadbook's exact length.
+"""Generate an invented road through an itinerary's places, with the roadbook's exact length.
 
 A roadbook gives kilometres and, at most, the coordinates of some waypoints. Between two of those this draws
 a winding line: a smooth curve through the known points, displaced sideways by waves whose size is solved so

@@ -1,4 +1,4 @@
-"""Render a snapshot of the drive as the JSON document that the crew page, the terminal and other programs read.
+"""Render a snapshot of the drive as the JSON document for crew page, terminal and other programs.
 
 Keys and units are a contract (README). All values come from the snapshot; an unknown value is None, and `age_s` of
 each group is the age of its values. The recorder adds `session`, `recording` and `links`.

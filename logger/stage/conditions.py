@@ -1,4 +1,4 @@
-"""Parser and evaluator of alarm conditions such as `battery_v < 13.0 and rpm > 1000`; nothing is run as code.
+"""Parser and evaluator of alarm conditions such as `battery_v < 13.0 and rpm > 1000`.
 
     any    = all { "or" all }                 a condition is True, False, or None: unknown
     all    = one { "and" one }

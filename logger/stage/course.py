@@ -1,4 +1,4 @@
-"""A section prepared for the drive: marks in order with defaults filled in, speed zones, start and end.
+"""A section prepared for the drive: marks in order with defaults, speed zones, start and end.
 
 A mark is a waypoint with its defaults filled in, in metres. A section without an end waypoint (no `ass`, no last
 `tc`) gets an end mark at its length, so that everything works from kilometres alone.

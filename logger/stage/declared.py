@@ -1,4 +1,4 @@
-"""The [[alarm]] table of `stagelog.toml` and of rules files: validation, and conversion to an alarm rule.
+"""The [[alarm]] table of configuration and rules files: validation, and conversion to a rule.
 
 `conditions` parses the conditions; `alarms` evaluates the rules over time.
 """

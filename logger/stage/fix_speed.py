@@ -1,4 +1,4 @@
-"""Select the speed of a fix: the receiver's Doppler speed or, without it, a speed computed from positions.
+"""Select the speed of a fix: the receiver's Doppler speed, else one computed from positions.
 
 The receiver's own speed has priority, and with it this module costs almost no time. Three kinds of receiver need more:
   - no speed at all: positions alone (track.py);

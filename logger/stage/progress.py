@@ -1,4 +1,4 @@
-"""State machine of the day's sections: start and finish by crossing, by the clock, or by the crew; with undo.
+"""State machine of the day's sections: start and finish by crossing, clock or crew, with undo.
 
     waiting --start (crossing dss | due time | crew)--> running --finish (crossing ass | length | crew)--+
        ^                                                                                                  |

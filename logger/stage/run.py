@@ -1,4 +1,4 @@
-"""The car's progress in one section as an immutable value: distance, elapsed time, averages, splits, trips.
+"""The car's progress in one section, immutable: distance, elapsed time, averages, splits, trips.
 
 A `Run` holds no running totals: it stores what odometer and drive time read at its start, and everything else is
 a difference. So a section change is one assignment, undo restores the old value (however far the car has driven

@@ -1,6 +1,7 @@
-"""Speed and distance from positions alone, for receivers that send no speed (GGA, GLL or GNS only, a phone's GPX).
+"""Speed and distance from positions alone, for receivers that send no speed.
 
-The distance between two points divided by their time is noise: 0.2 m of rounding at 10 Hz is 7 km/h. So
+For GGA, GLL or GNS alone, or a phone's GPX. The distance between two points divided by their time is noise: 0.2 m of
+rounding at 10 Hz is 7 km/h. So
 
   Speed is that of the longest stretch up to now that a parabola fits within the noise (parabola.py). When the car
   brakes the stretch shortens at once; at constant speed it grows to ten seconds.

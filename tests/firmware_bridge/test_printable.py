@@ -23,7 +23,7 @@ from firmware_bridge.printable import MOST_CHARS, printable
         ("Étape\u00a03\u202f: dunes", "Étape 3 : dunes"),
     ],
 )
-def test_what_is_shown(text: object, shown: str) -> None:
+def test_escapes_in_known_texts(text: object, shown: str) -> None:
     assert printable(text) == shown
 
 

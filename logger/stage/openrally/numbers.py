@@ -1,4 +1,4 @@
-"""Parse the numbers of a route file, with decimal commas, units, clock times and metres for kilometres.
+"""Parse the numbers of a route file, with decimal commas, units and clock times.
 
 Accepts plain numbers, a decimal comma ("10,25"), a unit of their own ("50 km/h", "10 min"), minutes and seconds
 ("15:00"), and distances in metres in a file that says kilometres.

@@ -1,7 +1,8 @@
-"""Parse the kind of a waypoint spelled out in English, French or Spanish: "Début de zone 50", "Llegada especial".
+"""Parse the kind of a waypoint spelled out in English, French or Spanish.
 
-Only the first words count, because texts also describe the road ("dune after the end of the zone"). Either two words
-name the kind, or one is a begin or an end and another is the thing that begins or ends.
+Examples: "Début de zone 50", "Llegada especial". Only the first words count, because texts also describe the road
+("dune after the end of the zone"). Either two words name the kind, or one is a begin or an end and another is the
+thing that begins or ends.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Every kind of receiver: each UTC once and in order, each fix with the speed and the height of its own epoch."""
+"""Properties of fixes for all kinds of receiver: UTC order, speed and altitude of one epoch."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ORDERS = [
 
 
 class Way(NamedTuple):
-    """How a receiver works, and what its wire does to it."""
+    """The pattern of a receiver, and the faults of its wire."""
 
     hz: int
     order: tuple[str, ...]
@@ -103,7 +103,7 @@ def stream(way: Way, seed: int) -> list[Sentence]:
 
 
 def fixes_of(sentences: list[Sentence], builder: FixBuilder) -> tuple[list[Fix], list[float]]:
-    """The fixes with ticks at every tenth of a second, as live, and how late each was known (s)."""
+    """Return the fixes with ticks every 0.1 s, as live, and the delay of each (s)."""
     fixes: list[Fix] = []
     known: list[float] = []
     beat_us = 0
@@ -183,7 +183,7 @@ def test_each_utc_once_in_order_with_its_own_speed_and_height(way: Way, seed: in
 
 @pytest.mark.parametrize("hz", [1, 5, 10, 25])
 @pytest.mark.parametrize("order", ORDERS)
-def test_a_normal_receiver_is_not_waited_for(hz: int, order: tuple[str, ...]) -> None:
+def test_fixes_of_a_regular_receiver_are_not_delayed(hz: int, order: tuple[str, ...]) -> None:
     """Once it is known, a fix is known with the last of its sentences."""
     way = Way(hz, order, 0, 43_200_000, 0, 0, False, False, frozenset(), None)
     _, known = fixes_of(stream(way, 0), FixBuilder())

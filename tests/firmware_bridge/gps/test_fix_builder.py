@@ -1,4 +1,4 @@
-"""Epochs: which sentences make one fix, when it comes out, and what of it is believed."""
+"""Fix builder: grouping of sentences into epochs, time of output, and plausibility."""
 
 import pytest
 
@@ -14,7 +14,7 @@ GNS = line(f"GNGNS,120000.00,{PLACE},AAN,17,0.7,545.4,46.9,,")
 LAT, LON = 48.1173018, 11.5166687
 
 
-def test_one_epoch_gathers_what_each_of_its_sentences_knows() -> None:
+def test_one_epoch_merges_the_values_of_all_its_sentences() -> None:
     (fix,) = fixes_of([rmc("120000.00"), gga("120000.00"), VTG, GSA, GLL])
     assert fix.lat == pytest.approx(LAT)
     assert fix.lon == pytest.approx(LON)
@@ -25,7 +25,7 @@ def test_one_epoch_gathers_what_each_of_its_sentences_knows() -> None:
 
 @pytest.mark.parametrize("order", [[0, 1, 2], [1, 0, 2], [2, 1, 0], [1, 2, 0]])
 @pytest.mark.parametrize("hz", [1, 5, 10, 20, 25])
-def test_any_order_and_any_rate_make_one_fix_an_epoch(order: list[int], hz: int) -> None:
+def test_any_order_and_any_rate_give_one_fix_per_epoch(order: list[int], hz: int) -> None:
     texts: list[str] = []
     for number in range(60):
         seconds = number / hz
@@ -53,7 +53,7 @@ def test_one_kind_of_sentence_alone_makes_fixes(sentence: str, has_time: bool) -
     assert (fix.utc_us is not None) is has_time
 
 
-def test_vtg_gives_the_speed_that_no_rmc_gives() -> None:
+def test_vtg_gives_the_speed_without_rmc() -> None:
     (fix,) = fixes_of([gga("120000.00"), VTG])
     assert fix.speed_mps == pytest.approx(20 * 1852 / 3600)
     assert fix.course_deg == 45.0
@@ -88,7 +88,7 @@ def test_the_position_is_the_last_one_of_the_epoch() -> None:
 # When a fix comes out ------------------------------------------------------------------------------------
 
 
-def test_an_epoch_ends_with_a_whole_later_one_or_a_pause_and_bears_its_first_arrival() -> None:
+def test_an_epoch_ends_with_a_later_complete_one_or_a_pause_and_has_its_first_arrival_time() -> None:
     builder = FixBuilder()
     assert builder.feed(Sentence(1_000, rmc("120000.00"))) == []
     assert builder.feed(Sentence(50_000, VTG)) == []
@@ -121,7 +121,7 @@ def test_the_first_fix_is_known_within_a_second(kinds: str, within_s: dict[int, 
     assert t_us <= within_s[hz] * 1e6
 
 
-def test_sentences_that_matter_not_hold_an_epoch_together() -> None:
+def test_unrelated_sentences_do_not_end_an_epoch() -> None:
     builder = FixBuilder()
     builder.feed(Sentence(0, rmc("120000.00")))
     for step in range(1, 6):
@@ -130,7 +130,7 @@ def test_sentences_that_matter_not_hold_an_epoch_together() -> None:
     assert builder.finish()[0].alt_m == 545.4
 
 
-def test_ticks_change_when_a_fix_comes_out_but_not_what_it_is() -> None:
+def test_ticks_change_when_a_fix_is_returned_but_not_its_values() -> None:
     sentences = []
     for second in range(20):
         time = f"1200{second:02}.00"
@@ -149,7 +149,7 @@ def test_ticks_change_when_a_fix_comes_out_but_not_what_it_is() -> None:
 
 
 @pytest.mark.parametrize("second_of_epoch", [gga, None])
-def test_nobody_waits_for_a_receiver_that_is_known_nor_for_a_fix_that_is_full(
+def test_complete_epochs_of_a_known_receiver_and_full_fixes_end_at_once(
     second_of_epoch: object,
 ) -> None:
     builder = FixBuilder()
@@ -178,7 +178,7 @@ def test_a_lost_sentence_delays_a_known_receiver_by_a_pause_only() -> None:
     assert len(came) == 20
 
 
-def test_what_comes_after_a_complete_epoch_is_late_and_waited_for_again() -> None:
+def test_a_sentence_after_a_complete_epoch_is_late_and_becomes_due() -> None:
     builder, fixes = FixBuilder(), []
     for second in range(30):
         time = f"1200{second:02}.00"
@@ -200,7 +200,7 @@ def test_a_sentence_that_comes_an_epoch_late_joins_its_own() -> None:
 
 
 @pytest.mark.parametrize("every_us", [0, 300_000])
-def test_a_receiver_whose_rmc_is_an_epoch_behind_makes_one_fix_an_epoch(every_us: int) -> None:
+def test_a_receiver_whose_rmc_is_an_epoch_behind_gives_one_fix_per_epoch(every_us: int) -> None:
     texts = []
     for second in range(1, 30):
         texts += [gga(f"1200{second:02}.00"), rmc(f"1200{second - 1:02}.00")]
@@ -235,7 +235,7 @@ def test_a_receiver_whose_clock_stands_still_while_the_car_moves_makes_fixes_wit
     assert [fix.utc_us is None for fix in fixes] == [False] + [True] * (len(fixes) - 1)
 
 
-def test_a_clock_that_is_set_back_goes_on_from_there() -> None:
+def test_epochs_continue_after_the_clock_is_set_back() -> None:
     fixes = fixes_of([rmc("120005.00"), rmc("120006.00"), rmc("110003.70"), rmc("110004.70")])
     assert [utc(fix)[11:23] for fix in fixes] == [
         "12:00:05.000",
@@ -260,7 +260,7 @@ def test_without_any_time_an_epoch_ends_where_its_sentences_repeat() -> None:
     ]
 
 
-def test_sentences_that_say_nothing_of_a_fix_make_none() -> None:
+def test_sentences_unrelated_to_fixes_give_no_fix() -> None:
     others = [
         "GPGSV,1,1,00",
         "GPTXT,01,01,02,hello",
@@ -314,7 +314,7 @@ def drive(*north_m: float) -> list[str]:
     return [rmc(f"1200{second:02}.00", place=north_of(metres)) for second, metres in enumerate(north_m)]
 
 
-def test_a_jump_of_kilometres_is_rejected_counted_and_told() -> None:
+def test_a_jump_of_kilometres_is_rejected_counted_and_reported() -> None:
     builder = FixBuilder()
     fixes = fixes_of(drive(0, 40, 5_000, 120, 160), builder)
     assert [fix.lat is not None for fix in fixes] == [True, True, False, True, True]
@@ -326,19 +326,19 @@ def test_a_jump_of_kilometres_is_rejected_counted_and_told() -> None:
     assert builder.take_notices() == []
 
 
-def test_a_car_that_was_carried_off_is_believed_after_a_few_epochs() -> None:
+def test_a_car_moved_without_power_is_accepted_after_a_few_epochs() -> None:
     builder = FixBuilder()
     fixes = fixes_of(drive(0, 40, *range(50_000, 50_400, 40)), builder)
     assert [fix.lat is not None for fix in fixes] == [True] * 2 + [False] * 5 + [True] * 5
     assert builder.rejected == {"jump": 5}
 
 
-def test_scattered_rubbish_is_never_believed() -> None:
+def test_scattered_false_positions_are_never_accepted() -> None:
     fixes = fixes_of(drive(0, *(3_000 * step for step in range(1, 30)), 900))
     assert [fix.lat is not None for fix in fixes] == [True] + [False] * 29 + [True]
 
 
-def test_notices_of_one_kind_keep_their_distance() -> None:
+def test_notices_of_one_kind_are_rate_limited() -> None:
     builder = FixBuilder()
     fixes_of(drive(0, *(1_900 * step for step in range(1, 50))), builder, every_us=1_000_000)
     notices = builder.take_notices()
@@ -349,7 +349,7 @@ def test_notices_of_one_kind_keep_their_distance() -> None:
 # Fields --------------------------------------------------------------------------------------------------
 
 
-def test_a_field_that_cannot_be_read_is_none_counted_and_told_and_the_rest_stays() -> None:
+def test_an_unreadable_field_is_none_counted_and_reported_and_the_others_stay() -> None:
     builder = FixBuilder()
     bad = rmc("120000.00").replace("010.0", "1_0.0").replace("090.0", "nan")
     (fix,) = fixes_of([bad, line(f"GPGGA,120000.00,{PLACE},1,0x8,inf,1e3,M,,M,,")], builder)
@@ -364,6 +364,6 @@ def test_a_field_that_cannot_be_read_is_none_counted_and_told_and_the_rest_stays
 @pytest.mark.parametrize(
     "text", ["", "$", "$GPRMC", "$GPRMC,", "$GPRMC*", "$GPGGA,²,²,N,²,E,²", "!", "GPRMC,1,2"]
 )
-def test_odd_texts_are_survived(text: str) -> None:
+def test_malformed_sentences_do_not_raise(text: str) -> None:
     fixes = fixes_of([text, rmc("120000.00"), text])
     assert [fix.lat for fix in fixes if fix.lat is not None] == [pytest.approx(LAT)]

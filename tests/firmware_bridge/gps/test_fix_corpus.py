@@ -1,4 +1,4 @@
-"""Real receivers' logs, with gpsd's own answers (its regression corpus) as the judge.
+"""Logs of real receivers, compared with gpsd's own results (its regression corpus).
 
 How the two are compared. gpsd answers with TPV objects; an epoch of gpsd's is a time for which it reports a
 2D or 3D position, or the position itself where it has no date yet. Times are compared to the millisecond as
@@ -127,7 +127,7 @@ def test_the_whole_corpus_yields_at_least_98_percent() -> None:
 
 
 @each_log
-def test_what_gpsd_never_locates_has_no_position_here(log: Path) -> None:
+def test_logs_without_a_position_in_gpsd_have_none_here(log: Path) -> None:
     fixes = fixes_of_bytes(log.read_bytes(), AS_DATED)
     assert fixes
     assert all((fix.quality > 0) == (fix.lat is not None) for fix in fixes)
@@ -136,7 +136,7 @@ def test_what_gpsd_never_locates_has_no_position_here(log: Path) -> None:
 
 
 @each_log
-def test_one_fix_an_epoch_and_rolled_over_dates_flagged(log: Path) -> None:
+def test_one_fix_per_epoch_and_rolled_over_dates_flagged(log: Path) -> None:
     fixes = fixes_of_bytes(log.read_bytes(), AS_DATED)
     times = [utc(fix) for fix in fixes if fix.utc_us is not None]
     assert len(set(times)) == len(times)
@@ -157,7 +157,7 @@ def test_neither_the_cut_of_the_bytes_nor_the_speed_of_replay_changes_a_fix(log:
 
 
 @each_log
-def test_the_gate_stops_no_real_receiver_and_its_fields_are_read(log: Path) -> None:
+def test_the_jump_filter_rejects_no_real_receiver_and_its_fields_are_readable(log: Path) -> None:
     builder = FixBuilder()
     fixes_of((sentence.text for sentence in Decoder().feed(log.read_bytes(), 0).sentences), builder)
     assert builder.rejected["jump"] == builder.rejected["null island"] == 0

@@ -1,4 +1,4 @@
-"""One sentence's fields: as pynmea2 reads them where it is right, and None where it is not."""
+"""Fields of one sentence: equal to pynmea2 where that is right, else None."""
 
 import datetime
 
@@ -71,7 +71,7 @@ def test_gga_reads_as_pynmea2_does(
         max_size=25,
     ),
 )
-def test_whatever_the_fields_hold_a_value_is_in_range_or_none(address: str, rest: list[str]) -> None:
+def test_for_any_fields_a_value_is_in_range_or_none(address: str, rest: list[str]) -> None:
     report = SentenceReader().read("$" + ",".join([address, *rest]) + "*00")
     if report is None:
         return
@@ -168,7 +168,7 @@ def test_angles(text: str, side: str, degrees: float | None) -> None:
 @pytest.mark.parametrize(
     "text", ["nan", "inf", "1e5", "1_0", " 1", "--1", "+-1", ".", "-", "", "0x1", "1.2.3", "9" * 400]
 )
-def test_what_float_would_take_or_choke_on_is_no_decimal(text: str) -> None:
+def test_other_texts_that_float_accepts_or_rejects_are_not_decimals(text: str) -> None:
     assert decimal(text) is None
 
 
@@ -176,7 +176,7 @@ def test_decimals() -> None:
     assert [decimal(text) for text in ("5", "-5.25", "+.5", "00463.0", "7.")] == [5, -5.25, 0.5, 463, 7]
 
 
-def test_sentences_of_other_standards_are_left_alone() -> None:
+def test_sentences_of_other_standards_are_ignored() -> None:
     reader = SentenceReader()
     for text in ("$PGRMC,A,1*00", "!AIRMC,1*00", "$GPGSV,1*00", "$GPRMCX,1*00", "$GPVTG,1,T,,M,2,N,3,K,N*00"):
         assert reader.read(text) is None

@@ -1,4 +1,4 @@
-"""NAV-PVT: every field against the layout, every flag as a fix, and its place among the sentences of its epoch."""
+"""NAV-PVT: fields against the layout, flags as fix quality, and merging with NMEA of the same epoch."""
 
 from collections import Counter
 from typing import Any
@@ -57,7 +57,7 @@ def test_the_fast_way_equals_the_layout(payload: bytes) -> None:
 
 
 @given(st.binary(max_size=SHORTEST - 1))
-def test_a_payload_that_is_too_short_says_nothing(payload: bytes) -> None:
+def test_a_payload_that_is_too_short_gives_no_report(payload: bytes) -> None:
     assert parse(payload) is None
     reader = SentenceReader()
     assert reader.read(ubx.as_text(ubx.encode(ubx.NAV_PVT, payload))) is None
@@ -65,7 +65,7 @@ def test_a_payload_that_is_too_short_says_nothing(payload: bytes) -> None:
 
 
 @given(st.binary(max_size=110))
-def test_whatever_a_message_holds_makes_a_report_within_its_ranges_or_none(payload: bytes) -> None:
+def test_any_message_gives_a_report_within_its_ranges_or_none(payload: bytes) -> None:
     made = SentenceReader().read(ubx.as_text(ubx.encode(ubx.NAV_PVT, payload)))
     if made is not None and made.quality:
         assert made.lat is not None and -90 <= made.lat <= 90
@@ -166,7 +166,7 @@ def test_the_time_as_far_as_it_is_valid(fields: dict[str, int], time_us: int | N
         {"course_e5": 36_000_001},
     ],
 )
-def test_fields_that_cannot_be_neither_make_a_fix_nor_deny_one(fields: dict[str, int]) -> None:
+def test_fields_out_of_range_neither_make_a_fix_nor_deny_one(fields: dict[str, int]) -> None:
     assert report(**fields) is None
     (fix,) = fixes(text(**fields), RMC, GGA)
     assert (fix.quality, fix.alt_m, fix.accuracy_m) == (1, 300.0, None)
@@ -183,7 +183,7 @@ def test_unknown_accuracies_and_a_course_at_standstill_are_none() -> None:
 
 @pytest.mark.parametrize("nano_ns", [0, -148_000, 4_900_000])
 @pytest.mark.parametrize("place", [0, 1, 2])
-def test_its_fix_wins_over_the_sentences_of_its_epoch(place: int, nano_ns: int) -> None:
+def test_pvt_replaces_the_sentences_of_its_epoch(place: int, nano_ns: int) -> None:
     lines = [RMC, GGA]
     lines.insert(place, text(nano_ns=nano_ns))
     (fix,) = fixes(*lines)
@@ -195,7 +195,7 @@ def test_its_fix_wins_over_the_sentences_of_its_epoch(place: int, nano_ns: int) 
 
 
 @pytest.mark.parametrize("place", [0, 1, 2])
-def test_its_word_on_the_fix_is_the_last(place: int) -> None:
+def test_pvt_decides_whether_there_is_a_fix(place: int) -> None:
     for fields, lines, quality in (
         ({"flags": 0}, [RMC, GGA], 0),
         ({}, [line.replace(",A,2", ",V,2") for line in (RMC, GGA)], 1),
@@ -206,14 +206,14 @@ def test_its_word_on_the_fix_is_the_last(place: int) -> None:
         assert (fix.lat is None) is (quality == 0)
 
 
-def test_a_text_that_is_no_message_is_counted() -> None:
+def test_a_text_that_is_not_a_message_is_counted() -> None:
     builder = FixBuilder()
     for wrong in (ubx.TEXT_START, text()[:-1], text()[:-2] + "00", ubx.TEXT_START + "zz"):
         assert builder.feed(Sentence(0, wrong)) == []
     assert builder.unreadable == Counter({"UBX message": 4})
 
 
-def test_the_decoder_hands_on_what_the_builder_reads() -> None:
+def test_the_builder_reads_the_decoders_output() -> None:
     wire = ubx.encode(ubx.NAV_PVT, build(**GOOD))
     batch = Decoder().feed(RMC.encode() + b"\r\n" + wire + GGA.encode() + b"\r\n", 0)
     assert [sentence.text for sentence in batch.sentences] == [RMC, text(), GGA]

@@ -1,4 +1,4 @@
-"""Which fixes give UTC, what is a step of it, and that whoever asks learns the same."""
+"""UTC from fixes: trusted fixes, steps, and agreement of all users."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ S = 1_000_000
 FIX = Fix(0, NOON, 20.0, 42.0, None, None, None, 1, 8, 1.0)
 
 
-def test_a_fix_without_a_position_or_with_a_date_that_cannot_be_gives_no_utc() -> None:
+def test_a_fix_without_a_position_or_with_an_implausible_date_gives_no_utc() -> None:
     assert trusted_utc_us(FIX) == NOON
     for odd in (
         FIX._replace(utc_us=None),
@@ -79,7 +79,7 @@ def test_clock_rows_and_drive_time_learn_the_same(hz: int, step_s: int, stall_s:
     assert offset.us == NOON + step_s * S
 
 
-def test_the_median_of_a_session_leaves_out_what_does_not_count() -> None:
+def test_the_median_of_a_session_uses_only_trusted_fixes() -> None:
     rollover_us = 1024 * 7 * 86_400 * S
     rows = [
         *((n * S, NOON + n * S, 20.0) for n in range(5)),

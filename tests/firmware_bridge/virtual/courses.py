@@ -1,4 +1,4 @@
-"""Small drives for tests: a straight road and a winding one, driven in known ways."""
+"""Small drives for tests, on a straight and on a winding road."""
 
 from __future__ import annotations
 

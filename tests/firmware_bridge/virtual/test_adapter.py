@@ -1,4 +1,4 @@
-"""The adapter obeys as its firmware does, and the recorder's own opener and poller get along with each."""
+"""Virtual CAN adapter: behaviour of each firmware, and the recorder's opener and poller with each."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def adapter(name: str = "slcan", dialect: str = "lawicel", rate: float = 200.0) 
 
 
 def opened(device: CanAdapter, *, listen_only: bool = False) -> bytes:
-    """Open it as the recorder would, without waiting; what it answered."""
+    """Open it as the recorder would, without waiting; return its answer."""
     dialogue = protocol(device.protocol).opening(BusSettings(500_000, listen_only=listen_only))
     return run_opening(dialogue, lambda sent: device.feed(sent, BEGIN_S)).heard
 
@@ -105,7 +105,7 @@ def test_nothing_is_reported_before_it_is_opened_and_after_it_is_closed() -> Non
     assert not device.is_open
 
 
-def test_stamps_are_there_when_asked_for_and_in_the_dialects_spelling() -> None:
+def test_timestamps_appear_on_request_in_the_dialects_format() -> None:
     plain, stamped, lower = adapter(), adapter(), adapter(dialect="esp32ret")
     plain.feed(b"O\r", BEGIN_S)
     stamped.feed(b"Z1\rO\r", BEGIN_S)
@@ -187,7 +187,7 @@ def test_a_long_answer_waits_for_flow_control() -> None:
     assert computer.answer(go_on, BEGIN_S + 1.5) == []  # too late
 
 
-def test_an_answer_is_an_instants_truth_a_few_milliseconds_later() -> None:
+def test_an_answer_has_the_values_of_its_request_and_comes_some_milliseconds_later() -> None:
     answer = asked(0x7DF, bytes.fromhex("02010c0000000000"))
     assert answer is not None
     assert answer[:3] == (int(BEGIN_S * 1e6) + ANSWER_DELAY_US, 0, 0x7E8)
@@ -196,7 +196,7 @@ def test_an_answer_is_an_instants_truth_a_few_milliseconds_later() -> None:
     assert rpm == pytest.approx(ENGINE.sample(np.array([BEGIN_S])).rpm[0], abs=0.125)
 
 
-def test_extended_questions_have_extended_answers() -> None:
+def test_extended_requests_have_extended_answers() -> None:
     answer = asked(0x18DB33F1 | EFF_FLAG, b"\x02\x01\x05")
     assert answer is not None
     assert answer.can_id == 0x18DAF110 | EFF_FLAG
@@ -214,7 +214,7 @@ def test_extended_questions_have_extended_answers() -> None:
         (0x7DF | EFF_FLAG, b"\x02\x01\x0c"),
     ],
 )
-def test_what_is_no_question_of_ours_gets_no_answer(can_id: int, data: bytes) -> None:
+def test_unsupported_requests_get_no_answer(can_id: int, data: bytes) -> None:
     assert asked(can_id, data) is None
 
 
@@ -247,7 +247,7 @@ def test_gvret_is_silent_before_e7() -> None:
 
 @pytest.mark.parametrize("name", ["slcan", "gvret", "canserial"])
 @pytest.mark.parametrize("step_s", [0.003, 0.01, 0.33, 2.7])
-def test_any_pace_of_asking_gives_every_frame_once(name: str, step_s: float) -> None:
+def test_any_intervals_give_every_frame_once(name: str, step_s: float) -> None:
     device, decoder = adapter(name), protocol(name).decoder(0)
     opened(device)
     edges = [*np.arange(BEGIN_S, BEGIN_S + 6.0, step_s).tolist(), BEGIN_S + 6.0]
@@ -257,7 +257,7 @@ def test_any_pace_of_asking_gives_every_frame_once(name: str, step_s: float) -> 
     assert [(frame.can_id, frame.data) for frame in frames] == [(frame.can_id, frame.data) for frame in sent]
 
 
-def test_what_there_is_not_is_said_in_words() -> None:
+def test_an_unknown_protocol_or_dialect_is_an_error() -> None:
     with pytest.raises(ConfigurationError, match='speaks "morse"'):
         adapter("morse")
     with pytest.raises(ConfigurationError, match='dialect "bavarian"'):

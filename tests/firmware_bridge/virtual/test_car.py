@@ -1,4 +1,4 @@
-"""The car live, on real ptys, heard through pyserial as the recorder hears it."""
+"""Virtual car in real time on real ptys, read through pyserial."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def car(tmp_path: Path) -> Iterator[VirtualCar]:
 
 
 def heard(port: serial.Serial, enough: Callable[[bytes], bool]) -> bytes:
-    """Read until that is enough; a test that waits for ever fails."""
+    """Read until `enough`; fail after a time limit."""
     data, until = b"", time.monotonic() + PATIENCE_S
     while not enough(data):
         assert time.monotonic() < until, f"only heard {data[-200:]!r}"
@@ -48,7 +48,7 @@ def opened(url: str, baud: int = 115_200) -> serial.Serial:
 
 
 @pytest.mark.load_sensitive
-def test_the_receiver_tells_the_truth_of_now(car: VirtualCar) -> None:
+def test_the_receiver_reports_the_true_position(car: VirtualCar) -> None:
     with opened(car.gps_port) as port:
         data = heard(port, lambda data: data.count(b"RMC") > 8)
         now_s = car.now_s
@@ -65,7 +65,7 @@ def test_the_receiver_tells_the_truth_of_now(car: VirtualCar) -> None:
 
 
 @pytest.mark.parametrize("name", ["slcan", "gvret", "canserial", "realdash"])
-def test_the_adapter_is_opened_heard_and_answers(name: str, tmp_path: Path) -> None:
+def test_the_adapter_opens_reports_and_answers(name: str, tmp_path: Path) -> None:
     speaks = protocol(name)
     assert speaks.encode is not None
     decoder = speaks.decoder(0)
@@ -126,7 +126,7 @@ def test_silence_is_an_open_port_without_bytes(car: VirtualCar) -> None:
         heard(port, lambda data: b"GGA" in data)
 
 
-def test_damage_spoils_about_its_share(car: VirtualCar) -> None:
+def test_damage_corrupts_about_its_share_of_bytes(car: VirtualCar) -> None:
     car.damage("gps", 0.01)
     decoder = protocol("nmea").decoder(0)
     with opened(car.gps_port) as port:
@@ -135,7 +135,7 @@ def test_damage_spoils_about_its_share(car: VirtualCar) -> None:
     assert decoder.good > 3
 
 
-def test_a_wrong_baud_rate_hears_noise_and_the_right_one_sentences(tmp_path: Path) -> None:
+def test_a_wrong_baud_rate_reads_noise_and_the_right_one_sentences(tmp_path: Path) -> None:
     with (
         VirtualCar(DRIVE, start_s=START_S, gps_baud=38_400, directory=tmp_path) as car,
         opened(car.gps_port, 9600) as port,
@@ -146,7 +146,7 @@ def test_a_wrong_baud_rate_hears_noise_and_the_right_one_sentences(tmp_path: Pat
         heard(port, lambda data: b"$GNRMC" in data)
 
 
-def test_without_a_host_the_past_is_not_kept(car: VirtualCar) -> None:
+def test_output_is_not_buffered_without_a_host(car: VirtualCar) -> None:
     with opened(car.can_port) as port:
         port.write(b"Z1\rO\r")
         heard(port, lambda data: data.count(b"\r") > 20)
@@ -172,14 +172,14 @@ def test_a_host_that_does_not_read_loses_bytes_that_are_counted(tmp_path: Path) 
             time.sleep(0.05)
 
 
-def test_threads_and_names_go_with_the_car(tmp_path: Path) -> None:
+def test_threads_and_names_end_with_the_car(tmp_path: Path) -> None:
     with VirtualCar(DRIVE, directory=tmp_path):
         assert {"virtual-gps", "virtual-can"} <= {thread.name for thread in threading.enumerate()}
     assert not any(thread.name.startswith("virtual-") for thread in threading.enumerate())
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_device_that_is_not_there() -> None:
+def test_an_unknown_device_is_an_error() -> None:
     with VirtualCar(DRIVE) as car, pytest.raises(ConfigurationError, match='no device "radio"'):
         car.unplug("radio")
     assert not Path(car.gps_port).parent.exists()

@@ -1,4 +1,4 @@
-"""A drive agrees with itself: position, distance, speed and time are one truth."""
+"""Consistency of a drive: position, distance, speed and time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The engine does what engines do, as far as a crew or an alarm would notice."""
+"""Engine model: behaviour that a crew or an alarm would notice."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_driving_it_shifts_through_its_gears_within_its_revs() -> None:
     assert np.ptp(Engine(steady()).sample(np.arange(5.0, 590.0)).gear) == 0
 
 
-def test_the_foot_is_in_the_throttle_and_in_the_brake_never_in_both() -> None:
+def test_throttle_and_brake_are_never_used_together() -> None:
     assert STATES.throttle_pct.max() > 60
     assert STATES.brake_bar.max() > 20
     assert not np.any((STATES.throttle_pct > 30) & (STATES.brake_bar > 5))
@@ -70,7 +70,7 @@ def test_a_snapped_belt_stops_the_alternator_and_the_water_pump() -> None:
     assert np.all(np.abs(whole.coolant_c - whole.coolant_c[0]) < 3)
 
 
-def test_one_instant_is_what_it_is_among_many() -> None:
+def test_one_instant_equals_the_same_among_many() -> None:
     alone = Engine(DRIVE).sample(T[4321:4322])
     for name, one, many in zip(alone._fields, alone, STATES, strict=True):
         assert one[0] == many[4321], name

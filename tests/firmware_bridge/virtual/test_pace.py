@@ -1,4 +1,4 @@
-"""A plan meets its anchors, and nothing in it is more than a car can do."""
+"""Speed planner: anchors are met within the limits of a car."""
 
 from __future__ import annotations
 
@@ -65,23 +65,23 @@ def test_a_car_can_do_it() -> None:
     assert speed[zone].max() <= 50 / 3.6 * LIMIT_MARGIN + 1e-9
 
 
-def test_a_speed_at_an_anchor_can_be_asked_for() -> None:
+def test_a_speed_at_an_anchor_is_met() -> None:
     drive = PACE.drive([Anchor(0.0, 0.0), Anchor(3.5, 15.0, 8.0), Anchor(200.0, 3000.0)])
     assert drive.at(3.5).speed_mps == pytest.approx(8.0)
     assert drive.at(3.5).distance_m == pytest.approx(15.0)
 
 
-def test_drivers_differ_and_each_is_himself() -> None:
+def test_seeds_differ_and_each_is_reproducible() -> None:
     anchors = [Anchor(0.0, 0.0), Anchor(400.0, 9000.0)]
     first, again, other = (Pace(PATH, STRETCHES, seed).drive(anchors).at(170.0) for seed in (1, 1, 2))
     assert first == again
     assert abs(first.distance_m - other.distance_m) > 0.5
 
 
-def test_too_fast_is_said_in_words() -> None:
+def test_an_impossible_time_is_an_error() -> None:
     with pytest.raises(ConfigurationError, match=r"10\.000 km cannot be driven in 100 s, it takes at least"):
         PACE.drive([Anchor(0.0, 0.0), Anchor(100.0, 10_000.0)])
 
 
-def test_nature_is_between_the_fastest_and_a_walk() -> None:
+def test_the_natural_time_is_between_the_fastest_and_a_walk() -> None:
     assert PACE.fastest_s(0.0, 9000.0) < PACE.natural_s(0.0, 9000.0) < 9000.0 / 10.0

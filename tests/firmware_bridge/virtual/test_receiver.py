@@ -1,4 +1,4 @@
-"""The receiver's sentences against somebody else's parser and against the truth of the drive."""
+"""Virtual receiver: sentences against an independent parser and against the drive's truth."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_dropouts_have_time_and_no_position() -> None:
         assert rmc.timestamp is not None
 
 
-def test_random_dropouts_come_about_as_often_as_asked() -> None:
+def test_random_dropouts_have_about_the_requested_rate() -> None:
     receiver = GpsReceiver(DRIVE, 1, dropouts_per_hour=60.0, sky_view=False)
     void = sum(b",V," in epoch.data for epoch in epochs(receiver))
     assert 20 < void < 400
@@ -117,7 +117,7 @@ def test_random_dropouts_come_about_as_often_as_asked() -> None:
 
 @examples(15)
 @given(st.lists(st.floats(0.0, 200.0), max_size=6), st.sampled_from([1, 7, 25]))
-def test_any_cutting_gives_the_same_bytes(cuts: list[float], hz: int) -> None:
+def test_any_intervals_give_the_same_bytes(cuts: list[float], hz: int) -> None:
     whole = epochs(GpsReceiver(DRIVE, hz, seed=1), 0.0, 200.0)
     edges = [0.0, *sorted(cuts), 200.0]
     receiver = GpsReceiver(DRIVE, hz, seed=1)
@@ -162,13 +162,13 @@ def test_rates_that_do_not_divide_a_hundred_have_milliseconds() -> None:
     assert [stamp.microsecond for stamp in times] == [0, 125_000, 250_000]
 
 
-def test_the_talker_is_the_one_asked_for() -> None:
+def test_the_talker_is_configurable() -> None:
     found = parsed(epochs(GpsReceiver(DRIVE, 1, talker="GA"), 100.0, 101.5)[0])
     assert {sentence.talker for sentence in found if sentence.sentence_type != "GSV"} == {"GA"}
 
 
 @pytest.mark.parametrize("hz", [0, 26])
-def test_rates_no_receiver_has(hz: int) -> None:
+def test_impossible_rates_are_errors(hz: int) -> None:
     with pytest.raises(ValueError, match="1 to 25"):
         GpsReceiver(DRIVE, hz)
 

@@ -1,4 +1,4 @@
-"""Rows of text equal what Python's own formatting makes of each line."""
+"""Vectorized rows equal Python's own formatting of each line."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_decimals_that_some_rows_do_not_show(values: list[int], data: st.DataObj
 
 
 @given(NUMBERS)
-def test_a_checksum_takes_in_what_is_there_and_nothing_else(values: list[int]) -> None:
+def test_a_checksum_covers_only_the_present_characters(values: list[int]) -> None:
     rows = Rows(len(values)).text("before").sentence("GPXXX,").number(np.array(values), 6, least=1)
     for value, line in zip(values, rows.end().lines(), strict=True):
         body = b"GPXXX,%d" % value

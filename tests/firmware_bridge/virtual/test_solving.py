@@ -1,4 +1,4 @@
-"""The zero of a growing function: found to the last bit, in few looks, and an end where there is none."""
+"""Root finder: exact to the last bit, few evaluations, nearest end without a root."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LOOKS = 2 + MOST_STEPS
 
 
 class Counted:
-    """A function that knows how often it was asked."""
+    """A function that counts its calls."""
 
     def __init__(self, function: Callable[[float], float]) -> None:
         self._function = function
@@ -46,7 +46,7 @@ def test_found_to_the_last_bits(
 
 
 @pytest.mark.parametrize(("offset", "end"), [(-5.0, 3.0), (5.0, 1.0), (-3.0, 3.0), (-1.0, 1.0)])
-def test_where_there_is_none_it_is_the_end_next_to_it(offset: float, end: float) -> None:
+def test_without_a_root_the_nearest_end_is_returned(offset: float, end: float) -> None:
     assert zero(lambda x: x + offset, 1.0, 3.0) == end
 
 
@@ -54,7 +54,7 @@ def test_where_there_is_none_it_is_the_end_next_to_it(offset: float, end: float)
     st.lists(st.floats(0.0, 1e6), min_size=2, max_size=30),
     st.floats(-1e6, 1e6),
 )
-def test_any_growing_steps_are_solved_as_halving_would(steps: list[float], wanted: float) -> None:
+def test_any_increasing_steps_give_the_same_root_as_bisection(steps: list[float], wanted: float) -> None:
     def function(x: float) -> float:
         whole = min(int(x), len(steps) - 1)
         return sum(steps[:whole]) + (x - whole) * steps[whole] - wanted

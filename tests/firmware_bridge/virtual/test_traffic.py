@@ -1,4 +1,4 @@
-"""Frames of the virtual bus: cantools reads the engine out of them; every path to bytes gives the same bytes."""
+"""Virtual CAN traffic: cantools decodes it; all encoders give the same bytes."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_packing_equals_cantools(raws: list[tuple[int, int, int, int]]) -> None:
         assert octets.tobytes() == message.encode(values | {"nobody_knows": 0}, strict=False)
 
 
-def test_what_a_signal_cannot_carry_is_held_at_its_end() -> None:
+def test_values_out_of_a_signals_range_are_clipped() -> None:
     database = cantools.database.can.Database()
     database.add_dbc_string(SIGNALS)
     states = EngineStates(*(np.array([1e9, -1e9]) for _ in EngineStates._fields))
@@ -110,7 +110,7 @@ def test_what_a_signal_cannot_carry_is_held_at_its_end() -> None:
 
 
 @pytest.mark.parametrize("rate", [0.5, 10.0, 100.0, 333.0, 9000.0])
-def test_the_bus_has_the_rate_asked_for(rate: float) -> None:
+def test_the_bus_has_the_requested_rate(rate: float) -> None:
     frames = Traffic(ENGINE, rate=rate).between(0.0, 20.0)
     assert len(frames.t_s) == round(20 * rate)
     shares = [np.mean(frames.can_id == message.frame_id) for message in DATABASE.messages]
@@ -119,7 +119,7 @@ def test_the_bus_has_the_rate_asked_for(rate: float) -> None:
 
 @examples(30)
 @given(st.lists(st.floats(0.0, 10.0), max_size=8), st.sampled_from([3.0, 100.0, 977.0]))
-def test_any_cutting_gives_the_same_frames(cuts: list[float], rate: float) -> None:
+def test_any_intervals_give_the_same_frames(cuts: list[float], rate: float) -> None:
     traffic = Traffic(ENGINE, rate=rate)
     edges = [0.0, *sorted(cuts), 10.0]
     pieces = [frame for a, b in pairwise(edges) for frame in traffic.between(a, b).records()]
@@ -170,6 +170,6 @@ def test_the_recorders_decoder_gives_the_frames_back(name: str) -> None:
     assert decoder.bad == 0
 
 
-def test_a_bus_without_frames_is_a_mistake() -> None:
+def test_a_rate_of_zero_is_an_error() -> None:
     with pytest.raises(ConfigurationError, match="0 frames"):
         Traffic(ENGINE, rate=0)

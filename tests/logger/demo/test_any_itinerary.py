@@ -1,4 +1,4 @@
-"""Whatever a user's itinerary says, the virtual car drives all of it, within its limits."""
+"""The virtual car drives any valid itinerary completely, within its limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `stagelog demo` shows comes within its five minutes: its very drive, receiver and engine, faster than driven."""
+"""Events of `stagelog demo` in its five minutes, simulated faster than real time."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_the_zone_is_driven_too_fast_once(happened: Happened) -> None:
     assert 44.3 < over["km"] < 46.0
 
 
-def test_gps_is_lost_told_found_and_the_distance_goes_on(log: Path, happened: Happened) -> None:
+def test_gps_is_lost_reported_and_back_and_the_distance_continues(log: Path, happened: Happened) -> None:
     lost, found = demo.GPS_LOST_S
     told = alarms(happened, "gps lost")
     assert lost < told["raised"] < lost + 5
@@ -116,7 +116,7 @@ def test_gps_is_lost_told_found_and_the_distance_goes_on(log: Path, happened: Ha
     assert all(later > earlier + 5 for earlier, later in pairwise(driven_m))
 
 
-def test_the_alternator_fails_and_is_told(happened: Happened) -> None:
+def test_the_alternator_fails_and_raises_an_alarm(happened: Happened) -> None:
     told = alarms(happened, "alternator")
     assert demo.BELT_SNAPS_S < told["raised"] < demo.BELT_SNAPS_S + 30
     assert "cleared" not in told

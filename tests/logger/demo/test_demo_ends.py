@@ -1,4 +1,4 @@
-"""The end of `stagelog demo`: asked of the one process, as `kill` asks, it is orderly and nobody complains."""
+"""`stagelog demo` ends cleanly on SIGTERM, without error messages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOST_REPORTS = 60
 
 
 @pytest.mark.pty
-def test_it_ends_without_a_word_of_a_lost_recorder(
+def test_it_ends_without_reporting_a_lost_recorder(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)  # a short way to the live socket

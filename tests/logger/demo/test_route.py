@@ -18,7 +18,7 @@ from tests.logger.stage.destination import destination
 
 
 def measured_m(path: Path) -> float:
-    """The length by the product's own geometry, which shares nothing with the road's maker."""
+    """Return the length by `logger.stage.geo`, which is independent of the road generator."""
     points = list(zip(path.lat.tolist(), path.lon.tolist(), strict=True))
     return sum(geo.distance_m(*a, *b) for a, b in pairwise(points))
 
@@ -31,7 +31,7 @@ PLACES = [
 ]
 
 
-def test_a_road_is_as_long_as_it_says() -> None:
+def test_a_road_has_its_stated_length() -> None:
     path = road(PLACES, 30_000.0, rough=[(0.0, 30_000.0)])
     assert path.distance_m[0] == 0.0
     assert path.distance_m[-1] == pytest.approx(30_000.0, abs=1e-6)
@@ -76,7 +76,7 @@ def test_a_road_may_cross_the_antimeridian() -> None:
     assert abs(path.position(np.array([8_000.0]))[1][0] + 179.95) < 1e-6
 
 
-def test_without_places_it_is_made_up_and_always_the_same() -> None:
+def test_without_places_the_road_is_invented_and_reproducible() -> None:
     first, second = (road([], 50_000.0, rough=[]) for _ in range(2))
     assert measured_m(first) == pytest.approx(50_000.0, rel=1e-4)
     assert np.array_equal(first.lat, second.lat)
@@ -89,12 +89,12 @@ def test_one_place_in_the_middle_is_enough() -> None:
     assert measured_m(path) == pytest.approx(50_000.0, rel=1e-4)
 
 
-def test_a_loop_comes_home() -> None:
+def test_a_loop_returns_to_its_start() -> None:
     path = road([Place(0.0, 24.0, 45.0), Place(40_000.0, 24.0, 45.0)], 40_000.0, rough=[])
     assert measured_m(path) == pytest.approx(40_000.0, rel=1e-4)
     assert (path.lat[-1], path.lon[-1]) == (pytest.approx(24.0), pytest.approx(45.0))
 
 
-def test_places_too_far_apart_are_said_in_words() -> None:
+def test_places_too_far_apart_are_an_error() -> None:
     with pytest.raises(ConfigurationError, match=r"km 0\.000 and 10\.000 of the day are 1\d\.\d+ km apart"):
         road([Place(0.0, 20.0, 42.0), Place(10_000.0, 20.1, 42.0)], 10_000.0, rough=[])

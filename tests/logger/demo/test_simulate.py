@@ -1,4 +1,4 @@
-"""`stagelog simulate`: the logs of a stage, whole and plausible, with the splits of the source in their fixes."""
+"""`stagelog simulate`: complete and plausible logs, with the published splits in their fixes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SPLITS = {
     "peterhansel": {"CP1": 24 * 60 + 31 - 11, "ASS": WINNER_S + 49},
     "price": {"ASS": WINNER_S + 57},
 }
-"""Elapsed times, s, as published, but for CP1's own and Price's, which are made up."""
+"""Elapsed times (s) as published, except those at CP1 and Price's, which are invented."""
 REFUELLING_S = 900.0
 SELECTIVE = 1
 FIT = 3
@@ -71,7 +71,7 @@ def test_its_rows_are_plausible(folder: Path) -> None:
     assert len(offsets) == 1, "one clock, one drive"
 
 
-def test_a_second_run_takes_its_place(folder: Path) -> None:
+def test_a_second_run_replaces_the_log(folder: Path) -> None:
     log = folder / LOG
     before = query(log, "SELECT t_us, lat, lon FROM fix")
     log.write_bytes(b"what was there before")
@@ -80,7 +80,7 @@ def test_a_second_run_takes_its_place(folder: Path) -> None:
     assert [path.name for path in folder.glob("*.part*")] == []
 
 
-def test_it_carries_what_reading_it_needs(folder: Path) -> None:
+def test_the_log_is_self_describing(folder: Path) -> None:
     meta = {str(key): value for key, value in query(folder / LOG, "SELECT key, value FROM meta")}
     assert {"format", "software", "ports", "buses", "itinerary", "dbc:demo_engine.dbc"} <= meta.keys()
     assert "There and back" in str(meta["stage"])

@@ -1,4 +1,4 @@
-"""Stage 11 is driven as it was reported: distances, splits, gaps, limits; and any other itinerary as planned."""
+"""Stage 11 as published: distances, splits, gaps, limits; and other itineraries as planned."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def test_one_section_alone_has_the_minutes_around_it() -> None:
         stages.drive(STAGE, STAGE.cars[0], 3)
 
 
-def test_names_that_are_not_known_are_answered_with_those_that_are(tmp_path: Path) -> None:
+def test_errors_for_unknown_names_list_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="no built-in stage"):
         stages.stage("dakar-1979")
     with pytest.raises(ConfigurationError, match="neither a built-in stage nor a readable itinerary"):
@@ -224,7 +224,7 @@ def test_a_users_own_itinerary_without_coordinates_is_driven_as_planned(tmp_path
     assert drive.at(second - 1).speed_mps == 0.0
 
 
-def test_a_target_nobody_can_reach_is_driven_as_fast_as_a_car_can() -> None:
+def test_an_impossible_target_is_driven_as_fast_as_possible() -> None:
     hopeless = load(
         '[stage]\nname = "x"\n[[section]]\nkind = "selective"\nlength_km = 20.0\ntarget_min = 1\n', "x"
     )

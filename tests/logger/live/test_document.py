@@ -42,7 +42,7 @@ def test_the_document_has_the_promised_keys_and_is_json() -> None:
     assert empty["gps"]["lat"] is None
 
 
-def test_the_document_says_what_the_truth_is() -> None:
+def test_the_document_agrees_with_the_truth() -> None:
     live = stage()
     follow(live, until(200.1))
     shot, here = shown(live, round(200.08 * S)), DRIVE.at(200.0)
@@ -80,7 +80,7 @@ def test_the_page_and_the_table_say_the_same() -> None:
     assert row.limit_kmh == shot["limit"]["kmh"]
 
 
-def test_a_snapshot_stays_as_it_is_while_the_drive_goes_on() -> None:
+def test_a_snapshot_does_not_change_while_the_drive_continues() -> None:
     live = stage()
     follow(live, until(200))
     live.readings([Reading(199 * S, VOLTS, 14.0)])

@@ -1,4 +1,4 @@
-"""Alarms over time: raised, acknowledged, cleared, armed again; and the rules file's own."""
+"""Alarm states over time: raised, acknowledged, cleared, re-armed; and the default alarms."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def run(alarms: Alarms, *steps: tuple[float, float | None, float | None]) -> lis
         (
             [(0, 12.9, 2000), (5, 13.1, 2000), (6, 12.9, 2000), (15, 12.9, 2000)],
             [],
-        ),  # broken off: counts anew
+        ),  # interrupted: the delay starts again
         ([(0, 12.9, 2000), (5, None, 2000), (10, 12.9, 2000)], []),  # not known in between
         ([(0, 12.9, 2000), (10, 12.9, 2000), (11, 13.2, 2000)], [(10, "raised")]),  # within the slack
         ([(0, 12.9, 2000), (10, 12.9, 2000), (11, 13.3, 2000)], [(10, "raised"), (11, "cleared")]),
@@ -47,7 +47,7 @@ def test_qualified_in_time_with_hysteresis(
     assert run(Alarms([ALTERNATOR]), *steps) == changes
 
 
-def test_acknowledged_stays_until_cleared_and_then_rings_again() -> None:
+def test_an_acknowledged_alarm_stays_until_cleared_and_can_be_raised_again() -> None:
     alarms = Alarms([ALTERNATOR])
     run(alarms, (0, 12.0, 2000), (10, 12.0, 2000))
     assert [change.what for change in alarms.acknowledge("alternator")] == ["acknowledged"]
@@ -81,7 +81,7 @@ def test_state_resumes_and_forgets_rules_that_are_gone() -> None:
     assert run(again, (12, 14.0, 2000)) == [(12, "cleared")]
 
 
-def test_the_grave_and_unacknowledged_come_first() -> None:
+def test_unacknowledged_and_critical_alarms_come_first() -> None:
     rules = [
         Alarm("a", "x > 0", level="info").rule(),
         Alarm("b", "x > 0", level="critical").rule(),
@@ -107,7 +107,7 @@ def test_the_grave_and_unacknowledged_come_first() -> None:
         ("clock", {"clock_error_s": 0.6}, {"clock_error_s": 0.1}, 10),
     ],
 )
-def test_the_alarms_that_stagelog_brings(
+def test_the_default_alarms(
     name: str, bad: dict[str, float | None], good: dict[str, float | None], after_s: int
 ) -> None:
     alarms = Alarms(default_rules().alarms)

@@ -1,4 +1,4 @@
-"""Every value that JSON can spell is an order or a ValueError of one line: nothing else comes out of a command."""
+"""Any JSON value gives a valid command or a one-line ValueError."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_time_at_the_edge_of_the_calendar_is_a_start_or_one_line(text: str, no
         assert abs(due_us - now_utc_us) <= 2 * 86_400_000_000
 
 
-def test_without_a_clock_a_start_can_be_taken_away_but_not_set() -> None:
+def test_without_utc_a_start_can_be_removed_but_not_set() -> None:
     assert commands.start_utc_us(None, None) is None
     with pytest.raises(ValueError, match="the time is not known yet"):
         commands.start_utc_us("08:15", None)

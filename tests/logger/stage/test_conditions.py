@@ -1,4 +1,4 @@
-"""The conditions of alarms: grammar, three-valued answers, hysteresis, and words for every mistake."""
+"""Alarm conditions: grammar, three-valued logic, hysteresis, and error messages."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_both_sides_of_every_operator(text: str, value: float, holds: bool) -> N
         ("(a > 0 or a < 0) and b > 5", 1.0, 0.0, False),
     ],
 )
-def test_what_is_not_known(text: str, a: float | None, b: float | None, holds: bool | None) -> None:
+def test_unknown_values(text: str, a: float | None, b: float | None, holds: bool | None) -> None:
     assert parse(text).holds({"a": a, "b": b}) is holds
 
 
@@ -79,7 +79,7 @@ def test_slack_keeps_a_condition_on(text: str, slack: float | None, on_until: fl
         ("(" * 50 + "a>1" + ")" * 50, "name of a channel"),
     ],
 )
-def test_mistakes_are_said_in_one_line(text: str, says: str) -> None:
+def test_mistakes_are_reported_in_one_line(text: str, says: str) -> None:
     with pytest.raises(
         ConfigurationError, match=f"(?s){says.replace('(', '[(]').replace(')', '[)]')}"
     ) as caught:
@@ -87,7 +87,7 @@ def test_mistakes_are_said_in_one_line(text: str, says: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_a_misspelt_channel_names_the_nearest() -> None:
+def test_a_misspelt_channel_suggests_the_nearest() -> None:
     with pytest.raises(ConfigurationError, match='did you mean "battery_v"'):
         parse("batery_v < 13", known={"battery_v", "rpm"})
 

@@ -38,7 +38,7 @@ courses = st.floats(0, 360, exclude_max=True)
 
 
 def vincenty_m(lat1: float, lon1: float, lat2: float, lon2: float) -> float:
-    """Another method altogether: Vincenty's iteration for the geodesic (Survey Review XXIII, 1975)."""
+    """Independent reference: Vincenty's iteration for the geodesic (Survey Review XXIII, 1975)."""
     u1 = math.atan((1 - FLATTENING) * math.tan(math.radians(lat1)))
     u2 = math.atan((1 - FLATTENING) * math.tan(math.radians(lat2)))
     difference = math.radians(lon2 - lon1)
@@ -92,7 +92,7 @@ def test_distances(a: tuple[float, float], b: tuple[float, float], expected_m: f
     assert distance_m(*b, *a) == distance_m(*a, *b)
 
 
-def test_far_away_is_no_error() -> None:
+def test_distant_points_do_not_raise() -> None:
     assert distance_m(0, 0, 90, 0) == pytest.approx(10_001_965.7, rel=0.006)
     assert distance_m(0, 0, 0, 90) == pytest.approx(10_018_754.2, rel=0.006)
     assert distance_m(0, 0, 0, 180) == pytest.approx(
@@ -111,7 +111,9 @@ def test_distance_agrees_with_vincenty(lat: float, lon: float, course: float, me
 
 
 @given(latitudes, longitudes, courses, st.floats(0, 50_000))
-def test_destination_is_that_far_and_that_way(lat: float, lon: float, course: float, metres: float) -> None:
+def test_destination_has_its_distance_and_course(
+    lat: float, lon: float, course: float, metres: float
+) -> None:
     lat2, lon2 = destination(lat, lon, course, metres)
     assert -90 <= lat2 <= 90
     assert -180 <= lon2 < 180
@@ -158,7 +160,7 @@ def test_a_course_is_never_a_whole_turn(lat1: float, lon1: float, lat2: float, l
     assert 0 <= course_deg(lat1, lon1, lat2, lon2) < 360
 
 
-def test_a_course_a_hair_west_of_north_is_no_whole_turn() -> None:
+def test_a_course_slightly_west_of_north_is_below_360() -> None:
     assert course_deg(0, 0, 1, -1e-15) < 360
 
 
@@ -206,7 +208,7 @@ def test_a_tangent_touches() -> None:
     assert found == pytest.approx((0.5, 0.5, 0.5, radius_m), abs=1e-4)
 
 
-def test_the_far_side_of_the_earth_casts_no_shadow() -> None:
+def test_the_far_side_of_the_earth_does_not_cross() -> None:
     assert crossing((0, 179.99), (0, -179.99), (0, 0), 90) is None
     assert crossing((0, 0), (0, 180), (0, 0), 90) is None
 
@@ -221,7 +223,7 @@ _metres = st.tuples(st.floats(-300, 300), st.floats(-300, 300))
 
 
 @given(st.tuples(latitudes, longitudes), _metres, _metres, st.floats(1, 300))
-def test_a_crossing_holds_what_it_says(
+def test_a_crossing_has_its_stated_distances(
     centre: tuple[float, float], a_m: tuple[float, float], b_m: tuple[float, float], radius_m: float
 ) -> None:
     a, b, (ax, ay), (bx, by) = around(*centre, *a_m), around(*centre, *b_m), a_m, b_m

@@ -1,4 +1,4 @@
-"""A stage as TOML: what it says, what it may not say, and that it reads back."""
+"""Itineraries as TOML: valid and invalid files, and the round trip."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def test_radii_of_the_rally_texts(kind: str, opens_m: float | None, clears_m: fl
     assert (Waypoint(1, kind).opening_m, Waypoint(1, kind).clearing_m) == (opens_m, clears_m)
 
 
-def test_what_a_waypoint_states_wins() -> None:
+def test_values_of_a_waypoint_override_the_defaults() -> None:
     point = Waypoint(1, "wpm", open_m=1200, clear_m=30)
     assert (point.opening_m, point.clearing_m) == (1200, 30)
 
@@ -180,7 +180,7 @@ def test_what_a_waypoint_states_wins() -> None:
         ),
     ],
 )
-def test_what_a_waypoint_may_not_say(waypoints: list[str], line: int, expected: str) -> None:
+def test_invalid_waypoints(waypoints: list[str], line: int, expected: str) -> None:
     [problem] = problems(section(*waypoints))
     assert problem.startswith(f"stage.toml:{line}: section[0].{expected}")
 
@@ -206,7 +206,7 @@ def test_limits_themselves_are_allowed() -> None:
         ('[stage]\nname = "x"\n[section]\nkind = "liaison"', ["stage.toml:3: section: expected tables"]),
     ],
 )
-def test_what_a_stage_may_not_say(text: str, expected: list[str]) -> None:
+def test_invalid_stages(text: str, expected: list[str]) -> None:
     found = problems(text)
     assert len(found) == len(expected)
     assert all(problem.startswith(start) for problem, start in zip(found, expected, strict=True))
@@ -283,7 +283,7 @@ _stages = st.builds(
 
 
 @given(_stages, st.lists(_sections(), min_size=1, max_size=3).map(tuple))
-def test_what_is_written_reads_back(stage: Stage, sections: tuple[Section, ...]) -> None:
+def test_round_trip(stage: Stage, sections: tuple[Section, ...]) -> None:
     itinerary = Itinerary(stage, sections)
     text = dumps(itinerary)
     assert load(text, "written") == itinerary
@@ -302,5 +302,5 @@ def test_what_is_written_reads_back(stage: Stage, sections: tuple[Section, ...])
         ("", False),
     ],
 )
-def test_an_itinerary_is_told_from_a_configuration(text: str, expected: bool) -> None:
+def test_an_itinerary_is_distinguished_from_a_configuration(text: str, expected: bool) -> None:
     assert looks_like_itinerary(text) is expected

@@ -1,4 +1,4 @@
-"""The limit in force, zones by circle and by kilometre, and over-speeds as evidence."""
+"""Current speed limit, zones by circle and by kilometre, and over-speeds."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_a_zone_holds_from_its_circle_to_its_end_and_is_free_around_both(hidden:
 
 
 @pytest.mark.parametrize("hidden", [False, True])
-def test_it_is_announced_a_kilometre_before_and_its_way_is_that_to_the_next_waypoint(hidden: bool) -> None:
+def test_a_zone_is_announced_a_kilometre_before_with_the_distance_to_the_next_waypoint(hidden: bool) -> None:
     live = live_stage(one_section(ROAD, ZONED, 8000, hidden=hidden), class_name="Stock")
     if hidden:
         live.command(0, "start_section", {})
@@ -137,7 +137,7 @@ def test_a_zone_holds_whatever_road_is_driven() -> None:
     assert slow[-1] == pytest.approx(3910, abs=5)
 
 
-def test_a_zone_whose_end_was_not_met_does_not_hold_for_ever() -> None:
+def test_a_zone_whose_end_was_not_passed_ends_by_kilometre() -> None:
     itinerary = one_section(ROAD, ZONED, 8000)
     (timed,) = itinerary.sections
     moved = [
@@ -183,7 +183,7 @@ def test_an_overspeed_in_a_zone_is_measured(hz: float) -> None:
 
 
 @pytest.mark.parametrize(("kmh", "count"), [(50.9, 0), (51.2, 1), (53.0, 1)])
-def test_less_than_a_kilometre_an_hour_over_is_none(kmh: float, count: int) -> None:
+def test_less_than_1_kmh_over_is_not_an_overspeed(kmh: float, count: int) -> None:
     assert len(overspeeds(steady(kmh), 5)) == count
 
 
@@ -196,7 +196,7 @@ def test_less_than_a_kilometre_an_hour_over_is_none(kmh: float, count: int) -> N
     ],
 )
 @pytest.mark.parametrize("hz", [1, 10])
-def test_impulses_come_by_time_or_way_whichever_is_first(
+def test_impulses_come_by_time_or_distance_whichever_is_first(
     kmh: float, rules: str, impulses: int, hz: float
 ) -> None:
     (over,) = overspeeds(steady(kmh), hz, rules=rules)
@@ -207,7 +207,7 @@ def test_nothing_is_charged_in_the_free_areas() -> None:
     assert overspeeds(steady(90, 50, 3070, 3930), 10) == []
 
 
-def test_noise_at_the_limit_is_not_a_hail_of_events() -> None:
+def test_noise_at_the_limit_does_not_give_many_events() -> None:
     assert len(overspeeds(steady(52, 49.8, 3090, 3910), 10, noise=True)) <= 1
 
 
@@ -229,7 +229,7 @@ def test_class_limits_are_judged_on_the_road_as_well() -> None:
     assert over.detail["duration_s"] == pytest.approx(10 + 5 * 9 / 30 + 5 * 10 / 60, abs=0.1)
 
 
-def test_one_that_goes_on_ends_with_the_log_where_the_car_was_last_seen() -> None:
+def test_an_overspeed_in_progress_ends_with_the_log_at_the_last_fix() -> None:
     live = live_stage(one_section(ROAD, ZONED, 8000), class_name="Stock")
     drive = steady(90)
     ends_s = drive.time_at(200 + 3600)
@@ -245,7 +245,7 @@ def test_one_that_goes_on_ends_with_the_log_where_the_car_was_last_seen() -> Non
     assert live.state()[-1] is None, "the next session does not tell it again"
 
 
-def test_one_that_goes_on_ends_with_its_section() -> None:
+def test_an_overspeed_in_progress_ends_with_its_section() -> None:
     live = live_stage(one_section(ROAD, ZONED, 8000), class_name="Stock")
     fixes = truth.fixes(steady(90), 10, noise=False, to_s=steady(90).time_at(200 + 3600))
     follow(live, fixes[:-2])

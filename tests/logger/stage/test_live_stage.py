@@ -1,4 +1,4 @@
-"""The whole live computation: alarms, commands, and going on after a power cut at any moment."""
+"""The whole live computation: alarms, commands, and resuming after a power cut at any moment."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_alarms_of_engine_and_recorder() -> None:
     assert of_kind(events, "command", name="acknowledge")
 
 
-def test_the_brought_alarms_ask_for_nothing_unheard_of() -> None:
+def test_the_default_alarms_use_only_known_channels() -> None:
     car = {"battery_v", "rpm", "coolant_c", "oil_bar"}
     asked = {name for rule in default_rules().alarms for name in rule.when.names}
     assert asked <= car | OWN_VALUES | HEALTH_VALUES
@@ -74,7 +74,7 @@ def test_the_brought_alarms_ask_for_nothing_unheard_of() -> None:
     assert live.values(100 * S).keys() >= OWN_VALUES
 
 
-def test_a_receiver_that_never_speaks_is_an_alarm_after_its_cold_start() -> None:
+def test_a_silent_receiver_raises_an_alarm_after_the_cold_start_time() -> None:
     live = stage()
     live.tick(59 * S)
     assert shown(live, 59 * S)["alarms"] == []
@@ -179,7 +179,7 @@ def test_a_power_cut_at_any_moment(at_s: float, gap_s: float, known: bool, phase
 
 @examples(12)
 @given(st.floats(60, 400), st.floats(0.5, 30))
-def test_elapsed_time_goes_on_across_a_power_cut_to_a_tenth(at_s: float, gap_s: float) -> None:
+def test_elapsed_time_continues_across_a_power_cut_to_a_tenth(at_s: float, gap_s: float) -> None:
     live = stage()
     follow(live, until(at_s))
     began_s = DRIVE.time_at(200)
@@ -217,8 +217,8 @@ def test_a_state_is_small() -> None:
     assert len(json.dumps(live.state(), separators=(",", ":"))) < 2500
 
 
-def test_many_power_cuts_of_no_length_change_nothing() -> None:
-    """Cut off between two fixes, again and again, by a computer that is back at once."""
+def test_many_instant_restarts_change_nothing() -> None:
+    """Repeated power cuts between two fixes, with an immediate restart."""
     whole = stage()
     follow(whole, FIXES)
     live, zero_us = stage(), 0
@@ -289,7 +289,7 @@ _INPUTS = st.one_of(
 
 @examples(80)
 @given(st.lists(_INPUTS, max_size=50))
-def test_nothing_that_comes_in_raises(inputs: list[Any]) -> None:
+def test_no_input_raises(inputs: list[Any]) -> None:
     live = stage()
     total_m = 0.0
     for record in inputs:

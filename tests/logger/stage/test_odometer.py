@@ -65,7 +65,7 @@ def test_nothing_creeps_at_standstill(hz: float) -> None:
         (truth.OBD, 1.0, 1.0, 1),
     ],
 )
-def test_the_wheel_carries_through_ten_minutes_without_gps(
+def test_the_wheel_measures_ten_minutes_without_gps(
     channel: Channel, scale: float, step_kmh: float, hz: float
 ) -> None:
     drive = truth.rally(40_000)
@@ -82,7 +82,7 @@ def test_the_wheel_carries_through_ten_minutes_without_gps(
     assert all(leg.seen for leg in legs[legs.index(bridging) + 1 :])
 
 
-def test_the_wheel_shows_its_way_while_gps_is_lost() -> None:
+def test_the_distance_follows_the_wheel_while_gps_is_lost() -> None:
     drive = truth.rally(20_000)
     odometer = Odometer()
     fixes = truth.fixes(drive, 5, noise=False, to_s=400)
@@ -92,7 +92,7 @@ def test_the_wheel_shows_its_way_while_gps_is_lost() -> None:
     assert odometer.lost(500 * S)
 
 
-def test_without_a_wheel_a_gap_is_the_straight_way() -> None:
+def test_without_a_wheel_a_gap_is_the_straight_distance() -> None:
     drive = truth.planned(truth.road(30_000), [(10, 90.0), (600, 90.0)])
     odometer = Odometer()
     legs = drive_through(odometer, truth.fixes(drive, 1, lost=[(100.0, 300.0)]))
@@ -104,7 +104,7 @@ def test_without_a_wheel_a_gap_is_the_straight_way() -> None:
 
 
 @pytest.mark.parametrize(("gap_us", "seen"), [(BLINK_US, True), (BLINK_US + 1, False)])
-def test_a_blink_is_bridged_by_the_speeds_at_its_ends(gap_us: int, seen: bool) -> None:
+def test_a_short_gap_is_bridged_by_the_speeds_at_its_ends(gap_us: int, seen: bool) -> None:
     odometer = Odometer()
     fix_at(odometer, 0, 20.0)
     leg = odometer.fix(gap_us, 0.0, 60.0 / 111_319.5, 20.0)

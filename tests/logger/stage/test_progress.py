@@ -369,7 +369,7 @@ COMMANDS: list[tuple[str, dict[str, Any]]] = [
 def test_undo_is_the_inverse_of_any_commands(
     commands: list[tuple[str, dict[str, Any]]], until_s: float, drive_on_s: float, hidden: bool
 ) -> None:
-    """Also when the car drives on between: then as if nothing had been said."""
+    """Also if the car drives on in between: the result is as without the command."""
     itinerary = (
         one_section(DRIVE.path, MARKS, 14_000, hidden=hidden) if hidden else sections(DRIVE, target_min=3)
     )

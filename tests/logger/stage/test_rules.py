@@ -1,4 +1,4 @@
-"""The rules file: the numbers that stagelog brings, and those of one's own over them."""
+"""The rules file: defaults, and a user's own rules over them."""
 
 from __future__ import annotations
 

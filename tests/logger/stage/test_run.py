@@ -1,4 +1,4 @@
-"""What is left of a section: the road on which the clock runs, and how long it stands."""
+"""Rest of a section: distance on which the clock runs, and time for which it stands still."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_a_missed_beginning_stops_no_clock() -> None:
 def test_the_required_average_is_that_of_the_road_that_counts(
     opens: str, closes: str, time_s: float | None
 ) -> None:
-    """The page tells what is left of that road in what is left of the target time."""
+    """The page shows the average speed required for the rest of the target time."""
     drive = truth.planned(truth.road(20_000), [(20, 0.0), (6, 90.0), (500, 90.0), (5, 0.0)])
     time = {} if time_s is None else {"time_s": time_s}
     marks = [(0, "dss"), (4000, opens, time), (6000, closes), (9000, "ass")]

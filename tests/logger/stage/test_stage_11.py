@@ -1,4 +1,4 @@
-"""Stage 11 of the Dakar 2026 as the crew page tells it: the splits, the gap and the average of the source."""
+"""Stage 11 of the Dakar 2026 on the crew page: splits, gap and average as published."""
 
 from __future__ import annotations
 

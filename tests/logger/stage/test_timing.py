@@ -1,4 +1,4 @@
-"""Drive time: follows UTC, never steps, goes on across a gap."""
+"""Drive time: follows UTC, never steps, continues across a gap."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_fixes_held_up_by_a_stall_keep_their_own_times() -> None:
 @pytest.mark.parametrize("hz", [1, 5, 10, 25])
 @pytest.mark.parametrize("stall_s", [1.5, 3.0, 6.0])
 def test_a_backlog_that_comes_at_once_lengthens_no_duration(hz: int, stall_s: float) -> None:
-    """What waited in the port while this computer stood still looks like agreement at 5 Hz and more."""
+    """At 5 Hz and more, a backlog after a stall looks like fixes that agree."""
     clock, begins_us = DriveClock(), 20 * S
     ends_us = begins_us + round(stall_s * S)
     for number in range(60 * hz):

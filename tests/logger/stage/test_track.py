@@ -1,4 +1,4 @@
-"""Speed and distance from positions alone, against drives of known truth: rates, noises and roundings of receivers."""
+"""Speed and distance from positions alone, against known truth: rates, noises, roundings."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_walking_pace_is_driven(hz: float, noise: dict[str, float]) -> None:
 @pytest.mark.parametrize("hz", RATES)
 @pytest.mark.parametrize("noise", NOISES[:3])
 def test_speed_is_right_after_a_second(hz: float, noise: dict[str, float]) -> None:
-    """Within 3 km/h (5 where positions are rounded to 0.2 m) of a speed of the last second (of two at 1 Hz)."""
+    """Within 3 km/h (5 if positions are rounded to 0.2 m) of a speed in the last second (two seconds at 1 Hz)."""
     within_mps = (5 if noise["step_deg"] > 1e-6 else 3) / 3.6
     _, t, speeds, true = followed(STAGE, hz, **noise)
     back = 2 if hz == 1 else math.ceil(hz)

@@ -1,4 +1,4 @@
-"""A drive with known truth, seen by a receiver and a wheel with realistic errors: what the live tests compare with.
+"""Drives with known truth, as seen by a receiver and a wheel with realistic errors.
 
 The road is one long winding line; the plan of speeds is random but fixed by a seed. Noise is what a good
 receiver shows: Doppler to 0.1 m/s, positions that wander slowly over metres, and a cable that delays.
@@ -80,7 +80,7 @@ def fixes(
     delay_s: float = 0.08,
     utc: bool = True,
 ) -> list[Fix]:
-    """What a receiver says of the drive, `lost` for the given times."""
+    """Return a receiver's fixes of the drive, without GPS in the `lost` intervals."""
     rng = np.random.default_rng(seed)
     t = np.arange(round(from_s * hz), round((drive.end_s if to_s is None else to_s) * hz)) / hz
     truth = drive.sample(t)
@@ -112,7 +112,7 @@ def fixes(
 def wheel(
     drive: Drive, hz: float = 10.0, *, scale: float = 1.03, channel: Channel = WHEEL, step_kmh: float = 0.1
 ) -> Iterator[Reading]:
-    """What a wheel-speed unit says: some per cent wrong, and in steps."""
+    """Return the readings of a wheel-speed unit: some per cent wrong, and in steps."""
     t = np.arange(round(drive.end_s * hz)) / hz
     _, speed = drive.motion(t)
     kmh = np.round(speed * 3.6 * scale / step_kmh) * step_kmh
@@ -165,7 +165,7 @@ def follow(
 
 
 def live_stage(itinerary: Itinerary | None, rules: Rules | None = None, **options: Any) -> LiveStage:
-    """A live stage under the usual rules, without alarms."""
+    """A live stage with the default rules, without alarms."""
     return LiveStage(itinerary, rules or default_rules(), **options)
 
 

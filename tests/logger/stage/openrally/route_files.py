@@ -1,4 +1,4 @@
-"""OpenRally files for the tests, written out by hand: the reader is not tested against the writer alone."""
+"""Hand-written OpenRally files, so that the reader is tested independently of the writer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""OpenRally files read: the official example, every spelling in the wild, sections, odometer, lint."""
+"""Reading OpenRally files: the official example, all known spellings, sections, odometer, lint."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def only(route: Itinerary) -> Waypoint:
 
 
 @needs_corpus
-def test_the_official_example_says_what_its_authors_wrote() -> None:
+def test_the_official_example_is_read_completely() -> None:
     with (CORPUS / "example_v1.0.3.gpx").open("rb") as stream:
         route, warnings = read(stream, "example.gpx")
     assert route.stage.name == "example"
@@ -184,7 +184,7 @@ def test_a_speed_alone_inside_a_zone_changes_its_limit() -> None:
 
 
 @pytest.mark.parametrize("units", ["statute", "statue", "Statute", " statute "])
-def test_statute_miles_yards_and_miles_an_hour(units: str) -> None:
+def test_statute_miles_yards_and_mph(units: str) -> None:
     route = imported(wpt(10, "dz clear='100' open='1000'", "speed=30"), wpt(20, "fz"), units=units).itinerary
     first, last = route.sections[0].waypoints
     assert (first.km, first.speed_kmh, first.clear_m, first.open_m) == (16.093, 48.28032, 91.44, 914.4)
@@ -242,7 +242,7 @@ def test_sections_follow_the_timed_parts() -> None:
     ]  # fmt: skip
 
 
-def test_what_stands_at_one_place_comes_in_the_order_of_meeting() -> None:
+def test_marks_at_one_place_are_in_driving_order() -> None:
     route = imported(wpt(0, "dz=50"), wpt(10, "dz=30", "wpe", "dss", "fz"), wpt(20, "fz", "ass", "cp"))
     assert points(route.itinerary) == [
         ("dz", 0), ("fz", 10), ("dss", 0), ("wpe", 0), ("dz", 0), ("fz", 10), ("cp", 10), ("ass", 10),
@@ -308,7 +308,7 @@ def test_the_odometer_unwinds_resets(distances: list[tuple[str, ...]], kilometre
     assert [km for _, km in points(route)] == pytest.approx(kilometres, abs=1e-9)
 
 
-def test_points_without_distances_are_measured_and_said_to_be() -> None:
+def test_points_without_distances_are_measured_with_a_warning() -> None:
     """Versions 0.1 and 0.2 have none or may leave them out."""
     result = imported(wpt(None, "dss", at=0), wpt(None, "cp", at=7), wpt(None, "ass", at=30))
     assert [km for _, km in points(result.itinerary)] == pytest.approx([0, 7, 30], rel=0.001)
@@ -405,8 +405,8 @@ def test_an_unended_zone_holds_to_the_next_one_or_to_the_end_of_its_section() ->
     assert points(route)[:6] == [("dss", 0), ("dz", 2), ("fz", 5), ("dz", 5), ("fz", 9), ("ass", 9)]
 
 
-def test_a_dz_without_speed_is_left_for_the_crew_to_write() -> None:
-    """Nothing is invented: the one breach that keeps an itinerary from being used says where to mend it."""
+def test_a_dz_without_speed_must_be_completed_by_the_crew() -> None:
+    """No limit is assumed: the only violation that makes an itinerary invalid reports where to fix it."""
     toml, _ = import_route(BytesIO(gpx(wpt(1, "dz"), wpt(3, "fz"))), "route.gpx")
     with pytest.raises(ConfigurationError, match="add speed_kmh = the zone's limit"):
         itinerary.load(toml, "stage.toml")
@@ -462,14 +462,14 @@ def test_one_bad_value_is_left_out_with_its_line(point: str, warning: str) -> No
         ),
     ],
 )
-def test_what_is_no_route_is_refused_in_one_line(file: bytes, message: str) -> None:
+def test_files_without_a_route_are_refused_in_one_line(file: bytes, message: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         read(BytesIO(file), "route.gpx")
     assert str(caught.value).startswith(f"route.gpx: {message}")
     assert caught.value.hint
 
 
-def test_warnings_have_an_end() -> None:
+def test_warnings_are_bounded() -> None:
     result = imported(*(wpt(n, "cp", "speed=x") for n in range(400)))
     assert len(result.warnings) == MOST_REMARKS + 1
     assert re.fullmatch(r"and \d+ more warnings", str(result.warnings[-1]))
@@ -506,7 +506,7 @@ def soups(draw: st.DrawFn) -> bytes:
 @examples(150)
 @given(file=soups())
 def test_any_file_becomes_a_valid_itinerary_or_one_line(file: bytes) -> None:
-    """Whatever the file says, its itinerary loads; the only thing left to mend is a missing limit."""
+    """The itinerary of any file loads; the only possible flaw is a missing limit."""
     try:
         toml, warnings = import_route(BytesIO(file), "soup.gpx")
     except ConfigurationError as error:
@@ -523,7 +523,7 @@ def test_any_file_becomes_a_valid_itinerary_or_one_line(file: bytes) -> None:
         assert not missing
 
 
-def test_sections_are_what_the_itinerary_module_makes() -> None:
+def test_sections_pass_the_itinerarys_validation() -> None:
     toml, warnings = import_route(BytesIO(gpx(wpt(0, "dss"), wpt(9.5, "ass"))), "folder/SS3.gpx")
     assert not warnings
     (section,) = itinerary.load(toml, "stage.toml").sections

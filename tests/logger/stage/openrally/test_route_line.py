@@ -1,4 +1,4 @@
-"""Waypoints are placed along the line of a route, in order, whatever the line does."""
+"""Placing waypoints in order along the line of a route, with loops, laps and gaps."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_a_loop_driven_three_times() -> None:
     assert share == pytest.approx([0, 30, 75, 130, 180], abs=0.5)
 
 
-def test_what_is_off_the_line_or_breaks_the_order_has_no_place() -> None:
+def test_waypoints_off_the_line_or_out_of_order_have_no_place() -> None:
     line = RouteLine(north(0, 10_000))
     off = (20.04, 45 + 1.2 * OFF_LINE_M / (DEG_M * math.cos(math.radians(20))))
     places = placed(line, [*north(1000), off, None, *north(9000), *north(2000), *north(3000)])
@@ -115,7 +115,7 @@ def test_points_that_repeat_make_no_segment() -> None:
 
 
 @pytest.mark.slow
-def test_a_long_drive_with_many_waypoints_is_soon_placed() -> None:
+def test_a_long_drive_with_many_waypoints_needs_few_comparisons() -> None:
     """Not by the clock: a place looks at the segments of its own cells only."""
     positions = [(20 + n / 40_000, 45 + 0.002 * math.sin(n / 50)) for n in range(40_000)]
     line = RouteLine(positions)

@@ -1,4 +1,4 @@
-"""Kinds of waypoints as crews, organisers and programs write them, in several languages, and roads driven twice."""
+"""Kinds of waypoints as crews and programs write them, in several languages; laps."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ EXPECTED = [("dss", 0, None), ("wpm", 4, None), ("dz", 9, 50), ("fz", 11, None),
         ],
     ],
 )
-def test_kinds_behind_numbers_and_in_words(names: list[str]) -> None:
+def test_kinds_after_numbers_and_spelled_out(names: list[str]) -> None:
     names = [
         name.replace("zone 50", "zone, max 50") if "|" not in name and "km/h" not in name else name
         for name in names
@@ -99,7 +99,7 @@ def test_the_limit_and_the_number_of_a_zone(text: str, speed_kmh: float | None) 
         "WP12", "Waypoint 3", "Start", "SS2", "Point 4", "la zona verde", "", "End of asphalt",
     ],
 )  # fmt: skip
-def test_words_that_are_no_kind(text: str) -> None:
+def test_words_that_are_not_a_kind(text: str) -> None:
     assert waypoint_words.kind(text) == ""
 
 
@@ -141,7 +141,7 @@ def test_a_loop_that_is_driven_twice() -> None:
     assert kinds(driven_twice((1, "DSS"), (5, "CP1"), (15, "CP2"), (19, "ASS"))) == LAPS
 
 
-def test_kilometres_in_names_tell_the_laps_in_any_order() -> None:
+def test_kilometres_in_names_select_the_lap_in_any_order() -> None:
     named = [(1, "DSS:90:1.00"), (5, "CP1:90:5.00"), (15, "CP2:90:15.00"), (19, "ASS:90:19.00")]
     assert kinds(driven_twice(*named)) == LAPS
     shuffled = driven_twice(*named[2:], *named[:2])

@@ -1,4 +1,4 @@
-"""Routes as other programs export them become itineraries: `tests/field_cases/routes`, and more of each kind."""
+"""Routes of other programs become itineraries: `tests/field_cases/routes` and variants."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def test_kinds_beside_names(label: str) -> None:
     "text",
     ["1|", "Ft Worth town|300 FT", "TCL|CH", "House|assistance", "WP3|danger", "Camp|Dz of sand", "SS1"],
 )
-def test_what_is_no_kind(text: str) -> None:
+def test_texts_that_are_not_a_kind(text: str) -> None:
     result = plain([(5, text), (29, "ASS")])
     assert [point.kind for point in timed(result).waypoints] == ["ass"]
 
@@ -181,7 +181,7 @@ def test_the_limit_of_a_zone_in_a_name(text: str, speed_kmh: float) -> None:
     assert (zone.kind, zone.speed_kmh) == ("dz", speed_kmh)
 
 
-def test_a_zone_without_a_speed_in_its_name_is_left_to_the_crew() -> None:
+def test_a_zone_without_a_speed_in_its_name_must_be_completed_by_the_crew() -> None:
     result = plain([(0, "DSS"), (5, "DSZ:90"), (8, "FSZ"), (29, "ASS")])
     assert timed(result).waypoints[1].speed_kmh is None
     assert any("dz without a speed" in what for what in warned(result))
@@ -223,7 +223,7 @@ def test_waypoints_without_kinds_beside_a_track() -> None:
     assert "the 2 waypoints name no kind" in warning
 
 
-def test_a_line_that_no_day_can_drive_is_no_route() -> None:
+def test_a_line_too_long_for_one_day_is_ignored() -> None:
     line = "".join(f'<trkpt lat="0" lon="{lon}"/>' for lon in (0, 90, -90, 0))
     with pytest.raises(ConfigurationError, match="there is no track"):
         read(BytesIO(gpx(f"<trk><trkseg>{line}</trkseg></trk>")), "world.gpx")

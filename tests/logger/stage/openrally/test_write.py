@@ -1,4 +1,4 @@
-"""Itineraries written as OpenRally GPX: the round trip, the schema, and what the format cannot hold."""
+"""Itineraries written as OpenRally GPX: round trip, schema, and values that the format cannot hold."""
 
 from __future__ import annotations
 
@@ -63,11 +63,11 @@ def tree(text: str | bytes) -> ElementTree.Element:
     return ElementTree.fromstring(text)  # noqa: S314 - our own text, not somebody's file
 
 
-def test_a_day_comes_back_as_it_was() -> None:
+def test_a_day_round_trips() -> None:
     assert reread(write(DAY)) == DAY
 
 
-def test_what_is_written_reads_without_a_warning_but_of_circles() -> None:
+def test_written_files_read_without_warnings_except_overlapping_circles() -> None:
     warnings = read(BytesIO(write(DAY)), "written.gpx").warnings
     assert [str(warning) for warning in warnings if "overlap" not in warning.what] == []
 
@@ -129,7 +129,7 @@ def days(draw: st.DrawFn) -> Itinerary:
 
 @examples(60)
 @given(day=days().filter(lambda day: any(section.waypoints for section in day.sections)))
-def test_any_day_comes_back_as_it_was(day: Itinerary) -> None:
+def test_any_day_round_trips(day: Itinerary) -> None:
     assert itinerary.load(itinerary.dumps(day), "day.toml") == day  # the generator makes days that count
     assert reread(write(day)) == day
 
@@ -146,7 +146,7 @@ def test_every_element_is_valid_against_the_schema() -> None:
     assert not schema.is_valid(tree(f'<dz xmlns="{OPENRALLY}" open="0"/>'))
 
 
-def test_the_skeleton_is_that_of_gpx() -> None:
+def test_the_structure_is_that_of_gpx() -> None:
     """What the GPX schema asks for: order, namespaces, required attributes, decimal coordinates in range."""
     file = write(DAY)
     gpx = tree(file)
@@ -177,7 +177,7 @@ def test_a_waypoint_without_coordinates_cannot_be_written() -> None:
         write(hidden)
 
 
-def test_an_itinerary_without_waypoints_is_no_route_file() -> None:
+def test_an_itinerary_without_waypoints_cannot_be_written() -> None:
     with pytest.raises(ConfigurationError, match="the itinerary has no waypoints"):
         write(Itinerary(Stage("s"), (Section(kind="liaison", length_km=10),)))
 
@@ -195,7 +195,7 @@ def test_an_itinerary_without_waypoints_is_no_route_file() -> None:
         (Waypoint(1.2, "cp", name="a\x9b31m\u202eb"), Waypoint(1.2, "cp", name="a31mb")),
     ],
 )
-def test_what_the_format_rounds_or_cannot_hold(given_: Waypoint, comes_back: Waypoint) -> None:
+def test_values_that_the_format_rounds_or_drops(given_: Waypoint, comes_back: Waypoint) -> None:
     closer = {"dz": "fz", "dn": "fn", "dt": "ft"}.get(given_.kind)
 
     def day(waypoint: Waypoint) -> Itinerary:

@@ -1,4 +1,4 @@
-"""Route files that are broken, hostile or huge: one line, a line number, a mend, and bounded memory."""
+"""Broken, hostile or huge route files: one-line errors with line number and hint, in bounded memory."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ BILLION_LAUGHS = (
 
 
 class Endless(io.RawIOBase):
-    """A file made while it is read: a head, one block again and again up to `size` bytes, a tail."""
+    """A generated file: a head, one block repeated up to `size` bytes, a tail."""
 
     def __init__(self, head: bytes, block: bytes, size: int, tail: bytes = b"") -> None:
         self._pieces = self._made(head, block, size, tail)
@@ -45,7 +45,7 @@ class Endless(io.RawIOBase):
 
 
 def refusal(stream: BinaryIO | bytes) -> ConfigurationError:
-    """What the reader says of a file, with the memory that it took on the way bounded."""
+    """Return the reader's error for a file, and check that its memory is bounded."""
     tracemalloc.start()
     try:
         with pytest.raises(ConfigurationError) as caught:
@@ -87,7 +87,7 @@ def refusal(stream: BinaryIO | bytes) -> ConfigurationError:
         (GOOD.replace(b"\xc3\xa9", b"\x00"), "route.gpx:4", "damaged, or not in the encoding"),
     ],
 )
-def test_what_is_no_whole_gpx_file_is_refused(file: bytes, where: str, what: str) -> None:
+def test_incomplete_or_other_files_are_refused(file: bytes, where: str, what: str) -> None:
     error = refusal(file)
     assert error.what.startswith(what)
     assert error.where == where
@@ -104,7 +104,7 @@ def test_what_is_no_whole_gpx_file_is_refused(file: bytes, where: str, what: str
         BILLION_LAUGHS.decode().encode("utf-16"),
     ],
 )
-def test_document_types_are_refused_before_they_do_anything(file: bytes) -> None:
+def test_document_types_are_refused_before_entities_are_expanded(file: bytes) -> None:
     error = refusal(file)
     assert error.what == "document types are refused: they can hide entity bombs"
     assert error.where in ("route.gpx:1", "route.gpx:2")
