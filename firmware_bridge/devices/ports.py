@@ -173,9 +173,8 @@ class PortReader:
         def reads_at(baud: int) -> Iterator[Chunk]:
             link.set_rate(baud)
             opening: list[Chunk] = []
-            self._open(
-                link, stop, opening.append
-            )  # kept: an adapter that was left open may send frames already
+            # Bytes are kept from the opening on: an adapter that was left open may send frames already.
+            self._open(link, stop, opening.append)
             return chain(opening, self._reads(link, stop))
 
         search = RateSearch(self._protocol, self._expected, self._clock_us, reads_at, self._report)

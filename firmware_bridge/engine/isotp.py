@@ -54,10 +54,9 @@ class Reassembler:
     def feed(self, t_us: int, source: Source, data: bytes) -> bytes | None:
         """The payload that this frame completes; None if it completes none."""
         first = data[0] if data else 0xFF
+        # Fast path: the same result as below for nearly every frame, in a third of the time.
         if 0 < first <= _CLASSIC_SINGLE < len(data) and not self._unfinished and not self._broken:
-            return data[
-                1 : first + 1
-            ]  # fast path: the same result as below for nearly every frame, in a third of the time
+            return data[1 : first + 1]
         kind = first >> 4
         if kind == _CONSECUTIVE:
             return self._continue(t_us, source, data)

@@ -64,7 +64,7 @@ class Poller:
 
     def __init__(self, pids: Iterable[int] = PIDS, bus: int = 0, *, has_prompt: bool = False) -> None:
         self.asked = self.answered = 0
-        self._wanted = tuple(pid for pid in pids if pid in PIDS)
+        self._selected = tuple(pid for pid in pids if pid in PIDS)
         self._bus = bus
         self._has_prompt = has_prompt
         self._payloads = Reassembler()
@@ -189,19 +189,17 @@ class Poller:
             self._misses_of[pid] = self._misses_of.get(pid, 0) + 1
             if self._misses_of[pid] >= MAX_MISSES:
                 del self._due_us[pid]
-                self._max_pids, self._incomplete = (
-                    MAX_PIDS,
-                    0,
-                )  # it may have been the only PID without an answer
+                # It may have been the only PID without an answer, so several per request may work again.
+                self._max_pids, self._incomplete = MAX_PIDS, 0
 
     def _continue_discovery(self, pid: int, t_us: int) -> None:
         following = pid + 0x20
         if following in self._supported and following in SUPPORT_PIDS:
             self._due_us = {following: t_us}
-        elif self._supported.intersection(self._wanted):
+        elif self._supported.intersection(self._selected):
             self._pause_us = FIRST_PAUSE_US
             self._is_discovering = False
-            self._due_us = {number: t_us for number in self._wanted if number in self._supported}
+            self._due_us = {number: t_us for number in self._selected if number in self._supported}
         elif self._request_id == STANDARD_REQUEST_ID:
             self._request_id = EXTENDED_REQUEST_ID
             self._due_us = {SUPPORT_PIDS[0]: t_us}

@@ -78,19 +78,19 @@ class EngineReadings:
         self._listed = (self._decoders, self._multiplexed)
         self._by_group = [one for one in decoders if isinstance(one, GroupDecoder) and one.has_groups]
         self._looked_up: set[int] = set()
-        self._wanted = self._decoders.keys() - self._multiplexed
+        self._decoded_ids = self._decoders.keys() - self._multiplexed
         self._latest: dict[int, CanFrame] = {}
         self._kept: deque[CanFrame] = deque(maxlen=MAX_KEPT_FRAMES)
 
     def feed(self, frames: Sequence[CanFrame]) -> None:
         """Store frames, in order of arrival. The plain loop is the fastest form measured."""
-        if self._wanted or self._by_group:
+        if self._decoded_ids or self._by_group:
             latest = self._latest
             for frame in frames:
                 latest[frame[2]] = frame
             if len(latest) > MAX_LATEST_IDS:
                 self._look_up()
-                self._latest = {can_id: latest[can_id] for can_id in self._wanted & latest.keys()}
+                self._latest = {can_id: latest[can_id] for can_id in self._decoded_ids & latest.keys()}
         if self._multiplexed:
             multiplexed = self._multiplexed
             self._kept.extend([frame for frame in frames if frame[2] in multiplexed])
@@ -107,15 +107,14 @@ class EngineReadings:
         """Forget all identifiers that were looked up; keep those that the decoders list."""
         self._looked_up.clear()
         self._decoders, self._multiplexed = self._listed
-        self._wanted = self._decoders.keys() - self._multiplexed
+        self._decoded_ids = self._decoders.keys() - self._multiplexed
 
     def _look_up(self) -> None:
         """Look up identifiers that appeared for the first time, in order of arrival."""
         if not self._by_group or self._looked_up.issuperset(self._latest):
             return
-        if (
-            len(self._looked_up) > 4 * MAX_LATEST_IDS
-        ):  # no undamaged bus has as many: they are looked up again when they reappear
+        # No undamaged bus has as many identifiers; they are looked up again when they reappear.
+        if len(self._looked_up) > 4 * MAX_LATEST_IDS:
             self._forget()
         decoders, multiplexed = dict(self._decoders), set(self._multiplexed)
         for can_id, frame in self._latest.items():
@@ -128,7 +127,7 @@ class EngineReadings:
                     multiplexed.add(can_id)
                     self._kept.append(frame)
         self._decoders, self._multiplexed = decoders, frozenset(multiplexed)
-        self._wanted = self._decoders.keys() - self._multiplexed
+        self._decoded_ids = self._decoders.keys() - self._multiplexed
 
     def tick(self, t_us: int) -> list[Reading]:
         """The newest reading since the last tick of each channel that has one, in order of time.
@@ -136,7 +135,7 @@ class EngineReadings:
         A reading has the time of its frame, but never a time after `t_us`.
         """
         self._look_up()
-        latest = [self._latest[can_id] for can_id in self._wanted & self._latest.keys()]
+        latest = [self._latest[can_id] for can_id in self._decoded_ids & self._latest.keys()]
         frames = sorted((*self._kept, *latest), key=attrgetter("t_us"))
         self._kept.clear()
         self._latest.clear()

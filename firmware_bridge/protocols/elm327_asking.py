@@ -65,9 +65,8 @@ class Asker:
     def _ask(self, frame: CanFrame) -> None:
         pids, is_extended = requested_pids(frame.data), bool(frame.can_id & EFF_FLAG)
         if self._was_extended and not is_extended and pids == SUPPORT_PIDS[:1]:
-            self._bitrates.append(
-                self._bitrates.pop(0)
-            )  # no answer to either kind of identifier at this rate
+            # No answer to either kind of identifier at this rate: the other one is next.
+            self._bitrates.append(self._bitrates.pop(0))
         self._was_extended = is_extended
         protocol = _PROTOCOLS[self._bitrates[0]][is_extended]
         if protocol != self._protocol or pids == SUPPORT_PIDS[:1]:

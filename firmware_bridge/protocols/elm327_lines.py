@@ -103,10 +103,8 @@ def _bus_error(text: str) -> tuple[str, Detail]:
 
 
 _MESSAGES: tuple[tuple[re.Pattern[str], Callable[[str], tuple[str, Detail]]], ...] = (
-    (
-        re.compile(r"OK|NO DATA|STOPPED|\d{1,2}\.\d{1,2} ?V|A?[0-9A-C]|\.+"),
-        _no_notice,
-    ),  # a voltage, a protocol
+    # Including a voltage and a protocol number.
+    (re.compile(r"OK|NO DATA|STOPPED|\d{1,2}\.\d{1,2} ?V|A?[0-9A-C]|\.+"), _no_notice),
     (re.compile(r"\?"), _refused),
     (re.compile(r"BUFFER FULL"), _overrun),
     (re.compile(r"LV RESET|!?(?:LP|ACT) ALERT"), _status),

@@ -177,9 +177,8 @@ class Decoder:
 
     def _unusual(self, line: bytes) -> None:
         """Handle a line that the table does not match: a new identifier, an answer, a new mode, or damage."""
-        frame = self._frame(line) or self._frame(
-            line.lstrip(b"zZ")
-        )  # z: transmission acknowledged, or its echo
+        # z or Z: an acknowledged transmission, or its echo.
+        frame = self._frame(line) or self._frame(line.lstrip(b"zZ"))
         if frame is not None:
             if not self._accept(frame):
                 self._reject(line + b"\r", "length")
@@ -212,9 +211,8 @@ class Decoder:
         if can_id & FD_FLAG and digits % 2 and line[-1:] in (b"0", b"1", b"S"):
             can_id |= 0 if line[-1:] == b"0" else ESI_FLAG
             line, digits = line[:-1], digits - 1
-        if digits - 2 * len(fill) == max(
-            self._stamp_digits, 0
-        ):  # stock CANable 2 sends data with a remote frame
+        # Stock CANable 2 sends data with a remote frame.
+        if digits - 2 * len(fill) == max(self._stamp_digits, 0):
             start, digits = start + 2 * len(fill), digits - 2 * len(fill)
         if digits not in STAMP_CODES:
             return None

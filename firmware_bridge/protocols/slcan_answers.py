@@ -84,8 +84,6 @@ _ANSWERS: tuple[tuple[re.Pattern[bytes], Callable[[str], tuple[str, Detail] | No
     (re.compile(rb"E[0-9A-F]{8}"), _error_report),
     (re.compile(rb"[VN][0-9A-Za-z]{1,16}|v[0-9A-Fa-f]{4}|v: [ -~]{1,200}|ESP32RET"), _version),
     (re.compile(rb"[+>][\t -~]{1,250}"), _version),
-    (
-        re.compile(rb"[!-~]{1,40} [ -~]{0,160}(?:git|canable|V\d)[ -~]{0,100}"),
-        _version,
-    ),  # CANable's, WeAct's version
+    # CANable and WeAct.
+    (re.compile(rb"[!-~]{1,40} [ -~]{0,160}(?:git|canable|V\d)[ -~]{0,100}"), _version),
 )

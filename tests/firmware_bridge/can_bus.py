@@ -30,7 +30,7 @@ class _Near(socket.socket):
     def recvmsg(self, *sizes: int) -> Any:
         error, self.error = self.error, None
         if error is not None:
-            raise OSError(error, "as AF_CAN says it")
+            raise OSError(error, "like AF_CAN")
         return super().recvmsg(*sizes)
 
 

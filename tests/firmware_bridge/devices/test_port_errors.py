@@ -27,7 +27,7 @@ def only_in_context(number: int) -> serial.SerialException:
 
 @pytest.mark.parametrize("wrap", [with_number, only_in_context])
 @pytest.mark.parametrize(
-    ("number", "state", "words"),
+    ("number", "state", "text"),
     [
         (errno.ENOENT, "missing", "plug it in"),
         (errno.ENODEV, "missing", "plug it in"),
@@ -40,14 +40,14 @@ def only_in_context(number: int) -> serial.SerialException:
         (errno.ENOSPC, "missing", "correct `port`"),
     ],
 )
-def test_errno_decides(wrap: Callable[[int], Exception], number: int, state: str, words: str) -> None:
-    trouble = cannot_open("/dev/x", 9600, wrap(number))
-    assert trouble.state == state
-    assert str(trouble).startswith("/dev/x: ")
-    assert words in str(trouble)
-    assert "\n" not in str(trouble)
-    assert isinstance(trouble, DeviceError)
-    assert trouble.exit_code == 69
+def test_errno_decides(wrap: Callable[[int], Exception], number: int, state: str, text: str) -> None:
+    error = cannot_open("/dev/x", 9600, wrap(number))
+    assert error.state == state
+    assert str(error).startswith("/dev/x: ")
+    assert text in str(error)
+    assert "\n" not in str(error)
+    assert isinstance(error, DeviceError)
+    assert error.exit_code == 69
 
 
 def test_a_refused_rate_is_not_a_lost_device() -> None:

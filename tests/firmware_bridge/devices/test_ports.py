@@ -140,7 +140,7 @@ def test_non_serial_file_is_reported(tmp_path: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "state", "words"),
+    ("url", "state", "text"),
     [
         ("gopher://x", "unusable", "gopher"),
         ("socket://127.0.0.1", "missing", "socket://127.0.0.1"),
@@ -148,11 +148,11 @@ def test_non_serial_file_is_reported(tmp_path: Path, kind: str) -> None:
         ("hwgrep://no such adapter", "missing", "no such adapter"),
     ],
 )
-def test_invalid_url_is_one_line(url: str, state: str, words: str) -> None:
+def test_invalid_url_is_one_line(url: str, state: str, text: str) -> None:
     sink = Sink()
     with running(gps(url, sink)):
         change = sink.await_state(state)
-    assert words in change.detail
+    assert text in change.detail
     assert "correct `port`" in change.detail
     assert "\n" not in change.detail
 
@@ -385,7 +385,7 @@ def test_device_that_reads_nothing_drops_bytes_without_blocking() -> None:
                 taken += 64
                 assert taken < 1 << 20, "there is no bound"
             device.send(sentence(1))
-            eventually(lambda: sink.data() == sentence(1), "reading goes on")
+            eventually(lambda: sink.data() == sentence(1), "reading continues")
             assert taken >= OUTBOX_BYTES
             eventually(lambda: len(device.received()) == taken, "the line is free again: all is sent")
             assert device.received() == b"x" * taken

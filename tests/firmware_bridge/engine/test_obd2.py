@@ -70,20 +70,20 @@ def sent(
 
 ENGINE = [(0x0C, b"\x1a\xf8"), (0x0D, b"\x50"), (0x11, b"\xff"), (0x42, b"\x36\xb0")]
 GEARBOX = [(0x05, b"\x7b"), (0x0F, b"\x3c"), (0x46, b"\x4b"), (0x5C, b"\x87")]
-ENGINE_SAYS = {"rpm": 1726.0, "speed_kmh": 80.0, "throttle_pct": 100.0, "battery_v": 14.0}
-GEARBOX_SAYS = {"coolant_c": 83.0, "intake_c": 20.0, "ambient_c": 35.0, "oil_c": 95.0}
+ENGINE_VALUES = {"rpm": 1726.0, "speed_kmh": 80.0, "throttle_pct": 100.0, "battery_v": 14.0}
+GEARBOX_VALUES = {"coolant_c": 83.0, "intake_c": 20.0, "ambient_c": 35.0, "oil_c": 95.0}
 
 
 @pytest.mark.parametrize("can_id", [0x7E8, 0x7EF, 0x18DAF110 | EFF_FLAG])
 def test_an_answer_in_several_frames(can_id: int) -> None:
     assert len(sent(ENGINE)) == 2
-    assert read(sent(ENGINE, can_id)) == (ENGINE_SAYS, 0)
+    assert read(sent(ENGINE, can_id)) == (ENGINE_VALUES, 0)
 
 
 def test_flow_control_frames_are_ignored() -> None:
     first, second = sent(ENGINE)
-    asker = CanFrame(0, 0, 0x7E8, bytes.fromhex("30 00 00 00 00 00 00 00"))
-    assert read([first, asker, second]) == (ENGINE_SAYS, 0)
+    flow_control = CanFrame(0, 0, 0x7E8, bytes.fromhex("30 00 00 00 00 00 00 00"))
+    assert read([first, flow_control, second]) == (ENGINE_VALUES, 0)
 
 
 @given(st.randoms(use_true_random=False))
@@ -97,7 +97,7 @@ def test_interleaved_answers_of_several_control_units(shuffle: random.Random) ->
     frames = []
     while any(queues):
         frames.append(shuffle.choice([queue for queue in queues if queue]).pop(0))
-    assert read(frames) == ({**ENGINE_SAYS, **GEARBOX_SAYS, "fuel_pct": 80.0, "maf_gps": 5.0}, 0)
+    assert read(frames) == ({**ENGINE_VALUES, **GEARBOX_VALUES, "fuel_pct": 80.0, "maf_gps": 5.0}, 0)
 
 
 LONG = [(0x0C, b"\x1a\xf8"), (0x7F, bytes(13)), (0x0D, b"\x50"), (0x94, bytes(12)), (0x05, b"\x7b")]
@@ -107,11 +107,11 @@ LONG = [(0x0C, b"\x1a\xf8"), (0x7F, bytes(13)), (0x0D, b"\x50"), (0x94, bytes(12
 def test_a_lost_frame_loses_its_answer_and_is_counted_once(lost: int) -> None:
     frames = sent(LONG)
     assert len(frames) == 6
-    says, bad = read([*frames[:lost], *frames[lost + 1 :]])
-    assert says == {}
+    values, bad = read([*frames[:lost], *frames[lost + 1 :]])
+    assert values == {}
     assert bad == (0 if lost == 5 else 1)  # the last one may still arrive
-    says, bad = read([*frames[:lost], *frames[lost + 1 :], *sent(GEARBOX, 0x7E9), *frames])
-    assert says == {"rpm": 1726.0, "speed_kmh": 80.0, "coolant_c": 83.0} | GEARBOX_SAYS
+    values, bad = read([*frames[:lost], *frames[lost + 1 :], *sent(GEARBOX, 0x7E9), *frames])
+    assert values == {"rpm": 1726.0, "speed_kmh": 80.0, "coolant_c": 83.0} | GEARBOX_VALUES
     assert bad == 1
 
 
@@ -123,7 +123,7 @@ def test_frames_out_of_order_lose_the_answer(order: tuple[int, ...]) -> None:
 
 def test_late_frame_is_ignored() -> None:
     first, second = sent(ENGINE)
-    assert read([first, second._replace(t_us=FRAME_TIMEOUT_US)]) == (ENGINE_SAYS, 0)
+    assert read([first, second._replace(t_us=FRAME_TIMEOUT_US)]) == (ENGINE_VALUES, 0)
     assert read([first, second._replace(t_us=FRAME_TIMEOUT_US + 1)]) == ({}, 1)
 
 
@@ -171,8 +171,8 @@ def test_decoder_never_raises(frames: list[tuple[int, bytes]]) -> None:
     st.sampled_from(sorted(ANSWER_IDS)),
 )
 def test_any_answers_are_read(answers: list[tuple[int, bytes]], can_id: int) -> None:
-    says, bad = read(sent(answers, can_id))
+    values, bad = read(sent(answers, can_id))
     assert bad == 0
-    assert says == {
+    assert values == {
         PIDS[pid].channel.name: PIDS[pid].scaled(int.from_bytes(value, "big")) for pid, value in answers
     }

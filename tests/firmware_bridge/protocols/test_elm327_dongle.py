@@ -64,11 +64,11 @@ class Host:
             for command in self.asker.due(self._t_us()) if polls else ():
                 data += self._hear(self.dongle.feed(command, self.now_s))
             data += self._tick()
-            wanted = self.opened.attend(data) if self.opened.attend and data else b""
-            if wanted is None:
+            reaction = self.opened.attend(data) if self.opened.attend and data else b""
+            if reaction is None:
                 self.opened = self.open()
-            elif wanted:
-                self._hear(self.dongle.feed(wanted, self.now_s))
+            elif reaction:
+                self._hear(self.dongle.feed(reaction, self.now_s))
 
     def _t_us(self) -> int:
         return round(self.now_s * 1e6)
