@@ -1,1 +1,1 @@
-"""Device access: open ports and interfaces, read and time-stamp their bytes, detect wrong devices and settings."""
+"""Open ports and interfaces, read and time-stamp their bytes, detect wrong devices and settings."""

@@ -1,4 +1,4 @@
-"""Restart detection: notice that a device has restarted and lost its settings, so that its opening is sent again.
+"""Restart detection: notice when a device has lost its settings, so that its opening is sent again.
 
 Sans-I/O: bytes and times come in, the reason comes out. A brown-out when the engine is cranked takes a second.
 Afterwards an adapter is closed, or sends text instead of frames, while the bus is active; a receiver is back at its

@@ -1,4 +1,4 @@
-"""SocketCAN link: read and write frames of a kernel CAN interface as records of bytes (protocols/socketcan.py).
+"""SocketCAN link: read and write frames of a CAN interface as records (protocols/socketcan.py).
 
 Compares the interface with the configuration but changes nothing: only root may set bit rate and listen-only mode. An
 interface that is up acknowledges the car's frames, or does not, whether the recorder reads it or not. So an interface

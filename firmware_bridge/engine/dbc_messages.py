@@ -1,4 +1,4 @@
-"""Build cantools messages from parsed DBC messages, each on its own, so that a bad one does not affect the others.
+"""Build cantools messages from parsed DBC messages; a bad message does not affect the others.
 
 cantools does the arithmetic but checks no sizes, so the work to build a message is estimated first and bounded.
 """

@@ -1,4 +1,4 @@
-"""ISO-TP (ISO 15765-2): reassemble messages that span several CAN frames, and split payloads into frames.
+"""ISO-TP (ISO 15765-2): reassemble messages from CAN frames, and split payloads into frames.
 
     single        [0n]    [payload: n = 1..7]            n = 0: the length is in the next byte (CAN FD)
     first         [1n nn] [payload: the first 6 bytes]   nnn = length of the whole payload, more than 7

@@ -1,4 +1,4 @@
-"""J1939 identifiers: match frames to the messages of a DBC file by parameter group, for any source address.
+"""J1939 identifiers: match frames to DBC messages by parameter group, for any source address.
 
     [priority:3] [EDP, DP:2] [PF:8] [PS:8] [source address:8]        (SAE J1939-21)
 

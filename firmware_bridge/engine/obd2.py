@@ -1,4 +1,4 @@
-"""Decode OBD-II answers into readings, also answers to another tester. Requests are sent by obd2_poller.py."""
+"""Decode OBD-II answers into readings, including answers to requests of another tester."""
 
 from __future__ import annotations
 

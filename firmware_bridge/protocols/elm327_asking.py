@@ -1,4 +1,4 @@
-"""Send OBD-II requests through an ELM327 dongle: one command per prompt, with a search for the car's protocol.
+"""Send OBD-II requests through an ELM327 dongle, one per prompt, and find the car's protocol.
 
 Sans-I/O. The poller decides what to request; a dongle sends the frame, waits for all answers, and prompts. When the
 poller changes between 11- and 29-bit requests, the dongle is first set to that protocol. If the bit rate of the bus is

@@ -1,4 +1,4 @@
-"""Table of SLCAN firmwares: how to recognise each, and how to open it listen-only (from their sources).
+"""Table of SLCAN firmwares: how to recognise each, and how to open it listen-only.
 
     firmware (answer to V)               L            listens with   remarks
     Lawicel CANUSB (V1013), USBtin       CR           L
@@ -12,8 +12,8 @@
     mintynet, slcanuino (V1234)          BEL          cannot         M is answered with CR and does nothing
     unknown                              CR: L        cannot
 
-So neither an answer to M nor silence proves anything: an adapter that does not confirm `L` is only opened with other
-commands if its firmware is known to listen then.
+The facts are from the firmwares' sources. Neither an answer to M nor silence proves anything, so an adapter that does
+not confirm `L` is opened with other commands only if its firmware is known to listen then.
 """
 
 from __future__ import annotations

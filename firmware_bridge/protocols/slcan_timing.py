@@ -1,4 +1,4 @@
-"""CAN bit timing for rates without an S code: solve for the segments of a bit, and format each firmware's command.
+"""CAN bit timing for rates without an S code: compute the segments, format each firmware's command.
 
     bit = 1 (sync) + seg1 + seg2 quanta,   quantum = prescaler / clock of the controller
 
