@@ -68,8 +68,8 @@ def identifier(number: int) -> tuple[int | None, str]:
 
 def excerpt(text: str) -> str:
     """The first 60 characters of a statement on one line, non-printable characters replaced."""
-    words = " ".join(text[:200].split())[:60]
-    return "".join(letter if letter.isprintable() else "\ufffd" for letter in words)
+    line = " ".join(text[:200].split())[:60]
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in line)
 
 
 def as_whole(digits: str) -> int:
