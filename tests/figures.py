@@ -1,4 +1,4 @@
-"""Collect figures from tests and print them at the end of the run: the data of the table "How it fails".
+"""Collect figures from tests and print them at the end of the run, for the table "How it fails".
 
 A test takes the fixture `figures` and records how many faults it tried, a measurement, or a sentence. Figures with the
 same text are merged over all tests: counts are summed, measurements are shown as maximum and median.
@@ -32,7 +32,7 @@ class Figures:
         self._add("tried", what, count)
 
     def measured(self, what: str, value: float, unit: str) -> None:
-        """Add a measurement, of which the maximum matters: "lost by a kill", 0.3, "s"."""
+        """Add a measurement, of which the maximum matters: "loss per kill", 0.3, "s"."""
         self._add("measured", what, value, unit)
 
     def note(self, line: str) -> None:

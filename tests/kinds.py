@@ -1,9 +1,9 @@
-"""Mark each test by the resources it needs (`pty`, `process`, `socket`, ...), and fail a `unit` test that needs any.
+"""Mark each test by the resources it needs (`pty`, `process`, ...); a `unit` test needs none.
 
 The needs of a file follow from its imports, direct or through helpers in `tests`; a test also has the needs of its
 fixtures' files. A mark set by hand adds what only the product's own code starts. A test without needs gets the mark
 `unit`; a test in a file with needs can be marked `unit` by hand. While a `unit` test runs, an audit hook watches for
-processes, ptys and sockets, and fails a wrongly marked test with the mark it lacks.
+processes, ptys and sockets: a wrongly marked test fails, and the message names the mark it lacks.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Run a random sample of large test matrices; `python -m tests` picks a new seed each time and prints it.
+"""Run a random sample of large test matrices, picked by a seed that `python -m tests` prints.
 
 A test marked `matrix(N)` runs with about one in N of its parameters if `--seed` is given, and with all of them
 otherwise (`python -m tests --full`). The same seed picks the same tests.

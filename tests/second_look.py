@@ -1,4 +1,4 @@
-"""Run failed tests marked `load_sensitive` again, alone ("second look"), and fail those that need it often.
+"""Run failed `load_sensitive` tests again, alone ("second look"), and fail those that need it often.
 
 Such a test waits by the clock for real ports, processes and pages, so other work on the machine can make it fail. It
 must then pass two of at most three runs alone, and it may need a second look in only one of three runs of the suite.

@@ -1,4 +1,4 @@
-"""Undocumented parts of other libraries that the project uses: each exists, and its library has an upper bound.
+"""Undocumented parts of libraries that the project uses: each exists and has an upper bound.
 
 A missing part fails here with its name and the module that uses it, not later with an obscure error.
 """

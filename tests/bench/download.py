@@ -1,4 +1,4 @@
-"""Downloads: the recorder's longest commit while its log is copied, and memory and rate for a gigabyte."""
+"""Downloads: longest commit of the recorder during a copy, memory and rate for a gigabyte."""
 
 from __future__ import annotations
 

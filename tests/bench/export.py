@@ -1,4 +1,4 @@
-"""CPU time of exports: signals against a loop over cantools, CSV against `sqlite3 -csv`, GPX against gpxpy.
+"""CPU time of exports, compared with cantools, `sqlite3 -csv` and gpxpy.
 
 The log is synthetic: fixes at 10 Hz, 13 channels at 10 Hz, and 333 frames per second of four messages, three of them
 the virtual car's engine messages. Times are CPU time of the whole process, because the machine may be shared.

@@ -1,4 +1,4 @@
-"""Add a season of logs to a store and review all of them: in a loop, with one worker, with two workers.
+"""Add a season of logs to a store and review them in a loop, with one worker and with two.
 
 `simulate` drives one day (1 Hz GPS, 20 frames per second); the other cars' logs are copies with another number.
 The clusters start before the measurement, so it contains the review but not Python's imports.

@@ -1,4 +1,4 @@
-"""Load on the whole recorder process: frame rate, CPU, disk, memory, start-up; and python-can as its peer."""
+"""Load on the whole recorder process: frame rate, CPU, disk, memory, start-up; python-can as peer."""
 
 from __future__ import annotations
 

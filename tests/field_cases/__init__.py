@@ -1,1 +1,1 @@
-"""Inputs modelled on public bug reports, forum threads and firmware sources, with tests of the correct result."""
+"""Inputs modelled on public bug reports and firmware sources, with tests of the correct result."""

@@ -1,4 +1,4 @@
-"""Timing of receivers' sentences: each case live (paced, through the recorder's pipeline) and in replay."""
+"""Timing of receivers' sentences: each case live (paced, through the pipeline) and in replay."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def test_rmc_arrives_after_the_gga_of_the_next_second(
 
 
 @pytest.mark.parametrize("way", ["live", "replay"])
-def test_vtg_before_its_gga(way: str, tmp_path: Path) -> None:
+def test_vtg_before_its_gga_belongs_to_the_same_fix(way: str, tmp_path: Path) -> None:
     """Two GGA are lost; the speed of a neighbouring second would be wrong by up to 2.7 m/s."""
     case = "vtg-before-gga"
     fixes = live(bursts(case, 1, b"VTG")).fix if way == "live" else replayed(case, tmp_path).fix

@@ -1,4 +1,4 @@
-"""Receivers and phones that record positions without speed: distance, speed, and the speed's source in the review."""
+"""Recordings of positions without speed: distance, speed, and the speed's source in the review."""
 
 from __future__ import annotations
 
@@ -89,14 +89,14 @@ def _at(second: float) -> str:
     return f"2026-01-12T09:{int(second) // 60:02d}:{int(second) % 60:02d}Z"
 
 
-def test_a_10_hz_track_with_times_in_whole_seconds(tmp_path: Path) -> None:
+def test_distance_of_a_10_hz_track_with_times_in_whole_seconds(tmp_path: Path) -> None:
     path = _gpx(tmp_path / "t.gpx", [[(2.0 * i, _at(i / 10)) for i in range(1200)]])
     figures = reviewed(path).quality.figures
     assert figures["distance_m"] == pytest.approx(2380, rel=0.03)
     assert figures["max_kmh"] == pytest.approx(72, abs=3)
 
 
-def test_segments_and_points_out_of_order(tmp_path: Path) -> None:
+def test_segments_and_points_out_of_order_are_sorted(tmp_path: Path) -> None:
     first = [(20.0 * i, _at(i)) for i in range(100)]
     second = [(20.0 * i, _at(i)) for i in range(160, 260)]
     second[10], second[11] = second[11], second[10]

@@ -1,4 +1,4 @@
-"""UBX mixed with NMEA as receivers send it: one complete fix per epoch, and the same fixes in a replay of the log."""
+"""UBX mixed with NMEA: one complete fix per epoch, and the same fixes in a replay of the log."""
 
 import sqlite3
 from contextlib import closing

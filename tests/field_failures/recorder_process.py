@@ -1,4 +1,4 @@
-"""The real recorder as a process, and a CAN source with numbered frames, so that tests can count losses."""
+"""The real recorder as a process, and a CAN source with numbered frames to count losses."""
 
 from __future__ import annotations
 

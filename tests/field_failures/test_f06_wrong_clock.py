@@ -1,4 +1,4 @@
-"""F6: the clock is wrong at boot and is set during the drive. No name, order or duration depends on it."""
+"""F6: a wrong clock at boot and steps during the drive; no name, order or duration depends on it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""F8: GPS week rollover: a wrong week is corrected and logged, an impossible date sets no clock, every fix is kept."""
+"""F8: GPS week rollover: the week is corrected and logged; an impossible date sets no clock."""
 
 import datetime
 import os

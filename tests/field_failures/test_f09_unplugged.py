@@ -1,4 +1,4 @@
-"""F9: a USB device is unplugged and returns, perhaps under another name; the other source loses nothing.
+"""F9: a USB device is unplugged and returns, perhaps renamed; the other source loses nothing.
 
 The tests use real ptys: closing the far end is a hang-up to the kernel, like pulling the plug.
 """

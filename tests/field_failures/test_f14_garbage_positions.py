@@ -1,4 +1,4 @@
-"""F14: damaged NMEA becomes a position: no fix is never (0, 0); a jump of kilometres is rejected and counted."""
+"""F14: damaged NMEA becomes a position: never (0, 0), and jumps of kilometres are rejected."""
 
 import random
 from itertools import pairwise
@@ -89,7 +89,7 @@ def test_occasional_damaged_fields_never_move_the_car(figures: Figures) -> None:
 
 @pytest.mark.skipif(not LOGS, reason="../shared/corpus with gpsd's logs is missing")
 @pytest.mark.parametrize("seed", range(3))
-def test_real_logs_with_every_150th_byte_damaged(seed: int, figures: Figures) -> None:
+def test_real_logs_with_one_byte_in_150_damaged_give_no_false_position(seed: int, figures: Figures) -> None:
     rng = random.Random(seed)
     for log in LOGS:
         data = bytearray(log.read_bytes()[:20_000])
@@ -172,7 +172,7 @@ def test_the_gate_accepts_a_car_again_after_any_jump(far_km: int, hz: int) -> No
         ((48.0, 11.0), (48.0, 11.0), 0),
     ],
 )
-def test_distances(a: tuple[float, float], b: tuple[float, float], metres: float) -> None:
+def test_distance_between_positions(a: tuple[float, float], b: tuple[float, float], metres: float) -> None:
     measured_m = distance_m(Place(*a, None, None, 0), Place(*b, None, None, 0))
     assert measured_m == pytest.approx(metres, rel=0.01) or (a[0] > 89 and measured_m <= 1.6 * metres)
 

@@ -1,4 +1,4 @@
-"""F16: the write-ahead log grows without limit during a read, because a checkpoint cannot pass a reader."""
+"""F16: the write-ahead log grows during a read, because a checkpoint cannot pass a reader."""
 
 from __future__ import annotations
 

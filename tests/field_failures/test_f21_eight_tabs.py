@@ -1,4 +1,4 @@
-"""F21: eight tabs all update, although a browser allows only six connections per server and streams stay open."""
+"""F21: eight tabs all update, although a browser allows six connections per server."""
 
 from __future__ import annotations
 

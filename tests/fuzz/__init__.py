@@ -1,1 +1,1 @@
-"""Fuzzers for every input from outside: damaged input is refused with an error or counted, and never fatal."""
+"""Fuzzers for every input from outside: damaged input is refused or counted, and never fatal."""

@@ -1,4 +1,4 @@
-"""Fuzz decoders and readers: `python -m tests.fuzz TARGET... --seconds 60`; without a target all in turn.
+"""Fuzz decoders and readers: `python -m tests.fuzz TARGET... --seconds 60`; all without a target.
 
 Inputs that crash or hang a target are kept in `--keep`, and the exit code is 1. `--atheris` fuzzes one target with
 atheris, guided by coverage (`pip install atheris`).

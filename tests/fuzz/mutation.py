@@ -1,4 +1,4 @@
-"""Endless damaged inputs from a few valid ones: bytes flipped, lost, added, repeated, and copied between inputs.
+"""Endless damaged inputs from a few valid ones: bytes flipped, lost, added, repeated, mixed.
 
 It knows no format. The same seed gives the same inputs. atheris, guided by coverage, finds more, but is not needed.
 """

@@ -1,4 +1,4 @@
-"""Fuzz target for the crew server's HTTP requests: damaged requests to the real server, one per connection.
+"""Fuzz target for the crew server's HTTP requests: each damaged request has its own connection.
 
 The server may refuse, answer or close the connection, but never answer 500, and its memory stays bounded. The valid
 requests contain no complete export or review, because each starts a process; they contain query strings for exports.

@@ -1,1 +1,1 @@
-"""Power cuts of a virtual machine that records to its own disk (F1), with USB unplugs (F9) and SocketCAN."""
+"""Power cuts of a virtual machine that records (F1), with USB unplugs (F9) and SocketCAN."""

@@ -1,4 +1,4 @@
-"""Cut the power of a virtual machine and print the loss per cut: `python -m tests.power_cuts --cuts 25`.
+"""Cut the power of a virtual machine, print the losses: `python -m tests.power_cuts --cuts 25`.
 
 Exits with 1 if a loss exceeds `max_loss_s` or a log is damaged. Needs root, and Debian's qemu-system-x86, debootstrap
 and e2fsprogs. The first run creates the guest in some minutes and keeps it in `--guest`; a cut takes about a minute,

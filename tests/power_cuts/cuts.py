@@ -1,4 +1,4 @@
-"""One power cut: boot, record, cut the power at a random moment, then check the disk and the log on it."""
+"""One power cut: boot, record, cut at a random moment, check the disk and the log on it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Create the virtual machine's disks: Debian with its kernel, the program of this checkout, and blank logs.
+"""Create the virtual machine's disks: Debian, the program of this checkout, and blank logs.
 
 Debian is created once and kept in a folder; the program's disk is created for every run. No image is mounted on the
 host: mkfs.ext4 fills them from folders.

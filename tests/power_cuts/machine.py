@@ -1,4 +1,4 @@
-"""Virtual machine in QEMU without KVM, with a disk and simulated CAN adapters on USB that send numbered frames.
+"""QEMU virtual machine without KVM, with a disk and simulated CAN adapters on USB.
 
 The far end of each adapter is a socket of QEMU. Connecting to it plugs the adapter in and closing it pulls it out: the
 guest sees an FTDI chip appear and disappear.

@@ -1,4 +1,4 @@
-"""SocketCAN in a virtual machine with CAN in its kernel: virtual interfaces, and two emulated controllers on one bus.
+"""SocketCAN in a virtual machine: virtual interfaces, and two emulated controllers on one bus.
 
 socketcan_guest.sh is the sequence of events; this module runs the guest once and compares its log with what was sent.
 """

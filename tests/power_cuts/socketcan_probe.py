@@ -1,4 +1,4 @@
-"""Probe a link on a real CAN socket in the guest: sending, frames dropped by the kernel, an interface that goes down.
+"""Probe a link on a CAN socket in the guest: sending, dropped frames, an interface that goes down.
 
 Prints a line for each, and exits with 1 if the kernel behaves differently than expected.
 """

@@ -1,4 +1,4 @@
-"""Simulated CAN adapter and GPS receiver on ptys, with numbered frames and sentences, that can be unplugged."""
+"""Simulated CAN adapter and GPS receiver on ptys, with numbered output, that can be unplugged."""
 
 from __future__ import annotations
 

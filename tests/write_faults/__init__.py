@@ -1,1 +1,1 @@
-"""Write faults: a full disk or a kill at each write of every verb that writes files, and Ctrl-C at any moment."""
+"""Write faults: a full disk or a kill at each write of every verb that writes, and Ctrl-C."""

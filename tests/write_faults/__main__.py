@@ -1,6 +1,7 @@
-"""Try write faults in verbs: `python -m tests.write_faults [--every] [VERB...]`. Prints each fault that did harm.
+"""Try write faults in verbs: `python -m tests.write_faults [--every] [VERB...]`.
 
-Making a log has hundreds of writes by the same line of the program: some of them are tried, or all with `--every`.
+Prints each fault that did harm. Making a log has hundreds of writes by the same line of the program: some of them are
+tried, or all with `--every`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Cases: the verbs that write files, with their inputs, commands, and checks that hold after any fault."""
+"""Cases: the verbs that write files, with inputs, commands, and checks that hold after any fault."""
 
 from __future__ import annotations
 

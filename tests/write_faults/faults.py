@@ -1,4 +1,4 @@
-"""Inject a fault at one system call of a real process: strace makes the n-th write fail, or kills the process there.
+"""Inject a fault at one system call with strace: the n-th write fails, or the process is killed.
 
 A first run without faults is traced. Every system call that changes something in a folder is a place for a fault.
 """

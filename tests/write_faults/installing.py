@@ -1,4 +1,4 @@
-"""The case of `install`: an image of a machine with another program's file in the place of one of stagelog's."""
+"""The case of `install`: an image of a machine with another program's file in one of the places."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP end each long verb within a second, with their exit code and no partial output."""
+"""Ctrl-C, SIGTERM and SIGHUP end each long verb within a second, without partial output."""
 
 from __future__ import annotations
 
@@ -214,7 +214,7 @@ def test_an_ignored_signal_stays_ignored(folder: Path, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["it.csv"]
 
 
-def test_workers_end_with_a_killed_parent(folder: Path, tmp_path: Path) -> None:
+def test_workers_end_when_their_parent_is_killed(folder: Path, tmp_path: Path) -> None:
     process = start(("simulate", "dakar-2026-11", "-o", str(tmp_path)), folder)
     while len(list(tmp_path.glob("*.part"))) < 3:
         time.sleep(0.02)

@@ -1,4 +1,4 @@
-"""Run every reading verb and endpoint on hostile logs: `python -m tests.fuzz.hostile --logs 1000 --seed 1`.
+"""Run reading verbs and endpoints on hostile logs: `python -m tests.fuzz.hostile --logs 1000`.
 
 A number always gives the same log. A finding names the log's number, its mutations and the verb; the exit code is then
 1. `--with NAME` makes logs with that mutation only; `--step VERB` runs only that verb.

@@ -1,4 +1,4 @@
-"""Steps on a hostile log: every verb that reads it, with allowed exit codes and checks, and the recorder's start."""
+"""Steps on a hostile log: verbs that read it, with exit codes and checks, and the recorder's start."""
 
 from __future__ import annotations
 
