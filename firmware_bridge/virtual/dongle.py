@@ -133,11 +133,15 @@ class Dongle:
 
     def bytes_between(self, t0_s: float, t1_s: float) -> bytes:
         """Return its output of t0_s <= t < t1_s."""
-        said = b"".join(text for due_s, text in self._set.out if due_s < t1_s)
+        due_output = b"".join(text for due_s, text in self._set.out if due_s < t1_s)
         self._set.out = [(due_s, text) for due_s, text in self._set.out if due_s >= t1_s]
         if self._set.is_monitoring and not self._set.out:
-            said += self._monitored(t0_s, t1_s)
-        return b"\x00".join((said[:1], said[1:])) if self.model.has_nuls and said else said
+            due_output += self._monitored(t0_s, t1_s)
+        return (
+            b"\x00".join((due_output[:1], due_output[1:]))
+            if self.model.has_nuls and due_output
+            else due_output
+        )
 
     def _stop(self, t_s: float) -> None:
         if self._set.is_monitoring or len(self._set.out) > 0:

@@ -146,9 +146,9 @@ class Pace:
 class _Leg:
     """One leg from anchor to anchor: its possible and preferred speeds, and the solution for its time."""
 
-    def __init__(self, s: Floats, possible: Floats, wanted: Floats, v0: float, v1: float) -> None:
+    def __init__(self, s: Floats, possible: Floats, preferred: Floats, v0: float, v1: float) -> None:
         self.s = s
-        self._wanted = wanted
+        self._preferred = preferred
         self._v0, self._v1 = v0, v1
         ends = possible.copy()
         ends[0], ends[-1] = v0, v1
@@ -159,10 +159,10 @@ class _Leg:
         self._least = np.minimum(np.maximum(braking, gaining), self._possible)
 
     def speeds(self, push: float) -> Floats:
-        wanted = np.minimum(self._possible, self._wanted * push)
-        wanted = np.maximum(wanted, self._least)
-        wanted[0], wanted[-1] = self._v0, self._v1
-        return self._drivable(wanted)
+        preferred = np.minimum(self._possible, self._preferred * push)
+        preferred = np.maximum(preferred, self._least)
+        preferred[0], preferred[-1] = self._v0, self._v1
+        return self._drivable(preferred)
 
     def time_s(self, push: float) -> float:
         return float(np.sum(self._steps_s(self.speeds(push))))

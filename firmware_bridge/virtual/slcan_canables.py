@@ -101,15 +101,15 @@ class Elmue(SlcanDialogue):
         self._answers = self.answers_from_the_start
 
     def _command(self, line: str) -> bytes:
-        said = super()._command(line)
-        return b"" if line == "C" else said
+        answer = super()._command(line)
+        return b"" if line == "C" else answer
 
     def _result(self, *, accepted: bool) -> bytes:
         return (b"#\r" if accepted else b"#2\r") if self._answers else b""
 
     def _transmit(self, line: bytes, t_us: int) -> tuple[bytes, CanFrame | None]:
-        said, frame = super()._transmit(line, t_us)
-        return (self._result(accepted=True) if frame else said), frame
+        answer, frame = super()._transmit(line, t_us)
+        return (self._result(accepted=True) if frame else answer), frame
 
     def _obeys(self, name: str, argument: str) -> bool:
         if name == "C" and not argument:

@@ -94,10 +94,10 @@ class WiCan(SlcanDialogue):
         transmit: list[CanFrame] = []
         for octet in data:
             name = self._line[:1].decode("latin-1")
-            wanted = self._ARGUMENTS.get(name, 0)
+            argument_length = self._ARGUMENTS.get(name, 0)
             if name in ("t", "T", "r", "R"):
-                wanted = LONGEST_COMMAND if octet != ord("\r") else 0
-            if octet == ord("\r") and self._line and len(self._line) > wanted:
+                argument_length = LONGEST_COMMAND if octet != ord("\r") else 0
+            if octet == ord("\r") and self._line and len(self._line) > argument_length:
                 reply = self._whole(bytes(self._line), t_us)
                 self._line.clear()
                 answer += reply.answer

@@ -27,15 +27,15 @@ def zero(function: Callable[[float], float], low: float, high: float) -> float:
     at_a, at_b, at_c = near, far, near
     share = 0.5
     for _ in range(MOST_STEPS):
-        looked = a + share * (b - a)
-        found = function(looked)
-        if (found > 0.0) == (at_a > 0.0):
+        point = a + share * (b - a)
+        value = function(point)
+        if (value > 0.0) == (at_a > 0.0):
             c, at_c = a, at_a
         else:
             b, at_b, c, at_c = a, at_a, b, at_b
-        a, at_a = looked, found
+        a, at_a = point, value
         least_share = tolerance / abs(b - a) if a != b else 1.0
-        if found == 0.0 or least_share > 0.5:
+        if value == 0.0 or least_share > 0.5:
             break
         share = _share(a, b, c, at_a, at_b, at_c)
         share = min(1.0 - least_share, max(least_share, share))

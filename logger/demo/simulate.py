@@ -65,8 +65,8 @@ def orders(
 ) -> list[Order]:
     """Return an order for each named car, or for every car of the stage. Raises ConfigurationError."""
     built_in = stages.find(stage)
-    wanted = [built_in.car(key) for key in cars] if cars else list(built_in.cars)
-    return [Order(stage, car.key, gps_hz, can_rate, section, folder) for car in wanted]
+    plans = [built_in.car(key) for key in cars] if cars else list(built_in.cars)
+    return [Order(stage, car.key, gps_hz, can_rate, section, folder) for car in plans]
 
 
 @own_process.safe_path()

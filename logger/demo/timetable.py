@@ -173,8 +173,8 @@ class Timetable:
 
     def _own_time_s(self, section: Section, start_m: float) -> float:
         """Return the time without an order: the target or 100 km/h, but at least the shortest possible time."""
-        wanted = section.target_min * 60 if section.target_min else section.length_km / SELECTIVE_KMH * 3600
-        return max(math.ceil(wanted), self._least_s(start_m, place_m(start_m, section.length_km)))
+        target_s = section.target_min * 60 if section.target_min else section.length_km / SELECTIVE_KMH * 3600
+        return max(math.ceil(target_s), self._least_s(start_m, place_m(start_m, section.length_km)))
 
     def _least_s(self, from_m: float, to_m: float) -> int:
         """Return the shortest time, in whole seconds, from one place to another, standing at both."""

@@ -39,20 +39,20 @@ class Mark(NamedTuple):
 def timed_sections(marks: Sequence[Mark]) -> Iterator[Remark]:
     """Check for one DSS and one ASS per timed section."""
     start: Mark | None = None
-    found = False
+    is_timed = False
     for mark in marks:
         if mark.waypoint.kind == "dss":
-            found = True
+            is_timed = True
             if start is not None:
                 yield Remark(start.line, "dss without an ass before the next dss")
             start = mark
         elif mark.waypoint.kind == "ass":
             if start is None:
                 yield Remark(mark.line, "ass without a dss before it: timed from the end of the last section")
-            start, found = None, True
+            start, is_timed = None, True
     if start is not None:
         yield Remark(start.line, "dss without an ass: timed to the end of the route")
-    if not found:
+    if not is_timed:
         yield Remark(None, "no dss and no ass: the whole route becomes one liaison")
 
 
