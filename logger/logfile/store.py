@@ -123,11 +123,12 @@ class Log:
     def _refuse_truncated(self) -> None:
         """Refuse a file shorter than its header claims: SQLite notices only when it reads a missing page."""
         self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        pages, page_bytes = (
-            self._connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size")
-        )
+        pages = self._connection.execute("PRAGMA page_count").fetchone()[0]
+        page_bytes = self._connection.execute("PRAGMA page_size").fetchone()[0]
         if self.path.stat().st_size < pages * page_bytes:
             raise sqlite3.DatabaseError("the file is shorter than its header claims")
+        # A new page is taken from the list of free pages, whose header bytes may be damaged.
+        self._connection.executescript("BEGIN; CREATE TABLE page_probe (x); ROLLBACK")
 
     def begin_session(
         self, start: SessionStart, meta: Mapping[str, str], first_rows: Rows | None = None
