@@ -74,7 +74,7 @@ def add(logs: tuple[Path, ...], url: str, cars: tuple[int, ...], frames: bool) -
     "--patience",
     "patience_s",
     type=click.FloatRange(0),
-    help="Seconds to keep retrying, as for `stagelog fetch`.",
+    help="As for `stagelog fetch`: seconds without progress before it gives up.",
 )
 @click.option("--frames", is_flag=True, help="Also add the raw CAN frames.")
 @click.option("--review", "and_review", is_flag=True, help="Then review the store as `fleet review` does.")

@@ -152,9 +152,8 @@ def _rows_of(session: Floats) -> Callable[[int], NDArray[np.intp]]:
 
 def _require_rows(evidence: Evidence, session: int) -> None:
     """Raise LogError if a session has too few rows for its duration."""
-    rows = np.count_nonzero(evidence.fixes.session == session) + np.count_nonzero(
-        evidence.seen.session == session
-    )
+    rows = np.count_nonzero(evidence.fixes.session == session)
+    rows += np.count_nonzero(evidence.seen.session == session)
     rows += sum(event.session == session for event in evidence.events)
     span_us = _end_us(evidence, session) - _begins_us(evidence, session)
     value_ranges.require_rows_for(session, span_us, int(rows))
