@@ -29,6 +29,11 @@ def _moment(_context: click.Context, _option: click.Parameter, text: str | None)
         ) from error
 
 
+def _file(_context: click.Context, _option: click.Parameter, path: Path | None) -> Path | None:
+    """None for the standard output, which other programs call "-" too."""
+    return None if path == Path("-") else path
+
+
 @click.command(name="export")
 @click.argument("log", type=_PATH)
 @click.option(
@@ -38,7 +43,13 @@ def _moment(_context: click.Context, _option: click.Parameter, text: str | None)
     required=True,
     help="Output format.",
 )
-@click.option("-o", "--output", type=_PATH, help="Output file; by default standard output.")
+@click.option(
+    "-o",
+    "--output",
+    type=_PATH,
+    callback=_file,
+    help="Output file; by default, and with -, standard output.",
+)
 @click.option(
     "--from",
     "first",

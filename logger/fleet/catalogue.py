@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import math
 import re
@@ -16,6 +17,7 @@ from pyarrow import parquet
 from firmware_bridge.errors import LogError
 from firmware_bridge.printable import printable
 from logger.boundary.file_names import is_file_name
+from logger.fleet.footers import require_bounded
 from logger.fleet.store import Store
 from logger.fleet.tables import PARTITIONS, TABLES
 
@@ -23,6 +25,8 @@ log = logging.getLogger(__name__)
 
 MOST_ENTRY_BYTES = 256 * 1024
 """Maximum size of a file of the table `log`; `fleet add` writes 10 kB."""
+MOST_UNPACKED_BYTES = 8 * MOST_ENTRY_BYTES
+"""Maximum size of its row in memory; `fleet add` writes 3 kB."""
 MOST_WORD_CHARS = 1000
 """Maximum length of an event's or a crew's name."""
 MOST_LINES = 10
@@ -107,6 +111,7 @@ def _entry(store: Store, path: str) -> Entry:
             or not file.schema_arrow.equals(TABLES["log"])
         ):
             raise LogError("not one row of the table log")
+        require_bounded(io.BytesIO(data), file.metadata, 0, TABLES["log"].names, MOST_UNPACKED_BYTES)
         # Without Arrow's threads: one that still closes a file at exit crashes the program.
         (row,) = file.read(use_threads=False).to_pylist()
         entry = Entry(**row, event=place["event"], stage=int(place["stage"]), car=int(place["car"]))

@@ -1,19 +1,30 @@
-"""Check the footers of a store's Parquet files before reading any rows.
+"""Check the footers and page headers of a store's Parquet files before reading any rows.
 
 A file may be malicious: with other columns, or with a row group larger than this machine's memory. Such a file is
-skipped with a warning; the others are read.
+skipped with a warning; the others are read. The footer only claims; the bounds are on what the pages state
+(page_headers.py), and on the size of repeated texts: a text of 100 kB, stored once and repeated by a run of 100,000
+rows, is 10 GB in memory.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from typing import IO
 
 import pyarrow as pa
-from pyarrow import parquet
+from pyarrow import compute, parquet
 
 from firmware_bridge.errors import LogError
 from firmware_bridge.printable import printable
+from logger.fleet.page_headers import (
+    BIT_PACKED,
+    PLAIN,
+    PLAIN_DICTIONARY,
+    RLE,
+    RLE_DICTIONARY,
+    pages,
+)
 from logger.fleet.store import Store
 from logger.fleet.tables import ROWS_PER_GROUP, TABLES
 
@@ -21,8 +32,10 @@ log = logging.getLogger(__name__)
 
 MOST_GROUP_ROWS = 2 * ROWS_PER_GROUP
 """Maximum rows of a row group: twice the size that `fleet add` writes."""
-MOST_GROUP_BYTES = 1 << 29
-"""Maximum uncompressed size of a row group, 512 MB: a full one of fixes has 20 MB, of events with long texts 100."""
+MOST_GROUP_BYTES = 1 << 27
+"""Maximum size of a row group in memory, 128 MB: a full one of fixes has 20 MB, of events with long texts 100."""
+_ENCODINGS = {PLAIN, PLAIN_DICTIONARY, RLE, BIT_PACKED, RLE_DICTIONARY}
+"""Those that `fleet add` writes. Others store a text as the difference to the one before: its size has no bound."""
 MOST_LINES = 10
 """Skipped files listed individually."""
 
@@ -51,6 +64,8 @@ def _require_readable(store: Store, table: str, path: str) -> None:
             footer = parquet.read_metadata(stream)
             for problem in _problems(footer, TABLES[table]):
                 raise LogError(problem)
+            for number in range(footer.num_row_groups):
+                require_bounded(stream, footer, number, TABLES[table].names, MOST_GROUP_BYTES)
     except (pa.ArrowException, OSError, ValueError, TypeError) as error:
         raise LogError(
             error.what if isinstance(error, LogError) else f"cannot be read: {printable(error)}"
@@ -69,3 +84,55 @@ def _problems(footer: parquet.FileMetaData, schema: pa.Schema) -> Iterator[str]:
         group = footer.row_group(number)
         if not 0 <= group.num_rows <= MOST_GROUP_ROWS or not 0 <= group.total_byte_size <= MOST_GROUP_BYTES:
             yield f"a row group has {group.num_rows:,} rows in {group.total_byte_size / 1e6:,.0f} MB"
+
+
+def require_bounded(
+    stream: IO[bytes], footer: parquet.FileMetaData, number: int, names: Collection[str], most_bytes: int
+) -> None:
+    """Raise LogError where these columns of a row group take more than `most_bytes` in memory, and OSError."""
+    group = footer.row_group(number)
+    size_bytes = 0
+    for index in range(group.num_columns):
+        chunk = group.column(index)
+        if chunk.path_in_schema not in names:
+            continue
+        dictionary_bytes = values = 0
+        for page in pages(stream, _start(chunk), chunk.total_compressed_size):
+            if page.encoding not in _ENCODINGS:
+                raise LogError(
+                    f"a page of its column {chunk.path_in_schema} has the encoding {page.encoding}"
+                )
+            size_bytes += page.size_bytes
+            if page.is_dictionary:
+                dictionary_bytes += page.size_bytes
+            else:
+                values += page.values
+            _require(size_bytes, most_bytes)
+        if values > group.num_rows:
+            raise LogError(f"its column {chunk.path_in_schema} has more values than the row group has rows")
+        if dictionary_bytes and chunk.physical_type == "BYTE_ARRAY":
+            if size_bytes + dictionary_bytes * values > most_bytes:
+                size_bytes += _repeated_bytes(stream, number, chunk.path_in_schema)
+            else:
+                size_bytes += dictionary_bytes * values
+        _require(size_bytes, most_bytes)
+
+
+def _start(chunk: parquet.ColumnChunkMetaData) -> int:
+    """Where a reader begins: at the dictionary, if one lies before the values."""
+    first, values = chunk.dictionary_page_offset, chunk.data_page_offset
+    return int(first if chunk.has_dictionary_page and first and first < values else values)
+
+
+def _require(size_bytes: int, most_bytes: int) -> None:
+    if size_bytes > most_bytes:
+        raise LogError(f"a row group takes over {most_bytes / 1e6:,.0f} MB of memory")
+
+
+def _repeated_bytes(stream: IO[bytes], number: int, name: str) -> int:
+    """What the texts of a column come to when each is repeated in its rows; they are in memory once only."""
+    stream.seek(0)
+    file = parquet.ParquetFile(stream, read_dictionary=[name])
+    column = file.read_row_group(number, columns=[name], use_threads=False).column(0)
+    lengths = (compute.binary_length(part.dictionary).take(part.indices) for part in column.chunks)
+    return sum(compute.sum(found).as_py() or 0 for found in lengths)

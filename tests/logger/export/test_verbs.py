@@ -25,6 +25,16 @@ def test_file_and_pipe_output_are_equal(log: Path, tmp_path: Path) -> None:
     assert piped.stdout_bytes == output.read_bytes()
 
 
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_a_dash_is_the_standard_output(
+    form: str, log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    piped = CliRunner().invoke(export, [str(log), "--format", form, "-o", "-"])
+    assert piped.stdout_bytes == exported(log, form)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_export_of_frames_in_a_time_range(log: Path, tmp_path: Path) -> None:
     output = tmp_path / "a.csv"
     arguments = ["--frames", "--section", "1", "--from", "07:20:30", "--to", "2026-01-15T07:21"]
