@@ -221,7 +221,7 @@ class Recorder:
             return LiveSocket(path, on_command, on_refused)
         except OSError as error:
             why = error.strerror or error
-            log.warning("%s: no live socket: %s; recording goes on, the crew page will be empty", path, why)
+            log.warning("%s: no live socket: %s; recording continues, the crew page stays empty", path, why)
             return None
 
     def _path(self, setup: Setup) -> Path:

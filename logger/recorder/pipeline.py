@@ -222,7 +222,7 @@ class Pipeline:
         return NOTHING if tally is None else tally.counts
 
     def can_age_s(self, t_us: int) -> float | None:
-        """Time since the last CAN frame, or since the session's begin without one; None without an adapter."""
+        """Time since the last CAN frame, or since the session's start without one; None without an adapter."""
         if all(source.fixes is not None for source in self._sources.values()):
             return None
         return (t_us - (self._last_frame_us or 0)) / 1e6

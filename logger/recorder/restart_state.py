@@ -64,7 +64,7 @@ def resume(pipeline: Pipeline, opened: Log, origin: Origin) -> None:
 def _gap_s(boot_us: object, origin: Origin) -> float:
     """Seconds from a moment of this power-on to the session's t_us = 0; negative for a moment of the session.
 
-    Raises ValueError for a moment that has not been.
+    Raises ValueError for a moment outside this power-on.
     """
     if type(boot_us) is not int or not 0 <= boot_us <= origin.zero_us + origin.t_us():
         raise ValueError(f"{boot_us!r} is not a time of this power-on")

@@ -20,7 +20,7 @@ from logger.transfer.listed import LogList, parse_log_list
 LONGEST_RETRY_S = 60
 """Maximum wait that a busy server may ask for: ours asks for ten seconds."""
 MOST_COOKIE_CHARS = 1000
-"""Ours has a hundred characters."""
+"""Maximum length of a session cookie: ours has a hundred characters."""
 
 
 class Car:
