@@ -19,7 +19,7 @@ MASK_DEG = 5
 
 
 class Sky:
-    """Sentences on the satellites in view. `talker` is that of GSA; GSV uses GPS's."""
+    """Sentences on the satellites in view. `talker` is that of GSA; GSV uses GPS's, GP."""
 
     def __init__(self, talker: str) -> None:
         self._talker = talker

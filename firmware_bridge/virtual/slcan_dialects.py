@@ -82,7 +82,7 @@ class Slcanuino(Mintynet):
 
 
 class WiCan(SlcanDialogue):
-    """WiCAN reads its commands byte by byte: M waits for eight characters, a CR among them."""
+    """WiCAN reads its commands byte by byte: M takes eight characters, and an early CR counts as one."""
 
     version = b"V2011\r"
     fixed_answers: ClassVar[dict[str, bytes]] = {"N": b"N43010123\r", "F": b"F00\r"}

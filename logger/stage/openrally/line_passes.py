@@ -1,11 +1,11 @@
-"""Find where a line passes a point, in time that does not grow with the density of the line's points.
+"""Find the passes of a line by a point, in time independent of the density of the line's points.
 
-Rule 1: going along the line, a point of it within OFF_LINE_M begins a pass. What follows within SAME_PASS_M along the
-line belongs to the pass, which lies where the line comes nearest. This is defined segment by segment.
-Rule 2: a tree of balls over runs of segments leaves out what cannot change the result: a run that is too far away, and
-a run within the present pass that comes no nearer. The result is the same as without the tree.
+Rule 1: along the line, the first point within OFF_LINE_M begins a pass. Points that follow within SAME_PASS_M along the
+line belong to it, and the pass lies at the nearest of them. This is defined segment by segment.
+Rule 2: a tree of balls over runs of segments skips whatever cannot change the result: a run that is too far away, and
+a run within the current pass that comes no nearer. The result is the same as without the tree.
 
-Everything is in earth-centred metres, so nothing here knows poles or the antimeridian.
+Coordinates are earth-centred metres, so that poles and the antimeridian are no special cases.
 """
 
 from __future__ import annotations
@@ -18,31 +18,31 @@ from typing import Final, NamedTuple
 from firmware_bridge.errors import ConfigurationError
 
 OFF_LINE_M: Final = 500.0
-"""A waypoint further off the line is not on it. Organisers' tracks pass within metres, sketched ones cut corners."""
+"""A waypoint further away is not on the line. Organisers' tracks pass within metres, sketched ones cut corners."""
 SAME_PASS_M: Final = 300.0
 """Places closer together along the line than this are one pass of it: a hairpin offers the nearer one."""
 MOST_PLACES: Final = 8
-"""Passes considered for one waypoint, the nearest ones: no route comes by more often."""
+"""Passes considered for one waypoint, the nearest ones: no route passes a place more often."""
 MOST_STEPS: Final = 2_000_000
-"""Segments and balls looked at for all waypoints of a line, some 3 s of a laptop. Three thousand waypoints of a drive
-at 10 Hz take a quarter of it; a line that is wound up within a kilometre would take a thousand times as many."""
+"""Bound on segments and balls checked for all waypoints of a line, some 3 s of a laptop. Three thousand waypoints of a
+drive at 10 Hz take a quarter of it; a line coiled within a kilometre would take a thousand times as many."""
 _RUN: Final = 8
 """Segments below one ball of the lowest level."""
 _ROUNDING_M: Final = 0.001
-"""Added to every bound: a million times what a float of the earth's radius is rounded by."""
+"""Margin on every bound: a million times the rounding error of a float of the earth's radius."""
 
 Vector = tuple[float, float, float]
 
 
 class Place(NamedTuple):
-    """A point of the line: metres along it, and how far from it the waypoint is."""
+    """A point of the line: metres along it, and the waypoint's distance from it."""
 
     along_m: float
     off_m: float
 
 
 class _Ball(NamedTuple):
-    """What contains a run of segments, and how far along the line the run ends."""
+    """A ball that contains a run of segments, and how far along the line the run ends."""
 
     centre: Vector
     radius_m: float
@@ -65,9 +65,9 @@ class LinePasses:
         return self._along_m[-1]
 
     def near(self, point: Vector) -> list[Place]:
-        """The nearest passes of the line by `point`, at most MOST_PLACES, in their order along the line.
+        """Return the nearest passes of the line by `point`, at most MOST_PLACES, in order along the line.
 
-        Raises ConfigurationError when the line winds so much that this takes too long.
+        Raises ConfigurationError if the line winds so much that this takes too long.
         """
         if point not in self._known:
             nearest = sorted(self._passes(point), key=lambda place: place.off_m)[:MOST_PLACES]
@@ -116,7 +116,7 @@ class LinePasses:
         return passes
 
     def _below(self, level: int, index: int, point: Vector | None) -> list[tuple[int, int]]:
-        """The halves of a run, the next one last: the nearer to `point`, the first without one."""
+        """Return the halves of a run, the one to visit next last: the nearer to `point`, or the first without one."""
         balls = self._levels[level - 1]
         halves = [number for number in (2 * index + 1, 2 * index) if number < len(balls)]
         if point is not None:
@@ -124,7 +124,7 @@ class LinePasses:
         return [(level - 1, number) for number in halves]
 
     def _foot(self, point: Vector, segment: int) -> Place:
-        """The point of a segment that is nearest to `point`."""
+        """Return the point of a segment nearest to `point`."""
         a, b = self._points[segment], self._points[segment + 1]
         x, y, z = b[0] - a[0], b[1] - a[1], b[2] - a[2]
         length_2 = x * x + y * y + z * z
@@ -137,12 +137,12 @@ class LinePasses:
 
 
 def _least_m(ball: _Ball, point: Vector) -> float:
-    """No point of the ball is nearer than this; the rounding is in the radius."""
+    """Return a lower bound on the distance to any point of the ball; its radius includes rounding errors."""
     return math.dist(ball.centre, point) - ball.radius_m
 
 
 def _levels(points: Sequence[Vector], along_m: Sequence[float]) -> list[list[_Ball]]:
-    """The balls of single runs, of pairs of them, and so on up to the one of the whole line."""
+    """Return the levels of balls: single runs, pairs of them, and so on up to the whole line."""
     runs = []
     for first in range(0, len(points) - 1, _RUN):
         run = points[first : first + _RUN + 1]
@@ -157,7 +157,7 @@ def _levels(points: Sequence[Vector], along_m: Sequence[float]) -> list[list[_Ba
 
 
 def _around(first: _Ball, second: _Ball | None = None) -> _Ball:
-    """The ball that contains two."""
+    """Return the ball that contains two balls."""
     if second is None:
         return first
     (ax, ay, az), (bx, by, bz) = first.centre, second.centre
