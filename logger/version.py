@@ -1,4 +1,4 @@
-"""The version of this code: the same in `--version`, `logger.__version__` and each log's `session.software`.
+"""The code's version, shown by `--version`, `logger.__version__` and each log's `session.software`.
 
 A build takes it from git and writes it to `_version.py` (setuptools-scm). An editable installation outlives its
 build: the next `git pull` changes the code and not that file. So if there is a `.git`, the commit is read from it,

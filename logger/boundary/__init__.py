@@ -1,1 +1,1 @@
-"""The program's boundary: file names, JSON, terminal text, whole files, signals, systemd notification."""
+"""The program's boundary: file names, JSON, terminal, whole files, signals, systemd notification."""

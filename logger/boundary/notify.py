@@ -1,4 +1,4 @@
-"""systemd notification: ready, alive, stopping, a status line; and a watchdog fed only while every part works.
+"""systemd notification and watchdog: ready, status, stopping; fed only while every part works.
 
 Knows the datagram socket named in $NOTIFY_SOCKET, and nothing about recording. A process that runs may still be
 stuck, so each part supplies a pulse: a number that changes with each cycle of that part (the writer after a commit, a

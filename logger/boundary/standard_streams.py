@@ -1,4 +1,4 @@
-"""Standard streams: replace closed ones (`stagelog info LOG >&-`), and strip control characters from output.
+"""Replace closed standard streams (`info LOG >&-`), and mark control characters in output.
 
 Python has None for a closed stream, and the next opened file would get its number: a log could become the standard
 output. A closed output fails as a full disk does: a verb that prints fails, a verb that prints nothing runs. Output
@@ -33,8 +33,7 @@ def open_closed() -> None:
 
 
 class _Marked(io.TextIOWrapper):
-    """A standard stream that replaces control characters other than the line end by marks, and never fails to
-    encode."""
+    """A standard stream that never fails to encode, and marks control characters other than the line end."""
 
     def __init__(self, stream: io.TextIOWrapper) -> None:
         stream.flush()

@@ -1,4 +1,4 @@
-"""Parse untrusted JSON with bounds on size and depth: a car's answer, a line of a note, a text in a log.
+"""Parse untrusted JSON, bounded in size and depth: a car's answer, a note, a text in a log.
 
     from logger.boundary.untrusted_json import loads
     document = loads(body)          # raises only ValueError

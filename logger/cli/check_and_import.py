@@ -1,4 +1,4 @@
-"""The verbs `check` and `import`: check a configuration or itinerary, convert a route file to an itinerary."""
+"""The verbs `check` and `import`: check a configuration or itinerary, convert a route file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Open a log read-only, safely, even if a stranger made it. Every reader outside the recorder goes through here.
+"""Open an untrusted log read-only: schema check, limits and a step budget for every reader.
 
 Rule 1: no query runs before the schema was compared with ours (`known_schema`). Rule 2: the connection is read-only,
 and SQLite's own limits bound what a query may do. Rule 3: a step budget that grows with the file's size ends every
@@ -187,8 +187,7 @@ def connect_with_wal(path: Path) -> sqlite3.Connection:
 
 
 def is_left_behind(path: Path) -> bool:
-    """Whether a power cut left this log and its WAL in a folder that is now read-only, such as a card mounted
-    read-only.
+    """Whether a power cut left this log and its WAL in a folder that is now read-only (a card mounted read-only).
 
     No process has the log open: its -shm file would exist, and none can be created here.
     """

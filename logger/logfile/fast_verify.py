@@ -1,4 +1,4 @@
-"""Screen the large tables of a closed log by column, so that `verify` checks only suspect tables row by row.
+"""Screen a closed log's large tables by column; `verify` then reads only suspect ones row by row.
 
 Frames and readings are nearly all rows of a log, and nearly every log is whole. This screen checks thousands of rows
 at a time. A table is suspect if a row fails the screen or cannot be read. A false suspicion costs only time; the
@@ -101,8 +101,7 @@ class _Order:
         return True
 
     def _runs_forward(self, source: Integers, t_us: Integers) -> bool:
-        """Check the rows of one session, sorted by source: each against the row before it, the first against the
-        newest time."""
+        """Check rows of one session, sorted by source, each against the row before it or the source's newest time."""
         order = np.argsort(source.astype(np.int16), kind="stable")
         source, t_us = source[order], t_us[order]
         firsts = np.flatnonzero(np.diff(source, prepend=-1))
@@ -132,8 +131,7 @@ def _channels(cells: Cells, column: _Column, known: set[Any]) -> Integers | None
 
 
 def suspect_sentences(sentences: Sequence[object]) -> list[int]:
-    """Indices of the sentences that fail the screen: `$`, letters, `*` and a correct checksum of two capital hex
-    digits."""
+    """Indices of sentences that fail the screen: `$`, letters, `*`, a correct checksum in two capital hex digits."""
     texts = [str(text) for text in sentences]
     letters = np.frombuffer("".join(texts).encode("latin-1", "replace"), dtype=np.uint8)
     length = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))

@@ -188,12 +188,12 @@ def _columns_of(table: SchemaObject) -> dict[str, str] | None:
         (column, is_quoted), *rest = part
         if table.name == MIGRATIONS and not is_quoted and column == "primary":
             continue  # some versions: PRIMARY KEY (migration_set, name)
-        words = [_SAME_TYPE.get(word, word) for word, _ in rest]
+        terms = [_SAME_TYPE.get(word, word) for word, _ in rest]
         if column in columns or len(columns) >= _MOST_PER_TABLE or any(quoted for _, quoted in rest):
             return None
-        if not all(word.isalpha() for word in words):
+        if not all(word.isalpha() for word in terms):
             return None
-        columns[column] = " ".join(words)
+        columns[column] = " ".join(terms)
     return columns
 
 

@@ -1,4 +1,4 @@
-"""Read a log's `meta`: texts by key, bounded in size, and their JSON in the shape that a recorder writes.
+"""Read a log's `meta`: texts by key, bounded in size, and their JSON, checked for its shape.
 
 A log may come from a stranger. A text longer than a recorder writes is reported and skipped, and a value of the wrong
 shape counts as missing: the rest of the log stays usable.

@@ -1,8 +1,8 @@
-"""Find each session's range of rows in a table, so that a log of a thousand sessions is read once, not a thousand
-times.
+"""Find each session's range of rows in a table by binary search.
 
-There is no index by session. A recorder writes sessions one after the other, so the rows of each are contiguous and a
-binary search finds the first. In a log with another row order, which no recorder writes, rows may be missed.
+It reads a log of a thousand sessions once, not a thousand times. There is no index by session. A recorder writes
+sessions one after the other, so the rows of each are contiguous. In a log with another row order, which no recorder
+writes, rows may be missed.
 """
 
 from __future__ import annotations

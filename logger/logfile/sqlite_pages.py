@@ -83,8 +83,7 @@ class Cells(NamedTuple):
         return _integers(kind, word)
 
     def bytes(self, column: int) -> tuple[Integers, bytes]:
-        """A column of bytes: each row's length, and all bytes end to end. Raises LogError for a value that is not
-        bytes."""
+        """A column of bytes: each row's length, and all bytes end to end. Raises LogError for any other value."""
         kind = self.kinds[column]
         if ((kind < BLOB) | (kind % 2 != BLOB % 2)).any():
             raise _damaged("required bytes are missing")
@@ -214,7 +213,7 @@ def _damaged(what: str) -> LogError:
 
 
 def _varints(data: Bytes, at: Integers) -> tuple[Integers, Integers]:
-    """Decode varints (seven bits per byte, the top bit set in all but the last) at some offsets; also returns their
+    """Decode the varints at some offsets (seven bits per byte, the top bit set in all but the last); also their
     ends."""
     byte = data.take(at, mode="clip")
     value, at = byte.astype(np.int64), at + 1

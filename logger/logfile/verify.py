@@ -96,8 +96,7 @@ def _pages(connection: sqlite3.Connection) -> Iterator[str]:
 
 
 def _integrity(connection: sqlite3.Connection) -> list[tuple[str]]:
-    """SQLite's own problems. Runs in a thread: during this check SQLite calls no handler, so Ctrl-C would have to
-    wait."""
+    """SQLite's own problems, in a thread: SQLite calls no handler during this check, so Ctrl-C would have to wait."""
     with ThreadPoolExecutor(1) as thread:
         check = thread.submit(
             lambda: connection.execute(f"PRAGMA integrity_check({_MOST_PROBLEMS})").fetchall()

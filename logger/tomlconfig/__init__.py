@@ -1,1 +1,1 @@
-"""Parse TOML into frozen dataclasses and report every mistake at once; knows no configuration and no stage."""
+"""Parse TOML into frozen dataclasses and report every mistake; knows no configuration and no stage."""

@@ -1,4 +1,4 @@
-"""Parse TOML into frozen dataclasses, report every mistake at once, and write dataclasses back to TOML.
+"""Parse TOML into frozen dataclasses, report every mistake, and write dataclasses as TOML.
 
 The dataclass is the schema: its annotations give the types (str, int, float, bool, date, datetime, Path, Literal,
 another dataclass, `tuple[X, ...]` of any, unions of any), its defaults mark optional keys, and
@@ -40,8 +40,7 @@ _NEUTRAL: dict[Any, Any] = {float: math.nan, str: "", int: 0, bool: False, Liter
 
 
 class Flaw(NamedTuple):
-    """A mistake that a dataclass finds between its own fields: the key (path) below it, what is wrong, how to fix
-    it."""
+    """A mistake between a dataclass's own fields: the key (path) below it, what is wrong, how to fix it."""
 
     key: KeyPath
     what: str

@@ -42,9 +42,9 @@ def chapters(path: Path) -> dict[str, str]:
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
-def missing(words: Iterable[str], text: str) -> list[str]:
+def missing(names: Iterable[str], text: str) -> list[str]:
     """The words that do not occur in a text as whole words."""
-    return sorted({word for word in words if not re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", text)})
+    return sorted({word for word in names if not re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", text)})
 
 
 def test_the_readme_is_short() -> None:

@@ -13,9 +13,9 @@ from tests.logger.export.logs_made import make
 TOP = Path(__file__).parents[3]
 
 
-def ended(closed: str, *words: object) -> tuple[int, str]:
+def ended(closed: str, *arguments: object) -> tuple[int, str]:
     """Exit code and standard error of a verb that a shell starts with closed streams."""
-    command = [sys.executable, "-m", "logger", *map(str, words)]
+    command = [sys.executable, "-m", "logger", *map(str, arguments)]
     done = subprocess.run(
         ["/bin/sh", "-c", f'exec "$@" {closed}', "sh", *command],
         stderr=subprocess.PIPE,
@@ -42,11 +42,11 @@ PRINTING = [
 
 
 @pytest.mark.parametrize("closed", [">&-", "<&- >&-"])
-@pytest.mark.parametrize("words", PRINTING, ids=" ".join)
-def test_output_that_cannot_be_printed_is_one_line(words: list[str], closed: str, log: Path) -> None:
+@pytest.mark.parametrize("arguments", PRINTING, ids=" ".join)
+def test_output_that_cannot_be_printed_is_one_line(arguments: list[str], closed: str, log: Path) -> None:
     names: dict[str, Path] = {"LOG": log, "FOLDER": log.parent}
     before = log.read_bytes()
-    code, err = ended(closed, *(names.get(word, word) for word in words))
+    code, err = ended(closed, *(names.get(word, word) for word in arguments))
     assert code == 74, err
     lines = err.splitlines()
     assert len(lines) == 1, err

@@ -64,7 +64,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "words"),
+    ("arguments", "code", "expected"),
     [
         ("run -c none.toml", CONFIGURATION, ["none.toml", "No such file", "-c FILE"]),
         ("run -c .", CONFIGURATION, ["directory", "-c FILE"]),
@@ -113,11 +113,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ],
 )
 def test_one_line_that_says_what_where_and_the_hint(
-    folder: Path, arguments: str, code: int, words: list[str]
+    folder: Path, arguments: str, code: int, expected: list[str]
 ) -> None:
     ended = stagelog(*arguments.split(), folder=folder)
     assert ended.complaint.startswith("stagelog: ")
-    assert [word for word in words if word not in ended.complaint] == [], ended.complaint
+    assert [word for word in expected if word not in ended.complaint] == [], ended.complaint
     assert ended.code == code
     assert ended.out == ""
 
