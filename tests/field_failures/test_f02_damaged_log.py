@@ -135,7 +135,7 @@ def test_f02_a_damaged_log_is_quarantined_and_recording_starts(
     assert took_s <= undamaged_s + WITHIN_S
     kept = quarantined.read_bytes()
     assert kept[HEADER_BYTES:] == spoiled[HEADER_BYTES:]
-    assert "set aside" in output
+    assert "quarantined as" in output
     assert query(log, "SELECT detail FROM event WHERE kind = 'log_set_aside'") == [
         (f'{{"as":"{quarantined.name}"}}',)
     ]
