@@ -21,8 +21,8 @@ Result = TypeVar("Result")
 class Retry:
     """Retries until `most_s` seconds pass without progress; a trickle of bytes extends that little (exchange.Pace).
 
-    `notify` gets the reason for a wait, once per outage. Each `run` has `most_s` anew. The time of all runs in which
-    almost nothing arrives adds up as well: after `most_s` and `whole_s` together no further run begins.
+    `notify` gets the reason for a wait, once per outage. Each `run` has its own `most_s`. The idle time of all runs
+    adds up too: after `most_s` and `whole_s` together no further run begins.
     """
 
     def __init__(self, most_s: float, notify: Callable[[str], None], where: str, whole_s: float) -> None:
