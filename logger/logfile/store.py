@@ -24,11 +24,11 @@ from logger.logfile.columns import COLUMNS
 from logger.logfile.rows import TABLES, Rows
 
 _CHECKPOINT_BYTES = 4 * 1024 * 1024
-"""WAL size at which it is checkpointed: large, to copy each table's last page rarely; small, so that readers never
-meet a long WAL."""
+"""WAL size at which it is checkpointed: a larger WAL slows readers, a smaller one rewrites each table's last page
+more often."""
 _ROWS_PER_STATEMENT = 100
-"""Rows inserted by one statement. SQLite releases Python's lock once per statement, so this many rows at a time halve
-the writer's time and leave the decoder undisturbed; more gains nothing (measured)."""
+"""Rows per INSERT. SQLite releases Python's lock once per statement: 100 halve the writer's time, more gains
+nothing."""
 _FIX_DATE_OK = Fix._fields.index("date_ok")
 """The one field of a fix that is not stored: it follows from the date."""
 STATE_KEY = "state"
