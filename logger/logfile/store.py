@@ -24,11 +24,9 @@ from logger.logfile.columns import COLUMNS
 from logger.logfile.rows import TABLES, Rows
 
 _CHECKPOINT_BYTES = 4 * 1024 * 1024
-"""WAL size at which it is checkpointed: a larger WAL slows readers, a smaller one rewrites each table's last page
-more often."""
+"""WAL size for a checkpoint: larger slows readers, smaller rewrites each table's last page more often."""
 _ROWS_PER_STATEMENT = 100
-"""Rows per INSERT. SQLite releases Python's lock once per statement: 100 halve the writer's time, more gains
-nothing."""
+"""Rows per INSERT. SQLite releases Python's lock per statement: 100 halve the writer's time (measured)."""
 _FIX_DATE_OK = Fix._fields.index("date_ok")
 """The one field of a fix that is not stored: it follows from the date."""
 STATE_KEY = "state"
