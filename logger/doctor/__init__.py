@@ -1,6 +1,5 @@
-"""What is wrong with this car's set-up, in words.
+"""Diagnose the car's set-up.
 
-Facts are gathered (listening, searching, asking, looking, shelves) and then judged (links, fixes, buses, storage,
-machine), and the two never mix: a judge takes plain facts and gives findings, so that every verdict is tested by a
-table.
+The `probe_*` modules collect data from ports, recorder, logs and machine; the `judge_*` modules turn plain data into
+findings and do no I/O, so that every verdict is tested with a table. `examination` runs both.
 """

@@ -1,16 +1,16 @@
-"""One thing that the doctor has to say."""
+"""Findings of the doctor: a verdict, a place, a message and a hint."""
 
 from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
 Verdict = Literal["ok", "note", "wrong"]
-SUDO = "call the doctor with sudo"
-"""The mend where this user may not look."""
+SUDO = "run the doctor with sudo"
+"""The hint where this user lacks permission to read."""
 
 
 class Finding(NamedTuple):
-    """`where` it is, `what` it is, and for what is wrong the `mend`. A note is worth knowing and needs nothing done."""
+    """`where` it is, `what` it is, and for a wrong finding how to fix it (`hint`). A note needs no action."""
 
     verdict: Verdict
     where: str
@@ -23,21 +23,21 @@ class Finding(NamedTuple):
 
 
 def ok(where: str, what: str) -> Finding:
-    """All is well there."""
+    """A finding without a problem."""
     return Finding("ok", where, what)
 
 
 def note(where: str, what: str, hint: str = "") -> Finding:
-    """Worth knowing."""
+    """A finding that is worth knowing and needs no action."""
     return Finding("note", where, what, hint)
 
 
 def wrong(where: str, what: str, hint: str) -> Finding:
-    """To be mended before the start."""
+    """A problem to fix before the start."""
     return Finding("wrong", where, what, hint)
 
 
-def some(words: list[str], most: int = 6) -> str:
-    """A list for people: the first few, and how many more."""
-    more = len(words) - most
-    return ", ".join(words[:most]) + (f" and {more} more" if more > 0 else "")
+def first_few(items: list[str], limit: int = 6) -> str:
+    """The first items as a list for people, and the number of the others."""
+    more = len(items) - limit
+    return ", ".join(items[:limit]) + (f" and {more} more" if more > 0 else "")

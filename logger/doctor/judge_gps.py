@@ -1,4 +1,4 @@
-"""Judging the GPS receiver by its fixes: does it see the sky, how well, how often; and the system's clock beside it."""
+"""Judge the GPS receiver by its fixes (position, quality, rate), and the system clock against GPS time."""
 
 from __future__ import annotations
 
@@ -7,63 +7,65 @@ from statistics import median
 
 from firmware_bridge.records import Fix
 from logger.doctor.findings import Finding, note, ok, wrong
-from logger.doctor.port_observation import Heard
+from logger.doctor.port_observation import PortObservation
 
 FEW_SATELLITES = 6
-"""Four make a position; with fewer than six one behind a hill costs it."""
+"""Four make a position; with fewer than six, losing one behind a hill can lose the position."""
 POOR_HDOP = 2.5
-"""Beyond this metres become tens of metres: a waypoint's radius may be missed."""
+"""Above this the position error grows from metres to tens of metres: a waypoint's radius may be missed."""
 SLOW_HZ = 1.5
-"""Receivers start with one fix a second; at 170 km/h that is 47 m between two."""
+"""The default of receivers is 1 Hz; at 170 km/h that is 47 m between two fixes."""
 CLOCK_S = 2.0
-"""A system clock this far off shows in file times and in whatever else the machine does by the clock."""
+"""An error this large is visible in file times and in scheduled jobs."""
 
 
-def judge(heard: Heard) -> Iterator[Finding]:
-    """What is to be said of the receiver behind a port that speaks NMEA."""
-    where = f"gps {heard.name}"
-    if heard.good == 0:
-        return  # what is wrong with the port has been said
-    if heard.fixes is None:
-        yield note(where, "sentences come; what they tell is not known, for no new row was read")
+def judge(port: PortObservation) -> Iterator[Finding]:
+    """Findings about the receiver behind an NMEA port."""
+    where = f"gps {port.name}"
+    if port.good == 0:
+        return  # the port's finding has the reason
+    if port.fixes is None:
+        yield note(where, "sentences arrive; their fixes are not known, because no new row could be read")
         return
-    if not heard.fixes:
-        what = "sentences come, but none that makes a fix"
-        yield wrong(where, what, "have the receiver send RMC and GGA (its own program, or a line of `init`)")
+    if not port.fixes:
+        what = "sentences arrive, but they make no fix"
+        yield wrong(
+            where, what, "make the receiver send RMC and GGA (with its own program, or a line of `init`)"
+        )
         return
-    placed = [fix for fix in heard.fixes if fix.quality and fix.lat is not None]
+    placed = [fix for fix in port.fixes if fix.quality and fix.lat is not None]
     if not placed:
-        seen = max((fix.satellites or 0 for fix in heard.fixes), default=0)
+        seen = max((fix.satellites or 0 for fix in port.fixes), default=0)
         sky = f"{seen} satellites in use" if seen else "no satellite in use"
         yield wrong(
             where, f"no position yet ({sky})", "give the antenna a clear sky; a cold start takes a minute"
         )
         return
-    yield from _quality(heard.fixes, where)
-    rate_hz = _rate_hz(heard.fixes, heard.seconds)
+    yield from _quality(port.fixes, where)
+    rate_hz = _rate_hz(port.fixes, port.seconds)
     if rate_hz < SLOW_HZ:
-        hint = 'ask it for more, such as init = ["$PMTK220,100*2F"] for an MTK receiver'
-        yield note(where, f"{rate_hz:.1f} fixes a second", hint)
+        hint = 'set a higher rate, such as init = ["$PMTK220,100*2F"] for an MTK receiver'
+        yield note(where, f"{rate_hz:.1f} fixes/s", hint)
     else:
-        yield ok(where, f"{rate_hz:.1f} fixes a second")
-    if any(not fix.date_ok for fix in heard.fixes):
-        what = "its date cannot be true (week rollover): positions are good, times are not used"
-        yield wrong(where, what, "update the receiver's firmware, or take another")
+        yield ok(where, f"{rate_hz:.1f} fixes/s")
+    if any(not fix.date_ok for fix in port.fixes):
+        what = "its date is wrong (week rollover): positions are good, times are not used"
+        yield wrong(where, what, "update the receiver's firmware, or replace the receiver")
 
 
 def judge_clock(offset_s: float | None, *, has_rtc: bool) -> Finding:
-    """The system's clock beside that of GPS; `offset_s` is how far it is ahead, None if GPS has told no time."""
+    """Compare the system clock with GPS; `offset_s` is how far it is ahead, None without GPS time."""
     battery = "there is a battery clock" if has_rtc else "there is no battery clock, as on any bare Pi"
     if offset_s is None:
-        return note("clock", f"GPS has told no time to hold the system's against; {battery}")
+        return note("clock", f"no GPS time to compare the system clock with; {battery}")
     if abs(offset_s) > CLOCK_S:
-        what = f"the system's is {_span(abs(offset_s))} {'ahead of' if offset_s > 0 else 'behind'} GPS; {battery}"
-        return note("clock", f"{what}; logs take their time from GPS and are not touched by it")
-    return ok("clock", f"the system's agrees with GPS to {abs(offset_s):.1f} s; {battery}")
+        what = f"the system clock is {_span(abs(offset_s))} {'ahead of' if offset_s > 0 else 'behind'} GPS; {battery}"
+        return note("clock", f"{what}; logs take their time from GPS and are not affected")
+    return ok("clock", f"the system clock agrees with GPS to {abs(offset_s):.1f} s; {battery}")
 
 
 def _rate_hz(fixes: Sequence[Fix], seconds: float) -> float:
-    """By the fixes' own times: how many were told in `seconds` depends on when they were written."""
+    """Fix rate from the fixes' own times: the number received in `seconds` depends on when they were written."""
     span_s = (fixes[-1].t_us - fixes[0].t_us) / 1e6
     return (len(fixes) - 1) / span_s if span_s > 0 else len(fixes) / seconds if seconds else 0.0
 

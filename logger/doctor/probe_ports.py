@@ -1,8 +1,7 @@
-"""Gathering at the ports: opens one as the recorder would, listens for some seconds, and says what came.
+"""Probe the ports: open each as the recorder would, listen for some seconds, and record what arrives.
 
-Only for ports that no recorder has open. Nothing here ever transmits on a bus: adapters are opened to listen only,
-whatever the configuration says, and where a port does not speak what it should, the search for what it does
-speak sends nothing at all.
+Only for ports that no recorder has open. Nothing here transmits on a bus: adapters are opened listen-only, even if the
+configuration says otherwise, and the search for another protocol on a port sends no bytes at all.
 """
 
 from __future__ import annotations
@@ -26,22 +25,22 @@ from firmware_bridge.devices.ports import LinkChange, PortReader
 from firmware_bridge.gps.fix_builder import FixBuilder
 from firmware_bridge.gps.utc import UtcOffset
 from firmware_bridge.records import Batch, Fix, Notice
-from logger.doctor.port_observation import Heard
+from logger.doctor.port_observation import PortObservation
 from logger.doctor.probe_protocols import find_bitrate, identify
 from logger.recorder.setup import PortPlan
 
 SEARCH_S = 42.0
-"""How long a port may look for its rate: NMEA's nine for one and a half seconds each, then for two and a half."""
+"""Time limit of the search for the baud rate: NMEA's nine rates for 1.5 s each, then for 2.5 s."""
 OPENING_S = 5.0
-"""How long a port may take to be open: an adapter that answers nothing is asked twice."""
-GLIMPSE_S = 0.6
-"""Listening at a rate that has been found: to count what came."""
+"""Time limit for opening a port: an adapter that does not answer is asked twice."""
+RECOUNT_S = 0.6
+"""How long to count frames at a baud rate that has been found."""
 CLOSE_S = 5.0
-"""A port takes a third of a second to be closed, a network port a little longer."""
-KEPT_BYTES = 16 * 1024 * 1024
-"""Of what was heard: a quarter of a minute of the fastest USB adapter."""
-_ASK_SLCAN = (b"V\r", b"F\r")
-"""Version and status: what an adapter answers that is alive on a bus that is not."""
+"""Closing a port takes a third of a second, a network port a little longer."""
+MAX_BYTES = 16 * 1024 * 1024
+"""Received bytes to keep: 15 s of the fastest USB adapter."""
+_SLCAN_QUERIES = (b"V\r", b"F\r")
+"""Version and status: a working adapter answers them even on a silent bus."""
 _ANSWERS = ("adapter_answer", "adapter_status", "adapter_refused")
 _OPEN = ("open", "silent", "wrong_baud", "no_protocol")
 """States of a port that could be opened."""
@@ -50,7 +49,7 @@ _LISTENING = ("open", "silent")
 
 
 class Listener:
-    """One port, listened to in a thread of its own."""
+    """Listens to one port in a thread of its own."""
 
     def __init__(self, plan: PortPlan, neighbours: Mapping[str, str], began_s: float) -> None:
         self.plan = plan
@@ -71,48 +70,51 @@ class Listener:
             neighbours=neighbours,
         )
 
-    def listen(self, seconds: float, stop: threading.Event) -> Heard:
-        """What the port says in `seconds`; if it is not what it should be, what else can be found. `stop` ends it."""
-        heard = self._listen(seconds, stop)
-        if heard.state == "denied":
-            return replace(heard, group=_group_of(self.plan.url))
-        if stop.is_set() or heard.state not in _OPEN:
-            return heard
-        is_strange = heard.is_unknown or (heard.bad > 0 and not holds(heard.good, heard.bad))
-        if is_strange or heard.state in ("wrong_baud", "no_protocol"):
-            return replace(heard, speaks=identify(self.plan.url, stop))
-        if self.plan.protocol.name == "slcan" and not heard.frames:
-            found = find_bitrate(self.plan, _baud_of(heard, self.plan), stop)
-            heard = replace(heard, bitrate=found.bitrate, tried_bitrates=found.tried)
-        takes_commands = next(self._opening(), None) is not None
-        if heard.is_mute and takes_commands and self.plan.baud != "auto" and has_rate(self.plan.url):
-            heard = self._at_other_rates(heard, stop)
-        return heard
+    def listen(self, seconds: float, stop: threading.Event) -> PortObservation:
+        """Observe the port for `seconds`; if its data is not as configured, search for protocol and rates.
 
-    def _listen(self, seconds: float, stop: threading.Event) -> Heard:
-        """Open the port as the recorder would, and listen for `seconds` from when it spoke."""
+        `stop` ends it early.
+        """
+        observed = self._listen(seconds, stop)
+        if observed.state == "denied":
+            return replace(observed, group=_group_of(self.plan.url))
+        if stop.is_set() or observed.state not in _OPEN:
+            return observed
+        is_strange = observed.is_unknown or (observed.bad > 0 and not holds(observed.good, observed.bad))
+        if is_strange or observed.state in ("wrong_baud", "no_protocol"):
+            return replace(observed, speaks=identify(self.plan.url, stop))
+        if self.plan.protocol.name == "slcan" and not observed.frames:
+            search = find_bitrate(self.plan, _baud_of(observed, self.plan), stop)
+            observed = replace(observed, bitrate=search.bitrate, tried_bitrates=search.tried)
+        takes_commands = next(self._opening(), None) is not None
+        if observed.is_mute and takes_commands and self.plan.baud != "auto" and has_rate(self.plan.url):
+            observed = self._try_other_rates(observed, stop)
+        return observed
+
+    def _listen(self, seconds: float, stop: threading.Event) -> PortObservation:
+        """Open the port as the recorder would, and listen for `seconds` after it is open."""
         done = threading.Event()
         thread = threading.Thread(
             target=self._reader.run, args=(done,), name=f"port {self.plan.name}", daemon=True
         )
         thread.start()
         try:
-            patience_s = (
+            timeout_s = (
                 SEARCH_S if self.plan.baud == "auto" and has_rate(self.plan.url) else max(seconds, OPENING_S)
             )
-            until_s = time.monotonic() + patience_s
+            until_s = time.monotonic() + timeout_s
             while not (self._opened.wait(0.05) or self._has_failed() or stop.is_set()):
                 if time.monotonic() >= until_s:
                     break
             if self._opened.is_set():
                 if self.plan.protocol.name == "slcan":
-                    for question in _ASK_SLCAN:
-                        self._reader.write(question)
+                    for query in _SLCAN_QUERIES:
+                        self._reader.write(query)
                 stop.wait(seconds)
         finally:
             done.set()
             thread.join(CLOSE_S)
-        return self._heard(seconds)
+        return self._observation(seconds)
 
     def _clock_us(self) -> int:
         return int((time.monotonic() - self._began_s) * 1e6)
@@ -122,7 +124,7 @@ class Listener:
             self._items.append(item)
             if item.state in _LISTENING:
                 self._opened.set()
-        elif self._bytes < KEPT_BYTES:
+        elif self._bytes < MAX_BYTES:
             self._items.append(item)
             self._bytes += len(item.data)
 
@@ -130,11 +132,11 @@ class Listener:
         changes = [item for item in self._items if isinstance(item, LinkChange)]
         return bool(changes) and changes[-1].state not in ("opening", "open")
 
-    def _heard(self, seconds: float) -> Heard:
-        protocol, fixes = self.plan.protocol, FixBuilder()
+    def _observation(self, seconds: float) -> PortObservation:
+        protocol, builder = self.plan.protocol, FixBuilder()
         tally = Tally(protocol.decoder(0), is_mixed=protocol.is_mixed)
         frames: Counter[tuple[int, int]] = Counter()
-        made: list[Fix] = []
+        fixes: list[Fix] = []
         notices: list[Notice] = []
         state, detail = "opening", self.plan.url
         for item in list(self._items):
@@ -144,11 +146,11 @@ class Listener:
             batch = tally.feed(item.data, item.t_us)
             frames.update((frame.can_id, len(frame.data)) for frame in batch.frames)
             notices += batch.notices
-            made += _fixes(fixes, batch)
-        made += fixes.finish()
-        offset_s = _utc_offset_s(made, self._began_s)
+            fixes += _fixes(builder, batch)
+        fixes += builder.finish()
+        offset_s = _utc_offset_s(fixes, self._began_s)
         counts = tally.counts
-        return Heard(
+        return PortObservation(
             self.plan.name,
             self.plan.url,
             protocol.name,
@@ -162,42 +164,42 @@ class Listener:
             bytes=self._bytes,
             foreign_bytes=counts.foreign_bytes,
             frames=frames,
-            fixes=tuple(made),
+            fixes=tuple(fixes),
             utc_offset_s=offset_s,
             notices=tuple(notices),
             has_answered=any(notice.kind in _ANSWERS for notice in notices),
         )
 
-    def _at_other_rates(self, heard: Heard, stop: threading.Event) -> Heard:
-        """An adapter that is spoken to at a wrong rate never hears that it is to be opened, and is silent."""
-        found = Listener(replace(self.plan, baud="auto"), {}, self._began_s)._listen(GLIMPSE_S, stop)
-        if not holds(found.good, found.bad):
-            return heard
-        return replace(heard, speaks=(found.protocol, _baud_of(found, self.plan)))
+    def _try_other_rates(self, observed: PortObservation, stop: threading.Event) -> PortObservation:
+        """Search for the baud rate of a silent adapter: at a wrong rate it does not receive the open command."""
+        other = Listener(replace(self.plan, baud="auto"), {}, self._began_s)._listen(RECOUNT_S, stop)
+        if not holds(other.good, other.bad):
+            return observed
+        return replace(observed, speaks=(other.protocol, _baud_of(other, self.plan)))
 
 
-def listen_all(plans: Sequence[PortPlan], seconds: float, stop: threading.Event) -> list[Heard]:
-    """All ports at once. Raises KeyboardInterrupt when the user has had enough, with every port closed."""
+def listen_all(plans: Sequence[PortPlan], seconds: float, stop: threading.Event) -> list[PortObservation]:
+    """Listen to all ports in parallel. On KeyboardInterrupt closes every port before raising it."""
     began_s = time.monotonic()
-    answers: queue.SimpleQueue[Heard | None] = queue.SimpleQueue()
+    answers: queue.SimpleQueue[PortObservation | None] = queue.SimpleQueue()
 
     def body(plan: PortPlan) -> None:
         neighbours = {other.protocol.name: other.name for other in plans if other is not plan}
-        heard = None
+        observed = None
         try:
-            heard = Listener(plan, neighbours, began_s).listen(seconds, stop)
+            observed = Listener(plan, neighbours, began_s).listen(seconds, stop)
         finally:
-            answers.put(heard)
+            answers.put(observed)
 
     for plan in plans:
         threading.Thread(target=body, args=(plan,), daemon=True).start()
-    heard: dict[str, Heard] = {}
+    observed: dict[str, PortObservation] = {}
     left = len(plans)
-    # Not Thread.join: interrupted, it takes a thread that runs for one that has ended (CPython 3.11).
+    # Not Thread.join: after an interrupt it treats a running thread as ended (CPython 3.11).
     try:
         while left:
             if (port := answers.get()) is not None:
-                heard[port.name] = port
+                observed[port.name] = port
             left -= 1
     finally:
         stop.set()
@@ -205,7 +207,7 @@ def listen_all(plans: Sequence[PortPlan], seconds: float, stop: threading.Event)
             while left:
                 answers.get(timeout=CLOSE_S)
                 left -= 1
-    return [heard[plan.name] for plan in plans if plan.name in heard]
+    return [observed[plan.name] for plan in plans if plan.name in observed]
 
 
 def _fixes(builder: FixBuilder, batch: Batch) -> list[Fix]:
@@ -213,7 +215,7 @@ def _fixes(builder: FixBuilder, batch: Batch) -> list[Fix]:
 
 
 def _utc_offset_s(fixes: Sequence[Fix], began_s: float) -> float | None:
-    """How far the system's clock is ahead of GPS."""
+    """System clock minus GPS time, in s; None without GPS time."""
     now_utc_us, now_us = time.time_ns() // 1000, int((time.monotonic() - began_s) * 1e6)
     offset = UtcOffset()
     for fix in fixes:
@@ -221,14 +223,14 @@ def _utc_offset_s(fixes: Sequence[Fix], began_s: float) -> float | None:
     return None if offset.us is None else (now_utc_us - now_us - offset.us) / 1e6
 
 
-def _baud_of(heard: Heard, plan: PortPlan) -> int:
-    """The rate at which the port was open: that which was found, if one was looked for."""
-    found = re.match(r"(\d+) baud", heard.detail)
-    return int(found[1]) if found else plan.protocol.bauds[0] if plan.baud == "auto" else plan.baud
+def _baud_of(observed: PortObservation, plan: PortPlan) -> int:
+    """The baud rate at which the port was open: the detected one, else the configured one."""
+    match = re.match(r"(\d+) baud", observed.detail)
+    return int(match[1]) if match else plan.protocol.bauds[0] if plan.baud == "auto" else plan.baud
 
 
 def _group_of(url: str) -> str:
-    """The group that may use a device."""
+    """The group that owns a device; empty if not known."""
     with suppress(OSError, KeyError):
         return grp.getgrgid(Path(url).stat().st_gid).gr_name
     return ""

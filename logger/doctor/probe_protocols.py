@@ -1,6 +1,6 @@
-"""Gathering where a port or a bus does not say what it should: what does it speak, and at which rate?
+"""Detect the protocol and rate of a port, and the bit rate of a bus, by listening.
 
-A port is only listened to; an adapter is opened at each bit rate to listen only, which disturbs no bus.
+Nothing is sent to a port; an adapter is opened listen-only at each bit rate, which disturbs no bus.
 """
 
 from __future__ import annotations
@@ -23,29 +23,29 @@ from firmware_bridge.protocols import NMEA_BAUDS, PROTOCOL_NAMES, protocol
 from logger.recorder.setup import PortPlan
 
 TRIAL_S = 1.2
-"""Listening at one rate: a receiver at 1 Hz speaks once."""
-BITRATE_S = 0.6
-"""Listening at one bit rate of a bus: the slowest messages of an engine come ten times in it."""
+"""Listening time per baud rate: a 1 Hz receiver sends once in it."""
+BITRATE_TRIAL_S = 0.6
+"""Listening time per bit rate of a bus: the slowest messages of an engine come ten times in it."""
 COMMON_BITRATES = (500_000, 250_000, 1_000_000, 125_000, 800_000, 100_000, 50_000)
-"""Of cars and trucks, the most usual first."""
+"""Bit rates of cars and trucks, the most common first."""
 
 
 class Bitrate(NamedTuple):
-    """The bit rate at which frames came, None if at none of those `tried`."""
+    """The bit rate at which frames came, None if there were none at any of those `tried`."""
 
     bitrate: int | None
     tried: tuple[int, ...]
 
 
 def identify(url: str, stop: threading.Event) -> tuple[str, int] | None:
-    """What a port really speaks, and at which rate, by listening alone; None if no protocol fits at any rate."""
+    """The protocol and baud rate of a port, by listening only; None if no protocol fits at any rate."""
     rates = [*NMEA_BAUDS, *(baud for name in PROTOCOL_NAMES for baud in protocol(name).bauds)]
     outbox = Outbox()
     with suppress(PortError), open_link(url, rates[0], outbox) as link:
         for rate in dict.fromkeys(rates if has_rate(url) else rates[:1]):
             link.set_rate(rate)
-            spoken = [protocol(name) for name in PROTOCOL_NAMES]
-            trials = {each.name: RateTrial(each.decoder(0), 0, is_mixed=each.is_mixed) for each in spoken}
+            candidates = [protocol(name) for name in PROTOCOL_NAMES]
+            trials = {each.name: RateTrial(each.decoder(0), 0, is_mixed=each.is_mixed) for each in candidates}
             for data in _reads(link, TRIAL_S, stop):
                 for name, trial in trials.items():
                     trial.feed(data, 0)
@@ -57,7 +57,7 @@ def identify(url: str, stop: threading.Event) -> tuple[str, int] | None:
 
 
 def find_bitrate(plan: PortPlan, baud: int, stop: threading.Event) -> Bitrate:
-    """A silent bus may only be set to a wrong bit rate: listens at the others, through an SLCAN adapter."""
+    """Listen to a silent bus at the other common bit rates, through an SLCAN adapter."""
     tried: list[int] = []
     outbox = Outbox()
     with suppress(PortError), open_link(plan.url, baud, outbox) as link:
@@ -74,9 +74,9 @@ def find_bitrate(plan: PortPlan, baud: int, stop: threading.Event) -> Bitrate:
                 except NotOpenedError as refusal:
                     if refusal.state == "normal_only":
                         break
-                    continue  # the adapter has no such bit rate
+                    continue  # the adapter does not support this bit rate
                 tried.append(rate)
-                for data in _reads(link, BITRATE_S, stop):
+                for data in _reads(link, BITRATE_TRIAL_S, stop):
                     decoder.feed(data, 0)
                 if holds(decoder.good, decoder.bad):
                     return Bitrate(rate, tuple(tried))

@@ -1,4 +1,4 @@
-"""The doctor's verb."""
+"""Command-line interface of the verb doctor."""
 
 from __future__ import annotations
 
@@ -11,14 +11,18 @@ from logger.boundary.terminal import echo, echo_json
 
 EXIT_FOUND_WRONG = 1
 _LONGEST_S = 120.0
-_PATH = click.Path(
-    path_type=Path, readable=False
-)  # the examination tells what may not be read, with the mend
+_PATH = click.Path(path_type=Path, readable=False)
+"""`examine` reports an unreadable file itself, with a hint."""
 
 
 @click.command(name="doctor")
 @click.option(
-    "-c", "--config", "config_path", type=_PATH, required=True, help="The configuration, stagelog.toml."
+    "-c",
+    "--config",
+    "config_path",
+    type=_PATH,
+    required=True,
+    help="Path of the configuration, stagelog.toml.",
 )
 @click.option(
     "--seconds",
@@ -27,25 +31,26 @@ _PATH = click.Path(
     show_default=True,
     help="How long to listen to each port.",
 )
-@click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for programs.")
 def doctor(config_path: Path, seconds: float, as_json: bool) -> int:
-    """Say what is wrong with this car's set-up, with the mend; exit 1 when something is.
+    """Check this car's set-up and print each problem with how to fix it; exit 1 if there is one.
 
-    A recorder that runs is asked and not disturbed, for twice its `max_loss_s` at least. Otherwise the ports are
-    opened, to listen only, for some seconds; where something else speaks than should, up to half a minute longer.
-    Ctrl-C ends it and closes them in order.
+    A running recorder is observed without disturbing it, for at least twice its `max_loss_s`. Otherwise the doctor
+    opens the ports, listen-only, for some seconds; if the data is not as configured, it searches for up to half a
+    minute longer. Ctrl-C ends it and closes the ports.
     """
     from logger.doctor.examination import examine  # noqa: PLC0415
 
-    found = []
+    findings = []
     for finding in examine(config_path, seconds, threading.Event()):
-        found.append(finding)
+        findings.append(finding)
         if not as_json:
             echo(str(finding))
-    count = sum(finding.verdict == "wrong" for finding in found)
+    count = sum(finding.verdict == "wrong" for finding in findings)
     if as_json:
-        told = {"wrong": count, "findings": [finding._asdict() | {"mend": finding.hint} for finding in found]}
-        echo_json(told)
+        # Programs of earlier versions read the hint as "mend".
+        rows = [finding._asdict() | {"mend": finding.hint} for finding in findings]
+        echo_json({"wrong": count, "findings": rows})
     else:
         echo(f"{count} {'thing is' if count == 1 else 'things are'} wrong" if count else "nothing is wrong")
     return EXIT_FOUND_WRONG if count else 0

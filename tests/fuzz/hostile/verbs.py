@@ -124,7 +124,7 @@ def steps(scene: Scene) -> dict[str, Step]:
 
 def shelf(scene: Scene) -> None:
     """Print the doctor's findings on the log directory."""
-    for finding in judge_storage.judge_shelf(probe_logs.look(scene.logs, [scene.logs], set())):
+    for finding in judge_storage.judge_logs(probe_logs.probe(scene.logs, [scene.logs], set())):
         print(finding)
 
 

@@ -13,7 +13,7 @@ from tests.logger.command_line import ENVIRONMENT
 
 _PROGRAM = """
 import contextlib, io, os, sys
-from logger import cli
+from logger.cli import main as cli
 sys.argv = ["stagelog", "doctor", *sys.argv[1:]]
 with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
     cli.main()  # as root: whatever is imported late is imported while it may still be read

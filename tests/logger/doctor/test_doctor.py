@@ -188,7 +188,7 @@ def test_another_cars_dbc(tmp_path: Path) -> None:
         (tmp_path / "engine.dbc").write_text(OTHER_DBC)
         found = troubles(examined(config))
     assert len(found) == 1
-    assert found[0].startswith("dbc engine.dbc: none of its 1 messages is on the bus; it is of another car")
+    assert found[0].startswith("dbc engine.dbc: none of its 1 messages is on the bus; it is for another car")
 
 
 @pytest.mark.parametrize("listen_only", ["true", '"try"', "false"])
@@ -278,7 +278,7 @@ def test_a_wrong_bit_rate_is_told_with_the_right_one_and_nothing_is_sent(
     with picky(tmp_path) as adapter:
         found = troubles(examined(config))
         assert found == [
-            "bus engine: no frame at 500000 bit/s, but there are at 250000 bit/s; set bitrate = 250000"
+            "bus engine: no frame at 500000 bit/s, but frames at 250000 bit/s; set bitrate = 250000"
         ]
         assert adapter.listened, "it was open"
         assert all(adapter.listened), "the doctor only ever listens, whatever the configuration says"
@@ -306,7 +306,7 @@ def test_an_engine_that_is_to_be_asked_is_not_called_wrong_by_a_doctor_that_asks
         found = examined(config)
     assert troubles(found) == []
     (bus,) = [finding for finding in found if finding.where == "bus engine"]
-    assert "the doctor asks the engine nothing" in bus.what
+    assert "the doctor does not poll the engine" in bus.what
     assert "start the recorder" in bus.hint
 
 

@@ -12,7 +12,7 @@ from firmware_bridge.devices.can_interface import Expected, Interface
 from firmware_bridge.records import ERR_FLAG, CanFrame, Notice
 from logger.doctor import judge_bus, judge_interface
 from logger.doctor.examination import examine
-from logger.doctor.port_observation import Heard
+from logger.doctor.port_observation import PortObservation
 from tests.firmware_bridge.can_bus import UP, can_bus
 
 LISTENING = Expected("can0", 500_000)
@@ -60,7 +60,7 @@ AGAIN = "sudo ip link set can0 down && sudo ip link set can0 up type can bitrate
                 "NOTE   interface can0: a controller that goes off the bus stays off; "
                 "sudo ip link set can0 type can restart-ms 100 (while it is down)",
                 "WRONG  interface can0: the controller is off the bus: 0 receive and 248 transmit errors counted; "
-                "check the two wires, the ends' 120 ohms, the ground and the bit rate; "
+                "check the two wires, the 120-ohm terminations, the ground and the bit rate; "
                 "then sudo ip link set can0 type can restart",
             ],
         ),
@@ -70,7 +70,7 @@ AGAIN = "sudo ip link set can0 down && sudo ip link set can0 up type can bitrate
             [
                 "OK     interface can0: 500000 bit/s, listen-only, controller passive",
                 "WRONG  interface can0: the controller is error passive: 135 receive and 0 transmit errors counted; "
-                "check the two wires, the ends' 120 ohms, the ground and the bit rate",
+                "check the two wires, the 120-ohm terminations, the ground and the bit rate",
                 "NOTE   interface can0: 7 frames lost by driver and controller since it was plugged in",
             ],
         ),
@@ -107,7 +107,9 @@ def test_each_way_to_be_set_up(expected: Expected, found: Interface | None, said
 
 def test_frames_that_the_kernel_dropped_are_wrong() -> None:
     notices = tuple(Notice(n, "frames_dropped", {"frames": 20}) for n in range(2))
-    heard = Heard("engine", "socketcan://can0", "socketcan", "open", good=5, seconds=1, notices=notices)
+    heard = PortObservation(
+        "engine", "socketcan://can0", "socketcan", "open", good=5, seconds=1, notices=notices
+    )
     (first, *_) = judge_bus.judge(heard, judge_bus.Wiring(500_000, True, None))
     assert (first.verdict, first.what) == ("wrong", "the kernel dropped 40 frames that were not read in time")
 

@@ -11,15 +11,17 @@ import pytest
 from firmware_bridge.records import EFF_FLAG, ERR_FLAG, Fix, Notice
 from logger.doctor import judge_bus, judge_gps, judge_machine, judge_port, judge_storage
 from logger.doctor.findings import Finding
-from logger.doctor.judge_storage import Card, Shelf
-from logger.doctor.port_observation import Heard
+from logger.doctor.judge_storage import Card, LogInventory
+from logger.doctor.port_observation import PortObservation
 
 NEIGHBOURS = {"nmea": "gps", "slcan": "engine"}
 
 
-def heard(protocol: str = "slcan", state: str = "open", detail: str = "115200 baud", **more: Any) -> Heard:
+def heard(
+    protocol: str = "slcan", state: str = "open", detail: str = "115200 baud", **more: Any
+) -> PortObservation:
     name = "gps" if protocol == "nmea" else "engine"
-    return Heard(name, "/dev/ttyUSB0", protocol, state, detail, **{"seconds": 5.0, **more})
+    return PortObservation(name, "/dev/ttyUSB0", protocol, state, detail, **{"seconds": 5.0, **more})
 
 
 def said(findings: Iterable[Finding]) -> list[tuple[str, str]]:
@@ -49,7 +51,7 @@ def assert_says(findings: Iterable[Finding], *expected: tuple[str, str]) -> None
         (heard(state="denied"), "wrong", "dialout"),
         (heard(state="busy"), "wrong", "in use by another program"),
         (heard(state="lost", detail="hung up; it comes back"), "wrong", "hung up"),
-        (heard(state="opening", detail="/dev/x"), "note", "was not open within 5 s; give it more --seconds"),
+        (heard(state="opening", detail="/dev/x"), "note", "was not open within 5 s; use a larger --seconds"),
         (heard(bad=50, speaks=("slcan", 1_000_000)), "wrong", 'at 1000000 baud, not at the configured rate; set baud'),
         (heard(speaks=("nmea", 9600)), "wrong", "speaks NMEA (at 9600 baud), not slcan: the cables of engine and gps"),
         (heard(speaks=("gvret", 1_000_000)), "wrong", 'set protocol = "gvret"'),
@@ -59,25 +61,25 @@ def assert_says(findings: Iterable[Finding], *expected: tuple[str, str]) -> None
             "ok",
             "NMEA holds, 92 % of the bytes are another protocol",
         ),
-        (heard(protocol="nmea", foreign_bytes=900, bytes=900), "wrong", "none is NMEA"),
+        (heard(protocol="nmea", foreign_bytes=900, bytes=900), "wrong", "no NMEA"),
         (heard(state="wrong_baud", detail="no frame holds at 9600 baud: try auto", bad=9), "wrong", "try auto"),
-        (heard(bad=20), "wrong", "none is slcan"),
+        (heard(bad=20), "wrong", "no slcan"),
         (heard("nmea"), "wrong", "silent for 5 s; check the receiver's power"),
         (heard(), "wrong", "the adapter answers nothing"),
         (heard(tried_bitrates=(1, 2)), "wrong", "at 3 bit rates"),
-        (heard(has_answered=True), "note", "the adapter is alive, but no frame came"),
-        (heard(bitrate=250_000), "note", "the adapter is alive, but no frame came"),
+        (heard(has_answered=True), "note", "the adapter answers, but no frame came"),
+        (heard(bitrate=250_000), "note", "the adapter answers, but no frame came"),
         (heard(by_recorder=True), "wrong", "silent for 5 s; switch the ignition on"),
         (heard(by_recorder=True), "wrong", "and the doctor tries others"),
         (heard("gvret", by_recorder=True), "wrong", "the wires of the bus"),
         (heard(state="silent", by_recorder=True, notices=(Notice(0, "bus_error", {}),)), "note", "no frame came"),
         (heard("gvret"), "wrong", "ignition"),
-        (heard("gvret", is_polled=True), "note", "the doctor asks the engine nothing; start the recorder"),
+        (heard("gvret", is_polled=True), "note", "the doctor does not poll the engine; start the recorder"),
         (heard("gvret", is_polled=True, by_recorder=True), "wrong", "ignition"),
         (heard(is_polled=True), "wrong", "the adapter answers nothing"),
     ],
 )  # fmt: skip
-def test_ports(facts: Heard, verdict: str, words: str) -> None:
+def test_ports(facts: PortObservation, verdict: str, words: str) -> None:
     others = {protocol: name for protocol, name in NEIGHBOURS.items() if name != facts.name}
     assert_says(judge_port.judge(facts, others), (verdict, words))
 
@@ -92,11 +94,11 @@ def test_ports(facts: Heard, verdict: str, words: str) -> None:
         ),
         ("denied", "gpsd://pi: the recorder may not use the network; --with gpsd", "network; --with gpsd"),
         ("silent", "gpsd has no receiver: plug it in", "gpsd has no receiver; plug it in"),
-        ("open", "", "gpsd is there, but sends nothing for 5 s; `gpspipe -r`"),
+        ("open", "", "gpsd runs, but sends nothing for 5 s; see what it receives with `gpspipe -r`"),
     ],
 )
 def test_a_gpsd_says_itself_what_is_wrong(state: str, detail: str, words: str) -> None:
-    port = Heard("gps", "gpsd://pi", "nmea", state, detail, seconds=5.0)
+    port = PortObservation("gps", "gpsd://pi", "nmea", state, detail, seconds=5.0)
     assert_says(judge_port.judge(port, {}), ("wrong", words))
 
 
@@ -128,39 +130,39 @@ def fix(
     return made if quality else made._replace(lat=None, lon=None, alt_m=None, speed_mps=None, course_deg=None)
 
 
-def gps(*made: Fix, good: int = 50) -> Heard:
+def gps(*made: Fix, good: int = 50) -> PortObservation:
     return heard("nmea", good=good, fixes=made)
 
 
 @pytest.mark.parametrize(
     ("facts", "expected"),
     [
-        (gps(*[fix()] * 50), [("ok", "position, 12 satellites, hdop 0.8"), ("ok", "10.0 fixes a second")]),
+        (gps(*[fix()] * 50), [("ok", "position, 12 satellites, hdop 0.8"), ("ok", "10.0 fixes/s")]),
         (gps(*[fix(satellites=5)] * 50), [("wrong", "5 satellites, hdop 0.8: poor; give the antenna"), ("ok", "10.0")]),
         (gps(*[fix(satellites=6, hdop=2.5)] * 50), [("ok", "6 satellites"), ("ok", "")]),
         (gps(*[fix(hdop=2.6)] * 50), [("wrong", "poor"), ("ok", "")]),
         (gps(*[fix(satellites=None, hdop=None)] * 50), [("ok", "position"), ("ok", "")]),
         (gps(*[fix()] * 25, *[fix(quality=0)] * 25), [("wrong", "only in 50% of the fixes"), ("ok", "")]),
-        (gps(*[fix()] * 5), [("ok", ""), ("note", '1.0 fixes a second; ask it for more')]),
+        (gps(*[fix()] * 5), [("ok", ""), ("note", '1.0 fixes/s; set a higher rate')]),
         (gps(*[fix(quality=0, satellites=3)] * 5), [("wrong", "no position yet (3 satellites in use); give")]),
         (gps(*[fix(quality=0, satellites=0)] * 5), [("wrong", "no satellite in use")]),
-        (gps(), [("wrong", "none that makes a fix; have the receiver send RMC and GGA")]),
+        (gps(), [("wrong", "they make no fix; make the receiver send RMC and GGA")]),
         (gps(good=0), []),
-        (heard("nmea", good=50, fixes=None), [("note", "sentences come; what they tell is not known")]),
+        (heard("nmea", good=50, fixes=None), [("note", "sentences arrive; their fixes are not known")]),
         # ten a second, of which a third reached the log in the five seconds of listening
-        (gps(*[fix(n / 10) for n in range(17)]), [("ok", ""), ("ok", "10.0 fixes a second")]),
-        (gps(*[fix(float(n)) for n in range(10)]), [("ok", ""), ("note", "1.0 fixes a second")]),
+        (gps(*[fix(n / 10) for n in range(17)]), [("ok", ""), ("ok", "10.0 fixes/s")]),
+        (gps(*[fix(float(n)) for n in range(10)]), [("ok", ""), ("note", "1.0 fixes/s")]),
         (gps(*[fix(date_ok=False)] * 50), [("ok", ""), ("ok", ""), ("wrong", "week rollover")]),
     ],
 )  # fmt: skip
-def test_fixes(facts: Heard, expected: list[tuple[str, str]]) -> None:
+def test_fixes(facts: PortObservation, expected: list[tuple[str, str]]) -> None:
     assert_says(judge_gps.judge(facts), *expected)
 
 
 @pytest.mark.parametrize(
     ("offset_s", "verdict", "words"),
     [
-        (None, "note", "GPS has told no time"),
+        (None, "note", "no GPS time"),
         (1.9, "ok", "agrees with GPS to 1.9 s"),
         (-2.1, "note", "2 s behind GPS"),
         (-1.76e9, "note", "56 years behind GPS"),
@@ -194,7 +196,7 @@ def notice(kind: str, **detail: Any) -> Notice:
         (heard(good=500, frames=FRAMES, notices=(notice("bus_state", state="active"),)), [("ok", "")]),
         (
             heard(has_answered=True, bitrate=250_000),
-            [("wrong", "there are at 250000 bit/s; set bitrate = 250000")],
+            [("wrong", "frames at 250000 bit/s; set bitrate = 250000")],
         ),
         (
             heard(notices=(notice("bus_error", errors=["stuff", "stuff", "crc"]),)),
@@ -210,7 +212,7 @@ def notice(kind: str, **detail: Any) -> Notice:
             [
                 (
                     "wrong",
-                    "; a wrong bit rate is as silent: `sudo systemctl stop stagelog-recorder`, and the d",
+                    "; a wrong bit rate is silent too: `sudo systemctl stop stagelog-recorder`, and the d",
                 )
             ],
         ),
@@ -224,13 +226,13 @@ def notice(kind: str, **detail: Any) -> Notice:
             ],
         ),
         (heard(good=500, frames=FRAMES, frames_s=2.0), [("ok", "250 frames/s of 2 identifiers")]),
-        (heard(good=500, frames=None), [("note", "frames come; which ones is not known")]),
+        (heard(good=500, frames=None), [("note", "frames arrive; their identifiers are not known")]),
         (heard(), []),  # mute: the port's finding says it
         (heard(bad=50, speaks=("nmea", 9600)), []),
         (heard(state="missing"), []),
     ],
 )
-def test_buses(facts: Heard, expected: list[tuple[str, str]]) -> None:
+def test_buses(facts: PortObservation, expected: list[tuple[str, str]]) -> None:
     assert_says(judge_bus.judge(facts, WIRING), *expected)
 
 
@@ -246,7 +248,7 @@ def test_an_engine_that_only_answers_is_asked_by_the_recorder_and_not_by_the_doc
     wiring = judge_bus.Wiring(500_000, listen_only=False, preset="obd2")
     alone = heard(has_answered=True, is_polled=True)
     assert_says(
-        judge_bus.judge(alone, wiring), ("note", "the doctor asks the engine nothing; start the recorder")
+        judge_bus.judge(alone, wiring), ("note", "the doctor does not poll the engine; start the recorder")
     )
     beside = heard(by_recorder=True, is_polled=True, notices=(notice("adapter_status"),))
     assert_says(judge_bus.judge(beside, wiring), ("wrong", "switch the ignition on; check"))
@@ -267,7 +269,7 @@ DBC = [
         (DBC[:2], FRAMES, [("ok", "all of its 2 messages")]),
         (DBC, FRAMES, [("note", "2 of its 3 messages seen; not within 5 s: DOORS (0x300)")]),
         (DBC, {}, []),  # nothing on the bus says nothing of the file
-        (DBC[2:], FRAMES, [("wrong", "none of its 1 messages is on the bus; it is of another car")]),
+        (DBC[2:], FRAMES, [("wrong", "none of its 1 messages is on the bus; it is for another car")]),
         ([judge_bus.Message(0x100 | EFF_FLAG, "E", 8)], FRAMES, [("wrong", "in the other format")]),
         (DBC[:1], {(0x100, 6): 3, (0x100, 8): 9}, [("wrong", "ENGINE (0x100) has 6 bytes on the bus, 8"), ("ok", "")]),
         (DBC[1:2], {(0x200, 8): 3}, [("ok", "")]),  # longer is well: signals are whole
@@ -283,7 +285,7 @@ def test_dbc_files_against_the_bus(
 def test_identifiers_that_nobody_knows() -> None:
     frames = {(0x100, 8): 1, (0x18FEF100 | EFF_FLAG, 8): 1, (ERR_FLAG | 4, 8): 1}
     found = judge_bus.judge_unknown("engine", frames, {0x100})
-    assert_says(found, ("note", "1 identifiers that nothing here can read: 0x18FEF100"))
+    assert_says(found, ("note", "1 identifiers without a decoder: 0x18FEF100"))
     assert said(judge_bus.judge_unknown("engine", frames, set())) == [], "nothing was to be read"
 
 
@@ -291,11 +293,11 @@ def test_identifiers_that_nobody_knows() -> None:
     ("disk", "verdicts", "words"),
     [
         ({"free_mb": 512}, ["ok"], "512 of 32000 MB free, room for about 20 h"),
-        ({"free_mb": 511}, ["wrong"], "512 are to be kept free; fetch the logs"),
-        ({"exists": False}, ["wrong"], "no such folder"),
+        ({"free_mb": 511}, ["wrong"], "512 MB must be free; fetch the logs"),
+        ({"exists": False}, ["wrong"], "no such directory"),
         ({"free_mb": 900, "is_read_only": True}, ["wrong", "ok"], "read-only"),
         ({"free_mb": 900, "can_write": False, "user": "stagelog"}, ["wrong", "ok"], "chown stagelog /logs"),
-        ({"free_mb": 900, "kind": "tmpfs"}, ["wrong", "ok"], "gone with the power"),
+        ({"free_mb": 900, "kind": "tmpfs"}, ["wrong", "ok"], "lost when the power is cut"),
         ({"free_mb": 900, "is_root": True, "kind": "ext4"}, ["note", "ok"], "on the system's own partition"),
     ],
 )
@@ -314,7 +316,7 @@ def test_disks(disk: dict[str, Any], verdicts: list[str], words: str) -> None:
         (Card("mmcblk0", "MMC", life=(8, 2), pre_eol=1), "ok", "70 to 80 %"),
         (Card("mmcblk0", "MMC", life=(2, 9), pre_eol=1), "wrong", "80 to 90 % of its life used; change it"),
         (Card("mmcblk0", "MMC", life=(11, 1), pre_eol=3), "wrong", "beyond its life, 90 % of its reserve"),
-        (Card("mmcblk0", "SD", "SC64G", "01/2024"), "note", "this kind says nothing of its health"),
+        (Card("mmcblk0", "SD", "SC64G", "01/2024"), "note", "this kind does not report its health"),
         (Card(), "note", "cannot be read"),
     ],
 )  # fmt: skip
@@ -336,24 +338,24 @@ def test_kernel_messages(errors: tuple[str, ...] | None, verdict: str) -> None:
 @pytest.mark.parametrize(
     ("shelf", "expected"),
     [
-        (Shelf(), [("note", "none yet")]),
-        (Shelf(3, "a-003.db", cut_short=2), [("ok", "is whole, 2 of its sessions ended by a power cut")]),
-        (Shelf(3, "a-003.db", ("damaged: page 7",)), [("wrong", "a-003.db: damaged: page 7")]),
-        (Shelf(3, "a-003.db", None), [("note", "too large to look through now")]),
-        (Shelf(1, "a", set_aside=("a.damaged-1",)), [("ok", ""), ("wrong", "1 set aside as damaged: a.dam")]),
-        (Shelf(1, "a", longest_wal=("a.db", 64 << 20)), [("ok", "")]),
-        (Shelf(1, "a", longest_wal=("a.db", (64 << 20) + 1)), [("ok", ""), ("wrong", "not folded in")]),
-        (Shelf(1, "a", not_fetched_mb=900), [("ok", ""), ("note", "900 MB have not been downloaded")]),
+        (LogInventory(), [("note", "none yet")]),
+        (LogInventory(3, "a-003.db", cut_short=2), [("ok", "is whole, 2 of its sessions ended by a power cut")]),
+        (LogInventory(3, "a-003.db", ("damaged: page 7",)), [("wrong", "a-003.db: damaged: page 7")]),
+        (LogInventory(3, "a-003.db", None), [("note", "too large to check now")]),
+        (LogInventory(1, "a", quarantined=("a.damaged-1",)), [("ok", ""), ("wrong", "1 quarantined as damaged")]),
+        (LogInventory(1, "a", longest_wal=("a.db", 64 << 20)), [("ok", "")]),
+        (LogInventory(1, "a", longest_wal=("a.db", (64 << 20) + 1)), [("ok", ""), ("wrong", "not checkpointed")]),
+        (LogInventory(1, "a", not_fetched_mb=900), [("ok", ""), ("note", "900 MB are not yet downloaded")]),
     ],
 )  # fmt: skip
-def test_shelves(shelf: judge_storage.Shelf, expected: list[tuple[str, str]]) -> None:
-    assert_says(judge_storage.judge_shelf(shelf), *expected)
+def test_shelves(shelf: judge_storage.LogDirectory, expected: list[tuple[str, str]]) -> None:
+    assert_says(judge_storage.judge_logs(shelf), *expected)
 
 
 @pytest.mark.parametrize(
     ("power", "verdict", "words"),
     [
-        (judge_machine.Power(), "note", "does not tell"),
+        (judge_machine.Power(), "note", "does not report its supply"),
         (judge_machine.Power(throttled=0), "ok", "has been good"),
         (
             judge_machine.Power(throttled=0x5_0005),
@@ -365,7 +367,7 @@ def test_shelves(shelf: judge_storage.Shelf, expected: list[tuple[str, str]]) ->
             "wrong",
             "since the start: under-voltage, throttled; a supply",
         ),
-        (judge_machine.Power(throttled=0x8), "wrong", "now: close to its temperature limit; give it air"),
+        (judge_machine.Power(throttled=0x8), "wrong", "now: close to its temperature limit; cool it"),
         (judge_machine.Power(is_low=True), "wrong", "too low; a supply"),
         (judge_machine.Power(is_low=False), "ok", "good"),
     ],
@@ -388,7 +390,7 @@ RUNNING = {
     [
         (RUNNING, "ok", "running"),
         (RUNNING | {"NRestarts": "3"}, "ok", "restarted 3 times"),
-        (RUNNING | {"NRestarts": "4"}, "wrong", "restarted 4 times; journalctl"),
+        (RUNNING | {"NRestarts": "4"}, "wrong", "restarted 4 times; see the reason with journalctl"),
         (
             RUNNING | {"UnitFileState": "disabled"},
             "wrong",
@@ -424,7 +426,7 @@ def test_units(told: dict[str, str], verdict: str, words: str) -> None:
             "a.db, 5 rows, nothing lost",
         ),
         ("running", {"ok": False, "trouble": "disk full"}, "wrong", "disk full"),
-        ("running", {"ok": True, "dropped": 7}, "wrong", "7 rows did not fit"),
+        ("running", {"ok": True, "dropped": 7}, "wrong", "7 rows were dropped"),
     ],
 )
 def test_recorders(state: str, recording: dict[str, object], verdict: str, words: str) -> None:
@@ -434,9 +436,9 @@ def test_recorders(state: str, recording: dict[str, object], verdict: str, words
 @pytest.mark.parametrize(
     ("told", "verdict", "words"),
     [
-        (RUNNING, "ok", "switched off when [shutdown] says so"),
-        (RUNNING | {"ActiveState": "inactive"}, "wrong", "nothing obeys it; `sudo stagelog install --with power-off`"),
-        ({"LoadState": "not-found", "ActiveState": "inactive"}, "wrong", "[shutdown] is set, and nothing obeys it"),
+        (RUNNING, "ok", "switched off as set in [shutdown]"),
+        (RUNNING | {"ActiveState": "inactive"}, "wrong", "no service executes it; `sudo stagelog install"),
+        ({"LoadState": "not-found", "ActiveState": "inactive"}, "wrong", "[shutdown] is set, but"),
     ],
 )  # fmt: skip
 def test_whether_a_wish_to_switch_off_is_obeyed(told: dict[str, str], verdict: str, words: str) -> None:
@@ -447,8 +449,8 @@ def test_whether_a_wish_to_switch_off_is_obeyed(told: dict[str, str], verdict: s
     ("rows", "expected"),
     [
         ("read", []),
-        ("none", [("note", "no new row reached its log meanwhile: what the receiver and the buses say is not known")]),
-        ("denied", [("note", "its log may not be read: what the receiver and the buses say is not known; call the d")]),
+        ("none", [("note", "no new row reached its log meanwhile: the data of receiver and buses is not known")]),
+        ("denied", [("note", "its log cannot be read without permission: the data")]),
         ("unreadable", [("note", "its log cannot be read")]),
     ],
 )  # fmt: skip
@@ -459,7 +461,7 @@ def test_what_cannot_be_read_of_a_recorders_log(rows: str, expected: list[tuple[
 def test_a_recorder_under_an_earlier_configuration() -> None:
     assert said(judge_machine.judge_configuration([])) == []
     words = (
-        "runs under an earlier configuration: [gps], [log] differ; sudo systemctl restart stagelog-recorder"
+        "runs with an earlier configuration: [gps], [log] differ; sudo systemctl restart stagelog-recorder"
     )
     assert_says(judge_machine.judge_configuration(["gps", "log"]), ("wrong", words))
 

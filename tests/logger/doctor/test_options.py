@@ -44,14 +44,14 @@ def test_what_the_service_does_not_come_to(tmp_path: Path, monkeypatch: pytest.M
     more = 'dbc = ["engine.dbc"]\n'
     dbc, disk = str(tmp_path / "engine.dbc"), f"disk {tmp_path}"
     assert (
-        not any("as a service" in line for line in told(tmp_path, more, disk))
+        not any("recorder service" in line for line in told(tmp_path, more, disk))
         and told(tmp_path, more, dbc) == []
     )
     monkeypatch.setattr(examination, "CONFIGURATION", str(tmp_path / "stagelog.toml"))
-    assert any("as a service, may not write there" in line for line in told(tmp_path, more, disk))
+    assert any("recorder service may not write there" in line for line in told(tmp_path, more, disk))
     assert any("does not see it there" in line for line in told(tmp_path, more, dbc)), "it lies in /tmp"
     service["ReadWritePaths"] += f" {tmp_path}"
-    assert not any("as a service" in line for line in told(tmp_path, more, disk))
+    assert not any("recorder service" in line for line in told(tmp_path, more, disk))
 
 
 def test_a_wish_to_switch_off_that_nobody_obeys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,7 +65,7 @@ def test_a_wish_to_switch_off_that_nobody_obeys(tmp_path: Path, monkeypatch: pyt
     assert told(tmp_path, "", "power-off") == []
     assert "stagelog-power-off.path" not in asked
     assert told(tmp_path, SHUTDOWN, "power-off") == [
-        "WRONG  power-off: [shutdown] is set, and nothing obeys it; `sudo stagelog install --with power-off`"
+        "WRONG  power-off: [shutdown] is set, but no service executes it; `sudo stagelog install --with power-off`"
     ]
     assert asked[-1] == "stagelog-power-off.path"
 
@@ -80,10 +80,10 @@ def test_where_systemd_does_not_run_nothing_is_said_of_switching_off(
 def test_a_clock_that_nobody_sets(tmp_path: Path) -> None:
     assert told(tmp_path, "", "chrony") == []
     (missing,) = told(tmp_path, CHRONY, "chrony")
-    assert missing.startswith(f"WRONG  chrony: {tmp_path}/chrony.sock: there is no such socket")
-    assert "`sudo stagelog install --with chrony`; chrony itself is to be installed, and to run" in missing
+    assert missing.startswith(f"WRONG  chrony: {tmp_path}/chrony.sock: no such socket")
+    assert "`sudo stagelog install --with chrony`; chrony itself must be installed and running" in missing
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as chronyd:
         chronyd.bind(str(tmp_path / "chrony.sock"))
         assert told(tmp_path, CHRONY, "chrony") == [
-            f"OK     chrony: takes the time of GPS at {tmp_path}/chrony.sock"
+            f"OK     chrony: receives GPS time at {tmp_path}/chrony.sock"
         ]

@@ -12,7 +12,7 @@ import pytest
 
 from logger.doctor import judge_storage, probe_logs, probe_system
 from logger.doctor.judge_machine import Power
-from logger.doctor.judge_storage import Card, Shelf
+from logger.doctor.judge_storage import Card, LogInventory
 from logger.logfile.open_or_quarantine import quarantine
 from logger.transfer import ledger
 from logger.transfer.state import state_of
@@ -186,17 +186,17 @@ def make_log(folder: Path, name: str, rows: int = 500) -> Path:
 
 
 def test_the_logs_that_lie_there(tmp_path: Path) -> None:
-    assert probe_logs.look(tmp_path / "nowhere", [], []) == Shelf()
-    assert probe_logs.look(tmp_path, [], []).logs == 0
+    assert probe_logs.probe(tmp_path / "nowhere", [], []) == LogInventory()
+    assert probe_logs.probe(tmp_path, [], []).logs == 0
     fetched, newest = make_log(tmp_path, "a-001"), make_log(tmp_path, "a-002")
     state = state_of(fetched)
     ledger.add(tmp_path, ledger.Delivered(fetched.name, state.session, state.t_us, 1, "0" * 64, "1970"))
     quarantine(make_log(tmp_path, "a-003"))
-    found = probe_logs.look(tmp_path, [tmp_path], [])
-    assert found == Shelf(
-        2, "a-002.db", (), cut_short=1, set_aside=("a-003.db.damaged-1",), not_fetched_mb=0
+    found = probe_logs.probe(tmp_path, [tmp_path], [])
+    assert found == LogInventory(
+        2, "a-002.db", (), cut_short=1, quarantined=("a-003.db.damaged-1",), not_fetched_mb=0
     ), "its one session has ended without a word"
-    assert probe_logs.look(tmp_path, [], [newest]).cut_short == 0, "it is being recorded"
+    assert probe_logs.probe(tmp_path, [], [newest]).cut_short == 0, "it is being recorded"
 
 
 def test_a_damaged_log_is_seen(tmp_path: Path) -> None:
@@ -204,7 +204,7 @@ def test_a_damaged_log_is_seen(tmp_path: Path) -> None:
     with path.open("r+b") as file:
         file.seek(20 * 1024)
         file.write(os.urandom(8192))
-    found = probe_logs.look(tmp_path, [], [])
+    found = probe_logs.probe(tmp_path, [], [])
     assert found.problems, "quick_check says so"
 
 
@@ -212,7 +212,7 @@ def test_a_log_too_large_to_look_through(tmp_path: Path, monkeypatch: pytest.Mon
     make_log(tmp_path, "a-001", rows=20_000)
     monkeypatch.setattr(probe_logs, "CHECK_S", -1.0)
     monkeypatch.setattr(probe_logs, "_STEP", 1)
-    assert probe_logs.look(tmp_path, [], []).problems is None
+    assert probe_logs.probe(tmp_path, [], []).problems is None
 
 
 def test_a_long_wal_is_seen(tmp_path: Path) -> None:
@@ -221,7 +221,7 @@ def test_a_long_wal_is_seen(tmp_path: Path) -> None:
     connection.execute("PRAGMA wal_autocheckpoint = 0")
     connection.execute("INSERT INTO rejected VALUES (1, 1, 'x', 'y', zeroblob(300000))")
     connection.commit()
-    name, size = probe_logs.look(tmp_path, [], []).longest_wal
+    name, size = probe_logs.probe(tmp_path, [], []).longest_wal
     connection.close()
     assert name == "a-001.db"
     assert size > 300_000

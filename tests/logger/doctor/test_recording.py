@@ -58,10 +58,8 @@ def test_rows_that_are_long_on_their_way_are_waited_for(tmp_path: Path) -> None:
             found = examined(config)
     assert troubles(found) == []
     assert ok_places(found) == ALL_WELL
-    assert any("listened for 6 s: rows may be 3 s on their way" in words for words in notes(found))
-    assert not any("fixes a second" in words for words in notes(found)), (
-        "a rate is that of the rows' own times"
-    )
+    assert any("observed for 6 s: rows may take 3 s to reach" in words for words in notes(found))
+    assert not any("fixes/s" in words for words in notes(found)), "a rate is that of the rows' own times"
 
 
 def test_a_full_disk_says_nothing_of_the_receiver_and_the_bus(tmp_path: Path) -> None:
@@ -91,9 +89,9 @@ def test_who_may_ask_and_not_read_is_told_so() -> None:
             (folder / "logs").chmod(0o700)
             (folder / "live.sock").chmod(0o777)
             said = examined_by_nobody(config)
-    assert "recorder: its log may not be read" in said
-    assert "gps gps: sentences come; what they tell is not known" in said
-    assert "bus engine: frames come; which ones is not known" in said
+    assert "recorder: its log cannot be read without permission" in said
+    assert "gps gps: sentences arrive; their fixes are not known" in said
+    assert "bus engine: frames arrive; their identifiers are not known" in said
 
 
 @contextmanager
@@ -167,17 +165,17 @@ def test_sources_that_were_changed_are_not_judged_by_what_the_recorder_hears(
     with recorded(tmp_path) as (config, _):
         found = examined(changed(config, old, new))
     assert troubles(found) == [
-        f"recorder: runs under an earlier configuration: {tables}; sudo systemctl restart stagelog-recorder"
+        f"recorder: runs with an earlier configuration: {tables}; sudo systemctl restart stagelog-recorder"
     ]
     assert ok_places(found) == []
-    assert any("restart it, then call the doctor again" in words for words in notes(found))
+    assert any("restart it, then run the doctor again" in words for words in notes(found))
 
 
 def test_another_table_that_was_changed_is_told_and_the_ports_are_judged(tmp_path: Path) -> None:
     with recorded(tmp_path) as (config, _):
         found = examined(changed(config, "number = 7", "number = 8"))
     assert [words.partition(";")[0] for words in troubles(found)] == [
-        "recorder: runs under an earlier configuration: [car] differs"
+        "recorder: runs with an earlier configuration: [car] differs"
     ]
     assert ok_places(found) == ALL_WELL
 

@@ -14,7 +14,7 @@ from tests.logger.doctor.test_doctor import car, examined
 from tests.logger.doctor.test_probe_system import make_log
 from tests.logger.recorder.driving import set_up
 
-SUDO = "call the doctor with sudo"
+SUDO = "run the doctor with sudo"
 CONFIG = """\
 [live]
 socket = "live.sock"
@@ -47,10 +47,10 @@ def told(said: str, where: str) -> list[str]:
     ("hidden", "where", "words"),
     [
         ("stagelog.toml", "", f"stagelog.toml: cannot be read: Permission denied; {SUDO}"),
-        ("var/logs", "logs", f"NOTE   logs: may not be looked at; {SUDO}"),
-        ("var/logs/a-001.db", "logs", f"NOTE   logs: may not be looked at; {SUDO}"),
-        ("var", "logs", f"NOTE   logs: may not be looked at; {SUDO}"),
-        ("var", "disk", f"/var/logs: may not be looked at; {SUDO}"),
+        ("var/logs", "logs", f"NOTE   logs: cannot be checked without permission; {SUDO}"),
+        ("var/logs/a-001.db", "logs", f"NOTE   logs: cannot be checked without permission; {SUDO}"),
+        ("var", "logs", f"NOTE   logs: cannot be checked without permission; {SUDO}"),
+        ("var", "disk", f"/var/logs: cannot be checked without permission; {SUDO}"),
     ],
 )
 def test_what_an_ordinary_user_may_not_see_is_told_with_the_hint(
@@ -76,7 +76,7 @@ def test_a_wrong_name_in_the_configuration_hides_no_port(tmp_path: Path) -> None
     assert [line for line in said.splitlines() if "No such file" in line and line.startswith("WRONG")]
     for where in ("port gps", "gps gps", "port engine", "bus engine", "clock", "disk", "logs", "power"):
         assert told(said, where), said
-    assert told(said, "dbc") == ["NOTE   dbc engine.dcb: not held against the bus: it cannot be read"]
+    assert told(said, "dbc") == ["NOTE   dbc engine.dcb: not compared with the bus: it cannot be read"]
     assert "that nothing here can read" not in said, (
         "a file that cannot be read is no reason to call frames unknown"
     )
@@ -89,7 +89,7 @@ def test_a_damaged_dbc_hides_no_bus(tmp_path: Path) -> None:
         found = examined(config)
     assert [finding.verdict for finding in found if finding.where == "bus engine"] == ["ok"]
     assert [finding.what for finding in found if finding.where == "dbc engine.dbc"] == [
-        "not held against the bus: it cannot be read"
+        "not compared with the bus: it cannot be read"
     ]
 
 
@@ -98,4 +98,4 @@ def test_a_file_is_no_folder_for_logs(tmp_path: Path) -> None:
     (tmp_path / "var/logs").write_text("")
     (tmp_path / "stagelog.toml").write_text(CONFIG)
     said = stagelog("doctor", "-c", "stagelog.toml", "--seconds", "1", folder=tmp_path).out
-    assert told(said, "disk") == ["WRONG  disk var/logs: this is no folder; correct [log] directory"]
+    assert told(said, "disk") == ["WRONG  disk var/logs: not a directory; correct [log] directory"]
