@@ -1,1 +1,1 @@
-"""The USB stick: plugged in, it gets the logs that nobody has yet; pulled out, it harms nothing."""
+"""Copy logs not yet downloaded to a USB stick as soon as it is plugged in; pulling it at any time does no harm."""

@@ -1,12 +1,12 @@
-"""A stick mounted where nobody else sees it, by the one process of stagelog that may mount.
+"""Mount a USB stick in a private mount namespace, with restrictive options, and unmount it.
 
-The service `stagelog-stick@` gives it that single power (CAP_SYS_ADMIN), in a mount namespace of its own. It uses it
-for mount(2) and umount2(2) and for nothing else: what reads and writes the stick is another program, started
-without it (an exec by a user other than root passes on ambient capabilities only, and those are given up first).
+The service `stagelog-stick@` grants this process one capability, CAP_SYS_ADMIN, in a mount namespace of its own. The
+process uses it for mount(2) and umount2(2) only: another program, started without it, reads and writes the stick (an
+exec by a user other than root passes on only ambient capabilities, and those are dropped first).
 
-Nothing on a stick is trusted: no set-user-id, no devices, no programs, and no symbolic links are followed, for one
-could lead a copy back into the car's own logs. A stick that is not ours is looked at read-only and never written; a
-disk that is mounted already, perhaps the one that the car boots from, is not even looked at.
+Nothing on a stick is trusted: no set-user-id, devices or programs, and no symbolic links, because one could redirect a
+copy into the car's own logs. A stick without our label or marker is examined read-only and never written. A disk that
+is already mounted, perhaps the boot disk, is not examined at all.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from firmware_bridge.errors import DeviceError
 
 LABEL = "STAGELOG"
 MARKER, MARKER_ALL = "stagelog-sync", "stagelog-all"
-"""A file of one of these names at the top of a stick makes it ours, whatever its label; the second asks for all logs
-that are not on it yet, also those that were delivered before."""
+"""A file with one of these names at the top of a stick accepts it, whatever its label. The second also requests logs
+that were delivered before, if they are not on the stick."""
 BY_LABEL = Path("/dev/disk/by-label") / LABEL
 
 # linux/mount.h
@@ -36,23 +36,23 @@ _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
 
 _WHOLE = "uid={uid},gid={gid},umask=0077"
 _KINDS = {"vfat": _WHOLE, "exfat": _WHOLE, "ext4": ""}
-"""File systems of sticks, as tried in turn, and their options. The first two know no owners: all is ours."""
+"""File systems of sticks, in the order they are tried, with options. The first two have no owners, so set one."""
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 @contextmanager
 def mounted(device: Path, place: Path) -> Iterator[bool]:
-    """The stick in `device` mounted at `place`, writable; False if it is not one of ours, and read-only at most.
+    """Mount the stick `device` at `place`, writable; yield False if it is not accepted, then read-only at most.
 
-    What is started within the context has no special powers. Raises DeviceError, also when the stick cannot be let
-    go of in order; after the context it may be pulled.
+    Programs started within the context have no capabilities. Raises DeviceError, also if the stick cannot be
+    unmounted; after the context it may be pulled.
     """
     is_labelled = BY_LABEL.resolve() == device.resolve()
     kind = _mount(device, place)
     if kind is None:
         if is_labelled:
             hint = f"unmount it there: sudo umount {device}"
-            raise DeviceError("it is mounted by something else", where=str(device), hint=hint)
+            raise DeviceError("it is already mounted", where=str(device), hint=hint)
         yield False
         return
     try:
@@ -65,20 +65,20 @@ def mounted(device: Path, place: Path) -> Iterator[bool]:
         try:
             _checked(_libc.umount2(os.fsencode(place), 0))
         except OSError as error:
-            hint = "wait a minute before it is pulled"
+            hint = "wait a minute before you pull it"
             raise DeviceError(
-                f"it cannot be let go of: {error.strerror}", where=str(device), hint=hint
+                f"it cannot be unmounted: {error.strerror}", where=str(device), hint=hint
             ) from error
 
 
 def _mount(device: Path, place: Path) -> str | None:
-    """Mount it read-only; the kind of its file system. None where something else has it mounted."""
+    """Mount a device read-only; return its file system type, or None if it is already mounted elsewhere."""
     for kind in _KINDS:
         try:
             _attach(device, place, kind, _MS_RDONLY)
         except OSError as error:
             if error.errno in (errno.EINVAL, errno.ENODEV):
-                continue  # it has another file system, or this kernel does not know this one
+                continue  # another file system, or this kernel does not support this one
             if error.errno == errno.EBUSY:
                 return None
             hint = "try it again, or another stick"
@@ -87,7 +87,7 @@ def _mount(device: Path, place: Path) -> str | None:
             ) from error
         return kind
     hint = "format it as exFAT or FAT32"
-    raise DeviceError("it has no file system that is known here", where=str(device), hint=hint)
+    raise DeviceError("it has no supported file system", where=str(device), hint=hint)
 
 
 def _make_writable(device: Path, place: Path, kind: str) -> None:

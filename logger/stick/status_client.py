@@ -1,8 +1,8 @@
-"""What becomes of a stick, told to the crew: a line to the recorder's live socket, which passes it on to the page.
+"""Report the state of a stick to the recorder's live socket, which shows it on the crew page.
 
     {"command": "stick", "state": "copying", "detail": "1 of 2: dakar-2026-11-car-500-001.db, 40%"}
 
-A recorder that is not there costs the crew this news, and the stick nothing.
+Without a recorder the crew does not see the state; the copying is not affected.
 """
 
 from __future__ import annotations
@@ -15,41 +15,41 @@ from pathlib import Path
 
 from logger.boundary.untrusted_json import loads
 
-MOST_LINE_BYTES = 1024 * 1024
+MAX_LINE_BYTES = 1024 * 1024
 """The recorder's own limit for a snapshot, which may come before the answer."""
-ANSWER_S = 1.0
-"""The recorder answers within a round, 20 ms."""
-EVERY_S = 1.0
-"""How often progress is told."""
+ANSWER_TIMEOUT_S = 1.0
+"""The recorder answers within one loop, 20 ms."""
+PROGRESS_EVERY_S = 1.0
+"""The interval of progress reports."""
 
 
-class Teller:
-    """The way to the recorder. Never raises."""
+class StatusClient:
+    """Sends states of a stick to the recorder. Never raises."""
 
     def __init__(self, live_socket: Path) -> None:
         self._socket = live_socket
-        self._told_s = float("-inf")
+        self._sent_s = float("-inf")
 
     def copying(self, detail: str) -> None:
-        """It goes on; too often is not too much."""
-        if time.monotonic() - self._told_s >= EVERY_S:
-            self._told_s = time.monotonic()
-            self.tell("copying", detail)
+        """Report progress; calls within `PROGRESS_EVERY_S` of the last report are skipped."""
+        if time.monotonic() - self._sent_s >= PROGRESS_EVERY_S:
+            self._sent_s = time.monotonic()
+            self.send("copying", detail)
 
-    def tell(self, state: str, detail: str) -> bool:
-        """A new state; whether the recorder took it."""
+    def send(self, state: str, detail: str) -> bool:
+        """Report a new state; whether the recorder accepted it."""
         line = json.dumps({"command": "stick", "id": "stick", "state": state, "detail": detail}).encode()
         with (
             suppress(OSError, ValueError, LookupError, AttributeError),
             socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection,
         ):
-            connection.settimeout(ANSWER_S)
+            connection.settimeout(ANSWER_TIMEOUT_S)
             connection.connect(str(self._socket))
             connection.sendall(line + b"\n")
-            ends_s = time.monotonic() + ANSWER_S
+            until_s = time.monotonic() + ANSWER_TIMEOUT_S
             with connection.makefile("rb") as lines:
-                while time.monotonic() < ends_s:
-                    said = loads(lines.readline(MOST_LINE_BYTES))
-                    if said.get("answer") == "stick":
-                        return bool(said["ok"])
+                while time.monotonic() < until_s:
+                    document = loads(lines.readline(MAX_LINE_BYTES))
+                    if document.get("answer") == "stick":
+                        return bool(document["ok"])
         return False

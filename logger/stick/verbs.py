@@ -1,4 +1,4 @@
-"""The verb of the USB stick. With --device it is what udev starts when one is plugged in."""
+"""Command-line interface of the verb stick; udev starts it with --device when a stick is plugged in."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from logger.boundary import own_process
 from logger.boundary.terminal import echo
 
 if TYPE_CHECKING:
-    from logger.stick.status_client import Teller
+    from logger.stick.status_client import StatusClient
 
 EXIT_FOUND_WRONG = 1
 _PATH = click.Path(path_type=Path)
@@ -22,40 +22,40 @@ _PATH = click.Path(path_type=Path)
 @click.command(name="stick")
 @click.argument("folder", type=_PATH, required=False)
 @click.option(
-    "--device", type=_PATH, help="Mount this device, for this process alone, and unmount it at the end."
+    "--device", type=_PATH, help="Mount this device, visible to this process only, and unmount it at the end."
 )
 @click.option("-c", "--config", "config_path", type=_PATH, required=True, help="The car's stagelog.toml.")
 @click.option("--all", "every", is_flag=True, help="Also logs that were delivered before.")
 def stick(folder: Path | None, device: Path | None, config_path: Path, every: bool) -> int:
-    """Copy the logs that nobody has yet onto the USB stick mounted at FOLDER; the recorder may go on recording.
+    """Copy the logs not yet downloaded to the USB stick mounted at FOLDER; the recorder may continue recording.
 
-    Each is verified on the stick before it gets its name there and counts as delivered. With --device, FOLDER is
-    where to mount it, and only a stick labelled STAGELOG, or with a file stagelog-sync on it, is written. A file
-    stagelog-all on it is --all.
+    Each log is verified on the stick before it gets its name there and counts as delivered. With --device, FOLDER is
+    the mount point, and only a stick with the label STAGELOG, or with a file stagelog-sync on it, is written. A file
+    stagelog-all on the stick means --all.
     """
     from logger.config import configuration as configs  # noqa: PLC0415 - a verb imports what it runs
-    from logger.stick.status_client import Teller  # noqa: PLC0415
+    from logger.stick.status_client import StatusClient  # noqa: PLC0415
 
     config = configs.load(config_path)
-    teller = Teller(config.live.socket)
+    status = StatusClient(config.live.socket)
     if folder is None:
-        raise click.UsageError("missing: the folder FOLDER of the stick")
+        raise click.UsageError("missing argument FOLDER: the folder of the stick")
     try:
         if device is None:
-            return _deliver(config.log.directory, folder, teller, every=every)
-        return _from_device(device, folder, config_path, teller)
+            return _deliver(config.log.directory, folder, status, every=every)
+        return _from_device(device, folder, config_path, status)
     except StagelogError as error:
-        teller.tell("failed", f"{error.what}; {error.hint}" if error.hint else error.what)
+        status.send("failed", f"{error.what}; {error.hint}" if error.hint else error.what)
         raise
 
 
-def _from_device(device: Path, place: Path, config_path: Path, teller: Teller) -> int:
-    """Mount, let another process that may do nothing but copy do its work, unmount, and only then say so."""
+def _from_device(device: Path, place: Path, config_path: Path, status: StatusClient) -> int:
+    """Mount the stick, copy in an unprivileged child process, unmount, and only then report that it is done."""
     from logger.stick.mounting import MARKER_ALL, is_marked, mounted  # noqa: PLC0415
 
     with mounted(device, place) as is_ours:
         if not is_ours:
-            echo(f"{device} is no stick of ours, or mounted by something else: left alone")
+            echo(f"{device} has no STAGELOG label or marker file, or is already mounted: left alone")
             return 0
         program = [*own_process.command("logger", "stick", str(place), "-c", str(config_path))]
         if is_marked(place, MARKER_ALL):
@@ -66,46 +66,44 @@ def _from_device(device: Path, place: Path, config_path: Path, teller: Teller) -
             try:
                 output, _ = copying.communicate()
             except BaseException:
-                copying.terminate()  # not killed: it removes what is half copied
+                copying.terminate()  # not killed: it removes its unfinished copy
                 raise
-        said = output.splitlines()
-        for line in said:
+        lines = output.splitlines()
+        for line in lines:
             echo(line)
-    if copying.returncode in (0, EXIT_FOUND_WRONG) and said:
+    if copying.returncode in (0, EXIT_FOUND_WRONG) and lines:
         state = "partly" if copying.returncode else "done"
-        teller.tell(state, f"{said[-1]}. It may be pulled.")
+        status.send(state, f"{lines[-1]}. It may be pulled.")
     return copying.returncode
 
 
-def _deliver(logs: Path, folder: Path, teller: Teller, *, every: bool) -> int:
+def _deliver(logs: Path, folder: Path, status: StatusClient, *, every: bool) -> int:
     from logger.stick.delivery import deliver  # noqa: PLC0415
 
     _require_another_disk(folder, logs)
-    teller.copying("looking what is new")
-    outcomes = deliver(logs, folder, teller.copying, every=every)
+    status.copying("searching for new logs")
+    outcomes = deliver(logs, folder, status.copying, every=every)
     for outcome in outcomes:
         echo(f"{outcome.name}: {outcome.text}")
     copied = [outcome for outcome in outcomes if outcome.ok]
     wrong = [outcome for outcome in outcomes if not outcome.ok]
     many = "log" if len(copied) == 1 else "logs"
-    said = f"{len(copied)} {many} copied, {sum(outcome.size for outcome in copied) / 1e6:.0f} MB"
+    summary = f"{len(copied)} {many} copied, {sum(outcome.size for outcome in copied) / 1e6:.0f} MB"
     if not outcomes:
-        said = "nothing new"
+        summary = "nothing new"
     elif wrong:
-        said = f"{len(copied)} of {len(outcomes)} logs delivered; {wrong[0].name}: {wrong[0].text}"
-    echo(said)
-    teller.tell("copied", said)
+        summary = f"{len(copied)} of {len(outcomes)} logs delivered; {wrong[0].name}: {wrong[0].text}"
+    echo(summary)
+    status.send("copied", summary)
     return EXIT_FOUND_WRONG if wrong else 0
 
 
 def _require_another_disk(folder: Path, logs: Path) -> None:
-    """A copy on the car's own card is no delivery: it would let the log be removed. Raises the errors of the tree."""
+    """Refuse a folder on the logs' own disk: such a copy would count as a delivery. Raises a StagelogError."""
     try:
         same = folder.stat().st_dev == logs.stat().st_dev
     except OSError as error:
-        raise DeviceError(
-            f"cannot be looked at: {error.strerror}", where=str(error.filename or folder)
-        ) from error
+        raise DeviceError(f"cannot be read: {error.strerror}", where=str(error.filename or folder)) from error
     if same:
         hint = "mount the stick first, and name the folder where it is"
         raise ConfigurationError("is on the same disk as the logs", where=str(folder), hint=hint)

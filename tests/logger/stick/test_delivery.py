@@ -296,5 +296,5 @@ def test_a_ledger_that_cannot_be_written_is_said(logs: Path, stick: Path) -> Non
     closed(logs / "a-001.db")
     (logs / ledger.FILE).mkdir()
     (outcome,) = deliver(logs, stick, quiet)
-    assert not outcome.ok and "could not note" in outcome.text and ledger.FILE in outcome.text
+    assert not outcome.ok and "could not record" in outcome.text and ledger.FILE in outcome.text
     assert names(stick) == {"a-001.db"}

@@ -1,4 +1,4 @@
-"""`stagelog stick --device` on real sticks: mounted, filled, let go of, and the crew told how it went."""
+"""`stagelog stick --device` on real sticks: mounted, filled, unmounted, and the crew told how it went."""
 
 from __future__ import annotations
 
@@ -117,14 +117,16 @@ def test_a_disk_that_is_in_use_is_left_alone_and_nobody_is_told(tmp_path: Path) 
     ):
         done = stick_verb("--device", device, place, "-c", configured(tmp_path))
     assert (done.returncode, done.stderr, told) == (0, "", [])
-    assert done.stdout == f"{device} is no stick of ours, or mounted by something else: left alone\n"
+    assert (
+        done.stdout == f"{device} has no STAGELOG label or marker file, or is already mounted: left alone\n"
+    )
 
 
 def test_a_stick_of_ours_that_is_in_use_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who labelled it waits for the logs."""
     with in_hand(tmp_path / "stick.img") as device, mounted_elsewhere(device, tmp_path / "there"):
         monkeypatch.setattr(mounting, "BY_LABEL", Path(device))
-        refused = pytest.raises(DeviceError, match=f"mounted by something else; .*umount {device}")
+        refused = pytest.raises(DeviceError, match=f"already mounted; .*umount {device}")
         with refused, mounted(Path(device), tmp_path):
             pass
 

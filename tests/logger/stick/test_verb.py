@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from logger.logfile.verify import verify
 from logger.recorder.stick_news import SHOWN_US, SILENT_US, STATES, StickNews
 from logger.stick.delivery import FOLDER
-from logger.stick.status_client import Teller
+from logger.stick.status_client import StatusClient
 from tests.field_failures.recorder_process import NumberedBus, has_rows, query, recording, stop, until
 from tests.logger.transfer.logs_made import closed
 
@@ -153,6 +153,6 @@ def test_whoever_is_at_the_socket_holds_nothing_up(tmp_path: Path, answer: bytes
 
         thread = threading.Thread(target=say)
         thread.start()
-        assert not Teller(tmp_path / "live.sock").tell("done", "x")
+        assert not StatusClient(tmp_path / "live.sock").send("done", "x")
         thread.join()
-    assert not Teller(tmp_path / "nobody.sock").tell("done", "x")
+    assert not StatusClient(tmp_path / "nobody.sock").send("done", "x")
