@@ -1,5 +1,5 @@
-"""The installer: puts stagelog into a machine or an image of one, and takes it out again.
+"""Install stagelog into a machine or a disk image, and uninstall it.
 
-plan says what is to be where, as data; change finds what differs and how to say it; apply does it, through
-root, which never leaves the machine it was given; record remembers what was there before.
+`plan` lists the steps as data; `change` compares them with the machine; `apply` carries the changes out through `root`,
+which never writes outside the given machine; `record` stores what was there before.
 """

@@ -1,7 +1,7 @@
-"""The users and groups of the machine that is installed into, looked up in its own files.
+"""Look up, create and remove system users and groups of the target machine.
 
-They are made and removed by Debian's own tools, whose `--prefix` works on the user database of an image. Those
-follow links, so an image whose user database is not plain files below its own /etc is refused.
+Debian's own tools create and remove them; their `--prefix` works on the user database of an image. They follow links,
+so an image whose user database is not made of regular files in its own /etc is refused.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _DATABASE = ("/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow")
 
 
 class Accounts:
-    """Users and groups by name, as they are at the moment."""
+    """The present users and groups by name."""
 
     def __init__(self, root: Root) -> None:
         self._root = root
@@ -29,15 +29,15 @@ class Accounts:
         return 0 if group == "root" else self._number("/etc/group", group)
 
     def user_exists(self, user: str, group: str) -> bool:
-        """Whether both are there. Raises ConfigurationError when the user is in another group: it is not ours."""
+        """Whether both exist. Raises ConfigurationError if the user is in another group: it is not stagelog's."""
         uid, gid = self.uid(user), self.gid(group)
         if uid is not None and self._number("/etc/passwd", user, column=3) != gid:
             hint = "remove that user, or give it this group"
-            raise ConfigurationError(f"is there, but not in group {group}", where=f"user {user}", hint=hint)
+            raise ConfigurationError(f"exists, but not in group {group}", where=f"user {user}", hint=hint)
         return uid is not None
 
     def add(self, user: str, group: str) -> None:
-        """Make a system user, and its group if that is missing. Raises StagelogError."""
+        """Create a system user, and its group if it is missing. Raises StagelogError."""
         self._refuse_links()
         if self.gid(group) is None:
             self._run("groupadd", "--system", group)
@@ -45,13 +45,13 @@ class Accounts:
         self._run("useradd", "--system", "--gid", group, *no_home, user)
 
     def remove_user(self, user: str) -> None:
-        """Remove a user; nothing happens when there is none. Raises StagelogError."""
+        """Remove a user if it exists. Raises StagelogError."""
         if self.uid(user) is not None:
             self._refuse_links()
             self._run("userdel", user)
 
     def remove_group(self, group: str) -> None:
-        """Remove a group; nothing happens when there is none. Raises StagelogError."""
+        """Remove a group if it exists. Raises StagelogError."""
         if self.gid(group) is not None:
             self._refuse_links()
             self._run("groupdel", group)
@@ -72,20 +72,20 @@ class Accounts:
         for path in _DATABASE:
             entry = self._root.look(path)
             if self._root.real(path) != path or (entry is not None and entry.kind != "file"):
-                hint = "make the users in the image by its own means first"
-                raise ConfigurationError("is not a plain file of the image", where=path, hint=hint)
+                hint = "create the users with the image's own tools first"
+                raise ConfigurationError("is not a regular file of the image", where=path, hint=hint)
 
     def _run(self, tool: str, *arguments: str) -> None:
         prefix = () if self._root.is_this_machine else ("--prefix", str(self._root.directory.resolve()))
         try:
-            done = subprocess.run(  # noqa: S603 - names of our own
+            done = subprocess.run(  # noqa: S603 - names from the plan
                 (tool, *prefix, *arguments), capture_output=True, text=True, check=False
             )
         except FileNotFoundError as error:
             hint = "install Debian's package passwd"
-            raise StagelogError("is not there to make users with", where=tool, hint=hint) from error
+            raise StagelogError("not found; it is needed to create users", where=tool, hint=hint) from error
         if done.returncode != 0:
             by = f"signal {-done.returncode}" if done.returncode < 0 else f"exit code {done.returncode}"
-            what = " ".join(done.stderr.split()) or f"the process was ended: {by}"
-            hint = "repair that, or make room on the disk, and run the same command again"
+            what = " ".join(done.stderr.split()) or f"the process ended with {by}"
+            hint = "fix that, or free some disk space, and run the same command again"
             raise StagelogError(what, where=tool, hint=hint)

@@ -1,8 +1,8 @@
-"""Serial adapters bound to a stable name: the udev rules for chips that do not say what is behind them.
+"""Write udev rules that give USB serial adapters stable names, for chips used in many devices.
 
-A rule goes by the adapter's serial number. Where it has none, or two that are plugged in share one (many CP210x
-call themselves 0001), it goes by the USB socket. What an adapter says of itself is never trusted: a serial number that
-has anything in it but letters, digits and a few signs is not written into a file that root's udev obeys.
+A rule matches the adapter's serial number. Without one, or if two adapters share it (many CP210x report 0001), the
+rule matches the USB socket. The adapter's own strings are not trusted: a serial number with anything but letters,
+digits and a few signs is not written into a file that udev executes as root.
 """
 
 from __future__ import annotations
@@ -14,27 +14,27 @@ from pathlib import Path
 
 ROLES = ("gps", "can")
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}", re.ASCII)
-"""What may stand in a rule. udev's own signs (quotes, comma, * ? [ ] | $ %) are not among it."""
+"""Characters allowed in a rule, without those that udev interprets (quotes, comma, * ? [ ] | $ %)."""
 _HEADER = """\
-# Adapters bound by `stagelog install --gps-port DEVICE --can-port DEVICE`. 70-stagelog.rules makes the names.
+# Adapters bound by `stagelog install --gps-port DEVICE --can-port DEVICE`. 70-stagelog.rules creates the names.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """A USB serial adapter that is plugged in. `place` is the kernel's name of its USB socket, such as 1-1.2."""
+    """A connected USB serial adapter. `usb_path` is the kernel's name of its USB socket, such as 1-1.2."""
 
     device: str
     vendor_id: int
     product_id: int
     serial_number: str
-    place: str
-    words: str = ""
+    usb_path: str
+    description: str = ""
 
 
 def plugged() -> list[Adapter]:
-    """The USB serial adapters of this machine."""
-    from serial.tools import list_ports  # noqa: PLC0415 - only the installer looks
+    """The USB serial adapters connected to this machine."""
+    from serial.tools import list_ports  # noqa: PLC0415 - only the installer needs it
 
     return [
         Adapter(
@@ -51,13 +51,13 @@ def plugged() -> list[Adapter]:
 
 
 def find(port: str, adapters: Iterable[Adapter]) -> Adapter | None:
-    """The adapter behind a device or a link to one; None for what is no USB adapter."""
+    """The adapter of a device or of a link to one; None if it is not a USB adapter."""
     real = str(Path(port).resolve())
     return next((adapter for adapter in adapters if adapter.device == real), None)
 
 
 def rule(role: str, adapter: Adapter, adapters: Iterable[Adapter]) -> str | None:
-    """The line that names `adapter` for a role; None when nothing about it tells it from another."""
+    """The rule that names `adapter` for a role; None if nothing distinguishes it from other adapters."""
     twins = [
         other
         for other in adapters
@@ -66,8 +66,8 @@ def rule(role: str, adapter: Adapter, adapters: Iterable[Adapter]) -> str | None
     ]
     if _PLAIN.fullmatch(adapter.serial_number) and len(twins) <= 1:
         which = f'ATTRS{{serial}}=="{adapter.serial_number}"'
-    elif _PLAIN.fullmatch(adapter.place):
-        which = f'KERNELS=="{adapter.place}"'
+    elif _PLAIN.fullmatch(adapter.usb_path):
+        which = f'KERNELS=="{adapter.usb_path}"'
     else:
         return None
     return (
@@ -77,7 +77,7 @@ def rule(role: str, adapter: Adapter, adapters: Iterable[Adapter]) -> str | None
 
 
 def rules(present: str, bound: Mapping[str, str]) -> str:
-    """The rules file with the lines of `bound` (by role) in place of those for the same roles in the present one."""
+    """The new rules file: the lines of `bound` (by role) replace those for the same roles in the present file."""
     lines = {role: line for role in ROLES for line in present.splitlines() if line.endswith(_ending(role))}
     lines.update(bound)
     return _HEADER + "".join(f"{lines[role]}\n" for role in ROLES if role in lines) if lines else ""

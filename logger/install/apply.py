@@ -1,7 +1,7 @@
-"""Carries out changes. What they are about to replace is written down before the first of them is made.
+"""Carry out changes on the target machine, after recording what they replace.
 
-Cut off at any moment, the same call goes on where it was: each change is whole or not at all, one that is done
-already is no change any more, and the record knows what was there.
+An interrupted installation continues with the same call: each change is atomic, a completed change is not repeated,
+and the record holds what was there before.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from logger.install.record import RECORD, Record, Trace, digest
 from logger.install.root import Entry, Root
 
 
-def carry_out(changes: Sequence[Change], root: Root, record: Record, say: Callable[[str], None]) -> None:
-    """Do it, saying each change before it is done. Raises StagelogError or OSError; what was done stays done."""
+def carry_out(changes: Sequence[Change], root: Root, record: Record, show: Callable[[str], None]) -> None:
+    """Carry out the changes; `show` each before it is made. Raises StagelogError or OSError, keeping those made."""
     for change in changes:
         if isinstance(change, Make):
             _remember(change, root, record)
     saved = False
     for change in changes:
         saved = saved or record.save(root)
-        say(change.words)
+        show(change.text)
         match change:
             case Make():
-                _put_aside(change.path, change.aside, root)
+                _keep_edited(change.path, change.keep_as, root)
                 _make(change.step, change.path, root)
             case GiveBack():
-                _put_aside(change.path, change.aside, root)
+                _keep_edited(change.path, change.keep_as, root)
                 _give_back(change, root, keep_content=record.paths[change.path].kept)
             case Empty():
                 root.empty(change.path)
@@ -43,38 +43,38 @@ def carry_out(changes: Sequence[Change], root: Root, record: Record, say: Callab
             case Forget():
                 root.remove(RECORD)
     given_back = {change.path for change in changes if isinstance(change, GiveBack)}
-    # A folder in which something else lies is tried again the next time.
+    # A folder that is not empty is tried again at the next call.
     record.forget(path for path in given_back if (entry := root.look(path)) is None or entry.kind != "folder")
     if not any(isinstance(change, Forget) for change in changes):
         record.save(root)
 
 
-def spoken(command: Sequence[str]) -> str:
-    """A command as it is announced."""
+def announcement(command: Sequence[str]) -> str:
+    """The text shown before a command is run."""
     return "run " + " ".join(command)
 
 
-def run(commands: Iterable[Sequence[str]], say: Callable[[str], None]) -> None:
-    """Run commands of the system. Raises StagelogError for the first one that fails."""
+def run(commands: Iterable[Sequence[str]], show: Callable[[str], None]) -> None:
+    """Run system commands. Raises StagelogError for the first one that fails."""
     for command in commands:
-        say(spoken(command))
+        show(announcement(command))
         try:
             done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - the plan's
         except FileNotFoundError as error:
-            raise StagelogError("is not there", where=command[0]) from error
+            raise StagelogError("command not found", where=command[0]) from error
         if done.returncode != 0:
             raise StagelogError(
                 " ".join(done.stderr.split()) or f"exit code {done.returncode}",
                 where=" ".join(command),
-                hint="`journalctl -u stagelog-recorder -u stagelog-crew` tells more",
+                hint="see the reason with `journalctl -u stagelog-recorder -u stagelog-crew`",
             )
 
 
 def are_active(units: Iterable[str]) -> bool:
-    """Whether services run, by systemd's word."""
+    """Whether all services are active, according to systemd."""
     command = ("systemctl", "is-active", "--quiet")
     return all(
-        subprocess.run((*command, unit), check=False).returncode == 0  # noqa: S603 - names of ours
+        subprocess.run((*command, unit), check=False).returncode == 0  # noqa: S603 - names from the plan
         for unit in units
     )
 
@@ -93,7 +93,7 @@ def _remember(change: Make, root: Root, record: Record) -> None:
     if trace is None:
         was = root.look(change.path)
         if was is not None and kept:
-            was = replace(was, content=b"")  # it stays, and it has the pin in it
+            was = replace(was, content=b"")  # the file stays, and it contains the pin
         trace = record.paths[change.path] = Trace(was, kept=kept)
     if not (kept or isinstance(step, Folder)):
         trace.ours = digest(_entry(step))
@@ -106,7 +106,7 @@ def _make(step: Step, path: str, root: Root) -> None:
     elif isinstance(step, Folder | File):
         uid, gid = accounts.uid(step.owner), accounts.gid(step.group)
         if uid is None or gid is None:
-            raise StagelogError(f"there is no {step.owner}:{step.group} to own it", where=path)
+            raise StagelogError(f"its owner {step.owner}:{step.group} does not exist", where=path)
         entry = root.look(path)
         if isinstance(step, File) and not (step.keep and entry is not None and entry.kind == "file"):
             root.write(path, step.content, step.mode, uid, gid)
@@ -133,13 +133,13 @@ def _give_back(change: GiveBack, root: Root, *, keep_content: bool) -> None:
         root.write(path, was.content, was.mode, was.uid, was.gid)
 
 
-def _put_aside(path: str, aside: str, root: Root) -> None:
-    if aside:
-        root.rename(path, aside)
+def _keep_edited(path: str, keep_as: str, root: Root) -> None:
+    if keep_as:
+        root.rename(path, keep_as)
 
 
 def _entry(step: Step) -> Entry:
-    """A file's or a link's step as it will be found in the machine."""
+    """The directory entry that a file or link step creates."""
     if isinstance(step, File):
         return Entry("file", step.mode, 0, 0, content=step.content)
     assert not isinstance(step, Account | Folder)  # noqa: S101 - those have no content

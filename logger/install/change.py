@@ -1,7 +1,7 @@
-"""What an installation, or its removal, still has to do, each change with the words for it.
+"""Compute the changes that an installation or uninstallation still has to make, each with its text.
 
-Looks at the machine and touches nothing. A dry run prints what these functions return; apply carries out what they
-return; so the two are the same.
+Reads the machine and changes nothing. A dry run prints the changes that these functions return and `apply` carries out
+the same ones, so the two cannot differ.
 """
 
 from __future__ import annotations
@@ -20,68 +20,68 @@ from logger.install.root import Entry, Root
 
 @dataclass(frozen=True, slots=True)
 class Make:
-    """Carry out a step at `path`. What is there and was edited by somebody is kept under the name `aside`."""
+    """Carry out a step at `path`. An edited file that is there is renamed to `keep_as` first."""
 
     step: Step
     path: str
-    words: str
-    aside: str = ""
+    text: str
+    keep_as: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class GiveBack:
-    """Put back what was at `path` before us; None: nothing was."""
+    """Restore what was at `path` before the installation; None: nothing was there."""
 
     path: str
     was: Entry | None
-    words: str
-    aside: str = ""
+    text: str
+    keep_as: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Empty:
-    """Remove all that is in a folder."""
+    """Remove the content of a folder."""
 
     path: str
-    words: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
 class RemoveAccount:
-    """Remove a user or a group that we made."""
+    """Remove a user or a group that the installation created."""
 
     kind: Literal["user", "group"]
     name: str
-    words: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Forget:
-    """Remove the record of the installation: all is given back."""
+    """Remove the record of the installation: everything is restored."""
 
-    words: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Stays:
-    """Nothing is done, and that is worth saying."""
+    """A path or account that stays; shown only."""
 
-    words: str
+    text: str
 
 
 Change = Make | GiveBack | Empty | RemoveAccount | Forget | Stays
 
 
 def to_install(steps: Iterable[Step], root: Root, record: Record) -> list[Change]:
-    """What differs between the plan and the machine. Raises ConfigurationError where something is in the way."""
+    """The differences between the plan and the machine. Raises ConfigurationError if something blocks a path."""
     accounts = Accounts(root)
     changes: list[Change] = []
     planned: set[str] = set()
     for step in steps:
         if isinstance(step, Account):
             if not accounts.user_exists(step.name, step.group):
-                words = f"make system user {step.name} in group {step.group}"
-                changes.append(Make(step, "", words))
+                text = f"create system user {step.name} in group {step.group}"
+                changes.append(Make(step, "", text))
             continue
         path = root.real(step.path) if isinstance(step, Folder) else step.path
         planned.add(path)
@@ -93,14 +93,14 @@ def to_install(steps: Iterable[Step], root: Root, record: Record) -> list[Change
 
 
 def to_uninstall(root: Root, record: Record, *, configuration: bool, logs: bool) -> list[Change]:
-    """What gives the machine back; the configuration and the logs go only if asked.
+    """The changes that restore the machine; configuration and logs are removed only if requested.
 
-    What stays still belongs to users of ours: they stay with it, and so does the record, to finish the work with.
+    Files that stay belong to stagelog's users, so the users stay too, and the record, to finish the work later.
     """
     changes: list[Change] = []
     late: list[Change] = []
     stays: list[str] = []
-    grown = {root.real(LOGS): "ALL LOGS", root.real(CREW_STATE): "what is known of downloads"}
+    grown = {root.real(LOGS): "ALL LOGS", root.real(CREW_STATE): "the records of downloads"}
     record_folder = PurePosixPath(root.real(RECORD_FOLDER))
     for path, trace in reversed(record.paths.items()):
         if path in grown and root.names_in(path):
@@ -126,62 +126,63 @@ def _step_changes(
     entry = root.look(path)
     if entry is not None:
         if (entry.kind == "folder") != isinstance(step, Folder) or entry.kind == "other":
-            raise ConfigurationError("is in the way of the installation", where=path, hint="move it away")
-        if _is_as_wanted(step, entry, accounts):
+            raise ConfigurationError("blocks the installation", where=path, hint="move it away")
+        if _is_as_planned(step, entry, accounts):
             return
     owned = "" if isinstance(step, Link) else f" ({step.mode:04o} {step.owner}:{step.group})"
     if isinstance(step, Folder):
-        yield Make(step, path, f"{'make' if entry is None else 'change'} folder {path}{owned}")
+        yield Make(step, path, f"{'create' if entry is None else 'change'} folder {path}{owned}")
         return
-    leads = f" -> {step.target}" if isinstance(step, Link) else owned
+    detail = f" -> {step.target}" if isinstance(step, Link) else owned
     if isinstance(step, File) and step.keep and entry is not None and entry.kind == "file":
-        yield Make(step, path, f"change who may read {path}{owned}; its content stays")
+        yield Make(step, path, f"change the permissions of {path}{owned}; its content stays")
         return
     trace = record.paths.get(path)
     if entry is None:
-        yield Make(step, path, f"write {path}{leads}")
+        yield Make(step, path, f"write {path}{detail}")
     elif trace is None:
-        yield Make(step, path, f"replace {path}{leads}; uninstall gives the present one back")
+        yield Make(step, path, f"replace {path}{detail}; uninstall restores the present one")
     elif digest(entry) in (trace.ours, digest(trace.was)):
-        yield Make(step, path, f"renew {path}{leads}")
+        yield Make(step, path, f"update {path}{detail}")
     else:
-        aside = _aside(path, root)
-        yield Make(step, path, f"renew {path}{leads}; it was edited, and is kept as {aside}", aside)
+        keep_as = _edited_name(path, root)
+        text = f"update {path}{detail}; the edited file is kept as {keep_as}"
+        yield Make(step, path, text, keep_as)
 
 
-def _is_as_wanted(step: Folder | File | Link, entry: Entry, accounts: Accounts) -> bool:
+def _is_as_planned(step: Folder | File | Link, entry: Entry, accounts: Accounts) -> bool:
     if isinstance(step, Link):
         return entry.kind == "link" and entry.target == step.target
     owned = (step.mode, accounts.uid(step.owner), accounts.gid(step.group))
     if isinstance(step, Folder):
         return not step.ours or owned == (entry.mode, entry.uid, entry.gid)
     if step.keep and entry.kind == "link":
-        return True  # somebody keeps the configuration elsewhere, and knows why
+        return True  # the owner keeps the configuration elsewhere on purpose
     same = entry.kind == "file" and (step.keep or entry.content == step.content)
     return same and owned == (entry.mode, entry.uid, entry.gid)
 
 
 def _back(path: str, root: Root, trace: Trace) -> Iterator[GiveBack]:
-    """How one path is given back; nothing when it already is."""
+    """The change that restores one path; none if it is already restored."""
     now, was = root.look(path), trace.was
     if now == was:
         return
     if was is not None and (trace.kept or was.kind == "folder"):
         if now is not None and now.kind == was.kind and replace(now, content=b"") != was:
-            yield GiveBack(path, was, f"change owner and mode of {path} back to what they were")
+            yield GiveBack(path, was, f"restore owner and mode of {path}")
     elif now is not None and now.kind == "folder":
-        yield GiveBack(path, None, f"remove folder {path} if nothing else is in it")
+        yield GiveBack(path, None, f"remove folder {path} if it is empty")
     else:
         edited = now is not None and not trace.kept and digest(now) != trace.ours
-        aside = _aside(path, root) if edited else ""
-        words = f"{'remove' if was is None else 'restore'} {path}"
+        keep_as = _edited_name(path, root) if edited else ""
+        text = f"{'remove' if was is None else 'restore'} {path}"
         yield GiveBack(
-            path, was, f"{words}; it was edited, and is kept as {aside}" if edited else words, aside
+            path, was, f"{text}; the edited file is kept as {keep_as}" if edited else text, keep_as
         )
 
 
-def _aside(path: str, root: Root) -> str:
-    """A name for an edited file at which no program looks."""
+def _edited_name(path: str, root: Root) -> str:
+    """A free name for an edited file, with a suffix that no program reads."""
     name = PurePosixPath(path).name
     taken = root.names_in(root.real(str(PurePosixPath(path).parent)))
     number = next(n for n in range(1, len(taken) + 2) if f"{name}.edited-{n}" not in taken)

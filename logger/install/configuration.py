@@ -1,6 +1,6 @@
-"""The first configuration of a car: commented, from a few answers. From then on the file is its owner's.
+"""Generate the first `stagelog.toml` of a car, with comments, from a few answers.
 
-Knows the keys of `stagelog.toml` and the comment beside each; logger.config judges the result.
+Later installations do not change the file. logger.config validates the result.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from logger.tomlconfig.messages import literal
 
 GPS_NAME = "/dev/stagelog-gps"
 CAN_NAME = "/dev/stagelog-can"
-"""The stable names that the udev rules give."""
+"""The stable names that the udev rules create."""
 INTERFACE_NAME = "can0"
-"""What the kernel calls its first CAN interface."""
+"""The kernel's name of its first CAN interface."""
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - only together with a pin
 THIS_MACHINE = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What differs from car to car. An empty port: there is no such device. Without a pin the page stays local."""
+    """The settings that differ from car to car. An empty port means no such device; without a pin the page is local."""
 
     number: int | None = None
     gps_port: str = GPS_NAME
@@ -38,7 +38,7 @@ class Answers:
 
 
 def settled(answers: Answers, given: Container[str]) -> Answers:
-    """The answers with what follows from those that were `given`: an interface and its protocol imply each other."""
+    """Complete the answers from those that were `given`: an interface and the protocol socketcan imply each other."""
     names_interface = bool(answers.can_port) and "/" not in answers.can_port
     if names_interface and "protocol" not in given:
         return replace(answers, protocol="socketcan")
@@ -48,7 +48,7 @@ def settled(answers: Answers, given: Container[str]) -> Answers:
 
 
 def render(answers: Answers) -> bytes:
-    """The file's text. Raises ConfigurationError where an answer is not one that the recorder can work with."""
+    """The text of the file. Raises ConfigurationError if an answer is not valid."""
     text = "\n".join((_head(answers), _gps(answers), _can(answers), _TAIL, _serve(answers)))
     configuration.loads(text, CONFIGURATION, Path(CONFIGURATION).parent)
     return text.encode()
@@ -57,9 +57,9 @@ def render(answers: Answers) -> bytes:
 def _head(answers: Answers) -> str:
     number = f"number = {literal(answers.number)}" if answers.number is not None else "# number = 500"
     return f"""\
-# stagelog: this car's set-up. `stagelog check {CONFIGURATION}` finds every mistake at once. After a change:
+# stagelog: this car's set-up. `stagelog check {CONFIGURATION}` reports every mistake. After a change run
 # `systemctl reload stagelog-recorder` for another stage or crew, `systemctl restart stagelog-recorder` for the rest.
-# The crew page's pin stands below, so only root and the group stagelog may read this file.
+# The crew page's pin is below, so only root and the group stagelog may read this file.
 
 [car]
 {number}
@@ -68,8 +68,8 @@ def _head(answers: Answers) -> str:
 # crew = ["driver", "navigator"]
 
 [log]
-directory = {literal(LOGS)}       # the only place where the recorder may write
-max_loss_s = 1.0                  # what a power cut may cost; longer spares the card
+directory = {literal(LOGS)}       # the only directory where the recorder may write
+max_loss_s = 1.0                  # seconds that a power cut may lose; a larger value wears the card less
 min_free_mb = 512
 """
 
@@ -80,7 +80,7 @@ def _gps(answers: Answers) -> str:
 {on}[gps]
 {on}port = {literal(answers.gps_port or GPS_NAME)}
 {on}baud = "auto"
-# init = ["$PMTK220,100*2F"]      # sent at every opening: this one asks an MTK receiver for 10 fixes a second
+# init = ["$PMTK220,100*2F"]      # sent at every opening: this sets an MTK receiver to 10 fixes/s
 """
 
 
@@ -93,14 +93,14 @@ def _can(answers: Answers) -> str:
 {on}protocol = {literal(answers.protocol)}
 {on}bitrate = {literal(answers.bitrate)}                  # of the car's bus, in bit/s
 {on}listen_only = true                # never acknowledges on the bus; "try": does if the adapter cannot listen only
-# dbc = ["engine.dbc"]            # names the engine's values; the file lies beside this one
+# dbc = ["engine.dbc"]            # defines the engine's values; a file in this file's directory
 # preset = "obd2"
 """
 
 
 _TAIL = """\
 # [stage]
-# itinerary = "stage.toml"        # made by `stagelog import ROUTE.gpx -o stage.toml`
+# itinerary = "stage.toml"        # created by `stagelog import ROUTE.gpx -o stage.toml`
 
 # [[alarm]]
 # name = "alternator"
@@ -115,7 +115,7 @@ def _serve(answers: Answers) -> str:
     if answers.pin is None:
         return f"""\
 [serve]
-host = "{THIS_MACHINE}"               # with a pin = "..." it may be "{EVERYWHERE}": the page for the crew's telephones
+host = "{THIS_MACHINE}"               # with a pin = "..." it may be "{EVERYWHERE}", for the crew's phones
 port = 8040
 """
     return f"""\

@@ -1,8 +1,8 @@
-"""What is to be where once stagelog is installed: a list of steps, made without looking at the machine.
+"""List the steps of an installation: users, folders, files, links and commands.
 
-Pure: the contents come in as arguments, and the steps are plain values that say all there is to say, so that a
-dry run and the installation cannot differ. Units are those of `systemd/`, byte for byte; what differs from car to car
-is in the configuration, and where the program lies is in one link.
+Pure: contents come in as arguments and the steps are complete plain values, so a dry run and the installation cannot
+differ. Units are copies of `systemd/`, byte for byte; the configuration holds what differs from car to car, and one
+link holds the program's path.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ CONFIGURATION_FOLDER = "/etc/stagelog"
 CONFIGURATION = f"{CONFIGURATION_FOLDER}/stagelog.toml"
 LOGS = "/var/lib/stagelog"
 CREW_STATE = "/var/lib/stagelog-crew"
-"""What the crew server must not forget: which logs have been downloaded."""
+"""The crew server's persistent state: which logs have been downloaded."""
 PROGRAM = "/usr/local/bin/stagelog"
-"""Where the units and the mechanic find the program, whichever version lies behind it."""
+"""The path of the program for units and users, independent of the version."""
 RECORD_FOLDER = "/usr/local/lib/stagelog"
-"""Where it is written down what was there before."""
+"""The folder of the installation record."""
 ADAPTER_RULES = "/etc/udev/rules.d/69-stagelog-adapters.rules"
 UNIT_FOLDER = "/etc/systemd/system"
 ARPHRD_CAN = 280
-"""How sysfs tells a CAN interface from every other."""
+"""The interface type of CAN in sysfs."""
 _UDEV_RELOAD = ("udevadm", "control", "--reload")
 UNITS = ("stagelog-recorder.service", "stagelog-crew.service")
 STICK_UNIT = "stagelog-stick@.service"
-"""Started by udev, once a stick."""
+"""Started by udev for each stick."""
 CAN_UNIT = "stagelog-can@.service"
-"""Started by udev, once for each CAN interface that appears."""
+"""Started by udev for each CAN interface that appears."""
 
 SHIPPED: Mapping[str, str] = {
     **{unit: f"{UNIT_FOLDER}/{unit}" for unit in (*UNITS, STICK_UNIT)},
     "70-stagelog.rules": "/etc/udev/rules.d/70-stagelog.rules",
     "stagelog.tmpfiles": "/etc/tmpfiles.d/stagelog.conf",
 }
-"""Files of `systemd/` that always belong to an installation, and their places."""
+"""Files of `systemd/` in every installation, and their paths."""
 OPTIONS: Mapping[str, Mapping[str, str]] = {
     "journald": {"journald.conf": "/etc/systemd/journald.conf.d/stagelog.conf"},
     "hardware-watchdog": {"hardware-watchdog.conf": "/etc/systemd/system.conf.d/stagelog.conf"},
@@ -65,14 +65,14 @@ OPTIONS: Mapping[str, Mapping[str, str]] = {
         "socketcan-sysctl.conf": "/etc/sysctl.d/90-stagelog-socketcan.conf",
     },
 }
-"""What is installed only when asked for: its files of `systemd/`, and their places."""
+"""Optional parts: their files of `systemd/`, and their paths."""
 STARTED = {"power-off": "stagelog-power-off.path"}
-"""The unit of an option that is to run from the boot on."""
+"""The units of options that start at boot."""
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A system user without a home or a shell, in a group that is made with it if need be."""
+    """A system user without a home or a shell, and its group, which is created if missing."""
 
     name: str
     group: str
@@ -80,7 +80,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """A folder. One that is not `ours` is made if it is missing, and otherwise left as it is."""
+    """A folder. One that is not `ours` is created if missing, and otherwise left unchanged."""
 
     path: str
     mode: int = 0o755
@@ -91,7 +91,7 @@ class Folder:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file. With `keep`, what is in one that is already there stays; only who may read it is put right."""
+    """A file. With `keep`, the content of an existing file stays; only its owner and mode are corrected."""
 
     path: str
     content: bytes
@@ -101,7 +101,7 @@ class File:
     keep: bool = False
 
     def __repr__(self) -> str:
-        return f"File({self.path!r}, {len(self.content)} bytes)"  # the configuration has the pin in it
+        return f"File({self.path!r}, {len(self.content)} bytes)"  # the configuration contains the pin
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +124,9 @@ def installation(
     adapter_rules: bytes = b"",
     options: Iterable[str] = (),
 ) -> tuple[Step, ...]:
-    """All steps, in their order. `shipped` are the files of `systemd/` by name; `program` is the real executable.
+    """All steps, in order. `shipped` are the files of `systemd/` by name; `program` is the real executable.
 
-    `adapter_rules` is empty where no adapter is bound by its serial number.
+    `adapter_rules` is empty if no adapter is bound to a name.
     """
     steps: list[Step] = [
         Folder(RECORD_FOLDER),
@@ -140,8 +140,8 @@ def installation(
     if program != PROGRAM:
         steps.append(Link(PROGRAM, program))
     chosen = sorted(set(options))
-    places = [SHIPPED, *(OPTIONS[name] for name in chosen)]
-    steps += [File(place, shipped[name]) for files in places for name, place in files.items()]
+    parts = [SHIPPED, *(OPTIONS[name] for name in chosen)]
+    steps += [File(path, shipped[name]) for files in parts for name, path in files.items()]
     if adapter_rules:
         steps.append(File(ADAPTER_RULES, adapter_rules))
     wants = f"{UNIT_FOLDER}/multi-user.target.wants"
@@ -151,9 +151,9 @@ def installation(
 
 
 def starting(*, udev: bool) -> Commands:
-    """Commands after an installation on a running system: the new files are read, the new version runs.
+    """Commands after an installation on a running system: load the new files and start the new version.
 
-    `udev` says whether it runs as well; in a container it often does not.
+    `udev` is whether udev runs; in a container it often does not.
     """
     trigger = ("udevadm", "trigger", "--action=add")
     triggers = (
@@ -169,23 +169,23 @@ def starting(*, udev: bool) -> Commands:
 
 
 def stopping() -> Commands:
-    """Commands before stagelog is taken out of a running system."""
-    return (("systemctl", "stop", "stagelog-*"),)  # whatever of it there is, if anything: sticks, options
+    """Commands before stagelog is removed from a running system."""
+    return (("systemctl", "stop", "stagelog-*"),)  # a pattern, for sticks and options too
 
 
 def stopped(*, udev: bool) -> Commands:
-    """Commands after it was taken out."""
+    """Commands after stagelog was removed."""
     trigger = (
         "udevadm",
         "trigger",
         "--action=change",
         "--subsystem-match=tty",
-    )  # the stable names go with the rules
+    )  # removes the stable names of the removed rules
     return (("systemctl", "daemon-reload"), *((_UDEV_RELOAD, trigger) if udev else ()))
 
 
 def _with_parents(steps: Iterable[Step]) -> Iterator[Step]:
-    """Each step, and before it the folders that it needs."""
+    """The steps, each preceded by the parent folders that it needs."""
     planned = {step.path for step in steps if isinstance(step, Folder)}
     for step in steps:
         if not isinstance(step, Account):
@@ -201,10 +201,10 @@ _PACKAGED = Path(sysconfig.get_path("data")) / "share/stagelog/systemd"
 
 
 def shipped() -> Mapping[str, bytes]:
-    """All files that the plan may ask for, by name. Raises ConfigurationError when this copy is not whole."""
+    """All files that the plan may use, by name. Raises ConfigurationError if this copy of stagelog is incomplete."""
     names = [*SHIPPED, *(name for files in OPTIONS.values() for name in files)]
     for folder in (_CHECKOUT, _PACKAGED):
         if all((folder / name).is_file() for name in names):
             return {name: (folder / name).read_bytes() for name in names}
     hint = "install stagelog again, from a whole checkout or wheel"
-    raise ConfigurationError("the units are missing in this copy", where=str(_PACKAGED), hint=hint)
+    raise ConfigurationError("the unit files are missing", where=str(_PACKAGED), hint=hint)

@@ -1,4 +1,4 @@
-"""The questions of the installer: few, each with its usual answer, and the pin never shown."""
+"""Prompts of the installer, each with a default; the pin is never shown."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from logger.install.adapters import Adapter
 from logger.install.configuration import INTERFACE_NAME, Answers, settled
 
 BITRATES = (125_000, 250_000, 500_000, 1_000_000)
-"""What cars' buses run at; any other can be typed as well."""
+"""Common bit rates of cars' buses; any other can be typed."""
 NO_DEVICE = "none"
-"""The answer where a car has no such device."""
+"""The answer if a car has no such device."""
 
 
 def ask(answers: Answers, given: Mapping[str, Any], plugged: Sequence[Adapter]) -> Answers:
-    """Ask for what is not given. Raises click.Abort at Ctrl-C."""
+    """Prompt for the answers that are not given. Raises click.Abort at Ctrl-C."""
     if "number" not in given:
         number = click.prompt("Car number (empty: none)", default="", show_default=False, value_proc=_number)
         answers = replace(answers, number=number)
     if not {"gps_port", "can_port"} <= given.keys():
         for adapter in plugged:
-            echo(f"plugged in: {adapter.device} ({adapter.words or 'says nothing of itself'})")
+            echo(f"plugged in: {adapter.device} ({adapter.description or 'no description'})")
     if "gps_port" not in given:
         answers = replace(answers, gps_port=_port("GPS receiver", answers.gps_port))
     if "can_port" not in given:
@@ -36,9 +36,11 @@ def ask(answers: Answers, given: Mapping[str, Any], plugged: Sequence[Adapter]) 
     answers = settled(answers, {*given, "can_port"})
     if answers.can_port and "protocol" not in given and answers.protocol != "socketcan":
         kind = click.Choice(CAN_PROTOCOLS)
-        answers = replace(answers, protocol=click.prompt("It speaks", default=answers.protocol, type=kind))
+        answers = replace(
+            answers, protocol=click.prompt("Protocol of the adapter", default=answers.protocol, type=kind)
+        )
         if answers.protocol == "socketcan":
-            name = click.prompt("The kernel's name of its interface", default=INTERFACE_NAME)
+            name = click.prompt("Name of its network interface", default=INTERFACE_NAME)
             answers = replace(answers, can_port=name)
     if answers.can_port and "bitrate" not in given:
         usual = ", ".join(map(str, BITRATES))
@@ -49,13 +51,13 @@ def ask(answers: Answers, given: Mapping[str, Any], plugged: Sequence[Adapter]) 
 
 
 def read_pin(source: BinaryIO) -> str:
-    """The pin in the first line of a file. Raises ConfigurationError."""
+    """Read the pin from the first line of a file. Raises ConfigurationError."""
     name = str(getattr(source, "name", "the pin's file"))
     try:
         pin = source.readline(1000).decode("utf-8-sig").strip()
     except UnicodeDecodeError as error:
-        hint = "save it as UTF-8, or write the pin with letters and figures only"
-        raise ConfigurationError("is no UTF-8 text", where=name, hint=hint) from error
+        hint = "save it as UTF-8, or use only letters and digits in the pin"
+        raise ConfigurationError("not UTF-8 text", where=name, hint=hint) from error
     if len(pin) < MIN_PIN_LENGTH:
         hint = f"write at least {MIN_PIN_LENGTH} characters into its first line"
         raise ConfigurationError("the pin is too short", where=name, hint=hint)
@@ -63,7 +65,7 @@ def read_pin(source: BinaryIO) -> str:
 
 
 def _port(what: str, usual: str) -> str:
-    answer: str = click.prompt(f"{what}'s device ({NO_DEVICE}: there is no such)", default=usual)
+    answer: str = click.prompt(f"Device of the {what} ({NO_DEVICE} if there is no {what})", default=usual)
     return "" if answer == NO_DEVICE else answer
 
 
@@ -71,18 +73,18 @@ def _number(text: str) -> int | None:
     if not text:
         return None
     if not text.isdecimal():
-        raise click.BadParameter("a number, or nothing")
+        raise click.BadParameter("type a number, or nothing")
     return int(text)
 
 
 def _pin() -> str | None:
     while True:
         pin: str = click.prompt(
-            "Pin for the crew page (empty: the page only on this machine)",
+            "Pin for the crew page (empty: page on this machine only)",
             default="",
             show_default=False,
             hide_input=True,
-            confirmation_prompt="Once more",
+            confirmation_prompt="Repeat the pin",
         )
         if not pin or len(pin) >= MIN_PIN_LENGTH:
             return pin or None

@@ -1,8 +1,8 @@
-"""The machine that is installed into: this one, or an image of one that lies in a folder.
+"""File operations confined to a target machine: this one, or an image mounted in a folder.
 
-Every path is one of that machine. Symbolic links are followed as that machine would follow them: an absolute one
-starts at its root, and `..` does not lead out of it. So an image, however crafted, cannot make the installer write
-anywhere else. The idea: each component is opened from the folder before it, never following a link by itself.
+Every path is a path on that machine. Symbolic links resolve as on that machine: an absolute link starts at its root,
+and `..` does not leave it. So no image can make the installer write anywhere else. The idea: each path component is
+opened relative to the folder before it, with O_NOFOLLOW.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from firmware_bridge.errors import LogError
 from logger.boundary.whole_file import PART_TAIL
 
 MAX_LINKS = 40
-"""As many symbolic links as Linux itself follows in one path."""
-_MENDS = {
+"""The number of symbolic links that Linux itself follows in one path."""
+_HINTS = {
     errno.EACCES: "`sudo stagelog ...`",
     errno.EROFS: "`sudo mount -o remount,rw /`, and back to ro afterwards",
 }
@@ -31,7 +31,7 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What is at a path. `content` is a file's, `target` a link's."""
+    """A directory entry. `content` is for a file, `target` for a link."""
 
     kind: Literal["file", "link", "folder", "other"]
     mode: int
@@ -42,18 +42,18 @@ class Entry:
 
 
 class Root:
-    """File operations inside one machine. All raise OSError."""
+    """File operations on one machine. All raise OSError."""
 
     def __init__(self, directory: Path = Path("/")) -> None:
         self.directory = directory
 
     @property
     def is_this_machine(self) -> bool:
-        """Whether it is the one that we run on, and not an image."""
+        """Whether it is the running machine, not an image."""
         return self.directory.resolve() == Path("/")
 
     def real(self, path: str) -> str:
-        """The path without links on the way, of a folder that may itself be a link. It need not exist."""
+        """The path of a folder with all links resolved, including the last component. It need not exist."""
         names: list[str] = []
         waiting = list(reversed(PurePosixPath(path).parts[1:]))
         links = 0
@@ -75,7 +75,7 @@ class Root:
         return "/" + "/".join(names)
 
     def look(self, path: str) -> Entry | None:
-        """What is at a path, the last component not followed; None when nothing is."""
+        """The entry at a path, without following the last component; None if nothing is there."""
         with suppress(FileNotFoundError, NotADirectoryError), self._parent(path) as (folder, name):
             found = os.stat(name, dir_fd=folder, follow_symlinks=False)
             owned = (stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid)
@@ -89,7 +89,7 @@ class Root:
         return None
 
     def write(self, path: str, content: bytes, mode: int, uid: int, gid: int) -> None:
-        """Put a file there, whole or not at all; it replaces what is there, a link itself included."""
+        """Write a file atomically; it replaces an existing file, or a link itself."""
         with self._replacing(path) as (folder, fresh):
             descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=folder)
             with os.fdopen(descriptor, "wb") as file:
@@ -100,13 +100,13 @@ class Root:
                 os.fsync(descriptor)
 
     def link(self, path: str, target: str, uid: int = 0, gid: int = 0) -> None:
-        """Put a symbolic link there; it replaces what is there."""
+        """Create a symbolic link; it replaces what is there."""
         with self._replacing(path) as (folder, fresh):
             os.symlink(target, fresh, dir_fd=folder)
             os.chown(fresh, uid, gid, dir_fd=folder, follow_symlinks=False)
 
     def make_folder(self, path: str, mode: int, uid: int, gid: int) -> None:
-        """Make one folder; it has its owner and mode from the moment it is there."""
+        """Create one folder; it appears with its owner and mode already set."""
         with self._replacing(path) as (folder, fresh):
             os.mkdir(fresh, 0o700, dir_fd=folder)
             self.own(str(PurePosixPath(path).with_name(fresh)), mode, uid, gid)
@@ -122,7 +122,7 @@ class Root:
                 os.close(descriptor)
 
     def rename(self, path: str, name: str) -> None:
-        """Give a file another name in its folder."""
+        """Rename a file within its folder."""
         with self._parent(path) as (folder, old):
             os.rename(old, name, src_dir_fd=folder, dst_dir_fd=folder)
             os.fsync(folder)
@@ -133,7 +133,7 @@ class Root:
             os.unlink(name, dir_fd=folder)
 
     def remove_folder(self, path: str) -> None:
-        """Remove a folder if it is empty; leave it otherwise."""
+        """Remove a folder if it is empty."""
         with self._parent(path) as (folder, name):
             try:
                 os.rmdir(name, dir_fd=folder)
@@ -142,7 +142,7 @@ class Root:
                     raise
 
     def names_in(self, path: str) -> list[str]:
-        """The names in a folder, sorted; none when there is no such folder."""
+        """The names in a folder, sorted; empty if there is no such folder."""
         with suppress(FileNotFoundError, NotADirectoryError), self._folder(path) as folder:
             return sorted(entry.name for entry in os.scandir(folder))
         return []
@@ -157,20 +157,20 @@ class Root:
                     os.unlink(entry.name, dir_fd=folder)
 
     def _target(self, folder: str, name: str) -> str | None:
-        """Where a link leads; None for anything else, and for nothing."""
+        """The target of a link; None if it is not a link or does not exist."""
         with suppress(FileNotFoundError, NotADirectoryError), self._folder("/" + folder) as descriptor:
             try:
                 return os.readlink(name, dir_fd=descriptor)
             except OSError as error:
-                if error.errno != errno.EINVAL:  # there is something, and it is no link
+                if error.errno != errno.EINVAL:  # EINVAL: it is not a link
                     raise
         return None
 
     @contextmanager
     def _replacing(self, path: str) -> Iterator[tuple[int, str]]:
-        """The folder of a path, opened, and a name in it at which the body makes what then gets the path's name.
+        """Yield the open folder of a path and a temporary name in it, which is renamed to the path after the body.
 
-        It is one name for each path, so that the next attempt removes what a cut-off one left there.
+        The temporary name is fixed for each path, so the next attempt removes what an interrupted one left.
         """
         with self._parent(path) as (folder, name):
             fresh = f".{name}{PART_TAIL}"
@@ -185,16 +185,16 @@ class Root:
 
     @contextmanager
     def _parent(self, path: str) -> Iterator[tuple[int, str]]:
-        """The folder of a path, opened, and the name in it."""
+        """Yield the open folder of a path, and the name in it."""
         whole = PurePosixPath(path)
         if not whole.is_absolute() or not whole.name or whole.name == "..":
-            raise LogError("is no path of a file", where=path)
+            raise LogError("not a path of a file", where=path)
         with _errors_name(path), self._folder(self.real(str(whole.parent))) as folder:
             yield folder, whole.name
 
     @contextmanager
     def _folder(self, real: str) -> Iterator[int]:
-        """A folder, opened component by component; one that became a link meanwhile is refused."""
+        """Yield a folder, opened component by component; a component that became a link meanwhile is refused."""
         descriptor = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             for name in PurePosixPath(real).parts[1:]:
@@ -207,7 +207,7 @@ class Root:
 
 
 def _remove(name: str, folder: int) -> None:
-    """Remove a file, a link or an empty folder, if it is there."""
+    """Remove a file, a link or an empty folder, if it exists."""
     with suppress(FileNotFoundError):
         try:
             os.unlink(name, dir_fd=folder)
@@ -217,12 +217,12 @@ def _remove(name: str, folder: int) -> None:
 
 @contextmanager
 def _errors_name(path: str) -> Iterator[None]:
-    """Errors name a path of the machine: the kernel's names are relative to an open folder, if there are any."""
+    """Put the path on the machine into errors: the kernel's names are relative to an open folder, or missing."""
     try:
         yield
     except OSError as error:
         if isinstance(error, LogError) or error.errno is None:
             raise
-        if (hint := _MENDS.get(error.errno)) is not None:
+        if (hint := _HINTS.get(error.errno)) is not None:
             raise LogError(os.strerror(error.errno), where=path, hint=hint) from error
         raise OSError(error.errno, os.strerror(error.errno), path) from error

@@ -348,7 +348,7 @@ def test_kernel_messages(errors: tuple[str, ...] | None, verdict: str) -> None:
         (LogInventory(1, "a", not_fetched_mb=900), [("ok", ""), ("note", "900 MB are not yet downloaded")]),
     ],
 )  # fmt: skip
-def test_shelves(shelf: judge_storage.LogDirectory, expected: list[tuple[str, str]]) -> None:
+def test_shelves(shelf: judge_storage.LogInventory, expected: list[tuple[str, str]]) -> None:
     assert_says(judge_storage.judge_logs(shelf), *expected)
 
 

@@ -24,12 +24,12 @@ def test_by_serial_number() -> None:
 
 
 def test_by_socket_where_two_share_a_number_or_have_none() -> None:
-    twin = replace(CP210X, device="/dev/ttyUSB2", place="1-1.4")
+    twin = replace(CP210X, device="/dev/ttyUSB2", usb_path="1-1.4")
     assert 'KERNELS=="1-1.3"' in (rule("gps", CP210X, [CP210X, twin]) or "")
     assert 'KERNELS=="1-1.4"' in (rule("gps", twin, [CP210X, twin]) or "")
     nameless = replace(FTDI, serial_number="")
     assert 'KERNELS=="1-1.2"' in (rule("gps", nameless, [nameless]) or "")
-    assert rule("gps", replace(nameless, place=""), [nameless]) is None
+    assert rule("gps", replace(nameless, usb_path=""), [nameless]) is None
 
 
 @pytest.mark.parametrize(
@@ -51,12 +51,12 @@ def test_by_socket_where_two_share_a_number_or_have_none() -> None:
 def test_what_a_device_says_does_not_become_a_rule(serial: str) -> None:
     evil = replace(FTDI, serial_number=serial)
     assert 'KERNELS=="1-1.2"' in (rule("can", evil, [evil]) or "")
-    assert rule("can", replace(evil, place=serial), [evil]) is None
+    assert rule("can", replace(evil, usb_path=serial), [evil]) is None
 
 
-@given(serial=st.text(max_size=80), place=st.text(max_size=20))
-def test_any_line_has_the_form_of_one_rule(serial: str, place: str) -> None:
-    adapter = replace(FTDI, serial_number=serial, place=place)
+@given(serial=st.text(max_size=80), usb_path=st.text(max_size=20))
+def test_any_line_has_the_form_of_one_rule(serial: str, usb_path: str) -> None:
+    adapter = replace(FTDI, serial_number=serial, usb_path=usb_path)
     line = rule("can", adapter, [adapter])
     form = (
         r'SUBSYSTEM=="tty", SUBSYSTEMS=="usb", ATTRS\{idVendor\}=="0403", ATTRS\{idProduct\}=="6001", '

@@ -84,7 +84,7 @@ def test_an_adapter_that_cannot_listen_only_stays_down(call: Call) -> None:
     result, told = call(DOWN, CONFIG, refused="listen-only on")
     assert isinstance(result.exception, DeviceError)
     assert str(result.exception) == (
-        "can0: it cannot listen only, and stays down; "
+        "can0: it does not support listen-only mode, and stays down; "
         'set listen_only = "try" or false if it may acknowledge frames on the bus'
     )
     assert told == [LISTEN]
@@ -136,4 +136,4 @@ def test_without_ip_the_package_is_named(call: Call, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
     (tmp_path / "stagelog.toml").write_text(CONFIG)
     result = CliRunner().invoke(canup.canup, ["can0", "-c", str(tmp_path / "stagelog.toml")])
-    assert str(result.exception) == "ip: is not there; install Debian's package iproute2"
+    assert str(result.exception) == "ip: command not found; install Debian's package iproute2"

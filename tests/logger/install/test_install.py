@@ -70,7 +70,7 @@ def test_a_can_interface_is_allowed_and_brought_up_and_out_again_with_the_rest(
     assert (can.port, can.protocol, can.listen_only) == ("can1", "socketcan", True)
     for name, place in plan.OPTIONS["socketcan"].items():
         assert (image / place.lstrip("/")).read_bytes() == shipped()[name]
-    assert call("install", *WITH_PIN) == ["nothing to do: all is as it should be"]
+    assert call("install", *WITH_PIN) == ["nothing to do: stagelog is installed and up to date"]
     call("uninstall", "--configuration", "--logs", "--yes")
     assert tree(image) == before
 
@@ -92,7 +92,7 @@ def test_a_configuration_that_names_an_interface_is_told_what_is_missing(image: 
 def test_the_second_time_there_is_nothing_to_do(image: Path, call: Call) -> None:
     call("install", *WITH_PIN)
     before = tree(image)
-    assert call("install", *WITH_PIN) == ["nothing to do: all is as it should be"]
+    assert call("install", *WITH_PIN) == ["nothing to do: stagelog is installed and up to date"]
     assert tree(image) == before
 
 
@@ -340,7 +340,7 @@ def test_a_user_of_that_name_in_another_group_is_not_taken_over(image: Path, cal
 def test_a_folder_in_the_way_is_said_before_anything_is_done(image: Path, call: Call, blocked: str) -> None:
     (image / blocked).mkdir(parents=True)
     before = tree(image)
-    with pytest.raises(ConfigurationError, match="in the way"):
+    with pytest.raises(ConfigurationError, match="blocks the installation"):
         call("install", *WITH_PIN)
     assert tree(image) == before
 
@@ -390,7 +390,7 @@ def test_an_option_of_a_later_version_is_said_and_taken_out(image: Path, call: C
     assert known is not None
     known.options = (*known.options, "warp-drive")
     known.save(Root(image))
-    assert "this version has no warp-drive" in said(image, "--yes")
+    assert "this version has no option warp-drive" in said(image, "--yes")
     known = record.load(Root(image))
     assert known is not None and known.options == ("chrony",)
 
@@ -414,8 +414,8 @@ def test_none_is_no_device_for_an_option_as_for_a_question(image: Path, call: Ca
 
 
 def test_without_a_pin_it_is_said_who_sees_the_page(image: Path, call: Call) -> None:
-    assert "for this machine alone" in said(image, "--yes")
-    assert "for this machine alone" not in said(image, "--yes"), "the configuration is the owner's now"
+    assert "on this machine only" in said(image, "--yes")
+    assert "on this machine only" not in said(image, "--yes"), "the configuration is the owner's now"
 
 
 @pytest.mark.parametrize(

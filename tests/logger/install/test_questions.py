@@ -61,15 +61,15 @@ def test_a_few_questions_make_a_configuration(image: Path) -> None:
     terminal = Terminal("--root", str(image))
     terminal.answer("Car number", "five")
     terminal.answer("Car number", "500")
-    terminal.answer("GPS receiver's device", "/dev/ttyAMA0")
-    terminal.answer("CAN adapter's device", "")
-    terminal.answer("It speaks", "gvret")
+    terminal.answer("Device of the GPS receiver", "/dev/ttyAMA0")
+    terminal.answer("Device of the CAN adapter", "")
+    terminal.answer("Protocol of the adapter", "gvret")
     terminal.answer("Bit rate", "250000")
     terminal.answer("Pin for the crew page", "123")
-    terminal.answer("Once more", "123")
+    terminal.answer("Repeat the pin", "123")
     assert "at least 4 characters" in terminal.until("Pin for the crew page")
-    terminal.answer("machine): ", PIN)
-    terminal.answer("Once more", PIN)
+    terminal.answer("machine only): ", PIN)
+    terminal.answer("Repeat the pin", PIN)
     assert terminal.wait() == 0, terminal.seen
     assert PIN not in terminal.seen
     found = configuration.load(image / "etc/stagelog/stagelog.toml")
@@ -83,7 +83,7 @@ def test_what_the_options_say_is_not_asked(image: Path) -> None:
         "--root", str(image), "--number", "7", "--gps-port", "/dev/ttyAMA0", "--can-port", ""
     )  # fmt: skip
     terminal.answer("Pin for the crew page", "")
-    terminal.answer("Once more", "")
+    terminal.answer("Repeat the pin", "")
     assert terminal.wait() == 0, terminal.seen
     found = configuration.load(image / "etc/stagelog/stagelog.toml")
     assert (found.car.number, found.can, found.serve.host) == (7, (), "127.0.0.1")

@@ -250,7 +250,7 @@ def test_a_stick_that_forgets_is_found_out(logs: Path, stick: Path, monkeypatch:
 
     monkeypatch.setattr(delivery, "digest_of", forgotten)
     (outcome,) = deliver(logs, stick, quiet)
-    assert not outcome.ok and "does not keep" in outcome.text
+    assert not outcome.ok and "returns other data" in outcome.text
     assert names(stick) == set() and not ledger.read(logs)
 
 
