@@ -115,7 +115,7 @@ def test_install_says_which_files_the_recorder_would_not_come_to(machine: Machin
 
 
 def test_logs_of_another_installation_are_the_recorder_s_again(machine: Machine) -> None:
-    """The logs' partition was kept, the system written anew: its users have other numbers."""
+    """The logs' partition was kept, the system reinstalled: its users have other numbers."""
     machine.shell("touch /var/lib/stagelog/old.db; chown 4242:4243 /var/lib/stagelog/old.db")
     machine.run("systemd-tmpfiles", "--create", "/etc/tmpfiles.d/stagelog.conf")
     assert machine.run("stat", "--format=%U:%G", "/var/lib/stagelog/old.db") == "stagelog:stagelog\n"

@@ -1,4 +1,4 @@
-"""A connection's patience: slow headers, long headers, clients that take nothing."""
+"""Connection timeouts and limits: slow headers, long headers, clients that read nothing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Body = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 async def endless(_scope: Scope, _receive: Receive, send: Send) -> None:
-    """An answer without end; an application is told that the client has left by being let go on."""
+    """An endless answer; the application notices a disconnect when its send returns."""
     await send({"type": "http.response.start", "status": 200, "headers": []})
     for _ in range(4000):
         await send({"type": "http.response.body", "body": CHUNK, "more_body": True})

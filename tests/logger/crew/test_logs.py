@@ -290,7 +290,7 @@ def test_the_pin_protects_logs_too(place: Path) -> None:
 
 
 def test_a_copy_never_takes_the_recorders_room(place: Path, tmp_path: Path) -> None:
-    """507, in words; a closed log needs no copy and is still to be had."""
+    """507 with a message; a closed log needs no copy and is still available."""
     (tmp_path / "logs").symlink_to(place / "logs")
     with serving(tmp_path, place / "live.sock", min_free_mb=1_000_000) as server:
         got = get(server, LIVE)

@@ -158,7 +158,7 @@ def test_a_damaged_wire(tmp_path: Path) -> None:
     with car() as driven:
         driven.damage("can", 0.002)
         found = troubles(examined(set_up(tmp_path, driven), seconds=3.0))
-    assert any(words.startswith("port engine") and "damaged; check plug, ground" in words for words in found)
+    assert any(text.startswith("port engine") and "damaged; check plug, ground" in text for text in found)
 
 
 def test_a_port_that_another_program_holds(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def heard(
 
 
 def said(findings: Iterable[Finding]) -> list[tuple[str, str]]:
-    """Verdicts, and what and the mend in one."""
+    """Verdicts, each with its message and hint."""
     return [(finding.verdict, f"{finding.what}; {finding.hint}") for finding in findings]
 
 

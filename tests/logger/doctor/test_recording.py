@@ -58,8 +58,10 @@ def test_rows_that_are_long_on_their_way_are_waited_for(tmp_path: Path) -> None:
             found = examined(config)
     assert troubles(found) == []
     assert ok_places(found) == ALL_WELL
-    assert any("observed for 6 s: rows may take 3 s to reach" in words for words in notes(found))
-    assert not any("fixes/s" in words for words in notes(found)), "a rate is that of the rows' own times"
+    assert any("observed for 6 s: rows may take 3 s to reach" in line_text for line_text in notes(found))
+    assert not any("fixes/s" in line_text for line_text in notes(found)), (
+        "a rate is that of the rows' own times"
+    )
 
 
 def test_a_full_disk_says_nothing_of_the_receiver_and_the_bus(tmp_path: Path) -> None:
@@ -71,10 +73,14 @@ def test_a_full_disk_says_nothing_of_the_receiver_and_the_bus(tmp_path: Path) ->
                 until(lambda: recorder.status().writer.trouble != "")
                 found = examined(config)
             until(lambda: recorder.status().writer.ok)
-    assert [words.partition(":")[0] for words in troubles(found)] == ["recorder"], troubles(found)
+    assert [line_text.partition(":")[0] for line_text in troubles(found)] == ["recorder"], troubles(found)
     assert ok_places(found) == ["port gps", "port engine"]
-    assert {words.partition(":")[0] for words in notes(found)} == {"recorder", "gps gps", "bus engine"}
-    assert any("no new row reached its log meanwhile" in words for words in notes(found))
+    assert {line_text.partition(":")[0] for line_text in notes(found)} == {
+        "recorder",
+        "gps gps",
+        "bus engine",
+    }
+    assert any("no new row reached its log meanwhile" in line_text for line_text in notes(found))
 
 
 def test_who_may_ask_and_not_read_is_told_so() -> None:
@@ -132,7 +138,7 @@ def test_a_bus_that_is_silent_for_the_recorder_may_have_another_bit_rate(
         until(lambda: adapter.is_open)
         found = examined(config, seconds)
     assert ok_places(found) == []
-    told = [words for words in troubles(found) if "silent" in words or "no frame" in words]
+    told = [line_text for line_text in troubles(found) if "silent" in line_text or "no frame" in line_text]
     assert len(told) == 1
     assert "`sudo systemctl stop stagelog-recorder`, and the doctor tries others" in told[0]
 
@@ -168,13 +174,13 @@ def test_sources_that_were_changed_are_not_judged_by_what_the_recorder_hears(
         f"recorder: runs with an earlier configuration: {tables}; sudo systemctl restart stagelog-recorder"
     ]
     assert ok_places(found) == []
-    assert any("restart it, then run the doctor again" in words for words in notes(found))
+    assert any("restart it, then run the doctor again" in line_text for line_text in notes(found))
 
 
 def test_another_table_that_was_changed_is_told_and_the_ports_are_judged(tmp_path: Path) -> None:
     with recorded(tmp_path) as (config, _):
         found = examined(changed(config, "number = 7", "number = 8"))
-    assert [words.partition(";")[0] for words in troubles(found)] == [
+    assert [line_text.partition(";")[0] for line_text in troubles(found)] == [
         "recorder: runs with an earlier configuration: [car] differs"
     ]
     assert ok_places(found) == ALL_WELL

@@ -182,7 +182,7 @@ def test_a_kept_configuration_that_is_wrong_is_said(image: Path, call: Call) -> 
     (image / CONFIGURATION).write_text('[gsp]\nport = "/dev/ttyUSB7"\n')
     result = CliRunner().invoke(verbs.install, ["--root", str(image), "--yes"], catch_exceptions=False)
     assert "gsp" in result.stderr and "will not start" in result.stderr
-    assert result.exit_code == 0, "a later version may be stricter: the mend is an editor's work"
+    assert result.exit_code == 0, "a later version may be stricter: the owner edits the file to fix it"
 
 
 def test_an_upgrade_renews_ours_keeps_edits_aside_and_takes_back_what_left(image: Path, call: Call) -> None:
@@ -430,13 +430,13 @@ def test_without_a_pin_it_is_said_who_sees_the_page(image: Path, call: Call) -> 
         ('[gps]\nport = "gpsd://localhost"\n', "--with gpsd"),
     ],
 )
-def test_what_does_not_go_with_the_installation_is_said(image: Path, setting: str, words: str) -> None:
+def test_what_does_not_go_with_the_installation_is_said(image: Path, setting: str, text: str) -> None:
     (image / CONFIGURATION).parent.mkdir()
     can = '[[can]]\nname = "engine"\nport = "/dev/stagelog-can"\nprotocol = "slcan"\ndbc = ["engine.dbc"]\n'
     (image / CONFIGURATION).write_text(can + setting)
-    assert words in said(image, "--yes")
+    assert text in said(image, "--yes")
     every_option = [word for name in ("power-off", "chrony", "gpsd") for word in ("--with", name)]
-    assert words not in said(image, "--yes", *every_option) or "home" in words
+    assert text not in said(image, "--yes", *every_option) or "home" in text
 
 
 def test_an_adapter_is_bound_whether_an_option_names_it_or_an_answer(image: Path) -> None:

@@ -271,7 +271,7 @@ def test_a_link_on_the_stick_leads_nowhere(logs: Path, stick: Path) -> None:
 
 
 def test_a_name_that_is_no_text_is_a_name(logs: Path, stick: Path) -> None:
-    """A card that was repaired by hand; what is told of it goes to the page and into the log."""
+    """A card that was repaired by hand; its progress text goes to the page and into the log."""
     closed(logs / os.fsdecode(b"\xff\xfe\n.db"))
     closed(logs / "a-001.db")
     told: list[str] = []

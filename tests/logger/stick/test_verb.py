@@ -1,4 +1,4 @@
-"""`stagelog stick` as a program, beside a recorder that records: the words, the exit codes, what the crew is told."""
+"""`stagelog stick` as a program, beside a recorder that records: messages, exit codes, what the crew is told."""
 
 from __future__ import annotations
 
