@@ -277,9 +277,7 @@ def _writable(state: Path) -> tuple[Path, tempfile.TemporaryDirectory[str] | Non
         temporary = tempfile.TemporaryDirectory(prefix="stagelog-crew-", ignore_cleanup_errors=True)
         log.warning(
             "%s cannot be written (%s): copies of logs are kept in %s until the server stops",
-            state,
-            error.strerror,
-            temporary.name,
+            *(state, error.strerror, temporary.name),
         )
         return Path(temporary.name), temporary
 
