@@ -13,12 +13,15 @@ from __future__ import annotations
 import json
 import math
 import re
-from typing import Any, Final, NoReturn
+from typing import Any, Final, Literal, NoReturn
 
 MOST_BYTES: Final = 4 * 1024 * 1024
 """A car's list of nine thousand logs. The worst text of this size takes about 150 MB to parse."""
 MOST_DEPTH: Final = 32
 """Nested arrays and objects: our own documents have five levels."""
+
+Surrogates = Literal["refuse", "replace", "keep"]
+_ENCODING_ERRORS: dict[Surrogates, str] = {"refuse": "strict", "replace": "replace", "keep": "surrogatepass"}
 
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 """Escapes that may be half of a surrogate pair; json itself joins complete pairs."""
@@ -30,26 +33,27 @@ def loads(
     *,
     most_bytes: int = MOST_BYTES,
     most_depth: int = MOST_DEPTH,
-    replace_surrogates: bool = False,
+    surrogates: Surrogates = "refuse",
 ) -> Any:
     """Parse JSON. Raises ValueError for any fault.
 
-    `replace_surrogates` is for a list in which one bad entry must not lose the others: half a pair becomes "?".
+    `surrogates` is what happens to half of a surrogate pair. "replace" makes it "?", for a list in which one bad entry
+    must not lose the others. "keep" is for our own notes of file names, which Python decodes to such halves.
     """
     if len(text) > most_bytes:
         raise ValueError(f"over {most_bytes:,} bytes")
     if isinstance(text, bytes):
         text = text.decode("utf-8")
     elif not text.isascii():
-        text = text.encode("utf-8", "replace" if replace_surrogates else "strict").decode("utf-8")
+        text = text.encode("utf-8", _ENCODING_ERRORS[surrogates]).decode(
+            "utf-8", _ENCODING_ERRORS[surrogates]
+        )
     if text.count("[") + text.count("{") > most_depth:
         _require_shallow(text, most_depth)
     document = json.loads(text, parse_float=_finite, parse_constant=_refuse)
-    if not _SURROGATE.search(text):
+    if surrogates == "keep" or not _SURROGATE.search(text):
         return document
-    whole = json.dumps(document, ensure_ascii=False).encode(
-        "utf-8", "replace" if replace_surrogates else "strict"
-    )
+    whole = json.dumps(document, ensure_ascii=False).encode("utf-8", _ENCODING_ERRORS[surrogates])
     return json.loads(whole)
 
 

@@ -285,7 +285,7 @@ def _writable(state: Path) -> tuple[Path, tempfile.TemporaryDirectory[str] | Non
 def _read_digests(path: Path) -> dict[str, tuple[Stamp, str]]:
     """The digests that an earlier server stored; empty if they cannot be read."""
     try:
-        stored = loads(path.read_bytes())
+        stored = loads(path.read_bytes(), surrogates="keep")
         return {str(name): (tuple(map(int, stamp)), str(sha256)) for name, (stamp, sha256) in stored.items()}
     except (OSError, ValueError, TypeError, AttributeError):
         return {}

@@ -125,7 +125,7 @@ class Response:
             body += piece
             if len(body) > MOST_BYTES:
                 raise self.protocol_error(f"sends over {MOST_BYTES >> 20} MB where a list is expected")
-        return loads(bytes(body), replace_surrogates=True)
+        return loads(bytes(body), surrogates="replace")
 
     def error_text(self) -> str:
         """The error that the car reports."""

@@ -86,7 +86,7 @@ def read(folder: Path) -> list[Delivered]:
     deliveries = []
     for line in lines:
         with suppress(ValueError, TypeError):
-            delivered = Delivered(**loads(line))
+            delivered = Delivered(**loads(line, surrogates="keep"))
             if all(type(value) is kind for value, kind in zip(delivered, _KINDS, strict=True)):
                 deliveries.append(delivered)
     return deliveries

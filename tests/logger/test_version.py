@@ -41,7 +41,9 @@ def git(*arguments: str | Path, folder: Path) -> str:
 
 def version_at(root: Path) -> str:
     """The version reported by the code under `root`, in a separate process."""
-    done = subprocess.run([sys.executable, "-c", PRINT], cwd=root, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", PRINT], cwd=root, capture_output=True, text=True, check=True
+    )
     return done.stdout.strip()
 
 
