@@ -60,7 +60,16 @@ EXTENDED_METHODS = frozenset(
 )
 """Methods that `Connection` overrides; each calls uvicorn's."""
 OWN_NAMES = frozenset(
-    {"_began_s", "_line", "_make_room", "_patience", "_place", "_stalled", "_wait_for_headers"}
+    {
+        "_began_s",
+        "_client_key",
+        "_handle",
+        "_headers_timer",
+        "_make_room",
+        "_stall_timer",
+        "_stalled",
+        "_wait_for_headers",
+    }
 )
 """Names that `Connection` adds: uvicorn must not use them itself."""
 

@@ -119,7 +119,10 @@ class Sink:
 
     def await_state(self, state: str, port: str = "gps", times: int = 1) -> LinkChange:
         """Wait for the `times`-th change to `state` and return it."""
-        eventually(lambda: self.states(port).count(state) >= times, f"{state} in {self.states(port)}")
+        eventually(
+            lambda: self.states(port).count(state) >= times,
+            lambda: f"{state}, {times} times, in {self.changes(port)}",
+        )
         return [change for change in self.changes(port) if change.state == state][times - 1]
 
     def await_tail(self, data: bytes, port: str = "gps") -> None:
@@ -127,11 +130,11 @@ class Sink:
         eventually(lambda: self.data(port).endswith(data), f"{data!r}")
 
 
-def eventually(holds: Callable[[], bool], what: str = "") -> None:
+def eventually(holds: Callable[[], bool], what: str | Callable[[], str] = "") -> None:
     """Wait until `holds()` is true, or fail."""
     until_s = time.monotonic() + PATIENCE_S
     while not holds():
-        assert time.monotonic() < until_s, f"never came: {what}"
+        assert time.monotonic() < until_s, f"never came: {what if isinstance(what, str) else what()}"
         time.sleep(0.005)
 
 

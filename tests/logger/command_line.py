@@ -38,9 +38,13 @@ def stagelog(
     folder: Path,
     before: Callable[[], object] | None = None,
     patience_s: float = 100.0,
+    starter: Sequence[str | Path] = ("-m", "logger"),
 ) -> Ended:
-    """Run `python -m logger` with arguments in a folder; `before` runs in the process first."""
-    command: Sequence[str | bytes | Path] = (sys.executable, "-m", "logger", *arguments)
+    """Run `python -m logger` with arguments in a folder; `before` runs in the process first.
+
+    `starter` are Python's own arguments instead.
+    """
+    command: Sequence[str | bytes | Path] = (sys.executable, *starter, *arguments)
     done = subprocess.run(
         command,
         cwd=folder,

@@ -122,7 +122,7 @@ def test_only_with_gpsd_the_recorder_reaches_it(machine: Machine) -> None:
     refused = machine.run(
         "/opt/stagelog/bin/stagelog", "doctor", "-c", "/etc/stagelog/stagelog.toml", check=False
     )
-    assert "does not reach gpsd; sudo stagelog install --with gpsd" in refused
+    assert "it cannot reach gpsd; sudo stagelog install --with gpsd" in refused
     machine.run("/opt/stagelog/bin/stagelog", "install", *HERE, "--with", "gpsd")
     machine.wait("it is connected", lambda: "gps: open" in _journal(machine))
     assert "127.0.0.0/8" in machine.property(RECORDER, "IPAddressAllow")

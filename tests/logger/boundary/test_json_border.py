@@ -32,7 +32,7 @@ def parsers(tree: ast.AST) -> Iterator[int]:
         if not isinstance(node, ast.Attribute) or not isinstance(node.value, ast.Name):
             continue
         is_parser = node.attr in PARSERS and node.value.id in names
-        if is_parser or (node.attr == "json" and node.value.id in ("request", "response")):
+        if is_parser or (node.attr == "json" and node.value.id == "request"):
             yield node.lineno
 
 
@@ -68,7 +68,7 @@ def test_each_way_to_parse_is_found(line: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["json.dumps(1)", "loads(text)", "untrusted_json.loads(text)", "answer.json()"]
+    "line", ["json.dumps(1)", "loads(text)", "untrusted_json.loads(text)", "response.json()"]
 )
 def test_other_uses_of_json_pass(line: str) -> None:
     assert list(parsers(ast.parse(line))) == []

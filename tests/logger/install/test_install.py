@@ -419,7 +419,7 @@ def test_without_a_pin_it_is_said_who_sees_the_page(image: Path, call: Call) -> 
 
 
 @pytest.mark.parametrize(
-    ("setting", "words"),
+    ("setting", "text"),
     [
         (
             '[stage]\nitinerary = "/home/pi/stage.toml"\n',

@@ -116,7 +116,7 @@ def test_recording_continues_after_a_dongle_restarts(tmp_path: Path, drive: Driv
     ("more", "where", "what"),
     [
         (f"{POLLING}bitrate = 125000\n", "bitrate", "OBD-II has no bit rate 125000"),
-        ('protocol = "elm327"\n', "bitrate", "finds the bit rate of the bus only by asking"),
+        ('protocol = "elm327"\n', "bitrate", "detects the bit rate only when it polls"),
         ('protocol = "elm327"\nbitrate = 500000\nlisten_only = false\n', "listen_only", "set poll = true"),
     ],
 )

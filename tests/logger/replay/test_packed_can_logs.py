@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import resource
+import json
 import struct
 import zlib
 from collections.abc import Callable
@@ -120,14 +120,22 @@ def test_cyclic_links_in_an_mf4(tmp_path: Path) -> None:
     require_bounded(path)
 
 
+MEASURE = """
+import json, resource, subprocess, sys
+code = subprocess.run([sys.executable, "-m", "logger", *sys.argv[2:]]).returncode
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+open(sys.argv[1], "w").write(json.dumps([used.ru_utime + used.ru_stime, used.ru_maxrss / 1000]))
+sys.exit(code)
+"""
+"""Run stagelog as the only child of a process, so that the figures are its own."""
+
+
 def require_bounded(path: Path) -> None:
     """Assert that replaying a file ends in time, in little memory, with one line."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    ended = stagelog("replay", path, folder=path.parent)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    used_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    measured = path.with_suffix(".usage")
+    ended = stagelog("replay", path, folder=path.parent, starter=("-c", MEASURE, measured))
+    used_s, peak_mb = json.loads(measured.read_text())
     lines = [line for line in ended.err.splitlines() if "evil" in line]
-    peak_mb = after.ru_maxrss / 1000  # of the largest process that this one has waited for so far
     print(f"{path.stat().st_size:,} bytes: {ended.code}, {used_s:.1f} s, {peak_mb:.0f} MB, {lines}")
     assert ended.code in (0, 74), ended
     assert len(lines) == 1 == len(ended.err.splitlines()), ended
