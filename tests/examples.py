@@ -7,7 +7,7 @@ import os
 import pytest
 from hypothesis import settings
 
-_FAST, _CI = 0.1, 2.0
+_FAST, _CI = 0.1, 1.0
 """Factors on the number that a test asks for."""
 _LEAST = 5
 _USUAL = 100

@@ -17,7 +17,7 @@ from operator import itemgetter, methodcaller
 from typing import Any
 
 from firmware_bridge.records import EFF_FLAG, ERR_FLAG, EXTENDED_MASK, RTR_FLAG, CanFrame, Channel, Reading
-from logger.logfile.reader import detail_of
+from logger.logfile.reader import channels_of, detail_of
 from logger.logfile.session_rows import SessionRows
 from logger.logfile.value_ranges import holds
 from logger.recorder.pipeline import BEAT_US, Pipeline
@@ -105,10 +105,7 @@ def own_alarms(connection: sqlite3.Connection, session: int) -> tuple[Alarm, ...
 
 def readings(rows: SessionRows, session: int) -> Iterator[Reading]:
     """The readings that the engine's decoders made of the frames."""
-    channels = {
-        number: Channel(*channel)
-        for number, *channel in rows.connection.execute("SELECT id, name, unit, source FROM channel")
-    }
+    channels = channels_of(rows.connection)
     for t_us, channel, value in rows.connection.cursor().execute(
         f"SELECT t_us, channel, value FROM reading WHERE {rows.condition('reading', session)} ORDER BY rowid"  # noqa: S608
     ):

@@ -9,6 +9,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from logger.config import configuration
 from tests.logger.install.conftest import PIN
 
@@ -57,6 +59,7 @@ class Terminal:
         return bool(data)
 
 
+@pytest.mark.load_sensitive
 def test_a_few_questions_make_a_configuration(image: Path) -> None:
     terminal = Terminal("--root", str(image))
     terminal.answer("Car number", "five")

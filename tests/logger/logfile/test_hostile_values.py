@@ -242,3 +242,15 @@ def test_a_dbc_within_a_log_is_bounded(tmp_path: Path, text: str) -> None:
     assert ended.code in (0, 64, 74), ended.err
     assert "Traceback" not in ended.err
     assert time.process_time() - began < 10
+
+
+def test_channels_without_a_name_cost_only_their_readings(tmp_path: Path) -> None:
+    odd = write_odd(
+        tmp_path / "a.db",
+        "INSERT INTO channel VALUES (7, NULL, NULL, NULL), (8, 'rpm', '1/min', 'x')",
+        "INSERT INTO reading VALUES (1, 2000, 7, 1.0), (1, 2000, 8, 2.0)",
+    )
+    ended = stagelog("replay", odd, folder=tmp_path)
+    assert ended.code == 0, ended
+    assert "rpm" in ended.out
+    assert "None" not in ended.out
