@@ -91,7 +91,7 @@ class Log:
             self._configure(durable)
             if not schema.prepare(self._connection):
                 self._refuse_other_tables()
-                self._refuse_truncated()
+                self._refuse_wrong_header()
             rows = self._connection.execute("SELECT name, unit, source, id FROM channel")
             self.channels = {Channel(*row[:3]): row[3] for row in rows}
             self._committed_channels = dict(self.channels)
@@ -118,8 +118,8 @@ class Log:
             if names != list(columns):
                 raise sqlite3.DatabaseError(f"{table} has the columns {', '.join(names) or '(none)'}")
 
-    def _refuse_truncated(self) -> None:
-        """Refuse a file shorter than its header claims: SQLite notices only when it reads a missing page."""
+    def _refuse_wrong_header(self) -> None:
+        """Refuse a file shorter than its header claims, or with a damaged list of free pages: SQLite looks late."""
         self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         pages = self._connection.execute("PRAGMA page_count").fetchone()[0]
         page_bytes = self._connection.execute("PRAGMA page_size").fetchone()[0]
