@@ -42,8 +42,14 @@ def git(*arguments: str | Path, folder: Path) -> str:
 def version_at(root: Path) -> str:
     """The version reported by the code under `root`, in a separate process."""
     done = subprocess.run(
-        [sys.executable, "-S", "-c", PRINT], cwd=root, capture_output=True, text=True, check=True
+        [sys.executable, "-S", "-c", PRINT],
+        cwd=root.parent,
+        env=os.environ | {"PYTHONPATH": str(root)},  # with PYTHONSAFEPATH the current folder is not searched
+        capture_output=True,
+        text=True,
+        check=False,
     )
+    assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
 

@@ -165,6 +165,28 @@ TRIED = [
 ]
 
 
+def start_until(
+    at: str | float | Share, arguments: Sequence[str], folder: Path, output: Path, whole_s: float
+) -> subprocess.Popen[str] | None:
+    """Start a verb and wait until it is at the place of the signal. Returns None if it ended before."""
+    process = start(arguments, folder)
+    began_s = time.monotonic()
+
+    def is_reached() -> bool:
+        if isinstance(at, Share):
+            return cpu_s(process.pid) >= at * whole_s
+        if isinstance(at, float):
+            return time.monotonic() - began_s > at
+        return any(output.glob(at.removeprefix("OUT/")))
+
+    while process.poll() is None and not is_reached() and time.monotonic() - began_s < 60:
+        time.sleep(0.005)
+    if process.poll() is None:
+        return process
+    process.communicate()
+    return None
+
+
 @pytest.mark.parametrize(("verb", "number"), TRIED)
 def test_a_signal_ends_a_verb_within_a_second(
     verb: str, number: signal.Signals, folder: Path, disk: Path, tmp_path: Path
@@ -175,23 +197,18 @@ def test_a_signal_ends_a_verb_within_a_second(
         (folder / "doctor.toml").write_text(CONFIG.replace("127.0.0.1:9", server))
         words = {"SQL": SQL, "SERVER": server, "DISK": str(disk)}
         arguments = [words.get(word, word.replace("OUT", str(tmp_path))) for word in line.split()]
-        at_cpu_s = at * whole_cpu_s(verb, arguments, folder) if isinstance(at, Share) else 0.0
-        empty(disk, tmp_path)
-        (folder / "logs" / "delivered.jsonl").unlink(missing_ok=True)
-        process = start(arguments, folder)
-        began_s = time.monotonic()
-
-        def is_reached() -> bool:
-            if isinstance(at, Share):
-                return cpu_s(process.pid) >= at_cpu_s
-            if isinstance(at, float):
-                return time.monotonic() - began_s > at
-            return any(tmp_path.glob(at.removeprefix("OUT/")))
-
-        while process.poll() is None and not is_reached() and time.monotonic() - began_s < 60:
-            time.sleep(0.005)
-        assert process.poll() is None, (process.communicate(), "it ended before the signal")
-        code, took_s, output = end_with(process, number)
+        whole_s = whole_cpu_s(verb, arguments, folder) if isinstance(at, Share) else 0.0
+        # A verb that ends before the signal, or by itself as the signal arrives, tells nothing: try earlier.
+        for _ in range(5):
+            empty(disk, tmp_path)
+            (folder / "logs" / "delivered.jsonl").unlink(missing_ok=True)
+            process = start_until(at, arguments, folder, tmp_path, whole_s)
+            code, took_s, output = 0, 0.0, "it ended before the signal"
+            if process is not None:
+                code, took_s, output = end_with(process, number)
+            if code != 0:
+                break
+            at = at if isinstance(at, str) else type(at)(0.7 * at)
     assert code == CODES[number], output
     assert output == ""
     assert took_s < WITHIN_S
