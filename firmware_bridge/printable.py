@@ -7,7 +7,7 @@ displayed; stored text stays unchanged.
 
 from __future__ import annotations
 
-MOST_CHARS = 200
+MAX_CHARS = 200
 """Characters shown of one name or message: nobody reads more, and a hostile one has megabytes."""
 _SPACES = frozenset(
     "\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
@@ -15,11 +15,11 @@ _SPACES = frozenset(
 """Unicode's other spaces (category Zs) are shown as a space: French writes one before a colon."""
 
 
-def printable(text: object, most_chars: int = MOST_CHARS) -> str:
-    r"""Return `text` on one line, unprintable characters as escapes such as \x1b, cut at `most_chars`."""
+def printable(text: object, max_chars: int = MAX_CHARS) -> str:
+    r"""Return `text` on one line, unprintable characters as escapes such as \x1b, cut at `max_chars`."""
     shown = str(text)
-    is_cut = len(shown) > most_chars
-    shown = marked(shown[:most_chars])
+    is_cut = len(shown) > max_chars
+    shown = marked(shown[:max_chars])
     return shown + "…" if is_cut else shown
 
 

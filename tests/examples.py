@@ -9,7 +9,7 @@ from hypothesis import settings
 
 _FAST, _CI = 0.1, 1.0
 """Factors on the number that a test asks for."""
-_LEAST = 5
+_MIN = 5
 _USUAL = 100
 _factor = 1.0
 
@@ -25,4 +25,4 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def examples(count: int) -> settings:
     """Settings with `count` examples on an engineer's machine, fewer in `--fast` runs, more in CI."""
-    return settings(max_examples=max(_LEAST, round(count * _factor)))
+    return settings(max_examples=max(_MIN, round(count * _factor)))

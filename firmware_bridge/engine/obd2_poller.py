@@ -58,12 +58,12 @@ class Poller:
     `due` returns at most one request at a time, for the adapter's bus `bus`. With `has_prompt` the adapter reports
     the end of a request (`prompted`) and sends the flow control itself.
 
-    Counts: `asked` and `answered` requests; `bad`: frames and payloads from the answer identifiers that are not
+    Counts: `requested` and `answered` requests; `bad`: frames and payloads from the answer identifiers that are not
     positive answers.
     """
 
     def __init__(self, pids: Iterable[int] = PIDS, bus: int = 0, *, has_prompt: bool = False) -> None:
-        self.asked = self.answered = 0
+        self.requested = self.answered = 0
         self._selected = tuple(pid for pid in pids if pid in PIDS)
         self._bus = bus
         self._has_prompt = has_prompt
@@ -107,7 +107,7 @@ class Poller:
         pids = sorted((due_us, pid) for pid, due_us in self._due_us.items() if due_us <= t_us)
         if not pids:
             return frames
-        self.asked += 1
+        self.requested += 1
         self._pids = tuple(pid for _, pid in pids[: self._max_pids])
         self._deadline_us = t_us + (PROMPT_TIMEOUT_US if self._has_prompt else ANSWER_TIMEOUT_US)
         self._prompted, self._unanswered = False, set(self._pids)

@@ -25,7 +25,7 @@ from firmware_bridge.virtual.wire import Reports
 
 AHEAD_S = 1.0
 """Reports are computed for this much drive in advance and delivered in pieces."""
-MOST_PENDING = 64
+MAX_PENDING = 64
 """Bound on pending answers; a host sends one request at a time, so this many is a fault of the host."""
 
 
@@ -73,7 +73,7 @@ class CanAdapter:
         """Take the host's bytes at `t_s`; return the immediate answer."""
         reply = self._dialogue.feed(data, round(t_s * 1e6))
         for frame in reply.transmit:
-            self._pending += self._computer.answer(frame, t_s)[: MOST_PENDING - len(self._pending)]
+            self._pending += self._computer.answer(frame, t_s)[: MAX_PENDING - len(self._pending)]
         return reply.answer
 
     def bytes_between(self, t0_s: float, t1_s: float) -> bytes:

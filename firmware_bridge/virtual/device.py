@@ -14,7 +14,7 @@ import numpy as np
 
 from firmware_bridge.virtual.ptyport import PtyPort
 
-MOST_BEHIND_S = 2.0
+MAX_BEHIND_S = 2.0
 """Output older than this is skipped after the machine slept: a real device's buffer would not hold it either."""
 BUSY_TICK_S = 0.002
 """Interval of writes while more bytes are waiting than the 4 KiB that a pty holds."""
@@ -75,7 +75,7 @@ class LiveDevice:
             with self._lock:
                 now_s = self._clock()
                 self._hear(now_s)
-                out = self._produce(max(done_s, now_s - MOST_BEHIND_S), now_s)
+                out = self._produce(max(done_s, now_s - MAX_BEHIND_S), now_s)
                 done_s = now_s
                 self._say(out)
 

@@ -82,7 +82,7 @@ class Dongle:
         *,
         bitrate: int = 500_000,
         extended: bool = False,
-        most_pids: int = 6,
+        max_pids: int = 6,
     ) -> None:
         if model not in MODELS:
             raise ConfigurationError(f'no virtual dongle "{model}"', hint=f"one of {', '.join(MODELS)}")
@@ -93,7 +93,7 @@ class Dongle:
         """Every OBD-II request transmitted, with its time."""
         self.stopped = 0
         """How often the host sent without waiting for the prompt."""
-        self._traffic, self._computer = traffic, EngineComputer(engine, most_pids)
+        self._traffic, self._computer = traffic, EngineComputer(engine, max_pids)
         self._bitrate, self._extended = bitrate, extended
         self._set = _Settings()
         self._deaf_until_s = 0.0

@@ -79,7 +79,7 @@ class VirtualGpsd:
                         selector.register(client.connection, selectors.EVENT_READ, client)
                         with self._lock:
                             self._clients.append(client)
-                            _say(client, VERSION)
+                            _send(client, VERSION)
                     elif not self._serve(key.data):
                         selector.unregister(key.data.connection)
                         key.data.connection.close()
@@ -104,13 +104,13 @@ class VirtualGpsd:
         request, _, arguments = line.partition(b"=")
         if request == b"?WATCH":
             client.policy |= json.loads(arguments or b"{}")
-            _say(client, self._devices())
-            _say(client, {"class": "WATCH", "json": False, "raw": 0, **client.policy})
+            _send(client, self._devices())
+            _send(client, {"class": "WATCH", "json": False, "raw": 0, **client.policy})
         elif request == b"?DEVICES":
-            _say(client, self._devices())
+            _send(client, self._devices())
         else:
-            said = line.decode("ascii", "replace")
-            _say(client, {"class": "ERROR", "message": f"Unrecognized request '{said}'"})
+            request_text = line.decode("ascii", "replace")
+            _send(client, {"class": "ERROR", "message": f"Unrecognized request '{request_text}'"})
 
     def _devices(self) -> dict[str, Any]:
         devices = []
@@ -122,6 +122,6 @@ class VirtualGpsd:
         return {"class": "DEVICES", "devices": devices}
 
 
-def _say(client: _Client, said: dict[str, Any]) -> None:
+def _send(client: _Client, message: dict[str, Any]) -> None:
     with contextlib.suppress(OSError):
-        client.connection.sendall(json.dumps(said, separators=(",", ":")).encode() + b"\r\n")
+        client.connection.sendall(json.dumps(message, separators=(",", ":")).encode() + b"\r\n")

@@ -65,12 +65,12 @@ VALUES: dict[int, Callable[[_Now], bytes]] = {
 class EngineComputer:
     """OBD-II answers of one engine. Unsupported PIDs get no answer, as on a real bus.
 
-    `most_pids`: how many PIDs of one request it answers; computers older than the standard answer only the first.
+    `max_pids`: how many PIDs of one request it answers; computers older than the standard answer only the first.
     """
 
-    def __init__(self, engine: Engine, most_pids: int = 6) -> None:
+    def __init__(self, engine: Engine, max_pids: int = 6) -> None:
         self._engine = engine
-        self._most_pids = most_pids
+        self._max_pids = max_pids
         self._held: list[bytes] = []  # consecutive frames that wait for flow control, until:
         self._held_until_us = 0
 
@@ -86,7 +86,7 @@ class EngineComputer:
         pids = data[2 : data[0] + 1] if 2 <= data[0] <= 7 and len(data) > data[0] else b""
         if not pids or data[1] != 0x01:
             return []
-        values = [(pid, value) for pid in pids[: self._most_pids] if (value := self._value(pid, t_s))]
+        values = [(pid, value) for pid in pids[: self._max_pids] if (value := self._value(pid, t_s))]
         if not values:
             return []
         payload = b"\x41" + b"".join(bytes((pid,)) + value for pid, value in values)

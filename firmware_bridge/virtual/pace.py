@@ -25,7 +25,7 @@ from firmware_bridge.virtual.solving import zero
 
 NODE_SPACING_M = 10.0
 """Spacing of the plan's nodes: 0.2 s at the class limit of 170 km/h."""
-LEAST_NODES = 8
+MIN_NODES = 8
 """Minimum number of steps, for stretches of a few metres."""
 ACCELERATION_MPS2 = 4.0
 """Acceleration from rest of a 300 kW, 2.5 t car on gravel; it falls to 0 at TOP_SPEED_MPS."""
@@ -39,7 +39,7 @@ LIMIT_MARGIN = 0.985
 """A driver keeps this share of a limit, so that noise of the speed causes no over-speed."""
 UNDULATION_M = (2600.0, 940.0, 410.0, 190.0)
 """Wavelengths of the ground's unevenness: fast plains, stony parts, washboard."""
-LEAST_PUSH, MOST_PUSH = 1e-3, 1e3
+MIN_PUSH, MAX_PUSH = 1e-3, 1e3
 """Bounds of the push: hardly moving, and always at the maximum."""
 CLOCK_ROUNDING_S = 1e-6
 """Tolerance of a leg's time, which is the difference of two instants of a day."""
@@ -123,7 +123,7 @@ class Pace:
 
     def _leg(self, from_m: float, to_m: float, v0: float, v1: float) -> _Leg:
         edges = [e for stretch in self._stretches for e in stretch[:2] if from_m < e < to_m]
-        steps = max(LEAST_NODES, int((to_m - from_m) / NODE_SPACING_M))
+        steps = max(MIN_NODES, int((to_m - from_m) / NODE_SPACING_M))
         s = np.unique(np.concatenate((np.linspace(from_m, to_m, steps + 1), edges)))
         limit = np.full(len(s), TOP_SPEED_MPS * 0.98)
         cruise = np.full(len(s), _NEVER)
@@ -170,7 +170,7 @@ class _Leg:
     def solve(self, t0_s: float, t1_s: float) -> tuple[Floats, Floats, Floats]:
         """Return times, distances and speeds of the nodes after the first, from `t0_s` to exactly `t1_s`."""
         wanted_s = t1_s - t0_s
-        fastest_s = self.time_s(MOST_PUSH)
+        fastest_s = self.time_s(MAX_PUSH)
         if fastest_s > wanted_s + CLOCK_ROUNDING_S:
             raise ConfigurationError(
                 f"{(self.s[-1] - self.s[0]) / 1000:.3f} km cannot be driven in {wanted_s:.0f} s,"
@@ -178,7 +178,7 @@ class _Leg:
                 hint="allow more time or higher speeds",
             )
         log_push = zero(
-            lambda tried: wanted_s - self.time_s(math.exp(tried)), math.log(LEAST_PUSH), math.log(MOST_PUSH)
+            lambda tried: wanted_s - self.time_s(math.exp(tried)), math.log(MIN_PUSH), math.log(MAX_PUSH)
         )
         v = self.speeds(math.exp(log_push))
         steps = self._steps_s(v)

@@ -55,8 +55,8 @@ class SlcanDialogue:
             line = bytes(self._line)
             self._line.clear()
             if line[:1] in (b"t", b"T", b"r", b"R"):
-                said, frame = self._transmit(line, t_us)
-                answer += said
+                reply, frame = self._transmit(line, t_us)
+                answer += reply
                 transmit += [] if frame is None else [frame]
             elif line:  # an empty line: a host that flushes the adapter's input
                 answer += self._command(line.decode("ascii", "replace"))

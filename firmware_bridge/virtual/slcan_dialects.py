@@ -108,8 +108,8 @@ class WiCan(SlcanDialogue):
 
     def _whole(self, line: bytes, t_us: int) -> Reply:
         if line[:1] in (b"t", b"T", b"r", b"R"):
-            said, frame = self._transmit(line, t_us)
-            return Reply(said, () if frame is None else (frame,))
+            reply, frame = self._transmit(line, t_us)
+            return Reply(reply, () if frame is None else (frame,))
         return Reply(self._command(line.decode("latin-1")))
 
     def _obeys(self, name: str, argument: str) -> bool:

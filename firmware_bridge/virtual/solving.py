@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-MOST_STEPS = 120
+MAX_STEPS = 120
 """Bound on steps: twice what bisection alone takes to the last bit of a float."""
 TOLERANCE = 2.0**-53
 """Relative to the larger end of the bracket: the last bit of a float."""
@@ -26,7 +26,7 @@ def zero(function: Callable[[float], float], low: float, high: float) -> float:
     a, b, c = high, low, high
     at_a, at_b, at_c = near, far, near
     share = 0.5
-    for _ in range(MOST_STEPS):
+    for _ in range(MAX_STEPS):
         point = a + share * (b - a)
         value = function(point)
         if (value > 0.0) == (at_a > 0.0):

@@ -20,7 +20,7 @@ from typing import Final, TypeGuard
 from firmware_bridge.errors import LogError
 from firmware_bridge.printable import printable
 
-MOST_NAME_BYTES: Final = 255
+MAX_NAME_BYTES: Final = 255
 """NAME_MAX of Linux file systems; APFS, NTFS and exFAT allow as many or more."""
 _RESERVED = frozenset('<>:"/\\|?*')
 """Separators, a drive's colon, and Windows' reserved characters (learn.microsoft.com, Naming Files, Paths, and
@@ -47,11 +47,13 @@ def suggested(name: str, *, room_bytes: int = 0) -> str:
     plain = "".join(c if c.isprintable() and c not in _RESERVED else "_" for c in name).strip(" .")
     if _DEVICE.fullmatch(_before_dot(plain)) or not plain:
         plain = f"_{plain}"
-    most = MOST_NAME_BYTES - room_bytes
+    limit_bytes = MAX_NAME_BYTES - room_bytes
     encoded = plain.encode()
-    if len(encoded) > most:
-        half = most // 2
-        plain = encoded[:half].decode(errors="ignore") + encoded[-(most - half) :].decode(errors="ignore")
+    if len(encoded) > limit_bytes:
+        half = limit_bytes // 2
+        plain = encoded[:half].decode(errors="ignore") + encoded[-(limit_bytes - half) :].decode(
+            errors="ignore"
+        )
     return plain
 
 
@@ -79,8 +81,8 @@ def _objection(name: str, room_bytes: int) -> str:
         return "it is empty, or begins or ends with a dot or a space"
     if _DEVICE.fullmatch(_before_dot(name)):
         return "it is a device name on Windows"
-    if len(name.encode()) + room_bytes > MOST_NAME_BYTES:
-        return f"it is over {MOST_NAME_BYTES - room_bytes} bytes long"
+    if len(name.encode()) + room_bytes > MAX_NAME_BYTES:
+        return f"it is over {MAX_NAME_BYTES - room_bytes} bytes long"
     return ""
 
 

@@ -23,7 +23,7 @@ from typing import Any, BinaryIO, Final
 from firmware_bridge.printable import printable
 from logger.boundary.standard_streams import styled
 
-MOST_LINE_CHARS: Final = 2_000
+MAX_LINE_CHARS: Final = 2_000
 """Per line: several names and a deep path fit; a hostile note has megabytes."""
 _OVERWRITE: Final = "\r\x1b[K"
 """Return to the start of the line and erase it."""
@@ -31,7 +31,7 @@ _OVERWRITE: Final = "\r\x1b[K"
 
 def echo(line: object = "", *, err: bool = False) -> None:
     """Write one line to standard output, or to standard error with `err`."""
-    print(printable(line, MOST_LINE_CHARS), file=sys.stderr if err else sys.stdout, flush=True)
+    print(printable(line, MAX_LINE_CHARS), file=sys.stderr if err else sys.stdout, flush=True)
 
 
 def echo_json(document: object, *, indent: int | None = 1, default: Callable[[Any], object] = str) -> None:
@@ -117,7 +117,7 @@ class LiveLine:
     def show(self, text: str) -> None:
         """Replace the line."""
         if self._on_terminal:
-            print(_OVERWRITE + printable(text, MOST_LINE_CHARS), end="", file=styled(sys.stderr), flush=True)
+            print(_OVERWRITE + printable(text, MAX_LINE_CHARS), end="", file=styled(sys.stderr), flush=True)
         elif self._count % self._PIPE_EVERY == 0:
             echo(text, err=True)
         self.begun = True
@@ -135,4 +135,4 @@ class OneLine(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
         """The message as one bounded line."""
-        return printable(super().formatMessage(record), MOST_LINE_CHARS)
+        return printable(super().formatMessage(record), MAX_LINE_CHARS)

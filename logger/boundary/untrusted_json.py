@@ -15,9 +15,9 @@ import math
 import re
 from typing import Any, Final, Literal, NoReturn
 
-MOST_BYTES: Final = 4 * 1024 * 1024
+MAX_BYTES: Final = 4 * 1024 * 1024
 """A car's list of nine thousand logs. The worst text of this size takes about 150 MB to parse."""
-MOST_DEPTH: Final = 32
+MAX_DEPTH: Final = 32
 """Nested arrays and objects: our own documents have five levels."""
 
 Surrogates = Literal["refuse", "replace", "keep"]
@@ -31,8 +31,8 @@ _STRING_OR_BRACKET = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[\]{}]', re.DOTALL
 def loads(
     text: str | bytes,
     *,
-    most_bytes: int = MOST_BYTES,
-    most_depth: int = MOST_DEPTH,
+    max_bytes: int = MAX_BYTES,
+    max_depth: int = MAX_DEPTH,
     surrogates: Surrogates = "refuse",
 ) -> Any:
     """Parse JSON. Raises ValueError for any fault.
@@ -40,16 +40,16 @@ def loads(
     `surrogates` is what happens to half of a surrogate pair. "replace" makes it "?", for a list in which one bad entry
     must not lose the others. "keep" is for our own notes of file names, which Python decodes to such halves.
     """
-    if len(text) > most_bytes:
-        raise ValueError(f"over {most_bytes:,} bytes")
+    if len(text) > max_bytes:
+        raise ValueError(f"over {max_bytes:,} bytes")
     if isinstance(text, bytes):
         text = text.decode("utf-8")
     elif not text.isascii():
         text = text.encode("utf-8", _ENCODING_ERRORS[surrogates]).decode(
             "utf-8", _ENCODING_ERRORS[surrogates]
         )
-    if text.count("[") + text.count("{") > most_depth:
-        _require_shallow(text, most_depth)
+    if text.count("[") + text.count("{") > max_depth:
+        _require_shallow(text, max_depth)
     document = json.loads(text, parse_float=_finite, parse_constant=_refuse)
     if surrogates == "keep" or not _SURROGATE.search(text):
         return document
@@ -57,14 +57,14 @@ def loads(
     return json.loads(whole)
 
 
-def _require_shallow(text: str, most_depth: int) -> None:
+def _require_shallow(text: str, max_depth: int) -> None:
     depth = 0
     for token in _STRING_OR_BRACKET.finditer(text):
         match token[0]:
             case "[" | "{":
                 depth += 1
-                if depth > most_depth:
-                    raise ValueError(f"nested more than {most_depth} deep")
+                if depth > max_depth:
+                    raise ValueError(f"nested more than {max_depth} deep")
             case "]" | "}":
                 depth -= 1
 

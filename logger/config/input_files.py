@@ -12,7 +12,7 @@ from pathlib import Path
 from firmware_bridge.errors import ConfigurationError
 from firmware_bridge.printable import marked
 
-MOST_BYTES = 1 << 25
+MAX_BYTES = 1 << 25
 """32 MB: more than any file written for a configuration."""
 
 
@@ -57,15 +57,15 @@ def read_text(path: Path, hint: str = "check its name") -> str:
 
 
 def read_bytes(path: Path, hint: str = "check its name") -> bytes:
-    """A whole file, up to `MOST_BYTES`. Raises ConfigurationError."""
+    """A whole file, up to `MAX_BYTES`. Raises ConfigurationError."""
     try:
         with open(path, "rb", opener=_open_nonblocking) as file:
             is_file = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
-            data = file.read(MOST_BYTES + 1) if is_file else _read_pipe(file.fileno())
+            data = file.read(MAX_BYTES + 1) if is_file else _read_pipe(file.fileno())
     except OSError as error:
         raise UnreadableError(f"cannot be read: {error.strerror}", where=str(path), hint=hint) from error
-    if len(data) > MOST_BYTES:
-        what = f"over {MOST_BYTES >> 20} MB"
+    if len(data) > MAX_BYTES:
+        what = f"over {MAX_BYTES >> 20} MB"
         raise ConfigurationError(what, where=str(path), hint="check that this is the right file")
     return data
 
@@ -83,14 +83,14 @@ def _open_nonblocking(name: str, flags: int) -> int:
 
 
 def _read_pipe(descriptor: int) -> bytes:
-    """Everything from a pipe or a device, up to one chunk over `MOST_BYTES`. Raises OSError if nothing arrives."""
+    """Everything from a pipe or a device, up to one chunk over `MAX_BYTES`. Raises OSError if nothing arrives."""
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
     data = bytearray()
-    while len(data) <= MOST_BYTES:
+    while len(data) <= MAX_BYTES:
         if not poll.poll(PIPE_S * 1000):
             raise OSError(errno.ETIMEDOUT, "no data arrives from it")
-        if not (chunk := os.read(descriptor, MOST_BYTES)):
+        if not (chunk := os.read(descriptor, MAX_BYTES)):
             break
         data += chunk
     return bytes(data)

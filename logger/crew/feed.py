@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from firmware_bridge.errors import DeviceError
-from logger.boundary.rate_limit import Allowance
+from logger.boundary.rate_limit import RateLimit
 from logger.crew.compliance import Compliance
 from logger.recorder.live_socket import MAX_COMMANDS_PER_S
 
@@ -68,7 +68,7 @@ class Feed:
         self._writer: asyncio.StreamWriter | None = None
         self._waiting: dict[int, asyncio.Future[Mapping[str, Any]]] = {}
         self._last_id = 0
-        self._allowance = Allowance(COMMANDS_PER_S)
+        self._rate_limit = RateLimit(COMMANDS_PER_S)
 
     async def run(self) -> None:
         """Stay connected to the recorder until cancelled."""
@@ -120,7 +120,7 @@ class Feed:
         writer = self._writer
         if writer is None:
             raise DeviceError("the recorder is not there", hint="start it: stagelog run")
-        if len(self._waiting) >= MAX_WAITING or not self._allowance.take(_now_s()):
+        if len(self._waiting) >= MAX_WAITING or not self._rate_limit.take(_now_s()):
             raise DeviceError("the recorder is busy", hint="try again")
         self._last_id = number = self._last_id + 1
         answer: asyncio.Future[Mapping[str, Any]] = asyncio.get_running_loop().create_future()

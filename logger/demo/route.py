@@ -33,7 +33,7 @@ TWISTY_M = 6_300.0
 """Twisty and open ground alternate at about this distance."""
 WINDING = 0.85
 """Straightness of an invented road: straight distance divided by road distance."""
-LEAST_WINDING = 0.6
+MIN_WINDING = 0.6
 """Below this straightness a leg goes out and comes back, through an invented point in its middle."""
 SAME_PLACE_M = 1.0
 """Known points nearer than this along the road are one place (a time control on the start line)."""
@@ -115,7 +115,7 @@ def _with_turning_points(known: list[Place]) -> list[Place]:
     out = [known[0]]
     for start, end in pairwise(known):
         length, chord = end.distance_m - start.distance_m, _chord_m(start, end)
-        if chord < LEAST_WINDING * length:
+        if chord < MIN_WINDING * length:
             north, east = metres_per_degree((start.lat + end.lat) / 2)
             aside = float(np.sqrt((WINDING * length / 2) ** 2 - (chord / 2) ** 2))
             dy, dx = (end.lat - start.lat) * north, (end.lon - start.lon) * east

@@ -42,7 +42,7 @@ from logger.recorder.pipeline import Pipeline, Source
 from logger.recorder.restart_state import Origin, state_text
 
 DBC_NAME = "demo_engine.dbc"
-MOST_AT_ONCE = max(4, os.cpu_count() or 1)
+MAX_AT_ONCE = max(4, os.cpu_count() or 1)
 """Parallel processes, of some 200 MB each. More than cores, so that the built-in stage's three cars end together."""
 _TAKE_EVERY_US = 5_000_000
 """Drive time between writes of rows to the log."""
@@ -78,7 +78,7 @@ def simulate(work: Sequence[Order], progress: Callable[[float], None]) -> list[P
     is_over = multiprocessing.Event()
     # Three cars on two cores: in parallel they end together; a third one at the end would leave a core idle.
     with ProcessPoolExecutor(
-        max_workers=min(len(work), MOST_AT_ONCE), initializer=_share, initargs=(shares, is_over)
+        max_workers=min(len(work), MAX_AT_ONCE), initializer=_share, initargs=(shares, is_over)
     ) as pool:
         results = [pool.submit(_simulate_numbered, number, order) for number, order in enumerate(work)]
         try:

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from firmware_bridge.printable import MOST_CHARS
+from firmware_bridge.printable import MAX_CHARS
 from firmware_bridge.records import BRS_FLAG, EFF_FLAG, ERR_FLAG, ESI_FLAG, EXTENDED_MASK, FD_FLAG, RTR_FLAG
 from logger.export import as_of_join, text
 from logger.export.csv_cells import cell_text
@@ -130,7 +130,7 @@ def identifier(can_id: Integers) -> text.Characters:
 
 def _record(fields: Iterable[str]) -> bytes:
     line = io.StringIO()
-    cells = [cell_text(field, MOST_CHARS) for field in fields]
+    cells = [cell_text(field, MAX_CHARS) for field in fields]
     csv.writer(line, lineterminator="\r\n").writerow(cells)
     return line.getvalue().encode()
 

@@ -16,7 +16,7 @@ _SIGNS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 _BLANKS = ("\t", "\r", "\n")
 
 
-def cell_text(text: str, most_chars: int = sys.maxsize) -> str:
+def cell_text(text: str, max_chars: int = sys.maxsize) -> str:
     """Return untrusted text as a one-line cell. The CSV writer adds quotes."""
     is_formula = text.lstrip().startswith(_SIGNS) or text.startswith(_BLANKS)
-    return ("'" if is_formula else "") + printable(text, most_chars)
+    return ("'" if is_formula else "") + printable(text, max_chars)

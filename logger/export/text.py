@@ -19,7 +19,7 @@ Mask = NDArray[np.bool_]
 
 _EXACT = 2.0**53
 """A double at or above it has no fraction, and scaled by a power of ten may overflow 64 bits."""
-_LEAST, _MOST = 1e-3, 1e9
+_MIN, _MAX = 1e-3, 1e9
 """Between these, six decimals suffice for an engine value."""
 _DECIMALS = 6
 _HEX = np.frombuffer(b"0123456789ABCDEF", dtype=np.uint8)
@@ -48,7 +48,7 @@ def fixed(values: NDArray[np.float64], decimals: int, *, trim: bool = True) -> C
 def numbers(values: NDArray[np.float64]) -> Characters:
     """Format numbers of any size: up to six decimals, or nine digits for very small and large ones. Empty for NaN."""
     size = np.abs(values)
-    odd = (size >= _MOST) | ((size > 0) & (size < _LEAST))
+    odd = (size >= _MAX) | ((size > 0) & (size < _MIN))
     plain = fixed(np.where(odd, np.nan, values), _DECIMALS)
     if not odd.any():
         return plain

@@ -176,11 +176,11 @@ def restore(store: Store, entry: Entry, folder: Path) -> Path:
     return path
 
 
-def _copy(source: BinaryIO, to: BinaryIO, most_bytes: float = math.inf) -> str:
-    """Copy a stream, up to one block beyond `most_bytes`. Returns the SHA-256 of the copy in hexadecimal."""
+def _copy(source: BinaryIO, to: BinaryIO, max_bytes: float = math.inf) -> str:
+    """Copy a stream, up to one block beyond `max_bytes`. Returns the SHA-256 of the copy in hexadecimal."""
     hasher = hashlib.sha256()
     copied = 0
-    while copied <= most_bytes and (block := source.read(BLOCK_BYTES)):
+    while copied <= max_bytes and (block := source.read(BLOCK_BYTES)):
         hasher.update(block)
         to.write(block)
         copied += len(block)

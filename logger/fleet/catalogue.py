@@ -23,15 +23,15 @@ from logger.fleet.tables import PARTITIONS, TABLES
 
 log = logging.getLogger(__name__)
 
-MOST_ENTRY_BYTES = 256 * 1024
+MAX_ENTRY_BYTES = 256 * 1024
 """Maximum size of a file of the table `log`; `fleet add` writes 10 kB."""
-MOST_UNPACKED_BYTES = 8 * MOST_ENTRY_BYTES
+MAX_UNPACKED_BYTES = 8 * MAX_ENTRY_BYTES
 """Maximum size of its row in memory; `fleet add` writes 3 kB."""
-MOST_WORD_CHARS = 1000
+MAX_WORD_CHARS = 1000
 """Maximum length of an event's or a crew's name."""
-MOST_LINES = 10
+MAX_LINES = 10
 """Skipped logs listed individually."""
-MOST_STAGE, MOST_CAR = 2**15 - 1, 2**31 - 1
+MAX_STAGE, MAX_CAR = 2**15 - 1, 2**31 - 1
 """Maxima of the column types."""
 _PLACE = re.compile(
     r"log/event=(?P<event>[a-z0-9-]{1,80})/stage=(?P<stage>\d{1,5})/car=(?P<car>\d{1,10})/[0-9a-f]{64}\.parquet",
@@ -89,29 +89,29 @@ def entries(store: Store) -> list[Entry]:
             valid.append(_entry(store, path))
         except LogError as error:
             invalid.append(f"{printable(path)}: {error.what}")
-    for line in invalid[:MOST_LINES]:
+    for line in invalid[:MAX_LINES]:
         log.warning("%s; this log is left out", line)
-    if len(invalid) > MOST_LINES:
-        log.warning("%d other logs of the store are left out", len(invalid) - MOST_LINES)
+    if len(invalid) > MAX_LINES:
+        log.warning("%d other logs of the store are left out", len(invalid) - MAX_LINES)
     return sorted(valid, key=order)
 
 
 def _entry(store: Store, path: str) -> Entry:
     """Read and validate one row of the table `log`. Raises LogError if the file does not contain a valid one."""
     place = _PLACE.fullmatch(path)
-    if place is None or not (int(place["stage"]) <= MOST_STAGE and int(place["car"]) <= MOST_CAR):
+    if place is None or not (int(place["stage"]) <= MAX_STAGE and int(place["car"]) <= MAX_CAR):
         raise LogError("not a path of `fleet add`: event, stage or car is malformed")
     with store.read(path) as stream:
-        data = stream.read(MOST_ENTRY_BYTES + 1)
+        data = stream.read(MAX_ENTRY_BYTES + 1)
     try:
-        file = parquet.ParquetFile(pa.BufferReader(data[:MOST_ENTRY_BYTES]))
+        file = parquet.ParquetFile(pa.BufferReader(data[:MAX_ENTRY_BYTES]))
         if (
-            len(data) > MOST_ENTRY_BYTES
+            len(data) > MAX_ENTRY_BYTES
             or file.metadata.num_rows != 1
             or not file.schema_arrow.equals(TABLES["log"])
         ):
             raise LogError("not one row of the table log")
-        require_bounded(io.BytesIO(data), file.metadata, 0, TABLES["log"].names, MOST_UNPACKED_BYTES)
+        require_bounded(io.BytesIO(data), file.metadata, 0, TABLES["log"].names, MAX_UNPACKED_BYTES)
         # Without Arrow's threads: one that still closes a file at exit crashes the program.
         (row,) = file.read(use_threads=False).to_pylist()
         entry = Entry(**row, event=place["event"], stage=int(place["stage"]), car=int(place["car"]))
@@ -138,7 +138,7 @@ def require_valid(entry: Entry) -> None:
         raise LogError(f"{printable(repr(entry.name))} is not a file name")
     if not (isinstance(entry.identity, str) and _IDENTITY.fullmatch(entry.identity)):
         raise LogError("its identity is malformed")
-    if not all(isinstance(word, str) and len(word) <= MOST_WORD_CHARS for word in (*words, entry.crew)):
+    if not all(isinstance(word, str) and len(word) <= MAX_WORD_CHARS for word in (*words, entry.crew)):
         raise LogError("one of its texts is missing or too long")
     numbers = (entry.rows, entry.size_bytes, entry.duration_s)
     if not all(number is not None and 0 <= number < math.inf for number in numbers):

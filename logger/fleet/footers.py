@@ -30,13 +30,13 @@ from logger.fleet.tables import ROWS_PER_GROUP, TABLES
 
 log = logging.getLogger(__name__)
 
-MOST_GROUP_ROWS = 2 * ROWS_PER_GROUP
+MAX_GROUP_ROWS = 2 * ROWS_PER_GROUP
 """Maximum rows of a row group: twice the size that `fleet add` writes."""
-MOST_GROUP_BYTES = 1 << 27
+MAX_GROUP_BYTES = 1 << 27
 """Maximum size of a row group in memory, 128 MB: a full one of fixes has 20 MB, of events with long texts 100."""
 _ENCODINGS = {PLAIN, PLAIN_DICTIONARY, RLE, BIT_PACKED, RLE_DICTIONARY}
 """Those that `fleet add` writes. Others store a text as the difference to the one before: its size has no bound."""
-MOST_LINES = 10
+MAX_LINES = 10
 """Skipped files listed individually."""
 
 
@@ -50,10 +50,10 @@ def readable_files(store: Store, table: str, paths: Iterable[str]) -> list[str]:
             invalid.append(f"{printable(path)}: {error.what}")
         else:
             valid.append(path)
-    for line in invalid[:MOST_LINES]:
+    for line in invalid[:MAX_LINES]:
         log.warning("%s; this file is left out", line)
-    if len(invalid) > MOST_LINES:
-        log.warning("%d other files of the table %s are left out", len(invalid) - MOST_LINES, table)
+    if len(invalid) > MAX_LINES:
+        log.warning("%d other files of the table %s are left out", len(invalid) - MAX_LINES, table)
     return valid
 
 
@@ -65,7 +65,7 @@ def _require_readable(store: Store, table: str, path: str) -> None:
             for problem in _problems(footer, TABLES[table]):
                 raise LogError(problem)
             for number in range(footer.num_row_groups):
-                require_bounded(stream, footer, number, TABLES[table].names, MOST_GROUP_BYTES)
+                require_bounded(stream, footer, number, TABLES[table].names, MAX_GROUP_BYTES)
     except (pa.ArrowException, OSError, ValueError, TypeError) as error:
         raise LogError(
             error.what if isinstance(error, LogError) else f"cannot be read: {printable(error)}"
@@ -82,14 +82,14 @@ def _problems(footer: parquet.FileMetaData, schema: pa.Schema) -> Iterator[str]:
         yield f"it has no column {schema.names[0]}"
     for number in range(footer.num_row_groups):
         group = footer.row_group(number)
-        if not 0 <= group.num_rows <= MOST_GROUP_ROWS or not 0 <= group.total_byte_size <= MOST_GROUP_BYTES:
+        if not 0 <= group.num_rows <= MAX_GROUP_ROWS or not 0 <= group.total_byte_size <= MAX_GROUP_BYTES:
             yield f"a row group has {group.num_rows:,} rows in {group.total_byte_size / 1e6:,.0f} MB"
 
 
 def require_bounded(
-    stream: IO[bytes], footer: parquet.FileMetaData, number: int, names: Collection[str], most_bytes: int
+    stream: IO[bytes], footer: parquet.FileMetaData, number: int, names: Collection[str], max_bytes: int
 ) -> None:
-    """Raise LogError where these columns of a row group take more than `most_bytes` in memory, and OSError."""
+    """Raise LogError where these columns of a row group take more than `max_bytes` in memory, and OSError."""
     group = footer.row_group(number)
     size_bytes = 0
     for index in range(group.num_columns):
@@ -107,15 +107,15 @@ def require_bounded(
                 dictionary_bytes += page.size_bytes
             else:
                 values += page.values
-            _require(size_bytes, most_bytes)
+            _require(size_bytes, max_bytes)
         if values > group.num_rows:
             raise LogError(f"its column {chunk.path_in_schema} has more values than the row group has rows")
         if dictionary_bytes and chunk.physical_type == "BYTE_ARRAY":
-            if size_bytes + dictionary_bytes * values > most_bytes:
+            if size_bytes + dictionary_bytes * values > max_bytes:
                 size_bytes += _repeated_bytes(stream, number, chunk.path_in_schema)
             else:
                 size_bytes += dictionary_bytes * values
-        _require(size_bytes, most_bytes)
+        _require(size_bytes, max_bytes)
 
 
 def _start(chunk: parquet.ColumnChunkMetaData) -> int:
@@ -124,9 +124,9 @@ def _start(chunk: parquet.ColumnChunkMetaData) -> int:
     return int(first if chunk.has_dictionary_page and first and first < values else values)
 
 
-def _require(size_bytes: int, most_bytes: int) -> None:
-    if size_bytes > most_bytes:
-        raise LogError(f"a row group takes over {most_bytes / 1e6:,.0f} MB of memory")
+def _require(size_bytes: int, max_bytes: int) -> None:
+    if size_bytes > max_bytes:
+        raise LogError(f"a row group takes over {max_bytes / 1e6:,.0f} MB of memory")
 
 
 def _repeated_bytes(stream: IO[bytes], number: int, name: str) -> int:

@@ -24,7 +24,7 @@ from logger.stage.itinerary import load
 from logger.tomlconfig.limits import excess
 from logger.transfer.state import state_of
 
-MOST_CAR_NUMBER = 99_999
+MAX_CAR_NUMBER = 99_999
 """Maximum in the configuration."""
 _NAMED_CAR = re.compile(r"-car-(\d+)-", re.ASCII)
 _EPOCH = datetime.fromtimestamp(0, UTC)
@@ -38,7 +38,7 @@ def entry_of(path: Path, sha256: str) -> Entry:
     if type(number) is not int:
         hint = "write number = ... under [car] of its configuration before recording"
         raise LogError("names no car", where=str(path), hint=hint)
-    if not 0 <= number <= MOST_CAR_NUMBER:
+    if not 0 <= number <= MAX_CAR_NUMBER:
         what = f"names car {printable(number, 20)}: a car number has up to five digits"
         raise LogError(what, where=str(path), hint="the log is not added")
     for place, other in _other_numbers(path):

@@ -16,11 +16,11 @@ from firmware_bridge.errors import LogError
 
 DICTIONARY_PAGE: Final = 2
 PLAIN, PLAIN_DICTIONARY, RLE, BIT_PACKED, RLE_DICTIONARY = 0, 2, 3, 4, 8
-_FIRST_READ_BYTES, _MOST_HEADER_BYTES = 1 << 10, 1 << 18
+_FIRST_READ_BYTES, _MAX_HEADER_BYTES = 1 << 10, 1 << 18
 """A header has some 30 bytes; statistics add the column's least and greatest text."""
-_MOST_DEPTH = 8
+_MAX_DEPTH = 8
 """Of structures in a header: it has three levels."""
-_MOST_FIELD = 100
+_MAX_FIELD = 100
 """The number of a field: others would take its lowest 16 bits."""
 _DATA, _DICTIONARY, _DATA_V2 = 5, 7, 8
 _TRUE, _FALSE, _BYTE, _I16, _I32, _I64, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT = range(1, 13)
@@ -61,9 +61,9 @@ def _header(stream: IO[bytes], start: int, end: int) -> tuple[dict[tuple[int, ..
             fields: dict[tuple[int, ...], int] = {}
             cursor.structure((), fields)
         except IndexError as error:
-            if size >= _MOST_HEADER_BYTES or len(data) < size:
+            if size >= _MAX_HEADER_BYTES or len(data) < size:
                 raise LogError("a page's header is damaged") from error
-            size = _MOST_HEADER_BYTES
+            size = _MAX_HEADER_BYTES
         else:
             return fields, cursor.at
 
@@ -76,13 +76,13 @@ class _Cursor:
 
     def structure(self, path: tuple[int, ...], fields: dict[tuple[int, ...], int]) -> None:
         """Read a structure's fields into `fields`."""
-        if len(path) > _MOST_DEPTH:
+        if len(path) > _MAX_DEPTH:
             raise LogError("a page's header is nested too deep")
         number = 0
         while (head := self._byte()) != 0:
             kind = head & 0x0F
             number = number + (head >> 4) if head >> 4 else self._zigzag()
-            if not 0 <= number <= _MOST_FIELD:
+            if not 0 <= number <= _MAX_FIELD:
                 raise LogError("a page's header is damaged")
             here = (*path, number)
             if here in fields:

@@ -22,7 +22,7 @@ from logger.fleet import footers, tables
 from logger.fleet.catalogue import dataset, entries
 from logger.fleet.store import Store
 
-MOST_MESSAGE_CHARS = 600
+MAX_MESSAGE_CHARS = 600
 """Maximum length of a DuckDB error, which repeats the query."""
 ROWS = 10_000
 """Rows per batch of the result."""
@@ -53,7 +53,7 @@ def run_query(store: Store, sql: str, run: str | None = None) -> Iterator[pa.Rec
             answer = connection.sql(sql)
             yield None if answer is None else answer.to_arrow_reader(ROWS)
         except duckdb.Error as error:
-            what = printable(" ".join(str(error).split()), MOST_MESSAGE_CHARS)
+            what = printable(" ".join(str(error).split()), MAX_MESSAGE_CHARS)
             raise ConfigurationError(
                 f"DuckDB: {what}", hint=f"the tables are {', '.join(tables.TABLES)}"
             ) from error

@@ -13,7 +13,7 @@ from logger.boundary.terminal import echo, echo_json, output_bytes, print_table
 from logger.export.csv_cells import cell_text
 from logger.fleet.query import as_text
 
-MOST_ROWS = 1_000
+MAX_ROWS = 1_000
 """Rows of a table shown at most: its column widths need all rows in memory."""
 
 
@@ -40,8 +40,8 @@ def as_table(answer: pa.RecordBatchReader) -> None:
     """Print an aligned table."""
     rows: list[list[str]] = []
     for row in _rows(answer):
-        if len(rows) == MOST_ROWS:
-            echo(f"stagelog: only the first {MOST_ROWS} rows are shown; use --csv for all", err=True)
+        if len(rows) == MAX_ROWS:
+            echo(f"stagelog: only the first {MAX_ROWS} rows are shown; use --csv for all", err=True)
             break
         rows.append([_words(cell) for cell in row])
     print_table(answer.schema.names, rows)

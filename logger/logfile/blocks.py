@@ -20,7 +20,7 @@ from firmware_bridge.errors import LogError
 from logger.logfile import value_ranges
 from logger.logfile.columns import present
 from logger.logfile.reader import last_row
-from logger.logfile.rows import MOST_FRAME_BYTES
+from logger.logfile.rows import MAX_FRAME_BYTES
 from logger.logfile.selection import Integers, Selection, Times
 from logger.logfile.sqlite_pages import Table, table_of
 
@@ -99,7 +99,7 @@ def frame_blocks(
     for (session, t_us, bus, can_id), length, data in _blocks(
         connection, "frame", names, selection, progress, "data"
     ):
-        if (longest := int(length.max())) > MOST_FRAME_BYTES:
+        if (longest := int(length.max())) > MAX_FRAME_BYTES:
             raise LogError(f"frame: a row has {longest} bytes", hint="run `stagelog verify` for details")
         utc = selection.clock.utc(session, t_us)
         start = np.cumsum(length) - length

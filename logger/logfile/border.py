@@ -30,7 +30,7 @@ _FREE_STEPS = 5_000_000
 _STEPS_PER_BYTE = 50
 """`verify` takes half a step per byte of a day with frames, and three where there are only events."""
 _LIMITS = {
-    sqlite3.SQLITE_LIMIT_LENGTH: 1 << 25,  # input_files.MOST_BYTES: no text in a log is longer
+    sqlite3.SQLITE_LIMIT_LENGTH: 1 << 25,  # input_files.MAX_BYTES: no text in a log is longer
     sqlite3.SQLITE_LIMIT_SQL_LENGTH: 50_000,  # our longest statement or view has 1,500 characters
     sqlite3.SQLITE_LIMIT_COLUMN: 100,  # of a table or a result: ours have 14
     sqlite3.SQLITE_LIMIT_EXPR_DEPTH: 100,  # ours are ten deep

@@ -81,8 +81,8 @@ def _is_strange(name: str, column: Column) -> str:
     is_other = f"typeof({name}) NOT IN ({_allowed(column)})"
     if name not in RANGES or column.declared not in ("INTEGER", "REAL"):
         return is_other
-    least, most = RANGES[name]
-    return f"{is_other} OR {name} < {least!r} OR {name} > {most!r}"
+    minimum, maximum = RANGES[name]
+    return f"{is_other} OR {name} < {minimum!r} OR {name} > {maximum!r}"
 
 
 def _allowed(column: Column) -> str:

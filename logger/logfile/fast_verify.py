@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 
 from firmware_bridge.errors import LogError
-from logger.logfile.rows import BUSES_PER_PORT, MOST_FRAME_BYTES
+from logger.logfile.rows import BUSES_PER_PORT, MAX_FRAME_BYTES
 from logger.logfile.sqlite_pages import BLOB, DOUBLE, Cells, Integers, table_of
 from logger.logfile.value_ranges import RANGES
 
-_MOST_SOURCES = 1 << 15
+_MAX_SOURCES = 1 << 15
 """Per table; a log has some dozens. A table with more is checked row by row."""
 _SHORTEST_SENTENCE = len("$G*00")
 _HEX = np.frombuffer(b"0123456789ABCDEF", dtype=np.uint8)
@@ -80,11 +80,11 @@ class _Order:
     def __init__(self, sessions: set[Any]) -> None:
         self._sessions = sessions
         self._session: int | None = None
-        self._latest = np.zeros(_MOST_SOURCES, dtype=np.int64)
+        self._latest = np.zeros(_MAX_SOURCES, dtype=np.int64)
 
     def holds(self, session: Integers, source: Integers, t_us: Integers) -> bool:
         """Whether the next rows belong to existing sessions, in order, and no source goes back in time."""
-        if source.min(initial=0) < 0 or source.max(initial=0) >= _MOST_SOURCES:
+        if source.min(initial=0) < 0 or source.max(initial=0) >= _MAX_SOURCES:
             return False
         begins = np.flatnonzero(np.diff(session)) + 1
         return not len(session) or all(
@@ -114,7 +114,7 @@ class _Order:
 
 def _adapters(cells: Cells, column: _Column) -> Integers | None:
     kind = cells.kinds[column("data")]
-    is_bytes = (kind >= BLOB) & (kind <= BLOB + 2 * MOST_FRAME_BYTES) & (kind & 1 == 0)
+    is_bytes = (kind >= BLOB) & (kind <= BLOB + 2 * MAX_FRAME_BYTES) & (kind & 1 == 0)
     can_id, begin = cells.kinds[column("can_id")], cells.starts[column("can_id")]
     below_zero = (can_id <= DOUBLE) & (
         cells.data.take(begin, mode="clip") > 0x7F
@@ -126,7 +126,7 @@ def _adapters(cells: Cells, column: _Column) -> Integers | None:
 
 def _channels(cells: Cells, column: _Column, known: set[Any]) -> Integers | None:
     channel = cells.whole(column("channel"))
-    used = np.flatnonzero(np.bincount(channel.clip(0, _MOST_SOURCES)))
+    used = np.flatnonzero(np.bincount(channel.clip(0, _MAX_SOURCES)))
     return channel if known.issuperset(used.tolist()) else None
 
 

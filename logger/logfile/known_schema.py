@@ -20,9 +20,9 @@ MIGRATION_SET = "stagelog"
 """The name of our migrations in that table."""
 _MIGRATION_COLUMNS = {"migration_set", "name", "applied_at"}
 """Columns that every version of that table has."""
-MOST_OBJECTS = 100
+MAX_OBJECTS = 100
 """Tables, views and indexes together: a log of the newest schema has 23."""
-_MOST_PER_TABLE = 50
+_MAX_PER_TABLE = 50
 """Columns that are compared; our tables have at most 14."""
 _TOKEN = re.compile(r'\s*(?:"((?:[^"]|"")*)"|\[([^\]]*)\]|`([^`]*)`|(\w+)|(\S))', re.ASCII)
 _SAME_TYPE = {"float": "real"}
@@ -189,7 +189,7 @@ def _columns_of(table: SchemaObject) -> dict[str, str] | None:
         if table.name == MIGRATIONS and not is_quoted and column == "primary":
             continue  # some versions: PRIMARY KEY (migration_set, name)
         terms = [_SAME_TYPE.get(word, word) for word, _ in rest]
-        if column in columns or len(columns) >= _MOST_PER_TABLE or any(quoted for _, quoted in rest):
+        if column in columns or len(columns) >= _MAX_PER_TABLE or any(quoted for _, quoted in rest):
             return None
         if not all(word.isalpha() for word in terms):
             return None

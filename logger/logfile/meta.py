@@ -15,23 +15,23 @@ from firmware_bridge.engine.dbc_statements import MAX_DBC_BYTES
 from firmware_bridge.errors import LogError
 from firmware_bridge.printable import printable
 from logger.boundary import untrusted_json
-from logger.tomlconfig.limits import MOST_CHARS
+from logger.tomlconfig.limits import MAX_CHARS
 
 log = logging.getLogger(__name__)
 
 META_PREFIX: Final = "dbc:"
 """Prefix of the keys of DBC files; the file's name follows."""
-_MOST_KEYS: Final = 1000
+_MAX_KEYS: Final = 1000
 """A log has a dozen, plus one per DBC file."""
-_MOST_STATE_CHARS: Final = 4 * 1024 * 1024
+_MAX_STATE_CHARS: Final = 4 * 1024 * 1024
 """The live computation's state has about 20,000."""
-_MOST_OTHER_CHARS: Final = 64 * 1024
+_MAX_OTHER_CHARS: Final = 64 * 1024
 """For the names of the car, its crew, ports and buses."""
-_MOST: Final = {"itinerary": MOST_CHARS, "rules": MOST_CHARS, "state": _MOST_STATE_CHARS}
-_MOST_NUMBER: Final = 99_999
+_MAX: Final = {"itinerary": MAX_CHARS, "rules": MAX_CHARS, "state": _MAX_STATE_CHARS}
+_MAX_NUMBER: Final = 99_999
 """The highest car number that the configuration accepts."""
-_MOST_NAME_CHARS: Final = 200
-_MOST_CREW: Final = 20
+_MAX_NAME_CHARS: Final = 200
+_MAX_CREW: Final = 20
 """A truck has three."""
 _T = TypeVar("_T")
 
@@ -46,15 +46,18 @@ def meta_of(connection: sqlite3.Connection) -> dict[str, str]:
         (MAX_DBC_BYTES,),
     )
     for key, chars, text in rows:
-        most = MAX_DBC_BYTES if key.startswith(META_PREFIX) else _MOST.get(key, _MOST_OTHER_CHARS)
+        maximum = MAX_DBC_BYTES if key.startswith(META_PREFIX) else _MAX.get(key, _MAX_OTHER_CHARS)
         remaining_bytes -= chars
-        if len(texts) >= _MOST_KEYS or remaining_bytes < 0:
+        if len(texts) >= _MAX_KEYS or remaining_bytes < 0:
             raise LogError(
                 "its meta has more entries than a recorder writes", hint="run `stagelog verify` for details"
             )
-        if chars > most:
+        if chars > maximum:
             log.warning(
-                "the log's %s is skipped: it has %d characters, the limit is %d", printable(key), chars, most
+                "the log's %s is skipped: it has %d characters, the limit is %d",
+                printable(key),
+                chars,
+                maximum,
             )
         else:
             texts[key] = text
@@ -83,14 +86,14 @@ def car_of(meta: Mapping[str, str]) -> dict[str, Any]:
     number, crew = car.get("number"), car.get("crew")
     known: dict[str, Any] = {}
     if "number" in car:
-        known["number"] = number if type(number) is int and 0 <= number <= _MOST_NUMBER else None
+        known["number"] = number if type(number) is int and 0 <= number <= _MAX_NUMBER else None
     for key in ("name", "class"):
         if key in car:
             known[key] = _name(car[key])
     if "crew" in car:
-        known["crew"] = [_name(member) for member in crew[:_MOST_CREW]] if isinstance(crew, list) else []
+        known["crew"] = [_name(member) for member in crew[:_MAX_CREW]] if isinstance(crew, list) else []
     return known
 
 
 def _name(value: object) -> str:
-    return value[:_MOST_NAME_CHARS] if isinstance(value, str) else ""
+    return value[:_MAX_NAME_CHARS] if isinstance(value, str) else ""

@@ -17,9 +17,9 @@ from logger.logfile.naming import LOG_PATTERN
 from logger.logfile.rows import TABLES
 from logger.logfile.value_ranges import RANGES
 
-_MOST_WORD_CHARS = 200
+_MAX_WORD_CHARS = 200
 """For a boot identifier, a version or a reason: they have about 40."""
-_MOST_DETAIL_BYTES = 1024 * 1024
+_MAX_DETAIL_BYTES = 1024 * 1024
 """For one event's detail. The longest that a recorder writes is the state in `resumed`, about 20 kB."""
 
 
@@ -98,7 +98,7 @@ def _sessions(connection: sqlite3.Connection) -> Iterator[SessionInfo]:
     spans: dict[int, tuple[int, int]] = {}
     for session, detail in connection.execute("SELECT session, detail FROM event WHERE kind = 'session_end'"):
         reason = (detail_of(detail) or {}).get("reason", "ended")
-        ended[session] = str(reason)[:_MOST_WORD_CHARS]
+        ended[session] = str(reason)[:_MAX_WORD_CHARS]
     for session, t_us, utc_us in connection.execute(
         f"SELECT session, t_us, utc_us FROM clock WHERE {within('t_us')} AND {within('utc_us')} ORDER BY rowid"  # noqa: S608
     ):
@@ -135,7 +135,7 @@ def events(connection: sqlite3.Connection) -> Iterator[tuple[int, int, str, dict
 def detail_of(text: object) -> dict[str, Any] | None:
     """An event's detail; None if it is not a JSON object."""
     try:
-        detail = loads(text, most_bytes=_MOST_DETAIL_BYTES) if isinstance(text, str) else None
+        detail = loads(text, max_bytes=_MAX_DETAIL_BYTES) if isinstance(text, str) else None
     except ValueError:
         return None
     return detail if isinstance(detail, dict) else None
@@ -143,19 +143,19 @@ def detail_of(text: object) -> dict[str, Any] | None:
 
 def within(column: str) -> str:
     """SQL that is true for an integer within the range of its column."""
-    least, most = RANGES[column]
-    return f"typeof({column}) = 'integer' AND {column} BETWEEN {least:.0f} AND {most:.0f}"
+    minimum, maximum = RANGES[column]
+    return f"typeof({column}) = 'integer' AND {column} BETWEEN {minimum:.0f} AND {maximum:.0f}"
 
 
 def text_start(column: str) -> str:
     """SQL for the beginning of a text; empty if the value is not text."""
-    return f"iif(typeof({column}) = 'text', substr({column}, 1, {_MOST_WORD_CHARS}), '')"
+    return f"iif(typeof({column}) = 'text', substr({column}, 1, {_MAX_WORD_CHARS}), '')"
 
 
-MOST_CHANNELS: Final = 20_000
+MAX_CHANNELS: Final = 20_000
 """The DBC files of a large truck have about 5,000 signals."""
-_MOST_NUMBER: Final = 2**31 - 1
-_MOST_CHARS: Final = 1000
+_MAX_NUMBER: Final = 2**31 - 1
+_MAX_CHARS: Final = 1000
 """For a name, a unit or a source: names in a DBC have at most 128."""
 _SQL: Final = (
     "SELECT id, name, unit, source FROM channel WHERE typeof(name) = 'text' AND length(name) <= ?"  # noqa: S608 - ours
@@ -172,11 +172,11 @@ def channels_of(connection: sqlite3.Connection) -> dict[int, Channel]:
 
     Raises LogError for more channels than any car has, sqlite3.Error if the table cannot be read.
     """
-    rows = connection.execute(_SQL, (*[_MOST_CHARS] * 3, MOST_CHANNELS + 1)).fetchall()
-    if len(rows) > MOST_CHANNELS:
-        raise LogError(f"it has over {MOST_CHANNELS} channels", hint="run `stagelog verify` for details")
+    rows = connection.execute(_SQL, (*[_MAX_CHARS] * 3, MAX_CHANNELS + 1)).fetchall()
+    if len(rows) > MAX_CHANNELS:
+        raise LogError(f"it has over {MAX_CHANNELS} channels", hint="run `stagelog verify` for details")
     return {
         number: Channel(name, unit or "", source or "")
         for number, name, unit, source in rows
-        if 0 <= number <= _MOST_NUMBER
+        if 0 <= number <= _MAX_NUMBER
     }

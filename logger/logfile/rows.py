@@ -16,7 +16,7 @@ from logger.stage.events import ProgressRow
 
 __all__ = [
     "BUSES_PER_PORT",
-    "MOST_FRAME_BYTES",
+    "MAX_FRAME_BYTES",
     "TABLES",
     "ClockRow",
     "EventRow",
@@ -28,7 +28,7 @@ __all__ = [
 
 BUSES_PER_PORT = 16
 """Bus numbers reserved for each CAN port: GVRET's bus field has four bits."""
-MOST_FRAME_BYTES = 64
+MAX_FRAME_BYTES = 64
 """The longest CAN FD frame."""
 
 

@@ -14,9 +14,9 @@ from firmware_bridge.errors import LogError
 from firmware_bridge.printable import printable
 from logger.logfile.columns import COLUMNS
 from logger.logfile.known_schema import (
+    MAX_OBJECTS,
     MIGRATION_SET,
     MIGRATIONS,
-    MOST_OBJECTS,
     SchemaObject,
     definition,
     difference,
@@ -41,7 +41,7 @@ class NewerLogError(LogError):
     """A log of a later stagelog."""
 
 
-_MOST_MIGRATIONS = 1000
+_MAX_MIGRATIONS = 1000
 """Migrations applied to one log; there are three."""
 VERSIONS = ("m001_log", "m002_views", "m003_accuracy")
 """Every migration. A log with any other applied migration is too new to read."""
@@ -54,7 +54,7 @@ def require_ours(connection: sqlite3.Connection, database: str = "main", *, comp
     NotALogError for a foreign schema, NewerLogError for a later stagelog's, sqlite3.DatabaseError for damage.
     """
     rows = connection.execute(
-        f"SELECT type, name, tbl_name, rootpage, sql FROM {database}.sqlite_master LIMIT {MOST_OBJECTS + 1}"  # noqa: S608
+        f"SELECT type, name, tbl_name, rootpage, sql FROM {database}.sqlite_master LIMIT {MAX_OBJECTS + 1}"  # noqa: S608
     )
     objects = [SchemaObject(*row) for row in rows]
     if not objects:
@@ -68,8 +68,8 @@ def require_ours(connection: sqlite3.Connection, database: str = "main", *, comp
     what = difference(objects, views_of_all_versions())
     if what is None and complete:
         what = missing(objects)
-    if what is None and len(objects) > MOST_OBJECTS:
-        what = f"it has over {MOST_OBJECTS} tables, views and indexes"
+    if what is None and len(objects) > MAX_OBJECTS:
+        what = f"it has over {MAX_OBJECTS} tables, views and indexes"
     if what is not None:
         sql = dropping(objects, views_of_all_versions())
         hint = f"fetch or copy it again, or run `{sql}` on a copy" if sql else "fetch or copy it again"
@@ -80,10 +80,10 @@ def _applied(connection: sqlite3.Connection, database: str) -> set[str]:
     """Names in a log's table of migrations, which must exist. Raises sqlite3.DatabaseError for a damaged one."""
     rows = connection.execute(
         f"SELECT name FROM {database}.{MIGRATIONS} WHERE migration_set = ? LIMIT ?",  # noqa: S608
-        (MIGRATION_SET, _MOST_MIGRATIONS + 1),
+        (MIGRATION_SET, _MAX_MIGRATIONS + 1),
     ).fetchall()
-    if len(rows) > _MOST_MIGRATIONS:
-        raise sqlite3.DatabaseError(f"the table of migrations has over {_MOST_MIGRATIONS} entries")
+    if len(rows) > _MAX_MIGRATIONS:
+        raise sqlite3.DatabaseError(f"the table of migrations has over {_MAX_MIGRATIONS} entries")
     names = {row[0] for row in rows}
     if not all(isinstance(name, str) for name in names):
         raise sqlite3.DatabaseError("the table of migrations has a name that is not text")

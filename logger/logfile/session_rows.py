@@ -12,14 +12,14 @@ from collections.abc import Sequence
 
 from firmware_bridge.errors import LogError
 
-MOST_SESSIONS = 5_000
+MAX_SESSIONS = 5_000
 """A car that loses power every ten seconds of a twelve-hour stage has 4,300."""
 
 
 def require_few(sessions: Sequence[int]) -> None:
     """Raise LogError for more sessions than a drive has: each one restarts the computation."""
-    if len(sessions) > MOST_SESSIONS:
-        what = f"it has {len(sessions):,} sessions; at most {MOST_SESSIONS:,} can be recomputed"
+    if len(sessions) > MAX_SESSIONS:
+        what = f"it has {len(sessions):,} sessions; at most {MAX_SESSIONS:,} can be recomputed"
         raise LogError(
             what, hint="run `stagelog review` without other rules or sections: it reads the recorded values"
         )

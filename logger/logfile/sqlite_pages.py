@@ -42,11 +42,11 @@ _FOUR_BYTES = np.array([1 << 24, 1 << 16, 1 << 8, 1])
 _WORD = 8
 _TOGETHER_BYTES = 1 << 19
 """Pages read at a time: their rows' numbers fit in the processor's cache."""
-_MOST_LEVELS = 20
+_MAX_LEVELS = 20
 """SQLite's own limit."""
 _GAP_PAGES = 16
 """A gap of at most this many pages of other tables is read too: that costs less than another call."""
-_MOST_BYTES = 1 << 22
+_MAX_BYTES = 1 << 22
 """Most bytes read in one call."""
 
 
@@ -129,7 +129,7 @@ class Table:
     def _leaves(self, file: BinaryIO) -> Integers:
         """The pages that hold rows: the lowest level of the table's B-tree, which has the same depth everywhere."""
         level = np.array([self._root], dtype=np.int64)
-        for _ in range(_MOST_LEVELS):
+        for _ in range(_MAX_LEVELS):
             if self._pages(file, level[:1])[0, 0] == LEAF:
                 return level
             pages = self._pages(file, level)
@@ -145,7 +145,7 @@ class Table:
         if numbers.min() < 1 or numbers.max() * self._page_bytes > self._path.stat().st_size:
             raise _damaged("a page that is not in the file")
         pages = np.empty((len(numbers), self._page_bytes), dtype=np.uint8)
-        steps, parts = np.diff(numbers), np.diff(numbers * self._page_bytes // _MOST_BYTES)
+        steps, parts = np.diff(numbers), np.diff(numbers * self._page_bytes // _MAX_BYTES)
         ends = np.flatnonzero((steps <= 0) | (steps > _GAP_PAGES) | (parts != 0)) + 1
         for first, last in zip([0, *ends], [*ends, len(numbers)], strict=True):
             run = numbers[first:last] - numbers[first]

@@ -36,7 +36,7 @@ _BULK_TABLES = ("frame", "reading")
 _SET_META = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 _ADD_SESSION = "INSERT INTO session (boot_id, started_utc, software, config) VALUES (?, ?, ?, ?)"
 _ENDS = "SELECT " + ", ".join(f"(SELECT coalesce(max(rowid), 0) FROM {name})" for name in TABLES)  # noqa: S608
-_MOST_UNCONFIRMED = 100
+_MAX_UNCONFIRMED = 100
 """A full disk fails every commit; only the newest attempts may have reached the card."""
 _RESERVED_AT = 20
 """Offset in the file header of the count of reserved bytes per page; always 0 in our logs."""
@@ -77,7 +77,7 @@ class Log:
         """Whether an earlier connection began the session."""
         self.ends: dict[str, int] = {}
         """Each table's last committed row, and so its number of rows: rows are never deleted."""
-        self.unconfirmed_ends: deque[dict[str, int]] = deque(maxlen=_MOST_UNCONFIRMED)
+        self.unconfirmed_ends: deque[dict[str, int]] = deque(maxlen=_MAX_UNCONFIRMED)
         """The `ends` that failed commits since would have reached; one of them may be on the card."""
         self.channels: dict[Channel, int] = {}
         self._committed_channels: dict[Channel, int] = {}

@@ -22,11 +22,11 @@ _GPS_EPOCH_US: Final = 315_964_800_000_000
 """6 January 1980: GPS time starts here."""
 _END_US: Final = 7_258_118_400_000_000
 """The year 2200."""
-_MOST_NUMBERED: Final = 2**31 - 1
+_MAX_NUMBERED: Final = 2**31 - 1
 """Sessions are numbered from 1."""
 
 RANGES: Final[dict[str, tuple[float, float]]] = {
-    "session": (0, _MOST_NUMBERED),
+    "session": (0, _MAX_NUMBERED),
     # A log that `replay` made from another program's file keeps that file's times, which may be UTC.
     "t_us": (-_DAY_US, _END_US),
     "utc_us": (_GPS_EPOCH_US, _END_US),
@@ -71,14 +71,14 @@ def require_rows_for(session: int, span_us: float, rows: int) -> None:
 
 def holds(name: str, value: object) -> bool:
     """Whether a value is an integer within its column's range."""
-    least, most = RANGES[name]
-    return type(value) is int and least <= value <= most
+    minimum, maximum = RANGES[name]
+    return type(value) is int and minimum <= value <= maximum
 
 
 def set_unknown_nan(name: str, values: NDArray[np.float64]) -> int:
     """Set values out of the column's range to NaN, in place; returns how many there were."""
-    least, most = RANGES.get(name, (-math.inf, math.inf))
-    odd = (values < least) | (values > most)
+    minimum, maximum = RANGES.get(name, (-math.inf, math.inf))
+    odd = (values < minimum) | (values > maximum)
     count = int(odd.sum())
     if count:
         values[odd] = math.nan
@@ -89,8 +89,8 @@ def require(table: str, name: str, values: NDArray[np.int64]) -> None:
     """Raise LogError for an integer out of its column's range."""
     if name not in RANGES or not len(values):
         return
-    least, most = RANGES[name]
+    minimum, maximum = RANGES[name]
     low, high = int(values.min()), int(values.max())
-    if low < least or high > most:
-        odd = low if low < least else high
+    if low < minimum or high > maximum:
+        odd = low if low < minimum else high
         raise LogError(f"{table}: a row has {odd} as {name}", hint="run `stagelog verify` for details")

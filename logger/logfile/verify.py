@@ -17,12 +17,12 @@ from firmware_bridge.protocols.nmea import checksum
 from logger.boundary.untrusted_json import loads
 from logger.logfile.border import open_log_readonly
 from logger.logfile.columns import strange_values
-from logger.logfile.rows import BUSES_PER_PORT, MOST_FRAME_BYTES, TABLES
+from logger.logfile.rows import BUSES_PER_PORT, MAX_FRAME_BYTES, TABLES
 from logger.logfile.value_ranges import RANGES
 
 REQUIRED_META = ("format", "software", "buses", "ports")
 """Keys that make a log self-describing, so that it can be read years later."""
-_MOST_PROBLEMS = 20
+_MAX_PROBLEMS = 20
 """A ruined log has thousands of problems; only this many are listed."""
 _PAGES_SHARE = 0.4
 """Share of the time that SQLite's check of the pages takes for a whole log; the screening takes as long."""
@@ -54,7 +54,7 @@ def verify(path: Path, progress: Progress = lambda _done: None) -> list[str]:
         with open_log_readonly(path) as connection:
             for problem in _problems(connection, progress):
                 problems.append(problem)
-                if len(problems) >= _MOST_PROBLEMS:
+                if len(problems) >= _MAX_PROBLEMS:
                     return [*problems, "and more"]
     except LogError as error:
         problems.append(error.what)
@@ -99,7 +99,7 @@ def _integrity(connection: sqlite3.Connection) -> list[tuple[str]]:
     """SQLite's own problems, in a thread: SQLite calls no handler during this check, so Ctrl-C would have to wait."""
     with ThreadPoolExecutor(1) as thread:
         check = thread.submit(
-            lambda: connection.execute(f"PRAGMA integrity_check({_MOST_PROBLEMS})").fetchall()
+            lambda: connection.execute(f"PRAGMA integrity_check({_MAX_PROBLEMS})").fetchall()
         )
         try:
             return check.result()
@@ -154,7 +154,7 @@ def _frames(connection: sqlite3.Connection, tables: Collection[str]) -> Iterator
         return
     wrong = connection.execute(
         "SELECT count(*) FROM frame WHERE typeof(data) <> 'blob' OR length(data) > ? OR can_id < 0",
-        (MOST_FRAME_BYTES,),
+        (MAX_FRAME_BYTES,),
     ).fetchone()[0]
     if wrong:
         yield f"frame: {wrong} rows that are not a valid CAN frame"

@@ -49,13 +49,13 @@ class Inbox:
             self._items.append(item)
             self._bytes += weight
 
-    def take(self, most_bytes: int) -> tuple[list[Item], dict[str, int]]:
-        """The oldest items, up to a little over `most_bytes`, and the bytes lost per port since the last call."""
+    def take(self, max_bytes: int) -> tuple[list[Item], dict[str, int]]:
+        """The oldest items, up to a little over `max_bytes`, and the bytes lost per port since the last call."""
         taken: list[Item] = []
         with self._lock:
             lost = dict(self._lost)
             self._lost.clear()
-            until = self._bytes - most_bytes
+            until = self._bytes - max_bytes
             while self._items and self._bytes > until:
                 item = self._items.popleft()
                 taken.append(item)

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from logger.boundary.rate_limit import Allowance
+from logger.boundary.rate_limit import RateLimit
 from logger.boundary.untrusted_json import loads
 from logger.recorder.socket_file import bind
 
@@ -57,7 +57,7 @@ class _Client:
     read: bytes = b""
     seen: int = 0
     interest: int = 0
-    allowance: Allowance = field(default_factory=lambda: Allowance(MAX_COMMANDS_PER_S))
+    rate_limit: RateLimit = field(default_factory=lambda: RateLimit(MAX_COMMANDS_PER_S))
     paused_until_s: float | None = None
     refused: int = 0
 
@@ -76,7 +76,7 @@ class LiveSocket:
         self.path = path
         self._on_command = on_command
         self._on_refused = on_refused
-        self._allowance = Allowance(MAX_COMMANDS_TOTAL_PER_S)
+        self._rate_limit = RateLimit(MAX_COMMANDS_TOTAL_PER_S)
         self._listener = bind(path)
         self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._lock = threading.Lock()
@@ -163,7 +163,7 @@ class LiveSocket:
             if not line.strip():
                 continue
             now = time.monotonic()
-            if client.paused_until_s is None and client.allowance.take(now) and self._allowance.take(now):
+            if client.paused_until_s is None and client.rate_limit.take(now) and self._rate_limit.take(now):
                 self._run_command(client, line)
             else:
                 client.refused += 1

@@ -72,7 +72,7 @@ class Source:
     port: str
     decoder: Decoder | None = None
     fixes: FixSource | None = None
-    _allowance: Counter[str] = field(default_factory=Counter)
+    _items_this_s: Counter[str] = field(default_factory=Counter)
     tally: Tally | None = field(init=False)
     """Decodes the bytes and counts the results."""
 
@@ -81,16 +81,18 @@ class Source:
             Tally(self.decoder, is_mixed=self.fixes is not None) if self.decoder is not None else None
         )
 
-    def allow(self, kind: str, most: int) -> bool:
+    def allow(self, kind: str, max_per_s: int) -> bool:
         """Count an item of this kind; whether it is within the rate limit and may be logged."""
-        self._allowance[kind] += 1
-        return self._allowance[kind] <= most
+        self._items_this_s[kind] += 1
+        return self._items_this_s[kind] <= max_per_s
 
     def surplus(self) -> dict[str, int]:
         """Number of items per kind beyond the rate limit in the second that ends now."""
-        most = {"rejected": _REJECTED_ROWS_PER_S}
-        over = {kind: count - most.get(kind, _NOTICES_PER_S) for kind, count in self._allowance.items()}
-        self._allowance.clear()
+        max_per_s = {"rejected": _REJECTED_ROWS_PER_S}
+        over = {
+            kind: count - max_per_s.get(kind, _NOTICES_PER_S) for kind, count in self._items_this_s.items()
+        }
+        self._items_this_s.clear()
         return {kind: count for kind, count in over.items() if count > 0}
 
 

@@ -23,7 +23,7 @@ from logger.logfile.rows import Rows
 from logger.recorder.pipeline import BEAT_US, Pipeline
 from logger.replay import nmea_times, python_can_file
 from logger.replay.canlogs import Decoder
-from logger.replay.python_can_reader import MOST_DATA_BYTES
+from logger.replay.python_can_reader import MAX_DATA_BYTES
 from logger.replay.text_lines import Progress, head, lines, lines_of
 
 log = logging.getLogger(__name__)
@@ -184,10 +184,10 @@ def _database_frames(path: Path) -> Iterator[CanFrame]:
         for stamp_s, number, is_extended, is_remote, is_error, dlc, data in connection.execute(
             f"SELECT {columns} FROM messages"  # noqa: S608
         ):
-            payload = bytes(min(dlc, MOST_DATA_BYTES)) if is_remote else data or b""
+            payload = bytes(min(dlc, MAX_DATA_BYTES)) if is_remote else data or b""
             if (
                 not isinstance(payload, bytes)
-                or len(payload) > MOST_DATA_BYTES
+                or len(payload) > MAX_DATA_BYTES
                 or not 0 <= number <= EXTENDED_MASK
             ):
                 raise ValueError("a row that is not a frame")

@@ -11,9 +11,9 @@ from typing import IO
 from firmware_bridge.printable import printable
 from firmware_bridge.records import CanFrame
 from logger.boundary import own_process
-from logger.replay.python_can_reader import END, HEAD, MOST_DATA_BYTES, processor_s
+from logger.replay.python_can_reader import END, HEAD, MAX_DATA_BYTES, processor_s
 
-_MOST_WHY_BYTES = 4096
+_MAX_WHY_BYTES = 4096
 """Bytes read of a library's error message."""
 
 
@@ -44,8 +44,8 @@ def _frames(stream: IO[bytes]) -> Iterator[CanFrame]:
     """Raises EOFError where the reader ends without an END, UnreadableError with the reason of an END."""
     while len(head := stream.read(HEAD.size)) == HEAD.size:
         stamp_us, can_id, bus, length = HEAD.unpack(head)
-        if length > MOST_DATA_BYTES:
-            why = stream.read(_MOST_WHY_BYTES).decode(errors="replace") if length == END else "odd"
+        if length > MAX_DATA_BYTES:
+            why = stream.read(_MAX_WHY_BYTES).decode(errors="replace") if length == END else "odd"
             if why:
                 raise UnreadableError(printable(" ".join(why.split())))
             return

@@ -27,13 +27,13 @@ from firmware_bridge.records import can_id_of
 
 HEAD: Final = struct.Struct("<qIHB")
 END: Final = 255
-MOST_DATA_BYTES: Final = 64
+MAX_DATA_BYTES: Final = 64
 """The data bytes of a CAN FD frame."""
 MEMORY_MB: Final = 200
 """Memory for reading, in addition to python-can itself: BLF takes 1 MB, MF4 some 100."""
-LEAST_CPU_S, CPU_S_PER_MB = 5.0, 10.0
+MIN_CPU_S, CPU_S_PER_MB = 5.0, 10.0
 """A megabyte holds some 100,000 frames; a Pi reads 40,000 per second."""
-LEAST_FRAMES, FRAMES_PER_BYTE = 20_000, 1
+MIN_FRAMES, FRAMES_PER_BYTE = 20_000, 1
 """Maximum frames of a file: a compressed frame takes two bytes at least, as its stamp differs from the previous one."""
 _GRACE_S: Final = 2
 """Time to report the reason; then the kernel kills a reader that hangs in foreign code."""
@@ -66,7 +66,7 @@ def _copy_frames(path: Path, out: BinaryIO) -> str:
     try:
         with can.LogReader(str(path)) as messages:
             for count, message in enumerate(messages):
-                if count == LEAST_FRAMES + FRAMES_PER_BYTE * size:
+                if count == MIN_FRAMES + FRAMES_PER_BYTE * size:
                     return "it unpacks to more frames than a file of its size can hold"
                 out.write(_record(message, buses.setdefault(message.channel, len(buses))))
     except TimeoutError as error:
@@ -96,11 +96,11 @@ def _limit(size: int) -> None:
 
 def processor_s(size: int) -> float:
     """Processor time that reading a file of `size` bytes may take."""
-    return LEAST_CPU_S + CPU_S_PER_MB * size / 1e6
+    return MIN_CPU_S + CPU_S_PER_MB * size / 1e6
 
 
-def _stop(most_s: float, _number: int, _frame: FrameType | None) -> NoReturn:
-    raise TimeoutError(f"reading it takes more than {most_s:.0f} s of processor time")
+def _stop(max_s: float, _number: int, _frame: FrameType | None) -> NoReturn:
+    raise TimeoutError(f"reading it takes more than {max_s:.0f} s of processor time")
 
 
 def _data_bytes() -> int:
@@ -122,8 +122,8 @@ def _record(message: Any, bus: int) -> bytes:
         is_switched=message.bitrate_switch,
         is_passive=message.error_state_indicator,
     )
-    data = bytes(min(message.dlc, MOST_DATA_BYTES)) if message.is_remote_frame else bytes(message.data)
-    if len(data) > MOST_DATA_BYTES:
+    data = bytes(min(message.dlc, MAX_DATA_BYTES)) if message.is_remote_frame else bytes(message.data)
+    if len(data) > MAX_DATA_BYTES:
         raise ValueError(f"a frame of {len(data)} bytes")
     return HEAD.pack(round(message.timestamp * 1e6), can_id, bus, len(data)) + data
 

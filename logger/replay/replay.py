@@ -37,7 +37,7 @@ _HEAD_BYTES = 65_536
 _CAN_LOGS = ("candump", "SavvyCAN CSV", "ASC", "BLF", "PEAK TRC", "BUSMASTER", "MF4", "python-can's own")
 _PYTHON_CAN = (b"LOGG", b"MDF     ", b"UnFinMF ")
 """The first bytes of formats that python-can reads: BLF; MF4, complete and unfinished."""
-_MOST_PORTS = 100
+_MAX_PORTS = 100
 """Ports with sentences at most: a car has one or two."""
 _TAKE_EVERY = 1000
 """Inputs between two batches of rows."""
@@ -209,10 +209,10 @@ def _engine(capture: Capture, rows: SessionRows, session: int) -> Engine:
 
 def _ports(connection: sqlite3.Connection) -> list[str]:
     """The ports with sentences. Raises LogError if there are more than any car has."""
-    query = connection.execute("SELECT DISTINCT port FROM sentence LIMIT ?", (_MOST_PORTS + 1,))
+    query = connection.execute("SELECT DISTINCT port FROM sentence LIMIT ?", (_MAX_PORTS + 1,))
     ports = [row[0] for row in query]
-    if len(ports) > _MOST_PORTS:
-        raise LogError(f"has sentences of over {_MOST_PORTS} ports", hint="run `stagelog verify` for details")
+    if len(ports) > _MAX_PORTS:
+        raise LogError(f"has sentences of over {_MAX_PORTS} ports", hint="run `stagelog verify` for details")
     return ports
 
 

@@ -19,8 +19,8 @@ log = logging.getLogger(__name__)
 CHUNK_BYTES: Final = 65_536
 LONGEST_LINE_BYTES: Final = 4096
 """A longer line is split here: a file without line ends must not fill the memory."""
-MOST_UNPACKED_BYTES: Final = 1 << 26
-MOST_EXPANSION: Final = 100
+MAX_UNPACKED_BYTES: Final = 1 << 26
+MAX_EXPANSION: Final = 100
 """A drive's text unpacks to ten times its size, a stationary car's to thirty; beyond this and 64 MB it is an attack."""
 _GZIP: Final = b"\x1f\x8b"
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
@@ -73,7 +73,7 @@ def _last_line_end(data: bytes) -> int:
 
 def _chunks(stream: BinaryIO, path: Path) -> Iterator[bytes]:
     begins = True
-    most = max(MOST_UNPACKED_BYTES, MOST_EXPANSION * path.stat().st_size)
+    limit_bytes = max(MAX_UNPACKED_BYTES, MAX_EXPANSION * path.stat().st_size)
     while True:
         try:
             chunk = stream.read(CHUNK_BYTES)
@@ -82,11 +82,11 @@ def _chunks(stream: BinaryIO, path: Path) -> Iterator[bytes]:
             return
         if not chunk:
             return
-        if (most := most - len(chunk)) < 0:
+        if (limit_bytes := limit_bytes - len(chunk)) < 0:
             log.warning(
                 "%s: the gzip file unpacks to over %d times its size: the rest is left out",
                 path,
-                MOST_EXPANSION,
+                MAX_EXPANSION,
             )
             return
         yield chunk.removeprefix(_BYTE_ORDER_MARK) if begins else chunk

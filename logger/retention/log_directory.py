@@ -30,7 +30,7 @@ Reach = tuple[int, int]
 
 KEEP_TAIL = ".keep"
 """Suffix of a marker file beside a log, which protects the log."""
-MOST_LOGS = 2000
+MAX_LOGS = 2000
 """Logs per survey at most; a season has some hundreds."""
 _TAILS = ("", "-wal", "-shm")
 """Suffixes of a log's files."""
@@ -60,7 +60,7 @@ class LogDirectory:
     def survey(self, delivered: Mapping[str, Collection[Reach]]) -> list[Stored]:
         """Every log, including quarantined ones. Opens only what changed since the last survey. Raises OSError."""
         aside = (path for path in quarantined_in(self.folder) if not path.name.endswith("-wal"))
-        paths = sorted((*self.folder.glob(LOG_PATTERN), *aside))[:MOST_LOGS]
+        paths = sorted((*self.folder.glob(LOG_PATTERN), *aside))[:MAX_LOGS]
         self._known = {path: self._known[path] for path in paths if path in self._known}
         return [self._examine(path, delivered.get(path.name, ())) for path in paths]
 

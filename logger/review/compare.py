@@ -18,10 +18,10 @@ from logger.review.report import Report, SectionReport
 from logger.review.times import whole_s
 from logger.stage.course import Course
 
-LEAST_CARS, MOST_CARS = 2, 4
+MIN_CARS, MAX_CARS = 2, 4
 GRID_M = 100.0
 """Spacing of the gap values: three seconds of a fast stage."""
-LEAST_STRETCH_KM = 2.0
+MIN_STRETCH_KM = 2.0
 """Minimum stretch between waypoints: over a shorter one differences are tenths of a second."""
 
 
@@ -187,7 +187,7 @@ def _stretches(course: Course, cars: tuple[CarSection, ...], last_km: float) -> 
     ends = [(0.0, "start")]
     for mark in course.marks:
         km = min(mark.metres / 1000, last_km)
-        if km - ends[-1][0] >= LEAST_STRETCH_KM:
+        if km - ends[-1][0] >= MIN_STRETCH_KM:
             ends.append((km, mark.label))
     times = [car.at(np.array([km for km, _ in ends])) for car in cars]
     rows = []

@@ -15,7 +15,7 @@ from logger.review.sheet import Row, document, table
 from logger.review.terminal import Table
 from logger.review.times import elapsed_text, gap_text
 
-MOST_STRETCHES = 12
+MAX_STRETCHES = 12
 """Stretches shown: those with the largest time differences."""
 
 
@@ -132,8 +132,8 @@ def _behind(car: CarSection, first: CarSection) -> float | None:
 
 
 def _most_won(comparison: Comparison) -> list[Stretch]:
-    most = sorted(comparison.stretches, key=lambda row: -row.spread_s)[:MOST_STRETCHES]
-    return sorted(most, key=lambda row: row.from_km)
+    largest = sorted(comparison.stretches, key=lambda row: -row.spread_s)[:MAX_STRETCHES]
+    return sorted(largest, key=lambda row: row.from_km)
 
 
 def _stretch_row(row: Stretch) -> list[str]:

@@ -19,7 +19,7 @@ from logger.review.places import NO_RUN
 from logger.review.report import Report
 from logger.stage.limits import KMH
 
-MOST_POINTS = 30_000
+MAX_POINTS = 30_000
 """Maximum points of one drive on a page: one fix per 20 m of a long stage, 20 per screen column."""
 AROUND_S = 20.0
 """All fixes within this time before and after an over-speed are kept."""
@@ -60,9 +60,9 @@ def _kept_spans(report: Report) -> list[tuple[float, float]]:
 
 def thinned(values: Floats, at_us: Floats, spans: list[tuple[float, float]]) -> NDArray[np.int64]:
     """Indices to draw: minimum and maximum of each stretch, and every index within the time spans."""
-    if len(values) <= MOST_POINTS:
+    if len(values) <= MAX_POINTS:
         return np.arange(len(values))
-    size = -(-2 * len(values) // MOST_POINTS)
+    size = -(-2 * len(values) // MAX_POINTS)
     whole = len(values) // size * size
     blocks = values[:whole].reshape(-1, size)
     starts = np.arange(0, whole, size)

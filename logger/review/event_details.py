@@ -12,20 +12,20 @@ from typing import Any, Final
 
 from logger.logfile.reader import detail_of
 
-_MOST: Final = 1e9
+_MAX: Final = 1e9
 """Upper bound of lengths in metres, times in seconds, speeds and counts."""
-_MOST_UTC_US: Final = 7_258_118_400_000_000
+_MAX_UTC_US: Final = 7_258_118_400_000_000
 """The year 2200."""
 
 _Shape = Callable[[object], bool]
 
 
-def _number(value: object, most: float = _MOST) -> bool:
-    return type(value) in (int, float) and math.isfinite(value) and abs(value) <= most  # type: ignore[arg-type]
+def _number(value: object, maximum: float = _MAX) -> bool:
+    return type(value) in (int, float) and math.isfinite(value) and abs(value) <= maximum  # type: ignore[arg-type]
 
 
 def _count(value: object) -> bool:
-    return type(value) is int and 0 <= value <= _MOST
+    return type(value) is int and 0 <= value <= _MAX
 
 
 def _length(value: object) -> bool:
@@ -74,7 +74,7 @@ _SHAPES: Final[dict[str, dict[str, _Shape]]] = {
     "link": dict.fromkeys(("port", "state"), _or_null(_text)),
     "undone": {"what": _or_null(_text)},
     "command": {"name": _or_null(_text), "arguments": _or_null(_object)},
-    "session_begin": {"begins_us": _or_null(lambda value: _number(value, _MOST_UTC_US))},
+    "session_begin": {"begins_us": _or_null(lambda value: _number(value, _MAX_UTC_US))},
     "resumed": {"gap_s": _or_null(_length)},
 }
 """The keys that the review reads, by event kind. A missing key counts as null."""
@@ -85,7 +85,7 @@ def checked_detail(kind: object, text: object) -> dict[str, Any] | None:
     detail = detail_of(text)
     if not isinstance(kind, str) or detail is None:
         return None
-    if not _or_null(lambda value: _number(value, _MOST_UTC_US))(detail.get("utc_us")):
+    if not _or_null(lambda value: _number(value, _MAX_UTC_US))(detail.get("utc_us")):
         return None
     shape = _SHAPES.get(kind, {})
     if kind == "section" and detail.get("state") == "finished":

@@ -21,7 +21,7 @@ from firmware_bridge.errors import ConfigurationError
 from logger.boundary.untrusted_json import loads
 from logger.config.input_files import read_text
 from logger.logfile.border import has_wal, open_cut_short, open_log_readonly
-from logger.logfile.session_rows import MOST_SESSIONS
+from logger.logfile.session_rows import MAX_SESSIONS
 from logger.recorder.setup import Stage, stage_of
 from logger.replay import replay
 from logger.review import gpx
@@ -89,7 +89,7 @@ def _log(
 def _ends_in_overspeed(recorded: Evidence) -> bool:
     """Whether the log ends within an over-speed; its saved state is at most one second older than its rows."""
     last = max(recorded.offsets_us, default=None)
-    if len(recorded.offsets_us) > MOST_SESSIONS:
+    if len(recorded.offsets_us) > MAX_SESSIONS:
         return False  # too many to recompute: the recorded events stand
     if any(event.kind == "session_end" and event.session == last for event in recorded.events):
         return False

@@ -79,7 +79,7 @@ class Maximum:
     """The maximum time of a stage."""
 
     stage: str | int
-    seconds: float = field(metadata=within(above=0, most=8_640_000))
+    seconds: float = field(metadata=within(above=0, maximum=8_640_000))
 
 
 @dataclass(frozen=True, slots=True)

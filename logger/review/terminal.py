@@ -9,7 +9,7 @@ from logger.review.report import Report
 from logger.review.times import elapsed_text, time_of_day
 from logger.stage.limits import KMH
 
-MOST_OVERSPEEDS = 20
+MAX_OVERSPEEDS = 20
 """Over-speeds listed, those with the largest penalties; the rest is counted."""
 Table = tuple[str, list[str], list[list[str]]]
 
@@ -71,7 +71,7 @@ def _overspeeds(report: Report, name_of: dict[int, str]) -> Iterator[Table]:
     charged = list(zip(report.overspeeds, report.penalties_s, strict=True))
     if not charged:
         return
-    costliest = sorted(charged, key=lambda pair: (-pair[1], -pair[0].over_kmh))[:MOST_OVERSPEEDS]
+    costliest = sorted(charged, key=lambda pair: (-pair[1], -pair[0].over_kmh))[:MAX_OVERSPEEDS]
     shown = sorted(costliest, key=lambda pair: pair[0].at_us)
     title = (
         "Over-speeds"

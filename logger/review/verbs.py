@@ -118,8 +118,8 @@ def compare(
     from logger.review import compare_page  # noqa: PLC0415
     from logger.review.open_evidence import ReviewOptions  # noqa: PLC0415
 
-    if not comparing.LEAST_CARS <= len(logs) <= comparing.MOST_CARS:
-        raise click.UsageError(f"compare takes {comparing.LEAST_CARS} to {comparing.MOST_CARS} logs")
+    if not comparing.MIN_CARS <= len(logs) <= comparing.MAX_CARS:
+        raise click.UsageError(f"compare takes {comparing.MIN_CARS} to {comparing.MAX_CARS} logs")
     reports = _reports(logs, ReviewOptions(itinerary, rules))
     comparison = comparing.compare(reports, None if section is None else section - 1)
     if html is not None:

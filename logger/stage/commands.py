@@ -27,7 +27,7 @@ from logger.tomlconfig.messages import nearest
 MAX_M = 5_000_000.0
 """The longest section that an itinerary allows is 5,000 km."""
 MAX_NOTE_CHARS = 200
-MOST_SHOWN = 40
+MAX_SHOWN = 40
 """Characters of a wrong word that the error message repeats."""
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _ARGUMENTS: dict[str, tuple[frozenset[str], frozenset[str]]] = {  # required, optional
@@ -57,11 +57,11 @@ def order(name: str, arguments: Mapping[str, Any]) -> Order:
     """Return the validated command. Raises ValueError."""
     if name not in _ARGUMENTS:
         raise ValueError(
-            f'"{printable(name, MOST_SHOWN)}" is not a command; {nearest(name[:MOST_SHOWN], COMMANDS)}'
+            f'"{printable(name, MAX_SHOWN)}" is not a command; {nearest(name[:MAX_SHOWN], COMMANDS)}'
         )
     needed, optional = _ARGUMENTS[name]
     for unknown in sorted(arguments.keys() - needed - optional):
-        raise ValueError(f'{name}: "{printable(unknown, MOST_SHOWN)}" is not one of its arguments')
+        raise ValueError(f'{name}: "{printable(unknown, MAX_SHOWN)}" is not one of its arguments')
     for missing in sorted(needed - arguments.keys()):
         raise ValueError(f'{name}: "{missing}" is missing')
     trip = arguments.get("trip")
@@ -96,10 +96,10 @@ def start_utc_us(text: str | None, now_utc_us: int | None) -> int | None:
         due = _due(text, now)
         is_far = abs(due - now) > timedelta(days=2)
     except (ValueError, OverflowError):  # OverflowError: the day or zone is outside the calendar
-        what = f'"{printable(text, MOST_SHOWN)}" is not a time'
+        what = f'"{printable(text, MAX_SHOWN)}" is not a time'
         raise ValueError(f"{what}: write 08:15, 08:15:30 or 2026-01-15T08:15:00Z") from None
     if is_far:
-        raise ValueError(f'"{printable(text, MOST_SHOWN)}" is more than two days from now')
+        raise ValueError(f'"{printable(text, MAX_SHOWN)}" is more than two days from now')
     return (due - _EPOCH) // timedelta(microseconds=1)
 
 
@@ -112,17 +112,17 @@ def _due(text: str, now: datetime) -> datetime:
     return min((day + timedelta(days=days) for days in (-1, 0, 1)), key=lambda due: abs(due - now))
 
 
-def _whole(name: str, key: str, value: Any, least: int, most: int) -> int:
-    if type(value) is not int or not least <= value <= most:
-        raise ValueError(f"{name}: {key} must be a whole number from {least} to {most}")
+def _whole(name: str, key: str, value: Any, minimum: int, maximum: int) -> int:
+    if type(value) is not int or not minimum <= value <= maximum:
+        raise ValueError(f"{name}: {key} must be a whole number from {minimum} to {maximum}")
     return value
 
 
-def _number(name: str, key: str, value: Any, least: float, most: float = MAX_M) -> float:
+def _number(name: str, key: str, value: Any, minimum: float, maximum: float = MAX_M) -> float:
     if (
-        type(value) not in (int, float) or not least <= value <= most
+        type(value) not in (int, float) or not minimum <= value <= maximum
     ):  # also rejects NaN and integers beyond a float
-        raise ValueError(f"{name}: {key} must be a number from {least:.0f} to {most:.0f}")
+        raise ValueError(f"{name}: {key} must be a number from {minimum:.0f} to {maximum:.0f}")
     return float(value)
 
 

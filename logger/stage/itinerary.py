@@ -68,8 +68,8 @@ _TIMED_PAUSES = ("dn", "dt")
 _CONFIGURES = re.compile(r"^\s*(itinerary\s*=|\[+\s*(car|log|gps|can|live|serve|alarm)\s*\])", re.MULTILINE)
 """Tables of a configuration that an itinerary does not have; both may have a [stage]."""
 
-_SPEED = within(above=0, most=400)  # no rally vehicle is this fast: a larger number is a typing error
-_RADIUS = within(above=0, most=20_000)
+_SPEED = within(above=0, maximum=400)  # no rally vehicle is this fast: a larger number is a typing error
+_RADIUS = within(above=0, maximum=20_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class Waypoint:
     open_m: float | None = field(default=None, metadata=_RADIUS)
     clear_m: float | None = field(default=None, metadata=_RADIUS)
     time_s: float | None = field(default=None, metadata=within(0, 86_400))
-    to_beat_s: float | None = field(default=None, metadata=within(above=0, most=172_800))
+    to_beat_s: float | None = field(default=None, metadata=within(above=0, maximum=172_800))
     to_beat: str = ""
 
     @property
@@ -135,9 +135,9 @@ class Section:
     """A section of the day: liaison, selective, neutralisation or transfer. `start_utc`: this car's start time."""
 
     kind: SectionKind
-    length_km: float = field(metadata=within(above=0, most=5000))
+    length_km: float = field(metadata=within(above=0, maximum=5000))
     name: str = ""
-    target_min: float | None = field(default=None, metadata=within(above=0, most=2880))
+    target_min: float | None = field(default=None, metadata=within(above=0, maximum=2880))
     max_speed_kmh: float | None = field(default=None, metadata=_SPEED)
     start_utc: datetime | None = None
     waypoints: tuple[Waypoint, ...] = field(default=(), metadata=named("waypoint"))

@@ -278,7 +278,7 @@ class LiveStage:
 
     def _acknowledge(self, name: str | None, now_us: int) -> None:
         if name is not None and not self.alarms.knows(name):
-            raise ValueError(f'acknowledge: "{printable(name, commands.MOST_SHOWN)}" is not an alarm')
+            raise ValueError(f'acknowledge: "{printable(name, commands.MAX_SHOWN)}" is not an alarm')
         for change in self.alarms.acknowledge(name):
             self._alarm(now_us, change)
 

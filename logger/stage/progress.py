@@ -23,7 +23,7 @@ ROLLING_MPS = 3.0
 _SETTING_OFF, _NEXT_START = -1, -2
 """Values of `Run.held`: setting off does not start this section; crossing the next section's start does not start
 that one."""
-_PASSES_A_LEG = 100
+_MAX_PASSES_PER_LEG = 100
 """Bound on marks that one leg can pass: a leg is a second's drive, or a gap in GPS of some kilometres."""
 JUMP_START_US = 60_000_000
 """A car that leaves less than this before the due time has jumped the start: the due time still applies."""
@@ -71,7 +71,7 @@ class Progress:
 
     def leg(self, leg: Leg) -> None:
         """Process a leg of the drive."""
-        for _ in range(_PASSES_A_LEG):
+        for _ in range(_MAX_PASSES_PER_LEG):
             course, run = self.course, self.run
             if course is None:
                 return

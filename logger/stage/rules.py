@@ -24,7 +24,7 @@ class ClassLimit:
     """The speed limit of a class of cars."""
 
     name: str
-    max_speed_kmh: float = field(metadata=within(above=0, most=400))
+    max_speed_kmh: float = field(metadata=within(above=0, maximum=400))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,8 @@ class SpeedRules:
     approach_m: float = field(default=1000.0, metadata=within(0, 20_000))
     warn_within_kmh: float = field(default=2.0, metadata=within(0, 50))
     tolerance_kmh: float = field(default=1.0, metadata=within(0, 50))
-    impulse_s: float = field(default=10.0, metadata=within(above=0, most=600))
-    impulse_m: float = field(default=150.0, metadata=within(above=0, most=10_000))
+    impulse_s: float = field(default=10.0, metadata=within(above=0, maximum=600))
+    impulse_m: float = field(default=150.0, metadata=within(above=0, maximum=10_000))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Band:
     """Penalty of `penalty_s` per impulse for an excess of at most `over_kmh`; None: no upper end (the last band)."""
 
     penalty_s: float = field(metadata=within(0, 864_000))
-    over_kmh: float | None = field(default=None, metadata=within(above=0, most=400))
+    over_kmh: float | None = field(default=None, metadata=within(above=0, maximum=400))
 
 
 @dataclass(frozen=True, slots=True)

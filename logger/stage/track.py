@@ -27,7 +27,7 @@ from logger.stage import geo
 from logger.stage.geo import Position
 from logger.stage.parabola import SHORTEST_S, UNKNOWN, Point, newest_velocity
 
-MOST_POINTS = 128
+MAX_POINTS = 128
 """Points kept: 5 s at 25 Hz, the longest stretch (10 s) at 10 Hz."""
 BREAK_US = 30_000_000
 """A longer gap begins a new track; smart recording of phones and watches leaves up to 20 s between points."""
@@ -41,7 +41,7 @@ STEP_M, STEP_SIGMAS = 5.0, 6.0
 """A deviation up to STEP_M plus STEP_SIGMAS times the scatter is always accepted."""
 AGREED_STEPS = 3
 """This many impossible steps in a row are a new place; twice as many begin a new track."""
-SCATTER_M, LEAST_SCATTER_M = 0.5, 0.02
+SCATTER_M, MIN_SCATTER_M = 0.5, 0.02
 """Scatter assumed until enough points measure it, and its minimum: 1e-5 minutes are 2 cm."""
 SPACING_US = 240_000
 """Minimum interval of points that measure the scatter: errors of a fast receiver's points are correlated."""
@@ -81,7 +81,7 @@ class Track:
     def __init__(self) -> None:
         self._wander_m2 = WANDER_M**2
         self._wander_us = WANDER_US
-        self._points: deque[Point] = deque(maxlen=MOST_POINTS)
+        self._points: deque[Point] = deque(maxlen=MAX_POINTS)
         self._spaced: deque[Point] = deque(maxlen=4)
         self._scatters: deque[float] = deque(maxlen=SCATTERS)
         self._impossible = 0
@@ -163,7 +163,7 @@ class Track:
         if len(self._scatters) < FEWEST_SCATTERS:
             return SCATTER_M
         median_m = sorted(self._scatters)[len(self._scatters) // 2]
-        return max(LEAST_SCATTER_M, median_m / RAYLEIGH_MEDIAN)
+        return max(MIN_SCATTER_M, median_m / RAYLEIGH_MEDIAN)
 
     def _stand(self, dt_us: int, anchor_m: tuple[float, float]) -> Motion:
         """Check whether a standing car has left; if not, update the wander."""

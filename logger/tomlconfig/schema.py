@@ -30,7 +30,7 @@ from logger.tomlconfig.positions import KeyPath, lines
 
 T = TypeVar("T")
 
-MOST_PROBLEMS = 100
+MAX_PROBLEMS = 100
 """Reported per file: nobody reads more, and a file made to do harm has thousands."""
 FIRST_YEAR, LAST_YEAR = 1900, 2200
 """Range of dates: arithmetic with a date at an end of the calendar overflows."""
@@ -75,10 +75,10 @@ class TomlError(ConfigurationError):
 
 
 def within(
-    least: float | None = None, most: float | None = None, *, above: float | None = None
+    minimum: float | None = None, maximum: float | None = None, *, above: float | None = None
 ) -> dict[str, Any]:
-    """Field metadata: the number is at least `least`, more than `above`, and at most `most`."""
-    return {"least": least, "most": most, "above": above}
+    """Field metadata: the number is at least `minimum`, more than `above`, and at most `maximum`."""
+    return {"minimum": minimum, "maximum": maximum, "above": above}
 
 
 def named(key: str) -> dict[str, Any]:
@@ -140,7 +140,7 @@ class TomlFile:
 
     def _complain(self, path: KeyPath, what: str, hint: str) -> Any:
         self._problems.append((self.places.line(path), self.places.fault(path, what, hint)))
-        if len(self._problems) >= MOST_PROBLEMS:
+        if len(self._problems) >= MAX_PROBLEMS:
             raise self._error()
         return _WRONG
 
@@ -204,13 +204,13 @@ class TomlFile:
         return float(raw) if hint is float else raw
 
     def _check_range(self, number: float, path: KeyPath, rules: Mapping[str, Any]) -> None:
-        least, above, most = rules.get("least"), rules.get("above"), rules.get("most")
-        if least is not None and number < least:
-            self._complain(path, f"{number} is too small", f"the minimum is {least}")
+        minimum, above, maximum = rules.get("minimum"), rules.get("above"), rules.get("maximum")
+        if minimum is not None and number < minimum:
+            self._complain(path, f"{number} is too small", f"the minimum is {minimum}")
         elif above is not None and number <= above:
             self._complain(path, f"{number} is too small", f"write more than {above}")
-        elif most is not None and number > most:
-            self._complain(path, f"{number} is too large", f"the maximum is {most}")
+        elif maximum is not None and number > maximum:
+            self._complain(path, f"{number} is too large", f"the maximum is {maximum}")
 
 
 def dumps(instance: Any) -> str:

@@ -14,7 +14,7 @@ from firmware_bridge.errors import ConfigurationError
 from firmware_bridge.printable import printable
 
 USUAL_PORT = 8040
-MOST_ADDRESSES = 8
+MAX_ADDRESSES = 8
 """Addresses tried per name: a car has one in each of its networks."""
 
 
@@ -39,7 +39,7 @@ class Address:
             raise ConfigurationError("not a host name", where=printable(self._host)) from error
         addresses.sort(key=lambda info: info[4][0] not in self._first)
         last: OSError = OSError("the name has no address")
-        for family, kind, protocol, _, socket_address in addresses[:MOST_ADDRESSES]:
+        for family, kind, protocol, _, socket_address in addresses[:MAX_ADDRESSES]:
             connection = socket.socket(family, kind, protocol)
             connection.settimeout(timeout_s)
             try:

@@ -19,7 +19,7 @@ from logger.transfer.listed import LogList, parse_log_list
 
 LONGEST_RETRY_S = 60
 """Maximum wait that a busy server may ask for: ours asks for ten seconds."""
-MOST_COOKIE_CHARS = 1000
+MAX_COOKIE_CHARS = 1000
 """Maximum length of a session cookie: ours has a hundred characters."""
 
 
@@ -99,7 +99,7 @@ class Car:
             if response.status == 401:
                 raise ConfigurationError("not the car's pin", where=self.url, hint=hint)
             cookie = response.headers.get("set-cookie", "").partition(";")[0]
-            is_valid = 0 < len(cookie) <= MOST_COOKIE_CHARS and cookie.isascii() and cookie.isprintable()
+            is_valid = 0 < len(cookie) <= MAX_COOKIE_CHARS and cookie.isascii() and cookie.isprintable()
             if response.status != 303 or not is_valid:
                 raise response.protocol_error(f"does not accept a pin: it answers {response.status}")
             self._cookie = cookie

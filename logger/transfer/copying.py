@@ -38,7 +38,7 @@ from logger.logfile.rows import TABLES
 from logger.logfile.schema import require_ours
 from logger.transfer.slow_delete import remove
 
-MOST_WAL_BYTES = 8 * 1024 * 1024
+MAX_WAL_BYTES = 8 * 1024 * 1024
 """The recorder checkpoints its write-ahead log at 4 MB; it may grow to twice that while pages are copied, and the
 checkpoint then takes twice the usual time."""
 STEP_PAGES = 512
@@ -48,9 +48,9 @@ HOLD_S = 0.02
 SYNC_BYTES = 512 * 1024
 """Bytes written between syncs; also the limit for a slice of rows and SQLite's cache, so that it does not become much
 more (twice as much at most was measured). The recorder's own sync waits for it: 25 ms on a slow card."""
-FIRST_ROWS, MOST_ROWS = 2_000, 100_000
+FIRST_ROWS, MAX_ROWS = 2_000, 100_000
 """Rows of a slice, at first and at most; they are in memory meanwhile, some 60 bytes each."""
-MOST_PAUSE_S = 0.2
+MAX_PAUSE_S = 0.2
 """Maximum pause after a sync: when a sync takes longer, this copy is not the cause."""
 
 Progress = Callable[[float], None]
@@ -98,7 +98,7 @@ def copy_pages(log: Path, to: Path, progress: Progress) -> bool:
                 def look(_status: int, remaining: int, total: int) -> None:
                     nonlocal synced
                     synced = _sync(written.fileno(), synced)
-                    if grows and wal.stat().st_size > MOST_WAL_BYTES:
+                    if grows and wal.stat().st_size > MAX_WAL_BYTES:
                         raise WalTooLongError
                     progress(1 - remaining / max(total, 1))
 
@@ -157,11 +157,11 @@ def _copy_small_tables(copy: sqlite3.Connection) -> dict[str, int]:
 
 
 def _copy_slices(
-    copy: sqlite3.Connection, last_rows: dict[str, int], written: int, most_bytes: int, progress: Progress
+    copy: sqlite3.Connection, last_rows: dict[str, int], written: int, max_bytes: int, progress: Progress
 ) -> None:
     """Copy the rows up to the last ones. The log is held only while a slice of them is read into memory.
 
-    A damaged log whose rows share pages gives a longer copy: raises LogError at `most_bytes`.
+    A damaged log whose rows share pages gives a longer copy: raises LogError at `max_bytes`.
     """
     total, done, rows, synced = max(sum(last_rows.values()), 1), 0, FIRST_ROWS, 0
     for table, last in last_rows.items():
@@ -181,7 +181,7 @@ def _copy_slices(
             rows = _next_slice_rows(until - at, held_s, os.fstat(written).st_size - before)
             done += until - at
             at = until
-            if os.fstat(written).st_size > most_bytes:
+            if os.fstat(written).st_size > max_bytes:
                 raise LogError(
                     "damaged: its copy is longer than the log", hint="run `stagelog verify` for details"
                 )
@@ -193,7 +193,7 @@ def _copy_slices(
 def _next_slice_rows(rows: int, held_s: float, grown_bytes: int) -> int:
     """Rows of the next slice, after one of `rows` that held the log for `held_s` and grew the copy by `grown_bytes`."""
     share = min(2.0, HOLD_S / max(held_s, 1e-6), SYNC_BYTES / max(grown_bytes, 1))
-    return max(1, min(MOST_ROWS, round(rows * share)))
+    return max(1, min(MAX_ROWS, round(rows * share)))
 
 
 def _sync(written: int, synced: int) -> int:
@@ -206,5 +206,5 @@ def _sync(written: int, synced: int) -> int:
         return synced
     began = time.monotonic()
     os.fdatasync(written)
-    time.sleep(min(time.monotonic() - began, MOST_PAUSE_S))
+    time.sleep(min(time.monotonic() - began, MAX_PAUSE_S))
     return size

@@ -32,7 +32,7 @@ _LENGTH = re.compile(r"\d{1,18}", re.ASCII)
 _RANGE = re.compile(r"bytes (?:(\d{1,18})-(\d{1,18})|\*)/(\d{1,18})", re.ASCII)
 
 _NO_VERSION = "does not identify what it sends"
-MOST_VERSIONS = 12
+MAX_VERSIONS = 12
 """Versions begun per log: the car's server may lose a copy when it restarts, but not this often."""
 
 
@@ -199,7 +199,7 @@ class Download:
         Raises DeviceError after too many versions.
         """
         self._versions += 1
-        if self._versions > MOST_VERSIONS:
+        if self._versions > MAX_VERSIONS:
             what = f"the car offers another version of {self._name} each time"
             raise DeviceError(what, where=self._car.url, hint="fetch again later")
         if self._part is not None:

@@ -4,9 +4,9 @@ h11 parses the response and rejects what is not HTTP, such as two lengths, a len
 bytes. The clock and these limits are ours:
 
     silence        no byte for `silence_s`
-    pace           fewer than LEAST_BYTES_S, averaged over `slow_s`
-    head           MOST_HEAD_BYTES, and MOST_INTERIM responses such as "100 Continue" before it
-    JSON           MOST_BYTES of untrusted_json
+    pace           fewer than MIN_BYTES_PER_S, averaged over `slow_s`
+    head           MAX_HEAD_BYTES, and MAX_INTERIM responses such as "100 Continue" before it
+    JSON           MAX_BYTES of untrusted_json
     response       `response_s` in total, except for the body of a log, which only has to keep the pace
     encodings      none: compression was not requested
 
@@ -26,14 +26,14 @@ import h11
 
 from firmware_bridge.errors import DeviceError
 from firmware_bridge.printable import printable
-from logger.boundary.untrusted_json import MOST_BYTES, loads
+from logger.boundary.untrusted_json import MAX_BYTES, loads
 
 RECEIVE_BYTES = 64 * 1024
 """Bytes per read: h11 copies what is buffered; this size stays in the processor's cache (390 MB/s; four times as much
 gives 220)."""
-MOST_HEAD_BYTES = 16 * 1024
+MAX_HEAD_BYTES = 16 * 1024
 """The car's own heads have some 400 bytes; this is h11's default limit."""
-MOST_INTERIM = 8
+MAX_INTERIM = 8
 """Interim responses (1xx) before the final one: the car sends none, a proxy one."""
 
 
@@ -77,7 +77,7 @@ class Response:
     def __init__(self, connection: socket.socket, limits: Limits, where: str) -> None:
         """An exchange over a fresh connection, which the caller closes."""
         self._connection, self._limits, self._where = connection, limits, where
-        self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MOST_HEAD_BYTES)
+        self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_BYTES)
         self._ends_s = time.monotonic() + limits.response_s
         self._pace = Pace(limits.slow_s)
         self._is_ended = False
@@ -96,7 +96,7 @@ class Response:
             self._connection.sendall(b"".join(piece for piece in wire if piece))
         except OSError as error:
             raise TransientError(why(error), responded=False) from error
-        for _ in range(MOST_INTERIM + 1):
+        for _ in range(MAX_INTERIM + 1):
             event = self._event(responded=False)
             if isinstance(event, h11.Response):
                 self._begin(event)
@@ -123,8 +123,8 @@ class Response:
         body = bytearray()
         while piece := self._piece():
             body += piece
-            if len(body) > MOST_BYTES:
-                raise self.protocol_error(f"sends over {MOST_BYTES >> 20} MB where a list is expected")
+            if len(body) > MAX_BYTES:
+                raise self.protocol_error(f"sends over {MAX_BYTES >> 20} MB where a list is expected")
         return loads(bytes(body), surrogates="replace")
 
     def error_text(self) -> str:
@@ -182,26 +182,26 @@ def why(error: OSError) -> str:
     return printable(error.strerror or error or type(error).__name__)
 
 
-LEAST_BYTES_S = 250.0
+MIN_BYTES_PER_S = 250.0
 """Minimum rate: a quarter of GPRS with one slot (9 kbit/s), and a day for 20 MB."""
 
 
 class Pace:
-    """A time limit of `most_s` seconds that each byte extends by 1 / `least_bytes_s`: a line at that rate never runs
+    """A time limit of `max_s` seconds that each byte extends by 1 / `min_bytes_per_s`: a line at that rate never runs
     out."""
 
-    def __init__(self, most_s: float, least_bytes_s: float = LEAST_BYTES_S) -> None:
-        self._most_s, self._least_bytes_s = most_s, least_bytes_s
+    def __init__(self, max_s: float, min_bytes_per_s: float = MIN_BYTES_PER_S) -> None:
+        self._max_s, self._min_bytes_per_s = max_s, min_bytes_per_s
         self.renew()
 
     def renew(self) -> None:
         """Restart with the full time."""
-        self._until_s = time.monotonic() + self._most_s
+        self._until_s = time.monotonic() + self._max_s
 
     def received(self, count: int) -> None:
         """Count received bytes."""
-        full_s = time.monotonic() + self._most_s
-        self._until_s = min(full_s, self._until_s + count / self._least_bytes_s)
+        full_s = time.monotonic() + self._max_s
+        self._until_s = min(full_s, self._until_s + count / self._min_bytes_per_s)
 
     def prolong(self, seconds: float) -> None:
         """Do not count these seconds."""

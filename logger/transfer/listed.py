@@ -10,7 +10,7 @@ from logger.boundary.file_names import is_file_name
 from logger.logfile.naming import is_quarantined
 from logger.transfer.state import LogState
 
-MOST_LOGS = 10_000
+MAX_LOGS = 10_000
 """Logs per list at most: a car's card has some hundred."""
 TAIL_BYTES = 70
 """Bytes that a download adds to a log's name: ".SHA256.part"."""
@@ -46,7 +46,7 @@ def parse_log_list(document: Any) -> LogList:
             duplicates += 1
         elif is_quarantined(name) or not name.endswith(".db"):
             continue
-        elif len(logs) == MOST_LOGS:
+        elif len(logs) == MAX_LOGS:
             excess += 1
         else:
             why = entry.get("withheld")
@@ -58,7 +58,7 @@ def parse_log_list(document: Any) -> LogList:
     if duplicates:
         remarks.append(f"listed more than once: {duplicates:,} names")
     if excess:
-        remarks.append(f"left out: {excess:,} logs over {MOST_LOGS:,}")
+        remarks.append(f"left out: {excess:,} logs over {MAX_LOGS:,}")
     return LogList(list(logs.values()), remarks)
 
 

@@ -19,7 +19,7 @@ from rich.progress import (
 
 from firmware_bridge.printable import printable
 from logger.boundary.console import PlainConsole
-from logger.boundary.terminal import MOST_LINE_CHARS, echo
+from logger.boundary.terminal import MAX_LINE_CHARS, echo
 
 
 class ProgressBars:
@@ -66,7 +66,7 @@ class ProgressBars:
 
     def message(self, text: str) -> None:
         """Print a message above the bars."""
-        self._progress.console.print(f"stagelog: {printable(text, MOST_LINE_CHARS)}")
+        self._progress.console.print(f"stagelog: {printable(text, MAX_LINE_CHARS)}")
 
     def done(self, name: str, text: str) -> None:
         """Remove the bar and print the outcome."""

@@ -19,15 +19,15 @@ Result = TypeVar("Result")
 
 
 class Retry:
-    """Retries until `most_s` seconds pass without progress; a trickle of bytes extends that little (exchange.Pace).
+    """Retries until `max_s` seconds pass without progress; a trickle of bytes extends that little (exchange.Pace).
 
-    `notify` gets the reason for a wait, once per outage. Each `run` has its own `most_s`. The idle time of all runs
-    adds up too: after `most_s` and `whole_s` together no further run begins.
+    `notify` gets the reason for a wait, once per outage. Each `run` has its own `max_s`. The idle time of all runs
+    adds up too: after `max_s` and `whole_s` together no further run begins.
     """
 
-    def __init__(self, most_s: float, notify: Callable[[str], None], where: str, whole_s: float) -> None:
-        self._pace, self._notify, self._where = Pace(most_s), notify, where
-        self._whole = Pace(most_s + whole_s)
+    def __init__(self, max_s: float, notify: Callable[[str], None], where: str, whole_s: float) -> None:
+        self._pace, self._notify, self._where = Pace(max_s), notify, where
+        self._whole = Pace(max_s + whole_s)
         self._idle_since_s = time.monotonic()
         self._wait_s = FIRST_WAIT_S
         self._reason, self._notified_s = "", 0.0

@@ -33,8 +33,8 @@ import os, sys, time
 from pathlib import Path
 from logger.transfer import copying
 from logger.transfer.snapshot import snapshot
-log, to, most_wal = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
-copying.MOST_WAL_BYTES = most_wal
+log, to, max_wal = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+copying.MAX_WAL_BYTES = max_wal
 os.nice(19)  # as the server does
 while True:
     began = time.monotonic()
@@ -77,10 +77,10 @@ class Stalls:
 
 
 @contextmanager
-def copier(log: Path, to: Path, most_wal: int) -> Iterator[subprocess.Popen[str]]:
+def copier(log: Path, to: Path, max_wal: int) -> Iterator[subprocess.Popen[str]]:
     """Another process that takes snapshots one after another."""
     process = subprocess.Popen(
-        [sys.executable, "-c", COPIER, str(log), str(to), str(most_wal)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", COPIER, str(log), str(to), str(max_wal)], stdout=subprocess.PIPE, text=True
     )
     try:
         yield process
@@ -103,8 +103,8 @@ def stalls(megabytes: int, seconds: float) -> Iterator[Row]:
         )
         writer.measure(3)
         yield "the writer alone", _summary(*writer.measure(seconds))
-        for way, most_wal in (("copied as pages", copying.MOST_WAL_BYTES), ("copied as rows", 0)):
-            with copier(path, place / "copy", most_wal) as process:
+        for way, max_wal in (("copied as pages", copying.MAX_WAL_BYTES), ("copied as rows", 0)):
+            with copier(path, place / "copy", max_wal) as process:
                 time.sleep(1)
                 measured = writer.measure(seconds)
                 process.kill()

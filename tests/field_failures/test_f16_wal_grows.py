@@ -95,7 +95,7 @@ def test_f16_a_slow_download_does_not_make_the_wal_grow(tmp_path: Path, figures:
             f" write-ahead log max {writer.longest_wal / 1e6:.1f} MB"
         )
         assert got < 1_000_000, "the download is far from its end"
-        assert writer.longest_wal < 2 * copying.MOST_WAL_BYTES < size
+        assert writer.longest_wal < 2 * copying.MAX_WAL_BYTES < size
 
 
 def test_f16_a_copy_slower_than_the_recorder_does_not_make_the_wal_grow(
@@ -121,5 +121,5 @@ def test_f16_a_copy_slower_than_the_recorder_does_not_make_the_wal_grow(
         f" write-ahead log max {max(wals) / 1e6:.1f} MB"
     )
     assert written > 2 * max(wals)
-    assert max(wals) < copying.MOST_WAL_BYTES + 5 * COMMIT_BYTES
+    assert max(wals) < copying.MAX_WAL_BYTES + 5 * COMMIT_BYTES
     assert verify(taken.path) == []

@@ -49,7 +49,7 @@ def test_f17_a_large_log_is_downloaded_in_constant_memory_during_recording(
             until(has_rows(log), START_S)
             assert server.ask("/api/logs").status == 200
             before_mb = peak_kb(server.process.pid) / 1024
-            with CutLine(server.port, cuts=5, most_bytes=80_000_000, seed=17) as line:
+            with CutLine(server.port, cuts=5, max_bytes=80_000_000, seed=17) as line:
                 fetch = ("fetch", f"127.0.0.1:{line.port}", str(laptop))
                 done = stagelog(*fetch, folder=tmp_path, patience_s=100 + MEGABYTES)
                 assert (done.code, done.out.count(", whole")) == (0, 2), done

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware_bridge.printable import MOST_CHARS, printable
+from firmware_bridge.printable import MAX_CHARS, printable
 
 
 @pytest.mark.parametrize(
@@ -33,9 +33,9 @@ def test_any_text_is_one_printable_line_that_utf_8_can_write(text: str) -> None:
     shown = printable(text)
     assert shown.isprintable()
     shown.encode()
-    assert len(shown) <= 10 * MOST_CHARS
+    assert len(shown) <= 10 * MAX_CHARS
 
 
 def test_a_long_text_is_cut() -> None:
-    assert printable("x" * 10**6) == "x" * MOST_CHARS + "…"
+    assert printable("x" * 10**6) == "x" * MAX_CHARS + "…"
     assert printable("x" * 5, 5) == "x" * 5

@@ -8,8 +8,8 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 
-MOST_BYTES = 1 << 16
-_MOST_CHANGES = 6
+MAX_BYTES = 1 << 16
+_MAX_CHANGES = 6
 _SUSPICIOUS = (
     b"\0", b"\xff", b"\x7f", b"\x80", b"\r", b"\n", b"\r\n", b",", b"*", b"$", b'"', b"'", b"-", b".", b"=", b"[", b"]",
     b"0", b"-1", b"1e999", b"nan", b"inf", b"99999999999999999999", b"\xff\xff\xff\xff",
@@ -23,12 +23,12 @@ def inputs(seeds: Sequence[bytes], seed: int) -> Iterator[bytes]:
     rng = random.Random(seed)
     yield from seeds
     while True:
-        yield _damaged(rng.choice(seeds), seeds, rng)[:MOST_BYTES]
+        yield _damaged(rng.choice(seeds), seeds, rng)[:MAX_BYTES]
 
 
 def _damaged(data: bytes, seeds: Sequence[bytes], rng: random.Random) -> bytes:
     changed = bytearray(data)
-    for _ in range(rng.randint(1, _MOST_CHANGES)):
+    for _ in range(rng.randint(1, _MAX_CHANGES)):
         at = rng.randint(0, len(changed))
         length = min(rng.choice((1, 1, 1, 2, 4, 16, 256)), len(changed) - at)
         match rng.randrange(7):

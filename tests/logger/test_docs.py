@@ -32,7 +32,7 @@ PAPERS = sorted(
     path for path in ROOT.rglob("*.md") if not {".venv", "node_modules"} & set(path.relative_to(ROOT).parts)
 )
 README, LOGGER, CONFIG = ROOT / "README.md", ROOT / "logger/README.md", ROOT / "logger/config/README.md"
-MOST_README_LINES, MOST_README_WIDTH = 150, 120
+MAX_README_LINES, MAX_README_WIDTH = 150, 120
 
 
 @cache
@@ -49,8 +49,8 @@ def missing(names: Iterable[str], text: str) -> list[str]:
 
 def test_the_readme_is_short() -> None:
     lines = README.read_text(encoding="utf-8").splitlines()
-    assert len(lines) <= MOST_README_LINES
-    assert [line for line in lines if len(line) > MOST_README_WIDTH] == []
+    assert len(lines) <= MAX_README_LINES
+    assert [line for line in lines if len(line) > MAX_README_WIDTH] == []
 
 
 def test_every_verb_is_in_the_chapter_of_commands() -> None:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from firmware_bridge.gps.nmea_fields import DAY_US
 from firmware_bridge.records import can_id_of
-from logger.replay.canlogs.entry import CLASSIC_BYTES, MOST_BYTES, Entry, octets
+from logger.replay.canlogs.entry import CLASSIC_BYTES, MAX_BYTES, Entry, octets
 
 _HEAD = re.compile(rb"^\*\*\*\s*BUSMASTER", re.IGNORECASE)
 _LINE = re.compile(
@@ -62,7 +62,7 @@ class Busmaster:
             number = int(match[6], self._base)
         except ValueError:
             return "busmaster"
-        if data is None or length > MOST_BYTES:
+        if data is None or length > MAX_BYTES:
             return "busmaster"
         if len(data) != length:
             return "length"

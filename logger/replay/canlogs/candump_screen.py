@@ -20,7 +20,7 @@ from statistics import median
 from typing import Final
 
 from firmware_bridge.records import ERR_FLAG, can_id_of
-from logger.replay.canlogs.entry import CLASSIC_BYTES, MOST_BYTES, Entry, micros, octets
+from logger.replay.canlogs.entry import CLASSIC_BYTES, MAX_BYTES, Entry, micros, octets
 
 STEP_US: Final = 1000
 """Between frames without stamps: a busy 500 kbit/s bus carries a few frames a millisecond, an idle one fewer."""
@@ -87,7 +87,7 @@ class CandumpScreen:
             data: bytes | None = bytes(min(length, CLASSIC_BYTES))
         else:
             data = _data(_ASCII_COLUMN.sub(b"", rest.replace(b"ERRORFRAME", b"")).strip())
-        if data is None or length > MOST_BYTES:
+        if data is None or length > MAX_BYTES:
             return "candump"
         if len(data) != length:
             return "length"

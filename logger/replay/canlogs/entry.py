@@ -6,7 +6,7 @@ import re
 from typing import Final, NamedTuple
 
 CLASSIC_BYTES: Final = 8
-MOST_BYTES: Final = 64
+MAX_BYTES: Final = 64
 BUS_ERROR_CLASS: Final = 0x80
 """SocketCAN's class of bus errors (CAN_ERR_BUSERROR): all that most programs write of an error frame."""
 _HEX_BYTES = re.compile(rb"(?:[0-9A-Fa-f]{1,2}(?:[ ,;]+|$))*", re.ASCII)

@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 
 from firmware_bridge.records import ERR_FLAG, can_id_of
-from logger.replay.canlogs.entry import CLASSIC_BYTES, MOST_BYTES, Entry
+from logger.replay.canlogs.entry import CLASSIC_BYTES, MAX_BYTES, Entry
 
 _HEAD = re.compile(rb"^timestamp,arbitration_id,extended,remote,error,dlc,data\s*$", re.IGNORECASE)
 _LINE = re.compile(
@@ -41,7 +41,7 @@ class PythonCanCsv:
             data = bytes(min(length, CLASSIC_BYTES)) if is_remote else base64.b64decode(packed, validate=True)
         except binascii.Error:
             return "csv"
-        if length > MOST_BYTES or (not is_remote and len(data) != length):
+        if length > MAX_BYTES or (not is_remote and len(data) != length):
             return "length"
         number = int(digits, 16)
         flagged = can_id_of(

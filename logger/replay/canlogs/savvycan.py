@@ -14,7 +14,7 @@ import re
 from collections.abc import Sequence
 
 from firmware_bridge.records import can_id_of
-from logger.replay.canlogs.entry import CLASSIC_BYTES, MOST_BYTES, Entry, micros, octets
+from logger.replay.canlogs.entry import CLASSIC_BYTES, MAX_BYTES, Entry, micros, octets
 
 _NEEDED = frozenset({"timestamp", "id", "len"})
 _TRUE = frozenset({b"true", b"1", b"yes", b"x"})
@@ -67,7 +67,7 @@ class SavvyCan:
         if not (_STAMP.fullmatch(stamp) and _HEX.fullmatch(identifier) and length.isdigit()):
             return "csv"
         size = int(length)
-        written = b" ".join(cells[self._first_data : self._first_data + min(size, MOST_BYTES)])
+        written = b" ".join(cells[self._first_data : self._first_data + min(size, MAX_BYTES)])
         data = octets(_PREFIX.sub(b"", written))
         if data is None:
             return "csv"

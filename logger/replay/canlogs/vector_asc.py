@@ -17,7 +17,7 @@ import re
 from collections.abc import Sequence
 
 from firmware_bridge.records import ERR_FLAG, STANDARD_MASK, can_id_of
-from logger.replay.canlogs.entry import BUS_ERROR_CLASS, CLASSIC_BYTES, MOST_BYTES, Entry, micros, octets
+from logger.replay.canlogs.entry import BUS_ERROR_CLASS, CLASSIC_BYTES, MAX_BYTES, Entry, micros, octets
 
 _BASE = re.compile(rb"^\s*base\s+(hex|dec)\b(?:\s+timestamps\s+(absolute|relative))?", re.IGNORECASE)
 _STAMPED = re.compile(rb"^\s*(\d{1,12}\.\d{1,9})\s+(.*)$", re.DOTALL)
@@ -97,7 +97,7 @@ class VectorAsc:
     def _fd(self, match: re.Match[bytes]) -> Entry | str:
         bus, digits, extended, _, switched, passive, size, rest = match.groups()
         number, length = self._number(digits), int(size)
-        data = self._data(rest, length) if length <= MOST_BYTES else None
+        data = self._data(rest, length) if length <= MAX_BYTES else None
         if number is None or data is None:
             return "asc"
         if len(data) != length:

@@ -111,7 +111,7 @@ _WORDS = {
 }  # fmt: skip
 _VALUES_OF = {"dz": {"speed_kmh"}, "dn": {"time_s"}, "dt": {"time_s"}, "tc": {"allowed_min"}}
 _ORDER = [meaning.kind for meaning in ELEMENTS.values()]
-_MOST_NAMED = 40
+_MAX_NAMED = 40
 
 
 @dataclass(slots=True)
@@ -206,9 +206,9 @@ class Translator:
         ):
             if found:
                 names = [f"{_quoted(name)} x {len(lines)}" for name, lines in sorted(found.items())]
-                more = [f"{len(names) - _MOST_NAMED} more"] if len(names) > _MOST_NAMED else []
+                more = [f"{len(names) - _MAX_NAMED} more"] if len(names) > _MAX_NAMED else []
                 first = min(lines[0] for lines in found.values())
-                self._remarks.append(Remark(first, what + ", ".join(names[:_MOST_NAMED] + more)))
+                self._remarks.append(Remark(first, what + ", ".join(names[:_MAX_NAMED] + more)))
         if self._with_comma:
             what = f"{len(self._with_comma)} numbers written with a decimal comma: read as with a point"
             self._remarks.append(Remark(self._with_comma[0], what))

@@ -21,9 +21,9 @@ OFF_LINE_M: Final = 500.0
 """A waypoint further away is not on the line. Organisers' tracks pass within metres, sketched ones cut corners."""
 SAME_PASS_M: Final = 300.0
 """Places closer together along the line than this are one pass of it: a hairpin offers the nearer one."""
-MOST_PLACES: Final = 8
+MAX_PLACES: Final = 8
 """Passes considered for one waypoint, the nearest ones: no route passes a place more often."""
-MOST_STEPS: Final = 2_000_000
+MAX_STEPS: Final = 2_000_000
 """Bound on segments and balls checked for all waypoints of a line, some 3 s of a laptop. Three thousand waypoints of a
 drive at 10 Hz take a quarter of it; a line coiled within a kilometre would take a thousand times as many."""
 _RUN: Final = 8
@@ -65,12 +65,12 @@ class LinePasses:
         return self._along_m[-1]
 
     def near(self, point: Vector) -> list[Place]:
-        """Return the nearest passes of the line by `point`, at most MOST_PLACES, in order along the line.
+        """Return the nearest passes of the line by `point`, at most MAX_PLACES, in order along the line.
 
         Raises ConfigurationError if the line winds so much that this takes too long.
         """
         if point not in self._known:
-            nearest = sorted(self._passes(point), key=lambda place: place.off_m)[:MOST_PLACES]
+            nearest = sorted(self._passes(point), key=lambda place: place.off_m)[:MAX_PLACES]
             self._known[point] = sorted(nearest)
         return self._known[point]
 
@@ -107,7 +107,7 @@ class LinePasses:
                     continue
                 nearest = segment
             self._steps += _RUN
-        if self._steps > MOST_STEPS:
+        if self._steps > MAX_STEPS:
             raise ConfigurationError(
                 "the track passes its waypoints too often to place them along it",
                 where=self._where,

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from logger.stage import geo
 from logger.stage.itinerary import PAIRS, Waypoint
 
-_ENDS_A_ZONE = ("dz", "dss", "ass")
+_ZONE_END_KINDS = ("dz", "dss", "ass")
 """Kinds that end a zone without an end of its own."""
 
 
@@ -88,7 +88,7 @@ def _pair(marks: list[Mark], first: str, last: str, end_km: float, remarks: list
     unended: Mark | None = None  # a zone whose end must still be added
     for index, mark in enumerate(marks):
         kind = mark.waypoint.kind
-        if unended is not None and kind in _ENDS_A_ZONE:
+        if unended is not None and kind in _ZONE_END_KINDS:
             yield _end(unended, last, mark.waypoint)
             unended = None
         if kind == last and not is_open:

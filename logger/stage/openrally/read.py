@@ -26,7 +26,7 @@ from logger.stage.openrally.route_line import Sought
 from logger.stage.openrally.sections import cut_sections
 from logger.stage.openrally.xml import RouteFile
 
-MOST_REMARKS = 200
+MAX_REMARKS = 200
 """Bound on warnings: nobody reads more, and a broken file could give one per point."""
 
 LONGEST_SECTION_KM = 5000.0
@@ -201,9 +201,9 @@ def _marks(notes: Sequence[Note], odometer: Odometer, remarks: list[Remark]) -> 
 
 
 def _sorted(remarks: list[Remark]) -> tuple[Remark, ...]:
-    """Return the remarks in line order, those on the whole file first, at most MOST_REMARKS."""
+    """Return the remarks in line order, those on the whole file first, at most MAX_REMARKS."""
     remarks = sorted(remarks, key=lambda remark: remark.line or 0)
-    if len(remarks) > MOST_REMARKS:
-        more = Remark(None, f"and {len(remarks) - MOST_REMARKS} more warnings")
-        return (*remarks[:MOST_REMARKS], more)
+    if len(remarks) > MAX_REMARKS:
+        more = Remark(None, f"and {len(remarks) - MAX_REMARKS} more warnings")
+        return (*remarks[:MAX_REMARKS], more)
     return tuple(remarks)

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 from logger.stage import geo
 from logger.stage.openrally.line_passes import OFF_LINE_M, SAME_PASS_M, LinePasses, Place
 
-MOST_COPIES: Final = 4
+MAX_COPIES: Final = 4
 """Bound on copies of one track in a file; some programs write one per day, colour or folder."""
 STATED_OFF_M: Final = 200.0
 STATED_OFF_SHARE: Final = 0.03
@@ -90,7 +90,7 @@ def once(positions: Sequence[tuple[float, float]]) -> Sequence[tuple[float, floa
 
     A loop driven twice is not a copy: it ends where it begins.
     """
-    for copies in range(2, MOST_COPIES + 1):
+    for copies in range(2, MAX_COPIES + 1):
         size, rest = divmod(len(positions), copies)
         is_copied = not rest and size > 1 and list(positions) == list(positions[:size]) * copies
         if is_copied and geo.distance_m(*positions[0], *positions[size - 1]) > OFF_LINE_M:

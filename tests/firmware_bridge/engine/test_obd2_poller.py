@@ -46,7 +46,7 @@ class Ecu:
     delay_us: int = 20_000
     mute: set[int] = field(default_factory=set)
     is_on: bool = True
-    most_pids: int = MAX_PIDS
+    max_pids: int = MAX_PIDS
     pending: list[bytes] = field(default_factory=list)
 
     def answers(self, sent: CanFrame) -> list[CanFrame]:
@@ -55,7 +55,7 @@ class Ecu:
             return self._sent(pending, sent.t_us + 1_000)
         if not self.is_on or sent.can_id != self.request_id:
             return []
-        pids = requested_pids(sent.data)[: self.most_pids]
+        pids = requested_pids(sent.data)[: self.max_pids]
         assert pids
         values = [(pid, value) for pid in pids if pid not in self.mute and (value := self._value(pid))]
         if not values:
@@ -142,7 +142,7 @@ def test_one_request_at_a_time_until_answer_or_timeout() -> None:
     assert request.can_id == STANDARD_REQUEST_ID
     [again] = poller.due(ANSWER_TIMEOUT_US)
     assert again.can_id == EXTENDED_REQUEST_ID
-    assert (poller.asked, poller.answered) == (2, 0)
+    assert (poller.requested, poller.answered) == (2, 0)
 
 
 def test_next_request_follows_an_answer_at_once() -> None:
@@ -239,7 +239,7 @@ def test_requests_several_pids_and_sends_flow_control() -> None:
 
 
 def test_car_that_answers_only_the_first_pid_gets_single_requests() -> None:
-    sent = drive(Poller(), [Ecu(frozenset(PIDS), most_pids=1)], 0, 20 * SECOND_US)
+    sent = drive(Poller(), [Ecu(frozenset(PIDS), max_pids=1)], 0, 20 * SECOND_US)
     groups = [frame for frame in sent if len(requested_pids(frame.data)) > 1]
     assert len(groups) == MAX_INCOMPLETE
     assert set(pids_of(sent)) >= set(PIDS)

@@ -122,7 +122,7 @@ def test_polling_rate_follows_the_dongle(model: str) -> None:
 
 
 def test_a_car_that_answers_one_pid_at_a_time() -> None:
-    host = Host(dongle("elm327", most_pids=1), ASKING)
+    host = Host(dongle("elm327", max_pids=1), ASKING)
     host.run(30.0, polls=True)
     assert set(host.values) == {pid.channel.name for pid in PIDS.values()}
 

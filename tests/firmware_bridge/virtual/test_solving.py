@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware_bridge.virtual.solving import MOST_STEPS, zero
+from firmware_bridge.virtual.solving import MAX_STEPS, zero
 
-LOOKS = 2 + MOST_STEPS
+LOOKS = 2 + MAX_STEPS
 
 
 class Counted:

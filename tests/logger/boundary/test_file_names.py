@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from firmware_bridge.errors import LogError
 from logger.boundary.file_names import (
-    MOST_NAME_BYTES,
+    MAX_NAME_BYTES,
     is_file_name,
     is_without_links,
     open_unlinked,
@@ -104,7 +104,7 @@ def test_a_value_that_is_not_text_is_not_a_name(name: object) -> None:
 
 
 def test_room_is_left_for_a_suffix(tmp_path: Path) -> None:
-    name = "n" * (MOST_NAME_BYTES - 70)
+    name = "n" * (MAX_NAME_BYTES - 70)
     assert is_file_name(name, room_bytes=70)
     assert not is_file_name(name + "n", room_bytes=70)
     with pytest.raises(LogError, match="185 bytes"):
@@ -118,7 +118,7 @@ def test_an_accepted_name_stays_in_its_folder(name: str) -> None:
         path = within(folder, name)
         assert path.parent == folder
         assert os.path.normpath(path) == str(path)
-        assert len(os.fsencode(path.name)) <= MOST_NAME_BYTES
+        assert len(os.fsencode(path.name)) <= MAX_NAME_BYTES
     proposed = suggested(name, room_bytes=10)
     assert is_file_name(proposed, room_bytes=10), proposed
 

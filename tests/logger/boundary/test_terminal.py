@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logger.boundary.terminal import MOST_LINE_CHARS, echo, echo_json, json_text, print_table, print_tables
+from logger.boundary.terminal import MAX_LINE_CHARS, echo, echo_json, json_text, print_table, print_tables
 from logger.export.csv_cells import cell_text
 from tests.logger.command_line import ENVIRONMENT, ROOT
 from tests.logger.hostile_texts import HOSTILE, stray
@@ -85,7 +85,7 @@ def test_a_line_is_one_line_and_bounded(capsys: pytest.CaptureFixture[str]) -> N
     assert stray(out + err) == []
     assert (out.count("\n"), err.count("\n")) == (1, 1)
     assert "[red]red[/red]" in out
-    assert len(err) == MOST_LINE_CHARS + 2
+    assert len(err) == MAX_LINE_CHARS + 2
 
 
 def test_tables_keep_their_columns(capsys: pytest.CaptureFixture[str]) -> None:
@@ -94,7 +94,7 @@ def test_tables_keep_their_columns(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert stray(out) == []
     assert out.count("\n") == 3 + 4
-    assert max(map(len, out.splitlines())) < 10 * MOST_LINE_CHARS
+    assert max(map(len, out.splitlines())) < 10 * MAX_LINE_CHARS
 
 
 @given(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logger.boundary.untrusted_json import MOST_BYTES, MOST_DEPTH, loads
+from logger.boundary.untrusted_json import MAX_BYTES, MAX_DEPTH, loads
 
 _VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -40,7 +40,7 @@ def test_nothing_else_is_ever_raised(text: str | bytes) -> None:
         "[" * 1_000_000,
         "[" * 100_000 + "]" * 100_000,
         '{"a":' * 100_000 + "1" + "}" * 100_000,
-        "[" * (MOST_DEPTH + 1) + "]" * (MOST_DEPTH + 1),
+        "[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1),
         "1e999",
         "-1e999",
         "NaN",
@@ -52,7 +52,7 @@ def test_nothing_else_is_ever_raised(text: str | bytes) -> None:
         "",
         b"\xff\xfe",
         b"\x00",
-        " " * (MOST_BYTES + 1),
+        " " * (MAX_BYTES + 1),
         '[{"a":1},' * 400_000,
     ],
 )

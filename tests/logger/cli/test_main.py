@@ -16,7 +16,7 @@ from logger.cli.main import VERBS, cli
 from tests.logger.command_line import ENVIRONMENT, stagelog
 
 DONE, FOUND_WRONG, USAGE, CONFIGURATION, IO = 0, 1, 2, 64, 74
-MOST_SUMMARY_CHARS = 60
+MAX_SUMMARY_CHARS = 60
 """The overview stays one line per verb in a narrow terminal."""
 GPS = '[log]\ndirectory = "logs"\n[gps]\nport = "gps"\n'
 CAN = '[log]\ndirectory = "logs"\n[[can]]\nname = "engine"\nport = "can"\nprotocol = "slcan"\n'
@@ -276,7 +276,7 @@ def test_help_is_complete(verb: str) -> None:
     assert command is not None
     assert command.help
     assert re.fullmatch(r"[A-Z][a-z]+ [^?!]*\.", VERBS[verb].summary)
-    assert len(VERBS[verb].summary) < MOST_SUMMARY_CHARS
+    assert len(VERBS[verb].summary) < MAX_SUMMARY_CHARS
     help_text = command.get_help(click.Context(command, info_name=verb))
     for parameter in command.params:
         if isinstance(parameter, click.Option):

@@ -11,7 +11,7 @@ from logger.demo import demo, stages
 from logger.logfile.verify import verify
 from logger.recorder.daemon import RecorderStatus
 
-MOST_REPORTS = 60
+MAX_REPORTS = 60
 """One a second; the crew page is long up."""
 
 
@@ -31,7 +31,7 @@ def test_it_ends_without_reporting_a_lost_recorder(
     def until_connected(_status: RecorderStatus) -> None:
         nonlocal said, reports
         said, reports = said + capfd.readouterr().err, reports + 1
-        if "connected to the recorder" in said or reports == MOST_REPORTS:
+        if "connected to the recorder" in said or reports == MAX_REPORTS:
             stop.set()
 
     demo.run(begun, 10, 100, stop, lambda address: None, until_connected)

@@ -17,7 +17,7 @@ from logger.export import formats
 from logger.logfile import reader, selection
 from logger.logfile.border import open_log_readonly
 from logger.logfile.meta import car_of, json_of, meta_of
-from logger.logfile.session_rows import MOST_SESSIONS, SessionRows
+from logger.logfile.session_rows import MAX_SESSIONS, SessionRows
 from logger.logfile.verify import verify
 from logger.replay.replay import Capture
 from logger.replay.replay_to_log import replay
@@ -210,7 +210,7 @@ def test_the_rows_of_each_session_are_those_of_a_full_search(tmp_path: Path) -> 
             )
             assert rows.count("frame", session) >= len(found)
         with pytest.raises(LogError, match="sessions"):
-            SessionRows(connection, range(MOST_SESSIONS + 1))
+            SessionRows(connection, range(MAX_SESSIONS + 1))
 
 
 @pytest.mark.parametrize(

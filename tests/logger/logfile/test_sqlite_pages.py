@@ -81,9 +81,9 @@ def test_memory_does_not_grow_with_the_table(tmp_path: Path, monkeypatch: pytest
         table = table_of(connection, "t")
         assert table is not None
         assert sum(len(cells.whole(0)) for cells, _ in table.cells()) == len(rows)
-        _, most_bytes = tracemalloc.get_traced_memory()
+        _, max_bytes = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-    assert most_bytes < (tmp_path / "t.db").stat().st_size / 3
+    assert max_bytes < (tmp_path / "t.db").stat().st_size / 3
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from logger.replay.python_can_reader import LEAST_CPU_S
+from logger.replay.python_can_reader import MIN_CPU_S
 from tests.logger.command_line import stagelog
 
 can = pytest.importorskip("can")
@@ -141,4 +141,4 @@ def require_bounded(path: Path) -> None:
     assert len(lines) == 1 == len(ended.err.splitlines()), ended
     assert "Traceback" not in ended.err
     assert peak_mb < 500  # python-can, asammdf and numpy themselves are 200
-    assert used_s < 3 * LEAST_CPU_S + 20e-6 * path.stat().st_size
+    assert used_s < 3 * MIN_CPU_S + 20e-6 * path.stat().st_size

@@ -10,7 +10,7 @@ from logger.config import configuration
 from logger.demo import stages
 from logger.stage import itinerary
 from logger.tomlconfig import limits
-from logger.tomlconfig.schema import MOST_PROBLEMS, TomlError, TomlFile
+from logger.tomlconfig.schema import MAX_PROBLEMS, TomlError, TomlFile
 from tests.logger.command_line import stagelog
 
 CASES = Path(__file__).parents[2] / "field_cases" / "adversary"
@@ -53,7 +53,7 @@ def test_a_file_of_nothing_but_mistakes_names_a_hundred() -> None:
     text = "".join(f"key_{n} = {n}\n" for n in range(50_000))
     with pytest.raises(TomlError) as caught:
         TomlFile(text, "x.toml").build(configuration.Config)
-    assert len(caught.value.problems) == MOST_PROBLEMS
+    assert len(caught.value.problems) == MAX_PROBLEMS
 
 
 DATES = [

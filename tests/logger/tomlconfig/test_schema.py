@@ -22,7 +22,7 @@ _CALENDAR = (datetime.fromisoformat("1900-01-01"), datetime.fromisoformat("2200-
 @dataclass(frozen=True, slots=True)
 class Wheel:
     name: str
-    size_mm: float = field(metadata=within(above=0, most=1000))
+    size_mm: float = field(metadata=within(above=0, maximum=1000))
     driven: bool = True
 
     def flaws(self) -> Iterable[Flaw]:

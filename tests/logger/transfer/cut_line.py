@@ -14,7 +14,7 @@ SLOW_TURN_S = 0.1
 
 
 class CutLine:
-    """A line to `port` of this machine that breaks `cuts` times, each after up to `most_bytes` from the server.
+    """A line to `port` of this machine that breaks `cuts` times, each after up to `max_bytes` from the server.
 
     After `silent_at` bytes from the server it passes nothing more on any connection, and breaks none. `bytes_s` limits
     its rate.
@@ -24,14 +24,14 @@ class CutLine:
         self,
         port: int,
         cuts: int,
-        most_bytes: int,
+        max_bytes: int,
         seed: int,
         *,
         silent_at: int | None = None,
         bytes_s: float | None = None,
     ) -> None:
         self._server_port = port
-        self._left, self._most = cuts, most_bytes
+        self._left, self._most = cuts, max_bytes
         self._silent_at, self._over = silent_at, threading.Event()
         self._bytes_s = bytes_s
         self._random = random.Random(seed)

@@ -13,7 +13,7 @@ Pieces = Iterable[bytes | float]
 """A response on the wire: bytes, and seconds of silence between them."""
 Behaviour = Callable[[str, bytes], Pieces]
 """Answers a request, given its method with path, and all of its bytes."""
-LEAST_REQUEST = b"\r\n\r\n"
+MIN_REQUEST = b"\r\n\r\n"
 
 
 class HostileServer:
@@ -50,16 +50,16 @@ class HostileServer:
         with suppress(OSError), client:
             client.settimeout(20)
             request = b""
-            while LEAST_REQUEST not in request:
+            while MIN_REQUEST not in request:
                 if not (data := client.recv(65536)):
                     return
                 request += data
-            head, _, body = request.partition(LEAST_REQUEST)
+            head, _, body = request.partition(MIN_REQUEST)
             for line in head.lower().split(b"\r\n"):
                 if line.startswith(b"content-length:"):
                     while len(body) < int(line.partition(b":")[2]):
                         body += client.recv(65536)
-            self.requests.append(head + LEAST_REQUEST + body)
+            self.requests.append(head + MIN_REQUEST + body)
             method, path, _ = head.decode().split(" ", 2)
             for piece in self._behave(f"{method} {path}", request):
                 if self._over.is_set():
@@ -95,9 +95,9 @@ def trickle(data: bytes, pause_s: float = 0.02) -> Pieces:
         yield pause_s
 
 
-def until_closed(piece: bytes, pause_s: float = 0.0, most_s: float = 30.0) -> Pieces:
+def until_closed(piece: bytes, pause_s: float = 0.0, max_s: float = 30.0) -> Pieces:
     """The same piece repeatedly, until the client closes."""
-    until_s = time.monotonic() + most_s
+    until_s = time.monotonic() + max_s
     while time.monotonic() < until_s:
         yield piece
         if pause_s:

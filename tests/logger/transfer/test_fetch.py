@@ -166,7 +166,7 @@ def test_a_line_that_is_cut_repeatedly(
     tmp_path: Path, served: Served, laptop: Path, figures: Figures
 ) -> None:
     log = large(logs_of(tmp_path) / NAME, 12)
-    with CutLine(served.port, cuts=25, most_bytes=1_500_000, seed=4) as line:
+    with CutLine(served.port, cuts=25, max_bytes=1_500_000, seed=4) as line:
         done = fetch(line.port, laptop)
         assert (done.code, done.out.partition(", ")[2]) == (0, "whole\n"), done.err
         assert line.cuts == 25
@@ -182,7 +182,7 @@ def test_a_line_that_is_cut_repeatedly(
 def test_a_phones_hotspot(tmp_path: Path, served: Served, laptop: Path) -> None:
     """20 kB/s, cut about every 40 kB, with the default limits."""
     log = closed(logs_of(tmp_path) / NAME, 3000)
-    with CutLine(served.port, cuts=6, most_bytes=80_000, seed=5, bytes_s=20_000) as line:
+    with CutLine(served.port, cuts=6, max_bytes=80_000, seed=5, bytes_s=20_000) as line:
         done = fetch(line.port, laptop, patience=10)
     assert (done.code, done.out.partition(", ")[2]) == (0, "whole\n"), done.err
     assert line.cuts == 6
@@ -192,7 +192,7 @@ def test_a_phones_hotspot(tmp_path: Path, served: Served, laptop: Path) -> None:
 def begin_and_kill(port: int, laptop: Path, least_bytes: int) -> Path:
     """Kill a fetch when part of the log is there, and it can never be complete; returns the part."""
     silent_at = least_bytes + 2_000_000  # bytes in the fetch's memory are not in its file
-    with CutLine(port, cuts=0, most_bytes=1, seed=1, silent_at=silent_at) as line:
+    with CutLine(port, cuts=0, max_bytes=1, seed=1, silent_at=silent_at) as line:
         command = [sys.executable, "-m", "logger", "fetch", f"http://127.0.0.1:{line.port}", str(laptop)]
         process = subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.DEVNULL)
         try:
@@ -218,7 +218,7 @@ def test_a_fetch_resumes_where_a_killed_one_stopped_also_after_a_restart_of_the_
         log.write(large_rows(10, 10**9))
         log.commit()
         with serving(tmp_path / "car", tmp_path / "live.sock") as server:
-            with CutLine(server.port, cuts=0, most_bytes=1, seed=1) as line:
+            with CutLine(server.port, cuts=0, max_bytes=1, seed=1) as line:
                 assert fetch(line.port, laptop).code == 0
                 size = (laptop / NAME).stat().st_size
                 assert line.forwarded < size - had + 20_000, "only the rest was sent"

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from logger.boundary import whole_file
-from logger.boundary.untrusted_json import MOST_BYTES
+from logger.boundary.untrusted_json import MAX_BYTES
 from logger.cli import main
 from logger.transfer import exchange
 from logger.transfer.retry import Retry
@@ -445,7 +445,7 @@ def test_bad_lists_with_a_valid_log_in_them(fetch: Fetch, laptop: Path, tmp_path
 def test_a_list_of_the_maximum_length(fetch: Fetch) -> None:
     names = [{"name": f"{number}.db"} for number in range(30_000)]
     body = json.dumps({"logs": names}).encode()
-    assert len(body) < MOST_BYTES
+    assert len(body) < MAX_BYTES
     with HostileServer(at_list(answer(body))) as server:
         done = fetch(server.port, "--name", "none*")
     assert done.code == 74

@@ -22,7 +22,7 @@ from logger.transfer.state import state_of
 from tests.logger.command_line import ROOT
 from tests.logger.transfer.logs_made import being_recorded, closed, content, rows
 
-WAYS = pytest.mark.parametrize("most_wal_bytes", [copying.MOST_WAL_BYTES, 0], ids=["pages", "rows"])
+WAYS = pytest.mark.parametrize("max_wal_bytes", [copying.MAX_WAL_BYTES, 0], ids=["pages", "rows"])
 
 
 BESIDE = 8
@@ -52,9 +52,9 @@ def test_a_damaged_closed_log_is_copied_with_its_damage(tmp_path: Path) -> None:
 
 @WAYS
 def test_a_log_that_is_being_recorded_is_copied_whole(
-    tmp_path: Path, most_wal_bytes: int, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, max_wal_bytes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(copying, "MOST_WAL_BYTES", most_wal_bytes)
+    monkeypatch.setattr(copying, "MAX_WAL_BYTES", max_wal_bytes)
     with being_recorded(tmp_path / "a-001.db", 30_000) as log:
         before = content(log.path)
         taken = snapshot(log.path, tmp_path / "copy")
@@ -75,9 +75,9 @@ def write_on(log: Log, stop: threading.Event, commits: list[int]) -> None:
 
 @WAYS
 def test_a_commit_during_the_copy_is_in_it_whole_or_not_at_all(
-    tmp_path: Path, most_wal_bytes: int, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, max_wal_bytes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(copying, "MOST_WAL_BYTES", most_wal_bytes)
+    monkeypatch.setattr(copying, "MAX_WAL_BYTES", max_wal_bytes)
     monkeypatch.setattr(copying, "FIRST_ROWS", 50)
     monkeypatch.setattr(copying, "HOLD_S", 0.0005)
     stop, commits = threading.Event(), list[int]()
@@ -103,7 +103,7 @@ def test_a_copy_by_rows_lets_the_write_ahead_log_restart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """F16 without a process: between slices no reader holds the log, so its WAL stays short."""
-    monkeypatch.setattr(copying, "MOST_WAL_BYTES", 0)
+    monkeypatch.setattr(copying, "MAX_WAL_BYTES", 0)
     monkeypatch.setattr(copying, "_next_slice_rows", lambda *_: 500)
     longest = 0
     with being_recorded(tmp_path / "a-001.db", 20_000) as log:
@@ -120,16 +120,16 @@ def test_a_copy_by_rows_lets_the_write_ahead_log_restart(
         taken = snapshot(log.path, tmp_path / "copy", meanwhile)
         assert len(content(taken.path)["frame"]) == 20_003
         assert written * 30 > 2 * longest, "far more was written than the WAL ever held"
-    assert longest < 2 * copying.MOST_WAL_BYTES + 6_000_000
+    assert longest < 2 * copying.MAX_WAL_BYTES + 6_000_000
     assert verify(tmp_path / "copy") == []
 
 
 @WAYS
 @pytest.mark.parametrize("recording", [True, False])
 def test_a_cancelled_copy_leaves_nothing(
-    tmp_path: Path, most_wal_bytes: int, recording: bool, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, max_wal_bytes: int, recording: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(copying, "MOST_WAL_BYTES", most_wal_bytes)
+    monkeypatch.setattr(copying, "MAX_WAL_BYTES", max_wal_bytes)
 
     def enough(done: float) -> None:
         if done > 0.3:
@@ -182,13 +182,13 @@ except PermissionError:
     pass
 else:
     sys.exit("this user can write the logs: nothing would be shown")
-copying.MOST_WAL_BYTES = int(sys.argv[3])
+copying.MAX_WAL_BYTES = int(sys.argv[3])
 taken = snapshot(log, to)
 print(taken.state.rows, verify(taken.path))
 """
 
 
-def copied_by_other_user(place: Path, log: Path, most_wal_bytes: int) -> str:
+def copied_by_other_user(place: Path, log: Path, max_wal_bytes: int) -> str:
     """The copy made by another user, who is in the group but does not own the logs' directory."""
     for path in (log.parent, *log.parent.iterdir()):
         os.chown(path, 0, 4321)
@@ -200,7 +200,7 @@ def copied_by_other_user(place: Path, log: Path, most_wal_bytes: int) -> str:
         AS_OTHER_USER,
         str(log),
         str(place / "state" / "copy"),
-        str(most_wal_bytes),
+        str(max_wal_bytes),
     ]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
@@ -211,15 +211,15 @@ def copied_by_other_user(place: Path, log: Path, most_wal_bytes: int) -> str:
 
 @WAYS
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-def test_the_crew_servers_user_can_copy_with_read_access_only(most_wal_bytes: int) -> None:
+def test_the_crew_servers_user_can_copy_with_read_access_only(max_wal_bytes: int) -> None:
     mask = os.umask(0o027)
     try:
         with tempfile.TemporaryDirectory(prefix="stagelog-test-") as folder:  # pytest's own are root's alone
             place = Path(folder)
             place.chmod(0o755)
             with being_recorded(place / "logs" / "a-001.db") as log:
-                assert copied_by_other_user(place, log.path, most_wal_bytes) == f"{3000 + BESIDE} []\n"
+                assert copied_by_other_user(place, log.path, max_wal_bytes) == f"{3000 + BESIDE} []\n"
             shutil.rmtree(place / "state")
-            assert copied_by_other_user(place, log.path, most_wal_bytes) == f"{3000 + BESIDE} []\n"
+            assert copied_by_other_user(place, log.path, max_wal_bytes) == f"{3000 + BESIDE} []\n"
     finally:
         os.umask(mask)

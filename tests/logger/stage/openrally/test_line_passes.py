@@ -11,7 +11,7 @@ import pytest
 
 from logger.stage import geo
 from logger.stage.openrally.line_passes import (
-    MOST_PLACES,
+    MAX_PLACES,
     OFF_LINE_M,
     SAME_PASS_M,
     LinePasses,
@@ -43,7 +43,7 @@ def plainly(points: Sequence[Vector], position: Vector) -> list[Place]:
             passes.append(place)
         elif place.off_m < passes[-1].off_m:
             passes[-1] = place
-    return sorted(sorted(passes, key=lambda place: place.off_m)[:MOST_PLACES])
+    return sorted(sorted(passes, key=lambda place: place.off_m)[:MAX_PLACES])
 
 
 def walk(rng: random.Random, lat: float, lon: float, step_m: float, points: int, turn: float) -> Line:

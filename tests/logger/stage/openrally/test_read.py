@@ -15,7 +15,7 @@ from firmware_bridge.errors import ConfigurationError
 from logger.stage import itinerary
 from logger.stage.itinerary import Itinerary, Section, Waypoint
 from logger.stage.openrally.elements import ELEMENTS
-from logger.stage.openrally.read import MOST_REMARKS, Imported, import_route, read
+from logger.stage.openrally.read import MAX_REMARKS, Imported, import_route, read
 from logger.tomlconfig.schema import TomlError
 from tests.examples import examples
 from tests.logger.stage.openrally.route_files import V103, gpx, imported, warned, wpt
@@ -471,7 +471,7 @@ def test_files_without_a_route_are_refused_in_one_line(file: bytes, message: str
 
 def test_warnings_are_bounded() -> None:
     result = imported(*(wpt(n, "cp", "speed=x") for n in range(400)))
-    assert len(result.warnings) == MOST_REMARKS + 1
+    assert len(result.warnings) == MAX_REMARKS + 1
     assert re.fullmatch(r"and \d+ more warnings", str(result.warnings[-1]))
 
 

@@ -134,7 +134,7 @@ def test_a_drive_at_ten_hertz_with_three_thousand_waypoints_is_placed() -> None:
 
 
 def test_a_line_that_is_wound_up_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(line_passes, "MOST_STEPS", 100_000)
+    monkeypatch.setattr(line_passes, "MAX_STEPS", 100_000)
     positions = [(20 + 0.003 * math.sin(n * 0.037), 45 + 0.003 * math.cos(n * 0.011)) for n in range(20_000)]
     with pytest.raises(ConfigurationError, match=r"^day\.gpx: the track passes its waypoints too often"):
         placed(RouteLine(positions, "day.gpx"), positions[::100])
