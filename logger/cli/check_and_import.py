@@ -9,19 +9,24 @@ import click
 from firmware_bridge.errors import ConfigurationError
 from logger.boundary.terminal import echo
 from logger.boundary.whole_file import write_whole
+from logger.config.discovery import choose
 
 EXIT_FOUND_WRONG = 1
 _PATH = click.Path(path_type=Path)
 
 
 @click.command(name="check")
-@click.argument("file", type=_PATH)
-def check(file: Path) -> int:
-    """Check a configuration or an itinerary and list every error, with its line and key."""
+@click.argument("file", type=_PATH, required=False)
+def check(file: Path | None) -> int:
+    """Check a configuration or an itinerary and list every error, with its line and key.
+
+    Without FILE, the configuration that `stagelog run` would read.
+    """
     from logger.config import configuration, input_files  # noqa: PLC0415
     from logger.recorder import setup  # noqa: PLC0415
     from logger.stage import itinerary  # noqa: PLC0415
 
+    file = choose(file)
     try:
         text = input_files.read_text(file)
         if itinerary.looks_like_itinerary(text):

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from firmware_bridge.engine import preset
+from firmware_bridge.errors import ConfigurationError
 from logger.config.input_files import read_text
 from logger.config.sources import Can, Gps
 from logger.stage.declared import Alarm
@@ -210,6 +211,20 @@ def with_absolute_paths(config: Config) -> Config:
     """The same configuration with absolute paths, for a reader in another folder."""
     absolute: Config = _with_absolute_paths(config)
     return absolute
+
+
+def served_at(config: Config, host: str | None, port: int | None) -> Serve:
+    """[serve] with another host or port, under the same rules. Raises ConfigurationError."""
+    serve = config.serve
+    if host is not None:
+        serve = replace(serve, host=host)
+    if port is not None:
+        serve = replace(serve, port=port)
+    for flaw in serve.flaws():
+        raise ConfigurationError(
+            f"serve.{flaw.key[0]}: {flaw.what}", where=config.places.name, hint=flaw.hint
+        )
+    return serve
 
 
 def is_loopback(host: str) -> bool:

@@ -19,6 +19,8 @@ MAX_BYTES = 1 << 25
 PIPE_S = 2.0
 """A pipe that is silent for this long has no writer."""
 
+_HINTS = {errno.EACCES: "this user may not read it: try again with sudo, or correct its permissions"}
+
 
 class UnreadableError(ConfigurationError):
     """A file that does not exist or cannot be read."""
@@ -63,6 +65,7 @@ def read_bytes(path: Path, hint: str = "check its name") -> bytes:
             is_file = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
             data = file.read(MAX_BYTES + 1) if is_file else _read_pipe(file.fileno())
     except OSError as error:
+        hint = _HINTS.get(error.errno or 0, hint)
         raise UnreadableError(f"cannot be read: {error.strerror}", where=str(path), hint=hint) from error
     if len(data) > MAX_BYTES:
         what = f"over {MAX_BYTES >> 20} MB"

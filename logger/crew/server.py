@@ -10,6 +10,7 @@ affects the recorder.
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import time
 from pathlib import Path
@@ -148,8 +149,10 @@ def _listen(host: str, port: int) -> socket.socket:
             address[:2], family=family, backlog=BACKLOG, dualstack_ipv6=address[0] == "::"
         )
     except OSError as error:
-        hint = "set host and port under [serve] to a free address of this machine"
-        raise DeviceError(f"cannot serve there: {error.strerror}", where=where, hint=hint) from error
+        hint = "choose a free address of this machine with --host and --port, or under [serve]"
+        is_resolver = isinstance(error, socket.gaierror)  # whose numbers are not those of the system
+        reason = error.strerror if is_resolver or error.errno is None else os.strerror(error.errno)
+        raise DeviceError(f"cannot serve there: {reason}", where=where, hint=hint) from error
 
 
 def _address(host: str, listener: socket.socket) -> str:

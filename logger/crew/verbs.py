@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from logger.config.discovery import choose, config_option, find, report
+
 _PATH = click.Path(path_type=Path)
 _compliance = click.option(
     "--compliance/--no-compliance",
@@ -16,16 +18,13 @@ _compliance = click.option(
 
 
 @click.command(name="serve")
+@config_option
+@click.option("--host", help="Address to serve on; overrides [serve] host.")
 @click.option(
-    "-c",
-    "--config",
-    "config_path",
-    type=_PATH,
-    required=True,
-    help="Path of the configuration, stagelog.toml.",
+    "--port", type=click.IntRange(0, 65_535), help="TCP port, 0 for any free; overrides [serve] port."
 )
 @_compliance
-def serve(config_path: Path, compliance: bool | None) -> None:
+def serve(config_path: Path | None, host: str | None, port: int | None, compliance: bool | None) -> None:
     """Serve the crew page until SIGTERM or Ctrl-C.
 
     The recorder may stop and start meanwhile: the page shows it and reconnects. On an address that other machines
@@ -35,8 +34,8 @@ def serve(config_path: Path, compliance: bool | None) -> None:
     from logger.crew import server  # noqa: PLC0415
     from logger.crew.copies import Copies  # noqa: PLC0415
 
-    config = configuration.load(config_path)
-    settings = config.serve
+    config = configuration.load(choose(config_path))
+    settings = configuration.served_at(config, host, port)
     copies = Copies(config.log.directory, settings.state, config.log.min_free_mb * 1_000_000)
     compliant = settings.compliance if compliance is None else compliance
     asyncio.run(
@@ -47,20 +46,25 @@ def serve(config_path: Path, compliance: bool | None) -> None:
 
 
 @click.command(name="watch")
-@click.option(
-    "-c", "--config", "config_path", type=_PATH, help="Path of the configuration, which names the socket."
-)
+@config_option
 @click.option("--socket", "live_socket", type=_PATH, help="The recorder's live socket.")
 @click.option("--once", is_flag=True, help="Print the state once; exit 69 if there is no recorder.")
 @_compliance
 def watch(config_path: Path | None, live_socket: Path | None, once: bool, compliance: bool | None) -> None:
-    """Show the live state in this terminal until Ctrl-C; print one line per second into a pipe."""
+    """Show the live state in this terminal until Ctrl-C; print one line per second into a pipe.
+
+    The configuration names the recorder's live socket; without one, it is that of the installed services. With
+    --socket, a configuration is read only if -c gives it.
+    """
     from logger.config import configuration  # noqa: PLC0415
     from logger.crew import terminal  # noqa: PLC0415
 
     live, served = configuration.Live(), configuration.Serve()
-    if config_path is not None:
-        config = configuration.load(config_path)
+    path = config_path if live_socket else find(config_path)
+    if path is not None:
+        if config_path is None:
+            report(path)
+        config = configuration.load(path)
         live, served = config.live, config.serve
     compliant = served.compliance if compliance is None else compliance
     asyncio.run(terminal.watch(live_socket or live.socket, once=once, compliant=compliant))

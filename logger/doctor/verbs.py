@@ -8,22 +8,14 @@ from pathlib import Path
 import click
 
 from logger.boundary.terminal import echo, echo_json
+from logger.config.discovery import choose, config_option
 
 EXIT_FOUND_WRONG = 1
 _LONGEST_S = 120.0
-_PATH = click.Path(path_type=Path, readable=False)
-"""`examine` reports an unreadable file itself, with a hint."""
 
 
 @click.command(name="doctor")
-@click.option(
-    "-c",
-    "--config",
-    "config_path",
-    type=_PATH,
-    required=True,
-    help="Path of the configuration, stagelog.toml.",
-)
+@config_option
 @click.option(
     "--seconds",
     type=click.FloatRange(1.0, _LONGEST_S),
@@ -32,7 +24,7 @@ _PATH = click.Path(path_type=Path, readable=False)
     help="How long to listen to each port.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for programs.")
-def doctor(config_path: Path, seconds: float, as_json: bool) -> int:
+def doctor(config_path: Path | None, seconds: float, as_json: bool) -> int:
     """Check this car's set-up and print each problem with how to fix it; exit 1 if there is one.
 
     A running recorder is observed without disturbing it, for at least twice its `max_loss_s`. Otherwise the doctor
@@ -42,7 +34,8 @@ def doctor(config_path: Path, seconds: float, as_json: bool) -> int:
     from logger.doctor.examination import examine  # noqa: PLC0415
 
     findings = []
-    for finding in examine(config_path, seconds, threading.Event()):
+    path = choose(config_path, quiet=as_json)
+    for finding in examine(path, seconds, threading.Event()):
         findings.append(finding)
         if not as_json:
             echo(str(finding))

@@ -18,33 +18,27 @@ from firmware_bridge.errors import ConfigurationError, DeviceError
 from firmware_bridge.protocols import ALLOW_NORMAL, OPEN_NORMAL
 from logger.boundary.terminal import echo
 from logger.config import configuration as configs
+from logger.config.discovery import choose, config_option
 
 RESTART_MS = 100
 """A controller restarts this long after it went bus-off, which happens only to one that transmits."""
 _NOT_SUPPORTED = "not supported"
 """Part of the kernel's message for a mode that a driver does not support (EOPNOTSUPP)."""
-_PATH = click.Path(path_type=Path)
 
 
 @click.command(name="canup")
 @click.argument("interface")
-@click.option(
-    "-c",
-    "--config",
-    "config_path",
-    type=_PATH,
-    required=True,
-    help="Path of the configuration, stagelog.toml.",
-)
-def canup(interface: str, config_path: Path) -> None:
+@config_option
+def canup(interface: str, config_path: Path | None) -> None:
     """Bring the CAN interface INTERFACE up with the bit rate and `listen_only` of its [[can]] table. Needs root.
 
     An interface that the configuration does not name is left unchanged.
     """
-    config = configs.load(config_path)
+    path = choose(config_path)
+    config = configs.load(path)
     can = next((can for can in config.can if can.is_interface and can.port == interface), None)
     if can is None:
-        echo(f"{interface}: no [[can]] table of {config_path} names it: left unchanged")
+        echo(f"{interface}: no [[can]] table of {path} names it: left unchanged")
         return
     actual = can_interface.ask(interface)
     if actual is None or not actual.is_can:

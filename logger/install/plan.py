@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from firmware_bridge.errors import ConfigurationError
+from logger.config.discovery import INSTALLED
 
 GROUP = "stagelog"
 RECORDER_USER = "stagelog"
 CREW_USER = "stagelog-crew"
 
-CONFIGURATION_FOLDER = "/etc/stagelog"
-CONFIGURATION = f"{CONFIGURATION_FOLDER}/stagelog.toml"
+CONFIGURATION = str(INSTALLED)
+CONFIGURATION_FOLDER = str(INSTALLED.parent)
 LOGS = "/var/lib/stagelog"
 CREW_STATE = "/var/lib/stagelog-crew"
 """The crew server's persistent state: which logs have been downloaded."""

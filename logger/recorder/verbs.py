@@ -11,20 +11,12 @@ import click
 
 from firmware_bridge.errors import StagelogError
 from logger.boundary.terminal import echo
-
-_configuration = click.option(
-    "-c",
-    "--config",
-    "config_path",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="The configuration, stagelog.toml.",
-)
+from logger.config.discovery import choose, config_option
 
 
 @click.command(name="run")
-@_configuration
-def run(config_path: Path) -> None:
+@config_option
+def run(config_path: Path | None) -> None:
     """Record from the ports of a configuration until SIGTERM or Ctrl-C.
 
     SIGHUP reloads the configuration; if it names another stage, recording continues in that stage's log. A port that
@@ -36,7 +28,8 @@ def run(config_path: Path) -> None:
 
     faulthandler.enable()  # prints each thread's stack at a crash or the watchdog's abort
     notifier, watchdog = notify.from_environment()
-    recorder = Recorder(configuration.load(config_path))
+    path = choose(config_path)
+    recorder = Recorder(configuration.load(path))
     stop = threading.Event()
     reload = threading.Event()
 
@@ -60,7 +53,7 @@ def run(config_path: Path) -> None:
         if reload.is_set():
             reload.clear()
             try:
-                recorder.change_stage(configuration.load(config_path))
+                recorder.change_stage(configuration.load(path))
             except StagelogError as error:
                 echo(f"stagelog: {error}; recording continues unchanged", err=True)
 

@@ -11,6 +11,7 @@ import click
 from firmware_bridge.errors import ConfigurationError, DeviceError, StagelogError
 from logger.boundary import own_process
 from logger.boundary.terminal import echo
+from logger.config.discovery import choose, config_option
 
 if TYPE_CHECKING:
     from logger.stick.status_client import StatusClient
@@ -24,9 +25,9 @@ _PATH = click.Path(path_type=Path)
 @click.option(
     "--device", type=_PATH, help="Mount this device, visible to this process only, and unmount it at the end."
 )
-@click.option("-c", "--config", "config_path", type=_PATH, required=True, help="The car's stagelog.toml.")
+@config_option
 @click.option("--all", "every", is_flag=True, help="Also logs that were delivered before.")
-def stick(folder: Path | None, device: Path | None, config_path: Path, every: bool) -> int:
+def stick(folder: Path | None, device: Path | None, config_path: Path | None, every: bool) -> int:
     """Copy the logs not yet downloaded to the USB stick mounted at FOLDER; the recorder may continue recording.
 
     Each log is verified on the stick before it gets its name there and counts as delivered. With --device, FOLDER is
@@ -36,14 +37,15 @@ def stick(folder: Path | None, device: Path | None, config_path: Path, every: bo
     from logger.config import configuration as configs  # noqa: PLC0415 - a verb imports what it runs
     from logger.stick.status_client import StatusClient  # noqa: PLC0415
 
-    config = configs.load(config_path)
+    path = choose(config_path)
+    config = configs.load(path)
     status = StatusClient(config.live.socket)
     if folder is None:
         raise click.UsageError("missing argument FOLDER: the folder of the stick")
     try:
         if device is None:
             return _deliver(config.log.directory, folder, status, every=every)
-        return _from_device(device, folder, config_path, status)
+        return _from_device(device, folder, path, status)
     except StagelogError as error:
         status.send("failed", f"{error.what}; {error.hint}" if error.hint else error.what)
         raise
