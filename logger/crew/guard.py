@@ -24,8 +24,10 @@ from logger.crew.pin import Gate, TooManyGuessesError
 
 COOKIE = "stagelog"
 LOGIN = "/login"
-PUBLIC = frozenset({LOGIN, "/crew.css", "/favicon.ico"})
-"""Paths that the login page needs."""
+TEXTS = tuple(f"texts/{language}.js" for language in ("ar", "de", "en", "es", "fr"))
+LOGIN_FILES = ("crew.css", "login.js", "settings.js", "texts.js", *TEXTS)
+"""The files that the login page needs."""
+PUBLIC = frozenset({LOGIN, "/favicon.ico", *(f"/{name}" for name in LOGIN_FILES)})
 
 HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "

@@ -45,8 +45,10 @@ def login(gate: Gate) -> Endpoint:
     """The login endpoint: GET returns the form, POST checks the pin. The pin is never in a URL."""
     html = _read("login.html").decode()
 
-    def form(message: str = "", status: int = 200, wait_s: float | None = None) -> Response:
+    def form(text: str = "", status: int = 200, wait_s: float | None = None) -> Response:  # a key of texts/
         headers = {"cache-control": "no-store"} | ({} if wait_s is None else {"retry-after": f"{wait_s:.0f}"})
+        places = "" if wait_s is None else f' data-seconds="{wait_s:.0f}"'
+        message = f'<span data-text="{text}"{places}></span>' if text else ""
         return Response(html.replace(_MESSAGE, message), status, headers, "text/html")
 
     async def answer(request: Request) -> Response:
@@ -58,9 +60,9 @@ def login(gate: Gate) -> Endpoint:
         try:
             accepted = gate.accepts_pin(fields.get("pin", [""])[0], client_address(request.scope))
         except TooManyGuessesError as error:
-            return form(f"Too many wrong pins. Wait {error.wait_s:.0f} seconds.", 429, error.wait_s)
+            return form("pin.wait", 429, error.wait_s)
         if not accepted:
-            return form("Wrong pin.", 401)
+            return form("pin.wrong", 401)
         redirect = RedirectResponse("/", 303, {"cache-control": "no-store"})
         redirect.set_cookie(COOKIE, gate.token(), max_age=COOKIE_MAX_AGE_S, httponly=True, samesite="strict")
         return redirect

@@ -34,7 +34,7 @@ from logger.crew.copies import Copies
 from logger.crew.downloads import Downloads
 from logger.crew.exports import Export
 from logger.crew.feed import Feed
-from logger.crew.guard import LOGIN, Guard
+from logger.crew.guard import LOGIN, LOGIN_FILES, Guard
 from logger.crew.listing import Listing
 from logger.crew.pages import login, no_content, page
 from logger.crew.pin import Gate
@@ -46,7 +46,7 @@ KEEP_ALIVE_S = 5
 STOP_S = 2
 """How long a stopping server waits for answers in progress."""
 MAX_HEADER_BYTES = 16 * 1024
-CREW_FILES = ("crew.css", "crew.js", "link.js", "render.js", "sound.js", "words.js")
+CREW_FILES = (*LOGIN_FILES, "crew.js", "link.js", "render.js", "sound.js", "words.js")
 _MACHINE_ID = Path("/etc/machine-id")
 
 

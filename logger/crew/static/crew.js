@@ -1,6 +1,7 @@
 // Crew page: handle buttons and keys, and start the other modules.
 //
 //   words.js   format values
+//   texts.js   the texts, in the crew's language
 //   link.js    receive the newest snapshot and track its age
 //   render.js  snapshot -> page
 //   sound.js   tones for limits and alarms
@@ -9,28 +10,30 @@
 import {follow, join, listen, state} from "/link.js";
 import {bind, nameOf, render} from "/render.js";
 import * as sound from "/sound.js";
-import {$, all, formats, now, setting, write} from "/words.js";
+import {setting} from "/settings.js";
+import {text, translate} from "/texts.js";
+import {$, all, formats, now, write} from "/words.js";
 
 const RENDER_MS = 100;
 const MESSAGE_S = 3;
 
 let messageAt = 0;
-function showMessage(text, wrong = false) {
+function showMessage(message, wrong = false) {
   messageAt = now();
-  write($("message"), text);
+  write($("message"), message);
   $("message").toggleAttribute("data-wrong", wrong);
 }
 
-async function command(name, args = {}, label = "") {
+async function command(name, args, label) {
   try {
     const answer = await fetch("/api/command", {
       method: "POST", headers: {"content-type": "application/json"}, body: JSON.stringify({command: name, ...args}), signal: AbortSignal.timeout(5000),
     });
     if (answer.status === 401) { location.href = "/login"; return; }
     const {ok, error} = await answer.json();
-    showMessage(ok ? `${label || name.replaceAll("_", " ")}: done` : error, !ok);
+    showMessage(ok ? text("done", {what: label}) : error, !ok);
   } catch {
-    showMessage(`${label || name}: no answer`, true);
+    showMessage(text("no_answer", {what: label}), true);
   }
 }
 
@@ -41,24 +44,24 @@ const actions = {
   more() { toggle("more-dialog"); },
   section() { showNext(); toggle("section-dialog"); },
   close() { for (const dialog of all("dialog")) dialog.close(); },
-  sound() {
-    const on = sound.toggle();
-    $("sound").setAttribute("aria-pressed", on);
-    $("sound").innerText = on ? "Sound\non" : "Sound\noff";
-  },
+  sound() { sound.toggle(); showSound(); },
 };
 
 function setView(view) {
   document.body.dataset.view = view;
   setting("view", view);
   history.replaceState(null, "", "#" + view);
-  $("other-view").textContent = view === "driver" ? "Navi" : "Driver";
+  $("other-view").textContent = text(view === "driver" ? "view.navigator" : "view.driver");
   render();
 }
 function setTheme(theme) {
   document.body.dataset.theme = theme;
   setting("theme", theme);
-  $("other-theme").textContent = theme === "day" ? "Night" : "Day";
+  $("other-theme").textContent = text(theme === "day" ? "theme.night" : "theme.day");
+}
+function showSound() {
+  $("sound").setAttribute("aria-pressed", sound.isOn());
+  $("sound").textContent = text(sound.isOn() ? "sound.on" : "sound.off");
 }
 function showZone() {
   const east = -new Date().getTimezoneOffset() / 60;
@@ -67,7 +70,7 @@ function showZone() {
 function showNext() {
   const next = state?.next;
   $("at-next").disabled = next?.km == null;
-  $("at-next").textContent = next?.km == null ? "No waypoint ahead" : `We are at ${nameOf(next)}: km ${formats.km(next.km)}`;
+  $("at-next").textContent = next?.km == null ? text("at_next.none") : text("at_next", {name: nameOf(next), km: formats.km(next.km)});
   $("at-next").dataset.km = next?.km ?? "";
 }
 function toggle(id) {
@@ -80,18 +83,18 @@ document.addEventListener("click", event => {
   const button = event.target.closest("button");
   if (!button) return;
   const trip = Number(button.closest(".trip")?.dataset.trip) || undefined;
-  const label = trip ? `Trip ${trip}` : "";
+  const label = trip ? text("trip", {number: trip}) : text("section");
   if (button.dataset.do) actions[button.dataset.do]();
   else if (button.dataset.command) command(button.dataset.command, JSON.parse(button.dataset.arguments ?? "{}"), button.textContent.trim());
-  else if (button.dataset.metres) command("adjust_distance", {metres: Number(button.dataset.metres), trip}, `${label || "Section"} ${button.textContent}`);
-  else if ("reset" in button.dataset) command("reset_trip", {trip}, `${label} to 0`);
+  else if (button.dataset.metres) command("adjust_distance", {metres: Number(button.dataset.metres), trip}, `${label} ${button.textContent}`);
+  else if ("reset" in button.dataset) command("reset_trip", {trip}, text("done.reset", {trip: label}));
   else if (button.id === "at-next") { command("set_distance", {km: Number(button.dataset.km)}, button.textContent); actions.close(); }
-  else if (button.id === "acknowledge") command("acknowledge", {name: button.dataset.name}, "Seen");
+  else if (button.id === "acknowledge") command("acknowledge", {name: button.dataset.name}, button.textContent);
 });
 
 $("schedule").addEventListener("submit", event => {
   event.preventDefault();
-  command("schedule_start", {utc: $("start-at").value.trim()}, `Start at ${$("start-at").value}`);
+  command("schedule_start", {utc: $("start-at").value.trim()}, text("done.start_at", {time: $("start-at").value}));
 });
 
 document.addEventListener("keydown", event => {
@@ -104,15 +107,17 @@ document.addEventListener("keydown", event => {
 
 for (const number of [1, 2]) {
   const copy = $("trips").querySelector("template").content.cloneNode(true);
-  const [title, value, average] = [copy.querySelector("span"), copy.querySelector("b"), copy.querySelector("i")];
+  const [title, value, average] = ["span", "b", "i"].map(tag => copy.querySelector(tag));
   copy.querySelector(".trip").dataset.trip = number;
-  title.textContent = `Trip ${number}`;
+  title.dataset.number = number;
   value.dataset.value = `trip.${number - 1}.distance_km`;
   average.dataset.value = `trip.${number - 1}.average_kmh`;
-  for (const button of all("button", copy)) button.setAttribute("aria-label", `Trip ${number} ${button.textContent}`);
+  for (const button of all("button", copy)) Object.assign(button.dataset, {label: "trip.key", number, key: button.textContent});
   $("trips").append(copy);
 }
 bind();
+translate($("trips"));
+showSound();
 
 showZone();
 setTheme(setting("theme") ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "night" : "day"));

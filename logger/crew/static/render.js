@@ -4,6 +4,7 @@
 
 import {SILENT_S, ageOf, heard, recorder, rhythm, state, waited} from "/link.js";
 import {sound} from "/sound.js";
+import {has, language, recorded, text} from "/texts.js";
 import {$, GONE, all, clock, duration, fixed, formats, gap, list, now, official, read, write} from "/words.js";
 
 let values = [];
@@ -17,8 +18,8 @@ export function render() {
   message = state ? rhythm("message").fresh(waited()) : "gone";
   const lostServer = now() - heard > SILENT_S;
   document.body.dataset.link = message;
-  write($("trouble"), message === "fresh" ? "" : lostServer ? "No connection: trying again"
-    : recorder === null ? "Connecting" : recorder ? "Recorder is silent" : "No recorder");
+  write($("trouble"), message === "fresh" ? "" : text(lostServer ? "trouble.no_connection"
+    : recorder === null ? "trouble.connecting" : recorder ? "trouble.silent" : "trouble.no_recorder"));
   const shown = message === "gone" ? {} : state;
   for (const {element, path, format, group} of values) {
     const value = read(shown, path);
@@ -43,32 +44,34 @@ function renderPace(shown) {
   const pace = over ? "over" : known && limit.warning && !limit.free ? "near" : "ok";
   for (const panel of all("[data-pace]")) panel.dataset.pace = pace;
   for (const sign of all("[data-sign]")) sign.toggleAttribute("data-none", limit.kmh == null);
-  for (const place of all("[data-reason]")) write(place, limit.kmh == null ? "" : limit.zone ? `Zone from ${limit.zone.replace(/^\D*(?=\d)/, "km ")}` : `${limit.reason} limit`);
+  for (const place of all("[data-reason]")) write(place, limit.kmh == null ? "" : limit.zone ? text("limit.zone", {place: placeOf(limit.zone)}) : text(`limit.${limit.reason}`));
   const kind = over ? "over" : limit.approaching_m != null ? "ahead" : limit.free ? "free" : "";
-  const notice = {over: `+${Math.max(1, Math.round(limit.over_kmh))}`, ahead: `${limit.approaching_kmh ?? "Zone"} in ${formats.way(limit.approaching_m / 1000)}`, free: "Free area"};
+  const notice = {over: `+${Math.max(1, Math.round(limit.over_kmh))}`, free: text("notice.free"),
+    ahead: text("notice.ahead", {limit: limit.approaching_kmh ?? text("notice.zone"), way: formats.way(limit.approaching_m / 1000)})};
   for (const place of all("[data-notice]")) { place.dataset.kind = kind; write(place, notice[kind] ?? ""); }
-  for (const place of all("[data-next-name]")) write(place, nameOf(shown.next) || "Next");
+  for (const place of all("[data-next-name]")) write(place, nameOf(shown.next) || text("next"));
   sound(kind === "over" ? kind : pace === "near" ? pace : kind);
 }
 
 export const nameOf = mark => (mark?.name || mark?.kind?.toUpperCase() || "").replace(/ \d+\.\d\d$/, "");  // the km is shown beside it
+const placeOf = zone => { const [km] = /\d.*/.exec(zone) ?? []; return km ? text("limit.place", {km}) : zone; };  // "DZ 24.80"
 const CONTROLS = new Set(["dss", "ass", "cp", "tc", "dn", "dt", "end"]);
 
 function renderRoad(shown) {
   const section = shown.section ?? {};
-  const name = [section.name, section.kind !== section.name && section.kind].filter(Boolean).join(" \u00b7 ");
-  const waiting = section.state === "waiting" ? " \u00b7 waiting for the start" : "";
-  for (const place of all("[data-section]")) write(place, name ? name + waiting : "No section");
+  const name = [section.name, section.kind && section.kind !== section.name && text(`section.${section.kind}`),
+    section.state === "waiting" && text("section.waiting")].filter(Boolean).join(" \u00b7 ");
+  for (const place of all("[data-section]")) write(place, name || text("section.none"));
   const {kind, remaining_s: left = null} = shown.countdown ?? {};
   const seconds = left === null ? 0 : Math.ceil(left - waited());
-  write($("countdown"), left === null ? "" : `${{start: "Start", target: "Target", neutralisation: "Neutralised", transfer: "Transfer"}[kind] ?? kind} ${seconds < 0 ? "late " : ""}${duration(Math.abs(seconds))}`);
+  write($("countdown"), left === null ? "" : text(seconds < 0 ? "countdown.late" : "countdown", {what: text(`countdown.${kind}`), time: duration(Math.abs(seconds))}));
   $("countdown").toggleAttribute("data-late", seconds < 0);
-  const length = section.length_km;
+  const length = section.length_km, way = `${formats.tenth(length)} ${text("unit.km")}`;
   write($("bar-from"), length ? "0" : "");
-  write($("bar-to"), length ? `${formats.tenth(length)} km${section.estimated ? ", distance estimated" : ""}` : "");
+  write($("bar-to"), length ? section.estimated ? text("road.estimated", {way}) : way : "");
   $("bar").style.visibility = length ? "visible" : "hidden";
   const done = `${100 * (section.progress ?? 0)}%`;
-  if ($("car").style.left !== done) $("car").style.left = $("driven").style.width = done;
+  if ($("driven").style.width !== done) $("car").style.insetInlineStart = $("driven").style.width = done;
   $("car").hidden = section.progress == null;
   const width = $("bar").clientWidth;
   const key = JSON.stringify([section.marks, length, width]);
@@ -80,7 +83,7 @@ function drawMarks(marks, length, width) {
   let free = -Infinity;
   marks.forEach((mark, index) => {
     const item = document.createElement("i");
-    item.style.left = `${100 * mark.km / length}%`;
+    item.style.insetInlineStart = `${100 * mark.km / length}%`;
     if (mark.kind === "dz") {
       const end = marks.slice(index).find(after => after.kind === "fz")?.km ?? length;
       item.className = "zone";
@@ -90,9 +93,9 @@ function drawMarks(marks, length, width) {
       const at = width * mark.km / length, label = document.createElement("span");
       label.textContent = nameOf(mark);
       const room = 9 * label.textContent.length + 12;
-      const left = at + room > width;
-      item.classList.toggle("left", left);
-      if ((left ? at - room : at) >= free) { item.append(label); free = left ? at : at + room; }
+      const before = at + room > width;
+      item.classList.toggle("before", before);
+      if ((before ? at - room : at) >= free) { item.append(label); free = before ? at : at + room; }
     } else if (mark.kind === "fz") return;
     else item.className = "point";
     drawn.push(item);
@@ -119,12 +122,13 @@ function renderEngine(shown) {
   const place = name => { const at = ENGINE_FIRST.indexOf(name); return at < 0 ? 99 : at; };
   const names = Object.keys(state?.engine ?? {}).sort((a, b) => place(a) - place(b) || a.localeCompare(b)).slice(0, 12);
   const parent = $("engine");
-  if (parent.dataset.names !== names.join()) {
-    parent.dataset.names = names.join();
+  const shownNames = [language, ...names].join();
+  if (parent.dataset.names !== shownNames) {
+    parent.dataset.names = shownNames;
     parent.replaceChildren(...names.map(name => {
       const box = document.createElement("p"), value = document.createElement("b"), label = document.createElement("small");
       value.dataset.engine = name;
-      label.textContent = name.replace(/_(v|c|pct)$/, "").replaceAll("_", " ");  // the unit is shown beside the value
+      label.textContent = has(`engine.${name}`) ? text(`engine.${name}`) : name.replace(/_(v|c|pct)$/, "").replaceAll("_", " ");  // the unit is shown beside the value
       box.append(value, label);
       return box;
     }));
@@ -137,36 +141,42 @@ function renderEngine(shown) {
   }
 }
 
-const STICK_WORDS = {copying: ["STICK: wait", "near"], copied: ["STICK: wait", "near"], done: ["STICK: pull it", "good"], partly: ["STICK: not all", "near"], failed: ["STICK: failed", "bad"]};
+const STICK_STATES = {copying: "near", copied: "near", done: "good", partly: "near", failed: "bad"};
 const STICK_SOUNDS = {done: "stick", partly: "stick wrong", failed: "stick wrong"};
 const STICK_BEEPS_S = 20;
 const ROOM_SHOWN_H = 24;  // with room for more than a day of recording, nothing is shown
-const LINK_WORDS = {open: "good", opening: "near", waiting: "near"};
+const LINK_STATES = {open: "good", opening: "near", waiting: "near"};
 
-function health(shown) {  // [text, state, detail] of the GPS, each link and the log
-  const {gps = {}, recording = {}, links = {}} = shown, known = [], room = recording.room_h == null ? "" : `room ${formats.tenth(recording.room_h)} h`;
+function health(shown) {  // [text, state, detail, element id] of the GPS, each link and the log
+  const {gps = {}, recording = {}, links = {}} = shown, known = [];
+  const room = recording.room_h == null ? "" : text("health.room", {hours: formats.tenth(recording.room_h)});
   const gpsFresh = rhythm("gps").fresh(ageOf("gps"));
-  known.push([`${gps.satellites ?? GONE} sat`, gpsFresh === "gone" ? "bad" : !gps.quality ? "bad" : gpsFresh === "stale" ? "near" : "good",
-    `quality ${gps.quality ?? GONE}, ${gps.satellites ?? GONE} satellites, hdop ${gps.hdop ?? GONE}`]);
-  for (const [name, link] of Object.entries(links ?? {}))
-    known.push([name, link.warning ? "near" : LINK_WORDS[link.state] ?? "bad", `${link.state}${link.detail ? `: ${link.detail}` : ""}, ${link.good} good, ${link.bad} bad`]);
-  known.push([recording.ok === false ? "LOG NOT WRITTEN" : recording.dropped ? `LOG lost ${recording.dropped}` : "LOG",
-    recording.ok == null ? "unknown" : !recording.ok ? "bad" : recording.dropped ? "near" : "good",
-    `${recording.rows ?? GONE} rows, ${recording.lag_s ?? GONE} s behind, ${recording.dropped ?? GONE} lost, ${recording.free_mb ?? GONE} MB free${room && `, ${room}`}${recording.trouble ? `: ${recording.trouble}` : ""}`]);
-  if (room && recording.room_h < ROOM_SHOWN_H) known.push([room, "near", "of recording, including logs that may be removed: fetch the logs"]);
-  if (STICK_WORDS[shown.stick?.state]) {
-    const {state: stick, detail} = shown.stick, [words, good] = STICK_WORDS[stick], share = stick === "partly" && /^\d+ of \d+/.exec(detail);
-    known.unshift([share ? `STICK: ${share[0]}` : words, good, detail]);
+  const [satellites, quality, hdop] = [gps.satellites ?? GONE, gps.quality ?? GONE, gps.hdop ?? GONE];
+  known.push([text("health.satellites", {count: satellites}), gpsFresh === "gone" ? "bad" : !gps.quality ? "bad" : gpsFresh === "stale" ? "near" : "good",
+    text("health.gps", {quality, satellites, hdop})]);
+  for (const [name, link] of Object.entries(links ?? {})) {
+    const state = has(`link.${link.state}`) ? text(`link.${link.state}`) : link.state;
+    known.push([name, link.warning ? "near" : LINK_STATES[link.state] ?? "bad", text("health.link", {state: state + (link.detail ? `: ${link.detail}` : ""), good: link.good, bad: link.bad})]);
   }
-  for (const alarm of shown.alarms ?? []) if (alarm.acknowledged) known.push([alarm.name, alarm.level === "critical" ? "bad" : "near", alarm.message]);
+  const rows = {rows: recording.rows ?? GONE, lag: recording.lag_s ?? GONE, lost: recording.dropped ?? GONE, free: recording.free_mb ?? GONE};
+  known.push([recording.ok === false ? text("health.not_written") : recording.dropped ? text("health.lost", {count: recording.dropped}) : text("health.log"),
+    recording.ok == null ? "unknown" : !recording.ok ? "bad" : recording.dropped ? "near" : "good",
+    `${text("health.rows", rows)}${room && `, ${room}`}${recording.trouble ? `: ${recording.trouble}` : ""}`]);
+  if (room && recording.room_h < ROOM_SHOWN_H) known.push([room, "near", text("health.room_detail")]);
+  const {state: stick, detail} = shown.stick ?? {};
+  if (STICK_STATES[stick]) {
+    const [, done, all] = (stick === "partly" && /^(\d+) of (\d+)/.exec(detail)) || [];
+    known.unshift([done ? text("stick.share", {done, all}) : text(`stick.${stick}`), STICK_STATES[stick], detail]);
+  }
+  for (const alarm of shown.alarms ?? []) if (alarm.acknowledged) known.push([alarmName(alarm), alarm.level === "critical" ? "bad" : "near", alarmMessage(alarm)]);
   return known;
 }
 
 function renderHealth(shown) {
   const known = state && message !== "gone" ? health(shown) : [];
-  const text = JSON.stringify(known.map(([label, good]) => [label, good]));
-  if ($("chips").dataset.rows !== text) {
-    $("chips").dataset.rows = text;
+  const chips = JSON.stringify(known.map(([label, good]) => [label, good]));
+  if ($("chips").dataset.rows !== chips) {
+    $("chips").dataset.rows = chips;
     $("chips").replaceChildren(...known.map(([label, good]) => {
       const chip = document.createElement("span");
       chip.textContent = label;
@@ -176,19 +186,24 @@ function renderHealth(shown) {
   }
   if (!$("more-dialog").open) return;
   const {gps = {}, stage = {}, recording = {}} = shown, degrees = value => (value == null ? GONE : value.toFixed(5));
-  const where = shown.compliance ? "hidden in the timed section" : `${degrees(gps.lat)}, ${degrees(gps.lon)}, heading ${gps.course_deg == null ? GONE : Math.round(gps.course_deg) + "\u00b0"}`;
-  write($("stage"), [stage.event, stage.number && `stage ${stage.number}`, stage.name].filter(Boolean).join(" \u00b7 ") || "No stage");
-  const rows = [...known.map(([label, , detail]) => [label, detail]), ["Position", where], ["Speed from", shown.speed_source ?? GONE], ["File", recording.path ?? GONE],
+  const where = shown.compliance ? text("position.hidden")
+    : text("position.at", {lat: degrees(gps.lat), lon: degrees(gps.lon), course: gps.course_deg == null ? GONE : Math.round(gps.course_deg) + "\u00b0"});
+  write($("stage"), [stage.event, stage.number && text("stage.number", {number: stage.number}), stage.name].filter(Boolean).join(" \u00b7 ") || text("stage.none"));
+  const source = shown.speed_source ? text(`source.${shown.speed_source}`) : GONE;
+  const rows = [...known.map(([label, , detail]) => [label, detail]), [text("position"), where, "position"], [text("source"), source], [text("file"), recording.path ?? GONE],
     ...(shown.controls ?? []).map(control => [nameOf(control), `${control.utc ? clock(control.utc) : GONE}, ${control.elapsed_s == null ? GONE : official(control.elapsed_s)}`]).reverse()];
   const all = JSON.stringify(rows);
   if ($("details").dataset.rows === all) return;
   $("details").dataset.rows = all;
-  $("details").replaceChildren(...rows.flatMap(([label, detail]) => {
-    const [term, text] = [document.createElement("dt"), document.createElement("dd")];
-    [term.textContent, text.textContent, text.id] = [label, detail, label === "Position" ? "position" : ""];
-    return [term, text];
+  $("details").replaceChildren(...rows.flatMap(([label, detail, id = ""]) => {
+    const [term, shownDetail] = [document.createElement("dt"), document.createElement("dd")];
+    [term.textContent, shownDetail.textContent, shownDetail.id] = [label, detail, id];
+    return [term, shownDetail];
   }));
 }
+
+const alarmName = ({name}) => recorded(`alarm.${name}.name`, name);
+const alarmMessage = ({name, message: said}) => recorded(`alarm.${name}.message`, said ?? "");
 
 function renderAlarm(shown) {
   const waiting = (shown?.alarms ?? []).filter(alarm => !alarm.acknowledged), alarm = waiting[0];
@@ -196,9 +211,9 @@ function renderAlarm(shown) {
   panel.hidden = !alarm;
   if (!alarm) return;
   panel.dataset.level = alarm.level;
-  write($("alarm-name"), alarm.name + (waiting.length > 1 ? ` (1 of ${waiting.length})` : ""));
-  write($("alarm-message"), alarm.message ?? "");
-  write($("alarm-since"), alarm.since_s == null ? "" : `for ${duration(alarm.since_s + waited())}`);
+  write($("alarm-name"), waiting.length > 1 ? text("alarm.count", {name: alarmName(alarm), at: 1, count: waiting.length}) : alarmName(alarm));
+  write($("alarm-message"), alarmMessage(alarm));
+  write($("alarm-since"), alarm.since_s == null ? "" : text("alarm.since", {time: duration(alarm.since_s + waited())}));
   $("acknowledge").dataset.name = alarm.name;
   sound(`alarm ${alarm.level}`);
 }

@@ -22,8 +22,9 @@ export function sound(what) {
   tone.stop(audio.currentTime + 0.2);
 }
 
-export function toggle() {  // returns whether sound is on now
+export const isOn = () => audio !== null;
+
+export function toggle() {
   if (audio) { audio.close(); audio = null; } else audio = new AudioContext();
   sound("ahead");
-  return audio !== null;
 }

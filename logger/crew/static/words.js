@@ -1,12 +1,12 @@
-// Format values, and short helpers for the DOM and the settings.
+// Format values, and short helpers for the DOM.
+
+import {setting} from "/settings.js";
+import {text} from "/texts.js";
 
 export const $ = id => document.getElementById(id);
 export const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 export const read = (object, path) => path.split(".").reduce((value, key) => value?.[key], object) ?? null;
 export const now = () => performance.now() / 1000;
-export const setting = (key, value) => {
-  try { return value === undefined ? localStorage.getItem(key) : localStorage.setItem(key, value); } catch { return null; }
-};
 
 export const GONE = "--";
 export const fixed = places => value => Number(value).toFixed(places).replace(/^-(0(\.0*)?)$/, "$1");
@@ -22,20 +22,20 @@ export const clock = (iso, later_s = 0) => {
   return setting("zone") === "local" ? at.toLocaleTimeString("en-GB") : at.toISOString().slice(11, 19);
 };
 export const formats = {
-  whole: fixed(0), tenth: fixed(1), km: fixed(2), near: km => (km < 1 ? `${fixed(0)(Math.max(0, km * 1000))} m` : fixed(km < 100 ? 2 : 1)(km)),
-  way: km => formats.near(km) + (km < 1 ? "" : " km"),
+  whole: fixed(0), tenth: fixed(1), km: fixed(2), near: km => (km < 1 ? `${fixed(0)(Math.max(0, km * 1000))} ${text("unit.m")}` : fixed(km < 100 ? 2 : 1)(km)),
+  way: km => formats.near(km) + (km < 1 ? "" : ` ${text("unit.km")}`),
   time: duration, clock: iso => clock(iso),
 };
 
-export function write(element, text, fresh = "fresh") {
-  if (element.textContent !== text) element.textContent = text;
+export function write(element, shown, fresh = "fresh") {
+  if (element.textContent !== shown) element.textContent = shown;
   if (element.dataset.fresh !== fresh) element.dataset.fresh = fresh;
 }
 
 export function list(parent, rows) {  // each row: class name, then the text of each cell
-  const text = JSON.stringify(rows);
-  if (parent.dataset.rows === text) return;
-  parent.dataset.rows = text;
+  const shown = JSON.stringify(rows);
+  if (parent.dataset.rows === shown) return;
+  parent.dataset.rows = shown;
   parent.replaceChildren(...rows.map(([className, ...cells]) => {
     const item = document.createElement("li");
     item.className = className;

@@ -57,7 +57,8 @@ PLACES = """() => [...document.querySelectorAll('header > *, main > section, nav
     return [left, top, width, height].map(Math.round);
   })"""
 MARKS = """() => [...document.querySelectorAll('#marks > i')]
-  .map(({className, style}) => [className.split(' ')[0], parseFloat(style.left), parseFloat(style.width) || 0])"""
+  .map(({className, style: {insetInlineStart: at, width}}) =>
+    [className.split(' ')[0], parseFloat(at), parseFloat(width) || 0])"""
 NOTE_TURNS = """async () => {
   const {waited} = await import('/link.js');
   window.turned = {};
@@ -252,7 +253,7 @@ def test_the_road_ahead_is_drawn_to_scale(browser: Browser, served: Served, car:
         assert [(kind, left) for kind, left, _ in drawn] == wanted
         zone = next(width for kind, _, width in drawn if kind == "zone")
         assert zone == pytest.approx(100 * 1.3 / length, abs=0.01)  # DZ at 24.8, FZ at 26.1
-        here = page.evaluate("parseFloat(document.getElementById('car').style.left)")
+        here = page.evaluate("parseFloat(document.getElementById('car').style.insetInlineStart)")
         assert here in [
             pytest.approx(100 * told["section"]["progress"], abs=0.001) for told in list(car.history)
         ]

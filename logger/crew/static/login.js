@@ -1,0 +1,2 @@
+// Login page: its texts.
+import "/texts.js";

@@ -1,0 +1,5 @@
+// What the crew chose on this device. A browser that keeps nothing has the defaults each time.
+
+export const setting = (key, value) => {
+  try { return value === undefined ? localStorage.getItem(key) : localStorage.setItem(key, value); } catch { return null; }
+};

@@ -1,0 +1,41 @@
+// Texts of the pages in the crew's language: chosen on the page, else the first of the browser's languages that we have.
+//
+// A text may hold places, such as {km}. No text depends on a count, so no language needs plural forms.
+// An element of a page names its text: data-text="undo" for the content, data-label="undo" for the aria-label; its other
+// data attributes fill the places: data-number="1" is {number}.
+
+import {setting} from "/settings.js";
+import english from "/texts/en.js";
+
+export const LANGUAGES = {en: "English", fr: "Fran\u00e7ais", es: "Espa\u00f1ol", ar: "\u0627\u0644\u0639\u0631\u0628\u064a\u0629", de: "Deutsch"};
+const RIGHT_TO_LEFT = new Set(["ar"]);
+const [ISOLATE, END] = ["\u2068", "\u2069"];  // keeps a number or a Latin name in its own order within Arabic
+
+let texts = english;
+export let language = "";
+
+export const has = key => Object.hasOwn(english, key);
+
+export function text(key, places = {}) {
+  const isolated = value => (RIGHT_TO_LEFT.has(language) ? ISOLATE + value + END : value);
+  return (texts[key] ?? key).replace(/\{(\w+)\}/g, (_, name) => isolated(places[name] ?? ""));
+}
+
+// What the recorder says in English: the text of `key` if that is what it says, else, as in a user's own alarm, its words.
+export const recorded = (key, said) => (english[key] === said ? text(key) : said);
+
+export function translate(root = document) {
+  for (const element of root.querySelectorAll("[data-text]")) element.textContent = text(element.dataset.text, element.dataset);
+  for (const element of root.querySelectorAll("[data-label]")) element.setAttribute("aria-label", text(element.dataset.label, element.dataset));
+}
+
+export async function speak(chosen) {  // load a language and show the page in it
+  texts = (await import(`/texts/${chosen}.js`)).default;
+  language = chosen;
+  document.documentElement.lang = chosen;
+  document.documentElement.dir = RIGHT_TO_LEFT.has(chosen) ? "rtl" : "ltr";
+  translate();
+}
+
+const known = [setting("language"), ...navigator.languages.map(wanted => wanted.slice(0, 2).toLowerCase())];
+await speak(known.find(wanted => Object.hasOwn(LANGUAGES, wanted)) ?? "en");
