@@ -102,9 +102,20 @@ def picture(news: News, age_s: float) -> RenderableType:
         parts.append(_shown(f" {age_s:.0f} s old: the recorder is silent ", "bold white on red"))
     for alarm in state.get("alarms") or ():
         style = "dim" if alarm.get("acknowledged") else _LEVELS.get(alarm.get("level"), "bold")
-        parts.append(_shown(f" {alarm.get('name')}: {alarm.get('message')} ", style))
+        parts.append(_shown(f" {alarm.get('name')}: {alarm.get('message')}{_values(state, alarm)} ", style))
     panels = (_speed(state), _section(state), _trips(state), _splits(state), _engine(state), _health(state))
     return Group(*parts, _head(state), _progress(state), Columns(panels))
+
+
+def _values(state: Mapping[str, Any], alarm: Mapping[str, Any]) -> str:
+    """Return the values that an alarm is about."""
+    known = [_group(state, "alarm_values").get(name) or {} for name in alarm.get("channels") or ()]
+    shown = [
+        f"{_number(each['value'], 1)} {each.get('unit') or ''}".strip()
+        for each in known
+        if each.get("value") is not None
+    ]
+    return f" ({', '.join(shown)})" if shown else ""
 
 
 def _head(state: Mapping[str, Any]) -> Text:
@@ -122,12 +133,12 @@ def _speed(state: Mapping[str, Any]) -> RenderableType:
     limit, coming = _group(state, "limit"), _group(state, "next")
     over = limit.get("over_kmh") or 0.0
     style = "bold white on red" if over > 0 else "bold"
-    ahead = limit.get("approaching_m")
+    ahead, slower = limit.get("approaching_m"), limit.get("approaching_kmh")
     rows = {
         "speed": f"{_number(state.get('speed_kmh'), 0)} km/h ({state.get('speed_source') or GONE})",
         "limit": f"{_number(limit.get('kmh'), 0)} {limit.get('zone') or limit.get('reason') or ''}",
         "over": f"+{over:.0f}" if over > 0 else GONE,
-        "zone in": GONE if ahead is None else f"{ahead:.0f} m",
+        "zone in": GONE if ahead is None else f"{ahead:.0f} m: {_number(slower, 0)}",
         "next": f"{coming.get('name') or GONE} {_number(coming.get('distance_km'), 2)} km",
     }
     return _panel("now", rows, style)

@@ -9,11 +9,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from logger.stage.alarms import VALUE_UNITS
 from logger.stage.course import Course
 from logger.stage.itinerary import WAYPOINT_KINDS
-from logger.stage.limits import KMH
+from logger.stage.limits import KMH, must_brake
 from logger.stage.run import Split, Trip, ahead
 from logger.stage.snapshot import Snapshot
+from logger.stage.speed_trace import STEP_M
 
 SHORTEST_ETA_M = 200.0
 """Distance in the section before which the average is too uncertain to predict an arrival."""
@@ -60,9 +62,18 @@ def document(shot: Snapshot) -> dict[str, Any]:
                 "message": rule.message,
                 "since_s": _age(shot.now_us, raised.since_us),
                 "acknowledged": raised.acknowledged,
+                "channels": list(rule.when.names),
             }
             for rule, raised in shot.alarms
         ],
+        "alarm_values": {
+            name: _alarm_value(shot, name) for rule, _ in shot.alarms for name in rule.when.names
+        },
+        "trace": {
+            "step_m": STEP_M,
+            "kmh": list(shot.trace.kmh),
+            "limit_kmh": list(shot.trace.limit_kmh),
+        },
     }
 
 
@@ -85,11 +96,12 @@ def _gps(shot: Snapshot) -> dict[str, Any]:
 def _limit(shot: Snapshot, age_s: float | None) -> dict[str, Any]:
     limit, mps = shot.limit, shot.speed_mps
     over_kmh = None if mps is None or limit.kmh is None else mps * KMH - limit.kmh
+    is_near = over_kmh is not None and over_kmh >= -shot.warn_within_kmh
     return {
         "kmh": limit.kmh,
         "reason": limit.reason,
         "over_kmh": None if over_kmh is None else round(max(0.0, over_kmh), 1),
-        "warning": over_kmh is not None and over_kmh >= -shot.warn_within_kmh,
+        "warning": mps is not None and (is_near or must_brake(limit, mps)),
         "zone": limit.zone,
         "free": limit.free,
         "approaching_m": limit.approaching_m,
@@ -157,11 +169,14 @@ def _next(shot: Snapshot, age_s: float | None) -> dict[str, Any]:
     if mark is None:
         return {"kind": None, "name": None, "km": None, "distance_km": None, "open": None, "age_s": age_s}
     opening = WAYPOINT_KINDS[mark.kind].opening if mark.kind in WAYPOINT_KINDS else "always"
+    away_m = max(0.0, mark.metres - run.metres(shot.total_m))
+    if mark.kind == "dz" and shot.limit.approaching_m is not None:
+        away_m = shot.limit.approaching_m  # two distances to one point must not differ
     return {
         "kind": mark.kind,
         "name": mark.label,
         "km": mark.metres / 1000,
-        "distance_km": round(max(0.0, mark.metres - run.metres(shot.total_m)) / 1000, 4),
+        "distance_km": round(away_m / 1000, 4),
         "open": opening == "always" or run.opened >= mark.order,
         "age_s": age_s,
     }
@@ -180,6 +195,15 @@ def _split(shot: Snapshot, split: Split) -> dict[str, Any]:
         "estimated": split.estimated,
         "gap_s": None if against is None else taken_s - round(against.seconds),
         "to_beat": against.who or None if against else None,
+    }
+
+
+def _alarm_value(shot: Snapshot, name: str) -> dict[str, Any]:
+    """Return a value that the condition of an alarm uses, with its unit."""
+    value, reading = shot.alarm_values.get(name), shot.engine.get(name)
+    return {
+        "value": None if value is None else round(value, 3),
+        "unit": VALUE_UNITS.get(name) if reading is None else reading.channel.unit,
     }
 
 

@@ -16,11 +16,19 @@ from logger.stage.conditions import Condition, Values
 
 Level = Literal["info", "warn", "critical"]
 
-OWN_VALUES = frozenset({"speed_kmh", "over_kmh", "gps_age_s", "gps_speed_age_s"})
-HEALTH_VALUES = frozenset(
-    {"can_age_s", "writer_lag_s", "disk_free_mb", "disk_room_h", "clock_error_s", "dbc_left_out"}
-)
+_OWN_UNITS = {"speed_kmh": "km/h", "over_kmh": "km/h", "gps_age_s": "s", "gps_speed_age_s": "s"}
+_HEALTH_UNITS = {
+    "can_age_s": "s",
+    "writer_lag_s": "s",
+    "disk_free_mb": "MB",
+    "disk_room_h": "h",
+    "clock_error_s": "s",
+    "dbc_left_out": "",
+}
+OWN_VALUES = frozenset(_OWN_UNITS)
+HEALTH_VALUES = frozenset(_HEALTH_UNITS)
 """Names that conditions may use besides the car's channels: values of the drive, and of the recorder itself."""
+VALUE_UNITS = _OWN_UNITS | _HEALTH_UNITS
 
 
 @dataclass(frozen=True, slots=True)

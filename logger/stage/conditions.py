@@ -37,8 +37,8 @@ class Condition(Protocol):
     """A condition that is true, false or unknown."""
 
     @property
-    def names(self) -> frozenset[str]:
-        """The channels that it uses."""
+    def names(self) -> tuple[str, ...]:
+        """The channels that it uses, in the order of the text."""
 
     def holds(self, values: Values, slack: float | None = 0.0) -> bool | None:
         """Return whether it holds; None if unknown.
@@ -70,8 +70,8 @@ class Comparison:
     limit: float
 
     @property
-    def names(self) -> frozenset[str]:
-        return frozenset((self.name,))
+    def names(self) -> tuple[str, ...]:
+        return (self.name,)
 
     def holds(self, values: Values, slack: float | None = 0.0) -> bool | None:
         value = values.get(self.name)
@@ -90,8 +90,8 @@ class Joined:
     decisive: bool
 
     @property
-    def names(self) -> frozenset[str]:
-        return frozenset().union(*(part.names for part in self.parts))
+    def names(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(name for part in self.parts for name in part.names))
 
     def holds(self, values: Values, slack: float | None = 0.0) -> bool | None:
         answers = [part.holds(values, slack) for part in self.parts]
@@ -107,7 +107,7 @@ def parse(text: str, known: Collection[str] | None = None) -> Condition:
     """
     condition = _Parser(text).condition()
     if known is not None:
-        for name in sorted(condition.names.difference(known)):
+        for name in sorted(set(condition.names).difference(known)):
             raise ConfigurationError(f'"{text}": "{name}" is not a channel', hint=nearest(name, known))
     return condition
 

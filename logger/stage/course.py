@@ -99,11 +99,19 @@ class Course:
         return self.section.kind == "selective"
 
     def _zones(self, section: Section) -> list[Zone]:
+        """Return the zones in order of their beginnings. An `fz` ends the last zone that is still open; a `dz` for
+        which no `fz` is left (a change of limit within a zone) ends with the next `fz`, or with the section."""
+        ends: dict[int, Mark] = {}
+        begun: list[int] = []
+        for mark in self.marks:
+            if mark.kind == "dz":
+                begun.append(mark.order)
+            elif mark.kind == "fz" and begun:
+                ends[begun.pop()] = mark
         zones = []
         for mark, point in zip(self.marks, section.waypoints, strict=False):
             if mark.kind == "dz" and point.speed_kmh is not None:
-                last = next(
-                    (after for after in self.marks[mark.order + 1 :] if after.kind == "fz"), self.marks[-1]
-                )
-                zones.append(Zone(mark, last, point.speed_kmh))
+                following = (after for after in self.marks[mark.order + 1 :] if after.kind == "fz")
+                end = ends.get(mark.order) or next(following, self.marks[-1])
+                zones.append(Zone(mark, end, point.speed_kmh))
         return zones

@@ -1,14 +1,15 @@
 """Current speed limit, next speed zone, and detection of over-speeds.
 
 The limit is the lowest of class, stage, section and zone. A zone holds from its `dz` to its `fz` whatever
-road is driven between; if the `dz` was not passed, the kilometres decide. Around both lies a free area, as
-large as that waypoint's circle, in which an over-speed is shown but not recorded. Over-speeds are judged by
-GPS alone, because a wheel may slip. Penalties are computed in the review, not here.
+road is driven between; if the `dz` was not passed, the kilometres decide. A zone that begins within another one
+takes its place. Around both waypoints lies a free area, as large as the waypoint's circle, in which an over-speed
+is shown but not recorded. A lower limit is announced down to its `dz`, also within the free area before it.
+Over-speeds are judged by GPS alone, because a wheel may slip. Penalties are computed in the review, not here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 from logger.stage import geo
@@ -22,14 +23,16 @@ from logger.stage.run import Run
 KMH = 3.6
 LATE_M = 200.0
 """A zone whose `dz` was not passed holds from this far beyond its kilometre: the odometer's uncertainty."""
+BRAKING_MPS2 = 2.0
+"""Braking without haste on gravel: 180 m from 108 to 50 km/h."""
 NEARBY_M = 4000.0
 """A mark further away by the odometer is not checked by coordinates: no road winds, and no odometer errs, so much."""
 
 
 class Limit(NamedTuple):
-    """The limit at a position. `reason` is "class", "stage", "section" or "zone"; `approaching_m` is the road distance
-    to the next zone when it is near, and `approaching_kmh` its limit; `edge_m` is the distance to the edge of the
-    nearest free area of a zone, negative inside."""
+    """The limit at a position. `reason` is "class", "stage", "section" or "zone"; `approaching_m` is the distance to
+    the next `dz` of a lower limit when it is near, down to 0, and `approaching_kmh` that limit; `edge_m` is the
+    distance to the edge of the nearest free area of a zone, negative inside."""
 
     kmh: float | None = None
     reason: str | None = None
@@ -42,6 +45,14 @@ class Limit(NamedTuple):
     def free(self) -> bool:
         """Whether the car is in a free area, where over-speeds are not recorded."""
         return self.edge_m is not None and self.edge_m <= 0
+
+
+def must_brake(limit: Limit, mps: float) -> bool:
+    """Return whether a car at a speed must brake now for the lower limit ahead."""
+    if limit.approaching_m is None or limit.approaching_kmh is None:
+        return False
+    excess = mps**2 - (limit.approaching_kmh / KMH) ** 2
+    return excess > 0 and excess / (2 * BRAKING_MPS2) >= limit.approaching_m
 
 
 class Over(NamedTuple):
@@ -89,28 +100,31 @@ class Limits:
         if run is self._same[0] and total_m < self._same[1]:
             return self._same[2]
         metres = run.metres(total_m)
-        met = [near.mark for near in run.nears]
+        met = {near.mark for near in run.nears}
+        everywhere = limit
         for zone in course.zones:
             begin, end = zone.begin, zone.end
             if run.done > end.order or metres > end.metres + OVERRUN_M:
                 if run.done == end.order + 1 and (edge_m := _edge_m_of(end, metres, position)) <= 0:
-                    limit = limit._replace(edge_m=edge_m)
+                    limit = _with_edge(limit, edge_m)
             elif end.order in met:  # in the free area at the zone's end: the zone is over
-                limit = limit._replace(edge_m=_edge_m_of(end, metres, position))
+                limit = _with_edge(limit, _edge_m_of(end, metres, position))
             elif _is_in_zone(zone, run, met, metres):
+                outer, left_m = limit, _left_m(begin, run, total_m)
                 edge_m = min(_edge_m_of(begin, metres, position), _edge_m_of(end, metres, position))
-                return _lower_of(limit, zone.kmh, "zone", begin.label)._replace(
-                    edge_m=edge_m if limit.edge_m is None else min(edge_m, limit.edge_m)
-                )
+                limit = _with_edge(_lower_of(everywhere, zone.kmh, "zone", begin.label), outer.edge_m, edge_m)
+                if left_m > 0 and _is_slower(zone, outer):
+                    return _approaching(limit, zone, left_m)
             else:
                 away_m = max(
                     0.0, begin.metres - metres
                 )  # by road, as the distance to the next waypoint is shown
-                if away_m <= self._rules.approach_m:
-                    return limit._replace(approaching_m=round(away_m, 1), approaching_kmh=zone.kmh)
-                if not limit.free:
-                    self._same = run, total_m + min(IDLE_M, away_m - self._rules.approach_m), limit
-                break
+                if away_m > self._rules.approach_m:
+                    if limit is everywhere:
+                        self._same = run, total_m + min(IDLE_M, away_m - self._rules.approach_m), limit
+                    break
+                if _is_slower(zone, limit):
+                    return _approaching(limit, zone, away_m)
         return limit
 
     def leg(self, leg: Leg, limit: Limit, run: Run) -> None:
@@ -173,7 +187,31 @@ def _lower_of(limit: Limit, kmh: float, reason: str, zone: str | None = None) ->
     return Limit(kmh, reason, zone, limit.edge_m) if limit.kmh is None or kmh < limit.kmh else limit
 
 
-def _is_in_zone(zone: Zone, run: Run, met: list[int], metres: float) -> bool:
+def _with_edge(limit: Limit, *edges_m: float | None) -> Limit:
+    """Return the limit near the edges of free areas, of which the nearest counts."""
+    known = [edge_m for edge_m in (limit.edge_m, *edges_m) if edge_m is not None]
+    return limit._replace(edge_m=min(known, default=None))
+
+
+def _approaching(limit: Limit, zone: Zone, left_m: float) -> Limit:
+    """Return the limit with a zone ahead."""
+    return limit._replace(approaching_m=round(left_m, 1), approaching_kmh=zone.kmh)
+
+
+def _is_slower(zone: Zone, limit: Limit) -> bool:
+    """Return whether the car must be slower in a zone than before it."""
+    return limit.kmh is None or zone.kmh < limit.kmh
+
+
+def _left_m(begin: Mark, run: Run, total_m: float) -> float:
+    """Return the distance to the beginning of a zone whose circle was entered; 0 or less if it is behind the car.
+
+    It counts down from the position in the circle, as the kilometres may be wrong by as much as the circle is large."""
+    near = next((near for near in run.nears if near.mark == begin.order), None)
+    return 0.0 if near is None else near.nearest_m - (total_m - near.total_m)
+
+
+def _is_in_zone(zone: Zone, run: Run, met: Collection[int], metres: float) -> bool:
     begin = zone.begin
     if run.done > begin.order or begin.order in met:
         return True

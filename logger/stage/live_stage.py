@@ -28,6 +28,7 @@ from logger.stage.progress import Progress
 from logger.stage.rules import Rules
 from logger.stage.run import TRIPS, Trip
 from logger.stage.snapshot import Snapshot
+from logger.stage.speed_trace import SpeedTrace
 from logger.stage.state_codec import STATE_VERSION, Saved, pack, saved_state
 from logger.stage.steps import Step
 from logger.stage.timing import DriveClock
@@ -64,6 +65,7 @@ class LiveStage:
         stage_kmh = itinerary.stage.max_speed_kmh if itinerary else None
         fixed = {"class": rules.class_limit_kmh(class_name), "stage": stage_kmh}
         self.limits = Limits(rules.speed, fixed, self._emit)
+        self._trace = SpeedTrace()
         self._events: list[Event] = []
         self._ticked_us: int | None = None
 
@@ -175,6 +177,7 @@ class LiveStage:
         """Return the complete state at `t_us`, for display."""
         now_us, odometer, progress = self.clock.at_us(t_us), self.odometer, self.progress
         mps, source = odometer.speed(now_us)
+        raised = self.alarms.raised()
         return Snapshot(
             t_us,
             now_us,
@@ -198,7 +201,9 @@ class LiveStage:
             due_us=self.due_us,
             planned_us=self.planned_us,
             engine=self._alarm_values.engine.copy(),
-            alarms=self.alarms.raised(),
+            alarms=raised,
+            alarm_values=self.values(t_us) if raised else {},
+            trace=self._trace.shown,
         )
 
     def state(self) -> list[Any]:
@@ -231,7 +236,9 @@ class LiveStage:
             return
         self._due(leg.to_us)
         self.progress.leg(leg)
-        self.limits.leg(leg, self.limit(), self.progress.run)
+        limit = self.limit()
+        self.limits.leg(leg, limit, self.progress.run)
+        self._trace.leg(leg, limit.kmh)
 
     def _due(self, now_us: int) -> None:
         """Start a section that is due: by the crew's schedule, a neutralisation's end, or the itinerary's time."""

@@ -16,6 +16,7 @@ from logger.stage.itinerary import Stage
 from logger.stage.limits import Limit
 from logger.stage.odometer import Past
 from logger.stage.run import Run, Trip
+from logger.stage.speed_trace import Trace
 from logger.stage.steps import Control
 
 
@@ -53,6 +54,9 @@ class Snapshot(NamedTuple):
     engine: Mapping[str, Reading]
     """The newest reading of each channel, however old."""
     alarms: Sequence[tuple[AlarmRule, Raised]]
+    alarm_values: Mapping[str, float | None]
+    """The values for alarm conditions that have not expired; empty without an alarm."""
+    trace: Trace
 
     def utc_us(self, at_us: int) -> int | None:
         """Return the UTC at a drive time."""
