@@ -99,9 +99,14 @@ class Limits:
             return limit
         if run is self._same[0] and total_m < self._same[1]:
             return self._same[2]
+        return self._in_zones(course, run, total_m, position, limit)
+
+    def _in_zones(
+        self, course: Course, run: Run, total_m: float, position: Position | None, everywhere: Limit
+    ) -> Limit:
+        """Return the limit by the zones of a section, where `everywhere` holds outside of them."""
         metres = run.metres(total_m)
-        met = {near.mark for near in run.nears}
-        everywhere = limit
+        limit, met = everywhere, {near.mark for near in run.nears}
         for zone in course.zones:
             begin, end = zone.begin, zone.end
             if run.done > end.order or metres > end.metres + OVERRUN_M:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from firmware_bridge.records import Fix, Reading
 from firmware_bridge.virtual.drive import Drive
 from logger.stage.live_stage import LiveStage
 from tests.logger.stage import truth
@@ -70,10 +71,13 @@ def test_the_countdown_goes_on_without_gps() -> None:
     live, drive = started(ZONED, hidden=False), steady(108)
     lost_s = drive.time_at(200 + 2930)
     wheel = [r for r in truth.wheel(drive, scale=1.0) if r.t_us < (lost_s + 20) * 1e6]
-    fixes = truth.fixes(drive, 10, noise=False, to_s=lost_s)
-    seen = []
-    for record in sorted([*fixes, *wheel], key=lambda record: record.t_us):
-        live.fix(record) if record in fixes else live.readings([record])  # type: ignore[arg-type,list-item]
+    records: list[Fix | Reading] = [*truth.fixes(drive, 10, noise=False, to_s=lost_s), *wheel]
+    seen: list[tuple[float, float | None]] = []
+    for record in sorted(records, key=lambda record: record.t_us):
+        if isinstance(record, Reading):
+            live.readings([record])
+        else:
+            live.fix(record)
         metres = drive.at(record.t_us / 1e6 - 0.05).distance_m - 200
         if metres > 2975 and len(seen) < 100:
             seen.append((metres, shown(live, record.t_us)["limit"]["approaching_m"]))
