@@ -74,6 +74,8 @@ class _Verbs(click.Group):
         return list(VERBS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name == "help":
+            return help_
         verb = VERBS.get(cmd_name)
         if verb is None:
             return None
@@ -101,12 +103,12 @@ class _Verbs(click.Group):
 
 
 @click.command(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__)
+@click.version_option(__version__, "-V", "--version")
 @click.option("-v", "--verbose", is_flag=True, help="Print more on standard error.")
 def cli(verbose: bool) -> None:
     """Record a rally-raid drive, show it to the crew, and review it afterwards.
 
-    `stagelog VERB --help` describes a verb. Exit codes: 0 done, 1 problems found, 2 wrong usage, 64 wrong
+    `stagelog help VERB` describes a verb. Exit codes: 0 done, 1 problems found, 2 wrong usage, 64 wrong
     configuration, 69 a required device or server is missing or another recorder is running, 74 reading or writing
     failed, 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP.
     """
@@ -115,6 +117,25 @@ def cli(verbose: bool) -> None:
     logging.basicConfig(handlers=[handler])
     for ours in ("firmware_bridge", "logger"):  # not the messages of libraries
         logging.getLogger(ours).setLevel(logging.DEBUG if verbose else logging.INFO)
+
+
+@click.command(name="help", help="Show the help of a verb, or the overview.")
+@click.argument("verb", nargs=-1)
+@click.pass_context
+def help_(context: click.Context, verb: tuple[str, ...]) -> None:
+    """Print what `stagelog VERB --help` prints."""
+    shown = context.find_root()
+    for name in verb:
+        group = shown.command
+        command = group.get_command(shown, name) if isinstance(group, click.Group) else None
+        if command is None:
+            is_group = isinstance(group, click.Group)
+            raise click.UsageError(
+                f"No such command '{name}'." if is_group else "has no verbs of its own", shown
+            )
+        shown = click.Context(command, shown, name)
+    for line in shown.get_help().splitlines():
+        echo(line)
 
 
 def main() -> None:
@@ -176,7 +197,6 @@ def _usage_error(error: click.ClickException) -> list[str]:
     """The error as one line; or the overview if no verb was given."""
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         return error.format_message().splitlines()
-    what = error.format_message().removesuffix(".")
-    context = getattr(error, "ctx", None)
-    verb = context.command_path if context else "stagelog"
-    return [f"{verb}: {what}; `{verb} --help` shows the usage"]
+    from logger.cli.usage import error_line  # noqa: PLC0415 - imports difflib, which no correct call needs
+
+    return [error_line(error, cli, sys.argv[1:])]
