@@ -1,7 +1,7 @@
 """Likely mistakes on the command line, with what the program says: `mistakes.txt`, two lines for each.
 
     # a heading
-    $ stagelog COMMAND LINE       as a person types it in the folder of `scene`; `$ (user)` for one without root's rights
+    $ stagelog COMMAND LINE       typed in the folder of `scene`; `$ (user)` without root's rights
     [EXIT CODE] the one line of the answer
 
 FOLDER in an answer stands for the path of the scene's folder.
