@@ -27,16 +27,20 @@ class Format(NamedTuple):
 
     suffix: str
     writers: Mapping[Content, str]
+    opens_in: str
+    """Programs that open it, for help texts and menus."""
     seeks: bool = False
     """Whether the writer seeks in its file."""
 
 
 FORMATS: dict[str, Format] = {
-    "gpx": Format(".gpx", {"fixes": "gpx.write"}),
+    "gpx": Format(".gpx", {"fixes": "gpx.write"}, "Google Earth, Garmin BaseCamp, QGIS"),
     "csv": Format(
-        ".csv", {"fixes": "csv.write_fixes", "frames": "csv.write_frames", "signals": "csv.write_signals"}
+        ".csv",
+        {"fixes": "csv.write_fixes", "frames": "csv.write_frames", "signals": "csv.write_signals"},
+        "Excel, LibreOffice, MATLAB",
     ),
-    "kml": Format(".kml", {"fixes": "kml.write"}),
+    "kml": Format(".kml", {"fixes": "kml.write"}, "Google Earth"),
     "parquet": Format(
         ".parquet",
         {
@@ -44,12 +48,18 @@ FORMATS: dict[str, Format] = {
             "frames": "parquet.write_frames",
             "signals": "parquet.write_signals",
         },
+        "pandas, DuckDB",
     ),
-    "candump": Format(".log", {"frames": "canlog.write_candump"}),
-    "asc": Format(".asc", {"frames": "canlog.write_asc"}),
-    "blf": Format(".blf", {"frames": "canlog.write_blf"}, seeks=True),
-    "mf4": Format(".mf4", {"frames": "mf4.write_frames", "signals": "mf4.write_signals"}),
-    "openrally": Format(".gpx", {"fixes": "gpx.write_openrally"}),
+    "candump": Format(".log", {"frames": "canlog.write_candump"}, "can-utils, SavvyCAN"),
+    "asc": Format(".asc", {"frames": "canlog.write_asc"}, "CANalyzer, SavvyCAN"),
+    "blf": Format(".blf", {"frames": "canlog.write_blf"}, "CANalyzer, CANoe", seeks=True),
+    "mf4": Format(
+        ".mf4",
+        {"frames": "mf4.write_frames", "signals": "mf4.write_signals"},
+        "asammdf, CANape, Vector vSignalyzer",
+    ),
+    "vbo": Format(".vbo", {"fixes": "vbo.write"}, "RaceChrono, Circuit Tools, RaceRender"),
+    "openrally": Format(".gpx", {"fixes": "gpx.write_openrally"}, "roadbook programs (OpenRally)"),
 }
 
 

@@ -22,6 +22,8 @@ _EXACT = 2.0**53
 _MIN, _MAX = 1e-3, 1e9
 """Between these, six decimals suffice for an engine value."""
 _DECIMALS = 6
+_TINY = 1e-98
+"""Two digits of exponent hold nothing smaller."""
 _HEX = np.frombuffer(b"0123456789ABCDEF", dtype=np.uint8)
 
 
@@ -56,6 +58,27 @@ def numbers(values: NDArray[np.float64]) -> Characters:
         f"{value:.9g}" if rare else "" for value, rare in zip(values.tolist(), odd.tolist(), strict=True)
     ]
     return np.concatenate((plain, texts(formatted)), axis=1)
+
+
+def exponential(values: NDArray[np.float64], decimals: int) -> Characters:
+    """Format finite numbers below 1e99 as mantissa and exponent: +1.234560E-02; what is too small for it is zero."""
+    size = np.where(np.abs(values) < _TINY, 0.0, np.abs(values))
+    exponent = np.where(size > 0, np.floor(np.log10(np.where(size > 0, size, 1.0))), 0.0).astype(np.int64)
+    mantissa = np.rint(size / 10.0 ** exponent.astype(np.float64) * 10.0**decimals).astype(np.int64)
+    rounded_up = mantissa >= 10 ** (decimals + 1)
+    mantissa[rounded_up] //= 10
+    exponent[rounded_up] += 1
+    signs = (b"+", b"-")
+    return _beside(
+        len(values),
+        [
+            *(
+                chosen(signs, (values < 0).astype(int)),
+                _digits(mantissa, np.zeros(len(values), dtype=bool), decimals),
+            ),
+            *(b"E", chosen(signs, (exponent < 0).astype(int)), padded(np.abs(exponent), 2)),
+        ],
+    )
 
 
 def moments(utc: NDArray[np.datetime64], unit: str = "us") -> Characters:

@@ -66,12 +66,17 @@ def points(meta: Mapping[str, str]) -> Iterator[tuple[str, Waypoint]]:
 
 
 def title(meta: Mapping[str, str]) -> str:
-    """Title of the drive: stage and car, as far as known."""
+    """Title of the drive for XML: stage and car, as far as known."""
+    return xml(plain_title(meta))
+
+
+def plain_title(meta: Mapping[str, str]) -> str:
+    """Title of the drive as recorded."""
     car = car_of(meta)
     parts = [meta.get("stage") or "drive"]
     if car.get("number") is not None:
         parts.append(f"car {car['number']}")
-    return xml(", ".join(parts))
+    return ", ".join(parts)
 
 
 def xml(text: str) -> str:

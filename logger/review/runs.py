@@ -1,8 +1,7 @@
 """Rebuild the day's sections from recorded events: starts, finishes, waypoints, undone changes.
 
 Knows no rules. Uses the arithmetic of the live computation (`stage.run.Run`): an event restores the base values of the
-live run, and every figure is a difference from them. A section change is one immutable step, so an `undone` event
-restores the previous value, exactly as live.
+live run, and every figure is a difference from them. What an `undone` event takes back is left out (`stage.standing`).
 """
 
 from __future__ import annotations
@@ -17,9 +16,7 @@ from logger.stage.course import Course, Mark
 from logger.stage.fix_speed import STILL_MPS
 from logger.stage.odometer import BLINK_US, Past
 from logger.stage.run import Run, marked
-
-SECTION_STEPS = ("start of ", "finish of ")
-"""Prefixes by which an `undone` event names a section change."""
+from logger.stage.standing import standing
 
 
 class Passage(NamedTuple):
@@ -81,34 +78,15 @@ class Moving:
 def day_of(evidence: Evidence, courses: tuple[Course, ...], moving: Moving) -> Day:
     """Build the day from the events. Time and memory are linear in the number of events."""
     day = _DayBuilder(courses, moving)
-    last: Event | None = None
-    for event in evidence.events:
-        detail = event.detail
-        match event.kind, detail.get("state"):
+    for event in standing(evidence.events):
+        match event.kind, event.detail.get("state"):
             case "section", "finished":
-                day.remember()
                 day.finish(event)
             case "section", "started":
-                if not (
-                    last is not None and last.detail.get("state") == "finished" and last.at_us == event.at_us
-                ):
-                    day.remember()
                 day.start(event)
             case "waypoint", ("validated" | "missed"):
                 day.pass_waypoint(event)
-            case "undone", _ if str(detail.get("what")).startswith(SECTION_STEPS):
-                day.undo()
-        if event.kind == "section":
-            last = event
     return Day(tuple(day.sections), tuple(day.passages))
-
-
-class _Step(NamedTuple):
-    """State before a section change. Only the last section ever changes, so the others need no copy."""
-
-    sections: int
-    last: SectionRun | None
-    passages: int
 
 
 class _DayBuilder:
@@ -118,21 +96,6 @@ class _DayBuilder:
         self.sections: list[SectionRun] = []
         self.passages: list[Passage] = []
         self._courses, self._moving = courses, moving
-        self._steps: list[_Step] = []
-
-    def remember(self) -> None:
-        """Save the state before a section change, for `undo`."""
-        last = self.sections[-1] if self.sections else None
-        self._steps.append(_Step(len(self.sections), last, len(self.passages)))
-
-    def undo(self) -> None:
-        """Revert the last section change and everything after it."""
-        if not self._steps:
-            return
-        step = self._steps.pop()
-        del self.sections[step.sections :], self.passages[step.passages :]
-        if step.last is not None:
-            self.sections[-1] = step.last
 
     def start(self, event: Event) -> None:
         """Begin a section."""
