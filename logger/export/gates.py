@@ -17,7 +17,7 @@ from logger.export.time_axis import TimeAxis
 from logger.logfile.blocks import Numbers, fix_blocks
 from logger.logfile.selection import Integers, Selection
 
-MOST_GATES = 200
+MAX_GATES = 200
 """A stage has some ten splits."""
 _HALF_WIDTH_M = 25.0
 """Wider than a track and the error of a receiver, narrower than a loop of the course."""
@@ -44,7 +44,7 @@ def lines(connection: sqlite3.Connection, selection: Selection, axis: TimeAxis) 
         mark for mark in marks_of(connection, selection, axis) if mark.in_timed and mark.what != "waypoint"
     ]
     # The finish of a section is also its last split: one gate per moment.
-    marks = list({mark.at_us: mark for mark in timed}.values())[:MOST_GATES]
+    marks = list({mark.at_us: mark for mark in timed}.values())[:MAX_GATES]
     places = _places(connection, selection, axis, marks)
     starts, finishes = ([mark for mark in marks if mark.what == what] for what in ("start", "finish"))
     result = []

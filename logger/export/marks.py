@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from firmware_bridge.gps.utc import IN_LINE_US
-from firmware_bridge.printable import MOST_CHARS, printable
+from firmware_bridge.printable import printable
 from logger.export.time_axis import TimeAxis
 from logger.logfile import value_ranges
 from logger.logfile.reader import detail_of
@@ -27,7 +27,7 @@ TIMED = "selective"
 _EVENTS = "SELECT session, t_us, kind, detail FROM event WHERE kind IN ('section', 'waypoint', 'undone') ORDER BY rowid"
 _IN_LINE_US = 60 * IN_LINE_US
 """As in the review: a crossing is dated by interpolation and may be some seconds before its event is written."""
-_MOST_NUMBER = 1e6
+_MAX_NUMBER = 1e6
 
 
 class Mark(NamedTuple):
@@ -84,7 +84,7 @@ def _mark(event: _Event, timed: bool) -> tuple[Mark | None, bool]:
     """The mark of an event, if it is one, and whether a timed section runs after it."""
     detail = event.detail
     name, kind, state = (str(detail.get(key) or "") for key in ("name", "kind", "state"))
-    name = printable(name, MOST_CHARS)
+    name = printable(name)
     if event.kind == "section":
         own = kind == TIMED
         name = name or f"Section {_number(detail.get('index')) + 1:g}"
@@ -100,4 +100,4 @@ def _mark(event: _Event, timed: bool) -> tuple[Mark | None, bool]:
 
 
 def _number(value: object) -> float:
-    return float(value) if isinstance(value, int | float) and abs(value) < _MOST_NUMBER else 0.0
+    return float(value) if isinstance(value, int | float) and abs(value) < _MAX_NUMBER else 0.0

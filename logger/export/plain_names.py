@@ -6,15 +6,15 @@ import unicodedata
 from collections.abc import Iterable
 
 
-def ascii_text(text: str, most_chars: int) -> str:
+def ascii_text(text: str, max_chars: int) -> str:
     """Text in printable ASCII on one line, at most so long: e for é, ? for what has no such letter."""
-    plain = unicodedata.normalize("NFKD", text[: 4 * most_chars])
+    plain = unicodedata.normalize("NFKD", text[: 4 * max_chars])
     letters = (letter for letter in plain if not unicodedata.combining(letter))
     shown = "".join(letter if letter.isspace() or "!" <= letter <= "~" else "?" for letter in letters)
-    return " ".join(shown.split())[:most_chars].rstrip()
+    return " ".join(shown.split())[:max_chars].rstrip()
 
 
-def unique(names: Iterable[str], taken: Iterable[str] = (), most_chars: int = 64) -> list[str]:
+def unique(names: Iterable[str], taken: Iterable[str] = (), max_chars: int = 64) -> list[str]:
     """The names in order, those that repeat an earlier or taken one (in any case) numbered: rpm, rpm_2."""
     used = {name.lower() for name in taken}
     numbers: dict[str, int] = {}
@@ -24,7 +24,7 @@ def unique(names: Iterable[str], taken: Iterable[str] = (), most_chars: int = 64
         while chosen.lower() in used:
             number = numbers[name.lower()] = numbers.get(name.lower(), 1) + 1
             tail = f"_{number}"
-            chosen = name[: most_chars - len(tail)] + tail
+            chosen = name[: max_chars - len(tail)] + tail
         used.add(chosen.lower())
         result.append(chosen)
     return result

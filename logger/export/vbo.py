@@ -44,8 +44,8 @@ _MINUTES = 60.0
 """Minutes of arc in a degree."""
 _DECIMALS = 8
 """Of a minute: 0.02 mm."""
-_MOST_NAME_CHARS = 60
-_MOST_SATELLITES = 63
+_MAX_NAME_CHARS = 60
+_MAX_SATELLITES = 63
 """From 64 on the number means a brake trigger, from 128 on a differential fix."""
 _CLIMB_US = 1_000_000
 """Altitude has a resolution of 0.1 m: from fix to fix its change would be mostly rounding."""
@@ -89,7 +89,7 @@ def _own_channels(connection: sqlite3.Connection) -> tuple[list[str], list[str],
 
 def _plain(shown: str) -> str:
     """A line of ASCII that no reader takes for the beginning of a section."""
-    return ascii_text(shown, _MOST_NAME_CHARS).replace("[", "(").replace("]", ")")
+    return ascii_text(shown, _MAX_NAME_CHARS).replace("[", "(").replace("]", ")")
 
 
 def _head(
@@ -118,7 +118,7 @@ def _lines(fixes: FixBlock, at_us: Integers, values: Numbers, climb_kmh: Numbers
     satellites, kmh, course_deg, alt_m = values[:, :4].T
     others: list[list[text.Part]] = [[text.exponential(column, 6)] for column in values[:, 4:].T]
     fields: list[list[text.Part]] = [
-        [text.padded(np.minimum(satellites, _MOST_SATELLITES).astype(np.int64), 3)],
+        [text.padded(np.minimum(satellites, _MAX_SATELLITES).astype(np.int64), 3)],
         _time(at_us),
         _signed(fixes.lat * _MINUTES, 5, _DECIMALS),
         _signed(fixes.lon * -_MINUTES, 5, _DECIMALS),

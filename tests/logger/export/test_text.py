@@ -47,7 +47,7 @@ def test_unique_names() -> None:
     assert unique(["rpm", "RPM", "rpm", "time", "", "rpm_2"], ["time"]) == [
         *("rpm", "RPM_2", "rpm_3", "time_2", "channel", "rpm_2_2"),
     ]
-    assert unique(["x" * 12, "x" * 12], most_chars=12) == ["x" * 12, "x" * 10 + "_2"]
+    assert unique(["x" * 12, "x" * 12], max_chars=12) == ["x" * 12, "x" * 10 + "_2"]
 
 
 def test_many_equal_names_take_linear_time() -> None:
