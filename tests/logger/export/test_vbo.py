@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ def write_log(path: Path, *sessions: Rows) -> Path:
     return path
 
 
-def fix_at(second: float, lat: float, lon: float, **more: float | None) -> Fix:
+def fix_at(second: float, lat: float, lon: float, **more: Any) -> Fix:
     fix = Fix(round(second * 1e6), BEGIN_US + round(second * 1e6), lat, lon, 10.0, 5.0, 90.0, 1, 9, 0.9)
     return fix._replace(**more)
 
