@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
 import click
 
 from firmware_bridge.errors import ConfigurationError
-from logger.boundary.terminal import echo
+from logger.boundary.json_option import json_option
+from logger.boundary.terminal import echo, echo_json
 from logger.boundary.whole_file import write_whole
 from logger.config.discovery import choose
 
 EXIT_FOUND_WRONG = 1
 _PATH = click.Path(path_type=Path)
+_LINE = re.compile(r"(?P<file>.+?):(?P<line>\d+)(:\d+)?", re.DOTALL)
+"""The place of an error with a line, and perhaps a column."""
 
 
 @click.command(name="check")
 @click.argument("file", type=_PATH, required=False)
-def check(file: Path | None) -> int:
+@json_option
+def check(file: Path | None, as_json: bool) -> int:
     """Check a configuration or an itinerary and list every error, with its line and key.
 
     Without FILE, the configuration that `stagelog run` would read.
@@ -27,21 +33,38 @@ def check(file: Path | None) -> int:
     from logger.stage import itinerary  # noqa: PLC0415
 
     file = choose(file)
+    kind, sections, problems = None, None, []
     try:
         text = input_files.read_text(file)
         if itinerary.looks_like_itinerary(text):
-            stage = itinerary.load(text, str(file))
-            kind, problems = f"an itinerary of {len(stage.sections)} sections", []
+            kind = "itinerary"
+            sections = len(itinerary.load(text, str(file)).sections)
         else:
-            kind, problems = "a configuration", setup.problems(configuration.load(file))
+            kind = "configuration"
+            problems = setup.problems(configuration.load(file))
     except ConfigurationError as error:
         problems = setup.each_problem(error)
-    for problem in problems:
-        echo(str(problem), err=True)
-    if problems:
-        return EXIT_FOUND_WRONG
-    echo(f"{file}: {kind}, no errors")
-    return 0
+    if as_json:
+        errors = [_error(problem) for problem in problems]
+        echo_json({"file": str(file), "kind": kind, "sections": sections, "errors": errors})
+    else:
+        for problem in problems:
+            echo(str(problem), err=True)
+        if not problems:
+            what = "a configuration" if sections is None else f"an itinerary of {sections} sections"
+            echo(f"{file}: {what}, no errors")
+    return EXIT_FOUND_WRONG if problems else 0
+
+
+def _error(problem: ConfigurationError) -> dict[str, Any]:
+    """A problem as an entry of the document; `line` is None for one that concerns the whole file."""
+    place = _LINE.fullmatch(problem.where)
+    return {
+        "file": place["file"] if place else problem.where or None,
+        "line": int(place["line"]) if place else None,
+        "what": problem.what,
+        "hint": problem.hint or None,
+    }
 
 
 @click.command(name="import")

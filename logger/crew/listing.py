@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from firmware_bridge.errors import LogError
+from logger.boundary.utc_text import utc_text
 from logger.crew.compliance import WITHHELD, recorded
 from logger.crew.copies import Copies, Stamp, stamp_of
 from logger.crew.exports import formats
@@ -100,14 +100,11 @@ def _summary(path: Path) -> dict[str, Any]:
     except LogError as error:
         trouble = _QUARANTINED if is_quarantined(path.name) else error.what
         return {"state": "damaged", "size": size, "trouble": trouble}
-    begun_us = next((session.first_utc_us for session in info.sessions if session.first_utc_us), None)
     return {
         "state": "open" if info.open else "closed",
         "size": size,
         "stage": info.meta.get("stage"),
-        "begun_utc": None
-        if begun_us is None
-        else datetime.fromtimestamp(begun_us // 1_000_000, UTC).isoformat(),
+        "begun_utc": utc_text(info.first_utc_us),
         "duration_s": info.duration_s,
         "distance_km": None if metres is None else metres / 1000,
         **state._asdict(),

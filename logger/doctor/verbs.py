@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from logger.boundary.json_option import json_option
 from logger.boundary.terminal import echo, echo_json
 from logger.config.discovery import choose, config_option
 
@@ -23,7 +24,7 @@ _LONGEST_S = 120.0
     show_default=True,
     help="How long to listen to each port.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for programs.")
+@json_option
 def doctor(config_path: Path | None, seconds: float, as_json: bool) -> int:
     """Check this car's set-up and print each problem with how to fix it; exit 1 if there is one.
 
@@ -41,8 +42,7 @@ def doctor(config_path: Path | None, seconds: float, as_json: bool) -> int:
             echo(str(finding))
     count = sum(finding.verdict == "wrong" for finding in findings)
     if as_json:
-        # Programs of earlier versions read the hint as "mend".
-        rows = [finding._asdict() | {"mend": finding.hint} for finding in findings]
+        rows = [finding._asdict() | {"hint": finding.hint or None} for finding in findings]
         echo_json({"wrong": count, "findings": rows})
     else:
         echo(f"{count} {'thing is' if count == 1 else 'things are'} wrong" if count else "nothing is wrong")

@@ -6,9 +6,9 @@ each group is the age of its values. The recorder adds `session`, `recording` an
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from logger.boundary.utc_text import utc_text
 from logger.stage.alarms import VALUE_UNITS
 from logger.stage.course import Course
 from logger.stage.itinerary import WAYPOINT_KINDS
@@ -19,7 +19,6 @@ from logger.stage.speed_trace import STEP_M
 
 SHORTEST_ETA_M = 200.0
 """Distance in the section before which the average is too uncertain to predict an arrival."""
-_EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 def document(shot: Snapshot) -> dict[str, Any]:
@@ -27,7 +26,7 @@ def document(shot: Snapshot) -> dict[str, Any]:
     age_s = None if shot.odometer_us is None else _age(shot.now_us, shot.odometer_us)
     run = shot.run
     return {
-        "utc": _iso(shot.utc_us(shot.now_us)),
+        "utc": utc_text(shot.utc_us(shot.now_us)),
         "gps": _gps(shot),
         "speed_kmh": None if shot.speed_mps is None else round(shot.speed_mps * KMH, 1),
         "speed_source": shot.speed_source,
@@ -42,7 +41,7 @@ def document(shot: Snapshot) -> dict[str, Any]:
             {
                 "kind": control.kind,
                 "name": control.name,
-                "utc": _iso(shot.utc_us(control.at_us)),
+                "utc": utc_text(shot.utc_us(control.at_us)),
                 "elapsed_s": _seconds(control.elapsed_us),
             }
             for control in shot.controls
@@ -146,7 +145,7 @@ def _section(shot: Snapshot, age_s: float | None) -> dict[str, Any]:
         "average_kmh": _kmh(average_mps),
         "moving_average_kmh": _kmh(run.moving_average_mps(past)),
         "required_kmh": _kmh(required_mps),
-        "eta_utc": None if eta_us is None else _iso(shot.utc_us(eta_us)),
+        "eta_utc": None if eta_us is None else utc_text(shot.utc_us(eta_us)),
         "estimated": shot.estimated_m - run.certain_m >= 1.0,
         "marks": _marks(course),
         "age_s": age_s,
@@ -236,7 +235,7 @@ def _countdown(shot: Snapshot) -> dict[str, Any] | None:
         kind, due_us = "target", now_us + course.target_us - elapsed_us
     else:
         return None
-    return {"kind": kind, "remaining_s": _seconds(due_us - now_us), "utc": _iso(shot.utc_us(due_us))}
+    return {"kind": kind, "remaining_s": _seconds(due_us - now_us), "utc": utc_text(shot.utc_us(due_us))}
 
 
 def _age(now_us: int, then_us: int) -> float:
@@ -249,12 +248,3 @@ def _seconds(elapsed_us: int | None) -> float | None:
 
 def _kmh(mps: float | None) -> float | None:
     return None if mps is None else round(mps * KMH, 2)
-
-
-def _iso(utc_us: int | None) -> str | None:
-    """Format UTC with milliseconds; None also for a time outside the calendar."""
-    try:
-        moment = None if utc_us is None else _EPOCH + timedelta(microseconds=utc_us)
-    except OverflowError:
-        return None
-    return None if moment is None else moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -61,9 +61,9 @@ class LogInfo:
         return sum(session.duration_s for session in self.sessions)
 
     @property
-    def stage(self) -> str:
-        """The stage's display name, or a dash."""
-        return self.meta.get("stage") or "-"
+    def first_utc_us(self) -> int | None:
+        """UTC of the first row of the first session that has GPS time."""
+        return next((session.first_utc_us for session in self.sessions if session.first_utc_us), None)
 
 
 def info(path: Path) -> LogInfo:
@@ -81,7 +81,10 @@ def last_row(connection: sqlite3.Connection, table: str, database: str = "main")
     Raises LogError for a number too large for the file's size, which only a damaged page holds: a loop up to it would
     not end.
     """
-    last = int(connection.execute(f"SELECT coalesce(max(rowid), 0) FROM {database}.{table}").fetchone()[0])  # noqa: S608
+    last = max(
+        0,
+        int(connection.execute(f"SELECT coalesce(max(rowid), 0) FROM {database}.{table}").fetchone()[0]),  # noqa: S608
+    )
     pages, page_bytes = (
         connection.execute(f"PRAGMA {database}.{name}").fetchone()[0] for name in ("page_count", "page_size")
     )

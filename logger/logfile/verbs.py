@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
-from firmware_bridge.errors import StagelogError
+from logger.boundary.json_option import json_option
 from logger.boundary.terminal import echo, echo_json, print_table, progress_bar
 
 EXIT_FOUND_WRONG = 1
@@ -18,105 +17,103 @@ _PATH = click.Path(path_type=Path)
 
 @click.command(name="logs")
 @click.argument("folder", type=_PATH, default=Path(), required=False)
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
+@json_option
 def logs(folder: Path, as_json: bool) -> None:
     """List the logs in FOLDER (default: current folder).
 
     Columns: stage, car, start, duration, rows, size, state.
     """
-    from logger.logfile import reader  # noqa: PLC0415
+    from logger.logfile.documents import logs_document  # noqa: PLC0415
 
-    rows: list[dict[str, Any]] = []
-    for path in reader.logs_in(folder):
-        try:
-            rows.append(_summary(reader.info(path)))
-        except StagelogError as error:
-            rows.append({"log": path.name, "state": error.what})
+    document = logs_document(folder)
     if as_json:
-        echo_json(rows)
-    elif not rows:
-        echo(f"no logs in {folder.resolve()}")
+        echo_json(document)
+    elif not document["logs"]:
+        echo(f"no logs in {document['folder']}")
     else:
+        rows = [_shown(entry) for entry in document["logs"]]
         columns = ["log", "stage", "begun", "duration", "fixes", "frames", "size", "state"]
-        print_table(columns, [[str(row.get(column, "")) for column in columns] for row in rows])
+        print_table(columns, [[str(row[column]) for column in columns] for row in rows])
 
 
 @click.command(name="info")
 @click.argument("log", type=_PATH)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def info(log: Path, as_json: bool) -> None:
     """Show what LOG contains: stage, car, sessions, rows per table, embedded files."""
-    from logger.logfile import reader  # noqa: PLC0415
-    from logger.logfile.meta import car_of  # noqa: PLC0415
+    from logger.logfile import documents, reader  # noqa: PLC0415
 
-    described = reader.info(log)
-    document = _summary(described) | {
-        "car": car_of(described.meta),
-        "software": described.meta.get("software", ""),
-        "carries": sorted(key for key in described.meta if key.startswith("dbc:") or key == "itinerary"),
-        "rows": described.rows,
-        "sessions": [
-            {
-                "session": session.id,
-                "begun": _utc(session.first_utc_us),
-                "duration": _duration(session.duration_s),
-                "ended": session.ended or ("recording, or power cut" if described.open else "power cut"),
-                "software": session.software,
-            }
-            for session in described.sessions
-        ],
-    }
+    document = documents.info_document(reader.info(log))
     if as_json:
         echo_json(document)
         return
-    for key, value in document.items():
-        if isinstance(value, list) and value and isinstance(value[0], dict):
-            echo(f"{key}:")
-            for item in value:
-                echo("  " + ", ".join(f"{name} {text}" for name, text in item.items()))
-        elif isinstance(value, dict):
-            echo(f"{key}: " + ", ".join(f"{name} {text}" for name, text in value.items()))
-        else:
-            echo(f"{key}: {', '.join(value) if isinstance(value, list) else value}")
+    for key, text in _shown(document).items():
+        echo(f"{key}: {text}")
+    echo("car: " + _pairs({key: value for key, value in document["car"].items() if value is not None}))
+    echo(f"software: {document['software'] or ''}")
+    echo(f"carries: {', '.join(document['carries'])}")
+    echo("rows: " + _pairs(document["rows"]))
+    echo("sessions:")
+    cut = "recording, or power cut" if document["state"] == "open" else "power cut"
+    for session in document["sessions"]:
+        shown = {
+            "session": session["session"],
+            "begun": _begun(session),
+            "duration": _duration(session["duration_s"]),
+            "ended": session["ended"] or cut,
+            "software": session["software"] or "",
+        }
+        echo("  " + _pairs(shown))
 
 
 @click.command(name="verify")
 @click.argument("log", type=_PATH, nargs=-1, required=True)
-def verify(log: tuple[Path, ...]) -> int:
+@json_option
+def verify(log: tuple[Path, ...], as_json: bool) -> int:
     """Check that each LOG is whole; exit 1 and print the reasons if one is not."""
+    from logger.logfile.documents import verify_entry  # noqa: PLC0415
     from logger.logfile.verify import verify as find_problems  # noqa: PLC0415
 
-    damaged = False
+    entries = []
     for path in log:
         with progress_bar(f"verifying {path.name}") as progress:
-            problems = find_problems(path, progress)
-        damaged = damaged or bool(problems)
-        echo(f"{path}: {'NOT whole' if problems else 'whole'}")
-        for problem in problems:
-            echo(f"  {problem}")
-    return EXIT_FOUND_WRONG if damaged else 0
+            entry = verify_entry(path, find_problems(path, progress))
+        entries.append(entry)
+        if not as_json:
+            echo(f"{path}: {'whole' if entry['whole'] else 'NOT whole'}")
+            for problem in entry["problems"]:
+                echo(f"  {problem}")
+    if as_json:
+        echo_json({"logs": entries})
+    return 0 if all(entry["whole"] for entry in entries) else EXIT_FOUND_WRONG
 
 
-def _summary(log: Any) -> dict[str, Any]:
-    first = next((session.first_utc_us for session in log.sessions if session.first_utc_us), None)
+def _shown(entry: dict[str, Any]) -> dict[str, str]:
+    """A log's entry as the cells of a table; the reason instead of the state of a log that cannot be read."""
+    shown = {"log": entry["log"], "state": entry["trouble"] or entry["state"]}
+    if entry["trouble"]:
+        return dict.fromkeys(("stage", "begun", "duration", "fixes", "frames", "size"), "") | shown
     return {
-        "log": log.path.name,
-        "stage": log.stage,
-        "begun": _utc(first),
-        "duration": _duration(log.duration_s),
-        "fixes": log.rows["fix"],
-        "frames": log.rows["frame"],
-        "size": f"{log.size_bytes / 1e6:.1f} MB",
-        "state": "open" if log.open else "closed",
+        "log": entry["log"],
+        "stage": entry["stage"] or "-",
+        "begun": _begun(entry),
+        "duration": _duration(entry["duration_s"]),
+        "fixes": str(entry["fixes"]),
+        "frames": str(entry["frames"]),
+        "size": f"{entry['size_bytes'] / 1e6:.1f} MB",
+        "state": entry["state"],
     }
 
 
-def _utc(utc_us: int | None) -> str:
-    return (
-        "-"
-        if utc_us is None
-        else datetime.fromtimestamp(utc_us // 1_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+def _pairs(values: dict[str, Any]) -> str:
+    return ", ".join(
+        f"{name} {', '.join(value) if isinstance(value, list) else value}" for name, value in values.items()
     )
+
+
+def _begun(entry: dict[str, Any]) -> str:
+    """UTC to the second, without the marks of ISO 8601."""
+    return "-" if entry["begun_utc"] is None else entry["begun_utc"][:19].replace("T", " ")
 
 
 def _duration(seconds: float) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from logger.boundary.utc_text import utc_text
 from logger.review.report import Report
-from logger.review.times import utc_text
 from logger.stage.limits import KMH
 
 

@@ -1,22 +1,10 @@
-"""Format times: UTC as ISO 8601, elapsed times and gaps as in printed standings."""
+"""Format times for tables: time of day, elapsed times and gaps as in printed standings."""
 
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime, timedelta
 
-_EPOCH = datetime.fromtimestamp(0, UTC)
-
-
-def utc_text(utc_us: float | None) -> str | None:
-    """ISO 8601 with milliseconds and Z; None for a time that is unknown or beyond the calendar."""
-    if utc_us is None or not math.isfinite(utc_us):
-        return None
-    try:
-        moment = _EPOCH + timedelta(microseconds=round(utc_us))
-    except OverflowError:
-        return None
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+from logger.boundary.utc_text import utc_text
 
 
 def time_of_day(utc_us: float | None) -> str:

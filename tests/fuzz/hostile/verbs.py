@@ -48,7 +48,7 @@ def _is_json(_scene: Scene, out: str) -> None:
 
 def _lists_both(scene: Scene, out: str) -> None:
     """The hostile log affects only its own entry."""
-    found = {entry["log"]: entry for entry in _strict(out)}
+    found = {entry["log"]: entry for entry in _strict(out)["logs"]}
     assert found[scene.honest.name]["state"] == "closed", found
     assert scene.log.name in found or not scene.log.is_file(), found
 

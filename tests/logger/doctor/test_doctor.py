@@ -335,7 +335,7 @@ def test_the_verb_for_programs(tmp_path: Path) -> None:
     told = json.loads(said.out)
     assert said.code == 1
     assert told["wrong"] == sum(finding["verdict"] == "wrong" for finding in told["findings"]) == 2
-    assert {"verdict", "where", "what", "hint", "mend"} == set(told["findings"][0])
+    assert {"verdict", "where", "what", "hint"} == set(told["findings"][0])
     assert [finding["where"] for finding in told["findings"] if finding["verdict"] == "wrong"] == [
         "port gps", f"disk {tmp_path / 'logs'}"
     ]  # fmt: skip

@@ -38,7 +38,7 @@ def recorded(path: Path, *, ended: bool = True) -> Log:
 def test_a_closed_log(tmp_path: Path) -> None:
     recorded(tmp_path / "a.db").close()
     found = reader.info(tmp_path / "a.db")
-    assert found.stage == "Dakar 2026 11 Bisha"
+    assert found.meta["stage"] == "Dakar 2026 11 Bisha"
     assert not found.open
     assert (found.rows["frame"], found.rows["fix"], found.rows["sentence"]) == (503, 2, 1)
     assert found.size_bytes == (tmp_path / "a.db").stat().st_size
@@ -122,9 +122,9 @@ def test_the_verbs_for_people_and_programs(tmp_path: Path) -> None:
     recorded(tmp_path / "a.db").close()
     recorded(tmp_path / "b.db", ended=False).abandon()
     listed = json.loads(stagelog("logs", "--json", folder=tmp_path).out)
-    assert [(log["log"], log["frames"], log["begun"]) for log in listed] == [
-        ("a.db", 503, "2026-01-15 11:59:59"),
-        ("b.db", 503, "2026-01-15 11:59:59"),
+    assert [(log["log"], log["frames"], log["begun_utc"]) for log in listed["logs"]] == [
+        ("a.db", 503, "2026-01-15T11:59:59.998Z"),
+        ("b.db", 503, "2026-01-15T11:59:59.998Z"),
     ]
     document = json.loads(stagelog("info", "a.db", "--json", folder=tmp_path).out)
     assert document["car"]["crew"] == ["Driver", "Navigator"]
@@ -137,6 +137,7 @@ def test_the_verbs_for_people_and_programs(tmp_path: Path) -> None:
     table = stagelog("logs", folder=tmp_path).out.splitlines()
     assert table[0].split()[:3] == ["log", "stage", "begun"]
     assert len(table) == 3
+    assert "2026-01-15 11:59:59  0:00:09" in table[1]
     assert stagelog("verify", "a.db", "b.db", folder=tmp_path).out == "a.db: whole\nb.db: whole\n"
 
 
