@@ -2,7 +2,8 @@
 
 cantools always imports its tester, the tester imports python-can, and python-can imports every MF4 reader it finds:
 asammdf, canmatrix, pandas. A recorder needs none of these. So an empty module replaces the tester during the import,
-unless the real one is loaded already; a later import of `cantools.tester` gets the real one.
+unless the real one is loaded already; a later import of `cantools.tester` gets the real one. Hiding it from the import
+system does not do: cantools requires the module.
 """
 
 from __future__ import annotations

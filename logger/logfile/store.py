@@ -131,18 +131,19 @@ class Log:
     def begin_session(
         self, start: SessionStart, meta: Mapping[str, str], first_rows: Rows | None = None
     ) -> int:
-        """Add a session with its first rows and update `meta`, in one durable commit. Returns the session's number."""
+        """Add a session with its first rows and update `meta`, in one durable commit. Returns the session's number.
+
+        Raises sqlite3.Error; then call `abandon`.
+        """
         self.commit()
-        with self._connection:
-            self._connection.execute("BEGIN")
-            self._connection.executemany(_SET_META, meta.items())
-            self._connection.execute(_ADD_SESSION, astuple(start))
-            session = self._connection.execute("SELECT max(id) FROM session").fetchone()[0]
-            self._take_session(session, start, meta)
-            if first_rows is not None:
-                self.write(first_rows)
-        self.ends = self._read_ends()
-        self._committed_channels = dict(self.channels)
+        self._connection.execute("BEGIN")
+        self._connection.executemany(_SET_META, meta.items())
+        self._connection.execute(_ADD_SESSION, astuple(start))
+        session = self._connection.execute("SELECT max(id) FROM session").fetchone()[0]
+        self._take_session(session, start, meta)
+        if first_rows is not None:
+            self.write(first_rows)
+        self.commit()
         return self.session
 
     def resume_session(self, session: int, start: SessionStart, meta: Mapping[str, str]) -> bool:

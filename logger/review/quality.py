@@ -54,19 +54,20 @@ def quality_of(
         "longest_gap_s": round(max((gap.duration_s for gap in gaps), default=0.0), 2),
         "estimated_m": round(sum(gap.distance_m or 0.0 for gap in gaps if gap.estimated), 1),
         "position_jumps": events["gps_jump"],
+        "speeds_rejected": _sum(evidence, "speeds_rejected"),
         "sessions": len(sessions),
         "sessions_cut_short": len([number for number in sessions if number not in ended]),
         "sentences": evidence.counts.get("sentence"),
         "frames": evidence.counts.get("frame"),
-        "dropped_bytes": sum(_numbers(e.detail) for e in evidence.events if e.kind == "bytes_dropped"),
-        "dropped_frames": sum(_numbers(e.detail) for e in evidence.events if e.kind == "frames_dropped"),
-        "dropped_rows": sum(_numbers(e.detail) for e in evidence.events if e.kind == "dropped"),
+        "dropped_bytes": _sum(evidence, "bytes_dropped"),
+        "dropped_frames": _sum(evidence, "frames_dropped"),
+        "dropped_rows": _sum(evidence, "dropped"),
         "link_losses": len(
             [e for e in evidence.events if e.kind == "link" and e.detail.get("state") == "lost"]
         ),
         "rejected": {},
         "rejected_bytes": 0,
-        "not_logged": sum(_numbers(e.detail) for e in evidence.events if e.kind == "not_logged"),
+        "not_logged": _sum(evidence, "not_logged"),
         "clock_error_s": None,
     }
     if connection is not None:
@@ -132,9 +133,12 @@ def _gaps(evidence: Evidence, day: Day, places: Places) -> tuple[Gap, ...]:
     return tuple(gaps)
 
 
-def _numbers(detail: dict[str, Any]) -> int:
-    """Sum of the counts in a detail: 12 for `{"port": ..., "rejected": 12}`."""
-    return sum(value for key, value in detail.items() if type(value) is int and key != "utc_us")
+def _sum(evidence: Evidence, kind: str) -> int:
+    """Sum of the counts in the events of a kind: 12 for one with `{"port": ..., "rejected": 12}`."""
+    details = (event.detail for event in evidence.events if event.kind == kind)
+    return sum(
+        value for detail in details for key, value in detail.items() if type(value) is int and key != "utc_us"
+    )
 
 
 def _tables(connection: sqlite3.Connection) -> dict[str, Any]:

@@ -45,7 +45,7 @@ Progress = Callable[[float], None]
 STRIDE_US = 60_000_000
 """Rows are collected once per minute of the drive."""
 RECOMPUTED_KINDS = frozenset(
-    {"section", "waypoint", "overspeed", "alarm", "undone", "command", "state_refused"}
+    {"section", "waypoint", "overspeed", "alarm", "undone", "command", "state_refused", "speeds_rejected"}
 )
 """Events that the computation produces again. All others are kept as recorded."""
 

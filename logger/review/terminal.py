@@ -118,6 +118,8 @@ def summary(report: Report) -> str:
         parts.append(
             f"speed by {figures['speed_source']}, within {figures['speed_uncertainty_kmh']:.0f} km/h"
         )
+    if figures["speeds_rejected"]:
+        parts.append(f"{figures['speeds_rejected']} implausible speeds")
     if figures["rejected_bytes"]:
         parts.append(f"{figures['rejected_bytes']} bytes rejected")
     lost = {what: figures[f"dropped_{what}"] for what in ("bytes", "frames", "rows")}

@@ -9,6 +9,7 @@ Fields are in the order of the log's columns. Details hold JSON values; kinds an
     command    name, arguments
     undone     what
     state_refused  why
+    speeds_rejected  gps, wheel, obd: number of implausible speeds since the last report
 
 Each also has `utc_us`, null while UTC is not known.
 """

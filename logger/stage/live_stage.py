@@ -12,7 +12,6 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from firmware_bridge.gps.jump_filter import FASTEST_CAR_MPS
 from firmware_bridge.gps.utc import trusted_utc_us
 from firmware_bridge.printable import printable
 from firmware_bridge.records import Fix, Reading
@@ -35,6 +34,8 @@ from logger.stage.timing import DriveClock
 
 MAX_EVENTS = 10_000
 """Bound on events that wait for `take_events`; beyond it the older half is dropped, as nothing reads them any more."""
+REJECTED_EVERY_US = 10_000_000
+"""Least interval between reports of implausible speeds: a receiver may send ten per second for hours."""
 WHEEL_CHANNELS = {"wheel_kmh": WHEEL, "speed_kmh": OBD}
 """Channels with a speed, the better one first, and their odometer source."""
 
@@ -68,6 +69,7 @@ class LiveStage:
         self._trace = SpeedTrace()
         self._events: list[Event] = []
         self._ticked_us: int | None = None
+        self._report_due_us = 0
 
     def fix(self, fix: Fix) -> None:
         """Take the fix of one epoch."""
@@ -86,7 +88,7 @@ class LiveStage:
             name = reading.channel.name
             self._alarm_values.engine[name] = reading
             source = WHEEL_CHANNELS.get(name)
-            if source is not None and 0 <= reading.value <= FASTEST_CAR_MPS * KMH:
+            if source is not None:
                 at_us = self.clock.at_us(reading.t_us)
                 self._follow(self.odometer.wheel(at_us, reading.value / KMH, source))
 
@@ -99,7 +101,9 @@ class LiveStage:
         self.clock.advance(t_us)
         now_us = self.clock.at_us(t_us)
         self._due(now_us)
-        for change in self.alarms.tick(now_us, self._values(t_us, with_over=self._needs_over)):
+        if now_us >= self._report_due_us:
+            self._report_rejected(now_us)
+        for change in self.alarms.tick(now_us, self.values(t_us, with_over=self._needs_over)):
             self._alarm(now_us, change)
 
     def command(self, t_us: int, name: str, arguments: Mapping[str, Any]) -> None:
@@ -115,9 +119,10 @@ class LiveStage:
         self.trips = (Trip(base_us=self.clock.at_us(t_us)),) * TRIPS
 
     def finish(self) -> None:
-        """End the log: close an over-speed in progress at the last fix."""
+        """End the log: close an over-speed in progress at the last fix, report implausible speeds."""
         if self.odometer.at_us is not None:
             self.limits.close(self.odometer.at_us, self.odometer.total_m)
+        self._report_rejected(self._ticked_us or 0)
 
     def take_events(self) -> list[Event]:
         """Return the events since the last call, in the order they were emitted, and remove them from here."""
@@ -158,12 +163,8 @@ class LiveStage:
             self.odometer.speed(now_us)[0],
         )
 
-    def values(self, t_us: int) -> dict[str, float | None]:
-        """Return all values for alarm conditions at `t_us`, without those that have expired."""
-        return self._values(t_us, with_over=True)
-
-    def _values(self, t_us: int, *, with_over: bool) -> dict[str, float | None]:
-        """Return the values; look up the limit (for `over_kmh`) only on request, as this runs ten times per second."""
+    def values(self, t_us: int, *, with_over: bool = True) -> dict[str, float | None]:
+        """Return the values for alarm conditions at `t_us` that have not expired; `over_kmh` takes time to look up."""
         values = self._alarm_values.at(t_us, self.odometer.speedless_us)
         mps, _ = self.odometer.speed(self.clock.at_us(t_us))
         if mps is not None:
@@ -292,6 +293,12 @@ class LiveStage:
     def _alarm(self, now_us: int, change: Change) -> None:
         rule = change.rule
         self._emit(now_us, "alarm", {"state": change.what, "name": rule.name, "level": rule.level})
+
+    def _report_rejected(self, at_us: int) -> None:
+        if rejected := dict(self.odometer.rejected):
+            self._emit(at_us, "speeds_rejected", rejected)
+            self.odometer.rejected.clear()
+            self._report_due_us = at_us + REJECTED_EVERY_US
 
     def _emit(self, at_us: int, kind: str, detail: Mapping[str, Any]) -> None:
         utc_us = self.clock.utc_us(at_us)

@@ -8,7 +8,7 @@ becomes a `Leg`, whose `seen` says whether GPS covered it. The total never decre
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from typing import NamedTuple
 
 from firmware_bridge.gps.jump_filter import FASTEST_CAR_MPS
@@ -99,14 +99,13 @@ class Odometer:
         self.total_m = 0.0
         self.moving_us = 0
         self.at_us: int | None = None
-        self.rejected = 0
+        self.rejected: Counter[str] = Counter()
+        """Implausible speeds by source; their fixes and readings do not count."""
         self._last: Seen | None = None
         self._base_m = 0.0  # the total at the last fix; distance added by the wheel since then is provisional
         self._bridged_m = 0.0
         self._speeds = FixSpeeds()
-        self._receiver_speed: tuple[int, float] | None = (
-            None  # the last speed that the receiver sent: time, speed
-        )
+        self._receiver_speed: tuple[int, float] | None = None  # time and value of the last one sent
         self._source = GPS
         self._fix_us: int | None = None
         self._believed_us = 0
@@ -132,7 +131,7 @@ class Odometer:
             self._believed_us = at_us
         self._fix_us = at_us
         if speed_mps is not None and not self._plausible(at_us, speed_mps):
-            self.rejected += 1
+            self.rejected[GPS] += 1
             return None
         speed = self._speeds.take(at_us, here, speed_mps)
         self._note_source(at_us, speed, speed_mps)
@@ -171,7 +170,7 @@ class Odometer:
     def wheel(self, at_us: int, speed_mps: float, source: str) -> Leg | None:
         """Take a raw wheel or OBD speed; return a leg only while GPS is lost."""
         if not 0 <= speed_mps <= FASTEST_CAR_MPS:
-            self.rejected += 1
+            self.rejected[source] += 1
             return None
         wheel = self._wheels[source]
         if (

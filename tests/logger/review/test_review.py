@@ -196,6 +196,15 @@ def test_a_gap_is_reported_and_estimated(folder: Path) -> None:
     assert quality["estimated_m"] > 200
 
 
+def test_implausible_speeds_are_counted(folder: Path) -> None:
+    fixes = [fix._replace(speed_mps=400.0) if number % 10 == 5 else fix for number, fix in enumerate(FIXES)]
+    log = drives.write_log(folder / "implausible.db", fixes)
+    count = sum(fix.speed_mps == 400.0 for fix in fixes)
+    assert document_of(log)["quality"]["speeds_rejected"] == count
+    assert document_of(log, ReviewOptions(section=0))["quality"]["speeds_rejected"] == count, "recomputed"
+    assert f"{count} implausible speeds" in run(log).output
+
+
 def test_a_truncated_log_is_reviewed_up_to_its_end(log: Path, folder: Path) -> None:
     cut = folder / "cut.db"
     cut.write_bytes(log.read_bytes()[: log.stat().st_size * 6 // 10])

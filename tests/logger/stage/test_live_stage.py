@@ -314,6 +314,21 @@ def test_no_input_raises(inputs: list[Any]) -> None:
     assert stage().restore(json.loads(json.dumps(live.state(), allow_nan=False)), 1.0)
 
 
+def test_implausible_speeds_are_counted_by_source_and_reported_every_ten_seconds() -> None:
+    live = stage()
+    follow(live, until(20))
+    live.take_events()
+    for step in range(1, 251):  # 25 s
+        at_us = 20 * S + step * S // 10
+        live.fix(FIXES[0]._replace(t_us=at_us, utc_us=truth.START_UTC_US + at_us, speed_mps=400.0))
+        live.readings([Reading(at_us, truth.WHEEL, 1e4), Reading(at_us, truth.OBD, -1.0)])
+        live.tick(at_us)
+    live.finish()
+    details = [event.detail for event in of_kind(live.take_events(), "speeds_rejected")]
+    for source in ("gps", "wheel", "obd"):
+        assert [detail[source] for detail in details] == [1, 100, 100, 49]
+
+
 def test_the_same_inputs_give_the_same_rows_and_events() -> None:
     results = []
     for _ in range(2):
