@@ -1,6 +1,6 @@
-"""Run a part of the tests in other environments: `python -m tests.environments [lowest] [pythons]`.
+"""Run a part of the tests in other environments: `python -m tests.environments [car] [lowest] [pythons]`.
 
-`lowest` installs exactly the lower bounds of pyproject.toml, with this interpreter. `pythons` installs the newest
+`car` installs the packages of the recorder and the crew page alone, without the extras. `lowest` installs exactly the lower bounds of pyproject.toml, with this interpreter. `pythons` installs the newest
 releases for the newest supported interpreter of this machine, and prints a line if there is only 3.11. Each environment
 is created in a temporary folder, so the checkout and its `.venv` do not change. Indirect dependencies get the newest
 version that fits.
@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -23,6 +23,7 @@ PYTHONS = ("python3.12", "python3.13", "python3.14")
 """The supported interpreters besides 3.11; all tests run on 3.11."""
 NOT_NEEDED = frozenset({"playwright", "ruff", "mypy", "import-linter"})
 """Packages of the extra [dev] that the part does not use: a browser and source checkers."""
+TESTING = ("pytest", "pytest-timeout", "pytest-xdist", "hypothesis")
 PART = (
     "tests/test_private_parts.py",  # undocumented parts of libraries
     "tests/firmware_bridge/engine",  # cantools, construct
@@ -54,6 +55,13 @@ def main(arguments: list[str]) -> int:
     return int(bool(failed))
 
 
+def car() -> bool:
+    """Test without the extras, as on a 32-bit Pi. Returns whether the tests pass."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    packages = [*project["dependencies"], *TESTING]
+    return _passes(sys.executable, "the car's packages", packages, [], ("tests/logger/test_without_numpy.py",))
+
+
 def lowest() -> bool:
     """Test with the lower bounds of pyproject.toml. Returns whether the tests pass."""
     pins = [f"{name}=={lower_bound(name, bounds)}" for name, bounds in requirements()]
@@ -71,7 +79,7 @@ def pythons() -> bool:
     return not failed
 
 
-JOBS: dict[str, Callable[[], bool]] = {"lowest": lowest, "pythons": pythons}
+JOBS: dict[str, Callable[[], bool]] = {"car": car, "lowest": lowest, "pythons": pythons}
 
 
 def requirements() -> Iterator[tuple[str, str]]:
@@ -114,7 +122,9 @@ def _runs(path: str) -> bool:
     )
 
 
-def _passes(python: str, title: str, packages: list[str], options: list[str]) -> bool:
+def _passes(
+    python: str, title: str, packages: list[str], options: list[str], part: Sequence[str] = PART
+) -> bool:
     """Whether the part of the tests passes in an environment with these packages."""
     began = time.monotonic()
     print(f"== {title}", flush=True)
@@ -124,7 +134,7 @@ def _passes(python: str, title: str, packages: list[str], options: list[str]) ->
         steps = (
             [python, "-m", "venv", folder],
             [own, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages],
-            [own, "-m", "pytest", "-q", "-p", "no:cacheprovider", *workers, *options, *PART],
+            [own, "-m", "pytest", "-q", "-p", "no:cacheprovider", *workers, *options, *part],
         )
         passed = all(subprocess.run(step, cwd=ROOT, check=False).returncode == 0 for step in steps)
     print(f"-- {title}: {'ok' if passed else 'FAILED'}, {time.monotonic() - began:.0f} s", flush=True)

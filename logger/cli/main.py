@@ -18,7 +18,7 @@ import click
 
 from firmware_bridge.errors import StagelogError
 from logger import __version__
-from logger.boundary import interruption, standard_streams
+from logger.boundary import extras, interruption, standard_streams
 from logger.boundary.os_errors import line_of, named
 from logger.boundary.standard_streams import mark_streams
 from logger.boundary.terminal import OneLine, echo
@@ -95,6 +95,10 @@ class _Verbs(click.Group):
             if isinstance(error, BrokenPipeError):
                 _discard_output()
                 raise click.exceptions.Exit(EXIT_BROKEN_PIPE) from error
+            if isinstance(error, ImportError):
+                known = extras.missing(error, ctx.invoked_subcommand or "")
+                if known is not None:
+                    raise known from error
             raise
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

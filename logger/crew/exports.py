@@ -8,12 +8,12 @@ client does not take the partial file for complete.
 from __future__ import annotations
 
 import asyncio
-from importlib.util import find_spec
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
+from logger.boundary.extras import is_installed
 from logger.crew.child import Child
 from logger.crew.connections import run_until_disconnect
 from logger.crew.copies import Copies
@@ -24,18 +24,18 @@ MAX_EXPORTS = 2
 """Concurrent exports: each is a process of a hundred megabytes on a Pi."""
 TIMEOUT_S = 3600.0
 """A day's log takes minutes."""
-_LIBRARIES = {"parquet": "pyarrow", "mf4": "asammdf"}
+_LIBRARIES = {"parquet": ("pyarrow",), "mf4": ("asammdf",)}
 _NOT_OFFERED = "openrally"
 """It contains only the itinerary, which its author already has."""
 CONTENTS = ("frames", "signals")
 
 
 def formats() -> list[str]:
-    """The formats available here: some need an optional library."""
+    """The formats available here: all need numpy, and some another optional library."""
     return [
         name
         for name in FORMATS
-        if name != _NOT_OFFERED and (name not in _LIBRARIES or find_spec(_LIBRARIES[name]))
+        if name != _NOT_OFFERED and all(map(is_installed, ("numpy", *_LIBRARIES.get(name, ()))))
     ]
 
 

@@ -20,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from firmware_bridge.errors import LogError
+from logger.boundary.extras import is_installed
 from logger.boundary.utc_text import utc_text
 from logger.crew.compliance import WITHHELD, recorded
 from logger.crew.copies import Copies, Stamp, stamp_of
@@ -63,7 +64,8 @@ class Listing:
         for entry in entries:
             entry["withheld"] = WITHHELD if feed.withholds(entry["name"]) else None
         headers = {"cache-control": "no-store"}
-        return JSONResponse({"logs": entries, "exports": formats()}, headers=headers)
+        offers = {"exports": formats(), "reviews": is_installed("numpy")}
+        return JSONResponse({"logs": entries, **offers}, headers=headers)
 
     def _entries(self, recorded_name: str | None) -> list[dict[str, Any]]:
         names = self._copies.names()

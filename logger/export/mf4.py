@@ -21,7 +21,6 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware_bridge.errors import ConfigurationError
 from firmware_bridge.records import (
     BRS_FLAG,
     EFF_FLAG,
@@ -38,16 +37,12 @@ from logger.logfile.blocks import FrameBlock, Progress, frame_blocks
 from logger.logfile.selection import Integers, Selection
 from logger.replay.canlogs.entry import CLASSIC_BYTES
 
-logging.getLogger("numexpr.utils").setLevel(logging.WARNING)  # numexpr logs its number of threads
-try:
-    from asammdf import MDF, Signal
-    from asammdf.blocks.v4_blocks import SourceInformation
-    from asammdf.blocks.v4_constants import BUS_TYPE_CAN, SOURCE_BUS
-    from can.io.mf4 import ERR_DTYPE, RTR_DTYPE, STD_DTYPE
-except ImportError as error:
-    raise ConfigurationError(
-        "MF4 needs asammdf, which is not installed", hint='pip install "stagelog[mf4]"'
-    ) from error
+logging.getLogger("numexpr.utils").setLevel(logging.WARNING)  # when imported it logs its number of threads
+
+from asammdf import MDF, Signal  # noqa: E402
+from asammdf.blocks.v4_blocks import SourceInformation  # noqa: E402
+from asammdf.blocks.v4_constants import BUS_TYPE_CAN, SOURCE_BUS  # noqa: E402
+from can.io.mf4 import ERR_DTYPE, RTR_DTYPE, STD_DTYPE  # noqa: E402
 
 _DATA_BYTES = 64
 _LAYOUTS = {"CAN_DataFrame": STD_DTYPE, "CAN_ErrorFrame": ERR_DTYPE, "CAN_RemoteFrame": RTR_DTYPE}

@@ -11,19 +11,12 @@ from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 import numpy as np
+import pyarrow as pa
+from pyarrow.parquet import ParquetWriter
 
-from firmware_bridge.errors import ConfigurationError
 from logger.export import as_of_join
 from logger.logfile.blocks import FixBlock, FrameBlock, Progress, frame_blocks
 from logger.logfile.selection import Selection
-
-try:
-    import pyarrow as pa
-    from pyarrow.parquet import ParquetWriter
-except ImportError as error:
-    raise ConfigurationError(
-        "Parquet needs pyarrow, which is not installed", hint='pip install "stagelog[parquet]"'
-    ) from error
 
 _ROWS_PER_GROUP = 131_072
 """Rows buffered per row group: small row groups make large files that are slow to read."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,28 +14,12 @@ from logger.boundary.os_errors import FULL, line_of
 from logger.boundary.terminal import echo, echo_json, print_tables, progress_bar
 
 _PATH = click.Path(path_type=Path)
-_PACKAGES = {"dask", "distributed", "duckdb", "fsspec", "pyarrow"}
 _store = click.option(
     "--store",
     "url",
     required=True,
     help="Store of the fleet's data: a folder, or an fsspec URL such as s3://bucket/rally.",
 )
-
-
-@contextmanager
-def _extra() -> Iterator[None]:
-    """Convert a missing package of the extra to a one-line error."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        missing = (error.name or "").partition(".")[0]
-        if missing not in _PACKAGES:
-            raise
-        hint = 'pip install "stagelog[fleet]"'
-        raise ConfigurationError(
-            f"needs {missing}, which is not installed", where="fleet", hint=hint
-        ) from error
 
 
 @click.group(name="fleet")
@@ -110,10 +94,9 @@ def fetch(
 
 
 def _add(logs: Sequence[Path], url: str, cars: Sequence[int], *, frames: bool) -> int:
-    with _extra():
-        from logger.fleet.add import Adder  # noqa: PLC0415 - pyarrow and numpy
-        from logger.fleet.store import Store  # noqa: PLC0415
-        from logger.logfile.reader import logs_in  # noqa: PLC0415
+    from logger.fleet.add import Adder  # noqa: PLC0415 - pyarrow and numpy
+    from logger.fleet.store import Store  # noqa: PLC0415
+    from logger.logfile.reader import logs_in  # noqa: PLC0415
 
     adder = Adder(Store(url), cars, frames=frames)
     paths = [log for path in logs for log in (logs_in(path) if path.is_dir() else [path])]
@@ -172,11 +155,10 @@ def review(
 
     Each log is reviewed as by `stagelog review`. Tables and documents are written to review/ in the store.
     """
-    with _extra():
-        from logger.fleet import catalogue, season  # noqa: PLC0415 - pyarrow and numpy
-        from logger.fleet import review as reviewing  # noqa: PLC0415
-        from logger.fleet.store import Store  # noqa: PLC0415
-        from logger.review import results as files  # noqa: PLC0415
+    from logger.fleet import catalogue, season  # noqa: PLC0415 - pyarrow and numpy
+    from logger.fleet import review as reviewing  # noqa: PLC0415
+    from logger.fleet.store import Store  # noqa: PLC0415
+    from logger.review import results as files  # noqa: PLC0415
 
     if scheduler is not None and workers is not None:
         raise click.UsageError("--workers and --scheduler exclude each other: choose one")
@@ -211,14 +193,13 @@ def review(
 
 
 def _judging(scheduler: str | None, workers: int | None) -> Any:
-    with _extra():
-        from logger.fleet.review import judge_in_loop  # noqa: PLC0415
+    from logger.fleet.review import judge_in_loop  # noqa: PLC0415
 
-        if workers == 0:
-            return nullcontext(judge_in_loop)
-        from logger.fleet import cluster  # noqa: PLC0415 - Dask takes a second to import
+    if workers == 0:
+        return nullcontext(judge_in_loop)
+    from logger.fleet import cluster  # noqa: PLC0415 - Dask takes a second to import
 
-        return cluster.workers(scheduler, workers)
+    return cluster.workers(scheduler, workers)
 
 
 @fleet.command(name="query")
@@ -233,10 +214,9 @@ def query(sql: str, url: str, run: str | None, form: str | None) -> None:
     The tables are fix, reading, event, progress, section, overspeed, quality, frame and log. A query cannot change the
     store.
     """
-    with _extra():
-        from logger.fleet import query_output  # noqa: PLC0415 - DuckDB and pyarrow
-        from logger.fleet.query import run_query  # noqa: PLC0415
-        from logger.fleet.store import Store  # noqa: PLC0415
+    from logger.fleet import query_output  # noqa: PLC0415 - DuckDB and pyarrow
+    from logger.fleet.query import run_query  # noqa: PLC0415
+    from logger.fleet.store import Store  # noqa: PLC0415
 
     with run_query(Store(url), sql, run) as answer:
         if answer is not None:

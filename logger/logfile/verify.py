@@ -7,9 +7,11 @@ page, a row refers to a missing session or channel, time runs backwards in a sou
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 from firmware_bridge.errors import LogError
 from firmware_bridge.protocols import ubx
@@ -63,15 +65,16 @@ def verify(path: Path, progress: Progress = lambda _done: None) -> list[str]:
 
 
 def _problems(connection: sqlite3.Connection, progress: Progress) -> Iterator[str]:
-    from logger.logfile.fast_verify import whole_tables  # noqa: PLC0415 - numpy: only once a log is open
-
+    fast = _fast_verify()
     progress(0.0)
     damaged = False
     for problem in _pages(connection):
         damaged = True
         yield problem
     progress(_PAGES_SHARE)
-    whole = set() if damaged else whole_tables(connection, lambda done: progress(_PAGES_SHARE * (1 + done)))
+    whole: set[str] = set()
+    if fast and not damaged:
+        whole = fast.whole_tables(connection, lambda done: progress(_PAGES_SHARE * (1 + done)))
     tables = [table for table in TABLES if table not in whole]
     steps = (
         strange_values(connection, _EACH_VALUE),
@@ -80,13 +83,24 @@ def _problems(connection: sqlite3.Connection, progress: Progress) -> Iterator[st
         _order(connection, tables),
         _frames(connection, tables),
         _fixes(connection),
-        _sentences(connection),
+        _sentences(connection, fast.suspect_sentences if fast else lambda texts: range(len(texts))),
         _references(connection, tables),
         _events(connection),
     )
     for done, step in enumerate(steps):
         progress(2 * _PAGES_SHARE + (1 - 2 * _PAGES_SHARE) * done / len(steps))
         yield from step
+
+
+def _fast_verify() -> ModuleType | None:
+    """The screen of large tables, imported only once a log is open; None without numpy, and each row is checked."""
+    try:
+        from logger.logfile import fast_verify  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        if error.name != "numpy":
+            raise
+        return None
+    return fast_verify
 
 
 def _pages(connection: sqlite3.Connection) -> Iterator[str]:
@@ -169,13 +183,13 @@ def _fixes(connection: sqlite3.Connection) -> Iterator[str]:
         yield f"fix: {wrong} rows that are not a valid position"
 
 
-def _sentences(connection: sqlite3.Connection) -> Iterator[str]:
-    from logger.logfile.fast_verify import suspect_sentences  # noqa: PLC0415 - as above
-
+def _sentences(
+    connection: sqlite3.Connection, suspects: Callable[[list[Any]], Iterable[int]]
+) -> Iterator[str]:
     cursor = connection.execute("SELECT text FROM sentence")
     wrong = 0
     while rows := cursor.fetchmany(_SENTENCES):
-        wrong += sum(not _checksum_holds(rows[at][0]) for at in suspect_sentences([text for (text,) in rows]))
+        wrong += sum(not _checksum_holds(rows[at][0]) for at in suspects([text for (text,) in rows]))
     if wrong:
         yield f"sentence: {wrong} rows with a wrong checksum"
 

@@ -1,0 +1,42 @@
+"""Optional packages, and the pip extra that installs each: a missing one is a one-line error.
+
+The recorder and the crew page need none of them: numpy has no wheel for a 32-bit Pi, and it is half of an
+installation's size.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from firmware_bridge.errors import ConfigurationError
+
+_EXTRAS = {
+    "numpy": "review",
+    "pyarrow": "parquet",
+    "asammdf": "mf4",
+    "dask": "fleet",
+    "distributed": "fleet",
+    "duckdb": "fleet",
+    "fsspec": "fleet",
+}
+"""The extra of pyproject.toml that installs a package."""
+
+
+def is_installed(package: str) -> bool:
+    """Whether the package can be found; it is not imported."""
+    try:
+        return find_spec(package) is not None
+    except ModuleNotFoundError:  # hidden by an import hook
+        return False
+
+
+def missing(error: ImportError, verb: str) -> ConfigurationError | None:
+    """The error to print if an optional package is missing; None if another import failed."""
+    package = (error.name or "").partition(".")[0]
+    extra = _EXTRAS.get(package)
+    if extra is None:
+        return None
+    extra = "fleet" if verb == "fleet" else extra  # it contains the other extras that this verb needs
+    return ConfigurationError(
+        f"needs {package}, which is not installed", where=verb, hint=f'pip install "stagelog[{extra}]"'
+    )
