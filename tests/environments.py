@@ -59,7 +59,9 @@ def car() -> bool:
     """Test without the extras, as on a 32-bit Pi. Returns whether the tests pass."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     packages = [*project["dependencies"], *TESTING]
-    return _passes(sys.executable, "the car's packages", packages, [], ("tests/logger/test_without_numpy.py",))
+    return _passes(
+        sys.executable, "the car's packages", packages, [], ("tests/logger/test_without_numpy.py",)
+    )
 
 
 def lowest() -> bool:
