@@ -1,9 +1,9 @@
 """Run a part of the tests in other environments: `python -m tests.environments [car] [lowest] [pythons]`.
 
-`car` installs the packages of the recorder and the crew page alone, without the extras. `lowest` installs exactly the lower bounds of pyproject.toml, with this interpreter. `pythons` installs the newest
-releases for the newest supported interpreter of this machine, and prints a line if there is only 3.11. Each environment
-is created in a temporary folder, so the checkout and its `.venv` do not change. Indirect dependencies get the newest
-version that fits.
+`car` installs the packages of the recorder and the crew page alone, without the extras. `lowest` installs exactly the
+lower bounds of pyproject.toml, with this interpreter. `pythons` installs the newest releases for the newest supported
+interpreter of this machine, and prints a line if there is only 3.11. Each environment is created in a temporary folder,
+so the checkout and its `.venv` do not change. Indirect dependencies get the newest version that fits.
 """
 
 from __future__ import annotations
