@@ -4,7 +4,7 @@
     $ stagelog COMMAND LINE       typed in the folder of `scene`; `$ (user)` without root's rights
     [EXIT CODE] the one line of the answer
 
-FOLDER in an answer stands for the path of the scene's folder.
+FOLDER in an answer stands for the path of the scene's folder, FORMATS for the list of export formats.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import NamedTuple
+
+from logger.export.formats import FORMATS
 
 TEXT = Path(__file__).with_name("mistakes.txt")
 _ROW = re.compile(r"^\$ (\(user\) )?stagelog(.*)\n\[(\d+)\] (.*)$", re.MULTILINE)
@@ -29,6 +31,6 @@ class Mistake(NamedTuple):
 def mistakes() -> list[Mistake]:
     """Every row of the table."""
     return [
-        Mistake(typed.strip(), int(code), line, bool(user))
+        Mistake(typed.strip(), int(code), line.replace("FORMATS", ", ".join(FORMATS)), bool(user))
         for user, typed, code, line in _ROW.findall(TEXT.read_text(encoding="utf-8"))
     ]
