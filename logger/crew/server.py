@@ -46,7 +46,16 @@ KEEP_ALIVE_S = 5
 STOP_S = 2
 """How long a stopping server waits for answers in progress."""
 MAX_HEADER_BYTES = 16 * 1024
-CREW_FILES = (*LOGIN_FILES, "crew.js", "link.js", "render.js", "sound.js", "words.js")
+CREW_FILES = (
+    *LOGIN_FILES,
+    "choices.js",
+    "crew.js",
+    "link.js",
+    "render.js",
+    "sound.js",
+    "units.js",
+    "words.js",
+)
 _MACHINE_ID = Path("/etc/machine-id")
 
 

@@ -5,14 +5,16 @@
 //   link.js    receive the newest snapshot and track its age
 //   render.js  snapshot -> page
 //   sound.js   tones for limits and alarms
+//   units.js   kilometres or miles
+//   choices.js view, theme, sound, units, language
 //   crew.js    buttons and keys -> POST /api/command
 
+import {begin, choose} from "/choices.js";
 import {follow, join, listen, state} from "/link.js";
-import {bind, nameOf, render} from "/render.js";
-import * as sound from "/sound.js";
-import {setting} from "/settings.js";
-import {text, translate} from "/texts.js";
-import {$, all, formats, now, write} from "/words.js";
+import {bind, nameOf, placeAt, render} from "/render.js";
+import {keysOf, text, translate} from "/texts.js";
+import {stepMetres} from "/units.js";
+import {$, all, now, write} from "/words.js";
 
 const RENDER_MS = 100;
 const MESSAGE_S = 3;
@@ -38,39 +40,17 @@ async function command(name, args, label) {
 }
 
 const actions = {
-  view() { setView(document.body.dataset.view === "driver" ? "navigator" : "driver"); },
-  theme() { setTheme(document.body.dataset.theme === "day" ? "night" : "day"); },
-  zone() { setting("zone", setting("zone") === "local" ? "utc" : "local"); showZone(); render(); },
   more() { toggle("more-dialog"); },
+  settings() { toggle("settings-dialog"); },
+  legend() { toggle("legend-dialog"); },
   section() { showNext(); toggle("section-dialog"); },
   close() { for (const dialog of all("dialog")) dialog.close(); },
-  sound() { sound.toggle(); showSound(); },
 };
 
-function setView(view) {
-  document.body.dataset.view = view;
-  setting("view", view);
-  history.replaceState(null, "", "#" + view);
-  $("other-view").textContent = text(view === "driver" ? "view.navigator" : "view.driver");
-  render();
-}
-function setTheme(theme) {
-  document.body.dataset.theme = theme;
-  setting("theme", theme);
-  $("other-theme").textContent = text(theme === "day" ? "theme.night" : "theme.day");
-}
-function showSound() {
-  $("sound").setAttribute("aria-pressed", sound.isOn());
-  $("sound").textContent = text(sound.isOn() ? "sound.on" : "sound.off");
-}
-function showZone() {
-  const east = -new Date().getTimezoneOffset() / 60;
-  $("zone").textContent = setting("zone") === "local" ? `UTC${east < 0 ? "-" : "+"}${Math.abs(east)}` : "UTC";
-}
 function showNext() {
   const next = state?.next;
   $("at-next").disabled = next?.km == null;
-  $("at-next").textContent = next?.km == null ? text("at_next.none") : text("at_next", {name: nameOf(next), km: formats.km(next.km)});
+  $("at-next").textContent = next?.km == null ? text("at_next.none") : text("at_next", {name: nameOf(next), place: placeAt(next.km)});
   $("at-next").dataset.km = next?.km ?? "";
 }
 function toggle(id) {
@@ -80,13 +60,14 @@ function toggle(id) {
 }
 
 document.addEventListener("click", event => {
-  const button = event.target.closest("button");
+  const button = event.target.closest("button, [data-do]");
   if (!button) return;
   const trip = Number(button.closest(".trip")?.dataset.trip) || undefined;
   const label = trip ? text("trip", {number: trip}) : text("section");
   if (button.dataset.do) actions[button.dataset.do]();
+  else if (button.dataset.choice) choose(button.dataset.choice, button.dataset.option);
   else if (button.dataset.command) command(button.dataset.command, JSON.parse(button.dataset.arguments ?? "{}"), button.textContent.trim());
-  else if (button.dataset.metres) command("adjust_distance", {metres: Number(button.dataset.metres), trip}, `${label} ${button.textContent}`);
+  else if (button.dataset.metres) command("adjust_distance", {metres: stepMetres(button.dataset.metres), trip}, `${label} ${button.textContent}`);
   else if ("reset" in button.dataset) command("reset_trip", {trip}, text("done.reset", {trip: label}));
   else if (button.id === "at-next") { command("set_distance", {km: Number(button.dataset.km)}, button.textContent); actions.close(); }
   else if (button.id === "acknowledge") command("acknowledge", {name: button.dataset.name}, button.textContent);
@@ -100,7 +81,7 @@ $("schedule").addEventListener("submit", event => {
 document.addEventListener("keydown", event => {
   if (event.key === "Escape") { actions.close(); return; }
   if (event.target.matches("input") || event.ctrlKey || event.altKey || event.metaKey || event.repeat) return;
-  all(`[aria-keyshortcuts="${CSS.escape(event.key.toLowerCase())}"]`).find(button => button.offsetParent || button.id === "acknowledge")?.click();
+  all(`[aria-keyshortcuts="${CSS.escape(event.key.toLowerCase())}"]`).find(button => button.offsetParent || button.dataset.choice || button.id === "acknowledge")?.click();
 });
 
 // ---- start ------------------------------------------------------------------------------------------
@@ -115,14 +96,15 @@ for (const number of [1, 2]) {
   for (const button of all("button", copy)) Object.assign(button.dataset, {label: "trip.key", number, key: button.textContent});
   $("trips").append(copy);
 }
+$("codes").append(...keysOf("code").flatMap(key => {
+  const [term, meaning] = [document.createElement("dt"), document.createElement("dd")];
+  [term.textContent, meaning.dataset.text] = [key.slice("code.".length).toUpperCase(), key];
+  return [term, meaning];
+}));
 bind();
-translate($("trips"));
-showSound();
+translate();
+begin();
 
-showZone();
-setTheme(setting("theme") ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "night" : "day"));
-setView({"#driver": "driver", "#navigator": "navigator"}[location.hash] ?? setting("view") ?? "navigator");
-addEventListener("hashchange", () => ["#driver", "#navigator"].includes(location.hash) && setView(location.hash.slice(1)));
 addEventListener("resize", render);
 setInterval(() => {
   follow();

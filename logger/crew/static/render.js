@@ -5,6 +5,7 @@
 import {SILENT_S, ageOf, heard, recorder, rhythm, state, waited} from "/link.js";
 import {sound} from "/sound.js";
 import {has, language, recorded, text} from "/texts.js";
+import {inMiles} from "/units.js";
 import {$, GONE, all, clock, duration, fixed, formats, gap, list, now, official, read, write} from "/words.js";
 
 let values = [];
@@ -46,15 +47,16 @@ function renderPace(shown) {
   for (const sign of all("[data-sign]")) sign.toggleAttribute("data-none", limit.kmh == null);
   for (const place of all("[data-reason]")) write(place, limit.kmh == null ? "" : limit.zone ? text("limit.zone", {place: placeOf(limit.zone)}) : text(`limit.${limit.reason}`));
   const kind = over ? "over" : limit.approaching_m != null ? "ahead" : limit.free ? "free" : "";
-  const notice = {over: `+${Math.max(1, Math.round(limit.over_kmh))}`, free: text("notice.free"),
-    ahead: text("notice.ahead", {limit: limit.approaching_kmh ?? text("notice.zone"), way: formats.way(limit.approaching_m / 1000)})};
+  const notice = {over: `+${Math.max(1, formats.speed(limit.over_kmh))}`, free: text("notice.free"),
+    ahead: text("notice.ahead", {limit: limit.approaching_kmh == null ? text("notice.zone") : formats.limit(limit.approaching_kmh), way: formats.way(limit.approaching_m / 1000)})};
   for (const place of all("[data-notice]")) { place.dataset.kind = kind; write(place, notice[kind] ?? ""); }
   for (const place of all("[data-next-name]")) write(place, nameOf(shown.next) || text("next"));
   sound(kind === "over" ? kind : pace === "near" ? pace : kind);
 }
 
 export const nameOf = mark => (mark?.name || mark?.kind?.toUpperCase() || "").replace(/ \d+\.\d\d$/, "");  // the km is shown beside it
-const placeOf = zone => { const [km] = /\d.*/.exec(zone) ?? []; return km ? text("limit.place", {km}) : zone; };  // "DZ 24.80"
+export const placeAt = km => text(inMiles() ? "place.mi" : "place.km", {at: formats.km(km)});
+const placeOf = zone => (/\d/.test(zone) ? placeAt(parseFloat(zone.replace(/^\D*/, ""))) : zone);  // "DZ 24.80"
 const CONTROLS = new Set(["dss", "ass", "cp", "tc", "dn", "dt", "end"]);
 
 function renderRoad(shown) {
@@ -66,7 +68,7 @@ function renderRoad(shown) {
   const seconds = left === null ? 0 : Math.ceil(left - waited());
   write($("countdown"), left === null ? "" : text(seconds < 0 ? "countdown.late" : "countdown", {what: text(`countdown.${kind}`), time: duration(Math.abs(seconds))}));
   $("countdown").toggleAttribute("data-late", seconds < 0);
-  const length = section.length_km, way = `${formats.tenth(length)} ${text("unit.km")}`;
+  const length = section.length_km, way = length ? formats.length(length) : "";
   write($("bar-from"), length ? "0" : "");
   write($("bar-to"), length ? section.estimated ? text("road.estimated", {way}) : way : "");
   $("bar").style.visibility = length ? "visible" : "hidden";
@@ -107,12 +109,12 @@ function renderLists(shown) {
   const {distance_km: here = null, marks} = shown.section ?? {}, next = shown.next;
   const ahead = (marks ?? []).filter(mark => here !== null && mark.km >= (next?.km ?? here)).slice(0, 6);
   const coming = ahead.length || !next?.kind ? ahead : [next];
-  list($("next"), coming.map(mark => [mark.kind === "dz" ? "zone" : "", nameOf(mark) + (mark.kmh ? ` ${mark.kmh}` : ""),
+  list($("next"), coming.map(mark => [mark.kind === "dz" ? "zone" : "", nameOf(mark) + (mark.kmh ? ` ${formats.limit(mark.kmh)}` : ""),
     formats.km(mark.km), formats.near(Math.max(0, mark.km - here))]));
   const splits = (shown.splits ?? []).slice(-4), against = splits.some(split => split.gap_s != null) ? "against" : "";
   list($("splits"), splits.map(split => [against && (split.gap_s > 0 ? "against behind" : "against"),
     `${split.name}${split.estimated ? " ~" : ""}`, split.elapsed_s == null ? GONE : official(split.elapsed_s),
-    split.average_kmh == null ? GONE : formats.tenth(split.average_kmh),
+    split.average_kmh == null ? GONE : formats.average(split.average_kmh),
     ...(split.gap_s == null ? [] : [gap(split.gap_s), split.to_beat ?? ""])]));
 }
 

@@ -3,3 +3,6 @@
 export const setting = (key, value) => {
   try { return value === undefined ? localStorage.getItem(key) : localStorage.setItem(key, value); } catch { return null; }
 };
+
+export const theme = () => setting("theme") ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "night" : "day");
+export const setTheme = chosen => { document.body.dataset.theme = chosen; };

@@ -24,7 +24,8 @@ export function sound(what) {
 
 export const isOn = () => audio !== null;
 
-export function toggle() {
-  if (audio) { audio.close(); audio = null; } else audio = new AudioContext();
+export function turn(on) {
+  if (on === isOn()) return;
+  if (on) audio = new AudioContext(); else { audio.close(); audio = null; }
   sound("ahead");
 }

@@ -7,7 +7,7 @@
 import {setting} from "/settings.js";
 import english from "/texts/en.js";
 
-export const LANGUAGES = {en: "English", fr: "Fran\u00e7ais", es: "Espa\u00f1ol", ar: "\u0627\u0644\u0639\u0631\u0628\u064a\u0629", de: "Deutsch"};
+export const LANGUAGES = {en: "English", fr: "Français", es: "Español", ar: "العربية", de: "Deutsch"};
 const RIGHT_TO_LEFT = new Set(["ar"]);
 const [ISOLATE, END] = ["\u2068", "\u2069"];  // keeps a number or a Latin name in its own order within Arabic
 
@@ -20,6 +20,8 @@ export function text(key, places = {}) {
   const isolated = value => (RIGHT_TO_LEFT.has(language) ? ISOLATE + value + END : value);
   return (texts[key] ?? key).replace(/\{(\w+)\}/g, (_, name) => isolated(places[name] ?? ""));
 }
+
+export const keysOf = group => Object.keys(english).filter(key => key.startsWith(`${group}.`));
 
 // What the recorder says in English: the text of `key` if that is what it says, else, as in a user's own alarm, its words.
 export const recorded = (key, said) => (english[key] === said ? text(key) : said);

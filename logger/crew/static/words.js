@@ -1,7 +1,7 @@
 // Format values, and short helpers for the DOM.
 
 import {setting} from "/settings.js";
-import {text} from "/texts.js";
+import {distance, distanceUnit, limit, short, shortUnit, speed} from "/units.js";
 
 export const $ = id => document.getElementById(id);
 export const all = (selector, root = document) => [...root.querySelectorAll(selector)];
@@ -21,9 +21,12 @@ export const clock = (iso, later_s = 0) => {
   const at = new Date(Date.parse(iso) + later_s * 1000);
   return setting("zone") === "local" ? at.toLocaleTimeString("en-GB") : at.toISOString().slice(11, 19);
 };
+const isNear = km => short(km) < 1000;
 export const formats = {
-  whole: fixed(0), tenth: fixed(1), km: fixed(2), near: km => (km < 1 ? `${fixed(0)(Math.max(0, km * 1000))} ${text("unit.m")}` : fixed(km < 100 ? 2 : 1)(km)),
-  way: km => formats.near(km) + (km < 1 ? "" : ` ${text("unit.km")}`),
+  tenth: fixed(1), speed: kmh => fixed(0)(speed(kmh)), average: kmh => fixed(1)(speed(kmh)), limit: kmh => fixed(0)(limit(kmh)),
+  km: km => fixed(2)(distance(km)), length: km => `${fixed(1)(distance(km))} ${distanceUnit()}`,
+  near: km => (isNear(km) ? `${fixed(0)(Math.max(0, short(km)))} ${shortUnit()}` : fixed(distance(km) < 100 ? 2 : 1)(distance(km))),
+  way: km => formats.near(km) + (isNear(km) ? "" : ` ${distanceUnit()}`),
   time: duration, clock: iso => clock(iso),
 };
 

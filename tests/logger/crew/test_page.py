@@ -455,7 +455,7 @@ def test_a_stick_that_has_not_all_is_neither_green_nor_sounds_so(
     with opened(browser, served.url + "/#driver", WIDE) as page:
         catch_tones(page)
         fresh(page)
-        page.click("#sound")
+        page.keyboard.press("s")
         page.click("#health")
         detail = (
             "1 of 3 logs delivered; b-001.db: does not fit: 900 MB, and 12 MB are free. It may be pulled."
@@ -474,7 +474,7 @@ def test_a_stick_says_when_it_may_be_pulled(browser: Browser, served: Served, ca
     with opened(browser, served.url + "/#driver", WIDE) as page:
         catch_tones(page)
         fresh(page)
-        page.click("#sound")
+        page.keyboard.press("s")
         car.stick = {"state": "copying", "detail": "1 of 2: a-001.db, 40%", "age_s": 0.1}
         until(page, "document.getElementById('chips').innerText.startsWith('STICK: wait')")
         assert 990 not in page.evaluate("tones")
@@ -601,10 +601,10 @@ def test_sound_is_off_until_it_is_touched(browser: Browser, served: Served, car:
         car.faster_kmh = 200
         page.wait_for_selector("[data-pace=over]:visible")
         assert page.evaluate("tones") == 0
-        page.click("#sound")
-        assert page.get_attribute("#sound", "aria-pressed") == "true"
+        page.keyboard.press("s")
+        assert page.inner_text("[data-sound]") == "Sound on"
         until(page, "tones >= 3")
-        page.click("#sound")
+        page.keyboard.press("s")
         page.wait_for_timeout(100)
         heard = page.evaluate("tones")
         page.wait_for_timeout(900)

@@ -1,0 +1,178 @@
+"""What the crew chooses on the page: language, units, view, theme, sound; each shows what it is, and is kept."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from logger.stage.itinerary import WAYPOINT_KINDS
+from tests.logger.crew.browsing import SIZES, chromium, fresh, opened, until
+from tests.logger.crew.live_car import LiveCar
+from tests.logger.crew.serving import Served, serving
+from tests.logger.crew.test_page import CUT, CUT_LISTS, near, rounded
+from tests.logger.crew.test_texts import texts
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+pytestmark = pytest.mark.load_sensitive
+
+KM_PER_MILE = 1.609344
+UNCOVERED = """selector => [...document.querySelectorAll(selector)].filter(element => element.offsetParent)
+  .filter(element => {
+    const {left, top, width, height} = element.getBoundingClientRect();
+    const hit = document.elementFromPoint(left + width / 2, top + height / 2);
+    return !hit || !(element.contains(hit) || hit.contains(element));
+  }).map(element => element.outerHTML)"""
+"""Elements of a selector that are outside the window or under something else."""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def car(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveCar]:
+    with LiveCar(tmp_path_factory.mktemp("car") / "live.sock", 43.4) as driven:
+        yield driven
+
+
+@pytest.fixture(scope="module")
+def served(car: LiveCar, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with serving(tmp_path_factory.mktemp("serve"), car.socket) as server:
+        yield server
+
+
+def test_a_language_is_chosen_at_once_and_kept(browser: Browser, served: Served) -> None:
+    with opened(browser, f"{served.url}/#navigator", SIZES[1]) as page:
+        fresh(page)
+        page.click("[data-do=settings]")
+        page.click("[data-option=ar]")
+        until(page, "document.documentElement.dir === 'rtl'")
+        assert page.get_attribute("[data-option=ar]", "aria-pressed") == "true"
+        assert page.inner_text("nav [data-command=mark]") == texts("ar")["mark"]
+        assert page.locator("#engine small").all_inner_texts()[0] == texts("ar")["engine.battery_v"]
+        page.goto(f"{served.url}/?again#navigator")
+        fresh(page)
+        assert page.inner_text("nav [data-command=mark]") == texts("ar")["mark"]
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_every_setting_can_be_reached_and_hit(
+    browser: Browser, served: Served, size: tuple[int, int]
+) -> None:
+    with opened(browser, f"{served.url}/#navigator", size) as page:
+        fresh(page)
+        for key in "ol":
+            page.keyboard.press(key)
+            assert page.evaluate(UNCOVERED, "dialog[open] :is(button, a, dd)") == []
+            sizes = page.eval_on_selector_all(
+                "dialog[open] :is(button, a)", "all => all.map(key => [key.offsetWidth, key.offsetHeight])"
+            )
+            assert [pair for pair in sizes if min(pair) < 64] == []
+
+
+def test_a_choice_shows_what_is_and_what_a_touch_does(browser: Browser, served: Served) -> None:
+    with opened(browser, f"{served.url}/#navigator", SIZES[1]) as page:
+        fresh(page)
+        shown = "name => document.querySelector(`header [data-choice=${name}]`).innerText.split('\\n')"
+        assert page.evaluate(shown, "view") == ["Navi", "Driver"]
+        assert page.evaluate(shown, "theme") == ["Day", "Night"]
+        assert page.get_attribute("header [data-choice=view]", "aria-label") == "View: Navi. Touch: Driver"
+        page.click("header [data-choice=view]")
+        page.click("header [data-choice=theme]")
+        assert page.evaluate(shown, "view") == ["Driver", "Navi"]
+        assert page.evaluate(shown, "theme") == ["Night", "Day"]
+        assert page.evaluate("[document.body.dataset.view, document.body.dataset.theme]") == [
+            "driver",
+            "night",
+        ]
+
+
+def test_sound_is_kept_and_begins_with_the_first_touch(browser: Browser, served: Served) -> None:
+    with opened(browser, f"{served.url}/#driver", SIZES[1]) as page:
+        fresh(page)
+        page.keyboard.press("s")
+        assert page.inner_text("[data-do=settings] small") == "Sound on"
+        page.reload()
+        fresh(page)
+        assert page.inner_text("[data-do=settings] small") == "Sound off", "a browser is silent until a touch"
+        page.click("#driver .speed")
+        until(page, "document.querySelector('[data-sound]').innerText === 'Sound on'")
+
+
+def miles(km: float, places: int) -> str:
+    return rounded(km / KM_PER_MILE, places)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_everything_is_in_miles_for_those_who_want_it(
+    browser: Browser, served: Served, car: LiveCar, size: tuple[int, int]
+) -> None:
+    with opened(browser, f"{served.url}/#navigator", size) as page:
+        fresh(page)
+        page.keyboard.press("o")
+        page.click("#settings-dialog [data-choice=units]")
+        page.keyboard.press("Escape")
+        read = """() => Object.fromEntries([...document.querySelectorAll('#navigator [data-value]')]
+            .map(element => [element.dataset.value, element.innerText]))"""
+        for _ in range(3):
+            shown, told = page.evaluate(read), list(car.history)
+            assert shown["speed_kmh"] in [miles(one["speed_kmh"], 0) for one in told]
+            assert shown["section.average_kmh"] in [miles(one["section"]["average_kmh"], 1) for one in told]
+            assert shown["section.distance_km"] in [miles(one["section"]["distance_km"], 2) for one in told]
+            assert shown["trip.0.distance_km"] in [miles(one["trip"][0]["distance_km"], 2) for one in told]
+            assert shown["limit.kmh"] in [str(math.floor(one["limit"]["kmh"] / KM_PER_MILE)) for one in told]
+            page.wait_for_timeout(130)
+        assert page.inner_text("#bar-to") == "215.0 mi"
+        assert page.evaluate(CUT) == []
+        assert page.evaluate(CUT_LISTS) == []
+        del car.commands[:]
+        page.click(".trip[data-trip='1'] button:text-is('−.01')")
+        page.click(".trip[data-trip='1'] button:text-is('+.10')")
+        until(page, "document.getElementById('message').innerText.includes('+.10: done')")
+        assert [command["metres"] for command in car.commands] == pytest.approx([-16.09344, 160.9344])
+        page.keyboard.press("v")
+        fresh(page)
+        assert page.inner_text("#driver .unit") == "mph"
+        assert page.evaluate(CUT) == []
+        page.reload()
+        fresh(page)
+        assert page.inner_text("#driver .unit") == "mph"
+
+
+def test_short_ways_are_in_metres_or_yards(browser: Browser, served: Served) -> None:
+    with opened(browser, f"{served.url}/#navigator", SIZES[0]) as page:
+        fresh(page)
+        ways = "async () => { const {formats} = await import('/words.js'); return [%s].map(formats.way); }"
+        km = [0.0042, 0.9, 0.9995, 1.5, 250.04]
+        numbers = ", ".join(map(str, km))
+        assert page.evaluate(ways % numbers) == [
+            near(each) + ("" if each < 1 else " km") for each in km]  # fmt: skip
+        page.evaluate("localStorage.setItem('units', 'miles')")
+        assert page.evaluate(ways % numbers) == ["5 yd", "984 yd", "0.62 mi", "0.93 mi", "155.4 mi"]
+
+
+def test_the_legend_has_every_code_a_touch_away(browser: Browser, served: Served) -> None:
+    with opened(browser, f"{served.url}/#navigator", SIZES[1]) as page:
+        fresh(page)
+        page.click(".lists")
+        page.wait_for_selector("#legend-dialog[open]")
+        pairs = dict(
+            zip(
+                page.locator("#codes dt").all_inner_texts(),
+                page.locator("#codes dd").all_inner_texts(),
+                strict=True,
+            )
+        )
+        kinds = {code.upper(): kind.meaning for code, kind in WAYPOINT_KINDS.items()}
+        assert {code: meaning for code, meaning in pairs.items() if code not in "⌀~"} == kinds
+        page.keyboard.press("Escape")
+        page.keyboard.press("v")
+        page.click("#driver [data-do=legend]")
+        page.wait_for_selector("#legend-dialog[open]")
