@@ -65,7 +65,7 @@ def requests() -> Check:
         state["count"] += 1
         if state["count"] % _SOUND_EVERY == 0:
             assert _status(served, good_requests()[0]) == 200
-            assert "Traceback" not in served.said.read_text()
+            assert "Traceback" not in served.output.read_text()
             state["rest_kb"] = state["rest_kb"] or served.resident_kb
             assert served.resident_kb < state["rest_kb"] + _MAY_GROW_KB, f"{served.resident_kb} kB"
 

@@ -160,7 +160,7 @@ def test_names_on_the_command_line(folder: Path) -> None:
 def test_a_fetch_and_a_fleet(folder: Path, tmp_path: Path) -> None:
     with serving(tmp_path, tmp_path / "live.sock", logs=folder / "logs") as car:
         harmless(stagelog("fetch", car.url, "here", "--patience", "5", folder=tmp_path))
-        assert stray(car.said.read_text()) == []
+        assert stray(car.output.read_text()) == []
     for verb in (
         f"fleet add {folder / 'logs'} --store store",
         "fleet review --store store --workers 0",

@@ -1,4 +1,4 @@
-"""A machine on which systemd really runs: Debian's own, as the first process of namespaces of their own."""
+"""A machine on which systemd really runs: Debian's own, as the first process of new namespaces."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SETTLE_S = 60
 
 
 class Machine:
-    """Commands run inside; what they say comes back."""
+    """A booted machine; `run` and `shell` run commands inside it."""
 
     def __init__(self, first_process: int) -> None:
         self._first_process = first_process
@@ -37,11 +37,11 @@ class Machine:
         ]
 
     def is_up(self) -> bool:
-        """Whether its first process still lives."""
+        """Whether its first process is alive."""
         return Path(f"/proc/{self._first_process}").exists()
 
     def run(self, *command: str, check: bool = True) -> str:
-        """Run a command; its standard output. Anything but success fails, unless told otherwise."""
+        """Run a command and return its standard output. With `check`, fails unless it succeeds."""
         done = subprocess.run([*self._enter, *command], capture_output=True, text=True, check=False)
         assert not check or done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
         return done.stdout
@@ -51,11 +51,11 @@ class Machine:
         return self.run("sh", "-euc", text)
 
     def property(self, unit: str, name: str) -> str:
-        """What systemd says of a unit."""
+        """A property of a unit, from systemctl show."""
         return self.run("systemctl", "show", f"--property={name}", "--value", unit).strip()
 
     def wait(self, what: str, is_so: Callable[[], bool]) -> None:
-        """Wait until something is so."""
+        """Wait until a condition holds."""
         ends = time.monotonic() + SETTLE_S
         while not is_so():
             journal = self.run("journalctl", "--no-pager", "-n", "40", check=False)
@@ -63,7 +63,7 @@ class Machine:
             time.sleep(0.2)
 
     def wait_active(self, *units: str) -> None:
-        """Wait until units run and have said that they are ready."""
+        """Wait until the units are active and ready."""
         self.wait(
             f"{units} active", lambda: all(self.property(unit, "ActiveState") == "active" for unit in units)
         )
@@ -71,7 +71,7 @@ class Machine:
 
 @contextmanager
 def booted(scratch: Path) -> Iterator[Machine]:
-    """A machine, up; gone with all its processes at the end. Skips, saying why, where that cannot be."""
+    """A booted machine; at the end all its processes are killed. Skips, with the reason, where that is impossible."""
     unshare = require("unshare")
     if not Path("/lib/systemd/systemd").exists():
         pytest.skip("systemd is not here")

@@ -1,4 +1,4 @@
-"""Options of an installation under a real systemd: chrony's socket is the recorder's, and its wish switches off."""
+"""Options of an installation under a real systemd: chrony's socket, CAN interfaces, gpsd, switching off."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NO_CLOCK = "/run/systemd/system/chrony.service.d/zz-no-clock.conf"
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    """A machine with both options."""
+    """A machine with both options installed."""
     with booted(tmp_path_factory.mktemp("machine") / "scratch") as up:
         up.shell(
             "/opt/stagelog/bin/stagelog install --program /opt/stagelog/bin/stagelog --yes"
@@ -29,7 +29,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
         yield up
 
 
-def test_only_chrony_and_the_recorder_s_group_come_to_the_socket(machine: Machine) -> None:
+def test_only_chrony_and_the_recorders_group_reach_the_socket(machine: Machine) -> None:
     if not Path("/usr/sbin/chronyd").exists():
         pytest.skip("needs Debian's package chrony")
     machine.shell(
@@ -51,7 +51,7 @@ def test_only_chrony_and_the_recorder_s_group_come_to_the_socket(machine: Machin
 
 
 def test_nothing_is_written_before_the_logs_partition_is_mounted(machine: Machine) -> None:
-    """With read-only-root: the folder under a partition that is late stays empty; then it is recorded at once."""
+    """With read-only-root: the folder below a late partition stays empty; recording begins when it is mounted."""
     machine.shell(f"systemctl stop {RECORDER}; rm -f /var/lib/stagelog/*")
     machine.run("/opt/stagelog/bin/stagelog", "install", *HERE, "--with", "read-only-root", check=False)
     machine.run("systemctl", "start", "--no-block", RECORDER)
@@ -67,8 +67,8 @@ def test_nothing_is_written_before_the_logs_partition_is_mounted(machine: Machin
     machine.wait_active(RECORDER)
 
 
-def test_a_can_interface_is_for_a_recorder_that_is_allowed_one(machine: Machine) -> None:
-    """This machine's kernel may have no CAN: what is asked is whether the units let the programs reach it."""
+def test_only_a_recorder_with_the_option_reaches_can_interfaces(machine: Machine) -> None:
+    """The kernel may lack CAN: the test checks only whether the units let the programs reach it."""
     interface = '[[can]]\nname = "engine"\nport = "no-can0"\nprotocol = "socketcan"\nbitrate = 500000\n'
     keep = "/etc/stagelog/kept.toml"
     machine.shell(f"cd /etc/stagelog; cp -p stagelog.toml {keep}; printf '%s' '{interface}' > stagelog.toml")
@@ -78,7 +78,9 @@ def test_a_can_interface_is_for_a_recorder_that_is_allowed_one(machine: Machine)
         machine.wait("the strict unit refuses", lambda: refused in _journal(machine))
         machine.run("/opt/stagelog/bin/stagelog", "install", *HERE, "--with", "socketcan")
         machine.wait_active(RECORDER)
-        machine.wait("the kernel was asked", lambda: "no-can0: no such interface" in _journal(machine))
+        machine.wait(
+            "the program reached the kernel", lambda: "no-can0: no such interface" in _journal(machine)
+        )
         pid = machine.property(RECORDER, "MainPID")
         host = machine.run("readlink", "/proc/1/ns/net")
         assert machine.run("readlink", f"/proc/{pid}/ns/net") == host, "AF_CAN lies in the machine's own"
@@ -94,7 +96,7 @@ def test_a_can_interface_is_for_a_recorder_that_is_allowed_one(machine: Machine)
             f" printf '[Service]\\nExecStart=\\nExecStart=ip link set lo mtu 1400\\n' > {unit}/try.conf;"
             " systemctl daemon-reload; systemctl start stagelog-can@lo.service"
         )
-        assert " mtu 1400 " in machine.run("ip", "link", "show", "lo"), "its one power reaches `ip`"
+        assert " mtu 1400 " in machine.run("ip", "link", "show", "lo"), "its capability reaches `ip`"
     finally:
         machine.shell(f"mv {keep} /etc/stagelog/stagelog.toml")
         machine.run("/opt/stagelog/bin/stagelog", "install", *HERE, "--without", "socketcan")
@@ -105,7 +107,7 @@ def _journal(machine: Machine) -> str:
     return machine.run("journalctl", "--no-pager", "-o", "cat", "-n", "200")
 
 
-def test_only_with_gpsd_the_recorder_reaches_it(machine: Machine) -> None:
+def test_only_with_the_gpsd_option_the_recorder_reaches_gpsd(machine: Machine) -> None:
     serve = (
         "from firmware_bridge.virtual.gpsd import VirtualGpsd; import time; gpsd = VirtualGpsd(2947);"
         " gpsd.devices['/dev/ttyACM0'] = True; time.sleep(600)"
@@ -130,8 +132,8 @@ def test_only_with_gpsd_the_recorder_reaches_it(machine: Machine) -> None:
     machine.run("/opt/stagelog/bin/stagelog", "install", *HERE, "--without", "gpsd")
 
 
-def test_the_recorder_s_wish_switches_the_machine_off(machine: Machine) -> None:
-    """The last test here. The wish is taken away first, so that it is not there at the next boot."""
+def test_the_recorders_request_switches_the_machine_off(machine: Machine) -> None:
+    """The last test here. The request is removed first, so that it does not exist at the next boot."""
     machine.run(
         "setpriv",
         "--reuid=stagelog",

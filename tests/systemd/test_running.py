@@ -1,4 +1,4 @@
-"""The installed services under a real systemd: started, confined, killed, hung, misconfigured, taken out again."""
+"""The installed services under a real systemd: started, confined, killed, hung, misconfigured, uninstalled."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ QUICK_WATCHDOG = "/run/systemd/system/stagelog-recorder.service.d/quick.conf"
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    """One machine for all tests here, with stagelog installed as a mechanic does."""
+    """One machine for all tests here, with stagelog installed as a mechanic installs it."""
     with booted(tmp_path_factory.mktemp("machine") / "scratch") as up:
         up.shell(
             "echo 4711-pin > /run/pin;"
@@ -26,13 +26,13 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
         yield up
 
 
-def test_both_are_ready_when_install_returns(machine: Machine) -> None:
+def test_both_services_are_ready_when_install_returns(machine: Machine) -> None:
     for unit in (RECORDER, CREW):
         assert machine.property(unit, "ActiveState") == "active"
     assert "recording into /var/lib/stagelog/" in machine.property(RECORDER, "StatusText")
 
 
-def test_the_recorder_has_no_power_and_no_network(machine: Machine) -> None:
+def test_the_recorder_has_no_capabilities_and_no_network(machine: Machine) -> None:
     pid = machine.property(RECORDER, "MainPID")
     status = dict(
         line.split(":\t", 1)
@@ -47,7 +47,7 @@ def test_the_recorder_has_no_power_and_no_network(machine: Machine) -> None:
 
 
 def test_the_crew_server_reads_logs_and_cannot_write_them(machine: Machine) -> None:
-    """Tried as the crew's user, in the crew server's own view of the file system."""
+    """As the crew server's user, in its view of the file system."""
     pid = machine.property(CREW, "MainPID")
     inside = ("nsenter", f"--target={pid}", "--mount", "setpriv", "--reuid=stagelog-crew", "--regid=stagelog")
     as_crew = (*inside, "--clear-groups", "sh", "-c")
@@ -63,8 +63,8 @@ def test_the_page_is_served(machine: Machine) -> None:
     assert machine.run("python3", "-c", read).strip() == "200"
 
 
-def test_one_that_hangs_is_restarted_by_the_watchdog(machine: Machine) -> None:
-    """Stopped as a whole, so that nothing in it moves; with a short patience, to see it within seconds."""
+def test_a_hung_service_is_restarted_by_the_watchdog(machine: Machine) -> None:
+    """The whole process is stopped; a short watchdog time shows the restart within seconds."""
     before = machine.property(RECORDER, "MainPID")
     machine.shell(
         f"mkdir -p $(dirname {QUICK_WATCHDOG});"
@@ -81,18 +81,18 @@ def test_one_that_hangs_is_restarted_by_the_watchdog(machine: Machine) -> None:
     machine.shell(f"rm -r $(dirname {QUICK_WATCHDOG}); systemctl daemon-reload; systemctl restart {RECORDER}")
 
 
-def test_a_wrong_configuration_is_said_once(machine: Machine) -> None:
+def test_a_wrong_configuration_is_logged_once_without_restart(machine: Machine) -> None:
     machine.shell("cp -p /etc/stagelog/stagelog.toml /run/; echo '[gsp]' >> /etc/stagelog/stagelog.toml")
     machine.run("systemctl", "restart", RECORDER, check=False)
     machine.wait("it has failed", lambda: machine.property(RECORDER, "ActiveState") == "failed")
     assert machine.property(RECORDER, "ExecMainStatus") == "64"
     machine.shell("sleep 3")
-    assert machine.property(RECORDER, "ActiveState") == "failed", "it was not tried again"
+    assert machine.property(RECORDER, "ActiveState") == "failed", "it is not restarted"
     machine.shell(f"cp -p /run/stagelog.toml /etc/stagelog/; systemctl start {RECORDER}")
     machine.wait_active(RECORDER)
 
 
-def test_install_starts_what_has_failed(machine: Machine) -> None:
+def test_install_starts_a_failed_service(machine: Machine) -> None:
     machine.shell("cp -p /etc/stagelog/stagelog.toml /run/; echo '[gsp]' >> /etc/stagelog/stagelog.toml")
     machine.run("systemctl", "restart", RECORDER, check=False)
     machine.wait("it has failed", lambda: machine.property(RECORDER, "ActiveState") == "failed")
@@ -104,26 +104,26 @@ def test_install_starts_what_has_failed(machine: Machine) -> None:
     assert machine.run("/opt/stagelog/bin/stagelog", "install", *HERE).startswith("nothing to do")
 
 
-def test_install_says_which_files_the_recorder_would_not_come_to(machine: Machine) -> None:
+def test_install_reports_files_that_the_recorder_cannot_reach(machine: Machine) -> None:
     machine.shell(
         "cp -p /etc/stagelog/stagelog.toml /run/; install -m 600 /dev/null /etc/stagelog/mine.toml;"
         " printf '[stage]\\nitinerary = \"mine.toml\"\\n' >> /etc/stagelog/stagelog.toml"
     )
-    told = machine.shell(f"/opt/stagelog/bin/stagelog install {' '.join(HERE)} --dry-run 2>&1")
+    output = machine.shell(f"/opt/stagelog/bin/stagelog install {' '.join(HERE)} --dry-run 2>&1")
     machine.shell("cp -p /run/stagelog.toml /etc/stagelog/; rm /etc/stagelog/mine.toml")
-    assert "/etc/stagelog/mine.toml: the recorder's user, stagelog, may not read it" in told
+    assert "/etc/stagelog/mine.toml: the recorder's user, stagelog, may not read it" in output
 
 
-def test_logs_of_another_installation_are_the_recorder_s_again(machine: Machine) -> None:
-    """The logs' partition was kept, the system reinstalled: its users have other numbers."""
+def test_logs_of_an_earlier_installation_get_the_new_owner(machine: Machine) -> None:
+    """The log partition is kept and the system reinstalled: its users have other numbers."""
     machine.shell("touch /var/lib/stagelog/old.db; chown 4242:4243 /var/lib/stagelog/old.db")
     machine.run("systemd-tmpfiles", "--create", "/etc/tmpfiles.d/stagelog.conf")
     assert machine.run("stat", "--format=%U:%G", "/var/lib/stagelog/old.db") == "stagelog:stagelog\n"
     machine.run("rm", "/var/lib/stagelog/old.db")
 
 
-def test_logs_that_are_not_there_yet_are_waited_for(machine: Machine) -> None:
-    """As with a partition that is mounted late."""
+def test_a_late_log_partition_is_waited_for(machine: Machine) -> None:
+    """As with a partition that mounts late."""
     machine.shell(
         f"systemctl stop {RECORDER}; mv /var/lib/stagelog /var/lib/late; systemctl start --no-block {RECORDER}"
     )
@@ -132,7 +132,7 @@ def test_logs_that_are_not_there_yet_are_waited_for(machine: Machine) -> None:
     machine.wait_active(RECORDER)
 
 
-def test_stopped_in_order_the_log_is_closed(machine: Machine) -> None:
+def test_an_orderly_stop_closes_the_log(machine: Machine) -> None:
     machine.run("systemctl", "stop", RECORDER)
     assert machine.property(RECORDER, "Result") == "success"
     names = machine.run("ls", "/var/lib/stagelog").split()
@@ -141,8 +141,8 @@ def test_stopped_in_order_the_log_is_closed(machine: Machine) -> None:
     machine.run("systemctl", "start", RECORDER)
 
 
-def test_uninstalled_nothing_is_left(machine: Machine) -> None:
-    """The last test here: it takes the machine's stagelog away, first only what cannot be made again."""
+def test_uninstall_leaves_nothing(machine: Machine) -> None:
+    """The last test here: it uninstalls stagelog."""
     machine.shell("/opt/stagelog/bin/stagelog uninstall")
     assert machine.shell("ls /var/lib/stagelog/*.db")
     machine.shell("/opt/stagelog/bin/stagelog uninstall --configuration --logs --yes")

@@ -1,4 +1,4 @@
-"""A stick under a real systemd: mounted by the service for itself alone, filled, let go of; and others left alone."""
+"""A stick under a real systemd: mounted only for the service, filled, unmounted; other sticks are left alone."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CGROUP = "/sys/fs/cgroup/system.slice/system-stagelog\\\\x2dstick.slice"
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    """A machine that records; its sticks are loop devices, for which the unit is opened."""
+    """A recording machine; its sticks are loop devices, which its unit is allowed."""
     with booted(tmp_path_factory.mktemp("machine") / "scratch") as up:
         up.shell(
             "/opt/stagelog/bin/stagelog install --program /opt/stagelog/bin/stagelog --yes;"
@@ -37,7 +37,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 
 @contextmanager
 def in_hand(machine: Machine, place: Path, *, label: str = "", marked: bool = False) -> Iterator[str]:
-    """A stick, plugged in; its device's name."""
+    """Plug in a stick; return its device name."""
     uid, gid = machine.run("id", "-u", "stagelog").strip(), machine.run("id", "-g", "stagelog").strip()
     options = ["-E", f"root_owner={uid}:{gid}", *(["-L", label] if label else [])]
     if marked:
@@ -56,7 +56,7 @@ def in_hand(machine: Machine, place: Path, *, label: str = "", marked: bool = Fa
 
 
 def looked_into(machine: Machine, name: str) -> dict[str, str]:
-    """The files on a stick that was pulled, with their digests."""
+    """The files on a pulled stick, with their digests."""
     found = machine.shell(
         f"mkdir -p /mnt/look; mount -o ro /dev/{name} /mnt/look; cd /mnt/look;"
         " find . -type f -exec sha256sum {} +; cd /; umount /mnt/look"
@@ -65,17 +65,17 @@ def looked_into(machine: Machine, name: str) -> dict[str, str]:
 
 
 def live(machine: Machine) -> dict[str, str | None]:
-    """What the page shows of the stick."""
+    """The state of the stick that the page shows."""
     line = machine.shell(
         "python3 -c \"import socket; s = socket.socket(socket.AF_UNIX); s.connect('/run/stagelog/live.sock');"
         ' print(s.makefile().readline())"'
     )
-    said: dict[str, str | None] = json.loads(line)["stick"]
-    return said
+    state: dict[str, str | None] = json.loads(line)["stick"]
+    return state
 
 
 @pytest.mark.parametrize("how", ["label", "marker"])
-def test_plugged_in_it_gets_the_logs(machine: Machine, tmp_path: Path, how: str) -> None:
+def test_a_plugged_stick_gets_the_logs(machine: Machine, tmp_path: Path, how: str) -> None:
     label, marked = ("STAGELOG", False) if how == "label" else ("", True)
     with in_hand(machine, tmp_path / "stick.img", label=label, marked=marked) as name:
         before = machine.run("cat", "/proc/self/mounts")
@@ -91,27 +91,27 @@ def test_plugged_in_it_gets_the_logs(machine: Machine, tmp_path: Path, how: str)
         if line
     ]
     assert noted[-1]["sha256"] == on_it[log]
-    said = live(machine)
-    assert said["state"] == "done" and str(said["detail"]).endswith("It may be pulled.")
+    state = live(machine)
+    assert state["state"] == "done" and str(state["detail"]).endswith("It may be pulled.")
 
 
-def test_any_other_stick_is_left_alone(machine: Machine, tmp_path: Path) -> None:
+def test_an_unlabelled_stick_is_left_alone(machine: Machine, tmp_path: Path) -> None:
     with in_hand(machine, tmp_path / "stick.img", label="HOLIDAYS") as name:
         before = hashlib.sha256((tmp_path / "stick.img").read_bytes()).hexdigest()
         machine.run("systemctl", "start", f"stagelog-stick@{name}.service")
     assert hashlib.sha256((tmp_path / "stick.img").read_bytes()).hexdigest() == before
 
 
-def test_a_stick_without_a_file_system_is_said(machine: Machine, tmp_path: Path) -> None:
+def test_a_stick_without_a_file_system_is_reported(machine: Machine, tmp_path: Path) -> None:
     with in_hand(machine, tmp_path / "stick.img", label="STAGELOG") as name:
         (tmp_path / "stick.img").write_bytes(bytes(STICK_MB << 20))
         machine.run("systemctl", "start", f"stagelog-stick@{name}.service", check=False)
-    said = live(machine)
-    assert said["state"] == "failed" and "format it as exFAT" in str(said["detail"])
+    state = live(machine)
+    assert state["state"] == "failed" and "format it as exFAT" in str(state["detail"])
 
 
-def test_what_copies_has_no_powers(machine: Machine, tmp_path: Path) -> None:
-    """The program that touches the stick is held up at the recorder's socket, and looked at."""
+def test_the_copying_process_has_no_capabilities(machine: Machine, tmp_path: Path) -> None:
+    """The copying process is held up at the recorder's socket and inspected."""
     with in_hand(machine, tmp_path / "stick.img", label="STAGELOG") as name:
         machine.run("systemctl", "kill", "--kill-whom=main", "--signal=STOP", RECORDER)
         machine.run("systemctl", "start", "--no-block", f"stagelog-stick@{name}.service")

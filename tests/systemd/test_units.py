@@ -1,4 +1,4 @@
-"""The units and rules, judged by systemd's own tools: they verify, and they let nothing do more than it must."""
+"""The units and udev rules, checked by systemd's own tools: valid, and with no more rights than needed."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ VERIFIED = (
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Path:
-    """The files of an installation with everything in it, and systemd's own units beside them."""
+    """The files of a complete installation beside systemd's own units."""
     systemd = Path("/lib/systemd/system")
     if not (systemd / "basic.target").exists():
         pytest.skip("systemd's own units are not here")
@@ -81,21 +81,21 @@ def verify(machine: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_installed_units_verify(machine: Path) -> None:
-    told = verify(machine)
-    assert (told.returncode, told.stdout, told.stderr) == (0, "", "")
+    result = verify(machine)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
 
 
 @pytest.mark.parametrize(
     ("right", "wrong"), [("WatchdogSec=20", "WatchdogSecs=20"), ("Type=notify", "Type=notifies")]
 )
-def test_a_mistake_would_be_found(machine: Path, right: str, wrong: str) -> None:
+def test_the_verification_finds_a_mistake(machine: Path, right: str, wrong: str) -> None:
     unit = machine / "etc/systemd/system/stagelog-recorder.service"
     unit.write_text(unit.read_text().replace(right, wrong))
-    told = verify(machine)
-    assert wrong.partition("=")[0 if right.partition("=")[0] not in wrong.split("=") else 2] in told.stderr
+    result = verify(machine)
+    assert wrong.partition("=")[0 if right.partition("=")[0] not in wrong.split("=") else 2] in result.stderr
 
 
-def test_systemd_enables_them_just_as_the_installer_does(machine: Path) -> None:
+def test_systemctl_enable_gives_the_same_links_as_the_installer(machine: Path) -> None:
     def wants() -> dict[str, Path]:
         folder = machine / "etc/systemd/system/multi-user.target.wants"
         return {path.name: path.readlink() for path in folder.iterdir()}
@@ -110,13 +110,15 @@ def test_systemd_enables_them_just_as_the_installer_does(machine: Path) -> None:
 
 
 def exposure(unit: Path) -> tuple[float, set[str]]:
-    """systemd's figure for a unit, and the directives that it finds less than strict."""
+    """systemd's exposure score of a unit, and the directives that raise it."""
     command = [require("systemd-analyze"), "security", "--offline=yes", "--no-pager"]
-    told = subprocess.run(
+    result = subprocess.run(
         [*command, "--threshold=100", str(unit)], capture_output=True, text=True, check=True
     ).stdout
     (figure,) = (
-        float(line.split(":")[1].split()[0]) for line in told.splitlines() if "Overall exposure level" in line
+        float(line.split(":")[1].split()[0])
+        for line in result.splitlines()
+        if "Overall exposure level" in line
     )
     lax = subprocess.run(
         [*command, "--json=short", "--threshold=100", str(unit)], capture_output=True, text=True, check=True
@@ -131,17 +133,19 @@ def exposure(unit: Path) -> tuple[float, set[str]]:
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
-def test_exposure(unit: Path, figures: Figures) -> None:
+def test_the_exposure_score_is_low(unit: Path, figures: Figures) -> None:
     figure, _ = exposure(unit)
     figures.note(f"{unit.stem}: exposure {figure:.1f}, at most {EXPOSURE_LIMIT[unit]:.1f}")
     assert figure <= EXPOSURE_LIMIT[unit]
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
-def test_whatever_is_less_strict_than_it_could_be_says_why(unit: Path) -> None:
+def test_every_relaxed_directive_has_a_reason(unit: Path) -> None:
     _, lax = exposure(unit)
     written = [line for line in read(unit) if line.key in lax]
-    assert written or unit == POWER_OFF, "systemd finds nothing lax: then this test reads its answer wrongly"
+    assert written or unit == POWER_OFF, (
+        "systemd reports no relaxed directive, so this test parses its output wrongly"
+    )
     assert [line for line in written if not line.reason] == []
 
 
@@ -158,7 +162,7 @@ def test_the_recorder_has_serial_ports_and_no_network() -> None:
 
 
 def test_with_socketcan_the_recorder_still_has_no_ip_network(tmp_path: Path, figures: Figures) -> None:
-    """Only what the drop-in says is added; systemd merges the address families of both files."""
+    """Only the drop-in's families are added; systemd merges the address families of both files."""
     added = {(line.key, line.value) for line in read(SOCKETCAN) if line.section == "Service"}
     assert added == {("PrivateNetwork", "no"), ("RestrictAddressFamilies", "AF_CAN AF_NETLINK")}
     assert values(RECORDER, "Service", "IPAddressDeny") == ["any"]
@@ -173,7 +177,7 @@ def test_with_socketcan_the_recorder_still_has_no_ip_network(tmp_path: Path, fig
     assert [line for line in read(SOCKETCAN) if line.key in lax and not line.reason] == []
 
 
-def test_what_brings_interfaces_up_has_one_power() -> None:
+def test_the_canup_service_has_one_capability() -> None:
     for key in ("CapabilityBoundingSet", "AmbientCapabilities"):
         assert values(CAN, "Service", key) == ["CAP_NET_ADMIN"]
     assert values(CAN, "Service", "RestrictAddressFamilies") == ["AF_NETLINK"]
@@ -181,8 +185,8 @@ def test_what_brings_interfaces_up_has_one_power() -> None:
     assert command == f"{plan.PROGRAM} canup %i -c {plan.CONFIGURATION}"
 
 
-def test_with_gpsd_the_recorder_reaches_this_machine_and_nothing_else() -> None:
-    """A drop-in: IPAddressDeny=any of the unit goes on holding, and address families add up."""
+def test_with_gpsd_the_recorder_reaches_only_this_machine() -> None:
+    """With the drop-in, IPAddressDeny=any of the unit still holds, and address families add up."""
     assert values(RECORDER, "Service", "IPAddressDeny") == ["any"]
     assert [(line.key, line.value) for line in read(FOLDER / "gpsd.conf")] == [
         ("PrivateNetwork", "no"),
@@ -191,7 +195,7 @@ def test_with_gpsd_the_recorder_reaches_this_machine_and_nothing_else() -> None:
     ]
 
 
-def test_the_crew_server_has_no_device_and_writes_where_no_log_is() -> None:
+def test_the_crew_server_has_no_devices_and_cannot_write_logs() -> None:
     assert values(CREW, "Service", "PrivateDevices") == ["yes"]
     assert values(CREW, "Service", "DeviceAllow") == []
     assert values(CREW, "Service", "ProtectSystem") == ["strict"]
@@ -200,7 +204,7 @@ def test_the_crew_server_has_no_device_and_writes_where_no_log_is() -> None:
     assert [(line.key, line.value) for line in found] == [("ReadWritePaths", f"-{plan.CREW_STATE}")]
 
 
-def test_the_recorder_may_write_the_logs_and_its_socket_and_nothing_else() -> None:
+def test_the_recorder_may_write_only_logs_and_its_socket() -> None:
     assert values(RECORDER, "Service", "ProtectSystem") == ["strict"]
     assert values(RECORDER, "Service", "ReadWritePaths") == [plan.LOGS]
     assert values(RECORDER, "Service", "RuntimeDirectory") == ["stagelog"]
@@ -208,8 +212,8 @@ def test_the_recorder_may_write_the_logs_and_its_socket_and_nothing_else() -> No
 
 
 @pytest.mark.parametrize("unit", (RECORDER, CREW), ids=lambda unit: unit.stem)
-def test_neither_waits_for_network_or_time_nor_for_the_other(unit: Path) -> None:
-    """What is waited for by default (local file systems) is enough; a driver module is loaded in milliseconds."""
+def test_the_services_wait_for_no_network_no_time_and_not_for_each_other(unit: Path) -> None:
+    """The default dependencies (local file systems) are enough; a driver module loads in milliseconds."""
     ordering = (
         "After",
         "Requires",
@@ -224,7 +228,7 @@ def test_neither_waits_for_network_or_time_nor_for_the_other(unit: Path) -> None
     assert {name for name in named if not name.startswith("modprobe@")} == set()
 
 
-def test_drivers_whose_devices_are_allowed_are_loaded_first() -> None:
+def test_drivers_of_allowed_devices_are_loaded_first() -> None:
     """DeviceAllow= looks drivers up at the start: one loaded by a later plug would be forbidden."""
     for key in ("Wants", "After"):
         assert set(" ".join(values(RECORDER, "Unit", key)).split()) == {
@@ -233,7 +237,7 @@ def test_drivers_whose_devices_are_allowed_are_loaded_first() -> None:
         }
 
 
-def test_the_stick_s_service_has_one_power_and_one_kind_of_device() -> None:
+def test_the_stick_service_has_one_capability_and_one_kind_of_device() -> None:
     for key in ("CapabilityBoundingSet", "AmbientCapabilities"):
         assert values(STICK, "Service", key) == ["CAP_SYS_ADMIN"]
     assert values(STICK, "Service", "DeviceAllow") == ["block-sd rw"]
@@ -241,8 +245,8 @@ def test_the_stick_s_service_has_one_power_and_one_kind_of_device() -> None:
     assert values(STICK, "Service", "PrivateMounts") == ["yes"]
 
 
-def test_what_switches_off_has_no_power_to_do_it() -> None:
-    """Its success is what systemd acts on; the wish is the recorder's file, in the folder of its socket."""
+def test_the_switch_off_service_has_no_capabilities() -> None:
+    """systemd acts on its success; the request is the recorder's file in the folder of its socket."""
     assert values(POWER_OFF, "Unit", "SuccessAction") == ["poweroff"]
     assert values(POWER_OFF, "Service", "CapabilityBoundingSet") == [""]
     (waited_for,) = values(POWER_OFF.with_suffix(".path"), "Path", "PathExists")
@@ -250,7 +254,7 @@ def test_what_switches_off_has_no_power_to_do_it() -> None:
     assert values(POWER_OFF, "Service", "ExecStart") == [f"/bin/rm -f {waited_for}"]
 
 
-def test_users_of_the_units_are_those_that_are_installed() -> None:
+def test_the_units_use_the_installed_users() -> None:
     accounts = {step.name: step.group for step in _steps() if isinstance(step, plan.Account)}
     running = {values(unit, "Service", "User")[0]: values(unit, "Service", "Group")[0] for unit in UNITS}
     assert running == accounts
@@ -260,7 +264,7 @@ def _steps() -> tuple[plan.Step, ...]:
     return plan.installation(shipped(), program="/opt/x", configuration=b"")
 
 
-def test_every_file_of_the_folder_is_installed_or_explained() -> None:
+def test_every_file_in_systemd_is_installed_or_documented() -> None:
     there = {path.name for path in FOLDER.iterdir()}
     assert there == {*plan.SHIPPED, *(name for files in plan.OPTIONS.values() for name in files), "README.md"}
     explained = (FOLDER / "README.md").read_text(encoding="utf-8")
@@ -268,26 +272,26 @@ def test_every_file_of_the_folder_is_installed_or_explained() -> None:
         assert name in explained
 
 
-def test_udev_takes_the_rules(tmp_path: Path) -> None:
-    """udevadm reads them together with the machine's own, in a mount namespace, and has nothing to say."""
+def test_udev_accepts_the_rules(tmp_path: Path) -> None:
+    """udevadm verifies them with the machine's own rules, in a mount namespace, and reports nothing."""
     udevadm, unshare = require("udevadm"), require("unshare")
     device = next(iter(sorted(Path("/sys/class/tty").glob("tty*"))), None)
     if os.geteuid() != 0 or device is None:
         pytest.skip("needs root and a terminal device to try the rules on")
     wrong = tmp_path / "98-wrong.rules"
     wrong.write_text('SUBSYSTEM="tty"\n')
-    told = subprocess.run(
+    result = subprocess.run(
         [unshare, "--mount", "sh", "-euc", _TRY_RULES, "sh", str(FOLDER), str(wrong), udevadm, str(device)],
         capture_output=True,
         text=True,
         check=False,
     )
-    output = told.stdout + told.stderr
+    output = result.stdout + result.stderr
     if "70-stagelog.rules" not in output:
         pytest.skip(f"no mount namespace here: {output.strip()[:200]}")
     complaints = [line for line in output.splitlines() if "/run/udev/rules.d/" in line and ".rules:" in line]
     assert [line for line in complaints if "70-stagelog" in line or "90-stagelog" in line] == []
-    assert [line for line in complaints if "98-wrong" in line], "udevadm would have said what is wrong"
+    assert [line for line in complaints if "98-wrong" in line], "udevadm reports a wrong rule"
 
 
 _TRY_RULES = """

@@ -1,4 +1,4 @@
-"""Unit files read as systemd reads them, and where its own tools are."""
+"""Parse unit files as systemd does, and find its tools."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SOCKETCAN = FOLDER / "socketcan.conf"
 
 
 class Line(NamedTuple):
-    """One directive; `reason` is the comment that it stands under, with no blank line between."""
+    """One directive; `reason` is the comment directly above it."""
 
     section: str
     key: str
@@ -30,7 +30,7 @@ class Line(NamedTuple):
 
 
 def read(unit: Path) -> list[Line]:
-    """Every directive of a unit, in its order."""
+    """All directives of a unit, in order."""
     lines: list[Line] = []
     section = reason = ""
     in_comment = False
@@ -55,7 +55,7 @@ def values(unit: Path, section: str, key: str) -> list[str]:
 
 
 def require(tool: str) -> str:
-    """Where a tool is. Skips where there is none, and fails in CI, which is to install it."""
+    """The path of a tool. Skips without it, but fails in CI, which must install it."""
     found = shutil.which(tool)
     if found is None and os.environ.get("CI") == "true":
         pytest.fail(f"{tool} is missing in CI: install systemd and udev")

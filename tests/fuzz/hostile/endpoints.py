@@ -90,7 +90,7 @@ def _review(scene: Scene, served: Served) -> None:
 
 def _is_silent(_scene: Scene, served: Served) -> None:
     """The server printed no traceback and no control characters."""
-    output = served.said.read_text()
+    output = served.output.read_text()
     os.kill(served.process.pid, 0)
     assert "Traceback" not in output, output[-3000:]
     assert all(line.isprintable() for line in output.splitlines()), repr(output[-1000:])

@@ -1,8 +1,7 @@
-"""A car that is driven now, as the crew server sees it: the real live computation on the real live socket.
+"""A driving car for the crew server: the real live computation on the real live socket.
 
-It drives the built-in stage along its plan; a receiver at ten fixes a second and an engine feed a real
-LiveStage, whose snapshots and commands go through the recorder's own LiveSocket. Only ports and log are
-left out: what the recorder says of them is given here.
+It drives the built-in stage along its plan. A receiver at 10 Hz and an engine feed a real LiveStage, whose snapshots
+and commands go through the recorder's own LiveSocket. Only ports and log are left out: tests set their state.
 """
 
 from __future__ import annotations
@@ -77,11 +76,11 @@ class LiveCar:
         self._threads: list[threading.Thread] = []
         self._stop = threading.Event()
         self._hang = threading.Event()
-        self._live.command(0, "start_section", {})  # the liaison before it: it is over
+        self._live.command(0, "start_section", {})  # the liaison before it, which has ended
         self._live.command(0, "finish_section", {})
         drive = _drive()
         reached_s = drive.time_at(SS11_FROM_M + km * 1000)
-        for second in range(int(reached_s)):  # the way to here, at one fix a second
+        for second in range(int(reached_s)):  # the way to here, one fix per second
             self._live.fix(self._fix(float(second)))
             self._live.tick(second * 1_000_000)
         self._began_s = time.monotonic() - int(reached_s)
@@ -96,7 +95,7 @@ class LiveCar:
         self.disconnect()
 
     def connect(self) -> None:
-        """The recorder is there: its socket is bound, snapshots go out."""
+        """Bind the recorder's socket and send snapshots."""
         self._stop.clear()
         self._listening = LiveSocket(self.socket, self._obey, self.refused.append)
         self._threads = [
@@ -107,7 +106,7 @@ class LiveCar:
             thread.start()
 
     def disconnect(self) -> None:
-        """The recorder is gone."""
+        """Close the recorder's socket."""
         self._stop.set()
         self._hang.clear()
         if self._listening is not None:
@@ -118,18 +117,18 @@ class LiveCar:
 
     @property
     def published(self) -> dict[str, Any]:
-        """The newest snapshot that went out."""
+        """The newest snapshot sent."""
         return self.history[-1]
 
     def hang(self) -> None:
-        """The recorder is there and says nothing more; `resume` ends that."""
+        """Keep the socket open but send nothing more, until `resume`."""
         self._hang.set()
 
     def resume(self) -> None:
         self._hang.clear()
 
     def do(self, action: Callable[[LiveStage, int], None]) -> None:
-        """Something to be done to the live stage, now."""
+        """Run `action` on the live stage now."""
         with self._lock:
             action(self._live, self._t_us())
 

@@ -1,4 +1,4 @@
-"""The real crew server as a process, and plain HTTP to it."""
+"""The real crew server as a process, and a plain HTTP client for it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ state = "state"
 
 @dataclass
 class Answer:
-    """What came back: `headers` by lower-case name."""
+    """An HTTP response; `headers` by lower-case name."""
 
     status: int
     headers: Mapping[str, str]
@@ -52,11 +52,11 @@ class Answer:
 
 @dataclass
 class Served:
-    """A crew server that runs. `port` is where."""
+    """A running crew server."""
 
     process: subprocess.Popen[str]
     port: int
-    said: Path
+    output: Path
 
     @property
     def url(self) -> str:
@@ -64,14 +64,14 @@ class Served:
 
     @property
     def resident_kb(self) -> int:
-        """Its memory."""
+        """Resident memory."""
         return resident_kb(self.process.pid)
 
     def ask(
         self, path: str, method: str = "GET", body: bytes | None = None, headers: Mapping[str, str] | None = None,
         address: str = "127.0.0.1",
     ) -> Answer:  # fmt: skip
-        """One request on a connection of its own."""
+        """Send one request on a connection of its own."""
         connection = HTTPConnection(address, self.port, timeout=60)
         try:
             connection.request(method, path, body, dict(headers or {}))
@@ -80,10 +80,10 @@ class Served:
         finally:
             connection.close()
 
-    def command(self, said: Any, headers: Mapping[str, str] | None = None) -> Answer:
-        """A command as the page sends it."""
+    def command(self, command: Any, headers: Mapping[str, str] | None = None) -> Answer:
+        """Send a command as the page does."""
         sent = {"content-type": "application/json", **(headers or {})}
-        return self.ask("/api/command", "POST", json.dumps(said).encode(), sent)
+        return self.ask("/api/command", "POST", json.dumps(command).encode(), sent)
 
 
 @contextmanager
@@ -98,18 +98,18 @@ def serving(
     min_free_mb: int = 0,
     more: str = "",
 ) -> Iterator[Served]:
-    """`stagelog serve` for as long as the body lasts; `more` is added to its [serve]."""
+    """`stagelog serve` while the body runs; `more` is added to its [serve]."""
     config = folder / "stagelog.toml"
     text = _CONFIG.format(socket=live_socket, host=host, port=port, logs=logs, min_free_mb=min_free_mb)
     config.write_text(text + (f'pin = "{pin}"\n' if pin else "") + more)
-    said = folder / "serve.txt"
+    output = folder / "serve.txt"
     program = "import sys; from logger.crew.verbs import serve; serve(sys.argv[1:])"
-    with said.open("w") as output:
+    with output.open("w") as stream:
         process = subprocess.Popen(
-            [sys.executable, "-c", program, "-c", str(config), *options], stderr=output, text=True
+            [sys.executable, "-c", program, "-c", str(config), *options], stderr=stream, text=True
         )
     try:
-        yield Served(process, _port(process, said), said)
+        yield Served(process, _port(process, output), output)
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
@@ -120,12 +120,12 @@ def serving(
         process.wait()
 
 
-def _port(process: subprocess.Popen[str], said: Path) -> int:
+def _port(process: subprocess.Popen[str], output: Path) -> int:
     began = time.monotonic()
     while time.monotonic() - began < START_S:
-        found = re.search(r"crew page at http://[^ ]*:(\d+)/", said.read_text())
+        found = re.search(r"crew page at http://[^ ]*:(\d+)/", output.read_text())
         if found:
             return int(found[1])
-        assert process.poll() is None, said.read_text()
+        assert process.poll() is None, output.read_text()
         select.select([], [], [], 0.05)
-    raise AssertionError(f"the crew server did not start: {said.read_text()}")
+    raise AssertionError(f"the crew server did not start: {output.read_text()}")

@@ -1,7 +1,7 @@
-"""The crew server against somebody on the car's Wi-Fi who speaks to its port in raw bytes.
+"""Attacks on the crew server by a client on the car's Wi-Fi that sends raw bytes.
 
-A real `stagelog serve` on every address; the attacker knows no pin, or, where that is worse, has a token. Many
-attackers are many addresses of the loopback network. After each attack the crew still has its page.
+A real `stagelog serve` on every address. The attacker has no pin or, where that is worse, a token. Many attackers are
+many addresses of the loopback network. After each attack the crew still gets its page.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ MAY_GROW_KB = 12_000
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a log, and secrets around and among the logs."""
+    """A log directory with a log, and secrets in and around it."""
     folder = tmp_path_factory.mktemp("car")
     logs = folder / "logs"
     closed(logs / LOG)
@@ -49,20 +49,20 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def served(place: Path) -> Iterator[Served]:
     with serving(place, place / "live.sock", host=EVERYWHERE, pin=PIN) as server:
         yield server
-        said = server.said.read_text()
-        assert "Traceback" not in said, said
-        assert PIN not in said
+        output = server.output.read_text()
+        assert "Traceback" not in output, output
+        assert PIN not in output
 
 
 @pytest.fixture(scope="module")
 def cookie(served: Served) -> str:
-    """That of somebody of the crew."""
+    """The session cookie of a crew member."""
     return login(served, PIN).headers["set-cookie"].partition(";")[0]
 
 
 @pytest.fixture(autouse=True)
 def crew_is_served(served: Served, cookie: str) -> Iterator[None]:
-    """Whatever happened: the crew has its page, and the server's memory is what it was."""
+    """After the body the crew gets its page, and the server uses no more memory than before."""
     before = served.resident_kb
     yield
     until(lambda: crew_sees(served, cookie), 60.0)
@@ -82,12 +82,12 @@ def open_files(served: Served) -> int:
 
 
 def dial(served: Served, address: str = ATTACKER) -> socket.socket:
-    """A connection from an address of the attacker's."""
+    """Connect from one of the attacker's addresses."""
     return socket.create_connection(("127.0.0.1", served.port), timeout=60, source_address=(address, 0))
 
 
 def raw(served: Served, data: bytes, address: str = ATTACKER) -> bytes:
-    """Say these very bytes; all that comes back until the server hangs up or says nothing more."""
+    """Send exactly these bytes; return the response until the server closes the connection or goes silent."""
     with dial(served, address) as connection:
         connection.settimeout(60)
         answer = b""
@@ -100,14 +100,14 @@ def raw(served: Served, data: bytes, address: str = ATTACKER) -> bytes:
 
 
 def request(line: str | bytes, *headers: str, body: bytes = b"") -> bytes:
-    """A request as bytes; the connection is to be closed after it."""
+    """A request as bytes, with `connection: close`."""
     line = line.encode("latin-1") if isinstance(line, str) else line
     lines = [line, b"Host: 127.0.0.1", b"Connection: close", *(header.encode() for header in headers)]
     return b"\r\n".join(lines) + b"\r\n\r\n" + body
 
 
 def status(answer: bytes) -> int:
-    """The status of an answer; 0 when the server hung up without one."""
+    """The status of a response; 0 if the server closed the connection without one."""
     return int(answer.split(b" ", 2)[1]) if answer.startswith(b"HTTP/1.1 ") else 0
 
 
@@ -127,8 +127,8 @@ WAYS_OUT = [f"{up}{slash}secret.db" for up in UP for slash in SLASH] + [
     "route",
     ["/api/logs/{}", "/api/logs/{}/export?format=csv", "/logs/{}/review", "/{}", "/static/{}", "/logs/{}"],
 )
-def test_no_address_leads_out_of_the_folder_of_logs(served: Served, cookie: str, route: str) -> None:
-    """Even for somebody with a token, and with the address on the wire exactly as it is here."""
+def test_no_url_reaches_a_file_outside_the_log_directory(served: Served, cookie: str, route: str) -> None:
+    """With a token, and with the URL on the wire exactly as given here."""
     for way in WAYS_OUT:
         answer = raw(served, request(f"GET {route.format(way)} HTTP/1.1", f"Cookie: {cookie}"))
         assert SECRET not in answer, way
@@ -139,14 +139,14 @@ def test_no_address_leads_out_of_the_folder_of_logs(served: Served, cookie: str,
 
 
 @pytest.mark.parametrize("name", ["link.db", "passwd.db", "up.db", "dangling.db"])
-def test_symbolic_links_are_no_logs(served: Served, cookie: str, name: str) -> None:
+def test_symbolic_links_are_not_served(served: Served, cookie: str, name: str) -> None:
     there = served.ask("/api/logs", headers={"cookie": cookie}).json["logs"]
     assert [log["name"] for log in there] == [LOG]
     for route in (f"/api/logs/{name}", f"/api/logs/{name}/export?format=csv", f"/logs/{name}/review"):
         assert served.ask(route, headers={"cookie": cookie}).status == 404
 
 
-def test_without_the_pin_not_even_the_names_are_told(served: Served) -> None:
+def test_without_the_pin_even_log_names_are_hidden(served: Served) -> None:
     for route in ("/api/logs", f"/api/logs/{LOG}", "/api/live", "/api/live/stream", "/logs", "/crew.js"):
         for line in (
             f"GET {route} HTTP/1.1",
@@ -185,7 +185,7 @@ def test_without_the_pin_not_even_the_names_are_told(served: Served) -> None:
     ],
     ids=["address", "header", "headers", "cookies", "empty lines", "no line"],
 )
-def test_what_is_too_long_is_refused_and_not_kept(served: Served, data: bytes) -> None:
+def test_oversized_requests_are_refused_without_using_memory(served: Served, data: bytes) -> None:
     before = served.resident_kb
     answers = [raw(served, data) for _ in range(3)]
     assert {status(answer) for answer in answers} <= {0, 400, 414, 431}
@@ -204,8 +204,8 @@ def test_what_is_too_long_is_refused_and_not_kept(served: Served, data: bytes) -
     ],
 )
 @pytest.mark.parametrize("framing", ["Content-Length: 10000000000", "Transfer-Encoding: chunked"])
-def test_a_body_without_end_is_not_taken(served: Served, cookie: str, line: str, framing: str) -> None:
-    """Nor by a page that has no use for a body and has answered long ago."""
+def test_an_endless_body_is_refused(served: Served, cookie: str, line: str, framing: str) -> None:
+    """Also by a page that needs no body and has already answered."""
     head = f"{line} HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {cookie}\r\nContent-Type: application/json\r\n{framing}"
     piece = b"x" * 65_536
     piece = b"10000\r\n" + piece + b"\r\n" if "chunked" in framing else piece
@@ -216,7 +216,7 @@ def test_a_body_without_end_is_not_taken(served: Served, cookie: str, line: str,
         while taken < 100_000_000:
             connection.sendall(piece)
             taken += len(piece)
-    assert taken < 30_000_000, "cut off soon; what was taken lay in the buffers of the kernels"
+    assert taken < 30_000_000, "disconnected early: the rest was in the kernel's buffers"
 
 
 @pytest.mark.parametrize(
@@ -230,8 +230,8 @@ def test_a_body_without_end_is_not_taken(served: Served, cookie: str, line: str,
         ("Content-Length: 99999999999999999999999999",),
     ],
 )
-def test_no_request_hides_in_another(served: Served, cookie: str, lines: tuple[str, ...]) -> None:
-    """Two who read the end of a body differently could be made to smuggle; here such a request ends its connection."""
+def test_request_smuggling_is_refused(served: Served, cookie: str, lines: tuple[str, ...]) -> None:
+    """A request whose body's end is ambiguous ends its connection, so that no proxy reads it differently."""
     hidden = b"0\r\n\r\nGET /api/logs HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: " + cookie.encode() + b"\r\n\r\n"
     answer = raw(
         served,
@@ -241,14 +241,14 @@ def test_no_request_hides_in_another(served: Served, cookie: str, lines: tuple[s
     assert answer.count(b"HTTP/1.1 ") <= 1
 
 
-def test_many_ranges_are_not_many_answers(served: Served, cookie: str) -> None:
+def test_many_ranges_get_one_answer(served: Served, cookie: str) -> None:
     whole = len(served.ask(f"/api/logs/{LOG}", headers={"cookie": cookie}).body)
     ranges = "bytes=" + ",".join(f"{number}-" for number in range(1000))
     answer = raw(served, request(f"GET /api/logs/{LOG} HTTP/1.1", f"Cookie: {cookie}", f"Range: {ranges}"))
     assert len(answer) < whole + 2000
 
 
-# -- time and number ------------------------------------------------------------------------------------------
+# -- slow and many connections --------------------------------------------------------------------------------
 
 
 def hung_up(connection: socket.socket, within_s: float) -> bool:
@@ -263,14 +263,16 @@ def hung_up(connection: socket.socket, within_s: float) -> bool:
     return True
 
 
-def test_slow_clients_are_cut_off_and_one_address_cannot_take_all(served: Served, cookie: str) -> None:
-    """Slowloris: a header line now and then, on as many connections as there are to be had."""
+def test_slow_clients_are_disconnected_and_one_address_cannot_take_every_connection(
+    served: Served, cookie: str
+) -> None:
+    """Slowloris: a header line now and then, on as many connections as the server accepts."""
     with ExitStack() as stack:
         slow = [stack.enter_context(dial(served)) for _ in range(200)]
         for connection in slow:
             with suppress(ConnectionError):
                 connection.sendall(b"GET /login HTTP/1.1\r\nHost: 127.0.0.1\r\n")
-        assert crew_sees(served, cookie), "while they hold what they have got"
+        assert crew_sees(served, cookie), "while the attackers hold their connections"
         ends = time.monotonic() + connections.HEADERS_TIMEOUT_S + 10.0
         left = slow
         while left and time.monotonic() < ends:
@@ -279,7 +281,7 @@ def test_slow_clients_are_cut_off_and_one_address_cannot_take_all(served: Served
                     connection.sendall(b"X: y\r\n")
             left = [connection for connection in left if not hung_up(connection, 0.001)]
             time.sleep(0.5)
-        assert not left, "none of them is still there"
+        assert not left, "no attacker's connection is left"
 
 
 @pytest.mark.parametrize(
@@ -296,7 +298,7 @@ def test_slow_clients_are_cut_off_and_one_address_cannot_take_all(served: Served
 def test_strangers_from_many_addresses_leave_room_for_the_crew(
     served: Served, cookie: str, beginning: bytes
 ) -> None:
-    """More of them than the server takes altogether, whatever they are about; and the crew's stream goes on."""
+    """More connections than the server accepts in total, in any state; the crew's stream continues."""
     with ExitStack() as held:
         stream = held.enter_context(dial(served, CREW))
         stream.sendall(request("GET /api/live/stream HTTP/1.1", f"Cookie: {cookie}"))
@@ -308,14 +310,16 @@ def test_strangers_from_many_addresses_leave_room_for_the_crew(
                 line.sendall(b"x" * bool(beginning))
         for _ in range(5):
             assert status(raw(served, request("GET / HTTP/1.1", f"Cookie: {cookie}"), CREW)) == 200
-            assert status(raw(served, request("GET /login HTTP/1.1"), "127.0.0.2")) == 200, "who is to log in"
+            assert status(raw(served, request("GET /login HTTP/1.1"), "127.0.0.2")) == 200, (
+                "a user who wants to log in"
+            )
         assert not hung_up(stream, 0.01)
         stream.settimeout(60)
-        assert stream.recv(65_536), "every second it hears something"
+        assert stream.recv(65_536), "the stream gets data every second"
 
 
-def test_those_who_hold_most_make_room_first(served: Served) -> None:
-    """Somebody who types the pin is no crew yet: many strangers' newer connections do not cost that one's."""
+def test_addresses_with_most_connections_lose_theirs_first(served: Served) -> None:
+    """Many newer connections of strangers do not close the connection of a user who is typing the pin."""
     with ExitStack() as held:
         typing = held.enter_context(dial(served, CREW))
         typing.sendall(b"GET /login HTTP/1.1\r\nHost: 127.0.0.1\r\n")
@@ -325,7 +329,7 @@ def test_those_who_hold_most_make_room_first(served: Served) -> None:
         assert typing.recv(65_536).startswith(b"HTTP/1.1 200")
 
 
-def test_connections_that_come_and_go_leave_nothing(served: Served) -> None:
+def test_short_connections_leave_no_open_files(served: Served) -> None:
     files = open_files(served)
     for _ in range(1500):
         with suppress(OSError), dial(served) as connection:
@@ -333,20 +337,20 @@ def test_connections_that_come_and_go_leave_nothing(served: Served) -> None:
     until(lambda: open_files(served) <= files + 2, 60.0)
 
 
-def test_a_thousand_requests_in_one_go_are_answered_in_turn(served: Served) -> None:
+def test_a_thousand_pipelined_requests_are_answered_in_order(served: Served) -> None:
     one = b"GET /login HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
     answer = raw(served, one * 999 + request("GET /login HTTP/1.1"))
     assert answer.count(b"HTTP/1.1 200") == 1000
 
 
-def test_exports_are_few_and_end_with_their_clients(served: Served, cookie: str) -> None:
-    asked = request(f"GET /api/logs/{LOG}/export?format=csv HTTP/1.1", f"Cookie: {cookie}")
+def test_exports_are_limited_and_end_with_their_clients(served: Served, cookie: str) -> None:
+    export = request(f"GET /api/logs/{LOG}/export?format=csv HTTP/1.1", f"Cookie: {cookie}")
     children = Path(f"/proc/{served.process.pid}/task/{served.process.pid}/children")
     with ExitStack() as stack:
         greedy = [stack.enter_context(dial(served)) for _ in range(20)]
         most = 0
         for connection in greedy:
-            connection.sendall(asked)
+            connection.sendall(export)
             most = max(most, len(children.read_text().split()))
         assert crew_sees(served, cookie)
         most = max(most, len(children.read_text().split()))
@@ -357,8 +361,10 @@ def test_exports_are_few_and_end_with_their_clients(served: Served, cookie: str)
 # -- guessing -------------------------------------------------------------------------------------------------
 
 
-def test_guesses_at_once_and_from_everywhere_are_few(place: Path, tmp_path: Path, figures: Figures) -> None:
-    """Eight threads, an address each, login and bearer, forged headers: all together have a handful of guesses."""
+def test_parallel_guesses_from_many_addresses_are_limited(
+    place: Path, tmp_path: Path, figures: Figures
+) -> None:
+    """Eight threads, one address each, login and bearer, forged headers: together they have a few guesses."""
     with serving(tmp_path, tmp_path / "live.sock", host=EVERYWHERE, pin=PIN) as server:
         token = login(server, PIN).headers["set-cookie"].partition(";")[0]
         statuses: list[int] = []
@@ -382,18 +388,18 @@ def test_guesses_at_once_and_from_everywhere_are_few(place: Path, tmp_path: Path
         earned = (time.monotonic() - began) / pin.SHARED_EVERY_S
         looked_at = sum(code in (303, 200, 401) for code in statuses)
         figures.note(
-            f"attacker: {len(statuses)} guesses from 8 addresses, {looked_at} looked at, the rest told to wait"
+            f"attacker: {len(statuses)} guesses from 8 addresses, {looked_at} checked, the rest delayed"
         )
         assert looked_at <= pin.SHARED_GUESSES + 8 * pin.FIRST_GUESSES + earned + 1
         assert statuses.count(429) == len(statuses) - looked_at
-        assert crew_sees(server, token), "whoever is in stays in"
+        assert crew_sees(server, token), "a logged-in user stays logged in"
         bearer = f"Authorization: Bearer {PIN}"
         for address in (CREW, "127.0.0.2", "127.0.0.3"):
             assert status(raw(server, request("GET / HTTP/1.1", bearer), address)) == 200, (
                 "and who knows the pin gets in"
             )
-        said = [line for line in server.said.read_text().splitlines() if "pin guesses" in line]
-        assert 1 <= len(said) <= 1 + (time.monotonic() - began) / pin.LOG_EVERY_S
+        lines = [line for line in server.output.read_text().splitlines() if "pin guesses" in line]
+        assert 1 <= len(lines) <= 1 + (time.monotonic() - began) / pin.LOG_EVERY_S
 
 
 # -- other sites ----------------------------------------------------------------------------------------------
@@ -408,8 +414,8 @@ def test_guesses_at_once_and_from_everywhere_are_few(place: Path, tmp_path: Path
         "Sec-Fetch-Site: same-site", "Origin: http://127.0.0.1@evil.example", "Origin: https://127.0.0.1:1", "Origin:",
     ],
 )  # fmt: skip
-def test_another_sites_page_posts_in_vain(served: Served, cookie: str, route: str, header: str) -> None:
-    """With the crew's cookie, should a browser ever send it along."""
+def test_a_post_from_another_site_is_refused(served: Served, cookie: str, route: str, header: str) -> None:
+    """Even with the crew's cookie."""
     for kind in ("application/json", "text/plain", "application/x-www-form-urlencoded"):
         body = b'{"command": "mark"}'
         sent = (f"Cookie: {cookie}", header, f"Content-Type: {kind}", f"Content-Length: {len(body)}")
@@ -420,7 +426,7 @@ def test_another_sites_page_posts_in_vain(served: Served, cookie: str, route: st
     "host",
     ["evil.example", "127.0.0.1.evil.example", "evil.example:127.0.0.1", "a@127.0.0.1", "127.0.0.1/x", ""],
 )
-def test_a_strangers_name_for_this_machine_is_refused(served: Served, cookie: str, host: str) -> None:
+def test_a_foreign_host_name_is_refused(served: Served, cookie: str, host: str) -> None:
     data = f"GET /api/logs HTTP/1.1\r\nHost: {host}\r\nCookie: {cookie}\r\nConnection: close\r\n\r\n".encode()
     assert status(raw(served, data)) in (400, 421)
 
@@ -428,7 +434,7 @@ def test_a_strangers_name_for_this_machine_is_refused(served: Served, cookie: st
 @pytest.mark.parametrize(
     "method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "PROPFIND", "get"]
 )
-def test_other_methods_do_nothing(served: Served, cookie: str, method: str) -> None:
+def test_other_methods_are_refused(served: Served, cookie: str, method: str) -> None:
     for route in ("/", "/api/command", f"/api/logs/{LOG}"):
         answer = raw(served, request(f"{method} {route} HTTP/1.1", f"Cookie: {cookie}"))
         assert status(answer) in (0, 400, 404, 405), (method, route, answer[:100])
@@ -451,7 +457,7 @@ GARBAGE = [
 
 
 @pytest.mark.parametrize("data", GARBAGE, ids=range(len(GARBAGE)))
-def test_other_protocols_get_no_further(served: Served, data: bytes) -> None:
+def test_other_protocols_are_refused(served: Served, data: bytes) -> None:
     with dial(served) as connection:
         connection.sendall(data)
         connection.shutdown(socket.SHUT_WR)
@@ -475,9 +481,9 @@ NOISE = [
 
 @pytest.mark.parametrize("data", NOISE, ids=range(len(NOISE)))
 @pytest.mark.parametrize("wait_s", [0.0, 0.1], ids=["before the answer", "after it"])
-def test_damaged_requests_write_nothing_into_the_journal(served: Served, data: bytes, wait_s: float) -> None:
-    """Else whoever sends thousands a second rotates the recorder's own lines out of it."""
-    before = served.said.read_text()
+def test_damaged_requests_are_not_logged(served: Served, data: bytes, wait_s: float) -> None:
+    """Otherwise thousands per second would rotate the recorder's own lines out of the journal."""
+    before = served.output.read_text()
     for _ in range(3):
         with dial(served) as connection, suppress(OSError):
             connection.sendall(data if wait_s else data + b"no chunk\r\n")
@@ -486,11 +492,11 @@ def test_damaged_requests_write_nothing_into_the_journal(served: Served, data: b
             connection.shutdown(socket.SHUT_WR)
             while connection.recv(65_536):
                 pass
-    assert served.said.read_text() == before
+    assert served.output.read_text() == before
 
 
-def test_damaged_requests_never_make_it_stumble(served: Served, cookie: str, figures: Figures) -> None:
-    """Good requests with bytes flipped, lost and added: a refusal or a hang-up, never a 500."""
+def test_damaged_requests_never_cause_a_server_error(served: Served, cookie: str, figures: Figures) -> None:
+    """Requests with bytes changed, removed and inserted: refused or disconnected, never a 500."""
     chance = random.Random(5)
     good = [
         request(f"GET /api/logs/{LOG} HTTP/1.1", f"Cookie: {cookie}", "Range: bytes=0-10", 'If-Match: "x"'),
@@ -513,4 +519,4 @@ def test_damaged_requests_never_make_it_stumble(served: Served, cookie: str, fig
             while piece := connection.recv(65_536):
                 answer += piece
             assert status(answer) != 500, bytes(data)
-    figures.note(f"attacker: {tried} damaged requests, none made it stumble")
+    figures.note(f"attacker: {tried} damaged requests, none caused a server error")

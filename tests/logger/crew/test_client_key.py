@@ -1,4 +1,4 @@
-"""The key that limits per client are counted by."""
+"""The key by which limits per client are counted."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ Body = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 async def endless(_scope: Scope, _receive: Receive, send: Send) -> None:
-    """An endless answer; the application notices a disconnect when its send returns."""
+    """Send an endless response; the application notices a disconnect when its send returns."""
     await send({"type": "http.response.start", "status": 200, "headers": []})
     for _ in range(4000):
         await send({"type": "http.response.body", "body": CHUNK, "more_body": True})
@@ -31,7 +31,7 @@ async def brief(_scope: Scope, _receive: Receive, send: Send) -> None:
 
 
 async def connected(app: Callable[..., Awaitable[None]], body: Body) -> None:
-    """Run a body with one connection to a server of `app`."""
+    """Run `body` with one connection to a server of `app`."""
     config = uvicorn.Config(app, http=Connection, ws="none", lifespan="off", log_config=None)
     config.h11_max_incomplete_event_size = 16_384
     config.load()
@@ -53,7 +53,7 @@ async def connected(app: Callable[..., Awaitable[None]], body: Body) -> None:
 
 
 async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Headers, a line at a time, until the connection is cut."""
+    """Send headers line by line until the connection is closed."""
     writer.write(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n")
     with pytest.raises(ConnectionError):
         while True:
@@ -62,12 +62,12 @@ async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
             await asyncio.sleep(0.02)
 
 
-def test_headers_that_never_end_are_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_endless_headers_are_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "HEADERS_TIMEOUT_S", 0.2)
     asyncio.run(connected(brief, drip))
 
 
-def test_so_are_those_of_a_second_request(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_endless_headers_of_a_second_request_are_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "HEADERS_TIMEOUT_S", 0.2)
 
     async def body(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -78,7 +78,7 @@ def test_so_are_those_of_a_second_request(monkeypatch: pytest.MonkeyPatch) -> No
     asyncio.run(connected(brief, body))
 
 
-def test_a_client_that_says_nothing_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_client_is_disconnected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "HEADERS_TIMEOUT_S", 0.2)
 
     async def body(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
@@ -88,7 +88,7 @@ def test_a_client_that_says_nothing_is_let_go(monkeypatch: pytest.MonkeyPatch) -
     asyncio.run(connected(brief, body))
 
 
-def test_an_answer_may_take_longer_than_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_may_take_longer_than_the_header_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "HEADERS_TIMEOUT_S", 0.1)
 
     async def slow(scope: Scope, receive: Receive, send: Send) -> None:
@@ -102,7 +102,7 @@ def test_an_answer_may_take_longer_than_a_request(monkeypatch: pytest.MonkeyPatc
     asyncio.run(connected(slow, body))
 
 
-def test_the_body_of_a_request_sent_ahead_may_come_later() -> None:
+def test_the_body_of_a_pipelined_request_may_arrive_later() -> None:
     async def echo(_scope: Scope, receive: Receive, send: Send) -> None:
         body, more = b"", True
         while more:
@@ -131,10 +131,10 @@ def test_long_headers_are_refused() -> None:
     asyncio.run(connected(brief, body))
 
 
-def test_a_client_that_takes_nothing_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_that_reads_nothing_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "STALL_TIMEOUT_S", 0.2)
 
     async def body(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")  # and the answer is never read
+        writer.write(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")  # the response is never read
 
     asyncio.run(connected(endless, body))

@@ -1,4 +1,4 @@
-"""The line to the recorder: newest wins, commands are answered, and whoever is at the other end, it goes on."""
+"""The feed from the recorder: the newest snapshot wins, commands are answered, and no peer can stop it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 class Peer:
-    """A program at the recorder's end of the socket that says and does what a test wants."""
+    """A scripted program at the recorder's end of the socket."""
 
     def __init__(self, path: Path, talk: Talk) -> None:
         self._path, self._talk = path, talk
@@ -46,7 +46,7 @@ class Peer:
         await asyncio.sleep(0)
 
 
-def say(*lines: bytes) -> Talk:
+def send_lines(*lines: bytes) -> Talk:
     async def talk(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.writelines(lines)
         await writer.drain()
@@ -59,13 +59,13 @@ async def followed(
     body: Callable[[Feed], Awaitable[None]],
     compliance: Compliance | None = None,
 ) -> None:
-    """Run a body beside a feed that follows the socket at `path`."""
+    """Run `body` with a feed that follows the socket at `path`."""
     feed = Feed(path, compliance or Compliance(applies=False))
     following = asyncio.create_task(feed.run())
     try:
         async with asyncio.timeout(60):
             await body(feed)
-        assert not following.done(), "the feed has died"
+        assert not following.done(), "the feed has ended"
     finally:
         following.cancel()
         with suppress(asyncio.CancelledError):
@@ -73,16 +73,16 @@ async def followed(
 
 
 async def present(feed: Feed, holds: Callable[[Any], bool] = lambda _: True) -> Any:
-    """The first snapshot for which something holds."""
+    """The first snapshot that satisfies a condition."""
     news = feed.news
     while news.snapshot is None or not holds(news.snapshot):
         news = await feed.newer(news)
     return news.snapshot
 
 
-def test_the_newest_snapshot_is_the_one_that_is_had(tmp_path: Path) -> None:
+def test_only_the_newest_snapshot_is_kept(tmp_path: Path) -> None:
     async def body(feed: Feed) -> None:
-        async with Peer(tmp_path / "s", say(*(b'{"n": %d}\n' % n for n in range(1000)))):
+        async with Peer(tmp_path / "s", send_lines(*(b'{"n": %d}\n' % n for n in range(1000)))):
             await present(feed, lambda snapshot: snapshot["n"] == 999)
             news = feed.fresh()
             assert news is not None
@@ -96,16 +96,16 @@ def test_the_newest_snapshot_is_the_one_that_is_had(tmp_path: Path) -> None:
     [b"\n", b"not JSON\n", b"[1, 2]\n", b"null\n", b'"text"\n', b"\xff\xfe\n", b'{"answer": 77}\n',
      b'{"answer": [], "ok": true}\n', b"[" * 50_000 + b"\n"],
 )  # fmt: skip
-def test_garbage_between_snapshots_is_passed_over(tmp_path: Path, garbage: bytes) -> None:
+def test_garbage_between_snapshots_is_skipped(tmp_path: Path, garbage: bytes) -> None:
     async def body(feed: Feed) -> None:
-        async with Peer(tmp_path / "s", say(b'{"n": 1}\n', garbage, b'{"n": 2}\n')):
+        async with Peer(tmp_path / "s", send_lines(b'{"n": 1}\n', garbage, b'{"n": 2}\n')):
             await present(feed, lambda snapshot: snapshot["n"] == 2)
 
     asyncio.run(followed(tmp_path / "s", body))
 
 
-def test_what_nobody_waits_for_is_not_parsed_and_yet_had_at_once(tmp_path: Path) -> None:
-    """A hundred snapshots while no page is open: none costs anything but the newest, when it is asked for."""
+def test_snapshots_are_parsed_only_when_read(tmp_path: Path) -> None:
+    """Of a hundred snapshots while no page is open, only the newest is parsed, on request."""
     parsed: list[int] = []
 
     class Counting(Compliance):
@@ -133,29 +133,29 @@ def test_what_nobody_waits_for_is_not_parsed_and_yet_had_at_once(tmp_path: Path)
     asyncio.run(followed(tmp_path / "s", body, Counting(applies=False)))
 
 
-def test_a_number_that_is_none_reaches_no_browser(tmp_path: Path) -> None:
+def test_nan_and_infinity_never_reach_a_browser(tmp_path: Path) -> None:
     async def body(feed: Feed) -> None:
-        async with Peer(tmp_path / "s", say(b'{"speed_kmh": NaN, "x": -Infinity}\n')):
+        async with Peer(tmp_path / "s", send_lines(b'{"speed_kmh": NaN, "x": -Infinity}\n')):
             snapshot = await present(feed)
             assert (snapshot["speed_kmh"], snapshot["x"]) == (None, None)
 
     asyncio.run(followed(tmp_path / "s", body))
 
 
-def test_a_line_without_end_is_cut_off_and_the_feed_goes_on(tmp_path: Path) -> None:
+def test_an_endless_line_is_cut_off_and_the_feed_reconnects(tmp_path: Path) -> None:
     async def body(feed: Feed) -> None:
-        async with Peer(tmp_path / "s", say(b"x" * (feed_module.MAX_LINE_BYTES * 3))):
+        async with Peer(tmp_path / "s", send_lines(b"x" * (feed_module.MAX_LINE_BYTES * 3))):
             await asyncio.sleep(0.2)
-        async with Peer(tmp_path / "s", say(b'{"n": 1}\n')):
+        async with Peer(tmp_path / "s", send_lines(b'{"n": 1}\n')):
             await present(feed)
 
     asyncio.run(followed(tmp_path / "s", body))
 
 
-def test_a_recorder_that_goes_and_comes_is_noticed_both_times(tmp_path: Path) -> None:
+def test_recorder_loss_and_return_are_both_noticed(tmp_path: Path) -> None:
     async def body(feed: Feed) -> None:
         for round_ in range(3):
-            async with Peer(tmp_path / "s", say(b'{"n": %d}\n' % round_)):
+            async with Peer(tmp_path / "s", send_lines(b'{"n": %d}\n' % round_)):
                 assert (await present(feed))["n"] == round_
             while feed.news.snapshot is not None:
                 await feed.newer(feed.news)
@@ -165,17 +165,17 @@ def test_a_recorder_that_goes_and_comes_is_noticed_both_times(tmp_path: Path) ->
     asyncio.run(followed(tmp_path / "s", body))
 
 
-def test_answers_find_their_commands_in_any_order(tmp_path: Path) -> None:
+def test_answers_in_any_order_are_matched_to_their_commands(tmp_path: Path) -> None:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b'{"n": 0}\n')
-        said = [json.loads(await reader.readline()) for _ in range(3)]
-        for command in reversed(said):
+        received = [json.loads(await reader.readline()) for _ in range(3)]
+        for command in reversed(received):
             ok = command["command"] != "undo"
             answer = {"answer": command["id"], "ok": ok} | (
                 {} if ok else {"error": "there is nothing to undo"}
             )
             writer.write(json.dumps(answer).encode() + b"\n" + b'{"n": 1}\n')
-        assert [command.get("metres") for command in said] == [10, None, None]
+        assert [command.get("metres") for command in received] == [10, None, None]
 
     async def body(feed: Feed) -> None:
         async with Peer(tmp_path / "s", talk):
@@ -191,7 +191,7 @@ def test_answers_find_their_commands_in_any_order(tmp_path: Path) -> None:
     asyncio.run(followed(tmp_path / "s", body))
 
 
-def test_a_command_without_a_recorder_fails_at_once(tmp_path: Path) -> None:
+def test_a_command_without_a_recorder_fails_immediately(tmp_path: Path) -> None:
     async def body(feed: Feed) -> None:
         with pytest.raises(DeviceError, match="not there"):
             await feed.command("mark", {})
@@ -199,7 +199,7 @@ def test_a_command_without_a_recorder_fails_at_once(tmp_path: Path) -> None:
     asyncio.run(followed(tmp_path / "s", body))
 
 
-def test_a_command_fails_when_the_recorder_dies_under_it(tmp_path: Path) -> None:
+def test_a_command_fails_when_the_recorder_dies(tmp_path: Path) -> None:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b'{"n": 0}\n')
         await reader.readline()
@@ -214,34 +214,32 @@ def test_a_command_fails_when_the_recorder_dies_under_it(tmp_path: Path) -> None
     asyncio.run(followed(tmp_path / "s", body))
 
 
-def test_a_recorder_that_hangs_is_not_waited_for_for_ever(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_command_to_a_hung_recorder_times_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feed_module, "ANSWER_TIMEOUT_S", 0.2)
 
     async def body(feed: Feed) -> None:
-        async with Peer(tmp_path / "s", say(b'{"n": 0}\n')):
+        async with Peer(tmp_path / "s", send_lines(b'{"n": 0}\n')):
             await present(feed)
             with pytest.raises(DeviceError, match="did not answer"):
                 await feed.command("mark", {})
-            # What it had not read is not read later: the connection is a new one.
+            # The feed opens a new connection, so what the peer had not read is lost.
             while feed.news.snapshot is not None:
                 await feed.newer(feed.news)
 
     asyncio.run(followed(tmp_path / "s", body))
 
 
-def test_only_so_many_commands_wait_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_waiting_commands_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feed_module, "ANSWER_TIMEOUT_S", 0.3)
 
     async def body(feed: Feed) -> None:
-        async with Peer(tmp_path / "s", say(b'{"n": 0}\n')):
+        async with Peer(tmp_path / "s", send_lines(b'{"n": 0}\n')):
             await present(feed)
             outcomes = await asyncio.gather(
                 *(feed.command("mark", {}) for _ in range(40)), return_exceptions=True
             )
             sent = [outcome for outcome in outcomes if "busy" not in str(outcome)]
-            # A second may end among them; then as many again would be allowed, but for those that wait.
+            # If a second ends meanwhile, the rate limit allows as many again; the waiting ones still bound them.
             assert feed_module.COMMANDS_PER_S <= len(sent) <= feed_module.MAX_WAITING
 
     asyncio.run(followed(tmp_path / "s", body))

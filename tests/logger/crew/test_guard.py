@@ -1,4 +1,4 @@
-"""Host names, origins, and what is taken out of a snapshot: the decisions, as tables."""
+"""Host names, origins, and the values removed from a snapshot, as tables."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ NAMES = {"localhost", "car500", "car500.local"}
         ("2130706433", False),
     ],
 )
-def test_only_names_that_no_stranger_can_point_here_are_ours(host: str, ours: bool) -> None:
+def test_only_host_names_that_a_stranger_cannot_register_are_accepted(host: str, ours: bool) -> None:
     assert is_ours(host, NAMES) is ours
 
 
@@ -57,7 +57,7 @@ def test_only_names_that_no_stranger_can_point_here_are_ours(host: str, ours: bo
         ({"origin": "http://127.0.0.1:8040", "sec-fetch-site": "cross-site"}, False),
     ],
 )
-def test_only_our_own_pages_and_programs_may_post(headers: dict[str, str], same: bool) -> None:
+def test_only_own_pages_and_programs_may_post(headers: dict[str, str], same: bool) -> None:
     assert is_same_origin(Headers(headers), "127.0.0.1:8040") is same
 
 
@@ -92,5 +92,5 @@ def test_position_and_heading_are_hidden_in_a_timed_section(section: Any, hidden
     assert (shown["gps"]["quality"], shown["gps"]["age_s"]) == (1, 0.1)
     assert shown["speed_kmh"] == 120.0
     assert shown["next"]["distance_km"] == 1.2
-    assert snapshot["gps"]["lat"] == 21.9, "what the recorder sent is not touched"
+    assert snapshot["gps"]["lat"] == 21.9, "the recorder's snapshot is unchanged"
     assert Compliance(applies=False).shown(snapshot)["gps"] == GPS

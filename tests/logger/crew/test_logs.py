@@ -1,4 +1,4 @@
-"""The logs over HTTP: a server process on a real port, logs that are closed and one that is being recorded."""
+"""Logs over HTTP: a server process on a real port, closed logs and an open one."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CLOSED, LIVE, ASIDE = "stage-1-001.db", "stage-2-001.db", "stage-1-001.db.damage
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder with a closed log, one that is being recorded, and things that are none of anybody's business."""
+    """A folder with a closed log, an open one, and files that must stay private."""
     folder = tmp_path_factory.mktemp("logs")
     logs = folder / "logs"
     closed(logs / CLOSED)
@@ -56,7 +56,7 @@ def served(place: Path) -> Iterator[Served]:
 
 
 def get(served: Served, name: str = CLOSED, method: str = "GET", **headers: str) -> Answer:
-    """A log, with headers in Python's spelling."""
+    """Request a log; underscores in header names become hyphens."""
     sent = {key.replace("_", "-"): value for key, value in headers.items()}
     return served.ask(f"/api/logs/{name}", method, headers=sent)
 
@@ -68,7 +68,7 @@ def sha256(data: bytes) -> str:
 # -- the list -------------------------------------------------------------------------------------------------
 
 
-def test_the_list_has_the_logs_and_nothing_else(served: Served) -> None:
+def test_the_list_has_only_the_logs(served: Served) -> None:
     found = {entry["name"]: entry for entry in served.ask("/api/logs").json["logs"]}
     assert sorted(found) == ["garbage.db", CLOSED, ASIDE, f"{ASIDE}-wal", LIVE, 'Étape 3 "a".db']
     assert found[CLOSED]["state"] == "closed"
@@ -78,12 +78,12 @@ def test_the_list_has_the_logs_and_nothing_else(served: Served) -> None:
     assert found[ASIDE]["state"] == found[f"{ASIDE}-wal"]["state"] == "damaged"
     entry = found[CLOSED]
     assert entry["rows"] == 3008
-    assert entry["size"] == (served.said.parent / "logs" / CLOSED).stat().st_size
+    assert entry["size"] == (served.output.parent / "logs" / CLOSED).stat().st_size
     assert entry["begun_utc"] is None
 
 
-def test_a_stage_is_told_as_it_was_driven(place: Path, tmp_path: Path) -> None:
-    """Two sections, a power cut within the second, and rows between the sections."""
+def test_the_list_reports_each_section_as_driven(place: Path, tmp_path: Path) -> None:
+    """Two sections, a power cut in the second, and rows between the sections."""
     from logger.logfile.rows import ProgressRow, Rows
     from logger.logfile.store import Log
     from tests.logger.logfile.rows_made import META, START
@@ -111,12 +111,12 @@ def test_a_stage_is_told_as_it_was_driven(place: Path, tmp_path: Path) -> None:
             assert (entry["stage"], entry["distance_km"]) == ("Bisha", 666.0)
 
 
-def test_every_format_is_offered_that_can_be_written(served: Served) -> None:
+def test_every_available_export_format_is_offered(served: Served) -> None:
     offered = served.ask("/api/logs").json["exports"]
-    assert offered == ["gpx", "csv", "kml", "parquet", "candump", "asc", "blf", "mf4"]
+    assert offered == ["gpx", "csv", "kml", "parquet", "candump", "asc", "blf", "mf4", "vbo"]
 
 
-def test_the_server_that_offers_them_brings_none_of_their_libraries() -> None:
+def test_offering_formats_imports_none_of_their_libraries() -> None:
     code = "import sys, logger.crew.server; print(*sys.modules)"
     seen = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     modules = set(seen.split())
@@ -127,7 +127,7 @@ def test_the_server_that_offers_them_brings_none_of_their_libraries() -> None:
 # -- the bytes ------------------------------------------------------------------------------------------------
 
 
-def test_a_closed_log_is_sent_as_it_lies_there(served: Served, place: Path) -> None:
+def test_a_closed_log_is_sent_byte_for_byte(served: Served, place: Path) -> None:
     data = (place / "logs" / CLOSED).read_bytes()
     got = get(served)
     assert (got.status, got.body) == (200, data)
@@ -139,12 +139,12 @@ def test_a_closed_log_is_sent_as_it_lies_there(served: Served, place: Path) -> N
     assert got.headers["x-content-type-options"] == "nosniff"
 
 
-def test_what_was_set_aside_is_sent_as_it_is(served: Served) -> None:
+def test_a_quarantined_log_is_sent_byte_for_byte(served: Served) -> None:
     assert get(served, ASIDE).body == b"what is left of it"
     assert get(served, f"{ASIDE}-wal").body == b"its newest rows"
 
 
-def test_a_log_that_can_be_read_and_was_quarantined_is_called_damaged(place: Path, tmp_path: Path) -> None:
+def test_a_readable_quarantined_log_is_listed_as_damaged(place: Path, tmp_path: Path) -> None:
     whole = closed(tmp_path / "logs" / CLOSED)
     data = whole.read_bytes()
     whole.rename(whole.with_name(ASIDE))
@@ -161,7 +161,7 @@ def test_head_has_the_headers_and_no_body(served: Served) -> None:
     assert head.headers == got.headers
 
 
-def test_a_part(served: Served, place: Path) -> None:
+def test_a_range_request_returns_that_part(served: Served, place: Path) -> None:
     data = (place / "logs" / CLOSED).read_bytes()
     for text, part in {"bytes=10-19": data[10:20], "bytes=-7": data[-7:], "bytes=100-": data[100:]}.items():
         got = get(served, range=text)
@@ -171,7 +171,7 @@ def test_a_part(served: Served, place: Path) -> None:
         assert got.headers["content-length"] == str(len(part))
 
 
-def test_what_is_no_range_brings_the_whole_and_what_is_beyond_brings_nothing(served: Served) -> None:
+def test_an_invalid_range_returns_the_whole_file_and_one_beyond_the_end_nothing(served: Served) -> None:
     size = int(get(served).headers["content-length"])
     for text in ("bytes=5-1", "bytes=0-1,3-4", "potatoes", "bytes=" + "9" * 5000 + "x"):
         assert get(served, range=text).status == 200
@@ -181,7 +181,7 @@ def test_what_is_no_range_brings_the_whole_and_what_is_beyond_brings_nothing(ser
         assert got.headers["content-range"] == f"bytes */{size}"
 
 
-def test_versions(served: Served) -> None:
+def test_an_etag_selects_the_version(served: Served) -> None:
     tag = get(served).headers["etag"]
     assert get(served, range="bytes=0-9", if_range=tag).status == 206
     assert get(served, range="bytes=0-9", if_range='"other"').status == 200
@@ -194,22 +194,22 @@ def test_versions(served: Served) -> None:
     assert (unchanged.status, unchanged.body, unchanged.headers["etag"]) == (304, b"", tag)
 
 
-def test_a_log_that_is_being_recorded_is_sent_as_it_was_at_one_moment(served: Served, tmp_path: Path) -> None:
+def test_an_open_log_is_sent_as_a_consistent_copy(served: Served, tmp_path: Path) -> None:
     got = get(served, LIVE)
     assert got.status == 200
     copy = tmp_path / "copy.db"
     copy.write_bytes(got.body)
     assert verify(copy) == []
     assert got.headers["etag"] == f'"{sha256(got.body)}"'
-    # The rest of just that version, also when there is a newer one.
+    # The rest of exactly that version, also if there is a newer one.
     rest = get(served, LIVE, range="bytes=1000-", if_range=got.headers["etag"])
     assert (rest.status, rest.body) == (206, got.body[1000:])
 
 
-def test_a_range_that_names_no_version_is_of_the_one_this_client_was_sent(
+def test_a_range_without_version_continues_the_version_sent_to_this_client(
     place: Path, tmp_path: Path
 ) -> None:
-    """As `curl -C -` asks: after a copy of the open log, and after the log that was closed meanwhile."""
+    """As `curl -C -` requests: the rest of a copy of the open log, and of the log closed since."""
     with serving(tmp_path, place / "live.sock") as server:
         with being_recorded(tmp_path / "logs" / LIVE) as log:
             copy = get(server, LIVE)
@@ -227,7 +227,7 @@ def test_a_range_that_names_no_version_is_of_the_one_this_client_was_sent(
         assert get(server, LIVE, range="bytes=50-").body == closed_log[50:]
 
 
-def test_who_would_rather_ask_again_need_not_wait(place: Path, tmp_path: Path) -> None:
+def test_a_client_may_ask_again_instead_of_waiting(place: Path, tmp_path: Path) -> None:
     logs = tmp_path / "logs"
     with being_recorded(logs / LIVE, 100_000), serving(tmp_path, place / "none.sock") as server:
         answers: list[Answer] = []
@@ -239,7 +239,7 @@ def test_who_would_rather_ask_again_need_not_wait(place: Path, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("name", ["%C3%89tape%203%20%22a%22.db"])
-def test_any_name_is_suggested_safely(served: Served, name: str) -> None:
+def test_any_log_name_is_safe_in_the_suggested_file_name(served: Served, name: str) -> None:
     got = get(served, name)
     assert got.status == 200
     assert (
@@ -248,7 +248,7 @@ def test_any_name_is_suggested_safely(served: Served, name: str) -> None:
     )
 
 
-# -- what must not be had -------------------------------------------------------------------------------------
+# -- what must not be served -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -261,7 +261,7 @@ def test_any_name_is_suggested_safely(served: Served, name: str) -> None:
         "....//secret.db", "stage-1-001.db%0d%0aX-Evil:1",
     ],
 )  # fmt: skip
-def test_nothing_but_the_listed_logs_can_be_had(served: Served, name: str) -> None:
+def test_only_listed_logs_can_be_downloaded(served: Served, name: str) -> None:
     for path in (f"/api/logs/{name}", f"/api/logs/{name}/export?format=csv", f"/logs/{name}/review"):
         got = served.ask(path)
         assert got.status in (400, 404), path
@@ -269,7 +269,7 @@ def test_nothing_but_the_listed_logs_can_be_had(served: Served, name: str) -> No
         assert "x-evil" not in got.headers
 
 
-def test_methods(served: Served) -> None:
+def test_only_get_and_head_are_allowed(served: Served) -> None:
     for method in ("POST", "PUT", "DELETE", "PATCH"):
         assert get(served, method=method).status == 405
     assert served.ask(f"/api/logs/{CLOSED}/delivered").status == 405
@@ -289,7 +289,7 @@ def test_the_pin_protects_logs_too(place: Path) -> None:
         assert server.ask(f"/api/logs/{CLOSED}/delivered", "POST", b"{}", crossed).status == 403
 
 
-def test_a_copy_never_takes_the_recorders_room(place: Path, tmp_path: Path) -> None:
+def test_a_copy_never_uses_the_recorders_free_space(place: Path, tmp_path: Path) -> None:
     """507 with a message; a closed log needs no copy and is still available."""
     (tmp_path / "logs").symlink_to(place / "logs")
     with serving(tmp_path, place / "live.sock", min_free_mb=1_000_000) as server:
@@ -300,7 +300,7 @@ def test_a_copy_never_takes_the_recorders_room(place: Path, tmp_path: Path) -> N
         assert list((tmp_path / "state" / "copies").iterdir()) == []
 
 
-# -- coming back ----------------------------------------------------------------------------------------------
+# -- restarts ----------------------------------------------------------------------------------------------
 
 
 def test_a_version_outlives_the_server(place: Path, tmp_path: Path) -> None:
@@ -320,7 +320,7 @@ def test_a_version_outlives_the_server(place: Path, tmp_path: Path) -> None:
             assert newer.headers["etag"] != got.headers["etag"]
 
 
-def test_versions_are_few(place: Path, tmp_path: Path) -> None:
+def test_the_number_of_kept_versions_is_bounded(place: Path, tmp_path: Path) -> None:
     from logger.crew import copies
 
     with being_recorded(tmp_path / "logs" / LIVE) as log, serving(tmp_path, place / "live.sock") as server:
@@ -337,7 +337,7 @@ def test_versions_are_few(place: Path, tmp_path: Path) -> None:
         assert names == [".other-3.db", ".other-4.db", ".other-5.db", f".{LIVE}"]
 
 
-def test_state_that_is_damaged_harms_nothing(place: Path, tmp_path: Path) -> None:
+def test_a_damaged_state_file_is_ignored(place: Path, tmp_path: Path) -> None:
     (tmp_path / "logs").symlink_to(place / "logs")
     state = tmp_path / "state"
     state.mkdir()
@@ -349,15 +349,15 @@ def test_state_that_is_damaged_harms_nothing(place: Path, tmp_path: Path) -> Non
             assert server.ask("/api/logs").status == 200
 
 
-def test_a_folder_that_cannot_be_written_is_replaced(place: Path, tmp_path: Path) -> None:
+def test_an_unwritable_state_folder_is_replaced(place: Path, tmp_path: Path) -> None:
     (tmp_path / "logs").symlink_to(place / "logs")
     (tmp_path / "state").write_text("a file is in the way")
     with serving(tmp_path, place / "live.sock") as server:
         assert get(server, LIVE).status == 200
-        assert "cannot be written" in server.said.read_text()
+        assert "cannot be written" in server.output.read_text()
 
 
-def test_no_folder_of_logs_is_said(place: Path, tmp_path: Path) -> None:
+def test_a_missing_log_directory_is_reported(place: Path, tmp_path: Path) -> None:
     with serving(tmp_path, place / "live.sock") as server:
         for path in ("/api/logs", f"/api/logs/{CLOSED}"):
             got = server.ask(path)
@@ -365,8 +365,8 @@ def test_no_folder_of_logs_is_said(place: Path, tmp_path: Path) -> None:
             assert "[log] directory" in got.json["error"]
 
 
-def test_a_log_that_goes_on_while_it_is_sent_is_cut_off(place: Path, tmp_path: Path) -> None:
-    """The stage is taken up again in the middle of the download: not a byte of another version follows."""
+def test_a_download_is_cut_off_if_its_log_is_resumed(place: Path, tmp_path: Path) -> None:
+    """The stage is resumed during the download: no byte of another version follows."""
     path = large(tmp_path / "logs" / "a.db", 30)
     with serving(tmp_path, place / "live.sock") as server:
         with socket.create_connection(("127.0.0.1", server.port)) as line:
@@ -380,11 +380,11 @@ def test_a_log_that_goes_on_while_it_is_sent_is_cut_off(place: Path, tmp_path: P
                     received += len(data)
                 raise ConnectionResetError
         assert received < path.stat().st_size
-        assert "is aborted" in server.said.read_text()
-        assert ledger.read(tmp_path / "state") == [], "what was cut off was not delivered"
+        assert "is aborted" in server.output.read_text()
+        assert ledger.read(tmp_path / "state") == [], "an incomplete download is not delivered"
 
 
-# -- what was delivered ---------------------------------------------------------------------------------------
+# -- deliveries ---------------------------------------------------------------------------------------
 
 
 def test_a_confirmed_log_is_delivered(place: Path, tmp_path: Path) -> None:
@@ -407,7 +407,7 @@ def test_a_confirmed_log_is_delivered(place: Path, tmp_path: Path) -> None:
         assert not listed[CLOSED]["delivered"]
 
 
-def test_a_browser_has_it_with_the_last_byte_and_not_before(place: Path, tmp_path: Path) -> None:
+def test_a_browser_download_counts_as_delivered_after_its_last_byte(place: Path, tmp_path: Path) -> None:
     path = large(tmp_path / "logs" / "a.db", 20)
     size = path.stat().st_size
     with serving(tmp_path, place / "live.sock") as server:
@@ -422,7 +422,7 @@ def test_a_browser_has_it_with_the_last_byte_and_not_before(place: Path, tmp_pat
         assert len(ledger.reaches(tmp_path / "state")["a.db"]) == 1
 
 
-def test_a_client_that_goes_away_before_the_end_has_nothing(place: Path, tmp_path: Path) -> None:
+def test_an_aborted_download_is_not_delivered(place: Path, tmp_path: Path) -> None:
     large(tmp_path / "logs" / "a.db", 20)
     with serving(tmp_path, place / "live.sock") as server:
         for _ in range(3):
@@ -446,7 +446,7 @@ def test_an_export_is_what_the_verb_writes(served: Served, name: str) -> None:
     assert got.headers["transfer-encoding"] == "chunked"
 
 
-def test_an_export_that_cannot_be_says_why(served: Served, place: Path) -> None:
+def test_an_impossible_export_reports_the_reason(served: Served, place: Path) -> None:
     assert served.ask(f"/api/logs/{CLOSED}/export").status == 400
     assert served.ask(f"/api/logs/{CLOSED}/export?format=exe").status == 400
     assert served.ask(f"/api/logs/{CLOSED}/export?format=csv&content=passwords").status == 400
@@ -458,7 +458,7 @@ def test_an_export_that_cannot_be_says_why(served: Served, place: Path) -> None:
 
 
 def children(pid: int) -> list[int]:
-    """The processes that a process has started."""
+    """The child processes of a process."""
     return [
         int(number)
         for task in Path(f"/proc/{pid}/task").iterdir()
@@ -466,7 +466,7 @@ def children(pid: int) -> list[int]:
     ]
 
 
-def test_an_export_ends_with_its_client_and_is_one_of_few(place: Path, tmp_path: Path) -> None:
+def test_exports_are_limited_and_stop_when_the_client_disconnects(place: Path, tmp_path: Path) -> None:
     large(tmp_path / "logs" / "a.db", 40)
     request = "GET /api/logs/a.db/export?format=csv&content=frames HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n\r\n"
     with serving(tmp_path, place / "live.sock") as server:
@@ -484,7 +484,7 @@ def test_an_export_ends_with_its_client_and_is_one_of_few(place: Path, tmp_path:
         until(lambda: children(server.process.pid) == [])
 
 
-def test_an_export_that_fails_in_the_middle_is_no_whole_file(place: Path, tmp_path: Path) -> None:
+def test_an_export_that_fails_midway_is_an_incomplete_response(place: Path, tmp_path: Path) -> None:
     from http.client import HTTPConnection, IncompleteRead
 
     large(tmp_path / "logs" / "a.db", 40)
@@ -501,7 +501,7 @@ def test_an_export_that_fails_in_the_middle_is_no_whole_file(place: Path, tmp_pa
         connection.close()
 
 
-def test_the_review_is_a_page_that_can_do_nothing_here(served: Served, place: Path) -> None:
+def test_the_review_page_may_run_no_script_of_this_origin(served: Served, place: Path) -> None:
     for _ in range(2):
         got = served.ask(f"/logs/{CLOSED}/review")
         assert got.status == 200
@@ -510,10 +510,12 @@ def test_the_review_is_a_page_that_can_do_nothing_here(served: Served, place: Pa
         assert "sandbox allow-scripts" in policy
         assert "default-src 'none'" in policy
         assert "allow-same-origin" not in policy
-    assert len(list((place / "state" / "reviews").glob("*.html"))) == 1, "the second is the first"
+    assert len(list((place / "state" / "reviews").glob("*.html"))) == 1, (
+        "the second review comes from the cache"
+    )
 
 
-def test_a_review_of_what_is_no_log_says_so(served: Served) -> None:
+def test_a_review_of_an_invalid_log_is_refused(served: Served) -> None:
     got = served.ask("/logs/garbage.db/review")
     assert got.status == 409
     assert got.json["error"]

@@ -1,4 +1,4 @@
-"""The pin: who is let in, how slow guessing is, what a token is worth."""
+"""The pin: who is admitted, how guessing is limited, how long a token is valid."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PIN = "2468"
 
 
 class Clock:
-    """A clock that moves when told."""
+    """A clock that the test sets."""
 
     def __init__(self) -> None:
         self.s = 1000.0
@@ -27,12 +27,12 @@ def gate(code: str | None = PIN, salt: bytes = b"this car") -> tuple[Gate, Clock
     return Gate(code, salt, clock), clock
 
 
-def test_the_pin_is_known_and_others_are_not() -> None:
-    asked, _ = gate()
-    assert asked.accepts_pin(PIN, "10.0.0.2")
+def test_only_the_configured_pin_is_accepted() -> None:
+    pin_gate, _ = gate()
+    assert pin_gate.accepts_pin(PIN, "10.0.0.2")
     for wrong in ("", "246", "24680", "2469", " 2468", "２４６８", "\x00", "é" * 1000):
         with_own_address = str(hash(wrong) % 200)
-        assert not asked.accepts_pin(wrong, f"10.0.1.{with_own_address}")
+        assert not pin_gate.accepts_pin(wrong, f"10.0.1.{with_own_address}")
 
 
 def test_without_a_pin_the_gate_is_open() -> None:
@@ -40,34 +40,34 @@ def test_without_a_pin_the_gate_is_open() -> None:
     assert not gate()[0].open
 
 
-def test_an_address_has_a_few_guesses_and_then_earns_one_at_a_time() -> None:
-    asked, clock = gate()
+def test_an_address_has_a_few_guesses_and_regains_them_slowly() -> None:
+    pin_gate, clock = gate()
     for _ in range(pin.CLIENT_GUESSES):
-        assert not asked.accepts_pin("0000", "10.0.0.2")
+        assert not pin_gate.accepts_pin("0000", "10.0.0.2")
     with pytest.raises(TooManyGuessesError) as refused:
-        asked.accepts_pin(PIN, "10.0.0.2")  # not even the right one is looked at
+        pin_gate.accepts_pin(PIN, "10.0.0.2")  # even the right pin is not checked
     assert refused.value.wait_s == pytest.approx(pin.CLIENT_EVERY_S)
     clock.s += pin.CLIENT_EVERY_S - 0.1
     with pytest.raises(TooManyGuessesError):
-        asked.accepts_pin(PIN, "10.0.0.2")
+        pin_gate.accepts_pin(PIN, "10.0.0.2")
     clock.s += 0.2
-    assert asked.accepts_pin(PIN, "10.0.0.2")
-    assert asked.accepts_pin(PIN, "10.0.0.2"), "who knows the pin spends nothing"
+    assert pin_gate.accepts_pin(PIN, "10.0.0.2")
+    assert pin_gate.accepts_pin(PIN, "10.0.0.2"), "the right pin uses up no guess"
 
 
-def test_another_address_is_not_kept_waiting_by_the_first() -> None:
-    asked, _ = gate()
+def test_addresses_are_limited_separately() -> None:
+    pin_gate, _ = gate()
     for _ in range(pin.CLIENT_GUESSES):
-        asked.accepts_pin("0000", "10.0.0.2")
-    assert asked.accepts_pin(PIN, "10.0.0.3")
+        pin_gate.accepts_pin("0000", "10.0.0.2")
+    assert pin_gate.accepts_pin(PIN, "10.0.0.3")
 
 
-def guessed(asked: Gate, addresses: list[str]) -> int:
-    """How many wrong guesses, one from each address, are looked at."""
+def guessed(pin_gate: Gate, addresses: list[str]) -> int:
+    """Number of wrong guesses, one per address, that are checked."""
     taken = 0
     for address in addresses:
         with suppress(TooManyGuessesError):
-            asked.accepts_pin("0000", address)
+            pin_gate.accepts_pin("0000", address)
             taken += 1
     return taken
 
@@ -87,87 +87,87 @@ CREW = "192.168.4.1"
     ],
     ids=["IPv4", "link-local", "IPv6"],
 )
-def test_all_addresses_together_have_a_bound(addresses: list[str]) -> None:
-    asked, clock = gate()
-    taken = sum(guessed(asked, addresses) for _ in range(10))
+def test_guesses_of_all_addresses_together_are_limited(addresses: list[str]) -> None:
+    pin_gate, clock = gate()
+    taken = sum(guessed(pin_gate, addresses) for _ in range(10))
     assert taken == pin.SHARED_GUESSES + pin.MAX_CLIENTS * pin.FIRST_GUESSES
     clock.s += 24 * 3600
-    taken = sum(guessed(asked, addresses) for _ in range(10))
-    assert taken == pin.SHARED_GUESSES, "patience is saved up to the first burst and no further"
+    taken = sum(guessed(pin_gate, addresses) for _ in range(10))
+    assert taken == pin.SHARED_GUESSES, "saved guesses are bounded by the first burst"
 
 
 @pytest.mark.slow
-def test_a_four_digit_pin_withstands_a_whole_network_for_a_night() -> None:
-    asked, clock = gate()
+def test_a_four_digit_pin_withstands_a_night_of_guesses_from_a_network() -> None:
+    pin_gate, clock = gate()
     taken = 0
     for _ in range(8 * 60):
         clock.s += 60
-        taken += guessed(asked, NEIGHBOURS)
+        taken += guessed(pin_gate, NEIGHBOURS)
     assert taken < 10_000 / 4
 
 
-def test_guesses_of_others_do_not_keep_out_who_knows_the_pin() -> None:
-    """Neither at the first login, mistyped once, nor whenever it comes again."""
-    asked, clock = gate()
+def test_guesses_of_others_do_not_lock_out_the_crew() -> None:
+    """At the first login, after one typing error, and at each later login."""
+    pin_gate, clock = gate()
     for _ in range(10):
-        guessed(asked, NEIGHBOURS)
-    assert not asked.accepts_pin(PIN + "1", CREW)
-    assert asked.accepts_pin(PIN, CREW)
+        guessed(pin_gate, NEIGHBOURS)
+    assert not pin_gate.accepts_pin(PIN + "1", CREW)
+    assert pin_gate.accepts_pin(PIN, CREW)
     for _ in range(60):
         clock.s += 60
-        guessed(asked, NEIGHBOURS)
-        assert not asked.accepts_pin(PIN + "1", CREW)
-        assert asked.accepts_pin(PIN, CREW)
+        guessed(pin_gate, NEIGHBOURS)
+        assert not pin_gate.accepts_pin(PIN + "1", CREW)
+        assert pin_gate.accepts_pin(PIN, CREW)
 
 
 @pytest.mark.parametrize(("address", "neighbours"), [(CREW, 1000), ("fe80::c0de%wlan0", pin.MAX_CLIENTS - 1)])
-def test_neighbours_of_one_link_do_not_keep_each_other_out(address: str, neighbours: int) -> None:
-    """IPv6 addresses without number use up the first guesses of IPv6, and of nothing else."""
-    asked, _ = gate()
+def test_ipv6_neighbours_on_one_link_do_not_lock_out_the_crew(address: str, neighbours: int) -> None:
+    """Countless IPv6 addresses use up only the shared guesses of IPv6."""
+    pin_gate, _ = gate()
     for _ in range(3):
-        guessed(asked, [f"fe80::{number:x}%wlan0" for number in range(1, neighbours)])
-    assert asked.accepts_pin(PIN, address)
+        guessed(pin_gate, [f"fe80::{number:x}%wlan0" for number in range(1, neighbours)])
+    assert pin_gate.accepts_pin(PIN, address)
 
 
-def test_who_takes_over_the_address_of_one_who_knew_it_is_slow_too() -> None:
-    asked, clock = gate()
-    assert asked.accepts_pin(PIN, CREW)
-    assert guessed(asked, [CREW] * 100) == pin.CLIENT_GUESSES
-    guessed(asked, [f"10.0.{number // 250}.{number % 250}" for number in range(1000)])
+def test_guesses_from_an_address_that_logged_in_before_are_limited_too() -> None:
+    pin_gate, clock = gate()
+    assert pin_gate.accepts_pin(PIN, CREW)
+    assert guessed(pin_gate, [CREW] * 100) == pin.CLIENT_GUESSES
+    guessed(pin_gate, [f"10.0.{number // 250}.{number % 250}" for number in range(1000)])
     clock.s += pin.CLIENT_EVERY_S
-    assert guessed(asked, [CREW] * 100) == 1, "its patience is not forgotten for the sake of newcomers"
+    assert guessed(pin_gate, [CREW] * 100) == 1, "its limit is remembered despite newcomers"
 
 
-def test_the_journal_is_told_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
-    asked, clock = gate()
+def test_wrong_guesses_are_logged_once_per_minute(caplog: pytest.LogCaptureFixture) -> None:
+    pin_gate, clock = gate()
     for _ in range(30):
-        guessed(asked, ["10.0.0.2"])
+        guessed(pin_gate, ["10.0.0.2"])
     assert caplog.messages == ["pin guesses: 1 wrong, 0 refused; the last from 10.0.0.2"]
     clock.s += pin.LOG_EVERY_S
-    guessed(asked, ["10.0.0.3"])
+    guessed(pin_gate, ["10.0.0.3"])
     assert caplog.messages[1:] == ["pin guesses: 5 wrong, 25 refused; the last from 10.0.0.3"]
     assert not any(word in caplog.text for word in ("0000", PIN))
 
 
-def test_one_machine_with_a_whole_network_of_ipv6_addresses_is_one() -> None:
-    asked, _ = gate()
+def test_all_addresses_of_an_ipv6_network_count_as_one_client() -> None:
+    pin_gate, _ = gate()
     for number in range(pin.CLIENT_GUESSES):
-        asked.accepts_pin("0000", f"fd00::{number + 1:x}%wlan0")
+        pin_gate.accepts_pin("0000", f"fd00::{number + 1:x}%wlan0")
     with pytest.raises(TooManyGuessesError):
-        asked.accepts_pin("0000", "fd00::ffff")
-    assert asked.accepts_pin(PIN, "fd00:0:0:1::1")
+        pin_gate.accepts_pin("0000", "fd00::ffff")
+    assert pin_gate.accepts_pin(PIN, "fd00:0:0:1::1")
 
 
-def test_a_token_is_good_after_a_restart_and_no_longer_when_pin_or_car_change() -> None:
+def test_a_token_survives_a_restart_but_not_a_new_pin_or_car() -> None:
     token = gate()[0].token()
     assert gate()[0].accepts_token(token)
     assert not gate("1357")[0].accepts_token(token)
     assert not gate(salt=b"another car")[0].accepts_token(token)
 
 
-def test_no_token_is_made_up() -> None:
-    asked, _ = gate()
-    name, _, signature = asked.token().partition(".")
+def test_forged_tokens_are_refused() -> None:
+    pin_gate, _ = gate()
+    name, _, signature = pin_gate.token().partition(".")
     for forged in (
         "",
         ".",
@@ -178,5 +178,5 @@ def test_no_token_is_made_up() -> None:
         f"{name}.{signature}0",
         "é.é",
     ):
-        assert not asked.accepts_token(forged)
-    assert asked.token() != asked.token()
+        assert not pin_gate.accepts_token(forged)
+    assert pin_gate.token() != pin_gate.token()

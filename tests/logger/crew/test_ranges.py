@@ -1,4 +1,4 @@
-"""Range and version headers, as a table: what is asked for, what is passed over, what cannot be."""
+"""Range and version headers as tables: satisfiable, ignored, unsatisfiable."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SIZE = 1000
 
 
 @pytest.mark.parametrize(
-    ("text", "asked"),
+    ("text", "expected"),
     [
         (None, None),
         ("bytes=0-", range(1000)),
@@ -25,7 +25,7 @@ SIZE = 1000
         ("bytes=-1000", range(1000)),
         ("bytes=-99999999999999999999999999", range(1000)),
         ("bytes = 5-6", range(5, 7)),
-        # passed over: the whole file is the answer
+        # ignored: the whole file is sent
         ("bytes=", None),
         ("bytes=-", None),
         ("bytes=2-1", None),
@@ -39,17 +39,17 @@ SIZE = 1000
         ("bytes=\u0661-", None),
     ],
 )
-def test_asked_range(text: str | None, asked: range | None) -> None:
-    assert requested_range(text, SIZE) == asked
+def test_a_range_header_is_parsed(text: str | None, expected: range | None) -> None:
+    assert requested_range(text, SIZE) == expected
 
 
 @pytest.mark.parametrize("text", ["bytes=1000-", "bytes=99999999999999999999999-", "bytes=-0"])
-def test_what_is_behind_the_end(text: str) -> None:
+def test_a_range_beyond_the_end_is_unsatisfiable(text: str) -> None:
     with pytest.raises(UnsatisfiableError):
         requested_range(text, SIZE)
 
 
-def test_nothing_of_an_empty_file_can_be_had() -> None:
+def test_no_range_of_an_empty_file_is_satisfiable() -> None:
     for text in ("bytes=0-", "bytes=-5"):
         with pytest.raises(UnsatisfiableError):
             requested_range(text, 0)
@@ -59,14 +59,14 @@ def test_nothing_of_an_empty_file_can_be_had() -> None:
 @given(st.text(max_size=60) | st.from_regex(r"bytes=\d*-\d*", fullmatch=True), st.integers(0, 2**40))
 def test_a_range_is_always_within_the_file(text: str, size: int) -> None:
     try:
-        asked = requested_range(text, size)
+        expected = requested_range(text, size)
     except UnsatisfiableError:
         return
-    assert asked is None or (0 <= asked.start < asked.stop <= size and asked.step == 1)
+    assert expected is None or (0 <= expected.start < expected.stop <= size and expected.step == 1)
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "expected"),
     [
         (None, set()),
         ('"a"', {"a"}),
@@ -77,16 +77,16 @@ def test_a_range_is_always_within_the_file(text: str, size: int) -> None:
         ("Tue, 15 Nov 1994 08:12:31 GMT", set()),
     ],
 )
-def test_tags(text: str | None, found: set[str]) -> None:
-    assert tags(text) == found
+def test_etags_are_compared(text: str | None, expected: set[str]) -> None:
+    assert tags(text) == expected
 
 
-def test_wanted_versions() -> None:
+def test_if_match_headers_are_parsed() -> None:
     assert requested_versions({"if-range": '"a"', "if-match": '"b", "c"'}) == {"a", "b", "c"}
     assert requested_versions({"if-match": "*"}) == set()
 
 
-def test_the_digest_is_the_one_of_the_standard() -> None:
+def test_the_digest_matches_the_example_of_rfc_9530() -> None:
     """The example of RFC 9530, appendix A: "{"hello": "world"}" and a line feed."""
     from hashlib import sha256
 

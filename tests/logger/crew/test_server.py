@@ -1,4 +1,4 @@
-"""The crew server as a process on a real port: what it answers, whom it refuses, and what it survives."""
+"""The crew server as a process on a real port: answers, refusals, endurance."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def served(car: LiveCar, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 
 @pytest.fixture(scope="module")
 def guarded(car: LiveCar, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A server on every address of this machine, so with a pin."""
+    """A server on every address of this machine, and so with a pin."""
     with serving(tmp_path_factory.mktemp("guarded"), car.socket, host=EVERYWHERE, pin=PIN) as server:
         yield server
 
@@ -49,12 +49,12 @@ def guarded(car: LiveCar, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def until(holds: object, within_s: float = 60.0) -> None:
     began = time.monotonic()
     while not holds():  # type: ignore[operator]
-        assert time.monotonic() - began < within_s, "waited in vain"
+        assert time.monotonic() - began < within_s, "timed out"
         time.sleep(0.02)
 
 
 class Stream:
-    """A reader of the server-sent events."""
+    """Client for the server-sent events."""
 
     def __init__(self, served: Served, **headers: str) -> None:
         self._connection = HTTPConnection("127.0.0.1", served.port, timeout=60)
@@ -77,15 +77,15 @@ class Stream:
 # -- answers ------------------------------------------------------------------------------------------------
 
 
-def test_the_live_state_is_the_recorders(served: Served, car: LiveCar) -> None:
-    told = served.ask("/api/live").json
-    assert told["stage"] == car.published["stage"]
-    assert told["section"]["name"] == "SS11"
-    assert KM - 0.2 < told["section"]["distance_km"] <= car.published["section"]["distance_km"] + 0.5
-    assert told["recording"] == car.published["recording"]
+def test_the_live_state_is_the_recorders_snapshot(served: Served, car: LiveCar) -> None:
+    state = served.ask("/api/live").json
+    assert state["stage"] == car.published["stage"]
+    assert state["section"]["name"] == "SS11"
+    assert KM - 0.2 < state["section"]["distance_km"] <= car.published["section"]["distance_km"] + 0.5
+    assert state["recording"] == car.published["recording"]
 
 
-def test_the_stream_brings_one_snapshot_after_another(served: Served) -> None:
+def test_the_stream_sends_every_snapshot(served: Served) -> None:
     stream = Stream(served)
     assert stream.answer.getheader("content-type") == "text/event-stream"
     events = [stream.event() for _ in range(8)]
@@ -94,12 +94,12 @@ def test_the_stream_brings_one_snapshot_after_another(served: Served) -> None:
     assert json.loads(events[0]["data"])["recorder"] is True
     snapshots = [(int(event["id"]), json.loads(event["data"])) for event in events if "id" in event]
     assert len(snapshots) >= 6
-    ids, distances = zip(*((id_, told["section"]["distance_km"]) for id_, told in snapshots), strict=True)
+    ids, distances = zip(*((id_, state["section"]["distance_km"]) for id_, state in snapshots), strict=True)
     assert list(ids) == sorted(set(ids))
     assert list(distances) == sorted(distances)
 
 
-def test_a_command_reaches_the_recorder_and_its_answer_comes_back(served: Served, car: LiveCar) -> None:
+def test_a_command_reaches_the_recorder_and_returns_its_answer(served: Served, car: LiveCar) -> None:
     before = car.published["trip"][0]["distance_km"]
     assert served.command({"command": "adjust_distance", "trip": 1, "metres": 1000}).json == {"ok": True}
     until(lambda: car.published["trip"][0]["distance_km"] >= before + 1)
@@ -107,7 +107,7 @@ def test_a_command_reaches_the_recorder_and_its_answer_comes_back(served: Served
     until(lambda: car.published["trip"][0]["distance_km"] < before + 1)
 
 
-def test_what_the_recorder_refuses_is_said_in_its_words(served: Served) -> None:
+def test_a_refusal_has_the_recorders_message(served: Served) -> None:
     answer = served.command({"command": "reset_trip", "trip": 7})
     assert answer.status == 409
     assert answer.json == {"ok": False, "error": "reset_trip: trip must be a whole number from 1 to 2"}
@@ -133,7 +133,7 @@ def test_what_the_recorder_refuses_is_said_in_its_words(served: Served) -> None:
         (b'{"command": "adjust_distance", "metres": 1e999}', "application/json", 400),
     ],
 )
-def test_what_is_no_command_is_refused(served: Served, body: bytes, kind: str, status: int) -> None:
+def test_an_invalid_command_is_refused(served: Served, body: bytes, kind: str, status: int) -> None:
     answer = served.ask("/api/command", "POST", body, {"content-type": kind})
     assert answer.status == status
     assert answer.json["ok"] is False
@@ -158,19 +158,17 @@ def test_what_is_no_command_is_refused(served: Served, body: bytes, kind: str, s
         ("GET", "//evil.example/", 404),
     ],
 )
-def test_every_answer_carries_the_rules_for_browsers(
-    served: Served, method: str, path: str, status: int
-) -> None:
+def test_every_answer_has_the_security_headers(served: Served, method: str, path: str, status: int) -> None:
     answer = served.ask(path, method)
     assert answer.status == status
     assert HEADERS.items() <= answer.headers.items()
     assert "server" not in answer.headers
 
 
-def test_the_page_needs_nothing_from_elsewhere(served: Served) -> None:
+def test_the_page_loads_nothing_from_other_hosts(served: Served) -> None:
     for path in ("/", *(f"/{name}" for name in CREW_FILES)):
         text = served.ask(path).body.decode()
-        assert not re.search(r"https?:|[\"'(]//", text), "an address of another machine"
+        assert not re.search(r"https?:|[\"'(]//", text), "a URL of another host"
     page = served.ask("/").body.decode()
     assert " style=" not in page
     assert "<style" not in page
@@ -185,7 +183,7 @@ def test_an_unchanged_file_is_not_sent_again(served: Served) -> None:
 # -- refusals -----------------------------------------------------------------------------------------------
 
 
-def test_another_sites_page_cannot_command(served: Served, car: LiveCar) -> None:
+def test_a_command_from_another_site_is_refused(served: Served, car: LiveCar) -> None:
     commands = len(car.commands)
     for headers in (
         {"origin": "http://evil.example"},
@@ -198,7 +196,7 @@ def test_another_sites_page_cannot_command(served: Served, car: LiveCar) -> None
     assert served.command({"command": "mark"}, {"origin": served.url}).status == 200
 
 
-def test_a_name_that_is_not_ours_is_refused(served: Served) -> None:
+def test_an_unknown_host_name_is_refused(served: Served) -> None:
     assert served.ask("/api/live", headers={"host": f"evil.example:{served.port}"}).status == 421
     assert served.ask("/api/live", headers={"host": f"localhost:{served.port}"}).status == 200
 
@@ -208,7 +206,7 @@ def login(served: Served, guess: str) -> Answer:
     return served.ask("/login", "POST", urlencode({"pin": guess}).encode(), form)
 
 
-def test_a_server_that_others_can_reach_asks_for_the_pin(guarded: Served, car: LiveCar) -> None:
+def test_a_server_on_a_public_address_asks_for_the_pin(guarded: Served, car: LiveCar) -> None:
     commands = len(car.commands)
     assert guarded.ask("/").status == 303
     assert guarded.ask("/").headers["location"] == "/login"
@@ -222,7 +220,7 @@ def test_a_server_that_others_can_reach_asks_for_the_pin(guarded: Served, car: L
     assert guarded.ask("/login").status == 200
 
 
-def test_the_pin_opens_it_and_stays_out_of_everything(guarded: Served, tmp_path: Path, car: LiveCar) -> None:
+def test_the_pin_opens_the_page_and_appears_nowhere(guarded: Served, tmp_path: Path, car: LiveCar) -> None:
     assert login(guarded, "1111").status == 401
     answer = login(guarded, PIN)
     assert (answer.status, answer.headers["location"]) == (303, "/")
@@ -236,13 +234,13 @@ def test_the_pin_opens_it_and_stays_out_of_everything(guarded: Served, tmp_path:
     assert guarded.command({"command": "mark"}, session).status == 200
     assert guarded.command({"command": "mark"}, {**session, "origin": "http://evil.example"}).status == 403
     assert guarded.command({"command": "mark"}, {"authorization": f"Bearer {PIN}"}).status == 200
-    assert PIN not in guarded.said.read_text()
-    # After a restart the crew is still in.
+    assert PIN not in guarded.output.read_text()
+    # After a restart the crew is still logged in.
     with serving(tmp_path, car.socket, host=EVERYWHERE, pin=PIN) as again:
         assert again.ask("/", headers=session).status == 200
 
 
-def test_guessing_is_stopped_before_the_guess_is_looked_at(car: LiveCar, tmp_path: Path) -> None:
+def test_excess_guesses_are_refused_unread(car: LiveCar, tmp_path: Path) -> None:
     with serving(tmp_path, car.socket, host=EVERYWHERE, pin=PIN) as server:
         wrong = [login(server, f"{number:04}").status for number in range(pin.CLIENT_GUESSES)]
         assert wrong == [401] * pin.CLIENT_GUESSES
@@ -250,13 +248,13 @@ def test_guessing_is_stopped_before_the_guess_is_looked_at(car: LiveCar, tmp_pat
         assert refused.status == 429
         assert 0 < int(refused.headers["retry-after"]) <= pin.CLIENT_EVERY_S
         assert server.ask("/api/live", headers={"authorization": f"Bearer {PIN}"}).status == 429
-        assert PIN not in server.said.read_text()
+        assert PIN not in server.output.read_text()
 
 
 @pytest.mark.parametrize(
     ("body", "status"), [(b"", 401), (b"pin=" + b"1" * 2000, 413), (b"&" * 100, 401), (b"pin=%ff", 401)]
 )
-def test_odd_logins_are_refused(car: LiveCar, tmp_path: Path, body: bytes, status: int) -> None:
+def test_malformed_logins_are_refused(car: LiveCar, tmp_path: Path, body: bytes, status: int) -> None:
     with serving(tmp_path, car.socket, host=EVERYWHERE, pin=PIN) as server:
         assert server.ask("/login", "POST", body).status == status
 
@@ -264,7 +262,7 @@ def test_odd_logins_are_refused(car: LiveCar, tmp_path: Path, body: bytes, statu
 # -- endurance ----------------------------------------------------------------------------------------------
 
 
-def test_clients_that_say_nothing_do_not_keep_the_crew_out(served: Served) -> None:
+def test_silent_clients_do_not_keep_the_crew_out(served: Served) -> None:
     idle = [socket.create_connection(("127.0.0.1", served.port)) for _ in range(100)]
     try:
         ended = 0
@@ -274,8 +272,8 @@ def test_clients_that_say_nothing_do_not_keep_the_crew_out(served: Served) -> No
                 ended += one.recv(1) == b""
             except ConnectionResetError:
                 ended += 1
-        assert ended == 100 - connections.MAX_CLIENT_CONNECTIONS, "the oldest made room"
-        assert _status(served) == 200, "even for somebody at their address"
+        assert ended == 100 - connections.MAX_CLIENT_CONNECTIONS, "the oldest connections were closed"
+        assert _status(served) == 200, "even for a client at their address"
     finally:
         for one in idle:
             one.close()
@@ -289,7 +287,7 @@ def _status(served: Served) -> int | None:
         return None
 
 
-def test_pages_that_read_nothing_cost_neither_memory_nor_the_others(served: Served, car: LiveCar) -> None:
+def test_pages_that_read_nothing_use_no_memory_and_delay_no_other(served: Served, car: LiveCar) -> None:
     hung = []
     for _ in range(8):
         connection = socket.create_connection(("127.0.0.1", served.port))
@@ -303,7 +301,9 @@ def test_pages_that_read_nothing_cost_neither_memory_nor_the_others(served: Serv
         for _ in range(60):
             event = stream.event()
             newest = json.loads(event["data"])["section"]["distance_km"] if "id" in event else newest
-        assert car.published["section"]["distance_km"] - newest < 0.05, "the one that reads has the present"
+        assert car.published["section"]["distance_km"] - newest < 0.05, (
+            "a page that reads gets the present state"
+        )
         stream.close()
         assert served.resident_kb - before < 8000
     finally:
@@ -311,7 +311,7 @@ def test_pages_that_read_nothing_cost_neither_memory_nor_the_others(served: Serv
             connection.close()
 
 
-def test_a_recorder_that_goes_is_said_to_be_gone_and_comes_back(tmp_path: Path) -> None:
+def test_recorder_loss_and_return_are_shown(tmp_path: Path) -> None:
     with LiveCar(tmp_path / "live.sock", KM) as car, serving(tmp_path, car.socket) as server:
         until(lambda: server.ask("/api/live").status == 200)
         stream = Stream(server)
@@ -328,7 +328,7 @@ def test_a_recorder_that_goes_is_said_to_be_gone_and_comes_back(tmp_path: Path) 
         stream.close()
 
 
-def test_a_stopped_server_lets_its_pages_go(car: LiveCar, tmp_path: Path) -> None:
+def test_a_stopped_server_ends_its_streams(car: LiveCar, tmp_path: Path) -> None:
     with serving(tmp_path, car.socket) as server:
         stream = Stream(server)
         stream.event()
@@ -337,10 +337,10 @@ def test_a_stopped_server_lets_its_pages_go(car: LiveCar, tmp_path: Path) -> Non
         while stream.event():
             pass
         stream.close()
-        assert "Traceback" not in server.said.read_text()
+        assert "Traceback" not in server.output.read_text()
 
 
-def test_an_address_that_is_taken_is_one_line_and_exit_69(served: Served, tmp_path: Path) -> None:
+def test_an_address_in_use_is_a_one_line_error_and_exit_69(served: Served, tmp_path: Path) -> None:
     config = tmp_path / "stagelog.toml"
     config.write_text(f'[gps]\nport = "socket://127.0.0.1:9"\n[serve]\nport = {served.port}\n')
     program = (
@@ -370,11 +370,11 @@ def test_an_address_that_is_taken_is_one_line_and_exit_69(served: Served, tmp_pa
         ("compliance = true\n", ["--no-compliance"], False),
     ],
 )
-def test_whether_the_position_is_hidden_is_configured_and_a_flag_overrides_it(
+def test_hiding_the_position_is_configured_and_an_option_overrides_it(
     car: LiveCar, tmp_path: Path, more: str, options: list[str], is_hidden: bool
 ) -> None:
     with serving(tmp_path, car.socket, *options, more=more) as server:
         until(lambda: server.ask("/api/live").status == 200)
-        told = server.ask("/api/live").json
-        assert told["section"]["kind"] == "selective"
-        assert (told["gps"]["lat"] is None, told["compliance"]) == (is_hidden, is_hidden)
+        state = server.ask("/api/live").json
+        assert state["section"]["kind"] == "selective"
+        assert (state["gps"]["lat"] is None, state["compliance"]) == (is_hidden, is_hidden)

@@ -1,4 +1,4 @@
-"""`stagelog watch`: the same state in a terminal, in a pipe, and once."""
+"""`stagelog watch` on a terminal, in a pipe, and with --once."""
 
 from __future__ import annotations
 
@@ -51,35 +51,35 @@ def watch(*options: str) -> list[str]:
     return [sys.executable, "-c", WATCH, *options]
 
 
-def test_a_picture_has_what_the_snapshot_says(car: LiveCar) -> None:
+def test_the_picture_shows_the_snapshot(car: LiveCar) -> None:
     time.sleep(0.3)
-    told = json.loads(json.dumps(car.published))
-    told["alarms"] = [
+    state = json.loads(json.dumps(car.published))
+    state["alarms"] = [
         {"name": "alternator", "level": "critical", "message": "no charge", "acknowledged": False}
     ]
-    text = drawn(told)
+    text = drawn(state)
     parts = [
         "Dakar 2026 · 11 · Bisha - Al Henakiyah",
         "alternator: no charge",
         "14.1 V",
         "quality 1, 12 satellites",
     ]
-    parts += [f"{told['speed_kmh']:.0f} km/h (gps)", f"{told['section']['distance_km']:.2f} of 346.0"]
+    parts += [f"{state['speed_kmh']:.0f} km/h (gps)", f"{state['section']['distance_km']:.2f} of 346.0"]
     for part in parts:
         assert part in text
     assert "s old" not in text
-    assert "3 s old: the recorder is silent" in drawn(told, 3.0)
-    assert "Dakar" not in drawn(told, GONE_S + 1)
+    assert "3 s old: the recorder is silent" in drawn(state, 3.0)
+    assert "Dakar" not in drawn(state, GONE_S + 1)
     assert "No live state: the recorder disconnected" in drawn(None, why="the recorder disconnected")
 
 
 @pytest.mark.parametrize("state", [{}, {"section": None, "gps": None, "trip": None, "alarms": None}])
-def test_a_snapshot_that_says_nothing_is_drawn_too(state: dict[str, Any]) -> None:
+def test_an_empty_snapshot_is_drawn(state: dict[str, Any]) -> None:
     assert "--" in drawn(state)
     assert "-- km/h" in line(News(0.0, state), 0.0)
 
 
-def test_a_split_says_its_gap_and_to_whom() -> None:
+def test_a_split_shows_its_gap_and_the_other_car() -> None:
     split = {"name": "CP1", "km": 43.0, "elapsed_s": 1470.98, "average_kmh": 105.23, "estimated": False}
     text = drawn({"splits": [split | {"gap_s": 11, "to_beat": "Peterhansel"}]})
     assert "0:24:31  105.2  +11 s Peterhansel" in text
@@ -90,7 +90,7 @@ def test_a_split_says_its_gap_and_to_whom() -> None:
     )
 
 
-def test_once_tells_the_state_and_ends(car: LiveCar) -> None:
+def test_once_prints_the_state_and_ends(car: LiveCar) -> None:
     ran = subprocess.run(
         watch("--socket", str(car.socket), "--once"), capture_output=True, text=True, timeout=60, check=False
     )
@@ -99,7 +99,7 @@ def test_once_tells_the_state_and_ends(car: LiveCar) -> None:
     assert "hidden in the timed section" in ran.stdout
 
 
-def test_once_without_a_recorder_is_one_line_and_exit_69(tmp_path: Path) -> None:
+def test_once_without_a_recorder_is_a_one_line_error_and_exit_69(tmp_path: Path) -> None:
     absent = tmp_path / "none.sock"
     ran = subprocess.run(
         watch("--socket", str(absent), "--once"), capture_output=True, text=True, timeout=60, check=False
@@ -109,7 +109,7 @@ def test_once_without_a_recorder_is_one_line_and_exit_69(tmp_path: Path) -> None
     assert ran.stderr.startswith(f"{absent}: the recorder is not there")
 
 
-def test_into_a_pipe_goes_a_line_a_second(car: LiveCar) -> None:
+def test_a_pipe_gets_one_line_per_second(car: LiveCar) -> None:
     with subprocess.Popen(watch("--socket", str(car.socket)), stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         lines = [process.stdout.readline() for _ in range(3)]
@@ -118,7 +118,7 @@ def test_into_a_pipe_goes_a_line_a_second(car: LiveCar) -> None:
     assert "\x1b" not in "".join(lines)
 
 
-def test_on_a_terminal_it_is_drawn_and_left_as_it_was(car: LiveCar) -> None:
+def test_a_terminal_is_restored_after_drawing(car: LiveCar) -> None:
     master, slave = pty.openpty()
     environment = os.environ | {"TERM": "xterm", "COLUMNS": "110", "LINES": "40"}
     with subprocess.Popen(
@@ -134,5 +134,5 @@ def test_on_a_terminal_it_is_drawn_and_left_as_it_was(car: LiveCar) -> None:
                 seen += data
         process.wait(60)
     os.close(master)
-    assert b"\x1b[?1049h" in seen, "an own screen"
-    assert b"\x1b[?1049l" in seen, "and the old one back"
+    assert b"\x1b[?1049h" in seen, "the alternate screen"
+    assert b"\x1b[?1049l" in seen, "the original screen again"

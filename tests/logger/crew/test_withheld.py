@@ -1,4 +1,4 @@
-"""While a timed section is driven the log with its positions is withheld, at every endpoint that gives out logs."""
+"""During a timed section every endpoint withholds the log with its positions."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 @contextmanager
 def driving(folder: Path) -> Iterator[LiveCar]:
-    """A car in a timed section, whose recorder writes the present log."""
+    """A car in a timed section, whose recorder writes the open log."""
     car = LiveCar(folder / "live.sock", KM)
     car.recording["path"] = str(folder / "logs" / PRESENT)
     with car:
@@ -38,13 +38,13 @@ def driving(folder: Path) -> Iterator[LiveCar]:
 
 def statuses(server: Served, name: str) -> list[int]:
     paths = [f"/api/logs/{name}{rest}" for rest in GIVE_OUT] + [f"/logs/{name}/review"]
-    found = [server.ask(path).status for path in paths]
-    found.append(server.ask(f"/api/logs/{name}", "HEAD").status)
-    found.append(server.ask(f"/api/logs/{name}", headers={"Range": "bytes=0-99"}).status)
-    return found
+    results = [server.ask(path).status for path in paths]
+    results.append(server.ask(f"/api/logs/{name}", "HEAD").status)
+    results.append(server.ask(f"/api/logs/{name}", headers={"Range": "bytes=0-99"}).status)
+    return results
 
 
-def test_the_present_log_is_withheld_until_the_section_is_over(folder: Path) -> None:
+def test_the_open_log_is_withheld_until_the_section_ends(folder: Path) -> None:
     with driving(folder) as car, serving(folder, car.socket) as server:
         until(lambda: server.ask("/api/live").status == 200)
         assert set(statuses(server, PRESENT)) == {423}
@@ -53,7 +53,7 @@ def test_the_present_log_is_withheld_until_the_section_is_over(folder: Path) -> 
         withheld = {entry["name"]: entry["withheld"] for entry in server.ask("/api/logs").json["logs"]}
         assert withheld == {PRESENT: WITHHELD, EARLIER: None}
 
-        car.disconnect()  # a recorder that restarts within the section opens nothing
+        car.disconnect()  # a recorder that restarts within the section reveals nothing
         until(lambda: server.ask("/api/live").status == 503)
         assert set(statuses(server, PRESENT)) == {423}
 
@@ -63,7 +63,7 @@ def test_the_present_log_is_withheld_until_the_section_is_over(folder: Path) -> 
         assert 423 not in statuses(server, PRESENT)
 
 
-def test_a_copy_made_before_the_section_is_withheld_in_it(folder: Path) -> None:
+def test_a_copy_from_before_the_section_is_withheld_during_it(folder: Path) -> None:
     with driving(folder) as car, serving(folder, car.socket) as server:
         car.do(lambda live, t_us: live.command(t_us, "finish_section", {}))
         until(lambda: server.ask("/api/live").json.get("compliance") is False)
@@ -76,13 +76,13 @@ def test_a_copy_made_before_the_section_is_withheld_in_it(folder: Path) -> None:
         assert again.status == 423
 
 
-def test_without_compliance_nothing_is_withheld(folder: Path) -> None:
+def test_without_compliance_no_log_is_withheld(folder: Path) -> None:
     with driving(folder) as car, serving(folder, car.socket, "--no-compliance") as server:
         until(lambda: server.ask("/api/live").status == 200)
         assert 423 not in statuses(server, PRESENT)
 
 
-def test_fetch_takes_the_others_and_says_why(folder: Path) -> None:
+def test_fetch_skips_the_withheld_log_and_reports_why(folder: Path) -> None:
     with driving(folder) as car, serving(folder, car.socket) as server:
         until(lambda: server.ask("/api/live").status == 200)
         ended = stagelog("fetch", f"http://127.0.0.1:{server.port}", "got", folder=folder)
@@ -94,14 +94,14 @@ def test_fetch_takes_the_others_and_says_why(folder: Path) -> None:
 SELECTIVE, LIAISON = {"kind": "selective", "state": "running"}, {"kind": "liaison", "state": "running"}
 
 
-def test_which_log_is_withheld() -> None:
+def test_the_withheld_log_is_the_one_being_recorded() -> None:
     rule = Compliance(applies=True)
     assert not rule.withholds("a.db")
     rule.shown({"section": SELECTIVE, "recording": {"path": "/logs/a.db"}})
     assert rule.withholds("a.db")
     rule.shown({"section": SELECTIVE, "recording": None})  # a recorder in trouble
     assert rule.withholds("a.db")
-    rule.shown({})  # one that says nothing
+    rule.shown({})  # a snapshot without these groups
     assert rule.withholds("a.db")
     rule.shown({"section": SELECTIVE, "recording": {"path": "/logs/b.db"}})
     assert rule.withholds("b.db")

@@ -1,4 +1,4 @@
-"""`stagelog doctor` called by an ordinary user, on a machine where only root may do all."""
+"""`stagelog doctor` run by an ordinary user."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ cli.main()
 
 
 def examined_by_nobody(config: Path) -> str:
-    """What the doctor says; skips where nobody may become another user."""
+    """The doctor's output as the user nobody. Skips without the right to change users."""
     if os.geteuid() != 0:
         pytest.skip("only root may become another user")
     command = [sys.executable, "-c", _PROGRAM, "-c", str(config), "--seconds", "1.5"]

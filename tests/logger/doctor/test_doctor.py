@@ -1,4 +1,4 @@
-"""`stagelog doctor` on real ptys: the virtual car with one thing wrong at a time, with and without a recorder."""
+"""`stagelog doctor` on real ptys: the virtual car with one fault at a time, with and without a recorder."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def car(**more: object) -> Iterator[VirtualCar]:
 
 
 def examined(config: Path, seconds: float = SECONDS) -> list[Finding]:
-    """What the doctor says of the ports and what is behind them."""
+    """The doctor's findings on the ports and their devices."""
     found = list(examine(config, seconds, threading.Event()))
     return [finding for finding in found if finding.where.split()[0] in (*HEARD, "recorder")]
 
@@ -55,7 +55,7 @@ def troubles(found: list[Finding]) -> list[str]:
     ]
 
 
-def test_all_is_well(tmp_path: Path) -> None:
+def test_a_working_car_has_no_findings(tmp_path: Path) -> None:
     with car() as driven:
         found = examined(set_up(tmp_path, driven))
     assert troubles(found) == []
@@ -65,7 +65,7 @@ def test_all_is_well(tmp_path: Path) -> None:
     assert "115200 baud" in found[1].what
 
 
-def test_the_recorder_is_asked_and_its_ports_are_left_alone(tmp_path: Path) -> None:
+def test_a_running_recorder_is_queried_and_its_ports_stay_closed(tmp_path: Path) -> None:
     with car() as driven, recorder_here(set_up(tmp_path, driven)) as recorder:
         until(lambda: recorder.status().writer.frames > 300)
         found = examined(tmp_path / "stagelog.toml", seconds=3.0)
@@ -78,7 +78,7 @@ def test_the_recorder_is_asked_and_its_ports_are_left_alone(tmp_path: Path) -> N
     ]  # fmt: skip
 
 
-def test_the_recorder_says_what_is_unplugged(tmp_path: Path) -> None:
+def test_the_recorder_reports_an_unplugged_device(tmp_path: Path) -> None:
     with car() as driven, recorder_here(set_up(tmp_path, driven)) as recorder:
         until(lambda: recorder.status().writer.frames > 0)
         driven.unplug("gps")
@@ -88,15 +88,15 @@ def test_the_recorder_says_what_is_unplugged(tmp_path: Path) -> None:
     assert "no such device" in found[0]
 
 
-def test_swapped_cables_are_named(tmp_path: Path) -> None:
+def test_swapped_cables_are_reported(tmp_path: Path) -> None:
     with car() as driven:
         found = troubles(examined(set_up_at(tmp_path, driven.can_port, driven.gps_port)))
-    assert found[0].startswith("port gps: open, but silent"), "an adapter that nobody opens says nothing"
+    assert found[0].startswith("port gps: open, but silent"), "an unopened adapter is silent"
     assert "this port speaks NMEA" in found[1]
     assert "the cables of engine and gps are swapped" in found[1]
 
 
-def test_a_wrong_fixed_rate_is_told_with_the_right_one(tmp_path: Path) -> None:
+def test_a_wrong_fixed_rate_is_reported_with_the_right_one(tmp_path: Path) -> None:
     with car(gps_baud=38400) as driven:
         config = set_up(tmp_path, driven)
         found = troubles(examined(config))
@@ -107,14 +107,14 @@ def test_a_wrong_fixed_rate_is_told_with_the_right_one(tmp_path: Path) -> None:
         assert troubles(examined(config)) == []
 
 
-def test_another_protocol_is_told(tmp_path: Path) -> None:
+def test_another_protocol_is_reported(tmp_path: Path) -> None:
     with car(protocol="canserial") as driven:
         found = troubles(examined(set_up(tmp_path, driven)))
     assert len(found) == 1
     assert 'set protocol = "canserial"' in found[0]
 
 
-def test_a_receiver_behind_gpsd(tmp_path: Path) -> None:
+def test_a_receiver_behind_gpsd_is_examined(tmp_path: Path) -> None:
     server = VirtualGpsd()
     config = tmp_path / "stagelog.toml"
     config.write_text(
@@ -143,7 +143,7 @@ def test_a_receiver_behind_gpsd(tmp_path: Path) -> None:
     assert "no gpsd answers there; sudo systemctl start gpsd.socket" in troubles(examined(config))[0]
 
 
-def test_silent_and_missing_ports(tmp_path: Path) -> None:
+def test_silent_and_missing_ports_are_reported(tmp_path: Path) -> None:
     with car() as driven:
         config = set_up(tmp_path, driven)
         driven.silence("gps")
@@ -154,14 +154,14 @@ def test_silent_and_missing_ports(tmp_path: Path) -> None:
     assert "no such device" in found[1]
 
 
-def test_a_damaged_wire(tmp_path: Path) -> None:
+def test_a_damaged_wire_is_reported(tmp_path: Path) -> None:
     with car() as driven:
         driven.damage("can", 0.002)
         found = troubles(examined(set_up(tmp_path, driven), seconds=3.0))
     assert any(text.startswith("port engine") and "damaged; check plug, ground" in text for text in found)
 
 
-def test_a_port_that_another_program_holds(tmp_path: Path) -> None:
+def test_a_port_in_use_names_the_other_program(tmp_path: Path) -> None:
     with car() as driven:
         held = pty_holder(driven.gps_port)
         try:
@@ -174,7 +174,7 @@ def test_a_port_that_another_program_holds(tmp_path: Path) -> None:
 
 
 def pty_holder(port: str) -> subprocess.Popen[bytes]:
-    """Another program with a port open, and locked as serial programs lock it."""
+    """Another program that has a port open and locked as serial programs lock it."""
     program = "import serial, sys, time; p=serial.Serial(sys.argv[1], exclusive=True); print(flush=True); time.sleep(9)"
     process = subprocess.Popen([sys.executable, "-c", program, port], stdout=subprocess.PIPE)
     assert process.stdout is not None
@@ -182,7 +182,7 @@ def pty_holder(port: str) -> subprocess.Popen[bytes]:
     return process
 
 
-def test_another_cars_dbc(tmp_path: Path) -> None:
+def test_the_dbc_of_another_car_is_reported(tmp_path: Path) -> None:
     with car() as driven:
         config = set_up(tmp_path, driven)
         (tmp_path / "engine.dbc").write_text(OTHER_DBC)
@@ -193,10 +193,10 @@ def test_another_cars_dbc(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("listen_only", ["true", '"try"', "false"])
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_no_adapter_acknowledges_because_of_the_doctor(
+def test_doctor_never_makes_an_adapter_acknowledge_frames(
     tmp_path: Path, dialect: str, listen_only: str
 ) -> None:
-    """Also where the recorder may open it normal; what cannot be listened to is said, and is no fault then."""
+    """Also if the recorder may open it in normal mode; then an adapter that cannot listen only is not a fault."""
     config = tmp_path / "stagelog.toml"
     config.write_text(CAN_ONLY.format(listen_only=listen_only))
     engine = Engine(built_in()[2])
@@ -204,19 +204,19 @@ def test_no_adapter_acknowledges_because_of_the_doctor(
     with at_work(adapter, tmp_path):
         found = examined(config, 0.5)
     assert not adapter.been_normal
-    said = "\n".join(map(str, found))
+    output = "\n".join(map(str, found))
     if dialect in CANNOT:
-        assert ("cannot listen only, so it is not opened" in said) is True
+        assert ("cannot listen only, so it is not opened" in output) is True
         assert bool(troubles(found)) is (listen_only == "true")
     elif dialect == "mute normal":
-        assert "answers nothing" in said
-        assert ('set listen_only = "try" or false' in said) is (listen_only == "true")
+        assert "answers nothing" in output
+        assert ('set listen_only = "try" or false' in output) is (listen_only == "true")
     else:
         assert troubles(found) == []
 
 
 class PickyAdapter(CanAdapter):
-    """On a bus of 250 kbit/s: set to another rate it hears nothing, and its controller counts errors."""
+    """On a bus of 250 kbit/s; at another rate it receives nothing, and its controller counts errors."""
 
     CODE = "5"
 
@@ -241,7 +241,7 @@ def picky(folder: Path) -> Iterator[PickyAdapter]:
 
 @contextmanager
 def at_work(adapter: CanAdapter, folder: Path) -> Iterator[None]:
-    """The adapter behind `folder`/can."""
+    """The adapter at `folder`/can."""
     began = time.monotonic()
     device = LiveDevice(
         "can", folder / "can", tick_s=0.01, baud=None, clock=lambda: START_S + time.monotonic() - began,
@@ -270,7 +270,7 @@ listen_only = {listen_only}
 
 
 @pytest.mark.parametrize("listen_only", ["true", "false"])
-def test_a_wrong_bit_rate_is_told_with_the_right_one_and_nothing_is_sent(
+def test_a_wrong_bit_rate_is_reported_with_the_right_one_and_nothing_is_sent(
     tmp_path: Path, listen_only: str
 ) -> None:
     config = tmp_path / "stagelog.toml"
@@ -280,12 +280,12 @@ def test_a_wrong_bit_rate_is_told_with_the_right_one_and_nothing_is_sent(
         assert found == [
             "bus engine: no frame at 500000 bit/s, but frames at 250000 bit/s; set bitrate = 250000"
         ]
-        assert adapter.listened, "it was open"
-        assert all(adapter.listened), "the doctor only ever listens, whatever the configuration says"
+        assert adapter.listened, "it was opened"
+        assert all(adapter.listened), "the doctor only listens, whatever the configuration"
         until(lambda: not adapter.is_open)
 
 
-def test_a_sleeping_bus_behind_an_adapter_that_answers(tmp_path: Path) -> None:
+def test_a_silent_bus_behind_a_working_adapter_is_reported(tmp_path: Path) -> None:
     config = tmp_path / "stagelog.toml"
     config.write_text(CAN_ONLY.format(listen_only="true"))
     with picky(tmp_path) as adapter:
@@ -296,7 +296,7 @@ def test_a_sleeping_bus_behind_an_adapter_that_answers(tmp_path: Path) -> None:
     assert "ignition" in found[0]
 
 
-def test_an_engine_that_is_to_be_asked_is_not_called_wrong_by_a_doctor_that_asks_nothing(
+def test_a_polled_engine_is_not_reported_as_silent(
     tmp_path: Path,
 ) -> None:
     config = tmp_path / "stagelog.toml"
@@ -310,7 +310,7 @@ def test_an_engine_that_is_to_be_asked_is_not_called_wrong_by_a_doctor_that_asks
     assert "start the recorder" in bus.hint
 
 
-def test_a_receiver_without_a_sky(tmp_path: Path) -> None:
+def test_a_receiver_without_satellites_is_reported(tmp_path: Path) -> None:
     with VirtualCar(built_in()[2], start_s=5.0, gps_hz=5) as cold:
         cold.receiver._cold_start_s = 1e9
         config = tmp_path / "stagelog.toml"
@@ -325,35 +325,35 @@ def test_a_receiver_without_a_sky(tmp_path: Path) -> None:
 # -- the verb ------------------------------------------------------------------------------------------------
 
 
-def test_the_verb_for_programs(tmp_path: Path) -> None:
+def test_json_output(tmp_path: Path) -> None:
     with pty() as device:
         config = tmp_path / "stagelog.toml"
         config.write_text(
             f'[live]\nsocket = "live.sock"\n[log]\ndirectory = "logs"\n[gps]\nport = "{device.name}"\nbaud = 9600\n'
         )
-        said = stagelog("doctor", "-c", config, "--json", "--seconds", "1", folder=tmp_path)
-    told = json.loads(said.out)
-    assert said.code == 1
-    assert told["wrong"] == sum(finding["verdict"] == "wrong" for finding in told["findings"]) == 2
-    assert {"verdict", "where", "what", "hint"} == set(told["findings"][0])
-    assert [finding["where"] for finding in told["findings"] if finding["verdict"] == "wrong"] == [
+        result = stagelog("doctor", "-c", config, "--json", "--seconds", "1", folder=tmp_path)
+    document = json.loads(result.out)
+    assert result.code == 1
+    assert document["wrong"] == sum(finding["verdict"] == "wrong" for finding in document["findings"]) == 2
+    assert {"verdict", "where", "what", "hint"} == set(document["findings"][0])
+    assert [finding["where"] for finding in document["findings"] if finding["verdict"] == "wrong"] == [
         "port gps", f"disk {tmp_path / 'logs'}"
     ]  # fmt: skip
 
 
-def test_a_wrong_configuration_is_told_whole_and_the_machine_examined_all_the_same(tmp_path: Path) -> None:
+def test_a_wrong_configuration_is_reported_and_the_machine_still_examined(tmp_path: Path) -> None:
     config = tmp_path / "stagelog.toml"
     config.write_text('[gsp]\nport = "/dev/x"\n[log]\nmin_free_mb = -1\n')
-    said = stagelog("doctor", "-c", config, folder=tmp_path)
-    assert said.code == 1
-    lines = [line for line in said.out.splitlines() if line.startswith("WRONG")]
+    result = stagelog("doctor", "-c", config, folder=tmp_path)
+    assert result.code == 1
+    lines = [line for line in result.out.splitlines() if line.startswith("WRONG")]
     assert len(lines) >= 2
-    assert "gsp" in said.out
-    assert "power" in said.out
+    assert "gsp" in result.out
+    assert "power" in result.out
     assert stagelog("doctor", "-c", tmp_path / "none.toml", folder=tmp_path).code == 1
 
 
-def test_ctrl_c_ends_it_and_closes_the_adapter(tmp_path: Path) -> None:
+def test_ctrl_c_ends_the_examination_and_closes_the_adapter(tmp_path: Path) -> None:
     config = tmp_path / "stagelog.toml"
     config.write_text(CAN_ONLY.format(listen_only="true"))
     with picky(tmp_path) as adapter:

@@ -1,4 +1,4 @@
-"""What the doctor says of CAN interfaces of the kernel: as set up as they should be, and in every other way."""
+"""The doctor's findings on the kernel's CAN interfaces: set up as configured, and in every other way."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ AGAIN = "sudo ip link set can0 down && sudo ip link set can0 up type can bitrate
 
 
 @pytest.mark.parametrize(
-    ("expected", "found", "said"),
+    ("expected", "interface", "findings"),
     [
         (LISTENING, UP, ["OK     interface can0: 500000 bit/s, listen-only, controller active"]),
         (
@@ -101,11 +101,13 @@ AGAIN = "sudo ip link set can0 down && sudo ip link set can0 up type can bitrate
         (LISTENING, None, []),
     ],
 )
-def test_each_way_to_be_set_up(expected: Expected, found: Interface | None, said: list[str]) -> None:
-    assert [str(finding) for finding in judge_interface.judge(expected, found)] == said
+def test_each_state_of_an_interface_has_its_verdict(
+    expected: Expected, interface: Interface | None, findings: list[str]
+) -> None:
+    assert [str(finding) for finding in judge_interface.judge(expected, interface)] == findings
 
 
-def test_frames_that_the_kernel_dropped_are_wrong() -> None:
+def test_frames_dropped_by_the_kernel_are_reported() -> None:
     notices = tuple(Notice(n, "frames_dropped", {"frames": 20}) for n in range(2))
     heard = PortObservation(
         "engine", "socketcan://can0", "socketcan", "open", good=5, seconds=1, notices=notices
@@ -114,7 +116,7 @@ def test_frames_that_the_kernel_dropped_are_wrong() -> None:
     assert (first.verdict, first.what) == ("wrong", "the kernel dropped 40 frames that were not read in time")
 
 
-def test_an_examination_opens_the_interface_and_says_what_it_hears(
+def test_an_interface_is_opened_and_its_traffic_reported(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     file = tmp_path / "stagelog.toml"
@@ -125,12 +127,12 @@ def test_an_examination_opens_the_interface_and_says_what_it_hears(
     with can_bus(monkeypatch) as bus:
         error = CanFrame(0, 0, 0x204 | ERR_FLAG, bytes((0, 0x10, 0, 0, 0, 0, 0, 130)))
         bus.when_open = lambda: bus.send(*(CanFrame(0, 0, 0x100 + n, bytes(8)) for n in range(50)), error)
-        said = [str(finding) for finding in examine(file, 1.0, threading.Event())]
-        assert "OK     port engine: socketcan, 500000 bit/s, listen-only, 51 frames/s, none damaged" in said
-        assert "OK     interface can0: 500000 bit/s, listen-only, controller active" in said
+        lines = [str(finding) for finding in examine(file, 1.0, threading.Event())]
+        assert "OK     port engine: socketcan, 500000 bit/s, listen-only, 51 frames/s, none damaged" in lines
+        assert "OK     interface can0: 500000 bit/s, listen-only, controller active" in lines
         assert any(
-            "bus engine: 50 frames/s of 50 identifiers, and bus errors (bus passive" in line for line in said
+            "bus engine: 50 frames/s of 50 identifiers, and bus errors (bus passive" in line for line in lines
         )
         bus.settings = None
-        said = [str(finding) for finding in examine(file, 1.0, threading.Event())]
-    assert "WRONG  port engine: can0: no such interface; plug it in, or correct `port`" in said
+        lines = [str(finding) for finding in examine(file, 1.0, threading.Event())]
+    assert "WRONG  port engine: can0: no such interface; plug it in, or correct `port`" in lines

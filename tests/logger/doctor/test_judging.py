@@ -1,4 +1,4 @@
-"""The doctor's verdicts, as tables: facts in, findings out, both sides of every threshold."""
+"""The doctor's verdicts as tables: observations in, findings out, both sides of every threshold."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def heard(
     return PortObservation(name, "/dev/ttyUSB0", protocol, state, detail, **{"seconds": 5.0, **more})
 
 
-def said(findings: Iterable[Finding]) -> list[tuple[str, str]]:
-    """Verdicts, each with its message and hint."""
+def texts(findings: Iterable[Finding]) -> list[tuple[str, str]]:
+    """Each finding's verdict, and its message with hint."""
     return [(finding.verdict, f"{finding.what}; {finding.hint}") for finding in findings]
 
 
-def assert_says(findings: Iterable[Finding], *expected: tuple[str, str]) -> None:
-    """As many findings as expected, each of its verdict and with its words in it."""
-    found = said(findings)
+def assert_findings(findings: Iterable[Finding], *expected: tuple[str, str]) -> None:
+    """The findings have the expected verdicts and texts, in order."""
+    found = texts(findings)
     assert [verdict for verdict, _ in found] == [verdict for verdict, _ in expected], found
     for (_, text), (_, words) in zip(found, expected, strict=True):
         assert words in text, found
@@ -42,7 +42,7 @@ def assert_says(findings: Iterable[Finding], *expected: tuple[str, str]) -> None
     [
         (heard(good=500), "ok", "slcan, 115200 baud, 100 frames/s, none damaged"),
         (heard("nmea", good=50), "ok", "NMEA, 115200 baud, 10 sentences/s"),
-        (heard(good=500, bad=1), "ok", "none damaged"),  # the first is torn
+        (heard(good=500, bad=1), "ok", "none damaged"),  # the first is cut
         (heard(good=500, bad=1, by_recorder=True), "note", "1 damaged"),
         (heard(good=990, bad=11), "note", "10 damaged"),  # just 1 %
         (heard(good=980, bad=21), "wrong", "2.0% of them damaged; check plug, ground"),
@@ -79,9 +79,9 @@ def assert_says(findings: Iterable[Finding], *expected: tuple[str, str]) -> None
         (heard(is_polled=True), "wrong", "the adapter answers nothing"),
     ],
 )  # fmt: skip
-def test_ports(facts: PortObservation, verdict: str, words: str) -> None:
+def test_each_state_of_a_port_has_its_verdict(facts: PortObservation, verdict: str, words: str) -> None:
     others = {protocol: name for protocol, name in NEIGHBOURS.items() if name != facts.name}
-    assert_says(judge_port.judge(facts, others), (verdict, words))
+    assert_findings(judge_port.judge(facts, others), (verdict, words))
 
 
 @pytest.mark.parametrize(
@@ -97,24 +97,26 @@ def test_ports(facts: PortObservation, verdict: str, words: str) -> None:
         ("open", "", "gpsd runs, but sends nothing for 5 s; see what it receives with `gpspipe -r`"),
     ],
 )
-def test_a_gpsd_says_itself_what_is_wrong(state: str, detail: str, words: str) -> None:
+def test_the_message_of_gpsd_is_shown(state: str, detail: str, words: str) -> None:
     port = PortObservation("gps", "gpsd://pi", "nmea", state, detail, seconds=5.0)
-    assert_says(judge_port.judge(port, {}), ("wrong", words))
+    assert_findings(judge_port.judge(port, {}), ("wrong", words))
 
 
-def test_a_device_of_the_other_kind_without_a_port_of_its_own_is_named() -> None:
-    assert_says(
+def test_a_device_of_the_other_kind_is_named() -> None:
+    assert_findings(
         judge_port.judge(heard(speaks=("nmea", 4800)), {}),
         ("wrong", "that is a GPS receiver: correct `port`"),
     )
     adapter = heard("nmea", speaks=("canserial", 115_200))
-    assert_says(judge_port.judge(adapter, {}), ("wrong", "not NMEA; that is a CAN adapter: correct `port`"))
+    assert_findings(
+        judge_port.judge(adapter, {}), ("wrong", "not NMEA; that is a CAN adapter: correct `port`")
+    )
 
 
 def fix(
     t_s: float = 0.0, quality: int = 1, satellites: int | None = 12, hdop: float | None = 0.8, **more: Any
 ) -> Fix:
-    made = Fix(
+    located = Fix(
         int(t_s * 1e6),
         1_768_460_400_000_000,
         20.0,
@@ -127,11 +129,15 @@ def fix(
         hdop,
         **more,
     )
-    return made if quality else made._replace(lat=None, lon=None, alt_m=None, speed_mps=None, course_deg=None)
+    return (
+        located
+        if quality
+        else located._replace(lat=None, lon=None, alt_m=None, speed_mps=None, course_deg=None)
+    )
 
 
-def gps(*made: Fix, good: int = 50) -> PortObservation:
-    return heard("nmea", good=good, fixes=made)
+def gps(*fixes: Fix, good: int = 50) -> PortObservation:
+    return heard("nmea", good=good, fixes=fixes)
 
 
 @pytest.mark.parametrize(
@@ -149,14 +155,16 @@ def gps(*made: Fix, good: int = 50) -> PortObservation:
         (gps(), [("wrong", "they make no fix; make the receiver send RMC and GGA")]),
         (gps(good=0), []),
         (heard("nmea", good=50, fixes=None), [("note", "sentences arrive; their fixes are not known")]),
-        # ten a second, of which a third reached the log in the five seconds of listening
+        # ten per second, of which a third reached the log in the five seconds of listening
         (gps(*[fix(n / 10) for n in range(17)]), [("ok", ""), ("ok", "10.0 fixes/s")]),
         (gps(*[fix(float(n)) for n in range(10)]), [("ok", ""), ("note", "1.0 fixes/s")]),
         (gps(*[fix(date_ok=False)] * 50), [("ok", ""), ("ok", ""), ("wrong", "week rollover")]),
     ],
 )  # fmt: skip
-def test_fixes(facts: PortObservation, expected: list[tuple[str, str]]) -> None:
-    assert_says(judge_gps.judge(facts), *expected)
+def test_each_quality_of_fixes_has_its_verdict(
+    facts: PortObservation, expected: list[tuple[str, str]]
+) -> None:
+    assert_findings(judge_gps.judge(facts), *expected)
 
 
 @pytest.mark.parametrize(
@@ -169,9 +177,7 @@ def test_fixes(facts: PortObservation, expected: list[tuple[str, str]]) -> None:
         (7200.0, "note", "2 hours ahead of GPS"),
     ],
 )
-def test_the_clock_is_never_wrong_for_nothing_depends_on_it(
-    offset_s: float | None, verdict: str, words: str
-) -> None:
+def test_a_wrong_clock_is_never_an_error(offset_s: float | None, verdict: str, words: str) -> None:
     finding = judge_gps.judge_clock(offset_s, has_rtc=False)
     assert (finding.verdict, words in finding.what) == (verdict, True), finding
     assert "no battery clock" in finding.what
@@ -227,33 +233,33 @@ def notice(kind: str, **detail: Any) -> Notice:
         ),
         (heard(good=500, frames=FRAMES, frames_s=2.0), [("ok", "250 frames/s of 2 identifiers")]),
         (heard(good=500, frames=None), [("note", "frames arrive; their identifiers are not known")]),
-        (heard(), []),  # mute: the port's finding says it
+        (heard(), []),  # silent: the port's finding reports it
         (heard(bad=50, speaks=("nmea", 9600)), []),
         (heard(state="missing"), []),
     ],
 )
-def test_buses(facts: PortObservation, expected: list[tuple[str, str]]) -> None:
-    assert_says(judge_bus.judge(facts, WIRING), *expected)
+def test_each_state_of_a_bus_has_its_verdict(facts: PortObservation, expected: list[tuple[str, str]]) -> None:
+    assert_findings(judge_bus.judge(facts, WIRING), *expected)
 
 
 def test_a_silent_obd_socket_has_its_own_hint() -> None:
     wiring = WIRING._replace(preset="obd2")
-    assert_says(
+    assert_findings(
         judge_bus.judge(heard(has_answered=True), wiring),
         ("wrong", "set poll = true and listen_only = false"),
     )
 
 
-def test_an_engine_that_only_answers_is_asked_by_the_recorder_and_not_by_the_doctor() -> None:
+def test_an_engine_that_answers_only_requests_is_left_to_the_recorder() -> None:
     wiring = judge_bus.Wiring(500_000, listen_only=False, preset="obd2")
     alone = heard(has_answered=True, is_polled=True)
-    assert_says(
+    assert_findings(
         judge_bus.judge(alone, wiring), ("note", "the doctor does not poll the engine; start the recorder")
     )
     beside = heard(by_recorder=True, is_polled=True, notices=(notice("adapter_status"),))
-    assert_says(judge_bus.judge(beside, wiring), ("wrong", "switch the ignition on; check"))
+    assert_findings(judge_bus.judge(beside, wiring), ("wrong", "switch the ignition on; check"))
     found = heard(has_answered=True, is_polled=True, bitrate=250_000)
-    assert_says(judge_bus.judge(found, wiring), ("wrong", "set bitrate = 250000"))
+    assert_findings(judge_bus.judge(found, wiring), ("wrong", "set bitrate = 250000"))
 
 
 DBC = [
@@ -268,7 +274,7 @@ DBC = [
     [
         (DBC[:2], FRAMES, [("ok", "all of its 2 messages")]),
         (DBC, FRAMES, [("note", "2 of its 3 messages seen; not within 5 s: DOORS (0x300)")]),
-        (DBC, {}, []),  # nothing on the bus says nothing of the file
+        (DBC, {}, []),  # a silent bus proves nothing about the file
         (DBC[2:], FRAMES, [("wrong", "none of its 1 messages is on the bus; it is for another car")]),
         ([judge_bus.Message(0x100 | EFF_FLAG, "E", 8)], FRAMES, [("wrong", "in the other format")]),
         (DBC[:1], {(0x100, 6): 3, (0x100, 8): 9}, [("wrong", "ENGINE (0x100) has 6 bytes on the bus, 8"), ("ok", "")]),
@@ -276,17 +282,17 @@ DBC = [
         ([], {(0x100, 8): 1}, [("wrong", "none of its 0 messages")]),
     ],
 )  # fmt: skip
-def test_dbc_files_against_the_bus(
+def test_dbc_files_are_compared_with_the_bus(
     messages: list[judge_bus.Message], frames: dict[tuple[int, int], int], expected: list[tuple[str, str]]
 ) -> None:
-    assert_says(judge_bus.judge_dbc("engine.dbc", messages, frames, 5.0), *expected)
+    assert_findings(judge_bus.judge_dbc("engine.dbc", messages, frames, 5.0), *expected)
 
 
-def test_identifiers_that_nobody_knows() -> None:
+def test_unknown_identifiers_are_listed() -> None:
     frames = {(0x100, 8): 1, (0x18FEF100 | EFF_FLAG, 8): 1, (ERR_FLAG | 4, 8): 1}
     found = judge_bus.judge_unknown("engine", frames, {0x100})
-    assert_says(found, ("note", "1 identifiers without a decoder: 0x18FEF100"))
-    assert said(judge_bus.judge_unknown("engine", frames, set())) == [], "nothing was to be read"
+    assert_findings(found, ("note", "1 identifiers without a decoder: 0x18FEF100"))
+    assert texts(judge_bus.judge_unknown("engine", frames, set())) == [], "no DBC file was given"
 
 
 @pytest.mark.parametrize(
@@ -301,8 +307,8 @@ def test_identifiers_that_nobody_knows() -> None:
         ({"free_mb": 900, "is_root": True, "kind": "ext4"}, ["note", "ok"], "on the system's own partition"),
     ],
 )
-def test_disks(disk: dict[str, Any], verdicts: list[str], words: str) -> None:
-    found = said(
+def test_each_state_of_a_disk_has_its_verdict(disk: dict[str, Any], verdicts: list[str], words: str) -> None:
+    found = texts(
         judge_storage.judge_disk(judge_storage.Disk("/logs", **{"size_mb": 32_000, **disk}), 512, 20.0)
     )
     assert [verdict for verdict, _ in found] == verdicts
@@ -320,8 +326,8 @@ def test_disks(disk: dict[str, Any], verdicts: list[str], words: str) -> None:
         (Card(), "note", "cannot be read"),
     ],
 )  # fmt: skip
-def test_cards(card: judge_storage.Card, verdict: str, words: str) -> None:
-    first, *_ = said(judge_storage.judge_card(card))
+def test_each_state_of_a_card_has_its_verdict(card: judge_storage.Card, verdict: str, words: str) -> None:
+    first, *_ = texts(judge_storage.judge_card(card))
     assert first[0] == verdict
     assert words in first[1]
 
@@ -329,14 +335,14 @@ def test_cards(card: judge_storage.Card, verdict: str, words: str) -> None:
 @pytest.mark.parametrize(
     ("errors", "verdict"), [(None, "note"), ((), "ok"), (("mmc0: error -110",), "wrong")]
 )
-def test_kernel_messages(errors: tuple[str, ...] | None, verdict: str) -> None:
+def test_kernel_messages_about_the_card_are_reported(errors: tuple[str, ...] | None, verdict: str) -> None:
     assert [finding.verdict for finding in judge_storage.judge_card(Card(kernel_errors=errors))][1:] == [
         verdict
     ]
 
 
 @pytest.mark.parametrize(
-    ("shelf", "expected"),
+    ("inventory", "expected"),
     [
         (LogInventory(), [("note", "none yet")]),
         (LogInventory(3, "a-003.db", cut_short=2), [("ok", "is whole, 2 of its sessions ended by a power cut")]),
@@ -348,8 +354,10 @@ def test_kernel_messages(errors: tuple[str, ...] | None, verdict: str) -> None:
         (LogInventory(1, "a", not_fetched_mb=900), [("ok", ""), ("note", "900 MB are not yet downloaded")]),
     ],
 )  # fmt: skip
-def test_shelves(shelf: judge_storage.LogInventory, expected: list[tuple[str, str]]) -> None:
-    assert_says(judge_storage.judge_logs(shelf), *expected)
+def test_each_state_of_the_log_directory_has_its_verdict(
+    inventory: judge_storage.LogInventory, expected: list[tuple[str, str]]
+) -> None:
+    assert_findings(judge_storage.judge_logs(inventory), *expected)
 
 
 @pytest.mark.parametrize(
@@ -372,8 +380,10 @@ def test_shelves(shelf: judge_storage.LogInventory, expected: list[tuple[str, st
         (judge_machine.Power(is_low=False), "ok", "good"),
     ],
 )
-def test_power(power: judge_machine.Power, verdict: str, words: str) -> None:
-    assert_says(judge_machine.judge_power(power), (verdict, words))
+def test_each_state_of_the_power_supply_has_its_verdict(
+    power: judge_machine.Power, verdict: str, words: str
+) -> None:
+    assert_findings(judge_machine.judge_power(power), (verdict, words))
 
 
 RUNNING = {
@@ -386,7 +396,7 @@ RUNNING = {
 
 
 @pytest.mark.parametrize(
-    ("told", "verdict", "words"),
+    ("unit", "verdict", "words"),
     [
         (RUNNING, "ok", "running"),
         (RUNNING | {"NRestarts": "3"}, "ok", "restarted 3 times"),
@@ -407,10 +417,10 @@ RUNNING = {
         ({}, "wrong", "journalctl"),
     ],
 )
-def test_units(told: dict[str, str], verdict: str, words: str) -> None:
-    finding = judge_machine.judge_unit("stagelog-recorder.service", told)
+def test_each_state_of_a_unit_has_its_verdict(unit: dict[str, str], verdict: str, words: str) -> None:
+    finding = judge_machine.judge_unit("stagelog-recorder.service", unit)
     assert finding.where == "service stagelog-recorder"
-    assert_says([finding], (verdict, words))
+    assert_findings([finding], (verdict, words))
 
 
 @pytest.mark.parametrize(
@@ -429,20 +439,22 @@ def test_units(told: dict[str, str], verdict: str, words: str) -> None:
         ("running", {"ok": True, "dropped": 7}, "wrong", "7 rows were dropped"),
     ],
 )
-def test_recorders(state: str, recording: dict[str, object], verdict: str, words: str) -> None:
-    assert_says([judge_machine.judge_recorder(state, "why", recording)], (verdict, words))
+def test_each_state_of_the_recorder_has_its_verdict(
+    state: str, recording: dict[str, object], verdict: str, words: str
+) -> None:
+    assert_findings([judge_machine.judge_recorder(state, "why", recording)], (verdict, words))
 
 
 @pytest.mark.parametrize(
-    ("told", "verdict", "words"),
+    ("unit", "verdict", "words"),
     [
         (RUNNING, "ok", "switched off as set in [shutdown]"),
         (RUNNING | {"ActiveState": "inactive"}, "wrong", "no service executes it; `sudo stagelog install"),
         ({"LoadState": "not-found", "ActiveState": "inactive"}, "wrong", "[shutdown] is set, but"),
     ],
 )  # fmt: skip
-def test_whether_a_wish_to_switch_off_is_obeyed(told: dict[str, str], verdict: str, words: str) -> None:
-    assert_says([judge_machine.judge_power_off(told)], (verdict, words))
+def test_the_unit_that_switches_off_is_checked(unit: dict[str, str], verdict: str, words: str) -> None:
+    assert_findings([judge_machine.judge_power_off(unit)], (verdict, words))
 
 
 @pytest.mark.parametrize(
@@ -454,16 +466,16 @@ def test_whether_a_wish_to_switch_off_is_obeyed(told: dict[str, str], verdict: s
         ("unreadable", [("note", "its log cannot be read")]),
     ],
 )  # fmt: skip
-def test_what_cannot_be_read_of_a_recorders_log(rows: str, expected: list[tuple[str, str]]) -> None:
-    assert_says(judge_machine.judge_rows(rows), *expected)
+def test_an_unreadable_log_of_the_recorder_is_reported(rows: str, expected: list[tuple[str, str]]) -> None:
+    assert_findings(judge_machine.judge_rows(rows), *expected)
 
 
-def test_a_recorder_under_an_earlier_configuration() -> None:
-    assert said(judge_machine.judge_configuration([])) == []
+def test_a_recorder_with_an_earlier_configuration_is_reported() -> None:
+    assert texts(judge_machine.judge_configuration([])) == []
     words = (
         "runs with an earlier configuration: [gps], [log] differ; sudo systemctl restart stagelog-recorder"
     )
-    assert_says(judge_machine.judge_configuration(["gps", "log"]), ("wrong", words))
+    assert_findings(judge_machine.judge_configuration(["gps", "log"]), ("wrong", words))
 
 
 def test_a_finding_is_one_line() -> None:

@@ -1,4 +1,4 @@
-"""What the doctor reads of the machine, from a Raspberry's files laid out in a folder, and of real logs."""
+"""The doctor's view of the machine: a Raspberry Pi's files in a folder, and real logs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def lay_out(root: Path, files: dict[str, str]) -> Path:
 def block(
     root: Path, folder: Path, device: dict[str, str], whole: str = "mmcblk0", partition: str = "mmcblk0p2"
 ) -> Path:
-    """sysfs with a card, or another disk, of which one partition holds `folder`."""
+    """A sysfs with a card or another disk, one partition of which holds `folder`."""
     number = folder.stat().st_dev
     place = f"devices/platform/host/block/{whole}"
     lay_out(
@@ -53,17 +53,19 @@ def block(
         ),
         ({"type": "SD\n", "name": "SC64G\n", "date": "01/2024\n"}, Card("mmcblk0", "SD", "SC64G", "01/2024")),
         ({"model": "Samsung SSD \n", "life_time": ""}, Card("mmcblk0", "Samsung SSD")),
-        ({"type": "MMC", "life_time": "0x00 0x00"}, Card("mmcblk0", "MMC")),  # it does not know
+        ({"type": "MMC", "life_time": "0x00 0x00"}, Card("mmcblk0", "MMC")),  # unknown
     ],
 )  # fmt: skip
-def test_the_card_below_the_logs(tmp_path: Path, device: dict[str, str], card: judge_storage.Card) -> None:
+def test_the_card_that_holds_the_logs_is_found(
+    tmp_path: Path, device: dict[str, str], card: judge_storage.Card
+) -> None:
     sysfs = block(tmp_path / "sys", tmp_path, device)
     found = probe_system.card(tmp_path, sysfs, tmp_path / "no-kmsg")
     assert found == card
     assert found.kernel_errors is None
 
 
-def test_no_card_to_be_seen(tmp_path: Path) -> None:
+def test_logs_without_a_card(tmp_path: Path) -> None:
     assert probe_system.card(tmp_path / "nowhere", tmp_path, tmp_path / "no-kmsg") == Card()
 
 
@@ -93,38 +95,38 @@ HARMLESS = (
 )
 
 
-def said_by_the_kernel(path: Path, lines: Iterable[str]) -> Path:
-    """A file that reads like /dev/kmsg."""
+def kernel_messages(path: Path, lines: Iterable[str]) -> Path:
+    """A file that behaves like /dev/kmsg."""
     path.write_text("".join(f"3,{number},0,-;{line}\n" for number, line in enumerate(lines)))
     return path
 
 
-def complaints(folder: Path, lines: Iterable[str], sysfs: Path) -> list[str]:
-    """What is held against the card, each line by itself: the kernel hands them out so."""
-    cards = (probe_system.card(folder, sysfs, said_by_the_kernel(folder / "kmsg", [line])) for line in lines)
+def card_errors(folder: Path, lines: Iterable[str], sysfs: Path) -> list[str]:
+    """The errors counted against the card, given line by line, as the kernel delivers them."""
+    cards = (probe_system.card(folder, sysfs, kernel_messages(folder / "kmsg", [line])) for line in lines)
     return [found for card in cards for found in card.kernel_errors or ()]
 
 
-def test_the_kernels_complaints_about_the_card_count_and_others_do_not(tmp_path: Path) -> None:
+def test_only_kernel_errors_about_the_card_count(tmp_path: Path) -> None:
     sysfs = block(tmp_path / "sys", tmp_path, {"type": "SD\n"})
-    assert complaints(tmp_path, COMPLAINTS + HARMLESS, sysfs) == list(COMPLAINTS)
+    assert card_errors(tmp_path, COMPLAINTS + HARMLESS, sysfs) == list(COMPLAINTS)
 
 
-def test_complaints_about_a_stick_count_where_it_has_the_logs(tmp_path: Path) -> None:
+def test_errors_about_a_stick_count_if_it_holds_the_logs(tmp_path: Path) -> None:
     sysfs = block(tmp_path / "sys", tmp_path, {"model": "DataTraveler\n"}, whole="sda", partition="sda1")
-    assert complaints(tmp_path, COMPLAINTS + HARMLESS, sysfs) == [
+    assert card_errors(tmp_path, COMPLAINTS + HARMLESS, sysfs) == [
         line for line in HARMLESS if "dev sda" in line or "error, fat_get" in line
     ]
 
 
-def test_where_the_device_is_not_known_complaints_about_fixed_ones_count(tmp_path: Path) -> None:
+def test_errors_about_fixed_disks_count_if_the_device_is_unknown(tmp_path: Path) -> None:
     sysfs = tmp_path / "sys"
     known = [line for line in COMPLAINTS if "mmcblk0" in line]
     nvme = "I/O error, dev nvme0n1, sector 8 op 0x0:(READ)"
-    assert complaints(tmp_path, [*COMPLAINTS, *HARMLESS[:-1], nvme], sysfs) == [*known, nvme]
+    assert card_errors(tmp_path, [*COMPLAINTS, *HARMLESS[:-1], nvme], sysfs) == [*known, nvme]
 
 
-def test_the_real_kernels_messages_are_read_or_are_not_to_be(tmp_path: Path) -> None:
+def test_the_messages_of_the_real_kernel_are_read_or_denied(tmp_path: Path) -> None:
     found = probe_system.card(tmp_path).kernel_errors
     assert found is None or isinstance(found, tuple)
 
@@ -146,17 +148,17 @@ def test_the_real_kernels_messages_are_read_or_are_not_to_be(tmp_path: Path) -> 
         ({"class/hwmon/hwmon0/name": "cpu_thermal\n", "class/hwmon/hwmon0/in0_lcrit_alarm": "1\n"}, Power()),
     ],
 )
-def test_the_supply(tmp_path: Path, files: dict[str, str], power: Power) -> None:
+def test_the_power_supply_is_read(tmp_path: Path, files: dict[str, str], power: Power) -> None:
     assert probe_system.power(lay_out(tmp_path, files)) == power
 
 
-def test_the_battery_clock(tmp_path: Path) -> None:
+def test_the_real_time_clock_is_read(tmp_path: Path) -> None:
     assert not probe_system.has_rtc(tmp_path)
     (tmp_path / "class/rtc/rtc0").mkdir(parents=True)
     assert probe_system.has_rtc(tmp_path)
 
 
-def test_a_small_disk_in_memory(tmp_path: Path) -> None:
+def test_a_small_ram_disk_is_recognised(tmp_path: Path) -> None:
     with small_disk(tmp_path / "logs", 8) as folder:
         found = probe_system.disk(folder)
     assert (found.kind, found.size_mb, found.is_root, found.is_read_only) == ("tmpfs", 8, False, False)
@@ -168,7 +170,7 @@ def test_a_small_disk_in_memory(tmp_path: Path) -> None:
     ("mode", "uid", "can_write"),
     [(0o755, 65534, True), (0o555, 65534, False), (0o755, 0, False), (0o757, 0, True)],
 )
-def test_whether_the_recorders_user_may_write(
+def test_write_permission_of_the_recorders_user_is_checked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int, uid: int, can_write: bool
 ) -> None:
     if os.getuid():
@@ -185,7 +187,7 @@ def make_log(folder: Path, name: str, rows: int = 500) -> Path:
     return write_log(folder / f"{name}.db", frames(rows))
 
 
-def test_the_logs_that_lie_there(tmp_path: Path) -> None:
+def test_existing_logs_are_counted(tmp_path: Path) -> None:
     assert probe_logs.probe(tmp_path / "nowhere", [], []) == LogInventory()
     assert probe_logs.probe(tmp_path, [], []).logs == 0
     fetched, newest = make_log(tmp_path, "a-001"), make_log(tmp_path, "a-002")
@@ -195,27 +197,27 @@ def test_the_logs_that_lie_there(tmp_path: Path) -> None:
     found = probe_logs.probe(tmp_path, [tmp_path], [])
     assert found == LogInventory(
         2, "a-002.db", (), cut_short=1, quarantined=("a-003.db.damaged-1",), not_fetched_mb=0
-    ), "its one session has ended without a word"
+    ), "its one session has no end event"
     assert probe_logs.probe(tmp_path, [], [newest]).cut_short == 0, "it is being recorded"
 
 
-def test_a_damaged_log_is_seen(tmp_path: Path) -> None:
+def test_a_damaged_log_is_found(tmp_path: Path) -> None:
     path = make_log(tmp_path, "a-001", rows=5000)
     with path.open("r+b") as file:
         file.seek(20 * 1024)
         file.write(os.urandom(8192))
     found = probe_logs.probe(tmp_path, [], [])
-    assert found.problems, "quick_check says so"
+    assert found.problems, "quick_check finds damage"
 
 
-def test_a_log_too_large_to_look_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_log_too_large_to_check_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_log(tmp_path, "a-001", rows=20_000)
     monkeypatch.setattr(probe_logs, "CHECK_S", -1.0)
     monkeypatch.setattr(probe_logs, "_STEP", 1)
     assert probe_logs.probe(tmp_path, [], []).problems is None
 
 
-def test_a_long_wal_is_seen(tmp_path: Path) -> None:
+def test_a_large_wal_is_found(tmp_path: Path) -> None:
     path = make_log(tmp_path, "a-001")
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA wal_autocheckpoint = 0")

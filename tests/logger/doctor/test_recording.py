@@ -1,4 +1,4 @@
-"""`stagelog doctor` beside a recorder that runs: what its log does not tell, and what it was never told."""
+"""`stagelog doctor` beside a running recorder: delayed rows, missing permissions, a changed configuration."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def changed(config: Path, old: str, new: str) -> Path:
     return config
 
 
-def test_rows_that_are_long_on_their_way_are_waited_for(tmp_path: Path) -> None:
+def test_delayed_rows_are_waited_for(tmp_path: Path) -> None:
     with car() as driven:
         config = changed(
             set_up(tmp_path, driven), 'directory = "logs"', 'directory = "logs"\nmax_loss_s = 3.0'
@@ -64,7 +64,7 @@ def test_rows_that_are_long_on_their_way_are_waited_for(tmp_path: Path) -> None:
     )
 
 
-def test_a_full_disk_says_nothing_of_the_receiver_and_the_bus(tmp_path: Path) -> None:
+def test_a_full_disk_is_not_blamed_on_receiver_or_bus(tmp_path: Path) -> None:
     with small_disk(tmp_path / "logs", 8) as folder, car() as driven:
         config = set_up(tmp_path, driven)
         with recorder_here(config) as recorder:
@@ -83,7 +83,7 @@ def test_a_full_disk_says_nothing_of_the_receiver_and_the_bus(tmp_path: Path) ->
     assert any("no new row reached its log meanwhile" in line_text for line_text in notes(found))
 
 
-def test_who_may_ask_and_not_read_is_told_so() -> None:
+def test_a_user_without_read_permission_gets_the_reason() -> None:
     if os.geteuid() != 0:
         pytest.skip("only root can record what others may not read")
     with tempfile.TemporaryDirectory() as name, car() as driven:
@@ -94,15 +94,15 @@ def test_who_may_ask_and_not_read_is_told_so() -> None:
             folder.chmod(0o755)
             (folder / "logs").chmod(0o700)
             (folder / "live.sock").chmod(0o777)
-            said = examined_by_nobody(config)
-    assert "recorder: its log cannot be read without permission" in said
-    assert "gps gps: sentences arrive; their fixes are not known" in said
-    assert "bus engine: frames arrive; their identifiers are not known" in said
+            output = examined_by_nobody(config)
+    assert "recorder: its log cannot be read without permission" in output
+    assert "gps gps: sentences arrive; their fixes are not known" in output
+    assert "bus engine: frames arrive; their identifiers are not known" in output
 
 
 @contextmanager
 def recorder_at(folder: Path) -> Iterator[None]:
-    """A recorder that was started in the folder of its configuration, by the short name."""
+    """A recorder started in the folder of its configuration, with a relative path."""
     command = [sys.executable, "-m", "logger", "run", "-c", "stagelog.toml"]
     process = subprocess.Popen(command, cwd=folder, env=ENVIRONMENT, stderr=subprocess.PIPE)
     try:
@@ -129,26 +129,24 @@ def test_a_log_is_found_from_any_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("seconds", [1.5, 6.5])
-def test_a_bus_that_is_silent_for_the_recorder_may_have_another_bit_rate(
-    tmp_path: Path, seconds: float
-) -> None:
+def test_a_silent_bus_may_have_another_bit_rate(tmp_path: Path, seconds: float) -> None:
     config = tmp_path / "stagelog.toml"
     config.write_text(CAN_ONLY.format(listen_only="true"))
     with picky(tmp_path) as adapter, recorder_here(config):
         until(lambda: adapter.is_open)
         found = examined(config, seconds)
     assert ok_places(found) == []
-    told = [line_text for line_text in troubles(found) if "silent" in line_text or "no frame" in line_text]
-    assert len(told) == 1
-    assert "`sudo systemctl stop stagelog-recorder`, and the doctor tries others" in told[0]
+    silent = [line_text for line_text in troubles(found) if "silent" in line_text or "no frame" in line_text]
+    assert len(silent) == 1
+    assert "`sudo systemctl stop stagelog-recorder`, and the doctor tries others" in silent[0]
 
 
-# -- a configuration that was changed under it -----------------------------------------------------------------
+# -- a configuration changed since the start -----------------------------------------------------------------
 
 
 @contextmanager
 def recorded(folder: Path) -> Iterator[tuple[Path, VirtualCar]]:
-    """A recorder that has begun, and its configuration."""
+    """A running recorder, and its configuration."""
     with car() as driven:
         config = set_up(folder, driven)
         with recorder_here(config) as recorder:
@@ -165,7 +163,7 @@ def recorded(folder: Path) -> Iterator[tuple[Path, VirtualCar]]:
         ("baud = 115200", "baud = 9600", "[gps] differs"),
     ],
 )
-def test_sources_that_were_changed_are_not_judged_by_what_the_recorder_hears(
+def test_changed_sources_are_not_judged_by_the_recorders_input(
     tmp_path: Path, old: str, new: str, tables: str
 ) -> None:
     with recorded(tmp_path) as (config, _):
@@ -177,7 +175,7 @@ def test_sources_that_were_changed_are_not_judged_by_what_the_recorder_hears(
     assert any("restart it, then run the doctor again" in line_text for line_text in notes(found))
 
 
-def test_another_table_that_was_changed_is_told_and_the_ports_are_judged(tmp_path: Path) -> None:
+def test_a_change_of_another_table_is_reported_and_ports_are_judged(tmp_path: Path) -> None:
     with recorded(tmp_path) as (config, _):
         found = examined(changed(config, "number = 7", "number = 8"))
     assert [line_text.partition(";")[0] for line_text in troubles(found)] == [
@@ -186,7 +184,7 @@ def test_another_table_that_was_changed_is_told_and_the_ports_are_judged(tmp_pat
     assert ok_places(found) == ALL_WELL
 
 
-def test_what_only_the_crew_server_goes_by_is_no_change_for_the_recorder(tmp_path: Path) -> None:
+def test_a_change_of_the_crew_server_alone_is_not_reported(tmp_path: Path) -> None:
     with recorded(tmp_path) as (config, _):
         config.write_text(config.read_text() + "[serve]\nport = 8099\n")
         found = examined(config)

@@ -1,4 +1,4 @@
-"""What the doctor may not look at, and what a wrong file hides: told, while everything else is examined."""
+"""Files that the doctor may not read or that are wrong: reported, while everything else is examined."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ port = "/dev/stagelog-none"
 
 @pytest.fixture
 def installed() -> Iterator[Path]:
-    """A configuration and a log, in a folder that everybody may enter."""
+    """A configuration and a log, in a folder that every user may enter."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)
@@ -38,9 +38,9 @@ def installed() -> Iterator[Path]:
         yield folder
 
 
-def told(said: str, where: str) -> list[str]:
-    """The lines about something."""
-    return [line for line in said.splitlines() if line.split(maxsplit=1)[1].startswith(f"{where}")]
+def lines_about(output: str, where: str) -> list[str]:
+    """The lines about `where`."""
+    return [line for line in output.splitlines() if line.split(maxsplit=1)[1].startswith(f"{where}")]
 
 
 @pytest.mark.parametrize(
@@ -53,16 +53,16 @@ def told(said: str, where: str) -> list[str]:
         ("var", "disk", f"/var/logs: cannot be checked without permission; {SUDO}"),
     ],
 )
-def test_what_an_ordinary_user_may_not_see_is_told_with_the_hint(
+def test_missing_permissions_are_reported_with_a_hint(
     installed: Path, hidden: str, where: str, words: str
 ) -> None:
     (installed / hidden).chmod(0o700 if (installed / hidden).is_dir() else 0o640)
-    said = examined_by_nobody(installed / "stagelog.toml")
-    assert any(words in line for line in told(said, where)), said
-    assert "there is no such folder" not in said
-    assert "none yet" not in said
-    assert told(said, "card")
-    assert told(said, "power")
+    output = examined_by_nobody(installed / "stagelog.toml")
+    assert any(words in line for line in lines_about(output, where)), output
+    assert "there is no such folder" not in output
+    assert "none yet" not in output
+    assert lines_about(output, "card")
+    assert lines_about(output, "power")
 
 
 def test_a_wrong_name_in_the_configuration_hides_no_port(tmp_path: Path) -> None:
@@ -72,12 +72,14 @@ def test_a_wrong_name_in_the_configuration_hides_no_port(tmp_path: Path) -> None
             config.read_text().replace('"stage.toml"', '"stage.tml"').replace('"engine.dbc"', '"engine.dcb"')
         )
         config.write_text(text)
-        said = stagelog("doctor", "-c", config, "--seconds", "1.5", folder=tmp_path).out
-    assert [line for line in said.splitlines() if "No such file" in line and line.startswith("WRONG")]
+        output = stagelog("doctor", "-c", config, "--seconds", "1.5", folder=tmp_path).out
+    assert [line for line in output.splitlines() if "No such file" in line and line.startswith("WRONG")]
     for where in ("port gps", "gps gps", "port engine", "bus engine", "clock", "disk", "logs", "power"):
-        assert told(said, where), said
-    assert told(said, "dbc") == ["NOTE   dbc engine.dcb: not compared with the bus: it cannot be read"]
-    assert "that nothing here can read" not in said, (
+        assert lines_about(output, where), output
+    assert lines_about(output, "dbc") == [
+        "NOTE   dbc engine.dcb: not compared with the bus: it cannot be read"
+    ]
+    assert "that nothing here can read" not in output, (
         "a file that cannot be read is no reason to call frames unknown"
     )
 
@@ -93,9 +95,9 @@ def test_a_damaged_dbc_hides_no_bus(tmp_path: Path) -> None:
     ]
 
 
-def test_a_file_is_no_folder_for_logs(tmp_path: Path) -> None:
+def test_a_file_in_place_of_the_log_directory_is_reported(tmp_path: Path) -> None:
     (tmp_path / "var").mkdir()
     (tmp_path / "var/logs").write_text("")
     (tmp_path / "stagelog.toml").write_text(CONFIG)
-    said = stagelog("doctor", "-c", "stagelog.toml", "--seconds", "1", folder=tmp_path).out
-    assert told(said, "disk") == ["WRONG  disk var/logs: not a directory; correct [log] directory"]
+    output = stagelog("doctor", "-c", "stagelog.toml", "--seconds", "1", folder=tmp_path).out
+    assert lines_about(output, "disk") == ["WRONG  disk var/logs: not a directory; correct [log] directory"]

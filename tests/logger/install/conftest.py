@@ -1,4 +1,4 @@
-"""An image to install into: the few files of a machine that the installer looks at, and what may be there already."""
+"""An image to install into: the few files of a machine that the installer reads, and files of others."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Tree = dict[str, tuple[Any, ...]]
 
 
 def require_root() -> None:
-    """Skip where nobody may change owners; in CI that is a mistake of the CI."""
+    """Skip without the right to change owners; in CI that is an error of the CI."""
     missing = "only root changes owners" if os.geteuid() != 0 else ""
     missing = missing or ("no useradd here" if shutil.which("useradd") is None else "")
     if missing and os.environ.get("CI") == "true":
@@ -36,7 +36,7 @@ def require_root() -> None:
 
 
 def make_image(root: Path) -> Path:
-    """The root of a machine with users, an empty udev folder, and nothing of ours."""
+    """The root of a machine with users, an empty udev folder, and no stagelog."""
     for folder in ("etc/udev/rules.d", "usr/local/bin", "usr/local/lib", "var/lib", "opt"):
         (root / folder).mkdir(parents=True)
     for name, text in USERS.items():
@@ -46,7 +46,7 @@ def make_image(root: Path) -> Path:
 
 @pytest.fixture
 def image(tmp_path: Path) -> Path:
-    """Such a machine."""
+    """A machine without stagelog."""
     require_root()
     return make_image(tmp_path / "image")
 
@@ -56,7 +56,7 @@ Call = Callable[..., list[str]]
 
 @pytest.fixture
 def call(image: Path) -> Call:
-    """Calls a verb on the image; returns the lines of its standard output. Anything but success fails."""
+    """Run a verb on the image; return the lines of its standard output. Fails unless it succeeds."""
 
     def run(verb: str, *arguments: str, stdin: str = PIN + "\n") -> list[str]:
         command = {"install": verbs.install, "uninstall": verbs.uninstall}[verb]
@@ -70,7 +70,7 @@ def call(image: Path) -> Call:
 
 
 def tree(root: Path) -> Tree:
-    """Everything below a folder: kind, mode, owner and content, but for the backups that useradd leaves."""
+    """Everything below a folder: kind, mode, owner and content, without the backups of useradd."""
     found: Tree = {}
     for path in sorted(root.rglob("*")):
         status = path.lstat()

@@ -1,4 +1,4 @@
-"""Rules for adapters: by serial number, by socket where that is ambiguous, and never what a device dictates."""
+"""udev rules for adapters: by serial number, or by socket where that is ambiguous; a device cannot inject text."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ FTDI = Adapter("/dev/ttyUSB0", 0x0403, 0x6001, "A50285BI", "1-1.2")
 CP210X = Adapter("/dev/ttyUSB1", 0x10C4, 0xEA60, "0001", "1-1.3")
 
 
-def test_by_serial_number() -> None:
+def test_an_adapter_is_bound_by_serial_number() -> None:
     assert rule("can", FTDI, [FTDI, CP210X]) == (
         'SUBSYSTEM=="tty", SUBSYSTEMS=="usb", ATTRS{idVendor}=="0403", ATTRS{idProduct}=="6001", '
         'ATTRS{serial}=="A50285BI", ENV{STAGELOG}="can"'
     )
 
 
-def test_by_socket_where_two_share_a_number_or_have_none() -> None:
+def test_adapters_that_share_a_serial_number_or_have_none_are_bound_by_socket() -> None:
     twin = replace(CP210X, device="/dev/ttyUSB2", usb_path="1-1.4")
     assert 'KERNELS=="1-1.3"' in (rule("gps", CP210X, [CP210X, twin]) or "")
     assert 'KERNELS=="1-1.4"' in (rule("gps", twin, [CP210X, twin]) or "")
@@ -48,14 +48,14 @@ def test_by_socket_where_two_share_a_number_or_have_none() -> None:
         "a" * 65,
     ],
 )
-def test_what_a_device_says_does_not_become_a_rule(serial: str) -> None:
+def test_strings_of_a_device_cannot_inject_a_rule(serial: str) -> None:
     evil = replace(FTDI, serial_number=serial)
     assert 'KERNELS=="1-1.2"' in (rule("can", evil, [evil]) or "")
     assert rule("can", replace(evil, usb_path=serial), [evil]) is None
 
 
 @given(serial=st.text(max_size=80), usb_path=st.text(max_size=20))
-def test_any_line_has_the_form_of_one_rule(serial: str, usb_path: str) -> None:
+def test_every_line_is_one_well_formed_rule(serial: str, usb_path: str) -> None:
     adapter = replace(FTDI, serial_number=serial, usb_path=usb_path)
     line = rule("can", adapter, [adapter])
     form = (
@@ -65,7 +65,7 @@ def test_any_line_has_the_form_of_one_rule(serial: str, usb_path: str) -> None:
     assert line is None or re.fullmatch(form, line, re.ASCII)
 
 
-def test_a_role_is_bound_anew_and_the_other_stays() -> None:
+def test_binding_a_role_again_keeps_the_other() -> None:
     first = rules("", {"gps": rule("gps", FTDI, [FTDI]) or "", "can": rule("can", CP210X, [CP210X]) or ""})
     second = rules(first, {"can": rule("can", replace(FTDI, serial_number="NEW"), []) or ""})
     assert "A50285BI" in second and "NEW" in second and "0001" not in second
@@ -73,7 +73,7 @@ def test_a_role_is_bound_anew_and_the_other_stays() -> None:
     assert rules("", {}) == ""
 
 
-def test_an_adapter_is_found_behind_links(tmp_path: Path) -> None:
+def test_an_adapter_is_found_through_symbolic_links(tmp_path: Path) -> None:
     device = tmp_path / "ttyUSB0"
     device.touch()
     (tmp_path / "by-id").symlink_to(device)
@@ -82,5 +82,5 @@ def test_an_adapter_is_found_behind_links(tmp_path: Path) -> None:
     assert find("/dev/serial0-that-is-not-there", [adapter]) is None
 
 
-def test_this_machine_can_be_asked() -> None:
+def test_adapters_of_this_machine_are_listed() -> None:
     assert all(adapter.device.startswith("/dev/") for adapter in plugged())

@@ -1,5 +1,6 @@
-"""Interfaces brought up as the configuration says: by a program called `ip` that keeps what it was told, and refuses
-what adapters refuse. Real controllers: `tests.power_cuts --socketcan`."""
+"""`stagelog canup` with a stand-in for `ip` that records its arguments and refuses what adapters refuse.
+
+Real controllers: `tests.power_cuts --socketcan`."""
 
 from __future__ import annotations
 
@@ -33,16 +34,16 @@ Call = Callable[..., tuple[Result, list[str]]]
 
 @pytest.fixture
 def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
-    """Calls the verb beside an interface; what `ip` was told. It refuses lines with the word `refused` in them."""
+    """Run the verb with an interface; return the result and the calls of `ip`, which refuses those with `refused`."""
 
     def run(
         found: Interface | None, config: str, refused: str = "nothing", name: str = "can0"
     ) -> tuple[Result, list[str]]:
-        told = tmp_path / "told"
-        told.unlink(missing_ok=True)
+        calls = tmp_path / "calls"
+        calls.unlink(missing_ok=True)
         script = tmp_path / "ip"
         script.write_text(
-            f'#!/bin/sh\necho "$*" >> {told}\ncase "$*" in *"{refused}"*) '
+            f'#!/bin/sh\necho "$*" >> {calls}\ncase "$*" in *"{refused}"*) '
             'echo "RTNETLINK answers: Operation not supported" >&2; exit 2;; esac\n'
         )
         script.chmod(0o755)
@@ -51,13 +52,13 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
         file = tmp_path / "stagelog.toml"
         file.write_text(config)
         result = CliRunner().invoke(canup.canup, [name, "-c", str(file)])
-        return result, told.read_text().splitlines() if told.exists() else []
+        return result, calls.read_text().splitlines() if calls.exists() else []
 
     return run
 
 
 @pytest.mark.parametrize(
-    ("found", "config", "told"),
+    ("interface", "config", "calls"),
     [
         (DOWN, CONFIG, [LISTEN, UP_DOWN[0]]),
         (DOWN, NORMAL, [ACKNOWLEDGE, RESTART, UP_DOWN[0]]),
@@ -75,63 +76,67 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
         (DOWN, CONFIG.replace("can0", "can1"), []),
     ],
 )
-def test_only_what_is_not_so_yet_is_set(call: Call, found: Interface, config: str, told: list[str]) -> None:
-    result, said = call(found, config)
-    assert (result.exit_code, said) == (0, told), result.output
+def test_only_differing_settings_are_changed(
+    call: Call, interface: Interface, config: str, calls: list[str]
+) -> None:
+    result, made = call(interface, config)
+    assert (result.exit_code, made) == (0, calls), result.output
 
 
 def test_an_adapter_that_cannot_listen_only_stays_down(call: Call) -> None:
-    result, told = call(DOWN, CONFIG, refused="listen-only on")
+    result, calls = call(DOWN, CONFIG, refused="listen-only on")
     assert isinstance(result.exception, DeviceError)
     assert str(result.exception) == (
         "can0: it does not support listen-only mode, and stays down; "
         'set listen_only = "try" or false if it may acknowledge frames on the bus'
     )
-    assert told == [LISTEN]
+    assert calls == [LISTEN]
 
 
-def test_an_adapter_that_is_to_try_comes_up_normal(call: Call) -> None:
-    result, told = call(DOWN, CONFIG + 'listen_only = "try"\n', refused="listen-only on")
-    assert (result.exit_code, told) == (0, [LISTEN, ACKNOWLEDGE, RESTART, UP_DOWN[0]])
+def test_an_adapter_set_to_try_comes_up_in_normal_mode(call: Call) -> None:
+    result, calls = call(DOWN, CONFIG + 'listen_only = "try"\n', refused="listen-only on")
+    assert (result.exit_code, calls) == (0, [LISTEN, ACKNOWLEDGE, RESTART, UP_DOWN[0]])
     assert "can0: not listening only: this adapter acknowledges frames on the bus" in result.output
-    result, told = call(DOWN, CONFIG + 'listen_only = "try"\n')
-    assert (result.exit_code, told) == (0, [LISTEN, UP_DOWN[0]])
+    result, calls = call(DOWN, CONFIG + 'listen_only = "try"\n')
+    assert (result.exit_code, calls) == (0, [LISTEN, UP_DOWN[0]])
 
 
-def test_another_refusal_is_told_and_it_stays_down(call: Call) -> None:
-    result, told = call(DOWN, NORMAL, refused="bitrate")
+def test_another_refusal_is_reported_and_the_interface_stays_down(call: Call) -> None:
+    result, calls = call(DOWN, NORMAL, refused="bitrate")
     assert isinstance(result.exception, DeviceError)
-    assert told == [ACKNOWLEDGE]
+    assert calls == [ACKNOWLEDGE]
 
 
-def test_can_fd_has_its_second_bit_rate(call: Call) -> None:
+def test_can_fd_gets_its_data_bit_rate(call: Call) -> None:
     config = CONFIG + "data_bitrate = 2000000\n"
-    told = LISTEN.replace("listen-only", "dbitrate 2000000 fd on listen-only")
-    assert call(DOWN, config)[1] == [told, UP_DOWN[0]]
-    assert call(UP, config)[1] == [UP_DOWN[1], told, UP_DOWN[0]]
+    setup = LISTEN.replace("listen-only", "dbitrate 2000000 fd on listen-only")
+    assert call(DOWN, config)[1] == [setup, UP_DOWN[0]]
+    assert call(UP, config)[1] == [UP_DOWN[1], setup, UP_DOWN[0]]
     assert call(replace(UP, data_bitrate=2_000_000, is_fd=True), config)[1] == []
 
 
-def test_an_adapter_that_comes_back_by_itself_is_brought_up(call: Call) -> None:
-    result, told = call(DOWN, NORMAL, refused="restart-ms")
+def test_a_replugged_adapter_is_brought_up(call: Call) -> None:
+    result, calls = call(DOWN, NORMAL, refused="restart-ms")
     assert result.exit_code == 0
-    assert told[-1] == UP_DOWN[0]
+    assert calls[-1] == UP_DOWN[0]
 
 
 @pytest.mark.parametrize("found", [None, replace(DOWN, is_can=False)])
-def test_what_is_no_can_interface_is_told(call: Call, found: Interface | None) -> None:
-    result, told = call(found, CONFIG)
+def test_an_interface_that_is_not_can_is_reported(call: Call, found: Interface | None) -> None:
+    result, calls = call(found, CONFIG)
     assert isinstance(result.exception, DeviceError)
-    assert told == []
+    assert calls == []
 
 
-def test_without_a_bit_rate_it_cannot_be_brought_up(call: Call) -> None:
-    result, told = call(DOWN, CONFIG.replace("bitrate = 500000\n", ""))
+def test_an_interface_without_bit_rate_is_reported(call: Call) -> None:
+    result, calls = call(DOWN, CONFIG.replace("bitrate = 500000\n", ""))
     assert isinstance(result.exception, ConfigurationError)
-    assert told == []
+    assert calls == []
 
 
-def test_without_ip_the_package_is_named(call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_missing_ip_program_names_its_package(
+    call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(can_interface, "ask", lambda _name: DOWN)
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
     (tmp_path / "stagelog.toml").write_text(CONFIG)

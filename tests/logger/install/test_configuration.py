@@ -1,4 +1,4 @@
-"""The first configuration says what was answered, and the recorder can read it."""
+"""The first configuration holds the answers, and the recorder can read it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ pins = st.text(st.characters(exclude_categories=["Cs"]), min_size=4, max_size=20
     bitrate=st.integers(5_000, 1_000_000),
     pin=st.none() | pins,
 )
-def test_what_was_answered_is_what_is_read(
+def test_answers_are_read_back_unchanged(
     number: int | None, protocol: str, bitrate: int, pin: str | None
 ) -> None:
     answers = Answers(number=number, protocol=protocol, bitrate=bitrate, pin=pin)
@@ -65,7 +65,7 @@ def test_an_interface_and_its_protocol_imply_each_other(
     assert (found.can_port, found.protocol) == (port, protocol)
 
 
-def test_a_device_may_be_missing() -> None:
+def test_a_device_may_be_left_out() -> None:
     assert read(Answers(gps_port="")).gps is None
     assert read(Answers(can_port="")).can == ()
 
@@ -81,13 +81,13 @@ def test_a_device_may_be_missing() -> None:
         Answers(pin="123"),
     ],
 )
-def test_a_wrong_answer_is_refused_before_anything_is_written(wrong: Answers) -> None:
+def test_a_wrong_answer_is_refused_before_any_write(wrong: Answers) -> None:
     with pytest.raises(ConfigurationError):
         render(wrong)
 
 
-def test_every_line_that_is_commented_out_is_right_as_well() -> None:
-    """A mechanic takes the sign away; what appears must be configuration, not prose."""
+def test_every_commented_out_line_is_valid() -> None:
+    """A mechanic removes the comment sign; the result must be valid configuration, not prose."""
     lines = render(Answers(number=500, pin="4711")).decode().splitlines()
     examples = [
         line.removeprefix("# ")

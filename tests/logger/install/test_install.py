@@ -1,4 +1,4 @@
-"""Real installations into an image: again, over something, cut off, and out again without a trace."""
+"""Real installations into an image: repeated, over existing files, interrupted, and removed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ RECORDER = "etc/systemd/system/stagelog-recorder.service"
 WITH_PIN = ("--pin-file", "-", "--number", "500")
 
 
-def test_all_is_there_and_belongs_to_whom_it_should(image: Path, call: Call) -> None:
+def test_every_file_is_installed_with_its_owner_and_mode(image: Path, call: Call) -> None:
     call("install", *WITH_PIN, "--bitrate", "250000")
     users = (image / "etc/passwd").read_text()
     uids = {line.split(":")[0]: int(line.split(":")[2]) for line in users.splitlines()}
@@ -45,14 +45,14 @@ def test_all_is_there_and_belongs_to_whom_it_should(image: Path, call: Call) -> 
     assert (read.car.number, read.can[0].bitrate, read.serve.pin) == (500, 250_000, PIN)
 
 
-def test_the_pin_is_in_the_configuration_and_nowhere_else(image: Path, call: Call) -> None:
-    said = "\n".join(call("install", *WITH_PIN))
-    assert PIN not in said
+def test_the_pin_is_only_in_the_configuration(image: Path, call: Call) -> None:
+    output = "\n".join(call("install", *WITH_PIN))
+    assert PIN not in output
     holding = [name for name, entry in tree(image).items() if PIN in str(entry[-1])]
     assert holding == [CONFIGURATION]
 
 
-def test_without_a_pin_the_page_stays_on_the_machine(image: Path, call: Call) -> None:
+def test_without_a_pin_the_page_is_local(image: Path, call: Call) -> None:
     call("install", "--yes")
     serve = configuration.load(image / CONFIGURATION).serve
     assert (serve.host, serve.pin) == ("127.0.0.1", None)
@@ -61,7 +61,7 @@ def test_without_a_pin_the_page_stays_on_the_machine(image: Path, call: Call) ->
 @pytest.mark.parametrize(
     "arguments", [("--can-port", "can1"), ("--protocol", "socketcan", "--can-port", "can1")]
 )
-def test_a_can_interface_is_allowed_and_brought_up_and_out_again_with_the_rest(
+def test_a_can_interface_is_set_up_and_uninstalled(
     image: Path, call: Call, arguments: tuple[str, ...]
 ) -> None:
     before = tree(image)
@@ -80,40 +80,40 @@ def test_without_a_can_interface_the_recorder_keeps_the_stricter_unit(image: Pat
     assert not [place for place in plan.OPTIONS["socketcan"].values() if (image / place.lstrip("/")).exists()]
 
 
-def test_a_configuration_that_names_an_interface_is_told_what_is_missing(image: Path) -> None:
+def test_a_configuration_with_an_interface_reports_the_missing_option(image: Path) -> None:
     (image / "etc/stagelog").mkdir()
     (image / CONFIGURATION).write_text('[[can]]\nname = "engine"\nport = "can0"\nprotocol = "socketcan"\n')
-    for arguments, is_told in (((), True), (("--with", "socketcan"), False)):
-        told = CliRunner().invoke(verbs.install, ["--root", str(image), "--yes", *arguments]).output
+    for arguments, is_reported in (((), True), (("--with", "socketcan"), False)):
+        output = CliRunner().invoke(verbs.install, ["--root", str(image), "--yes", *arguments]).output
         doubt = "the recorder may not read can0; `sudo stagelog install --with socketcan`"
-        assert (doubt in told) == is_told
+        assert (doubt in output) == is_reported
 
 
-def test_the_second_time_there_is_nothing_to_do(image: Path, call: Call) -> None:
+def test_a_second_install_changes_nothing(image: Path, call: Call) -> None:
     call("install", *WITH_PIN)
     before = tree(image)
     assert call("install", *WITH_PIN) == ["nothing to do: stagelog is installed and up to date"]
     assert tree(image) == before
 
 
-def test_a_dry_run_says_what_is_done_and_does_nothing(image: Path, call: Call) -> None:
+def test_a_dry_run_prints_the_steps_and_changes_nothing(image: Path, call: Call) -> None:
     for options in (WITH_PIN, ("--with", "journald"), ("--without", "journald", "--with", "read-only-root")):
         before = tree(image)
-        foretold = call("install", "--dry-run", *options)
+        announced = call("install", "--dry-run", *options)
         assert tree(image) == before
-        assert call("install", *options) == foretold
+        assert call("install", *options) == announced
         assert tree(image) != before
-    for asked in ([], ["--configuration", "--logs", "--yes"]):
+    for removed in ((), ("--configuration", "--logs", "--yes")):
         before = tree(image)
-        foretold = call("uninstall", "--dry-run", *asked)
+        announced = call("uninstall", "--dry-run", *removed)
         assert tree(image) == before
-        assert call("uninstall", *asked) == foretold
+        assert call("uninstall", *removed) == announced
         assert tree(image) != before
 
 
-@pytest.mark.parametrize("asked", [("--configuration",), ("--configuration", "--logs", "--yes")])
-def test_uninstall_leaves_the_machine_as_it_was(image: Path, call: Call, asked: tuple[str, ...]) -> None:
-    """Over files, links, folders of others, with their own modes and owners."""
+@pytest.mark.parametrize("options", [("--configuration",), ("--configuration", "--logs", "--yes")])
+def test_uninstall_restores_the_machine(image: Path, call: Call, options: tuple[str, ...]) -> None:
+    """Over other programs' files, links and folders, with their modes and owners."""
     (image / RECORDER).parent.mkdir(parents=True)
     (image / RECORDER).write_bytes(b"[Unit]\nDescription=somebody else's\n\0\xff")
     (image / RECORDER).chmod(0o600)
@@ -125,18 +125,18 @@ def test_uninstall_leaves_the_machine_as_it_was(image: Path, call: Call, asked: 
     (image / "var/lib/stagelog").mkdir(0o700)
     before = tree(image)
     call("install", *WITH_PIN, "--with", "journald", "--with", "hardware-watchdog")
-    call("uninstall", *asked)
+    call("uninstall", *options)
     assert tree(image) == before
 
 
-def test_uninstall_keeps_configuration_and_logs_and_whom_they_belong_to(image: Path, call: Call) -> None:
+def test_uninstall_keeps_configuration_and_logs_and_their_owners(image: Path, call: Call) -> None:
     before = tree(image)
     call("install", *WITH_PIN)
     log = image / "var/lib/stagelog/stage11-1.db"
     log.write_bytes(b"a log")
     kept = tree(image)[CONFIGURATION]
-    said = call("uninstall")
-    assert {line for line in said if line.endswith(" stays")} == {
+    output = call("uninstall")
+    assert {line for line in output if line.endswith(" stays")} == {
         f"{what} stays"
         for what in (plan.CONFIGURATION, plan.LOGS, "user stagelog", "user stagelog-crew", record.RECORD)
     }
@@ -144,10 +144,10 @@ def test_uninstall_keeps_configuration_and_logs_and_whom_they_belong_to(image: P
     assert tree(image)[CONFIGURATION] == kept
     assert not list(image.rglob("*.service")) and not list(image.rglob("*.rules"))
     call("uninstall", "--configuration", "--logs", "--yes")
-    assert tree(image) == before, "what stayed can be removed later"
+    assert tree(image) == before, "what remained can be removed later"
 
 
-def test_logs_are_removed_only_after_a_yes(image: Path, call: Call) -> None:
+def test_logs_are_removed_only_after_confirmation(image: Path, call: Call) -> None:
     call("install", *WITH_PIN)
     log = image / "var/lib/stagelog/stage11-1.db"
     log.write_bytes(b"a log")
@@ -157,8 +157,8 @@ def test_logs_are_removed_only_after_a_yes(image: Path, call: Call) -> None:
     assert tree(image) == before
 
 
-def test_a_configuration_that_is_there_is_kept(image: Path, call: Call) -> None:
-    """Only who may read it is put right, and given back."""
+def test_an_existing_configuration_is_kept(image: Path, call: Call) -> None:
+    """Only its permissions are corrected, and restored at uninstall."""
     (image / CONFIGURATION).parent.mkdir()
     (image / CONFIGURATION).write_text('[gps]\nport = "/dev/ttyUSB7"\n')
     (image / CONFIGURATION).chmod(0o644)
@@ -170,14 +170,14 @@ def test_a_configuration_that_is_there_is_kept(image: Path, call: Call) -> None:
     assert tree(image) == before
 
 
-def test_a_configuration_that_is_kept_elsewhere_stays_there(image: Path, call: Call) -> None:
+def test_a_configuration_behind_a_link_stays_there(image: Path, call: Call) -> None:
     (image / CONFIGURATION).parent.mkdir()
     (image / CONFIGURATION).symlink_to("/data/stagelog.toml")
     call("install", *WITH_PIN)
     assert (image / CONFIGURATION).readlink() == Path("/data/stagelog.toml")
 
 
-def test_a_kept_configuration_that_is_wrong_is_said(image: Path, call: Call) -> None:
+def test_errors_of_a_kept_configuration_are_reported(image: Path, call: Call) -> None:
     (image / CONFIGURATION).parent.mkdir()
     (image / CONFIGURATION).write_text('[gsp]\nport = "/dev/ttyUSB7"\n')
     result = CliRunner().invoke(verbs.install, ["--root", str(image), "--yes"], catch_exceptions=False)
@@ -185,7 +185,9 @@ def test_a_kept_configuration_that_is_wrong_is_said(image: Path, call: Call) -> 
     assert result.exit_code == 0, "a later version may be stricter: the owner edits the file to fix it"
 
 
-def test_an_upgrade_renews_ours_keeps_edits_aside_and_takes_back_what_left(image: Path, call: Call) -> None:
+def test_an_upgrade_replaces_own_files_backs_up_edits_and_removes_obsolete_files(
+    image: Path, call: Call
+) -> None:
     call("install", *WITH_PIN, "--with", "journald")
     new = image / "etc/systemd/system/stagelog-crew.service"
     edited = image / "etc/udev/rules.d/70-stagelog.rules"
@@ -197,19 +199,19 @@ def test_an_upgrade_renews_ours_keeps_edits_aside_and_takes_back_what_left(image
     )
     apply.carry_out(change.to_install(older, root, known), root, known, lambda _: None)
     assert new.read_bytes() == of_the_older_version["stagelog-crew.service"]
-    assert not (image / "etc/systemd/journald.conf.d").exists(), "what a version does not know is given back"
+    assert not (image / "etc/systemd/journald.conf.d").exists(), "files of unknown options are restored"
     edited.write_bytes(b"# by hand\n")
     configuration = (image / CONFIGURATION).read_bytes()
-    said = call("install", "--yes")
-    assert "edited" in "\n".join(said)
+    output = call("install", "--yes")
+    assert "edited" in "\n".join(output)
     assert new.read_bytes() == shipped()["stagelog-crew.service"]
     assert edited.with_name("70-stagelog.rules.edited-1").read_bytes() == b"# by hand\n"
     assert (image / "usr/local/bin/stagelog").readlink() == Path("/opt/stagelog/bin/stagelog")
     assert (image / CONFIGURATION).read_bytes() == configuration
 
 
-def test_back_one_version_and_forth_again(image: Path, call: Call) -> None:
-    """Between a version that knows more units and options than the other, with a car's season on the card."""
+def test_downgrade_and_upgrade(image: Path, call: Call) -> None:
+    """Between two versions, one with more units and options, with a season's logs on the card."""
     call("install", *WITH_PIN, "--with", "power-off", "--with", "chrony")
     log = image / "var/lib/stagelog/stage11-1.db"
     log.write_bytes(b"a log")
@@ -245,11 +247,11 @@ def test_back_one_version_and_forth_again(image: Path, call: Call) -> None:
 
 
 class PowerCutError(Exception):
-    """The power goes."""
+    """A simulated power cut."""
 
 
 class CutRoot(Root):
-    """A machine whose power goes when it is about to be changed for the `last`th time."""
+    """A machine whose power is cut before its `last`th change."""
 
     def __init__(self, directory: Path, last: int) -> None:
         super().__init__(directory)
@@ -265,13 +267,13 @@ class CutRoot(Root):
 
 @pytest.mark.parametrize("verb", ["install", "uninstall"])
 @pytest.mark.parametrize("then", ["finish", "undo"])
-def test_cut_off_at_any_write_it_can_be_finished_or_undone(
+def test_after_a_power_cut_at_any_write_it_can_be_finished_or_undone(
     image: Path, call: Call, verb: str, then: str, figures: Figures
 ) -> None:
-    """The most that is ever left behind is the record's folder, empty."""
+    """At most the empty folder of the record remains."""
     (image / RECORDER).parent.mkdir(parents=True)
     (image / RECORDER).write_text("somebody else's")
-    _add_users(image)  # to make and remove them some hundred times would take minutes
+    _add_users(image)  # creating and removing them hundreds of times would take minutes
     before = tree(image)
     call("install", *WITH_PIN)
     done = tree(image)
@@ -318,7 +320,7 @@ def _is_cut_off(image: Path, call: Call, verb: str, last: int) -> bool:
     return False
 
 
-def test_users_that_were_there_stay(image: Path, call: Call) -> None:
+def test_existing_users_are_kept(image: Path, call: Call) -> None:
     _add_users(image, "stagelog")
     call("install", *WITH_PIN)
     call("uninstall", "--configuration")
@@ -327,7 +329,7 @@ def test_users_that_were_there_stay(image: Path, call: Call) -> None:
     assert "stagelog:x:321:" in (image / "etc/group").read_text()
 
 
-def test_a_user_of_that_name_in_another_group_is_not_taken_over(image: Path, call: Call) -> None:
+def test_a_user_of_the_same_name_in_another_group_is_refused(image: Path, call: Call) -> None:
     with (image / "etc/passwd").open("a") as passwd:
         passwd.write("stagelog:x:1000:1000::/home/stagelog:/bin/bash\n")
     before = tree(image)
@@ -337,7 +339,7 @@ def test_a_user_of_that_name_in_another_group_is_not_taken_over(image: Path, cal
 
 
 @pytest.mark.parametrize("blocked", [RECORDER, CONFIGURATION, "etc/udev/rules.d/70-stagelog.rules"])
-def test_a_folder_in_the_way_is_said_before_anything_is_done(image: Path, call: Call, blocked: str) -> None:
+def test_a_folder_in_the_way_is_reported_before_any_change(image: Path, call: Call, blocked: str) -> None:
     (image / blocked).mkdir(parents=True)
     before = tree(image)
     with pytest.raises(ConfigurationError, match="blocks the installation"):
@@ -346,7 +348,7 @@ def test_a_folder_in_the_way_is_said_before_anything_is_done(image: Path, call: 
 
 
 @pytest.mark.parametrize("garbage", [b"", b"{}", b"[1]", b"\xff", b'{"format": 99}', b"null"])
-def test_a_damaged_record_is_said_and_nothing_is_done(image: Path, call: Call, garbage: bytes) -> None:
+def test_a_damaged_record_is_reported_before_any_change(image: Path, call: Call, garbage: bytes) -> None:
     call("install", *WITH_PIN)
     (image / record.RECORD.lstrip("/")).write_bytes(garbage)
     before = tree(image)
@@ -370,52 +372,52 @@ def test_a_program_that_the_services_cannot_see_is_refused(image: Path, call: Ca
         call("install", *WITH_PIN, "--program", place)
 
 
-def test_the_program_may_be_where_the_units_look_for_it(image: Path, call: Call) -> None:
+def test_a_program_at_the_units_path_is_accepted(image: Path, call: Call) -> None:
     (image / "usr/local/bin/stagelog").write_text("#!/bin/sh\n")
     call("install", *WITH_PIN, "--program", plan.PROGRAM)
     assert (image / "usr/local/bin/stagelog").read_text() == "#!/bin/sh\n"
 
 
-def said(image: Path, *arguments: str, stdin: bytes = b"") -> str:
-    """What an installation says to who looks at the terminal; anything but success fails."""
+def output_of(image: Path, *arguments: str, stdin: bytes = b"") -> str:
+    """The terminal output of an installation. Fails unless it succeeds."""
     command = ["--root", str(image), *arguments]
     result = CliRunner().invoke(verbs.install, command, input=stdin, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return result.stderr
 
 
-def test_an_option_of_a_later_version_is_said_and_taken_out(image: Path, call: Call) -> None:
+def test_an_option_of_a_later_version_is_reported_and_removed(image: Path, call: Call) -> None:
     call("install", *WITH_PIN, "--with", "chrony")
     known = record.load(Root(image))
     assert known is not None
     known.options = (*known.options, "warp-drive")
     known.save(Root(image))
-    assert "this version has no option warp-drive" in said(image, "--yes")
+    assert "this version has no option warp-drive" in output_of(image, "--yes")
     known = record.load(Root(image))
     assert known is not None and known.options == ("chrony",)
 
 
-def test_what_a_kept_configuration_does_not_hear_is_said(image: Path, call: Call) -> None:
+def test_options_that_a_kept_configuration_ignores_are_reported(image: Path, call: Call) -> None:
     call("install", *WITH_PIN)
     before = (image / CONFIGURATION).read_bytes()
-    told = said(
+    output = output_of(
         image, "--protocol", "gvret", "--pin-file", "-", "--gps-port", "/dev/ttyAMA0", "--can-port", "none"
     )
-    unheard = re.search("^(.*): for a new configuration only", told, re.MULTILINE)
-    assert unheard is not None
-    assert set(unheard[1].split(", ")) == {"--can-port", "--protocol", "--pin-file"}
-    assert 'write port = "/dev/ttyAMA0" there' in told
+    ignored = re.search("^(.*): for a new configuration only", output, re.MULTILINE)
+    assert ignored is not None
+    assert set(ignored[1].split(", ")) == {"--can-port", "--protocol", "--pin-file"}
+    assert 'write port = "/dev/ttyAMA0" there' in output
     assert (image / CONFIGURATION).read_bytes() == before
 
 
-def test_none_is_no_device_for_an_option_as_for_a_question(image: Path, call: Call) -> None:
+def test_none_means_no_device_in_options_and_questions(image: Path, call: Call) -> None:
     call("install", *WITH_PIN, "--can-port", "none")
     assert configuration.load(image / CONFIGURATION).can == ()
 
 
-def test_without_a_pin_it_is_said_who_sees_the_page(image: Path, call: Call) -> None:
-    assert "on this machine only" in said(image, "--yes")
-    assert "on this machine only" not in said(image, "--yes"), "the configuration is the owner's now"
+def test_without_a_pin_the_output_explains_who_can_see_the_page(image: Path, call: Call) -> None:
+    assert "on this machine only" in output_of(image, "--yes")
+    assert "on this machine only" not in output_of(image, "--yes"), "the configuration is the owner's now"
 
 
 @pytest.mark.parametrize(
@@ -430,16 +432,18 @@ def test_without_a_pin_it_is_said_who_sees_the_page(image: Path, call: Call) -> 
         ('[gps]\nport = "gpsd://localhost"\n', "--with gpsd"),
     ],
 )
-def test_what_does_not_go_with_the_installation_is_said(image: Path, setting: str, text: str) -> None:
+def test_configuration_that_contradicts_the_installation_is_reported(
+    image: Path, setting: str, text: str
+) -> None:
     (image / CONFIGURATION).parent.mkdir()
     can = '[[can]]\nname = "engine"\nport = "/dev/stagelog-can"\nprotocol = "slcan"\ndbc = ["engine.dbc"]\n'
     (image / CONFIGURATION).write_text(can + setting)
-    assert text in said(image, "--yes")
+    assert text in output_of(image, "--yes")
     every_option = [word for name in ("power-off", "chrony", "gpsd") for word in ("--with", name)]
-    assert text not in said(image, "--yes", *every_option) or "home" in text
+    assert text not in output_of(image, "--yes", *every_option) or "home" in text
 
 
-def test_an_adapter_is_bound_whether_an_option_names_it_or_an_answer(image: Path) -> None:
+def test_an_adapter_from_an_option_or_an_answer_is_bound(image: Path) -> None:
     adapter = Adapter("/dev/ttyUSB3", 0x0403, 0x6001, "A9XYZ", "1-1.2")
     ports = {"gps_port": "/dev/ttyUSB3", "can_port": ""}
     rules, bound = verbs._bind(Root(image), ports, [adapter])
@@ -447,7 +451,7 @@ def test_an_adapter_is_bound_whether_an_option_names_it_or_an_answer(image: Path
     assert b'ATTRS{serial}=="A9XYZ", ENV{STAGELOG}="gps"' in rules
 
 
-def test_a_read_only_root_is_said_with_the_hint(image: Path, call: Call) -> None:
+def test_a_read_only_root_is_reported_with_a_hint(image: Path, call: Call) -> None:
     call("install", *WITH_PIN)
     before = tree(image)
     subprocess.run(["mount", "--bind", image, image], check=True)
@@ -457,20 +461,20 @@ def test_a_read_only_root_is_said_with_the_hint(image: Path, call: Call) -> None
             call("install", "--yes", "--with", "journald")
     finally:
         subprocess.run(["umount", image], check=True)
-    assert str(caught.value).startswith("/"), "the machine's own path"
+    assert str(caught.value).startswith("/"), "the path inside the machine"
     assert tree(image) == before
 
 
 @pytest.mark.parametrize("pin", ["4711-\u00e4\n".encode("utf-8-sig"), b"4711-\xc3\xa4\r\n"])
-def test_a_pin_from_any_editor_is_what_was_typed(image: Path, pin: bytes) -> None:
-    said(image, "--pin-file", "-", stdin=pin)
+def test_a_pin_file_of_any_editor_is_read(image: Path, pin: bytes) -> None:
+    output_of(image, "--pin-file", "-", stdin=pin)
     assert configuration.load(image / CONFIGURATION).serve.pin == "4711-\u00e4"
 
 
 def test_a_pin_in_another_encoding_is_refused(image: Path) -> None:
     before = tree(image)
     with pytest.raises(StagelogError, match="UTF-8"):
-        said(image, "--pin-file", "-", stdin="4711-secret".encode("utf-16"))
+        output_of(image, "--pin-file", "-", stdin="4711-secret".encode("utf-16"))
     assert tree(image) == before
 
 

@@ -1,4 +1,4 @@
-"""The plan as data: complete, in order, and the same as what the repository ships."""
+"""The plan as data: complete, ordered, and equal to the files in the repository."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ OPTION_SETS = [names for count in range(4) for names in combinations(plan.OPTION
 
 
 @pytest.mark.parametrize("options", OPTION_SETS)
-def test_every_folder_comes_before_what_is_in_it_and_no_path_comes_twice(options: tuple[str, ...]) -> None:
-    made = {"/"}
+def test_folders_come_before_their_contents_and_no_path_is_repeated(options: tuple[str, ...]) -> None:
+    created = {"/"}
     for step in steps(*options, adapter_rules=b"#"):
         if not isinstance(step, plan.Account):
-            assert step.path not in made
-            assert str(PurePosixPath(step.path).parent) in made
-            made.add(step.path)
+            assert step.path not in created
+            assert str(PurePosixPath(step.path).parent) in created
+            created.add(step.path)
     assert {place for name in options for place in plan.OPTIONS[name].values()} == {
-        place for files in plan.OPTIONS.values() for place in files.values() if place in made
+        place for files in plan.OPTIONS.values() for place in files.values() if place in created
     }
 
 
-def test_owners_are_made_before_what_they_own() -> None:
+def test_users_are_created_before_their_files() -> None:
     there = {"root"}
     for step in steps():
         if isinstance(step, plan.Account):
@@ -48,7 +48,7 @@ def test_owners_are_made_before_what_they_own() -> None:
             assert {step.owner, step.group} <= there
 
 
-def test_units_are_installed_as_they_are_shipped_and_enabled_once() -> None:
+def test_units_are_installed_unchanged_and_enabled_once() -> None:
     files = {step.path: step.content for step in steps() if isinstance(step, plan.File)}
     for name, place in plan.SHIPPED.items():
         assert files[place] == shipped()[name]
@@ -59,13 +59,13 @@ def test_units_are_installed_as_they_are_shipped_and_enabled_once() -> None:
     }
 
 
-def test_every_unit_starts_the_program_with_the_configuration_that_are_installed() -> None:
+def test_every_unit_starts_the_installed_program_with_the_installed_configuration() -> None:
     for unit in plan.UNITS:
         assert f"{plan.PROGRAM} " in shipped()[unit].decode()
         assert f" -c {plan.CONFIGURATION}\n" in shipped()[unit].decode()
 
 
-def test_a_program_in_its_place_needs_no_link() -> None:
+def test_a_program_at_its_final_path_needs_no_link() -> None:
     assert plan.PROGRAM not in {
         step.path for step in steps(program=plan.PROGRAM) if not isinstance(step, plan.Account)
     }

@@ -1,4 +1,4 @@
-"""The questions on a real terminal: what is typed for the pin is never seen."""
+"""The questions on a real terminal; the typed pin is never shown."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class Terminal:
             os.execv(sys.executable, [sys.executable, "-c", code, *arguments])  # noqa: S606
 
     def answer(self, question: str, text: str) -> None:
-        """Wait for the words of a question, then type."""
+        """Wait for the text of a question, then type."""
         self.until(question)
         os.write(self._master, text.encode() + b"\n")
 
     def until(self, words: str) -> str:
-        """Wait for words that come after those waited for last; what was seen on the way to them."""
+        """Wait for text after the last match; return what came before it."""
         begun, ends = self._answered, time.monotonic() + WAIT_S
         while (at := self.seen.find(words, begun)) < 0:
             assert self._read(ends - time.monotonic()), self.seen
@@ -42,7 +42,7 @@ class Terminal:
         return self.seen[begun:at]
 
     def wait(self) -> int:
-        """Read to the end; the exit code."""
+        """Read to the end; return the exit code."""
         while self._read(WAIT_S):
             pass
         os.close(self._master)
@@ -81,7 +81,7 @@ def test_a_few_questions_make_a_configuration(image: Path) -> None:
     assert (found.can[0].port, found.can[0].protocol) == ("/dev/stagelog-can", "gvret")
 
 
-def test_what_the_options_say_is_not_asked(image: Path) -> None:
+def test_options_replace_questions(image: Path) -> None:
     terminal = Terminal(
         "--root", str(image), "--number", "7", "--gps-port", "/dev/ttyAMA0", "--can-port", ""
     )  # fmt: skip

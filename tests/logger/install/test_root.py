@@ -1,4 +1,4 @@
-"""An image cannot lead the installer out of itself, whatever its links say."""
+"""No link in an image leads the installer out of the image."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ UP = "../" * 40
 
 @pytest.fixture
 def outside(tmp_path: Path) -> Path:
-    """What must not be touched: a folder beside the image."""
+    """A folder beside the image, which must stay unchanged."""
     folder = tmp_path / "outside"
     folder.mkdir()
     (folder / "precious").write_text("untouched")
@@ -51,10 +51,10 @@ ATTACKS = [
 
 @pytest.mark.parametrize("kind", ["absolute", "relative"])
 @pytest.mark.parametrize("where", ATTACKS)
-def test_links_out_of_the_image_stay_in_it(
+def test_links_out_of_the_image_are_resolved_inside_it(
     image: Path, call: Call, outside: Path, where: str, kind: str
 ) -> None:
-    """The same link, as the image itself would follow it: the folder lies below the image's own root."""
+    """The image resolves the same link inside its own root."""
     link = image / where
     if link.is_dir():
         for folder, _, _ in os.walk(link, topdown=False):
@@ -70,7 +70,7 @@ def test_links_out_of_the_image_stay_in_it(
 
 
 def tree_of_untouched(outside: Path) -> dict[str, tuple[object, ...]]:
-    """What was outside at the start."""
+    """The content of `outside` at the start."""
     status = (outside / "precious").lstat()
     return {"precious": (0o100000, 0o644, status.st_uid, status.st_gid, b"untouched")}
 
@@ -90,7 +90,7 @@ def test_a_user_database_that_is_a_link_is_refused(
     assert tree(outside) == before
 
 
-def test_a_folder_that_holds_no_machine_is_refused_before_anything_is_done(image: Path, call: Call) -> None:
+def test_a_folder_without_a_system_is_refused_before_any_change(image: Path, call: Call) -> None:
     (image / "etc").rename(image / "not-etc")
     before = tree(image)
     with pytest.raises(ConfigurationError, match="not a machine image"):
@@ -130,7 +130,7 @@ def test_links_in_a_circle_are_an_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["relative", "/", "/x/.."])
-def test_what_is_no_file_of_the_machine_is_refused(tmp_path: Path, path: str) -> None:
+def test_special_files_are_refused(tmp_path: Path, path: str) -> None:
     with pytest.raises(LogError):
         Root(tmp_path).look(path)
 
@@ -141,12 +141,12 @@ targets = st.lists(st.sampled_from(["a", "b", "c", "..", "."]), min_size=1, max_
 
 @given(
     links=st.dictionaries(names, st.tuples(st.booleans(), targets), max_size=3),
-    asked=st.lists(st.sampled_from(["a", "b", "c", ".."]), min_size=1, max_size=5),
+    parts=st.lists(st.sampled_from(["a", "b", "c", ".."]), min_size=1, max_size=5),
 )
-def test_a_path_is_found_as_a_changed_root_would_find_it(
-    tmp_path_factory: pytest.TempPathFactory, links: dict[str, tuple[bool, list[str]]], asked: list[str]
+def test_paths_resolve_as_in_a_chroot(
+    tmp_path_factory: pytest.TempPathFactory, links: dict[str, tuple[bool, list[str]]], parts: list[str]
 ) -> None:
-    """The reference is the kernel: the same path, asked for by a process whose root is the image."""
+    """The reference is the kernel: a process whose root is the image opens the same path."""
     require_root()
     root = tmp_path_factory.mktemp("image")
     for name in "abc":
@@ -156,7 +156,7 @@ def test_a_path_is_found_as_a_changed_root_would_find_it(
         else:
             (root / name / "a").mkdir(parents=True)
             (root / name / "b").symlink_to("../../c")
-    path = "/" + "/".join(asked)
+    path = "/" + "/".join(parts)
     try:
         real: str | None = Root(root).real(path)
     except OSError:
@@ -168,7 +168,7 @@ def test_a_path_is_found_as_a_changed_root_would_find_it(
 
 
 def _inode_in_chroot(root: Path, path: str) -> int | None:
-    """The number of the file that the kernel finds at a path inside a changed root; None for none."""
+    """The inode at a path inside a changed root, by the kernel; None if there is none."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -184,7 +184,7 @@ def _inode_in_chroot(root: Path, path: str) -> int | None:
     return int(answer) if answer else None
 
 
-def test_files_replace_links_and_are_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_files_replace_links_atomically(tmp_path: Path) -> None:
     (tmp_path / "target").write_text("untouched")
     (tmp_path / "file").symlink_to("target")
     root = Root(tmp_path)
@@ -198,7 +198,7 @@ def test_files_replace_links_and_are_whole_or_not_at_all(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("left", ["file", "folder", "link"])
-def test_what_a_killed_attempt_left_is_taken_away_by_the_next(tmp_path: Path, left: str) -> None:
+def test_leftovers_of_a_killed_attempt_are_removed_by_the_next(tmp_path: Path, left: str) -> None:
     part = tmp_path / ".it.part"
     make: dict[str, Callable[[], None]] = {
         "file": part.touch, "folder": part.mkdir, "link": lambda: part.symlink_to("/etc/passwd")
@@ -218,7 +218,7 @@ def test_what_a_killed_attempt_left_is_taken_away_by_the_next(tmp_path: Path, le
         (Root(tmp_path).remove_folder if entry.kind == "folder" else Root(tmp_path).remove)("/it")
 
 
-def test_a_full_disk_is_an_error_of_the_path(tmp_path: Path) -> None:
+def test_a_full_disk_error_names_the_path(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", 1) as place:
         with filled(place), pytest.raises(OSError, match="No space left") as caught:
             Root(place).write("/it", bytes(100_000), 0o644, os.getuid(), os.getgid())

@@ -1,4 +1,4 @@
-"""Sticks to be plugged in: small file systems of their own, of every kind that can be had on this machine."""
+"""USB sticks: small file systems of every kind available on this machine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STICK_MB = 12
 
 @pytest.fixture
 def logs(tmp_path: Path) -> Path:
-    """The car's folder of logs."""
+    """The car's log directory."""
     folder = tmp_path / "logs"
     folder.mkdir()
     return folder
@@ -26,14 +26,14 @@ def logs(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def stick(tmp_path: Path) -> Iterator[Path]:
-    """A stick in memory."""
+    """A stick in a RAM disk."""
     with small_disk(tmp_path / "stick", STICK_MB) as place:
         yield place
 
 
 @contextmanager
 def image(path: Path, kind: str, *options: str, megabytes: int = STICK_MB) -> Iterator[str]:
-    """A stick's image, formatted, behind a loop device. Skips, with the reason, where that cannot be had."""
+    """A formatted image behind a loop device. Skips, with the reason, if that is unavailable."""
     formatter = shutil.which(f"mkfs.{kind}", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
     if formatter is None or os.geteuid() != 0:
         pytest.skip(f"needs root and mkfs.{kind}")
@@ -54,7 +54,7 @@ def image(path: Path, kind: str, *options: str, megabytes: int = STICK_MB) -> It
 
 @contextmanager
 def plugged(place: Path, kind: str) -> Iterator[Path]:
-    """A stick of a kind, mounted as the service mounts it; exFAT by its FUSE program where the kernel has none."""
+    """A stick of a given file system, mounted as the service mounts it; exFAT by FUSE if the kernel lacks it."""
     options = ["-o", "uid=0,gid=0,umask=0077"] if kind != "ext4" else []
     place.mkdir()
     with image(place.with_suffix(".img"), kind) as device:

@@ -1,4 +1,4 @@
-"""Logs onto real small file systems: whole or not at all, and delivered only when they are there."""
+"""Delivery of logs to real small file systems: complete or not at all, and counted only when stored."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.logger.transfer.logs_made import being_recorded, closed, content, lar
 
 
 def quiet(_: str) -> None:
-    """Nobody listens."""
+    """Ignore the progress."""
 
 
 def names(stick: Path) -> set[str]:
@@ -36,15 +36,15 @@ def names(stick: Path) -> set[str]:
 
 
 def is_delivered(logs: Path) -> dict[str, bool]:
-    """What retention would say of each log."""
+    """Whether retention counts each log as delivered."""
     return {stored.path.name: stored.is_delivered for stored in LogDirectory(logs).survey(delivered([logs]))}
 
 
-def test_all_logs_are_copied_verified_and_noted(logs: Path, stick: Path) -> None:
+def test_all_logs_are_copied_verified_and_recorded_in_the_ledger(logs: Path, stick: Path) -> None:
     for name in ("a-001.db", "b-001.db"):
         closed(logs / name)
-    told: list[str] = []
-    outcomes = deliver(logs, stick, told.append)
+    messages: list[str] = []
+    outcomes = deliver(logs, stick, messages.append)
     assert [(outcome.ok, "whole" in outcome.text) for outcome in outcomes] == [(True, True)] * 2
     assert names(stick) == {"a-001.db", "b-001.db"}
     for path in (stick / FOLDER).iterdir():
@@ -53,10 +53,10 @@ def test_all_logs_are_copied_verified_and_noted(logs: Path, stick: Path) -> None
         assert noted.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
         assert noted.size == path.stat().st_size
     assert is_delivered(logs) == {"a-001.db": True, "b-001.db": True}
-    assert told[0].startswith("1 of 2: ") and told[-1].endswith(".db, 100%")
+    assert messages[0].startswith("1 of 2: ") and messages[-1].endswith(".db, 100%")
 
 
-def test_the_second_time_only_what_is_new_or_grew(logs: Path, stick: Path) -> None:
+def test_a_second_delivery_copies_only_new_or_longer_logs(logs: Path, stick: Path) -> None:
     closed(logs / "a-001.db")
     with being_recorded(logs / "b-001.db") as log:
         deliver(logs, stick, quiet)
@@ -69,7 +69,7 @@ def test_the_second_time_only_what_is_new_or_grew(logs: Path, stick: Path) -> No
         assert is_delivered(logs)["b-001.db"]
 
 
-def test_another_stick_gets_what_was_delivered_before_only_on_request(logs: Path, stick: Path) -> None:
+def test_another_stick_gets_delivered_logs_only_on_request(logs: Path, stick: Path) -> None:
     closed(logs / "a-001.db")
     deliver(logs, stick, quiet)
     shutil.rmtree(stick / FOLDER)
@@ -78,8 +78,8 @@ def test_another_stick_gets_what_was_delivered_before_only_on_request(logs: Path
     assert deliver(logs, stick, quiet, every=True) == []
 
 
-def test_another_log_of_that_name_is_left_alone(logs: Path, stick: Path) -> None:
-    """The same stage in another car, or the demonstration of yesterday."""
+def test_a_different_log_of_the_same_name_is_kept(logs: Path, stick: Path) -> None:
+    """The same stage in another car, or yesterday's demonstration."""
     (stick / FOLDER).mkdir()
     theirs = closed(stick / FOLDER / "a-001.db", boot_id="theirs")
     before = theirs.read_bytes()
@@ -92,8 +92,8 @@ def test_another_log_of_that_name_is_left_alone(logs: Path, stick: Path) -> None
     assert deliver(logs, stick, quiet, every=True) == []
 
 
-def test_a_longer_log_on_the_stick_is_not_replaced_by_a_shorter_one(logs: Path, stick: Path) -> None:
-    """A card that was put back to what it was last week."""
+def test_a_shorter_log_never_replaces_a_longer_one(logs: Path, stick: Path) -> None:
+    """A card restored to last week's state."""
     with being_recorded(logs / "a-001.db") as log:
         early = logs.parent / "early"
         shutil.copytree(logs, early)
@@ -105,7 +105,7 @@ def test_a_longer_log_on_the_stick_is_not_replaced_by_a_shorter_one(logs: Path, 
     assert (stick / FOLDER / "a-001.db").read_bytes() == before
 
 
-def test_a_damaged_log_is_copied_as_it_is_and_never_counts(logs: Path, stick: Path) -> None:
+def test_a_damaged_log_is_copied_byte_for_byte_and_never_counts_as_delivered(logs: Path, stick: Path) -> None:
     path = closed(logs / "a-001.db", 20_000)
     with path.open("r+b") as file:
         file.seek(path.stat().st_size // 2)
@@ -115,14 +115,16 @@ def test_a_damaged_log_is_copied_as_it_is_and_never_counts(logs: Path, stick: Pa
     assert names(stick) == {"a-001.db" + DAMAGED_TAIL}
     assert (stick / FOLDER / ("a-001.db" + DAMAGED_TAIL)).read_bytes() == path.read_bytes()
     assert not ledger.read(logs)
-    assert deliver(logs, stick, quiet) == deliver(logs, stick, quiet, every=True) == [], "once is enough"
+    assert deliver(logs, stick, quiet) == deliver(logs, stick, quiet, every=True) == [], (
+        "one delivery is enough"
+    )
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("INSERT INTO frame SELECT * FROM frame LIMIT 1")
     assert [outcome.name for outcome in deliver(logs, stick, quiet)] == ["a-001.db"], "it has grown"
 
 
-def test_what_was_set_aside_is_copied_as_it_is(logs: Path, stick: Path) -> None:
-    """The morning's log: SQLite makes nothing of it, and its newest rows are in its write-ahead log."""
+def test_a_quarantined_log_is_copied_byte_for_byte(logs: Path, stick: Path) -> None:
+    """A log that SQLite cannot read, with its newest rows in the write-ahead log."""
     with being_recorded(logs / "a-001.db"):
         shutil.copytree(logs, logs.parent / "cut")
     logs = logs.parent / "cut"
@@ -142,7 +144,7 @@ def test_what_was_set_aside_is_copied_as_it_is(logs: Path, stick: Path) -> None:
     assert not ledger.read(logs)
 
 
-def test_a_file_in_the_place_of_the_folder_is_said(logs: Path, stick: Path) -> None:
+def test_a_file_in_place_of_the_folder_is_reported(logs: Path, stick: Path) -> None:
     closed(logs / "a-001.db")
     (stick / FOLDER).touch()
     with pytest.raises(DeviceError, match=f"a file named {FOLDER} .* remove it"):
@@ -154,8 +156,8 @@ def test_a_file_in_the_place_of_the_folder_is_said(logs: Path, stick: Path) -> N
 
 
 @pytest.mark.parametrize("kind", ["ext4", "exfat", "vfat"])
-def test_file_systems_as_sold(logs: Path, tmp_path: Path, kind: str) -> None:
-    """With no owners and no permission bits; grown over what is there, then full, then with room again."""
+def test_common_stick_file_systems_work(logs: Path, tmp_path: Path, kind: str) -> None:
+    """Without owners and permission bits: a longer log, then a full stick, then free space again."""
     with plugged(tmp_path / "stick", kind) as stick:
         with being_recorded(logs / "a-001.db") as log:
             deliver(logs, stick, quiet)
@@ -170,7 +172,7 @@ def test_file_systems_as_sold(logs: Path, tmp_path: Path, kind: str) -> None:
         assert verify(stick / FOLDER / "a-001.db") == []
 
 
-def test_what_does_not_fit_leaves_room_for_what_does(logs: Path, stick: Path) -> None:
+def test_a_log_that_does_not_fit_leaves_room_for_smaller_ones(logs: Path, stick: Path) -> None:
     closed(logs / "a-001.db")
     large(logs / "b-001.db", STICK_MB + 4)
     found = {outcome.name: outcome.ok for outcome in deliver(logs, stick, quiet)}
@@ -178,7 +180,7 @@ def test_what_does_not_fit_leaves_room_for_what_does(logs: Path, stick: Path) ->
     assert is_delivered(logs) == found
 
 
-def test_a_full_stick_is_said_and_holds_nothing_half(logs: Path, stick: Path) -> None:
+def test_a_full_stick_is_reported_and_holds_no_partial_log(logs: Path, stick: Path) -> None:
     closed(logs / "a-001.db")
     with filled(stick), pytest.raises(DeviceError, match="full"):
         deliver(logs, stick, quiet)
@@ -186,8 +188,8 @@ def test_a_full_stick_is_said_and_holds_nothing_half(logs: Path, stick: Path) ->
     assert [outcome.ok for outcome in deliver(logs, stick, quiet)] == [True]
 
 
-def test_a_stick_that_fills_up_meanwhile(logs: Path, stick: Path) -> None:
-    """Somebody else writes to it; what comes of the log is said, and nothing half is left."""
+def test_a_stick_that_fills_up_during_the_copy_holds_no_partial_log(logs: Path, stick: Path) -> None:
+    """Another program fills it; the outcome is reported, and no partial file is left."""
     large(logs / "a-001.db", 4)
     filler = stick / "filler"
 
@@ -203,7 +205,7 @@ def test_a_stick_that_fills_up_meanwhile(logs: Path, stick: Path) -> None:
     assert [outcome.ok for outcome in deliver(logs, stick, quiet)] == [True]
 
 
-def test_a_write_protected_stick_is_said(logs: Path, stick: Path) -> None:
+def test_a_write_protected_stick_is_reported(logs: Path, stick: Path) -> None:
     closed(logs / "a-001.db")
     subprocess.run(["mount", "-o", "remount,ro", str(stick)], check=True)
     with pytest.raises(DeviceError, match="write-protected"):
@@ -212,24 +214,24 @@ def test_a_write_protected_stick_is_said(logs: Path, stick: Path) -> None:
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.8, 1.0])
-def test_pulled_at_any_moment_nothing_counts_that_is_not_there(
+def test_after_a_pull_at_any_moment_only_complete_logs_count(
     logs: Path, tmp_path: Path, share: float
 ) -> None:
-    """Unmounted by force, so that every name on it is gone at once."""
+    """Unmounted by force, so that all of its files vanish together."""
     large(logs / "a-001.db", 3)
     with plugged(tmp_path / "stick", "ext4") as stick:
 
-        def pull(said: str) -> None:
-            if float(said.rpartition(" ")[2].rstrip("%")) >= 100 * share:
+        def pull(text: str) -> None:
+            if float(text.rpartition(" ")[2].rstrip("%")) >= 100 * share:
                 subprocess.run(["umount", "-l", str(stick)], check=False, capture_output=True)
 
         with pytest.raises(DeviceError, match="pulled"):
             deliver(logs, stick, pull)
-        assert not ledger.read(logs), "it may not be removed from the car"
-        assert not (stick / FOLDER).exists(), "nothing was written into the folder under the stick"
+        assert not ledger.read(logs), "the log must stay in the car"
+        assert not (stick / FOLDER).exists(), "nothing was written below the mount point"
 
 
-def test_the_rest_of_a_pulled_copy_is_cleared_away(logs: Path, stick: Path) -> None:
+def test_the_partial_file_of_a_pulled_copy_is_removed(logs: Path, stick: Path) -> None:
     (stick / FOLDER).mkdir()
     (stick / FOLDER / ".a-001.db.part").write_bytes(b"half")
     closed(logs / "a-001.db")
@@ -237,8 +239,8 @@ def test_the_rest_of_a_pulled_copy_is_cleared_away(logs: Path, stick: Path) -> N
     assert names(stick) == {"a-001.db"}
 
 
-def test_a_stick_that_forgets_is_found_out(logs: Path, stick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Counterfeit sticks take everything and keep the first megabytes; here one forgets before it is read back."""
+def test_a_counterfeit_stick_is_detected(logs: Path, stick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counterfeit sticks accept everything and keep the first megabytes; this one loses data before it is read back."""
     closed(logs / "a-001.db")
     right = digest_of
 
@@ -254,8 +256,8 @@ def test_a_stick_that_forgets_is_found_out(logs: Path, stick: Path, monkeypatch:
     assert names(stick) == set() and not ledger.read(logs)
 
 
-def test_a_link_on_the_stick_leads_nowhere(logs: Path, stick: Path) -> None:
-    """A stick made to have the car overwrite its own log."""
+def test_links_on_the_stick_are_not_followed(logs: Path, stick: Path) -> None:
+    """A stick made to let the car overwrite its own log."""
     log = closed(logs / "a-001.db")
     before = log.read_bytes()
     (stick / FOLDER).symlink_to(logs)
@@ -270,21 +272,21 @@ def test_a_link_on_the_stick_leads_nowhere(logs: Path, stick: Path) -> None:
     assert not (stick / FOLDER / "a-001.db").is_symlink()
 
 
-def test_a_name_that_is_no_text_is_a_name(logs: Path, stick: Path) -> None:
-    """A card that was repaired by hand; its progress text goes to the page and into the log."""
+def test_a_name_that_is_not_utf_8_is_copied(logs: Path, stick: Path) -> None:
+    """A card repaired by hand; the progress text goes to the page and into the log."""
     closed(logs / os.fsdecode(b"\xff\xfe\n.db"))
     closed(logs / "a-001.db")
-    told: list[str] = []
-    outcomes = {outcome.name: outcome.ok for outcome in deliver(logs, stick, told.append)}
+    messages: list[str] = []
+    outcomes = {outcome.name: outcome.ok for outcome in deliver(logs, stick, messages.append)}
     assert outcomes == {"a-001.db": True, "\ufffd\ufffd\ufffd.db": True}
-    assert all(text.isprintable() for text in told)
+    assert all(text.isprintable() for text in messages)
     assert names(stick) == {"a-001.db", os.fsdecode(b"\xff\xfe\n.db")}
     assert set(is_delivered(logs).values()) == {True}
     assert deliver(logs, stick, quiet) == []
 
 
-def test_what_is_no_file_holds_up_no_log(logs: Path, stick: Path) -> None:
-    """A card after a check of its file system: a link to itself, a folder, a pipe of a log's name."""
+def test_special_files_delay_no_log(logs: Path, stick: Path) -> None:
+    """After a file system check: a link to itself, a folder, and a pipe with names of logs."""
     closed(logs / "a-001.db")
     (logs / "loop.db").symlink_to("loop.db")
     (logs / "folder.db").mkdir()
@@ -292,7 +294,7 @@ def test_what_is_no_file_holds_up_no_log(logs: Path, stick: Path) -> None:
     assert [(outcome.name, outcome.ok) for outcome in deliver(logs, stick, quiet)] == [("a-001.db", True)]
 
 
-def test_a_ledger_that_cannot_be_written_is_said(logs: Path, stick: Path) -> None:
+def test_an_unwritable_ledger_is_reported(logs: Path, stick: Path) -> None:
     closed(logs / "a-001.db")
     (logs / ledger.FILE).mkdir()
     (outcome,) = deliver(logs, stick, quiet)

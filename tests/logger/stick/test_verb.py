@@ -1,4 +1,4 @@
-"""`stagelog stick` as a program, beside a recorder that records: messages, exit codes, what the crew is told."""
+"""`stagelog stick` as a program beside a running recorder: messages, exit codes, the state shown to the crew."""
 
 from __future__ import annotations
 
@@ -43,16 +43,16 @@ def configured(folder: Path, port: str = "/dev/null") -> Path:
 
 
 def shown(live_socket: Path) -> dict[str, Any]:
-    """The stick's group in the next snapshot."""
+    """The group `stick` of the next snapshot."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.settimeout(60)
         listener.connect(str(live_socket))
-        said: dict[str, Any] = json.loads(listener.makefile().readline())["stick"]
-        return said
+        state: dict[str, Any] = json.loads(listener.makefile().readline())["stick"]
+        return state
 
 
-def test_while_a_recorder_records(tmp_path: Path, stick: Path) -> None:
-    """The present log is on the stick, the recorder goes on, and its log and its page tell of it."""
+def test_delivery_while_a_recorder_writes(tmp_path: Path, stick: Path) -> None:
+    """The open log is on the stick, the recorder continues, and its log and page report the delivery."""
     log = tmp_path / "logs" / "drive-001.db"
     with NumberedBus() as bus, recording(configured(tmp_path, bus.port)) as process:
         until(has_rows(log, 500), 30)
@@ -60,8 +60,8 @@ def test_while_a_recorder_records(tmp_path: Path, stick: Path) -> None:
         assert (done.returncode, done.stderr) == (0, "")
         assert done.stdout.splitlines()[-1].startswith("1 log copied")
         assert verify(stick / FOLDER / log.name) == []
-        said = shown(tmp_path / "live.sock")
-        assert (said["state"], said["detail"]) == ("copied", done.stdout.splitlines()[-1])
+        state = shown(tmp_path / "live.sock")
+        assert (state["state"], state["detail"]) == ("copied", done.stdout.splitlines()[-1])
         before = query(log, "SELECT count(*) FROM frame")[0][0]
         until(lambda: int(str(query(log, "SELECT count(*) FROM frame")[0][0])) > int(str(before)), 10)
         stop(process)
@@ -72,7 +72,7 @@ def test_while_a_recorder_records(tmp_path: Path, stick: Path) -> None:
     assert states == ["copying", "copied"]
 
 
-def test_without_a_recorder(logs: Path, tmp_path: Path, stick: Path) -> None:
+def test_delivery_without_a_recorder(logs: Path, tmp_path: Path, stick: Path) -> None:
     closed(logs / "a-001.db")
     config = configured(tmp_path)
     assert stick_verb(stick, "-c", config).returncode == 0
@@ -80,7 +80,7 @@ def test_without_a_recorder(logs: Path, tmp_path: Path, stick: Path) -> None:
     assert (again.returncode, again.stdout) == (0, "nothing new\n")
 
 
-def test_wrong_places_are_said_in_a_line(logs: Path, tmp_path: Path, stick: Path) -> None:
+def test_wrong_paths_are_one_line_errors(logs: Path, tmp_path: Path, stick: Path) -> None:
     closed(logs / "a-001.db")
     config = configured(tmp_path)
     same = stick_verb(tmp_path, "-c", config)
@@ -91,7 +91,7 @@ def test_wrong_places_are_said_in_a_line(logs: Path, tmp_path: Path, stick: Path
     assert stick_verb("-c", config).returncode == 2
 
 
-def test_what_is_wrong_with_one_log_is_exit_1(logs: Path, tmp_path: Path, stick: Path) -> None:
+def test_a_failure_of_one_log_is_exit_1(logs: Path, tmp_path: Path, stick: Path) -> None:
     path = closed(logs / "a-001.db", 20_000)
     closed(logs / "b-001.db")
     with path.open("r+b") as file:
@@ -102,7 +102,7 @@ def test_what_is_wrong_with_one_log_is_exit_1(logs: Path, tmp_path: Path, stick:
     assert done.stdout.splitlines()[-1].startswith("1 of 2 logs delivered; a-001.db: is damaged")
 
 
-def test_news_that_are_old_say_so() -> None:
+def test_an_old_state_shows_its_age() -> None:
     news = StickNews()
     assert news.snapshot(0)["state"] is None
     assert news.take(S, {"state": "copying", "detail": "1 of 2"})
@@ -119,39 +119,39 @@ def test_news_that_are_old_say_so() -> None:
 json_values = st.none() | st.booleans() | st.integers() | st.text(max_size=400) | st.sampled_from(STATES)
 
 
-def test_a_stick_that_is_full_of_logs_and_still_mounted_is_no_failure() -> None:
-    """By hand nobody says more than that."""
+def test_a_full_stick_that_stays_mounted_is_not_a_failure() -> None:
+    """`stagelog stick` by hand reports no more than that."""
     news = StickNews()
     news.take(0, {"state": "copied", "detail": "2 logs copied, 8 MB"})
-    said = news.snapshot(SILENT_US + S)
-    assert said["state"] == "copied"
-    assert said["detail"] == "2 logs copied, 8 MB; still mounted: unmount it before you unplug it"
+    state = news.snapshot(SILENT_US + S)
+    assert state["state"] == "copied"
+    assert state["detail"] == "2 logs copied, 8 MB; still mounted: unmount it before you unplug it"
 
 
 @given(st.dictionaries(st.sampled_from(["state", "detail", "id", "x"]), json_values))
-def test_what_anybody_says_on_the_socket_is_checked(said: dict[str, Any]) -> None:
+def test_messages_on_the_socket_are_checked(message: dict[str, Any]) -> None:
     news = StickNews()
     try:
-        news.take(S, said)
+        news.take(S, message)
     except ValueError as refusal:
         assert "\n" not in str(refusal)
     else:
-        assert said["state"] in STATES and len(news.snapshot(S)["detail"]) <= 300
+        assert message["state"] in STATES and len(news.snapshot(S)["detail"]) <= 300
 
 
 @pytest.mark.parametrize("answer", [b"", b"nothing\n", b"[]\n" * 3, b'{"answer":"stick"}\n', b"x" * 100_000])
-def test_whoever_is_at_the_socket_holds_nothing_up(tmp_path: Path, answer: bytes) -> None:
+def test_a_silent_peer_on_the_socket_delays_nothing(tmp_path: Path, answer: bytes) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other:
         other.bind(str(tmp_path / "live.sock"))
         other.listen()
         other.settimeout(60)
 
-        def say() -> None:
+        def send() -> None:
             connection, _ = other.accept()
             with connection:
                 connection.sendall(answer)
 
-        thread = threading.Thread(target=say)
+        thread = threading.Thread(target=send)
         thread.start()
         assert not StatusClient(tmp_path / "live.sock").send("done", "x")
         thread.join()
