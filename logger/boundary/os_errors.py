@@ -20,6 +20,9 @@ _HINTS = {
     errno.EACCES: "check its permissions",
     errno.EPERM: "check its permissions",
     errno.ENOENT: "check its name and its folder",
+    errno.EISDIR: "name a file, not a folder",
+    errno.ENOTDIR: "a file has the name of its folder: choose another folder",
+    errno.EEXIST: "a file has the name of its folder: choose another folder",
     errno.EIO: "check the disk; `dmesg` has details",
 }
 
@@ -32,6 +35,11 @@ def line_of(error: OSError | StagelogError) -> str:
     where = f"{_shown(error.filename)}: " if error.filename else ""
     hint = _HINTS.get(error.errno or 0, "")
     return f"{where}{what}{'; ' if hint else ''}{hint}"
+
+
+def hint_for(error: OSError, otherwise: str) -> str:
+    """How to fix an error in reading a file; `otherwise` where a name that does not exist is the likely reason."""
+    return otherwise if error.errno == errno.ENOENT else _HINTS.get(error.errno or 0, otherwise)
 
 
 @contextmanager

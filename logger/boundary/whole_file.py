@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from firmware_bridge.errors import InUseError, LogError
+from logger.boundary.file_kind import other_kind
 from logger.boundary.os_errors import named
 
 PART_TAIL = ".part"
@@ -34,8 +35,9 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     """A stream whose bytes become the file `path` if the body ends without an error.
 
     Follows a link, and keeps the mode of an existing file. Writes directly to a device or a pipe. Raises OSError with
-    the name of `path`, InUseError while another program writes the same file.
+    the name of `path`, InUseError while another program writes the same file, LogError for the name of a log.
     """
+    require_writable(path)
     target = Path(os.path.realpath(path))
     part = target.with_name(target.name + PART_TAIL)
     with named(path, part):
@@ -49,6 +51,29 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
             with suppress(FileNotFoundError):
                 os.fchmod(descriptor, stat.S_IMODE(target.stat().st_mode))
             put_in_place(part, target)
+
+
+def require_writable(path: Path, source: Path | None = None) -> None:
+    """Raise unless `path` can become a file: called before the work whose result is written there.
+
+    Raises OSError if its folder does not exist or it is a folder, LogError if a log has this name (a log is never
+    replaced by a file made of it) or if it is the `source` itself.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not path.parent.is_dir():
+        number = errno.ENOTDIR if path.parent.exists() else errno.ENOENT
+        raise OSError(number, os.strerror(number), str(path))
+    if not os.access(path.parent, os.W_OK) and not path.exists():
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+    if not path.is_file():
+        return
+    hint = "choose another name for the output"
+    if source is not None and source.exists() and path.samefile(source):
+        raise LogError("this is the input: it is not overwritten", where=str(path), hint=hint)
+    kind = other_kind(path)
+    if kind is not None and kind.kind == "log":
+        raise LogError("a log has this name: it is not overwritten", where=str(path), hint=hint)
 
 
 def write_whole(path: Path, text: str) -> None:

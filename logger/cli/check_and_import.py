@@ -8,14 +8,15 @@ from typing import Any
 
 import click
 
-from firmware_bridge.errors import ConfigurationError
+from firmware_bridge.errors import ConfigurationError, StagelogError
+from logger.boundary.file_kind import other_kind
 from logger.boundary.json_option import json_option
 from logger.boundary.terminal import echo, echo_json
-from logger.boundary.whole_file import write_whole
+from logger.boundary.whole_file import require_writable, write_whole
 from logger.config.discovery import choose
 
 EXIT_FOUND_WRONG = 1
-_PATH = click.Path(path_type=Path)
+_PATH = click.Path(path_type=Path, readable=False)  # the reader reports it, with a hint
 _LINE = re.compile(r"(?P<file>.+?):(?P<line>\d+)(:\d+)?", re.DOTALL)
 """The place of an error with a line, and perhaps a column."""
 
@@ -67,8 +68,17 @@ def _error(problem: ConfigurationError) -> dict[str, Any]:
     }
 
 
+def _present(_context: click.Context, _argument: click.Parameter, route: Path) -> Path:
+    """Refuse a route that does not exist before click misses the output."""
+    if not route.exists():
+        raise ConfigurationError(
+            "cannot be read: No such file or directory", where=str(route), hint="check its name"
+        )
+    return route
+
+
 @click.command(name="import")
-@click.argument("route", type=_PATH)
+@click.argument("route", type=_PATH, callback=_present)
 @click.option(
     "-o", "--output", type=_PATH, required=True, help="Itinerary file to write, such as stage.toml."
 )
@@ -85,13 +95,20 @@ def import_(route: Path, output: Path) -> None:
 
     try:
         require_file(route)
+        if (other := other_kind(route, "gpx", "text")) is not None:
+            hint = "give an OpenRally GPX file, or the GPX file of a route"
+            raise ConfigurationError(f"not a GPX file but {other.name}", where=str(route), hint=hint)
+        require_writable(output, route)
         with route.open("rb") as stream:
             text, warnings = import_route(stream, str(route))
     except OSError as error:
+        if isinstance(error, StagelogError) or error.filename != str(route):
+            raise
         raise ConfigurationError(
             f"cannot be read: {error.strerror}", where=str(route), hint="check its name"
         ) from error
     for warning in warnings:
         echo(f"{route}: {warning}", err=True)
     write_whole(output, text)
-    echo(f"{output}: written; {len(warnings)} warnings; check it with `stagelog check {output}`")
+    count = "1 warning" if len(warnings) == 1 else f"{len(warnings)} warnings"
+    echo(f"{output}: written; {count}; check it with `stagelog check {output}`")

@@ -11,11 +11,14 @@ from pathlib import Path
 
 from firmware_bridge.errors import ConfigurationError
 from firmware_bridge.printable import marked
+from logger.boundary.file_kind import other_kind
+from logger.boundary.os_errors import hint_for
 
 MAX_BYTES = 1 << 25
 """32 MB: more than any file written for a configuration."""
 
 
+_CHECK_NAME = "check its name"
 PIPE_S = 2.0
 """A pipe that is silent for this long has no writer."""
 
@@ -46,11 +49,15 @@ def read_dbcs(paths: Iterable[Path]) -> dict[str, str]:
     return texts
 
 
-def read_text(path: Path, hint: str = "check its name") -> str:
+def read_text(path: Path, hint: str = _CHECK_NAME) -> str:
     """A UTF-8 text file. Raises ConfigurationError, with `hint` if the file cannot be read."""
     data = read_bytes(path, hint)
+    if (other := other_kind(path, "toml", "text")) is not None:
+        raise ConfigurationError(
+            f"this is {other.name}", where=str(path), hint=other.hint if hint == _CHECK_NAME else hint
+        )
     try:
-        return data.decode("utf-8")
+        return data.decode("utf-8-sig")  # Windows' editor writes a mark at the beginning
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise ConfigurationError(
@@ -58,7 +65,7 @@ def read_text(path: Path, hint: str = "check its name") -> str:
         ) from error
 
 
-def read_bytes(path: Path, hint: str = "check its name") -> bytes:
+def read_bytes(path: Path, hint: str = _CHECK_NAME) -> bytes:
     """A whole file, up to `MAX_BYTES`. Raises ConfigurationError."""
     try:
         with open(path, "rb", opener=_open_nonblocking) as file:
@@ -66,7 +73,9 @@ def read_bytes(path: Path, hint: str = "check its name") -> bytes:
             data = file.read(MAX_BYTES + 1) if is_file else _read_pipe(file.fileno())
     except OSError as error:
         hint = _HINTS.get(error.errno or 0, hint)
-        raise UnreadableError(f"cannot be read: {error.strerror}", where=str(path), hint=hint) from error
+        raise UnreadableError(
+            f"cannot be read: {error.strerror}", where=str(path), hint=hint_for(error, hint)
+        ) from error
     if len(data) > MAX_BYTES:
         what = f"over {MAX_BYTES >> 20} MB"
         raise ConfigurationError(what, where=str(path), hint="check that this is the right file")

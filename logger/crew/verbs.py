@@ -9,7 +9,7 @@ import click
 
 from logger.config.discovery import choose, config_option, find, report
 
-_PATH = click.Path(path_type=Path)
+_PATH = click.Path(path_type=Path, readable=False)  # the reader reports it, with a hint
 _compliance = click.option(
     "--compliance/--no-compliance",
     default=None,

@@ -15,7 +15,7 @@ from pathlib import Path
 from firmware_bridge.errors import ConfigurationError
 from firmware_bridge.virtual.drive import Drive
 from firmware_bridge.virtual.traffic import DEMO_DBC
-from logger.config.input_files import read_text
+from logger.config.input_files import UnreadableError, read_text
 from logger.demo import planning
 from logger.demo.planning import Orders, Overspeed, Plan
 from logger.stage.itinerary import Itinerary, load
@@ -78,7 +78,7 @@ def find(name: str) -> BuiltInStage:
         return stage(name)
     try:
         text = read_text(Path(name))
-    except ConfigurationError as error:
+    except UnreadableError as error:
         hint = f"give the path of an itinerary, or one of {', '.join(STAGES)}"
         raise ConfigurationError(
             "neither a built-in stage nor a readable itinerary", where=name, hint=hint

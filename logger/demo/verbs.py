@@ -14,7 +14,7 @@ from logger.boundary.terminal import LiveLine, echo, progress_bar
 if TYPE_CHECKING:
     from logger.recorder.daemon import RecorderStatus
 
-_PATH = click.Path(path_type=Path)
+_PATH = click.Path(path_type=Path, readable=False)  # the reader reports it, with a hint
 
 
 @click.command(name="simulate")

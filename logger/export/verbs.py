@@ -10,12 +10,13 @@ from typing import Any, BinaryIO
 
 import click
 
+from firmware_bridge.errors import LogError
 from logger.boundary.os_errors import named
-from logger.boundary.terminal import output_bytes, progress_bar
-from logger.boundary.whole_file import whole_file
+from logger.boundary.terminal import echo, output_bytes, progress_bar
+from logger.boundary.whole_file import require_writable, whole_file
 from logger.export import formats
 
-_PATH = click.Path(path_type=Path)
+_PATH = click.Path(path_type=Path, readable=False)  # the reader reports it, with a hint
 
 
 def _moment(_context: click.Context, _option: click.Parameter, text: str | None) -> Any:
@@ -29,17 +30,26 @@ def _moment(_context: click.Context, _option: click.Parameter, text: str | None)
         ) from error
 
 
+def _present(_context: click.Context, _argument: click.Parameter, log: Path) -> Path:
+    """Refuse a log that does not exist before click misses the format."""
+    if not log.exists():
+        raise LogError(
+            "no such log", where=str(log), hint="run `stagelog logs DIR` to list the logs in a folder"
+        )
+    return log
+
+
 def _file(_context: click.Context, _option: click.Parameter, path: Path | None) -> Path | None:
     """None for the standard output, which other programs call "-" too."""
     return None if path == Path("-") else path
 
 
 @click.command(name="export")
-@click.argument("log", type=_PATH)
+@click.argument("log", type=_PATH, callback=_present)
 @click.option(
     "--format",
     "format_name",
-    type=click.Choice(tuple(formats.FORMATS)),
+    type=click.Choice(tuple(formats.FORMATS), case_sensitive=False),
     required=True,
     help="Output format.",
 )
@@ -91,6 +101,8 @@ def export(
         raise click.UsageError("--frames and --signals exclude each other: choose one")
     if output is None and sys.stdout.isatty() and format_name in {"parquet", "blf", "mf4"}:
         raise click.UsageError(f"{format_name} is binary and not written to a terminal: name a file with -o")
+    if output is not None:
+        require_writable(output, log)
     if format_name == "openrally" and log.suffix.lower() == ".toml":
         with _destination(output) as stream:
             stream.write(write(itinerary.load(read_text(log), str(log))))
@@ -110,6 +122,8 @@ def _destination(output: Path | None) -> Iterator[BinaryIO]:
     if output is not None:
         with whole_file(output) as stream:
             yield stream
+        size = f"{output.stat().st_size / 1e6:.1f} MB" if output.is_file() else "written"
+        echo(f"{output}: {size}", err=True)
         return
     with named("standard output"):
         stream = output_bytes()

@@ -13,7 +13,7 @@ from firmware_bridge.errors import ConfigurationError, StagelogError
 from logger.boundary.os_errors import FULL, line_of
 from logger.boundary.terminal import echo, echo_json, print_tables, progress_bar
 
-_PATH = click.Path(path_type=Path)
+_PATH = click.Path(path_type=Path, readable=False)  # the reader reports it, with a hint
 _store = click.option(
     "--store",
     "url",

@@ -18,6 +18,8 @@ from pathlib import Path
 
 from firmware_bridge.errors import LogError, StagelogError
 from firmware_bridge.printable import printable
+from logger.boundary.file_kind import other_kind
+from logger.boundary.os_errors import hint_for
 from logger.logfile import schema
 from logger.logfile.columns import COLUMNS, strange_values
 
@@ -51,6 +53,13 @@ _SCHEMA_LIMITS = (
     sqlite3.SQLITE_LIMIT_COMPOUND_SELECT,
 )
 """Limits that hold while SQLite reads a schema, which it does before we can compare it."""
+
+
+_MALFORMED = "database disk image is malformed"
+"""SQLite's message for a page that contradicts another one (sqlite3ErrStr, SQLITE_CORRUPT)."""
+
+
+VERIFY_HINT = "run `stagelog verify` to see what is readable"
 
 
 class Budget:
@@ -90,9 +99,7 @@ class Budget:
 @contextmanager
 def open_log_readonly(path: Path) -> Iterator[sqlite3.Connection]:
     """Open a log read-only. Raises LogError if the file is missing, is not a log of ours, or is too new."""
-    if not path.is_file():
-        what = "this is a folder" if path.is_dir() else "no such log"
-        raise LogError(what, where=str(path), hint="run `stagelog logs DIR` to list the logs in a folder")
+    require_log_file(path)
     if (odd := odd_neighbour(path)) is not None:
         what = f"{odd.name} beside it is not a regular file"
         raise LogError(what, where=str(path), hint="remove it, or copy the log alone and read the copy")
@@ -100,13 +107,26 @@ def open_log_readonly(path: Path) -> Iterator[sqlite3.Connection]:
         connection = connect_readonly(path)
     except sqlite3.Error as error:
         raise LogError(f"cannot be opened: {error}", where=str(path), hint="check its permissions") from error
-    hint = "run `stagelog verify` to see what is readable"
-    with closing(connection), as_log_errors(path, hint), budgeted(connection, path):
+    with closing(connection), as_log_errors(path, VERIFY_HINT), budgeted(connection, path):
         harden(connection)
         schema.require_ours(connection)
         _require_begun(connection)
         require_pages(connection, path)
         yield connection
+
+
+def require_log_file(path: Path) -> None:
+    """Raise LogError for a name without a file, a folder, and a file that is recognised as something else."""
+    if not path.is_file():
+        what = "this is a folder" if path.is_dir() else "no such log"
+        raise LogError(what, where=str(path), hint="run `stagelog logs DIR` to list the logs in a folder")
+    try:
+        other = other_kind(path, "log")
+    except OSError as error:
+        hint = hint_for(error, "check its name")
+        raise LogError(f"cannot be read: {error.strerror}", where=str(path), hint=hint) from error
+    if other is not None:
+        raise LogError(f"not a log but {other.name}", where=str(path), hint=other.hint)
 
 
 @contextmanager
@@ -256,8 +276,7 @@ def as_log_errors(path: Path, hint: str) -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, UnicodeDecodeError, MemoryError) as error:
-        reason = str(error) or "it needs more memory than there is"  # MemoryError: a damaged length field
-        raise LogError(f"cannot be read: {printable(reason)}", where=str(path), hint=hint) from error
+        raise LogError(f"cannot be read: {reason_of(error)}", where=str(path), hint=hint) from error
     except LogError as error:
         raise type(error)(error.what, where=error.where or str(path), hint=error.hint) from error
     except StagelogError:
@@ -266,6 +285,15 @@ def as_log_errors(path: Path, hint: str) -> Iterator[None]:
         strange = _first_strange(path) or printable(f"{type(error).__name__}: {error}")
         log.debug("%s", path, exc_info=error)
         raise LogError(f"cannot be read: {strange}", where=str(path), hint=hint) from error
+
+
+def reason_of(error: Exception) -> str:
+    """Why a log cannot be read, on one line."""
+    if str(error) == _MALFORMED:
+        return "its pages are damaged or missing"
+    return printable(
+        str(error) or "it needs more memory than there is"
+    )  # MemoryError: a damaged length field
 
 
 def _first_strange(path: Path) -> str | None:

@@ -76,7 +76,8 @@ class BulkLog:
             if isinstance(error, LogError):
                 raise
             hint = "check the folder and its free space"
-            raise LogError(f"cannot be written: {error}", where=str(self._path), hint=hint) from error
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise LogError(f"cannot be written: {reason}", where=str(self._path), hint=hint) from error
 
     def _require_no_other(self) -> None:
         if self._path.exists() and not self._replaces:

@@ -12,7 +12,7 @@ from logger.boundary.terminal import echo, echo_json, print_table, progress_bar
 
 EXIT_FOUND_WRONG = 1
 
-_PATH = click.Path(path_type=Path)
+_PATH = click.Path(path_type=Path, readable=False)  # the reader reports it, with a hint
 
 
 @click.command(name="logs")

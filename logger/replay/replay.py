@@ -20,6 +20,8 @@ from firmware_bridge.gps.fix_builder import FixBuilder
 from firmware_bridge.printable import marked
 from firmware_bridge.protocols import nmea, protocol, ubx
 from logger import SOFTWARE
+from logger.boundary.file_kind import other_kind
+from logger.boundary.os_errors import hint_for
 from logger.config.input_files import NotAFileError
 from logger.logfile.border import as_log_errors, open_log_readonly
 from logger.logfile.meta import car_of, json_of, meta_of
@@ -80,12 +82,16 @@ def kind_of(capture: Capture, also: str = "") -> str:
         hint = "name a file that contains a recording"
         raise LogError(str(error.strerror), where=where, hint=hint) from error
     except OSError as error:
-        raise LogError(f"cannot be read: {error.strerror}", where=where, hint="check the name") from error
+        hint = hint_for(error, "check the name")
+        raise LogError(f"cannot be read: {error.strerror}", where=where, hint=hint) from error
     if not head:
         raise LogError("is empty", where=where, hint="name a file that contains a recording")
+    is_database = head.startswith(b"SQLite format 3\0")
     if capture.protocol is not None:
+        if is_database:
+            raise LogError("a log, not the bytes of a port", where=where, hint="leave --protocol out")
         return "raw"
-    if head.startswith(b"SQLite format 3\0"):
+    if is_database:
         return "can file" if captures.is_python_can_database(capture.path) else "log"
     if head.startswith(_PYTHON_CAN):
         return "can file"
@@ -95,6 +101,8 @@ def kind_of(capture: Capture, also: str = "") -> str:
         return "can text"
     if nmea_times.SENTENCE.search(head):
         return "nmea"
+    if (other := other_kind(capture.path, "text")) is not None:
+        raise LogError(f"not a recording but {other.name}", where=where, hint=other.hint)
     hint = f"it takes a log, an NMEA text, or a CAN log ({', '.join(_CAN_LOGS)}){also}"
     raise LogError("neither a log, an NMEA text nor a CAN log", where=where, hint=hint)
 

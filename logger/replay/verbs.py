@@ -8,7 +8,7 @@ import click
 
 from logger.boundary.terminal import echo, progress_bar
 
-_PATH = click.Path(path_type=Path)
+_PATH = click.Path(path_type=Path, readable=False)  # the reader reports it, with a hint
 
 
 @click.command(name="replay")

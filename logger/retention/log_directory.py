@@ -16,7 +16,7 @@ from pathlib import Path
 
 from firmware_bridge.errors import LogError
 from logger.boundary.file_names import within
-from logger.logfile.border import has_wal, open_log_readonly
+from logger.logfile.border import has_wal, open_log_readonly, require_log_file
 from logger.logfile.naming import LOG_PATTERN, REMOVED, is_quarantined, quarantined_in, removed
 from logger.retention.rule import Stored
 from logger.transfer import ledger
@@ -124,9 +124,8 @@ def protect(path: Path, *, on: bool = True) -> None:
     """Protect a log, or with `on=False` end its protection. Raises LogError."""
     mark = path.with_name(path.name + KEEP_TAIL)
     try:
-        if not path.is_file() and (on or not mark.exists()):
-            hint = "`stagelog logs DIR` lists the logs in one"
-            raise LogError("no such log", where=str(path), hint=hint)
+        if on or not mark.exists():
+            require_log_file(path)
         if on:
             mark.touch()
         else:

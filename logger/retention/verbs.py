@@ -10,7 +10,7 @@ from logger.boundary.terminal import echo
 
 
 @click.command(name="protect")
-@click.argument("log", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.argument("log", type=click.Path(path_type=Path, readable=False), nargs=-1, required=True)
 @click.option("--off", is_flag=True, help="End the protection.")
 def protect(log: tuple[Path, ...], off: bool) -> None:
     """Protect each LOG from removal, even when the card is full, until `protect --off`."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from firmware_bridge.errors import LogError
 from logger.logfile import value_ranges
-from logger.logfile.border import is_interrupted
+from logger.logfile.border import is_interrupted, reason_of
 from logger.logfile.meta import json_of, meta_of
 from logger.logfile.sqlite_pages import table_of
 from logger.recorder.setup import stage_of
@@ -51,7 +51,7 @@ class DamagedLogReader:
         except sqlite3.Error as error:
             if is_interrupted(error):
                 raise
-            self.damage = self.damage or f"{what}: {error}"
+            self.damage = self.damage or f"{what}: {reason_of(error)}"
 
     def events(self) -> list[tuple[int, int, str, dict[str, Any]]]:
         """Session, t_us, kind and detail of the events, as written. Invalid events are left out and counted."""
@@ -75,7 +75,7 @@ class DamagedLogReader:
         except sqlite3.DatabaseError as error:
             if is_interrupted(error):
                 raise
-            self.damage = self.damage or f"meta: {error}"
+            self.damage = self.damage or f"meta: {reason_of(error)}"
             return {}
 
     def numbers(self, what: str, name: str, columns: Sequence[str]) -> Floats:

@@ -57,7 +57,7 @@ def open_evidence(
     itinerary_text = "" if options.itinerary is None else read_text(options.itinerary)
     if gpx.is_gpx(path):
         yield *_foreign_recording(path, options, itinerary_text, progress, *gpx.rows(path)), None
-    elif replay.kind_of(replay.Capture(path)) != "log":
+    elif replay.kind_of(replay.Capture(path), ", or a GPX track with times") != "log":
         yield *_foreign_recording(path, options, itinerary_text, progress, None), None
     else:
         with log_connection(path) as connection:

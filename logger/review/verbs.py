@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from logger.review.open_evidence import ReviewOptions
     from logger.review.report import Report
 
-_PATH = click.Path(path_type=Path)
+_PATH = click.Path(path_type=Path, readable=False)  # the reader reports it, with a hint
 _itinerary = click.option("--itinerary", type=_PATH, help="Use this itinerary instead of the log's own.")
 _rules = click.option(
     "--rules", help="A rules file, or a penalty model: banded, rallysafe, rallycheck, overtime."

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from logger.stick.status_client import StatusClient
 
 EXIT_FOUND_WRONG = 1
-_PATH = click.Path(path_type=Path)
+_PATH = click.Path(path_type=Path, readable=False)  # the reader reports it, with a hint
 
 
 @click.command(name="stick")

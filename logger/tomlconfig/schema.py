@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 from firmware_bridge.errors import ConfigurationError
-from logger.tomlconfig import limits
+from logger.tomlconfig import limits, syntax
 from logger.tomlconfig.messages import HIDDEN, addition, alternatives, literal, misfit, nearest, shown, spelt
 from logger.tomlconfig.positions import KeyPath, lines
 
@@ -267,9 +267,12 @@ def _fits(hint: Any, raw: Any) -> bool:
 def _syntax(error: Exception, text: str, name: str) -> ConfigurationError:
     """tomllib's error, with the position taken from its text (Python 3.11 offers no other way)."""
     match = re.fullmatch(r"(.*?) \(at (?:line (\d+), column (\d+)|end of document)\)", str(error), re.DOTALL)
-    what = match[1] if match else "nested too deeply" if isinstance(error, RecursionError) else str(error)
-    place = (
-        f":{match[2]}:{match[3]}" if match and match[2] else f":{text.count(chr(10)) + 1}" if match else ""
+    if match is None:
+        what = "nested too deeply" if isinstance(error, RecursionError) else "it cannot be read"
+        return ConfigurationError(f"not TOML: {what}", where=name, hint=syntax.GENERAL_HINT)
+    lines_of_text = text.split("\n")
+    place = f":{match[2]}:{match[3]}" if match[2] else f":{len(lines_of_text)}"
+    what, hint = syntax.explained(
+        match[1], lines_of_text[int(match[2] or len(lines_of_text)) - 1].rstrip("\r")
     )
-    hint = 'a line is key = value, [table] or [[table]]; text is in "quotes"'
     return ConfigurationError(f"not TOML: {what}", where=f"{name}{place}", hint=hint)

@@ -187,7 +187,7 @@ class _Reader:
         elif reason in _ENCODING:
             what, hint = f"unreadable encoding ({reason})", "save the file as UTF-8"
         elif not self._has_begun:
-            what, hint = f"not an XML file ({reason})", "give an OpenRally GPX file"
+            what, hint = "not an XML file", "give an OpenRally GPX file"
         elif reason == expat_errors.XML_ERROR_INVALID_TOKEN:
             what, hint = "damaged, or not in the encoding that it names", "save the file as UTF-8"
         else:
