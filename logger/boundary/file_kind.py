@@ -1,7 +1,7 @@
 """Recognise a file by its first bytes, so that an error can say what was named and which verb takes it.
 
 if (kind := other_kind(path, "log")) is not None:
-    raise LogError(f"not a log but {kind.name}", where=str(path), hint=kind.hint)
+    raise LogError(f"cannot be read: {kind.name}, not a log", where=str(path), hint=kind.hint)
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _TAKES_RECORDINGS = "`stagelog replay` takes it, and with -o makes a log of it"
 _KINDS: tuple[tuple[re.Pattern[bytes], Recognised], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE | re.MULTILINE), Recognised(cast("Kind", kind), name, hint))
     for pattern, kind, name, hint in (
-        (rb"\ASQLite format 3\0", "log", "an SQLite file, as logs are", "`stagelog info` describes a log"),
+        (rb"\ASQLite format 3\0", "log", "an SQLite file", "`stagelog info` describes a log"),
         (rb"\A(LOGG|MDF {5})", "can", "a CAN log", _TAKES_RECORDINGS),
         (rb"\A(\x1f\x8b|PK\x03\x04)", "packed", "a compressed file", "unpack it first"),
         (rb"\A%PDF-", "paper", "a PDF file", "name the file that it was made from"),

@@ -97,7 +97,9 @@ def import_(route: Path, output: Path) -> None:
         require_file(route)
         if (other := other_kind(route, "gpx", "text")) is not None:
             hint = "give an OpenRally GPX file, or the GPX file of a route"
-            raise ConfigurationError(f"not a GPX file but {other.name}", where=str(route), hint=hint)
+            raise ConfigurationError(
+                f"cannot be read: {other.name}, not a GPX file", where=str(route), hint=hint
+            )
         require_writable(output, route)
         with route.open("rb") as stream:
             text, warnings = import_route(stream, str(route))

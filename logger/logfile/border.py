@@ -126,7 +126,7 @@ def require_log_file(path: Path) -> None:
         hint = hint_for(error, "check its name")
         raise LogError(f"cannot be read: {error.strerror}", where=str(path), hint=hint) from error
     if other is not None:
-        raise LogError(f"not a log but {other.name}", where=str(path), hint=other.hint)
+        raise LogError(f"cannot be read: {other.name}, not a log", where=str(path), hint=other.hint)
 
 
 @contextmanager

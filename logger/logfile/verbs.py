@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from firmware_bridge.errors import LogError
 from logger.boundary.json_option import json_option
 from logger.boundary.terminal import echo, echo_json, print_table, progress_bar
 
@@ -71,13 +72,19 @@ def info(log: Path, as_json: bool) -> None:
 @json_option
 def verify(log: tuple[Path, ...], as_json: bool) -> int:
     """Check that each LOG is whole; exit 1 and print the reasons if one is not."""
+    from logger.logfile.border import require_log_file  # noqa: PLC0415
     from logger.logfile.documents import verify_entry  # noqa: PLC0415
     from logger.logfile.verify import verify as find_problems  # noqa: PLC0415
 
     entries = []
     for path in log:
         with progress_bar(f"verifying {path.name}") as progress:
-            entry = verify_entry(path, find_problems(path, progress))
+            try:
+                require_log_file(path)
+                problems = find_problems(path, progress)
+            except LogError as error:
+                problems = [f"{error.what}; {error.hint}"]
+            entry = verify_entry(path, problems)
         entries.append(entry)
         if not as_json:
             echo(f"{path}: {'whole' if entry['whole'] else 'NOT whole'}")

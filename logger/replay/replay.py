@@ -102,7 +102,7 @@ def kind_of(capture: Capture, also: str = "") -> str:
     if nmea_times.SENTENCE.search(head):
         return "nmea"
     if (other := other_kind(capture.path, "text")) is not None:
-        raise LogError(f"not a recording but {other.name}", where=where, hint=other.hint)
+        raise LogError(f"cannot be read: {other.name}, not a recording", where=where, hint=other.hint)
     hint = f"it takes a log, an NMEA text, or a CAN log ({', '.join(_CAN_LOGS)}){also}"
     raise LogError("neither a log, an NMEA text nor a CAN log", where=where, hint=hint)
 

@@ -270,9 +270,8 @@ def _syntax(error: Exception, text: str, name: str) -> ConfigurationError:
     if match is None:
         what = "nested too deeply" if isinstance(error, RecursionError) else "it cannot be read"
         return ConfigurationError(f"not TOML: {what}", where=name, hint=syntax.GENERAL_HINT)
-    lines_of_text = text.split("\n")
-    place = f":{match[2]}:{match[3]}" if match[2] else f":{len(lines_of_text)}"
-    what, hint = syntax.explained(
-        match[1], lines_of_text[int(match[2] or len(lines_of_text)) - 1].rstrip("\r")
-    )
+    text_lines = text.split("\n")
+    number = int(match[2]) if match[2] else syntax.unclosed(text_lines) or len(text_lines)
+    what, hint = syntax.explained(match[1], text_lines[number - 1].rstrip("\r"))
+    place = f":{number}:{match[3]}" if match[3] else f":{number}"
     return ConfigurationError(f"not TOML: {what}", where=f"{name}{place}", hint=hint)

@@ -7,6 +7,7 @@ an open bracket, a comma in a number, quotes from a word processor.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 GENERAL_HINT: Final = 'a line is key = value, [table] or [[table]]; text is in "quotes"'
@@ -77,31 +78,47 @@ def _in_header(line: str) -> tuple[str, str] | None:
     return "the ] is missing", f"write {name}; {GENERAL_HINT}"
 
 
+def unclosed(lines: Sequence[str]) -> int | None:
+    """The number, from 1, of the first line whose quotes are not closed; None if there is none."""
+    pairs = ((number, _PAIR.fullmatch(line)) for number, line in enumerate(lines, 1))
+    return next((number for number, pair in pairs if pair and _is_unclosed(pair["value"])), None)
+
+
+def _is_unclosed(value: str) -> bool:
+    return value[:1] in ("'", '"') and value.count(value[0]) == 1
+
+
 def _in_pair(line: str, what: str) -> tuple[str, str] | None:
     """The words for a line of a key and a value."""
     pair = _PAIR.fullmatch(line)
     if pair is None or "twice" in what:
         return None
-    key, value = pair["key"], pair["value"].lstrip("= ")
-    if not value.isprintable() or (pair["sign"] == "=" and _WHOLE.fullmatch(value)):
+    key = pair["key"]
+    fault = next(_faults(pair["sign"], key, pair["value"].lstrip("= ")), None)
+    if fault is None:
         return None
+    what, value = fault
+    return what, f"write {key} = {value}" if value else f"write it after {key} ="
+
+
+def _faults(sign: str, key: str, value: str) -> Iterator[tuple[str, str]]:
+    """The mistakes in a value, the likeliest first, each with the value to write."""
     if not value:
-        return "the value is missing", f"write it after {key} ="
+        yield "the value is missing", ""
+    if not value or not value.isprintable() or (sign == "=" and _WHOLE.fullmatch(value)):
+        return
     if _TYPOGRAPHIC.search(value):
-        return "the quotes are those of a word processor", f"write {key} = {_quoted(key, value)}"
-    if pair["sign"] == ":":
-        return "a : instead of =", f"write {key} = {_corrected(key, value)}"
-    if value[:1] in "\"'" and len(re.findall(re.escape(value[:1]), value)) == 1:
-        return "the quotes are not closed", f"write {key} = {_quoted(key, value)}"
-    if value[0] in "\"'[{":
-        return None
-    if "=" in value:
-        return None
-    if key not in _SECRET_KEYS:
-        for what_number, pattern in _NUMBERS.items():
-            if (number := pattern.fullmatch(value)) is not None:
-                return what_number, f"write {key} = {'.'.join(number.groups())}"
-    return "text without quotes", f"write {key} = {_corrected(key, value)}"
+        yield "the quotes are those of a word processor", _quoted(key, value)
+    if sign == ":":
+        yield "a : instead of =", _corrected(key, value)
+    if _is_unclosed(value):
+        yield "the quotes are not closed", _quoted(key, value)
+    if value[0] in "\"'[{" or "=" in value:
+        return
+    for what, pattern in _NUMBERS.items():
+        if key not in _SECRET_KEYS and (number := pattern.fullmatch(value)) is not None:
+            yield what, ".".join(number.groups())
+    yield "text without quotes", _corrected(key, value)
 
 
 def _corrected(key: str, value: str) -> str:

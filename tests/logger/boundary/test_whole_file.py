@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from firmware_bridge.errors import InUseError
-from logger.boundary.whole_file import claimed, whole_file, write_whole
+from firmware_bridge.errors import InUseError, LogError
+from logger.boundary.whole_file import claimed, require_writable, whole_file, write_whole
 
 
 def names(folder: Path) -> list[str]:
@@ -120,3 +120,31 @@ def test_a_signal_before_the_part_is_locked_leaves_none(
     with pytest.raises(KeyboardInterrupt), claimed(tmp_path / "it.part"):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_log_is_never_replaced_by_another_file(tmp_path: Path) -> None:
+    log = tmp_path / "stage.db"
+    log.write_bytes(b"SQLite format 3\0" + bytes(100))
+    (tmp_path / "link.html").symlink_to(log)
+    for name in ("stage.db", "link.html"):
+        with pytest.raises(LogError, match="a log has this name"):
+            write_whole(tmp_path / name, "page")
+    assert log.read_bytes().startswith(b"SQLite")
+
+
+def test_the_output_is_refused_before_the_work(tmp_path: Path) -> None:
+    source = tmp_path / "route.gpx"
+    source.write_text("<gpx/>")
+    (tmp_path / "link.gpx").symlink_to(source)
+    for name in ("route.gpx", "link.gpx"):
+        with pytest.raises(LogError, match="this is the input"):
+            require_writable(tmp_path / name, source)
+    for path, error in (
+        (tmp_path, IsADirectoryError),
+        (tmp_path / "none" / "x", FileNotFoundError),
+        (source / "x", NotADirectoryError),
+    ):
+        with pytest.raises(error):
+            require_writable(path)
+    require_writable(tmp_path / "new.html", source)
+    require_writable(Path("/dev/null"))

@@ -30,6 +30,7 @@ def message(text: str) -> str:
         ("port = # none", "the value is missing; write it after port ="),
         ("port = \u201c/dev/gps\u201d", 'the quotes are those of a word processor; write port = "/dev/gps"'),
         ('port = "/dev/gps', 'the quotes are not closed; write port = "/dev/gps"'),
+        ("port = '/dev/gps", 'the quotes are not closed; write port = "/dev/gps"'),
         ("port = '/dev/gps\nbaud = 1", 'the quotes are not closed; write port = "/dev/gps"'),
         ('folder = "C:\\logs"', r"a \ within quotes; write / or \\"),
         ("lat = 12,5", "a comma in a number; write lat = 12.5"),
