@@ -34,6 +34,7 @@ class Verb(NamedTuple):
 
 VERBS: dict[str, Verb] = {
     "demo": Verb("logger.demo.verbs", "Record and show a virtual car; needs no hardware."),
+    "init": Verb("logger.cli.init", "Write a configuration for the devices that are plugged in."),
     "run": Verb("logger.recorder.verbs", "Record from the car's ports into a log."),
     "serve": Verb("logger.crew.verbs", "Serve the crew page."),
     "watch": Verb("logger.crew.verbs", "Show the live state in a terminal."),

@@ -46,7 +46,7 @@ def identify(url: str, stop: threading.Event) -> tuple[str, int] | None:
             link.set_rate(rate)
             candidates = [protocol(name) for name in PROTOCOL_NAMES]
             trials = {each.name: RateTrial(each.decoder(0), 0, is_mixed=each.is_mixed) for each in candidates}
-            for data in _reads(link, TRIAL_S, stop):
+            for data in reads(link, TRIAL_S, stop):
                 for name, trial in trials.items():
                     trial.feed(data, 0)
                     if trial.holds:
@@ -76,7 +76,7 @@ def find_bitrate(plan: PortPlan, baud: int, stop: threading.Event) -> Bitrate:
                         break
                     continue  # the adapter does not support this bit rate
                 tried.append(rate)
-                for data in _reads(link, BITRATE_TRIAL_S, stop):
+                for data in reads(link, BITRATE_TRIAL_S, stop):
                     decoder.feed(data, 0)
                 if holds(decoder.good, decoder.bad):
                     return Bitrate(rate, tuple(tried))
@@ -85,7 +85,8 @@ def find_bitrate(plan: PortPlan, baud: int, stop: threading.Event) -> Bitrate:
     return Bitrate(None, tuple(tried))
 
 
-def _reads(link: Link, seconds: float, stop: threading.Event) -> Iterator[bytes]:
+def reads(link: Link, seconds: float, stop: threading.Event) -> Iterator[bytes]:
+    """Everything read from a link for some seconds, in pieces; an empty one when nothing came for a moment."""
     until_s = time.monotonic() + seconds
     while not stop.is_set() and (left_s := until_s - time.monotonic()) > 0:
         yield link.read(min(left_s, 0.1))

@@ -1,13 +1,15 @@
 """Generate the first `stagelog.toml` of a car, with comments, from a few answers.
 
-Later installations do not change the file. logger.config validates the result.
+`stagelog install` writes it for the services, `stagelog init` for a user's own folder; neither changes it later.
+logger.config validates the result.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from logger.config import configuration
 from logger.install.plan import CONFIGURATION, LOGS
@@ -20,6 +22,8 @@ INTERFACE_NAME = "can0"
 """The kernel's name of its first CAN interface."""
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - only together with a pin
 THIS_MACHINE = "127.0.0.1"
+NO_DEVICE = "none"
+"""The answer if a car has no such device."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,30 +51,62 @@ def settled(answers: Answers, given: Container[str]) -> Answers:
     return answers
 
 
-def render(answers: Answers) -> bytes:
-    """The text of the file. Raises ConfigurationError if an answer is not valid."""
-    text = "\n".join((_head(answers), _gps(answers), _can(answers), _TAIL, _serve(answers)))
-    configuration.loads(text, CONFIGURATION, Path(CONFIGURATION).parent)
+def given_answers(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The answers among the options of a verb, which are None unless given."""
+    return {name: "" if value == NO_DEVICE else value for name, value in options.items() if value is not None}
+
+
+def render(answers: Answers, path: Path = Path(CONFIGURATION)) -> bytes:
+    """The text of the file at `path`. Raises ConfigurationError if an answer is not valid."""
+    is_installed = path == Path(CONFIGURATION)
+    head, log, tail, state = (_SERVICES_HEAD, _SERVICES_LOG, "", "") if is_installed else _OWN_FOLDER
+    parts = (head, _car(answers), log, _gps(answers), _can(answers), _TAIL, tail, _serve(answers) + state)
+    text = "\n".join(filter(None, parts))
+    configuration.loads(text, str(path), path.parent)
     return text.encode()
 
 
-def _head(answers: Answers) -> str:
-    number = f"number = {literal(answers.number)}" if answers.number is not None else "# number = 500"
-    return f"""\
+_SERVICES_HEAD = f"""\
 # stagelog: this car's set-up. `stagelog check {CONFIGURATION}` reports every mistake. After a change run
 # `systemctl reload stagelog-recorder` for another stage or crew, `systemctl restart stagelog-recorder` for the rest.
 # The crew page's pin is below, so only root and the group stagelog may read this file.
+"""
+_SERVICES_LOG = f"""\
+[log]
+directory = {literal(LOGS)}       # the only directory where the recorder may write
+max_loss_s = 1.0                  # seconds that a power cut may lose; a larger value wears the card less
+min_free_mb = 512
+"""
+_OWN_FOLDER = (
+    """\
+# stagelog: this car's set-up. `stagelog check` reports every mistake in it, `stagelog doctor` every fault of the
+# devices. Then `stagelog run` records, and `stagelog serve` shows the crew page. Paths start from this file's folder.
+""",
+    """\
+[log]
+directory = "logs"
+max_loss_s = 1.0                  # seconds that a power cut may lose; a larger value wears the card less
+min_free_mb = 512
+""",
+    """\
+[live]
+socket = "live.sock"              # where the recorder offers the live state to `stagelog serve` and `stagelog watch`
+""",
+    """\
+state = "state"                   # which logs were downloaded
+""",
+)
+"""Head, [log], [live] and the end of [serve] of a configuration that needs no rights outside its own folder."""
 
+
+def _car(answers: Answers) -> str:
+    number = f"number = {literal(answers.number)}" if answers.number is not None else "# number = 500"
+    return f"""\
 [car]
 {number}
 # name = "Toyota Hilux"
 # class = "T1+"
 # crew = ["driver", "navigator"]
-
-[log]
-directory = {literal(LOGS)}       # the only directory where the recorder may write
-max_loss_s = 1.0                  # seconds that a power cut may lose; a larger value wears the card less
-min_free_mb = 512
 """
 
 

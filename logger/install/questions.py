@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import click
 
@@ -13,12 +13,35 @@ from logger.boundary.terminal import echo
 from logger.config.configuration import MIN_PIN_LENGTH
 from logger.config.sources import CAN_PROTOCOLS
 from logger.install.adapters import Adapter
-from logger.install.configuration import INTERFACE_NAME, Answers, settled
+from logger.install.configuration import INTERFACE_NAME, NO_DEVICE, Answers, settled
 
 BITRATES = (125_000, 250_000, 500_000, 1_000_000)
 """Common bit rates of cars' buses; any other can be typed."""
-NO_DEVICE = "none"
-"""The answer if a car has no such device."""
+
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def settings_options(command: _Command) -> _Command:
+    """The options of a verb for the answers, in the order of the questions; the verb's parameters have their names."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+_OPTIONS = (
+    click.option("--number", type=int, help="The car's number."),
+    click.option("--gps-port", help="Device of the GPS receiver, or none. A USB adapter gets a stable name."),
+    click.option("--can-port", help="Device of the CAN adapter, a CAN interface such as can0, or none."),
+    click.option("--protocol", help=f"Protocol of the CAN adapter: {', '.join(CAN_PROTOCOLS)}."),
+    click.option("--bitrate", type=int, help="Bit rate of the car's bus, in bit/s."),
+    click.option(
+        "--pin-file", type=click.File("rb"), help="File with the crew page's pin; - is standard input."
+    ),
+    click.option(
+        "-y", "--yes", is_flag=True, help="Do not prompt; use the default for each option not given."
+    ),
+)
 
 
 def ask(answers: Answers, given: Mapping[str, Any], plugged: Sequence[Adapter]) -> Answers:
@@ -65,7 +88,8 @@ def read_pin(source: BinaryIO) -> str:
 
 
 def _port(what: str, usual: str) -> str:
-    answer: str = click.prompt(f"Device of the {what} ({NO_DEVICE} if there is no {what})", default=usual)
+    question = f"Device of the {what} ({NO_DEVICE} if there is no {what})"
+    answer: str = click.prompt(question, default=usual or NO_DEVICE)
     return "" if answer == NO_DEVICE else answer
 
 

@@ -18,9 +18,9 @@ from logger.boundary.terminal import echo
 from logger.config import configuration as configs
 from logger.config.configuration import Config
 from logger.install import adapters, apply, change, plan, record
-from logger.install.configuration import CAN_NAME, GPS_NAME, Answers, render, settled
+from logger.install.configuration import CAN_NAME, GPS_NAME, Answers, given_answers, render, settled
 from logger.install.plan import shipped
-from logger.install.questions import NO_DEVICE, ask, read_pin
+from logger.install.questions import ask, read_pin, settings_options
 from logger.install.reach import out_of_reach, require_reachable
 from logger.install.root import Entry, Root
 
@@ -49,19 +49,11 @@ _dry_run = click.option("--dry-run", is_flag=True, help="Print the changes witho
 @click.option(
     "--program", help=f"Path of the stagelog program to run. Default: this one; in an image {_IN_AN_IMAGE}."
 )
-@click.option("--number", type=int, help="The car's number.")
-@click.option("--gps-port", help="Device of the GPS receiver, or none. A USB adapter gets a stable name.")
-@click.option("--can-port", help="Device of the CAN adapter, a CAN interface such as can0, or none.")
-@click.option(
-    "--protocol", help="Protocol of the CAN adapter: slcan, gvret, realdash, canserial or socketcan."
-)
-@click.option("--bitrate", type=int, help="Bit rate of the car's bus, in bit/s.")
-@click.option("--pin-file", type=click.File("rb"), help="File with the crew page's pin; - is standard input.")
+@settings_options
 @click.option(
     "--with", "extra", multiple=True, type=click.Choice(list(plan.OPTIONS)), help="Install this option too."
 )
 @click.option("--without", multiple=True, type=click.Choice(list(plan.OPTIONS)), help="Remove this option.")
-@click.option("-y", "--yes", is_flag=True, help="Do not prompt; use the default for each option not given.")
 def install(
     directory: Path,
     dry_run: bool,
@@ -88,9 +80,7 @@ def install(
         require_reachable(program, root)
     else:
         known.paths.pop(program, None)  # the program itself replaces the link
-    given: dict[str, Any] = {
-        name: "" if value == NO_DEVICE else value for name, value in flags.items() if value is not None
-    }
+    given = given_answers(flags)
     plugged = adapters.plugged() if root.is_this_machine else []
     configuration = b""
     if (present := root.look(plan.CONFIGURATION)) is None:
