@@ -113,9 +113,9 @@ class _Verbs(click.Group):
 def cli(verbose: bool) -> None:
     """Record a rally-raid drive, show it to the crew, and review it afterwards.
 
-    `stagelog help VERB` describes a verb. Exit codes: 0 done, 1 problems found, 2 wrong usage, 64 wrong
-    configuration, 69 a required device or server is missing or another recorder is running, 74 reading or writing
-    failed, 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP.
+    `stagelog help VERB` describes a verb. Exit codes: 0 done, 1 problems found, 2 wrong usage, 3 a penalty
+    (--fail-on-penalty), 64 wrong configuration, 69 a required device or server is missing or another recorder is
+    running, 74 reading or writing failed, 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(OneLine("%(levelname)s %(message)s"))

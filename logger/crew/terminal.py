@@ -10,6 +10,7 @@ import asyncio
 import logging
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from rich.text import Text
 from firmware_bridge.errors import DeviceError
 from firmware_bridge.printable import printable
 from logger.boundary.console import PlainConsole
-from logger.boundary.terminal import echo
+from logger.boundary.terminal import echo, echo_json
 from logger.crew.compliance import Compliance
 from logger.crew.feed import FRESH_S, Feed, News
 
@@ -38,7 +39,7 @@ GONE = "--"
 _LEVELS = {"critical": "bold white on red", "warn": "bold black on yellow", "info": "bold white on blue"}
 
 
-async def watch(live_socket: Path, *, once: bool, compliant: bool) -> None:
+async def watch(live_socket: Path, *, once: bool, compliant: bool, as_json: bool) -> None:
     """Show the state until cancelled. With `once` raises DeviceError if there is no recorder."""
     feed = Feed(live_socket, Compliance(applies=compliant))
     logging.getLogger(Feed.__module__).setLevel(
@@ -47,7 +48,9 @@ async def watch(live_socket: Path, *, once: bool, compliant: bool) -> None:
     following = asyncio.create_task(feed.run())
     try:
         if once:
-            await _print_once(feed, live_socket)
+            await _print_once(feed, live_socket, as_json=as_json)
+        elif as_json:
+            await _print_documents(feed)
         elif sys.stdout.isatty():
             await _draw(feed)
         else:
@@ -58,15 +61,38 @@ async def watch(live_socket: Path, *, once: bool, compliant: bool) -> None:
         following.cancel()
 
 
-async def _print_once(feed: Feed, live_socket: Path) -> None:
-    try:
+async def _print_once(feed: Feed, live_socket: Path, *, as_json: bool) -> None:
+    news = await _first(feed)
+    if news is None:
+        hint = "start it: stagelog run"
+        raise DeviceError(feed.news.why or "silent", where=str(live_socket), hint=hint)
+    if as_json:
+        echo_json(news.snapshot, indent=None)
+    else:
+        PlainConsole().print(picture(news, 0.0))
+
+
+async def _print_documents(feed: Feed) -> None:
+    """Print the state as one document per line; without a live state nothing but a message per reason."""
+    reason = None
+    await _first(feed)
+    while True:
+        news = feed.fresh()
+        if news is not None:
+            echo_json(news.snapshot, indent=None)
+        elif feed.news.why != reason:
+            echo(f"stagelog: {_missing(feed.news)}", err=True)
+        reason = feed.news.why if news is None else None
+        await asyncio.sleep(LINE_S)
+
+
+async def _first(feed: Feed) -> News | None:
+    """Wait for a live state; None if there is none in `FIRST_TIMEOUT_S`."""
+    with suppress(TimeoutError):
         async with asyncio.timeout(FIRST_TIMEOUT_S):
             while feed.fresh() is None:
                 await feed.newer(feed.news)
-    except TimeoutError:
-        hint = "start it: stagelog run"
-        raise DeviceError(feed.news.why or "silent", where=str(live_socket), hint=hint) from None
-    PlainConsole().print(picture(feed.news, 0.0))
+    return feed.fresh()
 
 
 async def _draw(feed: Feed) -> None:
@@ -80,7 +106,7 @@ def line(news: News, age_s: float) -> str:
     """The state as one line."""
     state = news.snapshot
     if state is None or age_s > GONE_S:
-        return f"no live state: {news.why or 'the recorder is silent'}"
+        return _missing(news)
     section, limit = _group(state, "section"), _group(state, "limit")
     alarms = ", ".join(str(alarm.get("name")) for alarm in state.get("alarms") or ())
     return (
@@ -88,6 +114,10 @@ def line(news: News, age_s: float) -> str:
         f"{section.get('name') or GONE} km {_number(section.get('distance_km'), 2)} "
         f"average {_number(section.get('average_kmh'), 1)}" + (f" ALARM {alarms}" if alarms else "")
     )
+
+
+def _missing(news: News) -> str:
+    return f"no live state: {news.why or 'the recorder is silent'}"
 
 
 def picture(news: News, age_s: float) -> RenderableType:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from logger.boundary.json_option import json_option
 from logger.config.discovery import choose, config_option, find, report
 
 _PATH = click.Path(path_type=Path, readable=False)  # the reader reports it, with a hint
@@ -50,8 +51,11 @@ def serve(config_path: Path | None, host: str | None, port: int | None, complian
 @click.option("--socket", "live_socket", type=_PATH, help="The recorder's live socket.")
 @click.option("--once", is_flag=True, help="Print the state once; exit 69 if there is no recorder.")
 @_compliance
-def watch(config_path: Path | None, live_socket: Path | None, once: bool, compliance: bool | None) -> None:
-    """Show the live state in this terminal until Ctrl-C; print one line per second into a pipe.
+@json_option
+def watch(
+    config_path: Path | None, live_socket: Path | None, once: bool, compliance: bool | None, as_json: bool
+) -> None:
+    """Show the live state in this terminal until Ctrl-C; print one line per second into a pipe, and with --json.
 
     The configuration names the recorder's live socket; without one, it is that of the installed services. With
     --socket, a configuration is read only if -c gives it.
@@ -67,4 +71,4 @@ def watch(config_path: Path | None, live_socket: Path | None, once: bool, compli
         config = configuration.load(path)
         live, served = config.live, config.serve
     compliant = served.compliance if compliance is None else compliance
-    asyncio.run(terminal.watch(live_socket or live.socket, once=once, compliant=compliant))
+    asyncio.run(terminal.watch(live_socket or live.socket, once=once, compliant=compliant, as_json=as_json))

@@ -12,7 +12,6 @@ twice, because a worker died, leaves the same files.
 from __future__ import annotations
 
 import hashlib
-import json as encoding
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from firmware_bridge.errors import LogError, StagelogError
 from firmware_bridge.printable import printable
 from logger.boundary.file_names import within
 from logger.boundary.os_errors import FULL, line_of, named
+from logger.boundary.terminal import json_text
 from logger.config.input_files import read_text
 from logger.fleet import tables
 from logger.fleet.add import restore
@@ -129,9 +129,7 @@ def _judge(run: Run, entry: Entry, store: Store, work_folder: Path, folder: Path
     for table, rows in document_tables(document, entry.log).items():
         tables.write(new_file, table, [rows])
         store.place(new_file, entry.path(table, run.folder))
-    new_file.write_text(
-        encoding.dumps(document, indent=1, ensure_ascii=False, allow_nan=False), encoding="utf-8"
-    )
+    new_file.write_text(json_text(document, "utf-8", indent=1), encoding="utf-8")
     store.place(new_file, f"{run.folder}json/{entry.log}.json")
     problem = report.problem
     return Verdict(

@@ -13,7 +13,10 @@ from logger.fleet.tables import TABLES
 def document_tables(document: dict[str, Any], sha256: str) -> dict[str, pa.Table]:
     """The tables of `REVIEW_TABLES` for one log."""
     rows: dict[str, list[dict[str, Any]]] = {
-        "section": [row | {"section": row["index"]} for row in document["sections"]],
+        "section": [
+            row | {"section": row["index"], "begun": row["begun_utc"], "ended": row["ended_utc"]}
+            for row in document["sections"]
+        ],
         "overspeed": document["overspeeds"],
         "quality": [document["quality"]],
     }

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json as encoding
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
+from logger.boundary.terminal import json_text
 from logger.fleet.review import Run, Verdict, stage_results
 from logger.fleet.store import Store
 from logger.review import standings
@@ -67,7 +67,7 @@ def document(run: Run, verdicts: Sequence[Verdict], season: dict[str, Standings]
                 "event": verdict.entry.event,
                 "stage": verdict.entry.stage,
                 "car": verdict.entry.car,
-                "class": verdict.entry.car_class,
+                "class": verdict.entry.car_class or None,
                 "time_s": verdict.result.seconds if verdict.result else None,
                 "finished": verdict.result.finished if verdict.result else None,
                 "max_kmh": verdict.max_kmh,
@@ -88,5 +88,5 @@ def save(store: Store, run: Run, season: dict[str, Any]) -> None:
     """Write the document to the run's folder."""
     with store.work_folder() as work_folder:
         new_file = work_folder / "new"
-        new_file.write_text(encoding.dumps(season, indent=1, ensure_ascii=False), encoding="utf-8")
+        new_file.write_text(json_text(season, "utf-8", indent=1), encoding="utf-8")
         store.place(new_file, f"{run.folder}season.json")

@@ -10,8 +10,12 @@ from typing import Any
 import click
 
 from firmware_bridge.errors import ConfigurationError, StagelogError
+from logger.boundary.json_option import json_option
 from logger.boundary.os_errors import FULL, line_of
 from logger.boundary.terminal import echo, echo_json, print_tables, progress_bar
+from logger.review.verbs import EXIT_PENALTY, NOT_JUDGED, fail_on_penalty_option
+
+EXIT_FOUND_WRONG = 1
 
 _PATH = click.Path(path_type=Path, readable=False)  # the reader reports it, with a hint
 _store = click.option(
@@ -137,7 +141,8 @@ def _add(logs: Sequence[Path], url: str, cars: Sequence[int], *, frames: bool) -
 )
 @click.option("--penalties", type=_PATH, help="TOML file with the stewards' decisions.")
 @click.option("--imposed-only", is_flag=True, help="Leave out provisional penalties.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
+@fail_on_penalty_option
 def review(
     url: str,
     rules: str | None,
@@ -150,6 +155,7 @@ def review(
     penalties: Path | None,
     imposed_only: bool,
     as_json: bool,
+    fail_on_penalty: bool,
 ) -> int:
     """Review every log of a store on all processors, and print the class tables.
 
@@ -189,7 +195,12 @@ def review(
             echo(f"stagelog: {verdict.error}", err=True)
     for remark in (remark for standing in tables.values() for remark in standing.remarks):
         echo(f"stagelog: {remark}", err=True)
-    return int(any(verdict.error for verdict in verdicts))
+    not_judged = [entry.name for entry in logs if fail_on_penalty and entry.event == catalogue.NO_EVENT]
+    for name in not_judged:
+        echo(f"stagelog: {name}: {NOT_JUDGED}; choose the logs of an event with --event", err=True)
+    if not_judged or any(verdict.error for verdict in verdicts):
+        return EXIT_FOUND_WRONG
+    return EXIT_PENALTY if fail_on_penalty and any(verdict.penalty_s for verdict in verdicts) else 0
 
 
 def _judging(scheduler: str | None, workers: int | None) -> Any:

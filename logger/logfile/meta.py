@@ -31,6 +31,8 @@ _MAX: Final = {"itinerary": MAX_CHARS, "rules": MAX_CHARS, "state": _MAX_STATE_C
 _MAX_NUMBER: Final = 99_999
 """The highest car number that the configuration accepts."""
 _MAX_NAME_CHARS: Final = 200
+_MAX_PORTS: Final = 100
+"""A car has two or three; each CAN bus of a log has one."""
 _MAX_CREW: Final = 20
 """A truck has three."""
 _T = TypeVar("_T")
@@ -93,6 +95,16 @@ def car_of(meta: Mapping[str, str]) -> dict[str, Any]:
     if "crew" in car:
         known["crew"] = [_name(member) for member in crew[:_MAX_CREW]] if isinstance(crew, list) else []
     return known
+
+
+def ports_of(meta: Mapping[str, str]) -> list[dict[str, str]]:
+    """Name and protocol of each port that the log was recorded from."""
+    ports = json_of(meta, "ports", list[Any]())[:_MAX_PORTS]
+    return [
+        {key: _name(port.get(key)) for key in ("name", "protocol")}
+        for port in ports
+        if isinstance(port, dict)
+    ]
 
 
 def _name(value: object) -> str:

@@ -158,6 +158,7 @@ class DecoderLoop:
         now = self._origin.t_us()
         status = self._writer.status()
         is_overdue = self._overdue_s(status) > _OVERDUE_S
+        room_bytes, room_h = free_bytes(status.path), self.disk_room_h()
         return {
             **document(self.pipeline.live.snapshot(now)),
             "session": status.session,
@@ -167,8 +168,9 @@ class DecoderLoop:
                 "frames": status.frames,
                 "lag_s": round(status.lag_s, 3),
                 "dropped": status.dropped,
-                "free_mb": free_mb(status.path),
-                "room_h": None if (room_h := self.disk_room_h()) is None else round(room_h, 1),
+                "free_bytes": room_bytes,
+                "free_mb": _megabytes(room_bytes),
+                "room_h": None if room_h is None else round(room_h, 1),
                 "ok": status.ok and not is_overdue,
                 "trouble": status.trouble
                 or (f"nothing written for {status.lag_s:.0f} s" if is_overdue else None),
@@ -220,7 +222,7 @@ class DecoderLoop:
         live = self.pipeline.live
         live.health("can_age_s", self.pipeline.can_age_s(now))
         live.health("writer_lag_s", self._overdue_s(status))
-        live.health("disk_free_mb", free_mb(status.path))
+        live.health("disk_free_mb", _megabytes(free_bytes(status.path)))
         live.health("disk_room_h", self.disk_room_h())
         live.health("clock_error_s", self.pipeline.clock.error_s)
         if self.power_off is not None and self.power_off.tick(now, live.values(now)):
@@ -242,9 +244,13 @@ class DecoderLoop:
         log.log(level, "%s: %s", change.port, change.detail or change.state)
 
 
-def free_mb(path: Path) -> int | None:
-    """Free space on the disk of a log, in megabytes."""
+def free_bytes(path: Path) -> int | None:
+    """Free space on the disk of a log."""
     try:
-        return shutil.disk_usage(path.parent).free // 1_000_000
+        return shutil.disk_usage(path.parent).free
     except OSError:
         return None
+
+
+def _megabytes(size: int | None) -> int | None:
+    return None if size is None else size // 1_000_000

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from firmware_bridge.errors import ConfigurationError
+from logger.logfile.documents import car_document
 from logger.review.evidence import Floats
 from logger.review.report import Report, SectionReport
 from logger.review.times import whole_s
@@ -209,7 +210,7 @@ def document(comparison: Comparison) -> dict[str, Any]:
         "cars": [
             {
                 "log": car.report.evidence.name,
-                "car": car.report.evidence.car,
+                "car": car_document(car.report.evidence.car),
                 "elapsed_s": car.section.elapsed_s,
                 "finished": car.section.finished,
                 "max_kmh": car.section.max_kmh,
@@ -222,11 +223,11 @@ def document(comparison: Comparison) -> dict[str, Any]:
             for row in comparison.splits
         ],
         "stretches": [
-            {"name": row.name, "from_km": row.from_km, "to_km": row.to_km, "seconds": row.seconds}
+            {"name": row.name, "from_km": row.from_km, "to_km": row.to_km, "elapsed_s": row.seconds}
             for row in comparison.stretches
         ],
         "gap": {
             "km": [round(float(km), 3) for km in comparison.km],
-            "seconds": [[_known(float(value)) for value in gap] for gap in comparison.gap_s],
+            "behind_s": [[_known(float(value)) for value in gap] for gap in comparison.gap_s],
         },
     }

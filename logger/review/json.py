@@ -1,10 +1,11 @@
-"""Convert a review to a JSON document. Keys and units are a contract (README): km/h, km, s, m, UTC."""
+"""Convert a review to a JSON document. Keys and units are a contract (logger/cli/README.md): km/h, km, s, m, UTC."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from logger.boundary.utc_text import utc_text
+from logger.logfile.documents import car_document
 from logger.review.report import Report
 from logger.stage.limits import KMH
 
@@ -17,7 +18,7 @@ def document(report: Report) -> dict[str, Any]:
     over = list(zip(report.overspeeds, report.penalties_s, strict=True))
     return {
         "log": evidence.name,
-        "car": evidence.car,
+        "car": car_document(evidence.car),
         "stage": {
             "event": stage.event if stage else None,
             "number": stage.number if stage else None,
@@ -31,8 +32,8 @@ def document(report: Report) -> dict[str, Any]:
                 "name": section.name,
                 "length_km": section.length_km,
                 "distance_km": round(section.distance_km, 4),
-                "begun": clock(section.began_us),
-                "ended": clock(section.ended_us),
+                "begun_utc": clock(section.began_us),
+                "ended_utc": clock(section.ended_us),
                 "elapsed_s": section.elapsed_s,
                 "average_kmh": _kmh(section.average_mps),
                 "moving_average_kmh": _kmh(section.moving_average_mps),

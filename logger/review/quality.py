@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from logger.logfile.meta import json_of
+from logger.logfile.meta import ports_of
 from logger.review.evidence import Evidence, Floats
 from logger.review.places import NO_RUN, Places
 from logger.review.runs import Day
@@ -69,9 +69,10 @@ def quality_of(
         "rejected_bytes": 0,
         "not_logged": _sum(evidence, "not_logged"),
         "clock_error_s": None,
+        "ports": None,
     }
     if connection is not None:
-        figures |= _tables(connection) | {"ports": json_of(evidence.meta, "ports", list[Any]())}
+        figures |= _tables(connection) | {"ports": ports_of(evidence.meta)}
     return Quality(figures, gaps)
 
 

@@ -201,13 +201,19 @@ def _notes(entry: Entry) -> Iterator[str]:
         yield f"review computes {elapsed_text(entry.computed_penalty_s)}, not counted"
 
 
+def has_penalty(computed: Standings) -> bool:
+    """Whether a car of the tables has a penalty, decided or computed by the review."""
+    entries = (entry for standing in computed.tables for entry in standing.entries)
+    return any(entry.penalty_s or entry.computed_penalty_s for entry in entries)
+
+
 def document(computed: Standings) -> dict[str, Any]:
     """The tables as one JSON object."""
     return {
         "tables": [
             {
                 "title": standing.title,
-                "class": standing.class_name,
+                "class": standing.class_name or None,
                 "entries": [
                     {
                         "place": place if entry.total_s is not None else None,
@@ -222,9 +228,9 @@ def document(computed: Standings) -> dict[str, Any]:
                         "computed_penalty_s": entry.computed_penalty_s,
                         "penalties": [
                             {
-                                "seconds": d.seconds,
-                                "reason": d.reason,
-                                "document": d.document,
+                                "penalty_s": d.seconds,
+                                "reason": d.reason or None,
+                                "document": d.document or None,
                                 "status": d.status,
                             }
                             for d in entry.decisions

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from firmware_bridge.errors import StagelogError
+from firmware_bridge.errors import ConfigurationError, StagelogError
+from logger.boundary.json_option import json_option
 from logger.boundary.terminal import echo, echo_json, print_tables, progress_bar
 from logger.boundary.whole_file import write_whole
 
@@ -27,13 +28,18 @@ _section = click.option(
     type=click.IntRange(1),
     help="Assume that only this section was driven, from its start (counted from 1).",
 )
-_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+fail_on_penalty_option = click.option(
+    "--fail-on-penalty", is_flag=True, help="Exit with 3 if there is a penalty, for scripts."
+)
+NOT_JUDGED = "no itinerary: no penalty can be judged"
+EXIT_PENALTY = 3
+"""A penalty was found, and `--fail-on-penalty` asks for it; a problem with the evidence has its own code."""
 
 
 @click.command(name="review")
 @click.argument("log", type=_PATH)
 @click.option("--html", type=_PATH, help="Also write a self-contained HTML page to this file.")
-@_json
+@json_option
 @_rules
 @_itinerary
 @_section
@@ -44,6 +50,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON obj
     type=_PATH,
     help="Decode all recorded frames with this DBC file for the engine table.",
 )
+@fail_on_penalty_option
 def review(
     log: Path,
     html: Path | None,
@@ -53,6 +60,7 @@ def review(
     section: int | None,
     car_class: str,
     dbc: tuple[Path, ...],
+    fail_on_penalty: bool,
 ) -> int:
     """Report the over-speeds in LOG, their penalties, section times, waypoints and the quality of the evidence.
 
@@ -83,7 +91,18 @@ def review(
         echo(f"Penalty by {penalty_rules.name} ({model}): {total}")
     for remark in report.remarks:
         echo(f"stagelog: {log.name}: {remark}", err=True)
-    return _exit_code(report.problem)
+    return _exit_code(_not_judged(report) if fail_on_penalty else report.problem) or (
+        EXIT_PENALTY if fail_on_penalty and report.penalty_s else 0
+    )
+
+
+def _not_judged(report: Report) -> StagelogError | None:
+    """Why a review cannot say that there is no penalty: a problem with the evidence, or nothing to judge by."""
+    if report.problem is None and report.evidence.stage.itinerary is None:
+        return ConfigurationError(
+            NOT_JUDGED, where=report.evidence.name, hint="name one: `stagelog review LOG --itinerary FILE`"
+        )
+    return report.problem
 
 
 def _exit_code(problem: StagelogError | None) -> int:
@@ -102,7 +121,7 @@ def _exit_code(problem: StagelogError | None) -> int:
     help="Section to compare, counted from 1; by default the first timed one.",
 )
 @click.option("--html", type=_PATH, help="Also write a self-contained HTML page to this file.")
-@_json
+@json_option
 @_rules
 @_itinerary
 def compare(
@@ -157,8 +176,9 @@ def _reports(logs: Sequence[Path], options: ReviewOptions) -> list[Report]:
     help="TOML or CSV file with results of earlier stages or of cars without a log.",
 )
 @click.option("--imposed-only", is_flag=True, help="Leave out provisional penalties.")
-@_json
+@json_option
 @_rules
+@fail_on_penalty_option
 def standings(
     logs: tuple[Path, ...],
     penalties: Path | None,
@@ -166,6 +186,7 @@ def standings(
     imposed_only: bool,
     as_json: bool,
     rules: str | None,
+    fail_on_penalty: bool,
 ) -> int:
     """Print the class tables from LOGS, results of other stages, and penalties.
 
@@ -193,6 +214,9 @@ def standings(
         echo_json(tables.document(standing))
     else:
         print_tables(tables.tables(standing))
-        for remark in standing.remarks:
-            echo(f"stagelog: {remark}", err=True)
-    return max((_exit_code(report.problem) for report in reports), default=0)
+    for remark in standing.remarks:
+        echo(f"stagelog: {remark}", err=True)
+    problems = [_not_judged(report) if fail_on_penalty else report.problem for report in reports]
+    return max(map(_exit_code, problems), default=0) or (
+        EXIT_PENALTY if fail_on_penalty and tables.has_penalty(standing) else 0
+    )

@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 
 from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
 
 from tests.logger.command_line import ROOT
 
@@ -24,7 +25,8 @@ def _refuse(word: str) -> None:
 def checked(name: str, text: str) -> Any:
     """The one document in a text, which satisfies the schema of this name."""
     document = json.loads(text, parse_constant=_refuse)
-    validator(name).validate(document)
+    wrong = best_match(validator(name).iter_errors(document))
+    assert wrong is None, f"{name}.json: {wrong.json_path}: {wrong.message[:500]}"
     times = [value for value in texts(document) if _LIKE_A_TIME.fullmatch(value)]
     assert [time for time in times if not re.fullmatch(UTC_PATTERN, time)] == []
     return document

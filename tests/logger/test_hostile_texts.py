@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import os
 import re
 from html.parser import HTMLParser
@@ -16,6 +15,7 @@ import pytest
 from tests.logger.command_line import Ended, stagelog
 from tests.logger.crew.serving import serving
 from tests.logger.hostile_texts import FILE, HOSTILE, TOML, itinerary, stray, write_log
+from tests.logger.json_documents import checked
 
 CODES = {0, 1, 2, 64, 69, 74}
 
@@ -66,8 +66,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 READING = [
-    *("info {}", "info {} --json", "verify {}", "replay {}", "replay {} -o made", "review {}", "review {} --json"),
-    *("review {} --html page.html", "review {} --rules rules.toml", "review {} --itinerary bad_stage.toml"),
+    *("info {}", "info {} --json", "verify {}", "verify {} --json", "replay {}", "replay {} -o made"),
+    *("review {}", "review {} --json", "review {} --html page.html", "review {} --rules rules.toml"),
+    "review {} --itinerary bad_stage.toml",
     *("review {} --itinerary stage.toml", "review {} --dbc bad.dbc", "compare {} logs/sound-001.db"),
     *("compare {} logs/sound-001.db --json", "standings {}", "standings {} --json", "protect {}", "protect --off {}"),
     *("export {} --format gpx", "export {} --dbc bad.dbc --format csv", "export {} --format openrally"),
@@ -75,6 +76,7 @@ READING = [
 ]  # fmt: skip
 OTHERS = [
     *("logs logs", "logs logs --json", "check stage.toml", "check bad_stage.toml", "check car.toml", "check bad.toml"),
+    *("check bad.toml --json", "check bad_stage.toml --json", "check bad_syntax.toml --json"),
     *("check bad_syntax.toml", "check rules.toml", "run -c bad.toml", "run -c bad_syntax.toml", "serve -c bad.toml"),
     *("doctor -c car.toml --seconds 1", "doctor -c car.toml --seconds 1 --json", "doctor -c bad.toml --seconds 1"),
     *("import route.gpx -o route.toml", "import broken.gpx -o x.toml", "import noise.bin -o x.toml"),
@@ -108,7 +110,7 @@ def test_reading_verbs(verb: str, folder: Path) -> None:
         arguments = [log if word == "{}" else word for word in verb.split()]
         ended = harmless(stagelog(*arguments, folder=folder), MORE.get(verb.rsplit(maxsplit=1)[-1], ""))
         if "--json" in verb and ended.code in (0, 1) and ended.out:
-            json.loads(ended.out, parse_constant=pytest.fail)
+            checked(verb.split(maxsplit=1)[0], ended.out)
         if (
             log == b"logs/sound-001.db"
             and "bad" not in verb
@@ -123,7 +125,7 @@ def test_reading_verbs(verb: str, folder: Path) -> None:
 def test_other_verbs(verb: str, folder: Path) -> None:
     ended = harmless(stagelog(*verb.split(), folder=folder))
     if "--json" in verb:
-        json.loads(ended.out, parse_constant=pytest.fail)
+        checked(verb.split(maxsplit=1)[0], ended.out)
 
 
 def test_a_broken_log(folder: Path) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from xml.parsers import expat
 
 from logger.config import configuration as configs
@@ -16,6 +15,7 @@ from logger.recorder.daemon import Recorder
 from tests.fuzz.hostile import endpoints
 from tests.fuzz.hostile.scene import Scene
 from tests.logger.crew.serving import Served
+from tests.logger.json_documents import checked
 
 DONE, DAMAGED = 0, 74
 _REFUSED = (DONE, 64, DAMAGED)
@@ -34,21 +34,19 @@ class Step(NamedTuple):
     check: Callable[[Scene, str], None] = _nothing
 
 
-def _strict(text: str) -> Any:
-    def refuse(name: str) -> None:
-        raise AssertionError(f"{name} is not JSON")
+def _satisfies(name: str) -> Callable[[Scene, str], None]:
+    """Check that an output, if there is one, is a document of this name."""
 
-    return json.loads(text, parse_constant=refuse)
+    def check(_scene: Scene, out: str) -> None:
+        if out:
+            checked(name, out)
 
-
-def _is_json(_scene: Scene, out: str) -> None:
-    if out:
-        _strict(out)
+    return check
 
 
 def _lists_both(scene: Scene, out: str) -> None:
     """The hostile log affects only its own entry."""
-    found = {entry["log"]: entry for entry in _strict(out)["logs"]}
+    found = {entry["log"]: entry for entry in checked("logs", out)["logs"]}
     assert found[scene.honest.name]["state"] == "closed", found
     assert scene.log.name in found or not scene.log.is_file(), found
 
@@ -80,18 +78,21 @@ def steps(scene: Scene) -> dict[str, Step]:
         "logs": Step(("logs", str(scene.logs)), (DONE,)),
         "logs --json": Step(("logs", str(scene.logs), "--json"), (DONE,), _lists_both),
         "info": Step(("info", log), (DONE, DAMAGED)),
-        "info --json": Step(("info", log, "--json"), (DONE, DAMAGED), _is_json),
+        "info --json": Step(("info", log, "--json"), (DONE, DAMAGED), _satisfies("info")),
+        "verify --json": Step(("verify", log, "--json"), (DONE, 1), _satisfies("verify")),
         "verify": Step(("verify", log), (DONE, 1, DAMAGED), _is_honest),
         "replay": Step(("replay", log), _REFUSED),
         "replay -o": Step(("replay", log, "-o", str(out / "replayed")), _REFUSED),
         "review": Step(("review", log), _REFUSED),
         "review --json --html": Step(
-            ("review", log, "--json", "--html", str(out / "page.html")), _REFUSED, _is_json
+            ("review", log, "--json", "--html", str(out / "page.html")), _REFUSED, _satisfies("review")
         ),
         "compare": Step(
-            ("compare", honest, log, "--json", "--html", str(out / "two.html")), _REFUSED, _is_json
+            ("compare", honest, log, "--json", "--html", str(out / "two.html")),
+            _REFUSED,
+            _satisfies("compare"),
         ),
-        "standings": Step(("standings", log, honest, "--json"), _REFUSED, _is_json),
+        "standings": Step(("standings", log, honest, "--json"), _REFUSED, _satisfies("standings")),
         "export gpx": export("gpx"),
         "export csv": export("csv"),
         "export csv --frames": export("csv", "--frames"),
@@ -109,7 +110,7 @@ def steps(scene: Scene) -> dict[str, Step]:
         "export openrally": export("openrally"),
         "fleet add": Step(("fleet", "add", log, "--frames", *store), (DONE, 1)),
         "fleet review": Step(
-            ("fleet", "review", "--workers", "0", "--json", *store), (DONE, 1, 64), _is_json
+            ("fleet", "review", "--workers", "0", "--json", *store), (DONE, 1, 64), _satisfies("fleet_review")
         ),
         "fleet query": Step(
             ("fleet", "query", "SELECT count(*), max(speed_mps) FROM fix", "--json", *store), (DONE, 64)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.field_failures.recorder_process import NumberedBus, has_rows, recording, until, write_config
 from tests.logger import hostile_texts
 from tests.logger.command_line import Ended, stagelog
 from tests.logger.json_documents import checked
@@ -28,6 +29,7 @@ STRANGE_NUMBERS = (
     "UPDATE reading SET value = 9e999 WHERE rowid % 7 = 3",
     "UPDATE progress SET distance_m = 9e999 WHERE rowid % 7 = 4",
     """INSERT INTO meta VALUES ('car2', '{"number": 1e999}')""",
+    """UPDATE meta SET value = '[1, {"name": [2], "protocol": "nmea", "more": 1}]' WHERE key = 'ports'""",
     """UPDATE meta SET value = '{"number": -1e400, "name": 3, "class": [], "crew": {}}' WHERE key = 'car'""",
 )
 
@@ -45,7 +47,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (folder / DAMAGED).write_bytes(content)
     (folder / CUT).write_bytes(whole.read_bytes()[: len(content) // 2 & ~4095])
     (folder / EMPTY).touch()
-    hostile_texts.write_log(folder / HOSTILE, is_sound=False)
+    hostile_texts.write_log(folder / HOSTILE)
     with closing(sqlite3.connect(folder / HOSTILE)) as connection:
         for statement in STRANGE_NUMBERS:
             connection.execute(statement)
@@ -124,6 +126,84 @@ def test_doctor(tmp_path: Path) -> None:
     assert ended.code == 1
     assert document["wrong"] == sum(finding["verdict"] == "wrong" for finding in document["findings"]) > 0
     assert all(finding["hint"] for finding in document["findings"] if finding["verdict"] == "wrong")
+
+
+@pytest.mark.parametrize("log", LOGS)
+def test_review(folder: Path, log: str) -> None:
+    ended = stagelog("review", log, "--itinerary", "stage.toml", "--json", folder=folder)
+    if log in (WHOLE, DAMAGED):
+        table = stagelog("review", log, "--itinerary", "stage.toml", folder=folder)
+        assert (ended.code, ended.err) == (table.code, table.err)
+    if not ended.out:
+        assert log in UNREADABLE | {BARE}
+        return
+    document = document_of("review", ended)
+    assert document["log"] == log
+    if log == WHOLE:
+        assert ended.code == 0
+        assert [over["zone"] for over in document["overspeeds"]] == ["DZ 4.00"]
+        assert document["sections"][0]["begun_utc"]
+        assert document["engine"]
+    if log == HOSTILE:
+        assert document["quality"]["ports"] == [{"name": "", "protocol": "nmea"}]
+
+
+def test_compare_standings_and_their_penalties(folder: Path) -> None:
+    compared = document_of("compare", stagelog("compare", WHOLE, SECOND, "--json", folder=folder))
+    assert [car["log"] for car in compared["cars"]] == [WHOLE, SECOND]
+    assert len(compared["gap"]["behind_s"][1]) == len(compared["gap"]["km"]) > 100
+    (folder / "penalties.toml").write_text(
+        '[[penalty]]\ncar = 71\nstage = 7\nseconds = 60\nreason = "late"\n'
+        "[[penalty]]\ncar = 9\nstage = 7\nseconds = 1\n"
+    )
+    ended = stagelog("standings", WHOLE, "--penalties", "penalties.toml", "--json", folder=folder)
+    (table,) = document_of("standings", ended)["tables"]
+    assert table["entries"][0]["penalties"][0]["penalty_s"] == 60
+    assert ended.complaints == ["stagelog: a penalty of car 9, which has no result: left out"]
+
+
+def test_no_penalty_no_penalty_code(folder: Path, tmp_path: Path) -> None:
+    drives.write_log(tmp_path / "clean.db", drives.fixes(drives.plan(over=False)))
+    for verb in ("review", "standings"):
+        for log, code in ((folder / WHOLE, 3), (tmp_path / "clean.db", 0)):
+            plain = stagelog(verb, log, "--json", folder=tmp_path)
+            asked = stagelog(verb, log, "--json", "--fail-on-penalty", folder=tmp_path)
+            assert (plain.code, asked.code) == (0, code), asked.err
+            assert (plain.out, plain.err) == (asked.out, asked.err)
+
+
+def test_what_cannot_be_judged_has_no_penalty_code(folder: Path) -> None:
+    for log, code, what in ((RECORDING, 64, "no itinerary"), (EMPTY, 74, "stagelog: empty.db")):
+        ended = stagelog("review", log, "--fail-on-penalty", folder=folder)
+        assert ended.code == code
+        assert what in ended.complaints[-1]
+
+
+def test_a_fleet(folder: Path, tmp_path: Path) -> None:
+    store = ("--store", "store")
+    stagelog("fleet", "add", folder / WHOLE, *store, folder=tmp_path)
+    review = ("fleet", "review", *store, "--workers", "0", "--json")
+    ended = stagelog(*review, folder=tmp_path)
+    document = document_of("fleet_review", ended)
+    assert ended.code == 0
+    assert document["logs"][0]["penalty_s"] > 0
+    assert checked("fleet_review", (tmp_path / "store/review/recorded/season.json").read_text()) == document
+    (own,) = (tmp_path / "store/review/recorded/json").iterdir()
+    assert checked("review", own.read_text())["log"] == WHOLE
+    assert stagelog(*review, "--fail-on-penalty", folder=tmp_path).code == 3
+
+
+def test_the_live_state_of_a_recorder(tmp_path: Path) -> None:
+    with NumberedBus(50) as bus:
+        config = write_config(tmp_path, bus.port, stage=3, gps=str(tmp_path / "none"))
+        config.write_text(config.read_text() + f'[live]\nsocket = "{tmp_path}/live.sock"\n')
+        with recording(config):
+            until((tmp_path / "live.sock").exists)
+            until(has_rows(tmp_path / "logs/test-3-001.db"))
+            ended = stagelog("watch", "-c", config, "--once", "--json", folder=tmp_path)
+    document = document_of("watch", ended)
+    assert document["links"]["engine"]["good"] > 0
+    assert document["recording"]["free_bytes"] // 1_000_000 == document["recording"]["free_mb"]
 
 
 def test_an_error_leaves_the_output_empty(tmp_path: Path) -> None:

@@ -58,9 +58,18 @@ class LiveCar:
         rules = default_rules()
         self.engine = dict(HEALTHY)
         self.recording: dict[str, Any] = {"path": "stage.db", "rows": 1_234_567, "frames": 1_200_000, "lag_s": 0.2,
-            "dropped": 0, "free_mb": 21_000, "ok": True, "trouble": None}  # fmt: skip
+            "dropped": 0, "free_bytes": 21_000_456_789, "free_mb": 21_000, "room_h": 40.5, "ok": True,
+            "trouble": None}  # fmt: skip
         self.links = {
-            name: {"state": "open", "detail": "", "age_s": 100.0, "good": 1000, "bad": 0}
+            name: {
+                "state": "open",
+                "detail": "",
+                "warning": None,
+                "age_s": 100.0,
+                "good": 1000,
+                "bad": 0,
+                "foreign_bytes": 0,
+            }
             for name in ("gps", "engine")
         }
         self.stick: dict[str, Any] = {"state": None, "detail": None, "age_s": None}

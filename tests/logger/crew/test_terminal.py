@@ -21,6 +21,7 @@ from rich.console import Console
 from logger.crew.feed import News
 from logger.crew.terminal import GONE_S, line, picture
 from tests.logger.crew.live_car import LiveCar
+from tests.logger.json_documents import checked
 
 WATCH = """
 import sys
@@ -116,6 +117,31 @@ def test_a_pipe_gets_one_line_per_second(car: LiveCar) -> None:
         process.terminate()
     assert re.search(r"SS11 km \d+\.\d", lines[-1])
     assert "\x1b" not in "".join(lines)
+
+
+def test_a_program_gets_a_document_a_line(car: LiveCar) -> None:
+    command = watch("--socket", str(car.socket), "--json")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        states = [checked("watch", process.stdout.readline()) for _ in range(2)]
+        process.terminate()
+    assert states[0]["section"]["name"] == "SS11"
+    assert states[1]["section"]["distance_km"] > states[0]["section"]["distance_km"]
+    assert (states[0]["compliance"], states[0]["gps"]["lat"]) == (True, None)
+    ran = subprocess.run([*command, "--once"], capture_output=True, text=True, timeout=60, check=True)
+    assert checked("watch", ran.stdout)["speed_kmh"] is not None
+
+
+def test_without_a_recorder_a_program_gets_no_document_and_one_message(tmp_path: Path) -> None:
+    command = watch("--socket", str(tmp_path / "none.sock"), "--json")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("stagelog: no live state: the recorder is not there")
+        with LiveCar(tmp_path / "none.sock", 2.0):
+            assert process.stdout is not None
+            assert checked("watch", process.stdout.readline())
+        assert process.stderr.readline().startswith("stagelog: no live state: the recorder")
+        process.terminate()
 
 
 def test_a_terminal_is_restored_after_drawing(car: LiveCar) -> None:

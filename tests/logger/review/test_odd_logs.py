@@ -147,7 +147,7 @@ def test_a_power_cut_is_one_drive(log: Path, tmp_path: Path) -> None:
     assert ours["finished"]
     assert ours["elapsed_s"] == pytest.approx(theirs["elapsed_s"], abs=0.1)
     assert ours["distance_km"] == pytest.approx(theirs["distance_km"], abs=0.05)
-    assert ours["begun"] == theirs["begun"]
+    assert ours["begun_utc"] == theirs["begun_utc"]
     assert reviewed["quality"]["longest_gap_s"] == pytest.approx(30, abs=1.5)
 
 
@@ -180,7 +180,7 @@ def test_an_undone_change_is_not_in_the_review(log: Path, tmp_path: Path) -> Non
     assert [section["name"] for section in reviewed["sections"]] == [
         section["name"] for section in whole["sections"]
     ]
-    for key in ("elapsed_s", "finished", "begun", "ended"):
+    for key in ("elapsed_s", "finished", "begun_utc", "ended_utc"):
         assert reviewed["sections"][0][key] == whole["sections"][0][key], key
     assert reviewed["sections"][0]["distance_km"] == pytest.approx(
         whole["sections"][0]["distance_km"], abs=0.001
