@@ -32,6 +32,14 @@ def north_of(metres: float) -> str:
     return f"48{7.03811 + metres / 1852.0:08.5f},N,01131.00012,E"
 
 
+VTG = line("GNVTG,045.0,T,,M,020.0,N,037.0,K,A")
+GSA = line("GNGSA,A,3,01,02,03,04,,,,,,,,,1.5,0.8,1.2,1")
+GLL = line(f"GNGLL,{PLACE},120000.00,A,A")
+GNS = line(f"GNGNS,120000.00,{PLACE},AAN,17,0.7,545.4,46.9,,")
+LAT, LON = 48.1173018, 11.5166687
+"""The position of PLACE in degrees."""
+
+
 def fixes_of(texts: Iterable[str], builder: FixBuilder | None = None, every_us: int = 0) -> list[Fix]:
     """All fixes of sentences that arrive `every_us` apart (0: all at the same time)."""
     builder = builder or FixBuilder()

@@ -1,10 +1,9 @@
-"""PortReader on real ptys, a real TCP server and pyserial's URL handlers."""
+"""PortReader on real ptys: bytes in, ports that cannot be opened, reopening."""
 
 from __future__ import annotations
 
 import ctypes
 import os
-import socket
 import stat
 import threading
 import time
@@ -12,15 +11,11 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-import serial
-import serial.rfc2217
 
 from firmware_bridge.devices import ports
 from firmware_bridge.devices.link import CHUNK_BYTES, GATHER_S
-from firmware_bridge.devices.outbox import OUTBOX_BYTES
 from firmware_bridge.devices.ports import PortReader
-from firmware_bridge.errors import NotOpenedError
-from firmware_bridge.protocols import Opened, Opening, Step, protocol, sequence
+from tests.firmware_bridge.devices.port_readers import NMEA, gps
 from tests.firmware_bridge.simulated_devices import (
     Pty,
     Sink,
@@ -30,17 +25,7 @@ from tests.firmware_bridge.simulated_devices import (
     pty,
     running,
     sentence,
-    talking,
 )
-
-NMEA = protocol("nmea")
-SLCAN = protocol("slcan")
-
-
-def gps(url: str, sink: Sink, **more: object) -> PortReader:
-    options: dict[str, object] = {"clock_us": clock_us(), "sink": sink, **more}
-    return PortReader("gps", url, 115200, NMEA, **options)  # type: ignore[arg-type]
-
 
 # -- bytes in ---------------------------------------------------------------------------------------------
 
@@ -208,301 +193,6 @@ def test_impossible_rate_is_one_line() -> None:
     ):
         change = sink.await_state("unusable")
     assert "1000000000000 baud" in change.detail
-
-
-# -- bytes out --------------------------------------------------------------------------------------------
-
-
-def test_opening_steps_come_in_order_and_need_no_answer() -> None:
-    sink = Sink()
-    steps = (Step(b"\r\r", 0.02), Step(b"C\r", 0.02), Step(b"S6\r", 0.02), Step(b"O\r", 0.02))
-    with pty() as device:
-        reader = PortReader(
-            "engine",
-            device.name,
-            115200,
-            SLCAN,
-            clock_us=clock_us(),
-            sink=sink,
-            opening=lambda: sequence(*steps),
-        )
-        with running(reader):
-            sink.await_state("open", "engine")
-            device.await_received(b"\r\rC\rS6\rO\r")
-        assert device.received() == b"\r\rC\rS6\rO\r" + SLCAN.closing
-
-
-def test_a_step_waits_for_the_answer_and_the_answer_is_recorded() -> None:
-    sink = Sink()
-    steps = (Step(b"V\r", 5.0), Step(b"O\r", 5.0))
-    with pty() as device:
-
-        def adapter(stop: threading.Event) -> None:
-            for question, answer in ((b"V\r", b"V1013\r"), (b"V\rO\r", b"\r")):
-                device.await_received(question)
-                device.send(answer)
-
-        reader = PortReader(
-            "engine",
-            device.name,
-            115200,
-            SLCAN,
-            clock_us=clock_us(),
-            sink=sink,
-            opening=lambda: sequence(*steps),
-        )
-        with talking(adapter), running(reader):
-            change = sink.await_state("open", "engine")
-        assert change.t_us < 5_000_000, "it did not wait on after the answers"
-        assert sink.data("engine") == b"V1013\r\r"
-
-
-@pytest.mark.parametrize(("answer", "expected"), [(b"\r", b"L\r"), (b"\a", b"L\rO\r")])
-def test_the_dialogue_is_sent_each_answer_and_chooses_what_follows(answer: bytes, expected: bytes) -> None:
-    """With any chunks of the answer, and any bytes before it."""
-
-    def dialogue() -> Opening:
-        answer = yield Step(b"L\r", 5.0, lambda data: data[-1:] in (b"\r", b"\a"))
-        if answer == b"t1" + b"\a":
-            yield Step(b"O\r", 0.02)
-        return Opened()
-
-    sink = Sink()
-    with pty() as device:
-
-        def adapter(stop: threading.Event) -> None:
-            device.await_received(b"L\r")
-            device.send(b"t1")
-            time.sleep(0.05)
-            device.send(answer)
-
-        reader = PortReader(
-            "engine", device.name, 115200, SLCAN, clock_us=clock_us(), sink=sink, opening=dialogue
-        )
-        with talking(adapter), running(reader):
-            sink.await_state("open", "engine")
-            device.await_received(expected)
-
-
-def test_a_refusal_ends_the_session_in_one_line_and_the_port_is_tried_again() -> None:
-    sink, tries = Sink(), []
-
-    def dialogue() -> Opening:
-        tries.append(1)
-        yield Step(b"L\r", 0.01)
-        if len(tries) == 1:
-            raise NotOpenedError("normal_only", "this adapter cannot listen only", hint="allow it")
-        return Opened()
-
-    with pty() as device:
-        reader = PortReader(
-            "engine", device.name, 115200, SLCAN, clock_us=clock_us(), sink=sink, opening=dialogue
-        )
-        with running(reader):
-            refused = sink.await_state("normal_only", "engine")
-            sink.await_state("open", "engine")
-        assert device.received() == b"L\r" + SLCAN.closing + b"L\r" + SLCAN.closing
-    assert refused.detail == "this adapter cannot listen only; allow it"
-    assert sink.states("engine") == ["opening", "normal_only", "open"]
-
-
-def test_a_warning_is_part_of_the_open_link() -> None:
-    def dialogue() -> Opening:
-        yield Step(b"O\r", 0.01)
-        return Opened(warning="it acknowledges")
-
-    sink = Sink()
-    with pty() as device:
-        reader = PortReader(
-            "engine", device.name, 115200, SLCAN, clock_us=clock_us(), sink=sink, opening=dialogue
-        )
-        with running(reader):
-            change = sink.await_state("open", "engine")
-    assert (change.detail, change.warning) == ("115200 baud; it acknowledges", "it acknowledges")
-
-
-def test_an_adapter_that_does_not_answer_is_asked_again_until_something_comes() -> None:
-    """A board that restarts when its port is opened misses the first opening."""
-    asked: list[int] = []
-
-    def dialogue() -> Opening:
-        asked.append(1)
-        answer = yield Step(b"L\r", 0.01)
-        return Opened() if answer else Opened(doubt="it does not answer")
-
-    sink = Sink()
-    with pty() as device:
-        reader = PortReader(
-            "engine", device.name, 115200, SLCAN, clock_us=clock_us(10), sink=sink, opening=dialogue
-        )
-        with running(reader):
-            assert sink.await_state("silent", "engine").detail == "it does not answer"
-            eventually(lambda: len(asked) >= 3)
-
-            def talk(stop: threading.Event) -> None:
-                while not stop.wait(0.01):
-                    device.send(b"t1230\r")
-
-            with talking(talk):
-                sink.await_state("open", "engine")
-    assert sink.states("engine")[0] == "opening"
-
-
-def test_init_lines_get_their_line_end_and_are_sent_at_each_open(tmp_path: Path) -> None:
-    sink, link = Sink(), tmp_path / "stagelog-gps"
-    init = ["$PMTK220,100*2F", "$PMTK314,-1*04\r\n"]
-    sent = b"$PMTK220,100*2F\r\n$PMTK314,-1*04\r\n"
-    with pty() as first, pty() as second:
-        plug(link, first)
-        with running(gps(str(link), sink, init=init)):
-            first.await_received(sent)
-            plug(link, second)
-            first.hang_up()
-            second.await_received(sent)
-
-
-def test_what_another_thread_writes_is_sent_at_once_even_on_a_silent_line() -> None:
-    sink = Sink()
-    with pty() as device:
-        reader = gps(device.name, sink)
-        assert not reader.write(b"too early")
-        assert reader.dropped_bytes == len(b"too early")
-        with running(reader):
-            sink.await_state("open")
-            eventually(lambda: reader.write(b"t7DF80201050000000000\r"))
-            device.await_received(b"t7DF80201050000000000\r")
-        assert not reader.write(b"too late")
-
-
-def test_device_that_reads_nothing_drops_bytes_without_blocking() -> None:
-    sink = Sink()
-    with pty() as device:
-        reader = gps(device.name, sink)
-        with running(reader):
-            sink.await_state("open")
-            taken = 0
-            while reader.write(b"x" * 64):
-                taken += 64
-                assert taken < 1 << 20, "there is no bound"
-            device.send(sentence(1))
-            eventually(lambda: sink.data() == sentence(1), "reading continues")
-            assert taken >= OUTBOX_BYTES
-            eventually(lambda: len(device.received()) == taken, "the line is free again: all is sent")
-            assert device.received() == b"x" * taken
-            assert reader.dropped_bytes >= 64
-
-
-# -- other URLs -------------------------------------------------------------------------------------------
-
-
-def test_socket_urls_are_recorded_written_to_and_reopened() -> None:
-    sink = Sink()
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        reader = gps(f"socket://127.0.0.1:{server.getsockname()[1]}", sink)
-        with running(reader):
-            client, _ = server.accept()
-            with client:
-                client.settimeout(10)
-                sink.await_state("open")
-                client.sendall(sentence(1) * 1000)
-                eventually(lambda: sink.data() == sentence(1) * 1000)
-                eventually(lambda: reader.write(b"$PMTK605*31\r\n"))
-                assert client.recv(100) == b"$PMTK605*31\r\n"
-            sink.await_state("lost")
-            client, _ = server.accept()
-            with client:
-                sink.await_state("open", times=2)
-                client.sendall(sentence(2))
-                sink.await_tail(sentence(2))
-
-
-def test_absent_server_is_missing() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        url = f"socket://127.0.0.1:{server.getsockname()[1]}"
-    sink = Sink()
-    with running(gps(url, sink)):
-        missing = sink.await_state("missing")
-    assert missing.detail == f"{url}: nothing answers there; start the server, or correct `port`"
-
-
-def test_loop_url() -> None:
-    sink = Sink()
-    reader = gps("loop://", sink, opening=lambda: sequence(Step(b"hello ", 0.5)))
-    with running(reader):
-        sink.await_state("open")
-        eventually(lambda: reader.write(b"rally"))
-        eventually(lambda: sink.data() == b"hello rally")
-
-
-def test_spy_url_still_spies(capsys: pytest.CaptureFixture[str]) -> None:
-    sink = Sink()
-    with pty() as device, running(gps(f"spy://{device.name}", sink)):
-        sink.await_state("open")
-        device.send(sentence(7))
-        eventually(lambda: sink.data() == sentence(7))
-    assert "GPTXT" in capsys.readouterr().err
-
-
-@pytest.mark.filterwarnings("ignore:setDaemon:DeprecationWarning", "ignore:setName:DeprecationWarning")
-def test_rfc2217_url() -> None:
-    """pyserial's own server, over a line that echoes everything."""
-    sink = Sink()
-
-    def serve(client: socket.socket, stop: threading.Event) -> None:
-        class Wire:
-            def write(self, data: bytes) -> None:
-                client.sendall(data)
-
-        line = serial.serial_for_url("loop://", timeout=0)
-        manager = serial.rfc2217.PortManager(line, Wire())
-        client.settimeout(0.01)
-        while not stop.is_set():
-            try:
-                data = client.recv(1024)
-            except TimeoutError:
-                data = b""
-            line.write(b"".join(manager.filter(data)))
-            if echo := line.read(line.in_waiting):
-                client.sendall(b"".join(manager.escape(echo)))
-
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        reader = gps(f"rfc2217://127.0.0.1:{server.getsockname()[1]}", sink)
-        with running(reader):
-            client, _ = server.accept()
-            with client, talking(lambda stop: serve(client, stop)):
-                sink.await_state("open")
-                eventually(lambda: reader.write(sentence(3)))
-                eventually(lambda: sink.data() == sentence(3))
-            sink.await_state("lost")
-
-
-# -- the end ----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("traffic", ["none", "flood", "no port"])
-def test_stop_ends_the_thread_and_sends_the_closing_bytes(tmp_path: Path, traffic: str) -> None:
-    sink, stop = Sink(), threading.Event()
-    with pty() as device:
-        url = str(tmp_path / "none") if traffic == "no port" else device.name
-        reader = PortReader("engine", url, 115200, SLCAN, clock_us=clock_us(), sink=sink)
-        thread = threading.Thread(target=reader.run, args=(stop,))
-        thread.start()
-        sink.await_state("missing" if traffic == "no port" else "open", "engine")
-
-        def flood(quit: threading.Event) -> None:
-            while not quit.is_set():
-                try:
-                    os.write(device.master, b"t1238DEADBEEF01234567\r" * 40)
-                except BlockingIOError:
-                    time.sleep(0.001)
-
-        with talking(flood if traffic == "flood" else lambda _: None):
-            if traffic == "flood":
-                eventually(lambda: len(sink.data("engine")) > 100_000)
-            stop.set()
-            thread.join(5)
-            assert not thread.is_alive()
-        assert device.received() == (b"" if traffic == "no port" else SLCAN.closing)
 
 
 def test_stamps_never_run_backwards_across_reopenings(tmp_path: Path) -> None:

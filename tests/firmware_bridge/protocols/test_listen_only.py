@@ -23,7 +23,7 @@ from firmware_bridge.virtual.dialogue import Dialogue, GvretDialogue
 from firmware_bridge.virtual.engine import Engine
 from firmware_bridge.virtual.slcan_dialects import DIALECTS
 from firmware_bridge.virtual.traffic import Traffic
-from tests.firmware_bridge.protocols.test_slcan_opening import CANNOT, LISTENING
+from tests.firmware_bridge.protocols.slcan_adapters import CANNOT, LISTENING
 from tests.firmware_bridge.simulated_devices import Sink, clock_us, eventually, running
 from tests.firmware_bridge.virtual.courses import lively
 

@@ -27,7 +27,7 @@ from firmware_bridge.virtual.traffic import Traffic
 from logger.doctor.examination import examine
 from logger.doctor.findings import Finding
 from tests.field_failures.recorder_process import until
-from tests.firmware_bridge.protocols.test_slcan_opening import CANNOT
+from tests.firmware_bridge.protocols.slcan_adapters import CANNOT
 from tests.firmware_bridge.simulated_devices import pty, talking
 from tests.logger.command_line import stagelog
 from tests.logger.recorder.driving import START_S, built_in, recorder_here, set_up, set_up_at

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from logger.config import configuration as configs
+from logger.fleet.store import Store
 from tests.logger.review import drives
 
 
@@ -20,3 +21,9 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
         seen = drives.fixes(drives.plan(seconds), 1)
         logs.append(drives.write_log(folder / f"test-7-car-{number}-001.db", seen, car))
     return logs
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """An empty store."""
+    return Store(str(tmp_path / "store"))

@@ -1,72 +1,28 @@
-"""Adding logs to a store: every row exactly once, also after a kill."""
+"""Adding logs to a store: every row exactly once, in the documented files."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
-import signal
 import sqlite3
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.dataset as datasets
 import pytest
 from pyarrow import parquet
 
-from firmware_bridge.errors import ConfigurationError, LogError
+from firmware_bridge.errors import LogError
 from logger.fleet import tables
 from logger.fleet.add import Adder, restore
 from logger.fleet.catalogue import entries
 from logger.fleet.rows import LogRows
-from logger.fleet.store import INCOMING, Store
+from logger.fleet.store import Store
 from logger.review import json as review_json
 from logger.review.open_evidence import ReviewOptions, open_evidence
 from logger.review.report import report_of
-from tests.logger.command_line import ENVIRONMENT, stagelog
+from tests.logger.fleet.stores import ALL, files, forged, rows
 from tests.logger.review import drives
-
-ALL = [name for name in tables.TABLES if name != tables.FRAME]
-
-
-def files(store: Store) -> dict[str, tuple[str, str]]:
-    """Every file of a store with its time and hash."""
-    stored = {}
-    for name in store.files.find(store.root):
-        info = store.files.info(name)
-        with store.files.open(name, "rb") as file:
-            stored[name] = (
-                str(info.get("mtime") or info.get("created")),
-                hashlib.sha256(file.read()).hexdigest(),
-            )
-    return stored
-
-
-def rows(store: Store, table: str) -> pa.Table:
-    """Read a table as another program does: all its files, Hive partitioning."""
-    return datasets.dataset(
-        store.full(table), format="parquet", partitioning="hive", filesystem=store.files
-    ).to_table()
-
-
-def forged(log: Path, to: Path, *statements: str) -> Path:
-    """Copy a log and change it with SQL statements."""
-    shutil.copy(log, to)
-    connection = sqlite3.connect(to)
-    with connection:
-        for statement in statements:
-            connection.execute(statement)
-    connection.close()
-    return to
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(str(tmp_path / "store"))
 
 
 def test_the_store_has_every_row_of_a_log(store: Store, pair: list[Path]) -> None:
@@ -173,96 +129,6 @@ def test_a_corrupt_copy_is_an_error(store: Store, pair: list[Path], tmp_path: Pa
         restore(store, second, tmp_path)
 
 
-@pytest.mark.parametrize("name", ["the same", "another"])
-def test_adding_a_log_twice_changes_nothing(
-    store: Store, pair: list[Path], tmp_path: Path, name: str
-) -> None:
-    Adder(store).add(pair[0])
-    before = files(store)
-    log = pair[0] if name == "the same" else shutil.copy(pair[0], tmp_path / "renamed.db")
-    outcome = Adder(store).add(Path(log))
-    assert not outcome.new
-    assert files(store) == before
-
-
-def test_a_grown_log_replaces_the_shorter_copy(store: Store, pair: list[Path], tmp_path: Path) -> None:
-    more = "INSERT INTO event VALUES (1, 9999999999, 'mark', '{}')"
-    longer = forged(pair[0], tmp_path / pair[0].name, more)
-    Adder(store).add(pair[0])
-    grown = Adder(store).add(longer)
-    assert (grown.new, [entry.log for entry in entries(store)]) == (True, [grown.entry.log])
-    assert len({row["log"] for row in rows(store, "fix").to_pylist()}) == 1
-    before = files(store)
-    outcome = Adder(store).add(pair[0])
-    assert "longer copy" in outcome.text
-    assert files(store) == before
-
-
-def test_an_invalid_log_is_reported_and_the_others_are_added(pair: list[Path], tmp_path: Path) -> None:
-    data = bytearray(pair[0].read_bytes())
-    data[len(data) // 2 : len(data) // 2 + 5000] = b"\xa5" * 5000
-    (tmp_path / "damaged.db").write_bytes(data)
-    (tmp_path / "short.db").write_bytes(pair[0].read_bytes()[:100_000])
-    (tmp_path / "foreign.db").write_bytes(b"nothing of ours" * 100)
-    shutil.copy(pair[1], tmp_path / "whole.db")
-    logs = ["damaged.db", "short.db", "foreign.db", "missing.db", "whole.db"]
-    ended = stagelog("fleet", "add", *logs, "--store", "store", folder=tmp_path)
-    assert ended.code == 1
-    assert [line.split(":")[1].strip() for line in ended.complaints] == logs[:4]
-    assert ended.out == "whole.db: added\n"
-    store = Store(str(tmp_path / "store"))
-    assert [entry.car for entry in entries(store)] == [72]
-    assert set(rows(store, "fix")["car"].to_pylist()) == {72}
-
-
-@pytest.mark.parametrize(
-    ("name", "change", "why"),
-    [
-        (
-            "test-7-car-71-001.db",
-            "UPDATE meta SET value = '{\"number\": 99}' WHERE key = 'car'",
-            "its file name",
-        ),
-        (
-            "a.db",
-            "UPDATE session SET config = '[car]' || char(10) || 'number = 99'",
-            "configuration of session 1",
-        ),
-        ("a.db", "UPDATE meta SET value = '{}' WHERE key = 'car'", "names no car"),
-        ("a.db", "DELETE FROM meta WHERE key = 'car'", "names no car"),
-    ],
-)
-def test_a_log_with_contradictory_car_numbers_is_refused(
-    store: Store, pair: list[Path], tmp_path: Path, name: str, change: str, why: str
-) -> None:
-    with pytest.raises(LogError, match=why):
-        Adder(store).add(forged(pair[0], tmp_path / name, change))
-    assert files(store) == {}
-
-
-def test_a_log_of_an_unexpected_car_is_refused(pair: list[Path], tmp_path: Path) -> None:
-    folder = pair[0].parent
-    ended = stagelog("fleet", "add", folder, "--car", "72", "--store", tmp_path / "store", folder=tmp_path)
-    assert ended.code == 1
-    assert "is of car 71; expected: 72" in ended.complaint
-    assert [entry.car for entry in entries(Store(str(tmp_path / "store")))] == [72]
-
-
-def test_a_car_cannot_drive_twice_at_the_same_time(store: Store, pair: list[Path], tmp_path: Path) -> None:
-    """Car 72's recorder is configured with the number 71."""
-    other = forged(
-        pair[1],
-        tmp_path / "b.db",
-        "UPDATE meta SET value = replace(value, '72', '71') WHERE key = 'car'",
-        "UPDATE session SET boot_id = 'another'",
-    )
-    Adder(store).add(pair[0])
-    before = files(store)
-    with pytest.raises(LogError, match="twice at the same time"):
-        Adder(store).add(other)
-    assert files(store) == before
-
-
 def test_a_drive_without_a_stage_is_added(store: Store, tmp_path: Path) -> None:
     log = drives.write_log(tmp_path / "drive.db", drives.fixes(drives.plan(), 1)[:200], drives.CAR, "")
     entry = Adder(store).add(log).entry
@@ -297,96 +163,6 @@ def test_a_store_can_be_any_url(url: str, pair: list[Path], tmp_path: Path) -> N
     assert [entry.car for entry in entries(Store(store.url))] == [71, 72]
     assert set(rows(store, "fix")["car"].to_pylist()) == {71, 72}
     assert restore(store, entries(store)[1], tmp_path).read_bytes() == pair[1].read_bytes()
-
-
-@pytest.mark.parametrize("url", ["nowhere://x", "s3x://bucket"])
-def test_an_invalid_store_is_a_one_line_error(url: str, tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError):
-        Store(url)
-    ended = stagelog("fleet", "query", "SELECT 1", "--store", url, folder=tmp_path)
-    assert (ended.code, len(ended.complaints)) == (64, 1)
-
-
-class KilledError(Exception):
-    """Simulates a kill."""
-
-
-def assert_consistent(store: Store) -> None:
-    """Assert that every file can be read completely, and that every log named in `log` is complete."""
-    for name in store.files.find(store.root):
-        if name.endswith(".parquet") and f"/{INCOMING}/" not in name:
-            with store.files.open(name, "rb") as file:
-                parquet.read_table(file)
-    for entry in entries(store):
-        assert all(store.has(entry.path(table)) for table in ALL)
-        assert store.has(entry.copy)
-
-
-def killing(after: int, how: Callable[[], None]) -> type[Store]:
-    """A Store class whose process dies after `after` files, just before or just after placing one."""
-
-    class Killing(Store):
-        placed = 0
-
-        def place(self, new_file: Path, path: str) -> None:
-            if Killing.placed * 2 == after:
-                how()
-            super().place(new_file, path)
-            if Killing.placed * 2 + 1 == after:
-                how()
-            Killing.placed += 1
-
-    return Killing
-
-
-def test_a_second_run_completes_a_stopped_one(pair: list[Path], tmp_path: Path) -> None:
-    def stop() -> None:
-        raise KilledError
-
-    sound = Store(str(tmp_path / "sound"))
-    Adder(sound).add(pair[0])
-    expected = {Path(name).relative_to(sound.root): what[1] for name, what in files(sound).items()}
-    placed = len(expected)
-    assert placed == len(ALL) + 1
-    for after in range(2 * placed):
-        store = killing(after, stop)(str(tmp_path / f"{after}"))
-        with pytest.raises(KilledError):
-            Adder(store).add(pair[0])
-        assert_consistent(store)
-        assert len(files(store)) == (after + 1) // 2
-        again = Store(store.url)
-        Adder(again).add(pair[0])
-        assert_consistent(again)
-        assert {
-            Path(name).relative_to(again.root): what[1] for name, what in files(again).items()
-        } == expected
-
-
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from logger.fleet.add import Adder
-from tests.logger.fleet.test_add import killing
-store = killing(int(sys.argv[1]), lambda: os.kill(os.getpid(), signal.SIGKILL))(sys.argv[2])
-for log in sys.argv[3:]:
-    Adder(store).add(Path(log))
-"""
-
-
-@pytest.mark.parametrize("after", [5, 22])
-def test_a_killed_run_leaves_a_readable_store_and_a_second_run_completes_it(
-    pair: list[Path], tmp_path: Path, after: int
-) -> None:
-    arguments = [sys.executable, "-c", KILLED, str(after), str(tmp_path / "store"), *map(str, pair)]
-    died = subprocess.run(arguments, env=ENVIRONMENT, check=False, capture_output=True)
-    assert died.returncode == -signal.SIGKILL, died.stderr
-    store = Store(str(tmp_path / "store"))
-    assert_consistent(store)
-    assert len(entries(store)) == (0 if after < 18 else 1)
-    ended = stagelog("fleet", "add", *pair, "--store", store.url, folder=tmp_path)
-    assert ended.code == 0
-    assert_consistent(store)
-    assert [entry.car for entry in entries(store)] == [71, 72]
 
 
 def test_memory_does_not_grow_with_the_log(pair: list[Path], tmp_path: Path) -> None:

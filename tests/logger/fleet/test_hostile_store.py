@@ -25,7 +25,7 @@ from logger.fleet.add import Adder
 from logger.fleet.catalogue import Entry, entries
 from logger.fleet.store import INCOMING, Store
 from logger.fleet.tables import TABLES
-from tests.logger.fleet.test_add import forged
+from tests.logger.fleet.stores import forged
 
 SHA = "ab" * 32
 

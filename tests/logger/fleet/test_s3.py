@@ -23,7 +23,7 @@ from logger.fleet.query import run_query
 from logger.fleet.review import judge_in_loop, review, run_of
 from logger.fleet.store import Store
 from tests.logger.command_line import ENVIRONMENT, stagelog
-from tests.logger.fleet.test_add import ALL, KILLED, assert_consistent, files
+from tests.logger.fleet.stores import ALL, KILLED, assert_consistent, files
 
 for package in ("moto", "flask", "s3fs"):
     pytest.importorskip(

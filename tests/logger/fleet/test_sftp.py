@@ -20,7 +20,7 @@ from logger.fleet.query import run_query
 from logger.fleet.review import judge_in_loop, review, run_of
 from logger.fleet.store import INCOMING, Store
 from tests.logger.command_line import ENVIRONMENT, stagelog
-from tests.logger.fleet.test_add import assert_consistent, files
+from tests.logger.fleet.stores import assert_consistent, files
 
 pytest.importorskip("paramiko", reason="needs the driver for SFTP: pip install paramiko")
 SSHD = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/usr/bin")

@@ -11,7 +11,7 @@ import pytest
 from firmware_bridge.records import BRS_FLAG, EFF_FLAG, ERR_FLAG, FD_FLAG, RTR_FLAG
 from logger.replay import canlogs
 from tests.field_failures.recorder_process import query
-from tests.logger.replay.test_captures_of_others import FULL, THREE, Frames, frames, made
+from tests.logger.replay.capture_files import FULL, THREE, Frames, frames, replayed
 
 WHEEL = 0x18FEF100 | EFF_FLAG
 TWO: Frames = [(0, 0, 0x123, FULL), (10_000, 0, WHEEL, THREE)]
@@ -126,7 +126,7 @@ def test_peak_trc_with_can_fd_errors_and_damage(tmp_path: Path) -> None:
         "      6      1050.0\0\xff\n"
         "      7      1060.059 DT 1      0123 Rx -  8    11 22\n"
     )
-    outcome, log = made(written(tmp_path, TRC_2_1 + more), tmp_path)
+    outcome, log = replayed(written(tmp_path, TRC_2_1 + more), tmp_path)
     found = query(log, "SELECT bus, can_id, hex(data) FROM frame ORDER BY rowid")
     assert found[3:] == [(1, 0x124 | FD_FLAG | BRS_FLAG, "11" * 12), (0, BUS_ERROR, "00" * 8)]
     assert outcome.rows["rejected"] == 2
@@ -147,7 +147,7 @@ def test_peak_trc_with_can_fd_errors_and_damage(tmp_path: Path) -> None:
     ],
 )
 def test_candumps_options(tmp_path: Path, lines: str, expected: list[tuple[int, str]]) -> None:
-    outcome, log = made(written(tmp_path, lines), tmp_path)
+    outcome, log = replayed(written(tmp_path, lines), tmp_path)
     assert "rejected" not in outcome.rows
     assert query(log, "SELECT can_id, hex(data) FROM frame ORDER BY rowid") == expected
 
