@@ -34,6 +34,7 @@ class Format(NamedTuple):
 
 
 FORMATS: dict[str, Format] = {
+    "motec": Format(".ld", {"fixes": "motec.write", "signals": "motec.write_signals"}, "MoTeC i2"),
     "gpx": Format(".gpx", {"fixes": "gpx.write"}, "Google Earth, Garmin BaseCamp, QGIS"),
     "csv": Format(
         ".csv",
