@@ -24,7 +24,6 @@ MAX_EXPORTS = 2
 """Concurrent exports: each is a process of a hundred megabytes on a Pi."""
 TIMEOUT_S = 3600.0
 """A day's log takes minutes."""
-_LIBRARIES = {"parquet": ("pyarrow",), "mf4": ("asammdf",)}
 _NOT_OFFERED = "openrally"
 """It contains only the itinerary, which its author already has."""
 CONTENTS = ("frames", "signals")
@@ -34,8 +33,8 @@ def formats() -> list[str]:
     """The formats available here: all need numpy, and some another optional library."""
     return [
         name
-        for name in FORMATS
-        if name != _NOT_OFFERED and all(map(is_installed, ("numpy", *_LIBRARIES.get(name, ()))))
+        for name, known in FORMATS.items()
+        if name != _NOT_OFFERED and all(map(is_installed, ("numpy", *known.libraries)))
     ]
 
 

@@ -29,19 +29,32 @@ class Format(NamedTuple):
     writers: Mapping[Content, str]
     opens_in: str
     """Programs that open it, for help texts and menus."""
+    libraries: tuple[str, ...] = ()
+    """The optional libraries that it needs, besides numpy."""
+    beside: str = ""
+    """The format of a second file, of the same name, that its programs read with it."""
+    is_binary: bool = False
     seeks: bool = False
     """Whether the writer seeks in its file."""
 
 
 FORMATS: dict[str, Format] = {
-    "motec": Format(".ld", {"fixes": "motec.write", "signals": "motec.write_signals"}, "MoTeC i2"),
+    "motec": Format(
+        ".ld",
+        {"fixes": "motec.write", "signals": "motec.write_signals"},
+        "MoTeC i2",
+        beside="ldx",
+        is_binary=True,
+    ),
+    "ldx": Format(".ldx", {"fixes": "motec_ldx.write"}, "MoTeC i2, beside the .ld: laps by waypoints"),
+    "vbo": Format(".vbo", {"fixes": "vbo.write"}, "RaceChrono, Circuit Tools, RaceRender"),
     "gpx": Format(".gpx", {"fixes": "gpx.write"}, "Google Earth, Garmin BaseCamp, QGIS"),
+    "kml": Format(".kml", {"fixes": "kml.write"}, "Google Earth"),
     "csv": Format(
         ".csv",
         {"fixes": "csv.write_fixes", "frames": "csv.write_frames", "signals": "csv.write_signals"},
         "Excel, LibreOffice, MATLAB",
     ),
-    "kml": Format(".kml", {"fixes": "kml.write"}, "Google Earth"),
     "parquet": Format(
         ".parquet",
         {
@@ -50,16 +63,19 @@ FORMATS: dict[str, Format] = {
             "signals": "parquet.write_signals",
         },
         "pandas, DuckDB",
+        libraries=("pyarrow",),
+        is_binary=True,
     ),
-    "candump": Format(".log", {"frames": "canlog.write_candump"}, "can-utils, SavvyCAN"),
-    "asc": Format(".asc", {"frames": "canlog.write_asc"}, "CANalyzer, SavvyCAN"),
-    "blf": Format(".blf", {"frames": "canlog.write_blf"}, "CANalyzer, CANoe", seeks=True),
     "mf4": Format(
         ".mf4",
         {"frames": "mf4.write_frames", "signals": "mf4.write_signals"},
         "asammdf, CANape, Vector vSignalyzer",
+        libraries=("asammdf",),
+        is_binary=True,
     ),
-    "vbo": Format(".vbo", {"fixes": "vbo.write"}, "RaceChrono, Circuit Tools, RaceRender"),
+    "candump": Format(".log", {"frames": "canlog.write_candump"}, "can-utils, SavvyCAN"),
+    "asc": Format(".asc", {"frames": "canlog.write_asc"}, "CANalyzer, SavvyCAN"),
+    "blf": Format(".blf", {"frames": "canlog.write_blf"}, "CANalyzer, CANoe", is_binary=True, seeks=True),
     "openrally": Format(".gpx", {"fixes": "gpx.write_openrally"}, "roadbook programs (OpenRally)"),
 }
 

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import click
 
 from firmware_bridge.errors import LogError
-from logger.boundary.os_errors import named
-from logger.boundary.terminal import echo, output_bytes, progress_bar
-from logger.boundary.whole_file import require_writable, whole_file
+from logger.boundary.terminal import echo, progress_bar
+from logger.boundary.whole_file import require_writable
 from logger.export import formats
 
+ALL = "all"
+"""Name of the choice of every format."""
 _PATH = click.Path(path_type=Path, readable=False)  # the reader reports it, with a hint
 
 
@@ -44,21 +43,29 @@ def _file(_context: click.Context, _option: click.Parameter, path: Path | None) 
     return None if path == Path("-") else path
 
 
-@click.command(name="export")
+class _Export(click.Command):
+    """The command, with the table of formats in its help."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Formats, and programs that open them"):
+            formatter.write_dl([(name, known.opens_in) for name, known in formats.FORMATS.items()])
+
+
+@click.command(name="export", cls=_Export)
 @click.argument("log", type=_PATH, callback=_present)
 @click.option(
     "--format",
     "format_name",
-    type=click.Choice(tuple(formats.FORMATS), case_sensitive=False),
+    type=click.Choice((*formats.FORMATS, ALL), case_sensitive=False),
     required=True,
-    help="Output format.",
+    help="Output format; all: one file in each format, in the folder that -o names.",
 )
 @click.option(
     "-o",
     "--output",
     type=_PATH,
     callback=_file,
-    help="Output file; by default, and with -, standard output.",
+    help="Output file; by default, and with -, standard output. motec writes the .ldx beside it.",
 )
 @click.option(
     "--from",
@@ -71,7 +78,9 @@ def _file(_context: click.Context, _option: click.Parameter, path: Path | None) 
 @click.option("--section", type=click.IntRange(1), help="Only this section of the itinerary, counted from 1.")
 @click.option("--frames", is_flag=True, help="Export the raw CAN frames instead of the fixes (csv, parquet).")
 @click.option(
-    "--signals", is_flag=True, help="Export the signals decoded from all frames (csv, parquet, mf4)."
+    "--signals",
+    is_flag=True,
+    help="Export the signals decoded from all frames (csv, parquet, mf4; motec: with the fixes).",
 )
 @click.option(
     "--dbc",
@@ -92,6 +101,7 @@ def export(
 ) -> None:
     """Export LOG, or a part of it, to another format. With --format openrally, LOG may be an itinerary, STAGE.toml."""
     from logger.config.input_files import read_dbcs, read_text  # noqa: PLC0415
+    from logger.export.files import destination, write_all, write_file  # noqa: PLC0415 - numpy
     from logger.logfile import selection  # noqa: PLC0415 - numpy
     from logger.logfile.border import open_log_readonly  # noqa: PLC0415
     from logger.stage import itinerary  # noqa: PLC0415
@@ -99,33 +109,26 @@ def export(
 
     if frames and (signals or dbc):
         raise click.UsageError("--frames and --signals exclude each other: choose one")
-    if output is None and sys.stdout.isatty() and format_name in {"parquet", "blf", "mf4"}:
+    dbc_texts = read_dbcs(dbc)
+    if format_name == ALL:
+        if output is None or frames or signals:
+            raise click.UsageError(
+                "--format all writes everything: name a folder with -o, leave out --frames and --signals"
+            )
+        if not write_all(
+            log, output, lambda connection: selection.select(connection, first, last, section), dbc_texts
+        ):
+            raise click.exceptions.Exit(1)
+        return
+    if output is None and sys.stdout.isatty() and formats.FORMATS[format_name].is_binary:
         raise click.UsageError(f"{format_name} is binary and not written to a terminal: name a file with -o")
     if output is not None:
         require_writable(output, log)
     if format_name == "openrally" and log.suffix.lower() == ".toml":
-        with _destination(output) as stream:
+        with destination(output) as stream:
             stream.write(write(itinerary.load(read_text(log), str(log))))
         return
     content: formats.Content | None = "frames" if frames else "signals" if signals or dbc else None
     with open_log_readonly(log) as connection, progress_bar(f"exporting {log.name}") as progress:
         chosen = selection.select(connection, first, last, section)
-        with _destination(output) as stream:
-            formats.write(
-                connection, chosen, format_name, stream, progress, content=content, dbc_texts=read_dbcs(dbc)
-            )
-
-
-@contextmanager
-def _destination(output: Path | None) -> Iterator[BinaryIO]:
-    """Yield standard output, or a file that gets its name when it is complete."""
-    if output is not None:
-        with whole_file(output) as stream:
-            yield stream
-        size = f"{output.stat().st_size / 1e6:.1f} MB" if output.is_file() else "written"
-        echo(f"{output}: {size}", err=True)
-        return
-    with named("standard output"):
-        stream = output_bytes()
-        yield stream
-        stream.flush()
+        write_file(connection, chosen, format_name, output, progress, content=content, dbc_texts=dbc_texts)
