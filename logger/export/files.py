@@ -12,6 +12,7 @@ from firmware_bridge.errors import ConfigurationError, StagelogError
 from logger.boundary.os_errors import FULL, line_of, named
 from logger.boundary.terminal import echo, output_bytes, progress_bar
 from logger.boundary.whole_file import whole_file
+from logger.export import track
 from logger.export.formats import FORMATS, Content, write
 from logger.logfile.blocks import Progress
 from logger.logfile.border import open_log_readonly
@@ -114,8 +115,8 @@ def _jobs(connection: sqlite3.Connection, stem: str, *, has_dbc: bool) -> tuple[
         missing = dict.fromkeys(("frames", "signals"), "the log has no CAN frames")
     elif not has_dbc and not any(key.startswith(META_PREFIX) for key in meta):
         missing["signals"] = "the log has no DBC file"
-    if not meta.get("itinerary"):
-        missing["openrally"] = "the log has no itinerary"
+    if reason := _no_route(meta):
+        missing["openrally"] = reason
     jobs = []
     companions = {known.beside for known in FORMATS.values()}
     for name, known in FORMATS.items():
@@ -127,3 +128,16 @@ def _jobs(connection: sqlite3.Connection, stem: str, *, has_dbc: bool) -> tuple[
             )
             jobs.append(Job(name, content, "-".join([stem, *tails]) + known.suffix))
     return jobs, [f"{what}: {why}" for what, why in missing.items()]
+
+
+def _no_route(meta: Mapping[str, str]) -> str:
+    """Why the log's itinerary is no route: organisers hide coordinates. Empty if it is one, or cannot be read."""
+    try:
+        itinerary = track.route(meta)
+    except ConfigurationError:
+        return ""  # the export reports it
+    if itinerary is None:
+        return "the log has no itinerary"
+    points = [waypoint for section in itinerary.sections for waypoint in section.waypoints]
+    is_route = bool(points) and all(waypoint.position for waypoint in points)
+    return "" if is_route else "its itinerary has waypoints without coordinates"

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import sqlite3
 from itertools import groupby, pairwise
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 from xml.sax.saxutils import quoteattr
 
 from firmware_bridge.printable import marked
 from logger.export.marks import marks_of
+from logger.export.plain_names import unique
 from logger.export.time_axis import TimeAxis
 from logger.logfile.blocks import Progress
 from logger.logfile.selection import Selection
@@ -22,20 +23,15 @@ _FLAGS = 77
 """Of a beacon that i2 may move, as i2 itself writes it."""
 
 
-class _Beacon(NamedTuple):
-    from_start_us: int
-    name: str
-
-
 def write(connection: sqlite3.Connection, selection: Selection, stream: BinaryIO, progress: Progress) -> None:
     """Write the beacons of a selection. Raises sqlite3.Error."""
     axis = TimeAxis(connection, selection)
     marks = [mark for mark in marks_of(connection, selection, axis) if mark.at_us > axis.start_s * 1_000_000]
-    beacons = [
-        _Beacon(at_us - axis.start_s * 1_000_000, ", ".join(dict.fromkeys(mark.label for mark in together)))
+    beacons = {
+        at_us - axis.start_s * 1_000_000: ", ".join(dict.fromkeys(mark.label for mark in together))
         for at_us, together in groupby(marks, key=lambda mark: mark.at_us)
-    ]
-    laps_us = [second.from_start_us - first.from_start_us for first, second in pairwise(beacons)]
+    }
+    laps_us = [second - first for first, second in pairwise(beacons)]
     details = {"Total Laps": str(len(beacons) + 1)}
     if laps_us:
         details["Fastest Time"] = _lap_time(min(laps_us))
@@ -46,9 +42,9 @@ def write(connection: sqlite3.Connection, selection: Selection, stream: BinaryIO
         " <Layers>\n  <Layer>\n   <MarkerBlock>",
         f'    <MarkerGroup Name="Beacons" Index="{len(beacons)}">',
         *(
-            f'     <Marker Version="100" ClassName="BCN" Name={quoteattr(marked(beacon.name))} Flags="{_FLAGS}"'
-            f' Time="{beacon.from_start_us:.17e}"/>'
-            for beacon in beacons
+            f'     <Marker Version="100" ClassName="BCN" Name={quoteattr(marked(name))} Flags="{_FLAGS}"'
+            f' Time="{from_start_us:.17e}"/>'
+            for from_start_us, name in zip(beacons, unique(beacons.values()), strict=True)
         ),
         "    </MarkerGroup>\n   </MarkerBlock>\n   <RangeBlock/>\n  </Layer>\n  <Details>",
         *(f'   <String Id="{key}" Value="{value}"/>' for key, value in details.items()),

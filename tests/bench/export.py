@@ -209,6 +209,9 @@ def gpx(log: Path, runs: int) -> Iterator[Row]:
 def others(log: Path, _runs: int) -> Iterator[Row]:
     """The other formats, once each."""
     work: tuple[tuple[str, formats.Content], ...] = (
+        ("motec", "fixes"),
+        ("motec", "signals"),
+        ("vbo", "fixes"),
         ("kml", "fixes"),
         ("candump", "frames"),
         ("asc", "frames"),

@@ -22,7 +22,7 @@ from tests.fuzz.texts import assert_readable
 from tests.logger.logfile.rows_made import META, START, drive, frames, write_log
 
 Check = Callable[[bytes], None]
-_FORMATS = ("gpx", "csv", "kml", "candump", "asc")
+_FORMATS = ("motec", "ldx", "vbo", "gpx", "csv", "kml", "candump", "asc")
 _FRAMES = 60
 _SCRATCH = tempfile.TemporaryDirectory(prefix="stagelog-fuzz-")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.fuzz.hostile.scene import Scene
 from tests.logger.crew.serving import Answer, Served
 
-FORMATS = ("gpx", "csv", "kml", "parquet", "candump", "asc", "blf", "mf4")
+FORMATS = ("motec", "ldx", "vbo", "gpx", "csv", "kml", "parquet", "candump", "asc", "blf", "mf4")
 _REFUSED = (200, 404, 409)
 """Allowed statuses: done, no such log, or a log that cannot be read."""
 _BASE_CPU_S, _CPU_S_PER_MB = 5.0, 1.5

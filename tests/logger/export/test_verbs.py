@@ -63,7 +63,7 @@ def test_wrong_usage_exits_with_two(log: Path, arguments: list[str], message: st
 @pytest.mark.parametrize(
     ("arguments", "kind", "message"),
     [
-        (["--format", "gpx", "--signals"], ConfigurationError, "choose one of csv, parquet, mf4"),
+        (["--format", "gpx", "--signals"], ConfigurationError, "choose one of motec, csv, parquet, mf4"),
         (["--format", "gpx", "--section", "5"], LogError, "sections in the log: 1, 2"),
         (["--format", "csv", "--dbc", "absent.dbc"], ConfigurationError, "absent.dbc: cannot be read"),
         (["--format", "csv", "--dbc", "wrong.dbc"], ConfigurationError, "wrong.dbc:1:1: no readable DBC"),
