@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from firmware_bridge.errors import ConfigurationError, StagelogError
+from logger.boundary import extras
 from logger.boundary.os_errors import FULL, line_of, named
 from logger.boundary.terminal import echo, output_bytes, progress_bar
 from logger.boundary.whole_file import whole_file
@@ -87,21 +88,17 @@ def write_all(log: Path, folder: Path, select: Select, dbc_texts: Mapping[str, s
         path = folder / job.file_name
         try:
             with open_log_readonly(log) as connection, progress_bar(f"exporting {path.name}") as progress:
+                chosen = select(connection)
                 write_file(
-                    connection,
-                    select(connection),
-                    job.name,
-                    path,
-                    progress,
-                    content=job.content,
-                    dbc_texts=dbc_texts,
+                    *(connection, chosen, job.name, path, progress), content=job.content, dbc_texts=dbc_texts
                 )
             echo(path)
-        except (StagelogError, OSError) as error:
-            if isinstance(error, OSError) and error.errno in FULL:
+        except (StagelogError, OSError, ImportError) as error:
+            failure = extras.missing(error, "export") if isinstance(error, ImportError) else error
+            if failure is None or (isinstance(failure, OSError) and failure.errno in FULL):
                 raise
             is_whole = False
-            echo(f"stagelog: {job.name}, {job.content}: {line_of(error)}", err=True)
+            echo(f"stagelog: {job.name}, {job.content}: {line_of(failure)}", err=True)
     for reason in left_out:
         echo(f"stagelog: left out: {reason}", err=True)
     return is_whole

@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from firmware_bridge.errors import ConfigurationError, LogError
 from logger.export import formats, motec
 from logger.export.verbs import export
+from tests.logger.command_line import ROOT
 from tests.logger.export import ld_reader
 from tests.logger.export.logs_made import exported
 from tests.logger.review import drives
@@ -173,6 +174,12 @@ def test_a_missing_log_makes_no_folder(tmp_path: Path) -> None:
     result = run(tmp_path / "missing.db", "--format", "all", "-o", tmp_path / "out")
     assert isinstance(result.exception, LogError)
     assert names_in(tmp_path) == set()
+
+
+def test_the_readme_has_a_row_for_each_format() -> None:
+    text = (ROOT / "logger/README.md").read_text(encoding="utf-8")
+    for name, known in formats.FORMATS.items():
+        assert f"| `{name}` | {known.opens_in} | " in text
 
 
 def test_help_names_the_programs_that_open_each_format() -> None:
