@@ -12,7 +12,7 @@ from firmware_bridge.errors import ConfigurationError, StagelogError
 from logger.boundary import extras
 from logger.boundary.os_errors import FULL, line_of, named
 from logger.boundary.terminal import echo, output_bytes, progress_bar
-from logger.boundary.whole_file import whole_file
+from logger.boundary.whole_file import require_writable, whole_file
 from logger.export import track
 from logger.export.formats import FORMATS, Content, write
 from logger.logfile.blocks import Progress
@@ -54,12 +54,13 @@ def write_file(
     *,
     content: Content | None = None,
     dbc_texts: Mapping[str, str] | None = None,
-) -> None:
+) -> list[Path]:
     """Write a format, and the file that belongs beside it: both get their names when both are complete.
 
-    Standard output, devices and pipes get only the first. Raises StagelogError, OSError.
+    Standard output, devices and pipes get only the first. Returns the files. Raises StagelogError, OSError.
     """
     beside = FORMATS[name].beside
+    written = [] if output is None else [output]
     with ExitStack() as stack:
         if beside and output is not None and (output.is_file() or not output.exists()):
             second = output.with_suffix(FORMATS[beside].suffix)
@@ -68,9 +69,12 @@ def write_file(
                     f"{output} is the name of the second file of {name}",
                     hint=f"name the first, {output.with_suffix(FORMATS[name].suffix)}",
                 )
+            require_writable(second)
             write(connection, selection, beside, stack.enter_context(whole_file(second)))
+            written.append(second)
         stream = stack.enter_context(destination(output))
         write(connection, selection, name, stream, progress, content=content, dbc_texts=dbc_texts)
+    return written
 
 
 def write_all(log: Path, folder: Path, select: Select, dbc_texts: Mapping[str, str]) -> bool:
@@ -89,10 +93,11 @@ def write_all(log: Path, folder: Path, select: Select, dbc_texts: Mapping[str, s
         try:
             with open_log_readonly(log) as connection, progress_bar(f"exporting {path.name}") as progress:
                 chosen = select(connection)
-                write_file(
+                written = write_file(
                     *(connection, chosen, job.name, path, progress), content=job.content, dbc_texts=dbc_texts
                 )
-            echo(path)
+            for file in written:
+                echo(file)
         except (StagelogError, OSError, ImportError) as error:
             failure = extras.missing(error, "export") if isinstance(error, ImportError) else error
             if failure is None or (isinstance(failure, OSError) and failure.errno in FULL):

@@ -127,8 +127,19 @@ def export(
     if format_name == "openrally" and log.suffix.lower() == ".toml":
         with destination(output) as stream:
             stream.write(write(itinerary.load(read_text(log), str(log))))
+        _report([] if output is None else [output])
         return
     content: formats.Content | None = "frames" if frames else "signals" if signals or dbc else None
     with open_log_readonly(log) as connection, progress_bar(f"exporting {log.name}") as progress:
         chosen = selection.select(connection, first, last, section)
-        write_file(connection, chosen, format_name, output, progress, content=content, dbc_texts=dbc_texts)
+        written = write_file(
+            connection, chosen, format_name, output, progress, content=content, dbc_texts=dbc_texts
+        )
+    _report(written)
+
+
+def _report(written: list[Path]) -> None:
+    """Print each file and its size to standard error."""
+    for path in written:
+        size = f"{path.stat().st_size / 1e6:.1f} MB" if path.is_file() else "written"
+        echo(f"{path}: {size}", err=True)
