@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from logger.export.formats import FORMATS
+from logger.export.verbs import ALL
 
 TEXT = Path(__file__).with_name("mistakes.txt")
 _ROW = re.compile(r"^\$ (\(user\) )?stagelog(.*)\n\[(\d+)\] (.*)$", re.MULTILINE)
@@ -31,6 +32,6 @@ class Mistake(NamedTuple):
 def mistakes() -> list[Mistake]:
     """Every row of the table."""
     return [
-        Mistake(typed.strip(), int(code), line.replace("FORMATS", ", ".join(FORMATS)), bool(user))
+        Mistake(typed.strip(), int(code), line.replace("FORMATS", ", ".join((*FORMATS, ALL))), bool(user))
         for user, typed, code, line in _ROW.findall(TEXT.read_text(encoding="utf-8"))
     ]
