@@ -15,10 +15,13 @@ from __future__ import annotations
 import json
 import logging
 import math
+import os
 import sys
+import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, TextIO
 
 from firmware_bridge.printable import printable
 from logger.boundary.standard_streams import styled
@@ -27,11 +30,14 @@ MAX_LINE_CHARS: Final = 2_000
 """Per line: several names and a deep path fit; a hostile note has megabytes."""
 _OVERWRITE: Final = "\r\x1b[K"
 """Return to the start of the line and erase it."""
+_USUAL_COLUMNS: Final = 80
+"""The width of a terminal that does not know its own, such as a serial console."""
 
 
 def echo(line: object = "", *, err: bool = False) -> None:
     """Write one line to standard output, or to standard error with `err`."""
-    print(printable(line, MAX_LINE_CHARS), file=sys.stderr if err else sys.stdout, flush=True)
+    with above_live_line():
+        print(printable(line, MAX_LINE_CHARS), file=sys.stderr if err else sys.stdout, flush=True)
 
 
 def echo_json(document: object, *, indent: int | None = 1, default: Callable[[Any], object] = str) -> None:
@@ -104,30 +110,68 @@ def progress_bar(title: str) -> Iterator[Callable[[float], None]]:
 
 
 class LiveLine:
-    """One line on standard error that is overwritten; in a pipe, every tenth line is printed."""
+    """One line on standard error that is overwritten, below all other lines; nothing where there is no terminal.
 
-    _PIPE_EVERY = 10
-    """A pipe gets one line out of this many."""
+    `echo` and `log_handler` write above it. A process draws one at a time.
+    """
 
     def __init__(self) -> None:
-        self.begun = False
-        self._count = 0
-        self._on_terminal = sys.stderr.isatty()
+        self._text = ""
+        self._on_terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
     def show(self, text: str) -> None:
         """Replace the line."""
         if self._on_terminal:
-            print(_OVERWRITE + printable(text, MAX_LINE_CHARS), end="", file=styled(sys.stderr), flush=True)
-        elif self._count % self._PIPE_EVERY == 0:
-            echo(text, err=True)
-        self.begun = True
-        self._count += 1
+            with above_live_line():
+                self._text = printable(text, MAX_LINE_CHARS)
+                _live.append(self)
 
     def say(self, text: str) -> None:
         """Print a line that stays."""
-        if self._on_terminal:
-            print(_OVERWRITE, end="", file=styled(sys.stderr))
         echo(text, err=True)
+
+    def end(self) -> None:
+        """Erase the line."""
+        with above_live_line():
+            _live.clear()
+
+    def draw(self) -> None:
+        """Write the line, cut at the terminal's width: a longer one would fill two rows, and only one is erased."""
+        from logger.boundary.console import cut  # noqa: PLC0415 - rich, for terminals only
+
+        columns = os.get_terminal_size(sys.stderr.fileno()).columns or _USUAL_COLUMNS
+        print(_OVERWRITE + cut(self._text, columns - 1), end="", file=styled(sys.stderr), flush=True)
+
+
+_live: deque[LiveLine] = deque(maxlen=1)
+_lock = threading.RLock()
+"""Lines of several threads do not mix, neither with each other nor with the live line."""
+
+
+@contextmanager
+def above_live_line() -> Iterator[None]:
+    """Erase the live line, if there is one, and draw it again below what the body prints."""
+    with _lock:
+        if _live:
+            print(_OVERWRITE, end="", file=styled(sys.stderr), flush=True)
+        try:
+            yield
+        finally:
+            if _live:
+                _live[0].draw()
+
+
+def log_handler() -> logging.Handler:
+    """A handler that writes log records to standard error, one line each."""
+    handler = _LogHandler(sys.stderr)
+    handler.setFormatter(OneLine("%(levelname)s %(message)s"))
+    return handler
+
+
+class _LogHandler(logging.StreamHandler[TextIO]):
+    def emit(self, record: logging.LogRecord) -> None:
+        with above_live_line():
+            super().emit(record)
 
 
 class OneLine(logging.Formatter):

@@ -21,7 +21,7 @@ from logger import __version__
 from logger.boundary import extras, interruption, standard_streams
 from logger.boundary.os_errors import line_of, named
 from logger.boundary.standard_streams import mark_streams
-from logger.boundary.terminal import OneLine, echo
+from logger.boundary.terminal import echo, log_handler
 from logger.boundary.whole_file import remove_unfinished
 
 
@@ -117,9 +117,7 @@ def cli(verbose: bool) -> None:
     (--fail-on-penalty), 64 wrong configuration, 69 a required device or server is missing or another recorder is
     running, 74 reading or writing failed, 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP.
     """
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(OneLine("%(levelname)s %(message)s"))
-    logging.basicConfig(handlers=[handler])
+    logging.basicConfig(handlers=[log_handler()])
     for ours in ("firmware_bridge", "logger"):  # not the messages of libraries
         logging.getLogger(ours).setLevel(logging.DEBUG if verbose else logging.INFO)
 

@@ -20,6 +20,7 @@ from firmware_bridge.virtual.drive import Drive
 from firmware_bridge.virtual.engine import Engine
 from firmware_bridge.virtual.receiver import GpsReceiver
 from logger.boundary import own_process
+from logger.boundary.terminal import echo
 from logger.boundary.whole_file import write_whole
 from logger.config import configuration as configs
 from logger.demo import stages
@@ -116,10 +117,15 @@ def run(
     stop: threading.Event,
     ready: Callable[[str], None],
     report: Callable[[RecorderStatus], None],
+    *,
+    http_port: int | None = None,
+    relay: Callable[[str], None] | None = None,
 ) -> None:
     """Drive, record and serve until `stop` or the end of the stage.
 
-    `ready` is called with the crew page's address when it is ready, `report` with the recorder's state each second.
+    `ready` is called with the crew page's address when it is ready, `report` with the recorder's state each second,
+    `relay` with each line that the crew page's process prints; by default it is printed. Raises DeviceError if that
+    process ends early.
     """
     with VirtualCar(
         demo.drive,
@@ -129,26 +135,25 @@ def run(
         can_rate=can_rate,
         directory=demo.folder,
     ) as virtual:
-        http_port = _free_port()
-        configuration = set_up(demo, virtual, http_port)
+        port = page_port(None) if http_port is None else http_port
+        configuration = set_up(demo, virtual, port)
         recorder = Recorder(configs.load(configuration))
-        serve = own_process.command("logger", "serve", "-c", str(configuration))
-        crew = subprocess.Popen(serve, env=own_process.environment())  # noqa: S603 - ourselves
+        crew = _CrewPage(configuration, relay)
         next_report_us, is_served, is_ending = 0, False, False
         page_is_gone = threading.Event()
 
         def on_round() -> None:
             nonlocal next_report_us, is_served, is_ending
-            if not is_served and _has_server(http_port):
+            if not is_served and _has_server(port):
                 is_served = True
-                ready(f"http://127.0.0.1:{http_port}/")
+                ready(f"http://127.0.0.1:{port}/")
             if recorder.origin.t_us() >= next_report_us:
                 next_report_us = recorder.origin.t_us() + int(_REPORT_EVERY_S * 1e6)
                 report(recorder.status())
             if not is_ending and (stop.is_set() or virtual.now_s >= demo.drive.end_s):
                 is_ending = True
                 crew.terminate()
-            if is_ending and crew.poll() is not None:
+            if crew.has_ended():
                 page_is_gone.set()
 
         try:
@@ -156,6 +161,41 @@ def run(
         finally:
             crew.terminate()
             crew.wait()
+        if not is_ending:
+            hint = "its own message is above; start the demo again"
+            raise DeviceError("the crew page has ended", where=f"127.0.0.1:{port}", hint=hint)
+
+
+class _CrewPage:
+    """`stagelog serve` as a child process, whose lines on standard error go to `relay`, from a thread `crew page`."""
+
+    def __init__(self, configuration: Path, relay: Callable[[str], None] | None) -> None:
+        command = own_process.command("logger", "serve", "-c", str(configuration))
+        self._process = subprocess.Popen(  # noqa: S603 - ourselves
+            command, env=own_process.environment(), stderr=subprocess.PIPE, text=True, errors="replace"
+        )
+        self._relay = relay or _print
+        self._reader = threading.Thread(target=self._read, name="crew page", daemon=True)
+        self._reader.start()
+
+    def has_ended(self) -> bool:
+        """Whether the process has ended and all its lines were passed on."""
+        return self._process.poll() is not None and not self._reader.is_alive()
+
+    def terminate(self) -> None:
+        """Ask the process to end."""
+        self._process.terminate()
+
+    def wait(self) -> None:
+        """Wait until the process has ended and all its lines were passed on."""
+        self._process.wait()
+        self._reader.join()
+
+    def _read(self) -> None:
+        assert self._process.stderr is not None  # noqa: S101 - opened as a pipe
+        with self._process.stderr as lines:
+            for line in lines:
+                self._relay(line.rstrip("\n"))
 
 
 def driven() -> CarPlan:
@@ -187,17 +227,33 @@ def _has_server(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _free_port() -> int:
-    """Return the crew page's default port, or any other free one."""
-    for wanted in (USUAL_PORT, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", wanted))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise DeviceError("no free TCP port", where="127.0.0.1", hint="close a program that listens")
+def _print(line: str) -> None:
+    echo(line, err=True)
+
+
+def page_port(wanted: int | None) -> int:
+    """Return the crew page's port: the `wanted` one (0: any free one), else the usual one, or a free one with a notice.
+
+    Raises DeviceError if the wanted one is taken.
+    """
+    try:
+        return _free_port(USUAL_PORT if wanted is None else wanted)
+    except OSError as error:
+        if wanted is not None:
+            hint = "choose another --port, or leave it out: a free one is found"
+            what = f"cannot serve there: {error.strerror}"
+            raise DeviceError(what, where=f"127.0.0.1:{wanted}", hint=hint) from error
+    port = _free_port(0)
+    echo(f"{USUAL_PORT} is busy, using {port}", err=True)
+    return port
+
+
+def _free_port(wanted: int) -> int:
+    """Return a port of this machine, `wanted` or, for 0, any. Raises OSError if it is taken."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", wanted))
+        return int(probe.getsockname()[1])
 
 
 def set_up(demo: Demonstration, virtual: VirtualCar, http_port: int) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 from pathlib import Path
@@ -14,6 +15,8 @@ from logger.boundary.terminal import LiveLine, echo, progress_bar
 if TYPE_CHECKING:
     from logger.recorder.daemon import RecorderStatus
 
+_ORDINARY = ("INFO ", "crew page at ")
+"""Beginnings of the lines of the crew page's process that a demonstration shows only with --verbose."""
 _PATH = click.Path(path_type=Path, readable=False)  # the reader reports it, with a hint
 
 
@@ -61,25 +64,49 @@ def simulate(
     show_default=True,
     help="CAN frames per second.",
 )
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    help="TCP port of the crew page. Default: 8040, or a free one if it is busy.",
+)
+@click.option("--open", "opens", is_flag=True, help="Open the crew page in this machine's browser.")
 @click.option("--seconds", type=click.FloatRange(1), help="Stop after this time.")
-def demo(folder: Path, gps_hz: int, can_rate: int, seconds: float | None) -> None:
+@click.pass_context
+def demo(
+    context: click.Context,
+    folder: Path,
+    gps_hz: int,
+    can_rate: int,
+    port: int | None,
+    opens: bool,
+    seconds: float | None,
+) -> None:
     """Drive a virtual car on real pseudo-terminals, record it, and serve the crew page, until Ctrl-C.
 
     The car drives stage 11 of the Dakar 2026 from a minute before its first checkpoint; the earlier part of the stage
     is written to the log first. Open the printed address in a browser. The log can be read while it is written.
     """
+    echo(
+        "preparing: the stage up to the first checkpoint is driven and logged", err=True
+    )  # before slow imports
     from logger.demo import demo as demonstration  # noqa: PLC0415 - numpy, and the virtual car
 
+    port = demonstration.page_port(port)
     with progress_bar("the stage so far") as progress:
         prepared = demonstration.prepare(folder, progress)
     live, stop = LiveLine(), threading.Event()
+    is_verbose = context.find_root().params.get("verbose", False)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
 
     def ready(address: str) -> None:
-        live.say(f"crew page: {address}")
-        live.say(f"log:       {prepared.log}")
-        live.say("stop with Ctrl-C")
+        echo(f"log:       {prepared.log}", err=True)
+        echo("stop with Ctrl-C", err=True)
+        echo(f"crew page: {address}", err=True)
+        if opens:
+            from logger.demo.browser import open_in_browser  # noqa: PLC0415 - only where it is asked for
+
+            open_in_browser(address)
         if seconds is not None:
             timer = threading.Timer(seconds, stop.set)
             timer.daemon = True  # Ctrl-C may come first
@@ -87,11 +114,17 @@ def demo(folder: Path, gps_hz: int, can_rate: int, seconds: float | None) -> Non
 
     def report(status: RecorderStatus) -> None:
         writer = status.writer
-        live.show(
-            f"{writer.fixes} fixes, {writer.frames} frames, {writer.rows} rows, {writer.lag_s:.1f} s not yet"
-            f" on the disk, {writer.dropped} dropped"
-            + "".join(f", {name} {link.state}" for name, link in status.links.items())
-        )
+        links = "".join(f", {name} {link.state}" for name, link in status.links.items())
+        live.show(f"recording: {writer.fixes} fixes, {writer.frames} frames, {writer.dropped} dropped{links}")
 
-    demonstration.run(prepared, gps_hz, can_rate, stop, ready, report)
-    live.say(f"the log is {prepared.log}")
+    def relay(line: str) -> None:
+        if is_verbose or not line.startswith(_ORDINARY):
+            echo(line, err=True)
+
+    if not is_verbose:
+        logging.getLogger("logger").setLevel(logging.WARNING)  # the address stays the last line
+    try:
+        demonstration.run(prepared, gps_hz, can_rate, stop, ready, report, http_port=port, relay=relay)
+    finally:
+        live.end()
+    echo(f"the log is {prepared.log}", err=True)

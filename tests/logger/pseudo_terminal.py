@@ -18,6 +18,7 @@ from pathlib import Path
 from tests.logger.command_line import ENVIRONMENT
 
 WAIT_S = 60
+_UP = "\x1b[1A"
 _CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
@@ -66,8 +67,12 @@ class Terminal:
 
     def lines(self) -> list[str]:
         """What was written, line by line, as the screen shows it at the end: overwritten text is gone."""
-        shown = [line.rpartition("\r")[2] for line in self.seen.replace("\r\n", "\n").split("\n")]
-        return [_CODES.sub("", line) for line in shown]
+        shown: list[str] = []
+        for line in self.seen.replace("\r\n", "\n").split("\n"):
+            if (up := line.count(_UP)) and shown:  # a progress bar that removes itself
+                del shown[-up:]
+            shown.append(_CODES.sub("", line.rpartition("\r")[2].rpartition(_UP)[2]))
+        return shown
 
     def _read(self, patience_s: float) -> bool:
         if not select.select([self._master], [], [], max(0.0, patience_s))[0]:

@@ -41,7 +41,6 @@ BYPASSES = {
     ("logger/crew/terminal.py", "sys.stdout"): "whether it is a terminal",
     ("logger/export/verbs.py", "sys.stdout"): "whether it is a terminal",
     ("logger/cli/main.py", "sys.stdout"): "flushes it, and sends it nowhere when it cannot be written",
-    ("logger/cli/main.py", "sys.stderr"): "the handler of log records, and closing it",
     ("logger/transfer/__main__.py", "print"): "JSON in ASCII for the parent process",
 }
 """Each file that writes directly, with the reason."""
