@@ -8,7 +8,9 @@ its import takes more than a tenth of the recorder's start.
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
+from typing import Final
 
 UNBUILT = "0.2.0.dev0"
 """The version of code without tags: `fallback_version` in pyproject.toml, to which commits are counted."""
@@ -37,10 +39,9 @@ def _with_commit(built: str, commit: str) -> str:
 
 def _built() -> str:
     try:
-        from logger._version import VERSION  # noqa: PLC0415 - the build creates it
+        return str(import_module("logger._version").VERSION)  # the build creates it
     except ImportError:
         return UNBUILT
-    return str(VERSION)
 
 
 def _checked_out(root: Path) -> str:
@@ -69,3 +70,8 @@ def _referred(folder: Path, reference: str) -> str:
 
 def _is_commit(text: str) -> bool:
     return len(text) in _COMMIT_DIGITS and set(text) <= set("0123456789abcdef")
+
+
+VERSION: Final = code_version()
+SOFTWARE: Final = f"stagelog {VERSION}"
+"""The program and version written to a log's `meta` and to each session."""

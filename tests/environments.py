@@ -37,6 +37,7 @@ PART = (
     "tests/logger/fleet/test_query.py",  # duckdb, pyarrow, fsspec
     "tests/logger/logfile/test_light_sqlite_utils.py",
     "tests/logger/logfile/test_store.py",
+    "tests/logger/notebook",  # numpy, pandas
     "tests/logger/cli/test_main.py",  # click
     "tests/logger/test_version.py",
 )

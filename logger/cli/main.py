@@ -17,12 +17,12 @@ from typing import Any, NamedTuple
 import click
 
 from firmware_bridge.errors import StagelogError
-from logger import __version__
 from logger.boundary import extras, interruption, standard_streams
 from logger.boundary.os_errors import line_of, named
 from logger.boundary.standard_streams import mark_streams
 from logger.boundary.terminal import echo, log_handler
 from logger.boundary.whole_file import remove_unfinished
+from logger.version import VERSION
 
 
 class Verb(NamedTuple):
@@ -108,7 +108,7 @@ class _Verbs(click.Group):
 
 
 @click.command(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__, "-V", "--version")
+@click.version_option(VERSION, "-V", "--version")
 @click.option("-v", "--verbose", is_flag=True, help="Print more on standard error.")
 def cli(verbose: bool) -> None:
     """Record a rally-raid drive, show it to the crew, and review it afterwards.

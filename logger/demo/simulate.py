@@ -26,7 +26,6 @@ from firmware_bridge.gps.fix_builder import FixBuilder
 from firmware_bridge.protocols import protocol
 from firmware_bridge.virtual.drive import Drive
 from firmware_bridge.virtual.simulation import simulate_bytes
-from logger import SOFTWARE
 from logger.boundary import own_process
 from logger.boundary.whole_file import remove_unfinished
 from logger.config import configuration as configs
@@ -40,6 +39,7 @@ from logger.logfile.store import SessionStart
 from logger.recorder import setup
 from logger.recorder.pipeline import Pipeline, Source
 from logger.recorder.restart_state import Origin, state_text
+from logger.version import SOFTWARE
 
 DBC_NAME = "demo_engine.dbc"
 MAX_AT_ONCE = max(4, os.cpu_count() or 1)

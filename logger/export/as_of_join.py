@@ -57,11 +57,20 @@ def channel_titles(connection: sqlite3.Connection) -> tuple[list[int], list[str]
 def rows(connection: sqlite3.Connection, selection: Selection, progress: Progress) -> Iterator[Row]:
     """Yield the fixes of a selection with the joined values. Raises LogError."""
     channels, _ = channel_titles(connection)
-    stage = _Newest(_stage(connection, selection), len(STAGE_COLUMNS))
     engine = _Newest(_engine(connection, selection, channels), len(channels))
+    for fixes, beside in stage_rows(connection, selection, progress):
+        yield Row(fixes, np.concatenate((beside, engine.at(_key(fixes))), axis=1))
+
+
+def stage_rows(connection: sqlite3.Connection, selection: Selection, progress: Progress) -> Iterator[Row]:
+    """Yield the fixes of a selection with the STAGE_COLUMNS only. Raises LogError."""
+    stage = _Newest(_stage(connection, selection), len(STAGE_COLUMNS))
     for fixes in fix_blocks(connection, selection, progress):
-        key = fixes.session * _SESSION + fixes.t_us
-        yield Row(fixes, np.concatenate((stage.at(key), engine.at(key)), axis=1))
+        yield Row(fixes, stage.at(_key(fixes)))
+
+
+def _key(fixes: FixBlock) -> Integers:
+    return fixes.session * _SESSION + fixes.t_us
 
 
 def _engine(connection: sqlite3.Connection, selection: Selection, channels: list[int]) -> Iterator[Updates]:

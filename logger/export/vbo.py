@@ -15,7 +15,6 @@ from typing import BinaryIO
 import numpy as np
 
 from firmware_bridge.engine.titles import DRIVE, ascii_unit, engine_title
-from logger import SOFTWARE
 from logger.export import as_of_join, gates, text
 from logger.export.plain_names import ascii_text, unique
 from logger.export.time_axis import TimeAxis
@@ -24,6 +23,7 @@ from logger.logfile.blocks import FixBlock, Numbers, Progress
 from logger.logfile.meta import meta_of
 from logger.logfile.reader import channels_of
 from logger.logfile.selection import Integers, Selection
+from logger.version import SOFTWARE
 
 _STANDARD = {
     "sats": "satellites",

@@ -13,7 +13,6 @@ from typing import Any, BinaryIO
 import click
 
 from firmware_bridge.errors import ConfigurationError, StagelogError
-from logger import __version__
 from logger.boundary.terminal import echo
 from logger.config import configuration as configs
 from logger.config.configuration import Config
@@ -23,6 +22,7 @@ from logger.install.plan import shipped
 from logger.install.questions import ask, read_pin, settings_options
 from logger.install.reach import out_of_reach, require_reachable
 from logger.install.root import Entry, Root
+from logger.version import VERSION
 
 _IN_AN_IMAGE = "/opt/stagelog/bin/stagelog"
 """The program's path in the README."""
@@ -107,7 +107,7 @@ def install(
         shipped(), program=program, configuration=configuration, adapter_rules=rules, options=options
     )
     changes = change.to_install(steps, root, known)
-    now = (__version__, options)
+    now = (VERSION, options)
     runs = root.is_this_machine and _BOOTED.is_dir()
     if not changes and (known.software, known.options) == now and (not runs or apply.are_active(plan.UNITS)):
         echo("nothing to do: stagelog is installed and up to date")

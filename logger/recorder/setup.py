@@ -19,7 +19,6 @@ from firmware_bridge.errors import ConfigurationError
 from firmware_bridge.gps.fix_builder import FixBuilder
 from firmware_bridge.protocols import Asker, BusSettings, Protocol, protocol
 from firmware_bridge.records import Notice
-from logger import SOFTWARE
 from logger.config.configuration import Config
 from logger.config.input_files import read_text
 from logger.config.sources import Can, Gps
@@ -35,6 +34,7 @@ from logger.stage.live_stage import LiveStage
 from logger.stage.rules import Rules, default_rules
 from logger.stage.rules import load as load_rules
 from logger.tomlconfig.schema import TomlError
+from logger.version import SOFTWARE
 
 if TYPE_CHECKING:
     from firmware_bridge.engine.obd2_poller import Poller

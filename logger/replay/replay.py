@@ -19,7 +19,6 @@ from firmware_bridge.gps.dating import EPOCH, OLDEST_LOG, Dates
 from firmware_bridge.gps.fix_builder import FixBuilder
 from firmware_bridge.printable import marked
 from firmware_bridge.protocols import nmea, protocol, ubx
-from logger import SOFTWARE
 from logger.boundary.file_kind import other_kind
 from logger.boundary.os_errors import hint_for
 from logger.config.input_files import NotAFileError
@@ -33,6 +32,7 @@ from logger.recorder.setup import LOG_FORMAT, engine_decoders, stage_of
 from logger.replay import canlogs, captures, nmea_times, replay_source, text_lines
 from logger.replay.canlogs.candump import Candump
 from logger.replay.text_lines import Progress
+from logger.version import SOFTWARE
 
 _HEAD_BYTES = 65_536
 """Bytes examined to recognise a file's format: comments may come first."""

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from logger import SOFTWARE
 from logger.logfile.bulk_log import BulkLog
 from logger.logfile.naming import slug
 from logger.logfile.rows import EventRow, Rows
 from logger.logfile.store import SessionStart
 from logger.replay import replay as replays
+from logger.version import SOFTWARE
 
 
 @dataclass(frozen=True, slots=True)

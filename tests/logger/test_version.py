@@ -55,10 +55,12 @@ def version_at(root: Path) -> str:
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """A repository with copies of the package's two version modules."""
+    """A repository with copies of the modules that `import logger` loads."""
     folder = tmp_path / "repository"
-    (folder / "logger").mkdir(parents=True)
-    for name in ("logger/__init__.py", "logger/version.py", ".gitattributes"):
+    for package in ("logger", "firmware_bridge"):
+        (folder / package).mkdir(parents=True)
+    bridge = ("firmware_bridge/__init__.py", "firmware_bridge/errors.py")
+    for name in ("logger/__init__.py", "logger/version.py", *bridge, ".gitattributes"):
         (folder / name).write_bytes((ROOT / name).read_bytes())
     git("init", "-q", "-b", "main", ".", folder=folder)
     git("add", ".", folder=folder)
