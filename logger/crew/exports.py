@@ -26,7 +26,7 @@ TIMEOUT_S = 3600.0
 """A day's log takes minutes."""
 _NOT_OFFERED = "openrally"
 """It contains only the itinerary, which its author already has."""
-CONTENTS = ("frames", "signals")
+CONTENTS = ("frames", "signals", "events")
 
 
 def formats() -> list[str]:

@@ -30,6 +30,7 @@ from firmware_bridge.records import (
     RTR_FLAG,
 )
 from logger.export import text
+from logger.export.events import EventBlock
 from logger.logfile.blocks import FrameBlock, Progress, frame_blocks
 from logger.logfile.selection import Integers, Selection
 from logger.replay.canlogs.entry import BUS_ERROR_CLASS, CLASSIC_BYTES
@@ -93,7 +94,7 @@ def write_blf(
         _write(writer, frame_blocks(connection, selection, progress))
 
 
-def epoch_us(block: FrameBlock) -> Integers:
+def epoch_us(block: FrameBlock | EventBlock) -> Integers:
     """Microseconds since 1970 UTC; session time where UTC is unknown."""
     return np.where(np.isnat(block.utc), block.t_us, block.utc.astype(np.int64))
 

@@ -1,7 +1,7 @@
 """Write CSV (RFC 4180): comma-separated, CR LF line ends, a header with units.
 
-One row per fix with stage and engine values, per CAN frame, or per decoded signal value. An empty field is an unknown
-value. The decimal separator is a point, times are UTC.
+One row per fix with stage and engine values, per CAN frame, per decoded signal value, or per event. An
+empty field is an unknown value. The decimal separator is a point, times are UTC.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import sqlite3
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import BinaryIO
 
@@ -18,6 +19,7 @@ from firmware_bridge.printable import MAX_CHARS
 from firmware_bridge.records import BRS_FLAG, EFF_FLAG, ERR_FLAG, ESI_FLAG, EXTENDED_MASK, FD_FLAG, RTR_FLAG
 from logger.export import as_of_join, text
 from logger.export.csv_cells import cell_text
+from logger.export.events import event_blocks
 from logger.logfile.blocks import FixBlock, FrameBlock, Progress, frame_blocks
 from logger.logfile.selection import Integers, Selection
 
@@ -28,6 +30,7 @@ FIX_COLUMNS = (
     *("quality", "satellites", "hdop", "accuracy_m", "alt_accuracy_m", "speed_accuracy_kmh"),
 )
 FRAME_COLUMNS = ("utc", "session", "t_s", "bus", "id_hex", "flags", "length_bytes", "data_hex")
+EVENT_COLUMNS = ("utc", "session", "t_s", "kind", "detail")
 SIGNAL_COLUMNS = ("utc", "session", "t_s", "bus", "signal", "unit", "source", "value")
 FLAGS = {EFF_FLAG: b"X", RTR_FLAG: b"R", ERR_FLAG: b"E", FD_FLAG: b"F", BRS_FLAG: b"B", ESI_FLAG: b"S"}
 """Letters of the column `flags`: extended identifier, remote, error, FD, bit rate switch, error passive sender."""
@@ -86,6 +89,23 @@ def write_signals(
             )
 
 
+def write_events(
+    connection: sqlite3.Connection, selection: Selection, stream: BinaryIO, progress: Progress
+) -> None:
+    """Write one row per event; its detail is JSON."""
+    stream.write(_record(EVENT_COLUMNS))
+    for block in event_blocks(connection, selection):
+        texts = [_record(row, sys.maxsize)[:-2] for row in zip(block.kind, block.detail, strict=True)]
+        parts: list[text.Part] = [
+            text.moments(block.utc),
+            text.integers(block.session),
+            text.fixed(block.t_us / 1e6, 6),
+        ]
+        for number, moment in enumerate(_lines(parts).splitlines()):
+            stream.write(moment + b"," + texts[number] + b"\r\n")
+    progress(1.0)
+
+
 def _fix_parts(fixes: FixBlock) -> list[text.Part]:
     return [
         text.moments(fixes.utc),
@@ -128,9 +148,9 @@ def identifier(can_id: Integers) -> text.Characters:
     return digits
 
 
-def _record(fields: Iterable[str]) -> bytes:
+def _record(fields: Iterable[str], max_chars: int = MAX_CHARS) -> bytes:
     line = io.StringIO()
-    cells = [cell_text(field, MAX_CHARS) for field in fields]
+    cells = [cell_text(field, max_chars) for field in fields]
     csv.writer(line, lineterminator="\r\n").writerow(cells)
     return line.getvalue().encode()
 

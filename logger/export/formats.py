@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from logger.logfile.blocks import Progress
     from logger.logfile.selection import Selection
 
-Content = Literal["fixes", "frames", "signals"]
+Content = Literal["fixes", "frames", "signals", "events"]
 
 
 class Format(NamedTuple):
@@ -52,7 +52,12 @@ FORMATS: dict[str, Format] = {
     "kml": Format(".kml", {"fixes": "kml.write"}, "Google Earth"),
     "csv": Format(
         ".csv",
-        {"fixes": "csv.write_fixes", "frames": "csv.write_frames", "signals": "csv.write_signals"},
+        {
+            "fixes": "csv.write_fixes",
+            "frames": "csv.write_frames",
+            "signals": "csv.write_signals",
+            "events": "csv.write_events",
+        },
         "Excel, LibreOffice, MATLAB",
     ),
     "parquet": Format(

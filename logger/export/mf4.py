@@ -21,6 +21,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from firmware_bridge.printable import printable
 from firmware_bridge.records import (
     BRS_FLAG,
     EFF_FLAG,
@@ -33,6 +34,7 @@ from firmware_bridge.records import (
     Channel,
 )
 from logger.export.canlog import epoch_us, start_s
+from logger.export.events import EventBlock, event_blocks
 from logger.logfile.blocks import FrameBlock, Progress, frame_blocks
 from logger.logfile.selection import Integers, Selection
 from logger.replay.canlogs.entry import CLASSIC_BYTES
@@ -78,7 +80,7 @@ def write_signals(
     progress: Progress,
     dbc_texts: Mapping[str, str],
 ) -> None:
-    """Write one MDF channel per signal, each with its own times."""
+    """Write one MDF channel per signal, each with its own times, and one with the events as text."""
     from logger.export import signals  # noqa: PLC0415 - cantools takes a third of a second to import
 
     first_s = start_s(connection, selection)
@@ -94,6 +96,19 @@ def write_signals(
                 elif len(signal_values):
                     signal = Signal(signal_values, seconds, name=channel.name, unit=channel.unit)
                     groups[session, channel] = mdf.append(signal, comment=channel.source)
+        _append_events(mdf, connection, selection, first_s)
+
+
+def _append_events(mdf: MDF, connection: sqlite3.Connection, selection: Selection, first_s: int) -> None:
+    """Append the events: kind and the beginning of the detail, one channel per session."""
+    texts: dict[int, list[tuple[float, bytes]]] = {}
+    for block in event_blocks(connection, selection):
+        columns = (block.session.tolist(), _seconds(block, first_s).tolist(), block.kind, block.detail)
+        for session, seconds, kind, detail in zip(*columns, strict=True):
+            texts.setdefault(session, []).append((seconds, printable(f"{kind} {detail}").encode()))
+    for events in texts.values():
+        seconds, values = zip(*sorted(events), strict=True)
+        mdf.append(Signal(np.array(values), np.array(seconds), name="event", encoding="utf-8"))
 
 
 @contextmanager
@@ -112,7 +127,7 @@ def _sessions(block: FrameBlock) -> list[int]:
     return [int(session) for session in np.unique(block.session)]
 
 
-def _seconds(block: FrameBlock, first_s: int) -> NDArray[np.float64]:
+def _seconds(block: FrameBlock | EventBlock, first_s: int) -> NDArray[np.float64]:
     return (epoch_us(block) - first_s * 1_000_000) / 1e6
 
 

@@ -82,6 +82,7 @@ class _Export(click.Command):
     is_flag=True,
     help="Export the signals decoded from all frames (csv, parquet, mf4; motec: with the fixes).",
 )
+@click.option("--events", is_flag=True, help="Export the events, such as sections and alarms (csv).")
 @click.option(
     "--dbc",
     multiple=True,
@@ -97,6 +98,7 @@ def export(
     section: int | None,
     frames: bool,
     signals: bool,
+    events: bool,
     dbc: tuple[Path, ...],
 ) -> None:
     """Export LOG, or a part of it, to another format. With --format openrally, LOG may be an itinerary, STAGE.toml."""
@@ -107,13 +109,19 @@ def export(
     from logger.stage import itinerary  # noqa: PLC0415
     from logger.stage.openrally.write import write  # noqa: PLC0415
 
-    if frames and (signals or dbc):
-        raise click.UsageError("--frames and --signals exclude each other: choose one")
+    contents: dict[formats.Content, bool] = {
+        "frames": frames,
+        "signals": signals or bool(dbc),
+        "events": events,
+    }
+    chosen_contents = [name for name, is_chosen in contents.items() if is_chosen]
+    if len(chosen_contents) > 1:
+        raise click.UsageError("--frames, --signals and --events exclude each other: choose one")
     dbc_texts = read_dbcs(dbc)
     if format_name == ALL:
-        if output is None or frames or signals:
+        if output is None or frames or signals or events:
             raise click.UsageError(
-                "--format all writes everything: name a folder with -o, leave out --frames and --signals"
+                "--format all writes everything: name a folder with -o, without --frames, --signals and --events"
             )
         if not write_all(
             log, output, lambda connection: selection.select(connection, first, last, section), dbc_texts
@@ -129,7 +137,7 @@ def export(
             stream.write(write(itinerary.load(read_text(log), str(log))))
         _report([] if output is None else [output])
         return
-    content: formats.Content | None = "frames" if frames else "signals" if signals or dbc else None
+    content = chosen_contents[0] if chosen_contents else None
     with open_log_readonly(log) as connection, progress_bar(f"exporting {log.name}") as progress:
         chosen = selection.select(connection, first, last, section)
         written = write_file(

@@ -141,7 +141,7 @@ def _findings(scene: Scene, name: str, output: Path, code: int | str) -> Iterato
     lines = err_text.splitlines()
     if code not in (0, 1) and not any(line.startswith("stagelog: ") for line in lines):
         yield Finding(f"no error line at {name}", err_text[:500])
-    if odd := [line for line in lines if not line.startswith(_LINES)]:
+    if odd := [line for line in lines if not line.startswith((*_LINES, f"{scene.out}/"))]:
         yield Finding(f"output besides error lines at {name}: {odd[0][:60]!r}", err_text[:1000])
     if len(err_text) > _MAX_ERROR_CHARACTERS:
         yield Finding(f"an error of {len(err_text) // 1000} kB at {name}", err_text[:300])

@@ -84,6 +84,7 @@ def whole(log: Path, tmp_path: Path) -> Path:
 
 EVERY = {
     *("a.ld", "a.ldx", "a-signals.ld", "a-signals.ldx", "a.vbo", "a.gpx", "a.kml", "a.csv", "a-frames.csv"),
+    "a-events.csv",
     *(
         "a-signals.csv",
         "a.parquet",
@@ -107,6 +108,7 @@ def test_all_writes_every_format_and_content(whole: Path, tmp_path: Path) -> Non
         ("csv", None, "a.csv"),
         ("candump", None, "a.log"),
         ("csv", "frames", "a-frames.csv"),
+        ("csv", "events", "a-events.csv"),
     ):
         assert (folder / file_name).read_bytes() == exported(whole, name, content)  # type: ignore[arg-type]
 
@@ -153,9 +155,7 @@ def test_all_of_a_section(whole: Path, tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "arguments", [[], ["-o", "-"], ["-o", "out", "--frames"], ["-o", "out", "--signals"]]
-)
+@pytest.mark.parametrize("arguments", [[], ["-o", "-"], ["-o", "out", "--frames"], ["-o", "out", "--events"]])
 def test_all_needs_a_folder_and_takes_no_content(log: Path, arguments: list[str]) -> None:
     result = run(log, "--format", "all", *arguments)
     assert result.exit_code == 2

@@ -217,3 +217,44 @@ def test_numbers_are_not_rounded_away() -> None:
     values = [0.0, -0.0, 0.1, -1234.5, 1e-9, 123456789012.0, -3.5e-5, math.nan, 0.30000000000000004]
     written = text.lines(len(values), [text.numbers(np.array(values)), b"\n"]).decode().splitlines()
     assert written == ["0", "0", "0.1", "-1234.5", "1e-09", "1.23456789e+11", "-3.5e-05", "", "0.3"]
+
+
+def test_csv_of_events(log: Path) -> None:
+    rows = rows_of(exported(log, "csv", "events"))
+    with opened(log) as connection:
+        events = connection.execute("SELECT session, t_us, kind, detail FROM event ORDER BY rowid").fetchall()
+    assert [(int(row["session"]), float(row["t_s"]), row["kind"], row["detail"]) for row in rows] == [
+        (session, t_us / 1e6, kind, detail) for session, t_us, kind, detail in events
+    ]
+    assert [row["utc"] for row in rows] == [
+        "2026-01-15T07:20:19.600000Z",
+        "2026-01-15T07:22:29.320000Z",
+        "",
+        "",
+    ]
+
+
+def test_mf4_of_signals_has_the_events_as_text(log: Path, tmp_path: Path) -> None:
+    from asammdf import MDF
+
+    (tmp_path / "a.mf4").write_bytes(exported(log, "mf4", "signals"))
+    with MDF(tmp_path / "a.mf4") as mdf:
+        groups = [group for group, _ in mdf.channels_db["event"]]
+        signals = [mdf.get("event", group=group) for group in groups]
+    assert [signal.samples[1].decode() for signal in signals] == [
+        'section {"state":"finished","index":0}'
+    ] * 2
+    assert (signals[0].timestamps[1] - signals[0].timestamps[0]) == pytest.approx(129.72)
+
+
+def test_odd_events_are_left_out_and_long_ones_cut(log: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "a.db"
+    copy.write_bytes(log.read_bytes())
+    with sqlite3.connect(copy) as connection:
+        for values in ("1, 'x', 'a', '{}'", "1, 5, x'00', '{}'", "1, 1e300, 'a', '{}'", "-5, 5, 'a', '{}'"):
+            connection.execute(f"INSERT INTO event VALUES ({values})")
+        connection.execute("INSERT INTO event VALUES (1, 5, '=1', ?)", ("y" * 100_000,))
+    connection.close()
+    rows = rows_of(exported(copy, "csv", "events"))
+    assert len(rows) == 5
+    assert (rows[-1]["kind"], len(rows[-1]["detail"])) == ("'=1", 32_000)
