@@ -92,7 +92,7 @@ def test_frames_in_one_chunk_keep_the_device_intervals(device: str) -> None:
 
 
 @pytest.mark.parametrize("device", DEVICES)
-def test_a_device_that_restarts_is_followed_within_a_second(device: str, figures: Figures) -> None:
+def test_a_restarted_device_is_followed_within_one_second(device: str, figures: Figures) -> None:
     make, report, _ = DEVICES[device]
     decoder = make(0)
     last_us = 0

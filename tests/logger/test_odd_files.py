@@ -89,7 +89,7 @@ def test_check(name: str, folder: Path) -> None:
     assert name in ended.err
 
 
-def test_a_pipe_with_somebody_at_its_other_end_is_read(folder: Path) -> None:
+def test_a_pipe_with_a_writer_is_read(folder: Path) -> None:
     os.mkfifo(folder / "fed")
 
     def feed() -> None:
@@ -154,7 +154,7 @@ def test_the_case_of_the_years(tmp_path: Path) -> None:
     assert soon("import", case, "-o", tmp_path / "made.toml", folder=tmp_path).code == 64
 
 
-def test_a_section_goes_on_over_a_night(tmp_path: Path) -> None:
+def test_a_section_continues_overnight(tmp_path: Path) -> None:
     """A track of two days: the second day starts where the first one ended, in kilometres and in time."""
     (tmp_path / "stage.toml").write_text(
         '[stage]\nname = "Two days"\nnumber = 1\nevent = "T"\n'
@@ -195,7 +195,7 @@ def test_absurd_stamps(kind: str, stamp: bytes, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "begin", [b"$GPRMC,080000,A,2000.0,N,04200.0,E,10.0,0.0,150126,,,A\n", CANDUMP % b"1"]
 )
-def test_a_gzip_bomb_is_left(begin: bytes, tmp_path: Path) -> None:
+def test_a_gzip_bomb_is_read_up_to_the_limit(begin: bytes, tmp_path: Path) -> None:
     with gzip.open(tmp_path / "bomb.gz", "wb", compresslevel=1) as file:
         file.write(begin * 2000)
         for _ in range(300):

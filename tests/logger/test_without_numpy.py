@@ -106,7 +106,7 @@ def test_verify_checks_each_row(hidden: Path, log: Path, tmp_path: Path) -> None
     assert "time runs backwards" in done.out
 
 
-def test_the_crew_server_offers_what_it_can_make(hidden: Path, log: Path, tmp_path: Path) -> None:
+def test_the_crew_server_offers_the_possible_formats(hidden: Path, log: Path, tmp_path: Path) -> None:
     with serving(tmp_path, tmp_path / "live.sock", logs=log.parent) as server:
         assert server.ask("/").status == 200
         listing = server.ask("/api/logs").json

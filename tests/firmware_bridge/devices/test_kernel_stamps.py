@@ -45,7 +45,7 @@ def test_a_missing_or_impossible_stamp_is_the_time_of_the_read() -> None:
     st.integers(0, 2**62),
     st.integers(0, 2**62),
 )
-def test_whatever_the_stamps_no_time_is_outside_the_read(
+def test_no_stamp_gives_a_time_outside_the_read(
     stamps: list[int], wall_ns: int, opened_ns: int, after_ns: int
 ) -> None:
     times = StampMapping(opened_ns).monotonic_ns(stamps, wall_ns, opened_ns + after_ns)

@@ -136,12 +136,12 @@ def test_a_warning_is_part_of_the_open_link() -> None:
     assert (change.detail, change.warning) == ("115200 baud; it acknowledges", "it acknowledges")
 
 
-def test_an_adapter_that_does_not_answer_is_asked_again_until_something_comes() -> None:
+def test_a_silent_adapter_is_queried_until_it_answers() -> None:
     """A board that restarts when its port is opened misses the first opening."""
-    asked: list[int] = []
+    requests: list[int] = []
 
     def dialogue() -> Opening:
-        asked.append(1)
+        requests.append(1)
         answer = yield Step(b"L\r", 0.01)
         return Opened() if answer else Opened(doubt="it does not answer")
 
@@ -152,7 +152,7 @@ def test_an_adapter_that_does_not_answer_is_asked_again_until_something_comes() 
         )
         with running(reader):
             assert sink.await_state("silent", "engine").detail == "it does not answer"
-            eventually(lambda: len(asked) >= 3)
+            eventually(lambda: len(requests) >= 3)
 
             def talk(stop: threading.Event) -> None:
                 while not stop.wait(0.01):
@@ -176,7 +176,7 @@ def test_init_lines_get_their_line_end_and_are_sent_at_each_open(tmp_path: Path)
             second.await_received(sent)
 
 
-def test_what_another_thread_writes_is_sent_at_once_even_on_a_silent_line() -> None:
+def test_writes_of_another_thread_are_sent_immediately_on_a_silent_line() -> None:
     sink = Sink()
     with pty() as device:
         reader = gps(device.name, sink)

@@ -113,7 +113,7 @@ def test_an_epoch_ends_with_a_later_complete_one_or_a_pause_and_has_its_first_ar
     ("kinds", "within_s"),
     [("RMC GGA", {1: 0.22, 10: 0.1}), ("RMC", {1: 1.02, 10: 1.02}), ("GGA", {1: 1.02, 10: 1.02})],
 )
-def test_the_first_fix_is_known_within_a_second(kinds: str, within_s: dict[int, float], hz: int) -> None:
+def test_the_first_fix_comes_within_one_second(kinds: str, within_s: dict[int, float], hz: int) -> None:
     """Ticks come every 20 ms, as in the recorder."""
     builder = FixBuilder()
     step_us = 1_000_000 // hz

@@ -74,10 +74,10 @@ def words_of(log: Path) -> dict[str, list[tuple[float, float]]]:
     words: dict[str, list[tuple[float, float]]] = {}
     for sentence in Decoder().feed(log.read_bytes(), 0).sentences:
         if sentence.text[3:6] in ("RMC", "GGA", "GLL", "GNS") and sentence.text[1] != "P":
-            said = pynmea2.parse(sentence.text, check=True)
-            if said.timestamp and said.lat:
-                time = said.timestamp.strftime("%H:%M:%S") + f".{said.timestamp.microsecond // 1000:03}"
-                words.setdefault(time, []).append((said.latitude, said.longitude))
+            parsed = pynmea2.parse(sentence.text, check=True)
+            if parsed.timestamp and parsed.lat:
+                time = parsed.timestamp.strftime("%H:%M:%S") + f".{parsed.timestamp.microsecond // 1000:03}"
+                words.setdefault(time, []).append((parsed.latitude, parsed.longitude))
     return words
 
 

@@ -53,7 +53,7 @@ PEERS = [
 ]
 
 
-def test_what_python_can_writes() -> None:
+def test_frames_from_python_can_are_read() -> None:
     with can.Bus(interface="serial", channel="loop://") as bus:
         for message in PEERS:
             bus.send(message)
@@ -72,7 +72,7 @@ def test_what_python_can_writes() -> None:
 @given(
     st.lists(frames("canserial").filter(lambda frame: not frame.can_id & ERR_FLAG), min_size=1, max_size=5)
 )
-def test_what_python_can_reads(sent: list[CanFrame]) -> None:
+def test_python_can_reads_our_frames(sent: list[CanFrame]) -> None:
     with can.Bus(interface="serial", channel="loop://") as bus:
         bus._ser.write(b"".join(map(encode, sent)))  # type: ignore[attr-defined]
         for frame in sent:

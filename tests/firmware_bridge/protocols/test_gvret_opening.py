@@ -29,7 +29,7 @@ def buses(transcript: Transcript) -> list[tuple[int, int]]:
 
 @pytest.mark.parametrize("noise", [b"", NOISE], ids=["quiet", "among frames"])
 @pytest.mark.parametrize("listen_only", [True, "try"])
-def test_listening_only_is_asked_for_and_confirmed(listen_only: object, noise: bytes) -> None:
+def test_listen_only_mode_is_requested_and_confirmed(listen_only: object, noise: bytes) -> None:
     adapter = GvretDialogue()
     transcript = opened(adapter, 250_000, None, listen_only, noise=noise)
     assert transcript.opened == Opened()

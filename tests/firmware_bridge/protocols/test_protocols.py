@@ -44,7 +44,7 @@ def test_error_of_an_unknown_name_suggests_the_nearest() -> None:
         protocol("j1850")
 
 
-def test_only_the_protocol_asked_for_is_imported() -> None:
+def test_only_the_requested_protocol_is_imported() -> None:
     code = (
         "import sys; from firmware_bridge.protocols import protocol; protocol('canserial');"
         "print(*(m for m in sys.modules if m.startswith('firmware_bridge.protocols.')))"
@@ -138,7 +138,7 @@ def test_stretch_is_one_record_in_any_chunks() -> None:
     assert account.bad == 2
 
 
-def test_notices_are_limited_and_count_those_left_out() -> None:
+def test_notices_are_limited_and_the_surplus_counted() -> None:
     account = Account()
     for _ in range(100):
         account.notice(1_500_000, "bus_error", errors=["ack"])

@@ -168,7 +168,7 @@ def test_obd_through_the_recorders_own_poller(name: str) -> None:
     assert decoder.bad == 0
 
 
-def asked(can_id: int, data: bytes) -> CanFrame | None:
+def answer_to(can_id: int, data: bytes) -> CanFrame | None:
     answers = EngineComputer(ENGINE).answer(CanFrame(0, 0, can_id, data), BEGIN_S)
     assert len(answers) <= 1
     return answers[0] if answers else None
@@ -188,7 +188,7 @@ def test_a_long_answer_waits_for_flow_control() -> None:
 
 
 def test_an_answer_has_the_values_of_its_request_and_comes_some_milliseconds_later() -> None:
-    answer = asked(0x7DF, bytes.fromhex("02010c0000000000"))
+    answer = answer_to(0x7DF, bytes.fromhex("02010c0000000000"))
     assert answer is not None
     assert answer[:3] == (int(BEGIN_S * 1e6) + ANSWER_DELAY_US, 0, 0x7E8)
     assert answer.data[:3] == b"\x04\x41\x0c"
@@ -197,7 +197,7 @@ def test_an_answer_has_the_values_of_its_request_and_comes_some_milliseconds_lat
 
 
 def test_extended_requests_have_extended_answers() -> None:
-    answer = asked(0x18DB33F1 | EFF_FLAG, b"\x02\x01\x05")
+    answer = answer_to(0x18DB33F1 | EFF_FLAG, b"\x02\x01\x05")
     assert answer is not None
     assert answer.can_id == 0x18DAF110 | EFF_FLAG
 
@@ -215,7 +215,7 @@ def test_extended_requests_have_extended_answers() -> None:
     ],
 )
 def test_unsupported_requests_get_no_answer(can_id: int, data: bytes) -> None:
-    assert asked(can_id, data) is None
+    assert answer_to(can_id, data) is None
 
 
 @pytest.mark.parametrize(

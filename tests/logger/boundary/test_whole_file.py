@@ -66,7 +66,7 @@ def test_a_device_stays_a_device() -> None:
     assert not Path("/dev/null.part").exists()
 
 
-def test_a_pipe_is_written_as_it_is(tmp_path: Path) -> None:
+def test_a_pipe_is_written_directly(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     seen: list[bytes] = []
     reader = threading.Thread(target=lambda: seen.append((tmp_path / "pipe").read_bytes()))

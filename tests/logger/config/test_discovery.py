@@ -89,7 +89,7 @@ def test_an_empty_variable_names_nothing(places: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("kind", ["folder", "dangling link"])
-def test_something_else_in_the_place_is_never_passed_over(places: Path, kind: str) -> None:
+def test_another_kind_of_file_in_the_place_is_an_error(places: Path, kind: str) -> None:
     if kind == "folder":
         (places / "stagelog.toml").mkdir()
     else:

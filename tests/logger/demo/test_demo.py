@@ -101,9 +101,9 @@ def test_the_zone_is_driven_too_fast_once(happened: Happened) -> None:
 
 def test_gps_is_lost_reported_and_back_and_the_distance_continues(log: Path, happened: Happened) -> None:
     lost, found = demo.GPS_LOST_S
-    told = alarms(happened, "gps lost")
-    assert lost < told["raised"] < lost + 5
-    assert found < told["cleared"] < found + 5
+    times = alarms(happened, "gps lost")
+    assert lost < times["raised"] < lost + 5
+    assert found < times["cleared"] < found + 5
     ((start_s,),) = query(log, "SELECT json_extract(detail, '$.s') FROM event WHERE kind = 'demo_begins'")
     assert isinstance(start_s, float)
     rows = query(
@@ -117,6 +117,6 @@ def test_gps_is_lost_reported_and_back_and_the_distance_continues(log: Path, hap
 
 
 def test_the_alternator_fails_and_raises_an_alarm(happened: Happened) -> None:
-    told = alarms(happened, "alternator")
-    assert demo.BELT_SNAPS_S < told["raised"] < demo.BELT_SNAPS_S + 30
-    assert "cleared" not in told
+    times = alarms(happened, "alternator")
+    assert demo.BELT_SNAPS_S < times["raised"] < demo.BELT_SNAPS_S + 30
+    assert "cleared" not in times

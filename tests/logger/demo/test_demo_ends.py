@@ -26,17 +26,17 @@ def test_it_ends_without_reporting_a_lost_recorder(
     built_in, car = stages.stage(demo.STAGE), demo.driven()
     day = stages.plan(built_in, car)
     begun = demo.Demonstration(folder, built_in, car, day.drive, demo.start_of(day), log=folder / "its own")
-    stop, said, reports = threading.Event(), "", 0
+    stop, output, reports = threading.Event(), "", 0
 
     def until_connected(_status: RecorderStatus) -> None:
-        nonlocal said, reports
-        said, reports = said + capfd.readouterr().err, reports + 1
-        if "connected to the recorder" in said or reports == MAX_REPORTS:
+        nonlocal output, reports
+        output, reports = output + capfd.readouterr().err, reports + 1
+        if "connected to the recorder" in output or reports == MAX_REPORTS:
             stop.set()
 
     demo.run(begun, 10, 100, stop, lambda address: None, until_connected)
-    said += capfd.readouterr().err
-    assert "connected to the recorder" in said
-    assert [line for line in said.splitlines() if "INFO" not in line and "crew page at" not in line] == []
+    output += capfd.readouterr().err
+    assert "connected to the recorder" in output
+    assert [line for line in output.splitlines() if "INFO" not in line and "crew page at" not in line] == []
     (made,) = (folder / "logs").glob("*.db")
     assert verify(made) == []

@@ -84,9 +84,9 @@ def test_the_log_is_self_describing(folder: Path) -> None:
     meta = {str(key): value for key, value in query(folder / LOG, "SELECT key, value FROM meta")}
     assert {"format", "software", "ports", "buses", "itinerary", "dbc:demo_engine.dbc"} <= meta.keys()
     assert "There and back" in str(meta["stage"])
-    told = json.loads(stagelog("info", LOG, "--json", folder=folder).out)
-    assert told["state"] == "closed"
-    assert [session["ended"] for session in told["sessions"]] == ["stopped"]
+    info = json.loads(stagelog("info", LOG, "--json", folder=folder).out)
+    assert info["state"] == "closed"
+    assert [session["ended"] for session in info["sessions"]] == ["stopped"]
 
 
 def passed_utc_s(fixes: list[tuple[float, float, float]], lat: float, lon: float) -> float:

@@ -118,7 +118,7 @@ def over_limit(plan: Plan, index: int) -> list[tuple[float, float]]:
 
 @pytest.mark.parametrize("car", PLANS)
 @pytest.mark.parametrize("index", [0, 1, 2])
-def test_nobody_is_over_a_limit_but_price_once(car: str, index: int) -> None:
+def test_only_price_exceeds_a_limit_once(car: str, index: int) -> None:
     over = over_limit(PLANS[car], index)
     if (car, index) == ("price", SELECTIVE):
         assert 44.6 <= min(km for km, _ in over) < max(km for km, _ in over) <= 45.4

@@ -85,8 +85,8 @@ def test_a_snapshot_does_not_change_while_the_drive_continues() -> None:
     follow(live, until(200))
     live.readings([Reading(199 * S, VOLTS, 14.0)])
     shot = live.snapshot(200 * S)
-    said = document(shot)
+    before = document(shot)
     follow(live, [fix for fix in FIXES if fix.t_us > 200 * S])
     live.readings([Reading(300 * S, VOLTS, 12.0)])
     live.command(300 * S, "reset_trip", {"trip": 1})
-    assert document(shot) == said
+    assert document(shot) == before

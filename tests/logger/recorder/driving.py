@@ -151,24 +151,24 @@ class Crew:
         """The next line; AssertionError when the recorder closes the connection or sends nothing."""
         line = self._lines.readline()
         assert line.endswith(b"\n"), "disconnected"
-        said = json.loads(line)
-        assert isinstance(said, dict)
-        return said
+        message = json.loads(line)
+        assert isinstance(message, dict)
+        return message
 
     def snapshot(self) -> dict[str, Any]:
         """The next snapshot."""
-        while "answer" in (said := self.next()):
+        while "answer" in (message := self.next()):
             pass
-        return said
+        return message
 
     def command(self, name: str, /, **arguments: Any) -> str | None:
         """Send a command and wait for the answer: None, or the error."""
         self._number += 1
         self.send(json.dumps({"command": name, "id": self._number, **arguments}).encode() + b"\n")
-        while (said := self.next()).get("answer") != self._number:
+        while (message := self.next()).get("answer") != self._number:
             pass
-        assert said["ok"] is ("error" not in said)
-        error = said.get("error")
+        assert message["ok"] is ("error" not in message)
+        error = message.get("error")
         assert error is None or isinstance(error, str)
         return error
 

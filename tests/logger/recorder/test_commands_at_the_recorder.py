@@ -17,7 +17,7 @@ from tests.field_failures.recorder_process import query, recording, stop, until
 from tests.firmware_bridge.simulated_devices import pty
 from tests.logger.recorder.test_daemon import configured, log_of
 
-SAID: list[dict[str, Any]] = [
+MESSAGES: list[dict[str, Any]] = [
     {"command": "schedule_start", "utc": "0001-01-01T00:00:00+14:00"},
     {"command": "schedule_start", "utc": "9999-12-31T23:59:59-14:00"},
     {"command": "adjust_distance", "metres": 10**400},
@@ -38,8 +38,8 @@ def test_a_recorder_survives_every_command(tmp_path: Path) -> None:
             crew.connect(str(tmp_path / "live.sock"))
             crew.settimeout(30)
             lines = crew.makefile("rb")
-            for number, said in enumerate(SAID):
-                crew.sendall(json.dumps({**said, "id": number}).encode() + b"\n")
+            for number, message in enumerate(MESSAGES):
+                crew.sendall(json.dumps({**message, "id": number}).encode() + b"\n")
                 answer: dict[str, Any] = {}
                 while answer.get("answer") != number:
                     answer = json.loads(lines.readline())
@@ -64,11 +64,11 @@ def test_a_fault_in_a_command_is_counted_logged_and_answered(caplog: pytest.LogC
             events.append((t_us, kind, detail))
 
     decoding = DecoderLoop(Broken(), None, None, {}, [], None)  # type: ignore[arg-type]
-    said: list[str | None] = []
+    message: list[str | None] = []
     with caplog.at_level(logging.ERROR):
         for t_us in (1, 2):
-            decoding._run_command(CrewOrder(t_us, "mark", {}, said.append))
-    assert said == ["mark failed in the recorder: see its journal"] * 2
+            decoding._run_command(CrewOrder(t_us, "mark", {}, message.append))
+    assert message == ["mark failed in the recorder: see its journal"] * 2
     assert events == [
         (1, "command_failed", {"name": "mark", "count": 1}),
         (2, "command_failed", {"name": "mark", "count": 2}),

@@ -103,7 +103,7 @@ def test_one_source_unplugged_leaves_the_other_complete(tmp_path: Path, drive: D
         wait_for_rows(tmp_path, "fix", before + 10)
         bus.silence()
         time.sleep(0.5)
-        said = stop(process)
+        output = stop(process)
     kept = numbers(log_of(tmp_path))
     assert_complete(kept, bus)
     states = links(tmp_path, "gps")
@@ -111,7 +111,7 @@ def test_one_source_unplugged_leaves_the_other_complete(tmp_path: Path, drive: D
     assert "lost" in states
     assert states[-1] == "open"
     assert links(tmp_path, "engine") == ["opening", "open"]
-    assert "Traceback" not in said
+    assert "Traceback" not in output
     assert verify(log_of(tmp_path)) == []
 
 
@@ -212,8 +212,8 @@ def test_a_bad_dbc_never_stops_the_recording(tmp_path: Path, content: bytes | No
         until(has_rows(log_of(tmp_path), 1000), PATIENCE_S)
         bus.silence()
         time.sleep(0.3)
-        said = stop(process)
-    assert "engine.dbc" in said
+        output = stop(process)
+    assert "engine.dbc" in output
     assert count(tmp_path, "event WHERE kind = 'dbc_left_out'") == 1
     assert verify(log_of(tmp_path)) == []
 
@@ -228,8 +228,8 @@ def test_a_missing_port_is_reported_once_and_the_others_continue(tmp_path: Path)
         assert process.poll() is None
         bus.silence()
         time.sleep(0.3)
-        said = stop(process)
-    (line,) = [line for line in said.splitlines() if "no-such-gps" in line and line.startswith("WARNING")]
+        output = stop(process)
+    (line,) = [line for line in output.splitlines() if "no-such-gps" in line and line.startswith("WARNING")]
     assert line.startswith("WARNING gps: ")
     assert ";" in line, "the hint"
     assert links(tmp_path, "gps") == ["opening", "missing"]
@@ -295,14 +295,14 @@ def assert_survives(folder: Path, trouble: Trouble) -> None:
         until(has_rows(log, sent), PATIENCE_S)
         bus.silence()
         time.sleep(0.5)
-        said = stop(process)
+        output = stop(process)
     kept = numbers(log)
     assert_complete(kept, bus)
-    errors = [line for line in said.splitlines() if line.startswith("ERROR")]
-    assert len(errors) == 1, said
+    errors = [line for line in output.splitlines() if line.startswith("ERROR")]
+    assert len(errors) == 1, output
     assert log.name in errors[0]
     assert "free the disk or change the card" in errors[0]
-    assert "the log can be written again" in said
+    assert "the log can be written again" in output
     assert verify(log) == []
 
 

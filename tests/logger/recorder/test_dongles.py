@@ -87,9 +87,9 @@ def test_a_dongle_that_does_not_confirm_silence_is_not_opened(tmp_path: Path, dr
     with car(drive, tmp_path, "clone") as virtual:
         with recording(configured(tmp_path, can=virtual.can_port, more=LISTENING)) as process:
             wait_for_rows(tmp_path, "event WHERE kind = 'link' AND detail LIKE '%normal_only%'")
-            said = stop(process)
+            output = stop(process)
         assert not virtual.adapter.been_normal
-    assert "does not confirm that it listens only, so it is not opened" in said
+    assert "does not confirm that it listens only, so it is not opened" in output
     assert count(tmp_path, "frame") == 0
 
 
@@ -133,8 +133,8 @@ def test_doctor_sends_no_request_to_the_car(tmp_path: Path, drive: Drive, more: 
         config = configured(tmp_path, can=virtual.can_port, more=more)
         done = stagelog("doctor", "-c", str(config), "--seconds", "3", folder=tmp_path)
         assert not virtual.adapter.been_normal
-    said = done.out + done.err
+    output = done.out + done.err
     if more == LISTENING:
-        assert "frames/s" in said
+        assert "frames/s" in output
     else:
-        assert "needs the bit rate" in said
+        assert "needs the bit rate" in output

@@ -66,12 +66,12 @@ def test_try_records_and_warns_everywhere(tmp_path: Path, caplog: pytest.LogCapt
         with recorder_here(config) as recorder:
             until(lambda: recorder.status().writer.frames > 300)
             link = recorder.decoder_loop.snapshot()["links"]["engine"]
-            said = [str(finding) for finding in examine(config, 1.0, threading.Event())]
+            findings = [str(finding) for finding in examine(config, 1.0, threading.Event())]
         assert adapter.been_normal
     warning = "not listening only: this adapter acknowledges frames on the bus"
     assert (link["state"], link["warning"]) == ("open", warning)
     assert warning in link["detail"]
-    assert f"NOTE   port engine: {warning}" in said
+    assert f"NOTE   port engine: {warning}" in findings
     (opened,) = [event for event in link_events(tmp_path) if event["state"] == "open"]
     assert opened["warning"] == warning
     assert any(record.levelname == "WARNING" and warning in record.getMessage() for record in caplog.records)
@@ -88,12 +88,12 @@ def test_true_does_not_open_it_and_reports_why_everywhere(tmp_path: Path) -> Non
                 )
             )
             link = recorder.decoder_loop.snapshot()["links"]["engine"]
-            said = [str(finding) for finding in examine(config, 1.0, threading.Event())]
+            findings = [str(finding) for finding in examine(config, 1.0, threading.Event())]
         assert not adapter.been_normal
     line = "a stock CANable 2 cannot listen only, so it is not opened"
     hint = 'set listen_only = "try" or false if it may acknowledge frames on the bus'
     assert link["detail"] == f"{line}; {hint}"
-    assert f"WRONG  port engine: {line}; {hint}" in said
+    assert f"WRONG  port engine: {line}; {hint}" in findings
     assert [event["state"] for event in link_events(tmp_path)] == ["opening", "normal_only"]
 
 

@@ -295,14 +295,14 @@ def test_the_snapshot_has_every_key_from_the_first_on(car: VirtualCar, tmp_path:
     with recorder_here(config), Crew(tmp_path / "live.sock") as crew:
         assert missing(crew.snapshot()) == set()
         assert crew.command("start_section") is None
-        until(lambda: bool((said := crew.snapshot())["engine"] and said["splits"]), 25.0)
-        said = crew.snapshot()
-        assert missing(said) == set()
-        assert len(said["trip"]) == 2
-        assert {*said["links"]} == {"gps", "engine"}
-        assert all({"state", "age_s", "good", "bad"} <= link.keys() for link in said["links"].values())
-        assert all({"value", "unit", "age_s"} == value.keys() for value in said["engine"].values())
-        assert all({"name", "km", "elapsed_s", "average_kmh"} <= split.keys() for split in said["splits"])
+        until(lambda: bool((shot := crew.snapshot())["engine"] and shot["splits"]), 25.0)
+        shot = crew.snapshot()
+        assert missing(shot) == set()
+        assert len(shot["trip"]) == 2
+        assert {*shot["links"]} == {"gps", "engine"}
+        assert all({"state", "age_s", "good", "bad"} <= link.keys() for link in shot["links"].values())
+        assert all({"value", "unit", "age_s"} == value.keys() for value in shot["engine"].values())
+        assert all({"name", "km", "elapsed_s", "average_kmh"} <= split.keys() for split in shot["splits"])
         assert crew.command("nonsense") is not None
         assert crew.command("mark", colour="red") is not None
 

@@ -27,13 +27,13 @@ OFF = {"ignition": 0.0}
 
 def requests_at(*spans: tuple[float, Mapping[str, float | None]]) -> list[float]:
     """Times of requests in seconds, for spans of a duration with these values each."""
-    power, t_us, asked = PowerOff(parse("ignition < 0.5"), FOR_S), 0, []
+    power, t_us, requested_s = PowerOff(parse("ignition < 0.5"), FOR_S), 0, []
     for seconds, values in spans:
         for _ in range(int(seconds * 2)):
             t_us += S // 2
             if power.tick(t_us, values):
-                asked.append(t_us / S)
-    return asked
+                requested_s.append(t_us / S)
+    return requested_s
 
 
 def test_after_the_ignition_was_off_for_long_enough() -> None:
@@ -76,8 +76,8 @@ def test_an_unknown_speed_counts_as_stationary_only_long_after_the_last_movement
     moving = {"speed_kmh": 90.0, **OFF}
     assert requests_at((10, moving), (UNKNOWN_S, OFF)) == []
     assert requests_at((UNKNOWN_S - 1, OFF)) == []
-    (asked,) = requests_at((10, moving), (UNKNOWN_S + FOR_S + 1, OFF))
-    assert asked == pytest.approx(10 + UNKNOWN_S + FOR_S, abs=1)
+    (requested_s,) = requests_at((10, moving), (UNKNOWN_S + FOR_S + 1, OFF))
+    assert requested_s == pytest.approx(10 + UNKNOWN_S + FOR_S, abs=1)
 
 
 @given(

@@ -59,11 +59,11 @@ def _mounts(tmp_path: Path) -> None:
     probe = tmp_path / "probe"
     probe.mkdir()
     try:
-        said = read_only(probe, ["touch", probe / "file"])
+        result = read_only(probe, ["touch", probe / "file"])
     except FileNotFoundError:
         pytest.skip("this machine has no unshare")
-    if "Read-only file system" not in said.err:
-        pytest.skip(f"nothing can be mounted here: {said.err.strip()}")
+    if "Read-only file system" not in result.err:
+        pytest.skip(f"nothing can be mounted here: {result.err.strip()}")
 
 
 def files(folder: Path) -> dict[str, tuple[bytes, int]]:

@@ -25,16 +25,16 @@ def test_ready_alive_and_stopping_arrive_in_this_order(tmp_path: Path) -> None:
             stderr=subprocess.PIPE,
         )
         try:
-            said = [manager.recv(4096).decode()]
+            received = [manager.recv(4096).decode()]
             log = tmp_path / "logs" / "test-9-001.db"
-            assert said[0].startswith("READY=1")
+            assert received[0].startswith("READY=1")
             assert log.exists()
-            said += [manager.recv(4096).decode() for _ in range(3)]
+            received += [manager.recv(4096).decode() for _ in range(3)]
             assert has_rows(log)()
-            assert said[1:] == ["WATCHDOG=1"] * 3
+            assert received[1:] == ["WATCHDOG=1"] * 3
             recorder.send_signal(signal.SIGTERM)
-            while said[-1] != "STOPPING=1":
-                said.append(manager.recv(4096).decode())
+            while received[-1] != "STOPPING=1":
+                received.append(manager.recv(4096).decode())
         finally:
             recorder.kill()
             recorder.communicate()

@@ -62,25 +62,25 @@ def start(crew: Crew, car: VirtualCar) -> None:
     assert crew.command("reset_trip", trip=1) is None
     assert crew.command("adjust_distance", trip=2, metres=5000) is None
     assert crew.command("schedule_start", utc="12:00") is None
-    while not (said := crew.snapshot())["alarms"] or not said["splits"]:
+    while not (shot := crew.snapshot())["alarms"] or not shot["splits"]:
         pass
     assert crew.command("acknowledge", name="driving") is None
 
 
-def lasting(said: dict[str, Any]) -> dict[str, Any]:
+def lasting(shot: dict[str, Any]) -> dict[str, Any]:
     """The part of a snapshot that a power cut must not change."""
     return {
-        "section": said["section"]["index"],
-        "splits": said["splits"],
-        "countdown": said["countdown"]["utc"],
-        "acknowledged": [alarm["name"] for alarm in said["alarms"] if alarm["acknowledged"]],
-        "controls": said["controls"],
+        "section": shot["section"]["index"],
+        "splits": shot["splits"],
+        "countdown": shot["countdown"]["utc"],
+        "acknowledged": [alarm["name"] for alarm in shot["alarms"] if alarm["acknowledged"]],
+        "controls": shot["controls"],
     }
 
 
-def between_trips_km(said: dict[str, Any]) -> float:
+def between_trips_km(shot: dict[str, Any]) -> float:
     """The difference of both trips: they grow with the odometer, which other tests check."""
-    return float(said["trip"][1]["distance_km"] - said["trip"][0]["distance_km"])
+    return float(shot["trip"][1]["distance_km"] - shot["trip"][0]["distance_km"])
 
 
 class Error(NamedTuple):
@@ -139,24 +139,24 @@ def test_twenty_kills_in_mid_section_lose_nothing(car: VirtualCar, tmp_path: Pat
     live_socket = tmp_path / "live.sock"
     with recording(config) as process, Crew(live_socket) as crew:
         start(crew, car)
-        said = crew.snapshot()
-        expected, apart_km = lasting(said), pytest.approx(between_trips_km(said), abs=0.0003)
+        shot = crew.snapshot()
+        expected, apart_km = lasting(shot), pytest.approx(between_trips_km(shot), abs=0.0003)
         time.sleep(MAX_LOSS_S)
         process.kill()
         process.wait()
     for kill in range(1, KILLS + 1):
         with recording(config) as process, Crew(live_socket) as crew:
-            said = crew.snapshot()
-            assert lasting(said) == expected, f"after kill {kill}"
-            assert between_trips_km(said) == apart_km
+            shot = crew.snapshot()
+            assert lasting(shot) == expected, f"after kill {kill}"
+            assert between_trips_km(shot) == apart_km
             time.sleep(chance.uniform(0.0, 2.0))
             if kill < KILLS:
                 process.kill()
                 process.wait()
                 continue
-            while (said := crew.snapshot())["gps"]["age_s"] is None:
+            while (shot := crew.snapshot())["gps"]["age_s"] is None:
                 pass
-            assert lasting(said) == expected
+            assert lasting(shot) == expected
             time.sleep(1.5)
             stop(process)
     (log,) = (tmp_path / "logs").glob("*.db")
@@ -183,19 +183,19 @@ def test_after_a_power_cycle_gps_gives_the_length_of_the_gap(
     config = config_of(tmp_path, car)
     with recording(config) as process, Crew(tmp_path / "live.sock") as crew:
         start(crew, car)
-        said = crew.snapshot()
-        expected, apart_km = lasting(said), pytest.approx(between_trips_km(said), abs=0.0003)
+        shot = crew.snapshot()
+        expected, apart_km = lasting(shot), pytest.approx(between_trips_km(shot), abs=0.0003)
         time.sleep(MAX_LOSS_S)
         process.kill()
         process.wait()
     time.sleep(BLINK_S + 1.0)
     monkeypatch.setattr(restart_state, "_boot_id", lambda: "another power-on")
     with recorder_here(config), Crew(tmp_path / "live.sock") as crew:
-        while (said := crew.snapshot())["gps"]["age_s"] is None:
+        while (shot := crew.snapshot())["gps"]["age_s"] is None:
             pass
-        assert lasting(said) == expected
-        assert between_trips_km(said) == apart_km
-        assert said["section"]["estimated"]
+        assert lasting(shot) == expected
+        assert between_trips_km(shot) == apart_km
+        assert shot["section"]["estimated"]
         time.sleep(2.5)
     (log,) = (tmp_path / "logs").glob("*.db")
     found = [error for error in errors(log, car) if error.session == 2]

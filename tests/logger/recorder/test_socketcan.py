@@ -39,10 +39,10 @@ ENGINE_SPEED = (0x0C, b"\x1a\xf8", 1726.0)
 def answer(request: bytes) -> CanFrame | None:
     """The answer of an engine that knows only PID 0C to a request frame."""
     number, value, _ = ENGINE_SPEED
-    asked = request[8 + 2 : 8 + 1 + request[8]]
-    if number in asked:
+    pids = request[8 + 2 : 8 + 1 + request[8]]
+    if number in pids:
         return CanFrame(0, 0, 0x7E8, bytes((2 + len(value), 0x41, number, *value, 0, 0, 0)))
-    return CanFrame(0, 0, 0x7E8, b"\x06\x41\x00\x00\x10\x00\x00\x00") if 0 in asked else None
+    return CanFrame(0, 0, 0x7E8, b"\x06\x41\x00\x00\x10\x00\x00\x00") if 0 in pids else None
 
 
 def record(folder: Path, more: str, body: Callable[[Recorder], None]) -> sqlite3.Connection:
@@ -97,8 +97,8 @@ def test_the_engine_is_polled_where_allowed(tmp_path: Path, monkeypatch: pytest.
             lambda: recorder.status().links["engine"].state == "open" if recorder.status().links else False
         )
         while recorder.status().links["engine"].good < 5:
-            if (said := answer(bus.received())) is not None:
-                bus.send(said)
+            if (reply := answer(bus.received())) is not None:
+                bus.send(reply)
 
     with can_bus(monkeypatch) as bus:
         bus.settings = UP

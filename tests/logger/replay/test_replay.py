@@ -250,7 +250,7 @@ def test_can_logs_of_python_can(tmp_path: Path, ending: str) -> None:
     ],
 )
 def test_a_damaged_can_log_is_read_up_to_the_damage_with_a_warning(
-    tmp_path: Path, ending: str, damage: bytes, said: str
+    tmp_path: Path, ending: str, damage: bytes, message: str
 ) -> None:
     can = pytest.importorskip("can")
     path = tmp_path / f"other.{ending}"
@@ -261,7 +261,7 @@ def test_a_damaged_can_log_is_read_up_to_the_damage_with_a_warning(
     ended = stagelog("replay", path, folder=tmp_path)
     assert ended.code == 0
     assert "frame 50" in ended.out
-    assert said in ended.err
+    assert message in ended.err
 
 
 @given(st.lists(st.integers(-(10**18), 10**18), max_size=50), st.booleans())

@@ -29,7 +29,7 @@ def ran_under(connection: sqlite3.Connection, config: str | None) -> int:
 
 
 @pytest.mark.parametrize("others", ["", '[gps]\nport = "gps"\n', "[radar]\nrange_km = 3\n"])
-def test_own_alarms_whatever_else_the_configuration_says(connection: sqlite3.Connection, others: str) -> None:
+def test_own_alarms_are_read_from_any_configuration(connection: sqlite3.Connection, others: str) -> None:
     assert replay_source.own_alarms(connection, ran_under(connection, ALARM + others)) == (
         Alarm("oil", "oil_bar < 1", "rpm > 900"),
     )

@@ -156,20 +156,20 @@ def test_a_sweep_keeps_files_of_other_logs(tmp_path: Path) -> None:
 
 def test_protect_and_back(tmp_path: Path) -> None:
     path = make_log(tmp_path, "a-001")
-    said = stagelog("protect", path.name, folder=tmp_path)
-    assert (said.code, said.out) == (0, "a-001.db: protected\n")
+    result = stagelog("protect", path.name, folder=tmp_path)
+    assert (result.code, result.out) == (0, "a-001.db: protected\n")
     assert is_protected(path)
     assert path.with_name(path.name + KEEP_TAIL).exists()
-    said = stagelog("protect", "--off", path.name, folder=tmp_path)
-    assert said.code == 0
+    result = stagelog("protect", "--off", path.name, folder=tmp_path)
+    assert result.code == 0
     assert not is_protected(path)
 
 
 @pytest.mark.parametrize("off", [[], ["--off"]])
 def test_protecting_a_missing_log_gives_one_line(tmp_path: Path, off: list[str]) -> None:
-    said = stagelog("protect", *off, "nothing.db", folder=tmp_path)
-    assert (said.code, said.out) == (74, "")
-    assert said.complaint.startswith("stagelog: nothing.db: no such log")
+    result = stagelog("protect", *off, "nothing.db", folder=tmp_path)
+    assert (result.code, result.out) == (74, "")
+    assert result.complaint.startswith("stagelog: nothing.db: no such log")
     with pytest.raises(LogError):
         protect(tmp_path / "nothing.db", on=not off)
 

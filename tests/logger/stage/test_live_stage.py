@@ -67,8 +67,8 @@ def test_alarms_of_engine_and_recorder() -> None:
 
 def test_the_default_alarms_use_only_known_channels() -> None:
     car = {"battery_v", "rpm", "coolant_c", "oil_bar"}
-    asked = {name for rule in default_rules().alarms for name in rule.when.names}
-    assert asked <= car | OWN_VALUES | HEALTH_VALUES
+    used = {name for rule in default_rules().alarms for name in rule.when.names}
+    assert used <= car | OWN_VALUES | HEALTH_VALUES
     live = stage()
     follow(live, until(100))
     assert live.values(100 * S).keys() >= OWN_VALUES

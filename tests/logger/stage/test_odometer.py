@@ -227,7 +227,7 @@ _ANY = st.floats(allow_nan=True, allow_infinity=True)
         max_size=40,
     )
 )
-def test_the_total_never_runs_backwards_whatever_comes(
+def test_the_total_never_decreases(
     inputs: list[tuple[int, float, float, float | None, bool]],
 ) -> None:
     odometer, last_m = Odometer(), 0.0
@@ -249,7 +249,7 @@ def test_a_speed_each_second_among_ten_positions() -> None:
     assert not odometer.rejected
 
 
-def test_a_speed_left_out_now_and_then() -> None:
+def test_missing_speeds_are_bridged() -> None:
     drive, odometer = truth.rally(20_000), Odometer()
     fixes = [f._replace(speed_mps=None) if i % 7 < 2 else f for i, f in enumerate(truth.fixes(drive, 5))]
     drive_through(odometer, fixes)
@@ -263,7 +263,7 @@ def test_a_speed_that_stays_at_0_while_the_car_drives(hz: float) -> None:
     assert odometer.total_m == pytest.approx(drive.length_m, rel=0.01)
 
 
-def test_speed_by_positions_says_so() -> None:
+def test_speed_from_positions_names_its_source() -> None:
     odometer = Odometer()
     for i in range(100):
         fix_at(odometer, i / 10, None, 2.0 * i)
@@ -273,14 +273,14 @@ def test_speed_by_positions_says_so() -> None:
     assert odometer.speedless_us == 0
 
 
-def test_positions_that_no_car_drives_are_no_speed() -> None:
+def test_impossible_positions_give_no_speed() -> None:
     odometer = Odometer()
     for i in range(100):
         fix_at(odometer, i / 10, None, 300.0 * (i * i % 7))
     assert odometer.speedless_us > 5 * S
 
 
-def test_positions_that_stand_while_the_wheel_turns_are_no_speed() -> None:
+def test_standing_positions_with_a_turning_wheel_give_no_speed() -> None:
     odometer = Odometer()
     for i in range(100):
         odometer.wheel(i * S // 10, 20.0, WHEEL)
@@ -288,7 +288,7 @@ def test_positions_that_stand_while_the_wheel_turns_are_no_speed() -> None:
     assert odometer.speedless_us > 5 * S
 
 
-def test_impossible_speeds_for_ever_are_no_speed() -> None:
+def test_endless_impossible_speeds_give_no_speed() -> None:
     odometer = Odometer()
     for i in range(100):
         fix_at(odometer, i / 10, 300.0, 2.0 * i)

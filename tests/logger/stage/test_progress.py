@@ -47,7 +47,7 @@ def test_noise_moves_a_split_by_no_more_than_its_wander(hz: float) -> None:
 
 
 @pytest.mark.parametrize("radius_m", [20, 30, 90])
-def test_no_pass_is_missed_at_170_kmh_and_one_fix_a_second(radius_m: float) -> None:
+def test_no_pass_is_missed_at_170_kmh_and_one_fix_per_second(radius_m: float) -> None:
     drive = truth.planned(truth.road(40_000), [(20, 0.0), (12, 170.0), (800, 170.0)])
     marks = [
         (0, "dss"),
@@ -96,7 +96,7 @@ def test_a_stop_at_a_checkpoint_counts_as_arriving_there() -> None:
     assert splits(live) == {"CP": pytest.approx(119.0 - drive.time_at(BEGINS_M), abs=0.2)}
 
 
-def test_missed_waypoints_are_told_when_a_later_one_passes() -> None:
+def test_missed_waypoints_are_reported_when_a_later_one_passes() -> None:
     itinerary = one_section(DRIVE.path, MARKS, 14_000)
     (timed,) = itinerary.sections
     far = [  # a car that leaves the road around the wpp at km 6.1
@@ -246,7 +246,7 @@ def test_without_an_itinerary() -> None:
         live.command(0, "start_section", {})
 
 
-def test_fixes_without_position_are_no_position() -> None:
+def test_fixes_without_position_give_no_position() -> None:
     live = live_stage(one_section(DRIVE.path, MARKS, 14_000))
     live.fix(Fix(0, truth.START_UTC_US, None, None, None, None, None, 0, 0, None))
     shot = shown(live, S)

@@ -22,7 +22,7 @@ def test_numbers_of_the_published_texts() -> None:
     assert [(band.over_kmh, band.penalty_s) for band in penalties.bands] == [(6, 10), (None, 120)]
 
 
-def test_a_file_of_ones_own_replaces_table_by_table() -> None:
+def test_an_own_file_replaces_table_by_table() -> None:
     own = load('[speed]\nimpulse_m = 100\n[[alarm]]\nname = "coolant"\nwhen = "coolant_c > 99"\n', "own.toml")
     brought = default_rules()
     assert own.speed.impulse_m == 100

@@ -47,21 +47,21 @@ def arrivals() -> list[datetime]:
     live = LiveStage(STAGE.itinerary, default_rules(), class_name=car.car_class)
     live.command(0, "start_section", {})
     live.command(0, "finish_section", {})
-    told = []
+    arrivals = []
     for fix in truth.fixes(stages.drive(STAGE, car, SS11), 1, noise=False):
         live.fix(fix)
         if fix.t_us // S % 600 == 0:
             section = shown(live, fix.t_us)["section"]
             if section["index"] == SS11 and section["distance_km"] > 20:
-                told.append(datetime.fromisoformat(section["eta_utc"]))
-    return told
+                arrivals.append(datetime.fromisoformat(section["eta_utc"]))
+    return arrivals
 
 
 def splits(key: str) -> dict[str, dict[str, Any]]:
     return {split["name"]: split for split in driven(key)[0]["splits"]}
 
 
-def test_the_winner_averages_100_at_the_finish_wherever_it_is_told() -> None:
+def test_the_winner_averages_100_at_the_finish_in_every_view() -> None:
     _, finish, averages = driven("baciuska")
     assert splits("baciuska")["ASS"]["elapsed_s"] == pytest.approx(WINNER_S, abs=0.2)
     assert splits("baciuska")["ASS"]["average_kmh"] == pytest.approx(100.0, abs=0.02)
@@ -83,11 +83,11 @@ def test_the_leader_at_the_first_checkpoint_leads_by_the_gap_of_the_source() -> 
         ("price", {"CP1": 18, "ASS": 57}),
     ],
 )
-def test_the_gaps_to_who_led_there_are_those_of_the_source(key: str, gaps: dict[str, int]) -> None:
+def test_the_gaps_to_the_leader_are_those_of_the_source(key: str, gaps: dict[str, int]) -> None:
     """The splits are still shown, with their gaps, on the liaison after the finish."""
     assert driven(key)[0]["section"]["index"] == SS11 + 1
-    told = {name: (split["gap_s"], split["to_beat"]) for name, split in splits(key).items()}
-    assert told == {
+    gap_of = {name: (split["gap_s"], split["to_beat"]) for name, split in splits(key).items()}
+    assert gap_of == {
         "CP1": (gaps["CP1"], "Peterhansel"),
         "CP2": (None, None),
         "CP3": (None, None),
@@ -100,7 +100,7 @@ def test_the_arrival_that_is_expected_counts_the_refuelling_stop() -> None:
     drive = stages.section_drive(plan, SS11)
     finish_s = next(p.t_s for p in plan.passages if p.name == "ASS") + plan.drive.utc_s - drive.utc_s
     finish = datetime.fromtimestamp(truth.START_UTC_US / 1e6 + finish_s, UTC)
-    late_s = [(told - finish).total_seconds() for told in arrivals()]
+    late_s = [(arrival - finish).total_seconds() for arrival in arrivals()]
     assert len(late_s) > 15
     assert max(late_s) < 600, "the average before the fast gravel is not that of the stage"
     assert min(late_s) > -600, "15 minutes of refuelling are not forgotten"

@@ -65,14 +65,14 @@ def test_one_wild_date_changes_nothing() -> None:
     assert times == [i * S for i in range(20)]
 
 
-def test_it_follows_a_slow_crystal() -> None:
+def test_drive_time_follows_a_slow_crystal() -> None:
     clock = DriveClock()
     for i in range(20_000):
         clock.fix_us(round(i * S * 1.00005), UTC + i * S)
     assert abs(clock.at_us(round(20_000 * S * 1.00005)) - 20_000 * S) < 0.01 * S
 
 
-def test_it_goes_on_across_a_power_cut_by_utc() -> None:
+def test_drive_time_continues_across_a_power_cut_by_utc() -> None:
     first = DriveClock()
     for i in range(100):
         first.fix_us(i * S + 50_000, UTC + i * S)
@@ -96,7 +96,7 @@ def test_a_date_from_another_year_does_not_bridge() -> None:
     assert clock.fix_us(2 * S, UTC - 86_400 * S * 365) == 107 * S
 
 
-def test_held_up_fixes_keep_their_times_though_time_was_asked_meanwhile() -> None:
+def test_delayed_fixes_keep_their_times_despite_queries_between() -> None:
     clock = DriveClock()
     clock.fix_us(0, UTC)
     for t_us in range(0, 8 * S, S // 10):
@@ -105,7 +105,7 @@ def test_held_up_fixes_keep_their_times_though_time_was_asked_meanwhile() -> Non
 
 
 @given(st.lists(st.tuples(st.integers(0, 3 * S), st.integers(-(10**6), 10**6), st.booleans()), max_size=60))
-def test_time_as_it_is_asked_runs_on_with_the_session(inputs: list[tuple[int, int, bool]]) -> None:
+def test_queried_time_advances_with_the_session(inputs: list[tuple[int, int, bool]]) -> None:
     """However late fixes come: but for the drift of a crystal, which is micrometres of road."""
     clock, t_us, last = DriveClock(), 0, 0
     for later_us, delay_us, is_fix in inputs:

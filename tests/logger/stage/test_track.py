@@ -67,7 +67,7 @@ RATES = [1, 2, 5, 10, 20, 25]
 @pytest.mark.matrix(4)
 @pytest.mark.parametrize("hz", RATES)
 @pytest.mark.parametrize("noise", [*NOISES, pytest.param({"white_m": 2.0}, id="2 m")])
-def test_a_stage_is_as_long_as_it_is(hz: float, noise: dict[str, float]) -> None:
+def test_a_stage_has_its_true_length(hz: float, noise: dict[str, float]) -> None:
     if noise == {"white_m": 2.0} and hz > 1:
         pytest.skip("positions of a fast receiver wander together")
     metres, *_ = followed(STAGE, hz, **noise)
@@ -78,7 +78,7 @@ def test_a_stage_is_as_long_as_it_is(hz: float, noise: dict[str, float]) -> None
 @pytest.mark.matrix(4)
 @pytest.mark.parametrize("hz", RATES)
 @pytest.mark.parametrize("noise", NOISES)
-def test_an_hours_wander_is_no_way(hz: float, noise: dict[str, float]) -> None:
+def test_an_hours_wander_adds_no_distance(hz: float, noise: dict[str, float]) -> None:
     drive = HOUR if hz <= 5 else truth.planned(truth.road(1000), [(600, 0)])
     metres, *_ = followed(drive, hz, **noise)
     assert metres < 5
@@ -96,7 +96,7 @@ def test_walking_pace_is_driven(hz: float, noise: dict[str, float]) -> None:
 @pytest.mark.matrix(4)
 @pytest.mark.parametrize("hz", RATES)
 @pytest.mark.parametrize("noise", NOISES[:3])
-def test_speed_is_right_after_a_second(hz: float, noise: dict[str, float]) -> None:
+def test_speed_is_right_after_one_second(hz: float, noise: dict[str, float]) -> None:
     """Within 3 km/h (5 if positions are rounded to 0.2 m) of a speed in the last second (two seconds at 1 Hz)."""
     within_mps = (5 if noise["step_deg"] > 1e-6 else 3) / 3.6
     _, t, speeds, true = followed(STAGE, hz, **noise)
@@ -123,7 +123,7 @@ def test_a_step_of_the_receiver_is_not_driven(hz: int) -> None:
     assert metres == pytest.approx(59.5 * 20, rel=0.03)
 
 
-def test_positions_here_and_there_are_no_track() -> None:
+def test_scattered_positions_give_no_track() -> None:
     rng, track = np.random.default_rng(1), Track()
     metres = 0.0
     for i in range(600):

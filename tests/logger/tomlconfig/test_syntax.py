@@ -62,9 +62,9 @@ def test_a_pin_is_never_shown(text: str) -> None:
 
 @pytest.mark.parametrize("value", ["x" * 10_000, "\x1b[31m", 'a"b', "\u202e"])
 def test_a_value_is_shown_only_if_it_is_short_and_plain(value: str) -> None:
-    said = message(f"key = {value}")
-    assert len(said) < 200
-    assert said.isprintable()
+    line = message(f"key = {value}")
+    assert len(line) < 200
+    assert line.isprintable()
 
 
 @pytest.mark.parametrize("line", ["write port = 1", 'write port = "/dev/gps"'])

@@ -36,7 +36,7 @@ class HostileServer:
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
-    def asked(self, what: str) -> int:
+    def requested(self, what: str) -> int:
         """Number of requests that began with `what`."""
         return sum(request.startswith(what.encode()) for request in self.requests)
 

@@ -94,7 +94,7 @@ def at_list(*pieces: bytes | float) -> Behaviour:
 def listing(of_log: Callable[[], Pieces], *logs: object) -> Behaviour:
     """A valid list, of one log by default; each download is answered by `of_log`."""
     body = list_of(*(logs or (log_named(NAME),)))
-    return lambda asked, _request: [body] if asked == "GET /api/logs" else of_log()
+    return lambda requested, _request: [body] if requested == "GET /api/logs" else of_log()
 
 
 def nested(depth: int) -> bytes:
@@ -177,17 +177,19 @@ LISTS: dict[str, Behaviour] = {
     "busy for -5 seconds": at_list(answer(b"{}", 503, "Retry-After: -5")),
     "busy for 5,000 digits of seconds": at_list(answer(b"{}", 503, "Retry-After: " + "9" * 5000)),
     "busy until a date": at_list(answer(b"{}", 503, "Retry-After: Fri, 31 Dec 9999 23:59:59 GMT")),
-    "401 for ever": lambda asked, _r: [
-        answer(b"", 303, "Set-Cookie: s=1") if asked == "POST /login" else answer(b"{}", 401)
+    "401 for ever": lambda requested, _r: [
+        answer(b"", 303, "Set-Cookie: s=1") if requested == "POST /login" else answer(b"{}", 401)
     ],
-    "a pass of 15,000 characters": lambda asked, _r: [
-        answer(b"", 303, "Set-Cookie: s=" + "x" * 15_000) if asked == "POST /login" else answer(b"{}", 401)
+    "a pass of 15,000 characters": lambda requested, _r: [
+        answer(b"", 303, "Set-Cookie: s=" + "x" * 15_000)
+        if requested == "POST /login"
+        else answer(b"{}", 401)
     ],
-    "a pass with control characters": lambda asked, _r: [
-        answer(b"", 303, "Set-Cookie: s=\xe9\x85") if asked == "POST /login" else answer(b"{}", 401)
+    "a pass with control characters": lambda requested, _r: [
+        answer(b"", 303, "Set-Cookie: s=\xe9\x85") if requested == "POST /login" else answer(b"{}", 401)
     ],
-    "429 for 10^9 seconds": lambda asked, _r: [
-        answer(b"", 429, "Retry-After: 1e9") if asked == "POST /login" else answer(b"{}", 401)
+    "429 for 10^9 seconds": lambda requested, _r: [
+        answer(b"", 429, "Retry-After: 1e9") if requested == "POST /login" else answer(b"{}", 401)
     ],
     "an error with escape sequences": at_list(answer(b'{"error":"\\u001b[2J\\u0007\\nstagelog: done"}', 500)),
     "an error of a megabyte": at_list(answer(b'{"error":"' + b"x" * 1_000_000 + b'"}', 404)),
@@ -270,7 +272,7 @@ def test_a_malicious_download(what: str, fetch: Fetch, laptop: Path) -> None:
     with HostileServer(listing(DOWNLOADS[what])) as server:
         done = fetch(server.port)
         assert done.code in (69, 74), done
-        assert server.asked("GET") < 100
+        assert server.requested("GET") < 100
     assert [path.name for path in laptop.iterdir() if path.suffix != ".part"] == []
     assert sum(path.stat().st_size for path in laptop.iterdir()) <= 10_000
     assert list(laptop.parent.iterdir()) == [laptop]
@@ -294,10 +296,10 @@ def test_a_car_that_never_finishes_confirming_a_delivery(fetch: Fetch, laptop: P
     data = closed(tmp_path / "made" / NAME, 10).read_bytes()
     etag = f'ETag: "{hashlib.sha256(data).hexdigest()}"'
 
-    def behave(asked: str, _request: bytes) -> Pieces:
-        if asked.startswith("POST"):
+    def behave(requested: str, _request: bytes) -> Pieces:
+        if requested.startswith("POST"):
             return DOWNLOADS["headers just fast enough, for ever"]()
-        return [list_of(log_named(NAME)) if asked == "GET /api/logs" else answer(data, 200, etag)]
+        return [list_of(log_named(NAME)) if requested == "GET /api/logs" else answer(data, 200, etag)]
 
     with HostileServer(behave) as server:
         done = fetch(server.port, patience_s=2.0)
@@ -324,8 +326,8 @@ def test_no_redirect_is_followed_and_no_other_server_gets_the_pin(status: int, f
             b"", status, f"Location: {where}", f"Refresh: 0; url={where}", f"Content-Location: {where}"
         )
 
-        def login(asked: str, _request: bytes) -> Pieces:
-            return [away if asked == "POST /login" else answer(b"{}", 401, f"Location: {where}")]
+        def login(requested: str, _request: bytes) -> Pieces:
+            return [away if requested == "POST /login" else answer(b"{}", 401, f"Location: {where}")]
 
         for behave in (at_list(away), login):
             with HostileServer(behave) as server:
@@ -339,8 +341,8 @@ def test_a_redirect_after_the_login_is_not_followed(fetch: Fetch) -> None:
             b"", 303, "Set-Cookie: pass=abc; Domain=evil", f"Location: http://127.0.0.2:{other.port}/"
         )
 
-        def behave(asked: str, request: bytes) -> Pieces:
-            if asked == "POST /login":
+        def behave(requested: str, request: bytes) -> Pieces:
+            if requested == "POST /login":
                 return [welcome]
             return [list_of() if b"pass=abc" in request else answer(b"{}", 401)]
 
@@ -361,8 +363,8 @@ def test_the_pin_is_sent_only_to_the_first_address_of_the_name(
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
 
-    def car(asked: str, request: bytes) -> Pieces:
-        if asked == "POST /login":
+    def car(requested: str, request: bytes) -> Pieces:
+        if requested == "POST /login":
             leads_to.append("127.0.0.2")
             return [answer(b"", 303, "Set-Cookie: pass=abc")]
         if b"pass=abc" not in request and moves_at_once:
@@ -378,7 +380,7 @@ def test_the_pin_is_sent_only_to_the_first_address_of_the_name(
             done = fetch(server.port, "--pin", "1234-5678", host="car.test")
             assert done.code == 69
             assert ("does not get the pin" in done.err[-1]) == moves_at_once
-            assert server.asked("POST /login") == int(not moves_at_once)
+            assert server.requested("POST /login") == int(not moves_at_once)
             assert len(thief.requests) == int(not moves_at_once)
             assert not any(b"1234" in request or b"pass=" in request for request in thief.requests)
 
@@ -411,7 +413,7 @@ def test_a_name_that_is_not_allowed_here_is_reported_and_left_out(
     log = {**log_named(NAME), "name": name}
     with HostileServer(listing(lambda: [answer(b"x", 200, ETAG)], log)) as server:
         done = fetch(server.port)
-        assert server.asked("GET") == 1
+        assert server.requested("GET") == 1
     assert done.code == 0
     assert len(done.err) == 1
     assert "left out" in done.err[0]
@@ -455,8 +457,8 @@ def test_a_list_of_the_maximum_length(fetch: Fetch) -> None:
 
 def test_the_error_of_a_log_is_one_line(fetch: Fetch, laptop: Path) -> None:
     logs = [log_named(f"stage-{number}.db") for number in range(3)]
-    said = json.dumps({"error": "no\x1b[2J such log\nstagelog: all is well"}).encode()
-    with HostileServer(listing(lambda: [answer(said, 404)], *logs)) as server:
+    error_body = json.dumps({"error": "no\x1b[2J such log\nstagelog: all is well"}).encode()
+    with HostileServer(listing(lambda: [answer(error_body, 404)], *logs)) as server:
         done = fetch(server.port)
     assert done.code == 1
     assert len(done.out.splitlines()) == 3
@@ -477,7 +479,7 @@ def test_ten_thousand_logs_that_use_up_time_end_the_fetch(what: str, fetch: Fetc
     logs = [log_named(f"{number}.db") for number in range(10_000)]
     with HostileServer(listing(lambda: VAIN[what](next(times)), *logs)) as server:
         done = fetch(server.port)
-        assert server.asked("GET") < 100
+        assert server.requested("GET") < 100
     assert done.code == 69, done
     assert "almost nothing" in done.err[-1] or "out of reach" in done.err[-1]
 

@@ -79,7 +79,7 @@ def test_another_name_keeps_all_of_it(path: Path, steps: list[tuple[int, bool]])
     assert (backup.stat().st_size, steps) == (SIZE, [])
 
 
-def test_what_is_not_a_file_is_only_unlinked(path: Path) -> None:
+def test_special_files_are_only_unlinked(path: Path) -> None:
     link, pipe = path.with_name("link"), path.with_name("pipe")
     link.symlink_to(path)
     os.mkfifo(pipe)

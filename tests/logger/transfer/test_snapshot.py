@@ -33,7 +33,7 @@ class CancelledError(Exception):
     """The caller has gone."""
 
 
-def test_a_closed_log_is_copied_as_it_is(tmp_path: Path) -> None:
+def test_a_closed_log_is_copied_byte_for_byte(tmp_path: Path) -> None:
     log = closed(tmp_path / "a-001.db")
     taken = snapshot(log, tmp_path / "copy")
     assert taken.path.read_bytes() == log.read_bytes()

@@ -114,5 +114,5 @@ def test_the_passes_are_those_of_every_segment(what: str) -> None:
             )
 
 
-def test_no_point_is_no_line() -> None:
+def test_a_line_without_points_has_no_passes() -> None:
     assert LinePasses([], "route.gpx").near(geo.earth_centred_m(20, 45)) == []

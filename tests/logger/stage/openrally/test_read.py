@@ -496,10 +496,10 @@ def soups(draw: st.DrawFn) -> bytes:
     )
     body = ""
     for distance, elements, place in notes:
-        said = "".join(
+        xml = "".join(
             f"<o:{word} clear='{text}' allowed='{text}'>{text}</o:{word}>" for word, text in elements
         )
-        body += f"<wpt {place}><extensions><o:distance>{distance}</o:distance>{said}</extensions></wpt>\n"
+        body += f"<wpt {place}><extensions><o:distance>{distance}</o:distance>{xml}</extensions></wpt>\n"
     return gpx(body)
 
 

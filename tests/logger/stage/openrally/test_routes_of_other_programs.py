@@ -30,8 +30,8 @@ def plain(points: list[tuple[float, str]], *, track: bool = True, labels: str = 
     body = ""
     for km, text in points:
         name, _, label = text.partition("|")
-        said = f"<name>{name}</name>" + (f"<{labels}>{label}</{labels}>" if label else "")
-        body += f'<wpt lat="{20 + km * KM_DEG:.7f}" lon="45">{said}</wpt>\n'
+        elements = f"<name>{name}</name>" + (f"<{labels}>{label}</{labels}>" if label else "")
+        body += f'<wpt lat="{20 + km * KM_DEG:.7f}" lon="45">{elements}</wpt>\n'
     if track:
         line = "".join(f'<trkpt lat="{20 + km * KM_DEG:.7f}" lon="45"/>' for km in range(31))
         body += f"<trk><trkseg>{line}</trkseg></trk>"
