@@ -65,6 +65,7 @@ class Downloads:
     def __init__(self, copies: Copies) -> None:
         self.copies = copies
         self._running = 0
+        self._sending: dict[int, tuple[str, float]] = {}
         self._reached: OrderedDict[tuple[str, str], int] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -75,12 +76,21 @@ class Downloads:
         if self._running >= MAX_DOWNLOADS:
             raise HTTPException(503, "too many downloads at once", {"retry-after": "5"})
         self._running += 1
+        if request.method == "GET":
+            self._sending[id(scope)] = str(request.path_params["name"]), 0.0
         try:
-            sent = await run_until_disconnect(receive, self._answer(request, send))
+            try:
+                sent = await run_until_disconnect(receive, self._answer(request, send))
+            finally:
+                self._running -= 1
+            if sent is not None:
+                await self._deliver_when_arrived(request, sent)
         finally:
-            self._running -= 1
-        if sent is not None:
-            await self._deliver_when_arrived(request, sent)
+            self._sending.pop(id(scope), None)
+
+    def sending(self, name: str) -> float | None:
+        """How much of a log is sent to the client that has most of it, 0 to 1; None when nobody downloads it."""
+        return max((share for of, share in self._sending.values() if of == name), default=None)
 
     async def _answer(self, request: Request, send: Send) -> Copy | None:
         """Send the answer. Return the version if all of it was sent and the client does not confirm downloads."""
@@ -161,6 +171,8 @@ class Downloads:
         key = client_address(request.scope), copy.sha256
         before = self._reached.pop(key, 0)
         self._reached[key] = max(before, at) if start <= before else before
+        if (sending := self._sending.get(id(request.scope))) is not None:
+            self._sending[id(request.scope)] = sending[0], at / max(1, copy.size)
         if len(self._reached) > MAX_REMEMBERED:
             self._reached.popitem(last=False)
 

@@ -56,6 +56,7 @@ CREW_FILES = (
     "units.js",
     "words.js",
 )
+LOGS_FILES = ("logs.css", "logs.js", "new_logs.js")
 _MACHINE_ID = Path("/etc/machine-id")
 
 
@@ -70,11 +71,10 @@ def routes(feed: Feed, gate: Gate, copies: Copies) -> list[BaseRoute]:
         Route("/api/live", live),
         Route("/api/live/stream", LiveStream(feed)),
         Route("/api/command", command, methods=["POST"]),
+        *(Route(f"/{name}", page(name)) for name in LOGS_FILES),
         Route("/logs", page("logs.html")),
-        Route("/logs.css", page("logs.css")),
-        Route("/logs.js", page("logs.js")),
         Route("/logs/{name}/review", Review(copies)),
-        Route("/api/logs", Listing(copies).answer),
+        Route("/api/logs", Listing(copies, downloads).answer),
         Route("/api/logs/{name}", downloads),
         Route("/api/logs/{name}/delivered", downloads.delivered, methods=["POST"]),
         Route("/api/logs/{name}/export", Export(copies)),

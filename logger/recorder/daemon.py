@@ -5,6 +5,7 @@
     writer      owns the log's only connection (logger.recorder.writer)
     live socket serves the live state, takes the crew's commands (logger.recorder.live_socket)
     housekeeper keeps space free on the card (logger.retention)
+    protect     for a moment: exempts a log from removal (logger.recorder.protection)
 
     port threads --Inbox--> decoder --Writer.put--> writer --> log
     live socket  --Inbox-->    |  ----publish-----> live socket
@@ -28,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from firmware_bridge.devices.ports import PortReader
+from firmware_bridge.printable import printable
 from logger.config.configuration import Config, for_log, with_absolute_paths
 from logger.logfile import naming
 from logger.logfile.directory_lock import Hold
@@ -39,6 +41,8 @@ from logger.recorder.decoder_loop import DecoderLoop, LinkState
 from logger.recorder.inbox import CrewOrder, Inbox
 from logger.recorder.live_socket import LiveSocket
 from logger.recorder.power import REQUEST, PowerOff
+from logger.recorder.protection import COMMAND as PROTECT
+from logger.recorder.protection import Protection
 from logger.recorder.restart_state import Origin, resume
 from logger.recorder.setup import PortPlan, Setup, prepare
 from logger.recorder.writer import Writer
@@ -193,6 +197,10 @@ class Recorder:
     def _log_removed(self, removed: Removed) -> None:
         self.writer.put(Rows(event=[EventRow(self.origin.t_us(), "log_removed", removed._asdict())]))
 
+    def _log_protected(self, name: str, on: bool) -> None:
+        detail = {"log": printable(name), "on": on}
+        self.writer.put(Rows(event=[EventRow(self.origin.t_us(), "log_protected", detail)]))
+
     def _reader(self, plan: PortPlan) -> PortReader:
         return PortReader(
             plan.name,
@@ -209,8 +217,13 @@ class Recorder:
     def _live_socket(self) -> LiveSocket | None:
         """The live socket; None with a warning where the socket cannot be created: recording continues without it."""
 
+        protection = Protection(self._config.log.directory, self._log_protected)
+
         def on_command(fields: dict[str, Any], reply: Callable[[str | None], None]) -> None:
             name = fields.pop("command")
+            if name == PROTECT:
+                protection.take(fields, reply)
+                return
             self._inbox.put(CrewOrder(self.origin.t_us(), name, fields, reply))
 
         def on_refused(count: int) -> None:

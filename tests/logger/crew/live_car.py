@@ -20,6 +20,8 @@ from firmware_bridge.virtual.drive import Drive
 from logger.demo import stages
 from logger.live.document import document
 from logger.recorder.live_socket import LiveSocket
+from logger.recorder.protection import COMMAND as PROTECT
+from logger.recorder.protection import Protection
 from logger.stage.live_stage import LiveStage
 from logger.stage.rules import default_rules
 
@@ -73,6 +75,8 @@ class LiveCar:
             for name in ("gps", "engine")
         }
         self.stick: dict[str, Any] = {"state": None, "detail": None, "age_s": None}
+        self.logs: Path | None = None
+        """The folder whose logs the crew may protect."""
         self.gps_lost = False
         self.faster_kmh = 0.0
         self.commands: list[dict[str, Any]] = []
@@ -178,6 +182,9 @@ class LiveCar:
     def _obey(self, fields: dict[str, Any], reply: Callable[[str | None], None]) -> None:
         self.commands.append(dict(fields))
         name = fields.pop("command")
+        if name == PROTECT and self.logs is not None:
+            Protection(self.logs, lambda *_: None).take(fields, reply)
+            return
         try:
             with self._lock:
                 self._live.command(self._t_us(), name, fields)

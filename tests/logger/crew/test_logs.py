@@ -114,7 +114,8 @@ def test_the_list_reports_each_section_as_driven(place: Path, tmp_path: Path) ->
 
 def test_every_available_export_format_is_offered(served: Served) -> None:
     offered = served.ask("/api/logs").json["exports"]
-    assert offered == [name for name in FORMATS if name != "openrally"]
+    assert [one["format"] for one in offered] == [name for name in FORMATS if name != "openrally"]
+    assert all(one["opens_in"] == FORMATS[one["format"]].opens_in for one in offered)
 
 
 def test_offering_formats_imports_none_of_their_libraries() -> None:

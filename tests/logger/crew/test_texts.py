@@ -25,21 +25,11 @@ pytestmark = pytest.mark.load_sensitive
 
 STATIC = Path(str(resources.files("logger.crew") / "static"))
 LANGUAGES = tuple(Path(name).stem for name in TEXTS)
-PAGES = ("crew.html", "login.html")
-SCRIPTS = (
-    "choices.js",
-    "crew.js",
-    "link.js",
-    "login.js",
-    "render.js",
-    "settings.js",
-    "sound.js",
-    "texts.js",
-    "units.js",
-    "words.js",
-)
-LATIN = {"LOG", "GPS", "CAN", "DBC", "UTC", "USB", "MB", "hdop", "OBD", "km"}
-"""What stays as it is in Arabic: names of devices and interfaces."""
+PAGES = tuple(sorted(path.name for path in STATIC.glob("*.html")))
+SCRIPTS = tuple(sorted(path.name for path in STATIC.glob("*.js")))
+LATIN = {"LOG", "GPS", "CAN", "DBC", "UTC", "USB", "kB", "MB", "GB", "hdop", "OBD", "km"}
+LATIN |= {"serve", "compliance"}
+"""What stays as it is in Arabic: names of devices, interfaces, units of computers and keys of the configuration."""
 NOT_TEXTS = {"BroadcastChannel", "Escape", "POST", "UTC", "against behind"}
 """Names of keys, classes and the like in the scripts."""
 OWN_NAMES = {"English", "Deutsch", "Français", "Español", "العربية"}
