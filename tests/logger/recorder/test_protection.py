@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import queue
 import socket
 import threading
 from pathlib import Path
@@ -21,10 +22,9 @@ NAME = "stage-1-001.db"
 
 def answer_to(protection: Protection, fields: dict[str, Any]) -> str | None:
     """The reply to a command."""
-    answered, said = threading.Event(), []
-    protection.take(fields, lambda error: (said.append(error), answered.set())[0])
-    assert answered.wait(60)
-    return said[0]
+    replies = queue.Queue[str | None]()
+    protection.take(fields, replies.put)
+    return replies.get(timeout=60)
 
 
 def obedient(protection: Protection, name: str, on: bool) -> str | None:
@@ -92,7 +92,12 @@ def test_what_the_card_refuses_is_said(logs: Path) -> None:
 
 def test_a_card_that_stalls_delays_nobody(logs: Path) -> None:
     stalls, began = threading.Event(), threading.Event()
-    protection = Protection(logs, lambda *_: (began.set(), stalls.wait(60))[0])
+
+    def stall(*_: object) -> None:
+        began.set()
+        stalls.wait(60)
+
+    protection = Protection(logs, stall)
     first: list[str | None] = []
     protection.take({"log": NAME, "on": True}, first.append)
     assert began.wait(60)
@@ -106,7 +111,10 @@ def test_a_card_that_stalls_delays_nobody(logs: Path) -> None:
 
 
 def test_a_fault_of_ours_is_answered(logs: Path, caplog: pytest.LogCaptureFixture) -> None:
-    protection = Protection(logs, lambda *_: 1 / 0)
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    protection = Protection(logs, fail)
     assert obedient(protection, NAME, on=True) == "protect: failed in the recorder: see its journal"
     assert "ZeroDivisionError" in caplog.text
 
@@ -131,4 +139,4 @@ def test_the_recorder_protects_the_log_that_it_writes(tmp_path: Path) -> None:
         assert recorder.poll() is None
         stop(recorder)
     found = query(log_of(tmp_path), "SELECT detail FROM event WHERE kind = 'log_protected'")
-    assert [json.loads(detail) for (detail,) in found] == [{"log": name, "on": True}]
+    assert [json.loads(str(detail)) for (detail,) in found] == [{"log": name, "on": True}]
