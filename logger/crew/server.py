@@ -49,6 +49,7 @@ MAX_HEADER_BYTES = 16 * 1024
 CREW_FILES = (
     *LOGIN_FILES,
     "choices.js",
+    "commands.js",
     "crew.js",
     "link.js",
     "render.js",

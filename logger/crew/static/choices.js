@@ -6,7 +6,7 @@
 import {render} from "/render.js";
 import {setTheme, setting, theme} from "/settings.js";
 import * as sound from "/sound.js";
-import {LANGUAGES, language, speak, text} from "/texts.js";
+import {LANGUAGES, language, speak, text, translate} from "/texts.js";
 import {distanceUnit, speedUnit, step, stepUnit} from "/units.js";
 import {$, all} from "/words.js";
 
@@ -40,9 +40,10 @@ export function show() {
   for (const place of all("[data-sound]")) place.textContent = text("sound", {state: text(`sound.${NOW.sound()}`)});
   for (const place of all("[data-unit]")) place.textContent = place.dataset.unit === "speed" ? speedUnit() : distanceUnit();
   for (const button of all("[data-metres]")) {
-    const shown = step(button.dataset.metres);
+    const shown = button.dataset.key = step(button.dataset.metres);
     button.textContent = button.closest("dialog") ? text("step", {step: shown, unit: stepUnit()}) : shown;
   }
+  translate($("trips"));
   render();
 }
 

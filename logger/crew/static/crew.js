@@ -7,9 +7,10 @@
 //   sound.js   tones for limits and alarms
 //   units.js   kilometres or miles
 //   choices.js view, theme, sound, units, language
-//   crew.js    buttons and keys -> POST /api/command
+//   crew.js    buttons and keys -> commands.js: POST /api/command
 
 import {begin, choose} from "/choices.js";
+import {send} from "/commands.js";
 import {follow, join, listen, state} from "/link.js";
 import {bind, nameOf, placeAt, render} from "/render.js";
 import {keysOf, text, translate} from "/texts.js";
@@ -27,16 +28,8 @@ function showMessage(message, wrong = false) {
 }
 
 async function command(name, args, label) {
-  try {
-    const answer = await fetch("/api/command", {
-      method: "POST", headers: {"content-type": "application/json"}, body: JSON.stringify({command: name, ...args}), signal: AbortSignal.timeout(5000),
-    });
-    if (answer.status === 401) { location.href = "/login"; return; }
-    const {ok, error} = await answer.json();
-    showMessage(ok ? text("done", {what: label}) : error, !ok);
-  } catch {
-    showMessage(text("no_answer", {what: label}), true);
-  }
+  const {ok, error} = await send(name, args);
+  showMessage(ok ? text("done", {what: label}) : error ?? text("no_answer", {what: label}), !ok);
 }
 
 const actions = {

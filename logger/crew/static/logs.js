@@ -1,6 +1,7 @@
 // Logs page: show the list of GET /api/logs. A download is a plain link, so the browser resumes it. Nothing uses innerHTML:
 // the name of a stage may contain markup.
 
+import {send} from "/commands.js";
 import * as newLogs from "/new_logs.js";
 import {setTheme, setting, theme} from "/settings.js";
 import {recorded, text, translate} from "/texts.js";
@@ -113,22 +114,12 @@ async function refresh() {
   timer = setTimeout(refresh, newLogs.running() ? DOWNLOADING_MS : REFRESH_MS);
 }
 
-function complain(message) {
-  write($("message"), message);
-  setTimeout(() => write($("message"), ""), MESSAGE_MS);
-}
-
 async function protect(key) {
   const {log} = key.closest("article").dataset;
-  try {
-    const answer = await fetch("/api/command", {
-      method: "POST", headers: {"content-type": "application/json"}, body: JSON.stringify({command: "protect", log, on: key.dataset.on === "true"}),
-    });
-    if (answer.status === 401) return location.assign("/login");
-    const {ok, error} = await answer.json();
-    if (!ok) complain(error);
-  } catch {
-    complain(text("no_answer", {what: key.innerText}));
+  const {ok, error} = await send("protect", {log, on: key.dataset.on === "true"});
+  if (!ok) {
+    write($("message"), error ?? text("no_answer", {what: key.innerText}));
+    setTimeout(() => write($("message"), ""), MESSAGE_MS);
   }
   refresh();
 }

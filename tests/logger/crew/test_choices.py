@@ -130,6 +130,10 @@ def test_everything_is_in_miles_for_those_who_want_it(
             assert shown["limit.kmh"] in [str(math.floor(one["limit"]["kmh"] / KM_PER_MILE)) for one in told]
             page.wait_for_timeout(130)
         assert page.inner_text("#bar-to") == "215.0 mi"
+        labels = [
+            button.get_attribute("aria-label") for button in page.locator(".trip[data-trip='2'] button").all()
+        ]
+        assert labels == [f"Trip 2 {key}" for key in ("−.10", "−.01", "+.01", "+.10", "0")]
         assert page.evaluate(CUT) == []
         assert page.evaluate(CUT_LISTS) == []
         del car.commands[:]

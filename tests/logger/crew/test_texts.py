@@ -104,6 +104,13 @@ def test_the_languages_are_those_of_the_page_and_of_the_server() -> None:
     assert sorted(re.findall(r"(\w\w): ", offered[1])) == sorted(LANGUAGES)
 
 
+def test_a_wheel_holds_every_file_of_the_pages() -> None:
+    project = tomllib.loads((STATIC.parents[2] / "pyproject.toml").read_text())
+    patterns = project["tool"]["setuptools"]["package-data"]["logger"]
+    packed = {path for pattern in patterns for path in STATIC.parents[1].glob(pattern) if path.is_file()}
+    assert {path for path in STATIC.rglob("*") if path.is_file()} <= packed
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_language_has_every_text_with_its_places(language: str) -> None:
     english, own = texts("en"), texts(language)
