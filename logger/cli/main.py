@@ -12,7 +12,7 @@ import sys
 from contextlib import suppress
 from importlib import import_module
 from keyword import iskeyword
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -23,6 +23,9 @@ from logger.boundary.standard_streams import mark_streams
 from logger.boundary.terminal import echo, log_handler
 from logger.boundary.whole_file import remove_unfinished
 from logger.version import VERSION
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 
 class Verb(NamedTuple):
@@ -59,6 +62,8 @@ VERBS: dict[str, Verb] = {
     "uninstall": Verb("logger.install.verbs", "Undo the installation; keep the logs."),
 }
 
+COMPLETE_VARIABLE = "_STAGELOG_COMPLETE"
+"""Set by the shell when it asks for completions; click derives the name from the program's."""
 EXIT_USAGE = 2
 EXIT_IO = 74
 EXIT_INTERRUPTED = 130
@@ -102,6 +107,10 @@ class _Verbs(click.Group):
                     raise known from error
             raise
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The verbs and options that begin with `incomplete`; click's own would import every verb's module."""
+        return [*_verbs_like(incomplete), *click.Command.shell_complete(self, ctx, incomplete)]
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, verb.summary) for name, verb in VERBS.items()])
@@ -123,7 +132,7 @@ def cli(verbose: bool) -> None:
 
 
 @click.command(name="help", help="Show the help of a verb, or the overview.")
-@click.argument("verb", nargs=-1)
+@click.argument("verb", nargs=-1, shell_complete=lambda _context, _argument, word: _verbs_like(word))
 @click.pass_context
 def help_(context: click.Context, verb: tuple[str, ...]) -> None:
     """Print what `stagelog VERB --help` prints."""
@@ -141,6 +150,15 @@ def help_(context: click.Context, verb: tuple[str, ...]) -> None:
         echo(line)
 
 
+def _verbs_like(incomplete: str) -> list[CompletionItem]:
+    from click.shell_completion import CompletionItem  # noqa: PLC0415 - only when a shell asks
+
+    summaries = {name: verb.summary for name, verb in VERBS.items()} | {"help": help_.help}
+    return [
+        CompletionItem(name, help=text) for name, text in summaries.items() if name.startswith(incomplete)
+    ]
+
+
 def main() -> None:
     """The program's entry point; never returns."""
     standard_streams.open_closed()
@@ -155,7 +173,8 @@ def main() -> None:
 
 
 def _run() -> int:
-    mark_streams()
+    if COMPLETE_VARIABLE not in os.environ:  # the answer to a shell has tabs; it has no text of others
+        mark_streams()
     try:
         result = cli.main(prog_name="stagelog", standalone_mode=False)
         with named("standard output"):

@@ -11,6 +11,7 @@ import sysconfig
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 
 from firmware_bridge.errors import ConfigurationError
 from logger.config.discovery import INSTALLED
@@ -124,10 +125,11 @@ def installation(
     configuration: bytes,
     adapter_rules: bytes = b"",
     options: Iterable[str] = (),
+    shell_files: Mapping[str, bytes] = MappingProxyType({}),
 ) -> tuple[Step, ...]:
     """All steps, in order. `shipped` are the files of `systemd/` by name; `program` is the real executable.
 
-    `adapter_rules` is empty if no adapter is bound to a name.
+    `adapter_rules` is empty if no adapter is bound to a name. `shell_files` are completions and the man page, by path.
     """
     steps: list[Step] = [
         Folder(RECORD_FOLDER),
@@ -143,6 +145,7 @@ def installation(
     chosen = sorted(set(options))
     parts = [SHIPPED, *(OPTIONS[name] for name in chosen)]
     steps += [File(path, shipped[name]) for files in parts for name, path in files.items()]
+    steps += [File(path, content) for path, content in shell_files.items()]
     if adapter_rules:
         steps.append(File(ADAPTER_RULES, adapter_rules))
     wants = f"{UNIT_FOLDER}/multi-user.target.wants"

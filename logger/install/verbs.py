@@ -18,6 +18,7 @@ from logger.config import configuration as configs
 from logger.config.configuration import Config
 from logger.install import adapters, apply, change, plan, record
 from logger.install.configuration import CAN_NAME, GPS_NAME, Answers, given_answers, render, settled
+from logger.install.for_shells import shell_files
 from logger.install.plan import shipped
 from logger.install.questions import ask, read_pin, settings_options
 from logger.install.reach import out_of_reach, require_reachable
@@ -104,7 +105,12 @@ def install(
         )
         _report_kept(present, ignored, bound, options)
     steps = plan.installation(
-        shipped(), program=program, configuration=configuration, adapter_rules=rules, options=options
+        shipped(),
+        program=program,
+        configuration=configuration,
+        adapter_rules=rules,
+        options=options,
+        shell_files=shell_files(),
     )
     changes = change.to_install(steps, root, known)
     now = (VERSION, options)

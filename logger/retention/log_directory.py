@@ -120,6 +120,16 @@ def is_protected(path: Path) -> bool:
     return path.with_name(path.name + KEEP_TAIL).exists()
 
 
+def protected(folder: Path) -> list[Path]:
+    """The protected logs in a folder, also those that are gone, sorted. Raises LogError."""
+    try:
+        names = sorted(entry.name for entry in os.scandir(folder) if entry.name.endswith(KEEP_TAIL))
+    except OSError as error:
+        hint = "name the folder of the logs, that of [log] directory"
+        raise LogError(f"cannot be listed: {error.strerror}", where=str(folder), hint=hint) from error
+    return [folder / name.removesuffix(KEEP_TAIL) for name in names]
+
+
 def protect(path: Path, *, on: bool = True) -> None:
     """Protect a log, or with `on=False` end its protection. Raises LogError."""
     mark = path.with_name(path.name + KEEP_TAIL)

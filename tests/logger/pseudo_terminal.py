@@ -44,7 +44,11 @@ class Terminal:
     def answer(self, question: str, text: str) -> None:
         """Wait for the text of a question, then type."""
         self.until(question)
-        os.write(self._master, text.encode() + b"\n")
+        self.type(text + "\n")
+
+    def type(self, text: str) -> None:
+        """Type some characters."""
+        os.write(self._master, text.encode())
 
     def until(self, words: str, wait_s: float = WAIT_S) -> str:
         """Wait for text after the last match; return what came before it."""

@@ -180,3 +180,30 @@ def test_the_protection_of_a_missing_log_can_be_ended(tmp_path: Path) -> None:
     path.unlink()
     protect(path, on=False)
     assert not is_protected(path)
+
+
+def test_the_protected_logs_are_listed(tmp_path: Path) -> None:
+    b, a, _ = (make_log(tmp_path, name) for name in ("b-001", "a-001", "c-001"))
+    for path in (b, a):
+        protect(path)
+    said = stagelog("protect", "--list", folder=tmp_path)
+    assert (said.code, said.out, said.err) == (0, "a-001.db\nb-001.db\n", "")
+    (tmp_path / "a-001.db").unlink()
+    said = stagelog("protect", "--list", tmp_path, folder=tmp_path.parent)
+    gone, kept = said.out.splitlines()
+    assert gone.startswith(f"{tmp_path / 'a-001.db'}: the mark is left, but the log is gone")
+    assert kept == str(tmp_path / "b-001.db")
+
+
+def test_a_list_without_protected_logs_names_the_folder(tmp_path: Path) -> None:
+    assert stagelog("protect", "--list", folder=tmp_path).out == f"no protected logs in {tmp_path}\n"
+    said = stagelog("protect", "--list", "none", folder=tmp_path)
+    assert (said.code, said.out) == (74, "")
+    assert said.complaint.startswith("stagelog: none: cannot be listed: No such file or directory; ")
+
+
+@pytest.mark.parametrize("arguments", [(), ("--off",), ("--list", "--off")])
+def test_protect_without_a_log_is_wrong_usage(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    said = stagelog("protect", *arguments, folder=tmp_path)
+    assert said.code == 2
+    assert said.complaint.startswith("stagelog protect: ")
