@@ -29,6 +29,10 @@ def shell_files() -> Mapping[str, bytes]:
 
 def _script(kind: type[ShellComplete]) -> bytes:
     shell = kind(click.Command(NAME), {}, NAME, f"_{NAME}_COMPLETE".upper())
-    return ShellComplete.source(
-        shell
-    ).encode()  # that of bash would also check the version of this machine's bash
+    # The subclass's own method for bash would also check the version of this machine's bash.
+    script = ShellComplete.source(shell)
+    if kind is ZshComplete:
+        # zsh runs the file at every completion; click's last lines take the second time for a `source`.
+        body, _, _ = script.partition("\nif [[ $zsh_eval_context")
+        script = f'{body}\n_{NAME}_completion "$@"\n'
+    return script.encode()

@@ -14,6 +14,8 @@ from logger.install.plan import shipped
 from tests.logger.install.conftest import PIN, Call, tree
 from tests.logger.install.installing import CONFIGURATION, RECORDER, WITH_PIN, add_users
 
+pytestmark = pytest.mark.process  # useradd
+
 
 def test_every_file_is_installed_with_its_owner_and_mode(image: Path, call: Call) -> None:
     call("install", *WITH_PIN, "--bitrate", "250000")
