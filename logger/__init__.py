@@ -26,7 +26,14 @@ __version__ = VERSION
 
 
 def open_log(path: str | PathLike[str]) -> OpenedLog:
-    """Open a log read-only, also while it is recorded. Raises LogError of one line if it is not a log."""
-    from logger.notebook.opened_log import OpenedLog  # noqa: PLC0415 - numpy
+    """Open a log read-only, also while it is recorded.
 
+    Raises LogError of one line if it is not a log, ConfigurationError if numpy is not installed.
+    """
+    try:
+        from logger.notebook.opened_log import OpenedLog  # noqa: PLC0415 - numpy
+    except ImportError as error:
+        from logger.boundary import extras  # noqa: PLC0415
+
+        raise extras.missing(error, "logger.open_log") or error from error
     return OpenedLog(Path(path))

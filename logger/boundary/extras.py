@@ -12,6 +12,7 @@ from firmware_bridge.errors import ConfigurationError
 
 _EXTRAS = {
     "numpy": "review",
+    "pandas": "pandas",
     "pyarrow": "parquet",
     "asammdf": "mf4",
     "dask": "fleet",
@@ -31,7 +32,7 @@ def is_installed(package: str) -> bool:
 
 
 def missing(error: ImportError, verb: str) -> ConfigurationError | None:
-    """The error to print if an optional package is missing; None if another import failed."""
+    """The error to print if an optional package of a verb is missing; None if another import failed."""
     package = (error.name or "").partition(".")[0]
     extra = _EXTRAS.get(package)
     if extra is None:

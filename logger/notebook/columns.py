@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from logger.boundary import extras
+
 if TYPE_CHECKING:
     import pandas
 
@@ -69,12 +71,11 @@ class Columns:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def to_pandas(self) -> pandas.DataFrame:
-        """The rows as a DataFrame. Raises ImportError if pandas is not installed."""
+        """The rows as a DataFrame. Raises ConfigurationError if pandas is not installed."""
         try:
             from pandas import DataFrame  # noqa: PLC0415 - optional, and half a second
         except ImportError as error:
-            what = 'to_pandas needs pandas, which is not installed: pip install "stagelog[pandas]"'
-            raise ImportError(what, name="pandas") from error
+            raise extras.missing(error, "to_pandas") or error from error
         frame = DataFrame({name: self._for_pandas(name) for name in self.columns()})
         frame["utc"] = frame["utc"].dt.tz_localize("UTC")
         return frame

@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -250,12 +251,18 @@ def test_the_import_is_light(tmp_path: Path) -> None:
     assert {name for name in loaded if name.startswith("logger.")} <= {"logger.version", "logger._version"}
 
 
-def test_without_pandas_the_error_says_how_to_install_it(driven: Path, tmp_path: Path) -> None:
-    code = "import sys; sys.modules['pandas'] = None; import logger; logger.open_log(sys.argv[1]).fix().to_pandas()"
+@pytest.mark.parametrize(
+    ("package", "extra", "where"), [("pandas", "pandas", "to_pandas"), ("numpy", "review", "logger.open_log")]
+)
+def test_without_a_package_the_error_says_how_to_install_it(
+    driven: Path, tmp_path: Path, package: str, extra: str, where: str
+) -> None:
+    code = f"import sys; sys.modules['{package}'] = None; import logger; logger.open_log(sys.argv[1]).fix().to_pandas()"
     ended = python(code, tmp_path, str(driven))
-    assert ended.stderr.splitlines()[-1] == (
-        'ImportError: to_pandas needs pandas, which is not installed: pip install "stagelog[pandas]"'
-    )
+    what = f'{where}: needs {package}, which is not installed; pip install "stagelog[{extra}]"'
+    assert ended.stderr.splitlines()[-1] == f"firmware_bridge.errors.ConfigurationError: {what}"
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert any(requirement.startswith(package) for requirement in extras[extra])
 
 
 def test_the_example_of_the_document_runs(simulated: Path, tmp_path: Path) -> None:
