@@ -15,7 +15,7 @@ import math
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import pyarrow as pa
 
@@ -48,6 +48,22 @@ class Outcome(NamedTuple):
     entry: Entry
     text: str
     new: bool
+
+
+def added_entry(path: Path, outcome: Outcome | None, error: str | None = None) -> dict[str, Any]:
+    """The entry of a log in the document of `fleet add --json`; without an outcome it has only the error."""
+    entry = outcome.entry if outcome else None
+    return {
+        "log": entry.log if entry else None,
+        "name": path.name,
+        "path": str(path),
+        "event": entry.event if entry else None,
+        "stage": entry.stage if entry else None,
+        "car": entry.car if entry else None,
+        "added": outcome is not None and outcome.new,
+        "outcome": outcome.text if outcome else None,
+        "error": error,
+    }
 
 
 class Adder:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterator
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -49,7 +51,15 @@ def as_table(answer: pa.RecordBatchReader) -> None:
 
 def _rows(answer: pa.RecordBatchReader) -> Iterator[tuple[Any, ...]]:
     for batch in answer:
-        yield from zip(*(column.to_pylist() for column in as_text(batch).columns), strict=True)
+        yield from zip(*map(_cells, as_text(batch).columns), strict=True)
+
+
+def _cells(column: pa.ChunkedArray) -> list[Any]:
+    """The cells of a column; an interval in seconds, with months of 30 days as in DuckDB."""
+    cells: list[Any] = column.to_pylist()
+    if not pa.types.is_interval(column.type):
+        return cells
+    return [cell and (cell.months * 30 + cell.days) * 86_400 + cell.nanoseconds / 1e9 for cell in cells]
 
 
 def _words(cell: Any) -> str:
@@ -66,8 +76,15 @@ def _cell(cell: Any) -> Any:
 
 
 def _plain(cell: Any) -> Any:
-    """Convert a value without a JSON type: bytes to hexadecimal, others (decimals, dates) to `str`."""
-    return cell.hex() if isinstance(cell, bytes) else str(cell)
+    """Convert a value without a JSON type: a decimal to a number, bytes to hexadecimal, others to text."""
+    match cell:
+        case bytes():
+            return cell.hex()
+        case Decimal():  # the sum of integers is one
+            return int(cell) if cell == cell.to_integral_value() else float(cell)
+        case datetime():  # within a list or a struct; `as_text` has converted the others
+            return cell.isoformat().replace("+00:00", "Z")
+    return str(cell)
 
 
 FORMS: dict[str, Callable[[pa.RecordBatchReader], None]] = {

@@ -38,13 +38,17 @@ def fleet() -> None:
 @click.option(
     "--frames", is_flag=True, help="Also add the raw CAN frames: makes the dataset ten times as large."
 )
-def add(logs: tuple[Path, ...], url: str, cars: tuple[int, ...], frames: bool) -> int:
+@json_option
+def add(logs: tuple[Path, ...], url: str, cars: tuple[int, ...], frames: bool, as_json: bool) -> int:
     """Add LOGS (files or folders) to a store, as Parquet tables.
 
     A log that is already in the store changes nothing. A log that is damaged, or not of the car it names, is reported
     and left out; the others are added, and the exit code is 1.
     """
-    return _add(logs, url, cars, frames=frames)
+    code, document = _add(logs, url, cars, frames=frames, is_shown=not as_json)
+    if as_json:
+        echo_json(document)
+    return code
 
 
 @fleet.command(name="fetch")
@@ -66,6 +70,7 @@ def add(logs: tuple[Path, ...], url: str, cars: tuple[int, ...], frames: bool) -
 )
 @click.option("--frames", is_flag=True, help="Also add the raw CAN frames.")
 @click.option("--review", "and_review", is_flag=True, help="Then review the store as `fleet review` does.")
+@json_option
 @click.pass_context
 def fetch(
     context: click.Context,
@@ -76,35 +81,50 @@ def fetch(
     patience_s: float | None,
     frames: bool,
     and_review: bool,
+    as_json: bool,
 ) -> int:
     """Download the new or grown logs of the cars at URL..., and add them to the store.
 
     A car that does not answer is reported and the others continue; the exit code is then 1.
     """
-    from logger.transfer.verbs import fetch as fetch_logs  # noqa: PLC0415 - a verb imports what it runs
+    from logger.transfer.verbs import PATIENCE_S, fetch_logs  # noqa: PLC0415 - a verb imports what it runs
 
-    patience = {} if patience_s is None else {"patience_s": patience_s}
-    failed = 0
+    if as_json and and_review:
+        raise click.UsageError(
+            "--json and --review exclude each other: run `stagelog fleet review --json` next"
+        )
+    patience_s = PATIENCE_S if patience_s is None else patience_s
+    failed, fetched = 0, []
     for car in cars:
         try:
-            failed |= bool(context.invoke(fetch_logs, url=car, folder=folder, pin=pin, **patience))
+            code, found = fetch_logs(car, folder, (), pin, patience_s, is_shown=not as_json)
+            failed |= bool(code)
+            fetched.append(found | {"error": None})
         except (StagelogError, OSError) as error:
             if isinstance(error, BrokenPipeError) or getattr(error, "errno", None) in FULL:
                 raise
             echo(f"stagelog: {line_of(error)}", err=True)
             failed = 1
-    failed |= _add([folder], url, (), frames=frames)
+            fetched.append({"car": car, "folder": str(folder), "logs": [], "error": line_of(error)})
+    code, added = _add([folder], url, (), frames=frames, is_shown=not as_json)
+    failed |= code
+    if as_json:
+        echo_json({"cars": fetched, "added": added})
     return context.invoke(review, url=url) | failed if and_review else failed
 
 
-def _add(logs: Sequence[Path], url: str, cars: Sequence[int], *, frames: bool) -> int:
-    from logger.fleet.add import Adder  # noqa: PLC0415 - pyarrow and numpy
+def _add(
+    logs: Sequence[Path], url: str, cars: Sequence[int], *, frames: bool, is_shown: bool
+) -> tuple[int, dict[str, Any]]:
+    """Add logs; returns the exit code and the document, and prints the outcomes if `is_shown`."""
+    from logger.fleet.add import Adder, added_entry  # noqa: PLC0415 - pyarrow and numpy
     from logger.fleet.store import Store  # noqa: PLC0415
     from logger.logfile.reader import logs_in  # noqa: PLC0415
 
-    adder = Adder(Store(url), cars, frames=frames)
+    store = Store(url)
+    adder = Adder(store, cars, frames=frames)
     paths = [log for path in logs for log in (logs_in(path) if path.is_dir() else [path])]
-    failed = 0
+    failed, entries = 0, []
     for number, path in enumerate(paths, 1):
         try:
             with progress_bar(f"{number} of {len(paths)}: {path.name}") as progress:
@@ -114,9 +134,12 @@ def _add(logs: Sequence[Path], url: str, cars: Sequence[int], *, frames: bool) -
                 raise  # the next log would fail too
             echo(f"stagelog: {line_of(error)}", err=True)
             failed = 1
+            entries.append(added_entry(path, None, line_of(error)))
         else:
-            echo(f"{path.name}: {outcome.text}")
-    return failed
+            entries.append(added_entry(path, outcome))
+            if is_shown:
+                echo(f"{path.name}: {outcome.text}")
+    return failed, {"store": store.shown, "logs": entries}
 
 
 @fleet.command(name="review")

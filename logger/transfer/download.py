@@ -51,8 +51,8 @@ class Watcher(Protocol):
     def message(self, text: str) -> None:
         """A message for the user."""
 
-    def done(self, name: str, text: str) -> None:
-        """The outcome of a log."""
+    def done(self, name: str) -> None:
+        """Nothing more is shown of a log: its outcome follows."""
 
 
 class Part:

@@ -19,7 +19,7 @@ from rich.progress import (
 
 from firmware_bridge.printable import printable
 from logger.boundary.console import PlainConsole
-from logger.boundary.terminal import MAX_LINE_CHARS, echo
+from logger.boundary.terminal import MAX_LINE_CHARS
 
 
 class ProgressBars:
@@ -68,12 +68,11 @@ class ProgressBars:
         """Print a message above the bars."""
         self._progress.console.print(f"stagelog: {printable(text, MAX_LINE_CHARS)}")
 
-    def done(self, name: str, text: str) -> None:
-        """Remove the bar and print the outcome."""
+    def done(self, name: str) -> None:
+        """Remove the bar, so that the outcome can be printed."""
         if name in self._bars:
             self._progress.remove_task(self._bars.pop(name))
         self._progress.stop()
-        echo(text)
 
     def _bar(self, name: str) -> TaskID:
         self._progress.start()

@@ -7,21 +7,23 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from logger.boundary.terminal import echo
+from logger.boundary.json_option import json_option
+from logger.boundary.terminal import echo, echo_json
 
 if TYPE_CHECKING:
     from logger.transfer.download import Watcher
 
 EXIT_FOUND_WRONG = 1
 PIN_VARIABLE = "STAGELOG_PIN"
+PATIENCE_S = 3600.0
 FIRST_S = 20.0
 """Time limit for the first contact: an unreachable address is more likely wrong than out of range."""
 
@@ -38,16 +40,35 @@ FIRST_S = 20.0
     "--patience",
     "patience_s",
     type=click.FloatRange(0),
-    default=3600.0,
+    default=PATIENCE_S,
     show_default=True,
     help="Give up a log after this many seconds with almost nothing arriving (under 250 bytes per second).",
 )
-def fetch(url: str, folder: Path, names: tuple[str, ...], pin: str | None, patience_s: float) -> int:
+@json_option
+def fetch(
+    url: str, folder: Path, names: tuple[str, ...], pin: str | None, patience_s: float, as_json: bool
+) -> int:
     """Download new and grown logs of the car at URL into FOLDER (default: the current folder).
 
     The car may be recording meanwhile. An interrupted download resumes where it stopped, now or at the next fetch. Each
     log is verified before it gets its name.
     """
+    code, document = fetch_logs(url, folder, names, pin, patience_s, is_shown=not as_json)
+    if as_json:
+        echo_json(document)
+    return code
+
+
+def fetch_logs(
+    url: str,
+    folder: Path,
+    names: Sequence[str] = (),
+    pin: str | None = None,
+    patience_s: float = PATIENCE_S,
+    *,
+    is_shown: bool = True,
+) -> tuple[int, dict[str, Any]]:
+    """Fetch as the verb does; returns its exit code and document, and prints the outcomes if `is_shown`."""
     from firmware_bridge.errors import LogError  # noqa: PLC0415 - a verb imports what it runs
     from firmware_bridge.printable import printable  # noqa: PLC0415
     from logger.boundary.whole_file import NoRoomError  # noqa: PLC0415
@@ -71,19 +92,22 @@ def fetch(url: str, folder: Path, names: tuple[str, ...], pin: str | None, patie
                 f"no log named {' or '.join(names)}", where=car.url, hint=f"the car has {available}"
             )
         retry = Retry(patience_s, watcher.message, car.url, whole_s)
-        code = 0
+        code, outcomes = 0, []
         for log in chosen:
             try:
                 outcome = fetch_one(car, log, folder, retry, watcher)
-                line, ended = f"{outcome.name}: {outcome.text}", 0 if outcome.ok else EXIT_FOUND_WRONG
+                text, ended = outcome.text, 0 if outcome.ok else EXIT_FOUND_WRONG
             except LogError as error:  # concerns only this log: the others are still fetched
-                line = f"{log.name}: {error}"
+                text = str(error)
                 ended = error.exit_code if isinstance(error, NoRoomError) else EXIT_FOUND_WRONG
             code = max(code, ended)
-            watcher.done(log.name, line)
-    if not chosen:
+            outcomes.append({"log": log.name, "ok": ended == 0, "outcome": text})
+            watcher.done(log.name)
+            if is_shown:
+                echo(f"{log.name}: {text}")
+    if is_shown and not chosen:
         echo(f"{car.url} has no logs")
-    return code
+    return code, {"car": car.url, "folder": str(folder), "logs": outcomes}
 
 
 def _ask_pin() -> str | None:
@@ -109,9 +133,8 @@ class _Lines:
         """Print a message on standard error."""
         echo(f"stagelog: {text}", err=True)
 
-    def done(self, _name: str, text: str) -> None:
-        """Print the outcome."""
-        echo(text)
+    def done(self, name: str) -> None:
+        """Prints nothing."""
 
 
 @contextmanager

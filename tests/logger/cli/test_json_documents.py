@@ -181,7 +181,11 @@ def test_what_cannot_be_judged_has_no_penalty_code(folder: Path) -> None:
 
 def test_a_fleet(folder: Path, tmp_path: Path) -> None:
     store = ("--store", "store")
-    stagelog("fleet", "add", folder / WHOLE, *store, folder=tmp_path)
+    ended = stagelog("fleet", "add", folder / WHOLE, folder / EMPTY, *store, "--json", folder=tmp_path)
+    added = document_of("fleet_add", ended)["logs"]
+    assert ended.code == 1
+    assert [(entry["added"], entry["stage"]) for entry in added] == [(True, 7), (False, None)]
+    assert added[1]["error"] in ended.complaint
     review = ("fleet", "review", *store, "--workers", "0", "--json")
     ended = stagelog(*review, folder=tmp_path)
     document = document_of("fleet_review", ended)

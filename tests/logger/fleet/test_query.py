@@ -79,6 +79,20 @@ def test_the_output_formats(store: Store) -> None:
     assert table[1].split()[0] == "71"
 
 
+def test_json_has_numbers_and_times_of_json(store: Store) -> None:
+    sql = (
+        "SELECT sum(t_us) AS t_us, 1.5::DECIMAL(5, 2) AS speed_kmh, 'nan'::DOUBLE AS hdop, [min(utc)] AS utcs,"
+        " min(utc) AS utc, INTERVAL 90 SECOND AS gap_s, 'x'::BLOB AS data FROM fix WHERE utc = '2026-01-15 02:57:01Z'"
+    )
+    row = json.loads(query(store, sql, "--json").out, parse_constant=pytest.fail)
+    assert (type(row["t_us"]), row["speed_kmh"], row["hdop"], row["gap_s"]) == (int, 1.5, None, 90.0)
+    assert (row["utc"], row["utcs"], row["data"]) == (
+        "2026-01-15T02:57:01.000000Z",
+        ["2026-01-15T02:57:01Z"],
+        "78",
+    )
+
+
 def test_a_run_replaces_the_review_tables(store: Store) -> None:
     run = run_of(store, "rallysafe")
     verdicts = review(run, entries(store), judge_in_loop, lambda _done: None)
