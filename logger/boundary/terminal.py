@@ -127,7 +127,7 @@ class LiveLine:
                 _live.append(self)
 
     def say(self, text: str) -> None:
-        """Print a line that stays."""
+        """Print a line above the progress line."""
         echo(text, err=True)
 
     def end(self) -> None:

@@ -69,7 +69,7 @@ def _error(problem: ConfigurationError) -> dict[str, Any]:
 
 
 def _present(_context: click.Context, _argument: click.Parameter, route: Path) -> Path:
-    """Refuse a route that does not exist before click misses the output."""
+    """Report a missing route file before click reports a missing --output."""
     if not route.exists():
         raise ConfigurationError(
             "cannot be read: No such file or directory", where=str(route), hint="check its name"

@@ -28,7 +28,7 @@ from logger.demo.planning import Overspeed, Plan
 from logger.demo.simulate import record_drive
 from logger.demo.stages import BuiltInStage, CarPlan
 from logger.logfile import naming
-from logger.recorder import setup
+from logger.recorder import stage_files
 from logger.recorder.daemon import Recorder, RecorderStatus
 
 STAGE = "dakar-2026-11"
@@ -105,7 +105,7 @@ def prepare(folder: Path, progress: Callable[[float], None], later_s: float = 0.
     start_s = start_of(day) + later_s
     logs = folder / "logs"
     logs.mkdir(parents=True, exist_ok=True)
-    log = naming.next_free(logs, naming.stem(setup.stage_key(built_in.itinerary), car.number))
+    log = naming.next_free(logs, naming.stem(stage_files.stage_key(built_in.itinerary), car.number))
     record_drive(log, built_in, car, day.drive, EARLIER_GPS_HZ, EARLIER_CAN_RATE, start_s, progress)
     return Demonstration(folder, built_in, car, day.drive, start_s, log)
 

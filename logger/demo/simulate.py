@@ -36,7 +36,7 @@ from logger.logfile import naming
 from logger.logfile.bulk_log import BulkLog
 from logger.logfile.directory_lock import require_free
 from logger.logfile.store import SessionStart
-from logger.recorder import setup
+from logger.recorder import setup, stage_files
 from logger.recorder.pipeline import Pipeline, Source
 from logger.recorder.restart_state import Origin, state_text
 from logger.version import SOFTWARE
@@ -97,7 +97,7 @@ def simulate(work: Sequence[Order], progress: Callable[[float], None]) -> list[P
 def log_path(order: Order) -> Path:
     """Return the path of an order's log."""
     built_in = stages.find(order.stage)
-    key = setup.stage_key(built_in.itinerary)
+    key = stage_files.stage_key(built_in.itinerary)
     name = naming.stem(key, built_in.car(order.car).number)
     return order.folder / f"{name}-001.db"
 
@@ -136,7 +136,7 @@ def record_drive(
         gps=Gps("virtual"),
         can=(Can("engine", "virtual", "slcan", dbc=(Path(DBC_NAME),)),),
     )
-    stage = setup.stage_of(built_in.itinerary_text, built_in.name)
+    stage = stage_files.stage_of(built_in.itinerary_text, built_in.name)
     dbc_texts = {DBC_NAME: built_in.dbc_text}
     pipeline = Pipeline(
         [

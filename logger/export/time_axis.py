@@ -43,7 +43,7 @@ class TimeAxis:
         return at_us
 
     def _place(self, extents: Iterable[tuple[int, int, int]]) -> None:
-        """Lay sessions without UTC beside the others, given first and last time of each session."""
+        """Place sessions without UTC directly before or after the others, given each session's first and last time."""
         waiting: list[tuple[int, int, int]] = []  # before the first session with UTC
         end_us: int | None = None
         for session, first_us, last_us in extents:

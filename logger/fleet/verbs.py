@@ -51,7 +51,7 @@ def add(logs: tuple[Path, ...], url: str, cars: tuple[int, ...], frames: bool, a
     return code
 
 
-@fleet.command(name="fetch")
+@fleet.command(name="fetch", short_help="Download new logs of several cars and add them.")
 @click.argument("cars", metavar="URL...", nargs=-1, required=True)
 @_store
 @click.option(
@@ -142,7 +142,7 @@ def _add(
     return failed, {"store": store.shown, "logs": entries}
 
 
-@fleet.command(name="review")
+@fleet.command(name="review", short_help="Review every log and print the class tables.")
 @_store
 @click.option("--rules", help="A rules file, or a penalty model: banded, rallysafe, rallycheck, overtime.")
 @click.option(
@@ -236,7 +236,7 @@ def _judging(scheduler: str | None, workers: int | None) -> Any:
     return cluster.workers(scheduler, workers)
 
 
-@fleet.command(name="query")
+@fleet.command(name="query", short_help="Run an SQL query on the store.")
 @click.argument("sql")
 @_store
 @click.option("--run", help="Use section, overspeed and quality of this review, a folder under review/.")

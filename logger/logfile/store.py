@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import astuple, dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -21,6 +19,12 @@ from firmware_bridge.records import Channel, Fix
 from logger.logfile import schema
 from logger.logfile.border import limit_schema
 from logger.logfile.columns import COLUMNS
+from logger.logfile.open_checks import (
+    refuse_damaged,
+    refuse_other_layout,
+    refuse_other_tables,
+    refuse_wrong_header,
+)
 from logger.logfile.rows import TABLES, Rows
 
 _CHECKPOINT_BYTES = 4 * 1024 * 1024
@@ -38,10 +42,6 @@ _ADD_SESSION = "INSERT INTO session (boot_id, started_utc, software, config) VAL
 _ENDS = "SELECT " + ", ".join(f"(SELECT coalesce(max(rowid), 0) FROM {name})" for name in TABLES)  # noqa: S608
 _MAX_UNCONFIRMED = 100
 """A full disk fails every commit; only the newest attempts may have reached the card."""
-_RESERVED_AT = 20
-"""Offset in the file header of the count of reserved bytes per page; always 0 in our logs."""
-_QUICK_CHECK_S = 5.0
-"""Time limit of a check of the pages, whatever the log's size: half the watchdog's wait for the writer."""
 _LEFT_OPEN: list[sqlite3.Connection] = []
 """Connections to files that were replaced at their path; see `Log.abandon`."""
 
@@ -83,15 +83,15 @@ class Log:
         self._committed_channels: dict[Channel, int] = {}
         self._sql: dict[str, str] = {}
         self._many_sql: dict[str, str] = {}
-        _refuse_other_layout(path)
+        refuse_other_layout(path)
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=1.0)
         try:
             limit_schema(self._connection)
             schema.require_ours(self._connection, complete=False)
             self._configure(durable)
             if not schema.prepare(self._connection):
-                self._refuse_other_tables()
-                self._refuse_wrong_header()
+                refuse_other_tables(self._connection)
+                refuse_wrong_header(self._connection, path)
             rows = self._connection.execute("SELECT name, unit, source, id FROM channel")
             self.channels = {Channel(*row[:3]): row[3] for row in rows}
             self._committed_channels = dict(self.channels)
@@ -108,25 +108,6 @@ class Log:
         self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
         page_bytes = self._connection.execute("PRAGMA page_size").fetchone()[0]
         self._connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_BYTES // page_bytes}")
-
-    def _refuse_other_tables(self) -> None:
-        """Refuse a table whose columns differ (one damaged byte of the schema): no row could be inserted."""
-        for table, columns in COLUMNS.items():
-            names = [
-                row[0] for row in self._connection.execute("SELECT name FROM pragma_table_info(?)", (table,))
-            ]
-            if names != list(columns):
-                raise sqlite3.DatabaseError(f"{table} has the columns {', '.join(names) or '(none)'}")
-
-    def _refuse_wrong_header(self) -> None:
-        """Refuse a file shorter than its header claims, or with a damaged list of free pages: SQLite looks late."""
-        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        pages = self._connection.execute("PRAGMA page_count").fetchone()[0]
-        page_bytes = self._connection.execute("PRAGMA page_size").fetchone()[0]
-        if self.path.stat().st_size < pages * page_bytes:
-            raise sqlite3.DatabaseError("the file is shorter than its header claims")
-        # A new page is taken from the list of free pages, whose header bytes may be damaged.
-        self._connection.executescript("BEGIN; CREATE TABLE page_probe (x); ROLLBACK")
 
     def begin_session(
         self, start: SessionStart, meta: Mapping[str, str], first_rows: Rows | None = None
@@ -243,19 +224,7 @@ class Log:
 
     def refuse_damaged(self) -> None:
         """Raise sqlite3.DatabaseError if a time-limited check of the pages finds one damaged."""
-        timer = threading.Timer(_QUICK_CHECK_S, self._connection.interrupt)
-        timer.start()
-        try:
-            result = self._connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
-                raise
-            result = "ok"
-        finally:
-            timer.cancel()
-            timer.join()
-        if result != "ok":
-            raise sqlite3.DatabaseError(result)
+        refuse_damaged(self._connection)
 
     def close(self) -> None:
         """Commit, checkpoint the WAL and close: one whole file remains, which opens in WAL mode."""
@@ -278,16 +247,6 @@ class Log:
             _LEFT_OPEN.append(self._connection)
         else:
             self._connection.close()
-
-
-def _refuse_other_layout(path: Path) -> None:
-    """Refuse a header that reserves part of every page: SQLite would trust it and write rows in another layout.
-
-    Runs before there is a connection: closing a file releases SQLite's locks on it.
-    """
-    with suppress(FileNotFoundError), path.open("rb") as file:
-        if file.read(_RESERVED_AT + 1)[_RESERVED_AT:] not in (b"", b"\0"):
-            raise sqlite3.DatabaseError("its header has another page layout")
 
 
 def _file_id(path: Path) -> tuple[int, int]:

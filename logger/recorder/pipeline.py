@@ -46,7 +46,7 @@ _NOTICES_PER_S = 5
 
 
 class FixSource(Protocol):
-    """A source of fixes: a receiver's sentences (gps/fix_builder.py), or the rows of a log (review.recompute)."""
+    """A source of fixes: a receiver's sentences (gps/fix_builder.py) or a log's rows (review/recorded_input.py)."""
 
     def feed(self, sentence: Sentence) -> Sequence[Fix]:
         """The fixes that this sentence completes."""

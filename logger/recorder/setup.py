@@ -20,19 +20,12 @@ from firmware_bridge.gps.fix_builder import FixBuilder
 from firmware_bridge.protocols import Asker, BusSettings, Protocol, protocol
 from firmware_bridge.records import Notice
 from logger.config.configuration import Config
-from logger.config.input_files import read_text
 from logger.config.sources import Can, Gps
-from logger.logfile.naming import slug, stem
+from logger.logfile.naming import stem
 from logger.logfile.rows import BUSES_PER_PORT
 from logger.recorder import dbc_files
-from logger.recorder.dbc_files import named_at
 from logger.recorder.pipeline import Pipeline, Source
-from logger.stage import itinerary as itineraries
-from logger.stage.alarms import merged
-from logger.stage.declared import Alarm
-from logger.stage.live_stage import LiveStage
-from logger.stage.rules import Rules, default_rules
-from logger.stage.rules import load as load_rules
+from logger.recorder.stage_files import Stage, load_stage
 from logger.tomlconfig.schema import TomlError
 from logger.version import SOFTWARE
 
@@ -70,28 +63,6 @@ class PortPlan:
         from firmware_bridge.engine.obd2_poller import FrameAsker  # noqa: PLC0415 - only for a polled port
 
         return FrameAsker(self.poller, self.protocol.encode)
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """The stage and its rules. The texts are the contents of their files, "" without a file."""
-
-    key: str | None = None
-    text: str = ""
-    itinerary: itineraries.Itinerary | None = None
-    rules: Rules = field(default_factory=default_rules)
-    rules_text: str = ""
-    reset_odometer: bool = True
-
-    def live(self, class_name: str, alarms: Iterable[Alarm] = ()) -> LiveStage:
-        """A live computation at the start of this stage; `alarms` are the user's own, added to those of the rules."""
-        return LiveStage(
-            self.itinerary,
-            self.rules,
-            merged(self.rules.alarms, [alarm.rule() for alarm in alarms]),
-            class_name=class_name or None,
-            reset_at_marks=self.reset_odometer,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,34 +202,6 @@ def engine_decoders(dbc_texts: Mapping[str, str], presets: Iterable[str]) -> lis
             log.warning("%s", ": ".join(str(value) for value in notice.detail.values()))
         decoders.append(decoder)
     return decoders + [preset(name) for name in presets]
-
-
-def load_stage(config: Config) -> Stage:
-    """The stage that a configuration names, or an empty Stage. Raises ConfigurationError."""
-    named = config.stage
-    if named is None:
-        return Stage()
-    with named_at(config, "stage", "rules"):
-        rules_text = read_text(named.rules) if named.rules else ""
-    with named_at(config, "stage", "itinerary"):
-        text = read_text(named.itinerary)
-    reset = named.reset_odometer
-    return stage_of(text, str(named.itinerary), rules_text, str(named.rules), reset_odometer=reset)
-
-
-def stage_of(
-    text: str, name: str, rules_text: str = "", rules_name: str = "", *, reset_odometer: bool = True
-) -> Stage:
-    """Build a stage from its texts; the names are for error messages. Raises ConfigurationError."""
-    itinerary = itineraries.load(text, name) if text else None
-    rules = load_rules(rules_text, rules_name) if rules_text else default_rules()
-    key = None if itinerary is None else stage_key(itinerary)
-    return Stage(key, text, itinerary, rules, rules_text, reset_odometer)
-
-
-def stage_key(itinerary: itineraries.Itinerary) -> str:
-    """Unique key of a stage for file names: event and number."""
-    return slug(f"{itinerary.stage.event} {itinerary.stage.number}")
 
 
 def describe(config: Config, stage: Stage, dbc_texts: dict[str, str]) -> dict[str, str]:

@@ -39,7 +39,7 @@ _DISORDER_US = 1_000_000
 _LONGEST_PAUSE_US = 3600 * 1_000_000
 """A longer gap in a capture is a seam between two recordings, or damage."""
 _SEAM_US = 1_000_000
-"""Session time that a seam counts as."""
+"""Session time that passes at a seam."""
 
 
 def raw_bytes(path: Path, baud: int, pipeline: Pipeline, port: str, progress: Progress) -> Iterator[Rows]:

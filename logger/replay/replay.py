@@ -28,7 +28,8 @@ from logger.logfile.rows import TABLES, Rows
 from logger.logfile.session_rows import SessionRows
 from logger.logfile.value_ranges import require_rows_for
 from logger.recorder.pipeline import Engine, Pipeline, Source
-from logger.recorder.setup import LOG_FORMAT, engine_decoders, stage_of
+from logger.recorder.setup import LOG_FORMAT, engine_decoders
+from logger.recorder.stage_files import stage_of
 from logger.replay import canlogs, captures, nmea_times, replay_source, text_lines
 from logger.replay.canlogs.candump import Candump
 from logger.replay.text_lines import Progress

@@ -13,7 +13,9 @@ _PATH = click.Path(path_type=Path, readable=False)  # the reader reports it, wit
 
 @click.command(name="replay")
 @click.argument("file", type=_PATH)
-@click.option("--protocol", help="The file is raw bytes of a port with this protocol: slcan, gvret, nmea ...")
+@click.option(
+    "--protocol", help="FILE holds raw bytes captured from a port with this protocol: slcan, gvret, nmea ..."
+)
 @click.option(
     "--baud",
     type=click.IntRange(300, 12_000_000),
@@ -24,9 +26,11 @@ _PATH = click.Path(path_type=Path, readable=False)  # the reader reports it, wit
 @click.option("--dbc", multiple=True, type=_PATH, help="Decode the engine's frames with this DBC file.")
 @click.option("--preset", multiple=True, help="Decode the engine's frames with a preset: obd2.")
 @click.option(
-    "--as-dated", is_flag=True, help="Trust its dates: it is from 2007 or before, not a GPS week rollover."
+    "--as-dated",
+    is_flag=True,
+    help="Trust the dates in FILE: it is from 2007 or before, not after a GPS week rollover.",
 )
-@click.option("-o", "--output", type=_PATH, help="Write a log of it into this folder.")
+@click.option("-o", "--output", type=_PATH, help="Write the result as a log into this folder.")
 def replay(
     file: Path,
     protocol: str | None,

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from firmware_bridge.gps.dating import Dates
 from firmware_bridge.gps.utc import IN_LINE_US, session_offset_us
 from logger.logfile.meta import car_of
-from logger.recorder.setup import Stage
+from logger.recorder.stage_files import Stage
 
 Floats = NDArray[np.float64]
 

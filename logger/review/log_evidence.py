@@ -15,7 +15,7 @@ from logger.logfile import value_ranges
 from logger.logfile.border import is_interrupted, reason_of
 from logger.logfile.meta import json_of, meta_of
 from logger.logfile.sqlite_pages import table_of
-from logger.recorder.setup import stage_of
+from logger.recorder.stage_files import stage_of
 from logger.review.event_details import checked_detail
 from logger.review.evidence import Evidence, Floats, RawRows, assemble
 

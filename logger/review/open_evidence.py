@@ -22,7 +22,7 @@ from logger.boundary.untrusted_json import loads
 from logger.config.input_files import read_text
 from logger.logfile.border import has_wal, open_cut_short, open_log_readonly
 from logger.logfile.session_rows import MAX_SESSIONS
-from logger.recorder.setup import Stage, stage_of
+from logger.recorder.stage_files import Stage, stage_of
 from logger.replay import replay
 from logger.review import gpx
 from logger.review.evidence import FIX_COLUMNS, SEEN_COLUMNS, Evidence, RawRows, assemble, table

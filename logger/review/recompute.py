@@ -8,23 +8,19 @@ from __future__ import annotations
 
 import dataclasses
 import heapq
-import math
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from operator import itemgetter
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware_bridge.gps.dating import Dates
-from firmware_bridge.records import Fix, Notice, Reading, Sentence
 from logger.logfile import value_ranges
-from logger.logfile.reader import channels_of
 from logger.logfile.rows import Rows
 from logger.logfile.session_rows import SessionRows, require_few
 from logger.recorder.pipeline import Pipeline, Source
-from logger.recorder.setup import Stage
+from logger.recorder.stage_files import Stage
 from logger.replay.replay_source import RecordedReadings, own_alarms
 from logger.review.evidence import (
     FIX_COLUMNS,
@@ -38,7 +34,7 @@ from logger.review.evidence import (
     assemble,
     table,
 )
-from logger.stage.live_stage import WHEEL_CHANNELS, LiveStage
+from logger.review.recorded_input import RecordedFixes, fixes_of, readings_of
 
 Progress = Callable[[float], None]
 
@@ -48,38 +44,6 @@ RECOMPUTED_KINDS = frozenset(
     {"section", "waypoint", "overspeed", "alarm", "undone", "command", "state_refused", "speeds_rejected"}
 )
 """Events that the computation produces again. All others are kept as recorded."""
-
-
-class RecordedFixes:
-    """Recorded fixes as a `pipeline.FixSource`: each is returned at the first tick after it."""
-
-    def __init__(self, fixes: Iterable[Fix]) -> None:
-        self._recorded = iter(fixes)
-        self._next = next(self._recorded, None)
-
-    def tick(self, t_us: int) -> list[Fix]:
-        """Return the fixes up to a tick."""
-        fixes = []
-        while self._next is not None and self._next.t_us <= t_us:
-            fixes.append(self._next)
-            self._next = next(self._recorded, None)
-        return fixes
-
-    def feed(self, sentence: Sentence) -> list[Fix]:
-        """Return none: the fixes are recorded already."""
-        return []
-
-    def finish(self) -> list[Fix]:
-        """Return the remaining fixes."""
-        return self.tick(1 << 62)
-
-    def take_notices(self) -> list[Notice]:
-        """Return none: notices are among the recorded events."""
-        return []
-
-    def restarted(self) -> RecordedFixes:
-        """Return itself: it holds only fixes not yet returned."""
-        return self
 
 
 def recompute(
@@ -103,11 +67,11 @@ def recompute(
     for done, (number, part) in enumerate(_parts(evidence, sessions)):
         if connection is not None:
             _require_rows(part, number)
-        fixes = RecordedFixes(_fixes(part, number))
+        fixes = RecordedFixes(fixes_of(part, number))
         source = Source("gps", fixes=fixes)
         alarms = own_alarms(connection, number) if connection else []
         live = driven.live(str(evidence.car.get("class", "")), alarms)
-        pipeline = Pipeline([source], RecordedReadings(_readings(rows, number, live)), live)
+        pipeline = Pipeline([source], RecordedReadings(readings_of(rows, number, live)), live)
         pipeline.begin(_begins_us(part, number))
         if state is not None:
             live.restore(state, _gap_s(part, number))
@@ -214,47 +178,6 @@ def _gap_s(evidence: Evidence, session: int) -> float | None:
             gap_s = event.detail.get("gap_s")
             return float(gap_s) if gap_s is not None else None
     return None
-
-
-def _fixes(evidence: Evidence, session: int) -> Iterator[Fix]:
-    fixes = evidence.fixes
-    here = fixes.session == session
-    dates = Dates.of(evidence.meta.get("written"))
-    columns = [fixes.t_us, *fixes[3:]]
-    for t_us, utc, lat, lon, alt_m, mps, course_deg, quality, satellites, hdop in zip(
-        *([value if value == value else None for value in column[here].tolist()] for column in columns),  # noqa: PLR0124
-        strict=True,
-    ):
-        utc_us = None if utc is None else int(utc)
-        yield Fix(
-            int(t_us),
-            utc_us,
-            *(lat, lon, alt_m, mps, course_deg),
-            int(quality or 0),
-            None if satellites is None else int(satellites),
-            hdop,
-            utc_us is None or dates.can_be(utc_us),
-        )
-
-
-def _readings(rows: SessionRows | None, session: int, live: LiveStage) -> Iterator[Reading]:
-    """Yield wheel speeds, and the channels that the alarms need."""
-    if rows is None:
-        return
-    names = WHEEL_CHANNELS.keys() | live.alarms.names
-    channels = {
-        number: channel for number, channel in channels_of(rows.connection).items() if channel.name in names
-    }
-    if not channels:
-        return
-    readings = rows.connection.cursor().execute(
-        "SELECT t_us, channel, value FROM reading"  # noqa: S608 - numbers
-        f" WHERE {rows.condition('reading', session)} AND channel IN ({', '.join(map(str, channels))})"
-        " AND typeof(t_us) = 'integer' AND typeof(value) IN ('integer', 'real') ORDER BY rowid"
-    )
-    for t_us, number, value in readings:
-        if math.isfinite(value):
-            yield Reading(t_us, channels[number], value)
 
 
 def _with_rows(evidence: Evidence, stage: Stage, row_blocks: list[tuple[int, Rows]], first: int) -> Evidence:

@@ -22,7 +22,7 @@ from logger.demo import stages
 from logger.logfile.bulk_log import BulkLog
 from logger.logfile.rows import EventRow, ProgressRow, Rows
 from logger.logfile.store import Log, SessionStart
-from logger.recorder import setup
+from logger.recorder import setup, stage_files
 from logger.review.evidence import FIX_COLUMNS, SEEN_COLUMNS, Event, RawRows, Seen, assemble, table
 from logger.review.recompute import recompute
 
@@ -78,7 +78,7 @@ def make_log(path: Path, hours: float) -> float:
             strict=True,
         )
     ]
-    stage = setup.stage_of(built_in.itinerary_text, built_in.name)
+    stage = stage_files.stage_of(built_in.itinerary_text, built_in.name)
     config = configs.Config(car=configs.Car(car.number, car.name, car.car_class, car.crew))
     meta = setup.describe(config, stage, {})
     raw = RawRows(table(((1, *fix[:10]) for fix in fixes), FIX_COLUMNS), table((), SEEN_COLUMNS), [])

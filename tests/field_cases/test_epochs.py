@@ -21,7 +21,7 @@ from firmware_bridge.protocols import protocol
 from firmware_bridge.records import Fix
 from logger.logfile.rows import EventRow, Rows
 from logger.recorder.pipeline import Pipeline, Source
-from logger.recorder.setup import Stage
+from logger.recorder.stage_files import Stage
 from logger.replay.replay import Capture, sessions
 from logger.stage.odometer import Odometer
 from tests.field_failures.recorder_process import query

@@ -21,7 +21,7 @@ import pytest
 from firmware_bridge.records import Fix
 from logger.live.document import document
 from logger.logfile.verify import verify
-from logger.recorder.setup import stage_of
+from logger.recorder.stage_files import stage_of
 from tests.field_failures.recorder_process import (
     NumberedBus,
     has_rows,

@@ -18,7 +18,7 @@ from logger.live.document import document
 from logger.logfile.rows import Rows
 from logger.recorder.chrony import ChronySource
 from logger.recorder.pipeline import Pipeline, Source
-from logger.recorder.setup import Stage
+from logger.recorder.stage_files import Stage
 from logger.replay.replay import Capture
 from logger.replay.replay_to_log import replay
 from tests.figures import Figures

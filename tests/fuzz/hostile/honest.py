@@ -10,10 +10,10 @@ from logger.config import configuration as configs
 from logger.logfile.bulk_log import BulkLog
 from logger.logfile.columns import COLUMNS
 from logger.logfile.store import SessionStart
-from logger.recorder import setup
+from logger.recorder import setup, stage_files
 from logger.recorder.pipeline import Pipeline, Source
 from logger.recorder.restart_state import Origin, state_text
-from logger.review.recompute import RecordedFixes
+from logger.review.recorded_input import RecordedFixes
 from tests.logger.export.logs_made import DBC, frames
 from tests.logger.review.drives import CAR, ITINERARY, Readings, fixes, plan
 
@@ -26,7 +26,7 @@ _DRIVE_S, _RPM_ID = 150, 0x100
 
 def write(path: Path) -> Path:
     """Write the log and close it."""
-    stage = setup.stage_of(ITINERARY, "short")
+    stage = stage_files.stage_of(ITINERARY, "short")
     source = Source("gps", fixes=RecordedFixes(fixes(plan(), hz=1)[:_DRIVE_S]))
     pipeline = Pipeline([source], Readings(), stage.live(CAR.class_name))
     pipeline.command(0, "start_section", {"index": 0})

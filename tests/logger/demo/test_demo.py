@@ -17,7 +17,7 @@ from logger.config import configuration as configs
 from logger.demo import demo, stages
 from logger.logfile.bulk_log import BulkLog
 from logger.logfile.store import SessionStart
-from logger.recorder import setup
+from logger.recorder import setup, stage_files
 from logger.recorder.pipeline import Pipeline, Source
 from tests.field_failures.recorder_process import query
 
@@ -37,7 +37,7 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Source("gps", protocol("nmea").decoder(0), FixBuilder()),
         Source("engine", protocol("slcan").decoder(0)),
     ]
-    stage = setup.stage_of(built_in.itinerary_text, built_in.name)
+    stage = stage_files.stage_of(built_in.itinerary_text, built_in.name)
     decoders = setup.engine_decoders({DBC: built_in.dbc_text}, [])
     pipeline = Pipeline(sources, EngineReadings(decoders), stage.live(car.car_class))
     from_s = day.sections[SS11][0] - 60

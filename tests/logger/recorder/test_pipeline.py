@@ -17,7 +17,7 @@ from firmware_bridge.protocols import PROTOCOL_NAMES, nmea, protocol
 from firmware_bridge.records import CanFrame
 from logger.logfile.rows import Rows
 from logger.recorder.pipeline import BEAT_US, Pipeline, Source
-from logger.recorder.setup import Stage
+from logger.recorder.stage_files import Stage
 from tests.examples import examples
 from tests.firmware_bridge.wire import CAN_PROTOCOLS, chunks, frames
 

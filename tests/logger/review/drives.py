@@ -16,9 +16,9 @@ from logger.demo import planning
 from logger.demo.planning import Orders, Overspeed, Plan
 from logger.logfile.bulk_log import BulkLog
 from logger.logfile.store import SessionStart
-from logger.recorder import setup
+from logger.recorder import setup, stage_files
 from logger.recorder.pipeline import Pipeline, Source
-from logger.review.recompute import RecordedFixes
+from logger.review.recorded_input import RecordedFixes
 from logger.stage.itinerary import load
 
 ITINERARY = """
@@ -134,7 +134,7 @@ class Readings(EngineReadings):
 
 def write_log(path: Path, seen: Sequence[Fix], car: configs.Car = CAR, itinerary: str = ITINERARY) -> Path:
     """Write a log of fixes with the recorder's pipeline and store."""
-    stage = setup.stage_of(itinerary, "short")
+    stage = stage_files.stage_of(itinerary, "short")
     source = Source("gps", fixes=RecordedFixes(seen))
     pipeline = Pipeline([source], Readings(), stage.live(car.class_name))
     meta = setup.describe(configs.Config(car=car), stage, {})

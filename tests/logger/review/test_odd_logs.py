@@ -18,12 +18,12 @@ from firmware_bridge.records import Fix
 from logger.config import configuration as configs
 from logger.logfile.bulk_log import BulkLog
 from logger.logfile.store import SessionStart
-from logger.recorder import setup
+from logger.recorder import setup, stage_files
 from logger.recorder.pipeline import Pipeline, Source
 from logger.recorder.restart_state import Origin, state_text
 from logger.review.json import document
 from logger.review.open_evidence import ReviewOptions, open_evidence
-from logger.review.recompute import RecordedFixes
+from logger.review.recorded_input import RecordedFixes
 from logger.review.report import report_of
 from logger.review.runs import Moving, day_of
 from logger.review.speeds import speeds_of
@@ -88,7 +88,7 @@ def driven(
     path: Path, parts: list[list[Fix]], commands: dict[float, tuple[str, dict[str, Any]]], gap_s: float = 30.0
 ) -> Path:
     """Write a log of several sessions, each but the last cut off; crew commands by seconds of the first session."""
-    stage = setup.stage_of(drives.ITINERARY, "short")
+    stage = stage_files.stage_of(drives.ITINERARY, "short")
     state: list[Any] | None = None
     with BulkLog(path) as log:
         for number, fixes in enumerate(parts):
@@ -117,7 +117,7 @@ def driven(
 
 def cut_off(path: Path, seen: list[Fix], *, stopped: bool) -> Path:
     """Write a log of one session with the state that the recorder saves: stopped in order, or cut off."""
-    stage = setup.stage_of(drives.ITINERARY, "short")
+    stage = stage_files.stage_of(drives.ITINERARY, "short")
     source = Source("gps", fixes=RecordedFixes(seen))
     pipeline = Pipeline([source], drives.Readings(), stage.live("Stock"))
     with BulkLog(path) as log:
