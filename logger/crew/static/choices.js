@@ -4,16 +4,16 @@
 // chosen and what a touch does. A button with data-choice and data-option takes that option.
 
 import {render} from "/render.js";
-import {setTheme, setting, theme} from "/settings.js";
+import {THEMES, oneOf, setTheme, setting, theme} from "/settings.js";
 import * as sound from "/sound.js";
 import {LANGUAGES, language, speak, text, translate} from "/texts.js";
 import {distanceUnit, speedUnit, step, stepUnit} from "/units.js";
 import {$, all} from "/words.js";
 
-const PAIRS = {view: ["navigator", "driver"], theme: ["day", "night"], sound: ["off", "on"], zone: ["utc", "local"], units: ["km", "miles"]};
+const PAIRS = {view: ["navigator", "driver"], theme: THEMES, sound: ["off", "on"], zone: ["utc", "local"], units: ["km", "miles"]};
 const NOW = {
   view: () => document.body.dataset.view, theme, sound: () => (sound.isOn() ? "on" : "off"),
-  zone: () => setting("zone") ?? "utc", units: () => setting("units") ?? "km", language: () => language,
+  zone: () => oneOf("zone", PAIRS.zone), units: () => oneOf("units", PAIRS.units), language: () => language,
 };
 const TAKE = {
   view(view) { document.body.dataset.view = view; history.replaceState(null, "", "#" + view); },
@@ -55,9 +55,11 @@ export function begin() {
     return button;
   }));
   const viewOf = {"#driver": "driver", "#navigator": "navigator"};
-  document.body.dataset.view = viewOf[location.hash] ?? setting("view") ?? "navigator";
+  document.body.dataset.view = viewOf[location.hash] ?? oneOf("view", PAIRS.view);
   addEventListener("hashchange", () => viewOf[location.hash] && choose("view", viewOf[location.hash]));
-  if (setting("sound") === "on") addEventListener("pointerdown", () => choose("sound", "on"), {once: true});  // a browser wants a touch first
+  addEventListener("pointerdown", ({target}) => {  // a browser is silent until the first touch
+    if (setting("sound") === "on" && !target.closest("#sound")) choose("sound", "on");
+  }, {once: true});
   setTheme(theme());
   show();
 }

@@ -1,8 +1,17 @@
-// What the crew chose on this device. A browser that keeps nothing has the defaults each time.
+// What the crew chose on this device: kept by the browser, or, where it keeps nothing, by the page while it is open.
 
-export const setting = (key, value) => {
-  try { return value === undefined ? localStorage.getItem(key) : localStorage.setItem(key, value); } catch { return null; }
-};
+const chosen = new Map();
 
-export const theme = () => setting("theme") ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "night" : "day");
-export const setTheme = chosen => { document.body.dataset.theme = chosen; };
+export function setting(key, value) {
+  if (value !== undefined) chosen.set(key, value);
+  try {
+    if (value !== undefined) localStorage.setItem(key, value);
+    return localStorage.getItem(key);
+  } catch { return chosen.get(key) ?? null; }
+}
+
+export const oneOf = (key, options, usual = options[0]) => (options.includes(setting(key)) ? setting(key) : usual);
+
+export const THEMES = ["day", "night"];
+export const theme = () => oneOf("theme", THEMES, matchMedia("(prefers-color-scheme: dark)").matches ? "night" : "day");
+export const setTheme = option => { document.body.dataset.theme = option; };

@@ -31,11 +31,11 @@ export function translate(root = document) {
   for (const element of root.querySelectorAll("[data-label]")) element.setAttribute("aria-label", text(element.dataset.label, element.dataset));
 }
 
-export async function speak(chosen) {  // load a language and show the page in it
-  texts = (await import(`/texts/${chosen}.js`)).default;
-  language = chosen;
-  document.documentElement.lang = chosen;
-  document.documentElement.dir = RIGHT_TO_LEFT.has(chosen) ? "rtl" : "ltr";
+export async function speak(wanted) {  // load a language and show the page in it; without the server the page keeps what it has
+  const loaded = await import(`/texts/${wanted}.js`).catch(() => null);
+  [texts, language] = loaded ? [loaded.default, wanted] : [texts, language || "en"];
+  document.documentElement.lang = language;
+  document.documentElement.dir = RIGHT_TO_LEFT.has(language) ? "rtl" : "ltr";
   translate();
 }
 

@@ -104,6 +104,49 @@ def test_sound_is_kept_and_begins_with_the_first_touch(browser: Browser, served:
         assert page.inner_text("[data-do=settings] small") == "Sound off", "a browser is silent until a touch"
         page.click("#driver .speed")
         until(page, "document.querySelector('[data-sound]').innerText === 'Sound on'")
+        page.reload()
+        fresh(page)
+        page.keyboard.press("o")
+        page.click("#sound")
+        until(page, "document.querySelector('[data-sound]').innerText === 'Sound on'")
+        page.keyboard.press("s")
+        page.reload()
+        fresh(page)
+        page.click("#driver .speed")
+        assert page.inner_text("[data-do=settings] small") == "Sound off"
+
+
+def test_choices_hold_in_a_browser_that_keeps_nothing(browser: Browser, served: Served) -> None:
+    context = browser.new_context()
+    context.add_init_script(
+        "Object.defineProperty(window, 'localStorage', {get() { throw new DOMException('denied'); }})"
+    )
+    page = context.new_page()
+    page.goto(f"{served.url}/#driver")
+    fresh(page)
+    for name in ("theme", "units", "zone"):
+        page.evaluate("async name => (await import('/choices.js')).choose(name)", name)
+    assert page.evaluate("document.body.dataset.theme") == "night"
+    assert page.inner_text("#driver .unit") == "mph"
+    assert page.inner_text("#zone").startswith("UTC+")
+    page.evaluate("async () => (await import('/choices.js')).choose('theme')")
+    assert page.evaluate("document.body.dataset.theme") == "day"
+    context.close()
+
+
+def test_a_language_that_cannot_be_loaded_leaves_the_page_as_it_is(browser: Browser, served: Served) -> None:
+    with opened(browser, f"{served.url}/#navigator", SIZES[1]) as page:
+        fresh(page)
+        page.route("**/texts/de.js", lambda route: route.abort())
+        page.keyboard.press("o")
+        page.click("[data-option=de]")
+        page.click("[data-option=fr]")
+        until(page, "document.documentElement.lang === 'fr'")
+        page.evaluate("localStorage.setItem('language', 'de')")
+        page.reload()
+        fresh(page)
+        assert page.get_attribute("html", "lang") == "en"
+        assert page.inner_text("nav [data-command=mark]") == texts("en")["mark"]
 
 
 def miles(km: float, places: int) -> str:
