@@ -28,7 +28,10 @@ SHOWN = "only shown, or only its last part is used: no file is opened"
 RECORDERS = "the recorder's own answer: the log that it writes, read by `doctor` on the same machine"
 CHECKOUT = "written by git in the checkout that this code runs from; only a commit is read there"
 CHECKED = "checked for links and `..` in the same function"
+SUFFIX = "a suffix from a table of this package"
 KNOWN: dict[str, dict[str, str]] = {
+    "__init__.py": {"Path(path)": USERS},
+    "cli/man_page.py": {"Path(__file__)": SYSTEM},
     "crew/child.py": {"Path(f'/proc/{self._process.pid}/oom_score_adj')": SYSTEM},
     "crew/compliance.py": {"Path(path)": SHOWN},
     "crew/copies.py": {
@@ -42,6 +45,7 @@ KNOWN: dict[str, dict[str, str]] = {
     "boundary/own_process.py": {"Path(__file__)": SYSTEM, "Path(place)": SYSTEM},
     "boundary/whole_file.py": {"Path(os.path.realpath(path))": USERS},
     "config/configuration.py": {"folder / port": USERS},
+    "config/discovery.py": {"Path(named)": USERS},
     "demo/demo.py": {"Path(virtual.gps_port)": OWN, "Path(virtual.can_port)": OWN},
     "demo/route.py": {"Path(lat, lon, _altitude(distance), distance)": "a way over the ground, no file"},
     "demo/simulate.py": {"order.folder / f'{name}-001.db'": DERIVED},
@@ -49,7 +53,13 @@ KNOWN: dict[str, dict[str, str]] = {
     "doctor/probe_recorder.py": {"Path(snapshot['recording']['path'])": RECORDERS},
     "doctor/examination.py": {"Path(recording['path'])": RECORDERS},
     "doctor/probe_ports.py": {"Path(url)": USERS},
+    "doctor/recognition.py": {"Path(name)": USERS},
     "doctor/probe_system.py": {"sysfs / f'dev/block/{os.major(number)}:{os.minor(number)}'": SYSTEM},
+    "export/files.py": {
+        "folder / job.file_name": "the file name of the log, which exists, with the name and suffix of a format",
+        "output.with_suffix(FORMATS[beside].suffix)": SUFFIX,
+        "output.with_suffix(FORMATS[name].suffix)": SUFFIX,
+    },
     "export/mf4.py": {"Path(folder)": OWN},
     "fleet/review.py": {"Path(rules)": USERS},
     "fleet/store.py": {
@@ -73,7 +83,10 @@ KNOWN: dict[str, dict[str, str]] = {
     },
     "logfile/sqlite_pages.py": {"Path(connection.execute('PRAGMA database_list').fetchone()[2])": OWN},
     "replay/replay_to_log.py": {"output / f'{slug(capture.path.stem)}-replay.db'": DERIVED},
-    "retention/log_directory.py": {"path.with_name(path.name + tail)": OWN},
+    "retention/log_directory.py": {
+        "path.with_name(path.name + tail)": OWN,
+        "folder / name.removesuffix(KEEP_TAIL)": SHOWN,
+    },
     "review/open_evidence.py": {"Path(options.rules)": USERS},
     "review/sheet.py": {"folder.joinpath(name)": SYSTEM},
     "stick/delivery.py": {
