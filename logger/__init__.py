@@ -35,5 +35,8 @@ def open_log(path: str | PathLike[str]) -> OpenedLog:
     except ImportError as error:
         from logger.boundary import extras  # noqa: PLC0415
 
-        raise extras.missing(error, "logger.open_log") or error from error
+        known = extras.missing(error, "logger.open_log")
+        if known is None:
+            raise
+        raise known from error
     return OpenedLog(Path(path))

@@ -18,16 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from logger.boundary import extras
+from logger.logfile.blocks import Bytes, Mask, Numbers
+from logger.logfile.selection import Integers, Times
 
 if TYPE_CHECKING:
     import pandas
 
-Integers = NDArray[np.int64]
-Numbers = NDArray[np.float64]
-Times = NDArray[np.datetime64]
 Texts = NDArray[np.object_]
-Bytes = NDArray[np.uint8]
-Rows = int | np.integer[Any] | slice | Integers | NDArray[np.bool_] | list[int]
+Rows = int | np.integer[Any] | slice | Integers | Mask | list[int]
 
 _EMPTY: dict[str, NDArray[Any]] = {
     **dict.fromkeys(("session", "t_us", "bus", "can_id", "length"), np.empty(0, dtype=np.int64)),
@@ -75,7 +73,10 @@ class Columns:
         try:
             from pandas import DataFrame  # noqa: PLC0415 - optional, and half a second
         except ImportError as error:
-            raise extras.missing(error, "to_pandas") or error from error
+            known = extras.missing(error, "to_pandas")
+            if known is None:
+                raise
+            raise known from error
         frame = DataFrame({name: self._for_pandas(name) for name in self.columns()})
         frame["utc"] = frame["utc"].dt.tz_localize("UTC")
         return frame

@@ -85,7 +85,7 @@ class OpenedLog:
     def frame(
         self, *, section: int | None = None, first: Moment | None = None, last: Moment | None = None
     ) -> Frames:
-        """The CAN frames in order: about 50 bytes of memory per frame. Raises LogError."""
+        """The CAN frames in order: about 60 bytes of memory per frame. Raises LogError."""
         with self._selected(section, first, last) as (connection, selection):
             found = list(blocks.frame_blocks(connection, selection, _no_progress))
         width = max((int(block.length.max()) for block in found), default=0)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from logger.boundary.terminal import echo
+from logger.boundary.json_option import json_option
+from logger.boundary.terminal import echo, echo_json
 
 
 @click.command(name="protect")
@@ -19,15 +20,25 @@ from logger.boundary.terminal import echo
     is_flag=True,
     help="List the protected logs in the folders LOG (default: current folder).",
 )
-def protect(log: tuple[Path, ...], off: bool, lists: bool) -> None:
+@json_option
+def protect(log: tuple[Path, ...], off: bool, lists: bool, as_json: bool) -> None:
     """Protect each LOG from removal, even when the card is full, until `protect --off`."""
     from logger.retention import log_directory  # noqa: PLC0415
 
     if lists and off:
         raise click.UsageError("--list and --off exclude each other")
+    if as_json and not lists:
+        raise click.UsageError("--json needs --list")
     if lists:
-        for folder in log or (Path(),):
-            _list(folder, log_directory.protected(folder))
+        listed = {folder: log_directory.protected(folder) for folder in log or (Path(),)}
+        if as_json:
+            entries = (path for paths in listed.values() for path in paths)
+            echo_json(
+                {"logs": [{"log": path.name, "path": str(path), "exists": path.exists()} for path in entries]}
+            )
+            return
+        for folder, paths in listed.items():
+            _list(folder, paths)
         return
     if not log:
         raise click.UsageError("missing argument LOG: the log to protect, or --list")

@@ -102,6 +102,14 @@ def test_verify_judges_each_log(folder: Path) -> None:
     assert (alone.code, document_of("verify", alone)["logs"][0]["problems"]) == (0, [])
 
 
+def test_protect_lists_the_protected_logs(tmp_path: Path) -> None:
+    write_log(tmp_path / "kept.db")
+    assert stagelog("protect", "kept.db", folder=tmp_path).code == 0
+    ended = stagelog("protect", "--list", "--json", folder=tmp_path)
+    assert document_of("protect", ended)["logs"] == [{"log": "kept.db", "path": "kept.db", "exists": True}]
+    assert stagelog("protect", "kept.db", "--json", folder=tmp_path).code == 2
+
+
 def test_check_lists_the_errors_with_their_lines(folder: Path, tmp_path: Path) -> None:
     ended = stagelog("check", "stage.toml", "--json", folder=folder)
     document = document_of("check", ended)
