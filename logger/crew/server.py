@@ -48,12 +48,18 @@ STOP_S = 2
 MAX_HEADER_BYTES = 16 * 1024
 CREW_FILES = (
     *LOGIN_FILES,
+    "alarm.js",
+    "channels.js",
     "choices.js",
     "commands.js",
     "crew.js",
+    "driver.css",
+    "health.js",
     "link.js",
+    "navigator.css",
     "render.js",
     "sound.js",
+    "strip.js",
     "units.js",
     "words.js",
 )

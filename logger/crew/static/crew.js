@@ -7,18 +7,21 @@
 //   sound.js   tones for limits and alarms
 //   units.js   kilometres or miles
 //   choices.js view, theme, sound, units, language
+//   alarm.js   the alarm, health.js the state of links and log, strip.js the speed over the last two kilometres
 //   crew.js    buttons and keys -> commands.js: POST /api/command
 
 import {begin, choose} from "/choices.js";
 import {send} from "/commands.js";
 import {follow, join, listen, state} from "/link.js";
-import {bind, nameOf, placeAt, render} from "/render.js";
+import {bind, placeAt, render} from "/render.js";
 import {keysOf, text, translate} from "/texts.js";
 import {stepMetres} from "/units.js";
-import {$, all, now, write} from "/words.js";
+import {$, all, formats, nameOf, now, write} from "/words.js";
 
 const RENDER_MS = 100;
 const MESSAGE_S = 3;
+const NEAR_KM = 0.5;  // a waypoint further ahead than any odometer errs is set only by a second touch of the remote
+const REMOTE = {next: ["n", "pagedown", "arrowdown", "mediatracknext"], reset: ["r", "pageup", "arrowup", "mediatrackprevious"]};
 
 let messageAt = 0;
 function showMessage(message, wrong = false) {
@@ -37,6 +40,10 @@ const actions = {
   settings() { toggle("settings-dialog"); },
   legend() { toggle("legend-dialog"); },
   section() { showNext(); toggle("section-dialog"); },
+  unfold(button) {
+    const isOpen = button.closest(".trip").toggleAttribute("data-open");
+    button.setAttribute("aria-expanded", isOpen);
+  },
   close() { for (const dialog of all("dialog")) dialog.close(); },
 };
 
@@ -46,18 +53,37 @@ function showNext() {
   $("at-next").textContent = next?.km == null ? text("at_next.none") : text("at_next", {name: nameOf(next), place: placeAt(next.km)});
   $("at-next").dataset.km = next?.km ?? "";
 }
+let askedAt = -Infinity, asked = null;
+const remote = {
+  next() {  // the car is at the next waypoint
+    const next = state?.next;
+    if (document.body.dataset.link !== "fresh") return;
+    if (next?.km == null) { showMessage(text("at_next.none"), true); return; }
+    const label = text("at_next", {name: nameOf(next), place: placeAt(next.km)});
+    if (next.distance_km > NEAR_KM && !(asked === next.km && now() - askedAt < MESSAGE_S)) {
+      [asked, askedAt] = [next.km, now()];
+      showMessage(text("at_next.again", {name: nameOf(next), way: formats.way(next.distance_km)}));
+      return;
+    }
+    asked = null;
+    command("set_distance", {km: next.km}, label);
+  },
+  reset() { $("trips").querySelector("[data-reset]").click(); },
+};
+
 function toggle(id) {
   const {open} = $(id);
   actions.close();
-  if (!open) { $(id).show(); render(); }
+  if (!open) { $(id).show(); makeRoom(); render(); }
 }
+const makeRoom = () => document.body.toggleAttribute("data-dialog", all("dialog[open]").length > 0);
 
 document.addEventListener("click", event => {
   const button = event.target.closest("button, [data-do]");
   if (!button) return;
   const trip = Number(button.closest(".trip")?.dataset.trip) || undefined;
   const label = trip ? text("trip", {number: trip}) : text("section");
-  if (button.dataset.do) actions[button.dataset.do]();
+  if (button.dataset.do) actions[button.dataset.do](button);
   else if (button.dataset.choice) choose(button.dataset.choice, button.dataset.option);
   else if (button.dataset.command) command(button.dataset.command, JSON.parse(button.dataset.arguments ?? "{}"), button.textContent.trim());
   else if (button.dataset.metres) command("adjust_distance", {metres: stepMetres(button.dataset.metres), trip}, `${label} ${button.textContent}`);
@@ -74,8 +100,13 @@ $("schedule").addEventListener("submit", event => {
 document.addEventListener("keydown", event => {
   if (event.key === "Escape") { actions.close(); return; }
   if (event.target.matches("input") || event.ctrlKey || event.altKey || event.metaKey || event.repeat) return;
-  all(`[aria-keyshortcuts="${CSS.escape(event.key.toLowerCase())}"]`).find(button => button.offsetParent || button.dataset.choice || button.id === "acknowledge")?.click();
+  const key = event.key.toLowerCase();
+  const action = event.target.closest("dialog") ? undefined : Object.keys(REMOTE).find(name => REMOTE[name].includes(key));
+  const button = all("[aria-keyshortcuts]").find(each => each.getAttribute("aria-keyshortcuts") === key && !each.closest("[hidden]"));
+  if (action) remote[action](); else if (button) button.click(); else if (isPressed(event)) event.target.click(); else return;
+  event.preventDefault();
 });
+const isPressed = ({key, target}) => (key === "Enter" || key === " ") && target.matches("[role=button]");  // what is no button for the browser
 
 // ---- start ------------------------------------------------------------------------------------------
 
@@ -86,6 +117,7 @@ for (const number of [1, 2]) {
   title.dataset.number = number;
   value.dataset.value = `trip.${number - 1}.distance_km`;
   average.dataset.value = `trip.${number - 1}.average_kmh`;
+  copy.querySelector("[data-reset]").setAttribute("aria-keyshortcuts", number);
   for (const button of all("button", copy)) Object.assign(button.dataset, {label: "trip.key", number, key: button.textContent});
   $("trips").append(copy);
 }
@@ -98,6 +130,7 @@ bind();
 translate();
 begin();
 
+for (const dialog of all("dialog")) dialog.addEventListener("close", makeRoom);
 addEventListener("resize", render);
 setInterval(() => {
   follow();

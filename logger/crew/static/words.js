@@ -30,6 +30,8 @@ export const formats = {
   time: duration, clock: iso => clock(iso),
 };
 
+export const nameOf = mark => (mark?.name || mark?.kind?.toUpperCase() || "").replace(/ \d+\.\d\d$/, "");  // the km is shown beside it
+
 export function write(element, shown, fresh = "fresh") {
   if (element.textContent !== shown) element.textContent = shown;
   if (element.dataset.fresh !== fresh) element.dataset.fresh = fresh;
