@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from logger.boundary.utc_text import utc_text
+from firmware_bridge.records import Fix
 from logger.stage.alarms import VALUE_UNITS
 from logger.stage.course import Course
 from logger.stage.itinerary import WAYPOINT_KINDS
@@ -19,6 +20,8 @@ from logger.stage.speed_trace import STEP_M
 
 SHORTEST_ETA_M = 200.0
 """Distance in the section before which the average is too uncertain to predict an arrival."""
+
+SATELLITES_2D = 3
 
 
 def document(shot: Snapshot) -> dict[str, Any]:
@@ -79,17 +82,27 @@ def document(shot: Snapshot) -> dict[str, Any]:
 def _gps(shot: Snapshot) -> dict[str, Any]:
     fix = shot.fix
     if fix is None:
-        keys = ("age_s", "quality", "satellites", "hdop", "lat", "lon", "course_deg")
+        keys = ("age_s", "quality", "dimensions", "satellites", "hdop", "lat", "lon", "course_deg")
         return dict.fromkeys(keys)
     return {
         "age_s": _age(shot.t_us, fix.t_us),
         "quality": fix.quality,
+        "dimensions": _dimensions(fix),
         "satellites": fix.satellites,
         "hdop": fix.hdop,
         "lat": fix.lat,
         "lon": fix.lon,
         "course_deg": fix.course_deg,
     }
+
+
+def _dimensions(fix: Fix) -> int:
+    """Return 3 for a position with height, 2 for one without, 0 for none. Three satellites give no height; a receiver
+    then repeats its last one."""
+    if fix.quality == 0 or fix.lat is None:
+        return 0
+    has_height = fix.alt_m is not None and (fix.satellites is None or fix.satellites > SATELLITES_2D)
+    return 3 if has_height else 2
 
 
 def _limit(shot: Snapshot, age_s: float | None) -> dict[str, Any]:

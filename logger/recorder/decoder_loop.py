@@ -177,6 +177,7 @@ class DecoderLoop:
             },
             "links": {
                 port: {
+                    "kind": "gps" if self.pipeline.is_gps(port) else "can",
                     "state": link.state,
                     "detail": link.detail,
                     "warning": link.warning or None,

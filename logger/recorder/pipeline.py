@@ -223,6 +223,10 @@ class Pipeline:
         tally = self._sources[port].tally
         return NOTHING if tally is None else tally.counts
 
+    def is_gps(self, port: str) -> bool:
+        """Whether a port is a receiver's."""
+        return self._sources[port].fixes is not None
+
     def can_age_s(self, t_us: int) -> float | None:
         """Time since the last CAN frame, or since the session's start without one; None without an adapter."""
         if all(source.fixes is not None for source in self._sources.values()):
