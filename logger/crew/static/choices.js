@@ -39,9 +39,8 @@ export function show() {
   $("zone").textContent = NOW.zone() === "local" ? `UTC${east < 0 ? "-" : "+"}${Math.abs(east)}` : "UTC";
   for (const place of all("[data-sound]")) place.textContent = text("sound", {state: text(`sound.${NOW.sound()}`)});
   for (const place of all("[data-unit]")) place.textContent = place.dataset.unit === "speed" ? speedUnit() : distanceUnit();
-  for (const button of all("[data-do=unfold]")) button.textContent = step(100).replace("+", "\u00b1");
-  for (const button of all("[data-metres]")) {
-    const shown = button.dataset.key = step(button.dataset.metres);
+  for (const button of all("[data-metres], [data-do=unfold]")) {
+    const shown = button.dataset.key = button.dataset.metres ? step(button.dataset.metres) : step(100).replace("+", "\u00b1");
     button.textContent = button.closest("dialog") ? text("step", {step: shown, unit: stepUnit()}) : shown;
   }
   translate($("trips"));

@@ -8,9 +8,11 @@ import {renderHealth} from "/health.js";
 import {SILENT_S, ageOf, heard, recorder, rhythm, state, waited} from "/link.js";
 import {sound} from "/sound.js";
 import {renderStrip} from "/strip.js";
-import {has, language, text} from "/texts.js";
+import {language, text} from "/texts.js";
 import {inMiles} from "/units.js";
 import {$, GONE, all, clock, duration, formats, gap, list, nameOf, now, official, read, write} from "/words.js";
+
+const NEXT_STEPS = {"trouble.no_connection": "next_step.no_connection", "trouble.silent": "next_step.silent", "trouble.no_recorder": "next_step.no_recorder"};
 
 let values = [];
 let message = "gone";
@@ -26,7 +28,7 @@ export function render() {
   const trouble = message === "fresh" ? "" : lostServer ? "trouble.no_connection"
     : recorder === null ? "trouble.connecting" : recorder ? "trouble.silent" : "trouble.no_recorder";
   write($("trouble"), trouble && text(trouble));
-  write($("next-step"), has(`${trouble}.next`) ? text(`${trouble}.next`) : "");
+  write($("next-step"), trouble in NEXT_STEPS ? text(NEXT_STEPS[trouble], {command: $("next-step").dataset.repair}) : "");
   const shown = message === "gone" ? {} : state;
   for (const {element, path, format, group} of values) {
     const value = read(shown, path);
@@ -112,7 +114,7 @@ function drawMarks(marks, length, width) {
   $("marks").replaceChildren(...drawn);
 }
 
-const SPLITS_SHARE = 0.35;  // of the height of both lists
+const SPLITS_SHARE = 0.45;  // of the height of both lists
 const rowsIn = (height, parent) => Math.max(1, Math.floor(height / (parent.firstElementChild?.offsetHeight || Infinity)));  // that fit whole
 
 function renderLists(shown) {

@@ -30,7 +30,7 @@ SCRIPTS = tuple(sorted(path.name for path in STATIC.glob("*.js")))
 LATIN = {"LOG", "GPS", "CAN", "DBC", "UTC", "USB", "kB", "MB", "GB", "hdop", "OBD", "km"}
 LATIN |= {"serve", "compliance"}
 """What stays as it is in Arabic: names of devices, interfaces, units of computers and keys of the configuration."""
-NOT_TEXTS = {"BroadcastChannel", "Escape", "POST", "UTC", "against behind"}
+NOT_TEXTS = {"BroadcastChannel", "Enter", "Escape", "POST", "UTC", "against behind"}
 """Names of keys, classes and the like in the scripts."""
 OWN_NAMES = {"English", "Deutsch", "Français", "Español", "العربية"}
 """A language is called by its own name."""
