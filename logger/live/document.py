@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from logger.boundary.utc_text import utc_text
 from firmware_bridge.records import Fix
+from logger.boundary.utc_text import utc_text
 from logger.stage.alarms import VALUE_UNITS
 from logger.stage.course import Course
 from logger.stage.itinerary import WAYPOINT_KINDS

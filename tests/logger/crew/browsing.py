@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Route
 
 SIZES = [(1024, 600), (800, 480), (390, 844)]
+SCREENS = [*SIZES, (844, 390), (1280, 800)]
+"""Car tablets, a phone upright and lying, and a large screen."""
 PATIENCE_MS = 60_000
 _FONTS = '"Roboto", "Liberation Sans", "Arial"'
 _ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",

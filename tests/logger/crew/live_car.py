@@ -64,6 +64,7 @@ class LiveCar:
             "trouble": None}  # fmt: skip
         self.links = {
             name: {
+                "kind": "gps" if name == "gps" else "can",
                 "state": "open",
                 "detail": "",
                 "warning": None,
