@@ -56,7 +56,7 @@ function renderPace(shown) {
   for (const place of all("[data-reason]")) write(place, limit.kmh == null ? "" : limit.zone ? text("limit.zone", {place: placeOf(limit.zone)}) : text(`limit.${limit.reason}`));
   const notices = {over: over && `+${Math.max(1, formats.speed(limit.over_kmh))}`, free: limit.free && text("notice.free"),
     ahead: ahead && text("notice.ahead", {limit: formats.limit(limit.approaching_kmh), way: formats.way(limit.approaching_m / 1000)})};
-  const kind = ahead ? "ahead" : over ? "over" : "", also = ahead && over ? "over" : limit.free ? "free" : "";
+  const kind = over ? "over" : ahead ? "ahead" : "", also = over && ahead ? "ahead" : limit.free ? "free" : "";
   for (const place of all("[data-notice]")) { place.dataset.kind = kind; write(place, notices[kind] ?? ""); }
   for (const place of all("[data-also]")) { place.dataset.kind = also; write(place, notices[also] ?? ""); }
   for (const place of all("[data-next-name]")) write(place, nameOf(shown.next) || text("next"));

@@ -112,6 +112,25 @@ def test_the_countdown_goes_on_to_the_zone(browser: Browser, tmp_path: Path, hid
 
 
 @pytest.mark.parametrize("hidden", [False, True], ids=["coordinates", "kilometres"])
+def test_an_overspeed_does_not_hide_the_countdown(browser: Browser, tmp_path: Path, hidden: bool) -> None:
+    """Too fast for the 90 that holds, and for the 50 ahead."""
+    with (
+        placed(tmp_path, BOTH, 108, hidden=hidden) as (car, url),
+        opened(browser, f"{url}/#driver", WIDE) as page,
+    ):
+        for left_m in COUNTED_M[:2]:
+            car.go_to(4000 - left_m - 5)
+            fresh(page)
+            for view in ("driver", "navigator"):
+                page.evaluate("view => location.hash = view", view)
+                text = f"50 in {4000 - car.here_m:.0f} m"
+                until(page, f"document.querySelector('#{view} [data-also]').innerText === '{text}'")
+                assert page.inner_text(f"#{view} [data-notice]") == "+18"
+                assert colour(page, f"#{view} [data-also]") == AMBER
+                assert page.evaluate(UNSEEN, [f"#{view} [data-notice]", f"#{view} [data-also]"]) == []
+
+
+@pytest.mark.parametrize("hidden", [False, True], ids=["coordinates", "kilometres"])
 def test_a_lower_limit_within_a_zone_is_counted_down(browser: Browser, tmp_path: Path, hidden: bool) -> None:
     with (
         placed(tmp_path, BOTH, 88, hidden=hidden) as (car, url),
