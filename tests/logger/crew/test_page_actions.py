@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.logger.command_line import ROOT
 from tests.logger.crew.browsing import SIZES, fresh, opened, snapshot, until
 from tests.logger.crew.live_car import LiveCar
 from tests.logger.crew.page_reading import WIDE, waits
@@ -135,6 +138,18 @@ def test_a_remote_resets_a_trip_and_takes_the_next_waypoint(
         assert command["km"] in [mark["km"] for mark in snapshot(page)["section"]["marks"]]
         page.keyboard.press("u")
         waits(lambda: car.commands[-1] == {"command": "undo"})
+
+
+def test_every_key_is_documented() -> None:
+    static = resources.files("logger.crew") / "static"
+    html, script = ((static / name).read_text(encoding="utf-8") for name in ("crew.html", "crew.js"))
+    keys = set(re.findall(r'aria-keyshortcuts="(\w+)"', html)) | {"1", "2"}
+    (remote,) = re.findall(r"const REMOTE = \{(.+)\};", script)
+    keys |= set(re.findall(r'"(\w+)"', remote))
+    assert {"m", "pagedown", "pageup"} <= keys, "the sources were read"
+    chapter = (ROOT / "logger/README.md").read_text(encoding="utf-8").partition("## The crew page")[2]
+    documented = {key.lower() for key in re.findall(r"`(\w+)`", chapter.partition("\n## ")[0])}
+    assert keys - documented == set()
 
 
 def test_a_remote_does_nothing_in_a_dialog(browser: Browser, served: Served, car: LiveCar) -> None:
