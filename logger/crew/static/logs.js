@@ -10,6 +10,7 @@ import {$, GONE, duration, formats, write} from "/words.js";
 const REFRESH_MS = 5000;
 const DOWNLOADING_MS = 1000;
 const MESSAGE_MS = 5000;
+const MOST_NAMED = 5;
 
 let logs = [], timer = 0;
 
@@ -86,6 +87,8 @@ function showStick({state, detail, last_log: name, last_utc: utc}) {
   write($("stick"), shown.filter(Boolean).join("\n"));
 }
 
+const some = names => names.slice(0, MOST_NAMED).join(", ") + (names.length > MOST_NAMED ? `, \u2026 (${names.length})` : "");
+
 function showNew() {
   const now = newLogs.running(), count = logs.filter(newLogs.isNew).length;
   $("new").disabled = !now && count === 0;
@@ -94,8 +97,8 @@ function showNew() {
   const lines = now ? [text("new.now", {at: now.at, count: newLogs.total, name: now.name, share: percent(share ?? 0)}), now.at > 1 || share ? "" : text("new.ask")]
     : newLogs.total ? [text("new.done", {done: newLogs.done.length, count: newLogs.total})] : [];
   const damaged = logs.filter(log => log.state === "damaged").map(log => log.name);
-  if (newLogs.failed.length) lines.push(text("new.failed", {names: newLogs.failed.join(", ")}));
-  if (newLogs.total && damaged.length) lines.push(text("new.damaged", {names: damaged.join(", ")}));
+  if (newLogs.failed.length) lines.push(text("new.failed", {names: some(newLogs.failed)}));
+  if (newLogs.total && damaged.length) lines.push(text("new.damaged", {names: some(damaged)}));
   write($("progress"), lines.filter(Boolean).join("\n"));
 }
 

@@ -9,7 +9,9 @@ import english from "/texts/en.js";
 
 export const LANGUAGES = {en: "English", fr: "Français", es: "Español", ar: "العربية", de: "Deutsch"};
 const RIGHT_TO_LEFT = new Set(["ar"]);
-const [ISOLATE, END] = ["\u2068", "\u2069"];  // keeps a number or a Latin name in its own order within Arabic
+const [ISOLATE, END] = ["\u2068", "\u2069"];  // keeps a number or a Latin name in its own order within Arabic, and an Arabic one elsewhere
+const TURNS = /[\u202a-\u202e\u2066\u2067]/g;  // in a name they would turn the text around it
+const ARABIC = /[\u0590-\u08ff\ufb1d-\ufefc]/;
 
 let texts = english;
 export let language = "";
@@ -17,8 +19,10 @@ export let language = "";
 export const has = key => Object.hasOwn(english, key);
 
 export function text(key, places = {}) {
-  const isolated = value => (RIGHT_TO_LEFT.has(language) ? ISOLATE + value + END : value);
-  return (texts[key] ?? key).replace(/\{(\w+)\}/g, (_, name) => isolated(places[name] ?? ""));
+  return (texts[key] ?? key).replace(/\{(\w+)\}/g, (_, name) => {
+    const value = String(places[name] ?? "").replace(TURNS, "");
+    return RIGHT_TO_LEFT.has(language) || ARABIC.test(value) ? ISOLATE + value + END : value;
+  });
 }
 
 export const keysOf = group => Object.keys(english).filter(key => key.startsWith(`${group}.`));

@@ -290,6 +290,17 @@ def test_arabic_runs_from_right_to_left_and_its_figures_do_not(
         assert here / width == pytest.approx(1 - progress, abs=0.02), "the road too"
 
 
+def test_a_name_keeps_its_direction_and_turns_nothing_around(
+    browser: Browser, served: Served, car: LiveCar
+) -> None:
+    with opened(browser, f"{served.url}/", SIZES[0]) as page:
+        fresh(page)
+        said = "async name => (await import('/texts.js')).text('limit.zone', {place: name})"
+        assert page.evaluate(said, "km 24.80") == "Zone from km 24.80"
+        assert page.evaluate(said, "\u202eevil\u2067") == "Zone from evil"
+        assert page.evaluate(said, "العلا") == "Zone from \u2068العلا\u2069"
+
+
 def test_the_language_is_the_browsers_until_one_is_chosen(
     browser: Browser, served: Served, car: LiveCar
 ) -> None:
