@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import signal
 import sys
@@ -18,7 +19,8 @@ from typing import IO, Any, NamedTuple
 
 from logger.cli.main import VERBS
 from tests.fuzz.hostile import honest, logs, trial
-from tests.fuzz.hostile.scene import Scene, other_disk
+from tests.fuzz.hostile.endpoints import ANSWER_S, cpu_s
+from tests.fuzz.hostile.scene import Scene, disks
 from tests.fuzz.hostile.verbs import FUNCTIONS, SOMETIMES, steps
 from tests.logger.crew.serving import serving
 
@@ -48,11 +50,20 @@ class Finding(NamedTuple):
 
 
 class Campaign:
-    """Runs the steps in children of this process, one child at a time."""
+    """Runs the steps in children of this process, one child at a time.
 
-    def __init__(self, only: Sequence[str] = (), names: tuple[str, ...] = ()) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="stagelog-hostile-"))
-        self._disk = other_disk()
+    `logs` and `steps` are done; `progress` is called after each step.
+    """
+
+    def __init__(
+        self,
+        only: Sequence[str] = (),
+        names: tuple[str, ...] = (),
+        progress: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._folder, self._disk = disks()
+        self._progress = progress
+        self._child_pid: int | None = None
         self._honest = honest.write(self._folder / "honest.db")
         self._stack = ExitStack()
         (self._folder / "crew").mkdir()
@@ -72,6 +83,15 @@ class Campaign:
         self._served = self._stack.enter_context(
             serving(crew, crew / "live.sock", logs=self._folder / "scene" / "logs")
         )
+        self._served.answer_s = ANSWER_S
+
+    def cpu_s(self) -> float:
+        """CPU time of this process, its children and the crew server, in s."""
+        used = sum(
+            usage.ru_utime + usage.ru_stime
+            for usage in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        )
+        return used + sum(cpu_s(pid) for pid in (self._served.process.pid, self._child_pid) if pid)
 
     def close(self) -> None:
         """Stop the server and remove the folders."""
@@ -86,12 +106,14 @@ class Campaign:
         while at < len(seeds) and time.monotonic() < until_s:
             batch = seeds[at : at + _LOGS_PER_PROCESS]
             last: dict[str, Any] = {"index": 0, "step": step, "mutations": (), "name": "making the log"}
-            ended = False
+            ended, done = False, self.logs
             for message in self._child(batch, step, until_s):
                 match message["kind"]:
                     case "step":
                         last = message
+                        self.logs = done + message["index"]
                         self.steps += 1
+                        self._progress()
                     case "found":
                         yield Finding(
                             batch[last["index"]],
@@ -103,7 +125,7 @@ class Campaign:
                     case "end":
                         ended = True
                         at += message["logs"]
-                        self.logs += message["logs"]
+                        self.logs = done + message["logs"]
                     case "death":
                         what = f"{message['what']} at {last['name']}"
                         yield Finding(batch[last["index"]], tuple(last["mutations"]), last["name"], what, "")
@@ -111,7 +133,7 @@ class Campaign:
                 deaths = deaths + 1 if last["index"] == 0 and step else 1
                 enough = deaths == _DEATHS
                 at += last["index"] + enough
-                self.logs += last["index"] + enough
+                self.logs = done + last["index"] + enough
             if not ended and last["name"].startswith(("http", "fetch")):
                 self._serve()
             step = 0 if ended or enough else last["step"] + 1
@@ -134,10 +156,12 @@ class Campaign:
                 os._exit(1)
             os._exit(0)
         os.close(writing)
+        self._child_pid = pid
         with os.fdopen(reading) as pipe:
             for line in pipe:
                 yield json.loads(line)
         _, status = os.waitpid(pid, 0)
+        self._child_pid = None
         assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0, "an error in the fuzzer itself"
         if os.WIFSIGNALED(status):
             number = os.WTERMSIG(status)

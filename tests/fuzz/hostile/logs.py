@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 from tests.fuzz.hostile import files, schemas, sizes, values
 
-_KINDS = (("schema", 38), ("value", 44), ("size", 2), ("file", 16))
-"""Share of each kind in percent. A large log takes as much time as fifty small ones."""
+_KINDS = (("schema", 390), ("value", 446), ("size", 4), ("file", 160))
+"""Share of each kind in 1000 mutations. A large log takes as much time as fifty small ones, and ten thousand logs draw
+each of the sizes twice."""
 MUTATIONS: dict[str, list[str]] = {
     "schema": sorted(schemas.CHANGES),
     "value": sorted(values.CHANGES),

@@ -105,7 +105,19 @@ class Scene:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def other_disk() -> Path:
-    """A folder on a file system in memory, or a temporary folder if there is none."""
-    memory = Path("/dev/shm")  # noqa: S108 - `stick` writes to another file system only
-    return Path(tempfile.mkdtemp(prefix="stagelog-hostile-", dir=memory if memory.is_dir() else None))
+_MEMORY = Path("/dev/shm")  # noqa: S108 - a file system, not a file
+_ROOM_BYTES = 2_000_000_000
+"""Free space for a scene: a large log, its copies and its exports."""
+
+
+def disks() -> tuple[Path, Path]:
+    """A folder for the scene, and one on another file system for the stick.
+
+    The scene is in memory, if there is room, because its verbs wait for the disk some fifty times per log.
+    """
+    folders = [Path(tempfile.mkdtemp(prefix="stagelog-hostile-"))]
+    if _MEMORY.is_dir():
+        folders.append(Path(tempfile.mkdtemp(prefix="stagelog-hostile-", dir=_MEMORY)))
+        if shutil.disk_usage(_MEMORY).free > _ROOM_BYTES:
+            folders.reverse()
+    return folders[0], folders[-1]

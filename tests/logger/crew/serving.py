@@ -52,11 +52,12 @@ class Answer:
 
 @dataclass
 class Served:
-    """A running crew server."""
+    """A running crew server; an answer may take `answer_s`."""
 
     process: subprocess.Popen[str]
     port: int
     output: Path
+    answer_s: float = 60.0
 
     @property
     def url(self) -> str:
@@ -72,7 +73,7 @@ class Served:
         address: str = "127.0.0.1",
     ) -> Answer:  # fmt: skip
         """Send one request on a connection of its own."""
-        connection = HTTPConnection(address, self.port, timeout=60)
+        connection = HTTPConnection(address, self.port, timeout=self.answer_s)
         try:
             connection.request(method, path, body, dict(headers or {}))
             got = connection.getresponse()
