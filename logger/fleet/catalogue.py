@@ -6,12 +6,11 @@ import io
 import logging
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import NamedTuple
 
 import pyarrow as pa
-import pyarrow.dataset as datasets
 from pyarrow import parquet
 
 from firmware_bridge.errors import LogError
@@ -19,7 +18,7 @@ from firmware_bridge.printable import printable
 from logger.boundary.file_names import is_file_name
 from logger.fleet.footers import require_bounded
 from logger.fleet.store import Store
-from logger.fleet.tables import PARTITIONS, TABLES
+from logger.fleet.tables import TABLES
 
 log = logging.getLogger(__name__)
 
@@ -156,18 +155,3 @@ def select(logs: Iterable[Entry], event: str | None, stage: int | None, car: int
     for entry in logs:
         if event in (None, entry.event) and stage in (None, entry.stage) and car in (None, entry.car):
             yield entry
-
-
-def dataset(store: Store, table: str, paths: Sequence[str], below: str = "") -> datasets.Dataset:
-    """Open files of a table as one Arrow dataset, with event, stage and car from their folder names."""
-    schema = TABLES[table]
-    for field in PARTITIONS:
-        schema = schema.append(field)
-    return datasets.dataset(
-        [store.full(path) for path in paths],
-        schema=schema,
-        format="parquet",
-        filesystem=store.for_arrow,
-        partitioning=datasets.partitioning(PARTITIONS, flavor="hive"),
-        partition_base_dir=store.full(f"{below}{table}"),
-    )

@@ -26,14 +26,14 @@ from logger.fleet.page_headers import (
     pages,
 )
 from logger.fleet.store import Store
-from logger.fleet.tables import ROWS_PER_GROUP, TABLES
+from logger.fleet.tables import GROUP_BYTES, ROWS_PER_GROUP, TABLES
 
 log = logging.getLogger(__name__)
 
 MAX_GROUP_ROWS = 2 * ROWS_PER_GROUP
 """Maximum rows of a row group: twice the size that `fleet add` writes."""
-MAX_GROUP_BYTES = 1 << 27
-"""Maximum size of a row group in memory, 128 MB: a full one of fixes has 20 MB, of events with long texts 100."""
+MAX_GROUP_BYTES = 2 * GROUP_BYTES
+"""Maximum size of a row group in memory, likewise."""
 _ENCODINGS = {PLAIN, PLAIN_DICTIONARY, RLE, BIT_PACKED, RLE_DICTIONARY}
 """Those that `fleet add` writes. Others store a text as the difference to the one before: its size has no bound."""
 MAX_LINES = 10

@@ -18,6 +18,9 @@ from pyarrow.parquet import ParquetWriter
 
 ROWS_PER_GROUP = 122_880
 """Rows per row group: the unit in which DuckDB reads with one thread (60 vectors of 2,048); suits Spark and polars."""
+GROUP_BYTES = 1 << 25
+"""A row group is written earlier at this size in memory, 32 MB; a full one of fixes has 20 MB. A reader needs three times
+as much, for each file that it reads at once."""
 FRAME = "frame"
 """The table that is written only on request: it is nine tenths of a log."""
 PARTITIONS = pa.schema(
@@ -183,14 +186,16 @@ REVIEW_TABLES = ("section", "overspeed", "quality")
 
 
 def write(path: Path, table: str, blocks: Iterable[pa.Table]) -> None:
-    """Write a table's file from blocks of rows, with at most one row group in memory. Raises OSError."""
+    """Write a table's file from blocks of rows, with about one row group in memory. Raises OSError."""
     schema = TABLES[table]
     with ParquetWriter(path, schema, compression="zstd") as writer:
-        waiting: list[pa.Table] = []
+        waiting = schema.empty_table()
         for block in blocks:
-            waiting.append(block)
-            while (rows := sum(map(len, waiting))) >= ROWS_PER_GROUP:
-                gathered = pa.concat_tables(waiting)
-                writer.write_table(gathered.slice(0, ROWS_PER_GROUP))
-                waiting = [gathered.slice(ROWS_PER_GROUP)] if rows > ROWS_PER_GROUP else []
-        writer.write_table(pa.concat_tables([schema.empty_table(), *waiting]))
+            waiting = pa.concat_tables([waiting, block])
+            while len(waiting) >= ROWS_PER_GROUP or (waiting.nbytes > GROUP_BYTES and len(waiting) > 1):
+                rows = min(len(waiting), ROWS_PER_GROUP)
+                while rows > 1 and waiting.slice(0, rows).nbytes > GROUP_BYTES:
+                    rows //= 2
+                writer.write_table(waiting.slice(0, rows))
+                waiting = waiting.slice(rows)
+        writer.write_table(waiting)

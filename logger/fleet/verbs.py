@@ -240,9 +240,18 @@ def _judging(scheduler: str | None, workers: int | None) -> Any:
 @click.argument("sql")
 @_store
 @click.option("--run", help="Use section, overspeed and quality of this review, a folder under review/.")
+@click.option(
+    "--memory",
+    "memory_mb",
+    type=click.IntRange(min=50),
+    default=500,
+    show_default=True,
+    metavar="MB",
+    help="Working memory; beyond it a query uses temporary files.",
+)
 @click.option("--json", "form", flag_value="json", help="Print one JSON object per line.")
 @click.option("--csv", "form", flag_value="csv", help="Print CSV with a header.")
-def query(sql: str, url: str, run: str | None, form: str | None) -> None:
+def query(sql: str, url: str, run: str | None, memory_mb: int, form: str | None) -> None:
     """Run an SQL query (DuckDB), such as "SELECT car, max(speed_mps) FROM fix GROUP BY car".
 
     The tables are fix, reading, event, progress, section, overspeed, quality, frame and log. A query cannot change the
@@ -252,6 +261,6 @@ def query(sql: str, url: str, run: str | None, form: str | None) -> None:
     from logger.fleet.query import run_query  # noqa: PLC0415
     from logger.fleet.store import Store  # noqa: PLC0415
 
-    with run_query(Store(url), sql, run) as answer:
+    with run_query(Store(url), sql, run, memory_mb) as answer:
         if answer is not None:
             query_output.FORMS[form or "table"](answer)

@@ -1,8 +1,8 @@
 """Run reading verbs and endpoints on hostile logs: `python -m tests.fuzz.hostile --logs 1000`.
 
 A number always gives the same log. A finding names the log's number, its mutations and the verb; the exit code is then
-1. `--with NAME` makes logs with that mutation only; `--step VERB` runs only that verb. A line a minute on standard error
-says how far it is. For ten thousand logs start two processes, `--logs 10000 --every 2` with `--seed 1` and `--seed 2`.
+1. `--with NAME` makes logs with that mutation only; `--step VERB` runs only that verb. Standard error gets a line per
+minute. For ten thousand logs start two processes, `--logs 10000 --every 2` with `--seed 1` and `--seed 2`.
 """
 
 from __future__ import annotations

@@ -14,7 +14,6 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from importlib import import_module
-from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from logger.cli.main import VERBS
@@ -27,8 +26,8 @@ from tests.logger.crew.serving import serving
 _LOGS_PER_PROCESS = 100
 """Logs per child process, so that damage in memory affects few other logs."""
 
-_SOMETIMES_EVERY = 25
-"""The server exports and reviews every n-th log only, because it starts a process for each."""
+_SOMETIMES_EVERY = 100
+"""The server exports and reviews every n-th log only, because it starts nine processes for it: 3 s, as ten logs."""
 _PRELOADED = ("pyarrow.parquet", "asammdf", "duckdb", "can", "cantools", "numpy", "rich.console", "fsspec")
 """Imported before the fork; otherwise each child needs 1.5 s more."""
 _DEATHS = 3
@@ -193,13 +192,14 @@ class Campaign:
         scene.never_whole = made.never_whole
         before = _content(scene)
         more = SOMETIMES if seed % _SOMETIMES_EVERY == 0 or self._only else ()
-        for number, name in enumerate((*steps(scene), *FUNCTIONS, *more)):
+        verbs = steps(scene)
+        for number, name in enumerate((*verbs, *FUNCTIONS, *more)):
             if number < first_step or (self._only and name not in self._only):
                 continue
             if name == "recorder's start":
                 scene.copy_for_recorder()
             send("step", index=index, step=number, mutations=made.names, name=name)
-            for finding in trial.run(scene, name):
+            for finding in trial.run(scene, name, verbs.get(name)):
                 send("found", what=finding.what, detail=finding.detail)
             after = _content(scene)
             if after != before:

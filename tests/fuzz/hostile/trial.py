@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from logger.cli import main
 from tests.fuzz.hostile.scene import Scene
-from tests.fuzz.hostile.verbs import FUNCTIONS, SOMETIMES, steps
+from tests.fuzz.hostile.verbs import FUNCTIONS, SOMETIMES, Step
 from tests.memory import peak_kb, resident_kb
 
 BASE_CPU_S, CPU_S_PER_MB = 5.0, 1.5
@@ -81,20 +81,19 @@ def budget_s(scene: Scene) -> float:
     return BASE_CPU_S + CPU_S_PER_MB * size / 1e6
 
 
-def run(scene: Scene, name: str) -> Iterator[Finding]:
-    """Run a step and yield its findings."""
+def run(scene: Scene, name: str, verb: Step | None) -> Iterator[Finding]:
+    """Run a step, which is a verb or one of the functions, and yield its findings."""
     output = scene.folder / "said"
-    function = FUNCTIONS.get(name) or SOMETIMES.get(name)
     WATCH.outside.clear()
     WATCH.allowed = (f"{scene.folder}/", f"{scene.stick}/", "/dev/null/", "/proc/")
     before_kb = resident_kb()
     _forget_peak()
     try:
         with _limits(budget_s(scene)), _captured(output):
-            code = _call(lambda: function(scene)) if function else _verb(scene, name)
+            code = _verb(verb) if verb else _call(lambda: (FUNCTIONS | SOMETIMES)[name](scene))
     finally:
         WATCH.allowed = ()
-    yield from _findings(scene, name, output, code)
+    yield from _findings(scene, name, verb, output, code)
     grown_mb = (peak_kb() - before_kb) / 1000
     if grown_mb > MEMORY_MB:
         yield Finding(f"memory at {name}", f"{grown_mb:.0f} MB")
@@ -102,8 +101,8 @@ def run(scene: Scene, name: str) -> Iterator[Finding]:
         yield Finding("written outside", ", ".join(WATCH.outside[:5]))
 
 
-def _verb(scene: Scene, name: str) -> int | str:
-    sys.argv = ["stagelog", *steps(scene)[name].arguments]
+def _verb(step: Step) -> int | str:
+    sys.argv = ["stagelog", *step.arguments]
     return _call(main._run)
 
 
@@ -125,7 +124,9 @@ def _call(function: Callable[[], int | None]) -> int | str:
         return f"{type(error).__name__} at {where}\n{''.join(traceback.format_exception(error, limit=-12))[-3000:]}"
 
 
-def _findings(scene: Scene, name: str, output: Path, code: int | str) -> Iterator[Finding]:
+def _findings(
+    scene: Scene, name: str, step: Step | None, output: Path, code: int | str
+) -> Iterator[Finding]:
     if isinstance(code, str):
         yield Finding(code.partition("\n")[0], code)
         return
@@ -135,7 +136,6 @@ def _findings(scene: Scene, name: str, output: Path, code: int | str) -> Iterato
     except UnicodeDecodeError as error:
         yield Finding(f"output is not UTF-8 at {name}", str(error))
         return
-    step = steps(scene).get(name)
     if step is not None and code not in step.codes:
         yield Finding(f"exit {code} at {name}", err_text[:500])
     lines = err_text.splitlines()

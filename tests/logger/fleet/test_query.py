@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -132,3 +133,24 @@ def test_an_invalid_query_is_a_one_line_error(store: Store) -> None:
     assert (ended.code, ended.out) == (64, "")
     assert "DuckDB" in ended.complaint
     assert "the tables are fix, reading" in ended.complaint
+
+
+def test_a_query_that_needs_more_memory_is_a_one_line_error(store: Store) -> None:
+    sql = "SELECT list(a.speed_mps + b.speed_mps) FROM fix a, fix b, range(100)"
+    ended = query(store, sql, "--memory", "50")
+    assert ended.code == 64
+    assert ended.complaints == [
+        "stagelog: the query needs more than 50 MB of memory, or fills the temporary folder; "
+        "select fewer rows or columns, or allow more with --memory"
+    ]
+
+
+def test_a_computed_query_reads_only_checked_files(
+    store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    damaged = Store(str(tmp_path / "damaged"))
+    shutil.copytree(store.root, damaged.root)
+    path = next(path for path in damaged.list("fix/", ".parquet") if "car=71" in path)
+    Path(damaged.full(path)).write_bytes(b"not Parquet")
+    assert rows(damaged, "SELECT DISTINCT car FROM query('SELECT car FROM f' || 'ix')") == [(72,)]
+    assert len(caplog.records) == 1
