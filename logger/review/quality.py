@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from firmware_bridge.printable import printable
 from logger.logfile.meta import ports_of
 from logger.review.evidence import Evidence, Floats
 from logger.review.places import NO_RUN, Places
@@ -15,6 +16,9 @@ from logger.review.runs import Day
 from logger.review.speeds import Speeds
 from logger.stage.limits import KMH
 from logger.stage.odometer import BLINK_US, LOST_US
+
+_MAX_REASONS = 100
+"""Reasons for rejected bytes, the most frequent ones; the recorder has some twenty."""
 
 
 class Gap(NamedTuple):
@@ -146,11 +150,13 @@ def _tables(connection: sqlite3.Connection) -> dict[str, Any]:
     figures: dict[str, Any] = {}
     try:
         reasons = connection.execute(
-            "SELECT reason, count(*), total(length(data)) FROM rejected GROUP BY reason"
+            "SELECT reason, count(*) AS pieces FROM rejected GROUP BY reason ORDER BY pieces DESC LIMIT ?",
+            (_MAX_REASONS,),
         )
-        rows = reasons.fetchall()
-        figures["rejected"] = {reason: count for reason, count, _ in rows}
-        figures["rejected_bytes"] = int(sum(size for *_, size in rows))
+        # a log from a stranger may have a blob here
+        figures["rejected"] = {printable(reason): count for reason, count in sorted(reasons, key=str)}
+        (size,) = connection.execute("SELECT total(length(data)) FROM rejected").fetchone()
+        figures["rejected_bytes"] = int(size)
         (error_us,) = connection.execute("SELECT max(error_us) FROM clock").fetchone()
         figures["clock_error_s"] = None if error_us is None else error_us / 1e6
     except sqlite3.Error:

@@ -12,7 +12,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from importlib import import_module
 from typing import IO, Any, NamedTuple
 
@@ -213,8 +213,13 @@ _ALLOWED = (".keep", "-shm", "delivered.jsonl")
 
 
 def _content(scene: Scene) -> dict[str, object]:
-    return {
-        path.name: (path.stat().st_size, path.read_bytes() if path.stat().st_size < 1_000_000 else 0)
-        for path in scene.logs.iterdir()
-        if path.is_file() and not path.is_symlink() and not path.name.endswith(_ALLOWED)
-    }
+    """The files of the folder, without the empty WAL that exists while the crew server has a log open."""
+    found: dict[str, object] = {}
+    for path in scene.logs.iterdir():
+        if not path.is_file() or path.is_symlink() or path.name.endswith(_ALLOWED):
+            continue
+        with suppress(FileNotFoundError):
+            size = path.stat().st_size
+            if size or not path.name.endswith("-wal"):
+                found[path.name] = (size, path.read_bytes() if size < 1_000_000 else 0)
+    return found

@@ -124,9 +124,7 @@ def _call(function: Callable[[], int | None]) -> int | str:
         return f"{type(error).__name__} at {where}\n{''.join(traceback.format_exception(error, limit=-12))[-3000:]}"
 
 
-def _findings(
-    scene: Scene, name: str, step: Step | None, output: Path, code: int | str
-) -> Iterator[Finding]:
+def _findings(scene: Scene, name: str, step: Step | None, output: Path, code: int | str) -> Iterator[Finding]:
     if isinstance(code, str):
         yield Finding(code.partition("\n")[0], code)
         return

@@ -276,3 +276,21 @@ def test_recomputing_is_linear_in_the_sessions(log: Path, tmp_path: Path) -> Non
         )
         times_s.append(recompute_cpu_s(tmp_path / f"{count}r.db"))
     assert times_s[1] < 12 * times_s[0] + 1, times_s
+
+
+def test_odd_reasons_of_rejected_bytes_are_texts(log: Path, tmp_path: Path) -> None:
+    odd = changed(
+        log,
+        tmp_path / "odd.db",
+        "INSERT INTO rejected VALUES (1, 5, 'gps', x'7ff8', x'00'), (1, 6, 'gps', NULL, x'00'), (1, 7, 'gps', 5, x'00')",
+        "INSERT INTO rejected SELECT 1, 8, 'gps', char(27) || value, x'00' FROM (WITH RECURSIVE c(value) AS"
+        " (SELECT 1 UNION ALL SELECT value + 1 FROM c LIMIT 2000) SELECT value FROM c)",
+        "INSERT INTO rejected VALUES (1, 9, 'gps', x'7ff8', x'0000')",
+    )
+    ended = run(review, odd, "--json", "--html", tmp_path / "page.html")
+    assert ended.exception is None, ended
+    quality = json.loads(ended.stdout)["quality"]
+    assert quality["rejected"]["b'\\x7f\\xf8'"] == 2
+    assert len(quality["rejected"]) == 100
+    assert all(reason.isprintable() for reason in quality["rejected"])
+    assert quality["rejected_bytes"] == 2005
