@@ -19,8 +19,8 @@ from pyarrow.parquet import ParquetWriter
 ROWS_PER_GROUP = 122_880
 """Rows per row group: the unit in which DuckDB reads with one thread (60 vectors of 2,048); suits Spark and polars."""
 GROUP_BYTES = 1 << 25
-"""A row group is written earlier at this size in memory, 32 MB; a full one of fixes has 20 MB. A reader needs three times
-as much, for each file that it reads at once."""
+"""A row group is written earlier at this size in memory, 32 MB; a full one of fixes has 20 MB. To read one takes three
+times as much."""
 FRAME = "frame"
 """The table that is written only on request: it is nine tenths of a log."""
 PARTITIONS = pa.schema(

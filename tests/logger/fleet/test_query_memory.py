@@ -20,8 +20,8 @@ from tests.logger.command_line import ENVIRONMENT
 FILES, GROUPS, TEXT_BYTES = 5, 2, 100_000
 ROWS = MAX_GROUP_BYTES // TEXT_BYTES - 20
 MAX_MB = 700
-"""Budget of a query: 200 MB for the program, three times a row group to read one, and one for each of four threads; with
-the files read as Arrow does it, the queries below take 900 to 1,500 MB."""
+"""Budget of a query: 200 MB for the program, three times a row group to read one, and one for each of four threads.
+Read as Arrow does it, the queries below take 900 to 1,500 MB."""
 _CHILD = """
 import resource, sys
 from logger.fleet import query_output

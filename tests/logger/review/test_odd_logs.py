@@ -282,7 +282,8 @@ def test_odd_reasons_of_rejected_bytes_are_texts(log: Path, tmp_path: Path) -> N
     odd = changed(
         log,
         tmp_path / "odd.db",
-        "INSERT INTO rejected VALUES (1, 5, 'gps', x'7ff8', x'00'), (1, 6, 'gps', NULL, x'00'), (1, 7, 'gps', 5, x'00')",
+        "INSERT INTO rejected VALUES (1, 5, 'gps', x'7ff8', x'00'), (1, 6, 'gps', NULL, x'00')",
+        "INSERT INTO rejected VALUES (1, 7, 'gps', 5, x'00')",
         "INSERT INTO rejected SELECT 1, 8, 'gps', char(27) || value, x'00' FROM (WITH RECURSIVE c(value) AS"
         " (SELECT 1 UNION ALL SELECT value + 1 FROM c LIMIT 2000) SELECT value FROM c)",
         "INSERT INTO rejected VALUES (1, 9, 'gps', x'7ff8', x'0000')",
