@@ -47,7 +47,17 @@ from tests.logger.recorder.driving import (
 )
 
 TABLES = ("sentence", "fix", "frame", "clock", "progress")
-LIVE_EVENTS = ("section", "waypoint", "overspeed", "command", "undone", "resumed", "state_refused", "alarm")
+LIVE_EVENTS = (
+    "section",
+    "waypoint",
+    "overspeed",
+    "command",
+    "undone",
+    "resumed",
+    "state_refused",
+    "alarm",
+    "speeds_rejected",
+)
 RECORDERS_OWN = ("can lost", "log", "disk", "disk full", "clock")
 """Alarms on the recorder's own health, which no log holds: a replay cannot raise them again."""
 
