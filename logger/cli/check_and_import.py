@@ -33,7 +33,7 @@ def check(file: Path | None, as_json: bool) -> int:
     from logger.recorder import setup  # noqa: PLC0415
     from logger.stage import itinerary  # noqa: PLC0415
 
-    file = choose(file)
+    file = choose(file, quiet=as_json)
     kind, sections, problems = None, None, []
     try:
         text = input_files.read_text(file)

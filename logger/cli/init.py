@@ -50,6 +50,7 @@ def init(port: tuple[str, ...], output: Path, pin_file: BinaryIO | None, yes: bo
             devices = recognize_all(candidates, threading.Event(), progress)
     else:
         devices = []
+        echo("no serial adapter and no CAN interface is plugged in", err=True)
     for device in devices:
         echo(device)
     answers = settled(replace(_found(devices), **given), given)

@@ -51,21 +51,25 @@ def find(given: Path | None, environment: Mapping[str, str] = os.environ) -> Pat
 
 
 def choose(given: Path | None, *, quiet: bool = False) -> Path:
-    """The configuration to read, which is reported on standard error unless it was `given` or the verb is `quiet`.
+    """The configuration to read, reported as by `found`.
 
     Raises click.UsageError if there is none, ConfigurationError if the variable names no file.
     """
-    path = find(given)
+    path = found(given, quiet=quiet)
     if path is None:
         raise click.UsageError(_MISSING)
-    if given is None and not quiet:
-        report(path)
     return path
 
 
-def report(path: Path) -> None:
-    """Say which configuration a verb reads."""
-    echo(f"configuration: {path.absolute()}", err=True)
+def found(given: Path | None, *, quiet: bool = False) -> Path | None:
+    """The configuration to read, or None, as `find` returns it. It is reported unless it was `given` or with `quiet`.
+
+    `quiet` is for --json: the documents name the file, and scripts often join both streams.
+    """
+    path = find(given)
+    if given is None and path is not None and not quiet:
+        echo(f"configuration: {path.absolute()}", err=True)
+    return path
 
 
 def _exists(path: Path) -> bool:

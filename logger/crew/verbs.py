@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from logger.boundary.json_option import json_option
-from logger.config.discovery import choose, config_option, find, report
+from logger.config.discovery import choose, config_option, found
 
 _PATH = click.Path(path_type=Path, readable=False)  # the reader reports it, with a hint
 _compliance = click.option(
@@ -64,10 +64,8 @@ def watch(
     from logger.crew import terminal  # noqa: PLC0415
 
     live, served = configuration.Live(), configuration.Serve()
-    path = config_path if live_socket else find(config_path)
+    path = config_path if live_socket else found(config_path, quiet=as_json)
     if path is not None:
-        if config_path is None:
-            report(path)
         config = configuration.load(path)
         live, served = config.live, config.serve
     compliant = served.compliance if compliance is None else compliance

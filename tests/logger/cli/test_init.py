@@ -89,6 +89,21 @@ def test_nothing_plugged_in(folder: Path) -> None:
     assert (found.gps.port, found.can) == ("/dev/ttyACM0", ())
 
 
+def test_a_machine_without_any_port(folder: Path) -> None:
+    """No PORT is given, and the machine has none."""
+    code = """
+from pathlib import Path
+from logger.doctor import recognition
+recognition.plugged = list
+from logger.__main__ import start
+start()
+"""
+    ended = stagelog("init", folder=folder, starter=("-c", code))
+    assert ended.code == DONE
+    assert ended.complaints[0] == "no serial adapter and no CAN interface is plugged in"
+    assert ended.out == "stagelog.toml: written; next: `stagelog doctor`, then `stagelog run`\n"
+
+
 @pytest.mark.parametrize("kind", ["file", "folder", "link"])
 def test_what_is_there_is_never_overwritten(folder: Path, kind: str) -> None:
     path = folder / "stagelog.toml"

@@ -149,6 +149,8 @@ def test_json_is_alone_on_both_streams(places: Path) -> None:
     ended = call("doctor --json --seconds 1", places)
     assert json.loads(ended.out)["findings"][0]["where"].startswith("stagelog.toml")
     assert "configuration: " not in ended.err
+    for verb in ("check --json", "watch --once --json"):
+        assert "configuration: " not in call(verb, places).err
 
 
 def test_watch_needs_no_configuration(places: Path) -> None:
