@@ -17,7 +17,7 @@ _HINTS = {
     errno.EDQUOT: "make room there, and run the same command again",
     errno.EFBIG: "the disk or a limit does not allow a file of this size; choose another folder",
     errno.EROFS: "choose another folder, or mount it writable",
-    errno.EACCES: "check its permissions",
+    errno.EACCES: "check its permissions, or use sudo",
     errno.EPERM: "check its permissions",
     errno.ENOENT: "check its name and its folder",
     errno.EISDIR: "name a file, not a folder",

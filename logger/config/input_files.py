@@ -22,8 +22,6 @@ _CHECK_NAME = "check its name"
 PIPE_S = 2.0
 """A pipe that is silent for this long has no writer."""
 
-_HINTS = {errno.EACCES: "this user may not read it: try again with sudo, or correct its permissions"}
-
 
 class UnreadableError(ConfigurationError):
     """A file that does not exist or cannot be read."""
@@ -72,7 +70,6 @@ def read_bytes(path: Path, hint: str = _CHECK_NAME) -> bytes:
             is_file = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
             data = file.read(MAX_BYTES + 1) if is_file else _read_pipe(file.fileno())
     except OSError as error:
-        hint = _HINTS.get(error.errno or 0, hint)
         raise UnreadableError(
             f"cannot be read: {error.strerror}", where=str(path), hint=hint_for(error, hint)
         ) from error
