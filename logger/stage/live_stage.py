@@ -34,8 +34,6 @@ from logger.stage.timing import DriveClock
 
 MAX_EVENTS = 10_000
 """Bound on events that wait for `take_events`; beyond it the older half is dropped, as nothing reads them any more."""
-REJECTED_EVERY_US = 10_000_000
-"""Least interval between reports of implausible speeds: a receiver may send ten per second for hours."""
 WHEEL_CHANNELS = {"wheel_kmh": WHEEL, "speed_kmh": OBD}
 """Channels with a speed, the better one first, and their odometer source."""
 
@@ -69,7 +67,6 @@ class LiveStage:
         self._trace = SpeedTrace()
         self._events: list[Event] = []
         self._ticked_us: int | None = None
-        self._report_due_us = 0
 
     def fix(self, fix: Fix) -> None:
         """Take the fix of one epoch."""
@@ -101,8 +98,8 @@ class LiveStage:
         self.clock.advance(t_us)
         now_us = self.clock.at_us(t_us)
         self._due(now_us)
-        if now_us >= self._report_due_us:
-            self._report_rejected(now_us)
+        if rejected := self.odometer.rejected.take(now_us):
+            self._emit(now_us, "speeds_rejected", rejected)
         for change in self.alarms.tick(now_us, self.values(t_us, with_over=self._needs_over)):
             self._alarm(now_us, change)
 
@@ -122,7 +119,9 @@ class LiveStage:
         """End the log: close an over-speed in progress at the last fix, report implausible speeds."""
         if self.odometer.at_us is not None:
             self.limits.close(self.odometer.at_us, self.odometer.total_m)
-        self._report_rejected(self._ticked_us or 0)
+        now_us = self._ticked_us or 0
+        if rejected := self.odometer.rejected.take(now_us, is_last=True):
+            self._emit(now_us, "speeds_rejected", rejected)
 
     def take_events(self) -> list[Event]:
         """Return the events since the last call, in the order they were emitted, and remove them from here."""
@@ -293,12 +292,6 @@ class LiveStage:
     def _alarm(self, now_us: int, change: Change) -> None:
         rule = change.rule
         self._emit(now_us, "alarm", {"state": change.what, "name": rule.name, "level": rule.level})
-
-    def _report_rejected(self, at_us: int) -> None:
-        if rejected := dict(self.odometer.rejected):
-            self._emit(at_us, "speeds_rejected", rejected)
-            self.odometer.rejected.clear()
-            self._report_due_us = at_us + REJECTED_EVERY_US
 
     def _emit(self, at_us: int, kind: str, detail: Mapping[str, Any]) -> None:
         utc_us = self.clock.utc_us(at_us)

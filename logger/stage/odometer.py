@@ -8,13 +8,14 @@ becomes a `Leg`, whose `seen` says whether GPS covered it. The total never decre
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from typing import NamedTuple
 
 from firmware_bridge.gps.jump_filter import FASTEST_CAR_MPS
 from logger.stage import geo
 from logger.stage.fix_speed import STILL_MPS, FixSpeed, FixSpeeds
 from logger.stage.geo import Position
+from logger.stage.rejected_speeds import RejectedSpeeds
 from logger.stage.track import BREAK_US, HARD_MPS2
 from logger.stage.wheel import Wheel, WheelState
 
@@ -99,8 +100,8 @@ class Odometer:
         self.total_m = 0.0
         self.moving_us = 0
         self.at_us: int | None = None
-        self.rejected: Counter[str] = Counter()
-        """Implausible speeds by source; their fixes and readings do not count."""
+        self.rejected = RejectedSpeeds()
+        """Their fixes and readings do not count."""
         self._last: Seen | None = None
         self._base_m = 0.0  # the total at the last fix; distance added by the wheel since then is provisional
         self._bridged_m = 0.0
@@ -131,7 +132,7 @@ class Odometer:
             self._believed_us = at_us
         self._fix_us = at_us
         if speed_mps is not None and not self._plausible(at_us, speed_mps):
-            self.rejected[GPS] += 1
+            self.rejected.add(GPS)
             return None
         speed = self._speeds.take(at_us, here, speed_mps)
         self._note_source(at_us, speed, speed_mps)
@@ -170,7 +171,7 @@ class Odometer:
     def wheel(self, at_us: int, speed_mps: float, source: str) -> Leg | None:
         """Take a raw wheel or OBD speed; return a leg only while GPS is lost."""
         if not 0 <= speed_mps <= FASTEST_CAR_MPS:
-            self.rejected[source] += 1
+            self.rejected.add(source)
             return None
         wheel = self._wheels[source]
         if (

@@ -1,6 +1,6 @@
 """Speed and limit over the last kilometres driven, at equal steps of the odometer, for display.
 
-The steps are those of the road, so a stop adds nothing and the trace keeps its length. After a restart it begins anew.
+The steps are those of the road, so a stop adds nothing and the trace keeps its length. After a restart it begins again.
 """
 
 from __future__ import annotations
