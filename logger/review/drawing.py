@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from firmware_bridge.engine.titles import engine_title, unit_title
 from firmware_bridge.wgs84 import metres_per_degree
 from logger.review.evidence import Floats
 from logger.review.places import NO_RUN
@@ -230,7 +231,8 @@ def _channels(report: Report, drawn: PlottedFixes) -> list[dict[str, Any]]:
         channels.append(
             {
                 "name": channel.name,
-                "unit": channel.unit,
+                "title": engine_title(channel.name),
+                "unit": unit_title(channel.unit),
                 "x": packed(km),
                 "low": packed(course.low[inside]),
                 "y": packed(course.mean[inside]),

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from html import escape
 from typing import Any
 
+from firmware_bridge.engine.titles import engine_title, unit_title
 from logger.review.drawing import over_km, review_document
 from logger.review.report import Report
 from logger.review.sheet import Row, document, table
@@ -140,7 +141,10 @@ def _tables(report: Report) -> Iterable[str]:
     yield table(
         "Engine",
         ["channel", " min", " mean", " max", "unit"],
-        [Row([c.name, f"{c.low:.4g}", f"{c.mean:.4g}", f"{c.high:.4g}", c.unit]) for c in report.engine],
+        [
+            Row([engine_title(c.name), f"{c.low:.4g}", f"{c.mean:.4g}", f"{c.high:.4g}", unit_title(c.unit)])
+            for c in report.engine
+        ],
     )
     yield table(
         "Alarms",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from firmware_bridge.engine.titles import engine_title
 from logger.boundary.utc_text import utc_text
 from logger.logfile.documents import car_document
 from logger.review.report import Report
@@ -103,6 +104,7 @@ def document(report: Report) -> dict[str, Any]:
                 "max": channel.high,
                 "mean": round(channel.mean, 4),
                 "unit": channel.unit,
+                "title": engine_title(channel.name),
             }
             for channel in report.engine
         },

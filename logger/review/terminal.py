@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from firmware_bridge.engine.titles import engine_title, unit_title
 from logger.review.penalties import Overspeed
 from logger.review.report import Report
 from logger.review.times import elapsed_text, time_of_day
@@ -63,7 +64,10 @@ def tables(report: Report) -> Iterator[Table]:
         yield (
             "Engine",
             ["channel", "min", "mean", "max", "unit"],
-            [[c.name, f"{c.low:.4g}", f"{c.mean:.4g}", f"{c.high:.4g}", c.unit] for c in report.engine],
+            [
+                [engine_title(c.name), f"{c.low:.4g}", f"{c.mean:.4g}", f"{c.high:.4g}", unit_title(c.unit)]
+                for c in report.engine
+            ],
         )
 
 

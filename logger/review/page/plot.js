@@ -110,7 +110,7 @@
       for (const v of ys.ticks) { const text = v.toFixed(ys.digits); g.fillText(text, LEFT - 6 - g.measureText(text).width, py(v) + 4); }
       g.fillStyle = colour("ink");
       const unit = lane.choices ? (shown[0] || {}).unit || "" : lane.unit;
-      g.fillText((lane.choices ? lane.chosen || "" : lane.title) + (unit ? " (" + unit + ")" : ""), LEFT, y0 - 6);
+      g.fillText((lane.choices ? (shown[0] || {}).title || "" : lane.title) + (unit ? " (" + unit + ")" : ""), LEFT, y0 - 6);
       top = y1;
     }
     g.fillStyle = colour("quiet");
@@ -240,7 +240,7 @@
     for (const lane of doc.lanes)
       for (const s of seriesOf(lane)) {
         const v = valueAt(s, pointed), unit = lane.choices ? s.unit : lane.unit;
-        if (isFinite(v)) words.push(`${s.name} ${v.toFixed(Math.abs(v) < 100 ? 1 : 0)} ${unit}`);
+        if (isFinite(v)) words.push(`${s.title || s.name} ${v.toFixed(Math.abs(v) < 100 ? 1 : 0)} ${unit}`);
       }
     readout.textContent = words.join(" · ");
   }
@@ -325,7 +325,7 @@
   for (const range of doc.ranges) button(range.name, range.from, range.to);
   for (const lane of doc.lanes.filter((lane) => lane.choices)) {
     const select = document.createElement("select"); select.setAttribute("aria-label", lane.title);
-    for (const choice of lane.choices) select.add(new Option(choice.name, choice.name));
+    for (const choice of lane.choices) select.add(new Option(choice.title, choice.name));
     lane.chosen = lane.choices[0].name; select.addEventListener("change", () => { lane.chosen = select.value; redraw(); });
     bar.insertBefore(select, readout);
   }

@@ -135,7 +135,10 @@ def test_the_contract_of_the_json(log: Path) -> None:
         "penalty_s",
     } <= set(review_document["overspeeds"][0])
     assert {"name", "kind", "km", "validated", "nearest_m", "utc"} <= set(review_document["waypoints"][0])
-    assert review_document["engine"]["rpm"] == {"min": 3000, "max": 3000, "mean": 3000, "unit": "1/min"}
+    assert review_document["engine"]["rpm"] == {
+        **{"min": 3000, "max": 3000, "mean": 3000},
+        **{"unit": "1/min", "title": "Engine speed"},
+    }
     low, high = review_document["engine"]["battery_v"]["min"], review_document["engine"]["battery_v"]["max"]
     assert review_document["engine"]["battery_v"]["mean"] == pytest.approx((low + high) / 2, rel=1e-4)
     assert review_document["car"]["number"] == 71
