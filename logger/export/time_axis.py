@@ -25,9 +25,9 @@ class TimeAxis:
         self._clock = selection.clock
         self._offset_us: dict[int, int] = {}
         sessions = [int(row[0]) for row in connection.execute("SELECT id FROM session ORDER BY id")]
-        undated = [session for session in sessions if session not in self._clock.sessions]
-        if undated and len(sessions) > 1:
-            self._place(_extents(connection))
+        dated = selection.clock.sessions
+        if len(sessions) > 1 and not dated.issuperset(sessions):
+            self._place(_extents(connection), dated)
         self.start_s = self._start_s(connection, selection)
         """A whole second on the axis, not after the first exported row."""
 
@@ -42,13 +42,12 @@ class TimeAxis:
             at_us[unknown] = t_us[unknown] + offsets[np.searchsorted(numbers, session[unknown])]
         return at_us
 
-    def _place(self, extents: Iterable[tuple[int, int, int]]) -> None:
+    def _place(self, extents: Iterable[tuple[int, int, int]], dated: frozenset[int]) -> None:
         """Place sessions without UTC directly before or after the others, given each session's first and last time."""
         waiting: list[tuple[int, int, int]] = []  # before the first session with UTC
         end_us: int | None = None
         for session, first_us, last_us in extents:
-            dated = session in self._clock.sessions
-            if dated:
+            if session in dated:
                 edges = self._clock.utc(np.array([session] * 2), np.array([first_us, last_us])).astype(
                     np.int64
                 )

@@ -18,7 +18,7 @@ from logger.export import formats, sampling
 from logger.export.marks import marks_of
 from logger.export.time_axis import TimeAxis
 from logger.logfile.rows import ClockRow, ProgressRow, Rows
-from logger.logfile.selection import select
+from logger.logfile.selection import Clock, select
 from logger.logfile.store import Log, SessionStart
 from tests.logger import hostile_texts
 from tests.logger.export import ld_reader
@@ -281,3 +281,19 @@ def test_the_axis_and_marks_of_an_empty_log(tmp_path: Path) -> None:
         axis = TimeAxis(connection, select(connection))
         assert axis.start_s == 0
         assert marks_of(connection, select(connection), axis) == []
+
+
+def test_the_sessions_with_utc_are_looked_up_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A log may have 60,000 sessions; a set of them for each took half an hour."""
+    undated = Rows(fix=[fix_at(1.0)._replace(utc_us=None)])
+    log = write_log(tmp_path / "a.db", *[undated, drive(1, 1)] * 20)
+    lookups: list[int] = []
+
+    def sessions(clock: Clock) -> frozenset[int]:
+        lookups.append(1)
+        return frozenset(clock._steps)
+
+    monkeypatch.setattr(Clock, "sessions", property(sessions))
+    with opened(log) as connection:
+        TimeAxis(connection, select(connection))
+    assert len(lookups) == 1
