@@ -45,7 +45,7 @@ function receiverState(gps, link) {  // one chip for the port, its data and the 
   const detail = [text("health.gps", {quality, satellites, hdop}), link && linkDetail(link)].filter(Boolean).join("; ");
   if (fresh === "gone" || (link && link.state !== "open")) return [text("gps.no_data"), "bad", detail];
   if (!(gps.dimensions ?? gps.quality)) return [text("gps.no_fix"), "bad", detail];
-  return [text("gps.fix", {dimensions: gps.dimensions ?? 3, count: satellites}), fresh === "stale" || link?.warning ? "near" : "good", detail];
+  return [text("gps.fix", {fix: `${gps.dimensions ?? 3}D`, count: satellites}), fresh === "stale" || link?.warning ? "near" : "good", detail];
 }
 
 export function renderHealth(shown, isKnown) {

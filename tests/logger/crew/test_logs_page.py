@@ -15,7 +15,7 @@ from logger.logfile.verify import verify
 from logger.retention.log_directory import is_protected
 from logger.transfer import ledger
 from logger.transfer.state import state_of
-from tests.logger.crew.browsing import SIZES, chromium, opened, until
+from tests.logger.crew.browsing import SIZES, opened, until
 from tests.logger.crew.live_car import LiveCar
 from tests.logger.crew.serving import EVERYWHERE, PIN, Served, serving
 from tests.logger.crew.test_texts import texts
@@ -29,12 +29,6 @@ pytestmark = pytest.mark.load_sensitive
 LIVE, CLOSED = "dakar-2026-11-car-503-001.db", "dakar-2026-10-car-503-001.db"
 TOUCH_PX = 64
 """A key that a glove hits."""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from logger.crew.guard import TEXTS
-from tests.logger.crew.browsing import SIZES, chromium, fresh, listen, opened, until
+from tests.logger.crew.browsing import SIZES, fresh, listen, opened, until
 from tests.logger.crew.live_car import LiveCar
 from tests.logger.crew.serving import EVERYWHERE, PIN, Served, serving
 
@@ -68,24 +68,6 @@ def places(text: str) -> set[str]:
 def words(text: str) -> set[str]:
     """The Latin words of a text, without its places."""
     return set(re.findall(r"[A-Za-z]{2,}", re.sub(r"\{\w+\}", "", text)))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def car(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveCar]:
-    with LiveCar(tmp_path_factory.mktemp("car") / "live.sock", 43.4) as driven:
-        yield driven
-
-
-@pytest.fixture(scope="module")
-def served(car: LiveCar, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with serving(tmp_path_factory.mktemp("serve"), car.socket) as server:
-        yield server
 
 
 def speaking(page: Page, language: str) -> None:
@@ -282,6 +264,7 @@ def test_arabic_runs_from_right_to_left_and_its_figures_do_not(
                                         selector) for selector in ("#clock", "#health", ".now", ".trips")}  # fmt: skip
         assert left["#clock"] > left["#health"], "the bar begins on the right"
         assert left[".now"] > left[".trips"]
+        assert "\u20683D\u2069" in page.inner_text("#chips"), "the figure stays before its letter"
         assert page.evaluate("getComputedStyle(document.querySelector('.trip button')).direction") == "ltr"
         here, width = page.evaluate(
             "[document.getElementById('car').offsetLeft, document.getElementById('bar').clientWidth]"

@@ -114,7 +114,7 @@ export default {
   "stick.partly": "USB: غير كامل",
   "stick.share": "USB: {done} من {all}",
   "stick.failed": "USB: فشل",
-  "gps.fix": "{dimensions}D، {count} قمر",
+  "gps.fix": "{fix}، {count} قمر",
   "gps.no_fix": "GPS: لا يوجد موقع",
   "gps.no_data": "GPS: لا توجد بيانات",
   "strip.label": "السرعة في آخر كيلومترين",

@@ -114,7 +114,7 @@ export default {
   "stick.partly": "STICK: nicht alles",
   "stick.share": "STICK: {done} von {all}",
   "stick.failed": "STICK: Fehler",
-  "gps.fix": "{dimensions}D, {count} Sat",
+  "gps.fix": "{fix}, {count} Sat",
   "gps.no_fix": "GPS: keine Position",
   "gps.no_data": "GPS: keine Daten",
   "strip.label": "Geschwindigkeit auf den letzten zwei Kilometern",

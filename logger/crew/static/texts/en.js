@@ -114,7 +114,7 @@ export default {
   "stick.partly": "STICK: not all",
   "stick.share": "STICK: {done} of {all}",
   "stick.failed": "STICK: failed",
-  "gps.fix": "{dimensions}D, {count} sat",
+  "gps.fix": "{fix}, {count} sat",
   "gps.no_fix": "GPS: no fix",
   "gps.no_data": "GPS: no data",
   "strip.label": "speed over the last two kilometres",

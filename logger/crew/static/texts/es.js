@@ -114,7 +114,7 @@ export default {
   "stick.partly": "USB: incompleto",
   "stick.share": "USB: {done} de {all}",
   "stick.failed": "USB: fallo",
-  "gps.fix": "{dimensions}D, {count} sat",
+  "gps.fix": "{fix}, {count} sat",
   "gps.no_fix": "GPS: sin posición",
   "gps.no_data": "GPS: sin datos",
   "strip.label": "velocidad en los dos últimos kilómetros",

@@ -114,7 +114,7 @@ export default {
   "stick.partly": "CLÉ : incomplet",
   "stick.share": "CLÉ : {done} sur {all}",
   "stick.failed": "CLÉ : échec",
-  "gps.fix": "{dimensions}D, {count} sat",
+  "gps.fix": "{fix}, {count} sat",
   "gps.no_fix": "GPS : pas de position",
   "gps.no_data": "GPS : pas de données",
   "strip.label": "vitesse sur les deux derniers kilomètres",
