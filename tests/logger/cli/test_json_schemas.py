@@ -113,5 +113,8 @@ def test_every_key_is_in_the_page_of_the_documents(name: str) -> None:
     keys = {key for part in objects(schema(name)) for key in part.get("properties", {})}
     text = chapters[name.replace("_", " ")]
     text += "".join(chapters[other] for other in re.findall(r"as for `stagelog ([a-z ]+)`", text))
+    if "../README.md#live-state" in text:
+        live = (ROOT / "logger/README.md").read_text(encoding="utf-8")
+        text += live.partition("\n## Live state\n")[2].partition("\n## ")[0]
     words = set(re.findall(r"\w+", text))
     assert keys - words == set()
