@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 GUESS = "/dev/ttyACM0"
 """The receiver's port if nothing is plugged in: where most USB receivers appear."""
+_PORTS = ("gps_port", "can_port")
+"""The answers that name a port."""
 _PATH = click.Path(path_type=Path)
 
 
@@ -38,22 +40,21 @@ def init(port: tuple[str, ...], output: Path, pin_file: BinaryIO | None, yes: bo
     they speak. It never transmits on a bus. On a terminal it then prompts for the settings, otherwise it takes the
     defaults. An existing file is never changed. Needs no root; logs and live socket are beside the file.
     """
-    from logger.doctor.recognition import at, plugged, recognize_all  # noqa: PLC0415 - a verb imports what it runs
+    from logger.doctor.recognition import recognize_all  # noqa: PLC0415 - a verb imports what it runs
 
     if os.path.lexists(output):
         hint = f"edit it, or write another file with -o; `stagelog check {output}` checks it"
         raise StagelogError("exists and is kept", where=str(output), hint=hint)
     given = given_answers(flags)
-    candidates = [at(name) for name in port] or plugged()
-    if candidates:
-        with progress_bar(f"listening to {len(candidates)} ports") as progress:
-            devices = recognize_all(candidates, threading.Event(), progress)
+    devices = _candidates(port, given)
+    if devices:
+        with progress_bar(f"listening to {len(devices)} ports") as progress:
+            devices = recognize_all(devices, threading.Event(), progress)
     else:
-        devices = []
         echo("no serial adapter and no CAN interface is plugged in", err=True)
     for device in devices:
         echo(device)
-    answers = settled(replace(_found(devices), **given), given)
+    answers = settled(replace(_found(devices, given), **given), given)
     if pin_file is not None:
         answers = replace(answers, pin=read_pin(pin_file))
     if sys.stdin.isatty() and not yes:
@@ -62,13 +63,27 @@ def init(port: tuple[str, ...], output: Path, pin_file: BinaryIO | None, yes: bo
     _report(output, answers, devices)
 
 
-def _found(devices: Sequence[Device]) -> Answers:
+def _candidates(names: Sequence[str], given: Mapping[str, Any]) -> list[Device]:
+    """The ports to look at: `names`, else all that are plugged in, and those that are given as answers."""
+    from logger.doctor.recognition import at, plugged  # noqa: PLC0415 - a verb imports what it runs
+
+    answered = [at(given[option]) for option in _PORTS if "/" in given.get(option, "")]
+    devices = [at(name) for name in names]
+    if not names and not all(option in given for option in _PORTS):
+        devices = plugged()
+    return list({device.port: device for device in (*devices, *answered)}.values())
+
+
+def _found(devices: Sequence[Device], given: Mapping[str, Any]) -> Answers:
     """The answers that the devices give; without any, a receiver at the usual port."""
+    from logger.doctor.recognition import at  # noqa: PLC0415 - a verb imports what it runs
+
     gps = next((device for device in devices if device.is_gps), None)
-    can = next((device for device in devices if device.is_can), None)
+    wanted = at(given["can_port"]).port if given.get("can_port") else None
+    can = next((device for device in devices if device.is_can and wanted in (None, device.port)), None)
     answers = Answers(gps_port=gps.port if gps else "", can_port=can.port if can else "")
     if can is None:
-        return answers if gps else replace(answers, gps_port=GUESS)
+        return answers if gps or wanted else replace(answers, gps_port=GUESS)
     return replace(answers, protocol=can.protocol, bitrate=can.bitrate or answers.bitrate)
 
 
@@ -83,12 +98,15 @@ def _write(path: Path, text: bytes, *, is_secret: bool) -> None:
 
 
 def _report(path: Path, answers: Answers, devices: Sequence[Device]) -> None:
-    used = {answers.gps_port, answers.can_port}
+    from logger.doctor.recognition import at  # noqa: PLC0415 - a verb imports what it runs
+
+    used = {at(port).port: port for port in (answers.gps_port, answers.can_port) if port}
+    recognized = {device.port for device in devices if device.protocol}
     for device in devices:
         if device.protocol and device.port not in used:
             echo(f"{device.port} is not in the configuration: add a table for it", err=True)
-    for port in sorted(used - {""}):
-        if port not in {device.port for device in devices if device.protocol}:
+    for name, port in used.items():
+        if name not in recognized:
             echo(f"no device was recognised at {port}: correct that port when it is plugged in", err=True)
     option = "" if path == HERE else f" -c {path}"
     echo(f"{path}: written; next: `stagelog doctor{option}`, then `stagelog run{option}`")

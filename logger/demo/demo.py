@@ -8,7 +8,6 @@ and a speed zone (with one over-speed), loses GPS for a while, and snaps its alt
 from __future__ import annotations
 
 import socket
-import subprocess
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -19,11 +18,11 @@ from firmware_bridge.virtual.car import VirtualCar
 from firmware_bridge.virtual.drive import Drive
 from firmware_bridge.virtual.engine import Engine
 from firmware_bridge.virtual.receiver import GpsReceiver
-from logger.boundary import own_process
 from logger.boundary.terminal import echo
 from logger.boundary.whole_file import write_whole
 from logger.config import configuration as configs
 from logger.demo import stages
+from logger.demo.crew_page import CrewPage, has_server
 from logger.demo.planning import Overspeed, Plan
 from logger.demo.simulate import record_drive
 from logger.demo.stages import BuiltInStage, CarPlan
@@ -138,13 +137,13 @@ def run(
         port = page_port(None) if http_port is None else http_port
         configuration = set_up(demo, virtual, port)
         recorder = Recorder(configs.load(configuration))
-        crew = _CrewPage(configuration, relay)
+        crew = CrewPage(configuration, relay)
         next_report_us, is_served, is_ending = 0, False, False
         page_is_gone = threading.Event()
 
         def on_round() -> None:
             nonlocal next_report_us, is_served, is_ending
-            if not is_served and _has_server(port):
+            if not is_served and has_server(port):
                 is_served = True
                 ready(f"http://127.0.0.1:{port}/")
             if recorder.origin.t_us() >= next_report_us:
@@ -164,38 +163,6 @@ def run(
         if not is_ending:
             hint = "its own message is above; start the demo again"
             raise DeviceError("the crew page has ended", where=f"127.0.0.1:{port}", hint=hint)
-
-
-class _CrewPage:
-    """`stagelog serve` as a child process, whose lines on standard error go to `relay`, from a thread `crew page`."""
-
-    def __init__(self, configuration: Path, relay: Callable[[str], None] | None) -> None:
-        command = own_process.command("logger", "serve", "-c", str(configuration))
-        self._process = subprocess.Popen(  # noqa: S603 - ourselves
-            command, env=own_process.environment(), stderr=subprocess.PIPE, text=True, errors="replace"
-        )
-        self._relay = relay or _print
-        self._reader = threading.Thread(target=self._read, name="crew page", daemon=True)
-        self._reader.start()
-
-    def has_ended(self) -> bool:
-        """Whether the process has ended and all its lines were passed on."""
-        return self._process.poll() is not None and not self._reader.is_alive()
-
-    def terminate(self) -> None:
-        """Ask the process to end."""
-        self._process.terminate()
-
-    def wait(self) -> None:
-        """Wait until the process has ended and all its lines were passed on."""
-        self._process.wait()
-        self._reader.join()
-
-    def _read(self) -> None:
-        assert self._process.stderr is not None  # noqa: S101 - opened as a pipe
-        with self._process.stderr as lines:
-            for line in lines:
-                self._relay(line.rstrip("\n"))
 
 
 def driven() -> CarPlan:
@@ -219,16 +186,6 @@ def receiver(drive: Drive, start_s: float, gps_hz: int) -> GpsReceiver:
 def engine(drive: Drive, start_s: float) -> Engine:
     """Return the car's engine, whose alternator belt snaps."""
     return Engine(drive, belt_snaps_s=start_s + BELT_SNAPS_S)
-
-
-def _has_server(port: int) -> bool:
-    """Return whether a server listens on a port of this machine."""
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def _print(line: str) -> None:
-    echo(line, err=True)
 
 
 def page_port(wanted: int | None) -> int:

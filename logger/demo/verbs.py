@@ -86,9 +86,8 @@ def demo(
     The car drives stage 11 of the Dakar 2026 from a minute before its first checkpoint; the earlier part of the stage
     is written to the log first. Open the printed address in a browser. The log can be read while it is written.
     """
-    echo(
-        "preparing: the stage up to the first checkpoint is driven and logged", err=True
-    )  # before slow imports
+    # Before the imports, which take seconds on a Pi.
+    echo("preparing: the stage up to the first checkpoint is driven and logged", err=True)
     from logger.demo import demo as demonstration  # noqa: PLC0415 - numpy, and the virtual car
 
     port = demonstration.page_port(port)

@@ -132,6 +132,21 @@ def test_options_are_taken_as_they_are(folder: Path) -> None:
     assert (found.can[0].port, found.can[0].bitrate) == ("can1", 125_000)
 
 
+@pytest.mark.load_sensitive
+def test_a_given_port_is_looked_at_and_another_adapter_tells_nothing_about_it(
+    folder: Path, car: VirtualCar
+) -> None:
+    ended = stagelog("init", "--can-port", car.can_port, "--gps-port", "none", folder=folder)
+    assert ended.out.splitlines()[0] == f"{car.can_port}: CAN adapter, slcan, bus at 500000 bit/s"
+    assert ended.err == ""
+    ended = stagelog("init", car.can_port, "--can-port", "can7", "-o", "other.toml", folder=folder)
+    assert ended.complaints == [
+        f"{car.can_port} is not in the configuration: add a table for it",
+        "no device was recognised at can7: correct that port when it is plugged in",
+    ]
+    assert configuration.load(folder / "other.toml").can[0].protocol == "socketcan"
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
