@@ -114,6 +114,7 @@ class Download:
         """
         for _ in range(TRIES):
             self._part = self._existing_part()
+            self._retry.begin_version()
             try:
                 while not self._retry.run(lambda: self._attempt(known_sha256)):
                     pass
@@ -127,6 +128,7 @@ class Download:
             self._watcher.message(
                 f"{self._name}: the data does not match the announced digest; downloading again"
             )
+            self._retry.discard_version()
             self._part.path.unlink()
         raise LogError("arrives damaged repeatedly", where=self._name, hint="check this machine's disk")
 
@@ -206,6 +208,7 @@ class Download:
             self._watcher.message(
                 f"{self._name}: the car no longer has this version; downloading from the beginning"
             )
+            self._retry.discard_version()
             self._part.close()
             self._part = None
         for old in _parts(self._folder, self._name):

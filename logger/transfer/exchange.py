@@ -53,6 +53,9 @@ class Limits(NamedTuple):
     preparing_s: float = 3600.0
     """For the car to copy one log: 10 GB at the 3 MB/s of a card that is also being recorded to.
     For all logs together it is the same, beyond the patience, until bytes arrive."""
+    worthless_s: float = 21_600.0
+    """For data that comes to nothing: abandoned versions, digests that do not match, damaged logs, all together. A slow
+    line is no reason to stop while logs arrive whole; six wasted hours are."""
     ask_again_s: float = 1.0
     """Between two requests for a copy: the car itself answers after a second."""
 

@@ -48,6 +48,7 @@ def fetch(car: Car, log: ListedLog, folder: Path, retry: Retry, watcher: Watcher
     part, sha256 = arrived
     size = part.stat().st_size
     if problems := verify(part, lambda done: watcher.checking(name, done)):
+        retry.discard_version()
         put_in_place(part, damaged)
         return Outcome(
             name, f"is damaged in the car ({printable(problems[0])}); kept as {damaged.name}", ok=False

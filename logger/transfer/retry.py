@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -22,13 +23,22 @@ class Retry:
     """Retries until `max_s` seconds pass without progress; a trickle of bytes extends that little (exchange.Pace).
 
     `notify` gets the reason for a wait, once per outage. Each `run` has its own `max_s`. The idle time of all runs
-    adds up too: after `max_s` and `whole_s` together no further run begins.
+    adds up too: after `max_s` and `whole_s` together no further run begins. So does the time of what was received in
+    vain: after `worthless_s` no further run begins.
     """
 
-    def __init__(self, max_s: float, notify: Callable[[str], None], where: str, whole_s: float) -> None:
+    def __init__(
+        self,
+        max_s: float,
+        notify: Callable[[str], None],
+        where: str,
+        whole_s: float,
+        worthless_s: float = math.inf,
+    ) -> None:
         self._pace, self._notify, self._where = Pace(max_s), notify, where
         self._whole = Pace(max_s + whole_s)
-        self._idle_since_s = time.monotonic()
+        self._worthless_left_s = worthless_s
+        self._version_since_s = self._idle_since_s = time.monotonic()
         self._wait_s = FIRST_WAIT_S
         self._reason, self._notified_s = "", 0.0
 
@@ -37,6 +47,15 @@ class Retry:
         self._pace.received(count)
         self._whole.received(count)
         self._wait_s = FIRST_WAIT_S
+
+    def begin_version(self) -> None:
+        """Note that a version of a log is received from now on."""
+        self._version_since_s = time.monotonic()
+
+    def discard_version(self) -> None:
+        """Note that what was received since `begin_version` is worthless."""
+        self._worthless_left_s -= time.monotonic() - self._version_since_s
+        self.begin_version()
 
     def wait(self, error: TransientError) -> None:
         """Wait before the next try. Raises DeviceError when the time is over."""
@@ -61,6 +80,9 @@ class Retry:
         self._whole.prolong(time.monotonic() - self._idle_since_s)  # what arrived was verified meanwhile
         if self._whole.left_s() <= 0:
             raise DeviceError("the car answers, but sends almost nothing", where=self._where, hint=_HINT)
+        if self._worthless_left_s <= 0:
+            what = "most of what the car sends is worthless: damaged, or of changing versions"
+            raise DeviceError(what, where=self._where, hint="fetch again later, or copy the car's card")
         self._pace.renew()
         self._wait_s = FIRST_WAIT_S
         try:

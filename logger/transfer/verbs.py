@@ -91,7 +91,7 @@ def fetch_logs(
             raise LogError(
                 f"no log named {' or '.join(names)}", where=car.url, hint=f"the car has {available}"
             )
-        retry = Retry(patience_s, watcher.message, car.url, whole_s)
+        retry = Retry(patience_s, watcher.message, car.url, whole_s, car.limits.worthless_s)
         code, outcomes = 0, []
         for log in chosen:
             try:

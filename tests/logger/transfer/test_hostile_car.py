@@ -40,7 +40,9 @@ from tests.logger.transfer.logs_made import closed
 pytestmark = pytest.mark.load_sensitive
 
 NAME = "stage-1-001.db"
-LIMITS = exchange.Limits(silence_s=0.3, slow_s=0.3, response_s=0.8, preparing_s=0.3, ask_again_s=0.05)
+LIMITS = exchange.Limits(
+    silence_s=0.3, slow_s=0.3, response_s=0.8, preparing_s=0.3, ask_again_s=0.05, worthless_s=1.0
+)
 BUDGET_S = 8.0
 """Time limit of a fetch with these limits and a short --patience, on a loaded machine."""
 MORE_KB = 200_000
@@ -482,6 +484,29 @@ def test_ten_thousand_logs_that_use_up_time_end_the_fetch(what: str, fetch: Fetc
         assert server.requested("GET") < 100
     assert done.code == 69, done
     assert "almost nothing" in done.err[-1] or "out of reach" in done.err[-1]
+
+
+WORTHLESS: dict[str, Callable[[bytes], Pieces]] = {
+    "a digest that does not match": lambda data: [answer(data, 200, ETAG)],
+    "a log that is none": lambda data: [answer(data, 200, f'ETag: "{hashlib.sha256(data).hexdigest()}"')],
+}
+
+
+@pytest.mark.parametrize("what", WORTHLESS)
+def test_ten_thousand_worthless_logs_end_the_fetch(what: str, fetch: Fetch, laptop: Path) -> None:
+    """They arrive much faster than the minimum rate, so the patience never ends."""
+    logs = [log_named(f"{number}.db") for number in range(10_000)]
+    body = list_of(*logs)
+
+    def behave(requested: str, _request: bytes) -> Pieces:
+        return [body] if requested == "GET /api/logs" else [0.1, *WORTHLESS[what](requested.encode() * 100)]
+
+    with HostileServer(behave) as server:
+        done = fetch(server.port)
+        assert server.requested("GET") < 60
+    assert done.code == 69, done
+    assert "worthless" in done.err[-1]
+    assert len(list(laptop.iterdir())) < 30
 
 
 def test_logs_that_arrive_slowly_do_not_end_the_fetch(fetch: Fetch, laptop: Path, tmp_path: Path) -> None:
