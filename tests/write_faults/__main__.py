@@ -1,7 +1,7 @@
 """Try write faults in verbs: `python -m tests.write_faults [--every] [VERB...]`.
 
-Prints each fault that did harm. Making a log has hundreds of writes by the same line of the program: some of them are
-tried, or all with `--every`.
+Prints each fault that did harm; standard error gets each that is tried. Making a log has hundreds of writes by the same
+line of the program: some of them are tried, or all with `--every`.
 """
 
 from __future__ import annotations
@@ -26,17 +26,22 @@ def main(arguments: list[str]) -> int:
         template = make_template(Path(scratch) / "template")
         for name in options.verbs or NAMES:
             with ready(name, template) as case:
-                trial, harmed = Trial(case, template, Path(scratch)), 0
+                trial, harmed, elsewhere = Trial(case, template, Path(scratch)), 0, 0
                 tried = trial.every if options.every else trial.faults
-                for fault in tried:
+                for number, fault in enumerate(tried, 1):
+                    print(f"{name}: {number} of {len(tried)}: {fault}", file=sys.stderr, flush=True)
                     try:
-                        trial.run(fault)
+                        elsewhere += not trial.run(fault)
                     except AssertionError as error:
                         harmed += 1
                         print(f"{name}: {fault}\n    {' '.join(str(error).split())[:600]}", flush=True)
             full, killed = (sum(fault.how == how for fault in tried) for how in ("full", "killed"))
             share = f"{len(tried)} of {len(trial.every)} faults tried"
-            print(f"{name}: {share}, {full} full disks, {killed} kills, {harmed} harmed", flush=True)
+            print(
+                f"{name}: {share}, {full} full disks, {killed} kills,"
+                f" {elsewhere} hit another call first, {harmed} harmed",
+                flush=True,
+            )
             wrong += harmed
     return int(bool(wrong))
 

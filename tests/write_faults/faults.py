@@ -152,8 +152,21 @@ def faults_at(calls: Sequence[Place]) -> list[Fault]:
     return [*full, *(Fault("killed", place) for place in calls)]
 
 
-def run_with_fault(fault: Fault, arguments: Sequence[str | Path], folder: Path) -> Ended:
-    """Run a verb with a fault."""
-    trace = f"trace={fault.place.call}"
+def run_with_fault(
+    fault: Fault, arguments: Sequence[str | Path], folder: Path, clean: Path
+) -> tuple[Ended, bool]:
+    """Run a verb with a fault. Returns also whether it hit the call that it is meant for.
+
+    strace counts the calls of each task, so a fault in a worker may hit another process that makes as many calls first.
+    `clean` is the folder of the run without a fault.
+    """
+    trace = folder.parent / f"{folder.name}.trace"
     fast = (_FAST,) if fault.how == "full" else ()
-    return traced(arguments, folder, *fast, "-o", os.devnull, "-e", trace, "-e", fault.injection)
+    ended = traced(
+        arguments, folder, *fast, "-y", "-s", "0", "-o", str(trace),
+        "-e", f"trace={fault.place.call}", "-e", fault.injection,
+    )  # fmt: skip
+    kind = _kind_of_file(fault.place.text)
+    calls = trace.read_text(errors="replace").replace(str(folder), str(clean)).splitlines()
+    hit = [call for call in calls if call.endswith(("(INJECTED)", "= ?", "<unfinished ...>"))]
+    return ended, any(_kind_of_file(call.partition("(")[2]) == kind for call in hit)

@@ -25,10 +25,14 @@ class Trial:
     """
 
     def __init__(self, case: Case, template: Path, scratch: Path) -> None:
-        self._case, self._template = case, template
+        self._case = case
         self._scratch = scratch / case.name.replace(" ", "-")
         self._scratch.mkdir()
-        folder = self._fresh("clean")
+        self._prepared = self._scratch / "prepared"
+        shutil.copytree(template, self._prepared)
+        (self._prepared / "out").mkdir()
+        case.prepare(self._prepared)
+        self._clean = folder = self._fresh("clean")
         below = case.near or folder / case.writes
         calls, ended = places(case.arguments, folder, below, only_own=case.only_own)
         assert ended.code == 0, ended
@@ -37,10 +41,10 @@ class Trial:
         self._names = self._file_names(folder)
         assert self.faults, "the verb wrote nothing to the expected folder"
 
-    def run(self, fault: Fault) -> None:
-        """Run with a fault. AssertionError if it did harm or was reported badly."""
+    def run(self, fault: Fault) -> bool:
+        """Run with a fault. Returns whether it hit its call. AssertionError if it did harm or was reported badly."""
         folder = self._fresh("faulty")
-        ended = run_with_fault(fault, self._case.arguments, folder)
+        ended, is_hit = run_with_fault(fault, self._case.arguments, folder, self._clean)
         assert "Traceback" not in ended.err, ended.err
         if fault.how == "killed":
             is_worker = ended.code == EXIT_IO and re.search(_CHILD_KILLED, ended.complaints[-1])
@@ -66,6 +70,7 @@ class Trial:
         self._case.check(folder)
         assert self._file_names(folder) == self._names, "leftovers after the next run"
         shutil.rmtree(folder)
+        return is_hit
 
     @property
     def _leaves_no_part(self) -> bool:
@@ -75,9 +80,9 @@ class Trial:
     def _fresh(self, name: str) -> Path:
         folder = self._scratch / name
         shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(self._template, folder)
-        (folder / "out").mkdir()
-        self._case.prepare(folder)
+        shutil.copytree(self._prepared, folder)
+        if self._case.near:  # outside of the folder
+            self._case.prepare(folder)
         return folder
 
     def _file_names(self, folder: Path) -> set[str]:
