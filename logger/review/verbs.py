@@ -97,12 +97,14 @@ def review(
 
 
 def _not_judged(report: Report) -> StagelogError | None:
-    """Why a review cannot say that there is no penalty: a problem with the evidence, or nothing to judge by."""
-    if report.problem is None and report.evidence.stage.itinerary is None:
-        return ConfigurationError(
-            NOT_JUDGED, where=report.evidence.name, hint="name one: `stagelog review LOG --itinerary FILE`"
-        )
-    return report.problem
+    """Why a review cannot say that there is no penalty: a problem with the evidence, or nothing to judge."""
+    if report.problem is not None or report.sections:
+        return report.problem
+    what, hint = NOT_JUDGED, "name one: `stagelog review LOG --itinerary FILE`"
+    if report.courses:
+        what = "no section was driven: no penalty can be judged"
+        hint = "check that the itinerary is that of the stage"
+    return ConfigurationError(what, where=report.evidence.name, hint=hint)
 
 
 def _exit_code(problem: StagelogError | None) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -54,6 +55,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         connection.commit()
     write_log(folder / BARE)
     (folder / "stage.toml").write_text(drives.ITINERARY)
+    (folder / "kilometres.toml").write_text(re.sub(r"(?m)^ *(lat|lon) = .*$", "", drives.ITINERARY))
     log = recorded(folder / RECORDING, ended=False)
     yield folder
     log.abandon()
@@ -181,10 +183,15 @@ def test_no_penalty_no_penalty_code(folder: Path, tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_judged_has_no_penalty_code(folder: Path) -> None:
-    for log, code, what in ((RECORDING, 64, "no itinerary"), (EMPTY, 74, "stagelog: empty.db")):
-        ended = stagelog("review", log, "--fail-on-penalty", folder=folder)
-        assert ended.code == code
+    itinerary = ("--itinerary", "kilometres.toml")  # without places a section begins only by command
+    for log, more, code, what in (
+        (RECORDING, (), 64, "no itinerary"),
+        (RECORDING, itinerary, 64, "no section was driven"),
+        (EMPTY, itinerary, 74, "stagelog: empty.db"),
+    ):
+        ended = stagelog("review", log, *more, "--fail-on-penalty", folder=folder)
         assert what in ended.complaints[-1]
+        assert ended.code == code
 
 
 def test_a_fleet(folder: Path, tmp_path: Path) -> None:

@@ -185,6 +185,7 @@ def test_nothing_is_written(driven: Path, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [copy]
 
 
+@pytest.mark.slow
 def test_a_damaged_log_raises_one_line_or_gives_rows(driven: Path, tmp_path: Path) -> None:
     content, path = driven.read_bytes(), tmp_path / "damaged.db"
     refused = 0
