@@ -38,7 +38,7 @@ _FRAME_FLAGS = (0, *(FD_FLAG | rate | error for rate, error in product((0, BRS_F
 _MAX_CACHED_IDS = 4096
 """Bound of the cache of group look-ups, in identifiers; no undamaged bus has as many."""
 _NODE = re.compile(r"(?P<message>.*)@0x(?P<node>[0-9A-F]{2})", re.DOTALL)
-_EXPORT_AGAIN = "export it again from the program that made it, or remove it from the configuration"
+_EXPORT_AGAIN = "export it again from the program that made it, or leave it out"
 
 
 class KnownMessage(NamedTuple):

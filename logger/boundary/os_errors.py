@@ -38,8 +38,10 @@ def line_of(error: OSError | StagelogError) -> str:
 
 
 def hint_for(error: OSError, otherwise: str) -> str:
-    """How to fix an error in reading a file; `otherwise` where a name that does not exist is the likely reason."""
-    return otherwise if error.errno == errno.ENOENT else _HINTS.get(error.errno or 0, otherwise)
+    """How to fix an error in reading a file; `otherwise` where a wrong name is the likely reason."""
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return "this user may not read it: try again with sudo, or correct its permissions"
+    return _HINTS[errno.EIO] if error.errno == errno.EIO else otherwise
 
 
 @contextmanager

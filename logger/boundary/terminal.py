@@ -16,6 +16,7 @@ import json
 import logging
 import math
 import os
+import shutil
 import sys
 import threading
 from collections import deque
@@ -25,6 +26,7 @@ from typing import Any, BinaryIO, Final, TextIO
 
 from firmware_bridge.printable import printable
 from logger.boundary.standard_streams import styled
+from logger.boundary.text_table import table_lines
 
 MAX_LINE_CHARS: Final = 2_000
 """Per line: several names and a deep path fit; a hostile note has megabytes."""
@@ -75,12 +77,16 @@ def _finite(value: Any) -> Any:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print columns as wide as their widest cell, two spaces apart."""
-    lines = [[printable(cell) for cell in row] for row in [columns, *rows]]
-    widths = [max(len(line[at]) for line in lines) for at in range(len(columns))]
-    for line in lines:
-        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    """Print a table that fits the terminal; into a pipe, all of each cell."""
+    head, *shown = ([printable(cell) for cell in row] for row in (columns, *rows))
+    for line in table_lines(head, shown, _width()):
+        print(line)
     sys.stdout.flush()
+
+
+def _width() -> int | None:
+    """The width of the terminal in cells, which COLUMNS overrides; None for a pipe or a file."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def print_tables(tables: Iterable[tuple[str, Sequence[str], Sequence[Sequence[object]]]]) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +15,9 @@ from logger.boundary.json_option import json_option
 from logger.boundary.terminal import echo, echo_json
 from logger.boundary.whole_file import require_writable, write_whole
 from logger.config.discovery import choose
+
+if TYPE_CHECKING:
+    from logger.stage.file_role import Role
 
 EXIT_FOUND_WRONG = 1
 _PATH = click.Path(path_type=Path, readable=False)  # the reader reports it, with a hint
@@ -25,24 +29,29 @@ _LINE = re.compile(r"(?P<file>.+?):(?P<line>\d+)(:\d+)?", re.DOTALL)
 @click.argument("file", type=_PATH, required=False)
 @json_option
 def check(file: Path | None, as_json: bool) -> int:
-    """Check a configuration or an itinerary and list every error, with its line and key.
+    """Check a configuration, an itinerary or a rules file and list every error, with its line and key.
 
     Without FILE, the configuration that `stagelog run` would read.
     """
     from logger.config import configuration, input_files  # noqa: PLC0415
     from logger.recorder import setup  # noqa: PLC0415
-    from logger.stage import itinerary  # noqa: PLC0415
+    from logger.stage import itinerary, rules  # noqa: PLC0415
+    from logger.stage.file_role import role_of  # noqa: PLC0415
 
     file = choose(file, quiet=as_json)
-    kind, sections, problems = None, None, []
+    kind: Role | None = None
+    sections: int | None = None
+    problems: Sequence[ConfigurationError] = ()
     try:
         text = input_files.read_text(file)
-        if itinerary.looks_like_itinerary(text):
-            kind = "itinerary"
-            sections = len(itinerary.load(text, str(file)).sections)
-        else:
-            kind = "configuration"
-            problems = setup.problems(configuration.load(file))
+        kind = role_of(text) or "configuration"
+        match kind:
+            case "itinerary":
+                sections = len(itinerary.load(text, str(file)).sections)
+            case "rules":
+                rules.load(text, str(file))
+            case "configuration":
+                problems = setup.problems(configuration.load(file))
     except ConfigurationError as error:
         problems = setup.each_problem(error)
     if as_json:
@@ -52,8 +61,8 @@ def check(file: Path | None, as_json: bool) -> int:
         for problem in problems:
             echo(str(problem), err=True)
         if not problems:
-            what = "a configuration" if sections is None else f"an itinerary of {sections} sections"
-            echo(f"{file}: {what}, no errors")
+            what = {"itinerary": f"an itinerary of {sections} sections", "rules": "a rules file"}
+            echo(f"{file}: {what.get(kind or '', 'a configuration')}, no errors")
     return EXIT_FOUND_WRONG if problems else 0
 
 
@@ -75,6 +84,17 @@ def _present(_context: click.Context, _argument: click.Parameter, route: Path) -
             "cannot be read: No such file or directory", where=str(route), hint="check its name"
         )
     return route
+
+
+def _require_no_configuration(output: Path) -> None:
+    """Refuse the name of a configuration or of rules, which were written by hand. Raises ConfigurationError."""
+    from logger.config.input_files import read_text  # noqa: PLC0415
+    from logger.stage.file_role import role_of  # noqa: PLC0415
+
+    role = role_of(read_text(output)) if output.is_file() else None
+    if role in ("configuration", "rules"):
+        what = "this name belongs to another file than an itinerary: it is not overwritten"
+        raise ConfigurationError(what, where=str(output), hint="choose another name for the output")
 
 
 @click.command(name="import")
@@ -101,6 +121,7 @@ def import_(route: Path, output: Path) -> None:
                 f"cannot be read: {other.name}, not a GPX file", where=str(route), hint=hint
             )
         require_writable(output, route)
+        _require_no_configuration(output)
         with route.open("rb") as stream:
             text, warnings = import_route(stream, str(route))
     except OSError as error:

@@ -90,6 +90,14 @@ class _Verbs(click.Group):
         assert isinstance(command, click.Command)  # noqa: S101 - the table above is ours
         return command
 
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        """Parse the arguments. `--help` and `--version` print here, and the reader may have closed the pipe."""
+        try:
+            return super().make_context(*arguments, **options)
+        except BrokenPipeError as error:
+            _discard_output()
+            raise click.exceptions.Exit(EXIT_BROKEN_PIPE) from error
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the verb. Handled here and not in `_run`, because click maps these exceptions to its own exit codes."""
         try:

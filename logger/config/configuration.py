@@ -20,6 +20,7 @@ from firmware_bridge.errors import ConfigurationError
 from logger.config.input_files import read_text
 from logger.config.sources import Can, Gps
 from logger.stage.declared import Alarm
+from logger.stage.file_role import require_role
 from logger.tomlconfig.schema import SECRET, UNWRITTEN, Flaw, Places, TomlFile, dumps, empty, named, within
 
 MIN_PIN_LENGTH = 4
@@ -190,6 +191,7 @@ def load(path: Path) -> Config:
 
 def loads(text: str, name: str, folder: Path) -> Config:
     """Parse the configuration; relative paths and ports start from `folder`. Raises TomlError."""
+    require_role(text, name, "configuration")
     file = TomlFile(text, name, folder)
     config = file.build(Config)
     return replace(

@@ -166,6 +166,8 @@ def _listen(host: str, port: int) -> socket.socket:
         )
     except OSError as error:
         hint = "choose a free address of this machine with --host and --port, or under [serve]"
+        if isinstance(error, PermissionError):
+            hint = "only root serves on a port below 1024: choose another with --port, or under [serve]"
         is_resolver = isinstance(error, socket.gaierror)  # whose numbers are not those of the system
         reason = error.strerror if is_resolver or error.errno is None else os.strerror(error.errno)
         raise DeviceError(f"cannot serve there: {reason}", where=where, hint=hint) from error

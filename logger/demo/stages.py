@@ -101,7 +101,11 @@ def drive(built_in: BuiltInStage, car: CarPlan, section: int | None = None) -> D
 def section_drive(day: Plan, section: int) -> Drive:
     """Return one section (from 0) of a planned day, with the minutes around it; its t_s begins at 0."""
     if not 0 <= section < len(day.sections):
-        raise ConfigurationError(f"no section {section + 1}", hint=f"there are {len(day.sections)}")
+        raise ConfigurationError(
+            f"no section {section + 1} in the itinerary",
+            where="--section",
+            hint=f"it has {len(day.sections)} sections",
+        )
     begins_s, ends_s = day.sections[section]
     from_s = max(0, int(begins_s) - BEFORE_SECTION_S)
     return day.drive.between(from_s, min(day.drive.end_s, int(ends_s) + AFTER_SECTION_S))

@@ -8,12 +8,13 @@ import math
 import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
 from pyarrow import parquet
 
-from firmware_bridge.errors import LogError
+from firmware_bridge.errors import ConfigurationError, LogError
 from firmware_bridge.printable import printable
 from logger.boundary.file_names import is_file_name
 from logger.fleet.footers import require_bounded
@@ -93,6 +94,19 @@ def entries(store: Store) -> list[Entry]:
     if len(invalid) > MAX_LINES:
         log.warning("%d other logs of the store are left out", len(invalid) - MAX_LINES)
     return sorted(valid, key=order)
+
+
+def stored(store: Store) -> list[Entry]:
+    """`entries` of a store that is there. Raises ConfigurationError for a name without one, or a folder of others."""
+    logs = entries(store)
+    if not logs and store.is_folder:
+        root = Path(store.root)
+        content = {path.name for path in root.iterdir()} if root.is_dir() else None
+        if content is None or (content and "log" not in content):
+            what = "no such store" if content is None else "not a store: it has no table log"
+            hint = "`stagelog fleet add LOGS --store STORE` makes one"
+            raise ConfigurationError(what, where=store.shown, hint=hint)
+    return logs
 
 
 def _entry(store: Store, path: str) -> Entry:

@@ -11,6 +11,7 @@ per thread and the one being read.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -25,7 +26,7 @@ from firmware_bridge.printable import printable
 from logger.boundary.file_names import is_file_name
 from logger.fleet import footers, tables
 from logger.fleet.bounded_scan import dataset
-from logger.fleet.catalogue import entries
+from logger.fleet.catalogue import stored
 from logger.fleet.store import Store
 
 MAX_MESSAGE_CHARS = 600
@@ -38,6 +39,7 @@ MAX_THREADS = 4
 """Each holds a batch of rows, and so a row group."""
 _TEMPORARY_SHARE = 0.5
 """Of the free space of the temporary folder, which a query may fill."""
+_CHANGES = re.compile(r"\s*(alter|create|delete|drop|insert|truncate|update)\b", re.IGNORECASE)
 _LOCKDOWN = (
     "SET TimeZone = 'UTC'",
     "SET python_enable_replacements = false",  # otherwise Python variables would be tables
@@ -71,7 +73,10 @@ def run_query(
             hint = "select fewer rows or columns, or allow more with --memory"
             raise ConfigurationError(what, hint=hint) from error
         except duckdb.Error as error:
-            what = printable(" ".join(str(error).split()), MAX_MESSAGE_CHARS)
+            reason, _, _ = str(error).partition("\nLINE ")  # the query again, with a mark below
+            what = printable(" ".join(reason.split()), MAX_MESSAGE_CHARS)
+            if _CHANGES.match(sql):
+                what = "a query cannot change the store"
             raise ConfigurationError(
                 f"DuckDB: {what}", hint=f"the tables are {', '.join(tables.TABLES)}"
             ) from error
@@ -97,7 +102,15 @@ def _datasets(store: Store, sql: str, run: str | None) -> Iterator[tuple[str, ob
         raise ConfigurationError(
             "not a review's folder", where=repr(printable(run)), hint="name one under review/"
         )
-    logs = entries(store)
+    logs = stored(store)
+    if run is not None and not store.list(f"review/{run}/", ".parquet"):
+        runs = sorted({path.split("/")[1] for path in store.list("review/", ".parquet")})
+        hint = (
+            f"choose one of {', '.join(map(printable, runs))}"
+            if runs
+            else "`stagelog fleet review` makes one"
+        )
+        raise ConfigurationError(f"no review {printable(run)} in the store", where=store.shown, hint=hint)
     text = sql.lower()
     for table in tables.TABLES:
         below = f"review/{run}/" if run is not None and table in tables.REVIEW_TABLES else ""

@@ -48,12 +48,17 @@ class Store:
         try:
             self.files, root = url_to_fs(url, **known_hosts.options(url))
         except (ValueError, ImportError) as error:
+            what = (
+                str(error) if isinstance(error, ImportError) else "neither a folder nor a known kind of URL"
+            )
             hint = "name a folder, or a URL whose driver is installed (s3fs, gcsfs, adlfs, paramiko, ...)"
-            raise ConfigurationError(str(error), where=self.shown, hint=hint) from error
+            raise ConfigurationError(what, where=self.shown, hint=hint) from error
         except Exception as error:  # drivers that connect at once raise their own exceptions
             raise self._unreachable(error) from error
         self.root = root.rstrip("/")
         self.is_folder = isinstance(self.files, LocalFileSystem)
+        if self.is_folder and Path(self.root).is_file():
+            raise ConfigurationError("a file, not a store", where=self.shown, hint="name a folder, or a URL")
         self._is_object_store = bool(_protocols(self.files) & OBJECT_STORES)
         if not (self.is_folder or self._is_object_store):
             self.files = SerializedFileSystem(self.files)

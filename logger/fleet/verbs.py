@@ -18,6 +18,8 @@ from logger.review.verbs import EXIT_PENALTY, NOT_JUDGED, fail_on_penalty_option
 EXIT_FOUND_WRONG = 1
 
 _PATH = click.Path(path_type=Path, readable=False)  # the reader reports it, with a hint
+MAX_SHOWN = 5
+"""Stages and cars of a store that a hint lists."""
 _store = click.option(
     "--store",
     "url",
@@ -106,7 +108,8 @@ def fetch(
             echo(f"stagelog: {line_of(error)}", err=True)
             failed = 1
             fetched.append({"car": car, "folder": str(folder), "logs": [], "error": line_of(error)})
-    code, added = _add([folder], url, (), frames=frames, is_shown=not as_json)
+    answered = [folder] if folder.is_dir() else []  # made for the first car that answers
+    code, added = _add(answered, url, (), frames=frames, is_shown=not as_json)
     failed |= code
     if as_json:
         echo_json({"cars": fetched, "added": added})
@@ -124,6 +127,9 @@ def _add(
     store = Store(url)
     adder = Adder(store, cars, frames=frames)
     paths = [log for path in logs for log in (logs_in(path) if path.is_dir() else [path])]
+    for path in logs:
+        if is_shown and path.is_dir() and not any(log.parent == path for log in paths):
+            echo(f"{path}: no logs in it")
     failed, entries = 0, []
     for number, path in enumerate(paths, 1):
         try:
@@ -195,11 +201,12 @@ def review(
     run = reviewing.run_of(store, rules)
     earlier = [row for path in results for row in files.load_results(path)]
     decisions = files.load_decisions(penalties) if penalties is not None else files.Decisions()
-    logs = list(catalogue.select(catalogue.entries(store), event, stage, car))
+    stored = catalogue.stored(store)
+    logs = list(catalogue.select(stored, event, stage, car))
     if not logs:
-        raise ConfigurationError(
-            "no matching log in the store", where=url, hint="add logs with `stagelog fleet add`"
-        )
+        known = sorted({f"{entry.event} stage {entry.stage} car {entry.car}" for entry in stored})
+        shown = ", ".join(known[:MAX_SHOWN]) + (" ..." if len(known) > MAX_SHOWN else "") or "none"
+        raise ConfigurationError("no matching log in the store", where=store.shown, hint=f"it has {shown}")
     if (results or penalties) and len({entry.event for entry in logs}) > 1:
         raise click.UsageError("results and penalties belong to one event: choose it with --event")
     with _judging(scheduler, workers) as judging, progress_bar(f"reviewing {len(logs)} logs") as progress:
@@ -249,9 +256,9 @@ def _judging(scheduler: str | None, workers: int | None) -> Any:
     metavar="MB",
     help="Working memory; beyond it a query uses temporary files.",
 )
-@click.option("--json", "form", flag_value="json", help="Print one JSON object per line.")
-@click.option("--csv", "form", flag_value="csv", help="Print CSV with a header.")
-def query(sql: str, url: str, run: str | None, memory_mb: int, form: str | None) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV with a header.")
+def query(sql: str, url: str, run: str | None, memory_mb: int, as_json: bool, as_csv: bool) -> None:
     """Run an SQL query (DuckDB), such as "SELECT car, max(speed_mps) FROM fix GROUP BY car".
 
     The tables are fix, reading, event, progress, section, overspeed, quality, frame and log. A query cannot change the
@@ -261,6 +268,12 @@ def query(sql: str, url: str, run: str | None, memory_mb: int, form: str | None)
     from logger.fleet.query import run_query  # noqa: PLC0415
     from logger.fleet.store import Store  # noqa: PLC0415
 
+    if as_json and as_csv:
+        raise click.UsageError("--json and --csv exclude each other: choose one")
+    if not sql.strip():
+        raise click.UsageError(
+            'the query is empty: write one such as "SELECT car, max(speed_mps) FROM fix GROUP BY car"'
+        )
     with run_query(Store(url), sql, run, memory_mb) as answer:
         if answer is not None:
-            query_output.FORMS[form or "table"](answer)
+            query_output.FORMS["json" if as_json else "csv" if as_csv else "table"](answer)

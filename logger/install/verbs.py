@@ -78,7 +78,7 @@ def install(
     known = record.load(root) or record.Record()
     options = _options(known, extra, without)
     if (program := program or _usual_program(root)) != plan.PROGRAM:
-        require_reachable(program, root)
+        _require_reachable(program, root, dry_run)
     else:
         known.paths.pop(program, None)  # the program itself replaces the link
     given = given_answers(flags)
@@ -176,6 +176,16 @@ def _perform(
     apply.run(before, echo)
     apply.carry_out(changes, root, known, echo)
     apply.run(after, echo)
+
+
+def _require_reachable(program: str, root: Root, dry_run: bool) -> None:
+    """Refuse a program that the services cannot see; a dry run warns, and lists the changes all the same."""
+    try:
+        require_reachable(program, root)
+    except ConfigurationError as error:
+        if not dry_run:
+            raise
+        echo(f"warning: {error}", err=True)
 
 
 def _require_root(dry_run: bool) -> None:

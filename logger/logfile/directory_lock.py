@@ -14,6 +14,9 @@ from pathlib import Path
 
 from firmware_bridge.errors import InUseError
 
+_LOCKS = Path("/proc/locks")
+"""The kernel's list of file locks (proc_locks(5)): kind, mode, process, device and inode of each."""
+
 
 class Hold:
     """A recorder's claim to a folder, until `release`."""
@@ -50,6 +53,17 @@ def require_free(folder: Path, hint: str) -> None:
     descriptor = _locked(folder, fcntl.LOCK_SH, hint)
     if descriptor is not None:
         os.close(descriptor)
+
+
+def is_claimed(folder: Path) -> bool:
+    """Whether a recorder has claimed the folder. Takes no lock, which a recorder that starts now would meet."""
+    try:
+        status = folder.stat()
+        text = _LOCKS.read_text(encoding="ascii")
+    except (OSError, ValueError):
+        return False
+    place = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+    return any("FLOCK" in line and "WRITE" in line and place in line.split() for line in text.splitlines())
 
 
 def _locked(folder: Path, kind: int, hint: str) -> int | None:

@@ -8,12 +8,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Literal
 
 from firmware_bridge.errors import StagelogError
 from logger.boundary.utc_text import utc_text
 from logger.logfile import reader
+from logger.logfile.directory_lock import is_claimed
 from logger.logfile.meta import META_PREFIX, car_of
+from logger.logfile.naming import LOG_PATTERN
+
+State = Literal["recording", "open", "closed", "damaged"]
+STATE_WORDS: Final[dict[State, str]] = {
+    "recording": "recording",
+    "open": "not closed",
+    "closed": "closed",
+    "damaged": "damaged",
+}
+"""The states of a log as people read them, here and on the page of logs; the keys are those of JSON."""
 
 
 def logs_document(folder: Path) -> dict[str, Any]:
@@ -70,9 +81,25 @@ def _summary(log: reader.LogInfo) -> dict[str, Any]:
         "fixes": log.rows["fix"],
         "frames": log.rows["frame"],
         "size_bytes": log.size_bytes,
-        "state": "open" if log.open else "closed",
+        "state": state_of(log),
         "trouble": None,
     }
+
+
+def state_of(log: reader.LogInfo) -> State:
+    """The state of a log: recorded now, not closed since a power cut, or closed."""
+    if not log.open:
+        return "closed"
+    is_newest = log.path == max(log.path.parent.glob(LOG_PATTERN), key=_written_s, default=log.path)
+    return "recording" if is_newest and is_claimed(log.path.parent) else "open"
+
+
+def _written_s(path: Path) -> float:
+    """The time of the last write to a log's WAL; 0 for a log without one."""
+    try:
+        return path.with_name(f"{path.name}-wal").stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _named(path: Path) -> dict[str, Any]:

@@ -123,7 +123,10 @@ def _sessions(connection: sqlite3.Connection) -> Iterator[SessionInfo]:
 def logs_in(folder: Path) -> list[Path]:
     """The files in a folder that may be logs, by name. Raises LogError if the folder does not exist."""
     if not folder.is_dir():
-        raise LogError("no such folder", where=str(folder), hint="name the folder of [log] directory")
+        hint = "name the folder of [log] directory"
+        if folder.exists():
+            raise LogError("no such folder: this is a file", where=str(folder), hint=hint)
+        raise LogError("no such folder", where=str(folder), hint=hint)
     return sorted(path for path in folder.glob(LOG_PATTERN) if path.is_file())
 
 

@@ -12,6 +12,8 @@ from logger.boundary.json_option import json_option
 from logger.boundary.terminal import echo, echo_json, print_table, progress_bar
 
 EXIT_FOUND_WRONG = 1
+_SALVAGE_HINT = "copy it again from the car, or see with `stagelog review` what can be read"
+"""How to go on with a damaged log."""
 
 _PATH = click.Path(path_type=Path, readable=False)  # the reader reports it, with a hint
 
@@ -55,7 +57,7 @@ def info(log: Path, as_json: bool) -> None:
     echo(f"carries: {', '.join(document['carries'])}")
     echo("rows: " + _pairs(document["rows"]))
     echo("sessions:")
-    cut = "recording, or power cut" if document["state"] == "open" else "power cut"
+    cut = "recording" if document["state"] == "recording" else "power cut"
     for session in document["sessions"]:
         shown = {
             "session": session["session"],
@@ -79,15 +81,15 @@ def verify(log: tuple[Path, ...], as_json: bool) -> int:
     entries = []
     for path in log:
         with progress_bar(f"verifying {path.name}") as progress:
+            hint = _SALVAGE_HINT
             try:
                 require_log_file(path)
-                problems = find_problems(path, progress)
             except LogError as error:
-                problems = [f"{error.what}; {error.hint}"]
-            entry = verify_entry(path, problems)
+                hint = error.hint
+            entry = verify_entry(path, find_problems(path, progress))
         entries.append(entry)
         if not as_json:
-            echo(f"{path}: {'whole' if entry['whole'] else 'NOT whole'}")
+            echo(f"{path}: {'whole' if entry['whole'] else f'NOT whole; {hint}'}")
             for problem in entry["problems"]:
                 echo(f"  {problem}")
     if as_json:
@@ -97,7 +99,9 @@ def verify(log: tuple[Path, ...], as_json: bool) -> int:
 
 def _shown(entry: dict[str, Any]) -> dict[str, str]:
     """A log's entry as the cells of a table; the reason instead of the state of a log that cannot be read."""
-    shown = {"log": entry["log"], "state": entry["trouble"] or entry["state"]}
+    from logger.logfile.documents import STATE_WORDS  # noqa: PLC0415
+
+    shown = {"log": entry["log"], "state": entry["trouble"] or STATE_WORDS[entry["state"]]}
     if entry["trouble"]:
         return dict.fromkeys(("stage", "begun", "duration", "fixes", "frames", "size"), "") | shown
     return {
@@ -108,7 +112,7 @@ def _shown(entry: dict[str, Any]) -> dict[str, str]:
         "fixes": str(entry["fixes"]),
         "frames": str(entry["frames"]),
         "size": f"{entry['size_bytes'] / 1e6:.1f} MB",
-        "state": entry["state"],
+        "state": shown["state"],
     }
 
 

@@ -125,6 +125,11 @@ def _rank(car: CarSection) -> tuple[bool, float]:
 
 
 def _section(reports: Sequence[Report], section: int | None) -> int:
+    for report in reports:
+        if not report.courses:
+            hint = "give the itinerary of the stage with --itinerary"
+            what = "no timed section that all logs have: this one has no itinerary"
+            raise ConfigurationError(what, where=report.evidence.name, hint=hint)
     # An event may name a section that the itinerary does not have.
     known = range(min(len(report.courses) for report in reports))
     common = set(known).intersection(*({driven.section for driven in report.sections} for report in reports))
@@ -135,9 +140,9 @@ def _section(reports: Sequence[Report], section: int | None) -> int:
     elif section in common:
         return section
     what = "no timed section" if section is None else f"no section {section + 1}"
-    raise ConfigurationError(
-        f"{what} that all logs have", hint="run `stagelog review` to see the sections of each log"
-    )
+    shared = ", ".join(str(index + 1) for index in sorted(common))
+    hint = f"they share {shared}" if shared else "run `stagelog review` to see the sections of each log"
+    raise ConfigurationError(f"{what} that all logs have", hint=hint)
 
 
 def _car_section(report: Report, index: int) -> CarSection:

@@ -27,10 +27,15 @@ LEGEND = (
 def page(report: Report) -> str:
     """Render the HTML page."""
     cost = penalty_text(report.penalty_s) if report.penalty_s else "none"
+    verdict, tone = (
+        (report.not_judged, "")
+        if report.not_judged
+        else (f"penalty {cost}", "bad" if report.penalty_s else "good")
+    )
     head = (
         f"<h1>{escape(heading(report))}</h1><p>{escape(report.evidence.name)}</p>"
         f"<p>{escape(report.rules.name)}, {report.rules.penalties.model}</p>"
-        f'<p class="verdict {"bad" if report.penalty_s else "good"}">penalty {escape(cost)}</p>'
+        f'<p class="verdict {tone}">{escape(verdict)}</p>'
     )
     remarks = "".join(f'<p class="remark">{escape(remark)}</p>' for remark in _remarks(report))
     return document(heading(report), head, remarks, review_document(report), LEGEND, _tables(report))

@@ -127,7 +127,8 @@ def document(report: Report) -> dict[str, Any]:
                 for gap in report.quality.gaps
             ]
         },
-        "penalty_s": report.penalty_s,
+        "penalty_s": None if report.not_judged else report.penalty_s,
+        "not_judged": report.not_judged or None,
         "rules": {"name": rules.name, "model": rules.penalties.model},
         "remarks": list(report.remarks),
     }

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from firmware_bridge.errors import ConfigurationError
 from logger.boundary.untrusted_json import loads
@@ -55,6 +56,10 @@ def open_evidence(
 ) -> Iterator[tuple[Evidence, Rules, sqlite3.Connection | None]]:
     """Yield a recording's evidence, the rules to apply, and the connection to its log. Raises StagelogError."""
     itinerary_text = "" if options.itinerary is None else read_text(options.itinerary)
+    if options.itinerary is not None and not itinerary_text.strip():
+        raise ConfigurationError(
+            "is empty", where=str(options.itinerary), hint="give the itinerary of the stage"
+        )
     if gpx.is_gpx(path):
         yield *_foreign_recording(path, options, itinerary_text, progress, *gpx.rows(path)), None
     elif replay.kind_of(replay.Capture(path), ", or a GPX track with times") != "log":
@@ -73,12 +78,17 @@ def _log(
 ) -> tuple[Evidence, Rules]:
     recorded = from_log(connection, path, open_now=has_wal(path))
     rules = _rules(options, recorded.stage.rules)
+    recorded_class = str(recorded.car.get("class") or "")
+    _require_class(options, rules, recorded_class)
+    if options.car_class and not recorded_class:
+        recorded = dataclasses.replace(recorded, meta=recorded.meta | _car_of_class(options, recorded.car))
     stage = _stage(recorded.stage, options, itinerary_text, rules)
     if (
         stage.itinerary == recorded.stage.itinerary
         and options.section is None
         and not _changes_driving(rules, recorded.stage.rules)
         and not _ends_in_overspeed(recorded)
+        and (recorded_class or not options.car_class)
     ):
         return dataclasses.replace(recorded, stage=stage), rules
     return _with_itinerary_file(
@@ -109,6 +119,7 @@ def _foreign_recording(
 ) -> tuple[Evidence, Rules]:
     """Compute the evidence of another device's recording."""
     rules = _rules(options, default_rules())
+    _require_class(options, rules)
     stage = _stage(Stage(), options, itinerary_text, rules)
     if rows is None:
         fixes = (
@@ -120,9 +131,13 @@ def _foreign_recording(
             for fix in block.fix
         )
         rows = RawRows(table(fixes, FIX_COLUMNS), table((), SEEN_COLUMNS), [])
-    meta = {"car": json.dumps({"class": options.car_class})} if options.car_class else {}
+    meta = _car_of_class(options, {}) if options.car_class else {}
     evidence = assemble(path.name, meta, stage, rows, remarks=remarks)
     return _with_itinerary_file(recompute(evidence, stage, progress, None, options.section), options), rules
+
+
+def _car_of_class(options: ReviewOptions, car: dict[str, Any]) -> dict[str, str]:
+    return {"car": json.dumps(car | {"class": options.car_class})}
 
 
 def _rules(options: ReviewOptions, recorded: Rules) -> Rules:
@@ -142,6 +157,18 @@ def _rules(options: ReviewOptions, recorded: Rules) -> Rules:
     return load_rules(read_text(path), str(path))
 
 
+def _require_class(options: ReviewOptions, rules: Rules, recorded: str = "") -> None:
+    """Raise ConfigurationError for a class that the rules do not know, or that is not the recorded one."""
+    name, hint = options.car_class, ", ".join(each.name for each in rules.classes)
+    if name and rules.class_limit_kmh(name) is None:
+        raise ConfigurationError(
+            f'no class "{name}" in the rules', where="--class", hint=f"choose one of {hint}"
+        )
+    if name and recorded and recorded.casefold() != name.casefold():
+        what = f'the log names the class "{recorded}", not "{name}"'
+        raise ConfigurationError(what, where="--class", hint="leave --class out")
+
+
 def rules_of(options: ReviewOptions) -> Rules:
     """The rules of the options, or the default rules. Raises ConfigurationError."""
     return _rules(options, default_rules())
@@ -149,12 +176,14 @@ def rules_of(options: ReviewOptions) -> Rules:
 
 def _stage(recorded: Stage, options: ReviewOptions, itinerary_text: str, rules: Rules) -> Stage:
     stage = recorded
-    if itinerary_text:
+    if options.itinerary is not None:
         stage = stage_of(itinerary_text, str(options.itinerary), reset_odometer=recorded.reset_odometer)
     stage = dataclasses.replace(stage, rules=rules)
     sections = 0 if stage.itinerary is None else len(stage.itinerary.sections)
     if options.section is not None and not 0 <= options.section < sections:
-        raise ConfigurationError(f"there is no section {options.section + 1}", hint=f"there are {sections}")
+        hint = f"it has {sections} sections" if sections else "give --itinerary"
+        what = f"there is no section {options.section + 1} in the itinerary"
+        raise ConfigurationError(what, hint=hint)
     return stage
 
 

@@ -21,7 +21,7 @@ from logger.review.overspeeds import overspeeds_of
 from logger.review.penalties import Overspeed, charged, missed_s
 from logger.review.places import Places, places_of
 from logger.review.quality import Quality, quality_of
-from logger.review.runs import Day, Moving, SectionRun, day_of
+from logger.review.runs import CROSSED, Day, Moving, SectionRun, day_of
 from logger.review.speeds import speeds_of
 from logger.review.waypoints import CHARGED, WaypointReport, waypoints_of
 from logger.stage.course import Course
@@ -34,8 +34,6 @@ ELSEWHERE_M = 50_000.0
 """No car strays this far: if every waypoint is further off, the itinerary is of another place."""
 EARLY_S = 1.0
 """Neutralisations are timed to the second; a smaller difference is within the error of GPS."""
-CROSSED = ("crossing", "distance")
-"""Causes of an end when the section was driven completely; otherwise the crew or the clock ended it."""
 
 
 class SectionReport(NamedTuple):
@@ -98,6 +96,13 @@ class Report:
     def penalty_s(self) -> float:
         """Sum of all penalties under the rules, in seconds."""
         return round(sum(section.penalty_s for section in self.sections), 3)
+
+    @property
+    def not_judged(self) -> str:
+        """Why there is no verdict on penalties, or ""."""
+        if not self.courses:
+            return "not judged: give --itinerary"
+        return "" if self.sections else "not judged: no section of the itinerary was driven"
 
     @property
     def problem(self) -> StagelogError | None:

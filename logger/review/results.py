@@ -115,6 +115,8 @@ def _csv_rows(text: str, name: str) -> list[Result]:
     missing = [column for column in NEEDED if column not in (reader.fieldnames or ())]
     if missing:
         hint = f"begin with a line {','.join(COLUMNS)}"
+        if any(";" in column for column in reader.fieldnames or ()):
+            hint = f"separate the columns with commas, and {hint}"
         raise ConfigurationError(f"no column {', '.join(missing)}", where=f"{name}:1", hint=hint)
     rows = []
     for raw in reader:

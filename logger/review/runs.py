@@ -18,6 +18,9 @@ from logger.stage.odometer import BLINK_US, Past
 from logger.stage.run import Run, marked
 from logger.stage.standing import standing
 
+CROSSED = ("crossing", "distance")
+"""Causes of an end when the section was driven completely; otherwise the crew or the clock ended it."""
+
 
 class Passage(NamedTuple):
     """A waypoint validated or missed. `at_us` is when it was validated or detected as missed."""

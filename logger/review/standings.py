@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from firmware_bridge.errors import ConfigurationError
 from logger.review.report import Report
 from logger.review.results import Decision, Decisions, Result
 from logger.review.terminal import Table
@@ -58,7 +59,13 @@ class Standings(NamedTuple):
 
 
 def result_of(report: Report) -> Result:
-    """Convert a log's report to a result: its timed sections, added in whole seconds."""
+    """Convert a log's report to a result: its timed sections, added in whole seconds.
+
+    Raises ConfigurationError for a recording without an itinerary: its stage is not known.
+    """
+    if not report.courses:
+        hint = "name logs of a stage, or give its result with --results"
+        raise ConfigurationError("not judged: it has no itinerary", where=report.evidence.name, hint=hint)
     car, itinerary = report.evidence.car, report.evidence.stage.itinerary
     timed = [index for index, course in enumerate(report.courses) if course.timed]
     driven = {section.section: section for section in report.sections if section.section in timed}

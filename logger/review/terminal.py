@@ -161,6 +161,12 @@ def penalty_text(seconds: float) -> str:
     return f"{seconds:g} s" if seconds < 60 or seconds % 1 else elapsed_text(seconds)
 
 
+def verdict(report: Report) -> str:
+    """The line on the penalty: its sum by the rules, or why it is not judged."""
+    total = report.not_judged or penalty_text(report.penalty_s)
+    return f"Penalty by {report.rules.name} ({report.rules.penalties.model}): {total}"
+
+
 def _kmh(mps: float | None) -> str:
     return "-" if mps is None else f"{mps * KMH:.1f}"
 

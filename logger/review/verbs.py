@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import filecmp
 from collections.abc import Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +13,7 @@ import click
 from firmware_bridge.errors import ConfigurationError, StagelogError
 from logger.boundary.json_option import json_option
 from logger.boundary.terminal import echo, echo_json, print_tables, progress_bar
-from logger.boundary.whole_file import write_whole
+from logger.boundary.whole_file import require_writable, write_whole
 
 if TYPE_CHECKING:
     from logger.review.open_evidence import ReviewOptions
@@ -72,6 +74,8 @@ def review(
     from logger.review.open_evidence import ReviewOptions, open_evidence  # noqa: PLC0415
     from logger.review.report import report_of  # noqa: PLC0415
 
+    if html is not None:
+        require_writable(html, log)
     options = ReviewOptions(itinerary, rules, None if section is None else section - 1, car_class)
     with progress_bar(f"reviewing {log.name}") as progress, open_evidence(log, options, progress) as opened:
         evidence, penalty_rules, connection = opened
@@ -79,7 +83,7 @@ def review(
     if html is not None:
         from logger.review.html import page  # noqa: PLC0415
 
-        write_whole(html, page(report))
+        _write_page(html, page(report))
     if as_json:
         echo_json(json.document(report))
     else:
@@ -87,8 +91,7 @@ def review(
         print_tables(terminal.tables(report))
         echo()
         echo(terminal.summary(report))
-        total, model = terminal.penalty_text(report.penalty_s), penalty_rules.penalties.model
-        echo(f"Penalty by {penalty_rules.name} ({model}): {total}")
+        echo(terminal.verdict(report))
     for remark in report.remarks:
         echo(f"stagelog: {log.name}: {remark}", err=True)
     return _exit_code(_not_judged(report) if fail_on_penalty else report.problem) or (
@@ -141,15 +144,34 @@ def compare(
 
     if not comparing.MIN_CARS <= len(logs) <= comparing.MAX_CARS:
         raise click.UsageError(f"compare takes {comparing.MIN_CARS} to {comparing.MAX_CARS} logs")
+    _require_different(logs)
+    if html is not None:
+        require_writable(html)
     reports = _reports(logs, ReviewOptions(itinerary, rules))
     comparison = comparing.compare(reports, None if section is None else section - 1)
     if html is not None:
-        write_whole(html, compare_page.page(comparison))
+        _write_page(html, compare_page.page(comparison))
     if as_json:
         echo_json(comparing.document(comparison))
     else:
         print_tables(compare_page.tables(comparison))
     return max((_exit_code(report.problem) for report in reports), default=0)
+
+
+def _write_page(path: Path, text: str) -> None:
+    write_whole(path, text)
+    echo(f"{path}: written, {path.stat().st_size / 1e6:.1f} MB; open it in a browser", err=True)
+
+
+def _require_different(logs: Sequence[Path]) -> None:
+    """Refuse a log that is named twice, or a copy of one: its gap would be 0. Raises click.UsageError."""
+    for first, second in combinations(logs, 2):
+        if first.is_file() and second.is_file() and (first.samefile(second) or _is_copy(first, second)):
+            raise click.UsageError(f"{first} and {second} are the same log: name the logs of different cars")
+
+
+def _is_copy(first: Path, second: Path) -> bool:
+    return first.stat().st_size == second.stat().st_size and filecmp.cmp(first, second, shallow=False)
 
 
 def _reports(logs: Sequence[Path], options: ReviewOptions) -> list[Report]:

@@ -9,7 +9,7 @@ import numpy as np
 from firmware_bridge.wgs84 import metres_per_degree
 from logger.review.evidence import Evidence, Floats
 from logger.review.places import Places
-from logger.review.runs import Day, Passage
+from logger.review.runs import CROSSED, Day, Passage
 from logger.stage.course import END, Course, Mark
 
 CHARGED = frozenset({"wpv", "wpe", "wpm", "wps", "wpn", "wpp", "wpc", "cp", "dz", "fz"})
@@ -40,7 +40,10 @@ def waypoints_of(
     evidence: Evidence, courses: tuple[Course, ...], day: Day, places: Places
 ) -> tuple[WaypointReport, ...]:
     """Every waypoint, in roadbook order."""
-    passages = {(p.section, p.kind, round(p.km, 6)): p for p in day.passages}
+    driven = _driven(day)
+    passages = {
+        (p.section, p.kind, round(p.km, 6)): p for p in day.passages if p.validated or p.section in driven
+    }
     reports = []
     for index, course in enumerate(courses):
         numbers = [number for number, run in enumerate(day.sections) if run.section == index]
@@ -53,6 +56,16 @@ def waypoints_of(
                 passage = passages.get((index, mark.kind, round(mark.metres / 1000, 6)))
                 reports.append(_report(index, course, mark, passage, lat, lon))
     return tuple(reports)
+
+
+def _driven(day: Day) -> set[int]:
+    """The sections in which the car was: it validated a waypoint after the start, or reached the end.
+
+    A section that the crew began and ended without driving it has missed nothing.
+    """
+    return {p.section for p in day.passages if p.validated and p.km > 0} | {
+        run.section for run in day.sections if run.ended_by in CROSSED
+    }
 
 
 def _report(

@@ -7,13 +7,13 @@ defaults: a value of the waypoint itself overrides them.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
+from logger.stage.file_role import looks_like_itinerary, require_role
 from logger.tomlconfig import schema
 from logger.tomlconfig.messages import nearest
 from logger.tomlconfig.schema import Flaw, TomlFile, named, within
@@ -64,9 +64,6 @@ SPLITS = frozenset({"cp", "ass"})
 """Kinds of waypoint where a timed section's time is taken."""
 
 _TIMED_PAUSES = ("dn", "dt")
-
-_CONFIGURES = re.compile(r"^\s*(itinerary\s*=|\[+\s*(car|log|gps|can|live|serve|alarm)\s*\])", re.MULTILINE)
-"""Tables of a configuration that an itinerary does not have; both may have a [stage]."""
 
 _SPEED = within(above=0, maximum=400)  # no rally vehicle is this fast: a larger number is a typing error
 _RADIUS = within(above=0, maximum=20_000)
@@ -215,15 +212,10 @@ class Itinerary:
             yield Flaw(("section",), "missing", "add a [[section]] table")
 
 
-def looks_like_itinerary(text: str) -> bool:
-    """Return whether a TOML text, valid or not, is an itinerary rather than a configuration."""
-    if re.search(r"^\s*\[\[\s*section\b", text, re.MULTILINE):
-        return True
-    return bool(re.search(r"^\s*\[\s*stage\s*\]", text, re.MULTILINE)) and not _CONFIGURES.search(text)
-
-
 def load(text: str, name: str) -> Itinerary:
     """Parse an itinerary. Raises TomlError with every problem, by line and key of file `name`."""
+    if not looks_like_itinerary(text):
+        require_role(text, name, "itinerary")
     return TomlFile(text, name).build(Itinerary)
 
 

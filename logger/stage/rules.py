@@ -16,6 +16,7 @@ from typing import Literal
 
 from logger.stage.alarms import AlarmRule
 from logger.stage.declared import Alarm
+from logger.stage.file_role import require_role
 from logger.tomlconfig.schema import Flaw, TomlFile, named, within
 
 
@@ -118,6 +119,7 @@ def load(text: str, name: str) -> Rules:
 
     Raises TomlError with every problem, by line and key of the file `name`.
     """
+    require_role(text, name, "rules")
     own, defaults = TomlFile(text, name).build(Rules), default_rules()
     kept = {
         field.name: getattr(defaults, field.name)

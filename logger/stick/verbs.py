@@ -10,6 +10,7 @@ import click
 
 from firmware_bridge.errors import ConfigurationError, DeviceError, StagelogError
 from logger.boundary import own_process
+from logger.boundary.os_errors import hint_for
 from logger.boundary.terminal import echo
 from logger.config.discovery import choose, config_option
 
@@ -102,10 +103,16 @@ def _deliver(logs: Path, folder: Path, status: StatusClient, *, every: bool) -> 
 
 def _require_another_disk(folder: Path, logs: Path) -> None:
     """Refuse a folder on the logs' own disk: such a copy would count as a delivery. Raises a StagelogError."""
+    hint = "mount the stick, and name the folder where it is"
+    if folder.is_file():
+        raise ConfigurationError("a file, not the folder of a stick", where=str(folder), hint=hint)
     try:
         same = folder.stat().st_dev == logs.stat().st_dev
     except OSError as error:
-        raise DeviceError(f"cannot be read: {error.strerror}", where=str(error.filename or folder)) from error
+        where = str(error.filename or folder)
+        raise DeviceError(
+            f"cannot be read: {error.strerror}", where=where, hint=hint_for(error, hint)
+        ) from error
     if same:
         hint = "mount the stick first, and name the folder where it is"
         raise ConfigurationError("is on the same disk as the logs", where=str(folder), hint=hint)

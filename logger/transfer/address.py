@@ -71,5 +71,6 @@ def _parsed(url: str) -> tuple[str, int]:
     except ValueError as error:
         raise ConfigurationError("not the address of a car", where=printable(url), hint=hint) from error
     if parts.scheme != "http" or not parts.hostname or parts.path.strip("/") or parts.query:
-        raise ConfigurationError("not the address of a car", where=printable(url), hint=hint)
+        what = "the crew page has no https" if parts.scheme == "https" else "not the address of a car"
+        raise ConfigurationError(what, where=printable(url), hint=hint)
     return parts.hostname, port

@@ -109,12 +109,12 @@ class Car:
             return
         if response.status < 400:
             raise response.protocol_error("redirects elsewhere, which is not followed")
-        reason = response.error_text()
+        reason, hint = response.error_text()
         if response.status == 503:
             raise TransientError(reason, _wait_s(response, 1))
         if response.status == 401:
             raise DeviceError("the car rejects its own session cookie", where=self.url, hint="try again")
-        raise LogError(reason, where=self.url)
+        raise LogError(reason, where=self.url, hint=hint)
 
 
 def path_of(name: str) -> str:

@@ -130,12 +130,12 @@ class Response:
                 raise self.protocol_error(f"sends over {MAX_BYTES >> 20} MB where a list is expected")
         return loads(bytes(body), surrogates="replace")
 
-    def error_text(self) -> str:
-        """The error that the car reports."""
+    def error_text(self) -> tuple[str, str]:
+        """The error that the car reports, and how to fix it; a server that reports none may be another program."""
         try:
-            return printable(self.json()["error"])
+            return printable(self.json()["error"]), ""
         except (ValueError, KeyError, TypeError):
-            return f"the server answers {self.status}"
+            return f"the server answers {self.status}", "check that the address is that of a crew page"
 
     def protocol_error(self, what: str) -> DeviceError:
         """The error for a server that does not behave like a car's."""

@@ -34,9 +34,10 @@ class Retry:
         where: str,
         whole_s: float,
         worthless_s: float = math.inf,
+        hint: str = _HINT,
     ) -> None:
         self._pace, self._notify, self._where = Pace(max_s), notify, where
-        self._whole = Pace(max_s + whole_s)
+        self._whole, self._hint = Pace(max_s + whole_s), hint
         self._worthless_left_s = worthless_s
         self._version_since_s = self._idle_since_s = time.monotonic()
         self._wait_s = FIRST_WAIT_S
@@ -61,7 +62,9 @@ class Retry:
         """Wait before the next try. Raises DeviceError when the time is over."""
         left_s = self._pace.left_s()
         if left_s <= 0:
-            raise DeviceError(f"the car is out of reach: {error}", where=self._where, hint=_HINT) from error
+            raise DeviceError(
+                f"the car is out of reach: {error}", where=self._where, hint=self._hint
+            ) from error
         if error.responded:
             self._wait_s = FIRST_WAIT_S
         if self._wait_s == FIRST_WAIT_S:
@@ -72,14 +75,14 @@ class Retry:
     def _report(self, reason: str) -> None:
         now_s = time.monotonic()
         if reason != self._reason or now_s - self._notified_s > REPEAT_S:
-            self._notify(reason)
+            self._notify(f"{self._where}: {reason}: trying again")
             self._reason, self._notified_s = reason, now_s
 
     def run(self, attempt: Callable[[], Result]) -> Result:
         """Repeat an attempt until it succeeds, and return its result. Raises DeviceError."""
         self._whole.prolong(time.monotonic() - self._idle_since_s)  # what arrived was verified meanwhile
         if self._whole.left_s() <= 0:
-            raise DeviceError("the car answers, but sends almost nothing", where=self._where, hint=_HINT)
+            raise DeviceError("the car answers, but sends almost nothing", where=self._where, hint=self._hint)
         if self._worthless_left_s <= 0:
             what = "most of what the car sends is worthless: damaged, or of changing versions"
             raise DeviceError(what, where=self._where, hint="fetch again later, or copy the car's card")

@@ -26,6 +26,7 @@ PIN_VARIABLE = "STAGELOG_PIN"
 PATIENCE_S = 3600.0
 FIRST_S = 20.0
 """Time limit for the first contact: an unreachable address is more likely wrong than out of range."""
+_FIRST_HINT = "check the address and the Wi-Fi, and that `stagelog serve` runs in the car"
 
 
 @click.command(name="fetch")
@@ -69,18 +70,24 @@ def fetch_logs(
     is_shown: bool = True,
 ) -> tuple[int, dict[str, Any]]:
     """Fetch as the verb does; returns its exit code and document, and prints the outcomes if `is_shown`."""
-    from firmware_bridge.errors import LogError  # noqa: PLC0415 - a verb imports what it runs
+    from firmware_bridge.errors import ConfigurationError, LogError  # noqa: PLC0415 - a verb imports what it runs
     from firmware_bridge.printable import printable  # noqa: PLC0415
     from logger.boundary.whole_file import NoRoomError  # noqa: PLC0415
     from logger.transfer.car import Car  # noqa: PLC0415
     from logger.transfer.fetch import fetch as fetch_one  # noqa: PLC0415
     from logger.transfer.retry import Retry  # noqa: PLC0415
 
+    if Path(url).is_file():
+        raise ConfigurationError(
+            "a file, not the address of a car", where=url, hint="write it as http://car:8040"
+        )
     car = Car(url, lambda: pin or os.environ.get(PIN_VARIABLE) or _ask_pin())
     folder.mkdir(parents=True, exist_ok=True)
     with _watcher() as watcher:
         whole_s = car.limits.preparing_s
-        listed = Retry(min(patience_s, FIRST_S), watcher.message, car.url, whole_s).run(car.logs)
+        listed = Retry(min(patience_s, FIRST_S), watcher.message, car.url, whole_s, hint=_FIRST_HINT).run(
+            car.logs
+        )
         for remark in listed.remarks:
             watcher.message(f"{car.url}: {remark}")
         chosen = [

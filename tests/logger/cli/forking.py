@@ -41,23 +41,11 @@ class Runner:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
-    def run(
-        self,
-        arguments: Sequence[str],
-        folder: Path,
-        *,
-        unprivileged: bool = False,
-        columns: int | None = None,
-    ) -> Ended:
+    def run(self, arguments: Sequence[str], folder: Path, *, unprivileged: bool = False) -> Ended:
         """Run one command line in a folder; without root's rights to other people's files if `unprivileged`."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        order = {
-            "arguments": list(arguments),
-            "folder": str(folder),
-            "unprivileged": unprivileged,
-            "columns": columns,
-        }
+        order = {"arguments": list(arguments), "folder": str(folder), "unprivileged": unprivileged}
         print(json.dumps(order), file=self._process.stdin, flush=True)
         ended = Ended(*json.loads(self._process.stdout.readline()))
         assert "Traceback" not in ended.err, ended.err
@@ -68,7 +56,7 @@ class Runner:
 def runner() -> Iterator[Runner]:
     """Start the process, and end it after the body."""
     # One thread only: a fork of several threads is not defined.
-    environment = {**ENVIRONMENT, "OPENBLAS_NUM_THREADS": "1", "COLUMNS": "100"}
+    environment = {**ENVIRONMENT, "OPENBLAS_NUM_THREADS": "1"}
     with subprocess.Popen(
         [sys.executable, "-m", "tests.logger.cli.forking"],
         cwd=ROOT,
@@ -122,8 +110,6 @@ def _become(order: dict[str, Any], out: int, err: int) -> NoReturn:
         os.dup2(out, 1)
         os.dup2(err, 2)
         os.chdir(order["folder"])
-        if order["columns"]:
-            os.environ["COLUMNS"] = str(order["columns"])
         if order["unprivileged"]:
             _drop_capabilities()
         sys.argv = ["stagelog", *order["arguments"]]

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import random
 import shutil
-import socket
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 from logger.config import configuration as configs
@@ -18,7 +16,7 @@ GPS = '[log]\ndirectory = "logs"\n[gps]\nport = "/dev/gps"\n'
 CAN = '[log]\ndirectory = "logs"\n[[can]]\nname = "engine"\nport = "/dev/can"\nprotocol = "slcan"\n'
 _TEXTS = {
     "stagelog.toml": GPS,
-    "can0.toml": CAN.replace("/dev/can", "can0").replace("slcan", "socketcan"),
+    "can7.toml": CAN.replace("/dev/can", "can7").replace("slcan", "socketcan"),
     "unknown_key.toml": GPS + "baudd = 9600\n",
     "unknown_table.toml": GPS + "[sarve]\nport = 8040\n",
     "protocol.toml": CAN.replace("slcan", "slcann"),
@@ -41,13 +39,11 @@ _TEXTS = {
     "results.csv": "car;time\n71;1:00\n",
     "text.txt": "no recording at all\n",
     "empty.toml": "",
-    "pin.txt": "",
 }
 
 
-@contextmanager
-def scene(folder: Path) -> Iterator[Path]:
-    """Fill a new folder; its live servers end after the body."""
+def scene(folder: Path) -> Path:
+    """Fill a new folder, and return it."""
     for name, text in _TEXTS.items():
         (folder / name).write_text(text)
     driven = drives.fixes(drives.plan(600), 1)
@@ -57,7 +53,6 @@ def scene(folder: Path) -> Iterator[Path]:
     drives.write_gpx(folder / "track.gpx", driven)
     drives.write_nmea(folder / "drive.nmea", driven)
     shutil.copy(ROOT / "tests/field_cases/routes/names-rallyblitz.gpx", folder / "route.gpx")
-    shutil.copy(ROOT / "tests/field_cases/can/savvycan.csv", folder / "savvycan.csv")
     (folder / "empty.db").write_bytes(b"")
     (folder / "empty.gpx").write_bytes(b"")
     (folder / "cut.db").write_bytes(log.read_bytes()[: log.stat().st_size // 2])
@@ -72,7 +67,4 @@ def scene(folder: Path) -> Iterator[Path]:
     for path in (folder, *folder.iterdir()):
         if not path.name.startswith("locked"):
             path.chmod(0o777 if path.is_dir() else 0o666)
-    busy = socket.create_server(("127.0.0.1", 0))
-    (folder / "busy_port.toml").write_text(GPS + f"[serve]\nport = {busy.getsockname()[1]}\n")
-    with busy:
-        yield folder
+    return folder

@@ -15,7 +15,7 @@ import pytest
 from logger.cli.main import VERBS, cli
 from tests.logger.command_line import ENVIRONMENT, stagelog
 
-DONE, FOUND_WRONG, USAGE, CONFIGURATION, IO = 0, 1, 2, 64, 74
+DONE, FOUND_WRONG, USAGE, CONFIGURATION, IO, BROKEN_PIPE = 0, 1, 2, 64, 74, 141
 MAX_SUMMARY_CHARS = 60
 """The overview stays one line per verb in a narrow terminal."""
 GPS = '[log]\ndirectory = "logs"\n[gps]\nport = "gps"\n'
@@ -255,10 +255,11 @@ def test_a_log_is_never_overwritten(folder: Path) -> None:
     assert stagelog("verify", made, folder=folder).code == DONE
 
 
-def test_a_reader_that_closes_the_pipe(folder: Path) -> None:
+@pytest.mark.parametrize("arguments", ["--help", "--version", "help", "help review", "review --help", "logs"])
+def test_a_reader_that_closes_the_pipe(folder: Path, arguments: str) -> None:
     """`stagelog --help | true`."""
     with subprocess.Popen(
-        [sys.executable, "-m", "logger", "--help"],
+        [sys.executable, "-m", "logger", *arguments.split()],
         env=ENVIRONMENT,
         cwd=folder,
         stdout=subprocess.PIPE,
@@ -268,6 +269,7 @@ def test_a_reader_that_closes_the_pipe(folder: Path) -> None:
         assert process.stderr is not None
         process.stdout.close()
         assert process.stderr.read() == b""
+        assert process.wait() == BROKEN_PIPE
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -132,8 +132,14 @@ class Readings(EngineReadings):
         return [Reading(t_us, battery_v, 13.0 + t_us / 1e9), Reading(t_us, rpm, 3000.0)]
 
 
-def write_log(path: Path, seen: Sequence[Fix], car: configs.Car = CAR, itinerary: str = ITINERARY) -> Path:
-    """Write a log of fixes with the recorder's pipeline and store."""
+def write_log(
+    path: Path,
+    seen: Sequence[Fix],
+    car: configs.Car = CAR,
+    itinerary: str = ITINERARY,
+    commands: Sequence[tuple[int, str]] = (),
+) -> Path:
+    """Write a log of fixes, and of the crew's commands at their times, with the recorder's pipeline and store."""
     stage = stage_files.stage_of(itinerary, "short")
     source = Source("gps", fixes=RecordedFixes(seen))
     pipeline = Pipeline([source], Readings(), stage.live(car.class_name))
@@ -141,6 +147,9 @@ def write_log(path: Path, seen: Sequence[Fix], car: configs.Car = CAR, itinerary
     with BulkLog(path) as log:
         log.begin_session(SessionStart("test", "", "test", ""), meta)
         end_us = seen[-1].t_us if seen else 1_000_000
+        for t_us, name in commands:
+            pipeline.advance(t_us)
+            pipeline.command(t_us, name, {})
         pipeline.finish(end_us)
         pipeline.event(end_us, "session_end", {"reason": "stopped"})
         log.put(pipeline.take())

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from logger.stage.file_role import looks_like_itinerary, role_of
 from logger.stage.itinerary import (
     PAIRS,
     WAYPOINT_KINDS,
@@ -17,7 +18,6 @@ from logger.stage.itinerary import (
     Waypoint,
     dumps,
     load,
-    looks_like_itinerary,
 )
 from logger.tomlconfig.schema import TomlError
 
@@ -304,3 +304,34 @@ def test_round_trip(stage: Stage, sections: tuple[Section, ...]) -> None:
 )
 def test_an_itinerary_is_distinguished_from_a_configuration(text: str, expected: bool) -> None:
     assert looks_like_itinerary(text) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "role"),
+    [
+        ('[gps]\nport = "x"\n[stage]\nrules = "rules.toml"', "configuration"),
+        ("[[alarm]]\nname = 'x'", None),
+        ('[stage]\nname = "x"', "itinerary"),
+        ("[[class]]\nname = 'T1'", "rules"),
+        ('[[alarm]]\nname = "x"\n[penalties]\nmodel = "bands"', "rules"),
+        ("[speed]\napproach_m = ", "rules"),
+        ("", None),
+        ("x = 1", None),
+    ],
+)
+def test_the_role_of_a_file(text: str, role: str | None) -> None:
+    assert role_of(text) == role
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('[gps]\nport = "x"', "this is a configuration, not an itinerary"),
+        ("[missed]\ndefault_s = 1", "this is a rules file, not an itinerary"),
+    ],
+)
+def test_another_file_in_its_place_is_one_error(text: str, words: str) -> None:
+    with pytest.raises(TomlError, match=words) as caught:
+        load(text, "x.toml")
+    assert len(caught.value.problems) == 1
+    assert caught.value.hint

@@ -323,3 +323,16 @@ def test_a_malicious_car(listed: Any, code: int, laptop: Path, monkeypatch: pyte
     assert done.code == code, done
     assert names(laptop) == []
     assert names(laptop.parent) == ["laptop"]
+
+
+def test_a_server_that_is_no_crew_page_is_named(tmp_path: Path) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}"
+        ended = stagelog("fetch", url, ".", "--patience", "0", folder=tmp_path)
+        server.shutdown()
+    assert (
+        ended.complaint
+        == f"stagelog: {url}: the server answers 501; check that the address is that of a crew page"
+    )
+    assert ended.code == 74
