@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from firmware_bridge.errors import ConfigurationError, StagelogError
-from logger.boundary import extras
+from logger.boundary import extras, interruption
 from logger.boundary.os_errors import FULL, line_of, named
 from logger.boundary.terminal import echo, output_bytes, progress_bar
 from logger.boundary.whole_file import require_writable, whole_file
@@ -100,7 +100,8 @@ def write_all(log: Path, folder: Path, select: Select, dbc_texts: Mapping[str, s
                 echo(file)
         except (StagelogError, OSError, ImportError) as error:
             failure = extras.missing(error, "export") if isinstance(error, ImportError) else error
-            if failure is None or (isinstance(failure, OSError) and failure.errno in FULL):
+            is_full = isinstance(failure, OSError) and failure.errno in FULL  # the next file fails too
+            if failure is None or is_full or interruption.exit_code() is not None:
                 raise
             is_whole = False
             echo(f"stagelog: {job.name}, {job.content}: {line_of(failure)}", err=True)

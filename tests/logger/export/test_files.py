@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import signal
 import sqlite3
 import sys
 from contextlib import closing
@@ -11,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from firmware_bridge.errors import ConfigurationError, LogError
+from logger.boundary import interruption
 from logger.export import formats, motec
 from logger.export.verbs import export
 from tests.logger.command_line import ROOT
@@ -130,6 +133,31 @@ def test_a_format_that_fails_costs_its_own_line(
     assert len(lines) == 3
     assert all("pip install" in line for line in lines)
     assert "Traceback" not in result.stderr
+
+
+def test_a_signal_ends_it_and_is_no_failure_of_a_format(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A library may replace the signal's exception by its own, such as "query interrupted"."""
+
+    def interrupted(*_: object) -> None:
+        monkeypatch.setattr(interruption, "_signal", signal.SIGTERM)
+        raise LogError("interrupted")
+
+    monkeypatch.setattr(motec, "progress_blocks", interrupted)
+    result = run(whole, "--format", "all", "-o", tmp_path / "out")
+    assert isinstance(result.exception, LogError)
+    assert names_in(tmp_path / "out") == set()
+
+
+def test_a_full_disk_ends_it(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(motec, "progress_blocks", full)
+    result = run(whole, "--format", "all", "-o", tmp_path / "out")
+    assert isinstance(result.exception, OSError)
+    assert names_in(tmp_path / "out") == set()
 
 
 def test_what_a_log_does_not_have_is_left_out(whole: Path, tmp_path: Path) -> None:
