@@ -43,6 +43,7 @@ from logger.recorder.live_socket import LiveSocket
 from logger.recorder.power import REQUEST, PowerOff
 from logger.recorder.protection import COMMAND as PROTECT
 from logger.recorder.protection import Protection
+from logger.recorder.publish_schedule import PublishSchedule
 from logger.recorder.restart_state import Origin, resume
 from logger.recorder.setup import PortPlan, Setup, prepare
 from logger.recorder.writer import Writer
@@ -128,13 +129,11 @@ class Recorder:
         housekeeper = _start("housekeeper", self._housekeeper.run, ports_stop)
         live = self._live_socket()
         live_thread = None if live is None else _start("live socket", live.run)
-        publish_at_us = 0
+        schedule = PublishSchedule(self._config.live.rate_hz)
         try:
             while not stop.wait(self.decoder_loop.round_delay_s()):
-                has_news = self.decoder_loop.round()
-                now = self.origin.t_us()
-                if live is not None and (has_news or now >= publish_at_us):
-                    publish_at_us = now + int(1e6 / self._config.live.rate_hz)
+                has_fix = self.decoder_loop.round()
+                if live is not None and schedule.is_due(self.origin.t_us(), has_fix):
                     live.publish(self.decoder_loop.snapshot)
                 on_round()
         finally:

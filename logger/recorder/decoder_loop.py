@@ -39,6 +39,8 @@ _SETTLE_US = 10_000
 that arrives later counts as after the beat."""
 _HEALTH_EVERY_US = 500_000
 """Interval at which the alarms receive the recorder's own state; they must warn within 3 s."""
+_FREE_SPACE_EVERY_US = 5_000_000
+"""Interval at which the card's free space is looked up: a full bus writes about 1 MB per second."""
 _NAME_CHARS = 40
 """Characters of a command's name in the journal and the log: the name may be of any length."""
 _NO_LINK = LinkChange("", 0, "", "")
@@ -81,6 +83,8 @@ class DecoderLoop:
         self._origin = origin
         self._links: dict[str, LinkChange] = {}
         self._health_at_us = 0
+        self._free_space: int | None = None
+        self._free_space_at_us = 0
         self._stick = StickNews()
         self._failed_commands = 0
         self.disk_room_h: Callable[[], float | None] = lambda: None
@@ -97,7 +101,7 @@ class DecoderLoop:
         return 0.0 if behind else ROUND_S
 
     def round(self) -> bool:
-        """Decode the queue, run commands, poll the engine, pass the rows on. Whether there is a new fix or reading."""
+        """Decode the queue, run commands, poll the engine, pass the rows on. Whether there is a new fix."""
         now = self._origin.t_us()
         items, lost = self._inbox.take(0 if self._writer.is_crowded() else _ROUND_BYTES)
         for item in sorted(items, key=attrgetter("t_us")):
@@ -126,7 +130,7 @@ class DecoderLoop:
         if rows.progress or rows.event:  # a power cut must not undo what just happened
             rows.state = self._state()
         self._writer.put(rows)
-        return bool(rows.fix or rows.reading)
+        return bool(rows.fix)
 
     def finish(self, reason: str, wait: Callable[[float], None]) -> None:
         """Process what is queued and end the session."""
@@ -158,7 +162,7 @@ class DecoderLoop:
         now = self._origin.t_us()
         status = self._writer.status()
         is_overdue = self._overdue_s(status) > _OVERDUE_S
-        room_bytes, room_h = free_bytes(status.path), self.disk_room_h()
+        room_bytes, room_h = self._free_bytes(now, status.path), self.disk_room_h()
         return {
             **document(self.pipeline.live.snapshot(now)),
             "session": status.session,
@@ -223,12 +227,19 @@ class DecoderLoop:
         live = self.pipeline.live
         live.health("can_age_s", self.pipeline.can_age_s(now))
         live.health("writer_lag_s", self._overdue_s(status))
-        live.health("disk_free_mb", _megabytes(free_bytes(status.path)))
+        live.health("disk_free_mb", _megabytes(self._free_bytes(now, status.path)))
         live.health("disk_room_h", self.disk_room_h())
         live.health("clock_error_s", self.pipeline.clock.error_s)
         if self.power_off is not None and self.power_off.tick(now, live.values(now)):
             self.pipeline.event(now, "power_off", {"for_s": self.power_off.for_s})
             self.request_power_off()
+
+    def _free_bytes(self, now: int, log: Path) -> int | None:
+        """Free space on the disk of the log, some seconds old."""
+        if now >= self._free_space_at_us:
+            self._free_space_at_us = now + _FREE_SPACE_EVERY_US
+            self._free_space = free_bytes(log)
+        return self._free_space
 
     def _overdue_s(self, status: WriterStatus) -> float:
         """How much longer than `max_loss_s` rows have waited for the card."""

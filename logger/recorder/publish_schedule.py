@@ -1,0 +1,33 @@
+"""Decide when the live state is published: `rate_hz` times per second on average, with each new fix if that fits."""
+
+from __future__ import annotations
+
+_EARLY = 0.5
+"""The part of a period by which a new fix may be early: receivers send at an uneven pace, and the crew should not see
+a fix late because of that."""
+_LATE = 0.3
+"""The part of a period that a publication without a new fix waits for one, so that the next fix is not late."""
+
+
+class PublishSchedule:
+    """Publications are due every period; one that comes early or late does not move the following ones.
+
+    A fix goes out with the publication that is due next, up to half a period before its time. Without fixes the live
+    state is published at the same rate, for the engine and the clock.
+    """
+
+    def __init__(self, rate_hz: float) -> None:
+        self._period_us = int(1e6 / rate_hz)
+        self._due_us = 0
+        self._has_fix = False
+
+    def is_due(self, now_us: int, has_fix: bool) -> bool:
+        """Whether to publish now; `has_fix` is whether this round has a new fix."""
+        self._has_fix |= has_fix
+        ahead_us = -_EARLY * self._period_us if self._has_fix else _LATE * self._period_us
+        if now_us < self._due_us + ahead_us:
+            return False
+        # After a stall the schedule continues from now: missed publications are not made up for.
+        self._due_us = max(self._due_us, now_us - self._period_us // 2) + self._period_us
+        self._has_fix = False
+        return True
