@@ -213,7 +213,7 @@ def _left_m(begin: Mark, run: Run, total_m: float) -> float:
 
     It counts down from the position in the circle, as the kilometres may be wrong by as much as the circle is large."""
     near = next((near for near in run.nears if near.mark == begin.order), None)
-    return 0.0 if near is None else near.nearest_m - (total_m - near.total_m)
+    return 0.0 if near is None or near.passed else near.nearest_m - (total_m - near.total_m)
 
 
 def _is_in_zone(zone: Zone, run: Run, met: Collection[int], metres: float) -> bool:
