@@ -31,15 +31,13 @@ class SpeedTrace:
         steps = round(LENGTH_M / STEP_M) + 1
         self._kmh: deque[int | None] = deque(maxlen=steps)
         self._limits_kmh: deque[float | None] = deque(maxlen=steps)
-        self._next_m: float | None = None
+        self._next_m = 0.0
 
     def leg(self, leg: Leg, limit_kmh: float | None) -> None:
         """Take a leg, with the limit at its end. Across a gap in GPS the speed is unknown."""
-        at_m = math.ceil(leg.from_m / STEP_M) * STEP_M if self._next_m is None else self._next_m
-        if at_m > leg.to_m:
-            self._next_m = at_m
-            return
-        at_m = max(at_m, math.ceil((leg.to_m - LENGTH_M) / STEP_M) * STEP_M)
+        if leg.to_m < self._next_m:
+            return  # the usual case: at 10 Hz a leg is shorter than a step
+        at_m = max(self._next_m, math.ceil(max(leg.from_m, leg.to_m - LENGTH_M) / STEP_M) * STEP_M)
         way_m, is_known = leg.to_m - leg.from_m, leg.to_us - leg.from_us <= BLINK_US
         while at_m <= leg.to_m:
             part = (at_m - leg.from_m) / way_m if way_m > 0 else 1.0
