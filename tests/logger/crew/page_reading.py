@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.logger.crew.browsing import SIZES
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 KM = 43.4
 WIDE = SIZES[0]
@@ -37,6 +40,15 @@ UNSEEN = """names => names.flatMap(name => {
     return wrong.map(what => `${name} "${element.innerText.slice(0, 30)}": ${what}`);
   }); })"""
 """What is wrong with the elements of selectors: each must be in the window, under nothing, and whole."""
+
+
+def seen(page: Page, wanted: Sequence[str]) -> None:
+    """Check that the elements of all selectors are seen whole, as soon as the page shows the present: a machine under
+    load may hold up a snapshot, and then the page says so in place of the links' state."""
+    began = time.monotonic()
+    while wrong := page.evaluate(UNSEEN, wanted):
+        assert time.monotonic() - began < 20, wrong
+        page.wait_for_timeout(100)
 
 
 def rounded(value: float | None, places: int) -> str:

@@ -126,6 +126,8 @@ def test_a_remote_resets_a_trip_and_takes_the_next_waypoint(
             assert car.commands == [{"command": "reset_trip", "trip": trip}]
         page.keyboard.press("MediaTrackPrevious")
         waits(lambda: len(car.commands) == 2)
+        until(page, "document.getElementById('message').innerText === ''")  # the answers are read
+        fresh(page)
         del car.commands[:]
         page.keyboard.press("PageDown")
         if snapshot(page)["next"]["distance_km"] > 0.5:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.logger.crew.browsing import SCREENS, SIZES, fresh, listen, opened, texts, until
 from tests.logger.crew.live_car import LiveCar
-from tests.logger.crew.page_reading import KM, UNSEEN, WIDE, expected
+from tests.logger.crew.page_reading import KM, WIDE, expected, seen
 from tests.logger.crew.serving import Served, serving
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def test_a_missing_recorder_says_what_to_do_next(
     ):
         until(page, "document.getElementById('trouble').innerText === 'No recorder'")
         assert "systemctl restart stagelog-recorder" in page.inner_text("#next-step")
-        assert page.evaluate(UNSEEN, ["#trouble", "#next-step"]) == []
+        seen(page, ["#trouble", "#next-step"])
         assert page.evaluate(
             "(({scrollHeight: all, clientHeight: seen}) => all <= seen)(document.getElementById('lost'))"
         )

@@ -8,7 +8,7 @@ import pytest
 
 from tests.logger.crew.browsing import SIZES, fresh, opened, until
 from tests.logger.crew.live_car import LiveCar
-from tests.logger.crew.page_reading import UNSEEN
+from tests.logger.crew.page_reading import seen
 from tests.logger.crew.serving import Served
 
 if TYPE_CHECKING:
@@ -25,9 +25,7 @@ def test_alarms_queue_until_each_is_acknowledged(browser: Browser, served: Serve
         car.engine["coolant_c"] = 118.0
         page.wait_for_selector("#alarm:visible")
         until(page, "document.getElementById('alarm-name').innerText.includes('OF 2')")
-        assert (
-            page.evaluate(UNSEEN, ["#acknowledge", "#alarm-message", "#section-dialog [data-do=close]"]) == []
-        )
+        seen(page, ["#acknowledge", "#alarm-message", "#section-dialog [data-do=close]"])
         first = page.inner_text("#alarm-message")
         page.click("#acknowledge")
         until(page, "first => document.getElementById('alarm-message').innerText !== first", first)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.logger.crew.browsing import SCREENS, SIZES, fresh, opened, texts, until
 from tests.logger.crew.live_car import HEALTHY, LiveCar
-from tests.logger.crew.page_reading import CUT, CUT_LISTS, UNSEEN
+from tests.logger.crew.page_reading import CUT, CUT_LISTS, seen
 from tests.logger.crew.serving import Served
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def test_nothing_important_is_ever_covered_or_cut(
                     page.keyboard.press(key)
                     wanted.append(f"#{dialog}-dialog [data-do=close]")
                 until(page, "names => names.every(name => document.querySelector(name))", wanted)
-                assert page.evaluate(UNSEEN, wanted) == [], (view, dialog)
+                seen(page, wanted)
                 page.screenshot(path=tmp_path / f"{view}-{count}-{dialog}.png")
                 page.keyboard.press("Escape")
 
@@ -148,7 +148,7 @@ def test_a_large_screen_has_the_last_two_kilometres_and_more_waypoints(
 ) -> None:
     with opened(browser, f"{served.url}/#navigator", (1280, 800)) as page:
         fresh(page)
-        assert page.evaluate(UNSEEN, ["#strip", "#engine b", "#splits li span"]) == []
+        seen(page, ["#strip", "#engine b", "#splits li span"])
         assert page.locator("#next li").count() >= 7
         drawn = page.get_attribute("#strip-speed", "d") or ""
         assert drawn.count("M") == 101, "a column for each 20 m of two kilometres"

@@ -11,7 +11,7 @@ import pytest
 
 from tests.logger.crew.browsing import SCREENS, fresh, opened, until
 from tests.logger.crew.live_car import LiveCar
-from tests.logger.crew.page_reading import UNSEEN, WIDE, rounded
+from tests.logger.crew.page_reading import WIDE, rounded, seen
 from tests.logger.crew.placed_car import PlacedCar
 from tests.logger.crew.serving import Served, serving
 from tests.logger.stage.test_limits import ZONED, steady
@@ -74,7 +74,7 @@ def counted_down(page: Page, view: str, left_m: float) -> None:
     assert page.get_attribute(notice, "data-kind") == "ahead"
     amber = {colour(page, notice), colour(page, f"#{view} [data-pace]")}
     assert AMBER in amber
-    assert page.evaluate(UNSEEN, [notice]) == []
+    seen(page, [notice])
 
 
 @pytest.mark.parametrize("hidden", [False, True], ids=["coordinates", "kilometres"])
@@ -108,7 +108,7 @@ def test_the_countdown_goes_on_to_the_zone(browser: Browser, tmp_path: Path, hid
                 shown.eval_on_selector(f"#{view} [data-{name}]", size) for name in ("also", "notice")
             )
             assert tolerance < notice, "a second, small line"
-            assert shown.evaluate(UNSEEN, [f"#{view} [data-notice]", f"#{view} [data-also]"]) == []
+            seen(shown, [f"#{view} [data-notice]", f"#{view} [data-also]"])
 
 
 @pytest.mark.parametrize("hidden", [False, True], ids=["coordinates", "kilometres"])
@@ -127,7 +127,7 @@ def test_an_overspeed_does_not_hide_the_countdown(browser: Browser, tmp_path: Pa
                 until(page, f"document.querySelector('#{view} [data-also]').innerText === '{text}'")
                 assert page.inner_text(f"#{view} [data-notice]") == "+18"
                 assert colour(page, f"#{view} [data-also]") == AMBER
-                assert page.evaluate(UNSEEN, [f"#{view} [data-notice]", f"#{view} [data-also]"]) == []
+                seen(page, [f"#{view} [data-notice]", f"#{view} [data-also]"])
 
 
 @pytest.mark.parametrize("hidden", [False, True], ids=["coordinates", "kilometres"])
@@ -167,5 +167,5 @@ def test_the_countdown_is_whole_on_every_screen(
                     "([view, text]) => document.querySelector(`#${view} [data-notice]`).innerText.startsWith(text)",
                     [view, text],
                 )
-                assert page.evaluate(UNSEEN, wanted) == []
+                seen(page, wanted)
                 page.screenshot(path=tmp_path / f"{view}-{place_m}.png")
