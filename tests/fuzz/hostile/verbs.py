@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import NamedTuple
 from xml.parsers import expat
 
+from logger import LogError, open_log
 from logger.config import configuration as configs
 from logger.doctor import judge_storage, probe_logs
 from logger.logfile.verify import verify
+from logger.notebook.opened_log import OpenedLog
 from logger.recorder.daemon import Recorder
 from tests.fuzz.hostile import endpoints
 from tests.fuzz.hostile.scene import Scene
@@ -132,6 +134,15 @@ def shelf(scene: Scene) -> None:
         print(finding)
 
 
+def columns(scene: Scene) -> None:
+    """Read each table from Python. A fault is a LogError of one line."""
+    for read in (OpenedLog.fix, OpenedLog.frame, OpenedLog.reading, OpenedLog.speed, OpenedLog.events):
+        try:
+            read(open_log(scene.log))
+        except LogError as error:
+            assert "\n" not in str(error), error
+
+
 def start(scene: Scene) -> None:
     """Start the recorder in a folder with the log, record and stop. If it creates a new log, that one is whole."""
     config = configs.load(scene.recorder_config)
@@ -153,6 +164,7 @@ def _with_server(check: Callable[[Scene, Served], None]) -> Callable[[Scene], No
 
 FUNCTIONS: dict[str, Callable[[Scene], None]] = {
     "doctor's shelves": shelf,
+    "logger.open_log": columns,
     "recorder's start": start,
     **{name: _with_server(check) for name, check in endpoints.EVERY.items()},
 }
