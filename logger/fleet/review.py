@@ -58,7 +58,10 @@ class Run:
 
 
 class Verdict(NamedTuple):
-    """Result of one log. `error` is a line, "" if there is none; `exit_code` belongs to it."""
+    """Result of one log. `error` is a line, "" if there is none; `exit_code` belongs to it.
+
+    `not_judged` is why nothing can be judged, or "".
+    """
 
     entry: Entry
     result: Result | None
@@ -67,6 +70,7 @@ class Verdict(NamedTuple):
     overspeeds: int = 0
     max_kmh: float | None = None
     missed: int = 0
+    not_judged: str = ""
     error: str = ""
     exit_code: int = 0
 
@@ -140,6 +144,7 @@ def _judge(run: Run, entry: Entry, store: Store, work_folder: Path, folder: Path
         len(report.overspeeds),
         max((section.max_kmh for section in report.sections if section.max_kmh is not None), default=None),
         sum(point.state == "missed" for point in report.waypoints),
+        report.not_judged,
         str(problem) if problem else "",
         problem.exit_code if problem else 0,
     )

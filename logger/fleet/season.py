@@ -73,7 +73,8 @@ def document(run: Run, verdicts: Sequence[Verdict], season: dict[str, Standings]
                 "max_kmh": verdict.max_kmh,
                 "overspeeds": verdict.overspeeds,
                 "missed": verdict.missed,
-                "penalty_s": verdict.penalty_s,
+                "penalty_s": None if verdict.result is None or verdict.not_judged else verdict.penalty_s,
+                "not_judged": verdict.not_judged or None,
                 "error": verdict.error or None,
             }
             for verdict in verdicts

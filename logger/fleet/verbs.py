@@ -13,7 +13,7 @@ from firmware_bridge.errors import ConfigurationError, StagelogError
 from logger.boundary.json_option import json_option
 from logger.boundary.os_errors import FULL, line_of
 from logger.boundary.terminal import echo, echo_json, print_tables, progress_bar
-from logger.review.verbs import EXIT_PENALTY, NOT_JUDGED, fail_on_penalty_option
+from logger.review.verbs import EXIT_PENALTY, fail_on_penalty_option
 
 EXIT_FOUND_WRONG = 1
 
@@ -225,9 +225,11 @@ def review(
             echo(f"stagelog: {verdict.error}", err=True)
     for remark in (remark for standing in tables.values() for remark in standing.remarks):
         echo(f"stagelog: {remark}", err=True)
-    not_judged = [entry.name for entry in logs if fail_on_penalty and entry.event == catalogue.NO_EVENT]
-    for name in not_judged:
-        echo(f"stagelog: {name}: {NOT_JUDGED}; choose the logs of an event with --event", err=True)
+    not_judged = [verdict for verdict in verdicts if fail_on_penalty and verdict.not_judged]
+    for verdict in not_judged:
+        echo(
+            f"stagelog: {verdict.entry.name}: {verdict.not_judged}; choose other logs with --event", err=True
+        )
     if not_judged or any(verdict.error for verdict in verdicts):
         return EXIT_FOUND_WRONG
     return EXIT_PENALTY if fail_on_penalty and any(verdict.penalty_s for verdict in verdicts) else 0

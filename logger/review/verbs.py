@@ -33,7 +33,6 @@ _section = click.option(
 fail_on_penalty_option = click.option(
     "--fail-on-penalty", is_flag=True, help="Exit with 3 if there is a penalty, for scripts."
 )
-NOT_JUDGED = "no itinerary: no penalty can be judged"
 EXIT_PENALTY = 3
 """A penalty was found, and `--fail-on-penalty` asks for it; a problem with the evidence has its own code."""
 
@@ -101,13 +100,9 @@ def review(
 
 def _not_judged(report: Report) -> StagelogError | None:
     """Why a review cannot say that there is no penalty: a problem with the evidence, or nothing to judge."""
-    if report.problem is not None or report.sections:
+    if report.problem is not None or not report.not_judged:
         return report.problem
-    what, hint = NOT_JUDGED, "name one: `stagelog review LOG --itinerary FILE`"
-    if report.courses:
-        what = "no section was driven: no penalty can be judged"
-        hint = "check that the itinerary is that of the stage"
-    return ConfigurationError(what, where=report.evidence.name, hint=hint)
+    return ConfigurationError(report.not_judged, where=report.evidence.name)
 
 
 def _exit_code(problem: StagelogError | None) -> int:

@@ -185,8 +185,8 @@ def test_no_penalty_no_penalty_code(folder: Path, tmp_path: Path) -> None:
 def test_what_cannot_be_judged_has_no_penalty_code(folder: Path) -> None:
     itinerary = ("--itinerary", "kilometres.toml")  # without places a section begins only by command
     for log, more, code, what in (
-        (RECORDING, (), 64, "no itinerary"),
-        (RECORDING, itinerary, 64, "no section was driven"),
+        (RECORDING, (), 64, "not judged: give --itinerary"),
+        (RECORDING, itinerary, 64, "not judged: no section"),
         (EMPTY, itinerary, 74, "stagelog: empty.db"),
     ):
         ended = stagelog("review", log, *more, "--fail-on-penalty", folder=folder)
