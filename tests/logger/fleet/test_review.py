@@ -246,7 +246,7 @@ def test_a_log_without_its_copy_is_reported_and_the_others_are_reviewed(short: S
 
 def test_no_matching_log_is_a_one_line_error(short: Store, tmp_path: Path) -> None:
     ended = stagelog("fleet", "review", "--store", "nothing", folder=tmp_path)
-    assert (ended.code, "no matching log" in ended.complaint) == (64, True)
+    assert (ended.code, "no such store" in ended.complaint) == (64, True)
     ended = stagelog("fleet", "review", "--store", short.url, "--car", "9", folder=tmp_path)
     assert (ended.code, "no matching log" in ended.complaint) == (64, True)
 
