@@ -56,10 +56,26 @@ def _rows(answer: pa.RecordBatchReader) -> Iterator[tuple[Any, ...]]:
 
 def _cells(column: pa.ChunkedArray) -> list[Any]:
     """The cells of a column; an interval in seconds, with months of 30 days as in DuckDB."""
-    cells: list[Any] = column.to_pylist()
+    cells: list[Any]
+    try:
+        cells = column.to_pylist()
+    except (OverflowError, ValueError):
+        cells = [_value(cell) for cell in column]
     if not pa.types.is_interval(column.type):
         return cells
     return [cell and (cell.months * 30 + cell.days) * 86_400 + cell.nanoseconds / 1e9 for cell in cells]
+
+
+def _value(cell: pa.Scalar) -> Any:
+    """A cell by itself; as text where Python has no such date or time."""
+    try:
+        return cell.as_py()
+    except (OverflowError, ValueError):
+        pass
+    try:
+        return cell.cast(pa.string()).as_py()
+    except pa.ArrowException:
+        return f"a {cell.type} out of range"
 
 
 def _words(cell: Any) -> str:

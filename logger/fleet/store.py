@@ -36,6 +36,8 @@ INCOMING = ".incoming"
 """Folder for files being written. Query engines skip names that begin with a dot."""
 OBJECT_STORES = frozenset({"memory", "s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss", "oci"})
 """Protocols that show an object only when it is complete, and have no rename."""
+MAX_DEPTH = 10
+"""Folders within one another below a table; `fleet add` makes three: event, stage and car."""
 _PASSWORD = re.compile(r"(://[^/@:]*:)[^/@]*@")
 
 
@@ -94,19 +96,26 @@ class Store:
         return sorted(str(name)[len(self.root) + 1 :] for name in paths if str(name).endswith(suffix))
 
     def _list_folder(self, folder: str, suffix: str) -> Sequence[str]:
-        folders, files, links = [self._unlinked(folder)], [], []
+        top = self._unlinked(folder)
+        folders, files, links, too_deep = [(top, 0)], [], [], 0
         while folders:
-            with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folders.pop()) as content:
+            place, depth = folders.pop()
+            with suppress(FileNotFoundError, NotADirectoryError), os.scandir(place) as content:
                 for entry in content:
                     if entry.is_symlink():
                         links.append(entry.path)
                     elif entry.is_dir():
-                        folders.append(Path(entry.path))
+                        if depth < MAX_DEPTH:
+                            folders.append((Path(entry.path), depth + 1))
+                        else:
+                            too_deep += 1
                     elif entry.name.endswith(suffix) and entry.is_file():
                         files.append(entry.path[len(self.root) + 1 :])
         if links:
             others = f" and {len(links) - 1:,} others" if len(links) > 1 else ""
             log.warning("%s%s: a symbolic link, not followed", printable(links[0]), others)
+        if too_deep:
+            log.warning("%s: %d folders more than %d deep, not read", printable(top), too_deep, MAX_DEPTH)
         return sorted(files)
 
     def _unlinked(self, path: str, *, is_target: bool = False) -> Path:

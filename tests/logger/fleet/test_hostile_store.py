@@ -8,6 +8,7 @@ import os
 import resource
 import shutil
 import sqlite3
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -266,6 +267,24 @@ def test_a_folder_that_is_a_link_is_not_followed(
     assert {end.code for end in ended} & {1, 74}
     assert any(name.partition("/")[0] in line and "link" in line for end in ended for line in end.err), ended
     assert [path.name for path in elsewhere.rglob("*")] == ["old", "mine"]
+
+
+def test_folders_within_one_another_are_left_out(verb: Verb, store: Path, pair: list[Path]) -> None:
+    """Their path is longer than the system opens."""
+    at = os.open(store / "log", os.O_DIRECTORY)
+    for _ in range(3_000):
+        os.mkdir("d", dir_fd=at)
+        inner = os.open("d", os.O_DIRECTORY, dir_fd=at)
+        os.close(at)
+        at = inner
+    os.close(at)
+    try:
+        ended = verb("query", "SELECT count(*) AS n FROM log", "--json")
+    finally:
+        subprocess.run(["rm", "-rf", str(store / "log/d")], check=True)
+    assert (ended.code, ended.out) == (0, '{"n": 2}\n')
+    assert len(ended.err) == 1
+    assert "1 folders more than 10 deep" in ended.err[0]
 
 
 def test_files_that_are_links_are_replaced_or_skipped(

@@ -154,3 +154,14 @@ def test_a_computed_query_reads_only_checked_files(
     Path(damaged.full(path)).write_bytes(b"not Parquet")
     assert rows(damaged, "SELECT DISTINCT car FROM query('SELECT car FROM f' || 'ix')") == [(72,)]
     assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize("form", ["--json", "--csv", "--table"])
+def test_dates_beyond_the_calendar_are_texts(form: str, store: Store) -> None:
+    sql = (
+        "SELECT DATE '-5877641-06-25' AS d, [DATE '5881580-07-10'] AS l, TIMESTAMP '294247-01-10 04:00:54' AS t,"
+        " {'d': DATE '-5877641-06-25'} AS s, 5 AS n"
+    )
+    ended = query(store, sql, *([] if form == "--table" else [form]))
+    assert (ended.code, ended.complaints) == (0, [])
+    assert "out of range" in ended.out
