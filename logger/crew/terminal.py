@@ -36,6 +36,9 @@ FIRST_TIMEOUT_S = 3.0
 """Several snapshot periods: a recorder that is silent for this long is not running."""
 GONE_S = 5.0
 GONE = "--"
+_UNREADABLE = "the live state is damaged, or of another version: restart the recorder"
+_ODD = (AttributeError, KeyError, TypeError, ValueError, OverflowError)
+"""What a value of another type raises, where it is drawn."""
 _LEVELS = {"critical": "bold white on red", "warn": "bold black on yellow", "info": "bold white on blue"}
 
 
@@ -107,6 +110,13 @@ def line(news: News, age_s: float) -> str:
     state = news.snapshot
     if state is None or age_s > GONE_S:
         return _missing(news)
+    try:
+        return _line(state)
+    except _ODD:
+        return _UNREADABLE
+
+
+def _line(state: Mapping[str, Any]) -> str:
     section, limit = _group(state, "section"), _group(state, "limit")
     alarms = ", ".join(str(alarm.get("name")) for alarm in state.get("alarms") or ())
     return (
@@ -127,6 +137,13 @@ def picture(news: News, age_s: float) -> RenderableType:
         return Panel(
             _shown(f"No live state: {news.why or 'the recorder is silent'}. Trying again.", "bold red")
         )
+    try:
+        return _picture(state, age_s)
+    except _ODD:
+        return Panel(_shown(_UNREADABLE, "bold red"))
+
+
+def _picture(state: Mapping[str, Any], age_s: float) -> RenderableType:
     parts: list[RenderableType] = []
     if age_s > FRESH_S:
         parts.append(_shown(f" {age_s:.0f} s old: the recorder is silent ", "bold white on red"))
@@ -156,7 +173,9 @@ def _head(state: Mapping[str, Any]) -> Text:
 
 def _progress(state: Mapping[str, Any]) -> RenderableType:
     share = _group(state, "section").get("progress")
-    return Text("") if share is None else Padding(ProgressBar(total=1.0, completed=share), 0)
+    if not isinstance(share, int | float):
+        return Text("")
+    return Padding(ProgressBar(total=1.0, completed=share), 0)
 
 
 def _speed(state: Mapping[str, Any]) -> RenderableType:

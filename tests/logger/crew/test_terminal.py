@@ -162,3 +162,20 @@ def test_a_terminal_is_restored_after_drawing(car: LiveCar) -> None:
     os.close(master)
     assert b"\x1b[?1049h" in seen, "the alternate screen"
     assert b"\x1b[?1049l" in seen, "the original screen again"
+
+
+@pytest.mark.parametrize("odd", [5, "\x1b[2J", True, [5], [None], {"a": []}, [{"name": {}}], 10**400])
+def test_a_damaged_state_is_drawn_or_reported(car: LiveCar, odd: object) -> None:
+    """As of a recorder of another version, or of another program on that socket."""
+    time.sleep(0.3)
+    state = json.loads(json.dumps(car.published))
+    damaged = [{**state, key: odd} for key in (*state, "compliance", "alarm_values")]
+    damaged += [
+        {**state, group: {**values, key: odd}}
+        for group, values in state.items()
+        if isinstance(values, dict)
+        for key in values
+    ]
+    for each in damaged:
+        assert "\x1b[2J" not in drawn(each)
+        assert line(News(0.0, each), 0.0)
