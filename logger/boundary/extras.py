@@ -31,13 +31,22 @@ def is_installed(package: str) -> bool:
         return False
 
 
+def require(package: str, verb: str) -> None:
+    """Raise ConfigurationError if an optional package is missing; for a verb that prints before it imports."""
+    if not is_installed(package):
+        raise _not_installed(package, verb)
+
+
 def missing(error: ImportError, verb: str) -> ConfigurationError | None:
     """The error to print if an optional package of a verb is missing; None if another import failed."""
     package = (error.name or "").partition(".")[0]
-    extra = _EXTRAS.get(package)
-    if extra is None:
-        return None
-    extra = "fleet" if verb == "fleet" else extra  # it contains the other extras that this verb needs
+    return _not_installed(package, verb) if package in _EXTRAS else None
+
+
+def _not_installed(package: str, verb: str) -> ConfigurationError:
+    extra = (
+        "fleet" if verb == "fleet" else _EXTRAS[package]
+    )  # it contains the other extras that this verb needs
     return ConfigurationError(
         f"needs {package}, which is not installed", where=verb, hint=f'pip install "stagelog[{extra}]"'
     )

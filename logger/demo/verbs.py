@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from logger.boundary.extras import require
 from logger.boundary.terminal import LiveLine, echo, progress_bar
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ def demo(
     is written to the log first. Open the printed address in a browser. The log can be read while it is written.
     """
     # Before the imports, which take seconds on a Pi.
+    require("numpy", "demo")
     echo("preparing: the stage up to the first checkpoint is driven and logged", err=True)
     from logger.demo import demo as demonstration  # noqa: PLC0415 - numpy, and the virtual car
 
