@@ -27,7 +27,7 @@ from typing import NamedTuple
 from firmware_bridge.errors import LogError
 from logger.boundary import own_process
 from logger.boundary.untrusted_json import loads
-from logger.logfile.border import has_wal
+from logger.logfile.connect import has_wal
 from logger.logfile.naming import is_quarantined
 from logger.transfer.slow_delete import remove
 from logger.transfer.snapshot import digest_of

@@ -30,7 +30,8 @@ from logger.fleet.identity import entry_of, require_expected_car, same_recording
 from logger.fleet.review_tables import document_tables
 from logger.fleet.rows import LogRows
 from logger.fleet.store import Store
-from logger.logfile.border import has_wal, open_log_readonly
+from logger.logfile.border import open_log_readonly
+from logger.logfile.connect import has_wal
 from logger.logfile.verify import verify
 from logger.review import json
 from logger.review.open_evidence import ReviewOptions, open_evidence

@@ -14,7 +14,8 @@ from pathlib import Path
 from firmware_bridge.errors import LogError
 from logger.boundary import untrusted_json
 from logger.boundary.file_names import is_file_name
-from logger.logfile.border import odd_neighbour, open_log_readonly
+from logger.logfile.border import open_log_readonly
+from logger.logfile.connect import odd_neighbour
 from logger.logfile.schema import NewerLogError
 
 LOG_PATTERN = "*.db"

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from firmware_bridge.errors import LogError
-from logger.logfile.border import odd_neighbour
+from logger.logfile.connect import odd_neighbour
 from logger.logfile.rows import Rows
 from logger.logfile.schema import NotALogError
 from logger.logfile.store import Log, SessionStart

@@ -11,7 +11,8 @@ from typing import Any, Final
 from firmware_bridge.errors import LogError
 from firmware_bridge.records import Channel
 from logger.boundary.untrusted_json import loads
-from logger.logfile.border import has_wal, open_log_readonly
+from logger.logfile.border import open_log_readonly
+from logger.logfile.connect import has_wal
 from logger.logfile.meta import meta_of
 from logger.logfile.naming import LOG_PATTERN
 from logger.logfile.rows import TABLES

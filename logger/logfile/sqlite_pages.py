@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware_bridge.errors import LogError
-from logger.logfile.border import has_wal
+from logger.logfile.connect import has_wal
 
 Integers = NDArray[np.int64]
 Numbers = NDArray[np.float64]

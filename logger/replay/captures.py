@@ -18,7 +18,8 @@ from firmware_bridge.gps.nmea_fields import DAY_US
 from firmware_bridge.gps.sentence_reader import SentenceReader
 from firmware_bridge.printable import printable
 from firmware_bridge.records import EXTENDED_MASK, CanFrame, can_id_of
-from logger.logfile.border import budgeted, connect_immutable, harden
+from logger.logfile.border import budgeted, harden
+from logger.logfile.connect import connect_immutable
 from logger.logfile.rows import Rows
 from logger.recorder.pipeline import BEAT_US, Pipeline
 from logger.replay import nmea_times, python_can_file

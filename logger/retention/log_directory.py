@@ -16,7 +16,8 @@ from pathlib import Path
 
 from firmware_bridge.errors import LogError
 from logger.boundary.file_names import within
-from logger.logfile.border import has_wal, open_log_readonly, require_log_file
+from logger.logfile.border import open_log_readonly, require_log_file
+from logger.logfile.connect import has_wal
 from logger.logfile.naming import LOG_PATTERN, REMOVED, is_quarantined, quarantined_in, removed
 from logger.retention.rule import Stored
 from logger.transfer import ledger

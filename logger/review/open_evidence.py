@@ -21,7 +21,8 @@ from typing import Any
 from firmware_bridge.errors import ConfigurationError
 from logger.boundary.untrusted_json import loads
 from logger.config.input_files import read_text
-from logger.logfile.border import has_wal, open_cut_short, open_log_readonly
+from logger.logfile.border import open_cut_short, open_log_readonly
+from logger.logfile.connect import has_wal
 from logger.logfile.session_rows import MAX_SESSIONS
 from logger.recorder.stage_files import Stage, stage_of
 from logger.replay import replay

@@ -23,16 +23,8 @@ from contextlib import closing
 from pathlib import Path
 
 from firmware_bridge.errors import LogError
-from logger.logfile.border import (
-    budgeted,
-    connect_with_wal,
-    harden,
-    has_wal,
-    is_left_behind,
-    limit_schema,
-    require_pages,
-    stored_bytes,
-)
+from logger.logfile.border import budgeted, harden, limit_schema, require_pages
+from logger.logfile.connect import connect_with_wal, has_wal, is_left_behind, stored_bytes
 from logger.logfile.reader import last_row
 from logger.logfile.rows import TABLES
 from logger.logfile.schema import require_ours

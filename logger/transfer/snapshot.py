@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from firmware_bridge.errors import LogError
 from logger.boundary.whole_file import sync_folder
-from logger.logfile.border import has_wal
+from logger.logfile.connect import has_wal
 from logger.logfile.naming import is_quarantined
 from logger.transfer.copying import Progress, WalTooLongError, copy_file, copy_pages, copy_rows
 from logger.transfer.slow_delete import remove

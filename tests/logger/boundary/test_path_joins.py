@@ -61,6 +61,7 @@ KNOWN: dict[str, dict[str, str]] = {
         "output.with_suffix(FORMATS[name].suffix)": SUFFIX,
     },
     "export/mf4.py": {"Path(folder)": OWN},
+    "fleet/catalogue.py": {"Path(store.root)": USERS},
     "fleet/review.py": {"Path(rules)": USERS},
     "fleet/store.py": {
         "Path(self.root, path)": CHECKED,
@@ -74,7 +75,8 @@ KNOWN: dict[str, dict[str, str]] = {
     },
     "replay/captures.py": {"done / total": "numbers"},
     "replay/python_can_reader.py": {"Path(sys.argv[1])": USERS},
-    "logfile/border.py": {"path.with_name(path.name + tail)": OWN},
+    "logfile/documents.py": {"path.with_name(f'{path.name}-wal')": OWN},
+    "logfile/connect.py": {"path.with_name(path.name + tail)": OWN},
     "logfile/naming.py": {"directory / f'{name}-{max(numbers, default=0) + 1:03d}.db'": DERIVED},
     "logfile/open_or_quarantine.py": {
         "path.with_name(f'{path.name}.damaged-{n}')": OWN,
@@ -102,6 +104,7 @@ KNOWN: dict[str, dict[str, str]] = {
     "tomlconfig/schema.py": {"self._folder / raw": USERS},
     "transfer/__main__.py": {"Path(log)": USERS, "Path(copy)": USERS},
     "transfer/copying.py": {"done / total": "numbers"},
+    "transfer/verbs.py": {"Path(url)": USERS},
     "transfer/snapshot.py": {
         "target.with_stem(f'{target.stem}.{state.identity}')": "hexadecimal, see LogState.from_json"
     },

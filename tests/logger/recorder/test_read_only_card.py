@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from logger.logfile.border import has_wal
+from logger.logfile.connect import has_wal
 from tests.logger.command_line import ENVIRONMENT, Ended, stagelog
 from tests.logger.transfer.logs_made import being_recorded, content
 
