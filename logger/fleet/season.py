@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
+from logger.boundary.os_errors import named
 from logger.boundary.terminal import json_text
 from logger.fleet.review import Run, Verdict, stage_results
 from logger.fleet.store import Store
@@ -87,7 +88,7 @@ def document(run: Run, verdicts: Sequence[Verdict], season: dict[str, Standings]
 
 def save(store: Store, run: Run, season: dict[str, Any]) -> None:
     """Write the document to the run's folder."""
-    with store.work_folder() as work_folder:
+    with named(store.shown), store.work_folder() as work_folder:
         new_file = work_folder / "new"
         new_file.write_text(json_text(season, "utf-8", indent=1), encoding="utf-8")
         store.place(new_file, f"{run.folder}season.json")

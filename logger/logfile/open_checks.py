@@ -14,17 +14,20 @@ from logger.logfile.columns import COLUMNS
 
 _RESERVED_AT = 20
 """Offset in the file header of the count of reserved bytes per page; always 0 in our logs."""
+_VACUUM_AT = 52
+"""Offset of the largest root page, four bytes; 0 as in every file without auto-vacuum."""
 _QUICK_CHECK_S = 5.0
 """Time limit of a check of the pages, whatever the log's size: half the watchdog's wait for the writer."""
 
 
 def refuse_other_layout(path: Path) -> None:
-    """Refuse a header that reserves part of every page: SQLite would trust it and write rows in another layout.
+    """Refuse a header that reserves part of every page, or claims auto-vacuum: SQLite would write in another layout.
 
-    Runs before there is a connection: closing a file releases SQLite's locks on it.
+    It would report a full disk. Runs before there is a connection: closing a file releases SQLite's locks on it.
     """
     with suppress(FileNotFoundError), path.open("rb") as file:
-        if file.read(_RESERVED_AT + 1)[_RESERVED_AT:] not in (b"", b"\0"):
+        header = file.read(_VACUUM_AT + 4)
+        if any(header[_RESERVED_AT : _RESERVED_AT + 1] + header[_VACUUM_AT:]):
             raise sqlite3.DatabaseError("its header has another page layout")
 
 

@@ -47,3 +47,15 @@ def make_odd(path: Path, kind: str, other: Path) -> None:
             path.symlink_to(path.name)
         case _:
             path.symlink_to(other)
+
+
+@pytest.mark.parametrize("bits", [0x01, 0x02, 0x03, 0x04, 0xFF])
+def test_the_recorder_records_whatever_a_byte_of_the_logs_header_is(tmp_path: Path, bits: int) -> None:
+    write_log(tmp_path / "whole.db", frames(5))
+    whole = (tmp_path / "whole.db").read_bytes()
+    for at in range(100):
+        path = tmp_path / f"{at}.db"
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ bits]) + whole[at + 1 :])
+        log, _ = begin_log(path, START, META, lambda _aside: drive())
+        log.close()
+        assert verify(path) == [], at
