@@ -141,7 +141,7 @@ def test_an_installed_configuration_that_this_user_may_not_read(
             [sys.executable, "-c", code], env=ENVIRONMENT, capture_output=True, text=True, check=False
         )
     assert done.stdout.strip() == str(installed)
-    assert "Permission denied; check its permissions, or use sudo" in done.stderr
+    assert "Permission denied; this user may not read it" in done.stderr
 
 
 def test_json_is_alone_on_both_streams(places: Path) -> None:

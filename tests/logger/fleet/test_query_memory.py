@@ -23,13 +23,14 @@ MAX_MB = 700
 """Budget of a query: 200 MB for the program, three times a row group to read one, and one for each of four threads.
 Read as Arrow does it, the queries below take 900 to 1,500 MB."""
 _CHILD = """
-import resource, sys
+import re, sys
+from pathlib import Path
 from logger.fleet import query_output
 from logger.fleet.query import run_query
 from logger.fleet.store import Store
 with run_query(Store(sys.argv[1]), sys.argv[2]) as answer:
     query_output.FORMS["csv"](answer)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1000, file=sys.stderr)
+print(int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) // 1000, file=sys.stderr)
 """
 
 

@@ -12,6 +12,8 @@ from logger.install import plan, record, verbs
 from tests.logger.install.conftest import Call, tree
 from tests.logger.install.installing import CONFIGURATION, RECORDER, WITH_PIN
 
+pytestmark = pytest.mark.process  # useradd
+
 
 @pytest.mark.parametrize("options", [("--configuration",), ("--configuration", "--logs", "--yes")])
 def test_uninstall_restores_the_machine(image: Path, call: Call, options: tuple[str, ...]) -> None:

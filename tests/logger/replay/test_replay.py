@@ -243,7 +243,7 @@ def test_can_logs_of_python_can(tmp_path: Path, ending: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ending", "damage", "said"),
+    ("ending", "damage", "message"),
     [
         ("csv", b"0.5,12", "1 lines are damaged or cannot be read"),
         ("blf", b"LOBJ" + bytes(28), "damaged after 50 frames"),
