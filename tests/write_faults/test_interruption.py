@@ -115,7 +115,6 @@ VERBS: dict[str, tuple[str, str | float | Share]] = {
     "compare": ("compare long.db again.db --html OUT/it.html", Share(0.7)),
     "standings": ("standings long.db again.db", Share(0.7)),
     "verify": ("verify big.db", Share(0.6)),
-    "info": ("info big.db", Share(0.7)),
     "logs": ("logs many", Share(0.7)),
     "doctor": ("doctor -c doctor.toml --seconds 20", 2.5),
     "stick": ("stick DISK -c stagelog.toml", Share(0.6)),
