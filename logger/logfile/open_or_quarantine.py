@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from firmware_bridge.errors import LogError
+from firmware_bridge.printable import printable
 from logger.logfile.connect import odd_neighbour
 from logger.logfile.rows import Rows
 from logger.logfile.schema import NotALogError
@@ -105,7 +106,7 @@ def _as_log_errors(path: Path) -> Iterator[None]:
         raise
     except (OSError, sqlite3.Error) as error:
         hint = "check the folder, its owner and the free space"
-        raise LogError(f"cannot write the log: {error}", where=str(path), hint=hint) from error
+        raise LogError(f"cannot write the log: {printable(str(error))}", where=str(path), hint=hint) from error
 
 
 def _is_blocked(path: Path) -> bool:

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from firmware_bridge.errors import LogError
 from logger.boundary.whole_file import sync_folder
+from logger.logfile.border import reason_of
 from logger.logfile.connect import has_wal
 from logger.logfile.naming import is_quarantined
 from logger.transfer.copying import Progress, WalTooLongError, copy_file, copy_pages, copy_rows
@@ -59,7 +60,7 @@ def snapshot(log: Path, to: Path, progress: Progress = lambda _done: None) -> Sn
         if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(to)) from error
         hint = "`stagelog verify` shows what is readable"
-        raise LogError(f"cannot be copied: {error}", where=str(log), hint=hint) from error
+        raise LogError(f"cannot be copied: {reason_of(error)}", where=str(log), hint=hint) from error
     except BaseException:
         remove(to)
         raise

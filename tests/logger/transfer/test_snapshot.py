@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -223,3 +225,18 @@ def test_the_crew_servers_user_can_copy_with_read_access_only(max_wal_bytes: int
             assert copied_by_other_user(place, log.path, max_wal_bytes) == f"{3000 + BESIDE} []\n"
     finally:
         os.umask(mask)
+
+
+def test_the_error_about_a_hostile_schema_is_printable(tmp_path: Path) -> None:
+    """SQLite quotes the name of the broken table: here it sets a terminal's title."""
+    log = tmp_path / "a.db"
+    with closing(sqlite3.connect(log, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("CREATE TABLE a (x)")
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("UPDATE sqlite_master SET name = ?, sql = 'CREATE TABLE ('", ("\x1b]0;owned\x07",))
+        connection.execute("PRAGMA schema_version = 9")
+        with pytest.raises(LogError) as raised:
+            snapshot(log, tmp_path / "copy.db")
+    assert "malformed" in raised.value.what
+    assert str(raised.value).isprintable()
