@@ -106,7 +106,9 @@ def _as_log_errors(path: Path) -> Iterator[None]:
         raise
     except (OSError, sqlite3.Error) as error:
         hint = "check the folder, its owner and the free space"
-        raise LogError(f"cannot write the log: {printable(str(error))}", where=str(path), hint=hint) from error
+        raise LogError(
+            f"cannot write the log: {printable(str(error))}", where=str(path), hint=hint
+        ) from error
 
 
 def _is_blocked(path: Path) -> bool:
