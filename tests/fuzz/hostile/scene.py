@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import tempfile
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,6 +88,9 @@ class Scene:
         for folder in (self.logs, self.out, self.recorded.parent, self.folder / "tmp", self.stick):
             folder.mkdir(parents=True)
         shutil.copyfile(honest, self.honest)
+        # `compare` refuses a copy, and a mutation beside the log leaves the log itself as it was.
+        with closing(sqlite3.connect(self.honest)) as connection, connection:
+            connection.execute("INSERT INTO meta VALUES ('note', 'another log')")
         itinerary = self.folder / "short.toml"
         itinerary.write_text(ITINERARY)
         for path, logs in ((self.config, self.logs), (self.recorder_config, self.recorded.parent)):
