@@ -295,4 +295,4 @@ def test_the_overview_names_every_verb(folder: Path) -> None:
         assert re.search(rf"^  {verb} ", ended.out, re.MULTILINE)
         assert summary.split()[0] in ended.out
     for code in ("0", "1", "2", "64", "69", "74"):
-        assert re.search(rf"\b{code} ", ended.out)
+        assert re.search(rf"\b{code}\b", ended.out)

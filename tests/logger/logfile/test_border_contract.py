@@ -11,7 +11,7 @@ import pytest
 TOP = Path(__file__).parents[3]
 OPENERS = {"connect": "sqlite3", "Database": "", "SqliteReader": "", "LogReader": "can"}
 ALLOWED = {
-    "logger/logfile/border.py": "the border itself",
+    "logger/logfile/connect.py": "what the border opens with",
     "logger/logfile/store.py": "the recorder's own log, open for writing; its schema is compared as well",
     "logger/transfer/copying.py": "the copy, a new file; the log comes by the border, or attached and compared",
     "logger/logfile/migrations.py": "sqlite-utils on a connection that is open already",
