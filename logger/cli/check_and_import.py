@@ -11,7 +11,7 @@ import click
 
 from firmware_bridge.errors import ConfigurationError, StagelogError
 from logger.boundary.file_kind import other_kind
-from logger.boundary.json_option import json_option
+from logger.boundary.options import PATH, json_option
 from logger.boundary.terminal import echo, echo_json
 from logger.boundary.whole_file import require_writable, write_whole
 from logger.config.discovery import choose
@@ -20,13 +20,12 @@ if TYPE_CHECKING:
     from logger.stage.file_role import Role
 
 EXIT_FOUND_WRONG = 1
-_PATH = click.Path(path_type=Path, readable=False)  # the reader reports it, with a hint
 _LINE = re.compile(r"(?P<file>.+?):(?P<line>\d+)(:\d+)?", re.DOTALL)
 """The place of an error with a line, and perhaps a column."""
 
 
 @click.command(name="check")
-@click.argument("file", type=_PATH, required=False)
+@click.argument("file", type=PATH, required=False)
 @json_option
 def check(file: Path | None, as_json: bool) -> int:
     """Check a configuration, an itinerary or a rules file and list every error, with its line and key.
@@ -98,10 +97,8 @@ def _require_no_configuration(output: Path) -> None:
 
 
 @click.command(name="import")
-@click.argument("route", type=_PATH, callback=_present)
-@click.option(
-    "-o", "--output", type=_PATH, required=True, help="Itinerary file to write, such as stage.toml."
-)
+@click.argument("route", type=PATH, callback=_present)
+@click.option("-o", "--output", type=PATH, required=True, help="Itinerary file to write, such as stage.toml.")
 def import_(route: Path, output: Path) -> None:
     """Convert ROUTE, a GPX file, to an itinerary.
 

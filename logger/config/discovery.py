@@ -19,6 +19,7 @@ from typing import Final
 import click
 
 from firmware_bridge.errors import ConfigurationError
+from logger.boundary.options import PATH
 from logger.boundary.terminal import echo
 
 VARIABLE: Final = "STAGELOG_CONFIG"
@@ -32,7 +33,7 @@ config_option = click.option(
     "-c",
     "--config",
     "config_path",
-    type=click.Path(path_type=Path, readable=False),  # `load` reports an unreadable file, with a hint
+    type=PATH,
     help=f"The configuration. Default, the first that exists: ${VARIABLE}, ./{HERE}, {INSTALLED}.",
 )
 """The option of every verb that reads a configuration; the verb passes its value to `choose`."""

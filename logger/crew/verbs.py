@@ -7,10 +7,9 @@ from pathlib import Path
 
 import click
 
-from logger.boundary.json_option import json_option
+from logger.boundary.options import PATH, json_option
 from logger.config.discovery import choose, config_option, found
 
-_PATH = click.Path(path_type=Path, readable=False)  # the reader reports it, with a hint
 _compliance = click.option(
     "--compliance/--no-compliance",
     default=None,
@@ -48,7 +47,7 @@ def serve(config_path: Path | None, host: str | None, port: int | None, complian
 
 @click.command(name="watch")
 @config_option
-@click.option("--socket", "live_socket", type=_PATH, help="The recorder's live socket.")
+@click.option("--socket", "live_socket", type=PATH, help="The recorder's live socket.")
 @click.option("--once", is_flag=True, help="Print the state once; exit 69 if there is no recorder.")
 @_compliance
 @json_option

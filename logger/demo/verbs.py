@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from logger.boundary.extras import require
+from logger.boundary.options import PATH
 from logger.boundary.terminal import LiveLine, echo, progress_bar
 
 if TYPE_CHECKING:
@@ -18,12 +19,11 @@ if TYPE_CHECKING:
 
 _ORDINARY = ("INFO ", "crew page at ")
 """Beginnings of the lines of the crew page's process that a demonstration shows only with --verbose."""
-_PATH = click.Path(path_type=Path, readable=False)  # the reader reports it, with a hint
 
 
 @click.command(name="simulate")
 @click.argument("stage")
-@click.option("-o", "--output", "folder", type=_PATH, required=True, help="Folder for the logs.")
+@click.option("-o", "--output", "folder", type=PATH, required=True, help="Folder for the logs.")
 @click.option("--car", "cars", multiple=True, help="Only this car (name or number); may be repeated.")
 @click.option("--gps-hz", type=click.IntRange(1, 25), default=1, show_default=True, help="Fixes per second.")
 @click.option(
@@ -52,7 +52,7 @@ def simulate(
     "-o",
     "--output",
     "folder",
-    type=_PATH,
+    type=PATH,
     default=Path("stagelog-demo"),
     show_default=True,
     help="Folder for the configuration and the logs.",

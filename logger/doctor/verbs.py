@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from logger.boundary.json_option import json_option
+from logger.boundary.options import json_option
 from logger.boundary.terminal import echo, echo_json
 from logger.config.discovery import choose, config_option
 

@@ -10,14 +10,13 @@ from typing import Any
 import click
 
 from firmware_bridge.errors import ConfigurationError, StagelogError
-from logger.boundary.json_option import json_option
+from logger.boundary.options import PATH, json_option
 from logger.boundary.os_errors import FULL, line_of
 from logger.boundary.terminal import echo, echo_json, print_tables, progress_bar
 from logger.review.verbs import EXIT_PENALTY, fail_on_penalty_option
 
 EXIT_FOUND_WRONG = 1
 
-_PATH = click.Path(path_type=Path, readable=False)  # the reader reports it, with a hint
 MAX_SHOWN = 5
 """Stages and cars of a store that a hint lists."""
 _store = click.option(
@@ -34,7 +33,7 @@ def fleet() -> None:
 
 
 @fleet.command(name="add")
-@click.argument("logs", type=_PATH, nargs=-1, required=True)
+@click.argument("logs", type=PATH, nargs=-1, required=True)
 @_store
 @click.option("--car", "cars", type=int, multiple=True, help="Accept only logs of this car; repeatable.")
 @click.option(
@@ -58,7 +57,7 @@ def add(logs: tuple[Path, ...], url: str, cars: tuple[int, ...], frames: bool, a
 @_store
 @click.option(
     "--folder",
-    type=_PATH,
+    type=PATH,
     default=Path("fetched"),
     show_default=True,
     help="Folder for the downloaded logs; a second fetch resumes there.",
@@ -164,11 +163,11 @@ def _add(
 @click.option("--car", type=int, help="Only logs of this car.")
 @click.option(
     "--results",
-    type=_PATH,
+    type=PATH,
     multiple=True,
     help="TOML or CSV file with results of stages or cars without a log.",
 )
-@click.option("--penalties", type=_PATH, help="TOML file with the stewards' decisions.")
+@click.option("--penalties", type=PATH, help="TOML file with the stewards' decisions.")
 @click.option("--imposed-only", is_flag=True, help="Leave out provisional penalties.")
 @json_option
 @fail_on_penalty_option

@@ -8,18 +8,16 @@ from typing import Any
 import click
 
 from firmware_bridge.errors import LogError
-from logger.boundary.json_option import json_option
+from logger.boundary.options import PATH, json_option
 from logger.boundary.terminal import echo, echo_json, print_table, progress_bar
 
 EXIT_FOUND_WRONG = 1
 _SALVAGE_HINT = "copy it again from the car, or see with `stagelog review` what can be read"
 """How to go on with a damaged log."""
 
-_PATH = click.Path(path_type=Path, readable=False)  # the reader reports it, with a hint
-
 
 @click.command(name="logs")
-@click.argument("folder", type=_PATH, default=Path(), required=False)
+@click.argument("folder", type=PATH, default=Path(), required=False)
 @json_option
 def logs(folder: Path, as_json: bool) -> None:
     """List the logs in FOLDER (default: current folder).
@@ -40,7 +38,7 @@ def logs(folder: Path, as_json: bool) -> None:
 
 
 @click.command(name="info")
-@click.argument("log", type=_PATH)
+@click.argument("log", type=PATH)
 @json_option
 def info(log: Path, as_json: bool) -> None:
     """Show what LOG contains: stage, car, sessions, rows per table, embedded files."""
@@ -70,7 +68,7 @@ def info(log: Path, as_json: bool) -> None:
 
 
 @click.command(name="verify")
-@click.argument("log", type=_PATH, nargs=-1, required=True)
+@click.argument("log", type=PATH, nargs=-1, required=True)
 @json_option
 def verify(log: tuple[Path, ...], as_json: bool) -> int:
     """Check that each LOG is whole; exit 1 and print the reasons if one is not."""

@@ -6,13 +6,12 @@ from pathlib import Path
 
 import click
 
+from logger.boundary.options import PATH
 from logger.boundary.terminal import echo, progress_bar
-
-_PATH = click.Path(path_type=Path, readable=False)  # the reader reports it, with a hint
 
 
 @click.command(name="replay")
-@click.argument("file", type=_PATH)
+@click.argument("file", type=PATH)
 @click.option(
     "--protocol", help="FILE holds raw bytes captured from a port with this protocol: slcan, gvret, nmea ..."
 )
@@ -23,14 +22,14 @@ _PATH = click.Path(path_type=Path, readable=False)  # the reader reports it, wit
     show_default=True,
     help="Speed of the line that carried raw bytes, bit/s.",
 )
-@click.option("--dbc", multiple=True, type=_PATH, help="Decode the engine's frames with this DBC file.")
+@click.option("--dbc", multiple=True, type=PATH, help="Decode the engine's frames with this DBC file.")
 @click.option("--preset", multiple=True, help="Decode the engine's frames with a preset: obd2.")
 @click.option(
     "--as-dated",
     is_flag=True,
     help="Trust the dates in FILE: it is from 2007 or before, not after a GPS week rollover.",
 )
-@click.option("-o", "--output", type=_PATH, help="Write the result as a log into this folder.")
+@click.option("-o", "--output", type=PATH, help="Write the result as a log into this folder.")
 def replay(
     file: Path,
     protocol: str | None,

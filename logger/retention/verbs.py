@@ -7,12 +7,12 @@ from pathlib import Path
 
 import click
 
-from logger.boundary.json_option import json_option
+from logger.boundary.options import PATH, json_option
 from logger.boundary.terminal import echo, echo_json
 
 
 @click.command(name="protect")
-@click.argument("log", type=click.Path(path_type=Path, readable=False), nargs=-1)
+@click.argument("log", type=PATH, nargs=-1)
 @click.option("--off", is_flag=True, help="End the protection.")
 @click.option(
     "--list",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from firmware_bridge.errors import ConfigurationError, StagelogError
-from logger.boundary.json_option import json_option
+from logger.boundary.options import PATH, json_option
 from logger.boundary.terminal import echo, echo_json, print_tables, progress_bar
 from logger.boundary.whole_file import require_writable, write_whole
 
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from logger.review.open_evidence import ReviewOptions
     from logger.review.report import Report
 
-_PATH = click.Path(path_type=Path, readable=False)  # the reader reports it, with a hint
-_itinerary = click.option("--itinerary", type=_PATH, help="Use this itinerary instead of the log's own.")
+_itinerary = click.option("--itinerary", type=PATH, help="Use this itinerary instead of the log's own.")
 _rules = click.option(
     "--rules", help="A rules file, or a penalty model: banded, rallysafe, rallycheck, overtime."
 )
@@ -38,8 +37,8 @@ EXIT_PENALTY = 3
 
 
 @click.command(name="review")
-@click.argument("log", type=_PATH)
-@click.option("--html", type=_PATH, help="Also write a self-contained HTML page to this file.")
+@click.argument("log", type=PATH)
+@click.option("--html", type=PATH, help="Also write a self-contained HTML page to this file.")
 @json_option
 @_rules
 @_itinerary
@@ -48,7 +47,7 @@ EXIT_PENALTY = 3
 @click.option(
     "--dbc",
     multiple=True,
-    type=_PATH,
+    type=PATH,
     help="Decode all recorded frames with this DBC file for the engine table.",
 )
 @fail_on_penalty_option
@@ -114,13 +113,13 @@ def _exit_code(problem: StagelogError | None) -> int:
 
 
 @click.command(name="compare")
-@click.argument("logs", type=_PATH, nargs=-1, required=True)
+@click.argument("logs", type=PATH, nargs=-1, required=True)
 @click.option(
     "--section",
     type=click.IntRange(1),
     help="Section to compare, counted from 1; by default the first timed one.",
 )
-@click.option("--html", type=_PATH, help="Also write a self-contained HTML page to this file.")
+@click.option("--html", type=PATH, help="Also write a self-contained HTML page to this file.")
 @json_option
 @_rules
 @_itinerary
@@ -186,11 +185,11 @@ def _reports(logs: Sequence[Path], options: ReviewOptions) -> list[Report]:
 
 
 @click.command(name="standings")
-@click.argument("logs", type=_PATH, nargs=-1)
-@click.option("--penalties", type=_PATH, help="TOML file with the stewards' decisions.")
+@click.argument("logs", type=PATH, nargs=-1)
+@click.option("--penalties", type=PATH, help="TOML file with the stewards' decisions.")
 @click.option(
     "--results",
-    type=_PATH,
+    type=PATH,
     multiple=True,
     help="TOML or CSV file with results of earlier stages or of cars without a log.",
 )

@@ -10,6 +10,7 @@ import click
 
 from firmware_bridge.errors import ConfigurationError, DeviceError, StagelogError
 from logger.boundary import own_process
+from logger.boundary.options import PATH
 from logger.boundary.os_errors import hint_for
 from logger.boundary.terminal import echo
 from logger.config.discovery import choose, config_option
@@ -18,13 +19,12 @@ if TYPE_CHECKING:
     from logger.stick.status_client import StatusClient
 
 EXIT_FOUND_WRONG = 1
-_PATH = click.Path(path_type=Path, readable=False)  # the reader reports it, with a hint
 
 
 @click.command(name="stick")
-@click.argument("folder", type=_PATH, required=False)
+@click.argument("folder", type=PATH, required=False)
 @click.option(
-    "--device", type=_PATH, help="Mount this device, visible to this process only, and unmount it at the end."
+    "--device", type=PATH, help="Mount this device, visible to this process only, and unmount it at the end."
 )
 @config_option
 @click.option("--all", "every", is_flag=True, help="Also logs that were delivered before.")

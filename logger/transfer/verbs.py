@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from logger.boundary.json_option import json_option
+from logger.boundary.options import json_option
 from logger.boundary.terminal import echo, echo_json
 
 if TYPE_CHECKING:
