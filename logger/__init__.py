@@ -30,13 +30,8 @@ def open_log(path: str | PathLike[str]) -> OpenedLog:
 
     Raises LogError of one line if it is not a log, ConfigurationError if numpy is not installed.
     """
-    try:
-        from logger.notebook.opened_log import OpenedLog  # noqa: PLC0415 - numpy
-    except ImportError as error:
-        from logger.boundary import extras  # noqa: PLC0415
+    from logger.boundary import extras  # noqa: PLC0415 - not for `import logger`
 
-        known = extras.missing(error, "logger.open_log")
-        if known is None:
-            raise
-        raise known from error
+    with extras.named("logger.open_log"):
+        from logger.notebook.opened_log import OpenedLog  # noqa: PLC0415 - numpy
     return OpenedLog(Path(path))

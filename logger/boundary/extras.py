@@ -6,6 +6,8 @@ installation's size.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 
 from firmware_bridge.errors import ConfigurationError
@@ -37,6 +39,18 @@ def require(package: str, verb: str) -> None:
         raise _not_installed(package, verb)
 
 
+@contextmanager
+def named(user: str) -> Iterator[None]:
+    """Turn the failed import of an optional package into the error that names its extra, for `user`: a verb or call."""
+    try:
+        yield
+    except ImportError as error:
+        known = missing(error, user)
+        if known is None:
+            raise
+        raise known from error
+
+
 def missing(error: ImportError, verb: str) -> ConfigurationError | None:
     """The error to print if an optional package of a verb is missing; None if another import failed."""
     package = (error.name or "").partition(".")[0]
@@ -44,9 +58,7 @@ def missing(error: ImportError, verb: str) -> ConfigurationError | None:
 
 
 def _not_installed(package: str, verb: str) -> ConfigurationError:
-    extra = (
-        "fleet" if verb == "fleet" else _EXTRAS[package]
-    )  # it contains the other extras that this verb needs
+    extra = "fleet" if verb == "fleet" else _EXTRAS[package]  # [fleet] has all that its verb needs
     return ConfigurationError(
         f"needs {package}, which is not installed", where=verb, hint=f'pip install "stagelog[{extra}]"'
     )

@@ -70,13 +70,8 @@ class Columns:
 
     def to_pandas(self) -> pandas.DataFrame:
         """The rows as a DataFrame. Raises ConfigurationError if pandas is not installed."""
-        try:
+        with extras.named("to_pandas"):
             from pandas import DataFrame  # noqa: PLC0415 - optional, and half a second
-        except ImportError as error:
-            known = extras.missing(error, "to_pandas")
-            if known is None:
-                raise
-            raise known from error
         frame = DataFrame({name: self._for_pandas(name) for name in self.columns()})
         frame["utc"] = frame["utc"].dt.tz_localize("UTC")
         return frame
