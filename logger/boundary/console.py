@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-from rich.cells import cell_len, set_cell_size
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.segment import Segment
@@ -36,11 +35,6 @@ def _plain(segment: Segment) -> Segment:
     if control or text.isprintable() or text == "\n":
         return segment
     return Segment("\n".join(map(marked, text.split("\n"))), style)
-
-
-def cut(text: str, columns: int) -> str:
-    """The beginning of `text` that fits into so many columns; wide characters take two."""
-    return text if cell_len(text) <= columns else set_cell_size(text, columns).rstrip()
 
 
 @contextmanager

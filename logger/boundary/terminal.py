@@ -26,7 +26,7 @@ from typing import Any, BinaryIO, Final, TextIO
 
 from firmware_bridge.printable import printable
 from logger.boundary.standard_streams import styled
-from logger.boundary.text_table import table_lines
+from logger.boundary.text_table import beginning, table_lines
 
 MAX_LINE_CHARS: Final = 2_000
 """Per line: several names and a deep path fit; a hostile note has megabytes."""
@@ -143,10 +143,8 @@ class LiveLine:
 
     def draw(self) -> None:
         """Write the line, cut at the terminal's width: a longer one would fill two rows, and only one is erased."""
-        from logger.boundary.console import cut  # noqa: PLC0415 - rich, for terminals only
-
         columns = os.get_terminal_size(sys.stderr.fileno()).columns or _USUAL_COLUMNS
-        print(_OVERWRITE + cut(self._text, columns - 1), end="", file=styled(sys.stderr), flush=True)
+        print(_OVERWRITE + beginning(self._text, columns - 1), end="", file=styled(sys.stderr), flush=True)
 
 
 _live: deque[LiveLine] = deque(maxlen=1)

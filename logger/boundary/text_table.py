@@ -92,6 +92,16 @@ def shortened(text: str, width: int) -> str:
     return "".join((*head, _CUT, *tail))
 
 
+def beginning(text: str, width: int) -> str:
+    """The beginning of a text that fits into `width` cells."""
+    if cells(text) <= width:
+        return text
+    text = text[: max(0, width)]  # no character but a combining mark takes less than one
+    while cells(text) > width:
+        text = text[:-1]
+    return text.rstrip()
+
+
 def cells(text: str) -> int:
     """The width of a text on a terminal: Chinese characters take two cells, combining marks none."""
     if text.isascii():
