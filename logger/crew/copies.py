@@ -27,7 +27,7 @@ from typing import NamedTuple
 from firmware_bridge.errors import LogError
 from logger.boundary import own_process
 from logger.boundary.untrusted_json import loads
-from logger.logfile.connect import has_wal
+from logger.logfile.connect import has_wal, wal_of
 from logger.logfile.naming import is_quarantined
 from logger.transfer.slow_delete import remove
 from logger.transfer.snapshot import digest_of
@@ -260,7 +260,7 @@ def _is_log(name: str) -> bool:
 
 
 def _files(path: Path) -> list[Path]:
-    return [path, path.with_name(path.name + "-wal")] if has_wal(path) else [path]
+    return [path, wal_of(path)] if has_wal(path) else [path]
 
 
 def _no_room() -> NoRoomError:

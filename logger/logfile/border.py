@@ -222,9 +222,7 @@ def reason_of(error: Exception) -> str:
     """Why a log cannot be read, on one line."""
     if str(error) == _MALFORMED:
         return "its pages are damaged or missing"
-    return printable(
-        str(error) or "it needs more memory than there is"
-    )  # MemoryError: a damaged length field
+    return printable(str(error) or "it needs more memory than there is")  # MemoryError: a damaged length
 
 
 def _first_strange(path: Path) -> str | None:

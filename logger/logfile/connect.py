@@ -14,7 +14,7 @@ def connect_readonly(path: Path) -> sqlite3.Connection:
     A log without a WAL is in use by no process and is opened as immutable, so that no file is created beside it: it
     may be on a read-only stick, or on a full card.
     """
-    return connect_with_wal(path) if _wal(path).exists() else connect_immutable(path)
+    return connect_with_wal(path) if wal_of(path).exists() else connect_immutable(path)
 
 
 def connect_immutable(path: Path) -> sqlite3.Connection:
@@ -44,7 +44,7 @@ def has_wal(path: Path) -> bool:
 
     A reader without write permission leaves an empty WAL behind.
     """
-    wal = _wal(path)
+    wal = wal_of(path)
     return wal.exists() and wal.stat().st_size > 0
 
 
@@ -60,18 +60,18 @@ def odd_neighbour(path: Path) -> Path | None:
 def stored_bytes(path: Path) -> int:
     """Bytes of a log and its WAL; the WAL is measured first, as the recorder moves pages from it into the log."""
     size = 0
-    for part in (_wal(path), path):
+    for part in (wal_of(path), path):
         with suppress(FileNotFoundError):
             size += part.stat().st_size
     return size
 
 
-def _wal(path: Path) -> Path:
+def wal_of(path: Path) -> Path:
+    """The name of the WAL beside a log."""
     return path.with_name(path.name + "-wal")
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
     uri = f"{path.absolute().as_uri()}?{mode}"
-    return sqlite3.connect(
-        uri, uri=True, check_same_thread=False
-    )  # `verify` queries in a second thread and waits for it
+    # `verify` queries in a second thread and waits for it.
+    return sqlite3.connect(uri, uri=True, check_same_thread=False)

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 from firmware_bridge.errors import StagelogError
 from logger.boundary.utc_text import utc_text
 from logger.logfile import reader
+from logger.logfile.connect import wal_of
 from logger.logfile.directory_lock import is_claimed
 from logger.logfile.meta import META_PREFIX, car_of
 from logger.logfile.naming import LOG_PATTERN
@@ -97,7 +98,7 @@ def state_of(log: reader.LogInfo) -> State:
 def _written_s(path: Path) -> float:
     """The time of the last write to a log's WAL; 0 for a log without one."""
     try:
-        return path.with_name(f"{path.name}-wal").stat().st_mtime
+        return wal_of(path).stat().st_mtime
     except OSError:
         return 0.0
 

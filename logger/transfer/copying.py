@@ -24,7 +24,7 @@ from pathlib import Path
 
 from firmware_bridge.errors import LogError
 from logger.logfile.border import budgeted, harden, limit_schema, require_pages
-from logger.logfile.connect import connect_with_wal, has_wal, is_left_behind, stored_bytes
+from logger.logfile.connect import connect_with_wal, has_wal, is_left_behind, stored_bytes, wal_of
 from logger.logfile.reader import last_row
 from logger.logfile.rows import TABLES
 from logger.logfile.schema import require_ours
@@ -69,7 +69,7 @@ def copy_file(log: Path, to: Path, progress: Progress) -> bool:
 def copy_pages(log: Path, to: Path, progress: Progress) -> bool:
     """Copy a log that may be growing. Raises WalTooLongError when it grows too fast for this; sqlite3.Error."""
     remove(to)
-    wal = log.with_name(log.name + "-wal")
+    wal = wal_of(log)
     grows = not is_left_behind(log)
     with closing(connect_with_wal(log)) as source:
         source.isolation_level = None

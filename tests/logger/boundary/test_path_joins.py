@@ -75,7 +75,6 @@ KNOWN: dict[str, dict[str, str]] = {
     },
     "replay/captures.py": {"done / total": "numbers"},
     "replay/python_can_reader.py": {"Path(sys.argv[1])": USERS},
-    "logfile/documents.py": {"path.with_name(f'{path.name}-wal')": OWN},
     "logfile/connect.py": {"path.with_name(path.name + tail)": OWN},
     "logfile/naming.py": {"directory / f'{name}-{max(numbers, default=0) + 1:03d}.db'": DERIVED},
     "logfile/open_or_quarantine.py": {
