@@ -8,14 +8,13 @@ from typing import Any
 
 import click
 
-from firmware_bridge.errors import LogError
+from logger.boundary.options import PATH
 from logger.boundary.terminal import echo, progress_bar
 from logger.boundary.whole_file import require_writable
 from logger.export import formats
 
 ALL = "all"
 """Name of the choice of every format."""
-_PATH = click.Path(path_type=Path, readable=False)  # the reader reports it, with a hint
 
 
 def _moment(_context: click.Context, _option: click.Parameter, text: str | None) -> Any:
@@ -31,10 +30,10 @@ def _moment(_context: click.Context, _option: click.Parameter, text: str | None)
 
 def _present(_context: click.Context, _argument: click.Parameter, log: Path) -> Path:
     """Refuse a log that does not exist before click misses the format."""
+    from logger.logfile.border import require_log_file  # noqa: PLC0415 - a verb imports what it runs
+
     if not log.exists():
-        raise LogError(
-            "no such log", where=str(log), hint="run `stagelog logs DIR` to list the logs in a folder"
-        )
+        require_log_file(log)
     return log
 
 
@@ -52,7 +51,7 @@ class _Export(click.Command):
 
 
 @click.command(name="export", cls=_Export)
-@click.argument("log", type=_PATH, callback=_present)
+@click.argument("log", type=PATH, callback=_present)
 @click.option(
     "--format",
     "format_name",
@@ -63,7 +62,7 @@ class _Export(click.Command):
 @click.option(
     "-o",
     "--output",
-    type=_PATH,
+    type=PATH,
     callback=_file,
     help="Output file; by default, and with -, standard output. motec writes the .ldx beside it.",
 )
@@ -86,7 +85,7 @@ class _Export(click.Command):
 @click.option(
     "--dbc",
     multiple=True,
-    type=_PATH,
+    type=PATH,
     help="Decode with this DBC file instead of the log's own; implies --signals.",
 )
 def export(

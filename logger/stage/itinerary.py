@@ -13,7 +13,7 @@ from datetime import date, datetime
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
-from logger.stage.file_role import looks_like_itinerary, require_role
+from logger.stage.file_role import require_role
 from logger.tomlconfig import schema
 from logger.tomlconfig.messages import nearest
 from logger.tomlconfig.schema import Flaw, TomlFile, named, within
@@ -214,8 +214,7 @@ class Itinerary:
 
 def load(text: str, name: str) -> Itinerary:
     """Parse an itinerary. Raises TomlError with every problem, by line and key of file `name`."""
-    if not looks_like_itinerary(text):
-        require_role(text, name, "itinerary")
+    require_role(text, name, "itinerary")
     return TomlFile(text, name).build(Itinerary)
 
 
