@@ -103,7 +103,7 @@ class _Attempt:
 
     def _take(self, data: bytes) -> None:
         self._heard = (self._heard + data)[-len(self._asked) - len(data) :]
-        # Firmwares answer a bare line end with a line end, and a dongle echoes until it is told not to.
+        # Firmwares answer a bare line end with a line end, and a dongle echoes until its echo is switched off.
         if self._protocol.name != "elm327" and self._asked.strip(b"\r") and self._asked in self._heard:
             self._is_echo = True
         notices = self._tally.feed(data, 0).notices
