@@ -118,6 +118,12 @@ const SPLITS_SHARE = 0.45;  // of the height of both lists
 const rowsIn = (height, parent) => Math.max(1, Math.floor(height / (parent.firstElementChild?.offsetHeight || Infinity)));  // that fit whole
 
 function renderLists(shown) {
+  const isEmpty = ["next", "splits"].some(list => !$(list).firstElementChild);  // an empty list does not tell the height of its rows
+  fillLists(shown);
+  if (isEmpty) fillLists(shown);
+}
+
+function fillLists(shown) {
   const {distance_km: here = null, marks} = shown.section ?? {}, next = shown.next;
   const ahead = (marks ?? []).filter(mark => here !== null && mark.km >= (next?.km ?? here)).slice(0, rowsIn($("next").clientHeight, $("next")));
   const coming = ahead.length || !next?.kind ? ahead : [next];

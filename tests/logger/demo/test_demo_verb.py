@@ -114,16 +114,23 @@ def test_a_port_that_was_asked_for(tmp_path: Path) -> None:
 
 
 def test_the_first_line_comes_before_anything_slow(tmp_path: Path) -> None:
-    """numpy and the virtual car take seconds to import on a Pi; where numpy is missing, the line is printed as well."""
+    """numpy and the virtual car take seconds to import on a Pi; that numpy is there is looked up without an import."""
     code = """
 import sys
+from importlib.machinery import ModuleSpec
 
-class Hidden:
+class Broken:
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in ("numpy", "rich", "construct"):
-            raise ModuleNotFoundError(f"No module named {name!r}", name="numpy")
+            return ModuleSpec(name, self)
 
-sys.meta_path.insert(0, Hidden())
+    def create_module(self, spec):
+        raise ModuleNotFoundError(f"No module named {spec.name!r}", name="numpy")
+
+    def exec_module(self, module):
+        raise AssertionError("the module was not created")
+
+sys.meta_path.insert(0, Broken())
 from logger.__main__ import start
 start()
 """
