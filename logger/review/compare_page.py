@@ -80,12 +80,12 @@ def drawing(comparison: Comparison) -> dict[str, Any]:
     section, length_km = comparison.course.section, comparison.course.length_m / 1000
     plane = Plane(comparison.cars[0].lat, comparison.cars[0].lon)
     gaps = [
-        _series(f"car{number}", car.label, comparison.km[np.isfinite(gap)], gap[np.isfinite(gap)])
+        _channel("gap", "s", number, car, comparison.km[np.isfinite(gap)], gap[np.isfinite(gap)])
         for number, (car, gap) in enumerate(zip(comparison.cars, comparison.gap_s, strict=True), 1)
     ]
     kept = [thinned(car.kmh, car.elapsed_s, []) for car in comparison.cars]
     speeds = [
-        _series(f"car{number}", car.label, car.km[at], car.kmh[at])
+        _channel("speed", "km/h", number, car, car.km[at], car.kmh[at])
         for number, (car, at) in enumerate(zip(comparison.cars, kept, strict=True), 1)
     ]
     road = [
@@ -93,18 +93,18 @@ def drawing(comparison: Comparison) -> dict[str, Any]:
         for band in bands(report)
         if band["kind"] in ("zone", "free") and base_km <= band["from"] <= base_km + length_km
     ]
-    lane = {"share": 1, "bands": road}
     return {
         "ranges": [{"name": section.name or section.kind, "from": 0.0, "to": length_km}],
+        "channels": gaps + speeds,
         "lanes": [
-            {"title": f"Behind {comparison.cars[0].label}", "unit": "s", "zero_line": True, "series": gaps} | lane,
-            {"title": "Speed", "unit": "km/h", "from_zero": True, "series": speeds} | lane,
+            {"title": f"Behind {comparison.cars[0].label}", "unit": "s", "zero_line": True} | _lane(gaps),
+            {"title": "Speed", "unit": "km/h", "from_zero": True} | _lane(speeds),
         ],
         "tracks": [
             {
                 "name": car.label,
                 "colour": f"car{number}",
-                "x": packed(car.km[at]),
+                "km": packed(car.km[at]),
                 "e": packed(plane.east(car.lon[at])),
                 "n": packed(plane.north(car.lat[at])),
             }
@@ -115,13 +115,20 @@ def drawing(comparison: Comparison) -> dict[str, Any]:
             for point in points(report, plane)
             if base_km <= point["x"] <= base_km + length_km
         ],
-        "bands": [band for band in road if band["kind"] == "zone"],
+        "bands": road,
         "clock": None,
     }  # fmt: skip
 
 
-def _series(colour: str, name: str, km: Floats, values: Floats) -> dict[str, Any]:
-    return {"name": name, "colour": colour, "x": packed(km), "y": packed(values)}
+def _lane(channels: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"share": 1, "bands": True, "channels": [channel["key"] for channel in channels]}
+
+
+def _channel(
+    what: str, unit: str, number: int, car: CarSection, km: Floats, values: Floats
+) -> dict[str, Any]:
+    names = {"key": f"{what}.{number}", "title": car.label, "unit": unit, "colour": f"car{number}"}
+    return names | {"km": packed(km), "y": packed(values)}
 
 
 def _behind(car: CarSection, first: CarSection) -> float | None:

@@ -95,36 +95,32 @@ def review_document(report: Report) -> dict[str, Any]:
     drawn = PlottedFixes(report)
     plane = Plane(drawn.lat, drawn.lon)
     known = np.isfinite(drawn.limit_kmh)
-    limit = {"name": "limit", "colour": "limit", "step": True, "x": packed(drawn.km[known])}
-    limit["y"] = packed(drawn.limit_kmh[known])
-    speed = {
-        "name": "speed",
-        "colour": "speed",
-        "x": packed(drawn.km),
-        "y": packed(drawn.kmh),
-        "above": "limit",
-    }
-    lanes = [
+    speed = [
+        {"key": "drive.limit_kmh", "title": "limit", "unit": "km/h", "colour": "limit", "step": True}
+        | {"km": packed(drawn.km[known]), "y": packed(drawn.limit_kmh[known])},
         {
-            "title": "Speed",
+            "key": "drive.speed_kmh",
+            "title": "speed",
             "unit": "km/h",
-            "share": 3,
-            "from_zero": True,
-            "series": [limit, speed],
-            "bands": bands(report),
+            "colour": "speed",
+            "above": "drive.limit_kmh",
         }
+        | {"km": packed(drawn.km), "y": packed(drawn.kmh)},
     ]
-    channels = _channels(report, drawn)
-    if channels:
-        lanes.append(
-            {"title": "Engine", "unit": "", "share": 1, "choices": channels, "series": [], "bands": []}
-        )
+    lanes: list[dict[str, Any]] = [
+        {"title": "Speed", "unit": "km/h", "share": 3, "from_zero": True, "bands": True}
+        | {"channels": ["drive.limit_kmh", "drive.speed_kmh"]}
+    ]
+    engine = _channels(report, drawn)
+    if engine:
+        lanes.append({"share": 1, "channels": [engine[0]["key"]], "choices": [c["key"] for c in engine]})
     return {
         "ranges": ranges(report),
+        "channels": speed + engine,
         "lanes": lanes,
         "tracks": [track("speed", "", drawn, plane)],
         "points": points(report, plane),
-        "bands": [band for band in bands(report) if band["kind"] in ("zone", "over")],
+        "bands": bands(report),
         "clock": clock(report, drawn),
         "begin": first_timed(report),
     }
@@ -135,7 +131,7 @@ def track(colour: str, name: str, drawn: PlottedFixes, plane: Plane) -> dict[str
     return {
         "name": name,
         "colour": colour,
-        "x": packed(drawn.km),
+        "km": packed(drawn.km),
         "e": packed(plane.east(drawn.lon)),
         "n": packed(plane.north(drawn.lat)),
     }
@@ -146,7 +142,7 @@ def clock(report: Report, drawn: PlottedFixes) -> dict[str, Any] | None:
     if not report.evidence.utc_known or not len(drawn.at_us):
         return None
     first_us = float(drawn.at_us[0])
-    return {"begin_ms": first_us / 1000, "x": packed(drawn.km), "s": packed((drawn.at_us - first_us) / 1e6)}
+    return {"begin_ms": first_us / 1000, "km": packed(drawn.km), "s": packed((drawn.at_us - first_us) / 1e6)}
 
 
 def ranges(report: Report) -> list[dict[str, Any]]:
@@ -230,10 +226,10 @@ def _channels(report: Report, drawn: PlottedFixes) -> list[dict[str, Any]]:
         km = np.interp(at_us[inside], drawn.at_us, drawn.km)
         channels.append(
             {
-                "name": channel.name,
+                "key": f"engine.{channel.name}",
                 "title": engine_title(channel.name),
                 "unit": unit_title(channel.unit),
-                "x": packed(km),
+                "km": packed(km),
                 "low": packed(course.low[inside]),
                 "y": packed(course.mean[inside]),
                 "high": packed(course.high[inside]),

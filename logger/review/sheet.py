@@ -13,6 +13,20 @@ from importlib.resources import files
 from typing import Any, NamedTuple
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
+SCRIPTS = (
+    "document.js",
+    "columns.js",
+    "canvas.js",
+    "view.js",
+    "lanes.js",
+    "gestures.js",
+    "map.js",
+    "readout.js",
+    "bar.js",
+    "rows.js",
+    "start.js",
+)
+"""The page's script, in order; `page/view.js` explains how its files work together."""
 LONG_ROWS = 20
 """A table with more rows may be split between the page's two columns."""
 
@@ -35,7 +49,8 @@ def document(
 ) -> str:
     """Render a page around a drawing."""
     folder = files("logger.review").joinpath("page")
-    style, script = (folder.joinpath(name).read_text(encoding="utf-8") for name in ("style.css", "plot.js"))
+    style, *parts = (folder.joinpath(name).read_text(encoding="utf-8") for name in ("style.css", *SCRIPTS))
+    script = "\n".join(['"use strict";', "(() => {", *parts, "})();"])
     data = json.dumps(drawing, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
     keys = "".join(
         f'<span><i style="background:var(--{colour})"></i>{escape(text)}</span>' for colour, text in legend
@@ -47,7 +62,7 @@ def document(
         f"<title>{escape(title)}</title><style>{style}</style></head><body><main>"
         f'<header>{head}</header>{remarks}<div class="bar" id="bar"><output id="readout"></output></div>'
         '<div class="plot"><div><canvas id="lanes"></canvas></div><div><canvas id="map"></canvas></div></div>'
-        f'<p class="legend">{keys}</p><div class="tables">{"".join(tables)}</div></main>'
+        f'<p class="legend">{keys}</p><div id="panels"></div><div class="tables">{"".join(tables)}</div></main>'
         f'<script type="application/json" id="drawing">{data}</script><script>{script}</script></body></html>\n'
     )
 

@@ -118,11 +118,10 @@ def test_channels_are_drawn(tmp_path: Path) -> None:
         connection.commit()
     assert run(log, "--dbc", dbc, "--html", page).return_value == 0
     drawing = page.read_text().split('id="drawing">')[1].split("</script>")[0]
-    [lane] = [lane for lane in json.loads(drawing)["lanes"] if "choices" in lane]
-    rpm = next(choice for choice in lane["choices"] if choice["name"] == "rpm")
+    rpm = next(channel for channel in json.loads(drawing)["channels"] if channel["key"] == "engine.rpm")
     assert (rpm["title"], rpm["unit"]) == ("Engine speed", "rpm")
     assert set(np.frombuffer(base64.b64decode(rpm["y"]), dtype="<f4").tolist()) == {125.0}
-    kilometres = np.frombuffer(base64.b64decode(rpm["x"]), dtype="<f4")
+    kilometres = np.frombuffer(base64.b64decode(rpm["km"]), dtype="<f4")
     assert (np.diff(kilometres) >= 0).all()
     assert kilometres[-1] > 9
 

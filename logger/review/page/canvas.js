@@ -1,0 +1,21 @@
+// A canvas that fills its box in the screen's own pixels, and the colours of style.css.
+const canvas = (() => {
+  let colours = new Map();
+  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { colours = new Map(); });
+
+  // The colour of a name: `speed` is the style's --speed.
+  function colour(name) {
+    if (!colours.has(name)) colours.set(name, getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim());
+    return colours.get(name);
+  }
+  // Clear a canvas; returns its context, width and height, all in CSS pixels.
+  function fit(element) {
+    const ratio = window.devicePixelRatio || 1, box = element.getBoundingClientRect();
+    element.width = Math.round(box.width * ratio); element.height = Math.round(box.height * ratio);
+    const g = element.getContext("2d");
+    g.setTransform(ratio, 0, 0, ratio, 0, 0); g.clearRect(0, 0, box.width, box.height);
+    g.font = "12px system-ui, 'DejaVu Sans', sans-serif"; g.lineJoin = "round";
+    return [g, box.width, box.height];
+  }
+  return { colour, fit };
+})();

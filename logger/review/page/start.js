@@ -1,0 +1,4 @@
+// The first picture, and what tests and a browser's console may use.
+window.stagelog = { zoom: view.zoom, view: () => view.range, point: view.point, pointed: () => view.cursor };
+if (doc.begin) view.zoomKm(...doc.begin);
+view.redraw();
