@@ -83,7 +83,7 @@ def measure(seconds: float, rate: int) -> Measured:
         counter = Bus("counter", os.ttyname(can[1]), dbc="counter.dbc")
         full = (Bus("bus", feeder.port, bitrate=1_000_000, dbc="bus.dbc"),) if feeder else ()
         port = os.ttyname(gps[1])
-        config = configure(place, gps=port, buses=(counter, *full), itinerary=_itinerary(), is_live=True)
+        config = configure(place, gps=port, buses=(counter, *full), itinerary=itinerary(), is_live=True)
         (place / "counter.dbc").write_text(dbc({COUNTER_ID: ("count",)}))
         (place / "bus.dbc").write_text(
             dbc({can_id: tuple(f"s{n}_{i}" for i in range(4)) for n, can_id in enumerate(IDS)})
@@ -93,7 +93,7 @@ def measure(seconds: float, rate: int) -> Measured:
             stderr=subprocess.PIPE,
         )
         try:
-            with _listener(place / "live.sock") as listener:
+            with connected_listener(place / "live.sock") as listener:
                 listener.sendall(b'{"command": "start_section"}\n')
                 if feeder:
                     feeder.go()
@@ -186,7 +186,8 @@ def _ports() -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
 
 
 @contextmanager
-def _listener(path: Path) -> Iterator[socket.socket]:
+def connected_listener(path: Path) -> Iterator[socket.socket]:
+    """A client of the live socket, which is waited for."""
     with socket.socket(socket.AF_UNIX) as listener:
         while True:
             try:
@@ -197,7 +198,7 @@ def _listener(path: Path) -> Iterator[socket.socket]:
         yield listener
 
 
-def _itinerary() -> str:
+def itinerary() -> str:
     """A section along a meridian, with a waypoint per kilometre and a speed zone every five."""
     text = '[stage]\nevent = "Bench"\nnumber = 1\nname = "North"\n'
     text += '[[section]]\nkind = "selective"\nname = "SS"\nlength_km = 100.0\n'

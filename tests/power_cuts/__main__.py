@@ -17,8 +17,8 @@ import tempfile
 from pathlib import Path
 
 from tests.power_cuts import socketcan
-from tests.power_cuts.cuts import MAX_LOSS_S, Car, Outcome
-from tests.power_cuts.images import Guest, kept_guest, make_guest, missing_tools
+from tests.power_cuts.cuts import ITINERARY, MAX_LOSS_S, Car, Outcome
+from tests.power_cuts.images import Guest, kept_guest, make_blank, make_guest, make_program, missing_tools
 from tests.power_cuts.unplugs import unplug
 
 KEPT_GUEST = Path.home() / ".cache" / "stagelog" / "power-cuts"
@@ -81,20 +81,27 @@ def main(arguments: list[str]) -> int:
 
 
 def cut(guest: Guest, cuts: int, seed: int, moments: int, keep: Path | None) -> int:
+    """Cut the power of a guest that records this checkout. Returns the exit code."""
+    with tempfile.TemporaryDirectory(dir=card()) as scratch:
+        folder = Path(scratch)
+        make_program(folder / "program.ext4", ITINERARY)
+        make_blank(folder / "logs.ext4")
+        return report(Car(guest, folder, seed, moments, keep), cuts)
+
+
+def report(car: Car, cuts: int) -> int:
     """Cut the power `cuts` times and print a row each. Returns the exit code."""
     outcomes: list[Outcome] = []
     print(_ROW.format(*_TITLES), flush=True)
-    with tempfile.TemporaryDirectory(dir=_card()) as scratch:
-        car = Car(guest, Path(scratch), seed, moments, keep)
-        for number in range(1, cuts + 1):
-            outcome = car.cut()
-            outcomes.append(outcome)
-            print(_row(number, outcome), flush=True)
+    for number in range(1, cuts + 1):
+        outcome = car.cut()
+        outcomes.append(outcome)
+        print(_row(number, outcome), flush=True)
     print(_summary(outcomes))
     return 0 if all(outcome.is_sound for outcome in outcomes) else 1
 
 
-def _card() -> Path | None:
+def card() -> Path | None:
     """Folder for the guest's disks: in memory if there is space, so that stalls of the host's disk have no effect.
 
     F11 tests a card that stalls for seconds.

@@ -6,14 +6,16 @@ import random
 import shutil
 import sqlite3
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from logger.logfile.open_or_quarantine import open_log
 from logger.logfile.verify import verify
 from tests.power_cuts import disk
-from tests.power_cuts.images import Guest, make_blank, make_program
-from tests.power_cuts.machine import FRAME_ID, Adapter, Machine, running
+from tests.power_cuts.images import Guest
+from tests.power_cuts.machine import FRAME_ID, Adapter, Machine, Plug, running
 from tests.power_cuts.pulse import Pulse
 
 MAX_LOSS_S = 1.0
@@ -73,16 +75,26 @@ class Outcome(NamedTuple):
 class Car:
     """The machine's disks and its adapter, from one cut to the next."""
 
-    def __init__(self, guest: Guest, folder: Path, seed: int, moments: int, keep: Path | None = None) -> None:
-        """`keep` is a folder for the disk, its journal and the console of a cut that fails."""
+    def __init__(
+        self,
+        guest: Guest,
+        folder: Path,
+        seed: int,
+        moments: int,
+        keep: Path | None = None,
+        others: Mapping[str, Plug] = MappingProxyType({}),
+    ) -> None:
+        """`folder` has the disks program.ext4 and logs.ext4, and `others` are further devices on the USB.
+
+        `keep` is a folder for the disk, its journal and the console of a cut that fails.
+        """
         self._guest, self._folder, self._moments, self._keep = guest, folder, moments, keep
         self._rng = random.Random(seed)
         self._program, self._logs = folder / "program.ext4", folder / "logs.ext4"
         self._adapter = Adapter(folder / "engine.socket", RATE)
+        self._plugs: Mapping[str, Plug] = {"engine": self._adapter, **others}
         self._sessions = 0
         self._repaired = 0
-        make_program(self._program, ITINERARY)
-        make_blank(self._logs)
 
     def cut(self) -> Outcome:
         """Boot, record, cut the power, and check."""
@@ -90,20 +102,22 @@ class Car:
         before, journal = self._folder / "before.ext4", self._folder / "journal"
         disk.copy_sparse(self._logs, before)
         adapter, pulse = self._adapter, Pulse(self._folder / "pulse.socket")
-        sockets = {"engine": self._folder / "engine.socket"}
+        sockets = {name: self._folder / f"{name}.socket" for name in self._plugs}
         with running(
             self._guest, self._program, self._logs, journal, sockets, self._folder / "pulse.socket"
         ) as machine:
             began = time.monotonic()
-            adapter.plug()
             try:
+                for plug in self._plugs.values():
+                    plug.plug()
                 pulse.listen()
                 self._await_moment(machine, began)
                 at = machine.cut_power()
                 quiet_s = time.time() - journal.stat().st_mtime
                 pulse.stop()
             finally:
-                adapter.unplug()
+                for plug in self._plugs.values():
+                    plug.unplug()
         try:
             written = list(disk.writes(journal))
         except (
@@ -143,7 +157,7 @@ class Car:
         disk.copy_sparse(self._folder / "before.ext4", image)
         end = self._rng.randrange(len(written) + 1)
         disk.cut_power(image, written[:end], self._rng)
-        problems, log = self._examined(disk.check(image, place))
+        problems, log = self._examined(disk.check(image, place, self._guest.logs))
         if log is not None:
             _, sessions, holes = _read(log, self._adapter.first)
             problems += holes
@@ -156,7 +170,7 @@ class Car:
         self, after_s: float, at: float, pulse: Pulse, writes: disk.Cut, problems: list[str]
     ) -> Outcome:
         place, sent_at, first = self._folder / "checked", self._adapter.sent_at, self._adapter.first
-        disk_problems, log = self._examined(disk.check(self._logs, place))
+        disk_problems, log = self._examined(disk.check(self._logs, place, self._guest.logs))
         kept, sessions, holes = (0, 0, []) if log is None else _read(log, first)
         problems = problems + disk_problems + holes
         if sessions - self._sessions not in (0, 1):
@@ -181,9 +195,9 @@ class Car:
         """Problems of a disk and the log on it; and the log, or None if it is missing or empty."""
         self._repaired += checked.is_repaired
         problems = [] if checked.is_clean else [f"e2fsck: {checked.output}"]
-        names = [path.name for path in checked.logs.glob("*")] if checked.logs.exists() else []
+        names = {path.name for path in checked.logs.glob("*")} - {"lost+found"}
         if any(not name.startswith(LOG) or ".damaged" in name for name in names):
-            problems.append(f"other files beside the log: {names}")
+            problems.append(f"other files beside the log: {sorted(names)}")
         log = checked.logs / LOG
         if not self._sessions and not _has_begun(log):
             return problems, None

@@ -101,8 +101,8 @@ class Checked(NamedTuple):
     logs: Path
 
 
-def check(image: Path, folder: Path) -> Checked:
-    """Repair a copy of `image`, check it again, and copy its logs to `folder`.
+def check(image: Path, folder: Path, logs: str = "/logs") -> Checked:
+    """Repair a copy of `image`, check it again, and copy the folder `logs` on it to `folder`/logs.
 
     The repair is that of a Raspberry Pi's boot with fsck.repair=yes on the kernel's command line.
     """
@@ -113,12 +113,13 @@ def check(image: Path, folder: Path) -> Checked:
     if repair.returncode > E2FSCK_REPAIRED:
         repair, is_repaired = _e2fsck("-y", copy), True
     whole = _e2fsck("-fn", copy)
-    dump = ["debugfs", "-R", f"rdump /logs {folder}", str(copy)]
+    (folder / "dump").mkdir()
+    dump = ["debugfs", "-R", f"rdump {logs} {folder / 'dump'}", str(copy)]
     subprocess.run(dump, capture_output=True, check=True)
     copy.unlink()
     is_clean = repair.returncode <= E2FSCK_REPAIRED and whole.returncode == 0
     output = "" if is_clean else f"{repair.stdout}{whole.stdout}".strip()
-    return Checked(is_clean, is_repaired, output, folder / "logs")
+    return Checked(is_clean, is_repaired, output, folder / "dump" / Path(logs).name)
 
 
 def _e2fsck(option: str, image: Path) -> subprocess.CompletedProcess[str]:

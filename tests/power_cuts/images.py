@@ -56,17 +56,44 @@ bitrate = 500000
 """
 
 
+class Board(NamedTuple):
+    """A computer of QEMU without its disks and USB devices."""
+
+    qemu: str
+    machine: tuple[str, ...]
+    console: str
+    """Linux's name of its first serial port."""
+    pulse: tuple[str, ...]
+    """QEMU's options for the channel of pulse.py, which ends at the character device `pulse`."""
+
+
+PC = Board(
+    "qemu-system-x86_64",
+    ("-machine", "q35", "-cpu", "max", "-smp", "1"),
+    "ttyS0",
+    ("-serial", "chardev:pulse"),
+)
+
+
 class Guest(NamedTuple):
     """Files that a machine boots from."""
 
     kernel: Path
     initrd: Path
     root: Path
+    board: Board = PC
+    logs: str = "/logs"
+    """The folder of the logs on their disk."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether its files exist."""
+        return self.kernel.exists() and self.initrd.exists() and self.root.exists()
 
 
 def missing_tools() -> list[str]:
     """Programs that the power cuts need and that are not installed."""
-    needed = ("qemu-system-x86_64", "debootstrap", "mkfs.ext4", "e2fsck", "debugfs")
+    needed = (PC.qemu, "debootstrap", "mkfs.ext4", "e2fsck", "debugfs")
     return [tool for tool in needed if shutil.which(tool) is None]
 
 
@@ -74,8 +101,8 @@ def kept_guest(folder: Path) -> Guest | None:
     """The guest in `folder`, or None if there is none or its packages differ."""
     guest = Guest(folder / "vmlinuz", folder / "initrd", folder / "root.ext4")
     made_of = folder / _MADE_OF
-    is_whole = all(part.exists() for part in guest) and made_of.exists()
-    return guest if is_whole and made_of.read_text() == " ".join(_PACKAGES) else None
+    is_current = made_of.exists() and made_of.read_text() == " ".join(_PACKAGES)
+    return guest if guest.is_whole and is_current else None
 
 
 def make_guest(folder: Path) -> Guest:
@@ -83,12 +110,11 @@ def make_guest(folder: Path) -> Guest:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         root = Path(scratch) / "root"
-        release = platform.freedesktop_os_release()["VERSION_CODENAME"]
         include = f"--include={','.join(_PACKAGES)}"
-        _run("debootstrap", "--variant=minbase", include, release, str(root), _mirror(release))
+        run("debootstrap", "--variant=minbase", include, _release(), str(root), mirror())
         (root / "etc/initramfs-tools/conf.d/small").write_text("MODULES=list\nBUSYBOX=auto\n")
         (root / "etc/initramfs-tools/modules").write_text("\n".join(_BOOT_MODULES) + "\n")
-        _run("chroot", str(root), "update-initramfs", "-u", "-k", "all")
+        run("chroot", str(root), "update-initramfs", "-u", "-k", "all")
         init = root / "sbin/init"
         init.unlink(missing_ok=True)
         init.write_text(_INIT)
@@ -97,9 +123,9 @@ def make_guest(folder: Path) -> Guest:
         shutil.rmtree(root / "var/cache/apt")
         shutil.rmtree(root / "var/lib/apt/lists")
         guest = Guest(folder / "vmlinuz", folder / "initrd", folder / "root.ext4")
-        shutil.copy(_newest(root / "boot", "vmlinuz-*"), guest.kernel)
-        shutil.copy(_newest(root / "boot", "initrd.img-*"), guest.initrd)
-        _filled(guest.root, root, _ROOT_MB)
+        shutil.copy(newest(root / "boot", "vmlinuz-*"), guest.kernel)
+        shutil.copy(newest(root / "boot", "initrd.img-*"), guest.initrd)
+        filled(guest.root, root, _ROOT_MB)
         (folder / _MADE_OF).write_text(" ".join(_PACKAGES))
     return guest
 
@@ -131,18 +157,19 @@ def make_program(
         shutil.copy(_HERE / init, folder / "init.sh")
         for name in more:
             shutil.copy(_HERE / name, folder)
-        _filled(image, folder, _PROGRAM_MB)
+        filled(image, folder, _PROGRAM_MB)
 
 
 def make_blank(image: Path) -> None:
     """Create an empty file system for the logs."""
     with tempfile.TemporaryDirectory(dir=image.parent) as empty:
-        _filled(image, Path(empty), LOGS_MB)
+        filled(image, Path(empty), LOGS_MB)
 
 
-def _filled(image: Path, folder: Path, megabytes: int) -> None:
+def filled(image: Path, folder: Path, megabytes: int) -> None:
+    """Create an ext4 file system with the files of a folder."""
     image.unlink(missing_ok=True)
-    _run("mkfs.ext4", "-q", "-d", str(folder), str(image), f"{megabytes}M")
+    run("mkfs.ext4", "-q", "-d", str(folder), str(image), f"{megabytes}M")
 
 
 def _libraries(name: str, seen: set[str]) -> Iterator[metadata.Distribution]:
@@ -160,10 +187,16 @@ def _libraries(name: str, seen: set[str]) -> Iterator[metadata.Distribution]:
         yield from _libraries(bare, seen)
 
 
-def _mirror(release: str) -> str:
-    """The package mirror of this machine."""
+def _release() -> str:
+    """This machine's Debian release."""
+    return platform.freedesktop_os_release()["VERSION_CODENAME"]
+
+
+def mirror() -> str:
+    """The package mirror of this machine. It has Debian's other releases too."""
+    release = _release()
     layout = "$(REPO_URI) $(CODENAME) $(COMPONENT)"
-    targets = _run("apt-get", "indextargets", "--format", layout, "Created-By: Packages")
+    targets = run("apt-get", "indextargets", "--format", layout, "Created-By: Packages")
     for line in targets.splitlines():
         uri, codename, component = line.split()
         if (codename, component) == (release, "main"):
@@ -171,11 +204,13 @@ def _mirror(release: str) -> str:
     raise SystemExit(f"apt has no source for Debian {release}; add one to sources.list")
 
 
-def _newest(folder: Path, pattern: str) -> Path:
+def newest(folder: Path, pattern: str) -> Path:
+    """The newest file that matches."""
     return max(folder.glob(pattern), key=lambda path: path.stat().st_mtime)
 
 
-def _run(*command: str) -> str:
+def run(*command: str) -> str:
+    """Run a command and return its output; the end of it with its errors if it fails."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{command[0]}: {(done.stderr or done.stdout)[-500:]}")

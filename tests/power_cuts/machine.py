@@ -13,12 +13,23 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from tests.power_cuts.images import Guest
 from tests.power_cuts.pulse import connected
 
 FRAME_ID = 0x123
 _MEMORY_MB = 512
+
+
+class Plug(Protocol):
+    """A device on the guest's USB."""
+
+    def plug(self) -> None:
+        """Appear; the machine may start before or after."""
+
+    def unplug(self) -> None:
+        """Disappear."""
 
 
 class Adapter:
@@ -100,6 +111,13 @@ class Machine:
         """Whether the guest runs; it switches off when its recorder ends."""
         return self._process.poll() is None
 
+    def wait_for_end(self, within_s: float) -> None:
+        """Wait until it has switched itself off. RuntimeError with the console's end if it does not."""
+        try:
+            self._process.wait(within_s)
+        except subprocess.TimeoutExpired:
+            raise RuntimeError(f"the guest did not switch off:\n{self.console_text()[-2000:]}") from None
+
     def cut_power(self) -> float:
         """End QEMU with SIGKILL, so that the guest's memory is lost. Returns the monotonic time."""
         at = time.monotonic()
@@ -117,27 +135,33 @@ def running(
     adapters: dict[str, Path],
     pulse: Path | None = None,
     more: Sequence[str] = (),
+    *,
+    is_root_writable: bool = False,
 ) -> Iterator[Machine]:
     """Boot a guest, and kill it at the end of the body. Every write to `logs` is also recorded in `journal`.
 
     With the socket `pulse` it reports what it receives from its one adapter (pulse.py). `more` are further arguments
     of QEMU.
     """
+    board = guest.board
     journal.unlink(missing_ok=True)
     journal.touch()
     console = journal.with_name("console")
     console.unlink(missing_ok=True)
-    command = ["qemu-system-x86_64", "-accel", "tcg", "-machine", "q35", "-cpu", "max", "-smp", "1"]
+    command = [board.qemu, "-accel", "tcg", *board.machine]
     command += ["-m", str(_MEMORY_MB), "-nodefaults", "-display", "none", "-no-reboot"]
     command += ["-serial", f"file:{console}", "-kernel", str(guest.kernel), "-initrd", str(guest.initrd)]
-    kernel_arguments = "root=/dev/vda ro rootfstype=ext4 console=ttyS0 quiet panic=-1 init=/sbin/init"
+    kernel_arguments = (
+        f"root=/dev/vda ro rootfstype=ext4 console={board.console} quiet panic=-1 init=/sbin/init"
+    )
     if pulse is not None:
         pulse.unlink(missing_ok=True)
-        command += ["-serial", f"unix:{pulse},server=on,wait=off"]
+        command += ["-chardev", f"socket,id=pulse,path={pulse},server=on,wait=off", *board.pulse]
         kernel_arguments += " pulse"
     command += ["-append", kernel_arguments]
-    for name, image in (("root", guest.root), ("program", program)):
-        command += ["-blockdev", f"driver=file,node-name={name},read-only=on,filename={image}"]
+    for name, image, is_writable in (("root", guest.root, is_root_writable), ("program", program, False)):
+        read_only = "off" if is_writable else "on"
+        command += ["-blockdev", f"driver=file,node-name={name},read-only={read_only},filename={image}"]
         command += ["-device", f"virtio-blk-pci,drive={name}"]
     journalled = f"file.driver=file,file.filename={logs},log.driver=file,log.filename={journal}"
     command += ["-blockdev", f"driver=blklogwrites,node-name=logs,{journalled}"]
@@ -145,7 +169,7 @@ def running(
     for name, path in adapters.items():
         path.unlink(missing_ok=True)
         command += ["-chardev", f"socket,id={name},path={path},server=on,wait=off"]
-        command += ["-device", f"usb-serial,bus=usb.0,id=usb-{name},chardev={name}"]
+        command += ["-device", f"usb-serial,bus=usb.0,id=usb-{name},chardev={name},serial={name}"]
     process = subprocess.Popen([*command, *more], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
     machine = Machine(process, console)
     try:

@@ -2,7 +2,7 @@
 
 Bytes that the host has sent may wait in the host while the emulated processor is slow; no recorder can record those.
 Only what the guest's kernel had received counts as lost. `python3 pulse.py` runs in the guest; `Pulse` runs in the
-host, at the far end of the guest's second serial port.
+host, at the far end of the guest's second serial port. `python3 pulse.py ADAPTER CHANNEL` names other devices.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import fcntl
 import os
 import socket
 import struct
+import sys
 import threading
 import time
 from itertools import pairwise
@@ -96,12 +97,12 @@ def connected(path: Path) -> socket.socket:
             return connection
 
 
-def beat() -> None:
+def beat(device: Path = _ADAPTER, channel: Path = _TO_THE_HOST) -> None:
     """Report until the power is cut."""
-    while not _ADAPTER.exists():
+    while not device.exists():
         time.sleep(PERIOD_S)
-    adapter = os.open(_ADAPTER, os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
-    with _TO_THE_HOST.open("wb", buffering=0) as host:
+    adapter = os.open(device, os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
+    with channel.open("wb", buffering=0) as host:
         while True:
             counts = _COUNTS.unpack(fcntl.ioctl(adapter, _TIOCGICOUNT, bytes(_COUNTS.size)))
             host.write(b"%d %d\n" % (time.monotonic_ns() // 1000, counts[_RECEIVED]))
@@ -109,4 +110,4 @@ def beat() -> None:
 
 
 if __name__ == "__main__":
-    beat()
+    beat(*map(Path, sys.argv[1:]))

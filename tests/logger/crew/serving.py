@@ -110,7 +110,7 @@ def serving(
             [sys.executable, "-c", program, "-c", str(config), *options], stderr=stream, text=True
         )
     try:
-        yield Served(process, _port(process, output), output)
+        yield Served(process, port_of(process, output), output)
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
@@ -121,9 +121,10 @@ def serving(
         process.wait()
 
 
-def _port(process: subprocess.Popen[str], output: Path) -> int:
+def port_of(process: subprocess.Popen[str], output: Path, within_s: float = START_S) -> int:
+    """The port of a crew server that starts, from its output."""
     began = time.monotonic()
-    while time.monotonic() - began < START_S:
+    while time.monotonic() - began < within_s:
         found = re.search(r"crew page at http://[^ ]*:(\d+)/", output.read_text())
         if found:
             return int(found[1])

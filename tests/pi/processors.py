@@ -1,0 +1,53 @@
+"""Commands that run a program on an emulated processor: this machine's, or a Raspberry Pi's in its Debian."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+_ENTER = Path(__file__).with_name("enter.sh")
+_PYTHON = "/opt/stagelog/bin/python3"
+"""The package's Python, in a root."""
+
+
+ARM64_EMULATOR = "qemu-aarch64"
+"""It loads plugins; the static one of qemu-user-static, which the kernel starts, does not."""
+_LIBRARIES = (Path("/lib64"), Path("/usr/lib/x86_64-linux-gnu"))
+"""Where the emulator's loader and libraries are."""
+
+
+class Processor(Protocol):
+    """An emulated processor and the system around it."""
+
+    def python(self, arguments: Sequence[str], folder: Path, options: Sequence[str] = ()) -> list[str]:
+        """The command for Python with `arguments`. It sees the checkout and `folder`; `options` are for QEMU."""
+
+
+class Native:
+    """This machine's processor, emulated only to count its instructions."""
+
+    emulator = "qemu-x86_64"
+
+    def python(self, arguments: Sequence[str], folder: Path, options: Sequence[str] = ()) -> list[str]:
+        """See Processor."""
+        return [self.emulator, *options, sys.executable, *arguments]
+
+
+class Arm64(NamedTuple):
+    """A 64-bit ARM processor in the root of a Debian (roots.py)."""
+
+    root: Path
+
+    def python(self, arguments: Sequence[str], folder: Path, options: Sequence[str] = ()) -> list[str]:
+        """See Processor."""
+        qemu = Path(str(shutil.which(ARM64_EMULATOR)))
+        return self.command([str(qemu), *options, _PYTHON, *arguments], folder, CHECKOUT, qemu, *_LIBRARIES)
+
+    def command(self, command: Sequence[str], *shown: Path) -> list[str]:
+        """The command for a program of the root, which sees the paths `shown`."""
+        enter = ["unshare", "--mount", "sh", str(_ENTER), str(self.root)]
+        return [*enter, *map(str, shown), "--", *command]
