@@ -17,8 +17,8 @@ import tempfile
 from pathlib import Path
 
 from tests.power_cuts import socketcan
-from tests.power_cuts.cuts import ITINERARY, MAX_LOSS_S, Car, Outcome
-from tests.power_cuts.images import Guest, kept_guest, make_blank, make_guest, make_program, missing_tools
+from tests.power_cuts.cuts import MAX_LOSS_S, Car, Outcome
+from tests.power_cuts.images import Guest, kept_guest, make_guest, missing_tools
 from tests.power_cuts.unplugs import unplug
 
 KEPT_GUEST = Path.home() / ".cache" / "stagelog" / "power-cuts"
@@ -83,10 +83,7 @@ def main(arguments: list[str]) -> int:
 def cut(guest: Guest, cuts: int, seed: int, moments: int, keep: Path | None) -> int:
     """Cut the power of a guest that records this checkout. Returns the exit code."""
     with tempfile.TemporaryDirectory(dir=card()) as scratch:
-        folder = Path(scratch)
-        make_program(folder / "program.ext4", ITINERARY)
-        make_blank(folder / "logs.ext4")
-        return report(Car(guest, folder, seed, moments, keep), cuts)
+        return report(Car.of_checkout(guest, Path(scratch), seed, moments, keep), cuts)
 
 
 def report(car: Car, cuts: int) -> int:

@@ -9,12 +9,12 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from logger.logfile.open_or_quarantine import open_log
 from logger.logfile.verify import verify
 from tests.power_cuts import disk
-from tests.power_cuts.images import Guest
+from tests.power_cuts.images import Guest, make_blank, make_program
 from tests.power_cuts.machine import FRAME_ID, Adapter, Machine, Plug, running
 from tests.power_cuts.pulse import Pulse
 
@@ -95,6 +95,15 @@ class Car:
         self._plugs: Mapping[str, Plug] = {"engine": self._adapter, **others}
         self._sessions = 0
         self._repaired = 0
+
+    @classmethod
+    def of_checkout(
+        cls, guest: Guest, folder: Path, seed: int, moments: int, keep: Path | None = None
+    ) -> Self:
+        """A car with new disks in `folder` that runs this checkout."""
+        make_program(folder / "program.ext4", ITINERARY)
+        make_blank(folder / "logs.ext4")
+        return cls(guest, folder, seed, moments, keep)
 
     def cut(self) -> Outcome:
         """Boot, record, cut the power, and check."""

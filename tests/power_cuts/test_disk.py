@@ -122,7 +122,7 @@ def test_f01_a_power_cut_of_a_machine_loses_at_most_max_loss_s(tmp_path: Path) -
     guest = kept_guest(KEPT_GUEST)
     if guest is None:
         pytest.skip("there is no guest yet: `python -m tests.power_cuts` creates one in some minutes")
-    outcome = Car(guest, tmp_path, seed=3, moments=2).cut()
+    outcome = Car.of_checkout(guest, tmp_path, seed=3, moments=2).cut()
     print(
         f"F1: cut after {outcome.after_s:.1f} s, {outcome.sent - outcome.kept} frames, {outcome.lost_s:.2f} s lost"
     )
