@@ -5,6 +5,7 @@ store; it returns only a few figures. So a worker's memory does not grow with th
 twice, because a worker died, leaves the same files.
 
     STORE/review/RUN/json/SHA256.json            the document of `stagelog review --json`
+    STORE/review/RUN/html/SHA256.html            its page, only for `fleet review -o`
     STORE/review/RUN/TABLE/event=.../...         section, overspeed, quality under these rules
     STORE/review/RUN/season.json                 verdicts and class tables
 """
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from firmware_bridge.errors import LogError, StagelogError
+from firmware_bridge.errors import ConfigurationError, LogError, StagelogError
 from firmware_bridge.printable import printable
 from logger.boundary.file_names import within
 from logger.boundary.os_errors import FULL, line_of, named
@@ -26,6 +27,7 @@ from logger.config.input_files import read_text
 from logger.fleet import tables
 from logger.fleet.add import restore
 from logger.fleet.catalogue import Entry
+from logger.fleet.log_figures import LogFigures, figures_of
 from logger.fleet.review_tables import document_tables
 from logger.fleet.store import Store
 from logger.fleet.work_folder import local_work_folder
@@ -50,6 +52,12 @@ class Run:
     name: str
     rules: str | None = None
     rules_file: str = ""
+    pages: bool = False
+    """Whether the page of each log is written too."""
+
+    def page(self, entry: Entry) -> str:
+        """Path of a log's page in the store."""
+        return f"{self.folder}html/{entry.log}.html"
 
     @property
     def folder(self) -> str:
@@ -73,6 +81,8 @@ class Verdict(NamedTuple):
     not_judged: str = ""
     error: str = ""
     exit_code: int = 0
+    figures: LogFigures = LogFigures()
+    has_page: bool = False
 
 
 Done = Callable[[float], None]
@@ -135,10 +145,19 @@ def _judge(run: Run, entry: Entry, store: Store, work_folder: Path, folder: Path
         store.place(new_file, entry.path(table, run.folder))
     new_file.write_text(json_text(document, "utf-8", indent=1), encoding="utf-8")
     store.place(new_file, f"{run.folder}json/{entry.log}.json")
-    problem = report.problem
+    if run.pages:
+        from logger.review.html import page  # noqa: PLC0415 - only for pages
+
+        new_file.write_text(page(report), encoding="utf-8", errors="backslashreplace")
+        store.place(new_file, run.page(entry))
+    problem, result = report.problem, None
+    try:
+        result = result_of(report)
+    except ConfigurationError as error:  # without a stage there is no result, but there are figures
+        problem = error
     return Verdict(
         entry,
-        result_of(report),
+        result,
         log_rules.not_finished,
         report.penalty_s,
         len(report.overspeeds),
@@ -147,6 +166,8 @@ def _judge(run: Run, entry: Entry, store: Store, work_folder: Path, folder: Path
         report.not_judged,
         str(problem) if problem else "",
         problem.exit_code if problem else 0,
+        figures_of(report),
+        run.pages,
     )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
 from logger.boundary.os_errors import named
 from logger.boundary.terminal import json_text
+from logger.fleet.belt import BeltTime
 from logger.fleet.review import Run, Verdict, stage_results
 from logger.fleet.store import Store
 from logger.review import standings
@@ -57,8 +58,10 @@ def _row(verdict: Verdict) -> list[str]:
     ]
 
 
-def document(run: Run, verdicts: Sequence[Verdict], season: dict[str, Standings]) -> dict[str, Any]:
-    """Verdicts and standings as one JSON object."""
+def document(
+    run: Run, verdicts: Sequence[Verdict], season: dict[str, Standings], belt: Mapping[str, BeltTime]
+) -> dict[str, Any]:
+    """Verdicts and standings as one JSON object; `belt` is the time on the belt by log."""
     return {
         "run": run.name,
         "logs": [
@@ -77,6 +80,11 @@ def document(run: Run, verdicts: Sequence[Verdict], season: dict[str, Standings]
                 "penalty_s": None if verdict.result is None or verdict.not_judged else verdict.penalty_s,
                 "not_judged": verdict.not_judged or None,
                 "error": verdict.error or None,
+                "distance_km": verdict.figures.distance_km,
+                "coolant_max_c": verdict.figures.coolant_max_c,
+                "engine_running_s": verdict.figures.running_s,
+                "belt_running_s": time.running_s if (time := belt.get(verdict.entry.log)) else None,
+                "belt_complete": time.complete if time else None,
             }
             for verdict in verdicts
         ],

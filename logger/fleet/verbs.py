@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import click
 
-from firmware_bridge.errors import ConfigurationError, StagelogError
+from firmware_bridge.errors import StagelogError
 from logger.boundary.options import PATH, json_option
 from logger.boundary.os_errors import FULL, line_of
 from logger.boundary.terminal import echo, echo_json, print_tables, progress_bar
-from logger.review.verbs import EXIT_PENALTY, fail_on_penalty_option
+from logger.fleet.options import store_option
+from logger.fleet.review_verb import review
 
-EXIT_FOUND_WRONG = 1
 
-MAX_SHOWN = 5
-"""Stages and cars of a store that a hint lists."""
-_store = click.option(
-    "--store",
-    "url",
-    required=True,
-    help="Store of the fleet's data: a folder, or an fsspec URL such as s3://bucket/rally.",
-)
 
 
 @click.group(name="fleet")
@@ -32,9 +23,12 @@ def fleet() -> None:
     """Manage many logs as one dataset: add, fetch, review, query."""
 
 
+fleet.add_command(review)
+
+
 @fleet.command(name="add")
 @click.argument("logs", type=PATH, nargs=-1, required=True)
-@_store
+@store_option
 @click.option("--car", "cars", type=int, multiple=True, help="Accept only logs of this car; repeatable.")
 @click.option(
     "--frames", is_flag=True, help="Also add the raw CAN frames: makes the dataset ten times as large."
@@ -54,7 +48,7 @@ def add(logs: tuple[Path, ...], url: str, cars: tuple[int, ...], frames: bool, a
 
 @fleet.command(name="fetch", short_help="Download new logs of several cars and add them.")
 @click.argument("cars", metavar="URL...", nargs=-1, required=True)
-@_store
+@store_option
 @click.option(
     "--folder",
     type=PATH,
@@ -147,106 +141,9 @@ def _add(
     return failed, {"store": store.shown, "logs": entries}
 
 
-@fleet.command(name="review", short_help="Review every log and print the class tables.")
-@_store
-@click.option("--rules", help="A rules file, or a penalty model: banded, rallysafe, rallycheck, overtime.")
-@click.option(
-    "--scheduler", help="Address of a Dask scheduler, tcp://host:8786; by default local processes are used."
-)
-@click.option(
-    "--workers",
-    type=click.IntRange(0),
-    help="Number of local processes, by default one per core; 0 for a loop in this process.",
-)
-@click.option("--event", help="Only logs of this event, as in the store's folder names.")
-@click.option("--stage", type=int, help="Only logs of this stage.")
-@click.option("--car", type=int, help="Only logs of this car.")
-@click.option(
-    "--results",
-    type=PATH,
-    multiple=True,
-    help="TOML or CSV file with results of stages or cars without a log.",
-)
-@click.option("--penalties", type=PATH, help="TOML file with the stewards' decisions.")
-@click.option("--imposed-only", is_flag=True, help="Leave out provisional penalties.")
-@json_option
-@fail_on_penalty_option
-def review(
-    url: str,
-    rules: str | None,
-    scheduler: str | None,
-    workers: int | None,
-    event: str | None,
-    stage: int | None,
-    car: int | None,
-    results: tuple[Path, ...],
-    penalties: Path | None,
-    imposed_only: bool,
-    as_json: bool,
-    fail_on_penalty: bool,
-) -> int:
-    """Review every log of a store on all processors, and print the class tables.
-
-    Each log is reviewed as by `stagelog review`. Tables and documents are written to review/ in the store.
-    """
-    from logger.fleet import catalogue, season  # noqa: PLC0415 - pyarrow and numpy
-    from logger.fleet import review as reviewing  # noqa: PLC0415
-    from logger.fleet.store import Store  # noqa: PLC0415
-    from logger.review import results as files  # noqa: PLC0415
-
-    if scheduler is not None and workers is not None:
-        raise click.UsageError("--workers and --scheduler exclude each other: choose one")
-    store = Store(url)
-    run = reviewing.run_of(store, rules)
-    earlier = [row for path in results for row in files.load_results(path)]
-    decisions = files.load_decisions(penalties) if penalties is not None else files.Decisions()
-    stored = catalogue.stored(store)
-    logs = list(catalogue.select(stored, event, stage, car))
-    if not logs:
-        known = sorted({f"{entry.event} stage {entry.stage} car {entry.car}" for entry in stored})
-        shown = ", ".join(known[:MAX_SHOWN]) + (" ..." if len(known) > MAX_SHOWN else "") or "none"
-        raise ConfigurationError("no matching log in the store", where=store.shown, hint=f"it has {shown}")
-    if (results or penalties) and len({entry.event for entry in logs}) > 1:
-        raise click.UsageError("results and penalties belong to one event: choose it with --event")
-    with _judging(scheduler, workers) as judging, progress_bar(f"reviewing {len(logs)} logs") as progress:
-        verdicts = reviewing.review(run, logs, judging, progress)
-    tables = season.class_tables(verdicts, earlier, decisions, imposed_only=imposed_only)
-    document = season.document(run, verdicts, tables)
-    season.save(store, run, document)
-    if as_json:
-        echo_json(document)
-    else:
-        print_tables(season.tables(verdicts, tables))
-        echo()
-        echo(f"Tables and documents are in {store.shown}/{run.folder}")
-    for verdict in verdicts:
-        if verdict.error:
-            echo(f"stagelog: {verdict.error}", err=True)
-    for remark in (remark for standing in tables.values() for remark in standing.remarks):
-        echo(f"stagelog: {remark}", err=True)
-    not_judged = [verdict for verdict in verdicts if fail_on_penalty and verdict.not_judged]
-    for verdict in not_judged:
-        echo(
-            f"stagelog: {verdict.entry.name}: {verdict.not_judged}; choose other logs with --event", err=True
-        )
-    if not_judged or any(verdict.error for verdict in verdicts):
-        return EXIT_FOUND_WRONG
-    return EXIT_PENALTY if fail_on_penalty and any(verdict.penalty_s for verdict in verdicts) else 0
-
-
-def _judging(scheduler: str | None, workers: int | None) -> Any:
-    from logger.fleet.review import judge_in_loop  # noqa: PLC0415
-
-    if workers == 0:
-        return nullcontext(judge_in_loop)
-    from logger.fleet import cluster  # noqa: PLC0415 - Dask takes a second to import
-
-    return cluster.workers(scheduler, workers)
-
-
 @fleet.command(name="query", short_help="Run an SQL query on the store.")
 @click.argument("sql")
-@_store
+@store_option
 @click.option("--run", help="Use section, overspeed and quality of this review, a folder under review/.")
 @click.option(
     "--memory",

@@ -18,6 +18,7 @@ from firmware_bridge.records import Channel
 from logger.logfile.blocks import Progress, reading_blocks
 from logger.logfile.reader import channels_of, last_row
 from logger.logfile.selection import Integers, select
+from logger.review.engine_hours import RPM, RunningTime, RunningTimeSum
 from logger.review.evidence import Floats
 
 STRETCHES = 4000
@@ -56,10 +57,11 @@ class ChannelReport(NamedTuple):
 
 
 class EngineReport(NamedTuple):
-    """The channels that have values. `unused` names DBC files with no message on the bus; `damage` is the read error
-    where the log is damaged, else ""."""
+    """The channels that have values. `running` is the engine's running time, None without its revolutions. `unused`
+    names DBC files with no message on the bus; `damage` is the read error where the log is damaged, else ""."""
 
     channels: tuple[ChannelReport, ...] = ()
+    running: RunningTime | None = None
     unused: tuple[str, ...] = ()
     damage: str = ""
 
@@ -108,15 +110,21 @@ def _recorded_values(connection: sqlite3.Connection, progress: Progress) -> Iter
 def _summarize(connection: sqlite3.Connection, table: str, values: Iterator[Values]) -> EngineReport:
     """Summarise a stream of values read from `table`, up to where the log is damaged."""
     parts: dict[Channel, list[NDArray[np.float64]]] = {}
+    running: dict[Channel, RunningTimeSum] = {}
     damage = ""
     try:
         step = max(1, -(-last_row(connection, table) // STRETCHES))
         for part in values:
             parts.setdefault(part.channel, []).append(_stretch_sums(part, step))
+            if part.channel.name == RPM:
+                running.setdefault(part.channel, RunningTimeSum()).add(part.session, part.t_us, part.value)
     except (sqlite3.Error, LogError) as error:
         damage = str(error)
     reports = (_channel_report(channel, np.concatenate(sums, axis=1)) for channel, sums in parts.items())
-    return EngineReport(tuple(report for report in reports if len(report.course.t_us)), damage=damage)
+    channels = tuple(report for report in reports if len(report.course.t_us))
+    # Two sources may measure the same engine.
+    longest = max((each.total for each in running.values()), key=lambda each: each.total_s, default=None)
+    return EngineReport(channels, longest, damage=damage)
 
 
 def _stretch_sums(values: Values, step: int) -> NDArray[np.float64]:

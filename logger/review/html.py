@@ -10,7 +10,7 @@ from firmware_bridge.engine.titles import engine_title, unit_title
 from logger.review.drawing import over_km, review_document
 from logger.review.report import Report
 from logger.review.sheet import Row, document, table
-from logger.review.terminal import heading, over_text, penalty_text, summary
+from logger.review.terminal import engine_heading, heading, over_text, penalty_text, summary
 from logger.review.times import elapsed_text, time_of_day
 from logger.stage.limits import KMH
 
@@ -144,7 +144,7 @@ def _tables(report: Report) -> Iterable[str]:
         ],
     )
     yield table(
-        "Engine",
+        engine_heading(report),
         ["channel", " min", " mean", " max", "unit"],
         [
             Row([engine_title(c.name), f"{c.low:.4g}", f"{c.mean:.4g}", f"{c.high:.4g}", unit_title(c.unit)])

@@ -108,6 +108,7 @@ def document(report: Report) -> dict[str, Any]:
             }
             for channel in report.engine
         },
+        "engine_running_s": None if report.running is None else report.running.total_s,
         "alarms": [
             {"utc": clock(event.at_us), **{key: event.detail.get(key) for key in ("name", "level", "state")}}
             for event in evidence.events

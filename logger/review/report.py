@@ -16,6 +16,7 @@ import numpy as np
 from firmware_bridge.errors import ConfigurationError, LogError, StagelogError
 from logger.logfile.blocks import Progress
 from logger.review.engine import ChannelReport, EngineReport, engine_of
+from logger.review.engine_hours import RunningTime
 from logger.review.evidence import Evidence
 from logger.review.overspeeds import overspeeds_of
 from logger.review.penalties import Overspeed, charged, missed_s
@@ -91,6 +92,8 @@ class Report:
     remarks: tuple[str, ...]
     unused_dbcs: tuple[str, ...] = ()
     """DBC files given for the review with no message on its bus."""
+    running: RunningTime | None = None
+    """The engine's running time; None if its revolutions are unknown."""
 
     @property
     def penalty_s(self) -> float:
@@ -189,6 +192,7 @@ def report_of(
         quality_of(evidence, day, places, speeds, connection),
         tuple(remarks),
         engine.unused,
+        engine.running,
     )
 
 

@@ -62,7 +62,7 @@ def tables(report: Report) -> Iterator[Table]:
         yield "Neutralisations", ["kind", "UTC", "took", "allowed", ""], pauses
     if report.engine:
         yield (
-            "Engine",
+            engine_heading(report),
             ["channel", "min", "mean", "max", "unit"],
             [
                 [engine_title(c.name), f"{c.low:.4g}", f"{c.mean:.4g}", f"{c.high:.4g}", unit_title(c.unit)]
@@ -146,6 +146,11 @@ def heading(report: Report) -> str:
     return " - ".join(
         part for part in (car_text or report.evidence.name, " ".join(stage_text.split())) if part
     )
+
+
+def engine_heading(report: Report) -> str:
+    """Title of the table of engine channels, with the engine's running time if it is known."""
+    return "Engine" if report.running is None else f"Engine, running for {elapsed_text(report.running.total_s)}"
 
 
 def over_text(over: Overspeed) -> str:

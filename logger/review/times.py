@@ -23,6 +23,21 @@ def elapsed_text(seconds: float | None) -> str:
     return f"{sign}{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
 
 
+def tenths_text(seconds: float | None) -> str:
+    """Elapsed time as h:mm:ss.t, or a dash."""
+    if seconds is None:
+        return "-"
+    tenths = math.floor(abs(seconds) * 10 + 0.5)
+    return f"{'-' if seconds < 0 and tenths else ''}{elapsed_text(tenths // 10)}.{tenths % 10}"
+
+
+def gap_tenths_text(seconds: float) -> str:
+    """A time difference in tenths as "+3.8 s" or "+0:02:03.4"."""
+    sign = "-" if seconds < 0 else "+"
+    tenths = math.floor(abs(seconds) * 10 + 0.5)
+    return f"{sign}{tenths / 10:.1f} s" if tenths < 1000 else f"{sign}{tenths_text(tenths / 10)}"
+
+
 def gap_text(seconds: float | None) -> str:
     """A time difference as "+49 s" or "+4:00:00", or a dash."""
     if seconds is None:

@@ -119,6 +119,13 @@ def _exit_code(problem: StagelogError | None) -> int:
     type=click.IntRange(1),
     help="Section to compare, counted from 1; by default the first timed one.",
 )
+@click.option(
+    "--sectors",
+    "sector_km",
+    type=click.FloatRange(0, min_open=True),
+    metavar="KM",
+    help="Length of the sectors; by default they lead from checkpoint to checkpoint.",
+)
 @click.option("--html", type=PATH, help="Also write a self-contained HTML page to this file.")
 @json_option
 @_rules
@@ -126,29 +133,36 @@ def _exit_code(problem: StagelogError | None) -> int:
 def compare(
     logs: tuple[Path, ...],
     section: int | None,
+    sector_km: float | None,
     html: Path | None,
     as_json: bool,
     rules: str | None,
     itinerary: Path | None,
 ) -> int:
-    """Compare two to four LOGS over one section: gap over distance, splits, time gained by stretch."""
+    """Compare two to eight LOGS over one section: gap over distance, where it grew, splits, sectors.
+
+    LOGS are of two to eight cars, or of one car on several days. One LOG in which the car drove the section several
+    times is compared with itself.
+    """
     from logger.review import compare as comparing  # noqa: PLC0415
-    from logger.review import compare_page  # noqa: PLC0415
+    from logger.review import compare_json, compare_tables  # noqa: PLC0415
     from logger.review.open_evidence import ReviewOptions  # noqa: PLC0415
 
-    if not comparing.MIN_CARS <= len(logs) <= comparing.MAX_CARS:
-        raise click.UsageError(f"compare takes {comparing.MIN_CARS} to {comparing.MAX_CARS} logs")
+    if len(logs) > comparing.MAX_CARS:
+        raise click.UsageError(f"compare takes up to {comparing.MAX_CARS} logs, not {len(logs)}")
     _require_different(logs)
     if html is not None:
         require_writable(html)
-    reports = _reports(logs, ReviewOptions(itinerary, rules))
-    comparison = comparing.compare(reports, None if section is None else section - 1)
+    reports = _reports(logs, ReviewOptions(itinerary, rules), with_engine=html is not None)
+    comparison = comparing.compare(reports, None if section is None else section - 1, sector_km)
     if html is not None:
-        _write_page(html, compare_page.page(comparison))
+        from logger.review.compare_page import page  # noqa: PLC0415
+
+        _write_page(html, page(comparison))
     if as_json:
-        echo_json(comparing.document(comparison))
+        echo_json(compare_json.document(comparison))
     else:
-        print_tables(compare_page.tables(comparison))
+        print_tables(each[:3] for each in compare_tables.tables(comparison))
     return max((_exit_code(report.problem) for report in reports), default=0)
 
 
@@ -168,8 +182,8 @@ def _is_copy(first: Path, second: Path) -> bool:
     return first.stat().st_size == second.stat().st_size and filecmp.cmp(first, second, shallow=False)
 
 
-def _reports(logs: Sequence[Path], options: ReviewOptions) -> list[Report]:
-    """Each log's report, without its engine."""
+def _reports(logs: Sequence[Path], options: ReviewOptions, *, with_engine: bool = False) -> list[Report]:
+    """Each log's report; its engine channels, which take the longest, only on request."""
     from logger.review.open_evidence import open_evidence  # noqa: PLC0415
     from logger.review.report import report_of  # noqa: PLC0415
 
@@ -179,8 +193,8 @@ def _reports(logs: Sequence[Path], options: ReviewOptions) -> list[Report]:
             progress_bar(f"reviewing {log.name}") as progress,
             open_evidence(log, options, progress) as opened,
         ):
-            evidence, penalty_rules, _ = opened
-            reports.append(report_of(evidence, penalty_rules))
+            evidence, penalty_rules, connection = opened
+            reports.append(report_of(evidence, penalty_rules, connection if with_engine else None))
     return reports
 
 
