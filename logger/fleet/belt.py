@@ -59,7 +59,8 @@ def belt_times(verdicts: Iterable[Verdict], changes: Collection[BeltChange]) -> 
         car = entry.event, entry.car
         before = running.get(car, BeltTime(0.0, complete=True))
         if any(
-            change.car == entry.car and stages.get(car, -1) < change.stage <= entry.stage for change in changes
+            change.car == entry.car and stages.get(car, -1) < change.stage <= entry.stage
+            for change in changes
         ):
             before = BeltTime(0.0, complete=True)
         stages[car] = entry.stage

@@ -5,16 +5,19 @@ from __future__ import annotations
 import dataclasses
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from firmware_bridge.errors import ConfigurationError
 from logger.boundary.options import PATH, json_option
 from logger.boundary.terminal import echo, echo_json, print_tables, progress_bar
-from logger.boundary.whole_file import require_writable
 from logger.fleet.options import store_option
 from logger.review.verbs import EXIT_PENALTY, fail_on_penalty_option
+
+if TYPE_CHECKING:
+    from logger.fleet.catalogue import Entry
+    from logger.fleet.store import Store
 
 EXIT_FOUND_WRONG = 1
 MAX_SHOWN = 5
@@ -43,7 +46,11 @@ MAX_SHOWN = 5
 )
 @click.option("--penalties", type=PATH, help="TOML file with the stewards' decisions.")
 @click.option("--imposed-only", is_flag=True, help="Leave out provisional penalties.")
-@click.option("--html", type=PATH, help="Also write an index of stages and cars with trends to this file.")
+@click.option(
+    "--html",
+    type=PATH,
+    help="Also write an index of stages and cars with trends to this file, or as -o to a folder.",
+)
 @click.option(
     "-o",
     "--output",
@@ -81,7 +88,7 @@ def review(
 
     Each log is reviewed as by `stagelog review`. Tables and documents are written to review/ in the store.
     """
-    from logger.fleet import belt, catalogue, season, season_folder, season_page  # noqa: PLC0415 - pyarrow and numpy
+    from logger.fleet import belt, season, season_folder, season_page  # noqa: PLC0415 - pyarrow and numpy
     from logger.fleet import review as reviewing  # noqa: PLC0415
     from logger.fleet.store import Store  # noqa: PLC0415
     from logger.review import results as files  # noqa: PLC0415
@@ -92,20 +99,12 @@ def review(
     run = reviewing.run_of(store, rules)
     earlier = [row for path in results for row in files.load_results(path)]
     decisions = files.load_decisions(penalties) if penalties is not None else files.Decisions()
-    stored = catalogue.stored(store)
-    logs = list(catalogue.select(stored, event, stage, car))
-    if not logs:
-        known = sorted({f"{entry.event} stage {entry.stage} car {entry.car}" for entry in stored})
-        shown = ", ".join(known[:MAX_SHOWN]) + (" ..." if len(known) > MAX_SHOWN else "") or "none"
-        raise ConfigurationError("no matching log in the store", where=store.shown, hint=f"it has {shown}")
+    logs = _selected(store, event, stage, car)
     if (results or penalties or belts) and len({entry.event for entry in logs}) > 1:
         raise click.UsageError("results, penalties and belts belong to one event: choose it with --event")
     changes = belt.belt_changes(belts, {entry.car for entry in logs})
-    if html is not None:
-        require_writable(html)
-    if folder is not None:
-        season_folder.require_folder(folder, logs)
-        run = dataclasses.replace(run, pages=True)
+    targets = season_folder.targets(html, folder, logs)
+    run = dataclasses.replace(run, pages=targets.folder is not None)
     with _judging(scheduler, workers) as judging, progress_bar(f"reviewing {len(logs)} logs") as progress:
         verdicts = reviewing.review(run, logs, judging, progress)
     tables = season.class_tables(verdicts, earlier, decisions, imposed_only=imposed_only)
@@ -113,7 +112,7 @@ def review(
     document = season.document(run, verdicts, tables, belt_times)
     season.save(store, run, document)
     reviewed = season_page.Season(run, verdicts, tables, belt_times)
-    for path in season_folder.write(reviewed, store, html, folder):
+    for path in season_folder.write(reviewed, store, targets):
         echo(f"{path}: written, {path.stat().st_size / 1e6:.1f} MB; open it in a browser", err=True)
     if as_json:
         echo_json(document)
@@ -134,6 +133,19 @@ def review(
     if not_judged or any(verdict.error for verdict in verdicts):
         return EXIT_FOUND_WRONG
     return EXIT_PENALTY if fail_on_penalty and any(verdict.penalty_s for verdict in verdicts) else 0
+
+
+def _selected(store: Store, event: str | None, stage: int | None, car: int | None) -> list[Entry]:
+    """The logs to review. Raises ConfigurationError if there is none."""
+    from logger.fleet import catalogue  # noqa: PLC0415 - pyarrow
+
+    stored = catalogue.stored(store)
+    logs = list(catalogue.select(stored, event, stage, car))
+    if not logs:
+        known = sorted({f"{entry.event} stage {entry.stage} car {entry.car}" for entry in stored})
+        shown = ", ".join(known[:MAX_SHOWN]) + (" ..." if len(known) > MAX_SHOWN else "") or "none"
+        raise ConfigurationError("no matching log in the store", where=store.shown, hint=f"it has {shown}")
+    return logs
 
 
 def _judging(scheduler: str | None, workers: int | None) -> Any:

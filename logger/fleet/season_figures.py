@@ -108,7 +108,9 @@ def trends(belt: Mapping[str, BeltTime]) -> tuple[Trend, ...]:
 
     return (
         Trend("Highest coolant temperature (°C)", 160.0, _hottest_c, "{:.4g}".format),
-        Trend("Penalties", 36 * HOUR_S, _penalty_s, lambda seconds: penalty_text(seconds).replace("-", "0 s")),
+        Trend(
+            "Penalties", 36 * HOUR_S, _penalty_s, lambda seconds: penalty_text(seconds).replace("-", "0 s")
+        ),
         Trend("Distance driven (km)", 3000.0, _distance_km, "{:,.2f}".format),
         Trend("Engine hours on the belt after the stage", 1000 * HOUR_S, belt_s, elapsed_text, lacks_a_log),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from firmware_bridge.errors import ConfigurationError, LogError
 from logger.boundary.file_names import within
@@ -20,26 +20,44 @@ MAX_PAGE_BYTES: Final = 16_000_000
 """A page of a day has 2 MB; a store from a stranger may hold anything."""
 
 
-def require_folder(folder: Path, logs: Collection[Entry]) -> None:
-    """Create the folder, before the work. Raises ConfigurationError for too many logs, OSError, LogError."""
-    if len(logs) > MAX_PAGES:
-        what = f"{len(logs):,} logs: a folder gets up to {MAX_PAGES:,} pages"
-        raise ConfigurationError(what, where=str(folder), hint="choose logs with --event, --stage or --car")
-    folder.mkdir(exist_ok=True)
-    require_writable(within(folder, INDEX))
+class Targets(NamedTuple):
+    """Where to write: the index alone to a file, and the index with the pages of the logs to a folder."""
+
+    html: Path | None
+    folder: Path | None
 
 
-def write(season: Season, store: Store, html: Path | None, folder: Path | None) -> Iterator[Path]:
-    """Write the index to a file, and to a folder with the page of each log; yields the paths of the indexes.
+def targets(html: Path | None, folder: Path | None, logs: Collection[Entry]) -> Targets:
+    """Check the targets before the work, and create the folder; `html` may be a folder too.
+
+    Raises ConfigurationError for too many logs, OSError, LogError.
+    """
+    if html is not None and html.is_dir():
+        html, folder = None, folder or html
+    if html is not None:
+        require_writable(html)
+    if folder is not None:
+        if len(logs) > MAX_PAGES:
+            what = f"{len(logs):,} logs: a folder gets up to {MAX_PAGES:,} pages"
+            raise ConfigurationError(
+                what, where=str(folder), hint="choose logs with --event, --stage or --car"
+            )
+        folder.mkdir(exist_ok=True)
+        require_writable(within(folder, INDEX))
+    return Targets(html, folder)
+
+
+def write(season: Season, store: Store, places: Targets) -> Iterator[Path]:
+    """Write the index, and the page of each log into the folder; yields the paths of the indexes.
 
     Raises OSError, InUseError, LogError.
     """
-    if html is not None:
-        write_whole(html, page(season))
-        yield html
-    if folder is not None:
-        linked = frozenset(_copied(season, store, folder))
-        index = within(folder, INDEX)
+    if places.html is not None:
+        write_whole(places.html, page(season))
+        yield places.html
+    if places.folder is not None:
+        linked = frozenset(_copied(season, store, places.folder))
+        index = within(places.folder, INDEX)
         write_whole(index, page(season, linked))
         yield index
 

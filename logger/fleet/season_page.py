@@ -63,7 +63,9 @@ def page(season: Season, linked: frozenset[str] = frozenset()) -> str:
 def _parts(season: Season, blocks: Sequence[Block], linked: frozenset[str]) -> Iterator[str]:
     for block in blocks:
         title = f"{_word(block.event_name)}: time, penalty and state"
-        yield _grid(title, block, lambda cell: "<br>".join(_log(verdict, linked) for verdict in cell.verdicts))
+        yield _grid(
+            title, block, lambda cell: "<br>".join(_log(verdict, linked) for verdict in cell.verdicts)
+        )
     for event, event_standings in season.standings.items():
         for name, columns, rows in standings.tables(event_standings):
             yield table(f"{event}: {name}", columns, [Row([_word(cell) for cell in row]) for row in rows])
@@ -74,7 +76,11 @@ def _parts(season: Season, blocks: Sequence[Block], linked: frozenset[str]) -> I
 
 
 def _grid(
-    title: str, block: Block, shown: Callable[[Cell], str], scale: str = "", curve_of: Callable[[int], str] | None = None
+    title: str,
+    block: Block,
+    shown: Callable[[Cell], str],
+    scale: str = "",
+    curve_of: Callable[[int], str] | None = None,
 ) -> str:
     """A table of cars and stages. `shown` and `curve_of` give markup: of a cell, and of a car's curve on the scale."""
     heads = [f"<th>{escape(scale)}</th>"] if curve_of else []
@@ -91,8 +97,8 @@ def _grid(
         crew = f"<small>{escape(_word(block.crews[car]))}</small>"
         rows.append(f"<tr><th class=car>{car} {crew}</th>{''.join(cells)}</tr>")
     return (
-        f'<section><h2>{escape(title)}</h2><div class="scroll" tabindex="0"><table class="grid">'
-        f"<thead><tr><th class=car>car</th>{''.join(heads)}</tr></thead><tbody>{''.join(rows)}</tbody></table></div></section>"
+        f'<section><h2>{escape(title)}</h2><div class="scroll" tabindex="0"><table class="grid"><thead><tr>'
+        f"<th class=car>car</th>{''.join(heads)}</tr></thead><tbody>{''.join(rows)}</tbody></table></div></section>"
     )
 
 

@@ -11,11 +11,9 @@ import click
 from firmware_bridge.errors import StagelogError
 from logger.boundary.options import PATH, json_option
 from logger.boundary.os_errors import FULL, line_of
-from logger.boundary.terminal import echo, echo_json, print_tables, progress_bar
+from logger.boundary.terminal import echo, echo_json, progress_bar
 from logger.fleet.options import store_option
 from logger.fleet.review_verb import review
-
-
 
 
 @click.group(name="fleet")

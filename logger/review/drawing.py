@@ -59,11 +59,13 @@ def _kept_spans(report: Report) -> list[tuple[float, float]]:
     ]
 
 
-def thinned(values: Floats, at_us: Floats, spans: list[tuple[float, float]]) -> NDArray[np.int64]:
-    """Indices to draw: minimum and maximum of each stretch, and every index within the time spans."""
-    if len(values) <= MAX_POINTS:
+def thinned(
+    values: Floats, at_us: Floats, spans: list[tuple[float, float]], most: int = MAX_POINTS
+) -> NDArray[np.int64]:
+    """Indices to draw: minimum and maximum of each stretch, `most` in all, and every index within the time spans."""
+    if len(values) <= most:
         return np.arange(len(values))
-    size = -(-2 * len(values) // MAX_POINTS)
+    size = -(-2 * len(values) // most)
     whole = len(values) // size * size
     blocks = values[:whole].reshape(-1, size)
     starts = np.arange(0, whole, size)

@@ -24,7 +24,7 @@ BUCKET_US: Final = 10_000_000
 
 
 class RunningTime(NamedTuple):
-    """Running time by stretches, one column per field: session, begin of the stretch, time that the engine ran in it."""
+    """Running time by stretches, one column per field: session, begin of the stretch, and time that it ran there."""
 
     session: Integers
     t_us: Integers
@@ -56,7 +56,9 @@ class RunningTimeSum:
         )
         self._last = session[-1:], t_us[-1:], rpm[-1:]
         step_us = np.diff(t_us)
-        counts = (rpm[:-1] > RUNNING_RPM) & (np.diff(session) == 0) & (step_us > 0) & (step_us <= LONGEST_GAP_US)
+        counts = (
+            (rpm[:-1] > RUNNING_RPM) & (np.diff(session) == 0) & (step_us > 0) & (step_us <= LONGEST_GAP_US)
+        )
         session, t_us, step_us = session[:-1][counts], t_us[:-1][counts], step_us[counts]
         if not len(t_us):
             return

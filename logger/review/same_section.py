@@ -51,7 +51,9 @@ def same_section(reports: Sequence[Report], section: int | None) -> tuple[Driven
 def _wanted(report: Report, section: int | None) -> list[int]:
     """The indices of the sections that may be compared, in order."""
     driven = sorted({run.section for run in report.day.sections if run.section < len(report.courses)})
-    return [index for index in driven if (report.courses[index].timed if section is None else index == section)]
+    return [
+        index for index in driven if (report.courses[index].timed if section is None else index == section)
+    ]
 
 
 def _runs(report: Report, course: Course, index: int) -> Iterator[DrivenRun]:
@@ -88,7 +90,9 @@ def _not_in_all(reports: Sequence[Report], section: int | None) -> Configuration
     common = set.intersection(*(set(_driven(report)) for report in reports))
     for index in [section] if section is not None else sorted(common):
         if index in common and (section is not None or reports[0].courses[index].timed):
-            other = next(r for r in reports[1:] if _road(r.courses[index]) != _road(reports[0].courses[index]))
+            other = next(
+                r for r in reports[1:] if _road(r.courses[index]) != _road(reports[0].courses[index])
+            )
             return ConfigurationError(
                 f"its section {index + 1} differs from that in {reports[0].evidence.name}",
                 where=other.evidence.name,

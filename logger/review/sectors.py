@@ -86,7 +86,9 @@ def sectors_of(
     """
     ends = _checkpoints(course) if sector_km is None else _equal(course, sector_km)
     at_s = [clock.at(np.array([km for km, _ in ends])) for clock in clocks]
-    tenths = [[round(seconds, 1) if math.isfinite(seconds) else None for seconds in each.tolist()] for each in at_s]
+    tenths = [
+        [round(seconds, 1) if math.isfinite(seconds) else None for seconds in each.tolist()] for each in at_s
+    ]
     return tuple(
         Sector(
             f"{first} - {last}",

@@ -48,23 +48,35 @@ def document(
     tables: Iterable[str],
 ) -> str:
     """Render a page around a drawing."""
-    folder = files("logger.review").joinpath("page")
-    style, *parts = (folder.joinpath(name).read_text(encoding="utf-8") for name in ("style.css", *SCRIPTS))
+    parts = (_source(name) for name in SCRIPTS)
     script = "\n".join(['"use strict";', "(() => {", *parts, "})();"])
     data = json.dumps(drawing, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
     keys = "".join(
         f'<span><i style="background:var(--{colour})"></i>{escape(text)}</span>' for colour, text in legend
     )
+    main = (
+        f'<header>{head}</header>{remarks}<div class="bar" id="bar"><output id="readout"></output></div>'
+        '<div class="plot"><div><canvas id="lanes"></canvas></div><div><canvas id="map"></canvas></div></div>'
+        f'<p class="legend">{keys}</p><div id="panels"></div><div class="tables">{"".join(tables)}</div>'
+    )
+    scripts = f'<script type="application/json" id="drawing">{data}</script><script>{script}</script>'
+    return shell(title, main, scripts=scripts)
+
+
+def shell(title: str, main: str, more_style: str = "", scripts: str = "") -> str:
+    """Render a page from the markup of its body, in the style of the review."""
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{style}</style></head><body><main>"
-        f'<header>{head}</header>{remarks}<div class="bar" id="bar"><output id="readout"></output></div>'
-        '<div class="plot"><div><canvas id="lanes"></canvas></div><div><canvas id="map"></canvas></div></div>'
-        f'<p class="legend">{keys}</p><div id="panels"></div><div class="tables">{"".join(tables)}</div></main>'
-        f'<script type="application/json" id="drawing">{data}</script><script>{script}</script></body></html>\n'
+        f"<title>{escape(title)}</title><style>{_source('style.css')}{more_style}</style></head>"
+        f"<body><main>{main}</main>{scripts}</body></html>\n"
     )
+
+
+def _source(name: str) -> str:
+    """A file of the page's style or script."""
+    return files("logger.review").joinpath("page", name).read_text(encoding="utf-8")
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Row]) -> str:

@@ -150,7 +150,9 @@ def heading(report: Report) -> str:
 
 def engine_heading(report: Report) -> str:
     """Title of the table of engine channels, with the engine's running time if it is known."""
-    return "Engine" if report.running is None else f"Engine, running for {elapsed_text(report.running.total_s)}"
+    return (
+        "Engine" if report.running is None else f"Engine, running for {elapsed_text(report.running.total_s)}"
+    )
 
 
 def over_text(over: Overspeed) -> str:

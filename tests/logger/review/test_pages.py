@@ -93,7 +93,7 @@ def test_the_comparison_shows_each_car(chromium: Browser, reports: list[Report],
         assert box is not None
         page.mouse.move(box["x"] + box["width"] - 30, box["y"] + 60)
         page.wait_for_function("document.getElementById('readout').textContent.split('Driver').length >= 5")
-        assert "Where time was won" in page.inner_text("body")
+        assert "Sectors" in page.inner_text("body")
 
 
 @pytest.mark.skipif(

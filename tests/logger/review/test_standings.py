@@ -107,7 +107,7 @@ def test_compare_sorts_by_time_and_gives_the_gap(pair: list[Report]) -> None:
     assert comparison.splits[-1].behind_s == (0, 20)
     assert float(comparison.gap_s[1][-1]) == pytest.approx(20, abs=0.7)
     assert float(abs(comparison.gap_s[0]).max()) == 0
-    won = sum((row.seconds[1] or 0) - (row.seconds[0] or 0) for row in comparison.stretches)
+    won = sum((row.elapsed_s[1] or 0) - (row.elapsed_s[0] or 0) for row in comparison.sectors)
     assert won == pytest.approx(20, abs=0.7)
     text = page(comparison)
     assert "82 82" not in text or "Behind" in text
