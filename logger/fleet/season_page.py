@@ -66,9 +66,11 @@ def _parts(season: Season, blocks: Sequence[Block], linked: frozenset[str]) -> I
         yield _grid(
             title, block, lambda cell: "<br>".join(_log(verdict, linked) for verdict in cell.verdicts)
         )
+    names = {block.event: _word(block.event_name) for block in blocks}
     for event, event_standings in season.standings.items():
         for name, columns, rows in standings.tables(event_standings):
-            yield table(f"{event}: {name}", columns, [Row([_word(cell) for cell in row]) for row in rows])
+            shown = [Row([printable(cell) for cell in row]) for row in rows]
+            yield table(f"{names[event]}: {name}", columns, shown)
     for block in blocks:
         for trend in trends(season.belt):
             yield _trend(trend, block)
@@ -128,7 +130,9 @@ def _trend(trend: Trend, block: Block) -> str:
     if not values:
         return ""
     low, high = (min(pick(values.values()), trend.most) for pick in (min, max))
-    most = max((value for value in values.values() if value <= trend.most), default=None)
+    if trend.text(low) == trend.text(high):
+        low = high  # a difference that nobody reads is not a slope
+    most = max((value for value in values.values() if value <= trend.most), default=None) if low < high else None
 
     def shown(cell: Cell) -> str:
         value = trend.of(cell)

@@ -175,7 +175,9 @@ def _require_different(logs: Sequence[Path]) -> None:
     """Refuse a log that is named twice, or a copy of one: its gap would be 0. Raises click.UsageError."""
     for first, second in combinations(logs, 2):
         if first.is_file() and second.is_file() and (first.samefile(second) or _is_copy(first, second)):
-            raise click.UsageError(f"{first} and {second} are the same log: name the logs of different cars or days")
+            raise click.UsageError(
+                f"{first} and {second} are the same log: name the logs of different cars or days"
+            )
 
 
 def _is_copy(first: Path, second: Path) -> bool:

@@ -15,7 +15,7 @@ from tests.logger.command_line import ROOT
 from tests.logger.json_documents import SCHEMAS, UTC_PATTERN, objects, schema, types_of, validator
 
 NAMES = sorted(path.stem for path in SCHEMAS.glob("*.json"))
-UNITS = {"s", "us", "m", "km", "kmh", "mps", "hz", "deg", "bytes"}
+UNITS = {"s", "us", "m", "km", "kmh", "mps", "hz", "deg", "bytes", "c"}
 """A key of a number ends in one of these, or is one."""
 COUNTS = {
     *(
