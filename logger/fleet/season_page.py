@@ -132,7 +132,9 @@ def _trend(trend: Trend, block: Block) -> str:
     low, high = (min(pick(values.values()), trend.most) for pick in (min, max))
     if trend.text(low) == trend.text(high):
         low = high  # a difference that nobody reads is not a slope
-    most = max((value for value in values.values() if value <= trend.most), default=None) if low < high else None
+    most = (
+        max((value for value in values.values() if value <= trend.most), default=None) if low < high else None
+    )
 
     def shown(cell: Cell) -> str:
         value = trend.of(cell)

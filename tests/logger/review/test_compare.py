@@ -205,11 +205,15 @@ def other_way(text: str, length_km: float = 14.0) -> str:
     section, _, home = rest.partition("[[section]]")
     head, *points = section.split("[[section.waypoint]]")
     kinds = {"dss": "ass", "ass": "dss", "dz": "fz", "fz": "dz", "dn": "fn", "fn": "dn"}
-    turned = []
-    for point in reversed(points):
-        point = re.sub(r"km = ([\d.]+)", lambda found: f"km = {length_km - float(found[1]):g}", point)
-        point = re.sub(r'kind = "(\w+)"', lambda found: f'kind = "{kinds.get(found[1], found[1])}"', point)
-        turned.append(re.sub(r"(time_s|speed_kmh) = .*\n", "", point))
+    turned = [
+        re.sub(r"km = ([\d.]+)", lambda found: f"km = {length_km - float(found[1]):g}", point)
+        for point in reversed(points)
+    ]
+    turned = [
+        re.sub(r'kind = "(\w+)"', lambda found: f'kind = "{kinds.get(found[1], found[1])}"', point)
+        for point in turned
+    ]
+    turned = [re.sub(r"(time_s|speed_kmh) = .*\n", "", point) for point in turned]
     turned = [re.sub(r'(kind = "dz")', r"\1\n  speed_kmh = 50", point) for point in turned]
     turned = [re.sub(r'(kind = "dn")', r"\1\n  time_s = 90", point) for point in turned]
     return stage + "[[section]]" + "[[section.waypoint]]".join([head, *turned]) + "[[section]]" + home
@@ -226,7 +230,7 @@ def test_a_reversed_route_is_one_line(logs: Path, tmp_path: Path) -> None:
     first = review_of(write_other(tmp_path / "first.db", middle))
     turned = review_of(write_other(tmp_path / "turned.db", other_way(middle)))
     assert turned.sections[0].finished
-    with pytest.raises(ConfigurationError, match="drives the section in the other direction than first.db"):
+    with pytest.raises(ConfigurationError, match=r"drives the section in the other direction than first\.db"):
         compare([first, turned])
 
 
