@@ -42,10 +42,8 @@ class PlottedFixes:
             usable &= places.run != NO_RUN
         at = np.flatnonzero(usable)
         at = at[thinned(places.mps[at], fixes.at_us[at], _kept_spans(report))]
-        offsets = np.array([report.offset_m(run.section) for run in report.day.sections] or [0.0])
-        base_m = offsets[places.run[at]] if report.day.sections else 0.0
         self.at = at
-        self.km: Floats = np.maximum.accumulate(places.metres[at] + base_m) / 1000
+        self.km: Floats = np.maximum.accumulate(report.km_of_day(at))
         self.kmh: Floats = places.mps[at] * KMH
         self.limit_kmh: Floats = places.limit_kmh[at]
         self.at_us: Floats = fixes.at_us[at]

@@ -98,6 +98,10 @@ class Evidence:
     checked_itinerary: str = ""
     """The itinerary file given for this review, or ""."""
 
+    def at_us(self, session: Floats, t_us: Floats) -> Floats:
+        """The session times of rows on the drive's time axis."""
+        return t_us + _by_session(session, self.offsets_us)
+
     @property
     def car(self) -> dict[str, Any]:
         """Number, name, class and crew, as far as known."""

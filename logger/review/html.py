@@ -84,29 +84,7 @@ def _tables(report: Report) -> Iterable[str]:
             for split in section.splits
         ],
     )
-    yield table(
-        f"Over-speeds ({len(report.overspeeds)})",
-        ["section", " km", " UTC", " limit", "zone", " max", " over", " s", " m", " impulses", " penalty"],
-        [
-            Row(
-                [
-                    names.get(over.section, "-"),
-                    f"{over.km:.3f}",
-                    clock(over.at_us),
-                    f"{over.limit_kmh:g}",
-                    over.zone or "",
-                    f"{over.max_kmh:.1f}",
-                    over_text(over),
-                    f"{over.duration_s:.1f}",
-                    f"{over.distance_m:.0f}",
-                    str(over.impulses),
-                    penalty_text(cost),
-                ],
-                over_km(report, over.section, over.km, over.distance_m),
-            )
-            for over, cost in zip(report.overspeeds, report.penalties_s, strict=True)
-        ],
-    )
+    yield overspeeds.html()
     yield table(
         "Neutralisations",
         ["kind", " UTC", " took", " allowed", ""],
@@ -123,26 +101,7 @@ def _tables(report: Report) -> Iterable[str]:
             for pause in report.pauses
         ],
     )
-    yield table(
-        "Waypoints",
-        ["section", "name", "kind", " km", "", " nearest m", " UTC"],
-        [
-            Row(
-                [
-                    names.get(point.section, ""),
-                    point.name,
-                    point.kind,
-                    f"{point.km:.2f}",
-                    point.state + (" (estimated)" if point.estimated else ""),
-                    _figure(point.nearest_m),
-                    clock(point.at_us),
-                ],
-                _around(report, point.section, point.km),
-                {"missed": "missed", "not reached": "faint"}.get(point.state, ""),
-            )
-            for point in report.waypoints
-        ],
-    )
+    yield from waypoint_tables(report)
     yield table(
         engine_heading(report),
         ["channel", " min", " mean", " max", "unit"],
@@ -169,11 +128,6 @@ def _tables(report: Report) -> Iterable[str]:
             if value not in (None, {}, [])
         ],
     )
-
-
-def _around(report: Report, section: int, km: float) -> tuple[float, float]:
-    at = report.offset_m(section) / 1000 + km
-    return at - 0.3, at + 0.3
 
 
 def _plain(value: Any) -> str:

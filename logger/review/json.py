@@ -16,7 +16,7 @@ def document(report: Report) -> dict[str, Any]:
     evidence, rules = report.evidence, report.rules
     clock = utc_text if evidence.utc_known else _unknown
     stage = evidence.stage.itinerary.stage if evidence.stage.itinerary else None
-    over = list(zip(report.overspeeds, report.penalties_s, strict=True))
+    over = list(zip(report.overspeeds, report.charges, strict=True))
     return {
         "log": evidence.name,
         "car": car_document(evidence.car),
@@ -69,9 +69,9 @@ def document(report: Report) -> dict[str, Any]:
                 "gained_m": speeding.gained_m,
                 "uncertainty_kmh": speeding.uncertainty_kmh,
                 "proven": speeding.proven,
-                "penalty_s": penalty_s,
+                "penalty_s": charge.penalty_s,
             }
-            for speeding, penalty_s in over
+            for speeding, charge in over
         ],
         "waypoints": [
             {

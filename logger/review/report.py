@@ -12,19 +12,20 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from firmware_bridge.errors import ConfigurationError, LogError, StagelogError
 from logger.logfile.blocks import Progress
 from logger.review.engine import ChannelReport, EngineReport, engine_of
 from logger.review.engine_hours import RunningTime
-from logger.review.evidence import Evidence
-from logger.review.overspeeds import overspeeds_of
-from logger.review.penalties import Overspeed, charged, missed_s
+from logger.review.evidence import Evidence, Floats
+from logger.review.penalties import Charge, Overspeed
 from logger.review.places import Places, places_of
 from logger.review.quality import Quality, quality_of
-from logger.review.runs import CROSSED, Day, Moving, SectionRun, day_of
-from logger.review.speeds import speeds_of
-from logger.review.waypoints import CHARGED, WaypointReport, waypoints_of
+from logger.review.ruling import Ruling, SectionRuling, ruling_of
+from logger.review.runs import Day, Moving, SectionRun, day_of
+from logger.review.speeds import Speeds, speeds_of
+from logger.review.waypoints import WaypointReport, waypoints_of
 from logger.stage.course import Course
 from logger.stage.limits import KMH
 from logger.stage.odometer import Past
@@ -75,16 +76,15 @@ class PauseReport(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """The review of one recording. `penalties_s` has the order of `overspeeds`."""
+    """The review of one recording."""
 
     evidence: Evidence
-    rules: Rules
+    ruling: Ruling
     day: Day
     places: Places
+    speeds: Speeds
     courses: tuple[Course, ...]
     sections: tuple[SectionReport, ...]
-    overspeeds: tuple[Overspeed, ...]
-    penalties_s: tuple[float, ...]
     waypoints: tuple[WaypointReport, ...]
     pauses: tuple[PauseReport, ...]
     engine: tuple[ChannelReport, ...]
@@ -96,9 +96,24 @@ class Report:
     """The engine's running time; None if its revolutions are unknown."""
 
     @property
+    def rules(self) -> Rules:
+        """The rules of the verdict."""
+        return self.ruling.rules
+
+    @property
+    def overspeeds(self) -> tuple[Overspeed, ...]:
+        """The over-speeds, in order of time."""
+        return self.ruling.overspeeds
+
+    @property
+    def charges(self) -> tuple[Charge, ...]:
+        """The charge of each over-speed."""
+        return self.ruling.charges
+
+    @property
     def penalty_s(self) -> float:
         """Sum of all penalties under the rules, in seconds."""
-        return round(sum(section.penalty_s for section in self.sections), 3)
+        return self.ruling.penalty_s
 
     @property
     def not_judged(self) -> str:
@@ -136,6 +151,18 @@ class Report:
             return no_message_on_bus(self.unused_dbcs)
         return None
 
+    def km_of_day(self, fixes: NDArray[np.intp]) -> Floats:
+        """The kilometre of the day of fixes, by their indices; nan if unknown."""
+        begins_m = np.array([self.offset_m(run.section) for run in self.day.sections] or [0.0])
+        base_m = begins_m[self.places.run[fixes]] if self.day.sections else 0.0
+        return (self.places.metres[fixes] + base_m) / 1000
+
+    def under(self, rules: Rules, evidence: Evidence) -> Ruling:
+        """The same drive under other rules; `evidence` has the over-speeds that the recorder finds under them."""
+        return ruling_of(
+            evidence, rules, self.day, self.places, self.speeds, self.waypoints, timed_of(self.courses)
+        )
+
     def offset_m(self, section: int) -> float:
         """Begin of a section, in metres of the day by the roadbook."""
         return sum(course.length_m for course in self.courses[:section])
@@ -159,33 +186,26 @@ def report_of(
     moving = Moving(evidence, speeds)
     day = day_of(evidence, courses, moving)
     places = places_of(evidence, day, speeds)
-    overspeeds = tuple(
-        overspeeds_of(evidence, places.mps, speeds.uncertainty_kmh, rules.penalties.rallycheck_share)
-    )
-    penalties_s = tuple(charged(overspeeds, rules.penalties))
     waypoints = waypoints_of(evidence, courses, day, places)
-    remarks = [*evidence.remarks, *_speed_remarks(overspeeds, speeds.source(evidence.fixes.located))]
+    ruling = ruling_of(evidence, rules, day, places, speeds, waypoints, timed_of(courses))
+    remarks = [*evidence.remarks, *_speed_remarks(ruling.overspeeds, speeds.source(evidence.fixes.located))]
     engine = EngineReport(unused=tuple(dbc_texts or ()))
     if connection is not None:
         engine = engine_of(connection, dbc_texts, progress)
     if engine.damage:
         remarks.append(f"the engine data is incomplete: {engine.damage}")
     sections = tuple(
-        _section(number, run, evidence, rules, courses, places, moving)._replace(
-            penalty_s=_penalty_s(run.section, overspeeds, penalties_s, waypoints, rules)
-        )
-        for number, run in enumerate(day.sections)
+        _section(number, run, ruled, evidence, courses, places, moving)
+        for number, (run, ruled) in enumerate(zip(day.sections, ruling.sections, strict=True))
     )
-    sections = tuple(_with_finish(section, waypoints, rules) for section in sections)
     return Report(
         evidence,
-        rules,
+        ruling,
         day,
         places,
+        speeds,
         courses,
         sections,
-        overspeeds,
-        penalties_s,
         waypoints,
         tuple(_pauses(day)),
         engine.channels,
@@ -199,8 +219,8 @@ def report_of(
 def _section(
     number: int,
     driven: SectionRun,
+    ruled: SectionRuling,
     evidence: Evidence,
-    rules: Rules,
     courses: tuple[Course, ...],
     places: Places,
     moving: Moving,
@@ -238,34 +258,15 @@ def _section(
         average_mps,
         run.moving_average_mps(past),
         round(float(mps.max()) * KMH, 1) if len(mps) else None,
-        driven.ended_by in CROSSED,
+        ruled.finished,
         run.splits,
-        0.0,
+        ruled.penalty_s,
     )
 
 
-def _penalty_s(
-    index: int,
-    overspeeds: tuple[Overspeed, ...],
-    penalties_s: tuple[float, ...],
-    waypoints: tuple[WaypointReport, ...],
-    rules: Rules,
-) -> float:
-    over = sum(cost for over, cost in zip(overspeeds, penalties_s, strict=True) if over.section == index)
-    missed = sum(
-        missed_s(point.kind, rules.missed) for point in waypoints if point.section == index and point.charged
-    )
-    return round(over + missed, 3)
-
-
-def _with_finish(
-    section: SectionReport, waypoints: tuple[WaypointReport, ...], rules: Rules
-) -> SectionReport:
-    """Mark a timed section with too few validated waypoints as not finished."""
-    points = [point for point in waypoints if point.section == section.section and point.kind in CHARGED]
-    enough = sum(point.validated for point in points) >= rules.missed.least_share * len(points)
-    finished = section.finished and (section.kind != "selective" or enough)
-    return section._replace(finished=finished)
+def timed_of(courses: tuple[Course, ...]) -> frozenset[int]:
+    """The indices of the timed sections."""
+    return frozenset(index for index, course in enumerate(courses) if course.timed)
 
 
 def _speed_remarks(overspeeds: tuple[Overspeed, ...], source: str | None) -> list[str]:

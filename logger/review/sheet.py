@@ -79,9 +79,21 @@ def _source(name: str) -> str:
     return files("logger.review").joinpath("page", name).read_text(encoding="utf-8")
 
 
-def table(title: str, columns: Sequence[str], rows: Sequence[Row]) -> str:
-    """Render a table with its title, "" without rows. A column whose name starts with a blank holds numbers."""
-    if not rows:
+def table(
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Row],
+    *,
+    name: str = "",
+    more: str = "",
+    folded: bool = False,
+) -> str:
+    """Render a table with its title. A column whose name starts with a blank holds numbers.
+
+    Without rows "", unless it has a `name`, by which the script finds it. `more` is a line under it; `folded`: it
+    shows its title only, which opens it.
+    """
+    if not rows and not name:
         return ""
     numbers = [column.startswith(" ") for column in columns]
 
@@ -92,16 +104,21 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Row]) -> str:
         cell("th", column.strip(), number) for column, number in zip(columns, numbers, strict=True)
     )
     body = "".join(
-        f"<tr{_span(row)}{f' class={row.kind}' if row.kind else ''}>"
+        f"<tr{_span(row)}{f' class="{row.kind}"' if row.kind else ''}>"
         + "".join(cell("td", text, number) for text, number in zip(row.cells, numbers, strict=True))
         + "</tr>"
         for row in rows
     )
     kind = " class=long" if len(rows) > LONG_ROWS else ""
-    return (
-        f'<section{kind}><h2>{escape(title)}</h2><div class="scroll"><table><thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div></section>"
+    grid = (
+        f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+        f'<p class="more">{escape(more)}</p>'
     )
+    if folded:
+        grid = f"<details><summary>{escape(title)}</summary>{grid}</details>"
+    else:
+        grid = f"<h2>{escape(title)}</h2>{grid}"
+    return f"<section{kind}{f' data-table="{name}"' if name else ''}>{grid}</section>"
 
 
 def _span(row: Row) -> str:

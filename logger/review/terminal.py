@@ -72,7 +72,9 @@ def tables(report: Report) -> Iterator[Table]:
 
 
 def _overspeeds(report: Report, name_of: dict[int, str]) -> Iterator[Table]:
-    charged = list(zip(report.overspeeds, report.penalties_s, strict=True))
+    charged = [
+        (over, charge.penalty_s) for over, charge in zip(report.overspeeds, report.charges, strict=True)
+    ]
     if not charged:
         return
     costliest = sorted(charged, key=lambda pair: (-pair[1], -pair[0].over_kmh))[:MAX_OVERSPEEDS]

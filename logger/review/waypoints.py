@@ -9,12 +9,15 @@ import numpy as np
 from firmware_bridge.wgs84 import metres_per_degree
 from logger.review.evidence import Evidence, Floats
 from logger.review.places import Places
-from logger.review.runs import CROSSED, Day, Passage
+from logger.review.runs import CROSSED, Day, Passage, SectionRun
 from logger.stage.course import END, Course, Mark
 
 CHARGED = frozenset({"wpv", "wpe", "wpm", "wps", "wpn", "wpp", "wpc", "cp", "dz", "fz"})
 """Kinds with a time penalty when missed in a timed section; without start or finish the section is not finished."""
 
+EDGE_SHARE = 0.8
+"""A waypoint validated further out than this share of its circle is near the edge: with a receiver a few metres off, a
+steward may see it missed."""
 State = Literal["validated", "missed", "not reached"]
 
 
@@ -30,10 +33,24 @@ class WaypointReport(NamedTuple):
     at_us: int | None
     estimated: bool
     charged: bool
+    clear_m: float = 0.0
+    """Radius of its circle."""
+    late_s: float = 0.0
+    """At a time control: by how much the target time of the liaison is exceeded."""
 
     @property
     def validated(self) -> bool:
         return self.state == "validated"
+
+    @property
+    def near_edge(self) -> bool:
+        """Whether it was validated close to the edge of its circle."""
+        return self.validated and self.nearest_m is not None and self.nearest_m > EDGE_SHARE * self.clear_m
+
+    @property
+    def odd(self) -> bool:
+        """Whether a steward should look at it: missed, late, near the edge, or passed without GPS."""
+        return self.state == "missed" or self.late_s > 0 or self.near_edge or self.estimated
 
 
 def waypoints_of(
@@ -51,11 +68,21 @@ def waypoints_of(
         if numbers:
             here = here & np.isin(places.run, numbers)
         lat, lon = evidence.fixes.lat[here], evidence.fixes.lon[here]
+        late_s = max((_late_s(course, day.sections[number]) for number in numbers), default=0.0)
         for mark in course.marks:
             if mark.kind != END:
                 passage = passages.get((index, mark.kind, round(mark.metres / 1000, 6)))
-                reports.append(_report(index, course, mark, passage, lat, lon))
+                report = _report(index, course, mark, passage, lat, lon)
+                reports.append(report._replace(late_s=late_s) if mark.order == course.end else report)
     return tuple(reports)
+
+
+def _late_s(course: Course, run: SectionRun) -> float:
+    """By how much a liaison took longer than its target time."""
+    if course.section.kind != "liaison" or course.target_us is None or run.finished is None:
+        return 0.0
+    elapsed_s = run.finished.get("elapsed_s") or 0.0
+    return max(0.0, round(elapsed_s - course.target_us / 1e6, 1))
 
 
 def _driven(day: Day) -> set[int]:
@@ -79,7 +106,16 @@ def _report(
     charged = state == "missed" and course.timed and mark.kind in CHARGED
     estimated = passage is not None and passage.estimated
     return WaypointReport(
-        index, mark.kind, mark.label, mark.metres / 1000, state, nearest_m, at_us, estimated, charged
+        index,
+        mark.kind,
+        mark.label,
+        mark.metres / 1000,
+        state,
+        nearest_m,
+        at_us,
+        estimated,
+        charged,
+        mark.clear_m,
     )
 
 

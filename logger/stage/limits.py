@@ -139,16 +139,18 @@ class Limits:
         judged = limit.kmh is not None and leg.seen and not limit.free
         if over is not None and not (judged and limit.kmh == over.limit_kmh and run.section == over.section):
             part = _edge_part(edge_m, limit.edge_m) if limit.free else 0.0
-            self._close(over, *_at_part(leg, part))
+            self._close(over, *at_part(leg, part))
             over = None
         if judged and limit.kmh is not None:
             threshold = (limit.kmh + self._rules.tolerance_kmh) / KMH
             if over is None and leg.to_mps > threshold:
                 over = _begin_over(leg, limit, run, threshold, _edge_part(edge_m, limit.edge_m))
             if over is not None:
-                over = self._with_impulses(over._replace(max_mps=max(over.max_mps, leg.to_mps)), leg)
+                over = over._replace(max_mps=max(over.max_mps, leg.to_mps))
+                while (with_next := next_impulse(over, leg, self._rules)) is not None:
+                    over = with_next
                 if leg.to_mps <= limit.kmh / KMH:
-                    self._close(over, *_at_part(leg, _speed_part(leg, limit.kmh / KMH)))
+                    self._close(over, *at_part(leg, _speed_part(leg, limit.kmh / KMH)))
                     over = None
         self.over = over
 
@@ -157,21 +159,6 @@ class Limits:
         if self.over is not None:
             self._close(self.over, at_us, total_m)
             self.over = None
-
-    def _with_impulses(self, over: Over, leg: Leg) -> Over:
-        """Return the over-speed with the impulses of a leg added."""
-        rules, dt_us, way_m = self._rules, leg.to_us - leg.from_us, leg.to_m - leg.from_m
-        while True:
-            by_time = (over.impulse_us + rules.impulse_s * 1e6 - leg.from_us) / dt_us
-            by_way = (over.impulse_m + rules.impulse_m - leg.from_m) / way_m if way_m > 0 else 2.0
-            part = max(0.0, min(by_time, by_way))  # the last impulse of a damaged state may be years ago
-            if part > 1:
-                return over
-            over = over._replace(
-                impulses=over.impulses + 1,
-                impulse_us=leg.from_us + round(part * dt_us),
-                impulse_m=leg.from_m + part * way_m,
-            )
 
     def _close(self, over: Over, at_us: int, total_m: float) -> None:
         detail = {
@@ -185,6 +172,18 @@ class Limits:
             "impulses": over.impulses,
         }
         self._emit(over.from_us, "overspeed", detail)
+
+
+def next_impulse(over: Over, leg: Leg, rules: SpeedRules) -> Over | None:
+    """Return the over-speed with its next impulse, which lies on the leg; None if the leg ends before it."""
+    dt_us, way_m = leg.to_us - leg.from_us, leg.to_m - leg.from_m
+    by_time = (over.impulse_us + rules.impulse_s * 1e6 - leg.from_us) / dt_us
+    by_way = (over.impulse_m + rules.impulse_m - leg.from_m) / way_m if way_m > 0 else 2.0
+    part = max(0.0, min(by_time, by_way))  # the last impulse of a damaged state may be years ago
+    if part > 1:
+        return None
+    at_us, at_m = leg.from_us + round(part * dt_us), leg.from_m + part * way_m
+    return over._replace(impulses=over.impulses + 1, impulse_us=at_us, impulse_m=at_m)
 
 
 def _lower_of(limit: Limit, kmh: float, reason: str, zone: str | None = None) -> Limit:
@@ -238,7 +237,7 @@ def _edge_m_of(mark: Mark, metres: float, position: Position | None) -> float:
 def _begin_over(leg: Leg, limit: Limit, run: Run, threshold_mps: float, edge_part: float) -> Over:
     """Begin an over-speed where the threshold was crossed outside a free area, with its first impulse."""
     part = max(edge_part, _speed_part(leg, threshold_mps) if leg.from_mps < threshold_mps else 0.0)
-    from_us, from_m = _at_part(leg, part)
+    from_us, from_m = at_part(leg, part)
     km, kmh = run.metres(from_m) / 1000, limit.kmh or 0.0
     return Over(run.section, limit.zone, kmh, km, from_us, from_m, leg.to_mps, 1, from_us, from_m)
 
@@ -256,7 +255,7 @@ def _speed_part(leg: Leg, mps: float) -> float:
     return min(1.0, max(0.0, (mps - leg.from_mps) / change)) if change else 1.0
 
 
-def _at_part(leg: Leg, part: float) -> tuple[int, float]:
+def at_part(leg: Leg, part: float) -> tuple[int, float]:
     """Return drive time and odometer after a fraction of a leg's time."""
     dt_us = leg.to_us - leg.from_us
     way_m = part * (leg.from_mps + part * (leg.to_mps - leg.from_mps) / 2) * dt_us / 1e6

@@ -7,7 +7,7 @@ from typing import Literal
 
 import pytest
 
-from logger.review.penalties import MODELS, Overspeed, charged, missed_s
+from logger.review.penalties import MODELS, Overspeed, charges_of, missed_s
 from logger.stage.rules import Penalties, default_rules
 
 DEFAULT = default_rules().penalties
@@ -16,6 +16,10 @@ Model = Literal["bands", "rallysafe", "rallycheck", "over_time"]
 
 def rules(model: Model) -> Penalties:
     return dataclasses.replace(DEFAULT, model=model)
+
+
+def charged(overspeeds: list[Overspeed], penalties: Penalties) -> list[float]:
+    return [charge.penalty_s for charge in charges_of(overspeeds, penalties)]
 
 
 def over(
