@@ -6,8 +6,7 @@ from collections.abc import Callable
 
 from logger.review.penalties import Charge, Overspeed
 from logger.review.terminal import penalty_text
-from logger.stage.limits import KMH
-from logger.stage.rules import Penalties, Rules, SpeedRules
+from logger.stage.rules import Band, Penalties, Rules, SpeedRules
 
 
 def sentence(over: Overspeed, charge: Charge, rules: Rules) -> str:
@@ -25,6 +24,19 @@ def priced(over: Overspeed, charge: Charge, rules: Penalties) -> str:
     return _PRICED[rules.model](over, charge, rules)
 
 
+def brief(over: Overspeed, charge: Charge, rules: Penalties) -> str:
+    """The factors of a penalty in a few words, beside `price_rule`."""
+    if rules.model == "rallysafe":
+        return f"{over.gained_m:.1f} m gained"
+    if rules.model == "rallycheck":
+        return f"{over.sustained_s:.1f} s"
+    if rules.model == "over_time":
+        return "with the one before" if charge.counts_with is not None else f"{charge.over_s:.1f} s"
+    if charge.band is None:
+        return "no band"
+    return "repeated" if charge.repeated else f"{charge.times} x {penalty_text(charge.band.penalty_s)}"
+
+
 def impulse_rule(rules: SpeedRules) -> str:
     """When an over-speed begins and when it counts an impulse."""
     return (
@@ -34,14 +46,45 @@ def impulse_rule(rules: SpeedRules) -> str:
     )
 
 
+def price_rule(rules: Penalties) -> str:
+    """What the model charges for an over-speed."""
+    bands = _bands(rules)
+    if rules.model == "rallysafe":
+        return f"Penalty: metres gained over the limit / limit in m/s x {rules.rallysafe_factor:g}."
+    if rules.model == "rallycheck":
+        share, least_s = rules.rallycheck_share, rules.rallycheck_s
+        return f"Penalty for more than {least_s:g} s without a break above the limit +{share:.0%}, once: {bands}."
+    if rules.model == "over_time":
+        apart = f"over-speeds less than {rules.over_time_merge_s:g} s apart count as one"
+        return f"Penalty: largest excess in km/h x time over the limit x {rules.over_time_factor:g}; {apart}."
+    repeat = f"from {rules.repeat_from} impulses in the highest band at least {penalty_text(rules.repeat_penalty_s)}"
+    return f"Penalty per impulse by the largest excess: {bands}" + (
+        f"; {repeat}." if rules.repeat_penalty_s else "."
+    )
+
+
+def _bands(rules: Penalties) -> str:
+    above_kmh, texts = 0.0, []
+    for band in rules.bands:
+        texts.append(f"{_ends(above_kmh, band)} {penalty_text(band.penalty_s)}")
+        above_kmh = band.over_kmh or above_kmh
+    return ", ".join(texts) or "no bands"
+
+
+def _ends(above_kmh: float, band: Band) -> str:
+    if band.over_kmh is None:
+        return f"above {above_kmh:g} km/h"
+    return (
+        f"above {above_kmh:g} up to {band.over_kmh:g} km/h" if above_kmh else f"up to {band.over_kmh:g} km/h"
+    )
+
+
 def _band(charge: Charge) -> str:
     if charge.band is None:
         return "no band"
-    if charge.band.over_kmh is None or charge.over_kmh > charge.band.over_kmh:
-        return f"band above {charge.above_kmh:g} km/h"
-    if not charge.above_kmh:
-        return f"band up to {charge.band.over_kmh:g} km/h"
-    return f"band above {charge.above_kmh:g} up to {charge.band.over_kmh:g} km/h"
+    if charge.band.over_kmh is not None and charge.over_kmh > charge.band.over_kmh:
+        return f"band above {charge.above_kmh:g} km/h"  # the last band counts also beyond its end
+    return f"band {_ends(charge.above_kmh, charge.band)}"
 
 
 def _by_bands(over: Overspeed, charge: Charge, rules: Penalties) -> str:
@@ -54,7 +97,7 @@ def _by_bands(over: Overspeed, charge: Charge, rules: Penalties) -> str:
 
 
 def _by_rallysafe(over: Overspeed, charge: Charge, rules: Penalties) -> str:
-    gained = f"{over.gained_m:.1f} m gained over the limit / {over.limit_kmh / KMH:.3f} m/s"
+    gained = f"{over.gained_m:g} m gained over the limit / ({over.limit_kmh:g} / 3.6) m/s"
     return f"{gained} x {rules.rallysafe_factor:g}"
 
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import sqlite3
+from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
 from firmware_bridge.engine.titles import engine_title, unit_title
-from logger.review.drawing import over_km, review_document
+from logger.review.drawing import review_document
+from logger.review.overspeed_table import OverspeedTable
+from logger.review.provenance import Provenance
 from logger.review.report import Report
 from logger.review.sheet import Row, document, table
-from logger.review.terminal import engine_heading, heading, over_text, penalty_text, summary
+from logger.review.steward_sheet import steward_sheet
+from logger.review.terminal import engine_heading, heading, penalty_text, summary, verdict_text
 from logger.review.times import elapsed_text, time_of_day
+from logger.review.waypoint_tables import waypoint_tables
+from logger.review.what_if import WhatIf, rules_title
 from logger.stage.limits import KMH
 
 LEGEND = (
@@ -24,28 +30,49 @@ LEGEND = (
 )
 
 
-def page(report: Report) -> str:
-    """Render the HTML page."""
-    cost = penalty_text(report.penalty_s) if report.penalty_s else "none"
-    verdict, tone = (
-        (report.not_judged, "")
-        if report.not_judged
-        else (f"penalty {cost}", "bad" if report.penalty_s else "good")
-    )
+def page(
+    report: Report,
+    *,
+    connection: sqlite3.Connection | None = None,
+    what_ifs: Sequence[WhatIf] = (),
+    provenance: Provenance | None = None,
+) -> str:
+    """Render the HTML page. `connection` is to the report's log, if it is one and still open."""
+    overspeeds = OverspeedTable(report, what_ifs, connection)
     head = (
-        f"<h1>{escape(heading(report))}</h1><p>{escape(report.evidence.name)}</p>"
-        f"<p>{escape(report.rules.name)}, {report.rules.penalties.model}</p>"
-        f'<p class="verdict {tone}">{escape(verdict)}</p>'
+        f"<h1>{escape(heading(report))}</h1>{_verdict(report)}"
+        f"<p>{escape(report.evidence.name)}</p>{_rules(report, what_ifs)}"
     )
     remarks = "".join(f'<p class="remark">{escape(remark)}</p>' for remark in _remarks(report))
-    return document(heading(report), head, remarks, review_document(report), LEGEND, _tables(report))
+    drawing = review_document(report) | {"judgement": overspeeds.data()}
+    tables = _tables(report, overspeeds)
+    return document(
+        heading(report), head, remarks, drawing, LEGEND, tables, steward_sheet(report, provenance)
+    )
+
+
+def _verdict(report: Report) -> str:
+    tone = "" if report.not_judged else "bad" if report.penalty_s else "good"
+    return f'<p class="verdict {tone}" id="verdict">{escape(verdict_text(report))}</p>'
+
+
+def _rules(report: Report, what_ifs: Sequence[WhatIf]) -> str:
+    """The rules of the verdict, and the choice of others."""
+    if not what_ifs:
+        return f"<p>{escape(rules_title(report.rules))}</p>"
+    names = [f"verdict: {rules_title(report.rules)}"]
+    for other in what_ifs:
+        cost = penalty_text(other.ruling.penalty_s) if other.ruling.penalty_s else "none"
+        names.append(f"what if: {other.name}: penalty {cost}")
+    choices = "".join(f'<option value="{at}">{escape(name)}</option>' for at, name in enumerate(names))
+    return f'<p><label>Rules <select id="ruling">{choices}</select></label></p>'
 
 
 def _remarks(report: Report) -> list[str]:
     return [*report.remarks, *([report.problem.what] if report.problem else [])]
 
 
-def _tables(report: Report) -> Iterable[str]:
+def _tables(report: Report, overspeeds: OverspeedTable) -> Iterable[str]:
     names = {section.section: section.name or section.kind for section in report.sections}
     clock = time_of_day if report.evidence.utc_known else (lambda _us: "-")
     yield table(
@@ -66,6 +93,25 @@ def _tables(report: Report) -> Iterable[str]:
             )
             for section in report.sections
         ],
+        name="sections" if report.sections else "",
+    )
+    yield overspeeds.html()
+    yield from waypoint_tables(report)
+    yield table(
+        "Neutralisations",
+        ["kind", " UTC", " took", " allowed", ""],
+        [
+            Row(
+                [
+                    "neutralisation" if pause.kind == "dn" else "transfer",
+                    clock(pause.at_us),
+                    elapsed_text(pause.took_s),
+                    elapsed_text(pause.allowed_s),
+                    f"left {pause.early_s:.0f} s early" if pause.early_s else "",
+                ]
+            )
+            for pause in report.pauses
+        ],
     )
     yield table(
         "Splits",
@@ -84,24 +130,6 @@ def _tables(report: Report) -> Iterable[str]:
             for split in section.splits
         ],
     )
-    yield overspeeds.html()
-    yield table(
-        "Neutralisations",
-        ["kind", " UTC", " took", " allowed", ""],
-        [
-            Row(
-                [
-                    "neutralisation" if pause.kind == "dn" else "transfer",
-                    clock(pause.at_us),
-                    elapsed_text(pause.took_s),
-                    elapsed_text(pause.allowed_s),
-                    f"left {pause.early_s:.0f} s early" if pause.early_s else "",
-                ]
-            )
-            for pause in report.pauses
-        ],
-    )
-    yield from waypoint_tables(report)
     yield table(
         engine_heading(report),
         ["channel", " min", " mean", " max", "unit"],

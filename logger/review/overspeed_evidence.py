@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +35,9 @@ class OverspeedEvidence:
         """Indices of the fixes of an over-speed and around it that count for the speed."""
         first_us, last_us = over.at_us - around_s * 1e6, over.at_us + (over.duration_s + around_s) * 1e6
         first, last = np.searchsorted(self._judged_us, [first_us, last_us])
-        return self._judged[max(0, first - 1) : last + 1]  # with one beyond each end, for an over-speed of 1 Hz fixes
+        return self._judged[
+            max(0, first - 1) : last + 1
+        ]  # with one beyond each end, for an over-speed of 1 Hz fixes
 
     def judged(self) -> tuple[Floats, Floats]:
         """Time and speed (m/s) of every fix that counts for the speed."""
@@ -49,7 +50,9 @@ class OverspeedEvidence:
         measured = np.isfinite(fixes.mps[inside]) & ~speeds.computed[inside]
         parts = [f"{len(inside)} fixes", _source(measured)]
         if over.uncertainty_kmh:
-            parts.append(f"speed within {over.uncertainty_kmh:g} km/h" + ("" if over.proven else ": not proven"))
+            parts.append(
+                f"speed within {over.uncertainty_kmh:g} km/h" + ("" if over.proven else ": not proven")
+            )
         parts += _span("HDOP", fixes.hdop[inside], "")
         parts += _span("satellites", fixes.satellites[inside], "")
         parts += _span("position accuracy", self.accuracy_m[inside], " m")

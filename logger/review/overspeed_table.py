@@ -14,7 +14,7 @@ import numpy as np
 
 from logger.review.drawing import over_km, packed
 from logger.review.evidence import Evidence, Floats
-from logger.review.explanation import impulse_rule, sentence
+from logger.review.explanation import impulse_rule, price_rule, sentence
 from logger.review.impulses import impulses_of
 from logger.review.overspeed_evidence import OverspeedEvidence
 from logger.review.penalties import Overspeed, missed_s
@@ -32,7 +32,8 @@ MAX_LISTED = 400
 MAX_FIXES, MAX_FIXES_EACH = 12_000, 400
 """Fixes embedded as evidence, per page and per over-speed: at most 0.5 MB, and 40 s of a 10 Hz receiver. A longer
 over-speed is thinned."""
-COLUMNS = ("", "section", " km", " UTC", " limit", "zone", " max", " over", " impulses", " penalty")
+COLUMNS = ("", " km", " limit", " max", " over", " penalty", " impulses", " UTC", "zone", "section")
+"""The columns that decide come first: a phone shows five of them."""
 RECEIVER, POSITIONS, DISPLAY = 0.0, 1.0, 2.0
 """Sources of a speed for the script; DISPLAY: what the crew saw, where a fix has no speed of its own."""
 
@@ -58,12 +59,13 @@ class OverspeedTable:
         ruling = self._report.ruling
         rows = [
             Row(
-                [*self._cells(ruling.overspeeds[at]), penalty_text(ruling.charges[at].penalty_s)],
+                self._cells(ruling.overspeeds[at], ruling.charges[at].penalty_s),
                 self._span(ruling.overspeeds[at]),
             )
             for at in self._found[0][2]
         ]
-        return table(*self._title(0), COLUMNS, rows, name="overspeeds")
+        title, more = self._title(0)
+        return table(title, COLUMNS, rows, name="overspeeds", more=more)
 
     def data(self) -> dict[str, Any]:
         """What the script needs to explain every over-speed and to switch to another ruling."""
@@ -81,7 +83,11 @@ class OverspeedTable:
         """Heading, and what is left out."""
         _, ruling, listed = self._found[drive]
         left = len(ruling.overspeeds) - len(listed)
-        more = f"and {left} more in the log, which count in the sums: `stagelog review --json` has them" if left else ""
+        more = (
+            f"and {left} more in the log, which count in the sums: `stagelog review --json` has them"
+            if left
+            else ""
+        )
         return f"Over-speeds ({len(ruling.overspeeds)})", more
 
     def _ruling(
@@ -98,7 +104,7 @@ class OverspeedTable:
             "bad": bool(ruling.penalty_s),
             "penalties": [penalty_text(charge.penalty_s) for _, charge in pairs],
             "sentences": [sentence(over, charge, ruling.rules) for over, charge in pairs],
-            "impulse_rule": impulse_rule(ruling.rules.speed),
+            "rule": f"{impulse_rule(ruling.rules.speed)} {price_rule(ruling.rules.penalties)}",
             "sections": [
                 [penalty_text(section.penalty_s), "" if section.finished else "not finished"]
                 for section in ruling.sections
@@ -118,9 +124,10 @@ class OverspeedTable:
             impulses = impulses_of(over, at_us, mps, speed)
             overs.append(
                 {
-                    "cells": self._cells(over),
+                    "cells": self._cells(over, 0.0),
                     "from": round(first_km, 4),
                     "to": round(last_km, 4),
+                    "zero": self._report.offset_m(over.section) / 1000,
                     "limit": over.limit_kmh,
                     "tolerance": speed.tolerance_kmh,
                     "begin_ms": over.at_us / 1000,
@@ -132,19 +139,20 @@ class OverspeedTable:
             )
         return {"title": title, "more": more, "over": overs}
 
-    def _cells(self, over: Overspeed) -> list[str]:
-        """The cells of a row but for the last, the penalty."""
+    def _cells(self, over: Overspeed, penalty_s: float) -> list[str]:
+        """The cells of a row; the script writes the penalty under another ruling."""
         names = {section.section: section.name or section.kind for section in self._report.sections}
         return [
             "",
-            names.get(over.section, "-"),
             f"{over.km:.3f}",
-            time_of_day(over.at_us) if self._report.evidence.utc_known else "-",
             f"{over.limit_kmh:g}",
-            over.zone or "",
             f"{over.max_kmh:.1f}",
             over_text(over),
+            penalty_text(penalty_s),
             str(over.impulses),
+            time_of_day(over.at_us) if self._report.evidence.utc_known else "-",
+            over.zone or "",
+            names.get(over.section, "-"),
         ]
 
     def _span(self, over: Overspeed) -> tuple[float, float]:
@@ -186,7 +194,9 @@ class _EmbeddedFixes:
             "accuracy_m": self._proof.accuracy_m[at],
             "speed_accuracy_kmh": self._proof.speed_accuracy_kmh[at],
         }
-        return {"left_out": len(found) - len(at)} | {name: _column(values) for name, values in columns.items()}
+        return {"left_out": len(found) - len(at)} | {
+            name: _column(values) for name, values in columns.items()
+        }
 
 
 def _column(values: Floats) -> str | float | None:

@@ -138,9 +138,7 @@ def _over_time(overspeeds: Sequence[Overspeed], rules: Penalties) -> list[Charge
         over_s = sum(overspeeds[index].duration_s for index in members)
         cost_s = round(largest_kmh * over_s * rules.over_time_factor, 3)
         charges.append(Charge(cost_s, largest_kmh, times=len(members), over_s=over_s))
-        charges += [
-            Charge(0.0, overspeeds[index].over_kmh, counts_with=members[0]) for index in members[1:]
-        ]
+        charges += [Charge(0.0, overspeeds[index].over_kmh, counts_with=members[0]) for index in members[1:]]
     return charges
 
 

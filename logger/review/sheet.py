@@ -13,6 +13,8 @@ from importlib.resources import files
 from typing import Any, NamedTuple
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
+STYLES = ("judgement.css", "print.css")
+"""The styles of a page with a drawing, besides style.css."""
 SCRIPTS = (
     "document.js",
     "columns.js",
@@ -24,6 +26,8 @@ SCRIPTS = (
     "readout.js",
     "bar.js",
     "rows.js",
+    "zoom_plot.js",
+    "judgement.js",
     "start.js",
 )
 """The page's script, in order; `page/view.js` explains how its files work together."""
@@ -46,8 +50,9 @@ def document(
     drawing: dict[str, Any],
     legend: Iterable[tuple[str, str]],
     tables: Iterable[str],
+    printed: str = "",
 ) -> str:
-    """Render a page around a drawing."""
+    """Render a page around a drawing. `printed` is what is printed in its place, if it is not empty."""
     parts = (_source(name) for name in SCRIPTS)
     script = "\n".join(['"use strict";', "(() => {", *parts, "})();"])
     data = json.dumps(drawing, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
@@ -60,17 +65,17 @@ def document(
         f'<p class="legend">{keys}</p><div id="panels"></div><div class="tables">{"".join(tables)}</div>'
     )
     scripts = f'<script type="application/json" id="drawing">{data}</script><script>{script}</script>'
-    return shell(title, main, scripts=scripts)
+    return shell(title, main, "".join(_source(name) for name in STYLES), scripts, printed)
 
 
-def shell(title: str, main: str, more_style: str = "", scripts: str = "") -> str:
+def shell(title: str, main: str, more_style: str = "", scripts: str = "", printed: str = "") -> str:
     """Render a page from the markup of its body, in the style of the review."""
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)}</title><style>{_source('style.css')}{more_style}</style></head>"
-        f"<body><main>{main}</main>{scripts}</body></html>\n"
+        f"<body>{printed}<main>{main}</main>{scripts}</body></html>\n"
     )
 
 
@@ -104,7 +109,7 @@ def table(
         cell("th", column.strip(), number) for column, number in zip(columns, numbers, strict=True)
     )
     body = "".join(
-        f"<tr{_span(row)}{f' class="{row.kind}"' if row.kind else ''}>"
+        f"<tr{_span(row)}{_attribute('class', row.kind)}>"
         + "".join(cell("td", text, number) for text, number in zip(row.cells, numbers, strict=True))
         + "</tr>"
         for row in rows
@@ -118,7 +123,12 @@ def table(
         grid = f"<details><summary>{escape(title)}</summary>{grid}</details>"
     else:
         grid = f"<h2>{escape(title)}</h2>{grid}"
-    return f"<section{kind}{f' data-table="{name}"' if name else ''}>{grid}</section>"
+    return f"<section{kind}{_attribute('data-table', name)}>{grid}</section>"
+
+
+def _attribute(name: str, value: str) -> str:
+    """An attribute of a tag; none without a value."""
+    return f' {name}="{escape(value)}"' if value else ""
 
 
 def _span(row: Row) -> str:

@@ -6,19 +6,19 @@ while the page shows what other rules would make of the drive.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from typing import NamedTuple
 
-from logger.review.explanation import priced
+from logger.review.explanation import brief, impulse_rule, price_rule
 from logger.review.penalties import missed_s
 from logger.review.provenance import Provenance, rules_digest
 from logger.review.report import Report
-from logger.review.terminal import heading, over_text, penalty_text
+from logger.review.terminal import heading, over_text, penalty_text, verdict_text
 from logger.review.times import elapsed_text, time_of_day
 from logger.review.what_if import rules_title
 
-MAX_ROWS = 26
+MAX_ROWS = 24
 """Rows of all lists together: with headings, remarks and signature they fill an A4 page."""
 MAX_REMARKS, MAX_CHARS = 3, 150
 """Remarks printed, and characters of each and of a name: a name from a log may be of any length."""
@@ -38,16 +38,16 @@ def steward_sheet(report: Report, provenance: Provenance | None) -> str:
     lists = [_sections(report), _overspeeds(report), _missed(report)]
     shares = shared_out([len(each.rows) for each in lists], MAX_ROWS)
     body = "".join(_table(each, share) for each, share in zip(lists, shares, strict=True))
-    cost = report.not_judged or ("penalty " + penalty_text(report.penalty_s) if report.penalty_s else "no penalty")
+    head = f'<h1>{_cut(heading(report))}</h1><p class="ruled">{escape(verdict_text(report))}</p>'
     return (
-        f'<article class="sheet"><header><h1>{_cut(heading(report))}</h1><p class="ruled">{escape(cost)}</p></header>'
-        f'<div class="lists">{body}{_remarks(report)}</div>'
+        f'<article class="sheet"><header>{head}</header>'
+        f'<div class="lists">{_remarks(report)}{body}{_rule(report)}</div>'
         f"<footer>{_provenance(report, provenance)}{_signature()}</footer></article>"
     )
 
 
 def shared_out(wanted: Sequence[int], rows: int) -> list[int]:
-    """Rows of each list if all may have `rows` together: equal shares, and what one does not need goes to the others."""
+    """Rows of each list if all together have `rows`: equal shares, and what one does not need goes to the others."""
     shares = [0] * len(wanted)
     while rows > 0 and (open_lists := [index for index, want in enumerate(wanted) if shares[index] < want]):
         for index in open_lists[:rows]:
@@ -78,7 +78,9 @@ def _sections(report: Report) -> _List:
 def _overspeeds(report: Report) -> _List:
     clock, names = _clock(report), _names(report)
     pairs = list(zip(report.overspeeds, report.charges, strict=True))
-    costliest = sorted(range(len(pairs)), key=lambda at: (-pairs[at][1].penalty_s, -pairs[at][0].over_kmh, at))
+    costliest = sorted(
+        range(len(pairs)), key=lambda at: (-pairs[at][1].penalty_s, -pairs[at][0].over_kmh, at)
+    )
     rows = []
     for over, charge in (pairs[at] for at in costliest):
         rows.append(
@@ -90,7 +92,7 @@ def _overspeeds(report: Report) -> _List:
                 f"{over.max_kmh:.1f}",
                 over_text(over),
                 str(over.impulses),
-                priced(over, charge, report.rules.penalties),
+                brief(over, charge, report.rules.penalties),
                 penalty_text(charge.penalty_s),
             ]
         )
@@ -122,9 +124,13 @@ def _table(each: _List, share: int) -> str:
     if each.order:
         shown.sort(key=lambda at: each.order[at])
     kinds = [" class=n" if column.startswith(" ") else "" for column in each.columns]
-    head = "".join(f"<th{kind}>{escape(column.strip())}</th>" for column, kind in zip(each.columns, kinds, strict=True))
+    head = "".join(
+        f"<th{kind}>{escape(column.strip())}</th>" for column, kind in zip(each.columns, kinds, strict=True)
+    )
     body = "".join(
-        "<tr>" + "".join(f"<td{kind}>{_cut(cell)}</td>" for cell, kind in zip(each.rows[at], kinds, strict=True)) + "</tr>"
+        "<tr>"
+        + "".join(f"<td{kind}>{_cut(cell)}</td>" for cell, kind in zip(each.rows[at], kinds, strict=True))
+        + "</tr>"
         for at in shown
     )
     left = len(each.rows) - share
@@ -137,20 +143,41 @@ def _remarks(report: Report) -> str:
     remarks = [*([report.problem.what] if report.problem else []), *report.remarks]
     early = [pause for pause in report.pauses if pause.early_s]
     if early:
-        remarks.append(f"{len(early)} neutralisations left early, by up to {max(p.early_s for p in early):.0f} s: no penalty here")
+        remarks.append(
+            f"{len(early)} neutralisations left early, by up to {max(p.early_s for p in early):.0f} s: no penalty here"
+        )
     if not remarks:
         return ""
     more = [f"and {len(remarks) - MAX_REMARKS} more in the log"] if len(remarks) > MAX_REMARKS else []
     return "<h2>Remarks</h2>" + "".join(f"<p>{_cut(text)}</p>" for text in [*remarks[:MAX_REMARKS], *more])
 
 
+def _rule(report: Report) -> str:
+    """The rules as far as the penalties above are made by them."""
+    missed = report.rules.missed
+    kinds = f"{penalty_text(missed.default_s)}, wpn {penalty_text(missed.wpn_s)}, wpp {penalty_text(missed.wpp_s)}"
+    rules = [
+        impulse_rule(report.rules.speed),
+        price_rule(report.rules.penalties),
+        f"A missed waypoint: {kinds}.",
+    ]
+    return f"<h2>Rules</h2><p>{escape(' '.join(rules))}</p>"
+
+
 def _provenance(report: Report, provenance: Provenance | None) -> str:
     evidence = report.evidence
     facts = [("Log", evidence.name)]
     if provenance is not None:
-        facts += [(f"SHA-256 of {file.name}, {file.size_bytes:,} bytes", file.sha256) for file in provenance.files]
+        facts += [
+            (f"SHA-256 of {file.name}, {file.size_bytes:,} bytes", file.sha256) for file in provenance.files
+        ]
         if len(provenance.files) > 1:
-            facts.append(("Note", "the log is not closed: its newest rows are in the -wal file, which has its own SHA-256"))
+            facts.append(
+                (
+                    "Note",
+                    "the log is not closed: its newest rows are in the -wal file, which has its own SHA-256",
+                )
+            )
     facts.append(("Rules", f"{rules_title(report.rules)}, content {rules_digest(report.rules)}"))
     facts.append(("Recorded by", evidence.meta.get("software", "another device")))
     if provenance is not None:
@@ -162,7 +189,7 @@ def _signature() -> str:
     return '<p class="sign"><span>Decision</span><span>Steward, signature</span><span>Date, time</span></p>'
 
 
-def _clock(report: Report):  # type: ignore[no-untyped-def]
+def _clock(report: Report) -> Callable[[float | None], str]:
     return time_of_day if report.evidence.utc_known else (lambda _us: "-")
 
 

@@ -170,6 +170,11 @@ def penalty_text(seconds: float) -> str:
     return f"{seconds:g} s" if seconds < 60 or seconds % 1 else elapsed_text(seconds)
 
 
+def verdict_text(report: Report) -> str:
+    """The penalty, or why the drive is not judged."""
+    return report.not_judged or f"penalty {penalty_text(report.penalty_s) if report.penalty_s else 'none'}"
+
+
 def verdict(report: Report) -> str:
     """The line on the penalty: its sum by the rules, or why it is not judged."""
     total = report.not_judged or penalty_text(report.penalty_s)

@@ -9,19 +9,21 @@ from logger.review.report import Report
 from logger.review.sheet import Row, table
 from logger.review.terminal import penalty_text
 from logger.review.times import elapsed_text, time_of_day
-from logger.review.waypoints import EDGE_SHARE, WaypointReport
+from logger.review.waypoints import WaypointReport
 
 AROUND_KM = 0.3
 """A click on a waypoint shows the road this far before and after it."""
-COLUMNS = ("section", "name", "kind", " km", "", " nearest m", " circle m", " UTC", " penalty")
+COLUMNS = ("name", "kind", " km", "", " penalty", " nearest m", " circle m", " UTC", "section")
 
 
 def waypoint_tables(report: Report) -> Iterable[str]:
     """The tables as HTML: what is odd, missed ones first; validated; not reached."""
-    odd = sorted((point for point in report.waypoints if point.odd), key=lambda point: point.state != "missed")
+    odd = sorted(
+        (point for point in report.waypoints if point.odd), key=lambda point: point.state != "missed"
+    )
     yield table(f"Waypoints to look at ({len(odd)})", COLUMNS, _rows(report, odd), name="odd" if odd else "")
     sound = [point for point in report.waypoints if point.validated and not point.odd]
-    title = f"Waypoints validated, none in the outer {1 - EDGE_SHARE:.0%} of its circle ({len(sound)})"
+    title = f"Waypoints validated, none near the edge of its circle ({len(sound)})"
     yield table(title, COLUMNS, _rows(report, sound), folded=True)
     ahead = [point for point in report.waypoints if point.state == "not reached"]
     yield table(f"Waypoints not reached ({len(ahead)})", COLUMNS, _rows(report, ahead), folded=True)
@@ -35,28 +37,29 @@ def _rows(report: Report, points: Sequence[WaypointReport]) -> list[Row]:
         cost = penalty_text(missed_s(point.kind, report.rules.missed)) if point.charged else "-"
         at_km = report.offset_m(point.section) / 1000 + point.km
         cells = [
-            names.get(point.section, ""),
             point.name,
             point.kind,
             f"{point.km:.2f}",
             _state(point),
+            cost,
             "-" if point.nearest_m is None else f"{point.nearest_m:.1f}",
             f"{point.clear_m:.0f}" if point.clear_m else "-",
             clock(point.at_us),
-            cost,
+            names.get(point.section, ""),
         ]
         rows.append(Row(cells, (at_km - AROUND_KM, at_km + AROUND_KM), _kind(point)))
     return rows
 
 
 def _state(point: WaypointReport) -> str:
-    """The state in words, with everything that is odd about it."""
+    """What is odd about it, or else its state."""
     words = [
+        "missed" if point.state == "missed" else "",
         f"late by {elapsed_text(point.late_s)}" if point.late_s else "",
         "near the edge" if point.near_edge else "",
         "estimated: passed without GPS" if point.estimated else "",
     ]
-    return ", ".join(filter(None, [point.state, *words]))
+    return ", ".join(filter(None, words)) or point.state
 
 
 def _kind(point: WaypointReport) -> str:

@@ -41,6 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "bad_stage.toml").write_text(
         f"[stage]\nname = {TOML}\n{TOML} = 1\n[[section]]\nkind = {TOML}\n"
     )
+    (folder / "other_rules.toml").write_text(f"name = {TOML}\n[speed]\ntolerance_kmh = 0\n")
     (folder / "rules.toml").write_text(f"name = {TOML}\n[penalties]\nmodel = {TOML}\n")
     can = f'[[can]]\nname = {TOML}\nport = "none"\nprotocol = "slcan"\nlisten_only = true\n'
     alarm = f'[[alarm]]\nname = {TOML}\nwhen = "rpm > 1"\n'
@@ -75,7 +76,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 READING = [
     *("info {}", "info {} --json", "verify {}", "verify {} --json", "replay {}", "replay {} -o made"),
     *("review {}", "review {} --json", "review {} --html page.html", "review {} --rules rules.toml"),
-    "review {} --itinerary bad_stage.toml",
+    *("review {} --itinerary bad_stage.toml", "review {} --html page.html --what-if rules.toml"),
     *("review {} --itinerary stage.toml", "review {} --dbc bad.dbc", "compare {} other.db"),
     *("compare {} other.db --json", "standings {}", "standings {} --json", "protect {}", "protect --off {}"),
     *("export {} --format gpx", "export {} --dbc bad.dbc --format csv", "export {} --format openrally"),
@@ -230,7 +231,7 @@ class _Page(HTMLParser):
         self.addresses += [str(value) for name, value in attributes if name in ("href", "src", "onclick")]
 
 
-@pytest.mark.parametrize("verb", ["review {}", "compare {} other.db"])
+@pytest.mark.parametrize("verb", ["review {}", "review {} --what-if other_rules.toml", "compare {} other.db"])
 def test_pages_contain_no_foreign_element(verb: str, folder: Path, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     for log in (b"logs/sound-001.db", b"logs/" + FILE):

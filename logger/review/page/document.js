@@ -7,6 +7,7 @@
 // doc.lanes     the lanes to begin with: {title, unit, share, channels: [key], from_zero, zero_line, bands}
 // doc.tracks    {name, colour, km, e, n}: metres east and north        doc.points  waypoints {x, e, n, label, kind, state}
 // doc.bands     stretches of road {kind: zone | free | over | gap, from, to, label}        doc.ranges  {name, from, to}
+// doc.floats(text)  a packed column        doc.judgement  of a review: judgement.js
 // doc.clock     null or {begin_ms, km, s}: UTC over distance            doc.begin   null or [from, to]: the first view
 const doc = (() => {
   const read = JSON.parse(document.getElementById("drawing").textContent);
@@ -18,5 +19,5 @@ const doc = (() => {
   read.channels = new Map(read.channels.map((channel) => [channel.key, decode(channel)]));
   read.tracks.forEach(decode);
   if (read.clock) decode(read.clock);
-  return read;
+  return Object.assign(read, { floats });
 })();
