@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import filecmp
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,11 +16,8 @@ from logger.boundary.terminal import echo, echo_json, print_tables, progress_bar
 from logger.boundary.whole_file import require_writable, write_whole
 
 if TYPE_CHECKING:
-    import sqlite3
-
     from logger.review.open_evidence import ReviewOptions
     from logger.review.report import Report
-    from logger.stage.rules import Rules
 
 _itinerary = click.option("--itinerary", type=PATH, help="Use this itinerary instead of the log's own.")
 _rules = click.option(
@@ -80,6 +77,7 @@ def review(
     """
     from logger.config.input_files import read_dbcs  # noqa: PLC0415
     from logger.review import json, terminal  # noqa: PLC0415 - imports numpy
+    from logger.review.judged_page import judged_page, read_rules  # noqa: PLC0415
     from logger.review.open_evidence import ReviewOptions, open_evidence  # noqa: PLC0415
     from logger.review.report import report_of  # noqa: PLC0415
 
@@ -87,13 +85,15 @@ def review(
         require_writable(html, log)
     elif other_rules:
         raise click.UsageError("--what-if is for the page: give --html too")
-    others = _read_rules(other_rules)
+    others = read_rules(other_rules)
     options = ReviewOptions(itinerary, rules, None if section is None else section - 1, car_class)
     with progress_bar(f"reviewing {log.name}") as progress, open_evidence(log, options, progress) as opened:
         evidence, penalty_rules, connection = opened
         report = report_of(evidence, penalty_rules, connection, read_dbcs(dbc), progress)
-        page = "" if html is None else _page(log, report, others, connection, options.section, progress)
-    if html is not None:
+        page = None
+        if html is not None:
+            page = judged_page(log, report, others, connection, options.section, progress)
+    if html is not None and page is not None:
         _write_page(html, page)
     if as_json:
         echo_json(json.document(report))
@@ -108,34 +108,6 @@ def review(
     return _exit_code(_not_judged(report) if fail_on_penalty else report.problem) or (
         EXIT_PENALTY if fail_on_penalty and report.penalty_s else 0
     )
-
-
-def _read_rules(paths: Sequence[Path]) -> list[Rules]:
-    """Read the rules files of `--what-if`. Raises ConfigurationError, click.UsageError if there are too many."""
-    from logger.config.input_files import read_text  # noqa: PLC0415
-    from logger.review.what_if import MAX_FILES  # noqa: PLC0415 - imports numpy
-    from logger.stage.rules import load  # noqa: PLC0415
-
-    if len(paths) > MAX_FILES:
-        raise click.UsageError(f"--what-if takes at most {MAX_FILES} rules files")
-    return [load(read_text(path), str(path)) for path in paths]
-
-
-def _page(
-    log: Path,
-    report: Report,
-    others: Sequence[Rules],
-    connection: sqlite3.Connection | None,
-    section: int | None,
-    progress: Callable[[float], None],
-) -> str:
-    """The HTML page of a report, with what other rules make of the drive."""
-    from logger.review.html import page  # noqa: PLC0415
-    from logger.review.provenance import provenance_of  # noqa: PLC0415
-    from logger.review.what_if import what_ifs  # noqa: PLC0415
-
-    found = what_ifs(report, others, connection, section, progress)
-    return page(report, connection=connection, what_ifs=found, provenance=provenance_of(log))
 
 
 def _not_judged(report: Report) -> StagelogError | None:

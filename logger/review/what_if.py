@@ -27,8 +27,6 @@ from logger.stage.odometer import Leg
 from logger.stage.rules import Rules, default_rules
 
 Progress = Callable[[float], None]
-MAX_FILES = 8
-"""Rules files per page: each adds its own over-speeds to it."""
 
 
 class WhatIf(NamedTuple):

@@ -9,10 +9,12 @@ from click.testing import CliRunner, Result
 
 from firmware_bridge.errors import StagelogError
 from logger.review import what_if
+from logger.review.judged_page import MAX_FILES
 from logger.review.open_evidence import ReviewOptions, open_evidence
+from logger.review.recompute import recompute
 from logger.review.report import Report, report_of
 from logger.review.verbs import review
-from logger.review.what_if import MAX_FILES, WhatIf, what_ifs
+from logger.review.what_if import WhatIf, what_ifs
 from logger.stage.rules import Rules, load
 from tests.logger.review import drives
 from tests.logger.review.test_odd_logs import driven
@@ -40,7 +42,6 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The sets of rules of each recomputation."""
     made: list[int] = []
-    recompute = what_if.recompute
 
     def counted(evidence, stage, *more):  # type: ignore[no-untyped-def]
         made.append(len(stage.others))
@@ -156,4 +157,4 @@ def test_the_option(log: Path, tmp_path: Path) -> None:
     assert isinstance(missing, StagelogError) and missing.exit_code == 64 and "none.toml" in str(missing)
     assert "give --html too" in str(run(log, "--what-if", file).exception)
     many = [word for _ in range(MAX_FILES + 1) for word in ("--what-if", file)]
-    assert f"at most {MAX_FILES} rules files" in str(run(log, "--html", page, *many).exception)
+    assert f"{MAX_FILES + 1} rules files" in str(run(log, "--html", page, *many).exception)
