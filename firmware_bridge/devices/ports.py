@@ -13,7 +13,7 @@ link then points.
             └─ no_protocol                            bytes of another protocol: a wrong cable
 
 A chunk is stamped right after the read, so never before its last byte arrived; its first byte may have arrived up to
-`link.GATHER_S` earlier.
+`link.GATHER_S` earlier, or `GATHER_STAMPED_S` where the frames are stamped.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from itertools import chain
 from typing import Literal, NamedTuple
 
 from firmware_bridge.devices.conversation import converse
-from firmware_bridge.devices.link import Chunk, Link
+from firmware_bridge.devices.link import GATHER_S, GATHER_STAMPED_S, Chunk, Link
 from firmware_bridge.devices.link_health import Expected, Finding, LinkHealth
 from firmware_bridge.devices.open_link import has_rate, is_there, open_link
 from firmware_bridge.devices.outbox import Outbox
@@ -109,6 +109,7 @@ class PortReader:
         self._search = baud == "auto" and self._has_rate
         self._bauds = protocol.bauds or (NO_BAUD,) if baud == "auto" else (baud,)
         self._outbox = Outbox()
+        self._gather_s = GATHER_S
         self._writable = False
         self._reported = ("", "")
         self._reported_us = 0
@@ -121,6 +122,10 @@ class PortReader:
     def write(self, data: bytes) -> bool:
         """Queue all of `data` for sending, or drop and count it. Never blocks."""
         return self._outbox.put(data) if self._writable else self._outbox.drop(data)
+
+    def note_stamps(self, *, is_stamped: bool) -> None:
+        """Take whether the device stamps its frames: their bytes may then be read less often. Any thread."""
+        self._gather_s = GATHER_STAMPED_S if is_stamped else GATHER_S
 
     def run(self, stop: threading.Event) -> None:
         """Record the port until `stop`; then returns within 0.3 s, except while a network port connects or closes
@@ -264,6 +269,7 @@ class PortReader:
 
     def _read(self, link: Link, wait_s: float) -> Chunk:
         self.rounds += 1
+        link.gather_s = self._gather_s
         data = link.read(wait_s)
         return Chunk(self.name, self._clock_us(), data)
 

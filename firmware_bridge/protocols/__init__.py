@@ -69,6 +69,11 @@ class Decoder(Interface):
         """Number of rejected stretches of bytes."""
         ...
 
+    @property
+    def is_stamped(self) -> bool:
+        """Whether the device stamps its frames, so that their times do not depend on when the bytes are read."""
+        ...
+
     def feed(self, data: bytes, t_us: int) -> Batch:
         """Decode the bytes that arrived at `t_us`, in microseconds since the session began. Never raises."""
         ...

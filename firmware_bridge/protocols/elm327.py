@@ -41,6 +41,8 @@ class Decoder:
     line end is never taken for a frame.
     """
 
+    is_stamped = False
+
     def __init__(self, bus: int = 0) -> None:
         self.good = 0
         self._bus = bus

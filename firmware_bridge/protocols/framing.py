@@ -123,6 +123,10 @@ class FrameSearch(ABC):
     def bad(self) -> int:
         return self._account.bad
 
+    @property
+    def is_stamped(self) -> bool:
+        return self._clock is not None
+
     def feed(self, data: bytes, t_us: int) -> Batch:
         """Decode the bytes that arrived at `t_us`. Less than one frame of the longest kind is kept."""
         buffer = self._rest + data

@@ -122,6 +122,8 @@ class Decoder:
     a notice "ubx_skipped" gives those by class and id once per minute. `bus` is unused; all decoders accept it.
     """
 
+    is_stamped = False
+
     def __init__(self, bus: int = 0) -> None:
         self.good = 0
         self.bad = 0

@@ -95,6 +95,10 @@ class Decoder:
     def bad(self) -> int:
         return self._account.bad
 
+    @property
+    def is_stamped(self) -> bool:
+        return self._clock is not None
+
     def feed(self, data: bytes, t_us: int) -> Batch:
         """Decode the bytes that arrived at `t_us`. At most one unfinished line is kept."""
         if b"\n" in data:

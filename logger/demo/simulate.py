@@ -37,8 +37,9 @@ from logger.logfile.bulk_log import BulkLog
 from logger.logfile.directory_lock import require_free
 from logger.logfile.store import SessionStart
 from logger.recorder import setup, stage_files
-from logger.recorder.pipeline import Pipeline, Source
+from logger.recorder.pipeline import Pipeline
 from logger.recorder.restart_state import Origin, state_text
+from logger.recorder.sources import Source
 from logger.version import SOFTWARE
 
 DBC_NAME = "demo_engine.dbc"

@@ -6,6 +6,7 @@ each group is the age of its values. The recorder adds `session`, `recording` an
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from firmware_bridge.records import Fix
@@ -71,11 +72,7 @@ def document(shot: Snapshot) -> dict[str, Any]:
         "alarm_values": {
             name: _alarm_value(shot, name) for rule, _ in shot.alarms for name in rule.when.names
         },
-        "trace": {
-            "step_m": STEP_M,
-            "kmh": list(shot.trace.kmh),
-            "limit_kmh": list(shot.trace.limit_kmh),
-        },
+        "trace": {"step_m": STEP_M, "kmh": shot.trace.kmh, "limit_kmh": shot.trace.limit_kmh},
     }
 
 
@@ -165,8 +162,12 @@ def _section(shot: Snapshot, age_s: float | None) -> dict[str, Any]:
     }
 
 
+@lru_cache(maxsize=1)
 def _marks(course: Course | None) -> list[dict[str, Any]]:
-    """Return the section's waypoints for drawing; `kmh` is the limit of a zone that begins there."""
+    """Return the section's waypoints for drawing; `kmh` is the limit of a zone that begins there.
+
+    A section may have hundreds: they are rendered once, so nobody may change the list.
+    """
     if course is None:
         return []
     limits_kmh = {zone.begin.order: zone.kmh for zone in course.zones}

@@ -11,11 +11,11 @@ import sqlite3
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from firmware_bridge.records import Channel, Fix
+from firmware_bridge.records import CanFrame, Channel, Fix
 from logger.logfile import schema
 from logger.logfile.border import limit_schema
 from logger.logfile.columns import COLUMNS
@@ -37,6 +37,7 @@ STATE_KEY = "state"
 """The key in `meta` of the live computation's state, for the session after a power cut."""
 _BULK_TABLES = ("frame", "reading")
 """Tables with so many rows that one statement per row would be slow."""
+_FRAME_DATA = CanFrame._fields.index("data")
 _SET_META = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 _ADD_SESSION = "INSERT INTO session (boot_id, started_utc, software, config) VALUES (?, ?, ?, ?)"
 _ENDS = "SELECT " + ", ".join(f"(SELECT coalesce(max(rowid), 0) FROM {name})" for name in TABLES)  # noqa: S608
@@ -175,11 +176,10 @@ class Log:
     def _write_many(self, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
         whole = len(rows) - len(rows) % _ROWS_PER_STATEMENT
         groups = (
-            list(chain.from_iterable(rows[at : at + _ROWS_PER_STATEMENT]))
-            for at in range(0, whole, _ROWS_PER_STATEMENT)
+            _flat(table, rows[at : at + _ROWS_PER_STATEMENT]) for at in range(0, whole, _ROWS_PER_STATEMENT)
         )
         self._connection.executemany(self._many_sql[table], groups)
-        self._connection.executemany(self._sql[table], islice(rows, whole, None))
+        self._connection.executemany(self._sql[table], (_flat(table, (row,)) for row in rows[whole:]))
 
     def _channel_id(self, channel: Channel) -> int:
         known = self.channels.get(channel)
@@ -247,6 +247,20 @@ class Log:
             _LEFT_OPEN.append(self._connection)
         else:
             self._connection.close()
+
+
+def _flat(table: str, rows: Sequence[tuple[Any, ...]]) -> list[Any]:
+    """The values of rows one after another, as one statement takes them.
+
+    Python's sqlite3 binds a bytearray at once, but asks for an adapter before it binds bytes, which takes almost half
+    of the time of inserting a frame.
+    """
+    values = list(chain.from_iterable(rows))
+    if table == "frame":
+        values[_FRAME_DATA :: len(CanFrame._fields)] = map(
+            bytearray, values[_FRAME_DATA :: len(CanFrame._fields)]
+        )
+    return values
 
 
 def _file_id(path: Path) -> tuple[int, int]:

@@ -122,7 +122,11 @@ class Recorder:
                 config.live.socket.with_name(REQUEST).unlink()
 
     def run(self, stop: threading.Event, on_round: Callable[[], None] = lambda: None) -> None:
-        """Record until `stop` is set, then drain and close. Calls `on_round` about 50 times per second."""
+        """Record until `stop` is set, then drain and close. Calls `on_round` 10 to 50 times per second.
+
+        A signal handler may set `stop`. So this thread never waits for it: the wait would hold the lock of `stop`, and
+        the handler would wait for that lock for ever.
+        """
         ports_stop = threading.Event()
         ports = [_start(f"port {name}", reader.run, ports_stop) for name, reader in self._readers.items()]
         writer = _start("writer", self.writer.run)
@@ -131,11 +135,12 @@ class Recorder:
         live_thread = None if live is None else _start("live socket", live.run)
         schedule = PublishSchedule(self._config.live.rate_hz)
         try:
-            while not stop.wait(self.decoder_loop.round_delay_s()):
+            while not stop.is_set():
                 has_fix = self.decoder_loop.round()
                 if live is not None and schedule.is_due(self.origin.t_us(), has_fix):
-                    live.publish(self.decoder_loop.snapshot)
+                    live.publish(self.decoder_loop.line)
                 on_round()
+                self.decoder_loop.wait(schedule.wait_us(self.origin.t_us()))
         finally:
             ports_stop.set()
             for thread in (*ports, housekeeper):

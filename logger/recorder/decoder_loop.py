@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import logging
 import shutil
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,8 @@ from firmware_bridge.devices.link import Chunk
 from firmware_bridge.devices.ports import LinkChange, PortReader
 from firmware_bridge.records import Fix
 from logger.live.document import document
-from logger.recorder.inbox import CrewOrder, Inbox
+from logger.live.encoding import LineEncoder
+from logger.recorder.inbox import CrewOrder, Inbox, Item
 from logger.recorder.pipeline import Pipeline
 from logger.recorder.power import PowerOff
 from logger.recorder.restart_state import Origin, state_text
@@ -29,9 +32,9 @@ from logger.recorder.writer_status import WriterStatus
 
 log = logging.getLogger(__name__)
 
-ROUND_S = 0.02
-"""Interval between rounds: 50 wake-ups per second cost almost nothing, and 20 ms is a small part of the 150 ms within
-which a value reaches the crew."""
+ROUND_US = 20_000
+"""Shortest interval between rounds, a small part of the 150 ms within which a value reaches the crew. Input after a
+longer pause is decoded at once."""
 _ROUND_BYTES = 1024 * 1024
 """Bytes decoded per round at most: a backlog is processed in portions that the writer can keep up with."""
 _SETTLE_US = 10_000
@@ -82,10 +85,12 @@ class DecoderLoop:
         self._askers = {plan.name: asker for plan in plans if (asker := plan.asker()) is not None}
         self._origin = origin
         self._links: dict[str, LinkChange] = {}
+        self._round_us = 0
         self._health_at_us = 0
         self._free_space: int | None = None
         self._free_space_at_us = 0
         self._stick = StickNews()
+        self._encoder = LineEncoder()
         self._failed_commands = 0
         self.disk_room_h: Callable[[], float | None] = lambda: None
         """Returns the hours of recording that fit on the card; None while unknown. Set by the daemon."""
@@ -95,24 +100,28 @@ class DecoderLoop:
         self.request_power_off: Callable[[], None] = lambda: None
         """Requests the power-off when `power_off` reports that its condition holds."""
 
-    def round_delay_s(self) -> float:
-        """Time to wait before the next round."""
-        behind = len(self._inbox) > _ROUND_BYTES and not self._writer.is_crowded()
-        return 0.0 if behind else ROUND_S
+    def wait(self, longest_us: int) -> None:
+        """Wait for the next round: until input comes or a beat is due, at most `longest_us`."""
+        if self._is_behind():
+            return
+        now = self._origin.t_us()
+        rest_us = self._round_us + ROUND_US - now
+        if rest_us > 0:
+            time.sleep(rest_us / 1e6)
+            now += rest_us
+        if not self._askers:  # else their next requests may be due
+            beat_us = self.pipeline.next_beat_us + _SETTLE_US - now
+            self._inbox.wait(max(0, min(beat_us, longest_us)) / 1e6)
+
+    def _is_behind(self) -> bool:
+        return len(self._inbox) > _ROUND_BYTES and not self._writer.is_crowded()
 
     def round(self) -> bool:
         """Decode the queue, run commands, poll the engine, pass the rows on. Whether there is a new fix."""
-        now = self._origin.t_us()
+        now = self._round_us = self._origin.t_us()
         items, lost = self._inbox.take(0 if self._writer.is_crowded() else _ROUND_BYTES)
         for item in sorted(items, key=attrgetter("t_us")):
-            if isinstance(item, Chunk):
-                frames = self.pipeline.feed(item.port, item.t_us, item.data)
-                if (asker := self._askers.get(item.port)) is not None:
-                    asker.feed(item.data, frames)
-            elif isinstance(item, CrewOrder):
-                self._run_command(item)
-            else:
-                self._link_changed(item)
+            self._take(item)
         if lost:
             self.pipeline.event(now, "bytes_dropped", lost)
         for port, asker in self._askers.items():
@@ -132,11 +141,21 @@ class DecoderLoop:
         self._writer.put(rows)
         return bool(rows.fix)
 
+    def _take(self, item: Item) -> None:
+        if isinstance(item, Chunk):
+            frames = self.pipeline.feed(item.port, item.t_us, item.data)
+            if (asker := self._askers.get(item.port)) is not None:
+                asker.feed(item.data, frames)
+        elif isinstance(item, CrewOrder):
+            self._run_command(item)
+        else:
+            self._link_changed(item)
+
     def finish(self, reason: str, wait: Callable[[float], None]) -> None:
         """Process what is queued and end the session."""
         self.round()
         while len(self._inbox):
-            wait(self.round_delay_s())
+            wait(0.0 if self._is_behind() else ROUND_US / 1e6)
             self.round()
         self.end_log(self._origin.t_us(), {"reason": reason})
 
@@ -158,7 +177,7 @@ class DecoderLoop:
         return links
 
     def snapshot(self) -> dict[str, Any]:
-        """The live state, as the socket serves it."""
+        """The live state, as the socket's clients read it."""
         now = self._origin.t_us()
         status = self._writer.status()
         is_overdue = self._overdue_s(status) > _OVERDUE_S
@@ -167,7 +186,7 @@ class DecoderLoop:
             **document(self.pipeline.live.snapshot(now)),
             "session": status.session,
             "recording": {
-                "path": str(status.path.absolute()),
+                "path": _absolute(status.path),
                 "rows": status.rows,
                 "frames": status.frames,
                 "lag_s": round(status.lag_s, 3),
@@ -194,6 +213,10 @@ class DecoderLoop:
             },
             "stick": self._stick.snapshot(now),
         }
+
+    def line(self) -> bytes:
+        """The live state as the socket sends it."""
+        return self._encoder.line(self.snapshot())
 
     def _state(self) -> str:
         """The live state, dated by its own clock, which may be ahead of the last beat or behind the present."""
@@ -222,7 +245,10 @@ class DecoderLoop:
             order.reply(None)
 
     def _update_health(self, now: int) -> None:
-        """Pass the recorder's own state to the alarms."""
+        """Pass the recorder's own state to the alarms, and whether their frames are stamped to the ports."""
+        for port, reader in self._readers.items():
+            # Answers to requests are read at once all the same: the next request waits for them.
+            reader.note_stamps(is_stamped=port not in self._askers and self.pipeline.is_stamped(port))
         status = self._writer.status()
         live = self.pipeline.live
         live.health("can_age_s", self.pipeline.can_age_s(now))
@@ -254,6 +280,11 @@ class DecoderLoop:
         is_good = change.state in _GOOD_STATES and not change.warning
         level = logging.INFO if is_good else logging.WARNING
         log.log(level, "%s: %s", change.port, change.detail or change.state)
+
+
+@lru_cache(maxsize=1)
+def _absolute(path: Path) -> str:
+    return str(path.absolute())
 
 
 def free_bytes(path: Path) -> int | None:

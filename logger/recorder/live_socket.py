@@ -87,14 +87,13 @@ class LiveSocket:
         self._clients: dict[int, _Client] = {}
         self._selector = selectors.DefaultSelector()
 
-    def publish(self, snapshot: Callable[[], dict[str, Any]]) -> None:
-        """Replace the snapshot; `snapshot` is called only if a client is connected. Any thread."""
+    def publish(self, line: Callable[[], bytes]) -> None:
+        """Replace the snapshot's line; `line` is called only if a client is connected. Any thread."""
         if not self._clients:
             return
-        text = json.dumps(snapshot(), separators=(",", ":"), ensure_ascii=False)
-        line = text.encode(errors="backslashreplace") + b"\n"  # JSON's escape, for a path that is not UTF-8
+        newest = line()
         with self._lock:
-            self._newest = line
+            self._newest = newest
             self._number += 1
         self._wake()
 

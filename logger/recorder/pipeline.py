@@ -11,13 +11,10 @@ Damaged input is kept as evidence up to a rate limit and counted beyond it: a lo
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
-from firmware_bridge.devices.evidence import NOTHING, Counts, Tally
-from firmware_bridge.protocols import Decoder
+from firmware_bridge.devices.evidence import NOTHING, Counts
 from firmware_bridge.records import (
     ERR_FLAG,
     Batch,
@@ -25,88 +22,20 @@ from firmware_bridge.records import (
     Channel,
     Fix,
     Notice,
-    Reading,
     Rejected,
     Sentence,
 )
 from logger.logfile.rows import EventRow, ProgressRow, RejectedRow, Rows, SentenceRow
 from logger.recorder.clock import GpsClock
+from logger.recorder.sources import NOTICES_PER_S, REJECTED_ROWS_PER_S, Engine, Source
 from logger.stage.live_stage import LiveStage
 
 BEAT_US = 100_000
 """Ten beats per second: the rate of the engine readings."""
 PROGRESS_EVERY_US = 1_000_000
 """The progress is logged once per second."""
-_REJECTED_ROWS_PER_S = 20
-"""Damaged pieces kept as rows per port and second: enough to find a wiring fault."""
 _REJECTED_BYTES_PER_ROW = 256
 """Bytes kept of one damaged piece: a whole sentence or several frames."""
-_NOTICES_PER_S = 5
-"""Notices of one kind kept per port and second: a faulty bus repeats them thousands of times."""
-
-
-class FixSource(Protocol):
-    """A source of fixes: a receiver's sentences (gps/fix_builder.py) or a log's rows (review/recorded_input.py)."""
-
-    def feed(self, sentence: Sentence) -> Sequence[Fix]:
-        """The fixes that this sentence completes."""
-
-    def tick(self, t_us: int) -> Sequence[Fix]:
-        """The fixes that are complete at `t_us`."""
-
-    def finish(self) -> Sequence[Fix]:
-        """The remaining fixes, at the end of input."""
-
-    def take_notices(self) -> Sequence[Notice]:
-        """The notices since the last call."""
-
-    def restarted(self) -> FixSource:
-        """A new source with the same settings and no state."""
-
-
-@dataclass(slots=True)
-class Source:
-    """One port's input. `decoder` is None if only whole frames, sentences or fixes come in; `fixes` is set for a GPS
-    receiver only."""
-
-    port: str
-    decoder: Decoder | None = None
-    fixes: FixSource | None = None
-    _items_this_s: Counter[str] = field(default_factory=Counter)
-    tally: Tally | None = field(init=False)
-    """Decodes the bytes and counts the results."""
-
-    def __post_init__(self) -> None:
-        self.tally = (
-            Tally(self.decoder, is_mixed=self.fixes is not None) if self.decoder is not None else None
-        )
-
-    def allow(self, kind: str, max_per_s: int) -> bool:
-        """Count an item of this kind; whether it is within the rate limit and may be logged."""
-        self._items_this_s[kind] += 1
-        return self._items_this_s[kind] <= max_per_s
-
-    def surplus(self) -> dict[str, int]:
-        """Number of items per kind beyond the rate limit in the second that ends now."""
-        max_per_s = {"rejected": _REJECTED_ROWS_PER_S}
-        over = {
-            kind: count - max_per_s.get(kind, _NOTICES_PER_S) for kind, count in self._items_this_s.items()
-        }
-        self._items_this_s.clear()
-        return {kind: count for kind, count in over.items() if count > 0}
-
-
-class Engine(Protocol):
-    """Frames in; at each beat the newest reading of each channel out (firmware_bridge.engine.readings)."""
-
-    def feed(self, frames: Sequence[CanFrame]) -> None:
-        """Take frames, in order of arrival."""
-
-    def tick(self, t_us: int) -> list[Reading]:
-        """The readings of the beat at `t_us`, none later than it."""
-
-    def begin_log(self, channels: Iterable[Channel]) -> None:
-        """Begin or continue a log that has these channels so far."""
 
 
 class Pipeline:
@@ -126,6 +55,11 @@ class Pipeline:
     def t_us(self) -> int:
         """The session time reached so far."""
         return self._t_us
+
+    @property
+    def next_beat_us(self) -> int:
+        """When the next beat is due."""
+        return self._beat_us + BEAT_US
 
     def begin(self, t_us: int) -> None:
         """Begin at `t_us`: no input is older. The log of this stage begins there, later than its session."""
@@ -194,8 +128,8 @@ class Pipeline:
 
     def advance(self, t_us: int) -> None:
         """Run the beats up to `t_us`: no older input will come."""
-        while self._beat_us + BEAT_US <= t_us:
-            self._beat(self._beat_us + BEAT_US)
+        while self.next_beat_us <= t_us:
+            self._beat(self.next_beat_us)
 
     def finish(self, t_us: int) -> None:
         """End the input at `t_us`: ends open sections and epochs."""
@@ -226,6 +160,11 @@ class Pipeline:
     def is_gps(self, port: str) -> bool:
         """Whether a port is a receiver's."""
         return self._sources[port].fixes is not None
+
+    def is_stamped(self, port: str) -> bool:
+        """Whether the frames of a port carry the times of its device."""
+        decoder = self._sources[port].decoder
+        return decoder is not None and decoder.is_stamped
 
     def can_age_s(self, t_us: int) -> float | None:
         """Time since the last CAN frame, or since the session's start without one; None without an adapter."""
@@ -291,10 +230,10 @@ class Pipeline:
             self._notice(source, notice)
 
     def _reject(self, source: Source, rejected: Rejected) -> None:
-        if source.allow("rejected", _REJECTED_ROWS_PER_S):
+        if source.allow("rejected", REJECTED_ROWS_PER_S):
             data = rejected.data[:_REJECTED_BYTES_PER_ROW]
             self._rows.rejected.append(RejectedRow(rejected.t_us, source.port, rejected.reason, data))
 
     def _notice(self, source: Source, notice: Notice) -> None:
-        if source.allow(notice.kind, _NOTICES_PER_S):
+        if source.allow(notice.kind, NOTICES_PER_S):
             self.event(notice.t_us, notice.kind, {"port": source.port, **notice.detail})

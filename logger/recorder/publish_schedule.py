@@ -31,3 +31,7 @@ class PublishSchedule:
         self._due_us = max(self._due_us, now_us - self._period_us // 2) + self._period_us
         self._has_fix = False
         return True
+
+    def wait_us(self, now_us: int) -> int:
+        """Time until the next publication if no fix comes."""
+        return max(0, self._due_us + int(_LATE * self._period_us) - now_us)

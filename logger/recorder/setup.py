@@ -24,7 +24,8 @@ from logger.config.sources import Can, Gps
 from logger.logfile.naming import stem
 from logger.logfile.rows import BUSES_PER_PORT
 from logger.recorder import dbc_files
-from logger.recorder.pipeline import Pipeline, Source
+from logger.recorder.pipeline import Pipeline
+from logger.recorder.sources import Source
 from logger.recorder.stage_files import Stage, load_stage
 from logger.tomlconfig.schema import TomlError
 from logger.version import SOFTWARE

@@ -27,8 +27,9 @@ from logger.logfile.meta import car_of, json_of, meta_of
 from logger.logfile.rows import TABLES, Rows
 from logger.logfile.session_rows import SessionRows
 from logger.logfile.value_ranges import require_rows_for
-from logger.recorder.pipeline import Engine, Pipeline, Source
+from logger.recorder.pipeline import Pipeline
 from logger.recorder.setup import LOG_FORMAT, engine_decoders
+from logger.recorder.sources import Engine, Source
 from logger.recorder.stage_files import stage_of
 from logger.replay import canlogs, captures, nmea_times, replay_source, text_lines
 from logger.replay.canlogs.candump import Candump

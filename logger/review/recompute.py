@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from logger.logfile import value_ranges
 from logger.logfile.rows import Rows
 from logger.logfile.session_rows import SessionRows, require_few
-from logger.recorder.pipeline import Pipeline, Source
+from logger.recorder.pipeline import Pipeline
+from logger.recorder.sources import Source
 from logger.recorder.stage_files import Stage
 from logger.replay.replay_source import RecordedReadings, own_alarms
 from logger.review.evidence import (

@@ -14,6 +14,7 @@ END = "end"
 """The kind of the mark at a section's length where no waypoint ends it."""
 _STARTS = {"selective": "dss", "neutralisation": "dn", "transfer": "dt"}
 _ENDS = {"selective": "ass", "neutralisation": "fn", "transfer": "ft", "liaison": "tc"}
+_PAUSES = frozenset({"dn", "fn", "dt", "ft"})
 CONTROLS = frozenset({"dss", "ass", "cp", "tc"})
 """Kinds of waypoint where officials write down times."""
 
@@ -79,6 +80,8 @@ class Course:
             ends = [len(marks)]
             marks.append(Mark(ends[0], END, "", self.length_m, None, "never", 0.0, 0.0, None))
         self.marks = tuple(marks)
+        self.pause_marks = tuple(mark for mark in marks if mark.kind in _PAUSES)
+        """Where neutralisations and transfers begin and end: few of a section's hundred marks."""
         self.end = ends[-1]
         first = marks[0]
         self.start = first if first.kind == _STARTS.get(section.kind) and first.order != self.end else None

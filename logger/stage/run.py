@@ -204,7 +204,9 @@ def ahead(run: Run, course: Course, total_m: float, now_us: int) -> Ahead:
     stands = pause is not None and (
         fixed or pause.allowed_us is None
     )  # else its time is over and the car is late
-    for mark in course.marks[run.done : course.end + 1]:
+    for mark in course.pause_marks:
+        if not run.done <= mark.order <= course.end:
+            continue
         at_m = min(max(here_m, mark.metres), course.length_m)
         if mark.kind in ("dn", "dt") and not stands:
             stands, from_m, fixed = True, at_m, mark.pause_us is not None

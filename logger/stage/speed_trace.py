@@ -32,6 +32,7 @@ class SpeedTrace:
         self._kmh: deque[int | None] = deque(maxlen=steps)
         self._limits_kmh: deque[float | None] = deque(maxlen=steps)
         self._next_m = 0.0
+        self._shown: Trace | None = None
 
     def leg(self, leg: Leg, limit_kmh: float | None) -> None:
         """Take a leg, with the limit at its end. Across a gap in GPS the speed is unknown."""
@@ -46,8 +47,11 @@ class SpeedTrace:
             self._limits_kmh.append(limit_kmh)
             at_m += STEP_M
         self._next_m = at_m
+        self._shown = None
 
     @property
     def shown(self) -> Trace:
-        """The trace up to now."""
-        return Trace(tuple(self._kmh), tuple(self._limits_kmh))
+        """The trace up to now: the same object until the next step."""
+        if self._shown is None:
+            self._shown = Trace(tuple(self._kmh), tuple(self._limits_kmh))
+        return self._shown

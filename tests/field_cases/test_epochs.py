@@ -20,7 +20,8 @@ from firmware_bridge.gps.nmea_fields import time_of_day_us
 from firmware_bridge.protocols import protocol
 from firmware_bridge.records import Fix
 from logger.logfile.rows import EventRow, Rows
-from logger.recorder.pipeline import Pipeline, Source
+from logger.recorder.pipeline import Pipeline
+from logger.recorder.sources import Source
 from logger.recorder.stage_files import Stage
 from logger.replay.replay import Capture, sessions
 from logger.stage.odometer import Odometer

@@ -17,7 +17,8 @@ from firmware_bridge.records import Fix
 from logger.live.document import document
 from logger.logfile.rows import Rows
 from logger.recorder.chrony import ChronySource
-from logger.recorder.pipeline import Pipeline, Source
+from logger.recorder.pipeline import Pipeline
+from logger.recorder.sources import Source
 from logger.recorder.stage_files import Stage
 from logger.replay.replay import Capture
 from logger.replay.replay_to_log import replay

@@ -27,6 +27,8 @@ class Decoder:
     the line does not say.
     """
 
+    is_stamped = True
+
     def __init__(self, reader: LineReader, bus: int = 0) -> None:
         self.good = self.bad = 0
         self.stamp_us: int | None = None

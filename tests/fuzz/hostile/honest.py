@@ -11,8 +11,9 @@ from logger.logfile.bulk_log import BulkLog
 from logger.logfile.columns import COLUMNS
 from logger.logfile.store import SessionStart
 from logger.recorder import setup, stage_files
-from logger.recorder.pipeline import Pipeline, Source
+from logger.recorder.pipeline import Pipeline
 from logger.recorder.restart_state import Origin, state_text
+from logger.recorder.sources import Source
 from logger.review.recorded_input import RecordedFixes
 from tests.logger.export.logs_made import DBC, frames
 from tests.logger.review.drives import CAR, ITINERARY, Readings, fixes, plan

@@ -19,6 +19,7 @@ from firmware_bridge.records import Channel, Fix, Reading
 from firmware_bridge.virtual.drive import Drive
 from logger.demo import stages
 from logger.live.document import document
+from logger.live.encoding import LineEncoder
 from logger.recorder.live_socket import LiveSocket
 from logger.recorder.protection import COMMAND as PROTECT
 from logger.recorder.protection import Protection
@@ -156,6 +157,7 @@ class LiveCar:
         return Fix(t_us, utc_us, moment.lat, moment.lon, 600.0, mps, moment.course_deg, 1, 12, 0.8)
 
     def _follow(self, live_socket: LiveSocket) -> None:
+        encoder = LineEncoder()
         while not self._stop.wait(1 / HZ):
             with self._lock:
                 t_us = self._t_us()
@@ -178,7 +180,7 @@ class LiveCar:
                     "stick": self.stick,
                 }
                 self.history.append(snapshot | own)
-                live_socket.publish(lambda: self.published)
+                live_socket.publish(lambda: encoder.line(self.published))
 
     def _obey(self, fields: dict[str, Any], reply: Callable[[str | None], None]) -> None:
         self.commands.append(dict(fields))

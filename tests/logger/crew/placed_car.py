@@ -10,6 +10,7 @@ from typing import Any
 
 from firmware_bridge.virtual.drive import Drive
 from logger.live.document import document
+from logger.live.encoding import LineEncoder
 from logger.recorder.live_socket import LiveSocket
 from logger.stage.live_stage import LiveStage
 from tests.logger.stage import truth
@@ -62,8 +63,9 @@ class PlacedCar:
                 return
 
     def _publish(self) -> None:
+        encoder = LineEncoder()
         while not self._stop.wait(PUBLISHED_EVERY_S):
-            self._listening.publish(lambda: self._snapshot)
+            self._listening.publish(lambda: encoder.line(self._snapshot))
 
     def _obey(self, fields: dict[str, Any], reply: Callable[[str | None], None]) -> None:
         reply("the car is held at a place")

@@ -18,7 +18,8 @@ from logger.demo import demo, stages
 from logger.logfile.bulk_log import BulkLog
 from logger.logfile.store import SessionStart
 from logger.recorder import setup, stage_files
-from logger.recorder.pipeline import Pipeline, Source
+from logger.recorder.pipeline import Pipeline
+from logger.recorder.sources import Source
 from tests.field_failures.recorder_process import query
 
 SHOWN_S = 300.0

@@ -7,6 +7,7 @@ import resource
 import signal
 import sqlite3
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -19,8 +20,10 @@ from firmware_bridge.virtual.car import VirtualCar
 from firmware_bridge.virtual.drive import Drive
 from firmware_bridge.virtual.traffic import DEMO_DBC
 from firmware_bridge.virtual.wire import REPORTS
+from logger.config import configuration
 from logger.demo import planning
 from logger.logfile.verify import verify
+from logger.recorder.daemon import Recorder
 from logger.stage.itinerary import load
 from tests.field_failures.recorder_process import (
     NumberedBus,
@@ -131,6 +134,21 @@ def test_sigterm_drains_and_closes(tmp_path: Path, drive: Drive) -> None:
         ('{"reason":"stopped"}',)
     ]
     assert verify(log_of(tmp_path)) == []
+
+
+def test_the_thread_that_takes_signals_waits_for_no_event(tmp_path: Path) -> None:
+    """`Event.wait` holds the event's lock for a moment. A signal in it, whose handler sets the event, never returns."""
+
+    class Stop(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            assert threading.current_thread() is not threading.main_thread()
+            return super().wait(timeout)
+
+    stop = Stop()
+    recorder = Recorder(configuration.load(configured(tmp_path, can=str(tmp_path / "none"))))
+    threading.Timer(0.5, stop.set).start()
+    recorder.run(stop)
+    assert count(tmp_path, "event WHERE kind = 'session_end'") == 1
 
 
 def test_a_start_after_sigkill_adds_a_session(tmp_path: Path) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import threading
+import time
 
 from firmware_bridge.devices.link import Chunk
 from firmware_bridge.devices.ports import LinkChange
 from logger.recorder.inbox import INBOX_BYTES, Inbox
 
 CHUNK_BYTES = 64 * 1024
+FOREVER_S = 600.0
+"""The test would hang."""
 
 
 def test_the_oldest_item_comes_first_and_once() -> None:
@@ -66,3 +69,17 @@ def test_every_byte_of_many_threads_is_taken_or_counted() -> None:
         taken += [item for item in inbox.take(5000)[0] if isinstance(item, Chunk)]
     for port in ("a", "b", "c"):
         assert [chunk.t_us for chunk in taken if chunk.port == port] == list(range(2000))
+
+
+def test_waiting_ends_with_the_first_item_also_if_it_came_before() -> None:
+    inbox = Inbox()
+    inbox.put(Chunk("gps", 0, b"$GP"))
+    inbox.put(Chunk("gps", 1, b"$GP"))
+    inbox.wait(FOREVER_S)
+    assert len(inbox.take(1000)[0]) == 2
+    began = time.monotonic()
+    inbox.wait(0.05)
+    assert time.monotonic() - began >= 0.05, "nothing came since"
+    threading.Timer(0.05, inbox.put, [LinkChange("gps", 2, "lost", "unplugged")]).start()
+    inbox.wait(FOREVER_S)
+    assert len(inbox.take(1000)[0]) == 1

@@ -38,7 +38,7 @@ class Desk:
 
     def publish(self, **snapshot: Any) -> None:
         """Publish a snapshot."""
-        self.socket.publish(lambda: snapshot)
+        self.socket.publish(lambda: json.dumps(snapshot).encode() + b"\n")
 
 
 @contextmanager
@@ -214,7 +214,7 @@ def test_a_client_that_never_reads_answers_is_disconnected(desk: Desk) -> None:
 
 
 def test_no_snapshot_is_made_without_a_client(desk: Desk) -> None:
-    def never() -> dict[str, Any]:
+    def never() -> bytes:
         raise AssertionError("a snapshot was made")
 
     desk.socket.publish(never)

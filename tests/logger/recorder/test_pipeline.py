@@ -16,7 +16,8 @@ from firmware_bridge.gps.fix_builder import FixBuilder
 from firmware_bridge.protocols import PROTOCOL_NAMES, nmea, protocol
 from firmware_bridge.records import CanFrame
 from logger.logfile.rows import Rows
-from logger.recorder.pipeline import BEAT_US, Pipeline, Source
+from logger.recorder.pipeline import BEAT_US, Pipeline
+from logger.recorder.sources import Source
 from logger.recorder.stage_files import Stage
 from tests.examples import examples
 from tests.firmware_bridge.wire import CAN_PROTOCOLS, chunks, frames

@@ -17,7 +17,8 @@ from logger.demo.planning import Orders, Overspeed, Plan
 from logger.logfile.bulk_log import BulkLog
 from logger.logfile.store import SessionStart
 from logger.recorder import setup, stage_files
-from logger.recorder.pipeline import Pipeline, Source
+from logger.recorder.pipeline import Pipeline
+from logger.recorder.sources import Source
 from logger.review.recorded_input import RecordedFixes
 from logger.stage.itinerary import load
 

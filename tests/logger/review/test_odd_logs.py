@@ -19,8 +19,9 @@ from logger.config import configuration as configs
 from logger.logfile.bulk_log import BulkLog
 from logger.logfile.store import SessionStart
 from logger.recorder import setup, stage_files
-from logger.recorder.pipeline import Pipeline, Source
+from logger.recorder.pipeline import Pipeline
 from logger.recorder.restart_state import Origin, state_text
+from logger.recorder.sources import Source
 from logger.review.json import document
 from logger.review.open_evidence import ReviewOptions, open_evidence
 from logger.review.recorded_input import RecordedFixes
