@@ -11,8 +11,11 @@ import numpy as np
 
 from firmware_bridge.engine.titles import engine_title, unit_title
 from logger.review.compare import CarSection, Comparison
-from logger.review.drawing import MAX_POINTS, Plane, bands, packed, points, thinned
+from logger.review.drawing import MAX_POINTS, bands, thinned
 from logger.review.evidence import Floats
+from logger.review.map_layers import waypoint_marks
+from logger.review.packing import packed
+from logger.review.plane import Plane
 
 MAX_ENGINE_POINTS = 12_000
 """Points of one engine channel, of all cars together: six per screen column."""
@@ -31,7 +34,7 @@ def drawing(comparison: Comparison) -> dict[str, Any]:
         for number, (car, gap) in enumerate(zip(cars, comparison.gap_s, strict=True), 1)
         if (known := np.isfinite(gap)).any()
     ]
-    kept = [thinned(car.kmh, car.at_us, [], 2 * MAX_POINTS // len(cars)) for car in cars]
+    kept = [thinned(car.kmh, most=2 * MAX_POINTS // len(cars)) for car in cars]
     speeds = [
         _channel("speed", "Speed", "km/h", number, car, car.km[at], car.kmh[at])
         for number, (car, at) in enumerate(zip(cars, kept, strict=True), 1)
@@ -55,7 +58,7 @@ def drawing(comparison: Comparison) -> dict[str, Any]:
         ],
         "points": [
             point | {"x": point["x"] - base_km}
-            for point in points(cars[0].report, plane)
+            for point in waypoint_marks(cars[0].report, plane)
             if base_km <= point["x"] <= base_km + length_km
         ],
         "bands": [
@@ -86,7 +89,7 @@ def _engine(cars: tuple[CarSection, ...]) -> list[dict[str, Any]]:
             course, offsets_us = channel.course, car.report.evidence.offsets_us
             at_us = course.t_us + np.array([offsets_us.get(int(session), 0.0) for session in course.session])
             inside = np.flatnonzero((at_us >= car.at_us[0]) & (at_us <= car.at_us[-1]))
-            inside = inside[thinned(course.mean[inside], at_us[inside], [], MAX_ENGINE_POINTS // len(cars))]
+            inside = inside[thinned(course.mean[inside], most=MAX_ENGINE_POINTS // len(cars))]
             km = np.interp(at_us[inside], car.at_us, car.km)
             unit, title = unit_title(channel.unit), engine_title(name)
             if len(km):

@@ -7,29 +7,25 @@ never around an over-speed.
 
 from __future__ import annotations
 
-import base64
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from firmware_bridge.engine.titles import engine_title, unit_title
-from firmware_bridge.wgs84 import metres_per_degree
+from logger.review.background import background_document, neighbourhood
+from logger.review.distributions import sampled
 from logger.review.evidence import Floats
-from logger.review.places import NO_RUN
+from logger.review.geojson import Shapes
+from logger.review.map_layers import waypoint_marks
+from logger.review.packing import packed
+from logger.review.plane import Plane
 from logger.review.report import Report
+from logger.review.samples import near_overspeeds, on_road
 from logger.stage.limits import KMH
 
 MAX_POINTS = 30_000
 """Maximum points of one drive on a page: one fix per 20 m of a long stage, 20 per screen column."""
-AROUND_S = 20.0
-"""All fixes within this time before and after an over-speed are kept."""
-Numbers = NDArray[np.float32]
-
-
-def packed(values: Floats) -> str:
-    """Encode numbers for the script: 32-bit floats, little-endian, base64."""
-    return base64.b64encode(np.asarray(values, dtype="<f4").tobytes()).decode("ascii")
 
 
 class PlottedFixes:
@@ -37,11 +33,8 @@ class PlottedFixes:
 
     def __init__(self, report: Report) -> None:
         places, fixes = report.places, report.evidence.fixes
-        usable = fixes.located & np.isfinite(places.metres) & np.isfinite(places.mps)
-        if report.day.sections:
-            usable &= places.run != NO_RUN
-        at = np.flatnonzero(usable)
-        at = at[thinned(places.mps[at], fixes.at_us[at], _kept_spans(report))]
+        at = on_road(report.evidence, places, report.day)
+        at = at[thinned(places.mps[at], near_overspeeds(fixes.at_us[at], report.overspeeds))]
         self.at = at
         self.km: Floats = np.maximum.accumulate(report.km_of_day(at))
         self.kmh: Floats = places.mps[at] * KMH
@@ -50,17 +43,10 @@ class PlottedFixes:
         self.lat, self.lon = fixes.lat[at], fixes.lon[at]
 
 
-def _kept_spans(report: Report) -> list[tuple[float, float]]:
-    margin_us = AROUND_S * 1e6
-    return [
-        (over.at_us - margin_us, over.at_us + over.duration_s * 1e6 + margin_us) for over in report.overspeeds
-    ]
-
-
 def thinned(
-    values: Floats, at_us: Floats, spans: list[tuple[float, float]], most: int = MAX_POINTS
+    values: Floats, near: NDArray[np.bool_] | None = None, most: int = MAX_POINTS
 ) -> NDArray[np.int64]:
-    """Indices to draw: minimum and maximum of each stretch, `most` in all, and every index within the time spans."""
+    """Indices to draw: minimum and maximum of each stretch, `most` in all, and every index that `near` marks."""
     if len(values) <= most:
         return np.arange(len(values))
     size = -(-2 * len(values) // most)
@@ -68,30 +54,15 @@ def thinned(
     blocks = values[:whole].reshape(-1, size)
     starts = np.arange(0, whole, size)
     keep = [starts + blocks.argmin(axis=1), starts + blocks.argmax(axis=1), np.arange(whole, len(values))]
-    keep += [np.flatnonzero((at_us >= first) & (at_us <= last)) for first, last in spans]
+    keep += [np.flatnonzero(near)] if near is not None else []
     return np.unique(np.concatenate(keep))
 
 
-class Plane:
-    """Local east/north projection around the middle of a drive, accurate enough for a few hundred kilometres."""
+def review_document(report: Report, shapes: Shapes | None = None) -> tuple[dict[str, Any], list[str]]:
+    """The drawing of a review: speed against the limit, an engine channel, the track and the samples.
 
-    def __init__(self, lat: Floats, lon: Floats) -> None:
-        known = len(lat) > 0
-        self._lat = float(np.mean(lat)) if known else 0.0
-        self._lon = float(lon[0]) if known else 0.0
-        self._per_lat, self._per_lon = (float(metres) for metres in metres_per_degree(self._lat))
-
-    def east(self, lon: Floats | float) -> Floats:
-        """Metres east; crosses the antimeridian the shorter way."""
-        return np.asarray(((np.asarray(lon) - self._lon + 180) % 360 - 180) * self._per_lon)
-
-    def north(self, lat: Floats | float) -> Floats:
-        """Metres north."""
-        return np.asarray((np.asarray(lat) - self._lat) * self._per_lat)
-
-
-def review_document(report: Report) -> dict[str, Any]:
-    """The drawing of a review: speed against the limit, an engine channel, and the track."""
+    `shapes` are the map's background. Also returns remarks on what of it is not shown.
+    """
     drawn = PlottedFixes(report)
     plane = Plane(drawn.lat, drawn.lon)
     known = np.isfinite(drawn.limit_kmh)
@@ -114,16 +85,23 @@ def review_document(report: Report) -> dict[str, Any]:
     engine = _channels(report, drawn)
     if engine:
         lanes.append({"share": 1, "channels": [engine[0]["key"]], "choices": [c["key"] for c in engine]})
-    return {
+    background, remarks = None, []
+    if shapes is not None and (box := neighbourhood(plane.east(drawn.lon), plane.north(drawn.lat))):
+        background, remark = background_document(shapes, plane, box)
+        remarks += [f"background: {remark}"] if remark else []
+    document = {
         "ranges": ranges(report),
         "channels": speed + engine,
         "lanes": lanes,
         "tracks": [track("speed", "", drawn, plane)],
-        "points": points(report, plane),
+        "points": waypoint_marks(report, plane),
         "bands": bands(report),
         "clock": clock(report, drawn),
         "begin": first_timed(report),
+        "samples": sampled(report),
+        "background": background,
     }
+    return document, remarks
 
 
 def track(colour: str, name: str, drawn: PlottedFixes, plane: Plane) -> dict[str, Any]:
@@ -193,24 +171,6 @@ def over_km(report: Report, section: int, km: float, distance_m: float) -> tuple
     """Begin and end of an over-speed, in kilometres of the day."""
     first = report.offset_m(section) / 1000 + km
     return first, first + distance_m / 1000
-
-
-def points(report: Report, plane: Plane) -> list[dict[str, Any]]:
-    """The waypoints with a known position, for the map."""
-    places = {
-        (index, mark.kind, mark.metres / 1000): mark.position
-        for index, course in enumerate(report.courses)
-        for mark in course.marks
-    }
-    waypoints = []
-    for point in report.waypoints:
-        where = places[point.section, point.kind, point.km]
-        if where is not None:
-            km = report.offset_m(point.section) / 1000 + point.km
-            east, north = float(plane.east(where[1])), float(plane.north(where[0]))
-            label = {"label": point.name, "kind": point.kind, "state": point.state}
-            waypoints.append({"x": km, "e": east, "n": north, **label})
-    return waypoints
 
 
 def _channels(report: Report, drawn: PlottedFixes) -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ from logger.logfile.reader import channels_of, last_row
 from logger.logfile.selection import Integers, select
 from logger.review.engine_hours import RPM, RunningTime, RunningTimeSum
 from logger.review.evidence import Floats
+from logger.review.samples import Samples
 
 STRETCHES = 4000
 """Twice the columns of a wide screen; over a day one stretch is about ten seconds."""
@@ -70,13 +71,14 @@ def engine_of(
     connection: sqlite3.Connection,
     dbc_texts: Mapping[str, str] | None = None,
     progress: Progress = lambda _done: None,
+    samples: Samples | None = None,
 ) -> EngineReport:
     """Summarise every channel of a log: as recorded, or decoded with DBC texts by name if one of them matches this bus.
 
-    Raises ConfigurationError if a text is not a readable DBC.
+    `samples` take the same values. Raises ConfigurationError if a text is not a readable DBC.
     """
     if not dbc_texts:
-        return _summarize(connection, "reading", _recorded_values(connection, progress))
+        return _summarize(connection, "reading", _recorded_values(connection, progress), samples)
     from logger.export.signals import BulkDecoder, decoded_blocks  # noqa: PLC0415 - cantools takes a third of a second
 
     decoder = BulkDecoder(dbc_texts)
@@ -88,10 +90,10 @@ def engine_of(
                 yield Values(channel, row + rows, block.session[rows], block.t_us[rows], values)
             row += len(block.t_us)
 
-    engine = _summarize(connection, "frame", decoded())
+    engine = _summarize(connection, "frame", decoded(), samples)
     unused = tuple(sorted(decoder.unused))
     if len(unused) == len(dbc_texts):
-        engine = _summarize(connection, "reading", _recorded_values(connection, progress))
+        engine = _summarize(connection, "reading", _recorded_values(connection, progress), samples)
     return engine._replace(unused=unused)
 
 
@@ -107,7 +109,9 @@ def _recorded_values(connection: sqlite3.Connection, progress: Progress) -> Iter
         row += len(t_us)
 
 
-def _summarize(connection: sqlite3.Connection, table: str, values: Iterator[Values]) -> EngineReport:
+def _summarize(
+    connection: sqlite3.Connection, table: str, values: Iterator[Values], samples: Samples | None
+) -> EngineReport:
     """Summarise a stream of values read from `table`, up to where the log is damaged."""
     parts: dict[Channel, list[NDArray[np.float64]]] = {}
     running: dict[Channel, RunningTimeSum] = {}
@@ -118,6 +122,8 @@ def _summarize(connection: sqlite3.Connection, table: str, values: Iterator[Valu
             parts.setdefault(part.channel, []).append(_stretch_sums(part, step))
             if part.channel.name == RPM:
                 running.setdefault(part.channel, RunningTimeSum()).add(part.session, part.t_us, part.value)
+            if samples is not None:
+                samples.take(part.channel, part.session, part.t_us, part.value)
     except (sqlite3.Error, LogError) as error:
         damage = str(error)
     reports = (_channel_report(channel, np.concatenate(sums, axis=1)) for channel, sums in parts.items())

@@ -9,6 +9,7 @@ from typing import Any
 
 from firmware_bridge.engine.titles import engine_title, unit_title
 from logger.review.drawing import review_document
+from logger.review.geojson import Shapes
 from logger.review.overspeed_table import OverspeedTable
 from logger.review.provenance import Provenance
 from logger.review.report import Report
@@ -36,6 +37,7 @@ def page(
     connection: sqlite3.Connection | None = None,
     what_ifs: Sequence[WhatIf] = (),
     provenance: Provenance | None = None,
+    background: Shapes | None = None,
 ) -> str:
     """Render the HTML page. `connection` is to the report's log, if it is one and still open."""
     overspeeds = OverspeedTable(report, what_ifs, connection)
@@ -43,8 +45,9 @@ def page(
         f"<h1>{escape(heading(report))}</h1>{_verdict(report)}"
         f"<p>{escape(report.evidence.name)}</p>{_rules(report, what_ifs)}"
     )
-    remarks = "".join(f'<p class="remark">{escape(remark)}</p>' for remark in _remarks(report))
-    drawing = review_document(report) | {"judgement": overspeeds.data()}
+    drawing, left_out = review_document(report, background)
+    drawing |= {"judgement": overspeeds.data()}
+    remarks = "".join(f'<p class="remark">{escape(remark)}</p>' for remark in [*_remarks(report), *left_out])
     tables = _tables(report, overspeeds)
     return document(
         heading(report), head, remarks, drawing, LEGEND, tables, steward_sheet(report, provenance)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from firmware_bridge.errors import ConfigurationError
 from logger.config.input_files import read_text
+from logger.review.geojson import Shapes
 from logger.review.html import page
 from logger.review.provenance import provenance_of
 from logger.review.report import Report
@@ -33,7 +34,14 @@ def judged_page(
     connection: sqlite3.Connection | None,
     section: int | None,
     progress: Progress,
+    background: Shapes | None = None,
 ) -> str:
     """The page of the recording at `path` under the rules of its report and others. Raises StagelogError, OSError."""
     found = what_ifs(report, others, connection, section, progress)
-    return page(report, connection=connection, what_ifs=found, provenance=provenance_of(path))
+    return page(
+        report,
+        connection=connection,
+        what_ifs=found,
+        provenance=provenance_of(path),
+        background=background,
+    )

@@ -24,6 +24,7 @@ from logger.review.places import Places, places_of
 from logger.review.quality import Quality, quality_of
 from logger.review.ruling import Ruling, SectionRuling, ruling_of
 from logger.review.runs import Day, Moving, SectionRun, day_of
+from logger.review.samples import Samples, samples_of
 from logger.review.speeds import Speeds, speeds_of
 from logger.review.waypoints import WaypointReport, waypoints_of
 from logger.stage.course import Course
@@ -90,6 +91,7 @@ class Report:
     engine: tuple[ChannelReport, ...]
     quality: Quality
     remarks: tuple[str, ...]
+    samples: Samples
     unused_dbcs: tuple[str, ...] = ()
     """DBC files given for the review with no message on its bus."""
     running: RunningTime | None = None
@@ -190,8 +192,9 @@ def report_of(
     ruling = ruling_of(evidence, rules, day, places, speeds, waypoints, timed_of(courses))
     remarks = [*evidence.remarks, *_speed_remarks(ruling.overspeeds, speeds.source(evidence.fixes.located))]
     engine = EngineReport(unused=tuple(dbc_texts or ()))
+    samples = samples_of(evidence, places, day, ruling.overspeeds)
     if connection is not None:
-        engine = engine_of(connection, dbc_texts, progress)
+        engine = engine_of(connection, dbc_texts, progress, samples)
     if engine.damage:
         remarks.append(f"the engine data is incomplete: {engine.damage}")
     sections = tuple(
@@ -211,6 +214,7 @@ def report_of(
         engine.channels,
         quality_of(evidence, day, places, speeds, connection),
         tuple(remarks),
+        samples,
         engine.unused,
         engine.running,
     )

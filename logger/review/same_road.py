@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from logger.review.drawing import Plane
 from logger.review.evidence import Floats
+from logger.review.plane import Plane
 
 SAMPLES = 400
 """Places of a drive that are compared: one per kilometre of a long stage."""

@@ -39,6 +39,11 @@ EXIT_PENALTY = 3
 @click.command(name="review")
 @click.argument("log", type=PATH)
 @click.option("--html", type=PATH, help="Also write a self-contained HTML page to this file.")
+@click.option(
+    "--background",
+    type=PATH,
+    help="Draw the shapes of this GeoJSON file on the page's map, for example roads.",
+)
 @json_option
 @_rules
 @_itinerary
@@ -61,6 +66,7 @@ EXIT_PENALTY = 3
 def review(
     log: Path,
     html: Path | None,
+    background: Path | None,
     as_json: bool,
     rules: str | None,
     itinerary: Path | None,
@@ -77,6 +83,7 @@ def review(
     """
     from logger.config.input_files import read_dbcs  # noqa: PLC0415
     from logger.review import json, terminal  # noqa: PLC0415 - imports numpy
+    from logger.review.geojson import read_geojson  # noqa: PLC0415
     from logger.review.judged_page import judged_page, read_rules  # noqa: PLC0415
     from logger.review.open_evidence import ReviewOptions, open_evidence  # noqa: PLC0415
     from logger.review.report import report_of  # noqa: PLC0415
@@ -85,14 +92,17 @@ def review(
         require_writable(html, log)
     elif other_rules:
         raise click.UsageError("--what-if is for the page: give --html too")
+    elif background is not None:
+        raise click.UsageError("--background is for the page: give --html too")
     others = read_rules(other_rules)
+    shapes = None if background is None else read_geojson(background)
     options = ReviewOptions(itinerary, rules, None if section is None else section - 1, car_class)
     with progress_bar(f"reviewing {log.name}") as progress, open_evidence(log, options, progress) as opened:
         evidence, penalty_rules, connection = opened
         report = report_of(evidence, penalty_rules, connection, read_dbcs(dbc), progress)
         page = None
         if html is not None:
-            page = judged_page(log, report, others, connection, options.section, progress)
+            page = judged_page(log, report, others, connection, options.section, progress, shapes)
     if html is not None and page is not None:
         _write_page(html, page)
     if as_json:

@@ -101,7 +101,8 @@ def _report(
     state: State = "not reached" if passage is None else "validated" if passage.validated else "missed"
     nearest_m = passage.nearest_m if passage is not None else None
     if nearest_m is None and mark.position is not None:
-        nearest_m = nearest(lat, lon, mark.position)
+        found = nearest(lat, lon, mark.position)
+        nearest_m = found.metres if found is not None else None
     at_us = passage.at_us if passage is not None and passage.validated else None
     charged = state == "missed" and course.timed and mark.kind in CHARGED
     estimated = passage is not None and passage.estimated
@@ -119,16 +120,27 @@ def _report(
     )
 
 
-def nearest(lat: Floats, lon: Floats, place: tuple[float, float]) -> float | None:
-    """Distance in metres from a place to the line through the fixes; None without fixes."""
+class Nearest(NamedTuple):
+    """The point of a driven line nearest to a place: its distance, the fix before it, the share of the way to the
+    next fix."""
+
+    metres: float
+    fix: int
+    share: float
+
+
+def nearest(lat: Floats, lon: Floats, place: tuple[float, float]) -> Nearest | None:
+    """Where the line through the fixes is nearest to a place; None without fixes."""
     if not len(lat):
         return None
     per_lat, per_lon = metres_per_degree(place[0])
     x = ((lon - place[1] + 180) % 360 - 180) * per_lon
     y = (lat - place[0]) * per_lat
     if len(x) == 1:
-        return round(float(np.hypot(x[0], y[0])), 1)
+        return Nearest(round(float(np.hypot(x[0], y[0])), 1), 0, 0.0)
     dx, dy = np.diff(x), np.diff(y)
     length2 = dx * dx + dy * dy
     part = np.clip(-(x[:-1] * dx + y[:-1] * dy) / np.where(length2 > 0, length2, 1.0), 0.0, 1.0)
-    return round(float(np.hypot(x[:-1] + part * dx, y[:-1] + part * dy).min()), 1)
+    metres = np.hypot(x[:-1] + part * dx, y[:-1] + part * dy)
+    fix = int(metres.argmin())
+    return Nearest(round(float(metres[fix]), 1), fix, float(part[fix]))

@@ -17,5 +17,10 @@ const canvas = (() => {
     g.font = "12px system-ui, 'DejaVu Sans', sans-serif"; g.lineJoin = "round";
     return [g, box.width, box.height];
   }
-  return { colour, fit };
+  // Write a text with an outline, readable on anything.
+  function label(g, text, x, y, name = "ink") {
+    g.lineWidth = 3; g.strokeStyle = colour("paper"); g.strokeText(text, x, y);
+    g.fillStyle = colour(name); g.fillText(text, x, y);
+  }
+  return { colour, fit, label };
 })();

@@ -34,7 +34,7 @@ const columns = (() => {
     const raw = (high - low) / most, ten = 10 ** Math.floor(Math.log10(raw));
     const step = [1, 2, 5, 10].map((m) => m * ten).find((s) => s >= raw), values = [];
     for (let v = Math.ceil(low / step - 1e-9) * step; v <= high + step * 1e-9; v += step) values.push(v);
-    return { values, digits: Math.max(0, -Math.floor(Math.log10(step) + 1e-9)) };
+    return { values, step, digits: Math.max(0, -Math.floor(Math.log10(step) + 1e-9)) };
   }
   return { find, within, valueAt, reduced, ticks };
 })();

@@ -8,6 +8,7 @@
 // doc.tracks    {name, colour, km, e, n}: metres east and north        doc.points  waypoints {x, e, n, label, kind, state}
 // doc.bands     stretches of road {kind: zone | free | over | gap, from, to, label}        doc.ranges  {name, from, to}
 // doc.floats(text)  a packed column        doc.judgement  of a review: judgement.js
+// doc.samples   null, or what samples.js unpacks                        doc.background  null, or what ground.js draws
 // doc.clock     null or {begin_ms, km, s}: UTC over distance            doc.begin   null or [from, to]: the first view
 const doc = (() => {
   const read = JSON.parse(document.getElementById("drawing").textContent);
@@ -18,6 +19,6 @@ const doc = (() => {
   };
   read.channels = new Map(read.channels.map((channel) => [channel.key, decode(channel)]));
   read.tracks.forEach(decode);
-  if (read.clock) decode(read.clock);
+  for (const columns of [read.clock, read.samples, read.background?.lines, read.background?.rings]) if (columns) decode(columns);
   return Object.assign(read, { floats });
 })();

@@ -1,4 +1,4 @@
 // The first picture, and what tests and a browser's console may use.
-window.stagelog = { zoom: view.zoom, view: () => view.range, point: view.point, pointed: () => view.cursor };
+window.stagelog = { zoom: view.zoom, view: () => view.range, point: view.point, pointed: () => view.cursor, map, marks: marks.drawn, samples, scale, distributions: distributions?.results };
 if (doc.begin) view.zoomKm(...doc.begin);
 view.redraw();

@@ -11,6 +11,7 @@ import numpy as np
 from firmware_bridge.engine.readings import EngineReadings
 from firmware_bridge.protocols.nmea import encode
 from firmware_bridge.records import Channel, Fix, Reading
+from firmware_bridge.virtual.engine import Engine
 from logger.config import configuration as configs
 from logger.demo import planning
 from logger.demo.planning import Orders, Overspeed, Plan
@@ -133,17 +134,45 @@ class Readings(EngineReadings):
         return [Reading(t_us, battery_v, 13.0 + t_us / 1e9), Reading(t_us, rpm, 3000.0)]
 
 
+class DrivenReadings(EngineReadings):
+    """The virtual engine of a drive, five times per second: revolutions, gear, throttle and brake."""
+
+    CHANNELS = (
+        Channel("rpm", "1/min", "car.dbc:ENGINE"),
+        Channel("gear", "", "car.dbc:ENGINE"),
+        Channel("throttle_pct", "%", "car.dbc:ENGINE"),
+        Channel("brake_bar", "bar", "car.dbc:WHEELS"),
+    )
+
+    def __init__(self, drive: Plan) -> None:
+        super().__init__([])
+        times_s = np.arange(0, drive.drive.end_s, 0.2)
+        states = Engine(drive.drive).sample(times_s)
+        columns = [np.round(getattr(states, channel.name), 1).tolist() for channel in self.CHANNELS]
+        self._values = list(zip(*columns, strict=True))
+
+    def tick(self, t_us: int) -> list[Reading]:
+        number, rest = divmod(t_us, 200_000)
+        if rest or number >= len(self._values):
+            return []
+        return [
+            Reading(t_us, channel, value)
+            for channel, value in zip(self.CHANNELS, self._values[number], strict=True)
+        ]
+
+
 def write_log(
     path: Path,
     seen: Sequence[Fix],
     car: configs.Car = CAR,
     itinerary: str = ITINERARY,
     commands: Sequence[tuple[int, str]] = (),
+    readings: EngineReadings | None = None,
 ) -> Path:
     """Write a log of fixes, and of the crew's commands at their times, with the recorder's pipeline and store."""
     stage = stage_files.stage_of(itinerary, "short")
     source = Source("gps", fixes=RecordedFixes(seen))
-    pipeline = Pipeline([source], Readings(), stage.live(car.class_name))
+    pipeline = Pipeline([source], readings or Readings(), stage.live(car.class_name))
     meta = setup.describe(configs.Config(car=car), stage, {})
     with BulkLog(path) as log:
         log.begin_session(SessionStart("test", "", "test", ""), meta)

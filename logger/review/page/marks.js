@@ -1,0 +1,56 @@
+// What the roadbook puts on the map: waypoints with their circles to scale, where the car crossed them, limits of zones.
+//
+// One state, one colour and one form: validated a full green dot, missed a red cross, not reached a grey ring.
+const marks = (() => {
+  const { colour } = canvas, STATES = { validated: "free", missed: "over", "not reached": "gap" };
+  const CIRCLE_PX = 7, CROSSING_PX = 18; // radii on the screen from which a circle and a crossing can be seen
+  const drawn = []; // what the last picture shows, for tests: {label, x, y, r, at}
+  const shows = doc.tracks.length === 1; // in a comparison the crossing would be that of one car
+
+  function draw({ g, width, height, scale, sx, sy }, zones) {
+    const from = view.kmAt(view.range[0]) - 0.2, to = view.kmAt(view.range[1]) + 0.2, taken = [];
+    drawn.length = 0;
+    for (const [at, label] of zones) if (at && scale > 0.004) drawLimit(g, sx(at[0]), sy(at[1]), label);
+    for (const p of doc.points) {
+      if (p.x < from || p.x > to) continue;
+      const at = p.at && [sx(p.at[0]), sy(p.at[1])], [x, y] = p.e === null ? at : [sx(p.e), sy(p.n)], r = p.r * scale;
+      if (x < -r || x > width + r || y < -r || y > height + r) continue;
+      const name = STATES[p.state], near = r >= CROSSING_PX;
+      g.strokeStyle = g.fillStyle = colour(name);
+      if (p.e !== null && r >= CIRCLE_PX) drawCircle(g, x, y, r);
+      drawState(g, x, y, p.state);
+      if (shows && at && (near || p.e === null)) drawCrossing(g, x, y, at, p.estimated);
+      drawn.push({ label: p.label, x, y, r: p.e !== null && r >= CIRCLE_PX ? r : 0, at });
+      const text = near && shows && p.nearest_m !== null ? `${p.label} · ${p.nearest_m.toFixed(0)} m` : p.label;
+      const w = g.measureText(text).width, beside = p.e !== null && r >= CIRCLE_PX && r < 60 ? r + 4 : 10;
+      const left = x + beside + w > width ? x - beside - w : x + beside, box = [left, y - 8, left + w, y + 6];
+      if (taken.some((o) => box[0] < o[2] && o[0] < box[2] && box[1] < o[3] && o[1] < box[3])) continue;
+      taken.push(box); canvas.label(g, text, left, y + 4);
+    }
+  }
+  function drawCircle(g, x, y, r) {
+    g.beginPath(); g.arc(x, y, r, 0, 7);
+    g.globalAlpha = 0.14; g.fill(); g.globalAlpha = 1;
+    g.lineWidth = 1.5; g.stroke();
+  }
+  // Where the car was nearest, and the way to the waypoint; dashed where GPS was lost and the place is an estimate.
+  function drawCrossing(g, x, y, [ax, ay], estimated) {
+    g.strokeStyle = colour("ink"); g.lineWidth = 1.2;
+    g.setLineDash(estimated ? [3, 3] : []);
+    g.beginPath(); g.moveTo(x, y); g.lineTo(ax, ay); g.stroke(); g.setLineDash([]);
+    g.beginPath(); g.moveTo(ax, ay - 6); g.lineTo(ax + 6, ay); g.lineTo(ax, ay + 6); g.lineTo(ax - 6, ay); g.closePath();
+    g.fillStyle = colour("ink"); g.fill(); g.strokeStyle = colour("paper"); g.stroke();
+  }
+  function drawState(g, x, y, state) {
+    g.beginPath();
+    if (state === "missed") { g.lineWidth = 3; g.moveTo(x - 5, y - 5); g.lineTo(x + 5, y + 5); g.moveTo(x + 5, y - 5); g.lineTo(x - 5, y + 5); g.stroke(); return; }
+    g.arc(x, y, 4, 0, 7);
+    if (state === "validated") { g.fill(); g.strokeStyle = colour("paper"); g.lineWidth = 1; g.stroke(); } else { g.lineWidth = 2; g.stroke(); }
+  }
+  function drawLimit(g, x, y, label) {
+    const w = g.measureText(label).width + 10;
+    g.fillStyle = colour("zone"); g.beginPath(); g.roundRect(x - w - 12, y - 9, w, 18, 5); g.fill();
+    g.fillStyle = "#17202a"; g.fillText(label, x - w - 7, y + 4); // dark on amber, in both themes
+  }
+  return { draw, drawn };
+})();

@@ -1,0 +1,70 @@
+"""A review page of a drive with an engine and a background, open in Chromium at the size of a desk and of a phone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from logger.review import html
+from logger.review.geojson import read_geojson
+from logger.review.open_evidence import ReviewOptions, open_evidence
+from logger.review.report import Report, report_of
+from tests.logger.crew import browsing
+from tests.logger.review import drives
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+DESK, PHONE = (1280, 800), (390, 844)
+HOSTILE = "</script><img src=x onerror=alert(1)>"
+
+
+@pytest.fixture(scope="module")
+def driven_report(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    plan = drives.plan()
+    path = tmp_path_factory.mktemp("map") / "a.db"
+    itinerary = drives.ITINERARY.replace('name = "WPM1"', 'name = "WPM1"\n  clear_m = 250')
+    drives.write_log(
+        path, drives.fixes(plan, hz=5), itinerary=itinerary, readings=drives.DrivenReadings(plan)
+    )
+    with open_evidence(path, ReviewOptions(), lambda _share: None) as (evidence, rules, connection):
+        return report_of(evidence, rules, connection)
+
+
+@pytest.fixture(scope="module")
+def driven_url(driven_report: Report, tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("page")
+    roads = {
+        "type": "FeatureCollection",
+        "features": [
+            {"type": "LineString", "coordinates": [[40.70, 21.62], [40.78, 21.74]]},
+            {
+                "type": "Polygon",
+                "coordinates": [[[40.75, 21.62], [40.79, 21.62], [40.79, 21.66], [40.75, 21.62]]],
+            },
+            {
+                "type": "Feature",
+                "properties": {"name": HOSTILE},
+                "geometry": {"type": "Point", "coordinates": [40.73, 21.64]},
+            },
+        ],
+    }
+    (folder / "roads.geojson").write_text(json.dumps(roads))
+    path = folder / "review.html"
+    path.write_text(html.page(driven_report, read_geojson(folder / "roads.geojson")), encoding="utf-8")
+    return path.as_uri()
+
+
+@pytest.fixture(scope="module")
+def shared_chromium() -> Iterator[Browser]:
+    with browsing.chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module", params=[DESK, PHONE], ids=["desk", "phone"])
+def driven_page(request: pytest.FixtureRequest, shared_chromium: Browser, driven_url: str) -> Iterator[Page]:
+    with browsing.opened(shared_chromium, driven_url, request.param) as opened:
+        yield opened

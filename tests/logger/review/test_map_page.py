@@ -1,0 +1,249 @@
+"""The map of the review page in a real browser, on a desk and on a phone: what it shows, and how it moves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from logger.review.report import Report
+from tests.logger.crew import browsing
+from tests.logger.review.conftest import DESK
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+
+@pytest.fixture(autouse=True)
+def _begin(driven_page: Page) -> None:
+    """Every test begins with the timed section, and the map that follows it."""
+    driven_page.evaluate(
+        "() => { stagelog.zoom(0, 14); stagelog.point(null); stagelog.map.fit(); "
+        "stagelog.map.choose('drive.speed_kmh'); }"
+    )
+    settle(driven_page)
+
+
+def settle(page: Page) -> None:
+    """Wait for the next picture."""
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+def frame(page: Page) -> dict[str, float]:
+    found: dict[str, float] = page.evaluate("() => stagelog.map.frame()")
+    return found
+
+
+def painted(page: Page, x: float, y: float, size: int = 9) -> list[list[int]]:
+    """The colours of the map's pixels around a place in CSS pixels."""
+    found: list[list[int]] = page.evaluate(
+        """([x, y, size]) => {
+            const canvas = stagelog.map.element, ratio = window.devicePixelRatio, side = size * ratio;
+            const [left, top] = [x, y].map((middle) => middle * ratio - side / 2);
+            const { data } = canvas.getContext("2d").getImageData(left, top, side, side);
+            return Array.from({ length: data.length / 4 }, (_, i) => [...data.slice(4 * i, 4 * i + 4)]);
+        }""",
+        [x, y, size],
+    )
+    return found
+
+
+def box_of(page: Page, selector: str) -> dict[str, float]:
+    page.locator(selector).scroll_into_view_if_needed()
+    box = page.locator(selector).bounding_box()
+    assert box is not None
+    return {"x": box["x"], "y": box["y"], "width": box["width"], "height": box["height"]}
+
+
+def middle_of(page: Page) -> tuple[float, float]:
+    box = box_of(page, "#map")
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def test_the_map_follows_the_plot(driven_page: Page) -> None:
+    whole = frame(driven_page)
+    driven_page.evaluate("stagelog.zoom(4, 6)")
+    settle(driven_page)
+    part = frame(driven_page)
+    assert part["scale"] > 3 * whole["scale"]
+    assert abs(part["n"] - whole["n"]) > 500
+    driven_page.evaluate("stagelog.map.move({ e: 0, n: 0, scale: 0.05 })")
+    settle(driven_page)
+    assert frame(driven_page)["scale"] == 0.05
+    driven_page.evaluate("stagelog.zoom(4, 6)")  # the same range: the map stays where the user has put it
+    settle(driven_page)
+    assert frame(driven_page)["scale"] == 0.05
+    driven_page.evaluate("stagelog.zoom(4, 7)")
+    settle(driven_page)
+    assert part["scale"] * 0.5 < frame(driven_page)["scale"] < part["scale"]
+
+
+def test_wheel_keys_buttons_and_mouse_move_the_map(driven_page: Page) -> None:
+    x, y = middle_of(driven_page)
+    begin = frame(driven_page)
+    driven_page.mouse.move(x, y)
+    driven_page.mouse.wheel(0, -400)
+    browsing.until(driven_page, "(scale) => stagelog.map.frame().scale > 2 * scale", begin["scale"])
+    driven_page.get_by_label("fit to the plot").click()
+    settle(driven_page)
+    assert frame(driven_page) == begin
+    driven_page.get_by_label("zoom in").click()
+    settle(driven_page)
+    assert frame(driven_page)["scale"] == pytest.approx(1.4 * begin["scale"])
+    driven_page.locator("#map").focus()
+    for key in ("-", "ArrowRight", "ArrowDown"):
+        driven_page.keyboard.press(key)
+    settle(driven_page)
+    moved = frame(driven_page)
+    assert moved["scale"] == pytest.approx(begin["scale"])
+    assert moved["e"] == pytest.approx(begin["e"] + 60 / begin["scale"])
+    assert moved["n"] == pytest.approx(begin["n"] - 60 / begin["scale"])
+    driven_page.keyboard.press("Home")
+    settle(driven_page)
+    assert frame(driven_page) == begin
+    driven_page.mouse.move(x, y)
+    driven_page.mouse.down()
+    driven_page.mouse.move(x + 50, y - 30, steps=3)
+    driven_page.mouse.up()
+    settle(driven_page)
+    dragged = frame(driven_page)
+    assert dragged["e"] == pytest.approx(begin["e"] - 50 / begin["scale"])
+    assert dragged["n"] == pytest.approx(begin["n"] - 30 / begin["scale"])
+
+
+def test_two_fingers_zoom_and_move_the_map(driven_page: Page) -> None:
+    """What lay under the fingers stays under them."""
+    begin = frame(driven_page)
+    box = box_of(driven_page, "#map")
+    touches = [(10, -40), (-30, 20)], [(60, -80), (-60, 40)]
+
+    def send(kind: str, finger: int, at: tuple[float, float]) -> None:
+        place = {
+            "clientX": box["x"] + box["width"] / 2 + at[0],
+            "clientY": box["y"] + box["height"] / 2 + at[1],
+        }
+        driven_page.dispatch_event(
+            "#map",
+            kind,
+            {"pointerId": 1, "pointerType": "touch", "bubbles": True} | place | {"pointerId": 1 + finger},
+        )
+
+    driven_page.evaluate(
+        "stagelog.map.element.setPointerCapture = () => {}"
+    )  # for events that no finger made
+    for finger, at in enumerate(touches[0]):
+        send("pointerdown", finger, at)
+    for finger, at in enumerate(touches[1]):
+        send("pointermove", finger, at)
+    for finger, at in enumerate(touches[1]):
+        send("pointerup", finger, at)
+    settle(driven_page)
+    end = frame(driven_page)
+    (a, b), (c, d) = np.array(touches, dtype=np.float64)
+    assert end["scale"] == pytest.approx(begin["scale"] * np.hypot(*(d - c)) / np.hypot(*(b - a)))
+    before, after = (a + b) / 2 / begin["scale"], (c + d) / 2 / end["scale"]
+    assert end["e"] + after[0] == pytest.approx(begin["e"] + before[0])
+    assert end["n"] - after[1] == pytest.approx(begin["n"] - before[1])
+
+
+def test_circles_are_to_scale_and_crossings_in_their_place(driven_page: Page, driven_report: Report) -> None:
+    driven_page.evaluate("stagelog.zoom(1.4, 2.6)")
+    settle(driven_page)
+    scale = frame(driven_page)["scale"]
+    marks = {mark["label"]: mark for mark in driven_page.evaluate("() => [...stagelog.marks]")}
+    assert marks["WPM1"]["r"] == pytest.approx(250 * scale)
+    nearest_m = next(point.nearest_m for point in driven_report.waypoints if point.name == "WPM1")
+    x, y = marks["WPM1"]["x"], marks["WPM1"]["y"]
+    at = marks["WPM1"]["at"]
+    assert np.hypot(at[0] - x, at[1] - y) / scale == pytest.approx(nearest_m, abs=2)
+    edge, beyond = (
+        painted(driven_page, x + 250 * scale, y, 3),
+        painted(driven_page, x + 250 * scale + 12, y, 3),
+    )
+    assert edge != beyond  # the circle's line is there
+    driven_page.evaluate("stagelog.zoom(3.8, 4.2)")
+    settle(driven_page)
+    marks = {mark["label"]: mark for mark in driven_page.evaluate("() => [...stagelog.marks]")}
+    assert marks["DZ 4.00"]["r"] == pytest.approx(90 * frame(driven_page)["scale"])
+
+
+def test_the_channel_chosen_colours_the_track(driven_page: Page) -> None:
+    """The colours on the map are those of the key, and change with the channel."""
+    driven_page.evaluate("stagelog.zoom(4, 6)")
+    settle(driven_page)
+    x, y = driven_page.evaluate(
+        """() => { const f = stagelog.map.frame(), box = stagelog.map.element.getBoundingClientRect();
+            const [e, n] = stagelog.map.placeAt(4.9);
+            return [box.width / 2 + (e - f.e) * f.scale, box.height / 2 - (n - f.n) * f.scale]; }"""
+    )
+    seen = {}
+    for title, key in (
+        ("Above the limit (km/h)", "drive.over_kmh"),
+        ("Gear", "engine.gear"),
+        ("Driver", "drive.driver"),
+    ):
+        driven_page.get_by_label("Colour of the track").select_option(title)
+        settle(driven_page)
+        assert driven_page.evaluate("() => stagelog.map.chosen") == key
+        seen[key] = painted(driven_page, x, y)
+        assert driven_page.locator(".plot .key").inner_text()
+    driven_page.get_by_label("Colour of the track").select_option("drive.speed_kmh")
+    driven_page.evaluate("stagelog.zoom(0.2, 3.6)")  # without an over-speed on top
+    settle(driven_page)
+    pictures = []
+    for key in ("drive.speed_kmh", "engine.gear", "engine.rpm", ""):
+        driven_page.get_by_label("Colour of the track").select_option(key)
+        settle(driven_page)
+        pictures.append(driven_page.evaluate("() => stagelog.map.element.toDataURL()"))
+    assert len(set(pictures)) == 4
+    assert driven_page.locator(".plot .key").is_hidden()  # one colour needs no key
+    red = driven_page.evaluate("() => getComputedStyle(document.documentElement).getPropertyValue('--over')")
+    assert [int(red.strip()[i : i + 2], 16) for i in (1, 3, 5)] in [
+        pixel[:3] for pixel in seen["drive.over_kmh"]
+    ]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_ramp_can_be_read(shared_chromium: Browser, driven_url: str, theme: str) -> None:
+    """Its lightness rises evenly, so it needs no colours; each colour differs from the paper."""
+    with browsing.opened(shared_chromium, driven_url, DESK, theme) as driven_page:
+        stops = driven_page.evaluate(
+            "() => Array.from({ length: 24 }, (_, i) => stagelog.scale.ramp(i / 23))"
+        )
+        paper = driven_page.evaluate(
+            "() => getComputedStyle(document.documentElement).getPropertyValue('--paper').trim()"
+        )
+    lightness = [luminance([int(part) for part in stop[4:-1].split()]) for stop in stops]
+    assert np.diff(lightness).min() > 0.002
+    ground = luminance([int(paper[i : i + 2], 16) for i in (1, 3, 5)])
+    contrast = [(max(one, ground) + 0.05) / (min(one, ground) + 0.05) for one in lightness]
+    assert min(contrast) > 1.9
+
+
+def luminance(rgb: list[int]) -> float:
+    """Relative luminance of sRGB (WCAG 2)."""
+    linear = [(v / 255 + 0.055) ** 2.4 / 1.055**2.4 if v > 10 else v / 255 / 12.92 for v in rgb]
+    return float(np.dot(linear, [0.2126, 0.7152, 0.0722]))
+
+
+def test_the_background_is_drawn_and_its_names_do_nothing(driven_page: Page) -> None:
+    box = driven_page.evaluate(
+        "() => { const box = stagelog.map.element.getBoundingClientRect(); return [box.width, box.height] }"
+    )
+    driven_page.evaluate("stagelog.map.move({ e: 5500, n: -5500, scale: 0.02 })")  # beside the track
+    settle(driven_page)
+    area = driven_page.evaluate(
+        "() => getComputedStyle(document.documentElement).getPropertyValue('--area').trim()"
+    )
+    colours = {tuple(pixel[:3]) for pixel in painted(driven_page, box[0] / 2, box[1] / 2, 150)}
+    assert tuple(int(area[i : i + 2], 16) for i in (1, 3, 5)) in colours
+    assert driven_page.locator("img").count() == 0
+
+
+def test_nothing_is_wider_than_the_screen(driven_page: Page) -> None:
+    assert driven_page.evaluate("() => document.documentElement.scrollWidth <= window.innerWidth")
+    for control in driven_page.locator(".tools > *, #distributions select").all():
+        box = control.bounding_box()
+        assert box is not None
+        assert box["width"] >= 30 and box["height"] >= 24
