@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from logger.review.drawing import over_km, packed
+from logger.review.drawing import over_km
 from logger.review.evidence import Evidence, Floats
 from logger.review.explanation import impulse_rule, price_rule, sentence
 from logger.review.impulses import impulses_of
 from logger.review.overspeed_evidence import OverspeedEvidence
+from logger.review.packing import packed
 from logger.review.penalties import Overspeed, missed_s
 from logger.review.report import Report
 from logger.review.ruling import Ruling

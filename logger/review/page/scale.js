@@ -48,9 +48,9 @@ const scale = (() => {
       }
       return;
     }
-    const strip = document.createElement("b"), row = document.createElement("span");
+    const strip = document.createElement("div"), row = document.createElement("span");
     strip.style.background = `linear-gradient(to right, ${colours.join(", ")})`;
-    row.className = "ends";
+    strip.className = "strip"; row.className = "ends";
     for (const end of ends) { const text = document.createElement("span"); text.textContent = end; row.append(text); }
     element.append(strip, row);
   }

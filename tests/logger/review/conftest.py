@@ -54,7 +54,9 @@ def driven_url(driven_report: Report, tmp_path_factory: pytest.TempPathFactory) 
     }
     (folder / "roads.geojson").write_text(json.dumps(roads))
     path = folder / "review.html"
-    path.write_text(html.page(driven_report, read_geojson(folder / "roads.geojson")), encoding="utf-8")
+    path.write_text(
+        html.page(driven_report, background=read_geojson(folder / "roads.geojson")), encoding="utf-8"
+    )
     return path.as_uri()
 
 
