@@ -32,6 +32,10 @@ def _length(value: object) -> bool:
     return _number(value) and value >= 0  # type: ignore[operator]
 
 
+def _limit(value: object) -> bool:
+    return _number(value) and value > 0  # type: ignore[operator]
+
+
 def _text(value: object) -> bool:
     return isinstance(value, str)
 
@@ -67,7 +71,8 @@ _SHAPES: Final[dict[str, dict[str, _Shape]]] = {
         "section": _count,
         "impulses": _count,
         "zone": _or_null(_text),
-        **dict.fromkeys(("km", "limit_kmh", "max_kmh", "distance_m"), _number),
+        "limit_kmh": _limit,
+        **dict.fromkeys(("km", "max_kmh", "distance_m"), _number),
         "duration_s": _length,
     },
     "alarm": dict.fromkeys(("name", "level", "state"), _or_null(_text)),

@@ -8,9 +8,6 @@ from logger.review.evidence import Evidence, Floats
 from logger.review.penalties import Overspeed
 from logger.stage.limits import KMH
 
-SAMPLE_S = 0.01
-"""Sampling step of the test "longer than five seconds"; speed is interpolated linearly between fixes."""
-
 
 def overspeeds_of(
     evidence: Evidence, mps: Floats, uncertainty_kmh: Floats, sustained_share: float
@@ -64,9 +61,21 @@ def _measured(
         return 0.0, 0.0
     inside = at_us[np.searchsorted(at_us, from_us, "right") : np.searchsorted(at_us, to_us, "left")]
     times_us = np.concatenate([[from_us], inside, [to_us]])
-    excess = np.maximum(0.0, np.interp(times_us, at_us, mps) - limit_mps)
-    gained_m = float(np.trapezoid(excess, times_us) / 1e6)
-    samples = np.interp(np.arange(from_us, to_us, SAMPLE_S * 1e6), at_us, mps) > sustained_mps
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], samples, [False]]).astype(np.int8)))
-    lengths = edges[1::2] - edges[::2]
-    return round(gained_m, 3), round(float(lengths.max(initial=0)) * SAMPLE_S, 2)
+    speeds = np.interp(times_us, at_us, mps)
+    gained_m = float(np.trapezoid(np.maximum(0.0, speeds - limit_mps), times_us) / 1e6)
+    return round(gained_m, 3), round(_longest_above_us(times_us, speeds, sustained_mps) / 1e6, 2)
+
+
+def _longest_above_us(times_us: Floats, mps: Floats, above_mps: float) -> float:
+    """The longest continuous time for which a speed, linear between the given ones, is above a value."""
+    excess = mps - above_mps
+    crosses = np.flatnonzero(excess[:-1] * excess[1:] < 0)
+    part = excess[crosses] / (excess[crosses] - excess[crosses + 1])
+    crossings_us = times_us[crosses] + part * (times_us[crosses + 1] - times_us[crosses])
+    times_us = np.insert(times_us, crosses + 1, crossings_us)
+    excess = np.insert(excess, crosses + 1, 0.0)
+    above = np.maximum(excess[:-1], excess[1:]) > 0  # of each piece: neither crosses the value within
+    joined = excess[1:-1] > 0
+    begins = np.flatnonzero(above & ~np.concatenate([[False], above[:-1] & joined]))
+    ends = np.flatnonzero(above & ~np.concatenate([above[1:] & joined, [False]]))
+    return float((times_us[ends + 1] - times_us[begins]).max(initial=0.0))
