@@ -30,8 +30,8 @@ from logger.stage.limits import KMH
 
 MAX_LISTED = 400
 """Over-speeds listed per ruling: the costliest. The sums are of all."""
-MAX_FIXES, MAX_FIXES_EACH = 12_000, 400
-"""Fixes embedded as evidence, per page and per over-speed: at most 0.5 MB, and 40 s of a 10 Hz receiver. A longer
+MAX_FIXES, MAX_FIXES_EACH = 12_000, 1_000
+"""Fixes embedded as evidence, per page and per over-speed: at most 0.5 MB, and 100 s of a 10 Hz receiver. A longer
 over-speed is thinned."""
 COLUMNS = ("", " km", " limit", " max", " over", " penalty", " impulses", " UTC", "zone", "section")
 """The columns that decide come first: a phone shows five of them."""
