@@ -27,6 +27,7 @@ LEGEND = (
     ("zone", "speed zone"),
     ("free", "free area, waypoint validated"),
     ("over", "over-speed, waypoint missed"),
+    ("doubt", "waypoint to look at, remark"),
     ("gap", "no GPS, not reached"),
 )
 

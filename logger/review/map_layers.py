@@ -40,6 +40,7 @@ def waypoint_marks(report: Report, plane: Plane) -> list[dict[str, Any]]:
             "label": point.name,
             "kind": point.kind,
             "state": point.state,
+            "odd": point.odd,
             "estimated": point.estimated,
             "nearest_m": point.nearest_m,
             "e": None,

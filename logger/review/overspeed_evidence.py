@@ -39,6 +39,16 @@ class OverspeedEvidence:
             max(0, first - 1) : last + 1
         ]  # with one beyond each end, for an over-speed of 1 Hz fixes
 
+    def km(self, over: Overspeed, fixes: _Indices) -> Floats:
+        """The kilometre in the section of the fixes of an over-speed, counted from its begin as the odometer counts."""
+        at_us, mps = self._report.evidence.fixes.at_us[fixes], self._report.places.mps[fixes]
+        way_m = np.concatenate([[0.0], np.cumsum((mps[1:] + mps[:-1]) / 2 * np.diff(at_us) / 1e6)])
+        begin = max(0, int(np.searchsorted(at_us, over.at_us, "right")) - 1)
+        begin_s = (over.at_us - at_us[begin]) / 1e6
+        begin_mps = float(np.interp(over.at_us, at_us, mps))
+        begin_m = way_m[begin] + (mps[begin] + begin_mps) / 2 * begin_s
+        return np.asarray(over.km + (way_m - begin_m) / 1000)
+
     def judged(self) -> tuple[Floats, Floats]:
         """Time and speed (m/s) of every fix that counts for the speed."""
         return self._judged_us, self._report.places.mps[self._judged]

@@ -178,16 +178,18 @@ class _EmbeddedFixes:
         """The fixes of an over-speed, one list or one number for all per column, and how many are left out."""
         report, fixes = self._report, self._report.evidence.fixes
         found = self._proof.fixes(over)
+        km = self._proof.km(over, found) + report.offset_m(over.section) / 1000 if len(found) else np.empty(0)
         step = max(1, -(-len(found) // max(1, min(MAX_FIXES_EACH, self._left))))
-        at = found[::step] if self._left else found[:0]
-        if len(at) and step > 1:  # never without the fastest one
-            at = np.union1d(at, found[[int(np.argmax(report.places.mps[found]))]])
+        kept = np.arange(0, len(found) if self._left else 0, step)
+        if len(kept) and step > 1:  # never without the fastest one
+            kept = np.union1d(kept, [int(np.argmax(report.places.mps[found]))])
+        at = found[kept]
         self._left = max(0, self._left - len(at))
         source = np.where(np.isfinite(fixes.mps[at]), RECEIVER, DISPLAY)
         source = np.where(report.speeds.computed[at], POSITIONS, source)
         columns = {
             "s": (fixes.at_us[at] - over.at_us) / 1e6,
-            "km": report.km_of_day(at),
+            "km": km[kept],
             "kmh": report.places.mps[at] * KMH,
             "hdop": fixes.hdop[at],
             "satellites": fixes.satellites[at],

@@ -96,7 +96,7 @@ const judgement = (() => {
     cells("odd", ".charged").forEach((row, at) => { row[WAYPOINT_PENALTY].textContent = ruling.missed[at]; });
     verdict.textContent = `${number ? "what if: " : ""}penalty ${ruling.total}`; verdict.className = `verdict ${ruling.bad ? "bad" : "good"}`;
     banner.hidden = !number;
-    banner.textContent = `What if: the drive under ${ruling.name}. This is not the verdict: that is penalty ${judged.rulings[0].total} under ${judged.rulings[0].name}.`
+    banner.textContent = `What if: ${ruling.name}. Not the verdict: that is penalty ${judged.rulings[0].total} under ${judged.rulings[0].name}.`
       + (ruling.drive ? " The limit in the lanes stays the verdict's." : "");
     const bands = drive.over.map((over) => ({ kind: "over", from: over.from, to: over.to, label: over.cells[OVER] }));
     doc.bands = [...doc.bands.filter((band) => band.kind !== "over"), ...bands];

@@ -1,6 +1,7 @@
 // What the roadbook puts on the map: waypoints with their circles to scale, where the car crossed them, limits of zones.
 //
-// One state, one colour and one form: validated a full green dot, missed a red cross, not reached a grey ring.
+// One state, one colour and one form: validated a full green dot (violet: one to look at), missed a red cross, not
+// reached a grey ring.
 const marks = (() => {
   const { colour } = canvas, STATES = { validated: "free", missed: "over", "not reached": "gap" };
   const CIRCLE_PX = 7, CROSSING_PX = 18; // radii on the screen from which a circle and a crossing can be seen
@@ -15,7 +16,7 @@ const marks = (() => {
       if (p.x < from || p.x > to) continue;
       const at = p.at && [sx(p.at[0]), sy(p.at[1])], [x, y] = p.e === null ? at : [sx(p.e), sy(p.n)], r = p.r * scale;
       if (x < -r || x > width + r || y < -r || y > height + r) continue;
-      const name = STATES[p.state], near = r >= CROSSING_PX;
+      const name = p.odd && p.state === "validated" ? "doubt" : STATES[p.state], near = r >= CROSSING_PX;
       g.strokeStyle = g.fillStyle = colour(name);
       if (p.e !== null && r >= CIRCLE_PX) drawCircle(g, x, y, r);
       drawState(g, x, y, p.state);
@@ -50,7 +51,7 @@ const marks = (() => {
   function drawLimit(g, x, y, label) {
     const w = g.measureText(label).width + 10;
     g.fillStyle = colour("zone"); g.beginPath(); g.roundRect(x - w - 12, y - 9, w, 18, 5); g.fill();
-    g.fillStyle = "#17202a"; g.fillText(label, x - w - 7, y + 4); // dark on amber, in both themes
+    g.fillStyle = colour("label"); g.fillText(label, x - w - 7, y + 4);
   }
   return { draw, drawn };
 })();

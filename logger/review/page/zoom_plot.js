@@ -15,7 +15,7 @@ const zoomPlot = (() => {
     const line = (x0, y0, x1, y1) => { g.beginPath(); g.moveTo(x0, y0); g.lineTo(x1, y1); g.stroke(); };
     g.fillStyle = colour("over"); g.globalAlpha = 0.14; g.fillRect(px(over.from), TOP, Math.max(2, px(over.to) - px(over.from)), foot - TOP); g.globalAlpha = 1;
     g.strokeStyle = colour("line"); g.fillStyle = colour("quiet"); g.lineWidth = 1;
-    const ys = columns.ticks(low, most, Math.max(2, (foot - TOP) / 32)), xs = columns.ticks(from - over.zero, to - over.zero, (right - LEFT) / 90);
+    const ys = columns.ticks(low, most, Math.max(2, (foot - TOP) / 32)), xs = columns.ticks(from - over.zero, to - over.zero, (right - LEFT) / 70);
     for (const v of ys.values) { const y = Math.round(py(v)) + 0.5, text = v.toFixed(ys.digits); line(LEFT, y, right, y); g.fillText(text, LEFT - 6 - g.measureText(text).width, y + 4); }
     for (const v of xs.values) { const x = px(v + over.zero), text = v.toFixed(xs.digits); line(x, TOP, x, foot); if (x < right - 50) g.fillText(text, x - g.measureText(text).width / 2, foot + 16); }
     g.fillText("km", right - 18, foot + 16); g.fillText("km/h", 6, 12);

@@ -138,6 +138,10 @@ def test_impulses_are_where_the_recorder_counted_them(
     assert [impulse.at_us for impulse in found] == pytest.approx(live, abs=1000)
     apart_m = np.diff([impulse.km for impulse in found]) * 1000
     assert (apart_m <= impulse_m + 0.5).all()
+    at = proof.fixes(each)
+    km = proof.km(each, at)  # the fixes lie where the impulses are
+    expected = np.interp([impulse.at_us for impulse in found], evidence.fixes.at_us[at], km)
+    assert expected == pytest.approx([impulse.km for impulse in found], abs=0.0002)
 
 
 def test_impulses_stay_unknown_where_the_fixes_do_not_give_them(reviewed: Report) -> None:

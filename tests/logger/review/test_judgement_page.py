@@ -160,8 +160,8 @@ def test_other_rules_are_shown_and_are_not_the_verdict(
         page.select_option("#ruling", "1")
         assert page.inner_text("#verdict").startswith("what if: penalty ")
         banner = page.inner_text(".whatif-banner")
-        assert "under rally-raid 2026, rallysafe" in banner
-        assert "This is not the verdict: that is penalty 0:25:00 under rally-raid 2026, bands" in banner
+        assert "What if: rally-raid 2026, rallysafe." in banner
+        assert "Not the verdict: that is penalty 0:25:00 under rally-raid 2026, bands" in banner
         assert cells(page, "overspeeds", 6) != ["0:10:00"]
         page.locator("button.open").click()
         assert "m gained over the limit / (50 / 3.6) m/s x 10" in page.inner_text(".why")
