@@ -11,11 +11,13 @@ since the drive began; `utc_s` is the UTC of that moment.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from firmware_bridge.virtual.flights import RELIEF_REACH_M, Flights, flights
 from firmware_bridge.wgs84 import metres_per_degree
 
 Floats = NDArray[np.float64]
@@ -52,18 +54,23 @@ class Moments(NamedTuple):
 class Path:
     """A line over the ground: points with their cumulative length, which never decreases.
 
-    `lon` may exceed 180 degrees, so that it does not jump; `position` returns values within ±180.
+    `lon` may exceed 180 degrees, so that it does not jump; `position` returns values within ±180. `softness` of the
+    ground is 0 (hard, the default) to 1 (dune sand). `ease` is the speed that it suggests, as a multiple of the usual.
     """
 
     lat: Floats
     lon: Floats
     alt_m: Floats
     distance_m: Floats
+    softness: Floats = field(default_factory=lambda: np.zeros(1))
+    ease: Floats = field(default_factory=lambda: np.ones(1))
     _leg_middle_m: Floats = field(init=False, repr=False)
     _leg_course_deg: Floats = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "lon", np.unwrap(self.lon, period=360.0))
+        for name in ("softness", "ease"):
+            object.__setattr__(self, name, np.broadcast_to(getattr(self, name), self.distance_m.shape))
         north, east = metres_per_degree((self.lat[1:] + self.lat[:-1]) / 2)
         course = np.degrees(np.arctan2(np.diff(self.lon) * east, np.diff(self.lat) * north))
         object.__setattr__(self, "_leg_middle_m", (self.distance_m[1:] + self.distance_m[:-1]) / 2)
@@ -77,7 +84,20 @@ class Path:
         """Return latitude, longitude and altitude at each distance."""
         lat = np.interp(distance_m, self.distance_m, self.lat)
         lon = np.interp(distance_m, self.distance_m, self.lon)
-        return lat, (lon + 180.0) % 360.0 - 180.0, np.interp(distance_m, self.distance_m, self.alt_m)
+        return lat, (lon + 180.0) % 360.0 - 180.0, self.altitude_m(distance_m)
+
+    def altitude_m(self, distance_m: Floats) -> Floats:
+        """Return the height of the ground at each distance."""
+        return np.interp(distance_m, self.distance_m, self.alt_m)
+
+    def relief(self, distance_m: Floats) -> tuple[Floats, Floats]:
+        """Return the slope (rise per metre) at each distance, and its change per metre: negative over a crest."""
+        behind, here, ahead = (self.altitude_m(distance_m + side * RELIEF_REACH_M) for side in (-1, 0, 1))
+        return (ahead - behind) / (2 * RELIEF_REACH_M), (ahead - 2 * here + behind) / RELIEF_REACH_M**2
+
+    def softness_at(self, distance_m: Floats) -> Floats:
+        """Return how soft the ground is at each distance."""
+        return np.interp(distance_m, self.distance_m, self.softness)
 
     def heading_deg(self, distance_m: Floats) -> Floats:
         """Return the course at each distance, continuous rather than reduced to 0 to 360."""
@@ -120,7 +140,8 @@ class Drive:
         """Return the truth at many instants, in any order."""
         t = np.asarray(t_s, dtype=np.float64)
         distance, speed = self.motion(t)
-        lat, lon, alt = self.path.position(distance)
+        lat, lon, ground = self.path.position(distance)
+        alt = self.flights.altitude_m(t, ground)
         return Moments(t, distance, lat, lon, alt, speed, self.path.heading_deg(distance) % 360.0)
 
     def motion(self, t_s: ArrayLike) -> tuple[Floats, Floats]:
@@ -131,6 +152,11 @@ class Drive:
         speed = self._speed_mps[node] + self._acceleration[node] * since
         distance = self._distance_m[node] + (self._speed_mps[node] + speed) / 2 * since
         return distance, np.where(t == t_s, speed, 0.0)
+
+    @cached_property
+    def flights(self) -> Flights:
+        """The jumps of the drive."""
+        return flights(self, self._t_s, self._distance_m, self._speed_mps)
 
     def acceleration_mps2(self, t_s: ArrayLike) -> Floats:
         """Return the acceleration along the path, over ACCELERATION_WINDOW_S around each instant."""

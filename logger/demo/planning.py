@@ -12,8 +12,11 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
+import numpy as np
+
+from firmware_bridge.virtual.course import Stretch
 from firmware_bridge.virtual.drive import Drive, Path
-from firmware_bridge.virtual.pace import Pace, Stretch
+from firmware_bridge.virtual.pace import Pace
 from logger.demo.route import Place, road
 from logger.demo.timetable import (
     BEFORE_DEPARTURE_S,
@@ -30,6 +33,12 @@ KMH = 1 / 3.6
 LIAISON_KMH = 100.0
 LIAISON_ROUGHNESS, SELECTIVE_ROUGHNESS = 0.05, 0.3
 """How much the speed varies with the ground: a little on a road, more on gravel."""
+GROUND_SEED = 84
+"""With this ground each part of the built-in stage takes about its published time at the driver's usual push."""
+DUST_EVERY_KM = 60.0
+"""Mean distance between slower cars whose dust one has to follow in a timed section."""
+DUST_KM, DUST_KMH = (0.4, 1.5), (45.0, 70.0)
+"""For how far, and how fast."""
 ROAD_LIMIT_KMH = 120.0
 """Limit where neither stage nor section states one."""
 DEFAULT_DAY_UTC_S = 1_768_446_000
@@ -111,7 +120,7 @@ def ground(itinerary: Itinerary) -> Path:
         for start, end, section in zip(starts, starts[1:], itinerary.sections, strict=False)
         if section.kind == "selective"
     ]
-    return road(places, starts[-1], rough=rough)
+    return road(places, starts[-1], rough=rough, seed=GROUND_SEED)
 
 
 def _departure_utc_s(itinerary: Itinerary) -> int:
@@ -134,10 +143,26 @@ def _stretches(itinerary: Itinerary, orders: Orders) -> list[Stretch]:
             edges = [zone_from, *(km for o in over for km in o[1:3] if zone_from < km < zone_to), zone_to]
             for a, b in zip(edges[::2], edges[1::2], strict=True):
                 stretches.append(Stretch(place_m(start, a), place_m(start, b), kmh * KMH))
+        if is_timed:
+            stretches += _dust(start, end, orders.seed + i)
         stretches += [
             Stretch(place_m(start, o.from_km), place_m(start, o.to_km), o.speed_kmh * KMH) for o in over
         ]
     return stretches
+
+
+def _dust(from_m: float, to_m: float, seed: int) -> list[Stretch]:
+    """Return where the car is held up in the dust of a slower one, at random places that `seed` fixes."""
+    rng = np.random.default_rng(seed)
+    starts = rng.uniform(from_m, to_m, rng.poisson((to_m - from_m) / 1000 / DUST_EVERY_KM))
+    return [
+        Stretch(
+            at,
+            min(to_m, at + 1000 * float(rng.uniform(*DUST_KM))),
+            cruise_mps=float(rng.uniform(*DUST_KMH)) * KMH,
+        )
+        for at in starts.tolist()
+    ]
 
 
 def _zones(section: Section) -> list[tuple[float, float, float]]:

@@ -1,14 +1,14 @@
 """Generate an invented road through an itinerary's places, with the roadbook's exact length.
 
 A roadbook gives kilometres and, at most, the coordinates of some waypoints. Between two of those this draws
-a winding line: a smooth curve through the known points, displaced sideways by waves whose size is solved so
-that the line's length on the WGS 84 ellipsoid is that of the roadbook. Without any coordinates the road begins
-at an invented place. The same itinerary always gives the same road; it is not a real route.
+a winding line: a smooth curve through the known points, displaced sideways by the ground's corners (`terrain`) and by
+waves, whose size is solved so that the line's length on the WGS 84 ellipsoid is that of the roadbook. Without any
+coordinates the road begins at an invented place. The same itinerary always gives the same road; it is not a real route.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -18,19 +18,19 @@ from firmware_bridge.errors import ConfigurationError
 from firmware_bridge.virtual.drive import Floats, Path
 from firmware_bridge.virtual.solving import zero
 from firmware_bridge.wgs84 import metres_per_degree
+from logger.demo import terrain
+from logger.demo.terrain import Patch
 
 POINT_SPACING_M = 15.0
-"""Dense enough that the chord of the tightest bend is a centimetre short of its arc."""
+"""On a road: dense enough that the chord of the tightest bend is a centimetre short of its arc."""
+ROUGH_SPACING_M = 7.5
+"""In a timed section, whose corners are tighter and whose crests are short."""
 TAPER_M = 600.0
 """The waves fade out over this distance before a known point, so that the line passes it smoothly."""
 WIND_M = (23_000.0, 9_000.0, 4_100.0, 1_900.0)
 """Wavelengths of the waves whose size is solved for the length: valleys and dune fields."""
-BENDS = ((700.0, 0.16), (330.0, 0.14), (170.0, 0.10))
-"""Wavelength (m) and slope of the bends on twisty ground."""
-ROAD_BENDS = 0.15
-"""A public road has this share of those bends."""
-TWISTY_M = 6_300.0
-"""Twisty and open ground alternate at about this distance."""
+SETTLE_M = 150.0
+"""The corners fade out over this distance before a known point."""
 WINDING = 0.85
 """Straightness of an invented road: straight distance divided by road distance."""
 MIN_WINDING = 0.6
@@ -54,20 +54,24 @@ class Place(NamedTuple):
 def road(
     places: Sequence[Place], length_m: float, *, rough: Sequence[tuple[float, float]], seed: int = 0
 ) -> Path:
-    """Return the path through `places`, from 0 to `length_m`. Ground is twisty within the `rough` stretches (m).
+    """Return the path through `places`, from 0 to `length_m`. Ground is rough within the `rough` stretches (m).
 
     Raises ConfigurationError if two places are further apart than the road between them.
     """
     known = _with_turning_points(_with_ends(_distinct(places), length_m))
     directions = _directions(known)
-    legs = [
-        _leg(start, end, directions[i : i + 2], _twistiness(start, end, rough), seed + i)
-        for i, (start, end) in enumerate(pairwise(known))
-    ]
+    ground: list[Patch] = []
+    legs = []
+    for i, (start, end) in enumerate(pairwise(known)):
+        rng = np.random.default_rng((seed, i))
+        patches = _patches(start, end, rough, rng)
+        legs.append(_leg(start, end, directions[i : i + 2], patches, rng))
+        ground += patches
     lat, lon, distance = (
         np.concatenate([column[0], *(rest[1:] for rest in column[1:])]) for column in zip(*legs, strict=True)
     )
-    return Path(lat, lon, _altitude(distance), distance)
+    surface = terrain.surface(ground, distance, np.random.default_rng(seed))
+    return Path(lat, lon, _plain_m(distance) + surface.relief_m, distance, surface.softness, surface.ease)
 
 
 def length_of(lat: Floats, lon: Floats) -> Floats:
@@ -75,8 +79,10 @@ def length_of(lat: Floats, lon: Floats) -> Floats:
     return np.concatenate(([0.0], np.cumsum(_steps_m(lat, lon))))
 
 
-def _steps_m(lat: Floats, lon: Floats) -> Floats:
-    per_lat, per_lon = metres_per_degree((lat[1:] + lat[:-1]) / 2)
+def _steps_m(
+    lat: Floats, lon: Floats, scale: Callable[[Floats], tuple[Floats, Floats]] = metres_per_degree
+) -> Floats:
+    per_lat, per_lon = scale((lat[1:] + lat[:-1]) / 2)
     north, east = (lat[1:] - lat[:-1]) * per_lat, (lon[1:] - lon[:-1]) * per_lon
     return np.asarray(np.sqrt(north * north + east * east))
 
@@ -144,13 +150,29 @@ def _directions(known: list[Place]) -> list[tuple[float, float]]:
     return directions
 
 
-def _twistiness(start: Place, end: Place, rough: Sequence[tuple[float, float]]) -> float:
-    middle = (start.distance_m + end.distance_m) / 2
-    return 1.0 if any(a <= middle <= b for a, b in rough) else ROAD_BENDS
+def _patches(
+    start: Place, end: Place, rough: Sequence[tuple[float, float]], rng: np.random.Generator
+) -> list[Patch]:
+    """Return the ground between two places: rough patches, and road outside the rough stretches."""
+    slack = 1 - _chord_m(start, end) / (end.distance_m - start.distance_m)
+    out: list[Patch] = []
+    at = start.distance_m
+    for from_m, to_m in sorted(rough):
+        first, last = max(at, from_m), min(end.distance_m, to_m)
+        if first < last:
+            if first > at:
+                out.append(Patch(at, first, terrain.ROAD))
+            out += terrain.patches(first, last, slack, rng)
+            at = last
+    return [*out, Patch(at, end.distance_m, terrain.ROAD)] if at < end.distance_m else out
 
 
 def _leg(
-    start: Place, end: Place, directions: Sequence[tuple[float, float]], twistiness: float, seed: int
+    start: Place,
+    end: Place,
+    directions: Sequence[tuple[float, float]],
+    patches: Sequence[Patch],
+    rng: np.random.Generator,
 ) -> tuple[Floats, Floats, Floats]:
     """Return latitudes, longitudes and distances from `start` to `end`, with the length that their distances give."""
     length, chord = end.distance_m - start.distance_m, _chord_m(start, end)
@@ -160,7 +182,7 @@ def _leg(
             f" {chord / 1000:.3f} km apart, further than the road between them",
             hint="correct the coordinates or the kilometres",
         )
-    line = _Line(start, end, directions, twistiness, seed)
+    line = _Line(start, end, directions, patches, rng)
     if chord >= length or line.length_m(0.0, bend=0.0) >= length:
         lat, lon = line.points(0.0, bend=0.0)
     elif line.length_m(0.0, bend=1.0) >= length:
@@ -182,11 +204,13 @@ class _Line:
         start: Place,
         end: Place,
         directions: Sequence[tuple[float, float]],
-        twistiness: float,
-        seed: int,
+        patches: Sequence[Patch],
+        rng: np.random.Generator,
     ) -> None:
         length = end.distance_m - start.distance_m
-        u = np.linspace(0.0, 1.0, max(8, int(length / POINT_SPACING_M)) + 1)
+        is_road = all(patch.kind is terrain.ROAD for patch in patches)
+        spacing = POINT_SPACING_M if is_road else ROUGH_SPACING_M
+        u = np.linspace(0.0, 1.0, max(8, int(length / spacing)) + 1)
         north, east = (float(scale) for scale in metres_per_degree((start.lat + end.lat) / 2))
         dy, dx = (end.lat - start.lat) * north, (end.lon - start.lon) * east
         chord = float(np.hypot(dy, dx)) or 1.0
@@ -199,25 +223,24 @@ class _Line:
             rise * (chord * x0 - dx) + fall * (chord * x1 - dx),
         )
         self._across = -dx / chord, dy / chord
-        rng = np.random.default_rng(seed)
         s = u * length
-        taper = np.minimum(1.0, np.minimum(s, length - s) / min(TAPER_M, length / 2))
-        fade = taper * taper * (3 - 2 * taper)
-        self._waves = fade * sum(
+        to_end = np.minimum(s, length - s)
+        self._waves = _faded(to_end, min(TAPER_M, length / 2)) * sum(
             wave / (2 * np.pi) * np.sin(2 * np.pi * s / wave + rng.uniform(0, 2 * np.pi))
             for wave in (min(wave, length / 1.5) for wave in WIND_M)
         )
-        open_ground = 0.5 + 0.5 * np.sin(2 * np.pi * s / TWISTY_M + rng.uniform(0, 2 * np.pi))
-        self._bends = (
-            fade
-            * open_ground
-            * twistiness
-            * sum(
-                slope * wave / (2 * np.pi) * np.sin(2 * np.pi * s / wave + rng.uniform(0, 2 * np.pi))
-                for wave, slope in BENDS
-            )
-        )
+        # The corners' slopes add up to a displacement; what remains of it at the end is taken off on the way.
+        slope = terrain.slopes(terrain.corners(patches, rng), start.distance_m + s)
+        slope *= _faded(to_end, min(SETTLE_M, length / 2))
+        aside = np.concatenate(([0.0], np.cumsum(slope[1:] + slope[:-1]))) * (chord / 2 / (len(s) - 1))
+        self._bends = aside - aside[-1] * _faded(s, length)
         self._start, self._scale = start, (north, east)
+        # Solving for the length takes a dozen lines: a parabola through three latitudes is near enough for these.
+        self._middle_lat = (start.lat + end.lat) / 2
+        around = max(abs(end.lat - start.lat) / 2, length / north / 4) * np.array([-1.0, 0.0, 1.0])
+        self._degree_of: list[list[float]] = [
+            np.polyfit(around, metres, 2).tolist() for metres in metres_per_degree(self._middle_lat + around)
+        ]
 
     def points(self, swing: float, bend: float) -> tuple[Floats, Floats]:
         aside = bend * self._bends + swing * self._waves
@@ -225,11 +248,24 @@ class _Line:
         x = self._straight[1] + bend * self._curve[1] + self._across[1] * aside
         return self._start.lat + y / self._scale[0], self._start.lon + x / self._scale[1]
 
+    def _degree(self, lat: Floats) -> tuple[Floats, Floats]:
+        off = np.asarray(lat - self._middle_lat)
+        (a, b, c), (d, e, f) = self._degree_of
+        north: Floats = (a * off + b) * off + c
+        east: Floats = (d * off + e) * off + f
+        return north, east
+
     def length_m(self, swing: float, bend: float) -> float:
-        return float(np.sum(_steps_m(*self.points(swing, bend))))
+        return float(np.sum(_steps_m(*self.points(swing, bend), self._degree)))
 
 
-def _altitude(distance_m: Floats) -> Floats:
-    """Return invented altitudes (m): a high plain with wadis."""
+def _faded(distance_m: Floats, over_m: float) -> Floats:
+    """Return a smooth step from 0 to 1 over `over_m`."""
+    share = np.minimum(1.0, distance_m / over_m)
+    return share * share * (3 - 2 * share)
+
+
+def _plain_m(distance_m: Floats) -> Floats:
+    """Return invented altitudes (m): a high plain with wide valleys."""
     out: Floats = 980.0 + 140.0 * np.sin(distance_m / 61_000.0) + 22.0 * np.sin(distance_m / 3_700.0)
-    return out + 1.5 * np.sin(distance_m / 160.0)
+    return out

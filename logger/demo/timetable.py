@@ -24,8 +24,9 @@ AFTER_ARRIVAL_S = 120
 LINE_UP_M = 15.0
 """Crews wait this far before a start line and cross it moving, so that the crossing is one instant."""
 LINE_RUN_S = 4.5
-"""Time from there to the line: a second more than the car needs, even if it has to stop on the line."""
-LINE_SPEED_MPS = 2 * LINE_UP_M / LINE_RUN_S
+"""Time from there to the line on firm ground."""
+LINE_SPARE_S = 0.8
+"""In sand or uphill this much more than the car needs, even if it has to stop on the line."""
 REACTION_S = 0.4
 """From the end of a neutralisation until the car is on its line. Leaving early is penalised, and at low speed a
 position error of two metres is a third of a second, so crews leave a margin."""
@@ -94,6 +95,14 @@ class Timetable:
         if to_m > self._here_m:
             self._anchors.append(Anchor(self._now_s + self._pace.natural_s(self._here_m, to_m), to_m))
 
+    def _run_s(self, line_m: float) -> float:
+        """Return the time from standing before a line to the line."""
+        return max(LINE_RUN_S, self._pace.fastest_s(line_m - LINE_UP_M, line_m) + LINE_SPARE_S)
+
+    def _cross(self, line_m: float, at_s: float) -> None:
+        """Cross a line from standing before it, at the speed of an even acceleration."""
+        self._anchors.append(Anchor(at_s, line_m, 2 * (line_m - self._here_m) / (at_s - self._now_s)))
+
     def _is_timed(self, index: int) -> bool:
         return 0 <= index < len(self._sections) and self._sections[index].kind == "selective"
 
@@ -116,13 +125,14 @@ class Timetable:
         left_s = self._now_s
         self._go(last)
         if self._is_timed(index + 1):
-            due_s = max(left_s + self._start_after_s, self._now_s + LINE_RUN_S + 1)
-            self._wait_until(math.ceil(due_s) - LINE_RUN_S)
+            run_s = self._run_s(end)
+            due_s = max(left_s + self._start_after_s, self._now_s + run_s + 1)
+            self._wait_until(math.ceil(due_s) - run_s)
 
     def _timed(self, index: int) -> None:
         section, start = self._sections[index], self._starts_m[index]
         if self._here_m < start:
-            self._anchors.append(Anchor(self._now_s + LINE_RUN_S, start, LINE_SPEED_MPS))
+            self._cross(start, self._now_s + self._run_s(start))
         begun_s, paused_s = self._now_s, 0.0
         elapsed = self._elapsed(section, start)
         pause: Waypoint | None = None
@@ -147,9 +157,10 @@ class Timetable:
         """Drive to the end of a neutralisation and leave after its `time_s`; return how long it lasted."""
         begun_s = self._now_s
         self._go(end_m - LINE_UP_M)
-        ends_s = max(begun_s + time_s, math.ceil(self._now_s + LINE_RUN_S) + 1)
-        self._wait_until(ends_s + REACTION_S - LINE_RUN_S)
-        self._anchors.append(Anchor(ends_s + REACTION_S, end_m, LINE_SPEED_MPS))
+        run_s = self._run_s(end_m)
+        ends_s = max(begun_s + time_s, math.ceil(self._now_s + run_s) + 1)
+        self._wait_until(ends_s + REACTION_S - run_s)
+        self._cross(end_m, ends_s + REACTION_S)
         return ends_s - begun_s
 
     def _elapsed(self, section: Section, start_m: float) -> dict[float, float]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from firmware_bridge.virtual.course import Stretch
 from firmware_bridge.virtual.drive import Drive, Path
-from firmware_bridge.virtual.pace import Anchor, Pace, Stretch
+from firmware_bridge.virtual.pace import Anchor, Pace
 from firmware_bridge.wgs84 import metres_per_degree
 
 NOON_UTC_S = 1_768_478_400

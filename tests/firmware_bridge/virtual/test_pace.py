@@ -8,15 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_bridge.errors import ConfigurationError
-from firmware_bridge.virtual.pace import (
-    ACCELERATION_MPS2,
-    BRAKING_MPS2,
-    CORNERING_MPS2,
-    LIMIT_MARGIN,
-    Anchor,
-    Pace,
-    Stretch,
-)
+from firmware_bridge.virtual.course import CORNERING_MPS2, LIMIT_MARGIN, Stretch
+from firmware_bridge.virtual.leg import ACCELERATION_MPS2, BRAKING_MPS2
+from firmware_bridge.virtual.pace import Anchor, Pace
 from tests.examples import examples
 from tests.firmware_bridge.virtual.courses import winding
 
