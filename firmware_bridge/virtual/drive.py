@@ -156,7 +156,7 @@ class Drive:
     @cached_property
     def flights(self) -> Flights:
         """The jumps of the drive."""
-        return flights(self, self._t_s, self._distance_m, self._speed_mps)
+        return flights(self, float(self._distance_m[0]), float(self._distance_m[-1]))
 
     def acceleration_mps2(self, t_s: ArrayLike) -> Floats:
         """Return the acceleration along the path, over ACCELERATION_WINDOW_S around each instant."""
@@ -173,12 +173,16 @@ class Drive:
         """Return the first instant (s) at which the car reaches this distance. Raises ValueError if it never does."""
         if not self._distance_m[0] <= distance_m <= self._distance_m[-1]:
             raise ValueError(f"the drive never comes to {distance_m} m")
-        after = int(np.searchsorted(self._distance_m, distance_m, side="left"))
-        if self._distance_m[after] == distance_m:
-            return float(self._t_s[after])
-        node = after - 1
+        return float(self.times_at(np.array([distance_m]))[0])
+
+    def times_at(self, distance_m: Floats) -> Floats:
+        """Return the same for many distances, which must be within the drive."""
+        after = np.searchsorted(self._distance_m, distance_m, side="left")
+        node = np.maximum(after - 1, 0)
         gap, v, a = distance_m - self._distance_m[node], self._speed_mps[node], self._acceleration[node]
-        return float(self._t_s[node] + 2 * gap / (v + np.sqrt(max(0.0, v * v + 2 * a * gap))))
+        since = 2 * gap / np.maximum(v + np.sqrt(np.maximum(0.0, v * v + 2 * a * gap)), 1e-9)
+        is_node = self._distance_m[after] == distance_m
+        return np.where(is_node, self._t_s[after], self._t_s[node] + since)
 
     def between(self, t0_s: float, t1_s: float) -> Drive:
         """Return the part of the drive from `t0_s`, a whole second, to `t1_s`; its t_s begins at 0."""

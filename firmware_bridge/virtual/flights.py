@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 GRAVITY_MPS2 = 9.81
 RELIEF_REACH_M = 10.0
 """Slope and curvature of the ground are over this distance before and after: three wheelbases, a crest's width."""
+LEAST_CURVATURE = GRAVITY_MPS2 / 60.0**2
+"""No car jumps at a flatter crest (per m): it would have to be faster than 60 m/s."""
 LONGEST_S, STEP_S = 1.6, 0.05
 """Longest flight, and the steps in which its end is looked for."""
 LEAST_M = 0.05
@@ -51,17 +53,25 @@ class Flights(NamedTuple):
         return last, t_s - self.begin_s[last]
 
 
-def flights(drive: Drive, t_s: Floats, distance_m: Floats, speed_mps: Floats) -> Flights:
-    """Return the jumps of a drive whose plan has these nodes. A jump begins at a node."""
-    slope, curvature = drive.path.relief(distance_m)
-    falls = -curvature * speed_mps**2 > GRAVITY_MPS2
-    leaves = np.flatnonzero(falls[1:] & ~falls[:-1]) + 1
-    begin, alt = t_s[leaves], drive.path.altitude_m(distance_m[leaves])
+def flights(drive: Drive, from_m: float, to_m: float) -> Flights:
+    """Return the jumps of a drive from one distance to another. A jump begins at a point of the path."""
+    path = drive.path
+    slope, curvature = path.relief(path.distance_m)
+    crest = np.flatnonzero(
+        (-curvature > LEAST_CURVATURE) & (path.distance_m > from_m) & (path.distance_m < to_m)
+    )
+    t_s = drive.times_at(path.distance_m[crest])
+    _, speed = drive.motion(t_s)
+    falls = -curvature[crest] * speed**2 > GRAVITY_MPS2
+    leaves = np.flatnonzero(falls)
+    # At each crest the first point counts.
+    leaves = leaves[np.diff(crest[leaves], prepend=-2) > 1]
+    begin, alt = t_s[leaves], path.alt_m[crest[leaves]]
     # The slope that the wheels leave is the one behind them, half a reach back.
-    climb = (slope - curvature * RELIEF_REACH_M / 2)[leaves] * speed_mps[leaves]
+    climb = (slope - curvature * RELIEF_REACH_M / 2)[crest[leaves]] * speed[leaves]
     since = np.arange(STEP_S, LONGEST_S, STEP_S)
     flown = alt[:, None] + climb[:, None] * since - GRAVITY_MPS2 / 2 * since**2
-    over = flown - drive.path.altitude_m(drive.motion(begin[:, None] + since)[0])
+    over = flown - path.altitude_m(drive.motion(begin[:, None] + since)[0])
     highest = over.max(axis=1)
     landed = (over <= 0) & (np.arange(len(since)) > over.argmax(axis=1)[:, None])
     end = begin + since[landed.argmax(axis=1)]

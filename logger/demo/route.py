@@ -249,7 +249,7 @@ class _Line:
         return self._start.lat + y / self._scale[0], self._start.lon + x / self._scale[1]
 
     def _degree(self, lat: Floats) -> tuple[Floats, Floats]:
-        off = np.asarray(lat - self._middle_lat)
+        off = lat - self._middle_lat
         (a, b, c), (d, e, f) = self._degree_of
         north: Floats = (a * off + b) * off + c
         east: Floats = (d * off + e) * off + f
@@ -261,7 +261,7 @@ class _Line:
 
 def _faded(distance_m: Floats, over_m: float) -> Floats:
     """Return a smooth step from 0 to 1 over `over_m`."""
-    share = np.minimum(1.0, distance_m / over_m)
+    share: Floats = np.minimum(1.0, distance_m / over_m)
     return share * share * (3 - 2 * share)
 
 
