@@ -23,8 +23,9 @@ CORNERING_MPS2, CORNERING_WISH_MPS2 = 5.5, 4.3
 """Lateral grip on gravel, and what the driver uses of it."""
 LIMIT_MARGIN = 0.985
 """A driver keeps this share of a limit, so that noise of the speed causes no over-speed."""
-CLEAR_M = 20.0
-"""Speeds are reached this far before what demands them: more than the reach of `leg`'s smoothing and a node."""
+CLEAR, LIMIT_CLEAR = 2, 3
+"""Speeds are reached so many nodes before what demands them: more than the smoothing of `leg` blurs. A leg's nodes lie
+between those of the course and up to a twentieth further apart, so that limits, which are exact, need one more."""
 BRIEF_M = 60.0
 """A driver does not accelerate for a straight shorter than this between two corners."""
 TURN_REACH_M = 10.0
@@ -81,19 +82,7 @@ def course(path: Path, stretches: Sequence[Stretch], seed: int) -> Course:
     """Return the course of a path. `seed` varies where the driver is quick and where careful."""
     length = path.length_m
     s = path.distance_m[0] + np.linspace(0.0, length, max(2, round(length / NODE_SPACING_M)) + 1)
-    limit = np.full(len(s), TOP_SPEED_MPS * 0.98)
-    cruise = np.full(len(s), _NEVER)
-    roughness = np.full(len(s), 0.3)
-    for stretch in stretches:
-        first, last = (
-            int(np.searchsorted(s, stretch.from_m)),
-            int(np.searchsorted(s, stretch.to_m, side="right")),
-        )
-        # A stretch between two nodes holds at the second.
-        inside = slice(min(first, len(s) - 1), max(last, first + 1))
-        limit[inside] = np.minimum(limit[inside], stretch.limit_mps * LIMIT_MARGIN)
-        cruise[inside] = np.minimum(cruise[inside], stretch.cruise_mps)
-        roughness[inside] = np.minimum(roughness[inside], stretch.roughness)
+    limit, cruise, roughness = _stretched(s, stretches)
     softness = path.softness_at(s)
     ease = np.interp(s, path.distance_m, path.ease)
     heading = np.radians(path.heading_deg(np.stack((s - TURN_REACH_M, s + TURN_REACH_M))))
@@ -107,15 +96,28 @@ def course(path: Path, stretches: Sequence[Stretch], seed: int) -> Course:
     ground = np.minimum(cruise, 200.0) * ease * np.exp(roughness / np.maximum(ease, 1.0) ** 2 * noise)
     pull = (1 - SOFT_PULL * softness) * np.clip(1 - CLIMB_PULL * slope, LEAST_PULL, 1.0)
     brakes = (1 - SOFT_BRAKES * softness) * (1 - HURRY * np.abs(np.clip(noise, -1.0, 1.0)))
-    reach = round(CLEAR_M / NODE_SPACING_M)
     gap = round(BRIEF_M / NODE_SPACING_M / 2)
     return Course(
         s,
-        _lowest(np.minimum(limit, possible), reach),
-        np.minimum(_lowest(-_lowest(-_lowest(wished, gap), gap), reach), ground),
+        np.minimum(_lowest(limit, LIMIT_CLEAR), _lowest(possible, CLEAR)),
+        np.minimum(_lowest(-_lowest(-_lowest(wished, gap), gap), CLEAR), ground),
         _counted(s, pull),
         _counted(s, brakes),
     )
+
+
+def _stretched(s: Floats, stretches: Sequence[Stretch]) -> tuple[Floats, Floats, Floats]:
+    """Return limit, cruising speed and roughness; a stretch counts from the node before it to the node after."""
+    limit = np.full(len(s), TOP_SPEED_MPS * 0.98)
+    cruise = np.full(len(s), _NEVER)
+    roughness = np.full(len(s), 0.3)
+    for stretch in stretches:
+        first, last = np.searchsorted(s, stretch.from_m, side="right"), np.searchsorted(s, stretch.to_m)
+        inside = slice(max(0, int(first) - 1), int(last) + 1)
+        limit[inside] = np.minimum(limit[inside], stretch.limit_mps * LIMIT_MARGIN)
+        cruise[inside] = np.minimum(cruise[inside], stretch.cruise_mps)
+        roughness[inside] = np.minimum(roughness[inside], stretch.roughness)
+    return limit, cruise, roughness
 
 
 def _counted(s: Floats, share: Floats) -> Floats:

@@ -104,10 +104,25 @@ def test_sand_and_slopes_weaken_the_pull(softness: float, climb: float) -> None:
     assert bool(heavy.braking_m[-1] < hard.braking_m[-1]) is (softness > 0)
 
 
-def test_a_stretch_between_two_nodes_still_counts() -> None:
-    path = straight(2000.0)
-    narrow = course(path, [Stretch(1003.0, 1004.0, limit_mps=5.0)], 0)
-    assert narrow.possible.min() == pytest.approx(5.0 * LIMIT_MARGIN)
-    assert course(path, [Stretch(1999.9, 2000.0, limit_mps=5.0)], 0).possible[-1] == pytest.approx(
-        5.0 * LIMIT_MARGIN
-    )
+@examples(40)
+@given(
+    st.integers(0, 10_000),
+    st.lists(
+        st.tuples(st.floats(100.0, 8000.0), st.floats(0.1, 900.0), st.floats(5.0, 25.0)),
+        min_size=1,
+        max_size=4,
+    ),
+    st.floats(1.0, 2.0),
+)
+def test_a_limit_holds_from_its_first_to_its_last_metre(
+    seed: int, zones: list[tuple[float, float, float]], slowness: float
+) -> None:
+    path = straight(LENGTH_M)
+    stretches = [Stretch(0.0, LENGTH_M, cruise_mps=40.0)]
+    stretches += [Stretch(at, at + length, limit_mps=limit) for at, length, limit in zones]
+    pace = Pace(path, stretches, seed)
+    end_s = slowness * pace.fastest_s(0.0, LENGTH_M - 3.0) + 0.001
+    drive = pace.drive([Anchor(0.0, 0.0), Anchor(end_s, LENGTH_M - 3.0)])
+    for at, length, limit in zones:
+        inside = np.linspace(drive.time_at(at), drive.time_at(min(at + length, LENGTH_M - 3.0)), 400)
+        assert drive.motion(inside)[1].max() <= limit
