@@ -17,13 +17,21 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from firmware_bridge.virtual.flights import RELIEF_REACH_M, Flights, flights
+from firmware_bridge.virtual.flights import GRAVITY_MPS2, Flights
 from firmware_bridge.wgs84 import metres_per_degree
 
 Floats = NDArray[np.float64]
 
 ACCELERATION_WINDOW_S = 0.5
 """Acceleration is the change of speed over this time: about the reaction time of a driver and an engine."""
+RELIEF_REACH_M = 10.0
+"""Slope and curvature of the ground are over this distance before and after: three wheelbases, a crest's width."""
+JUMPED_CURVATURE = GRAVITY_MPS2 / 60.0**2
+"""No car jumps at a flatter crest (per m): it would have to be faster than 60 m/s."""
+LONGEST_JUMP_S, LANDING_STEP_S = 1.6, 0.05
+"""Longest jump, and the steps in which its end is looked for."""
+LEAST_JUMP_M = 0.05
+"""A lower jump is the suspension's travel."""
 
 
 class Moment(NamedTuple):
@@ -155,8 +163,26 @@ class Drive:
 
     @cached_property
     def flights(self) -> Flights:
-        """The jumps of the drive."""
-        return flights(self, float(self._distance_m[0]), float(self._distance_m[-1]))
+        """The jumps of the drive. Each begins at a point of the path."""
+        path = self.path
+        slope, curvature = path.relief(path.distance_m)
+        within = (path.distance_m > self._distance_m[0]) & (path.distance_m < self._distance_m[-1])
+        crest = np.flatnonzero((-curvature > JUMPED_CURVATURE) & within)
+        t_s = self.times_at(path.distance_m[crest])
+        _, speed = self.motion(t_s)
+        leaves = np.flatnonzero(-curvature[crest] * speed**2 > GRAVITY_MPS2)
+        leaves = leaves[np.diff(crest[leaves], prepend=-2) > 1]  # of neighbouring points the first
+        begin, alt = t_s[leaves], path.alt_m[crest[leaves]]
+        # The slope that the wheels leave is the one behind them, half a reach back.
+        climb = (slope - curvature * RELIEF_REACH_M / 2)[crest[leaves]] * speed[leaves]
+        since = np.arange(LANDING_STEP_S, LONGEST_JUMP_S, LANDING_STEP_S)
+        flown = alt[:, None] + climb[:, None] * since - GRAVITY_MPS2 / 2 * since**2
+        over = flown - path.altitude_m(self.motion(begin[:, None] + since)[0])
+        landed = (over <= 0) & (np.arange(len(since)) > over.argmax(axis=1)[:, None])
+        flies = landed.any(axis=1) & (over.max(axis=1) > LEAST_JUMP_M)
+        flies[1:] &= begin[1:] > begin[:-1] + LONGEST_JUMP_S
+        end = begin + since[landed.argmax(axis=1)]
+        return Flights(*(column[flies] for column in (begin, end, alt, climb)))
 
     def acceleration_mps2(self, t_s: ArrayLike) -> Floats:
         """Return the acceleration along the path, over ACCELERATION_WINDOW_S around each instant."""
