@@ -8,6 +8,9 @@ from logger.review.penalties import Charge, Overspeed
 from logger.review.terminal import penalty_text
 from logger.stage.rules import Band, Penalties, Rules, SpeedRules
 
+MAX_BANDS = 8
+"""Bands listed in the rule: regulations have two to four."""
+
 
 def sentence(over: Overspeed, charge: Charge, rules: Rules) -> str:
     """Why an over-speed costs what it costs."""
@@ -65,9 +68,11 @@ def price_rule(rules: Penalties) -> str:
 
 def _bands(rules: Penalties) -> str:
     above_kmh, texts = 0.0, []
-    for band in rules.bands:
-        texts.append(f"{_ends(above_kmh, band)} {penalty_text(band.penalty_s)}")
+    for band in rules.bands[:MAX_BANDS]:
+        texts.append(f"{_ends(above_kmh, band)} {penalty_text(band.penalty_s) if band.penalty_s else 'none'}")
         above_kmh = band.over_kmh or above_kmh
+    if len(rules.bands) > MAX_BANDS:
+        texts.append(f"and {len(rules.bands) - MAX_BANDS} more bands")
     return ", ".join(texts) or "no bands"
 
 

@@ -15,7 +15,7 @@ from logger.review.provenance import Provenance
 from logger.review.report import Report
 from logger.review.sheet import Row, document, table
 from logger.review.steward_sheet import steward_sheet
-from logger.review.terminal import engine_heading, heading, penalty_text, summary, verdict_text
+from logger.review.terminal import engine_heading, heading, penalty_text, penalty_words, summary, verdict_text
 from logger.review.times import elapsed_text, time_of_day
 from logger.review.waypoint_tables import waypoint_tables
 from logger.review.what_if import WhatIf, rules_title
@@ -65,9 +65,7 @@ def _rules(report: Report, what_ifs: Sequence[WhatIf]) -> str:
     if not what_ifs:
         return f"<p>{escape(rules_title(report.rules))}</p>"
     names = [f"verdict: {rules_title(report.rules)}"]
-    for other in what_ifs:
-        cost = penalty_text(other.ruling.penalty_s) if other.ruling.penalty_s else "none"
-        names.append(f"what if: {other.name}: penalty {cost}")
+    names += [f"what if: {other.name}: {penalty_words(other.ruling.penalty_s)}" for other in what_ifs]
     choices = "".join(f'<option value="{at}">{escape(name)}</option>' for at, name in enumerate(names))
     return f'<p><label>Rules <select id="ruling">{choices}</select></label></p>'
 

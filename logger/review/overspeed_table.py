@@ -22,7 +22,7 @@ from logger.review.penalties import Overspeed, missed_s
 from logger.review.report import Report
 from logger.review.ruling import Ruling
 from logger.review.sheet import Row, table
-from logger.review.terminal import over_text, penalty_text
+from logger.review.terminal import over_text, penalty_text, penalty_words
 from logger.review.times import time_of_day
 from logger.review.waypoints import WaypointReport
 from logger.review.what_if import WhatIf, rules_title
@@ -101,7 +101,7 @@ class OverspeedTable:
         return {
             "name": name,
             "drive": drive,
-            "total": penalty_text(ruling.penalty_s) if ruling.penalty_s else "none",
+            "total": penalty_words(ruling.penalty_s),
             "bad": bool(ruling.penalty_s),
             "penalties": [penalty_text(charge.penalty_s) for _, charge in pairs],
             "sentences": [sentence(over, charge, ruling.rules) for over, charge in pairs],

@@ -11,7 +11,7 @@ from logger.stage.limits import KMH
 
 def overspeeds_of(
     evidence: Evidence, mps: Floats, uncertainty_kmh: Floats, sustained_share: float
-) -> list[Overspeed]:
+) -> tuple[Overspeed, ...]:
     """Every over-speed, in order of time. `mps` is the speed at each fix.
 
     Sustained means above the limit by more than `sustained_share` of it.
@@ -43,7 +43,7 @@ def overspeeds_of(
                 _largest(uncertainty_kmh, at_us, event.at_us, duration_s),
             )
         )
-    return sorted(overspeeds, key=lambda over: over.at_us)
+    return tuple(sorted(overspeeds, key=lambda over: over.at_us))
 
 
 def _largest(uncertainty_kmh: Floats, at_us: Floats, from_us: int, duration_s: float) -> float:

@@ -19,6 +19,7 @@ from logger.logfile.blocks import Progress
 from logger.review.engine import ChannelReport, EngineReport, engine_of
 from logger.review.engine_hours import RunningTime
 from logger.review.evidence import Evidence, Floats
+from logger.review.overspeeds import overspeeds_of
 from logger.review.penalties import Charge, Overspeed
 from logger.review.places import Places, places_of
 from logger.review.quality import Quality, quality_of
@@ -161,9 +162,11 @@ class Report:
 
     def under(self, rules: Rules, evidence: Evidence) -> Ruling:
         """The same drive under other rules; `evidence` has the over-speeds that the recorder finds under them."""
-        return ruling_of(
-            evidence, rules, self.day, self.places, self.speeds, self.waypoints, timed_of(self.courses)
-        )
+        share = rules.penalties.rallycheck_share
+        overspeeds = self.overspeeds
+        if evidence is not self.evidence or share != self.rules.penalties.rallycheck_share:
+            overspeeds = overspeeds_of(evidence, self.places.mps, self.speeds.uncertainty_kmh, share)
+        return ruling_of(overspeeds, rules, self.day, self.waypoints, timed_of(self.courses))
 
     def offset_m(self, section: int) -> float:
         """Begin of a section, in metres of the day by the roadbook."""
@@ -189,8 +192,10 @@ def report_of(
     day = day_of(evidence, courses, moving)
     places = places_of(evidence, day, speeds)
     waypoints = waypoints_of(evidence, courses, day, places)
-    ruling = ruling_of(evidence, rules, day, places, speeds, waypoints, timed_of(courses))
-    remarks = [*evidence.remarks, *_speed_remarks(ruling.overspeeds, speeds.source(evidence.fixes.located))]
+    share = rules.penalties.rallycheck_share
+    overspeeds = overspeeds_of(evidence, places.mps, speeds.uncertainty_kmh, share)
+    ruling = ruling_of(overspeeds, rules, day, waypoints, timed_of(courses))
+    remarks = [*evidence.remarks, *_speed_remarks(overspeeds, speeds.source(evidence.fixes.located))]
     engine = EngineReport(unused=tuple(dbc_texts or ()))
     samples = samples_of(evidence, places, day, ruling.overspeeds)
     if connection is not None:

@@ -7,15 +7,12 @@ tolerance or class limit need the events that the live computation makes under t
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from logger.review.evidence import Evidence
-from logger.review.overspeeds import overspeeds_of
 from logger.review.penalties import Charge, Overspeed, charges_of, missed_s
-from logger.review.places import Places
 from logger.review.runs import CROSSED, Day
-from logger.review.speeds import Speeds
 from logger.review.waypoints import CHARGED, WaypointReport
 from logger.stage.rules import Rules
 
@@ -42,33 +39,26 @@ class Ruling(NamedTuple):
 
 
 def ruling_of(
-    evidence: Evidence,
+    overspeeds: tuple[Overspeed, ...],
     rules: Rules,
     day: Day,
-    places: Places,
-    speeds: Speeds,
     waypoints: Sequence[WaypointReport],
     timed: frozenset[int],
 ) -> Ruling:
-    """Judge a drive. `timed`: the indices of the timed sections."""
-    share = rules.penalties.rallycheck_share
-    overspeeds = tuple(overspeeds_of(evidence, places.mps, speeds.uncertainty_kmh, share))
+    """Judge a drive, in time linear in its parts. `timed`: the indices of the timed sections."""
     charges = tuple(charges_of(overspeeds, rules.penalties))
+    cost_s: defaultdict[int, float] = defaultdict(float)
+    for over, charge in zip(overspeeds, charges, strict=True):
+        cost_s[over.section] += charge.penalty_s
+    counted, validated = Counter[int](), Counter[int]()
+    for point in waypoints:
+        cost_s[point.section] += missed_s(point.kind, rules.missed) if point.charged else 0.0
+        if point.kind in CHARGED:
+            counted[point.section] += 1
+            validated[point.section] += point.validated
     sections = []
     for run in day.sections:
-        over_s = sum(
-            charge.penalty_s
-            for over, charge in zip(overspeeds, charges, strict=True)
-            if over.section == run.section
-        )
-        points = [point for point in waypoints if point.section == run.section]
-        lost_s = sum(missed_s(point.kind, rules.missed) for point in points if point.charged)
-        finished = run.ended_by in CROSSED and (run.section not in timed or _has_enough(points, rules))
-        sections.append(SectionRuling(round(over_s + lost_s, 3), finished))
+        enough = validated[run.section] >= rules.missed.least_share * counted[run.section]
+        finished = run.ended_by in CROSSED and (run.section not in timed or enough)
+        sections.append(SectionRuling(round(cost_s[run.section], 3), finished))
     return Ruling(rules, overspeeds, charges, tuple(sections))
-
-
-def _has_enough(points: Sequence[WaypointReport], rules: Rules) -> bool:
-    """Whether enough waypoints of a timed section are validated for it to count as finished."""
-    counted = [point for point in points if point.kind in CHARGED]
-    return sum(point.validated for point in counted) >= rules.missed.least_share * len(counted)

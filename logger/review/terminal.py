@@ -170,9 +170,14 @@ def penalty_text(seconds: float) -> str:
     return f"{seconds:g} s" if seconds < 60 or seconds % 1 else elapsed_text(seconds)
 
 
+def penalty_words(seconds: float) -> str:
+    """A penalty within a sentence: "penalty 0:10:00", "penalty none"."""
+    return f"penalty {penalty_text(seconds) if seconds else 'none'}"
+
+
 def verdict_text(report: Report) -> str:
     """The penalty, or why the drive is not judged."""
-    return report.not_judged or f"penalty {penalty_text(report.penalty_s) if report.penalty_s else 'none'}"
+    return report.not_judged or penalty_words(report.penalty_s)
 
 
 def verdict(report: Report) -> str:

@@ -94,9 +94,9 @@ const judgement = (() => {
     const cells = (table, kind) => [...document.querySelectorAll(`section[data-table=${table}] tbody tr${kind}`)].map((row) => [...row.cells]);
     cells("sections", "").forEach((row, at) => { [row[row.length - 2].textContent, row[row.length - 1].textContent] = ruling.sections[at]; });
     cells("odd", ".charged").forEach((row, at) => { row[WAYPOINT_PENALTY].textContent = ruling.missed[at]; });
-    verdict.textContent = `${number ? "what if: " : ""}penalty ${ruling.total}`; verdict.className = `verdict ${ruling.bad ? "bad" : "good"}`;
+    verdict.textContent = `${number ? "what if: " : ""}${ruling.total}`; verdict.className = `verdict ${ruling.bad ? "bad" : "good"}`;
     banner.hidden = !number;
-    banner.textContent = `What if: ${ruling.name}. Not the verdict: that is penalty ${judged.rulings[0].total} under ${judged.rulings[0].name}.`
+    banner.textContent = `What if: ${ruling.name}. Not the verdict: that is ${judged.rulings[0].total} under ${judged.rulings[0].name}.`
       + (ruling.drive ? " The limit in the lanes stays the verdict's." : "");
     const bands = drive.over.map((over) => ({ kind: "over", from: over.from, to: over.to, label: over.cells[OVER] }));
     doc.bands = [...doc.bands.filter((band) => band.kind !== "over"), ...bands];

@@ -13,7 +13,7 @@ import pytest
 
 from firmware_bridge.records import Fix
 from logger.recorder import stage_files
-from logger.review.explanation import impulse_rule, sentence
+from logger.review.explanation import impulse_rule, price_rule, sentence
 from logger.review.impulses import MAX_IMPULSES, impulses_of
 from logger.review.open_evidence import ReviewOptions, open_evidence
 from logger.review.overspeed_evidence import OverspeedEvidence
@@ -153,6 +153,15 @@ def test_impulses_stay_unknown_where_the_fixes_do_not_give_them(reviewed: Report
     assert impulses_of(each._replace(impulses=MAX_IMPULSES + 1, duration_s=1e9), at_us, mps, speed) == ()
     assert impulses_of(each, at_us[:0], mps[:0], speed) == ()
     assert impulses_of(each._replace(impulses=2), at_us * 0, mps, speed) == ()  # a log without any time
+
+
+def test_a_rule_of_many_bands_stays_short() -> None:
+    bands = tuple(Band(float(at), over_kmh=float(at + 1)) for at in range(5000))
+    text = price_rule(dataclasses.replace(DEFAULT.penalties, bands=bands))
+    assert text.startswith(
+        "Penalty per impulse by the largest excess: up to 1 km/h none, above 1 up to 2 km/h 1 s, "
+    )
+    assert "and 4992 more bands" in text and len(text) < 500
 
 
 def test_penalties_without_a_band_cost_nothing() -> None:

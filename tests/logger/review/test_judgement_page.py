@@ -177,6 +177,19 @@ def test_other_rules_are_shown_and_are_not_the_verdict(
         assert len(report.overspeeds) == 1
 
 
+def test_a_drive_without_an_overspeed(chromium: Browser, folder: Path) -> None:
+    """Other rules find some; going back there are none."""
+    path, report = written(folder, "slow_enough", drives.fixes(drives.plan(600, over=False), 2))
+    assert report.overspeeds == ()
+    with browsing.opened(chromium, path.as_uri(), PHONE) as page:
+        heading = page.locator("section[data-table=overspeeds] h2")
+        for choice, rows in (("1", 0), ("4", 20), ("0", 0)):
+            page.select_option("#ruling", choice)
+            count = page.locator("button.open").count()
+            assert count >= rows and heading.inner_text() == f"Over-speeds ({count})"
+        assert page.inner_text("#verdict") == "penalty none"
+
+
 def test_waypoints_to_look_at_come_first(chromium: Browser, reviewed: tuple[Path, Report]) -> None:
     with browsing.opened(chromium, reviewed[0].as_uri(), DESKTOP) as page:
         assert cells(page, "odd", 1) == ["CP1", "WPM1"]

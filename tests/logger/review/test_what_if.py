@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,9 @@ from logger.review.judged_page import MAX_FILES
 from logger.review.open_evidence import ReviewOptions, open_evidence
 from logger.review.recompute import recompute
 from logger.review.report import Report, report_of
+from logger.review.ruling import ruling_of
 from logger.review.verbs import review
+from logger.review.waypoints import WaypointReport
 from logger.review.what_if import WhatIf, what_ifs
 from logger.stage.rules import Rules, load
 from tests.logger.review import drives
@@ -142,6 +145,26 @@ def test_the_same_rules_twice_are_offered_once(log: Path) -> None:
 def test_nothing_is_offered_for_a_drive_that_is_not_judged(tmp_path: Path) -> None:
     track = drives.write_gpx(tmp_path / "track.gpx", FIXES)
     assert judged(track, rules("strict"))[1] == {}
+
+
+class Counted(tuple[WaypointReport, ...]):
+    """Counts how often it is read."""
+
+    times = 0
+
+    def __iter__(self) -> Iterator[WaypointReport]:
+        Counted.times += 1
+        return super().__iter__()
+
+
+def test_the_time_of_a_ruling_is_linear(log: Path) -> None:
+    """A log from a stranger may have a hundred thousand sections and over-speeds."""
+    report, _ = judged(log)
+    day = report.day._replace(sections=report.day.sections * 1000)
+    ruling = ruling_of(report.overspeeds, report.rules, day, Counted(report.waypoints), frozenset({0}))
+    assert len(ruling.sections) == 2000
+    assert Counted.times == 1
+    assert ruling.sections[:2] == report.ruling.sections
 
 
 def run(*arguments: object) -> Result:
