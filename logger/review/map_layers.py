@@ -45,7 +45,7 @@ def waypoint_marks(report: Report, plane: Plane) -> list[dict[str, Any]]:
             "nearest_m": point.nearest_m,
             "e": None,
             "n": None,
-            "r": mark.clear_m,
+            "r": point.clear_m,
             "at": None if at is None else _metres(plane, at),
         }
         if mark.position is not None:

@@ -3,6 +3,7 @@
 //
 //   distributions.card(title, below) a new card, beside the last one or below it: {body, canvas(label), select(label, keys, chosen), note}
 //   distributions.subscribe(draw)   draw(first, end): the samples in view; a little after the range has come to rest
+//   distributions.follow(mark)      mark(i): the sample at the cursor, -1 for none; at once
 //   distributions.results           what the cards show, for tests
 const distributions = (() => {
   if (!samples) return null;
@@ -19,10 +20,11 @@ const distributions = (() => {
     body.className = "card"; head.className = "head"; element("h3", head, name);
     const made = {
       body, note,
-      canvas(label) {
-        const box = element("div", body), drawing = element("canvas", box);
+      canvas(label) { // [for the picture, for the cursor above it]
+        const box = element("div", body), drawing = element("canvas", box), above = element("canvas", box);
         box.className = "drawing"; drawing.setAttribute("role", "img"); drawing.setAttribute("aria-label", label);
-        return drawing;
+        above.setAttribute("aria-hidden", "true");
+        return [drawing, above];
       },
       select(label, keys, chosen) {
         const select = element("select", head);
@@ -64,7 +66,14 @@ const distributions = (() => {
     }
     return table;
   }
-  let waiting = 0, isSeen = false, drawnFor = "";
+  let waiting = 0, isSeen = false, drawnFor = "", marked = -1;
+  const marks = [];
+  function mark(always) {
+    const { cursor } = view, xs = view.x(samples), at = cursor === null || cursor < xs[0] ? -1 : columns.find(xs, cursor);
+    if (at === marked && !always) return;
+    marked = at;
+    for (const draw of marks) draw(at);
+  }
   function update() {
     waiting = 0;
     if (!isSeen) return;
@@ -76,8 +85,10 @@ const distributions = (() => {
       + (doc.samples.left_out ? ` ${doc.samples.left_out} channels are left out: the page has no room for them.` : "");
     drawnFor = String(view.range);
     for (const draw of listeners) draw(first, end, total);
+    mark(true);
   }
   view.subscribe(() => {
+    if (isSeen) mark(false);
     if (String(view.range) === drawnFor && isSeen) return;
     clearTimeout(waiting); waiting = setTimeout(update, REST_MS);
   });
@@ -85,5 +96,5 @@ const distributions = (() => {
   new ResizeObserver(() => update()).observe(grid);
   window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => update());
   window.addEventListener("beforeprint", () => { isSeen = true; update(); });
-  return { card, subscribe: (draw) => { listeners.push(draw); }, results, clock, counted, bars };
+  return { card, subscribe: (draw) => { listeners.push(draw); }, follow: (draw) => { marks.push(draw); }, results, clock, counted, bars };
 })();

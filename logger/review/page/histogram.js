@@ -3,7 +3,8 @@ const histogram = (() => {
   if (!distributions) return null;
   const { colour } = canvas, LEFT = 44, FOOT = 22, TOP = 8, RIGHT = 8, BINS = 40;
   const card = distributions.card("Histogram"), keys = [...samples.channels.keys()];
-  const select = card.select("Channel of the histogram", keys, keys[0]), drawing = card.canvas("Histogram of a channel");
+  const select = card.select("Channel of the histogram", keys, keys[0]), [drawing, above] = card.canvas("Histogram of a channel");
+  let place = null; // of a value in the last picture: {px(value), channel, base}
   card.body.append(card.note);
 
   // {edges, seconds, names} of a channel's values in view; null if it has none.
@@ -39,12 +40,13 @@ const histogram = (() => {
   }
   function draw(first, end) {
     const channel = samples.channels.get(select.value), found = count(channel, first, end), [g, width, height] = canvas.fit(drawing);
-    distributions.results.histogram = null;
+    distributions.results.histogram = place = null;
     if (!found) { card.note.textContent = "no values in view"; return; }
     const { edges, seconds, names } = found, stats = figures(channel, first, end), total = stats.total || 1;
     distributions.results.histogram = { ...found, ...stats, key: channel.key };
     const most = Math.max(...seconds) / total * 100 || 1, ys = columns.ticks(0, most, 4), base = height - FOOT;
     const px = (v) => LEFT + (v - edges[0]) / (edges[edges.length - 1] - edges[0]) * (width - LEFT - RIGHT), py = (share) => base - share / most * (base - TOP);
+    place = { px, channel, base };
     g.lineWidth = 1;
     for (const v of ys.values) {
       const text = v.toFixed(ys.digits) + " %", y = Math.round(py(v)) + 0.5;
@@ -74,5 +76,11 @@ const histogram = (() => {
       if (x > beyond) { g.fillText(name, x, height - 7); beyond = x + w + 4; }
     }
   }
+  function mark(i) {
+    const [g] = canvas.fit(above), value = i < 0 || !place ? NaN : place.channel.y[i];
+    if (Number.isNaN(value)) return;
+    g.strokeStyle = colour("ink"); g.lineWidth = 1.5; g.beginPath(); g.moveTo(place.px(value), TOP); g.lineTo(place.px(value), place.base); g.stroke();
+  }
   distributions.subscribe(draw);
+  distributions.follow(mark);
 })();

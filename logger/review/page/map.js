@@ -31,7 +31,7 @@ const map = (() => {
     for (let i = a; i <= b; i++) visit(i);
   }
   function placeAt(t, x) {
-    const xs = view.x(t);
+    const xs = t ? view.x(t) : [];
     if (!xs.length) return null;
     const i = columns.find(xs, x), j = Math.min(i + 1, xs.length - 1), span = xs[j] - xs[i];
     const part = span > 0 ? Math.min(1, Math.max(0, (x - xs[i]) / span)) : 0;
@@ -56,8 +56,8 @@ const map = (() => {
     for (const t of view.cursor === null ? [] : doc.tracks) {
       const at = placeAt(t, view.cursor);
       if (!at) continue;
-      g.fillStyle = colour(t.colour); g.strokeStyle = colour("paper"); g.lineWidth = 2.5;
-      g.beginPath(); g.arc(sx(at[0]), sy(at[1]), 7, 0, 7); g.fill(); g.stroke();
+      g.beginPath(); g.arc(sx(at[0]), sy(at[1]), 9, 0, 7); // a ring: it does not hide what is there
+      for (const [name, wide] of [["paper", 6], [doc.tracks.length > 1 ? t.colour : "ink", 3]]) { g.strokeStyle = colour(name); g.lineWidth = wide; g.stroke(); }
     }
     drawMeasure(place);
   }

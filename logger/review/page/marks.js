@@ -1,7 +1,7 @@
 // What the roadbook puts on the map: waypoints with their circles to scale, where the car crossed them, limits of zones.
 //
-// One state, one colour and one form: validated a full green dot (violet: one to look at), missed a red cross, not
-// reached a grey ring.
+// One state, one colour and one form: validated a full green dot, and violet with a ring if it is odd (near the edge, late, an
+// estimate); missed a red cross; not reached a grey ring. The colours are those of style.css.
 const marks = (() => {
   const { colour } = canvas, STATES = { validated: "free", missed: "over", "not reached": "gap" };
   const CIRCLE_PX = 7, CROSSING_PX = 18; // radii on the screen from which a circle and a crossing can be seen
@@ -16,10 +16,10 @@ const marks = (() => {
       if (p.x < from || p.x > to) continue;
       const at = p.at && [sx(p.at[0]), sy(p.at[1])], [x, y] = p.e === null ? at : [sx(p.e), sy(p.n)], r = p.r * scale;
       if (x < -r || x > width + r || y < -r || y > height + r) continue;
-      const name = p.odd && p.state === "validated" ? "doubt" : STATES[p.state], near = r >= CROSSING_PX;
+      const isDoubted = p.odd && p.state === "validated", name = isDoubted ? "doubt" : STATES[p.state], near = r >= CROSSING_PX;
       g.strokeStyle = g.fillStyle = colour(name);
       if (p.e !== null && r >= CIRCLE_PX) drawCircle(g, x, y, r);
-      drawState(g, x, y, p.state);
+      drawState(g, x, y, p.state, isDoubted);
       if (shows && at && (near || p.e === null)) drawCrossing(g, x, y, at, p.estimated);
       drawn.push({ label: p.label, x, y, r: p.e !== null && r >= CIRCLE_PX ? r : 0, at });
       const text = near && shows && p.nearest_m !== null ? `${p.label} · ${p.nearest_m.toFixed(0)} m` : p.label;
@@ -42,11 +42,11 @@ const marks = (() => {
     g.beginPath(); g.moveTo(ax, ay - 6); g.lineTo(ax + 6, ay); g.lineTo(ax, ay + 6); g.lineTo(ax - 6, ay); g.closePath();
     g.fillStyle = colour("ink"); g.fill(); g.strokeStyle = colour("paper"); g.stroke();
   }
-  function drawState(g, x, y, state) {
+  function drawState(g, x, y, state, isDoubted) {
     g.beginPath();
     if (state === "missed") { g.lineWidth = 3; g.moveTo(x - 5, y - 5); g.lineTo(x + 5, y + 5); g.moveTo(x + 5, y - 5); g.lineTo(x - 5, y + 5); g.stroke(); return; }
     g.arc(x, y, 4, 0, 7);
-    if (state === "validated") { g.fill(); g.strokeStyle = colour("paper"); g.lineWidth = 1; g.stroke(); } else { g.lineWidth = 2; g.stroke(); }
+    if (state === "validated") { g.fill(); if (isDoubted) { g.beginPath(); g.arc(x, y, 6.5, 0, 7); } else g.strokeStyle = colour("paper"); g.lineWidth = 1.2; g.stroke(); } else { g.lineWidth = 2; g.stroke(); }
   }
   function drawLimit(g, x, y, label) {
     const w = g.measureText(label).width + 10;

@@ -7,7 +7,8 @@ const scatter = (() => {
   const card = distributions.card("Scatter");
   const up = card.select("Vertical axis", keys, preferred("engine.rpm", engine)), across = card.select("Horizontal axis", keys, "drive.speed_kmh");
   const third = card.select("Colour of the dots", ["", ...keys], preferred("engine.gear", [""]));
-  const drawing = card.canvas("One channel over another"), key = document.createElement("div");
+  const [drawing, above] = card.canvas("One channel over another"), key = document.createElement("div");
+  let place = null; // of a sample in the last picture: [x, y] in pixels
   key.className = "key"; card.body.append(key, card.note);
 
   function extent(y, first, end) {
@@ -20,9 +21,10 @@ const scatter = (() => {
   function draw(first, end) {
     const [g, width, height] = canvas.fit(drawing), x = samples.channels.get(across.value), y = samples.channels.get(up.value);
     const c = samples.channels.get(third.value), xs = extent(x.y, first, end), ys = extent(y.y, first, end);
-    key.replaceChildren(); distributions.results.scatter = null;
+    key.replaceChildren(); distributions.results.scatter = place = null;
     if (!xs || !ys) { card.note.textContent = "no values in view"; return; }
     const base = height - FOOT, px = (v) => LEFT + (v - xs[0]) / (xs[1] - xs[0]) * (width - LEFT - RIGHT), py = (v) => base - (v - ys[0]) / (ys[1] - ys[0]) * (base - TOP);
+    place = (i) => [px(x.y[i]), py(y.y[i])];
     drawGrid(g, width, height, xs, ys, px, py);
     const colours = c ? scale.of(c) : null, shown = [];
     g.globalAlpha = 0.55;
@@ -50,5 +52,12 @@ const scatter = (() => {
       g.beginPath(); g.moveTo(x, TOP); g.lineTo(x, height - FOOT); g.stroke(); g.fillText(text, Math.min(width - w, x - w / 2), height - 7);
     }
   }
+  function mark(i) {
+    const [g] = canvas.fit(above), [x, y] = i < 0 || !place ? [NaN, NaN] : place(i);
+    if (Number.isNaN(x) || Number.isNaN(y)) return;
+    g.beginPath(); g.arc(x, y, 6, 0, 7);
+    for (const [name, wide] of [["paper", 4], ["ink", 2]]) { g.strokeStyle = colour(name); g.lineWidth = wide; g.stroke(); }
+  }
   distributions.subscribe(draw);
+  distributions.follow(mark);
 })();

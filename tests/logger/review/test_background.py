@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from firmware_bridge.errors import ConfigurationError
 from logger.review import geojson
@@ -187,3 +190,42 @@ def test_the_page_stays_small_and_the_rest_is_reported() -> None:
 
 def test_a_drive_without_fixes_has_no_neighbourhood() -> None:
     assert neighbourhood(np.empty(0), np.empty(0)) is None
+
+
+LEAVES = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=8)
+)
+VALUES = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=5), max_leaves=25)
+GEOMETRIES = st.fixed_dictionaries(
+    {"coordinates": VALUES | st.lists(st.lists(st.floats(-90, 90), min_size=1, max_size=3), max_size=6)},
+    optional={
+        "type": st.sampled_from(
+            ["Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon", "Circle", 7]
+        ),
+        "properties": st.dictionaries(st.sampled_from(["name", "ref"]), VALUES),
+    },
+)
+
+
+@given(
+    st.recursive(
+        GEOMETRIES | VALUES,
+        lambda inner: st.dictionaries(
+            st.sampled_from(["features", "geometry", "geometries"]), inner | st.lists(inner)
+        ),
+        max_leaves=8,
+    )
+)
+@settings(max_examples=300, deadline=None)
+def test_any_json_is_shapes_or_one_line(document: Any) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            shapes = read(Path(folder), json.dumps(document))
+        except ConfigurationError as error:
+            assert "\n" not in str(error)
+        else:
+            json.dumps(near(shapes)[0], allow_nan=False)

@@ -102,3 +102,15 @@ def test_the_scatter_equals_python(driven_page: Page, driven_report: Report) -> 
     driven_page.get_by_label("Colour of the dots").select_option("")
     browsing.until(driven_page, "() => stagelog.distributions.scatter.colour.length === 0")
     driven_page.get_by_label("Colour of the dots").select_option("engine.gear")
+
+
+INKED = """() => [...document.querySelectorAll("#distributions .drawing canvas[aria-hidden]")].map((canvas) =>
+    canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.filter((v) => v).length)"""
+
+
+def test_the_cursor_is_marked_in_the_distributions(driven_page: Page) -> None:
+    results(driven_page, 0, 14)
+    driven_page.evaluate("stagelog.point(7)")
+    browsing.until(driven_page, f"() => ({INKED})().every((count) => count > 50)")
+    driven_page.evaluate("stagelog.point(null)")
+    browsing.until(driven_page, f"() => ({INKED})().every((count) => count === 0)")
