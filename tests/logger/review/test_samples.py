@@ -175,7 +175,7 @@ def test_the_time_above_the_limit_is_that_of_the_overspeed(report: Report) -> No
     channels = {channel["key"]: unpacked(channel["column"]) for channel in document["channels"]}
     over = channels[distributions.OVER]
     [overspeed] = report.overspeeds
-    assert seconds[over > 0].sum() == pytest.approx(overspeed.duration_s, abs=0.5)
+    assert seconds[over > 0].sum() == pytest.approx(overspeed.duration_s, abs=1.0)  # the tolerance, too
     assert np.nanmax(over) == pytest.approx(overspeed.over_kmh, abs=1)
     assert seconds.sum() == pytest.approx(
         (
