@@ -132,20 +132,25 @@ def signal_blocks(
 
     Raises ConfigurationError if there are none, and at the end if a given one has no message on the bus.
     """
-    own = {
-        key.removeprefix(META_PREFIX): text
-        for key, text in sorted(meta_of(connection).items())
-        if key.startswith(META_PREFIX)
-    }
-    if not (dbc_texts or own):
-        raise ConfigurationError("the log contains no DBC file", hint="name one with --dbc")
-    decoder = BulkDecoder(dbc_texts or own)
+    decoder = BulkDecoder(texts_or_own(connection, dbc_texts))
     has_frames = False
     for block in decoded_blocks(connection, selection, progress, decoder):
         has_frames = True
         yield block
     if dbc_texts and has_frames and decoder.unused:
         raise no_message_on_bus(decoder.unused)
+
+
+def texts_or_own(connection: sqlite3.Connection, dbc_texts: Mapping[str, str] | None) -> Mapping[str, str]:
+    """The given DBC texts by name, or else the log's own. Raises ConfigurationError if there are none."""
+    texts = dbc_texts or {
+        key.removeprefix(META_PREFIX): text
+        for key, text in sorted(meta_of(connection).items())
+        if key.startswith(META_PREFIX)
+    }
+    if not texts:
+        raise ConfigurationError("the log contains no DBC file", hint="name one with --dbc")
+    return texts
 
 
 def no_message_on_bus(names: Iterable[str]) -> ConfigurationError:

@@ -11,11 +11,12 @@ import numpy as np
 
 from firmware_bridge.engine.titles import engine_title, unit_title
 from logger.review.compare import CarSection, Comparison
-from logger.review.drawing import MAX_POINTS, bands, thinned
+from logger.review.drawing import bands
 from logger.review.evidence import Floats
 from logger.review.map_layers import waypoint_marks
 from logger.review.packing import packed
 from logger.review.plane import Plane
+from logger.review.plotted_fixes import MAX_POINTS, thinned
 
 MAX_ENGINE_POINTS = 12_000
 """Points of one engine channel, of all cars together: six per screen column."""

@@ -1,13 +1,15 @@
 """Summarise the engine channels of a log: range of each, and a downsampled course for drawing.
 
 The source is the recorded readings or, with DBC files given for the review, every recorded frame decoded again.
-Both arrive as numpy columns in blocks of rows; only the sums of each stretch are kept.
+Both arrive as numpy columns in blocks of rows; only the sums of each stretch of rows are kept. A stretch is one row to
+begin with. Its length doubles whenever all channels together have more than `MAX_STRETCHES`, so that a short log keeps
+every value, and a page of any log the same size.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from typing import NamedTuple
 
 import numpy as np
@@ -22,8 +24,12 @@ from logger.review.engine_hours import RPM, RunningTime, RunningTimeSum
 from logger.review.evidence import Floats
 from logger.review.samples import Samples
 
-STRETCHES = 4000
-"""Twice the columns of a wide screen; over a day one stretch is about ten seconds."""
+MAX_STRETCHES = 100_000
+"""About 2 MB on a page. A day of 13 channels gets stretches of four to eight seconds, a section of one hour every half
+second."""
+
+
+Rows = Integers | Floats
 
 
 class Values(NamedTuple):
@@ -47,10 +53,11 @@ class Course(NamedTuple):
 
 
 class ChannelReport(NamedTuple):
-    """One channel over the whole log."""
+    """One channel over the whole log. `source` is the DBC file and message, or the preset, that defines it."""
 
     name: str
     unit: str
+    source: str
     low: float
     mean: float
     high: float
@@ -72,16 +79,20 @@ def engine_of(
     dbc_texts: Mapping[str, str] | None = None,
     progress: Progress = lambda _done: None,
     samples: Samples | None = None,
+    *,
+    signals: bool = False,
 ) -> EngineReport:
     """Summarise every channel of a log: as recorded, or decoded with DBC texts by name if one of them matches this bus.
 
-    `samples` take the same values. Raises ConfigurationError if a text is not a readable DBC.
+    `signals` decodes every frame too, with the log's own DBC files if none is given, and keeps the recorded channels
+    that are not among the signals. `samples` take the same values. Raises ConfigurationError if a text is not a
+    readable DBC, or if there is none.
     """
-    if not dbc_texts:
+    if not (dbc_texts or signals):
         return _summarize(connection, "reading", _recorded_values(connection, progress), samples)
-    from logger.export.signals import BulkDecoder, decoded_blocks  # noqa: PLC0415 - cantools takes a third of a second
+    from logger.export.signals import BulkDecoder, decoded_blocks, texts_or_own  # noqa: PLC0415 - cantools takes a third of a second
 
-    decoder = BulkDecoder(dbc_texts)
+    decoder = BulkDecoder(texts_or_own(connection, dbc_texts))
 
     def decoded() -> Iterator[Values]:
         row = 0
@@ -91,14 +102,28 @@ def engine_of(
             row += len(block.t_us)
 
     engine = _summarize(connection, "frame", decoded(), samples)
-    unused = tuple(sorted(decoder.unused))
-    if len(unused) == len(dbc_texts):
+    unused = tuple(sorted(decoder.unused)) if dbc_texts else ()
+    if signals:
+        decoded_already = {Channel(*channel[:3]) for channel in engine.channels}
+        recorded = _summarize(
+            connection, "reading", _recorded_values(connection, without=decoded_already), samples
+        )
+        engine = engine._replace(
+            channels=engine.channels + recorded.channels,
+            running=engine.running or recorded.running,
+            damage=engine.damage or recorded.damage,
+        )
+    elif dbc_texts and len(unused) == len(dbc_texts):
         engine = _summarize(connection, "reading", _recorded_values(connection, progress), samples)
     return engine._replace(unused=unused)
 
 
-def _recorded_values(connection: sqlite3.Connection, progress: Progress) -> Iterator[Values]:
-    channels = channels_of(connection)
+def _recorded_values(
+    connection: sqlite3.Connection,
+    progress: Progress = lambda _done: None,
+    without: Set[Channel] = frozenset(),
+) -> Iterator[Values]:
+    channels = {n: channel for n, channel in channels_of(connection).items() if channel not in without}
     row = 0
     for session, t_us, channel, value in reading_blocks(connection, select(connection), progress):
         order = np.argsort(channel, kind="stable")
@@ -113,47 +138,94 @@ def _summarize(
     connection: sqlite3.Connection, table: str, values: Iterator[Values], samples: Samples | None
 ) -> EngineReport:
     """Summarise a stream of values read from `table`, up to where the log is damaged."""
-    parts: dict[Channel, list[NDArray[np.float64]]] = {}
+    summary = _Summary()
     running: dict[Channel, RunningTimeSum] = {}
     damage = ""
     try:
-        step = max(1, -(-last_row(connection, table) // STRETCHES))
+        rows = last_row(connection, table)
         for part in values:
-            parts.setdefault(part.channel, []).append(_stretch_sums(part, step))
+            summary.add(part)
+            while summary.stretches > MAX_STRETCHES and summary.step < rows:
+                summary.halve()
             if part.channel.name == RPM:
                 running.setdefault(part.channel, RunningTimeSum()).add(part.session, part.t_us, part.value)
             if samples is not None:
                 samples.take(part.channel, part.session, part.t_us, part.value)
     except (sqlite3.Error, LogError) as error:
         damage = str(error)
-    reports = (_channel_report(channel, np.concatenate(sums, axis=1)) for channel, sums in parts.items())
-    channels = tuple(report for report in reports if len(report.course.t_us))
     # Two sources may measure the same engine.
     longest = max((each.total for each in running.values()), key=lambda each: each.total_s, default=None)
-    return EngineReport(channels, longest, damage=damage)
+    return EngineReport(tuple(summary.reports()), longest, damage=damage)
 
 
-def _stretch_sums(values: Values, step: int) -> NDArray[np.float64]:
-    """For each stretch of `step` rows a column of session, begin, minimum, maximum, sum and count."""
-    kept = np.isfinite(values.value)
-    row, session, t_us, value = (part[kept] for part in values[1:])
-    begins = np.flatnonzero(np.diff(row // step, prepend=-1) | np.diff(session, prepend=-1))
-    if not len(begins):
-        return np.empty((6, 0))
-    counts = np.diff(begins, append=len(row))
-    least, greatest, total = (sums.reduceat(value, begins) for sums in (np.minimum, np.maximum, np.add))
-    return np.stack([session[begins], t_us[begins], least, greatest, total, counts])
+class _Summary:
+    """Sums of the stretches of every channel. A stretch is `step` rows of the table."""
+
+    def __init__(self) -> None:
+        self.step = 1
+        self.stretches = 0
+        self._parts: dict[Channel, list[NDArray[np.float64]]] = {}
+
+    def add(self, values: Values) -> None:
+        """Add the next values of a channel."""
+        kept = np.isfinite(values.value)
+        if not kept.any():
+            return
+        row, session, t_us = (part[kept] for part in values[1:4])
+        value = values.value[kept]
+        sums = self._merged(row, session, t_us, value, value, value)
+        self._parts.setdefault(values.channel, []).append(sums)
+        self.stretches += sums.shape[1]
+
+    def halve(self) -> None:
+        """Double the length of the stretches, which halves their number."""
+        self.step *= 2
+        self._parts = {
+            channel: [self._merged(*np.concatenate(parts, axis=1))] for channel, parts in self._parts.items()
+        }
+        self.stretches = sum(sums.shape[1] for (sums,) in self._parts.values())
+
+    def _merged(
+        self,
+        row: Rows,
+        session: Rows,
+        t_us: Rows,
+        low: Floats,
+        high: Floats,
+        total: Floats,
+        count: Floats | None = None,
+    ) -> Floats:
+        """Merge values, or stretches with a count of values each, into a column for each stretch of a session."""
+        stretch = row // self.step
+        begins = np.flatnonzero((np.diff(stretch, prepend=-1) != 0) | (np.diff(session, prepend=-1) != 0))
+        counts = np.diff(begins, append=len(row)) if count is None else np.add.reduceat(count, begins)
+        return np.stack(
+            [
+                row[begins],
+                session[begins],
+                t_us[begins],
+                np.minimum.reduceat(low, begins),
+                np.maximum.reduceat(high, begins),
+                np.add.reduceat(total, begins),
+                counts,
+            ]
+        )
+
+    def reports(self) -> Iterator[ChannelReport]:
+        """The channels that have values."""
+        for channel, parts in self._parts.items():
+            yield _channel_report(channel, self._merged(*np.concatenate(parts, axis=1)))
 
 
 def _channel_report(channel: Channel, sums: NDArray[np.float64]) -> ChannelReport:
-    session, t_us, low, high, total, count = sums
-    mean = total.sum() / count.sum() if len(count) else 0.0
+    _, session, t_us, low, high, total, count = sums
     course = Course(session, t_us, low, total / count, high)
     return ChannelReport(
         channel.name,
         channel.unit,
-        low.min(initial=np.inf).item(),
-        float(mean),
-        high.max(initial=-np.inf).item(),
+        channel.source,
+        low.min().item(),
+        float(total.sum() / count.sum()),
+        high.max().item(),
         course,
     )

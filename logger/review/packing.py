@@ -16,7 +16,10 @@ UNKNOWN: Final = 65_535
 
 def packed(values: Floats) -> str:
     """Encode numbers for the script: 32-bit floats, little-endian, base64."""
-    return base64.b64encode(np.asarray(values, dtype="<f4").tobytes()).decode("ascii")
+    with np.errstate(
+        over="ignore"
+    ):  # a signal may hold any double; beyond a float's range it is unknown here
+        return base64.b64encode(np.asarray(values, dtype="<f4").tobytes()).decode("ascii")
 
 
 def steps(values: ArrayLike) -> dict[str, Any]:

@@ -179,11 +179,13 @@ def report_of(
     connection: sqlite3.Connection | None = None,
     dbc_texts: Mapping[str, str] | None = None,
     progress: Progress = lambda _done: None,
+    *,
+    signals: bool = False,
 ) -> Report:
     """Review a recording under rules. `connection` is to its log, for engine channels and rejected bytes.
 
-    `dbc_texts`, by name, decode the engine channels instead of the recorded readings. Raises ConfigurationError if one
-    cannot be read.
+    `dbc_texts`, by name, decode the engine channels instead of the recorded readings; `signals` decodes every frame,
+    without texts by the log's own, beside them. Raises ConfigurationError if a text cannot be read, or there is none.
     """
     itinerary = evidence.stage.itinerary
     courses = tuple(Course(section) for section in itinerary.sections) if itinerary else ()
@@ -196,10 +198,12 @@ def report_of(
     overspeeds = overspeeds_of(evidence, places.mps, speeds.uncertainty_kmh, share)
     ruling = ruling_of(overspeeds, rules, day, waypoints, timed_of(courses))
     remarks = [*evidence.remarks, *_speed_remarks(overspeeds, speeds.source(evidence.fixes.located))]
+    if signals and connection is None:
+        raise ConfigurationError("it has no CAN frames", where=evidence.name, hint="leave --signals out")
     engine = EngineReport(unused=tuple(dbc_texts or ()))
     samples = samples_of(evidence, places, day, ruling.overspeeds)
     if connection is not None:
-        engine = engine_of(connection, dbc_texts, progress, samples)
+        engine = engine_of(connection, dbc_texts, progress, samples, signals=signals)
     if engine.damage:
         remarks.append(f"the engine data is incomplete: {engine.damage}")
     sections = tuple(

@@ -13,23 +13,33 @@ from importlib.resources import files
 from typing import Any, NamedTuple
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
-STYLES = ("judgement.css", "print.css")
+STYLES = ("lanes.css", "judgement.css", "print.css")
 """The styles of a page with a drawing, besides style.css."""
 SCRIPTS = (
     "document.js",
     "columns.js",
     "canvas.js",
     "view.js",
+    "texts.js",
+    "axes.js",
+    "lane_list.js",
+    "bands.js",
+    "cursors.js",
     "lanes.js",
+    "heads.js",
+    "channel_list.js",
     "gestures.js",
+    "keys.js",
     "samples.js",
     "scale.js",
     "ground.js",
     "marks.js",
     "map.js",
     "moves.js",
+    "values.js",
     "readout.js",
     "bar.js",
+    "link.js",
     "rows.js",
     "zoom_plot.js",
     "judgement.js",

@@ -62,6 +62,11 @@ EXIT_PENALTY = 3
     type=PATH,
     help="Rules file that the page can also show the drive under, beside every penalty model; repeatable.",
 )
+@click.option(
+    "--signals",
+    is_flag=True,
+    help="Decode all recorded frames with the log's own DBC files, or with --dbc, and add every signal.",
+)
 @fail_on_penalty_option
 def review(
     log: Path,
@@ -74,6 +79,7 @@ def review(
     car_class: str,
     dbc: tuple[Path, ...],
     other_rules: tuple[Path, ...],
+    signals: bool,
     fail_on_penalty: bool,
 ) -> int:
     """Report the over-speeds in LOG, their penalties, section times, waypoints and the quality of the evidence.
@@ -99,7 +105,7 @@ def review(
     options = ReviewOptions(itinerary, rules, None if section is None else section - 1, car_class)
     with progress_bar(f"reviewing {log.name}") as progress, open_evidence(log, options, progress) as opened:
         evidence, penalty_rules, connection = opened
-        report = report_of(evidence, penalty_rules, connection, read_dbcs(dbc), progress)
+        report = report_of(evidence, penalty_rules, connection, read_dbcs(dbc), progress, signals=signals)
         page = None
         if html is not None:
             page = judged_page(log, report, others, connection, options.section, progress, shapes)

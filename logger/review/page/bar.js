@@ -1,25 +1,22 @@
-// The bar above the lanes: a button for each range, and the choice of the channel of a lane.
+// The bar above the lanes: a button for each range, the choice of distance or time, and the list of channels.
 const bar = (() => {
-  const element = document.getElementById("bar"), before = document.getElementById("readout"), buttons = [];
-  const near = (a, b) => Math.abs(a - b) < 0.02;
+  const element = document.getElementById("bar"), before = document.getElementById("readout"), near = (a, b) => Math.abs(a - b) < 0.02;
 
-  function button(name, from, to) {
-    const added = document.createElement("button");
-    added.textContent = name; added.addEventListener("click", () => view.zoom(from(), to()));
-    element.insertBefore(added, before); buttons.push([added, from, to]);
+  // Add a button; `isOn` says whether it is pressed, for one that stays.
+  function button(text, act, isOn = null) {
+    const made = document.createElement("button");
+    made.type = "button"; made.textContent = text; made.addEventListener("click", act);
+    element.insertBefore(made, before);
+    if (isOn) view.subscribe(() => made.setAttribute("aria-pressed", isOn()));
+    return made;
   }
-  if (doc.ranges.length > 1) button("All", () => view.whole[0], () => view.whole[1]);
-  for (const range of doc.ranges) button(range.name, () => view.xAt(range.from), () => view.xAt(range.to));
-  for (const lane of view.lanes.filter((lane) => lane.choices)) {
-    const select = document.createElement("select");
-    select.setAttribute("aria-label", "Engine");
-    for (const key of lane.choices) select.add(new Option(doc.channels.get(key).title, key));
-    select.addEventListener("change", () => { lane.channels = [select.value]; view.redraw(); });
-    element.insertBefore(select, before);
+  function range(name, ends) {
+    const inside = () => { const [from, to] = ends(), whole = view.whole; return [Math.max(from, whole[0]), Math.min(to, whole[1])]; };
+    button(name, () => view.zoom(...ends()), () => inside().every((x, at) => near(x, view.range[at])));
   }
-  view.subscribe(() => {
-    const [from, to] = view.range, [first, last] = view.whole;
-    for (const [added, begin, end] of buttons)
-      added.setAttribute("aria-pressed", near(from, Math.max(begin(), first)) && near(to, Math.min(end(), last)));
-  });
+  if (doc.ranges.length > 1) range("All", () => view.whole);
+  for (const { name, from, to } of doc.ranges) range(name, () => [view.xAt(from), view.xAt(to)]);
+  if (view.axes.length > 1) for (const [axis, name] of [["km", "Distance"], ["s", "Time"]]) button(name, () => view.by(axis), () => view.axis === axis);
+  button("Channels", () => channelList.open());
+  return { button };
 })();

@@ -11,7 +11,8 @@ const canvas = (() => {
   // Clear a canvas; returns its context, width and height, all in CSS pixels.
   function fit(element) {
     const ratio = window.devicePixelRatio || 1, box = element.getBoundingClientRect();
-    element.width = Math.round(box.width * ratio); element.height = Math.round(box.height * ratio);
+    const width = Math.round(box.width * ratio), height = Math.round(box.height * ratio);
+    if (element.width !== width || element.height !== height) { element.width = width; element.height = height; }
     const g = element.getContext("2d");
     g.setTransform(ratio, 0, 0, ratio, 0, 0); g.clearRect(0, 0, box.width, box.height);
     g.font = "12px system-ui, 'DejaVu Sans', sans-serif"; g.lineJoin = "round";

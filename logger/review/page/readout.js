@@ -1,22 +1,14 @@
-// The readout: place, time and the values of the shown channels at the cursor.
+// The line in the bar: place and time of the cursor, or how to use the lanes on this device.
 const readout = (() => {
   const element = document.getElementById("readout");
+  const FINGERS = "drag to move, pinch to zoom, tap to read, hold to pin a second cursor, tap twice for all";
+  const MOUSE = "drag to zoom, shift-drag to move, click to pin a second cursor, double-click for all";
 
   function write() {
     const { cursor } = view;
-    if (cursor === null) { element.textContent = "drag to zoom, double-click to show all, hover to read values"; return; }
-    const km = view.kmAt(cursor), range = doc.ranges.findLast((r) => r.from <= km);
-    const words = [range ? `${range.name} km ${(km - range.from).toFixed(3)}` : `km ${km.toFixed(3)}`];
-    if (doc.clock) {
-      const s = columns.valueAt(view.x(doc.clock), doc.clock.s, cursor);
-      if (isFinite(s)) words.push(new Date(doc.clock.begin_ms + s * 1000).toISOString().slice(11, 19) + " UTC");
-    }
-    for (const lane of view.lanes)
-      for (const channel of view.shown(lane)) {
-        const value = view.valueAt(channel, cursor);
-        if (isFinite(value)) words.push(`${channel.title} ${value.toFixed(Math.abs(value) < 100 ? 1 : 0)} ${channel.unit}`);
-      }
-    element.textContent = words.join(" · ");
+    if (cursor === null) { element.textContent = lanes.isTouch.matches ? FINGERS : MOUSE; return; }
+    const s = view.sAt(cursor);
+    element.textContent = texts.place(view.kmAt(cursor)) + (isFinite(s) ? ` · ${texts.clock(s)}${texts.timeName === "UTC" ? " UTC" : ""}` : "");
   }
   view.subscribe(write);
 })();

@@ -9,25 +9,31 @@
 //   view.whole, view.range   [from, to] of all data, and in view, in x
 //   view.zoom(from, to)      show a range         view.zoomKm(from, to)   the same in kilometres of the day
 //   view.cursor, view.point(x)   where the pointer is, null if nowhere
-//   view.lanes               the lanes shown: as doc.lanes, to change in place before view.redraw()
+//   view.pinned, view.pin(x)     the second cursor, null if there is none
+//   view.axis, view.by(axis)     "km" or "s"; view.axes are those that the page has
+//   view.lanes               the lanes shown: as doc.lanes; lane_list.js changes them
 //   view.x(columns)          the x column of a channel or track: what is compared with range and cursor
-//   view.xAt(km), view.kmAt(x)   between x and the kilometre of the day, as in doc.bands, doc.ranges and doc.points
+//   view.xAt(km), view.kmAt(x), view.sAt(x)   between x, the kilometre of the day as in doc.bands, doc.ranges and
+//                            doc.points, and the second since the first fix (NaN on a page without times)
 //   view.valueAt(channel, x) its value, NaN if it has none there
 //   view.shown(lane)         the channels of a lane
 //
-// x is the kilometre of the day; soon it is also the second since the first fix, as the user chooses. So compare x
-// with view.x(columns) only, and convert kilometres with view.xAt.
+// x is the kilometre of the day, or the second since the first fix, as the user chooses: compare it with view.x(columns)
+// only, and convert kilometres with view.xAt. link.js keeps all this, and what other parts add, in the page's address.
 const view = (() => {
-  const LEAST = 0.05; // km, the narrowest view: a few fixes
-  const listeners = [];
-  const x = (columns) => columns.km;
-  const whole = [Infinity, -Infinity];
-  for (const channel of doc.channels.values()) {
-    const xs = x(channel);
-    if (xs.length) { whole[0] = Math.min(whole[0], xs[0]); whole[1] = Math.max(whole[1], xs[xs.length - 1]); }
-  }
-  if (!(whole[1] > whole[0])) { whole[0] = 0; whole[1] = 1; }
-  let range = [...whole], cursor = null, isDue = false;
+  const LEAST = { km: 0.05, s: 1 }; // the narrowest view: a few fixes
+  const { clock } = doc, listeners = [], axes = clock ? ["km", "s"] : ["km"];
+  const extent = (axis) => {
+    const whole = [Infinity, -Infinity];
+    for (const part of [...doc.channels.values(), ...(clock ? [clock] : [])]) {
+      const xs = part[axis];
+      if (xs && xs.length) { whole[0] = Math.min(whole[0], xs[0]); whole[1] = Math.max(whole[1], xs[xs.length - 1]); }
+    }
+    return whole[1] > whole[0] ? whole : [0, 1];
+  };
+  const wholes = Object.fromEntries(axes.map((axis) => [axis, extent(axis)]));
+  const stands = clock && clock.km[0] === clock.km[clock.km.length - 1]; // no position all day: distance shows nothing
+  let axis = stands ? "s" : "km", range = [...wholes[axis]], cursor = null, pinned = null, isDue = false;
 
   function redraw() {
     if (isDue) return;
@@ -35,21 +41,36 @@ const view = (() => {
     requestAnimationFrame(() => { isDue = false; for (const draw of listeners) draw(); });
   }
   function zoom(from, to) {
-    const span = Math.max(LEAST, Math.min(to - from, whole[1] - whole[0]));
+    const whole = wholes[axis], span = Math.max(Math.min(LEAST[axis], whole[1] - whole[0]), Math.min(to - from, whole[1] - whole[0]));
     const first = Math.min(Math.max(from, whole[0]), whole[1] - span);
     range = [first, first + span]; redraw();
   }
-  const xAt = (km) => km, kmAt = (at) => at;
+  const clamped = (x) => x === null || !isFinite(x) ? null : Math.min(Math.max(x, wholes[axis][0]), wholes[axis][1]);
+  const converted = (x, from, to) => from === to ? x : clock ? columns.interpolated(clock[from], clock[to], x) : NaN;
+  function by(wanted) {
+    if (wanted === axis || !axes.includes(wanted)) return;
+    const all = range[0] === wholes[axis][0] && range[1] === wholes[axis][1], was = axis;
+    const [from, to] = range.map((x) => converted(x, was, wanted));
+    [cursor, pinned] = [cursor, pinned].map((x) => x === null ? null : converted(x, was, wanted));
+    axis = wanted;
+    if (all) zoom(...wholes[axis]); else zoom(from, to);
+  }
   return {
-    lanes: doc.lanes,
-    get whole() { return [...whole]; },
+    lanes: doc.lanes, axes, by, redraw, zoom,
+    get whole() { return [...wholes[axis]]; },
     get range() { return [...range]; },
+    get axis() { return axis; },
     get cursor() { return cursor; },
+    get pinned() { return pinned; },
     subscribe: (draw) => { listeners.push(draw); },
-    redraw, zoom, x, xAt, kmAt,
-    zoomKm: (from, to) => zoom(xAt(from), xAt(to)),
-    point: (at) => { cursor = at === null ? null : Math.min(Math.max(at, whole[0]), whole[1]); redraw(); },
-    valueAt: (channel, at) => columns.valueAt(x(channel), channel.y, at, channel.step),
+    point: (x) => { cursor = clamped(x); redraw(); },
+    pin: (x) => { pinned = clamped(x); redraw(); },
+    x: (part) => part[axis],
+    xAt: (km) => converted(km, "km", axis),
+    kmAt: (x) => converted(x, axis, "km"),
+    sAt: (x) => converted(x, axis, "s"),
+    zoomKm: (from, to) => zoom(converted(from, "km", axis), converted(to, "km", axis)),
+    valueAt: (channel, x) => columns.valueAt(channel, axis, x),
     shown: (lane) => lane.channels.map((key) => doc.channels.get(key)),
   };
 })();

@@ -26,11 +26,11 @@ const zoomPlot = (() => {
     g.fillText(title, right - g.measureText(title).width, 12);
     trace(g, fixes, px, py, over);
     g.font = "bold 12px system-ui, 'DejaVu Sans', sans-serif";
-    over.impulses.forEach((km, at) => mark(g, px(km), py(columns.valueAt(fixes.km, fixes.kmh, km)), String(at + 1)));
+    over.impulses.forEach((km, at) => mark(g, px(km), py(columns.interpolated(fixes.km, fixes.kmh, km)), String(at + 1)));
   }
   // The speed, with a dot per fix while there is room; within the over-speed in its colour.
   function trace(g, fixes, px, py, over) {
-    const at = (km) => g.lineTo(px(km), py(columns.valueAt(fixes.km, fixes.kmh, km)));
+    const at = (km) => g.lineTo(px(km), py(columns.interpolated(fixes.km, fixes.kmh, km)));
     g.strokeStyle = g.fillStyle = colour("speed"); g.lineWidth = 1.6; g.beginPath();
     fixes.km.forEach((km, i) => g.lineTo(px(km), py(fixes.kmh[i]))); g.stroke();
     if (fixes.km.length < 200) fixes.km.forEach((km, i) => { g.beginPath(); g.arc(px(km), py(fixes.kmh[i]), 2.2, 0, 7); g.fill(); });

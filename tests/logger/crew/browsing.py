@@ -45,14 +45,23 @@ def chromium() -> Iterator[Browser]:
 
 @contextmanager
 def opened(
-    browser: Browser, url: str, size: tuple[int, int], theme: str = "light", font: str = ""
+    browser: Browser,
+    url: str,
+    size: tuple[int, int],
+    theme: str = "light",
+    font: str = "",
+    *,
+    touch: bool = False,
 ) -> Iterator[Page]:
     """The crew page in a window of its own; what the browser complains of fails the test.
 
-    `font` takes the place of the page's own ones, as on a device that has none of them.
+    `font` takes the place of the page's own ones, as on a device that has none of them; `touch` makes the screen a
+    phone's.
     """
     scheme: Any = theme
-    context = browser.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
+    context = browser.new_context(
+        viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, has_touch=touch, is_mobile=touch
+    )
     page = context.new_page()
     page.set_default_timeout(PATIENCE_MS)
     complaints = listen(page)

@@ -16,7 +16,8 @@ from firmware_bridge.errors import ConfigurationError
 from firmware_bridge.records import CanFrame, Channel, Reading
 from logger.logfile.rows import EventRow, Rows
 from logger.logfile.store import Log, SessionStart
-from logger.review.engine import STRETCHES, engine_of
+from logger.review import engine
+from logger.review.engine import engine_of
 from logger.review.verbs import review
 from tests.logger.review import drives
 
@@ -62,7 +63,9 @@ def run(*arguments: object) -> Result:
     return CliRunner().invoke(review, [str(argument) for argument in arguments], standalone_mode=False)
 
 
-def test_channel_figures_equal_those_of_sql(log: Path) -> None:
+@pytest.mark.parametrize("most", [engine.MAX_STRETCHES, 1000, 7])
+def test_channel_figures_equal_those_of_sql(log: Path, monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    monkeypatch.setattr(engine, "MAX_STRETCHES", most)
     with closing(sqlite3.connect(log)) as connection:
         [rpm] = engine_of(connection).channels
         low, high, mean = connection.execute(
@@ -70,7 +73,8 @@ def test_channel_figures_equal_those_of_sql(log: Path) -> None:
         ).fetchone()
     assert (rpm.name, rpm.unit, rpm.low, rpm.high) == ("rpm", "1/min", low, high)
     assert rpm.mean == pytest.approx(mean, rel=1e-12)
-    assert len(rpm.course.t_us) == pytest.approx(FRAMES / -(-FRAMES // STRETCHES), abs=2)
+    stretches = len(rpm.course.t_us)
+    assert stretches == FRAMES if most >= FRAMES else most / 2 - 2 <= stretches <= most
     assert (rpm.course.low <= rpm.course.mean).all()
     assert (rpm.course.mean <= rpm.course.high).all()
     assert set(rpm.course.session.tolist()) == {1, 2}
@@ -121,9 +125,37 @@ def test_channels_are_drawn(tmp_path: Path) -> None:
     rpm = next(channel for channel in json.loads(drawing)["channels"] if channel["key"] == "engine.rpm")
     assert (rpm["title"], rpm["unit"]) == ("Engine speed", "rpm")
     assert set(np.frombuffer(base64.b64decode(rpm["y"]), dtype="<f4").tolist()) == {125.0}
-    kilometres = np.frombuffer(base64.b64decode(rpm["km"]), dtype="<f4")
-    assert (np.diff(kilometres) >= 0).all()
-    assert kilometres[-1] > 9
+    times_s = np.frombuffer(base64.b64decode(rpm["s"]), dtype="<f4")
+    assert (np.diff(times_s) >= 0).all()
+    assert times_s[-1] - times_s[0] == pytest.approx(599, abs=0.1)
+
+
+def test_signals_are_decoded_beside_the_recorded_channels(log: Path, tmp_path: Path) -> None:
+    result = run(log, "--signals", "--json")
+    assert result.return_value == 0, result.output
+    engine = json.loads(result.stdout)["engine"]
+    assert set(engine) == {"gear", "rpm", "boost_bar", "oil_c", "water_c"}
+    extra = tmp_path / "extra.db"
+    extra.write_bytes(log.read_bytes())
+    with closing(sqlite3.connect(extra)) as connection:
+        connection.execute(
+            "INSERT INTO channel VALUES (2, 'rpm', '1/min', 'obd2'), (3, 'fuel_pct', '%', 'obd2')"
+        )
+        connection.execute("INSERT INTO reading VALUES (1, 5, 2, 900), (1, 6, 3, 55)")
+        connection.commit()
+        found = engine_of(connection, signals=True).channels
+    assert [c.source for c in found if c.name == "rpm"] == ["a.dbc:M", "obd2"]  # each its own channel
+    assert [c.high for c in found if c.name == "fuel_pct"] == [55]
+
+
+def test_signals_of_a_log_without_a_dbc_or_of_a_track(tmp_path: Path) -> None:
+    fixes = drives.fixes(drives.plan(), hz=1)
+    result = run(drives.write_log(tmp_path / "plain.db", fixes), "--signals")
+    assert isinstance(result.exception, ConfigurationError)
+    assert "name one with --dbc" in str(result.exception)
+    result = run(drives.write_nmea(tmp_path / "a.nmea", fixes[:50]), "--signals")
+    assert isinstance(result.exception, ConfigurationError)
+    assert "no CAN frames" in str(result.exception)
 
 
 def test_a_dbc_of_another_car_keeps_the_recorded_readings(log: Path, tmp_path: Path) -> None:
