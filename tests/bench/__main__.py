@@ -22,6 +22,7 @@ from tests.bench.live import live
 from tests.bench.page import page
 from tests.bench.recorder import Load
 from tests.bench.review import reviews
+from tests.bench.review_page import review_page
 
 Row = tuple[str, str]
 FAST_FRAMES = 600_000
@@ -102,6 +103,7 @@ BENCHMARKS: dict[str, Callable[[argparse.Namespace], Iterator[Row]]] = {
     "download": downloads,
     "export": exports,
     "review": reviews,
+    "review_page": review_page,
     "fleet": fleet,
 }
 

@@ -4,6 +4,6 @@ window.stagelog = {
   axis: () => view.axis, lanes: laneList.lists, link: link.fragment,
   map, marks: marks.drawn, samples, scale, distributions: distributions?.results,
 };
-if (doc.begin) view.zoomKm(...doc.begin);
+if (doc.begin && view.axis === "km") view.zoomKm(...doc.begin);
 link.follow();
 view.redraw();
