@@ -145,7 +145,7 @@ def _step_changes(
     elif digest(entry) in (trace.ours, digest(trace.was)):
         yield Make(step, path, f"update {path}{detail}")
     else:
-        keep_as = _edited_name(path, root)
+        keep_as = edited_name(path, root)
         text = f"update {path}{detail}; the edited file is kept as {keep_as}"
         yield Make(step, path, text, keep_as)
 
@@ -174,14 +174,14 @@ def _back(path: str, root: Root, trace: Trace) -> Iterator[GiveBack]:
         yield GiveBack(path, None, f"remove folder {path} if it is empty")
     else:
         edited = now is not None and not trace.kept and digest(now) != trace.ours
-        keep_as = _edited_name(path, root) if edited else ""
+        keep_as = edited_name(path, root) if edited else ""
         text = f"{'remove' if was is None else 'restore'} {path}"
         yield GiveBack(
             path, was, f"{text}; the edited file is kept as {keep_as}" if edited else text, keep_as
         )
 
 
-def _edited_name(path: str, root: Root) -> str:
+def edited_name(path: str, root: Root) -> str:
     """A free name for an edited file, with a suffix that no program reads."""
     name = PurePosixPath(path).name
     taken = root.names_in(root.real(str(PurePosixPath(path).parent)))
