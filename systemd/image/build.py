@@ -1,0 +1,203 @@
+#!/usr/bin/env python3
+"""Build an SD-card image: `sudo python3 systemd/image/build.py stagelog_VERSION_arm64.deb -o stagelog.img`.
+
+    1  BOOT      FAT    firmware, kernel, stagelog-settings.txt: what any computer can edit
+    2  root      ext4   Debian and stagelog; mounted read-only, so no power cut can damage it
+    3  stagelog  ext4   the logs; grows to the end of the card at the first boot
+
+It needs root, the package mirror, and Debian with mmdebstrap, qemu-user-static, dosfstools, mtools, e2fsprogs and fdisk.
+No image is mounted: the file systems are filled from folders. `--board virt` leaves the Pi's firmware out, for an
+emulator.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+PACKAGES = (
+    "python3",
+    "systemd-sysv",
+    "systemd-resolved",
+    "udev",
+    "dbus",
+    "kmod",
+    "iproute2",
+    "e2fsprogs",
+    "fdisk",
+    "linux-image-arm64",
+    "initramfs-tools",
+    "zstd",
+    "hostapd",
+)
+OPTIONS = ("read-only-root", "journald", "hardware-watchdog")
+"""Of `stagelog install --with`."""
+BOARDS = {
+    "pi": ("raspi-firmware", "firmware-brcm80211", "wireless-regdb"),
+    "virt": (),
+}
+"""Packages of each board; those of the Pi are in Debian's non-free-firmware."""
+TOOLS = ("mmdebstrap", "mkfs.vfat", "mcopy", "mkfs.ext4", "sfdisk", "dpkg-deb")
+MIB = 1 << 20
+FIRST_MIB, BOOT_MIB, LOGS_MIB = 4, 256, 64
+SPARE_MIB = 300
+"""Free space on the root, for an update of the package."""
+FIRMWARE = "boot/firmware"
+FILES = {
+    "stagelog-card.service": "etc/systemd/system/stagelog-card.service",
+    "stagelog-grow.service": "etc/systemd/system/stagelog-grow.service",
+    "grow-logs.sh": "usr/local/lib/stagelog/grow-logs.sh",
+    "wlan0.network": "etc/systemd/network/60-stagelog-wlan0.network",
+    "ethernet.network": "etc/systemd/network/70-stagelog-ethernet.network",
+    "fstab": "etc/fstab",
+    "raspi-firmware": "etc/default/raspi-firmware",
+}
+"""Files of this folder, and their paths in the root."""
+ENABLED = (
+    "stagelog-card.service",
+    "stagelog-grow.service",
+    "hostapd@wlan0.service",
+    "systemd-networkd.service",
+)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Build an image. Returns the exit code."""
+    parser = argparse.ArgumentParser(description="Build an SD-card image of stagelog.")
+    parser.add_argument("package", type=Path, help="stagelog's package for arm64, of systemd/debian/build.py")
+    parser.add_argument("-o", "--output", type=Path, default=Path("stagelog.img"))
+    parser.add_argument("--release", default="bookworm", help="Debian's release")
+    parser.add_argument("--board", choices=tuple(BOARDS), default="pi")
+    parser.add_argument("--mirror", default="http://deb.debian.org/debian")
+    options = parser.parse_args(arguments)
+    missing = [tool for tool in TOOLS if shutil.which(tool) is None]
+    if os.geteuid() != 0:
+        missing.append("the rights of root")
+    if missing:
+        print(f"missing here: {', '.join(missing)}", file=sys.stderr)
+        return 69
+    with tempfile.TemporaryDirectory(
+        prefix="stagelog-image-", dir=options.output.resolve().parent
+    ) as scratch:
+        root = Path(scratch) / "root"
+        make_root(root, options)
+        pack(root, Path(scratch), options.output)
+    print(options.output)
+    return 0
+
+
+def make_root(root: Path, options: argparse.Namespace) -> None:
+    """Make the files of the card: Debian and the package by mmdebstrap, then what differs from a usual installation."""
+    components = "main,non-free-firmware" if BOARDS[options.board] else "main"
+    package = f"/tmp/{options.package.name}"  # noqa: S108 - in the new root
+    settings = f"mkdir -p $1/etc/default $1/{FIRMWARE} && cp {HERE}/raspi-firmware $1/etc/default/"
+    run(
+        "mmdebstrap",
+        "--architectures=arm64",
+        "--variant=minbase",
+        f"--components={components}",
+        f"--include={','.join((*PACKAGES, *BOARDS[options.board]))}",
+        f"--setup-hook={settings}",
+        f"--customize-hook=copy-in {options.package.resolve()} /tmp",
+        f"--customize-hook=chroot $1 apt-get install -y --no-install-recommends {package}",
+        f"--customize-hook=chroot $1 stagelog install {' '.join(f'--with {name}' for name in OPTIONS)}",
+        f"--customize-hook=rm $1{package}",
+        options.release,
+        str(root),
+        options.mirror,
+    )
+    for name, path in FILES.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(HERE / name, root / path)
+    wants = root / "etc/systemd/system/multi-user.target.wants"
+    for unit in ENABLED:
+        link = wants / unit
+        if not link.is_symlink():
+            link.symlink_to(unit_path(root, unit))
+    (root / "etc/hostname").write_text("stagelog\n")
+    (root / "etc/machine-id").write_text("uninitialized\n")
+    (root / "var/lib/stagelog-crew").mkdir(exist_ok=True)
+
+
+def unit_path(root: Path, unit: str) -> str:
+    """The path of a unit in the root; an instance's is its template's."""
+    name, at, _ = unit.partition("@")
+    file = f"{name}@.service" if at else unit
+    folders = ("/etc/systemd/system", "/lib/systemd/system", "/usr/lib/systemd/system")
+    return next(f"{folder}/{file}" for folder in folders if (root / f"{folder}/{file}".lstrip("/")).exists())
+
+
+def pack(root: Path, scratch: Path, image: Path) -> None:
+    """Write the image of a root: three file systems behind a partition table."""
+    boot = scratch / "boot"
+    shutil.copytree(root / FIRMWARE, boot, symlinks=False)
+    if not any(boot.glob("vmlinuz*")):  # without the Pi's firmware
+        for pattern in ("vmlinuz-*", "initrd.img-*"):
+            newest = max((root / "boot").glob(pattern))
+            shutil.copyfile(newest, boot / pattern.partition("-")[0])
+    shutil.copyfile(HERE / "stagelog-settings.txt", boot / "stagelog-settings.txt")
+    shutil.rmtree(root / FIRMWARE)
+    (root / FIRMWARE).mkdir()
+    parts = (
+        (scratch / "boot.fat", BOOT_MIB),
+        (scratch / "root.ext4", used_mib(root) * 11 // 10 + SPARE_MIB),
+        (scratch / "logs.ext4", LOGS_MIB),
+    )
+    make_fat(*parts[0], boot)
+    make_ext4(*parts[1], "root", "0:0", root)
+    make_ext4(*parts[2], "stagelog", owner_of(root))
+    table, at = ["label: dos"], FIRST_MIB
+    with image.open("wb") as file:
+        for (part, size), kind in zip(parts, ("c, bootable", "83", "83"), strict=True):
+            table.append(f"start={at}MiB, size={size}MiB, type={kind}")
+            file.seek(at * MIB)
+            with part.open("rb") as source:
+                shutil.copyfileobj(source, file, MIB)
+            at += size
+        file.truncate(at * MIB)
+    subprocess.run(["sfdisk", "--quiet", str(image)], input="\n".join(table), text=True, check=True)
+
+
+def owner_of(root: Path) -> str:
+    """The user and group of the logs, as numbers."""
+    for line in (root / "etc/passwd").read_text().splitlines():
+        name, _, user, group, *_ = line.split(":")
+        if name == "stagelog":
+            return f"{user}:{group}"
+    raise SystemExit("the package created no user stagelog")
+
+
+def used_mib(folder: Path) -> int:
+    """Space that a folder takes."""
+    done = subprocess.run(["du", "-sxm", str(folder)], capture_output=True, text=True, check=True)
+    return int(done.stdout.split()[0])
+
+
+def make_fat(image: Path, mib: int, folder: Path) -> None:
+    """A FAT file system with the files of a folder."""
+    with image.open("wb") as file:
+        file.truncate(mib * MIB)
+    run("mkfs.vfat", "-F", "32", "-n", "BOOT", str(image))
+    run("mcopy", "-s", "-i", str(image), *map(str, folder.iterdir()), "::")
+
+
+def make_ext4(image: Path, mib: int, label: str, owner: str, folder: Path | None = None) -> None:
+    """An ext4 file system, empty or with the files of a folder."""
+    files = ("-d", str(folder)) if folder is not None else ()
+    run("mkfs.ext4", "-q", "-L", label, "-E", f"root_owner={owner}", *files, str(image), f"{mib}M")
+
+
+def run(*command: str) -> None:
+    """Run a command; its output is shown."""
+    subprocess.run(command, check=True, stdout=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

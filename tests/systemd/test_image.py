@@ -1,0 +1,80 @@
+"""The files of the SD-card image: valid units, and a settings file whose every line is a key."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+from dataclasses import fields
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from logger.config.configuration import Serve
+from logger.install.card import SETTINGS, Settings
+from logger.install.plan import OPTIONS, RECORDER_USER
+from logger.tomlconfig.schema import TomlFile
+from tests.systemd.units import FOLDER, read, require
+
+IMAGE = FOLDER / "image"
+UNITS = ("stagelog-card.service", "stagelog-grow.service")
+
+
+@pytest.fixture(scope="module")
+def build() -> ModuleType:
+    """The recipe as a module."""
+    spec = importlib.util.spec_from_file_location("image_build", IMAGE / "build.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_systemd_accepts_the_units(tmp_path: Path) -> None:
+    folder = tmp_path / "etc/systemd/system"
+    folder.mkdir(parents=True)
+    for program in ("bin/sh", "bin/mount", "opt/stagelog/bin/python3"):
+        (tmp_path / program).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / program).write_text("#!/bin/sh\n")
+        (tmp_path / program).chmod(0o755)
+    for unit in UNITS:
+        (folder / unit).write_bytes((IMAGE / unit).read_bytes())
+    command = [require("systemd-analyze"), "verify", f"--root={tmp_path}", "--man=no", *UNITS]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    complaints = [line for line in done.stderr.splitlines() if any(unit in line for unit in UNITS)]
+    assert not [line for line in complaints if "not found" not in line], done.stderr
+
+
+def test_the_recorder_does_not_depend_on_the_settings() -> None:
+    keys = {line.key for line in read(IMAGE / "stagelog-card.service")}
+    assert "Before" in keys
+    assert not keys & {"RequiredBy", "BindsTo", "OnFailure"}
+
+
+def test_each_line_of_the_settings_file_is_a_key_with_a_valid_value() -> None:
+    text = (IMAGE / SETTINGS).read_text()
+    lines = [line.removeprefix("# ") for line in text.splitlines() if " = " in line]
+    settings = TomlFile("\n".join(lines), SETTINGS).build(Settings)
+    assert len(lines) == len(fields(Settings))
+    assert Settings().wifi_channel == settings.wifi_channel
+    assert TomlFile(text, SETTINGS).build(Settings) == Settings(), "as shipped it sets nothing"
+
+
+def test_the_page_in_the_texts_is_that_of_the_access_point() -> None:
+    address = next(line.value for line in read(IMAGE / "wlan0.network") if line.key == "Address").split("/")[
+        0
+    ]
+    assert f"http://{address}:{Serve().port}/" in (IMAGE / SETTINGS).read_text()
+
+
+def test_the_recipe_names_files_and_options_that_exist(build: ModuleType) -> None:
+    assert all((IMAGE / name).is_file() for name in build.FILES)
+    assert set(build.OPTIONS) <= set(OPTIONS)
+    assert "LABEL=stagelog " in (IMAGE / "fstab").read_text()
+    assert set(UNITS) <= set(build.ENABLED)
+
+
+def test_the_logs_belong_to_the_recorder(build: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/passwd").write_text(f"root:x:0:0::/:/bin/sh\n{RECORDER_USER}:x:998:997::/:/bin/false\n")
+    assert build.owner_of(tmp_path) == "998:997"
