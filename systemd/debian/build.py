@@ -29,8 +29,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-PYTHONS = ("3.11", "3.12", "3.13")
-"""Debian 12 has 3.11, Ubuntu 24.04 has 3.12, Debian 13 has 3.13."""
+PYTHONS = ("3.11", "3.12", "3.13", "3.14")
+"""Debian 12 has 3.11, Ubuntu 24.04 has 3.12, Debian 13 has 3.13; 3.14 is in what follows them."""
 PLATFORMS = {
     "amd64": ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64"),
     "arm64": ("manylinux_2_28_aarch64", "manylinux_2_17_aarch64", "manylinux2014_aarch64"),
