@@ -1,8 +1,12 @@
 """Run stagelog on an emulated Raspberry Pi: `python -m tests.pi STEP`.
 
     drive           install the package, record, verify, review, serve, purge: all on a Pi's processor
-    instructions    count the recorder's instructions per second under three loads, by thread; with --native on this
-                    machine's processor, which needs no root and compares a change before and after
+    machine         the same in a whole machine with USB adapters, whose power is cut again and again
+    instructions    count the recorder's instructions per second under three loads, by thread
+    start           exec to the first row with a DBC file of 2,000 signals: time and instructions
+
+With --native the last two measure on this machine's processor. That needs no root, and compares a change before and
+after within a minute.
 
 Needs root, and Debian's qemu-user, qemu-user-static, debootstrap and gcc. The first run makes a Debian for the Pi's
 processor in some minutes and keeps it in `--folder`.
@@ -19,8 +23,10 @@ from pathlib import Path
 
 from tests.pi import roots
 from tests.pi.instructions import LOADS, instructions
-from tests.pi.processors import ARM64_EMULATOR, Arm64, Native
+from tests.pi.machines import cut
+from tests.pi.processors import ARM64_EMULATOR, Arm64, Native, Processor
 from tests.pi.session import drive
+from tests.pi.start import start
 
 KEPT = Path.home() / ".cache" / "stagelog" / "pi"
 NOT_INSTALLED = 69
@@ -30,7 +36,7 @@ _NEEDED = ("gcc", ARM64_EMULATOR, f"{ARM64_EMULATOR}-static", "debootstrap", "dp
 def main(arguments: list[str]) -> int:
     """Parse the options and run a step. Returns the exit code."""
     options = _parser().parse_args(arguments)
-    is_native = options.step == "instructions" and options.native
+    is_native = getattr(options, "native", False)
     needed = ("gcc", Native.emulator) if is_native else _NEEDED
     missing = [tool for tool in needed if shutil.which(tool) is None]
     if not is_native and os.geteuid() != 0:
@@ -39,17 +45,37 @@ def main(arguments: list[str]) -> int:
         print(f"missing here: {', '.join(missing)}", file=sys.stderr)
         return NOT_INSTALLED
     if is_native:
-        return 0 if instructions(Native(), options.load or list(LOADS), options.seconds) else 1
+        return 0 if options.measure(Native(), options) else 1
     root = roots.kept_root(options.folder, options.release)
     if root is None:
         print("making a Debian for arm64, once; this takes some minutes", file=sys.stderr)
         root = roots.make_root(options.folder, options.release)
-    if options.step == "drive":
-        return 0 if drive(root, options.seconds) else 1
+    return 0 if options.run(root, options) else 1
+
+
+def _in_a_root(root: Path, options: argparse.Namespace) -> bool:
+    """Measure on a Pi's processor, with the package's libraries and this checkout."""
     with roots.overlay(root) as changed, tempfile.TemporaryDirectory() as scratch:
         for package in roots.build_packages(Path(scratch), with_review=False):
             roots.run("dpkg-deb", "-x", str(package), str(changed))
-        return 0 if instructions(Arm64(changed), options.load or list(LOADS), options.seconds) else 1
+        passed: bool = options.measure(Arm64(changed), options)
+        return passed
+
+
+def _count(processor: Processor, options: argparse.Namespace) -> bool:
+    return instructions(processor, options.load or list(LOADS), options.seconds)
+
+
+def _start(processor: Processor, options: argparse.Namespace) -> bool:
+    return (not options.native or start(None, options.runs)) and start(processor, options.runs)
+
+
+def _drive(root: Path, options: argparse.Namespace) -> bool:
+    return drive(root, options.seconds)
+
+
+def _cut(root: Path, options: argparse.Namespace) -> bool:
+    return cut(root, options.cuts, options.seed, options.moments, options.keep) == 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -59,12 +85,24 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--folder", type=Path, default=KEPT, help="folder of the roots that are kept")
     parser.add_argument("--release", choices=roots.RELEASES, default=roots.RELEASES[0])
     steps = parser.add_subparsers(dest="step", required=True)
+    driving = steps.add_parser("drive")
+    driving.set_defaults(run=_drive)
+    driving.add_argument("--seconds", type=float, default=30.0, help="length of the recording")
+    machine = steps.add_parser("machine")
+    machine.set_defaults(run=_cut)
+    machine.add_argument("--cuts", type=int, default=10, help="number of power cuts")
+    machine.add_argument("--seed", type=int, default=1, help="seed of the moments")
+    machine.add_argument("--moments", type=int, default=6, help="further moments of each run to check")
+    machine.add_argument("--keep", type=Path, help="folder for the disks of cuts that fail")
     counting = steps.add_parser("instructions")
-    counting.add_argument("--native", action="store_true", help="this machine's processor instead of a Pi's")
+    counting.set_defaults(run=_in_a_root, measure=_count)
     counting.add_argument("--seconds", type=float, default=20.0, help="length of each count")
     counting.add_argument("--load", choices=tuple(LOADS), action="append", help="only this load")
-    driving = steps.add_parser("drive")
-    driving.add_argument("--seconds", type=float, default=30.0, help="length of the recording")
+    starting = steps.add_parser("start")
+    starting.set_defaults(run=_in_a_root, measure=_start)
+    starting.add_argument("--runs", type=int, default=12, help="number of starts that are timed")
+    for step in (counting, starting):
+        step.add_argument("--native", action="store_true", help="this machine's processor instead of a Pi's")
     return parser
 
 
