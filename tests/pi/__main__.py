@@ -2,6 +2,7 @@
 
     drive           install the package, record, verify, review, serve, purge: all on a Pi's processor
     machine         the same in a whole machine with USB adapters, whose power is cut again and again
+    card            an SD-card image by its recipe, booted with settings on its FAT partition
     instructions    count the recorder's instructions per second under three loads, by thread
     start           exec to the first row with a DBC file of 2,000 signals: time and instructions
 
@@ -22,6 +23,7 @@ import tempfile
 from pathlib import Path
 
 from tests.pi import roots
+from tests.pi.card import try_card
 from tests.pi.instructions import LOADS, instructions
 from tests.pi.machines import cut
 from tests.pi.processors import ARM64_EMULATOR, Arm64, Native, Processor
@@ -44,6 +46,8 @@ def main(arguments: list[str]) -> int:
     if missing:
         print(f"missing here: {', '.join(missing)}", file=sys.stderr)
         return NOT_INSTALLED
+    if options.step == "card":
+        return 0 if try_card(options.image, options.package, options.release) else 1
     if is_native:
         return 0 if options.measure(Native(), options) else 1
     root = roots.kept_root(options.folder, options.release)
@@ -94,6 +98,9 @@ def _parser() -> argparse.ArgumentParser:
     machine.add_argument("--seed", type=int, default=1, help="seed of the moments")
     machine.add_argument("--moments", type=int, default=6, help="further moments of each run to check")
     machine.add_argument("--keep", type=Path, help="folder for the disks of cuts that fail")
+    card = steps.add_parser("card")
+    card.add_argument("--image", type=Path, help="an image that the recipe made before with --board=virt")
+    card.add_argument("--package", type=Path, help="a package of stagelog for arm64 that was built before")
     counting = steps.add_parser("instructions")
     counting.set_defaults(run=_in_a_root, measure=_count)
     counting.add_argument("--seconds", type=float, default=20.0, help="length of each count")

@@ -20,6 +20,11 @@ _LIBRARIES = (Path("/lib64"), Path("/usr/lib/x86_64-linux-gnu"))
 """Where the emulator's loader and libraries are."""
 
 
+def as_on_a_booted_debian(command: Sequence[str]) -> list[str]:
+    """The command, for which the kernel starts QEMU for programs of a Pi's processor."""
+    return ["unshare", "--mount", "sh", str(_ENTER), "/", "--", *command]
+
+
 class Processor(Protocol):
     """An emulated processor and the system around it."""
 
