@@ -18,6 +18,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -122,7 +123,8 @@ def make_root(root: Path, options: argparse.Namespace) -> None:
         if not link.is_symlink():
             link.symlink_to(unit_path(root, unit))
     (root / "etc/hostname").write_text("stagelog\n")
-    (root / "etc/machine-id").write_text("uninitialized\n")
+    # A root that cannot be written would get a new one at each boot, and every boot would count as the first.
+    (root / "etc/machine-id").write_text(f"{uuid.uuid4().hex}\n")
     (root / "var/lib/stagelog-crew").mkdir(exist_ok=True)
 
 
