@@ -130,7 +130,8 @@ def commit_time() -> str:
 
 def debian_version(version: str) -> str:
     """A PEP 440 version as Debian sorts it: a development version comes before its release."""
-    return re.sub(r"\.?(a|b|rc|dev)(\d)", r"~\1\2", version)
+    public, plus, commit = version.partition("+")
+    return re.sub(r"\.?(a|b|rc|dev)(\d)", r"~\1\2", public) + plus + commit
 
 
 def own_wheel(folder: Path) -> Path:

@@ -117,9 +117,9 @@ def make_root(root: Path, options: argparse.Namespace) -> None:
     for name, path in FILES.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(HERE / name, root / path)
-    wants = root / "etc/systemd/system/multi-user.target.wants"
-    for unit in ENABLED:
-        link = wants / unit
+    for unit, starter in ENABLED.items():
+        link = root / f"etc/systemd/system/{starter}.wants" / unit
+        link.parent.mkdir(exist_ok=True)
         if not link.is_symlink():
             link.symlink_to(unit_path(root, unit))
     (root / "etc/hostname").write_text("stagelog\n")
