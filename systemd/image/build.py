@@ -5,9 +5,9 @@
     2  root      ext4   Debian and stagelog; mounted read-only, so no power cut can damage it
     3  stagelog  ext4   the logs; grows to the end of the card at the first boot
 
-It needs root, the package mirror, and Debian with mmdebstrap, qemu-user-static, dosfstools, mtools, e2fsprogs and fdisk.
-No image is mounted: the file systems are filled from folders. `--board virt` leaves the Pi's firmware out, for an
-emulator.
+It needs Debian with mmdebstrap, qemu-user-static, dosfstools, mtools, e2fsprogs and fdisk; the package mirror; and
+root. No image is mounted: the file systems are filled from folders. `--board virt` leaves the Pi's firmware out, for
+an emulator.
 """
 
 from __future__ import annotations
