@@ -232,7 +232,8 @@ def pack(tree: Path, package: str, version: str, architecture: str, depends: str
         "Maintainer": MAINTAINER,
         "Installed-Size": str(sum(path.stat().st_size for path in files) // 1024),
         "Depends": depends,
-        **({"Recommends": "chrony", "Suggests": "stagelog-review"} if package == "stagelog" else {}),
+        # Not recommended: apt would fetch it, and where there is no network would install nothing.
+        **({"Suggests": "chrony, stagelog-review"} if package == "stagelog" else {}),
         "Section": "misc",
         "Priority": "optional",
         "Description": DESCRIPTION[package],

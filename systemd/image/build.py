@@ -5,9 +5,9 @@
     2  root      ext4   Debian and stagelog; mounted read-only, so no power cut can damage it
     3  stagelog  ext4   the logs; grows to the end of the card at the first boot
 
-It needs Debian with mmdebstrap, qemu-user-static, dosfstools, mtools, e2fsprogs and fdisk; the package mirror; and
-root. No image is mounted: the file systems are filled from folders. `--board virt` leaves the Pi's firmware out, for
-an emulator.
+It needs Debian with mmdebstrap, arch-test, qemu-user-static, dosfstools, mtools, e2fsprogs and fdisk; the package
+mirror; and root. No image is mounted: the file systems are filled from folders. `--board virt` leaves the Pi's firmware
+out, for an emulator.
 """
 
 from __future__ import annotations
@@ -45,7 +45,16 @@ BOARDS = {
     "virt": (),
 }
 """Packages of each board; those of the Pi are in Debian's non-free-firmware."""
-TOOLS = ("mmdebstrap", "mkfs.vfat", "mcopy", "mkfs.ext4", "sfdisk", "dpkg-deb")
+TOOLS = (
+    "mmdebstrap",
+    "arch-test",
+    "qemu-aarch64-static",
+    "mkfs.vfat",
+    "mcopy",
+    "mkfs.ext4",
+    "sfdisk",
+    "dpkg-deb",
+)
 MIB = 1 << 20
 FIRST_MIB, BOOT_MIB, LOGS_MIB = 4, 256, 64
 SPARE_MIB = 300
@@ -197,8 +206,10 @@ def make_ext4(image: Path, mib: int, label: str, owner: str, folder: Path | None
 
 
 def run(*command: str) -> None:
-    """Run a command; its output is shown."""
-    subprocess.run(command, check=True, stdout=sys.stderr)
+    """Run a command; its output is shown. SystemExit if it fails."""
+    done = subprocess.run(command, check=False, stdout=sys.stderr)
+    if done.returncode:
+        raise SystemExit(f"{command[0]} failed with {done.returncode}; its messages are above")
 
 
 if __name__ == "__main__":
