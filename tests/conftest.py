@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.logger.command_line import stagelog
 
-
-@pytest.fixture(autouse=True)
-def same_environment() -> Iterator[None]:
-    """Remove what a test's code adds to the environment: Dask leaves PYTHONSAFEPATH there for its workers."""
-    before = dict(os.environ)
-    yield
-    added = os.environ.keys() - before.keys() - {"PYTEST_CURRENT_TEST"}
-    for name in added:
-        del os.environ[name]
-
-
-pytest_plugins = ("tests.examples", "tests.figures", "tests.kinds", "tests.sampling", "tests.second_look")
+pytest_plugins = (
+    "tests.examples",
+    "tests.figures",
+    "tests.kinds",
+    "tests.same_environment",
+    "tests.sampling",
+    "tests.second_look",
+)
 
 STAGE = "dakar-2026-11"
 TIMED = "2"

@@ -72,6 +72,15 @@ def test_a_unit_test_that_starts_something_fails(tmp_path: Path) -> None:
         assert f"not a unit test: mark it {need}" in output
 
 
+def test_what_every_test_uses_needs_nothing(request: pytest.FixtureRequest) -> None:
+    """Otherwise no test would be a unit test, and `--fast` would run none."""
+    definitions = request.node._fixtureinfo.name2fixturedefs.values()
+    files = {Path(each.func.__code__.co_filename) for several in definitions for each in several}
+    own = {file for file in files if file.is_relative_to(ROOT / "tests")}
+    assert own
+    assert not {file: needs_of(file) for file in own if needs_of(file)}
+
+
 def test_fast_imports_no_file_without_unit_tests(tmp_path: Path) -> None:
     output = _pytest(tmp_path, "import subprocess\nraise SystemExit('imported')\n", "--fast")
     assert "no tests ran" in output
