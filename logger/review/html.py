@@ -49,9 +49,15 @@ def page(
     drawing, left_out = review_document(report, background)
     drawing |= {"judgement": overspeeds.data()}
     remarks = "".join(f'<p class="remark">{escape(remark)}</p>' for remark in [*_remarks(report), *left_out])
-    tables = _tables(report, overspeeds)
     return document(
-        heading(report), head, remarks, drawing, LEGEND, tables, steward_sheet(report, provenance)
+        heading(report),
+        head,
+        remarks,
+        drawing,
+        LEGEND,
+        _tables(report),
+        first=_judgement(report, overspeeds),
+        printed=steward_sheet(report, provenance),
     )
 
 
@@ -74,23 +80,22 @@ def _remarks(report: Report) -> list[str]:
     return [*report.remarks, *([report.problem.what] if report.problem else [])]
 
 
-def _tables(report: Report, overspeeds: OverspeedTable) -> Iterable[str]:
-    names = {section.section: section.name or section.kind for section in report.sections}
-    clock = time_of_day if report.evidence.utc_known else (lambda _us: "-")
+def _judgement(report: Report, overspeeds: OverspeedTable) -> Iterable[str]:
+    """The tables that a verdict is made of."""
     yield table(
         "Sections",
-        ["section", " km", " time", " avg km/h", " moving", " max", " penalty", ""],
+        ["section", " km", " time", " penalty", "", " avg km/h", " moving", " max"],
         [
             Row(
                 [
                     section.name or section.kind,
                     f"{section.distance_km:.2f}",
                     elapsed_text(section.elapsed_s),
+                    penalty_text(section.penalty_s),
+                    "" if section.finished else "not finished",
                     _kmh(section.average_mps),
                     _kmh(section.moving_average_mps),
                     _figure(section.max_kmh),
-                    penalty_text(section.penalty_s),
-                    "" if section.finished else "not finished",
                 ]
             )
             for section in report.sections
@@ -99,6 +104,11 @@ def _tables(report: Report, overspeeds: OverspeedTable) -> Iterable[str]:
     )
     yield overspeeds.html()
     yield from waypoint_tables(report)
+
+
+def _tables(report: Report) -> Iterable[str]:
+    names = {section.section: section.name or section.kind for section in report.sections}
+    clock = time_of_day if report.evidence.utc_known else (lambda _us: "-")
     yield table(
         "Neutralisations",
         ["kind", " UTC", " took", " allowed", ""],

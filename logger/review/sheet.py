@@ -69,9 +69,15 @@ def document(
     drawing: dict[str, Any],
     legend: Iterable[tuple[str, str]],
     tables: Iterable[str],
+    *,
+    first: Iterable[str] = (),
     printed: str = "",
 ) -> str:
-    """Render a page around a drawing. `printed` is what is printed in its place, if it is not empty."""
+    """Render a page around a drawing.
+
+    The tables of `first` are before the panels of the script, `tables` after them. `printed` is what is printed in the
+    page's place, if it is not empty.
+    """
     parts = (_source(name) for name in SCRIPTS)
     script = "\n".join(['"use strict";', "(() => {", *parts, "})();"])
     data = json.dumps(drawing, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
@@ -81,7 +87,8 @@ def document(
     main = (
         f'<header>{head}</header>{remarks}<div class="bar" id="bar"><output id="readout"></output></div>'
         '<div class="plot"><div><canvas id="lanes"></canvas></div><div><canvas id="map"></canvas></div></div>'
-        f'<p class="legend">{keys}</p><div id="panels"></div><div class="tables">{"".join(tables)}</div>'
+        f'<p class="legend">{keys}</p><div class="tables">{"".join(first)}</div>'
+        f'<div id="panels"></div><div class="tables">{"".join(tables)}</div>'
     )
     scripts = f'<script type="application/json" id="drawing">{data}</script><script>{script}</script>'
     return shell(title, main, "".join(_source(name) for name in STYLES), scripts, printed)

@@ -14,7 +14,7 @@ from logger.review.explanation import brief, impulse_rule, price_rule
 from logger.review.penalties import missed_s
 from logger.review.provenance import Provenance, rules_digest
 from logger.review.report import Report
-from logger.review.terminal import heading, over_text, penalty_text, verdict_text
+from logger.review.terminal import heading, metres_text, over_text, penalty_text, verdict_text
 from logger.review.times import elapsed_text, time_of_day
 from logger.review.what_if import rules_title
 
@@ -109,7 +109,7 @@ def _missed(report: Report) -> _List:
             names.get(point.section, ""),
             f"{point.name} ({point.kind})",
             f"{point.km:.2f}",
-            "-" if point.nearest_m is None else f"{point.nearest_m:.0f} m",
+            metres_text(point.nearest_m),
             f"{point.clear_m:.0f} m",
             penalty_text(missed_s(point.kind, report.rules.missed)) if point.charged else "-",
         ]

@@ -47,7 +47,13 @@ def tables(report: Report) -> Iterator[Table]:
         yield "Splits", ["section", "at", "km", "time", "avg km/h"], splits
     yield from _overspeeds(report, name_of)
     missed = [
-        [name_of.get(point.section, ""), point.name, point.kind, f"{point.km:.2f}", _metres(point.nearest_m)]
+        [
+            name_of.get(point.section, ""),
+            point.name,
+            point.kind,
+            f"{point.km:.2f}",
+            metres_text(point.nearest_m),
+        ]
         for point in report.waypoints
         if point.state == "missed"
     ]
@@ -190,5 +196,6 @@ def _kmh(mps: float | None) -> str:
     return "-" if mps is None else f"{mps * KMH:.1f}"
 
 
-def _metres(metres: float | None) -> str:
+def metres_text(metres: float | None) -> str:
+    """A distance from a waypoint, or a dash."""
     return "-" if metres is None else f"{metres:.0f} m" if metres < 10_000 else f"{metres / 1000:.0f} km"

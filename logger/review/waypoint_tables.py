@@ -7,13 +7,13 @@ from collections.abc import Iterable, Sequence
 from logger.review.penalties import missed_s
 from logger.review.report import Report
 from logger.review.sheet import Row, table
-from logger.review.terminal import penalty_text
+from logger.review.terminal import metres_text, penalty_text
 from logger.review.times import elapsed_text, time_of_day
 from logger.review.waypoints import WaypointReport
 
 AROUND_KM = 0.3
 """A click on a waypoint shows the road this far before and after it."""
-COLUMNS = ("name", "kind", " km", "", " penalty", " nearest m", " circle m", " UTC", "section")
+COLUMNS = ("name", "kind", " km", "", " penalty", " nearest", " circle", " UTC", "section")
 
 
 def waypoint_tables(report: Report) -> Iterable[str]:
@@ -42,8 +42,8 @@ def _rows(report: Report, points: Sequence[WaypointReport]) -> list[Row]:
             f"{point.km:.2f}",
             _state(point),
             cost,
-            "-" if point.nearest_m is None else f"{point.nearest_m:.1f}",
-            f"{point.clear_m:.0f}" if point.clear_m else "-",
+            metres_text(point.nearest_m),
+            metres_text(point.clear_m),
             clock(point.at_us),
             names.get(point.section, ""),
         ]

@@ -12,7 +12,7 @@ const judgement = (() => {
   const section = document.querySelector("section[data-table=overspeeds]");
   const body = section && section.querySelector("tbody"), select = document.getElementById("ruling");
   const LONG_ROWS = 20; // as in sheet.py
-  const KM = 1, OVER = 4, PENALTY = 5, ZONE = 8, WAYPOINT_PENALTY = 4; // columns of the tables
+  const KM = 1, OVER = 4, PENALTY = 5, ZONE = 8, WAYPOINT_PENALTY = 4, SECTION_PENALTY = 3; // columns of the tables
   let chosen = 0, drawOpen = []; // the ruling shown, and the redrawing of each open explanation
   if (!judged) return {};
 
@@ -77,7 +77,7 @@ const judgement = (() => {
   }
   function rowOf(over, index) {
     const row = make("tr");
-    row.dataset.from = over.from; row.dataset.to = over.to;
+    row.dataset.from = over.from; row.dataset.to = over.to; row.tabIndex = 0;
     over.cells.forEach((text, at) => row.append(make("td", text, at && at < ZONE ? "n" : "")));
     return withButton(row, index);
   }
@@ -92,7 +92,7 @@ const judgement = (() => {
       section.querySelector("h2").textContent = drive.title; section.querySelector("p.more").textContent = drive.more;
     }
     const cells = (table, kind) => [...document.querySelectorAll(`section[data-table=${table}] tbody tr${kind}`)].map((row) => [...row.cells]);
-    cells("sections", "").forEach((row, at) => { [row[row.length - 2].textContent, row[row.length - 1].textContent] = ruling.sections[at]; });
+    cells("sections", "").forEach((row, at) => { [row[SECTION_PENALTY].textContent, row[SECTION_PENALTY + 1].textContent] = ruling.sections[at]; });
     cells("odd", ".charged").forEach((row, at) => { row[WAYPOINT_PENALTY].textContent = ruling.missed[at]; });
     verdict.textContent = `${number ? "what if: " : ""}${ruling.total}`; verdict.className = `verdict ${ruling.bad ? "bad" : "good"}`;
     banner.hidden = !number;

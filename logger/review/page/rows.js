@@ -11,7 +11,7 @@ const rows = (() => {
     const row = event.target.closest("tr[data-from]");
     if (row && !event.target.closest("button")) show(Number(row.dataset.from), Number(row.dataset.to));
   }
-  const tables = document.querySelector(".tables");
+  const tables = document.querySelector("main");
   for (const row of tables.querySelectorAll("tr[data-from]")) row.tabIndex = 0;
   tables.addEventListener("click", chosen);
   tables.addEventListener("keydown", (event) => { if (event.key === "Enter") chosen(event); });

@@ -154,7 +154,7 @@ def test_other_rules_are_shown_and_are_not_the_verdict(
     path, report = reviewed
     with browsing.opened(chromium, path.as_uri(), DESKTOP) as page:
         verdict = page.inner_text("#verdict")
-        before = page.inner_text(".tables")
+        before = page.inner_text("main")
         assert verdict == "penalty 0:25:00"
         assert page.locator(".whatif-banner").is_hidden()
         page.select_option("#ruling", "1")
@@ -162,7 +162,9 @@ def test_other_rules_are_shown_and_are_not_the_verdict(
         banner = page.inner_text(".whatif-banner")
         assert "What if: rally-raid 2026, rallysafe." in banner
         assert "Not the verdict: that is penalty 0:25:00 under rally-raid 2026, bands" in banner
-        assert cells(page, "overspeeds", 6) != ["0:10:00"]
+        (cost,) = cells(page, "overspeeds", 6)
+        assert cost != "0:10:00"
+        assert cells(page, "sections", 4)[0].startswith(f"{900 + float(cost.split()[0]):g}"[:6])  # and CP1
         page.locator("button.open").click()
         assert "m gained over the limit / (50 / 3.6) m/s x 10" in page.inner_text(".why")
         page.select_option("#ruling", "4")  # slow
@@ -172,7 +174,7 @@ def test_other_rules_are_shown_and_are_not_the_verdict(
         page.locator("button.open").nth(slow - 1).click()
         assert "over 100 km/h" in page.inner_text(".why")
         page.select_option("#ruling", "0")
-        assert (page.inner_text("#verdict"), page.inner_text(".tables")) == (verdict, before)
+        assert (page.inner_text("#verdict"), page.inner_text("main")) == (verdict, before)
         assert page.locator(".whatif-banner").is_hidden()
         assert len(report.overspeeds) == 1
 
@@ -195,6 +197,7 @@ def test_waypoints_to_look_at_come_first(chromium: Browser, reviewed: tuple[Path
         assert cells(page, "odd", 1) == ["CP1", "WPM1"]
         assert cells(page, "odd", 4) == ["missed", "near the edge"]
         assert cells(page, "odd", 5) == ["0:15:00", "-"]
+        assert cells(page, "odd", 7) == ["90 m", "90 m"]
         folded = page.locator("section:has(summary:text('Waypoints validated'))")
         assert "(6)" in folded.inner_text() and "DZ 4.00" not in folded.inner_text()
         folded.locator("summary").click()
