@@ -75,9 +75,20 @@ def background_document(shapes: Shapes, plane: Plane, box: Box) -> tuple[dict[st
         "places": places[:MAX_PLACES],
     }
     if not (len(lines.sizes) or len(rings.sizes) or places):
-        return document, "nothing in it is near the drive"
-    faults = [(left_out, "small shapes do not fit"), (shapes.unread, "shapes have no coordinates in degrees")]
-    return document, ", ".join(f"{count:,} {what}" for count, what in faults if count)
+        return document, _why_empty(shapes, plane, box)
+    faults = [(left_out, "small shapes that do not fit"), (shapes.unread, "shapes that cannot be read")]
+    left = " and ".join(f"{count:,} {what}" for count, what in faults if count)
+    return document, left and f"without {left}"
+
+
+def _why_empty(shapes: Shapes, plane: Plane, box: Box) -> str:
+    ends = [shape[:1] for shape in shapes.lines] + [ring[:1] for area in shapes.areas for ring in area]
+    swapped = _paths(
+        [end[:, ::-1] for end in [*ends, *(place.position[None] for place in shapes.places)]], plane
+    )
+    if any(box.holds(east, north) for east, north in swapped.points.tolist()):
+        return "nothing in it is near the drive: GeoJSON has the longitude before the latitude"
+    return "nothing in it is near the drive"
 
 
 def _paths(shapes: Sequence[Positions], plane: Plane) -> Paths:

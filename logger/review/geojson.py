@@ -27,6 +27,8 @@ MAX_SHAPES: Final = 200_000
 """Geometries and their parts: each takes about 20 us to read."""
 MAX_NAME_CHARS: Final = 40
 """A longer name of a place does not fit on a map."""
+LEAST_RING: Final = 3
+"""Positions of an outline; some programs do not repeat the first one at its end."""
 _CONVERT: Final = "convert it with QGIS, or with `ogr2ogr -t_srs EPSG:4326 OUT.geojson FILE`"
 _CUT: Final = "cut out the neighbourhood of the stage, for example with `ogr2ogr -clipsrc`"
 _RECORD_SEPARATOR: Final = b"\x1e"
@@ -127,6 +129,8 @@ class _Reader:
 
     def _add(self, name: str, kind: object, coordinates: Any) -> None:
         match kind:
+            case _ if coordinates == []:  # RFC 7946 takes it for no geometry
+                pass
             case "Point":
                 self._places.append(self._place(name, coordinates))
             case "MultiPoint":
@@ -136,9 +140,9 @@ class _Reader:
             case "MultiLineString":
                 self._lines += [self._positions(line, 2) for line in coordinates]
             case "Polygon":
-                self._areas.append([self._positions(ring, 4) for ring in coordinates])
+                self._areas.append([self._positions(ring, LEAST_RING) for ring in coordinates])
             case "MultiPolygon":
-                self._areas += [[self._positions(ring, 4) for ring in area] for area in coordinates]
+                self._areas += [[self._positions(ring, LEAST_RING) for ring in area] for area in coordinates]
             case _:
                 raise ValueError("not a type of geometry")
 

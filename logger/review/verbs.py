@@ -95,7 +95,8 @@ def review(
     from logger.review.report import report_of  # noqa: PLC0415
 
     if html is not None:
-        require_writable(html, log)
+        for source in (log, background):
+            require_writable(html, source)
     elif other_rules:
         raise click.UsageError("--what-if is for the page: give --html too")
     elif background is not None:

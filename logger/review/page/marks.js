@@ -4,7 +4,7 @@
 // estimate); missed a red cross; not reached a grey ring. The colours are those of style.css.
 const marks = (() => {
   const { colour } = canvas, STATES = { validated: "free", missed: "over", "not reached": "gap" };
-  const CIRCLE_PX = 7, CROSSING_PX = 18; // radii on the screen from which a circle and a crossing can be seen
+  const CIRCLE_PX = 7, CROSSING_PX = 18; // from these radii, or distances, on the screen a circle and a crossing can be seen
   const drawn = []; // what the last picture shows, for tests: {label, x, y, r, at}
   const shows = doc.tracks.length === 1; // in a comparison the crossing would be that of one car
 
@@ -16,11 +16,12 @@ const marks = (() => {
       if (p.x < from || p.x > to) continue;
       const at = p.at && [sx(p.at[0]), sy(p.at[1])], [x, y] = p.e === null ? at : [sx(p.e), sy(p.n)], r = p.r * scale;
       if (x < -r || x > width + r || y < -r || y > height + r) continue;
-      const isDoubted = p.odd && p.state === "validated", name = isDoubted ? "doubt" : STATES[p.state], near = r >= CROSSING_PX;
+      const isDoubted = p.odd && p.state === "validated", name = isDoubted ? "doubt" : STATES[p.state];
+      const near = p.e !== null && at && Math.max(r, Math.hypot(at[0] - x, at[1] - y)) >= CROSSING_PX;
       g.strokeStyle = g.fillStyle = colour(name);
       if (p.e !== null && r >= CIRCLE_PX) drawCircle(g, x, y, r);
-      drawState(g, x, y, p.state, isDoubted);
-      if (shows && at && (near || p.e === null)) drawCrossing(g, x, y, at, p.estimated);
+      if (p.e === null) drawPlace(g, at, name); else drawState(g, x, y, p.state, isDoubted);
+      if (shows && near) drawWay(g, x, y, at, p.estimated);
       drawn.push({ label: p.label, x, y, r: p.e !== null && r >= CIRCLE_PX ? r : 0, at });
       const text = near && shows && p.nearest_m !== null ? `${p.label} · ${p.nearest_m.toFixed(0)} m` : p.label;
       const w = g.measureText(text).width, beside = p.e !== null && r >= CIRCLE_PX && r < 60 ? r + 4 : 10;
@@ -35,12 +36,16 @@ const marks = (() => {
     g.lineWidth = 1.5; g.stroke();
   }
   // Where the car was nearest, and the way to the waypoint; dashed where GPS was lost and the place is an estimate.
-  function drawCrossing(g, x, y, [ax, ay], estimated) {
+  function drawWay(g, x, y, at, estimated) {
     g.strokeStyle = colour("ink"); g.lineWidth = 1.2;
     g.setLineDash(estimated ? [3, 3] : []);
-    g.beginPath(); g.moveTo(x, y); g.lineTo(ax, ay); g.stroke(); g.setLineDash([]);
-    g.beginPath(); g.moveTo(ax, ay - 6); g.lineTo(ax + 6, ay); g.lineTo(ax, ay + 6); g.lineTo(ax - 6, ay); g.closePath();
-    g.fillStyle = colour("ink"); g.fill(); g.strokeStyle = colour("paper"); g.stroke();
+    g.beginPath(); g.moveTo(x, y); g.lineTo(...at); g.stroke(); g.setLineDash([]);
+    drawPlace(g, at, "ink");
+  }
+  // A diamond: where the car was. In the colour of the state it stands for a waypoint without coordinates.
+  function drawPlace(g, [x, y], name) {
+    g.beginPath(); g.moveTo(x, y - 6); g.lineTo(x + 6, y); g.lineTo(x, y + 6); g.lineTo(x - 6, y); g.closePath();
+    g.fillStyle = colour(name); g.fill(); g.strokeStyle = colour("paper"); g.lineWidth = 1.2; g.stroke();
   }
   function drawState(g, x, y, state, isDoubted) {
     g.beginPath();

@@ -110,6 +110,7 @@ def test_a_bare_geometry_with_a_byte_order_mark(tmp_path: Path) -> None:
         (collection(feature("LineString", [[[1, 2], [3, 4]], [[1, 2], [3, 4]]])), "in degrees"),
         (collection(feature("Point", 10**400)), "in degrees"),
         (collection(feature("Polygon", [[[1, 2], [3, 4]]])), "in degrees"),
+        (collection(feature("LineString", [])), "no lines, areas or points"),
         (collection(feature("Triangle", [[1, 2], [3, 4]])), "in degrees"),
         (b"PMTiles\x03" + bytes(200), "PMTiles archive"),
         (b"SQLite format 3\0" + bytes(100), "an SQLite file"),
@@ -144,7 +145,7 @@ def test_unreadable_shapes_are_left_out_and_counted(tmp_path: Path) -> None:
         tmp_path, collection(feature("LineString", [[40.7, 21.6], [40.8, 21.7]]), feature("Point", ["x"]))
     )
     assert shapes.unread == 1
-    assert near(shapes)[1] == "1 shapes have no coordinates in degrees"
+    assert near(shapes)[1] == "without 1 shapes that cannot be read"
 
 
 def test_what_is_far_away_is_not_on_the_page(tmp_path: Path) -> None:
@@ -153,6 +154,11 @@ def test_what_is_far_away_is_not_on_the_page(tmp_path: Path) -> None:
     )
     assert remark == "nothing in it is near the drive"
     assert document["lines"]["sizes"] == []
+
+
+def test_latitudes_before_longitudes_are_recognised(tmp_path: Path) -> None:
+    shapes = read(tmp_path, collection(feature("LineString", [[LAT, LON], [LAT + 0.01, LON]])))
+    assert near(shapes)[1].endswith("the longitude before the latitude")
 
 
 def test_a_line_across_the_antimeridian(tmp_path: Path) -> None:
@@ -184,7 +190,7 @@ def test_the_page_stays_small_and_the_rest_is_reported() -> None:
     assert max(document["lines"]["sizes"]) > 50  # the coast, the largest, is there
     assert sum(document["rings"]["sizes"]) <= MAX_AREA_POINTS
     assert len(document["places"]) == MAX_PLACES
-    assert "small shapes do not fit" in remark
+    assert "small shapes that do not fit" in remark
     assert len(json.dumps(document)) < 800_000
 
 

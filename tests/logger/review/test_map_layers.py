@@ -104,4 +104,7 @@ def test_a_wrong_background_writes_no_page(log: Path, tmp_path: Path) -> None:
     ended = run(log, "--html", tmp_path / "a.html", "--background", tmp_path / "roads.geojson")
     assert "not GeoJSON" in str(ended.exception)
     assert not (tmp_path / "a.html").exists()
+    ended = run(log, "--html", tmp_path / "roads.geojson", "--background", tmp_path / "roads.geojson")
+    assert "this is the input" in str(ended.exception)
+    assert (tmp_path / "roads.geojson").read_text() == "{"
     assert "give --html too" in str(run(log, "--background", tmp_path / "roads.geojson").exception)
