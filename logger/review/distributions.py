@@ -6,7 +6,6 @@ Every weight is a number of seconds. The page counts; what is counted, and betwe
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from firmware_bridge.engine.titles import DRIVE, ENGINE, engine_title, unit_title
 from firmware_bridge.records import Channel
 from logger.review import driving
+from logger.review.channels import Timeline
 from logger.review.evidence import Floats
 from logger.review.packing import packed, steps
 from logger.review.report import Report
@@ -44,9 +44,9 @@ def excess_edges_kmh(rules: Rules) -> list[float]:
     return sorted({0.0, rules.speed.tolerance_kmh, *bounds, *EXCESS_KMH})
 
 
-def sampled(report: Report) -> dict[str, Any] | None:
-    """The samples for the page, or None without any."""
-    samples, fixes = report.samples, report.evidence.fixes
+def sampled(report: Report, timeline: Timeline) -> dict[str, Any] | None:
+    """The samples for the page, at seconds of its timeline; None without any."""
+    samples = report.samples
     if not len(samples.at):
         return None
     mps = report.places.mps[samples.at]
@@ -62,10 +62,8 @@ def sampled(report: Report) -> dict[str, Any] | None:
     channels = [channel for channel in channels if np.isfinite(channel.values).any()]
     room = MAX_VALUES // MIN_SAMPLES
     kept, seconds = samples.thinned(MAX_VALUES // len(channels[:room]))
-    at_us, km = fixes.at_us[samples.at], np.maximum.accumulate(report.km_of_day(samples.at))
     return {
-        "km": packed(km[kept]),
-        "s": packed((at_us[kept] - at_us[0]) / 1e6),
+        "s": packed(timeline.seconds(report.evidence.fixes.at_us[samples.at[kept]])),
         "seconds": steps(seconds),
         "channels": [channel.document(kept, seconds) for channel in channels[:room]],
         "left_out": len(channels[room:]) + len(samples.left_out),
@@ -130,20 +128,17 @@ def middle(values: Floats, seconds: Floats) -> list[float]:
 
 def _engine(sampled: Mapping[Channel, NDArray[np.float32]]) -> list[_Sampled]:
     """The engine's channels: those that every car has first, then the others by name."""
-    counts = Counter(channel.name for channel in sampled)
     known = {key: number for number, key in enumerate(ENGINE)}
     ordered = sorted(
         sampled, key=lambda channel: (known.get(channel.name, len(known)), channel.name, channel.source)
     )
-    return [
-        _Sampled(
-            "engine." + (channel.name if counts[channel.name] == 1 else f"{channel.name} {channel.source}"),
-            engine_title(channel.name) + ("" if counts[channel.name] == 1 else f", {channel.source}"),
-            unit_title(channel.unit),
-            sampled[channel].astype(np.float64),
-        )
-        for channel in ordered
-    ]
+    channels: dict[str, _Sampled] = {}
+    for channel in ordered:
+        key, title = f"engine.{channel.name}", engine_title(channel.name)
+        if key in channels:  # another source has a channel of this name
+            key, title = f"{key} {channel.source}", f"{title}, {channel.source}"
+        channels[key] = _Sampled(key, title, unit_title(channel.unit), sampled[channel].astype(np.float64))
+    return list(channels.values())
 
 
 def _driver_rule(pedals: driving.Pedals | None) -> str:

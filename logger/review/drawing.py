@@ -42,7 +42,7 @@ def review_document(report: Report, shapes: Shapes | None = None) -> tuple[dict[
         "bands": bands(report),
         "clock": timeline.clock(drawn, utc_known=report.evidence.utc_known),
         "begin": first_timed(report),
-        "samples": sampled(report),
+        "samples": sampled(report, timeline),
         "background": background,
     }
     return document, remarks

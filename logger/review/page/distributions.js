@@ -1,7 +1,7 @@
 // The section of distributions: its frame, its cards, and when they are drawn. All are of what is in view, and weighted by
 // time: each sample counts for the seconds that it stands for.
 //
-//   distributions.card(title, below) a new card, beside the last one or below it: {body, canvas(label), select(label, keys, chosen), note}
+//   distributions.card(title, below) a new card, beside the last one or below it: {body, canvas(label), select(label, keys, chosen, name), note}
 //   distributions.subscribe(draw)   draw(first, end): the samples in view; a little after the range has come to rest
 //   distributions.follow(mark)      mark(i): the sample at the cursor, -1 for none; at once
 //   distributions.results           what the cards show, for tests
@@ -26,27 +26,22 @@ const distributions = (() => {
         above.setAttribute("aria-hidden", "true");
         return [drawing, above];
       },
-      select(label, keys, chosen) {
+      select(label, keys, chosen, name) { // `name` is that of its field in the page's address
         const select = element("select", head);
         select.setAttribute("aria-label", label); select.title = label;
         for (const key of keys) {
           const { title: text, unit } = samples.channels.get(key) || { title: "one colour" };
           select.add(new Option(text + (unit ? ` (${unit})` : ""), key));
         }
-        select.value = chosen; select.addEventListener("change", update);
+        select.value = chosen; select.addEventListener("change", () => { update(); view.redraw(); });
+        link.keep(name, () => select.value === chosen ? null : select.value, (key) => { if (keys.includes(key)) { select.value = key; update(); } });
         return select;
       },
     };
     note.className = "note";
     return made;
   }
-  // 1:02:03, or 4:05, or 0.4 s below a minute.
-  function clock(seconds) {
-    if (seconds === 0) return "0 s";
-    if (seconds < 60) return seconds.toFixed(seconds < 10 ? 1 : 0) + " s";
-    const s = Math.round(seconds), two = (n) => String(n).padStart(2, "0"), h = Math.floor(s / 3600);
-    return h ? `${h}:${two(Math.floor(s / 60) % 60)}:${two(s % 60)}` : `${Math.floor(s / 60)}:${two(s % 60)}`;
-  }
+  const clock = (seconds) => texts.duration(seconds, seconds < 60 ? 1 : 0);
   // The seconds of each class of values in view: `index` gives the class of a sample, -1 for none.
   function counted(first, end, count, index) {
     const seconds = new Array(count).fill(0);

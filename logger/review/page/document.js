@@ -53,6 +53,7 @@ const doc = (() => {
   const clock = read.clock && decode(read.clock);
   read.channels = new Map(read.channels.map((channel) => [channel.key, complete(channel)]));
   read.tracks.forEach(complete);
-  for (const part of [read.samples, read.background?.lines, read.background?.rings]) if (part) decode(part);
+  if (read.samples) complete(read.samples);
+  for (const part of [read.background?.lines, read.background?.rings]) if (part) decode(part);
   return Object.assign(read, { floats });
 })();

@@ -3,7 +3,7 @@ const histogram = (() => {
   if (!distributions) return null;
   const { colour } = canvas, LEFT = 44, FOOT = 22, TOP = 8, RIGHT = 8, BINS = 40;
   const card = distributions.card("Histogram"), keys = [...samples.channels.keys()];
-  const select = card.select("Channel of the histogram", keys, keys[0]), [drawing, above] = card.canvas("Histogram of a channel");
+  const select = card.select("Channel of the histogram", keys, keys[0], "histogram"), [drawing, above] = card.canvas("Histogram of a channel");
   let place = null; // of a value in the last picture: {px(value), channel, base}
   card.body.append(card.note);
 
@@ -65,7 +65,7 @@ const histogram = (() => {
       const xs = columns.ticks(edges[0], edges[edges.length - 1], Math.max(2, (width - LEFT) / 70));
       for (const v of xs.values) { const text = v.toFixed(xs.digits), w = g.measureText(text).width; g.fillText(text, Math.min(width - w, px(v) - w / 2), height - 7); }
     }
-    const unit = channel.unit ? " " + channel.unit : "", digits = Math.abs(stats.most - stats.least) < 20 ? 2 : 0, say = (v) => v.toFixed(digits);
+    const unit = texts.unit(channel.unit), say = (v) => texts.value(channel, v);
     card.note.textContent = channel.classes.length ? `${distributions.clock(stats.total)} known`
       : `mean ${say(stats.mean)}${unit}, median ${say(stats.median)}; 5 % of the time below ${say(stats.p5)}, 5 % above ${say(stats.p95)}; from ${say(stats.least)} to ${say(stats.most)}`;
   }

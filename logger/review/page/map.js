@@ -25,6 +25,7 @@ const map = (() => {
     moved = { e, n, scale: Math.min(MOST_SCALE, Math.max(LEAST_SCALE, scale)) }; movedFor = String(view.range); view.redraw();
   }
   function fit() { moved = null; view.redraw(); }
+  function choose(key) { if (key === "" || samples?.channels.has(key)) { chosen = key; view.redraw(); } }
   function along(t, from, to, visit) {
     if (!t.km.length) return;
     const [a, b] = columns.within(view.x(t), from, to);
@@ -116,10 +117,19 @@ const map = (() => {
     return x;
   }
   view.subscribe(draw);
+  const first = chosen;
+  link.keep("colour", () => chosen === first ? null : chosen, (key) => choose(key));
+  link.keep("map", () => {
+    if (!moved || movedFor !== String(view.range)) return null;
+    return [moved.e.toFixed(1), moved.n.toFixed(1), moved.scale.toPrecision(4)].join("~");
+  }, (given) => {
+    const [e, n, scale] = given.split("~").map(Number);
+    if ([e, n, scale].every(isFinite)) move({ e, n, scale });
+  });
   return {
     element, frame, move, fit, metresUnder, nearest,
     placeAt: (x) => placeAt(doc.tracks[0], x),
     get chosen() { return chosen; },
-    choose(key) { chosen = key; view.redraw(); },
+    choose,
   };
 })();

@@ -16,7 +16,6 @@ const scale = (() => {
     const [a, b] = [stops[i], stops[i + 1]].map((stop) => [1, 3, 5].map((from) => parseInt(stop.slice(from, from + 2), 16)));
     return `rgb(${a.map((v, k) => Math.round(v + part * (b[k] - v))).join(" ")})`;
   }
-  const number = (v, span) => v.toFixed(Math.max(0, Math.min(3, 2 - Math.floor(Math.log10(span || 1)))));
 
   // {colours, widths, of(value): index of its colour, -1 if unknown, names, ends} of a channel.
   function of(channel) {
@@ -35,7 +34,7 @@ const scale = (() => {
     }
     const colours = Array.from({ length: STEPS }, (_, i) => ramp(i / (STEPS - 1)));
     const step = (v) => Math.min(STEPS - 1, Math.max(0, Math.floor((v - low) / (span || 1) * STEPS)));
-    return { colours, ends: [number(low, span), number((low + high) / 2, span), number(high, span)], of: known(step) };
+    return { colours, ends: [low, (low + high) / 2, high].map((v) => texts.value(channel, v)), of: known(step) };
   }
   // Write the key of a channel into an element.
   function explain(element, channel) {

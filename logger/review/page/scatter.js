@@ -5,8 +5,8 @@ const scatter = (() => {
   const { colour } = canvas, LEFT = 52, FOOT = 22, TOP = 8, RIGHT = 8, DOT = 2.2;
   const preferred = (key, others) => (samples.channels.has(key) ? key : others[0]), keys = [...samples.channels.keys()];
   const card = distributions.card("Scatter");
-  const up = card.select("Vertical axis", keys, preferred("engine.rpm", engine)), across = card.select("Horizontal axis", keys, "drive.speed_kmh");
-  const third = card.select("Colour of the dots", ["", ...keys], preferred("engine.gear", [""]));
+  const up = card.select("Vertical axis", keys, preferred("engine.rpm", engine), "up"), across = card.select("Horizontal axis", keys, "drive.speed_kmh", "across");
+  const third = card.select("Colour of the dots", ["", ...keys], preferred("engine.gear", [""]), "dots");
   const [drawing, above] = card.canvas("One channel over another"), key = document.createElement("div");
   let place = null; // of a sample in the last picture: [x, y] in pixels
   key.className = "key"; card.body.append(key, card.note);

@@ -86,7 +86,7 @@ def test_distributions_follow_the_range(driven_page: Page, driven_report: Report
     assert found["seconds"] == pytest.approx(float(samples.seconds[inside].sum()), abs=0.5)
     assert found["histogram"]["least"] == pytest.approx(float(kmh.min()), abs=0.5)
     assert found["histogram"]["most"] == pytest.approx(float(kmh.max()), abs=0.5)
-    assert f"{found['seconds']:.0f} s with GPS" in driven_page.inner_text("#distributions")
+    assert f"0:00:{found['seconds']:04.1f} with GPS" in driven_page.inner_text("#distributions")
 
 
 def test_the_scatter_equals_python(driven_page: Page, driven_report: Report) -> None:

@@ -247,3 +247,42 @@ def test_nothing_is_wider_than_the_screen(driven_page: Page) -> None:
         box = control.bounding_box()
         assert box is not None
         assert box["width"] >= 30 and box["height"] >= 24
+
+
+def test_map_and_distributions_over_time(driven_page: Page) -> None:
+    """The choice of distance or time changes the lanes, and nothing on the map."""
+    driven_page.evaluate("stagelog.zoom(4, 6)")
+    settle(driven_page)
+    by_distance = frame(driven_page)
+    driven_page.get_by_role("button", name="Time", exact=True).click()
+    settle(driven_page)
+    by_time = frame(driven_page)
+    assert driven_page.evaluate("stagelog.axis()") == "s"
+    assert by_time["scale"] == pytest.approx(by_distance["scale"], rel=0.02)
+    assert by_time["n"] == pytest.approx(by_distance["n"], abs=30)
+    first, last = driven_page.evaluate("stagelog.view()")
+    driven_page.locator("#distributions").scroll_into_view_if_needed()
+    browsing.until(
+        driven_page, "(seconds) => Math.abs(stagelog.distributions.seconds - seconds) < 1", last - first
+    )
+    driven_page.get_by_role("button", name="Distance", exact=True).click()
+    settle(driven_page)
+
+
+def test_a_link_shows_the_same_map(shared_chromium: Browser, driven_url: str) -> None:
+    shown = "() => [stagelog.map.chosen, stagelog.map.frame(), stagelog.distributions.histogram?.key]"
+    with browsing.opened(shared_chromium, driven_url, DESK) as page:
+        page.get_by_label("Colour of the track").select_option("engine.gear")
+        page.get_by_label("Channel of the histogram").select_option("engine.rpm")
+        page.evaluate("stagelog.map.move({ e: 100, n: 200, scale: 0.5 })")
+        browsing.until(page, "() => stagelog.distributions.histogram?.key === 'engine.rpm'")
+        link, seen = page.evaluate("() => stagelog.link()"), page.evaluate(shown)
+    assert seen == ["engine.gear", {"e": 100, "n": 200, "scale": 0.5}, "engine.rpm"]
+    with browsing.opened(shared_chromium, driven_url + link, DESK) as page:
+        page.locator("#distributions").scroll_into_view_if_needed()
+        browsing.until(page, "() => stagelog.distributions.histogram?.key === 'engine.rpm'")
+        assert page.evaluate(shown) == seen
+        assert page.get_by_label("Colour of the track").input_value() == "engine.gear"
+    hostile = "#colour=constructor&map=1e999~x~-1&histogram=%3Cb%3E&dots=toString"
+    with browsing.opened(shared_chromium, driven_url + hostile, DESK) as page:
+        assert page.evaluate("() => stagelog.map.chosen") == "drive.speed_kmh"

@@ -17,10 +17,12 @@ from logger.export import as_of_join
 from logger.export.as_of_join import OLDEST_US
 from logger.logfile.selection import select
 from logger.review import distributions, driving, samples
+from logger.review.channels import Timeline
 from logger.review.distributions import excess_edges_kmh, middle, sampled
 from logger.review.evidence import Fixes
 from logger.review.open_evidence import ReviewOptions, open_evidence
 from logger.review.packing import UNKNOWN, steps
+from logger.review.plotted_fixes import PlottedFixes
 from logger.review.report import Report, report_of
 from logger.review.samples import Samples
 from logger.stage.rules import default_rules
@@ -141,6 +143,10 @@ def test_edges_of_the_excess_are_those_of_the_rules() -> None:
     assert excess_edges_kmh(default_rules()) == [0, 1, 6, 10, 20, 40]
 
 
+def timeline_of(report: Report) -> Timeline:
+    return Timeline(PlottedFixes(report), report.engine, report.evidence.offsets_us)
+
+
 @pytest.fixture(scope="module")
 def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return drives.write_log(tmp_path_factory.mktemp("samples") / "a.db", drives.fixes(drives.plan(), hz=5))
@@ -169,7 +175,7 @@ def test_samples_equal_the_joined_export(log: Path, report: Report) -> None:
 
 
 def test_the_time_above_the_limit_is_that_of_the_overspeed(report: Report) -> None:
-    document = sampled(report)
+    document = sampled(report, timeline_of(report))
     assert document is not None
     seconds = unpacked(document["seconds"])
     channels = {channel["key"]: unpacked(channel["column"]) for channel in document["channels"]}
@@ -192,7 +198,7 @@ def test_the_time_above_the_limit_is_that_of_the_overspeed(report: Report) -> No
 def test_many_channels_fit_on_the_page(report: Report, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(distributions, "MAX_VALUES", 1200)
     monkeypatch.setattr(distributions, "MIN_SAMPLES", 400)
-    document = sampled(report)
+    document = sampled(report, timeline_of(report))
     assert document is not None
     assert [channel["key"] for channel in document["channels"]] == [
         distributions.SPEED,
