@@ -43,10 +43,11 @@ class Block(NamedTuple):
 
 class Trend(NamedTuple):
     """A figure per car and stage. `of` is the figure of a cell, None where it is unknown; `text` writes it as the
-    review does. `most` bounds the scale of its curves: a larger value is an error of a sensor or a log, and is drawn at
-    the edge."""
+    review does. `least` and `most` bound the scale of its curves: a value beyond is an error of a sensor or a log, and
+    is drawn at the edge."""
 
     title: str
+    least: float
     most: float
     of: Callable[[Cell], float | None]
     text: Callable[[float], str]
@@ -107,12 +108,18 @@ def trends(belt: Mapping[str, BeltTime]) -> tuple[Trend, ...]:
         return time is not None and not time.complete
 
     return (
-        Trend("Highest coolant temperature (°C)", 160.0, _hottest_c, "{:.4g}".format),
+        Trend("Highest coolant temperature (°C)", -40.0, 160.0, _hottest_c, "{:.4g}".format),
         Trend(
-            "Penalties", 36 * HOUR_S, _penalty_s, lambda seconds: penalty_text(seconds).replace("-", "0 s")
+            "Penalties",
+            0.0,
+            36 * HOUR_S,
+            _penalty_s,
+            lambda seconds: penalty_text(seconds).replace("-", "0 s"),
         ),
-        Trend("Distance driven (km)", 3000.0, _distance_km, "{:,.2f}".format),
-        Trend("Engine hours on the belt after the stage", 1000 * HOUR_S, belt_s, elapsed_text, lacks_a_log),
+        Trend("Distance driven (km)", 0.0, 3000.0, _distance_km, "{:,.2f}".format),
+        Trend(
+            "Engine hours on the belt after the stage", 0.0, 1000 * HOUR_S, belt_s, elapsed_text, lacks_a_log
+        ),
     )
 
 

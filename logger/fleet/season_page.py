@@ -51,7 +51,10 @@ def page(season: Season, linked: frozenset[str] = frozenset()) -> str:
     blocks = blocks_of(verdicts)
     events = list(dict.fromkeys(_word(block.event_name) for block in blocks))
     title = "Season: " + ", ".join(events[:MAX_EVENTS]) + (" ..." if len(events) > MAX_EVENTS else "")
-    cars, stages = ({getattr(verdict.entry, key) for verdict in verdicts} for key in ("car", "stage"))
+    cars, stages = (
+        {(verdict.entry.event, getattr(verdict.entry, key)) for verdict in verdicts}
+        for key in ("car", "stage")
+    )
     head = (
         f"<h1>{escape(title)}</h1><p>{len(verdicts)} logs, {len(cars)} cars, {len(stages)} stages</p>"
         f"<p>rules: {escape(season.run.name)}</p>"
@@ -129,18 +132,19 @@ def _trend(trend: Trend, block: Block) -> str:
     values = {place: value for place, cell in block.cells.items() if (value := trend.of(cell)) is not None}
     if not values:
         return ""
-    low, high = (min(pick(values.values()), trend.most) for pick in (min, max))
+    low, high = (min(max(pick(values.values()), trend.least), trend.most) for pick in (min, max))
     if trend.text(low) == trend.text(high):
         low = high  # a difference that nobody reads is not a slope
-    most = (
-        max((value for value in values.values() if value <= trend.most), default=None) if low < high else None
-    )
+    known = [value for value in values.values() if trend.least <= value <= trend.most]
+    most = max(known, default=None) if low < high else None
 
     def shown(cell: Cell) -> str:
         value = trend.of(cell)
         if value is None:
             return "-"
-        kind = " class=bad" if value > trend.most else " class=most" if value == most else ""
+        kind = (
+            " class=bad" if not trend.least <= value <= trend.most else " class=most" if value == most else ""
+        )
         return f"<span{kind}>{'≥ ' if trend.is_incomplete(cell) else ''}{trend.text(value)}</span>"
 
     return _grid(

@@ -87,7 +87,7 @@ def compare(
         sectors_of(course, clocks, sector_km),
         km,
         gap_s,
-        tuple(growths(km, gap) for gap in gap_s),
+        tuple(growths(km, gap, len(cars)) for gap in gap_s),
     )
 
 

@@ -18,10 +18,10 @@ from logger.review.packing import packed
 from logger.review.plane import Plane
 from logger.review.plotted_fixes import MAX_POINTS, thinned
 
-MAX_ENGINE_POINTS = 12_000
-"""Points of one engine channel, of all cars together: six per screen column."""
+MAX_CHANNEL_POINTS, MAX_ENGINE_POINTS = 12_000, 200_000
+"""Points of one engine channel, six per screen column, and of all together, 2 MB; of all cars."""
 MAX_CHANNELS = 60
-"""Engine channels of a page, those that the most cars have: with eight cars it stays below 10 MB."""
+"""Engine channels of a page, those that the most cars have."""
 
 
 def drawing(comparison: Comparison) -> dict[str, Any]:
@@ -44,8 +44,9 @@ def drawing(comparison: Comparison) -> dict[str, Any]:
         "ranges": [{"name": course.section.name or course.section.kind, "from": 0.0, "to": length_km}],
         "channels": gaps + speeds + _engine(cars),
         "lanes": [
-            {"title": f"Behind {cars[0].label}", "unit": "s", "zero_line": True} | _lane(gaps),
-            {"title": "Speed", "unit": "km/h", "from_zero": True} | _lane(speeds),
+            {"title": f"Behind {cars[0].label}", "unit": "s", "zero_line": True, "growths": True}
+            | _lane(3, gaps),
+            {"title": "Speed", "unit": "km/h", "from_zero": True} | _lane(2, speeds),
         ],
         "tracks": [
             {
@@ -81,6 +82,7 @@ def _engine(cars: tuple[CarSection, ...]) -> list[dict[str, Any]]:
     known = [{channel.name: channel for channel in car.report.engine} for car in cars]
     names = list(dict.fromkeys(name for channels in known for name in channels))
     names.sort(key=lambda name: -sum(name in channels for channels in known))
+    most = min(MAX_CHANNEL_POINTS, MAX_ENGINE_POINTS // max(1, len(names[:MAX_CHANNELS]))) // len(cars)
     lines = []
     for name in names[:MAX_CHANNELS]:
         for number, (car, channels) in enumerate(zip(cars, known, strict=True), 1):
@@ -90,7 +92,7 @@ def _engine(cars: tuple[CarSection, ...]) -> list[dict[str, Any]]:
             course, offsets_us = channel.course, car.report.evidence.offsets_us
             at_us = course.t_us + np.array([offsets_us.get(int(session), 0.0) for session in course.session])
             inside = np.flatnonzero((at_us >= car.at_us[0]) & (at_us <= car.at_us[-1]))
-            inside = inside[thinned(course.mean[inside], most=MAX_ENGINE_POINTS // len(cars))]
+            inside = inside[thinned(course.mean[inside], most=most)]
             km = np.interp(at_us[inside], car.at_us, car.km)
             unit, title = unit_title(channel.unit), engine_title(name)
             if len(km):
@@ -98,19 +100,15 @@ def _engine(cars: tuple[CarSection, ...]) -> list[dict[str, Any]]:
     return lines
 
 
-def _lane(channels: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"share": 1, "bands": True, "channels": [channel["key"] for channel in channels]}
+def _lane(share: int, channels: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"share": share, "bands": True, "channels": [channel["key"] for channel in channels]}
 
 
 def _channel(
     group: str, group_title: str, unit: str, number: int, car: CarSection, km: Floats, values: Floats
 ) -> dict[str, Any]:
-    """A line of a car; `key` is unique, `group` and its title are the same for all cars."""
+    """A line of a car; `key` is unique, `group` and its title are the same for all cars. A `named` line has its number
+    at its end; lines of speed cross too often for that."""
     names = {"key": f"{group}.{number}", "title": car.label, "group": group, "group_title": group_title}
-    return names | {
-        "unit": unit,
-        "colour": f"car{number}",
-        "car": number,
-        "km": packed(km),
-        "y": packed(values),
-    }
+    line = {"car": number, "colour": f"car{number}", "unit": unit, "km": packed(km), "y": packed(values)}
+    return names | line | {"short": car.label.split(" ")[0], "named": group != "speed"}

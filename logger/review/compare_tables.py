@@ -14,7 +14,7 @@ Span = tuple[float, float]
 
 
 class ComparedTable(NamedTuple):
-    """A table; the first of its columns are texts, the others numbers. `spans` are the stretches of the rows in
+    """A table; a column whose name starts with a blank holds numbers. `spans` are the stretches of the rows in
     kilometres, None for a row without one."""
 
     title: str
@@ -26,13 +26,14 @@ class ComparedTable(NamedTuple):
 def tables(comparison: Comparison) -> Iterator[ComparedTable]:
     """Each table that is not empty."""
     labels = [car.label for car in comparison.cars]
+    numbers = [f" {label}" for label in labels]
     result = [_result(car, comparison.cars[0]) for car in comparison.cars]
-    columns = ["car", "time", "gap", "avg km/h", "max", "penalty", ""]
+    columns = ["car", " time", " gap", " avg km/h", " max", " penalty", ""]
     yield ComparedTable("Result", columns, result, [None] * len(result))
     if comparison.splits:
         yield ComparedTable(
             "Splits",
-            ["at", "km", *labels],
+            ["at", " km", *numbers],
             [
                 [row.name, f"{row.km:.2f}", *map(_split, row.elapsed_s, row.behind_s)]
                 for row in comparison.splits
@@ -41,7 +42,7 @@ def tables(comparison: Comparison) -> Iterator[ComparedTable]:
         )
     yield ComparedTable(
         "Sectors",
-        ["sector", "km", *labels],
+        ["sector", " km", *numbers],
         [
             [row.name, _stretch(row.from_km, row.to_km), *map(_sector, row.elapsed_s, row.behind_s)]
             for row in comparison.sectors
@@ -56,11 +57,11 @@ def tables(comparison: Comparison) -> Iterator[ComparedTable]:
     if grown:
         yield ComparedTable(
             f"Where the gap to {labels[0]} grew most",
-            ["car", "km", "after", "grew by"],
+            ["km", "car", "after", " grew by"],
             [
                 [
-                    label,
                     f"{growth.from_km:.1f} - {growth.to_km:.1f}",
+                    label,
                     _before(comparison, growth.from_km),
                     gap_tenths_text(growth.grown_s),
                 ]
@@ -74,12 +75,14 @@ def _result(car: CarSection, first: CarSection) -> list[str]:
     section = car.section
     return [
         car.label,
-        elapsed_text(section.elapsed_s),
+        elapsed_text(section.elapsed_s if section.finished else None),
         "" if car is first else gap_text(_behind_s(car, first)),
         "-" if section.average_mps is None else f"{section.average_mps * KMH:.1f}",
         "-" if section.max_kmh is None else f"{section.max_kmh:.1f}",
         penalty_text(section.penalty_s),
-        "" if section.finished else f"not finished, km {section.distance_km:.1f}",
+        ""
+        if section.finished
+        else f"not finished, km {section.distance_km:.1f} after {elapsed_text(section.elapsed_s)}",
     ]
 
 

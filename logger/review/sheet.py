@@ -13,7 +13,7 @@ from importlib.resources import files
 from typing import Any, NamedTuple
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
-STYLES = ("lanes.css", "judgement.css", "print.css")
+STYLES = ("lanes.css", "cars.css", "judgement.css", "print.css")
 """The styles of a page with a drawing, besides style.css."""
 SCRIPTS = (
     "document.js",
@@ -25,6 +25,7 @@ SCRIPTS = (
     "lane_list.js",
     "bands.js",
     "cursors.js",
+    "cars.js",
     "lanes.js",
     "heads.js",
     "channel_list.js",
@@ -72,16 +73,21 @@ def document(
     *,
     first: Iterable[str] = (),
     printed: str = "",
+    lines: Iterable[tuple[str, str, str]] = (),
 ) -> str:
     """Render a page around a drawing.
 
     The tables of `first` are before the panels of the script, `tables` after them. `printed` is what is printed in the
-    page's place, if it is not empty.
+    page's place, if it is not empty. `legend` are colours and their meaning, `lines` those of lines, with their class.
     """
     parts = (_source(name) for name in SCRIPTS)
     script = "\n".join(['"use strict";', "(() => {", *parts, "})();"])
     data = json.dumps(drawing, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
     keys = "".join(
+        f'<span><i class="{kind}" style="border-color:var(--{colour})"></i>{escape(text)}</span>'
+        for colour, text, kind in lines
+    )
+    keys += "".join(
         f'<span><i style="background:var(--{colour})"></i>{escape(text)}</span>' for colour, text in legend
     )
     main = (
@@ -118,11 +124,13 @@ def table(
     name: str = "",
     more: str = "",
     folded: bool = False,
+    wide: bool = False,
 ) -> str:
     """Render a table with its title. A column whose name starts with a blank holds numbers.
 
     Without rows "", unless it has a `name`, by which the script finds it. `more` is a line under it; `folded`: it
-    shows its title only, which opens it.
+    shows its title only, which opens it. A `wide` table has the width of the page, and its first column stays when it
+    is scrolled sideways.
     """
     if not rows and not name:
         return ""
@@ -140,7 +148,7 @@ def table(
         + "</tr>"
         for row in rows
     )
-    kind = " class=long" if len(rows) > LONG_ROWS else ""
+    kind = " class=wide" if wide else " class=long" if len(rows) > LONG_ROWS else ""
     grid = (
         f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
         f'<p class="more">{escape(more)}</p>'

@@ -16,7 +16,6 @@ from logger.boundary.terminal import echo, echo_json, print_tables, progress_bar
 from logger.boundary.whole_file import require_writable, write_whole
 
 if TYPE_CHECKING:
-    from logger.review.open_evidence import ReviewOptions
     from logger.review.report import Report
 
 _itinerary = click.option("--itinerary", type=PATH, help="Use this itinerary instead of the log's own.")
@@ -28,6 +27,17 @@ _section = click.option(
     "section",
     type=click.IntRange(1),
     help="Assume that only this section was driven, from its start (counted from 1).",
+)
+_dbc = click.option(
+    "--dbc",
+    multiple=True,
+    type=PATH,
+    help="Decode all recorded frames with this DBC file for the engine channels.",
+)
+_signals = click.option(
+    "--signals",
+    is_flag=True,
+    help="Decode all recorded frames with the log's own DBC files, or with --dbc, and add every signal.",
 )
 fail_on_penalty_option = click.option(
     "--fail-on-penalty", is_flag=True, help="Exit with 3 if there is a penalty, for scripts."
@@ -49,12 +59,7 @@ EXIT_PENALTY = 3
 @_itinerary
 @_section
 @click.option("--class", "car_class", default="", help="The car's class, if the file does not name it.")
-@click.option(
-    "--dbc",
-    multiple=True,
-    type=PATH,
-    help="Decode all recorded frames with this DBC file for the engine table.",
-)
+@_dbc
 @click.option(
     "--what-if",
     "other_rules",
@@ -62,11 +67,7 @@ EXIT_PENALTY = 3
     type=PATH,
     help="Rules file that the page can also show the drive under, beside every penalty model; repeatable.",
 )
-@click.option(
-    "--signals",
-    is_flag=True,
-    help="Decode all recorded frames with the log's own DBC files, or with --dbc, and add every signal.",
-)
+@_signals
 @fail_on_penalty_option
 def review(
     log: Path,
@@ -160,6 +161,8 @@ def _exit_code(problem: StagelogError | None) -> int:
 @json_option
 @_rules
 @_itinerary
+@_dbc
+@_signals
 def compare(
     logs: tuple[Path, ...],
     section: int | None,
@@ -168,22 +171,29 @@ def compare(
     as_json: bool,
     rules: str | None,
     itinerary: Path | None,
+    dbc: tuple[Path, ...],
+    signals: bool,
 ) -> int:
     """Compare two to eight LOGS over one section: gap over distance, where it grew, splits, sectors.
 
     LOGS are of two to eight cars, or of one car on several days. One LOG in which the car drove the section several
     times is compared with itself.
     """
+    from logger.config.input_files import read_dbcs  # noqa: PLC0415
     from logger.review import compare as comparing  # noqa: PLC0415
     from logger.review import compare_json, compare_tables  # noqa: PLC0415
     from logger.review.open_evidence import ReviewOptions  # noqa: PLC0415
+    from logger.review.open_reports import EngineOptions, reports_of  # noqa: PLC0415
 
     if len(logs) > comparing.MAX_CARS:
         raise click.UsageError(f"compare takes up to {comparing.MAX_CARS} logs, not {len(logs)}")
     _require_different(logs)
     if html is not None:
         require_writable(html)
-    reports = _reports(logs, ReviewOptions(itinerary, rules), with_engine=html is not None)
+    elif dbc or signals:
+        raise click.UsageError("--dbc and --signals are for the page: name it with --html")
+    engine = None if html is None else EngineOptions(read_dbcs(dbc), signals)
+    reports = reports_of(logs, ReviewOptions(itinerary, rules), engine)
     comparison = comparing.compare(reports, None if section is None else section - 1, sector_km)
     if html is not None:
         from logger.review.compare_page import page  # noqa: PLC0415
@@ -192,7 +202,10 @@ def compare(
     if as_json:
         echo_json(compare_json.document(comparison))
     else:
-        print_tables(each[:3] for each in compare_tables.tables(comparison))
+        print_tables(
+            (table.title, [column.strip() for column in table.columns], table.rows)
+            for table in compare_tables.tables(comparison)
+        )
     return max((_exit_code(report.problem) for report in reports), default=0)
 
 
@@ -212,22 +225,6 @@ def _require_different(logs: Sequence[Path]) -> None:
 
 def _is_copy(first: Path, second: Path) -> bool:
     return first.stat().st_size == second.stat().st_size and filecmp.cmp(first, second, shallow=False)
-
-
-def _reports(logs: Sequence[Path], options: ReviewOptions, *, with_engine: bool = False) -> list[Report]:
-    """Each log's report; its engine channels, which take the longest, only on request."""
-    from logger.review.open_evidence import open_evidence  # noqa: PLC0415
-    from logger.review.report import report_of  # noqa: PLC0415
-
-    reports = []
-    for log in logs:
-        with (
-            progress_bar(f"reviewing {log.name}") as progress,
-            open_evidence(log, options, progress) as opened,
-        ):
-            evidence, penalty_rules, connection = opened
-            reports.append(report_of(evidence, penalty_rules, connection if with_engine else None))
-    return reports
 
 
 @click.command(name="standings")
@@ -260,11 +257,12 @@ def standings(
     from logger.review import results as files  # noqa: PLC0415
     from logger.review import standings as tables  # noqa: PLC0415
     from logger.review.open_evidence import ReviewOptions, rules_of  # noqa: PLC0415
+    from logger.review.open_reports import reports_of  # noqa: PLC0415
 
     if not logs and not results:
         raise click.UsageError("standings takes logs, --results, or both")
     options = ReviewOptions(rules=rules)
-    reports = _reports(logs, options)
+    reports = reports_of(logs, options)
     rows = [row for path in results for row in files.load_results(path)]
     decisions = files.load_decisions(penalties) if penalties is not None else files.Decisions()
     not_finished = (reports[0].rules if reports else rules_of(options)).not_finished

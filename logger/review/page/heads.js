@@ -2,6 +2,7 @@
 // the lane. HTML above the canvas, so that the keyboard and screen readers reach them.
 const heads = (() => {
   const host = document.createElement("div");
+  const MANY = 3; // more cars than this have only their numbers in a head
   let shown = "";
   host.className = "heads";
   lanes.element.after(host);
@@ -11,9 +12,9 @@ const heads = (() => {
     made.type = "button"; made.textContent = text; made.title = label; made.setAttribute("aria-label", label); made.addEventListener("click", act);
     return made;
   }
-  function chip(lane, number, channel, withUnit) {
+  function chip(lane, number, channel, withUnit, isMany) {
     const made = document.createElement("span"), name = document.createElement("strong");
-    name.textContent = channel.title + (withUnit && channel.unit ? ` (${channel.unit})` : "");
+    name.textContent = (isMany && channel.short || channel.title) + (withUnit && channel.unit ? ` (${channel.unit})` : "");
     name.style.color = lanes.colourOf(lane, channel);
     made.className = "chip"; made.title = channel.source ? `${channel.title}, ${channel.source}` : channel.title;
     made.append(name, button("×", `Remove ${channel.title} from lane ${number + 1}`, () => laneList.remove([channel.key], number)));
@@ -24,7 +25,7 @@ const heads = (() => {
     made.className = "lane-head"; made.setAttribute("role", "group"); made.setAttribute("aria-label", `Lane ${number + 1}`);
     const common = laneList.common(lane), channels = view.shown(lane);
     if (common) { const title = document.createElement("span"); title.textContent = common.title + (common.unit ? ` (${common.unit})` : ""); made.append(title); }
-    made.append(...channels.map((channel, at) => chip(lane, number, channel, !common && channels.findLastIndex((other) => other.unit === channel.unit) === at)));
+    made.append(...channels.map((channel, at) => chip(lane, number, channel, !common && channels.findLastIndex((other) => other.unit === channel.unit) === at, channels.length > MANY)));
     const tools = document.createElement("span");
     tools.className = "lane-tools";
     tools.append(button("+", `Add a channel to lane ${number + 1}`, () => channelList.open(number)));

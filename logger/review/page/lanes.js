@@ -63,12 +63,12 @@ const lanes = (() => {
   function line(g, x0, y0, x1, y1) { g.beginPath(); g.moveTo(x0, y0); g.lineTo(x1, y1); g.stroke(); }
 
   function drawLane(g, box, { px, left, right, ticks }) {
-    const { lane, y0, y1, scales } = box;
+    const { lane, y0, y1, scales } = box, foot = y1 - (lane.growths ? cars.place(g, box, { px, left, right }) : 0);
     g.save(); g.beginPath(); g.rect(left, y0, right - left, y1 - y0); g.clip();
     if (flag(lane, "bands")) bands.draw(g, box, { px, left, right });
     g.strokeStyle = colour("line"); g.lineWidth = 1;
     for (const scale of scales) {
-      scale.py = (y) => y1 - (y - scale.low) / (scale.high - scale.low) * (y1 - y0);
+      scale.py = (y) => foot - (y - scale.low) / (scale.high - scale.low) * (foot - y0);
       scale.ticks = columns.ticks(scale.low, scale.high, Math.max(2, (y1 - y0) / 36));
     }
     for (const v of scales[0].ticks.values) { const y = Math.round(scales[0].py(v)) + 0.5; line(g, left, y, right, y); }
@@ -79,7 +79,9 @@ const lanes = (() => {
     if (lane.zero_line) { g.strokeStyle = colour("ink"); line(g, left, scales[0].py(0), right, scales[0].py(0)); }
     const areas = view.shown(lane).filter((channel) => !channel.step).length === 1; // those of several would hide each other
     for (const scale of scales) for (const channel of scale.channels) drawChannel(g, channel, colourOf(lane, channel), px, scale.py, areas);
+    if (lane.growths) cars.mark(g);
     if (flag(lane, "bands")) bands.name(g, box, px);
+    cars.label(g, box, px);
     g.restore();
     for (const [scale, x] of [[scales[0], left - 6], [scales[1], right + 6]]) {
       if (!scale) continue;
@@ -121,7 +123,7 @@ const lanes = (() => {
         g.lineTo(px(x[i]), py(y[i]));
       }
       if (channel.step && i1 < b) g.lineTo(px(x[i1 + 1]), py(y[i1]));
-      g.stroke();
+      g.setLineDash(cars.dash(channel)); g.stroke(); g.setLineDash([]);
     }
     if (channel.above) bands.drawOver(g, channel, px, py);
   }

@@ -1,9 +1,9 @@
 // The tables' rows that have a place on the road: a click or Enter shows it in the lanes.
 const rows = (() => {
-  const LEAST_KM = 0.4, SHARE = 0.6; // shown before and after the place
+  const LEAST_KM = 0.4, MOST_KM = 2, SHARE = 0.6; // shown before and after the place
 
   function show(from, to) {
-    const margin = Math.max(LEAST_KM, (to - from) * SHARE);
+    const margin = Math.max(LEAST_KM, Math.min(MOST_KM, (to - from) * SHARE));
     view.zoomKm(from - margin, to + margin); view.point(view.xAt((from + to) / 2));
     lanes.element.scrollIntoView({ block: "center" });
   }

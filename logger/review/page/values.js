@@ -9,7 +9,7 @@ const values = (() => {
   box.type = "checkbox"; label.append(box, " all channels");
   const scroll = document.createElement("div");
   scroll.className = "scroll"; scroll.append(table); section.append(scroll, label);
-  document.querySelector(".plot").after(section);
+  document.querySelector(".legend").after(section);
   box.addEventListener("change", view.redraw);
 
   // The channels to list, with the number of their lane or -1.
@@ -28,6 +28,12 @@ const values = (() => {
     cells.set(id, found);
     return made;
   }
+  // A row above the lines of several cars.
+  function heading(text) {
+    const made = document.createElement("tr"), head = document.createElement("th");
+    head.colSpan = COLUMNS.length + 1; head.textContent = text; head.className = "group"; made.append(head);
+    return made;
+  }
   function build(channels) {
     const head = document.createElement("tr");
     head.append(...["", "Cursor", "Pinned", "Difference", "Min in view", "Mean", "Max"].map((text, at) => {
@@ -36,8 +42,13 @@ const values = (() => {
     cells = new Map();
     const rows = [row("Distance (km)", "km")];
     if (doc.clock) rows.push(row(texts.timeName === "UTC" ? "Time (UTC)" : "Time", "time"), row("Average speed (km/h)", "between"));
+    let group = "";
     for (const [channel, number] of channels) {
-      rows.push(row(laneList.title(channel) + (channel.unit ? ` (${channel.unit})` : ""), `${number} ${channel.key}`, number < 0 ? "" : lanes.colourOf(view.lanes[number], channel)));
+      const unit = channel.unit ? ` (${channel.unit})` : "";
+      if (channel.group && channel.group !== group) rows.push(heading(channel.group_title + unit));
+      group = channel.group;
+      const ink = number < 0 ? "" : lanes.colourOf(view.lanes[number], channel);
+      rows.push(row(channel.title + (group ? "" : unit), `${number} ${channel.key}`, ink));
     }
     const body = document.createElement("tbody"), top = document.createElement("thead");
     top.append(head); body.append(...rows); table.replaceChildren(top, body);

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,65 +12,21 @@ import numpy as np
 import pytest
 
 from firmware_bridge.errors import ConfigurationError
-from firmware_bridge.records import Fix
-from logger.config import configuration as configs
 from logger.demo import planning
 from logger.review import compare_tables
 from logger.review.compare import Comparison, compare
-from logger.review.open_evidence import ReviewOptions, open_evidence
-from logger.review.report import Report, report_of
+from logger.review.report import Report
 from logger.stage.itinerary import load
 from tests.logger.command_line import stagelog
 from tests.logger.json_documents import checked
-from tests.logger.review import drives
-
-S_US = 1_000_000
-STOP_KM, STOP_S = 7.0, 60
-DAY_S = 86_400
-SLOW = drives.plan(660, over=False)
-"""Of the section's 14 km in 660 s."""
-
-
-def car(number: int) -> configs.Car:
-    return configs.Car(number, "", "Stock", (f"Driver {number}",))
-
-
-def later(fixes: Sequence[Fix], seconds: float, utc_s: float | None = None) -> list[Fix]:
-    """Fixes that arrive later, by default by as much in UTC."""
-    more_us, more_utc_us = round(seconds * S_US), round((seconds if utc_s is None else utc_s) * S_US)
-    return [fix._replace(t_us=fix.t_us + more_us, utc_us=(fix.utc_us or 0) + more_utc_us) for fix in fixes]
-
-
-def stopped(fixes: list[Fix], at: int, seconds: int) -> list[Fix]:
-    """A drive that stands for some seconds at a fix."""
-    still = [later([fixes[at]._replace(speed_mps=0.0)], second)[0] for second in range(seconds)]
-    return [*fixes[:at], *still, *later(fixes[at:], seconds)]
-
-
-def review_of(path: Path) -> Report:
-    with open_evidence(path, ReviewOptions(), lambda _share: None) as (evidence, rules, connection):
-        return report_of(evidence, rules, connection)
-
-
-Maker = Callable[..., Report]
+from tests.logger.review import compared, drives, engine_drive
+from tests.logger.review.compared import SLOW, STOP_KM, STOP_S, car, later, review_of
 
 
 @pytest.fixture(scope="module")
 def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with logs of the short stage, by the name of what they are."""
-    folder = tmp_path_factory.mktemp("compare")
-    fast = drives.fixes(drives.plan(600, over=False), hz=1)
-    slow = drives.fixes(SLOW, hz=1)
-    drives.write_log(folder / "fast.db", fast, car(81))
-    drives.write_log(folder / "slow.db", slow, car(82))
-    drives.write_log(folder / "often.db", drives.fixes(drives.plan(600, over=False), hz=10), car(83))
-    report = review_of(folder / "fast.db")
-    places = report.places
-    at = int(np.flatnonzero((places.run == 0) & (places.metres >= 1000 * STOP_KM))[0])
-    drives.write_log(folder / "stopped.db", stopped(fast, at, STOP_S), car(84))
-    drives.write_log(folder / "broken.db", fast[:at], car(85))
-    drives.write_log(folder / "nextday.db", later(slow, 0, DAY_S), car(82))
-    return folder
+    return compared.write_logs(tmp_path_factory.mktemp("compare"))
 
 
 @pytest.fixture(scope="module")
@@ -87,70 +43,70 @@ def of(logs: Path) -> Callable[..., Comparison]:
 
 
 def test_the_gap_reaches_from_the_start_to_the_finish(of: Callable[..., Comparison]) -> None:
-    compared = of("slow", "fast")
-    assert [each.label for each in compared.cars] == ["81 81", "82 82"]
-    assert (compared.km[0], compared.km[-1]) == (0, 14)
-    assert compared.gap_s[1][0] == 0
-    assert compared.gap_s[1][-1] == pytest.approx(60, abs=0.3)
-    assert np.isfinite(compared.gap_s[1]).all()
-    assert compared.splits[-1].behind_s == (0, 60)
+    both = of("slow", "fast")
+    assert [each.label for each in both.cars] == ["81 81", "82 82"]
+    assert (both.km[0], both.km[-1]) == (0, 14)
+    assert both.gap_s[1][0] == 0
+    assert both.gap_s[1][-1] == pytest.approx(60, abs=0.3)
+    assert np.isfinite(both.gap_s[1]).all()
+    assert both.splits[-1].behind_s == (0, 60)
 
 
 def test_the_rate_of_the_fixes_does_not_matter(of: Callable[..., Comparison]) -> None:
-    compared = of("fast", "often")
-    assert abs(compared.gap_s[0] - compared.gap_s[1]).max() < 0.25
-    assert compared.growths == ((), ())
+    both = of("fast", "often")
+    assert abs(both.gap_s[0] - both.gap_s[1]).max() < 0.25
+    assert both.growths == ((), ())
 
 
 def test_the_times_at_checkpoints_are_those_of_the_splits(of: Callable[..., Comparison]) -> None:
-    compared = of("fast", "slow", "often", "stopped")
-    for row in compared.splits:
-        for each, elapsed_s in zip(compared.cars, row.elapsed_s, strict=True):
+    both = of("fast", "slow", "often", "stopped")
+    for row in both.splits:
+        for each, elapsed_s in zip(both.cars, row.elapsed_s, strict=True):
             assert elapsed_s is not None
             assert float(each.clock.at(np.array([row.km]))[0]) == pytest.approx(elapsed_s, abs=0.001)
 
 
 @pytest.mark.parametrize("sector_km", [None, 1.0, 3.0, 10.0, 1000.0])
 def test_the_sectors_of_a_car_add_up(of: Callable[..., Comparison], sector_km: float | None) -> None:
-    compared = of("fast", "slow", "often", sector_km=sector_km)
-    ends = [0.0, *(sector.to_km for sector in compared.sectors)]
+    both = of("fast", "slow", "often", sector_km=sector_km)
+    ends = [0.0, *(sector.to_km for sector in both.sectors)]
     assert ends[-1] == 14
-    assert [sector.from_km for sector in compared.sectors] == ends[:-1]
+    assert [sector.from_km for sector in both.sectors] == ends[:-1]
     if sector_km is None:
-        assert [sector.name for sector in compared.sectors] == ["start - CP1", "CP1 - ASS"]
+        assert [sector.name for sector in both.sectors] == ["start - CP1", "CP1 - ASS"]
     else:
         assert all(to_km - from_km <= sector_km + 1e-9 for from_km, to_km in pairwise(ends))
-        assert len(compared.sectors) == -(-14 // min(sector_km, 14))
-    for number, each in enumerate(compared.cars):
-        total_s = sum(sector.elapsed_s[number] or 0 for sector in compared.sectors)
+        assert len(both.sectors) == -(-14 // min(sector_km, 14))
+    for number, each in enumerate(both.cars):
+        total_s = sum(sector.elapsed_s[number] or 0 for sector in both.sectors)
         assert total_s == pytest.approx(each.section.elapsed_s, abs=0.051)
 
 
 def test_a_stop_is_where_the_gap_grew_most(of: Callable[..., Comparison]) -> None:
-    compared = of("fast", "stopped")
-    ((), (growth,)) = compared.growths
+    both = of("fast", "stopped")
+    ((), (growth,)) = both.growths
     assert growth.grown_s == pytest.approx(STOP_S, abs=0.6)
     assert growth.from_km - 0.15 <= STOP_KM <= growth.to_km + 0.15
     assert growth.to_km - growth.from_km < 0.35
 
 
 def test_a_car_that_did_not_finish_does_not_shorten_the_others(of: Callable[..., Comparison]) -> None:
-    compared = of("broken", "slow", "fast")
-    assert [each.label for each in compared.cars] == ["81 81", "82 82", "85 85"]
-    assert compared.km[-1] == 14
-    known = np.isfinite(compared.gap_s[2])
-    assert compared.km[known].max() == pytest.approx(STOP_KM, abs=0.15)
-    assert compared.sectors[-1].elapsed_s[2] is None
-    assert compared.splits[-1].elapsed_s[2] is None
-    result = next(compare_tables.tables(compared)).rows
+    both = of("broken", "slow", "fast")
+    assert [each.label for each in both.cars] == ["81 81", "82 82", "85 85"]
+    assert both.km[-1] == 14
+    known = np.isfinite(both.gap_s[2])
+    assert both.km[known].max() == pytest.approx(STOP_KM, abs=0.15)
+    assert both.sectors[-1].elapsed_s[2] is None
+    assert both.splits[-1].elapsed_s[2] is None
+    result = next(compare_tables.tables(both)).rows
     assert result[2][2] == "-"
-    assert result[2][-1].startswith("not finished, km 7.0")
+    assert re.fullmatch(r"not finished, km (6\.9|7\.0) after 0:0\d:\d\d", result[2][-1])
 
 
 def test_two_days_of_one_car_have_their_dates(of: Callable[..., Comparison]) -> None:
-    compared = of("slow", "nextday")
-    assert sorted(each.label for each in compared.cars) == ["82 82 2026-01-15", "82 82 2026-01-16"]
-    assert abs(compared.gap_s[1]).max() < 0.01
+    both = of("slow", "nextday")
+    assert sorted(each.label for each in both.cars) == ["82 82 2026-01-15", "82 82 2026-01-16"]
+    assert abs(both.gap_s[1]).max() < 0.01
 
 
 def test_terminal_json_and_page_say_the_same(logs: Path, tmp_path: Path) -> None:
@@ -250,13 +206,22 @@ def test_another_itinerary_is_one_line(logs: Path, tmp_path: Path, was: str, bec
     assert what in ended.complaint
 
 
+def test_a_car_without_a_distance_is_one_line(logs: Path, tmp_path: Path) -> None:
+    blind = [fix._replace(lat=None, lon=None, speed_mps=None) for fix in drives.fixes(SLOW, hz=1)]
+    log = drives.write_log(tmp_path / "blind.db", blind, car(93), commands=[(2_000_000, "start_section")])
+    for names in ((logs / "fast.db", log), (log, logs / "fast.db")):
+        ended = stagelog("compare", *names, folder=tmp_path)
+        assert (ended.code, ended.out) == (64, "")
+        assert "blind.db: no distance in the section" in ended.complaint
+
+
 def test_a_section_may_have_another_number(logs: Path, tmp_path: Path) -> None:
     stage, _, sections = drives.ITINERARY.partition("[[section]]")
     moved = f'{stage}[[section]]\nkind = "liaison"\nname = "Out"\nlength_km = 1.0\n[[section]]{sections}'
     log = drives.write_log(tmp_path / "moved.db", drives.fixes(SLOW, hz=1), car(91), moved)
-    compared = compare([review_of(logs / "fast.db"), review_of(log)])
-    assert [each.section.section for each in compared.cars] == [0, 1]
-    assert compared.splits[-1].behind_s[1] in (59, 60)
+    both = compare([review_of(logs / "fast.db"), review_of(log)])
+    assert [each.section.section for each in both.cars] == [0, 1]
+    assert both.splits[-1].behind_s[1] in (59, 60)
 
 
 def test_the_runs_of_one_log_are_compared(logs: Path, tmp_path: Path) -> None:
@@ -273,3 +238,23 @@ def test_the_runs_of_one_log_are_compared(logs: Path, tmp_path: Path) -> None:
     document = checked("compare", ended.out)
     assert document["splits"][-1]["behind_s"] == [0, 60]
     assert len({each["label"] for each in document["cars"]}) == 2
+
+
+def test_signals_are_lines_of_the_page(tmp_path: Path) -> None:
+    for name, seconds in (("one", 600), ("two", 620)):
+        engine_drive.write_log(tmp_path / f"{name}.db", seconds)
+    logs = (tmp_path / "one.db", tmp_path / "two.db")
+    ended = stagelog("compare", *logs, "--signals", folder=tmp_path)
+    assert (ended.code, "--html" in ended.complaint) == (2, True)
+    found = {}
+    for options in ((), ("--signals",)):
+        ended = stagelog("compare", *logs, *options, "--html", "page.html", folder=tmp_path)
+        assert ended.code == 0, ended.err
+        text = (tmp_path / "page.html").read_text(encoding="utf-8")
+        data = json.loads(text.partition('id="drawing">')[2].partition("</script>")[0])
+        found[options] = [(channel["group"], channel["car"]) for channel in data["channels"]]
+    recorded = [("gap", 1), ("gap", 2), ("speed", 1), ("speed", 2)]
+    recorded += [(f"engine.{name}", car) for name in ("rpm", "coolant_c") for car in (1, 2)]
+    assert found[()] == recorded
+    signals = {(f"engine.{name}", car) for name in ("boost_bar", "fuel_l") for car in (1, 2)}
+    assert set(found["--signals",]) == {*recorded, *signals}
