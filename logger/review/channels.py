@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 from firmware_bridge.engine.titles import DRIVE, engine_title, unit_title
 from logger.review.engine import ChannelReport
 from logger.review.evidence import Floats
-from logger.review.packing import packed
+from logger.review.packing import packed, steps
 from logger.review.plotted_fixes import PlottedFixes
 
 MAX_CHANNELS = 500
 """Engine channels on a page. The signals of a whole car are some hundreds; the others are counted, not drawn."""
+OUTLIERS = 20.0
+"""A range of values may be so many times that of 99 % of them: these then keep 3,000 steps or more."""
 FIRST_ENGINE = ("rpm", "throttle_pct", "coolant_c", "battery_v")
 """Engine channels for the first lanes, most wanted first."""
 FIRST_LANES = 2
@@ -104,15 +106,23 @@ def engine_channels(engine: Sequence[ChannelReport], timeline: Timeline) -> Iter
         if (np.diff(at_s) < 0).any():  # the clocks of two sessions overlap
             order = np.argsort(at_s, kind="stable")
         course = channel.course
-        columns = {"s": packed(at_s[order]), "y": packed(course.mean[order])}
+        columns = {"s": packed(at_s[order]), "y": _column(course.mean[order])}
         if not np.array_equal(course.low, course.high):
-            columns |= {"low": packed(course.low[order]), "high": packed(course.high[order])}
+            columns |= {"low": _column(course.low[order]), "high": _column(course.high[order])}
         key = f"engine.{channel.name}"
         if key in taken:  # another source has a channel of this name
             key = f"engine.{channel.name} {channel.source} {number}"
         taken.add(key)
         names = {"key": key, "title": engine_title(channel.name), "unit": unit_title(channel.unit)}
         yield names | {"name": channel.name, "source": channel.source} | columns
+
+
+def _column(values: Floats) -> Any:
+    """A column in 16-bit steps, or as floats if a few values are so far off that the others would share few steps."""
+    least, low, high, most = np.percentile(values, [0, 0.5, 99.5, 100])
+    with np.errstate(over="ignore", invalid="ignore"):
+        is_even = most - least <= OUTLIERS * (high - low) or most == least
+    return steps(values) if is_even else packed(values)
 
 
 def first_lanes(channels: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

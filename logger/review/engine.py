@@ -24,11 +24,9 @@ from logger.review.engine_hours import RPM, RunningTime, RunningTimeSum
 from logger.review.evidence import Floats
 from logger.review.samples import Samples
 
-MAX_STRETCHES = 100_000
-"""About 2 MB on a page. A day of 13 channels gets stretches of four to eight seconds, a section of one hour every half
-second."""
-
-
+MAX_STRETCHES = 120_000
+"""About 1.5 MB on a page. A day of 13 channels gets stretches of four to eight seconds, one hour of them half a second
+each."""
 Rows = Integers | Floats
 
 
@@ -101,12 +99,13 @@ def engine_of(
                 yield Values(channel, row + rows, block.session[rows], block.t_us[rows], values)
             row += len(block.t_us)
 
-    engine = _summarize(connection, "frame", decoded(), samples)
+    most = MAX_STRETCHES // 2 if signals else MAX_STRETCHES
+    engine = _summarize(connection, "frame", decoded(), samples, most)
     unused = tuple(sorted(decoder.unused)) if dbc_texts else ()
     if signals:
         decoded_already = {Channel(*channel[:3]) for channel in engine.channels}
         recorded = _summarize(
-            connection, "reading", _recorded_values(connection, without=decoded_already), samples
+            connection, "reading", _recorded_values(connection, without=decoded_already), samples, most
         )
         engine = engine._replace(
             channels=engine.channels + recorded.channels,
@@ -135,9 +134,14 @@ def _recorded_values(
 
 
 def _summarize(
-    connection: sqlite3.Connection, table: str, values: Iterator[Values], samples: Samples | None
+    connection: sqlite3.Connection,
+    table: str,
+    values: Iterator[Values],
+    samples: Samples | None,
+    most: int | None = None,
 ) -> EngineReport:
-    """Summarise a stream of values read from `table`, up to where the log is damaged."""
+    """Summarise a stream of values read from `table` in at most `most` stretches, up to where the log is damaged."""
+    most = most or MAX_STRETCHES
     summary = _Summary()
     running: dict[Channel, RunningTimeSum] = {}
     damage = ""
@@ -145,7 +149,7 @@ def _summarize(
         rows = last_row(connection, table)
         for part in values:
             summary.add(part)
-            while summary.stretches > MAX_STRETCHES and summary.step < rows:
+            while summary.stretches > most and summary.step < rows:
                 summary.halve()
             if part.channel.name == RPM:
                 running.setdefault(part.channel, RunningTimeSum()).add(part.session, part.t_us, part.value)
@@ -168,11 +172,12 @@ class _Summary:
 
     def add(self, values: Values) -> None:
         """Add the next values of a channel."""
-        kept = np.isfinite(values.value)
-        if not kept.any():
+        _, row, session, t_us, value = values
+        known = np.isfinite(value)
+        if not known.all():
+            row, session, t_us, value = row[known], session[known], t_us[known], value[known]
+        if not len(row):
             return
-        row, session, t_us = (part[kept] for part in values[1:4])
-        value = values.value[kept]
         sums = self._merged(row, session, t_us, value, value, value)
         self._parts.setdefault(values.channel, []).append(sums)
         self.stretches += sums.shape[1]
@@ -196,10 +201,9 @@ class _Summary:
         count: Floats | None = None,
     ) -> Floats:
         """Merge values, or stretches with a count of values each, into a column for each stretch of a session."""
-        stretch = row // self.step
-        begins = np.flatnonzero((np.diff(stretch, prepend=-1) != 0) | (np.diff(session, prepend=-1) != 0))
-        counts = np.diff(begins, append=len(row)) if count is None else np.add.reduceat(count, begins)
-        return np.stack(
+        begins = self._begins(row, session)
+        counts = np.append(begins[1:], len(row)) - begins if count is None else np.add.reduceat(count, begins)
+        return np.array(
             [
                 row[begins],
                 session[begins],
@@ -210,6 +214,14 @@ class _Summary:
                 counts,
             ]
         )
+
+    def _begins(self, row: Rows, session: Rows) -> Integers:
+        if (
+            row[0] // self.step == row[-1] // self.step and session[0] == session[-1]
+        ):  # most blocks of a long log
+            return np.zeros(1, dtype=np.int64)
+        stretch = row // self.step
+        return np.flatnonzero((np.diff(stretch, prepend=-1) != 0) | (np.diff(session, prepend=-1) != 0))
 
     def reports(self) -> Iterator[ChannelReport]:
         """The channels that have values."""

@@ -11,19 +11,33 @@
 // doc.tracks    {name, colour, km, s, e, n}: metres east and north      doc.points  waypoints {x, e, n, label, kind, state}
 // doc.bands     stretches of road {kind: zone | free | over | gap, from, to, label}       doc.ranges  {name, from, to}
 // doc.clock     null or {begin_ms, km, s}: distance over time; begin_ms is UTC, null if it is unknown
-// doc.floats(text)  a packed column        doc.judgement  of a review: judgement.js
+// doc.floats(text), doc.unpacked({low, step, n})   columns as packing.py packs them        doc.judgement  of a review: judgement.js
 // doc.samples   null, or what samples.js unpacks                        doc.background  null, or what ground.js draws
 // doc.begin     null or [from, to] in km: the first view
 const doc = (() => {
-  const LEAST_GAP_S = 10, SAMPLES = 5; // no value for so long, and for so many times the usual spacing, is a gap
+  const LEAST_GAP_S = 10, SAMPLES = 5, UNKNOWN = 65535; // no value for so long, and for so many times the usual spacing, is a gap
   const read = JSON.parse(document.getElementById("drawing").textContent);
-  function floats(text) {
+  function bytesOf(text) {
     const letters = atob(text), bytes = new Uint8Array(letters.length);
     for (let i = 0; i < letters.length; i++) bytes[i] = letters.charCodeAt(i);
-    return new Float32Array(bytes.buffer);
+    return bytes;
+  }
+  const floats = (text) => new Float32Array(bytesOf(text).buffer);
+  // A column of 16-bit steps.
+  function unpacked({ low, step, n }) {
+    const bytes = bytesOf(n), data = new DataView(bytes.buffer), values = new Float32Array(bytes.length / 2);
+    for (let i = 0; i < values.length; i++) {
+      const number = data.getUint16(2 * i, true);
+      values[i] = number === UNKNOWN ? NaN : low + number * step;
+    }
+    return values;
   }
   function decode(columns) {
-    for (const name of ["km", "s", "y", "low", "high", "e", "n"]) if (typeof columns[name] === "string") columns[name] = floats(columns[name]);
+    for (const name of ["km", "s", "y", "low", "high", "e", "n"]) {
+      const column = columns[name];
+      if (typeof column === "string") columns[name] = floats(column);
+      else if (column && column.n) columns[name] = unpacked(column);
+    }
     return columns;
   }
   // Kilometres of ascending times, by the clock.
@@ -55,5 +69,5 @@ const doc = (() => {
   read.tracks.forEach(complete);
   if (read.samples) complete(read.samples);
   for (const part of [read.background?.lines, read.background?.rings]) if (part) decode(part);
-  return Object.assign(read, { floats });
+  return Object.assign(read, { floats, unpacked });
 })();

@@ -7,21 +7,12 @@
 //                            99 % of the time lies above `low`, and 99 % below `high`
 // Python packs a column as 16-bit steps: logger/review/distributions.py.
 const samples = (() => {
-  const UNKNOWN = 65535, read = doc.samples;
+  const read = doc.samples;
   if (!read) return null;
-  function unpack({ low, step, n }) {
-    const bytes = Uint8Array.from(atob(n), (c) => c.charCodeAt(0)), data = new DataView(bytes.buffer);
-    const values = new Float32Array(bytes.length / 2);
-    for (let i = 0; i < values.length; i++) {
-      const number = data.getUint16(2 * i, true);
-      values[i] = number === UNKNOWN ? NaN : low + number * step;
-    }
-    return values;
-  }
   const channels = new Map();
   for (const { key, title, unit, classes, whole, range, column } of read.channels)
-    channels.set(key, { key, title, unit, classes, whole, low: range[0], high: range[1], y: unpack(column) });
-  const own = { km: read.km, s: read.s, seconds: unpack(read.seconds), channels };
+    channels.set(key, { key, title, unit, classes, whole, low: range[0], high: range[1], y: doc.unpacked(column) });
+  const own = { km: read.km, s: read.s, seconds: doc.unpacked(read.seconds), channels };
   // Indices [first, end) of the samples in a range of x.
   own.between = (from, to) => {
     const xs = view.x(own);
