@@ -4,7 +4,7 @@
 // beginning; `write` takes a text from the address, which anybody may have changed, and ignores what it cannot use.
 const link = (() => {
   const LATER_MS = 300, MAX_CHARS = 20000, fields = new Map();
-  let timer = 0, written = "";
+  let timer = 0, seen = null; // the address as this file last wrote or followed it
 
   const keep = (name, read, write) => { fields.set(name, { read, write }); };
   const places = { km: 5, s: 3 }, text = (x) => String(Number(x.toFixed(places[view.axis])));
@@ -32,17 +32,21 @@ const link = (() => {
   }
   // Show what an address says. A field that makes no sense is as good as not there.
   function follow() {
-    if (!written) begin.range = String(view.range);
-    if (location.hash === written || location.hash.length > MAX_CHARS) return;
-    const parts = new URLSearchParams(location.hash.slice(1));
+    if (seen === null) begin.range = String(view.range);
+    if (location.hash === seen) return;
+    seen = location.hash;
+    if (seen.length > MAX_CHARS) return;
+    const parts = new URLSearchParams(seen.slice(1));
     for (const [name, { write }] of fields) {
       if (!parts.has(name)) continue;
       try { write(parts.get(name)); } catch { /* not ours: ignored */ }
     }
   }
   function write() {
-    timer = 0; written = fragment();
-    try { history.replaceState(null, "", written); } catch { /* the browser allows a page only so many changes */ }
+    timer = 0;
+    if (location.hash !== seen) { follow(); return; } // the user has changed it meanwhile
+    try { history.replaceState(null, "", fragment()); } catch { /* the browser allows a page only so many changes */ }
+    seen = location.hash;
   }
   view.subscribe(() => { if (!timer) timer = setTimeout(write, LATER_MS); });
   window.addEventListener("hashchange", follow);

@@ -281,6 +281,12 @@ def test_a_bad_link_is_ignored(chromium: Browser, drive: Drive) -> None:
             page.evaluate("fragment => { location.hash = fragment; }", fragment)
             pictured(page)
             assert lanes(page) == usual[4]
+        # The address changes while the page is about to write its own.
+        page.evaluate(
+            "async () => { stagelog.point(3); await new Promise(done => setTimeout(done, 250)); location.hash = 'by=s';"
+            " const began = performance.now(); while (performance.now() < began + 200); }"
+        )
+        browsing.until(page, "stagelog.axis() === 's'")
         page.goto("about:blank")
         mixed = json.dumps([["engine.rpm", "no.such"], ["no.such"], 5])
         page.goto(f"{drive.url}#lanes={quote(mixed)}&view=x&pin=3")
