@@ -56,7 +56,7 @@ def page(
         drawing,
         LEGEND,
         _tables(report),
-        first=_judgement(report, overspeeds),
+        first=(_sections(report) + overspeeds.html(), "".join(waypoint_tables(report))),
         printed=steward_sheet(report, provenance),
     )
 
@@ -80,9 +80,8 @@ def _remarks(report: Report) -> list[str]:
     return [*report.remarks, *([report.problem.what] if report.problem else [])]
 
 
-def _judgement(report: Report, overspeeds: OverspeedTable) -> Iterable[str]:
-    """The tables that a verdict is made of."""
-    yield table(
+def _sections(report: Report) -> str:
+    return table(
         "Sections",
         ["section", " km", " time", " penalty", "", " avg km/h", " moving", " max"],
         [
@@ -102,8 +101,6 @@ def _judgement(report: Report, overspeeds: OverspeedTable) -> Iterable[str]:
         ],
         name="sections" if report.sections else "",
     )
-    yield overspeeds.html()
-    yield from waypoint_tables(report)
 
 
 def _tables(report: Report) -> Iterable[str]:

@@ -77,8 +77,9 @@ def document(
 ) -> str:
     """Render a page around a drawing.
 
-    The tables of `first` are before the panels of the script, `tables` after them. `printed` is what is printed in the
-    page's place, if it is not empty. `legend` are colours and their meaning, `lines` those of lines, with their class.
+    The texts of `first`, each a column, are before the panels of the script, `tables` after them. `printed` is what is
+    printed in the page's place, if it is not empty. `legend` are colours and their meaning, `lines` those of lines, with
+    their class.
     """
     parts = (_source(name) for name in SCRIPTS)
     script = "\n".join(['"use strict";', "(() => {", *parts, "})();"])
@@ -90,10 +91,11 @@ def document(
     keys += "".join(
         f'<span><i style="background:var(--{colour})"></i>{escape(text)}</span>' for colour, text in legend
     )
+    columns = "".join(f"<div>{column}</div>" for column in first)
     main = (
         f'<header>{head}</header>{remarks}<div class="bar" id="bar"><output id="readout"></output></div>'
         '<div class="plot"><div><canvas id="lanes"></canvas></div><div><canvas id="map"></canvas></div></div>'
-        f'<p class="legend">{keys}</p><div class="tables">{"".join(first)}</div>'
+        f'<p class="legend">{keys}</p><div class="tables side">{columns}</div>'
         f'<div id="panels"></div><div class="tables">{"".join(tables)}</div>'
     )
     scripts = f'<script type="application/json" id="drawing">{data}</script><script>{script}</script>'

@@ -15,14 +15,14 @@ const bands = (() => {
   }
   function name(g, { y0 }, px) {
     const [from, to] = view.range;
-    let beyond = -1e9;
+    const beyond = { over: -1e9, quiet: -1e9 }; // where the last label of each row ends: labels do not overlap
     for (const band of doc.bands) {
-      const over = band.kind === "over", first = view.xAt(band.from), last = view.xAt(band.to);
+      const over = band.kind === "over", row = over ? "over" : "quiet", first = view.xAt(band.from), last = view.xAt(band.to);
       if (!band.label || (over && view.kmAt(to) - view.kmAt(from) > LABELS_KM) || last < from || first > to) continue;
       const wide = g.measureText(band.label).width, x = px((Math.max(first, from) + Math.min(last, to)) / 2);
-      if (!over && x - wide / 2 < beyond) continue;
-      g.fillStyle = colour(over ? "over" : "quiet"); g.fillText(band.label, x - wide / 2, over ? y0 + 28 : y0 + 13);
-      if (!over) beyond = x + wide / 2 + 4;
+      if (x - wide / 2 < beyond[row]) continue;
+      g.fillStyle = colour(row); g.fillText(band.label, x - wide / 2, over ? y0 + 28 : y0 + 13);
+      beyond[row] = x + wide / 2 + 4;
     }
   }
   // Draw the parts of a channel within over-speeds again, in their colour.
