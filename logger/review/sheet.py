@@ -78,8 +78,8 @@ def document(
     """Render a page around a drawing.
 
     The texts of `first`, each a column, are before the panels of the script, `tables` after them. `printed` is what is
-    printed in the page's place, if it is not empty. `legend` are colours and their meaning, `lines` those of lines, with
-    their class.
+    printed in the page's place, if it is not empty. `legend` are colours and their meaning, `lines` those of lines,
+    with their class.
     """
     parts = (_source(name) for name in SCRIPTS)
     script = "\n".join(['"use strict";', "(() => {", *parts, "})();"])
