@@ -149,10 +149,7 @@ def test_a_late_time_control_and_a_waypoint_without_gps_come_first(tmp_path: Pat
     assert f"late by 0:00:{elapsed_s - 300:.0f}" in text
 
 
-def colours() -> list[dict[str, str]]:
-    """The variables of the light and of the dark style."""
-    blocks = re.findall(r":root \{(.*?)\}", _source("style.css"), re.DOTALL)
-    return [dict(re.findall(r"--(\w+): (#\w+);", block)) for block in blocks]
+DEFINED = re.compile(r"--(\w+): (#\w+);")
 
 
 def _source(name: str) -> str:
@@ -160,24 +157,31 @@ def _source(name: str) -> str:
 
 
 def test_each_colour_has_one_meaning() -> None:
-    """The table at the head of style.css is complete, both themes have it, and nothing has a colour of its own."""
-    light, dark = colours()
+    """The table at the head of style.css is complete, both themes have each colour, and nothing has one of its own."""
+    head, *_ = _source("style.css").split("*/")
+    light, dark = (
+        dict(DEFINED.findall(block))
+        for block in re.findall(r":root \{(.*?)\}", _source("style.css"), re.DOTALL)
+    )
     assert light.keys() == dark.keys()
-    head = _source("style.css").split("*/")[0]
-    meant = set(re.findall(r"--(\w+)", head)) | {"car2", "car3"}
-    assert meant - {"lane1", "lane6", "pin"} == set(light)
-    assert {name for name, _ in LEGEND} <= set(light)
-    for theme in (light, dark):  # a page has cars or a drive, not both; limit and labels are ink
+    assert {name for name, _ in LEGEND} <= light.keys()
+    for theme in (light, dark):
         values = [
-            value
-            for name, value in theme.items()
-            if name not in ("limit", "ink", "label") and "car" not in name
-        ]
+            value for name, value in theme.items() if name not in ("limit", "ink", "label")
+        ]  # all three are ink
         assert len(set(values)) == len(values)
-    own = {  # ink on paper; the scale of a channel's values and the names of lanes are their own legends
+    styles = [
+        path.name for path in files("logger.review").joinpath("page").iterdir() if path.name.endswith(".css")
+    ]
+    assert set(STYLES) < set(styles)
+    defined = {name for style in styles for name, _ in DEFINED.findall(_source(style))}
+    meant = re.findall(r"--(\w+)", head)
+    assert {name.rstrip("0123456789") for name in meant} == {name.rstrip("0123456789") for name in defined}
+    own = {  # ink on paper; a shadow; the scale of a channel's values, which has its own legend
         "print.css": {"#000000", "#ffffff", "#999999"},
-        "lanes.css": {"#0003", *re.findall(r"--(?:lane\d|pin): (#\w+);", _source("lanes.css"))},
+        "lanes.css": {"#0003"},
         "scale.js": set(re.findall(r"#[0-9a-f]{6}", _source("scale.js"))),
     }
-    for name in (*STYLES, *SCRIPTS):
-        assert set(re.findall(r"#[0-9a-fA-F]{3,8}\b", _source(name))) <= own.get(name, set()), name
+    for name in (*styles, *SCRIPTS):
+        used = set(re.findall(r"#[0-9a-fA-F]{3,8}\b", DEFINED.sub("", _source(name))))
+        assert used <= own.get(name, set()), name
