@@ -6,7 +6,7 @@ no script.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from html import escape
 from importlib.resources import files
 from typing import Final, NamedTuple
@@ -56,7 +56,7 @@ def page(season: Season, linked: frozenset[str] = frozenset()) -> str:
         for key in ("car", "stage")
     )
     head = (
-        f"<h1>{escape(title)}</h1><p>{len(verdicts)} logs, {len(cars)} cars, {len(stages)} stages</p>"
+        f"<h1>{escape(title)}</h1><p>{_count(verdicts, 'log')}, {_count(cars, 'car')}, {_count(stages, 'stage')}</p>"
         f"<p>rules: {escape(season.run.name)}</p>"
     )
     own_style = files("logger.fleet").joinpath("season.css").read_text(encoding="utf-8")
@@ -147,6 +147,8 @@ def _trend(trend: Trend, block: Block) -> str:
         )
         return f"<span{kind}>{'≥ ' if trend.is_incomplete(cell) else ''}{trend.text(value)}</span>"
 
+    if len(block.stages) == 1:
+        return _grid(trend.title, block, shown)
     return _grid(
         trend.title,
         block,
@@ -166,6 +168,10 @@ def _problems(verdicts: Sequence[Verdict]) -> str:
     if len(lines) > MAX_PROBLEMS:
         shown.append(Row([f"and {len(lines) - MAX_PROBLEMS:,} others"]))
     return table(f"Problems ({len(lines)})", ["log"], shown)
+
+
+def _count(things: Collection[object], name: str) -> str:
+    return f"{len(things):,} {name}" + ("s" if len(things) != 1 else "")
 
 
 def _word(text: str) -> str:

@@ -14,7 +14,7 @@ SOLID = 4
 LEGEND = (("zone", "speed zone"), ("free", "free area"))
 MAX_NAMED = 3
 """Cars named in the title."""
-WIDE_COLUMNS = 5
+WIDE_COLUMNS = 4
 """A table with more has the width of the page: a column per car does not fit beside another table."""
 
 

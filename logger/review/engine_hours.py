@@ -17,8 +17,8 @@ RPM: Final = "rpm"
 """The channel of revolutions, as the presets and alarms name it."""
 RUNNING_RPM: Final = 400.0
 """A starter turns an engine at 150 to 300; the slowest idle is above 500."""
-LONGEST_GAP_US: Final = 5_000_000
-"""The slowest OBD-II polling answers every few seconds; a longer gap in the readings proves nothing."""
+LONGEST_GAP_US: Final = 30_000_000
+"""A gateway or a poll of many values gives one every few seconds; a longer gap in the readings proves nothing."""
 BUCKET_US: Final = 10_000_000
 """Resolution of the sums."""
 

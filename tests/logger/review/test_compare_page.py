@@ -132,7 +132,7 @@ def test_a_channel_has_a_line_for_each_car_that_has_it(chromium: Browser, pages:
         browsing.until(page, "document.querySelectorAll('.lane-head').length === 3")
         head = page.locator(".lane-head").nth(2)
         assert "Battery voltage (V)" in head.inner_text()
-        assert [chip.split()[0] for chip in head.locator(".chip").all_inner_texts()] == ["81", "84"]
+        assert [chip.split()[0] for chip in head.locator(".chip.car").all_inner_texts()] == ["81", "84"]
         page.keyboard.press("Tab")
         rows = page.locator("#readings tr", has_text="85 85")
         assert rows.count() == 2, "gap and speed: the car has no engine data"
