@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from firmware_bridge.engine.titles import DRIVE, engine_title, unit_title
 from logger.review.engine import ChannelReport
 from logger.review.evidence import Floats
-from logger.review.packing import packed, steps
+from logger.review.packing import column, packed
 from logger.review.plotted_fixes import PlottedFixes
 
 MAX_CHANNELS = 500
@@ -118,11 +118,11 @@ def engine_channels(engine: Sequence[ChannelReport], timeline: Timeline) -> Iter
 
 
 def _column(values: Floats) -> Any:
-    """A column in 16-bit steps, or as floats if a few values are so far off that the others would share few steps."""
+    """A column in 8 or 16 bits, or as floats if a few values are so far off that the others would share few steps."""
     least, low, high, most = np.percentile(values, [0, 0.5, 99.5, 100])
     with np.errstate(over="ignore", invalid="ignore"):
         is_even = most - least <= OUTLIERS * (high - low) or most == least
-    return steps(values) if is_even else packed(values)
+    return column(values) if is_even else packed(values)
 
 
 def first_lanes(channels: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

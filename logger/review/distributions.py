@@ -1,6 +1,5 @@
 """The samples of a drive as data of its page: from them it draws histograms, scatters, and shares of time in view.
 
-Each channel is packed as 16-bit steps from its lowest value, small enough for many channels and finer than any sensor.
 Every weight is a number of seconds. The page counts; what is counted, and between which edges, is decided here.
 """
 
@@ -17,14 +16,14 @@ from firmware_bridge.records import Channel
 from logger.review import driving
 from logger.review.channels import Timeline
 from logger.review.evidence import Floats
-from logger.review.packing import packed, steps
+from logger.review.packing import column, packed
 from logger.review.report import Report
 from logger.stage.fix_speed import STILL_MPS
 from logger.stage.limits import KMH
 from logger.stage.rules import Rules
 
-MAX_VALUES: Final = 300_000
-"""Values of all channels on a page: 0.8 MB of its 4 MB. Beyond it the samples are thinned."""
+MAX_VALUES: Final = 250_000
+"""Values of all channels on a page: at most 0.7 MB of its 4 MB. Beyond it the samples are thinned."""
 MIN_SAMPLES: Final = 2_000
 """Samples are not thinned below this: a histogram of fewer is noise. Channels are left out instead."""
 MAX_CLASSES: Final = 12
@@ -64,7 +63,7 @@ def sampled(report: Report, timeline: Timeline) -> dict[str, Any] | None:
     kept, seconds = samples.thinned(MAX_VALUES // len(channels[:room]))
     return {
         "s": packed(timeline.seconds(report.evidence.fixes.at_us[samples.at[kept]])),
-        "seconds": steps(seconds),
+        "seconds": column(seconds),
         "channels": [channel.document(kept, seconds) for channel in channels[:room]],
         "left_out": len(channels[room:]) + len(samples.left_out),
         "excess_kmh": excess_edges_kmh(report.rules),
@@ -110,7 +109,7 @@ class _Sampled(NamedTuple):
             "classes": list(self.classes),
             "whole": is_whole,
             "range": [found[0].item(), found[-1].item()] if is_whole else middle(values, seconds),
-            "column": steps(values),
+            "column": column(values),
         }
 
 

@@ -1,4 +1,4 @@
-"""Encode columns of numbers for the page's script, compactly: base64 of 32-bit floats, or of 16-bit steps."""
+"""Encode columns of numbers for the page's script, compactly: base64 of 32-bit floats, or of 8 or 16 bits."""
 
 from __future__ import annotations
 
@@ -6,34 +6,41 @@ import base64
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from logger.review.evidence import Floats
 
-UNKNOWN: Final = 65_535
-"""The step of an unknown value."""
+MAX_DISTINCT: Final = 255
+"""A column with at most so many values is packed in 8 bits: gears, temperatures in whole degrees, most CAN signals."""
+UNKNOWN_8, UNKNOWN_16 = 255, 65_535
+"""The number of an unknown value."""
 
 
 def packed(values: Floats) -> str:
     """Encode numbers for the script: 32-bit floats, little-endian, base64."""
-    with np.errstate(
-        over="ignore"
-    ):  # a signal may hold any double; beyond a float's range it is unknown here
-        return base64.b64encode(np.asarray(values, dtype="<f4").tobytes()).decode("ascii")
+    with np.errstate(over="ignore"):  # a signal may hold any double; beyond a float's range it is unknown
+        return _base64(np.asarray(values, dtype="<f4"))
 
 
-def steps(values: ArrayLike) -> dict[str, Any]:
-    """Pack numbers as `low + step * n`, n in 16 bits, little-endian, base64; n is UNKNOWN for nan.
+def column(values: ArrayLike) -> dict[str, Any]:
+    """Pack numbers in 8 bits, as numbers of `values`, or else in 16 bits, little-endian, as steps: `low + step * n`.
 
-    Whole numbers come back exactly; others within half a step, 1/131,068 of their range.
+    nan is UNKNOWN. The 8 bits keep seven digits; a step is 1/65,534 of the range, and 1 for whole numbers.
     """
     numbers: Floats = np.asarray(values, dtype=np.float64)
     known = np.isfinite(numbers)
-    low = float(numbers[known].min()) if known.any() else 0.0
-    span = float(numbers[known].max()) - low if known.any() else 0.0
-    step = span / (UNKNOWN - 1)
-    if span < UNKNOWN and (numbers[known] == np.round(numbers[known])).all():
-        step = 1.0
-    number = np.full(len(numbers), UNKNOWN, dtype="<u2")
-    number[known] = np.round((numbers[known] - low) / step) if step > 0 else 0
-    return {"low": low, "step": step, "n": base64.b64encode(number.tobytes()).decode("ascii")}
+    found, index = np.unique(numbers[known], return_inverse=True)
+    if len(found) <= MAX_DISTINCT:
+        number = np.full(len(numbers), UNKNOWN_8, dtype="u1")
+        number[known] = index
+        return {"values": [float(f"{value:.7g}") for value in found.tolist()], "n": _base64(number)}
+    low, span = float(found[0]), float(found[-1] - found[0])
+    is_whole = span < UNKNOWN_16 and bool((found == np.round(found)).all())
+    step = 1.0 if is_whole else span / (UNKNOWN_16 - 1)
+    number = np.full(len(numbers), UNKNOWN_16, dtype="<u2")
+    number[known] = np.round((numbers[known] - low) / step)
+    return {"low": low, "step": step, "n": _base64(number)}
+
+
+def _base64(numbers: NDArray[Any]) -> str:
+    return base64.b64encode(numbers.tobytes()).decode("ascii")

@@ -26,6 +26,8 @@ MAX_SAMPLES = 20_000
 """Samples of one drive: two per second of a three-hour stage, more than twenty per column of a histogram's bin."""
 AROUND_S = 20.0
 """All fixes within this time before and after an over-speed are kept."""
+MAX_VALUE = float(np.finfo(np.float32).max)
+"""A signal may hold any double; beyond the range of 32 bits it is unknown here."""
 MAX_CHANNELS = 200
 """Channels sampled beside the known ones, which bounds memory to 16 MB; the first ones on the bus."""
 
@@ -83,7 +85,7 @@ class Samples:
                 self.left_out.add(channel)
                 return
             values = self.channels[channel] = np.full(len(self.at), np.nan, dtype=np.float32)
-        known = np.isfinite(value)
+        known = np.abs(value) <= MAX_VALUE  # not nan either
         session, t_us, value = session[known], t_us[known], value[known]
         begins = np.flatnonzero(np.diff(session, prepend=-1))
         for first, last in zip(begins, np.append(begins, len(session))[1:], strict=True):

@@ -11,11 +11,11 @@
 // doc.tracks    {name, colour, km, s, e, n}: metres east and north      doc.points  waypoints {x, e, n, label, kind, state}
 // doc.bands     stretches of road {kind: zone | free | over | gap, from, to, label}       doc.ranges  {name, from, to}
 // doc.clock     null or {begin_ms, km, s}: distance over time; begin_ms is UTC, null if it is unknown
-// doc.floats(text), doc.unpacked({low, step, n})   columns as packing.py packs them        doc.judgement  of a review: judgement.js
+// doc.floats(text), doc.unpacked({n, ...})   columns as packing.py packs them        doc.judgement  of a review: judgement.js
 // doc.samples   null, or what samples.js unpacks                        doc.background  null, or what ground.js draws
 // doc.begin     null or [from, to] in km: the first view
 const doc = (() => {
-  const LEAST_GAP_S = 10, SAMPLES = 5, UNKNOWN = 65535; // no value for so long, and for so many times the usual spacing, is a gap
+  const LEAST_GAP_S = 10, SAMPLES = 5, UNKNOWN_8 = 255, UNKNOWN_16 = 65535; // no value for so long, and for so many times the usual spacing, is a gap
   const read = JSON.parse(document.getElementById("drawing").textContent);
   function bytesOf(text) {
     const letters = atob(text), bytes = new Uint8Array(letters.length);
@@ -23,14 +23,15 @@ const doc = (() => {
     return bytes;
   }
   const floats = (text) => new Float32Array(bytesOf(text).buffer);
-  // A column of 16-bit steps.
-  function unpacked({ low, step, n }) {
-    const bytes = bytesOf(n), data = new DataView(bytes.buffer), values = new Float32Array(bytes.length / 2);
-    for (let i = 0; i < values.length; i++) {
-      const number = data.getUint16(2 * i, true);
-      values[i] = number === UNKNOWN ? NaN : low + number * step;
+  // A column of 8-bit numbers of `values`, or of 16-bit steps.
+  function unpacked({ values, low, step, n }) {
+    const bytes = bytesOf(n), data = new DataView(bytes.buffer), column = new Float32Array(bytes.length / (values ? 1 : 2));
+    for (let i = 0; i < column.length; i++) {
+      const number = values ? bytes[i] : data.getUint16(2 * i, true);
+      if (values) column[i] = number === UNKNOWN_8 ? NaN : values[number];
+      else column[i] = number === UNKNOWN_16 ? NaN : low + number * step;
     }
-    return values;
+    return column;
   }
   function decode(columns) {
     for (const name of ["km", "s", "y", "low", "high", "e", "n"]) {

@@ -84,17 +84,22 @@ const map = (() => {
   function drawColoured(place, t, channel) {
     const { g } = place, { colours, widths, of } = scale.of(channel), xs = view.x(samples);
     const paths = colours.map(() => new Path2D()), unknown = new Path2D();
-    let j = 0, x0 = 0, y0 = 0, held = -2;
+    let j = 0, held = -2;
     stroke(place, t, view.range, "paper", 6, 1);
     screen(place, t, view.range, (x, y, at) => {
       if (held !== -2) (held < 0 ? unknown : paths[held]).lineTo(x, y);
       while (j + 1 < xs.length && xs[j + 1] <= at) j++;
-      const now = of(channel.y[j]);
+      const now = of(valueBetween(channel, xs, j, at));
       if (now !== held) { held = now; (held < 0 ? unknown : paths[held]).moveTo(x, y); }
-      x0 = x; y0 = y;
     });
     g.lineWidth = 2; g.strokeStyle = colour("gap"); g.stroke(unknown);
     for (const [i, path] of paths.entries()) { g.lineWidth = widths ? widths[i] : 3.5; g.strokeStyle = colours[i]; g.stroke(path); }
+  }
+  // Value at x after the sample j: between it and the next one, unless the channel has classes.
+  function valueBetween({ y, whole }, xs, j, x) {
+    const span = j + 1 < xs.length ? xs[j + 1] - xs[j] : 0;
+    if (whole || !(span > 0) || Number.isNaN(y[j + 1])) return y[j];
+    return y[j] + (y[j + 1] - y[j]) * Math.min(1, Math.max(0, (x - xs[j]) / span));
   }
   function drawMeasure({ g, width, height, scale }) {
     const most = 110 / scale, ten = 10 ** Math.floor(Math.log10(most)), metres = [5, 2, 1].map((m) => m * ten).find((m) => m <= most);

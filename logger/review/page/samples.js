@@ -5,7 +5,7 @@
 // samples.channels           Map of key -> {key, title, unit, y, classes, whole, low, high}; y is NaN where unknown.
 //                            `classes` names the values 0, 1, 2 ...; `whole` means a few whole numbers, such as the gear;
 //                            99 % of the time lies above `low`, and 99 % below `high`
-// Python packs a column as 16-bit steps: logger/review/distributions.py.
+// logger/review/packing.py packs their columns.
 const samples = (() => {
   const read = doc.samples;
   if (!read) return null;

@@ -275,6 +275,7 @@ def test_a_link_shows_the_same_map(shared_chromium: Browser, driven_url: str) ->
         page.get_by_label("Colour of the track").select_option("engine.gear")
         page.get_by_label("Channel of the histogram").select_option("engine.rpm")
         page.evaluate("stagelog.map.move({ e: 100, n: 200, scale: 0.5 })")
+        page.locator("#distributions").scroll_into_view_if_needed()
         browsing.until(page, "() => stagelog.distributions.histogram?.key === 'engine.rpm'")
         link, seen = page.evaluate("() => stagelog.link()"), page.evaluate(shown)
     assert seen == ["engine.gear", {"e": 100, "n": 200, "scale": 0.5}, "engine.rpm"]

@@ -21,7 +21,7 @@ from logger.review.channels import Timeline
 from logger.review.distributions import excess_edges_kmh, middle, sampled
 from logger.review.evidence import Fixes
 from logger.review.open_evidence import ReviewOptions, open_evidence
-from logger.review.packing import UNKNOWN, steps
+from logger.review.packing import UNKNOWN_8, UNKNOWN_16, column
 from logger.review.plotted_fixes import PlottedFixes
 from logger.review.report import Report, report_of
 from logger.review.samples import Samples
@@ -31,9 +31,12 @@ from tests.logger.review import drives
 RPM = Channel("rpm", "1/min", "test")
 
 
-def unpacked(column: dict[str, Any]) -> NDArray[np.float64]:
-    number = np.frombuffer(base64.b64decode(column["n"]), dtype="<u2")
-    return np.where(number == UNKNOWN, np.nan, column["low"] + number * column["step"])
+def unpacked(packed: dict[str, Any]) -> NDArray[np.float64]:
+    if "values" in packed:
+        values = np.append(packed["values"], np.full(UNKNOWN_8 + 1 - len(packed["values"]), np.nan))
+        return np.asarray(values[np.frombuffer(base64.b64decode(packed["n"]), dtype="u1")])
+    number = np.frombuffer(base64.b64decode(packed["n"]), dtype="<u2")
+    return np.where(number == UNKNOWN_16, np.nan, packed["low"] + number * packed["step"])
 
 
 def fixes(t_us: list[int], session: list[int] | None = None, at_us: list[int] | None = None) -> Fixes:
@@ -76,8 +79,8 @@ def test_sessions_do_not_mix() -> None:
 
 def test_values_that_are_no_numbers_are_not_taken() -> None:
     drive = made(fixes([1_000_000]))
-    take(drive, [0, 1, 2], [5.0, np.nan, np.inf])
-    take(drive, [3], [np.nan])
+    take(drive, [0, 1, 2, 3, 4], [5.0, np.nan, np.inf, 1e300, -1e39])
+    take(drive, [5], [np.nan])
     assert drive.channels[RPM].tolist() == [5.0]
 
 
@@ -111,23 +114,26 @@ def test_channels_are_bounded_and_the_known_ones_kept(monkeypatch: pytest.Monkey
     "values",
     [
         [0, 1, 5, np.nan, 6],
-        [-1, 7],
         [3],
         [np.nan],
         [],
-        [0.1, 0.25, 99.3],
-        [-1e30, 1e30],
-        [0, 65_534],
-        [0, 1e6],
+        [0.1, 0.25, 99.3, -1e30, 1e30],
+        [*range(255), np.nan],
+        [*range(-1, 256), np.nan],
+        [*range(0, 65_535, 7)],
+        [*range(0, 1_000_000, 999)],
+        [*np.linspace(-1e30, 1e30, 1000)],
+        [*np.linspace(0.1, 0.2, 1000), np.nan],
     ],
+    ids=len,
 )
-def test_packed_steps_come_back(values: list[float]) -> None:
+def test_packed_columns_come_back(values: list[float]) -> None:
     numbers = np.array(values, dtype=np.float64)
     known = np.isfinite(numbers)
-    back = unpacked(steps(numbers))
+    back = unpacked(column(numbers))
     assert (np.isfinite(back) == known).all()
     span = float(np.ptp(numbers[known])) if known.any() else 0.0
-    assert back[known] == pytest.approx(numbers[known], abs=span / 131_000)
+    assert back[known] == pytest.approx(numbers[known], rel=1e-6, abs=span / 131_000)
     if span <= 65_534 and (numbers[known] == np.round(numbers[known])).all():
         assert (back[known] == numbers[known]).all()
 
