@@ -30,7 +30,11 @@ const moves = (() => {
     if (!fingers.has(event.pointerId)) { view.point(map.nearest(...map.metresUnder(event))); return; }
     fingers.set(event.pointerId, fromMiddle(event));
     const { frame, middle, apart } = grip, now = spread([...fingers.values()]);
-    if (fingers.size === 1 && Math.hypot(now.middle[0] - grip.start[0], now.middle[1] - grip.start[1]) < TAP_PX) return;
+    if (fingers.size === 1 && !grip.isDrag) {
+      const [x, y] = [0, 1].map((axis) => Math.abs(now.middle[axis] - grip.start[axis]));
+      if (Math.hypot(x, y) < TAP_PX || event.pointerType === "touch" && y >= x) return; // upwards the page scrolls
+      grip.isDrag = true;
+    }
     const times = apart ? now.apart / apart : 1, scale = frame.scale * times; // what lay under the fingers stays there
     map.move({ e: frame.e + middle[0] / frame.scale - now.middle[0] / scale, n: frame.n - middle[1] / frame.scale + now.middle[1] / scale, scale });
   });

@@ -68,5 +68,5 @@ def shared_chromium() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module", params=[DESK, PHONE], ids=["desk", "phone"])
 def driven_page(request: pytest.FixtureRequest, shared_chromium: Browser, driven_url: str) -> Iterator[Page]:
-    with browsing.opened(shared_chromium, driven_url, request.param) as opened:
+    with browsing.opened(shared_chromium, driven_url, request.param, touch=request.param == PHONE) as opened:
         yield opened

@@ -9,7 +9,7 @@ import pytest
 
 from logger.review.report import Report
 from tests.logger.crew import browsing
-from tests.logger.review.conftest import DESK
+from tests.logger.review.conftest import DESK, PHONE
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -112,39 +112,50 @@ def test_wheel_keys_buttons_and_mouse_move_the_map(driven_page: Page) -> None:
     assert dragged["n"] == pytest.approx(begin["n"] - 30 / begin["scale"])
 
 
-def test_two_fingers_zoom_and_move_the_map(driven_page: Page) -> None:
-    """What lay under the fingers stays under them."""
-    begin = frame(driven_page)
-    box = box_of(driven_page, "#map")
-    touches = [(10, -40), (-30, 20)], [(60, -80), (-60, 40)]
+def test_fingers_on_the_map(shared_chromium: Browser, driven_url: str) -> None:
+    """Two fingers zoom and move it, and what lay under them stays there; one finger sideways moves it, upwards the
+    page, and a tap points at the track."""
+    with browsing.opened(shared_chromium, driven_url, PHONE, touch=True) as page:
+        settle(page)
+        x, y = middle_of(page)
+        hand = page.context.new_cdp_session(page)
 
-    def send(kind: str, finger: int, at: tuple[float, float]) -> None:
-        place = {
-            "clientX": box["x"] + box["width"] / 2 + at[0],
-            "clientY": box["y"] + box["height"] / 2 + at[1],
-        }
-        driven_page.dispatch_event(
-            "#map",
-            kind,
-            {"pointerId": 1, "pointerType": "touch", "bubbles": True} | place | {"pointerId": 1 + finger},
-        )
+        def touch(kind: str, *fingers: tuple[float, float]) -> None:
+            points = [{"x": x + dx, "y": y + dy, "id": at} for at, (dx, dy) in enumerate(fingers)]
+            hand.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
 
-    driven_page.evaluate(
-        "stagelog.map.element.setPointerCapture = () => {}"
-    )  # for events that no finger made
-    for finger, at in enumerate(touches[0]):
-        send("pointerdown", finger, at)
-    for finger, at in enumerate(touches[1]):
-        send("pointermove", finger, at)
-    for finger, at in enumerate(touches[1]):
-        send("pointerup", finger, at)
-    settle(driven_page)
-    end = frame(driven_page)
-    (a, b), (c, d) = np.array(touches, dtype=np.float64)
-    assert end["scale"] == pytest.approx(begin["scale"] * np.hypot(*(d - c)) / np.hypot(*(b - a)))
-    before, after = (a + b) / 2 / begin["scale"], (c + d) / 2 / end["scale"]
-    assert end["e"] + after[0] == pytest.approx(begin["e"] + before[0])
-    assert end["n"] - after[1] == pytest.approx(begin["n"] - before[1])
+        begin = frame(page)
+        touch("touchStart", (10, -40), (-30, 20))
+        for share in (0.25, 0.5, 0.75, 1.0):
+            touch("touchMove", (10 + 50 * share, -40 - 40 * share), (-30 - 30 * share, 20 + 20 * share))
+        touch("touchEnd")
+        settle(page)
+        end = frame(page)
+        before, after = np.array([(10, -40), (-30, 20)]), np.array([(60, -80), (-60, 40)])
+        spread = np.hypot(*(after[1] - after[0])) / np.hypot(*(before[1] - before[0]))
+        assert end["scale"] == pytest.approx(begin["scale"] * spread)
+        first, last = before.mean(axis=0) / begin["scale"], after.mean(axis=0) / end["scale"]
+        assert end["e"] + last[0] == pytest.approx(begin["e"] + first[0], abs=1)
+        assert end["n"] - last[1] == pytest.approx(begin["n"] - first[1], abs=1)
+
+        touch("touchStart", (0, 0))
+        for dx in (15, 30, 60):
+            touch("touchMove", (dx, 0))
+        touch("touchEnd")
+        settle(page)
+        assert frame(page)["e"] == pytest.approx(end["e"] - 60 / end["scale"], abs=20 / end["scale"])
+
+        touch("touchStart", (0, 0))
+        touch("touchEnd")
+        browsing.until(page, "() => stagelog.pointed() !== null")
+
+        still, top = frame(page), page.evaluate("() => window.scrollY")
+        touch("touchStart", (0, 0))
+        for dy in (-20, -60, -120):
+            touch("touchMove", (0, dy))
+        touch("touchEnd")
+        browsing.until(page, f"() => window.scrollY > {top}")
+        assert frame(page) == still
 
 
 def test_circles_are_to_scale_and_crossings_in_their_place(driven_page: Page, driven_report: Report) -> None:
