@@ -20,6 +20,7 @@ from logger.review import engine
 from logger.review.engine import engine_of
 from logger.review.verbs import review
 from tests.logger.review import drives
+from tests.logger.review.packed_columns import unpacked
 
 DBC = """
 BO_ 256 M: 8 X
@@ -124,8 +125,7 @@ def test_channels_are_drawn(tmp_path: Path) -> None:
     drawing = page.read_text().split('id="drawing">')[1].split("</script>")[0]
     rpm = next(channel for channel in json.loads(drawing)["channels"] if channel["key"] == "engine.rpm")
     assert (rpm["title"], rpm["unit"]) == ("Engine speed", "rpm")
-    numbers = np.frombuffer(base64.b64decode(rpm["y"]["n"]), dtype="<u2")
-    assert set(rpm["y"]["low"] + rpm["y"]["step"] * numbers) == {125.0}
+    assert set(unpacked(rpm["y"]).tolist()) == {125.0}
     times_s = np.frombuffer(base64.b64decode(rpm["s"]), dtype="<f4")
     assert (np.diff(times_s) >= 0).all()
     assert times_s[-1] - times_s[0] == pytest.approx(599, abs=0.1)

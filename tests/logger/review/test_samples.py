@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from firmware_bridge.records import Channel
 from logger.export import as_of_join
@@ -21,22 +18,15 @@ from logger.review.channels import Timeline
 from logger.review.distributions import excess_edges_kmh, middle, sampled
 from logger.review.evidence import Fixes
 from logger.review.open_evidence import ReviewOptions, open_evidence
-from logger.review.packing import UNKNOWN_8, UNKNOWN_16, column
+from logger.review.packing import column
 from logger.review.plotted_fixes import PlottedFixes
 from logger.review.report import Report, report_of
 from logger.review.samples import Samples
 from logger.stage.rules import default_rules
 from tests.logger.review import drives
+from tests.logger.review.packed_columns import unpacked
 
 RPM = Channel("rpm", "1/min", "test")
-
-
-def unpacked(packed: dict[str, Any]) -> NDArray[np.float64]:
-    if "values" in packed:
-        values = np.append(packed["values"], np.full(UNKNOWN_8 + 1 - len(packed["values"]), np.nan))
-        return np.asarray(values[np.frombuffer(base64.b64decode(packed["n"]), dtype="u1")])
-    number = np.frombuffer(base64.b64decode(packed["n"]), dtype="<u2")
-    return np.where(number == UNKNOWN_16, np.nan, packed["low"] + number * packed["step"])
 
 
 def fixes(t_us: list[int], session: list[int] | None = None, at_us: list[int] | None = None) -> Fixes:
