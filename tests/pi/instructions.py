@@ -94,7 +94,7 @@ def measure(processor: Processor, load: Load, seconds: float) -> Measured:
         buses: tuple[Bus, ...] = ()
         if load.frames_per_s:
             frames = int(load.frames_per_s * (_START_S + seconds))
-            arguments = ("tests.bench.wire", "slcan", str(frames), str(load.frames_per_s))
+            arguments = ("tests.bench.wire", "slcan", str(frames), str(load.frames_per_s), "stamped")
             wire = open_things.enter_context(contextlib.closing(Feeder(*arguments)))
             buses = (Bus("bus", wire.port, bitrate=1_000_000, dbc="bus.dbc"),)
             signals = {can_id: tuple(f"s{n}_{i}" for i in range(4)) for n, can_id in enumerate(IDS)}
