@@ -112,10 +112,15 @@ def rows(log: Path, table: str = "frame") -> int:
         return 0
 
 
-def record(protocol: str, frames: int, rate: int = 0, gps_hz: int = 10) -> Load:
-    """Record `frames` frames with `stagelog run`, sent at `rate` per second (0: as fast as it reads)."""
+def record(
+    protocol: str, frames: int, rate: int = 0, gps_hz: int = 10, traffic: tuple[str, ...] = ()
+) -> Load:
+    """Record `frames` frames with `stagelog run`, sent at `rate` per second (0: as fast as it reads).
+
+    `traffic`: options of `tests.bench.wire`.
+    """
     with folder() as place:
-        feeder = Feeder("tests.bench.wire", protocol, str(frames), str(rate))
+        feeder = Feeder("tests.bench.wire", protocol, str(frames), str(rate), *traffic)
         gps = Feeder("tests.bench.gps", str(gps_hz)) if gps_hz else None
         bus = Bus("engine", feeder.port, protocol)
         config = configure(place, gps=gps.port if gps else "", buses=(bus,))
@@ -181,10 +186,10 @@ bus.shutdown()
 """
 
 
-def peer(frames: int) -> Load:
+def peer(frames: int, traffic: tuple[str, ...] = ()) -> Load:
     """Record with python-can's slcan bus and its SqliteWriter, over the same pseudo-terminal."""
     with folder() as place:
-        feeder = Feeder("tests.bench.wire", "slcan", str(frames), "0")
+        feeder = Feeder("tests.bench.wire", "slcan", str(frames), "0", *traffic)
         process = subprocess.Popen(
             [sys.executable, "-W", "ignore", "-c", PEER, feeder.port, str(place / "peer.db"), str(frames)],
             stdout=subprocess.PIPE,
