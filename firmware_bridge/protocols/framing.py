@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from itertools import repeat
 from typing import Any, ClassVar
 
 from firmware_bridge.protocols.devicetime import DeviceClock
@@ -24,9 +23,9 @@ from firmware_bridge.records import (
     STANDARD_MASK,
     Batch,
     CanFrame,
+    FrameColumns,
     Notice,
     Rejected,
-    new_record,
 )
 
 # Bytes kept of a rejected stretch: enough to recognise the damage (three 8-byte frames of the widest protocol).
@@ -42,13 +41,6 @@ NEED_MORE = 0
 NO_FRAME = -1
 # With fewer frames the check for a uniform block takes longer than it saves.
 MIN_UNIFORM_FRAMES = 4
-
-
-def can_frames(
-    times_us: Iterable[int], buses: Iterable[int], ids: Iterable[int], datas: Iterable[bytes]
-) -> list[CanFrame]:
-    """Columns to frames without a Python call per frame: only the tuple constructor runs."""
-    return list(map(new_record, repeat(CanFrame), zip(times_us, buses, ids, datas, strict=False)))
 
 
 class Account:
@@ -93,9 +85,9 @@ class Account:
         if count < MAX_NOTICES_PER_S:
             self._notices.append(Notice(t_us, kind, detail))
 
-    def batch(self, frames: list[CanFrame]) -> Batch:
+    def batch(self, frames: Iterable[CanFrame]) -> Batch:
         """The frames, with the rejected stretches and notices since the last batch."""
-        batch = Batch(frames, [], self._rejected, self._notices)
+        batch = Batch(FrameColumns.of(frames), [], self._rejected, self._notices)
         self._rejected, self._notices = [], []
         return batch
 
@@ -155,14 +147,14 @@ class FrameSearch(ABC):
         self._ids: list[int] = []
         self._datas: list[bytes] = []
 
-    def _frames(self) -> list[CanFrame]:
+    def _frames(self) -> FrameColumns:
         if not self._ids:
-            return []
+            return FrameColumns()
         self.good += len(self._ids)
         times_us = [self._t_us] * len(self._ids)
         if self._clock is not None:
             times_us = stamped(self._clock, self._stamps, self._t_us, self._account)
-        frames = can_frames(times_us, self._buses, self._ids, self._datas)
+        frames = FrameColumns(times_us, self._buses, self._ids, self._datas)
         self._clear()
         return frames
 

@@ -41,7 +41,7 @@ from construct import (
 
 from firmware_bridge.errors import WireError
 from firmware_bridge.protocols import ubx
-from firmware_bridge.records import Batch, Rejected, Sentence
+from firmware_bridge.records import Batch, FrameColumns, Rejected, Sentence
 
 MIN_BODY: Final = 4
 """The shortest address: P and a manufacturer's three letters."""
@@ -173,7 +173,7 @@ class Decoder:
         self._rest = buffer[position:]
         self.good += len(sentences) + self.foreign - foreign
         self.bad += len(rejected)
-        return Batch([], sentences, rejected, self._skipped.take_notices(t_us))
+        return Batch(FrameColumns(), sentences, rejected, self._skipped.take_notices(t_us))
 
     def _add_piece(
         self, piece: Rejected, behind: bytes, sentences: list[Sentence], rejected: list[Rejected]

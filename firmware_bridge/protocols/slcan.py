@@ -17,12 +17,11 @@ from __future__ import annotations
 import re
 from binascii import unhexlify
 from functools import lru_cache
-from itertools import repeat
 from struct import Struct as Packing
 from typing import Any, NamedTuple
 
 from firmware_bridge.protocols.devicetime import DeviceClock
-from firmware_bridge.protocols.framing import Account, can_frames, stamped
+from firmware_bridge.protocols.framing import Account, stamped
 from firmware_bridge.protocols.slcan_answers import BEL, answer
 from firmware_bridge.protocols.slcan_line import (
     KINDS,
@@ -42,7 +41,7 @@ from firmware_bridge.records import (
     FD_FLAG,
     STANDARD_MASK,
     Batch,
-    CanFrame,
+    FrameColumns,
 )
 
 __all__ = ["BAUDS", "CLOSING", "Decoder", "encode", "opening", "parse", "report"]
@@ -86,7 +85,7 @@ class Decoder:
         self._clock: DeviceClock | None = None
         self._unconfirmed = (UNKNOWN_DIGITS, 0)
         self._damaged_at = -1
-        self._frames: list[CanFrame] = []
+        self._frames = FrameColumns()
         self._ids: list[int] = []
         self._datas: list[bytes] = []
         self._stamps: list[int] = []
@@ -119,7 +118,7 @@ class Decoder:
         self._finish()
         if self.good != self._damaged_at:
             self._account.settle()
-        frames, self._frames = self._frames, []
+        frames, self._frames = self._frames, FrameColumns()
         return self._account.batch(frames)
 
     def _uniform(self, block: bytes) -> bool:
@@ -267,7 +266,8 @@ class Decoder:
             times_us = stamped(self._clock, self._stamps, self._t_us, self._account)
         self._last_us = times_us[-1]
         self.good += len(self._ids)
-        self._frames += can_frames(times_us, repeat(self._bus), self._ids, self._datas)
+        buses = [self._bus] * len(self._ids)
+        self._frames.extend(FrameColumns(times_us, buses, self._ids, self._datas))
         self._ids, self._datas, self._stamps = [], [], []
 
     def _reject(self, data: bytes, reason: str) -> None:

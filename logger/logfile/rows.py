@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import NamedTuple
 
-from firmware_bridge.records import CanFrame, Fix, Reading
+from firmware_bridge.records import Fix, FrameColumns, Reading
 from logger.stage.events import Event as EventRow
 from logger.stage.events import ProgressRow
 
@@ -68,7 +68,7 @@ _OTHER_BYTES = 400
 class Rows:
     """Rows by table, in order of arrival."""
 
-    frame: list[CanFrame] = field(default_factory=list)
+    frame: FrameColumns = field(default_factory=FrameColumns)
     sentence: list[SentenceRow] = field(default_factory=list)
     fix: list[Fix] = field(default_factory=list)
     reading: list[Reading] = field(default_factory=list)

@@ -21,6 +21,7 @@ from firmware_bridge.records import (
     CanFrame,
     Channel,
     Fix,
+    FrameColumns,
     Notice,
     Rejected,
     Sentence,
@@ -78,7 +79,7 @@ class Pipeline:
             source.fixes = source.fixes.restarted() if source.fixes is not None else None
         self.begin(self._t_us)
 
-    def feed(self, port: str, t_us: int, data: bytes) -> Sequence[CanFrame]:
+    def feed(self, port: str, t_us: int, data: bytes) -> FrameColumns:
         """Take bytes that arrived on a port at `t_us`. Returns the frames among them, for a poller."""
         t_us = self._advance(t_us)
         source = self._sources[port]
@@ -104,11 +105,12 @@ class Pipeline:
 
     def frames(self, frames: Sequence[CanFrame]) -> None:
         """Take whole frames from another log, with the times they have there."""
-        t_us = frames[-1].t_us
-        self._note_frames(frames, t_us)
+        columns = FrameColumns.of(frames)
+        t_us = columns.times_us[-1]
+        self._note_frames(columns, t_us)
         self.advance(t_us - 1)
-        self._rows.frame.extend(frames)
-        self._engine.feed(frames)
+        self._rows.frame.extend(columns)
+        self._engine.feed(columns)
 
     def sentences(self, port: str, t_us: int, texts: Sequence[str]) -> None:
         """Take whole sentences that arrived together."""
@@ -172,9 +174,9 @@ class Pipeline:
             return None
         return (t_us - (self._last_frame_us or 0)) / 1e6
 
-    def _note_frames(self, frames: Sequence[CanFrame], t_us: int) -> None:
+    def _note_frames(self, frames: FrameColumns, t_us: int) -> None:
         """Note the time of frames from the bus; an adapter's own error frames are no bus traffic."""
-        if any(not frame.can_id & ERR_FLAG for frame in frames):
+        if any(not can_id & ERR_FLAG for can_id in frames.ids):
             self._last_frame_us = t_us
 
     def _advance(self, t_us: int) -> int:

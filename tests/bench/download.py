@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from firmware_bridge.records import CanFrame
+from firmware_bridge.records import CanFrame, FrameColumns
 from logger.logfile.rows import Rows
 from logger.logfile.store import Log
 from logger.transfer import copying
@@ -68,7 +68,7 @@ class Stalls:
             ]
             self._written = due
             at = time.monotonic()
-            self._log.write(Rows(frame=frames))
+            self._log.write(Rows(frame=FrameColumns.of(frames)))
             self._log.commit()
             taken_ms.append((time.monotonic() - at) * 1000)
             longest = max(longest, self._wal.stat().st_size)

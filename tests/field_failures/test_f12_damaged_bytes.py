@@ -7,6 +7,7 @@ sent. The damage is counted.
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
@@ -45,7 +46,7 @@ def damaged(wire: bytes, kind: str, place: int, value: int) -> bytes:
     return wire[:place] + bytes([value]) + wire[place:]
 
 
-def lost(sent: list[CanFrame], got: list[CanFrame]) -> int:
+def lost(sent: Sequence[CanFrame], got: Sequence[CanFrame]) -> int:
     """Number of sent frames that were not decoded unchanged."""
     came = set(ids_and_data(got))
     return sum(frame not in came for frame in ids_and_data(sent))

@@ -16,6 +16,7 @@ from firmware_bridge.records import (
     RTR_FLAG,
     Batch,
     CanFrame,
+    FrameColumns,
     Notice,
     Rejected,
 )
@@ -80,7 +81,7 @@ def feed(decoder: Decoder, pieces: Iterable[bytes], t_us: int = T_US) -> Batch:
         decoded += batch.frames
         rejected += batch.rejected
         notices += batch.notices
-    return Batch(decoded, [], rejected, notices)
+    return Batch(FrameColumns.of(decoded), [], rejected, notices)
 
 
 def ids_and_data(decoded: Iterable[CanFrame]) -> list[tuple[int, bytes]]:

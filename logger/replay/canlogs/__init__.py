@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from firmware_bridge.records import Batch, CanFrame, Rejected
+from firmware_bridge.records import Batch, FrameColumns, Rejected
 from logger.replay.canlogs.entry import Entry
 
 
@@ -50,13 +50,13 @@ class Decoder:
             self.reads(data)
         read, self._line = self._read, None
         if read is None:
-            return Batch([], [], [], [])
+            return Batch(FrameColumns(), [], [], [])
         if isinstance(read, str):
             self.bad += 1
-            return Batch([], [], [Rejected(t_us, read, data.rstrip())], [])
+            return Batch(FrameColumns(), [], [Rejected(t_us, read, data.rstrip())], [])
         self.good += 1
         bus = self._bus + self._buses.setdefault(read.bus, len(self._buses))
-        return Batch([CanFrame(t_us, bus, read.can_id, read.data)], [], [], [])
+        return Batch(FrameColumns([t_us], [bus], [read.can_id], [read.data]), [], [], [])
 
 
 def recognised(head: Sequence[bytes]) -> LineReader | None:

@@ -74,7 +74,7 @@ def test_the_capture_from_the_field_is_clean() -> None:
     for pieces in ([FIELD], chunks(FIELD, [1]), chunks(FIELD, [5, 2])):
         decoder = Decoder()
         batch = feed(decoder, pieces)
-        assert (batch.frames, batch.rejected, decoder.good, decoder.bad) == ([], [], 0, 0)
+        assert (list(batch.frames), batch.rejected, decoder.good, decoder.bad) == ([], [], 0, 0)
         assert [dict(notice.detail) for notice in batch.notices] == [
             {"buses": 2},
             {"bitrates": [500_000, 500_000]},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from firmware_bridge.protocols import protocol
+from firmware_bridge.records import CanFrame
 from firmware_bridge.virtual.engine import Engine
 from firmware_bridge.virtual.simulation import CAN_CHUNK_S, simulate_bytes
 from firmware_bridge.virtual.traffic import Traffic
@@ -28,7 +29,7 @@ def test_chunks_come_in_order_and_no_port_is_left_waiting() -> None:
 @pytest.mark.parametrize("rate", [0.7, 40.0, 900.0])
 def test_every_frame_is_there_once_at_its_time(rate: float) -> None:
     decoder = protocol("slcan").decoder(3)
-    frames = []
+    frames: list[CanFrame] = []
     for port, t_us, data in simulate_bytes(DRIVE, 1, rate, 0.0, 130.0):
         if port == "engine":
             frames += decoder.feed(data, t_us).frames

@@ -19,6 +19,7 @@ from firmware_bridge.records import (
     CanFrame,
     Channel,
     Fix,
+    FrameColumns,
     Reading,
 )
 from logger.export import formats
@@ -92,7 +93,7 @@ def frames() -> list[CanFrame]:
 
 def session(*, timed: bool = True) -> Rows:
     """A drive of 200 s: fixes at 1 Hz with two gaps, readings, progress, frames, one clock correction."""
-    rows = Rows(frame=frames())
+    rows = Rows(frame=FrameColumns.of(frames()))
     for second in range(SECONDS):
         t_us = second * 1_000_000 + 250_000
         seen = second >= 3 and not 100 <= second < 120

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from firmware_bridge.records import CanFrame, Channel, Fix, Reading
+from firmware_bridge.records import CanFrame, Channel, Fix, FrameColumns, Reading
 from logger.logfile.open_or_quarantine import open_log
 from logger.logfile.rows import EventRow, Rows, SentenceRow
 from logger.logfile.store import SessionStart
@@ -19,7 +19,9 @@ RPM = Channel("rpm", "rpm", "test")
 def frames(count: int, first: int = 0) -> Rows:
     """`count` frames one millisecond apart, numbered in their data from `first`."""
     return Rows(
-        frame=[CanFrame(1000 * n, 0, 0x123, n.to_bytes(8, "big")) for n in range(first, first + count)]
+        frame=FrameColumns.of(
+            CanFrame(1000 * n, 0, 0x123, n.to_bytes(8, "big")) for n in range(first, first + count)
+        )
     )
 
 

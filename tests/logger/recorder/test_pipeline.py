@@ -110,7 +110,8 @@ def test_arbitrary_bytes_never_raise_and_every_frame_is_a_row(name: str) -> None
         rows = made.take()
         good, bad, *_ = made.evidence(name)
         assert len(rows.frame) == seen
-        assert good == len(rows.frame) + len(rows.sentence)
+        messages = good - len(rows.frame) - len(rows.sentence)
+        assert messages == 0 or (name == "elm327" and messages > 0), "a dongle's own messages count as good"
         assert 0 <= bad - len(rows.rejected) - over(rows)["rejected"] <= OPEN_STRETCHES
         for table in (rows.frame, rows.sentence, rows.fix, rows.reading):
             assert [row.t_us for row in table] == sorted(row.t_us for row in table)

@@ -21,6 +21,7 @@ from firmware_bridge.records import (
     FD_FLAG,
     RTR_FLAG,
     CanFrame,
+    FrameColumns,
 )
 from logger.logfile.rows import TABLES
 from logger.logfile.verify import verify
@@ -161,7 +162,7 @@ def test_a_candump_log_of_others_becomes_a_complete_log(tmp_path: Path) -> None:
 )
 def test_every_form_of_a_candump_line(line: bytes, frame: CanFrame) -> None:
     decoder = Decoder(Candump())
-    assert decoder.feed(line, 9) == ([frame], [], [], [])
+    assert decoder.feed(line, 9) == (FrameColumns.of([frame]), [], [], [])
     assert (decoder.good, decoder.bad) == (1, 0)
     assert decoder.stamp_us in {1_000_000, 1_000_001}
 

@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from firmware_bridge.records import CanFrame
+from firmware_bridge.records import CanFrame, FrameColumns
 from logger.logfile.rows import Rows
 from logger.logfile.store import Log
 from tests.logger.logfile.rows_made import META, START, drive
@@ -20,20 +20,20 @@ LARGE_BYTES = 64
 def rows(count: int, first: int) -> Rows:
     """`count` frames, one per millisecond from 1 s on, numbered in their data."""
     return Rows(
-        frame=[
+        frame=FrameColumns.of(
             CanFrame(1_000_000 + 1000 * n, 0, 0x123, n.to_bytes(8, "big"))
             for n in range(first, first + count)
-        ]
+        )
     )
 
 
 def large_rows(count: int, first: int) -> Rows:
     """The same with CAN FD frames: the fastest way to a large log."""
     return Rows(
-        frame=[
+        frame=FrameColumns.of(
             CanFrame(1_000_000 + 1000 * n, 0, 0x123, n.to_bytes(LARGE_BYTES, "big"))
             for n in range(first, first + count)
-        ]
+        )
     )
 
 
