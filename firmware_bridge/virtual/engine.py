@@ -125,25 +125,28 @@ class Engine:
 
     def _integrated(self, power_w: Floats, speed_mps: Floats) -> _Slow:
         """Integrate coolant, oil, battery and fuel, second by second."""
-        coolant, oil, charge, fuel = AMBIENT_C + 14.0, AMBIENT_C + 10.0, 1.0, TANK_FULL_PCT
-        steps = []
-        radiator = COOLING_PER_S * (
-            FAN_SHARE + (1 - FAN_SHARE) * np.minimum(1.0, speed_mps / FULL_AIR_MPS) ** 2
-        )
-        for t, power, open_cooling in zip(
-            self._grid_s.tolist(), power_w.tolist(), radiator.tolist(), strict=True
+        has_belt = self._grid_s < self._belt_snaps_s
+        radiator = np.minimum(1.0, speed_mps / FULL_AIR_MPS) ** 2
+        radiator = has_belt * COOLING_PER_S * (FAN_SHARE + (1 - FAN_SHARE) * radiator)
+        warming = (6_000.0 + 0.45 * power_w) * HEAT_C_PER_J
+        coolant, oil = AMBIENT_C + 14.0, AMBIENT_C + 10.0
+        coolants: list[float] = []
+        oils: list[float] = []
+        for warmed, cooling, oil_over in zip(
+            warming.tolist(), radiator.tolist(), (8.0 + power_w / 20_000.0).tolist(), strict=True
         ):
-            is_driven = t < self._belt_snaps_s
-            if is_driven:
-                is_open = min(1.0, max(0.0, (coolant - THERMOSTAT_C + 4.0) / 8.0))
-                cooling, volts = open_cooling * is_open + COOLING_WITHOUT_PUMP_PER_S, ALTERNATOR_V
-            else:
-                cooling = COOLING_WITHOUT_PUMP_PER_S
-                charge = max(0.0, charge - 1 / BATTERY_LASTS_S)
-                volts = BATTERY_FLAT_V + (BATTERY_FULL_V - BATTERY_FLAT_V) * charge**0.5
-            steps.append((coolant, oil, volts, fuel))
-            coolant += (6_000.0 + 0.45 * power) * HEAT_C_PER_J - cooling * (coolant - AMBIENT_C)
+            coolants.append(coolant)
+            oils.append(oil)
+            is_open = min(1.0, max(0.0, (coolant - THERMOSTAT_C + 4.0) / 8.0))
+            coolant += warmed - (cooling * is_open + COOLING_WITHOUT_PUMP_PER_S) * (coolant - AMBIENT_C)
             coolant = min(coolant, BOILING_C)
-            oil += (coolant + 8.0 + power / 20_000.0 - oil) / OIL_LAG_S
-            fuel = max(0.0, fuel - (15_000.0 + power) * FUEL_PCT_PER_J)
-        return _Slow(*np.ascontiguousarray(np.array(steps).T))
+            oil += (coolant + oil_over - oil) / OIL_LAG_S
+        charge = np.maximum(0.0, 1 - np.cumsum(~has_belt) / BATTERY_LASTS_S)
+        battery_v = BATTERY_FLAT_V + (BATTERY_FULL_V - BATTERY_FLAT_V) * np.sqrt(charge)
+        burnt = np.concatenate(([0.0], np.cumsum((15_000.0 + power_w) * FUEL_PCT_PER_J)[:-1]))
+        return _Slow(
+            np.array(coolants),
+            np.array(oils),
+            np.where(has_belt, ALTERNATOR_V, battery_v),
+            np.maximum(0.0, TANK_FULL_PCT - burnt),
+        )

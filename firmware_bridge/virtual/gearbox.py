@@ -23,7 +23,7 @@ DOWN_RPM, DOWN_LOADED_RPM = 2200.0, 4300.0
 RETURN_SHARE = 0.85
 """After a shift down the revs are at most this share of those at which the driver shifts up again."""
 FULL_BRAKING_MPS2 = 6.0
-STEP_S = 0.2
+STEP_S = 0.25
 """Steps in which shifts are looked for: about the time that a shift takes."""
 EFFORT_STEPS = 5
 """A driver chooses gears by the effort of about a second, not by each touch of the throttle."""
@@ -79,8 +79,8 @@ def _shifts(speed_mps: Floats, busy: Floats) -> tuple[list[int], list[int]]:
     """Return the steps at which a gear is taken, the first at 0, and the gears."""
     up_rpm = UP_RPM + (UP_LOADED_RPM - UP_RPM) * busy
     down_rpm = DOWN_RPM + (DOWN_LOADED_RPM - DOWN_RPM) * busy
-    count, never = len(speed_mps), len(speed_mps)
-    number = np.arange(count)
+    count, never = len(speed_mps), np.int32(len(speed_mps))
+    number = np.arange(count, dtype=np.int32)
     next_up: list[Floats] = []
     next_down: list[Floats] = []
     for gear, ratio in enumerate(RPM_PER_MPS):
