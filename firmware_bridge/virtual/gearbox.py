@@ -22,7 +22,8 @@ DOWN_RPM, DOWN_LOADED_RPM = 2200.0, 4300.0
 """The driver shifts down below these revs."""
 RETURN_SHARE = 0.85
 """After a shift down the revs are at most this share of those at which the driver shifts up again."""
-FULL_BRAKING_MPS2 = 6.0
+FULL_BRAKING_MPS2 = 3.5
+"""Braking that takes the driver down the gears as early as full throttle holds them."""
 STEP_S = 0.25
 """Steps in which shifts are looked for: about the time that a shift takes."""
 EFFORT_STEPS = 5
