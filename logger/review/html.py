@@ -15,8 +15,17 @@ from logger.review.provenance import Provenance
 from logger.review.report import Report
 from logger.review.sheet import Row, document, table
 from logger.review.steward_sheet import steward_sheet
-from logger.review.terminal import engine_heading, heading, penalty_text, penalty_words, summary, verdict_text
-from logger.review.times import elapsed_text, time_of_day
+from logger.review.terminal import (
+    clock_of,
+    engine_heading,
+    heading,
+    penalty_text,
+    penalty_words,
+    section_names,
+    summary,
+    verdict_text,
+)
+from logger.review.times import elapsed_text
 from logger.review.waypoint_tables import waypoint_tables
 from logger.review.what_if import WhatIf, rules_title
 from logger.stage.limits import KMH
@@ -104,8 +113,8 @@ def _sections(report: Report) -> str:
 
 
 def _tables(report: Report) -> Iterable[str]:
-    names = {section.section: section.name or section.kind for section in report.sections}
-    clock = time_of_day if report.evidence.utc_known else (lambda _us: "-")
+    names = section_names(report)
+    clock = clock_of(report)
     yield table(
         "Neutralisations",
         ["kind", " UTC", " took", " allowed", ""],

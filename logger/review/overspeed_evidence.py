@@ -37,7 +37,7 @@ class OverspeedEvidence:
         first, last = np.searchsorted(self._judged_us, [first_us, last_us])
         return self._judged[
             max(0, first - 1) : last + 1
-        ]  # with one beyond each end, for an over-speed of 1 Hz fixes
+        ]  # with one beyond each end: a receiver of 1 Hz has few
 
     def km(self, over: Overspeed, fixes: _Indices) -> Floats:
         """The kilometre in the section of the fixes of an over-speed, counted from its begin as the odometer counts."""

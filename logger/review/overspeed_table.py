@@ -22,8 +22,7 @@ from logger.review.penalties import Overspeed, missed_s
 from logger.review.report import Report
 from logger.review.ruling import Ruling
 from logger.review.sheet import Row, table
-from logger.review.terminal import over_text, penalty_text, penalty_words
-from logger.review.times import time_of_day
+from logger.review.terminal import clock_of, over_text, penalty_text, penalty_words, section_names
 from logger.review.waypoints import WaypointReport
 from logger.review.what_if import WhatIf, rules_title
 from logger.stage.limits import KMH
@@ -46,6 +45,7 @@ class OverspeedTable:
         self, report: Report, what_ifs: Sequence[WhatIf], connection: sqlite3.Connection | None
     ) -> None:
         self._report, self._connection = report, connection
+        self._names, self._clock = section_names(report), clock_of(report)
         self._rulings = [(rules_title(report.rules), report.ruling, report.evidence)]
         self._rulings += [(other.name, other.ruling, other.evidence) for other in what_ifs]
         self._found: list[tuple[Evidence, Ruling, list[int]]] = []
@@ -101,15 +101,18 @@ class OverspeedTable:
         return {
             "name": name,
             "drive": drive,
-            "total": penalty_words(ruling.penalty_s),
+            "total": self._report.not_judged or penalty_words(ruling.penalty_s),
             "bad": bool(ruling.penalty_s),
             "penalties": [penalty_text(charge.penalty_s) for _, charge in pairs],
             "sentences": [sentence(over, charge, ruling.rules) for over, charge in pairs],
             "rule": f"{impulse_rule(ruling.rules.speed)} {price_rule(ruling.rules.penalties)}",
-            "sections": [
-                [penalty_text(section.penalty_s), "" if section.finished else "not finished"]
-                for section in ruling.sections
-            ],
+            "sections": {
+                number: [penalty_text(section.penalty_s), "" if section.finished else "not finished"]
+                for number, (section, verdict) in enumerate(
+                    zip(ruling.sections, self._report.ruling.sections, strict=True)
+                )
+                if ruling is self._report.ruling or section != verdict
+            },
             "missed": [penalty_text(missed_s(point.kind, ruling.rules.missed)) for point in charged],
         }
 
@@ -142,7 +145,6 @@ class OverspeedTable:
 
     def _cells(self, over: Overspeed, penalty_s: float) -> list[str]:
         """The cells of a row; the script writes the penalty under another ruling."""
-        names = {section.section: section.name or section.kind for section in self._report.sections}
         return [
             "",
             f"{over.km:.3f}",
@@ -151,9 +153,9 @@ class OverspeedTable:
             over_text(over),
             penalty_text(penalty_s),
             str(over.impulses),
-            time_of_day(over.at_us) if self._report.evidence.utc_known else "-",
+            self._clock(over.at_us),
             over.zone or "",
-            names.get(over.section, "-"),
+            self._names.get(over.section, "-"),
         ]
 
     def _span(self, over: Overspeed) -> tuple[float, float]:
@@ -189,7 +191,6 @@ class _EmbeddedFixes:
         source = np.where(report.speeds.computed[at], POSITIONS, source)
         columns = {
             "s": (fixes.at_us[at] - over.at_us) / 1e6,
-            "km": km[kept],
             "kmh": report.places.mps[at] * KMH,
             "hdop": fixes.hdop[at],
             "satellites": fixes.satellites[at],
@@ -197,9 +198,8 @@ class _EmbeddedFixes:
             "accuracy_m": self._proof.accuracy_m[at],
             "speed_accuracy_kmh": self._proof.speed_accuracy_kmh[at],
         }
-        return {"left_out": len(found) - len(at)} | {
-            name: _column(values) for name, values in columns.items()
-        }
+        line = {"left_out": len(found) - len(at), "km": packed(km[kept])}
+        return line | {name: _column(values) for name, values in columns.items()}
 
 
 def _column(values: Floats) -> str | float | None:

@@ -6,7 +6,7 @@ while the page shows what other rules would make of the drive.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from html import escape
 from typing import NamedTuple
 
@@ -14,8 +14,16 @@ from logger.review.explanation import brief, impulse_rule, price_rule
 from logger.review.penalties import missed_s
 from logger.review.provenance import Provenance, rules_digest
 from logger.review.report import Report
-from logger.review.terminal import heading, metres_text, over_text, penalty_text, verdict_text
-from logger.review.times import elapsed_text, time_of_day
+from logger.review.terminal import (
+    clock_of,
+    heading,
+    metres_text,
+    over_text,
+    penalty_text,
+    section_names,
+    verdict_text,
+)
+from logger.review.times import elapsed_text
 from logger.review.what_if import rules_title
 
 MAX_ROWS = 24
@@ -57,7 +65,7 @@ def shared_out(wanted: Sequence[int], rows: int) -> list[int]:
 
 
 def _sections(report: Report) -> _List:
-    clock = _clock(report)
+    clock = clock_of(report)
     rows = [
         [
             section.name or section.kind,
@@ -76,7 +84,7 @@ def _sections(report: Report) -> _List:
 
 
 def _overspeeds(report: Report) -> _List:
-    clock, names = _clock(report), _names(report)
+    clock, names = clock_of(report), section_names(report)
     pairs = list(zip(report.overspeeds, report.charges, strict=True))
     costliest = sorted(
         range(len(pairs)), key=lambda at: (-pairs[at][1].penalty_s, -pairs[at][0].over_kmh, at)
@@ -101,7 +109,7 @@ def _overspeeds(report: Report) -> _List:
 
 
 def _missed(report: Report) -> _List:
-    names = _names(report)
+    names = section_names(report)
     points = [point for point in report.waypoints if point.state == "missed"]
     points.sort(key=lambda point: not point.charged)
     rows = [
@@ -187,14 +195,6 @@ def _provenance(report: Report, provenance: Provenance | None) -> str:
 
 def _signature() -> str:
     return '<p class="sign"><span>Decision</span><span>Steward, signature</span><span>Date, time</span></p>'
-
-
-def _clock(report: Report) -> Callable[[float | None], str]:
-    return time_of_day if report.evidence.utc_known else (lambda _us: "-")
-
-
-def _names(report: Report) -> dict[int, str]:
-    return {section.section: section.name or section.kind for section in report.sections}
 
 
 def _cut(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from firmware_bridge.engine.titles import engine_title, unit_title
 from logger.review.penalties import Overspeed
@@ -17,8 +17,7 @@ Table = tuple[str, list[str], list[list[str]]]
 
 def tables(report: Report) -> Iterator[Table]:
     """Title, columns and rows of each table that is not empty."""
-    names = [section.name or section.kind for section in report.sections]
-    name_of = {section.section: name for section, name in zip(report.sections, names, strict=True)}
+    name_of = section_names(report)
     if report.sections:
         columns = ["section", "km", "time", "avg km/h", "moving", "max", "penalty", ""]
         yield (
@@ -26,7 +25,7 @@ def tables(report: Report) -> Iterator[Table]:
             columns,
             [
                 [
-                    name,
+                    name_of[section.section],
                     f"{section.distance_km:.2f}",
                     elapsed_text(section.elapsed_s),
                     _kmh(section.average_mps),
@@ -35,12 +34,18 @@ def tables(report: Report) -> Iterator[Table]:
                     penalty_text(section.penalty_s),
                     "" if section.finished else "not finished",
                 ]
-                for section, name in zip(report.sections, names, strict=True)
+                for section in report.sections
             ],
         )
     splits = [
-        [name, split.name, f"{split.km:.2f}", elapsed_text(split.elapsed_us / 1e6), _kmh(split.average_mps)]
-        for section, name in zip(report.sections, names, strict=True)
+        [
+            name_of[section.section],
+            split.name,
+            f"{split.km:.2f}",
+            elapsed_text(split.elapsed_us / 1e6),
+            _kmh(split.average_mps),
+        ]
+        for section in report.sections
         for split in section.splits
     ]
     if splits:
@@ -83,6 +88,7 @@ def _overspeeds(report: Report, name_of: dict[int, str]) -> Iterator[Table]:
     ]
     if not charged:
         return
+    clock = clock_of(report)
     costliest = sorted(charged, key=lambda pair: (-pair[1], -pair[0].over_kmh))[:MAX_OVERSPEEDS]
     shown = sorted(costliest, key=lambda pair: pair[0].at_us)
     title = (
@@ -98,7 +104,7 @@ def _overspeeds(report: Report, name_of: dict[int, str]) -> Iterator[Table]:
             [
                 name_of.get(over.section, "-"),
                 f"{over.km:.2f}",
-                time_of_day(over.at_us) if report.evidence.utc_known else "-",
+                clock(over.at_us),
                 f"{over.limit_kmh:g}" + (f" {over.zone}" if over.zone else ""),
                 f"{over.max_kmh:.1f}",
                 over_text(over),
@@ -174,6 +180,16 @@ def penalty_text(seconds: float) -> str:
     if not seconds:
         return "-"
     return f"{seconds:g} s" if seconds < 60 or seconds % 1 else elapsed_text(seconds)
+
+
+def section_names(report: Report) -> dict[int, str]:
+    """The name of each driven section by its index, or else its kind."""
+    return {section.section: section.name or section.kind for section in report.sections}
+
+
+def clock_of(report: Report) -> Callable[[float | None], str]:
+    """The function that writes a time of the report as UTC, or as a dash if UTC is not known."""
+    return time_of_day if report.evidence.utc_known else (lambda _us: "-")
 
 
 def penalty_words(seconds: float) -> str:

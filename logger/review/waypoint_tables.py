@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from logger.review.penalties import missed_s
 from logger.review.report import Report
 from logger.review.sheet import Row, table
-from logger.review.terminal import metres_text, penalty_text
-from logger.review.times import elapsed_text, time_of_day
+from logger.review.terminal import clock_of, metres_text, penalty_text, section_names
+from logger.review.times import elapsed_text
 from logger.review.waypoints import WaypointReport
 
 AROUND_KM = 0.3
@@ -30,8 +30,8 @@ def waypoint_tables(report: Report) -> Iterable[str]:
 
 
 def _rows(report: Report, points: Sequence[WaypointReport]) -> list[Row]:
-    names = {section.section: section.name or section.kind for section in report.sections}
-    clock = time_of_day if report.evidence.utc_known else (lambda _us: "-")
+    names = section_names(report)
+    clock = clock_of(report)
     rows = []
     for point in points:
         cost = penalty_text(missed_s(point.kind, report.rules.missed)) if point.charged else "-"

@@ -2,7 +2,7 @@
 //
 // doc.judgement  {rulings, drives, utc}, of the review page only. Python judged; this file shows.
 //   rulings      the verdict first: {name, drive, total, bad, penalties [TEXT], sentences [TEXT], rule,
-//                sections [[penalty, state]], missed [TEXT]}; a penalty and a sentence for each over-speed of its drive
+//                sections {NUMBER: [penalty, state]}, where they differ from the verdict, missed [TEXT]}; a penalty and a sentence for each over-speed of its drive
 //   drives       sets of over-speeds; rulings with the same tolerance and class limit share one: {title, more, over}
 //   over         {cells [TEXT], from, to, zero, limit, tolerance, begin_ms, measured, evidence, impulses [km], fixes}
 //   fixes        {left_out, s, km, kmh, hdop, satellites, source, accuracy_m, speed_accuracy_kmh}: packed, a number
@@ -20,7 +20,7 @@ const judgement = (() => {
   // The columns of the fixes, each as an array.
   function decoded(fixes) {
     const columnOf = (value) => (typeof value === "string" ? doc.floats(value) : value);
-    const km = columnOf(fixes.km) || [], all = (value) => (value === null ? null : typeof value === "number" ? km.map(() => value) : value);
+    const km = columnOf(fixes.km), all = (value) => (value === null ? null : typeof value === "number" ? km.map(() => value) : value);
     return Object.fromEntries(Object.entries(fixes).map(([name, value]) => [name, name === "left_out" ? value : all(columnOf(value))]));
   }
   const columnsShown = [
@@ -92,12 +92,12 @@ const judgement = (() => {
       section.querySelector("h2").textContent = drive.title; section.querySelector("p.more").textContent = drive.more;
     }
     const cells = (table, kind) => [...document.querySelectorAll(`section[data-table=${table}] tbody tr${kind}`)].map((row) => [...row.cells]);
-    cells("sections", "").forEach((row, at) => { [row[SECTION_PENALTY].textContent, row[SECTION_PENALTY + 1].textContent] = ruling.sections[at]; });
+    cells("sections", "").forEach((row, at) => { [row[SECTION_PENALTY].textContent, row[SECTION_PENALTY + 1].textContent] = ruling.sections[at] || judged.rulings[0].sections[at]; });
     cells("odd", ".charged").forEach((row, at) => { row[WAYPOINT_PENALTY].textContent = ruling.missed[at]; });
     verdict.textContent = `${number ? "what if: " : ""}${ruling.total}`; verdict.className = `verdict ${ruling.bad ? "bad" : "good"}`;
     banner.hidden = !number;
     banner.textContent = `What if: ${ruling.name}. Not the verdict: that is ${judged.rulings[0].total} under ${judged.rulings[0].name}.`
-      + (ruling.drive ? " The limit in the lanes stays the verdict's." : "");
+      + (ruling.drive ? " Limit and distributions stay those of the verdict." : "");
     const bands = drive.over.map((over) => ({ kind: "over", from: over.from, to: over.to, label: over.cells[OVER] }));
     doc.bands = [...doc.bands.filter((band) => band.kind !== "over"), ...bands];
     view.redraw();
