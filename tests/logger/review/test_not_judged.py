@@ -23,7 +23,7 @@ NOT_JUDGED = "not judged: give --itinerary"
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("not_judged")
-    driven = drives.fixes(drives.plan(600), 1)
+    driven = drives.fixes(drives.plan(550), 1)  # faster than the limit of SSV
     drives.write_gpx(folder / "track.gpx", driven)
     drives.write_log(folder / "log.db", driven)
     drives.write_log(folder / "no_class.db", driven, dataclasses.replace(drives.CAR, class_name=""))
