@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from firmware_bridge.engine import dbc
 from firmware_bridge.errors import ConfigurationError
 from firmware_bridge.records import EFF_FLAG, ERR_FLAG, EXTENDED_MASK, RTR_FLAG, Channel, Notice
-from logger.logfile.blocks import FrameBlock, Numbers, Progress, frame_blocks
+from logger.logfile.blocks import FrameBlock, Numbers, Progress, frame_blocks, joined
 from logger.logfile.meta import META_PREFIX, meta_of
 from logger.logfile.selection import Integers, Selection
 from logger.replay.replay_source import extended_ids
@@ -115,13 +115,17 @@ def long_table(decoded: Sequence[Decoded]) -> LongTable:
 
 
 def decoded_blocks(
-    connection: sqlite3.Connection, selection: Selection, progress: Progress, decoder: BulkDecoder
+    connection: sqlite3.Connection,
+    selection: Selection,
+    progress: Progress,
+    decoder: BulkDecoder,
+    at_once: int = 1,
 ) -> Iterator[tuple[FrameBlock, list[Decoded]]]:
-    """Yield each block of frames of a selection with its decoded channels. Raises LogError."""
+    """Yield the frames of a selection with their decoded channels, `at_once` blocks together. Raises LogError."""
     if decoder.has_groups and selection.spans is not None:  # names must be those of the whole log
         with suppress(sqlite3.Error):
             decoder.register(extended_ids(connection))
-    for block in frame_blocks(connection, selection, progress):
+    for block in joined(frame_blocks(connection, selection, progress), at_once):
         yield block, list(decoder.decode(block))
 
 

@@ -10,7 +10,7 @@ added, so the blocks together are the log as it was when reading began.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -104,6 +104,31 @@ def frame_blocks(
         utc = selection.clock.utc(session, t_us)
         start = np.cumsum(length) - length
         yield FrameBlock(session, t_us, utc, bus, can_id, length, start, np.frombuffer(data, dtype=np.uint8))
+
+
+def joined(blocks: Iterable[FrameBlock], count: int) -> Iterator[FrameBlock]:
+    """Join each `count` consecutive blocks to one, for work that takes longer for each array than for its rows.
+
+    Where reading fails, what was read comes first.
+    """
+    parts: list[FrameBlock] = []
+    try:
+        for block in blocks:
+            parts.append(block)
+            if len(parts) == count:
+                yield _join(parts)
+                parts = []
+    except (sqlite3.Error, LogError):
+        if parts:
+            yield _join(parts)
+        raise
+    if parts:
+        yield _join(parts)
+
+
+def _join(parts: Sequence[FrameBlock]) -> FrameBlock:
+    block = FrameBlock._make(np.concatenate(columns) for columns in zip(*parts, strict=True))
+    return block._replace(start=np.cumsum(block.length) - block.length)
 
 
 def fix_blocks(

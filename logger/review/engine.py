@@ -27,6 +27,8 @@ from logger.review.samples import Samples
 MAX_STRETCHES = 120_000
 """About 1.5 MB on a page. A day of 13 channels gets stretches of four to eight seconds, one hour of them half a second
 each."""
+BLOCKS_AT_ONCE = 8
+"""Blocks of frames decoded together: many signals of a few rows each take longer than the same rows at once."""
 Rows = Integers | Floats
 
 
@@ -94,7 +96,9 @@ def engine_of(
 
     def decoded() -> Iterator[Values]:
         row = 0
-        for block, channels in decoded_blocks(connection, select(connection), progress, decoder):
+        for block, channels in decoded_blocks(
+            connection, select(connection), progress, decoder, BLOCKS_AT_ONCE
+        ):
             for channel, rows, values in channels:
                 yield Values(channel, row + rows, block.session[rows], block.t_us[rows], values)
             row += len(block.t_us)
