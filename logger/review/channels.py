@@ -118,11 +118,15 @@ def engine_channels(engine: Sequence[ChannelReport], timeline: Timeline) -> Iter
 
 
 def _column(values: Floats) -> Any:
-    """A column in 8 or 16 bits, or as floats if a few values are so far off that the others would share few steps."""
-    least, low, high, most = np.percentile(values, [0, 0.5, 99.5, 100])
-    with np.errstate(over="ignore", invalid="ignore"):
-        is_even = most - least <= OUTLIERS * (high - low) or most == least
-    return column(values) if is_even else packed(values)
+    """A packed column, as floats if a few values are so far off that the others would share few steps."""
+    with np.errstate(over="ignore"):  # a signal may hold any double; beyond a float's range it is unknown
+        numbers = values.astype(np.float32).astype(np.float64)
+    known = numbers[np.isfinite(numbers)]
+    if len(known):
+        least, low, high, most = np.percentile(known, [0, 0.5, 99.5, 100])
+        if most - least > OUTLIERS * (high - low) > 0:
+            return packed(numbers)
+    return column(numbers)
 
 
 def first_lanes(channels: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from logger.review.open_evidence import ReviewOptions, open_evidence
 from logger.review.report import Report, report_of
 from tests.logger.crew import browsing
 from tests.logger.review import drives
+from tests.logger.review import engine_page as engine_pages
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -58,6 +59,11 @@ def driven_url(driven_report: Report, tmp_path_factory: pytest.TempPathFactory) 
         html.page(driven_report, background=read_geojson(folder / "roads.geojson")), encoding="utf-8"
     )
     return path.as_uri()
+
+
+@pytest.fixture(scope="module")
+def engine_page(tmp_path_factory: pytest.TempPathFactory) -> engine_pages.Drive:
+    return engine_pages.written(tmp_path_factory.mktemp("lanes"))
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -12,9 +13,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from firmware_bridge.errors import ConfigurationError
+from firmware_bridge.errors import ConfigurationError, LogError
 from firmware_bridge.records import CanFrame, Channel, Reading
+from logger.logfile import blocks
 from logger.logfile.rows import EventRow, Rows
+from logger.logfile.selection import select
 from logger.logfile.store import Log, SessionStart
 from logger.review import engine
 from logger.review.engine import engine_of
@@ -147,6 +150,32 @@ def test_signals_are_decoded_beside_the_recorded_channels(log: Path, tmp_path: P
         found = engine_of(connection, signals=True).channels
     assert [c.source for c in found if c.name == "rpm"] == ["a.dbc:M", "obd2"]  # each its own channel
     assert [c.high for c in found if c.name == "fuel_pct"] == [55]
+
+
+def test_blocks_decoded_together_give_the_same(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocks, "_ROWS", 1000)
+    found = []
+    for at_once in (1, 8):
+        monkeypatch.setattr(engine, "BLOCKS_AT_ONCE", at_once)
+        with closing(sqlite3.connect(log)) as connection:
+            found.append(engine_of(connection, {"a.dbc": DBC}).channels)
+    assert [c[:6] for c in found[0]] == [c[:6] for c in found[1]]
+    for one, other in zip(*found, strict=True):
+        for column, same in zip(one.course, other.course, strict=True):
+            assert (column == same).all()
+
+
+def test_joined_blocks_come_up_to_the_damage(log: Path) -> None:
+    def damaged() -> Iterator[blocks.FrameBlock]:
+        with closing(sqlite3.connect(log)) as connection:
+            yield from blocks.frame_blocks(connection, select(connection), lambda _done: None)
+        raise LogError("damaged")
+
+    read = []
+    with pytest.raises(LogError):
+        for block in blocks.joined(damaged(), 1000):
+            read.append(block)
+    assert [len(block.t_us) for block in read] == [FRAMES]
 
 
 def test_signals_of_a_log_without_a_dbc_or_of_a_track(tmp_path: Path) -> None:
