@@ -36,18 +36,21 @@ class SectionClock(NamedTuple):
 
 
 def clock_of(km: Floats, elapsed_s: Floats, passages: Sequence[tuple[float, float]]) -> SectionClock:
-    """The clock of a drive: each fix's kilometre and counted time, in order of time, and the passages of waypoints.
+    """The clock of a drive: each fix's kilometre and counted time, in order of time, and the passages of waypoints, in
+    order of kilometres.
 
     A drive without a fix in the section has an empty clock.
     """
-    keep = np.isfinite(km)
-    for at_km, at_s in passages:
-        keep &= (elapsed_s < at_s) == (km < at_km)
+    at_km, at_s = np.array(passages, dtype=np.float64).reshape(-1, 2).T
+    later = at_s >= np.maximum.accumulate(at_s)  # a log from a stranger may contradict itself
+    at_km, at_s = at_km[later], at_s[later]
+    # On the right side of every passage: as many of them are behind the fix in time as on the road.
+    keep = np.searchsorted(at_s, elapsed_s, side="right") == np.searchsorted(at_km, km, side="right")
+    keep &= np.isfinite(km)
     km, elapsed_s = np.maximum.accumulate(km[keep]), elapsed_s[keep]
     if not len(km):
         return SectionClock(km, elapsed_s)
-    known = np.array(passages).reshape(-1, 2)
-    km, elapsed_s = np.concatenate([km, known[:, 0]]), np.concatenate([elapsed_s, known[:, 1]])
+    km, elapsed_s = np.concatenate([km, at_km]), np.concatenate([elapsed_s, at_s])
     order = np.lexsort((elapsed_s, km))
     km, elapsed_s = km[order], np.maximum.accumulate(elapsed_s[order])
     first = np.concatenate([[True], np.diff(km) > 0])
