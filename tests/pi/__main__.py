@@ -4,6 +4,7 @@
     machine         the same in a whole machine with USB adapters, whose power is cut again and again
     card            an SD-card image by its recipe, booted with settings on its FAT partition
     instructions    count the recorder's instructions per second under three loads, by thread
+    pythons         a part of the tests on the Pythons of Debian trixie and forky, on this machine's processor
     start           exec to the first row with a DBC file of 2,000 signals: time and instructions
 
 With --native the last two measure on this machine's processor. That needs no root, and compares a change before and
@@ -27,6 +28,7 @@ from tests.pi.card import try_card
 from tests.pi.instructions import LOADS, instructions
 from tests.pi.machines import cut
 from tests.pi.processors import ARM64_EMULATOR, Arm64, Native, Processor
+from tests.pi.pythons import RELEASES, pythons
 from tests.pi.session import drive
 from tests.pi.start import start
 
@@ -47,7 +49,9 @@ def main(arguments: list[str]) -> int:
         print(f"missing here: {', '.join(missing)}", file=sys.stderr)
         return NOT_INSTALLED
     if options.step == "card":
-        return 0 if try_card(options.image, options.package, options.release) else 1
+        return 0 if try_card(options.image, options.packages, options.release) else 1
+    if options.step == "pythons":
+        return 0 if pythons(options.folder, options.on or list(RELEASES)) else 1
     if is_native:
         return 0 if options.measure(Native(), options) else 1
     root = roots.kept_root(options.folder, options.release)
@@ -60,7 +64,7 @@ def main(arguments: list[str]) -> int:
 def _in_a_root(root: Path, options: argparse.Namespace) -> bool:
     """Measure on a Pi's processor, with the package's libraries and this checkout."""
     with roots.overlay(root) as changed, tempfile.TemporaryDirectory() as scratch:
-        for package in roots.build_packages(Path(scratch), with_review=False):
+        for package in roots.build_packages(Path(scratch), options.packages):
             roots.run("dpkg-deb", "-x", str(package), str(changed))
         passed: bool = options.measure(Arm64(changed), options)
         return passed
@@ -75,11 +79,11 @@ def _start(processor: Processor, options: argparse.Namespace) -> bool:
 
 
 def _drive(root: Path, options: argparse.Namespace) -> bool:
-    return drive(root, options.seconds)
+    return drive(root, options.seconds, options.packages)
 
 
 def _cut(root: Path, options: argparse.Namespace) -> bool:
-    return cut(root, options.cuts, options.seed, options.moments, options.keep) == 0
+    return cut(root, options.cuts, options.seed, options.moments, options.keep, options.packages) == 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -88,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--folder", type=Path, default=KEPT, help="folder of the roots that are kept")
     parser.add_argument("--release", choices=roots.RELEASES, default=roots.RELEASES[0])
+    parser.add_argument("--packages", type=Path, help="folder with packages for arm64 that were built before")
     steps = parser.add_subparsers(dest="step", required=True)
     driving = steps.add_parser("drive")
     driving.set_defaults(run=_drive)
@@ -100,7 +105,8 @@ def _parser() -> argparse.ArgumentParser:
     machine.add_argument("--keep", type=Path, help="folder for the disks of cuts that fail")
     card = steps.add_parser("card")
     card.add_argument("--image", type=Path, help="an image that the recipe made before with --board=virt")
-    card.add_argument("--package", type=Path, help="a package of stagelog for arm64 that was built before")
+    pythons_step = steps.add_parser("pythons")
+    pythons_step.add_argument("--on", choices=RELEASES, action="append", help="only this release of Debian")
     counting = steps.add_parser("instructions")
     counting.set_defaults(run=_in_a_root, measure=_count)
     counting.add_argument("--seconds", type=float, default=20.0, help="length of each count")

@@ -14,7 +14,7 @@ from logger.install.card import RESULT, SETTINGS
 from logger.logfile.verify import verify
 from tests.pi import roots
 from tests.pi.machines import BOARD
-from tests.pi.processors import CHECKOUT, as_on_a_booted_debian
+from tests.pi.processors import CHECKOUT, in_root
 from tests.power_cuts import disk
 from tests.power_cuts.cuts import RATE
 from tests.power_cuts.machine import Adapter, Machine
@@ -41,16 +41,16 @@ _WRONG = 'number = "five"\npin = "1234"\n'
 _BOOT_S, _RECORDED_S = 900.0, 8.0
 
 
-def try_card(image: Path | None, package: Path | None, release: str) -> bool:
+def try_card(image: Path | None, built: Path | None, release: str) -> bool:
     """Build an image, or take one, and boot it with right and with wrong settings. Prints a line each."""
     with tempfile.TemporaryDirectory(dir="/var/tmp") as scratch:
         folder = Path(scratch)
         if image is None:
             image = folder / "stagelog.img"
-            package = package or roots.build_packages(folder, with_review=False)[0]
+            package = roots.build_packages(folder, built)[0]
             began = time.monotonic()
             recipe = [sys.executable, str(_RECIPE), str(package), "-o", str(image), "--release", release]
-            roots.run(*as_on_a_booted_debian([*recipe, "--board=virt"]))
+            roots.run(*in_root(Path("/"), [*recipe, "--board=virt"]))
             print(
                 f"image: {image.stat().st_size // 1_000_000} MB ({time.monotonic() - began:.0f} s)",
                 flush=True,

@@ -1,7 +1,8 @@
-"""A whole aarch64 machine that boots a root of roots.py: installs the package, records by itself, survives power cuts.
+"""A whole aarch64 machine that boots a root of roots.py: records by itself, survives power cuts, and is purged.
 
-Its adapters are FTDI chips of QEMU on USB. The logs are on a disk of their own. After the installation the root is
-read-only, as systemd/README.md describes it, and its disk refuses writes; so every cut starts from the same root.
+The package is installed in the root before, in user mode. The adapters are FTDI chips of QEMU on USB. The logs are on a
+disk of their own. The root is read-only, as systemd/README.md describes it, and its disk refuses writes; so every cut
+starts from the same root.
 """
 
 from __future__ import annotations
@@ -12,16 +13,17 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.bench.gps import epoch
 from tests.pi import roots
 from tests.pi.instructions import GPS_HZ
+from tests.pi.processors import Arm64
 from tests.power_cuts.__main__ import card, report
-from tests.power_cuts.cuts import ITINERARY, RATE, Car
-from tests.power_cuts.images import Board, Guest, filled, make_blank, newest, run
-from tests.power_cuts.machine import Adapter, Plug, running
+from tests.power_cuts.cuts import ITINERARY, Car
+from tests.power_cuts.images import LOGS_MB, Board, Guest, filled, newest, run
+from tests.power_cuts.machine import running
 from tests.power_cuts.pulse import connected
 
 BOARD = Board(
@@ -33,7 +35,7 @@ BOARD = Board(
 _ROOT_MB, _PROGRAM_MB = 2500, 200
 _HERE = Path(__file__).parent
 _TASK_S = 1800.0
-"""An emulated machine boots in one to two minutes, and compiles the package's Python files in some."""
+"""An emulated machine boots in one to two minutes, on a busy host in many."""
 _OFF_S = 120.0
 _FSTAB = """\
 /dev/vda            /                 ext4   ro,noatime                                              0 1
@@ -84,21 +86,17 @@ class Receiver:
                     connection.send(epoch(self._number, GPS_HZ))
 
 
-def cut(root: Path, cuts: int, seed: int, moments: int, keep: Path | None) -> int:
-    """Install in a machine, cut its power, purge; print each. Returns the exit code."""
+def cut(root: Path, cuts: int, seed: int, moments: int, keep: Path | None, built: Path | None) -> int:
+    """Install the package, cut the power of the machine that records, purge. Returns the exit code."""
     with tempfile.TemporaryDirectory(dir=card()) as scratch:
         folder = Path(scratch)
-        guest = _guest(root, folder)
-        package = roots.build_packages(folder, with_review=False)[0]
-        blank(folder / "logs.ext4")
-        receiver = Receiver(folder / "gps.socket")
-        adapter = Adapter(folder / "engine.socket", RATE)
-        itinerary = folder / "stage.toml"
-        itinerary.write_text(ITINERARY)
-        _do(guest, folder, "install.sh", (package, itinerary), {"engine": adapter, "gps": receiver})
+        began = time.monotonic()
+        guest = _guest(root, folder, built)
+        print(f"installed ({time.monotonic() - began:.0f} s)", flush=True)
         program(folder, _HERE / "pulse.sh", (_PULSE,))
+        receiver = Receiver(folder / "gps.socket")
         code = report(Car(guest, folder, seed, moments, keep, {"gps": receiver}), cuts)
-        _do(guest, folder, "purge.sh", (), {})
+        _purge(guest, folder)
         return code
 
 
@@ -111,42 +109,35 @@ def program(folder: Path, task: Path, files: Sequence[Path]) -> None:
         filled(folder / "program.ext4", Path(scratch), _PROGRAM_MB)
 
 
-def blank(image: Path) -> None:
-    """Create an empty disk for the logs, with their label."""
-    make_blank(image)
-    run("e2label", str(image), "stagelog")
-
-
-def _guest(root: Path, folder: Path) -> Guest:
-    """The disk of a root that does a task at each boot."""
+def _guest(root: Path, folder: Path, built: Path | None) -> Guest:
+    """The disks of a root in which the package was installed, and of the logs. It does a task at each boot."""
+    roots.build_packages(folder, built)
+    (folder / "stage.toml").write_text(ITINERARY)
     with roots.overlay(root) as changed:
         (changed / "etc/fstab").write_text(_FSTAB)
         (changed / "etc/systemd/system/task.service").write_text(_TASK_UNIT)
         wants = changed / "etc/systemd/system/multi-user.target.wants"
         (wants / "task.service").symlink_to("../task.service")
-        (changed / "var/lib/stagelog").mkdir()
+        pi = Arm64(changed)
+        roots.run(*pi.command(["/bin/sh", str(_HERE / "install.sh"), str(folder)], folder, _HERE))
         boot = changed / "boot"
         guest = Guest(folder / "vmlinuz", folder / "initrd", folder / "root.ext4", BOARD, logs="/")
         shutil.copy(newest(boot, "vmlinuz-*"), guest.kernel)
         shutil.copy(newest(boot, "initrd.img-*"), guest.initrd)
+        logs = (changed / "var/lib/stagelog").stat()
         filled(guest.root, changed, _ROOT_MB)
+    owner = f"root_owner={logs.st_uid}:{logs.st_gid}"
+    run("mkfs.ext4", "-q", "-L", "stagelog", "-E", owner, str(folder / "logs.ext4"), f"{LOGS_MB}M")
     return guest
 
 
-def _do(guest: Guest, folder: Path, task: str, files: Sequence[Path], plugs: Mapping[str, Plug]) -> None:
-    """Boot with a writable root, and wait until the task has succeeded and switched the machine off."""
+def _purge(guest: Guest, folder: Path) -> None:
+    """Boot with a writable root, and wait until the package is purged and the machine has switched itself off."""
     began = time.monotonic()
-    program(folder, _HERE / task, files)
-    sockets = {name: folder / f"{name}.socket" for name in plugs}
+    program(folder, _HERE / "purge.sh", ())
     disks = (folder / "program.ext4", folder / "logs.ext4", folder / "journal")
-    with running(guest, *disks, sockets, is_root_writable=True) as machine:
-        try:
-            for plug in plugs.values():
-                plug.plug()
-            machine.wait_for_text(_DONE, _TASK_S)
-            machine.wait_for_end(_OFF_S)
-        finally:
-            for plug in plugs.values():
-                plug.unplug()
+    with running(guest, *disks, {}, is_root_writable=True) as machine:
+        machine.wait_for_text(_DONE, _TASK_S)
+        machine.wait_for_end(_OFF_S)
     reports = [line for line in machine.console_text().splitlines() if line.startswith(_DONE)]
-    print(f"{task}: {reports[-1].removeprefix(_DONE)} ({time.monotonic() - began:.0f} s)", flush=True)
+    print(f"{reports[-1].removeprefix(_DONE)} ({time.monotonic() - began:.0f} s)", flush=True)

@@ -20,9 +20,12 @@ _LIBRARIES = (Path("/lib64"), Path("/usr/lib/x86_64-linux-gnu"))
 """Where the emulator's loader and libraries are."""
 
 
-def as_on_a_booted_debian(command: Sequence[str]) -> list[str]:
-    """The command, for which the kernel starts QEMU for programs of a Pi's processor."""
-    return ["unshare", "--mount", "sh", str(_ENTER), "/", "--", *command]
+def in_root(root: Path, command: Sequence[str], *shown: Path) -> list[str]:
+    """The command for a program of a root, which sees the paths `shown`.
+
+    The kernel starts QEMU for each program of a Pi's processor; in the root `/` too, as on a booted Debian.
+    """
+    return ["unshare", "--mount", "sh", str(_ENTER), str(root), *map(str, shown), "--", *command]
 
 
 class Processor(Protocol):
@@ -54,5 +57,4 @@ class Arm64(NamedTuple):
 
     def command(self, command: Sequence[str], *shown: Path) -> list[str]:
         """The command for a program of the root, which sees the paths `shown`."""
-        enter = ["unshare", "--mount", "sh", str(_ENTER), str(self.root)]
-        return [*enter, *map(str, shown), "--", *command]
+        return in_root(self.root, command, *shown)

@@ -33,6 +33,7 @@ PACKAGES = (
     "initramfs-tools",
     "zstd",
 )
+_NATIVE_PACKAGES = ("python3", "python3-venv", "ca-certificates", "sqlite3", "procps", "git")
 _MADE_OF = "stagelog-made-of"
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND": "noninteractive"}
 
@@ -65,6 +66,19 @@ def make_root(folder: Path, release: str) -> Path:
     return root
 
 
+def native_root(folder: Path, release: str) -> Path:
+    """A root of a Debian release for this machine's own processor, made if there is none yet."""
+    root = folder / f"{release}-native"
+    made_of = root / _MADE_OF
+    if not made_of.exists():
+        shutil.rmtree(root, ignore_errors=True)
+        options = ("--variant=minbase", f"--keyring={_KEYRING}", f"--include={','.join(_NATIVE_PACKAGES)}")
+        # debootstrap knows releases by a script of each; that of sid suits those that are newer than itself.
+        run("debootstrap", *options, release, str(root), mirror(), "/usr/share/debootstrap/scripts/sid")
+        made_of.write_text(" ".join(_NATIVE_PACKAGES))
+    return root
+
+
 @contextlib.contextmanager
 def overlay(root: Path) -> Iterator[Path]:
     """A copy of a root that can be changed, and is gone after the body."""
@@ -80,17 +94,15 @@ def overlay(root: Path) -> Iterator[Path]:
             run("umount", str(merged))
 
 
-def build_packages(folder: Path, *, with_review: bool) -> list[Path]:
-    """Build the arm64 packages of this checkout."""
-    build = [
-        sys.executable,
-        str(CHECKOUT / "systemd/debian/build.py"),
-        "--architecture=arm64",
-        "-o",
-        str(folder),
-    ]
-    run(*build, *([] if with_review else ["--without-review"]), environment=None)
-    return sorted(folder.glob("*.deb"))
+def build_packages(folder: Path, built: Path | None = None) -> list[Path]:
+    """Build the arm64 packages of this checkout, or take those in the folder `built`: stagelog, stagelog-review."""
+    if built is not None:
+        return [
+            Path(shutil.copy(package, folder)) for package in sorted(built.glob("*_arm64.deb"), reverse=True)
+        ]
+    script = str(CHECKOUT / "systemd/debian/build.py")
+    run(sys.executable, script, "--architecture=arm64", "-o", str(folder), environment=None)
+    return sorted(folder.glob("*.deb"), reverse=True)
 
 
 def run(*command: str, environment: dict[str, str] | None = _ENVIRONMENT) -> str:

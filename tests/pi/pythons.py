@@ -1,0 +1,30 @@
+"""A part of the tests on the Python of other Debian releases, in chroots of this machine's own processor."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+from tests.pi import roots
+from tests.pi.processors import CHECKOUT, in_root
+
+RELEASES = ("trixie", "forky")
+"""Python 3.13 and 3.14."""
+_NETWORK = (Path("/etc/resolv.conf"), Path("/etc/ssl"), Path("/etc/pip.conf"))
+"""How pip reaches the package index here."""
+
+
+def pythons(folder: Path, releases: list[str]) -> bool:
+    """Run `python -m tests.environments pythons` in each release. Returns whether all passed."""
+    passed = True
+    for release in releases:
+        with roots.overlay(roots.native_root(folder, release)) as root:
+            shown = (CHECKOUT, *(path for path in _NETWORK if path.exists()))
+            command = ["sh", "-c", f"cd {CHECKOUT} && exec python3 -m tests.environments pythons"]
+            environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8"}
+            environment |= {name: value for name, value in os.environ.items() if name.endswith("_proxy")}
+            done = subprocess.run(in_root(root, command, *shown), env=environment, check=False)
+        print(f"{release}: {'passed' if done.returncode == 0 else 'FAILED'}", flush=True)
+        passed &= done.returncode == 0
+    return passed
