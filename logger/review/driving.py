@@ -7,7 +7,7 @@ these states are shares of time.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -29,16 +29,38 @@ values below it are noise."""
 MOST_CLOSED_PCT: Final = 25.0
 """No closed throttle reads more than this: a drive without a moment off the throttle does not show its position."""
 PRESSED: Final[Mapping[str, float]] = {"bar": 2.0, "kpa": 200.0, "mpa": 0.2, "psi": 30.0, "%": 5.0, "": 0.5}
-"""By unit, the brake is pressed above this: a foot that rests on the pedal makes 1 bar, the lightest braking about 4.
-Without a unit it is a switch, 0 or 1."""
+"""By unit, the brake is pressed above this, the most telling units first: a foot that rests on the pedal makes 1 bar,
+the lightest braking about 4. Without a unit it is a switch."""
+SWITCH_ON_BELOW: Final = 1.5
+"""A switch is 0 or 1; J1939 adds 2 for an error and 3 for not available, which say nothing."""
+SWITCH_BELOW: Final = 3.5
+"""A channel without a unit that has larger values is no switch."""
 
-_THROTTLES: Final = (
-    re.compile(r"throttle"),
-    re.compile(r"accel\w*_?(pedal|pos|pct)|pedal_?pos|\b(tps|app)\b"),
+_WORDS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_PEDAL: Final = frozenset({"accel", "accelerator", "acc", "gas", "app", "apps"})
+_THROTTLE: Final = frozenset({"throttle", "thr", "tps", "pedal"})
+_BRAKE: Final = frozenset({"brake", "brakes", "brk", "braking"})
+_OF_OTHERS: Final = frozenset(
+    [
+        "temp",
+        "temperature",
+        "wear",
+        "bias",
+        "balance",
+        "disc",
+        "disk",
+        "park",
+        "parking",
+        "hand",
+        "fluid",
+        "level",
+        "clutch",
+        "request",
+        "target",
+        "volt",
+    ]
 )
-_BRAKES: Final = (re.compile(r"brake\w*_?(press|prs|bar|pres)|\bp_?brake"), re.compile(r"brake|brk"))
-"""Patterns of a channel's name, the better ones first: a pressure says more than a switch."""
-_OTHER_BRAKES: Final = re.compile(r"temp|wear|bias|balance|disc|park|hand|fluid|_c$", re.IGNORECASE)
+"""Words in the names of channels that have to do with a pedal and do not show it."""
 
 
 class Pedals(NamedTuple):
@@ -55,21 +77,41 @@ class Pedals(NamedTuple):
 
 
 def pedals(channels: Mapping[Channel, NDArray[np.float32]]) -> Pedals | None:
-    """The throttle and the brake among sampled channels; None unless both are there and change."""
-    moving = [
-        channel for channel, values in channels.items() if np.unique(values[np.isfinite(values)][:]).size > 1
+    """The throttle and the brake among sampled channels; None unless both are there and change.
+
+    The accelerator pedal comes before the throttle, which an engine control may move by itself.
+    """
+    moving = {channel: _words(channel) for channel, values in channels.items() if _changes(values)}
+    throttles = [
+        channel
+        for wanted in (_PEDAL, _THROTTLE)
+        for channel, words in moving.items()
+        if words & wanted and not words & _BRAKE and channel.unit.strip() == "%"
     ]
-    throttle = _first(moving, _THROTTLES, lambda channel: channel.unit.strip() == "%")
-    brake = _first(
-        moving,
-        _BRAKES,
-        lambda channel: channel.unit.strip().lower() in PRESSED and not _OTHER_BRAKES.search(channel.name),
-    )
-    if throttle is None or brake is None:
+    brakes = [
+        channel
+        for unit in PRESSED
+        for channel, words in moving.items()
+        if words & _BRAKE
+        and channel.unit.strip().lower() == unit
+        and (unit or np.nanmax(channels[channel]) < SWITCH_BELOW)
+    ]
+    if not throttles or not brakes:
         return None
-    values = channels[throttle]
+    values = channels[throttles[0]]
     closed_pct = float(np.quantile(values[np.isfinite(values)], CLOSED_QUANTILE))
-    return Pedals(throttle, brake, min(closed_pct, MOST_CLOSED_PCT))
+    return Pedals(throttles[0], brakes[0], min(closed_pct, MOST_CLOSED_PCT))
+
+
+def _words(channel: Channel) -> frozenset[str]:
+    """The words of a channel's name, in lower case; none if it does not show a pedal."""
+    words = frozenset(word.lower() for word in _WORDS.findall(channel.name))
+    return frozenset() if words & _OF_OTHERS else words
+
+
+def _changes(values: NDArray[np.float32]) -> bool:
+    known = values[np.isfinite(values)]
+    return len(known) > 0 and bool(known.min() < known.max())
 
 
 def states(found: Pedals, mps: Floats, channels: Mapping[Channel, NDArray[np.float32]]) -> Floats:
@@ -79,16 +121,8 @@ def states(found: Pedals, mps: Floats, channels: Mapping[Channel, NDArray[np.flo
     is_pressed = brake > found.pressed
     state = np.select([is_open & is_pressed, is_pressed, is_open], [BOTH, BRAKE, THROTTLE], COASTING)
     state = np.where(mps < STILL_MPS, STANDING, state).astype(np.float64)
-    state[~np.isfinite(throttle) | ~np.isfinite(brake)] = np.nan
+    unknown = ~np.isfinite(throttle) | ~np.isfinite(brake)
+    if not found.brake.unit.strip():
+        unknown |= brake >= SWITCH_ON_BELOW
+    state[unknown] = np.nan
     return state
-
-
-def _first(
-    channels: Iterable[Channel], patterns: Iterable[re.Pattern[str]], accepts: Callable[[Channel], bool]
-) -> Channel | None:
-    accepted = [channel for channel in channels if accepts(channel)]
-    for pattern in patterns:
-        for channel in accepted:
-            if pattern.search(channel.name.lower()):
-                return channel
-    return None

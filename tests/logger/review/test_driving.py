@@ -13,7 +13,10 @@ THROTTLE_PCT, BRAKE_BAR = Channel("throttle_pct", "%", "car.dbc"), Channel("brak
 
 
 def columns(*channels: Channel) -> dict[Channel, np.ndarray[tuple[int], np.dtype[np.float32]]]:
-    return {channel: np.array([0, 50, 100], dtype=np.float32) for channel in channels}
+    return {
+        channel: np.array([0, 0.5, 1] if not channel.unit else [0, 50, 100], dtype=np.float32)
+        for channel in channels
+    }
 
 
 def named(*names: tuple[str, str]) -> tuple[str, str] | None:
@@ -31,14 +34,24 @@ def named(*names: tuple[str, str]) -> tuple[str, str] | None:
         ),
         ([("APP", "%"), ("BrakeSwitch", "")], ("APP", "BrakeSwitch")),
         ([("AccelPedalPos1", "%"), ("BrkPedal", "%")], ("AccelPedalPos1", "BrkPedal")),
-        # the pressure says more than the switch, and the throttle more than the pedal
+        ([("TPS1", "%"), ("pBrakeF", "bar")], ("TPS1", "pBrakeF")),
+        ([("EngThrottlePos@0x00", "%"), ("BRK_SW", "")], ("EngThrottlePos@0x00", "BRK_SW")),
+        # the pressure says more than the switch, and the driver's pedal more than the throttle
         (
-            [("BrakeSwitch", ""), ("brake_press", "bar"), ("pedal_pos", "%"), ("throttle", "%")],
-            ("throttle", "brake_press"),
+            [
+                ("BrakeSwitch", ""),
+                ("brake_pct", "%"),
+                ("brake_press", "bar"),
+                ("throttle", "%"),
+                ("accel_pedal", "%"),
+            ],
+            ("accel_pedal", "brake_press"),
         ),
         ([("throttle_pct", "%"), ("brake_temp_fl", "bar"), ("BrakeBias", "%"), ("ParkBrake", "")], None),
         ([("throttle_pct", "%"), ("brake_disc_c", "degC")], None),
         ([("throttle_volt", "V"), ("brake_bar", "bar")], None),
+        ([("brake_pedal", "%"), ("brake_bar", "bar")], None),
+        ([("ThrottleRequest", "%"), ("brake_bar", "bar")], None),
         ([("throttle_pct", "%")], None),
         ([], None),
     ],
@@ -85,3 +98,17 @@ def test_both_sides_of_every_threshold() -> None:
     found = Pedals(THROTTLE_PCT, BRAKE_BAR, 16.0)
     values = {THROTTLE_PCT: throttle.astype(np.float32), BRAKE_BAR: brake.astype(np.float32)}
     assert states(found, mps, values).tolist() == pytest.approx(expected.tolist(), nan_ok=True)
+
+
+def test_a_switch_of_j1939_in_error_says_nothing() -> None:
+    brake = Channel("BrakeSwitch", "", "j1939.dbc:CCVS@0x00")
+    values = {THROTTLE_PCT: np.zeros(4, dtype=np.float32), brake: np.array([0, 1, 2, 3], dtype=np.float32)}
+    found = Pedals(THROTTLE_PCT, brake, 0.0)
+    expected = [COASTING, BRAKE, np.nan, np.nan]
+    assert states(found, np.full(4, 20.0), values).tolist() == pytest.approx(expected, nan_ok=True)
+
+
+def test_a_channel_without_a_unit_and_with_large_values_is_no_switch() -> None:
+    values = columns(THROTTLE_PCT, Channel("brake", "", "car.dbc"))
+    values[Channel("brake", "", "car.dbc")][:] = [0, 30, 80]
+    assert pedals(values) is None
