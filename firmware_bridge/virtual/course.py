@@ -43,6 +43,8 @@ HURRY = 0.25
 """The driver does not always brake as late as possible: at times with this share less."""
 WAVES = ((2900.0, 0.65), (870.0, 0.55), (290.0, 0.35), (110.0, 0.2))
 """Lengths (m) and sizes of the unevenness of ground and driver: from plains to ruts."""
+GROUND_NOISE, DRIVER_NOISE = 0.85, 0.5
+"""Most of the unevenness is the ground's, the same for every car; the rest is the driver's own."""
 _NEVER = 1e9
 
 
@@ -92,7 +94,7 @@ def course(path: Path, stretches: Sequence[Stretch], seed: int) -> Course:
     weightless = GRAVITY_MPS2 * (1 - BLIND * softness)
     possible = np.minimum(np.sqrt(CORNERING_MPS2 / turning), np.sqrt(CREST_SHARE * weightless / rising))
     wished = np.minimum(np.sqrt(CORNERING_WISH_MPS2 / turning), np.sqrt(CREST_WISH * weightless / rising))
-    noise = _noise(s, seed)
+    noise = GROUND_NOISE * _noise(s, 0) + DRIVER_NOISE * _noise(s, seed + 1)
     ground = np.minimum(cruise, 200.0) * ease * np.exp(roughness / np.maximum(ease, 1.0) ** 2 * noise)
     pull = (1 - SOFT_PULL * softness) * np.clip(1 - CLIMB_PULL * slope, LEAST_PULL, 1.0)
     brakes = (1 - SOFT_BRAKES * softness) * (1 - HURRY * np.abs(np.clip(noise, -1.0, 1.0)))
