@@ -80,13 +80,9 @@ def _road(course: Course) -> tuple[object, ...]:
 def _not_in_all(reports: Sequence[Report], section: int | None) -> ConfigurationError:
     """The reason why no section can be compared."""
     if len(reports) == 1:
-        what = "no timed section" if section is None else f"section {section + 1} is not"
+        what = "no timed section that" if section is None else f"no section {section + 1} that"
         hint = "name the logs of two cars, or of two days"
-        return ConfigurationError(
-            f"{what} driven twice" if section is not None else f"{what} that was driven twice",
-            where=reports[0].evidence.name,
-            hint=hint,
-        )
+        return ConfigurationError(f"{what} was driven twice", where=reports[0].evidence.name, hint=hint)
     common = set.intersection(*(set(_driven(report)) for report in reports))
     for index in [section] if section is not None else sorted(common):
         if index in common and (section is not None or reports[0].courses[index].timed):

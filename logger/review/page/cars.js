@@ -40,19 +40,20 @@ const cars = (() => {
     for (const growth of growths) {
       const from = px(view.xAt(growth.from)), to = Math.max(px(view.xAt(growth.to)), from + 2), x = (from + to) / 2;
       if (to < left || from > right) continue;
-      const begin = Math.min(from, x - 6), end = Math.max(to, x + 10 + g.measureText(text(growth)).width);
+      const wide = g.measureText(text(growth)).width, written = x + 10 + wide > right ? x - 9 - wide : x + 9;
+      const begin = Math.min(from, x - 6, written), end = Math.max(to, x + 6, written + wide);
       let row = 0;
       while (marks.some((other) => other.row === row && begin < other.end + 4 && other.begin < end + 4)) row++;
-      if (row < most) marks.push({ growth, from, to, begin, end, row, x, y: y1 - 5 - ROW * row });
+      if (row < most) marks.push({ growth, from, to, begin, end, written, row, x, y: y1 - 5 - ROW * row });
     }
     return marks.length ? (Math.max(...marks.map((each) => each.row)) + 1) * ROW + 3 : 0;
   }
   // Draw the marks: a bar over each stretch, with a triangle at its middle.
   function mark(g) {
-    for (const { growth, from, to, x, y } of marks) {
+    for (const { growth, from, to, written, x, y } of marks) {
       g.fillStyle = canvas.colour(`car${growth.car}`); g.fillRect(from, y, to - from, 3);
       g.beginPath(); g.moveTo(x - 6, y); g.lineTo(x + 6, y); g.lineTo(x, y - 9); g.fill();
-      g.fillText(text(growth), x + 9, y - 1);
+      g.fillText(text(growth), written, y - 1);
     }
   }
   function under(event) {

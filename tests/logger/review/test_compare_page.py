@@ -87,9 +87,15 @@ def test_a_click_on_a_mark_shows_where_the_gap_grew(
         assert fetched == []
 
 
-def test_a_click_on_a_row_shows_its_stretch(chromium: Browser, pages: dict[str, str]) -> None:
+@pytest.mark.parametrize("by", ["click", "Enter"])
+def test_a_row_shows_its_stretch(chromium: Browser, pages: dict[str, str], by: str) -> None:
     with browsing.opened(chromium, pages["three"], DESKTOP) as page:
-        page.click("section:has(h2:text('grew most')) tr[data-from]")
+        row = page.locator("section:has(h2:text('grew most')) tr[data-from]").first
+        if by == "click":
+            row.click()
+        else:
+            row.focus()
+            page.keyboard.press("Enter")
         browsing.until(page, "stagelog.view()[1] - stagelog.view()[0] < 2")
         first, last = view(page)
         assert first < STOP_KM < last
