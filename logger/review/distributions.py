@@ -30,6 +30,8 @@ MAX_CLASSES: Final = 12
 """A channel of at most this many whole values, such as the gear, is shown by value and not by range."""
 EXCESS_KMH: Final = (10.0, 20.0, 40.0)
 """Sizes of excess to tell apart, beside the tolerance and the bounds of the rules' penalties."""
+MAX_BOUNDS: Final = 8
+"""Of more penalty bands than these, the first bounds are told apart; a log may bring thousands."""
 
 SPEED, OVER, DRIVER = "drive.speed_kmh", "drive.over_kmh", "drive.driver"
 """Keys of the channels that are not the engine's."""
@@ -39,8 +41,8 @@ ENDS: Final = 0.01
 
 def excess_edges_kmh(rules: Rules) -> list[float]:
     """Edges of the classes of excess over a limit, ascending from 0; the last class has no upper edge."""
-    bounds = {band.over_kmh for band in rules.penalties.bands if band.over_kmh is not None}
-    return sorted({0.0, rules.speed.tolerance_kmh, *bounds, *EXCESS_KMH})
+    bounds = [band.over_kmh for band in rules.penalties.bands if band.over_kmh is not None]
+    return sorted({0.0, rules.speed.tolerance_kmh, *bounds[:MAX_BOUNDS], *EXCESS_KMH})
 
 
 def sampled(report: Report, timeline: Timeline) -> dict[str, Any] | None:

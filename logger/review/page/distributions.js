@@ -57,7 +57,7 @@ const distributions = (() => {
       element("th", row, name);
       const bar = element("i", element("td", row));
       bar.style.width = `${100 * seconds / most}%`; bar.style.background = colour;
-      for (const text of [clock(seconds), total > 0 ? (100 * seconds / total).toFixed(1) + " %" : "-"]) element("td", row, text).className = "n";
+      for (const text of seconds > 0 ? [clock(seconds), (100 * seconds / total).toFixed(1) + " %"] : [texts.NONE, texts.NONE]) element("td", row, text).className = "n";
     }
     return table;
   }

@@ -1,6 +1,7 @@
 // The background that the user gave with --background: areas, lines and places, under the track.
 const ground = (() => {
-  const { colour } = canvas, LABEL_SCALE = 0.002; // px per metre: from here on names of places do not hide the map
+  const { colour } = canvas, LEAST_PX = 2; // smaller shapes and bends are not drawn
+  const LABEL_SCALE = 0.002; // px per metre: from here on names of places do not hide the map
   const shapes = [];
   let areas = [];
   if (doc.background) {
@@ -26,14 +27,14 @@ const ground = (() => {
     for (let i = 0; i < e.length; i++) {
       const x = sx(e[i]), y = sy(n[i]);
       if (i === 0) g.moveTo(x, y);
-      else if (i === e.length - 1 || Math.abs(x - x0) + Math.abs(y - y0) > 0.7) g.lineTo(x, y);
+      else if (i === e.length - 1 || Math.abs(x - x0) + Math.abs(y - y0) > LEAST_PX) g.lineTo(x, y);
       else continue;
       x0 = x; y0 = y;
     }
   }
   function draw(place) {
     const { g, width, height, scale, sx, sy } = place;
-    const seen = ({ box }) => sx(box[1]) >= 0 && sx(box[0]) <= width && sy(box[2]) >= 0 && sy(box[3]) <= height;
+    const seen = ({ box }) => Math.max(box[1] - box[0], box[3] - box[2]) * scale > LEAST_PX && sx(box[1]) >= 0 && sx(box[0]) <= width && sy(box[2]) >= 0 && sy(box[3]) <= height;
     g.fillStyle = colour("area");
     for (const rings of areas) {
       if (!rings.some(seen)) continue;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -22,7 +23,7 @@ from logger.review.packing import column
 from logger.review.plotted_fixes import PlottedFixes
 from logger.review.report import Report, report_of
 from logger.review.samples import Samples
-from logger.stage.rules import default_rules
+from logger.stage.rules import Band, default_rules
 from tests.logger.review import drives
 from tests.logger.review.packed_columns import unpacked
 
@@ -137,6 +138,10 @@ def test_the_middle_is_weighted_by_time() -> None:
 
 def test_edges_of_the_excess_are_those_of_the_rules() -> None:
     assert excess_edges_kmh(default_rules()) == [0, 1, 6, 10, 20, 40]
+    many = tuple(Band(1.0, over_kmh) for over_kmh in range(1, 300))
+    penalties = dataclasses.replace(default_rules().penalties, bands=many)
+    rules = dataclasses.replace(default_rules(), penalties=penalties)
+    assert excess_edges_kmh(rules) == [*range(9), 10, 20, 40]
 
 
 def timeline_of(report: Report) -> Timeline:
