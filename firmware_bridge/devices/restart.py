@@ -22,8 +22,8 @@ from firmware_bridge.protocols import Decoder, Protocol, no_opening
 
 CHECK_US = 200_000
 """Interval at which an adapter's latest bytes are decoded."""
-TAIL_BYTES = 1024
-"""Number of those bytes: fifty frames."""
+TAIL_BYTES = 512
+"""Number of those bytes: twenty frames, or three of the longest."""
 QUIET_US = 800_000
 """Shortest time without a frame that is a sign; with an opening of half a second, frames are back within two."""
 USUAL_GAPS = 3
