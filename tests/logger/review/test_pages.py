@@ -12,6 +12,7 @@ import pytest
 from logger.demo import simulate
 from logger.review import compare_page, html
 from logger.review.compare import compare
+from logger.review.judged_page import judged_page
 from logger.review.open_evidence import ReviewOptions, open_evidence
 from logger.review.report import Report, report_of
 from tests.logger.crew import browsing
@@ -107,14 +108,18 @@ def test_the_comparison_shows_each_car(chromium: Browser, reports: list[Report],
 @pytest.mark.timeout(1800)  # three cars drive a whole stage
 def test_pictures(chromium: Browser, tmp_path: Path) -> None:
     logs = simulate.simulate(simulate.orders("dakar-2026-11", (), 1, 1, None, tmp_path), lambda _share: None)
-    comparison = compare([report(log) for log in logs])
-    price = next(car.report for car in comparison.cars if car.report.evidence.car["number"] == 503)
-    pages = {"review": html.page(price), "compare": compare_page.page(comparison)}
+    price = next(log for log in logs if "-503-" in log.name)
+    with open_evidence(price, ReviewOptions(), lambda _share: None) as (evidence, rules, connection):
+        judged = report_of(evidence, rules, connection)
+        pages = {"review": judged_page(price, judged, [], connection, None, lambda _share: None)}
+    pages["compare"] = compare_page.page(compare([report(log) for log in logs]))
     PICTURES.mkdir(exist_ok=True)
     for name, text in pages.items():
         path = tmp_path / f"{name}.html"
         path.write_text(text, encoding="utf-8")
         with browsing.opened(chromium, path.as_uri(), SIZE) as page:
-            page.evaluate("stagelog.point(stagelog.view()[0] + 44.9)")
+            page.evaluate(
+                "stagelog.pin(stagelog.view()[0] + 43.2); stagelog.point(stagelog.view()[0] + 44.9)"
+            )
             browsing.until(page, "document.getElementById('readout').textContent.includes('km')")
             page.screenshot(path=PICTURES / f"{name}.png")
