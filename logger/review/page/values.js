@@ -40,7 +40,7 @@ const values = (() => {
       const one = document.createElement("th"); one.textContent = text; one.scope = "col"; one.className = at ? `n ${COLUMNS[at - 1]}` : ""; return one;
     }));
     cells = new Map();
-    const rows = [row("Distance (km)", "km")];
+    const rows = [row(doc.clock ? "Distance of the day (km)" : "Distance (km)", "km")];
     if (doc.clock) rows.push(row(texts.timeName === "UTC" ? "Time (UTC)" : "Time", "time"), row("Average speed (km/h)", "between"));
     let group = "";
     for (const [channel, number] of channels) {
