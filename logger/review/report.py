@@ -20,6 +20,7 @@ from logger.review.engine import ChannelReport, EngineReport, engine_of
 from logger.review.engine_hours import RunningTime
 from logger.review.evidence import Evidence, Floats
 from logger.review.overspeeds import overspeeds_of
+from logger.review.pauses import PauseReport, pauses_of
 from logger.review.penalties import Charge, Overspeed
 from logger.review.places import Places, places_of
 from logger.review.quality import Quality, quality_of
@@ -36,8 +37,6 @@ from logger.stage.run import Split
 
 ELSEWHERE_M = 50_000.0
 """No car strays this far: if every waypoint is further off, the itinerary is of another place."""
-EARLY_S = 1.0
-"""Neutralisations are timed to the second; a smaller difference is within the error of GPS."""
 
 
 class SectionReport(NamedTuple):
@@ -57,23 +56,6 @@ class SectionReport(NamedTuple):
     finished: bool
     splits: tuple[Split, ...]
     penalty_s: float
-
-
-class PauseReport(NamedTuple):
-    """A neutralisation or transfer. `early_s` is the time by which it was left too early, else 0."""
-
-    section: int
-    kind: str
-    at_us: int
-    took_s: float | None
-    allowed_s: float | None
-
-    @property
-    def early_s(self) -> float:
-        if self.took_s is None or self.allowed_s is None:
-            return 0.0
-        early_s = self.allowed_s - self.took_s
-        return round(early_s, 2) if early_s >= EARLY_S else 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -219,7 +201,7 @@ def report_of(
         courses,
         sections,
         waypoints,
-        tuple(_pauses(day)),
+        tuple(pauses_of(day)),
         engine.channels,
         quality_of(evidence, day, places, speeds, connection),
         tuple(remarks),
@@ -293,17 +275,3 @@ def _speed_remarks(overspeeds: tuple[Overspeed, ...], source: str | None) -> lis
             f"{weak} of {len(overspeeds)} over-speeds are within the uncertainty of these speeds: not proven"
         )
     return remarks
-
-
-def _pauses(day: Day) -> list[PauseReport]:
-    return [
-        PauseReport(
-            section.section,
-            pause.kind,
-            pause.from_us,
-            None if pause.to_us is None else (pause.to_us - pause.from_us) / 1e6,
-            None if pause.allowed_us is None else pause.allowed_us / 1e6,
-        )
-        for section in day.sections
-        for pause in section.run.pauses
-    ]
