@@ -1,11 +1,13 @@
 """`GET /logs/NAME/review`: the review of a log as a single HTML page, made in a child process.
 
-Reviews are made one at a time and cached by the SHA-256 of the log.
+Reviews are made one at a time and cached by the SHA-256 of the log and the software's version: after an update a page
+is made again.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from pathlib import Path
 
 from starlette.exceptions import HTTPException
@@ -17,6 +19,7 @@ from logger.crew.child import Child
 from logger.crew.connections import run_until_disconnect
 from logger.crew.copies import Copies, Copy
 from logger.crew.downloads import available_log, make_copy
+from logger.version import VERSION
 
 MAX_REVIEWS = 4
 """Running and waiting together."""
@@ -61,7 +64,8 @@ class Review:
 
     async def _review(self, request: Request, name: str) -> bytes:
         copy = await make_copy(self._copies, request, name)
-        kept = self._kept / f"{copy.sha256}.html"
+        key = hashlib.sha256(f"{copy.sha256} {VERSION}".encode()).hexdigest()
+        kept = self._kept / f"{key}.html"
         async with self._lock:
             if not kept.exists():
                 with self._copies.use(copy):

@@ -20,6 +20,7 @@ from logger.crew import exports
 from logger.export.formats import FORMATS
 from logger.logfile.verify import verify
 from logger.transfer import ledger
+from logger.version import VERSION
 from tests.logger.crew.serving import EVERYWHERE, PIN, Answer, Served, serving
 from tests.logger.crew.test_server import until
 from tests.logger.transfer.logs_made import being_recorded, closed, large, rows
@@ -515,6 +516,20 @@ def test_the_review_page_may_run_no_script_of_this_origin(served: Served, place:
     assert len(list((place / "state" / "reviews").glob("*.html"))) == 1, (
         "the second review comes from the cache"
     )
+
+
+def test_a_page_of_an_older_software_is_not_served_after_an_update(served: Served, place: Path) -> None:
+    reviews = place / "state" / "reviews"
+    served.ask(f"/logs/{CLOSED}/review")
+    digest = served.ask(f"/api/logs/{CLOSED}").headers["etag"].strip('"')
+    older = hashlib.sha256(f"{digest} 0.1.0".encode()).hexdigest()
+    names = {page.name for page in reviews.glob("*.html")}
+    for name in (digest, older):
+        (reviews / f"{name}.html").write_text("by an older software")
+    assert b"<!doctype html>" in served.ask(f"/logs/{CLOSED}/review").body[:50]
+    assert names == {f"{hashlib.sha256(f'{digest} {VERSION}'.encode()).hexdigest()}.html"}
+    for name in (digest, older):
+        (reviews / f"{name}.html").unlink()
 
 
 def test_a_review_of_an_invalid_log_is_refused(served: Served) -> None:
