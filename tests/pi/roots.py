@@ -35,7 +35,7 @@ PACKAGES = (
 )
 _NATIVE_PACKAGES = ("python3", "python3-venv", "ca-certificates", "sqlite3", "procps", "git")
 _MADE_OF = "stagelog-made-of"
-_ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND": "noninteractive"}
+_ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND": "noninteractive"}
 
 
 def kept_root(folder: Path, release: str) -> Path | None:
