@@ -40,6 +40,7 @@ _OFF_S = 120.0
 _FSTAB = """\
 /dev/vda            /                 ext4   ro,noatime                                              0 1
 LABEL=stagelog      /var/lib/stagelog ext4   rw,noatime,nofail,x-systemd.device-timeout=0            0 2
+tmpfs               /tmp              tmpfs  size=128M                                               0 0
 tmpfs               /var/tmp          tmpfs  size=128M                                               0 0
 """
 _TASK_UNIT = """\
