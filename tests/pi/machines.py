@@ -31,6 +31,7 @@ BOARD = Board(
     ("-machine", "virt", "-cpu", "cortex-a53", "-smp", "2"),
     "ttyAMA0",
     ("-device", "virtio-serial-pci", "-device", "virtserialport,chardev=pulse,name=pulse"),
+    "fsck.repair=yes systemd.journald.forward_to_console=1",
 )
 _ROOT_MB, _PROGRAM_MB = 2500, 200
 _HERE = Path(__file__).parent

@@ -65,6 +65,7 @@ class Board(NamedTuple):
     """Linux's name of its first serial port."""
     pulse: tuple[str, ...]
     """QEMU's options for the channel of pulse.py, which ends at the character device `pulse`."""
+    kernel_arguments: str = ""
 
 
 PC = Board(
