@@ -153,7 +153,7 @@ def running(
     command += ["-serial", f"file:{console}", "-kernel", str(guest.kernel), "-initrd", str(guest.initrd)]
     kernel_arguments = (
         f"root=/dev/vda ro rootfstype=ext4 console={board.console} quiet panic=-1 init=/sbin/init"
-    kernel_arguments += f" {board.kernel_arguments}"
+        f" {board.kernel_arguments}"
     )
     if pulse is not None:
         pulse.unlink(missing_ok=True)
