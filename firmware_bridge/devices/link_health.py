@@ -117,7 +117,7 @@ class LinkHealth:
         across two stretches does not count as foreign in both; otherwise only a sample is decoded."""
         sample = bytes(self._sample)
         self._sample.clear()
-        if not self._is_mixed:
+        if not (self._is_mixed or self._good):  # a decoder counts endless garbage as one bad piece
             self._tally, self._before = self._new_tally(), NOTHING
         self._tally.feed(sample, 0)
         now = self._tally.counts

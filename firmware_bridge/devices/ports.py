@@ -202,7 +202,8 @@ class PortReader:
         finding = health.finding(checked_us)
         for chunk in self._reads(link, stop):
             if chunk.data:
-                self._opened = self._opened._replace(doubt="")
+                if self._opened.doubt:
+                    self._opened = self._opened._replace(doubt="")
                 self._sink(chunk)
                 health.arrived(chunk.data, chunk.t_us)
                 watch.arrived(chunk.data, chunk.t_us)

@@ -100,7 +100,7 @@ class AdapterWatch:
     """Watch of a CAN adapter. One that has never sent a frame gives no sign of silence: its bus may be asleep."""
 
     def __init__(self, decoder: Callable[[int], Decoder], began_us: int) -> None:
-        self._decoder = decoder
+        self._make_decoder, self._decoder = decoder, decoder(0)
         self._tail = bytearray()
         self._checked_us = self._alive_us = self._opened_us = began_us
         self._last_us = began_us
@@ -134,9 +134,11 @@ class AdapterWatch:
         self._gap_us *= FADE
         if not self._tail:
             return
-        decoder = self._decoder(0)  # a new one, because a decoder counts endless garbage as one bad stretch
-        decoder.feed(bytes(self._tail), t_us)
-        is_good, is_bad = decoder.good > 0, decoder.bad > 0
+        good, bad = self._decoder.good, self._decoder.bad
+        self._decoder.feed(bytes(self._tail), t_us)
+        is_good, is_bad = self._decoder.good > good, self._decoder.bad > bad
+        if not is_good:  # a decoder counts endless garbage as one bad stretch; while frames come, it knows them already
+            self._decoder = self._make_decoder(0)
         is_refusal = b"\a" in self._tail
         self._tail.clear()
         if is_good:
