@@ -137,7 +137,9 @@ class AdapterWatch:
         good, bad = self._decoder.good, self._decoder.bad
         self._decoder.feed(bytes(self._tail), t_us)
         is_good, is_bad = self._decoder.good > good, self._decoder.bad > bad
-        if not is_good:  # a decoder counts endless garbage as one bad stretch; while frames come, it knows them already
+        if (
+            not is_good
+        ):  # a decoder counts endless garbage as one bad stretch; while frames come, it knows them already
             self._decoder = self._make_decoder(0)
         is_refusal = b"\a" in self._tail
         self._tail.clear()

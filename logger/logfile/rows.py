@@ -100,12 +100,22 @@ class Rows:
         return min((rows[0].t_us for table in TABLES if (rows := getattr(self, table))), default=None)
 
     def __len__(self) -> int:
-        return sum(len(getattr(self, table)) for table in TABLES)
+        # Fifty times per second: a loop over the tables takes ten times as long. A test compares the two.
+        return (
+            len(self.frame.ids)
+            + len(self.sentence)
+            + len(self.fix)
+            + len(self.reading)
+            + len(self.clock)
+            + len(self.event)
+            + len(self.progress)
+            + len(self.rejected)
+        )
 
     @property
     def weight_bytes(self) -> int:
         """Approximate memory use of these rows."""
-        frames = len(self.frame)
+        frames = len(self.frame.ids)
         return frames * _FRAME_BYTES + (len(self) - frames) * _OTHER_BYTES
 
 

@@ -14,7 +14,7 @@ import pytest
 from sqlite_utils import Database
 
 from firmware_bridge.errors import LogError
-from firmware_bridge.records import Fix
+from firmware_bridge.records import CanFrame, Fix
 from logger.logfile import schema
 from logger.logfile.border import open_log_readonly
 from logger.logfile.columns import COLUMNS
@@ -256,6 +256,13 @@ def test_the_listed_columns_are_those_of_the_migrations() -> None:
 
 def test_every_table_of_rows_is_a_table_of_the_log() -> None:
     assert set(TABLES) == set(DESIGN) - {"meta", "session", "channel"}
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_the_number_of_rows_counts_every_table(table: str) -> None:
+    rows = Rows()
+    getattr(rows, table).append(CanFrame(0, 0, 0, b""))
+    assert len(rows) == 1
 
 
 def test_a_migrations_table_of_another_sqlite_utils_is_not_damage(tmp_path: Path) -> None:
