@@ -89,9 +89,7 @@ def instructions(processor: Processor, names: list[str], seconds: float) -> bool
             ),
             flush=True,
         )
-        kept_up &= (
-            not measured.dropped and abs(frames_per_s - load.frames_per_s) <= _TOLERANCE * load.frames_per_s
-        )
+        kept_up &= not measured.dropped and load.is_pace(frames_per_s)
     return kept_up
 
 
