@@ -40,14 +40,19 @@ KNOWN: dict[str, dict[str, str]] = {
         "self._folder / f'{sha256}.{path.name}'": LISTED,
         "Path(temporary.name)": OWN,
     },
+    "crew/downloads.py": {"at / max(1, copy.size)": "the share of a download, no file"},
     "crew/listing.py": {"self._copies.logs / name": LISTED},
-    "crew/reviews.py": {"self._kept / f'{copy.sha256}.html'": OWN},
+    "crew/reviews.py": {"self._kept / f'{key}.html'": OWN},
     "boundary/own_process.py": {"Path(__file__)": SYSTEM, "Path(place)": SYSTEM},
     "boundary/whole_file.py": {"Path(os.path.realpath(path))": USERS},
     "config/configuration.py": {"folder / port": USERS},
     "config/discovery.py": {"Path(named)": USERS},
     "demo/demo.py": {"Path(virtual.gps_port)": OWN, "Path(virtual.can_port)": OWN},
-    "demo/route.py": {"Path(lat, lon, _altitude(distance), distance)": "a way over the ground, no file"},
+    "demo/route.py": {
+        "Path(lat, lon, _plain_m(distance) + surface.relief_m, distance, surface.softness, surface.ease)": (
+            "a way over the ground, no file"
+        )
+    },
     "demo/simulate.py": {"order.folder / f'{name}-001.db'": DERIVED},
     "demo/stages.py": {"Path(name)": USERS, "files('logger.demo').joinpath(name)": SYSTEM},
     "doctor/probe_recorder.py": {"Path(snapshot['recording']['path'])": RECORDERS},
@@ -89,7 +94,7 @@ KNOWN: dict[str, dict[str, str]] = {
         "folder / name.removesuffix(KEEP_TAIL)": SHOWN,
     },
     "review/open_evidence.py": {"Path(options.rules)": USERS},
-    "review/sheet.py": {"folder.joinpath(name)": SYSTEM},
+    "review/sheet.py": {"files('logger.review').joinpath('page', name)": SYSTEM},
     "stick/delivery.py": {
         "folder / f'.{log.name}{PART_TAIL}'": CARS,
         "self._folder / (self._log.name + DAMAGED_TAIL)": CARS,
