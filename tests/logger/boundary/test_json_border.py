@@ -10,7 +10,8 @@ import pytest
 
 TOP = Path(__file__).parents[3]
 PARSERS = {"loads", "load", "JSONDecoder", "raw_decode"}
-OTHERS = {"orjson", "ujson", "simplejson", "json.decoder"}
+MODULES = {"json", "orjson"}
+OTHERS = {"ujson", "simplejson", "json.decoder"}
 ALLOWED = {
     "logger/boundary/untrusted_json.py": "the border itself",
     "logger/crew/feed.py": "this machine's recorder: a line of 1 MB at most, whose NaN becomes null on the page",
@@ -20,13 +21,13 @@ ALLOWED = {
 
 
 def parsers(tree: ast.AST) -> Iterator[int]:
-    """The lines that use a parser of the json module under any name, import one, or parse a request's body."""
-    names = {"json"}
+    """The lines that use a parser of MODULES under any name, import one, or parse a request's body."""
+    names = set(MODULES)
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            names |= {name.asname for name in node.names if name.name == "json" and name.asname}
+            names |= {name.asname for name in node.names if name.name in MODULES and name.asname}
             yield from (node.lineno for name in node.names if name.name in OTHERS)
-        elif isinstance(node, ast.ImportFrom) and node.module in ("json", "json.decoder"):
+        elif isinstance(node, ast.ImportFrom) and node.module in MODULES | {"json.decoder"}:
             yield from (node.lineno for name in node.names if name.name in PARSERS)
     for node in ast.walk(tree):
         if not isinstance(node, ast.Attribute) or not isinstance(node.value, ast.Name):
@@ -57,7 +58,10 @@ def test_only_the_border_parses_json_from_outside() -> None:
         "parse = json.loads",
         "from json import loads",
         "import json as encoding; encoding.loads(text)",
-        "import orjson",
+        "import orjson as encoding; encoding.loads(text)",
+        "from orjson import loads",
+        "orjson.loads(text)",
+        "import ujson",
         "json.JSONDecoder()",
         "await request.json()",
     ],
@@ -68,7 +72,14 @@ def test_each_way_to_parse_is_found(line: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["json.dumps(1)", "loads(text)", "untrusted_json.loads(text)", "response.json()"]
+    "line",
+    [
+        "json.dumps(1)",
+        "import orjson; orjson.dumps(1)",
+        "loads(text)",
+        "untrusted_json.loads(text)",
+        "response.json()",
+    ],
 )
 def test_other_uses_of_json_pass(line: str) -> None:
     assert list(parsers(ast.parse(line))) == []
