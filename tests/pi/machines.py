@@ -60,6 +60,9 @@ _DONE = "task done: "
 _PULSE = _HERE.parent / "power_cuts" / "pulse.py"
 
 
+_RECEIVED_BYTES = 1 << 20
+
+
 class Receiver:
     """A GPS receiver on the guest's USB, at 10 Hz."""
 
@@ -86,6 +89,9 @@ class Receiver:
                 self._number += 1
                 with contextlib.suppress(BlockingIOError):  # a guest that does not read yet
                     connection.send(epoch(self._number, GPS_HZ))
+                # QEMU stands still, with the whole machine, while it cannot write what the guest sends.
+                with contextlib.suppress(BlockingIOError):
+                    connection.recv(_RECEIVED_BYTES)
 
 
 def cut(root: Path, cuts: int, seed: int, moments: int, keep: Path | None, built: Path | None) -> int:
