@@ -137,9 +137,8 @@ class AdapterWatch:
         good, bad = self._decoder.good, self._decoder.bad
         self._decoder.feed(bytes(self._tail), t_us)
         is_good, is_bad = self._decoder.good > good, self._decoder.bad > bad
-        if (
-            not is_good
-        ):  # a decoder counts endless garbage as one bad stretch; while frames come, it knows them already
+        # A decoder counts endless garbage as one bad stretch. While frames come, it is kept: it knows them already.
+        if not is_good:
             self._decoder = self._make_decoder(0)
         is_refusal = b"\a" in self._tail
         self._tail.clear()

@@ -118,7 +118,7 @@ def _log(verdict: Verdict, linked: frozenset[str]) -> str:
 
 
 def state_of(verdict: Verdict) -> str:
-    """The state of a log's result in plain words."""
+    """The state of a log's result, as text."""
     if verdict.result is None:
         return "not judged" if verdict.not_judged else "cannot be reviewed"
     if verdict.not_judged:
