@@ -67,12 +67,12 @@ def engine_page(tmp_path_factory: pytest.TempPathFactory) -> engine_pages.Drive:
 
 
 @pytest.fixture(scope="module")
-def shared_chromium() -> Iterator[Browser]:
+def chromium() -> Iterator[Browser]:
     with browsing.chromium() as browser:
         yield browser
 
 
 @pytest.fixture(scope="module", params=[DESK, PHONE], ids=["desk", "phone"])
-def driven_page(request: pytest.FixtureRequest, shared_chromium: Browser, driven_url: str) -> Iterator[Page]:
-    with browsing.opened(shared_chromium, driven_url, request.param, touch=request.param == PHONE) as opened:
+def driven_page(request: pytest.FixtureRequest, chromium: Browser, driven_url: str) -> Iterator[Page]:
+    with browsing.opened(chromium, driven_url, request.param, touch=request.param == PHONE) as opened:
         yield opened

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import re
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -45,12 +44,6 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         page.write_text(compare_page.page(comparison), encoding="utf-8")
         addresses[name] = page.as_uri()
     return addresses
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browsing.chromium() as browser:
-        yield browser
 
 
 def view(page: Page) -> tuple[float, float]:

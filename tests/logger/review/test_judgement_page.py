@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,12 +81,6 @@ def drive() -> list[Fix]:
 @pytest.fixture(scope="module")
 def reviewed(folder: Path, drive: list[Fix]) -> tuple[Path, Report]:
     return written(folder, "plain", drive)
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browsing.chromium() as browser:
-        yield browser
 
 
 def cells(page: Page, table: str, column: int) -> list[str]:

@@ -43,9 +43,9 @@ def set_cursors(page: Page, engine_page: Drive, pinned_s: float, cursor_s: float
 
 @pytest.mark.parametrize(("size", "touch"), [(DESKTOP, False), (PHONE, True)], ids=["desktop", "phone"])
 def test_three_lanes_are_chosen_from_the_list(
-    shared_chromium: Browser, engine_page: Drive, size: tuple[int, int], touch: bool
+    chromium: Browser, engine_page: Drive, size: tuple[int, int], touch: bool
 ) -> None:
-    with browsing.opened(shared_chromium, engine_page.url, size, touch=touch) as page:
+    with browsing.opened(chromium, engine_page.url, size, touch=touch) as page:
         first = [["drive.limit_kmh", "drive.speed_kmh"], ["engine.rpm"], ["engine.coolant_c"]]
         assert lanes(page) == first
         choose(page, "boost", "altitude", "car.dbc fuel")
@@ -61,8 +61,8 @@ def test_three_lanes_are_chosen_from_the_list(
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_differences_between_two_cursors(shared_chromium: Browser, engine_page: Drive) -> None:
-    with browsing.opened(shared_chromium, engine_page.url, DESKTOP) as page:
+def test_differences_between_two_cursors(chromium: Browser, engine_page: Drive) -> None:
+    with browsing.opened(chromium, engine_page.url, DESKTOP) as page:
         choose(page, "boost")
         pinned_s, cursor_s = set_cursors(page, engine_page, 120, 300)
         assert seconds(cell(page, "time", "difference")) == pytest.approx(cursor_s - pinned_s, abs=0.1)
@@ -83,8 +83,8 @@ def test_differences_between_two_cursors(shared_chromium: Browser, engine_page: 
             assert number(page, key, "difference") == pytest.approx(change, abs=2 * error)
 
 
-def test_statistics_of_what_is_in_view(shared_chromium: Browser, engine_page: Drive) -> None:
-    with browsing.opened(shared_chromium, engine_page.url, DESKTOP) as page:
+def test_statistics_of_what_is_in_view(chromium: Browser, engine_page: Drive) -> None:
+    with browsing.opened(chromium, engine_page.url, DESKTOP) as page:
         page.click("#bar button:has-text('Time')")
         page.evaluate("stagelog.zoom(100, 160)")
         pictured(page)
@@ -99,8 +99,8 @@ def test_statistics_of_what_is_in_view(shared_chromium: Browser, engine_page: Dr
                 assert number(page, key, column) == pytest.approx(float(figure), abs=error), (key, column)
 
 
-def test_by_time_a_stop_is_as_long_as_it_took(shared_chromium: Browser, engine_page: Drive) -> None:
-    with browsing.opened(shared_chromium, engine_page.url, DESKTOP) as page:
+def test_by_time_a_stop_is_as_long_as_it_took(chromium: Browser, engine_page: Drive) -> None:
+    with browsing.opened(chromium, engine_page.url, DESKTOP) as page:
         page.evaluate("stagelog.zoom(2, 6)")
         by_km = page.evaluate("stagelog.view()")
         page.click("#bar button:has-text('Time')")
@@ -118,8 +118,8 @@ def test_by_time_a_stop_is_as_long_as_it_took(shared_chromium: Browser, engine_p
         assert first <= 0 and last > engine_page.s[-1] - 0.3  # the engine ran before and after
 
 
-def test_the_keyboard_alone(shared_chromium: Browser, engine_page: Drive) -> None:
-    with browsing.opened(shared_chromium, engine_page.url, DESKTOP) as page:
+def test_the_keyboard_alone(chromium: Browser, engine_page: Drive) -> None:
+    with browsing.opened(chromium, engine_page.url, DESKTOP) as page:
         reached = _tab_to(page, "document.activeElement.textContent === 'Channels'")
         page.keyboard.press("Enter")
         page.keyboard.type("boost")
@@ -165,7 +165,7 @@ def _tab_to(page: Page, holds: str) -> set[str]:
     raise AssertionError(f"Tab does not reach: {holds}")
 
 
-def test_an_engine_without_gps_is_drawn_over_time(shared_chromium: Browser, tmp_path: Path) -> None:
+def test_an_engine_without_gps_is_drawn_over_time(chromium: Browser, tmp_path: Path) -> None:
     log, written = tmp_path / "no-gps.db", tmp_path / "no-gps.html"
     engine_drive.write_log(log)
     with closing(sqlite3.connect(log)) as connection:
@@ -173,7 +173,7 @@ def test_an_engine_without_gps_is_drawn_over_time(shared_chromium: Browser, tmp_
         connection.execute("DELETE FROM progress")
         connection.commit()
     CliRunner().invoke(review, [str(log), "--html", str(written)], standalone_mode=False)
-    with browsing.opened(shared_chromium, written.as_uri(), DESKTOP) as page:
+    with browsing.opened(chromium, written.as_uri(), DESKTOP) as page:
         pictured(page)
         assert (page.evaluate("stagelog.axis()"), lanes(page)) == (
             "s",
@@ -189,7 +189,7 @@ def test_an_engine_without_gps_is_drawn_over_time(shared_chromium: Browser, tmp_
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 
-def test_hostile_names_and_values(shared_chromium: Browser, tmp_path: Path) -> None:
+def test_hostile_names_and_values(chromium: Browser, tmp_path: Path) -> None:
     log, written = tmp_path / "hostile.db", tmp_path / "hostile.html"
     engine_drive.write_log(log)
     with closing(sqlite3.connect(log)) as connection:
@@ -205,7 +205,7 @@ def test_hostile_names_and_values(shared_chromium: Browser, tmp_path: Path) -> N
         connection.commit()
     result = CliRunner().invoke(review, [str(log), "--html", str(written)], standalone_mode=False)
     assert result.exception is None, result.output
-    with browsing.opened(shared_chromium, written.as_uri(), DESKTOP) as page:
+    with browsing.opened(chromium, written.as_uri(), DESKTOP) as page:
         choose(page, "__proto__", "wild")
         assert lanes(page)[-3:] == [[f"engine.{HOSTILE}"], ["engine.__proto__"], ["engine.wild"]]
         page.click("#bar button:has-text('Channels')")
@@ -218,8 +218,8 @@ def test_hostile_names_and_values(shared_chromium: Browser, tmp_path: Path) -> N
         assert page.locator("img").count() == 0
 
 
-def test_fingers(shared_chromium: Browser, engine_page: Drive) -> None:
-    with browsing.opened(shared_chromium, engine_page.url, PHONE, touch=True) as page:
+def test_fingers(chromium: Browser, engine_page: Drive) -> None:
+    with browsing.opened(chromium, engine_page.url, PHONE, touch=True) as page:
         pictured(page)
         assert "tap" in page.inner_text("#readout") and "click" not in page.inner_text("#readout")
         box = page.locator("#lanes").bounding_box()

@@ -112,10 +112,10 @@ def test_wheel_keys_buttons_and_mouse_move_the_map(driven_page: Page) -> None:
     assert dragged["n"] == pytest.approx(begin["n"] - 30 / begin["scale"])
 
 
-def test_fingers_on_the_map(shared_chromium: Browser, driven_url: str) -> None:
+def test_fingers_on_the_map(chromium: Browser, driven_url: str) -> None:
     """Two fingers zoom and move it, and what lay under them stays there; one finger sideways moves it, upwards the
     page, and a tap points at the track."""
-    with browsing.opened(shared_chromium, driven_url, PHONE, touch=True) as page:
+    with browsing.opened(chromium, driven_url, PHONE, touch=True) as page:
         settle(page)
         x, y = middle_of(page)
         hand = page.context.new_cdp_session(page)
@@ -216,9 +216,9 @@ def test_the_channel_chosen_colours_the_track(driven_page: Page) -> None:
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_ramp_can_be_read(shared_chromium: Browser, driven_url: str, theme: str) -> None:
+def test_the_ramp_can_be_read(chromium: Browser, driven_url: str, theme: str) -> None:
     """Its lightness rises evenly, so it needs no colours; each colour differs from the paper."""
-    with browsing.opened(shared_chromium, driven_url, DESK, theme) as driven_page:
+    with browsing.opened(chromium, driven_url, DESK, theme) as driven_page:
         stops = driven_page.evaluate(
             "() => Array.from({ length: 24 }, (_, i) => stagelog.scale.ramp(i / 23))"
         )
@@ -280,9 +280,9 @@ def test_map_and_distributions_over_time(driven_page: Page) -> None:
     settle(driven_page)
 
 
-def test_a_link_shows_the_same_map(shared_chromium: Browser, driven_url: str) -> None:
+def test_a_link_shows_the_same_map(chromium: Browser, driven_url: str) -> None:
     shown = "() => [stagelog.map.chosen, stagelog.map.frame(), stagelog.distributions.histogram?.key]"
-    with browsing.opened(shared_chromium, driven_url, DESK) as page:
+    with browsing.opened(chromium, driven_url, DESK) as page:
         page.get_by_label("Colour of the track").select_option("engine.gear")
         page.get_by_label("Channel of the histogram").select_option("engine.rpm")
         page.evaluate("stagelog.map.move({ e: 100, n: 200, scale: 0.5 })")
@@ -290,11 +290,11 @@ def test_a_link_shows_the_same_map(shared_chromium: Browser, driven_url: str) ->
         browsing.until(page, "() => stagelog.distributions.histogram?.key === 'engine.rpm'")
         link, seen = page.evaluate("() => stagelog.link()"), page.evaluate(shown)
     assert seen == ["engine.gear", {"e": 100, "n": 200, "scale": 0.5}, "engine.rpm"]
-    with browsing.opened(shared_chromium, driven_url + link, DESK) as page:
+    with browsing.opened(chromium, driven_url + link, DESK) as page:
         page.locator("#distributions").scroll_into_view_if_needed()
         browsing.until(page, "() => stagelog.distributions.histogram?.key === 'engine.rpm'")
         assert page.evaluate(shown) == seen
         assert page.get_by_label("Colour of the track").input_value() == "engine.gear"
     hostile = "#colour=constructor&map=1e999~x~-1&histogram=%3Cb%3E&dots=toString"
-    with browsing.opened(shared_chromium, driven_url + hostile, DESK) as page:
+    with browsing.opened(chromium, driven_url + hostile, DESK) as page:
         assert page.evaluate("() => stagelog.map.chosen") == "drive.speed_kmh"

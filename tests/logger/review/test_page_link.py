@@ -18,8 +18,8 @@ DESKTOP, PHONE = (1280, 800), (390, 844)
 BOOST = "engine.boost_bar"
 
 
-def test_a_link_shows_the_same_view(shared_chromium: Browser, engine_page: Drive) -> None:
-    with browsing.opened(shared_chromium, engine_page.url, DESKTOP) as page:
+def test_a_link_shows_the_same_view(chromium: Browser, engine_page: Drive) -> None:
+    with browsing.opened(chromium, engine_page.url, DESKTOP) as page:
         choose(page, "boost", into="1")
         page.click("#bar button:has-text('Time')")
         page.evaluate("stagelog.zoom(100, 200); stagelog.pin(120); stagelog.point(180.5)")
@@ -29,7 +29,7 @@ def test_a_link_shows_the_same_view(shared_chromium: Browser, engine_page: Drive
         pictured(page)
         assert state(page) == shown
         assert BOOST in lanes(page)[1]
-    with browsing.opened(shared_chromium, link, PHONE, touch=True) as page:
+    with browsing.opened(chromium, link, PHONE, touch=True) as page:
         assert state(page) == shown
 
 
@@ -41,8 +41,8 @@ BAD = [
 ]
 
 
-def test_a_bad_link_is_ignored(shared_chromium: Browser, engine_page: Drive) -> None:
-    with browsing.opened(shared_chromium, engine_page.url, DESKTOP) as page:
+def test_a_bad_link_is_ignored(chromium: Browser, engine_page: Drive) -> None:
+    with browsing.opened(chromium, engine_page.url, DESKTOP) as page:
         usual = state(page)
         assert usual[1] == pytest.approx([0, 14], abs=0.1)
         for fragment in BAD:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,12 +34,6 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> list[Report]:
     folder = tmp_path_factory.mktemp("pages")
     seen = [drives.fixes(drives.plan(seconds), hz=2) for seconds in (600, 630)]
     return [report(drives.write_log(folder / f"{at}.db", fixes)) for at, fixes in enumerate(seen)]
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browsing.chromium() as browser:
-        yield browser
 
 
 def view(page: Page) -> tuple[float, float]:
