@@ -9,5 +9,5 @@
     footers.py    check Parquet files              work_folder.py    temporary folders with locks
     known_hosts.py, serialized_fs.py               SFTP host keys, and drivers that are not thread-safe
 
-Imports logfile/, review/ and export/. Neither the recorder nor the crew server imports it.
+Imports logfile/, judgement/, comparison/, review/ and export/. Neither the recorder nor the crew server imports it.
 """

@@ -30,12 +30,12 @@ from logger.fleet.identity import entry_of, require_expected_car, same_recording
 from logger.fleet.review_tables import document_tables
 from logger.fleet.rows import LogRows
 from logger.fleet.store import Store
+from logger.judgement.open_evidence import ReviewOptions, open_evidence
+from logger.judgement.report import report_of
 from logger.logfile.border import open_log_readonly
 from logger.logfile.connect import has_wal
 from logger.logfile.verify import verify
 from logger.review import json
-from logger.review.open_evidence import ReviewOptions, open_evidence
-from logger.review.report import report_of
 from logger.transfer.snapshot import digest_of, snapshot
 
 BLOCK_BYTES = 1024 * 1024

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from logger.review.evidence import Event
-from logger.review.report import Report
+from logger.judgement.evidence import Event
+from logger.judgement.report import Report
 
 COOLANT: Final = "coolant_c"
 BELT_NOTES: Final = ("belt changed", "new belt")

@@ -23,6 +23,8 @@ from firmware_bridge.printable import printable
 from logger.boundary.file_names import within
 from logger.boundary.os_errors import FULL, line_of, named
 from logger.boundary.terminal import json_text
+from logger.comparison.results import Result
+from logger.comparison.standings import result_of
 from logger.config.input_files import read_text
 from logger.fleet import tables
 from logger.fleet.add import restore
@@ -31,13 +33,11 @@ from logger.fleet.log_figures import LogFigures, figures_of
 from logger.fleet.review_tables import document_tables
 from logger.fleet.store import Store
 from logger.fleet.work_folder import local_work_folder
+from logger.judgement.open_evidence import ReviewOptions, open_evidence, rules_of
+from logger.judgement.penalties import MODELS
+from logger.judgement.report import report_of
 from logger.logfile.naming import slug
 from logger.review import json
-from logger.review.open_evidence import ReviewOptions, open_evidence, rules_of
-from logger.review.penalties import MODELS
-from logger.review.report import report_of
-from logger.review.results import Result
-from logger.review.standings import result_of
 from logger.stage.rules import NotFinished
 
 RECORDED = "recorded"

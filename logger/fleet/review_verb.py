@@ -88,10 +88,10 @@ def review(
 
     Each log is reviewed as by `stagelog review`. Tables and documents are written to review/ in the store.
     """
+    from logger.comparison import results as files  # noqa: PLC0415
     from logger.fleet import belt, season, season_folder, season_page  # noqa: PLC0415 - pyarrow and numpy
     from logger.fleet import review as reviewing  # noqa: PLC0415
     from logger.fleet.store import Store  # noqa: PLC0415
-    from logger.review import results as files  # noqa: PLC0415
 
     if scheduler is not None and workers is not None:
         raise click.UsageError("--workers and --scheduler exclude each other: choose one")

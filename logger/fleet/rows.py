@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from logger.export.parquet import arrow_table, frame_bytes
 from logger.fleet.tables import TABLES
+from logger.judgement.places import NO_RUN
+from logger.judgement.report import Report
 from logger.logfile.blocks import Numbers, Progress, fix_blocks, frame_blocks, reading_blocks
 from logger.logfile.reader import channels_of
 from logger.logfile.selection import Clock, Selection
-from logger.review.places import NO_RUN
-from logger.review.report import Report
 
 _ROWS = 16_384
 """Rows per block of the tables that are read row by row."""

@@ -8,12 +8,13 @@ from typing import Any
 
 from logger.boundary.os_errors import named
 from logger.boundary.terminal import json_text
+from logger.comparison import standings
+from logger.comparison.results import Decisions, Result
+from logger.comparison.standings import Standings
 from logger.fleet.belt import BeltTime
 from logger.fleet.review import Run, Verdict, stage_results
 from logger.fleet.store import Store
-from logger.review import standings
-from logger.review.results import Decisions, Result
-from logger.review.standings import Standings
+from logger.review import standings_json, standings_tables
 from logger.review.terminal import Table, penalty_text
 from logger.stage.rules import NotFinished
 
@@ -38,7 +39,7 @@ def tables(verdicts: Sequence[Verdict], season: dict[str, Standings]) -> Iterato
     """Title, columns and rows of each table."""
     yield "Logs", LOG_COLUMNS, [_row(verdict) for verdict in verdicts]
     for event, event_standings in season.items():
-        for title, columns, rows in standings.tables(event_standings):
+        for title, columns, rows in standings_tables.tables(event_standings):
             yield f"{event}: {title}", columns, rows
 
 
@@ -89,7 +90,7 @@ def document(
             for verdict in verdicts
         ],
         "standings": {
-            event: standings.document(event_standings) for event, event_standings in season.items()
+            event: standings_json.document(event_standings) for event, event_standings in season.items()
         },
     }
 

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Final, NamedTuple
 
+from logger.boundary.time_text import elapsed_text
 from logger.fleet.belt import BeltTime
 from logger.fleet.catalogue import Entry
 from logger.fleet.review import Verdict
 from logger.review.terminal import penalty_text
-from logger.review.times import elapsed_text
 
 MAX_STAGES: Final = 20
 """Columns of a table; a rally has 15 stages. Further stages follow in further tables."""

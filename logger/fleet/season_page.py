@@ -12,14 +12,14 @@ from importlib.resources import files
 from typing import Final, NamedTuple
 
 from firmware_bridge.printable import printable
+from logger.comparison.standings import Standings
 from logger.fleet.belt import BeltTime
 from logger.fleet.catalogue import Entry
 from logger.fleet.review import Run, Verdict
 from logger.fleet.season_figures import Block, Cell, Trend, blocks_of, trends
 from logger.fleet.trend_curve import curve
-from logger.review import standings
+from logger.review import standings_tables
 from logger.review.sheet import Row, shell, table
-from logger.review.standings import Standings
 from logger.review.terminal import penalty_text
 
 MAX_EVENTS: Final = 5
@@ -71,7 +71,7 @@ def _parts(season: Season, blocks: Sequence[Block], linked: frozenset[str]) -> I
         )
     names = {block.event: _word(block.event_name) for block in blocks}
     for event, event_standings in season.standings.items():
-        for name, columns, rows in standings.tables(event_standings):
+        for name, columns, rows in standings_tables.tables(event_standings):
             shown = [Row([printable(cell) for cell in row]) for row in rows]
             yield table(f"{names[event]}: {name}", columns, shown)
     for block in blocks:

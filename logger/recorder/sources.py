@@ -18,7 +18,7 @@ NOTICES_PER_S = 5
 
 
 class FixSource(Protocol):
-    """A source of fixes: a receiver's sentences (gps/fix_builder.py) or a log's rows (review/recorded_input.py)."""
+    """A source of fixes: a receiver's sentences (gps/fix_builder.py) or a log's rows (judgement/recorded_input.py)."""
 
     def feed(self, sentence: Sentence) -> Sequence[Fix]:
         """The fixes that this sentence completes."""

@@ -1,1 +1,1 @@
-"""Review a recording after the stage: speed, penalties, waypoints, evidence; as tables, JSON and pages."""
+"""Show the judgement and the comparison: commands, terminal tables, JSON documents, HTML pages and their script."""

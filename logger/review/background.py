@@ -12,7 +12,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from logger.review.evidence import Floats
+from logger.judgement.evidence import Floats
+from logger.judgement.plane import Plane
 from logger.review.geojson import Positions, Shapes
 from logger.review.packing import packed
 from logger.review.paths import (
@@ -24,7 +25,6 @@ from logger.review.paths import (
     simplified,
     simplified_size,
 )
-from logger.review.plane import Plane
 
 MAX_LINE_POINTS: Final = 30_000
 MAX_AREA_POINTS: Final = 10_000

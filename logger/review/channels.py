@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware_bridge.engine.titles import DRIVE, engine_title, unit_title
-from logger.review.engine import ChannelReport
-from logger.review.evidence import Floats
+from logger.judgement.engine import ChannelReport
+from logger.judgement.evidence import Floats
 from logger.review.packing import column, packed
 from logger.review.plotted_fixes import PlottedFixes
 

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from firmware_bridge.engine.titles import engine_title, unit_title
-from logger.review.compare import CarSection, Comparison
+from logger.comparison.compare import CarSection, Comparison
+from logger.judgement.evidence import Floats
+from logger.judgement.plane import Plane
 from logger.review.drawing import bands
-from logger.review.evidence import Floats
 from logger.review.map_layers import waypoint_marks
 from logger.review.packing import packed
-from logger.review.plane import Plane
 from logger.review.plotted_fixes import MAX_POINTS, thinned
 
 MAX_CHANNEL_POINTS, MAX_ENGINE_POINTS = 12_000, 200_000

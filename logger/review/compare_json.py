@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from logger.boundary.utc_text import utc_text
+from logger.comparison.compare import CarSection, Comparison
 from logger.logfile.documents import car_document
-from logger.review.compare import CarSection, Comparison
 
 
 def document(comparison: Comparison) -> dict[str, Any]:

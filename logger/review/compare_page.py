@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from logger.review.compare import Comparison
+from logger.comparison.compare import Comparison
 from logger.review.compare_drawing import drawing
 from logger.review.compare_tables import ComparedTable, tables
 from logger.review.sheet import Row, document, table

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from logger.review.compare import CarSection, Comparison
+from logger.boundary.time_text import elapsed_text, gap_tenths_text, gap_text, tenths_text, whole_s
+from logger.comparison.compare import CarSection, Comparison
 from logger.review.terminal import penalty_text
-from logger.review.times import elapsed_text, gap_tenths_text, gap_text, tenths_text, whole_s
 from logger.stage.limits import KMH
 
 Span = tuple[float, float]

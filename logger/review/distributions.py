@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from firmware_bridge.engine.titles import DRIVE, ENGINE, engine_title, unit_title
 from firmware_bridge.records import Channel
-from logger.review import driving
+from logger.judgement import driving
+from logger.judgement.evidence import Floats
+from logger.judgement.report import Report
 from logger.review.channels import Timeline
-from logger.review.evidence import Floats
 from logger.review.packing import column, packed
-from logger.review.report import Report
 from logger.stage.fix_speed import STILL_MPS
 from logger.stage.limits import KMH
 from logger.stage.rules import Rules

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from logger.judgement.plane import Plane
+from logger.judgement.report import Report
 from logger.review.background import background_document, neighbourhood
 from logger.review.channels import MAX_CHANNELS, Timeline, drive_channels, engine_channels, first_lanes
 from logger.review.distributions import sampled
 from logger.review.geojson import Shapes
 from logger.review.map_layers import waypoint_marks
 from logger.review.packing import packed
-from logger.review.plane import Plane
 from logger.review.plotted_fixes import PlottedFixes
-from logger.review.report import Report
 
 
 def review_document(report: Report, shapes: Shapes | None = None) -> tuple[dict[str, Any], list[str]]:

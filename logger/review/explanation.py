@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from logger.review.penalties import Charge, Overspeed
+from logger.judgement.penalties import Charge, Overspeed
 from logger.review.terminal import penalty_text
 from logger.stage.rules import Band, Penalties, Rules, SpeedRules
 

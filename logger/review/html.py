@@ -8,11 +8,13 @@ from html import escape
 from typing import Any
 
 from firmware_bridge.engine.titles import engine_title, unit_title
+from logger.boundary.time_text import elapsed_text
+from logger.judgement.provenance import Provenance
+from logger.judgement.report import Report
+from logger.judgement.what_if import WhatIf, rules_title
 from logger.review.drawing import review_document
 from logger.review.geojson import Shapes
 from logger.review.overspeed_table import OverspeedTable
-from logger.review.provenance import Provenance
-from logger.review.report import Report
 from logger.review.sheet import Row, document, table
 from logger.review.steward_sheet import steward_sheet
 from logger.review.terminal import (
@@ -25,9 +27,7 @@ from logger.review.terminal import (
     summary,
     verdict_text,
 )
-from logger.review.times import elapsed_text
 from logger.review.waypoint_tables import waypoint_tables
-from logger.review.what_if import WhatIf, rules_title
 from logger.stage.limits import KMH
 
 LEGEND = (

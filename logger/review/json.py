@@ -6,8 +6,8 @@ from typing import Any
 
 from firmware_bridge.engine.titles import engine_title
 from logger.boundary.utc_text import utc_text
+from logger.judgement.report import Report
 from logger.logfile.documents import car_document
-from logger.review.report import Report
 from logger.stage.limits import KMH
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from firmware_bridge.errors import ConfigurationError
 from logger.config.input_files import read_text
+from logger.judgement.provenance import provenance_of
+from logger.judgement.report import Report
+from logger.judgement.what_if import Progress, what_ifs
 from logger.review.geojson import Shapes
 from logger.review.html import page
-from logger.review.provenance import provenance_of
-from logger.review.report import Report
-from logger.review.what_if import Progress, what_ifs
 from logger.stage.rules import Rules, load
 
 MAX_FILES = 8

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from logger.review.places import NO_RUN
-from logger.review.plane import Plane
-from logger.review.report import Report
-from logger.review.waypoints import WaypointReport, nearest
+from logger.judgement.places import NO_RUN
+from logger.judgement.plane import Plane
+from logger.judgement.report import Report
+from logger.judgement.waypoints import WaypointReport, nearest
 from logger.stage.course import Mark
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from logger.boundary.terminal import progress_bar
-from logger.review.open_evidence import ReviewOptions, open_evidence
-from logger.review.report import Report, report_of
+from logger.judgement.open_evidence import ReviewOptions, open_evidence
+from logger.judgement.report import Report, report_of
 
 
 class EngineOptions(NamedTuple):

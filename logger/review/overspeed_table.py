@@ -12,19 +12,19 @@ from typing import Any
 
 import numpy as np
 
+from logger.judgement.evidence import Evidence, Floats
+from logger.judgement.impulses import impulses_of
+from logger.judgement.overspeed_evidence import OverspeedEvidence
+from logger.judgement.penalties import Overspeed, missed_s
+from logger.judgement.report import Report
+from logger.judgement.ruling import Ruling
+from logger.judgement.waypoints import WaypointReport
+from logger.judgement.what_if import WhatIf, rules_title
 from logger.review.drawing import over_km
-from logger.review.evidence import Evidence, Floats
 from logger.review.explanation import impulse_rule, price_rule, sentence
-from logger.review.impulses import impulses_of
-from logger.review.overspeed_evidence import OverspeedEvidence
 from logger.review.packing import packed
-from logger.review.penalties import Overspeed, missed_s
-from logger.review.report import Report
-from logger.review.ruling import Ruling
 from logger.review.sheet import Row, table
 from logger.review.terminal import clock_of, over_text, penalty_text, penalty_words, section_names
-from logger.review.waypoints import WaypointReport
-from logger.review.what_if import WhatIf, rules_title
 from logger.stage.limits import KMH
 
 MAX_LISTED = 400

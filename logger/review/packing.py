@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from logger.review.evidence import Floats
+from logger.judgement.evidence import Floats
 
 MAX_DISTINCT: Final = 255
 """A column with at most so many values is packed in 8 bits: gears, temperatures in whole degrees, most CAN signals."""

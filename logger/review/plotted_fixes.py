@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from logger.review.evidence import Floats
-from logger.review.report import Report
-from logger.review.samples import near_overspeeds, on_road
+from logger.judgement.evidence import Floats
+from logger.judgement.report import Report
+from logger.judgement.samples import near_overspeeds, on_road
 from logger.stage.limits import KMH
 
 MAX_POINTS = 30_000

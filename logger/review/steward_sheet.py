@@ -10,10 +10,12 @@ from collections.abc import Sequence
 from html import escape
 from typing import NamedTuple
 
+from logger.boundary.time_text import elapsed_text
+from logger.judgement.penalties import missed_s
+from logger.judgement.provenance import Provenance, rules_digest
+from logger.judgement.report import Report
+from logger.judgement.what_if import rules_title
 from logger.review.explanation import brief, impulse_rule, price_rule
-from logger.review.penalties import missed_s
-from logger.review.provenance import Provenance, rules_digest
-from logger.review.report import Report
 from logger.review.terminal import (
     clock_of,
     heading,
@@ -23,8 +25,6 @@ from logger.review.terminal import (
     section_names,
     verdict_text,
 )
-from logger.review.times import elapsed_text
-from logger.review.what_if import rules_title
 
 MAX_ROWS = 24
 """Rows of all lists together: with headings, remarks and signature they fill an A4 page."""

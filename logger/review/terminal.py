@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from firmware_bridge.engine.titles import engine_title, unit_title
-from logger.review.penalties import Overspeed
-from logger.review.report import Report
-from logger.review.times import elapsed_text, time_of_day
+from logger.boundary.time_text import elapsed_text, time_of_day
+from logger.judgement.penalties import Overspeed
+from logger.judgement.report import Report
 from logger.stage.limits import KMH
 
 MAX_OVERSPEEDS = 20

@@ -16,7 +16,7 @@ from logger.boundary.terminal import echo, echo_json, print_tables, progress_bar
 from logger.boundary.whole_file import require_writable, write_whole
 
 if TYPE_CHECKING:
-    from logger.review.report import Report
+    from logger.judgement.report import Report
 
 _itinerary = click.option("--itinerary", type=PATH, help="Use this itinerary instead of the log's own.")
 _rules = click.option(
@@ -89,11 +89,11 @@ def review(
     times.
     """
     from logger.config.input_files import read_dbcs  # noqa: PLC0415
+    from logger.judgement.open_evidence import ReviewOptions, open_evidence  # noqa: PLC0415
+    from logger.judgement.report import report_of  # noqa: PLC0415
     from logger.review import json, terminal  # noqa: PLC0415 - imports numpy
     from logger.review.geojson import read_geojson  # noqa: PLC0415
     from logger.review.judged_page import judged_page, read_rules  # noqa: PLC0415
-    from logger.review.open_evidence import ReviewOptions, open_evidence  # noqa: PLC0415
-    from logger.review.report import report_of  # noqa: PLC0415
 
     if html is not None:
         for source in (log, background):
@@ -179,10 +179,10 @@ def compare(
     LOGS are of two to eight cars, or of one car on several days. One LOG in which the car drove the section several
     times is compared with itself.
     """
+    from logger.comparison import compare as comparing  # noqa: PLC0415
     from logger.config.input_files import read_dbcs  # noqa: PLC0415
-    from logger.review import compare as comparing  # noqa: PLC0415
+    from logger.judgement.open_evidence import ReviewOptions  # noqa: PLC0415
     from logger.review import compare_json, compare_tables  # noqa: PLC0415
-    from logger.review.open_evidence import ReviewOptions  # noqa: PLC0415
     from logger.review.open_reports import EngineOptions, reports_of  # noqa: PLC0415
 
     if len(logs) > comparing.MAX_CARS:
@@ -254,9 +254,10 @@ def standings(
     The last stage has its own table; the overall table adds all stages. Only penalties of the stewards' file count:
     those that `review` computes are shown as notes.
     """
-    from logger.review import results as files  # noqa: PLC0415
-    from logger.review import standings as tables  # noqa: PLC0415
-    from logger.review.open_evidence import ReviewOptions, rules_of  # noqa: PLC0415
+    from logger.comparison import results as files  # noqa: PLC0415
+    from logger.comparison import standings as tables  # noqa: PLC0415
+    from logger.judgement.open_evidence import ReviewOptions, rules_of  # noqa: PLC0415
+    from logger.review import standings_json, standings_tables  # noqa: PLC0415
     from logger.review.open_reports import reports_of  # noqa: PLC0415
 
     if not logs and not results:
@@ -273,9 +274,9 @@ def standings(
         imposed_only=imposed_only,
     )
     if as_json:
-        echo_json(tables.document(standing))
+        echo_json(standings_json.document(standing))
     else:
-        print_tables(tables.tables(standing))
+        print_tables(standings_tables.tables(standing))
     for remark in standing.remarks:
         echo(f"stagelog: {remark}", err=True)
     problems = [_not_judged(report) if fail_on_penalty else report.problem for report in reports]

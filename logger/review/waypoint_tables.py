@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from logger.review.penalties import missed_s
-from logger.review.report import Report
+from logger.boundary.time_text import elapsed_text
+from logger.judgement.penalties import missed_s
+from logger.judgement.report import Report
+from logger.judgement.waypoints import WaypointReport
 from logger.review.sheet import Row, table
 from logger.review.terminal import clock_of, metres_text, penalty_text, section_names
-from logger.review.times import elapsed_text
-from logger.review.waypoints import WaypointReport
 
 AROUND_KM = 0.3
 """A click on a waypoint shows the road this far before and after it."""

@@ -19,12 +19,12 @@ import numpy as np
 from firmware_bridge.records import Fix
 from logger.config import configuration as configs
 from logger.demo import stages
+from logger.judgement.evidence import FIX_COLUMNS, SEEN_COLUMNS, Event, RawRows, Seen, assemble, table
+from logger.judgement.recompute import recompute
 from logger.logfile.bulk_log import BulkLog
 from logger.logfile.rows import EventRow, ProgressRow, Rows
 from logger.logfile.store import Log, SessionStart
 from logger.recorder import setup, stage_files
-from logger.review.evidence import FIX_COLUMNS, SEEN_COLUMNS, Event, RawRows, Seen, assemble, table
-from logger.review.recompute import recompute
 
 Row = tuple[str, str]
 FIX_HZ = 10

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from logger.judgement.open_evidence import ReviewOptions, open_evidence
+from logger.judgement.report import Report, report_of
+from logger.judgement.speeds import speeds_of
 from logger.review.html import page
 from logger.review.json import document
-from logger.review.open_evidence import ReviewOptions, open_evidence
-from logger.review.report import Report, report_of
-from logger.review.speeds import speeds_of
 from logger.review.terminal import summary
 from logger.stage.limits import KMH
-from tests.logger.review import drives
+from tests.logger import drives
 
 HERE = Path(__file__).parent
 

@@ -11,13 +11,13 @@ from pathlib import Path
 
 from firmware_bridge.errors import StagelogError
 from logger.export import formats
+from logger.judgement.open_evidence import ReviewOptions, open_evidence
+from logger.judgement.report import report_of
 from logger.logfile import border, reader, selection
 from logger.logfile.open_or_quarantine import begin_log, open_log
 from logger.logfile.verify import verify
 from logger.review import json as review_json
 from logger.review.html import page
-from logger.review.open_evidence import ReviewOptions, open_evidence
-from logger.review.report import report_of
 from tests.fuzz.texts import assert_readable
 from tests.logger.logfile.rows_made import META, START, drive, frames, write_log
 

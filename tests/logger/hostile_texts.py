@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from logger.config import configuration as configs
-from tests.logger.review import drives
+from tests.logger import drives
 
 HOSTILE = (
     "=HYPERLINK(1)\x1b[2J\x1b]0;title\x07\x1b]8;;http://evil.example\x1b\\here\x1b]8;;\x1b\\ [red]red[/red] "

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.logger import drives
 from tests.logger.command_line import Ended, stagelog
-from tests.logger.review import drives
 
 CPU_S = 5
 """CPU time, as the machine may be busy."""

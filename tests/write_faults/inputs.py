@@ -11,8 +11,8 @@ from pathlib import Path
 from uuid import uuid4
 
 from tests.field_failures.small_disk import small_disk
+from tests.logger import drives
 from tests.logger.crew.serving import serving
-from tests.logger.review import drives
 from tests.logger.short_stage import FEW, simulated
 from tests.write_faults import cases
 from tests.write_faults.cases import LOG, ROUTE, Case

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from tests.field_failures.small_disk import small_disk
+from tests.logger import drives
 from tests.logger.command_line import ENVIRONMENT, stagelog
-from tests.logger.review import drives
 from tests.logger.transfer.logs_made import large
 from tests.write_faults.ending import cpu_s, end
 

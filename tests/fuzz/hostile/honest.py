@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 from logger.config import configuration as configs
+from logger.judgement.recorded_input import RecordedFixes
 from logger.logfile.bulk_log import BulkLog
 from logger.logfile.columns import COLUMNS
 from logger.logfile.store import SessionStart
@@ -14,9 +15,8 @@ from logger.recorder import setup, stage_files
 from logger.recorder.pipeline import Pipeline
 from logger.recorder.restart_state import Origin, state_text
 from logger.recorder.sources import Source
-from logger.review.recorded_input import RecordedFixes
+from tests.logger.drives import CAR, ITINERARY, Readings, fixes, plan
 from tests.logger.export.logs_made import DBC, frames
-from tests.logger.review.drives import CAR, ITINERARY, Readings, fixes, plan
 
 NAME = "test-7-car-71-001.db"
 """The recorder's name for a log of this stage and car; it resumes this file at its start."""

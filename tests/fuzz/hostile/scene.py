@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.fuzz.hostile.honest import NAME
 from tests.logger.crew.serving import Served
-from tests.logger.review.drives import ITINERARY
+from tests.logger.drives import ITINERARY
 
 _CONFIG = """
 [car]

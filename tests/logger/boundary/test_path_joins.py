@@ -93,7 +93,7 @@ KNOWN: dict[str, dict[str, str]] = {
         "path.with_name(path.name + tail)": OWN,
         "folder / name.removesuffix(KEEP_TAIL)": SHOWN,
     },
-    "review/open_evidence.py": {"Path(options.rules)": USERS},
+    "judgement/open_evidence.py": {"Path(options.rules)": USERS},
     "review/sheet.py": {"files('logger.review').joinpath('page', name)": SYSTEM},
     "stick/delivery.py": {
         "folder / f'.{log.name}{PART_TAIL}'": CARS,

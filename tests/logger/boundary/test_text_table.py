@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from logger.boundary.text_table import GAP, MIN_TEXT_CELLS, cells, shortened, table_lines
+from tests.logger import drives
 from tests.logger.command_line import ENVIRONMENT, stagelog
-from tests.logger.review import drives
 
 WIDTHS = (60, 80, 120)
 COLUMNS = ["log", "stage", "begun", "duration", "fixes", "frames", "size", "state"]

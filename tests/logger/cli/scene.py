@@ -9,8 +9,8 @@ from contextlib import closing
 from pathlib import Path
 
 from logger.config import configuration as configs
+from tests.logger import drives
 from tests.logger.command_line import ROOT
-from tests.logger.review import drives
 
 GPS = '[log]\ndirectory = "logs"\n[gps]\nport = "/dev/gps"\n'
 CAN = '[log]\ndirectory = "logs"\n[[can]]\nname = "engine"\nport = "/dev/can"\nprotocol = "slcan"\n'

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.logger import drives
 from tests.logger.command_line import stagelog
-from tests.logger.review import drives
 
 
 @pytest.mark.parametrize("verb", ["", "review", "fleet", "fleet query", "help"])

@@ -12,12 +12,11 @@ from typing import Any
 import pytest
 
 from tests.field_failures.recorder_process import NumberedBus, has_rows, recording, until, write_config
-from tests.logger import hostile_texts
+from tests.logger import drives, hostile_texts
 from tests.logger.command_line import Ended, stagelog
 from tests.logger.json_documents import checked
 from tests.logger.logfile.rows_made import write_log
 from tests.logger.logfile.test_reader import recorded
-from tests.logger.review import drives
 
 WHOLE, DAMAGED, CUT, EMPTY, HOSTILE, RECORDING, BARE = LOGS = (
     "whole.db", "damaged.db", "cut.db", "empty.db", "hostile.db", "recording.db", "bare.db"

@@ -16,10 +16,10 @@ from firmware_bridge.errors import ConfigurationError, LogError
 from logger.boundary import interruption
 from logger.export import formats, motec
 from logger.export.verbs import export
+from tests.logger import drives
 from tests.logger.command_line import ROOT
 from tests.logger.export import ld_reader
 from tests.logger.export.logs_made import exported
-from tests.logger.review import drives
 
 
 def run(*arguments: object) -> Result:

@@ -20,11 +20,10 @@ from logger.export.time_axis import TimeAxis
 from logger.logfile.rows import ClockRow, ProgressRow, Rows
 from logger.logfile.selection import Clock, select
 from logger.logfile.store import Log, SessionStart
-from tests.logger import hostile_texts
+from tests.logger import drives, hostile_texts
 from tests.logger.export import ld_reader
 from tests.logger.export.logs_made import BEGIN_US, exported, opened
 from tests.logger.export.test_vbo import recorded_splits
-from tests.logger.review import drives
 
 BEGIN_S = BEGIN_US / 1e6
 DBC = """

@@ -15,10 +15,9 @@ from firmware_bridge.records import Channel, Fix, Reading
 from logger.export import vbo
 from logger.logfile.rows import ClockRow, Rows
 from logger.logfile.store import Log, SessionStart
-from tests.logger import hostile_texts
+from tests.logger import drives, hostile_texts
 from tests.logger.export import vbo_reader
 from tests.logger.export.logs_made import BEGIN_US, exported
-from tests.logger.review import drives
 
 START = SessionStart("boot", "", "stagelog test", "")
 

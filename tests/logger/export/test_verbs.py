@@ -11,8 +11,8 @@ from firmware_bridge.errors import ConfigurationError, LogError, StagelogError
 from logger.cli.main import cli
 from logger.export.verbs import export
 from logger.stage import itinerary
+from tests.logger import drives
 from tests.logger.export.logs_made import DBC, exported, opened
-from tests.logger.review import drives
 
 
 def test_file_and_pipe_output_are_equal(log: Path, tmp_path: Path) -> None:

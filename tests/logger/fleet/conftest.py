@@ -8,7 +8,7 @@ import pytest
 
 from logger.config import configuration as configs
 from logger.fleet.store import Store
-from tests.logger.review import drives
+from tests.logger import drives
 
 
 @pytest.fixture(scope="session")

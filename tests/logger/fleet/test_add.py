@@ -18,11 +18,11 @@ from logger.fleet.add import Adder, restore
 from logger.fleet.catalogue import entries
 from logger.fleet.rows import LogRows
 from logger.fleet.store import Store
+from logger.judgement.open_evidence import ReviewOptions, open_evidence
+from logger.judgement.report import report_of
 from logger.review import json as review_json
-from logger.review.open_evidence import ReviewOptions, open_evidence
-from logger.review.report import report_of
+from tests.logger import drives
 from tests.logger.fleet.stores import ALL, files, forged, rows
-from tests.logger.review import drives
 
 
 def test_the_store_has_every_row_of_a_log(store: Store, pair: list[Path]) -> None:

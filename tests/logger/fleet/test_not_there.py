@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.logger import drives
 from tests.logger.command_line import stagelog
-from tests.logger.review import drives
 
 SQL = "SELECT count(*) AS fixes FROM fix"
 

@@ -27,9 +27,9 @@ from logger.fleet.add import Adder
 from logger.fleet.catalogue import entries
 from logger.fleet.review import Judge, Run, judge_in_loop, review, run_of
 from logger.fleet.store import Store
+from logger.judgement.open_evidence import ReviewOptions, open_evidence
+from logger.judgement.report import report_of
 from logger.review import json as review_json
-from logger.review.open_evidence import ReviewOptions, open_evidence
-from logger.review.report import report_of
 from tests.logger.command_line import ENVIRONMENT, Ended, stagelog
 
 pytestmark = pytest.mark.timeout(600)  # three cars drive for three and a half hours first

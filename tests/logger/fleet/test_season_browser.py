@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from logger.comparison.results import Result
 from logger.fleet import season_figures
 from logger.fleet.belt import BeltTime
 from logger.fleet.catalogue import Entry
@@ -16,7 +17,6 @@ from logger.fleet.log_figures import LogFigures
 from logger.fleet.review import Run, Verdict
 from logger.fleet.season_page import Season, page, page_name
 from logger.fleet.trend_curve import HEIGHT, MARGIN, curve
-from logger.review.results import Result
 from tests.logger.crew import browsing
 
 if TYPE_CHECKING:

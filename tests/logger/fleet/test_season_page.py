@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
+from logger.boundary.time_text import elapsed_text
 from logger.fleet import season_folder
 from logger.fleet.add import Adder
 from logger.fleet.catalogue import entries
 from logger.fleet.store import Store
 from logger.fleet.verbs import fleet
-from logger.review.times import elapsed_text
 from tests.logger import hostile_texts
 from tests.logger.command_line import Ended, stagelog
 from tests.logger.fleet.stores import forged

@@ -14,6 +14,8 @@ import pytest
 from firmware_bridge.errors import LogError
 from logger.crew.listing import _summary
 from logger.export import formats
+from logger.judgement.open_evidence import ReviewOptions, open_evidence
+from logger.judgement.report import report_of
 from logger.logfile import reader, selection
 from logger.logfile.border import open_log_readonly
 from logger.logfile.meta import car_of, json_of, meta_of
@@ -22,8 +24,6 @@ from logger.logfile.verify import verify
 from logger.replay.replay import Capture
 from logger.replay.replay_to_log import replay
 from logger.review import json as review_json
-from logger.review.open_evidence import ReviewOptions, open_evidence
-from logger.review.report import report_of
 from tests.logger.command_line import stagelog
 from tests.logger.logfile.rows_made import drive, frames, write_log
 

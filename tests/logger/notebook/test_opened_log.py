@@ -21,11 +21,10 @@ from firmware_bridge.records import Fix
 from logger.logfile.rows import Rows
 from logger.notebook.columns import Columns
 from logger.notebook.opened_log import OpenedLog
-from tests.logger import short_stage
+from tests.logger import drives, short_stage
 from tests.logger.command_line import ENVIRONMENT, ROOT
 from tests.logger.logfile.rows_made import write_log
 from tests.logger.logfile.test_reader import recorded
-from tests.logger.review import drives
 
 LIGHT = "import logger, sys; print(*sys.modules)"
 TABLES: dict[str, Callable[[OpenedLog], object]] = {

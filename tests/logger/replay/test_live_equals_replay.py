@@ -22,6 +22,7 @@ from firmware_bridge.devices.link import Chunk
 from firmware_bridge.virtual.car import VirtualCar
 from firmware_bridge.virtual.simulation import simulate_bytes
 from logger.config import configuration as configs
+from logger.judgement.open_evidence import ReviewOptions, open_evidence
 from logger.logfile.open_or_quarantine import open_log
 from logger.logfile.rows import EventRow, Rows
 from logger.logfile.store import SessionStart
@@ -32,7 +33,6 @@ from logger.recorder.restart_state import Origin, resume
 from logger.recorder.writer import Writer
 from logger.replay.replay import Capture
 from logger.replay.replay_to_log import replay
-from logger.review.open_evidence import ReviewOptions, open_evidence
 from tests.field_failures.recorder_process import query, recording, stop
 from tests.logger.recorder.driving import (
     START_S,

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from logger.judgement.open_evidence import ReviewOptions, open_evidence
+from logger.judgement.report import Report, report_of
 from logger.review import html
 from logger.review.geojson import read_geojson
-from logger.review.open_evidence import ReviewOptions, open_evidence
-from logger.review.report import Report, report_of
+from tests.logger import drives
 from tests.logger.crew import browsing
-from tests.logger.review import drives
 from tests.logger.review import engine_page as engine_pages
 
 if TYPE_CHECKING:

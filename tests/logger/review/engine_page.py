@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from click.testing import CliRunner
 
-from logger.review.open_evidence import ReviewOptions, open_evidence
-from logger.review.report import report_of
+from logger.judgement.open_evidence import ReviewOptions, open_evidence
+from logger.judgement.report import report_of
 from logger.review.verbs import review
-from tests.logger.review import engine_drive
-from tests.logger.review.engine_drive import Floats
+from tests.logger import engine_drive
+from tests.logger.engine_drive import Floats
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

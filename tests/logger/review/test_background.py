@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firmware_bridge.errors import ConfigurationError
+from logger.judgement.plane import Plane
 from logger.review import geojson
 from logger.review.background import (
     MAX_AREA_POINTS,
@@ -23,7 +24,6 @@ from logger.review.background import (
     neighbourhood,
 )
 from logger.review.geojson import Shapes, read_geojson
-from logger.review.plane import Plane
 
 LAT, LON = 21.65, 40.72
 

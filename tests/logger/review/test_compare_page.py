@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from logger.comparison.compare import MAX_CARS, compare
 from logger.review import compare_page
-from logger.review.compare import MAX_CARS, compare
+from tests.logger import drives
 from tests.logger.command_line import ROOT
+from tests.logger.comparison import compared
+from tests.logger.comparison.compared import STOP_KM
 from tests.logger.crew import browsing
-from tests.logger.review import compared, drives
-from tests.logger.review.compared import STOP_KM
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

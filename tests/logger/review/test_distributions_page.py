@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from logger.review.driving import STATES
-from logger.review.report import Report
+from logger.judgement.driving import STATES
+from logger.judgement.report import Report
 from logger.stage.limits import KMH
+from tests.logger import drives
 from tests.logger.crew import browsing
-from tests.logger.review import drives
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

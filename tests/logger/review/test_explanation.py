@@ -12,17 +12,17 @@ import numpy as np
 import pytest
 
 from firmware_bridge.records import Fix
+from logger.judgement.impulses import MAX_IMPULSES, impulses_of
+from logger.judgement.open_evidence import ReviewOptions, open_evidence
+from logger.judgement.overspeed_evidence import OverspeedEvidence
+from logger.judgement.penalties import Overspeed, charges_of
+from logger.judgement.report import Report, report_of
 from logger.recorder import stage_files
 from logger.review.explanation import impulse_rule, price_rule, sentence
-from logger.review.impulses import MAX_IMPULSES, impulses_of
-from logger.review.open_evidence import ReviewOptions, open_evidence
-from logger.review.overspeed_evidence import OverspeedEvidence
-from logger.review.penalties import Overspeed, charges_of
-from logger.review.report import Report, report_of
 from logger.stage.limits import KMH
 from logger.stage.rules import Band, Penalties, Rules, default_rules
-from tests.logger.review import drives
-from tests.logger.review.test_penalties import over
+from tests.logger import drives
+from tests.logger.judgement.test_penalties import over
 
 DEFAULT = default_rules()
 

@@ -12,15 +12,15 @@ import pytest
 
 from firmware_bridge.records import Fix
 from logger.config import configuration as configs
+from logger.judgement.open_evidence import ReviewOptions, open_evidence
+from logger.judgement.provenance import provenance_of
+from logger.judgement.report import Report, report_of
+from logger.judgement.what_if import what_ifs
 from logger.review.html import page as page_of
-from logger.review.open_evidence import ReviewOptions, open_evidence
-from logger.review.provenance import provenance_of
-from logger.review.report import Report, report_of
-from logger.review.what_if import what_ifs
 from logger.stage.rules import load
+from tests.logger import drives
 from tests.logger.crew import browsing
 from tests.logger.hostile_texts import HOSTILE
-from tests.logger.review import drives
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

@@ -13,8 +13,8 @@ import pytest
 from click.testing import CliRunner
 
 from logger.review.verbs import review
+from tests.logger import engine_drive
 from tests.logger.crew import browsing
-from tests.logger.review import engine_drive
 from tests.logger.review.engine_page import Drive, cell, choose, lanes, number, pictured, seconds
 
 if TYPE_CHECKING:

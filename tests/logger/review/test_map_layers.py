@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+from logger.judgement.open_evidence import ReviewOptions, open_evidence
+from logger.judgement.plane import Plane
+from logger.judgement.report import Report, report_of
 from logger.review.html import page
 from logger.review.map_layers import waypoint_marks
-from logger.review.open_evidence import ReviewOptions, open_evidence
-from logger.review.plane import Plane
-from logger.review.report import Report, report_of
 from logger.review.verbs import review
-from tests.logger.review import drives
+from tests.logger import drives
 
 
 def reported(path: Path) -> Report:

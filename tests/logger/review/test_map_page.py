@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from logger.review.report import Report
+from logger.judgement.report import Report
 from tests.logger.crew import browsing
 from tests.logger.review.conftest import DESK, PHONE
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from logger.comparison.compare import compare
 from logger.demo import simulate
+from logger.judgement.open_evidence import ReviewOptions, open_evidence
+from logger.judgement.report import Report, report_of
 from logger.review import compare_page, html
-from logger.review.compare import compare
 from logger.review.judged_page import judged_page
-from logger.review.open_evidence import ReviewOptions, open_evidence
-from logger.review.report import Report, report_of
+from tests.logger import drives
 from tests.logger.crew import browsing
-from tests.logger.review import drives
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

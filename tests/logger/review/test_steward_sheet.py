@@ -14,17 +14,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_bridge.records import Fix
+from logger.judgement.open_evidence import ReviewOptions, open_evidence
+from logger.judgement.provenance import provenance_of, rules_digest
+from logger.judgement.report import Report, report_of
+from logger.judgement.waypoints import EDGE_SHARE, WaypointReport
 from logger.logfile.rows import Rows
 from logger.logfile.store import Log, SessionStart
 from logger.review.html import LEGEND, page
-from logger.review.open_evidence import ReviewOptions, open_evidence
-from logger.review.provenance import provenance_of, rules_digest
-from logger.review.report import Report, report_of
 from logger.review.sheet import SCRIPTS, STYLES
 from logger.review.steward_sheet import MAX_CHARS, MAX_ROWS, shared_out, steward_sheet
-from logger.review.waypoints import EDGE_SHARE, WaypointReport
 from logger.stage.rules import default_rules, load
-from tests.logger.review import drives
+from tests.logger import drives
 
 FIXES = drives.fixes(drives.plan(600), 2)
 
