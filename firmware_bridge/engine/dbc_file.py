@@ -31,7 +31,7 @@ from firmware_bridge.engine.dbc_grammar import (
     message_number,
 )
 from firmware_bridge.engine.dbc_records import Flaw, MessageText, SignalText
-from firmware_bridge.engine.dbc_statements import Statement, statements
+from firmware_bridge.engine.dbc_statements import Statement, separates_messages, statements
 
 MAX_MESSAGE_BYTES = 1785
 """The longest message that J1939 carries; a CAN FD frame has 64 bytes."""
@@ -55,6 +55,7 @@ class DbcFile:
         """The attribute ProtocolType, such as "J1939"."""
         self._current: MessageText | None = None
         self._is_skipped = False
+        self._has_gaps = separates_messages(text)
         self._by_id: dict[int, list[MessageText]] = {}
         self._frame_formats: tuple[str, ...] = _FRAME_FORMATS
         self._default_format = ""
@@ -112,6 +113,10 @@ class DbcFile:
         self._by_id.setdefault(number, []).append(self._current)
 
     def _signal(self, statement: Statement) -> Iterator[Flaw]:
+        if statement.is_apart and self._has_gaps and self._current is not None:
+            self._current, self._is_skipped = None, True
+            what = "signals after an empty line, which ends a message in this file: their BO_ line is missing"
+            yield Flaw(statement.line, what)
         if self._current is None:
             if not self._is_skipped:
                 yield Flaw(statement.line, f"a signal outside of any message: {excerpt(statement.text)}")

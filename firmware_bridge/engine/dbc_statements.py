@@ -43,6 +43,11 @@ _ESCAPED = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 _PLAIN = re.compile(r'"[^"]*+"')
 _STATEMENT_LINE = re.compile(r"\n[ \t]*(?:BO_|SG_|CM_|BA_\w*|VAL_\w*|SIG_\w+|SG_MUL_VAL_|EV_|BU_)[ \t:]")
 _LINE_COMMENT = re.compile(r"^[ \t]*//[^\n]*", re.MULTILINE)
+_EMPTY_LINE = re.compile(r"\n[ \t]*\n")
+_MESSAGE_APART = re.compile(r"\n[ \t]*\n[ \t]*BO_\s")
+_SIGNAL_APART = re.compile(r"\n[ \t]*\n[ \t]*SG_\s")
+_MANY = 4
+"""Empty lines between messages for each one within a message, of a file that separates its messages."""
 _SEMICOLON = re.compile(r"\s*;")
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _SAMPLE_BYTES = 200
@@ -56,6 +61,8 @@ class Statement(NamedTuple):
     line: int
     kind: str
     text: str
+    is_apart: bool = False
+    """Whether it is a signal, and an empty line stands between it and the beginning of the statement before it."""
 
 
 def text_of(raw: bytes) -> str:
@@ -78,20 +85,37 @@ def text_of(raw: bytes) -> str:
     return text.lstrip("\ufeff").rstrip("\0\x1a")
 
 
+def with_plain_ends(text: str) -> str:
+    """The text with LF as the only line end, and blanks instead of NUL and ^Z."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", " ").replace("\x1a", " ")
+
+
+def separates_messages(text: str) -> bool:
+    """Whether empty lines stand between the messages of a file, and hardly ever within one.
+
+    One is allowed within: the line BO_ of a message may be missing there.
+    """
+    text = with_plain_ends(text)
+    between, within = len(_MESSAGE_APART.findall(text)), len(_SIGNAL_APART.findall(text))
+    return between > 1 and (within <= 1 or _MANY * within <= between)
+
+
 def statements(text: str) -> Iterator[Statement]:
     """The statements of a DBC file in order. Lines count from 1; a single CR also ends a line."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", " ").replace("\x1a", " ")
-    line, counted, kind, begin = 1, 0, "", 0
+    text = with_plain_ends(text)
+    line, counted, kind, begin, before = 1, 0, "", 0, 0
 
     def cut(end: int) -> Iterator[Statement]:
-        nonlocal line, counted
+        nonlocal line, counted, before
         part = _LINE_COMMENT.sub("", text[begin:end])
         words = part.strip()
         if words and words != kind:
             first = begin + len(part) - len(part.lstrip())
             line += text.count("\n", counted, first)
             counted = first
-            yield Statement(line, kind, words)
+            is_apart = kind == "SG_" and _EMPTY_LINE.search(text, before, first) is not None
+            before = first if kind else before
+            yield Statement(line, kind, words, is_apart)
 
     for mark, at in _marks(text):
         if mark == ";":

@@ -142,6 +142,29 @@ def test_file_without_line_ends() -> None:
     assert (values(decoder, 1), values(decoder, 2), decoder.notices) == ({"X": 1}, {"Y": 2}, ())
 
 
+MESSAGES = "\n".join(
+    f'BO_ {n} M{n}: 8 E\n SG_ A{n} : 0|8@1+ (1,0) [0|0] "" E\n SG_ B{n} : 8|8@1+ (1,0) [0|0] "" E\n'
+    for n in range(1, 6)
+)
+
+
+@pytest.mark.parametrize("lost", ["", "\n", ";;1A2 B2:A12", '22B0":BB1 "0C;1" 0C0"B:20\n', "E 8 :3M 3 _OB\n"])
+@pytest.mark.parametrize("ends", ["\n", "\r\n"])
+def test_signals_of_a_lost_message_line_are_not_those_of_the_message_above(lost: str, ends: str) -> None:
+    text = (HEAD + "\n" + MESSAGES.replace("BO_ 3 M3: 8 E\n", lost)).replace("\n", ends)
+    decoder = dbc.load(text, "a.dbc")
+    for can_id in (1, 2, 4, 5):
+        assert values(decoder, can_id) == {f"A{can_id}": 1, f"B{can_id}": 2}
+    assert any("BO_ line is missing" in notice.detail["what"] for notice in decoder.notices)
+
+
+def test_empty_lines_within_messages_are_allowed_where_they_do_not_separate_them() -> None:
+    spaced = MESSAGES.replace(" SG_ B", "\n SG_ B")
+    for text in (spaced, spaced.replace("\n\nBO_", "\nBO_")):
+        decoder = dbc.load(HEAD + text, "a.dbc")
+        assert (values(decoder, 3), decoder.notices) == ({"A3": 1, "B3": 2}, ())
+
+
 def test_a_message_given_twice_is_decoded_once() -> None:
     decoder = dbc.load(HEAD + BEFORE + BEFORE + AFTER, "a.dbc")
     assert (values(decoder, 1), notices_of(decoder)) == ({"A.X": 1}, [("dbc_left_out", LINE)])
